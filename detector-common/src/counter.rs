@@ -1,0 +1,98 @@
+//! Per-CPU counters of everything the kernel side can lose, refuse or not keep per connection.
+
+/// Index into the per-CPU counter array, and the exported label of each.
+///
+/// Counters only ever grow while the programs are loaded; the agent sums them over all CPUs.
+#[repr(u32)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Counter {
+    /// A record was not sent because the ring buffer was full. Its totals travel with the next one.
+    RecordsDroppedRingFull,
+    /// A record was held back by the per-connection rate bound. Its totals travel with the next one.
+    RecordsSuppressedRate,
+    /// A sweep row did not fit the iterator's buffer and was left out.
+    SweepRowsDropped,
+    /// A misbehaving connection got no state because the table was full.
+    ConnectionsRefusedTableFull,
+    /// An update of the state table failed for another reason.
+    ConnectionsRefusedMapError,
+    /// Reading the TCP header of a segment failed.
+    HeaderReadsFailed,
+    /// Reading the timestamp option of a segment failed; the segment counts as ambiguous.
+    OptionReadsFailed,
+    /// Reading the socket's inode number failed; the record carries inode 0.
+    InodeReadsFailed,
+    /// A tracepoint handed over a socket that is no full TCP socket.
+    SocketsNotTcp,
+    /// Without connection state: a window shrink with all data already acknowledged or still inside.
+    UntrackedShrinksPolite,
+    /// Without connection state: a shrink below data in flight, to a window above zero.
+    UntrackedShrinksBelowFlight,
+    /// Without connection state: a shrink to zero with data in flight.
+    UntrackedShrinksTreason,
+    /// Without connection state: an entry into zero window.
+    UntrackedZeroWindows,
+    /// Without connection state: a retransmit while the window was open.
+    UntrackedRetransmitsLoss,
+    /// Without connection state: a retransmit while the window was zero.
+    UntrackedRetransmitsWindowProbe,
+}
+
+impl Counter {
+    /// All counters in index order.
+    pub const ALL: [Self; 15] = [
+        Self::RecordsDroppedRingFull,
+        Self::RecordsSuppressedRate,
+        Self::SweepRowsDropped,
+        Self::ConnectionsRefusedTableFull,
+        Self::ConnectionsRefusedMapError,
+        Self::HeaderReadsFailed,
+        Self::OptionReadsFailed,
+        Self::InodeReadsFailed,
+        Self::SocketsNotTcp,
+        Self::UntrackedShrinksPolite,
+        Self::UntrackedShrinksBelowFlight,
+        Self::UntrackedShrinksTreason,
+        Self::UntrackedZeroWindows,
+        Self::UntrackedRetransmitsLoss,
+        Self::UntrackedRetransmitsWindowProbe,
+    ];
+
+    /// How many counters there are: the size of the per-CPU array.
+    #[allow(clippy::cast_possible_truncation, reason = "15 fits u32")]
+    pub const COUNT: u32 = Self::ALL.len() as u32;
+
+    /// Name in `snake_case`, used as the `stage` label of `detector_records_lost_total`.
+    #[must_use]
+    pub const fn label(self) -> &'static str {
+        match self {
+            Self::RecordsDroppedRingFull => "ring_full",
+            Self::RecordsSuppressedRate => "rate_bound",
+            Self::SweepRowsDropped => "sweep_row",
+            Self::ConnectionsRefusedTableFull => "table_full",
+            Self::ConnectionsRefusedMapError => "map_error",
+            Self::HeaderReadsFailed => "header_read",
+            Self::OptionReadsFailed => "option_read",
+            Self::InodeReadsFailed => "inode_read",
+            Self::SocketsNotTcp => "not_tcp",
+            Self::UntrackedShrinksPolite => "untracked_shrink_polite",
+            Self::UntrackedShrinksBelowFlight => "untracked_shrink_below_flight",
+            Self::UntrackedShrinksTreason => "untracked_shrink_treason",
+            Self::UntrackedZeroWindows => "untracked_zero_window",
+            Self::UntrackedRetransmitsLoss => "untracked_retransmit_loss",
+            Self::UntrackedRetransmitsWindowProbe => "untracked_retransmit_window_probe",
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Counter;
+
+    #[test]
+    fn all_lists_every_counter_at_its_own_index() {
+        for (index, counter) in Counter::ALL.iter().enumerate() {
+            assert_eq!(*counter as usize, index);
+        }
+    }
+}

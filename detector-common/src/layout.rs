@@ -1,0 +1,114 @@
+//! Where the fields that the kernel side reads lie in the running kernel.
+//!
+//! Rust eBPF has no CO-RE relocations, so the agent resolves each offset by name from the
+//! kernel's BTF and sets this struct as a read-only global. The verifier then sees constants.
+
+use bytemuck::{Pod, Zeroable};
+
+/// Value of an optional field that this kernel does not have. 0 is a real offset.
+pub const ABSENT: u64 = u64::MAX;
+
+/// Byte offset of a field from the start of its struct, or [`ABSENT`].
+pub type Offset = u64;
+
+/// A bit field: the byte that holds it, and where in that byte.
+///
+/// Only fields that lie within one byte are supported, which holds for all we read.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Pod, Zeroable)]
+pub struct BitField {
+    /// Byte offset from the start of the struct.
+    pub offset: Offset,
+    /// Bits to shift right, 0 to 7.
+    pub shift: u32,
+    /// Mask after the shift, for instance `0xf` for four bits.
+    pub mask: u32,
+}
+
+/// Offsets by name. Fields are `struct_field`; all are required unless said otherwise.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Pod, Zeroable)]
+pub struct KernelLayout {
+    /// `struct sock_common.skc_family`, u16.
+    pub skc_family: Offset,
+    /// `struct sock_common.skc_state`, u8 (volatile).
+    pub skc_state: Offset,
+    /// `struct sock_common.skc_daddr`, be32: remote IPv4 address.
+    pub skc_daddr: Offset,
+    /// `struct sock_common.skc_rcv_saddr`, be32: local IPv4 address.
+    pub skc_rcv_saddr: Offset,
+    /// `struct sock_common.skc_dport`, be16: remote port.
+    pub skc_dport: Offset,
+    /// `struct sock_common.skc_num`, host order u16: local port.
+    pub skc_num: Offset,
+    /// `struct sock_common.skc_v6_daddr`, 16 bytes; optional (kernels without IPv6).
+    pub skc_v6_daddr: Offset,
+    /// `struct sock_common.skc_v6_rcv_saddr`, 16 bytes; optional.
+    pub skc_v6_rcv_saddr: Offset,
+    /// `struct sock_common.skc_net.net`, pointer to `struct net`.
+    pub skc_net: Offset,
+    /// `struct net.ns.inum`, u32: the number in `/proc/PID/ns/net`.
+    pub net_inum: Offset,
+    /// `struct sock.sk_wmem_queued`, int: bytes of kernel memory held by the write queue.
+    pub sk_wmem_queued: Offset,
+    /// `struct sock.sk_socket`, pointer; null once the socket is an orphan.
+    pub sk_socket: Offset,
+    /// Distance from a `struct socket` to its inode's number:
+    /// `offsetof(socket_alloc, vfs_inode) + offsetof(inode, i_ino)`; optional.
+    pub socket_inode_number: Offset,
+
+    /// `struct tcp_sock.snd_una`, u32.
+    pub snd_una: Offset,
+    /// `struct tcp_sock.snd_nxt`, u32.
+    pub snd_nxt: Offset,
+    /// `struct tcp_sock.snd_wnd`, u32: scaled window the peer last offered.
+    pub snd_wnd: Offset,
+    /// `struct tcp_sock.snd_wl1`, u32: sequence number of the segment that set the window.
+    pub snd_wl1: Offset,
+    /// `struct tcp_sock.write_seq`, u32: one past the last byte the application wrote.
+    pub write_seq: Offset,
+    /// `struct tcp_sock.max_window`, u32: largest window ever offered.
+    pub max_window: Offset,
+    /// `struct tcp_sock.rcv_nxt`, u32.
+    pub rcv_nxt: Offset,
+    /// `struct tcp_sock.rcv_wup`, u32: `rcv_nxt` at the last window we sent.
+    pub rcv_wup: Offset,
+    /// `struct tcp_sock.rcv_wnd`, u32.
+    pub rcv_wnd: Offset,
+    /// `struct tcp_sock.mss_cache`, u32: effective sending MSS.
+    pub mss_cache: Offset,
+    /// `struct tcp_sock.packets_out`, u32.
+    pub packets_out: Offset,
+    /// `struct tcp_sock.snd_cwnd`, u32.
+    pub snd_cwnd: Offset,
+    /// `struct tcp_sock.srtt_us`, u32: smoothed round-trip time, microseconds << 3.
+    pub srtt_us: Offset,
+    /// `struct tcp_sock.bytes_acked`, u64.
+    pub bytes_acked: Offset,
+    /// `struct tcp_sock.bytes_received`, u64.
+    pub bytes_received: Offset,
+    /// `struct tcp_sock.rx_opt.ts_recent`, u32: last in-order timestamp value of the peer.
+    pub ts_recent: Offset,
+    /// `struct tcp_sock.rx_opt.snd_wscale`, 4-bit field: the peer's window shift.
+    pub snd_wscale: BitField,
+    /// `struct tcp_sock.inet_conn.icsk_ca_state`, bit field: congestion state.
+    pub icsk_ca_state: BitField,
+    /// `struct tcp_sock.inet_conn.icsk_retransmits`, u8.
+    pub icsk_retransmits: Offset,
+    /// `struct tcp_sock.inet_conn.icsk_pending`, u8: which timer is armed.
+    pub icsk_pending: Offset,
+    /// `struct tcp_sock.inet_conn.icsk_backoff`, u8.
+    pub icsk_backoff: Offset,
+    /// `struct tcp_sock.inet_conn.icsk_probes_out`, u8: unanswered probes.
+    pub icsk_probes_out: Offset,
+
+    /// `struct sk_buff.len`, u32.
+    pub skb_len: Offset,
+    /// `struct sk_buff.data`, pointer.
+    pub skb_data: Offset,
+
+    /// 1 when `trace_tcp_retransmit_skb` has the third argument `err`, else 0.
+    pub retransmit_has_err: u64,
+}
+
+const _: () = assert!(size_of::<KernelLayout>() == 36 * 8 + 2 * 16);

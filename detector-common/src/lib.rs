@@ -1,0 +1,13 @@
+//! Every byte that crosses the border between kernel and agent, defined once, and the window
+//! arithmetic that both sides share so that they cannot disagree.
+//!
+//! In: nothing. Out: plain types and pure functions, compiled for the host and for the BPF target.
+//! Never: allocation, I/O, a clock, a dependency on `std`.
+#![no_std]
+
+pub mod counter;
+pub mod layout;
+pub mod names;
+pub mod record;
+pub mod settings;
+pub mod window;

@@ -1,0 +1,26 @@
+//! Names of the maps, read-only globals and programs in the eBPF object.
+//!
+//! The kernel cuts names at 15 characters; all of ours fit and share the prefix `det_`, so that
+//! `bpftool prog` and `bpftool map` show at a glance what belongs to the agent.
+
+/// Hash of [`ConnectionKey`](crate::record::ConnectionKey) to
+/// [`ConnectionRecord`](crate::record::ConnectionRecord): state of misbehaving connections only.
+pub const CONNECTIONS_MAP: &str = "det_conns";
+/// Ring buffer that carries [`ConnectionRecord`](crate::record::ConnectionRecord)s to the agent.
+pub const RECORDS_MAP: &str = "det_records";
+/// Per-CPU array of `u64`, indexed by [`Counter`](crate::counter::Counter).
+pub const COUNTERS_MAP: &str = "det_counters";
+
+/// Read-only global of type [`KernelLayout`](crate::layout::KernelLayout).
+pub const LAYOUT_GLOBAL: &str = "DET_LAYOUT";
+/// Read-only global of type [`KernelSettings`](crate::settings::KernelSettings).
+pub const SETTINGS_GLOBAL: &str = "DET_SETTINGS";
+
+/// Window updates of established connections, `tp_btf/tcp_probe`.
+pub const PROBE_PROGRAM: &str = "det_tcp_probe";
+/// Segments sent again, `tp_btf/tcp_retransmit_skb`.
+pub const RETRANSMIT_PROGRAM: &str = "det_retransmit";
+/// Socket state changes, `tp_btf/inet_sock_set_state`.
+pub const STATE_PROGRAM: &str = "det_set_state";
+/// Pass over all sockets of one network namespace, `iter/tcp`.
+pub const SWEEP_PROGRAM: &str = "det_sweep";

@@ -1,0 +1,1 @@
+//! Resolves `KernelLayout` from BTF.
