@@ -4,3 +4,8 @@
 
 pub mod btf;
 pub mod layout;
+pub mod observation;
+pub mod peer_address;
+pub mod settings;
+pub mod snapshot;
+pub mod time;

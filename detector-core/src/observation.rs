@@ -1,0 +1,234 @@
+//! What a record says once it is decoded and checked: the only thing rules see of the kernel.
+
+use crate::peer_address::PeerAddress;
+use crate::time::Moment;
+use std::net::SocketAddr;
+
+/// Identity of a connection for as long as the kernel keeps its socket.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct ConnectionId {
+    /// Address of the kernel socket: opaque, compared only, never shown.
+    pub socket: u64,
+    /// Local address and port, IPv4-mapped folded to IPv4.
+    pub local: SocketAddr,
+    /// Remote address and port, IPv4-mapped folded to IPv4.
+    pub remote: SocketAddr,
+    /// Network namespace, the number in `/proc/PID/ns/net`.
+    pub netns: u32,
+}
+
+/// Which part of the kernel side saw something.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Source {
+    /// A program on a tracepoint.
+    Hook,
+    /// A pass over all sockets.
+    Sweep,
+    /// Both.
+    Both,
+}
+
+/// TCP state, as in `net/tcp_states.h`. Other numbers are refused by decoding.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[allow(missing_docs, reason = "the RFC 9293 names say it")]
+pub enum TcpState {
+    Established,
+    SynSent,
+    SynReceived,
+    FinWait1,
+    FinWait2,
+    TimeWait,
+    Close,
+    CloseWait,
+    LastAck,
+    Listen,
+    Closing,
+    NewSynReceived,
+}
+
+/// Congestion state of the sender, `icsk_ca_state`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[allow(missing_docs, reason = "the kernel's names say it")]
+pub enum CongestionState {
+    Open,
+    Disorder,
+    Cwr,
+    Recovery,
+    Loss,
+}
+
+/// Timer armed on the connection, `icsk_pending`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum PendingTimer {
+    /// No timer.
+    None,
+    /// Retransmission (`on` in `ss`).
+    Retransmit,
+    /// Zero-window probe (`persist` in `ss`).
+    WindowProbe,
+    /// Tail loss probe.
+    LossProbe,
+    /// Reordering timer of RACK.
+    Reorder,
+    /// A number this agent does not know.
+    Other(u8),
+}
+
+/// Why the kernel side sent the observation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Cause {
+    /// A window update of an established connection.
+    Window,
+    /// A segment was sent again.
+    Retransmit,
+    /// The TCP state changed.
+    State,
+    /// The socket was closed; nothing follows.
+    Closed,
+    /// A sweep met the socket.
+    Sweep,
+}
+
+/// Window shrinks by severity.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ShrinkCounts {
+    /// Nothing in flight was taken back.
+    pub polite: u64,
+    /// Below data in flight, window above zero.
+    pub below_flight: u64,
+    /// To zero with data in flight.
+    pub treason: u64,
+}
+
+/// Running totals of a connection since `generation`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Totals {
+    /// Window shrinks.
+    pub shrinks: ShrinkCounts,
+    /// Retreats below the rounding bound.
+    pub granularity_retreats: u64,
+    /// Smaller windows that may be reordered segments.
+    pub ambiguous_windows: u64,
+    /// Segments outside the sequence or acknowledgement window.
+    pub ignored_segments: u64,
+    /// Entries into zero window.
+    pub zero_window_episodes: u64,
+    /// Nanoseconds in finished zero-window episodes with data queued.
+    pub zero_window_ns: u64,
+    /// Segments sent again while the window was open.
+    pub retransmits_loss: u64,
+    /// Segments sent again while the window was zero.
+    pub retransmits_window_probe: u64,
+    /// Records held back by the kernel side.
+    pub records_suppressed: u64,
+}
+
+/// One decoded record.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Observation {
+    /// When the kernel side made it.
+    pub at: Moment,
+    /// Which connection.
+    pub connection: ConnectionId,
+    /// The peer it belongs to.
+    pub peer: PeerAddress,
+    /// Why it was sent.
+    pub cause: Cause,
+    /// Which sources contributed to the totals so far.
+    pub source: Source,
+    /// When kernel state was made; `None` if the sweep met a socket without state. A different
+    /// value for the same connection means that totals started again from zero.
+    pub generation: Option<Moment>,
+    /// Running totals; zero without a generation.
+    pub totals: Totals,
+    /// Start of the zero-window episode that is going on.
+    pub zero_window_since: Option<Moment>,
+    /// Since when that episode has had data queued.
+    pub harmful_since: Option<Moment>,
+    /// TCP state.
+    pub state: TcpState,
+    /// Whether no process holds the socket any more.
+    pub is_orphan: bool,
+    /// Inode number of the socket, if known.
+    pub inode: Option<u64>,
+    /// First sequence number not yet acknowledged.
+    pub snd_una: u32,
+    /// Next sequence number to send.
+    pub snd_nxt: u32,
+    /// One past the last byte written.
+    pub write_seq: u32,
+    /// Window now, bytes.
+    pub window_bytes: u32,
+    /// Largest window ever offered, bytes.
+    pub max_window_bytes: u32,
+    /// The peer's window shift, 0 to 14.
+    pub window_shift: u8,
+    /// Highest right edge ever offered, if known.
+    pub edge_max: Option<u32>,
+    /// Largest distance the edge ever lay below its maximum, bytes.
+    pub retracted_max_bytes: u32,
+    /// Effective sending MSS, bytes.
+    pub mss_bytes: u32,
+    /// Congestion window, segments.
+    pub cwnd_segments: u32,
+    /// Segments in flight.
+    pub in_flight_segments: u32,
+    /// Kernel memory the write queue holds, bytes.
+    pub pinned_bytes: u64,
+    /// Payload acknowledged since the connection began, bytes.
+    pub bytes_acked: u64,
+    /// Smoothed round-trip time, microseconds.
+    pub srtt_us: u32,
+    /// Congestion state.
+    pub congestion: CongestionState,
+    /// Timer armed.
+    pub timer: PendingTimer,
+    /// Doublings of the retransmission timer.
+    pub backoff: u8,
+    /// Timeouts without progress.
+    pub timeouts: u8,
+    /// Window probes without an answer.
+    pub probes_unanswered: u8,
+}
+
+impl Observation {
+    /// Bytes written but not acknowledged: sent and unsent.
+    #[must_use]
+    pub const fn queued_bytes(&self) -> u32 {
+        let queued = self.write_seq.wrapping_sub(self.snd_una);
+        if queued >> 31 == 1 { 0 } else { queued }
+    }
+
+    /// Bytes sent but not acknowledged.
+    #[must_use]
+    pub const fn in_flight_bytes(&self) -> u32 {
+        let in_flight = self.snd_nxt.wrapping_sub(self.snd_una);
+        if in_flight >> 31 == 1 { 0 } else { in_flight }
+    }
+}
+
+/// End of one pass over the sockets of one network namespace.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SweepEnd {
+    /// The namespace that was swept.
+    pub netns: u32,
+    /// When the pass began; observations of the pass are not earlier.
+    pub began: Moment,
+    /// When it ended.
+    pub ended: Moment,
+    /// Whether every row was read. An incomplete pass proves nothing about absent sockets.
+    pub is_complete: bool,
+}
+
+/// Counts the kernel side could not keep per connection, totals since the programs were loaded.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct UntrackedTotals {
+    /// Window shrinks.
+    pub shrinks: ShrinkCounts,
+    /// Entries into zero window.
+    pub zero_window_episodes: u64,
+    /// Segments sent again while the window was open.
+    pub retransmits_loss: u64,
+    /// Segments sent again while the window was zero.
+    pub retransmits_window_probe: u64,
+}

@@ -1,0 +1,76 @@
+//! The key of a peer: the remote address without port, IPv6 cut to a prefix.
+
+use std::fmt;
+use std::net::{IpAddr, Ipv6Addr};
+
+/// A peer: an IPv4 address, or an IPv6 network (`/64` unless configured otherwise).
+///
+/// IPv4-mapped IPv6 addresses are folded to IPv4 here, once, so that no other place has to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct PeerAddress {
+    address: IpAddr,
+    prefix_length: u8,
+}
+
+impl PeerAddress {
+    /// The peer of a remote address; `ipv6_prefix` is 1 to 128 (clamped).
+    #[must_use]
+    pub fn of(address: IpAddr, ipv6_prefix: u8) -> Self {
+        match address.to_canonical() {
+            IpAddr::V4(v4) => Self {
+                address: IpAddr::V4(v4),
+                prefix_length: 32,
+            },
+            IpAddr::V6(v6) => {
+                let prefix_length = ipv6_prefix.clamp(1, 128);
+                let mask = u128::MAX << (128 - u32::from(prefix_length));
+                let network = Ipv6Addr::from_bits(v6.to_bits() & mask);
+                Self {
+                    address: IpAddr::V6(network),
+                    prefix_length,
+                }
+            }
+        }
+    }
+
+    /// The address, or the first address of the network.
+    #[must_use]
+    pub const fn address(self) -> IpAddr {
+        self.address
+    }
+
+    /// Length of the prefix: 32 for IPv4.
+    #[must_use]
+    pub const fn prefix_length(self) -> u8 {
+        self.prefix_length
+    }
+}
+
+/// `198.51.100.7`, `2001:db8:1:2::/64`.
+impl fmt::Display for PeerAddress {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.address {
+            IpAddr::V4(v4) => write!(formatter, "{v4}"),
+            IpAddr::V6(v6) if self.prefix_length == 128 => write!(formatter, "{v6}"),
+            IpAddr::V6(v6) => write!(formatter, "{v6}/{}", self.prefix_length),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::PeerAddress;
+
+    fn peer(text: &str) -> String {
+        PeerAddress::of(text.parse().unwrap(), 64).to_string()
+    }
+
+    #[test]
+    fn addresses_are_folded_and_cut() {
+        assert_eq!(peer("198.51.100.7"), "198.51.100.7");
+        assert_eq!(peer("::ffff:198.51.100.7"), "198.51.100.7");
+        assert_eq!(peer("2001:db8:1:2:3:4:5:6"), "2001:db8:1:2::/64");
+        let whole = PeerAddress::of("2001:db8::1".parse().unwrap(), 128);
+        assert_eq!(whole.to_string(), "2001:db8::1");
+    }
+}

@@ -1,0 +1,377 @@
+//! What leaves the core: plain values with the field names and units of the published JSON.
+//!
+//! Field names are a contract: add freely, rename never. Times are RFC 3339 in UTC, sizes bytes,
+//! durations seconds.
+
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// Counts by severity of a window shrink.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Shrinks {
+    /// Nothing in flight was taken back.
+    pub polite: u64,
+    /// Below data in flight, to a window above zero.
+    pub below_flight: u64,
+    /// To zero with data in flight.
+    pub treason: u64,
+}
+
+/// Segments sent again, by cause.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Retransmits {
+    /// While the window was open.
+    pub loss: u64,
+    /// While the window was zero.
+    pub window_probe: u64,
+}
+
+/// Why a connection with queued data is held up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum StallCause {
+    /// The peer's window is zero.
+    ZeroWindow,
+    /// The window is open but the head segment does not fit.
+    SmallWindow,
+    /// The peer drains below the floor while its window is the limit.
+    Dribble,
+    /// Retransmits or probes without any acknowledgement.
+    Unanswered,
+}
+
+impl StallCause {
+    /// All causes, in the order of the metrics' documentation.
+    pub const ALL: [Self; 4] = [
+        Self::ZeroWindow,
+        Self::SmallWindow,
+        Self::Dribble,
+        Self::Unanswered,
+    ];
+
+    /// The label value in metrics and JSON.
+    #[must_use]
+    pub const fn label(self) -> &'static str {
+        match self {
+            Self::ZeroWindow => "zero_window",
+            Self::SmallWindow => "small_window",
+            Self::Dribble => "dribble",
+            Self::Unanswered => "unanswered",
+        }
+    }
+}
+
+/// Kind of a flag.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+#[allow(missing_docs, reason = "each has its page in docs/detections")]
+pub enum FlagKind {
+    WindowShrink,
+    ZeroWindowStall,
+    SmallWindowStall,
+    Dribble,
+    Unanswered,
+    TinyWindow,
+    StallHoard,
+}
+
+impl FlagKind {
+    /// All kinds.
+    pub const ALL: [Self; 7] = [
+        Self::WindowShrink,
+        Self::ZeroWindowStall,
+        Self::SmallWindowStall,
+        Self::Dribble,
+        Self::Unanswered,
+        Self::TinyWindow,
+        Self::StallHoard,
+    ];
+
+    /// The label value in metrics and JSON.
+    #[must_use]
+    pub const fn label(self) -> &'static str {
+        match self {
+            Self::WindowShrink => "window-shrink",
+            Self::ZeroWindowStall => "zero-window-stall",
+            Self::SmallWindowStall => "small-window-stall",
+            Self::Dribble => "dribble",
+            Self::Unanswered => "unanswered",
+            Self::TinyWindow => "tiny-window",
+            Self::StallHoard => "stall-hoard",
+        }
+    }
+}
+
+/// What a peer is taken to be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+#[allow(missing_docs, reason = "each is explained in docs/detections")]
+pub enum Verdict {
+    SlowReadAttack,
+    ZeroWindowAttack,
+    ShrinkingPeer,
+    Tarpit,
+    PathLoss,
+    Vanished,
+    SlowClient,
+    Benign,
+}
+
+impl Verdict {
+    /// The label value in metrics and JSON.
+    #[must_use]
+    pub const fn label(self) -> &'static str {
+        match self {
+            Self::SlowReadAttack => "slow-read-attack",
+            Self::ZeroWindowAttack => "zero-window-attack",
+            Self::ShrinkingPeer => "shrinking-peer",
+            Self::Tarpit => "tarpit",
+            Self::PathLoss => "path-loss",
+            Self::Vanished => "vanished",
+            Self::SlowClient => "slow-client",
+            Self::Benign => "benign",
+        }
+    }
+}
+
+/// How much it matters, from its cost.
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize,
+)]
+#[serde(rename_all = "lowercase")]
+#[allow(missing_docs, reason = "ordered from least to most")]
+pub enum Severity {
+    #[default]
+    Info,
+    Warning,
+    Critical,
+}
+
+/// Which part of the kernel side saw it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+#[allow(missing_docs, reason = "see `observation::Source`")]
+pub enum SourceName {
+    Hook,
+    Sweep,
+    Both,
+}
+
+/// A process that owns a socket.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Process {
+    /// Process number in the agent's own PID namespace.
+    pub pid: u32,
+    /// Command name, scrubbed.
+    pub comm: String,
+    /// systemd unit or container, if any; scrubbed.
+    pub unit: Option<String>,
+}
+
+/// One peer: what its connections hold now, and totals since the agent started.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Peer {
+    /// Address without port; IPv6 as a network.
+    pub peer: String,
+    /// What the peer is taken to be; `null` while nothing was flagged.
+    pub verdict: Option<Verdict>,
+    /// From what it costs.
+    pub severity: Severity,
+    /// Connections that are tracked because they misbehaved at some time.
+    pub connections: u64,
+    /// Connections with queued data held up now.
+    pub stalled_connections: u64,
+    /// Kernel memory the stalled connections hold now.
+    pub pinned_bytes: u64,
+    /// Integral of `pinned_bytes` over time.
+    pub pinned_byte_seconds: f64,
+    /// Entries into zero window.
+    pub zero_window_episodes: u64,
+    /// Seconds in zero window with data queued, all connections added.
+    pub zero_window_seconds: f64,
+    /// Longest stall of one connection.
+    pub longest_stall_seconds: f64,
+    /// Window shrinks.
+    pub window_shrinks: Shrinks,
+    /// Segments sent again.
+    pub retransmits: Retransmits,
+    /// What the tracked connections drained in the last sweep interval.
+    pub bytes_acked_per_second: f64,
+    /// Local ports.
+    pub services: Vec<u16>,
+    /// Owners of the stalled connections.
+    pub processes: Vec<Process>,
+    /// First record of this peer.
+    pub first_seen: String,
+    /// Last record of this peer.
+    pub last_seen: String,
+}
+
+/// One connection that misbehaved at some time and still lives.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Connection {
+    /// The peer it belongs to.
+    pub peer: String,
+    /// Local address and port.
+    pub local: String,
+    /// Remote address and port.
+    pub remote: String,
+    /// Network namespace, the number in `/proc/PID/ns/net`.
+    pub netns: u32,
+    /// TCP state with its RFC 9293 name, for instance `CLOSE-WAIT`.
+    pub state: String,
+    /// Why it is held up; `null` while it is not.
+    pub stall: Option<StallCause>,
+    /// For how long it has been held up; 0 while it is not.
+    pub stalled_seconds: f64,
+    /// Whether a zero-window episode is going on.
+    pub in_zero_window: bool,
+    /// The peer's window now.
+    pub window_bytes: u64,
+    /// The peer's window shift.
+    pub window_shift: u8,
+    /// Largest window ever offered.
+    pub max_window_bytes: u64,
+    /// How far the right edge lies below its maximum now.
+    pub retracted_bytes: u64,
+    /// How far it ever lay below.
+    pub retracted_max_bytes: u64,
+    /// Written but not acknowledged.
+    pub queued_bytes: u64,
+    /// Sent but not acknowledged.
+    pub in_flight_bytes: u64,
+    /// `sk_wmem_queued`.
+    pub pinned_bytes: u64,
+    /// Effective sending MSS.
+    pub mss_bytes: u64,
+    /// Entries into zero window.
+    pub zero_window_episodes: u64,
+    /// Seconds in zero window with data queued.
+    pub zero_window_seconds: f64,
+    /// Window shrinks.
+    pub window_shrinks: Shrinks,
+    /// Retreats of the edge within the rounding bound.
+    pub granularity_retreats: u64,
+    /// Smaller windows that may be reordered segments.
+    pub ambiguous_windows: u64,
+    /// Segments outside the sequence or acknowledgement window.
+    pub ignored_segments: u64,
+    /// Segments sent again.
+    pub retransmits: Retransmits,
+    /// Payload acknowledged since the connection began.
+    pub bytes_acked: u64,
+    /// What it drained in the last sweep interval.
+    pub bytes_acked_per_second: f64,
+    /// Smoothed round-trip time.
+    pub rtt_seconds: f64,
+    /// Timer armed: `none`, `retransmit`, `window_probe`, `loss_probe`, `reorder`, `other`.
+    pub timer: String,
+    /// Whether no process holds the socket any more.
+    pub is_orphan: bool,
+    /// Inode number of the socket.
+    pub inode: Option<u64>,
+    /// Which sources saw it.
+    pub source: SourceName,
+    /// First record.
+    pub first_seen: String,
+    /// Last record.
+    pub last_seen: String,
+}
+
+/// Something that happened, one line of `/v1/events`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Event {
+    /// Running number, starts at 1 with the agent.
+    pub id: u64,
+    /// When it happened.
+    pub time: String,
+    /// `flag` (raised), `cleared` (the condition ended) or `episode` (a zero-window episode ended).
+    pub event: EventType,
+    /// Kind of the flag; for an episode `zero-window-stall`.
+    pub kind: FlagKind,
+    /// What the peer is taken to be at this moment.
+    pub verdict: Option<Verdict>,
+    /// How much it matters.
+    pub severity: Severity,
+    /// The peer.
+    pub peer: String,
+    /// Local address and port; `null` for a flag on a peer as a whole.
+    pub local: Option<String>,
+    /// Remote address and port.
+    pub remote: Option<String>,
+    /// Network namespace.
+    pub netns: Option<u32>,
+    /// Numbers by name; names end in their unit.
+    pub evidence: BTreeMap<String, f64>,
+    /// Which source saw it.
+    pub source: SourceName,
+}
+
+/// What an [`Event`] tells.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum EventType {
+    /// A flag was raised.
+    Flag,
+    /// A flag's condition ended.
+    Cleared,
+    /// A zero-window episode ended.
+    Episode,
+}
+
+/// Counters of one peer, or of all: what the metrics export.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Ledger {
+    /// Window shrinks.
+    pub shrinks: Shrinks,
+    /// Entries into zero window.
+    pub zero_window_episodes: u64,
+    /// Seconds in zero window with data queued, up to now.
+    pub zero_window_seconds: f64,
+    /// Segments sent again.
+    pub retransmits: Retransmits,
+    /// Connections with queued data held up now.
+    pub stalled_connections: u64,
+    /// Kernel memory they hold now.
+    pub pinned_bytes: u64,
+    /// Integral of pinned bytes over time.
+    pub pinned_byte_seconds: f64,
+}
+
+/// One exported peer.
+#[derive(Clone, Debug, PartialEq)]
+pub struct PeerMetrics {
+    /// Label value: the peer's address.
+    pub peer: String,
+    /// Its numbers.
+    pub ledger: Ledger,
+    /// Verdict while it is flagged.
+    pub flagged: Option<Verdict>,
+}
+
+/// Everything a scrape shows of the core, at one moment.
+///
+/// `peers` and `other` add up to `host`, always.
+#[derive(Clone, Debug, PartialEq)]
+pub struct MetricsSnapshot {
+    /// Host totals.
+    pub host: Ledger,
+    /// Stalled connections by cause, in the order of [`StallCause::ALL`].
+    pub stalled_by_cause: [u64; 4],
+    /// Flags raised by kind, in the order of [`FlagKind::ALL`].
+    pub flags: [u64; 7],
+    /// The peers that cost most.
+    pub peers: Vec<PeerMetrics>,
+    /// All other peers together, including those already forgotten.
+    pub other: Ledger,
+    /// Peers in the table.
+    pub peers_tracked: u64,
+    /// Connections in the table.
+    pub connections_tracked: u64,
+    /// Peers forgotten for lack of room; their numbers live on in `other`.
+    pub peer_evictions: u64,
+    /// Connections forgotten for lack of room.
+    pub connection_evictions: u64,
+    /// Observations counted against no rule because they were garbage, by the decoder.
+    pub records_refused: u64,
+}
