@@ -1,2 +1,42 @@
-//! Chores.
-fn main() {}
+//! Chores of the project: `cargo xtask <chore>`, one module a chore.
+#![allow(clippy::print_stdout, reason = "what a chore prints is its answer")]
+#![allow(
+    clippy::print_stderr,
+    reason = "a chore says on stderr what it is doing"
+)]
+
+mod command;
+mod ebpf;
+mod packages;
+mod tree;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// Chores of the project. Each says what to do when it fails.
+#[derive(Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask", max_term_width = 100)]
+struct Arguments {
+    #[command(subcommand)]
+    chore: Chore,
+}
+
+#[derive(Subcommand)]
+enum Chore {
+    /// Build the eBPF object that the agent embeds, or check the one in the tree
+    Ebpf(ebpf::Arguments),
+}
+
+fn main() -> ExitCode {
+    let outcome = match Arguments::parse().chore {
+        Chore::Ebpf(arguments) => ebpf::main(&arguments),
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -1,0 +1,47 @@
+//! Where things are: the repository, its build folder, the user's cache.
+
+use std::env;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, Result, bail};
+
+/// Folder of the repository.
+pub(crate) fn root() -> PathBuf {
+    // Cargo's word at run time is newer than the one at build time if the clone has been moved.
+    let manifest = env::var_os("CARGO_MANIFEST_DIR")
+        .map_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")), PathBuf::from);
+    manifest.parent().unwrap_or(&manifest).to_path_buf()
+}
+
+/// Cargo's build folder: `CARGO_TARGET_DIR`, else `target` in the repository.
+pub(crate) fn target() -> PathBuf {
+    match env::var_os("CARGO_TARGET_DIR") {
+        Some(folder) => root().join(folder),
+        None => root().join("target"),
+    }
+}
+
+/// What is costly to make and the same for every clone: tools, kernel packages.
+pub(crate) fn cache() -> Result<PathBuf> {
+    let base = match env::var_os("XDG_CACHE_HOME") {
+        Some(folder) if Path::new(&folder).is_absolute() => PathBuf::from(folder),
+        _ => home()?.join(".cache"),
+    };
+    Ok(base.join("detector"))
+}
+
+/// Cargo's home, which holds the sources of dependencies.
+pub(crate) fn cargo_home() -> Result<PathBuf> {
+    match env::var_os("CARGO_HOME") {
+        Some(folder) => Ok(PathBuf::from(folder)),
+        None => Ok(home()?.join(".cargo")),
+    }
+}
+
+fn home() -> Result<PathBuf> {
+    let folder = env::var_os("HOME").context("HOME is not set: set it to your home folder")?;
+    if folder.is_empty() {
+        bail!("HOME is empty: set it to your home folder");
+    }
+    Ok(PathBuf::from(folder))
+}
