@@ -24,6 +24,8 @@ pub enum Counter {
     InodeReadsFailed,
     /// A tracepoint handed over a socket that is no full TCP socket.
     SocketsNotTcp,
+    /// A sweep met a socket that can hold data. Not a loss: the measure of a sweep.
+    SocketsSwept,
     /// Without connection state: a window shrink with all data already acknowledged or still inside.
     UntrackedShrinksPolite,
     /// Without connection state: a shrink below data in flight, to a window above zero.
@@ -40,7 +42,7 @@ pub enum Counter {
 
 impl Counter {
     /// All counters in index order.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 16] = [
         Self::RecordsDroppedRingFull,
         Self::RecordsSuppressedRate,
         Self::SweepRowsDropped,
@@ -50,6 +52,7 @@ impl Counter {
         Self::OptionReadsFailed,
         Self::InodeReadsFailed,
         Self::SocketsNotTcp,
+        Self::SocketsSwept,
         Self::UntrackedShrinksPolite,
         Self::UntrackedShrinksBelowFlight,
         Self::UntrackedShrinksTreason,
@@ -59,7 +62,7 @@ impl Counter {
     ];
 
     /// How many counters there are: the size of the per-CPU array.
-    #[allow(clippy::cast_possible_truncation, reason = "15 fits u32")]
+    #[allow(clippy::cast_possible_truncation, reason = "16 fits u32")]
     pub const COUNT: u32 = Self::ALL.len() as u32;
 
     /// Name in `snake_case`, used as the `stage` label of `detector_records_lost_total`.
@@ -75,6 +78,7 @@ impl Counter {
             Self::OptionReadsFailed => "option_read",
             Self::InodeReadsFailed => "inode_read",
             Self::SocketsNotTcp => "not_tcp",
+            Self::SocketsSwept => "sockets_swept",
             Self::UntrackedShrinksPolite => "untracked_shrink_polite",
             Self::UntrackedShrinksBelowFlight => "untracked_shrink_below_flight",
             Self::UntrackedShrinksTreason => "untracked_shrink_treason",

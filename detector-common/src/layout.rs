@@ -112,3 +112,47 @@ pub struct KernelLayout {
 }
 
 const _: () = assert!(size_of::<KernelLayout>() == 36 * 8 + 2 * 16);
+
+impl KernelLayout {
+    /// Every offset absent: what the object holds before the agent has set the real ones.
+    pub const UNSET: Self = Self {
+        skc_family: ABSENT,
+        skc_state: ABSENT,
+        skc_daddr: ABSENT,
+        skc_rcv_saddr: ABSENT,
+        skc_dport: ABSENT,
+        skc_num: ABSENT,
+        skc_v6_daddr: ABSENT,
+        skc_v6_rcv_saddr: ABSENT,
+        skc_net: ABSENT,
+        net_inum: ABSENT,
+        sk_wmem_queued: ABSENT,
+        sk_socket: ABSENT,
+        socket_inode_number: ABSENT,
+        snd_una: ABSENT,
+        snd_nxt: ABSENT,
+        snd_wnd: ABSENT,
+        snd_wl1: ABSENT,
+        write_seq: ABSENT,
+        max_window: ABSENT,
+        rcv_nxt: ABSENT,
+        rcv_wup: ABSENT,
+        rcv_wnd: ABSENT,
+        mss_cache: ABSENT,
+        packets_out: ABSENT,
+        snd_cwnd: ABSENT,
+        srtt_us: ABSENT,
+        bytes_acked: ABSENT,
+        bytes_received: ABSENT,
+        ts_recent: ABSENT,
+        snd_wscale: BitField { offset: ABSENT, shift: 0, mask: 0 },
+        icsk_ca_state: BitField { offset: ABSENT, shift: 0, mask: 0 },
+        icsk_retransmits: ABSENT,
+        icsk_pending: ABSENT,
+        icsk_backoff: ABSENT,
+        icsk_probes_out: ABSENT,
+        skb_len: ABSENT,
+        skb_data: ABSENT,
+        retransmit_has_err: 0,
+    };
+}

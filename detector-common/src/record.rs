@@ -78,6 +78,9 @@ pub mod flag {
     pub const ESTABLISHED: u16 = 1 << 7;
     /// `wmem` and the sequence numbers show data that the peer has not acknowledged.
     pub const DATA_QUEUED: u16 = 1 << 8;
+    /// The last window taken had the numbers of the one before and may not be in force in the
+    /// kernel, which ignores some of those.
+    pub const WINDOW_NOT_IN_FORCE: u16 = 1 << 9;
 }
 
 /// Index of [`ConnectionRecord::shrinks`].

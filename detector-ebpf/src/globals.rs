@@ -1,0 +1,45 @@
+//! Read-only globals that the agent fills in before loading.
+//!
+//! A plain read of a `static` would be folded to its initial value by LLVM and the agent's value
+//! silently ignored; a volatile read of one field is one load, and the verifier knows its result
+//! as an exact number.
+
+use detector_common::layout::KernelLayout;
+use detector_common::settings::KernelSettings;
+
+/// Offsets in the running kernel; [`KernelLayout::UNSET`] until the agent sets it.
+// SAFETY: the agent finds the global by this name; nothing else defines it.
+#[unsafe(no_mangle)]
+pub static DET_LAYOUT: KernelLayout = KernelLayout::UNSET;
+
+/// Bounds and log level.
+// SAFETY: as above.
+#[unsafe(no_mangle)]
+pub static DET_SETTINGS: KernelSettings = KernelSettings::DEFAULT;
+
+/// Reads one field of a read-only global.
+macro_rules! global {
+    ($global:ident . $($field:ident).+) => {{
+        // SAFETY: the address is that of a static of this object, aligned and initialised.
+        unsafe { core::ptr::read_volatile(&raw const $crate::globals::$global.$($field).+) }
+    }};
+}
+pub(crate) use global;
+
+/// How long a rate window of a connection lasts.
+#[inline(always)]
+pub fn rate_window_ns() -> u64 {
+    global!(DET_SETTINGS.rate_window_ns)
+}
+
+/// How many records a connection may send in one rate window.
+#[inline(always)]
+pub fn rate_records() -> u32 {
+    global!(DET_SETTINGS.rate_records)
+}
+
+/// Whether `tcp_retransmit_skb` has its third argument on this kernel.
+#[inline(always)]
+pub fn retransmit_has_err() -> bool {
+    global!(DET_LAYOUT.retransmit_has_err) == 1
+}

@@ -1,0 +1,51 @@
+//! Kernel helpers, each behind a safe function.
+
+use crate::kernel_memory::KernelPointer;
+use aya_ebpf::helpers::{bpf_ktime_get_ns, bpf_probe_read_kernel, generated};
+use aya_ebpf::programs::BtfTracePointContext;
+
+/// Nanoseconds of `CLOCK_MONOTONIC`.
+#[inline(always)]
+pub fn monotonic_ns() -> u64 {
+    // SAFETY: the helper takes nothing and always succeeds.
+    unsafe { bpf_ktime_get_ns() }
+}
+
+/// The full TCP socket behind a `struct sock_common`, or `None` for a request socket, a TIME-WAIT
+/// socket or another protocol.
+#[inline(always)]
+pub fn tcp_sock(sock: KernelPointer) -> Option<KernelPointer> {
+    // SAFETY: the verifier checks that the argument is a socket (`ARG_PTR_TO_BTF_ID_SOCK_COMMON`).
+    let tcp = unsafe { generated::bpf_skc_to_tcp_sock(sock.as_ptr()) };
+    let tcp = KernelPointer::new(tcp);
+    if tcp.is_null() { None } else { Some(tcp) }
+}
+
+/// Reads plain bytes at a kernel address that has no BTF type; `None` if the address faults.
+#[inline(always)]
+pub fn read_kernel<T: bytemuck::Pod>(address: u64) -> Option<T> {
+    // SAFETY: the helper checks the address and reports a fault; `T` is plain bytes.
+    unsafe { bpf_probe_read_kernel(address as *const T) }.ok()
+}
+
+/// The `n`th argument of a tracepoint, as a kernel pointer whose type the verifier knows.
+#[inline(always)]
+pub fn argument(context: &BtfTracePointContext, n: usize) -> KernelPointer {
+    KernelPointer::new::<u8>(context.arg(n))
+}
+
+
+/// Appends plain bytes to the output of an iterator. `Err` holds the helper's error number;
+/// `-EOVERFLOW` means that the kernel will show the same object again with an empty buffer.
+#[inline(always)]
+pub fn seq_write<T: bytemuck::Pod>(seq: KernelPointer, row: &T) -> Result<(), i64> {
+    // SAFETY: the verifier checks the sequence file and the readable length of the row.
+    let status = unsafe {
+        generated::bpf_seq_write(
+            seq.as_ptr(),
+            core::ptr::from_ref(row).cast(),
+            size_of::<T>() as u32,
+        )
+    };
+    if status == 0 { Ok(()) } else { Err(status) }
+}

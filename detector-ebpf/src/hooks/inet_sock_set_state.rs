@@ -1,0 +1,47 @@
+//! `inet_sock_set_state`: a socket changes its TCP state.
+//!
+//! Contract: `inet_sock_set_state(const struct sock *sk, const int oldstate, const int newstate)`,
+//! the same from 5.10 to 7.2, fired before `skc_state` is written (`inet_sk_state_store` in
+//! `net/ipv4/af_inet.c`); also for other protocols, which are left out.
+//!
+//! Why here: the last moment a connection's totals can be sent, and the moment `tcp_probe` goes
+//! blind.
+#![forbid(unsafe_code)]
+
+use crate::connection;
+use crate::emit;
+use crate::helpers;
+use crate::socket::{TcpSocket, tcp_state};
+use aya_ebpf::macros::btf_tracepoint;
+use aya_ebpf::programs::BtfTracePointContext;
+use detector_common::record::{Reason, flag};
+
+#[btf_tracepoint(function = "inet_sock_set_state")]
+fn det_set_state(context: BtfTracePointContext) -> Option<()> {
+    let new_state: i32 = context.arg(2);
+    let new_state = new_state as u8;
+    // Nobody has state before it is established, so opening connections cost no look-up.
+    if matches!(new_state, tcp_state::ESTABLISHED | tcp_state::SYN_SENT | tcp_state::SYN_RECV) {
+        return None;
+    }
+    let tcp = TcpSocket::from_sock(helpers::argument(&context, 0))?;
+    let record = connection::find(tcp)?;
+    if record.flags & flag::CLOSED != 0 {
+        return None;
+    }
+    let now_ns = helpers::monotonic_ns();
+    connection::refresh(record, tcp, now_ns);
+    record.tcp_state = new_state;
+    record.flags |= flag::SEEN_BY_HOOK;
+    record.flags &= !flag::ESTABLISHED;
+    if new_state != tcp_state::CLOSE {
+        emit::emit(record, Reason::State);
+        return None;
+    }
+    connection::end_episode(record, now_ns);
+    record.flags |= flag::CLOSED;
+    if emit::send(record, Reason::Closed) {
+        connection::forget(tcp);
+    }
+    None
+}

@@ -1,0 +1,5 @@
+//! One hook a file: an entry of two lines and a short body.
+
+mod inet_sock_set_state;
+mod tcp_probe;
+mod tcp_retransmit_skb;

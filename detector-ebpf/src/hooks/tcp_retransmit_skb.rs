@@ -1,0 +1,63 @@
+//! `tcp_retransmit_skb`: a segment is sent again.
+//!
+//! Contract: `tcp_retransmit_skb(const struct sock *sk, const struct sk_buff *skb)` up to 6.x, fired
+//! after success; newer kernels add `int err` and fire on failure too (`__tcp_retransmit_skb` in
+//! `net/ipv4/tcp_output.c`). Which of the two is told by BTF through `retransmit_has_err`, so the
+//! verifier never sees a read of an argument that is not there.
+//!
+//! Why here: with the peer's window at zero and data in flight the kernel probes by sending the
+//! head again (`tcp_retransmit_timer`) and books it as loss; only the window at this moment tells.
+#![forbid(unsafe_code)]
+
+use crate::connection;
+use crate::count::count;
+use crate::emit;
+use crate::globals::retransmit_has_err;
+use crate::helpers;
+use crate::socket::{TcpSocket, tcp_state};
+use aya_ebpf::macros::btf_tracepoint;
+use aya_ebpf::programs::BtfTracePointContext;
+use detector_common::counter::Counter;
+use detector_common::record::{Reason, flag};
+
+#[btf_tracepoint(function = "tcp_retransmit_skb")]
+fn det_retransmit(context: BtfTracePointContext) -> Option<()> {
+    if retransmit_has_err() {
+        let error: i32 = context.arg(2);
+        if error != 0 {
+            return None;
+        }
+    }
+    let Some(tcp) = TcpSocket::from_sock(helpers::argument(&context, 0)) else {
+        count(Counter::SocketsNotTcp);
+        return None;
+    };
+    let has_window = !matches!(tcp.skc_state(), tcp_state::SYN_SENT | tcp_state::SYN_RECV);
+    let is_zero = has_window && tcp.snd_wnd() == 0;
+    let now_ns = helpers::monotonic_ns();
+    let Some(record) = connection::find_or_create(tcp, now_ns) else {
+        count(if is_zero {
+            Counter::UntrackedRetransmitsWindowProbe
+        } else {
+            Counter::UntrackedRetransmitsLoss
+        });
+        return None;
+    };
+    // A zero window that the kernel did not take counts all the same: the peer said it.
+    let is_zero = is_zero
+        || (record.flags & flag::WINDOW_NOT_IN_FORCE != 0
+            && record.flags & flag::ZERO_WINDOW != 0
+            && record.snd_una == tcp.snd_una());
+    let window_bytes = if is_zero { 0 } else { tcp.snd_wnd() };
+    connection::refresh(record, tcp, now_ns);
+    record.snd_wnd_bytes = window_bytes;
+    record.flags |= flag::SEEN_BY_HOOK | flag::NOT_CARRIED;
+    if is_zero {
+        record.retransmits_window_probe = record.retransmits_window_probe.wrapping_add(1);
+        emit::emit(record, Reason::Retransmit);
+    } else {
+        // Loss is everyday: the next record or the sweep carries it.
+        record.retransmits_loss = record.retransmits_loss.wrapping_add(1);
+    }
+    None
+}

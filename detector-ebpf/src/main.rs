@@ -1,0 +1,20 @@
+//! Kernel side of detector: three programs on TCP tracepoints and a sweep over sockets.
+//!
+//! In: tracepoint arguments and sockets. Out: [`ConnectionRecord`](detector_common::record)s of
+//! connections that misbehave, and counters of everything that could not be kept. Never: a map
+//! look-up, a write or a clock read for a healthy acknowledgement.
+#![no_std]
+#![no_main]
+
+mod connection;
+mod count;
+mod emit;
+mod globals;
+mod helpers;
+mod hooks;
+mod kernel_memory;
+mod maps;
+mod panic;
+mod segment;
+mod socket;
+mod sweep;

@@ -1,0 +1,208 @@
+//! A TCP socket as the hooks see it: every field a typed load at an offset from `DET_LAYOUT`.
+
+use crate::globals::global;
+use crate::helpers;
+use crate::kernel_memory::KernelPointer;
+use detector_common::layout::{ABSENT, BitField};
+use detector_common::record::ConnectionKey;
+
+const AF_INET: u16 = 2;
+
+/// TCP states the kernel side acts on, as in `net/tcp_states.h`.
+pub mod tcp_state {
+    #![allow(missing_docs, reason = "the kernel's names")]
+    pub const ESTABLISHED: u8 = 1;
+    pub const SYN_SENT: u8 = 2;
+    pub const SYN_RECV: u8 = 3;
+    pub const FIN_WAIT1: u8 = 4;
+    pub const FIN_WAIT2: u8 = 5;
+    pub const CLOSE: u8 = 7;
+    pub const CLOSE_WAIT: u8 = 8;
+    pub const LAST_ACK: u8 = 9;
+    pub const CLOSING: u8 = 11;
+}
+
+/// A full `struct tcp_sock`.
+#[derive(Clone, Copy)]
+pub struct TcpSocket(KernelPointer);
+
+macro_rules! u32_fields {
+    ($($(#[$doc:meta])* $name:ident;)+) => {
+        $($(#[$doc])*
+        #[inline(always)]
+        pub fn $name(self) -> u32 {
+            self.0.load_u32(global!(DET_LAYOUT.$name))
+        })+
+    };
+}
+
+macro_rules! u8_fields {
+    ($($(#[$doc:meta])* $name:ident;)+) => {
+        $($(#[$doc])*
+        #[inline(always)]
+        pub fn $name(self) -> u8 {
+            self.0.load_u8(global!(DET_LAYOUT.$name))
+        })+
+    };
+}
+
+impl TcpSocket {
+    /// The TCP socket behind a `struct sock`, if it is a full one.
+    #[inline(always)]
+    pub fn from_sock(sock: KernelPointer) -> Option<Self> {
+        helpers::tcp_sock(sock).map(Self)
+    }
+
+    u32_fields! {
+        /// First sequence number not yet acknowledged.
+        snd_una;
+        /// Next sequence number to send.
+        snd_nxt;
+        /// Window in force, scaled.
+        snd_wnd;
+        /// Sequence number of the segment that set the window.
+        snd_wl1;
+        /// One past the last byte written.
+        write_seq;
+        /// Largest window ever offered.
+        max_window;
+        /// Next sequence number expected.
+        rcv_nxt;
+        /// `rcv_nxt` at the last window sent.
+        rcv_wup;
+        /// Our own window.
+        rcv_wnd;
+        /// Effective sending MSS.
+        mss_cache;
+        /// Segments in flight.
+        packets_out;
+        /// Congestion window.
+        snd_cwnd;
+        /// Smoothed round-trip time, microseconds << 3.
+        srtt_us;
+        /// Last in-order timestamp value of the peer.
+        ts_recent;
+        /// Bytes of kernel memory in the write queue.
+        sk_wmem_queued;
+    }
+
+    u8_fields! {
+        /// TCP state.
+        skc_state;
+        /// Timeouts without progress.
+        icsk_retransmits;
+        /// Which timer is armed.
+        icsk_pending;
+        /// Doublings of the retransmission timer.
+        icsk_backoff;
+        /// Unanswered window probes.
+        icsk_probes_out;
+    }
+
+    /// Payload the peer has acknowledged.
+    #[inline(always)]
+    pub fn bytes_acked(self) -> u64 {
+        self.0.load_u64(global!(DET_LAYOUT.bytes_acked))
+    }
+
+    /// The peer's window shift.
+    #[inline(always)]
+    pub fn window_shift(self) -> u8 {
+        let field = BitField {
+            offset: global!(DET_LAYOUT.snd_wscale.offset),
+            shift: global!(DET_LAYOUT.snd_wscale.shift),
+            mask: global!(DET_LAYOUT.snd_wscale.mask),
+        };
+        self.bit_field(field)
+    }
+
+    /// `icsk_ca_state`.
+    #[inline(always)]
+    pub fn congestion_state(self) -> u8 {
+        let field = BitField {
+            offset: global!(DET_LAYOUT.icsk_ca_state.offset),
+            shift: global!(DET_LAYOUT.icsk_ca_state.shift),
+            mask: global!(DET_LAYOUT.icsk_ca_state.mask),
+        };
+        self.bit_field(field)
+    }
+
+    #[inline(always)]
+    fn bit_field(self, field: BitField) -> u8 {
+        let byte = u32::from(self.0.load_u8(field.offset));
+        ((byte >> (field.shift & 7)) & field.mask) as u8
+    }
+
+    /// Sequence number of the peer's SYN, as far as in-order data tells (no FIN received yet).
+    #[inline(always)]
+    pub fn initial_receive_sequence(self) -> u32 {
+        let received = self.0.load_u64(global!(DET_LAYOUT.bytes_received)) as u32;
+        self.rcv_nxt().wrapping_sub(received).wrapping_sub(1)
+    }
+
+    /// Bytes written and not yet acknowledged.
+    #[inline(always)]
+    pub fn queued_bytes(self) -> u32 {
+        let queued = self.write_seq().wrapping_sub(self.snd_una());
+        if queued >> 31 == 1 { 0 } else { queued }
+    }
+
+    /// Local and remote port, host order.
+    #[inline(always)]
+    pub fn ports(self) -> (u16, u16) {
+        let local = self.0.load_u16(global!(DET_LAYOUT.skc_num));
+        let remote = u16::from_be(self.0.load_u16(global!(DET_LAYOUT.skc_dport)));
+        (local, remote)
+    }
+
+    /// Local and remote address; IPv4 mapped into IPv6.
+    #[inline(always)]
+    pub fn addresses(self) -> ([u8; 16], [u8; 16]) {
+        let local_v6 = global!(DET_LAYOUT.skc_v6_rcv_saddr);
+        let remote_v6 = global!(DET_LAYOUT.skc_v6_daddr);
+        let family = self.0.load_u16(global!(DET_LAYOUT.skc_family));
+        if family == AF_INET || local_v6 == ABSENT || remote_v6 == ABSENT {
+            (
+                mapped(self.0.load_u32(global!(DET_LAYOUT.skc_rcv_saddr))),
+                mapped(self.0.load_u32(global!(DET_LAYOUT.skc_daddr))),
+            )
+        } else {
+            (self.address_v6(local_v6), self.address_v6(remote_v6))
+        }
+    }
+
+    #[inline(always)]
+    fn address_v6(self, offset: u64) -> [u8; 16] {
+        let words = [self.0.load_u64(offset), self.0.load_u64(offset.wrapping_add(8))];
+        bytemuck::cast(words)
+    }
+
+    /// Network namespace number.
+    #[inline(always)]
+    pub fn netns(self) -> u32 {
+        let net = self.0.load_pointer(global!(DET_LAYOUT.skc_net));
+        if net.is_null() { 0 } else { net.load_u32(global!(DET_LAYOUT.net_inum)) }
+    }
+
+    /// The `struct socket`, null once no process holds it.
+    #[inline(always)]
+    pub fn file_socket(self) -> KernelPointer {
+        self.0.load_pointer(global!(DET_LAYOUT.sk_socket))
+    }
+
+    /// The key of its state: address and tuple.
+    #[inline(always)]
+    pub fn key(self) -> ConnectionKey {
+        let (local_port, remote_port) = self.ports();
+        // `skc_daddr` is set for IPv6 too (to a hash-like filler), which serves as well.
+        let remote_tail = self.0.load_u32(global!(DET_LAYOUT.skc_daddr)).to_ne_bytes();
+        ConnectionKey { socket: self.0.address(), remote_tail, remote_port, local_port }
+    }
+}
+
+/// `::ffff:a.b.c.d` of an IPv4 address in network order.
+#[inline(always)]
+fn mapped(address: u32) -> [u8; 16] {
+    let words = [0u32, 0, 0xffff_u32.to_be(), address];
+    bytemuck::cast(words)
+}

@@ -1,0 +1,184 @@
+//! The sweep: a pass over all TCP sockets of one network namespace, `iter/tcp`.
+//!
+//! Contract: `struct bpf_iter__tcp { meta, sk_common, uid }` (`net/ipv4/tcp_ipv4.c`), called once a
+//! socket and once with a null socket at the end; from 5.15 on under the socket lock, before that
+//! under the hash bucket's lock. When the output buffer is full the kernel shows the same socket
+//! again, so everything here must bear repetition.
+//!
+//! Why: `tcp_probe` is blind outside ESTABLISHED, and sockets older than the agent never passed a
+//! hook. Only sockets that look held up get a row.
+
+use crate::connection::{self, Offer};
+use crate::count::count;
+use crate::helpers;
+use crate::kernel_memory::KernelPointer;
+use crate::socket::{TcpSocket, tcp_state};
+use bytemuck::Zeroable;
+use core::ffi::c_void;
+use detector_common::counter::Counter;
+use detector_common::record::{ConnectionRecord, Reason, flag};
+use detector_common::window;
+
+/// `meta` in the context; `seq` in `struct bpf_iter_meta`.
+const FIRST_POINTER: u64 = 0;
+/// `sk_common` in the context.
+const SECOND_POINTER: u64 = 8;
+/// `-EOVERFLOW`: the kernel will show this socket again with an empty buffer.
+const EOVERFLOW: i64 = -75;
+/// A hook that has just seen an established socket knows better than a sweep that, before 5.15,
+/// may read it in the middle of a change.
+const HOOK_IS_FRESH_NS: u64 = 20_000_000;
+
+// SAFETY: the section name is the loader's convention for this program kind.
+#[unsafe(link_section = "iter/tcp")]
+// SAFETY: the agent finds the program by this name; nothing else defines it.
+#[unsafe(no_mangle)]
+fn det_sweep(context: *mut c_void) -> i32 {
+    let context = KernelPointer::new(context.cast_const());
+    let _done = sweep_socket(context);
+    0
+}
+
+fn sweep_socket(context: KernelPointer) -> Option<()> {
+    let seq = context.load_pointer(FIRST_POINTER).load_pointer(FIRST_POINTER);
+    let sock = context.load_pointer(SECOND_POINTER);
+    if sock.is_null() {
+        return None;
+    }
+    let tcp = TcpSocket::from_sock(sock)?;
+    if !can_hold_data(tcp.skc_state()) {
+        return None;
+    }
+    count(Counter::SocketsSwept);
+    let state = connection::find(tcp);
+    let is_suspicious = is_suspicious(tcp);
+    let record = match state {
+        Some(record) => record,
+        None if !is_suspicious => return None,
+        None if tcp.snd_wnd() != 0 => return write_without_state(seq, tcp),
+        None => match connection::find_or_create(tcp, helpers::monotonic_ns()) {
+            Some(record) => record,
+            None => return write_without_state(seq, tcp),
+        },
+    };
+    bring_up_to_date(record, tcp);
+    if !is_suspicious && record.flags & (flag::NOT_CARRIED | flag::ZERO_WINDOW) == 0 {
+        return None;
+    }
+    record.reason = Reason::Sweep as u8;
+    let flags = record.flags;
+    record.flags &= !flag::NOT_CARRIED;
+    if !write_row(seq, record) {
+        record.flags = flags;
+    }
+    None
+}
+
+/// FIN-WAIT-2 has nothing left to send, but may have totals that were not carried yet.
+#[inline(always)]
+fn can_hold_data(state: u8) -> bool {
+    matches!(
+        state,
+        tcp_state::ESTABLISHED
+            | tcp_state::FIN_WAIT1
+            | tcp_state::FIN_WAIT2
+            | tcp_state::CLOSE_WAIT
+            | tcp_state::LAST_ACK
+            | tcp_state::CLOSING
+    )
+}
+
+/// A closed window, or data queued that the window, a timer or silence holds back.
+#[inline(always)]
+fn is_suspicious(tcp: TcpSocket) -> bool {
+    if tcp.skc_state() == tcp_state::FIN_WAIT2 {
+        return false;
+    }
+    let snd_wnd = tcp.snd_wnd();
+    if snd_wnd == 0 {
+        return true;
+    }
+    if tcp.queued_bytes() == 0 {
+        return false;
+    }
+    tcp.icsk_backoff() | tcp.icsk_retransmits() | tcp.icsk_probes_out() != 0
+        || is_window_limited(tcp, snd_wnd)
+}
+
+/// Unsent data, and less than one segment of the window left.
+#[inline(always)]
+fn is_window_limited(tcp: TcpSocket, snd_wnd: u32) -> bool {
+    let snd_nxt = tcp.snd_nxt();
+    if !window::is_after(tcp.write_seq(), snd_nxt) {
+        return false;
+    }
+    let edge = window::edge(tcp.snd_una(), snd_wnd);
+    let room = edge.wrapping_sub(snd_nxt);
+    room >> 31 == 1 || room < tcp.mss_cache()
+}
+
+/// Applies the same rules as the hook to the window in force.
+#[inline(always)]
+fn bring_up_to_date(record: &mut ConnectionRecord, tcp: TcpSocket) {
+    let now_ns = helpers::monotonic_ns();
+    let is_established = tcp.skc_state() == tcp_state::ESTABLISHED;
+    let hook_is_fresh = now_ns.saturating_sub(record.time_ns) < HOOK_IS_FRESH_NS
+        && record.flags & flag::SEEN_BY_HOOK != 0;
+    if is_established && hook_is_fresh {
+        return;
+    }
+    let window_is_in_force = record.flags & flag::WINDOW_NOT_IN_FORCE == 0
+        || record.snd_una != tcp.snd_una()
+        || tcp.snd_wnd() <= record.snd_wnd_bytes;
+    let offered_bytes = record.snd_wnd_bytes;
+    connection::refresh(record, tcp, now_ns);
+    if !window_is_in_force {
+        record.snd_wnd_bytes = offered_bytes;
+        connection::follow_episode(record, now_ns);
+        return;
+    }
+    record.flags |= flag::SEEN_BY_SWEEP;
+    if is_established && record.flags & flag::EDGE_KNOWN != 0 {
+        // The hook judges every edge of an established socket; only a missed end is made good.
+        if connection::follow_episode(record, now_ns) {
+            record.flags |= flag::NOT_CARRIED;
+        }
+        return;
+    }
+    let known_edge = if record.flags & flag::EDGE_KNOWN != 0 {
+        record.last_edge
+    } else {
+        // Never sent beyond an edge: what is in flight was offered once.
+        window::later(record.snd_nxt, window::edge(record.snd_una, record.snd_wnd_bytes))
+    };
+    let offer = Offer {
+        ack: record.snd_una,
+        window_bytes: record.snd_wnd_bytes,
+        previous_edge: Some(known_edge),
+    };
+    connection::apply(record, offer, now_ns);
+}
+
+/// A row for a socket that has no state, and needs none: nothing of it is counted.
+#[inline(never)]
+fn write_without_state(seq: KernelPointer, tcp: TcpSocket) -> Option<()> {
+    let mut record = ConnectionRecord::zeroed();
+    connection::identify(&mut record, tcp);
+    connection::refresh(&mut record, tcp, helpers::monotonic_ns());
+    record.flags |= flag::SEEN_BY_SWEEP;
+    record.reason = Reason::Sweep as u8;
+    write_row(seq, &record);
+    None
+}
+
+#[inline(always)]
+fn write_row(seq: KernelPointer, record: &ConnectionRecord) -> bool {
+    match helpers::seq_write(seq, record) {
+        Ok(()) => true,
+        Err(EOVERFLOW) => false,
+        Err(_) => {
+            count(Counter::SweepRowsDropped);
+            false
+        }
+    }
+}
