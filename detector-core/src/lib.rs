@@ -3,6 +3,7 @@
 //! Never: a clock, I/O, aya, tokio. Time is an argument.
 
 pub mod btf;
+pub mod decode;
 pub mod layout;
 pub mod observation;
 pub mod peer_address;

@@ -46,6 +46,27 @@ pub enum TcpState {
     NewSynReceived,
 }
 
+impl TcpState {
+    /// The state's name in RFC 9293 (`TIME-WAIT`), or the kernel's where the RFC has none.
+    #[must_use]
+    pub const fn rfc_name(self) -> &'static str {
+        match self {
+            Self::Established => "ESTABLISHED",
+            Self::SynSent => "SYN-SENT",
+            Self::SynReceived => "SYN-RECEIVED",
+            Self::FinWait1 => "FIN-WAIT-1",
+            Self::FinWait2 => "FIN-WAIT-2",
+            Self::TimeWait => "TIME-WAIT",
+            Self::Close => "CLOSED",
+            Self::CloseWait => "CLOSE-WAIT",
+            Self::LastAck => "LAST-ACK",
+            Self::Listen => "LISTEN",
+            Self::Closing => "CLOSING",
+            Self::NewSynReceived => "NEW-SYN-RECEIVED",
+        }
+    }
+}
+
 /// Congestion state of the sender, `icsk_ca_state`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[allow(missing_docs, reason = "the kernel's names say it")]
@@ -72,6 +93,21 @@ pub enum PendingTimer {
     Reorder,
     /// A number this agent does not know.
     Other(u8),
+}
+
+impl PendingTimer {
+    /// The name in JSON.
+    #[must_use]
+    pub const fn label(self) -> &'static str {
+        match self {
+            Self::None => "none",
+            Self::Retransmit => "retransmit",
+            Self::WindowProbe => "window_probe",
+            Self::LossProbe => "loss_probe",
+            Self::Reorder => "reorder",
+            Self::Other(_) => "other",
+        }
+    }
 }
 
 /// Why the kernel side sent the observation.
@@ -121,6 +157,31 @@ pub struct Totals {
     pub retransmits_window_probe: u64,
     /// Records held back by the kernel side.
     pub records_suppressed: u64,
+}
+
+impl Totals {
+    /// Field by field the higher of the two: totals of one generation only grow, so the higher
+    /// is the newer.
+    #[must_use]
+    pub fn highest(&self, other: &Self) -> Self {
+        Self {
+            shrinks: ShrinkCounts {
+                polite: self.shrinks.polite.max(other.shrinks.polite),
+                below_flight: self.shrinks.below_flight.max(other.shrinks.below_flight),
+                treason: self.shrinks.treason.max(other.shrinks.treason),
+            },
+            granularity_retreats: self.granularity_retreats.max(other.granularity_retreats),
+            ambiguous_windows: self.ambiguous_windows.max(other.ambiguous_windows),
+            ignored_segments: self.ignored_segments.max(other.ignored_segments),
+            zero_window_episodes: self.zero_window_episodes.max(other.zero_window_episodes),
+            zero_window_ns: self.zero_window_ns.max(other.zero_window_ns),
+            retransmits_loss: self.retransmits_loss.max(other.retransmits_loss),
+            retransmits_window_probe: self
+                .retransmits_window_probe
+                .max(other.retransmits_window_probe),
+            records_suppressed: self.records_suppressed.max(other.records_suppressed),
+        }
+    }
 }
 
 /// One decoded record.
