@@ -1,1 +1,16 @@
-//! Lab.
+//! Everything the end-to-end stories stand on: a lab of network namespaces, peers that behave as
+//! told, real and small servers, a guard around the built agent, and an independent reading of
+//! captures.
+//!
+//! Uses the built binary, its JSON and its metrics; no crate of the project. Needs root, because
+//! namespaces, TUN devices and eBPF do.
+//!
+//! Start reading at [`story`]: it gives each story a lab of its own and cleans up behind it.
+
+pub mod agent;
+pub mod expect;
+pub mod lab;
+pub mod peers;
+pub mod servers;
+pub mod story;
+pub mod truth;

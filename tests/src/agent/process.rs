@@ -1,0 +1,197 @@
+//! The agent's process, with a state folder, a control socket and a port of its own.
+
+use super::http::{Response, request};
+use super::{AgentView, Metrics};
+use crate::expect;
+use crate::lab::Child;
+use anyhow::{Context, Result, bail, ensure};
+use nix::sys::signal::Signal;
+use std::fs::File;
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::ops::Deref;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+/// Longest a start may take when other stories use the same two cores.
+const READY_DEADLINE: Duration = Duration::from_secs(10);
+/// Longest a stop may take.
+const STOP_DEADLINE: Duration = Duration::from_secs(2);
+
+/// The agent's binary: `DETECTOR_BIN`, else the one beside this program's folder.
+pub fn binary() -> Result<PathBuf> {
+    if let Some(path) = std::env::var_os("DETECTOR_BIN") {
+        return Ok(path.into());
+    }
+    let own = std::env::current_exe().context("path of this program")?;
+    let found = own
+        .ancestors()
+        .skip(1)
+        .take(2)
+        .map(|folder| folder.join("detector"));
+    found
+        .into_iter()
+        .find(|path| path.is_file())
+        .context("no built agent found: run `cargo build -p detector` first, or set DETECTOR_BIN")
+}
+
+/// `detector` with these arguments, not started.
+pub fn command(arguments: &[&str]) -> Result<Command> {
+    let mut command = Command::new(binary()?);
+    command.args(arguments).stdin(Stdio::null());
+    Ok(command)
+}
+
+/// How to start an agent.
+#[derive(Clone, Debug)]
+pub struct AgentOptions {
+    /// Text of the configuration file; `None` for a run without one.
+    pub configuration: Option<String>,
+}
+
+impl Default for AgentOptions {
+    /// Stalls are flagged after one second, so that stories are short.
+    fn default() -> Self {
+        Self {
+            configuration: Some("[detect]\nstall_after = \"1s\"\n".to_owned()),
+        }
+    }
+}
+
+impl AgentOptions {
+    /// As a user starts it: no configuration file.
+    #[must_use]
+    pub const fn without_configuration() -> Self {
+        Self {
+            configuration: None,
+        }
+    }
+}
+
+/// A running agent; stopped with its guard. Dereferences to its [`AgentView`].
+#[derive(Debug)]
+pub struct Agent {
+    child: Child,
+    view: AgentView,
+    folder: PathBuf,
+    web: SocketAddr,
+    /// From start to the `ready:` line.
+    pub ready_after: Duration,
+}
+
+impl Agent {
+    /// Starts an agent with its files below `folder` and waits until it is ready.
+    pub fn start(folder: &Path) -> Result<Self> {
+        Self::start_with(folder, &AgentOptions::default())
+    }
+
+    /// The same with options.
+    pub fn start_with(folder: &Path, options: &AgentOptions) -> Result<Self> {
+        let folder = folder.join("agent");
+        std::fs::create_dir_all(&folder)?;
+        let web = free_address()?;
+        let socket = folder.join("control.sock");
+        let mut command = command(&["run", "--web.listen-address", &web.to_string()])?;
+        command.arg("--control-socket").arg(&socket);
+        command.arg("--state-dir").arg(folder.join("state"));
+        if let Some(text) = &options.configuration {
+            let file = folder.join("detector.toml");
+            std::fs::write(&file, text)?;
+            command.arg("--config").arg(&file);
+        }
+        let log = folder.join("stderr.log");
+        command.stdout(Stdio::null()).stderr(File::create(&log)?);
+        let started = Instant::now();
+        let mut child = Child::start(command)?;
+        wait_ready(&mut child, &log)?;
+        let ready_after = started.elapsed();
+        Ok(Self {
+            child,
+            view: AgentView::new(&socket),
+            folder,
+            web,
+            ready_after,
+        })
+    }
+
+    /// Its control socket.
+    #[must_use]
+    pub fn control_socket(&self) -> PathBuf {
+        self.folder.join("control.sock")
+    }
+
+    /// Where it listens for scrapes.
+    #[must_use]
+    pub fn web(&self) -> SocketAddr {
+        self.web
+    }
+
+    /// A new connection to the scrape port.
+    pub fn dial(&self) -> Result<TcpStream> {
+        let stream = TcpStream::connect(self.web).context("connect to the agent's web port")?;
+        stream.set_read_timeout(Some(Duration::from_secs(30)))?;
+        Ok(stream)
+    }
+
+    /// Asks the web port.
+    pub fn web_request(&self, method: &str, path: &str) -> Result<Response> {
+        request(self.dial()?, method, path)
+    }
+
+    /// Scrapes.
+    pub fn metrics(&self) -> Result<Metrics> {
+        let response = self.web_request("GET", "/metrics")?;
+        ensure!(
+            response.status == 200,
+            "GET /metrics: {} {}",
+            response.status,
+            response.body
+        );
+        Ok(Metrics::new(response.body))
+    }
+
+    /// What it has logged.
+    pub fn log(&self) -> Result<String> {
+        Ok(std::fs::read_to_string(self.folder.join("stderr.log"))?)
+    }
+
+    /// Stops it with `signal`; it must end well and in time.
+    pub fn stop(mut self, signal: Signal) -> Result<Duration> {
+        let started = Instant::now();
+        let status = self.child.stop(signal, STOP_DEADLINE)?;
+        ensure!(
+            status.success(),
+            "the agent ended with {status}: {}",
+            self.log()?
+        );
+        Ok(started.elapsed())
+    }
+}
+
+impl Deref for Agent {
+    type Target = AgentView;
+
+    fn deref(&self) -> &AgentView {
+        &self.view
+    }
+}
+
+fn wait_ready(child: &mut Child, log: &Path) -> Result<()> {
+    expect::until("the agent is ready", READY_DEADLINE, || {
+        let said = std::fs::read_to_string(log)?;
+        if said.lines().any(|line| line.starts_with("ready:")) {
+            return Ok(Some(()));
+        }
+        if let Some(status) = child.status()? {
+            bail!("the agent ended with {status}: {said}");
+        }
+        Ok(None)
+    })
+    .with_context(|| format!("see {}", log.display()))
+}
+
+/// An address that was free a moment ago.
+pub(crate) fn free_address() -> Result<SocketAddr> {
+    let listener = TcpListener::bind("127.0.0.1:0").context("find a free port")?;
+    Ok(listener.local_addr()?)
+}

@@ -1,0 +1,274 @@
+//! What the agent says over its control socket: the fields the stories look at, spelled again
+//! here, because the names are a contract.
+
+use super::http::{Response, request};
+use crate::expect;
+use anyhow::{Context, Result, ensure};
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+use std::os::unix::net::UnixStream;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// Window shrinks by severity.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[allow(missing_docs, reason = "the contract's names")]
+pub struct ShrinksView {
+    pub polite: u64,
+    pub below_flight: u64,
+    pub treason: u64,
+}
+
+impl ShrinksView {
+    /// All severities together.
+    #[must_use]
+    pub const fn total(&self) -> u64 {
+        self.polite + self.below_flight + self.treason
+    }
+}
+
+/// Segments sent again by cause.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[allow(missing_docs, reason = "the contract's names")]
+pub struct RetransmitsView {
+    pub loss: u64,
+    pub window_probe: u64,
+}
+
+/// One peer.
+#[derive(Clone, Debug, Deserialize)]
+#[allow(missing_docs, reason = "the contract's names")]
+pub struct PeerView {
+    pub peer: String,
+    pub verdict: Option<String>,
+    pub severity: String,
+    pub connections: u64,
+    pub stalled_connections: u64,
+    pub pinned_bytes: u64,
+    pub pinned_byte_seconds: f64,
+    pub zero_window_episodes: u64,
+    pub zero_window_seconds: f64,
+    pub longest_stall_seconds: f64,
+    pub window_shrinks: ShrinksView,
+    pub retransmits: RetransmitsView,
+    pub services: Vec<u16>,
+    pub first_seen: String,
+    pub last_seen: String,
+}
+
+/// One connection.
+#[derive(Clone, Debug, Deserialize)]
+#[allow(missing_docs, reason = "the contract's names")]
+pub struct ConnectionView {
+    pub peer: String,
+    pub local: String,
+    pub remote: String,
+    pub netns: u64,
+    pub state: String,
+    pub stall: Option<String>,
+    pub stalled_seconds: f64,
+    pub in_zero_window: bool,
+    pub window_bytes: u64,
+    pub window_shift: u8,
+    pub retracted_bytes: u64,
+    pub retracted_max_bytes: u64,
+    pub queued_bytes: u64,
+    pub in_flight_bytes: u64,
+    pub pinned_bytes: u64,
+    pub zero_window_episodes: u64,
+    pub zero_window_seconds: f64,
+    pub window_shrinks: ShrinksView,
+    pub granularity_retreats: u64,
+    pub ambiguous_windows: u64,
+    pub ignored_segments: u64,
+    pub retransmits: RetransmitsView,
+    pub is_orphan: bool,
+    pub source: String,
+}
+
+/// One event.
+#[derive(Clone, Debug, Deserialize)]
+#[allow(missing_docs, reason = "the contract's names")]
+pub struct EventView {
+    pub time: String,
+    pub event: String,
+    pub kind: String,
+    pub verdict: Option<String>,
+    pub severity: String,
+    pub peer: String,
+    pub local: Option<String>,
+    pub remote: Option<String>,
+    pub evidence: BTreeMap<String, f64>,
+    pub source: String,
+}
+
+/// `/v1/peers/{peer}`.
+#[derive(Clone, Debug, Deserialize)]
+#[allow(missing_docs, reason = "the contract's names")]
+pub struct PeerReport {
+    pub peer: PeerView,
+    pub connections: Vec<ConnectionView>,
+    pub events: Vec<EventView>,
+}
+
+/// How long an answer of the control socket may take.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// A reader of one control socket.
+#[derive(Clone, Debug)]
+pub struct AgentView {
+    socket: PathBuf,
+}
+
+impl AgentView {
+    /// Reads the agent behind `socket`.
+    #[must_use]
+    pub fn new(socket: &Path) -> Self {
+        Self {
+            socket: socket.to_owned(),
+        }
+    }
+
+    /// GET of `path`.
+    pub fn get(&self, path: &str) -> Result<Response> {
+        let stream = UnixStream::connect(&self.socket)
+            .with_context(|| format!("connect to {}", self.socket.display()))?;
+        stream.set_read_timeout(Some(PATIENCE))?;
+        request(stream, "GET", path)
+    }
+
+    fn json<T: DeserializeOwned>(&self, path: &str) -> Result<T> {
+        let response = self.get(path)?;
+        ensure!(
+            response.status == 200,
+            "GET {path}: {} {}",
+            response.status,
+            response.body
+        );
+        serde_json::from_str(&response.body)
+            .with_context(|| format!("GET {path}: {}", response.body))
+    }
+
+    /// `/v1/status`, as it is.
+    pub fn status(&self) -> Result<serde_json::Value> {
+        self.json("/v1/status")
+    }
+
+    /// `/v1/peers`.
+    pub fn peers(&self) -> Result<Vec<PeerView>> {
+        self.json("/v1/peers")
+    }
+
+    /// The peer with this address, if the agent knows it.
+    pub fn peer(&self, address: IpAddr) -> Result<Option<PeerView>> {
+        let key = crate::lab::peer_key(address);
+        Ok(self.peers()?.into_iter().find(|peer| peer.peer == key))
+    }
+
+    /// `/v1/peers/{peer}`; `None` for 404. Asked for by address, as a user would.
+    pub fn report(&self, address: IpAddr) -> Result<Option<PeerReport>> {
+        let path = format!("/v1/peers/{address}");
+        let response = self.get(&path)?;
+        if response.status == 404 {
+            return Ok(None);
+        }
+        ensure!(
+            response.status == 200,
+            "GET {path}: {} {}",
+            response.status,
+            response.body
+        );
+        serde_json::from_str(&response.body)
+            .with_context(|| format!("GET {path}: {}", response.body))
+            .map(Some)
+    }
+
+    /// The connections of the peer with this address.
+    pub fn connections(&self, address: IpAddr) -> Result<Vec<ConnectionView>> {
+        let key = crate::lab::peer_key(address);
+        let mut all: Vec<ConnectionView> = self.json("/v1/connections")?;
+        all.retain(|connection| connection.peer == key);
+        Ok(all)
+    }
+
+    /// The events of the peer with this address, oldest first.
+    pub fn events(&self, address: IpAddr) -> Result<Vec<EventView>> {
+        let key = crate::lab::peer_key(address);
+        let response = self.get("/v1/events")?;
+        ensure!(
+            response.status == 200,
+            "GET /v1/events: {}",
+            response.status
+        );
+        let mut events = Vec::new();
+        for line in response.body.lines().filter(|line| !line.is_empty()) {
+            let event: EventView =
+                serde_json::from_str(line).with_context(|| format!("event {line}"))?;
+            if event.peer == key {
+                events.push(event);
+            }
+        }
+        Ok(events)
+    }
+
+    /// The flags raised on the peer with this address.
+    pub fn flags(&self, address: IpAddr) -> Result<Vec<EventView>> {
+        let mut events = self.events(address)?;
+        events.retain(|event| event.event == "flag");
+        Ok(events)
+    }
+
+    /// Waits until the peer is as `is_met` says.
+    pub fn wait_peer(
+        &self,
+        address: IpAddr,
+        what: &str,
+        deadline: Duration,
+        is_met: impl Fn(&PeerView) -> bool,
+    ) -> Result<PeerView> {
+        let found = expect::until(what, deadline, || {
+            Ok(self.peer(address)?.filter(|peer| is_met(peer)))
+        });
+        found.with_context(|| self.describe(address))
+    }
+
+    /// Waits until one connection of the peer is as `is_met` says.
+    pub fn wait_connection(
+        &self,
+        address: IpAddr,
+        what: &str,
+        deadline: Duration,
+        is_met: impl Fn(&ConnectionView) -> bool,
+    ) -> Result<ConnectionView> {
+        let found = expect::until(what, deadline, || {
+            Ok(self
+                .connections(address)?
+                .into_iter()
+                .find(|connection| is_met(connection)))
+        });
+        found.with_context(|| self.describe(address))
+    }
+
+    /// Waits for a flag of `kind` on the peer.
+    pub fn wait_flag(&self, address: IpAddr, kind: &str, deadline: Duration) -> Result<EventView> {
+        let what = format!("a {kind} flag on {address}");
+        let found = expect::until(&what, deadline, || {
+            Ok(self
+                .flags(address)?
+                .into_iter()
+                .find(|flag| flag.kind == kind))
+        });
+        found.with_context(|| self.describe(address))
+    }
+
+    /// What the agent says of a peer now, for the reader of a failure.
+    #[must_use]
+    pub fn describe(&self, address: IpAddr) -> String {
+        let peer = self.peer(address).map(|peer| format!("{peer:?}"));
+        let connections = self.connections(address).map(|all| format!("{all:?}"));
+        let events = self.events(address).map(|all| format!("{all:?}"));
+        format!("agent says: peer {peer:?}\nconnections {connections:?}\nevents {events:?}")
+    }
+}

@@ -1,0 +1,143 @@
+//! Network namespaces: made, entered by a thread or a child, removed.
+
+use super::command::run;
+use anyhow::{Context, Result, anyhow};
+use nix::sched::{CloneFlags, setns};
+use std::fs::File;
+use std::os::fd::{AsFd, BorrowedFd};
+use std::os::unix::fs::MetadataExt;
+use std::os::unix::process::CommandExt;
+use std::process::Command;
+use std::sync::Arc;
+
+/// Names of our namespaces begin with this, then comes the process number.
+const PREFIX: &str = "detlab";
+
+/// A network namespace; a named one is removed with its guard.
+#[derive(Debug)]
+pub struct Namespace {
+    name: Option<String>,
+    handle: Arc<File>,
+}
+
+impl Namespace {
+    /// Makes a namespace named after this process, `lab` and `role`, with loopback up.
+    pub fn create(lab: u32, role: &str) -> Result<Self> {
+        let name = format!("{PREFIX}{}-{lab}-{role}", std::process::id());
+        run(&format!("ip netns add {name}"))?;
+        let handle = File::open(format!("/run/netns/{name}"))
+            .with_context(|| format!("open namespace {name}"))?;
+        let namespace = Self {
+            name: Some(name),
+            handle: Arc::new(handle),
+        };
+        namespace.ip("link set lo up")?;
+        Ok(namespace)
+    }
+
+    /// The namespace this thread is in; nothing is removed later.
+    pub fn here() -> Result<Self> {
+        let handle = File::open("/proc/thread-self/ns/net").context("open own namespace")?;
+        Ok(Self {
+            name: None,
+            handle: Arc::new(handle),
+        })
+    }
+
+    /// Name under `/run/netns`, if it has one.
+    #[must_use]
+    pub fn name(&self) -> Option<&str> {
+        self.name.as_deref()
+    }
+
+    /// The number in `/proc/PID/ns/net`.
+    pub fn inode(&self) -> Result<u64> {
+        Ok(self.handle.metadata().context("stat namespace")?.ino())
+    }
+
+    /// Runs `work` on a thread inside the namespace. Sockets and devices made there stay there.
+    pub fn enter<T: Send>(&self, work: impl FnOnce() -> Result<T> + Send) -> Result<T> {
+        std::thread::scope(|scope| {
+            let inside = scope.spawn(|| {
+                setns(self.handle.as_fd(), CloneFlags::CLONE_NEWNET).context("enter namespace")?;
+                work()
+            });
+            inside
+                .join()
+                .map_err(|_| anyhow!("the thread inside the namespace panicked"))?
+        })
+    }
+
+    /// Makes `command` start inside the namespace.
+    pub fn place(&self, command: &mut Command) {
+        let handle = Arc::clone(&self.handle);
+        // SAFETY: setns is a plain system call; the handle is kept alive by the closure.
+        unsafe {
+            command.pre_exec(move || {
+                setns(handle.as_fd(), CloneFlags::CLONE_NEWNET).map_err(std::io::Error::from)
+            });
+        }
+    }
+
+    /// Runs a program line inside the namespace and returns what it printed.
+    pub fn stdout_of(&self, line: &str) -> Result<String> {
+        // A thread inside, because a child inherits the namespace of the thread that starts it.
+        self.enter(|| super::command::stdout_of(line))
+    }
+
+    /// `ip` with these arguments, inside.
+    pub fn ip(&self, arguments: &str) -> Result<()> {
+        self.stdout_of(&format!("ip {arguments}")).map(drop)
+    }
+
+    /// Sets a sysctl below `/proc/sys/net` inside, for instance `ipv4/tcp_shrink_window`.
+    pub fn sysctl(&self, name: &str, value: &str) -> Result<()> {
+        self.enter(|| {
+            std::fs::write(format!("/proc/sys/net/{name}"), value)
+                .with_context(|| format!("set net/{name} to {value}"))
+        })
+    }
+}
+
+impl AsFd for Namespace {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.handle.as_fd()
+    }
+}
+
+impl Drop for Namespace {
+    fn drop(&mut self) {
+        if let Some(name) = &self.name
+            && let Err(error) = run(&format!("ip netns del {name}"))
+        {
+            // The reaper of the next run tries again.
+            crate::story::note(&format!("cannot remove namespace {name}: {error:#}"));
+        }
+    }
+}
+
+/// Removes namespaces whose maker is dead, with the processes that are left in them.
+pub fn reap_leftovers() -> Result<()> {
+    let Ok(folder) = std::fs::read_dir("/run/netns") else {
+        return Ok(());
+    };
+    for entry in folder.flatten() {
+        let name = entry.file_name().to_string_lossy().into_owned();
+        let Some(maker) = maker(&name) else { continue };
+        if std::path::Path::new(&format!("/proc/{maker}")).exists() {
+            continue;
+        }
+        for pid in super::command::stdout_of(&format!("ip netns pids {name}"))?.split_whitespace() {
+            let pid = nix::unistd::Pid::from_raw(pid.parse().context("process number")?);
+            // It may end by itself in between.
+            nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGKILL).ok();
+        }
+        // Another run may reap at the same time.
+        drop(run(&format!("ip netns del {name}")));
+    }
+    Ok(())
+}
+
+fn maker(name: &str) -> Option<u32> {
+    name.strip_prefix(PREFIX)?.split('-').next()?.parse().ok()
+}

@@ -1,0 +1,256 @@
+//! The script's hand on one crafted peer.
+
+use super::host::Shared;
+use super::state::{Offer, State};
+use super::{Policy, Seen};
+use crate::lab::Tun;
+use anyhow::{Context, Result, ensure};
+use std::net::SocketAddr;
+use std::sync::{Arc, PoisonError};
+use std::time::{Duration, Instant};
+
+/// How long a script waits for the server to send something it must send.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// A connected crafted peer. Dropping it leaves the server without any answer.
+#[derive(Debug)]
+pub struct Peer {
+    tun: Arc<Tun>,
+    shared: Arc<Shared>,
+}
+
+impl Peer {
+    pub(super) fn handshake(tun: Arc<Tun>, shared: Arc<Shared>) -> Result<Self> {
+        let peer = Self { tun, shared };
+        let mut state = peer.shared.lock();
+        let mut syn = state.blank();
+        syn.is_syn = true;
+        syn.mss = Some(state.profile.mss);
+        syn.shift = state.profile.shift;
+        syn.window = u16::try_from(state.profile.window).unwrap_or(u16::MAX);
+        let window = state.profile.window;
+        peer.tun.send(&syn.to_packet()?)?;
+        state.snd_nxt = syn.end_seq();
+        drop(state);
+        peer.wait("the server answers the SYN", |state| {
+            state.data_begin.is_some()
+        })?;
+        peer.say().window(window).send()?;
+        Ok(peer)
+    }
+
+    /// Address and port of the peer.
+    #[must_use]
+    pub fn address(&self) -> SocketAddr {
+        self.shared.lock().local
+    }
+
+    /// Sends `payload`, with the standing offer.
+    pub fn send(&self, payload: &[u8]) -> Result<()> {
+        self.say().payload(payload).send()
+    }
+
+    /// Asks for `path` by HTTP/1.1.
+    pub fn request(&self, path: &str) -> Result<()> {
+        self.send(format!("GET {path} HTTP/1.1\r\nHost: server\r\n\r\n").as_bytes())
+    }
+
+    /// Sets what happens to segments that arrive while the script does something else.
+    pub fn policy(&self, policy: Policy) {
+        self.shared.lock().policy = policy;
+    }
+
+    /// Begins a segment: by default with the standing offer and no payload.
+    #[must_use]
+    pub fn say(&self) -> Outgoing<'_> {
+        Outgoing {
+            peer: self,
+            acked_bytes: None,
+            raw_window: None,
+            seq_offset: 0,
+            payload: Vec::new(),
+            is_fin: false,
+            is_rst: false,
+        }
+    }
+
+    /// What the server has sent so far.
+    #[must_use]
+    pub fn seen(&self) -> Seen {
+        self.shared.lock().seen
+    }
+
+    /// Waits until `bytes` of the server's data have arrived in order.
+    pub fn wait_bytes(&self, bytes: u64) -> Result<()> {
+        self.wait(&format!("{bytes} bytes have arrived"), |state| {
+            state.seen.bytes >= bytes
+        })
+        .with_context(|| format!("{:?}", self.seen()))
+    }
+
+    /// Waits until `is_met` of what was seen.
+    pub fn wait_seen(&self, what: &str, is_met: impl Fn(&Seen) -> bool) -> Result<()> {
+        self.wait(what, |state| is_met(&state.seen))
+            .with_context(|| format!("{:?}", self.seen()))
+    }
+
+    /// Waits until the server has sent nothing new for `quiet`, and returns the bytes received.
+    ///
+    /// Says when a sender has filled the window or its congestion window.
+    pub fn wait_quiet(&self, quiet: Duration) -> Result<u64> {
+        let started = Instant::now();
+        let mut state = self.shared.lock();
+        loop {
+            let before = state.seen.bytes;
+            let since = Instant::now();
+            while state.seen.bytes == before && since.elapsed() < quiet {
+                let left = quiet.saturating_sub(since.elapsed());
+                state = self.wait_once(state, left);
+            }
+            if state.seen.bytes == before {
+                return Ok(before);
+            }
+            ensure!(started.elapsed() < PATIENCE, "the server never paused");
+        }
+    }
+
+    /// Acknowledges data as it comes, each time with `window` bytes, until `bytes` have arrived;
+    /// then falls silent.
+    pub fn drain(&self, bytes: u64, window: u32) -> Result<()> {
+        self.policy(Policy::Drain { window });
+        // What arrived before the policy was set is acknowledged now.
+        let arrived = self.seen().bytes;
+        self.say().ack(arrived).window(window).send()?;
+        let outcome = self.wait_bytes(bytes);
+        self.policy(Policy::Silent);
+        outcome
+    }
+
+    fn wait(&self, what: &str, is_met: impl Fn(&State) -> bool) -> Result<()> {
+        let started = Instant::now();
+        let mut state = self.shared.lock();
+        while !is_met(&state) {
+            let left = PATIENCE.saturating_sub(started.elapsed());
+            ensure!(!left.is_zero(), "waited {PATIENCE:?} in vain until {what}");
+            state = self.wait_once(state, left);
+        }
+        Ok(())
+    }
+
+    fn wait_once<'s>(
+        &self,
+        state: std::sync::MutexGuard<'s, State>,
+        left: Duration,
+    ) -> std::sync::MutexGuard<'s, State> {
+        let waited = self.shared.changed.wait_timeout(state, left);
+        waited.unwrap_or_else(PoisonError::into_inner).0
+    }
+}
+
+/// A segment in the making. Acknowledgement and window become the peer's standing offer.
+#[derive(Debug)]
+#[must_use = "a segment must be sent"]
+pub struct Outgoing<'p> {
+    peer: &'p Peer,
+    acked_bytes: Option<u64>,
+    raw_window: Option<WindowField>,
+    seq_offset: i32,
+    payload: Vec<u8>,
+    is_fin: bool,
+    is_rst: bool,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum WindowField {
+    Bytes(u32),
+    Raw(u16),
+}
+
+impl Outgoing<'_> {
+    /// Acknowledges the first `bytes` of the server's data.
+    pub const fn ack(mut self, bytes: u64) -> Self {
+        self.acked_bytes = Some(bytes);
+        self
+    }
+
+    /// Offers `bytes`, which must be a multiple of `2^shift`.
+    pub const fn window(mut self, bytes: u32) -> Self {
+        self.raw_window = Some(WindowField::Bytes(bytes));
+        self
+    }
+
+    /// Sets the window field itself.
+    pub const fn raw_window(mut self, field: u16) -> Self {
+        self.raw_window = Some(WindowField::Raw(field));
+        self
+    }
+
+    /// Moves the sequence number away from where it should be.
+    pub const fn seq_offset(mut self, bytes: i32) -> Self {
+        self.seq_offset = bytes;
+        self
+    }
+
+    /// Carries data.
+    pub fn payload(mut self, bytes: &[u8]) -> Self {
+        self.payload = bytes.to_vec();
+        self
+    }
+
+    /// With FIN.
+    pub const fn fin(mut self) -> Self {
+        self.is_fin = true;
+        self
+    }
+
+    /// With RST.
+    pub const fn rst(mut self) -> Self {
+        self.is_rst = true;
+        self
+    }
+
+    /// Sends it.
+    pub fn send(self) -> Result<()> {
+        let mut state = self.peer.shared.lock();
+        let data_begin = state.data_begin.context("the peer is not connected")?;
+        let mut offer = state.offer;
+        if let Some(bytes) = self.acked_bytes {
+            offer.ack = data_begin.wrapping_add(u32::try_from(bytes)?);
+        } else if offer.ack == 0 {
+            offer.ack = data_begin;
+        }
+        match self.raw_window {
+            Some(WindowField::Raw(field)) => offer.raw_window = field,
+            Some(WindowField::Bytes(bytes)) => {
+                let shift = state.profile.effective_shift();
+                let field = u16::try_from(bytes >> shift)?;
+                ensure!(
+                    u32::from(field) << shift == bytes,
+                    "a window of {bytes} bytes cannot be said with shift {shift}"
+                );
+                offer.raw_window = field;
+            }
+            None => {}
+        }
+        self.transmit(&mut state, offer)
+    }
+
+    fn transmit(&self, state: &mut State, offer: Offer) -> Result<()> {
+        let is_in_place = self.seq_offset == 0;
+        if is_in_place && !self.is_rst {
+            state.offer = offer;
+        }
+        let mut segment = state.blank();
+        segment.seq = segment.seq.wrapping_add_signed(self.seq_offset);
+        segment.ack = Some(offer.ack);
+        segment.window = offer.raw_window;
+        segment.payload.clone_from(&self.payload);
+        segment.is_fin = self.is_fin;
+        segment.is_rst = self.is_rst;
+        self.peer.tun.send(&segment.to_packet()?)?;
+        if is_in_place {
+            state.snd_nxt = segment.end_seq();
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,180 @@
+//! A small HTTP server for what real ones do not do on request.
+//!
+//! | path | does |
+//! |---|---|
+//! | `/bytes/N` | answers N bytes, then waits until the client closes |
+//! | `/small/N/SIZE` | answers N writes of SIZE bytes, one segment each, then waits |
+//! | `/close/N` | answers N bytes and closes at once, with the queue still full |
+
+use crate::lab::Namespace;
+use anyhow::{Context, Result};
+use socket2::SockRef;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{IpAddr, Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+/// Send buffer of `/close`, so that the answer fits without the client's help.
+const CLOSE_BUFFER_BYTES: usize = 400_000;
+
+type Streams = Arc<Mutex<Vec<TcpStream>>>;
+
+/// A running server; its sockets are shut down when it is dropped.
+#[derive(Debug)]
+pub struct TinyServer {
+    address: SocketAddr,
+    is_over: Arc<AtomicBool>,
+    streams: Streams,
+    acceptor: Option<JoinHandle<()>>,
+}
+
+impl TinyServer {
+    /// Listens on `ip` and a free port in `namespace`.
+    pub fn start(namespace: &Namespace, ip: IpAddr) -> Result<Self> {
+        let listener = namespace
+            .enter(|| Ok(TcpListener::bind((ip, 0))?))
+            .with_context(|| format!("listen on {ip}"))?;
+        listener.set_nonblocking(true)?;
+        let address = listener.local_addr()?;
+        let is_over = Arc::new(AtomicBool::new(false));
+        let streams = Streams::default();
+        let acceptor = std::thread::Builder::new()
+            .name("tiny server".to_owned())
+            .spawn({
+                let (is_over, streams) = (Arc::clone(&is_over), Arc::clone(&streams));
+                move || accept(&listener, &is_over, &streams)
+            })?;
+        Ok(Self {
+            address,
+            is_over,
+            streams,
+            acceptor: Some(acceptor),
+        })
+    }
+
+    /// Where it listens.
+    #[must_use]
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Its port on another of the host's addresses, for a server that listens on all.
+    #[must_use]
+    pub fn at(&self, ip: IpAddr) -> SocketAddr {
+        SocketAddr::new(ip, self.address.port())
+    }
+}
+
+fn accept(listener: &TcpListener, is_over: &AtomicBool, streams: &Streams) {
+    let mut workers = Vec::new();
+    while !is_over.load(Ordering::Relaxed) {
+        match listener.accept() {
+            Ok((stream, _)) => {
+                let streams = Arc::clone(streams);
+                workers.push(std::thread::spawn(move || {
+                    // A client that leaves early is part of the play.
+                    drop(serve(stream, &streams));
+                }));
+            }
+            Err(_) => std::thread::sleep(Duration::from_millis(2)),
+        }
+    }
+    for stream in streams
+        .lock()
+        .unwrap_or_else(PoisonError::into_inner)
+        .drain(..)
+    {
+        drop(stream.shutdown(Shutdown::Both));
+    }
+    for worker in workers {
+        drop(worker.join());
+    }
+}
+
+fn serve(stream: TcpStream, streams: &Streams) -> Result<()> {
+    stream.set_nonblocking(false)?;
+    let mut reader = BufReader::new(stream.try_clone()?);
+    let mut request = String::new();
+    reader.read_line(&mut request)?;
+    let path = request.split(' ').nth(1).unwrap_or_default().to_owned();
+    let words: Vec<&str> = path.trim_matches('/').split('/').collect();
+    let number = |index: usize| words.get(index).and_then(|word| word.parse::<usize>().ok());
+    match (words.first().copied(), number(1), number(2)) {
+        (Some("close"), Some(bytes), None) => {
+            // No clone of the socket is kept anywhere: dropping these two is the close.
+            SockRef::from(&stream).set_send_buffer_size(CLOSE_BUFFER_BYTES)?;
+            stream.set_write_timeout(Some(Duration::from_secs(10)))?;
+            drain_headers(&mut reader)?;
+            drop(reader);
+            answer(&stream, bytes, 65_536)
+        }
+        (Some("bytes"), Some(bytes), None) => {
+            remember(&stream, streams)?;
+            answer(&stream, bytes, 65_536)?;
+            wait_for_close(reader)
+        }
+        (Some("small"), Some(writes), Some(size)) => {
+            remember(&stream, streams)?;
+            stream.set_nodelay(true)?;
+            answer(&stream, writes.saturating_mul(size), size)?;
+            wait_for_close(reader)
+        }
+        _ => Ok((&stream).write_all(b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n")?),
+    }
+}
+
+/// Unread input would turn the close into a reset.
+fn drain_headers(reader: &mut BufReader<TcpStream>) -> Result<()> {
+    let mut line = String::new();
+    while reader.read_line(&mut line)? > 2 {
+        line.clear();
+    }
+    Ok(())
+}
+
+fn remember(stream: &TcpStream, streams: &Streams) -> Result<()> {
+    streams
+        .lock()
+        .unwrap_or_else(PoisonError::into_inner)
+        .push(stream.try_clone()?);
+    Ok(())
+}
+
+fn answer(mut stream: &TcpStream, bytes: usize, chunk: usize) -> Result<()> {
+    let head = format!("HTTP/1.1 200 OK\r\nContent-Length: {bytes}\r\n\r\n");
+    stream.write_all(head.as_bytes())?;
+    let chunk = vec![b'x'; chunk.max(1)];
+    let mut left = bytes;
+    while left > 0 {
+        let now = left.min(chunk.len());
+        stream.write_all(&chunk[..now])?;
+        left -= now;
+    }
+    Ok(())
+}
+
+fn wait_for_close(mut reader: BufReader<TcpStream>) -> Result<()> {
+    let mut rest = [0; 1_024];
+    while reader.read(&mut rest)? > 0 {}
+    Ok(())
+}
+
+impl Drop for TinyServer {
+    fn drop(&mut self) {
+        self.is_over.store(true, Ordering::Relaxed);
+        // A worker blocked in a write wakes up when its socket is shut down.
+        for stream in self
+            .streams
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .iter()
+        {
+            drop(stream.shutdown(Shutdown::Both));
+        }
+        if let Some(acceptor) = self.acceptor.take() {
+            drop(acceptor.join());
+        }
+    }
+}

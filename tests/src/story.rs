@@ -1,0 +1,111 @@
+//! The frame of every story: a folder and a lab of its own, kept for study when it fails.
+
+use crate::lab::{Capture, Family, Lab, Namespace};
+use anyhow::{Context, Result};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU32, Ordering};
+
+static STORIES: AtomicU32 = AtomicU32::new(0);
+
+/// A story being played.
+#[derive(Debug)]
+pub struct Story {
+    /// Namespaces, links, addresses.
+    pub lab: Lab,
+    /// IP version it is played over.
+    pub family: Family,
+    folder: Folder,
+}
+
+impl Story {
+    /// Plays `body` in a lab of its own.
+    ///
+    /// On failure, also by panic, the folder with captures and logs stays and its path is printed.
+    pub fn play(
+        name: &str,
+        family: Family,
+        body: impl FnOnce(&mut Self) -> Result<()>,
+    ) -> Result<()> {
+        let mut story = Self {
+            lab: Lab::build()?,
+            family,
+            folder: Folder::create(name).context("story folder")?,
+        };
+        body(&mut story)?;
+        story.folder.is_wanted = false;
+        Ok(())
+    }
+
+    /// Where captures, logs and the agent's state of this story lie.
+    #[must_use]
+    pub fn folder(&self) -> &Path {
+        &self.folder.path
+    }
+
+    /// Starts a capture on the link, at the server's end.
+    pub fn capture_link(&self) -> Result<Capture> {
+        Capture::start(&self.lab.server, Lab::LINK, self.folder())
+    }
+
+    /// Starts a capture on the TUN device.
+    pub fn capture_tun(&self) -> Result<Capture> {
+        Capture::start(&self.lab.server, Lab::TUN, self.folder())
+    }
+
+    /// The namespace of the server.
+    #[must_use]
+    pub fn server(&self) -> &Namespace {
+        &self.lab.server
+    }
+}
+
+/// Plays `body` in a folder of its own, without a lab.
+pub fn in_folder(name: &str, body: impl FnOnce(&Path) -> Result<()>) -> Result<()> {
+    let mut folder = Folder::create(name).context("story folder")?;
+    body(&folder.path)?;
+    folder.is_wanted = false;
+    Ok(())
+}
+
+#[derive(Debug)]
+struct Folder {
+    path: PathBuf,
+    is_wanted: bool,
+}
+
+impl Folder {
+    fn create(name: &str) -> Result<Self> {
+        let number = STORIES.fetch_add(1, Ordering::Relaxed);
+        let path = std::env::temp_dir().join(format!(
+            "detector-story-{}-{number}-{name}",
+            std::process::id()
+        ));
+        std::fs::create_dir_all(&path)?;
+        Ok(Self {
+            path,
+            is_wanted: true,
+        })
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        if self.is_wanted {
+            note(&format!(
+                "captures and logs are kept in {}",
+                self.path.display()
+            ));
+        } else if let Err(error) = std::fs::remove_dir_all(&self.path) {
+            note(&format!("cannot remove {}: {error}", self.path.display()));
+        }
+    }
+}
+
+/// Tells whoever runs the stories something that is not worth a failure.
+#[allow(
+    clippy::print_stderr,
+    reason = "the test runner shows stderr of a failed story"
+)]
+pub(crate) fn note(text: &str) {
+    eprintln!("note: {text}");
+}
