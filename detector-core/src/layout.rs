@@ -9,9 +9,13 @@
 
 use std::fmt;
 
-use detector_common::layout::{ABSENT, BitField, KernelLayout, Offset};
+use detector_common::layout::{BitField, KernelLayout, Offset};
 
 use crate::btf::{Btf, BtfError, Member, MemberError, MemberKind, POINTER_BYTES, Width};
+
+/// The BTF tracepoints that the kernel side attaches to.
+/// [`Btf::tracepoint_arguments`] tells whether a kernel has them.
+pub const TRACEPOINTS: [&str; 3] = ["tcp_probe", RETRANSMIT_TRACEPOINT, "inet_sock_set_state"];
 
 /// The tracepoint that got a third argument, `err`, in later kernels.
 const RETRANSMIT_TRACEPOINT: &str = "tcp_retransmit_skb";
@@ -275,7 +279,7 @@ pub struct Survey {
 /// Costs some 40 searches of a struct, about a millisecond for a distribution's kernel.
 #[must_use]
 pub fn survey(btf: &Btf<'_>) -> Survey {
-    let mut layout: KernelLayout = bytemuck::Zeroable::zeroed();
+    let mut layout = KernelLayout::UNSET;
     let fields: Vec<FieldReport> = ROWS
         .iter()
         .map(|row| look_up(btf, row, &mut layout))
@@ -318,23 +322,13 @@ fn look_up(btf: &Btf<'_>, row: &Row, layout: &mut KernelLayout) -> FieldReport {
         }),
         Err(cause) => Err(FieldError::Missing(cause)),
     };
-    let byte = match &outcome {
-        Ok(FieldPlace::Byte(offset)) => *offset,
-        _ => ABSENT,
-    };
-    match row.shape {
-        Integer(_, slot) | Block(_, slot) | Pointer(slot) => *slot(layout) = byte,
-        Bits(_, slot) => {
-            *slot(layout) = match &outcome {
-                Ok(FieldPlace::Bits(bits)) => *bits,
-                _ => BitField {
-                    offset: ABSENT,
-                    shift: 0,
-                    mask: 0,
-                },
-            }
+    match (row.shape, &outcome) {
+        (Integer(_, slot) | Block(_, slot) | Pointer(slot), Ok(FieldPlace::Byte(offset))) => {
+            *slot(layout) = *offset;
         }
-        Anchor => {}
+        (Bits(_, slot), Ok(FieldPlace::Bits(bits))) => *slot(layout) = *bits,
+        // Stays absent, or is checked and not read.
+        _ => {}
     }
     FieldReport {
         structure: row.structure,
