@@ -1,6 +1,8 @@
 //! The layout of real kernels: extracts checked in under `layouts/`, and the running kernel.
 //!
 //! The expected places were read from `bpftool btf dump` of the whole originals, by other code.
+// Clippy's leave for tests covers test functions, not what they share.
+#![allow(clippy::expect_used, clippy::panic)]
 
 use detector_common::layout::{ABSENT, KernelLayout};
 use detector_core::btf::{Btf, Width};
