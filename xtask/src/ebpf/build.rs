@@ -10,7 +10,7 @@ use anyhow::{Context as _, Result};
 
 use super::linker::Linker;
 use super::toolchain::Toolchain;
-use super::{OBJECTS, object_file};
+use super::{OBJECTS, identity, object_file};
 use crate::command::run;
 use crate::tree;
 
@@ -69,12 +69,13 @@ pub(crate) fn cargo(
         .current_dir(root.join("detector-ebpf"))
         .env("PATH", path)
         .env("RUSTC", &toolchain.rustc)
-        // `-Z build-std` and `-Z build-dir` are cargo's; the code itself is stable Rust.
+        // For `-Z build-std` alone.
         .env("RUSTC_BOOTSTRAP", "1")
         .env("CARGO_ENCODED_RUSTFLAGS", flags(root, toolchain)?)
         .env("CARGO_TARGET_DIR", target)
         .env("CARGO_BUILD_TARGET", TARGET)
         .args(["-Z", "build-std=core"]);
+    identity::stand_before_rustc(&mut command)?;
     Ok(command)
 }
 

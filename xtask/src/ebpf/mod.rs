@@ -5,6 +5,7 @@
 //! the folder it is built in leaves no trace in it.
 
 mod build;
+mod identity;
 mod linker;
 mod object_file;
 mod provenance;
@@ -18,6 +19,8 @@ use anyhow::{Context as _, Result, bail};
 use crate::tree;
 use provenance::Provenance;
 use toolchain::Toolchain;
+
+pub(crate) use identity::{become_rustc, is_asked_for as is_in_place_of_rustc};
 
 /// The programs of the kernel side, each one object. The first is the agent's.
 const OBJECTS: [&str; 1] = ["detector-ebpf"];
