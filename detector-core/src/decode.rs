@@ -70,19 +70,28 @@ impl fmt::Display for DecodeError {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Length { actual_bytes } => {
-                write!(formatter, "record of {actual_bytes} bytes, want {RECORD_BYTES}")
+                write!(
+                    formatter,
+                    "record of {actual_bytes} bytes, want {RECORD_BYTES}"
+                )
             }
             Self::UnknownNumber { field, value } => {
                 write!(formatter, "record field {field}: unknown number {value}")
             }
             Self::ImpossibleTime { field, value_ns } => {
-                write!(formatter, "record field {field}: impossible time {value_ns} ns")
+                write!(
+                    formatter,
+                    "record field {field}: impossible time {value_ns} ns"
+                )
             }
             Self::ImpossibleNumber { field, value } => {
                 write!(formatter, "record field {field}: impossible number {value}")
             }
             Self::ImpossibleAddress { field, value } => {
-                write!(formatter, "record field {field}: impossible address {value}")
+                write!(
+                    formatter,
+                    "record field {field}: impossible address {value}"
+                )
             }
         }
     }

@@ -3,10 +3,20 @@
 //! Never: a clock, I/O, aya, tokio. Time is an argument.
 
 pub mod btf;
+mod chain;
+mod connections;
 pub mod decode;
+pub mod engine;
+mod events;
 pub mod layout;
+mod ledger;
+mod memory;
+mod networks;
 pub mod observation;
 pub mod peer_address;
+mod peers;
+mod rules;
 pub mod settings;
 pub mod snapshot;
 pub mod time;
+pub mod verdict;

@@ -160,6 +160,39 @@ pub struct Totals {
 }
 
 impl Totals {
+    /// Both together: totals of two generations. Stops at the largest number.
+    #[must_use]
+    pub const fn plus(&self, other: &Self) -> Self {
+        Self {
+            shrinks: ShrinkCounts {
+                polite: self.shrinks.polite.saturating_add(other.shrinks.polite),
+                below_flight: self
+                    .shrinks
+                    .below_flight
+                    .saturating_add(other.shrinks.below_flight),
+                treason: self.shrinks.treason.saturating_add(other.shrinks.treason),
+            },
+            granularity_retreats: self
+                .granularity_retreats
+                .saturating_add(other.granularity_retreats),
+            ambiguous_windows: self
+                .ambiguous_windows
+                .saturating_add(other.ambiguous_windows),
+            ignored_segments: self.ignored_segments.saturating_add(other.ignored_segments),
+            zero_window_episodes: self
+                .zero_window_episodes
+                .saturating_add(other.zero_window_episodes),
+            zero_window_ns: self.zero_window_ns.saturating_add(other.zero_window_ns),
+            retransmits_loss: self.retransmits_loss.saturating_add(other.retransmits_loss),
+            retransmits_window_probe: self
+                .retransmits_window_probe
+                .saturating_add(other.retransmits_window_probe),
+            records_suppressed: self
+                .records_suppressed
+                .saturating_add(other.records_suppressed),
+        }
+    }
+
     /// Field by field the higher of the two: totals of one generation only grow, so the higher
     /// is the newer.
     #[must_use]

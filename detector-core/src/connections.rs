@@ -1,0 +1,297 @@
+//! The table of connections that misbehaved at some time and still live.
+//!
+//! Bounded. When it is full, connections leave in this order: healthy ones, then those with
+//! queued data that is not moving, then stalled ones; within a class the least recently seen
+//! first. So a stalled connection never leaves before a healthy one.
+
+use crate::chain::{Chain, Links, Thread};
+use crate::ledger::Baseline;
+use crate::observation::{ConnectionId, Observation, Source, Totals};
+use crate::rules::FlagSet;
+use crate::snapshot::StallCause;
+use crate::time::Moment;
+use hashbrown::HashTable;
+use slab::Slab;
+use std::collections::{BTreeSet, HashMap};
+use std::hash::{BuildHasher, RandomState};
+
+/// Eviction class, first to go first.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Class {
+    /// Nothing queued, or moving.
+    #[default]
+    Healthy = 0,
+    /// Held up, not yet for long enough to be a stall.
+    Held = 1,
+    /// Stalled.
+    Stalled = 2,
+}
+
+/// How fast the peer drains, measured between observations at least a second apart.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Drain {
+    pub(crate) from: Moment,
+    pub(crate) bytes_acked: u64,
+    pub(crate) bytes_per_second: u64,
+}
+
+/// One connection.
+#[derive(Debug)]
+pub(crate) struct Connection {
+    /// Newest state. Its totals are those of that record; what counts is in `baseline`.
+    pub(crate) last: Observation,
+    pub(crate) peer: u32,
+    pub(crate) first_seen: Moment,
+    /// Which generation of kernel state `baseline` belongs to.
+    pub(crate) generation: Option<Moment>,
+    pub(crate) baseline: Baseline,
+    /// Totals of generations before this one.
+    pub(crate) earlier: Totals,
+    pub(crate) source: Source,
+    /// When the peer was last seen to take data, or nothing was queued.
+    pub(crate) progress_at: Moment,
+    /// Since when data has been held up without any progress.
+    pub(crate) held_since: Option<Moment>,
+    pub(crate) stall: Option<StallCause>,
+    /// Start of the stall; meaningful while there is one.
+    pub(crate) stalled_since: Moment,
+    /// Pinned bytes that are counted for the peer now.
+    pub(crate) pinned_counted_bytes: u64,
+    pub(crate) flags: FlagSet,
+    /// Flags whose event was written, so that its end is written too.
+    pub(crate) announced: FlagSet,
+    /// Worst severity of a shrink flagged so far, an index of `detector_common::record::severity`.
+    pub(crate) shrink_flagged: Option<usize>,
+    pub(crate) drain: Drain,
+    /// Start of the span over which a dribble is measured.
+    pub(crate) dribble_from: Option<(Moment, u64)>,
+    /// Start of the first span that was too slow, while they are.
+    pub(crate) dribbling_since: Option<Moment>,
+    /// A complete sweep did not mention it: healthy or gone.
+    pub(crate) is_quiet: bool,
+    pub(crate) class: Class,
+    pub(crate) links: [Links; 3],
+    deadline: Option<Moment>,
+}
+
+impl Connection {
+    pub(crate) fn new(first: &Observation, peer: u32) -> Self {
+        Self {
+            last: *first,
+            peer,
+            first_seen: first.at,
+            generation: None,
+            baseline: Baseline::default(),
+            earlier: Totals::default(),
+            source: first.source,
+            progress_at: first.harmful_since.unwrap_or(first.at),
+            held_since: None,
+            stall: None,
+            stalled_since: first.at,
+            pinned_counted_bytes: 0,
+            flags: FlagSet::default(),
+            announced: FlagSet::default(),
+            shrink_flagged: None,
+            drain: Drain {
+                from: first.at,
+                bytes_acked: first.bytes_acked,
+                bytes_per_second: 0,
+            },
+            dribble_from: None,
+            dribbling_since: None,
+            is_quiet: false,
+            class: Class::Healthy,
+            links: [Links::default(); 3],
+            deadline: None,
+        }
+    }
+}
+
+/// The table.
+#[derive(Debug)]
+pub(crate) struct Connections {
+    slab: Slab<Connection>,
+    index: HashTable<u32>,
+    // Random keys: the remote end chooses ports and addresses.
+    hasher: RandomState,
+    classes: [Chain; 3],
+    netns: HashMap<u32, Chain>,
+    deadlines: BTreeSet<(Moment, u32)>,
+}
+
+impl Connections {
+    pub(crate) fn new() -> Self {
+        Self {
+            slab: Slab::new(),
+            index: HashTable::new(),
+            hasher: RandomState::new(),
+            classes: [Chain::default(); 3],
+            netns: HashMap::new(),
+            deadlines: BTreeSet::new(),
+        }
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.slab.len()
+    }
+
+    pub(crate) fn find(&self, id: &ConnectionId) -> Option<u32> {
+        let slab = &self.slab;
+        self.index
+            .find(self.hasher.hash_one(id), |&slot| {
+                slab[slot as usize].last.connection == *id
+            })
+            .copied()
+    }
+
+    pub(crate) fn get(&self, slot: u32) -> &Connection {
+        &self.slab[slot as usize]
+    }
+
+    pub(crate) fn get_mut(&mut self, slot: u32) -> &mut Connection {
+        &mut self.slab[slot as usize]
+    }
+
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &Connection> {
+        self.slab.iter().map(|(_, connection)| connection)
+    }
+
+    pub(crate) fn slots(&self) -> Vec<u32> {
+        self.slab.iter().map(|(key, _)| slot_of(key)).collect()
+    }
+
+    /// Adds a connection that is not in the table, and threads it on its peer's list.
+    pub(crate) fn insert(&mut self, connection: Connection, of_peer: &mut Chain) -> u32 {
+        let id = connection.last.connection;
+        let class = connection.class;
+        let slot = slot_of(self.slab.insert(connection));
+        let (slab, hasher) = (&self.slab, &self.hasher);
+        self.index
+            .insert_unique(hasher.hash_one(id), slot, |&other| {
+                hasher.hash_one(slab[other as usize].last.connection)
+            });
+        self.classes[class as usize].push_back(&mut self.slab, Thread::Class, slot);
+        of_peer.push_back(&mut self.slab, Thread::Peer, slot);
+        self.netns
+            .entry(id.netns)
+            .or_default()
+            .push_back(&mut self.slab, Thread::Netns, slot);
+        slot
+    }
+
+    /// Takes a connection out of the table and off its peer's list.
+    pub(crate) fn remove(&mut self, slot: u32, of_peer: &mut Chain) -> Connection {
+        self.set_deadline(slot, None);
+        let connection = &self.slab[slot as usize];
+        let id = connection.last.connection;
+        let (class, is_quiet) = (connection.class, connection.is_quiet);
+        if let Ok(entry) = self
+            .index
+            .find_entry(self.hasher.hash_one(id), |&other| other == slot)
+        {
+            entry.remove();
+        }
+        self.classes[class as usize].unlink(&mut self.slab, Thread::Class, slot);
+        of_peer.unlink(&mut self.slab, Thread::Peer, slot);
+        if !is_quiet {
+            self.unlink_netns(id.netns, slot);
+        }
+        self.slab.remove(slot as usize)
+    }
+
+    /// Marks a connection as seen just now.
+    pub(crate) fn touch(&mut self, slot: u32) {
+        let connection = &mut self.slab[slot as usize];
+        let was_quiet = std::mem::take(&mut connection.is_quiet);
+        let (class, netns) = (connection.class, connection.last.connection.netns);
+        let class = &mut self.classes[class as usize];
+        class.unlink(&mut self.slab, Thread::Class, slot);
+        class.push_back(&mut self.slab, Thread::Class, slot);
+        let chain = self.netns.entry(netns).or_default();
+        if !was_quiet {
+            chain.unlink(&mut self.slab, Thread::Netns, slot);
+        }
+        chain.push_back(&mut self.slab, Thread::Netns, slot);
+    }
+
+    /// Moves a connection to another eviction class, as its most recently seen.
+    pub(crate) fn set_class(&mut self, slot: u32, class: Class) {
+        let connection = &mut self.slab[slot as usize];
+        let before = std::mem::replace(&mut connection.class, class);
+        if before != class {
+            self.classes[before as usize].unlink(&mut self.slab, Thread::Class, slot);
+            self.classes[class as usize].push_back(&mut self.slab, Thread::Class, slot);
+        }
+    }
+
+    /// The next connection of a namespace not seen since `began`, which is then marked quiet.
+    pub(crate) fn next_unseen(&mut self, netns: u32, began: Moment) -> Option<u32> {
+        let slot = self.netns.get(&netns)?.first()?;
+        if self.slab[slot as usize].last.at >= began {
+            return None;
+        }
+        self.unlink_netns(netns, slot);
+        self.slab[slot as usize].is_quiet = true;
+        Some(slot)
+    }
+
+    /// The connection that leaves first when the table is full.
+    pub(crate) fn first_to_leave(&self) -> Option<u32> {
+        self.classes.iter().find_map(Chain::first)
+    }
+
+    /// Connections that are held up or stalled.
+    pub(crate) fn held(&self) -> impl Iterator<Item = (u32, &Connection)> {
+        let held = self.classes[Class::Held as usize].iter(&self.slab, Thread::Class);
+        held.chain(self.classes[Class::Stalled as usize].iter(&self.slab, Thread::Class))
+    }
+
+    /// Connections of one peer.
+    pub(crate) fn of_peer<'a>(&'a self, chain: Chain) -> impl Iterator<Item = &'a Connection> {
+        chain
+            .iter(&self.slab, Thread::Peer)
+            .map(|(_, connection)| connection)
+    }
+
+    /// When this connection wants to be looked at again without a new observation.
+    pub(crate) fn set_deadline(&mut self, slot: u32, deadline: Option<Moment>) {
+        let connection = &mut self.slab[slot as usize];
+        if connection.deadline == deadline {
+            return;
+        }
+        if let Some(before) = std::mem::replace(&mut connection.deadline, deadline) {
+            self.deadlines.remove(&(before, slot));
+        }
+        if let Some(after) = deadline {
+            self.deadlines.insert((after, slot));
+        }
+    }
+
+    pub(crate) fn next_deadline(&self) -> Option<Moment> {
+        self.deadlines.first().map(|&(deadline, _)| deadline)
+    }
+
+    /// The next connection whose deadline has come; the deadline is then gone.
+    pub(crate) fn next_due(&mut self, now: Moment) -> Option<u32> {
+        let &(deadline, slot) = self.deadlines.first()?;
+        if deadline > now {
+            return None;
+        }
+        self.set_deadline(slot, None);
+        Some(slot)
+    }
+
+    fn unlink_netns(&mut self, netns: u32, slot: u32) {
+        if let Some(chain) = self.netns.get_mut(&netns) {
+            chain.unlink(&mut self.slab, Thread::Netns, slot);
+            if chain.len() == 0 {
+                self.netns.remove(&netns);
+            }
+        }
+    }
+}
+
+/// Tables are bounded far below 2^32.
+fn slot_of(key: usize) -> u32 {
+    u32::try_from(key).unwrap_or(u32::MAX)
+}

@@ -1,0 +1,193 @@
+//! Peers and connections as they are published.
+
+use super::Engine;
+use super::export::cost;
+use super::flags::{number, source_name};
+use crate::connections::Connection;
+use crate::ledger::{publish_shrinks, seconds};
+use crate::peer_address::PeerAddress;
+use crate::peers::Peer;
+use crate::rules::{hoard, shrink};
+use crate::snapshot::{self, Retransmits};
+use std::net::IpAddr;
+
+impl Engine {
+    /// All peers, those that cost most first.
+    #[must_use]
+    pub fn peers(&self) -> Vec<snapshot::Peer> {
+        let mut ranked: Vec<_> = self
+            .peers
+            .iter()
+            .map(|(_, peer)| {
+                let zero_window_ns = self.zero_window_ns(peer);
+                (cost(peer, zero_window_ns), peer)
+            })
+            .collect();
+        ranked.sort_unstable_by(|(a, _), (b, _)| b.cmp(a));
+        ranked
+            .into_iter()
+            .map(|(cost, peer)| self.view_peer(peer, cost.2))
+            .collect()
+    }
+
+    /// One peer and its connections. `text` is an address in any spelling, with or without a
+    /// prefix length; any address within an IPv6 peer's network finds it.
+    #[must_use]
+    pub fn peer(&self, text: &str) -> Option<(snapshot::Peer, Vec<snapshot::Connection>)> {
+        let peer = self.find_peer(text)?;
+        let connections = self.connections.of_peer(peer.connections);
+        Some((
+            self.view_peer(peer, self.zero_window_ns(peer)),
+            connections
+                .map(|connection| self.view_connection(connection))
+                .collect(),
+        ))
+    }
+
+    /// All connections in the table, those that pin most first.
+    #[must_use]
+    pub fn connections(&self) -> Vec<snapshot::Connection> {
+        let mut connections: Vec<&Connection> = self.connections.iter().collect();
+        connections.sort_unstable_by_key(|connection| {
+            let is_stalled = connection.stall.is_some();
+            let last = &connection.last;
+            std::cmp::Reverse((is_stalled, last.pinned_bytes, last.connection))
+        });
+        connections
+            .into_iter()
+            .map(|connection| self.view_connection(connection))
+            .collect()
+    }
+
+    fn find_peer(&self, text: &str) -> Option<&Peer> {
+        let (address, prefix_length) = parse_peer(text)?;
+        let key = PeerAddress::of(address, self.tables.ipv6_prefix);
+        let is_wanted = |peer: &Peer| {
+            prefix_length.is_none_or(|length| length >= peer.address.prefix_length())
+                && PeerAddress::of(address, peer.address.prefix_length()) == peer.address
+        };
+        if let Some(slot) = self.peers.find(&key) {
+            return Some(self.peers.get(slot)).filter(|peer| is_wanted(peer));
+        }
+        // Peers from before a change of the prefix length keep their network.
+        let mut peers = self.peers.iter().map(|(_, peer)| peer);
+        peers.find(|peer| is_wanted(peer))
+    }
+
+    /// Zero-window time of a peer up to the clock, with what is going on.
+    fn zero_window_ns(&self, peer: &Peer) -> u128 {
+        let unbooked_ns: u128 = self
+            .connections
+            .of_peer(peer.connections)
+            .map(|connection| {
+                let since = connection.last.harmful_since;
+                u128::from(connection.baseline.unbooked_ns(since, self.clock))
+            })
+            .sum();
+        peer.account.counts.zero_window_ns + unbooked_ns
+    }
+
+    fn view_peer(&self, peer: &Peer, zero_window_ns: u128) -> snapshot::Peer {
+        let mut account = peer.account;
+        account.settle(self.clock);
+        let (counts, held) = (account.counts, account.held);
+        let longest_now_ns = self
+            .connections
+            .of_peer(peer.connections)
+            .filter(|connection| connection.stall.is_some())
+            .map(|connection| self.clock.since_ns(connection.stalled_since))
+            .max();
+        let longest_stall_ns = peer.longest_stall_ns.max(longest_now_ns.unwrap_or(0));
+        snapshot::Peer {
+            peer: peer.address.to_string(),
+            verdict: peer.verdict,
+            severity: hoard::severity(held.stalled_connections, held.pinned_bytes, &self.detect),
+            connections: u64::from(peer.connections.len()),
+            stalled_connections: held.stalled_connections,
+            pinned_bytes: held.pinned_bytes,
+            pinned_byte_seconds: seconds(counts.pinned_byte_ns),
+            zero_window_episodes: counts.zero_window_episodes,
+            zero_window_seconds: seconds(zero_window_ns),
+            longest_stall_seconds: seconds(u128::from(longest_stall_ns)),
+            window_shrinks: publish_shrinks(counts.shrinks),
+            retransmits: Retransmits {
+                loss: counts.retransmits_loss,
+                window_probe: counts.retransmits_window_probe,
+            },
+            bytes_acked_per_second: number(peer.drain_bytes_per_second),
+            services: peer.services().to_vec(),
+            processes: Vec::new(),
+            first_seen: self.wall.rfc3339(peer.first_seen),
+            last_seen: self.wall.rfc3339(peer.last_seen),
+        }
+    }
+
+    fn view_connection(&self, connection: &Connection) -> snapshot::Connection {
+        let last = &connection.last;
+        let totals = connection.earlier.plus(&connection.baseline.totals);
+        let ongoing_ns = connection
+            .baseline
+            .zero_window_ns(last.harmful_since, self.clock);
+        let zero_window_ns = connection.earlier.zero_window_ns.saturating_add(ongoing_ns);
+        let stalled_ns = connection
+            .stall
+            .map_or(0, |_| self.clock.since_ns(connection.stalled_since));
+        snapshot::Connection {
+            peer: self.peers.get(connection.peer).address.to_string(),
+            local: last.connection.local.to_string(),
+            remote: last.connection.remote.to_string(),
+            netns: last.connection.netns,
+            state: last.state.rfc_name().to_owned(),
+            stall: connection.stall,
+            stalled_seconds: seconds(u128::from(stalled_ns)),
+            in_zero_window: last.zero_window_since.is_some(),
+            window_bytes: u64::from(last.window_bytes),
+            window_shift: last.window_shift,
+            max_window_bytes: u64::from(last.max_window_bytes),
+            retracted_bytes: u64::from(shrink::retracted_bytes(last)),
+            retracted_max_bytes: u64::from(last.retracted_max_bytes),
+            queued_bytes: u64::from(last.queued_bytes()),
+            in_flight_bytes: u64::from(last.in_flight_bytes()),
+            pinned_bytes: last.pinned_bytes,
+            mss_bytes: u64::from(last.mss_bytes),
+            zero_window_episodes: totals.zero_window_episodes,
+            zero_window_seconds: seconds(u128::from(zero_window_ns)),
+            window_shrinks: publish_shrinks(totals.shrinks),
+            granularity_retreats: totals.granularity_retreats,
+            ambiguous_windows: totals.ambiguous_windows,
+            ignored_segments: totals.ignored_segments,
+            retransmits: Retransmits {
+                loss: totals.retransmits_loss,
+                window_probe: totals.retransmits_window_probe,
+            },
+            bytes_acked: last.bytes_acked,
+            bytes_acked_per_second: number(connection.drain.bytes_per_second),
+            rtt_seconds: f64::from(last.srtt_us) / 1e6,
+            timer: last.timer.label().to_owned(),
+            is_orphan: last.is_orphan,
+            inode: last.inode,
+            source: source_name(connection.source),
+            first_seen: self.wall.rfc3339(connection.first_seen),
+            last_seen: self.wall.rfc3339(last.at),
+        }
+    }
+}
+
+/// An address with an optional prefix length; IPv4-mapped ones folded, with their prefix.
+fn parse_peer(text: &str) -> Option<(IpAddr, Option<u8>)> {
+    let (address, prefix_length) = match text.trim().split_once('/') {
+        None => (text.trim(), None),
+        Some((address, length)) => (address, Some(length.parse::<u8>().ok()?)),
+    };
+    let address: IpAddr = address.parse().ok()?;
+    let folded = address.to_canonical();
+    let prefix_length = match prefix_length {
+        Some(length) if address.is_ipv6() && folded.is_ipv4() => Some(length.checked_sub(96)?),
+        other => other,
+    };
+    let longest = if folded.is_ipv4() { 32 } else { 128 };
+    if prefix_length.is_some_and(|length| length > longest) {
+        return None;
+    }
+    Some((folded, prefix_length))
+}

@@ -1,0 +1,208 @@
+//! Exact numbers of a peer or of the host: integers inside, seconds only where they are shown.
+//!
+//! Every amount is booked to a peer and to the host in one step, so the two cannot drift apart.
+
+use crate::observation::{ShrinkCounts, Totals};
+use crate::snapshot::{Ledger, Retransmits, Shrinks};
+use crate::time::Moment;
+use std::ops::{AddAssign, Sub};
+
+/// Amounts that only ever grow. Nanosecond sums over many connections do not fit 64 bits.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Counts {
+    pub(crate) shrinks: ShrinkCounts,
+    pub(crate) zero_window_episodes: u64,
+    pub(crate) zero_window_ns: u128,
+    pub(crate) retransmits_loss: u64,
+    pub(crate) retransmits_window_probe: u64,
+    pub(crate) pinned_byte_ns: u128,
+}
+
+/// Stops at the largest number instead of wrapping; no kernel counts that far.
+impl AddAssign for Counts {
+    fn add_assign(&mut self, more: Self) {
+        let add = |to: &mut u64, more: u64| *to = to.saturating_add(more);
+        add(&mut self.shrinks.polite, more.shrinks.polite);
+        add(&mut self.shrinks.below_flight, more.shrinks.below_flight);
+        add(&mut self.shrinks.treason, more.shrinks.treason);
+        add(&mut self.zero_window_episodes, more.zero_window_episodes);
+        add(&mut self.retransmits_loss, more.retransmits_loss);
+        add(
+            &mut self.retransmits_window_probe,
+            more.retransmits_window_probe,
+        );
+        self.zero_window_ns = self.zero_window_ns.saturating_add(more.zero_window_ns);
+        self.pinned_byte_ns = self.pinned_byte_ns.saturating_add(more.pinned_byte_ns);
+    }
+}
+
+/// Never below zero: a part is at most the whole, and a surprise must not become a huge number.
+impl Sub for Counts {
+    type Output = Self;
+
+    fn sub(self, part: Self) -> Self {
+        Self {
+            shrinks: ShrinkCounts {
+                polite: self.shrinks.polite.saturating_sub(part.shrinks.polite),
+                below_flight: self
+                    .shrinks
+                    .below_flight
+                    .saturating_sub(part.shrinks.below_flight),
+                treason: self.shrinks.treason.saturating_sub(part.shrinks.treason),
+            },
+            zero_window_episodes: self
+                .zero_window_episodes
+                .saturating_sub(part.zero_window_episodes),
+            zero_window_ns: self.zero_window_ns.saturating_sub(part.zero_window_ns),
+            retransmits_loss: self.retransmits_loss.saturating_sub(part.retransmits_loss),
+            retransmits_window_probe: self
+                .retransmits_window_probe
+                .saturating_sub(part.retransmits_window_probe),
+            pinned_byte_ns: self.pinned_byte_ns.saturating_sub(part.pinned_byte_ns),
+        }
+    }
+}
+
+/// What is held at this moment.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Held {
+    pub(crate) stalled_connections: u64,
+    pub(crate) pinned_bytes: u64,
+}
+
+impl Sub for Held {
+    type Output = Self;
+
+    fn sub(self, part: Self) -> Self {
+        Self {
+            stalled_connections: self
+                .stalled_connections
+                .saturating_sub(part.stalled_connections),
+            pinned_bytes: self.pinned_bytes.saturating_sub(part.pinned_bytes),
+        }
+    }
+}
+
+/// Counts, what is held now, and how far the integral of pinned bytes has been drawn.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Account {
+    pub(crate) counts: Counts,
+    pub(crate) held: Held,
+    settled_at: Moment,
+}
+
+impl Account {
+    /// Draws the integral of pinned bytes up to `now`. Earlier moments change nothing.
+    pub(crate) fn settle(&mut self, now: Moment) {
+        let elapsed_ns = now.since_ns(self.settled_at);
+        self.counts.pinned_byte_ns += u128::from(self.held.pinned_bytes) * u128::from(elapsed_ns);
+        self.settled_at = self.settled_at.max(now);
+    }
+
+    /// Changes what is held from `before` to `after`, from `now` on.
+    pub(crate) fn change_held(&mut self, before: Held, after: Held, now: Moment) {
+        self.settle(now);
+        let rest = self.held - before;
+        self.held = Held {
+            stalled_connections: rest.stalled_connections + after.stalled_connections,
+            pinned_bytes: rest.pinned_bytes + after.pinned_bytes,
+        };
+    }
+}
+
+/// The published form of counts and what is held.
+pub(crate) fn publish(counts: &Counts, held: Held) -> Ledger {
+    Ledger {
+        shrinks: publish_shrinks(counts.shrinks),
+        zero_window_episodes: counts.zero_window_episodes,
+        zero_window_seconds: seconds(counts.zero_window_ns),
+        retransmits: Retransmits {
+            loss: counts.retransmits_loss,
+            window_probe: counts.retransmits_window_probe,
+        },
+        stalled_connections: held.stalled_connections,
+        pinned_bytes: held.pinned_bytes,
+        pinned_byte_seconds: seconds(counts.pinned_byte_ns),
+    }
+}
+
+/// The published form of shrink counts.
+pub(crate) const fn publish_shrinks(shrinks: ShrinkCounts) -> Shrinks {
+    Shrinks {
+        polite: shrinks.polite,
+        below_flight: shrinks.below_flight,
+        treason: shrinks.treason,
+    }
+}
+
+/// Nanoseconds (or bytes times nanoseconds) as seconds.
+#[allow(clippy::cast_precision_loss, reason = "shown, not compared")]
+pub(crate) fn seconds(ns: u128) -> f64 {
+    ns as f64 / 1e9
+}
+
+/// What of one generation of a connection has been booked already.
+///
+/// Totals come as running sums and may come late, twice or out of order; the highest ever seen
+/// counts, and only what exceeds it is booked.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Baseline {
+    pub(crate) totals: Totals,
+    zero_window_booked_ns: u64,
+}
+
+impl Baseline {
+    /// Raises the baseline to `totals` and returns what is new.
+    pub(crate) fn take(&mut self, totals: &Totals) -> Counts {
+        let before = self.totals;
+        self.totals = before.highest(totals);
+        let after = self.totals;
+        Counts {
+            shrinks: ShrinkCounts {
+                polite: after.shrinks.polite - before.shrinks.polite,
+                below_flight: after.shrinks.below_flight - before.shrinks.below_flight,
+                treason: after.shrinks.treason - before.shrinks.treason,
+            },
+            zero_window_episodes: after.zero_window_episodes - before.zero_window_episodes,
+            zero_window_ns: self.book_zero_window(after.zero_window_ns),
+            retransmits_loss: after.retransmits_loss - before.retransmits_loss,
+            retransmits_window_probe: after.retransmits_window_probe
+                - before.retransmits_window_probe,
+            pinned_byte_ns: 0,
+        }
+    }
+
+    /// Books the span that is going on since `harmful_since`, up to `now`.
+    ///
+    /// The finished total that the kernel sends later includes this span; booking only what
+    /// exceeds the highest value so far counts it once and never goes backwards.
+    pub(crate) fn take_ongoing(&mut self, harmful_since: Moment, now: Moment) -> Counts {
+        let ns = self.with_ongoing(Some(harmful_since), now);
+        Counts {
+            zero_window_ns: self.book_zero_window(ns),
+            ..Counts::default()
+        }
+    }
+
+    /// Zero-window nanoseconds of this generation up to `now`, without booking them.
+    pub(crate) fn zero_window_ns(&self, harmful_since: Option<Moment>, now: Moment) -> u64 {
+        self.with_ongoing(harmful_since, now)
+            .max(self.zero_window_booked_ns)
+    }
+
+    /// How much of it is not booked yet.
+    pub(crate) fn unbooked_ns(&self, harmful_since: Option<Moment>, now: Moment) -> u64 {
+        self.zero_window_ns(harmful_since, now) - self.zero_window_booked_ns
+    }
+
+    fn with_ongoing(&self, harmful_since: Option<Moment>, now: Moment) -> u64 {
+        let ongoing_ns = harmful_since.map_or(0, |since| now.since_ns(since));
+        self.totals.zero_window_ns.saturating_add(ongoing_ns)
+    }
+
+    fn book_zero_window(&mut self, ns: u64) -> u128 {
+        let new_ns = ns.saturating_sub(self.zero_window_booked_ns);
+        self.zero_window_booked_ns += new_ns;
+        u128::from(new_ns)
+    }
+}

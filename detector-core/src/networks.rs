@@ -1,0 +1,46 @@
+//! Lists of networks (ignored, trusted), IPv4-mapped ones folded to IPv4.
+
+use ipnet::{IpNet, Ipv4Net};
+use std::net::IpAddr;
+
+/// A list of networks.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Networks(Vec<IpNet>);
+
+impl Networks {
+    pub(crate) fn new(networks: Vec<IpNet>) -> Self {
+        Self(networks.into_iter().map(fold).collect())
+    }
+
+    /// Whether a folded address lies in one of them.
+    pub(crate) fn contain(&self, address: IpAddr) -> bool {
+        self.0.iter().any(|network| network.contains(&address))
+    }
+}
+
+/// `::ffff:10.0.0.0/104` means `10.0.0.0/8`: no folded address would match the former.
+fn fold(network: IpNet) -> IpNet {
+    const MAPPED_PREFIX: u8 = 96;
+    let IpNet::V6(v6) = network else {
+        return network;
+    };
+    let Some(address) = v6.addr().to_ipv4_mapped() else {
+        return network;
+    };
+    let Some(prefix_length) = v6.prefix_len().checked_sub(MAPPED_PREFIX) else {
+        return network;
+    };
+    Ipv4Net::new(address, prefix_length).map_or(network, IpNet::V4)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Networks;
+
+    #[test]
+    fn mapped_networks_are_folded() {
+        let networks = Networks::new(vec!["::ffff:10.0.0.0/104".parse().unwrap()]);
+        assert!(networks.contain("10.9.8.7".parse().unwrap()));
+        assert!(!networks.contain("11.0.0.1".parse().unwrap()));
+    }
+}

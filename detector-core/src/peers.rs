@@ -1,0 +1,241 @@
+//! The table of peers.
+//!
+//! Bounded. When it is full, peers leave in this order: those without connections in the table,
+//! then those without stalled ones, then the rest; within each the cheapest first (zero-window
+//! time so far, for peers with stalled connections the pinned bytes), then the one not seen for
+//! longest. The host's totals keep the numbers of those that left.
+
+use crate::chain::Chain;
+use crate::ledger::{Account, Counts, Held};
+use crate::peer_address::PeerAddress;
+use crate::snapshot::{FlagKind, StallCause, Verdict};
+use crate::time::{Moment, SECOND_NS};
+use hashbrown::HashTable;
+use slab::Slab;
+use std::collections::BTreeSet;
+use std::hash::{BuildHasher, RandomState};
+
+/// Most local ports remembered of one peer.
+const SERVICES: usize = 8;
+
+/// Events one peer may cause in a burst, and then one a second: no peer fills the ring alone.
+const ALLOWANCE_EVENTS: u32 = 64;
+
+/// Place in the order of leaving.
+type Rank = (u8, u64, Moment, u32);
+
+/// One peer.
+#[derive(Debug)]
+pub(crate) struct Peer {
+    pub(crate) address: PeerAddress,
+    pub(crate) account: Account,
+    /// What of the counts was shown under `other` at the last scrape, and stays there.
+    pub(crate) in_other: Counts,
+    pub(crate) is_exported: bool,
+    pub(crate) last_in_top: Option<Moment>,
+    pub(crate) first_seen: Moment,
+    pub(crate) last_seen: Moment,
+    pub(crate) connections: Chain,
+    pub(crate) stalled_by_cause: [u32; StallCause::ALL.len()],
+    pub(crate) flags_now: [u32; FlagKind::ALL.len()],
+    pub(crate) is_hoarding: bool,
+    pub(crate) drain_bytes_per_second: u64,
+    pub(crate) longest_stall_ns: u64,
+    pub(crate) verdict: Option<Verdict>,
+    services: [u16; SERVICES],
+    services_known: u8,
+    allowance_events: u32,
+    allowance_from: Moment,
+    rank: Rank,
+}
+
+impl Peer {
+    fn new(address: PeerAddress, now: Moment) -> Self {
+        Self {
+            address,
+            account: Account::default(),
+            in_other: Counts::default(),
+            is_exported: false,
+            last_in_top: None,
+            first_seen: now,
+            last_seen: now,
+            connections: Chain::default(),
+            stalled_by_cause: [0; StallCause::ALL.len()],
+            flags_now: [0; FlagKind::ALL.len()],
+            is_hoarding: false,
+            drain_bytes_per_second: 0,
+            longest_stall_ns: 0,
+            verdict: None,
+            services: [0; SERVICES],
+            services_known: 0,
+            allowance_events: ALLOWANCE_EVENTS,
+            allowance_from: now,
+            rank: (0, 0, now, 0),
+        }
+    }
+
+    pub(crate) fn is_flagged(&self) -> bool {
+        self.flags_now.iter().any(|&count| count > 0)
+    }
+
+    pub(crate) fn services(&self) -> &[u16] {
+        &self.services[..usize::from(self.services_known)]
+    }
+
+    /// Remembers a local port, in ascending order; the first few that were seen stay.
+    pub(crate) fn add_service(&mut self, port: u16) {
+        let known = usize::from(self.services_known);
+        if let Err(place) = self.services[..known].binary_search(&port)
+            && known < SERVICES
+        {
+            self.services.copy_within(place..known, place + 1);
+            self.services[place] = port;
+            self.services_known += 1;
+        }
+    }
+
+    /// Whether this peer may cause one more event now.
+    pub(crate) fn spend_allowance(&mut self, now: Moment) -> bool {
+        let refill = now.since_ns(self.allowance_from) / SECOND_NS;
+        if refill > 0 {
+            let refill = u32::try_from(refill).unwrap_or(u32::MAX);
+            self.allowance_events = self.allowance_events.saturating_add(refill);
+            self.allowance_events = self.allowance_events.min(ALLOWANCE_EVENTS);
+            self.allowance_from = now;
+        }
+        let may = self.allowance_events > 0;
+        self.allowance_events = self.allowance_events.saturating_sub(1);
+        may
+    }
+
+    fn rank(&self, slot: u32) -> Rank {
+        let zero_window_ms = u64::try_from(self.account.counts.zero_window_ns / 1_000_000);
+        let zero_window_ms = zero_window_ms.unwrap_or(u64::MAX);
+        let Held {
+            stalled_connections,
+            pinned_bytes,
+        } = self.account.held;
+        let (class, cost) = if stalled_connections > 0 {
+            (2, pinned_bytes)
+        } else if self.connections.len() > 0 {
+            (1, zero_window_ms)
+        } else {
+            (0, zero_window_ms)
+        };
+        (class, cost, self.last_seen, slot)
+    }
+}
+
+/// The table.
+#[derive(Debug)]
+pub(crate) struct Peers {
+    slab: Slab<Peer>,
+    index: HashTable<u32>,
+    // Random keys: the remote end chooses its address.
+    hasher: RandomState,
+    // Holds each peer once, at a rank that may be lower than its true one; see `first_to_leave`.
+    ranks: BTreeSet<Rank>,
+}
+
+impl Peers {
+    pub(crate) fn new() -> Self {
+        Self {
+            slab: Slab::new(),
+            index: HashTable::new(),
+            hasher: RandomState::new(),
+            ranks: BTreeSet::new(),
+        }
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.slab.len()
+    }
+
+    pub(crate) fn find(&self, address: &PeerAddress) -> Option<u32> {
+        let slab = &self.slab;
+        self.index
+            .find(self.hasher.hash_one(address), |&slot| {
+                slab[slot as usize].address == *address
+            })
+            .copied()
+    }
+
+    pub(crate) fn find_or_insert(&mut self, address: PeerAddress, now: Moment) -> u32 {
+        if let Some(slot) = self.find(&address) {
+            return slot;
+        }
+        let key = self.slab.insert(Peer::new(address, now));
+        let slot = u32::try_from(key).unwrap_or(u32::MAX);
+        let (slab, hasher) = (&self.slab, &self.hasher);
+        self.index
+            .insert_unique(hasher.hash_one(address), slot, |&other| {
+                hasher.hash_one(slab[other as usize].address)
+            });
+        let rank = self.slab[key].rank(slot);
+        self.slab[key].rank = rank;
+        self.ranks.insert(rank);
+        slot
+    }
+
+    pub(crate) fn remove(&mut self, slot: u32) -> Peer {
+        let peer = self.slab.remove(slot as usize);
+        self.ranks.remove(&peer.rank);
+        if let Ok(entry) = self
+            .index
+            .find_entry(self.hasher.hash_one(peer.address), |&other| other == slot)
+        {
+            entry.remove();
+        }
+        peer
+    }
+
+    pub(crate) fn get(&self, slot: u32) -> &Peer {
+        &self.slab[slot as usize]
+    }
+
+    pub(crate) fn get_mut(&mut self, slot: u32) -> &mut Peer {
+        &mut self.slab[slot as usize]
+    }
+
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (u32, &Peer)> {
+        self.slab
+            .iter()
+            .map(|(key, peer)| (u32::try_from(key).unwrap_or(u32::MAX), peer))
+    }
+
+    pub(crate) fn iter_mut(&mut self) -> impl Iterator<Item = (u32, &mut Peer)> {
+        self.slab
+            .iter_mut()
+            .map(|(key, peer)| (u32::try_from(key).unwrap_or(u32::MAX), peer))
+    }
+
+    /// To be called when a peer may have become cheaper. Becoming dearer needs no call.
+    pub(crate) fn lower_rank(&mut self, slot: u32) {
+        let peer = &mut self.slab[slot as usize];
+        let rank = peer.rank(slot);
+        if rank < peer.rank {
+            self.ranks.remove(&peer.rank);
+            peer.rank = rank;
+            self.ranks.insert(rank);
+        }
+    }
+
+    /// The peer that leaves first when the table is full.
+    ///
+    /// Ranks mostly rise, so a kept rank is only a lower bound: the lowest is renewed until it
+    /// is true. Each renewal is paid for by a change since the last one.
+    pub(crate) fn first_to_leave(&mut self) -> Option<u32> {
+        loop {
+            let &kept = self.ranks.first()?;
+            let slot = kept.3;
+            let peer = &mut self.slab[slot as usize];
+            let rank = peer.rank(slot);
+            if rank == kept {
+                return Some(slot);
+            }
+            self.ranks.remove(&kept);
+            peer.rank = rank;
+            self.ranks.insert(rank);
+        }
+    }
+}

@@ -1,0 +1,55 @@
+//! Stall hoard: one peer holds many stalled connections or many pinned bytes.
+
+use crate::settings::DetectSettings;
+use crate::snapshot::Severity;
+
+/// Parts of a threshold at which a peer matters enough for a warning.
+const WARNING_CONNECTIONS_PART: u64 = 4;
+const WARNING_BYTES_PART: u64 = 8;
+
+/// Fewer stalled connections than this are never a warning by their number.
+const WARNING_CONNECTIONS_LEAST: u64 = 2;
+
+/// Whether the peer hoards. One that does must fall below three quarters of both thresholds to
+/// be let off, so that a peer at the threshold does not raise a flag at each step.
+pub(crate) const fn is_hoarding(
+    stalled_connections: u64,
+    pinned_bytes: u64,
+    was_hoarding: bool,
+    settings: &DetectSettings,
+) -> bool {
+    if stalled_connections == 0 {
+        return false;
+    }
+    let (connections, bytes) = if was_hoarding {
+        (
+            settings.hoard_connections - settings.hoard_connections / 4,
+            settings.hoard_bytes - settings.hoard_bytes / 4,
+        )
+    } else {
+        (settings.hoard_connections, settings.hoard_bytes)
+    };
+    stalled_connections >= connections || pinned_bytes >= bytes
+}
+
+/// How much a peer matters, by what it holds now.
+///
+/// Critical from the hoard thresholds; a warning from a quarter of the connections (two at
+/// least) or an eighth of the bytes. So a lone stall of a few kilobytes is `info` for ever.
+pub(crate) fn severity(
+    stalled_connections: u64,
+    pinned_bytes: u64,
+    settings: &DetectSettings,
+) -> Severity {
+    if is_hoarding(stalled_connections, pinned_bytes, false, settings) {
+        return Severity::Critical;
+    }
+    let warning_connections =
+        (settings.hoard_connections / WARNING_CONNECTIONS_PART).max(WARNING_CONNECTIONS_LEAST);
+    let warning_bytes = (settings.hoard_bytes / WARNING_BYTES_PART).max(1);
+    if stalled_connections >= warning_connections || pinned_bytes >= warning_bytes {
+        Severity::Warning
+    } else {
+        Severity::Info
+    }
+}

@@ -1,0 +1,32 @@
+//! Rules: what an observation, a connection or a peer shows. Pure; they know neither each other
+//! nor decoding, and keep no state.
+
+pub(crate) mod dribble;
+pub(crate) mod hoard;
+pub(crate) mod shrink;
+pub(crate) mod stall;
+pub(crate) mod tiny_window;
+
+use crate::snapshot::FlagKind;
+
+/// A set of kinds of flags.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct FlagSet(u8);
+
+impl FlagSet {
+    pub(crate) const fn contains(self, kind: FlagKind) -> bool {
+        self.0 & Self::bit(kind) != 0
+    }
+
+    pub(crate) const fn insert(&mut self, kind: FlagKind) {
+        self.0 |= Self::bit(kind);
+    }
+
+    pub(crate) const fn remove(&mut self, kind: FlagKind) {
+        self.0 &= !Self::bit(kind);
+    }
+
+    const fn bit(kind: FlagKind) -> u8 {
+        1 << kind as u8
+    }
+}

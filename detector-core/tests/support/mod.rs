@@ -1,0 +1,104 @@
+//! A connection as the kernel side would tell of it, to be bent into each test's case.
+
+#![allow(dead_code, reason = "each test binary uses its own part")]
+
+use detector_core::engine::Engine;
+use detector_core::observation::{
+    Cause, CongestionState, ConnectionId, Observation, PendingTimer, Source, SweepEnd, TcpState,
+    Totals,
+};
+use detector_core::peer_address::PeerAddress;
+use detector_core::settings::{DetectSettings, TableSettings};
+use detector_core::time::{Moment, WallClock};
+use std::net::SocketAddr;
+
+/// Network namespace of every connection.
+pub const NETNS: u32 = 4_026_531_840;
+
+/// Milliseconds of the monotonic clock.
+pub fn ms(milliseconds: u64) -> Moment {
+    Moment::from_ns(milliseconds * 1_000_000)
+}
+
+/// 2026-12-29T21:00:00Z at monotonic zero.
+pub const WALL: WallClock = WallClock {
+    offset_ns: 1_798_578_000_000_000_000,
+};
+
+/// An engine with default settings that ignores nobody.
+pub fn engine() -> Engine {
+    engine_with(TableSettings::default())
+}
+
+pub fn engine_with(tables: TableSettings) -> Engine {
+    Engine::new(DetectSettings::default(), tables, Vec::new(), Vec::new())
+}
+
+/// A healthy connection with 64 KiB queued and a window for all of it.
+pub fn healthy(remote: &str, at: Moment) -> Observation {
+    let remote: SocketAddr = remote.parse().unwrap();
+    Observation {
+        at,
+        connection: ConnectionId {
+            socket: 0xffff_8880_0000_0000 + u64::from(remote.port()),
+            local: "192.0.2.1:80".parse().unwrap(),
+            remote,
+            netns: NETNS,
+        },
+        peer: PeerAddress::of(remote.ip(), 64),
+        cause: Cause::Window,
+        source: Source::Hook,
+        generation: Some(ms(1)),
+        totals: Totals::default(),
+        zero_window_since: None,
+        harmful_since: None,
+        state: TcpState::Established,
+        is_orphan: false,
+        inode: Some(4711),
+        snd_una: 1_000,
+        snd_nxt: 1_000,
+        write_seq: 1_000 + 65_536,
+        window_bytes: 131_072,
+        max_window_bytes: 131_072,
+        window_shift: 7,
+        edge_max: Some(1_000 + 131_072),
+        retracted_max_bytes: 0,
+        mss_bytes: 1_448,
+        cwnd_segments: 10,
+        in_flight_segments: 0,
+        pinned_bytes: 70_000,
+        bytes_acked: 999,
+        srtt_us: 20_000,
+        congestion: CongestionState::Open,
+        timer: PendingTimer::None,
+        backoff: 0,
+        timeouts: 0,
+        probes_unanswered: 0,
+    }
+}
+
+/// A connection whose peer has held the window at zero since `since`.
+pub fn zero_window(remote: &str, since: Moment, at: Moment) -> Observation {
+    Observation {
+        totals: Totals {
+            zero_window_episodes: 1,
+            ..Totals::default()
+        },
+        zero_window_since: Some(since),
+        harmful_since: Some(since),
+        window_bytes: 0,
+        timer: PendingTimer::WindowProbe,
+        edge_max: Some(1_000),
+        ..healthy(remote, at)
+    }
+}
+
+/// A complete sweep of the namespace.
+pub fn sweep(began: Moment, ended: Moment) -> SweepEnd {
+    SweepEnd {
+        netns: NETNS,
+        began,
+        ended,
+        is_complete: true,
+    }
+}
