@@ -1,12 +1,13 @@
 //! The lab itself: crafted peers do on the wire what their scripts say, kernel peers stall real
 //! senders, guards clean up. Needs no agent.
 
-use crate::stage::{CraftedStage, FULL, both_families, suffix};
+use crate::stage::{CraftedStage, both_families, suffix};
 use anyhow::{Result, ensure};
+use detector_tests::acts;
 use detector_tests::expect;
 use detector_tests::lab::Family;
 use detector_tests::peers::KernelPeer;
-use detector_tests::peers::crafted::{Policy, Profile};
+use detector_tests::peers::crafted::Profile;
 use detector_tests::servers::TinyServer;
 use detector_tests::story::Story;
 use detector_tests::truth;
@@ -24,11 +25,7 @@ fn crafted_retreat_is_on_the_wire(family: Family) -> Result<()> {
         let stage = CraftedStage::set(story)?;
         let capture = story.capture_tun()?;
         let peer = stage.connect(4_001, Profile::default())?;
-        peer.request("/bytes/1000000")?;
-        let in_flight = peer.wait_quiet(FULL)?;
-        ensure!(in_flight > 10_000, "only {in_flight} bytes came at first");
-        peer.policy(Policy::Hold);
-        peer.say().ack(1_428).window(0).send()?;
+        acts::retract_to_zero(&peer)?;
         let before = peer.seen().retransmits;
         peer.wait_seen("two retransmits", |seen| seen.retransmits >= before + 2)?;
         let file = capture.finish()?;
@@ -71,8 +68,7 @@ fn crafted_peer_can_read_everything(family: Family) -> Result<()> {
         let stage = CraftedStage::set(story)?;
         let capture = story.capture_tun()?;
         let peer = stage.connect(4_001, Profile::default().without_timestamps())?;
-        peer.request("/bytes/300000")?;
-        peer.drain(300_000, 65_280)?;
+        acts::read_all(&peer, 300_000)?;
         let counts = truth::read(&capture.finish()?, stage.server.address())?[&peer.address()];
         ensure!(counts == truth::Counts::default(), "{counts:?}");
         Ok(())

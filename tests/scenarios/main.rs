@@ -3,5 +3,23 @@
 //! `cargo build -p detector && cargo test -p detector-tests`, as root. Stories wait more than they
 //! work, so `-- --test-threads=8` is fine on two cores.
 
+mod agent_http;
+mod agent_start;
+mod before_agent;
+mod below_flight;
+mod default_threshold;
+mod download;
+mod granularity;
+mod half_closed;
+mod kernel_shrink;
 mod lab;
+mod loss;
+mod metrics;
+mod namespaces;
+mod orphan;
+mod restart;
+mod salami;
 mod stage;
+mod teasing;
+mod treason;
+mod zero_window;

@@ -1,19 +1,20 @@
-//! What most stories set up: a small server, crafted peers behind a TUN device, an agent.
+//! What most stories set up and ask: a small server, crafted peers behind a TUN device, an agent.
 
-use anyhow::Result;
-use detector_tests::lab::Family;
+use anyhow::{Context, Result, ensure};
+use detector_tests::agent::{Agent, AgentView};
+use detector_tests::expect;
+use detector_tests::lab::{Family, Namespace, Tun};
 use detector_tests::peers::crafted::{Host, Peer, Profile};
 use detector_tests::servers::TinyServer;
 use detector_tests::story::Story;
+use detector_tests::truth::Counts;
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
-/// How long the agent may take to see what a hook sees.
+/// How long the agent may take to see what a hook sees, on two cores shared with other stories.
 pub(crate) const SOON: Duration = Duration::from_secs(3);
 /// How long the agent may take to see what only a sweep sees, or to call a stall a stall.
 pub(crate) const WITHIN_SWEEPS: Duration = Duration::from_secs(8);
-/// Quiet after which a sender has filled a window: longer than a tail loss probe takes.
-pub(crate) const FULL: Duration = Duration::from_millis(100);
 
 /// Plays the function of this name over both families.
 macro_rules! both_families {
@@ -42,11 +43,16 @@ pub(crate) struct CraftedStage {
 }
 
 impl CraftedStage {
+    /// In the server namespace of the story.
     pub(crate) fn set(story: &Story) -> Result<Self> {
-        let tun = story.lab.open_tun()?;
+        Self::set_in(story.server(), story.lab.open_tun()?, story)
+    }
+
+    /// In another namespace, on a TUN device that is there.
+    pub(crate) fn set_in(namespace: &Namespace, tun: Tun, story: &Story) -> Result<Self> {
         let server_ip = story.lab.addresses.tun_server(story.family);
         Ok(Self {
-            server: TinyServer::start(story.server(), server_ip)?,
+            server: TinyServer::start(namespace, server_ip)?,
             host: Host::start(tun)?,
             peer_ip: story.lab.addresses.crafted(story.family, 0),
         })
@@ -64,10 +70,63 @@ impl CraftedStage {
     }
 }
 
-/// Family as it is written in folder names.
+/// A name with the family in it.
 pub(crate) fn suffix(name: &str, family: Family) -> String {
     match family {
         Family::V4 => format!("{name}-v4"),
         Family::V6 => format!("{name}-v6"),
     }
+}
+
+/// Waits until `count` sweeps have begun and ended from now on.
+pub(crate) fn wait_sweeps(agent: &AgentView, count: u32) -> Result<()> {
+    let before = agent.sweeps()?;
+    // The sweep that is on its way has perhaps passed the socket already.
+    let enough = before + f64::from(count) + 1.0;
+    expect::until("the agent has swept", Duration::from_secs(20), || {
+        Ok((agent.sweeps()? >= enough).then_some(()))
+    })
+}
+
+/// Fails if the agent holds anything against the peer: what every quiet twin ends with.
+pub(crate) fn expect_unblamed(agent: &Agent, peer: IpAddr) -> Result<()> {
+    wait_sweeps(agent, 2)?;
+    let flags = agent.flags(peer)?;
+    ensure!(flags.is_empty(), "an honest peer is flagged: {flags:?}");
+    let Some(seen) = agent.peer(peer)? else {
+        return Ok(());
+    };
+    ensure!(
+        seen.window_shrinks.total() == 0
+            && seen.stalled_connections == 0
+            && seen.pinned_bytes == 0
+            && seen
+                .verdict
+                .as_deref()
+                .is_none_or(|verdict| verdict == "benign"),
+        "an honest peer is blamed: {seen:?}"
+    );
+    Ok(())
+}
+
+/// Waits until the agent's counts of the peer are those of the capture: for peers that pace their
+/// segments nothing may be missing.
+///
+/// Retransmits are left to the stories, which know when the last one has been sent.
+pub(crate) fn expect_counts(agent: &Agent, peer: IpAddr, truth: &Counts) -> Result<()> {
+    agent
+        .wait_peer(
+            peer,
+            "the agent counts what the capture shows",
+            WITHIN_SWEEPS,
+            |seen| {
+                let shrinks = seen.window_shrinks;
+                shrinks.polite == truth.polite
+                    && shrinks.below_flight == truth.below_flight
+                    && shrinks.treason == truth.treason
+                    && seen.zero_window_episodes == truth.zero_window_episodes
+            },
+        )
+        .with_context(|| format!("capture shows {truth:?}"))
+        .map(drop)
 }

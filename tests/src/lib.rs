@@ -7,6 +7,7 @@
 //!
 //! Start reading at [`story`]: it gives each story a lab of its own and cleans up behind it.
 
+pub mod acts;
 pub mod agent;
 pub mod expect;
 pub mod lab;

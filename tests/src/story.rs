@@ -4,8 +4,11 @@ use crate::lab::{Capture, Family, Lab, Namespace};
 use anyhow::{Context, Result};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{PoisonError, RwLock};
 
 static STORIES: AtomicU32 = AtomicU32::new(0);
+/// Stories share the machine; one that measures time has it alone.
+static MACHINE: RwLock<()> = RwLock::new(());
 
 /// A story being played.
 #[derive(Debug)]
@@ -26,6 +29,7 @@ impl Story {
         family: Family,
         body: impl FnOnce(&mut Self) -> Result<()>,
     ) -> Result<()> {
+        let _beside_others = MACHINE.read().unwrap_or_else(PoisonError::into_inner);
         let mut story = Self {
             lab: Lab::build()?,
             family,
@@ -57,6 +61,12 @@ impl Story {
     pub fn server(&self) -> &Namespace {
         &self.lab.server
     }
+}
+
+/// Plays `body` in a folder of its own, without a lab, while no other lab is in use.
+pub fn alone(name: &str, body: impl FnOnce(&Path) -> Result<()>) -> Result<()> {
+    let _machine = MACHINE.write().unwrap_or_else(PoisonError::into_inner);
+    in_folder(name, body)
 }
 
 /// Plays `body` in a folder of its own, without a lab.

@@ -155,6 +155,12 @@ impl Agent {
         Ok(std::fs::read_to_string(self.folder.join("stderr.log"))?)
     }
 
+    /// Ends it as the OOM killer would: no chance to tidy up.
+    pub fn kill(mut self) -> Result<()> {
+        self.child.signal(Signal::SIGKILL)?;
+        self.child.wait(STOP_DEADLINE).map(drop)
+    }
+
     /// Stops it with `signal`; it must end well and in time.
     pub fn stop(mut self, signal: Signal) -> Result<Duration> {
         let started = Instant::now();

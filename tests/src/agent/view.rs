@@ -156,6 +156,14 @@ impl AgentView {
         self.json("/v1/status")
     }
 
+    /// How many sweeps the agent has made since it started.
+    pub fn sweeps(&self) -> Result<f64> {
+        let status = self.status()?;
+        status["sweep"]["completed"]
+            .as_f64()
+            .with_context(|| format!("no number of sweeps in {status}"))
+    }
+
     /// `/v1/peers`.
     pub fn peers(&self) -> Result<Vec<PeerView>> {
         self.json("/v1/peers")

@@ -100,7 +100,7 @@ impl Lab {
 }
 
 /// A TUN device in the namespace of this thread with the server's addresses on it.
-pub(crate) fn tun_with_addresses(name: &str, addresses: &Addresses) -> Result<Tun> {
+pub fn tun_with_addresses(name: &str, addresses: &Addresses) -> Result<Tun> {
     let tun = Tun::open(name)?;
     add_address(name, addresses.tun_server(Family::V4), Addresses::V4_PREFIX)?;
     add_address(name, addresses.tun_server(Family::V6), Addresses::V6_PREFIX)?;

@@ -1,10 +1,12 @@
 //! Interface addresses and flags by ioctl, so that a static program needs no `ip`.
 
+use crate::expect;
 use anyhow::{Context, Result, ensure};
 use socket2::{Domain, Socket, Type};
 use std::ffi::c_int;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::os::fd::AsRawFd;
+use std::time::Duration;
 
 nix::ioctl_write_ptr_bad!(set_address, libc::SIOCSIFADDR, libc::ifreq);
 nix::ioctl_write_ptr_bad!(set_netmask, libc::SIOCSIFNETMASK, libc::ifreq);
@@ -112,7 +114,23 @@ fn add_v6(interface: &str, address: Ipv6Addr, prefix: u8) -> Result<()> {
     };
     // SAFETY: the request lives across the call and is the struct this ioctl reads.
     unsafe { set_address_v6(socket.as_raw_fd(), &raw const request) }?;
-    Ok(())
+    expect::until("the address is usable", Duration::from_secs(5), || {
+        is_usable(address)
+    })
+}
+
+/// The kernel looks for duplicates in a work queue, even where it has nobody to ask.
+fn is_usable(address: Ipv6Addr) -> Result<Option<()>> {
+    const IFA_F_TENTATIVE: u32 = 0x40;
+    let list = "/proc/thread-self/net/if_inet6";
+    let text = std::fs::read_to_string(list).with_context(|| format!("read {list}"))?;
+    let wanted = format!("{:032x}", u128::from(address));
+    for line in text.lines().filter(|line| line.starts_with(&wanted)) {
+        let flags = line.split_whitespace().nth(4).unwrap_or_default();
+        let flags = u32::from_str_radix(flags, 16).with_context(|| format!("flags in {line}"))?;
+        return Ok((flags & IFA_F_TENTATIVE == 0).then_some(()));
+    }
+    Ok(None)
 }
 
 fn index_of(interface: &str) -> Result<c_int> {

@@ -44,6 +44,16 @@ impl Namespace {
         })
     }
 
+    /// The namespace process `pid` is in; nothing is removed later.
+    pub fn of_process(pid: u32) -> Result<Self> {
+        let path = format!("/proc/{pid}/ns/net");
+        let handle = File::open(&path).with_context(|| format!("open {path}"))?;
+        Ok(Self {
+            name: None,
+            handle: Arc::new(handle),
+        })
+    }
+
     /// Name under `/run/netns`, if it has one.
     #[must_use]
     pub fn name(&self) -> Option<&str> {

@@ -122,10 +122,3 @@ http {{
         folder = folder.display()
     )
 }
-
-impl Drop for Nginx {
-    fn drop(&mut self) {
-        // The group holds master and workers; SIGKILL leaves no worker waiting for its clients.
-        drop(self.child.signal(nix::sys::signal::Signal::SIGKILL));
-    }
-}

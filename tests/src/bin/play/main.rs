@@ -1,1 +1,65 @@
-fn main() {}
+//! Plays peers that hold a server, for a demonstration or for a check inside a virtual machine.
+//!
+//! Needs root and a kernel, no other program: namespaces, addresses and the TUN device are made by
+//! system calls, so that the static binary runs where nothing else is installed.
+
+mod demo;
+mod smoke;
+
+use clap::{Parser, Subcommand};
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::Duration;
+
+/// Plays TCP peers that stall and shrink against a small real server.
+#[derive(Debug, Parser)]
+#[command(name = "play")]
+struct Arguments {
+    #[command(subcommand)]
+    play: Option<Play>,
+    /// How long to keep the peers on stage, in seconds.
+    #[arg(long, default_value_t = 20)]
+    seconds: u64,
+}
+
+#[derive(Debug, Subcommand)]
+enum Play {
+    /// In this network namespace: plays one case after the other and compares with what the agent
+    /// says. One line a case; fails if one does.
+    VmSmoke {
+        /// The agent's control socket.
+        #[arg(long, default_value = "/run/detector/control.sock")]
+        control_socket: PathBuf,
+        /// Leaves out IPv6.
+        #[arg(long)]
+        ipv4_only: bool,
+    },
+}
+
+#[allow(
+    clippy::print_stderr,
+    reason = "a program says on stderr why it failed"
+)]
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    let outcome = match arguments.play {
+        None => demo::play(Duration::from_secs(arguments.seconds)),
+        Some(Play::VmSmoke {
+            control_socket,
+            ipv4_only,
+        }) => smoke::play(&control_socket, ipv4_only),
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// One line for whoever watches.
+#[allow(clippy::print_stdout, reason = "this is what the program is for")]
+fn say(line: &str) {
+    println!("{line}");
+}

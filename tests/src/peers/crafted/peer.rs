@@ -114,16 +114,14 @@ impl Peer {
         }
     }
 
-    /// Acknowledges data as it comes, each time with `window` bytes, until `bytes` have arrived;
-    /// then falls silent.
+    /// Acknowledges data as it comes, each time with `window` bytes, until `bytes` have arrived,
+    /// and goes on doing so.
     pub fn drain(&self, bytes: u64, window: u32) -> Result<()> {
         self.policy(Policy::Drain { window });
         // What arrived before the policy was set is acknowledged now.
         let arrived = self.seen().bytes;
         self.say().ack(arrived).window(window).send()?;
-        let outcome = self.wait_bytes(bytes);
-        self.policy(Policy::Silent);
-        outcome
+        self.wait_bytes(bytes)
     }
 
     fn wait(&self, what: &str, is_met: impl Fn(&State) -> bool) -> Result<()> {

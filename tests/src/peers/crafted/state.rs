@@ -12,6 +12,12 @@ pub enum Policy {
     /// Repeats its last offer to each segment that asks for an answer (data, probe, FIN), and
     /// acknowledges nothing new. Keeps a stalled sender alive for ever.
     Hold,
+    /// Acknowledges everything at once and takes nothing out of its buffer: the right edge stays
+    /// where it is, the window closes as data comes, rounded down as scaling demands.
+    StopReading {
+        /// Right edge, in bytes of the server's data.
+        edge: u32,
+    },
     /// Acknowledges everything at once and offers this many bytes anew each time.
     Drain {
         /// Window of each ACK, bytes.
@@ -158,6 +164,17 @@ impl State {
         match self.policy {
             Policy::Silent => None,
             Policy::Hold => asks.then(|| self.offer_segment()),
+            Policy::StopReading { edge } => {
+                let received = self
+                    .rcv_nxt
+                    .wrapping_sub(self.data_begin.unwrap_or(self.rcv_nxt));
+                let raw_window = self.raw_window(edge.saturating_sub(received));
+                self.offer = Offer {
+                    ack: self.rcv_nxt,
+                    raw_window,
+                };
+                asks.then(|| self.offer_segment())
+            }
             Policy::Drain { window } => {
                 self.offer = Offer {
                     ack: self.rcv_nxt,

@@ -1,0 +1,189 @@
+//! The agent must survive what it watches for: clients that never finish a request, never read the
+//! answer, or send too much cannot hold it, on the web port and on the control socket.
+
+use anyhow::{Context, Result, ensure};
+use detector_tests::agent::{Agent, request, write_and_read};
+use detector_tests::story::in_folder;
+use socket2::SockRef;
+use std::io::{Read, Write};
+use std::os::unix::net::UnixStream;
+use std::time::{Duration, Instant};
+
+/// A scrape beside the bad clients.
+const SCRAPE_DEADLINE: Duration = Duration::from_secs(2);
+/// Until an unfinished request is given up.
+const REQUEST_DEADLINE: Duration = Duration::from_secs(30);
+
+#[test]
+fn unfinished_requests_hold_nobody_and_are_closed() -> Result<()> {
+    in_folder("http-unfinished", |folder| {
+        let agent = Agent::start(folder)?;
+        let began = Instant::now();
+        let mut held = Vec::new();
+        for _ in 0..40 {
+            let mut stream = agent.dial()?;
+            stream.write_all(b"GET /metrics HTTP/1.1\r\nHost: a")?;
+            held.push(stream);
+        }
+        scrape_quickly(&agent)?;
+        for mut stream in held {
+            stream.set_read_timeout(Some(REQUEST_DEADLINE))?;
+            wait_for_end(&mut stream).context("an unfinished request is never given up")?;
+        }
+        ensure!(
+            began.elapsed() < REQUEST_DEADLINE,
+            "took {:?}",
+            began.elapsed()
+        );
+        scrape_quickly(&agent)
+    })
+}
+
+#[test]
+fn request_sent_byte_by_byte_is_given_up() -> Result<()> {
+    in_folder("http-trickle", |folder| {
+        let agent = Agent::start(folder)?;
+        let began = Instant::now();
+        let mut stream = agent.dial()?;
+        stream.set_read_timeout(Some(Duration::from_millis(200)))?;
+        stream.write_all(b"GET /metrics HTTP/1.1\r\n")?;
+        // One byte after each patient look: progress must not buy time without end.
+        let mut byte = [0];
+        loop {
+            match stream.read(&mut byte) {
+                Ok(0) => break,
+                Ok(_) => return wait_for_end(&mut stream),
+                Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => {}
+                Err(_) => break,
+            }
+            ensure!(
+                began.elapsed() < REQUEST_DEADLINE,
+                "still open after {:?}",
+                began.elapsed()
+            );
+            if stream.write_all(b"x").is_err() {
+                break;
+            }
+        }
+        scrape_quickly(&agent)
+    })
+}
+
+#[test]
+fn clients_that_do_not_read_hold_nobody() -> Result<()> {
+    in_folder("http-unread", |folder| {
+        let agent = Agent::start(folder)?;
+        let mut held = Vec::new();
+        for _ in 0..40 {
+            let mut stream = agent.dial()?;
+            SockRef::from(&stream).set_recv_buffer_size(1)?;
+            for _ in 0..20 {
+                // A later request may meet a closed connection: that is an answer, too.
+                if stream
+                    .write_all(b"GET /metrics HTTP/1.1\r\nHost: a\r\n\r\n")
+                    .is_err()
+                {
+                    break;
+                }
+            }
+            held.push(stream);
+        }
+        scrape_quickly(&agent)?;
+        drop(held);
+        scrape_quickly(&agent)
+    })
+}
+
+#[test]
+fn control_socket_is_as_patient_as_the_web_port() -> Result<()> {
+    in_folder("http-control", |folder| {
+        let agent = Agent::start(folder)?;
+        let mut held = Vec::new();
+        for _ in 0..20 {
+            let mut stream = UnixStream::connect(agent.control_socket())?;
+            stream.write_all(b"GET /v1/peers HT")?;
+            held.push(stream);
+        }
+        let began = Instant::now();
+        agent.peers()?;
+        ensure!(
+            began.elapsed() < SCRAPE_DEADLINE,
+            "took {:?}",
+            began.elapsed()
+        );
+        for mut stream in held {
+            stream.set_read_timeout(Some(REQUEST_DEADLINE))?;
+            wait_for_end(&mut stream)?;
+        }
+        Ok(())
+    })
+}
+
+#[test]
+fn wrong_requests_get_an_answer_that_says_so() -> Result<()> {
+    in_folder("http-wrong", |folder| {
+        let agent = Agent::start(folder)?;
+        let post = agent.web_request("POST", "/metrics")?;
+        ensure!(post.status == 405, "POST: {}", post.status);
+        let control = request(
+            UnixStream::connect(agent.control_socket())?,
+            "POST",
+            "/v1/peers",
+        )?;
+        ensure!(
+            control.status == 405,
+            "POST on the control socket: {}",
+            control.status
+        );
+        ensure!(agent.web_request("GET", "/nothing-here")?.status == 404);
+        ensure!(agent.get("/v1/peers/192.0.2.1")?.status == 404);
+        let head = agent.web_request("HEAD", "/metrics")?;
+        ensure!(head.status == 200 && head.body.is_empty(), "HEAD: {head:?}");
+        ensure!(agent.web_request("GET", "/")?.status == 200);
+
+        let garbage = write_and_read(agent.dial()?, b"\x16\x03\x01\x02\x00\x01\r\n\r\n")?;
+        ensure!(garbage.status == 400, "garbage: {}", garbage.status);
+        let large = format!(
+            "GET /metrics HTTP/1.1\r\nX: {}\r\n\r\n",
+            "x".repeat(100_000)
+        );
+        // The agent may close before it has read all of it: a reset is an answer, too.
+        if let Ok(refused) = write_and_read(agent.dial()?, large.as_bytes()) {
+            ensure!(
+                [400, 431].contains(&refused.status),
+                "large header: {}",
+                refused.status
+            );
+        }
+        let medium = format!("GET /metrics HTTP/1.1\r\nX: {}\r\n\r\n", "x".repeat(20_000));
+        let refused = write_and_read(agent.dial()?, medium.as_bytes())?;
+        ensure!(
+            [400, 431].contains(&refused.status),
+            "larger header: {}",
+            refused.status
+        );
+        scrape_quickly(&agent)
+    })
+}
+
+fn scrape_quickly(agent: &Agent) -> Result<()> {
+    let began = Instant::now();
+    agent.metrics().context("scrape beside bad clients")?;
+    ensure!(
+        began.elapsed() < SCRAPE_DEADLINE,
+        "the scrape took {:?}",
+        began.elapsed()
+    );
+    Ok(())
+}
+
+/// Reads until the agent closes; a reset is an end as well.
+fn wait_for_end(stream: &mut impl Read) -> Result<()> {
+    let mut rest = Vec::new();
+    match stream.read_to_end(&mut rest) {
+        Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => {
+            Err(error).context("the connection stays open")
+        }
+        Ok(_) | Err(_) => Ok(()),
+    }
+}

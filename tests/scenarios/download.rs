@@ -1,0 +1,112 @@
+//! The case the agent is for: a real nginx, a real download, a client that stops reading. The agent
+//! shows episodes, seconds and pinned bytes, and they are those of `ss` and of the clock. Its quiet
+//! twin finishes the download.
+
+use crate::stage::{SOON, WITHIN_SWEEPS, both_families, expect_unblamed, suffix};
+use anyhow::{Context, Result, ensure};
+use detector_tests::agent::Agent;
+use detector_tests::expect;
+use detector_tests::lab::{Family, Namespace, peer_key};
+use detector_tests::peers::KernelPeer;
+use detector_tests::servers::{Nginx, NginxSettings};
+use detector_tests::story::Story;
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
+
+/// Enough for the send buffer to grow to its limit before the client stops.
+const WARM_BYTES: usize = 16 << 20;
+
+both_families!(
+    stalled_download_is_measured,
+    finished_download_is_not_mentioned
+);
+
+fn stalled_download_is_measured(family: Family) -> Result<()> {
+    Story::play(&suffix("download", family), family, |story| {
+        let agent = Agent::start(story.folder())?;
+        let web = story.lab.addresses.server(family);
+        let nginx = Nginx::start(
+            story.server(),
+            web,
+            story.folder(),
+            NginxSettings::default(),
+        )?;
+        let mut client = KernelPeer::connect(&story.lab.client, nginx.address())?;
+        client.request("/large")?;
+        client.read(WARM_BYTES)?;
+        let peer = client.address()?.ip();
+        agent.wait_flag(peer, "zero-window-stall", WITHIN_SWEEPS)?;
+
+        // Bytes, as `ss` shows them for the same socket.
+        let queued = write_queue_bytes(story.server(), client.address()?)?;
+        ensure!(queued > 50_000.0, "the download pins only {queued} bytes");
+        let seen = agent.wait_peer(peer, "it is stalled", SOON, |seen| {
+            seen.stalled_connections == 1 && seen.zero_window_episodes >= 1
+        })?;
+        expect::within_percent("pinned_bytes", as_float(seen.pinned_bytes), queued, 10.0)?;
+
+        // Seconds, by the clock, between two scrapes of what Prometheus gets.
+        let key = peer_key(peer);
+        let labels = [("peer", key.as_str())];
+        let seconds = || -> Result<f64> {
+            agent
+                .metrics()?
+                .value("detector_peer_zero_window_seconds_total", &labels)
+        };
+        let (first, began) = (seconds()?, Instant::now());
+        let second = expect::until("two more seconds", Duration::from_secs(5), || {
+            let now = seconds()?;
+            Ok((began.elapsed() > Duration::from_secs(2)).then_some(now))
+        })?;
+        let elapsed = began.elapsed().as_secs_f64();
+        expect::within_percent("seconds in zero window", second - first, elapsed, 10.0)?;
+
+        let metrics = agent.metrics()?;
+        let pinned = metrics.value("detector_peer_pinned_bytes", &labels)?;
+        expect::within_percent("detector_peer_pinned_bytes", pinned, queued, 10.0)?;
+        ensure!(metrics.value("detector_peer_stalled_connections", &labels)? == 1.0);
+        ensure!(metrics.value("detector_peer_zero_window_episodes_total", &labels)? >= 1.0);
+        Ok(())
+    })
+}
+
+fn finished_download_is_not_mentioned(family: Family) -> Result<()> {
+    Story::play(&suffix("download-finished", family), family, |story| {
+        let agent = Agent::start(story.folder())?;
+        let web = story.lab.addresses.server(family);
+        let nginx = Nginx::start(
+            story.server(),
+            web,
+            story.folder(),
+            NginxSettings::default(),
+        )?;
+        let mut client = KernelPeer::connect(&story.lab.client, nginx.address())?;
+        client.request("/large")?;
+        let bytes = client.read_to_end()?;
+        ensure!(
+            bytes > NginxSettings::default().large_bytes,
+            "{bytes} bytes came"
+        );
+        expect_unblamed(&agent, client.address()?.ip())
+    })
+}
+
+/// `w` of `skmem` in `ss -tnm`: `sk_wmem_queued` of the server's socket to `client`.
+fn write_queue_bytes(server: &Namespace, client: SocketAddr) -> Result<f64> {
+    let sockets = server.stdout_of(&format!("ss -HOtnm dst {client}"))?;
+    let memory = sockets
+        .split("skmem:(")
+        .nth(1)
+        .with_context(|| format!("ss said {sockets}"))?;
+    let field = memory
+        .split(',')
+        .find_map(|field| field.strip_prefix('w'))
+        .with_context(|| format!("no w in {memory}"))?;
+    field.parse().with_context(|| format!("number {field}"))
+}
+
+/// Bytes of one peer are far below 2^53.
+#[allow(clippy::cast_precision_loss, reason = "see above")]
+fn as_float(bytes: u64) -> f64 {
+    bytes as f64
+}

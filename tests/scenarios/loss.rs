@@ -1,0 +1,35 @@
+//! Packets lost on the way are `loss`, not window probes, and blame nobody for shrinking.
+
+use crate::stage::{WITHIN_SWEEPS, both_families, suffix, wait_sweeps};
+use anyhow::{Result, ensure};
+use detector_tests::agent::Agent;
+use detector_tests::lab::{Family, drop_incoming};
+use detector_tests::peers::KernelPeer;
+use detector_tests::servers::TinyServer;
+use detector_tests::story::Story;
+
+const ANSWER_BYTES: usize = 2_000_000;
+
+both_families!(lost_packets_are_loss);
+
+fn lost_packets_are_loss(family: Family) -> Result<()> {
+    Story::play(&suffix("loss", family), family, |story| {
+        let agent = Agent::start(story.folder())?;
+        let server = TinyServer::start(story.server(), story.lab.addresses.server(family))?;
+        let mut client = KernelPeer::connect(&story.lab.client, server.address())?;
+        drop_incoming(&story.lab.client, 5)?;
+        client.request(&format!("/bytes/{ANSWER_BYTES}"))?;
+        client.read(ANSWER_BYTES)?;
+        let peer = client.address()?.ip();
+        agent.wait_peer(peer, "loss", WITHIN_SWEEPS, |seen| {
+            seen.retransmits.loss >= 5
+        })?;
+        wait_sweeps(&agent, 2)?;
+        let seen = agent.wait_peer(peer, "the peer", WITHIN_SWEEPS, |_| true)?;
+        ensure!(seen.retransmits.window_probe == 0, "{seen:?}");
+        ensure!(seen.window_shrinks.total() == 0, "{seen:?}");
+        let flags = agent.flags(peer)?;
+        ensure!(flags.is_empty(), "loss alone accuses nobody: {flags:?}");
+        Ok(())
+    })
+}

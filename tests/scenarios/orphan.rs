@@ -1,0 +1,62 @@
+//! A server that answers and closes at once leaves the rest to the kernel: a peer that then closes
+//! its window holds an orphan in FIN_WAIT1. Its quiet twin reads the rest.
+
+use crate::stage::{CraftedStage, WITHIN_SWEEPS, both_families, expect_unblamed, suffix};
+use anyhow::{Result, ensure};
+use detector_tests::acts;
+use detector_tests::agent::Agent;
+use detector_tests::lab::Family;
+use detector_tests::peers::crafted::{Peer, Policy, Profile};
+use detector_tests::story::Story;
+
+/// Fits the send buffer of the server, not the window of the peer.
+const ANSWER_BYTES: u64 = 200_000;
+const EDGE: u32 = 16_384;
+
+both_families!(
+    stalled_orphan_is_found,
+    orphan_that_is_read_is_not_mentioned
+);
+
+fn stalled_orphan_is_found(family: Family) -> Result<()> {
+    Story::play(&suffix("orphan", family), family, |story| {
+        let agent = Agent::start(story.folder())?;
+        let stage = CraftedStage::set(story)?;
+        let peer = ask_and_wait_for_close(&stage)?;
+        // The server has closed by now: each ACK from here on meets FIN_WAIT1.
+        peer.policy(Policy::StopReading { edge: EDGE });
+        let arrived = u32::try_from(peer.seen().bytes)?;
+        let window = (EDGE - arrived) >> 7 << 7;
+        peer.say().ack(arrived.into()).window(window).send()?;
+        let found = agent.wait_connection(stage.peer_ip(), "an orphan", WITHIN_SWEEPS, |seen| {
+            seen.is_orphan && seen.in_zero_window
+        })?;
+        ensure!(
+            found.state == "FIN-WAIT-1" && found.source == "sweep",
+            "{found:?}"
+        );
+        ensure!(found.pinned_bytes > 100_000, "{found:?}");
+        agent
+            .wait_flag(stage.peer_ip(), "zero-window-stall", WITHIN_SWEEPS)
+            .map(drop)
+    })
+}
+
+fn orphan_that_is_read_is_not_mentioned(family: Family) -> Result<()> {
+    Story::play(&suffix("orphan-read", family), family, |story| {
+        let agent = Agent::start(story.folder())?;
+        let stage = CraftedStage::set(story)?;
+        let peer = ask_and_wait_for_close(&stage)?;
+        acts::read_rest(&peer, ANSWER_BYTES)?;
+        peer.wait_seen("FIN", |seen| seen.is_finished)?;
+        peer.say().fin().send()?;
+        expect_unblamed(&agent, stage.peer_ip())
+    })
+}
+
+fn ask_and_wait_for_close(stage: &CraftedStage) -> Result<Peer> {
+    let peer = stage.connect(4_001, Profile::default().window(EDGE))?;
+    peer.request(&format!("/close/{ANSWER_BYTES}"))?;
+    peer.wait_quiet(acts::FULL)?;
+    Ok(peer)
+}

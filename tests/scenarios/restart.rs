@@ -1,0 +1,60 @@
+//! An agent that is stopped or killed in the middle of a stall finds it again when it is back, on
+//! the same socket and state folder.
+
+use crate::stage::{CraftedStage, WITHIN_SWEEPS, both_families, suffix};
+use anyhow::{Result, ensure};
+use detector_tests::acts;
+use detector_tests::agent::Agent;
+use detector_tests::lab::Family;
+use detector_tests::peers::crafted::{Peer, Profile};
+use detector_tests::story::Story;
+use nix::sys::signal::Signal;
+
+both_families!(
+    stopped_agent_finds_the_stall_again,
+    killed_agent_starts_again
+);
+
+fn stopped_agent_finds_the_stall_again(family: Family) -> Result<()> {
+    Story::play(&suffix("restart", family), family, |story| {
+        let agent = Agent::start(story.folder())?;
+        let stage = CraftedStage::set(story)?;
+        let peer = stage.connect(4_001, Profile::default())?;
+        acts::close_window(&peer)?;
+        expect_stall(&agent, &peer)?;
+        agent.stop(Signal::SIGTERM)?;
+        expect_stall(&Agent::start(story.folder())?, &peer)
+    })
+}
+
+fn killed_agent_starts_again(family: Family) -> Result<()> {
+    Story::play(&suffix("killed", family), family, |story| {
+        let agent = Agent::start(story.folder())?;
+        let stage = CraftedStage::set(story)?;
+        let peer = stage.connect(4_001, Profile::default())?;
+        acts::retract_to_zero(&peer)?;
+        expect_stall(&agent, &peer)?;
+        // The control socket's file stays behind.
+        agent.kill()?;
+        let again = Agent::start(story.folder())?;
+        expect_stall(&again, &peer)?;
+        let before = peer.seen().retransmits;
+        peer.wait_seen("a retransmit", |seen| seen.retransmits > before)?;
+        let seen = again.wait_peer(peer.address().ip(), "a probe", WITHIN_SWEEPS, |seen| {
+            seen.retransmits.window_probe >= 1
+        })?;
+        ensure!(seen.retransmits.loss == 0, "{seen:?}");
+        Ok(())
+    })
+}
+
+fn expect_stall(agent: &Agent, peer: &Peer) -> Result<()> {
+    let ip = peer.address().ip();
+    let found = agent.wait_connection(ip, "the stall", WITHIN_SWEEPS, |seen| {
+        seen.in_zero_window && seen.stall.as_deref() == Some("zero_window")
+    })?;
+    ensure!(found.zero_window_episodes == 1, "{found:?}");
+    agent
+        .wait_flag(ip, "zero-window-stall", WITHIN_SWEEPS)
+        .map(drop)
+}

@@ -1,0 +1,58 @@
+//! A window that goes 0, a little, 0, a little is one zero-window episode, because the head segment
+//! never fits. Its twin opens the window for good and closes it again: that is two.
+
+use crate::stage::{CraftedStage, SOON, WITHIN_SWEEPS, both_families, expect_counts, suffix};
+use anyhow::{Result, ensure};
+use detector_tests::acts;
+use detector_tests::agent::Agent;
+use detector_tests::lab::Family;
+use detector_tests::peers::crafted::{Peer, Policy, Profile};
+use detector_tests::story::Story;
+use detector_tests::truth;
+
+both_families!(teasing_is_one_episode);
+
+fn teasing_is_one_episode(family: Family) -> Result<()> {
+    Story::play(&suffix("teasing", family), family, |story| {
+        let agent = Agent::start(story.folder())?;
+        let stage = CraftedStage::set(story)?;
+        let capture = story.capture_tun()?;
+        let peer = stage.connect(4_001, Profile::default())?;
+        acts::close_window(&peer)?;
+        peer.policy(Policy::Hold);
+        for _ in 0..4 {
+            tease(&peer)?;
+        }
+        agent.wait_peer(stage.peer_ip(), "the window is closed", SOON, |seen| {
+            seen.zero_window_episodes == 1
+        })?;
+        let found = agent.wait_connection(stage.peer_ip(), "in it", WITHIN_SWEEPS, |seen| {
+            seen.in_zero_window && seen.stall.as_deref() == Some("zero_window")
+        })?;
+        ensure!(found.zero_window_episodes == 1, "{found:?}");
+
+        // For good, and closed again after another 40,000 bytes or more.
+        let taken = u32::try_from(peer.seen().bytes)?;
+        let edge = (taken + 40_000).next_multiple_of(128);
+        peer.policy(Policy::StopReading { edge });
+        peer.say()
+            .ack(taken.into())
+            .window((edge - taken) >> 7 << 7)
+            .send()?;
+        peer.wait_bytes(u64::from(edge) - 1_500)?;
+        peer.wait_quiet(acts::FULL)?;
+        agent.wait_peer(stage.peer_ip(), "a second episode", WITHIN_SWEEPS, |seen| {
+            seen.zero_window_episodes == 2
+        })?;
+        let counts = truth::read(&capture.finish()?, stage.server.address())?[&peer.address()];
+        ensure!(counts.zero_window_episodes == 2, "{counts:?}");
+        expect_counts(&agent, stage.peer_ip(), &counts)
+    })
+}
+
+fn tease(peer: &Peer) -> Result<()> {
+    peer.say().window(128).send()?;
+    peer.wait_quiet(acts::FULL)?;
+    peer.say().window(0).send()?;
+    peer.wait_quiet(acts::FULL).map(drop)
+}

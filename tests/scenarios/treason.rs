@@ -1,0 +1,73 @@
+//! A peer that takes its window back to zero with data in flight is `treason`, and what the kernel
+//! sends again then is a `window_probe`, not `loss`. Its quiet twin closes the window honestly.
+
+use crate::stage::{
+    CraftedStage, SOON, WITHIN_SWEEPS, both_families, expect_counts, suffix, wait_sweeps,
+};
+use anyhow::{Result, ensure};
+use detector_tests::acts;
+use detector_tests::agent::Agent;
+use detector_tests::lab::Family;
+use detector_tests::peers::crafted::Profile;
+use detector_tests::story::Story;
+use detector_tests::truth;
+
+both_families!(retract_to_zero_is_treason, closing_honestly_is_no_shrink);
+
+fn retract_to_zero_is_treason(family: Family) -> Result<()> {
+    Story::play(&suffix("treason", family), family, |story| {
+        let agent = Agent::start(story.folder())?;
+        let stage = CraftedStage::set(story)?;
+        let capture = story.capture_tun()?;
+        let peer = stage.connect(4_001, Profile::default())?;
+        acts::retract_to_zero(&peer)?;
+
+        let before = peer.seen().retransmits;
+        let flag = agent.wait_flag(stage.peer_ip(), "window-shrink", SOON)?;
+        ensure!(
+            flag.source != "sweep",
+            "the hook must see it first: {flag:?}"
+        );
+        peer.wait_seen("three retransmits", |seen| seen.retransmits >= before + 3)?;
+        let seen = agent.wait_peer(stage.peer_ip(), "three probes", SOON, |seen| {
+            seen.retransmits.window_probe >= 3
+        })?;
+        ensure!(seen.window_shrinks.treason == 1, "{seen:?}");
+        agent.wait_flag(stage.peer_ip(), "zero-window-stall", WITHIN_SWEEPS)?;
+
+        let counts = truth::read(&capture.finish()?, stage.server.address())?[&peer.address()];
+        expect_counts(&agent, stage.peer_ip(), &counts)?;
+        // What was sent again before the window closed is a tail loss probe at most, and counts
+        // the same on both sides.
+        let seen = agent.wait_peer(stage.peer_ip(), "retransmits", SOON, |seen| {
+            seen.retransmits.window_probe >= counts.retransmits_window_probe
+        })?;
+        ensure!(
+            seen.retransmits.loss == counts.retransmits_loss,
+            "{seen:?}, capture {counts:?}"
+        );
+        Ok(())
+    })
+}
+
+fn closing_honestly_is_no_shrink(family: Family) -> Result<()> {
+    Story::play(&suffix("honest-close", family), family, |story| {
+        let agent = Agent::start(story.folder())?;
+        let stage = CraftedStage::set(story)?;
+        let capture = story.capture_tun()?;
+        let peer = stage.connect(4_001, Profile::default())?;
+        acts::close_window(&peer)?;
+        let counts = truth::read(&capture.finish()?, stage.server.address())?[&peer.address()];
+        ensure!(counts.zero_window_episodes == 1, "{counts:?}");
+        expect_counts(&agent, stage.peer_ip(), &counts)?;
+        peer.wait_seen("two window probes", |seen| seen.probes >= 2)?;
+        wait_sweeps(&agent, 2)?;
+        let seen = agent.wait_peer(stage.peer_ip(), "the peer", SOON, |_| true)?;
+        ensure!(seen.window_shrinks.total() == 0, "{seen:?}");
+        ensure!(
+            seen.retransmits.window_probe + seen.retransmits.loss == 0,
+            "{seen:?}"
+        );
+        Ok(())
+    })
+}

@@ -1,0 +1,72 @@
+//! What crafted peers play, shared by the stories, the demo and the check inside virtual machines.
+//!
+//! Each act ends with the server's socket in the condition its name says, and with the peer
+//! answering every probe, so that the condition lasts until the peer is dropped.
+
+use crate::peers::crafted::{Peer, Policy};
+use anyhow::{Result, ensure};
+use std::time::Duration;
+
+/// Quiet after which a sender has filled what it may fill: longer than a tail loss probe takes on
+/// a link without delay.
+pub const FULL: Duration = Duration::from_millis(100);
+
+/// Larger than any window of an act and any send buffer.
+const LONG_ANSWER: &str = "/bytes/20000000";
+
+/// First window of an act that closes it: a multiple of `2^7`.
+const EDGE_BYTES: u32 = 65_280;
+
+/// Asks for a long answer and never reads it: the window closes honestly, nothing stays in flight.
+pub fn close_window(peer: &Peer) -> Result<()> {
+    peer.policy(Policy::StopReading { edge: EDGE_BYTES });
+    peer.request(LONG_ANSWER)?;
+    peer.wait_bytes(u64::from(EDGE_BYTES) - 1_460)?;
+    peer.wait_quiet(FULL)?;
+    Ok(())
+}
+
+/// Lets the server put data in flight, acknowledges one segment of it and takes the whole window
+/// back.
+pub fn retract_to_zero(peer: &Peer) -> Result<()> {
+    let in_flight = fill_flight(peer)?;
+    ensure!(in_flight > 4_000, "only {in_flight} bytes in flight");
+    peer.policy(Policy::Hold);
+    peer.say().ack(1_400).window(0).send()
+}
+
+/// The same, but leaves a window that covers only part of what is in flight.
+pub fn retract_below_flight(peer: &Peer) -> Result<()> {
+    let in_flight = fill_flight(peer)?;
+    ensure!(in_flight > 8_000, "only {in_flight} bytes in flight");
+    peer.policy(Policy::Hold);
+    peer.say().ack(1_400).window(2_048).send()
+}
+
+/// Asks and closes its own direction in one segment, then lets the window close: everything
+/// happens in CLOSE_WAIT.
+pub fn half_close_and_stop_reading(peer: &Peer) -> Result<()> {
+    peer.policy(Policy::StopReading { edge: EDGE_BYTES });
+    let request = format!("GET {LONG_ANSWER} HTTP/1.1\r\nHost: server\r\n\r\n");
+    peer.say().payload(request.as_bytes()).fin().send()?;
+    peer.wait_bytes(u64::from(EDGE_BYTES) - 1_460)?;
+    peer.wait_quiet(FULL)?;
+    Ok(())
+}
+
+/// Asks for `bytes` and reads all of them: the honest peer.
+pub fn read_all(peer: &Peer, bytes: u64) -> Result<()> {
+    peer.request(&format!("/bytes/{bytes}"))?;
+    peer.drain(bytes, EDGE_BYTES)
+}
+
+/// Reads what is left of an answer of `bytes` that was asked for.
+pub fn read_rest(peer: &Peer, bytes: u64) -> Result<()> {
+    peer.drain(bytes, EDGE_BYTES)
+}
+
+/// Asks for a long answer, acknowledges nothing, and returns how much came.
+pub fn fill_flight(peer: &Peer) -> Result<u64> {
+    peer.request(LONG_ANSWER)?;
+    peer.wait_quiet(FULL)
+}
