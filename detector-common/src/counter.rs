@@ -26,6 +26,10 @@ pub enum Counter {
     SocketsNotTcp,
     /// A sweep met a socket that can hold data. Not a loss: the measure of a sweep.
     SocketsSwept,
+    /// State was made for a connection. With the next: how full the table is.
+    ConnectionsMade,
+    /// State was removed by the kernel side, its last record sent.
+    ConnectionsForgotten,
     /// Without connection state: a window shrink with all data already acknowledged or still inside.
     UntrackedShrinksPolite,
     /// Without connection state: a shrink below data in flight, to a window above zero.
@@ -42,7 +46,7 @@ pub enum Counter {
 
 impl Counter {
     /// All counters in index order.
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 18] = [
         Self::RecordsDroppedRingFull,
         Self::RecordsSuppressedRate,
         Self::SweepRowsDropped,
@@ -53,6 +57,8 @@ impl Counter {
         Self::InodeReadsFailed,
         Self::SocketsNotTcp,
         Self::SocketsSwept,
+        Self::ConnectionsMade,
+        Self::ConnectionsForgotten,
         Self::UntrackedShrinksPolite,
         Self::UntrackedShrinksBelowFlight,
         Self::UntrackedShrinksTreason,
@@ -62,7 +68,7 @@ impl Counter {
     ];
 
     /// How many counters there are: the size of the per-CPU array.
-    #[allow(clippy::cast_possible_truncation, reason = "16 fits u32")]
+    #[allow(clippy::cast_possible_truncation, reason = "18 fits u32")]
     pub const COUNT: u32 = Self::ALL.len() as u32;
 
     /// Name in `snake_case`, used as the `stage` label of `detector_records_lost_total`.
@@ -79,6 +85,8 @@ impl Counter {
             Self::InodeReadsFailed => "inode_read",
             Self::SocketsNotTcp => "not_tcp",
             Self::SocketsSwept => "sockets_swept",
+            Self::ConnectionsMade => "connections_made",
+            Self::ConnectionsForgotten => "connections_forgotten",
             Self::UntrackedShrinksPolite => "untracked_shrink_polite",
             Self::UntrackedShrinksBelowFlight => "untracked_shrink_below_flight",
             Self::UntrackedShrinksTreason => "untracked_shrink_treason",

@@ -10,17 +10,17 @@ pub struct KernelSettings {
     pub rate_window_ns: u64,
     /// Records a connection may emit in one rate window; more are counted and held back.
     pub rate_records: u32,
-    /// 0 drops every kernel-side log line at load; 1 to 5 is error to trace.
-    pub log_level: u32,
+    /// Keeps the size a multiple of its alignment without hidden padding.
+    pub reserved: u32,
 }
 
 const _: () = assert!(size_of::<KernelSettings>() == 16);
 
 impl KernelSettings {
-    /// Eight records a second and connection, no log.
+    /// Eight records a second and connection.
     pub const DEFAULT: Self = Self {
         rate_window_ns: 1_000_000_000,
         rate_records: 8,
-        log_level: 0,
+        reserved: 0,
     };
 }

@@ -63,6 +63,7 @@ fn create(tcp: TcpSocket, now_ns: u64) -> Option<&'static mut ConnectionRecord> 
         });
         return None;
     }
+    count(Counter::ConnectionsMade);
     find(tcp)
 }
 
@@ -287,6 +288,7 @@ fn bank_harmful_time(record: &mut ConnectionRecord, now_ns: u64) {
 /// Forgets a connection whose last record has been sent.
 #[inline(always)]
 pub fn forget(tcp: TcpSocket) {
-    // Already gone is as good.
-    let _already_gone = CONNECTIONS.remove(tcp.key());
+    if CONNECTIONS.remove(tcp.key()).is_ok() {
+        count(Counter::ConnectionsForgotten);
+    }
 }

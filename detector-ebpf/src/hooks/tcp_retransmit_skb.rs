@@ -17,6 +17,7 @@ use crate::helpers;
 use crate::socket::{TcpSocket, tcp_state};
 use aya_ebpf::macros::btf_tracepoint;
 use aya_ebpf::programs::BtfTracePointContext;
+use aya_log_ebpf::debug;
 use detector_common::counter::Counter;
 use detector_common::record::{Reason, flag};
 
@@ -36,6 +37,7 @@ fn det_retransmit(context: BtfTracePointContext) -> Option<()> {
     let is_zero = has_window && tcp.snd_wnd() == 0;
     let now_ns = helpers::monotonic_ns();
     let Some(record) = connection::find_or_create(tcp, now_ns) else {
+        debug!(&context, "retransmit without connection state: the table refused");
         count(if is_zero {
             Counter::UntrackedRetransmitsWindowProbe
         } else {

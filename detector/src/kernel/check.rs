@@ -1,6 +1,16 @@
 //! What this host must have for the agent to run.
 
+use super::capability::{self, Capability};
+use super::failure::unsupported;
+use super::{StartError, object};
+use detector_core::btf::Btf;
+use detector_core::layout::{self, FieldPlace};
 use serde::Serialize;
+use std::fs;
+
+/// The oldest kernel the programs load on.
+const OLDEST_KERNEL: (u32, u32) = (5, 10);
+const LOCKDOWN_FILE: &str = "/sys/kernel/security/lockdown";
 
 /// How a requirement stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -25,9 +35,240 @@ pub(crate) struct Requirement {
     pub(crate) detail: String,
     /// What to do, unless it is met.
     pub(crate) hint: Option<String>,
+    /// Why a start would fail: exit code 3 (kernel) or 4 (privilege).
+    #[serde(skip)]
+    pub(crate) exit_code: u8,
+}
+
+impl Requirement {
+    fn ok(name: impl Into<String>, detail: impl Into<String>) -> Self {
+        Self {
+            name: name.into(),
+            state: State::Ok,
+            detail: detail.into(),
+            hint: None,
+            exit_code: 0,
+        }
+    }
+
+    fn degraded(name: impl Into<String>, detail: impl Into<String>, hint: &str) -> Self {
+        Self { state: State::Degraded, hint: Some(hint.to_owned()), ..Self::ok(name, detail) }
+    }
+
+    fn missing(name: impl Into<String>, detail: impl Into<String>, hint: &str, code: u8) -> Self {
+        Self {
+            state: State::Missing,
+            hint: Some(hint.to_owned()),
+            exit_code: code,
+            ..Self::ok(name, detail)
+        }
+    }
 }
 
 /// All requirements, in the order in which they are needed.
 pub(crate) fn requirements() -> Vec<Requirement> {
-    Vec::new()
+    let mut requirements = vec![kernel(), lockdown()];
+    requirements.extend(kernel_types());
+    requirements.extend(capabilities());
+    requirements.push(memory());
+    requirements
+}
+
+/// Refuses early, and for the true reason, what would fail later with an obscure one.
+pub(super) fn refuse_unfit_host() -> Result<(), StartError> {
+    for requirement in [kernel(), lockdown()] {
+        if requirement.state == State::Missing {
+            return Err(unsupported(
+                format!("{}: {}", requirement.name, requirement.detail),
+                requirement.hint.unwrap_or_default(),
+            ));
+        }
+    }
+    let missing = capability::missing_to_load();
+    if missing.is_empty() { Ok(()) } else { Err(capability::privilege_error(&missing)) }
+}
+
+/// Whether this process may enter other network namespaces.
+pub(super) fn can_enter_namespaces() -> bool {
+    capability::has(Capability::SysAdmin)
+}
+
+/// The running kernel's release, for instance `6.1.0-28-amd64`.
+pub(super) fn kernel_release() -> String {
+    rustix::system::uname().release().to_string_lossy().into_owned()
+}
+
+fn kernel() -> Requirement {
+    let release = kernel_release();
+    let (major, minor) = OLDEST_KERNEL;
+    match parse_release(&release) {
+        Some(version) if version >= OLDEST_KERNEL => Requirement::ok("kernel", release),
+        Some(_) => Requirement::missing(
+            "kernel",
+            format!("{release} is older than {major}.{minor}"),
+            "run a kernel from 5.10 on: older ones lack what the programs need",
+            3,
+        ),
+        None => Requirement::degraded(
+            "kernel",
+            format!("{release} is no version this agent can read"),
+            "the start will tell whether it works",
+        ),
+    }
+}
+
+fn parse_release(release: &str) -> Option<(u32, u32)> {
+    let mut numbers = release.split(|character: char| !character.is_ascii_digit());
+    let major = numbers.next()?.parse().ok()?;
+    let minor = numbers.next()?.parse().ok()?;
+    Some((major, minor))
+}
+
+fn lockdown() -> Requirement {
+    let Ok(text) = fs::read_to_string(LOCKDOWN_FILE) else {
+        return Requirement::ok("lockdown", "off (the kernel has none)");
+    };
+    lockdown_from(&text)
+}
+
+fn lockdown_from(text: &str) -> Requirement {
+    let mode = text.split_once('[').and_then(|(_, rest)| rest.split_once(']'));
+    match mode.map(|(mode, _)| mode) {
+        Some("confidentiality") => Requirement::missing(
+            "lockdown",
+            "confidentiality: the kernel lends no program its memory",
+            "boot with lockdown=integrity or without lockdown",
+            3,
+        ),
+        Some(mode) => Requirement::ok("lockdown", mode),
+        None => Requirement::ok("lockdown", "unknown"),
+    }
+}
+
+/// BTF, each field and each tracepoint.
+fn kernel_types() -> Vec<Requirement> {
+    let bytes = match fs::read(object::BTF_FILE) {
+        Ok(bytes) => bytes,
+        Err(error) => {
+            return vec![Requirement::missing(
+                "btf",
+                format!("{}: {error}", object::BTF_FILE),
+                "run a kernel built with CONFIG_DEBUG_INFO_BTF=y, on the host itself",
+                3,
+            )];
+        }
+    };
+    let types = match Btf::parse(&bytes) {
+        Ok(types) => types,
+        Err(error) => {
+            return vec![Requirement::missing(
+                "btf",
+                format!("{}: {error}", object::BTF_FILE),
+                "report this message together with `uname -r`",
+                3,
+            )];
+        }
+    };
+    let size = format!("{}: {} types", object::BTF_FILE, types.type_count());
+    let mut requirements = vec![Requirement::ok("btf", size)];
+    requirements.extend(layout::survey(&types).fields.iter().map(field));
+    requirements.extend(object::HOOKS.iter().map(|(_, tracepoint)| hook(&types, tracepoint)));
+    requirements
+}
+
+fn field(report: &layout::FieldReport) -> Requirement {
+    let name = format!("field {}.{}", report.structure, report.path);
+    match &report.outcome {
+        Ok(FieldPlace::Byte(offset)) => Requirement::ok(name, format!("at byte {offset}")),
+        Ok(place) => Requirement::ok(name, format!("{place:?}")),
+        Err(error) => {
+            let hint = "this kernel's TCP structures are laid out in a way this release does not \
+                        know: install a newer detector";
+            if report.is_fatal() {
+                Requirement::missing(name, error.to_string(), hint, 3)
+            } else {
+                Requirement::degraded(name, error.to_string(), "what needs it is left out")
+            }
+        }
+    }
+}
+
+fn hook(types: &Btf<'_>, tracepoint: &str) -> Requirement {
+    let name = format!("tracepoint {tracepoint}");
+    match types.tracepoint_arguments(tracepoint) {
+        Ok(Some(_)) => Requirement::ok(name, "present"),
+        Ok(None) => Requirement::missing(
+            name,
+            "the kernel does not have it",
+            "run a kernel with CONFIG_INET and CONFIG_BPF_EVENTS",
+            3,
+        ),
+        Err(error) => Requirement::missing(name, error.to_string(), "report this message", 3),
+    }
+}
+
+fn capabilities() -> Vec<Requirement> {
+    let stands_in = capability::has(Capability::SysAdmin);
+    let mut requirements: Vec<Requirement> = [Capability::Bpf, Capability::Perfmon]
+        .into_iter()
+        .map(|needed| {
+            if stands_in || capability::has(needed) {
+                Requirement::ok(needed.name(), "present")
+            } else {
+                Requirement::missing(needed.name(), "absent", "run as root: sudo detector run", 4)
+            }
+        })
+        .collect();
+    requirements.push(if stands_in {
+        Requirement::ok(Capability::SysAdmin.name(), "present: all network namespaces are swept")
+    } else {
+        Requirement::degraded(
+            Capability::SysAdmin.name(),
+            "absent: only the agent's own network namespace is swept",
+            "run as root to see half-closed and older connections of containers",
+        )
+    });
+    requirements
+}
+
+/// Maps are charged to the cgroup of the process that loads them, not to its resident set.
+fn memory() -> Requirement {
+    const NEEDED_KIB: u64 = 128 << 10;
+    let text = fs::read_to_string("/proc/meminfo").unwrap_or_default();
+    let available = text
+        .lines()
+        .find_map(|line| line.strip_prefix("MemAvailable:"))
+        .and_then(|value| value.trim().strip_suffix(" kB"))
+        .and_then(|value| value.trim().parse::<u64>().ok());
+    match available {
+        Some(kib) if kib < NEEDED_KIB => Requirement::degraded(
+            "memory",
+            format!("{} MiB available", kib >> 10),
+            "the agent may need up to 128 MiB, its maps included",
+        ),
+        Some(kib) => Requirement::ok("memory", format!("{} MiB available", kib >> 10)),
+        None => Requirement::degraded("memory", "/proc/meminfo cannot be read", "mount /proc"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn releases_are_parsed() {
+        assert_eq!(parse_release("5.10.0-33-amd64"), Some((5, 10)));
+        assert_eq!(parse_release("6.1"), Some((6, 1)));
+        assert_eq!(parse_release("7.2.0-rc1+"), Some((7, 2)));
+        assert_eq!(parse_release("unknown"), None);
+    }
+
+    #[test]
+    fn only_confidentiality_is_refused() {
+        let state = |text| lockdown_from(text).state;
+        assert_eq!(state("none integrity [confidentiality]\n"), State::Missing);
+        assert_eq!(state("none [integrity] confidentiality\n"), State::Ok);
+        assert_eq!(state("[none] integrity confidentiality\n"), State::Ok);
+        assert_eq!(state("nonsense"), State::Ok);
+    }
 }

@@ -4,12 +4,32 @@
 //! In: settings. Out: batches of [`Message`]s through a bounded channel, and a
 //! [`KernelStatus`] when asked. Never: judging, HTTP.
 
+mod capability;
 pub(crate) mod check;
+mod collect;
+mod counters;
+mod failure;
+mod namespace;
+mod object;
+mod ring;
+mod shared;
+mod sweep;
 
+use aya::Ebpf;
+use aya::maps::{Map, MapData, MapError, RingBuf};
+use aya_log::EbpfLogger;
+use detector_common::names;
 use detector_common::settings::KernelSettings;
+use detector_core::decode::Decoder;
 use detector_core::observation::{Observation, SweepEnd, UntrackedTotals};
+use object::LoadOptions;
+use rustix::process::{Resource, Rlimit};
+use shared::{Shared, StopSignal};
 use std::fmt;
+use std::sync::Arc;
+use std::thread::JoinHandle;
 use std::time::Duration;
+use sweep::Sweeper;
 use tokio::sync::mpsc;
 
 /// How to load the kernel side.
@@ -21,6 +41,10 @@ pub(crate) struct KernelOptions {
     pub(crate) ring_bytes: u32,
     /// Most connections with kernel state.
     pub(crate) connections_capacity: u32,
+    /// IPv6 prefix length that makes a peer.
+    pub(crate) ipv6_prefix: u8,
+    /// 0 lets the verifier drop every kernel-side log line; 1 to 5 is error to trace.
+    pub(crate) log_level: u8,
     /// How to sweep.
     pub(crate) sweep: SweepOptions,
 }
@@ -60,6 +84,8 @@ pub(crate) struct KernelStatus {
     pub(crate) sweep_seconds: f64,
     /// Sockets met in the last full round.
     pub(crate) sweep_sockets: u64,
+    /// Sockets met since the start.
+    pub(crate) sweep_sockets_total: u64,
     /// Time between rounds, as the governor set it.
     pub(crate) sweep_interval_seconds: f64,
     /// Full rounds so far.
@@ -149,29 +175,119 @@ impl fmt::Display for StartError {
 
 impl std::error::Error for StartError {}
 
-/// The running kernel side. Dropping it detaches everything.
+/// The running kernel side.
 #[derive(Debug)]
 pub(crate) struct Kernel {
-    _sink: mpsc::Sender<Message>,
+    shared: Arc<Shared>,
+    stop: Arc<StopSignal>,
+    threads: Vec<JoinHandle<()>>,
 }
 
 /// Checks, loads and attaches; messages flow into `sink` from then on.
+///
+/// # Errors
+///
+/// Says whether the kernel, the privilege or something else stands in the way, and what to do.
 pub(crate) fn start(
     options: &KernelOptions,
     sink: mpsc::Sender<Message>,
 ) -> Result<Kernel, StartError> {
-    let _ = (options, sink);
-    Err(StartError::Failed {
-        reason: "the eBPF object is not part of this build".to_owned(),
-    })
+    check::refuse_unfit_host()?;
+    raise_memlock_limit();
+    let mut ebpf = object::load(&LoadOptions {
+        settings: options.settings,
+        ring_bytes: options.ring_bytes,
+        connections_capacity: options.connections_capacity,
+        log_level: options.log_level,
+    })?;
+    let stop = Arc::new(StopSignal::new().map_err(|error| failed("making an eventfd", &error))?);
+    let shared = Arc::new(Shared::default());
+    shared.update(|status| status.probes = attached_probes());
+    let decoder = Decoder::new(options.ipv6_prefix);
+    let ring: RingBuf<MapData> = take_map(&mut ebpf, names::RECORDS_MAP)?;
+    let logger = (options.log_level > 0).then(|| EbpfLogger::init(&mut ebpf)).transpose();
+    let logger = logger.map_err(|error| failed("opening the kernel-side log", &error))?;
+    let sweeper = Sweeper {
+        counters: take_map(&mut ebpf, names::COUNTERS_MAP)?,
+        connections: take_map(&mut ebpf, names::CONNECTIONS_MAP)?,
+        ebpf,
+        logger,
+        connections_capacity: options.connections_capacity,
+        decoder,
+        interval: options.sweep.interval,
+        shared: Arc::clone(&shared),
+        stop: Arc::clone(&stop),
+        sink: sink.clone(),
+    };
+    let mut kernel = Kernel { shared: Arc::clone(&shared), stop: Arc::clone(&stop), threads: vec![] };
+    kernel.spawn("records", move || ring::read(ring, decoder, &shared, &stop, &sink))?;
+    kernel.spawn("sweep", move || sweeper.run())?;
+    Ok(kernel)
+}
+
+fn failed(doing: &str, error: &(dyn std::error::Error + 'static)) -> StartError {
+    StartError::Failed { reason: format!("{doing}: {}", failure::chain(error)) }
+}
+
+fn take_map<M>(ebpf: &mut Ebpf, name: &str) -> Result<M, StartError>
+where
+    M: TryFrom<Map, Error = MapError>,
+{
+    let map = ebpf.take_map(name).ok_or_else(|| StartError::Failed {
+        reason: format!("the eBPF object has no map {name}"),
+    })?;
+    M::try_from(map).map_err(|error| failed(&format!("opening the map {name}"), &error))
+}
+
+fn attached_probes() -> Vec<(String, bool)> {
+    let hooks = object::HOOKS.iter().map(|(program, _)| *program);
+    hooks.chain([names::SWEEP_PROGRAM]).map(|program| (program.to_owned(), true)).collect()
+}
+
+/// Before 5.11 maps count against RLIMIT_MEMLOCK. Where raising it is refused, creating the maps
+/// tells whether it was needed.
+fn raise_memlock_limit() {
+    let unlimited = Rlimit { current: None, maximum: None };
+    if let Err(error) = rustix::process::setrlimit(Resource::Memlock, unlimited) {
+        tracing::debug!("RLIMIT_MEMLOCK not raised: {error}");
+    }
 }
 
 impl Kernel {
     /// Counts of this moment; cheap enough for each scrape.
     pub(crate) fn status(&self) -> KernelStatus {
-        KernelStatus::default()
+        self.shared.status()
     }
 
     /// Detaches and waits until the threads have ended.
-    pub(crate) fn stop(self) {}
+    ///
+    /// A thread that waits for room in the channel ends when the receiving side is dropped, so drop
+    /// it first.
+    pub(crate) fn stop(mut self) {
+        self.stop.set();
+        for thread in self.threads.drain(..) {
+            if thread.join().is_err() {
+                tracing::error!("a kernel thread had panicked");
+            }
+        }
+    }
+
+    fn spawn(
+        &mut self,
+        name: &str,
+        work: impl FnOnce() + Send + 'static,
+    ) -> Result<(), StartError> {
+        let thread = std::thread::Builder::new()
+            .name(format!("detector-{name}"))
+            .spawn(work)
+            .map_err(|error| failed(&format!("starting the thread {name}"), &error))?;
+        self.threads.push(thread);
+        Ok(())
+    }
+}
+
+impl Drop for Kernel {
+    fn drop(&mut self) {
+        self.stop.set();
+    }
 }

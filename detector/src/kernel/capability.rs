@@ -1,0 +1,86 @@
+//! Which capabilities this process has, and which are missing for what.
+
+use super::StartError;
+
+/// A capability the agent can need.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Capability {
+    /// Load programs, create maps.
+    Bpf,
+    /// Attach to tracepoints, read kernel memory from a program.
+    Perfmon,
+    /// Enter other network namespaces; also stands in for both above.
+    SysAdmin,
+}
+
+impl Capability {
+    const fn bit(self) -> u64 {
+        1 << match self {
+            Self::SysAdmin => 21,
+            Self::Perfmon => 38,
+            Self::Bpf => 39,
+        }
+    }
+
+    /// The name in `capabilities(7)`.
+    pub(super) const fn name(self) -> &'static str {
+        match self {
+            Self::Bpf => "CAP_BPF",
+            Self::Perfmon => "CAP_PERFMON",
+            Self::SysAdmin => "CAP_SYS_ADMIN",
+        }
+    }
+}
+
+/// Whether this process has a capability. What cannot be read counts as present: the kernel
+/// itself decides in the end.
+pub(super) fn has(capability: Capability) -> bool {
+    effective().is_none_or(|set| set & capability.bit() != 0)
+}
+
+/// What is missing to load and attach.
+pub(super) fn missing_to_load() -> Vec<Capability> {
+    if has(Capability::SysAdmin) {
+        return Vec::new();
+    }
+    [Capability::Bpf, Capability::Perfmon]
+        .into_iter()
+        .filter(|capability| !has(*capability))
+        .collect()
+}
+
+/// The error for missing capabilities; `missing` is not empty.
+pub(super) fn privilege_error(missing: &[Capability]) -> StartError {
+    let names: Vec<&str> = missing.iter().map(|capability| capability.name()).collect();
+    StartError::Privilege {
+        reason: format!("missing {} to load eBPF programs", names.join(" and ")),
+        hint: "run as root (sudo detector run), or give the service CAP_BPF and CAP_PERFMON \
+               (and CAP_SYS_ADMIN to watch other network namespaces)"
+            .to_owned(),
+    }
+}
+
+fn effective() -> Option<u64> {
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    parse_effective(&status)
+}
+
+fn parse_effective(status: &str) -> Option<u64> {
+    let value = status.lines().find_map(|line| line.strip_prefix("CapEff:"))?;
+    u64::from_str_radix(value.trim(), 16).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_effective_set_is_parsed() {
+        let status = "Name:\tx\nCapPrm:\t0000000000000000\nCapEff:\t000000c000200000\n";
+        let set = parse_effective(status).unwrap();
+        assert_ne!(set & Capability::Bpf.bit(), 0);
+        assert_ne!(set & Capability::Perfmon.bit(), 0);
+        assert_ne!(set & Capability::SysAdmin.bit(), 0);
+        assert_eq!(parse_effective("Name:\tx\n"), None);
+    }
+}

@@ -1,0 +1,81 @@
+//! Turns what the kernel refuses into a reason and a hint that an operator can act on.
+
+use super::StartError;
+use super::capability;
+use std::error::Error;
+use std::io;
+
+/// An unsupported kernel.
+pub(super) fn unsupported(reason: impl Into<String>, hint: impl Into<String>) -> StartError {
+    StartError::Unsupported { reason: reason.into(), hint: hint.into() }
+}
+
+/// A refusal while loading: a missing capability, or something else with its whole chain.
+pub(super) fn refused_by_kernel(doing: &str, error: &(dyn Error + 'static)) -> StartError {
+    let missing = capability::missing_to_load();
+    if is_permission_error(error) && !missing.is_empty() {
+        return capability::privilege_error(&missing);
+    }
+    StartError::Failed { reason: format!("{doing}: {}", chain(error)) }
+}
+
+/// Whether EPERM or EACCES is anywhere in the chain.
+fn is_permission_error(error: &(dyn Error + 'static)) -> bool {
+    let mut current = Some(error);
+    while let Some(cause) = current {
+        let is_permission = cause
+            .downcast_ref::<io::Error>()
+            .is_some_and(|io| io.kind() == io::ErrorKind::PermissionDenied);
+        if is_permission {
+            return true;
+        }
+        current = cause.source();
+    }
+    false
+}
+
+/// An error and its causes in one line; a verifier log keeps its last lines only.
+pub(super) fn chain(error: &(dyn Error + 'static)) -> String {
+    let mut text = last_lines(&error.to_string());
+    let mut current = error.source();
+    while let Some(cause) = current {
+        let cause_text = last_lines(&cause.to_string());
+        if !text.contains(&cause_text) {
+            text.push_str(": ");
+            text.push_str(&cause_text);
+        }
+        current = cause.source();
+    }
+    text
+}
+
+fn last_lines(text: &str) -> String {
+    const KEPT: usize = 6;
+    let lines: Vec<&str> = text.lines().filter(|line| !line.trim().is_empty()).collect();
+    let skipped = lines.len().saturating_sub(KEPT);
+    if skipped < 3 {
+        return lines.join(" | ");
+    }
+    let first = lines.first().copied().unwrap_or_default();
+    format!("{first} | … {skipped} lines … | {}", lines.get(skipped..).unwrap_or_default().join(" | "))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_long_verifier_log_keeps_its_end() {
+        let log: String = (0..100).map(|line| format!("line {line}\n")).collect();
+        let kept = last_lines(&log);
+        assert!(kept.starts_with("line 0 | …"));
+        assert!(kept.ends_with("line 99"));
+        assert!(kept.len() < 200);
+    }
+
+    #[test]
+    fn a_permission_error_is_found_in_the_chain() {
+        let error = anyhow::Error::from(io::Error::from_raw_os_error(1)).context("outer");
+        assert!(is_permission_error(error.as_ref()));
+    }
+}

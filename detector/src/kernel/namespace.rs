@@ -1,0 +1,110 @@
+//! Finds the network namespaces of this host and enters them, one at a time.
+//!
+//! A namespace is held open only while it is swept: an open descriptor would keep a namespace that
+//! its users have left, and its sockets, alive.
+
+use rustix::fs::{Mode, OFlags};
+use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
+use std::collections::BTreeMap;
+use std::fs;
+use std::io;
+use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+
+/// Folders with namespaces that are bound to a name and may have no process.
+const NAMED: [&str; 2] = ["/run/netns", "/run/docker/netns"];
+
+/// Where a namespace can be opened.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Namespace {
+    /// The number in `/proc/PID/ns/net`.
+    pub(super) inode: u32,
+    path: PathBuf,
+}
+
+/// All network namespaces that a process or a name holds, each once.
+///
+/// Namespaces that only a thread or an open descriptor holds are not found. Processes that vanish
+/// meanwhile are passed over.
+pub(super) fn find_all() -> Vec<Namespace> {
+    let mut found = BTreeMap::new();
+    for path in process_paths().chain(named_paths()) {
+        if let Some(inode) = inode_of(&path) {
+            found.entry(inode).or_insert(path);
+        }
+    }
+    found.into_iter().map(|(inode, path)| Namespace { inode, path }).collect()
+}
+
+fn process_paths() -> impl Iterator<Item = PathBuf> {
+    entries(Path::new("/proc"))
+        .filter(|path| {
+            path.file_name()
+                .and_then(|name| name.to_str())
+                .is_some_and(|name| name.bytes().all(|byte| byte.is_ascii_digit()))
+        })
+        .map(|path| path.join("ns/net"))
+}
+
+fn named_paths() -> impl Iterator<Item = PathBuf> {
+    NAMED.iter().flat_map(|folder| entries(Path::new(folder)))
+}
+
+fn entries(folder: &Path) -> impl Iterator<Item = PathBuf> {
+    fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path())
+}
+
+/// The number of the namespace at a path, if it is one.
+fn inode_of(path: &Path) -> Option<u32> {
+    if let Ok(target) = fs::read_link(path) {
+        return parse_link(target.to_str()?);
+    }
+    // A name is a bind mount of the namespace's own file system, which is the only other place
+    // where such an inode can come from; `enter` refuses anything else.
+    u32::try_from(fs::metadata(path).ok()?.ino()).ok()
+}
+
+fn parse_link(target: &str) -> Option<u32> {
+    target.strip_prefix("net:[")?.strip_suffix(']')?.parse().ok()
+}
+
+/// Moves this thread into the namespace.
+///
+/// # Errors
+///
+/// The namespace is gone, is another one by now, or may not be entered (CAP_SYS_ADMIN).
+pub(super) fn enter(namespace: &Namespace) -> io::Result<()> {
+    let file: OwnedFd =
+        rustix::fs::open(&namespace.path, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())?;
+    let inode = rustix::fs::fstat(&file)?.st_ino;
+    if inode != u64::from(namespace.inode) {
+        return Err(io::Error::new(io::ErrorKind::NotFound, "the namespace is another one by now"));
+    }
+    move_into_link_name_space(file.as_fd(), Some(LinkNameSpaceType::Network))?;
+    Ok(())
+}
+
+/// The namespace this thread is in.
+pub(super) fn current() -> Option<Namespace> {
+    let path = PathBuf::from("/proc/thread-self/ns/net");
+    inode_of(&path).map(|inode| Namespace { inode, path })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn links_of_other_kinds_are_not_network_namespaces() {
+        assert_eq!(parse_link("net:[4026531840]"), Some(4_026_531_840));
+        assert_eq!(parse_link("mnt:[4026531840]"), None);
+        assert_eq!(parse_link("net:[x]"), None);
+    }
+
+    #[test]
+    fn our_own_namespace_is_among_all() {
+        let own = current().unwrap().inode;
+        assert!(find_all().iter().any(|namespace| namespace.inode == own));
+    }
+}

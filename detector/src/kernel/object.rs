@@ -1,0 +1,116 @@
+//! The embedded eBPF object: offsets in, loaded and attached programs out.
+
+use super::StartError;
+use super::failure::{refused_by_kernel, unsupported};
+use aya::programs::{BtfTracePoint, Iter};
+use aya::{Btf, Ebpf, EbpfLoader};
+use detector_common::layout::KernelLayout;
+use detector_common::names;
+use detector_common::settings::KernelSettings;
+use detector_core::btf;
+use detector_core::layout;
+
+/// Built by `cargo xtask ebpf`; what made it is written beside it.
+static OBJECT: &[u8] =
+    aya::include_bytes_aligned!("../../../detector-ebpf/prebuilt/detector-ebpf.o");
+
+/// Where the kernel describes its own types.
+pub(super) const BTF_FILE: &str = "/sys/kernel/btf/vmlinux";
+
+/// Tracepoint programs, by program name and tracepoint.
+pub(super) const HOOKS: [(&str, &str); 3] = [
+    (names::PROBE_PROGRAM, "tcp_probe"),
+    (names::RETRANSMIT_PROGRAM, "tcp_retransmit_skb"),
+    (names::STATE_PROGRAM, "inet_sock_set_state"),
+];
+
+/// How the maps are sized and the programs set.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct LoadOptions {
+    pub(super) settings: KernelSettings,
+    pub(super) ring_bytes: u32,
+    pub(super) connections_capacity: u32,
+    /// 0 lets the verifier drop every kernel-side log line.
+    pub(super) log_level: u8,
+}
+
+/// Resolves the offsets of the running kernel.
+pub(super) fn kernel_layout() -> Result<KernelLayout, StartError> {
+    let bytes = std::fs::read(BTF_FILE).map_err(|error| {
+        unsupported(
+            format!("cannot read {BTF_FILE}: {error}"),
+            "run a kernel built with CONFIG_DEBUG_INFO_BTF=y (every distribution's kernel since \
+             2021 is), on the host itself and not in an unprivileged container",
+        )
+    })?;
+    let types = btf::Btf::parse(&bytes).map_err(|error| {
+        unsupported(
+            format!("cannot understand {BTF_FILE}: {error}"),
+            "report this message together with `uname -r`",
+        )
+    })?;
+    layout::resolve(&types).map_err(|error| {
+        let release = super::check::kernel_release();
+        unsupported(
+            format!("kernel {release}, {BTF_FILE}: {error}"),
+            error.hint(),
+        )
+    })
+}
+
+/// Loads and attaches all programs.
+pub(super) fn load(options: &LoadOptions) -> Result<Ebpf, StartError> {
+    let kernel_layout = kernel_layout()?;
+    let types = Btf::from_sys_fs()
+        .map_err(|error| StartError::Failed { reason: format!("reading {BTF_FILE}: {error}") })?;
+    let mut ebpf = EbpfLoader::new()
+        .btf(Some(&types))
+        .override_global(names::LAYOUT_GLOBAL, bytemuck::bytes_of(&kernel_layout), true)
+        .override_global(names::SETTINGS_GLOBAL, bytemuck::bytes_of(&options.settings), true)
+        .override_global(aya_log::LEVEL, &options.log_level, true)
+        .map_max_entries(names::RECORDS_MAP, options.ring_bytes)
+        .map_max_entries(names::CONNECTIONS_MAP, options.connections_capacity)
+        .load(OBJECT)
+        .map_err(|error| refused_by_kernel("creating the eBPF maps", &error))?;
+    load_sweep(&mut ebpf, &types)?;
+    for (program, tracepoint) in HOOKS {
+        load_hook(&mut ebpf, &types, program, tracepoint)?;
+    }
+    Ok(ebpf)
+}
+
+fn load_hook(
+    ebpf: &mut Ebpf,
+    types: &Btf,
+    name: &str,
+    tracepoint: &str,
+) -> Result<(), StartError> {
+    let program: &mut BtfTracePoint = program_of(ebpf, name)?;
+    program
+        .load(tracepoint, types)
+        .map_err(|error| refused_by_kernel(&format!("loading the program {name}"), &error))?;
+    program.attach().map_err(|error| {
+        refused_by_kernel(&format!("attaching {name} to the tracepoint {tracepoint}"), &error)
+    })?;
+    Ok(())
+}
+
+fn load_sweep(ebpf: &mut Ebpf, types: &Btf) -> Result<(), StartError> {
+    let program: &mut Iter = program_of(ebpf, names::SWEEP_PROGRAM)?;
+    program.load("tcp", types).map_err(|error| {
+        refused_by_kernel(&format!("loading the program {}", names::SWEEP_PROGRAM), &error)
+    })
+}
+
+/// The program of that name and kind in the object.
+pub(super) fn program_of<'a, P>(ebpf: &'a mut Ebpf, name: &str) -> Result<&'a mut P, StartError>
+where
+    &'a mut P: TryFrom<&'a mut aya::programs::Program, Error = aya::programs::ProgramError>,
+{
+    let program = ebpf.program_mut(name).ok_or_else(|| StartError::Failed {
+        reason: format!("the eBPF object has no program {name}"),
+    })?;
+    program.try_into().map_err(|error| StartError::Failed {
+        reason: format!("the program {name} of the eBPF object is of another kind: {error}"),
+    })
+}

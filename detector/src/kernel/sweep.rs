@@ -1,0 +1,321 @@
+//! Sweeps all network namespaces on a thread of its own, and keeps the status up to date.
+//!
+//! A governor stretches the time between rounds so that sweeping stays within its share of one
+//! core: 1 % while nothing is held up, 5 % while something is. The interval in force is in the
+//! status, for it bounds how late a stall outside the hooks' sight is found.
+
+use super::collect::{Connections, collect_closed};
+use super::counters::Counts;
+use super::namespace::{self, Namespace};
+use super::object;
+use super::shared::{Shared, StopSignal};
+use super::{MapStatus, Message, ProgramStatus};
+use aya::Ebpf;
+use aya::maps::{MapData, PerCpuArray};
+use aya::programs::Iter;
+use aya_log::EbpfLogger;
+use detector_common::counter::Counter;
+use detector_common::names;
+use detector_core::decode::Decoder;
+use detector_core::observation::{Observation, SweepEnd};
+use detector_core::time::Moment;
+use rustix::event::{PollFd, PollFlags, Timespec};
+use rustix::time::{ClockId, clock_gettime};
+use std::io::Read;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+use tokio::sync::mpsc::Sender;
+
+const IDLE_SHARE: f64 = 0.01;
+const BUSY_SHARE: f64 = 0.05;
+/// No stretch goes beyond this: a stall is found within it, whatever the load.
+const LONGEST_INTERVAL: Duration = Duration::from_secs(10);
+const READ_BYTES: usize = 64 * 1024;
+
+/// Everything the sweep thread owns. The programs stay attached while it lives.
+pub(super) struct Sweeper {
+    pub(super) ebpf: Ebpf,
+    pub(super) counters: PerCpuArray<MapData, u64>,
+    pub(super) connections: Connections,
+    /// Present while kernel-side log lines are wanted.
+    pub(super) logger: Option<EbpfLogger<&'static dyn log::Log>>,
+    pub(super) connections_capacity: u32,
+    pub(super) decoder: Decoder,
+    pub(super) interval: Duration,
+    pub(super) shared: Arc<Shared>,
+    pub(super) stop: Arc<StopSignal>,
+    pub(super) sink: Sender<Message>,
+}
+
+/// What the rounds carry from one to the next.
+#[derive(Default)]
+struct Progress {
+    counts: Counts,
+    collected: u64,
+    rounds: u64,
+    failures: u64,
+    namespaces: Vec<Namespace>,
+    namespaces_found: Option<Instant>,
+    namespace_search: Duration,
+}
+
+/// One round over all namespaces.
+#[derive(Clone, Copy, Default)]
+struct Round {
+    rows: u64,
+    namespaces: u64,
+    /// CPU time of this thread.
+    cost: Duration,
+}
+
+impl Sweeper {
+    /// Sweeps until the stop signal or until the agent is gone.
+    pub(super) fn run(mut self) {
+        let mut progress = Progress::default();
+        loop {
+            let Some(round) = self.round(&mut progress) else { return };
+            let interval = governed_interval(self.interval, round);
+            self.publish(&progress, round, interval);
+            if !self.wait(interval.saturating_sub(round.cost)) {
+                return;
+            }
+        }
+    }
+
+    /// `None` when there is no one left to sweep for.
+    fn round(&mut self, progress: &mut Progress) -> Option<Round> {
+        let began = thread_cpu_time();
+        self.renew_namespaces(progress);
+        let mut round = Round::default();
+        for namespace in progress.namespaces.clone() {
+            if self.stop.is_set() {
+                return None;
+            }
+            if let Err(error) = namespace::enter(&namespace) {
+                // Most often it went away between the search and now.
+                tracing::debug!("network namespace {} not swept: {error}", namespace.inode);
+                continue;
+            }
+            round.namespaces += 1;
+            round.rows += self.sweep(namespace.inode, progress)?;
+        }
+        if let Some(logger) = &mut self.logger {
+            logger.flush();
+        }
+        self.read_counters(progress)?;
+        progress.rounds += 1;
+        round.cost = thread_cpu_time().saturating_sub(began);
+        Some(round)
+    }
+
+    /// Searching costs a system call a process, so it is done at most for a tenth of the share.
+    fn renew_namespaces(&self, progress: &mut Progress) {
+        let is_due = progress
+            .namespaces_found
+            .is_none_or(|found| found.elapsed() >= progress.namespace_search * 200);
+        if !is_due {
+            return;
+        }
+        let began = thread_cpu_time();
+        progress.namespaces = if super::check::can_enter_namespaces() {
+            namespace::find_all()
+        } else {
+            namespace::current().into_iter().collect()
+        };
+        progress.namespace_search = thread_cpu_time().saturating_sub(began);
+        progress.namespaces_found = Some(Instant::now());
+    }
+
+    /// Sweeps the namespace this thread is in; the number of rows, `None` if the agent is gone.
+    fn sweep(&mut self, netns: u32, progress: &mut Progress) -> Option<u64> {
+        let began = monotonic_now();
+        let mut bytes = Vec::new();
+        let outcome = self.read_rows(&mut bytes);
+        if let Err(error) = &outcome {
+            progress.failures += 1;
+            tracing::warn!("sweeping network namespace {netns} failed: {error}");
+        }
+        let mut observations: Vec<Observation> = Vec::new();
+        let mut refused = 0;
+        for row in self.decoder.decode_rows(&bytes) {
+            match row {
+                Ok(observation) => observations.push(observation),
+                Err(error) => {
+                    refused += 1;
+                    tracing::debug!("a sweep row was refused: {error}");
+                }
+            }
+        }
+        let rows = observations.len() as u64;
+        self.shared.add_received(rows + refused);
+        if refused > 0 {
+            self.send(Message::Refused(refused))?;
+        }
+        if rows > 0 {
+            self.send(Message::Records(observations))?;
+        }
+        let is_complete = outcome.is_ok() && refused == 0;
+        self.send(Message::SweepEnd(SweepEnd { netns, began, ended: monotonic_now(), is_complete }))?;
+        Some(rows)
+    }
+
+    fn read_rows(&mut self, bytes: &mut Vec<u8>) -> anyhow::Result<()> {
+        let program: &mut Iter = object::program_of(&mut self.ebpf, names::SWEEP_PROGRAM)?;
+        let link = program.attach()?;
+        let mut file = program.take_link(link)?.into_file()?;
+        let mut chunk = vec![0; READ_BYTES];
+        loop {
+            let count = match file.read(&mut chunk) {
+                Ok(0) => return Ok(()),
+                Ok(count) => count,
+                // The kernel asks for patience when it shows many sockets without a row.
+                Err(error) if matches!(error.kind(), std::io::ErrorKind::Interrupted) => continue,
+                Err(error) if error.raw_os_error() == Some(11) => continue,
+                Err(error) => return Err(error.into()),
+            };
+            bytes.extend_from_slice(chunk.get(..count).unwrap_or_default());
+        }
+    }
+
+    fn read_counters(&mut self, progress: &mut Progress) -> Option<()> {
+        let earlier = progress.counts;
+        let counts = Counts::read(&self.counters, &earlier);
+        progress.counts = counts;
+        if counts.untracked() != earlier.untracked() {
+            self.send(Message::Untracked(counts.untracked()))?;
+        }
+        let dropped = Counter::RecordsDroppedRingFull;
+        if counts.get(dropped) != earlier.get(dropped) {
+            self.collect(progress)?;
+        }
+        Some(())
+    }
+
+    fn collect(&mut self, progress: &mut Progress) -> Option<()> {
+        match collect_closed(&mut self.connections, self.decoder) {
+            Ok(collected) => {
+                progress.collected += collected.removed;
+                self.shared.add_received(collected.removed);
+                for error in &collected.refused {
+                    tracing::debug!("a closed connection's record was refused: {error}");
+                }
+                if !collected.refused.is_empty() {
+                    self.send(Message::Refused(collected.refused.len() as u64))?;
+                }
+                if !collected.observations.is_empty() {
+                    self.send(Message::Records(collected.observations))?;
+                }
+            }
+            Err(error) => {
+                progress.failures += 1;
+                tracing::warn!("collecting closed connections failed: {error}");
+            }
+        }
+        Some(())
+    }
+
+    fn send(&self, message: Message) -> Option<()> {
+        self.sink.blocking_send(message).ok()
+    }
+
+    fn publish(&self, progress: &Progress, round: Round, interval: Duration) {
+        let counts = &progress.counts;
+        let entries = counts
+            .get(Counter::ConnectionsMade)
+            .saturating_sub(counts.get(Counter::ConnectionsForgotten) + progress.collected);
+        let programs = program_statuses(&self.ebpf);
+        self.shared.update(|status| {
+            let swept = counts.get(Counter::SocketsSwept);
+            status.records_lost = counts.losses();
+            status.records_lost.push(("sweep_failed", progress.failures));
+            status.sweep_seconds = round.cost.as_secs_f64();
+            status.sweep_sockets = swept.saturating_sub(status.sweep_sockets_total);
+            status.sweep_sockets_total = swept;
+            status.sweep_interval_seconds = interval.as_secs_f64();
+            status.sweeps_total = progress.rounds;
+            status.namespaces = round.namespaces;
+            status.programs = programs;
+            status.maps = vec![MapStatus {
+                name: names::CONNECTIONS_MAP.to_owned(),
+                entries,
+                capacity: u64::from(self.connections_capacity),
+            }];
+        });
+    }
+
+    /// Waits; false when it is time to stop.
+    fn wait(&self, duration: Duration) -> bool {
+        let deadline = Instant::now() + duration;
+        while !self.stop.is_set() {
+            let left = deadline.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return true;
+            }
+            let mut waits = [PollFd::new(&*self.stop, PollFlags::IN)];
+            let timeout = Timespec::try_from(left).unwrap_or(Timespec { tv_sec: 1, tv_nsec: 0 });
+            // Woken early or not, the loop looks at the signal and the clock.
+            if let Err(error) = rustix::event::poll(&mut waits, Some(&timeout)) {
+                tracing::debug!("waiting between sweeps: {error}");
+            }
+        }
+        false
+    }
+}
+
+/// Cost of each program, as the kernel accounts it.
+fn program_statuses(ebpf: &Ebpf) -> Vec<ProgramStatus> {
+    ebpf.programs()
+        .filter_map(|(name, program)| {
+            let info = program.info().ok()?;
+            Some(ProgramStatus {
+                name: name.to_owned(),
+                runs: info.run_count(),
+                seconds: info.run_time().as_secs_f64(),
+            })
+        })
+        .collect()
+}
+
+/// The time from one round to the next that keeps the cost within its share.
+fn governed_interval(wanted: Duration, round: Round) -> Duration {
+    let share = if round.rows == 0 { IDLE_SHARE } else { BUSY_SHARE };
+    let needed = round.cost.div_f64(share);
+    wanted.max(needed.min(LONGEST_INTERVAL.max(wanted)))
+}
+
+fn thread_cpu_time() -> Duration {
+    duration_of(clock_gettime(ClockId::ThreadCPUTime))
+}
+
+fn monotonic_now() -> Moment {
+    let elapsed = duration_of(clock_gettime(ClockId::Monotonic));
+    Moment::from_ns(u64::try_from(elapsed.as_nanos()).unwrap_or(u64::MAX))
+}
+
+fn duration_of(time: Timespec) -> Duration {
+    Duration::try_from(time).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn round(rows: u64, cost: Duration) -> Round {
+        Round { rows, namespaces: 1, cost }
+    }
+
+    #[test]
+    fn a_cheap_round_keeps_the_wanted_interval() {
+        let second = Duration::from_secs(1);
+        assert_eq!(governed_interval(second, round(0, Duration::from_millis(5))), second);
+    }
+
+    #[test]
+    fn a_costly_round_stretches_the_interval_within_bounds() {
+        let second = Duration::from_secs(1);
+        let cost = Duration::from_millis(50);
+        assert_eq!(governed_interval(second, round(0, cost)), Duration::from_secs(5));
+        assert_eq!(governed_interval(second, round(9, cost)), second);
+        assert_eq!(governed_interval(second, round(9, second)), LONGEST_INTERVAL);
+    }
+}
