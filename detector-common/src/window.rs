@@ -74,18 +74,18 @@ pub enum Acceptance {
 ///
 /// Linux's `tcp_may_update_window` with the checks that come before it (`tcp_sequence`, PAWS,
 /// acknowledgement range), plus one refinement: where sequence and acknowledgement number are the
-/// same, a newer timestamp proves that the smaller window is the later word.
+/// same, a newer timestamp proves that the smaller window is the later word. A zero window counts
+/// there even without that proof, as it does for Linux.
 #[inline]
 #[must_use]
-pub fn acceptance(sender: &Sender, segment: &Segment) -> Acceptance {
+pub const fn acceptance(sender: &Sender, segment: &Segment) -> Acceptance {
     if is_after(segment.ack, sender.snd_nxt) || is_outside_receive_window(sender, segment) {
         return Acceptance::Ignored;
     }
-    let age = match segment.timestamp {
-        Some(value) if is_after(sender.ts_recent, value) => return Acceptance::Ignored,
-        Some(value) if value != sender.ts_recent => Age::Newer,
-        _ => Age::Unknown,
-    };
+    let age = age(sender.ts_recent, segment.timestamp);
+    if matches!(age, Age::Past) {
+        return Acceptance::Ignored;
+    }
     if is_after(sender.snd_una, segment.ack) {
         return Acceptance::Stale;
     }
@@ -103,14 +103,40 @@ pub fn acceptance(sender: &Sender, segment: &Segment) -> Acceptance {
     }
     match age {
         Age::Newer => Acceptance::Taken,
-        Age::Unknown => Acceptance::Ambiguous,
+        Age::Past | Age::Unknown => Acceptance::Ambiguous,
     }
 }
 
+/// What the timestamp tells of a segment's place in time.
 #[derive(Clone, Copy)]
 enum Age {
+    /// Sent after everything that was accepted so far.
     Newer,
+    /// Refused by PAWS.
+    Past,
+    /// Nothing.
     Unknown,
+}
+
+/// `tcp_paws_check()`: one tick backwards passes (`TCP_PAWS_WINDOW`), and a `ts_recent` of 0 is
+/// no timestamp at all: then the option was not agreed on, whatever the segment carries.
+///
+/// Linux also accepts any timestamp after 24 days of silence; that needs a clock and is left out.
+#[inline]
+const fn age(ts_recent: u32, timestamp: Option<u32>) -> Age {
+    const TOLERATED_TICKS: u32 = 1;
+    match timestamp {
+        Some(value) if ts_recent != 0 => {
+            if is_after(value, ts_recent) {
+                Age::Newer
+            } else if ts_recent.wrapping_sub(value) > TOLERATED_TICKS {
+                Age::Past
+            } else {
+                Age::Unknown
+            }
+        }
+        _ => Age::Unknown,
+    }
 }
 
 /// `tcp_sequence()`: the segment ends before what we have, or starts beyond what we offered.

@@ -247,7 +247,7 @@ impl Connections {
     }
 
     /// Connections of one peer.
-    pub(crate) fn of_peer<'a>(&'a self, chain: Chain) -> impl Iterator<Item = &'a Connection> {
+    pub(crate) fn of_peer(&self, chain: Chain) -> impl Iterator<Item = &Connection> {
         chain
             .iter(&self.slab, Thread::Peer)
             .map(|(_, connection)| connection)

@@ -13,29 +13,29 @@ use detector_core::time::{Moment, WallClock};
 use std::net::SocketAddr;
 
 /// Network namespace of every connection.
-pub const NETNS: u32 = 4_026_531_840;
+pub(crate) const NETNS: u32 = 4_026_531_840;
 
 /// Milliseconds of the monotonic clock.
-pub fn ms(milliseconds: u64) -> Moment {
+pub(crate) fn ms(milliseconds: u64) -> Moment {
     Moment::from_ns(milliseconds * 1_000_000)
 }
 
 /// 2026-12-29T21:00:00Z at monotonic zero.
-pub const WALL: WallClock = WallClock {
+pub(crate) const WALL: WallClock = WallClock {
     offset_ns: 1_798_578_000_000_000_000,
 };
 
 /// An engine with default settings that ignores nobody.
-pub fn engine() -> Engine {
+pub(crate) fn engine() -> Engine {
     engine_with(TableSettings::default())
 }
 
-pub fn engine_with(tables: TableSettings) -> Engine {
+pub(crate) fn engine_with(tables: TableSettings) -> Engine {
     Engine::new(DetectSettings::default(), tables, Vec::new(), Vec::new())
 }
 
 /// A healthy connection with 64 KiB queued and a window for all of it.
-pub fn healthy(remote: &str, at: Moment) -> Observation {
+pub(crate) fn healthy(remote: &str, at: Moment) -> Observation {
     let remote: SocketAddr = remote.parse().unwrap();
     Observation {
         at,
@@ -78,7 +78,7 @@ pub fn healthy(remote: &str, at: Moment) -> Observation {
 }
 
 /// A connection whose peer has held the window at zero since `since`.
-pub fn zero_window(remote: &str, since: Moment, at: Moment) -> Observation {
+pub(crate) fn zero_window(remote: &str, since: Moment, at: Moment) -> Observation {
     Observation {
         totals: Totals {
             zero_window_episodes: 1,
@@ -94,7 +94,7 @@ pub fn zero_window(remote: &str, since: Moment, at: Moment) -> Observation {
 }
 
 /// A complete sweep of the namespace.
-pub fn sweep(began: Moment, ended: Moment) -> SweepEnd {
+pub(crate) fn sweep(began: Moment, ended: Moment) -> SweepEnd {
     SweepEnd {
         netns: NETNS,
         began,
