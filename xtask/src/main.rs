@@ -7,6 +7,8 @@
 
 mod command;
 mod ebpf;
+mod licences;
+mod lint;
 mod packages;
 mod tree;
 
@@ -26,6 +28,10 @@ struct Arguments {
 enum Chore {
     /// Build the eBPF object that the agent embeds, or check the one in the tree
     Ebpf(ebpf::Arguments),
+    /// Formatting, clippy on both targets, and who may use whom
+    Lint(lint::Arguments),
+    /// Licences, bans and sources of all dependencies
+    Licences(licences::Arguments),
 }
 
 fn main() -> ExitCode {
@@ -38,6 +44,8 @@ fn main() -> ExitCode {
     }
     let outcome = match Arguments::parse().chore {
         Chore::Ebpf(arguments) => ebpf::main(&arguments),
+        Chore::Lint(arguments) => lint::main(&arguments),
+        Chore::Licences(arguments) => licences::main(&arguments),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,

@@ -1,11 +1,11 @@
 //! Debian packages: which are missing, and installing them where that is allowed.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context as _, Result, bail};
 
-use crate::command::{find_in_path, output, run};
+use crate::command::{find_in_path, run};
 
 /// Whether this process may install packages: root, on a system with apt-get.
 pub(crate) fn can_install() -> bool {
@@ -30,29 +30,36 @@ pub(crate) fn install(packages: &[&str]) -> Result<()> {
     .with_context(|| format!("cannot install {}", packages.join(" ")))
 }
 
-/// Makes sure that `packages` are there: installs what is missing when `may_install` and this
-/// process can, else says what to install and for what.
-pub(crate) fn need(packages: &[&str], purpose: &str, may_install: bool) -> Result<()> {
-    let missing: Vec<&str> = packages
+/// Makes sure that each program (name or path, and the package that brings it) is there: installs
+/// what is missing when `may_install` and this process can, else says what to install and for what.
+pub(crate) fn need(programs: &[(&str, &str)], purpose: &str, may_install: bool) -> Result<()> {
+    let missing: Vec<(&str, &str)> = programs
         .iter()
         .copied()
-        .filter(|name| !is_installed(name))
+        .filter(|(program, _)| find_program(program).is_none())
         .collect();
     if missing.is_empty() {
         return Ok(());
     }
+    let packages: Vec<&str> = missing.iter().map(|(_, package)| *package).collect();
     if may_install && can_install() {
-        return install(&missing);
+        return install(&packages);
     }
+    let programs: Vec<&str> = missing.iter().map(|(program, _)| *program).collect();
     bail!(
-        "{purpose} needs packages that are not installed: apt-get install {}",
-        missing.join(" ")
+        "{purpose} needs {}\nhint: apt-get install {}",
+        programs.join(", "),
+        packages.join(" ")
     )
 }
 
-fn is_installed(package: &str) -> bool {
-    output(Command::new("dpkg-query").args(["--show", "--showformat=${db:Status-Status}", package]))
-        .is_ok_and(|status| status == "installed")
+/// `program` in PATH or where the system keeps what only root uses.
+pub(crate) fn find_program(program: &str) -> Option<PathBuf> {
+    if program.starts_with('/') {
+        return Some(PathBuf::from(program)).filter(|path| path.exists());
+    }
+    let system = ["/usr/sbin", "/sbin"].map(|folder| Path::new(folder).join(program));
+    find_in_path(program).or_else(|| system.into_iter().find(|path| path.exists()))
 }
 
 fn apt_get() -> Command {

@@ -2,8 +2,11 @@
 
 use std::env;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use anyhow::{Context as _, Result, bail};
+
+use crate::command::output;
 
 /// Folder of the repository.
 pub(crate) fn root() -> PathBuf {
@@ -36,6 +39,28 @@ pub(crate) fn cargo_home() -> Result<PathBuf> {
         Some(folder) => Ok(PathBuf::from(folder)),
         None => Ok(home()?.join(".cargo")),
     }
+}
+
+/// Every file that git knows or would add, by path from `root`, sorted.
+pub(crate) fn files(root: &Path) -> Result<Vec<PathBuf>> {
+    let listed = output(Command::new("git").current_dir(root).args([
+        "ls-files",
+        "-z",
+        "--cached",
+        "--others",
+        "--exclude-standard",
+    ]))
+    .context("cannot list the project's files")?;
+    let mut files: Vec<PathBuf> = listed
+        .split('\0')
+        .filter(|name| !name.is_empty())
+        .map(PathBuf::from)
+        // One that is deleted but not yet committed is still listed.
+        .filter(|file| root.join(file).is_file())
+        .collect();
+    files.sort();
+    files.dedup();
+    Ok(files)
 }
 
 fn home() -> Result<PathBuf> {

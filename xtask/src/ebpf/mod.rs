@@ -17,9 +17,11 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, Result, bail};
 
 use crate::tree;
+use linker::Linker;
 use provenance::Provenance;
 use toolchain::Toolchain;
 
+pub(crate) use build::cargo;
 pub(crate) use identity::{become_rustc, is_asked_for as is_in_place_of_rustc};
 
 /// The programs of the kernel side, each one object. The first is the agent's.
@@ -53,12 +55,14 @@ pub(crate) fn main(arguments: &Arguments) -> Result<()> {
     }
 }
 
-fn write(
-    root: &Path,
-    toolchain: &Toolchain,
-    linker: &linker::Linker,
-    made_by: &Provenance,
-) -> Result<()> {
+/// The compiler for the kernel side and a linker that fits it.
+pub(crate) fn tools(may_install: bool) -> Result<(Toolchain, Linker)> {
+    let toolchain = toolchain::find_or_install(may_install)?;
+    let linker = linker::get(&toolchain, may_install)?;
+    Ok((toolchain, linker))
+}
+
+fn write(root: &Path, toolchain: &Toolchain, linker: &Linker, made_by: &Provenance) -> Result<()> {
     let objects = build::objects(root, &tree::target().join("ebpf"), toolchain, linker)?;
     let folder = prebuilt(root);
     fs::create_dir_all(&folder)
@@ -76,12 +80,7 @@ fn write(
     Ok(())
 }
 
-fn check(
-    root: &Path,
-    toolchain: &Toolchain,
-    linker: &linker::Linker,
-    made_by: &Provenance,
-) -> Result<()> {
+fn check(root: &Path, toolchain: &Toolchain, linker: &Linker, made_by: &Provenance) -> Result<()> {
     let recorded = provenance::Recorded::read(&prebuilt(root).join("detector-ebpf.toml"))?;
     for name in OBJECTS {
         let kept = kept_object(root, name)?;
@@ -96,7 +95,8 @@ fn check(
     }
     println!("source: as recorded");
 
-    let here = build::objects(root, &tree::target().join("ebpf"), toolchain, linker)?;
+    let target = tree::target().join("ebpf");
+    let here = build::objects(root, &target, toolchain, linker)?;
     let elsewhere_root = tree::target().join("ebpf-elsewhere");
     build::copy_source(root, &elsewhere_root.join("tree"))?;
     let elsewhere = build::objects(
@@ -118,6 +118,13 @@ fn check(
         }
     }
     println!("folder: leaves no trace");
+
+    // For whoever wants to run what was just built, whichever toolchain made it.
+    for object in &here {
+        let file = target.join(format!("{}.o", object.name));
+        fs::write(&file, &object.bytes)
+            .with_context(|| format!("cannot write {}", file.display()))?;
+    }
 
     if !recorded.is_same_toolchain(made_by) {
         println!("bytes: not compared, the object in the tree was made by another toolchain:");

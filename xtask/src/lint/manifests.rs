@@ -1,0 +1,173 @@
+//! Arrows in manifests: which crate may name which, and that lints are inherited.
+
+use std::fs;
+use std::path::Path;
+
+use anyhow::{Context as _, Result};
+
+/// A crate of ours and the crates of ours, or others kept in one place, it may depend on.
+struct Allowed {
+    folder: &'static str,
+    ours: &'static [&'static str],
+    may_use_aya: bool,
+}
+
+const CRATES: [Allowed; 7] = [
+    Allowed {
+        folder: "detector-common",
+        ours: &[],
+        may_use_aya: false,
+    },
+    Allowed {
+        folder: "detector-core",
+        ours: &["detector-common"],
+        may_use_aya: false,
+    },
+    Allowed {
+        folder: "detector",
+        ours: &["detector-common", "detector-core"],
+        may_use_aya: true,
+    },
+    Allowed {
+        folder: "tests",
+        ours: &[],
+        may_use_aya: false,
+    },
+    Allowed {
+        folder: "xtask",
+        ours: &[],
+        may_use_aya: false,
+    },
+    Allowed {
+        folder: "detector-ebpf",
+        ours: &["detector-common"],
+        may_use_aya: false,
+    },
+    Allowed {
+        folder: "fuzz",
+        ours: &["detector-common", "detector-core", "detector"],
+        may_use_aya: false,
+    },
+];
+
+/// Loading programs is `detector`'s alone; `aya-ebpf` is another matter.
+const LOADERS: [&str; 2] = ["aya", "aya-obj"];
+
+/// Workspaces of their own, which have no lints to inherit.
+const OWN_WORKSPACE: [&str; 2] = ["detector-ebpf", "fuzz"];
+
+pub(super) fn violations(root: &Path) -> Result<Vec<String>> {
+    let mut found = Vec::new();
+    for allowed in &CRATES {
+        let file = root.join(allowed.folder).join("Cargo.toml");
+        let text =
+            fs::read_to_string(&file).with_context(|| format!("cannot read {}", file.display()))?;
+        let manifest = text
+            .parse()
+            .with_context(|| format!("{} is not TOML", file.display()))?;
+        found.extend(violations_in(allowed, &manifest));
+    }
+    Ok(found)
+}
+
+fn violations_in(allowed: &Allowed, manifest: &toml::Table) -> Vec<String> {
+    let mut found = Vec::new();
+    let folder = allowed.folder;
+    for (name, package) in dependencies(manifest) {
+        let is_ours = package == "detector" || package.starts_with("detector-");
+        if is_ours && !allowed.ours.contains(&package.as_str()) {
+            found.push(format!(
+                "{folder}/Cargo.toml: {folder} must not depend on {name}"
+            ));
+        }
+        if LOADERS.contains(&package.as_str()) && !allowed.may_use_aya {
+            found.push(format!(
+                "{folder}/Cargo.toml: only detector depends on {name}"
+            ));
+        }
+    }
+    let inherits = manifest
+        .get("lints")
+        .and_then(|lints| lints.get("workspace"))
+        .and_then(toml::Value::as_bool);
+    if inherits != Some(true) && !OWN_WORKSPACE.contains(&folder) {
+        found.push(format!(
+            "{folder}/Cargo.toml: [lints] workspace = true is missing"
+        ));
+    }
+    found
+}
+
+/// Names and package names in every dependency table, target-specific ones included.
+fn dependencies(manifest: &toml::Table) -> Vec<(String, String)> {
+    const TABLES: [&str; 3] = ["dependencies", "dev-dependencies", "build-dependencies"];
+    let targets = manifest.get("target").and_then(toml::Value::as_table);
+    let mut places = vec![manifest];
+    places.extend(
+        targets
+            .into_iter()
+            .flat_map(|t| t.values().filter_map(toml::Value::as_table)),
+    );
+    let tables = places.iter().flat_map(|place| {
+        TABLES
+            .iter()
+            .filter_map(|name| place.get(*name)?.as_table())
+    });
+    tables
+        .flatten()
+        .map(|(name, value)| {
+            let package = value
+                .get("package")
+                .and_then(toml::Value::as_str)
+                .unwrap_or(name);
+            (name.clone(), package.to_owned())
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn found(folder: &str, manifest: &str) -> Vec<String> {
+        let allowed = CRATES
+            .iter()
+            .find(|allowed| allowed.folder == folder)
+            .unwrap();
+        violations_in(allowed, &manifest.parse().unwrap())
+    }
+
+    const LINTS: &str = "[lints]\nworkspace = true\n";
+
+    #[test]
+    fn the_core_may_use_common_alone() {
+        let good =
+            format!("[dependencies]\ndetector-common.workspace = true\nserde = \"1\"\n{LINTS}");
+        assert_eq!(found("detector-core", &good), Vec::<String>::new());
+        for bad in [
+            "[dependencies]\ndetector.path = \"../detector\"\n",
+            "[dependencies]\naya = \"0.14\"\n",
+            "[dev-dependencies]\ndetector-tests.path = \"../tests\"\n",
+            "[target.'cfg(unix)'.dependencies]\nloader = { package = \"aya\", version = \"0.14\" }\n",
+        ] {
+            assert_eq!(
+                found("detector-core", &format!("{bad}{LINTS}")).len(),
+                1,
+                "{bad}"
+            );
+        }
+    }
+
+    #[test]
+    fn tests_see_the_binary_only() {
+        let bad = format!("[dependencies]\ndetector-core.workspace = true\n{LINTS}");
+        assert_eq!(found("tests", &bad).len(), 1);
+    }
+
+    #[test]
+    fn a_crate_that_inherits_no_lints_is_found() {
+        assert_eq!(found("detector", "").len(), 1);
+        assert_eq!(found("detector", "[lints]\nworkspace = false\n").len(), 1);
+        assert_eq!(found("detector", LINTS), Vec::<String>::new());
+    }
+}
