@@ -4,6 +4,8 @@
 //! what it documents), on sequence numbers that never wrap. The arithmetic under test sees the
 //! same numbers cut to 32 bits.
 
+#![allow(clippy::unwrap_used, reason = "a test may fail where it stands")]
+
 use detector_common::window::{
     Acceptance, Retreat, Segment, Sender, acceptance, edge, episode_continues, is_after, later,
     retracted_bytes, retreat,

@@ -1,6 +1,8 @@
 //! Whole streams of acknowledgements: honest peers are never accused, whatever the network does
 //! to the order of their segments, and no shrinking peer slips through, however small its steps.
 
+#![allow(clippy::unwrap_used, reason = "a test may fail where it stands")]
+
 use detector_common::window::{
     Acceptance, Retreat, Segment, Sender, acceptance, edge, later, retreat,
 };

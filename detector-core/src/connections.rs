@@ -272,13 +272,13 @@ impl Connections {
     }
 
     /// The next connection whose deadline has come; the deadline is then gone.
-    pub(crate) fn next_due(&mut self, now: Moment) -> Option<u32> {
+    pub(crate) fn next_due(&mut self, now: Moment) -> Option<(Moment, u32)> {
         let &(deadline, slot) = self.deadlines.first()?;
         if deadline > now {
             return None;
         }
         self.set_deadline(slot, None);
-        Some(slot)
+        Some((deadline, slot))
     }
 
     fn unlink_netns(&mut self, netns: u32, slot: u32) {

@@ -18,11 +18,45 @@ use std::hash::{BuildHasher, RandomState};
 /// Most local ports remembered of one peer.
 const SERVICES: usize = 8;
 
-/// Events one peer may cause in a burst, and then one a second: no peer fills the ring alone.
-const ALLOWANCE_EVENTS: u32 = 64;
+/// Events that the connections of one peer may cause in a burst.
+const CONNECTION_EVENTS: u32 = 64;
+
+/// Events that one peer may cause as a whole in a burst.
+const HOARD_EVENTS: u32 = 8;
 
 /// Place in the order of leaving.
 type Rank = (u8, u64, Moment, u32);
+
+/// Events a peer may cause: a burst, then one a second, so that no peer fills the ring alone.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Allowance {
+    left: u32,
+    burst: u32,
+    from: Moment,
+}
+
+impl Allowance {
+    const fn new(burst: u32, now: Moment) -> Self {
+        Self {
+            left: burst,
+            burst,
+            from: now,
+        }
+    }
+
+    /// Whether one more event may be caused now.
+    pub(crate) fn spend(&mut self, now: Moment) -> bool {
+        let refill = now.since_ns(self.from) / SECOND_NS;
+        if refill > 0 {
+            let refill = u32::try_from(refill).unwrap_or(u32::MAX);
+            self.left = self.left.saturating_add(refill).min(self.burst);
+            self.from = now;
+        }
+        let may = self.left > 0;
+        self.left = self.left.saturating_sub(1);
+        may
+    }
+}
 
 /// One peer.
 #[derive(Debug)]
@@ -42,10 +76,12 @@ pub(crate) struct Peer {
     pub(crate) drain_bytes_per_second: u64,
     pub(crate) longest_stall_ns: u64,
     pub(crate) verdict: Option<Verdict>,
+    /// For events of its connections.
+    pub(crate) allowance: Allowance,
+    /// For events of the peer as a whole, so that those of its connections do not hide them.
+    pub(crate) hoard_allowance: Allowance,
     services: [u16; SERVICES],
     services_known: u8,
-    allowance_events: u32,
-    allowance_from: Moment,
     rank: Rank,
 }
 
@@ -68,8 +104,8 @@ impl Peer {
             verdict: None,
             services: [0; SERVICES],
             services_known: 0,
-            allowance_events: ALLOWANCE_EVENTS,
-            allowance_from: now,
+            allowance: Allowance::new(CONNECTION_EVENTS, now),
+            hoard_allowance: Allowance::new(HOARD_EVENTS, now),
             rank: (0, 0, now, 0),
         }
     }
@@ -92,20 +128,6 @@ impl Peer {
             self.services[place] = port;
             self.services_known += 1;
         }
-    }
-
-    /// Whether this peer may cause one more event now.
-    pub(crate) fn spend_allowance(&mut self, now: Moment) -> bool {
-        let refill = now.since_ns(self.allowance_from) / SECOND_NS;
-        if refill > 0 {
-            let refill = u32::try_from(refill).unwrap_or(u32::MAX);
-            self.allowance_events = self.allowance_events.saturating_add(refill);
-            self.allowance_events = self.allowance_events.min(ALLOWANCE_EVENTS);
-            self.allowance_from = now;
-        }
-        let may = self.allowance_events > 0;
-        self.allowance_events = self.allowance_events.saturating_sub(1);
-        may
     }
 
     fn rank(&self, slot: u32) -> Rank {

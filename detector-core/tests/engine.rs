@@ -1,5 +1,7 @@
 //! The engine as the agent uses it.
 
+#![allow(clippy::unwrap_used, reason = "a test may fail where it stands")]
+
 mod support;
 
 use detector_core::observation::{Cause, Observation, Totals};

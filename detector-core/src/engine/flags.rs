@@ -67,9 +67,13 @@ impl Engine {
         } else {
             EventType::Cleared
         };
-        let peer = self.peers.get(peer_slot);
-        let evidence = peer_evidence(peer);
-        self.write(peer_slot, None, event, KIND, evidence);
+        let peer = self.peers.get_mut(peer_slot);
+        if peer.hoard_allowance.spend(self.clock) {
+            let evidence = peer_evidence(peer);
+            self.write(peer_slot, None, event, KIND, evidence);
+        } else {
+            self.events_suppressed += 1;
+        }
     }
 
     /// Tells that the zero-window episode of a connection ended at `at`, if it lasted as long as
@@ -102,11 +106,21 @@ impl Engine {
 
     /// Whether the peer may cause an event now; one that may not is counted.
     fn may_write(&mut self, peer_slot: u32) -> bool {
-        let may = self.peers.get_mut(peer_slot).spend_allowance(self.clock);
+        let peer = self.peers.get_mut(peer_slot);
+        let may = peer.allowance.spend(self.clock);
         if !may {
             self.events_suppressed += 1;
         }
         may
+    }
+
+    /// Judges all flagged peers again, after the settings have changed.
+    pub(super) fn renew_verdicts(&mut self) {
+        let flagged = self.peers.iter().filter(|(_, peer)| peer.is_flagged());
+        let flagged: Vec<u32> = flagged.map(|(slot, _)| slot).collect();
+        for slot in flagged {
+            self.renew_verdict(slot);
+        }
     }
 
     fn renew_verdict(&mut self, peer_slot: u32) {

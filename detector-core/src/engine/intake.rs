@@ -1,0 +1,143 @@
+//! Takes observations: totals by differences, state only forwards in time.
+
+use super::Engine;
+use crate::connections::Connection;
+use crate::ledger::Counts;
+use crate::observation::{Cause, Observation, Source};
+use crate::rules::shrink;
+use crate::time::SECOND_NS;
+use detector_common::window;
+
+/// Least span over which a drain rate is measured.
+const DRAIN_SPAN_NS: u64 = SECOND_NS;
+
+impl Engine {
+    /// A record of a connection that was closed: its totals count, its state does not.
+    pub(super) fn take_late(&mut self, observation: &Observation) -> bool {
+        let Some(closed) = self.closed.get(&observation.connection) else {
+            return false;
+        };
+        let is_same =
+            observation.generation.is_some() && closed.generation == observation.generation;
+        if !is_same && observation.at > closed.at {
+            return false;
+        }
+        let counts = self.take_other_generation(observation);
+        if counts != Counts::default() {
+            let peer = self.peers.find_or_insert(observation.peer, self.clock);
+            self.book(peer, counts);
+        }
+        true
+    }
+
+    /// Books a generation that is not the current one of a connection in the table.
+    fn take_other_generation(&mut self, observation: &Observation) -> Counts {
+        let Some(generation) = observation.generation else {
+            return Counts::default();
+        };
+        let key = (observation.connection, generation);
+        let mut baseline = self.baselines.take(&key).unwrap_or_default();
+        let counts = baseline.take(&observation.totals);
+        self.baselines.keep(key, baseline);
+        counts
+    }
+
+    /// Makes room in the tables for a connection seen for the first time.
+    pub(super) fn admit(&mut self, observation: &Observation) -> u32 {
+        let peer = self.peers.find_or_insert(observation.peer, observation.at);
+        let mut connection = Connection::new(observation, peer);
+        if let Some(generation) = observation.generation {
+            let key = (observation.connection, generation);
+            connection.generation = Some(generation);
+            connection.baseline = self.baselines.take(&key).unwrap_or_default();
+            connection.shrink_flagged = shrink::worst(&connection.baseline.totals.shrinks);
+        }
+        let chain = &mut self.peers.get_mut(peer).connections;
+        self.connections.insert(connection, chain)
+    }
+
+    /// Books totals, takes newer state, judges.
+    pub(super) fn update(&mut self, slot: u32, observation: &Observation) {
+        self.take_totals(slot, observation);
+        let peer = self.peers.get_mut(self.connections.get(slot).peer);
+        peer.last_seen = peer.last_seen.max(observation.at);
+        peer.add_service(observation.connection.local.port());
+        if observation.at >= self.connections.get(slot).last.at {
+            self.take_state(slot, observation);
+        }
+        self.judge_shrink(slot, observation);
+        if observation.cause == Cause::Closed {
+            self.close(slot, observation.at);
+        } else {
+            self.judge(slot);
+        }
+    }
+
+    fn take_totals(&mut self, slot: u32, observation: &Observation) {
+        let connection = self.connections.get_mut(slot);
+        let peer = connection.peer;
+        let counts = match (observation.generation, connection.generation) {
+            (None, _) => return,
+            (Some(new), Some(current)) if new < current => self.take_other_generation(observation),
+            (Some(new), current) if current != Some(new) => {
+                self.book_certain(slot);
+                let key = (observation.connection, new);
+                let baseline = self.baselines.take(&key).unwrap_or_default();
+                let connection = self.connections.get_mut(slot);
+                let left = std::mem::replace(&mut connection.baseline, baseline);
+                connection.earlier = connection.earlier.plus(&left.totals);
+                connection.generation = Some(new);
+                let counts = connection.baseline.take(&observation.totals);
+                if let Some(current) = current {
+                    self.baselines.keep((observation.connection, current), left);
+                }
+                counts
+            }
+            _ => connection.baseline.take(&observation.totals),
+        };
+        self.book(peer, counts);
+    }
+
+    /// Takes the state of an observation that is not older than what is known.
+    fn take_state(&mut self, slot: u32, observation: &Observation) {
+        if self.connections.get(slot).last.zero_window_since != observation.zero_window_since
+            || observation.cause == Cause::Closed
+        {
+            self.end_episode(slot, observation.at, Some(observation));
+        }
+        let connection = self.connections.get_mut(slot);
+        let before = std::mem::replace(&mut connection.last, *observation);
+        connection.source = join(connection.source, observation.source);
+        let has_moved = window::is_after(observation.snd_una, before.snd_una)
+            || observation.bytes_acked > before.bytes_acked;
+        if has_moved || observation.queued_bytes() == 0 {
+            connection.progress_at = observation.at;
+            connection.held_since = None;
+        }
+        let drain = &mut connection.drain;
+        let span_ns = observation.at.since_ns(drain.from);
+        if span_ns >= DRAIN_SPAN_NS {
+            let bytes = observation.bytes_acked.saturating_sub(drain.bytes_acked);
+            let rate = u128::from(bytes) * u128::from(SECOND_NS) / u128::from(span_ns);
+            drain.from = observation.at;
+            drain.bytes_acked = observation.bytes_acked;
+            self.set_drain(slot, u64::try_from(rate).unwrap_or(u64::MAX));
+        }
+        self.connections.touch(slot);
+    }
+
+    /// Sets the drain rate of a connection and keeps the peer's sum.
+    pub(super) fn set_drain(&mut self, slot: u32, bytes_per_second: u64) {
+        let connection = self.connections.get_mut(slot);
+        let before = std::mem::replace(&mut connection.drain.bytes_per_second, bytes_per_second);
+        let peer = self.peers.get_mut(connection.peer);
+        peer.drain_bytes_per_second = peer
+            .drain_bytes_per_second
+            .saturating_sub(before)
+            .saturating_add(bytes_per_second);
+    }
+}
+
+fn join(before: Source, now: Source) -> Source {
+    if before == now { now } else { Source::Both }
+}

@@ -1,0 +1,81 @@
+//! How connections and peers leave the tables: quiet, closed, forgotten for lack of room.
+
+use super::{Closed, Engine};
+use crate::time::{Moment, SECOND_NS};
+
+/// How long a connection that no sweep mentions any more stays in the table.
+const QUIET_GRACE_NS: u64 = 60 * SECOND_NS;
+
+impl Engine {
+    /// A complete sweep that began at `began` did not mention the connection.
+    pub(super) fn quieten(&mut self, slot: u32, began: Moment) {
+        self.book_certain(slot);
+        self.end_episode(slot, began, None);
+        let connection = self.connections.get_mut(slot);
+        connection.last.zero_window_since = None;
+        connection.last.harmful_since = None;
+        connection.held_since = None;
+        connection.progress_at = connection.progress_at.max(began);
+        connection.dribble_from = None;
+        self.set_drain(slot, 0);
+        self.clear_all(slot);
+        let forget_at = Moment::from_ns(self.clock.as_ns().saturating_add(QUIET_GRACE_NS));
+        self.connections.set_deadline(slot, Some(forget_at));
+    }
+
+    /// The socket is gone: its numbers stay with the peer, the connection leaves.
+    pub(super) fn close(&mut self, slot: u32, at: Moment) {
+        let connection = self.connections.get(slot);
+        let (id, generation) = (connection.last.connection, connection.generation);
+        self.forget_connection(slot);
+        self.closed.keep(id, Closed { at, generation });
+    }
+
+    /// Drops a connection that may come back; what was booked of it is remembered.
+    pub(super) fn forget_connection(&mut self, slot: u32) {
+        self.book_certain(slot);
+        let connection = self.connections.get(slot);
+        let id = connection.last.connection;
+        let kept = connection.generation.map(|at| (at, connection.baseline));
+        self.remove(slot);
+        if let Some((generation, baseline)) = kept {
+            self.baselines.keep((id, generation), baseline);
+        }
+    }
+
+    /// Clears what the connection holds and takes it out of the table.
+    fn remove(&mut self, slot: u32) {
+        self.set_drain(slot, 0);
+        self.clear_all(slot);
+        let peer_slot = self.connections.get(slot).peer;
+        let peer = self.peers.get_mut(peer_slot);
+        self.connections.remove(slot, &mut peer.connections);
+        self.peers.lower_rank(peer_slot);
+    }
+
+    /// Drops a peer and its connections; the host keeps its numbers.
+    pub(super) fn forget_peer(&mut self, peer_slot: u32) {
+        while let Some(slot) = self.peers.get(peer_slot).connections.first() {
+            self.forget_connection(slot);
+        }
+        self.peers.get_mut(peer_slot).account.settle(self.clock);
+        self.peers.remove(peer_slot);
+    }
+
+    pub(super) fn forget_excess(&mut self) {
+        while self.connections.len() > self.tables.connections_capacity {
+            let Some(slot) = self.connections.first_to_leave() else {
+                return;
+            };
+            self.forget_connection(slot);
+            self.connection_evictions += 1;
+        }
+        while self.peers.len() > self.tables.peers_capacity {
+            let Some(slot) = self.peers.first_to_leave() else {
+                return;
+            };
+            self.forget_peer(slot);
+            self.peer_evictions += 1;
+        }
+    }
+}
