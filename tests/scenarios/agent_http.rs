@@ -3,6 +3,7 @@
 
 use anyhow::{Context, Result, ensure};
 use detector_tests::agent::{Agent, request, write_and_read};
+use detector_tests::expect;
 use detector_tests::story::in_folder;
 use socket2::SockRef;
 use std::io::{Read, Write};
@@ -36,6 +37,32 @@ fn unfinished_requests_hold_nobody_and_are_closed() -> Result<()> {
             began.elapsed()
         );
         scrape_quickly(&agent)
+    })
+}
+
+#[test]
+fn crowd_of_unfinished_requests_passes() -> Result<()> {
+    in_folder("http-crowd", |folder| {
+        let agent = Agent::start(folder)?;
+        let mut held = Vec::new();
+        for _ in 0..300 {
+            let mut stream = agent.dial()?;
+            // Those beyond the limit are closed at once, perhaps before this.
+            stream.write_all(b"GET ").ok();
+            held.push(stream);
+        }
+        agent
+            .peers()
+            .context("the control socket has room of its own")?;
+        expect::until("a scrape gets through", Duration::from_secs(10), || {
+            let answer = agent
+                .dial()
+                .and_then(|stream| request(stream, "GET", "/metrics"));
+            Ok(answer
+                .ok()
+                .filter(|response| response.status == 200)
+                .map(drop))
+        })
     })
 }
 

@@ -159,7 +159,7 @@ impl AgentView {
     /// How many sweeps the agent has made since it started.
     pub fn sweeps(&self) -> Result<f64> {
         let status = self.status()?;
-        status["sweep"]["completed"]
+        status["sweep"]["rounds"]
             .as_f64()
             .with_context(|| format!("no number of sweeps in {status}"))
     }

@@ -91,6 +91,9 @@ fn add_v4(interface: &str, address: Ipv4Addr, prefix: u8) -> Result<()> {
     Ok(())
 }
 
+/// `libc::AF_INET` in the type that addresses use.
+const AF_INET: libc::sa_family_t = 2;
+
 /// `sockaddr_in` in the shape of a `sockaddr`: two bytes port, then the address.
 fn socket_address(address: Ipv4Addr) -> libc::sockaddr {
     let mut bytes = [0; 14];
@@ -98,7 +101,7 @@ fn socket_address(address: Ipv4Addr) -> libc::sockaddr {
         *slot = byte.cast_signed();
     }
     libc::sockaddr {
-        sa_family: libc::AF_INET as libc::sa_family_t,
+        sa_family: AF_INET,
         sa_data: bytes,
     }
 }
@@ -125,12 +128,12 @@ fn is_usable(address: Ipv6Addr) -> Result<Option<()>> {
     let list = "/proc/thread-self/net/if_inet6";
     let text = std::fs::read_to_string(list).with_context(|| format!("read {list}"))?;
     let wanted = format!("{:032x}", u128::from(address));
-    for line in text.lines().filter(|line| line.starts_with(&wanted)) {
-        let flags = line.split_whitespace().nth(4).unwrap_or_default();
-        let flags = u32::from_str_radix(flags, 16).with_context(|| format!("flags in {line}"))?;
-        return Ok((flags & IFA_F_TENTATIVE == 0).then_some(()));
-    }
-    Ok(None)
+    let Some(line) = text.lines().find(|line| line.starts_with(&wanted)) else {
+        return Ok(None);
+    };
+    let flags = line.split_whitespace().nth(4).unwrap_or_default();
+    let flags = u32::from_str_radix(flags, 16).with_context(|| format!("flags in {line}"))?;
+    Ok((flags & IFA_F_TENTATIVE == 0).then_some(()))
 }
 
 fn index_of(interface: &str) -> Result<c_int> {

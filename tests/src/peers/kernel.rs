@@ -59,6 +59,11 @@ impl KernelPeer {
             .context("send the request")
     }
 
+    /// Sends these bytes; the segment carries the window of this moment.
+    pub fn send(&mut self, bytes: &[u8]) -> Result<()> {
+        self.stream.write_all(bytes).context("send")
+    }
+
     /// Reads exactly `bytes`.
     pub fn read(&mut self, bytes: usize) -> Result<()> {
         let mut left = bytes;

@@ -3,7 +3,7 @@
 //! | path | does |
 //! |---|---|
 //! | `/bytes/N` | answers N bytes, then waits until the client closes |
-//! | `/small/N/SIZE` | answers N writes of SIZE bytes, one segment each, then waits |
+//! | `/after/N` | answers 1,000 bytes, and N more as soon as the client says another word |
 //! | `/close/N` | answers N bytes and closes at once, with the queue still full |
 
 use crate::lab::Namespace;
@@ -100,25 +100,27 @@ fn serve(stream: TcpStream, streams: &Streams) -> Result<()> {
     reader.read_line(&mut request)?;
     let path = request.split(' ').nth(1).unwrap_or_default().to_owned();
     let words: Vec<&str> = path.trim_matches('/').split('/').collect();
-    let number = |index: usize| words.get(index).and_then(|word| word.parse::<usize>().ok());
-    match (words.first().copied(), number(1), number(2)) {
+    let bytes = words.get(1).and_then(|word| word.parse::<usize>().ok());
+    match (words.first().copied(), bytes, words.get(2)) {
         (Some("close"), Some(bytes), None) => {
             // No clone of the socket is kept anywhere: dropping these two is the close.
             SockRef::from(&stream).set_send_buffer_size(CLOSE_BUFFER_BYTES)?;
             stream.set_write_timeout(Some(Duration::from_secs(10)))?;
-            drain_headers(&mut reader)?;
+            skip_headers(&mut reader)?;
             drop(reader);
-            answer(&stream, bytes, 65_536)
+            answer(&stream, bytes)
         }
         (Some("bytes"), Some(bytes), None) => {
             remember(&stream, streams)?;
-            answer(&stream, bytes, 65_536)?;
+            answer(&stream, bytes)?;
             wait_for_close(reader)
         }
-        (Some("small"), Some(writes), Some(size)) => {
+        (Some("after"), Some(bytes), None) => {
             remember(&stream, streams)?;
-            stream.set_nodelay(true)?;
-            answer(&stream, writes.saturating_mul(size), size)?;
+            skip_headers(&mut reader)?;
+            answer(&stream, 1_000)?;
+            reader.fill_buf()?;
+            write_bytes(&stream, bytes)?;
             wait_for_close(reader)
         }
         _ => Ok((&stream).write_all(b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n")?),
@@ -126,7 +128,7 @@ fn serve(stream: TcpStream, streams: &Streams) -> Result<()> {
 }
 
 /// Unread input would turn the close into a reset.
-fn drain_headers(reader: &mut BufReader<TcpStream>) -> Result<()> {
+fn skip_headers(reader: &mut BufReader<TcpStream>) -> Result<()> {
     let mut line = String::new();
     while reader.read_line(&mut line)? > 2 {
         line.clear();
@@ -142,10 +144,14 @@ fn remember(stream: &TcpStream, streams: &Streams) -> Result<()> {
     Ok(())
 }
 
-fn answer(mut stream: &TcpStream, bytes: usize, chunk: usize) -> Result<()> {
+fn answer(mut stream: &TcpStream, bytes: usize) -> Result<()> {
     let head = format!("HTTP/1.1 200 OK\r\nContent-Length: {bytes}\r\n\r\n");
     stream.write_all(head.as_bytes())?;
-    let chunk = vec![b'x'; chunk.max(1)];
+    write_bytes(stream, bytes)
+}
+
+fn write_bytes(mut stream: &TcpStream, bytes: usize) -> Result<()> {
+    let chunk = [b'x'; 65_536];
     let mut left = bytes;
     while left > 0 {
         let now = left.min(chunk.len());

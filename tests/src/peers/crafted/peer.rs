@@ -61,7 +61,6 @@ impl Peer {
     }
 
     /// Begins a segment: by default with the standing offer and no payload.
-    #[must_use]
     pub fn say(&self) -> Outgoing<'_> {
         Outgoing {
             peer: self,
