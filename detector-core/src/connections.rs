@@ -69,6 +69,8 @@ pub(crate) struct Connection {
     pub(crate) dribbling_since: Option<Moment>,
     /// A complete sweep did not mention it: healthy or gone.
     pub(crate) is_quiet: bool,
+    /// Number of the sweep that mentioned it last, counted in its namespace.
+    swept_in: Option<u64>,
     pub(crate) class: Class,
     pub(crate) links: [Links; 3],
     deadline: Option<Moment>,
@@ -100,11 +102,19 @@ impl Connection {
             dribble_from: None,
             dribbling_since: None,
             is_quiet: false,
+            swept_in: None,
             class: Class::Healthy,
             links: [Links::default(); 3],
             deadline: None,
         }
     }
+}
+
+/// Connections of one network namespace that are not quiet.
+#[derive(Debug, Default)]
+struct Namespace {
+    chain: Chain,
+    sweeps_ended: u64,
 }
 
 /// The table.
@@ -115,7 +125,7 @@ pub(crate) struct Connections {
     // Random keys: the remote end chooses ports and addresses.
     hasher: RandomState,
     classes: [Chain; 3],
-    netns: HashMap<u32, Chain>,
+    netns: HashMap<u32, Namespace>,
     deadlines: BTreeSet<(Moment, u32)>,
 }
 
@@ -172,10 +182,11 @@ impl Connections {
             });
         self.classes[class as usize].push_back(&mut self.slab, Thread::Class, slot);
         of_peer.push_back(&mut self.slab, Thread::Peer, slot);
-        self.netns
-            .entry(id.netns)
-            .or_default()
-            .push_back(&mut self.slab, Thread::Netns, slot);
+        self.netns.entry(id.netns).or_default().chain.push_back(
+            &mut self.slab,
+            Thread::Netns,
+            slot,
+        );
         slot
     }
 
@@ -207,7 +218,7 @@ impl Connections {
         let class = &mut self.classes[class as usize];
         class.unlink(&mut self.slab, Thread::Class, slot);
         class.push_back(&mut self.slab, Thread::Class, slot);
-        let chain = self.netns.entry(netns).or_default();
+        let chain = &mut self.netns.entry(netns).or_default().chain;
         if !was_quiet {
             chain.unlink(&mut self.slab, Thread::Netns, slot);
         }
@@ -224,15 +235,37 @@ impl Connections {
         }
     }
 
-    /// The next connection of a namespace not seen since `began`, which is then marked quiet.
+    /// Marks a connection as mentioned by the sweep that is going on in its namespace.
+    ///
+    /// The row may be older than the sweep: where a hook has just seen the socket, the sweep
+    /// hands on what the hook saw.
+    pub(crate) fn note_swept(&mut self, slot: u32) {
+        let connection = &mut self.slab[slot as usize];
+        let namespace = self.netns.get(&connection.last.connection.netns);
+        connection.swept_in = Some(namespace.map_or(0, |namespace| namespace.sweeps_ended));
+    }
+
+    /// The next connection that a complete sweep of its namespace, begun at `began`, did not
+    /// mention, and that nothing else has shown since; it is marked quiet.
     pub(crate) fn next_unseen(&mut self, netns: u32, began: Moment) -> Option<u32> {
-        let slot = self.netns.get(&netns)?.first()?;
-        if self.slab[slot as usize].last.at >= began {
+        let namespace = self.netns.get(&netns)?;
+        let slot = namespace.chain.first()?;
+        let connection = &mut self.slab[slot as usize];
+        let is_mentioned = connection.swept_in == Some(namespace.sweeps_ended);
+        if is_mentioned || connection.last.at >= began {
             return None;
         }
+        connection.is_quiet = true;
+        connection.swept_in = None;
         self.unlink_netns(netns, slot);
-        self.slab[slot as usize].is_quiet = true;
         Some(slot)
+    }
+
+    /// Ends the sweep of a namespace: later rows belong to the next one.
+    pub(crate) fn end_sweep(&mut self, netns: u32) {
+        if let Some(namespace) = self.netns.get_mut(&netns) {
+            namespace.sweeps_ended += 1;
+        }
     }
 
     /// The connection that leaves first when the table is full.
@@ -282,7 +315,7 @@ impl Connections {
     }
 
     fn unlink_netns(&mut self, netns: u32, slot: u32) {
-        if let Some(chain) = self.netns.get_mut(&netns) {
+        if let Some(Namespace { chain, .. }) = self.netns.get_mut(&netns) {
             chain.unlink(&mut self.slab, Thread::Netns, slot);
             if chain.len() == 0 {
                 self.netns.remove(&netns);

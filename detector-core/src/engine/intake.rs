@@ -6,20 +6,18 @@ use crate::ledger::Counts;
 use crate::observation::{Cause, Observation, Source};
 use crate::rules::shrink;
 use crate::time::SECOND_NS;
-use detector_common::window;
 
 /// Least span over which a drain rate is measured.
 const DRAIN_SPAN_NS: u64 = SECOND_NS;
 
 impl Engine {
-    /// A record of a connection that was closed: its totals count, its state does not.
+    /// A record from before the connection was closed: its totals count, its state does not.
+    ///
+    /// A later record under the same identity is a new connection, even in the same generation:
+    /// the kernel side goes on with the totals of a closed entry that was not collected in time.
     pub(super) fn take_late(&mut self, observation: &Observation) -> bool {
-        let Some(closed) = self.closed.get(&observation.connection) else {
-            return false;
-        };
-        let is_same =
-            observation.generation.is_some() && closed.generation == observation.generation;
-        if !is_same && observation.at > closed.at {
+        let closed_at = self.closed.get(&observation.connection);
+        if closed_at.is_none_or(|&closed_at| observation.at > closed_at) {
             return false;
         }
         let counts = self.take_other_generation(observation);
@@ -62,6 +60,9 @@ impl Engine {
         let peer = self.peers.get_mut(self.connections.get(slot).peer);
         peer.last_seen = peer.last_seen.max(observation.at);
         peer.add_service(observation.connection.local.port());
+        if observation.cause == Cause::Sweep {
+            self.connections.note_swept(slot);
+        }
         if observation.at >= self.connections.get(slot).last.at {
             self.take_state(slot, observation);
         }
@@ -108,8 +109,9 @@ impl Engine {
         let connection = self.connections.get_mut(slot);
         let before = std::mem::replace(&mut connection.last, *observation);
         connection.source = join(connection.source, observation.source);
-        let has_moved = window::is_after(observation.snd_una, before.snd_una)
-            || observation.bytes_acked > before.bytes_acked;
+        // `snd_una` only; a hook sees it ahead of `bytes_acked`. It never goes back, so a change
+        // of more than half the number space is progress too.
+        let has_moved = observation.snd_una != before.snd_una;
         if has_moved || observation.queued_bytes() == 0 {
             connection.progress_at = observation.at;
             connection.held_since = None;

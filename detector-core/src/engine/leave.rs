@@ -1,6 +1,6 @@
 //! How connections and peers leave the tables: quiet, closed, forgotten for lack of room.
 
-use super::{Closed, Engine};
+use super::Engine;
 use crate::time::{Moment, SECOND_NS};
 
 /// How long a connection that no sweep mentions any more stays in the table.
@@ -25,10 +25,9 @@ impl Engine {
 
     /// The socket is gone: its numbers stay with the peer, the connection leaves.
     pub(super) fn close(&mut self, slot: u32, at: Moment) {
-        let connection = self.connections.get(slot);
-        let (id, generation) = (connection.last.connection, connection.generation);
+        let id = self.connections.get(slot).last.connection;
         self.forget_connection(slot);
-        self.closed.keep(id, Closed { at, generation });
+        self.closed.keep(id, at);
     }
 
     /// Drops a connection that may come back; what was booked of it is remembered.

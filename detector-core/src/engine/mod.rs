@@ -31,13 +31,6 @@ const MAX_AHEAD_NS: u64 = 300 * SECOND_NS;
 /// connection. Copies are late by one sweep at most.
 const CLOSED_REMEMBERED: usize = 8_192;
 
-/// A connection that was closed.
-#[derive(Clone, Copy, Debug)]
-struct Closed {
-    at: Moment,
-    generation: Option<Moment>,
-}
-
 /// Judges observations; see the module.
 #[derive(Debug)]
 pub struct Engine {
@@ -55,7 +48,8 @@ pub struct Engine {
     flags_raised: [u64; FlagKind::ALL.len()],
     events: Events,
     events_suppressed: u64,
-    closed: Memory<ConnectionId, Closed>,
+    /// When connections were closed.
+    closed: Memory<ConnectionId, Moment>,
     /// What was booked of generations whose connection is not in the table, or has a newer one.
     baselines: Memory<(ConnectionId, Moment), Baseline>,
     peer_evictions: u64,
@@ -152,12 +146,12 @@ impl Engine {
     /// Takes the end of a pass over one namespace: what a complete pass did not mention since it
     /// began is healthy again or gone.
     pub fn end_sweep(&mut self, end: &SweepEnd) {
-        if !end.is_complete {
-            return;
+        if end.is_complete {
+            while let Some(slot) = self.connections.next_unseen(end.netns, end.began) {
+                self.quieten(slot, end.began);
+            }
         }
-        while let Some(slot) = self.connections.next_unseen(end.netns, end.began) {
-            self.quieten(slot, end.began);
-        }
+        self.connections.end_sweep(end.netns);
     }
 
     /// Counts a record that could not be decoded.
