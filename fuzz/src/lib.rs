@@ -6,6 +6,7 @@
 pub mod btf;
 pub mod mutation;
 pub mod records;
+pub mod streams;
 
 use std::path::PathBuf;
 
@@ -23,18 +24,24 @@ pub struct Target {
 }
 
 /// All targets.
-pub const TARGETS: [Target; 2] = [
+pub const TARGETS: [Target; 3] = [
     Target {
         name: "btf",
         run: btf::run,
         seeds: btf::seeds,
-        short_run_inputs: 150_000,
+        short_run_inputs: 50_000,
     },
     Target {
         name: "records",
         run: records::run,
         seeds: records::seeds,
         short_run_inputs: 1_500_000,
+    },
+    Target {
+        name: "streams",
+        run: streams::run,
+        seeds: streams::seeds,
+        short_run_inputs: 8_000,
     },
 ];
 

@@ -60,6 +60,15 @@ pub fn seeds() -> Vec<Vec<u8>> {
 }
 
 fn record(reason: Reason) -> ConnectionRecord {
+    ConnectionRecord {
+        reason: reason as u8,
+        ..template()
+    }
+}
+
+/// A stalled connection, as the kernel side would describe it.
+#[must_use]
+pub fn template() -> ConnectionRecord {
     const SECOND_NS: u64 = 1_000_000_000;
     let mut local_address = [0; 16];
     local_address[10..].copy_from_slice(&[0xff, 0xff, 192, 0, 2, 1]);
@@ -100,7 +109,7 @@ fn record(reason: Reason) -> ConnectionRecord {
         pending_timer: 3,
         backoff: 2,
         probes_unanswered: 1,
-        reason: reason as u8,
+        reason: Reason::Window as u8,
         ..ConnectionRecord::zeroed()
     }
 }

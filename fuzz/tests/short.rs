@@ -78,10 +78,15 @@ fn records() {
 }
 
 #[test]
+fn streams() {
+    run(target("streams"));
+}
+
+#[test]
 fn every_target_has_a_test_here() {
     let mut names: Vec<&str> = TARGETS.iter().map(|target| target.name).collect();
     names.sort_unstable();
-    assert_eq!(names, ["btf", "records"]);
+    assert_eq!(names, ["btf", "records", "streams"]);
 }
 
 /// Seeds that are refused at the door would make the run above look at nothing but the door.
@@ -100,4 +105,15 @@ fn seeds_get_deep() {
             .count();
         assert_eq!(whole, seed.len() / RECORD_BYTES);
     }
+    let [stall, crowd] = detector_fuzz::streams::seeds()
+        .try_into()
+        .expect("two seeds");
+    let stalled = detector_fuzz::streams::play(&stall);
+    assert!(stalled.flags.iter().sum::<u64>() > 0, "{stalled:?}");
+    let crowded = detector_fuzz::streams::play(&crowd);
+    assert!(
+        crowded.peer_evictions > 0 && crowded.connection_evictions > 0,
+        "{crowded:?}"
+    );
+    assert!(crowded.host.shrinks.treason > 0, "{crowded:?}");
 }
