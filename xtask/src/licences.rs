@@ -37,8 +37,9 @@ pub(crate) fn check(which: &[&str]) -> Result<()> {
                 "--manifest-path",
             ])
             .arg(root.join(folder).join("Cargo.toml"))
-            .args(["check", "--config"])
+            .arg("--config")
             .arg(root.join("deny.toml"))
+            .arg("check")
             .args(which))
         .with_context(|| {
             format!("dependencies of {folder}: deny.toml says what is allowed and why")

@@ -6,10 +6,15 @@
 )]
 
 mod command;
+mod docs;
+mod e2e;
 mod ebpf;
+mod fuzz;
+mod kernels;
 mod licences;
 mod lint;
 mod packages;
+mod run;
 mod tree;
 
 use std::process::ExitCode;
@@ -28,10 +33,20 @@ struct Arguments {
 enum Chore {
     /// Build the eBPF object that the agent embeds, or check the one in the tree
     Ebpf(ebpf::Arguments),
+    /// Build the agent and run it, through sudo when needed
+    Run(run::Arguments),
     /// Formatting, clippy on both targets, and who may use whom
     Lint(lint::Arguments),
     /// Licences, bans and sources of all dependencies
     Licences(licences::Arguments),
+    /// End-to-end stories in network namespaces (needs root)
+    E2e(e2e::Arguments),
+    /// The agent on each kernel of the matrix, in virtual machines
+    Kernels(kernels::Arguments),
+    /// Feed hostile bytes to everything that reads bytes
+    Fuzz(fuzz::Arguments),
+    /// Write the reference pages from the agent itself
+    Docs(docs::Arguments),
 }
 
 fn main() -> ExitCode {
@@ -46,6 +61,11 @@ fn main() -> ExitCode {
         Chore::Ebpf(arguments) => ebpf::main(&arguments),
         Chore::Lint(arguments) => lint::main(&arguments),
         Chore::Licences(arguments) => licences::main(&arguments),
+        Chore::Run(arguments) => run::main(&arguments),
+        Chore::E2e(arguments) => e2e::main(&arguments),
+        Chore::Kernels(arguments) => kernels::main(&arguments),
+        Chore::Fuzz(arguments) => fuzz::main(&arguments),
+        Chore::Docs(arguments) => docs::main(&arguments),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,

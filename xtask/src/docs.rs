@@ -1,0 +1,52 @@
+//! `cargo xtask docs`: reference pages written by the agent itself, so that they cannot disagree.
+
+use std::fs;
+use std::process::Command;
+
+use anyhow::{Context as _, Result, bail};
+
+use crate::command::output;
+use crate::run::{Profile, build_agent};
+use crate::tree;
+
+/// Chapters of `detector docs`, each a page under docs/.
+const CHAPTERS: [&str; 3] = ["metrics", "cli", "configuration"];
+
+#[derive(clap::Args)]
+pub(crate) struct Arguments {
+    /// Compare with what is there, change nothing
+    #[arg(long)]
+    check: bool,
+}
+
+pub(crate) fn main(arguments: &Arguments) -> Result<()> {
+    let agent = build_agent(Profile::Dev)?;
+    let folder = tree::root().join("docs");
+    let mut stale = Vec::new();
+    for chapter in CHAPTERS {
+        let page = output(
+            Command::new(&agent)
+                .args(["docs", chapter])
+                .env("COLUMNS", "100"),
+        )?;
+        let page = format!("{}\n", page.trim_end());
+        let file = folder.join(format!("{chapter}.md"));
+        if fs::read_to_string(&file).is_ok_and(|kept| kept == page) {
+            println!("docs/{chapter}.md: up to date");
+        } else if arguments.check {
+            stale.push(format!("docs/{chapter}.md"));
+        } else {
+            fs::create_dir_all(&folder)
+                .and_then(|()| fs::write(&file, page))
+                .with_context(|| format!("cannot write {}", file.display()))?;
+            println!("docs/{chapter}.md: written");
+        }
+    }
+    if stale.is_empty() {
+        return Ok(());
+    }
+    bail!(
+        "{} differ from what the agent says: run `cargo xtask docs` and commit",
+        stale.join(", ")
+    )
+}

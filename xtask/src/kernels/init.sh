@@ -1,0 +1,46 @@
+#!/bin/busybox sh
+# First and only process of a machine: starts the agent, plays peers, says what happened in lines
+# that begin with "@@ ", and switches off.
+/bin/busybox --install -s /bin
+export PATH=/bin HOME=/ RUST_BACKTRACE=1
+mount -t proc proc /proc
+mount -t sysfs sys /sys
+mount -t devtmpfs dev /dev
+mount -t tmpfs tmp /run
+mount -t tmpfs tmp /tmp
+mount -t tracefs tracefs /sys/kernel/tracing
+mkdir -p /dev/net /run/detector
+[ -e /dev/net/tun ] || mknod /dev/net/tun c 10 200
+ip link set lo up
+echo "@@ kernel $(uname -r)"
+for module in /modules/*; do
+    insmod "$module" || echo "@@ failed insmod $module"
+done
+[ -e /dev/net/tun ] || mknod /dev/net/tun c 10 200
+
+detector run --control-socket /run/detector/control.sock >/run/agent.log 2>&1 &
+agent=$!
+tries=0
+while ! grep -q '^ready:' /run/agent.log; do
+    tries=$((tries + 1))
+    if [ "$tries" -gt 300 ] || ! kill -0 "$agent" 2>/dev/null; then
+        break
+    fi
+    usleep 100000
+done
+if grep -q '^ready:' /run/agent.log; then
+    echo "@@ ready"
+    play vm-smoke --control-socket /run/detector/control.sock >/run/play.log 2>&1
+    echo "@@ play $?"
+    kill -TERM "$agent"
+    wait "$agent"
+    echo "@@ stop $?"
+else
+    echo "@@ failed start"
+fi
+echo "--- player"
+cat /run/play.log 2>/dev/null
+echo "--- agent"
+cat /run/agent.log
+echo "@@ end"
+poweroff -f

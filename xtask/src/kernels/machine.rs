@@ -1,0 +1,152 @@
+//! Boots a kernel in qemu and reads from its console what happened.
+
+use std::fs::{self, File};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, Result, bail};
+
+use crate::command::shown;
+
+/// A machine that has not switched itself off by then hangs. It takes some ten seconds on an idle
+/// host.
+const TIME_LIMIT: Duration = Duration::from_secs(180);
+
+/// What was seen in a machine where all went well.
+#[derive(Debug)]
+pub(super) struct Report {
+    pub(super) seen: Vec<&'static str>,
+}
+
+/// Boots and waits for the end; the console is kept in `log`.
+pub(super) fn boot(vmlinuz: &Path, initrd: &Path, log: &Path) -> Result<Report> {
+    let console = File::create(log).with_context(|| format!("cannot write {}", log.display()))?;
+    let errors = console.try_clone().context("cannot share the log file")?;
+    let mut qemu = Command::new("qemu-system-x86_64");
+    qemu
+        // Hardware acceleration is not to be had everywhere; emulation is the same everywhere.
+        .args(["-accel", "tcg", "-cpu", "max", "-m", "1024", "-smp", "2"])
+        .args(["-nographic", "-no-reboot", "-nic", "none"])
+        .args(["-append", "console=ttyS0 quiet panic=-1 oops=panic"])
+        .arg("-kernel")
+        .arg(vmlinuz)
+        .arg("-initrd")
+        .arg(initrd)
+        .stdin(Stdio::null())
+        .stdout(console)
+        .stderr(errors);
+    let child = qemu
+        .spawn()
+        .with_context(|| format!("cannot start {}", shown(&qemu)))?;
+    let in_time = Guard(child).wait(TIME_LIMIT)?;
+    let console = fs::read(log).with_context(|| format!("cannot read {}", log.display()))?;
+    let result = judge(&String::from_utf8_lossy(&console));
+    if !in_time {
+        bail!(
+            "not switched off after {} s, see {}",
+            TIME_LIMIT.as_secs(),
+            log.display()
+        );
+    }
+    result.with_context(|| format!("see {}", log.display()))
+}
+
+/// A machine that does not outlive its owner.
+struct Guard(Child);
+
+impl Guard {
+    /// Whether it ended by itself within `limit`.
+    fn wait(&mut self, limit: Duration) -> Result<bool> {
+        let began = Instant::now();
+        while began.elapsed() < limit {
+            if self.0.try_wait().context("cannot wait for qemu")?.is_some() {
+                return Ok(true);
+            }
+            thread::sleep(Duration::from_millis(50));
+        }
+        Ok(false)
+    }
+}
+
+impl Drop for Guard {
+    fn drop(&mut self) {
+        drop(self.0.kill());
+        drop(self.0.wait());
+    }
+}
+
+/// What the lines that begin with `@@ ` say.
+fn judge(console: &str) -> Result<Report> {
+    let said: Vec<&str> = console
+        .lines()
+        .filter_map(|line| Some(line.trim().strip_prefix("@@ ")?.trim()))
+        .collect();
+    if let Some(failure) = said.iter().find_map(|line| line.strip_prefix("failed ")) {
+        bail!("failed: {failure}{}", last_words(console));
+    }
+    let mut seen = Vec::new();
+    for (marker, what) in [
+        ("ready", "loaded and attached"),
+        ("play 0", "zero window, treason and half-closed stall seen"),
+        ("stop 0", "clean stop"),
+        ("end", ""),
+    ] {
+        if !said.contains(&marker) {
+            let instead = said.last().copied().unwrap_or("nothing");
+            bail!(
+                "`{marker}` was not reached, last was `{instead}`{}",
+                last_words(console)
+            );
+        }
+        if !what.is_empty() {
+            seen.push(what);
+        }
+    }
+    Ok(Report { seen })
+}
+
+/// The error line of agent or player, for the one line that a kernel gets.
+fn last_words(console: &str) -> String {
+    let is_error = |line: &&str| line.contains("error:") || line.contains("FAILED");
+    match console.lines().map(str::trim).rfind(is_error) {
+        Some(line) => format!(": {line}"),
+        None => String::new(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_machine_where_all_was_seen_passes() {
+        let console =
+            "@@ kernel 6.1.0\r\n@@ ready\r\n@@ play 0\r\n@@ stop 0\r\n--- agent\r\n@@ end\r\n";
+        assert_eq!(judge(console).unwrap().seen.len(), 3);
+    }
+
+    #[test]
+    fn each_stage_that_is_missing_fails() {
+        for (console, says) in [
+            ("", "`ready` was not reached, last was `nothing`"),
+            (
+                "@@ kernel 6.1\n@@ failed start\nerror: no BTF\n@@ end",
+                "start: error: no BTF",
+            ),
+            (
+                "@@ ready\n@@ play 1\n@@ stop 0\n@@ end",
+                "`play 0` was not reached",
+            ),
+            (
+                "@@ ready\n@@ play 0\n@@ stop 1\n@@ end",
+                "`stop 0` was not reached",
+            ),
+            ("@@ ready\n@@ play 0\n@@ stop 0\n", "`end` was not reached"),
+        ] {
+            let error = format!("{:#}", judge(console).unwrap_err());
+            assert!(error.contains(says), "{error}");
+        }
+    }
+}

@@ -1,0 +1,85 @@
+//! `cargo xtask run`: builds the agent and starts it, through sudo when that is needed.
+
+use std::os::unix::process::CommandExt as _;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context as _, Result, bail};
+
+use crate::command::{cargo, find_in_path, run, shown};
+use crate::{packages, tree};
+
+#[derive(clap::Args)]
+pub(crate) struct Arguments {
+    /// Passed to `detector run`
+    #[arg(last = true)]
+    agent: Vec<String>,
+}
+
+pub(crate) fn main(arguments: &Arguments) -> Result<()> {
+    let agent = build_agent(Profile::Release)?;
+    let mut command = as_root(&agent)?;
+    command.arg("run").args(&arguments.agent);
+    eprintln!("starting {}", shown(&command));
+    // In this process's place, so that Ctrl-C and the exit code are the agent's own.
+    let error = command.exec();
+    Err(error).with_context(|| format!("cannot start {}", shown(&command)))
+}
+
+/// How programs are built: what users run, or what tests run and is built sooner.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Profile {
+    Release,
+    Dev,
+}
+
+/// Builds the agent as the current user and returns its file.
+pub(crate) fn build_agent(profile: Profile) -> Result<PathBuf> {
+    build(
+        profile,
+        &["--package", "detector", "--bin", "detector"],
+        "detector",
+    )
+}
+
+/// Builds the program that plays peers and returns its file.
+pub(crate) fn build_play(profile: Profile) -> Result<PathBuf> {
+    build(
+        profile,
+        &["--package", "detector-tests", "--bin", "play"],
+        "play",
+    )
+}
+
+fn build(profile: Profile, what: &[&str], program: &str) -> Result<PathBuf> {
+    let mut command = cargo();
+    command
+        .current_dir(tree::root())
+        .args(["build", "--locked"])
+        .args(what);
+    if profile == Profile::Release {
+        command.arg("--release");
+    }
+    run(&mut command)?;
+    let folder = match profile {
+        Profile::Release => "release",
+        Profile::Dev => "debug",
+    };
+    Ok(tree::target().join(folder).join(program))
+}
+
+/// `program` with root's rights: as it is for root, else through sudo.
+pub(crate) fn as_root(program: &Path) -> Result<Command> {
+    if packages::is_root() {
+        return Ok(Command::new(program));
+    }
+    let Some(sudo) = find_in_path("sudo") else {
+        bail!(
+            "{} needs root, and sudo is not installed: run this chore as root",
+            program.display()
+        );
+    };
+    let mut command = Command::new(sudo);
+    command.arg(program);
+    Ok(command)
+}
