@@ -1,2 +1,7 @@
-//! The agent.
-fn main() {}
+//! The `detector` program.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    detector::main()
+}

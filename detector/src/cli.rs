@@ -1,0 +1,211 @@
+//! The command line, declared once: help, man page, completions and reference come from here.
+
+use crate::config::{DEFAULT_CONTROL_SOCKET, DEFAULT_STATE_DIR};
+use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
+use clap_complete::Shell;
+use detector_core::snapshot::FlagKind;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+/// Watches TCP peers that take back window, stall, dribble or vanish, and says what they hold.
+#[derive(Debug, Parser)]
+#[command(
+    name = "detector",
+    version,
+    max_term_width = 100,
+    arg_required_else_help = true
+)]
+pub(crate) struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Run the agent: load, attach, judge, export
+    Run(RunArgs),
+    /// Say whether this host can run the agent, and what to do where it cannot
+    Check(CheckArgs),
+    /// Show the peers known to the running agent, the most costly first
+    Peers(SnapshotArgs),
+    /// Show the misbehaving connections known to the running agent
+    Connections(SnapshotArgs),
+    /// Show flags and episodes, newest last
+    Events(EventsArgs),
+    /// Print a completion script for a shell
+    Completions {
+        /// The shell
+        shell: Shell,
+    },
+    /// Print the manual page
+    Man,
+    /// Print a chapter of the reference as Markdown
+    #[command(hide = true)]
+    Docs {
+        /// The chapter
+        chapter: Chapter,
+    },
+}
+
+/// Arguments of `detector run`.
+#[derive(Clone, Debug, Default, Args)]
+pub(crate) struct RunArgs {
+    /// Configuration file (TOML); what a flag says wins over it
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub(crate) config: Option<PathBuf>,
+    /// Address and port for metrics; repeatable [default: 127.0.0.1:10062]
+    #[arg(long = "web.listen-address", value_name = "ADDR:PORT")]
+    pub(crate) web_listen_addresses: Vec<SocketAddr>,
+    /// Path of the metrics [default: /metrics]
+    #[arg(long = "web.telemetry-path", value_name = "PATH")]
+    pub(crate) web_telemetry_path: Option<String>,
+    /// Control socket [default: /run/detector/control.sock]
+    #[arg(long, value_name = "PATH", value_hint = ValueHint::FilePath)]
+    pub(crate) control_socket: Option<PathBuf>,
+    /// Folder for what the agent keeps
+    #[arg(long, value_name = "DIR", default_value = DEFAULT_STATE_DIR, value_hint = ValueHint::DirPath)]
+    pub(crate) state_dir: PathBuf,
+    /// Format of the log on stderr
+    #[arg(long, value_name = "FORMAT", value_enum, default_value_t)]
+    pub(crate) log_format: LogFormat,
+    /// Least severe level to log
+    #[arg(long, value_name = "LEVEL", value_enum, default_value_t)]
+    pub(crate) log_level: LogLevel,
+    /// Check configuration and flags, say what is wrong, and exit
+    #[arg(long)]
+    pub(crate) check_config: bool,
+}
+
+/// Arguments of `detector check`.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct CheckArgs {
+    /// Print one JSON array
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// Arguments of `detector peers` and `detector connections`.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct SnapshotArgs {
+    /// Print one JSON array
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// Control socket of the agent
+    #[arg(long, value_name = "PATH", default_value = DEFAULT_CONTROL_SOCKET, value_hint = ValueHint::FilePath)]
+    pub(crate) control_socket: PathBuf,
+}
+
+/// Arguments of `detector events`.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct EventsArgs {
+    /// Go on printing as they happen
+    #[arg(long)]
+    pub(crate) follow: bool,
+    /// Only since this time: RFC 3339, or a duration ago (`10m`)
+    #[arg(long, value_name = "TIME")]
+    pub(crate) since: Option<String>,
+    /// Only until this time: RFC 3339, or a duration ago
+    #[arg(long, value_name = "TIME", conflicts_with = "follow")]
+    pub(crate) until: Option<String>,
+    /// Only of this peer
+    #[arg(long, value_name = "PEER")]
+    pub(crate) peer: Option<String>,
+    /// Only of this kind
+    #[arg(long, value_name = "KIND", value_parser = parse_kind)]
+    pub(crate) kind: Option<FlagKind>,
+    /// Print one JSON object a line
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// Control socket of the agent
+    #[arg(long, value_name = "PATH", default_value = DEFAULT_CONTROL_SOCKET, value_hint = ValueHint::FilePath)]
+    pub(crate) control_socket: PathBuf,
+}
+
+/// Format of the log.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub(crate) enum LogFormat {
+    /// One readable line each
+    #[default]
+    Text,
+    /// One JSON object a line
+    Json,
+}
+
+/// Level of the log.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+#[allow(missing_docs, reason = "the names say it")]
+pub(crate) enum LogLevel {
+    Error,
+    Warning,
+    #[default]
+    Info,
+    Debug,
+    Trace,
+}
+
+/// A chapter of the reference.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Chapter {
+    /// Every metric
+    Metrics,
+    /// Every command and flag
+    Cli,
+    /// Every key of the configuration file
+    Configuration,
+}
+
+fn parse_kind(text: &str) -> Result<FlagKind, String> {
+    FlagKind::ALL
+        .into_iter()
+        .find(|kind| kind.label() == text)
+        .ok_or_else(|| {
+            let known: Vec<_> = FlagKind::ALL.iter().map(|kind| kind.label()).collect();
+            format!("known kinds are {}", known.join(", "))
+        })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Cli, Command};
+    use clap::{CommandFactory, Parser};
+
+    #[test]
+    fn the_declaration_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn the_listen_address_is_repeatable_and_takes_ipv6() {
+        let cli = Cli::try_parse_from([
+            "detector",
+            "run",
+            "--web.listen-address=127.0.0.1:1",
+            "--web.listen-address",
+            "[::1]:2",
+        ]);
+        let Ok(Cli {
+            command: Command::Run(args),
+        }) = cli
+        else {
+            panic!("{cli:?}");
+        };
+        assert_eq!(args.web_listen_addresses.len(), 2);
+    }
+
+    #[test]
+    fn wrong_usage_ends_with_code_2() {
+        for line in [
+            &["detector", "run", "--nonsense"][..],
+            &["detector", "run", "--web.listen-address=nowhere"],
+            &["detector", "events", "--kind=unheard-of"],
+            &["detector", "events", "--follow", "--until=1m"],
+            &["detector", "top"],
+            &["detector"],
+        ] {
+            let error = Cli::try_parse_from(line).expect_err("must be refused");
+            assert_eq!(error.exit_code(), 2, "{line:?}");
+        }
+    }
+}

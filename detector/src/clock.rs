@@ -1,0 +1,26 @@
+//! The two clocks of this host, read in one place.
+
+use detector_core::time::{Moment, WallClock};
+use rustix::time::{ClockId, clock_gettime};
+
+/// Now, on the clock of `bpf_ktime_get_ns`.
+pub(crate) fn now() -> Moment {
+    Moment::from_ns(u64::try_from(nanoseconds(ClockId::Monotonic)).unwrap_or(0))
+}
+
+/// Where the wall clock stands against the monotonic clock.
+pub(crate) fn wall() -> WallClock {
+    WallClock {
+        offset_ns: nanoseconds(ClockId::Realtime) - nanoseconds(ClockId::Monotonic),
+    }
+}
+
+/// Unix time in nanoseconds.
+pub(crate) fn unix_ns() -> i128 {
+    nanoseconds(ClockId::Realtime)
+}
+
+fn nanoseconds(clock: ClockId) -> i128 {
+    let time = clock_gettime(clock);
+    i128::from(time.tv_sec) * 1_000_000_000 + i128::from(time.tv_nsec)
+}

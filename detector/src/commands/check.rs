@@ -1,0 +1,80 @@
+//! `detector check`: can this host run the agent?
+
+use crate::cli::CheckArgs;
+use crate::failure::{Code, Failure};
+use crate::kernel::check::{Requirement, State, requirements};
+use crate::table::{Align, Column, render};
+
+const COLUMNS: [Column<Requirement>; 3] = [
+    Column {
+        title: "STATE",
+        align: Align::Left,
+        dispensable: 0,
+        cell: |requirement| state_name(requirement.state).to_owned(),
+    },
+    Column {
+        title: "REQUIREMENT",
+        align: Align::Left,
+        dispensable: 0,
+        cell: |requirement| requirement.name.clone(),
+    },
+    Column {
+        title: "FOUND",
+        align: Align::Left,
+        dispensable: 0,
+        cell: found,
+    },
+];
+
+pub(super) fn run(args: &CheckArgs) -> Result<(), Failure> {
+    let requirements = requirements();
+    if args.json {
+        super::print(&json(&requirements)?)?;
+    } else {
+        super::print(&render(&COLUMNS, &requirements, None))?;
+    }
+    let missing = requirements
+        .iter()
+        .find(|requirement| requirement.state == State::Missing);
+    match missing {
+        None => Ok(()),
+        Some(missing) => Err(missing_failure(missing)),
+    }
+}
+
+const fn state_name(state: State) -> &'static str {
+    match state {
+        State::Ok => "ok",
+        State::Degraded => "degraded",
+        State::Missing => "missing",
+    }
+}
+
+fn found(requirement: &Requirement) -> String {
+    let detail = crate::scrub::text(&requirement.detail);
+    match &requirement.hint {
+        Some(hint) => format!("{detail}: {hint}"),
+        None => detail,
+    }
+}
+
+fn json(requirements: &[Requirement]) -> Result<String, Failure> {
+    let text = serde_json::to_string_pretty(requirements)
+        .map_err(|error| Failure::failed(format!("cannot write JSON: {error}")))?;
+    Ok(text + "\n")
+}
+
+fn missing_failure(missing: &Requirement) -> Failure {
+    let failure = Failure::new(
+        Code::of(missing.exit_code),
+        anyhow::anyhow!(
+            "this host cannot run the agent: {}: {}",
+            missing.name,
+            missing.detail
+        ),
+    );
+    match &missing.hint {
+        Some(hint) => failure.hint(hint.clone()),
+        None => failure,
+    }
+}

@@ -1,0 +1,91 @@
+//! One file a command. They assemble what others do and decide nothing.
+
+mod check;
+mod completions;
+mod connections;
+mod docs;
+mod events;
+mod man;
+mod peers;
+mod run;
+
+use crate::cli::{Cli, Command};
+use crate::control::client::{self, ClientError};
+use crate::failure::{Code, Failure};
+use std::io::{self, Write};
+use std::path::Path;
+
+/// Runs the command that was asked for.
+pub(crate) fn run(cli: Cli) -> Result<(), Failure> {
+    match cli.command {
+        Command::Run(args) => run::run(&args),
+        Command::Check(args) => check::run(&args),
+        Command::Peers(args) => peers::run(&args),
+        Command::Connections(args) => connections::run(&args),
+        Command::Events(args) => events::run(&args),
+        Command::Completions { shell } => completions::run(shell),
+        Command::Man => man::run(),
+        Command::Docs { chapter } => docs::run(chapter),
+    }
+}
+
+/// Writes text to stdout.
+fn print(text: &str) -> Result<(), Failure> {
+    let mut stdout = io::stdout().lock();
+    stdout.write_all(text.as_bytes())?;
+    Ok(stdout.flush()?)
+}
+
+/// Runs a conversation with the agent to its end.
+fn talk<T>(
+    socket: &Path,
+    conversation: impl Future<Output = Result<T, ClientError>>,
+) -> Result<T, Failure> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| Failure::failed(format!("cannot start the event loop: {error}")))?;
+    runtime
+        .block_on(conversation)
+        .map_err(|error| client_failure(socket, error))
+}
+
+/// Prints an array of the agent as JSON.
+fn print_json(socket: &Path, target: &str) -> Result<(), Failure> {
+    let value: serde_json::Value = talk(socket, client::get(socket, target))?;
+    print(&format!("{value:#}\n"))
+}
+
+fn client_failure(socket: &Path, error: ClientError) -> Failure {
+    let kind = match &error {
+        ClientError::Unreachable { source, .. } => Some(source.kind()),
+        _ => None,
+    };
+    let failure = Failure::new(Code::Failed, error);
+    match kind {
+        Some(io::ErrorKind::PermissionDenied) => failure.hint(match group_of(socket) {
+            Some(group) => format!("run it as root, or as a member of group `{group}`"),
+            None => "run it as root".to_owned(),
+        }),
+        Some(_) => failure
+            .hint("start the agent with `detector run`, or name its socket with --control-socket"),
+        None => failure,
+    }
+}
+
+/// Name of the group that may use the socket; `None` if that cannot be seen.
+fn group_of(socket: &Path) -> Option<String> {
+    use std::os::unix::fs::MetadataExt;
+    // The folder's group, where the folder hides the socket.
+    let group = std::fs::metadata(socket)
+        .or_else(|error| socket.parent().map_or(Err(error), std::fs::metadata))
+        .ok()?
+        .gid()
+        .to_string();
+    let groups = std::fs::read_to_string("/etc/group").ok()?;
+    let mut lines = groups
+        .lines()
+        .map(|line| line.split(':').collect::<Vec<_>>());
+    let fields = lines.find(|fields| fields.get(2) == Some(&group.as_str()))?;
+    fields.first().map(|name| crate::scrub::text(name))
+}

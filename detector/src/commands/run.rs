@@ -1,0 +1,55 @@
+//! `detector run`: the agent.
+
+use crate::agent::{self, Start};
+use crate::cli::{LogLevel, RunArgs};
+use crate::config::{Config, Overrides};
+use crate::failure::Failure;
+use crate::log;
+use std::time::{Duration, Instant};
+
+/// For the last lines of the log.
+const LOG_PATIENCE: Duration = Duration::from_millis(200);
+/// For what still runs on threads of its own once everything has stopped.
+const RUNTIME_PATIENCE: Duration = Duration::from_millis(200);
+
+pub(super) fn run(args: &RunArgs) -> Result<(), Failure> {
+    let began = Instant::now();
+    let flags = Overrides {
+        listen_addresses: args.web_listen_addresses.clone(),
+        telemetry_path: args.web_telemetry_path.clone(),
+        control_socket: args.control_socket.clone(),
+    };
+    let config = Config::load(args.config.as_deref(), &flags).map_err(|error| {
+        Failure::usage(error).hint("`detector docs configuration` lists every key with its default")
+    })?;
+    if args.check_config {
+        return super::print("configuration ok\n");
+    }
+    log::start(args.log_format, args.log_level)
+        .map_err(|error| Failure::failed(format!("cannot start the log: {error}")))?;
+    let start = Start {
+        config,
+        config_file: args.config.clone(),
+        flags,
+        state_dir: args.state_dir.clone(),
+        kernel_log_level: kernel_log_level(args.log_level),
+        began,
+    };
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| Failure::failed(format!("cannot start the event loop: {error}")))?;
+    let outcome = runtime.block_on(agent::run(start));
+    runtime.shutdown_timeout(RUNTIME_PATIENCE);
+    log::flush(LOG_PATIENCE);
+    outcome
+}
+
+/// The kernel side speaks only when asked to: the verifier drops its lines otherwise.
+const fn kernel_log_level(level: LogLevel) -> u8 {
+    match level {
+        LogLevel::Error | LogLevel::Warning | LogLevel::Info => 0,
+        LogLevel::Debug => 4,
+        LogLevel::Trace => 5,
+    }
+}

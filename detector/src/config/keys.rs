@@ -1,0 +1,229 @@
+//! Every key of the configuration file, once: for refusing unknown keys and for the reference.
+
+use super::Config;
+
+/// One key.
+pub(crate) struct Key {
+    /// Section without brackets.
+    pub(crate) section: &'static str,
+    /// Name within the section.
+    pub(crate) name: &'static str,
+    /// What it does.
+    pub(crate) meaning: &'static str,
+    /// Whether `SIGHUP` applies it; otherwise a restart is needed.
+    pub(crate) is_reloaded: bool,
+    /// Its value in a configuration, as it is written in TOML.
+    pub(crate) value: fn(&Config) -> String,
+}
+
+fn quoted(value: impl std::fmt::Display) -> String {
+    format!("{:?}", value.to_string())
+}
+
+fn list<T: std::fmt::Display>(values: &[T]) -> String {
+    let values: Vec<_> = values.iter().map(|value| quoted(value)).collect();
+    format!("[{}]", values.join(", "))
+}
+
+const fn key(
+    section: &'static str,
+    name: &'static str,
+    is_reloaded: bool,
+    value: fn(&Config) -> String,
+    meaning: &'static str,
+) -> Key {
+    Key {
+        section,
+        name,
+        meaning,
+        is_reloaded,
+        value,
+    }
+}
+
+/// All keys in the order of the reference.
+pub(crate) const KEYS: [Key; 17] = [
+    key(
+        "web",
+        "listen_addresses",
+        false,
+        |c| list(&c.web.listen_addresses),
+        "Addresses and ports that serve metrics. Anything but loopback shows addresses of your \
+         clients to whoever can connect.",
+    ),
+    key(
+        "web",
+        "telemetry_path",
+        false,
+        |c| quoted(&c.web.telemetry_path),
+        "Path of the metrics.",
+    ),
+    key(
+        "control",
+        "socket",
+        false,
+        |c| quoted(c.control.socket.display()),
+        "Unix socket that commands talk to; readable and writable by its owner and group.",
+    ),
+    key(
+        "detect",
+        "stall_after",
+        true,
+        |c| quoted(c.detect.stall_after),
+        "Queued data without progress for this long is a stall.",
+    ),
+    key(
+        "detect",
+        "dribble_floor",
+        true,
+        |c| quoted(c.detect.dribble_floor),
+        "A peer that drains less than this while its window is the limit dribbles.",
+    ),
+    key(
+        "detect",
+        "dribble_over",
+        true,
+        |c| quoted(c.detect.dribble_over),
+        "Over this long.",
+    ),
+    key(
+        "detect",
+        "hoard_connections",
+        true,
+        |c| c.detect.hoard_connections.to_string(),
+        "So many stalled connections of one peer are a hoard.",
+    ),
+    key(
+        "detect",
+        "hoard_bytes",
+        true,
+        |c| quoted(c.detect.hoard_bytes),
+        "So much kernel memory pinned by one peer is a hoard.",
+    ),
+    key(
+        "peers",
+        "trusted",
+        true,
+        |c| list(&c.peers.trusted),
+        "Networks that are never advised to be blocked.",
+    ),
+    key(
+        "peers",
+        "ignore",
+        true,
+        |c| list(&c.peers.ignore),
+        "Networks that are not watched at all.",
+    ),
+    key(
+        "peers",
+        "ipv6_prefix",
+        false,
+        |c| c.peers.ipv6_prefix.to_string(),
+        "IPv6 addresses with this many leading bits in common are one peer.",
+    ),
+    key(
+        "peers",
+        "export",
+        true,
+        |c| c.peers.export.to_string(),
+        "Peers with metrics of their own; the rest is summed under `other`.",
+    ),
+    key(
+        "peers",
+        "capacity",
+        false,
+        |c| c.peers.capacity.to_string(),
+        "Most peers remembered; the cheapest is forgotten first.",
+    ),
+    key(
+        "budget",
+        "connections",
+        false,
+        |c| c.budget.connections.to_string(),
+        "Most misbehaving connections tracked, in the kernel and in the agent.",
+    ),
+    key(
+        "budget",
+        "events",
+        false,
+        |c| c.budget.events.to_string(),
+        "Events kept for readers that come later.",
+    ),
+    key(
+        "budget",
+        "ring",
+        false,
+        |c| quoted(c.budget.ring),
+        "Ring buffer between kernel and agent; a power of two.",
+    ),
+    key(
+        "budget",
+        "sweep_interval",
+        false,
+        |c| quoted(c.budget.sweep_interval),
+        "From one pass over all sockets to the next.",
+    ),
+];
+
+/// Whether a section of this name exists.
+pub(crate) fn is_section(name: &str) -> bool {
+    KEYS.iter().any(|key| key.section == name)
+}
+
+/// Names of the sections, each once.
+pub(crate) fn sections() -> Vec<&'static str> {
+    let mut sections: Vec<_> = KEYS.iter().map(|key| key.section).collect();
+    sections.dedup();
+    sections
+}
+
+/// The known name nearest to `unknown`, if any is near enough to be meant.
+pub(crate) fn nearest<'a>(unknown: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+    known
+        .map(|name| (edit_distance(unknown, name), name))
+        .min()
+        .filter(|(distance, name)| *distance <= name.len().div_ceil(3))
+        .map(|(_, name)| name)
+}
+
+/// Characters to insert, remove or replace to get from one name to the other (Levenshtein).
+fn edit_distance(left: &str, right: &str) -> usize {
+    let right: Vec<char> = right.chars().collect();
+    let mut row: Vec<usize> = (0..=right.len()).collect();
+    for (index, character) in left.chars().enumerate() {
+        let mut diagonal = row[0];
+        row[0] = index + 1;
+        for (column, other) in right.iter().enumerate() {
+            let replaced = diagonal + usize::from(character != *other);
+            diagonal = row[column + 1];
+            row[column + 1] = replaced.min(diagonal + 1).min(row[column] + 1);
+        }
+    }
+    row[right.len()]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{edit_distance, nearest};
+
+    #[test]
+    fn a_slip_of_the_pen_finds_the_name_that_was_meant() {
+        let names = ["stall_after", "dribble_floor", "dribble_over"];
+        assert_eq!(
+            nearest("stal_after", names.into_iter()),
+            Some("stall_after")
+        );
+        assert_eq!(
+            nearest("dribble_flor", names.into_iter()),
+            Some("dribble_floor")
+        );
+        assert_eq!(nearest("colour", names.into_iter()), None);
+    }
+
+    #[test]
+    fn distances_are_symmetric() {
+        assert_eq!(edit_distance("kitten", "sitting"), 3);
+        assert_eq!(edit_distance("sitting", "kitten"), 3);
+        assert_eq!(edit_distance("", "abc"), 3);
+    }
+}

@@ -1,0 +1,435 @@
+//! Configuration: defaults, then the file, then flags; checked into a [`Config`] that cannot be
+//! wrong.
+//!
+//! In: a TOML file and flags. Out: [`Config`], or one line that says what is wrong and where.
+//! Never: opening a socket, touching the host.
+
+mod file;
+pub(crate) mod keys;
+pub mod units;
+
+use detector_core::settings::{DetectSettings, TableSettings};
+use detector_core::time::SECOND_NS;
+use ipnet::IpNet;
+use std::fs::File;
+use std::io::{self, Read};
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+use units::{Rate, Size, Span};
+
+/// Where the control socket is unless configured otherwise.
+pub(crate) const DEFAULT_CONTROL_SOCKET: &str = "/run/detector/control.sock";
+/// Where the agent keeps things unless configured otherwise.
+pub(crate) const DEFAULT_STATE_DIR: &str = "/var/lib/detector";
+/// Port of the metrics.
+pub(crate) const DEFAULT_PORT: u16 = 10_062;
+/// A configuration file is a page of text; more is not a configuration file.
+const MAX_FILE_BYTES: u64 = 1 << 20;
+/// Most addresses to listen on.
+const MAX_LISTEN_ADDRESSES: usize = 16;
+
+/// A checked configuration.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Config {
+    /// Section `[web]`.
+    pub web: Web,
+    /// Section `[control]`.
+    pub control: Control,
+    /// Section `[detect]`.
+    pub detect: Detect,
+    /// Section `[peers]`.
+    pub peers: Peers,
+    /// Section `[budget]`.
+    pub budget: Budget,
+}
+
+/// Section `[web]`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Web {
+    /// At least one, each once.
+    pub listen_addresses: Vec<SocketAddr>,
+    /// Starts with `/`, is not `/` nor another page of ours.
+    pub telemetry_path: String,
+}
+
+/// Section `[control]`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Control {
+    /// Absolute, and short enough for a Unix socket.
+    pub socket: PathBuf,
+}
+
+/// Section `[detect]`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[allow(missing_docs, reason = "see `keys`")]
+pub struct Detect {
+    pub stall_after: Span,
+    pub dribble_floor: Rate,
+    pub dribble_over: Span,
+    pub hoard_connections: u64,
+    pub hoard_bytes: Size,
+}
+
+/// Section `[peers]`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[allow(missing_docs, reason = "see `keys`")]
+pub struct Peers {
+    pub trusted: Vec<IpNet>,
+    pub ignore: Vec<IpNet>,
+    pub ipv6_prefix: u8,
+    pub export: usize,
+    pub capacity: usize,
+}
+
+/// Section `[budget]`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[allow(missing_docs, reason = "see `keys`")]
+pub struct Budget {
+    pub connections: u32,
+    pub events: usize,
+    pub ring: Size,
+    pub sweep_interval: Span,
+}
+
+/// What flags say; wins over the file.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Overrides {
+    pub(crate) listen_addresses: Vec<SocketAddr>,
+    pub(crate) telemetry_path: Option<String>,
+    pub(crate) control_socket: Option<PathBuf>,
+}
+
+/// Why there is no configuration.
+#[derive(Debug)]
+pub enum ConfigError {
+    /// The file cannot be read.
+    Unreadable {
+        /// Which file.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// The file says something wrong.
+    Wrong {
+        /// Which file.
+        path: PathBuf,
+        /// What and in which line.
+        message: String,
+    },
+    /// A flag says something wrong.
+    WrongFlag {
+        /// What.
+        message: String,
+    },
+}
+
+impl std::fmt::Display for ConfigError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Unreadable { path, source } => {
+                write!(f, "cannot read configuration {}: {source}", path.display())
+            }
+            Self::Wrong { path, message } => {
+                write!(f, "configuration {}: {message}", path.display())
+            }
+            Self::WrongFlag { message } => write!(f, "configuration: {message}"),
+        }
+    }
+}
+
+impl std::error::Error for ConfigError {}
+
+impl Default for Config {
+    fn default() -> Self {
+        let detect = DetectSettings::default();
+        let tables = TableSettings::default();
+        Self {
+            web: Web {
+                listen_addresses: vec![SocketAddr::from((Ipv4Addr::LOCALHOST, DEFAULT_PORT))],
+                telemetry_path: "/metrics".to_owned(),
+            },
+            control: Control {
+                socket: PathBuf::from(DEFAULT_CONTROL_SOCKET),
+            },
+            detect: Detect {
+                stall_after: Span(Duration::from_nanos(detect.stall_after_ns)),
+                dribble_floor: Rate(detect.dribble_floor_bytes_per_second),
+                dribble_over: Span(Duration::from_nanos(detect.dribble_over_ns)),
+                hoard_connections: detect.hoard_connections,
+                hoard_bytes: Size(detect.hoard_bytes),
+            },
+            peers: Peers {
+                trusted: Vec::new(),
+                ignore: vec![
+                    IpNet::new_assert(Ipv4Addr::new(127, 0, 0, 0).into(), 8),
+                    IpNet::new_assert(std::net::Ipv6Addr::LOCALHOST.into(), 128),
+                ],
+                ipv6_prefix: tables.ipv6_prefix,
+                export: tables.export,
+                capacity: tables.peers_capacity,
+            },
+            budget: Budget {
+                connections: 65_536,
+                events: tables.events_capacity,
+                ring: Size(4 << 20),
+                sweep_interval: Span(Duration::from_secs(1)),
+            },
+        }
+    }
+}
+
+impl Config {
+    /// Defaults, then `file`, then `flags`.
+    pub(crate) fn load(file: Option<&Path>, flags: &Overrides) -> Result<Self, ConfigError> {
+        let config = match file {
+            Some(path) => Self::parse(&read(path)?).map_err(|message| ConfigError::Wrong {
+                path: path.to_owned(),
+                message,
+            })?,
+            None => Self::default(),
+        };
+        config
+            .with_flags(flags)
+            .map_err(|message| ConfigError::WrongFlag { message })
+    }
+
+    /// The configuration that a file with this text makes.
+    ///
+    /// # Errors
+    ///
+    /// One line that says what is wrong, in which line or under which key.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        let file = file::parse(text)?;
+        let mut config = Self::default();
+        config.take_file(file);
+        config.check()?;
+        Ok(config)
+    }
+
+    fn take_file(&mut self, file: file::File) {
+        fn take<T>(target: &mut T, value: Option<T>) {
+            if let Some(value) = value {
+                *target = value;
+            }
+        }
+        take(&mut self.web.listen_addresses, file.web.listen_addresses);
+        take(&mut self.web.telemetry_path, file.web.telemetry_path);
+        take(&mut self.control.socket, file.control.socket);
+        take(&mut self.detect.stall_after, file.detect.stall_after);
+        take(&mut self.detect.dribble_floor, file.detect.dribble_floor);
+        take(&mut self.detect.dribble_over, file.detect.dribble_over);
+        take(
+            &mut self.detect.hoard_connections,
+            file.detect.hoard_connections,
+        );
+        take(&mut self.detect.hoard_bytes, file.detect.hoard_bytes);
+        take(&mut self.peers.trusted, file.peers.trusted);
+        take(&mut self.peers.ignore, file.peers.ignore);
+        take(&mut self.peers.ipv6_prefix, file.peers.ipv6_prefix);
+        take(&mut self.peers.export, file.peers.export);
+        take(&mut self.peers.capacity, file.peers.capacity);
+        take(&mut self.budget.connections, file.budget.connections);
+        take(&mut self.budget.events, file.budget.events);
+        take(&mut self.budget.ring, file.budget.ring);
+        take(&mut self.budget.sweep_interval, file.budget.sweep_interval);
+    }
+
+    fn with_flags(mut self, flags: &Overrides) -> Result<Self, String> {
+        if !flags.listen_addresses.is_empty() {
+            self.web
+                .listen_addresses
+                .clone_from(&flags.listen_addresses);
+        }
+        if let Some(path) = &flags.telemetry_path {
+            self.web.telemetry_path.clone_from(path);
+        }
+        if let Some(path) = &flags.control_socket {
+            self.control.socket.clone_from(path);
+        }
+        self.check()?;
+        Ok(self)
+    }
+
+    fn check(&self) -> Result<(), String> {
+        self.check_web()?;
+        self.check_control()?;
+        within(
+            "detect.stall_after",
+            self.detect.stall_after,
+            seconds(1),
+            seconds(3600),
+        )?;
+        within(
+            "detect.dribble_floor",
+            self.detect.dribble_floor,
+            Rate(1),
+            Rate(1 << 40),
+        )?;
+        within(
+            "detect.dribble_over",
+            self.detect.dribble_over,
+            seconds(1),
+            seconds(86_400),
+        )?;
+        within(
+            "detect.hoard_connections",
+            self.detect.hoard_connections,
+            1,
+            10_000_000,
+        )?;
+        within(
+            "detect.hoard_bytes",
+            self.detect.hoard_bytes,
+            Size(1),
+            Size(1 << 50),
+        )?;
+        within("peers.ipv6_prefix", self.peers.ipv6_prefix, 1, 128)?;
+        within("peers.capacity", self.peers.capacity, 16, 4_194_304)?;
+        within(
+            "peers.export",
+            self.peers.export,
+            0,
+            1_000.min(self.peers.capacity),
+        )?;
+        within("budget.connections", self.budget.connections, 16, 4_194_304)?;
+        within("budget.events", self.budget.events, 16, 1_048_576)?;
+        within(
+            "budget.ring",
+            self.budget.ring,
+            Size(64 << 10),
+            Size(1 << 30),
+        )?;
+        if !self.budget.ring.0.is_power_of_two() {
+            return Err(format!(
+                "budget.ring = {} is no power of two",
+                self.budget.ring
+            ));
+        }
+        let (shortest, longest) = (Span(Duration::from_millis(100)), seconds(60));
+        within(
+            "budget.sweep_interval",
+            self.budget.sweep_interval,
+            shortest,
+            longest,
+        )
+    }
+
+    fn check_web(&self) -> Result<(), String> {
+        let addresses = &self.web.listen_addresses;
+        within(
+            "number of web.listen_addresses",
+            addresses.len(),
+            1,
+            MAX_LISTEN_ADDRESSES,
+        )?;
+        for (index, address) in addresses.iter().enumerate() {
+            // Port 0 asks for any free port, so it may be there twice.
+            if address.port() != 0 && addresses[..index].contains(address) {
+                return Err(format!("web.listen_addresses names {address} twice"));
+            }
+        }
+        let path = &self.web.telemetry_path;
+        let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"/-_.~".contains(&byte);
+        if !path.starts_with('/') || !path.bytes().all(is_plain) {
+            return Err(format!(
+                "web.telemetry_path = {path:?} is no path such as /metrics"
+            ));
+        }
+        if ["/", "/healthz", "/readyz"].contains(&path.as_str()) {
+            return Err(format!(
+                "web.telemetry_path = {path:?} is another page of the agent"
+            ));
+        }
+        Ok(())
+    }
+
+    fn check_control(&self) -> Result<(), String> {
+        // `sun_path` has 108 bytes with the final zero; the lock file beside has its own limit.
+        const MAX_PATH_BYTES: usize = 107;
+        let socket = &self.control.socket;
+        let bytes = socket.as_os_str().as_encoded_bytes();
+        if !socket.is_absolute() || socket.file_name().is_none() || bytes.contains(&0) {
+            return Err(format!(
+                "control.socket = {socket:?} is no absolute path of a file"
+            ));
+        }
+        if bytes.len() > MAX_PATH_BYTES {
+            return Err(format!(
+                "control.socket = {socket:?} is longer than {MAX_PATH_BYTES} bytes"
+            ));
+        }
+        Ok(())
+    }
+
+    /// Thresholds for the core.
+    pub(crate) fn detect_settings(&self) -> DetectSettings {
+        DetectSettings {
+            stall_after_ns: self.detect.stall_after.as_ns(),
+            dribble_floor_bytes_per_second: self.detect.dribble_floor.0,
+            dribble_over_ns: self.detect.dribble_over.as_ns(),
+            hoard_connections: self.detect.hoard_connections,
+            hoard_bytes: self.detect.hoard_bytes.0,
+        }
+    }
+
+    /// Table sizes for the core.
+    pub(crate) fn table_settings(&self) -> TableSettings {
+        TableSettings {
+            peers_capacity: self.peers.capacity,
+            connections_capacity: usize::try_from(self.budget.connections).unwrap_or(usize::MAX),
+            events_capacity: self.budget.events,
+            export: self.peers.export,
+            export_hold_ns: 900 * SECOND_NS,
+            ipv6_prefix: self.peers.ipv6_prefix,
+        }
+    }
+
+    /// Keys that differ from `running` and that only a restart applies.
+    pub(crate) fn needs_restart(&self, running: &Self) -> Vec<String> {
+        keys::KEYS
+            .iter()
+            .filter(|key| !key.is_reloaded && (key.value)(self) != (key.value)(running))
+            .map(|key| format!("{}.{}", key.section, key.name))
+            .collect()
+    }
+}
+
+const fn seconds(seconds: u64) -> Span {
+    Span(Duration::from_secs(seconds))
+}
+
+fn within<T: PartialOrd + std::fmt::Display>(
+    key: &str,
+    value: T,
+    least: T,
+    most: T,
+) -> Result<(), String> {
+    if value < least || value > most {
+        return Err(format!("{key} = {value} is outside {least} to {most}"));
+    }
+    Ok(())
+}
+
+fn read(path: &Path) -> Result<String, ConfigError> {
+    let unreadable = |source| ConfigError::Unreadable {
+        path: path.to_owned(),
+        source,
+    };
+    let mut text = String::new();
+    File::open(path)
+        .map_err(unreadable)?
+        .take(MAX_FILE_BYTES + 1)
+        .read_to_string(&mut text)
+        .map_err(unreadable)?;
+    if text.len() as u64 > MAX_FILE_BYTES {
+        return Err(unreadable(io::Error::new(
+            io::ErrorKind::FileTooLarge,
+            "larger than 1 MiB",
+        )));
+    }
+    Ok(text)
+}
+
+#[cfg(test)]
+mod tests;

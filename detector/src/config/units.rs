@@ -1,0 +1,203 @@
+//! Numbers with units, as users write them: `5s`, `256MiB`, `500B/s`.
+
+use serde::de::{self, Deserialize, Deserializer, Visitor};
+use std::fmt;
+use std::time::Duration;
+
+const DURATION_UNITS: [(&str, u64); 5] = [
+    ("ms", 1),
+    ("s", 1_000),
+    ("m", 60_000),
+    ("h", 3_600_000),
+    ("d", 86_400_000),
+];
+const SIZE_UNITS: [(&str, u64); 5] = [
+    ("B", 1),
+    ("KiB", 1 << 10),
+    ("MiB", 1 << 20),
+    ("GiB", 1 << 30),
+    ("TiB", 1 << 40),
+];
+
+/// Reads a whole number and a unit of time: `250ms`, `5s`, `10m`, `2h`, `7d`.
+///
+/// # Errors
+///
+/// What is expected, if `text` is anything else or too large.
+pub fn parse_duration(text: &str) -> Result<Duration, String> {
+    scaled(text, &DURATION_UNITS)
+        .map(Duration::from_millis)
+        .ok_or_else(|| format!("`{text}` is no duration such as 250ms, 5s, 10m, 2h or 7d"))
+}
+
+/// Reads a whole number and a unit of size: `512B`, `64KiB`, `256MiB`, `1GiB`.
+///
+/// # Errors
+///
+/// What is expected, if `text` is anything else or too large.
+pub fn parse_size(text: &str) -> Result<u64, String> {
+    scaled(text, &SIZE_UNITS)
+        .ok_or_else(|| format!("`{text}` is no size such as 512B, 64KiB, 256MiB or 1GiB"))
+}
+
+/// Reads a size per second: `500B/s`, `2KiB/s`.
+///
+/// # Errors
+///
+/// What is expected, if `text` is anything else or too large.
+pub fn parse_rate(text: &str) -> Result<u64, String> {
+    text.strip_suffix("/s")
+        .and_then(|size| scaled(size, &SIZE_UNITS))
+        .ok_or_else(|| format!("`{text}` is no rate such as 500B/s or 2KiB/s"))
+}
+
+fn scaled(text: &str, units: &[(&str, u64)]) -> Option<u64> {
+    let split = text.find(|character: char| !character.is_ascii_digit())?;
+    let (digits, unit) = text.split_at(split);
+    let number: u64 = digits.parse().ok()?;
+    let (_, factor) = units.iter().find(|(name, _)| *name == unit)?;
+    number.checked_mul(*factor)
+}
+
+fn written(number: u64, units: &[(&str, u64)]) -> String {
+    let exact = units
+        .iter()
+        .rev()
+        .find(|(_, factor)| number >= *factor && number % factor == 0);
+    match exact {
+        Some((unit, factor)) => format!("{}{unit}", number / factor),
+        None => format!("0{}", units[0].0),
+    }
+}
+
+/// A span of time in the configuration.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Span(pub Duration);
+
+/// A number of bytes in the configuration.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Size(pub u64);
+
+/// A number of bytes per second in the configuration.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Rate(pub u64);
+
+impl Span {
+    /// Nanoseconds, at most what fits.
+    #[must_use]
+    pub fn as_ns(self) -> u64 {
+        u64::try_from(self.0.as_nanos()).unwrap_or(u64::MAX)
+    }
+}
+
+impl fmt::Display for Span {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let milliseconds = u64::try_from(self.0.as_millis()).unwrap_or(u64::MAX);
+        f.write_str(&written(milliseconds, &DURATION_UNITS))
+    }
+}
+
+impl fmt::Display for Size {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&written(self.0, &SIZE_UNITS))
+    }
+}
+
+impl fmt::Display for Rate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/s", written(self.0, &SIZE_UNITS))
+    }
+}
+
+struct Text<T> {
+    expected: &'static str,
+    parse: fn(&str) -> Result<T, String>,
+}
+
+impl<T> Visitor<'_> for Text<T> {
+    type Value = T;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.expected)
+    }
+
+    fn visit_str<E: de::Error>(self, text: &str) -> Result<T, E> {
+        (self.parse)(text).map_err(E::custom)
+    }
+}
+
+impl<'de> Deserialize<'de> for Span {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_str(Text {
+            expected: "a duration such as \"5s\"",
+            parse: |text| parse_duration(text).map(Self),
+        })
+    }
+}
+
+impl<'de> Deserialize<'de> for Size {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_str(Text {
+            expected: "a size such as \"256MiB\"",
+            parse: |text| parse_size(text).map(Self),
+        })
+    }
+}
+
+impl<'de> Deserialize<'de> for Rate {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_str(Text {
+            expected: "a rate such as \"500B/s\"",
+            parse: |text| parse_rate(text).map(Self),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Rate, Size, Span, parse_duration, parse_rate, parse_size};
+    use std::time::Duration;
+
+    #[test]
+    fn units_are_read() {
+        assert_eq!(parse_duration("250ms"), Ok(Duration::from_millis(250)));
+        assert_eq!(parse_duration("10m"), Ok(Duration::from_secs(600)));
+        assert_eq!(parse_size("256MiB"), Ok(256 << 20));
+        assert_eq!(parse_rate("500B/s"), Ok(500));
+    }
+
+    #[test]
+    fn what_is_no_number_with_a_unit_is_refused() {
+        for text in [
+            "",
+            "5",
+            "s",
+            "-5s",
+            "5 s",
+            "5S",
+            "1.5s",
+            "99999999999999999999s",
+            "5µs",
+        ] {
+            assert!(parse_duration(text).is_err(), "{text}");
+        }
+        for text in ["1", "1MB", "1mib", "18446744073709551615KiB"] {
+            assert!(parse_size(text).is_err(), "{text}");
+        }
+        for text in ["500", "500B", "500/s", "B/s"] {
+            assert!(parse_rate(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_is_written_reads_back() {
+        for seconds in [0, 1, 59, 60, 3600, 86_400, 90_061] {
+            let span = Span(Duration::from_secs(seconds));
+            assert_eq!(parse_duration(&span.to_string()), Ok(span.0));
+        }
+        for bytes in [0, 1, 1023, 1024, 64 << 20, (1 << 30) + 1] {
+            assert_eq!(parse_size(&Size(bytes).to_string()), Ok(bytes));
+            assert_eq!(parse_rate(&Rate(bytes).to_string()), Ok(bytes));
+        }
+    }
+}

@@ -1,0 +1,123 @@
+//! Which events a reader asked for.
+
+use crate::{clock, time_text};
+use detector_core::snapshot::{Event, FlagKind};
+use detector_core::time::rfc3339;
+
+/// Bounds are inclusive; what is absent does not filter.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct EventFilter {
+    /// RFC 3339 in UTC with milliseconds, as events carry it, so that text order is time order.
+    since: Option<String>,
+    until: Option<String>,
+    peer: Option<String>,
+    kind: Option<FlagKind>,
+    /// Whether to go on with events as they happen.
+    pub(crate) follows: bool,
+}
+
+impl EventFilter {
+    /// Reads query parameters. Unknown names and broken values are refused: a filter that is
+    /// silently ignored shows the wrong events.
+    pub(crate) fn parse(parameters: &[(String, String)]) -> Result<Self, String> {
+        let mut filter = Self::default();
+        for (name, value) in parameters {
+            match name.as_str() {
+                "since" => filter.since = Some(bound(value)?),
+                "until" => filter.until = Some(bound(value)?),
+                "peer" => filter.peer = Some(value.clone()),
+                "kind" => filter.kind = Some(kind(value)?),
+                "follow" => filter.follows = is_yes(value)?,
+                _ => return Err(format!("unknown parameter `{name}`")),
+            }
+        }
+        Ok(filter)
+    }
+
+    /// Events of one peer.
+    pub(crate) fn of_peer(peer: &str) -> Self {
+        Self {
+            peer: Some(peer.to_owned()),
+            ..Self::default()
+        }
+    }
+
+    /// Whether an event was asked for.
+    pub(crate) fn wants(&self, event: &Event) -> bool {
+        self.since.as_ref().is_none_or(|since| event.time >= *since)
+            && self.until.as_ref().is_none_or(|until| event.time <= *until)
+            && self.peer.as_ref().is_none_or(|peer| event.peer == *peer)
+            && self.kind.is_none_or(|kind| event.kind == kind)
+    }
+}
+
+fn bound(value: &str) -> Result<String, String> {
+    time_text::parse(value, clock::unix_ns()).map(rfc3339)
+}
+
+fn kind(value: &str) -> Result<FlagKind, String> {
+    FlagKind::ALL
+        .into_iter()
+        .find(|kind| kind.label() == value)
+        .ok_or_else(|| format!("unknown kind `{value}`"))
+}
+
+fn is_yes(value: &str) -> Result<bool, String> {
+    match value {
+        "1" | "true" | "" => Ok(true),
+        "0" | "false" => Ok(false),
+        _ => Err(format!("`follow` is 0 or 1, not `{value}`")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::EventFilter;
+    use crate::wording::tests::event;
+    use detector_core::snapshot::FlagKind;
+
+    fn parse(parameters: &[(&str, &str)]) -> Result<EventFilter, String> {
+        let parameters: Vec<_> = parameters
+            .iter()
+            .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+            .collect();
+        EventFilter::parse(&parameters)
+    }
+
+    #[test]
+    fn time_peer_and_kind_filter() {
+        let stall = event(1, FlagKind::ZeroWindowStall, &[]);
+        for (parameters, expected) in [
+            (&[][..], true),
+            (&[("since", "2026-12-29T21:04:05.123Z")], true),
+            (&[("since", "2026-12-29T21:04:05.124Z")], false),
+            (&[("until", "2026-12-29T22:04:05.123+01:00")], true),
+            (&[("until", "2026-12-29T21:04:05Z")], false),
+            (
+                &[("peer", "198.51.100.7"), ("kind", "zero-window-stall")],
+                true,
+            ),
+            (&[("peer", "198.51.100.8")], false),
+            (&[("kind", "dribble")], false),
+        ] {
+            assert_eq!(
+                parse(parameters).unwrap().wants(&stall),
+                expected,
+                "{parameters:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn unknown_and_broken_parameters_are_refused() {
+        for parameters in [
+            ("sinc", "10m"),
+            ("since", "soon"),
+            ("kind", "x"),
+            ("follow", "maybe"),
+        ] {
+            assert!(parse(&[parameters]).is_err(), "{parameters:?}");
+        }
+        assert!(parse(&[("follow", "1")]).unwrap().follows);
+    }
+}

@@ -1,0 +1,86 @@
+//! Listening sockets, set up so that a slow reader costs little.
+
+use super::paced::Abort;
+use std::io;
+use std::net::SocketAddr;
+use std::time::Duration;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::{TcpListener, TcpSocket, TcpStream, UnixListener, UnixStream};
+
+/// Connections the kernel completes before they are accepted.
+const BACKLOG: u32 = 128;
+/// Kernel memory for bytes a client has not taken; the kernel doubles it for its own bookkeeping.
+const SEND_BUFFER_BYTES: u32 = 256 << 10;
+/// After this long without acknowledgement the kernel drops a connection and its memory,
+/// also when the client keeps its window at zero.
+const USER_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// Where connections come from.
+pub(crate) trait Listener: Send + 'static {
+    /// A connection.
+    type Stream: AsyncRead + AsyncWrite + Abort + Send + Unpin + 'static;
+
+    /// Waits for the next connection.
+    fn accept(&self) -> impl Future<Output = io::Result<Self::Stream>> + Send;
+
+    /// Sends a few bytes without waiting, as far as they fit.
+    fn send_now(stream: &Self::Stream, bytes: &[u8]);
+}
+
+/// A bound TCP listener.
+#[derive(Debug)]
+pub(crate) struct BoundTcp {
+    listener: TcpListener,
+    address: SocketAddr,
+}
+
+impl BoundTcp {
+    /// Binds; an IPv6 wildcard takes IPv4 too where the host says so.
+    pub(crate) fn bind(address: SocketAddr) -> io::Result<Self> {
+        let socket = match address {
+            SocketAddr::V4(_) => TcpSocket::new_v4()?,
+            SocketAddr::V6(_) => TcpSocket::new_v6()?,
+        };
+        // Otherwise an agent that restarts would wait for connections of the last one to expire.
+        socket.set_reuseaddr(true)?;
+        socket.set_send_buffer_size(SEND_BUFFER_BYTES)?;
+        socket.bind(address)?;
+        let listener = socket.listen(BACKLOG)?;
+        let address = listener.local_addr()?;
+        Ok(Self { listener, address })
+    }
+
+    /// The address with the real port.
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.address
+    }
+}
+
+impl Listener for BoundTcp {
+    type Stream = TcpStream;
+
+    async fn accept(&self) -> io::Result<TcpStream> {
+        let (stream, _) = self.listener.accept().await?;
+        let milliseconds = u32::try_from(USER_TIMEOUT.as_millis()).unwrap_or(u32::MAX);
+        // Both only make a good thing better.
+        let _ = rustix::net::sockopt::set_tcp_user_timeout(&stream, milliseconds);
+        drop(stream.set_nodelay(true));
+        Ok(stream)
+    }
+
+    fn send_now(stream: &TcpStream, bytes: &[u8]) {
+        drop(stream.try_write(bytes));
+    }
+}
+
+impl Listener for UnixListener {
+    type Stream = UnixStream;
+
+    async fn accept(&self) -> io::Result<UnixStream> {
+        UnixListener::accept(self).await.map(|(stream, _)| stream)
+    }
+
+    fn send_now(stream: &UnixStream, bytes: &[u8]) {
+        drop(stream.try_write(bytes));
+    }
+}

@@ -1,0 +1,204 @@
+//! Requests and responses as handlers see them.
+
+use bytes::Bytes;
+use http_body::{Body, Frame, SizeHint};
+use hyper::{Method, StatusCode};
+use std::convert::Infallible;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use tokio::sync::mpsc;
+
+use super::paced::Pace;
+
+/// A request that came through the limits: GET or HEAD.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Request {
+    /// Path with percent escapes decoded.
+    pub(crate) path: String,
+    /// Parameters of the query, decoded, in their order.
+    pub(crate) parameters: Vec<(String, String)>,
+}
+
+impl Request {
+    /// The request for a path and query; `None` if an escape is broken or is not UTF-8.
+    pub(crate) fn parse(path: &str, query: Option<&str>) -> Option<Self> {
+        let mut parameters = Vec::new();
+        for pair in query
+            .unwrap_or("")
+            .split('&')
+            .filter(|pair| !pair.is_empty())
+        {
+            let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
+            // A plus sign stays one: times carry it (`+01:00`).
+            parameters.push((percent_decoded(name)?, percent_decoded(value)?));
+        }
+        Some(Self {
+            path: percent_decoded(path)?,
+            parameters,
+        })
+    }
+}
+
+fn percent_decoded(text: &str) -> Option<String> {
+    let mut decoded = Vec::with_capacity(text.len());
+    let mut bytes = text.bytes();
+    while let Some(byte) = bytes.next() {
+        if byte != b'%' {
+            decoded.push(byte);
+            continue;
+        }
+        let high = char::from(bytes.next()?).to_digit(16)?;
+        let low = char::from(bytes.next()?).to_digit(16)?;
+        decoded.push(u8::try_from(high * 16 + low).ok()?);
+    }
+    String::from_utf8(decoded).ok()
+}
+
+/// `text` with every byte escaped that is not plain in a path or a query's value.
+pub(crate) fn percent_encoded(text: &str) -> String {
+    let mut encoded = String::with_capacity(text.len());
+    for byte in text.bytes() {
+        if byte.is_ascii_alphanumeric() || b"-._~:/".contains(&byte) {
+            encoded.push(char::from(byte));
+        } else {
+            encoded.push_str(&format!("%{byte:02X}"));
+        }
+    }
+    encoded
+}
+
+/// What a handler answers.
+#[derive(Debug)]
+pub(crate) struct Response {
+    /// Status.
+    pub(crate) status: StatusCode,
+    /// `Content-Type`.
+    pub(crate) content_type: &'static str,
+    /// Body.
+    pub(crate) content: Content,
+}
+
+/// Body of a response.
+#[derive(Debug)]
+pub(crate) enum Content {
+    /// All of it at once.
+    Whole(Bytes),
+    /// Pieces as they are made; the sender waits while the client does not take them.
+    Pieces(mpsc::Receiver<Bytes>),
+    /// The same without end: the limit on the length of a response does not apply.
+    EndlessPieces(mpsc::Receiver<Bytes>),
+}
+
+impl Response {
+    /// A page of text.
+    pub(crate) fn text(status: StatusCode, text: impl Into<String>) -> Self {
+        Self {
+            status,
+            content_type: "text/plain; charset=utf-8",
+            content: Content::Whole(Bytes::from(text.into())),
+        }
+    }
+
+    /// A JSON object with one field `error`.
+    pub(crate) fn json_error(status: StatusCode, message: &str) -> Self {
+        Self {
+            status,
+            content_type: "application/json",
+            content: Content::Whole(serde_json::json!({ "error": message }).to_string().into()),
+        }
+    }
+
+    /// For any other method than GET and HEAD.
+    pub(crate) fn method_not_allowed(method: &Method) -> Self {
+        Self::text(
+            StatusCode::METHOD_NOT_ALLOWED,
+            format!("{method} is not allowed here, only GET and HEAD\n"),
+        )
+    }
+}
+
+/// The body that hyper sends; tells the stream when it has ended.
+pub(super) struct PacedBody {
+    content: Content,
+    pace: Pace,
+}
+
+impl PacedBody {
+    pub(super) fn new(content: Content, pace: Pace) -> Self {
+        if matches!(content, Content::EndlessPieces(_)) {
+            pace.response_is_endless();
+        }
+        Self { content, pace }
+    }
+}
+
+impl Drop for PacedBody {
+    fn drop(&mut self) {
+        self.pace.body_ended();
+    }
+}
+
+impl Body for PacedBody {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        match &mut self.content {
+            Content::Whole(bytes) if bytes.is_empty() => Poll::Ready(None),
+            Content::Whole(bytes) => Poll::Ready(Some(Ok(Frame::data(std::mem::take(bytes))))),
+            Content::Pieces(pieces) | Content::EndlessPieces(pieces) => pieces
+                .poll_recv(context)
+                .map(|piece| piece.map(|bytes| Ok(Frame::data(bytes)))),
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        matches!(&self.content, Content::Whole(bytes) if bytes.is_empty())
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match &self.content {
+            Content::Whole(bytes) => SizeHint::with_exact(bytes.len() as u64),
+            Content::Pieces(_) | Content::EndlessPieces(_) => SizeHint::default(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Request, percent_encoded};
+
+    #[test]
+    fn escapes_in_path_and_query_are_decoded() {
+        let request = Request::parse(
+            "/v1/peers/2001:db8::%2F64",
+            Some("since=2026-01-01T00:00:00+01:00&&kind=dribble&follow"),
+        )
+        .unwrap();
+        assert_eq!(request.path, "/v1/peers/2001:db8::/64");
+        let expected = [
+            ("since", "2026-01-01T00:00:00+01:00"),
+            ("kind", "dribble"),
+            ("follow", ""),
+        ];
+        let expected = expected.map(|(name, value)| (name.to_owned(), value.to_owned()));
+        assert_eq!(request.parameters, expected);
+    }
+
+    #[test]
+    fn broken_escapes_are_refused() {
+        for path in ["/%", "/%4", "/%zz", "/%ff", "/%+1"] {
+            assert_eq!(Request::parse(path, None), None, "{path}");
+        }
+    }
+
+    #[test]
+    fn what_is_encoded_decodes_to_itself() {
+        let text = "2001:db8::/64 &?#%+ü";
+        let request = Request::parse(&percent_encoded(text), None).unwrap();
+        assert_eq!(request.path, text);
+    }
+}

@@ -1,0 +1,18 @@
+//! A small HTTP/1.1 server that no client can hold: for TCP and for Unix sockets alike.
+//!
+//! In: accepted connections. Out: [`Request`]s to a [`Handler`], its [`Response`]s to the client.
+//! Never: knowing what is served.
+
+mod limits;
+mod listen;
+mod message;
+mod paced;
+mod serve;
+
+pub(crate) use limits::{Limits, Refusals};
+pub(crate) use listen::BoundTcp;
+pub(crate) use message::{Content, Request, Response, percent_encoded};
+pub(crate) use serve::{Handler, serve};
+
+#[cfg(test)]
+mod tests;

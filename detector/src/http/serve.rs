@@ -1,0 +1,191 @@
+//! The accept loop, and one task for each connection.
+
+use super::limits::{Limits, Refusals, count};
+use super::listen::Listener;
+use super::message::{PacedBody, Request, Response};
+use super::paced::{Pace, Paced};
+use hyper::body::Incoming;
+use hyper::header::{self, HeaderName, HeaderValue};
+use hyper::service::service_fn;
+use hyper::{Method, StatusCode};
+use hyper_util::rt::TokioIo;
+use std::convert::Infallible;
+use std::io;
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+
+/// Pause after a failure to accept that will not pass by itself.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+/// How long connections may go on once the agent stops.
+const STOP_PATIENCE: Duration = Duration::from_millis(500);
+const OVER_LIMIT: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\nConnection: close\r\n\
+    Content-Type: text/plain; charset=utf-8\r\nContent-Length: 21\r\n\r\ntoo many connections\n";
+const HEADERS: [(HeaderName, HeaderValue); 4] = [
+    (
+        header::X_CONTENT_TYPE_OPTIONS,
+        HeaderValue::from_static("nosniff"),
+    ),
+    (
+        header::CONTENT_SECURITY_POLICY,
+        HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'"),
+    ),
+    (header::CACHE_CONTROL, HeaderValue::from_static("no-store")),
+    (
+        header::REFERRER_POLICY,
+        HeaderValue::from_static("no-referrer"),
+    ),
+];
+
+/// Answers requests.
+pub(crate) trait Handler: Send + Sync + 'static {
+    /// Answers one request. Quick: it runs on the agent's only event loop.
+    fn handle(self: Arc<Self>, request: Request) -> impl Future<Output = Response> + Send;
+}
+
+/// Serves until `stop` says so, then lets running responses end for a moment.
+pub(crate) async fn serve<L: Listener, H: Handler>(
+    listener: L,
+    handler: Arc<H>,
+    limits: Limits,
+    refusals: Arc<Refusals>,
+    mut stop: watch::Receiver<bool>,
+) {
+    let mut connections = JoinSet::new();
+    loop {
+        tokio::select! {
+            () = stopped(&mut stop) => break,
+            // Ended tasks are collected at once, so that the set counts the open connections.
+            Some(_) = connections.join_next() => {}
+            accepted = listener.accept() => match accepted {
+                Ok(stream) if connections.len() >= limits.connections => {
+                    count(&refusals.over_limit);
+                    L::send_now(&stream, OVER_LIMIT);
+                }
+                Ok(stream) => {
+                    let pace = Pace::new(connections.len() >= limits.connections / 2);
+                    let stream = Paced::new(stream, pace.clone(), limits);
+                    let connection = Connection {
+                        handler: Arc::clone(&handler),
+                        limits,
+                        refusals: Arc::clone(&refusals),
+                        pace,
+                    };
+                    connections.spawn(connection.run(stream, stop.clone()));
+                }
+                Err(error) => {
+                    count(&refusals.accept_failed);
+                    if !is_passing(&error) {
+                        tracing::warn!("cannot accept a connection: {error}");
+                        tokio::time::sleep(ACCEPT_PAUSE).await;
+                    }
+                }
+            },
+        }
+    }
+    drop(listener);
+    // Tasks that need longer are dropped with the set.
+    let _ = tokio::time::timeout(STOP_PATIENCE, async {
+        while connections.join_next().await.is_some() {}
+    })
+    .await;
+}
+
+/// Waits until the agent stops.
+async fn stopped(stop: &mut watch::Receiver<bool>) {
+    // An error means that nobody is left who could go on.
+    drop(stop.wait_for(|stops| *stops).await);
+}
+
+/// Failures that concern only the connection that was to be accepted.
+fn is_passing(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::ConnectionAborted
+            | io::ErrorKind::ConnectionReset
+            | io::ErrorKind::ConnectionRefused
+            | io::ErrorKind::Interrupted
+    )
+}
+
+/// One connection: its requests to the handler, its failures to the counts.
+pub(super) struct Connection<H> {
+    pub(super) handler: Arc<H>,
+    pub(super) limits: Limits,
+    pub(super) refusals: Arc<Refusals>,
+    pub(super) pace: Pace,
+}
+
+impl<H: Handler> Connection<H> {
+    /// Serves until either side ends it.
+    pub(super) async fn run<S>(self, stream: Paced<S>, mut stop: watch::Receiver<bool>)
+    where
+        Paced<S>: tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin,
+    {
+        let connection = Arc::new(self);
+        let serving = Arc::clone(&connection);
+        let service = service_fn(move |request| Arc::clone(&serving).respond(request));
+        let http = hyper::server::conn::http1::Builder::new()
+            .max_buf_size(connection.limits.head_bytes)
+            // The stream has its own deadlines, which tell idle from slow.
+            .header_read_timeout(None)
+            .serve_connection(TokioIo::new(stream), service);
+        let mut http = pin!(http);
+        // How it ended is the client's business, unless the stream had to cut it.
+        let _ended = tokio::select! {
+            ended = http.as_mut() => ended,
+            () = stopped(&mut stop) => {
+                http.as_mut().graceful_shutdown();
+                http.await
+            }
+        };
+        if connection.pace.is_cut() {
+            count(&connection.refusals.too_slow);
+        }
+    }
+
+    async fn respond(
+        self: Arc<Self>,
+        request: hyper::Request<Incoming>,
+    ) -> Result<hyper::Response<PacedBody>, Infallible> {
+        self.pace.request_arrived();
+        let response = self.answer(&request).await;
+        let is_refused_method = response.status == StatusCode::METHOD_NOT_ALLOWED;
+        let body = PacedBody::new(response.content, self.pace.clone());
+        let mut answer = hyper::Response::new(body);
+        *answer.status_mut() = response.status;
+        let headers = answer.headers_mut();
+        headers.extend(HEADERS);
+        headers.insert(
+            header::CONTENT_TYPE,
+            HeaderValue::from_static(response.content_type),
+        );
+        if is_refused_method {
+            headers.insert(header::ALLOW, HeaderValue::from_static("GET, HEAD"));
+        }
+        Ok(answer)
+    }
+
+    async fn answer(&self, request: &hyper::Request<Incoming>) -> Response {
+        if !matches!(*request.method(), Method::GET | Method::HEAD) {
+            return Response::method_not_allowed(request.method());
+        }
+        let uri = request.uri();
+        let Some(request) = Request::parse(uri.path(), uri.query()) else {
+            return Response::text(StatusCode::BAD_REQUEST, "broken escape in the address\n");
+        };
+        // A task of its own: a panic ends it and nothing else.
+        let mut making = JoinSet::new();
+        making.spawn(Arc::clone(&self.handler).handle(request));
+        match tokio::time::timeout(self.limits.handler_timeout, making.join_next()).await {
+            Ok(Some(Ok(response))) => response,
+            failed => {
+                count(&self.refusals.handler_failed);
+                tracing::error!("{} failed: {failed:?}", uri.path());
+                Response::text(StatusCode::INTERNAL_SERVER_ERROR, "internal error\n")
+            }
+        }
+    }
+}

@@ -1,0 +1,317 @@
+use super::limits::{Limits, Refusals};
+use super::listen::BoundTcp;
+use super::message::{Content, Request, Response};
+use super::paced::{Abort, Pace, Paced};
+use super::serve::{Connection, Handler, serve};
+use bytes::Bytes;
+use hyper::StatusCode;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
+use tokio::net::TcpStream;
+use tokio::sync::{mpsc, watch};
+use tokio::task::JoinHandle;
+use tokio::time::{Instant, sleep, timeout};
+
+impl Abort for DuplexStream {
+    fn abort(&self) {}
+}
+
+struct Pages;
+
+impl Handler for Pages {
+    async fn handle(self: Arc<Self>, request: Request) -> Response {
+        let content = match request.path.as_str() {
+            "/large" => Content::Whole(vec![b'x'; 1 << 20].into()),
+            "/endless" => {
+                let (sender, pieces) = mpsc::channel(1);
+                tokio::spawn(async move {
+                    while sender.send(Bytes::from_static(b"tick\n")).await.is_ok() {
+                        sleep(Duration::from_secs(20)).await;
+                    }
+                });
+                Content::EndlessPieces(pieces)
+            }
+            "/panic" => panic!("a handler that panics"),
+            "/stuck" => std::future::pending().await,
+            _ => Content::Whole(Bytes::from_static(b"hello\n")),
+        };
+        Response {
+            status: StatusCode::OK,
+            content_type: "text/plain; charset=utf-8",
+            content,
+        }
+    }
+}
+
+/// A client of a connection without a network, so that time can be paused.
+struct Client {
+    stream: DuplexStream,
+    server: JoinHandle<()>,
+    refusals: Arc<Refusals>,
+    _stop: watch::Sender<bool>,
+}
+
+fn connect(is_crowded: bool) -> Client {
+    let (stream, served) = duplex(1 << 10);
+    let refusals = Arc::new(Refusals::default());
+    let pace = Pace::new(is_crowded);
+    let connection = Connection {
+        handler: Arc::new(Pages),
+        limits: Limits::WEB,
+        refusals: Arc::clone(&refusals),
+        pace: pace.clone(),
+    };
+    let stop = watch::Sender::new(false);
+    let server =
+        tokio::spawn(connection.run(Paced::new(served, pace, Limits::WEB), stop.subscribe()));
+    Client {
+        stream,
+        server,
+        refusals,
+        _stop: stop,
+    }
+}
+
+impl Client {
+    async fn send(&mut self, text: &str) {
+        self.stream.write_all(text.as_bytes()).await.unwrap();
+    }
+
+    /// Reads until the response's end is in sight; its body must not be longer than a buffer.
+    async fn receive(&mut self) -> String {
+        let mut text = Vec::new();
+        loop {
+            let mut buffer = [0; 4096];
+            let count = self.stream.read(&mut buffer).await.unwrap();
+            text.extend_from_slice(&buffer[..count]);
+            let so_far = String::from_utf8_lossy(&text).into_owned();
+            let head_end = so_far.find("\r\n\r\n");
+            if count == 0 || head_end.is_some_and(|end| so_far.len() > end + 4) {
+                return so_far;
+            }
+        }
+    }
+
+    /// Waits for the server to end the connection; gives seconds.
+    async fn until_closed(self) -> f64 {
+        let began = Instant::now();
+        timeout(Duration::from_secs(1000), self.server)
+            .await
+            .expect("the server holds on to the connection")
+            .unwrap();
+        began.elapsed().as_secs_f64()
+    }
+}
+
+fn too_slow(refusals: &Refusals) -> u64 {
+    refusals.too_slow.load(Ordering::Relaxed)
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_request_is_answered_and_the_connection_kept() {
+    let mut client = connect(false);
+    for _ in 0..3 {
+        client.send("GET / HTTP/1.1\r\nHost: x\r\n\r\n").await;
+        let response = client.receive().await;
+        assert!(response.starts_with("HTTP/1.1 200 OK\r\n"), "{response}");
+        assert!(
+            response.contains("x-content-type-options: nosniff"),
+            "{response}"
+        );
+        assert!(response.contains("default-src 'none'"), "{response}");
+        assert!(response.ends_with("\r\n\r\nhello\n"), "{response}");
+        sleep(Duration::from_secs(60)).await;
+    }
+    let seconds = client.until_closed().await;
+    assert!((55.0..65.0).contains(&seconds), "idle for 60 + {seconds} s");
+}
+
+#[tokio::test(start_paused = true)]
+async fn where_it_is_crowded_idle_connections_end_soon() {
+    let mut client = connect(true);
+    client.send("GET / HTTP/1.1\r\nHost: x\r\n\r\n").await;
+    client.receive().await;
+    let seconds = client.until_closed().await;
+    assert!(seconds < 3.0, "{seconds} s");
+}
+
+#[tokio::test(start_paused = true)]
+async fn only_get_and_head_are_answered() {
+    let mut client = connect(false);
+    client
+        .send("POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n")
+        .await;
+    let response = client.receive().await;
+    assert!(response.starts_with("HTTP/1.1 405 "), "{response}");
+    assert!(response.contains("allow: GET, HEAD\r\n"), "{response}");
+    client
+        .send("HEAD / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+        .await;
+    let mut response = String::new();
+    client.stream.read_to_string(&mut response).await.unwrap();
+    assert!(response.contains("content-length: 6\r\n"), "{response}");
+    assert!(response.ends_with("\r\n\r\n"), "{response}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_head_that_is_too_large_is_refused() {
+    let mut client = connect(false);
+    let head = format!(
+        "GET / HTTP/1.1\r\nHost: x\r\nX: {}\r\n\r\n",
+        "x".repeat(20 << 10)
+    );
+    // The server may hang up before it has read everything.
+    let (mut reading, mut writing) = tokio::io::split(&mut client.stream);
+    let mut response = String::new();
+    let (_, read) = tokio::join!(
+        writing.write_all(head.as_bytes()),
+        reading.read_to_string(&mut response)
+    );
+    read.unwrap();
+    assert!(response.starts_with("HTTP/1.1 431 "), "{response}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_client_that_says_nothing_is_cut() {
+    let client = connect(false);
+    let refusals = Arc::clone(&client.refusals);
+    let seconds = client.until_closed().await;
+    assert!((4.0..6.0).contains(&seconds), "{seconds} s");
+    assert_eq!(too_slow(&refusals), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_head_that_trickles_in_is_cut() {
+    let mut client = connect(false);
+    let began = Instant::now();
+    for byte in "GET / HTTP/1.1\r\nHost: x\r\n\r\n".bytes() {
+        if client.stream.write_all(&[byte]).await.is_err() {
+            break;
+        }
+        sleep(Duration::from_secs(1)).await;
+    }
+    let refusals = Arc::clone(&client.refusals);
+    client.until_closed().await;
+    assert!(began.elapsed() < Duration::from_secs(8));
+    assert_eq!(too_slow(&refusals), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_client_that_does_not_read_is_cut() {
+    let mut client = connect(false);
+    client.send("GET /large HTTP/1.1\r\nHost: x\r\n\r\n").await;
+    let refusals = Arc::clone(&client.refusals);
+    let seconds = client.until_closed().await;
+    assert!((9.0..12.0).contains(&seconds), "{seconds} s");
+    assert_eq!(too_slow(&refusals), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_client_that_reads_at_a_dribble_is_cut() {
+    let mut client = connect(false);
+    client.send("GET /large HTTP/1.1\r\nHost: x\r\n\r\n").await;
+    let began = Instant::now();
+    let mut buffer = [0; 100];
+    while !client.server.is_finished() {
+        assert!(began.elapsed() < Duration::from_secs(40), "still served");
+        drop(client.stream.read(&mut buffer).await);
+        sleep(Duration::from_secs(1)).await;
+    }
+    assert!(began.elapsed() > Duration::from_secs(25));
+    assert_eq!(too_slow(&client.refusals), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stream_goes_on_while_its_reader_reads() {
+    let mut client = connect(false);
+    client
+        .send("GET /endless HTTP/1.1\r\nHost: x\r\n\r\n")
+        .await;
+    let began = Instant::now();
+    let mut text = String::new();
+    while began.elapsed() < Duration::from_secs(600) {
+        let mut buffer = [0; 512];
+        let count = client.stream.read(&mut buffer).await.unwrap();
+        assert!(count > 0, "ended after {:?}", began.elapsed());
+        text.push_str(&String::from_utf8_lossy(&buffer[..count]));
+    }
+    assert!(text.matches("tick").count() >= 30, "{text}");
+    drop(client.stream);
+    timeout(Duration::from_secs(60), client.server)
+        .await
+        .unwrap()
+        .unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_handler_that_panics_or_hangs_costs_one_answer() {
+    let mut client = connect(false);
+    for path in ["/panic", "/stuck"] {
+        client
+            .send(&format!("GET {path} HTTP/1.1\r\nHost: x\r\n\r\n"))
+            .await;
+        let response = client.receive().await;
+        assert!(response.starts_with("HTTP/1.1 500 "), "{response}");
+    }
+    client.send("GET / HTTP/1.1\r\nHost: x\r\n\r\n").await;
+    assert!(client.receive().await.starts_with("HTTP/1.1 200 "));
+    assert_eq!(client.refusals.handler_failed.load(Ordering::Relaxed), 2);
+}
+
+#[tokio::test]
+async fn connections_beyond_the_limit_are_refused_and_room_is_given_back() {
+    let listener = BoundTcp::bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    let address = listener.address();
+    let limits = Limits {
+        connections: 2,
+        ..Limits::WEB
+    };
+    let refusals = Arc::new(Refusals::default());
+    let stop = watch::Sender::new(false);
+    let server = tokio::spawn(serve(
+        listener,
+        Arc::new(Pages),
+        limits,
+        Arc::clone(&refusals),
+        stop.subscribe(),
+    ));
+    let request = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n";
+    let mut held = Vec::new();
+    for _ in 0..2 {
+        let mut stream = TcpStream::connect(address).await.unwrap();
+        stream.write_all(request).await.unwrap();
+        let mut buffer = [0; 12];
+        stream.read_exact(&mut buffer).await.unwrap();
+        assert_eq!(&buffer, b"HTTP/1.1 200");
+        held.push(stream);
+    }
+    let mut refused = TcpStream::connect(address).await.unwrap();
+    let mut response = String::new();
+    refused.read_to_string(&mut response).await.unwrap();
+    assert!(response.starts_with("HTTP/1.1 503 "), "{response}");
+    assert!(
+        response.ends_with("\r\n\r\ntoo many connections\n"),
+        "{response}"
+    );
+    assert_eq!(refusals.over_limit.load(Ordering::Relaxed), 1);
+    held.clear();
+    let answered = async {
+        loop {
+            let mut stream = TcpStream::connect(address).await.unwrap();
+            // A refused connection may be reset before the request is out.
+            drop(stream.write_all(request).await);
+            let mut buffer = [0; 12];
+            if stream.read_exact(&mut buffer).await.is_ok() && &buffer == b"HTTP/1.1 200" {
+                return;
+            }
+        }
+    };
+    timeout(Duration::from_secs(5), answered).await.unwrap();
+    stop.send_replace(true);
+    timeout(Duration::from_secs(2), server)
+        .await
+        .unwrap()
+        .unwrap();
+}

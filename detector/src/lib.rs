@@ -1,0 +1,34 @@
+//! The agent and its commands.
+//!
+//! `cli` → `commands` → `agent` → `kernel`, `export`, `control`, which do not know each other.
+//! A library so that fuzz targets reach the parts that read foreign input; it promises no API.
+
+mod agent;
+mod cli;
+mod clock;
+mod commands;
+pub mod config;
+mod control;
+mod export;
+mod failure;
+mod http;
+mod humane;
+mod kernel;
+mod live;
+mod log;
+mod scrub;
+mod table;
+mod time_text;
+mod wording;
+
+use clap::Parser;
+use std::process::ExitCode;
+
+/// Runs the command line of this process.
+#[must_use]
+pub fn main() -> ExitCode {
+    match commands::run(cli::Cli::parse()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => failure.report(),
+    }
+}

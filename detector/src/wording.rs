@@ -1,0 +1,134 @@
+//! An event in one readable line: for the log and for `detector events`.
+
+use crate::humane;
+use detector_core::snapshot::{Event, EventType, FlagKind, Severity, SourceName};
+
+/// `198.51.100.7: zero window for 5.0 s on 192.0.2.1:80, 4.2 MB pinned (zero-window-stall, sweep)`
+pub(crate) fn event_line(event: &Event) -> String {
+    let evidence = |name: &str| {
+        event
+            .evidence
+            .get(name)
+            .map(|number| humane::measure(name, *number))
+    };
+    let mut line = format!("{}: {}", event.peer, what(event));
+    if let Some(local) = &event.local {
+        line += &format!(" on {local}");
+    }
+    if let Some(pinned) = evidence("pinned_bytes") {
+        line += &format!(", {pinned} pinned");
+    }
+    if let Some(connections) = evidence("stalled_connections") {
+        line += &format!(", {connections} connections stalled");
+    }
+    let mut notes = vec![event.kind.label()];
+    notes.extend(event.verdict.map(|verdict| verdict.label()));
+    notes.push(source_label(event.source));
+    line + &format!(" ({})", notes.join(", "))
+}
+
+fn what(event: &Event) -> String {
+    let evidence = |name: &str| {
+        event
+            .evidence
+            .get(name)
+            .map(|number| humane::measure(name, *number))
+    };
+    let lasted = evidence("stalled_seconds")
+        .or_else(|| evidence("zero_window_seconds"))
+        .map_or(String::new(), |span| format!(" for {span}"));
+    match event.event {
+        EventType::Episode => {
+            return format!("zero window ended{}", lasted.replace("for", "after"));
+        }
+        EventType::Cleared => return format!("{} is over", event.kind.label()),
+        EventType::Flag => {}
+    }
+    match event.kind {
+        FlagKind::WindowShrink => match evidence("retracted_bytes") {
+            Some(bytes) => format!("took back {bytes} of window it had offered"),
+            None => "took back window it had offered".to_owned(),
+        },
+        FlagKind::ZeroWindowStall => format!("zero window{lasted}"),
+        FlagKind::SmallWindowStall => format!("window too small for the next segment{lasted}"),
+        FlagKind::Dribble => match evidence("goodput_bytes_per_second") {
+            Some(pace) => format!("reads only {pace}"),
+            None => "reads at a dribble".to_owned(),
+        },
+        FlagKind::Unanswered => format!("no answer{lasted}"),
+        FlagKind::TinyWindow => "never offered more than a tiny window".to_owned(),
+        FlagKind::StallHoard => "hoards stalled connections".to_owned(),
+    }
+}
+
+/// Name of a severity as in JSON.
+pub(crate) const fn severity_label(severity: Severity) -> &'static str {
+    match severity {
+        Severity::Info => "info",
+        Severity::Warning => "warning",
+        Severity::Critical => "critical",
+    }
+}
+
+/// Name of a source as in JSON.
+pub(crate) const fn source_label(source: SourceName) -> &'static str {
+    match source {
+        SourceName::Hook => "hook",
+        SourceName::Sweep => "sweep",
+        SourceName::Both => "both",
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::event_line;
+    use detector_core::snapshot::{Event, EventType, FlagKind, Severity, SourceName};
+
+    pub(crate) fn event(id: u64, kind: FlagKind, evidence: &[(&str, f64)]) -> Event {
+        Event {
+            id,
+            time: "2026-12-29T21:04:05.123Z".to_owned(),
+            event: EventType::Flag,
+            kind,
+            verdict: None,
+            severity: Severity::Warning,
+            peer: "198.51.100.7".to_owned(),
+            local: Some("192.0.2.1:80".to_owned()),
+            remote: Some("198.51.100.7:40000".to_owned()),
+            netns: Some(1),
+            evidence: evidence
+                .iter()
+                .map(|(name, number)| ((*name).to_owned(), *number))
+                .collect(),
+            source: SourceName::Sweep,
+        }
+    }
+
+    #[test]
+    fn a_stall_is_told_in_one_line() {
+        let event = event(
+            1,
+            FlagKind::ZeroWindowStall,
+            &[("stalled_seconds", 5.0), ("pinned_bytes", 4_220_292.0)],
+        );
+        assert_eq!(
+            event_line(&event),
+            "198.51.100.7: zero window for 5.0 s on 192.0.2.1:80, 4.2 MB pinned \
+             (zero-window-stall, sweep)"
+        );
+    }
+
+    #[test]
+    fn every_kind_reads_well_without_evidence() {
+        for kind in FlagKind::ALL {
+            for event_type in [EventType::Flag, EventType::Cleared, EventType::Episode] {
+                let mut event = event(1, kind, &[]);
+                event.event = event_type;
+                event.local = None;
+                let line = event_line(&event);
+                assert!(!line.contains("  "), "{line}");
+                assert!(line.contains(kind.label()), "{line}");
+            }
+        }
+    }
+}
