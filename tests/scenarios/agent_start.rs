@@ -18,7 +18,7 @@ const REFUSAL_DEADLINE: Duration = Duration::from_secs(5);
 fn ready_within_half_a_second() -> Result<()> {
     alone("ready", |folder| {
         let mut spans = Vec::new();
-        for number in 0..3 {
+        for number in 0..5 {
             let folder = folder.join(number.to_string());
             let agent = Agent::start_with(&folder, &AgentOptions::without_configuration())?;
             spans.push(agent.ready_after);

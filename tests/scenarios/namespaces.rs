@@ -1,25 +1,28 @@
 //! Sockets in other network namespaces are swept too, also in one that was made after the agent
 //! started, named (as by `ip netns`) or not (as a container's), and carry its number.
 
-use crate::stage::{CraftedStage, WITHIN_SWEEPS, suffix};
+use crate::stage::{CraftedStage, WITHIN_SWEEPS};
 use anyhow::{Context, Result, ensure};
 use detector_tests::acts;
 use detector_tests::agent::Agent;
 use detector_tests::expect;
 use detector_tests::lab::{Child, Family, Lab, Namespace, require, tun_with_addresses};
 use detector_tests::peers::crafted::Profile;
-use detector_tests::story::{Story, in_folder};
+use detector_tests::story::Story;
 use std::process::Command;
 use std::time::Duration;
 
 #[test]
 fn namespace_made_after_the_agent_is_swept() -> Result<()> {
-    in_folder("late-namespace", |folder| {
-        let agent = Agent::start(folder)?;
-        Story::play(&suffix("late-namespace", Family::V4), Family::V4, |story| {
-            let stage = CraftedStage::set(story)?;
-            expect_swept(&agent, &stage, story.server())
-        })
+    Story::play("late-namespace", Family::V4, |story| {
+        let agent = Agent::start(story.folder())?;
+        let late = Lab::build()?;
+        let addresses = story.lab.addresses;
+        let tun = late
+            .server
+            .enter(move || tun_with_addresses(Lab::TUN, &addresses))?;
+        let stage = CraftedStage::set_in(&late.server, tun, story)?;
+        expect_swept(&agent, &stage, &late.server)
     })
 }
 

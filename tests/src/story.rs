@@ -63,14 +63,19 @@ impl Story {
     }
 }
 
-/// Plays `body` in a folder of its own, without a lab, while no other lab is in use.
-pub fn alone(name: &str, body: impl FnOnce(&Path) -> Result<()>) -> Result<()> {
-    let _machine = MACHINE.write().unwrap_or_else(PoisonError::into_inner);
-    in_folder(name, body)
-}
-
 /// Plays `body` in a folder of its own, without a lab.
 pub fn in_folder(name: &str, body: impl FnOnce(&Path) -> Result<()>) -> Result<()> {
+    let _beside_others = MACHINE.read().unwrap_or_else(PoisonError::into_inner);
+    in_new_folder(name, body)
+}
+
+/// The same while no other story is on.
+pub fn alone(name: &str, body: impl FnOnce(&Path) -> Result<()>) -> Result<()> {
+    let _machine = MACHINE.write().unwrap_or_else(PoisonError::into_inner);
+    in_new_folder(name, body)
+}
+
+fn in_new_folder(name: &str, body: impl FnOnce(&Path) -> Result<()>) -> Result<()> {
     let mut folder = Folder::create(name).context("story folder")?;
     body(&folder.path)?;
     folder.is_wanted = false;
