@@ -26,9 +26,27 @@ pub struct BitField {
 }
 
 /// Offsets by name. Fields are `struct_field`; all are required unless said otherwise.
-#[repr(C)]
+///
+/// What a healthy acknowledgement needs comes first and fills one cache line, and the whole starts
+/// at one: the hot path touches a single line of settings.
+#[repr(C, align(64))]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Pod, Zeroable)]
 pub struct KernelLayout {
+    /// `struct tcp_sock.snd_una`, u32.
+    pub snd_una: Offset,
+    /// `struct tcp_sock.snd_wnd`, u32: scaled window the peer last offered.
+    pub snd_wnd: Offset,
+    /// `struct tcp_sock.mss_cache`, u32: effective sending MSS.
+    pub mss_cache: Offset,
+    /// `struct tcp_sock.rx_opt.snd_wscale`, 4-bit field: the peer's window shift.
+    pub snd_wscale: BitField,
+    /// `struct sk_buff.data`, pointer.
+    pub skb_data: Offset,
+    /// `struct sk_buff.len`, u32.
+    pub skb_len: Offset,
+    /// `struct tcp_sock.snd_nxt`, u32.
+    pub snd_nxt: Offset,
+
     /// `struct sock_common.skc_family`, u16.
     pub skc_family: Offset,
     /// `struct sock_common.skc_state`, u8 (volatile).
@@ -57,12 +75,6 @@ pub struct KernelLayout {
     /// `offsetof(socket_alloc, vfs_inode) + offsetof(inode, i_ino)`; optional.
     pub socket_inode_number: Offset,
 
-    /// `struct tcp_sock.snd_una`, u32.
-    pub snd_una: Offset,
-    /// `struct tcp_sock.snd_nxt`, u32.
-    pub snd_nxt: Offset,
-    /// `struct tcp_sock.snd_wnd`, u32: scaled window the peer last offered.
-    pub snd_wnd: Offset,
     /// `struct tcp_sock.snd_wl1`, u32: sequence number of the segment that set the window.
     pub snd_wl1: Offset,
     /// `struct tcp_sock.write_seq`, u32: one past the last byte the application wrote.
@@ -75,8 +87,6 @@ pub struct KernelLayout {
     pub rcv_wup: Offset,
     /// `struct tcp_sock.rcv_wnd`, u32.
     pub rcv_wnd: Offset,
-    /// `struct tcp_sock.mss_cache`, u32: effective sending MSS.
-    pub mss_cache: Offset,
     /// `struct tcp_sock.packets_out`, u32.
     pub packets_out: Offset,
     /// `struct tcp_sock.snd_cwnd`, u32.
@@ -89,8 +99,6 @@ pub struct KernelLayout {
     pub bytes_received: Offset,
     /// `struct tcp_sock.rx_opt.ts_recent`, u32: last in-order timestamp value of the peer.
     pub ts_recent: Offset,
-    /// `struct tcp_sock.rx_opt.snd_wscale`, 4-bit field: the peer's window shift.
-    pub snd_wscale: BitField,
     /// `struct tcp_sock.inet_conn.icsk_ca_state`, bit field: congestion state.
     pub icsk_ca_state: BitField,
     /// `struct tcp_sock.inet_conn.icsk_retransmits`, u8.
@@ -101,11 +109,6 @@ pub struct KernelLayout {
     pub icsk_backoff: Offset,
     /// `struct tcp_sock.inet_conn.icsk_probes_out`, u8: unanswered probes.
     pub icsk_probes_out: Offset,
-
-    /// `struct sk_buff.len`, u32.
-    pub skb_len: Offset,
-    /// `struct sk_buff.data`, pointer.
-    pub skb_data: Offset,
 
     /// 1 when `trace_tcp_retransmit_skb` has the third argument `err`, else 0.
     pub retransmit_has_err: u64,
@@ -145,8 +148,16 @@ impl KernelLayout {
         bytes_acked: ABSENT,
         bytes_received: ABSENT,
         ts_recent: ABSENT,
-        snd_wscale: BitField { offset: ABSENT, shift: 0, mask: 0 },
-        icsk_ca_state: BitField { offset: ABSENT, shift: 0, mask: 0 },
+        snd_wscale: BitField {
+            offset: ABSENT,
+            shift: 0,
+            mask: 0,
+        },
+        icsk_ca_state: BitField {
+            offset: ABSENT,
+            shift: 0,
+            mask: 0,
+        },
         icsk_retransmits: ABSENT,
         icsk_pending: ABSENT,
         icsk_backoff: ABSENT,

@@ -30,21 +30,26 @@ fn det_tcp_probe(context: BtfTracePointContext) -> Option<()> {
     let segment = IncomingSegment::read(helpers::argument(&context, 1))?;
     let window_bytes = u32::from(segment.raw_window) << (tcp.window_shift() & 15);
     let snd_wnd = tcp.snd_wnd();
-    let edge = window::edge(tcp.snd_una(), snd_wnd);
-    // The healthy acknowledgement: the window was open for the head segment, is open still, and
-    // its right edge does not move left. An episode can only be going on below one MSS.
-    if raw_window_is_open(&segment)
-        && snd_wnd >= tcp.mss_cache()
-        && !window::is_after(edge, window::edge(segment.ack, window_bytes))
-    {
+    if is_healthy(tcp, &segment, snd_wnd, window_bytes) {
         return None;
     }
     suspect(tcp, &segment, window_bytes)
 }
 
+/// The healthy acknowledgement: the window was open for the head segment (an episode can only be
+/// going on below one MSS), it is open still, and its right edge does not move left. A window that
+/// is not smaller cannot move the edge left unless the segment is old, so most acknowledgements
+/// spare the load of `snd_una`, which lies in a cache line of its own.
 #[inline(always)]
-fn raw_window_is_open(segment: &IncomingSegment) -> bool {
-    segment.raw_window != 0
+fn is_healthy(tcp: TcpSocket, segment: &IncomingSegment, snd_wnd: u32, window_bytes: u32) -> bool {
+    if segment.raw_window == 0 || snd_wnd < tcp.mss_cache() {
+        return false;
+    }
+    if window_bytes >= snd_wnd {
+        return true;
+    }
+    let edge = window::edge(tcp.snd_una(), snd_wnd);
+    !window::is_after(edge, window::edge(segment.ack, window_bytes))
 }
 
 /// Not inlined: keeps the healthy path's registers and code small.
