@@ -16,7 +16,7 @@ const CHAPTERS: [&str; 3] = ["metrics", "cli", "configuration"];
 pub(crate) struct Arguments {
     /// Compare with what is there, change nothing
     #[arg(long)]
-    check: bool,
+    pub(crate) check: bool,
 }
 
 pub(crate) fn main(arguments: &Arguments) -> Result<()> {

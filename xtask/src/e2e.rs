@@ -32,6 +32,17 @@ pub(crate) struct Arguments {
     runner: Vec<String>,
 }
 
+impl Arguments {
+    /// Every story, with what is missing installed if that is allowed.
+    pub(crate) fn all(install: bool) -> Self {
+        Self {
+            filter: None,
+            install,
+            runner: Vec::new(),
+        }
+    }
+}
+
 pub(crate) fn main(arguments: &Arguments) -> Result<()> {
     packages::need(&PROGRAMS, "the end-to-end test", arguments.install)?;
     let agent = build_agent(Profile::Dev)?;
@@ -47,6 +58,12 @@ pub(crate) fn main(arguments: &Arguments) -> Result<()> {
             .context("a story failed: its captures and logs are in the folder named above")?;
     }
     Ok(())
+}
+
+/// Fails unless root's rights can be had, for a word before anything is built.
+pub(crate) fn is_possible() -> Result<()> {
+    run(as_root(Path::new("true"))?.stdin(Stdio::null()))
+        .context("the end-to-end test needs root: run as root, or let sudo ask first (`sudo -v`)")
 }
 
 /// Builds the stories as the current user; root only runs them.

@@ -15,6 +15,7 @@ mod licences;
 mod lint;
 mod packages;
 mod run;
+mod test;
 mod tree;
 
 use std::process::ExitCode;
@@ -33,6 +34,8 @@ struct Arguments {
 enum Chore {
     /// Build the eBPF object that the agent embeds, or check the one in the tree
     Ebpf(ebpf::Arguments),
+    /// Everything CI promises, up to the first failure
+    Test(test::Arguments),
     /// Build the agent and run it, through sudo when needed
     Run(run::Arguments),
     /// Formatting, clippy on both targets, and who may use whom
@@ -61,6 +64,7 @@ fn main() -> ExitCode {
         Chore::Ebpf(arguments) => ebpf::main(&arguments),
         Chore::Lint(arguments) => lint::main(&arguments),
         Chore::Licences(arguments) => licences::main(&arguments),
+        Chore::Test(arguments) => test::main(&arguments),
         Chore::Run(arguments) => run::main(&arguments),
         Chore::E2e(arguments) => e2e::main(&arguments),
         Chore::Kernels(arguments) => kernels::main(&arguments),

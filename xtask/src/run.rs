@@ -35,36 +35,43 @@ pub(crate) enum Profile {
 
 /// Builds the agent as the current user and returns its file.
 pub(crate) fn build_agent(profile: Profile) -> Result<PathBuf> {
-    build(
-        profile,
-        &["--package", "detector", "--bin", "detector"],
-        "detector",
-    )
+    build(profile, "detector")
 }
 
 /// Builds the program that plays peers and returns its file.
 pub(crate) fn build_play(profile: Profile) -> Result<PathBuf> {
-    build(
-        profile,
-        &["--package", "detector-tests", "--bin", "play"],
-        "play",
-    )
+    build(profile, "play")
 }
 
-fn build(profile: Profile, what: &[&str], program: &str) -> Result<PathBuf> {
+fn build(profile: Profile, program: &str) -> Result<PathBuf> {
     let mut command = cargo();
     command
         .current_dir(tree::root())
-        .args(["build", "--locked"])
-        .args(what);
-    if profile == Profile::Release {
-        command.arg("--release");
-    }
-    run(&mut command)?;
+        .args(["build", "--locked"]);
     let folder = match profile {
-        Profile::Release => "release",
-        Profile::Dev => "debug",
+        Profile::Release => {
+            let package = if program == "play" {
+                "detector-tests"
+            } else {
+                "detector"
+            };
+            command.args(["--release", "--package", package, "--bin", program]);
+            "release"
+        }
+        Profile::Dev => {
+            // Always both: another choice of packages is another choice of features, and would
+            // compile half of the dependencies again.
+            command.args([
+                "--package",
+                "detector",
+                "--package",
+                "detector-tests",
+                "--bins",
+            ]);
+            "debug"
+        }
     };
+    run(&mut command)?;
     Ok(tree::target().join(folder).join(program))
 }
 

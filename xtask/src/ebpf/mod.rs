@@ -37,6 +37,16 @@ pub(crate) struct Arguments {
     install: bool,
 }
 
+impl Arguments {
+    /// `--check`, with what is missing installed if that is allowed.
+    pub(crate) fn check(install: bool) -> Self {
+        Self {
+            check: true,
+            install,
+        }
+    }
+}
+
 pub(crate) fn main(arguments: &Arguments) -> Result<()> {
     let root = tree::root();
     let toolchain = toolchain::find_or_install(arguments.install)?;

@@ -78,6 +78,17 @@ pub(crate) struct Arguments {
     install: bool,
 }
 
+impl Arguments {
+    /// The whole matrix, with what is missing installed if that is allowed.
+    pub(crate) fn all(install: bool) -> Self {
+        Self {
+            kernel: None,
+            refresh: false,
+            install,
+        }
+    }
+}
+
 /// What one kernel was seen to do.
 struct Outcome {
     kernel: String,
