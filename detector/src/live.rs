@@ -194,3 +194,6 @@ impl Live {
         !self.counts.last_reload_failed.load(Ordering::Relaxed)
     }
 }
+
+#[cfg(test)]
+pub(crate) mod tests;

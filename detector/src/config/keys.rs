@@ -21,7 +21,7 @@ fn quoted(value: impl std::fmt::Display) -> String {
 }
 
 fn list<T: std::fmt::Display>(values: &[T]) -> String {
-    let values: Vec<_> = values.iter().map(|value| quoted(value)).collect();
+    let values: Vec<_> = values.iter().map(quoted).collect();
     format!("[{}]", values.join(", "))
 }
 

@@ -63,7 +63,7 @@ fn written(number: u64, units: &[(&str, u64)]) -> String {
     let exact = units
         .iter()
         .rev()
-        .find(|(_, factor)| number >= *factor && number % factor == 0);
+        .find(|(_, factor)| number >= *factor && number.is_multiple_of(*factor));
     match exact {
         Some((unit, factor)) => format!("{}{unit}", number / factor),
         None => format!("0{}", units[0].0),

@@ -71,7 +71,9 @@ fn lines(step: &Step) -> Bytes {
 /// agent.
 pub(super) fn start(live: Arc<Live>, filter: EventFilter) -> mpsc::Receiver<Bytes> {
     let (sender, pieces) = mpsc::channel(PIECES);
-    tokio::spawn(feed(live, filter, sender));
+    // What was forgotten before the reader came was not its fault; from here on it is.
+    let place = live.engine().first_event_id().saturating_sub(1);
+    tokio::spawn(feed(live, filter, place, sender));
     pieces
 }
 
@@ -91,12 +93,10 @@ impl Drop for Follower<'_> {
     }
 }
 
-async fn feed(live: Arc<Live>, filter: EventFilter, reader: mpsc::Sender<Bytes>) {
+async fn feed(live: Arc<Live>, filter: EventFilter, mut place: u64, reader: mpsc::Sender<Bytes>) {
     let _follower = filter.follows.then(|| Follower::new(&live));
     let mut news = live.watch_events();
     let mut stop = live.watch_stop();
-    // What was forgotten before the reader came was not its fault.
-    let mut place = live.engine().first_event_id().saturating_sub(1);
     loop {
         news.mark_unchanged();
         let step = step(&live.engine(), &filter, place);

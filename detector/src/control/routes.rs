@@ -161,3 +161,6 @@ impl Handler for Control {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -98,3 +98,60 @@ impl Handler for Web {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::Web;
+    use crate::config::Config;
+    use crate::http::{Content, Handler, Request, Response};
+    use crate::live::tests::{live, stalled};
+    use hyper::StatusCode;
+    use std::sync::Arc;
+
+    async fn get(web: &Arc<Web>, path: &str) -> Response {
+        let request = Request::parse(path, None).unwrap();
+        Arc::clone(web).handle(request).await
+    }
+
+    fn text(response: Response) -> String {
+        match response.content {
+            Content::Whole(bytes) => String::from_utf8(bytes.to_vec()).unwrap(),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn pages_say_how_the_agent_is() {
+        let (live, _pings) = live(&Config::default());
+        let web = Arc::new(Web::new(Arc::clone(&live), "/telemetry".to_owned()));
+        let landing = text(get(&web, "/").await);
+        assert!(landing.contains("href=\"/telemetry\""), "{landing}");
+        assert_eq!(get(&web, "/metrics").await.status, StatusCode::NOT_FOUND);
+        let unready = get(&web, "/readyz").await;
+        assert_eq!(unready.status, StatusCode::SERVICE_UNAVAILABLE);
+        assert!(text(unready).starts_with("starting"));
+        let dead = get(&web, "/healthz").await;
+        assert_eq!(dead.status, StatusCode::SERVICE_UNAVAILABLE);
+    }
+
+    #[tokio::test]
+    async fn a_scrape_shows_the_present() {
+        let (live, _pings) = live(&Config::default());
+        let web = Arc::new(Web::new(Arc::clone(&live), "/metrics".to_owned()));
+        live.feed(&[stalled("198.51.100.7:40000", 10)]);
+        let page = text(get(&web, "/metrics").await);
+        for line in [
+            "detector_stalled_connections{cause=\"zero_window\"} 1",
+            "detector_pinned_bytes 4220292",
+            "detector_peer_pinned_bytes{peer=\"198.51.100.7\"} 4220292",
+            "detector_peer_pinned_bytes{peer=\"other\"} 0",
+            "detector_flags_total{kind=\"zero-window-stall\"} 1",
+        ] {
+            assert!(
+                page.contains(&format!("{line}\n")),
+                "{line} is not in\n{page}"
+            );
+        }
+        assert!(page.contains("process_resident_memory_bytes "));
+    }
+}
