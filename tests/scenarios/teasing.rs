@@ -40,7 +40,7 @@ fn teasing_is_one_episode(family: Family) -> Result<()> {
             .window((edge - taken) >> 7 << 7)
             .send()?;
         peer.wait_bytes(u64::from(edge) - 1_500)?;
-        peer.wait_quiet(acts::FULL)?;
+        peer.wait_closed()?;
         agent.wait_peer(stage.peer_ip(), "a second episode", WITHIN_SWEEPS, |seen| {
             seen.zero_window_episodes == 2
         })?;

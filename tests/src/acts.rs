@@ -22,8 +22,7 @@ pub fn close_window(peer: &Peer) -> Result<()> {
     peer.policy(Policy::StopReading { edge: EDGE_BYTES });
     peer.request(LONG_ANSWER)?;
     peer.wait_bytes(u64::from(EDGE_BYTES) - 1_460)?;
-    peer.wait_quiet(FULL)?;
-    Ok(())
+    peer.wait_closed()
 }
 
 /// Lets the server put data in flight, acknowledges one segment of it and takes the whole window
@@ -50,8 +49,7 @@ pub fn half_close_and_stop_reading(peer: &Peer) -> Result<()> {
     let request = format!("GET {LONG_ANSWER} HTTP/1.1\r\nHost: server\r\n\r\n");
     peer.say().payload(request.as_bytes()).fin().send()?;
     peer.wait_bytes(u64::from(EDGE_BYTES) - 1_460)?;
-    peer.wait_quiet(FULL)?;
-    Ok(())
+    peer.wait_closed()
 }
 
 /// Asks for `bytes` and reads all of them: the honest peer.

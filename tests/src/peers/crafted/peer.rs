@@ -113,6 +113,14 @@ impl Peer {
         }
     }
 
+    /// Waits until the peer's own offer is a window of zero: the last bytes may need the sender's
+    /// persist timer, which cuts a segment to what is left.
+    pub fn wait_closed(&self) -> Result<()> {
+        self.wait("the peer's window is zero", |state| {
+            state.offer.raw_window == 0
+        })
+    }
+
     /// Acknowledges data as it comes, each time with `window` bytes, until `bytes` have arrived,
     /// and goes on doing so.
     pub fn drain(&self, bytes: u64, window: u32) -> Result<()> {
