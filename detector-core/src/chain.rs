@@ -1,7 +1,7 @@
-//! Doubly linked lists threaded through the connection table: constant-time moves, no allocation.
-
-use crate::connections::Connection;
-use slab::Slab;
+//! Doubly linked lists over the slots of the connection table: constant-time moves.
+//!
+//! The links lie apart from the connections, packed: a move touches its neighbours, and those
+//! should be in the cache.
 
 /// No slot.
 const NOWHERE: u32 = u32::MAX;
@@ -17,19 +17,39 @@ pub(crate) enum Thread {
     Netns = 2,
 }
 
+const THREADS: usize = 3;
+
 /// Neighbours of a connection on one list.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Links {
+struct Neighbours {
     previous: u32,
     next: u32,
 }
 
-impl Default for Links {
+impl Default for Neighbours {
     fn default() -> Self {
         Self {
             previous: NOWHERE,
             next: NOWHERE,
         }
+    }
+}
+
+/// The links of all slots.
+#[derive(Debug, Default)]
+pub(crate) struct Links(Vec<[Neighbours; THREADS]>);
+
+impl Links {
+    /// Makes room for a slot.
+    pub(crate) fn cover(&mut self, slot: u32) {
+        let needed = slot as usize + 1;
+        if self.0.len() < needed {
+            self.0.resize(needed, [Neighbours::default(); THREADS]);
+        }
+    }
+
+    fn of(&mut self, thread: Thread, slot: u32) -> &mut Neighbours {
+        &mut self.0[slot as usize][thread as usize]
     }
 }
 
@@ -60,65 +80,70 @@ impl Chain {
         Some(self.head).filter(|&slot| slot != NOWHERE)
     }
 
-    /// Appends a connection that is on no list of this thread.
-    pub(crate) fn push_back(&mut self, slab: &mut Slab<Connection>, thread: Thread, slot: u32) {
-        *links(slab, thread, slot) = Links {
+    /// Appends a slot that is on no list of this thread.
+    pub(crate) fn push_back(&mut self, links: &mut Links, thread: Thread, slot: u32) {
+        *links.of(thread, slot) = Neighbours {
             previous: self.tail,
             next: NOWHERE,
         };
         if self.tail == NOWHERE {
             self.head = slot;
         } else {
-            links(slab, thread, self.tail).next = slot;
+            links.of(thread, self.tail).next = slot;
         }
         self.tail = slot;
         self.length += 1;
     }
 
-    /// Takes out a connection that is on this list.
-    pub(crate) fn unlink(&mut self, slab: &mut Slab<Connection>, thread: Thread, slot: u32) {
-        let Links { previous, next } = std::mem::take(links(slab, thread, slot));
+    /// Takes out a slot that is on this list.
+    pub(crate) fn unlink(&mut self, links: &mut Links, thread: Thread, slot: u32) {
+        let Neighbours { previous, next } = std::mem::take(links.of(thread, slot));
         if previous == NOWHERE {
             self.head = next;
         } else {
-            links(slab, thread, previous).next = next;
+            links.of(thread, previous).next = next;
         }
         if next == NOWHERE {
             self.tail = previous;
         } else {
-            links(slab, thread, next).previous = previous;
+            links.of(thread, next).previous = previous;
         }
         self.length -= 1;
     }
 
-    /// Slots from the front.
-    pub(crate) fn iter(self, slab: &Slab<Connection>, thread: Thread) -> Iter<'_> {
-        Iter {
-            slab,
-            thread,
-            next: self.head,
+    /// Moves a slot that is on this list to its end.
+    pub(crate) fn move_to_back(&mut self, links: &mut Links, thread: Thread, slot: u32) {
+        if self.tail != slot {
+            self.unlink(links, thread, slot);
+            self.push_back(links, thread, slot);
         }
     }
-}
 
-/// Iterator over a [`Chain`].
-pub(crate) struct Iter<'a> {
-    slab: &'a Slab<Connection>,
-    thread: Thread,
-    next: u32,
-}
-
-impl<'a> Iterator for Iter<'a> {
-    type Item = (u32, &'a Connection);
-
-    fn next(&mut self) -> Option<Self::Item> {
-        let slot = self.next;
-        let connection = self.slab.get(slot as usize)?;
-        self.next = connection.links[self.thread as usize].next;
-        Some((slot, connection))
+    /// Slots from the front.
+    pub(crate) fn iter(self, links: &Links, thread: Thread) -> impl Iterator<Item = u32> {
+        let next = move |&slot: &u32| {
+            let neighbours = links.0.get(slot as usize)?;
+            Some(neighbours[thread as usize].next).filter(|&next| next != NOWHERE)
+        };
+        std::iter::successors(self.first(), next)
     }
 }
 
-fn links(slab: &mut Slab<Connection>, thread: Thread, slot: u32) -> &mut Links {
-    &mut slab[slot as usize].links[thread as usize]
+#[cfg(test)]
+mod tests {
+    use super::{Chain, Links, Thread};
+
+    #[test]
+    fn slots_keep_their_order_through_moves() {
+        let (mut chain, mut links) = (Chain::default(), Links::default());
+        for slot in 0..4 {
+            links.cover(slot);
+            chain.push_back(&mut links, Thread::Class, slot);
+        }
+        chain.move_to_back(&mut links, Thread::Class, 1);
+        chain.unlink(&mut links, Thread::Class, 0);
+        let order: Vec<u32> = chain.iter(&links, Thread::Class).collect();
+        assert_eq!(order, [2, 3, 1]);
+        assert_eq!((chain.first(), chain.len()), (Some(2), 3));
+    }
 }

@@ -9,6 +9,7 @@ use crate::ledger::Baseline;
 use crate::observation::{ConnectionId, Observation, Source, Totals};
 use crate::rules::FlagSet;
 use crate::snapshot::StallCause;
+use crate::state::{PackedId, State};
 use crate::time::Moment;
 use hashbrown::HashTable;
 use slab::Slab;
@@ -38,15 +39,15 @@ pub(crate) struct Drain {
 /// One connection.
 #[derive(Debug)]
 pub(crate) struct Connection {
-    /// Newest state. Its totals are those of that record; what counts is in `baseline`.
-    pub(crate) last: Observation,
+    /// Newest state.
+    pub(crate) last: State,
     pub(crate) peer: u32,
     pub(crate) first_seen: Moment,
     /// Which generation of kernel state `baseline` belongs to.
     pub(crate) generation: Option<Moment>,
     pub(crate) baseline: Baseline,
-    /// Totals of generations before this one.
-    pub(crate) earlier: Totals,
+    /// Totals of generations before this one; most connections have none.
+    earlier: Option<Box<Totals>>,
     pub(crate) source: Source,
     /// When the peer was last seen to take data, or nothing was queued.
     pub(crate) progress_at: Moment,
@@ -72,19 +73,18 @@ pub(crate) struct Connection {
     /// Number of the sweep that mentioned it last, counted in its namespace.
     swept_in: Option<u64>,
     pub(crate) class: Class,
-    pub(crate) links: [Links; 3],
     deadline: Option<Moment>,
 }
 
 impl Connection {
     pub(crate) fn new(first: &Observation, peer: u32) -> Self {
         Self {
-            last: *first,
+            last: State::of(first),
             peer,
             first_seen: first.at,
             generation: None,
             baseline: Baseline::default(),
-            earlier: Totals::default(),
+            earlier: None,
             source: first.source,
             progress_at: first.harmful_since.unwrap_or(first.at),
             held_since: None,
@@ -104,9 +104,25 @@ impl Connection {
             is_quiet: false,
             swept_in: None,
             class: Class::Healthy,
-            links: [Links::default(); 3],
             deadline: None,
         }
+    }
+
+    /// Totals of all generations together.
+    pub(crate) fn totals(&self) -> Totals {
+        let now = self.baseline.totals();
+        self.earlier
+            .as_ref()
+            .map_or(now, |earlier| earlier.plus(&now))
+    }
+
+    /// Goes on to a newer generation, of which `baseline` was booked already.
+    pub(crate) fn begin_generation(&mut self, generation: Moment, baseline: Baseline) {
+        if self.generation.is_some() {
+            self.earlier = Some(Box::new(self.totals()));
+        }
+        self.generation = Some(generation);
+        self.baseline = baseline;
     }
 }
 
@@ -121,6 +137,7 @@ struct Namespace {
 #[derive(Debug)]
 pub(crate) struct Connections {
     slab: Slab<Connection>,
+    links: Links,
     index: HashTable<u32>,
     // Random keys: the remote end chooses ports and addresses.
     hasher: RandomState,
@@ -133,6 +150,7 @@ impl Connections {
     pub(crate) fn new() -> Self {
         Self {
             slab: Slab::new(),
+            links: Links::default(),
             index: HashTable::new(),
             hasher: RandomState::new(),
             classes: [Chain::default(); 3],
@@ -147,9 +165,10 @@ impl Connections {
 
     pub(crate) fn find(&self, id: &ConnectionId) -> Option<u32> {
         let slab = &self.slab;
+        let wanted = PackedId::of(id);
         self.index
-            .find(self.hasher.hash_one(id), |&slot| {
-                slab[slot as usize].last.connection == *id
+            .find(self.hasher.hash_one(wanted), |&slot| {
+                slab[slot as usize].last.id == wanted
             })
             .copied()
     }
@@ -172,18 +191,19 @@ impl Connections {
 
     /// Adds a connection that is not in the table, and threads it on its peer's list.
     pub(crate) fn insert(&mut self, connection: Connection, of_peer: &mut Chain) -> u32 {
-        let id = connection.last.connection;
+        let id = connection.last.id;
         let class = connection.class;
         let slot = slot_of(self.slab.insert(connection));
+        self.links.cover(slot);
         let (slab, hasher) = (&self.slab, &self.hasher);
         self.index
             .insert_unique(hasher.hash_one(id), slot, |&other| {
-                hasher.hash_one(slab[other as usize].last.connection)
+                hasher.hash_one(slab[other as usize].last.id)
             });
-        self.classes[class as usize].push_back(&mut self.slab, Thread::Class, slot);
-        of_peer.push_back(&mut self.slab, Thread::Peer, slot);
-        self.netns.entry(id.netns).or_default().chain.push_back(
-            &mut self.slab,
+        self.classes[class as usize].push_back(&mut self.links, Thread::Class, slot);
+        of_peer.push_back(&mut self.links, Thread::Peer, slot);
+        self.netns.entry(id.netns()).or_default().chain.push_back(
+            &mut self.links,
             Thread::Netns,
             slot,
         );
@@ -194,7 +214,7 @@ impl Connections {
     pub(crate) fn remove(&mut self, slot: u32, of_peer: &mut Chain) -> Connection {
         self.set_deadline(slot, None);
         let connection = &self.slab[slot as usize];
-        let id = connection.last.connection;
+        let id = connection.last.id;
         let (class, is_quiet) = (connection.class, connection.is_quiet);
         if let Ok(entry) = self
             .index
@@ -202,10 +222,10 @@ impl Connections {
         {
             entry.remove();
         }
-        self.classes[class as usize].unlink(&mut self.slab, Thread::Class, slot);
-        of_peer.unlink(&mut self.slab, Thread::Peer, slot);
+        self.classes[class as usize].unlink(&mut self.links, Thread::Class, slot);
+        of_peer.unlink(&mut self.links, Thread::Peer, slot);
         if !is_quiet {
-            self.unlink_netns(id.netns, slot);
+            self.unlink_netns(id.netns(), slot);
         }
         self.slab.remove(slot as usize)
     }
@@ -214,15 +234,15 @@ impl Connections {
     pub(crate) fn touch(&mut self, slot: u32) {
         let connection = &mut self.slab[slot as usize];
         let was_quiet = std::mem::take(&mut connection.is_quiet);
-        let (class, netns) = (connection.class, connection.last.connection.netns);
+        let (class, netns) = (connection.class, connection.last.id.netns());
         let class = &mut self.classes[class as usize];
-        class.unlink(&mut self.slab, Thread::Class, slot);
-        class.push_back(&mut self.slab, Thread::Class, slot);
+        class.move_to_back(&mut self.links, Thread::Class, slot);
         let chain = &mut self.netns.entry(netns).or_default().chain;
-        if !was_quiet {
-            chain.unlink(&mut self.slab, Thread::Netns, slot);
+        if was_quiet {
+            chain.push_back(&mut self.links, Thread::Netns, slot);
+        } else {
+            chain.move_to_back(&mut self.links, Thread::Netns, slot);
         }
-        chain.push_back(&mut self.slab, Thread::Netns, slot);
     }
 
     /// Moves a connection to another eviction class, as its most recently seen.
@@ -230,8 +250,8 @@ impl Connections {
         let connection = &mut self.slab[slot as usize];
         let before = std::mem::replace(&mut connection.class, class);
         if before != class {
-            self.classes[before as usize].unlink(&mut self.slab, Thread::Class, slot);
-            self.classes[class as usize].push_back(&mut self.slab, Thread::Class, slot);
+            self.classes[before as usize].unlink(&mut self.links, Thread::Class, slot);
+            self.classes[class as usize].push_back(&mut self.links, Thread::Class, slot);
         }
     }
 
@@ -241,7 +261,7 @@ impl Connections {
     /// hands on what the hook saw.
     pub(crate) fn note_swept(&mut self, slot: u32) {
         let connection = &mut self.slab[slot as usize];
-        let namespace = self.netns.get(&connection.last.connection.netns);
+        let namespace = self.netns.get(&connection.last.id.netns());
         connection.swept_in = Some(namespace.map_or(0, |namespace| namespace.sweeps_ended));
     }
 
@@ -273,17 +293,16 @@ impl Connections {
         self.classes.iter().find_map(Chain::first)
     }
 
-    /// Connections that are held up or stalled.
-    pub(crate) fn held(&self) -> impl Iterator<Item = (u32, &Connection)> {
-        let held = self.classes[Class::Held as usize].iter(&self.slab, Thread::Class);
-        held.chain(self.classes[Class::Stalled as usize].iter(&self.slab, Thread::Class))
+    /// Slots of connections that are held up or stalled.
+    pub(crate) fn held(&self) -> impl Iterator<Item = u32> {
+        let of_class = |class: Class| self.classes[class as usize].iter(&self.links, Thread::Class);
+        of_class(Class::Held).chain(of_class(Class::Stalled))
     }
 
     /// Connections of one peer.
     pub(crate) fn of_peer(&self, chain: Chain) -> impl Iterator<Item = &Connection> {
-        chain
-            .iter(&self.slab, Thread::Peer)
-            .map(|(_, connection)| connection)
+        let slots = chain.iter(&self.links, Thread::Peer);
+        slots.map(|slot| &self.slab[slot as usize])
     }
 
     /// When this connection wants to be looked at again without a new observation.
@@ -316,7 +335,7 @@ impl Connections {
 
     fn unlink_netns(&mut self, netns: u32, slot: u32) {
         if let Some(Namespace { chain, .. }) = self.netns.get_mut(&netns) {
-            chain.unlink(&mut self.slab, Thread::Netns, slot);
+            chain.unlink(&mut self.links, Thread::Netns, slot);
             if chain.len() == 0 {
                 self.netns.remove(&netns);
             }

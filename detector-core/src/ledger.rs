@@ -144,30 +144,85 @@ pub(crate) fn seconds(ns: u128) -> f64 {
 /// What of one generation of a connection has been booked already.
 ///
 /// Totals come as running sums and may come late, twice or out of order; the highest ever seen
-/// counts, and only what exceeds it is booked.
+/// counts, and only what exceeds it is booked. Packed: the kernel side counts in 32 bits.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Baseline {
-    pub(crate) totals: Totals,
+    zero_window_ns: u64,
     zero_window_booked_ns: u64,
+    counts: [u32; COUNTED],
+}
+
+/// Numbers in [`Baseline::counts`], in the order of [`pack`].
+const COUNTED: usize = 10;
+
+const fn pack(totals: &Totals) -> [u64; COUNTED] {
+    [
+        totals.shrinks.polite,
+        totals.shrinks.below_flight,
+        totals.shrinks.treason,
+        totals.granularity_retreats,
+        totals.ambiguous_windows,
+        totals.ignored_segments,
+        totals.zero_window_episodes,
+        totals.retransmits_loss,
+        totals.retransmits_window_probe,
+        totals.records_suppressed,
+    ]
+}
+
+fn unpack(counts: [u32; COUNTED], zero_window_ns: u64) -> Totals {
+    let [
+        polite,
+        below_flight,
+        treason,
+        granularity_retreats,
+        ambiguous_windows,
+        ignored_segments,
+        zero_window_episodes,
+        retransmits_loss,
+        retransmits_window_probe,
+        records_suppressed,
+    ] = counts.map(u64::from);
+    Totals {
+        shrinks: ShrinkCounts {
+            polite,
+            below_flight,
+            treason,
+        },
+        granularity_retreats,
+        ambiguous_windows,
+        ignored_segments,
+        zero_window_episodes,
+        zero_window_ns,
+        retransmits_loss,
+        retransmits_window_probe,
+        records_suppressed,
+    }
 }
 
 impl Baseline {
+    /// The highest totals seen.
+    pub(crate) fn totals(&self) -> Totals {
+        unpack(self.counts, self.zero_window_ns)
+    }
+
     /// Raises the baseline to `totals` and returns what is new.
     pub(crate) fn take(&mut self, totals: &Totals) -> Counts {
-        let before = self.totals;
-        self.totals = before.highest(totals);
-        let after = self.totals;
+        let mut new = [0; COUNTED];
+        let highest = self.counts.iter_mut().zip(&mut new);
+        for ((highest, new), told) in highest.zip(pack(totals)) {
+            let told = u32::try_from(told).unwrap_or(u32::MAX);
+            *new = told.saturating_sub(*highest);
+            *highest += *new;
+        }
+        self.zero_window_ns = self.zero_window_ns.max(totals.zero_window_ns);
+        let new = unpack(new, 0);
         Counts {
-            shrinks: ShrinkCounts {
-                polite: after.shrinks.polite - before.shrinks.polite,
-                below_flight: after.shrinks.below_flight - before.shrinks.below_flight,
-                treason: after.shrinks.treason - before.shrinks.treason,
-            },
-            zero_window_episodes: after.zero_window_episodes - before.zero_window_episodes,
-            zero_window_ns: self.book_zero_window(after.zero_window_ns),
-            retransmits_loss: after.retransmits_loss - before.retransmits_loss,
-            retransmits_window_probe: after.retransmits_window_probe
-                - before.retransmits_window_probe,
+            shrinks: new.shrinks,
+            zero_window_episodes: new.zero_window_episodes,
+            zero_window_ns: self.book_zero_window(self.zero_window_ns),
+            retransmits_loss: new.retransmits_loss,
+            retransmits_window_probe: new.retransmits_window_probe,
             pinned_byte_ns: 0,
         }
     }
@@ -185,19 +240,19 @@ impl Baseline {
     }
 
     /// Zero-window nanoseconds of this generation up to `now`, without booking them.
-    pub(crate) fn zero_window_ns(&self, harmful_since: Option<Moment>, now: Moment) -> u64 {
+    pub(crate) fn zero_window_until(&self, harmful_since: Option<Moment>, now: Moment) -> u64 {
         self.with_ongoing(harmful_since, now)
             .max(self.zero_window_booked_ns)
     }
 
     /// How much of it is not booked yet.
     pub(crate) fn unbooked_ns(&self, harmful_since: Option<Moment>, now: Moment) -> u64 {
-        self.zero_window_ns(harmful_since, now) - self.zero_window_booked_ns
+        self.zero_window_until(harmful_since, now) - self.zero_window_booked_ns
     }
 
     fn with_ongoing(&self, harmful_since: Option<Moment>, now: Moment) -> u64 {
         let ongoing_ns = harmful_since.map_or(0, |since| now.since_ns(since));
-        self.totals.zero_window_ns.saturating_add(ongoing_ns)
+        self.zero_window_ns.saturating_add(ongoing_ns)
     }
 
     fn book_zero_window(&mut self, ns: u64) -> u128 {

@@ -289,16 +289,20 @@ impl Observation {
     /// Bytes written but not acknowledged: sent and unsent.
     #[must_use]
     pub const fn queued_bytes(&self) -> u32 {
-        let queued = self.write_seq.wrapping_sub(self.snd_una);
-        if queued >> 31 == 1 { 0 } else { queued }
+        span_bytes(self.snd_una, self.write_seq)
     }
 
     /// Bytes sent but not acknowledged.
     #[must_use]
     pub const fn in_flight_bytes(&self) -> u32 {
-        let in_flight = self.snd_nxt.wrapping_sub(self.snd_una);
-        if in_flight >> 31 == 1 { 0 } else { in_flight }
+        span_bytes(self.snd_una, self.snd_nxt)
     }
+}
+
+/// Bytes from one sequence number up to another; 0 if that lies before.
+pub(crate) const fn span_bytes(from: u32, to: u32) -> u32 {
+    let span = to.wrapping_sub(from);
+    if span >> 31 == 1 { 0 } else { span }
 }
 
 /// End of one pass over the sockets of one network namespace.

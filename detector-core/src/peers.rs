@@ -58,13 +58,22 @@ impl Allowance {
     }
 }
 
+/// A scrape of the metrics.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Scrape {
+    pub(crate) number: u64,
+    pub(crate) at: Moment,
+}
+
 /// One peer.
 #[derive(Debug)]
 pub(crate) struct Peer {
     pub(crate) address: PeerAddress,
     pub(crate) account: Account,
-    /// What of the counts was shown under `other` at the last scrape, and stays there.
-    pub(crate) in_other: Counts,
+    /// What of the counts `other` has shown. Of a peer with its own label: what stays there. Of
+    /// any other: what the scrape of this number showed, if the counts changed after it.
+    in_other: Option<Box<Counts>>,
+    in_other_as_of: Option<u64>,
     pub(crate) is_exported: bool,
     pub(crate) last_in_top: Option<Moment>,
     pub(crate) first_seen: Moment,
@@ -86,11 +95,12 @@ pub(crate) struct Peer {
 }
 
 impl Peer {
-    fn new(address: PeerAddress, now: Moment) -> Self {
+    fn new(address: PeerAddress, now: Moment, scrape: Scrape) -> Self {
         Self {
             address,
             account: Account::default(),
-            in_other: Counts::default(),
+            in_other: None,
+            in_other_as_of: Some(scrape.number),
             is_exported: false,
             last_in_top: None,
             first_seen: now,
@@ -128,6 +138,35 @@ impl Peer {
             self.services[place] = port;
             self.services_known += 1;
         }
+    }
+
+    /// Keeps what the last scrape showed, before the counts change for the first time after it.
+    fn keep_shown(&mut self, scrape: Scrape) {
+        if !self.is_exported && self.in_other_as_of != Some(scrape.number) {
+            self.account.settle(scrape.at);
+            self.in_other = Some(Box::new(self.account.counts));
+            self.in_other_as_of = Some(scrape.number);
+        }
+    }
+
+    /// Gives the peer its own label: what `last`, the scrape before, showed of it under `other`
+    /// stays there.
+    pub(crate) fn begin_export(&mut self, last: Scrape) {
+        self.keep_shown(last);
+        self.is_exported = true;
+    }
+
+    /// Takes the label away: from now on `other` shows everything.
+    pub(crate) fn end_export(&mut self) {
+        self.is_exported = false;
+        self.in_other = None;
+        self.in_other_as_of = None;
+    }
+
+    /// What its own label shows.
+    pub(crate) fn exported_counts(&self) -> Counts {
+        let in_other = self.in_other.as_deref().copied().unwrap_or_default();
+        self.account.counts - in_other
     }
 
     fn rank(&self, slot: u32) -> Rank {
@@ -182,11 +221,16 @@ impl Peers {
             .copied()
     }
 
-    pub(crate) fn find_or_insert(&mut self, address: PeerAddress, now: Moment) -> u32 {
+    pub(crate) fn find_or_insert(
+        &mut self,
+        address: PeerAddress,
+        now: Moment,
+        scrape: Scrape,
+    ) -> u32 {
         if let Some(slot) = self.find(&address) {
             return slot;
         }
-        let key = self.slab.insert(Peer::new(address, now));
+        let key = self.slab.insert(Peer::new(address, now, scrape));
         let slot = u32::try_from(key).unwrap_or(u32::MAX);
         let (slab, hasher) = (&self.slab, &self.hasher);
         self.index
@@ -219,15 +263,22 @@ impl Peers {
         &mut self.slab[slot as usize]
     }
 
+    /// A peer whose counts or holdings are about to change; `last` is the scrape before.
+    pub(crate) fn change(&mut self, slot: u32, last: Scrape) -> &mut Peer {
+        let peer = &mut self.slab[slot as usize];
+        peer.keep_shown(last);
+        peer
+    }
+
+    /// Whether the slot holds a peer that has its own label.
+    pub(crate) fn is_exported(&self, slot: u32) -> bool {
+        let peer = self.slab.get(slot as usize);
+        peer.is_some_and(|peer| peer.is_exported)
+    }
+
     pub(crate) fn iter(&self) -> impl Iterator<Item = (u32, &Peer)> {
         self.slab
             .iter()
-            .map(|(key, peer)| (u32::try_from(key).unwrap_or(u32::MAX), peer))
-    }
-
-    pub(crate) fn iter_mut(&mut self) -> impl Iterator<Item = (u32, &mut Peer)> {
-        self.slab
-            .iter_mut()
             .map(|(key, peer)| (u32::try_from(key).unwrap_or(u32::MAX), peer))
     }
 

@@ -2,10 +2,11 @@
 
 use super::Engine;
 use crate::ledger::{Counts, Held, publish};
-use crate::peers::Peer;
+use crate::peers::{Peer, Scrape};
 use crate::snapshot::{MetricsSnapshot, PeerMetrics};
 use crate::time::Moment;
 use std::cmp::Reverse;
+use std::collections::HashSet;
 
 /// Order of cost: pinned bytes, stalled connections, zero-window time, then the one seen last,
 /// then the address so that the order is total.
@@ -42,13 +43,18 @@ impl Engine {
     /// at each scrape, exactly in integers; `sum()` is the truth.
     pub fn metrics(&mut self) -> MetricsSnapshot {
         self.book_all_ongoing();
-        let members = self.choose_exported();
+        self.choose_exported();
+        self.scrape = Scrape {
+            number: self.scrape.number + 1,
+            at: self.clock,
+        };
         let mut exported = Counts::default();
         let mut exported_held = Held::default();
-        let mut peers = Vec::with_capacity(members.len());
-        for slot in members {
-            let peer = self.peers.get(slot);
-            let counts = peer.account.counts - peer.in_other;
+        let mut peers = Vec::with_capacity(self.exported.len());
+        for &slot in &self.exported {
+            let peer = self.peers.get_mut(slot);
+            peer.account.settle(self.clock);
+            let counts = peer.exported_counts();
             let held = peer.account.held;
             exported += counts;
             exported_held.stalled_connections += held.stalled_connections;
@@ -80,8 +86,7 @@ impl Engine {
         let ongoing: Vec<u32> = self
             .connections
             .held()
-            .filter(|(_, connection)| connection.last.harmful_since.is_some())
-            .map(|(slot, _)| slot)
+            .filter(|&slot| self.connections.get(slot).last.harmful_since.is_some())
             .collect();
         for slot in ongoing {
             self.book_ongoing(slot, self.clock);
@@ -89,58 +94,61 @@ impl Engine {
         self.host.settle(self.clock);
     }
 
-    /// Renews which peers are exported, and returns their slots, dearest first.
-    fn choose_exported(&mut self) -> Vec<u32> {
-        let clock = self.clock;
+    /// Renews which peers have their own label, dearest first.
+    fn choose_exported(&mut self) {
         let export = self.tables.export;
-        let mut ranked: Vec<(Cost, u32)> = self
-            .peers
-            .iter_mut()
-            .map(|(slot, peer)| {
-                peer.account.settle(clock);
-                (cost(peer, peer.account.counts.zero_window_ns), slot)
-            })
-            .collect();
+        let ranked = self.peers.iter().map(|(slot, peer)| {
+            let zero_window_ns = peer.account.counts.zero_window_ns;
+            (cost(peer, zero_window_ns), slot)
+        });
+        let mut ranked: Vec<(Cost, u32)> = ranked.collect();
         if ranked.len() > export && export > 0 {
             ranked.select_nth_unstable_by(export - 1, |a, b| b.cmp(a));
         }
-        let top = export.min(ranked.len());
-        for &(_, slot) in &ranked[..top] {
-            self.peers.get_mut(slot).last_in_top = Some(clock);
+        ranked.truncate(export);
+        for &(_, slot) in &ranked {
+            self.peers.get_mut(slot).last_in_top = Some(self.clock);
         }
-        let mut members: Vec<(Cost, u32)> = ranked[..top].to_vec();
-        members.extend(self.choose_held_over(&ranked[top..], export));
-        members.sort_unstable_by(|a, b| b.cmp(a));
-        let members: Vec<u32> = members.into_iter().map(|(_, slot)| slot).collect();
-        self.mark_exported(&members);
-        members
+        let before = std::mem::take(&mut self.exported);
+        let top: HashSet<u32> = ranked.iter().map(|&(_, slot)| slot).collect();
+        let held_over = self.choose_held_over(&before, &top);
+        ranked.extend(held_over);
+        ranked.sort_unstable_by(|a, b| b.cmp(a));
+        self.exported = ranked.into_iter().map(|(_, slot)| slot).collect();
+        self.change_labels(&before);
     }
 
-    /// Peers outside the top that keep their label, at most `room`.
-    fn choose_held_over(&self, others: &[(Cost, u32)], room: usize) -> Vec<(Cost, u32)> {
-        let mut held_over: Vec<(Moment, (Cost, u32))> = others
+    /// Peers that keep the label they had, although they are not in the top now.
+    fn choose_held_over(&self, before: &[u32], top: &HashSet<u32>) -> Vec<(Cost, u32)> {
+        let labelled = before
             .iter()
-            .filter_map(|&(cost, slot)| {
+            .filter(|&&slot| !top.contains(&slot) && self.peers.is_exported(slot));
+        let mut held_over: Vec<(Moment, (Cost, u32))> = labelled
+            .filter_map(|&slot| {
                 let peer = self.peers.get(slot);
-                let last_in_top = peer.last_in_top.filter(|_| peer.is_exported)?;
+                let last_in_top = peer.last_in_top?;
                 let is_fresh = self.clock.since_ns(last_in_top) <= self.tables.export_hold_ns;
+                let cost = cost(peer, peer.account.counts.zero_window_ns);
                 is_fresh.then_some((last_in_top, (cost, slot)))
             })
             .collect();
         held_over.sort_unstable_by(|a, b| b.cmp(a));
-        held_over.truncate(room);
+        held_over.truncate(self.tables.export);
         held_over.into_iter().map(|(_, entry)| entry).collect()
     }
 
-    fn mark_exported(&mut self, members: &[u32]) {
-        for (_, peer) in self.peers.iter_mut() {
-            peer.is_exported = false;
+    fn change_labels(&mut self, before: &[u32]) {
+        let stay: HashSet<u32> = self.exported.iter().copied().collect();
+        for &slot in before {
+            if !stay.contains(&slot) && self.peers.is_exported(slot) {
+                self.peers.get_mut(slot).end_export();
+            }
         }
-        for &slot in members {
-            self.peers.get_mut(slot).is_exported = true;
-        }
-        for (_, peer) in self.peers.iter_mut().filter(|(_, peer)| !peer.is_exported) {
-            peer.in_other = peer.account.counts;
+        for &slot in &self.exported {
+            let peer = self.peers.get_mut(slot);
+            if !peer.is_exported {
+                peer.begin_export(self.scrape);
+            }
         }
     }
 }

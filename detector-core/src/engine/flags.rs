@@ -89,7 +89,7 @@ impl Engine {
             last.generation.is_some() && last.generation == connection.last.generation
         });
         let finished_ns = last.filter(|_| is_same_generation).map_or(0, |last| {
-            let before_ns = connection.last.totals.zero_window_ns;
+            let before_ns = connection.last.zero_window_ns;
             last.totals.zero_window_ns.saturating_sub(before_ns)
         });
         let lasted_ns = if finished_ns > 0 {
@@ -167,7 +167,7 @@ impl Engine {
     ) {
         let peer = self.peers.get(peer_slot);
         let connection = slot.map(|slot| self.connections.get(slot));
-        let id = connection.map(|connection| connection.last.connection);
+        let id = connection.map(|connection| connection.last.id.unpack());
         let held = peer.account.held;
         self.events.push(Event {
             id: 0,
@@ -200,11 +200,11 @@ fn connection_evidence(
         ("window_bytes", f64::from(last.window_bytes)),
         ("queued_bytes", f64::from(last.queued_bytes())),
         ("in_flight_bytes", f64::from(last.in_flight_bytes())),
-        ("pinned_bytes", number(last.pinned_bytes)),
+        ("pinned_bytes", number(last.pinned_bytes())),
     ];
     match kind {
         FlagKind::WindowShrink => {
-            let shrinks = connection.earlier.plus(&connection.baseline.totals).shrinks;
+            let shrinks = connection.totals().shrinks;
             let retracted_bytes = shrink::retracted_bytes(last);
             evidence.extend([
                 ("retracted_bytes", f64::from(retracted_bytes)),

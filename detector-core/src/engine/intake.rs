@@ -5,6 +5,7 @@ use crate::connections::Connection;
 use crate::ledger::Counts;
 use crate::observation::{Cause, Observation, Source};
 use crate::rules::shrink;
+use crate::state::{PackedId, State};
 use crate::time::SECOND_NS;
 
 /// Least span over which a drain rate is measured.
@@ -12,17 +13,14 @@ const DRAIN_SPAN_NS: u64 = SECOND_NS;
 
 impl Engine {
     /// A record from before the connection was closed: its totals count, its state does not.
-    ///
-    /// A later record under the same identity is a new connection, even in the same generation:
-    /// the kernel side goes on with the totals of a closed entry that was not collected in time.
     pub(super) fn take_late(&mut self, observation: &Observation) -> bool {
-        let closed_at = self.closed.get(&observation.connection);
-        if closed_at.is_none_or(|&closed_at| observation.at > closed_at) {
+        let id = PackedId::of(&observation.connection);
+        if !self.departed.is_late(&id, observation.at) {
             return false;
         }
         let counts = self.take_other_generation(observation);
         if counts != Counts::default() {
-            let peer = self.peers.find_or_insert(observation.peer, self.clock);
+            let peer = self.find_or_insert_peer(observation);
             self.book(peer, counts);
         }
         true
@@ -33,25 +31,29 @@ impl Engine {
         let Some(generation) = observation.generation else {
             return Counts::default();
         };
-        let key = (observation.connection, generation);
-        let mut baseline = self.baselines.take(&key).unwrap_or_default();
+        let id = PackedId::of(&observation.connection);
+        let mut baseline = self.departed.take(&id, generation);
         let counts = baseline.take(&observation.totals);
-        self.baselines.keep(key, baseline);
+        self.departed.keep(&id, generation, baseline);
         counts
     }
 
     /// Makes room in the tables for a connection seen for the first time.
     pub(super) fn admit(&mut self, observation: &Observation) -> u32 {
-        let peer = self.peers.find_or_insert(observation.peer, observation.at);
+        let peer = self.find_or_insert_peer(observation);
         let mut connection = Connection::new(observation, peer);
         if let Some(generation) = observation.generation {
-            let key = (observation.connection, generation);
-            connection.generation = Some(generation);
-            connection.baseline = self.baselines.take(&key).unwrap_or_default();
-            connection.shrink_flagged = shrink::worst(&connection.baseline.totals.shrinks);
+            let baseline = self.departed.take(&connection.last.id, generation);
+            connection.begin_generation(generation, baseline);
+            connection.shrink_flagged = shrink::worst(&baseline.totals().shrinks);
         }
         let chain = &mut self.peers.get_mut(peer).connections;
         self.connections.insert(connection, chain)
+    }
+
+    fn find_or_insert_peer(&mut self, observation: &Observation) -> u32 {
+        self.peers
+            .find_or_insert(observation.peer, observation.at, self.scrape)
     }
 
     /// Books totals, takes newer state, judges.
@@ -82,17 +84,13 @@ impl Engine {
             (Some(new), Some(current)) if new < current => self.take_other_generation(observation),
             (Some(new), current) if current != Some(new) => {
                 self.book_certain(slot);
-                let key = (observation.connection, new);
-                let baseline = self.baselines.take(&key).unwrap_or_default();
                 let connection = self.connections.get_mut(slot);
-                let left = std::mem::replace(&mut connection.baseline, baseline);
-                connection.earlier = connection.earlier.plus(&left.totals);
-                connection.generation = Some(new);
-                let counts = connection.baseline.take(&observation.totals);
+                let (id, left) = (connection.last.id, connection.baseline);
+                connection.begin_generation(new, self.departed.take(&id, new));
                 if let Some(current) = current {
-                    self.baselines.keep((observation.connection, current), left);
+                    self.departed.keep(&id, current, left);
                 }
-                counts
+                connection.baseline.take(&observation.totals)
             }
             _ => connection.baseline.take(&observation.totals),
         };
@@ -107,7 +105,7 @@ impl Engine {
             self.end_episode(slot, observation.at, Some(observation));
         }
         let connection = self.connections.get_mut(slot);
-        let before = std::mem::replace(&mut connection.last, *observation);
+        let before = std::mem::replace(&mut connection.last, State::of(observation));
         connection.source = join(connection.source, observation.source);
         // `snd_una` only; a hook sees it ahead of `bytes_acked`. It never goes back, so a change
         // of more than half the number space is progress too.

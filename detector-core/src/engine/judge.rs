@@ -5,6 +5,7 @@ use crate::ledger::Held;
 use crate::observation::Observation;
 use crate::rules::{dribble, hoard, shrink, stall, tiny_window};
 use crate::snapshot::{FlagKind, StallCause};
+use crate::state::State;
 use crate::time::Moment;
 
 impl Engine {
@@ -94,7 +95,7 @@ impl Engine {
     fn set_stall(&mut self, slot: u32, stall: Option<StallCause>) {
         let connection = self.connections.get_mut(slot);
         let class = class(connection, stall);
-        let pinned_bytes = stall.map_or(0, |_| connection.last.pinned_bytes);
+        let pinned_bytes = stall.map_or(0, |_| connection.last.pinned_bytes());
         let has_changed = connection.stall != stall;
         if has_changed || connection.pinned_counted_bytes != pinned_bytes {
             self.book_stall(slot, stall, pinned_bytes);
@@ -112,7 +113,7 @@ impl Engine {
     fn book_stall(&mut self, slot: u32, stall: Option<StallCause>, pinned_bytes: u64) {
         let clock = self.clock;
         let connection = self.connections.get_mut(slot);
-        let peer = self.peers.get_mut(connection.peer);
+        let peer = self.peers.change(connection.peer, self.scrape);
         let before = std::mem::replace(&mut connection.stall, stall);
         let bytes_before = std::mem::replace(&mut connection.pinned_counted_bytes, pinned_bytes);
         if let Some(cause) = before {
@@ -174,7 +175,7 @@ impl Engine {
 
 /// Since when data is held up, seen for the first time: the kernel's own start of the harmful
 /// span if it tells one, else now; never before the peer last took data.
-fn began(cause: StallCause, last: &Observation, progress_at: Moment) -> Moment {
+fn began(cause: StallCause, last: &State, progress_at: Moment) -> Moment {
     match (cause, last.harmful_since) {
         (StallCause::ZeroWindow | StallCause::Unanswered, Some(since)) => since.max(progress_at),
         _ => last.at,

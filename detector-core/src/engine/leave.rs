@@ -1,6 +1,8 @@
 //! How connections and peers leave the tables: quiet, closed, forgotten for lack of room.
 
 use super::Engine;
+use crate::ledger::Baseline;
+use crate::state::PackedId;
 use crate::time::{Moment, SECOND_NS};
 
 /// How long a connection that no sweep mentions any more stays in the table.
@@ -25,21 +27,28 @@ impl Engine {
 
     /// The socket is gone: its numbers stay with the peer, the connection leaves.
     pub(super) fn close(&mut self, slot: u32, at: Moment) {
-        let id = self.connections.get(slot).last.connection;
-        self.forget_connection(slot);
-        self.closed.keep(id, at);
+        let (id, last) = self.take_out(slot);
+        self.departed.close(&id, at, last);
     }
 
     /// Drops a connection that may come back; what was booked of it is remembered.
     pub(super) fn forget_connection(&mut self, slot: u32) {
+        let (id, last) = self.take_out(slot);
+        if let Some((generation, baseline)) = last {
+            self.departed.keep(&id, generation, baseline);
+        }
+    }
+
+    /// Takes a connection out of the table; returns what was booked of its generation.
+    fn take_out(&mut self, slot: u32) -> (PackedId, Option<(Moment, Baseline)>) {
         self.book_certain(slot);
         let connection = self.connections.get(slot);
-        let id = connection.last.connection;
-        let kept = connection.generation.map(|at| (at, connection.baseline));
+        let id = connection.last.id;
+        let last = connection
+            .generation
+            .map(|generation| (generation, connection.baseline));
         self.remove(slot);
-        if let Some((generation, baseline)) = kept {
-            self.baselines.keep((id, generation), baseline);
-        }
+        (id, last)
     }
 
     /// Clears what the connection holds and takes it out of the table.
@@ -57,7 +66,6 @@ impl Engine {
         while let Some(slot) = self.peers.get(peer_slot).connections.first() {
             self.forget_connection(slot);
         }
-        self.peers.get_mut(peer_slot).account.settle(self.clock);
         self.peers.remove(peer_slot);
     }
 

@@ -12,12 +12,12 @@ mod leave;
 mod view;
 
 use crate::connections::{Class, Connection, Connections};
+use crate::departed::Departed;
 use crate::events::Events;
-use crate::ledger::{Account, Baseline, Counts};
-use crate::memory::Memory;
+use crate::ledger::{Account, Counts};
 use crate::networks::Networks;
-use crate::observation::{ConnectionId, Observation, SweepEnd, UntrackedTotals};
-use crate::peers::Peers;
+use crate::observation::{Observation, SweepEnd, UntrackedTotals};
+use crate::peers::{Peers, Scrape};
 use crate::settings::{DetectSettings, TableSettings};
 use crate::snapshot::{Event, FlagKind, StallCause};
 use crate::time::{Moment, SECOND_NS, WallClock};
@@ -26,10 +26,6 @@ use ipnet::IpNet;
 /// An observation this far ahead of the clock is garbage: the agent advances the clock many
 /// times a second, and a wrong moment would shut out the true ones that follow.
 const MAX_AHEAD_NS: u64 = 300 * SECOND_NS;
-
-/// Closed connections remembered, so that a late copy of a record is not taken for a new
-/// connection. Copies are late by one sweep at most.
-const CLOSED_REMEMBERED: usize = 8_192;
 
 /// Judges observations; see the module.
 #[derive(Debug)]
@@ -48,10 +44,10 @@ pub struct Engine {
     flags_raised: [u64; FlagKind::ALL.len()],
     events: Events,
     events_suppressed: u64,
-    /// When connections were closed.
-    closed: Memory<ConnectionId, Moment>,
-    /// What was booked of generations whose connection is not in the table, or has a newer one.
-    baselines: Memory<(ConnectionId, Moment), Baseline>,
+    departed: Departed,
+    scrape: Scrape,
+    /// Slots of the peers that the last scrape showed with their own label.
+    exported: Vec<u32>,
     peer_evictions: u64,
     connection_evictions: u64,
     records_refused: u64,
@@ -81,8 +77,9 @@ impl Engine {
             flags_raised: [0; FlagKind::ALL.len()],
             events: Events::new(tables.events_capacity),
             events_suppressed: 0,
-            closed: Memory::new(CLOSED_REMEMBERED),
-            baselines: Memory::new(tables.connections_capacity),
+            departed: Departed::new(tables.connections_capacity),
+            scrape: Scrape::default(),
+            exported: Vec::new(),
             peer_evictions: 0,
             connection_evictions: 0,
             records_refused: 0,
@@ -103,7 +100,7 @@ impl Engine {
         self.ignored = Networks::new(ignored);
         self.trusted = Networks::new(trusted);
         self.events.set_capacity(tables.events_capacity);
-        self.baselines.set_capacity(tables.connections_capacity);
+        self.departed.set_capacity(tables.connections_capacity);
         let now_ignored: Vec<u32> = self
             .peers
             .iter()
@@ -239,7 +236,7 @@ impl Engine {
 
     /// Books amounts to a peer and to the host in one step.
     fn book(&mut self, peer: u32, counts: Counts) {
-        self.peers.get_mut(peer).account.counts += counts;
+        self.peers.change(peer, self.scrape).account.counts += counts;
         self.host.counts += counts;
     }
 

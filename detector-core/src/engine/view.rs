@@ -48,10 +48,10 @@ impl Engine {
     #[must_use]
     pub fn connections(&self) -> Vec<snapshot::Connection> {
         let mut connections: Vec<&Connection> = self.connections.iter().collect();
-        connections.sort_unstable_by_key(|connection| {
-            let is_stalled = connection.stall.is_some();
-            let last = &connection.last;
-            std::cmp::Reverse((is_stalled, last.pinned_bytes, last.connection))
+        connections.sort_unstable_by(|a, b| {
+            let cost = |each: &Connection| (each.stall.is_some(), each.last.pinned_bytes());
+            let by_cost = cost(b).cmp(&cost(a));
+            by_cost.then_with(|| b.last.id.cmp(&a.last.id))
         });
         connections
             .into_iter()
@@ -124,19 +124,21 @@ impl Engine {
 
     fn view_connection(&self, connection: &Connection) -> snapshot::Connection {
         let last = &connection.last;
-        let totals = connection.earlier.plus(&connection.baseline.totals);
-        let ongoing_ns = connection
+        let (id, totals) = (last.id.unpack(), connection.totals());
+        // What exceeds the finished total: the span that is going on.
+        let unfinished_ns = connection
             .baseline
-            .zero_window_ns(last.harmful_since, self.clock);
-        let zero_window_ns = connection.earlier.zero_window_ns.saturating_add(ongoing_ns);
+            .zero_window_until(last.harmful_since, self.clock)
+            .saturating_sub(connection.baseline.totals().zero_window_ns);
+        let zero_window_ns = totals.zero_window_ns.saturating_add(unfinished_ns);
         let stalled_ns = connection
             .stall
             .map_or(0, |_| self.clock.since_ns(connection.stalled_since));
         snapshot::Connection {
             peer: self.peers.get(connection.peer).address.to_string(),
-            local: last.connection.local.to_string(),
-            remote: last.connection.remote.to_string(),
-            netns: last.connection.netns,
+            local: id.local.to_string(),
+            remote: id.remote.to_string(),
+            netns: id.netns,
             state: last.state.rfc_name().to_owned(),
             stall: connection.stall,
             stalled_seconds: seconds(u128::from(stalled_ns)),
@@ -148,7 +150,7 @@ impl Engine {
             retracted_max_bytes: u64::from(last.retracted_max_bytes),
             queued_bytes: u64::from(last.queued_bytes()),
             in_flight_bytes: u64::from(last.in_flight_bytes()),
-            pinned_bytes: last.pinned_bytes,
+            pinned_bytes: last.pinned_bytes(),
             mss_bytes: u64::from(last.mss_bytes),
             zero_window_episodes: totals.zero_window_episodes,
             zero_window_seconds: seconds(u128::from(zero_window_ns)),
@@ -165,7 +167,7 @@ impl Engine {
             rtt_seconds: f64::from(last.srtt_us) / 1e6,
             timer: last.timer.label().to_owned(),
             is_orphan: last.is_orphan,
-            inode: last.inode,
+            inode: last.inode.map(u64::from),
             source: source_name(connection.source),
             first_seen: self.wall.rfc3339(connection.first_seen),
             last_seen: self.wall.rfc3339(last.at),

@@ -3,28 +3,29 @@
 //!
 //! Slow but steady clients are not dribblers: a 56k modem drains fourteen times the default floor.
 
-use crate::observation::{CongestionState, Observation};
+use crate::observation::CongestionState;
 use crate::settings::DetectSettings;
+use crate::state::State;
 use crate::time::{Moment, SECOND_NS};
 
 /// Whether the peer's window, and nothing on our side or on the path, is what limits sending.
-pub(crate) fn is_limited_by_peer(observation: &Observation) -> bool {
-    let queued_bytes = observation.queued_bytes();
+pub(crate) fn is_limited_by_peer(state: &State) -> bool {
+    let queued_bytes = state.queued_bytes();
     if queued_bytes == 0 {
         return false;
     }
-    if observation.window_bytes == 0 || observation.zero_window_since.is_some() {
+    if state.window_bytes == 0 || state.zero_window_since.is_some() {
         return true;
     }
     let is_recovering = matches!(
-        observation.congestion,
+        state.congestion,
         CongestionState::Recovery | CongestionState::Loss
     );
-    let is_limited_by_cwnd = observation.in_flight_segments >= observation.cwnd_segments;
-    let in_flight_bytes = observation.in_flight_bytes();
-    let next_bytes = (queued_bytes - in_flight_bytes.min(queued_bytes)).min(observation.mss_bytes);
+    let is_limited_by_cwnd = state.in_flight_segments >= state.cwnd_segments;
+    let in_flight_bytes = state.in_flight_bytes();
+    let next_bytes = (queued_bytes - in_flight_bytes.min(queued_bytes)).min(state.mss_bytes);
     let does_not_fit =
-        in_flight_bytes.saturating_add(next_bytes) > observation.window_bytes && next_bytes > 0;
+        in_flight_bytes.saturating_add(next_bytes) > state.window_bytes && next_bytes > 0;
     does_not_fit && !is_recovering && !is_limited_by_cwnd
 }
 
@@ -41,18 +42,18 @@ pub(crate) enum Pace {
     Dribbling,
 }
 
-/// Judges the span from `from`, when `acked_then` bytes were acknowledged, to the observation.
+/// Judges the span from `from`, when `acked_then` bytes were acknowledged, to the state.
 pub(crate) fn pace(
     from: Moment,
     acked_then: u64,
-    observation: &Observation,
+    state: &State,
     settings: &DetectSettings,
 ) -> Pace {
-    let span_ns = observation.at.since_ns(from);
+    let span_ns = state.at.since_ns(from);
     if span_ns < settings.dribble_over_ns.max(1) {
         return Pace::Unknown;
     }
-    let drained = observation.bytes_acked.saturating_sub(acked_then);
+    let drained = state.bytes_acked.saturating_sub(acked_then);
     if drained == 0 {
         return Pace::Still;
     }

@@ -4,7 +4,8 @@
 //! of the counts: one per connection, and one more for each step up in severity, so that a peer
 //! that shrinks with every segment raises three flags at most.
 
-use crate::observation::{Observation, ShrinkCounts};
+use crate::observation::ShrinkCounts;
+use crate::state::State;
 use detector_common::record::severity;
 
 /// The worst severity in the counts, as an index of [`severity`].
@@ -21,14 +22,14 @@ pub(crate) const fn worst(shrinks: &ShrinkCounts) -> Option<usize> {
 }
 
 /// How far the right edge lies below its maximum now, in bytes.
-pub(crate) fn retracted_bytes(observation: &Observation) -> u32 {
-    observation.edge_max.map_or(0, |edge_max| {
-        let edge = detector_common::window::edge(observation.snd_una, observation.window_bytes);
+pub(crate) fn retracted_bytes(state: &State) -> u32 {
+    state.edge_max().map_or(0, |edge_max| {
+        let edge = detector_common::window::edge(state.snd_una, state.window_bytes);
         detector_common::window::retracted_bytes(edge_max, edge)
     })
 }
 
 /// Whether the offer is back at its highest, honest rounding aside.
-pub(crate) fn is_over(observation: &Observation) -> bool {
-    retracted_bytes(observation) >> observation.window_shift == 0
+pub(crate) fn is_over(state: &State) -> bool {
+    retracted_bytes(state) >> state.window_shift == 0
 }

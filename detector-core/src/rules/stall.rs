@@ -4,8 +4,8 @@
 //! Never from `rwnd_limited`, which shows 6 % where the truth is 100 % (window zero with data in
 //! flight).
 
-use crate::observation::Observation;
 use crate::snapshot::{FlagKind, StallCause};
+use crate::state::State;
 use detector_common::window;
 
 /// Window probes without an answer from which the peer counts as silent. One is on its way at any
@@ -20,13 +20,13 @@ const SILENT_TIMEOUTS: u8 = 2;
 ///
 /// A peer that answers window probes but reads nothing has a zero window; one that does not even
 /// answer them is silent, whatever window it offered last.
-pub(crate) fn cause(observation: &Observation) -> Option<StallCause> {
-    let queued_bytes = observation.queued_bytes();
+pub(crate) fn cause(state: &State) -> Option<StallCause> {
+    let queued_bytes = state.queued_bytes();
     if queued_bytes == 0 {
         return None;
     }
-    let is_silent_to_probes = observation.probes_unanswered >= SILENT_PROBES;
-    if observation.window_bytes == 0 || observation.zero_window_since.is_some() {
+    let is_silent_to_probes = state.probes_unanswered >= SILENT_PROBES;
+    if state.window_bytes == 0 || state.zero_window_since.is_some() {
         return Some(if is_silent_to_probes {
             StallCause::Unanswered
         } else {
@@ -37,15 +37,15 @@ pub(crate) fn cause(observation: &Observation) -> Option<StallCause> {
         return Some(StallCause::Unanswered);
     }
     let head_does_not_fit = window::episode_continues(
-        observation.snd_una,
-        observation.window_bytes,
-        observation.write_seq,
-        observation.mss_bytes,
+        state.snd_una,
+        state.window_bytes,
+        state.write_seq,
+        state.mss_bytes,
     );
     if head_does_not_fit {
         return Some(StallCause::SmallWindow);
     }
-    let is_silent = observation.timeouts >= SILENT_TIMEOUTS;
+    let is_silent = state.timeouts >= SILENT_TIMEOUTS;
     is_silent.then_some(StallCause::Unanswered)
 }
 

@@ -1,0 +1,86 @@
+//! What is remembered of connections that left the table, so that a record that comes late, or a
+//! connection that comes back, is not counted twice.
+
+use crate::ledger::Baseline;
+use crate::memory::Memory;
+use crate::state::PackedId;
+use crate::time::Moment;
+
+/// Closed connections remembered. Copies of their records are late by one sweep at most.
+const CLOSED_REMEMBERED: usize = 8_192;
+
+#[derive(Debug)]
+struct Closed {
+    at: Moment,
+    generation: Option<Moment>,
+    baseline: Option<Baseline>,
+}
+
+/// The two memories: many closings must not push out connections that live on.
+#[derive(Debug)]
+pub(crate) struct Departed {
+    closed: Memory<PackedId, Closed>,
+    /// Generations whose connection is not in the table, or has a newer one.
+    left: Memory<(PackedId, Moment), Baseline>,
+}
+
+impl Departed {
+    pub(crate) fn new(capacity: usize) -> Self {
+        Self {
+            closed: Memory::new(CLOSED_REMEMBERED),
+            left: Memory::new(capacity),
+        }
+    }
+
+    pub(crate) fn set_capacity(&mut self, capacity: usize) {
+        self.left.set_capacity(capacity);
+    }
+
+    /// Whether an observation made at `at` is from before the connection was closed.
+    ///
+    /// A later one under the same identity is a new connection, even in the same generation: the
+    /// kernel side goes on with the totals of a closed entry that was not collected in time.
+    pub(crate) fn is_late(&mut self, id: &PackedId, at: Moment) -> bool {
+        self.closed
+            .get_mut(id)
+            .is_some_and(|closed| at <= closed.at)
+    }
+
+    /// Takes out what was booked of a generation; nothing is remembered of it then.
+    pub(crate) fn take(&mut self, id: &PackedId, generation: Moment) -> Baseline {
+        let closed = self.closed.get_mut(id);
+        let of_closed = closed
+            .filter(|closed| closed.generation == Some(generation))
+            .and_then(|closed| closed.baseline.take());
+        of_closed
+            .or_else(|| self.left.take(&(*id, generation)))
+            .unwrap_or_default()
+    }
+
+    /// Remembers what was booked of a generation.
+    pub(crate) fn keep(&mut self, id: &PackedId, generation: Moment, baseline: Baseline) {
+        match self.closed.get_mut(id) {
+            Some(closed) if closed.generation == Some(generation) => {
+                closed.baseline = Some(baseline);
+            }
+            _ => {
+                self.left.keep(&(*id, generation), baseline);
+            }
+        }
+    }
+
+    /// Remembers that a connection was closed, with what was booked of its last generation.
+    pub(crate) fn close(&mut self, id: &PackedId, at: Moment, last: Option<(Moment, Baseline)>) {
+        let closed = Closed {
+            at,
+            generation: last.map(|(generation, _)| generation),
+            baseline: last.map(|(_, baseline)| baseline),
+        };
+        let before = self.closed.keep(id, closed);
+        if let Some(before) = before
+            && let (Some(generation), Some(baseline)) = (before.generation, before.baseline)
+        {
+            self.left.keep(&(*id, generation), baseline);
+        }
+    }
+}
