@@ -276,7 +276,7 @@ pub struct Survey {
 
 /// Looks up every field, also past the first one that cannot be used.
 ///
-/// Costs some 40 searches of a struct, about a millisecond for a distribution's kernel.
+/// Costs some 40 searches of a struct, a few milliseconds for a distribution's kernel.
 #[must_use]
 pub fn survey(btf: &Btf<'_>) -> Survey {
     let mut layout = KernelLayout::UNSET;

@@ -46,10 +46,18 @@ pub struct Btf<'a> {
     strings: &'a [u8],
     /// Where type N begins in `types`, at N − 1.
     offsets: Vec<u32>,
-    /// Ids of the structs and unions that have a name.
-    structs: Vec<u32>,
-    /// Ids of the typedefs.
-    typedefs: Vec<u32>,
+    /// The structs and unions that have a name.
+    structs: Vec<Named>,
+    /// The typedefs.
+    typedefs: Vec<Named>,
+}
+
+/// A type that can be asked for by name. The offset of the name is kept here as well, so that a
+/// search reads the names alone.
+#[derive(Clone, Copy, Debug)]
+struct Named {
+    name_offset: u32,
+    id: u32,
 }
 
 impl<'a> Btf<'a> {
@@ -85,9 +93,13 @@ impl<'a> Btf<'a> {
             }
             id += 1;
             let found = Type::decode(rest, id)?;
+            let named = Named {
+                name_offset: found.name_offset,
+                id,
+            };
             match found.kind {
-                Kind::Struct | Kind::Union if found.name_offset != 0 => self.structs.push(id),
-                Kind::Typedef => self.typedefs.push(id),
+                Kind::Struct | Kind::Union if found.name_offset != 0 => self.structs.push(named),
+                Kind::Typedef => self.typedefs.push(named),
                 _ => {}
             }
             let start = u32::try_from(offset).map_err(|_| BtfError::Overflow { type_id: id })?;
@@ -155,10 +167,11 @@ impl<'a> Btf<'a> {
         self.named(&self.typedefs, name)
     }
 
-    fn named(&self, ids: &[u32], name: &str) -> impl Iterator<Item = Type<'a>> {
-        ids.iter()
-            .filter_map(|&id| self.type_by_id(id).ok())
-            .filter(move |found| self.is_name(found.name_offset, name))
+    fn named(&self, types: &[Named], name: &str) -> impl Iterator<Item = Type<'a>> {
+        types
+            .iter()
+            .filter(move |named| self.is_name(named.name_offset, name))
+            .filter_map(|named| self.type_by_id(named.id).ok())
     }
 
     /// Follows typedefs, `const`, `volatile`, `restrict` and type tags to what they name.
