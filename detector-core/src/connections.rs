@@ -28,6 +28,10 @@ pub(crate) enum Class {
     Stalled = 2,
 }
 
+/// Most room reserved at once. Memory that is reserved but not used costs nothing; growing by
+/// doubling would cost up to twice the table.
+pub(crate) const RESERVED_MAX: usize = 1 << 20;
+
 /// How fast the peer drains, measured between observations at least a second apart.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Drain {
@@ -147,9 +151,10 @@ pub(crate) struct Connections {
 }
 
 impl Connections {
-    pub(crate) fn new() -> Self {
+    /// A table that is to hold `capacity` connections, and one more while room is made.
+    pub(crate) fn new(capacity: usize) -> Self {
         Self {
-            slab: Slab::new(),
+            slab: Slab::with_capacity(capacity.min(RESERVED_MAX) + 1),
             links: Links::default(),
             index: HashTable::new(),
             hasher: RandomState::new(),

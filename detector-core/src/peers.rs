@@ -6,6 +6,7 @@
 //! longest. The host's totals keep the numbers of those that left.
 
 use crate::chain::Chain;
+use crate::connections::RESERVED_MAX;
 use crate::ledger::{Account, Counts, Held};
 use crate::peer_address::PeerAddress;
 use crate::snapshot::{FlagKind, StallCause, Verdict};
@@ -199,9 +200,10 @@ pub(crate) struct Peers {
 }
 
 impl Peers {
-    pub(crate) fn new() -> Self {
+    /// A table that is to hold `capacity` peers, and one more while room is made.
+    pub(crate) fn new(capacity: usize) -> Self {
         Self {
-            slab: Slab::new(),
+            slab: Slab::with_capacity(capacity.min(RESERVED_MAX) + 1),
             index: HashTable::new(),
             hasher: RandomState::new(),
             ranks: BTreeSet::new(),

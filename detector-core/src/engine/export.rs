@@ -5,28 +5,29 @@ use crate::ledger::{Counts, Held, publish};
 use crate::peers::{Peer, Scrape};
 use crate::snapshot::{MetricsSnapshot, PeerMetrics};
 use crate::time::Moment;
-use std::cmp::Reverse;
+use std::cmp::Ordering;
 use std::collections::HashSet;
 
-/// Order of cost: pinned bytes, stalled connections, zero-window time, then the one seen last,
-/// then the address so that the order is total.
-type Cost = (
-    u64,
-    u64,
-    u128,
-    Moment,
-    Reverse<crate::peer_address::PeerAddress>,
-);
+/// What a peer costs, to be compared: pinned bytes, then stalled connections, then zero-window
+/// time, then who was seen last.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Cost {
+    pinned_bytes: u64,
+    stalled_connections: u64,
+    zero_window_ns: u64,
+    last_seen: Moment,
+}
 
-pub(super) fn cost(peer: &Peer, zero_window_ns: u128) -> Cost {
-    let held = peer.account.held;
-    (
-        held.pinned_bytes,
-        held.stalled_connections,
-        zero_window_ns,
-        peer.last_seen,
-        Reverse(peer.address),
-    )
+impl Cost {
+    pub(super) fn of(peer: &Peer, zero_window_ns: u128) -> Self {
+        let held = peer.account.held;
+        Self {
+            pinned_bytes: held.pinned_bytes,
+            stalled_connections: held.stalled_connections,
+            zero_window_ns: u64::try_from(zero_window_ns).unwrap_or(u64::MAX),
+            last_seen: peer.last_seen,
+        }
+    }
 }
 
 impl Engine {
@@ -97,13 +98,13 @@ impl Engine {
     /// Renews which peers have their own label, dearest first.
     fn choose_exported(&mut self) {
         let export = self.tables.export;
-        let ranked = self.peers.iter().map(|(slot, peer)| {
+        let mut ranked: Vec<(Cost, u32)> = Vec::with_capacity(self.peers.len());
+        ranked.extend(self.peers.iter().map(|(slot, peer)| {
             let zero_window_ns = peer.account.counts.zero_window_ns;
-            (cost(peer, zero_window_ns), slot)
-        });
-        let mut ranked: Vec<(Cost, u32)> = ranked.collect();
+            (Cost::of(peer, zero_window_ns), slot)
+        }));
         if ranked.len() > export && export > 0 {
-            ranked.select_nth_unstable_by(export - 1, |a, b| b.cmp(a));
+            ranked.select_nth_unstable_by(export - 1, |a, b| self.dearer_first(a, b));
         }
         ranked.truncate(export);
         for &(_, slot) in &ranked {
@@ -113,9 +114,15 @@ impl Engine {
         let top: HashSet<u32> = ranked.iter().map(|&(_, slot)| slot).collect();
         let held_over = self.choose_held_over(&before, &top);
         ranked.extend(held_over);
-        ranked.sort_unstable_by(|a, b| b.cmp(a));
+        ranked.sort_unstable_by(|a, b| self.dearer_first(a, b));
         self.exported = ranked.into_iter().map(|(_, slot)| slot).collect();
         self.change_labels(&before);
+    }
+
+    /// By cost; equals by address, so that the order does not hang on where the table put them.
+    fn dearer_first(&self, a: &(Cost, u32), b: &(Cost, u32)) -> Ordering {
+        let address = |slot: u32| self.peers.get(slot).address;
+        b.0.cmp(&a.0).then_with(|| address(a.1).cmp(&address(b.1)))
     }
 
     /// Peers that keep the label they had, although they are not in the top now.
@@ -128,11 +135,13 @@ impl Engine {
                 let peer = self.peers.get(slot);
                 let last_in_top = peer.last_in_top?;
                 let is_fresh = self.clock.since_ns(last_in_top) <= self.tables.export_hold_ns;
-                let cost = cost(peer, peer.account.counts.zero_window_ns);
+                let cost = Cost::of(peer, peer.account.counts.zero_window_ns);
                 is_fresh.then_some((last_in_top, (cost, slot)))
             })
             .collect();
-        held_over.sort_unstable_by(|a, b| b.cmp(a));
+        held_over.sort_unstable_by(|(a_at, a), (b_at, b)| {
+            b_at.cmp(a_at).then_with(|| self.dearer_first(a, b))
+        });
         held_over.truncate(self.tables.export);
         held_over.into_iter().map(|(_, entry)| entry).collect()
     }

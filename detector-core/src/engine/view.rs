@@ -1,7 +1,7 @@
 //! Peers and connections as they are published.
 
 use super::Engine;
-use super::export::cost;
+use super::export::Cost;
 use super::flags::{number, source_name};
 use crate::connections::Connection;
 use crate::ledger::{publish_shrinks, seconds};
@@ -15,18 +15,17 @@ impl Engine {
     /// All peers, those that cost most first.
     #[must_use]
     pub fn peers(&self) -> Vec<snapshot::Peer> {
-        let mut ranked: Vec<_> = self
-            .peers
-            .iter()
-            .map(|(_, peer)| {
-                let zero_window_ns = self.zero_window_ns(peer);
-                (cost(peer, zero_window_ns), peer)
-            })
-            .collect();
-        ranked.sort_unstable_by(|(a, _), (b, _)| b.cmp(a));
+        let mut ranked: Vec<(Cost, u128, &Peer)> = Vec::with_capacity(self.peers.len());
+        ranked.extend(self.peers.iter().map(|(_, peer)| {
+            let zero_window_ns = self.zero_window_ns(peer);
+            (Cost::of(peer, zero_window_ns), zero_window_ns, peer)
+        }));
+        ranked.sort_unstable_by(|(a_cost, _, a), (b_cost, _, b)| {
+            b_cost.cmp(a_cost).then_with(|| a.address.cmp(&b.address))
+        });
         ranked
             .into_iter()
-            .map(|(cost, peer)| self.view_peer(peer, cost.2))
+            .map(|(_, zero_window_ns, peer)| self.view_peer(peer, zero_window_ns))
             .collect()
     }
 
