@@ -15,7 +15,9 @@ pub(crate) fn event_line(event: &Event) -> String {
     if let Some(local) = &event.local {
         line += &format!(" on {local}");
     }
-    if let Some(pinned) = evidence("pinned_bytes") {
+    let pinned = event.evidence.get("pinned_bytes").copied();
+    if let Some(pinned) = pinned.filter(|bytes| *bytes > 0.0) {
+        let pinned = humane::measure("pinned_bytes", pinned);
         line += &format!(", {pinned} pinned");
     }
     if let Some(connections) = evidence("stalled_connections") {
@@ -41,7 +43,7 @@ fn what(event: &Event) -> String {
         EventType::Episode => {
             return format!("zero window ended{}", lasted.replace("for", "after"));
         }
-        EventType::Cleared => return format!("{} is over", event.kind.label()),
+        EventType::Cleared => return format!("{} is over", event.kind.label().replace('-', " ")),
         EventType::Flag => {}
     }
     match event.kind {

@@ -8,12 +8,13 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 use tokio::sync::mpsc;
-use tokio::time::MissedTickBehavior;
 
 /// Batches taken at one go.
 const BATCHES: usize = 16;
-/// How often time moves on without a message.
-const TICK: Duration = Duration::from_millis(100);
+/// How long time stands still at most: the wall clock is read anew then.
+const LONGEST_SLEEP: Duration = Duration::from_secs(1);
+/// Between two looks at what is due, so that one that stays due cannot take the whole processor.
+const SHORTEST_SLEEP: Duration = Duration::from_millis(1);
 
 /// Judges until the kernel side ends; gives the reason.
 pub(super) async fn judge(
@@ -21,12 +22,13 @@ pub(super) async fn judge(
     mut messages: mpsc::Receiver<Message>,
     mut pings: mpsc::Receiver<Ping>,
 ) -> String {
-    let mut tick = tokio::time::interval(TICK);
-    tick.set_missed_tick_behavior(MissedTickBehavior::Skip);
     let mut flag_log = FlagLog::new(clock::now());
     let mut logged_event = 0;
     let mut batch = Vec::with_capacity(BATCHES);
     loop {
+        let due_in = bring_to_present(&live);
+        live.publish_events();
+        logged_event = log_flags(&live, &mut flag_log, logged_event);
         tokio::select! {
             count = messages.recv_many(&mut batch, BATCHES) => {
                 if count == 0 {
@@ -40,14 +42,18 @@ pub(super) async fn judge(
                 // Whoever asked may have lost patience.
                 let _ = ping.send(());
             }
-            _ = tick.tick() => {
-                live.with_engine(|_| ());
-                flag_log.sum_up(clock::now());
-            }
+            () = tokio::time::sleep(due_in) => {}
         }
-        live.publish_events();
-        logged_event = log_flags(&live, &mut flag_log, logged_event);
     }
+}
+
+/// Moves time on; tells how long nothing more is due.
+fn bring_to_present(live: &Live) -> Duration {
+    let deadline = live.with_engine(|engine| engine.next_deadline());
+    let due_in = deadline.map_or(LONGEST_SLEEP, |moment| {
+        Duration::from_nanos(moment.since_ns(clock::now()))
+    });
+    due_in.clamp(SHORTEST_SLEEP, LONGEST_SLEEP)
 }
 
 /// Logs the flags among the events after `logged`; gives the number of the newest event.
@@ -58,6 +64,7 @@ fn log_flags(live: &Live, flag_log: &mut FlagLog, logged: u64) -> u64 {
     for event in engine.events_after(logged) {
         not_logged += u64::from(flag_log.log(event, now));
     }
+    flag_log.sum_up(now);
     live.counts
         .flags_not_logged
         .fetch_add(not_logged, Ordering::Relaxed);
