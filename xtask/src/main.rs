@@ -5,7 +5,10 @@
     reason = "a chore says on stderr what it is doing"
 )]
 
+mod background;
+mod bench;
 mod command;
+mod demo;
 mod docs;
 mod e2e;
 mod ebpf;
@@ -38,6 +41,10 @@ enum Chore {
     Test(test::Arguments),
     /// Build the agent and run it, through sudo when needed
     Run(run::Arguments),
+    /// See it work in a minute: peers that hold a server, and what the agent says of them
+    Demo(demo::Arguments),
+    /// What the agent costs
+    Bench(bench::Arguments),
     /// Formatting, clippy on both targets, and who may use whom
     Lint(lint::Arguments),
     /// Licences, bans and sources of all dependencies
@@ -65,6 +72,8 @@ fn main() -> ExitCode {
         Chore::Lint(arguments) => lint::main(&arguments),
         Chore::Licences(arguments) => licences::main(&arguments),
         Chore::Test(arguments) => test::main(&arguments),
+        Chore::Demo(arguments) => demo::main(&arguments),
+        Chore::Bench(arguments) => bench::main(&arguments),
         Chore::Run(arguments) => run::main(&arguments),
         Chore::E2e(arguments) => e2e::main(&arguments),
         Chore::Kernels(arguments) => kernels::main(&arguments),

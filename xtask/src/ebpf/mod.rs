@@ -24,8 +24,8 @@ use toolchain::Toolchain;
 pub(crate) use build::cargo;
 pub(crate) use identity::{become_rustc, is_asked_for as is_in_place_of_rustc};
 
-/// The programs of the kernel side, each one object. The first is the agent's.
-const OBJECTS: [&str; 1] = ["detector-ebpf"];
+/// The objects: the agent's, and the empty program that `cargo xtask bench hook` compares it with.
+const OBJECTS: [&str; 2] = ["detector-ebpf", "empty"];
 
 #[derive(clap::Args)]
 pub(crate) struct Arguments {

@@ -1,0 +1,109 @@
+//! A program kept running beside a chore, stopped with its guard.
+
+use std::fs::File;
+use std::io::{BufRead as _, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::mpsc;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, Result, bail};
+use rustix::process::{Pid, Signal, kill_process};
+
+use crate::command::shown;
+
+/// A running program. Dropping it asks it to end, then makes it.
+pub(crate) struct Background {
+    child: Child,
+}
+
+impl Background {
+    /// Starts `command` with its output in `log`.
+    pub(crate) fn start(command: &mut Command, log: &Path) -> Result<Self> {
+        let file = File::create(log).with_context(|| format!("cannot write {}", log.display()))?;
+        let other = file.try_clone().context("cannot share a log file")?;
+        command.stdin(Stdio::null()).stdout(file).stderr(other);
+        let child = command
+            .spawn()
+            .with_context(|| format!("cannot start {}", shown(command)))?;
+        Ok(Self { child })
+    }
+
+    /// Starts the agent and waits for its `ready:` line, which is returned.
+    pub(crate) fn start_agent(command: &mut Command) -> Result<(Self, String)> {
+        command
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped());
+        let mut child = command
+            .spawn()
+            .with_context(|| format!("cannot start {}", shown(command)))?;
+        let (sender, lines) = mpsc::channel();
+        if let Some(stderr) = child.stderr.take() {
+            // Reads to the end, also when nobody listens any more: a full pipe would stop the agent.
+            thread::spawn(move || {
+                for line in BufReader::new(stderr).lines().map_while(|line| line.ok()) {
+                    drop(sender.send(line));
+                }
+            });
+        }
+        let started = Self { child };
+        let mut said = Vec::new();
+        let end = Instant::now() + Duration::from_secs(20);
+        while let Ok(line) = lines.recv_timeout(end.saturating_duration_since(Instant::now())) {
+            if line.starts_with("ready:") {
+                return Ok((started, line));
+            }
+            said.push(line);
+        }
+        bail!("the agent did not become ready:\n{}", said.join("\n"));
+    }
+
+    /// Whether it has ended by itself.
+    pub(crate) fn has_ended(&mut self) -> bool {
+        !matches!(self.child.try_wait(), Ok(None))
+    }
+}
+
+impl Drop for Background {
+    fn drop(&mut self) {
+        if self.has_ended() {
+            return;
+        }
+        let _ = kill_process(Pid::from_child(&self.child), Signal::TERM);
+        let began = Instant::now();
+        while began.elapsed() < Duration::from_secs(3) {
+            if self.has_ended() {
+                return;
+            }
+            thread::sleep(Duration::from_millis(20));
+        }
+        drop(self.child.kill());
+        drop(self.child.wait());
+    }
+}
+
+/// A folder for scratch files, removed with its guard.
+pub(crate) struct Scratch {
+    pub(crate) path: PathBuf,
+}
+
+impl Scratch {
+    pub(crate) fn create(name: &str) -> Result<Self> {
+        let path = std::env::temp_dir().join(format!("detector-{name}-{}", std::process::id()));
+        std::fs::create_dir(&path)
+            .with_context(|| format!("cannot create folder {}", path.display()))?;
+        // Servers give up root's rights before they read their files.
+        use std::os::unix::fs::PermissionsExt as _;
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755))
+            .with_context(|| format!("cannot open folder {} to others", path.display()))?;
+        Ok(Self { path })
+    }
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        drop(std::fs::remove_dir_all(&self.path));
+    }
+}

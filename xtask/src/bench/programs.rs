@@ -1,0 +1,133 @@
+//! Programs in the kernel while a benchmark runs: the agent's, the empty one, and their run times.
+
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+
+use anyhow::{Context as _, Result};
+
+use crate::background::Background;
+use crate::command::output;
+use crate::tree;
+
+/// The agent with everything at its default but where it listens.
+pub(super) fn start_agent(agent: &Path, folder: &Path) -> Result<Background> {
+    let (running, _) = Background::start_agent(
+        Command::new(agent)
+            .args(["run", "--web.listen-address", "127.0.0.1:0"])
+            .arg("--control-socket")
+            .arg(folder.join("control.sock"))
+            .arg("--state-dir")
+            .arg(folder.join("state")),
+    )?;
+    Ok(running)
+}
+
+/// Name of the empty program.
+pub(super) const EMPTY: &str = "det_empty";
+
+/// The empty program, attached to `tcp_probe` until it is dropped.
+pub(super) fn start_empty(loader: &Path) -> Result<Background> {
+    let object = tree::root().join("detector-ebpf/prebuilt/empty.o");
+    let (running, _) = Background::start_agent(Command::new(loader).arg(object).arg(EMPTY))
+        .context("cannot attach the empty program")?;
+    Ok(running)
+}
+
+/// The kernel's counting of runs and time, as it was once dropped.
+pub(super) struct StatsEnabled {
+    before: String,
+}
+
+const STATS_SWITCH: &str = "/proc/sys/kernel/bpf_stats_enabled";
+
+impl StatsEnabled {
+    pub(super) fn switch_on() -> Result<Self> {
+        let before = fs::read_to_string(STATS_SWITCH)
+            .with_context(|| format!("cannot read {STATS_SWITCH}"))?;
+        fs::write(STATS_SWITCH, "1").with_context(|| format!("cannot write {STATS_SWITCH}"))?;
+        Ok(Self { before })
+    }
+}
+
+impl Drop for StatsEnabled {
+    fn drop(&mut self) {
+        drop(fs::write(STATS_SWITCH, self.before.trim()));
+    }
+}
+
+/// Runs of a program and the time they took.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Stats {
+    pub(super) runs: u64,
+    nanoseconds: u64,
+}
+
+impl Stats {
+    #[allow(clippy::cast_precision_loss, reason = "far below 2^53")]
+    pub(super) fn nanoseconds_a_run(self) -> f64 {
+        self.nanoseconds as f64 / self.runs as f64
+    }
+
+    pub(super) fn plus(self, other: Self) -> Self {
+        Self {
+            runs: self.runs + other.runs,
+            nanoseconds: self.nanoseconds + other.nanoseconds,
+        }
+    }
+
+    pub(super) fn minus(self, earlier: Self) -> Self {
+        Self {
+            runs: self.runs.saturating_sub(earlier.runs),
+            nanoseconds: self.nanoseconds.saturating_sub(earlier.nanoseconds),
+        }
+    }
+}
+
+/// Totals of all loaded programs called `name`.
+pub(super) fn total(name: &str) -> Result<Stats> {
+    let listed = output(Command::new("bpftool").args(["--json", "prog", "show"]))?;
+    total_in(&listed, name).context("bpftool printed something unexpected")
+}
+
+fn total_in(listed: &str, name: &str) -> Result<Stats> {
+    let programs: Vec<serde_json::Value> = serde_json::from_str(listed).context("not JSON")?;
+    let number = |program: &serde_json::Value, key: &str| {
+        program
+            .get(key)
+            .and_then(serde_json::Value::as_u64)
+            .unwrap_or_default()
+    };
+    let stats = programs
+        .iter()
+        .filter(|program| program.get("name").and_then(serde_json::Value::as_str) == Some(name))
+        .map(|program| Stats {
+            runs: number(program, "run_cnt"),
+            nanoseconds: number(program, "run_time_ns"),
+        });
+    Ok(stats.fold(Stats::default(), Stats::plus))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn run_times_are_added_up_by_name() {
+        let listed = r#"[{"id":1,"name":"det_empty","run_time_ns":100,"run_cnt":2},
+            {"id":2,"name":"other","run_time_ns":7,"run_cnt":7},
+            {"id":3,"name":"det_empty","run_time_ns":50,"run_cnt":1},
+            {"id":4,"name":"det_empty"}]"#;
+        let stats = total_in(listed, "det_empty").unwrap();
+        assert_eq!(
+            stats,
+            Stats {
+                runs: 3,
+                nanoseconds: 150
+            }
+        );
+        assert_eq!(stats.nanoseconds_a_run(), 50.0);
+        assert_eq!(total_in("[]", "det_empty").unwrap(), Stats::default());
+        total_in("{", "det_empty").unwrap_err();
+    }
+}

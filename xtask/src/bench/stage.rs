@@ -1,0 +1,193 @@
+//! nginx and wrk in two network namespaces of their own, joined by a veth pair.
+
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, Result, bail};
+
+use crate::background::{Background, Scratch};
+use crate::command::{output, run};
+use crate::packages::find_program;
+
+/// Addresses of documentation, in namespaces nobody else sees.
+const SERVER: &str = "192.0.2.1";
+const CLIENT: &str = "192.0.2.2";
+
+/// Everything is undone when it is dropped.
+pub(super) struct Stage {
+    // Order matters: the server ends before its namespace and its folder go.
+    _nginx: Background,
+    server: Namespace,
+    client: Namespace,
+    pub(super) scratch: Scratch,
+}
+
+impl Stage {
+    pub(super) fn build() -> Result<Self> {
+        let scratch = Scratch::create("bench")?;
+        let server = Namespace::create("s")?;
+        let client = Namespace::create("c")?;
+        let link = |line: &str| run(Command::new("ip").args(line.split(' ')));
+        link(&format!(
+            "link add web netns {} type veth peer name web netns {}",
+            server.name, client.name
+        ))?;
+        for (namespace, address) in [(&server, SERVER), (&client, CLIENT)] {
+            link(&format!(
+                "-n {} address add {address}/24 dev web",
+                namespace.name
+            ))?;
+            link(&format!("-n {} link set web up", namespace.name))?;
+        }
+        let nginx = start_nginx(&server, &scratch.path)?;
+        let stage = Self {
+            _nginx: nginx,
+            server,
+            client,
+            scratch,
+        };
+        stage.wait_for_server()?;
+        Ok(stage)
+    }
+
+    /// Requests a second for `path` over `seconds`, from 32 connections of one thread.
+    pub(super) fn requests_per_second(&self, path: &str, seconds: u32) -> Result<f64> {
+        let said = output(
+            self.client
+                .command("wrk")
+                .args(["--threads", "1", "--connections", "32"])
+                .args([
+                    "--duration",
+                    &format!("{seconds}s"),
+                    &format!("http://{SERVER}{path}"),
+                ]),
+        )?;
+        requests_in(&said)
+    }
+
+    /// tcpdump of headers on the server's side, until it is dropped.
+    pub(super) fn tcpdump(&self) -> Result<Background> {
+        let log = self.scratch.path.join("tcpdump.log");
+        let file = self.scratch.path.join("headers.pcapng");
+        let started = Background::start(
+            self.server
+                .command("tcpdump")
+                .args(["-i", "web", "--snapshot-length", "96", "-w"])
+                .arg(file)
+                .arg("tcp"),
+            &log,
+        )?;
+        until("tcpdump listens", || {
+            fs::read_to_string(&log).is_ok_and(|said| said.contains("listening on"))
+        })?;
+        Ok(started)
+    }
+
+    fn wait_for_server(&self) -> Result<()> {
+        until("nginx answers", || {
+            output(self.client.command("wrk").args([
+                "-t1",
+                "-c1",
+                "-d1s",
+                &format!("http://{SERVER}/small"),
+            ]))
+            .is_ok_and(|said| requests_in(&said).is_ok_and(|rate| rate > 0.0))
+        })
+    }
+}
+
+/// The number in wrk's `Requests/sec:` line; an answer other than 2xx spoils it.
+fn requests_in(said: &str) -> Result<f64> {
+    if said.contains("Non-2xx") || said.contains("Socket errors: connect") {
+        bail!("wrk saw errors:\n{said}");
+    }
+    said.lines()
+        .find_map(|line| {
+            line.trim()
+                .strip_prefix("Requests/sec:")?
+                .trim()
+                .parse()
+                .ok()
+        })
+        .with_context(|| format!("wrk named no rate:\n{said}"))
+}
+
+fn start_nginx(namespace: &Namespace, folder: &Path) -> Result<Background> {
+    fs::write(folder.join("small"), vec![b'x'; 1_000]).context("cannot write a page")?;
+    fs::write(folder.join("large"), vec![b'x'; 256 << 10]).context("cannot write a page")?;
+    let at = folder.display();
+    let configuration = format!(
+        "daemon off;\nworker_processes 1;\npid {at}/nginx.pid;\nerror_log {at}/nginx.log;\n\
+         events {{ worker_connections 512; }}\n\
+         http {{\n  access_log off;\n  sendfile on;\n  keepalive_requests 1000000;\n\
+         client_body_temp_path {at}/body;\n  proxy_temp_path {at}/proxy;\n\
+         fastcgi_temp_path {at}/fastcgi;\n  uwsgi_temp_path {at}/uwsgi;\n  scgi_temp_path {at}/scgi;\n\
+         server {{ listen {SERVER}:80; root {at}; }}\n}}\n"
+    );
+    let file = folder.join("nginx.conf");
+    fs::write(&file, configuration).with_context(|| format!("cannot write {}", file.display()))?;
+    let nginx = find_program("nginx").context("nginx is not installed")?;
+    Background::start(
+        namespace
+            .command(&nginx.to_string_lossy())
+            .arg("-p")
+            .arg(folder)
+            .arg("-c")
+            .arg(&file),
+        &folder.join("nginx.out"),
+    )
+}
+
+/// A named network namespace, deleted with its guard.
+struct Namespace {
+    name: String,
+}
+
+impl Namespace {
+    fn create(side: &str) -> Result<Self> {
+        let name = format!("det-bench-{}-{side}", std::process::id());
+        run(Command::new("ip").args(["netns", "add", &name]))?;
+        Ok(Self { name })
+    }
+
+    /// `program`, inside.
+    fn command(&self, program: &str) -> Command {
+        let mut command = Command::new("ip");
+        command.args(["netns", "exec", &self.name, program]);
+        command
+    }
+}
+
+impl Drop for Namespace {
+    fn drop(&mut self) {
+        drop(run(Command::new("ip").args(["netns", "delete", &self.name])));
+    }
+}
+
+fn until(what: &str, is_so: impl Fn() -> bool) -> Result<()> {
+    let end = Instant::now() + Duration::from_secs(10);
+    while Instant::now() < end {
+        if is_so() {
+            return Ok(());
+        }
+        thread::sleep(Duration::from_millis(50));
+    }
+    bail!("waited 10 s in vain: {what}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_rate_is_read_from_what_wrk_prints() {
+        let said =
+            "Running 3s test\n  100 requests in 3.0s\nRequests/sec:  31542.86\nTransfer/sec: 1MB\n";
+        assert_eq!(requests_in(said).unwrap(), 31_542.86);
+        requests_in("Requests/sec: 10.0\n  Non-2xx or 3xx responses: 5\n").unwrap_err();
+        requests_in("").unwrap_err();
+    }
+}

@@ -1,0 +1,157 @@
+//! `cargo xtask demo`: a stalled download and shrinking peers in a private namespace, and what the
+//! agent says about them, in under a minute.
+
+use std::io::{Read as _, Write as _};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, Result};
+
+use crate::background::{Background, Scratch};
+use crate::command::{output, run};
+use crate::packages::is_root;
+use crate::run::{Profile, as_root, build_agent, build_play};
+
+/// Longer than the five seconds after which a stall is flagged, and a sweep.
+const STAGE_SECONDS: u64 = 25;
+
+#[derive(clap::Args)]
+pub(crate) struct Arguments {
+    /// Agent, already built (used when this chore calls itself through sudo)
+    #[arg(long, hide = true, requires = "play")]
+    agent: Option<PathBuf>,
+    /// Player, already built
+    #[arg(long, hide = true, requires = "agent")]
+    play: Option<PathBuf>,
+}
+
+pub(crate) fn main(arguments: &Arguments) -> Result<()> {
+    let (agent, play) = match (&arguments.agent, &arguments.play) {
+        (Some(agent), Some(play)) => (agent.clone(), play.clone()),
+        _ => (build_agent(Profile::Dev)?, build_play(Profile::Dev)?),
+    };
+    if is_root() {
+        return show(&agent, &play);
+    }
+    let this = std::env::current_exe().context("cannot find this program's own file")?;
+    run(as_root(&this)?
+        .arg("demo")
+        .arg("--agent")
+        .arg(agent)
+        .arg("--play")
+        .arg(play))
+}
+
+fn show(agent: &Path, play: &Path) -> Result<()> {
+    let scratch = Scratch::create("demo")?;
+    let socket = scratch.path.join("control.sock");
+    let address = free_address()?;
+    let (_agent, ready) = Background::start_agent(
+        Command::new(agent)
+            .arg("run")
+            .arg("--web.listen-address")
+            .arg(address.to_string())
+            .arg("--control-socket")
+            .arg(&socket)
+            .arg("--state-dir")
+            .arg(scratch.path.join("state")),
+    )?;
+    println!("$ detector run\n{ready}\n");
+
+    println!("$ play");
+    let mut player = Background::start(
+        Command::new(play).args(["--seconds", &STAGE_SECONDS.to_string()]),
+        &scratch.path.join("play.log"),
+    )?;
+    let ask = |verb: &str| {
+        output(
+            Command::new(agent)
+                .arg(verb)
+                .arg("--control-socket")
+                .arg(&socket),
+        )
+    };
+    wait_for_flags(&ask, &mut player)?;
+    let said = std::fs::read_to_string(scratch.path.join("play.log")).unwrap_or_default();
+    println!("{said}");
+    for verb in ["peers", "connections", "events"] {
+        println!("$ detector {verb}\n{}", ask(verb)?);
+    }
+    println!("$ curl http://{address}/metrics");
+    for line in metrics(address)?.lines().filter(|line| is_telling(line)) {
+        println!("{line}");
+    }
+    println!("\nThat was the agent at work. Start it for real with: cargo xtask run");
+    Ok(())
+}
+
+/// Until both kinds of misbehaviour are flagged, or the player leaves the stage.
+fn wait_for_flags(ask: &dyn Fn(&str) -> Result<String>, player: &mut Background) -> Result<()> {
+    let end = Instant::now() + Duration::from_secs(STAGE_SECONDS - 2);
+    while Instant::now() < end && !player.has_ended() {
+        let events = ask("events")?;
+        if ["window-shrink", "zero-window-stall"]
+            .iter()
+            .all(|kind| events.contains(kind))
+        {
+            break;
+        }
+        thread::sleep(Duration::from_millis(200));
+    }
+    Ok(())
+}
+
+/// A port nobody has at this moment.
+fn free_address() -> Result<SocketAddr> {
+    let listener = TcpListener::bind(("127.0.0.1", 0)).context("cannot find a free port")?;
+    listener.local_addr().context("cannot read the free port")
+}
+
+fn metrics(address: SocketAddr) -> Result<String> {
+    let ask = || -> std::io::Result<String> {
+        let mut stream = TcpStream::connect(address)?;
+        stream.set_read_timeout(Some(Duration::from_secs(5)))?;
+        stream.write_all(b"GET /metrics HTTP/1.0\r\n\r\n")?;
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer)?;
+        Ok(answer)
+    };
+    ask().with_context(|| format!("cannot read http://{address}/metrics"))
+}
+
+/// Whether a line of /metrics shows what the players did.
+fn is_telling(line: &str) -> bool {
+    const PREFIXES: [&str; 6] = [
+        "detector_peer_",
+        "detector_window_shrinks_total",
+        "detector_zero_window_",
+        "detector_retransmits_total",
+        "detector_stalled_connections",
+        "detector_flags_total",
+    ];
+    let is_zero = line.ends_with(" 0");
+    !is_zero && PREFIXES.iter().any(|prefix| line.starts_with(prefix))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn zeros_comments_and_the_agent_itself_are_left_out() {
+        assert!(is_telling(
+            "detector_peer_pinned_bytes{peer=\"192.0.2.1\"} 4220292"
+        ));
+        for line in [
+            "detector_peer_pinned_bytes{peer=\"other\"} 0",
+            "# HELP detector_peer_pinned_bytes bytes",
+            "process_open_fds 12",
+            "",
+        ] {
+            assert!(!is_telling(line), "{line}");
+        }
+    }
+}
