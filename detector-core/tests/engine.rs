@@ -4,9 +4,10 @@
 
 mod support;
 
-use detector_core::observation::{Cause, Observation, Totals};
+use detector_core::observation::{Cause, Observation, ShrinkCounts, Totals, UntrackedTotals};
+use detector_core::settings::{DetectSettings, TableSettings};
 use detector_core::snapshot::{EventType, FlagKind, StallCause, Verdict};
-use support::{WALL, engine, healthy, ms, sweep, zero_window};
+use support::{WALL, engine, engine_with, healthy, ms, sweep, zero_window};
 
 const PEER: &str = "198.51.100.7:40000";
 
@@ -94,6 +95,305 @@ fn a_connection_that_a_complete_sweep_does_not_mention_is_not_stalled() {
     assert_eq!(engine.connections()[0].stall, Some(StallCause::ZeroWindow));
     engine.end_sweep(&sweep(ms(7_000), ms(7_010)));
     assert_eq!(engine.connections()[0].stall, None);
-    engine.advance(ms(67_000), WALL);
+    engine.advance(ms(67_010), WALL);
     assert!(engine.connections().is_empty());
+}
+
+/// The same record as the sweep hands it on.
+fn swept(observation: Observation) -> Observation {
+    Observation {
+        cause: Cause::Sweep,
+        ..observation
+    }
+}
+
+#[test]
+fn a_row_older_than_its_sweep_still_counts_as_mentioned() {
+    let mut engine = engine();
+    engine.advance(ms(1_000), WALL);
+    engine.observe(&zero_window(PEER, ms(1_000), ms(1_000)));
+    engine.advance(ms(7_000), WALL);
+    // A hook saw the socket just before the sweep began; the row carries the hook's time.
+    engine.observe(&swept(zero_window(PEER, ms(1_000), ms(7_090))));
+    engine.end_sweep(&sweep(ms(7_100), ms(7_110)));
+    assert_eq!(engine.connections()[0].stall, Some(StallCause::ZeroWindow));
+    engine.end_sweep(&sweep(ms(8_100), ms(8_110)));
+    assert_eq!(engine.connections()[0].stall, None);
+}
+
+#[test]
+fn an_incomplete_sweep_proves_nothing() {
+    let mut engine = engine();
+    engine.advance(ms(1_000), WALL);
+    engine.observe(&zero_window(PEER, ms(1_000), ms(1_000)));
+    let mut end = sweep(ms(7_000), ms(7_010));
+    end.is_complete = false;
+    engine.end_sweep(&end);
+    assert_eq!(engine.connections()[0].stall, Some(StallCause::ZeroWindow));
+}
+
+#[test]
+fn healthy_connections_leave_before_held_and_stalled_ones() {
+    let mut engine = engine_with(TableSettings {
+        connections_capacity: 2,
+        ..TableSettings::default()
+    });
+    engine.advance(ms(1_000), WALL);
+    engine.observe(&zero_window("198.51.100.1:1", ms(1_000), ms(1_000)));
+    engine.advance(ms(7_000), WALL);
+    engine.observe(&zero_window("198.51.100.2:2", ms(6_500), ms(6_500)));
+    for host in 3..9 {
+        engine.observe(&healthy(&format!("198.51.100.{host}:3"), ms(7_000)));
+    }
+    let kept: Vec<_> = engine
+        .connections()
+        .into_iter()
+        .map(|each| each.remote)
+        .collect();
+    assert_eq!(kept, ["198.51.100.1:1", "198.51.100.2:2"]);
+    assert_eq!(engine.metrics().connection_evictions, 6);
+}
+
+#[test]
+fn the_cheapest_peers_leave_first_and_their_numbers_stay_in_other() {
+    let mut engine = engine_with(TableSettings {
+        peers_capacity: 2,
+        ..TableSettings::default()
+    });
+    engine.advance(ms(1_000), WALL);
+    for (host, zero_ms) in [(1u8, 900), (2, 100), (3, 500), (4, 300)] {
+        let remote = format!("198.51.100.{host}:1");
+        engine.observe(&Observation {
+            cause: Cause::Closed,
+            totals: Totals {
+                zero_window_episodes: 1,
+                zero_window_ns: zero_ms * 1_000_000,
+                ..Totals::default()
+            },
+            ..healthy(&remote, ms(2_000))
+        });
+    }
+    let peers: Vec<_> = engine.peers().into_iter().map(|peer| peer.peer).collect();
+    assert_eq!(peers, ["198.51.100.1", "198.51.100.3"]);
+    let metrics = engine.metrics();
+    assert_eq!(metrics.peer_evictions, 2);
+    assert_eq!(metrics.host.zero_window_episodes, 4);
+    assert_eq!(metrics.other.zero_window_episodes, 2);
+    assert!((metrics.other.zero_window_seconds - 0.4).abs() < 1e-9);
+}
+
+#[test]
+fn a_label_that_comes_late_starts_from_zero_and_other_keeps_what_it_showed() {
+    let mut engine = engine_with(TableSettings {
+        export: 1,
+        export_hold_ns: 1_000_000_000,
+        ..TableSettings::default()
+    });
+    engine.advance(ms(1_000), WALL);
+    let closed = |remote: &str, episodes: u64, at: u64| Observation {
+        totals: Totals {
+            zero_window_episodes: episodes,
+            zero_window_ns: episodes * 100_000_000,
+            ..Totals::default()
+        },
+        ..healthy(remote, ms(at))
+    };
+    engine.observe(&closed("198.51.100.1:1", 5, 1_000));
+    engine.observe(&closed("198.51.100.2:1", 3, 1_000));
+    let first = engine.metrics();
+    assert_eq!(first.peers[0].peer, "198.51.100.1");
+    assert_eq!(first.peers[0].ledger.zero_window_episodes, 5);
+    assert_eq!(first.other.zero_window_episodes, 3);
+
+    engine.observe(&closed("198.51.100.2:1", 9, 2_000));
+    let second = engine.metrics();
+    // The newcomer leads; the old one stays for its hold time.
+    assert_eq!(second.peers[0].peer, "198.51.100.2");
+    assert_eq!(second.peers[0].ledger.zero_window_episodes, 6);
+    assert_eq!(second.peers[1].ledger.zero_window_episodes, 5);
+    assert_eq!(second.other.zero_window_episodes, 3);
+
+    engine.advance(ms(4_000), WALL);
+    let third = engine.metrics();
+    assert_eq!(third.peers.len(), 1);
+    assert_eq!(third.other.zero_window_episodes, 8);
+    assert_eq!(third.host.zero_window_episodes, 14);
+}
+
+#[test]
+fn what_the_kernel_could_not_keep_is_booked_under_other() {
+    let mut engine = engine();
+    let told = |polite| UntrackedTotals {
+        shrinks: ShrinkCounts {
+            polite,
+            ..ShrinkCounts::default()
+        },
+        zero_window_episodes: 2,
+        ..UntrackedTotals::default()
+    };
+    engine.set_untracked(told(4));
+    engine.set_untracked(told(3));
+    engine.set_untracked(told(6));
+    let metrics = engine.metrics();
+    assert_eq!(metrics.host.shrinks.polite, 6);
+    assert_eq!(metrics.other, metrics.host);
+}
+
+#[test]
+fn a_peer_is_found_by_any_spelling() {
+    let mut engine = engine();
+    engine.advance(ms(1_000), WALL);
+    engine.observe(&healthy("198.51.100.7:1", ms(1_000)));
+    engine.observe(&healthy("[2001:db8:1:2:3:4:5:6]:1", ms(1_000)));
+    for text in [
+        "198.51.100.7",
+        "198.51.100.7/32",
+        " ::ffff:198.51.100.7",
+        "::ffff:c633:6407/128",
+    ] {
+        assert_eq!(engine.peer(text).unwrap().0.peer, "198.51.100.7", "{text}");
+    }
+    for text in [
+        "2001:db8:1:2::/64",
+        "2001:db8:1:2::",
+        "2001:0DB8:0001:0002:ffff::1",
+        "2001:db8:1:2:3::/80",
+    ] {
+        assert_eq!(
+            engine.peer(text).unwrap().0.peer,
+            "2001:db8:1:2::/64",
+            "{text}"
+        );
+    }
+    for text in [
+        "",
+        "/",
+        "198.51.100.7/24",
+        "198.51.100.8",
+        "2001:db8:1:2::/48",
+        "2001:db8:1:3::",
+        "198.51.100.7/33",
+        "::ffff:198.51.100.7/95",
+        "::/129",
+        "x",
+    ] {
+        assert!(engine.peer(text).is_none(), "{text}");
+    }
+}
+
+#[test]
+fn ignored_networks_are_not_tracked_and_leave_when_they_become_so() {
+    let mut engine = engine();
+    engine.advance(ms(1_000), WALL);
+    engine.observe(&zero_window(PEER, ms(1_000), ms(1_000)));
+    engine.reconfigure(
+        DetectSettings::default(),
+        TableSettings::default(),
+        vec!["::ffff:198.51.100.0/120".parse().unwrap()],
+        Vec::new(),
+    );
+    engine.observe(&zero_window(PEER, ms(1_000), ms(1_100)));
+    assert!(engine.peers().is_empty());
+    assert!(engine.connections().is_empty());
+    assert_eq!(engine.metrics().other.zero_window_episodes, 1);
+}
+
+#[test]
+fn one_peer_cannot_fill_the_ring_of_events() {
+    let mut engine = engine();
+    engine.advance(ms(1_000), WALL);
+    for port in 1..=1_000 {
+        engine.observe(&zero_window(
+            &format!("198.51.100.7:{port}"),
+            ms(1_000),
+            ms(1_000),
+        ));
+    }
+    engine.advance(ms(6_000), WALL);
+    let metrics = engine.metrics();
+    assert_eq!(metrics.flags[FlagKind::ZeroWindowStall as usize], 1_000);
+    assert_eq!(metrics.flags[FlagKind::StallHoard as usize], 1);
+    assert_eq!(metrics.peers[0].flagged, Some(Verdict::ZeroWindowAttack));
+    let told = engine.events_after(0).count();
+    assert_eq!(told, 65);
+    assert_eq!(engine.events_suppressed(), 1_000 - 64);
+    assert!(
+        engine
+            .events_after(0)
+            .any(|event| event.kind == FlagKind::StallHoard)
+    );
+}
+
+#[test]
+fn a_trusted_network_is_never_accused() {
+    let mut engine = detector_core::engine::Engine::new(
+        DetectSettings::default(),
+        TableSettings::default(),
+        Vec::new(),
+        vec!["198.51.100.0/24".parse().unwrap()],
+    );
+    engine.advance(ms(1_000), WALL);
+    for port in 1..=30 {
+        engine.observe(&zero_window(
+            &format!("198.51.100.7:{port}"),
+            ms(1_000),
+            ms(1_000),
+        ));
+    }
+    engine.advance(ms(6_000), WALL);
+    assert_eq!(engine.peers()[0].verdict, Some(Verdict::SlowClient));
+}
+
+#[test]
+fn events_are_numbered_without_gaps_and_the_oldest_are_forgotten() {
+    let mut engine = engine_with(TableSettings {
+        events_capacity: 3,
+        ..TableSettings::default()
+    });
+    assert_eq!((engine.first_event_id(), engine.last_event_id()), (1, 0));
+    engine.advance(ms(1_000), WALL);
+    for host in 1..=5 {
+        engine.observe(&zero_window(
+            &format!("198.51.100.{host}:1"),
+            ms(1_000),
+            ms(1_000),
+        ));
+    }
+    engine.advance(ms(6_000), WALL);
+    let ids = |after| -> Vec<u64> { engine.events_after(after).map(|event| event.id).collect() };
+    assert_eq!(ids(0), [3, 4, 5]);
+    assert_eq!(ids(4), [5]);
+    assert_eq!(ids(u64::MAX), [0; 0]);
+    assert_eq!((engine.first_event_id(), engine.last_event_id()), (3, 5));
+    assert_eq!(engine.events_dropped(), 2);
+}
+
+#[test]
+fn a_record_from_the_far_future_is_refused() {
+    let mut engine = engine();
+    engine.advance(ms(1_000), WALL);
+    engine.observe(&healthy(PEER, ms(1_000_000)));
+    assert!(engine.peers().is_empty());
+    assert_eq!(engine.metrics().records_refused, 1);
+}
+
+#[test]
+fn a_restart_of_totals_counts_on() {
+    let mut engine = engine();
+    engine.advance(ms(1_000), WALL);
+    let with = |generation: u64, episodes, at| Observation {
+        generation: Some(ms(generation)),
+        totals: Totals {
+            zero_window_episodes: episodes,
+            ..Totals::default()
+        },
+        ..healthy(PEER, ms(at))
+    };
+    engine.observe(&with(10, 4, 1_000));
+    engine.observe(&with(20, 1, 2_000));
+    // Late news of the first generation, then the second goes on.
+    engine.observe(&with(10, 5, 1_500));
+    engine.observe(&with(20, 3, 2_500));
+    assert_eq!(engine.peers()[0].zero_window_episodes, 8);
+    assert_eq!(engine.connections()[0].zero_window_episodes, 7);
 }

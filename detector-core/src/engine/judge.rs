@@ -123,7 +123,10 @@ impl Engine {
                 .longest_stall_ns
                 .max(clock.since_ns(connection.stalled_since));
         } else {
-            let since = connection.held_since.or(connection.dribbling_since);
+            let since = match stall {
+                Some(StallCause::Dribble) => connection.dribbling_since,
+                _ => connection.held_since,
+            };
             connection.stalled_since = since.unwrap_or(clock);
         }
         if let Some(cause) = stall {

@@ -12,7 +12,8 @@ impl Engine {
     /// A complete sweep that began at `began` did not mention the connection.
     pub(super) fn quieten(&mut self, slot: u32, began: Moment) {
         self.book_certain(slot);
-        self.end_episode(slot, began, None);
+        let last_at = self.connections.get(slot).last.at;
+        self.end_episode(slot, last_at, None);
         let connection = self.connections.get_mut(slot);
         connection.last.zero_window_since = None;
         connection.last.harmful_since = None;

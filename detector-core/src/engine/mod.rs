@@ -23,7 +23,7 @@ use crate::snapshot::{Event, FlagKind, StallCause};
 use crate::time::{Moment, SECOND_NS, WallClock};
 use ipnet::IpNet;
 
-/// An observation this far ahead of the clock is garbage: the agent advances the clock many
+/// An observation or a sweep's end this far ahead of the clock is garbage: the agent advances the clock many
 /// times a second, and a wrong moment would shut out the true ones that follow.
 const MAX_AHEAD_NS: u64 = 300 * SECOND_NS;
 
@@ -125,8 +125,7 @@ impl Engine {
         if self.ignored.contain(observation.connection.remote.ip()) {
             return;
         }
-        let is_started = self.clock != Moment::default();
-        if is_started && observation.at.since_ns(self.clock) > MAX_AHEAD_NS {
+        if self.is_too_far_ahead(observation.at) {
             self.refuse_record();
             return;
         }
@@ -143,6 +142,11 @@ impl Engine {
     /// Takes the end of a pass over one namespace: what a complete pass did not mention since it
     /// began is healthy again or gone.
     pub fn end_sweep(&mut self, end: &SweepEnd) {
+        if self.is_too_far_ahead(end.ended) {
+            self.refuse_record();
+            return;
+        }
+        self.run_until(end.ended);
         if end.is_complete {
             while let Some(slot) = self.connections.next_unseen(end.netns, end.began) {
                 self.quieten(slot, end.began);
@@ -218,6 +222,11 @@ impl Engine {
     #[must_use]
     pub const fn events_suppressed(&self) -> u64 {
         self.events_suppressed
+    }
+
+    fn is_too_far_ahead(&self, at: Moment) -> bool {
+        let is_started = self.clock != Moment::default();
+        is_started && at.since_ns(self.clock) > MAX_AHEAD_NS
     }
 
     /// Moves the clock to `now`, doing what falls due on the way at its own moment, so that the
