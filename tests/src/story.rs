@@ -48,12 +48,14 @@ impl Story {
 
     /// Starts a capture on the link, at the server's end.
     pub fn capture_link(&self) -> Result<Capture> {
-        Capture::start(&self.lab.server, Lab::LINK, self.folder())
+        let client = self.lab.addresses.client(Family::V4);
+        Capture::start(&self.lab.server, Lab::LINK, client, self.folder())
     }
 
     /// Starts a capture on the TUN device.
     pub fn capture_tun(&self) -> Result<Capture> {
-        Capture::start(&self.lab.server, Lab::TUN, self.folder())
+        let peer = self.lab.addresses.crafted(Family::V4, 0);
+        Capture::start(&self.lab.server, Lab::TUN, peer, self.folder())
     }
 
     /// The namespace of the server.

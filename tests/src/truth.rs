@@ -85,7 +85,7 @@ fn fields_of(capture: &Path) -> Result<String> {
     command
         .arg("-r")
         .arg(capture)
-        .args(["-n", "-T", "fields", "-E", "separator=|"]);
+        .args(["-n", "-Y", "tcp", "-T", "fields", "-E", "separator=|"]);
     for field in FIELDS.iter().copied().chain([MSS_FIELD]) {
         command.args(["-e", field]);
     }

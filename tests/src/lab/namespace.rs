@@ -54,6 +54,15 @@ impl Namespace {
         })
     }
 
+    /// Another hold on it, which removes nothing.
+    #[must_use]
+    pub(super) fn share(&self) -> Self {
+        Self {
+            name: None,
+            handle: Arc::clone(&self.handle),
+        }
+    }
+
     /// Name under `/run/netns`, if it has one.
     #[must_use]
     pub fn name(&self) -> Option<&str> {
