@@ -247,9 +247,7 @@ impl<S: AsyncWrite + Abort + Unpin> Paced<S> {
                 self.write_waits_since = None;
                 // A client that takes a byte now and then also comes to an end.
                 match self.pace.response_deadline(&self.limits) {
-                    Some(deadline) if deadline <= Instant::now() => {
-                        Poll::Ready(Err(self.cut()))
-                    }
+                    Some(deadline) if deadline <= Instant::now() => Poll::Ready(Err(self.cut())),
                     _ => Poll::Ready(result),
                 }
             }
