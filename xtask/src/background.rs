@@ -30,8 +30,8 @@ impl Background {
         Ok(Self { child })
     }
 
-    /// Starts the agent and waits for its `ready:` line, which is returned.
-    pub(crate) fn start_agent(command: &mut Command) -> Result<(Self, String)> {
+    /// Starts a program and waits for its `ready:` line on stderr, which is returned.
+    pub(crate) fn start_until_ready(command: &mut Command) -> Result<(Self, String)> {
         command
             .stdin(Stdio::null())
             .stdout(Stdio::null())
@@ -41,7 +41,7 @@ impl Background {
             .with_context(|| format!("cannot start {}", shown(command)))?;
         let (sender, lines) = mpsc::channel();
         if let Some(stderr) = child.stderr.take() {
-            // Reads to the end, also when nobody listens any more: a full pipe would stop the agent.
+            // Reads to the end, also when nobody listens any more: a full pipe would stop the program.
             thread::spawn(move || {
                 for line in BufReader::new(stderr).lines().map_while(|line| line.ok()) {
                     drop(sender.send(line));
@@ -57,7 +57,11 @@ impl Background {
             }
             said.push(line);
         }
-        bail!("the agent did not become ready:\n{}", said.join("\n"));
+        bail!(
+            "{} did not become ready:\n{}",
+            shown(command),
+            said.join("\n")
+        );
     }
 
     /// Whether it has ended by itself.

@@ -18,6 +18,9 @@ use crate::run::{Profile, as_root, build_agent, build_play};
 /// Longer than the five seconds after which a stall is flagged, and a sweep.
 const STAGE_SECONDS: u64 = 25;
 
+/// Connections that the player stalls.
+const STALLS: usize = 3;
+
 #[derive(clap::Args)]
 pub(crate) struct Arguments {
     /// Agent, already built (used when this chore calls itself through sudo)
@@ -49,7 +52,7 @@ fn show(agent: &Path, play: &Path) -> Result<()> {
     let scratch = Scratch::create("demo")?;
     let socket = scratch.path.join("control.sock");
     let address = free_address()?;
-    let (_agent, ready) = Background::start_agent(
+    let (_agent, ready) = Background::start_until_ready(
         Command::new(agent)
             .arg("run")
             .arg("--web.listen-address")
@@ -88,7 +91,7 @@ fn show(agent: &Path, play: &Path) -> Result<()> {
     Ok(())
 }
 
-/// Until both kinds of misbehaviour are flagged, or the player leaves the stage.
+/// Until every stall on stage is flagged, or the player is about to leave it.
 fn wait_for_flags(ask: &dyn Fn(&str) -> Result<String>, player: &mut Background) -> Result<()> {
     let end = Instant::now() + Duration::from_secs(STAGE_SECONDS - 2);
     while Instant::now() < end && !player.has_ended() {

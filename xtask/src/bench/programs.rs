@@ -12,7 +12,7 @@ use crate::tree;
 
 /// The agent with everything at its default but where it listens.
 pub(super) fn start_agent(agent: &Path, folder: &Path) -> Result<Background> {
-    let (running, _) = Background::start_agent(
+    let (running, _) = Background::start_until_ready(
         Command::new(agent)
             .args(["run", "--web.listen-address", "127.0.0.1:0"])
             .arg("--control-socket")
@@ -29,7 +29,7 @@ pub(super) const EMPTY: &str = "det_empty";
 /// The empty program, attached to `tcp_probe` until it is dropped.
 pub(super) fn start_empty(loader: &Path) -> Result<Background> {
     let object = tree::root().join("detector-ebpf/prebuilt/empty.o");
-    let (running, _) = Background::start_agent(Command::new(loader).arg(object).arg(EMPTY))
+    let (running, _) = Background::start_until_ready(Command::new(loader).arg(object).arg(EMPTY))
         .context("cannot attach the empty program")?;
     Ok(running)
 }
