@@ -19,9 +19,20 @@ const BPF_NOEXIST: u64 = 1;
 /// `-E2BIG`: the table is full.
 const E2BIG: i32 = -7;
 
-/// State of this connection, if there is any.
+/// State of this connection, if there is any. An entry that only waits to be collected belongs to
+/// an earlier socket.
 #[inline(always)]
 pub fn find(tcp: TcpSocket) -> Option<&'static mut ConnectionRecord> {
+    let record = find_entry(tcp)?;
+    if record.flags & flag::CLOSED != 0 {
+        None
+    } else {
+        Some(record)
+    }
+}
+
+#[inline(always)]
+fn find_entry(tcp: TcpSocket) -> Option<&'static mut ConnectionRecord> {
     let pointer = CONNECTIONS.get_ptr_mut(tcp.key())?;
     // SAFETY: the kernel keeps the map value valid while the program runs; the socket lock keeps
     // other programs away from it (see the module's head for kernels before 5.15).
@@ -31,7 +42,7 @@ pub fn find(tcp: TcpSocket) -> Option<&'static mut ConnectionRecord> {
 /// State of this connection, made if there is none. `None` if the table refuses: counted.
 #[inline(always)]
 pub fn find_or_create(tcp: TcpSocket, now_ns: u64) -> Option<&'static mut ConnectionRecord> {
-    if let Some(record) = find(tcp) {
+    if let Some(record) = find_entry(tcp) {
         if record.flags & flag::CLOSED != 0 {
             reopen(record);
         }
@@ -64,7 +75,7 @@ fn create(tcp: TcpSocket, now_ns: u64) -> Option<&'static mut ConnectionRecord> 
         return None;
     }
     count(Counter::ConnectionsMade);
-    find(tcp)
+    find_entry(tcp)
 }
 
 /// A new socket has the address and tuple of one whose last record still waits to be collected.
@@ -113,7 +124,11 @@ pub fn refresh(record: &mut ConnectionRecord, tcp: TcpSocket, now_ns: u64) {
     record.timeouts = tcp.icsk_retransmits();
     record.probes_unanswered = tcp.icsk_probes_out();
     refresh_holder(record, tcp);
-    set_flag(record, flag::ESTABLISHED, record.tcp_state == tcp_state::ESTABLISHED);
+    set_flag(
+        record,
+        flag::ESTABLISHED,
+        record.tcp_state == tcp_state::ESTABLISHED,
+    );
     set_flag(record, flag::DATA_QUEUED, tcp.queued_bytes() > 0);
 }
 

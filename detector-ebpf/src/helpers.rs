@@ -34,7 +34,6 @@ pub fn argument(context: &BtfTracePointContext, n: usize) -> KernelPointer {
     KernelPointer::new::<u8>(context.arg(n))
 }
 
-
 /// Appends plain bytes to the output of an iterator. `Err` holds the helper's error number;
 /// `-EOVERFLOW` means that the kernel will show the same object again with an empty buffer.
 #[inline(always)]

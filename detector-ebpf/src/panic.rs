@@ -3,7 +3,10 @@
 /// Loops for ever, which the verifier refuses: no program that can panic is ever loaded.
 #[panic_handler]
 fn panic(_: &core::panic::PanicInfo<'_>) -> ! {
-    #[allow(clippy::empty_loop, reason = "the verifier must meet an endless loop here")]
+    #[allow(
+        clippy::empty_loop,
+        reason = "the verifier must meet an endless loop here"
+    )]
     loop {}
 }
 

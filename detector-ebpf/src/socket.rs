@@ -173,7 +173,10 @@ impl TcpSocket {
 
     #[inline(always)]
     fn address_v6(self, offset: u64) -> [u8; 16] {
-        let words = [self.0.load_u64(offset), self.0.load_u64(offset.wrapping_add(8))];
+        let words = [
+            self.0.load_u64(offset),
+            self.0.load_u64(offset.wrapping_add(8)),
+        ];
         bytemuck::cast(words)
     }
 
@@ -181,7 +184,11 @@ impl TcpSocket {
     #[inline(always)]
     pub fn netns(self) -> u32 {
         let net = self.0.load_pointer(global!(DET_LAYOUT.skc_net));
-        if net.is_null() { 0 } else { net.load_u32(global!(DET_LAYOUT.net_inum)) }
+        if net.is_null() {
+            0
+        } else {
+            net.load_u32(global!(DET_LAYOUT.net_inum))
+        }
     }
 
     /// The `struct socket`, null once no process holds it.
@@ -196,7 +203,12 @@ impl TcpSocket {
         let (local_port, remote_port) = self.ports();
         // `skc_daddr` is set for IPv6 too (to a hash-like filler), which serves as well.
         let remote_tail = self.0.load_u32(global!(DET_LAYOUT.skc_daddr)).to_ne_bytes();
-        ConnectionKey { socket: self.0.address(), remote_tail, remote_port, local_port }
+        ConnectionKey {
+            socket: self.0.address(),
+            remote_tail,
+            remote_port,
+            local_port,
+        }
     }
 }
 

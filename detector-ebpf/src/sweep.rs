@@ -40,7 +40,9 @@ fn det_sweep(context: *mut c_void) -> i32 {
 }
 
 fn sweep_socket(context: KernelPointer) -> Option<()> {
-    let seq = context.load_pointer(FIRST_POINTER).load_pointer(FIRST_POINTER);
+    let seq = context
+        .load_pointer(FIRST_POINTER)
+        .load_pointer(FIRST_POINTER);
     let sock = context.load_pointer(SECOND_POINTER);
     if sock.is_null() {
         return None;
@@ -149,7 +151,10 @@ fn bring_up_to_date(record: &mut ConnectionRecord, tcp: TcpSocket) {
         record.last_edge
     } else {
         // Never sent beyond an edge: what is in flight was offered once.
-        window::later(record.snd_nxt, window::edge(record.snd_una, record.snd_wnd_bytes))
+        window::later(
+            record.snd_nxt,
+            window::edge(record.snd_una, record.snd_wnd_bytes),
+        )
     };
     let offer = Offer {
         ack: record.snd_una,

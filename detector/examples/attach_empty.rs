@@ -21,9 +21,15 @@ fn main() -> Result<()> {
         .with_context(|| format!("{object} has no program {name}"))?
         .try_into()
         .with_context(|| format!("{name} is for no BTF tracepoint"))?;
-    program.load("tcp_probe", &types).with_context(|| format!("the kernel refuses {name}"))?;
-    program.attach().with_context(|| format!("cannot attach {name}"))?;
+    program
+        .load("tcp_probe", &types)
+        .with_context(|| format!("the kernel refuses {name}"))?;
+    program
+        .attach()
+        .with_context(|| format!("cannot attach {name}"))?;
     eprintln!("ready: {name} attached");
-    std::io::stdin().read_to_end(&mut Vec::new()).context("cannot wait for the end of input")?;
+    std::io::stdin()
+        .read_to_end(&mut Vec::new())
+        .context("cannot wait for the end of input")?;
     Ok(())
 }

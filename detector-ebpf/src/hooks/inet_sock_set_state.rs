@@ -21,14 +21,14 @@ fn det_set_state(context: BtfTracePointContext) -> Option<()> {
     let new_state: i32 = context.arg(2);
     let new_state = new_state as u8;
     // Nobody has state before it is established, so opening connections cost no look-up.
-    if matches!(new_state, tcp_state::ESTABLISHED | tcp_state::SYN_SENT | tcp_state::SYN_RECV) {
+    if matches!(
+        new_state,
+        tcp_state::ESTABLISHED | tcp_state::SYN_SENT | tcp_state::SYN_RECV
+    ) {
         return None;
     }
     let tcp = TcpSocket::from_sock(helpers::argument(&context, 0))?;
     let record = connection::find(tcp)?;
-    if record.flags & flag::CLOSED != 0 {
-        return None;
-    }
     let now_ns = helpers::monotonic_ns();
     connection::refresh(record, tcp, now_ns);
     record.tcp_state = new_state;

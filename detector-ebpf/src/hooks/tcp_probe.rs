@@ -130,7 +130,11 @@ fn take(tcp: TcpSocket, sender: &Sender, offered: &Segment) -> Option<()> {
     let offer = Offer {
         ack: offered.ack,
         window_bytes: offered.window,
-        previous_edge: if is_from_syn { None } else { Some(previous_edge) },
+        previous_edge: if is_from_syn {
+            None
+        } else {
+            Some(previous_edge)
+        },
     };
     let is_news = connection::apply(record, offer, now_ns);
     mark_force(record, sender, offered);

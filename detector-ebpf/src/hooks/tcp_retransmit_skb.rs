@@ -37,7 +37,10 @@ fn det_retransmit(context: BtfTracePointContext) -> Option<()> {
     let is_zero = has_window && tcp.snd_wnd() == 0;
     let now_ns = helpers::monotonic_ns();
     let Some(record) = connection::find_or_create(tcp, now_ns) else {
-        debug!(&context, "retransmit without connection state: the table refused");
+        debug!(
+            &context,
+            "retransmit without connection state: the table refused"
+        );
         count(if is_zero {
             Counter::UntrackedRetransmitsWindowProbe
         } else {

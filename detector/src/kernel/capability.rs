@@ -66,7 +66,9 @@ fn effective() -> Option<u64> {
 }
 
 fn parse_effective(status: &str) -> Option<u64> {
-    let value = status.lines().find_map(|line| line.strip_prefix("CapEff:"))?;
+    let value = status
+        .lines()
+        .find_map(|line| line.strip_prefix("CapEff:"))?;
     u64::from_str_radix(value.trim(), 16).ok()
 }
 

@@ -52,7 +52,11 @@ impl Requirement {
     }
 
     fn degraded(name: impl Into<String>, detail: impl Into<String>, hint: &str) -> Self {
-        Self { state: State::Degraded, hint: Some(hint.to_owned()), ..Self::ok(name, detail) }
+        Self {
+            state: State::Degraded,
+            hint: Some(hint.to_owned()),
+            ..Self::ok(name, detail)
+        }
     }
 
     fn missing(name: impl Into<String>, detail: impl Into<String>, hint: &str, code: u8) -> Self {
@@ -85,7 +89,11 @@ pub(super) fn refuse_unfit_host() -> Result<(), StartError> {
         }
     }
     let missing = capability::missing_to_load();
-    if missing.is_empty() { Ok(()) } else { Err(capability::privilege_error(&missing)) }
+    if missing.is_empty() {
+        Ok(())
+    } else {
+        Err(capability::privilege_error(&missing))
+    }
 }
 
 /// Whether this process may enter other network namespaces.
@@ -95,7 +103,10 @@ pub(super) fn can_enter_namespaces() -> bool {
 
 /// The running kernel's release, for instance `6.1.0-28-amd64`.
 pub(super) fn kernel_release() -> String {
-    rustix::system::uname().release().to_string_lossy().into_owned()
+    rustix::system::uname()
+        .release()
+        .to_string_lossy()
+        .into_owned()
 }
 
 fn kernel() -> Requirement {
@@ -132,7 +143,9 @@ fn lockdown() -> Requirement {
 }
 
 fn lockdown_from(text: &str) -> Requirement {
-    let mode = text.split_once('[').and_then(|(_, rest)| rest.split_once(']'));
+    let mode = text
+        .split_once('[')
+        .and_then(|(_, rest)| rest.split_once(']'));
     match mode.map(|(mode, _)| mode) {
         Some("confidentiality") => Requirement::missing(
             "lockdown",
@@ -172,7 +185,11 @@ fn kernel_types() -> Vec<Requirement> {
     let size = format!("{}: {} types", object::BTF_FILE, types.type_count());
     let mut requirements = vec![Requirement::ok("btf", size)];
     requirements.extend(layout::survey(&types).fields.iter().map(field));
-    requirements.extend(object::HOOKS.iter().map(|(_, tracepoint)| hook(&types, tracepoint)));
+    requirements.extend(
+        object::HOOKS
+            .iter()
+            .map(|(_, tracepoint)| hook(&types, tracepoint)),
+    );
     requirements
 }
 
@@ -220,7 +237,10 @@ fn capabilities() -> Vec<Requirement> {
         })
         .collect();
     requirements.push(if stands_in {
-        Requirement::ok(Capability::SysAdmin.name(), "present: all network namespaces are swept")
+        Requirement::ok(
+            Capability::SysAdmin.name(),
+            "present: all network namespaces are swept",
+        )
     } else {
         Requirement::degraded(
             Capability::SysAdmin.name(),

@@ -29,7 +29,9 @@ impl Counts {
         for (index, counter) in (0_u32..).zip(Counter::ALL) {
             match map.get(&index, 0) {
                 Ok(values) => {
-                    let sum = values.iter().fold(0_u64, |sum, value| sum.wrapping_add(*value));
+                    let sum = values
+                        .iter()
+                        .fold(0_u64, |sum, value| sum.wrapping_add(*value));
                     counts.set(counter, sum);
                 }
                 Err(error) => tracing::warn!("reading counter {} failed: {error}", counter.label()),
@@ -51,7 +53,10 @@ impl Counts {
 
     /// What was lost, by stage.
     pub(super) fn losses(&self) -> Vec<(&'static str, u64)> {
-        LOSSES.iter().map(|counter| (counter.label(), self.get(*counter))).collect()
+        LOSSES
+            .iter()
+            .map(|counter| (counter.label(), self.get(*counter)))
+            .collect()
     }
 
     /// What could not be kept per connection.
@@ -75,8 +80,11 @@ mod tests {
 
     #[test]
     fn every_counter_is_a_loss_an_untracked_total_or_a_measure() {
-        let measures =
-            [Counter::SocketsSwept, Counter::ConnectionsMade, Counter::ConnectionsForgotten];
+        let measures = [
+            Counter::SocketsSwept,
+            Counter::ConnectionsMade,
+            Counter::ConnectionsForgotten,
+        ];
         for counter in Counter::ALL {
             let is_loss = LOSSES.contains(&counter);
             let is_untracked = counter.label().starts_with("untracked_");

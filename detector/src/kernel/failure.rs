@@ -7,7 +7,10 @@ use std::io;
 
 /// An unsupported kernel.
 pub(super) fn unsupported(reason: impl Into<String>, hint: impl Into<String>) -> StartError {
-    StartError::Unsupported { reason: reason.into(), hint: hint.into() }
+    StartError::Unsupported {
+        reason: reason.into(),
+        hint: hint.into(),
+    }
 }
 
 /// A refusal while loading: a missing capability, or something else with its whole chain.
@@ -16,7 +19,9 @@ pub(super) fn refused_by_kernel(doing: &str, error: &(dyn Error + 'static)) -> S
     if is_permission_error(error) && !missing.is_empty() {
         return capability::privilege_error(&missing);
     }
-    StartError::Failed { reason: format!("{doing}: {}", chain(error)) }
+    StartError::Failed {
+        reason: format!("{doing}: {}", chain(error)),
+    }
 }
 
 /// Whether EPERM or EACCES is anywhere in the chain.
@@ -51,13 +56,19 @@ pub(super) fn chain(error: &(dyn Error + 'static)) -> String {
 
 fn last_lines(text: &str) -> String {
     const KEPT: usize = 6;
-    let lines: Vec<&str> = text.lines().filter(|line| !line.trim().is_empty()).collect();
+    let lines: Vec<&str> = text
+        .lines()
+        .filter(|line| !line.trim().is_empty())
+        .collect();
     let skipped = lines.len().saturating_sub(KEPT);
     if skipped < 3 {
         return lines.join(" | ");
     }
     let first = lines.first().copied().unwrap_or_default();
-    format!("{first} | … {skipped} lines … | {}", lines.get(skipped..).unwrap_or_default().join(" | "))
+    format!(
+        "{first} | … {skipped} lines … | {}",
+        lines.get(skipped..).unwrap_or_default().join(" | ")
+    )
 }
 
 #[cfg(test)]

@@ -205,7 +205,9 @@ pub(crate) fn start(
     shared.update(|status| status.probes = attached_probes());
     let decoder = Decoder::new(options.ipv6_prefix);
     let ring: RingBuf<MapData> = take_map(&mut ebpf, names::RECORDS_MAP)?;
-    let logger = (options.log_level > 0).then(|| EbpfLogger::init(&mut ebpf)).transpose();
+    let logger = (options.log_level > 0)
+        .then(|| EbpfLogger::init(&mut ebpf))
+        .transpose();
     let logger = logger.map_err(|error| failed("opening the kernel-side log", &error))?;
     let sweeper = Sweeper {
         counters: take_map(&mut ebpf, names::COUNTERS_MAP)?,
@@ -219,14 +221,22 @@ pub(crate) fn start(
         stop: Arc::clone(&stop),
         sink: sink.clone(),
     };
-    let mut kernel = Kernel { shared: Arc::clone(&shared), stop: Arc::clone(&stop), threads: vec![] };
-    kernel.spawn("records", move || ring::read(ring, decoder, &shared, &stop, &sink))?;
+    let mut kernel = Kernel {
+        shared: Arc::clone(&shared),
+        stop: Arc::clone(&stop),
+        threads: vec![],
+    };
+    kernel.spawn("records", move || {
+        ring::read(ring, decoder, &shared, &stop, &sink)
+    })?;
     kernel.spawn("sweep", move || sweeper.run())?;
     Ok(kernel)
 }
 
 fn failed(doing: &str, error: &(dyn std::error::Error + 'static)) -> StartError {
-    StartError::Failed { reason: format!("{doing}: {}", failure::chain(error)) }
+    StartError::Failed {
+        reason: format!("{doing}: {}", failure::chain(error)),
+    }
 }
 
 fn take_map<M>(ebpf: &mut Ebpf, name: &str) -> Result<M, StartError>
@@ -241,13 +251,19 @@ where
 
 fn attached_probes() -> Vec<(String, bool)> {
     let hooks = object::HOOKS.iter().map(|(program, _)| *program);
-    hooks.chain([names::SWEEP_PROGRAM]).map(|program| (program.to_owned(), true)).collect()
+    hooks
+        .chain([names::SWEEP_PROGRAM])
+        .map(|program| (program.to_owned(), true))
+        .collect()
 }
 
 /// Before 5.11 maps count against RLIMIT_MEMLOCK. Where raising it is refused, creating the maps
 /// tells whether it was needed.
 fn raise_memlock_limit() {
-    let unlimited = Rlimit { current: None, maximum: None };
+    let unlimited = Rlimit {
+        current: None,
+        maximum: None,
+    };
     if let Err(error) = rustix::process::setrlimit(Resource::Memlock, unlimited) {
         tracing::debug!("RLIMIT_MEMLOCK not raised: {error}");
     }

@@ -34,7 +34,10 @@ pub(super) fn find_all() -> Vec<Namespace> {
             found.entry(inode).or_insert(path);
         }
     }
-    found.into_iter().map(|(inode, path)| Namespace { inode, path }).collect()
+    found
+        .into_iter()
+        .map(|(inode, path)| Namespace { inode, path })
+        .collect()
 }
 
 fn process_paths() -> impl Iterator<Item = PathBuf> {
@@ -52,7 +55,11 @@ fn named_paths() -> impl Iterator<Item = PathBuf> {
 }
 
 fn entries(folder: &Path) -> impl Iterator<Item = PathBuf> {
-    fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path())
+    fs::read_dir(folder)
+        .into_iter()
+        .flatten()
+        .flatten()
+        .map(|entry| entry.path())
 }
 
 /// The number of the namespace at a path, if it is one.
@@ -66,7 +73,11 @@ fn inode_of(path: &Path) -> Option<u32> {
 }
 
 fn parse_link(target: &str) -> Option<u32> {
-    target.strip_prefix("net:[")?.strip_suffix(']')?.parse().ok()
+    target
+        .strip_prefix("net:[")?
+        .strip_suffix(']')?
+        .parse()
+        .ok()
 }
 
 /// Moves this thread into the namespace.
@@ -75,11 +86,17 @@ fn parse_link(target: &str) -> Option<u32> {
 ///
 /// The namespace is gone, is another one by now, or may not be entered (CAP_SYS_ADMIN).
 pub(super) fn enter(namespace: &Namespace) -> io::Result<()> {
-    let file: OwnedFd =
-        rustix::fs::open(&namespace.path, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())?;
+    let file: OwnedFd = rustix::fs::open(
+        &namespace.path,
+        OFlags::RDONLY | OFlags::CLOEXEC,
+        Mode::empty(),
+    )?;
     let inode = rustix::fs::fstat(&file)?.st_ino;
     if inode != u64::from(namespace.inode) {
-        return Err(io::Error::new(io::ErrorKind::NotFound, "the namespace is another one by now"));
+        return Err(io::Error::new(
+            io::ErrorKind::NotFound,
+            "the namespace is another one by now",
+        ));
     }
     move_into_link_name_space(file.as_fd(), Some(LinkNameSpaceType::Network))?;
     Ok(())
@@ -102,8 +119,9 @@ pub(super) fn has_sockets() -> bool {
 
 /// The `inuse` number of the line `TCP: inuse 5 orphan 0 …` or `TCP6: inuse 1`.
 fn sockets_in_use(text: &str) -> Option<u64> {
-    let line =
-        text.lines().find_map(|line| line.strip_prefix("TCP: ").or(line.strip_prefix("TCP6: ")))?;
+    let line = text
+        .lines()
+        .find_map(|line| line.strip_prefix("TCP: ").or(line.strip_prefix("TCP6: ")))?;
     let mut words = line.split_ascii_whitespace();
     words.find(|word| *word == "inuse")?;
     words.next()?.parse().ok()

@@ -61,12 +61,21 @@ pub(super) fn kernel_layout() -> Result<KernelLayout, StartError> {
 /// Loads and attaches all programs.
 pub(super) fn load(options: &LoadOptions) -> Result<Ebpf, StartError> {
     let kernel_layout = kernel_layout()?;
-    let types = Btf::from_sys_fs()
-        .map_err(|error| StartError::Failed { reason: format!("reading {BTF_FILE}: {error}") })?;
+    let types = Btf::from_sys_fs().map_err(|error| StartError::Failed {
+        reason: format!("reading {BTF_FILE}: {error}"),
+    })?;
     let mut ebpf = EbpfLoader::new()
         .btf(Some(&types))
-        .override_global(names::LAYOUT_GLOBAL, bytemuck::bytes_of(&kernel_layout), true)
-        .override_global(names::SETTINGS_GLOBAL, bytemuck::bytes_of(&options.settings), true)
+        .override_global(
+            names::LAYOUT_GLOBAL,
+            bytemuck::bytes_of(&kernel_layout),
+            true,
+        )
+        .override_global(
+            names::SETTINGS_GLOBAL,
+            bytemuck::bytes_of(&options.settings),
+            true,
+        )
         .override_global(aya_log::LEVEL, &options.log_level, true)
         .map_max_entries(names::RECORDS_MAP, options.ring_bytes)
         .map_max_entries(names::CONNECTIONS_MAP, options.connections_capacity)
@@ -79,18 +88,16 @@ pub(super) fn load(options: &LoadOptions) -> Result<Ebpf, StartError> {
     Ok(ebpf)
 }
 
-fn load_hook(
-    ebpf: &mut Ebpf,
-    types: &Btf,
-    name: &str,
-    tracepoint: &str,
-) -> Result<(), StartError> {
+fn load_hook(ebpf: &mut Ebpf, types: &Btf, name: &str, tracepoint: &str) -> Result<(), StartError> {
     let program: &mut BtfTracePoint = program_of(ebpf, name)?;
     program
         .load(tracepoint, types)
         .map_err(|error| refused_by_kernel(&format!("loading the program {name}"), &error))?;
     program.attach().map_err(|error| {
-        refused_by_kernel(&format!("attaching {name} to the tracepoint {tracepoint}"), &error)
+        refused_by_kernel(
+            &format!("attaching {name} to the tracepoint {tracepoint}"),
+            &error,
+        )
     })?;
     Ok(())
 }
@@ -98,7 +105,10 @@ fn load_hook(
 fn load_sweep(ebpf: &mut Ebpf, types: &Btf) -> Result<(), StartError> {
     let program: &mut Iter = program_of(ebpf, names::SWEEP_PROGRAM)?;
     program.load("tcp", types).map_err(|error| {
-        refused_by_kernel(&format!("loading the program {}", names::SWEEP_PROGRAM), &error)
+        refused_by_kernel(
+            &format!("loading the program {}", names::SWEEP_PROGRAM),
+            &error,
+        )
     })
 }
 

@@ -17,7 +17,10 @@ impl StopSignal {
     /// A signal that is not set.
     pub(super) fn new() -> std::io::Result<Self> {
         let event = rustix::event::eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?;
-        Ok(Self { is_set: AtomicBool::new(false), event })
+        Ok(Self {
+            is_set: AtomicBool::new(false),
+            event,
+        })
     }
 
     /// Sets it, for good.

@@ -73,7 +73,9 @@ impl Sweeper {
     pub(super) fn run(mut self) {
         let mut progress = Progress::default();
         loop {
-            let Some(round) = self.round(&mut progress) else { return };
+            let Some(round) = self.round(&mut progress) else {
+                return;
+            };
             let interval = governed_interval(self.interval, round);
             self.publish(&progress, round, interval);
             if !self.wait(interval.saturating_sub(round.cost)) {
@@ -130,8 +132,11 @@ impl Sweeper {
     fn sweep(&mut self, netns: u32, progress: &mut Progress) -> Option<u64> {
         let began = monotonic_now();
         let mut bytes = Vec::new();
-        let outcome =
-            if namespace::has_sockets() { self.read_rows(&mut bytes) } else { Ok(()) };
+        let outcome = if namespace::has_sockets() {
+            self.read_rows(&mut bytes)
+        } else {
+            Ok(())
+        };
         if let Err(error) = &outcome {
             progress.failures += 1;
             tracing::warn!("sweeping network namespace {netns} failed: {error}");
@@ -156,7 +161,12 @@ impl Sweeper {
             self.send(Message::Records(observations))?;
         }
         let is_complete = outcome.is_ok() && refused == 0;
-        self.send(Message::SweepEnd(SweepEnd { netns, began, ended: monotonic_now(), is_complete }))?;
+        self.send(Message::SweepEnd(SweepEnd {
+            netns,
+            began,
+            ended: monotonic_now(),
+            is_complete,
+        }))?;
         Some(rows)
     }
 
@@ -228,7 +238,9 @@ impl Sweeper {
         self.shared.update(|status| {
             let swept = counts.get(Counter::SocketsSwept);
             status.records_lost = counts.losses();
-            status.records_lost.push(("sweep_failed", progress.failures));
+            status
+                .records_lost
+                .push(("sweep_failed", progress.failures));
             status.sweep_seconds = round.cost.as_secs_f64();
             status.sweep_sockets = swept.saturating_sub(status.sweep_sockets_total);
             status.sweep_sockets_total = swept;
@@ -253,7 +265,10 @@ impl Sweeper {
                 return true;
             }
             let mut waits = [PollFd::new(&*self.stop, PollFlags::IN)];
-            let timeout = Timespec::try_from(left).unwrap_or(Timespec { tv_sec: 1, tv_nsec: 0 });
+            let timeout = Timespec::try_from(left).unwrap_or(Timespec {
+                tv_sec: 1,
+                tv_nsec: 0,
+            });
             // Woken early or not, the loop looks at the signal and the clock.
             if let Err(error) = rustix::event::poll(&mut waits, Some(&timeout)) {
                 tracing::debug!("waiting between sweeps: {error}");
@@ -279,7 +294,11 @@ fn program_statuses(ebpf: &Ebpf) -> Vec<ProgramStatus> {
 
 /// The time from one round to the next that keeps the cost within its share.
 fn governed_interval(wanted: Duration, round: Round) -> Duration {
-    let share = if round.rows == 0 { IDLE_SHARE } else { BUSY_SHARE };
+    let share = if round.rows == 0 {
+        IDLE_SHARE
+    } else {
+        BUSY_SHARE
+    };
     let needed = round.cost.div_f64(share);
     wanted.max(needed.min(LONGEST_INTERVAL.max(wanted)))
 }
@@ -302,21 +321,34 @@ mod tests {
     use super::*;
 
     fn round(rows: u64, cost: Duration) -> Round {
-        Round { rows, namespaces: 1, cost }
+        Round {
+            rows,
+            namespaces: 1,
+            cost,
+        }
     }
 
     #[test]
     fn a_cheap_round_keeps_the_wanted_interval() {
         let second = Duration::from_secs(1);
-        assert_eq!(governed_interval(second, round(0, Duration::from_millis(5))), second);
+        assert_eq!(
+            governed_interval(second, round(0, Duration::from_millis(5))),
+            second
+        );
     }
 
     #[test]
     fn a_costly_round_stretches_the_interval_within_bounds() {
         let second = Duration::from_secs(1);
         let cost = Duration::from_millis(50);
-        assert_eq!(governed_interval(second, round(0, cost)), Duration::from_secs(5));
+        assert_eq!(
+            governed_interval(second, round(0, cost)),
+            Duration::from_secs(5)
+        );
         assert_eq!(governed_interval(second, round(9, cost)), second);
-        assert_eq!(governed_interval(second, round(9, second)), LONGEST_INTERVAL);
+        assert_eq!(
+            governed_interval(second, round(9, second)),
+            LONGEST_INTERVAL
+        );
     }
 }
