@@ -96,10 +96,7 @@ fn wait_for_flags(ask: &dyn Fn(&str) -> Result<String>, player: &mut Background)
     let end = Instant::now() + Duration::from_secs(STAGE_SECONDS - 2);
     while Instant::now() < end && !player.has_ended() {
         let events = ask("events")?;
-        if ["window-shrink", "zero-window-stall"]
-            .iter()
-            .all(|kind| events.contains(kind))
-        {
+        if events.matches("zero-window-stall").count() >= STALLS {
             break;
         }
         thread::sleep(Duration::from_millis(200));
