@@ -8,13 +8,14 @@ use crate::chain::{Chain, Links, Thread};
 use crate::ledger::Baseline;
 use crate::observation::{ConnectionId, Observation, Source, Totals};
 use crate::rules::FlagSet;
-use crate::snapshot::StallCause;
+use crate::snapshot::{Process, StallCause};
 use crate::state::{PackedId, State};
 use crate::time::Moment;
 use hashbrown::HashTable;
 use slab::Slab;
 use std::collections::{BTreeSet, HashMap};
 use std::hash::{BuildHasher, RandomState};
+use std::sync::Arc;
 
 /// Eviction class, first to go first.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
@@ -72,6 +73,8 @@ pub(crate) struct Connection {
     pub(crate) dribble_from: Option<(Moment, u64)>,
     /// Start of the first span that was too slow, while they are.
     pub(crate) dribbling_since: Option<Moment>,
+    /// Who holds the socket, or held it until it became an orphan.
+    pub(crate) owner: Option<Arc<[Process]>>,
     /// A complete sweep did not mention it: healthy or gone.
     pub(crate) is_quiet: bool,
     /// Number of the sweep that mentioned it last, counted in its namespace.
@@ -105,6 +108,7 @@ impl Connection {
             },
             dribble_from: None,
             dribbling_since: None,
+            owner: None,
             is_quiet: false,
             swept_in: None,
             class: Class::Healthy,

@@ -166,6 +166,25 @@ pub struct Process {
     pub comm: String,
     /// systemd unit or container, if any; scrubbed.
     pub unit: Option<String>,
+    /// Path of the executable as the process sees it, if readable; scrubbed.
+    #[serde(default)]
+    pub executable: Option<String>,
+    /// The one thread known to sleep in a write to the connection.
+    #[serde(default)]
+    pub thread: Option<u32>,
+}
+
+/// How many tasks of a service wait for peers that do not take their data.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HeldWorkers {
+    /// systemd unit or container; else command name and executable. Scrubbed.
+    pub service: String,
+    /// Tasks (processes or threads) that sleep in a write to a stalled connection.
+    pub held: u64,
+    /// Tasks of the service, those that never serve a connection included.
+    pub total: u64,
+    /// Stalled connections of the service; one worker may hold many without waiting for any.
+    pub stalled_connections: u64,
 }
 
 /// One peer: what its connections hold now, and totals since the agent started.
@@ -270,6 +289,9 @@ pub struct Connection {
     pub is_orphan: bool,
     /// Inode number of the socket.
     pub inode: Option<u64>,
+    /// Processes that hold the socket, or held it last; the most plausible first.
+    #[serde(default)]
+    pub processes: Vec<Process>,
     /// Which sources saw it.
     pub source: SourceName,
     /// First record.

@@ -9,7 +9,10 @@ mod flags;
 mod intake;
 mod judge;
 mod leave;
+mod owners;
 mod view;
+
+pub use owners::OwnerWanted;
 
 use crate::connections::{Class, Connection, Connections};
 use crate::departed::Departed;

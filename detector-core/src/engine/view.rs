@@ -3,6 +3,7 @@
 use super::Engine;
 use super::export::Cost;
 use super::flags::{number, source_name};
+use super::owners;
 use crate::connections::Connection;
 use crate::ledger::{publish_shrinks, seconds};
 use crate::peer_address::PeerAddress;
@@ -115,7 +116,7 @@ impl Engine {
             },
             bytes_acked_per_second: number(peer.drain_bytes_per_second),
             services: peer.services().to_vec(),
-            processes: Vec::new(),
+            processes: owners::of_stalled(self.connections.of_peer(peer.connections)),
             first_seen: self.wall.rfc3339(peer.first_seen),
             last_seen: self.wall.rfc3339(peer.last_seen),
         }
@@ -167,6 +168,7 @@ impl Engine {
             timer: last.timer.label().to_owned(),
             is_orphan: last.is_orphan,
             inode: last.inode.map(u64::from),
+            processes: owners::of_connection(connection),
             source: source_name(connection.source),
             first_seen: self.wall.rfc3339(connection.first_seen),
             last_seen: self.wall.rfc3339(last.at),

@@ -1,0 +1,101 @@
+//! Which connections want to be named by who holds their socket, and what was found.
+//!
+//! An owner stays with its connection after the process has closed the socket: an orphan keeps
+//! its name.
+
+use super::Engine;
+use crate::connections::{Class, Connection};
+use crate::observation::ConnectionId;
+use crate::rules::FlagSet;
+use crate::snapshot::Process;
+use crate::time::SECOND_NS;
+use std::sync::Arc;
+
+/// Data must be held up for so long before an owner is looked for: honest readers close their
+/// window for moments, many times a second.
+const OWNER_AFTER_NS: u64 = SECOND_NS;
+/// Processes named for one connection or one peer.
+const PROCESSES_MAX: usize = 8;
+
+/// A socket whose owner matters.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct OwnerWanted {
+    /// The connection, for [`Engine::set_owner`].
+    pub connection: ConnectionId,
+    /// Inode number of its socket.
+    pub inode: u64,
+    /// Whether it is stalled now, and not just held up for a while or flagged.
+    pub is_stalled: bool,
+}
+
+impl Engine {
+    /// Connections that are held up or flagged and still have a process, named already or not.
+    #[must_use]
+    pub fn owners_wanted(&self) -> Vec<OwnerWanted> {
+        let wanted = |connection: &Connection| {
+            let last = &connection.last;
+            let inode = last.inode?.get();
+            let is_held = connection.class != Class::Healthy
+                && [connection.held_since, last.harmful_since]
+                    .into_iter()
+                    .flatten()
+                    .any(|since| self.clock.since_ns(since) >= OWNER_AFTER_NS);
+            let is_stalled = connection.stall.is_some();
+            let matters = is_stalled || is_held || connection.flags != FlagSet::default();
+            (matters && !last.is_orphan).then(|| OwnerWanted {
+                connection: last.id.unpack(),
+                inode,
+                is_stalled,
+            })
+        };
+        self.connections.iter().filter_map(wanted).collect()
+    }
+
+    /// Names the processes that hold the socket `inode` of a connection, the most plausible
+    /// first. Nothing happens if the connection has left or has another socket by now.
+    pub fn set_owner(&mut self, connection: &ConnectionId, inode: u64, owner: &Arc<[Process]>) {
+        let Some(slot) = self.connections.find(connection) else {
+            return;
+        };
+        let connection = self.connections.get_mut(slot);
+        // No inode: the process has closed the socket meanwhile. It was the owner all the same.
+        if connection.last.inode.is_none_or(|now| now.get() == inode) {
+            connection.owner = Some(Arc::clone(owner));
+        }
+    }
+}
+
+/// Processes that own any of the stalled ones among `connections`, each once, boundedly many.
+pub(super) fn of_stalled<'a>(connections: impl Iterator<Item = &'a Connection>) -> Vec<Process> {
+    let mut processes: Vec<Process> = Vec::new();
+    let mut seen: Option<&Arc<[Process]>> = None;
+    for connection in connections.filter(|connection| connection.stall.is_some()) {
+        let Some(owner) = &connection.owner else {
+            continue;
+        };
+        // Connections of one process share what names it.
+        if seen.is_some_and(|seen| Arc::ptr_eq(seen, owner)) {
+            continue;
+        }
+        seen = Some(owner);
+        for process in owner.iter() {
+            if processes.len() == PROCESSES_MAX {
+                return processes;
+            }
+            if !processes.iter().any(|known| known.pid == process.pid) {
+                // A thread belongs to one connection.
+                processes.push(Process {
+                    thread: None,
+                    ..process.clone()
+                });
+            }
+        }
+    }
+    processes
+}
+
+/// What is published of a connection's owner.
+pub(super) fn of_connection(connection: &Connection) -> Vec<Process> {
+    let owner = connection.owner.as_deref().unwrap_or_default();
+    owner.iter().take(PROCESSES_MAX).cloned().collect()
+}
