@@ -69,3 +69,51 @@ pub fn of(evidence: &PeerEvidence) -> Option<Verdict> {
     }
     (evidence.tiny_window_connections > 0).then_some(Verdict::SlowClient)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{PeerEvidence, of};
+    use crate::snapshot::Verdict;
+
+    #[test]
+    fn each_kind_of_evidence_has_its_verdict() {
+        let zero = |stalled| PeerEvidence {
+            stalled_by_cause: [stalled, 0, 0, 0],
+            dribble_floor_bytes_per_second: 500,
+            ..PeerEvidence::default()
+        };
+        let hoard = PeerEvidence {
+            is_hoarding: true,
+            ..zero(30)
+        };
+        let with_causes = |stalled_by_cause| PeerEvidence {
+            stalled_by_cause,
+            ..hoard
+        };
+        let cases = [
+            (PeerEvidence::default(), None),
+            (zero(1), Some(Verdict::SlowClient)),
+            (hoard, Some(Verdict::ZeroWindowAttack)),
+            (with_causes([3, 0, 27, 0]), Some(Verdict::SlowReadAttack)),
+            (with_causes([3, 0, 0, 27]), Some(Verdict::Vanished)),
+        ];
+        for (evidence, verdict) in cases {
+            assert_eq!(of(&evidence), verdict, "{evidence:?}");
+        }
+        let drains = PeerEvidence {
+            drain_bytes_per_second: 30 * 500,
+            ..hoard
+        };
+        assert_eq!(of(&drains), Some(Verdict::SlowClient));
+        let trusted = PeerEvidence {
+            is_trusted: true,
+            ..hoard
+        };
+        assert_eq!(of(&trusted), Some(Verdict::SlowClient));
+        let shrank = PeerEvidence {
+            harmful_shrinks: 1,
+            ..zero(1)
+        };
+        assert_eq!(of(&shrank), Some(Verdict::ShrinkingPeer));
+    }
+}

@@ -397,3 +397,22 @@ fn a_restart_of_totals_counts_on() {
     assert_eq!(engine.peers()[0].zero_window_episodes, 8);
     assert_eq!(engine.connections()[0].zero_window_episodes, 7);
 }
+
+#[test]
+fn an_older_record_changes_no_newer_state() {
+    let mut engine = engine();
+    engine.advance(ms(1_000), WALL);
+    engine.observe(&Observation {
+        totals: Totals {
+            zero_window_episodes: 1,
+            ..Totals::default()
+        },
+        ..healthy(PEER, ms(3_000))
+    });
+    engine.observe(&zero_window(PEER, ms(1_000), ms(2_000)));
+    let connection = &engine.connections()[0];
+    assert!(!connection.in_zero_window);
+    assert_eq!(connection.window_bytes, 131_072);
+    engine.advance(ms(20_000), WALL);
+    assert_eq!(engine.metrics().flags, [0; 7]);
+}

@@ -168,6 +168,8 @@ struct Run {
     now_ms: u64,
     tables: TableSettings,
     last: Option<MetricsSnapshot>,
+    /// Peers may have been dropped since the last scrape; one that comes back starts anew.
+    is_reconfigured: bool,
     last_host_ns: f64,
 }
 
@@ -187,6 +189,7 @@ impl Run {
             now_ms: START_MS,
             tables,
             last: None,
+            is_reconfigured: false,
             last_host_ns: 0.0,
         }
     }
@@ -235,6 +238,7 @@ impl Run {
                 peers,
                 ignore,
             } => {
+                self.is_reconfigured = true;
                 self.tables.connections_capacity = *connections;
                 self.tables.peers_capacity = *peers;
                 let ignored = if *ignore {
@@ -296,7 +300,7 @@ impl Run {
         if let Some(last) = &self.last {
             assert_not_backwards(&last.host, &metrics.host);
             assert_not_backwards(&last.other, &metrics.other);
-            if last.peer_evictions == metrics.peer_evictions {
+            if last.peer_evictions == metrics.peer_evictions && !self.is_reconfigured {
                 for peer in &metrics.peers {
                     let before = last.peers.iter().find(|before| before.peer == peer.peer);
                     if let Some(before) = before {
@@ -306,6 +310,7 @@ impl Run {
             }
         }
         self.last = Some(metrics);
+        self.is_reconfigured = false;
     }
 }
 

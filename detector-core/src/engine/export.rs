@@ -40,7 +40,8 @@ impl Engine {
     /// No exported counter goes backwards when a peer comes or goes. What a scrape has shown of
     /// a peer under `other` stays there for good: its own label, should it get one, starts from
     /// zero (a peer that is new since the last scrape starts with all it has). When a peer loses
-    /// its label, what the label showed moves to `other`. So `peers` and `other` add up to `host`
+    /// its label, what the label showed moves to `other`; so it does when the table forgets the
+    /// peer, which starts anew should it come back. So `peers` and `other` add up to `host`
     /// at each scrape, exactly in integers; `sum()` is the truth.
     pub fn metrics(&mut self) -> MetricsSnapshot {
         self.book_all_ongoing();

@@ -53,3 +53,42 @@ pub(crate) fn severity(
         Severity::Info
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{is_hoarding, severity};
+    use crate::settings::DetectSettings;
+    use crate::snapshot::Severity;
+
+    #[test]
+    fn cost_alone_makes_severity() {
+        let settings = DetectSettings::default();
+        let of = |connections, bytes| severity(connections, bytes, &settings);
+        assert_eq!(of(0, 0), Severity::Info);
+        assert_eq!(of(1, 4_300_000), Severity::Info);
+        assert_eq!(of(4, 0), Severity::Info);
+        assert_eq!(of(5, 0), Severity::Warning);
+        assert_eq!(of(1, 8 << 20), Severity::Warning);
+        assert_eq!(of(20, 0), Severity::Critical);
+        assert_eq!(of(1, 64 << 20), Severity::Critical);
+    }
+
+    #[test]
+    fn a_lone_stall_is_no_warning_even_with_the_lowest_thresholds() {
+        let settings = DetectSettings {
+            hoard_connections: 2,
+            ..DetectSettings::default()
+        };
+        assert_eq!(severity(1, 4_096, &settings), Severity::Info);
+    }
+
+    #[test]
+    fn a_hoarder_is_let_off_below_three_quarters() {
+        let settings = DetectSettings::default();
+        assert!(!is_hoarding(19, 0, false, &settings));
+        assert!(is_hoarding(20, 0, false, &settings));
+        assert!(is_hoarding(15, 0, true, &settings));
+        assert!(!is_hoarding(14, 0, true, &settings));
+        assert!(!is_hoarding(0, 0, true, &settings));
+    }
+}
