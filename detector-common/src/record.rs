@@ -10,8 +10,10 @@ use bytemuck::{Pod, Zeroable};
 
 /// Identifies one socket in the kernel's state table.
 ///
-/// The address of the socket alone would do while it lives; the tuple keeps apart a socket that
-/// reuses the address before the agent has collected the old entry.
+/// The address of the socket alone would do while it lives; the remote end keeps apart a socket
+/// that reuses the address before the agent has collected the old entry. The local port is left
+/// out on purpose: the kernel takes it from the socket before it announces the close
+/// (`inet_put_port` in `tcp_set_state`).
 #[repr(C)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Pod, Zeroable)]
 pub struct ConnectionKey {
@@ -21,8 +23,8 @@ pub struct ConnectionKey {
     pub remote_tail: [u8; 4],
     /// Remote port, host order.
     pub remote_port: u16,
-    /// Local port, host order.
-    pub local_port: u16,
+    /// Keeps the size a multiple of its alignment without hidden padding; always 0.
+    pub reserved: u16,
 }
 
 const _: () = assert!(size_of::<ConnectionKey>() == 16);

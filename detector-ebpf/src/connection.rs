@@ -53,6 +53,10 @@ pub fn find_or_create(tcp: TcpSocket, now_ns: u64) -> Option<&'static mut Connec
 
 /// Not inlined: the record on its stack would count against every caller's 512 bytes.
 #[inline(never)]
+#[allow(
+    clippy::needless_borrows_for_generic_args,
+    reason = "by value, the record would be on the stack twice"
+)]
 fn insert(tcp: TcpSocket, now_ns: u64) -> i32 {
     let mut record = ConnectionRecord::zeroed();
     identify(&mut record, tcp);

@@ -197,17 +197,17 @@ impl TcpSocket {
         self.0.load_pointer(global!(DET_LAYOUT.sk_socket))
     }
 
-    /// The key of its state: address and tuple.
+    /// The key of its state: address and remote end, which stay until the socket is freed.
     #[inline(always)]
     pub fn key(self) -> ConnectionKey {
-        let (local_port, remote_port) = self.ports();
-        // `skc_daddr` is set for IPv6 too (to a hash-like filler), which serves as well.
+        let (_, remote_port) = self.ports();
+        // `skc_daddr` is set for IPv6 too (to a filler), which serves as well.
         let remote_tail = self.0.load_u32(global!(DET_LAYOUT.skc_daddr)).to_ne_bytes();
         ConnectionKey {
             socket: self.0.address(),
             remote_tail,
             remote_port,
-            local_port,
+            reserved: 0,
         }
     }
 }
