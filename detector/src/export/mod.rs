@@ -49,10 +49,16 @@ impl Web {
             log_lines_dropped: log::lines_dropped(),
             is_last_reload_successful: live.is_last_reload_successful(),
         };
-        Response {
-            status: StatusCode::OK,
-            content_type: exposition::CONTENT_TYPE,
-            content: Content::Whole(page::render(&core, &kernel, &counts).into()),
+        match page::render(&core, &kernel, &counts) {
+            Ok(page) => Response {
+                status: StatusCode::OK,
+                content_type: exposition::CONTENT_TYPE,
+                content: Content::Whole(page.into()),
+            },
+            Err(error) => {
+                tracing::error!("cannot write the metrics: {error}");
+                Response::text(StatusCode::INTERNAL_SERVER_ERROR, "internal error\n")
+            }
         }
     }
 

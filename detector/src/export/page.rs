@@ -9,9 +9,6 @@ use detector_core::snapshot::{FlagKind, Ledger, MetricsSnapshot, StallCause};
 
 /// The label value under which all peers without a line of their own are summed.
 const OTHER: &str = "other";
-/// A peer's lines and a rest.
-const BYTES_PER_PEER: usize = 1_000;
-const BYTES_WITHOUT_PEERS: usize = 32 << 10;
 
 /// What the agent counts about itself, at one moment.
 #[derive(Debug, Default)]
@@ -35,13 +32,16 @@ pub(crate) struct SelfCounts<'a> {
 }
 
 /// The whole page.
+///
+/// # Errors
+///
+/// See [`Page::into_text`].
 pub(crate) fn render(
     core: &MetricsSnapshot,
     kernel: &KernelStatus,
     counts: &SelfCounts<'_>,
-) -> String {
-    let bytes = BYTES_WITHOUT_PEERS + core.peers.len() * BYTES_PER_PEER;
-    let mut page = Page::with_capacity(bytes);
+) -> prometheus::Result<String> {
+    let mut page = Page::default();
     write_host(&mut page, core);
     write_peers(&mut page, core);
     write_tables(&mut page, core);

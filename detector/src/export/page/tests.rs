@@ -66,7 +66,7 @@ fn page(peers: Vec<PeerMetrics>) -> String {
         is_last_reload_successful: true,
         ..SelfCounts::default()
     };
-    render(&snapshot(peers), &kernel(), &counts)
+    render(&snapshot(peers), &kernel(), &counts).unwrap()
 }
 
 fn peer(name: String, flagged: Option<Verdict>) -> PeerMetrics {
@@ -94,7 +94,8 @@ fn the_page_is_as_it_was() {
 
 #[test]
 fn every_metric_is_announced_once() {
-    let text = page(Vec::new());
+    let verdict = Some(Verdict::SlowClient);
+    let text = page(vec![peer("192.0.2.1".to_owned(), verdict)]);
     for metric in ALL {
         let line = format!("# TYPE {} {}\n", metric.name, metric.kind.name());
         assert_eq!(text.matches(&line).count(), 1, "{}", metric.name);
