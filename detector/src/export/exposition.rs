@@ -151,7 +151,8 @@ mod tests {
         let mut page = Page::default();
         let hostile = "a\"b\\c\nd\re\u{1b}[31m\u{202e}";
         page.metric(&MAP_ENTRIES).sample(&[hostile], 7_u64);
-        let line = "detector_bpf_map_entries{map=\"a\\\"b\\\\c\u{fffd}d\u{fffd}e\u{fffd}[31m\u{fffd}\"} 7";
+        let line =
+            "detector_bpf_map_entries{map=\"a\\\"b\\\\c\u{fffd}d\u{fffd}e\u{fffd}[31m\u{fffd}\"} 7";
         assert_eq!(samples(page), [line]);
     }
 
