@@ -11,6 +11,7 @@ pub mod config;
 mod control;
 mod export;
 mod failure;
+mod host;
 mod http;
 mod humane;
 mod kernel;

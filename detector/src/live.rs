@@ -4,6 +4,7 @@
 
 use crate::clock;
 use crate::config::Config;
+use crate::host::owner::Board;
 use crate::http::Refusals;
 use crate::kernel::{Kernel, KernelStatus, Message};
 use detector_core::engine::Engine;
@@ -29,6 +30,8 @@ pub(crate) struct Live {
     started: Moment,
     /// What the agent counts about itself.
     pub(crate) counts: Counts,
+    /// What the search for owners has come to.
+    pub(crate) owners: Board,
 }
 
 /// What the agent counts about itself.
@@ -67,6 +70,7 @@ impl Live {
             stop: watch::Sender::new(false),
             started,
             counts: Counts::default(),
+            owners: Board::default(),
         }
     }
 

@@ -5,6 +5,7 @@
 
 mod flag_log;
 mod judge;
+mod owners;
 mod supervisor;
 
 use crate::config::{Config, Overrides};
@@ -66,6 +67,8 @@ pub(crate) async fn run(start: Start) -> Result<(), Failure> {
     let (message_sender, messages) = mpsc::channel(BATCHES);
     let kernel = kernel::start(&kernel_options(&start), message_sender).map_err(start_failure)?;
     live.kernel_started(kernel);
+    let owners = owners::start(Arc::clone(&live))
+        .map_err(|error| Failure::failed(format!("cannot look for owners in /proc: {error}")))?;
 
     let mut servers = JoinSet::new();
     serve_all(&mut servers, &live, config, web_listeners, control_listener);
@@ -76,6 +79,7 @@ pub(crate) async fn run(start: Start) -> Result<(), Failure> {
         () = supervisor::keep_watchdog_calm(async || live.is_alive().await) => Ok(()),
         () = handle_signals(&mut signals, &live, &start) => Ok(()),
     };
+    drop(owners);
     stop(&live, servers).await;
     drop(claim);
     outcome

@@ -1,6 +1,7 @@
 //! `/v1/status`: how the agent itself is.
 
 use crate::live::Live;
+use detector_core::snapshot::HeldWorkers;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -29,6 +30,9 @@ pub(crate) struct Status {
     pub(crate) tables: Tables,
     /// Events kept.
     pub(crate) events: Events,
+    /// Services that own stalled connections, and how many of their tasks those hold.
+    #[serde(default)]
+    pub(crate) held_workers: Vec<HeldWorkers>,
     /// Whether the last reload of the configuration was applied.
     pub(crate) last_reload_successful: bool,
 }
@@ -132,6 +136,7 @@ impl Status {
                 maps: maps.collect(),
             },
             events,
+            held_workers: live.owners.report().held_workers,
             last_reload_successful: live.is_last_reload_successful(),
         }
     }

@@ -114,6 +114,14 @@ metrics! {
         "Entries in an eBPF map.";
     MAP_CAPACITY = Gauge "detector_bpf_map_capacity" ["map"]
         "Entries an eBPF map can hold.";
+    HELD_WORKERS = Gauge "detector_held_workers" ["service"]
+        "Tasks of a service that sleep in a write to a stalled connection; the 20 services with most, the rest summed under other.";
+    OWNER_LOOKUPS = Counter "detector_owner_lookups_total" ["result"]
+        "Sockets whose owner was found, and searches that did not find one.";
+    OWNER_ENTRIES_SKIPPED = Counter "detector_owner_entries_skipped_total" ["reason"]
+        "Entries of /proc that were unreadable or vanished while owners were looked for.";
+    OWNER_SECONDS = Counter "detector_owner_seconds_total" []
+        "Processor seconds spent on looking for owners and counting held tasks.";
     EVENTS_FORGOTTEN = Counter "detector_events_forgotten_total" []
         "Events forgotten because newer ones needed their room.";
     EVENTS_SUPPRESSED = Counter "detector_events_suppressed_total" []

@@ -47,12 +47,14 @@ impl Web {
             followers: counts.followers.load(Ordering::Relaxed),
             flags_not_logged: counts.flags_not_logged.load(Ordering::Relaxed),
             log_lines_dropped: log::lines_dropped(),
+            owners: live.owners.report(),
             is_last_reload_successful: live.is_last_reload_successful(),
         };
         match page::render(&core, &kernel, &counts) {
             Ok(page) => Response {
                 status: StatusCode::OK,
                 content_type: exposition::CONTENT_TYPE,
+                total_count: None,
                 content: Content::Whole(page.into()),
             },
             Err(error) => {
@@ -69,6 +71,7 @@ impl Web {
         Response {
             status: StatusCode::OK,
             content_type: "text/html; charset=utf-8",
+            total_count: None,
             content: Content::Whole(
                 format!(
                     "<!DOCTYPE html>\n<html lang=\"en\"><head><title>detector</title></head>\n\

@@ -3,12 +3,15 @@
 use super::definition as metric;
 use super::exposition::Page;
 use super::process;
+use crate::host::owner::Report;
 use crate::http::Refusals;
 use crate::kernel::KernelStatus;
 use detector_core::snapshot::{FlagKind, Ledger, MetricsSnapshot, StallCause};
 
-/// The label value under which all peers without a line of their own are summed.
+/// The label value under which all peers, or services, without a line of their own are summed.
 const OTHER: &str = "other";
+/// Services with a line of their own.
+const SERVICES: usize = 20;
 
 /// What the agent counts about itself, at one moment.
 #[derive(Debug, Default)]
@@ -27,6 +30,8 @@ pub(crate) struct SelfCounts<'a> {
     pub(crate) flags_not_logged: u64,
     /// Log lines dropped.
     pub(crate) log_lines_dropped: u64,
+    /// What the search for owners has come to.
+    pub(crate) owners: Report,
     /// Whether the last reload was applied.
     pub(crate) is_last_reload_successful: bool,
 }
@@ -46,6 +51,7 @@ pub(crate) fn render(
     write_peers(&mut page, core);
     write_tables(&mut page, core);
     write_kernel(&mut page, core, kernel);
+    write_owners(&mut page, &counts.owners);
     write_self(&mut page, counts);
     process::write(&mut page);
     page.into_text()
@@ -169,6 +175,25 @@ fn write_kernel(page: &mut Page, core: &MetricsSnapshot, kernel: &KernelStatus) 
     for map in &kernel.maps {
         samples.sample(&[&map.name], map.capacity);
     }
+}
+
+fn write_owners(page: &mut Page, owners: &Report) {
+    let services = &owners.held_workers;
+    let (shown, rest) = services.split_at(SERVICES.min(services.len()));
+    let mut samples = page.metric(&metric::HELD_WORKERS);
+    for workers in shown {
+        samples.sample(&[&workers.service], workers.held);
+    }
+    let rest: u64 = rest.iter().map(|workers| workers.held).sum();
+    samples.sample(&[OTHER], rest);
+    let counts = &owners.counts;
+    let mut samples = page.metric(&metric::OWNER_LOOKUPS);
+    samples.sample(&["found"], counts.found);
+    samples.sample(&["not_found"], counts.not_found);
+    let mut samples = page.metric(&metric::OWNER_ENTRIES_SKIPPED);
+    samples.sample(&["unreadable"], counts.unreadable);
+    samples.sample(&["vanished"], counts.vanished);
+    page.single(&metric::OWNER_SECONDS, owners.used.as_secs_f64());
 }
 
 fn write_self(page: &mut Page, counts: &SelfCounts<'_>) {

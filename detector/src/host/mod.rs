@@ -1,0 +1,5 @@
+//! What the host says outside the kernel's TCP: who owns a socket.
+//!
+//! Everything read here is foreign text: bounded, checked and scrubbed where it comes in.
+
+pub(crate) mod owner;

@@ -1,0 +1,162 @@
+//! Paths as real hosts have them.
+
+use super::Place;
+
+const ID: &str = "3f2ab9c07d5e4f10a1b2c3d4e5f60718293a4b5c6d7e8f90a1b2c3d4e5f60718";
+
+fn name(text: &str) -> Option<String> {
+    Place::parse(text.replace("{ID}", ID).as_bytes()).name()
+}
+
+#[track_caller]
+fn assert_name(text: &str, expected: &str) {
+    assert_eq!(name(text).as_deref(), Some(expected), "{text}");
+}
+
+#[test]
+fn services_of_systemd() {
+    assert_name("0::/system.slice/nginx.service\n", "nginx.service");
+    assert_name(
+        "0::/system.slice/system-postgresql.slice/postgresql@15-main.service\n",
+        "postgresql@15-main.service",
+    );
+    assert_name(
+        "0::/system.slice/php8.2-fpm.service/pool/www\n",
+        "php8.2-fpm.service",
+    );
+    assert_name(
+        "0::/user.slice/user-1000.slice/user@1000.service/app.slice/web.service\n",
+        "web.service",
+    );
+    assert_name(
+        "0::/system.slice/apache2.service (deleted)\n",
+        "apache2.service",
+    );
+    assert_name("0::/../nginx.service\n", "nginx.service");
+}
+
+#[test]
+fn hierarchies_of_the_first_version() {
+    let text = "12:pids:/system.slice/apache2.service\n\
+                11:cpu,cpuacct:/system.slice\n\
+                1:name=systemd:/system.slice/apache2.service\n\
+                0::/system.slice/apache2.service\n";
+    assert_name(text, "apache2.service");
+    let only_controllers = "4:memory:/docker/{ID}\n1:name=systemd:/\n0::/\n";
+    assert_name(only_controllers, "docker:3f2ab9c07d5e");
+    // A controller may be grouped by something else than systemd's tree.
+    let other = "9:devices:/vendor.service\n1:name=systemd:/system.slice/nginx.service\n";
+    assert_name(other, "nginx.service");
+}
+
+#[test]
+fn docker_and_podman() {
+    assert_name(
+        "0::/system.slice/docker-{ID}.scope\n",
+        "docker:3f2ab9c07d5e",
+    );
+    assert_name("0::/docker/{ID}\n", "docker:3f2ab9c07d5e");
+    assert_name(
+        "0::/docker/{ID}/system.slice/nginx.service\n",
+        "docker:3f2ab9c07d5e/nginx.service",
+    );
+    assert_name(
+        "0::/machine.slice/libpod-{ID}.scope/container\n",
+        "podman:3f2ab9c07d5e",
+    );
+    assert_name(
+        "0::/user.slice/user-1000.slice/user@1000.service/user.slice/libpod-{ID}.scope/container\n",
+        "podman:3f2ab9c07d5e",
+    );
+    assert_name("0::/libpod_parent/libpod-{ID}\n", "podman:3f2ab9c07d5e");
+    let monitor = name("0::/machine.slice/libpod-conmon-{ID}.scope\n");
+    assert!(monitor.is_some_and(|monitor| monitor.starts_with("libpod-conmon-")));
+    assert_name("0::/ecs/1234/{ID}\n", "container:3f2ab9c07d5e");
+}
+
+#[test]
+fn kubernetes() {
+    let pod = "2f1c3d4e-5a6b-7c8d-9e0f-a1b2c3d4e5f6";
+    let slice = "2f1c3d4e_5a6b_7c8d_9e0f_a1b2c3d4e5f6";
+    for (path, runtime) in [
+        (
+            format!(
+                "/kubepods.slice/kubepods-burstable.slice/kubepods-burstable-pod{slice}.slice/cri-containerd-{{ID}}.scope"
+            ),
+            "containerd",
+        ),
+        (
+            format!("/kubepods.slice/kubepods-pod{slice}.slice/crio-{{ID}}.scope"),
+            "cri-o",
+        ),
+        (format!("/kubepods/besteffort/pod{pod}/{{ID}}"), "container"),
+        (
+            format!(
+                "/system.slice/containerd.service/kubepods-burstable-pod{slice}.slice:cri-containerd:{{ID}}"
+            ),
+            "containerd",
+        ),
+        (
+            format!(
+                "/kubelet.slice/kubelet-kubepods.slice/kubelet-kubepods-pod{slice}.slice/cri-containerd-{{ID}}.scope"
+            ),
+            "containerd",
+        ),
+    ] {
+        assert_name(
+            &format!("0::{path}\n"),
+            &format!("pod:{pod}/{runtime}:3f2ab9c07d5e"),
+        );
+    }
+}
+
+#[test]
+fn other_containers() {
+    assert_name(
+        "0::/lxc.payload.web1/system.slice/nginx.service\n",
+        "lxc:web1/nginx.service",
+    );
+    assert_name("1:name=systemd:/lxc/web1\n", "lxc:web1");
+    assert_name(
+        "0::/machine.slice/systemd-nspawn@web.service/payload/system.slice/nginx.service\n",
+        "nspawn:web/nginx.service",
+    );
+    assert_name(
+        "0::/machine.slice/machine-qemu\\x2d1.scope/libvirt\n",
+        "machine:qemu\\x2d1",
+    );
+}
+
+#[test]
+fn no_place() {
+    for text in [
+        "",
+        "0::/\n",
+        "\n\n",
+        "0:\n",
+        "garbage",
+        "1:name=systemd:/\n4:memory:/a/b\n",
+    ] {
+        assert_eq!(name(text), None, "{text:?}");
+    }
+    assert_eq!(name("0::/.service\n"), None);
+}
+
+#[test]
+fn a_login_session_is_no_service() {
+    let place = |text: &str| Place::parse(text.as_bytes());
+    assert!(!place("0::/user.slice/user-0.slice/session-3.scope\n").is_service());
+    assert!(!place("0::/init.scope\n").is_service());
+    assert!(!place("0::/\n").is_service());
+    assert!(place("0::/system.slice/nginx.service\n").is_service());
+}
+
+#[test]
+fn names_are_harmless_and_bounded() {
+    let hostile = b"0::/system.slice/\x1b[2J\xe2\x80\xae\xff.service\n";
+    let name = Place::parse(hostile).name().unwrap();
+    assert!(!name.contains(['\u{1b}', '\u{202e}']), "{name:?}");
+    assert!(name.ends_with(".service"));
+    let long = format!("0::/{}.service\n", "x".repeat(4_000));
+    assert!(Place::parse(long.as_bytes()).name().unwrap().len() <= 128);
+}

@@ -1,0 +1,115 @@
+//! Keeps a thread's work within a share of one processor.
+
+use rustix::time::{ClockId, clock_gettime};
+use std::convert::Infallible;
+use std::sync::mpsc::{Receiver, RecvTimeoutError};
+use std::time::{Duration, Instant};
+
+/// Share of one core; what else the thread does leaves room below two in a hundred.
+const SHARE: f64 = 0.015;
+/// Work that may be done at once after a quiet time: names come soon when few are wanted.
+const BURST: Duration = Duration::from_millis(50);
+
+/// The thread is to end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Stopped;
+
+/// Processor time at hand, which grows with time up to a bound.
+#[derive(Debug)]
+pub(crate) struct Pace {
+    stop: Receiver<Infallible>,
+    share: f64,
+    seconds_at_hand: f64,
+    used_until: Duration,
+    filled_at: Instant,
+    used: Duration,
+}
+
+impl Pace {
+    /// For the current thread; it is to end when the other end of `stop` is dropped.
+    pub(crate) fn new(stop: Receiver<Infallible>) -> Self {
+        Self {
+            stop,
+            share: SHARE,
+            seconds_at_hand: BURST.as_secs_f64(),
+            used_until: thread_time(),
+            filled_at: Instant::now(),
+            used: Duration::ZERO,
+        }
+    }
+
+    /// Processor time used so far.
+    pub(crate) const fn used(&self) -> Duration {
+        self.used
+    }
+
+    /// Books what was used since the last call and waits if it was too much.
+    pub(crate) fn breathe(&mut self) -> Result<(), Stopped> {
+        self.book();
+        if self.seconds_at_hand >= 0.0 {
+            return Ok(());
+        }
+        self.wait(Duration::from_secs_f64(-self.seconds_at_hand / self.share))
+    }
+
+    /// Waits for a time.
+    pub(crate) fn wait(&mut self, time: Duration) -> Result<(), Stopped> {
+        match self.stop.recv_timeout(time) {
+            Err(RecvTimeoutError::Timeout) => {
+                self.book();
+                Ok(())
+            }
+            Ok(never) => match never {},
+            Err(RecvTimeoutError::Disconnected) => Err(Stopped),
+        }
+    }
+
+    fn book(&mut self) {
+        let (used_until, now) = (thread_time(), Instant::now());
+        let used = used_until.saturating_sub(self.used_until);
+        let passed = now.saturating_duration_since(self.filled_at);
+        self.used_until = used_until;
+        self.filled_at = now;
+        self.used += used;
+        let grown = self.seconds_at_hand + passed.as_secs_f64() * self.share;
+        self.seconds_at_hand = grown.min(BURST.as_secs_f64()) - used.as_secs_f64();
+    }
+}
+
+/// Processor time of this thread; waiting for others costs nothing.
+fn thread_time() -> Duration {
+    Duration::try_from(clock_gettime(ClockId::ThreadCPUTime)).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::mpsc::channel;
+
+    #[test]
+    fn work_beyond_the_burst_has_to_wait_for_its_share() {
+        let (_stop, stopped) = channel();
+        let mut pace = Pace {
+            share: 0.5,
+            ..Pace::new(stopped)
+        };
+        let began = Instant::now();
+        while pace.used() < BURST + Duration::from_millis(20) {
+            pace.breathe().unwrap();
+        }
+        pace.breathe().unwrap();
+        // 20 ms beyond the burst at one half.
+        assert!(
+            began.elapsed() >= pace.used().saturating_sub(BURST) * 2,
+            "{pace:?}"
+        );
+    }
+
+    #[test]
+    fn a_wait_ends_when_the_thread_is_to_end() {
+        let (stop, stopped) = channel();
+        let mut pace = Pace::new(stopped);
+        drop(stop);
+        assert_eq!(pace.wait(Duration::from_secs(3_600)), Err(Stopped));
+    }
+}

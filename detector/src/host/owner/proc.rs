@@ -1,0 +1,197 @@
+//! Reads `/proc`: bounded, without following what it was not meant to follow.
+//!
+//! A process is read through one descriptor of its folder. When the process ends, everything
+//! below that descriptor ends too, so that a process that gets the same number is never taken
+//! for it.
+
+use rustix::fs::{Mode, OFlags, RawDir};
+use rustix::io::Errno;
+use std::ffi::CStr;
+use std::mem::MaybeUninit;
+use std::os::fd::{AsFd, OwnedFd};
+use std::path::Path;
+
+/// Room for folder entries at one go.
+const ENTRIES_BYTES: usize = 16 << 10;
+/// `socket:[4294967295]`, and some room for wider numbers.
+const LINK_BYTES: usize = 64;
+
+/// Why an entry says nothing. Neither is an error: processes end, and some may not be looked at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Miss {
+    /// It has gone.
+    Vanished,
+    /// It is there but may not be read, or makes no sense.
+    Unreadable,
+}
+
+impl From<Errno> for Miss {
+    fn from(error: Errno) -> Self {
+        match error {
+            Errno::NOENT | Errno::SRCH => Self::Vanished,
+            _ => Self::Unreadable,
+        }
+    }
+}
+
+/// `/proc`, or a tree that looks like it.
+#[derive(Debug)]
+pub(super) struct ProcTree(OwnedFd);
+
+impl ProcTree {
+    pub(super) fn open(path: &Path) -> Result<Self, Errno> {
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        rustix::fs::open(path, flags, Mode::empty()).map(Self)
+    }
+
+    /// Numbers of all processes at this moment.
+    pub(super) fn pids(&self) -> Result<Vec<u32>, Miss> {
+        numbers_in(open_folder(&self.0, c".")?)
+    }
+
+    pub(super) fn process(&self, pid: u32) -> Result<ProcessFolder, Miss> {
+        let folder = open_folder(&self.0, pid.to_string())?;
+        Ok(ProcessFolder { pid, folder })
+    }
+}
+
+/// Folder of one process.
+#[derive(Debug)]
+pub(super) struct ProcessFolder {
+    pub(super) pid: u32,
+    folder: OwnedFd,
+}
+
+impl ProcessFolder {
+    /// The beginning of a file, as much as `buffer` takes.
+    pub(super) fn read<'buffer>(
+        &self,
+        name: &str,
+        buffer: &'buffer mut [u8],
+    ) -> Result<&'buffer [u8], Miss> {
+        let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC | OFlags::NONBLOCK;
+        let file = rustix::fs::openat(&self.folder, name, flags, Mode::empty())?;
+        let mut filled = 0;
+        while let Some(rest) = buffer.get_mut(filled..).filter(|rest| !rest.is_empty()) {
+            match rustix::io::read(&file, rest) {
+                Ok(0) => break,
+                Ok(count) => filled += count,
+                Err(Errno::INTR) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Ok(buffer.get(..filled).unwrap_or_default())
+    }
+
+    /// Where a link points, at most what `buffer` takes.
+    pub(super) fn read_link<'buffer>(
+        &self,
+        name: &str,
+        buffer: &'buffer mut [u8],
+    ) -> Result<&'buffer [u8], Miss> {
+        let length = rustix::fs::readlinkat_raw(&self.folder, name, &mut *buffer)?;
+        Ok(buffer.get(..length).unwrap_or_default())
+    }
+
+    /// Calls `each` with the inode of every socket the process holds, descriptor by descriptor;
+    /// `pause` is called now and then, for there may be a million. Gives the number of
+    /// descriptors that could not be read.
+    pub(super) fn each_socket<E>(
+        &self,
+        mut each: impl FnMut(u64),
+        mut pause: impl FnMut() -> Result<(), E>,
+    ) -> Result<Result<u64, E>, Miss> {
+        let descriptors = open_folder(&self.folder, "fd")?;
+        let mut entries_buffer = [MaybeUninit::<u8>::uninit(); ENTRIES_BYTES];
+        // The entries and the links come from the same descriptor.
+        let mut entries = RawDir::new(&descriptors, &mut entries_buffer);
+        let mut unreadable = 0;
+        let mut seen = 0_u32;
+        while let Some(entry) = entries.next() {
+            let entry = entry?;
+            let name = entry.file_name();
+            if !is_number(name) {
+                continue;
+            }
+            match socket_at(&descriptors, name) {
+                Ok(Some(inode)) => each(inode),
+                Ok(None) | Err(Miss::Vanished) => {}
+                Err(Miss::Unreadable) => unreadable += 1,
+            }
+            seen += 1;
+            if seen % 256 == 0
+                && let Err(stop) = pause()
+            {
+                return Ok(Err(stop));
+            }
+        }
+        Ok(Ok(unreadable))
+    }
+
+    /// The socket behind one descriptor, if it is one.
+    pub(super) fn socket(&self, descriptor: u32) -> Option<u64> {
+        let mut buffer = [0; LINK_BYTES];
+        parse_socket(
+            self.read_link(&format!("fd/{descriptor}"), &mut buffer)
+                .ok()?,
+        )
+    }
+
+    /// Numbers of the threads.
+    pub(super) fn threads(&self) -> Result<Vec<u32>, Miss> {
+        numbers_in(open_folder(&self.folder, "task")?)
+    }
+}
+
+fn open_folder(at: impl AsFd, name: impl rustix::path::Arg) -> Result<OwnedFd, Miss> {
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    Ok(rustix::fs::openat(at, name, flags, Mode::empty())?)
+}
+
+fn numbers_in(folder: OwnedFd) -> Result<Vec<u32>, Miss> {
+    let mut buffer = [MaybeUninit::<u8>::uninit(); ENTRIES_BYTES];
+    let mut entries = RawDir::new(folder, &mut buffer);
+    let mut numbers = Vec::new();
+    while let Some(entry) = entries.next() {
+        let entry = entry?;
+        let number = entry.file_name().to_str().ok().map(str::parse::<u32>);
+        numbers.extend(number.and_then(Result::ok));
+    }
+    Ok(numbers)
+}
+
+fn is_number(name: &CStr) -> bool {
+    let name = name.to_bytes();
+    !name.is_empty() && name.iter().all(u8::is_ascii_digit)
+}
+
+fn socket_at(descriptors: &OwnedFd, name: &CStr) -> Result<Option<u64>, Miss> {
+    let mut buffer = [0; LINK_BYTES];
+    let length = rustix::fs::readlinkat_raw(descriptors, name, &mut buffer[..])?;
+    Ok(parse_socket(buffer.get(..length).unwrap_or_default()))
+}
+
+/// `socket:[INODE]`.
+fn parse_socket(link: &[u8]) -> Option<u64> {
+    let number = link.strip_prefix(b"socket:[")?.strip_suffix(b"]")?;
+    std::str::from_utf8(number).ok()?.parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::parse_socket;
+
+    #[test]
+    fn only_whole_socket_links_count() {
+        assert_eq!(parse_socket(b"socket:[4026531840]"), Some(4_026_531_840));
+        for link in [
+            &b"socket:[1"[..],
+            b"pipe:[1]",
+            b"/tmp/socket:[1]",
+            b"socket:[]",
+            b"socket:[-1]",
+        ] {
+            assert_eq!(parse_socket(link), None, "{link:?}");
+        }
+    }
+}
