@@ -1,6 +1,6 @@
 //! Programs in the kernel while a benchmark runs: the agent's, the empty one, and their run times.
 
-use std::fs;
+use std::collections::HashMap;
 use std::path::Path;
 use std::process::Command;
 
@@ -34,26 +34,11 @@ pub(super) fn start_empty(loader: &Path) -> Result<Background> {
     Ok(running)
 }
 
-/// The kernel's counting of runs and time, as it was once dropped.
-pub(super) struct StatsEnabled {
-    before: String,
-}
-
-const STATS_SWITCH: &str = "/proc/sys/kernel/bpf_stats_enabled";
-
-impl StatsEnabled {
-    pub(super) fn switch_on() -> Result<Self> {
-        let before = fs::read_to_string(STATS_SWITCH)
-            .with_context(|| format!("cannot read {STATS_SWITCH}"))?;
-        fs::write(STATS_SWITCH, "1").with_context(|| format!("cannot write {STATS_SWITCH}"))?;
-        Ok(Self { before })
-    }
-}
-
-impl Drop for StatsEnabled {
-    fn drop(&mut self) {
-        drop(fs::write(STATS_SWITCH, self.before.trim()));
-    }
+/// Has the kernel count runs and time until it is dropped.
+pub(super) fn start_counting(loader: &Path) -> Result<Background> {
+    let (running, _) = Background::start_until_ready(&mut Command::new(loader))
+        .context("cannot have the kernel count")?;
+    Ok(running)
 }
 
 /// Runs of a program and the time they took.
@@ -84,13 +69,13 @@ impl Stats {
     }
 }
 
-/// Totals of all loaded programs called `name`.
-pub(super) fn total(name: &str) -> Result<Stats> {
+/// Identifiers and totals of the loaded programs called `name`.
+pub(super) fn programs(name: &str) -> Result<HashMap<u64, Stats>> {
     let listed = output(Command::new("bpftool").args(["--json", "prog", "show"]))?;
-    total_in(&listed, name).context("bpftool printed something unexpected")
+    programs_in(&listed, name).context("bpftool printed something unexpected")
 }
 
-fn total_in(listed: &str, name: &str) -> Result<Stats> {
+fn programs_in(listed: &str, name: &str) -> Result<HashMap<u64, Stats>> {
     let programs: Vec<serde_json::Value> = serde_json::from_str(listed).context("not JSON")?;
     let number = |program: &serde_json::Value, key: &str| {
         program
@@ -98,14 +83,17 @@ fn total_in(listed: &str, name: &str) -> Result<Stats> {
             .and_then(serde_json::Value::as_u64)
             .unwrap_or_default()
     };
-    let stats = programs
+    let ours = programs
         .iter()
         .filter(|program| program.get("name").and_then(serde_json::Value::as_str) == Some(name))
-        .map(|program| Stats {
-            runs: number(program, "run_cnt"),
-            nanoseconds: number(program, "run_time_ns"),
+        .map(|program| {
+            let stats = Stats {
+                runs: number(program, "run_cnt"),
+                nanoseconds: number(program, "run_time_ns"),
+            };
+            (number(program, "id"), stats)
         });
-    Ok(stats.fold(Stats::default(), Stats::plus))
+    Ok(ours.collect())
 }
 
 #[cfg(test)]
@@ -113,21 +101,21 @@ mod tests {
     use super::*;
 
     #[test]
-    fn run_times_are_added_up_by_name() {
+    fn run_times_are_read_by_program() {
         let listed = r#"[{"id":1,"name":"det_empty","run_time_ns":100,"run_cnt":2},
             {"id":2,"name":"other","run_time_ns":7,"run_cnt":7},
-            {"id":3,"name":"det_empty","run_time_ns":50,"run_cnt":1},
             {"id":4,"name":"det_empty"}]"#;
-        let stats = total_in(listed, "det_empty").unwrap();
+        let found = programs_in(listed, "det_empty").unwrap();
+        assert_eq!(found.len(), 2);
         assert_eq!(
-            stats,
+            found[&1],
             Stats {
-                runs: 3,
-                nanoseconds: 150
+                runs: 2,
+                nanoseconds: 100
             }
         );
-        assert_eq!(stats.nanoseconds_a_run(), 50.0);
-        assert_eq!(total_in("[]", "det_empty").unwrap(), Stats::default());
-        total_in("{", "det_empty").unwrap_err();
+        assert_eq!(found[&1].nanoseconds_a_run(), 50.0);
+        assert_eq!(found[&4], Stats::default());
+        programs_in("{", "det_empty").unwrap_err();
     }
 }
