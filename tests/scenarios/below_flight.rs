@@ -38,8 +38,7 @@ fn ambiguous_window_is_not_judged(family: Family) -> Result<()> {
         let stage = CraftedStage::set(story)?;
         let capture = story.capture_tun()?;
         let peer = stage.connect(4_001, Profile::default().without_timestamps())?;
-        peer.request("/bytes/100000")?;
-        peer.wait_quiet(acts::FULL)?;
+        acts::ask_and_fill_flight(&peer, "/bytes/100000")?;
         peer.say().send()?;
         // Same sequence and acknowledgement number, half the window: late or shrunk, who knows.
         peer.say().window(32_640).send()?;

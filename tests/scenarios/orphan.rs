@@ -1,13 +1,13 @@
 //! A server that answers and closes at once leaves the rest to the kernel: a peer that then closes
 //! its window holds an orphan in FIN_WAIT1. Its quiet twin reads the rest.
 
-use crate::stage::{CraftedStage, WITHIN_SWEEPS, both_families, expect_unblamed, suffix};
+use crate::stage::{CraftedStage, SOON, WITHIN_SWEEPS, both_families, expect_unblamed, suffix};
 use anyhow::{Result, ensure};
-use detector_tests::acts;
 use detector_tests::agent::Agent;
 use detector_tests::lab::Family;
 use detector_tests::peers::crafted::{Peer, Policy, Profile};
 use detector_tests::story::Story;
+use detector_tests::{acts, expect};
 
 /// Fits the send buffer of the server, not the window of the peer.
 const ANSWER_BYTES: u64 = 200_000;
@@ -22,7 +22,7 @@ fn stalled_orphan_is_found(family: Family) -> Result<()> {
     Story::play(&suffix("orphan", family), family, |story| {
         let agent = Agent::start(story.folder())?;
         let stage = CraftedStage::set(story)?;
-        let peer = ask_and_wait_for_close(&stage)?;
+        let peer = ask_and_wait_for_close(story, &stage)?;
         // The server has closed by now: each ACK from here on meets FIN_WAIT1.
         peer.policy(Policy::StopReading { edge: EDGE });
         let arrived = u32::try_from(peer.seen().bytes)?;
@@ -46,7 +46,7 @@ fn orphan_that_is_read_is_not_mentioned(family: Family) -> Result<()> {
     Story::play(&suffix("orphan-read", family), family, |story| {
         let agent = Agent::start(story.folder())?;
         let stage = CraftedStage::set(story)?;
-        let peer = ask_and_wait_for_close(&stage)?;
+        let peer = ask_and_wait_for_close(story, &stage)?;
         acts::read_rest(&peer, ANSWER_BYTES)?;
         peer.wait_seen("FIN", |seen| seen.is_finished)?;
         peer.say().fin().send()?;
@@ -54,9 +54,12 @@ fn orphan_that_is_read_is_not_mentioned(family: Family) -> Result<()> {
     })
 }
 
-fn ask_and_wait_for_close(stage: &CraftedStage) -> Result<Peer> {
+fn ask_and_wait_for_close(story: &Story, stage: &CraftedStage) -> Result<Peer> {
     let peer = stage.connect(4_001, Profile::default().window(EDGE))?;
-    peer.request(&format!("/close/{ANSWER_BYTES}"))?;
-    peer.wait_quiet(acts::FULL)?;
+    acts::ask_and_fill_flight(&peer, &format!("/close/{ANSWER_BYTES}"))?;
+    expect::until("the server has closed", SOON, || {
+        let closed = story.server().stdout_of("ss -Htn state fin-wait-1")?;
+        Ok((!closed.is_empty()).then_some(()))
+    })?;
     Ok(peer)
 }

@@ -65,6 +65,13 @@ pub fn read_rest(peer: &Peer, bytes: u64) -> Result<()> {
 
 /// Asks for a long answer, acknowledges nothing, and returns how much came.
 pub fn fill_flight(peer: &Peer) -> Result<u64> {
-    peer.request(LONG_ANSWER)?;
+    ask_and_fill_flight(peer, LONG_ANSWER)
+}
+
+/// Asks for `path`, acknowledges nothing, and returns how much came: at least 10,000 bytes, which
+/// every first congestion window holds.
+pub fn ask_and_fill_flight(peer: &Peer, path: &str) -> Result<u64> {
+    peer.request(path)?;
+    peer.wait_bytes(10_000)?;
     peer.wait_quiet(FULL)
 }

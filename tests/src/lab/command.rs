@@ -45,8 +45,8 @@ pub fn stdout_of(line: &str) -> Result<String> {
     Ok(String::from_utf8_lossy(&output.stdout).into_owned())
 }
 
-/// A child in a process group of its own that is ended with its guard, and by the kernel if the
-/// thread that started it dies first.
+/// A child in a process group of its own that is ended with its guard, and asked to end by the
+/// kernel if the thread that started it dies first.
 #[derive(Debug)]
 pub struct Child {
     child: std::process::Child,
@@ -62,7 +62,7 @@ impl Child {
         // SAFETY: prctl with PR_SET_PDEATHSIG is async-signal-safe and touches no memory.
         unsafe {
             command.pre_exec(|| {
-                nix::sys::prctl::set_pdeathsig(Signal::SIGKILL).map_err(std::io::Error::from)
+                nix::sys::prctl::set_pdeathsig(Signal::SIGTERM).map_err(std::io::Error::from)
             });
         }
         let child = command

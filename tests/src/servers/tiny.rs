@@ -19,14 +19,14 @@ use std::time::Duration;
 /// Send buffer of `/close`, so that the answer fits without the client's help.
 const CLOSE_BUFFER_BYTES: usize = 400_000;
 
-type Streams = Arc<Mutex<Vec<TcpStream>>>;
+/// Open connections, to be shut down at the end; `None` once that has happened.
+type Streams = Arc<Mutex<Option<Vec<TcpStream>>>>;
 
 /// A running server; its sockets are shut down when it is dropped.
 #[derive(Debug)]
 pub struct TinyServer {
     address: SocketAddr,
     is_over: Arc<AtomicBool>,
-    streams: Streams,
     acceptor: Option<JoinHandle<()>>,
 }
 
@@ -39,7 +39,6 @@ impl TinyServer {
         listener.set_nonblocking(true)?;
         let address = listener.local_addr()?;
         let is_over = Arc::new(AtomicBool::new(false));
-        let streams = Streams::default();
         let acceptor = std::thread::Builder::new()
             .name("tiny server".to_owned())
             .spawn({
@@ -49,7 +48,6 @@ impl TinyServer {
         Ok(Self {
             address,
             is_over,
-            streams,
             acceptor: Some(acceptor),
         })
     }
@@ -67,12 +65,13 @@ impl TinyServer {
     }
 }
 
-fn accept(listener: &TcpListener, is_over: &AtomicBool, streams: &Streams) {
+fn accept(listener: &TcpListener, is_over: &AtomicBool) {
+    let streams = Streams::new(Mutex::new(Some(Vec::new())));
     let mut workers = Vec::new();
     while !is_over.load(Ordering::Relaxed) {
         match listener.accept() {
             Ok((stream, _)) => {
-                let streams = Arc::clone(streams);
+                let streams = Arc::clone(&streams);
                 workers.push(std::thread::spawn(move || {
                     // A client that leaves early is part of the play.
                     drop(serve(stream, &streams));
@@ -81,13 +80,7 @@ fn accept(listener: &TcpListener, is_over: &AtomicBool, streams: &Streams) {
             Err(_) => std::thread::sleep(Duration::from_millis(2)),
         }
     }
-    for stream in streams
-        .lock()
-        .unwrap_or_else(PoisonError::into_inner)
-        .drain(..)
-    {
-        drop(stream.shutdown(Shutdown::Both));
-    }
+    shut_down(&streams);
     for worker in workers {
         drop(worker.join());
     }
@@ -136,12 +129,23 @@ fn skip_headers(reader: &mut BufReader<TcpStream>) -> Result<()> {
     Ok(())
 }
 
+/// Keeps a hold on the connection. A worker that comes too late must not begin.
 fn remember(stream: &TcpStream, streams: &Streams) -> Result<()> {
-    streams
+    let mut streams = streams.lock().unwrap_or_else(PoisonError::into_inner);
+    let open = streams.as_mut().context("the server is over")?;
+    open.push(stream.try_clone()?);
+    Ok(())
+}
+
+/// Wakes every worker that is blocked in a read or write.
+fn shut_down(streams: &Streams) {
+    let open = streams
         .lock()
         .unwrap_or_else(PoisonError::into_inner)
-        .push(stream.try_clone()?);
-    Ok(())
+        .take();
+    for stream in open.into_iter().flatten() {
+        drop(stream.shutdown(Shutdown::Both));
+    }
 }
 
 fn answer(mut stream: &TcpStream, bytes: usize) -> Result<()> {
@@ -170,15 +174,6 @@ fn wait_for_close(mut reader: BufReader<TcpStream>) -> Result<()> {
 impl Drop for TinyServer {
     fn drop(&mut self) {
         self.is_over.store(true, Ordering::Relaxed);
-        // A worker blocked in a write wakes up when its socket is shut down.
-        for stream in self
-            .streams
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .iter()
-        {
-            drop(stream.shutdown(Shutdown::Both));
-        }
         if let Some(acceptor) = self.acceptor.take() {
             drop(acceptor.join());
         }

@@ -10,12 +10,16 @@ use detector_tests::peers::KernelPeer;
 use detector_tests::peers::crafted::{Host, Profile};
 use detector_tests::servers::{Nginx, NginxSettings, TinyServer};
 use nix::sched::{CloneFlags, unshare};
+use nix::sys::signal::{SigHandler, Signal, signal};
+use std::ffi::c_int;
 use std::net::{IpAddr, SocketAddr};
 use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 /// Plays for `span`.
 pub(crate) fn play(span: Duration) -> Result<()> {
+    end_early_on_signals()?;
     // Before any thread exists, so that all of them are inside.
     unshare(CloneFlags::CLONE_NEWNET).context("make a private network namespace (needs root)")?;
     detector_tests::story::in_folder("demo", |folder| play_in(folder, span))
@@ -71,10 +75,26 @@ fn play_in(folder: &Path, span: Duration) -> Result<()> {
 
     say(&format!("on stage for {} s", span.as_secs()));
     let began = Instant::now();
-    while began.elapsed() < span {
+    while began.elapsed() < span && !IS_OVER.load(Ordering::Relaxed) {
         std::thread::sleep(Duration::from_millis(100));
     }
     say("the end");
+    Ok(())
+}
+
+/// Set by SIGTERM and SIGINT, so that an early end tidies up as well.
+static IS_OVER: AtomicBool = AtomicBool::new(false);
+
+extern "C" fn end_early(_signal: c_int) {
+    IS_OVER.store(true, Ordering::Relaxed);
+}
+
+fn end_early_on_signals() -> Result<()> {
+    for wanted in [Signal::SIGTERM, Signal::SIGINT] {
+        // SAFETY: the handler only stores to an atomic, which is async-signal-safe.
+        unsafe { signal(wanted, SigHandler::Handler(end_early)) }
+            .with_context(|| format!("handle {wanted}"))?;
+    }
     Ok(())
 }
 
