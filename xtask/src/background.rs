@@ -32,8 +32,9 @@ impl Background {
 
     /// Starts a program and waits for its `ready:` line on stderr, which is returned.
     pub(crate) fn start_until_ready(command: &mut Command) -> Result<(Self, String)> {
+        // Input that does not end before the guard is dropped: some stop by it.
         command
-            .stdin(Stdio::null())
+            .stdin(Stdio::piped())
             .stdout(Stdio::null())
             .stderr(Stdio::piped());
         let mut child = command
