@@ -208,19 +208,35 @@ impl Finder {
         for pid in pids {
             self.visit(pid, pace, tell)?;
         }
-        for socket in self.sockets.values_mut() {
-            socket.holders.end_search(self.search);
-            socket.due = now
-                + if socket.is_named() {
-                    RENEW_AFTER
-                } else {
-                    self.counts.not_found += 1;
-                    let doublings = socket.searches_failed.min(RETRY_DOUBLINGS_MAX);
-                    socket.searches_failed = socket.searches_failed.saturating_add(1);
-                    RETRY * (1 << doublings)
-                };
+        let named = self.end_search(now);
+        if !named.is_empty() {
+            tell(&named);
         }
         Ok(())
+    }
+
+    /// After all processes were looked into: when to look for each socket again; those that have
+    /// fewer holders now.
+    fn end_search(&mut self, now: Instant) -> Vec<Named> {
+        let mut named = Vec::new();
+        for (&inode, socket) in &mut self.sockets {
+            if socket.holders.end_search(self.search) {
+                named.push(Named {
+                    connection: socket.connection,
+                    inode,
+                    processes: socket.holders.processes(),
+                });
+            }
+            if socket.is_named() {
+                socket.due = now + RENEW_AFTER;
+            } else {
+                self.counts.not_found += 1;
+                let doublings = socket.searches_failed.min(RETRY_DOUBLINGS_MAX);
+                socket.searches_failed = socket.searches_failed.saturating_add(1);
+                socket.due = now + RETRY * (1 << doublings);
+            }
+        }
+        named
     }
 
     /// Looks into one process; the wanted sockets it holds.

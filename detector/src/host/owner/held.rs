@@ -59,7 +59,15 @@ impl Finder {
                 .or_default();
             service.stalled_connections += 1;
             *stalled_of.entry(first.pid).or_default() += 1;
-            holding.extend(socket.holders.iter().map(|holder| holder.pid));
+            for holder in socket
+                .holders
+                .iter()
+                .filter(|holder| holding.insert(holder.pid))
+            {
+                services
+                    .entry(Arc::clone(&holder.identity.service))
+                    .or_default();
+            }
         }
         let mut writers: HashMap<u64, Vec<Task>> = HashMap::new();
         for pid in self.tree.pids().unwrap_or_default() {
@@ -183,6 +191,8 @@ fn is_in_event_loop(process: &ProcessFolder, thread: u32) -> bool {
 fn publish(services: HashMap<Arc<str>, Service>) -> Vec<HeldWorkers> {
     let mut workers: Vec<HeldWorkers> = services
         .into_iter()
+        // Those that merely inherited sockets of others.
+        .filter(|(_, service)| service.held + service.stalled_connections > 0)
         .map(|(name, service)| HeldWorkers {
             service: name.to_string(),
             held: service.held,

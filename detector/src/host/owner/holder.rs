@@ -78,11 +78,15 @@ impl Holders {
     }
 
     /// After a search through all processes: those it did not see hold the socket no more. When
-    /// it saw none, the last ones stay: they were the owners.
-    pub(super) fn end_search(&mut self, search: u64) {
-        if self.list.iter().any(|holder| holder.seen_in == search) {
-            self.list.retain(|holder| holder.seen_in == search);
+    /// it saw none, the last ones stay: they were the owners. Tells whether any are dropped.
+    pub(super) fn end_search(&mut self, search: u64) -> bool {
+        let seen = |holder: &Holder| holder.seen_in == search;
+        let has_news = self.list.iter().any(seen) && !self.list.iter().all(seen);
+        if has_news {
+            self.list.retain(seen);
+            self.rank();
         }
+        has_news
     }
 
     /// Sets the one task that sleeps in a write; tells whether that is news.
