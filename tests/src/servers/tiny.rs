@@ -42,8 +42,8 @@ impl TinyServer {
         let acceptor = std::thread::Builder::new()
             .name("tiny server".to_owned())
             .spawn({
-                let (is_over, streams) = (Arc::clone(&is_over), Arc::clone(&streams));
-                move || accept(&listener, &is_over, &streams)
+                let is_over = Arc::clone(&is_over);
+                move || accept(&listener, &is_over)
             })?;
         Ok(Self {
             address,
