@@ -279,9 +279,8 @@ impl Finder {
                 held.push(inode);
             }
         };
-        match process.each_socket(&mut take, || pace.breathe())? {
-            Ok(unreadable) => self.counts.unreadable += unreadable,
-            Err(stopped) => return Ok(Err(stopped)),
+        if let Err(stopped) = process.each_socket(&mut take, || pace.breathe())? {
+            return Ok(Err(stopped));
         }
         if held.is_empty() {
             return Ok(Ok(None));

@@ -15,6 +15,7 @@ use std::path::Path;
 const ENTRIES_BYTES: usize = 16 << 10;
 /// `socket:[4294967295]`, and some room for wider numbers.
 const LINK_BYTES: usize = 64;
+const DESCRIPTORS_PER_PAUSE: u32 = 256;
 
 /// Why an entry says nothing. Neither is an error: processes end, and some may not be looked at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -94,18 +95,15 @@ impl ProcessFolder {
     }
 
     /// Calls `each` with the inode of every socket the process holds, descriptor by descriptor;
-    /// `pause` is called now and then, for there may be a million. Gives the number of
-    /// descriptors that could not be read.
+    /// `pause` is called now and then, for there may be a million.
     pub(super) fn each_socket<E>(
         &self,
         mut each: impl FnMut(u64),
         mut pause: impl FnMut() -> Result<(), E>,
-    ) -> Result<Result<u64, E>, Miss> {
+    ) -> Result<Result<(), E>, Miss> {
         let descriptors = open_folder(&self.folder, "fd")?;
         let mut entries_buffer = [MaybeUninit::<u8>::uninit(); ENTRIES_BYTES];
-        // The entries and the links come from the same descriptor.
         let mut entries = RawDir::new(&descriptors, &mut entries_buffer);
-        let mut unreadable = 0;
         let mut seen = 0_u32;
         while let Some(entry) = entries.next() {
             let entry = entry?;
@@ -114,18 +112,19 @@ impl ProcessFolder {
                 continue;
             }
             match socket_at(&descriptors, name) {
-                Ok(Some(inode)) => each(inode),
-                Ok(None) | Err(Miss::Vanished) => {}
-                Err(Miss::Unreadable) => unreadable += 1,
+                Ok(inode) => inode.into_iter().for_each(&mut each),
+                Err(Miss::Vanished) => {}
+                // The right to read is that of the process, so no other link can be read either.
+                Err(miss) => return Err(miss),
             }
-            seen += 1;
-            if seen % 256 == 0
+            seen = seen.wrapping_add(1);
+            if seen.is_multiple_of(DESCRIPTORS_PER_PAUSE)
                 && let Err(stop) = pause()
             {
                 return Ok(Err(stop));
             }
         }
-        Ok(Ok(unreadable))
+        Ok(Ok(()))
     }
 
     /// The socket behind one descriptor, if it is one.
