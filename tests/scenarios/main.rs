@@ -19,6 +19,7 @@ mod namespaces;
 mod orphan;
 mod restart;
 mod salami;
+mod slow_link;
 mod stage;
 mod teasing;
 mod treason;
