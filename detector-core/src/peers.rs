@@ -145,7 +145,12 @@ impl Peer {
     fn keep_shown(&mut self, scrape: Scrape) {
         if !self.is_exported && self.in_other_as_of != Some(scrape.number) {
             self.account.settle(scrape.at);
-            self.in_other = Some(Box::new(self.account.counts));
+            let counts = self.account.counts;
+            // In place where there is a box already: a scrape may do this for every peer.
+            match &mut self.in_other {
+                Some(kept) => **kept = counts,
+                None => self.in_other = Some(Box::new(counts)),
+            }
             self.in_other_as_of = Some(scrape.number);
         }
     }

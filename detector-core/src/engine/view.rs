@@ -6,27 +6,54 @@ use super::flags::{number, source_name};
 use super::owners;
 use crate::connections::Connection;
 use crate::ledger::{publish_shrinks, seconds};
+use crate::observation::ConnectionId;
 use crate::peer_address::PeerAddress;
 use crate::peers::Peer;
 use crate::rules::{hoard, shrink};
 use crate::snapshot::{self, Retransmits};
+use crate::state::PackedId;
+use std::cmp::Ordering;
 use std::net::IpAddr;
 
 impl Engine {
     /// All peers, those that cost most first.
     #[must_use]
     pub fn peers(&self) -> Vec<snapshot::Peer> {
-        let mut ranked: Vec<(Cost, u128, &Peer)> = Vec::with_capacity(self.peers.len());
+        self.view_peers(&self.rank_peers(usize::MAX))
+    }
+
+    /// Peers in the table.
+    #[must_use]
+    pub fn peers_tracked(&self) -> usize {
+        self.peers.len()
+    }
+
+    /// Which peers cost most, at most `limit`, the dearest first.
+    ///
+    /// With [`view_peers`](Self::view_peers) it makes a long listing in steps: ranking a full table
+    /// takes some milliseconds, and the views can be taken a part at a time.
+    #[must_use]
+    pub fn rank_peers(&self, limit: usize) -> Vec<PeerAddress> {
+        let mut ranked: Vec<(Cost, PeerAddress)> = Vec::with_capacity(self.peers.len());
         ranked.extend(self.peers.iter().map(|(_, peer)| {
-            let zero_window_ns = self.zero_window_ns(peer);
-            (Cost::of(peer, zero_window_ns), zero_window_ns, peer)
+            let cost = Cost::of(peer, self.zero_window_ns(peer));
+            (cost, peer.address)
         }));
-        ranked.sort_unstable_by(|(a_cost, _, a), (b_cost, _, b)| {
-            b_cost.cmp(a_cost).then_with(|| a.address.cmp(&b.address))
+        keep_first(&mut ranked, limit, |(a_cost, a), (b_cost, b)| {
+            b_cost.cmp(a_cost).then_with(|| a.cmp(b))
         });
-        ranked
-            .into_iter()
-            .map(|(_, zero_window_ns, peer)| self.view_peer(peer, zero_window_ns))
+        ranked.into_iter().map(|(_, address)| address).collect()
+    }
+
+    /// Those of `addresses` that are in the table, in that order.
+    #[must_use]
+    pub fn view_peers(&self, addresses: &[PeerAddress]) -> Vec<snapshot::Peer> {
+        let slots = addresses.iter().filter_map(|each| self.peers.find(each));
+        slots
+            .map(|slot| {
+                let peer = self.peers.get(slot);
+                self.view_peer(peer, self.zero_window_ns(peer))
+            })
             .collect()
     }
 
@@ -44,18 +71,37 @@ impl Engine {
         ))
     }
 
-    /// All connections in the table, those that pin most first.
+    /// All connections in the table, stalled ones first, then those that pin most.
     #[must_use]
     pub fn connections(&self) -> Vec<snapshot::Connection> {
-        let mut connections: Vec<&Connection> = self.connections.iter().collect();
-        connections.sort_unstable_by(|a, b| {
-            let cost = |each: &Connection| (each.stall.is_some(), each.last.pinned_bytes());
-            let by_cost = cost(b).cmp(&cost(a));
-            by_cost.then_with(|| b.last.id.cmp(&a.last.id))
-        });
-        connections
-            .into_iter()
-            .map(|connection| self.view_connection(connection))
+        self.view_connections(&self.rank_connections(usize::MAX))
+    }
+
+    /// Connections in the table.
+    #[must_use]
+    pub fn connections_tracked(&self) -> usize {
+        self.connections.len()
+    }
+
+    /// Which connections cost most, at most `limit`, the dearest first; see
+    /// [`rank_peers`](Self::rank_peers).
+    #[must_use]
+    pub fn rank_connections(&self, limit: usize) -> Vec<ConnectionId> {
+        let mut ranked: Vec<(bool, u64, PackedId)> = Vec::with_capacity(self.connections.len());
+        ranked.extend(self.connections.iter().map(|each| {
+            let last = &each.last;
+            (each.stall.is_some(), last.pinned_bytes(), last.id)
+        }));
+        keep_first(&mut ranked, limit, |a, b| b.cmp(a));
+        ranked.into_iter().map(|(_, _, id)| id.unpack()).collect()
+    }
+
+    /// Those of `ids` that are in the table, in that order.
+    #[must_use]
+    pub fn view_connections(&self, ids: &[ConnectionId]) -> Vec<snapshot::Connection> {
+        let slots = ids.iter().filter_map(|id| self.connections.find(id));
+        slots
+            .map(|slot| self.view_connection(self.connections.get(slot)))
             .collect()
     }
 
@@ -174,6 +220,15 @@ impl Engine {
             last_seen: self.wall.rfc3339(last.at),
         }
     }
+}
+
+/// Sorts, and keeps the first `limit`; what is cut off is never sorted.
+fn keep_first<T>(items: &mut Vec<T>, limit: usize, order: impl Fn(&T, &T) -> Ordering) {
+    if 0 < limit && limit < items.len() {
+        items.select_nth_unstable_by(limit - 1, &order);
+    }
+    items.truncate(limit);
+    items.sort_unstable_by(order);
 }
 
 /// An address with an optional prefix length; IPv4-mapped ones folded, with their prefix.
