@@ -1,6 +1,7 @@
 //! The command line, declared once: help, man page, completions and reference come from here.
 
 use crate::config::{DEFAULT_CONTROL_SOCKET, DEFAULT_STATE_DIR};
+use crate::control::DEFAULT_LIMIT;
 use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
 use clap_complete::Shell;
 use detector_core::snapshot::FlagKind;
@@ -89,6 +90,9 @@ pub(crate) struct CheckArgs {
 /// Arguments of `detector peers` and `detector connections`.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct SnapshotArgs {
+    /// Show at most this many, the most costly first; 0 shows all
+    #[arg(long, value_name = "N", default_value_t = DEFAULT_LIMIT)]
+    pub(crate) limit: usize,
     /// Print one JSON array
     #[arg(long)]
     pub(crate) json: bool,

@@ -1,9 +1,8 @@
 //! `detector connections`: the misbehaving connections of the running agent.
 
 use crate::cli::SnapshotArgs;
-use crate::control::client;
 use crate::failure::Failure;
-use crate::table::{Align, Column, render, terminal_width};
+use crate::table::{Align, Column};
 use crate::{humane, wording};
 use detector_core::snapshot::Connection;
 
@@ -76,10 +75,5 @@ const fn right(
 }
 
 pub(super) fn run(args: &SnapshotArgs) -> Result<(), Failure> {
-    let socket = &args.control_socket;
-    if args.json {
-        return super::print_json(socket, "/v1/connections");
-    }
-    let connections: Vec<Connection> = super::talk(socket, client::get(socket, "/v1/connections"))?;
-    super::print(&render(&COLUMNS, &connections, terminal_width()))
+    super::print_list(args, "/v1/connections", &COLUMNS)
 }

@@ -9,9 +9,11 @@ mod man;
 mod peers;
 mod run;
 
-use crate::cli::{Cli, Command};
-use crate::control::client::{self, ClientError};
+use crate::cli::{Cli, Command, SnapshotArgs};
+use crate::control::client::{self, ClientError, List};
 use crate::failure::{Code, Failure};
+use crate::table::{Column, render, terminal_width};
+use serde::de::DeserializeOwned;
 use std::io::{self, Write};
 use std::path::Path;
 
@@ -50,10 +52,31 @@ fn talk<T>(
         .map_err(|error| client_failure(socket, error))
 }
 
-/// Prints an array of the agent as JSON.
-fn print_json(socket: &Path, target: &str) -> Result<(), Failure> {
-    let value: serde_json::Value = talk(socket, client::get(socket, target))?;
-    print(&format!("{value:#}\n"))
+/// Prints a list of the agent: as JSON, or as a table of these columns. Says on stderr when there
+/// are more rows than it shows.
+fn print_list<T: DeserializeOwned>(
+    args: &SnapshotArgs,
+    path: &str,
+    columns: &[Column<T>],
+) -> Result<(), Failure> {
+    let socket = &args.control_socket;
+    let target = format!("{path}?limit={}", args.limit);
+    let (shown, total) = if args.json {
+        let list: List<serde_json::Value> = talk(socket, client::list(socket, &target))?;
+        let shown = list.rows.len();
+        print(&format!("{:#}\n", serde_json::Value::Array(list.rows)))?;
+        (shown, list.total)
+    } else {
+        let list: List<T> = talk(socket, client::list(socket, &target))?;
+        print(&render(columns, &list.rows, terminal_width()))?;
+        (list.rows.len(), list.total)
+    };
+    if args.limit != 0 && shown < total {
+        let note = format!("showing {shown} of {total}, the most costly; --limit 0 shows all\n");
+        // What was asked for has been printed; a lost note is no failure.
+        drop(io::stderr().lock().write_all(note.as_bytes()));
+    }
+    Ok(())
 }
 
 fn client_failure(socket: &Path, error: ClientError) -> Failure {

@@ -1,9 +1,8 @@
 //! `detector peers`: the peers of the running agent.
 
 use crate::cli::SnapshotArgs;
-use crate::control::client;
 use crate::failure::Failure;
-use crate::table::{Align, Column, render, terminal_width};
+use crate::table::{Align, Column};
 use crate::{humane, wording};
 use detector_core::snapshot::Peer;
 
@@ -66,10 +65,5 @@ const fn right(title: &'static str, dispensable: u8, cell: fn(&Peer) -> String) 
 }
 
 pub(super) fn run(args: &SnapshotArgs) -> Result<(), Failure> {
-    let socket = &args.control_socket;
-    if args.json {
-        return super::print_json(socket, "/v1/peers");
-    }
-    let peers: Vec<Peer> = super::talk(socket, client::get(socket, "/v1/peers"))?;
-    super::print(&render(&COLUMNS, &peers, terminal_width()))
+    super::print_list(args, "/v1/peers", &COLUMNS)
 }

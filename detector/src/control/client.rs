@@ -2,6 +2,7 @@
 //!
 //! Waits and sizes are bounded, and every string is scrubbed here, where it comes in.
 
+use crate::http::TOTAL_COUNT;
 use crate::scrub;
 use bytes::Bytes;
 use http_body_util::{BodyExt, Empty};
@@ -87,16 +88,31 @@ fn broken(message: impl std::fmt::Display) -> ClientError {
     }
 }
 
-/// A JSON value of the agent, scrubbed.
-pub(crate) async fn get<T: DeserializeOwned>(
+/// The beginning of a list of the agent, or all of it.
+#[derive(Debug)]
+pub(crate) struct List<T> {
+    /// What was sent, scrubbed.
+    pub(crate) rows: Vec<T>,
+    /// How many there are.
+    pub(crate) total: usize,
+}
+
+/// A list of the agent.
+pub(crate) async fn list<T: DeserializeOwned>(
     socket: &Path,
     target: &str,
-) -> Result<T, ClientError> {
-    let mut body = request(socket, target).await?;
-    let bytes = whole(&mut body).await?;
+) -> Result<List<T>, ClientError> {
+    let response = request(socket, target).await?;
+    let total = response.headers().get(TOTAL_COUNT);
+    let total = total.and_then(|value| value.to_str().ok()?.parse().ok());
+    let bytes = whole(&mut response.into_body()).await?;
     let mut value: Value = serde_json::from_slice(&bytes).map_err(broken)?;
     scrub::json(&mut value);
-    serde_json::from_value(value).map_err(broken)
+    let rows: Vec<T> = serde_json::from_value(value).map_err(broken)?;
+    Ok(List {
+        total: total.unwrap_or(rows.len()),
+        rows,
+    })
 }
 
 /// Each line of the agent's answer as a JSON value, scrubbed. Without `patience` it waits for the
@@ -107,7 +123,7 @@ pub(crate) async fn each_line(
     follows: bool,
     mut sink: impl FnMut(Value) -> io::Result<()>,
 ) -> Result<(), ClientError> {
-    let mut body = request(socket, target).await?;
+    let mut body = request(socket, target).await?.into_body();
     let mut rest = Vec::new();
     while let Some(piece) = next_piece(&mut body, !follows).await? {
         rest.extend_from_slice(&piece);
@@ -124,7 +140,7 @@ pub(crate) async fn each_line(
     Ok(())
 }
 
-async fn request(socket: &Path, target: &str) -> Result<Incoming, ClientError> {
+async fn request(socket: &Path, target: &str) -> Result<hyper::Response<Incoming>, ClientError> {
     let unreachable = |source| ClientError::Unreachable {
         socket: socket.to_owned(),
         source,
@@ -147,11 +163,10 @@ async fn request(socket: &Path, target: &str) -> Result<Incoming, ClientError> {
         .map_err(|_| broken("no answer in time"))?
         .map_err(broken)?;
     let status = response.status();
-    let mut body = response.into_body();
     if status.is_success() {
-        return Ok(body);
+        return Ok(response);
     }
-    let text = whole(&mut body).await?;
+    let text = whole(&mut response.into_body()).await?;
     let mut answer: Value = serde_json::from_slice(&text).unwrap_or_default();
     scrub::json(&mut answer);
     Err(ClientError::Refused {

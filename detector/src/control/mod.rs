@@ -3,8 +3,10 @@
 pub(crate) mod client;
 mod event_feed;
 mod event_filter;
+mod listing;
 mod routes;
 pub(crate) mod socket;
 pub(crate) mod status;
 
+pub(crate) use listing::DEFAULT_LIMIT;
 pub(crate) use routes::Control;

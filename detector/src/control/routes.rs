@@ -2,27 +2,23 @@
 
 use super::event_feed;
 use super::event_filter::EventFilter;
+use super::listing::{Listings, Table};
 use super::status::Status;
 use crate::http::{Content, Handler, Request, Response};
 use crate::live::Live;
-use bytes::Bytes;
+use detector_core::engine::Engine;
 use detector_core::snapshot::{Connection, Event, Peer};
 use hyper::StatusCode;
 use serde::Serialize;
 use std::sync::Arc;
-use tokio::sync::{Semaphore, mpsc};
 
 /// Events shown with a peer.
 const EVENTS_OF_A_PEER: usize = 100;
-/// Bytes of a piece of a long array.
-const PIECE_BYTES: usize = 64 << 10;
-/// Long arrays on the way at the same time: each is a copy of a table.
-const COPIES: usize = 4;
 
 /// Answers what comes in by the control socket.
 pub(crate) struct Control {
     live: Arc<Live>,
-    copies: Arc<Semaphore>,
+    listings: Listings,
 }
 
 /// The object of `/v1/peers/{peer}`.
@@ -38,7 +34,7 @@ impl Control {
     pub(crate) fn new(live: Arc<Live>) -> Self {
         Self {
             live,
-            copies: Arc::new(Semaphore::new(COPIES)),
+            listings: Listings::new(),
         }
     }
 
@@ -71,6 +67,7 @@ impl Control {
         Response {
             status: StatusCode::OK,
             content_type: "application/x-ndjson",
+            total_count: None,
             content: if follows {
                 Content::EndlessPieces(pieces)
             } else {
@@ -78,49 +75,6 @@ impl Control {
             },
         }
     }
-
-    /// An array sent in pieces, so that its text is never in memory as a whole.
-    async fn array<T, F>(&self, copy: F) -> Response
-    where
-        T: Serialize + Send + Sync + 'static,
-        F: FnOnce(&Live) -> Vec<T>,
-    {
-        let Ok(permit) = Arc::clone(&self.copies).acquire_owned().await else {
-            return Response::json_error(StatusCode::SERVICE_UNAVAILABLE, "stopping");
-        };
-        let items = copy(&self.live);
-        let (sender, pieces) = mpsc::channel(1);
-        tokio::spawn(async move {
-            send_array(items, sender).await;
-            drop(permit);
-        });
-        Response {
-            status: StatusCode::OK,
-            content_type: "application/json",
-            content: Content::Pieces(pieces),
-        }
-    }
-}
-
-async fn send_array<T: Serialize>(items: Vec<T>, reader: mpsc::Sender<Bytes>) {
-    let mut piece = vec![b'['];
-    for (index, item) in items.into_iter().enumerate() {
-        if index > 0 {
-            piece.push(b',');
-        }
-        piece.push(b'\n');
-        // Strings and numbers into memory: this cannot fail.
-        drop(serde_json::to_writer(&mut piece, &item));
-        if piece.len() >= PIECE_BYTES {
-            let full = std::mem::take(&mut piece);
-            if reader.send(full.into()).await.is_err() {
-                return;
-            }
-        }
-    }
-    piece.extend_from_slice(b"\n]\n");
-    // A reader that has gone needs no end.
-    drop(reader.send(piece.into()).await);
 }
 
 fn object(value: &impl Serialize) -> Response {
@@ -130,6 +84,7 @@ fn object(value: &impl Serialize) -> Response {
             Response {
                 status: StatusCode::OK,
                 content_type: "application/json",
+                total_count: None,
                 content: Content::Whole(text.into()),
             }
         }
@@ -142,16 +97,24 @@ impl Handler for Control {
         let is_plain = request.parameters.is_empty();
         match request.path.as_str() {
             "/v1/events" => self.events(&request),
-            _ if !is_plain => {
-                Response::json_error(StatusCode::BAD_REQUEST, "this path takes no parameters")
-            }
             "/v1/peers" => {
-                self.array(|live| live.with_engine(|engine| engine.peers()))
-                    .await
+                let table = Table {
+                    count: Engine::peers_tracked,
+                    rank: Engine::rank_peers,
+                    view: Engine::view_peers,
+                };
+                self.listings.answer(&self.live, &request, table).await
             }
             "/v1/connections" => {
-                self.array(|live| live.with_engine(|engine| engine.connections()))
-                    .await
+                let table = Table {
+                    count: Engine::connections_tracked,
+                    rank: Engine::rank_connections,
+                    view: Engine::view_connections,
+                };
+                self.listings.answer(&self.live, &request, table).await
+            }
+            _ if !is_plain => {
+                Response::json_error(StatusCode::BAD_REQUEST, "this path takes no parameters")
             }
             "/v1/status" => object(&Status::of(&self.live)),
             path => match path.strip_prefix("/v1/peers/") {

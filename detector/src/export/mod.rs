@@ -115,7 +115,15 @@ mod tests {
     use crate::http::{Content, Handler, Request, Response};
     use crate::live::tests::{live, stalled};
     use hyper::StatusCode;
+    use std::net::Ipv6Addr;
     use std::sync::Arc;
+    use std::time::Duration;
+
+    /// Of this thread: other tests take the processor too.
+    fn cpu_time() -> Duration {
+        let time = rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
+        Duration::try_from(time).unwrap()
+    }
 
     async fn get(web: &Arc<Web>, path: &str) -> Response {
         let request = Request::parse(path, None).unwrap();
@@ -127,6 +135,37 @@ mod tests {
             Content::Whole(bytes) => String::from_utf8(bytes.to_vec()).unwrap(),
             other => panic!("{other:?}"),
         }
+    }
+
+    #[tokio::test]
+    #[allow(
+        clippy::print_stdout,
+        reason = "the number is what the test is run for"
+    )]
+    async fn a_scrape_of_a_full_table_is_small_and_quick() {
+        const PEERS: u32 = 65_536;
+        let (live, _pings) = live(&Config::default());
+        let observations: Vec<_> = (0..PEERS)
+            .map(|number| {
+                let address =
+                    Ipv6Addr::from_bits((0x2001_0db8_1111_0000 + u128::from(number)) << 64);
+                stalled(&format!("[{address}]:40000"), 10)
+            })
+            .collect();
+        live.feed(&observations);
+        let web = Arc::new(Web::new(Arc::clone(&live), "/metrics".to_owned()));
+        let mut best = Duration::MAX;
+        let mut bytes = 0;
+        for _ in 0..9 {
+            let began = cpu_time();
+            let page = get(&web, "/metrics").await;
+            best = best.min(cpu_time() - began);
+            bytes = text(page).len();
+        }
+        println!("/metrics with {PEERS} peers: {bytes} bytes in {best:?} of processor time");
+        assert!(bytes <= 1 << 20);
+        // Without optimization it takes longer.
+        assert!(cfg!(debug_assertions) || best <= Duration::from_millis(10));
     }
 
     #[tokio::test(start_paused = true)]

@@ -74,6 +74,8 @@ pub(crate) struct Response {
     pub(crate) status: StatusCode,
     /// `Content-Type`.
     pub(crate) content_type: &'static str,
+    /// Length of the list that the body shows the beginning of; sent as `X-Total-Count`.
+    pub(crate) total_count: Option<usize>,
     /// Body.
     pub(crate) content: Content,
 }
@@ -95,6 +97,7 @@ impl Response {
         Self {
             status,
             content_type: "text/plain; charset=utf-8",
+            total_count: None,
             content: Content::Whole(Bytes::from(text.into())),
         }
     }
@@ -104,6 +107,7 @@ impl Response {
         Self {
             status,
             content_type: "application/json",
+            total_count: None,
             content: Content::Whole(serde_json::json!({ "error": message }).to_string().into()),
         }
     }

@@ -39,6 +39,9 @@ const HEADERS: [(HeaderName, HeaderValue); 4] = [
     ),
 ];
 
+/// Length of a list of which the body may show only the beginning.
+pub(crate) const TOTAL_COUNT: HeaderName = HeaderName::from_static("x-total-count");
+
 /// Answers requests.
 pub(crate) trait Handler: Send + Sync + 'static {
     /// Answers one request. Quick: it runs on the agent's only event loop.
@@ -162,6 +165,9 @@ impl<H: Handler> Connection<H> {
             header::CONTENT_TYPE,
             HeaderValue::from_static(response.content_type),
         );
+        if let Some(count) = response.total_count {
+            headers.insert(TOTAL_COUNT, HeaderValue::from(count));
+        }
         if is_refused_method {
             headers.insert(header::ALLOW, HeaderValue::from_static("GET, HEAD"));
         }

@@ -40,6 +40,7 @@ impl Handler for Pages {
         Response {
             status: StatusCode::OK,
             content_type: "text/plain; charset=utf-8",
+            total_count: None,
             content,
         }
     }

@@ -181,7 +181,7 @@ async fn unknown_paths_and_parameters_are_refused() {
         StatusCode::NOT_FOUND
     );
     assert_eq!(
-        get(&live, "/v1/peers?x=1").await.status,
+        get(&live, "/v1/status?x=1").await.status,
         StatusCode::BAD_REQUEST
     );
 }
