@@ -3,6 +3,7 @@
 use super::capability::{self, Capability};
 use super::failure::unsupported;
 use super::{StartError, object};
+use detector_common::layout::BitField;
 use detector_core::btf::Btf;
 use detector_core::layout::{self, FieldPlace};
 use serde::Serialize;
@@ -10,6 +11,7 @@ use std::fs;
 
 /// The oldest kernel the programs load on.
 const OLDEST_KERNEL: (u32, u32) = (5, 10);
+const STATS_FILE: &str = "/proc/sys/kernel/bpf_stats_enabled";
 const LOCKDOWN_FILE: &str = "/sys/kernel/security/lockdown";
 
 /// How a requirement stands.
@@ -75,6 +77,7 @@ pub(crate) fn requirements() -> Vec<Requirement> {
     requirements.extend(kernel_types());
     requirements.extend(capabilities());
     requirements.push(memory());
+    requirements.push(program_costs());
     requirements
 }
 
@@ -194,19 +197,42 @@ fn kernel_types() -> Vec<Requirement> {
 }
 
 fn field(report: &layout::FieldReport) -> Requirement {
-    let name = format!("field {}.{}", report.structure, report.path);
+    let optional = if report.required { "" } else { " (optional)" };
+    let name = format!("field {}.{}{optional}", report.structure, report.path);
     match &report.outcome {
-        Ok(FieldPlace::Byte(offset)) => Requirement::ok(name, format!("at byte {offset}")),
-        Ok(place) => Requirement::ok(name, format!("{place:?}")),
+        Ok(place) => Requirement::ok(name, place_text(*place)),
         Err(error) => {
             let hint = "this kernel's TCP structures are laid out in a way this release does not \
                         know: install a newer detector";
             if report.is_fatal() {
                 Requirement::missing(name, error.to_string(), hint, 3)
             } else {
-                Requirement::degraded(name, error.to_string(), "what needs it is left out")
+                Requirement::degraded(name, error.to_string(), without(report))
             }
         }
+    }
+}
+
+fn place_text(place: FieldPlace) -> String {
+    match place {
+        FieldPlace::Byte(offset) => format!("at byte {offset}"),
+        FieldPlace::Bits(BitField {
+            offset,
+            shift,
+            mask,
+        }) => {
+            let bits = mask.count_ones();
+            format!("at byte {offset}, {bits} bits from bit {shift}")
+        }
+    }
+}
+
+/// What the agent goes without when an optional field is not there.
+fn without(report: &layout::FieldReport) -> &'static str {
+    match report.structure {
+        "sock_common" => "connections over IPv6 are left out",
+        "socket_alloc" => "which process owns a socket is not told",
+        _ => "what needs it is left out",
     }
 }
 
@@ -271,9 +297,40 @@ fn memory() -> Requirement {
     }
 }
 
+/// An option of the host: the agent shows what the kernel measures, and never switches it on.
+fn program_costs() -> Requirement {
+    let name = "program costs (optional)";
+    match fs::read_to_string(STATS_FILE).as_deref().map(str::trim) {
+        Ok("1") => Requirement::ok(name, "measured by the kernel"),
+        Ok(_) => Requirement::ok(
+            name,
+            "not measured; sysctl kernel.bpf_stats_enabled=1 switches it on",
+        ),
+        Err(_) => Requirement::degraded(
+            name,
+            format!("{STATS_FILE} cannot be read"),
+            "what the programs cost is not told",
+        ),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn places_are_told_in_words() {
+        assert_eq!(place_text(FieldPlace::Byte(1_436)), "at byte 1436");
+        let bits = BitField {
+            offset: 1_731,
+            shift: 4,
+            mask: 0xf,
+        };
+        assert_eq!(
+            place_text(FieldPlace::Bits(bits)),
+            "at byte 1731, 4 bits from bit 4"
+        );
+    }
 
     #[test]
     fn releases_are_parsed() {
