@@ -70,3 +70,31 @@ fn log_flags(live: &Live, flag_log: &mut FlagLog, logged: u64) -> u64 {
         .fetch_add(not_logged, Ordering::Relaxed);
     engine.last_event_id()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::judge;
+    use crate::config::Config;
+    use crate::kernel::Message;
+    use crate::live::tests::live;
+    use tokio::sync::mpsc;
+
+    #[tokio::test]
+    async fn the_reason_of_the_kernel_side_is_handed_on() {
+        let (live, pings) = live(&Config::default());
+        let (sender, messages) = mpsc::channel(2);
+        sender.send(Message::Refused(1)).await.unwrap();
+        let reason = "waiting for kernel records failed".to_owned();
+        sender.send(Message::Failed(reason.clone())).await.unwrap();
+        assert_eq!(judge(live, messages, pings).await, reason);
+    }
+
+    #[tokio::test]
+    async fn a_kernel_side_that_vanishes_ends_judging() {
+        let (live, pings) = live(&Config::default());
+        let (sender, messages) = mpsc::channel(1);
+        drop(sender);
+        let reason = judge(live, messages, pings).await;
+        assert!(reason.contains("ended without a reason"), "{reason}");
+    }
+}

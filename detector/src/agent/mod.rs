@@ -317,3 +317,27 @@ fn server_failure(ended: &Result<(), JoinError>) -> Failure {
         Err(error) => Failure::failed(format!("a listener failed: {error}")),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::watch;
+    use crate::config::Config;
+    use crate::failure::Code;
+    use crate::kernel::Message;
+    use crate::live::tests::live;
+    use tokio::sync::mpsc;
+
+    #[tokio::test]
+    async fn a_failed_kernel_side_ends_the_agent_with_code_1_and_the_reason() {
+        let (live, pings) = live(&Config::default());
+        let (sender, messages) = mpsc::channel(1);
+        let reason = "waiting for kernel records failed".to_owned();
+        sender.send(Message::Failed(reason)).await.unwrap();
+        let failure = watch(&live, messages, pings).await.unwrap_err();
+        assert_eq!(failure.code(), Code::Failed);
+        assert_eq!(
+            failure.to_string(),
+            "error: the agent cannot go on: waiting for kernel records failed\n"
+        );
+    }
+}
