@@ -90,7 +90,7 @@ pub(crate) fn find() -> Result<Toolchain> {
 pub(crate) fn find_or_install(may_install: bool) -> Result<Toolchain> {
     match find() {
         Err(_) if may_install && packages::can_install() => {
-            packages::install(&["rustc-web", "rust-web-src"])?;
+            packages::install(&["rustc-web", "rust-web-src", "rust-web-llvm"])?;
             find()
         }
         found => found,
@@ -175,7 +175,7 @@ fn advice(os_release: &str) -> String {
     };
     let rustup = "rustup toolchain install nightly --component rust-src";
     let packages = match (value("ID").as_str(), value("VERSION_ID").as_str()) {
-        ("debian", "12") => "apt-get install rustc-web rust-web-src",
+        ("debian", "12") => "apt-get install rustc-web rust-web-src rust-web-llvm",
         ("debian" | "ubuntu", _) => "apt-get install rustc rust-src",
         ("fedora" | "rhel" | "centos", _) => "dnf install rust rust-src",
         ("arch", _) => "pacman -S rust rust-src",
@@ -217,7 +217,7 @@ mod tests {
     fn advice_fits_the_distribution() {
         let debian =
             "PRETTY_NAME=\"Debian GNU/Linux 12 (bookworm)\"\nVERSION_ID=\"12\"\nID=debian\n";
-        assert!(advice(debian).contains("rustc-web rust-web-src"));
+        assert!(advice(debian).contains("rustc-web rust-web-src rust-web-llvm"));
         assert!(advice("ID=fedora\nVERSION_ID=44\n").contains("dnf install"));
         assert!(advice("").starts_with("hint: rustup toolchain install nightly"));
     }
