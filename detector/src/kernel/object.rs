@@ -1,6 +1,7 @@
 //! The embedded eBPF object: offsets in, loaded and attached programs out.
 
 use super::StartError;
+use super::cast;
 use super::failure::{refused_by_kernel, unsupported};
 use aya::programs::{BtfTracePoint, Iter};
 use aya::{Btf, Ebpf, EbpfLoader};
@@ -11,7 +12,7 @@ use detector_core::btf;
 use detector_core::layout;
 
 /// Built by `cargo xtask ebpf`; what made it is written beside it.
-static OBJECT: &[u8] =
+pub(super) static OBJECT: &[u8] =
     aya::include_bytes_aligned!("../../../detector-ebpf/prebuilt/detector-ebpf.o");
 
 /// Where the kernel describes its own types.
@@ -60,11 +61,9 @@ pub(super) fn kernel_layout() -> Result<KernelLayout, StartError> {
 
 /// Loads and attaches all programs.
 pub(super) fn load(options: &LoadOptions) -> Result<Ebpf, StartError> {
-    let kernel_layout = kernel_layout()?;
-    let types = Btf::from_sys_fs().map_err(|error| StartError::Failed {
-        reason: format!("reading {BTF_FILE}: {error}"),
-    })?;
-    let mut ebpf = EbpfLoader::new()
+    let (mut kernel_layout, types, mut loader) = read_kernel_types()?;
+    let object = cast::prepare(OBJECT, &types, &mut kernel_layout);
+    let mut ebpf = loader
         .btf(Some(&types))
         .override_global(
             names::LAYOUT_GLOBAL,
@@ -79,13 +78,34 @@ pub(super) fn load(options: &LoadOptions) -> Result<Ebpf, StartError> {
         .override_global(aya_log::LEVEL, &options.log_level, true)
         .map_max_entries(names::RECORDS_MAP, options.ring_bytes)
         .map_max_entries(names::CONNECTIONS_MAP, options.connections_capacity)
-        .load(OBJECT)
+        .load(&object)
         .map_err(|error| refused_by_kernel("creating the eBPF maps", &error))?;
     load_sweep(&mut ebpf, &types)?;
     for (program, tracepoint) in HOOKS {
         load_hook(&mut ebpf, &types, program, tracepoint)?;
     }
     Ok(ebpf)
+}
+
+/// Reads the kernel's types for the layout, for attaching and for the loader.
+///
+/// aya reads all of them twice: once here, and once in `EbpfLoader::new`, which cannot be told not
+/// to. That is most of a start, so one reading goes on beside the other.
+fn read_kernel_types<'a>() -> Result<(KernelLayout, Btf, EbpfLoader<'a>), StartError> {
+    let (kernel_layout, loader, types) = std::thread::scope(|scope| {
+        let types = scope.spawn(Btf::from_sys_fs);
+        // A kernel that is not fit is refused for its true reason, so the layout comes first.
+        let kernel_layout = kernel_layout();
+        let loader = EbpfLoader::new();
+        (kernel_layout, loader, types.join())
+    });
+    let types = types.map_err(|_panic| StartError::Failed {
+        reason: format!("reading {BTF_FILE}: the thread had panicked"),
+    })?;
+    let types = types.map_err(|error| StartError::Failed {
+        reason: format!("reading {BTF_FILE}: {error}"),
+    });
+    Ok((kernel_layout?, types?, loader))
 }
 
 fn load_hook(ebpf: &mut Ebpf, types: &Btf, name: &str, tracepoint: &str) -> Result<(), StartError> {
