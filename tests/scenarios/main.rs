@@ -17,6 +17,7 @@ mod loss;
 mod metrics;
 mod namespaces;
 mod orphan;
+mod owner;
 mod restart;
 mod salami;
 mod slow_link;

@@ -9,5 +9,6 @@ pub use http::{Response, request, write_and_read};
 pub use metrics::Metrics;
 pub use process::{Agent, AgentOptions, binary, command};
 pub use view::{
-    AgentView, ConnectionView, EventView, PeerReport, PeerView, RetransmitsView, ShrinksView,
+    AgentView, ConnectionView, EventView, HeldWorkersView, PeerReport, PeerView, ProcessView,
+    RetransmitsView, ShrinksView,
 };

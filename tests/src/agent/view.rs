@@ -37,6 +37,27 @@ pub struct RetransmitsView {
     pub window_probe: u64,
 }
 
+/// A process that holds a socket.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[allow(missing_docs, reason = "the contract's names")]
+pub struct ProcessView {
+    pub pid: u32,
+    pub comm: String,
+    pub unit: Option<String>,
+    pub executable: Option<String>,
+    pub thread: Option<u32>,
+}
+
+/// How many tasks of a service stalled connections hold.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[allow(missing_docs, reason = "the contract's names")]
+pub struct HeldWorkersView {
+    pub service: String,
+    pub held: u64,
+    pub total: u64,
+    pub stalled_connections: u64,
+}
+
 /// One peer.
 #[derive(Clone, Debug, Deserialize)]
 #[allow(missing_docs, reason = "the contract's names")]
@@ -54,6 +75,7 @@ pub struct PeerView {
     pub window_shrinks: ShrinksView,
     pub retransmits: RetransmitsView,
     pub services: Vec<u16>,
+    pub processes: Vec<ProcessView>,
     pub first_seen: String,
     pub last_seen: String,
 }
@@ -85,6 +107,7 @@ pub struct ConnectionView {
     pub ignored_segments: u64,
     pub retransmits: RetransmitsView,
     pub is_orphan: bool,
+    pub processes: Vec<ProcessView>,
     pub source: String,
 }
 
@@ -162,6 +185,13 @@ impl AgentView {
         status["sweep"]["rounds"]
             .as_f64()
             .with_context(|| format!("no number of sweeps in {status}"))
+    }
+
+    /// `held_workers` of `/v1/status`.
+    pub fn held_workers(&self) -> Result<Vec<HeldWorkersView>> {
+        let mut status = self.status()?;
+        let held = status["held_workers"].take();
+        serde_json::from_value(held).context("held_workers in /v1/status")
     }
 
     /// `/v1/peers`.

@@ -1,0 +1,128 @@
+//! Which connections want an owner, and how long they keep it.
+
+#![allow(clippy::unwrap_used, reason = "a test may fail where it stands")]
+
+mod support;
+
+use detector_core::engine::OwnerWanted;
+use detector_core::observation::{Observation, ShrinkCounts, TcpState, Totals};
+use detector_core::snapshot::{Process, StallCause};
+use std::sync::Arc;
+use support::{WALL, engine, healthy, ms, zero_window};
+
+const PEER: &str = "198.51.100.7:40000";
+
+fn process(pid: u32) -> Process {
+    Process {
+        pid,
+        comm: "nginx".to_owned(),
+        unit: Some("nginx.service".to_owned()),
+        executable: Some("/usr/sbin/nginx".to_owned()),
+        thread: None,
+    }
+}
+
+fn owner(pids: &[u32]) -> Arc<[Process]> {
+    pids.iter().map(|&pid| process(pid)).collect()
+}
+
+#[test]
+fn an_owner_is_wanted_once_data_has_been_held_up_for_a_second() {
+    let mut engine = engine();
+    engine.advance(ms(1_000), WALL);
+    let held = zero_window(PEER, ms(1_000), ms(1_000));
+    engine.observe(&held);
+    engine.observe(&healthy("198.51.100.8:40001", ms(1_000)));
+    assert_eq!(engine.owners_wanted(), []);
+    engine.advance(ms(2_000), WALL);
+    let wanted = OwnerWanted {
+        connection: held.connection,
+        inode: 4711,
+        is_stalled: false,
+    };
+    assert_eq!(engine.owners_wanted(), [wanted]);
+    engine.advance(ms(6_000), WALL);
+    let stalled = OwnerWanted {
+        is_stalled: true,
+        ..wanted
+    };
+    assert_eq!(engine.owners_wanted(), [stalled]);
+}
+
+#[test]
+fn an_owner_is_wanted_of_a_flagged_connection() {
+    let mut engine = engine();
+    engine.advance(ms(1_000), WALL);
+    engine.observe(&Observation {
+        totals: Totals {
+            shrinks: ShrinkCounts {
+                below_flight: 1,
+                ..ShrinkCounts::default()
+            },
+            ..Totals::default()
+        },
+        edge_max: Some(1_000 + 262_144),
+        retracted_max_bytes: 131_072,
+        ..healthy(PEER, ms(1_000))
+    });
+    assert_eq!(engine.owners_wanted().len(), 1);
+}
+
+#[test]
+fn an_orphan_keeps_its_owner_and_wants_no_other() {
+    let mut engine = engine();
+    engine.advance(ms(1_000), WALL);
+    let held = zero_window(PEER, ms(1_000), ms(1_000));
+    engine.observe(&held);
+    engine.advance(ms(6_000), WALL);
+    engine.set_owner(&held.connection, 4711, &owner(&[10, 11]));
+    engine.observe(&Observation {
+        at: ms(7_000),
+        state: TcpState::FinWait1,
+        is_orphan: true,
+        inode: None,
+        ..held
+    });
+    assert_eq!(engine.owners_wanted(), []);
+    let (peer, connections) = engine.peer("198.51.100.7").unwrap();
+    assert_eq!(connections[0].stall, Some(StallCause::ZeroWindow));
+    assert_eq!(connections[0].processes, [process(10), process(11)]);
+    assert_eq!(peer.processes, [process(10), process(11)]);
+}
+
+#[test]
+fn an_owner_of_another_socket_is_not_taken() {
+    let mut engine = engine();
+    engine.advance(ms(1_000), WALL);
+    let held = zero_window(PEER, ms(1_000), ms(1_000));
+    engine.observe(&held);
+    engine.set_owner(&held.connection, 4712, &owner(&[10]));
+    let unknown = zero_window("198.51.100.9:1", ms(1_000), ms(1_000));
+    engine.set_owner(&unknown.connection, 4711, &owner(&[10]));
+    assert_eq!(engine.connections()[0].processes, []);
+}
+
+#[test]
+fn processes_of_a_peer_are_those_of_its_stalled_connections_each_once_and_bounded() {
+    let mut engine = engine();
+    engine.advance(ms(1_000), WALL);
+    for port in 0..20_u32 {
+        let held = zero_window(
+            &format!("198.51.100.7:{}", 40_000 + port),
+            ms(1_000),
+            ms(1_000),
+        );
+        engine.observe(&held);
+        // Pairs share a process; each connection has a thread of its own.
+        let mut process = process(100 + port / 2);
+        process.thread = Some(1_000 + port);
+        engine.set_owner(&held.connection, 4711, &[process].into());
+    }
+    let before = engine.peer("198.51.100.7").unwrap().0;
+    assert_eq!(before.processes, []);
+    engine.advance(ms(6_000), WALL);
+    let stalled = engine.peer("198.51.100.7").unwrap().0;
+    let pids: Vec<u32> = stalled.processes.iter().map(|each| each.pid).collect();
+    assert_eq!(pids, (100..108).collect::<Vec<_>>());
+    assert!(stalled.processes.iter().all(|each| each.thread.is_none()));
+}

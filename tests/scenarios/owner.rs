@@ -1,0 +1,200 @@
+//! Whoever holds the socket of a stalled connection is named, also after it has closed it; and
+//! workers that wait for peers that do not read are counted. An event loop that merely owns such
+//! connections is not held by them.
+
+use crate::stage::{WITHIN_SWEEPS, both_families, suffix};
+use anyhow::{Context, Result, bail, ensure};
+use detector_tests::agent::{Agent, HeldWorkersView};
+use detector_tests::expect;
+use detector_tests::lab::{Child, Family, Namespace, require};
+use detector_tests::peers::KernelPeer;
+use detector_tests::servers::{Nginx, NginxSettings};
+use detector_tests::story::Story;
+use std::fs::File;
+use std::net::{SocketAddr, TcpStream};
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+const LARGE_BYTES: u64 = 64 << 20;
+/// A count of held tasks comes every five seconds, after the stall is one.
+const WITHIN_COUNTS: Duration = Duration::from_secs(20);
+const SERVER_PATIENCE: Duration = Duration::from_secs(10);
+
+both_families!(
+    nginx_is_named_not_held_and_remembered,
+    threads_that_wait_in_a_write_are_held,
+    prefork_workers_are_held,
+);
+
+fn nginx_is_named_not_held_and_remembered(family: Family) -> Result<()> {
+    Story::play(&suffix("owner-nginx", family), family, |story| {
+        let agent = Agent::start(story.folder())?;
+        let ip = story.lab.addresses.server(family);
+        let nginx = Nginx::start(story.server(), ip, story.folder(), NginxSettings::default())?;
+        let client = ask(story, nginx.address())?;
+        let peer = client.address()?.ip();
+        let named = agent.wait_connection(peer, "its owner", WITHIN_SWEEPS, |seen| {
+            seen.stall.is_some() && !seen.processes.is_empty()
+        })?;
+        let owner = named.processes.first().context("an owner")?;
+        ensure!(owner.comm == "nginx", "{named:?}");
+        ensure!(parent_of(owner.pid)? == nginx.pid(), "{named:?}");
+        agent.wait_peer(peer, "its owner", WITHIN_SWEEPS, |seen| {
+            seen.processes.iter().any(|each| each.pid == owner.pid)
+        })?;
+        let executable = owner.executable.as_deref().context("an executable")?;
+        let held = wait_held(&agent, executable, |held| held.stalled_connections >= 1)?;
+        ensure!(held.held == 0 && held.total >= 2, "{held:?}");
+
+        drop(nginx);
+        let orphan =
+            agent.wait_connection(peer, "an orphan", WITHIN_SWEEPS, |seen| seen.is_orphan)?;
+        ensure!(orphan.processes.first() == Some(owner), "{orphan:?}");
+        Ok(())
+    })
+}
+
+fn threads_that_wait_in_a_write_are_held(family: Family) -> Result<()> {
+    Story::play(&suffix("owner-threads", family), family, |story| {
+        let agent = Agent::start(story.folder())?;
+        let (server, address) = start_python(story, family)?;
+        let clients = [ask(story, address)?, ask(story, address)?];
+        let peer = clients[0].address()?.ip();
+        let named = agent.wait_connection(peer, "the writing thread", WITHIN_COUNTS, |seen| {
+            seen.processes
+                .iter()
+                .any(|process| process.thread.is_some())
+        })?;
+        let owner = named.processes.first().context("an owner")?;
+        ensure!(owner.pid == server.pid(), "{named:?}");
+        // The first thread accepts; others serve.
+        ensure!(owner.thread != Some(owner.pid), "{named:?}");
+        let executable = owner.executable.as_deref().context("an executable")?;
+        let held = wait_held(&agent, executable, |held| held.held >= 2)?;
+        ensure!(held.total > held.held, "{held:?}");
+        let labels = [("service", held.service.as_str())];
+        let value = agent.metrics()?.value("detector_held_workers", &labels)?;
+        ensure!(value >= 2.0, "{value} in the metrics, {held:?}");
+        Ok(())
+    })
+}
+
+fn prefork_workers_are_held(family: Family) -> Result<()> {
+    Story::play(&suffix("owner-prefork", family), family, |story| {
+        let agent = Agent::start(story.folder())?;
+        let (server, address) = start_apache(story, family)?;
+        let clients = [
+            ask(story, address)?,
+            ask(story, address)?,
+            ask(story, address)?,
+        ];
+        let peer = clients[0].address()?.ip();
+        let what = "all three workers";
+        let seen = agent.wait_peer(peer, what, WITHIN_COUNTS, |seen| seen.processes.len() == 3)?;
+        for process in &seen.processes {
+            ensure!(parent_of(process.pid)? == server.pid(), "{seen:?}");
+        }
+        let executable = seen.processes[0]
+            .executable
+            .as_deref()
+            .context("an executable")?;
+        wait_held(&agent, executable, |held| held.held >= 3).map(drop)
+    })
+}
+
+/// A client that asks for much and reads nothing.
+fn ask(story: &Story, server: SocketAddr) -> Result<KernelPeer> {
+    let mut client = KernelPeer::connect(&story.lab.client, server)?;
+    client.request("/large")?;
+    Ok(client)
+}
+
+/// Waits for the tasks of the service that runs `executable`, or of the unit the test runs in.
+fn wait_held(
+    agent: &Agent,
+    executable: &str,
+    is_met: impl Fn(&HeldWorkersView) -> bool,
+) -> Result<HeldWorkersView> {
+    let what = format!("held workers of {executable}");
+    expect::until(&what, WITHIN_COUNTS, || {
+        let services = agent.held_workers()?;
+        let of_executable = format!("({executable})");
+        let mut found = services.into_iter().filter(|each| {
+            let is_unit = !each.service.ends_with(')');
+            is_unit || each.service.ends_with(&of_executable)
+        });
+        Ok(found.find(|each| is_met(each)))
+    })
+    .with_context(|| format!("agent says {:?}", agent.held_workers()))
+}
+
+fn parent_of(pid: u32) -> Result<u32> {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat"))?;
+    let rest = stat.rsplit_once(')').context("a command")?.1;
+    let parent = rest.split_whitespace().nth(1).context("a parent")?;
+    Ok(parent.parse()?)
+}
+
+fn start_python(story: &Story, family: Family) -> Result<(Child, SocketAddr)> {
+    require(&[("python3", "python3")])?;
+    let address = SocketAddr::new(story.lab.addresses.server(family), 8_000);
+    let mut command = Command::new("python3");
+    command
+        .args(["-m", "http.server", "8000", "--bind"])
+        .arg(address.ip().to_string())
+        .arg("--directory")
+        .arg(story.folder());
+    start(story, command, address).map(|server| (server, address))
+}
+
+fn start_apache(story: &Story, family: Family) -> Result<(Child, SocketAddr)> {
+    require(&[("apache2", "apache2")])?;
+    let address = SocketAddr::new(story.lab.addresses.server(family), 80);
+    let folder = story.folder();
+    let configuration = folder.join("apache.conf");
+    std::fs::write(&configuration, configure_apache(address, folder))?;
+    let mut command = Command::new("apache2");
+    command.args(["-D", "FOREGROUND", "-f"]).arg(&configuration);
+    start(story, command, address).map(|server| (server, address))
+}
+
+fn configure_apache(address: SocketAddr, folder: &Path) -> String {
+    format!(
+        "ServerRoot /usr/lib/apache2
+ServerName server
+Listen {address}
+PidFile {folder}/apache.pid
+ErrorLog {folder}/apache-error.log
+LoadModule mpm_prefork_module modules/mod_mpm_prefork.so
+LoadModule authz_core_module modules/mod_authz_core.so
+StartServers 4
+MinSpareServers 2
+MaxRequestWorkers 8
+TimeOut 300
+User www-data
+DocumentRoot {folder}
+",
+        folder = folder.display()
+    )
+}
+
+fn start(story: &Story, mut command: Command, address: SocketAddr) -> Result<Child> {
+    // The file's size is what matters: it is sparse and costs nothing.
+    File::create(story.folder().join("large"))?.set_len(LARGE_BYTES)?;
+    let log = story.folder().join("server.log");
+    command
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(File::create(&log)?);
+    let namespace: &Namespace = story.server();
+    namespace.place(&mut command);
+    let mut child = Child::start(command)?;
+    expect::until("the server accepts connections", SERVER_PATIENCE, || {
+        if let Some(status) = child.status()? {
+            bail!("it ended early ({status}), see {}", log.display());
+        }
+        namespace.enter(|| Ok(TcpStream::connect(address).ok().map(drop)))
+    })?;
+    Ok(child)
+}
