@@ -1,5 +1,5 @@
-//! Start and stop: ready in time, clean end on SIGTERM and SIGINT, and an exit code with a clear
-//! reason for each start that cannot be.
+//! Start and stop: ready in time, clean end on SIGTERM and SIGINT, the service manager told of each
+//! step, and an exit code with a clear reason for each start that cannot be.
 
 use anyhow::{Context, Result, ensure};
 use detector_tests::agent::{Agent, AgentOptions, binary, command};
@@ -7,6 +7,7 @@ use detector_tests::lab::{Child, require};
 use detector_tests::story::{alone, in_folder};
 use nix::sys::signal::Signal;
 use std::fs::File;
+use std::os::unix::net::UnixDatagram;
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Duration;
@@ -45,6 +46,51 @@ fn stops_within_two_seconds() -> Result<()> {
         }
         Ok(())
     })
+}
+
+#[test]
+fn service_manager_is_told() -> Result<()> {
+    in_folder("service-manager", |folder| {
+        let path = folder.join("notify.sock");
+        let manager = UnixDatagram::bind(&path)?;
+        manager.set_read_timeout(Some(Duration::from_secs(10)))?;
+        let mut run = with_own_places(command(&["run"])?, folder);
+        run.env("NOTIFY_SOCKET", &path)
+            .env("WATCHDOG_USEC", "300000")
+            .stdout(Stdio::null())
+            .stderr(File::create(folder.join("stderr.log"))?);
+        let mut agent = Child::start(run)?;
+        ensure!(told(&manager)? == "READY=1\n", "not ready first");
+        for _ in 0..3 {
+            wait_told(&manager, "WATCHDOG=1\n")?;
+        }
+        agent.signal(Signal::SIGHUP)?;
+        wait_told(&manager, "RELOADING=1\nMONOTONIC_USEC=")?;
+        wait_told(&manager, "READY=1\n")?;
+        agent.signal(Signal::SIGTERM)?;
+        wait_told(&manager, "STOPPING=1\n")?;
+        let status = agent.wait(Duration::from_secs(2))?;
+        ensure!(status.success(), "ended with {status}");
+        Ok(())
+    })
+}
+
+/// The next message to the service manager.
+fn told(manager: &UnixDatagram) -> Result<String> {
+    let mut message = [0; 256];
+    let length = manager.recv(&mut message).context("nothing was told")?;
+    Ok(String::from_utf8_lossy(&message[..length]).into_owned())
+}
+
+/// Waits for a message that begins so; only signs of life may come before it.
+fn wait_told(manager: &UnixDatagram, begin: &str) -> Result<()> {
+    loop {
+        let message = told(manager)?;
+        if message.starts_with(begin) {
+            return Ok(());
+        }
+        ensure!(message == "WATCHDOG=1\n", "told {message:?}, not {begin:?}");
+    }
 }
 
 #[test]
