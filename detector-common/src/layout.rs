@@ -42,11 +42,13 @@ pub struct KernelLayout {
     pub snd_wscale: BitField,
     /// `struct sk_buff.data`, pointer.
     pub skb_data: Offset,
-    /// `struct sk_buff.len`, u32.
-    pub skb_len: Offset,
+    /// BTF type number of `struct tcp_sock`, 0 where the kernel has no `bpf_rdonly_cast`.
+    pub tcp_sock_type: u64,
+    /// BTF type number of `struct tcphdr`, 0 where the kernel has no `bpf_rdonly_cast`.
+    pub tcphdr_type: u64,
+
     /// `struct tcp_sock.snd_nxt`, u32.
     pub snd_nxt: Offset,
-
     /// `struct sock_common.skc_family`, u16.
     pub skc_family: Offset,
     /// `struct sock_common.skc_state`, u8 (volatile).
@@ -112,9 +114,19 @@ pub struct KernelLayout {
 
     /// 1 when `trace_tcp_retransmit_skb` has the third argument `err`, else 0.
     pub retransmit_has_err: u64,
+    /// `struct sk_buff.cb`, 48 bytes: at `tcp_probe` a `struct tcp_skb_cb`.
+    pub skb_cb: Offset,
+    /// `struct tcp_skb_cb.seq`, u32.
+    pub skb_cb_seq: Offset,
+    /// `struct tcp_skb_cb.end_seq`, u32.
+    pub skb_cb_end_seq: Offset,
+    /// `struct tcp_skb_cb.ack_seq`, u32: the newest acknowledgement of merged segments.
+    pub skb_cb_ack_seq: Offset,
+    /// Fills the last cache line; always 0.
+    pub reserved: [u64; 3],
 }
 
-const _: () = assert!(size_of::<KernelLayout>() == 36 * 8 + 2 * 16);
+const _: () = assert!(size_of::<KernelLayout>() == 44 * 8 + 2 * 16);
 
 impl KernelLayout {
     /// Every offset absent: what the object holds before the agent has set the real ones.
@@ -162,8 +174,14 @@ impl KernelLayout {
         icsk_pending: ABSENT,
         icsk_backoff: ABSENT,
         icsk_probes_out: ABSENT,
-        skb_len: ABSENT,
+        skb_cb: ABSENT,
+        skb_cb_seq: ABSENT,
+        skb_cb_end_seq: ABSENT,
+        skb_cb_ack_seq: ABSENT,
         skb_data: ABSENT,
         retransmit_has_err: 0,
+        tcp_sock_type: 0,
+        tcphdr_type: 0,
+        reserved: [0; 3],
     };
 }

@@ -24,3 +24,10 @@ pub const RETRANSMIT_PROGRAM: &str = "det_retransmit";
 pub const STATE_PROGRAM: &str = "det_set_state";
 /// Pass over all sockets of one network namespace, `iter/tcp`.
 pub const SWEEP_PROGRAM: &str = "det_sweep";
+
+/// Number of the call to `bpf_rdonly_cast` in the object.
+///
+/// It is no helper but a kernel function, which a program calls by its BTF number. That number is
+/// known only on the running kernel, so the agent looks for calls with this number (no helper has
+/// it) and puts the true one in.
+pub const RDONLY_CAST_CALL: u32 = 0x5ca5_7de7;

@@ -36,7 +36,7 @@ enum Shape {
     Integer(u64, fn(&mut KernelLayout) -> &mut Offset),
     /// A pointer.
     Pointer(fn(&mut KernelLayout) -> &mut Offset),
-    /// A struct of that many bytes.
+    /// A struct or array of that many bytes.
     Block(u64, fn(&mut KernelLayout) -> &mut Offset),
     /// A bit field within one byte, or a whole byte, of at least that many bits.
     Bits(u32, fn(&mut KernelLayout) -> &mut BitField),
@@ -49,7 +49,7 @@ impl fmt::Debug for Shape {
         match self {
             Self::Integer(bytes, _) => write!(f, "{}-bit integer", bytes * 8),
             Self::Pointer(_) => write!(f, "pointer"),
-            Self::Block(bytes, _) => write!(f, "{bytes}-byte struct"),
+            Self::Block(bytes, _) => write!(f, "{bytes}-byte struct or array"),
             Self::Bits(bits, _) => write!(f, "field of {bits} to 8 bits within one byte"),
             Self::Anchor => write!(f, "member at offset 0"),
         }
@@ -119,7 +119,10 @@ const ROWS: &[Row] = &[
     required("tcp_sock", "inet_conn.icsk_backoff", Integer(1, |l| &mut l.icsk_backoff)),
     required("tcp_sock", "inet_conn.icsk_probes_out", Integer(1, |l| &mut l.icsk_probes_out)),
 
-    required("sk_buff", "len", Integer(4, |l| &mut l.skb_len)),
+    required("sk_buff", "cb", Block(48, |l| &mut l.skb_cb)),
+    required("tcp_skb_cb", "seq", Integer(4, |l| &mut l.skb_cb_seq)),
+    required("tcp_skb_cb", "end_seq", Integer(4, |l| &mut l.skb_cb_end_seq)),
+    required("tcp_skb_cb", "ack_seq", Integer(4, |l| &mut l.skb_cb_ack_seq)),
     required("sk_buff", "data", Pointer(|l| &mut l.skb_data)),
 ];
 

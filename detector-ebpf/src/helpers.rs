@@ -3,6 +3,7 @@
 use crate::kernel_memory::KernelPointer;
 use aya_ebpf::helpers::{bpf_ktime_get_ns, bpf_probe_read_kernel, generated};
 use aya_ebpf::programs::BtfTracePointContext;
+use detector_common::names;
 
 /// Nanoseconds of `CLOCK_MONOTONIC`.
 #[inline(always)]
@@ -19,6 +20,21 @@ pub fn tcp_sock(sock: KernelPointer) -> Option<KernelPointer> {
     let tcp = unsafe { generated::bpf_skc_to_tcp_sock(sock.as_ptr()) };
     let tcp = KernelPointer::new(tcp);
     if tcp.is_null() { None } else { Some(tcp) }
+}
+
+/// Gives a kernel address a BTF type, so that its fields can be loaded without a helper; the
+/// verifier turns the call into a move. `type_number` must be a constant to the verifier.
+///
+/// Only reached where the agent found the kernel function and set the type numbers in
+/// `DET_LAYOUT`; elsewhere the agent replaces the call and the verifier drops the branch.
+#[inline(always)]
+pub fn rdonly_cast(address: u64, type_number: u64) -> KernelPointer {
+    type Cast = unsafe extern "C" fn(u64, u64) -> *const u8;
+    // SAFETY: LLVM turns the call of a constant address into a call of that number, as for every
+    // helper; the agent puts the kernel function's number in its place.
+    let cast: Cast = unsafe { core::mem::transmute(names::RDONLY_CAST_CALL as usize) };
+    // SAFETY: the kernel function only changes what the verifier knows.
+    KernelPointer::new(unsafe { cast(address, type_number) })
 }
 
 /// Reads plain bytes at a kernel address that has no BTF type; `None` if the address faults.

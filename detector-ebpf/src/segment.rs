@@ -10,11 +10,17 @@ use crate::kernel_memory::KernelPointer;
 use bytemuck::{Pod, Zeroable};
 use detector_common::counter::Counter;
 
-const FIN: u16 = 0x01;
 const SYN: u16 = 0x02;
 const RST: u16 = 0x04;
 /// NOP, NOP, kind 8, length 10: the timestamp option where every common stack puts it.
 const TIMESTAMP_HEADER: u32 = 0x0101_080a;
+
+/// Where the acknowledgement number stands in a TCP header (RFC 9293 section 3.1).
+const ACK_OFFSET: u64 = 8;
+/// Where data offset and flags stand.
+const FLAGS_OFFSET: u64 = 12;
+/// Where the window stands.
+const WINDOW_OFFSET: u64 = 14;
 
 /// Bytes 8 to 15 of the TCP header, network order.
 #[repr(C)]
@@ -23,6 +29,26 @@ struct AckPart {
     ack: u32,
     offset_and_flags: u16,
     window: u16,
+}
+
+/// A load where the kernel lets the address be cast to `struct tcphdr`, else a helper call, which
+/// alone costs more than everything else a healthy acknowledgement needs.
+#[inline(always)]
+fn read_ack_part(header: u64) -> Option<AckPart> {
+    let type_number = global!(DET_LAYOUT.tcphdr_type);
+    if type_number != 0 {
+        let tcphdr = helpers::rdonly_cast(header, type_number);
+        return Some(AckPart {
+            ack: tcphdr.load_u32(ACK_OFFSET),
+            offset_and_flags: tcphdr.load_u16(FLAGS_OFFSET),
+            window: tcphdr.load_u16(WINDOW_OFFSET),
+        });
+    }
+    let part = helpers::read_kernel(header.wrapping_add(ACK_OFFSET));
+    if part.is_none() {
+        count(Counter::HeaderReadsFailed);
+    }
+    part
 }
 
 /// First options word and timestamp value, network order.
@@ -38,8 +64,9 @@ struct TimestampPart {
 pub struct IncomingSegment {
     skb: KernelPointer,
     data: u64,
-    /// Acknowledgement number.
-    pub ack: u32,
+    /// Acknowledgement number in the header: never newer than that of [`Self::numbers`], so an edge
+    /// made of it is never too far right.
+    pub header_ack: u32,
     /// Window as sent, not shifted.
     pub raw_window: u16,
     offset_and_flags: u16,
@@ -50,14 +77,11 @@ impl IncomingSegment {
     #[inline(always)]
     pub fn read(skb: KernelPointer) -> Option<Self> {
         let data = skb.load_pointer(global!(DET_LAYOUT.skb_data)).address();
-        let Some(part) = helpers::read_kernel::<AckPart>(data.wrapping_add(8)) else {
-            count(Counter::HeaderReadsFailed);
-            return None;
-        };
+        let part = read_ack_part(data)?;
         Some(Self {
             skb,
             data,
-            ack: u32::from_be(part.ack),
+            header_ack: u32::from_be(part.ack),
             raw_window: u16::from_be(part.window),
             offset_and_flags: u16::from_be(part.offset_and_flags),
         })
@@ -69,18 +93,21 @@ impl IncomingSegment {
         self.offset_and_flags & (RST | SYN) == 0
     }
 
-    /// Sequence number and sequence number after its end.
+    /// Sequence number, sequence number after its end, and acknowledgement.
+    ///
+    /// From the kernel's own notes on the segment, not from its header: where segments waited for a
+    /// process that held the socket, `tcp_add_backlog` merges them and leaves the oldest header
+    /// with the newest window. Old acknowledgement and new window together would be a right edge
+    /// that nobody ever offered.
     #[inline(always)]
-    pub fn sequence(&self) -> Option<(u32, u32)> {
-        let Some(seq) = helpers::read_kernel::<u32>(self.data.wrapping_add(4)) else {
-            count(Counter::HeaderReadsFailed);
-            return None;
-        };
-        let seq = u32::from_be(seq);
-        let length = self.skb.load_u32(global!(DET_LAYOUT.skb_len));
-        let payload = length.saturating_sub(self.header_bytes());
-        let fin = u32::from(self.offset_and_flags & FIN);
-        Some((seq, seq.wrapping_add(payload).wrapping_add(fin)))
+    pub fn numbers(&self) -> (u32, u32, u32) {
+        let notes = global!(DET_LAYOUT.skb_cb);
+        let note = |offset: u64| self.skb.load_u32(notes.wrapping_add(offset));
+        (
+            note(global!(DET_LAYOUT.skb_cb_seq)),
+            note(global!(DET_LAYOUT.skb_cb_end_seq)),
+            note(global!(DET_LAYOUT.skb_cb_ack_seq)),
+        )
     }
 
     /// Timestamp value, if the option stands first and aligned, as every common stack sends it.

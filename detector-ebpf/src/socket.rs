@@ -53,6 +53,17 @@ impl TcpSocket {
         helpers::tcp_sock(sock).map(Self)
     }
 
+    /// The TCP socket at `tcp_probe`, which only ever sees full TCP sockets: without a call where
+    /// the kernel lets a pointer be cast.
+    #[inline(always)]
+    pub fn from_established(sock: KernelPointer) -> Option<Self> {
+        let type_number = global!(DET_LAYOUT.tcp_sock_type);
+        if type_number == 0 {
+            return Self::from_sock(sock);
+        }
+        Some(Self(helpers::rdonly_cast(sock.address(), type_number)))
+    }
+
     u32_fields! {
         /// First sequence number not yet acknowledged.
         snd_una;

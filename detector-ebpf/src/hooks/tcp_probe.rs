@@ -23,7 +23,7 @@ use detector_common::window::{self, Acceptance, Retreat, Segment, Sender};
 
 #[btf_tracepoint(function = "tcp_probe")]
 fn det_tcp_probe(context: BtfTracePointContext) -> Option<()> {
-    let Some(tcp) = TcpSocket::from_sock(helpers::argument(&context, 0)) else {
+    let Some(tcp) = TcpSocket::from_established(helpers::argument(&context, 0)) else {
         count(Counter::SocketsNotTcp);
         return None;
     };
@@ -49,7 +49,7 @@ fn is_healthy(tcp: TcpSocket, segment: &IncomingSegment, snd_wnd: u32, window_by
         return true;
     }
     let edge = window::edge(tcp.snd_una(), snd_wnd);
-    !window::is_after(edge, window::edge(segment.ack, window_bytes))
+    !window::is_after(edge, window::edge(segment.header_ack, window_bytes))
 }
 
 /// Not inlined: keeps the healthy path's registers and code small.
@@ -58,12 +58,12 @@ fn suspect(tcp: TcpSocket, segment: &IncomingSegment, window_bytes: u32) -> Opti
     if !segment.carries_window() {
         return None;
     }
-    let (seq, end_seq) = segment.sequence()?;
+    let (seq, end_seq, ack) = segment.numbers();
     let sender = sender(tcp);
     let offered = Segment {
         seq,
         end_seq,
-        ack: segment.ack,
+        ack,
         window: window_bytes,
         timestamp: segment.timestamp(),
     };

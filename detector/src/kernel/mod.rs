@@ -5,6 +5,7 @@
 //! [`KernelStatus`] when asked. Never: judging, HTTP.
 
 mod capability;
+mod cast;
 pub(crate) mod check;
 mod collect;
 mod counters;
