@@ -36,12 +36,13 @@ fn what(event: &Event) -> String {
             .get(name)
             .map(|number| humane::measure(name, *number))
     };
-    let lasted = evidence("stalled_seconds")
-        .or_else(|| evidence("zero_window_seconds"))
-        .map_or(String::new(), |span| format!(" for {span}"));
+    let lasted = evidence("stalled_seconds").map_or(String::new(), |span| format!(" for {span}"));
     match event.event {
         EventType::Episode => {
-            return format!("zero window ended{}", lasted.replace("for", "after"));
+            let lasted = evidence("episode_seconds");
+            return lasted.map_or("zero window ended".to_owned(), |span| {
+                format!("zero window ended after {span}")
+            });
         }
         EventType::Cleared => return format!("{} is over", event.kind.label().replace('-', " ")),
         EventType::Flag => {}
@@ -53,7 +54,7 @@ fn what(event: &Event) -> String {
         },
         FlagKind::ZeroWindowStall => format!("zero window{lasted}"),
         FlagKind::SmallWindowStall => format!("window too small for the next segment{lasted}"),
-        FlagKind::Dribble => match evidence("goodput_bytes_per_second") {
+        FlagKind::Dribble => match evidence("drain_bytes_per_second") {
             Some(pace) => format!("reads only {pace}"),
             None => "reads at a dribble".to_owned(),
         },
@@ -118,6 +119,17 @@ pub(crate) mod tests {
             "198.51.100.7: zero window for 5.0 s on 192.0.2.1:80, 4.2 MB pinned \
              (zero-window-stall, sweep)"
         );
+    }
+
+    #[test]
+    fn an_episode_tells_its_own_length_and_a_dribble_its_pace() {
+        let numbers = [("episode_seconds", 7.9), ("stalled_seconds", 900.0)];
+        let mut episode = event(1, FlagKind::ZeroWindowStall, &numbers);
+        episode.event = EventType::Episode;
+        assert!(event_line(&episode).contains("zero window ended after 7.9 s"));
+        let pace = [("drain_bytes_per_second", 120.0)];
+        let dribble = event(1, FlagKind::Dribble, &pace);
+        assert!(event_line(&dribble).contains("reads only 120 B/s"));
     }
 
     #[test]

@@ -22,6 +22,7 @@ use detector_core::time::Moment;
 use rustix::event::{PollFd, PollFlags, Timespec};
 use rustix::time::{ClockId, clock_gettime};
 use std::io::Read;
+use std::os::fd::{AsFd, AsRawFd};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::sync::mpsc::Sender;
@@ -236,12 +237,14 @@ impl Sweeper {
             .get(Counter::ConnectionsMade)
             .saturating_sub(counts.get(Counter::ConnectionsForgotten) + progress.collected);
         let programs = program_statuses(&self.ebpf);
+        let recursion_misses = recursion_misses(&self.ebpf);
         self.shared.update(|status| {
             let swept = counts.get(Counter::SocketsSwept);
             status.records_lost = counts.losses();
             status
                 .records_lost
                 .push(("sweep_failed", progress.failures));
+            status.records_lost.push(("recursion", recursion_misses));
             status.sweep_seconds = round.cost.as_secs_f64();
             status.sweep_sockets = swept.saturating_sub(status.sweep_sockets_total);
             status.sweep_sockets_total = swept;
@@ -293,6 +296,24 @@ fn program_statuses(ebpf: &Ebpf) -> Vec<ProgramStatus> {
         .collect()
 }
 
+/// Runs the kernel left out because the program was running on that CPU already (from 5.12 on).
+fn recursion_misses(ebpf: &Ebpf) -> u64 {
+    ebpf.programs()
+        .filter_map(|(_, program)| {
+            let fd = program.fd().ok()?.as_fd().as_raw_fd();
+            let details = std::fs::read_to_string(format!("/proc/self/fdinfo/{fd}")).ok()?;
+            parse_recursion_misses(&details)
+        })
+        .sum()
+}
+
+fn parse_recursion_misses(details: &str) -> Option<u64> {
+    let line = details
+        .lines()
+        .find_map(|line| line.strip_prefix("recursion_misses:"))?;
+    line.trim().parse().ok()
+}
+
 /// The time from one round to the next that keeps the cost within its share.
 fn governed_interval(wanted: Duration, round: Round) -> Duration {
     let share = if round.rows == 0 {
@@ -320,6 +341,13 @@ fn duration_of(time: Timespec) -> Duration {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn recursion_misses_are_read_where_the_kernel_tells_them() {
+        let details = "pos:\t0\nrun_cnt:\t7\nrecursion_misses:\t3\n";
+        assert_eq!(parse_recursion_misses(details), Some(3));
+        assert_eq!(parse_recursion_misses("pos:\t0\n"), None);
+    }
 
     fn round(rows: u64, cost: Duration) -> Round {
         Round {
