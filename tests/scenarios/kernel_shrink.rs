@@ -1,6 +1,7 @@
 //! Real kernels shrink, too. One with `net.ipv4.tcp_shrink_window=1` whose receive buffer is cut
-//! takes back window politely, and the same without the switch does not. One whose receive buffer
-//! is overrun answers a window of zero with data in flight. The agent sees what a capture shows.
+//! takes back window politely; the same without the switch does not, and one with the switch that
+//! just reads raises no warning. One whose receive buffer is overrun answers a window of zero with
+//! data in flight. The agent sees what a capture shows.
 
 use crate::stage::{WITHIN_SWEEPS, both_families, suffix, wait_sweeps};
 use anyhow::{Context, Result, ensure};
@@ -16,6 +17,7 @@ use std::time::Duration;
 both_families!(
     kernel_that_may_shrink_does,
     kernel_that_may_not_shrink_does_not,
+    kernel_that_may_shrink_and_reads_is_no_warning,
     overrun_kernel_retracts_to_zero,
 );
 
@@ -54,6 +56,31 @@ fn kernel_that_may_not_shrink_does_not(family: Family) -> Result<()> {
             "{seen:?}"
         );
         ensure!(agent.flags(client.address()?.ip())?.is_empty());
+        Ok(())
+    })
+}
+
+fn kernel_that_may_shrink_and_reads_is_no_warning(family: Family) -> Result<()> {
+    Story::play(&suffix("kernel-shrink-reader", family), family, |story| {
+        let agent = Agent::start(story.folder())?;
+        story.lab.client.sysctl("ipv4/tcp_shrink_window", "1")?;
+        let server = TinyServer::start(story.server(), story.lab.addresses.server(family))?;
+        let mut client = KernelPeer::connect(&story.lab.client, server.address())?;
+        client.request("/bytes/5000000")?;
+        client.read(5_000_000)?;
+        wait_sweeps(&agent, 2)?;
+        let peer = client.address()?.ip();
+        let flags = agent.flags(peer)?;
+        ensure!(
+            flags.iter().all(|flag| flag.severity == "info"),
+            "a reading kernel is accused: {flags:?}"
+        );
+        let seen = agent.peer(peer)?;
+        ensure!(
+            seen.as_ref()
+                .is_none_or(|seen| seen.severity == "info" && seen.stalled_connections == 0),
+            "{seen:?}"
+        );
         Ok(())
     })
 }

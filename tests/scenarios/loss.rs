@@ -1,6 +1,7 @@
-//! Packets lost on the way are `loss`, not window probes, and blame nobody for shrinking.
+//! Packets lost on the way are `loss`, not window probes, and blame nobody for shrinking. The quiet
+//! twin is the same download on a link that loses nothing.
 
-use crate::stage::{WITHIN_SWEEPS, both_families, suffix, wait_sweeps};
+use crate::stage::{WITHIN_SWEEPS, both_families, expect_unblamed, suffix, wait_sweeps};
 use anyhow::{Result, ensure};
 use detector_tests::agent::Agent;
 use detector_tests::lab::{Family, drop_incoming};
@@ -10,7 +11,7 @@ use detector_tests::story::Story;
 
 const ANSWER_BYTES: usize = 2_000_000;
 
-both_families!(lost_packets_are_loss);
+both_families!(lost_packets_are_loss, lossless_link_is_not_mentioned);
 
 fn lost_packets_are_loss(family: Family) -> Result<()> {
     Story::play(&suffix("loss", family), family, |story| {
@@ -30,6 +31,25 @@ fn lost_packets_are_loss(family: Family) -> Result<()> {
         ensure!(seen.window_shrinks.total() == 0, "{seen:?}");
         let flags = agent.flags(peer)?;
         ensure!(flags.is_empty(), "loss alone accuses nobody: {flags:?}");
+        Ok(())
+    })
+}
+
+fn lossless_link_is_not_mentioned(family: Family) -> Result<()> {
+    Story::play(&suffix("lossless", family), family, |story| {
+        let agent = Agent::start(story.folder())?;
+        let server = TinyServer::start(story.server(), story.lab.addresses.server(family))?;
+        let mut client = KernelPeer::connect(&story.lab.client, server.address())?;
+        client.request(&format!("/bytes/{ANSWER_BYTES}"))?;
+        client.read(ANSWER_BYTES)?;
+        let peer = client.address()?.ip();
+        expect_unblamed(&agent, peer)?;
+        let seen = agent.peer(peer)?;
+        ensure!(
+            seen.as_ref()
+                .is_none_or(|seen| seen.retransmits.window_probe == 0),
+            "{seen:?}"
+        );
         Ok(())
     })
 }

@@ -1,7 +1,8 @@
 //! Sockets in other network namespaces are swept too, also in one that was made after the agent
-//! started, named (as by `ip netns`) or not (as a container's), and carry its number.
+//! started, named (as by `ip netns`) or not (as a container's), and carry its number. Their quiet
+//! twins are half closed readers in the same namespaces, beside which a stall is still found.
 
-use crate::stage::{CraftedStage, WITHIN_SWEEPS};
+use crate::stage::{CraftedStage, WITHIN_SWEEPS, both_families, expect_unblamed, suffix};
 use anyhow::{Context, Result, ensure};
 use detector_tests::acts;
 use detector_tests::agent::Agent;
@@ -12,30 +13,75 @@ use detector_tests::story::Story;
 use std::process::Command;
 use std::time::Duration;
 
-#[test]
-fn namespace_made_after_the_agent_is_swept() -> Result<()> {
-    Story::play("late-namespace", Family::V4, |story| {
+const ANSWER_BYTES: u64 = 500_000;
+
+both_families!(
+    namespace_made_after_the_agent_is_swept,
+    reader_in_a_late_namespace_is_not_mentioned,
+    namespace_of_a_container_is_swept,
+    reader_in_a_container_is_not_mentioned,
+);
+
+fn namespace_made_after_the_agent_is_swept(family: Family) -> Result<()> {
+    Story::play(&suffix("late-namespace", family), family, |story| {
         let agent = Agent::start(story.folder())?;
         let late = Lab::build()?;
-        let addresses = story.lab.addresses;
-        let tun = late
-            .server
-            .enter(move || tun_with_addresses(Lab::TUN, &addresses))?;
-        let stage = CraftedStage::set_in(&late.server, tun, story)?;
+        let stage = set_in(&late.server, story)?;
         expect_swept(&agent, &stage, &late.server)
     })
 }
 
-#[test]
-fn namespace_of_a_container_is_swept() -> Result<()> {
-    Story::play("container", Family::V6, |story| {
+fn reader_in_a_late_namespace_is_not_mentioned(family: Family) -> Result<()> {
+    Story::play(&suffix("late-namespace-reader", family), family, |story| {
+        let agent = Agent::start(story.folder())?;
+        let late = Lab::build()?;
+        let stage = set_in(&late.server, story)?;
+        expect_only_stall_blamed(&agent, &stage, &late.server)
+    })
+}
+
+fn namespace_of_a_container_is_swept(family: Family) -> Result<()> {
+    Story::play(&suffix("container", family), family, |story| {
         let agent = Agent::start(story.folder())?;
         let (_container, namespace) = start_container()?;
-        let addresses = story.lab.addresses;
-        let tun = namespace.enter(move || tun_with_addresses(Lab::TUN, &addresses))?;
-        let stage = CraftedStage::set_in(&namespace, tun, story)?;
+        let stage = set_in(&namespace, story)?;
         expect_swept(&agent, &stage, &namespace)
     })
+}
+
+fn reader_in_a_container_is_not_mentioned(family: Family) -> Result<()> {
+    Story::play(&suffix("container-reader", family), family, |story| {
+        let agent = Agent::start(story.folder())?;
+        let (_container, namespace) = start_container()?;
+        let stage = set_in(&namespace, story)?;
+        expect_only_stall_blamed(&agent, &stage, &namespace)
+    })
+}
+
+fn set_in(namespace: &Namespace, story: &Story) -> Result<CraftedStage> {
+    let addresses = story.lab.addresses;
+    let tun = namespace.enter(move || tun_with_addresses(Lab::TUN, &addresses))?;
+    CraftedStage::set_in(namespace, tun, story)
+}
+
+/// A reader raises nothing; a stall of the same address then shows that the namespace was watched,
+/// and is the only one.
+fn expect_only_stall_blamed(
+    agent: &Agent,
+    stage: &CraftedStage,
+    namespace: &Namespace,
+) -> Result<()> {
+    let reader = stage.connect(4_002, Profile::default())?;
+    let request = format!("GET /bytes/{ANSWER_BYTES} HTTP/1.1\r\nHost: server\r\n\r\n");
+    reader.say().payload(request.as_bytes()).fin().send()?;
+    acts::read_rest(&reader, ANSWER_BYTES)?;
+    expect_unblamed(agent, stage.peer_ip())?;
+    expect_swept(agent, stage, namespace)?;
+    let seen = agent.wait_peer(stage.peer_ip(), "the stall", WITHIN_SWEEPS, |seen| {
+        seen.stalled_connections >= 1
+    })?;
+    ensure!(seen.stalled_connections == 1, "{seen:?}");
+    Ok(())
 }
 
 /// Half closed, so that only the sweep can see it.

@@ -1,7 +1,7 @@
 //! An agent that is stopped or killed in the middle of a stall finds it again when it is back, on
-//! the same socket and state folder.
+//! the same socket and state folder. Their quiet twins are clients that read before and after.
 
-use crate::stage::{CraftedStage, WITHIN_SWEEPS, both_families, suffix};
+use crate::stage::{CraftedStage, WITHIN_SWEEPS, both_families, expect_unblamed, suffix};
 use anyhow::{Result, ensure};
 use detector_tests::acts;
 use detector_tests::agent::Agent;
@@ -12,7 +12,9 @@ use nix::sys::signal::Signal;
 
 both_families!(
     stopped_agent_finds_the_stall_again,
-    killed_agent_starts_again
+    killed_agent_starts_again,
+    reader_is_not_mentioned_after_a_stop,
+    reader_is_not_mentioned_after_a_kill,
 );
 
 fn stopped_agent_finds_the_stall_again(family: Family) -> Result<()> {
@@ -45,6 +47,33 @@ fn killed_agent_starts_again(family: Family) -> Result<()> {
         })?;
         ensure!(seen.retransmits.loss == 0, "{seen:?}");
         Ok(())
+    })
+}
+
+fn reader_is_not_mentioned_after_a_stop(family: Family) -> Result<()> {
+    play_reader("restart-reader", family, |agent| {
+        agent.stop(Signal::SIGTERM).map(drop)
+    })
+}
+
+fn reader_is_not_mentioned_after_a_kill(family: Family) -> Result<()> {
+    play_reader("killed-reader", family, Agent::kill)
+}
+
+/// One connection that reads a part under the first agent and the rest under the second.
+fn play_reader(name: &str, family: Family, end: impl FnOnce(Agent) -> Result<()>) -> Result<()> {
+    Story::play(&suffix(name, family), family, |story| {
+        let agent = Agent::start(story.folder())?;
+        let stage = CraftedStage::set(story)?;
+        let peer = stage.connect(4_001, Profile::default())?;
+        peer.request("/after/500000")?;
+        acts::read_rest(&peer, 1_000)?;
+        expect_unblamed(&agent, stage.peer_ip())?;
+        end(agent)?;
+        let again = Agent::start(story.folder())?;
+        peer.send(b"more")?;
+        peer.wait_bytes(501_000)?;
+        expect_unblamed(&again, stage.peer_ip())
     })
 }
 
