@@ -122,8 +122,10 @@ pub struct KernelLayout {
     pub skb_cb_end_seq: Offset,
     /// `struct tcp_skb_cb.ack_seq`, u32: the newest acknowledgement of merged segments.
     pub skb_cb_ack_seq: Offset,
+    /// `struct tcp_skb_cb.tcp_gso_segs`, u16: segments in a buffer of the retransmit queue.
+    pub skb_cb_gso_segs: Offset,
     /// Fills the last cache line; always 0.
-    pub reserved: [u64; 3],
+    pub reserved: [u64; 2],
 }
 
 const _: () = assert!(size_of::<KernelLayout>() == 44 * 8 + 2 * 16);
@@ -178,10 +180,11 @@ impl KernelLayout {
         skb_cb_seq: ABSENT,
         skb_cb_end_seq: ABSENT,
         skb_cb_ack_seq: ABSENT,
+        skb_cb_gso_segs: ABSENT,
         skb_data: ABSENT,
         retransmit_has_err: 0,
         tcp_sock_type: 0,
         tcphdr_type: 0,
-        reserved: [0; 3],
+        reserved: [0; 2],
     };
 }

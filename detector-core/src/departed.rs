@@ -7,7 +7,7 @@ use crate::state::PackedId;
 use crate::time::Moment;
 
 /// Closed connections remembered. Copies of their records are late by one sweep at most.
-const CLOSED_REMEMBERED: usize = 8_192;
+const CLOSED_REMEMBERED: usize = 32_768;
 
 #[derive(Debug)]
 struct Closed {

@@ -123,6 +123,7 @@ const ROWS: &[Row] = &[
     required("tcp_skb_cb", "seq", Integer(4, |l| &mut l.skb_cb_seq)),
     required("tcp_skb_cb", "end_seq", Integer(4, |l| &mut l.skb_cb_end_seq)),
     required("tcp_skb_cb", "ack_seq", Integer(4, |l| &mut l.skb_cb_ack_seq)),
+    required("tcp_skb_cb", "tcp_gso_segs", Integer(2, |l| &mut l.skb_cb_gso_segs)),
     required("sk_buff", "data", Pointer(|l| &mut l.skb_data)),
 ];
 

@@ -304,6 +304,22 @@ fn bank_harmful_time(record: &mut ConnectionRecord, now_ns: u64) {
     }
 }
 
+/// Whether nothing speaks against the peer but segments that were lost on their way. Such state
+/// goes as soon as its totals have been carried, or a table would fill with honest connections
+/// that lost one packet each. The next loss starts a new generation.
+#[inline(always)]
+pub fn has_only_lost_segments(record: &ConnectionRecord) -> bool {
+    let [polite, below_flight, treason] = record.shrinks;
+    polite
+        | below_flight
+        | treason
+        | record.granularity_retreats
+        | record.ambiguous_windows
+        | record.zero_window_episodes
+        | record.retransmits_window_probe
+        == 0
+}
+
 /// Forgets a connection whose last record has been sent.
 #[inline(always)]
 pub fn forget(tcp: TcpSocket) {

@@ -12,7 +12,7 @@ use detector_common::settings::KernelSettings;
 #[unsafe(no_mangle)]
 pub static DET_LAYOUT: KernelLayout = KernelLayout::UNSET;
 
-/// Bounds and log level.
+/// Bounds.
 // SAFETY: as above.
 #[unsafe(no_mangle)]
 pub static DET_SETTINGS: KernelSettings = KernelSettings::DEFAULT;

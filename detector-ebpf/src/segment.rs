@@ -1,7 +1,8 @@
 //! The incoming segment: its TCP header, read as late and as little as possible.
 //!
-//! At `tcp_probe` the TCP header starts at `skb->data`. Packet bytes have no BTF type, so each
-//! read is a helper call; that call is most of the cost of the hot path.
+//! At `tcp_probe` the TCP header starts at `skb->data`. Packet bytes have no BTF type: where the
+//! kernel lets the address be cast, a field is one load; elsewhere each read is a helper call, which
+//! is then most of the cost of the hot path.
 
 use crate::count::count;
 use crate::globals::global;
@@ -57,6 +58,14 @@ fn read_ack_part(header: u64) -> Option<AckPart> {
 struct TimestampPart {
     header: u32,
     value: u32,
+}
+
+/// How many segments a buffer of the retransmit queue holds (`tcp_skb_pcount`).
+#[inline(always)]
+pub fn segments_in(skb: KernelPointer) -> u32 {
+    let notes = global!(DET_LAYOUT.skb_cb);
+    let segments = skb.load_u16(notes.wrapping_add(global!(DET_LAYOUT.skb_cb_gso_segs)));
+    u32::from(segments).max(1)
 }
 
 /// A segment whose acknowledgement part has been read.

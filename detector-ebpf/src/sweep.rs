@@ -65,6 +65,9 @@ fn sweep_socket(context: KernelPointer) -> Option<()> {
     };
     bring_up_to_date(record, tcp);
     if !is_suspicious && record.flags & (flag::NOT_CARRIED | flag::ZERO_WINDOW) == 0 {
+        if connection::has_only_lost_segments(record) {
+            connection::forget(tcp);
+        }
         return None;
     }
     record.reason = Reason::Sweep as u8;

@@ -10,10 +10,11 @@
 #![forbid(unsafe_code)]
 
 use crate::connection;
-use crate::count::count;
+use crate::count::{add, count};
 use crate::emit;
 use crate::globals::retransmit_has_err;
 use crate::helpers;
+use crate::segment;
 use crate::socket::{TcpSocket, tcp_state};
 use aya_ebpf::macros::btf_tracepoint;
 use aya_ebpf::programs::BtfTracePointContext;
@@ -35,17 +36,19 @@ fn det_retransmit(context: BtfTracePointContext) -> Option<()> {
     };
     let has_window = !matches!(tcp.skc_state(), tcp_state::SYN_SENT | tcp_state::SYN_RECV);
     let is_zero = has_window && tcp.snd_wnd() == 0;
+    let segments = segment::segments_in(helpers::argument(&context, 1));
     let now_ns = helpers::monotonic_ns();
     let Some(record) = connection::find_or_create(tcp, now_ns) else {
         debug!(
             &context,
             "retransmit without connection state: the table refused"
         );
-        count(if is_zero {
+        let untracked = if is_zero {
             Counter::UntrackedRetransmitsWindowProbe
         } else {
             Counter::UntrackedRetransmitsLoss
-        });
+        };
+        add(untracked, segments);
         return None;
     };
     // A zero window that the kernel did not take counts all the same: the peer said it.
@@ -58,11 +61,11 @@ fn det_retransmit(context: BtfTracePointContext) -> Option<()> {
     record.snd_wnd_bytes = window_bytes;
     record.flags |= flag::SEEN_BY_HOOK | flag::NOT_CARRIED;
     if is_zero {
-        record.retransmits_window_probe = record.retransmits_window_probe.wrapping_add(1);
+        record.retransmits_window_probe = record.retransmits_window_probe.wrapping_add(segments);
         emit::emit(record, Reason::Retransmit);
     } else {
         // Loss is everyday: the next record or the sweep carries it.
-        record.retransmits_loss = record.retransmits_loss.wrapping_add(1);
+        record.retransmits_loss = record.retransmits_loss.wrapping_add(segments);
     }
     None
 }
