@@ -11,11 +11,14 @@ pub(super) enum Capability {
     Perfmon,
     /// Enter other network namespaces; also stands in for both above.
     SysAdmin,
+    /// See the namespaces and open sockets of processes of other users.
+    SysPtrace,
 }
 
 impl Capability {
     const fn bit(self) -> u64 {
         1 << match self {
+            Self::SysPtrace => 19,
             Self::SysAdmin => 21,
             Self::Perfmon => 38,
             Self::Bpf => 39,
@@ -28,6 +31,7 @@ impl Capability {
             Self::Bpf => "CAP_BPF",
             Self::Perfmon => "CAP_PERFMON",
             Self::SysAdmin => "CAP_SYS_ADMIN",
+            Self::SysPtrace => "CAP_SYS_PTRACE",
         }
     }
 }
@@ -55,7 +59,7 @@ pub(super) fn privilege_error(missing: &[Capability]) -> StartError {
     StartError::Privilege {
         reason: format!("missing {} to load eBPF programs", names.join(" and ")),
         hint: "run as root (sudo detector run), or give the service CAP_BPF and CAP_PERFMON \
-               (and CAP_SYS_ADMIN to watch other network namespaces)"
+               (and CAP_SYS_ADMIN and CAP_SYS_PTRACE to sweep other network namespaces and name processes)"
             .to_owned(),
     }
 }

@@ -19,8 +19,16 @@ const INSTRUCTION_BYTES: usize = 8;
 
 /// A copy of the object with its casts resolved, aligned as the loader asks; sets the type numbers
 /// in the layout.
-pub(super) fn prepare(object: &[u8], types: &Btf, layout: &mut KernelLayout) -> Vec<u8> {
-    let numbers = cast_numbers(types);
+///
+/// Without `may_cast` the object gets along without: for kernels that name the function and then
+/// refuse its call.
+pub(super) fn prepare(
+    object: &[u8],
+    types: &Btf,
+    layout: &mut KernelLayout,
+    may_cast: bool,
+) -> Vec<u8> {
+    let numbers = if may_cast { cast_numbers(types) } else { None };
     if let Some(numbers) = numbers {
         layout.tcp_sock_type = u64::from(numbers.tcp_sock);
         layout.tcphdr_type = u64::from(numbers.tcphdr);

@@ -274,6 +274,15 @@ fn capabilities() -> Vec<Requirement> {
             "run as root to see half-closed and older connections of containers",
         )
     });
+    requirements.push(if capability::has(Capability::SysPtrace) {
+        Requirement::ok(Capability::SysPtrace.name(), "present: processes are named")
+    } else {
+        Requirement::degraded(
+            Capability::SysPtrace.name(),
+            "absent: namespaces and sockets of other users' processes are not seen",
+            "run as root to name the processes behind stalled connections",
+        )
+    });
     requirements
 }
 

@@ -227,11 +227,38 @@ pub(crate) fn start(
         stop: Arc::clone(&stop),
         threads: vec![],
     };
-    kernel.spawn("records", move || {
-        ring::read(ring, decoder, &shared, &stop, &sink)
+    let records_sink = sink.clone();
+    kernel.spawn("records", sink.clone(), move || {
+        ring::read(ring, decoder, &shared, &stop, &records_sink)
     })?;
-    kernel.spawn("sweep", move || sweeper.run())?;
+    kernel.spawn("sweep", sink, move || sweeper.run())?;
     Ok(kernel)
+}
+
+/// Says that a thread ended although nobody asked it to: without it the agent would be blind and
+/// look ready.
+struct EndWatch {
+    name: &'static str,
+    shared: Arc<Shared>,
+    stop: Arc<StopSignal>,
+    sink: mpsc::Sender<Message>,
+}
+
+impl Drop for EndWatch {
+    fn drop(&mut self) {
+        if self.stop.is_set() {
+            return;
+        }
+        self.shared.update(|status| {
+            for (_, is_attached) in &mut status.probes {
+                *is_attached = false;
+            }
+        });
+        let reason = format!("the {} thread of the kernel side ended", self.name);
+        if self.sink.blocking_send(Message::Failed(reason)).is_err() {
+            tracing::debug!("the agent has stopped listening to the kernel side");
+        }
+    }
 }
 
 fn failed(doing: &str, error: &(dyn std::error::Error + 'static)) -> StartError {
@@ -291,12 +318,22 @@ impl Kernel {
 
     fn spawn(
         &mut self,
-        name: &str,
+        name: &'static str,
+        sink: mpsc::Sender<Message>,
         work: impl FnOnce() + Send + 'static,
     ) -> Result<(), StartError> {
+        let watch = EndWatch {
+            name,
+            shared: Arc::clone(&self.shared),
+            stop: Arc::clone(&self.stop),
+            sink,
+        };
         let thread = std::thread::Builder::new()
             .name(format!("detector-{name}"))
-            .spawn(work)
+            .spawn(move || {
+                let _said_at_the_end = watch;
+                work();
+            })
             .map_err(|error| failed(&format!("starting the thread {name}"), &error))?;
         self.threads.push(thread);
         Ok(())

@@ -102,7 +102,7 @@ pub(super) fn enter(namespace: &Namespace) -> io::Result<()> {
     Ok(())
 }
 
-/// Whether the namespace this thread is in has any TCP socket but listening ones and TIME-WAIT.
+/// Whether the namespace this thread is in has any TCP socket, TIME-WAIT left out.
 ///
 /// An iterator walks the hash table of all namespaces, so that sweeping an empty one costs as much
 /// as sweeping a full one. What cannot be read or understood counts as having sockets.

@@ -18,11 +18,12 @@ pub(super) static OBJECT: &[u8] =
 /// Where the kernel describes its own types.
 pub(super) const BTF_FILE: &str = "/sys/kernel/btf/vmlinux";
 
-/// Tracepoint programs, by program name and tracepoint.
+/// Tracepoint programs, by program name and tracepoint, in the order of attaching: what removes
+/// state at a close comes before what makes it.
 pub(super) const HOOKS: [(&str, &str); 3] = [
+    (names::STATE_PROGRAM, "inet_sock_set_state"),
     (names::PROBE_PROGRAM, "tcp_probe"),
     (names::RETRANSMIT_PROGRAM, "tcp_retransmit_skb"),
-    (names::STATE_PROGRAM, "inet_sock_set_state"),
 ];
 
 /// How the maps are sized and the programs set.
@@ -59,10 +60,20 @@ pub(super) fn kernel_layout() -> Result<KernelLayout, StartError> {
     })
 }
 
-/// Loads and attaches all programs.
+/// Loads and attaches all programs; without casts where the kernel refuses them.
 pub(super) fn load(options: &LoadOptions) -> Result<Ebpf, StartError> {
+    match load_once(options, true) {
+        Err(StartError::Failed { reason }) => {
+            tracing::warn!("{reason}; trying again with a helper in place of casts");
+            load_once(options, false)
+        }
+        outcome => outcome,
+    }
+}
+
+fn load_once(options: &LoadOptions, may_cast: bool) -> Result<Ebpf, StartError> {
     let (mut kernel_layout, types, mut loader) = read_kernel_types()?;
-    let object = cast::prepare(OBJECT, &types, &mut kernel_layout);
+    let object = cast::prepare(OBJECT, &types, &mut kernel_layout, may_cast);
     let mut ebpf = loader
         .btf(Some(&types))
         .override_global(

@@ -16,12 +16,14 @@ use aya::programs::Iter;
 use aya_log::EbpfLogger;
 use detector_common::counter::Counter;
 use detector_common::names;
+use detector_common::record::ConnectionRecord;
 use detector_core::decode::Decoder;
 use detector_core::observation::{Observation, SweepEnd};
 use detector_core::time::Moment;
 use rustix::event::{PollFd, PollFlags, Timespec};
 use rustix::time::{ClockId, clock_gettime};
-use std::io::Read;
+use std::fs::File;
+use std::io::{ErrorKind, Read};
 use std::os::fd::{AsFd, AsRawFd};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -56,9 +58,22 @@ struct Progress {
     collected: u64,
     rounds: u64,
     failures: u64,
+    /// Namespaces that were found and could not be entered.
+    namespaces_missed: u64,
+    /// A scan for closed entries is due; it stays so until one has succeeded.
+    collect_due: bool,
     namespaces: Vec<Namespace>,
     namespaces_found: Option<Instant>,
     namespace_search: Duration,
+}
+
+/// One pass over the sockets of one namespace.
+#[derive(Default)]
+struct Pass {
+    /// Bytes read that are no whole row yet.
+    unread: Vec<u8>,
+    rows: u64,
+    refused: u64,
 }
 
 /// One round over all namespaces.
@@ -96,8 +111,10 @@ impl Sweeper {
                 return None;
             }
             if let Err(error) = namespace::enter(&namespace) {
-                // Most often it went away between the search and now.
+                // Most often it, or the process that led to it, went away between the search and now.
                 tracing::debug!("network namespace {} not swept: {error}", namespace.inode);
+                progress.namespaces_missed += 1;
+                progress.namespaces_found = None;
                 continue;
             }
             round.namespaces += 1;
@@ -116,7 +133,7 @@ impl Sweeper {
     fn renew_namespaces(&self, progress: &mut Progress) {
         let is_due = progress
             .namespaces_found
-            .is_none_or(|found| found.elapsed() >= progress.namespace_search * 200);
+            .is_none_or(|found| found.elapsed() >= between_searches(progress.namespace_search));
         if !is_due {
             return;
         }
@@ -133,9 +150,9 @@ impl Sweeper {
     /// Sweeps the namespace this thread is in; the number of rows, `None` if the agent is gone.
     fn sweep(&mut self, netns: u32, progress: &mut Progress) -> Option<u64> {
         let began = monotonic_now();
-        let mut bytes = Vec::new();
+        let mut pass = Pass::default();
         let outcome = if namespace::has_sockets() {
-            self.read_rows(&mut bytes)
+            self.read_rows(&mut pass)?
         } else {
             Ok(())
         };
@@ -143,9 +160,63 @@ impl Sweeper {
             progress.failures += 1;
             tracing::warn!("sweeping network namespace {netns} failed: {error}");
         }
+        let is_whole = pass.unread.is_empty();
+        if !is_whole {
+            self.hand_on(&mut pass, true)?;
+        }
+        let is_complete = outcome.is_ok() && is_whole && pass.refused == 0;
+        self.send(Message::SweepEnd(SweepEnd {
+            netns,
+            began,
+            ended: monotonic_now(),
+            is_complete,
+        }))?;
+        Some(pass.rows)
+    }
+
+    /// Reads and hands on, a piece at a time, so that no crowd of sockets makes a large buffer or
+    /// holds the judge for long. `None` if the agent is gone or wants to stop.
+    fn read_rows(&mut self, pass: &mut Pass) -> Option<anyhow::Result<()>> {
+        let mut file = match self.open_pass() {
+            Ok(file) => file,
+            Err(error) => return Some(Err(error)),
+        };
+        let mut chunk = vec![0; READ_BYTES];
+        loop {
+            let count = match file.read(&mut chunk) {
+                Ok(0) => return Some(Ok(())),
+                Ok(count) => count,
+                // The kernel asks for patience when it shows many sockets without a row.
+                Err(error) if matches!(error.kind(), ErrorKind::Interrupted) => continue,
+                Err(error) if matches!(error.kind(), ErrorKind::WouldBlock) => continue,
+                Err(error) => return Some(Err(error.into())),
+            };
+            pass.unread
+                .extend_from_slice(chunk.get(..count).unwrap_or_default());
+            self.hand_on(pass, false)?;
+            if self.stop.is_set() {
+                return None;
+            }
+        }
+    }
+
+    fn open_pass(&mut self) -> anyhow::Result<File> {
+        let program: &mut Iter = object::program_of(&mut self.ebpf, names::SWEEP_PROGRAM)?;
+        let link = program.attach()?;
+        Ok(program.take_link(link)?.into_file()?)
+    }
+
+    /// Decodes and sends the whole rows read so far; at the end also what is no whole row.
+    fn hand_on(&self, pass: &mut Pass, is_end: bool) -> Option<()> {
+        let whole = if is_end {
+            pass.unread.len()
+        } else {
+            pass.unread.len() - pass.unread.len() % size_of::<ConnectionRecord>()
+        };
         let mut observations: Vec<Observation> = Vec::new();
         let mut refused = 0;
-        for row in self.decoder.decode_rows(&bytes) {
+        let rows = pass.unread.drain(..whole).collect::<Vec<u8>>();
+        for row in self.decoder.decode_rows(&rows) {
             match row {
                 Ok(observation) => observations.push(observation),
                 Err(error) => {
@@ -154,40 +225,17 @@ impl Sweeper {
                 }
             }
         }
-        let rows = observations.len() as u64;
-        self.shared.add_received(rows + refused);
+        let decoded = observations.len() as u64;
+        pass.rows += decoded;
+        pass.refused += refused;
+        self.shared.add_received(decoded + refused);
         if refused > 0 {
             self.send(Message::Refused(refused))?;
         }
-        if rows > 0 {
+        if decoded > 0 {
             self.send(Message::Records(observations))?;
         }
-        let is_complete = outcome.is_ok() && refused == 0;
-        self.send(Message::SweepEnd(SweepEnd {
-            netns,
-            began,
-            ended: monotonic_now(),
-            is_complete,
-        }))?;
-        Some(rows)
-    }
-
-    fn read_rows(&mut self, bytes: &mut Vec<u8>) -> anyhow::Result<()> {
-        let program: &mut Iter = object::program_of(&mut self.ebpf, names::SWEEP_PROGRAM)?;
-        let link = program.attach()?;
-        let mut file = program.take_link(link)?.into_file()?;
-        let mut chunk = vec![0; READ_BYTES];
-        loop {
-            let count = match file.read(&mut chunk) {
-                Ok(0) => return Ok(()),
-                Ok(count) => count,
-                // The kernel asks for patience when it shows many sockets without a row.
-                Err(error) if matches!(error.kind(), std::io::ErrorKind::Interrupted) => continue,
-                Err(error) if error.raw_os_error() == Some(11) => continue,
-                Err(error) => return Err(error.into()),
-            };
-            bytes.extend_from_slice(chunk.get(..count).unwrap_or_default());
-        }
+        Some(())
     }
 
     fn read_counters(&mut self, progress: &mut Progress) -> Option<()> {
@@ -198,7 +246,8 @@ impl Sweeper {
             self.send(Message::Untracked(counts.untracked()))?;
         }
         let dropped = Counter::RecordsDroppedRingFull;
-        if counts.get(dropped) != earlier.get(dropped) {
+        progress.collect_due |= counts.get(dropped) != earlier.get(dropped);
+        if progress.collect_due {
             self.collect(progress)?;
         }
         Some(())
@@ -207,6 +256,7 @@ impl Sweeper {
     fn collect(&mut self, progress: &mut Progress) -> Option<()> {
         match collect_closed(&mut self.connections, self.decoder) {
             Ok(collected) => {
+                progress.collect_due = false;
                 progress.collected += collected.removed;
                 self.shared.add_received(collected.removed);
                 for error in &collected.refused {
@@ -312,6 +362,11 @@ fn parse_recursion_misses(details: &str) -> Option<u64> {
         .lines()
         .find_map(|line| line.strip_prefix("recursion_misses:"))?;
     line.trim().parse().ok()
+}
+
+/// Seldom enough to cost little, often enough that a new namespace is found in time.
+fn between_searches(search: Duration) -> Duration {
+    (search * 200).min(LONGEST_INTERVAL)
 }
 
 /// The time from one round to the next that keeps the cost within its share.
