@@ -15,12 +15,13 @@ use crate::run::{Profile, as_root, build_agent};
 use crate::tree;
 
 /// Programs the benchmarks use, and the Debian packages that bring them.
-const PROGRAMS: [(&str, &str); 5] = [
+const PROGRAMS: [(&str, &str); 6] = [
     ("nginx", "nginx-light"),
     ("wrk", "wrk"),
     ("ip", "iproute2"),
     ("tcpdump", "tcpdump"),
     ("bpftool", "bpftool"),
+    ("taskset", "util-linux"),
 ];
 
 #[derive(clap::Args)]

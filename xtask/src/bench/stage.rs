@@ -15,6 +15,9 @@ use crate::packages::find_program;
 /// Addresses of documentation, in namespaces nobody else sees.
 const SERVER: &str = "192.0.2.1";
 const CLIENT: &str = "192.0.2.2";
+/// Server and client keep to a core each: the scheduler's moves are most of the noise.
+const SERVER_CPU: &str = "0";
+const CLIENT_CPU: &str = "1";
 
 /// Everything is undone when it is dropped.
 pub(super) struct Stage {
@@ -57,7 +60,8 @@ impl Stage {
     pub(super) fn requests_per_second(&self, path: &str, seconds: u32) -> Result<f64> {
         let said = output(
             self.client
-                .command("wrk")
+                .command("taskset")
+                .args(["--cpu-list", CLIENT_CPU, "wrk"])
                 .args(["--threads", "1", "--connections", "32"])
                 .args([
                     "--duration",
@@ -132,7 +136,9 @@ fn start_nginx(namespace: &Namespace, folder: &Path) -> Result<Background> {
     let nginx = find_program("nginx").context("nginx is not installed")?;
     Background::start(
         namespace
-            .command(&nginx.to_string_lossy())
+            .command("taskset")
+            .args(["--cpu-list", SERVER_CPU])
+            .arg(&nginx)
             .arg("-p")
             .arg(folder)
             .arg("-c")
