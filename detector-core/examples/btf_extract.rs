@@ -7,7 +7,7 @@
 //! Kept whole are the structs that the wanted fields lie in and the anonymous ones inside those.
 //! Other structs keep name and size only, and every pointer becomes `void *`. The extract must
 //! resolve to the same layout as the original, or the tool fails.
-#![allow(clippy::print_stdout)]
+#![allow(clippy::print_stdout, reason = "a tool for the terminal")]
 
 use std::collections::{HashMap, HashSet};
 use std::error::Error;

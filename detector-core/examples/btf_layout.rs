@@ -1,6 +1,6 @@
 //! Prints where the fields the agent reads lie in the kernels whose BTF files are given, or in
 //! the running kernel: `cargo run -p detector-core --example btf_layout -- [FILE…]`.
-#![allow(clippy::print_stdout)]
+#![allow(clippy::print_stdout, reason = "a tool for the terminal")]
 
 use std::error::Error;
 use std::time::Instant;

@@ -38,9 +38,9 @@ fn retract_to_zero_is_treason(family: Family) -> Result<()> {
         let counts = truth::read(&capture.finish()?, stage.server.address())?[&peer.address()];
         expect_counts(&agent, stage.peer_ip(), &counts)?;
         // What was sent again before the window closed is a tail loss probe at most, and counts
-        // the same on both sides. The kernel may send more after the end of the capture. The kernel
-        // may also leave out a program's run (`stage="recursion"`), so one fewer is let pass; one
-        // more, or any as loss, is not.
+        // the same on both sides. The kernel may send more after the end of the capture. One
+        // fewer than on the wire has been seen, on a crowded machine, and is not explained yet: it
+        // is let pass until it is. Any booked as loss is not.
         agent
             .wait_peer(stage.peer_ip(), "retransmits are counted", SOON, |seen| {
                 seen.retransmits.window_probe + 1 >= counts.retransmits_window_probe
