@@ -54,7 +54,7 @@ fn talk<T>(
 
 /// Prints a list of the agent: as JSON, or as a table of these columns. Says on stderr when there
 /// are more rows than it shows.
-fn print_list<T: DeserializeOwned>(
+fn print_list<T: DeserializeOwned + Send + 'static>(
     args: &SnapshotArgs,
     path: &str,
     columns: &[Column<T>],

@@ -98,21 +98,38 @@ pub(crate) struct List<T> {
 }
 
 /// A list of the agent.
-pub(crate) async fn list<T: DeserializeOwned>(
+pub(crate) async fn list<T: DeserializeOwned + Send + 'static>(
     socket: &Path,
     target: &str,
 ) -> Result<List<T>, ClientError> {
-    let response = request(socket, target).await?;
-    let total = response.headers().get(TOTAL_COUNT);
-    let total = total.and_then(|value| value.to_str().ok()?.parse().ok());
-    let bytes = whole(&mut response.into_body()).await?;
-    let mut value: Value = serde_json::from_slice(&bytes).map_err(broken)?;
-    scrub::json(&mut value);
-    let rows: Vec<T> = serde_json::from_value(value).map_err(broken)?;
+    let (total, rows) = answer::<Vec<T>>(socket, target).await?;
     Ok(List {
         total: total.unwrap_or(rows.len()),
         rows,
     })
+}
+
+/// One object of the agent.
+pub(crate) async fn object<T: DeserializeOwned + Send + 'static>(
+    socket: &Path,
+    target: &str,
+) -> Result<T, ClientError> {
+    let (_, object) = answer(socket, target).await?;
+    Ok(object)
+}
+
+async fn answer<T: DeserializeOwned + Send + 'static>(
+    socket: &Path,
+    target: &str,
+) -> Result<(Option<usize>, T), ClientError> {
+    let response = request(socket, target).await?;
+    let total = response.headers().get(TOTAL_COUNT);
+    let total = total.and_then(|value| value.to_str().ok()?.parse().ok());
+    let bytes = whole(&mut response.into_body()).await?;
+    let read = move || serde_json::from_slice(&scrub::json_text(&bytes));
+    // A long list takes a while to read; whoever waits for keys must not wait for it.
+    let read = tokio::task::spawn_blocking(read).await;
+    Ok((total, read.map_err(broken)?.map_err(broken)?))
 }
 
 /// Each line of the agent's answer as a JSON value, scrubbed. Without `patience` it waits for the
