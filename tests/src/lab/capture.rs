@@ -1,9 +1,9 @@
 //! A capture of headers into a file, complete from the moment it is returned.
 
-use super::command::{Child, require};
-use super::namespace::Namespace;
-use crate::expect;
 use anyhow::{Context, Result, bail};
+use detector_lab::expect;
+use detector_lab::network::Namespace;
+use detector_lab::program::{Child, require};
 use nix::sys::signal::Signal;
 use std::net::{IpAddr, SocketAddr, UdpSocket};
 use std::path::{Path, PathBuf};

@@ -1,11 +1,10 @@
 //! The usual lab: a `server` and a `client` namespace with a link between them.
 
-use super::address::{Addresses, Family};
-use super::command::{require, run};
-use super::interface::{add_address, disable_offloads};
-use super::namespace::{Namespace, reap_leftovers};
-use super::tun::Tun;
 use anyhow::{Context, Result, ensure};
+use detector_lab::network::{
+    Addresses, Family, Namespace, Tun, disable_offloads, reap_leftovers, tun_with_addresses,
+};
+use detector_lab::program::{require, run};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Mutex, PoisonError};
 
@@ -97,14 +96,6 @@ impl Lab {
         self.server
             .enter(move || tun_with_addresses(Self::TUN, &addresses))
     }
-}
-
-/// A TUN device in the namespace of this thread with the server's addresses on it.
-pub fn tun_with_addresses(name: &str, addresses: &Addresses) -> Result<Tun> {
-    let tun = Tun::open(name)?;
-    add_address(name, addresses.tun_server(Family::V4), Addresses::V4_PREFIX)?;
-    add_address(name, addresses.tun_server(Family::V6), Addresses::V6_PREFIX)?;
-    Ok(tun)
 }
 
 fn reap_once() -> Result<()> {

@@ -1,8 +1,8 @@
 //! Links made worse on purpose. Loss is made where packets arrive: a packet dropped in the
 //! sender's own output path is a local error to TCP, not loss.
 
-use super::namespace::Namespace;
 use anyhow::Result;
+use detector_lab::network::Namespace;
 
 /// Drops `percent` of the packets that arrive in `namespace`, below 100, at random.
 pub fn drop_incoming(namespace: &Namespace, percent: u8) -> Result<()> {

@@ -1,7 +1,6 @@
-//! Servers that peers talk to: a real one, and a small one where control is needed.
+//! Servers that peers talk to: a real one, and the small one of the lab where control is needed.
 
 mod nginx;
-mod tiny;
 
+pub use detector_lab::servers::TinyServer;
 pub use nginx::{Nginx, NginxSettings};
-pub use tiny::TinyServer;

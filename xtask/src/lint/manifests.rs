@@ -12,7 +12,7 @@ struct Allowed {
     may_use_aya: bool,
 }
 
-const CRATES: [Allowed; 7] = [
+const CRATES: [Allowed; 8] = [
     Allowed {
         folder: "detector-common",
         ours: &[],
@@ -24,13 +24,18 @@ const CRATES: [Allowed; 7] = [
         may_use_aya: false,
     },
     Allowed {
+        folder: "detector-lab",
+        ours: &[],
+        may_use_aya: false,
+    },
+    Allowed {
         folder: "detector",
-        ours: &["detector-common", "detector-core"],
+        ours: &["detector-common", "detector-core", "detector-lab"],
         may_use_aya: true,
     },
     Allowed {
         folder: "tests",
-        ours: &[],
+        ours: &["detector-lab"],
         may_use_aya: false,
     },
     Allowed {

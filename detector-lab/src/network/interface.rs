@@ -38,7 +38,7 @@ struct EthtoolValue {
 }
 
 /// Switches off TSO, GSO and GRO, so that the segments of a capture are those TCP made.
-pub(super) fn disable_offloads(interface: &str) -> Result<()> {
+pub fn disable_offloads(interface: &str) -> Result<()> {
     // ETHTOOL_STSO, ETHTOOL_SGSO, ETHTOOL_SGRO.
     for command in [0x1f, 0x24, 0x2c] {
         let mut setting = EthtoolValue { command, value: 0 };

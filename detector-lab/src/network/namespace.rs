@@ -1,6 +1,6 @@
 //! Network namespaces: made, entered by a thread or a child, removed.
 
-use super::command::run;
+use crate::program::{run, stdout_of};
 use anyhow::{Context, Result, anyhow};
 use nix::sched::{CloneFlags, setns};
 use std::fs::File;
@@ -56,7 +56,7 @@ impl Namespace {
 
     /// Another hold on it, which removes nothing.
     #[must_use]
-    pub(super) fn share(&self) -> Self {
+    pub fn share(&self) -> Self {
         Self {
             name: None,
             handle: Arc::clone(&self.handle),
@@ -101,7 +101,7 @@ impl Namespace {
     /// Runs a program line inside the namespace and returns what it printed.
     pub fn stdout_of(&self, line: &str) -> Result<String> {
         // A thread inside, because a child inherits the namespace of the thread that starts it.
-        self.enter(|| super::command::stdout_of(line))
+        self.enter(|| stdout_of(line))
     }
 
     /// `ip` with these arguments, inside.
@@ -130,9 +130,18 @@ impl Drop for Namespace {
             && let Err(error) = run(&format!("ip netns del {name}"))
         {
             // The reaper of the next run tries again.
-            crate::story::note(&format!("cannot remove namespace {name}: {error:#}"));
+            note(&format!("cannot remove namespace {name}: {error:#}"));
         }
     }
+}
+
+/// Tells whoever plays something that is not worth a failure.
+#[allow(
+    clippy::print_stderr,
+    reason = "a guard has nobody to return an error to"
+)]
+fn note(text: &str) {
+    eprintln!("note: {text}");
 }
 
 /// Removes namespaces whose maker is dead, with the processes that are left in them.
@@ -146,7 +155,7 @@ pub fn reap_leftovers() -> Result<()> {
         if std::path::Path::new(&format!("/proc/{maker}")).exists() {
             continue;
         }
-        for pid in super::command::stdout_of(&format!("ip netns pids {name}"))?.split_whitespace() {
+        for pid in stdout_of(&format!("ip netns pids {name}"))?.split_whitespace() {
             let pid = nix::unistd::Pid::from_raw(pid.parse().context("process number")?);
             // It may end by itself in between.
             nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGKILL).ok();

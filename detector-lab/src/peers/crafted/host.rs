@@ -2,7 +2,7 @@
 
 use super::state::State;
 use super::{Peer, Profile, Segment};
-use crate::lab::Tun;
+use crate::network::Tun;
 use anyhow::{Context, Result, ensure};
 use std::collections::HashMap;
 use std::net::SocketAddr;

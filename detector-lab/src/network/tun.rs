@@ -1,7 +1,8 @@
 //! A TUN device: packets the server namespace routes to it come out of a file, packets written to
 //! the file enter its stack.
 
-use super::interface::{bring_up, request};
+use super::address::{Addresses, Family};
+use super::interface::{add_address, bring_up, request};
 use anyhow::{Context, Result};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use std::fs::{File, OpenOptions};
@@ -63,4 +64,12 @@ impl Tun {
             .context("read a packet from the TUN device")?;
         Ok(Some(&buffer[..length]))
     }
+}
+
+/// A TUN device in the namespace of this thread with the server's addresses on it.
+pub fn tun_with_addresses(name: &str, addresses: &Addresses) -> Result<Tun> {
+    let tun = Tun::open(name)?;
+    add_address(name, addresses.tun_server(Family::V4), Addresses::V4_PREFIX)?;
+    add_address(name, addresses.tun_server(Family::V6), Addresses::V6_PREFIX)?;
+    Ok(tun)
 }

@@ -6,7 +6,7 @@
 //! | `/after/N` | answers 1,000 bytes, and N more as soon as the client says another word |
 //! | `/close/N` | answers N bytes and closes at once, with the queue still full |
 
-use crate::lab::Namespace;
+use crate::network::Namespace;
 use anyhow::{Context, Result};
 use socket2::SockRef;
 use std::io::{BufRead, BufReader, Read, Write};

@@ -1,6 +1,6 @@
 //! Real kernel sockets in the client namespace that read, read slowly, or stop reading.
 
-use crate::lab::Namespace;
+use crate::network::Namespace;
 use anyhow::{Context, Result, ensure};
 use socket2::{Domain, Socket, Type};
 use std::io::{Read, Write};

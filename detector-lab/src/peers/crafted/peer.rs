@@ -3,7 +3,7 @@
 use super::host::Shared;
 use super::state::{Offer, State};
 use super::{Policy, Seen};
-use crate::lab::Tun;
+use crate::network::Tun;
 use anyhow::{Context, Result, ensure};
 use std::net::SocketAddr;
 use std::sync::{Arc, PoisonError};

@@ -1,0 +1,11 @@
+//! Network namespaces, addresses and TUN devices, each behind a guard that undoes itself.
+
+mod address;
+mod interface;
+mod namespace;
+mod tun;
+
+pub use address::{Addresses, Family, peer_key};
+pub use interface::{add_address, bring_up, disable_offloads};
+pub use namespace::{Namespace, reap_leftovers};
+pub use tun::{Tun, tun_with_addresses};

@@ -1,0 +1,5 @@
+//! Servers that peers talk to.
+
+mod tiny;
+
+pub use tiny::TinyServer;
