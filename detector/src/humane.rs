@@ -44,6 +44,16 @@ pub(crate) fn seconds(seconds: f64) -> String {
     }
 }
 
+/// A part of a whole, 1 for all of it: `0.4 %`, `12 %`.
+pub(crate) fn percent(share: f64) -> String {
+    let percent = share * 100.0;
+    if percent.abs() < 9.95 && percent != 0.0 {
+        format!("{percent:.1} %")
+    } else {
+        format!("{percent:.0} %")
+    }
+}
+
 /// A number of evidence by the unit its name ends in.
 pub(crate) fn measure(name: &str, number: f64) -> String {
     if name.ends_with("_bytes_per_second") {

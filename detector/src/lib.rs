@@ -6,11 +6,23 @@
 mod agent;
 mod cli;
 mod clock;
+#[allow(
+    dead_code,
+    unused_imports,
+    reason = "the commands that show them follow"
+)]
+mod columns;
 mod commands;
 pub mod config;
 mod control;
 mod export;
 mod failure;
+#[allow(
+    dead_code,
+    unused_imports,
+    reason = "the commands that take one follow"
+)]
+mod filter;
 mod host;
 mod http;
 mod humane;

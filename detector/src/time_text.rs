@@ -14,7 +14,7 @@ pub(crate) fn parse(text: &str, now_unix_ns: i128) -> Result<i128, String> {
 }
 
 /// Unix nanoseconds of an RFC 3339 time from 1970 to 9999, with `Z` or a numeric offset.
-fn rfc3339_unix_ns(text: &str) -> Option<i128> {
+pub(crate) fn rfc3339_unix_ns(text: &str) -> Option<i128> {
     let bytes = text.as_bytes();
     if !text.is_ascii() || bytes.len() < 20 {
         return None;

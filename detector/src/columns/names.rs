@@ -1,0 +1,91 @@
+//! Names of verdicts, severities and causes as filters and cells know them, and values that peers
+//! and connections share.
+
+use super::Context;
+use super::value::Value;
+use crate::time_text;
+use detector_core::snapshot::{Process, Severity, Shrinks, SourceName, StallCause, Verdict};
+use std::borrow::Cow;
+
+pub(super) const VERDICTS: [&str; 8] = [
+    Verdict::SlowReadAttack.label(),
+    Verdict::ZeroWindowAttack.label(),
+    Verdict::ShrinkingPeer.label(),
+    Verdict::Tarpit.label(),
+    Verdict::PathLoss.label(),
+    Verdict::Vanished.label(),
+    Verdict::SlowClient.label(),
+    Verdict::Benign.label(),
+];
+pub(super) const SEVERITIES: [&str; 3] = ["info", "warning", "critical"];
+pub(super) const STALLS: [&str; 4] = [
+    StallCause::ZeroWindow.label(),
+    StallCause::SmallWindow.label(),
+    StallCause::Dribble.label(),
+    StallCause::Unanswered.label(),
+];
+pub(super) const SOURCES: [&str; 3] = ["hook", "sweep", "both"];
+
+/// A name and its place among `names`.
+fn named(label: &'static str, names: &[&str]) -> Value<'static> {
+    let place = names.iter().position(|name| *name == label);
+    Value::Name(label, place.unwrap_or(names.len()))
+}
+
+pub(super) fn verdict(verdict: Verdict) -> Value<'static> {
+    named(verdict.label(), &VERDICTS)
+}
+
+pub(super) fn severity(severity: Severity) -> Value<'static> {
+    named(crate::wording::severity_label(severity), &SEVERITIES)
+}
+
+pub(super) fn stall(cause: StallCause) -> Value<'static> {
+    named(cause.label(), &STALLS)
+}
+
+pub(super) fn source(source: SourceName) -> Value<'static> {
+    named(crate::wording::source_label(source), &SOURCES)
+}
+
+pub(super) fn shrinks(shrinks: Shrinks) -> Value<'static> {
+    Value::Parts([shrinks.polite, shrinks.below_flight, shrinks.treason], 3)
+}
+
+/// Seconds since a time in a row.
+#[allow(
+    clippy::cast_precision_loss,
+    reason = "milliseconds of an age are enough"
+)]
+pub(super) fn age(time: &str, context: &Context) -> Value<'static> {
+    match time_text::rfc3339_unix_ns(time) {
+        Some(unix_ns) => {
+            let ns = context.now_unix_ns.saturating_sub(unix_ns).max(0);
+            Value::Seconds(ns as f64 / 1e9)
+        }
+        None => Value::Absent,
+    }
+}
+
+/// Unit of each process, its name where it has none; each once.
+pub(super) fn units(processes: &[Process]) -> Value<'_> {
+    Value::Texts(owners(processes, |process| {
+        process.unit.as_deref().unwrap_or(&process.comm)
+    }))
+}
+
+/// Name of each process; each once.
+pub(super) fn commands(processes: &[Process]) -> Value<'_> {
+    Value::Texts(owners(processes, |process| &process.comm))
+}
+
+fn owners<'a>(processes: &'a [Process], name: fn(&'a Process) -> &'a str) -> Vec<Cow<'a, str>> {
+    let mut names: Vec<Cow<'a, str>> = Vec::new();
+    for process in processes {
+        let name = name(process);
+        if !names.iter().any(|known| known == name) {
+            names.push(Cow::Borrowed(name));
+        }
+    }
+    names
+}
