@@ -5,6 +5,7 @@
 pub mod btf;
 mod chain;
 mod connections;
+mod crowd;
 pub mod decode;
 mod departed;
 pub mod engine;
@@ -21,4 +22,4 @@ pub mod settings;
 pub mod snapshot;
 mod state;
 pub mod time;
-pub mod verdict;
+mod verdict;

@@ -297,6 +297,19 @@ impl Observation {
     pub const fn in_flight_bytes(&self) -> u32 {
         span_bytes(self.snd_una, self.snd_nxt)
     }
+
+    /// Whether data is held up, as far as one look can tell: the window does not take the head
+    /// segment, or timers have fired in vain. Lost segments alone are everyday.
+    #[must_use]
+    pub fn is_held_up(&self) -> bool {
+        let queued_bytes = self.queued_bytes();
+        let head_bytes = queued_bytes.min(self.mss_bytes);
+        queued_bytes > 0
+            && (self.window_bytes < head_bytes
+                || self.zero_window_since.is_some()
+                || self.timeouts > 0
+                || self.probes_unanswered > 0)
+    }
 }
 
 /// Bytes from one sequence number up to another; 0 if that lies before.
@@ -316,6 +329,42 @@ pub struct SweepEnd {
     pub ended: Moment,
     /// Whether every row was read. An incomplete pass proves nothing about absent sockets.
     pub is_complete: bool,
+}
+
+/// What this host's interfaces counted since the last time they were read, all together.
+///
+/// From `/sys/class/net/*/statistics`: errors are frames that arrived broken or could not be sent;
+/// drops have honest reasons too (protocols nobody listens to), so they are shown but decide
+/// nothing.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct InterfaceErrors {
+    /// `rx_errors`: CRC, length, frame, FIFO and missed.
+    pub rx_errors: u64,
+    /// `tx_errors`: carrier, aborted, FIFO, heartbeat, window.
+    pub tx_errors: u64,
+    /// `rx_dropped`.
+    pub rx_dropped: u64,
+    /// `tx_dropped`.
+    pub tx_dropped: u64,
+}
+
+impl InterfaceErrors {
+    /// Errors in both directions, without drops.
+    #[must_use]
+    pub const fn errors(&self) -> u64 {
+        self.rx_errors.saturating_add(self.tx_errors)
+    }
+
+    /// Both together. Stops at the largest number.
+    #[must_use]
+    pub const fn plus(&self, other: &Self) -> Self {
+        Self {
+            rx_errors: self.rx_errors.saturating_add(other.rx_errors),
+            tx_errors: self.tx_errors.saturating_add(other.tx_errors),
+            rx_dropped: self.rx_dropped.saturating_add(other.rx_dropped),
+            tx_dropped: self.tx_dropped.saturating_add(other.tx_dropped),
+        }
+    }
 }
 
 /// Counts the kernel side could not keep per connection, totals since the programs were loaded.

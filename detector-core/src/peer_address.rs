@@ -47,6 +47,32 @@ impl PeerAddress {
     }
 }
 
+/// The network an address belongs to, for peers that act together: IPv4 `/24`, IPv6 `/64`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(crate) struct Network {
+    bits: u128,
+    is_v4: bool,
+}
+
+impl Network {
+    const V4_PREFIX: u32 = 24;
+    const V6_PREFIX: u32 = 64;
+
+    /// The network of a folded address.
+    pub(crate) const fn of(address: IpAddr) -> Self {
+        match address {
+            IpAddr::V4(v4) => Self {
+                bits: (v4.to_bits() >> (32 - Self::V4_PREFIX)) as u128,
+                is_v4: true,
+            },
+            IpAddr::V6(v6) => Self {
+                bits: v6.to_bits() >> (128 - Self::V6_PREFIX),
+                is_v4: false,
+            },
+        }
+    }
+}
+
 /// The bits of the address say nearly all; hashing them at once keeps a look-up cheap.
 impl Hash for PeerAddress {
     fn hash<H: Hasher>(&self, state: &mut H) {

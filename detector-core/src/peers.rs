@@ -11,6 +11,7 @@ use crate::ledger::{Account, Counts, Held};
 use crate::peer_address::PeerAddress;
 use crate::snapshot::{FlagKind, StallCause, Verdict};
 use crate::time::{Moment, SECOND_NS};
+use crate::verdict::Finding;
 use hashbrown::HashTable;
 use slab::Slab;
 use std::collections::BTreeSet;
@@ -85,7 +86,12 @@ pub(crate) struct Peer {
     pub(crate) is_hoarding: bool,
     pub(crate) drain_bytes_per_second: u64,
     pub(crate) longest_stall_ns: u64,
-    pub(crate) verdict: Option<Verdict>,
+    /// The verdict that stands, and since when.
+    pub(crate) finding: Option<(Finding, Moment)>,
+    /// Since when each kind of flag has stood; meaningful while it does.
+    pub(crate) flagged_since: [Moment; FlagKind::ALL.len()],
+    /// Since when nothing has been flagged; meaningful while nothing is.
+    pub(crate) quiet_since: Moment,
     /// For events of its connections.
     pub(crate) allowance: Allowance,
     /// For events of the peer as a whole, so that those of its connections do not hide them.
@@ -112,12 +118,35 @@ impl Peer {
             is_hoarding: false,
             drain_bytes_per_second: 0,
             longest_stall_ns: 0,
-            verdict: None,
+            finding: None,
+            flagged_since: [now; FlagKind::ALL.len()],
+            quiet_since: now,
             services: [0; SERVICES],
             services_known: 0,
             allowance: Allowance::new(CONNECTION_EVENTS, now),
             hoard_allowance: Allowance::new(HOARD_EVENTS, now),
             rank: (0, 0, now, 0),
+        }
+    }
+
+    pub(crate) fn verdict(&self) -> Option<Verdict> {
+        self.finding.map(|((verdict, _), _)| verdict)
+    }
+
+    /// One more flag of this kind stands on the peer or on a connection of it.
+    pub(crate) fn add_flag(&mut self, kind: FlagKind, now: Moment) {
+        let count = &mut self.flags_now[kind as usize];
+        if *count == 0 {
+            self.flagged_since[kind as usize] = now;
+        }
+        *count += 1;
+    }
+
+    /// One less.
+    pub(crate) fn remove_flag(&mut self, kind: FlagKind, now: Moment) {
+        self.flags_now[kind as usize] -= 1;
+        if !self.is_flagged() {
+            self.quiet_since = now;
         }
     }
 

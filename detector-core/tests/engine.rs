@@ -79,7 +79,7 @@ fn a_closed_connection_leaves_and_its_numbers_stay() {
     engine.observe(&closed);
     engine.observe(&zero_window(PEER, ms(1_000), ms(1_200)));
     assert!(engine.connections().is_empty());
-    let (peer, _) = engine.peer("::ffff:198.51.100.7").unwrap();
+    let peer = engine.peer("::ffff:198.51.100.7").unwrap().peer;
     assert_eq!(peer.zero_window_episodes, 1);
     assert_eq!(peer.zero_window_seconds, 0.5);
 }
@@ -251,7 +251,11 @@ fn a_peer_is_found_by_any_spelling() {
         " ::ffff:198.51.100.7",
         "::ffff:c633:6407/128",
     ] {
-        assert_eq!(engine.peer(text).unwrap().0.peer, "198.51.100.7", "{text}");
+        assert_eq!(
+            engine.peer(text).unwrap().peer.peer,
+            "198.51.100.7",
+            "{text}"
+        );
     }
     for text in [
         "2001:db8:1:2::/64",
@@ -260,7 +264,7 @@ fn a_peer_is_found_by_any_spelling() {
         "2001:db8:1:2:3::/80",
     ] {
         assert_eq!(
-            engine.peer(text).unwrap().0.peer,
+            engine.peer(text).unwrap().peer.peer,
             "2001:db8:1:2::/64",
             "{text}"
         );

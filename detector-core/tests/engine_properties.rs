@@ -277,7 +277,8 @@ impl Run {
         );
         assert!(self.engine.events_after(0).count() <= self.tables.events_capacity);
         for peer in &peers {
-            let (same, of_peer) = self.engine.peer(&peer.peer).unwrap();
+            let detail = self.engine.peer(&peer.peer).unwrap();
+            let (same, of_peer) = (detail.peer, detail.connections);
             assert_eq!(&same, peer);
             assert_eq!(of_peer.len() as u64, peer.connections);
         }

@@ -120,6 +120,9 @@ impl Player {
         }
         for peer in self.engine.peers() {
             writeln!(text, "{}", serde_json::to_string(&peer).unwrap()).unwrap();
+            let assessment = self.engine.peer(&peer.peer).unwrap().assessment;
+            let assessment = serde_json::to_string(&assessment).unwrap();
+            writeln!(text, "{assessment}").unwrap();
         }
         text
     }

@@ -84,7 +84,8 @@ fn an_orphan_keeps_its_owner_and_wants_no_other() {
         ..held
     });
     assert_eq!(engine.owners_wanted(), []);
-    let (peer, connections) = engine.peer("198.51.100.7").unwrap();
+    let detail = engine.peer("198.51.100.7").unwrap();
+    let (peer, connections) = (detail.peer, detail.connections);
     assert_eq!(connections[0].stall, Some(StallCause::ZeroWindow));
     assert_eq!(connections[0].processes, [process(10), process(11)]);
     assert_eq!(peer.processes, [process(10), process(11)]);
@@ -118,10 +119,10 @@ fn processes_of_a_peer_are_those_of_its_stalled_connections_each_once_and_bounde
         process.thread = Some(1_000 + port);
         engine.set_owner(&held.connection, 4711, &[process].into());
     }
-    let before = engine.peer("198.51.100.7").unwrap().0;
+    let before = engine.peer("198.51.100.7").unwrap().peer;
     assert_eq!(before.processes, []);
     engine.advance(ms(6_000), WALL);
-    let stalled = engine.peer("198.51.100.7").unwrap().0;
+    let stalled = engine.peer("198.51.100.7").unwrap().peer;
     let pids: Vec<u32> = stalled.processes.iter().map(|each| each.pid).collect();
     assert_eq!(pids, (100..108).collect::<Vec<_>>());
     assert!(stalled.processes.iter().all(|each| each.thread.is_none()));

@@ -64,7 +64,7 @@ impl Engine {
             peers.push(PeerMetrics {
                 peer: peer.address.to_string(),
                 ledger: publish(&counts, held),
-                flagged: peer.verdict.filter(|_| peer.is_flagged()),
+                flagged: peer.verdict().filter(|_| peer.is_flagged()),
             });
         }
         MetricsSnapshot {

@@ -4,11 +4,11 @@ use super::Engine;
 use crate::connections::Connection;
 use crate::ledger::seconds;
 use crate::observation::{Observation, Source};
+use crate::peer_address::Network;
 use crate::peers::Peer;
 use crate::rules::{hoard, shrink};
 use crate::snapshot::{Event, EventType, FlagKind, SourceName};
 use crate::time::Moment;
-use crate::verdict::{self, PeerEvidence};
 use std::collections::BTreeMap;
 
 impl Engine {
@@ -28,9 +28,15 @@ impl Engine {
         let peer = self.peers.get_mut(peer_slot);
         if !connection.flags.contains(kind) {
             connection.flags.insert(kind);
-            peer.flags_now[kind as usize] += 1;
+            peer.add_flag(kind, self.clock);
         }
         self.flags_raised[kind as usize] += 1;
+        let network = Network::of(peer.address.address());
+        match kind {
+            FlagKind::WindowShrink => self.shrinking.note(network, self.clock),
+            FlagKind::Unanswered => self.silent.note(network, self.clock),
+            _ => {}
+        }
         self.renew_verdict(peer_slot);
         if self.may_write(peer_slot) {
             self.connections.get_mut(slot).announced.insert(kind);
@@ -42,7 +48,7 @@ impl Engine {
         let connection = self.connections.get_mut(slot);
         let peer_slot = connection.peer;
         connection.flags.remove(kind);
-        self.peers.get_mut(peer_slot).flags_now[kind as usize] -= 1;
+        self.peers.get_mut(peer_slot).remove_flag(kind, self.clock);
         self.renew_verdict(peer_slot);
         let announced = &mut self.connections.get_mut(slot).announced;
         if announced.contains(kind) {
@@ -56,10 +62,10 @@ impl Engine {
         const KIND: FlagKind = FlagKind::StallHoard;
         let peer = self.peers.get_mut(peer_slot);
         if is_on {
-            peer.flags_now[KIND as usize] += 1;
+            peer.add_flag(KIND, self.clock);
             self.flags_raised[KIND as usize] += 1;
         } else {
-            peer.flags_now[KIND as usize] -= 1;
+            peer.remove_flag(KIND, self.clock);
         }
         self.renew_verdict(peer_slot);
         let event = if is_on {
@@ -114,34 +120,6 @@ impl Engine {
         may
     }
 
-    /// Judges all flagged peers again, after the settings have changed.
-    pub(super) fn renew_verdicts(&mut self) {
-        let flagged = self.peers.iter().filter(|(_, peer)| peer.is_flagged());
-        let flagged: Vec<u32> = flagged.map(|(slot, _)| slot).collect();
-        for slot in flagged {
-            self.renew_verdict(slot);
-        }
-    }
-
-    fn renew_verdict(&mut self, peer_slot: u32) {
-        let peer = self.peers.get_mut(peer_slot);
-        let shrinks = peer.account.counts.shrinks;
-        let evidence = PeerEvidence {
-            stalled_by_cause: peer.stalled_by_cause.map(u64::from),
-            is_hoarding: peer.is_hoarding,
-            shrunk_connections: u64::from(peer.flags_now[FlagKind::WindowShrink as usize]),
-            harmful_shrinks: shrinks.below_flight + shrinks.treason,
-            tiny_window_connections: u64::from(peer.flags_now[FlagKind::TinyWindow as usize]),
-            drain_bytes_per_second: peer.drain_bytes_per_second,
-            dribble_floor_bytes_per_second: self.detect.dribble_floor_bytes_per_second,
-            is_trusted: self.trusted.contain(peer.address.address()),
-        };
-        // Without anything to judge by, the last verdict stays: it tells what the peer was.
-        if let Some(verdict) = verdict::of(&evidence) {
-            peer.verdict = Some(verdict);
-        }
-    }
-
     fn write_of_connection(
         &mut self,
         slot: u32,
@@ -174,7 +152,7 @@ impl Engine {
             time: self.wall.rfc3339(self.clock),
             event,
             kind,
-            verdict: peer.verdict,
+            verdict: peer.verdict(),
             severity: hoard::severity(held.stalled_connections, held.pinned_bytes, &self.detect),
             peer: peer.address.to_string(),
             local: id.map(|id| id.local.to_string()),

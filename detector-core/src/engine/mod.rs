@@ -10,16 +10,18 @@ mod intake;
 mod judge;
 mod leave;
 mod owners;
+mod verdicts;
 mod view;
 
 pub use owners::OwnerWanted;
 
 use crate::connections::{Class, Connection, Connections};
+use crate::crowd::{Crowd, Lately};
 use crate::departed::Departed;
 use crate::events::Events;
 use crate::ledger::{Account, Counts};
 use crate::networks::Networks;
-use crate::observation::{Observation, SweepEnd, UntrackedTotals};
+use crate::observation::{InterfaceErrors, Observation, SweepEnd, UntrackedTotals};
 use crate::peers::{Peers, Scrape};
 use crate::settings::{DetectSettings, TableSettings};
 use crate::snapshot::{Event, FlagKind, StallCause};
@@ -44,6 +46,10 @@ pub struct Engine {
     host: Account,
     untracked: UntrackedTotals,
     stalled_by_cause: [u64; StallCause::ALL.len()],
+    /// Networks whose peers fell silent or shrank windows lately.
+    silent: Crowd,
+    shrinking: Crowd,
+    interface_errors: Lately,
     flags_raised: [u64; FlagKind::ALL.len()],
     events: Events,
     events_suppressed: u64,
@@ -77,6 +83,9 @@ impl Engine {
             host: Account::default(),
             untracked: UntrackedTotals::default(),
             stalled_by_cause: [0; StallCause::ALL.len()],
+            silent: Crowd::default(),
+            shrinking: Crowd::default(),
+            interface_errors: Lately::default(),
             flags_raised: [0; FlagKind::ALL.len()],
             events: Events::new(tables.events_capacity),
             events_suppressed: 0,
@@ -183,6 +192,12 @@ impl Engine {
         self.host.counts += untracked_counts(&after) - untracked_counts(&before);
     }
 
+    /// Takes what this host's interfaces counted since the last call. Verdicts about the path
+    /// rest on it, together with what peers show.
+    pub fn add_interface_errors(&mut self, errors: &InterfaceErrors) {
+        self.interface_errors.add(errors, self.clock);
+    }
+
     /// Moves the clock: raises the stalls whose time has come, forgets quiet connections.
     ///
     /// To be called about ten times a second and before each snapshot. A moment before an
@@ -244,6 +259,8 @@ impl Engine {
             }
         }
         self.clock = self.clock.max(now);
+        self.silent.forget_old(self.clock);
+        self.shrinking.forget_old(self.clock);
     }
 
     /// Books amounts to a peer and to the host in one step.

@@ -10,7 +10,7 @@ use crate::observation::ConnectionId;
 use crate::peer_address::PeerAddress;
 use crate::peers::Peer;
 use crate::rules::{hoard, shrink};
-use crate::snapshot::{self, Retransmits};
+use crate::snapshot::{self, FlagKind, PeerDetail, Retransmits, StandingFlag};
 use crate::state::PackedId;
 use std::cmp::Ordering;
 use std::net::IpAddr;
@@ -57,18 +57,28 @@ impl Engine {
             .collect()
     }
 
-    /// One peer and its connections. `text` is an address in any spelling, with or without a
-    /// prefix length; any address within an IPv6 peer's network finds it.
+    /// One peer, weighed, and its dearest connections. `text` is an address in any spelling, with
+    /// or without a prefix length; any address within an IPv6 peer's network finds it.
     #[must_use]
-    pub fn peer(&self, text: &str) -> Option<(snapshot::Peer, Vec<snapshot::Connection>)> {
+    pub fn peer(&self, text: &str) -> Option<PeerDetail> {
         let peer = self.find_peer(text)?;
-        let connections = self.connections.of_peer(peer.connections);
-        Some((
-            self.view_peer(peer, self.zero_window_ns(peer)),
-            connections
-                .map(|connection| self.view_connection(connection))
-                .collect(),
-        ))
+        let mut ranked: Vec<(Dearness, &Connection)> = self
+            .connections
+            .of_peer(peer.connections)
+            .map(|connection| (dearness(connection), connection))
+            .collect();
+        keep_first(
+            &mut ranked,
+            PeerDetail::CONNECTIONS_MAX,
+            |(a, _), (b, _)| b.cmp(a),
+        );
+        let connections = ranked.into_iter().map(|(_, each)| each);
+        Some(PeerDetail {
+            peer: self.view_peer(peer, self.zero_window_ns(peer)),
+            assessment: self.assess(peer),
+            connections_total: u64::from(peer.connections.len()),
+            connections: connections.map(|each| self.view_connection(each)).collect(),
+        })
     }
 
     /// All connections in the table, stalled ones first, then those that pin most.
@@ -87,11 +97,8 @@ impl Engine {
     /// [`rank_peers`](Self::rank_peers).
     #[must_use]
     pub fn rank_connections(&self, limit: usize) -> Vec<ConnectionId> {
-        let mut ranked: Vec<(bool, u64, PackedId)> = Vec::with_capacity(self.connections.len());
-        ranked.extend(self.connections.iter().map(|each| {
-            let last = &each.last;
-            (each.stall.is_some(), last.pinned_bytes(), last.id)
-        }));
+        let mut ranked: Vec<Dearness> = Vec::with_capacity(self.connections.len());
+        ranked.extend(self.connections.iter().map(dearness));
         keep_first(&mut ranked, limit, |a, b| b.cmp(a));
         ranked.into_iter().map(|(_, _, id)| id.unpack()).collect()
     }
@@ -146,7 +153,10 @@ impl Engine {
         let longest_stall_ns = peer.longest_stall_ns.max(longest_now_ns.unwrap_or(0));
         snapshot::Peer {
             peer: peer.address.to_string(),
-            verdict: peer.verdict,
+            verdict: peer.verdict(),
+            confidence: peer.finding.map(|((_, confidence), _)| confidence),
+            trusted: self.trusted.contain(peer.address.address()),
+            flags: self.standing_flags(peer),
             severity: hoard::severity(held.stalled_connections, held.pinned_bytes, &self.detect),
             connections: u64::from(peer.connections.len()),
             stalled_connections: held.stalled_connections,
@@ -166,6 +176,19 @@ impl Engine {
             first_seen: self.wall.rfc3339(peer.first_seen),
             last_seen: self.wall.rfc3339(peer.last_seen),
         }
+    }
+
+    fn standing_flags(&self, peer: &Peer) -> Vec<StandingFlag> {
+        let since = |kind: FlagKind| peer.flagged_since[kind as usize];
+        let mut kinds: Vec<FlagKind> = FlagKind::ALL.to_vec();
+        kinds.retain(|&kind| peer.flags_now[kind as usize] > 0);
+        kinds.sort_by_key(|&kind| since(kind));
+        let standing = |kind: FlagKind| StandingFlag {
+            kind,
+            since: self.wall.rfc3339(since(kind)),
+            connections: u64::from(peer.flags_now[kind as usize]),
+        };
+        kinds.into_iter().map(standing).collect()
     }
 
     fn view_connection(&self, connection: &Connection) -> snapshot::Connection {
@@ -220,6 +243,14 @@ impl Engine {
             last_seen: self.wall.rfc3339(last.at),
         }
     }
+}
+
+/// What a connection costs, to be compared: stalled ones first, then those that pin most.
+type Dearness = (bool, u64, PackedId);
+
+fn dearness(connection: &Connection) -> Dearness {
+    let last = &connection.last;
+    (connection.stall.is_some(), last.pinned_bytes(), last.id)
 }
 
 /// Sorts, and keeps the first `limit`; what is cut off is never sorted.

@@ -10,6 +10,9 @@ pub(crate) fn peer(address: &str, pinned_bytes: u64) -> PeerRow {
     PeerRow::from(Peer {
         peer: address.to_owned(),
         verdict: Some(Verdict::SlowReadAttack),
+        confidence: None,
+        trusted: false,
+        flags: Vec::new(),
         severity: Severity::Warning,
         connections: 3,
         stalled_connections: 2,

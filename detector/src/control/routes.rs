@@ -7,7 +7,7 @@ use super::status::Status;
 use crate::http::{Content, Handler, Request, Response};
 use crate::live::Live;
 use detector_core::engine::Engine;
-use detector_core::snapshot::{Connection, Event, Peer};
+use detector_core::snapshot::{Event, PeerDetail};
 use hyper::StatusCode;
 use serde::Serialize;
 use std::sync::Arc;
@@ -24,8 +24,8 @@ pub(crate) struct Control {
 /// The object of `/v1/peers/{peer}`.
 #[derive(Debug, Serialize)]
 struct PeerPage {
-    peer: Peer,
-    connections: Vec<Connection>,
+    #[serde(flatten)]
+    detail: PeerDetail,
     events: Vec<Event>,
 }
 
@@ -40,21 +40,17 @@ impl Control {
 
     fn peer(&self, name: &str) -> Response {
         let found = self.live.with_engine(|engine| engine.peer(name));
-        let Some((peer, connections)) = found else {
+        let Some(detail) = found else {
             return Response::json_error(StatusCode::NOT_FOUND, "no such peer is tracked");
         };
-        let filter = EventFilter::of_peer(&peer.peer);
+        let filter = EventFilter::of_peer(&detail.peer.peer);
         let mut events: Vec<Event> = {
             let engine = self.live.engine();
             let wanted = engine.events_after(0).filter(|event| filter.wants(event));
             wanted.cloned().collect()
         };
         events.drain(..events.len().saturating_sub(EVENTS_OF_A_PEER));
-        object(&PeerPage {
-            peer,
-            connections,
-            events,
-        })
+        object(&PeerPage { detail, events })
     }
 
     fn events(&self, request: &Request) -> Response {

@@ -3,6 +3,13 @@
 //! Field names are a contract: add freely, rename never. Times are RFC 3339 in UTC, sizes bytes,
 //! durations seconds.
 
+mod assessment;
+
+pub use assessment::{
+    Advice, AdviceCode, Assessment, BenignCause, Change, ChangeCode, Confidence, Considered,
+    Evidence, EvidenceCode, Numbers, Outcome,
+};
+
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -192,8 +199,17 @@ pub struct HeldWorkers {
 pub struct Peer {
     /// Address without port; IPv6 as a network.
     pub peer: String,
-    /// What the peer is taken to be; `null` while nothing was flagged.
+    /// What the peer is taken to be; `null` while nothing speaks for anything.
     pub verdict: Option<Verdict>,
+    /// How sure that is; `null` without a verdict.
+    #[serde(default)]
+    pub confidence: Option<Confidence>,
+    /// Whether it belongs to a trusted network.
+    #[serde(default)]
+    pub trusted: bool,
+    /// Kinds of flags that stand now, longest first.
+    #[serde(default)]
+    pub flags: Vec<StandingFlag>,
     /// From what it costs.
     pub severity: Severity,
     /// Connections that are tracked because they misbehaved at some time.
@@ -224,6 +240,35 @@ pub struct Peer {
     pub first_seen: String,
     /// Last record of this peer.
     pub last_seen: String,
+}
+
+/// A kind of flag that stands on a peer or on connections of it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StandingFlag {
+    /// Which.
+    pub kind: FlagKind,
+    /// Since when at least one has stood.
+    pub since: String,
+    /// Connections it stands on; for `stall-hoard` 1, the peer.
+    pub connections: u64,
+}
+
+/// One peer with its weighing and its connections.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct PeerDetail {
+    /// The peer.
+    pub peer: Peer,
+    /// What it is taken to be, and why.
+    pub assessment: Assessment,
+    /// How many connections it has in the table.
+    pub connections_total: u64,
+    /// Those that cost most, at most [`PeerDetail::CONNECTIONS_MAX`], the dearest first.
+    pub connections: Vec<Connection>,
+}
+
+impl PeerDetail {
+    /// Most connections told of one peer.
+    pub const CONNECTIONS_MAX: usize = 1_000;
 }
 
 /// One connection that misbehaved at some time and still lives.

@@ -1,0 +1,155 @@
+//! Everything a verdict rests on, as numbers, and the questions that are asked of them.
+
+use super::{CROWD_NETWORKS, INTERFACE_ERRORS, QUICK_REOPENS_BELIEVED};
+use crate::observation::ShrinkCounts;
+use crate::settings::DetectSettings;
+use crate::snapshot::StallCause;
+
+/// Peers that hold connections together.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct GroupEvidence {
+    /// Peers that take part.
+    pub(crate) peers: u64,
+    /// Their connections that drain nothing.
+    pub(crate) connections: u64,
+    /// What those pin.
+    pub(crate) pinned_bytes: u64,
+}
+
+/// The evidence of one peer at one moment.
+///
+/// A connection is *holding* while it is stalled by the peer's window and has drained less than
+/// the floor over the last whole span (`dribble_over`). Connections that we opened are counted
+/// apart everywhere but in `stalled_by_cause`.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub(crate) struct PeerEvidence {
+    /// The thresholds in force.
+    pub(crate) detect: DetectSettings,
+    /// Stalled connections by cause, in the order of [`StallCause::ALL`].
+    pub(crate) stalled_by_cause: [u64; StallCause::ALL.len()],
+    /// What the stalled connections pin.
+    pub(crate) pinned_bytes: u64,
+    /// What all its tracked connections drain.
+    pub(crate) drain_bytes_per_second: u64,
+    /// Holding connections that the peer opened.
+    pub(crate) holding_connections: u64,
+    /// What those pin.
+    pub(crate) holding_pinned_bytes: u64,
+    /// Those of them that were read from, if slowly, since they first held.
+    pub(crate) read_slowly_connections: u64,
+    /// Stalled connections that we opened.
+    pub(crate) outgoing_connections: u64,
+    /// Holding connections that we opened.
+    pub(crate) outgoing_holding_connections: u64,
+    /// Whether the peer alone reaches the hoard thresholds.
+    pub(crate) is_hoarding: bool,
+    /// Its network, if peers of it reach them together.
+    pub(crate) network: Option<GroupEvidence>,
+    /// Peers alike, if they reach them together.
+    pub(crate) alike: Option<GroupEvidence>,
+    /// Connections with a shrink that is not taken back yet.
+    pub(crate) shrunk_connections: u64,
+    /// Shrinks while they are remembered.
+    pub(crate) shrinks: ShrinkCounts,
+    /// Shrinks to zero, among those, that opened again within a second.
+    pub(crate) quick_reopens: u64,
+    /// Retreats within the rounding bound.
+    pub(crate) granularity_retreats: u64,
+    /// Connections that make each byte cost a packet.
+    pub(crate) tiny_window_connections: u64,
+    /// Stalls that ended because the peer read on.
+    pub(crate) recovered_stalls: u64,
+    /// Silences that ended with an answer.
+    pub(crate) silences_ended: u64,
+    /// Orphans among its connections.
+    pub(crate) orphan_connections: u64,
+    /// Longest stall of one connection.
+    pub(crate) longest_stall_seconds: f64,
+    /// Longest expected time until the queue of a dribbling connection is drained.
+    pub(crate) drain_seconds: f64,
+    /// Unrelated networks whose peers fell silent lately.
+    pub(crate) silent_networks: u64,
+    /// Unrelated networks whose peers shrank windows lately.
+    pub(crate) shrinking_networks: u64,
+    /// Errors and drops of this host's interfaces lately.
+    pub(crate) interfaces: crate::observation::InterfaceErrors,
+    /// Whether it belongs to a trusted network.
+    pub(crate) is_trusted: bool,
+}
+
+impl PeerEvidence {
+    pub(crate) fn stalled_connections(&self) -> u64 {
+        self.stalled_by_cause.iter().sum()
+    }
+
+    pub(crate) const fn stalled_by(&self, cause: StallCause) -> u64 {
+        self.stalled_by_cause[cause as usize]
+    }
+
+    pub(crate) fn is_mostly_silent(&self) -> bool {
+        self.stalled_by(StallCause::Unanswered) * 2 > self.stalled_connections()
+    }
+
+    pub(crate) fn is_mostly_outgoing(&self) -> bool {
+        self.outgoing_connections * 2 > self.stalled_connections()
+    }
+
+    /// Whether most of what it holds is read from now and then.
+    pub(crate) const fn is_mostly_read_slowly(&self) -> bool {
+        self.read_slowly_connections * 2 > self.holding_connections
+    }
+
+    /// Whether holding connections alone reach the hoard thresholds.
+    pub(crate) const fn holds_a_hoard_alone(&self) -> bool {
+        self.is_hoarding
+            && (self.holding_connections >= self.detect.hoard_connections
+                || (self.holding_connections > 0
+                    && self.holding_pinned_bytes >= self.detect.hoard_bytes))
+    }
+
+    /// Whether it holds a hoard, alone or with others of which it is one.
+    pub(crate) const fn holds_a_hoard(&self) -> bool {
+        let is_one_of_many = self.network.is_some() || self.alike.is_some();
+        self.holds_a_hoard_alone() || (is_one_of_many && self.holding_connections > 0)
+    }
+
+    /// Whether the peer reads on at least as often as it holds.
+    pub(crate) const fn recovers(&self) -> bool {
+        self.recovered_stalls > 0 && self.recovered_stalls >= self.holding_connections
+    }
+
+    /// The floor for all stalled connections together.
+    pub(crate) fn floor_bytes_per_second(&self) -> u64 {
+        let floor = self.detect.dribble_floor_bytes_per_second;
+        self.stalled_connections().max(1).saturating_mul(floor)
+    }
+
+    pub(crate) fn drains(&self) -> bool {
+        self.drain_bytes_per_second >= self.floor_bytes_per_second()
+    }
+
+    /// Shrinks that took back data in flight.
+    pub(crate) const fn harmful_shrinks(&self) -> u64 {
+        self.shrinks
+            .below_flight
+            .saturating_add(self.shrinks.treason)
+    }
+
+    /// Whether all harmful shrinks were few and over at once, as a receiver without memory does.
+    pub(crate) const fn is_short_of_memory(&self) -> bool {
+        let harmful = self.harmful_shrinks();
+        harmful > 0 && harmful <= QUICK_REOPENS_BELIEVED && harmful <= self.quick_reopens
+    }
+
+    pub(crate) const fn silence_is_common(&self) -> bool {
+        self.silent_networks >= CROWD_NETWORKS
+    }
+
+    pub(crate) const fn shrinks_are_common(&self) -> bool {
+        self.shrinking_networks >= CROWD_NETWORKS
+    }
+
+    pub(crate) const fn interface_errors_rise(&self) -> bool {
+        self.interfaces.errors() >= INTERFACE_ERRORS
+    }
+}

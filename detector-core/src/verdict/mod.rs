@@ -1,0 +1,137 @@
+//! What a peer is taken to be, from what its connections show. Pure.
+//!
+//! Conservative: one event accuses nobody, duration alone accuses nobody, and a trusted network
+//! is never accused. An attack is named only for a hoard that drains nothing over a whole span,
+//! and only if the peer does not recover as often as it holds.
+
+mod assess;
+mod change;
+mod considered;
+mod evidence;
+
+pub(crate) use assess::{Standing, assess};
+pub(crate) use evidence::PeerEvidence;
+
+use crate::snapshot::{Confidence, Verdict};
+
+/// Distinct unrelated networks with one symptom at once from which it is no peer's own.
+pub(crate) const CROWD_NETWORKS: u64 = 8;
+
+/// Errors of this host's interfaces within [`crate::crowd::SPAN_NS`] from which they rise.
+pub(crate) const INTERFACE_ERRORS: u64 = 10;
+
+/// Shrinks to zero that reopened within a second, up to which a receiver without memory is
+/// believed.
+pub(crate) const QUICK_REOPENS_BELIEVED: u64 = 3;
+
+/// A verdict and how sure it is.
+pub(crate) type Finding = (Verdict, Confidence);
+
+/// The verdict that the evidence of this moment gives; `None` if it shows nothing.
+///
+/// The first that fits:
+///
+/// 1. Trusted: `path-loss` for silence and shrinks, `slow-client` for anything else.
+/// 2. Mostly silent connections: `path-loss` if silences ended before, if unrelated networks fall
+///    silent too or interface errors rise, else `vanished`.
+/// 3. Mostly connections that we opened, some of them draining nothing: `tarpit`.
+/// 4. A hoard that drains nothing: `slow-read-attack` if most of it is read from now and then,
+///    else `zero-window-attack`.
+/// 5. Windows taken back lately: `shrinking-peer`, but `benign` for few that reopened at once.
+/// 6. Stalls or tiny windows: `slow-client`.
+pub(crate) fn judge(evidence: &PeerEvidence) -> Option<Finding> {
+    if evidence.is_trusted {
+        return judge_trusted(evidence);
+    }
+    if evidence.is_mostly_silent() {
+        return Some(judge_silence(evidence));
+    }
+    if evidence.is_mostly_outgoing() && evidence.outgoing_holding_connections > 0 {
+        let is_many = evidence.outgoing_holding_connections > 1;
+        let confidence = if is_many {
+            Confidence::Medium
+        } else {
+            Confidence::Low
+        };
+        return Some((Verdict::Tarpit, confidence));
+    }
+    if evidence.holds_a_hoard() && !evidence.recovers() {
+        return Some(judge_attack(evidence));
+    }
+    if let Some(finding) = judge_shrinks(evidence) {
+        return Some(finding);
+    }
+    if evidence.stalled_connections() > 0 {
+        let confidence = if evidence.drains() || evidence.recovered_stalls > 0 {
+            Confidence::Medium
+        } else {
+            Confidence::Low
+        };
+        return Some((Verdict::SlowClient, confidence));
+    }
+    (evidence.tiny_window_connections > 0).then_some((Verdict::SlowClient, Confidence::Low))
+}
+
+fn judge_trusted(evidence: &PeerEvidence) -> Option<Finding> {
+    let has_shrunk = evidence.shrunk_connections > 0 || evidence.harmful_shrinks() > 0;
+    if evidence.is_mostly_silent() || has_shrunk {
+        let has_proof = evidence.interface_errors_rise() || evidence.silence_is_common();
+        let confidence = if has_proof {
+            Confidence::Medium
+        } else {
+            Confidence::Low
+        };
+        return Some((Verdict::PathLoss, confidence));
+    }
+    let is_slow = evidence.stalled_connections() > 0 || evidence.tiny_window_connections > 0;
+    is_slow.then_some((Verdict::SlowClient, Confidence::Medium))
+}
+
+fn judge_silence(evidence: &PeerEvidence) -> Finding {
+    let signs = [
+        evidence.silence_is_common(),
+        evidence.interface_errors_rise(),
+        evidence.silences_ended > 0,
+    ];
+    match signs.into_iter().filter(|&sign| sign).count() {
+        0 => (Verdict::Vanished, Confidence::Medium),
+        1 => (Verdict::PathLoss, Confidence::Medium),
+        _ => (Verdict::PathLoss, Confidence::High),
+    }
+}
+
+fn judge_attack(evidence: &PeerEvidence) -> Finding {
+    let verdict = if evidence.is_mostly_read_slowly() {
+        Verdict::SlowReadAttack
+    } else {
+        Verdict::ZeroWindowAttack
+    };
+    let holds_alone = evidence.holds_a_hoard_alone();
+    let confidence = match (holds_alone, evidence.recovered_stalls) {
+        (true, 0) => Confidence::High,
+        (true, _) | (false, 0) => Confidence::Medium,
+        (false, _) => Confidence::Low,
+    };
+    (verdict, confidence)
+}
+
+fn judge_shrinks(evidence: &PeerEvidence) -> Option<Finding> {
+    let harmful = evidence.harmful_shrinks();
+    if harmful == 0 && evidence.shrunk_connections == 0 {
+        return None;
+    }
+    if evidence.is_short_of_memory() && evidence.shrunk_connections == 0 {
+        return Some((Verdict::Benign, Confidence::Medium));
+    }
+    let confidence = if evidence.shrinks_are_common() || harmful == 0 {
+        Confidence::Low
+    } else if harmful > 1 {
+        Confidence::High
+    } else {
+        Confidence::Medium
+    };
+    Some((Verdict::ShrinkingPeer, confidence))
+}
+
+#[cfg(test)]
+mod tests;
