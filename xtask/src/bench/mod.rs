@@ -2,9 +2,11 @@
 
 mod hook;
 mod programs;
+mod share;
 mod stage;
 mod web;
 
+use std::fmt;
 use std::path::PathBuf;
 
 use anyhow::{Context as _, Result};
@@ -29,7 +31,7 @@ pub(crate) struct Arguments {
     #[command(subcommand)]
     what: What,
     /// Rounds of each kind
-    #[arg(long, default_value_t = 5, global = true)]
+    #[arg(long, default_value_t = 5, global = true, value_parser = clap::value_parser!(u32).range(1..))]
     rounds: u32,
     /// Seconds of traffic in each round
     #[arg(long, default_value_t = 3, global = true)]
@@ -74,7 +76,7 @@ pub(crate) fn main(arguments: &Arguments) -> Result<()> {
     }
     match arguments.what {
         What::Hook => hook::main(&agent, &loader, arguments.rounds, arguments.seconds),
-        What::Web => web::main(&agent, arguments.rounds, arguments.seconds),
+        What::Web => web::main(&agent, &loader, arguments.rounds, arguments.seconds),
     }
 }
 
@@ -99,9 +101,61 @@ fn median(values: &[f64]) -> f64 {
     }
 }
 
+/// A median, and where that of endless rounds lies with 95 % confidence.
+#[derive(Clone, Copy, Debug, PartialEq)]
+struct Interval {
+    median: f64,
+    low: f64,
+    high: f64,
+}
+
+impl Interval {
+    /// From order statistics: no assumption about how the values scatter. How many of n values lie
+    /// below the true median is binomial; its 2.5 % point by the normal approximation, rounded
+    /// outwards. With fewer than six values all of them are needed.
+    #[allow(
+        clippy::cast_precision_loss,
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "a rank among a few values"
+    )]
+    fn of_median(values: &[f64]) -> Self {
+        let mut sorted = values.to_vec();
+        sorted.sort_by(f64::total_cmp);
+        let count = sorted.len();
+        let rank = (count as f64 / 2.0 - 0.98 * (count as f64).sqrt()).floor() as usize;
+        let at = |index: usize| sorted.get(index).copied().unwrap_or(f64::NAN);
+        Self {
+            median: median(values),
+            low: at(rank.saturating_sub(1)),
+            high: at(count.saturating_sub(rank.max(1))),
+        }
+    }
+}
+
+impl fmt::Display for Interval {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { median, low, high } = self;
+        write!(
+            out,
+            "{median:.3} (95 % sure between {low:.3} and {high:.3})"
+        )
+    }
+}
+
 #[cfg(test)]
 mod tests {
-    use super::median;
+    use super::{Interval, median};
+
+    #[test]
+    fn the_interval_of_a_median_narrows_with_more_values() {
+        let values: Vec<f64> = (1..=25).map(f64::from).collect();
+        let wide = Interval::of_median(&values[..5]);
+        assert_eq!((wide.low, wide.median, wide.high), (1.0, 3.0, 5.0));
+        // Binomial(25, 1/2): the 8th and the 18th enclose the median with 95.7 %; one further out.
+        let narrow = Interval::of_median(&values);
+        assert_eq!((narrow.low, narrow.median, narrow.high), (7.0, 13.0, 19.0));
+    }
 
     #[test]
     fn the_median_is_the_middle() {

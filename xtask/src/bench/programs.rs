@@ -54,6 +54,17 @@ impl Stats {
         self.nanoseconds as f64 / self.runs as f64
     }
 
+    /// Time in all runs, less `each` nanoseconds for each of them.
+    #[allow(clippy::cast_precision_loss, reason = "far below 2^53")]
+    pub(super) fn nanoseconds_beyond(self, each: f64) -> f64 {
+        self.nanoseconds as f64 - self.runs as f64 * each
+    }
+
+    #[cfg(test)]
+    pub(super) const fn new(runs: u64, nanoseconds: u64) -> Self {
+        Self { runs, nanoseconds }
+    }
+
     pub(super) fn plus(self, other: Self) -> Self {
         Self {
             runs: self.runs + other.runs,
