@@ -10,6 +10,8 @@ pub enum Counter {
     RecordsDroppedRingFull,
     /// A record was held back by the per-connection rate bound. Its totals travel with the next one.
     RecordsSuppressedRate,
+    /// The last record of a closed connection was given up for a new connection with the same key.
+    ClosedRecordsReplaced,
     /// A sweep row did not fit the iterator's buffer and was left out.
     SweepRowsDropped,
     /// A misbehaving connection got no state because the table was full.
@@ -46,9 +48,10 @@ pub enum Counter {
 
 impl Counter {
     /// All counters in index order.
-    pub const ALL: [Self; 18] = [
+    pub const ALL: [Self; 19] = [
         Self::RecordsDroppedRingFull,
         Self::RecordsSuppressedRate,
+        Self::ClosedRecordsReplaced,
         Self::SweepRowsDropped,
         Self::ConnectionsRefusedTableFull,
         Self::ConnectionsRefusedMapError,
@@ -68,7 +71,7 @@ impl Counter {
     ];
 
     /// How many counters there are: the size of the per-CPU array.
-    #[allow(clippy::cast_possible_truncation, reason = "18 fits u32")]
+    #[allow(clippy::cast_possible_truncation, reason = "19 fits u32")]
     pub const COUNT: u32 = Self::ALL.len() as u32;
 
     /// Name in `snake_case`, used as the `stage` label of `detector_records_lost_total`.
@@ -77,6 +80,7 @@ impl Counter {
         match self {
             Self::RecordsDroppedRingFull => "ring_full",
             Self::RecordsSuppressedRate => "rate_bound",
+            Self::ClosedRecordsReplaced => "closed_replaced",
             Self::SweepRowsDropped => "sweep_row",
             Self::ConnectionsRefusedTableFull => "table_full",
             Self::ConnectionsRefusedMapError => "map_error",

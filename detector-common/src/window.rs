@@ -214,6 +214,15 @@ pub const fn retreat(
     Retreat::Polite
 }
 
+/// Bytes from one sequence number up to a later one, as from `snd_una` to `write_seq`; 0 if the
+/// second is not later (a FIN that was acknowledged lies beyond `write_seq`).
+#[inline]
+#[must_use]
+pub const fn span_bytes(from: u32, to: u32) -> u32 {
+    let span = to.wrapping_sub(from);
+    if span >> 31 == 1 { 0 } else { span }
+}
+
 /// Whether a zero-window episode goes on after a window of `window` bytes at `ack`.
 ///
 /// It ends when the head segment may go again (`tcp_snd_wnd_test`), not at the first non-zero
@@ -224,10 +233,7 @@ pub const fn episode_continues(ack: u32, window: u32, write_seq: u32, mss: u32) 
     if window == 0 {
         return true;
     }
-    let queued = write_seq.wrapping_sub(ack);
-    if queued == 0 || queued >> 31 == 1 {
-        return false;
-    }
+    let queued = span_bytes(ack, write_seq);
     let head = if queued < mss { queued } else { mss };
     window < head
 }

@@ -2,6 +2,7 @@
 
 use crate::peer_address::PeerAddress;
 use crate::time::Moment;
+use detector_common::window::span_bytes;
 use std::net::SocketAddr;
 
 /// Identity of a connection for as long as the kernel keeps its socket.
@@ -310,12 +311,6 @@ impl Observation {
                 || self.timeouts > 0
                 || self.probes_unanswered > 0)
     }
-}
-
-/// Bytes from one sequence number up to another; 0 if that lies before.
-pub(crate) const fn span_bytes(from: u32, to: u32) -> u32 {
-    let span = to.wrapping_sub(from);
-    if span >> 31 == 1 { 0 } else { span }
 }
 
 /// End of one pass over the sockets of one network namespace.

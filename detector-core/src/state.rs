@@ -1,9 +1,8 @@
 //! The newest state of a connection, packed: the table holds tens of thousands.
 
-use crate::observation::{
-    CongestionState, ConnectionId, Observation, PendingTimer, TcpState, span_bytes,
-};
+use crate::observation::{CongestionState, ConnectionId, Observation, PendingTimer, TcpState};
 use crate::time::Moment;
+use detector_common::window::span_bytes;
 use std::hash::{Hash, Hasher};
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::num::NonZeroU64;
@@ -53,6 +52,14 @@ impl PackedId {
             remote: endpoint(self.remote, self.remote_port),
             netns: self.netns,
         }
+    }
+
+    pub(crate) const fn local_port(&self) -> u16 {
+        self.local_port
+    }
+
+    pub(crate) const fn remote_port(&self) -> u16 {
+        self.remote_port
     }
 
     pub(crate) const fn netns(&self) -> u32 {

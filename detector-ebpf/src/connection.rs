@@ -44,7 +44,7 @@ fn find_entry(tcp: TcpSocket) -> Option<&'static mut ConnectionRecord> {
 pub fn find_or_create(tcp: TcpSocket, now_ns: u64) -> Option<&'static mut ConnectionRecord> {
     if let Some(record) = find_entry(tcp) {
         if record.flags & flag::CLOSED != 0 {
-            reopen(record);
+            reopen(record, tcp, now_ns);
         }
         return Some(record);
     }
@@ -82,10 +82,25 @@ fn create(tcp: TcpSocket, now_ns: u64) -> Option<&'static mut ConnectionRecord> 
     find_entry(tcp)
 }
 
-/// A new socket has the address and tuple of one whose last record still waits to be collected.
-/// Totals go on, so that nothing is lost; everything else starts anew.
+/// A new socket has the key of one whose last record still waits to be collected. Of the same two
+/// ends, totals go on, so that nothing is lost; everything else starts anew. Of other ends (the key
+/// holds only a part of them), the earlier totals would be booked to the wrong peer: they are given
+/// up and counted.
 #[inline(always)]
-fn reopen(record: &mut ConnectionRecord) {
+fn reopen(record: &mut ConnectionRecord, tcp: TcpSocket, now_ns: u64) {
+    let (local_address, remote_address) = tcp.addresses();
+    let (local_port, _) = tcp.ports();
+    let is_same = record.local_address == local_address
+        && record.remote_address == remote_address
+        && record.local_port == local_port
+        && record.netns == tcp.netns();
+    if !is_same {
+        count(Counter::ClosedRecordsReplaced);
+        *record = ConnectionRecord::zeroed();
+        identify(record, tcp);
+        record.generation_ns = now_ns;
+        return;
+    }
     record.flags = flag::NOT_CARRIED;
     record.zero_window_since_ns = 0;
     record.harmful_since_ns = 0;
@@ -256,8 +271,7 @@ fn remember_previous_edge(record: &mut ConnectionRecord, offer: Offer, new_edge:
 /// Starts, goes on with or ends the zero-window episode. Returns whether it started or ended.
 #[inline(always)]
 pub fn follow_episode(record: &mut ConnectionRecord, now_ns: u64) -> bool {
-    let queued = record.write_seq.wrapping_sub(record.snd_una);
-    let has_data = queued != 0 && queued >> 31 == 0;
+    let has_data = window::span_bytes(record.snd_una, record.write_seq) > 0;
     if record.flags & flag::ZERO_WINDOW == 0 {
         if record.snd_wnd_bytes != 0 {
             return false;

@@ -5,6 +5,7 @@ use crate::helpers;
 use crate::kernel_memory::KernelPointer;
 use detector_common::layout::{ABSENT, BitField};
 use detector_common::record::ConnectionKey;
+use detector_common::window;
 
 const AF_INET: u16 = 2;
 
@@ -154,8 +155,7 @@ impl TcpSocket {
     /// Bytes written and not yet acknowledged.
     #[inline(always)]
     pub fn queued_bytes(self) -> u32 {
-        let queued = self.write_seq().wrapping_sub(self.snd_una());
-        if queued >> 31 == 1 { 0 } else { queued }
+        window::span_bytes(self.snd_una(), self.write_seq())
     }
 
     /// Local and remote port, host order.

@@ -5,9 +5,10 @@ use detector_common::counter::Counter;
 use detector_core::observation::{ShrinkCounts, UntrackedTotals};
 
 /// Counters that say that something was lost on its way, exported by stage.
-const LOSSES: [Counter; 9] = [
+const LOSSES: [Counter; 10] = [
     Counter::RecordsDroppedRingFull,
     Counter::RecordsSuppressedRate,
+    Counter::ClosedRecordsReplaced,
     Counter::SweepRowsDropped,
     Counter::ConnectionsRefusedTableFull,
     Counter::ConnectionsRefusedMapError,
