@@ -10,6 +10,7 @@ mod intake;
 mod judge;
 mod leave;
 mod owners;
+mod totals;
 mod verdicts;
 mod view;
 

@@ -405,6 +405,25 @@ pub struct Ledger {
     pub pinned_byte_seconds: f64,
 }
 
+/// Sums over all peers, and fill of the tables.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct HostTotals {
+    /// Sums over all peers.
+    pub ledger: Ledger,
+    /// Stalled connections by cause, in the order of [`StallCause::ALL`].
+    pub stalled_by_cause: [u64; 4],
+    /// Peers in the table.
+    pub peers_tracked: u64,
+    /// Connections in the table.
+    pub connections_tracked: u64,
+    /// Peers forgotten for lack of room.
+    pub peer_evictions: u64,
+    /// Connections forgotten for lack of room.
+    pub connection_evictions: u64,
+    /// Records that were refused because they were garbage.
+    pub records_refused: u64,
+}
+
 /// One exported peer.
 #[derive(Clone, Debug, PartialEq)]
 pub struct PeerMetrics {

@@ -1,0 +1,252 @@
+//! How hard pressed the host is: load, pressure stalls, memory, TCP's share of it, interface
+//! errors; and what the agent itself takes.
+//!
+//! In: small files of `/proc`, each read once and bounded. Out: a [`Pressure`], and what interfaces
+//! counted since the last look. What a kernel does not have, or what makes no sense, is `None`;
+//! nothing here fails as a whole.
+
+mod interfaces;
+mod parse;
+
+use detector_core::observation::InterfaceErrors;
+use interfaces::Interfaces;
+use rustix::fs::{Mode, OFlags};
+use rustix::io::Errno;
+use rustix::time::{ClockId, clock_gettime};
+use serde::{Deserialize, Serialize};
+use std::os::fd::OwnedFd;
+use std::path::Path;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+/// Most of these files are far below; `net/dev` has about 120 bytes for each interface.
+const MAX_FILE_BYTES: usize = 256 << 10;
+/// How old a look may be that is shown again.
+const FRESH: Duration = Duration::from_millis(900);
+
+/// Load averages.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Load {
+    /// Over one minute.
+    pub(crate) one: f64,
+    /// Over five minutes.
+    pub(crate) five: f64,
+    /// Over a quarter of an hour.
+    pub(crate) fifteen: f64,
+}
+
+/// Share of the last ten seconds in which tasks waited for a resource, in percent.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Stall {
+    /// At least one task waited.
+    pub(crate) some_percent: f64,
+    /// All of them did; `null` where the kernel does not say (processor, before 5.13).
+    pub(crate) full_percent: Option<f64>,
+}
+
+/// Pressure stall information (`/proc/pressure`); `null` where the kernel has none.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[allow(missing_docs, reason = "named after their files")]
+pub(crate) struct Stalls {
+    pub(crate) cpu: Option<Stall>,
+    pub(crate) memory: Option<Stall>,
+    pub(crate) io: Option<Stall>,
+}
+
+/// Memory of the host.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Memory {
+    /// `MemTotal`.
+    pub(crate) total_bytes: u64,
+    /// `MemAvailable`: what new programs could have without swapping.
+    pub(crate) available_bytes: u64,
+}
+
+/// The kernel's account of memory for TCP, all namespaces together.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct TcpMemory {
+    /// Taken now.
+    pub(crate) used_bytes: u64,
+    /// Above this the kernel begins to save (`tcp_mem`, second number).
+    pub(crate) pressure_bytes: u64,
+    /// At this it refuses (`tcp_mem`, third number).
+    pub(crate) limit_bytes: u64,
+}
+
+/// Sockets (`/proc/net/sockstat`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Sockets {
+    /// Of all families, in the agent's namespace.
+    pub(crate) used: u64,
+    /// TCP over IPv4, in the agent's namespace.
+    pub(crate) tcp_in_use: u64,
+    /// TCP, in all namespaces.
+    pub(crate) tcp_allocated: u64,
+    /// TCP without a process, in all namespaces.
+    pub(crate) orphans: u64,
+    /// TCP in TIME-WAIT, in the agent's namespace.
+    pub(crate) time_wait: u64,
+}
+
+/// What all interfaces but the loopback counted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[allow(missing_docs, reason = "as in /sys/class/net/*/statistics")]
+pub(crate) struct InterfaceCounts {
+    pub(crate) rx_errors: u64,
+    pub(crate) tx_errors: u64,
+    pub(crate) rx_dropped: u64,
+    pub(crate) tx_dropped: u64,
+}
+
+/// Errors and drops of the interfaces in the agent's namespace.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct InterfaceReport {
+    /// Interfaces without the loopback.
+    pub(crate) count: u64,
+    /// Since they came up.
+    pub(crate) total: InterfaceCounts,
+    /// Within the last minute, or since the agent started.
+    pub(crate) last_minute: InterfaceCounts,
+}
+
+/// What the agent itself takes.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct OwnCost {
+    /// Processor time since the last look but one, as a share of one core: 0.01 is one percent.
+    pub(crate) cpu_share: Option<f64>,
+    /// Resident memory, without the maps that the kernel holds.
+    pub(crate) resident_bytes: Option<u64>,
+}
+
+/// One look at the host.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[allow(missing_docs, reason = "the types say it")]
+pub(crate) struct Pressure {
+    pub(crate) load: Option<Load>,
+    pub(crate) stalls: Stalls,
+    pub(crate) memory: Option<Memory>,
+    pub(crate) tcp_memory: Option<TcpMemory>,
+    pub(crate) sockets: Option<Sockets>,
+    pub(crate) interfaces: Option<InterfaceReport>,
+    pub(crate) own: OwnCost,
+}
+
+/// Looks at the host, and remembers what differences need.
+#[derive(Debug, Default)]
+pub(crate) struct Gauge(Mutex<Inner>);
+
+#[derive(Debug, Default)]
+struct Inner {
+    last: Option<(Instant, Pressure)>,
+    interfaces: Interfaces,
+    /// Processor time that the process had used, and when.
+    used: Option<(Instant, Duration)>,
+}
+
+impl Gauge {
+    /// A look that is at most about a second old. Reads files: not for the event loop.
+    pub(crate) fn look(&self) -> Pressure {
+        let mut inner = self.lock();
+        let now = Instant::now();
+        match &inner.last {
+            Some((at, pressure)) if now.saturating_duration_since(*at) < FRESH => pressure.clone(),
+            _ => {
+                let pressure = inner.look(Path::new("/proc"), now);
+                inner.last = Some((now, pressure.clone()));
+                pressure
+            }
+        }
+    }
+
+    /// The last look, however old.
+    pub(crate) fn last(&self) -> Option<Pressure> {
+        let inner = self.lock();
+        inner.last.as_ref().map(|(_, pressure)| pressure.clone())
+    }
+
+    /// What interfaces counted since this was asked last.
+    pub(crate) fn take_interface_errors(&self) -> InterfaceErrors {
+        self.lock().interfaces.take()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        // Plain values: a panic in the middle of a look leaves nothing broken.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Inner {
+    fn look(&mut self, folder: &Path, now: Instant) -> Pressure {
+        let proc = Folder::open(folder);
+        let read = |name: &str| proc.as_ref()?.read(name);
+        let stall = |name: &str| parse::stall(&read(name)?);
+        let sockets = read("net/sockstat").and_then(|text| parse::sockets(&text));
+        let tcp_limits = read("sys/net/ipv4/tcp_mem").and_then(|text| parse::numbers(&text));
+        let page_bytes = rustix::param::page_size() as u64;
+        Pressure {
+            load: read("loadavg").and_then(|text| parse::load(&text)),
+            stalls: Stalls {
+                cpu: stall("pressure/cpu"),
+                memory: stall("pressure/memory"),
+                io: stall("pressure/io"),
+            },
+            memory: read("meminfo").and_then(|text| parse::memory(&text)),
+            tcp_memory: sockets.zip(tcp_limits).map(|((_, pages), limits)| {
+                let [_, pressure, limit] = limits;
+                TcpMemory {
+                    used_bytes: pages.saturating_mul(page_bytes),
+                    pressure_bytes: pressure.saturating_mul(page_bytes),
+                    limit_bytes: limit.saturating_mul(page_bytes),
+                }
+            }),
+            sockets: sockets.map(|(sockets, _)| sockets),
+            interfaces: read("net/dev").map(|text| self.interfaces.update(&text, now)),
+            own: OwnCost {
+                cpu_share: self.cpu_share(now),
+                resident_bytes: read("self/statm")
+                    .and_then(|text| parse::numbers::<2>(&text))
+                    .map(|[_, resident]| resident.saturating_mul(page_bytes)),
+            },
+        }
+    }
+
+    /// Of one core, since the last look; `None` at the first.
+    fn cpu_share(&mut self, now: Instant) -> Option<f64> {
+        let used = Duration::try_from(clock_gettime(ClockId::ProcessCPUTime)).ok()?;
+        let (before, used_before) = self.used.replace((now, used))?;
+        let passed = now.saturating_duration_since(before).as_secs_f64();
+        (passed > 0.0).then(|| used.saturating_sub(used_before).as_secs_f64() / passed)
+    }
+}
+
+/// A folder of which files are read.
+struct Folder(OwnedFd);
+
+impl Folder {
+    fn open(path: &Path) -> Option<Self> {
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        rustix::fs::open(path, flags, Mode::empty()).ok().map(Self)
+    }
+
+    /// The whole file as text; `None` if it is not there, too long or no UTF-8.
+    fn read(&self, name: &str) -> Option<String> {
+        let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK;
+        let file = rustix::fs::openat(&self.0, name, flags, Mode::empty()).ok()?;
+        let mut text = Vec::new();
+        let mut buffer = [0; 4096];
+        loop {
+            match rustix::io::read(&file, &mut buffer) {
+                Ok(0) => return String::from_utf8(text).ok(),
+                Ok(count) => text.extend_from_slice(buffer.get(..count)?),
+                Err(Errno::INTR) => {}
+                Err(_) => return None,
+            }
+            if text.len() > MAX_FILE_BYTES {
+                return None;
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;
