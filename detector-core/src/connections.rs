@@ -8,6 +8,8 @@ use crate::chain::{Chain, Links, Thread};
 use crate::ledger::Baseline;
 use crate::observation::{ConnectionId, Observation, Source, Totals};
 use crate::rules::FlagSet;
+use crate::rules::dribble::Span;
+use crate::rules::likeness::Likeness;
 use crate::snapshot::{Process, StallCause};
 use crate::state::{PackedId, State};
 use crate::time::Moment;
@@ -41,6 +43,43 @@ pub(crate) struct Drain {
     pub(crate) bytes_per_second: u64,
 }
 
+/// What the peer has done with a connection since its window first was the limit.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Grip {
+    /// The last whole span was below the floor.
+    pub(crate) is_firm: bool,
+    /// Something was read below the floor.
+    pub(crate) is_read: bool,
+    /// A stall has not been made good yet.
+    pub(crate) has_stalled: bool,
+}
+
+/// As what a stalled connection is counted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Holding {
+    /// Not at all: no stall, not firmly held, or silent.
+    #[default]
+    No,
+    /// Held firmly, nothing read.
+    Still,
+    /// Held firmly, read from now and then.
+    Read,
+    /// Stalled, and opened by us.
+    Outgoing,
+    /// Held firmly, and opened by us.
+    OutgoingFirm,
+}
+
+impl Holding {
+    /// Number of ways.
+    pub(crate) const WAYS: usize = 5;
+
+    /// Whether the peer opened it and holds it firmly.
+    pub(crate) const fn is_grip_of_peer(self) -> bool {
+        matches!(self, Self::Still | Self::Read)
+    }
+}
+
 /// One connection.
 #[derive(Debug)]
 pub(crate) struct Connection {
@@ -69,10 +108,22 @@ pub(crate) struct Connection {
     /// Worst severity of a shrink flagged so far, an index of `detector_common::record::severity`.
     pub(crate) shrink_flagged: Option<usize>,
     pub(crate) drain: Drain,
-    /// Start of the span over which a dribble is measured.
-    pub(crate) dribble_from: Option<(Moment, u64)>,
+    /// The span over which the pace is measured, while the peer is the limit.
+    pub(crate) span: Option<Span>,
+    /// Pace of the last whole span.
+    pub(crate) pace_bytes_per_second: u64,
     /// Start of the first span that was too slow, while they are.
     pub(crate) dribbling_since: Option<Moment>,
+    /// What the peer has done since it first was the limit.
+    pub(crate) grip: Grip,
+    /// As what it is counted for the peer now.
+    pub(crate) holding: Holding,
+    /// What it has in common with others; kept for as long as it holds.
+    pub(crate) likeness: Option<Likeness>,
+    /// Whether it is counted with those alike, and they hoard.
+    pub(crate) is_alike: bool,
+    /// Start of the zero window under data in flight that is going on.
+    pub(crate) treason_since: Option<Moment>,
     /// Who holds the socket, or held it until it became an orphan.
     pub(crate) owner: Option<Arc<[Process]>>,
     /// A complete sweep did not mention it: healthy or gone.
@@ -106,8 +157,14 @@ impl Connection {
                 bytes_acked: first.bytes_acked,
                 bytes_per_second: 0,
             },
-            dribble_from: None,
+            span: None,
+            pace_bytes_per_second: 0,
             dribbling_since: None,
+            grip: Grip::default(),
+            holding: Holding::default(),
+            likeness: None,
+            is_alike: false,
+            treason_since: None,
             owner: None,
             is_quiet: false,
             swept_in: None,
@@ -151,6 +208,8 @@ pub(crate) struct Connections {
     hasher: RandomState,
     classes: [Chain; 3],
     netns: HashMap<u32, Namespace>,
+    /// Connections by local port; a port that many share is a service.
+    local_ports: HashMap<u16, u32>,
     deadlines: BTreeSet<(Moment, u32)>,
 }
 
@@ -164,6 +223,7 @@ impl Connections {
             hasher: RandomState::new(),
             classes: [Chain::default(); 3],
             netns: HashMap::new(),
+            local_ports: HashMap::new(),
             deadlines: BTreeSet::new(),
         }
     }
@@ -216,7 +276,13 @@ impl Connections {
             Thread::Netns,
             slot,
         );
+        *self.local_ports.entry(id.local_port()).or_default() += 1;
         slot
+    }
+
+    /// Connections that share a local port.
+    pub(crate) fn sharing(&self, local_port: u16) -> u32 {
+        self.local_ports.get(&local_port).copied().unwrap_or(0)
     }
 
     /// Takes a connection out of the table and off its peer's list.
@@ -235,6 +301,12 @@ impl Connections {
         of_peer.unlink(&mut self.links, Thread::Peer, slot);
         if !is_quiet {
             self.unlink_netns(id.netns(), slot);
+        }
+        if let Some(sharing) = self.local_ports.get_mut(&id.local_port()) {
+            *sharing -= 1;
+            if *sharing == 0 {
+                self.local_ports.remove(&id.local_port());
+            }
         }
         self.slab.remove(slot as usize)
     }

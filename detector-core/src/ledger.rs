@@ -5,7 +5,7 @@
 use crate::observation::{ShrinkCounts, Totals};
 use crate::snapshot::{Ledger, Retransmits, Shrinks};
 use crate::time::Moment;
-use std::ops::{AddAssign, Sub};
+use std::ops::{Add, AddAssign, Sub};
 
 /// Amounts that only ever grow. Nanosecond sums over many connections do not fit 64 bits.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -70,6 +70,17 @@ pub(crate) struct Held {
     pub(crate) pinned_bytes: u64,
 }
 
+impl Add for Held {
+    type Output = Self;
+
+    fn add(self, more: Self) -> Self {
+        Self {
+            stalled_connections: self.stalled_connections + more.stalled_connections,
+            pinned_bytes: self.pinned_bytes + more.pinned_bytes,
+        }
+    }
+}
+
 impl Sub for Held {
     type Output = Self;
 
@@ -102,11 +113,7 @@ impl Account {
     /// Changes what is held from `before` to `after`, from `now` on.
     pub(crate) fn change_held(&mut self, before: Held, after: Held, now: Moment) {
         self.settle(now);
-        let rest = self.held - before;
-        self.held = Held {
-            stalled_connections: rest.stalled_connections + after.stalled_connections,
-            pinned_bytes: rest.pinned_bytes + after.pinned_bytes,
-        };
+        self.held = (self.held - before) + after;
     }
 }
 

@@ -10,6 +10,7 @@ pub mod decode;
 mod departed;
 pub mod engine;
 mod events;
+mod groups;
 pub mod layout;
 mod ledger;
 mod memory;

@@ -58,6 +58,13 @@ impl Network {
     const V4_PREFIX: u32 = 24;
     const V6_PREFIX: u32 = 64;
 
+    /// The network above a peer; `None` if the peer is as large itself.
+    pub(crate) fn above(peer: PeerAddress) -> Option<Self> {
+        let is_v6 = peer.address.is_ipv6();
+        let is_network = is_v6 && u32::from(peer.prefix_length) <= Self::V6_PREFIX;
+        (!is_network).then(|| Self::of(peer.address))
+    }
+
     /// The network of a folded address.
     pub(crate) const fn of(address: IpAddr) -> Self {
         match address {

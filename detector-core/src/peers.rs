@@ -6,9 +6,11 @@
 //! longest. The host's totals keep the numbers of those that left.
 
 use crate::chain::Chain;
-use crate::connections::RESERVED_MAX;
+use crate::connections::{Holding, RESERVED_MAX};
 use crate::ledger::{Account, Counts, Held};
+use crate::observation::ShrinkCounts;
 use crate::peer_address::PeerAddress;
+use crate::rules::likeness::Likeness;
 use crate::snapshot::{FlagKind, StallCause, Verdict};
 use crate::time::{Moment, SECOND_NS};
 use crate::verdict::Finding;
@@ -67,6 +69,23 @@ pub(crate) struct Scrape {
     pub(crate) at: Moment,
 }
 
+/// What is remembered of a peer for its verdict, until it has been quiet for long enough.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Remembered {
+    /// Shrinks that are forgotten by now.
+    pub(crate) shrinks_forgotten: ShrinkCounts,
+    /// When the last one was seen that is not.
+    pub(crate) shrunk_at: Option<Moment>,
+    /// Shrinks to zero, among those, that opened again within a second.
+    pub(crate) quick_reopens: u64,
+    /// Stalls that ended because the peer read on.
+    pub(crate) recovered_stalls: u64,
+    /// Silences that ended with an answer.
+    pub(crate) silences_ended: u64,
+    /// When a stall last ended while its connection lived on.
+    pub(crate) relieved_at: Option<Moment>,
+}
+
 /// One peer.
 #[derive(Debug)]
 pub(crate) struct Peer {
@@ -83,7 +102,22 @@ pub(crate) struct Peer {
     pub(crate) connections: Chain,
     pub(crate) stalled_by_cause: [u32; StallCause::ALL.len()],
     pub(crate) flags_now: [u32; FlagKind::ALL.len()],
+    /// Whether it alone reaches the hoard thresholds.
     pub(crate) is_hoarding: bool,
+    /// Whether what it holds firmly does.
+    pub(crate) is_gripping: bool,
+    /// Whether its network does, and it takes part.
+    pub(crate) is_in_network: bool,
+    /// Connections counted with others alike that do.
+    pub(crate) alike_connections: u32,
+    /// What those have in common.
+    pub(crate) likeness: Option<Likeness>,
+    /// Connections by the way they are held.
+    pub(crate) holding: [u32; Holding::WAYS],
+    /// What the peer holds firmly, connections that we opened aside.
+    pub(crate) grip: Held,
+    pub(crate) remembered: Remembered,
+    deadline: Option<Moment>,
     pub(crate) drain_bytes_per_second: u64,
     pub(crate) longest_stall_ns: u64,
     /// The verdict that stands, and since when.
@@ -116,6 +150,14 @@ impl Peer {
             stalled_by_cause: [0; StallCause::ALL.len()],
             flags_now: [0; FlagKind::ALL.len()],
             is_hoarding: false,
+            is_gripping: false,
+            is_in_network: false,
+            alike_connections: 0,
+            likeness: None,
+            holding: [0; Holding::WAYS],
+            grip: Held::default(),
+            remembered: Remembered::default(),
+            deadline: None,
             drain_bytes_per_second: 0,
             longest_stall_ns: 0,
             finding: None,
@@ -148,6 +190,29 @@ impl Peer {
         if !self.is_flagged() {
             self.quiet_since = now;
         }
+    }
+
+    /// Shrinks that are not forgotten yet.
+    pub(crate) fn recent_shrinks(&self) -> ShrinkCounts {
+        let (all, forgotten) = (
+            self.account.counts.shrinks,
+            self.remembered.shrinks_forgotten,
+        );
+        ShrinkCounts {
+            polite: all.polite.saturating_sub(forgotten.polite),
+            below_flight: all.below_flight.saturating_sub(forgotten.below_flight),
+            treason: all.treason.saturating_sub(forgotten.treason),
+        }
+    }
+
+    /// Whether the peer holds a hoard, alone or with others.
+    pub(crate) const fn is_hoarder(&self) -> bool {
+        self.is_hoarding || self.is_one_of_many()
+    }
+
+    /// Whether it holds a hoard together with others.
+    pub(crate) const fn is_one_of_many(&self) -> bool {
+        self.is_in_network || self.alike_connections > 0
     }
 
     pub(crate) fn is_flagged(&self) -> bool {
@@ -231,6 +296,7 @@ pub(crate) struct Peers {
     hasher: RandomState,
     // Holds each peer once, at a rank that may be lower than its true one; see `first_to_leave`.
     ranks: BTreeSet<Rank>,
+    deadlines: BTreeSet<(Moment, u32)>,
 }
 
 impl Peers {
@@ -241,6 +307,7 @@ impl Peers {
             index: HashTable::new(),
             hasher: RandomState::new(),
             ranks: BTreeSet::new(),
+            deadlines: BTreeSet::new(),
         }
     }
 
@@ -280,6 +347,7 @@ impl Peers {
     }
 
     pub(crate) fn remove(&mut self, slot: u32) -> Peer {
+        self.set_deadline(slot, None);
         let peer = self.slab.remove(slot as usize);
         self.ranks.remove(&peer.rank);
         if let Ok(entry) = self
@@ -316,6 +384,34 @@ impl Peers {
         self.slab
             .iter()
             .map(|(key, peer)| (u32::try_from(key).unwrap_or(u32::MAX), peer))
+    }
+
+    /// When this peer wants to be judged again without a new observation.
+    pub(crate) fn set_deadline(&mut self, slot: u32, deadline: Option<Moment>) {
+        let peer = &mut self.slab[slot as usize];
+        if peer.deadline == deadline {
+            return;
+        }
+        if let Some(before) = std::mem::replace(&mut peer.deadline, deadline) {
+            self.deadlines.remove(&(before, slot));
+        }
+        if let Some(after) = deadline {
+            self.deadlines.insert((after, slot));
+        }
+    }
+
+    pub(crate) fn next_deadline(&self) -> Option<Moment> {
+        self.deadlines.first().map(|&(deadline, _)| deadline)
+    }
+
+    /// The next peer whose deadline has come; the deadline is then gone.
+    pub(crate) fn next_due(&mut self, now: Moment) -> Option<(Moment, u32)> {
+        let &(deadline, slot) = self.deadlines.first()?;
+        if deadline > now {
+            return None;
+        }
+        self.set_deadline(slot, None);
+        Some((deadline, slot))
     }
 
     /// To be called when a peer may have become cheaper. Becoming dearer needs no call.

@@ -6,7 +6,7 @@ mod support;
 
 use detector_core::observation::{Cause, Observation, ShrinkCounts, Totals, UntrackedTotals};
 use detector_core::settings::{DetectSettings, TableSettings};
-use detector_core::snapshot::{EventType, FlagKind, StallCause, Verdict};
+use detector_core::snapshot::{Confidence, EventType, FlagKind, StallCause, Verdict};
 use support::{WALL, engine, engine_with, healthy, ms, sweep, zero_window};
 
 const PEER: &str = "198.51.100.7:40000";
@@ -317,7 +317,7 @@ fn one_peer_cannot_fill_the_ring_of_events() {
     let metrics = engine.metrics();
     assert_eq!(metrics.flags[FlagKind::ZeroWindowStall as usize], 1_000);
     assert_eq!(metrics.flags[FlagKind::StallHoard as usize], 1);
-    assert_eq!(metrics.peers[0].flagged, Some(Verdict::ZeroWindowAttack));
+    assert_eq!(metrics.peers[0].flagged, Some(Verdict::SlowClient));
     let told = engine.events_after(0).count();
     assert_eq!(told, 65);
     assert_eq!(engine.events_suppressed(), 1_000 - 64);
@@ -326,6 +326,12 @@ fn one_peer_cannot_fill_the_ring_of_events() {
             .events_after(0)
             .any(|event| event.kind == FlagKind::StallHoard)
     );
+    // Thirty seconds without a byte, and no benign cause is left.
+    engine.advance(ms(30_999), WALL);
+    assert_eq!(engine.peers()[0].verdict, Some(Verdict::SlowClient));
+    engine.advance(ms(31_000), WALL);
+    assert_eq!(engine.peers()[0].verdict, Some(Verdict::ZeroWindowAttack));
+    assert_eq!(engine.peers()[0].confidence, Some(Confidence::High));
 }
 
 #[test]

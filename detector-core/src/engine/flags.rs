@@ -6,8 +6,8 @@ use crate::ledger::seconds;
 use crate::observation::{Observation, Source};
 use crate::peer_address::Network;
 use crate::peers::Peer;
-use crate::rules::{hoard, shrink};
-use crate::snapshot::{Event, EventType, FlagKind, SourceName};
+use crate::rules::{dribble, hoard, shrink};
+use crate::snapshot::{Event, EventType, FlagKind, Severity, SourceName};
 use crate::time::Moment;
 use std::collections::BTreeMap;
 
@@ -75,7 +75,7 @@ impl Engine {
         };
         let peer = self.peers.get_mut(peer_slot);
         if peer.hoard_allowance.spend(self.clock) {
-            let evidence = peer_evidence(peer);
+            let evidence = self.hoard_evidence(peer_slot);
             self.write(peer_slot, None, event, KIND, evidence);
         } else {
             self.events_suppressed += 1;
@@ -120,6 +120,46 @@ impl Engine {
         may
     }
 
+    /// How much a peer matters: by what it holds, and a warning at least where it takes part in a
+    /// hoard of many.
+    pub(super) fn severity(&self, peer: &Peer) -> Severity {
+        let held = peer.account.held;
+        let own = hoard::severity(held.stalled_connections, held.pinned_bytes, &self.detect);
+        if peer.is_one_of_many() {
+            own.max(Severity::Warning)
+        } else {
+            own
+        }
+    }
+
+    /// Numbers that a hoard flag rests on.
+    fn hoard_evidence(&self, peer_slot: u32) -> Vec<(&'static str, f64)> {
+        let peer = self.peers.get(peer_slot);
+        let held = peer.account.held;
+        let drain = peer.drain_bytes_per_second;
+        let mut evidence = vec![
+            ("stalled_connections", number(held.stalled_connections)),
+            ("holding_connections", number(peer.grip.stalled_connections)),
+            ("pinned_bytes", number(held.pinned_bytes)),
+            ("drain_bytes_per_second", number(drain)),
+        ];
+        if let Some(network) = self.network_evidence(peer) {
+            evidence.extend([
+                ("network_peers", number(network.peers)),
+                ("network_connections", number(network.connections)),
+                ("network_pinned_bytes", number(network.pinned_bytes)),
+            ]);
+        }
+        if let Some(alike) = self.alike_evidence(peer) {
+            evidence.extend([
+                ("alike_peers", number(alike.peers)),
+                ("alike_connections", number(alike.connections)),
+                ("alike_pinned_bytes", number(alike.pinned_bytes)),
+            ]);
+        }
+        evidence
+    }
+
     fn write_of_connection(
         &mut self,
         slot: u32,
@@ -146,14 +186,13 @@ impl Engine {
         let peer = self.peers.get(peer_slot);
         let connection = slot.map(|slot| self.connections.get(slot));
         let id = connection.map(|connection| connection.last.id.unpack());
-        let held = peer.account.held;
         self.events.push(Event {
             id: 0,
             time: self.wall.rfc3339(self.clock),
             event,
             kind,
             verdict: peer.verdict(),
-            severity: hoard::severity(held.stalled_connections, held.pinned_bytes, &self.detect),
+            severity: self.severity(peer),
             peer: peer.address.to_string(),
             local: id.map(|id| id.local.to_string()),
             remote: id.map(|id| id.remote.to_string()),
@@ -199,10 +238,12 @@ fn connection_evidence(
         ]),
         FlagKind::Dribble => {
             let since = connection.dribbling_since.unwrap_or(clock);
+            let pace = connection.pace_bytes_per_second;
             evidence.extend([
+                ("drain_bytes_per_second", number(pace)),
                 (
-                    "drain_bytes_per_second",
-                    number(connection.drain.bytes_per_second),
+                    "drain_seconds",
+                    dribble::drain_seconds(last.queued_bytes(), pace),
                 ),
                 ("stalled_seconds", clock.since_seconds(since)),
             ]);
@@ -218,19 +259,6 @@ fn connection_evidence(
         ]),
     }
     evidence
-}
-
-/// Numbers that a flag on a peer rests on.
-fn peer_evidence(peer: &Peer) -> Vec<(&'static str, f64)> {
-    let held = peer.account.held;
-    vec![
-        ("stalled_connections", number(held.stalled_connections)),
-        ("pinned_bytes", number(held.pinned_bytes)),
-        (
-            "drain_bytes_per_second",
-            number(peer.drain_bytes_per_second),
-        ),
-    ]
 }
 
 pub(super) const fn source_name(source: Source) -> SourceName {

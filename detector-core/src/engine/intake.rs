@@ -4,7 +4,7 @@ use super::Engine;
 use crate::connections::Connection;
 use crate::ledger::Counts;
 use crate::observation::{Cause, Observation, Source};
-use crate::rules::shrink;
+use crate::rules::{dribble, shrink};
 use crate::state::{PackedId, State};
 use crate::time::SECOND_NS;
 
@@ -58,7 +58,7 @@ impl Engine {
 
     /// Books totals, takes newer state, judges.
     pub(super) fn update(&mut self, slot: u32, observation: &Observation) {
-        self.take_totals(slot, observation);
+        let new = self.take_totals(slot, observation);
         let peer = self.peers.get_mut(self.connections.get(slot).peer);
         peer.last_seen = peer.last_seen.max(observation.at);
         peer.add_service(observation.connection.local.port());
@@ -68,6 +68,7 @@ impl Engine {
         if observation.at >= self.connections.get(slot).last.at {
             self.take_state(slot, observation);
         }
+        self.remember_shrinks(slot, new.shrinks, observation);
         self.judge_shrink(slot, observation);
         if observation.cause == Cause::Closed {
             self.close(slot, observation.at);
@@ -76,11 +77,12 @@ impl Engine {
         }
     }
 
-    fn take_totals(&mut self, slot: u32, observation: &Observation) {
+    /// Books what is new in the totals, and returns it.
+    fn take_totals(&mut self, slot: u32, observation: &Observation) -> Counts {
         let connection = self.connections.get_mut(slot);
         let peer = connection.peer;
         let counts = match (observation.generation, connection.generation) {
-            (None, _) => return,
+            (None, _) => return Counts::default(),
             (Some(new), Some(current)) if new < current => self.take_other_generation(observation),
             (Some(new), current) if current != Some(new) => {
                 self.book_certain(slot);
@@ -95,6 +97,7 @@ impl Engine {
             _ => connection.baseline.take(&observation.totals),
         };
         self.book(peer, counts);
+        counts
     }
 
     /// Takes the state of an observation that is not older than what is known.
@@ -106,6 +109,10 @@ impl Engine {
         }
         let connection = self.connections.get_mut(slot);
         let before = std::mem::replace(&mut connection.last, State::of(observation));
+        if let Some(span) = &mut connection.span {
+            let is_limited = dribble::is_limited_by_peer(&connection.last);
+            span.follow(observation.at, is_limited);
+        }
         connection.source = join(connection.source, observation.source);
         // `snd_una` only; a hook sees it ahead of `bytes_acked`. It never goes back, so a change
         // of more than half the number space is progress too.

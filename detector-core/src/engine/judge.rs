@@ -1,23 +1,40 @@
 //! Applies the rules to one connection and keeps what it holds booked.
 
 use super::{Engine, class};
+use crate::connections::{Connection, Holding};
 use crate::ledger::Held;
 use crate::observation::Observation;
-use crate::rules::{dribble, hoard, shrink, stall, tiny_window};
+use crate::rules::dribble::{self, Pace, PaceKind, Span};
+use crate::rules::likeness::Likeness;
+use crate::rules::{direction, shrink, stall, tiny_window};
 use crate::snapshot::{FlagKind, StallCause};
 use crate::state::State;
 use crate::time::Moment;
 
 impl Engine {
-    /// Judges a connection after its state or the clock has changed.
+    /// Judges a connection after its state has changed.
     pub(super) fn judge(&mut self, slot: u32) {
-        self.judge_pace(slot);
-        self.judge_stall(slot);
+        self.judge_time(slot);
         let last = self.connections.get(slot).last;
         self.set_flag(slot, FlagKind::TinyWindow, tiny_window::is_tiny(&last));
         if shrink::is_over(&last) {
             self.set_flag(slot, FlagKind::WindowShrink, false);
         }
+    }
+
+    /// Judges what time alone can change: the pace and the stall; says when to look again.
+    pub(super) fn judge_time(&mut self, slot: u32) {
+        if self.connections.get(slot).is_quiet {
+            return;
+        }
+        self.judge_pace(slot);
+        self.judge_stall(slot);
+        let connection = self.connections.get(slot);
+        let due = stall_due(connection, self.detect.stall_after_ns);
+        let span_ends = connection.span.map(|span| span.ends(&self.detect));
+        let later = |moment: &Moment| *moment > self.clock;
+        let deadline = [due, span_ends].into_iter().flatten().filter(later).min();
+        self.connections.set_deadline(slot, deadline);
     }
 
     /// Raises a flag on the first shrink and on each step up in severity.
@@ -30,59 +47,112 @@ impl Engine {
         }
     }
 
-    /// Decides whether the connection is stalled now, and when to look again.
+    /// Decides whether the connection is stalled now.
     ///
     /// Held up is not yet stalled: an honest reader holds its window at zero for moments, so
     /// only after `stall_after` does the connection count, with its memory.
-    pub(super) fn judge_stall(&mut self, slot: u32) {
-        let clock = self.clock;
+    fn judge_stall(&mut self, slot: u32) {
         let connection = self.connections.get_mut(slot);
-        if connection.is_quiet {
-            return;
-        }
         let cause = stall::cause(&connection.last);
         connection.held_since = match (cause, connection.held_since) {
             (None, _) => None,
             (Some(_), Some(since)) => Some(since),
             (Some(cause), None) => Some(began(cause, &connection.last, connection.progress_at)),
         };
-        let due = connection
-            .held_since
-            .map(|since| Moment::from_ns(since.as_ns().saturating_add(self.detect.stall_after_ns)));
-        let held_up = cause.filter(|_| due.is_some_and(|due| due <= clock));
-        let dribbling = connection.dribbling_since.map(|_| StallCause::Dribble);
-        let deadline = due.filter(|&due| due > clock);
-        self.connections.set_deadline(slot, deadline);
-        self.set_stall(slot, held_up.or(dribbling));
+        let due = stall_due(connection, self.detect.stall_after_ns);
+        let held_up = cause.filter(|_| due.is_some_and(|due| due <= self.clock));
+        let has_data = connection.last.queued_bytes() > 0;
+        let dribbling = connection.dribbling_since.filter(|_| has_data);
+        let dribbling = dribbling.map(|_| StallCause::Dribble);
+        let stall = held_up.or(dribbling);
+        if stall.is_none()
+            && let Some(before) = connection.stall
+        {
+            self.note_relief(slot, before);
+        }
+        self.set_stall(slot, stall);
+    }
+
+    /// A stall has ended and its connection lives on.
+    pub(super) fn note_relief(&mut self, slot: u32, cause: StallCause) {
+        let peer = self.peers.get_mut(self.connections.get(slot).peer);
+        peer.remembered.relieved_at = Some(self.clock);
+        if cause == StallCause::Unanswered {
+            let ended = &mut peer.remembered.silences_ended;
+            *ended = ended.saturating_add(1);
+        }
     }
 
     /// Measures the pace over spans of `dribble_over` in which the peer is the limit.
     fn judge_pace(&mut self, slot: u32) {
         let connection = self.connections.get_mut(slot);
         let last = &connection.last;
-        if !dribble::is_limited_by_peer(last) {
-            connection.dribble_from = None;
-            connection.dribbling_since = None;
+        let is_limited = dribble::is_limited_by_peer(last);
+        let span = match &mut connection.span {
+            Some(span) => span,
+            None if is_limited => connection
+                .span
+                .insert(Span::begin(last.at, last.bytes_acked)),
+            None => return,
+        };
+        let is_won = span.is_won(last.bytes_acked, &self.detect);
+        if span.ends(&self.detect) > self.clock && !is_won {
             return;
         }
-        let (from, acked_then) = *connection
-            .dribble_from
-            .get_or_insert((last.at, last.bytes_acked));
-        match dribble::pace(from, acked_then, last, &self.detect) {
-            dribble::Pace::Unknown => return,
-            dribble::Pace::Still | dribble::Pace::Steady => connection.dribbling_since = None,
-            dribble::Pace::Dribbling => {
-                connection.dribbling_since.get_or_insert(from);
+        span.follow(self.clock, is_limited);
+        let span = *span;
+        if let Some(pace) = span.pace(self.clock, last.bytes_acked, &self.detect) {
+            let next = Span::begin(self.clock, last.bytes_acked);
+            connection.span = is_limited.then_some(next);
+            connection.pace_bytes_per_second = pace.bytes_per_second;
+            self.take_pace(slot, span, pace);
+        }
+    }
+
+    /// Draws the consequences of a whole span.
+    fn take_pace(&mut self, slot: u32, span: Span, pace: Pace) {
+        let connection = self.connections.get_mut(slot);
+        let grip = &mut connection.grip;
+        match pace.kind {
+            PaceKind::Free => {
+                connection.dribbling_since = None;
+                grip.is_firm = false;
+                let is_well = pace.drained_bytes > 0 || connection.last.queued_bytes() == 0;
+                if is_well {
+                    self.note_recovery(slot);
+                }
+                return;
+            }
+            // Slower still than a dribble: it does not end one.
+            PaceKind::Still => {}
+            PaceKind::Dribbling => {
+                connection.dribbling_since.get_or_insert(span.from);
+                grip.is_read = true;
             }
         }
-        connection.dribble_from = Some((last.at, last.bytes_acked));
+        if !grip.is_firm {
+            connection.likeness = Some(Likeness::of(&connection.last, span.from, span.acked_then));
+        }
+        grip.is_firm = true;
+    }
+
+    /// The peer has read on after a stall: it was a pause.
+    pub(super) fn note_recovery(&mut self, slot: u32) {
+        let connection = self.connections.get_mut(slot);
+        if std::mem::take(&mut connection.grip.has_stalled) {
+            let recovered = &mut self
+                .peers
+                .get_mut(connection.peer)
+                .remembered
+                .recovered_stalls;
+            *recovered = recovered.saturating_add(1);
+        }
     }
 
     /// Clears everything a connection is flagged for and holds.
     pub(super) fn clear_all(&mut self, slot: u32) {
         let connection = self.connections.get_mut(slot);
         connection.held_since = None;
-        connection.dribble_from = None;
         connection.dribbling_since = None;
         self.connections.set_deadline(slot, None);
         self.set_stall(slot, None);
@@ -92,12 +162,15 @@ impl Engine {
     }
 
     /// Sets why a connection is held up now, with everything that follows from it.
-    fn set_stall(&mut self, slot: u32, stall: Option<StallCause>) {
+    pub(super) fn set_stall(&mut self, slot: u32, stall: Option<StallCause>) {
+        let holding = self.holding(slot, stall);
         let connection = self.connections.get_mut(slot);
         let class = class(connection, stall);
         let pinned_bytes = stall.map_or(0, |_| connection.last.pinned_bytes());
         let has_changed = connection.stall != stall;
-        if has_changed || connection.pinned_counted_bytes != pinned_bytes {
+        let holds_more_or_less = connection.pinned_counted_bytes != pinned_bytes;
+        if has_changed || holds_more_or_less || connection.holding != holding {
+            self.book_grip(slot, holding, pinned_bytes);
             self.book_stall(slot, stall, pinned_bytes);
         }
         self.connections.set_class(slot, class);
@@ -109,6 +182,26 @@ impl Engine {
         self.judge_hoard(slot);
     }
 
+    /// As what the connection is to be counted with this stall.
+    fn holding(&self, slot: u32, stall: Option<StallCause>) -> Holding {
+        let connection = self.connections.get(slot);
+        if stall.is_none_or(|cause| cause == StallCause::Unanswered) {
+            return Holding::No;
+        }
+        let (id, grip) = (&connection.last.id, connection.grip);
+        let sharing = self.connections.sharing(id.local_port());
+        let (local_port, remote_port) = (id.local_port(), id.remote_port());
+        let is_outgoing =
+            direction::is_outgoing(local_port, remote_port, sharing, self.local_ports);
+        match (is_outgoing, grip.is_firm) {
+            (true, false) => Holding::Outgoing,
+            (true, true) => Holding::OutgoingFirm,
+            (false, false) => Holding::No,
+            (false, true) if grip.is_read => Holding::Read,
+            (false, true) => Holding::Still,
+        }
+    }
+
     /// Moves what the connection holds from its old stall to its new one, in all accounts.
     fn book_stall(&mut self, slot: u32, stall: Option<StallCause>, pinned_bytes: u64) {
         let clock = self.clock;
@@ -116,6 +209,7 @@ impl Engine {
         let peer = self.peers.change(connection.peer, self.scrape);
         let before = std::mem::replace(&mut connection.stall, stall);
         let bytes_before = std::mem::replace(&mut connection.pinned_counted_bytes, pinned_bytes);
+        connection.grip.has_stalled |= stall.is_some();
         if let Some(cause) = before {
             peer.stalled_by_cause[cause as usize] -= 1;
             self.stalled_by_cause[cause as usize] -= 1;
@@ -133,8 +227,8 @@ impl Engine {
             peer.stalled_by_cause[cause as usize] += 1;
             self.stalled_by_cause[cause as usize] += 1;
         }
-        let before = held(before, bytes_before);
-        let after = held(stall, pinned_bytes);
+        let before = held(before.is_some(), bytes_before);
+        let after = held(stall.is_some(), pinned_bytes);
         peer.account.change_held(before, after, clock);
         self.host.change_held(before, after, clock);
         self.peers.lower_rank(connection.peer);
@@ -153,27 +247,14 @@ impl Engine {
             self.set_flag(slot, stall::flag(cause), true);
         }
     }
+}
 
-    /// Judges the peer of a connection by what it holds.
-    fn judge_hoard(&mut self, slot: u32) {
-        let peer_slot = self.connections.get(slot).peer;
-        let peer = self.peers.get_mut(peer_slot);
-        let Held {
-            stalled_connections,
-            pinned_bytes,
-        } = peer.account.held;
-        let was_hoarding = peer.is_hoarding;
-        let is_hoarding = hoard::is_hoarding(
-            stalled_connections,
-            pinned_bytes,
-            was_hoarding,
-            &self.detect,
-        );
-        peer.is_hoarding = is_hoarding;
-        if was_hoarding != is_hoarding {
-            self.flag_hoard(peer_slot, is_hoarding);
-        }
-    }
+/// When a connection that is held up counts as stalled.
+fn stall_due(connection: &Connection, stall_after_ns: u64) -> Option<Moment> {
+    let since = connection.held_since?;
+    Some(Moment::from_ns(
+        since.as_ns().saturating_add(stall_after_ns),
+    ))
 }
 
 /// Since when data is held up, seen for the first time: the kernel's own start of the harmful
@@ -185,9 +266,9 @@ fn began(cause: StallCause, last: &State, progress_at: Moment) -> Moment {
     }
 }
 
-fn held(stall: Option<StallCause>, pinned_bytes: u64) -> Held {
+pub(super) const fn held(is_held: bool, pinned_bytes: u64) -> Held {
     Held {
-        stalled_connections: u64::from(stall.is_some()),
+        stalled_connections: is_held as u64,
         pinned_bytes,
     }
 }

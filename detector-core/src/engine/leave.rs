@@ -19,7 +19,12 @@ impl Engine {
         connection.last.harmful_since = None;
         connection.held_since = None;
         connection.progress_at = connection.progress_at.max(began);
-        connection.dribble_from = None;
+        if let Some(span) = &mut connection.span {
+            span.follow(began, false);
+        }
+        if let Some(cause) = connection.stall {
+            self.note_relief(slot, cause);
+        }
         self.set_drain(slot, 0);
         self.clear_all(slot);
         let forget_at = Moment::from_ns(self.clock.as_ns().saturating_add(QUIET_GRACE_NS));
@@ -28,6 +33,9 @@ impl Engine {
 
     /// The socket is gone: its numbers stay with the peer, the connection leaves.
     pub(super) fn close(&mut self, slot: u32, at: Moment) {
+        if self.connections.get(slot).last.queued_bytes() == 0 {
+            self.note_recovery(slot);
+        }
         let (id, last) = self.take_out(slot);
         self.departed.close(&id, at, last);
     }

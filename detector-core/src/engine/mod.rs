@@ -6,6 +6,7 @@
 
 mod export;
 mod flags;
+mod hoards;
 mod intake;
 mod judge;
 mod leave;
@@ -20,10 +21,14 @@ use crate::connections::{Class, Connection, Connections};
 use crate::crowd::{Crowd, Lately};
 use crate::departed::Departed;
 use crate::events::Events;
+use crate::groups::Groups;
 use crate::ledger::{Account, Counts};
 use crate::networks::Networks;
 use crate::observation::{InterfaceErrors, Observation, SweepEnd, UntrackedTotals};
+use crate::peer_address::Network;
 use crate::peers::{Peers, Scrape};
+use crate::rules::direction;
+use crate::rules::likeness::Likeness;
 use crate::settings::{DetectSettings, TableSettings};
 use crate::snapshot::{Event, FlagKind, StallCause};
 use crate::time::{Moment, SECOND_NS, WallClock};
@@ -50,6 +55,11 @@ pub struct Engine {
     /// Networks whose peers fell silent or shrank windows lately.
     silent: Crowd,
     shrinking: Crowd,
+    /// Peers that hold connections together, by network and by likeness.
+    networks: Groups<Network>,
+    alike: Groups<Likeness>,
+    /// First and last port of the range for connections that this host opens.
+    local_ports: (u16, u16),
     interface_errors: Lately,
     flags_raised: [u64; FlagKind::ALL.len()],
     events: Events,
@@ -86,6 +96,9 @@ impl Engine {
             stalled_by_cause: [0; StallCause::ALL.len()],
             silent: Crowd::default(),
             shrinking: Crowd::default(),
+            networks: Groups::default(),
+            alike: Groups::default(),
+            local_ports: direction::LOCAL_PORTS,
             interface_errors: Lately::default(),
             flags_raised: [0; FlagKind::ALL.len()],
             events: Events::new(tables.events_capacity),
@@ -123,8 +136,10 @@ impl Engine {
         for slot in now_ignored {
             self.forget_peer(slot);
         }
+        self.networks.reconfigure(&detect);
+        self.alike.reconfigure(&detect);
         for slot in self.connections.slots() {
-            self.judge_stall(slot);
+            self.judge_time(slot);
         }
         self.renew_verdicts();
         self.forget_excess();
@@ -193,6 +208,12 @@ impl Engine {
         self.host.counts += untracked_counts(&after) - untracked_counts(&before);
     }
 
+    /// Takes the range of ports for connections that this host opens
+    /// (`net.ipv4.ip_local_port_range`, first and last).
+    pub const fn set_local_ports(&mut self, local_ports: (u16, u16)) {
+        self.local_ports = local_ports;
+    }
+
     /// Takes what this host's interfaces counted since the last call. Verdicts about the path
     /// rest on it, together with what peers show.
     pub fn add_interface_errors(&mut self, errors: &InterfaceErrors) {
@@ -211,7 +232,8 @@ impl Engine {
     /// When `advance` has something to do that needs no further observation.
     #[must_use]
     pub fn next_deadline(&self) -> Option<Moment> {
-        self.connections.next_deadline()
+        let deadlines = [self.connections.next_deadline(), self.peers.next_deadline()];
+        deadlines.into_iter().flatten().min()
     }
 
     /// Events with a number above `id`, oldest first.
@@ -251,12 +273,17 @@ impl Engine {
     /// Moves the clock to `now`, doing what falls due on the way at its own moment, so that the
     /// same observations give the same events however often the clock is advanced.
     fn run_until(&mut self, now: Moment) {
-        while let Some((deadline, slot)) = self.connections.next_due(now) {
-            self.clock = self.clock.max(deadline);
-            if self.connections.get(slot).is_quiet {
-                self.forget_connection(slot);
-            } else {
-                self.judge_stall(slot);
+        while let Some(next) = self.next_deadline().filter(|&next| next <= now) {
+            self.clock = self.clock.max(next);
+            if let Some((_, slot)) = self.connections.next_due(next) {
+                if self.connections.get(slot).is_quiet {
+                    self.note_recovery(slot);
+                    self.forget_connection(slot);
+                } else {
+                    self.judge_time(slot);
+                }
+            } else if let Some((_, slot)) = self.peers.next_due(next) {
+                self.settle_verdict(slot);
             }
         }
         self.clock = self.clock.max(now);

@@ -1,10 +1,20 @@
 //! Gathers the evidence of a peer and keeps the verdict that stands.
+//!
+//! A verdict outlives its evidence for a while, for whoever asks what happened; then it is
+//! `benign`, then none. So one bad moment accuses nobody for ever.
 
 use super::Engine;
+use crate::connections::Holding;
 use crate::ledger::seconds;
-use crate::peers::Peer;
-use crate::snapshot::{Assessment, FlagKind, StallCause};
-use crate::verdict::{self, PeerEvidence, Standing};
+use crate::observation::{Observation, ShrinkCounts};
+use crate::peers::{Peer, Remembered};
+use crate::rules::dribble;
+use crate::snapshot::{Assessment, Confidence, FlagKind, Verdict};
+use crate::time::{Moment, SECOND_NS};
+use crate::verdict::{self, Finding, PeerEvidence, QUIET_NS, Standing};
+
+/// A receiver without memory opens its window again within this time.
+const QUICK_REOPEN_NS: u64 = SECOND_NS;
 
 impl Engine {
     /// Judges all flagged peers again, after the settings have changed.
@@ -18,14 +28,88 @@ impl Engine {
 
     /// Judges a peer after its flags or what it holds have changed.
     pub(super) fn renew_verdict(&mut self, peer_slot: u32) {
-        let evidence = self.evidence(self.peers.get(peer_slot));
+        let peer = self.peers.get(peer_slot);
+        let found = verdict::judge(&self.evidence(peer));
+        let finding = match (found, peer.finding) {
+            (Some(found), standing) => Some(keep_accusation(standing, found)),
+            (None, standing) => after(peer, standing),
+        };
+        self.set_finding(peer_slot, finding);
+        let deadline = due(self.peers.get(peer_slot));
+        self.peers.set_deadline(peer_slot, deadline);
+    }
+
+    /// Takes a verdict over, with the moment it was reached if it is new.
+    fn set_finding(&mut self, peer_slot: u32, finding: Option<Finding>) {
+        let clock = self.clock;
         let peer = self.peers.get_mut(peer_slot);
-        // Without anything to judge by, the last verdict stays: it tells what the peer was.
-        if let Some(finding) = verdict::judge(&evidence)
-            && peer.finding.is_none_or(|(before, _)| before != finding)
+        let standing = peer.finding;
+        peer.finding = finding.map(|finding| {
+            let same = standing.filter(|((verdict, _), _)| *verdict == finding.0);
+            (finding, same.map_or(clock, |(_, since)| since))
+        });
+    }
+
+    /// The time of a peer has come: forgets old shrinks, lets the verdict go.
+    pub(super) fn settle_verdict(&mut self, peer_slot: u32) {
+        let clock = self.clock;
+        let is_past = |since: Moment| clock.since_ns(since) >= QUIET_NS;
+        let peer = self.peers.get_mut(peer_slot);
+        if peer.remembered.shrunk_at.is_some_and(is_past) {
+            peer.remembered.shrinks_forgotten = peer.account.counts.shrinks;
+            peer.remembered.shrunk_at = None;
+            peer.remembered.quick_reopens = 0;
+        }
+        let is_quiet = !peer.is_flagged() && peer.remembered.shrunk_at.is_none();
+        match peer.finding {
+            Some(((Verdict::Benign, _), since)) if is_quiet && is_past(since) => {
+                peer.finding = None;
+                peer.remembered = Remembered {
+                    shrinks_forgotten: peer.account.counts.shrinks,
+                    ..Remembered::default()
+                };
+            }
+            Some(((verdict, _), _))
+                if verdict != Verdict::Benign && is_quiet && is_past(peer.quiet_since) =>
+            {
+                self.set_finding(peer_slot, Some((Verdict::Benign, Confidence::Low)));
+            }
+            _ => {}
+        }
+        self.renew_verdict(peer_slot);
+    }
+
+    /// Notes shrinks for the verdict, and whether a zero window under data in flight opened again
+    /// at once.
+    pub(super) fn remember_shrinks(
+        &mut self,
+        slot: u32,
+        new: ShrinkCounts,
+        observation: &Observation,
+    ) {
+        let connection = self.connections.get_mut(slot);
+        let mut quick = 0;
+        if let Some(since) = connection.treason_since
+            && connection.last.zero_window_since != Some(since)
         {
-            let since = peer.finding.filter(|((before, _), _)| *before == finding.0);
-            peer.finding = Some((finding, since.map_or(self.clock, |(_, since)| since)));
+            connection.treason_since = None;
+            let opened_at = connection.last.at;
+            quick += u64::from(opened_at.since_ns(since) <= QUICK_REOPEN_NS);
+        }
+        if new.treason > 0 {
+            // All but the last were over before this record was made.
+            connection.treason_since = connection.last.zero_window_since;
+            quick += new.treason - u64::from(connection.treason_since.is_some());
+        }
+        let peer = self.peers.get_mut(connection.peer);
+        let remembered = &mut peer.remembered;
+        remembered.quick_reopens = remembered.quick_reopens.saturating_add(quick);
+        if new != ShrinkCounts::default() {
+            remembered.shrunk_at = remembered.shrunk_at.max(Some(observation.at));
+        }
+        if new != ShrinkCounts::default() || quick > 0 {
+            let peer_slot = self.connections.get(slot).peer;
+            self.renew_verdict(peer_slot);
         }
     }
 
@@ -36,34 +120,109 @@ impl Engine {
             finding: peer.finding,
             quiet_ns,
         };
-        verdict::assess(&self.evidence(peer), standing, self.wall)
+        let mut evidence = self.evidence(peer);
+        self.add_details(peer, &mut evidence);
+        verdict::assess(&evidence, standing, self.wall)
     }
 
+    /// What a verdict rests on: constant time.
     fn evidence(&self, peer: &Peer) -> PeerEvidence {
         let held = peer.account.held;
-        let stalled_by_cause = peer.stalled_by_cause.map(u64::from);
-        let unanswered = stalled_by_cause[StallCause::Unanswered as usize];
-        let answering = held.stalled_connections.saturating_sub(unanswered);
-        let floor = held.stalled_connections * self.detect.dribble_floor_bytes_per_second;
-        let holds = peer.is_hoarding && peer.drain_bytes_per_second < floor;
+        let ways = |way: Holding| u64::from(peer.holding[way as usize]);
         PeerEvidence {
             detect: self.detect,
-            stalled_by_cause,
+            stalled_by_cause: peer.stalled_by_cause.map(u64::from),
             pinned_bytes: held.pinned_bytes,
             drain_bytes_per_second: peer.drain_bytes_per_second,
-            holding_connections: if holds { answering } else { 0 },
-            holding_pinned_bytes: if holds { held.pinned_bytes } else { 0 },
-            read_slowly_connections: stalled_by_cause[StallCause::Dribble as usize],
+            holding_connections: peer.grip.stalled_connections,
+            holding_pinned_bytes: peer.grip.pinned_bytes,
+            read_slowly_connections: ways(Holding::Read),
+            outgoing_connections: ways(Holding::Outgoing) + ways(Holding::OutgoingFirm),
+            outgoing_holding_connections: ways(Holding::OutgoingFirm),
             is_hoarding: peer.is_hoarding,
+            is_gripping: peer.is_gripping,
+            network: self.network_evidence(peer),
+            alike: self.alike_evidence(peer),
             shrunk_connections: u64::from(peer.flags_now[FlagKind::WindowShrink as usize]),
-            shrinks: peer.account.counts.shrinks,
+            shrinks: peer.recent_shrinks(),
+            quick_reopens: peer.remembered.quick_reopens,
             tiny_window_connections: u64::from(peer.flags_now[FlagKind::TinyWindow as usize]),
+            recovered_stalls: peer.remembered.recovered_stalls,
+            silences_ended: peer.remembered.silences_ended,
             silent_networks: self.silent.networks(),
             shrinking_networks: self.shrinking.networks(),
             interfaces: self.interface_errors.sum(),
-            longest_stall_seconds: seconds(u128::from(peer.longest_stall_ns)),
             is_trusted: self.trusted.contain(peer.address.address()),
             ..PeerEvidence::default()
         }
     }
+
+    /// What only the full weighing shows, from each connection.
+    fn add_details(&self, peer: &Peer, evidence: &mut PeerEvidence) {
+        let mut longest_ns = peer.longest_stall_ns;
+        for connection in self.connections.of_peer(peer.connections) {
+            let last = &connection.last;
+            evidence.granularity_retreats += connection.totals().granularity_retreats;
+            evidence.orphan_connections += u64::from(last.is_orphan);
+            if connection.stall.is_some() {
+                longest_ns = longest_ns.max(self.clock.since_ns(connection.stalled_since));
+            }
+            if connection.dribbling_since.is_some() {
+                let pace = connection.pace_bytes_per_second;
+                let seconds = dribble::drain_seconds(last.queued_bytes(), pace);
+                evidence.drain_seconds = evidence.drain_seconds.max(seconds);
+            }
+        }
+        evidence.longest_stall_seconds = seconds(u128::from(longest_ns));
+    }
+}
+
+const fn is_accusation(verdict: Verdict) -> bool {
+    matches!(verdict, Verdict::SlowReadAttack | Verdict::ZeroWindowAttack)
+}
+
+/// An attack whose last connections are being closed does not become a slow client: only reading
+/// on, silence or time takes an accusation back.
+fn keep_accusation(standing: Option<(Finding, Moment)>, found: Finding) -> Finding {
+    match standing {
+        Some(((before, _), _))
+            if is_accusation(before) && found == (Verdict::SlowClient, Confidence::Low) =>
+        {
+            (before, Confidence::Medium)
+        }
+        _ => found,
+    }
+}
+
+/// The verdict that stands once nothing is flagged: a mild one is `benign` as soon as the peer has
+/// recovered by itself, any other stays for a while.
+fn after(peer: &Peer, standing: Option<(Finding, Moment)>) -> Option<Finding> {
+    let ((verdict, confidence), _) = standing?;
+    let is_mild = !is_accusation(verdict) && verdict != Verdict::ShrinkingPeer;
+    let is_relieved = peer.remembered.relieved_at >= Some(peer.quiet_since);
+    if is_mild && is_relieved && !peer.is_flagged() && verdict != Verdict::Benign {
+        return Some((Verdict::Benign, Confidence::Medium));
+    }
+    Some((verdict, confidence))
+}
+
+/// When the peer wants to be judged again without a new observation.
+fn due(peer: &Peer) -> Option<Moment> {
+    let later = |moment: Moment| Moment::from_ns(moment.as_ns().saturating_add(QUIET_NS));
+    let shrinks_forgotten = peer.remembered.shrunk_at.map(later);
+    let is_quiet = !peer.is_flagged() && peer.remembered.shrunk_at.is_none();
+    let verdict_ends = peer
+        .finding
+        .filter(|_| is_quiet)
+        .map(|((verdict, _), since)| {
+            if verdict == Verdict::Benign {
+                later(since)
+            } else {
+                later(peer.quiet_since)
+            }
+        });
+    [shrinks_forgotten, verdict_ends]
+        .into_iter()
+        .flatten()
+        .min()
 }

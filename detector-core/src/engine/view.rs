@@ -9,7 +9,7 @@ use crate::ledger::{publish_shrinks, seconds};
 use crate::observation::ConnectionId;
 use crate::peer_address::PeerAddress;
 use crate::peers::Peer;
-use crate::rules::{hoard, shrink};
+use crate::rules::shrink;
 use crate::snapshot::{self, FlagKind, PeerDetail, Retransmits, StandingFlag};
 use crate::state::PackedId;
 use std::cmp::Ordering;
@@ -157,7 +157,7 @@ impl Engine {
             confidence: peer.finding.map(|((_, confidence), _)| confidence),
             trusted: self.trusted.contain(peer.address.address()),
             flags: self.standing_flags(peer),
-            severity: hoard::severity(held.stalled_connections, held.pinned_bytes, &self.detect),
+            severity: self.severity(peer),
             connections: u64::from(peer.connections.len()),
             stalled_connections: held.stalled_connections,
             pinned_bytes: held.pinned_bytes,

@@ -1,5 +1,6 @@
-//! Dribble: over `dribble_over`, with data queued and the peer's window the limit, the peer
-//! drains below the floor.
+//! Dribble: over `dribble_over`, with data queued and the peer's window the limit for most of it,
+//! the peer drains below the floor. And its complement: a connection that drains less than that,
+//! or nothing, *holds*.
 //!
 //! Slow but steady clients are not dribblers: a 56k modem drains fourteen times the default floor.
 
@@ -9,6 +10,9 @@ use crate::state::State;
 use crate::time::{Moment, SECOND_NS};
 
 /// Whether the peer's window, and nothing on our side or on the path, is what limits sending.
+///
+/// Loss recovery and the congestion window are no doing of the peer; while the window is closed
+/// they do not matter, for nothing could be sent anyway.
 pub(crate) fn is_limited_by_peer(state: &State) -> bool {
     let queued_bytes = state.queued_bytes();
     if queued_bytes == 0 {
@@ -29,39 +33,163 @@ pub(crate) fn is_limited_by_peer(state: &State) -> bool {
     does_not_fit && !is_recovering && !is_limited_by_cwnd
 }
 
-/// What a span of draining shows.
+/// A span over which the pace is measured. One observation that shows the window open does not
+/// begin it anew: what counts is the share of the time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Pace {
-    /// Too short to tell.
-    Unknown,
+pub(crate) struct Span {
+    pub(crate) from: Moment,
+    pub(crate) acked_then: u64,
+    limited_ns: u64,
+    counted_to: Moment,
+    is_limited: bool,
+}
+
+impl Span {
+    /// A span that begins with the peer as the limit.
+    pub(crate) const fn begin(from: Moment, bytes_acked: u64) -> Self {
+        Self {
+            from,
+            acked_then: bytes_acked,
+            limited_ns: 0,
+            counted_to: from,
+            is_limited: true,
+        }
+    }
+
+    /// Moves on to `at`, from which on the peer is the limit or not.
+    pub(crate) fn follow(&mut self, at: Moment, is_limited: bool) {
+        if self.is_limited {
+            self.limited_ns += at.since_ns(self.counted_to);
+        }
+        self.counted_to = self.counted_to.max(at);
+        self.is_limited = is_limited;
+    }
+
+    /// When it can be judged.
+    pub(crate) const fn ends(&self, settings: &DetectSettings) -> Moment {
+        Moment::from_ns(self.from.as_ns().saturating_add(over_ns(settings)))
+    }
+
+    /// Whether so much was drained already that it cannot be slow any more.
+    pub(crate) fn is_won(&self, bytes_acked: u64, settings: &DetectSettings) -> bool {
+        let drained = u128::from(bytes_acked.saturating_sub(self.acked_then));
+        let floor = u128::from(settings.dribble_floor_bytes_per_second);
+        drained * u128::from(SECOND_NS) >= floor * u128::from(over_ns(settings))
+    }
+
+    /// Judges it at `now`, with `bytes_acked` by then; `None` before its end, unless it is won.
+    pub(crate) fn pace(
+        &self,
+        now: Moment,
+        bytes_acked: u64,
+        settings: &DetectSettings,
+    ) -> Option<Pace> {
+        let span_ns = now.since_ns(self.from);
+        let is_won = self.is_won(bytes_acked, settings);
+        if span_ns < over_ns(settings) && !is_won {
+            return None;
+        }
+        let drained = bytes_acked.saturating_sub(self.acked_then);
+        let per_second = u128::from(drained) * u128::from(SECOND_NS) / u128::from(span_ns.max(1));
+        let bytes_per_second = u64::try_from(per_second).unwrap_or(u64::MAX);
+        let is_mostly_limited = self.limited_ns >= span_ns.div_ceil(2);
+        let is_slow = bytes_per_second < settings.dribble_floor_bytes_per_second;
+        let kind = match (is_mostly_limited && is_slow && !is_won, drained) {
+            (false, _) => PaceKind::Free,
+            (true, 0) => PaceKind::Still,
+            (true, _) => PaceKind::Dribbling,
+        };
+        Some(Pace {
+            kind,
+            drained_bytes: drained,
+            bytes_per_second,
+        })
+    }
+}
+
+const fn over_ns(settings: &DetectSettings) -> u64 {
+    if settings.dribble_over_ns == 0 {
+        1
+    } else {
+        settings.dribble_over_ns
+    }
+}
+
+/// What a whole span shows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Pace {
+    pub(crate) kind: PaceKind,
+    pub(crate) drained_bytes: u64,
+    pub(crate) bytes_per_second: u64,
+}
+
+/// The peer's part in it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum PaceKind {
+    /// At or above the floor, or the peer was not the limit for most of the time.
+    Free,
     /// Nothing was drained: a stall, and told as such.
     Still,
-    /// At or above the floor.
-    Steady,
     /// Below the floor.
     Dribbling,
 }
 
-/// Judges the span from `from`, when `acked_then` bytes were acknowledged, to the state.
-pub(crate) fn pace(
-    from: Moment,
-    acked_then: u64,
-    state: &State,
-    settings: &DetectSettings,
-) -> Pace {
-    let span_ns = state.at.since_ns(from);
-    if span_ns < settings.dribble_over_ns.max(1) {
-        return Pace::Unknown;
-    }
-    let drained = state.bytes_acked.saturating_sub(acked_then);
-    if drained == 0 {
-        return Pace::Still;
-    }
-    let per_second = u128::from(drained) * u128::from(SECOND_NS) / u128::from(span_ns);
-    let per_second = u64::try_from(per_second).unwrap_or(u64::MAX);
-    if per_second < settings.dribble_floor_bytes_per_second {
-        Pace::Dribbling
+/// Seconds until the queue is drained at this pace; 0 where there is none.
+#[allow(clippy::cast_precision_loss, reason = "shown, not compared")]
+pub(crate) fn drain_seconds(queued_bytes: u32, bytes_per_second: u64) -> f64 {
+    if bytes_per_second == 0 {
+        0.0
     } else {
-        Pace::Steady
+        f64::from(queued_bytes) / bytes_per_second as f64
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{PaceKind, Span, drain_seconds};
+    use crate::settings::DetectSettings;
+    use crate::time::{Moment, SECOND_NS};
+
+    fn at(seconds: u64) -> Moment {
+        Moment::from_ns(seconds * SECOND_NS)
+    }
+
+    fn kind(span: &Span, now: u64, bytes_acked: u64) -> Option<PaceKind> {
+        let settings = DetectSettings::default();
+        let pace = span.pace(at(now), bytes_acked, &settings);
+        pace.map(|pace| pace.kind)
+    }
+
+    #[test]
+    fn one_open_moment_does_not_hide_a_dribble() {
+        let mut span = Span::begin(at(0), 1_000);
+        span.follow(at(10), false);
+        span.follow(at(11), true);
+        assert_eq!(kind(&span, 29, 2_000), None);
+        assert_eq!(kind(&span, 29, 1_000 + 14_999), None);
+        assert_eq!(kind(&span, 11, 1_000 + 15_000), Some(PaceKind::Free));
+        span.follow(at(30), true);
+        assert_eq!(kind(&span, 30, 2_000), Some(PaceKind::Dribbling));
+        assert_eq!(kind(&span, 30, 1_000), Some(PaceKind::Still));
+        assert_eq!(kind(&span, 30, 1_000 + 15_000), Some(PaceKind::Free));
+        assert_eq!(kind(&span, 30, 1_000 + 14_999), Some(PaceKind::Dribbling));
+    }
+
+    #[test]
+    fn a_span_mostly_limited_by_others_is_free() {
+        let mut span = Span::begin(at(0), 0);
+        span.follow(at(14), false);
+        span.follow(at(30), false);
+        assert_eq!(kind(&span, 30, 10), Some(PaceKind::Free));
+        let mut span = Span::begin(at(0), 0);
+        span.follow(at(15), false);
+        span.follow(at(30), false);
+        assert_eq!(kind(&span, 30, 10), Some(PaceKind::Dribbling));
+    }
+
+    #[test]
+    fn the_time_to_drain_is_told() {
+        assert_eq!(drain_seconds(4_000_000, 120).round(), 33_333.0);
+        assert_eq!(drain_seconds(1, 0), 0.0);
     }
 }

@@ -1,8 +1,10 @@
 //! Rules: what an observation, a connection or a peer shows. Pure; they know neither each other
 //! nor decoding, and keep no state.
 
+pub(crate) mod direction;
 pub(crate) mod dribble;
 pub(crate) mod hoard;
+pub(crate) mod likeness;
 pub(crate) mod shrink;
 pub(crate) mod stall;
 pub(crate) mod tiny_window;

@@ -4,6 +4,7 @@
 //! Never from `rwnd_limited`, which shows 6 % where the truth is 100 % (window zero with data in
 //! flight).
 
+use crate::observation::PendingTimer;
 use crate::snapshot::{FlagKind, StallCause};
 use crate::state::State;
 use detector_common::window;
@@ -21,32 +22,39 @@ const SILENT_TIMEOUTS: u8 = 2;
 /// A peer that answers window probes but reads nothing has a zero window; one that does not even
 /// answer them is silent, whatever window it offered last.
 pub(crate) fn cause(state: &State) -> Option<StallCause> {
-    let queued_bytes = state.queued_bytes();
-    if queued_bytes == 0 {
+    if state.queued_bytes() == 0 {
         return None;
     }
-    let is_silent_to_probes = state.probes_unanswered >= SILENT_PROBES;
-    if state.window_bytes == 0 || state.zero_window_since.is_some() {
-        return Some(if is_silent_to_probes {
-            StallCause::Unanswered
-        } else {
-            StallCause::ZeroWindow
-        });
-    }
-    if is_silent_to_probes {
+    if state.probes_unanswered >= SILENT_PROBES {
         return Some(StallCause::Unanswered);
     }
-    let head_does_not_fit = window::episode_continues(
+    if state.window_bytes == 0 || state.zero_window_since.is_some() {
+        return Some(StallCause::ZeroWindow);
+    }
+    if is_window_too_small(state) {
+        return Some(StallCause::SmallWindow);
+    }
+    let is_silent = state.timeouts >= SILENT_TIMEOUTS;
+    is_silent.then_some(StallCause::Unanswered)
+}
+
+/// Whether the window, open as it is, keeps the head segment back (the sender's own avoidance of
+/// silly windows).
+///
+/// With segments in flight, what is missing is their acknowledgement, and the retransmission timer
+/// is at work: that is loss or silence. Not so where the peer took back window below what was in
+/// flight, or where the kernel probes.
+fn is_window_too_small(state: &State) -> bool {
+    let does_not_fit = window::episode_continues(
         state.snd_una,
         state.window_bytes,
         state.write_seq,
         state.mss_bytes,
     );
-    if head_does_not_fit {
-        return Some(StallCause::SmallWindow);
-    }
-    let is_silent = state.timeouts >= SILENT_TIMEOUTS;
-    is_silent.then_some(StallCause::Unanswered)
+    let edge = window::edge(state.snd_una, state.window_bytes);
+    let is_below_flight = window::is_after(state.snd_nxt, edge);
+    let is_probing = state.timer == PendingTimer::WindowProbe;
+    does_not_fit && (state.in_flight_segments == 0 || is_below_flight || is_probing)
 }
 
 /// Kind of the flag that a stall of this cause raises.

@@ -268,7 +268,7 @@ fn weigh_relief(
             ],
         ));
     }
-    if evidence.is_hoarding && !evidence.holds_a_hoard_alone() && !evidence.is_mostly_silent() {
+    if evidence.is_hoarding && !evidence.is_gripping && !evidence.is_mostly_silent() {
         let holding = ("holding_connections", count(evidence.holding_connections));
         let over = (
             "over_seconds",

@@ -94,7 +94,7 @@ fn paused(evidence: &PeerEvidence) -> (Outcome, Numbers) {
     let held = evidence.stalled_connections() - evidence.stalled_by(StallCause::Unanswered);
     let outcome = if evidence.recovers() || (held == 0 && evidence.recovered_stalls > 0) {
         Outcome::Likely
-    } else if held == 0 || evidence.holds_a_hoard() {
+    } else if (held == 0 && evidence.longest_stall_seconds <= 0.0) || evidence.holds_a_hoard() {
         Outcome::RuledOut
     } else {
         Outcome::Possible
@@ -111,7 +111,7 @@ fn paused(evidence: &PeerEvidence) -> (Outcome, Numbers) {
 fn idle(evidence: &PeerEvidence) -> (Outcome, Numbers) {
     let stalled = evidence.stalled_connections();
     let has_shrunk = all_shrinks(evidence) > 0;
-    let outcome = if stalled == 0 && !has_shrunk && evidence.recovered_stalls == 0 {
+    let outcome = if stalled == 0 && !has_shrunk && evidence.longest_stall_seconds <= 0.0 {
         Outcome::Likely
     } else {
         Outcome::RuledOut

@@ -1,7 +1,8 @@
 //! Everything a verdict rests on, as numbers, and the questions that are asked of them.
 
 use super::{CROWD_NETWORKS, INTERFACE_ERRORS, QUICK_REOPENS_BELIEVED};
-use crate::observation::ShrinkCounts;
+use crate::groups::Group;
+use crate::observation::{InterfaceErrors, ShrinkCounts};
 use crate::settings::DetectSettings;
 use crate::snapshot::StallCause;
 
@@ -14,6 +15,16 @@ pub(crate) struct GroupEvidence {
     pub(crate) connections: u64,
     /// What those pin.
     pub(crate) pinned_bytes: u64,
+}
+
+impl GroupEvidence {
+    pub(crate) const fn of(group: &Group) -> Self {
+        Self {
+            peers: group.peers,
+            connections: group.held.stalled_connections,
+            pinned_bytes: group.held.pinned_bytes,
+        }
+    }
 }
 
 /// The evidence of one peer at one moment.
@@ -43,6 +54,8 @@ pub(crate) struct PeerEvidence {
     pub(crate) outgoing_holding_connections: u64,
     /// Whether the peer alone reaches the hoard thresholds.
     pub(crate) is_hoarding: bool,
+    /// Whether its holding connections do.
+    pub(crate) is_gripping: bool,
     /// Its network, if peers of it reach them together.
     pub(crate) network: Option<GroupEvidence>,
     /// Peers alike, if they reach them together.
@@ -72,7 +85,7 @@ pub(crate) struct PeerEvidence {
     /// Unrelated networks whose peers shrank windows lately.
     pub(crate) shrinking_networks: u64,
     /// Errors and drops of this host's interfaces lately.
-    pub(crate) interfaces: crate::observation::InterfaceErrors,
+    pub(crate) interfaces: InterfaceErrors,
     /// Whether it belongs to a trusted network.
     pub(crate) is_trusted: bool,
 }
@@ -99,18 +112,10 @@ impl PeerEvidence {
         self.read_slowly_connections * 2 > self.holding_connections
     }
 
-    /// Whether holding connections alone reach the hoard thresholds.
-    pub(crate) const fn holds_a_hoard_alone(&self) -> bool {
-        self.is_hoarding
-            && (self.holding_connections >= self.detect.hoard_connections
-                || (self.holding_connections > 0
-                    && self.holding_pinned_bytes >= self.detect.hoard_bytes))
-    }
-
     /// Whether it holds a hoard, alone or with others of which it is one.
     pub(crate) const fn holds_a_hoard(&self) -> bool {
         let is_one_of_many = self.network.is_some() || self.alike.is_some();
-        self.holds_a_hoard_alone() || (is_one_of_many && self.holding_connections > 0)
+        self.is_gripping || (is_one_of_many && self.holding_connections > 0)
     }
 
     /// Whether the peer reads on at least as often as it holds.

@@ -10,7 +10,8 @@ mod considered;
 mod evidence;
 
 pub(crate) use assess::{Standing, assess};
-pub(crate) use evidence::PeerEvidence;
+pub(crate) use change::QUIET_NS;
+pub(crate) use evidence::{GroupEvidence, PeerEvidence};
 
 use crate::snapshot::{Confidence, Verdict};
 
@@ -106,8 +107,7 @@ fn judge_attack(evidence: &PeerEvidence) -> Finding {
     } else {
         Verdict::ZeroWindowAttack
     };
-    let holds_alone = evidence.holds_a_hoard_alone();
-    let confidence = match (holds_alone, evidence.recovered_stalls) {
+    let confidence = match (evidence.is_gripping, evidence.recovered_stalls) {
         (true, 0) => Confidence::High,
         (true, _) | (false, 0) => Confidence::Medium,
         (false, _) => Confidence::Low,

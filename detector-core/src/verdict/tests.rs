@@ -13,6 +13,7 @@ fn each_kind_of_evidence_has_its_verdict() {
     };
     let hoard = PeerEvidence {
         is_hoarding: true,
+        is_gripping: true,
         holding_connections: 30,
         ..zero(30)
     };
@@ -31,6 +32,7 @@ fn each_kind_of_evidence_has_its_verdict() {
     };
     assert_eq!(verdict(&silent), Some(Verdict::Vanished));
     let drains = PeerEvidence {
+        is_gripping: false,
         holding_connections: 0,
         ..hoard
     };

@@ -1,0 +1,109 @@
+//! Who holds a hoard: a peer alone, with its network, or with others alike.
+
+use super::Engine;
+use super::judge::held;
+use crate::connections::Holding;
+use crate::ledger::Held;
+use crate::peer_address::Network;
+use crate::peers::Peer;
+use crate::rules::hoard;
+use crate::rules::likeness::Likeness;
+use crate::verdict::GroupEvidence;
+
+impl Engine {
+    /// Changes as what a connection is counted for its peer, the peer's network and those alike.
+    /// To be called before its stall is booked: that tells what was counted so far.
+    pub(super) fn book_grip(&mut self, slot: u32, holding: Holding, pinned_bytes: u64) {
+        let connection = self.connections.get_mut(slot);
+        let before = std::mem::replace(&mut connection.holding, holding);
+        let bytes_before = connection.pinned_counted_bytes;
+        let (peer_slot, likeness) = (connection.peer, connection.likeness);
+        if !holding.is_grip_of_peer() && !connection.grip.is_firm {
+            connection.likeness = None;
+        }
+        let of = |holding: Holding, bytes: u64| {
+            let is_held = holding.is_grip_of_peer();
+            held(is_held, if is_held { bytes } else { 0 })
+        };
+        let (was_held, is_held) = (of(before, bytes_before), of(holding, pinned_bytes));
+        let peer = self.peers.get_mut(peer_slot);
+        if before != Holding::No {
+            peer.holding[before as usize] -= 1;
+        }
+        if holding != Holding::No {
+            peer.holding[holding as usize] += 1;
+        }
+        peer.grip = (peer.grip - was_held) + is_held;
+        if was_held == is_held {
+            return;
+        }
+        if let Some(network) = network_of(peer) {
+            self.networks
+                .change(network, peer_slot, was_held, is_held, &self.detect);
+        }
+        if let Some(likeness) = likeness {
+            self.alike
+                .change(likeness, peer_slot, was_held, is_held, &self.detect);
+        }
+    }
+
+    /// Judges the peer of a connection by what it holds, alone and with others.
+    ///
+    /// Groups are looked at from their members, each time one of those is judged: so a change of
+    /// a large group costs nothing at once, and reaches each member with its next observation.
+    pub(super) fn judge_hoard(&mut self, slot: u32) {
+        let connection = self.connections.get_mut(slot);
+        let peer_slot = connection.peer;
+        let is_gripped = connection.holding.is_grip_of_peer();
+        let likeness = connection.likeness.filter(|_| is_gripped);
+        let hoards = |likeness| self.alike.get(likeness).is_some_and(|group| group.hoards);
+        let is_alike = likeness.is_some_and(hoards);
+        let was_alike = std::mem::replace(&mut connection.is_alike, is_alike);
+        let peer = self.peers.get_mut(peer_slot);
+        peer.alike_connections -= u32::from(was_alike);
+        peer.alike_connections += u32::from(is_alike);
+        if is_alike {
+            peer.likeness = likeness;
+        }
+        let takes_part = peer.grip.stalled_connections > 0;
+        let network = network_of(peer).filter(|_| takes_part);
+        let in_network = network.and_then(|network| self.networks.get(network));
+        let is = |held: Held, was: bool| {
+            hoard::is_hoarding(
+                held.stalled_connections,
+                held.pinned_bytes,
+                was,
+                &self.detect,
+            )
+        };
+        let was_hoarder = peer.is_hoarder();
+        let before = (peer.is_hoarding, peer.is_gripping, peer.is_in_network);
+        peer.is_hoarding = is(peer.account.held, peer.is_hoarding);
+        peer.is_gripping = is(peer.grip, peer.is_gripping);
+        peer.is_in_network = in_network.is_some_and(|group| group.hoards);
+        let after = (peer.is_hoarding, peer.is_gripping, peer.is_in_network);
+        let is_hoarder = peer.is_hoarder();
+        if was_hoarder != is_hoarder {
+            self.flag_hoard(peer_slot, is_hoarder);
+        } else if before != after || was_alike != is_alike {
+            self.renew_verdict(peer_slot);
+        }
+    }
+
+    /// What the peer's network holds, if it hoards and the peer takes part.
+    pub(super) fn network_evidence(&self, peer: &Peer) -> Option<GroupEvidence> {
+        let network = network_of(peer).filter(|_| peer.is_in_network)?;
+        self.networks.get(network).map(GroupEvidence::of)
+    }
+
+    /// What those alike hold, if they hoard and the peer takes part.
+    pub(super) fn alike_evidence(&self, peer: &Peer) -> Option<GroupEvidence> {
+        let likeness: Likeness = peer.likeness.filter(|_| peer.alike_connections > 0)?;
+        self.alike.get(likeness).map(GroupEvidence::of)
+    }
+}
+
+/// The network a peer is grouped by; `None` if the peer is a network as large itself.
+fn network_of(peer: &Peer) -> Option<Network> {
+    Network::above(peer.address)
+}
