@@ -35,36 +35,40 @@ pub(super) struct Collected {
     pub(super) observations: Vec<Observation>,
     pub(super) refused: Vec<DecodeError>,
     pub(super) removed: u64,
+    /// The kernel refused to go on, for another reason than a vanished entry. What was found before
+    /// stands; the next scan finds the rest.
+    pub(super) failure: Option<MapError>,
 }
 
 /// Scans the whole table; about two system calls an entry, so only done after a loss.
-///
-/// # Errors
-///
-/// The kernel refused a look-up for another reason than a vanished entry; what was found so far is
-/// lost with it, and the next scan finds it again unless it was removed.
-pub(super) fn collect_closed(
-    connections: &mut Connections,
-    decoder: Decoder,
-) -> Result<Collected, MapError> {
-    let closed: Vec<(Key, Record)> = connections
-        .iter()
-        .filter(|entry| match entry {
-            Ok((_, Record(record))) => record.flags & flag::CLOSED != 0,
-            Err(_) => true,
-        })
-        .collect::<Result<_, _>>()?;
+pub(super) fn collect_closed(connections: &mut Connections, decoder: Decoder) -> Collected {
     let mut collected = Collected::default();
-    for (key, Record(record)) in closed {
+    let mut closed = Vec::new();
+    for entry in connections.iter() {
+        match entry {
+            Ok((key, Record(record))) if record.flags & flag::CLOSED != 0 => {
+                closed.push((key, record));
+            }
+            Ok(_) | Err(MapError::KeyNotFound) => {}
+            Err(error) => {
+                collected.failure = Some(error);
+                break;
+            }
+        }
+    }
+    for (key, record) in closed {
         match connections.remove(&key) {
             Ok(()) => collected.removed += 1,
             Err(MapError::KeyNotFound) => continue,
-            Err(error) => return Err(error),
+            Err(error) => {
+                collected.failure = Some(error);
+                break;
+            }
         }
         match decoder.decode(bytemuck::bytes_of(&record)) {
             Ok(observation) => collected.observations.push(observation),
             Err(error) => collected.refused.push(error),
         }
     }
-    Ok(collected)
+    collected
 }

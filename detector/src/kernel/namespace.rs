@@ -86,9 +86,10 @@ fn parse_link(target: &str) -> Option<u32> {
 ///
 /// The namespace is gone, is another one by now, or may not be entered (CAP_SYS_ADMIN).
 pub(super) fn enter(namespace: &Namespace) -> io::Result<()> {
+    // Whoever may name a namespace may put a FIFO in its place, and opening one waits for its writer.
     let file: OwnedFd = rustix::fs::open(
         &namespace.path,
-        OFlags::RDONLY | OFlags::CLOEXEC,
+        OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK,
         Mode::empty(),
     )?;
     let inode = rustix::fs::fstat(&file)?.st_ino;

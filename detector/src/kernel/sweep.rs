@@ -257,25 +257,22 @@ impl Sweeper {
     }
 
     fn collect(&mut self, progress: &mut Progress) -> Option<()> {
-        match collect_closed(&mut self.connections, self.decoder) {
-            Ok(collected) => {
-                progress.collect_due = false;
-                progress.collected += collected.removed;
-                self.shared.add_received(collected.removed);
-                for error in &collected.refused {
-                    tracing::debug!("a closed connection's record was refused: {error}");
-                }
-                if !collected.refused.is_empty() {
-                    self.send(Message::Refused(collected.refused.len() as u64))?;
-                }
-                if !collected.observations.is_empty() {
-                    self.send(Message::Records(collected.observations))?;
-                }
-            }
-            Err(error) => {
-                progress.failures += 1;
-                tracing::warn!("collecting closed connections failed: {error}");
-            }
+        let collected = collect_closed(&mut self.connections, self.decoder);
+        progress.collect_due = collected.failure.is_some();
+        if let Some(error) = &collected.failure {
+            progress.failures += 1;
+            tracing::warn!("collecting closed connections failed: {error}");
+        }
+        progress.collected += collected.removed;
+        self.shared.add_received(collected.removed);
+        for error in &collected.refused {
+            tracing::debug!("a closed connection's record was refused: {error}");
+        }
+        if !collected.refused.is_empty() {
+            self.send(Message::Refused(collected.refused.len() as u64))?;
+        }
+        if !collected.observations.is_empty() {
+            self.send(Message::Records(collected.observations))?;
         }
         Some(())
     }
