@@ -5,10 +5,11 @@
 use crate::clock;
 use crate::config::Config;
 use crate::host::owner::Board;
+use crate::host::pressure::Gauge;
 use crate::http::Refusals;
 use crate::kernel::{Kernel, KernelStatus, Message};
 use detector_core::engine::Engine;
-use detector_core::time::Moment;
+use detector_core::time::{Moment, rfc3339};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -28,10 +29,13 @@ pub(crate) struct Live {
     newest_event: watch::Sender<u64>,
     stop: watch::Sender<bool>,
     started: Moment,
+    started_unix_ns: i128,
     /// What the agent counts about itself.
     pub(crate) counts: Counts,
     /// What the search for owners has come to.
     pub(crate) owners: Board,
+    /// How hard pressed the host is.
+    pub(crate) pressure: Gauge,
 }
 
 /// What the agent counts about itself.
@@ -69,8 +73,10 @@ impl Live {
             newest_event: watch::Sender::new(0),
             stop: watch::Sender::new(false),
             started,
+            started_unix_ns: clock::unix_ns(),
             counts: Counts::default(),
             owners: Board::default(),
+            pressure: Gauge::default(),
         }
     }
 
@@ -169,6 +175,11 @@ impl Live {
     /// Seconds since the start.
     pub(crate) fn uptime_seconds(&self) -> f64 {
         clock::now().since_seconds(self.started)
+    }
+
+    /// When it started, RFC 3339.
+    pub(crate) fn started_text(&self) -> String {
+        rfc3339(self.started_unix_ns)
     }
 
     /// Tells everybody to end.

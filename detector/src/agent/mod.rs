@@ -6,6 +6,7 @@
 mod flag_log;
 mod judge;
 mod owners;
+mod pressure;
 mod supervisor;
 
 use crate::config::{Config, Overrides};
@@ -71,6 +72,7 @@ pub(crate) async fn run(start: Start) -> Result<(), Failure> {
         .inspect_err(|error| tracing::warn!("peers are judged, processes not named: {error}"));
 
     let mut servers = JoinSet::new();
+    servers.spawn(pressure::watch(Arc::clone(&live)));
     serve_all(&mut servers, &live, config, web_listeners, control_listener);
     say_ready(&live, &start, &addresses);
     let outcome = tokio::select! {

@@ -2,7 +2,7 @@
 //!
 //! Waits and sizes are bounded, and every string is scrubbed here, where it comes in.
 
-use crate::http::TOTAL_COUNT;
+use super::TOTAL_COUNT;
 use crate::scrub;
 use bytes::Bytes;
 use http_body_util::{BodyExt, Empty};

@@ -72,7 +72,12 @@ fn lines(step: &Step) -> Bytes {
 pub(super) fn start(live: Arc<Live>, filter: EventFilter) -> mpsc::Receiver<Bytes> {
     let (sender, pieces) = mpsc::channel(PIECES);
     // What was forgotten before the reader came was not its fault; from here on it is.
-    let place = live.engine().first_event_id().saturating_sub(1);
+    let first = live.engine().first_event_id().saturating_sub(1);
+    let place = if filter.after > 0 {
+        filter.after
+    } else {
+        first
+    };
     tokio::spawn(feed(live, filter, place, sender));
     pieces
 }

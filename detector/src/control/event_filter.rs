@@ -12,6 +12,8 @@ pub(crate) struct EventFilter {
     until: Option<String>,
     peer: Option<String>,
     kind: Option<FlagKind>,
+    /// Number of the last event that the reader has; 0 for none.
+    pub(crate) after: u64,
     /// Whether to go on with events as they happen.
     pub(crate) follows: bool,
 }
@@ -19,8 +21,12 @@ pub(crate) struct EventFilter {
 impl EventFilter {
     /// Reads query parameters. Unknown names and broken values are refused: a filter that is
     /// silently ignored shows the wrong events.
-    pub(crate) fn parse(parameters: &[(String, String)]) -> Result<Self, String> {
+    ///
+    /// `after` is a number that the agent started at `started` gave; if `agent` names another one,
+    /// the reader has nothing of this one.
+    pub(crate) fn parse(parameters: &[(String, String)], started: &str) -> Result<Self, String> {
         let mut filter = Self::default();
+        let mut is_of_another_agent = false;
         for (name, value) in parameters {
             match name.as_str() {
                 "since" => filter.since = Some(bound(value)?),
@@ -28,8 +34,13 @@ impl EventFilter {
                 "peer" => filter.peer = Some(value.clone()),
                 "kind" => filter.kind = Some(kind(value)?),
                 "follow" => filter.follows = is_yes(value)?,
+                "after" => filter.after = number(value)?,
+                "agent" => is_of_another_agent = value != started,
                 _ => return Err(format!("unknown parameter `{name}`")),
             }
+        }
+        if is_of_another_agent {
+            filter.after = 0;
         }
         Ok(filter)
     }
@@ -62,6 +73,12 @@ fn kind(value: &str) -> Result<FlagKind, String> {
         .ok_or_else(|| format!("unknown kind `{value}`"))
 }
 
+fn number(value: &str) -> Result<u64, String> {
+    value
+        .parse()
+        .map_err(|_| format!("`after` is the number of an event, not `{value}`"))
+}
+
 fn is_yes(value: &str) -> Result<bool, String> {
     match value {
         "1" | "true" | "" => Ok(true),
@@ -81,7 +98,7 @@ mod tests {
             .iter()
             .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
             .collect();
-        EventFilter::parse(&parameters)
+        EventFilter::parse(&parameters, "2026-12-29T00:00:00.000Z")
     }
 
     #[test]
@@ -106,6 +123,18 @@ mod tests {
                 "{parameters:?}"
             );
         }
+    }
+
+    #[test]
+    fn a_number_counts_only_for_the_agent_that_gave_it() {
+        for (parameters, after) in [
+            (&[("after", "7")][..], 7),
+            (&[("after", "7"), ("agent", "2026-12-29T00:00:00.000Z")], 7),
+            (&[("agent", "2026-12-28T00:00:00.000Z"), ("after", "7")], 0),
+        ] {
+            assert_eq!(parse(parameters).unwrap().after, after, "{parameters:?}");
+        }
+        assert!(parse(&[("after", "x")]).is_err());
     }
 
     #[test]

@@ -2,13 +2,16 @@
 
 use super::event_feed;
 use super::event_filter::EventFilter;
+use super::host::Host;
 use super::listing::{Listings, Table};
 use super::status::Status;
+use super::{AGENT_STARTED, AGENT_VERSION, VERSION};
 use crate::http::{Content, Handler, Request, Response};
 use crate::live::Live;
 use detector_core::engine::Engine;
 use detector_core::snapshot::{Event, PeerDetail};
 use hyper::StatusCode;
+use hyper::header::HeaderValue;
 use serde::Serialize;
 use std::sync::Arc;
 
@@ -54,22 +57,19 @@ impl Control {
     }
 
     fn events(&self, request: &Request) -> Response {
-        let filter = match EventFilter::parse(&request.parameters) {
+        let started = self.live.started_text();
+        let filter = match EventFilter::parse(&request.parameters, &started) {
             Ok(filter) => filter,
             Err(message) => return Response::json_error(StatusCode::BAD_REQUEST, &message),
         };
         let follows = filter.follows;
         let pieces = event_feed::start(Arc::clone(&self.live), filter);
-        Response {
-            status: StatusCode::OK,
-            content_type: "application/x-ndjson",
-            total_count: None,
-            content: if follows {
-                Content::EndlessPieces(pieces)
-            } else {
-                Content::Pieces(pieces)
-            },
-        }
+        let content = if follows {
+            Content::EndlessPieces(pieces)
+        } else {
+            Content::Pieces(pieces)
+        };
+        Response::ok("application/x-ndjson", content)
     }
 }
 
@@ -77,12 +77,7 @@ fn object(value: &impl Serialize) -> Response {
     match serde_json::to_vec(value) {
         Ok(mut text) => {
             text.push(b'\n');
-            Response {
-                status: StatusCode::OK,
-                content_type: "application/json",
-                total_count: None,
-                content: Content::Whole(text.into()),
-            }
+            Response::ok("application/json", Content::Whole(text.into()))
         }
         Err(error) => Response::json_error(StatusCode::INTERNAL_SERVER_ERROR, &error.to_string()),
     }
@@ -90,6 +85,18 @@ fn object(value: &impl Serialize) -> Response {
 
 impl Handler for Control {
     async fn handle(self: Arc<Self>, request: Request) -> Response {
+        let started = self.live.started_text();
+        let response = self.answer(request).await;
+        let response = response.with_header(AGENT_VERSION, HeaderValue::from_static(VERSION));
+        match HeaderValue::try_from(started) {
+            Ok(started) => response.with_header(AGENT_STARTED, started),
+            Err(_) => response,
+        }
+    }
+}
+
+impl Control {
+    async fn answer(self: Arc<Self>, request: Request) -> Response {
         let is_plain = request.parameters.is_empty();
         match request.path.as_str() {
             "/v1/events" => self.events(&request),
@@ -113,6 +120,16 @@ impl Handler for Control {
                 Response::json_error(StatusCode::BAD_REQUEST, "this path takes no parameters")
             }
             "/v1/status" => object(&Status::of(&self.live)),
+            "/v1/host" => {
+                let live = Arc::clone(&self.live);
+                match tokio::task::spawn_blocking(move || Host::of(&live)).await {
+                    Ok(host) => object(&host),
+                    Err(error) => {
+                        let message = format!("looking at the host failed: {error}");
+                        Response::json_error(StatusCode::INTERNAL_SERVER_ERROR, &message)
+                    }
+                }
+            }
             path => match path.strip_prefix("/v1/peers/") {
                 Some(name) => self.peer(name),
                 None => Response::json_error(StatusCode::NOT_FOUND, "no such path"),

@@ -1,5 +1,6 @@
 //! `/v1/status`: how the agent itself is.
 
+use crate::kernel::KernelStatus;
 use crate::live::Live;
 use detector_core::snapshot::HeldWorkers;
 use serde::{Deserialize, Serialize};
@@ -14,6 +15,9 @@ pub(crate) struct Status {
     pub(crate) kernel: String,
     /// Number of the agent's process.
     pub(crate) pid: u32,
+    /// When it started: events are numbered from then on.
+    #[serde(default)]
+    pub(crate) started: String,
     /// Since the start.
     pub(crate) uptime_seconds: f64,
     /// Whether every probe is attached.
@@ -83,6 +87,13 @@ pub(crate) struct Events {
     pub(crate) newest_id: u64,
 }
 
+/// Records lost, held back or refused, by stage.
+pub(super) fn lost(kernel: &KernelStatus, refused: u64) -> BTreeMap<String, u64> {
+    let lost = kernel.records_lost.iter();
+    let lost = lost.map(|(stage, count)| ((*stage).to_owned(), *count));
+    lost.chain([("decode".to_owned(), refused)]).collect()
+}
+
 impl Status {
     /// The status of this moment.
     pub(super) fn of(live: &Live) -> Self {
@@ -92,11 +103,10 @@ impl Status {
                 oldest_id: engine.first_event_id(),
                 newest_id: engine.last_event_id(),
             };
-            (engine.metrics(), events)
+            (engine.totals(), events)
         });
         let unready_reason = live.unready_reason();
-        let lost = kernel.records_lost.iter();
-        let lost = lost.map(|(stage, count)| ((*stage).to_owned(), *count));
+        let lost = lost(&kernel, core.records_refused);
         let maps = kernel.maps.into_iter().map(|map| {
             let fill = Fill {
                 entries: map.entries,
@@ -111,6 +121,7 @@ impl Status {
                 .to_string_lossy()
                 .into_owned(),
             pid: std::process::id(),
+            started: live.started_text(),
             uptime_seconds: live.uptime_seconds(),
             ready: unready_reason.is_none(),
             unready_reason,
@@ -124,9 +135,7 @@ impl Status {
             },
             records: Records {
                 received: kernel.records_received,
-                lost: lost
-                    .chain([("decode".to_owned(), core.records_refused)])
-                    .collect(),
+                lost,
             },
             tables: Tables {
                 peers: core.peers_tracked,

@@ -64,6 +64,10 @@ metrics! {
         "Bytes of kernel memory (sk_wmem_queued) that stalled connections hold now.";
     FLAGS = Counter "detector_flags_total" ["kind"]
         "Flags raised.";
+    TCP_MEMORY = Gauge "detector_tcp_memory_bytes" []
+        "Bytes of memory that the kernel's TCP takes, all network namespaces together.";
+    TCP_MEMORY_LIMIT = Gauge "detector_tcp_memory_limit_bytes" []
+        "Bytes at which the kernel refuses TCP more memory (net.ipv4.tcp_mem, third number).";
     PEER_WINDOW_SHRINKS = Counter "detector_peer_window_shrinks_total" ["peer"]
         "Window shrinks of one peer, all severities; the peers without a line of their own are summed under other.";
     PEER_ZERO_WINDOW_EPISODES = Counter "detector_peer_zero_window_episodes_total" ["peer"]

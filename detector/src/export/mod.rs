@@ -48,15 +48,14 @@ impl Web {
             flags_not_logged: counts.flags_not_logged.load(Ordering::Relaxed),
             log_lines_dropped: log::lines_dropped(),
             owners: live.owners.report(),
+            tcp_memory: live
+                .pressure
+                .last()
+                .and_then(|pressure| pressure.tcp_memory),
             is_last_reload_successful: live.is_last_reload_successful(),
         };
         match page::render(&core, &kernel, &counts) {
-            Ok(page) => Response {
-                status: StatusCode::OK,
-                content_type: exposition::CONTENT_TYPE,
-                total_count: None,
-                content: Content::Whole(page.into()),
-            },
+            Ok(page) => Response::ok(exposition::CONTENT_TYPE, Content::Whole(page.into())),
             Err(error) => {
                 tracing::error!("cannot write the metrics: {error}");
                 Response::text(StatusCode::INTERNAL_SERVER_ERROR, "internal error\n")
@@ -68,11 +67,9 @@ impl Web {
         let version = env!("CARGO_PKG_VERSION");
         // The path holds only characters that mean nothing in HTML: the configuration checks it.
         let metrics = &self.telemetry_path;
-        Response {
-            status: StatusCode::OK,
-            content_type: "text/html; charset=utf-8",
-            total_count: None,
-            content: Content::Whole(
+        Response::ok(
+            "text/html; charset=utf-8",
+            Content::Whole(
                 format!(
                     "<!DOCTYPE html>\n<html lang=\"en\"><head><title>detector</title></head>\n\
                      <body><h1>detector {version}</h1>\n\
@@ -83,7 +80,7 @@ impl Web {
                 )
                 .into(),
             ),
-        }
+        )
     }
 }
 

@@ -4,6 +4,7 @@ use super::definition as metric;
 use super::exposition::Page;
 use super::process;
 use crate::host::owner::Report;
+use crate::host::pressure::TcpMemory;
 use crate::http::Refusals;
 use crate::kernel::KernelStatus;
 use detector_core::snapshot::{FlagKind, Ledger, MetricsSnapshot, StallCause};
@@ -32,6 +33,8 @@ pub(crate) struct SelfCounts<'a> {
     pub(crate) log_lines_dropped: u64,
     /// What the search for owners has come to.
     pub(crate) owners: Report,
+    /// The kernel's account of memory for TCP, if it is known.
+    pub(crate) tcp_memory: Option<TcpMemory>,
     /// Whether the last reload was applied.
     pub(crate) is_last_reload_successful: bool,
 }
@@ -48,6 +51,7 @@ pub(crate) fn render(
 ) -> prometheus::Result<String> {
     let mut page = Page::default();
     write_host(&mut page, core);
+    write_tcp_memory(&mut page, counts.tcp_memory);
     write_peers(&mut page, core);
     write_tables(&mut page, core);
     write_kernel(&mut page, core, kernel);
@@ -76,6 +80,14 @@ fn write_host(page: &mut Page, core: &MetricsSnapshot) {
     let mut samples = page.metric(&metric::FLAGS);
     for (kind, count) in FlagKind::ALL.iter().zip(core.flags) {
         samples.sample(&[kind.label()], count);
+    }
+}
+
+/// What is not known has no line.
+fn write_tcp_memory(page: &mut Page, memory: Option<TcpMemory>) {
+    if let Some(memory) = memory {
+        page.single(&metric::TCP_MEMORY, memory.used_bytes);
+        page.single(&metric::TCP_MEMORY_LIMIT, memory.limit_bytes);
     }
 }
 

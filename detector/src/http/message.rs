@@ -2,6 +2,7 @@
 
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
+use hyper::header::{HeaderName, HeaderValue};
 use hyper::{Method, StatusCode};
 use std::convert::Infallible;
 use std::pin::Pin;
@@ -74,8 +75,8 @@ pub(crate) struct Response {
     pub(crate) status: StatusCode,
     /// `Content-Type`.
     pub(crate) content_type: &'static str,
-    /// Length of the list that the body shows the beginning of; sent as `X-Total-Count`.
-    pub(crate) total_count: Option<usize>,
+    /// Further headers.
+    pub(crate) headers: Vec<(HeaderName, HeaderValue)>,
     /// Body.
     pub(crate) content: Content,
 }
@@ -92,23 +93,39 @@ pub(crate) enum Content {
 }
 
 impl Response {
+    /// What was asked for.
+    pub(crate) const fn ok(content_type: &'static str, content: Content) -> Self {
+        Self {
+            status: StatusCode::OK,
+            content_type,
+            headers: Vec::new(),
+            content,
+        }
+    }
+
+    /// The same with one more header.
+    pub(crate) fn with_header(mut self, name: HeaderName, value: HeaderValue) -> Self {
+        self.headers.push((name, value));
+        self
+    }
+
     /// A page of text.
     pub(crate) fn text(status: StatusCode, text: impl Into<String>) -> Self {
         Self {
             status,
-            content_type: "text/plain; charset=utf-8",
-            total_count: None,
-            content: Content::Whole(Bytes::from(text.into())),
+            ..Self::ok(
+                "text/plain; charset=utf-8",
+                Content::Whole(Bytes::from(text.into())),
+            )
         }
     }
 
     /// A JSON object with one field `error`.
     pub(crate) fn json_error(status: StatusCode, message: &str) -> Self {
+        let text = serde_json::json!({ "error": message }).to_string();
         Self {
             status,
-            content_type: "application/json",
-            total_count: None,
-            content: Content::Whole(serde_json::json!({ "error": message }).to_string().into()),
+            ..Self::ok("application/json", Content::Whole(text.into()))
         }
     }
 

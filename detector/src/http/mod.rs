@@ -12,7 +12,7 @@ mod serve;
 pub(crate) use limits::{Limits, Refusals};
 pub(crate) use listen::BoundTcp;
 pub(crate) use message::{Content, Request, Response, percent_encoded};
-pub(crate) use serve::{Handler, TOTAL_COUNT, serve};
+pub(crate) use serve::{Handler, serve};
 
 #[cfg(test)]
 mod tests;

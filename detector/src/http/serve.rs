@@ -39,9 +39,6 @@ const HEADERS: [(HeaderName, HeaderValue); 4] = [
     ),
 ];
 
-/// Length of a list of which the body may show only the beginning.
-pub(crate) const TOTAL_COUNT: HeaderName = HeaderName::from_static("x-total-count");
-
 /// Answers requests.
 pub(crate) trait Handler: Send + Sync + 'static {
     /// Answers one request. Quick: it runs on the agent's only event loop.
@@ -165,9 +162,7 @@ impl<H: Handler> Connection<H> {
             header::CONTENT_TYPE,
             HeaderValue::from_static(response.content_type),
         );
-        if let Some(count) = response.total_count {
-            headers.insert(TOTAL_COUNT, HeaderValue::from(count));
-        }
+        headers.extend(response.headers);
         if is_refused_method {
             headers.insert(header::ALLOW, HeaderValue::from_static("GET, HEAD"));
         }

@@ -37,12 +37,7 @@ impl Handler for Pages {
             "/stuck" => std::future::pending().await,
             _ => Content::Whole(Bytes::from_static(b"hello\n")),
         };
-        Response {
-            status: StatusCode::OK,
-            content_type: "text/plain; charset=utf-8",
-            total_count: None,
-            content,
-        }
+        Response::ok("text/plain; charset=utf-8", content)
     }
 }
 

@@ -1,4 +1,4 @@
-use super::{DEFAULT_LIMIT, Listings, Table};
+use super::{DEFAULT_LIMIT, LISTINGS, Listings, Table};
 use crate::config::Config;
 use crate::control::Control;
 use crate::http::{Content, Handler, Request, Response};
@@ -58,7 +58,11 @@ async fn the_dearest_come_first_and_the_total_is_told() {
     feed(&live, 3_000);
     for path in ["/v1/peers", "/v1/connections"] {
         let response = get(&live, path, "").await;
-        assert_eq!(response.total_count, Some(3_000));
+        let total = response
+            .headers
+            .iter()
+            .find(|(name, _)| name == "x-total-count");
+        assert_eq!(total.map(|(_, value)| value.as_bytes()), Some(&b"3000"[..]));
         let shown = rows(response).await;
         assert_eq!(shown.len(), DEFAULT_LIMIT);
         assert_eq!(shown[0]["pinned_bytes"], 3_999);
@@ -71,6 +75,41 @@ async fn the_dearest_come_first_and_the_total_is_told() {
         };
         assert_eq!(peers(&few), peers(&shown[..3]));
         assert_eq!(rows(get(&live, path, "limit=0").await).await.len(), 3_000);
+    }
+}
+
+#[tokio::test]
+async fn readers_who_stop_in_the_middle_hold_up_nobody() {
+    let (live, _pings) = live(&Config::default());
+    feed(&live, 1_000);
+    let control = Arc::new(Control::new(Arc::clone(&live)));
+    let list = async || {
+        let request = Request::parse("/v1/peers", Some("limit=0")).unwrap();
+        Arc::clone(&control).handle(request).await
+    };
+    let mut stopped = Vec::new();
+    for _ in 0..LISTINGS - 1 {
+        stopped.push(list().await);
+    }
+    assert_eq!(rows(list().await).await.len(), 1_000);
+    stopped.push(list().await);
+    let refused = list().await;
+    assert_eq!(refused.status, StatusCode::SERVICE_UNAVAILABLE);
+    assert!(
+        refused
+            .headers
+            .iter()
+            .any(|(name, _)| name == "retry-after")
+    );
+    // Whoever goes makes room.
+    stopped.clear();
+    loop {
+        let response = list().await;
+        if response.status == StatusCode::OK {
+            assert_eq!(rows(response).await.len(), 1_000);
+            return;
+        }
+        tokio::task::yield_now().await;
     }
 }
 

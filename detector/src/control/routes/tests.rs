@@ -1,5 +1,6 @@
 use super::Control;
 use crate::config::Config;
+use crate::control::host::Host;
 use crate::http::{Content, Handler, Request, Response};
 use crate::live::Live;
 use crate::live::tests::{live, stalled};
@@ -171,6 +172,45 @@ async fn the_status_tells_that_it_is_not_ready() {
             .is_some_and(|release| !release.is_empty())
     );
     assert_eq!(status["records"]["lost"]["decode"], 0);
+}
+
+#[tokio::test]
+async fn the_host_is_told_with_its_sums() {
+    let (live, _pings) = live(&Config::default());
+    live.feed(&[
+        stalled("198.51.100.7:40000", 10),
+        stalled("198.51.100.8:40000", 10),
+    ]);
+    let host: Host = json(&live, "/v1/host").await;
+    assert_eq!(host.totals.stalled_connections, 2);
+    assert_eq!(host.totals.stalled_by_cause["zero_window"], 2);
+    assert_eq!(host.totals.pinned_bytes, 2 * 4_220_292);
+    assert_eq!(host.totals.peers, 2);
+    assert_eq!(host.agent.started, live.started_text());
+    assert_eq!(host.records_lost["decode"], 0);
+    assert!(host.memory.is_some() && host.sockets.is_some());
+}
+
+#[tokio::test]
+async fn a_reader_goes_on_where_it_stopped_unless_the_agent_is_another_one() {
+    let (live, _pings) = live(&Config::default());
+    live.feed(&[
+        stalled("198.51.100.7:40000", 10),
+        stalled("198.51.100.8:40000", 10),
+    ]);
+    let all = text(get(&live, "/v1/events").await).await;
+    let started = live.started_text();
+    let target = format!("/v1/events?after=1&agent={started}");
+    let rest = text(get(&live, &target).await).await;
+    assert_eq!(rest.lines().count() + 1, all.lines().count());
+    let other = text(get(&live, "/v1/events?after=1&agent=another").await).await;
+    assert_eq!(other, all);
+    let response = get(&live, "/v1/status").await;
+    let header = response
+        .headers
+        .iter()
+        .find(|(name, _)| name == "x-agent-started");
+    assert_eq!(header.unwrap().1.as_bytes(), started.as_bytes());
 }
 
 #[tokio::test]

@@ -1,5 +1,6 @@
 use super::{SelfCounts, render};
 use crate::export::definition::ALL;
+use crate::host::pressure::TcpMemory;
 use crate::http::Refusals;
 use crate::kernel::{KernelStatus, MapStatus, ProgramStatus};
 use detector_core::snapshot::{
@@ -64,6 +65,11 @@ fn page(peers: Vec<PeerMetrics>) -> String {
     let counts = SelfCounts {
         refusals: vec![("web", &refusals)],
         is_last_reload_successful: true,
+        tcp_memory: Some(TcpMemory {
+            used_bytes: 16,
+            pressure_bytes: 17,
+            limit_bytes: 18,
+        }),
         ..SelfCounts::default()
     };
     render(&snapshot(peers), &kernel(), &counts).unwrap()
