@@ -1,5 +1,9 @@
 //! The command line, declared once: help, man page, completions and reference come from here.
 
+mod selftest;
+
+pub(crate) use selftest::SelftestArgs;
+
 use crate::config::{DEFAULT_CONTROL_SOCKET, DEFAULT_STATE_DIR};
 use crate::control::DEFAULT_LIMIT;
 use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
@@ -35,6 +39,8 @@ pub(crate) enum Command {
     Connections(SnapshotArgs),
     /// Show flags and episodes, newest last
     Events(EventsArgs),
+    /// Play bad and good peers in a private network namespace and say which of them are seen
+    Selftest(SelftestArgs),
     /// Print a completion script for a shell
     Completions {
         /// The shell

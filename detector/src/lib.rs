@@ -30,6 +30,7 @@ mod kernel;
 mod live;
 mod log;
 mod scrub;
+mod selftest;
 mod table;
 mod time_text;
 mod wording;

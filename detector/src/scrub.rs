@@ -163,7 +163,9 @@ mod tests {
         };
         for name in names {
             let mut expected = serde_json::json!({ name: [name, 1, {"n": name}] });
-            let plain = format!("{expected:#}").replace("  ", "\t").replace('\n', "\r\n");
+            let plain = format!("{expected:#}")
+                .replace("  ", "\t")
+                .replace('\n', "\r\n");
             let escaped = ascii_only(&plain);
             json(&mut expected);
             for given in [plain, escaped] {
@@ -177,7 +179,13 @@ mod tests {
 
     #[test]
     fn what_is_no_json_stays_none() {
-        for broken in [&b"\"\\"[..], b"\"\\u00", b"\"\\ud800\"", b"\"\xff\"", b"\"a\nb\""] {
+        for broken in [
+            &b"\"\\"[..],
+            b"\"\\u00",
+            b"\"\\ud800\"",
+            b"\"\xff\"",
+            b"\"a\nb\"",
+        ] {
             let read: Result<serde_json::Value, _> = serde_json::from_slice(&json_text(broken));
             read.unwrap_err();
         }

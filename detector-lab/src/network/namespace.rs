@@ -1,8 +1,9 @@
 //! Network namespaces: made, entered by a thread or a child, removed.
 
+use super::interface::bring_up;
 use crate::program::{run, stdout_of};
 use anyhow::{Context, Result, anyhow};
-use nix::sched::{CloneFlags, setns};
+use nix::sched::{CloneFlags, setns, unshare};
 use std::fs::File;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::fs::MetadataExt;
@@ -33,6 +34,17 @@ impl Namespace {
         };
         namespace.ip("link set lo up")?;
         Ok(namespace)
+    }
+
+    /// Moves this thread into a new namespace with loopback up and returns the one it left.
+    ///
+    /// The namespace ends with the last that is in it. Done by the first thread of a process before
+    /// it starts others, all of them are inside, and the namespace is found as the process's own.
+    pub fn leave_for_private() -> Result<Self> {
+        let left = Self::here()?;
+        unshare(CloneFlags::CLONE_NEWNET).context("make a private network namespace")?;
+        bring_up("lo")?;
+        Ok(left)
     }
 
     /// The namespace this thread is in; nothing is removed later.

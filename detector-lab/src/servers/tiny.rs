@@ -11,7 +11,7 @@ use anyhow::{Context, Result};
 use socket2::SockRef;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{IpAddr, Shutdown, SocketAddr, TcpListener, TcpStream};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -26,6 +26,7 @@ type Streams = Arc<Mutex<Option<Vec<TcpStream>>>>;
 #[derive(Debug)]
 pub struct TinyServer {
     address: SocketAddr,
+    closed: Arc<AtomicU64>,
     is_over: Arc<AtomicBool>,
     acceptor: Option<JoinHandle<()>>,
 }
@@ -39,14 +40,16 @@ impl TinyServer {
         listener.set_nonblocking(true)?;
         let address = listener.local_addr()?;
         let is_over = Arc::new(AtomicBool::new(false));
+        let closed = Arc::new(AtomicU64::new(0));
         let acceptor = std::thread::Builder::new()
             .name("tiny server".to_owned())
             .spawn({
-                let is_over = Arc::clone(&is_over);
-                move || accept(&listener, &is_over)
+                let (is_over, closed) = (Arc::clone(&is_over), Arc::clone(&closed));
+                move || accept(&listener, &is_over, &closed)
             })?;
         Ok(Self {
             address,
+            closed,
             is_over,
             acceptor: Some(acceptor),
         })
@@ -58,6 +61,12 @@ impl TinyServer {
         self.address
     }
 
+    /// How many answers to `/close` it has closed its socket behind.
+    #[must_use]
+    pub fn closed(&self) -> u64 {
+        self.closed.load(Ordering::Relaxed)
+    }
+
     /// Its port on another of the host's addresses, for a server that listens on all.
     #[must_use]
     pub fn at(&self, ip: IpAddr) -> SocketAddr {
@@ -65,16 +74,16 @@ impl TinyServer {
     }
 }
 
-fn accept(listener: &TcpListener, is_over: &AtomicBool) {
+fn accept(listener: &TcpListener, is_over: &AtomicBool, closed: &Arc<AtomicU64>) {
     let streams = Streams::new(Mutex::new(Some(Vec::new())));
     let mut workers = Vec::new();
     while !is_over.load(Ordering::Relaxed) {
         match listener.accept() {
             Ok((stream, _)) => {
-                let streams = Arc::clone(&streams);
+                let (streams, closed) = (Arc::clone(&streams), Arc::clone(closed));
                 workers.push(std::thread::spawn(move || {
                     // A client that leaves early is part of the play.
-                    drop(serve(stream, &streams));
+                    drop(serve(stream, &streams, &closed));
                 }));
             }
             Err(_) => std::thread::sleep(Duration::from_millis(2)),
@@ -86,7 +95,7 @@ fn accept(listener: &TcpListener, is_over: &AtomicBool) {
     }
 }
 
-fn serve(stream: TcpStream, streams: &Streams) -> Result<()> {
+fn serve(stream: TcpStream, streams: &Streams, closed: &AtomicU64) -> Result<()> {
     stream.set_nonblocking(false)?;
     let mut reader = BufReader::new(stream.try_clone()?);
     let mut request = String::new();
@@ -101,7 +110,10 @@ fn serve(stream: TcpStream, streams: &Streams) -> Result<()> {
             stream.set_write_timeout(Some(Duration::from_secs(10)))?;
             skip_headers(&mut reader)?;
             drop(reader);
-            answer(&stream, bytes)
+            answer(&stream, bytes)?;
+            drop(stream);
+            closed.fetch_add(1, Ordering::Relaxed);
+            Ok(())
         }
         (Some("bytes"), Some(bytes), None) => {
             remember(&stream, streams)?;

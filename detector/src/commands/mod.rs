@@ -8,6 +8,7 @@ mod events;
 mod man;
 mod peers;
 mod run;
+mod selftest;
 
 use crate::cli::{Cli, Command, SnapshotArgs};
 use crate::control::client::{self, ClientError, List};
@@ -25,6 +26,7 @@ pub(crate) fn run(cli: Cli) -> Result<(), Failure> {
         Command::Peers(args) => peers::run(&args),
         Command::Connections(args) => connections::run(&args),
         Command::Events(args) => events::run(&args),
+        Command::Selftest(args) => selftest::run(&args),
         Command::Completions { shell } => completions::run(shell),
         Command::Man => man::run(),
         Command::Docs { chapter } => docs::run(chapter),

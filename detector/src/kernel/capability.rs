@@ -11,6 +11,8 @@ pub(super) enum Capability {
     Perfmon,
     /// Enter other network namespaces; also stands in for both above.
     SysAdmin,
+    /// Make network devices and set addresses.
+    NetAdmin,
     /// See the namespaces and open sockets of processes of other users.
     SysPtrace,
 }
@@ -18,6 +20,7 @@ pub(super) enum Capability {
 impl Capability {
     const fn bit(self) -> u64 {
         1 << match self {
+            Self::NetAdmin => 12,
             Self::SysPtrace => 19,
             Self::SysAdmin => 21,
             Self::Perfmon => 38,
@@ -32,6 +35,7 @@ impl Capability {
             Self::Perfmon => "CAP_PERFMON",
             Self::SysAdmin => "CAP_SYS_ADMIN",
             Self::SysPtrace => "CAP_SYS_PTRACE",
+            Self::NetAdmin => "CAP_NET_ADMIN",
         }
     }
 }

@@ -104,8 +104,18 @@ pub(super) fn can_enter_namespaces() -> bool {
     capability::has(Capability::SysAdmin)
 }
 
+/// Names of the capabilities that this process lacks to make a network namespace with a device in
+/// it, and to watch it.
+pub(crate) fn missing_for_selftest() -> Vec<&'static str> {
+    [Capability::SysAdmin, Capability::NetAdmin]
+        .into_iter()
+        .filter(|capability| !capability::has(*capability))
+        .map(Capability::name)
+        .collect()
+}
+
 /// The running kernel's release, for instance `6.1.0-28-amd64`.
-pub(super) fn kernel_release() -> String {
+pub(crate) fn kernel_release() -> String {
     rustix::system::uname()
         .release()
         .to_string_lossy()

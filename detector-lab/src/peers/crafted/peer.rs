@@ -79,6 +79,12 @@ impl Peer {
         self.shared.lock().seen
     }
 
+    /// When it last acknowledged something new.
+    #[must_use]
+    pub fn progress_at(&self) -> Instant {
+        self.shared.lock().progress_at()
+    }
+
     /// Waits until `bytes` of the server's data have arrived in order.
     pub fn wait_bytes(&self, bytes: u64) -> Result<()> {
         self.wait(&format!("{bytes} bytes have arrived"), |state| {
@@ -243,7 +249,7 @@ impl Outgoing<'_> {
     fn transmit(&self, state: &mut State, offer: Offer) -> Result<()> {
         let is_in_place = self.seq_offset == 0;
         if is_in_place && !self.is_rst {
-            state.offer = offer;
+            state.set_offer(offer);
         }
         let mut segment = state.blank();
         segment.seq = segment.seq.wrapping_add_signed(self.seq_offset);

@@ -18,6 +18,14 @@ pub enum Policy {
         /// Right edge, in bytes of the server's data.
         edge: u32,
     },
+    /// The same, but once less than `room` bytes are left before the edge it acknowledges nothing
+    /// more: a window that stays open and into which no segment fits.
+    StopShort {
+        /// Right edge, in bytes of the server's data.
+        edge: u32,
+        /// Room that is kept.
+        room: u32,
+    },
     /// Acknowledges everything at once and offers this many bytes anew each time.
     Drain {
         /// Window of each ACK, bytes.
@@ -63,6 +71,8 @@ pub(super) struct State {
     /// Highest sequence number seen plus one.
     highest: u32,
     pub(super) offer: Offer,
+    /// When the offer last acknowledged something new.
+    progress_at: Instant,
     pub(super) seen: Seen,
     /// Latest timestamp of the server, to be echoed.
     timestamp_to_echo: u32,
@@ -89,6 +99,7 @@ impl State {
                 ack: 0,
                 raw_window: 0,
             },
+            progress_at: Instant::now(),
             seen: Seen::default(),
             timestamp_to_echo: 0,
             clock: Instant::now(),
@@ -165,24 +176,50 @@ impl State {
             Policy::Silent => None,
             Policy::Hold => asks.then(|| self.offer_segment()),
             Policy::StopReading { edge } => {
-                let received = self
-                    .rcv_nxt
-                    .wrapping_sub(self.data_begin.unwrap_or(self.rcv_nxt));
-                let raw_window = self.raw_window(edge.saturating_sub(received));
-                self.offer = Offer {
-                    ack: self.rcv_nxt,
-                    raw_window,
-                };
+                self.acknowledge_all(edge.saturating_sub(self.received()));
+                asks.then(|| self.offer_segment())
+            }
+            Policy::StopShort { edge, room } => {
+                let acknowledged = self.offer.ack.wrapping_sub(self.begin());
+                if edge.saturating_sub(acknowledged) >= room {
+                    self.acknowledge_all(edge.saturating_sub(self.received()));
+                }
                 asks.then(|| self.offer_segment())
             }
             Policy::Drain { window } => {
-                self.offer = Offer {
-                    ack: self.rcv_nxt,
-                    raw_window: self.raw_window(window),
-                };
+                self.acknowledge_all(window);
                 asks.then(|| self.offer_segment())
             }
         }
+    }
+
+    fn begin(&self) -> u32 {
+        self.data_begin.unwrap_or(self.rcv_nxt)
+    }
+
+    /// Bytes received in order.
+    fn received(&self) -> u32 {
+        self.rcv_nxt.wrapping_sub(self.begin())
+    }
+
+    fn acknowledge_all(&mut self, window_bytes: u32) {
+        self.set_offer(Offer {
+            ack: self.rcv_nxt,
+            raw_window: self.raw_window(window_bytes),
+        });
+    }
+
+    /// Makes this the standing offer.
+    pub(super) fn set_offer(&mut self, offer: Offer) {
+        if offer.ack != self.offer.ack {
+            self.progress_at = Instant::now();
+        }
+        self.offer = offer;
+    }
+
+    /// When the offer last acknowledged something new.
+    pub(super) fn progress_at(&self) -> Instant {
+        self.progress_at
     }
 
     /// The window field for `bytes`, rounded down, at most 65,535.

@@ -1,0 +1,17 @@
+//! Arguments of `detector selftest`.
+
+use clap::Args;
+
+/// Arguments of `detector selftest`.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct SelftestArgs {
+    /// Only this case; repeatable
+    #[arg(long, value_name = "CASE")]
+    pub(crate) only: Vec<String>,
+    /// List the cases, with what is expected of each, and exit
+    #[arg(long)]
+    pub(crate) list: bool,
+    /// Print one JSON object at the end
+    #[arg(long, conflicts_with = "list")]
+    pub(crate) json: bool,
+}

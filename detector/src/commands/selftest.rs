@@ -1,0 +1,133 @@
+//! `detector selftest`: would an agent on this host see the peers it is there to see?
+
+use crate::cli::SelftestArgs;
+use crate::failure::{Code, Failure};
+use crate::kernel::check;
+use crate::selftest::{self, CASES, Case, Expectation, Summary};
+use anyhow::anyhow;
+use std::fmt::Write as _;
+use std::io::{self, Write};
+
+pub(super) fn run(args: &SelftestArgs) -> Result<(), Failure> {
+    if args.list {
+        return super::print(&list());
+    }
+    let chosen = chosen(&args.only)?;
+    let missing = selftest::missing_capabilities();
+    if !missing.is_empty() {
+        return Err(privilege_failure(&missing));
+    }
+    let kernel = check::kernel_release();
+    if !args.json {
+        super::print(&head(chosen.len(), &kernel))?;
+    }
+    let is_json = args.json;
+    let mut show = |row: &selftest::Row| {
+        if is_json {
+            return Ok(());
+        }
+        let mut stdout = io::stdout().lock();
+        stdout.write_all(row.text().as_bytes())?;
+        stdout.flush()
+    };
+    let rows = selftest::run(&chosen, &mut show)?;
+    let summary = Summary::of(&rows);
+    if args.json {
+        let json = summary.json(&kernel);
+        let json = json.map_err(|error| Failure::failed(format!("cannot write JSON: {error}")))?;
+        super::print(&(json + "\n"))?;
+    } else {
+        super::print(&format!("\n{}", summary.text()))?;
+    }
+    match summary.failed()[..] {
+        [] => Ok(()),
+        ref failed => Err(Failure::failed(format!(
+            "not as it should be on this kernel: {}",
+            failed.join(", ")
+        ))
+        .hint("play one again with --only; `detector check` tells what this host lacks")),
+    }
+}
+
+fn head(cases: usize, kernel: &str) -> String {
+    format!(
+        "Plays {cases} kinds of TCP peers against this kernel ({kernel}) and a default agent, in a private\n\
+         network namespace: nothing of the host is touched. Takes less than a minute. The times\n\
+         are from the moment a rule is met, for a stall 5 s after the last progress, to the flag.\n\n"
+    )
+}
+
+/// The cases of these names in the order of the table; all if none is named.
+fn chosen(only: &[String]) -> Result<Vec<&'static Case>, Failure> {
+    let is_known = |name: &&String| CASES.iter().any(|case| case.name == **name);
+    if let Some(unknown) = only.iter().find(|name| !is_known(name)) {
+        return Err(Failure::usage(format!("there is no case `{unknown}`"))
+            .hint("`detector selftest --list` names them"));
+    }
+    let is_wanted = |case: &&Case| only.is_empty() || only.iter().any(|name| name == case.name);
+    Ok(CASES.iter().filter(is_wanted).collect())
+}
+
+fn list() -> String {
+    CASES.iter().fold(String::new(), |mut text, case| {
+        let expected = match case.expectation {
+            Expectation::Seen(_) => "seen",
+            Expectation::Quiet { .. } => "quiet",
+        };
+        // Into memory: cannot fail.
+        let _ignored = writeln!(text, "{:<6} {:<20} {}", expected, case.name, case.what);
+        text
+    })
+}
+
+fn privilege_failure(missing: &[&str]) -> Failure {
+    Failure::new(
+        Code::Privilege,
+        anyhow!(
+            "selftest needs a network namespace and an agent of its own: missing {}",
+            missing.join(" and ")
+        ),
+    )
+    .hint("run it as root: sudo detector selftest")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{chosen, list, privilege_failure};
+    use crate::failure::Code;
+    use crate::selftest::CASES;
+
+    #[test]
+    fn cases_are_chosen_by_name_in_the_order_of_the_table() {
+        assert_eq!(chosen(&[]).unwrap().len(), CASES.len());
+        let two = ["dribble".to_owned(), "treason".to_owned()];
+        let names: Vec<_> = chosen(&two).unwrap().iter().map(|case| case.name).collect();
+        assert_eq!(names, ["treason", "dribble"]);
+    }
+
+    #[test]
+    fn an_unknown_case_is_wrong_usage() {
+        let failure = chosen(&["trison".to_owned()]).unwrap_err();
+        assert_eq!(failure.code(), Code::Usage);
+        assert!(failure.to_string().contains("--list"));
+    }
+
+    #[test]
+    fn the_list_says_what_is_expected_of_each() {
+        let list = list();
+        assert_eq!(list.lines().count(), CASES.len());
+        assert!(list.contains("quiet  keep-alive "), "{list}");
+        assert!(list.starts_with("seen   zero-window "), "{list}");
+    }
+
+    #[test]
+    fn missing_rights_are_named() {
+        let failure = privilege_failure(&["CAP_SYS_ADMIN", "CAP_NET_ADMIN"]);
+        assert_eq!(failure.code(), Code::Privilege);
+        assert!(
+            failure
+                .to_string()
+                .contains("CAP_SYS_ADMIN and CAP_NET_ADMIN")
+        );
+    }
+}

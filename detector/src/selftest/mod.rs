@@ -1,0 +1,259 @@
+//! `detector selftest`: plays bad and good TCP peers against the running kernel, in a private
+//! network namespace, and says which of them an agent sees, by which source and how fast.
+//!
+//! In: which cases. Out: one [`Row`] a case. The agent is this program's own
+//! `run`, a child in the namespace that was left, with the default thresholds: what it misses here,
+//! it would miss on this host. Nothing outlives the process but a killed one's scratch folder:
+//! namespace, device and sockets belong to it alone, and the agent ends with it.
+
+mod agent;
+mod cases;
+mod folder;
+mod outcome;
+mod plays;
+mod stage;
+mod watch;
+
+pub(crate) use cases::{CASES, Case, Expectation};
+pub(crate) use outcome::{Row, Summary};
+
+use crate::failure::Failure;
+use crate::kernel::check;
+use agent::Agent;
+use cases::When;
+use detector_lab::network::{Family, Namespace};
+use folder::Folder;
+use outcome::{Finding, Outcome};
+use plays::Act;
+use stage::{Spot, Stage};
+use std::io;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::mpsc;
+use watch::Watch;
+
+/// For tasks that still run when everything has been said.
+const RUNTIME_PATIENCE: Duration = Duration::from_millis(200);
+
+/// Why the host cannot play: what is missing for it.
+pub(crate) fn missing_capabilities() -> Vec<&'static str> {
+    check::missing_for_selftest()
+}
+
+/// Plays `chosen` and hands each row to `show` as it becomes known.
+///
+/// Must be called on the first thread of the process, before there are others.
+pub(crate) fn run(
+    chosen: &[&'static Case],
+    show: &mut dyn FnMut(&Row) -> io::Result<()>,
+) -> Result<Vec<Row>, Failure> {
+    let folder = Folder::create()?;
+    let host = Namespace::leave_for_private()?;
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| Failure::failed(format!("cannot start the event loop: {error}")))?;
+    let outcome = runtime.block_on(async {
+        tokio::select! {
+            outcome = play(chosen, &host, folder.path(), show) => outcome,
+            failure = interrupted() => Err(failure),
+        }
+    });
+    runtime.shutdown_timeout(RUNTIME_PATIENCE);
+    outcome
+}
+
+/// Until somebody wants it to end.
+async fn interrupted() -> Failure {
+    let kinds = [
+        SignalKind::interrupt(),
+        SignalKind::terminate(),
+        SignalKind::hangup(),
+    ];
+    let [Ok(mut interrupt), Ok(mut terminate), Ok(mut hangup)] = kinds.map(signal) else {
+        // Without handlers a signal ends the process at once, and the kernel tidies up.
+        return std::future::pending().await;
+    };
+    tokio::select! {
+        _ = interrupt.recv() => {}
+        _ = terminate.recv() => {}
+        _ = hangup.recv() => {}
+    }
+    Failure::failed("selftest was interrupted; nothing of it is left")
+}
+
+async fn play(
+    chosen: &[&'static Case],
+    host: &Namespace,
+    folder: &Path,
+    show: &mut dyn FnMut(&Row) -> io::Result<()>,
+) -> Result<Vec<Row>, Failure> {
+    let stage = Arc::new(Stage::set()?);
+    let watch = Arc::new(Watch::new(stage.inode(), stage.peer_keys()));
+    let mut company = Company::new(&stage, &watch);
+    for &case in chosen.iter().filter(|case| case.when == When::BeforeAgent) {
+        company.start(case);
+    }
+    company.wait_set().await;
+
+    let mut agent = Agent::start(host, folder)?;
+    agent.wait_ready().await?;
+    let follower = watch::follow(agent.socket().to_owned(), Arc::clone(&watch));
+    tokio::pin!(follower);
+    for &case in chosen.iter().filter(|case| case.when == When::Any) {
+        company.start(case);
+    }
+    let mut last: Vec<&Case> = chosen
+        .iter()
+        .copied()
+        .filter(|case| case.when == When::Last)
+        .collect();
+    let (mut rows, mut halves) = (Vec::new(), Vec::new());
+    loop {
+        if !company.plays_readers() {
+            last.drain(..).for_each(|case| company.start(case));
+        }
+        if company.is_done() {
+            return Ok(rows);
+        }
+        tokio::select! {
+            outcome = company.next() => {
+                let case = outcome.case;
+                halves.push(outcome);
+                let is_of_case = |outcome: &mut Outcome| outcome.case.name == case.name;
+                if !company.plays(case) {
+                    let row = Row::new(case, halves.extract_if(.., is_of_case).collect());
+                    show(&row)?;
+                    rows.push(row);
+                }
+            }
+            error = &mut follower => return Err(agent.failure(&error)),
+        }
+    }
+}
+
+/// The threads that play, one a case and IP version.
+struct Company {
+    stage: Arc<Stage>,
+    watch: Arc<Watch>,
+    sender: mpsc::UnboundedSender<Message>,
+    messages: mpsc::UnboundedReceiver<Message>,
+    /// Cases on stage whose outcome has not been handed on.
+    playing: Vec<&'static Case>,
+    /// Outcomes that came while something else was waited for.
+    early: Vec<Outcome>,
+}
+
+/// What a playing thread tells.
+enum Message {
+    /// The condition that is to be seen is there.
+    Set,
+    Outcome(Outcome),
+}
+
+impl Company {
+    fn new(stage: &Arc<Stage>, watch: &Arc<Watch>) -> Self {
+        let (sender, messages) = mpsc::unbounded_channel();
+        Self {
+            stage: Arc::clone(stage),
+            watch: Arc::clone(watch),
+            sender,
+            messages,
+            playing: Vec::new(),
+            early: Vec::new(),
+        }
+    }
+
+    fn start(&mut self, case: &'static Case) {
+        for &family in self.stage.families() {
+            let (stage, watch) = (Arc::clone(&self.stage), Arc::clone(&self.watch));
+            let sender = self.sender.clone();
+            self.playing.push(case);
+            std::thread::spawn(move || {
+                let finding = perform(case, family, &stage, &watch, &sender);
+                // Nobody listens any more after an interruption.
+                drop(sender.send(Message::Outcome(Outcome {
+                    case,
+                    family,
+                    finding,
+                })));
+            });
+        }
+    }
+
+    /// Until each case that was started has its condition met, or cannot be played.
+    async fn wait_set(&mut self) {
+        let mut left = self.playing.len();
+        while left > 0 {
+            match self.messages.recv().await {
+                Some(Message::Outcome(outcome)) => {
+                    self.early.push(outcome);
+                    left -= 1;
+                }
+                Some(Message::Set) => left -= 1,
+                None => return,
+            }
+        }
+    }
+
+    async fn next(&mut self) -> Outcome {
+        let outcome = loop {
+            if let Some(outcome) = self.early.pop() {
+                break outcome;
+            }
+            // Never closed: a sender is kept here.
+            if let Some(Message::Outcome(outcome)) = self.messages.recv().await {
+                break outcome;
+            }
+        };
+        let mut playing = self.playing.iter();
+        let place = playing.position(|case| case.name == outcome.case.name);
+        place.map(|place| self.playing.swap_remove(place));
+        outcome
+    }
+
+    /// Whether a case is on stage that a change of the namespace's settings would disturb.
+    fn plays_readers(&self) -> bool {
+        self.playing
+            .iter()
+            .any(|case| case.when != When::Last && case.is_quiet())
+    }
+
+    fn plays(&self, case: &Case) -> bool {
+        self.playing.iter().any(|playing| playing.name == case.name)
+    }
+
+    fn is_done(&self) -> bool {
+        self.playing.is_empty()
+    }
+}
+
+/// Plays one case and finds out what the agent says of it.
+fn perform(
+    case: &'static Case,
+    family: Family,
+    stage: &Arc<Stage>,
+    watch: &Watch,
+    sender: &mpsc::UnboundedSender<Message>,
+) -> Finding {
+    let spot = Spot::new(stage, case.number(), family);
+    let act = match (case.play)(&spot) {
+        Ok(Act::Played(played)) => played,
+        Ok(Act::NotHere(why)) => return Finding::NotHere { why },
+        Err(error) => {
+            return Finding::Broken {
+                error: format!("{error:#}"),
+            };
+        }
+    };
+    drop(sender.send(Message::Set));
+    let judged = match case.expectation {
+        Expectation::Seen(wanted) => watch.wait_seen(&spot, wanted, act),
+        Expectation::Quiet { tolerated } => watch.wait_quiet(&spot, tolerated, act),
+    };
+    judged.unwrap_or_else(|error| Finding::Broken {
+        error: format!("{error:#}"),
+    })
+}

@@ -1,0 +1,275 @@
+//! What the agent has said of the peers on this stage, and how often it has swept.
+
+use super::cases::{Tolerated, Wanted};
+use super::outcome::Finding;
+use super::plays::Played;
+use super::stage::Spot;
+use crate::control::client;
+use crate::control::status::Status;
+use anyhow::{Result, ensure};
+use detector_core::snapshot::{Event, EventType, Severity, Verdict};
+use serde_json::Value;
+use std::collections::HashSet;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+/// How long after the condition was met a flag may come before it counts as missed. Two sweeps at
+/// the longest interval the governor makes of one second on a busy host.
+const PATIENCE: Duration = Duration::from_secs(15);
+/// Sweeps that an honest peer must survive unmentioned: the one on its way has perhaps passed it.
+const SWEEPS: u64 = 3;
+/// Longest they may take.
+const SWEEPS_PATIENCE: Duration = Duration::from_secs(30);
+/// Between two looks at how often the agent has swept.
+const LOOK_EVERY: Duration = Duration::from_millis(200);
+
+/// Shared by the follower of the agent and the threads that play.
+#[derive(Debug)]
+pub(super) struct Watch {
+    /// Number of the namespace that is watched.
+    inode: u64,
+    /// Names of the peers that are watched.
+    keys: HashSet<String>,
+    seen: Mutex<Seen>,
+    changed: Condvar,
+}
+
+#[derive(Debug, Default)]
+struct Seen {
+    /// When the agent was first followed.
+    began: Option<Instant>,
+    sweeps: u64,
+    sightings: Vec<Sighting>,
+}
+
+/// An event, and when it reached us.
+#[derive(Clone, Debug)]
+struct Sighting {
+    at: Instant,
+    event: Event,
+}
+
+impl Watch {
+    pub(super) fn new(inode: u64, keys: HashSet<String>) -> Self {
+        Self {
+            inode,
+            keys,
+            seen: Mutex::default(),
+            changed: Condvar::new(),
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Seen> {
+        self.seen.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Takes an event in, unless it is about somebody else: the agent sees the whole host.
+    fn take(&self, event: Event) {
+        let is_here = event
+            .netns
+            .is_none_or(|netns| u64::from(netns) == self.inode);
+        if is_here && self.keys.contains(&event.peer) {
+            let at = Instant::now();
+            self.lock().sightings.push(Sighting { at, event });
+            self.changed.notify_all();
+        }
+    }
+
+    fn set_sweeps(&self, sweeps: u64) {
+        self.lock().sweeps = sweeps;
+        self.changed.notify_all();
+    }
+
+    /// Until the agent is there, and since when it is.
+    fn wait_began(&self) -> Instant {
+        let mut seen = self.lock();
+        loop {
+            if let Some(began) = seen.began {
+                return began;
+            }
+            let woken = self.changed.wait(seen);
+            seen = woken.unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+
+    /// Waits until the agent flags the peer of `spot` as wanted, while its play goes on.
+    pub(super) fn wait_seen(
+        &self,
+        spot: &Spot<'_>,
+        wanted: Wanted,
+        mut played: Played,
+    ) -> Result<Finding> {
+        let peer = spot.peer_key();
+        // Before the agent is there it can see nothing.
+        let met = played.met.max(self.wait_began());
+        loop {
+            let flags = self.flags_of(&peer);
+            if let Some(found) = flags.iter().find(|flag| wanted.is_met_by(&flag.event)) {
+                return Ok(Finding::Seen {
+                    kind: found.event.kind,
+                    source: found.event.source,
+                    delay_seconds: signed_seconds(met, found.at),
+                });
+            }
+            if met.elapsed() > PATIENCE {
+                return Ok(Finding::Missed {
+                    kind: wanted.kind,
+                    waited: PATIENCE,
+                    instead: flags.iter().map(|flag| flag.event.kind).collect(),
+                });
+            }
+            match &mut played.goes_on {
+                Some(step) => step()?,
+                None => self.wait_change(LOOK_EVERY),
+            }
+        }
+    }
+
+    /// Waits until the agent has swept often enough to have seen all of the play, and looks whether
+    /// it holds anything against the peer of `spot`.
+    pub(super) fn wait_quiet(
+        &self,
+        spot: &Spot<'_>,
+        tolerated: Tolerated,
+        mut played: Played,
+    ) -> Result<Finding> {
+        let peer = spot.peer_key();
+        self.wait_began();
+        let (began, first) = (Instant::now(), self.lock().sweeps);
+        while self.lock().sweeps < first + SWEEPS {
+            ensure!(
+                began.elapsed() < SWEEPS_PATIENCE,
+                "the agent has not swept {SWEEPS} times within {SWEEPS_PATIENCE:?}"
+            );
+            match &mut played.goes_on {
+                Some(step) => step()?,
+                None => self.wait_change(LOOK_EVERY),
+            }
+        }
+        let flags = self.flags_of(&peer);
+        let accusation = flags
+            .iter()
+            .find(|flag| is_accusation(&flag.event, tolerated));
+        Ok(accusation.map_or(Finding::Quiet, |flag| Finding::Accused {
+            kind: flag.event.kind,
+            source: flag.event.source,
+            severity: flag.event.severity,
+            verdict: flag.event.verdict,
+        }))
+    }
+
+    fn flags_of(&self, peer: &str) -> Vec<Sighting> {
+        let seen = self.lock();
+        let of_peer = seen.sightings.iter();
+        of_peer
+            .filter(|sighting| {
+                sighting.event.peer == peer && sighting.event.event == EventType::Flag
+            })
+            .cloned()
+            .collect()
+    }
+
+    fn wait_change(&self, patience: Duration) {
+        let woken = self.changed.wait_timeout(self.lock(), patience);
+        drop(woken.unwrap_or_else(PoisonError::into_inner));
+    }
+}
+
+/// Whether a flag on an honest peer is more than a note.
+fn is_accusation(event: &Event, tolerated: Tolerated) -> bool {
+    let is_attack = matches!(
+        event.verdict,
+        Some(Verdict::SlowReadAttack | Verdict::ZeroWindowAttack | Verdict::Tarpit)
+    );
+    event.severity > Severity::Info || is_attack || !tolerated.contains(&event.kind)
+}
+
+/// From `met` to `at`; below zero if `at` came first.
+fn signed_seconds(met: Instant, at: Instant) -> f64 {
+    let (late, early) = (
+        at.saturating_duration_since(met),
+        met.saturating_duration_since(at),
+    );
+    late.as_secs_f64() - early.as_secs_f64()
+}
+
+/// Follows the agent for as long as it can be followed; returns why it cannot.
+pub(super) async fn follow(socket: PathBuf, watch: Arc<Watch>) -> String {
+    watch.lock().began = Some(Instant::now());
+    watch.changed.notify_all();
+    let take = |value: Value| {
+        // Other lines are notes of the agent, for instance that events were dropped; what is
+        // missing then is missed.
+        if let Ok(event) = serde_json::from_value::<Event>(value) {
+            watch.take(event);
+        }
+        Ok(())
+    };
+    tokio::select! {
+        end = client::each_line(&socket, "/v1/events?follow=1", true, take) => match end {
+            Ok(()) => "its events came to an end".to_owned(),
+            Err(error) => error.to_string(),
+        },
+        error = count_sweeps(&socket, &watch) => error,
+    }
+}
+
+async fn count_sweeps(socket: &Path, watch: &Watch) -> String {
+    loop {
+        match client::object::<Status>(socket, "/v1/status").await {
+            Ok(status) => watch.set_sweeps(status.sweep.rounds),
+            Err(error) => return error.to_string(),
+        }
+        tokio::time::sleep(LOOK_EVERY).await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Watch, is_accusation, signed_seconds};
+    use crate::wording::tests::event;
+    use detector_core::snapshot::{FlagKind, Severity, Verdict};
+    use std::collections::HashSet;
+    use std::time::{Duration, Instant};
+
+    #[test]
+    fn only_peers_of_this_stage_are_listened_to() {
+        let mine = event(1, FlagKind::Dribble, &[]);
+        let inode = u64::from(mine.netns.unwrap());
+        let watch = Watch::new(inode, HashSet::from([mine.peer.clone()]));
+        let mut elsewhere = mine.clone();
+        elsewhere.netns = elsewhere.netns.map(|netns| netns + 1);
+        let mut other = mine.clone();
+        other.peer = "192.0.2.77".to_owned();
+        let mut hoard = mine.clone();
+        hoard.netns = None;
+        for event in [mine.clone(), elsewhere, other, hoard] {
+            watch.take(event);
+        }
+        assert_eq!(watch.flags_of(&mine.peer).len(), 2);
+    }
+
+    #[test]
+    fn a_note_is_no_accusation_where_it_is_tolerated() {
+        let mut note = event(1, FlagKind::ZeroWindowStall, &[]);
+        note.severity = Severity::Info;
+        note.verdict = Some(Verdict::SlowClient);
+        assert!(!is_accusation(&note, &[FlagKind::ZeroWindowStall]));
+        assert!(is_accusation(&note, &[FlagKind::Dribble]));
+        let mut warning = note.clone();
+        warning.severity = Severity::Warning;
+        assert!(is_accusation(&warning, &[FlagKind::ZeroWindowStall]));
+        let mut attack = note;
+        attack.verdict = Some(Verdict::SlowReadAttack);
+        assert!(is_accusation(&attack, &[FlagKind::ZeroWindowStall]));
+    }
+
+    #[test]
+    fn a_flag_that_came_early_shows() {
+        let now = Instant::now();
+        let later = now + Duration::from_millis(1_500);
+        assert!((signed_seconds(now, later) - 1.5).abs() < 1e-9);
+        assert!((signed_seconds(later, now) + 1.5).abs() < 1e-9);
+    }
+}
