@@ -1,8 +1,10 @@
 //! The command line, declared once: help, man page, completions and reference come from here.
 
 mod selftest;
+mod top;
 
 pub(crate) use selftest::SelftestArgs;
+pub(crate) use top::TopArgs;
 
 use crate::config::{DEFAULT_CONTROL_SOCKET, DEFAULT_STATE_DIR};
 use crate::control::DEFAULT_LIMIT;
@@ -33,6 +35,8 @@ pub(crate) enum Command {
     Run(RunArgs),
     /// Say whether this host can run the agent, and what to do where it cannot
     Check(CheckArgs),
+    /// Watch live who holds what, since when, and why
+    Top(TopArgs),
     /// Show the peers known to the running agent, the most costly first
     Peers(SnapshotArgs),
     /// Show the misbehaving connections known to the running agent
@@ -83,6 +87,9 @@ pub(crate) struct RunArgs {
     /// Check configuration and flags, say what is wrong, and exit
     #[arg(long)]
     pub(crate) check_config: bool,
+    /// End when the process that started this one ends
+    #[arg(long, hide = true)]
+    pub(crate) die_with_parent: bool,
 }
 
 /// Arguments of `detector check`.
@@ -211,7 +218,9 @@ mod tests {
             &["detector", "run", "--web.listen-address=nowhere"],
             &["detector", "events", "--kind=unheard-of"],
             &["detector", "events", "--follow", "--until=1m"],
-            &["detector", "top"],
+            &["detector", "top", "--filter=pinned"],
+            &["detector", "top", "--sort=beauty"],
+            &["detector", "top", "--interval=1ms"],
             &["detector"],
         ] {
             let error = Cli::try_parse_from(line).expect_err("must be refused");

@@ -33,6 +33,7 @@ mod scrub;
 mod selftest;
 mod table;
 mod time_text;
+mod top;
 mod wording;
 
 use clap::Parser;

@@ -9,6 +9,7 @@ mod man;
 mod peers;
 mod run;
 mod selftest;
+mod top;
 
 use crate::cli::{Cli, Command, SnapshotArgs};
 use crate::control::client::{self, ClientError, List};
@@ -23,6 +24,7 @@ pub(crate) fn run(cli: Cli) -> Result<(), Failure> {
     match cli.command {
         Command::Run(args) => run::run(&args),
         Command::Check(args) => check::run(&args),
+        Command::Top(args) => top::run(&args),
         Command::Peers(args) => peers::run(&args),
         Command::Connections(args) => connections::run(&args),
         Command::Events(args) => events::run(&args),

@@ -22,6 +22,9 @@ pub(super) fn run(args: &RunArgs) -> Result<(), Failure> {
     let config = Config::load(args.config.as_deref(), &flags).map_err(|error| {
         Failure::usage(error).hint("`detector docs configuration` lists every key with its default")
     })?;
+    if args.die_with_parent {
+        die_with_parent()?;
+    }
     if args.check_config {
         return super::print("configuration ok\n");
     }
@@ -43,6 +46,20 @@ pub(super) fn run(args: &RunArgs) -> Result<(), Failure> {
     runtime.shutdown_timeout(RUNTIME_PATIENCE);
     log::flush(LOG_PATIENCE);
     outcome
+}
+
+/// Has the kernel end this process in order once its parent is gone.
+fn die_with_parent() -> Result<(), Failure> {
+    use rustix::process::{Signal, getppid, set_parent_process_death_signal};
+    let parent = getppid();
+    set_parent_process_death_signal(Some(Signal::TERM))
+        .map_err(|error| Failure::failed(format!("cannot follow the parent's end: {error}")))?;
+    // It may have ended before it could be followed.
+    if getppid() == parent {
+        Ok(())
+    } else {
+        Err(Failure::failed("the process that started this one is gone"))
+    }
 }
 
 /// The kernel side speaks only when asked to: the verifier drops its lines otherwise.

@@ -1,0 +1,199 @@
+//! Keys and what they ask for. Pure: a key and what is on the screen in, an action out.
+//!
+//! The keys are those of the tools that operators know: `less`, `htop`, `below`.
+
+/// A key as a terminal reports it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[allow(missing_docs, reason = "the names are on the keys")]
+pub(crate) enum Key {
+    Char(char),
+    Ctrl(char),
+    Enter,
+    Esc,
+    Tab,
+    BackTab,
+    Backspace,
+    Delete,
+    Up,
+    Down,
+    Left,
+    Right,
+    Home,
+    End,
+    PageUp,
+    PageDown,
+    F(u8),
+}
+
+/// What has the keys.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Focus {
+    /// A table or a page.
+    Screen,
+    /// The line in which a filter is typed.
+    Prompt,
+    /// The list of columns to sort by.
+    Menu,
+    /// The page of help.
+    Help,
+}
+
+/// How far to move.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[allow(missing_docs, reason = "the names say it")]
+pub(crate) enum Step {
+    Up,
+    Down,
+    PageUp,
+    PageDown,
+    HalfPageUp,
+    HalfPageDown,
+    First,
+    Last,
+}
+
+/// A change to the line being typed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Edit {
+    /// A character at the cursor.
+    Insert(char),
+    /// The character before the cursor goes.
+    Backspace,
+    /// The character under the cursor goes.
+    Delete,
+    /// The word before the cursor goes.
+    DeleteWord,
+    /// All goes.
+    Clear,
+    /// The cursor moves.
+    Left,
+    /// The cursor moves.
+    Right,
+    /// The cursor moves to the beginning.
+    Home,
+    /// The cursor moves to the end.
+    End,
+}
+
+/// What a key asks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Action {
+    /// Leave.
+    Quit,
+    /// Leave for the shell until it calls us back.
+    Suspend,
+    /// Show or hide the help.
+    Help,
+    /// One level up: close what is open, drop the filter.
+    Back,
+    /// What is under the cursor.
+    Open,
+    /// The next way of grouping.
+    NextGrouping,
+    /// The previous way of grouping.
+    PreviousGrouping,
+    /// Move the cursor or scroll.
+    Move(Step),
+    /// Choose what to sort by.
+    ChooseSort,
+    /// Sort by the column to the left.
+    SortLeft,
+    /// Sort by the column to the right.
+    SortRight,
+    /// Turn the order around.
+    Reverse,
+    /// Stop or go on refreshing.
+    Pause,
+    /// Type a filter.
+    TypeFilter,
+    /// Change the line.
+    Edit(Edit),
+    /// Take the line or the choice.
+    Accept,
+    /// Draw everything anew.
+    Redraw,
+}
+
+/// What `key` asks for while `focus` has the keys.
+pub(crate) fn of(key: Key, focus: Focus) -> Option<Action> {
+    match (key, focus) {
+        (Key::Ctrl('c'), _) => Some(Action::Quit),
+        (Key::Ctrl('z'), _) => Some(Action::Suspend),
+        (Key::Ctrl('l'), _) => Some(Action::Redraw),
+        (_, Focus::Screen) => on_screen(key),
+        (_, Focus::Prompt) => in_prompt(key),
+        (_, Focus::Menu) => in_menu(key),
+        (_, Focus::Help) => in_help(key),
+    }
+}
+
+fn on_screen(key: Key) -> Option<Action> {
+    let action = match key {
+        Key::Char('q') | Key::F(10) => Action::Quit,
+        Key::Char('?' | 'h') | Key::F(1) => Action::Help,
+        Key::Esc | Key::Backspace => Action::Back,
+        Key::Enter => Action::Open,
+        Key::Tab => Action::NextGrouping,
+        Key::BackTab => Action::PreviousGrouping,
+        Key::Char('/') | Key::F(4) => Action::TypeFilter,
+        Key::Char('s') | Key::F(6) => Action::ChooseSort,
+        Key::Char('<') | Key::Left => Action::SortLeft,
+        Key::Char('>') | Key::Right => Action::SortRight,
+        Key::Char('r' | 'I') => Action::Reverse,
+        Key::Char(' ' | 'Z') => Action::Pause,
+        key => Action::Move(step(key)?),
+    };
+    Some(action)
+}
+
+fn in_menu(key: Key) -> Option<Action> {
+    match key {
+        Key::Char('q' | 's') | Key::Esc | Key::F(6) => Some(Action::Back),
+        Key::Enter | Key::Char(' ') => Some(Action::Accept),
+        Key::Char('r' | 'I') => Some(Action::Reverse),
+        key => step(key).map(Action::Move),
+    }
+}
+
+fn in_help(key: Key) -> Option<Action> {
+    match key {
+        Key::Char('q' | '?' | 'h') | Key::Esc | Key::Enter | Key::F(1) => Some(Action::Back),
+        key => step(key).map(Action::Move),
+    }
+}
+
+fn in_prompt(key: Key) -> Option<Action> {
+    let edit = match key {
+        Key::Enter => return Some(Action::Accept),
+        Key::Esc => return Some(Action::Back),
+        Key::Char(character) => Edit::Insert(character),
+        Key::Backspace | Key::Ctrl('h') => Edit::Backspace,
+        Key::Delete | Key::Ctrl('d') => Edit::Delete,
+        Key::Ctrl('w') => Edit::DeleteWord,
+        Key::Ctrl('u') => Edit::Clear,
+        Key::Left | Key::Ctrl('b') => Edit::Left,
+        Key::Right | Key::Ctrl('f') => Edit::Right,
+        Key::Home | Key::Ctrl('a') => Edit::Home,
+        Key::End | Key::Ctrl('e') => Edit::End,
+        _ => return None,
+    };
+    Some(Action::Edit(edit))
+}
+
+fn step(key: Key) -> Option<Step> {
+    let step = match key {
+        Key::Up | Key::Char('k') | Key::Ctrl('p') => Step::Up,
+        Key::Down | Key::Char('j') | Key::Ctrl('n') => Step::Down,
+        Key::PageUp | Key::Ctrl('b') => Step::PageUp,
+        Key::PageDown | Key::Ctrl('f') => Step::PageDown,
+        Key::Ctrl('u') => Step::HalfPageUp,
+        Key::Ctrl('d') => Step::HalfPageDown,
+        Key::Home | Key::Char('g') => Step::First,
+        Key::End | Key::Char('G') => Step::Last,
+        _ => return None,
+    };
+    Some(step)
+}
+
+#[cfg(test)]
+mod tests;

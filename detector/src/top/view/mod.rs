@@ -1,0 +1,169 @@
+//! Draws the state. Pure: a state in, a frame out.
+//!
+//! All text in the state was scrubbed where it came in; here it is cut to its cell.
+
+mod connection;
+mod header;
+mod overlay;
+mod peer;
+mod peers;
+mod plot;
+mod table;
+mod text;
+mod theme;
+
+pub(crate) use theme::Look;
+
+use super::state::{Link, Overlay, Place, State};
+use ratatui::Frame;
+use ratatui::buffer::{Buffer, Cell};
+use ratatui::layout::Rect;
+use ratatui::style::Style;
+use text::{Part, draw_parts, draw_text};
+
+/// Below this nothing useful can be shown.
+const LEAST: (u16, u16) = (20, 5);
+
+/// Draws everything; gives how far what is open can be scrolled down.
+pub(crate) fn draw(frame: &mut Frame<'_>, state: &State, look: Look) -> usize {
+    let area = frame.area();
+    let buffer = frame.buffer_mut();
+    let scrolls = draw_buffer(buffer, area, state);
+    theme::adapt(buffer, look);
+    scrolls
+}
+
+/// The table with all its rows as text of lines of at most `width` cells, without keys.
+pub(crate) fn page(state: &State, width: usize) -> String {
+    let width = u16::try_from(width).unwrap_or(u16::MAX).max(LEAST.0);
+    let lines = u16::try_from(state.rows.len()).unwrap_or(u16::MAX);
+    // A buffer has at most 2^16 lines and, of these, far fewer cells than it may have.
+    let screen = Rect::new(0, 0, width, lines.saturating_add(header::LINES + 3));
+    let mut buffer = Buffer::empty(screen);
+    let mut area = screen;
+    header::draw(&mut buffer, &mut area, state);
+    draw_banner(&mut buffer, text::take_line(&mut area), state);
+    peers::draw(&mut buffer, area, state, false);
+    let mut text = String::new();
+    for line in buffer.content.chunks(usize::from(width)) {
+        text += line_of(line).trim_end();
+        text.push('\n');
+    }
+    text.truncate(text.trim_end().len());
+    text + "\n"
+}
+
+/// Text of the cells of a line; the cell behind a wide character has none.
+fn line_of(cells: &[Cell]) -> String {
+    let mut line = String::new();
+    let mut covered = 0;
+    for cell in cells {
+        if covered > 0 {
+            covered -= 1;
+            continue;
+        }
+        covered = crate::columns::width_of(cell.symbol()).saturating_sub(1);
+        line.push_str(cell.symbol());
+    }
+    line
+}
+
+fn draw_buffer(buffer: &mut Buffer, screen: Rect, state: &State) -> usize {
+    if screen.width < LEAST.0 || screen.height < LEAST.1 {
+        draw_text(buffer, screen, "too small", Style::new());
+        return 0;
+    }
+    let mut area = screen;
+    area.height -= 1;
+    let footer = Rect {
+        y: screen.bottom() - 1,
+        height: 1,
+        ..screen
+    };
+    header::draw(buffer, &mut area, state);
+    draw_banner(buffer, text::take_line(&mut area), state);
+    let scrolls = match &state.place {
+        Place::Table => {
+            peers::draw(buffer, area, state, true);
+            0
+        }
+        Place::Peer(name) => {
+            peer::draw(buffer, area, state, name);
+            0
+        }
+        Place::Connection(..) => connection::draw(buffer, area, state),
+    };
+    draw_keys(buffer, footer, state);
+    overlay::draw(buffer, screen, state).unwrap_or(scrolls)
+}
+
+/// What is shown in which order, or what is wrong.
+fn draw_banner(buffer: &mut Buffer, area: Rect, state: &State) {
+    if let Some(note) = &state.note {
+        return draw_text(buffer, area, note, theme::caution());
+    }
+    if let Link::Lost { since, why } = &state.link {
+        let time = header::time_of_day(since.unix_ns);
+        let text = format!("no answer since {time} UTC, trying again: {why}");
+        return draw_text(buffer, area, &text, theme::alarm());
+    }
+    if let Some(reason) = &state.facts.unready_reason {
+        let text = format!("the agent is not ready: {reason}");
+        return draw_text(buffer, area, &text, theme::alarm());
+    }
+    if state.place == Place::Table {
+        let (left, right) = peers::summary(state);
+        draw_parts(buffer, area, left, right);
+    }
+}
+
+/// The keys that matter here.
+fn draw_keys(buffer: &mut Buffer, area: Rect, state: &State) {
+    let pause = if state.is_paused { "go on" } else { "pause" };
+    let keys: &[(u8, &str, &str)] = match (&state.overlay, &state.place) {
+        (Overlay::Prompt(_), _) => &[
+            (0, "Enter", "take it"),
+            (0, "Esc", "leave it"),
+            (1, "^U", "clear"),
+        ],
+        (Overlay::Menu(_), _) => &[
+            (0, "Enter", "sort"),
+            (1, "r", "reverse"),
+            (0, "Esc", "close"),
+        ],
+        (Overlay::Help(_), _) => &[(0, "Esc", "close")],
+        (Overlay::None, Place::Table) => &[
+            (0, "?", "help"),
+            (1, "Enter", "open"),
+            (1, "/", "filter"),
+            (2, "s", "sort"),
+            (3, "r", "reverse"),
+            (2, "Tab", "group"),
+            (3, "Space", pause),
+            (0, "q", "quit"),
+        ],
+        (Overlay::None, Place::Peer(_)) => &[
+            (0, "?", "help"),
+            (1, "Enter", "connection"),
+            (0, "Esc", "back"),
+            (2, "s", "sort"),
+            (3, "r", "reverse"),
+            (3, "Space", pause),
+            (0, "q", "quit"),
+        ],
+        (Overlay::None, Place::Connection(..)) => &[
+            (0, "?", "help"),
+            (0, "Esc", "back"),
+            (2, "jk", "scroll"),
+            (3, "Space", pause),
+            (0, "q", "quit"),
+        ],
+    };
+    let parts = keys.iter().map(|(rank, key, what)| {
+        Part::new(*rank, *key, theme::heading()).and(format!(" {what}"), theme::quiet())
+    });
+    draw_parts(buffer, area, parts.collect(), Vec::new());
+}
+
+#[cfg(test)]
+mod tests;
