@@ -57,9 +57,11 @@ pub(crate) struct Grip {
 /// As what a stalled connection is counted.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) enum Holding {
-    /// Not at all: no stall, not firmly held, or silent.
+    /// Not at all: no stall, or not firmly held.
     #[default]
     No,
+    /// Stalled and silent.
+    Silent,
     /// Held firmly, nothing read.
     Still,
     /// Held firmly, read from now and then.
@@ -72,7 +74,15 @@ pub(crate) enum Holding {
 
 impl Holding {
     /// Number of ways.
-    pub(crate) const WAYS: usize = 5;
+    pub(crate) const WAYS: usize = 6;
+
+    /// Whether it is a burden beyond a pause: held firmly, or silent.
+    pub(crate) const fn is_burden(self) -> bool {
+        matches!(
+            self,
+            Self::Silent | Self::Still | Self::Read | Self::OutgoingFirm
+        )
+    }
 
     /// Whether the peer opened it and holds it firmly.
     pub(crate) const fn is_grip_of_peer(self) -> bool {

@@ -116,6 +116,10 @@ pub(crate) struct Peer {
     pub(crate) holding: [u32; Holding::WAYS],
     /// What the peer holds firmly, connections that we opened aside.
     pub(crate) grip: Held,
+    /// What of its holdings is no pause: held firmly, whoever opened it, or silent.
+    pub(crate) burden: Held,
+    /// Whether that reaches the hoard thresholds.
+    pub(crate) is_burden: bool,
     pub(crate) remembered: Remembered,
     deadline: Option<Moment>,
     pub(crate) drain_bytes_per_second: u64,
@@ -156,6 +160,8 @@ impl Peer {
             likeness: None,
             holding: [0; Holding::WAYS],
             grip: Held::default(),
+            burden: Held::default(),
+            is_burden: false,
             remembered: Remembered::default(),
             deadline: None,
             drain_bytes_per_second: 0,

@@ -5,7 +5,8 @@
 //! anew, to be read in the diff.
 //!
 //! A line is `SECONDS STEP …`: `hook`, `sweep` or `closed` with `ADDR:PORT` and `field=value`s (a
-//! field keeps its value from the connection's line before), `sweep_end began=SECONDS`, `advance`.
+//! field keeps its value from the connection's line before), `sweep_end began=SECONDS`, `advance`,
+//! `trusted NETWORK`, `interface_errors COUNT`.
 
 #![allow(
     clippy::unwrap_used,
@@ -16,7 +17,10 @@
 mod support;
 
 use detector_core::engine::Engine;
-use detector_core::observation::{Cause, Observation, PendingTimer, Source, TcpState};
+use detector_core::observation::{
+    Cause, InterfaceErrors, Observation, PendingTimer, Source, TcpState,
+};
+use detector_core::settings::{DetectSettings, TableSettings};
 use detector_core::time::Moment;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -43,6 +47,8 @@ fn set_field(seen: &mut Observation, name: &str, value: &str) {
         "edge_max" => seen.edge_max = Some(short()),
         "retracted_max" => seen.retracted_max_bytes = short(),
         "mss" => seen.mss_bytes = short(),
+        "packets_out" => seen.in_flight_segments = short(),
+        "local_port" => seen.connection.local.set_port(value.parse().unwrap()),
         "shift" => seen.window_shift = byte(),
         "pinned" => seen.pinned_bytes = number(),
         "acked" => seen.bytes_acked = number(),
@@ -89,6 +95,19 @@ impl Player {
         let at = moment(words.next().unwrap());
         match words.next().unwrap() {
             "advance" => self.engine.advance(at, WALL),
+            "trusted" => {
+                self.engine.advance(at, WALL);
+                let trusted = vec![words.next().unwrap().parse().unwrap()];
+                let (detect, tables) = (DetectSettings::default(), TableSettings::default());
+                self.engine.reconfigure(detect, tables, vec![], trusted);
+            }
+            "interface_errors" => {
+                self.engine.advance(at, WALL);
+                self.engine.add_interface_errors(&InterfaceErrors {
+                    rx_errors: words.next().unwrap().parse().unwrap(),
+                    ..InterfaceErrors::default()
+                });
+            }
             "sweep_end" => {
                 let began = words.next().unwrap().strip_prefix("began=").unwrap();
                 self.engine.end_sweep(&sweep(moment(began), at));
@@ -173,14 +192,34 @@ macro_rules! streams {
 }
 
 streams! {
+    attack_slow_read
+    attack_zero_window
     dribble
+    dribble_with_open_moment
     half_closed_seen_by_sweep
     hoard
+    hoard_by_likeness
+    hoard_of_network
+    honest_crowd_of_one_browser
+    honest_rate_limited_crowd
+    idle_keep_alive
     late_and_doubled_records
+    loss_that_ends
+    middlebox_shrinks
     path_loss_then_gone
+    paused_player_resumes
+    receiver_out_of_memory
+    shrink_is_forgotten
+    shrinking_kernel
+    silence_of_many
+    silence_with_interface_errors
     slow_honest_reader
     small_window
+    small_window_in_flight
+    tarpit
     teasing_is_one_episode
+    tiny_window
     treason
+    trusted_hoard
     zero_window
 }

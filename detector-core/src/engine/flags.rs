@@ -57,12 +57,14 @@ impl Engine {
         }
     }
 
-    /// Raises or clears the hoard flag of a peer.
+    /// Raises or clears the hoard flag of a peer; one that stands may be raised again.
     pub(super) fn flag_hoard(&mut self, peer_slot: u32, is_on: bool) {
         const KIND: FlagKind = FlagKind::StallHoard;
         let peer = self.peers.get_mut(peer_slot);
         if is_on {
-            peer.add_flag(KIND, self.clock);
+            if peer.flags_now[KIND as usize] == 0 {
+                peer.add_flag(KIND, self.clock);
+            }
             self.flags_raised[KIND as usize] += 1;
         } else {
             peer.remove_flag(KIND, self.clock);
@@ -120,11 +122,16 @@ impl Engine {
         may
     }
 
-    /// How much a peer matters: by what it holds, and a warning at least where it takes part in a
-    /// hoard of many.
+    /// How much a peer matters: by what it holds firmly or silently, and a warning at least where
+    /// it takes part in a hoard of many. A reader that drains, if slowly, costs no more than
+    /// others do.
     pub(super) fn severity(&self, peer: &Peer) -> Severity {
-        let held = peer.account.held;
-        let own = hoard::severity(held.stalled_connections, held.pinned_bytes, &self.detect);
+        let burden = peer.burden;
+        let own = hoard::severity(
+            burden.stalled_connections,
+            burden.pinned_bytes,
+            &self.detect,
+        );
         if peer.is_one_of_many() {
             own.max(Severity::Warning)
         } else {

@@ -21,11 +21,9 @@ impl Engine {
         if !holding.is_grip_of_peer() && !connection.grip.is_firm {
             connection.likeness = None;
         }
-        let of = |holding: Holding, bytes: u64| {
-            let is_held = holding.is_grip_of_peer();
-            held(is_held, if is_held { bytes } else { 0 })
-        };
-        let (was_held, is_held) = (of(before, bytes_before), of(holding, pinned_bytes));
+        let of = |is_held: bool, bytes: u64| held(is_held, if is_held { bytes } else { 0 });
+        let was_held = of(before.is_grip_of_peer(), bytes_before);
+        let is_held = of(holding.is_grip_of_peer(), pinned_bytes);
         let peer = self.peers.get_mut(peer_slot);
         if before != Holding::No {
             peer.holding[before as usize] -= 1;
@@ -34,6 +32,8 @@ impl Engine {
             peer.holding[holding as usize] += 1;
         }
         peer.grip = (peer.grip - was_held) + is_held;
+        peer.burden = (peer.burden - of(before.is_burden(), bytes_before))
+            + of(holding.is_burden(), pinned_bytes);
         if was_held == is_held {
             return;
         }
@@ -51,7 +51,8 @@ impl Engine {
     ///
     /// Groups are looked at from their members, each time one of those is judged: so a change of
     /// a large group costs nothing at once, and reaches each member with its next observation.
-    pub(super) fn judge_hoard(&mut self, slot: u32) {
+    /// A hoard that becomes a burden is flagged once more.
+    pub(super) fn judge_hoard(&mut self, slot: u32, is_booked: bool) {
         let connection = self.connections.get_mut(slot);
         let peer_slot = connection.peer;
         let is_gripped = connection.holding.is_grip_of_peer();
@@ -60,6 +61,7 @@ impl Engine {
         let is_alike = likeness.is_some_and(hoards);
         let was_alike = std::mem::replace(&mut connection.is_alike, is_alike);
         let peer = self.peers.get_mut(peer_slot);
+        let (was_hoarder, was_burden) = (peer.is_hoarder(), peer.is_burden);
         peer.alike_connections -= u32::from(was_alike);
         peer.alike_connections += u32::from(is_alike);
         if is_alike {
@@ -76,16 +78,14 @@ impl Engine {
                 &self.detect,
             )
         };
-        let was_hoarder = peer.is_hoarder();
-        let before = (peer.is_hoarding, peer.is_gripping, peer.is_in_network);
         peer.is_hoarding = is(peer.account.held, peer.is_hoarding);
         peer.is_gripping = is(peer.grip, peer.is_gripping);
+        peer.is_burden = is(peer.burden, peer.is_burden);
         peer.is_in_network = in_network.is_some_and(|group| group.hoards);
-        let after = (peer.is_hoarding, peer.is_gripping, peer.is_in_network);
         let is_hoarder = peer.is_hoarder();
-        if was_hoarder != is_hoarder {
+        if was_hoarder != is_hoarder || (peer.is_burden && !was_burden) {
             self.flag_hoard(peer_slot, is_hoarder);
-        } else if before != after || was_alike != is_alike {
+        } else if is_booked {
             self.renew_verdict(peer_slot);
         }
     }

@@ -20,6 +20,11 @@ impl Engine {
         if shrink::is_over(&last) {
             self.set_flag(slot, FlagKind::WindowShrink, false);
         }
+        // What others show counts too, and nobody tells when it changes.
+        let peer_slot = self.connections.get(slot).peer;
+        if self.peers.get(peer_slot).is_flagged() {
+            self.renew_verdict(peer_slot);
+        }
     }
 
     /// Judges what time alone can change: the pace and the stall; says when to look again.
@@ -169,7 +174,8 @@ impl Engine {
         let pinned_bytes = stall.map_or(0, |_| connection.last.pinned_bytes());
         let has_changed = connection.stall != stall;
         let holds_more_or_less = connection.pinned_counted_bytes != pinned_bytes;
-        if has_changed || holds_more_or_less || connection.holding != holding {
+        let is_booked = has_changed || holds_more_or_less || connection.holding != holding;
+        if is_booked {
             self.book_grip(slot, holding, pinned_bytes);
             self.book_stall(slot, stall, pinned_bytes);
         }
@@ -179,14 +185,16 @@ impl Engine {
         }
         let dribbles = self.connections.get(slot).dribbling_since.is_some();
         self.set_flag(slot, FlagKind::Dribble, dribbles);
-        self.judge_hoard(slot);
+        self.judge_hoard(slot, is_booked);
     }
 
     /// As what the connection is to be counted with this stall.
     fn holding(&self, slot: u32, stall: Option<StallCause>) -> Holding {
         let connection = self.connections.get(slot);
-        if stall.is_none_or(|cause| cause == StallCause::Unanswered) {
-            return Holding::No;
+        match stall {
+            None => return Holding::No,
+            Some(StallCause::Unanswered) => return Holding::Silent,
+            Some(_) => {}
         }
         let (id, grip) = (&connection.last.id, connection.grip);
         let sharing = self.connections.sharing(id.local_port());

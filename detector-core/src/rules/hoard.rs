@@ -3,9 +3,8 @@
 use crate::settings::DetectSettings;
 use crate::snapshot::Severity;
 
-/// Parts of a threshold at which a peer matters enough for a warning.
-const WARNING_CONNECTIONS_PART: u64 = 4;
-const WARNING_BYTES_PART: u64 = 8;
+/// Part of a threshold at which a peer matters enough for a warning.
+const WARNING_PART: u64 = 4;
 
 /// Fewer stalled connections than this are never a warning by their number.
 const WARNING_CONNECTIONS_LEAST: u64 = 2;
@@ -32,22 +31,18 @@ pub(crate) const fn is_hoarding(
     stalled_connections >= connections || pinned_bytes >= bytes
 }
 
-/// How much a peer matters, by what it holds now.
+/// How much a peer matters, by what of its holdings is no pause.
 ///
 /// Critical from the hoard thresholds; a warning from a quarter of the connections (two at
-/// least) or an eighth of the bytes. So a lone stall of a few kilobytes is `info` for ever.
-pub(crate) fn severity(
-    stalled_connections: u64,
-    pinned_bytes: u64,
-    settings: &DetectSettings,
-) -> Severity {
-    if is_hoarding(stalled_connections, pinned_bytes, false, settings) {
+/// least) or of the bytes. So a lone stall of a few kilobytes is `info` for ever.
+pub(crate) fn severity(connections: u64, pinned_bytes: u64, settings: &DetectSettings) -> Severity {
+    if is_hoarding(connections, pinned_bytes, false, settings) {
         return Severity::Critical;
     }
     let warning_connections =
-        (settings.hoard_connections / WARNING_CONNECTIONS_PART).max(WARNING_CONNECTIONS_LEAST);
-    let warning_bytes = (settings.hoard_bytes / WARNING_BYTES_PART).max(1);
-    if stalled_connections >= warning_connections || pinned_bytes >= warning_bytes {
+        (settings.hoard_connections / WARNING_PART).max(WARNING_CONNECTIONS_LEAST);
+    let warning_bytes = (settings.hoard_bytes / WARNING_PART).max(1);
+    if connections >= warning_connections || pinned_bytes >= warning_bytes {
         Severity::Warning
     } else {
         Severity::Info
@@ -68,7 +63,8 @@ mod tests {
         assert_eq!(of(1, 4_300_000), Severity::Info);
         assert_eq!(of(4, 0), Severity::Info);
         assert_eq!(of(5, 0), Severity::Warning);
-        assert_eq!(of(1, 8 << 20), Severity::Warning);
+        assert_eq!(of(2, 8_440_584), Severity::Info);
+        assert_eq!(of(1, 16 << 20), Severity::Warning);
         assert_eq!(of(20, 0), Severity::Critical);
         assert_eq!(of(1, 64 << 20), Severity::Critical);
     }

@@ -250,7 +250,7 @@ fn weigh_relief(
         let reopens = ("quick_reopens", count(evidence.quick_reopens));
         relief.push(item(EvidenceCode::QuickReopens, [reopens]));
     }
-    if let Some(quiet_ns) = standing.quiet_ns {
+    if let Some(quiet_ns) = standing.quiet_ns.filter(|_| verdict.is_some()) {
         let quiet = ("quiet_seconds", span_seconds(quiet_ns));
         relief.push(item(EvidenceCode::Quiet, [quiet]));
     }
