@@ -6,7 +6,7 @@ use crate::stage::{
 };
 use anyhow::{Context, Result, ensure};
 use detector_tests::acts;
-use detector_tests::agent::Agent;
+use detector_tests::agent::{Agent, PeerView};
 use detector_tests::lab::Family;
 use detector_tests::peers::crafted::Profile;
 use detector_tests::story::Story;
@@ -38,12 +38,15 @@ fn retract_to_zero_is_treason(family: Family) -> Result<()> {
         let counts = truth::read(&capture.finish()?, stage.server.address())?[&peer.address()];
         expect_counts(&agent, stage.peer_ip(), &counts)?;
         // What was sent again before the window closed is a tail loss probe at most, and counts
-        // the same on both sides. The kernel may send more after the end of the capture.
+        // the same on both sides. The kernel may send more after the end of the capture. A copy of
+        // the record that found no room is made good by the next sweep.
+        let counted = |seen: &PeerView| {
+            seen.retransmits.window_probe >= counts.retransmits_window_probe
+                && seen.retransmits.loss == counts.retransmits_loss
+        };
+        let what = "retransmits are counted";
         agent
-            .wait_peer(stage.peer_ip(), "retransmits are counted", SOON, |seen| {
-                seen.retransmits.window_probe >= counts.retransmits_window_probe
-                    && seen.retransmits.loss == counts.retransmits_loss
-            })
+            .wait_peer(stage.peer_ip(), what, WITHIN_SWEEPS, counted)
             .with_context(|| format!("capture shows {counts:?}, agent lost {}", lost(&agent)))
             .map(drop)
     })
