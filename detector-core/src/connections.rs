@@ -132,6 +132,8 @@ pub(crate) struct Connection {
     pub(crate) likeness: Option<Likeness>,
     /// Whether it is counted with those alike, and they hoard.
     pub(crate) is_alike: bool,
+    /// From when its zero-window time is drawn in the accounts, while it is.
+    pub(crate) ongoing_from: Option<Moment>,
     /// Start of the zero window under data in flight that is going on.
     pub(crate) treason_since: Option<Moment>,
     /// Who holds the socket, or held it until it became an orphan.
@@ -174,6 +176,7 @@ impl Connection {
             holding: Holding::default(),
             likeness: None,
             is_alike: false,
+            ongoing_from: None,
             treason_since: None,
             owner: None,
             is_quiet: false,
@@ -382,12 +385,6 @@ impl Connections {
     /// The connection that leaves first when the table is full.
     pub(crate) fn first_to_leave(&self) -> Option<u32> {
         self.classes.iter().find_map(Chain::first)
-    }
-
-    /// Slots of connections that are held up or stalled.
-    pub(crate) fn held(&self) -> impl Iterator<Item = u32> {
-        let of_class = |class: Class| self.classes[class as usize].iter(&self.links, Thread::Class);
-        of_class(Class::Held).chain(of_class(Class::Stalled))
     }
 
     /// Connections of one peer.

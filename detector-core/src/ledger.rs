@@ -94,20 +94,44 @@ impl Sub for Held {
     }
 }
 
-/// Counts, what is held now, and how far the integral of pinned bytes has been drawn.
+/// Counts, what is held now, and how far the integrals over time have been drawn: of pinned bytes,
+/// and of connections in zero window with data queued.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Account {
     pub(crate) counts: Counts,
     pub(crate) held: Held,
+    /// Connections whose zero-window time goes on.
+    ongoing: u64,
     settled_at: Moment,
 }
 
 impl Account {
-    /// Draws the integral of pinned bytes up to `now`. Earlier moments change nothing.
+    /// Draws the integrals up to `now`. Earlier moments change nothing.
     pub(crate) fn settle(&mut self, now: Moment) {
-        let elapsed_ns = now.since_ns(self.settled_at);
-        self.counts.pinned_byte_ns += u128::from(self.held.pinned_bytes) * u128::from(elapsed_ns);
+        let elapsed_ns = u128::from(now.since_ns(self.settled_at));
+        self.counts.pinned_byte_ns += u128::from(self.held.pinned_bytes) * elapsed_ns;
+        self.counts.zero_window_ns += u128::from(self.ongoing) * elapsed_ns;
         self.settled_at = self.settled_at.max(now);
+    }
+
+    /// Zero-window time up to `now`, drawn or not.
+    pub(crate) fn zero_window_ns(&self, now: Moment) -> u128 {
+        let elapsed_ns = u128::from(now.since_ns(self.settled_at));
+        self.counts.zero_window_ns + u128::from(self.ongoing) * elapsed_ns
+    }
+
+    /// From `now` on, the zero-window time of one more connection goes on.
+    pub(crate) fn begin_ongoing(&mut self, now: Moment) {
+        self.settle(now);
+        self.ongoing += 1;
+    }
+
+    /// From `now` on, of one less; the last `too_much_ns` that were drawn of it are taken back.
+    pub(crate) fn end_ongoing(&mut self, now: Moment, too_much_ns: u64) {
+        self.settle(now);
+        self.ongoing -= 1;
+        let drawn_ns = self.counts.zero_window_ns;
+        self.counts.zero_window_ns = drawn_ns.saturating_sub(u128::from(too_much_ns));
     }
 
     /// Changes what is held from `before` to `after`, from `now` on.
@@ -252,9 +276,16 @@ impl Baseline {
             .max(self.zero_window_booked_ns)
     }
 
-    /// How much of it is not booked yet.
-    pub(crate) fn unbooked_ns(&self, harmful_since: Option<Moment>, now: Moment) -> u64 {
-        self.zero_window_until(harmful_since, now) - self.zero_window_booked_ns
+    /// Zero-window time up to `now` that is still to be booked; `None` where more was booked
+    /// already.
+    pub(crate) fn unbooked_ns(&self, harmful_since: Moment, now: Moment) -> Option<u64> {
+        self.with_ongoing(Some(harmful_since), now)
+            .checked_sub(self.zero_window_booked_ns)
+    }
+
+    /// Books nanoseconds that went into an account's integral.
+    pub(crate) const fn add_booked(&mut self, ns: u64) {
+        self.zero_window_booked_ns = self.zero_window_booked_ns.saturating_add(ns);
     }
 
     fn with_ongoing(&self, harmful_since: Option<Moment>, now: Moment) -> u64 {

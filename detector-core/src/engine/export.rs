@@ -19,8 +19,9 @@ pub(super) struct Cost {
 }
 
 impl Cost {
-    pub(super) fn of(peer: &Peer, zero_window_ns: u128) -> Self {
+    pub(super) fn of(peer: &Peer, now: Moment) -> Self {
         let held = peer.account.held;
+        let zero_window_ns = peer.account.zero_window_ns(now);
         Self {
             pinned_bytes: held.pinned_bytes,
             stalled_connections: held.stalled_connections,
@@ -44,8 +45,8 @@ impl Engine {
     /// peer, which starts anew should it come back. So `peers` and `other` add up to `host`
     /// at each scrape, exactly in integers; `sum()` is the truth.
     pub fn metrics(&mut self) -> MetricsSnapshot {
-        self.book_all_ongoing();
         self.choose_exported();
+        self.host.settle(self.clock);
         self.scrape = Scrape {
             number: self.scrape.number + 1,
             at: self.clock,
@@ -84,26 +85,15 @@ impl Engine {
         }
     }
 
-    fn book_all_ongoing(&mut self) {
-        let ongoing: Vec<u32> = self
-            .connections
-            .held()
-            .filter(|&slot| self.connections.get(slot).last.harmful_since.is_some())
-            .collect();
-        for slot in ongoing {
-            self.book_ongoing(slot, self.clock);
-        }
-        self.host.settle(self.clock);
-    }
-
     /// Renews which peers have their own label, dearest first.
     fn choose_exported(&mut self) {
         let export = self.tables.export;
         let mut ranked: Vec<(Cost, u32)> = Vec::with_capacity(self.peers.len());
-        ranked.extend(self.peers.iter().map(|(slot, peer)| {
-            let zero_window_ns = peer.account.counts.zero_window_ns;
-            (Cost::of(peer, zero_window_ns), slot)
-        }));
+        ranked.extend(
+            self.peers
+                .iter()
+                .map(|(slot, peer)| (Cost::of(peer, self.clock), slot)),
+        );
         if ranked.len() > export && export > 0 {
             ranked.select_nth_unstable_by(export - 1, |a, b| self.dearer_first(a, b));
         }
@@ -136,7 +126,7 @@ impl Engine {
                 let peer = self.peers.get(slot);
                 let last_in_top = peer.last_in_top?;
                 let is_fresh = self.clock.since_ns(last_in_top) <= self.tables.export_hold_ns;
-                let cost = Cost::of(peer, peer.account.counts.zero_window_ns);
+                let cost = Cost::of(peer, self.clock);
                 is_fresh.then_some((last_in_top, (cost, slot)))
             })
             .collect();

@@ -58,6 +58,9 @@ impl Engine {
 
     /// Books totals, takes newer state, judges.
     pub(super) fn update(&mut self, slot: u32, observation: &Observation) {
+        if !self.goes_on_as_before(slot, observation) {
+            self.pause_ongoing(slot);
+        }
         let new = self.take_totals(slot, observation);
         let peer = self.peers.get_mut(self.connections.get(slot).peer);
         peer.last_seen = peer.last_seen.max(observation.at);
@@ -73,6 +76,7 @@ impl Engine {
         if observation.cause == Cause::Closed {
             self.close(slot, observation.at);
         } else {
+            self.resume_ongoing(slot);
             self.judge(slot);
         }
     }

@@ -11,6 +11,7 @@ const QUIET_GRACE_NS: u64 = 60 * SECOND_NS;
 impl Engine {
     /// A complete sweep that began at `began` did not mention the connection.
     pub(super) fn quieten(&mut self, slot: u32, began: Moment) {
+        self.pause_ongoing(slot);
         self.book_certain(slot);
         let last_at = self.connections.get(slot).last.at;
         self.end_episode(slot, last_at, None);
@@ -50,6 +51,7 @@ impl Engine {
 
     /// Takes a connection out of the table; returns what was booked of its generation.
     fn take_out(&mut self, slot: u32) -> (PackedId, Option<(Moment, Baseline)>) {
+        self.pause_ongoing(slot);
         self.book_certain(slot);
         let connection = self.connections.get(slot);
         let id = connection.last.id;

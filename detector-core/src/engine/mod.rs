@@ -10,6 +10,7 @@ mod hoards;
 mod intake;
 mod judge;
 mod leave;
+mod ongoing;
 mod owners;
 mod totals;
 mod verdicts;

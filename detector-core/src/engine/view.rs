@@ -35,10 +35,11 @@ impl Engine {
     #[must_use]
     pub fn rank_peers(&self, limit: usize) -> Vec<PeerAddress> {
         let mut ranked: Vec<(Cost, PeerAddress)> = Vec::with_capacity(self.peers.len());
-        ranked.extend(self.peers.iter().map(|(_, peer)| {
-            let cost = Cost::of(peer, self.zero_window_ns(peer));
-            (cost, peer.address)
-        }));
+        ranked.extend(
+            self.peers
+                .iter()
+                .map(|(_, peer)| (Cost::of(peer, self.clock), peer.address)),
+        );
         keep_first(&mut ranked, limit, |(a_cost, a), (b_cost, b)| {
             b_cost.cmp(a_cost).then_with(|| a.cmp(b))
         });
@@ -50,10 +51,7 @@ impl Engine {
     pub fn view_peers(&self, addresses: &[PeerAddress]) -> Vec<snapshot::Peer> {
         let slots = addresses.iter().filter_map(|each| self.peers.find(each));
         slots
-            .map(|slot| {
-                let peer = self.peers.get(slot);
-                self.view_peer(peer, self.zero_window_ns(peer))
-            })
+            .map(|slot| self.view_peer(self.peers.get(slot)))
             .collect()
     }
 
@@ -74,7 +72,7 @@ impl Engine {
         );
         let connections = ranked.into_iter().map(|(_, each)| each);
         Some(PeerDetail {
-            peer: self.view_peer(peer, self.zero_window_ns(peer)),
+            peer: self.view_peer(peer),
             assessment: self.assess(peer),
             connections_total: u64::from(peer.connections.len()),
             connections: connections.map(|each| self.view_connection(each)).collect(),
@@ -127,20 +125,7 @@ impl Engine {
         peers.find(|peer| is_wanted(peer))
     }
 
-    /// Zero-window time of a peer up to the clock, with what is going on.
-    fn zero_window_ns(&self, peer: &Peer) -> u128 {
-        let unbooked_ns: u128 = self
-            .connections
-            .of_peer(peer.connections)
-            .map(|connection| {
-                let since = connection.last.harmful_since;
-                u128::from(connection.baseline.unbooked_ns(since, self.clock))
-            })
-            .sum();
-        peer.account.counts.zero_window_ns + unbooked_ns
-    }
-
-    fn view_peer(&self, peer: &Peer, zero_window_ns: u128) -> snapshot::Peer {
+    fn view_peer(&self, peer: &Peer) -> snapshot::Peer {
         let mut account = peer.account;
         account.settle(self.clock);
         let (counts, held) = (account.counts, account.held);
@@ -163,7 +148,7 @@ impl Engine {
             pinned_bytes: held.pinned_bytes,
             pinned_byte_seconds: seconds(counts.pinned_byte_ns),
             zero_window_episodes: counts.zero_window_episodes,
-            zero_window_seconds: seconds(zero_window_ns),
+            zero_window_seconds: seconds(counts.zero_window_ns),
             longest_stall_seconds: seconds(u128::from(longest_stall_ns)),
             window_shrinks: publish_shrinks(counts.shrinks),
             retransmits: Retransmits {
