@@ -11,6 +11,7 @@ pub mod agent;
 pub mod lab;
 pub mod servers;
 pub mod story;
+pub mod suite;
 pub mod truth;
 
 pub use detector_lab::{acts, expect, peers};

@@ -1,10 +1,12 @@
 //! The agent under test: started, asked, stopped.
 
+mod follow;
 mod http;
 mod metrics;
 mod process;
 mod view;
 
+pub use follow::follow_events;
 pub use http::{Response, request, write_and_read};
 pub use metrics::Metrics;
 pub use process::{Agent, AgentOptions, binary, command};

@@ -187,6 +187,14 @@ impl AgentView {
             .with_context(|| format!("no number of sweeps in {status}"))
     }
 
+    /// Time from one sweep to the next that is in force.
+    pub fn sweep_interval(&self) -> Result<Duration> {
+        let status = self.status()?;
+        let seconds = status["sweep"]["interval_seconds"].as_f64();
+        let seconds = seconds.with_context(|| format!("no sweep interval in {status}"))?;
+        Duration::try_from_secs_f64(seconds).context("sweep interval")
+    }
+
     /// `held_workers` of `/v1/status`.
     pub fn held_workers(&self) -> Result<Vec<HeldWorkersView>> {
         let mut status = self.status()?;

@@ -4,7 +4,7 @@ use crate::expect;
 use crate::lab::{Child, Namespace, require};
 use anyhow::{Result, bail};
 use std::fs::File;
-use std::net::{IpAddr, SocketAddr, TcpStream};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpStream};
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Duration;
@@ -41,7 +41,8 @@ impl Nginx {
         require(&[("nginx", "nginx-light")]).is_ok()
     }
 
-    /// Starts nginx on `ip`, port 80, in `namespace`, with all its files in `folder`.
+    /// Starts nginx on `ip`, port 80, in `namespace`, with all its files in `folder`. On the
+    /// unspecified IPv6 address it listens on all addresses of both families.
     pub fn start(
         namespace: &Namespace,
         ip: IpAddr,
@@ -96,6 +97,12 @@ fn configure(address: SocketAddr, folder: &Path, settings: NginxSettings) -> Str
     let send_buffer = settings
         .send_buffer_bytes
         .map_or_else(String::new, |bytes| format!(" sndbuf={bytes}"));
+    let any = SocketAddr::new(Ipv4Addr::UNSPECIFIED.into(), address.port());
+    let listen_any = if address.ip().is_unspecified() {
+        format!("listen {any}{send_buffer};")
+    } else {
+        String::new()
+    };
     format!(
         "daemon off;
 worker_processes 1;
@@ -114,6 +121,7 @@ http {{
     scgi_temp_path {folder}/scgi;
     server {{
         listen {address}{send_buffer};
+        {listen_any}
         root {folder};
         default_type application/octet-stream;
     }}

@@ -4,6 +4,7 @@
 //! system calls, so that the static binary runs where nothing else is installed.
 
 mod demo;
+mod scenarios;
 mod smoke;
 
 use clap::{Parser, Subcommand};
@@ -34,6 +35,15 @@ enum Play {
         #[arg(long)]
         ipv4_only: bool,
     },
+    /// Plays the labelled scenarios before an agent of their own. The page of the documentation
+    /// goes to stdout; fails on any miss, false alarm or late flag.
+    Scenarios {
+        /// Only scenarios with this in their name.
+        filter: Option<String>,
+        /// How many times.
+        #[arg(long, default_value_t = 1)]
+        runs: u32,
+    },
 }
 
 #[allow(
@@ -48,6 +58,7 @@ fn main() -> ExitCode {
             control_socket,
             ipv4_only,
         }) => smoke::play(&control_socket, ipv4_only),
+        Some(Play::Scenarios { filter, runs }) => scenarios::play(filter.as_deref(), runs),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
@@ -56,6 +67,12 @@ fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+/// One line about how it goes, beside what is printed.
+#[allow(clippy::print_stderr, reason = "stdout is for what the program is for")]
+fn note(line: &str) {
+    eprintln!("{line}");
 }
 
 /// One line for whoever watches.

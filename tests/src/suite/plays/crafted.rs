@@ -1,0 +1,237 @@
+//! Bad or broken peers of one connection, crafted.
+
+use super::super::stage::{Stage, wall};
+use crate::peers::crafted::{Peer, Policy, Profile};
+use crate::{acts, expect};
+use anyhow::{Result, ensure};
+use std::net::SocketAddr;
+use std::time::{Duration, Instant, SystemTime};
+
+const PORT: u16 = 4_001;
+const LONG_ANSWER: &str = "/bytes/20000000";
+
+/// The one peer of a scenario.
+fn connect(stage: &Stage, server: SocketAddr, profile: Profile) -> Result<Peer> {
+    stage.crafted(0, 2, PORT, server, profile)
+}
+
+pub(crate) fn treason(stage: &Stage) -> Result<()> {
+    take_back(stage, 0)
+}
+
+pub(crate) fn below_flight(stage: &Stage) -> Result<()> {
+    take_back(stage, 2_048)
+}
+
+/// Acknowledges one segment of many in flight and leaves a window of `window` bytes.
+fn take_back(stage: &Stage, window: u32) -> Result<()> {
+    let server = stage.tiny_server()?;
+    let peer = connect(stage, server.address(), stage.profile())?;
+    let in_flight = acts::fill_flight(&peer)?;
+    ensure!(in_flight > 8_000, "only {in_flight} bytes in flight");
+    peer.policy(Policy::Hold);
+    let at = SystemTime::now();
+    peer.say().ack(1_000).window(window).send()?;
+    stage.note_due("window-shrink", &peer, at);
+    if window == 0 {
+        stage.note_stall("zero-window-stall", &peer);
+    }
+    stage.hold();
+    Ok(())
+}
+
+pub(crate) fn salami(stage: &Stage) -> Result<()> {
+    const SHIFT: u8 = 14;
+    const UNIT: u32 = 1 << SHIFT;
+    let server = stage.tiny_server()?;
+    let profile = stage.profile().shift(SHIFT).window(40 * UNIT);
+    let peer = connect(stage, server.address(), profile)?;
+    acts::fill_flight(&peer)?;
+    peer.policy(Policy::Silent);
+    for number in 1..=6_u32 {
+        let at = SystemTime::now();
+        let acked = u64::from(number * 1_000);
+        peer.say().ack(acked).window((40 - number) * UNIT).send()?;
+        // The first slice is honest rounding; the second makes the sum a shrink.
+        if number == 2 {
+            stage.note_due("window-shrink", &peer, at);
+        }
+        peer.wait_quiet(acts::FULL)?;
+    }
+    let rest = peer.seen().bytes;
+    peer.drain(rest + 100_000, 34 * UNIT)?;
+    peer.policy(Policy::StopReading {
+        edge: u32::try_from(peer.seen().bytes)? + 34 * UNIT,
+    });
+    stage.hold();
+    Ok(())
+}
+
+pub(crate) fn zero_window(stage: &Stage) -> Result<()> {
+    let server = stage.tiny_server()?;
+    let peer = connect(stage, server.address(), stage.profile())?;
+    acts::close_window(&peer)?;
+    stage.note_stall("zero-window-stall", &peer);
+    stage.hold();
+    Ok(())
+}
+
+pub(crate) fn teasing(stage: &Stage) -> Result<()> {
+    let server = stage.tiny_server()?;
+    let peer = connect(stage, server.address(), stage.profile())?;
+    acts::close_window(&peer)?;
+    stage.note_stall("zero-window-stall", &peer);
+    peer.policy(Policy::Hold);
+    while stage.pause(Duration::from_millis(700)) {
+        peer.say().window(128).send()?;
+        peer.wait_quiet(acts::FULL)?;
+        peer.say().window(0).send()?;
+    }
+    Ok(())
+}
+
+pub(crate) fn half_closed(stage: &Stage) -> Result<()> {
+    let server = stage.tiny_server()?;
+    let peer = connect(stage, server.address(), stage.profile())?;
+    acts::half_close_and_stop_reading(&peer)?;
+    stage.note_stall("zero-window-stall", &peer);
+    stage.hold();
+    Ok(())
+}
+
+pub(crate) fn orphan(stage: &Stage) -> Result<()> {
+    const EDGE: u32 = 16_384;
+    let server = stage.tiny_server()?;
+    let peer = connect(stage, server.address(), stage.profile().window(EDGE))?;
+    acts::ask_and_fill_flight(&peer, "/close/200000")?;
+    expect::until("the server has closed", Duration::from_secs(5), || {
+        Ok((server.closed() > 0).then_some(()))
+    })?;
+    // The server has closed by now: each ACK from here on meets FIN_WAIT1.
+    peer.policy(Policy::StopReading { edge: EDGE });
+    let arrived = u32::try_from(peer.seen().bytes)?;
+    let window = (EDGE - arrived) >> 7 << 7;
+    peer.say().ack(arrived.into()).window(window).send()?;
+    peer.wait_closed()?;
+    stage.note_stall("zero-window-stall", &peer);
+    stage.hold();
+    Ok(())
+}
+
+pub(crate) fn small_window(stage: &Stage) -> Result<()> {
+    let server = stage.tiny_server()?;
+    let peer = connect(stage, server.address(), stage.profile())?;
+    peer.policy(Policy::StopShort {
+        edge: 65_280,
+        room: 1_000,
+    });
+    peer.request(LONG_ANSWER)?;
+    peer.wait_bytes(60_000)?;
+    peer.wait_quiet(acts::FULL)?;
+    stage.note_stall("small-window-stall", &peer);
+    stage.hold();
+    Ok(())
+}
+
+/// Reads as fast as it offers, but never offers more than a few hundred bytes.
+pub(crate) fn tiny_window(stage: &Stage) -> Result<()> {
+    const WINDOW: u32 = 400;
+    let server = stage.tiny_server()?;
+    let mut profile = stage.profile().window(WINDOW);
+    profile.shift = None;
+    let peer = connect(stage, server.address(), profile)?;
+    peer.policy(Policy::Silent);
+    let at = SystemTime::now();
+    peer.request(LONG_ANSWER)?;
+    stage.note_due("tiny-window", &peer, at);
+    while stage.pause(Duration::from_millis(100)) {
+        peer.say().ack(peer.seen().bytes).window(WINDOW).send()?;
+    }
+    Ok(())
+}
+
+/// A reader of 100 bytes a second.
+pub(crate) fn dribble(stage: &Stage) -> Result<()> {
+    let server = stage.tiny_server()?;
+    let mut reader = Dribbler::ask(stage, 2, PORT, server.address(), LONG_ANSWER)?;
+    stage.note_due("dribble", &reader.peer, reader.limited_at + DRIBBLE_OVER);
+    while stage.pause(Dribbler::PACE) {
+        reader.read()?;
+    }
+    Ok(())
+}
+
+/// The agent's `dribble_over`.
+pub(super) const DRIBBLE_OVER: Duration = Duration::from_secs(30);
+
+/// A crafted peer with a small buffer out of which little is read.
+pub(super) struct Dribbler {
+    pub(super) peer: Peer,
+    /// When its window first was the limit.
+    pub(super) limited_at: SystemTime,
+    edge: u32,
+}
+
+impl Dribbler {
+    pub(super) const PACE: Duration = Duration::from_secs(1);
+    const BYTES_A_PACE: u32 = 100;
+    const BUFFER: u32 = 1_200;
+
+    /// Without scaling, so that a window can be said to the byte.
+    pub(super) fn ask(
+        stage: &Stage,
+        host: u8,
+        port: u16,
+        server: SocketAddr,
+        path: &str,
+    ) -> Result<Self> {
+        let mut profile = stage.profile().window(Self::BUFFER).mss(536);
+        profile.shift = None;
+        let peer = stage.crafted(0, host, port, server, profile)?;
+        peer.policy(Policy::StopReading { edge: Self::BUFFER });
+        peer.request(path)?;
+        Ok(Self {
+            peer,
+            limited_at: SystemTime::now(),
+            edge: Self::BUFFER,
+        })
+    }
+
+    /// Takes a little out of the buffer and says so.
+    pub(super) fn read(&mut self) -> Result<()> {
+        self.edge += Self::BYTES_A_PACE;
+        // What arrives while the script speaks is acknowledged at the next pace.
+        self.peer.policy(Policy::Silent);
+        let arrived = self.peer.seen().bytes;
+        let window = self.edge.saturating_sub(u32::try_from(arrived)?);
+        self.peer.say().ack(arrived).window(window).send()?;
+        self.peer.policy(Policy::StopReading { edge: self.edge });
+        Ok(())
+    }
+}
+
+/// Reads, and from one moment on answers nothing.
+pub(crate) fn unanswered(stage: &Stage) -> Result<()> {
+    /// Shortest retransmission timeout; what comes sooner is a tail loss probe.
+    const LEAST_TIMEOUT: Duration = Duration::from_millis(190);
+    let server = stage.tiny_server()?;
+    let peer = connect(stage, server.address(), stage.profile())?;
+    peer.request(LONG_ANSWER)?;
+    peer.drain(100_000, 65_280)?;
+    peer.policy(Policy::Silent);
+    let before = peer.seen().retransmits;
+    let mut last = Instant::now();
+    let mut timeouts = 0;
+    for number in 1.. {
+        peer.wait_seen("a retransmit", |seen| seen.retransmits >= before + number)?;
+        timeouts += u32::from(last.elapsed() >= LEAST_TIMEOUT);
+        last = Instant::now();
+        // The second timeout in a row shows the silence.
+        if timeouts == 2 {
+            break;
+        }
+    }
+    stage.note_due("unanswered", &peer, wall(last) + stage.stall_after);
+    stage.hold();
+    Ok(())
+}

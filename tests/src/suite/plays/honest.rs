@@ -1,0 +1,280 @@
+//! Honest peers: slow, paused, far away, idle, short of memory.
+
+use super::super::site::{lose_incoming, set_gone};
+use super::super::stage::Stage;
+use crate::acts;
+use crate::peers::KernelPeer;
+use crate::peers::crafted::Policy;
+use anyhow::{Context, Result, ensure};
+use std::io::{Read, Write};
+use std::net::{IpAddr, Ipv6Addr, SocketAddr, TcpListener, TcpStream};
+use std::time::Duration;
+
+/// Reads, pauses for two seconds, reads on, again and again.
+pub(crate) fn pauses_2s(stage: &Stage) -> Result<()> {
+    let server = stage.tiny_server()?;
+    let mut client = stage.kernel(0, server.address(), None)?;
+    client.request("/bytes/200000000")?;
+    while stage.pause(Duration::from_secs(2)) {
+        client.read(2_000_000)?;
+    }
+    Ok(())
+}
+
+/// Reads, pauses for twenty seconds, reads on.
+pub(crate) fn pauses_20s(stage: &Stage) -> Result<()> {
+    let server = stage.tiny_server()?;
+    let mut client = stage.kernel(0, server.address(), None)?;
+    client.request("/bytes/60000000")?;
+    client.read(10_000_000)?;
+    stage.wait(Duration::from_secs(20))?;
+    client.read(10_000_000)?;
+    let _reader = client.read_slowly(65_536, Duration::from_millis(10));
+    stage.hold();
+    Ok(())
+}
+
+pub(crate) fn loss_2(stage: &Stage) -> Result<()> {
+    lossy(stage, 2, 4_000_000)
+}
+
+pub(crate) fn loss_10(stage: &Stage) -> Result<()> {
+    lossy(stage, 10, 300_000)
+}
+
+fn lossy(stage: &Stage, percent: u8, bytes: usize) -> Result<()> {
+    let server = stage.tiny_server()?;
+    lose_incoming(stage.clients(), stage.network.peer(2), percent)?;
+    loop {
+        let mut client = stage.kernel(0, server.address(), None)?;
+        client.request(&format!("/bytes/{bytes}"))?;
+        client.read(bytes)?;
+        if !stage.pause(Duration::from_secs(1)) {
+            return Ok(());
+        }
+    }
+}
+
+/// One long download over a wire of 8 Mbit/s.
+pub(crate) fn shaped(stage: &Stage) -> Result<()> {
+    let server = stage.tiny_server()?;
+    let mut client = stage.kernel(0, server.address(), None)?;
+    client.request("/bytes/200000000")?;
+    while stage.pause(Duration::ZERO) {
+        client.read(500_000)?;
+    }
+    Ok(())
+}
+
+/// A browser's connection to nginx: one answer, a minute of nothing, one more.
+pub(crate) fn keep_alive(stage: &Stage) -> Result<()> {
+    let server = SocketAddr::new(stage.server_ip(), stage.site.nginx_port());
+    let mut client = stage.kernel(0, server, None)?;
+    let request = b"GET /small HTTP/1.1\r\nHost: server\r\n\r\n";
+    client.send(request)?;
+    client.read(1_000)?;
+    stage.hold();
+    client.send(request)?;
+    client.read(1_000)
+}
+
+/// Server-sent events: a line a second.
+pub(crate) fn server_sent_events(stage: &Stage) -> Result<()> {
+    let (mut client, mut server) = dialogue(stage)?;
+    server.write_all(b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\n")?;
+    let line = b"data: {\"price\": 42}\n\n";
+    while stage.pause(Duration::from_secs(1)) {
+        server.write_all(line)?;
+        client.read(line.len())?;
+    }
+    Ok(())
+}
+
+/// Like a WebSocket: long silence, a ping and its pong, now and then a message.
+pub(crate) fn web_socket(stage: &Stage) -> Result<()> {
+    let (mut client, mut server) = dialogue(stage)?;
+    server.write_all(b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n\r\n")?;
+    let mut pong = [0; 6];
+    while stage.pause(Duration::from_secs(15)) {
+        server.write_all(&[0x89, 0])?;
+        client.read(2)?;
+        client.send(&[0x8a, 0x80, 1, 2, 3, 4])?;
+        server.read_exact(&mut pong).context("read the pong")?;
+        server.write_all(&[b'm'; 30_000])?;
+        client.read(30_000)?;
+    }
+    Ok(())
+}
+
+/// A client and the server's end of its connection.
+fn dialogue(stage: &Stage) -> Result<(KernelPeer, TcpStream)> {
+    let ip = stage.server_ip();
+    let listener = stage
+        .servers()
+        .enter(|| TcpListener::bind((ip, 0)).context("listen"))?;
+    let client = stage.kernel(0, listener.local_addr()?, None)?;
+    let (server, _) = listener.accept()?;
+    Ok((client, server))
+}
+
+/// Over a socket that listens for both families: IPv4 peers have mapped addresses there.
+pub(crate) fn mapped(stage: &Stage) -> Result<()> {
+    let anywhere = IpAddr::from(Ipv6Addr::UNSPECIFIED);
+    let server = crate::servers::TinyServer::start(stage.servers(), anywhere)?;
+    let mut client = stage.kernel(0, server.at(stage.server_ip()), None)?;
+    client.request("/bytes/400000000")?;
+    while stage.pause(Duration::from_secs(1)) {
+        client.read(1_000_000)?;
+    }
+    Ok(())
+}
+
+/// Served from a second namespace, read fast, then slowly.
+pub(crate) fn second_namespace(stage: &Stage) -> Result<()> {
+    let server = stage.tiny_server()?;
+    let mut client = stage.kernel(0, server.address(), None)?;
+    client.request("/bytes/200000000")?;
+    client.read(20_000_000)?;
+    let _reader = client.read_slowly(65_536, Duration::from_millis(200));
+    stage.hold();
+    Ok(())
+}
+
+/// Clients of a kernel that may shrink windows: one reads fast, one slowly, one with a small
+/// buffer.
+pub(crate) fn shrinking_kernel(stage: &Stage) -> Result<()> {
+    let server = stage.tiny_server()?;
+    let mut slow = stage.kernel(0, server.address(), None)?;
+    slow.request("/bytes/200000000")?;
+    let mut small = stage.kernel(0, server.address(), Some(16_384))?;
+    small.request("/bytes/200000000")?;
+    let _slow = slow.read_slowly(16_384, Duration::from_millis(100));
+    let _small = small.read_slowly(4_096, Duration::from_millis(50));
+    while stage.pause(Duration::from_secs(1)) {
+        let mut fast = stage.kernel(0, server.address(), None)?;
+        fast.request("/bytes/5000000")?;
+        fast.read(5_000_000)?;
+    }
+    Ok(())
+}
+
+/// A receiver whose buffer fills up, and that reads on within a second, each time.
+pub(crate) fn reopens(stage: &Stage) -> Result<()> {
+    let server = stage.tiny_server()?;
+    let peer = stage.crafted(0, 2, 4_001, server.address(), stage.profile())?;
+    let mut edge = 65_280;
+    peer.policy(Policy::StopReading { edge });
+    peer.request("/bytes/20000000")?;
+    loop {
+        peer.wait_bytes(u64::from(edge) - 1_460)?;
+        peer.wait_closed()?;
+        if !stage.pause(Duration::from_millis(800)) {
+            return Ok(());
+        }
+        edge += 65_280;
+        peer.policy(Policy::StopReading { edge });
+        let arrived = u32::try_from(peer.seen().bytes)?;
+        let window = (edge - arrived) >> 7 << 7;
+        peer.say().ack(arrived.into()).window(window).send()?;
+    }
+}
+
+/// A receiver that runs out of memory once: it takes its window back to zero with data in flight,
+/// reopens it half a second later and reads everything.
+pub(crate) fn short_of_memory(stage: &Stage) -> Result<()> {
+    const BYTES: u64 = 1_000_000;
+    let server = stage.tiny_server()?;
+    let peer = stage.crafted(0, 2, 4_001, server.address(), stage.profile())?;
+    let in_flight = acts::ask_and_fill_flight(&peer, &format!("/bytes/{BYTES}"))?;
+    ensure!(in_flight > 4_000, "only {in_flight} bytes in flight");
+    peer.policy(Policy::Hold);
+    peer.say().ack(1_000).window(0).send()?;
+    stage.wait(Duration::from_millis(500))?;
+    acts::read_rest(&peer, BYTES)?;
+    stage.hold();
+    Ok(())
+}
+
+/// A receiver whose window is rounded down to 16 KiB steps (RFC 7323 appendix F).
+pub(crate) fn granularity(stage: &Stage) -> Result<()> {
+    const SHIFT: u8 = 14;
+    const BUFFER: u32 = 40 << SHIFT;
+    let server = stage.tiny_server()?;
+    let profile = stage.profile().shift(SHIFT).window(BUFFER);
+    let peer = stage.crafted(0, 2, 4_001, server.address(), profile)?;
+    let mut edge = BUFFER;
+    peer.policy(Policy::StopReading { edge });
+    peer.request("/bytes/200000000")?;
+    while stage.pause(Duration::from_millis(500)) {
+        // Reads what came, in one go; the edge moves on from where it was.
+        let arrived = u32::try_from(peer.seen().bytes)?;
+        edge = arrived + BUFFER;
+        peer.policy(Policy::StopReading { edge });
+        peer.say().ack(arrived.into()).window(BUFFER).send()?;
+    }
+    Ok(())
+}
+
+/// A phone in a tunnel: everything is lost for a while, then the download goes on.
+pub(crate) fn tunnel(stage: &Stage) -> Result<()> {
+    let server = stage.tiny_server()?;
+    let mut client = stage.kernel(0, server.address(), None)?;
+    let address = client.address()?.ip();
+    client.request("/bytes/2000000000")?;
+    client.read(1_000_000)?;
+    let _reader = client.read_slowly(65_536, Duration::from_millis(5));
+    stage.wait(Duration::from_secs(2))?;
+    set_gone(stage.clients(), address, true)?;
+    stage.wait(Duration::from_secs(12))?;
+    set_gone(stage.clients(), address, false)?;
+    stage.hold();
+    Ok(())
+}
+
+/// How many networks [`many_slow`] needs.
+pub(crate) const SLOW_CLIENTS: u8 = 24;
+
+/// Slow clients of unrelated networks at the same time, each at a pace of its own: 4 to 50
+/// kilobytes a second.
+pub(crate) fn many_slow(stage: &Stage) -> Result<()> {
+    let server = stage.tiny_server()?;
+    let mut readers = Vec::new();
+    for number in 0..SLOW_CLIENTS {
+        let buffer = (number % 3 == 1).then(|| 20_000 + 3_000 * usize::from(number));
+        let mut client = stage.kernel(number, server.address(), buffer)?;
+        client.request("/bytes/200000000")?;
+        let bytes = 400 + 200 * usize::from(number);
+        readers.push(client.read_slowly(bytes, Duration::from_millis(100)));
+        stage.wait(Duration::from_millis(70))?;
+    }
+    stage.hold();
+    Ok(())
+}
+
+/// Says that it has nothing more to say and reads everything.
+pub(crate) fn half_closed_reader(stage: &Stage) -> Result<()> {
+    let server = stage.tiny_server()?;
+    loop {
+        let mut client = stage.kernel(0, server.address(), None)?;
+        client.request("/close/3000000")?;
+        client.shutdown_write()?;
+        let bytes = client.read_to_end()?;
+        ensure!(bytes > 3_000_000, "{bytes} bytes came");
+        if !stage.pause(Duration::from_secs(2)) {
+            return Ok(());
+        }
+    }
+}
+
+/// Downloads the large file from nginx as fast as it comes.
+pub(crate) fn download(stage: &Stage) -> Result<()> {
+    let server = SocketAddr::new(stage.server_ip(), stage.site.nginx_port());
+    loop {
+        let mut client = stage.kernel(0, server, None)?;
+        client.request("/large")?;
+        client.read_to_end()?;
+        if !stage.pause(Duration::from_secs(5)) {
+            return Ok(());
+        }
+    }
+}
