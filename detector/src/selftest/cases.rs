@@ -14,6 +14,8 @@ pub(crate) struct Case {
     pub(crate) what: &'static str,
     pub(crate) expectation: Expectation,
     pub(super) when: When,
+    /// Whether its peers are sockets of the kernel, with an address of the namespace's own.
+    pub(super) has_real_sockets: bool,
     pub(super) play: fn(&Spot<'_>) -> Result<Act>,
 }
 
@@ -91,6 +93,7 @@ const fn bad(
         what,
         expectation: Expectation::Seen(Wanted { kind, counts: None }),
         when: When::Any,
+        has_real_sockets: false,
         play,
     }
 }
@@ -109,6 +112,7 @@ const fn shrink(
             counts: Some(counts),
         }),
         when: When::Any,
+        has_real_sockets: false,
         play,
     }
 }
@@ -124,6 +128,7 @@ const fn good(
         what,
         expectation: Expectation::Quiet { tolerated },
         when: When::Any,
+        has_real_sockets: false,
         play,
     }
 }
@@ -131,6 +136,11 @@ const fn good(
 impl Case {
     const fn when(mut self, when: When) -> Self {
         self.when = when;
+        self
+    }
+
+    const fn with_real_sockets(mut self) -> Self {
+        self.has_real_sockets = true;
         self
     }
 }
@@ -189,7 +199,7 @@ pub(crate) static CASES: [Case; 19] = [
     bad(
         "small-window",
         FlagKind::SmallWindowStall,
-        "leaves a window into which no segment fits",
+        "takes back window until no segment fits, under data in flight",
         bad::small_window,
     ),
     bad(
@@ -221,7 +231,8 @@ pub(crate) static CASES: [Case; 19] = [
         &[FlagKind::ZeroWindowStall],
         "reads 200 kB/s, steadily",
         good::slow_reader,
-    ),
+    )
+    .with_real_sockets(),
     good(
         "granularity",
         &[],
@@ -252,6 +263,7 @@ pub(crate) static CASES: [Case; 19] = [
         "a kernel with tcp_shrink_window=1 that downloads",
         good::shrinking_kernel,
     )
+    .with_real_sockets()
     .when(When::Last),
 ];
 

@@ -45,6 +45,11 @@ impl Stage {
             let server = addresses.server(family);
             add_address(tun.name(), server, prefix(family))?;
             servers.push(TinyServer::start(&namespace, server)?);
+            for (number, case) in (0..).zip(&super::CASES) {
+                if case.has_real_sockets {
+                    add_own_address(number, addresses.peer(family, number))?;
+                }
+            }
         }
         Ok(Self {
             inode: namespace.inode()?,
@@ -130,19 +135,7 @@ impl<'s> Spot<'s> {
         self.stage.host.connect(local, server, profile)
     }
 
-    /// Makes the address of this case one of the namespace's own, so that real sockets can have it.
-    pub(super) fn take_address(&self) -> Result<()> {
-        let (interface, prefix) = match self.family {
-            // A second IPv4 address of an interface needs an alias.
-            Family::V4 => (format!("lo:{}", self.number), 32),
-            Family::V6 => ("lo".to_owned(), 128),
-        };
-        self.stage
-            .namespace
-            .enter(|| add_address(&interface, self.peer_ip(), prefix))
-    }
-
-    /// Connects a real socket from an address that was [taken](Self::take_address).
+    /// Connects a real socket from the address of a case that has real sockets.
     pub(super) fn connect_kernel(&self) -> Result<KernelPeer> {
         let source = SocketAddr::new(self.peer_ip(), 0);
         let server = self.server()?.address();
@@ -210,6 +203,16 @@ impl Addresses {
                 Ipv6Addr::new(0x2001, 0xdb8, run, place, 0, 0, 0, host).into()
             }
         }
+    }
+}
+
+/// Makes the address of case `number` one of the namespace's own. To be done before anything is
+/// played: for a moment the kernel takes the network of an IPv4 address to be as large as its class.
+fn add_own_address(number: usize, address: IpAddr) -> Result<()> {
+    match address {
+        // A second IPv4 address of an interface needs an alias.
+        IpAddr::V4(_) => add_address(&format!("lo:{number}"), address, 32),
+        IpAddr::V6(_) => add_address("lo", address, 128),
     }
 }
 

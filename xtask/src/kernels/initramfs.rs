@@ -1,4 +1,4 @@
-//! What a machine boots into: busybox, the agent, the program that plays peers, and a script.
+//! What a machine boots into: busybox, the agent, and a script.
 //!
 //! Programs go in as built, with the loader and libraries they name, so that nothing has to be
 //! compiled a second time for a static target.
@@ -22,21 +22,17 @@ pub(super) struct Payload {
 }
 
 impl Payload {
-    /// Agent and player without debug sections, with all they need; `folder` is for scratch files.
-    pub(super) fn prepare(agent: &Path, play: &Path, folder: &Path) -> Result<Self> {
+    /// The agent without debug sections, with all it needs; `folder` is for scratch files.
+    pub(super) fn prepare(agent: &Path, folder: &Path) -> Result<Self> {
         let busybox = find_in_path("busybox").context("busybox is not in PATH")?;
         let mut files = vec![
             ("init".to_owned(), include_bytes!("init.sh").to_vec()),
             ("bin/busybox".to_owned(), read(&busybox)?),
         ];
-        let mut libraries = BTreeSet::new();
-        for (name, program) in [("detector", agent), ("play", play)] {
-            let stripped = folder.join(name);
-            run(Command::new("strip").arg("-o").arg(&stripped).arg(program))?;
-            files.push((format!("bin/{name}"), read(&stripped)?));
-            libraries.extend(needed(&output(Command::new("ldd").arg(program))?)?);
-        }
-        for library in libraries {
+        let stripped = folder.join("detector");
+        run(Command::new("strip").arg("-o").arg(&stripped).arg(agent))?;
+        files.push(("bin/detector".to_owned(), read(&stripped)?));
+        for library in needed(&output(Command::new("ldd").arg(agent))?)? {
             let path = library.to_string_lossy().trim_start_matches('/').to_owned();
             files.push((path, read(&library)?));
         }

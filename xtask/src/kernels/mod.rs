@@ -1,8 +1,8 @@
 //! `cargo xtask kernels`: the agent with the one object in the tree, on each kernel of the matrix, in
 //! a virtual machine.
 //!
-//! In each: load and attach (`ready:`), a zero window, a treason, a half-closed stall that only the
-//! sweep can see, and a clean stop.
+//! In each: load and attach (`ready:`), a clean stop, and `detector selftest`, which plays every bad
+//! and good peer it knows against that kernel.
 
 mod cpio;
 mod fetch;
@@ -19,7 +19,7 @@ use std::time::Instant;
 
 use anyhow::{Context as _, Result, bail};
 
-use crate::run::{Profile, build_agent, build_play};
+use crate::run::{Profile, build_agent};
 use crate::{packages, tree};
 
 /// A kernel of the matrix: names of its package, the first that exists is taken, newest version.
@@ -99,8 +99,7 @@ struct Outcome {
 pub(crate) fn main(arguments: &Arguments) -> Result<()> {
     packages::need(&PROGRAMS, "the kernel matrix", arguments.install)?;
     let agent = build_agent(Profile::Dev)?;
-    let play = build_play(Profile::Dev)?;
-    let payload = initramfs::Payload::prepare(&agent, &play, &folder()?)?;
+    let payload = initramfs::Payload::prepare(&agent, &folder()?)?;
     let chosen = chosen(arguments.kernel.as_deref());
     let mut images = Vec::new();
     for (name, patterns) in &chosen {

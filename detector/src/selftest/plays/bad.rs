@@ -98,17 +98,13 @@ pub(in crate::selftest) fn teasing(spot: &Spot<'_>) -> Result<Act> {
     })
 }
 
-/// Acknowledges eight segments; what is left of the window is less than one.
+/// Leaves less than a segment of the window under data in flight, and takes nothing more.
 pub(in crate::selftest) fn small_window(spot: &Spot<'_>) -> Result<Act> {
-    const EDGE: u32 = 12_032;
-    let peer = spot.connect(Profile::default().window(EDGE))?;
-    peer.policy(Policy::StopShort {
-        edge: EDGE,
-        room: 1_460,
-    });
-    peer.request(LONG_ANSWER)?;
-    peer.wait_bytes(u64::from(EDGE) - 1_460)?;
-    peer.wait_quiet(acts::FULL)?;
+    const LEFT_BYTES: u32 = 1_024;
+    let peer = spot.connect(Profile::default())?;
+    acts::fill_flight(&peer)?;
+    peer.policy(Policy::Hold);
+    peer.say().ack(1_400).window(LEFT_BYTES).send()?;
     stalls(spot, peer)
 }
 
@@ -118,8 +114,10 @@ pub(in crate::selftest) fn dribble(spot: &Spot<'_>) -> Result<Act> {
     let peer = spot.connect(Profile::default().window(edge))?;
     peer.policy(Policy::StopReading { edge });
     peer.request(LONG_ANSWER)?;
-    peer.wait_closed()?;
+    // From here on its window is the limit.
+    peer.wait_bytes(2_000)?;
     let met = peer.progress_at() + spot.dribble_over();
+    peer.wait_closed()?;
     Act::goes_on(met, move || {
         edge += SIP;
         peer.policy(Policy::StopReading { edge });

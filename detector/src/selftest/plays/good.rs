@@ -13,7 +13,6 @@ const MARGIN: Duration = Duration::from_secs(2);
 
 /// A real socket; its kernel holds the window at zero for seconds between two openings.
 pub(in crate::selftest) fn slow_reader(spot: &Spot<'_>) -> Result<Act> {
-    spot.take_address()?;
     let mut client = spot.connect_kernel()?;
     client.request("/bytes/20000000")?;
     let reader = client.read_slowly(4_096, Duration::from_millis(20));
@@ -85,7 +84,6 @@ pub(in crate::selftest) fn shrinking_kernel(spot: &Spot<'_>) -> Result<Act> {
             "it has no net.ipv4.tcp_shrink_window (from Linux 6.5 on)",
         ));
     }
-    spot.take_address()?;
     let mut clients = Vec::new();
     for _ in 0..4 {
         let mut client = spot.connect_kernel()?;

@@ -1,14 +1,12 @@
-//! Plays peers that hold a server, for a demonstration or for a check inside a virtual machine.
+//! Plays peers that hold a server, for a demonstration or before an agent that is put to the test.
 //!
 //! Needs root and a kernel, no other program: namespaces, addresses and the TUN device are made by
 //! system calls, so that the static binary runs where nothing else is installed.
 
 mod demo;
 mod scenarios;
-mod smoke;
 
 use clap::{Parser, Subcommand};
-use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -25,16 +23,6 @@ struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Play {
-    /// In this network namespace: plays one case after the other and compares with what the agent
-    /// says. One line a case; fails if one does.
-    VmSmoke {
-        /// The agent's control socket.
-        #[arg(long, default_value = "/run/detector/control.sock")]
-        control_socket: PathBuf,
-        /// Leaves out IPv6.
-        #[arg(long)]
-        ipv4_only: bool,
-    },
     /// Plays the labelled scenarios before an agent of their own. The page of the documentation
     /// goes to stdout; fails on any miss, false alarm or late flag.
     Scenarios {
@@ -54,10 +42,6 @@ fn main() -> ExitCode {
     let arguments = Arguments::parse();
     let outcome = match arguments.play {
         None => demo::play(Duration::from_secs(arguments.seconds)),
-        Some(Play::VmSmoke {
-            control_socket,
-            ipv4_only,
-        }) => smoke::play(&control_socket, ipv4_only),
         Some(Play::Scenarios { filter, runs }) => scenarios::play(filter.as_deref(), runs),
     };
     match outcome {
