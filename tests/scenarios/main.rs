@@ -13,6 +13,7 @@ mod granularity;
 mod half_closed;
 mod kernel_shrink;
 mod lab;
+mod labelled;
 mod loss;
 mod metrics;
 mod namespaces;

@@ -10,8 +10,12 @@ use crate::run::{Profile, as_root, build_agent};
 use crate::{packages, tree};
 
 /// Programs the stories use, and the Debian packages that bring them.
-pub(crate) const PROGRAMS: [(&str, &str); 7] = [
+pub(crate) const PROGRAMS: [(&str, &str); 11] = [
     ("nginx", "nginx-light"),
+    ("apache2", "apache2-bin"),
+    ("wrk", "wrk"),
+    ("slowhttptest", "slowhttptest"),
+    ("tc", "iproute2"),
     ("tshark", "tshark"),
     ("tcpdump", "tcpdump"),
     ("nft", "nftables"),

@@ -18,6 +18,7 @@ mod licences;
 mod lint;
 mod packages;
 mod run;
+mod scenarios;
 mod test;
 mod tree;
 
@@ -51,6 +52,8 @@ enum Chore {
     Licences(licences::Arguments),
     /// End-to-end stories in network namespaces (needs root)
     E2e(e2e::Arguments),
+    /// The labelled scenarios: recall, false alarms and time to flag, into docs/scenarios.md (needs root)
+    Scenarios(scenarios::Arguments),
     /// The agent on each kernel of the matrix, in virtual machines
     Kernels(kernels::Arguments),
     /// Feed hostile bytes to everything that reads bytes
@@ -76,6 +79,7 @@ fn main() -> ExitCode {
         Chore::Bench(arguments) => bench::main(&arguments),
         Chore::Run(arguments) => run::main(&arguments),
         Chore::E2e(arguments) => e2e::main(&arguments),
+        Chore::Scenarios(arguments) => scenarios::main(&arguments),
         Chore::Kernels(arguments) => kernels::main(&arguments),
         Chore::Fuzz(arguments) => fuzz::main(&arguments),
         Chore::Docs(arguments) => docs::main(&arguments),

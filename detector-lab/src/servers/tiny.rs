@@ -34,9 +34,14 @@ pub struct TinyServer {
 impl TinyServer {
     /// Listens on `ip` and a free port in `namespace`.
     pub fn start(namespace: &Namespace, ip: IpAddr) -> Result<Self> {
+        Self::start_on(namespace, SocketAddr::new(ip, 0))
+    }
+
+    /// Listens on this address and port in `namespace`.
+    pub fn start_on(namespace: &Namespace, address: SocketAddr) -> Result<Self> {
         let listener = namespace
-            .enter(|| Ok(TcpListener::bind((ip, 0))?))
-            .with_context(|| format!("listen on {ip}"))?;
+            .enter(|| Ok(TcpListener::bind(address)?))
+            .with_context(|| format!("listen on {address}"))?;
         listener.set_nonblocking(true)?;
         let address = listener.local_addr()?;
         let is_over = Arc::new(AtomicBool::new(false));

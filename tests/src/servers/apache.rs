@@ -114,6 +114,8 @@ LoadModule mpm_{name}_module modules/mod_mpm_{name}.so
 LoadModule authz_core_module modules/mod_authz_core.so
 {limits}
 TimeOut 300
+# slowhttptest cuts an IPv6 address in its Host header short.
+HttpProtocolOptions Unsafe
 User www-data
 DocumentRoot {folder}
 ",

@@ -48,7 +48,13 @@ impl Report {
         self.tally.page()
     }
 
-    /// Misses, false alarms and late flags, one line each; empty if all is well.
+    /// Misses and false alarms, one line each; empty if all is well.
+    #[must_use]
+    pub fn misjudged(&self) -> &[String] {
+        &self.wrongs
+    }
+
+    /// The same and flags that came late, which the load of the machine can be the cause of.
     #[must_use]
     pub fn wrongs(&self) -> Vec<String> {
         let late = self.tally.late_flags();
@@ -107,6 +113,7 @@ fn play_once(folder: &Path, scenarios: &[Scenario]) -> Result<Played> {
     let watch = Watch::start(&agent)?;
     let (endings, said) = perform(scenarios, &casts, &curtain, watch);
     let said = said?;
+    std::fs::write(folder.join("said.txt"), said.to_string()).context("write what was said")?;
     let mut outcomes = Vec::new();
     for ((index, stage), ending) in casts.iter().zip(&endings) {
         let outcome = judge(&scenarios[*index], stage, &said, ending)?;
@@ -157,28 +164,31 @@ fn perform(
     watch: Watch,
 ) -> (Vec<Result<()>>, Result<Said>) {
     std::thread::scope(|scope| {
+        let mut endings: Vec<Result<()>> = casts.iter().map(|_| Ok(())).collect();
         let mut playing = Vec::new();
-        for (index, stage) in casts {
-            let scenario = &scenarios[*index];
-            let play = scenario.play;
-            playing.push(match scenario.act {
-                Act::Load => Err(play(stage)),
-                Act::Main => {
-                    std::thread::sleep(STAGGER);
-                    Ok(scope.spawn(move || play(stage)))
+        for act in [Act::Load, Act::Main] {
+            for (place, (index, stage)) in casts.iter().enumerate() {
+                let scenario = &scenarios[*index];
+                let play = scenario.play;
+                if scenario.act != act {
+                    continue;
                 }
-            });
+                if act == Act::Load {
+                    endings[place] = play(stage);
+                } else {
+                    playing.push((place, scope.spawn(move || play(stage))));
+                    std::thread::sleep(STAGGER);
+                }
+            }
         }
         // Nobody else lets the curtain fall: this waits for the whole act.
         curtain.is_down_within(MAIN_ACT);
         let said = watch.stop();
         curtain.fall();
-        let endings = playing.into_iter().map(|play| match play {
-            Err(ended) => ended,
-            Ok(thread) => thread
-                .join()
-                .unwrap_or_else(|_| Err(anyhow!("the play panicked"))),
-        });
-        (endings.collect(), said)
+        for (place, thread) in playing {
+            let ended = thread.join();
+            endings[place] = ended.unwrap_or_else(|_| Err(anyhow!("the play panicked")));
+        }
+        (endings, said)
     })
 }

@@ -74,7 +74,7 @@ impl Network {
         let network = Self::new(family, process, number);
         let host = text.parse::<IpAddr>().ok()?;
         let is_ours = match host {
-            IpAddr::V4(v4) => network.v4(v4.octets()[3]) == host,
+            IpAddr::V4(v4) => host != network.server() && network.v4(v4.octets()[3]) == host,
             IpAddr::V6(_) => network.v6(number.into(), 0) == host,
         };
         is_ours.then_some(found)
@@ -108,7 +108,9 @@ mod tests {
             let stranger = Network::new(family, 70_001, 200).peer(7);
             assert_eq!(of(stranger), None);
         }
-        let server = Network::new(Family::V6, 70_000, 200).server();
-        assert_eq!(Network::number_of(&peer_key(server), 70_000), None);
+        for family in [Family::V4, Family::V6] {
+            let server = Network::new(family, 70_000, 200).server();
+            assert_eq!(Network::number_of(&peer_key(server), 70_000), None);
+        }
     }
 }

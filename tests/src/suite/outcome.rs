@@ -6,7 +6,7 @@ use super::stage::{Due, Stage};
 use super::watch::{Arrived, PeerStory, Said};
 use crate::lab::Family;
 use anyhow::Result;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::PoisonError;
 use std::time::SystemTime;
 
@@ -126,16 +126,21 @@ impl Case<'_> {
                 .wrongs
                 .push("the agent knows no peer of it".to_owned());
         }
+        let mut wrong: BTreeMap<&str, Vec<_>> = BTreeMap::new();
         for (peer, story) in &self.peers {
-            let is_right = story.verdict().is_some_and(|said| verdicts.contains(&said));
-            if !is_right {
-                let said = story.verdict().unwrap_or("nothing");
-                outcome.wrongs.push(format!(
-                    "{peer} is called {said}, not {}: {}",
-                    verdicts.join(" or "),
-                    story.last
-                ));
+            let said = story.verdict().unwrap_or("nothing");
+            if !verdicts.contains(&said) {
+                wrong.entry(said).or_default().push((peer, &story.last));
             }
+        }
+        for (said, peers) in wrong {
+            outcome.wrongs.push(format!(
+                "{} of {} peers called {said}, not {}: {:?}",
+                peers.len(),
+                self.peers.len(),
+                verdicts.join(" or "),
+                peers.first()
+            ));
         }
     }
 

@@ -12,6 +12,8 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
+const TINY_PORT: u16 = 8_080;
+
 /// Falls once for all plays.
 #[derive(Debug, Default)]
 pub(crate) struct Curtain {
@@ -88,9 +90,10 @@ impl Stage<'_> {
         bail!("the curtain fell in the middle of the play")
     }
 
-    /// A small server for this scenario alone.
+    /// A small server for this scenario alone, on a port that servers have.
     pub(crate) fn tiny_server(&self) -> Result<TinyServer> {
-        TinyServer::start(self.servers(), self.server_ip())
+        let address = SocketAddr::new(self.server_ip(), TINY_PORT);
+        TinyServer::start_on(self.servers(), address)
     }
 
     /// What crafted peers of this scenario say of themselves: unlike those of other scenarios, so

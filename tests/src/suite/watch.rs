@@ -44,6 +44,24 @@ pub(crate) struct Said {
     pub(crate) sweep_interval: Duration,
 }
 
+/// For the reader of a failure.
+impl std::fmt::Display for Said {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        for Arrived { event, .. } in &self.events {
+            writeln!(formatter, "{event:?}")?;
+        }
+        for (peer, story) in &self.peers {
+            let alarms = &story.alarms;
+            writeln!(
+                formatter,
+                "{peer}: {:?} {alarms:?} {}",
+                story.verdicts, story.last
+            )?;
+        }
+        Ok(())
+    }
+}
+
 /// Listens until stopped.
 pub(crate) struct Watch {
     said: Arc<Mutex<Said>>,

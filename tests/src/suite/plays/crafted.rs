@@ -2,12 +2,14 @@
 
 use super::super::stage::{Stage, wall};
 use crate::peers::crafted::{Peer, Policy, Profile};
+use crate::servers::TinyServer;
 use crate::{acts, expect};
 use anyhow::{Result, ensure};
 use std::net::SocketAddr;
 use std::time::{Duration, Instant, SystemTime};
 
-const PORT: u16 = 4_001;
+/// Of the range that kernels give to clients.
+const PORT: u16 = 40_001;
 const LONG_ANSWER: &str = "/bytes/20000000";
 
 /// The one peer of a scenario.
@@ -46,30 +48,48 @@ pub(crate) fn salami(stage: &Stage) -> Result<()> {
     let server = stage.tiny_server()?;
     let profile = stage.profile().shift(SHIFT).window(40 * UNIT);
     let peer = connect(stage, server.address(), profile)?;
-    acts::fill_flight(&peer)?;
-    peer.policy(Policy::Silent);
-    for number in 1..=6_u32 {
-        let at = SystemTime::now();
-        let acked = u64::from(number * 1_000);
-        peer.say().ack(acked).window((40 - number) * UNIT).send()?;
-        // The first slice is honest rounding; the second makes the sum a shrink.
-        if number == 2 {
-            stage.note_due("window-shrink", &peer, at);
+    peer.request("/bytes/200000000")?;
+    let mut is_first = true;
+    let mut taken = 0;
+    loop {
+        let arrived = peer.wait_quiet(acts::FULL)?;
+        let slices = if arrived < taken + 6_000 { 0 } else { 6_u32 };
+        for number in 1..=slices {
+            let at = SystemTime::now();
+            let acked = taken + u64::from(number * 1_000);
+            peer.say().ack(acked).window((40 - number) * UNIT).send()?;
+            // The first slice is honest rounding; the second makes the sum a shrink.
+            if is_first && number == 2 {
+                stage.note_due("window-shrink", &peer, at);
+            }
+            if !stage.pause(Duration::from_millis(20)) {
+                return Ok(());
+            }
         }
-        peer.wait_quiet(acts::FULL)?;
+        is_first &= slices == 0;
+        if !stage.pause(Duration::from_millis(700)) {
+            return Ok(());
+        }
+        // Takes more for a while, and then no more of it.
+        peer.drain(peer.seen().bytes + 100_000, 40 * UNIT)?;
+        peer.policy(Policy::Silent);
+        taken = peer.seen().bytes;
     }
-    let rest = peer.seen().bytes;
-    peer.drain(rest + 100_000, 34 * UNIT)?;
-    peer.policy(Policy::StopReading {
-        edge: u32::try_from(peer.seen().bytes)? + 34 * UNIT,
-    });
-    stage.hold();
-    Ok(())
 }
 
 pub(crate) fn zero_window(stage: &Stage) -> Result<()> {
     let server = stage.tiny_server()?;
     let peer = connect(stage, server.address(), stage.profile())?;
+    acts::close_window(&peer)?;
+    stage.note_stall("zero-window-stall", &peer);
+    stage.hold();
+    Ok(())
+}
+
+/// The same on a port that could as well be a client's, from one that could be a server's.
+pub(crate) fn odd_ports(stage: &Stage) -> Result<()> {
+    let server = TinyServer::start(stage.servers(), stage.server_ip())?;
+    let peer = stage.crafted(0, 2, 4_001, server.address(), stage.profile())?;
     acts::close_window(&peer)?;
     stage.note_stall("zero-window-stall", &peer);
     stage.hold();
@@ -119,14 +139,20 @@ pub(crate) fn orphan(stage: &Stage) -> Result<()> {
 }
 
 pub(crate) fn small_window(stage: &Stage) -> Result<()> {
+    /// Timestamps in each segment.
+    const OPTIONS_BYTES: u32 = 12;
     let server = stage.tiny_server()?;
-    let peer = connect(stage, server.address(), stage.profile())?;
+    let profile = stage.profile();
+    let segment = u32::from(profile.mss) - OPTIONS_BYTES;
+    // A short head and eight segments leave room for half a segment or so.
+    let edge = (700 + 8 * segment) >> 7 << 7;
+    let peer = connect(stage, server.address(), profile.window(edge))?;
     peer.policy(Policy::StopShort {
-        edge: 65_280,
-        room: 1_000,
+        edge,
+        room: segment,
     });
     peer.request(LONG_ANSWER)?;
-    peer.wait_bytes(60_000)?;
+    peer.wait_bytes((8 * segment).into())?;
     peer.wait_quiet(acts::FULL)?;
     stage.note_stall("small-window-stall", &peer);
     stage.hold();

@@ -17,7 +17,7 @@ const EDGE: u32 = 8_192;
 pub(crate) fn of_address(stage: &Stage) -> Result<()> {
     let server = stage.tiny_server()?;
     let path = "/bytes/20000000";
-    let places = (0..30).map(|number| (0, 2, 4_000 + number));
+    let places = (0..30).map(|number| (0, 2, 40_000 + number));
     let peers = stall_all(stage, server.address(), path, places)?;
     note_hoard(stage, &peers);
     stage.hold();
@@ -28,7 +28,7 @@ pub(crate) fn of_address(stage: &Stage) -> Result<()> {
 pub(crate) fn of_network(stage: &Stage) -> Result<()> {
     let server = stage.tiny_server()?;
     let path = "/bytes/20000000";
-    let places = (0..36).map(|number| (0, 2 + (number % 12) as u8, 4_000 + number));
+    let places = (0..36).map(|number| (0, 2 + (number % 12) as u8, 40_000 + number));
     let _peers = stall_all(stage, server.address(), path, places)?;
     stage.hold();
     Ok(())
@@ -41,7 +41,7 @@ pub(crate) const ALIKE: u8 = 24;
 pub(crate) fn by_likeness(stage: &Stage) -> Result<()> {
     let server = stage.tiny_server()?;
     let path = "/bytes/20000000";
-    let places = (0..ALIKE).map(|number| (number, 2, 4_001));
+    let places = (0..ALIKE).map(|number| (number, 2, 40_001));
     let _peers = stall_all(stage, server.address(), path, places)?;
     stage.hold();
     Ok(())
@@ -53,7 +53,7 @@ pub(crate) fn of_dribblers(stage: &Stage) -> Result<()> {
     let mut readers = Vec::new();
     for number in 0..25 {
         let path = "/bytes/20000000";
-        let reader = Dribbler::ask(stage, 2, 4_000 + number, server.address(), path)?;
+        let reader = Dribbler::ask(stage, 2, 40_000 + number, server.address(), path)?;
         stage.note_due("dribble", &reader.peer, reader.limited_at + DRIBBLE_OVER);
         readers.push(reader);
     }
@@ -80,7 +80,7 @@ pub(crate) fn sockstress_event(stage: &Stage) -> Result<()> {
 
 fn flood(stage: &Stage, port: u16) -> Result<()> {
     let server = SocketAddr::new(stage.server_ip(), port);
-    let places = (0..30).map(|number| (0, 2, 4_000 + number));
+    let places = (0..30).map(|number| (0, 2, 40_000 + number));
     let peers = stall_all(stage, server, "/large", places)?;
     note_hoard(stage, &peers);
     stage.hold();

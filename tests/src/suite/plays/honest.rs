@@ -161,7 +161,7 @@ pub(crate) fn shrinking_kernel(stage: &Stage) -> Result<()> {
 /// A receiver whose buffer fills up, and that reads on within a second, each time.
 pub(crate) fn reopens(stage: &Stage) -> Result<()> {
     let server = stage.tiny_server()?;
-    let peer = stage.crafted(0, 2, 4_001, server.address(), stage.profile())?;
+    let peer = stage.crafted(0, 2, 40_001, server.address(), stage.profile())?;
     let mut edge = 65_280;
     peer.policy(Policy::StopReading { edge });
     peer.request("/bytes/20000000")?;
@@ -184,7 +184,7 @@ pub(crate) fn reopens(stage: &Stage) -> Result<()> {
 pub(crate) fn short_of_memory(stage: &Stage) -> Result<()> {
     const BYTES: u64 = 1_000_000;
     let server = stage.tiny_server()?;
-    let peer = stage.crafted(0, 2, 4_001, server.address(), stage.profile())?;
+    let peer = stage.crafted(0, 2, 40_001, server.address(), stage.profile())?;
     let in_flight = acts::ask_and_fill_flight(&peer, &format!("/bytes/{BYTES}"))?;
     ensure!(in_flight > 4_000, "only {in_flight} bytes in flight");
     peer.policy(Policy::Hold);
@@ -201,7 +201,7 @@ pub(crate) fn granularity(stage: &Stage) -> Result<()> {
     const BUFFER: u32 = 40 << SHIFT;
     let server = stage.tiny_server()?;
     let profile = stage.profile().shift(SHIFT).window(BUFFER);
-    let peer = stage.crafted(0, 2, 4_001, server.address(), profile)?;
+    let peer = stage.crafted(0, 2, 40_001, server.address(), profile)?;
     let mut edge = BUFFER;
     peer.policy(Policy::StopReading { edge });
     peer.request("/bytes/200000000")?;

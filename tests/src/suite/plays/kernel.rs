@@ -22,9 +22,12 @@ pub(crate) fn vanished(stage: &Stage) -> Result<()> {
     Ok(())
 }
 
+/// Where tarpits lie.
+const SMTP: u16 = 25;
+
 /// We are the client of a server that accepts and never reads.
 pub(crate) fn tarpit(stage: &Stage) -> Result<()> {
-    let pit = SocketAddr::new(stage.network.peer(2), 0);
+    let pit = SocketAddr::new(stage.network.peer(2), SMTP);
     let listener = stage.clients().enter(|| {
         let socket = Socket::new(Domain::for_address(pit), Type::STREAM, None)?;
         socket.set_recv_buffer_size(8_192)?;
@@ -32,7 +35,6 @@ pub(crate) fn tarpit(stage: &Stage) -> Result<()> {
         socket.listen(16)?;
         Ok(TcpListener::from(socket))
     })?;
-    let pit = listener.local_addr()?;
     let mut held = Vec::new();
     for _ in 0..3 {
         let ours = stage.servers().enter(|| {

@@ -1,0 +1,18 @@
+//! Every labelled scenario once, in both families: each bad peer is found and named, no honest one
+//! is accused. `cargo xtask scenarios` plays them more often and asks how fast, too.
+
+use anyhow::{Result, ensure};
+use detector_tests::story;
+use detector_tests::suite;
+
+/// Alone on the machine: an agent sees all of it, and peers of other stories that behave alike
+/// would be one crowd with those of the scenarios.
+#[test]
+fn every_labelled_scenario_is_judged_right() -> Result<()> {
+    story::alone("labelled", |folder| {
+        let report = suite::play(folder, None, 1, &mut |_| {})?;
+        let wrongs = report.misjudged();
+        ensure!(wrongs.is_empty(), "misjudged:\n{}", wrongs.join("\n"));
+        Ok(())
+    })
+}
