@@ -1,16 +1,18 @@
 //! The command line, declared once: help, man page, completions and reference come from here.
 
+mod list;
 mod selftest;
 mod top;
 
+pub(crate) use list::{ConnectionsArgs, ListArgs, PeersArgs};
 pub(crate) use selftest::SelftestArgs;
 pub(crate) use top::TopArgs;
 
 use crate::config::{DEFAULT_CONTROL_SOCKET, DEFAULT_STATE_DIR};
-use crate::control::DEFAULT_LIMIT;
+use crate::filter::Filter;
 use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
 use clap_complete::Shell;
-use detector_core::snapshot::FlagKind;
+use detector_core::snapshot::{Event, FlagKind};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
@@ -38,9 +40,9 @@ pub(crate) enum Command {
     /// Watch live who holds what, since when, and why
     Top(TopArgs),
     /// Show the peers known to the running agent, the most costly first
-    Peers(SnapshotArgs),
+    Peers(PeersArgs),
     /// Show the misbehaving connections known to the running agent
-    Connections(SnapshotArgs),
+    Connections(ConnectionsArgs),
     /// Show flags and episodes, newest last
     Events(EventsArgs),
     /// Play bad and good peers in a private network namespace and say which of them are seen
@@ -100,20 +102,6 @@ pub(crate) struct CheckArgs {
     pub(crate) json: bool,
 }
 
-/// Arguments of `detector peers` and `detector connections`.
-#[derive(Clone, Debug, Args)]
-pub(crate) struct SnapshotArgs {
-    /// Show at most this many, the most costly first; 0 shows all
-    #[arg(long, value_name = "N", default_value_t = DEFAULT_LIMIT)]
-    pub(crate) limit: usize,
-    /// Print one JSON array
-    #[arg(long)]
-    pub(crate) json: bool,
-    /// Control socket of the agent
-    #[arg(long, value_name = "PATH", default_value = DEFAULT_CONTROL_SOCKET, value_hint = ValueHint::FilePath)]
-    pub(crate) control_socket: PathBuf,
-}
-
 /// Arguments of `detector events`.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct EventsArgs {
@@ -132,6 +120,9 @@ pub(crate) struct EventsArgs {
     /// Only of this kind
     #[arg(long, value_name = "KIND", value_parser = parse_kind)]
     pub(crate) kind: Option<FlagKind>,
+    /// Only those that fit, as in `severity>info net=203.0.113.0/24 local~:443`
+    #[arg(long, value_name = "EXPR", value_parser = list::filter::<Event>, default_value = "", hide_default_value = true)]
+    pub(crate) filter: Filter<Event>,
     /// Print one JSON object a line
     #[arg(long)]
     pub(crate) json: bool,
@@ -218,6 +209,11 @@ mod tests {
             &["detector", "run", "--web.listen-address=nowhere"],
             &["detector", "events", "--kind=unheard-of"],
             &["detector", "events", "--follow", "--until=1m"],
+            &["detector", "peers", "--filter=pined>10M"],
+            &["detector", "peers", "--sort=beauty"],
+            &["detector", "peers", "--columns=peer,beauty"],
+            &["detector", "peers", "--group=planet"],
+            &["detector", "connections", "--group=net"],
             &["detector", "top", "--filter=pinned"],
             &["detector", "top", "--sort=beauty"],
             &["detector", "top", "--interval=1ms"],

@@ -1,92 +1,235 @@
-//! Aligned columns for a terminal.
+//! Aligned columns for a terminal: fitted, cut with care, coloured where that helps.
 
-use unicode_width::UnicodeWidthStr;
+use crate::columns::{Align, Column, Context, GAP, Measure, Row, Value, fit, truncate, width_of};
+use crate::wording::severity_label;
+use detector_core::snapshot::Severity;
+use std::io::IsTerminal;
 
-/// Side on which the cells of a column line up.
+/// What the place where a table is shown can do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Align {
-    /// Text.
-    Left,
-    /// Numbers.
-    Right,
+pub(crate) struct Look {
+    /// Columns of the terminal; `None` where it is none, and nothing is cut.
+    pub(crate) width: Option<usize>,
+    /// Whether colours are wanted.
+    pub(crate) has_colours: bool,
+    /// What stands for what was cut off.
+    pub(crate) ellipsis: char,
 }
 
-/// One column of a table over rows of type `T`.
-pub(crate) struct Column<T> {
-    /// Heading.
-    pub(crate) title: &'static str,
-    /// Alignment.
-    pub(crate) align: Align,
-    /// 0 stays always; of the others the highest goes first where the terminal is narrow.
-    pub(crate) dispensable: u8,
-    /// Text of a cell, scrubbed.
-    pub(crate) cell: fn(&T) -> String,
-}
-
-/// Spaces between two columns.
-const GAP: usize = 2;
-
-/// Headings and one line a row; as many columns as fit into `width` (all if there is none).
-pub(crate) fn render<T>(columns: &[Column<T>], rows: &[T], width: Option<usize>) -> String {
-    let mut shown: Vec<ShownColumn> = columns.iter().map(|column| show(column, rows)).collect();
-    while let Some(width) = width {
-        let total: usize = shown.iter().map(|column| column.width + GAP).sum();
-        let dispensable = shown
-            .iter()
-            .enumerate()
-            .filter(|(_, column)| column.dispensable > 0)
-            .max_by_key(|(_, column)| column.dispensable);
-        match dispensable {
-            Some((index, _)) if total.saturating_sub(GAP) > width => drop(shown.remove(index)),
-            _ => break,
+impl Look {
+    /// Of stdout.
+    pub(crate) fn of_stdout() -> Self {
+        let is_terminal = std::io::stdout().is_terminal();
+        Self {
+            width: terminal_width(),
+            has_colours: is_terminal && wants_colours(),
+            ellipsis: if is_utf8() { '…' } else { '~' },
         }
     }
+}
+
+impl Look {
+    /// Name of a severity, in its colour.
+    pub(crate) fn severity(self, severity: Severity) -> String {
+        let label = severity_label(severity);
+        let tone = match severity {
+            Severity::Info => Tone::Plain,
+            Severity::Warning => Tone::Warning,
+            Severity::Critical => Tone::Critical,
+        };
+        self.coloured(label, tone)
+    }
+
+    fn coloured(self, text: &str, tone: Tone) -> String {
+        match tone.codes().filter(|_| self.has_colours) {
+            Some(codes) => format!("{codes}{text}\u{1b}[0m"),
+            None => text.to_owned(),
+        }
+    }
+}
+
+/// Not with `NO_COLOR` set to anything, nor on a terminal that is said to be dumb.
+fn wants_colours() -> bool {
+    let is_forbidden = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+    !is_forbidden && std::env::var_os("TERM").is_some_and(|terminal| terminal != "dumb")
+}
+
+/// Whether the locale says that the terminal reads UTF-8.
+fn is_utf8() -> bool {
+    let said = ["LC_ALL", "LC_CTYPE", "LANG"].into_iter();
+    let mut said = said
+        .filter_map(std::env::var_os)
+        .filter(|value| !value.is_empty());
+    said.next().is_some_and(|locale| {
+        let locale = locale.to_string_lossy().to_ascii_lowercase();
+        locale.contains("utf-8") || locale.contains("utf8")
+    })
+}
+
+/// Colour of a cell.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Tone {
+    #[default]
+    Plain,
+    Heading,
+    Warning,
+    Critical,
+}
+
+impl Tone {
+    /// Works on light and dark grounds: no background, no bright colours.
+    const fn codes(self) -> Option<&'static str> {
+        match self {
+            Self::Plain => None,
+            Self::Heading => Some("\u{1b}[1m"),
+            Self::Warning => Some("\u{1b}[33m"),
+            Self::Critical => Some("\u{1b}[1;31m"),
+        }
+    }
+
+    /// Levels are coloured, nothing else.
+    fn of(value: &Value<'_>) -> Self {
+        match value {
+            Value::Level(_, 1) => Self::Warning,
+            Value::Level(_, 2) => Self::Critical,
+            _ => Self::Plain,
+        }
+    }
+}
+
+struct Cell {
+    text: String,
+    tone: Tone,
+}
+
+struct Strip {
+    align: Align,
+    measure: Measure,
+    /// The heading, then each row.
+    cells: Vec<Cell>,
+}
+
+/// Headings and one line a row.
+///
+/// With `is_whole` no column is left out, also where the terminal is too narrow for all.
+pub(crate) fn render<R: Row>(
+    columns: &[(&'static str, &Column<R>)],
+    rows: &[R],
+    context: &Context,
+    look: Look,
+    is_whole: bool,
+) -> String {
+    let strip = |(heading, column): &(&'static str, &Column<R>)| {
+        let mut cells = vec![heading_cell(heading)];
+        cells.extend(rows.iter().map(|row| {
+            let value = (column.value)(row, context);
+            Cell {
+                tone: Tone::of(&value),
+                text: value.to_string(),
+            }
+        }));
+        let mut measure = Measure::of(column, widest(&cells));
+        if is_whole {
+            measure.dispensable = 0;
+        }
+        Strip {
+            align: column.align,
+            measure,
+            cells,
+        }
+    };
+    lines(&columns.iter().map(strip).collect::<Vec<_>>(), look)
+}
+
+/// Headings and one line a row, of text that is not to be cut.
+pub(crate) fn render_text<const COLUMNS: usize>(
+    headings: [&'static str; COLUMNS],
+    rows: &[[String; COLUMNS]],
+) -> String {
+    let strip = |(place, heading): (usize, &'static str)| {
+        let mut cells = vec![heading_cell(heading)];
+        cells.extend(rows.iter().map(|row| Cell {
+            text: row[place].clone(),
+            tone: Tone::Plain,
+        }));
+        let content = widest(&cells);
+        let measure = Measure {
+            content,
+            ideal: content,
+            min: content,
+            dispensable: 0,
+        };
+        Strip {
+            align: Align::Left,
+            measure,
+            cells,
+        }
+    };
+    let strips: Vec<_> = headings.into_iter().enumerate().map(strip).collect();
+    let look = Look {
+        width: None,
+        has_colours: false,
+        ellipsis: '~',
+    };
+    lines(&strips, look)
+}
+
+fn heading_cell(heading: &str) -> Cell {
+    Cell {
+        text: heading.to_owned(),
+        tone: Tone::Heading,
+    }
+}
+
+fn widest(cells: &[Cell]) -> usize {
+    let widths = cells.iter().map(|cell| width_of(&cell.text));
+    widths.max().unwrap_or(0)
+}
+
+fn lines(strips: &[Strip], look: Look) -> String {
+    let measures: Vec<_> = strips.iter().map(|strip| strip.measure).collect();
+    let shown = fit(&measures, look.width);
+    let count = strips.first().map_or(0, |strip| strip.cells.len());
     let mut text = String::new();
-    for line in 0..=rows.len() {
-        push_line(&mut text, &shown, line);
+    for line in 0..count {
+        for (index, (place, width)) in shown.iter().enumerate() {
+            let strip = &strips[*place];
+            let is_last = index + 1 == shown.len();
+            if index > 0 {
+                push_spaces(&mut text, GAP);
+            }
+            push_cell(&mut text, strip, &strip.cells[line], *width, is_last, look);
+        }
+        text.push('\n');
     }
     text
 }
 
-struct ShownColumn {
-    align: Align,
-    dispensable: u8,
+fn push_cell(
+    text: &mut String,
+    strip: &Strip,
+    cell: &Cell,
     width: usize,
-    /// The heading, then each row.
-    cells: Vec<String>,
-}
-
-fn show<T>(column: &Column<T>, rows: &[T]) -> ShownColumn {
-    let mut cells = vec![column.title.to_owned()];
-    cells.extend(rows.iter().map(column.cell));
-    ShownColumn {
-        align: column.align,
-        dispensable: column.dispensable,
-        width: cells.iter().map(|cell| cell.width()).max().unwrap_or(0),
-        cells,
+    is_last: bool,
+    look: Look,
+) {
+    let cut = truncate(&cell.text, width, look.ellipsis);
+    let padding = width.saturating_sub(width_of(&cut));
+    if strip.align == Align::Right {
+        push_spaces(text, padding);
+    }
+    text.push_str(&look.coloured(&cut, cell.tone));
+    if strip.align == Align::Left && !is_last {
+        push_spaces(text, padding);
     }
 }
 
-fn push_line(text: &mut String, columns: &[ShownColumn], line: usize) {
-    let start = text.len();
-    for (index, column) in columns.iter().enumerate() {
-        if index > 0 {
-            text.push_str(&" ".repeat(GAP));
-        }
-        let cell = &column.cells[line];
-        let padding = " ".repeat(column.width - cell.width());
-        match column.align {
-            Align::Left => *text += &format!("{cell}{padding}"),
-            Align::Right => *text += &format!("{padding}{cell}"),
-        }
-    }
-    text.truncate(start + text[start..].trim_end().len());
-    text.push('\n');
+fn push_spaces(text: &mut String, count: usize) {
+    text.extend(std::iter::repeat_n(' ', count));
 }
 
 /// Columns of the terminal on stdout; `None` if stdout is none.
 pub(crate) fn terminal_width() -> Option<usize> {
-    use std::io::IsTerminal;
     let is_terminal = std::io::stdout().is_terminal();
     let size = terminal_size::terminal_size().filter(|_| is_terminal);
     size.map(|(width, _)| usize::from(width.0))
@@ -94,44 +237,76 @@ pub(crate) fn terminal_width() -> Option<usize> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Align, Column, render};
+    use super::{Look, render, render_text};
+    use crate::columns::tests::{context, peer};
+    use crate::columns::{PeerRow, Row};
 
-    const COLUMNS: [Column<(&str, u64)>; 3] = [
-        Column {
-            title: "NAME",
-            align: Align::Left,
-            dispensable: 0,
-            cell: |row| row.0.to_owned(),
-        },
-        Column {
-            title: "N",
-            align: Align::Right,
-            dispensable: 1,
-            cell: |row| row.1.to_string(),
-        },
-        Column {
-            title: "TWICE",
-            align: Align::Right,
-            dispensable: 2,
-            cell: |row| (2 * row.1).to_string(),
-        },
-    ];
+    const PLAIN: Look = Look {
+        width: None,
+        has_colours: false,
+        ellipsis: '…',
+    };
 
-    #[test]
-    fn columns_line_up_also_with_wide_characters() {
-        let rows = [("a", 7), ("漢字名", 1234)];
-        let expected = "NAME       N  TWICE\na          7     14\n漢字名  1234   2468\n";
-        assert_eq!(render(&COLUMNS, &rows, None), expected);
+    fn table(keys: &[&str], look: Look) -> String {
+        let columns: Vec<_> = keys
+            .iter()
+            .map(|key| PeerRow::column(key).unwrap())
+            .map(|column| (column.heading, column))
+            .collect();
+        let mut wide = peer("198.51.100.7", 4_220_292);
+        wide.peer.processes[0].unit = Some("漢字漢字漢字漢字漢字.service".to_owned());
+        render(
+            &columns,
+            &[peer("2001:db8::/64", 7), wide],
+            &context(),
+            look,
+            false,
+        )
     }
 
     #[test]
-    fn a_narrow_terminal_loses_dispensable_columns_first() {
-        let rows = [("abcdef", 7)];
+    fn columns_line_up_also_with_wide_characters() {
         assert_eq!(
-            render(&COLUMNS, &rows, Some(16)),
-            "NAME    N  TWICE\nabcdef  7     14\n"
+            table(&["peer", "unit", "pinned"], PLAIN),
+            "PEER           UNIT                          PINNED\n\
+             2001:db8::/64  httpd.service                    7 B\n\
+             198.51.100.7   漢字漢字漢字漢字漢字.service  4.2 MB\n"
         );
-        assert_eq!(render(&COLUMNS, &rows, Some(15)), "NAME    N\nabcdef  7\n");
-        assert_eq!(render(&COLUMNS, &rows, Some(1)), "NAME\nabcdef\n");
+    }
+
+    #[test]
+    fn a_narrow_terminal_cuts_and_then_leaves_out() {
+        let look = |width| Look {
+            width: Some(width),
+            ..PLAIN
+        };
+        assert_eq!(
+            table(&["peer", "unit", "pinned"], look(36)),
+            "PEER           UNIT           PINNED\n\
+             2001:db8::/64  httpd.service     7 B\n\
+             198.51.100.7   漢字漢字漢字…  4.2 MB\n"
+        );
+        assert_eq!(
+            table(&["peer", "unit", "pinned"], look(22)),
+            "PEER           PINNED\n2001:db8::/64     7 B\n198.51.100.7   4.2 MB\n"
+        );
+    }
+
+    #[test]
+    fn levels_have_colours_where_they_are_wanted() {
+        let look = Look {
+            has_colours: true,
+            ..PLAIN
+        };
+        let text = table(&["peer", "severity"], look);
+        assert!(text.contains("\u{1b}[33mwarning\u{1b}[0m\n"), "{text:?}");
+        assert!(!table(&["peer", "severity"], PLAIN).contains('\u{1b}'));
+    }
+
+    #[test]
+    fn text_is_never_cut() {
+        let rows = [["ok".to_owned(), "x".repeat(300)]];
+        let text = render_text(["STATE", "FOUND"], &rows);
+        assert_eq!(text, format!("STATE  FOUND\nok     {}\n", "x".repeat(300)));
     }
 }

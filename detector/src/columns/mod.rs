@@ -5,6 +5,7 @@
 //! terminal; what a row cannot know by itself comes in as [`Context`].
 
 mod connections;
+mod events;
 mod fit;
 mod group;
 mod names;
@@ -14,10 +15,10 @@ mod value;
 
 pub(crate) use fit::{GAP, Measure, fit, truncate, width_of};
 pub(crate) use group::{Grouping, group};
-pub(crate) use sort::{Sort, SortError, columns_of};
+pub(crate) use sort::{Choice, Sort};
 pub(crate) use value::{Value, endpoint_of, network_of};
 
-use detector_core::snapshot::{Connection, Peer};
+use detector_core::snapshot::{Connection, Event, Peer};
 use serde::{Deserialize, Serialize};
 
 /// Side on which the cells of a column line up.
@@ -208,6 +209,9 @@ pub(crate) trait Row: Sized + 'static {
     /// What the agent ranks by, the weightiest number first.
     fn cost(&self) -> [f64; 3];
 
+    /// When there was something of it last, RFC 3339.
+    fn last_seen(&self) -> &str;
+
     /// The column that goes by this name.
     fn column(name: &str) -> Option<&'static Column<Self>> {
         Self::COLUMNS.iter().find(|column| column.is_called(name))
@@ -251,6 +255,10 @@ impl Row for PeerRow {
             peer.zero_window_seconds,
         ]
     }
+
+    fn last_seen(&self) -> &str {
+        &self.peer.last_seen
+    }
 }
 
 #[allow(
@@ -263,6 +271,23 @@ impl Row for Connection {
     fn cost(&self) -> [f64; 3] {
         let is_stalled = f64::from(u8::from(self.stall.is_some()));
         [is_stalled, self.pinned_bytes as f64, self.stalled_seconds]
+    }
+
+    fn last_seen(&self) -> &str {
+        &self.last_seen
+    }
+}
+
+impl Row for Event {
+    const COLUMNS: &'static [Column<Self>] = events::COLUMNS;
+
+    /// Events are told in their own order.
+    fn cost(&self) -> [f64; 3] {
+        [0.0; 3]
+    }
+
+    fn last_seen(&self) -> &str {
+        &self.time
     }
 }
 

@@ -4,7 +4,9 @@
 use super::Context;
 use super::value::Value;
 use crate::time_text;
-use detector_core::snapshot::{Process, Severity, Shrinks, SourceName, StallCause, Verdict};
+use detector_core::snapshot::{
+    EventType, FlagKind, Process, Severity, Shrinks, SourceName, StallCause, Verdict,
+};
 use std::borrow::Cow;
 
 pub(super) const VERDICTS: [&str; 8] = [
@@ -26,10 +28,25 @@ pub(super) const STALLS: [&str; 4] = [
 ];
 pub(super) const SOURCES: [&str; 3] = ["hook", "sweep", "both"];
 
+pub(super) const EVENT_TYPES: [&str; 3] = ["flag", "cleared", "episode"];
+pub(super) const KINDS: [&str; 7] = [
+    FlagKind::WindowShrink.label(),
+    FlagKind::ZeroWindowStall.label(),
+    FlagKind::SmallWindowStall.label(),
+    FlagKind::Dribble.label(),
+    FlagKind::Unanswered.label(),
+    FlagKind::TinyWindow.label(),
+    FlagKind::StallHoard.label(),
+];
+
 /// A name and its place among `names`.
 fn named(label: &'static str, names: &[&str]) -> Value<'static> {
+    Value::Name(label, place_of(label, names))
+}
+
+fn place_of(label: &str, names: &[&str]) -> usize {
     let place = names.iter().position(|name| *name == label);
-    Value::Name(label, place.unwrap_or(names.len()))
+    place.unwrap_or(names.len())
 }
 
 pub(super) fn verdict(verdict: Verdict) -> Value<'static> {
@@ -37,7 +54,8 @@ pub(super) fn verdict(verdict: Verdict) -> Value<'static> {
 }
 
 pub(super) fn severity(severity: Severity) -> Value<'static> {
-    named(crate::wording::severity_label(severity), &SEVERITIES)
+    let label = crate::wording::severity_label(severity);
+    Value::Level(label, place_of(label, &SEVERITIES))
 }
 
 pub(super) fn stall(cause: StallCause) -> Value<'static> {
@@ -46,6 +64,19 @@ pub(super) fn stall(cause: StallCause) -> Value<'static> {
 
 pub(super) fn source(source: SourceName) -> Value<'static> {
     named(crate::wording::source_label(source), &SOURCES)
+}
+
+pub(super) fn kind(kind: FlagKind) -> Value<'static> {
+    named(kind.label(), &KINDS)
+}
+
+pub(super) fn event_type(event: EventType) -> Value<'static> {
+    let label = match event {
+        EventType::Flag => EVENT_TYPES[0],
+        EventType::Cleared => EVENT_TYPES[1],
+        EventType::Episode => EVENT_TYPES[2],
+    };
+    named(label, &EVENT_TYPES)
 }
 
 pub(super) fn shrinks(shrinks: Shrinks) -> Value<'static> {
@@ -88,4 +119,14 @@ fn owners<'a>(processes: &'a [Process], name: fn(&'a Process) -> &'a str) -> Vec
         }
     }
     names
+}
+
+/// Without its fraction.
+#[allow(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "a float cast saturates"
+)]
+pub(super) const fn whole(number: f64) -> u64 {
+    number as u64
 }

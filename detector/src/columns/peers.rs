@@ -1,6 +1,6 @@
 //! The columns of a peer, or of a group of peers.
 
-use super::names::{SEVERITIES, VERDICTS, age, commands, severity, shrinks, units, verdict};
+use super::names::{SEVERITIES, VERDICTS, age, commands, severity, shrinks, units, verdict, whole};
 use super::{Column, Context, Kind, Order, PeerRow, Value};
 
 type Own = Column<PeerRow>;
@@ -77,7 +77,7 @@ pub(super) const COLUMNS: &[Own] = &[
         Kind::Share,
         "pinned_bytes of tcp_memory_limit_bytes in /v1/host",
         "pinned memory as a share of what the kernel allows for TCP",
-        |row, context| share(row, context),
+        share,
     )
     .dispensable(9),
     Own::number(
@@ -211,18 +211,9 @@ pub(super) const COLUMNS: &[Own] = &[
     clippy::cast_precision_loss,
     reason = "a percentage of two digits is shown"
 )]
-fn share(row: &PeerRow, context: &Context) -> Value<'static> {
+fn share<'a>(row: &'a PeerRow, context: &Context) -> Value<'a> {
     match context.tcp_memory_limit_bytes {
         None | Some(0) => Value::Absent,
         Some(limit) => Value::Share(row.peer.pinned_bytes as f64 / limit as f64),
     }
-}
-
-#[allow(
-    clippy::cast_possible_truncation,
-    clippy::cast_sign_loss,
-    reason = "a float cast saturates"
-)]
-const fn whole(number: f64) -> u64 {
-    number as u64
 }

@@ -85,17 +85,22 @@ impl<R: Row> Sort<R> {
 
     /// Puts rows in this order.
     pub(crate) fn apply(&self, rows: &mut [R], context: &Context) {
+        let order = self.order(rows.iter(), context);
+        permute(rows, order);
+    }
+
+    /// Places of rows in this order.
+    pub(crate) fn order<'a>(
+        &self,
+        rows: impl Iterator<Item = &'a R>,
+        context: &Context,
+    ) -> Vec<usize> {
         match self.column {
-            None => rows.sort_by(|a, b| self.direct(by_cost(a, b))),
+            None => places(rows.map(R::cost), |a, b| self.direct(by_cost(a, b))),
             Some(column) => {
                 let is_descending = (column.order == Order::Descending) != self.is_reversed;
-                let mut keys: Vec<_> = rows
-                    .iter()
-                    .map(|row| (column.value)(row, context).sort_key())
-                    .enumerate()
-                    .collect();
-                keys.sort_by(|(_, a), (_, b)| a.compare(b, is_descending));
-                permute(rows, keys.into_iter().map(|(from, _)| from).collect());
+                let keys = rows.map(|row| (column.value)(row, context).sort_key());
+                places(keys, |a, b| a.compare(b, is_descending))
             }
         }
     }
@@ -130,13 +135,36 @@ impl<R> fmt::Display for Sort<R> {
     }
 }
 
-/// The columns of a comma-separated list of names, in its order.
-pub(crate) fn columns_of<R: Row>(list: &str) -> Result<Vec<&'static Column<R>>, SortError> {
-    let names = list.split(',').map(str::trim);
-    names
-        .filter(|name| !name.is_empty())
-        .map(|name| R::column(name).ok_or_else(|| unknown::<R>(name, &[])))
-        .collect()
+/// Columns that were asked for, in their order.
+pub(crate) struct Choice<R: 'static>(pub(crate) Vec<&'static Column<R>>);
+
+impl<R: Row> Choice<R> {
+    /// Reads names separated by commas.
+    pub(crate) fn parse(list: &str) -> Result<Self, SortError> {
+        let names = list.split(',').map(str::trim);
+        let columns: Result<Vec<_>, _> = names
+            .filter(|name| !name.is_empty())
+            .map(|name| R::column(name).ok_or_else(|| unknown::<R>(name, &[])))
+            .collect();
+        match columns {
+            Ok(columns) if columns.is_empty() => Err(unknown::<R>(list, &[])),
+            columns => columns.map(Self),
+        }
+    }
+}
+
+impl<R> Clone for Choice<R> {
+    fn clone(&self) -> Self {
+        Self(self.0.clone())
+    }
+}
+
+impl<R> fmt::Debug for Choice<R> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list()
+            .entries(self.0.iter().map(|column| column.key))
+            .finish()
+    }
 }
 
 fn unknown<R: Row>(name: &str, others: &[&'static str]) -> SortError {
@@ -149,12 +177,18 @@ fn unknown<R: Row>(name: &str, others: &[&'static str]) -> SortError {
     }
 }
 
-fn by_cost<R: Row>(a: &R, b: &R) -> Ordering {
-    let pairs = a.cost().into_iter().zip(b.cost());
+fn by_cost(a: &[f64; 3], b: &[f64; 3]) -> Ordering {
+    let pairs = a.iter().zip(b);
     pairs
-        .map(|(a, b)| b.total_cmp(&a))
+        .map(|(a, b)| b.total_cmp(a))
         .find(|ordering| ordering.is_ne())
         .unwrap_or(Ordering::Equal)
+}
+
+fn places<K>(keys: impl Iterator<Item = K>, compare: impl Fn(&K, &K) -> Ordering) -> Vec<usize> {
+    let mut keys: Vec<_> = keys.enumerate().collect();
+    keys.sort_by(|(_, a), (_, b)| compare(a, b));
+    keys.into_iter().map(|(place, _)| place).collect()
 }
 
 /// Moves each row to its place: `from[i]` is where row `i` comes from.

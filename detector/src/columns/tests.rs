@@ -1,5 +1,5 @@
 use super::{
-    Align, Column, Context, Grouping, Measure, PeerRow, Row, Sort, columns_of, fit, group, truncate,
+    Align, Choice, Column, Context, Grouping, Measure, PeerRow, Row, Sort, fit, group, truncate,
 };
 use detector_core::snapshot::{
     Connection, Peer, Process, Retransmits, Severity, Shrinks, SourceName, StallCause, Verdict,
@@ -180,10 +180,10 @@ fn rows_sort_by_any_column_and_absent_values_come_last() {
 
 #[test]
 fn a_list_of_columns_is_read() {
-    let columns = columns_of::<PeerRow>("peer, pinned_bytes,unit").unwrap();
+    let Choice(columns) = Choice::<PeerRow>::parse("peer, pinned_bytes,unit").unwrap();
     let keys: Vec<_> = columns.iter().map(|column| column.key).collect();
     assert_eq!(keys, ["peer", "pinned", "unit"]);
-    assert!(columns_of::<PeerRow>("peer,cost").is_err());
+    assert!(Choice::<PeerRow>::parse("peer,cost").is_err());
 }
 
 #[test]

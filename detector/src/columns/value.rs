@@ -18,8 +18,10 @@ pub(crate) enum Value<'a> {
     Texts(Vec<Cow<'a, str>>),
     /// An address or network, with or without a port.
     Address(&'a str),
-    /// A name of a [`Name`](super::Kind::Name) or [`Level`](super::Kind::Level) and its place there.
+    /// A name of a [`Name`](super::Kind::Name) and its place there.
     Name(&'static str, usize),
+    /// A name of a [`Level`](super::Kind::Level) and its place there.
+    Level(&'static str, usize),
     /// A whole number.
     Count(u64),
     /// Numbers that belong together, the rest zero; they sort and filter by their sum.
@@ -49,7 +51,7 @@ impl Value<'_> {
             Self::Count(number) | Self::Bytes(number) => Some(*number as f64),
             Self::Parts(parts, _) => Some(sum(parts) as f64),
             Self::Rate(number) | Self::Seconds(number) | Self::Share(number) => Some(*number),
-            Self::Name(_, place) => Some(*place as f64),
+            Self::Name(_, place) | Self::Level(_, place) => Some(*place as f64),
             Self::YesNo(is) => Some(f64::from(u8::from(*is))),
             _ => None,
         }
@@ -87,7 +89,7 @@ impl fmt::Display for Value<'_> {
             Self::Text(text) => f.write_str(text),
             Self::Texts(texts) => joined(f, texts, ","),
             Self::Address(text) => f.write_str(text),
-            Self::Name(name, _) => f.write_str(name),
+            Self::Name(name, _) | Self::Level(name, _) => f.write_str(name),
             Self::Count(number) => write!(f, "{number}"),
             Self::Parts(parts, count) => joined(f, parts.iter().take(*count), "/"),
             Self::Counts(numbers) => joined(f, *numbers, ","),

@@ -3,35 +3,19 @@
 use crate::cli::CheckArgs;
 use crate::failure::{Code, Failure};
 use crate::kernel::check::{Requirement, State, requirements};
-use crate::table::{Align, Column, render};
-
-const COLUMNS: [Column<Requirement>; 3] = [
-    Column {
-        title: "STATE",
-        align: Align::Left,
-        dispensable: 0,
-        cell: |requirement| state_name(requirement.state).to_owned(),
-    },
-    Column {
-        title: "REQUIREMENT",
-        align: Align::Left,
-        dispensable: 0,
-        cell: |requirement| requirement.name.clone(),
-    },
-    Column {
-        title: "FOUND",
-        align: Align::Left,
-        dispensable: 0,
-        cell: found,
-    },
-];
+use crate::table::render_text;
 
 pub(super) fn run(args: &CheckArgs) -> Result<(), Failure> {
     let requirements = requirements();
     if args.json {
         super::print(&json(&requirements)?)?;
     } else {
-        super::print(&render(&COLUMNS, &requirements, None))?;
+        let row = |requirement: &Requirement| {
+            let state = state_name(requirement.state).to_owned();
+            [state, requirement.name.clone(), found(requirement)]
+        };
+        let rows: Vec<_> = requirements.iter().map(row).collect();
+        super::print(&render_text(["STATE", "REQUIREMENT", "FOUND"], &rows))?;
     }
     let missing = requirements
         .iter()

@@ -5,17 +5,16 @@ mod completions;
 mod connections;
 mod docs;
 mod events;
+mod listing;
 mod man;
 mod peers;
 mod run;
 mod selftest;
 mod top;
 
-use crate::cli::{Cli, Command, SnapshotArgs};
-use crate::control::client::{self, ClientError, List};
+use crate::cli::{Cli, Command};
+use crate::control::client::ClientError;
 use crate::failure::{Code, Failure};
-use crate::table::{Column, render, terminal_width};
-use serde::de::DeserializeOwned;
 use std::io::{self, Write};
 use std::path::Path;
 
@@ -56,46 +55,35 @@ fn talk<T>(
         .map_err(|error| client_failure(socket, error))
 }
 
-/// Prints a list of the agent: as JSON, or as a table of these columns. Says on stderr when there
-/// are more rows than it shows.
-fn print_list<T: DeserializeOwned + Send + 'static>(
-    args: &SnapshotArgs,
-    path: &str,
-    columns: &[Column<T>],
-) -> Result<(), Failure> {
-    let socket = &args.control_socket;
-    let target = format!("{path}?limit={}", args.limit);
-    let (shown, total) = if args.json {
-        let list: List<serde_json::Value> = talk(socket, client::list(socket, &target))?;
-        let shown = list.rows.len();
-        print(&format!("{:#}\n", serde_json::Value::Array(list.rows)))?;
-        (shown, list.total)
-    } else {
-        let list: List<T> = talk(socket, client::list(socket, &target))?;
-        print(&render(columns, &list.rows, terminal_width()))?;
-        (list.rows.len(), list.total)
-    };
-    if args.limit != 0 && shown < total {
-        let note = format!("showing {shown} of {total}, the most costly; --limit 0 shows all\n");
-        // What was asked for has been printed; a lost note is no failure.
-        drop(io::stderr().lock().write_all(note.as_bytes()));
-    }
-    Ok(())
-}
-
 fn client_failure(socket: &Path, error: ClientError) -> Failure {
-    let kind = match &error {
-        ClientError::Unreachable { source, .. } => Some(source.kind()),
-        _ => None,
+    let hint = match &error {
+        ClientError::Unreachable { source, .. } => match source.kind() {
+            io::ErrorKind::PermissionDenied => Some(match group_of(socket) {
+                Some(group) => format!("run it as root, or as a member of group `{group}`"),
+                None => "run it as root".to_owned(),
+            }),
+            _ => Some(
+                "start the agent with `detector run`, or name its socket with --control-socket"
+                    .to_owned(),
+            ),
+        },
+        ClientError::Silent => Some(
+            "the agent hangs, or something else listens on its socket; `systemctl status \
+             detector` and its log say more"
+                .to_owned(),
+        ),
+        ClientError::OtherVersion { .. } => {
+            Some("restart the agent, so that it runs the version that is installed".to_owned())
+        }
+        ClientError::Broken { .. } => Some(format!(
+            "is it an agent that listens on {}? --control-socket names another socket",
+            crate::scrub::text(&socket.display().to_string())
+        )),
+        ClientError::Refused { .. } | ClientError::Sink(_) => None,
     };
     let failure = Failure::new(Code::Failed, error);
-    match kind {
-        Some(io::ErrorKind::PermissionDenied) => failure.hint(match group_of(socket) {
-            Some(group) => format!("run it as root, or as a member of group `{group}`"),
-            None => "run it as root".to_owned(),
-        }),
-        Some(_) => failure
-            .hint("start the agent with `detector run`, or name its socket with --control-socket"),
+    match hint {
+        Some(hint) => failure.hint(hint),
         None => failure,
     }
 }

@@ -2,15 +2,17 @@
 //!
 //! Waits and sizes are bounded, and every string is scrubbed here, where it comes in.
 
-use super::TOTAL_COUNT;
+use super::{AGENT_STARTED, AGENT_VERSION, TOTAL_COUNT, VERSION};
 use crate::scrub;
 use bytes::Bytes;
 use http_body_util::{BodyExt, Empty};
+use hyper::StatusCode;
 use hyper::body::Incoming;
-use hyper::header;
+use hyper::header::{self, HeaderName};
 use hyper_util::rt::TokioIo;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
+use std::borrow::Cow;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -18,7 +20,7 @@ use tokio::net::UnixStream;
 use tokio::time::timeout;
 
 /// For connecting, for the head of a response, and for each further piece of it.
-const PATIENCE: Duration = Duration::from_secs(10);
+const PATIENCE: Duration = Duration::from_secs(5);
 /// A table of the largest capacity fits.
 const MAX_BODY_BYTES: usize = 1 << 30;
 /// One event is below a kilobyte.
@@ -39,6 +41,15 @@ pub(crate) enum ClientError {
         /// Status.
         status: u16,
         /// What it said.
+        message: String,
+    },
+    /// It took the request and said nothing.
+    Silent,
+    /// It is of another version, and its answer is not what we know.
+    OtherVersion {
+        /// Its version, as it says.
+        agent: String,
+        /// What is wrong with the answer.
         message: String,
     },
     /// The answer broke off, took too long, was too large or is not what it should be.
@@ -66,6 +77,16 @@ impl std::fmt::Display for ClientError {
                     "the agent refused the request: {message} (status {status})"
                 )
             }
+            Self::Silent => write!(
+                f,
+                "the agent did not answer within {} s",
+                PATIENCE.as_secs()
+            ),
+            Self::OtherVersion { agent, message } => write!(
+                f,
+                "the agent is of version {agent}, this is {VERSION}, and they do not understand \
+                 each other: {message}"
+            ),
             Self::Broken { message } => write!(f, "cannot read the agent's answer: {message}"),
             Self::Sink(error) => write!(f, "cannot write the output: {error}"),
         }
@@ -102,7 +123,9 @@ pub(crate) async fn list<T: DeserializeOwned + Send + 'static>(
     socket: &Path,
     target: &str,
 ) -> Result<List<T>, ClientError> {
-    let (total, rows) = answer::<Vec<T>>(socket, target).await?;
+    let answer = open(socket, target).await?;
+    let total = answer.total();
+    let rows: Vec<T> = answer.read().await?;
     Ok(List {
         total: total.unwrap_or(rows.len()),
         rows,
@@ -114,47 +137,103 @@ pub(crate) async fn object<T: DeserializeOwned + Send + 'static>(
     socket: &Path,
     target: &str,
 ) -> Result<T, ClientError> {
-    let (_, object) = answer(socket, target).await?;
-    Ok(object)
+    open(socket, target).await?.read().await
 }
 
-async fn answer<T: DeserializeOwned + Send + 'static>(
-    socket: &Path,
-    target: &str,
-) -> Result<(Option<usize>, T), ClientError> {
-    let response = request(socket, target).await?;
-    let total = response.headers().get(TOTAL_COUNT);
-    let total = total.and_then(|value| value.to_str().ok()?.parse().ok());
-    let bytes = whole(&mut response.into_body()).await?;
-    let read = move || serde_json::from_slice(&scrub::json_text(&bytes));
-    // A long list takes a while to read; whoever waits for keys must not wait for it.
-    let read = tokio::task::spawn_blocking(read).await;
-    Ok((total, read.map_err(broken)?.map_err(broken)?))
-}
-
-/// Each line of the agent's answer as a JSON value, scrubbed. Without `patience` it waits for the
-/// next line as long as it takes.
+/// Each line of the agent's answer as a JSON value. If it `follows`, it waits for the next one as
+/// long as it takes.
 pub(crate) async fn each_line(
     socket: &Path,
     target: &str,
     follows: bool,
     mut sink: impl FnMut(Value) -> io::Result<()>,
 ) -> Result<(), ClientError> {
-    let mut body = request(socket, target).await?.into_body();
-    let mut rest = Vec::new();
-    while let Some(piece) = next_piece(&mut body, !follows).await? {
-        rest.extend_from_slice(&piece);
-        while let Some(end) = rest.iter().position(|byte| *byte == b'\n') {
-            let line: Vec<u8> = rest.drain(..=end).collect();
-            let mut value: Value = serde_json::from_slice(&line).map_err(broken)?;
-            scrub::json(&mut value);
-            sink(value).map_err(ClientError::Sink)?;
-        }
-        if rest.len() > MAX_LINE_BYTES {
-            return Err(broken("a line is longer than 1 MiB"));
-        }
+    let read = |line: &str| sink(serde_json::from_str(line)?);
+    open(socket, target).await?.each_line(follows, read).await
+}
+
+/// Asks; the answer is still to be read.
+pub(crate) async fn open(socket: &Path, target: &str) -> Result<Answer, ClientError> {
+    request(socket, target).await.map(Answer)
+}
+
+/// An answer of the agent.
+pub(crate) struct Answer(hyper::Response<Incoming>);
+
+impl Answer {
+    /// Length of the list of which this may be the beginning.
+    pub(crate) fn total(&self) -> Option<usize> {
+        self.header(&TOTAL_COUNT)?.parse().ok()
     }
-    Ok(())
+
+    /// When the agent started, as it says.
+    pub(crate) fn started(&self) -> Option<String> {
+        self.header(&AGENT_STARTED)
+    }
+
+    fn header(&self, name: &HeaderName) -> Option<String> {
+        header(&self.0, name)
+    }
+
+    /// All of it as text, scrubbed.
+    pub(crate) async fn text(mut self) -> Result<String, ClientError> {
+        let bytes = whole(self.0.body_mut()).await?;
+        // Borrowed, it is as it was sent.
+        let clean = match scrub::json_text(&bytes) {
+            Cow::Owned(clean) => clean,
+            Cow::Borrowed(_) => bytes,
+        };
+        String::from_utf8(clean).map_err(|error| misread(&self.0, error))
+    }
+
+    async fn read<T: DeserializeOwned + Send + 'static>(mut self) -> Result<T, ClientError> {
+        let bytes = whole(self.0.body_mut()).await?;
+        let read = move || serde_json::from_slice(&scrub::json_text(&bytes));
+        // A long list takes a while to read; whoever waits for keys must not wait for it.
+        let read = tokio::task::spawn_blocking(read).await.map_err(broken)?;
+        read.map_err(|error| misread(&self.0, error))
+    }
+
+    /// Each line, scrubbed. If it `follows`, it waits for the next one as long as it takes.
+    pub(crate) async fn each_line(
+        mut self,
+        follows: bool,
+        mut sink: impl FnMut(&str) -> io::Result<()>,
+    ) -> Result<(), ClientError> {
+        let mut rest = Vec::new();
+        while let Some(piece) = next_piece(self.0.body_mut(), !follows).await? {
+            rest.extend_from_slice(&piece);
+            let Some(end) = rest.iter().rposition(|byte| *byte == b'\n') else {
+                if rest.len() > MAX_LINE_BYTES {
+                    return Err(broken("a line is longer than 1 MiB"));
+                }
+                continue;
+            };
+            let lines: Vec<u8> = rest.drain(..=end).collect();
+            let lines = scrub::json_text(&lines);
+            let lines = std::str::from_utf8(&lines).map_err(|error| misread(&self.0, error))?;
+            for line in lines.lines() {
+                sink(line).map_err(ClientError::Sink)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+fn header(response: &hyper::Response<Incoming>, name: &HeaderName) -> Option<String> {
+    let value = response.headers().get(name)?.to_str().ok()?;
+    Some(scrub::text(value))
+}
+
+/// An answer that is not what it should be: maybe because the agent is of another version.
+fn misread(response: &hyper::Response<Incoming>, error: impl std::fmt::Display) -> ClientError {
+    match header(response, &AGENT_VERSION).filter(|version| version != VERSION) {
+        Some(agent) => ClientError::OtherVersion {
+            agent,
+            message: scrub::text(&error.to_string()),
+        },
+        None => broken(error),
+    }
 }
 
 async fn request(socket: &Path, target: &str) -> Result<hyper::Response<Incoming>, ClientError> {
@@ -177,21 +256,25 @@ async fn request(socket: &Path, target: &str) -> Result<hyper::Response<Incoming
         .map_err(broken)?;
     let response = timeout(PATIENCE, sender.send_request(request))
         .await
-        .map_err(|_| broken("no answer in time"))?
+        .map_err(|_| ClientError::Silent)?
         .map_err(broken)?;
     let status = response.status();
     if status.is_success() {
         return Ok(response);
     }
-    let text = whole(&mut response.into_body()).await?;
+    let mut response = response;
+    let text = whole(response.body_mut()).await?;
     let mut answer: Value = serde_json::from_slice(&text).unwrap_or_default();
     scrub::json(&mut answer);
+    let message = answer["error"].as_str().unwrap_or("no reason given");
+    if status == StatusCode::NOT_FOUND
+        && header(&response, &AGENT_VERSION).is_none_or(|version| version != VERSION)
+    {
+        return Err(misread(&response, message));
+    }
     Err(ClientError::Refused {
         status: status.as_u16(),
-        message: answer["error"]
-            .as_str()
-            .unwrap_or("no reason given")
-            .to_owned(),
+        message: message.to_owned(),
     })
 }
 

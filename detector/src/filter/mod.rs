@@ -113,6 +113,11 @@ impl<R: Row> Filter<R> {
 }
 
 impl<R> Filter<R> {
+    /// Whether a condition is about this column.
+    pub(crate) fn uses(&self, key: &str) -> bool {
+        self.terms.iter().any(|term| term.column.key == key)
+    }
+
     /// Whether it has no conditions.
     pub(crate) fn is_empty(&self) -> bool {
         self.terms.is_empty()

@@ -85,7 +85,7 @@ impl Operand {
             (Self::Number(wanted), value) => value.number() == Some(*wanted),
             (Self::Name(None), value) => *value == Value::Absent,
             (Self::Name(Some(wanted)), value) => {
-                matches!(value, Value::Name(name, _) if name == wanted)
+                matches!(value, Value::Name(name, _) | Value::Level(name, _) if name == wanted)
             }
             (Self::Text(wanted), Value::Texts(texts)) => {
                 texts.iter().any(|text| is_name_of(wanted, text))

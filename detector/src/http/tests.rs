@@ -4,7 +4,6 @@ use super::message::{Content, Request, Response};
 use super::paced::{Abort, Pace, Paced};
 use super::serve::{Connection, Handler, serve};
 use bytes::Bytes;
-use hyper::StatusCode;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;

@@ -1,0 +1,73 @@
+//! Arguments of `detector peers` and `detector connections`.
+
+use crate::columns::{Choice, Grouping, PeerRow, Row, Sort};
+use crate::config::DEFAULT_CONTROL_SOCKET;
+use crate::control::DEFAULT_LIMIT;
+use crate::filter::Filter;
+use clap::{Args, ValueHint};
+use detector_core::snapshot::Connection;
+use std::path::PathBuf;
+
+/// What both have.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct ListArgs {
+    /// Show at most this many, the first in the order; 0 shows all
+    #[arg(long, value_name = "N", default_value_t = DEFAULT_LIMIT)]
+    pub(crate) limit: usize,
+    /// Only those seen since this time: RFC 3339, or a duration ago (`10m`)
+    #[arg(long, value_name = "TIME")]
+    pub(crate) since: Option<String>,
+    /// Print one JSON array
+    #[arg(long, conflicts_with = "columns")]
+    pub(crate) json: bool,
+    /// Control socket of the agent
+    #[arg(long, value_name = "PATH", default_value = DEFAULT_CONTROL_SOCKET, value_hint = ValueHint::FilePath)]
+    pub(crate) control_socket: PathBuf,
+}
+
+/// Arguments of `detector peers`.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct PeersArgs {
+    /// Only those that fit, as in `verdict=slow-read-attack pinned>10M net=203.0.113.0/24`
+    #[arg(long, value_name = "EXPR", value_parser = filter::<PeerRow>, default_value = "", hide_default_value = true)]
+    pub(crate) filter: Filter<PeerRow>,
+    /// Column to sort by, or `cost`; `-KEY` for the other way round
+    #[arg(long, value_name = "KEY", value_parser = sort::<PeerRow>, default_value = "cost", allow_hyphen_values = true)]
+    pub(crate) sort: Sort<PeerRow>,
+    /// Columns to show, separated by commas
+    #[arg(long, value_name = "KEYS", value_parser = choice::<PeerRow>)]
+    pub(crate) columns: Option<Choice<PeerRow>>,
+    /// What peers are put together by
+    #[arg(long, value_name = "GROUPING", value_enum, default_value_t)]
+    pub(crate) group: Grouping,
+    #[command(flatten)]
+    pub(crate) list: ListArgs,
+}
+
+/// Arguments of `detector connections`.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct ConnectionsArgs {
+    /// Only those that fit, as in `stall=zero_window for>1m net=203.0.113.0/24`
+    #[arg(long, value_name = "EXPR", value_parser = filter::<Connection>, default_value = "", hide_default_value = true)]
+    pub(crate) filter: Filter<Connection>,
+    /// Column to sort by, or `cost`; `-KEY` for the other way round
+    #[arg(long, value_name = "KEY", value_parser = sort::<Connection>, default_value = "cost", allow_hyphen_values = true)]
+    pub(crate) sort: Sort<Connection>,
+    /// Columns to show, separated by commas
+    #[arg(long, value_name = "KEYS", value_parser = choice::<Connection>)]
+    pub(crate) columns: Option<Choice<Connection>>,
+    #[command(flatten)]
+    pub(crate) list: ListArgs,
+}
+
+pub(super) fn filter<R: Row>(text: &str) -> Result<Filter<R>, String> {
+    Filter::parse(text).map_err(|error| error.to_string())
+}
+
+pub(super) fn sort<R: Row>(text: &str) -> Result<Sort<R>, String> {
+    Sort::parse(text).map_err(|error| error.to_string())
+}
+
+fn choice<R: Row>(text: &str) -> Result<Choice<R>, String> {
+    Choice::parse(text).map_err(|error| error.to_string())
+}
