@@ -215,7 +215,7 @@ streams! {
     silence_with_interface_errors
     slow_honest_reader
     small_window
-    small_window_in_flight
+    small_window_probed
     tarpit
     teasing_is_one_episode
     tiny_window

@@ -4,7 +4,6 @@
 //! Never from `rwnd_limited`, which shows 6 % where the truth is 100 % (window zero with data in
 //! flight).
 
-use crate::observation::PendingTimer;
 use crate::snapshot::{FlagKind, StallCause};
 use crate::state::State;
 use detector_common::window;
@@ -38,23 +37,20 @@ pub(crate) fn cause(state: &State) -> Option<StallCause> {
     is_silent.then_some(StallCause::Unanswered)
 }
 
-/// Whether the window, open as it is, keeps the head segment back (the sender's own avoidance of
-/// silly windows).
+/// Whether the window, open as it is, keeps the head segment back: the sender's own avoidance of
+/// silly windows.
 ///
-/// With segments in flight, what is missing is their acknowledgement, and the retransmission timer
-/// is at work: that is loss or silence. Not so where the peer took back window below what was in
-/// flight, or where the kernel probes.
+/// Segments in flight do not speak against it. Into such a window the kernel sends nothing of its
+/// own accord; what is in flight then is below an edge that was taken back, or the cut-down segment
+/// of a probe (`tcp_write_wakeup`), whose timeouts a peer that answers but takes nothing draws too.
+/// So they are not looked at before.
 fn is_window_too_small(state: &State) -> bool {
-    let does_not_fit = window::episode_continues(
+    window::episode_continues(
         state.snd_una,
         state.window_bytes,
         state.write_seq,
         state.mss_bytes,
-    );
-    let edge = window::edge(state.snd_una, state.window_bytes);
-    let is_below_flight = window::is_after(state.snd_nxt, edge);
-    let is_probing = state.timer == PendingTimer::WindowProbe;
-    does_not_fit && (state.in_flight_segments == 0 || is_below_flight || is_probing)
+    )
 }
 
 /// Kind of the flag that a stall of this cause raises.
