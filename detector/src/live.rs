@@ -4,6 +4,7 @@
 
 use crate::clock;
 use crate::config::Config;
+use crate::host::local_ports;
 use crate::host::owner::Board;
 use crate::host::pressure::Gauge;
 use crate::http::Refusals;
@@ -65,6 +66,9 @@ impl Live {
             config.peers.ignore.clone(),
             config.peers.trusted.clone(),
         );
+        if let Some(range) = local_ports::read() {
+            engine.set_local_ports(range);
+        }
         engine.advance(started, clock::wall());
         Self {
             engine: Mutex::new(engine),

@@ -2,5 +2,6 @@
 //!
 //! Everything read here is foreign text: bounded, checked and scrubbed where it comes in.
 
+pub(crate) mod local_ports;
 pub(crate) mod owner;
 pub(crate) mod pressure;

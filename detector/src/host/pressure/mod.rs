@@ -13,6 +13,7 @@ use interfaces::Interfaces;
 use rustix::fs::{Mode, OFlags};
 use rustix::io::Errno;
 use rustix::time::{ClockId, clock_gettime};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::os::fd::OwnedFd;
 use std::path::Path;
@@ -25,7 +26,7 @@ const MAX_FILE_BYTES: usize = 256 << 10;
 const FRESH: Duration = Duration::from_millis(900);
 
 /// Load averages.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub(crate) struct Load {
     /// Over one minute.
     pub(crate) one: f64,
@@ -36,7 +37,7 @@ pub(crate) struct Load {
 }
 
 /// Share of the last ten seconds in which tasks waited for a resource, in percent.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub(crate) struct Stall {
     /// At least one task waited.
     pub(crate) some_percent: f64,
@@ -45,7 +46,7 @@ pub(crate) struct Stall {
 }
 
 /// Pressure stall information (`/proc/pressure`); `null` where the kernel has none.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[allow(missing_docs, reason = "named after their files")]
 pub(crate) struct Stalls {
     pub(crate) cpu: Option<Stall>,
@@ -54,7 +55,7 @@ pub(crate) struct Stalls {
 }
 
 /// Memory of the host.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub(crate) struct Memory {
     /// `MemTotal`.
     pub(crate) total_bytes: u64,
@@ -63,7 +64,7 @@ pub(crate) struct Memory {
 }
 
 /// The kernel's account of memory for TCP, all namespaces together.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub(crate) struct TcpMemory {
     /// Taken now.
     pub(crate) used_bytes: u64,
@@ -74,7 +75,7 @@ pub(crate) struct TcpMemory {
 }
 
 /// Sockets (`/proc/net/sockstat`).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub(crate) struct Sockets {
     /// Of all families, in the agent's namespace.
     pub(crate) used: u64,
@@ -89,7 +90,7 @@ pub(crate) struct Sockets {
 }
 
 /// What all interfaces but the loopback counted.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[allow(missing_docs, reason = "as in /sys/class/net/*/statistics")]
 pub(crate) struct InterfaceCounts {
     pub(crate) rx_errors: u64,
@@ -99,7 +100,7 @@ pub(crate) struct InterfaceCounts {
 }
 
 /// Errors and drops of the interfaces in the agent's namespace.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub(crate) struct InterfaceReport {
     /// Interfaces without the loopback.
     pub(crate) count: u64,
@@ -110,7 +111,7 @@ pub(crate) struct InterfaceReport {
 }
 
 /// What the agent itself takes.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub(crate) struct OwnCost {
     /// Processor time since the last look but one, as a share of one core: 0.01 is one percent.
     pub(crate) cpu_share: Option<f64>,
@@ -119,7 +120,7 @@ pub(crate) struct OwnCost {
 }
 
 /// One look at the host.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[allow(missing_docs, reason = "the types say it")]
 pub(crate) struct Pressure {
     pub(crate) load: Option<Load>,
