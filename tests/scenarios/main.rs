@@ -21,6 +21,7 @@ mod orphan;
 mod owner;
 mod restart;
 mod salami;
+mod selftest;
 mod slow_link;
 mod stage;
 mod teasing;

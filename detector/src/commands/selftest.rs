@@ -30,7 +30,8 @@ pub(super) fn run(args: &SelftestArgs) -> Result<(), Failure> {
         stdout.write_all(row.text().as_bytes())?;
         stdout.flush()
     };
-    let rows = selftest::run(&chosen, &mut show)?;
+    let at_once = args.at_once.map_or(usize::MAX, usize::from);
+    let rows = selftest::run(&chosen, at_once, &mut show)?;
     let summary = Summary::of(&rows);
     if args.json {
         let json = summary.json(&kernel);

@@ -57,10 +57,12 @@ impl Wanted {
 }
 
 /// When a case is played.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum When {
     /// Before the agent is started.
     BeforeAgent,
+    /// Beside the others and before them, because it takes longest.
+    First,
     /// Beside the others.
     Any,
     /// When no honest peer is on stage any more: it changes a setting of the namespace.
@@ -207,7 +209,8 @@ pub(crate) static CASES: [Case; 19] = [
         FlagKind::Dribble,
         "reads 128 bytes a second",
         bad::dribble,
-    ),
+    )
+    .when(When::First),
     bad(
         "unanswered",
         FlagKind::Unanswered,

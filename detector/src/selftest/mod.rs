@@ -26,6 +26,7 @@ use folder::Folder;
 use outcome::{Finding, Outcome};
 use plays::Act;
 use stage::{Spot, Stage};
+use std::collections::HashSet;
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
@@ -42,11 +43,12 @@ pub(crate) fn missing_capabilities() -> Vec<&'static str> {
     check::missing_for_selftest()
 }
 
-/// Plays `chosen` and hands each row to `show` as it becomes known.
+/// Plays `chosen`, `at_once` cases at a time, and hands each row to `show` as it becomes known.
 ///
 /// Must be called on the first thread of the process, before there are others.
 pub(crate) fn run(
     chosen: &[&'static Case],
+    at_once: usize,
     show: &mut dyn FnMut(&Row) -> io::Result<()>,
 ) -> Result<Vec<Row>, Failure> {
     let folder = Folder::create()?;
@@ -57,7 +59,7 @@ pub(crate) fn run(
         .map_err(|error| Failure::failed(format!("cannot start the event loop: {error}")))?;
     let outcome = runtime.block_on(async {
         tokio::select! {
-            outcome = play(chosen, &host, folder.path(), show) => outcome,
+            outcome = play(chosen, at_once, &host, folder.path(), show) => outcome,
             failure = interrupted() => Err(failure),
         }
     });
@@ -86,6 +88,7 @@ async fn interrupted() -> Failure {
 
 async fn play(
     chosen: &[&'static Case],
+    at_once: usize,
     host: &Namespace,
     folder: &Path,
     show: &mut dyn FnMut(&Row) -> io::Result<()>,
@@ -102,18 +105,19 @@ async fn play(
     agent.wait_ready().await?;
     let follower = watch::follow(agent.socket().to_owned(), Arc::clone(&watch));
     tokio::pin!(follower);
-    for &case in chosen.iter().filter(|case| case.when == When::Any) {
-        company.start(case);
-    }
-    let mut last: Vec<&Case> = chosen
-        .iter()
-        .copied()
-        .filter(|case| case.when == When::Last)
+    let waiting = chosen.iter().copied();
+    let mut waiting: Vec<&Case> = waiting
+        .filter(|case| case.when != When::BeforeAgent)
         .collect();
+    // Taken from the end: the longest first, and what disturbs others last.
+    waiting.sort_by_key(|case| case.when);
+    waiting.reverse();
     let (mut rows, mut halves) = (Vec::new(), Vec::new());
     loop {
-        if !company.plays_readers() {
-            last.drain(..).for_each(|case| company.start(case));
+        while company.cases() < at_once
+            && let Some(case) = waiting.pop_if(|case| company.has_room_for(case))
+        {
+            company.start(case);
         }
         if company.is_done() {
             return Ok(rows);
@@ -214,11 +218,15 @@ impl Company {
         outcome
     }
 
-    /// Whether a case is on stage that a change of the namespace's settings would disturb.
-    fn plays_readers(&self) -> bool {
-        self.playing
-            .iter()
-            .any(|case| case.when != When::Last && case.is_quiet())
+    /// Whether a case may begin: one that changes the namespace waits for the honest peers.
+    fn has_room_for(&self, case: &Case) -> bool {
+        case.when != When::Last || !self.playing.iter().any(|playing| playing.is_quiet())
+    }
+
+    /// How many are on stage.
+    fn cases(&self) -> usize {
+        let names: HashSet<&str> = self.playing.iter().map(|case| case.name).collect();
+        names.len()
     }
 
     fn plays(&self, case: &Case) -> bool {

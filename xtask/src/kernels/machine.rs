@@ -10,9 +10,9 @@ use anyhow::{Context as _, Result, bail};
 
 use crate::command::shown;
 
-/// A machine that has not switched itself off by then hangs. It takes about a minute on an idle
+/// A machine that has not switched itself off by then hangs. It takes some two minutes on an idle
 /// host.
-const TIME_LIMIT: Duration = Duration::from_secs(300);
+const TIME_LIMIT: Duration = Duration::from_secs(600);
 
 /// What was seen in a machine where all went well.
 #[derive(Debug)]

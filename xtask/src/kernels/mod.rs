@@ -98,7 +98,8 @@ struct Outcome {
 
 pub(crate) fn main(arguments: &Arguments) -> Result<()> {
     packages::need(&PROGRAMS, "the kernel matrix", arguments.install)?;
-    let agent = build_agent(Profile::Dev)?;
+    // What users run; the other would be too slow on an emulated machine.
+    let agent = build_agent(Profile::Release)?;
     let payload = initramfs::Payload::prepare(&agent, &folder()?)?;
     let chosen = chosen(arguments.kernel.as_deref());
     let mut images = Vec::new();
