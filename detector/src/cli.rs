@@ -162,6 +162,22 @@ pub(crate) enum Chapter {
     Cli,
     /// Every key of the configuration file
     Configuration,
+    /// Every column, and how to filter by it
+    Columns,
+    /// JSON Schema of `/v1/peers`
+    SchemaPeers,
+    /// JSON Schema of `detector peers --group … --json`
+    SchemaPeerGroups,
+    /// JSON Schema of `/v1/peers/{peer}`
+    SchemaPeer,
+    /// JSON Schema of `/v1/connections`
+    SchemaConnections,
+    /// JSON Schema of a line of `/v1/events`
+    SchemaEvent,
+    /// JSON Schema of `/v1/host`
+    SchemaHost,
+    /// JSON Schema of `/v1/status`
+    SchemaStatus,
 }
 
 fn parse_kind(text: &str) -> Result<FlagKind, String> {

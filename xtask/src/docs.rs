@@ -9,8 +9,20 @@ use crate::command::output;
 use crate::run::{Profile, build_agent};
 use crate::tree;
 
-/// Chapters of `detector docs`, each a page under docs/.
-const CHAPTERS: [&str; 3] = ["metrics", "cli", "configuration"];
+/// Chapters of `detector docs`, and the page under docs/ that each makes.
+const CHAPTERS: [(&str, &str); 11] = [
+    ("metrics", "metrics.md"),
+    ("cli", "cli.md"),
+    ("configuration", "configuration.md"),
+    ("columns", "columns.md"),
+    ("schema-peers", "schema/peers.json"),
+    ("schema-peer-groups", "schema/peer-groups.json"),
+    ("schema-peer", "schema/peer.json"),
+    ("schema-connections", "schema/connections.json"),
+    ("schema-event", "schema/event.json"),
+    ("schema-host", "schema/host.json"),
+    ("schema-status", "schema/status.json"),
+];
 
 #[derive(clap::Args)]
 pub(crate) struct Arguments {
@@ -23,23 +35,23 @@ pub(crate) fn main(arguments: &Arguments) -> Result<()> {
     let agent = build_agent(Profile::Dev)?;
     let folder = tree::root().join("docs");
     let mut stale = Vec::new();
-    for chapter in CHAPTERS {
+    for (chapter, name) in CHAPTERS {
         let page = output(
             Command::new(&agent)
                 .args(["docs", chapter])
                 .env("COLUMNS", "100"),
         )?;
         let page = format!("{}\n", page.trim_end());
-        let file = folder.join(format!("{chapter}.md"));
+        let file = folder.join(name);
         if fs::read_to_string(&file).is_ok_and(|kept| kept == page) {
-            println!("docs/{chapter}.md: up to date");
+            println!("docs/{name}: up to date");
         } else if arguments.check {
-            stale.push(format!("docs/{chapter}.md"));
+            stale.push(format!("docs/{name}"));
         } else {
-            fs::create_dir_all(&folder)
+            fs::create_dir_all(file.parent().unwrap_or(&folder))
                 .and_then(|()| fs::write(&file, page))
                 .with_context(|| format!("cannot write {}", file.display()))?;
-            println!("docs/{chapter}.md: written");
+            println!("docs/{name}: written");
         }
     }
     if stale.is_empty() {

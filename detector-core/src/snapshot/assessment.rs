@@ -5,6 +5,7 @@
 //! Names of numbers end in their unit, or in what is counted (`_connections`, `_peers`).
 
 use super::Verdict;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -12,7 +13,9 @@ use std::collections::BTreeMap;
 pub type Numbers = BTreeMap<String, f64>;
 
 /// How sure a verdict is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
+)]
 #[serde(rename_all = "kebab-case")]
 pub enum Confidence {
     /// Fits, but so does something else.
@@ -24,7 +27,7 @@ pub enum Confidence {
 }
 
 /// One peer, weighed.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Assessment {
     /// What the peer is taken to be; `null` while nothing speaks for anything.
     pub verdict: Option<Verdict>,
@@ -46,7 +49,7 @@ pub struct Assessment {
 }
 
 /// Something that speaks for or against a verdict.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Evidence {
     /// What.
     pub code: EvidenceCode,
@@ -55,7 +58,7 @@ pub struct Evidence {
 }
 
 /// A benign cause and what was found of it.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Considered {
     /// Which.
     pub cause: BenignCause,
@@ -66,7 +69,7 @@ pub struct Considered {
 }
 
 /// An observation that would change the verdict.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Change {
     /// Which observation.
     pub code: ChangeCode,
@@ -77,7 +80,7 @@ pub struct Change {
 }
 
 /// Something to do.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Advice {
     /// What.
     pub code: AdviceCode,
@@ -89,7 +92,7 @@ pub struct Advice {
 macro_rules! labelled {
     ($(#[$of_enum:meta])* $name:ident { $($(#[$of_case:meta])* $case:ident = $label:literal,)+ }) => {
         $(#[$of_enum])*
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
         pub enum $name {
             $($(#[$of_case])* #[serde(rename = $label)] $case,)+
         }

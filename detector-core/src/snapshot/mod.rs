@@ -10,11 +10,12 @@ pub use assessment::{
     Evidence, EvidenceCode, Numbers, Outcome,
 };
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
 /// Counts by severity of a window shrink.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Shrinks {
     /// Nothing in flight was taken back.
     pub polite: u64,
@@ -25,7 +26,7 @@ pub struct Shrinks {
 }
 
 /// Segments sent again, by cause.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Retransmits {
     /// While the window was open.
     pub loss: u64,
@@ -34,7 +35,9 @@ pub struct Retransmits {
 }
 
 /// Why a connection with queued data is held up.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
+)]
 #[serde(rename_all = "snake_case")]
 pub enum StallCause {
     /// The peer's window is zero.
@@ -69,7 +72,9 @@ impl StallCause {
 }
 
 /// Kind of a flag.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
+)]
 #[serde(rename_all = "kebab-case")]
 #[allow(missing_docs, reason = "each has its page in docs/detections")]
 pub enum FlagKind {
@@ -110,7 +115,9 @@ impl FlagKind {
 }
 
 /// What a peer is taken to be.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
+)]
 #[serde(rename_all = "kebab-case")]
 #[allow(missing_docs, reason = "each is explained in docs/detections")]
 pub enum Verdict {
@@ -143,7 +150,18 @@ impl Verdict {
 
 /// How much it matters, from its cost.
 #[derive(
-    Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize,
+    Clone,
+    Copy,
+    Debug,
+    Default,
+    PartialEq,
+    Eq,
+    Hash,
+    PartialOrd,
+    Ord,
+    Serialize,
+    Deserialize,
+    JsonSchema,
 )]
 #[serde(rename_all = "lowercase")]
 #[allow(missing_docs, reason = "ordered from least to most")]
@@ -155,7 +173,7 @@ pub enum Severity {
 }
 
 /// Which part of the kernel side saw it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 #[allow(missing_docs, reason = "see `observation::Source`")]
 pub enum SourceName {
@@ -165,7 +183,7 @@ pub enum SourceName {
 }
 
 /// A process that owns a socket.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Process {
     /// Process number in the agent's own PID namespace.
     pub pid: u32,
@@ -182,7 +200,7 @@ pub struct Process {
 }
 
 /// How many tasks of a service wait for peers that do not take their data.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct HeldWorkers {
     /// systemd unit or container; else command name and executable. Scrubbed.
     pub service: String,
@@ -195,7 +213,7 @@ pub struct HeldWorkers {
 }
 
 /// One peer: what its connections hold now, and totals since the agent started.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Peer {
     /// Address without port; IPv6 as a network.
     pub peer: String,
@@ -243,7 +261,7 @@ pub struct Peer {
 }
 
 /// A kind of flag that stands on a peer or on connections of it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct StandingFlag {
     /// Which.
     pub kind: FlagKind,
@@ -254,7 +272,7 @@ pub struct StandingFlag {
 }
 
 /// One peer with its weighing and its connections.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct PeerDetail {
     /// The peer.
     pub peer: Peer,
@@ -272,7 +290,7 @@ impl PeerDetail {
 }
 
 /// One connection that misbehaved at some time and still lives.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Connection {
     /// The peer it belongs to.
     pub peer: String,
@@ -346,7 +364,7 @@ pub struct Connection {
 }
 
 /// Something that happened, one line of `/v1/events`.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Event {
     /// Running number, starts at 1 with the agent.
     pub id: u64,
@@ -375,7 +393,7 @@ pub struct Event {
 }
 
 /// What an [`Event`] tells.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum EventType {
     /// A flag was raised.

@@ -19,6 +19,7 @@ pub(crate) use sort::{Choice, Sort};
 pub(crate) use value::{Value, endpoint_of, network_of};
 
 use detector_core::snapshot::{Connection, Event, Peer};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// Side on which the cells of a column line up.
@@ -220,7 +221,7 @@ pub(crate) trait Row: Sized + 'static {
 
 /// A peer, or a group of peers: then `peer.peer` is the name of the group, the numbers are sums
 /// and `members` says of how many.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub(crate) struct PeerRow {
     /// The peer, or the sum of the group.
     #[serde(flatten)]

@@ -1,17 +1,47 @@
 //! `detector docs`: chapters of the reference, from the definitions in the code.
 
+mod reference;
+
 use crate::cli::{Chapter, Cli};
+use crate::columns::PeerRow;
 use crate::config::{Config, keys};
+use crate::control::PeerPage;
+use crate::control::host::Host;
+use crate::control::status::Status;
 use crate::export::definition;
 use crate::failure::Failure;
 use clap::CommandFactory;
+use detector_core::snapshot::{Connection, Event, Peer};
+use schemars::JsonSchema;
+use schemars::generate::SchemaSettings;
 
 pub(super) fn run(chapter: Chapter) -> Result<(), Failure> {
     super::print(&match chapter {
         Chapter::Metrics => definition::markdown(),
         Chapter::Cli => cli(),
         Chapter::Configuration => configuration(),
+        Chapter::Columns => reference::columns(),
+        Chapter::SchemaPeers => schema::<Vec<Peer>>("Peers", "/v1/peers")?,
+        Chapter::SchemaPeerGroups => {
+            schema::<Vec<PeerRow>>("Groups of peers", "detector peers --group --json")?
+        }
+        Chapter::SchemaPeer => schema::<PeerPage>("One peer", "/v1/peers/{peer}")?,
+        Chapter::SchemaConnections => schema::<Vec<Connection>>("Connections", "/v1/connections")?,
+        Chapter::SchemaEvent => schema::<Event>("Event", "a line of /v1/events")?,
+        Chapter::SchemaHost => schema::<Host>("Host", "/v1/host")?,
+        Chapter::SchemaStatus => schema::<Status>("Agent", "/v1/status")?,
     })
+}
+
+/// The JSON Schema of what the agent sends. Fields may be added to it, so others are allowed.
+fn schema<T: JsonSchema>(title: &str, of: &str) -> Result<String, Failure> {
+    let settings = SchemaSettings::draft2020_12().for_serialize();
+    let mut schema = settings.into_generator().into_root_schema_for::<T>();
+    schema.insert("title".to_owned(), title.into());
+    schema.insert("$comment".to_owned(), of.into());
+    let text = serde_json::to_string_pretty(&schema)
+        .map_err(|error| Failure::failed(format!("cannot write the schema: {error}")))?;
+    Ok(text + "\n")
 }
 
 fn configuration() -> String {

@@ -7,11 +7,12 @@ use crate::host::pressure::{
 use crate::live::Live;
 use detector_core::snapshot::{Retransmits, Shrinks, StallCause};
 use detector_core::time::rfc3339;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
 /// The object of `/v1/host`. What the kernel does not tell is `null`.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub(crate) struct Host {
     /// When this was looked at.
     pub(crate) time: String,
@@ -38,7 +39,7 @@ pub(crate) struct Host {
 }
 
 /// Sums over all peers, since the agent started or of this moment.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub(crate) struct Totals {
     /// Peers in the table.
     pub(crate) peers: u64,
@@ -61,7 +62,7 @@ pub(crate) struct Totals {
 }
 
 /// What the agent itself takes.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub(crate) struct Agent {
     /// Version of the agent.
     pub(crate) version: String,

@@ -10,7 +10,7 @@ pub(crate) mod socket;
 pub(crate) mod status;
 
 pub(crate) use listing::DEFAULT_LIMIT;
-pub(crate) use routes::Control;
+pub(crate) use routes::{Control, PeerPage};
 
 use hyper::header::HeaderName;
 

@@ -12,6 +12,7 @@ use detector_core::engine::Engine;
 use detector_core::snapshot::{Event, PeerDetail};
 use hyper::StatusCode;
 use hyper::header::HeaderValue;
+use schemars::JsonSchema;
 use serde::Serialize;
 use std::sync::Arc;
 
@@ -25,8 +26,8 @@ pub(crate) struct Control {
 }
 
 /// The object of `/v1/peers/{peer}`.
-#[derive(Debug, Serialize)]
-struct PeerPage {
+#[derive(Debug, Serialize, JsonSchema)]
+pub(crate) struct PeerPage {
     #[serde(flatten)]
     detail: PeerDetail,
     events: Vec<Event>,

@@ -3,11 +3,12 @@
 use crate::kernel::KernelStatus;
 use crate::live::Live;
 use detector_core::snapshot::HeldWorkers;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
 /// The object of `/v1/status`.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub(crate) struct Status {
     /// Version of the agent.
     pub(crate) version: String,
@@ -42,7 +43,7 @@ pub(crate) struct Status {
 }
 
 /// The sweep over all sockets.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[allow(missing_docs, reason = "as the metrics of the same names")]
 pub(crate) struct Sweep {
     pub(crate) rounds: u64,
@@ -53,7 +54,7 @@ pub(crate) struct Sweep {
 }
 
 /// Records from the kernel side.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[allow(missing_docs, reason = "as the metrics of the same names")]
 pub(crate) struct Records {
     pub(crate) received: u64,
@@ -61,7 +62,7 @@ pub(crate) struct Records {
 }
 
 /// Fill of the tables.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[allow(missing_docs, reason = "as the metrics of the same names")]
 pub(crate) struct Tables {
     pub(crate) peers: u64,
@@ -72,7 +73,7 @@ pub(crate) struct Tables {
 }
 
 /// Fill of one map of the kernel side.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[allow(missing_docs, reason = "the names say it")]
 pub(crate) struct Fill {
     pub(crate) entries: u64,
@@ -80,7 +81,7 @@ pub(crate) struct Fill {
 }
 
 /// Numbers of the oldest and newest event kept.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[allow(missing_docs, reason = "the names say it")]
 pub(crate) struct Events {
     pub(crate) oldest_id: u64,
