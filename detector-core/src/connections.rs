@@ -132,6 +132,8 @@ pub(crate) struct Connection {
     pub(crate) likeness: Option<Likeness>,
     /// Whether it is counted with those alike, and they hoard.
     pub(crate) is_alike: bool,
+    /// How often groups had changed when it was looked at for that.
+    pub(crate) groups_seen: u64,
     /// From when its zero-window time is drawn in the accounts, while it is.
     pub(crate) ongoing_from: Option<Moment>,
     /// Start of the zero window under data in flight that is going on.
@@ -176,6 +178,7 @@ impl Connection {
             holding: Holding::default(),
             likeness: None,
             is_alike: false,
+            groups_seen: 0,
             ongoing_from: None,
             treason_since: None,
             owner: None,
@@ -222,7 +225,7 @@ pub(crate) struct Connections {
     classes: [Chain; 3],
     netns: HashMap<u32, Namespace>,
     /// Connections by local port; a port that many share is a service.
-    local_ports: HashMap<u16, u32>,
+    local_ports: Box<[u32]>,
     deadlines: BTreeSet<(Moment, u32)>,
 }
 
@@ -236,7 +239,7 @@ impl Connections {
             hasher: RandomState::new(),
             classes: [Chain::default(); 3],
             netns: HashMap::new(),
-            local_ports: HashMap::new(),
+            local_ports: vec![0; usize::from(u16::MAX) + 1].into_boxed_slice(),
             deadlines: BTreeSet::new(),
         }
     }
@@ -289,13 +292,13 @@ impl Connections {
             Thread::Netns,
             slot,
         );
-        *self.local_ports.entry(id.local_port()).or_default() += 1;
+        self.local_ports[usize::from(id.local_port())] += 1;
         slot
     }
 
     /// Connections that share a local port.
     pub(crate) fn sharing(&self, local_port: u16) -> u32 {
-        self.local_ports.get(&local_port).copied().unwrap_or(0)
+        self.local_ports[usize::from(local_port)]
     }
 
     /// Takes a connection out of the table and off its peer's list.
@@ -315,12 +318,7 @@ impl Connections {
         if !is_quiet {
             self.unlink_netns(id.netns(), slot);
         }
-        if let Some(sharing) = self.local_ports.get_mut(&id.local_port()) {
-            *sharing -= 1;
-            if *sharing == 0 {
-                self.local_ports.remove(&id.local_port());
-            }
-        }
+        self.local_ports[usize::from(id.local_port())] -= 1;
         self.slab.remove(slot as usize)
     }
 

@@ -31,6 +31,7 @@ pub(crate) struct Group {
 pub(crate) struct Groups<K> {
     groups: HashMap<K, Group>,
     members: HashMap<(K, u32), Held>,
+    changes: u64,
 }
 
 impl<K> Default for Groups<K> {
@@ -38,6 +39,7 @@ impl<K> Default for Groups<K> {
         Self {
             groups: HashMap::new(),
             members: HashMap::new(),
+            changes: 0,
         }
     }
 }
@@ -46,6 +48,11 @@ impl<K: Copy + Eq + Hash> Groups<K> {
     /// The group, if anything is held in it.
     pub(crate) fn get(&self, key: K) -> Option<&Group> {
         self.groups.get(&key)
+    }
+
+    /// How often a group has begun or ceased to hoard: whoever knows the number knows the groups.
+    pub(crate) const fn changes(&self) -> u64 {
+        self.changes
     }
 
     /// Changes what the peer in slot `peer` holds in a group, from `before` to `after`.
@@ -69,13 +76,13 @@ impl<K: Copy + Eq + Hash> Groups<K> {
         group.peers -= u64::from(held_before != Held::default());
         group.held = (group.held - held_before) + held_after;
         group.counted = (group.counted - capped(held_before, detect)) + capped(held_after, detect);
-        group.judge(detect);
+        self.changes += u64::from(group.judge(detect));
         if group.peers == 0 {
             self.groups.remove(&key);
         }
     }
 
-    /// Counts anew with other thresholds.
+    /// Counts anew with other thresholds; counts as a change.
     pub(crate) fn reconfigure(&mut self, detect: &DetectSettings) {
         for group in self.groups.values_mut() {
             group.counted = Held::default();
@@ -88,16 +95,20 @@ impl<K: Copy + Eq + Hash> Groups<K> {
         for group in self.groups.values_mut() {
             group.judge(detect);
         }
+        self.changes += 1;
     }
 }
 
 impl Group {
-    fn judge(&mut self, detect: &DetectSettings) {
+    /// Returns whether the judgement has changed.
+    fn judge(&mut self, detect: &DetectSettings) -> bool {
         let Held {
             stalled_connections,
             pinned_bytes,
         } = self.counted;
-        self.hoards = hoard::is_hoarding(stalled_connections, pinned_bytes, self.hoards, detect);
+        let hoarded = self.hoards;
+        self.hoards = hoard::is_hoarding(stalled_connections, pinned_bytes, hoarded, detect);
+        self.hoards != hoarded
     }
 }
 
@@ -114,6 +125,8 @@ mod tests {
     use super::Groups;
     use crate::ledger::Held;
     use crate::settings::DetectSettings;
+    use proptest::prelude::*;
+    use std::collections::BTreeMap;
 
     fn held(stalled_connections: u64) -> Held {
         Held {
@@ -143,6 +156,41 @@ mod tests {
         }
         assert!(groups.get('a').is_none());
         assert!(groups.members.is_empty());
+    }
+
+    proptest! {
+        /// Against a plain model that adds everything up anew.
+        #[test]
+        fn groups_are_the_sums_of_their_members(
+            changes in prop::collection::vec((0u8..3, 0u32..6, 0u64..12, any::<bool>()), 1..60),
+        ) {
+            let mut detect = DetectSettings::default();
+            let mut groups = Groups::default();
+            let mut members: BTreeMap<(u8, u32), u64> = BTreeMap::new();
+            for (key, peer, connections, is_reconfigured) in changes {
+                let before = members.insert((key, peer), connections).unwrap_or(0);
+                groups.change(key, peer, held(before), held(connections), &detect);
+                if is_reconfigured {
+                    detect.hoard_connections = 8 + connections;
+                    groups.reconfigure(&detect);
+                }
+                for key in 0..3 {
+                    let of_key = || members.iter().filter(|((other, _), held)| *other == key && **held > 0);
+                    let sum: u64 = of_key().map(|(_, connections)| connections).sum();
+                    let part = detect.hoard_connections / 4;
+                    let counted: u64 = of_key().map(|(_, &connections)| connections.min(part)).sum();
+                    let group = groups.get(key).copied().unwrap_or_default();
+                    prop_assert_eq!(group.held, held(sum));
+                    prop_assert_eq!(group.peers, of_key().count() as u64);
+                    prop_assert_eq!(group.counted.stalled_connections, counted);
+                    if counted >= detect.hoard_connections {
+                        prop_assert!(group.hoards);
+                    } else if counted < detect.hoard_connections - detect.hoard_connections / 4 {
+                        prop_assert!(!group.hoards);
+                    }
+                }
+            }
+        }
     }
 
     #[test]

@@ -69,6 +69,17 @@ pub(crate) struct Scrape {
     pub(crate) at: Moment,
 }
 
+/// What other peers and the host's interfaces show, as far as it can change a verdict.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct PathSigns {
+    /// Many unrelated networks fell silent.
+    pub(crate) silence: bool,
+    /// Windows of many unrelated networks went back.
+    pub(crate) shrinks: bool,
+    /// Interface errors rise.
+    pub(crate) interface_errors: bool,
+}
+
 /// What is remembered of a peer for its verdict, until it has been quiet for long enough.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Remembered {
@@ -120,6 +131,8 @@ pub(crate) struct Peer {
     pub(crate) burden: Held,
     /// Whether that reaches the hoard thresholds.
     pub(crate) is_burden: bool,
+    /// What others showed when it was judged last.
+    pub(crate) path_signs: PathSigns,
     pub(crate) remembered: Remembered,
     deadline: Option<Moment>,
     pub(crate) drain_bytes_per_second: u64,
@@ -162,6 +175,7 @@ impl Peer {
             grip: Held::default(),
             burden: Held::default(),
             is_burden: false,
+            path_signs: PathSigns::default(),
             remembered: Remembered::default(),
             deadline: None,
             drain_bytes_per_second: 0,

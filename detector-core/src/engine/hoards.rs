@@ -53,7 +53,11 @@ impl Engine {
     /// a large group costs nothing at once, and reaches each member with its next observation.
     /// A hoard that becomes a burden is flagged once more.
     pub(super) fn judge_hoard(&mut self, slot: u32, is_booked: bool) {
+        let changes = self.networks.changes() + self.alike.changes();
         let connection = self.connections.get_mut(slot);
+        if std::mem::replace(&mut connection.groups_seen, changes) == changes && !is_booked {
+            return;
+        }
         let peer_slot = connection.peer;
         let is_gripped = connection.holding.is_grip_of_peer();
         let likeness = connection.likeness.filter(|_| is_gripped);

@@ -22,7 +22,8 @@ impl Engine {
         }
         // What others show counts too, and nobody tells when it changes.
         let peer_slot = self.connections.get(slot).peer;
-        if self.peers.get(peer_slot).is_flagged() {
+        let peer = self.peers.get(peer_slot);
+        if peer.is_flagged() && peer.path_signs != self.path_signs() {
             self.renew_verdict(peer_slot);
         }
     }

@@ -290,6 +290,7 @@ impl Engine {
         self.clock = self.clock.max(now);
         self.silent.forget_old(self.clock);
         self.shrinking.forget_old(self.clock);
+        self.interface_errors.forget_old(self.clock);
     }
 
     /// Books amounts to a peer and to the host in one step.

@@ -7,7 +7,7 @@ use super::Engine;
 use crate::connections::Holding;
 use crate::ledger::seconds;
 use crate::observation::{Observation, ShrinkCounts};
-use crate::peers::{Peer, Remembered};
+use crate::peers::{PathSigns, Peer, Remembered};
 use crate::rules::dribble;
 use crate::snapshot::{Assessment, Confidence, FlagKind, Verdict};
 use crate::time::{Moment, SECOND_NS};
@@ -35,6 +35,7 @@ impl Engine {
             (None, standing) => after(peer, standing),
         };
         self.set_finding(peer_slot, finding);
+        self.peers.get_mut(peer_slot).path_signs = self.path_signs();
         let deadline = due(self.peers.get(peer_slot));
         self.peers.set_deadline(peer_slot, deadline);
     }
@@ -110,6 +111,15 @@ impl Engine {
         if new != ShrinkCounts::default() || quick > 0 {
             let peer_slot = self.connections.get(slot).peer;
             self.renew_verdict(peer_slot);
+        }
+    }
+
+    /// What others show that a verdict may rest on.
+    pub(super) fn path_signs(&self) -> PathSigns {
+        PathSigns {
+            silence: self.silent.networks() >= verdict::CROWD_NETWORKS,
+            shrinks: self.shrinking.networks() >= verdict::CROWD_NETWORKS,
+            interface_errors: self.interface_errors.sum().errors() >= verdict::INTERFACE_ERRORS,
         }
     }
 

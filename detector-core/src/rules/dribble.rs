@@ -149,6 +149,7 @@ mod tests {
     use super::{PaceKind, Span, drain_seconds};
     use crate::settings::DetectSettings;
     use crate::time::{Moment, SECOND_NS};
+    use proptest::prelude::*;
 
     fn at(seconds: u64) -> Moment {
         Moment::from_ns(seconds * SECOND_NS)
@@ -185,6 +186,32 @@ mod tests {
         span.follow(at(15), false);
         span.follow(at(30), false);
         assert_eq!(kind(&span, 30, 10), Some(PaceKind::Dribbling));
+    }
+
+    proptest! {
+        /// Against a plain model that looks at each second.
+        #[test]
+        fn a_span_is_judged_as_each_of_its_seconds_says(
+            seconds in prop::collection::vec((any::<bool>(), 0u64..1_500), 30),
+        ) {
+            let mut span = Span::begin(at(0), 7);
+            let (mut acked, mut limited, mut was_limited) = (7, 0, true);
+            for (second, (is_limited, bytes)) in (1..).zip(seconds) {
+                limited += u64::from(was_limited);
+                was_limited = is_limited;
+                acked += bytes;
+                span.follow(at(second), is_limited);
+            }
+            let drained = acked - 7;
+            let expected = if limited < 15 || drained >= 30 * 500 {
+                PaceKind::Free
+            } else if drained == 0 {
+                PaceKind::Still
+            } else {
+                PaceKind::Dribbling
+            };
+            prop_assert_eq!(kind(&span, 30, acked), Some(expected));
+        }
     }
 
     #[test]

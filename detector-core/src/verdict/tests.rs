@@ -1,5 +1,8 @@
-use super::{PeerEvidence, judge};
-use crate::snapshot::Verdict;
+use super::{GroupEvidence, PeerEvidence, Standing, assess, judge};
+use crate::observation::{InterfaceErrors, ShrinkCounts};
+use crate::snapshot::{Advice, AdviceCode, BenignCause, Outcome, Verdict};
+use crate::time::{Moment, WallClock};
+use proptest::prelude::*;
 
 fn verdict(evidence: &PeerEvidence) -> Option<Verdict> {
     judge(evidence).map(|(verdict, _)| verdict)
@@ -42,4 +45,98 @@ fn each_kind_of_evidence_has_its_verdict() {
         ..hoard
     };
     assert_eq!(verdict(&trusted), Some(Verdict::SlowClient));
+}
+
+fn evidence() -> impl Strategy<Value = PeerEvidence> {
+    let few = || prop_oneof![Just(0u64), 1u64..40, Just(1 << 30)];
+    let stalls = [few(), few(), few(), few()];
+    let held = (few(), few(), few(), few(), few(), few());
+    let is = any::<[bool; 5]>();
+    let shrinks = (few(), few(), few(), few(), few());
+    let path = (few(), few(), few(), few(), few());
+    (stalls, held, is, shrinks, path).prop_map(|(stalls, held, is, shrinks, path)| {
+        let group = |is: bool| {
+            is.then_some(GroupEvidence {
+                peers: 4,
+                connections: 20,
+                pinned_bytes: 0,
+            })
+        };
+        PeerEvidence {
+            stalled_by_cause: stalls,
+            drain_bytes_per_second: held.0,
+            holding_connections: held.1,
+            read_slowly_connections: held.2,
+            outgoing_connections: held.3,
+            outgoing_holding_connections: held.4,
+            recovered_stalls: held.5,
+            is_hoarding: is[0],
+            is_gripping: is[0] && is[1],
+            network: group(is[2]),
+            alike: group(is[3]),
+            is_trusted: is[4],
+            shrunk_connections: shrinks.0,
+            shrinks: ShrinkCounts {
+                polite: shrinks.1,
+                below_flight: shrinks.2,
+                treason: shrinks.3,
+            },
+            quick_reopens: shrinks.4,
+            silences_ended: path.0,
+            silent_networks: path.1,
+            shrinking_networks: path.2,
+            interfaces: InterfaceErrors {
+                rx_errors: path.3,
+                ..InterfaceErrors::default()
+            },
+            tiny_window_connections: path.4,
+            ..PeerEvidence::default()
+        }
+    })
+}
+
+const ACCUSATIONS: [Verdict; 3] = [
+    Verdict::SlowReadAttack,
+    Verdict::ZeroWindowAttack,
+    Verdict::Tarpit,
+];
+
+proptest! {
+    #[test]
+    fn nobody_is_accused_without_a_hoard_that_drains_nothing(evidence in evidence()) {
+        let Some(verdict) = verdict(&evidence).filter(|verdict| ACCUSATIONS.contains(verdict)) else {
+            return Ok(());
+        };
+        prop_assert!(!evidence.is_trusted);
+        prop_assert!(!evidence.is_mostly_silent());
+        if verdict == Verdict::Tarpit {
+            prop_assert!(evidence.outgoing_holding_connections > 0);
+        } else {
+            prop_assert!(evidence.holds_a_hoard());
+            prop_assert!(!evidence.recovers());
+        }
+    }
+
+    #[test]
+    fn every_weighing_is_whole(evidence in evidence()) {
+        let finding = judge(&evidence).map(|finding| (finding, Moment::default()));
+        let standing = Standing { finding, quiet_ns: None };
+        let weighed = assess(&evidence, standing, WallClock::default());
+        let causes: Vec<_> = weighed.considered.iter().map(|each| each.cause).collect();
+        prop_assert_eq!(causes, BenignCause::ALL);
+        prop_assert!(!weighed.advice.is_empty());
+        prop_assert_eq!(weighed.verdict.is_some(), weighed.confidence.is_some());
+        if let Some(verdict) = weighed.verdict {
+            prop_assert!(!weighed.would_change.is_empty());
+            let accuses = ACCUSATIONS[..2].contains(&verdict);
+            prop_assert!(!accuses || !weighed.evidence_for.is_empty());
+            // A benign cause that explains everything and an accusation do not go together.
+            let paused = weighed.considered[BenignCause::PausedReader as usize].outcome;
+            prop_assert!(!accuses || paused != Outcome::Likely);
+        }
+        if evidence.is_trusted {
+            let blocks = |advice: &Advice| advice.code == AdviceCode::LimitConnections;
+            prop_assert!(!weighed.advice.iter().any(blocks));
+        }
+    }
 }

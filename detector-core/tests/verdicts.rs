@@ -1,0 +1,175 @@
+//! Verdicts over time, and what keeps the engine bounded.
+
+#![allow(clippy::unwrap_used, reason = "a test may fail where it stands")]
+
+mod support;
+
+use detector_core::engine::Engine;
+use detector_core::observation::{Cause, Observation, Totals};
+use detector_core::settings::{DetectSettings, TableSettings};
+use detector_core::snapshot::{AdviceCode, BenignCause, Outcome, PeerDetail, Severity, Verdict};
+use detector_core::time::WallClock;
+use support::{WALL, engine, engine_with, healthy, ms, zero_window};
+
+#[test]
+fn a_lone_stall_of_a_few_kilobytes_is_info_for_ever() {
+    let mut engine = engine();
+    engine.advance(ms(1_000), WALL);
+    engine.observe(&zero_window("198.51.100.7:40000", ms(1_000), ms(1_000)));
+    for hours in [0, 1, 24, 24 * 365] {
+        engine.advance(ms(40_000 + hours * 3_600_000), WALL);
+        let peer = &engine.peers()[0];
+        assert_eq!(peer.severity, Severity::Info, "{hours} h");
+        assert_eq!(peer.verdict, Some(Verdict::SlowClient), "{hours} h");
+    }
+}
+
+#[test]
+fn a_trusted_peer_gets_the_path_advice_with_the_counters() {
+    let trusted = vec!["10.0.0.0/8".parse().unwrap()];
+    let (detect, tables) = (DetectSettings::default(), TableSettings::default());
+    let mut engine = Engine::new(detect, tables, Vec::new(), trusted);
+    engine.advance(ms(1_000), WALL);
+    for host in 1..=8 {
+        for port in 1..=3 {
+            let remote = format!("10.0.0.{host}:{port}");
+            engine.observe(&zero_window(&remote, ms(1_000), ms(1_000)));
+        }
+    }
+    engine.advance(ms(31_000), WALL);
+    engine.observe(&zero_window("10.0.0.1:1", ms(1_000), ms(31_500)));
+    let detail = engine.peer("10.0.0.1").unwrap();
+    assert!(detail.peer.trusted);
+    assert_eq!(detail.peer.verdict, Some(Verdict::SlowClient));
+    let advice = &detail.assessment.advice[0];
+    assert_eq!(advice.code, AdviceCode::LookAtPath);
+    assert!(advice.numbers.contains_key("rx_errors"));
+}
+
+#[test]
+fn a_peer_that_reads_on_as_often_as_it_holds_is_no_attacker() {
+    let mut engine = engine();
+    engine.advance(ms(1_000), WALL);
+    let remote = |port: u64| format!("198.51.100.7:{port}");
+    for port in 1..=25 {
+        engine.observe(&zero_window(&remote(port), ms(1_000), ms(1_000)));
+    }
+    engine.advance(ms(20_000), WALL);
+    for port in 1..=25 {
+        engine.observe(&Observation {
+            snd_una: 60_000,
+            bytes_acked: 59_999,
+            ..healthy(&remote(port), ms(20_000))
+        });
+    }
+    // The same players pause again.
+    for port in 1..=25 {
+        engine.observe(&Observation {
+            snd_una: 60_000,
+            snd_nxt: 60_000,
+            bytes_acked: 59_999,
+            write_seq: 200_000,
+            ..zero_window(&remote(port), ms(21_000), ms(21_000))
+        });
+    }
+    engine.advance(ms(60_000), WALL);
+    let detail = engine.peer("198.51.100.7").unwrap();
+    assert_eq!(detail.peer.stalled_connections, 25);
+    assert_eq!(detail.peer.verdict, Some(Verdict::SlowClient));
+    let paused = &detail.assessment.considered[BenignCause::PausedReader as usize];
+    assert_eq!(paused.outcome, Outcome::Likely);
+    assert_eq!(paused.numbers["recovered_stalls"], 25.0);
+}
+
+#[test]
+fn steps_of_the_wall_clock_change_no_judgement() {
+    let judged = |walls: &[i128]| {
+        let mut engine = engine();
+        engine.advance(ms(1_000), WALL);
+        for port in 1..=20 {
+            let remote = format!("198.51.100.7:{port}");
+            engine.observe(&zero_window(&remote, ms(1_000), ms(1_000)));
+        }
+        for (step, &offset_ns) in (1..).zip(walls) {
+            engine.advance(ms(1_000 + step * 10_000), WallClock { offset_ns });
+        }
+        let events: Vec<_> = engine
+            .events_after(0)
+            .map(|event| (event.kind, event.verdict))
+            .collect();
+        let peer = engine.peers().remove(0);
+        (events, peer.verdict, peer.longest_stall_seconds.to_bits())
+    };
+    let steady = judged(&[WALL.offset_ns; 4]);
+    assert_eq!(steady.1, Some(Verdict::ZeroWindowAttack));
+    let stepped = judged(&[0, i128::MAX / 2, i128::MIN / 2, WALL.offset_ns]);
+    assert_eq!(stepped, steady);
+}
+
+#[test]
+fn a_moment_from_before_turns_nothing_back() {
+    let mut engine = engine();
+    engine.advance(ms(1_000), WALL);
+    engine.observe(&zero_window("198.51.100.7:1", ms(1_000), ms(1_000)));
+    engine.advance(ms(40_000), WALL);
+    let before = engine.peers();
+    engine.advance(ms(2_000), WALL);
+    engine.advance(ms(0), WALL);
+    assert_eq!(engine.peers(), before);
+}
+
+#[test]
+fn the_detail_of_a_peer_is_bounded_and_says_how_many_there_are() {
+    let mut engine = engine();
+    engine.advance(ms(1_000), WALL);
+    for port in 1..=3_000u64 {
+        engine.observe(&Observation {
+            pinned_bytes: port,
+            ..zero_window(&format!("198.51.100.7:{port}"), ms(1_000), ms(1_000))
+        });
+    }
+    engine.advance(ms(7_000), WALL);
+    let detail = engine.peer("198.51.100.7").unwrap();
+    assert_eq!(detail.connections_total, 3_000);
+    assert_eq!(detail.connections.len(), PeerDetail::CONNECTIONS_MAX);
+    assert_eq!(detail.connections[0].pinned_bytes, 3_000);
+    assert_eq!(detail.connections[999].pinned_bytes, 2_001);
+}
+
+#[test]
+fn a_million_short_lived_peers_leave_nothing_but_their_sums() {
+    const PEERS: u32 = 1_000_000;
+    let mut engine = engine_with(TableSettings {
+        peers_capacity: 1_000,
+        connections_capacity: 1_000,
+        ..TableSettings::default()
+    });
+    let mut seen = healthy("198.51.100.7:40000", ms(1_000));
+    engine.advance(ms(1_000), WALL);
+    for number in 0..PEERS {
+        let [_, a, b, c] = number.to_be_bytes();
+        let address = std::net::Ipv4Addr::new(10, a, b, c);
+        seen.connection.remote.set_ip(address.into());
+        seen.peer = detector_core::peer_address::PeerAddress::of(address.into(), 64);
+        seen.cause = Cause::Closed;
+        seen.at = ms(1_000 + u64::from(number) / 100);
+        seen.totals = Totals {
+            zero_window_episodes: 1,
+            zero_window_ns: 1_000,
+            ..Totals::default()
+        };
+        engine.observe(&seen);
+    }
+    assert_eq!(engine.peers_tracked(), 1_000);
+    assert_eq!(engine.connections_tracked(), 0);
+    let metrics = engine.metrics();
+    assert_eq!(metrics.host.zero_window_episodes, u64::from(PEERS));
+    assert_eq!(metrics.peer_evictions, u64::from(PEERS) - 1_000);
+    let shown: u64 = metrics
+        .peers
+        .iter()
+        .map(|peer| peer.ledger.zero_window_episodes)
+        .sum();
+    let other = metrics.other.zero_window_episodes;
+    assert_eq!(shown + other, u64::from(PEERS));
+}
