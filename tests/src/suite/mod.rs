@@ -114,6 +114,8 @@ fn play_once(folder: &Path, scenarios: &[Scenario]) -> Result<Played> {
     let (endings, said) = perform(scenarios, &casts, &curtain, watch);
     let said = said?;
     std::fs::write(folder.join("said.txt"), said.to_string()).context("write what was said")?;
+    let due: Vec<_> = casts.iter().map(|(_, stage)| stage.all_due()).collect();
+    std::fs::write(folder.join("due.txt"), due.concat()).context("write what was due")?;
     let mut outcomes = Vec::new();
     for ((index, stage), ending) in casts.iter().zip(&endings) {
         let outcome = judge(&scenarios[*index], stage, &said, ending)?;

@@ -144,6 +144,13 @@ impl Stage<'_> {
         at
     }
 
+    /// What was due, one line each, for the reader of a failure.
+    pub(crate) fn all_due(&self) -> String {
+        let due = self.due.lock().unwrap_or_else(PoisonError::into_inner);
+        let lines = due.iter().map(|due| format!("{} {due:?}\n", self.name));
+        lines.collect()
+    }
+
     fn push_due(&self, kind: &'static str, remote: Option<SocketAddr>, at: SystemTime) {
         let mut due = self.due.lock().unwrap_or_else(PoisonError::into_inner);
         due.push(Due { kind, remote, at });

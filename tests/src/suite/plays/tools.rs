@@ -39,7 +39,10 @@ fn slow_read(stage: &Stage, port: u16) -> Result<()> {
 
 /// A thousand `curl --limit-rate 1B` at the same time. One process holds 250 of them: a thousand
 /// processes would take more memory than the servers.
+///
+/// They come late: their stalls are not to stand in one queue with flags whose time is taken.
 pub(crate) fn curl_one_byte(stage: &Stage) -> Result<()> {
+    stage.wait(Duration::from_secs(10))?;
     let mut tools = Vec::new();
     for number in 0..4 {
         let mut config = String::new();
