@@ -103,6 +103,8 @@ pub struct KernelLayout {
     pub ts_recent: Offset,
     /// `struct tcp_sock.inet_conn.icsk_ca_state`, bit field: congestion state.
     pub icsk_ca_state: BitField,
+    /// `struct tcp_sock.rcv_tstamp`, u32: when the last acknowledgement came, in jiffies.
+    pub rcv_tstamp: Offset,
     /// `struct tcp_sock.inet_conn.icsk_retransmits`, u8.
     pub icsk_retransmits: Offset,
     /// `struct tcp_sock.inet_conn.icsk_pending`, u8: which timer is armed.
@@ -125,7 +127,7 @@ pub struct KernelLayout {
     /// `struct tcp_skb_cb.tcp_gso_segs`, u16: segments in a buffer of the retransmit queue.
     pub skb_cb_gso_segs: Offset,
     /// Fills the last cache line; always 0.
-    pub reserved: [u64; 2],
+    pub reserved: u64,
 }
 
 const _: () = assert!(size_of::<KernelLayout>() == 44 * 8 + 2 * 16);
@@ -172,6 +174,7 @@ impl KernelLayout {
             shift: 0,
             mask: 0,
         },
+        rcv_tstamp: ABSENT,
         icsk_retransmits: ABSENT,
         icsk_pending: ABSENT,
         icsk_backoff: ABSENT,
@@ -185,6 +188,6 @@ impl KernelLayout {
         retransmit_has_err: 0,
         tcp_sock_type: 0,
         tcphdr_type: 0,
-        reserved: [0; 2],
+        reserved: 0,
     };
 }

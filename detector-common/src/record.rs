@@ -172,6 +172,11 @@ pub struct ConnectionRecord {
     pub srtt_us: u32,
     /// Network namespace, the number in `/proc/PID/ns/net`.
     pub netns: u32,
+    /// Segments sent again since the peer last acknowledged anything, old or new; as far as seen
+    /// since the state was made.
+    pub retransmits_unanswered: u32,
+    /// Kernel bookkeeping of that: `tcp_sock.rcv_tstamp` when it was last looked at.
+    pub last_ack_jiffies: u32,
 
     /// Local port.
     pub local_port: u16,
@@ -199,4 +204,4 @@ pub struct ConnectionRecord {
     pub reason: u8,
 }
 
-const _: () = assert!(size_of::<ConnectionRecord>() == 9 * 8 + 32 + 24 * 4 + 4 * 2 + 8);
+const _: () = assert!(size_of::<ConnectionRecord>() == 9 * 8 + 32 + 26 * 4 + 4 * 2 + 8);

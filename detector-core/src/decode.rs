@@ -226,6 +226,7 @@ impl Decoder {
             backoff: record.backoff,
             timeouts: record.timeouts,
             probes_unanswered: record.probes_unanswered,
+            retransmits_unanswered: record.retransmits_unanswered,
         })
     }
 }

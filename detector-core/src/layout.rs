@@ -113,6 +113,7 @@ const ROWS: &[Row] = &[
     required("tcp_sock", "bytes_received", Integer(8, |l| &mut l.bytes_received)),
     required("tcp_sock", "rx_opt.ts_recent", Integer(4, |l| &mut l.ts_recent)),
     required("tcp_sock", "rx_opt.snd_wscale", Bits(4, |l| &mut l.snd_wscale)),
+    required("tcp_sock", "rcv_tstamp", Integer(4, |l| &mut l.rcv_tstamp)),
     required("tcp_sock", "inet_conn.icsk_ca_state", Bits(3, |l| &mut l.icsk_ca_state)),
     required("tcp_sock", "inet_conn.icsk_retransmits", Integer(1, |l| &mut l.icsk_retransmits)),
     required("tcp_sock", "inet_conn.icsk_pending", Integer(1, |l| &mut l.icsk_pending)),

@@ -284,6 +284,9 @@ pub struct Observation {
     pub timeouts: u8,
     /// Window probes without an answer.
     pub probes_unanswered: u8,
+    /// Segments sent again since the peer last acknowledged anything, old or new. Less than that
+    /// where the kernel side has not watched the connection all the while.
+    pub retransmits_unanswered: u32,
 }
 
 impl Observation {

@@ -107,6 +107,7 @@ pub(crate) struct State {
     pub(crate) backoff: u8,
     pub(crate) timeouts: u8,
     pub(crate) probes_unanswered: u8,
+    pub(crate) retransmits_unanswered: u32,
 }
 
 impl State {
@@ -142,6 +143,7 @@ impl State {
             backoff: seen.backoff,
             timeouts: seen.timeouts,
             probes_unanswered: seen.probes_unanswered,
+            retransmits_unanswered: seen.retransmits_unanswered,
         }
     }
 

@@ -97,6 +97,7 @@ prop_compose! {
             pinned_bytes,
             probes_unanswered: silence.0,
             timeouts: silence.1,
+            retransmits_unanswered: u32::from(silence.1),
             mss_bytes,
             max_window_bytes: window_bytes,
             congestion,

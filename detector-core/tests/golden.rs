@@ -64,6 +64,7 @@ fn set_field(seen: &mut Observation, name: &str, value: &str) {
         "window_probe" => seen.totals.retransmits_window_probe = number(),
         "backoff" => seen.backoff = byte(),
         "timeouts" => seen.timeouts = byte(),
+        "unanswered" => seen.retransmits_unanswered = u32::from(byte()),
         "probes" => seen.probes_unanswered = byte(),
         "timer" => {
             seen.timer = match value {

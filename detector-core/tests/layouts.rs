@@ -219,7 +219,7 @@ fn every_slot_of_the_layout_is_filled() {
         let zeros = words.iter().filter(|&&word| word == 0).count() as u64;
         assert_eq!(
             zeros,
-            7 - layout.retransmit_has_err,
+            6 - layout.retransmit_has_err,
             "kernel {}",
             kernel.name
         );

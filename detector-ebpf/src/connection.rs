@@ -142,6 +142,7 @@ pub fn refresh(record: &mut ConnectionRecord, tcp: TcpSocket, now_ns: u64) {
     record.backoff = tcp.icsk_backoff();
     record.timeouts = tcp.icsk_retransmits();
     record.probes_unanswered = tcp.icsk_probes_out();
+    note_answer(record, tcp);
     refresh_holder(record, tcp);
     set_flag(
         record,
@@ -149,6 +150,18 @@ pub fn refresh(record: &mut ConnectionRecord, tcp: TcpSocket, now_ns: u64) {
         record.tcp_state == tcp_state::ESTABLISHED,
     );
     set_flag(record, flag::DATA_QUEUED, tcp.queued_bytes() > 0);
+}
+
+/// A peer that answers without taking anything is not silent, whatever the kernel's timers count:
+/// those go back only when new data is acknowledged. Two answers within one tick of the clock are
+/// told apart no more, but retransmits are hundreds of ticks apart.
+#[inline(always)]
+fn note_answer(record: &mut ConnectionRecord, tcp: TcpSocket) {
+    let last_ack_jiffies = tcp.rcv_tstamp();
+    if last_ack_jiffies != record.last_ack_jiffies {
+        record.last_ack_jiffies = last_ack_jiffies;
+        record.retransmits_unanswered = 0;
+    }
 }
 
 /// Inode and orphanhood. A socket without a file is an orphan only once it is closing: before

@@ -90,6 +90,8 @@ impl TcpSocket {
         packets_out;
         /// Congestion window.
         snd_cwnd;
+        /// When the last acknowledgement came, jiffies; also one of nothing new.
+        rcv_tstamp;
         /// Smoothed round-trip time, microseconds << 3.
         srtt_us;
         /// Last in-order timestamp value of the peer.

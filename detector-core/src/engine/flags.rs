@@ -262,6 +262,10 @@ fn connection_evidence(
             ),
             ("backoff", f64::from(last.backoff)),
             ("timeouts", f64::from(last.timeouts)),
+            (
+                "retransmits_unanswered",
+                f64::from(last.retransmits_unanswered),
+            ),
             ("probes_unanswered", f64::from(last.probes_unanswered)),
         ]),
     }

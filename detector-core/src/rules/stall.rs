@@ -8,33 +8,44 @@ use crate::snapshot::{FlagKind, StallCause};
 use crate::state::State;
 use detector_common::window;
 
-/// Window probes without an answer from which the peer counts as silent. One is on its way at any
-/// time and one may be lost.
+/// Window probes, or segments sent again into a closed window, without any answer from which the
+/// peer counts as silent. One is on its way at any time and one may be lost.
 const SILENT_PROBES: u8 = 3;
 
 /// Retransmission timeouts in a row, without any acknowledgement of new data between them, from
-/// which the peer counts as silent.
+/// which the peer counts as silent if it did not acknowledge anything old either.
 const SILENT_TIMEOUTS: u8 = 2;
 
 /// What holds up the queued data of this connection, if anything does.
 ///
-/// A peer that answers window probes but reads nothing has a zero window; one that does not even
-/// answer them is silent, whatever window it offered last.
+/// A peer that answers probes and segments sent again but takes nothing holds its window; one that
+/// does not even answer is silent, whatever window it offered last.
 pub(crate) fn cause(state: &State) -> Option<StallCause> {
     if state.queued_bytes() == 0 {
         return None;
     }
-    if state.probes_unanswered >= SILENT_PROBES {
+    if is_silent(state) {
         return Some(StallCause::Unanswered);
     }
     if state.window_bytes == 0 || state.zero_window_since.is_some() {
         return Some(StallCause::ZeroWindow);
     }
-    if is_window_too_small(state) {
-        return Some(StallCause::SmallWindow);
-    }
-    let is_silent = state.timeouts >= SILENT_TIMEOUTS;
-    is_silent.then_some(StallCause::Unanswered)
+    is_window_too_small(state).then_some(StallCause::SmallWindow)
+}
+
+/// Whether nothing at all comes from the peer.
+///
+/// Many segments may be sent again within one round trip when some were lost, so with an open
+/// window only timeouts tell that there was time for an answer. Into a closed window the kernel
+/// sends one at a time, each after its timeout, and does not count those (`tcp_retransmit_timer`).
+fn is_silent(state: &State) -> bool {
+    let has_had_time = if state.window_bytes == 0 || is_window_too_small(state) {
+        state.retransmits_unanswered >= u32::from(SILENT_PROBES)
+    } else {
+        let silent_timeouts = u32::from(SILENT_TIMEOUTS);
+        state.timeouts >= SILENT_TIMEOUTS && state.retransmits_unanswered >= silent_timeouts
+    };
+    has_had_time || state.probes_unanswered >= SILENT_PROBES
 }
 
 /// Whether the window, open as it is, keeps the head segment back: the sender's own avoidance of

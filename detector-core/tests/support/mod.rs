@@ -74,6 +74,7 @@ pub(crate) fn healthy(remote: &str, at: Moment) -> Observation {
         backoff: 0,
         timeouts: 0,
         probes_unanswered: 0,
+        retransmits_unanswered: 0,
     }
 }
 

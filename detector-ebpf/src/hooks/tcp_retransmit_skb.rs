@@ -59,6 +59,7 @@ fn det_retransmit(context: BtfTracePointContext) -> Option<()> {
     let window_bytes = if is_zero { 0 } else { tcp.snd_wnd() };
     connection::refresh(record, tcp, now_ns);
     record.snd_wnd_bytes = window_bytes;
+    record.retransmits_unanswered = record.retransmits_unanswered.saturating_add(segments);
     record.flags |= flag::SEEN_BY_HOOK | flag::NOT_CARRIED;
     if is_zero {
         record.retransmits_window_probe = record.retransmits_window_probe.wrapping_add(segments);
