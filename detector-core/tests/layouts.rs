@@ -214,7 +214,7 @@ fn every_slot_of_the_layout_is_filled() {
         let layout = found.layout.expect(kernel.name);
         let words: &[u64] = bytemuck::cast_slice(std::slice::from_ref(&layout));
         // All fields exist on these kernels. 0 is the place of `skc_daddr` and of `tcp_skb_cb.seq`;
-        // two type numbers that only the loader knows and two reserved words are 0 besides.
+        // two type numbers that only the loader knows and a reserved word are 0 besides.
         assert!(!words.contains(&ABSENT), "kernel {}", kernel.name);
         let zeros = words.iter().filter(|&&word| word == 0).count() as u64;
         assert_eq!(
