@@ -188,7 +188,7 @@ pub(crate) static CASES: [Case; 19] = [
     bad(
         "before-agent",
         FlagKind::ZeroWindowStall,
-        "had stopped reading before the agent started",
+        "had stopped reading before the agent; counts from its first sweep",
         bad::zero_window,
     )
     .when(When::BeforeAgent),

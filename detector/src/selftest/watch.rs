@@ -10,12 +10,13 @@ use anyhow::{Result, ensure};
 use detector_core::snapshot::{Event, EventType, Severity, Verdict};
 use serde_json::Value;
 use std::collections::HashSet;
+use std::convert::Infallible;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-/// How long after the condition was met a flag may come before it counts as missed. Two sweeps at
-/// the longest interval the governor makes of one second on a busy host.
+/// How long after the condition was met a flag may come before it counts as missed: many sweeps, also
+/// at the longer interval that a busy host gets.
 const PATIENCE: Duration = Duration::from_secs(15);
 /// Sweeps that an honest peer must survive unmentioned: the one on its way has perhaps passed it.
 const SWEEPS: u64 = 3;
@@ -206,20 +207,22 @@ pub(super) async fn follow(socket: PathBuf, watch: Arc<Watch>) -> String {
         }
         Ok(())
     };
+    let events = client::each_line(&socket, "/v1/events?follow=1", true, take);
     tokio::select! {
-        end = client::each_line(&socket, "/v1/events?follow=1", true, take) => match end {
+        end = events => match end {
             Ok(()) => "its events came to an end".to_owned(),
             Err(error) => error.to_string(),
         },
-        error = count_sweeps(&socket, &watch) => error,
+        never = count_sweeps(&socket, &watch) => match never {},
     }
 }
 
-async fn count_sweeps(socket: &Path, watch: &Watch) -> String {
+/// Keeps the number of sweeps up to date. An agent that is too busy to answer is asked again; of one
+/// that is gone the events come to an end.
+async fn count_sweeps(socket: &Path, watch: &Watch) -> Infallible {
     loop {
-        match client::object::<Status>(socket, "/v1/status").await {
-            Ok(status) => watch.set_sweeps(status.sweep.rounds),
-            Err(error) => return error.to_string(),
+        if let Ok(status) = client::object::<Status>(socket, "/v1/status").await {
+            watch.set_sweeps(status.sweep.rounds);
         }
         tokio::time::sleep(LOOK_EVERY).await;
     }
