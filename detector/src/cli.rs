@@ -8,10 +8,11 @@ pub(crate) use list::{ConnectionsArgs, ListArgs, PeersArgs};
 pub(crate) use selftest::SelftestArgs;
 pub(crate) use top::TopArgs;
 
+use crate::commands::completions;
 use crate::config::{DEFAULT_CONTROL_SOCKET, DEFAULT_STATE_DIR};
 use crate::filter::Filter;
 use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
-use clap_complete::Shell;
+use clap_complete::ArgValueCompleter;
 use detector_core::snapshot::{Event, FlagKind};
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -115,7 +116,7 @@ pub(crate) struct EventsArgs {
     #[arg(long, value_name = "TIME", conflicts_with = "follow")]
     pub(crate) until: Option<String>,
     /// Only of this peer
-    #[arg(long, value_name = "PEER")]
+    #[arg(long, value_name = "PEER", add = ArgValueCompleter::new(completions::peers))]
     pub(crate) peer: Option<String>,
     /// Only of this kind
     #[arg(long, value_name = "KIND", value_parser = parse_kind)]
@@ -129,6 +130,30 @@ pub(crate) struct EventsArgs {
     /// Control socket of the agent
     #[arg(long, value_name = "PATH", default_value = DEFAULT_CONTROL_SOCKET, value_hint = ValueHint::FilePath)]
     pub(crate) control_socket: PathBuf,
+}
+
+/// A shell that completes command lines.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+#[allow(missing_docs, reason = "the names say it")]
+pub(crate) enum Shell {
+    Bash,
+    Elvish,
+    Fish,
+    Powershell,
+    Zsh,
+}
+
+impl Shell {
+    /// The name by which its completions are asked for.
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::Bash => "bash",
+            Self::Elvish => "elvish",
+            Self::Fish => "fish",
+            Self::Powershell => "powershell",
+            Self::Zsh => "zsh",
+        }
+    }
 }
 
 /// Format of the log.

@@ -7,6 +7,7 @@ mod agent_http;
 mod agent_start;
 mod before_agent;
 mod below_flight;
+mod command_line;
 mod default_threshold;
 mod download;
 mod granularity;

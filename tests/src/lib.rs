@@ -9,6 +9,7 @@
 
 pub mod agent;
 pub mod lab;
+pub mod schema;
 pub mod servers;
 pub mod story;
 pub mod suite;

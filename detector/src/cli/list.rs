@@ -1,10 +1,12 @@
 //! Arguments of `detector peers` and `detector connections`.
 
 use crate::columns::{Choice, Grouping, PeerRow, Row, Sort};
+use crate::commands::completions;
 use crate::config::DEFAULT_CONTROL_SOCKET;
 use crate::control::DEFAULT_LIMIT;
 use crate::filter::Filter;
 use clap::{Args, ValueHint};
+use clap_complete::ArgValueCompleter;
 use detector_core::snapshot::Connection;
 use std::path::PathBuf;
 
@@ -29,10 +31,10 @@ pub(crate) struct ListArgs {
 #[derive(Clone, Debug, Args)]
 pub(crate) struct PeersArgs {
     /// Only those that fit, as in `verdict=slow-read-attack pinned>10M net=203.0.113.0/24`
-    #[arg(long, value_name = "EXPR", value_parser = filter::<PeerRow>, default_value = "", hide_default_value = true)]
+    #[arg(long, value_name = "EXPR", value_parser = filter::<PeerRow>, default_value = "", hide_default_value = true, add = ArgValueCompleter::new(completions::filter))]
     pub(crate) filter: Filter<PeerRow>,
     /// Column to sort by, or `cost`; `-KEY` for the other way round
-    #[arg(long, value_name = "KEY", value_parser = sort::<PeerRow>, default_value = "cost", allow_hyphen_values = true)]
+    #[arg(long, value_name = "KEY", value_parser = sort::<PeerRow>, default_value = "cost", allow_hyphen_values = true, add = ArgValueCompleter::new(completions::sort_keys))]
     pub(crate) sort: Sort<PeerRow>,
     /// Columns to show, separated by commas
     #[arg(long, value_name = "KEYS", value_parser = choice::<PeerRow>)]

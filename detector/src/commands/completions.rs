@@ -1,12 +1,197 @@
-//! `detector completions`: a completion script.
+//! `detector completions`: a script that asks this program what comes next, and the answers that
+//! need the running agent.
+//!
+//! The shell runs this program at each press of Tab: it waits for the agent only a moment, and an
+//! agent that is not there has no peers to offer.
 
 use crate::cli::Cli;
+use crate::columns::{Kind, PeerRow, Row};
+use crate::config::DEFAULT_CONTROL_SOCKET;
+use crate::control::client;
 use crate::failure::Failure;
 use clap::CommandFactory;
-use clap_complete::Shell;
+use clap_complete::engine::CompletionCandidate;
+use clap_complete::env::{CompleteEnv, Shells};
+use detector_core::snapshot::Peer;
+use std::collections::BTreeSet;
+use std::ffi::OsStr;
+use std::path::PathBuf;
+use std::time::Duration;
 
-pub(super) fn run(shell: Shell) -> Result<(), Failure> {
+/// The variable by which the script asks.
+const VARIABLE: &str = "COMPLETE";
+/// Whoever presses Tab does not wait longer.
+const PATIENCE: Duration = Duration::from_millis(500);
+/// Peers to choose from, the most costly.
+const PEERS: usize = 200;
+const PROGRAM: &str = "detector";
+
+pub(super) fn run(shell: crate::cli::Shell) -> Result<(), Failure> {
+    let shells = Shells::builtins();
+    let Some(shell) = shells.completer(shell.name()) else {
+        return Err(Failure::usage(format!("no such shell: {}", shell.name())));
+    };
     let mut script = Vec::new();
-    clap_complete::generate(shell, &mut Cli::command(), "detector", &mut script);
+    shell.write_registration(VARIABLE, PROGRAM, PROGRAM, PROGRAM, &mut script)?;
     super::print(&String::from_utf8_lossy(&script))
+}
+
+/// Answers a shell, if one asks; then the process ends here.
+pub(crate) fn answer() {
+    CompleteEnv::with_factory(Cli::command)
+        .var(VARIABLE)
+        .complete();
+}
+
+/// Peers of the running agent.
+pub(crate) fn peers(current: &OsStr) -> Vec<CompletionCandidate> {
+    let peers = ask().into_iter().map(|peer| {
+        let verdict = peer.verdict.map_or("-", |verdict| verdict.label());
+        let about = format!("{verdict}, {}", crate::humane::bytes(peer.pinned_bytes));
+        (peer.peer, about)
+    });
+    starting_with(current, peers)
+}
+
+/// Sort keys: columns of peers, and `cost`.
+pub(crate) fn sort_keys(current: &OsStr) -> Vec<CompletionCandidate> {
+    let cost = ("cost".to_owned(), "as the agent ranks".to_owned());
+    let keys = PeerRow::COLUMNS
+        .iter()
+        .map(|column| (column.key.to_owned(), column.help.to_owned()));
+    starting_with(current, std::iter::once(cost).chain(keys))
+}
+
+/// The last term of a filter over peers: its key, or a value where they can be told.
+pub(crate) fn filter(current: &OsStr) -> Vec<CompletionCandidate> {
+    let typed = current.to_string_lossy();
+    let (before, term) = match typed.rfind(' ') {
+        Some(end) => typed.split_at(end + 1),
+        None => ("", &*typed),
+    };
+    let terms: Vec<(String, String)> = match term.split_once('=') {
+        None => PeerRow::COLUMNS
+            .iter()
+            .map(|column| (column.key.to_owned(), column.help.to_owned()))
+            .collect(),
+        Some((key, _)) => values(key)
+            .into_iter()
+            .map(|value| (format!("{key}={value}"), String::new()))
+            .collect(),
+    };
+    let terms = terms
+        .into_iter()
+        .map(|(term, about)| (format!("{before}{term}"), about));
+    starting_with(current, terms)
+}
+
+/// Values of a key that can be told.
+fn values(key: &str) -> BTreeSet<String> {
+    let Some(column) = PeerRow::column(key.trim_end_matches('!')) else {
+        return BTreeSet::new();
+    };
+    match (column.kind, column.key) {
+        (Kind::Name(names) | Kind::Level(names), _) => {
+            names.iter().map(|name| (*name).to_owned()).collect()
+        }
+        (Kind::Address, _) => ask().into_iter().map(|peer| peer.peer).collect(),
+        (Kind::Text, "unit") => owners(|process| process.unit.clone()),
+        (Kind::Text, "process") => owners(|process| Some(process.comm.clone())),
+        _ => BTreeSet::new(),
+    }
+}
+
+fn owners(name: impl Fn(&detector_core::snapshot::Process) -> Option<String>) -> BTreeSet<String> {
+    let peers = ask();
+    let processes = peers.iter().flat_map(|peer| &peer.processes);
+    processes
+        .filter_map(name)
+        // A space would begin another term.
+        .filter(|name| !name.contains(char::is_whitespace))
+        .collect()
+}
+
+fn starting_with(
+    current: &OsStr,
+    candidates: impl Iterator<Item = (String, String)>,
+) -> Vec<CompletionCandidate> {
+    let current = current.to_string_lossy();
+    candidates
+        .filter(|(value, _)| value.starts_with(&*current))
+        .map(|(value, about)| {
+            let about = Some(about).filter(|about| !about.is_empty());
+            CompletionCandidate::new(value).help(about.map(Into::into))
+        })
+        .collect()
+}
+
+/// The most costly peers of the agent on the socket that the command line names; none if it does
+/// not answer at once.
+fn ask() -> Vec<Peer> {
+    let socket = named_socket().unwrap_or_else(|| PathBuf::from(DEFAULT_CONTROL_SOCKET));
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build();
+    let Ok(runtime) = runtime else {
+        return Vec::new();
+    };
+    let target = format!("/v1/peers?limit={PEERS}");
+    let answer = runtime.block_on(async {
+        let list = client::list::<Peer>(&socket, &target);
+        tokio::time::timeout(PATIENCE, list).await
+    });
+    match answer {
+        Ok(Ok(list)) => list.rows,
+        Ok(Err(_)) | Err(_) => Vec::new(),
+    }
+}
+
+/// The socket among the words that the shell hands over.
+fn named_socket() -> Option<PathBuf> {
+    const FLAG: &str = "--control-socket";
+    let mut words = std::env::args_os();
+    while let Some(word) = words.next() {
+        if word == FLAG {
+            return words.next().map(PathBuf::from);
+        }
+        let word = word.to_string_lossy();
+        if let Some(path) = word
+            .strip_prefix(FLAG)
+            .and_then(|rest| rest.strip_prefix('='))
+        {
+            return Some(PathBuf::from(path));
+        }
+    }
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{filter, sort_keys, values};
+    use std::ffi::OsStr;
+
+    fn told(candidates: Vec<clap_complete::engine::CompletionCandidate>) -> Vec<String> {
+        let values = candidates.iter().map(|each| each.get_value());
+        values
+            .map(|value| value.to_string_lossy().into_owned())
+            .collect()
+    }
+
+    #[test]
+    fn keys_and_names_complete() {
+        assert_eq!(
+            told(sort_keys(OsStr::new("pin"))),
+            ["pinned", "pinned-seconds"]
+        );
+        assert_eq!(
+            told(filter(OsStr::new("pinned>10M verdict=slow-r"))),
+            ["pinned>10M verdict=slow-read-attack"]
+        );
+        assert_eq!(
+            told(filter(OsStr::new("pinned>10M long"))),
+            ["pinned>10M longest"]
+        );
+        assert_eq!(values("severity").len(), 3);
+        assert!(values("nonsense").is_empty());
+    }
 }

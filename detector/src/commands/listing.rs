@@ -2,7 +2,7 @@
 
 use crate::cli::ListArgs;
 use crate::columns::{Choice, Column, Context, Grouping, PeerRow, Row, Sort, group};
-use crate::control::client::{self, ClientError};
+use crate::control::client::{self, ClientError, Text};
 use crate::control::host::Host;
 use crate::failure::Failure;
 use crate::filter::Filter;
@@ -46,16 +46,16 @@ impl<R: Shaped> Query<'_, R> {
         let since_unix_ns = self.since()?;
         let answer = self.ask(!self.is_plain(since_unix_ns))?;
         let context = answer.context;
-        let sent = answer.rows()?;
+        let sent = self.understood(answer.rows())?;
         let total = answer.total.unwrap_or(sent.len());
         if self.list.json && self.is_plain(since_unix_ns) {
-            super::print(&answer.text)?;
+            super::print(&answer.sent.text)?;
             self.tell_rest(sent.len(), total);
             return Ok(());
         }
         let mut rows = Vec::with_capacity(sent.len());
         for text in &sent {
-            rows.push(Sent::<R>::read(text)?);
+            rows.push(self.understood(answer.read(text))?);
         }
         rows.retain(|row| self.is_wanted(&row.row, since_unix_ns, &context));
         let total = if self.is_plain(since_unix_ns) {
@@ -133,7 +133,7 @@ impl<R: Shaped> Query<'_, R> {
         super::talk(socket, async {
             let answer = client::open(socket, &target).await?;
             let total = answer.total();
-            let text = answer.text().await?;
+            let sent = answer.text().await?;
             let mut context = Context {
                 now_unix_ns: clock::unix_ns(),
                 tcp_memory_limit_bytes: None,
@@ -146,10 +146,15 @@ impl<R: Shaped> Query<'_, R> {
             }
             Ok::<_, ClientError>(Answer {
                 total,
-                text,
+                sent,
                 context,
             })
         })
+    }
+
+    /// What was read, or the failure with its hint.
+    fn understood<T>(&self, read: Result<T, ClientError>) -> Result<T, Failure> {
+        read.map_err(|error| super::client_failure(&self.list.control_socket, error))
     }
 
     fn needs_share(&self) -> bool {
@@ -181,8 +186,8 @@ impl Query<'_, PeerRow> {
         let answer = self.ask(true)?;
         let context = answer.context;
         let mut peers = Vec::new();
-        for text in &answer.rows()? {
-            let sent = Sent::<PeerRow>::read(text)?;
+        for text in self.understood(answer.rows())? {
+            let sent: Sent<'_, PeerRow> = self.understood(answer.read(text))?;
             if self.is_wanted(&sent.row, since_unix_ns, &context) {
                 peers.push(sent.row);
             }
@@ -206,14 +211,22 @@ impl Query<'_, PeerRow> {
 /// A list of the agent.
 struct Answer {
     total: Option<usize>,
-    /// Scrubbed.
-    text: String,
+    sent: Text,
     context: Context,
 }
 
 impl Answer {
-    fn rows(&self) -> Result<Vec<&RawValue>, Failure> {
-        serde_json::from_str(&self.text).map_err(|error| unreadable(&error))
+    fn rows(&self) -> Result<Vec<&RawValue>, ClientError> {
+        serde_json::from_str(&self.sent.text).map_err(|error| self.sent.misread(error))
+    }
+
+    fn read<'a, R: Shaped>(&self, text: &'a RawValue) -> Result<Sent<'a, R>, ClientError> {
+        let row: R::Shape =
+            serde_json::from_str(text.get()).map_err(|error| self.sent.misread(error))?;
+        Ok(Sent {
+            row: row.into(),
+            text,
+        })
     }
 }
 
@@ -221,20 +234,6 @@ impl Answer {
 struct Sent<'a, R> {
     row: R,
     text: &'a RawValue,
-}
-
-impl<'a, R: Shaped> Sent<'a, R> {
-    fn read(text: &'a RawValue) -> Result<Self, Failure> {
-        let row: R::Shape = serde_json::from_str(text.get()).map_err(|error| unreadable(&error))?;
-        Ok(Self {
-            row: row.into(),
-            text,
-        })
-    }
-}
-
-fn unreadable(error: &serde_json::Error) -> Failure {
-    Failure::failed(format!("cannot read the agent's answer: {error}"))
 }
 
 /// One array, an item a line.

@@ -1,7 +1,7 @@
 //! One file a command. They assemble what others do and decide nothing.
 
 mod check;
-mod completions;
+pub(crate) mod completions;
 mod connections;
 mod docs;
 mod events;

@@ -176,14 +176,18 @@ impl Answer {
     }
 
     /// All of it as text, scrubbed.
-    pub(crate) async fn text(mut self) -> Result<String, ClientError> {
+    pub(crate) async fn text(mut self) -> Result<Text, ClientError> {
         let bytes = whole(self.0.body_mut()).await?;
         // Borrowed, it is as it was sent.
         let clean = match scrub::json_text(&bytes) {
             Cow::Owned(clean) => clean,
             Cow::Borrowed(_) => bytes,
         };
-        String::from_utf8(clean).map_err(|error| misread(&self.0, error))
+        let agent = header(&self.0, &AGENT_VERSION);
+        match String::from_utf8(clean) {
+            Ok(text) => Ok(Text { text, agent }),
+            Err(error) => Err(misread(agent, error)),
+        }
     }
 
     async fn read<T: DeserializeOwned + Send + 'static>(mut self) -> Result<T, ClientError> {
@@ -191,7 +195,7 @@ impl Answer {
         let read = move || serde_json::from_slice(&scrub::json_text(&bytes));
         // A long list takes a while to read; whoever waits for keys must not wait for it.
         let read = tokio::task::spawn_blocking(read).await.map_err(broken)?;
-        read.map_err(|error| misread(&self.0, error))
+        read.map_err(|error| misread(header(&self.0, &AGENT_VERSION), error))
     }
 
     /// Each line, scrubbed. If it `follows`, it waits for the next one as long as it takes.
@@ -211,12 +215,28 @@ impl Answer {
             };
             let lines: Vec<u8> = rest.drain(..=end).collect();
             let lines = scrub::json_text(&lines);
-            let lines = std::str::from_utf8(&lines).map_err(|error| misread(&self.0, error))?;
+            let lines = std::str::from_utf8(&lines)
+                .map_err(|error| misread(header(&self.0, &AGENT_VERSION), error))?;
             for line in lines.lines() {
                 sink(line).map_err(ClientError::Sink)?;
             }
         }
         Ok(())
+    }
+}
+
+/// An answer as it came, scrubbed.
+pub(crate) struct Text {
+    /// The answer.
+    pub(crate) text: String,
+    /// Version of the agent, as it says.
+    agent: Option<String>,
+}
+
+impl Text {
+    /// It is not what it should be, for this reason.
+    pub(crate) fn misread(&self, error: impl std::fmt::Display) -> ClientError {
+        misread(self.agent.clone(), error)
     }
 }
 
@@ -226,8 +246,8 @@ fn header(response: &hyper::Response<Incoming>, name: &HeaderName) -> Option<Str
 }
 
 /// An answer that is not what it should be: maybe because the agent is of another version.
-fn misread(response: &hyper::Response<Incoming>, error: impl std::fmt::Display) -> ClientError {
-    match header(response, &AGENT_VERSION).filter(|version| version != VERSION) {
+fn misread(agent: Option<String>, error: impl std::fmt::Display) -> ClientError {
+    match agent.filter(|version| version != VERSION) {
         Some(agent) => ClientError::OtherVersion {
             agent,
             message: scrub::text(&error.to_string()),
@@ -267,10 +287,9 @@ async fn request(socket: &Path, target: &str) -> Result<hyper::Response<Incoming
     let mut answer: Value = serde_json::from_slice(&text).unwrap_or_default();
     scrub::json(&mut answer);
     let message = answer["error"].as_str().unwrap_or("no reason given");
-    if status == StatusCode::NOT_FOUND
-        && header(&response, &AGENT_VERSION).is_none_or(|version| version != VERSION)
-    {
-        return Err(misread(&response, message));
+    let agent = header(&response, &AGENT_VERSION);
+    if status == StatusCode::NOT_FOUND && agent.as_deref() != Some(VERSION) {
+        return Err(misread(agent, message));
     }
     Err(ClientError::Refused {
         status: status.as_u16(),
