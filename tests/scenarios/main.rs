@@ -9,6 +9,7 @@ mod before_agent;
 mod below_flight;
 mod command_line;
 mod default_threshold;
+mod differential;
 mod download;
 mod granularity;
 mod half_closed;
