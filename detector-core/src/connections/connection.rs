@@ -1,0 +1,184 @@
+//! One connection: its newest state and what has been made of it.
+
+use super::Class;
+use crate::ledger::Baseline;
+use crate::observation::{Observation, Source, Totals};
+use crate::rules::FlagSet;
+use crate::rules::dribble::Span;
+use crate::rules::likeness::Likeness;
+use crate::snapshot::{Process, StallCause};
+use crate::state::State;
+use crate::time::Moment;
+use std::sync::Arc;
+
+/// How fast the peer drains, measured between observations at least a second apart.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Drain {
+    pub(crate) from: Moment,
+    pub(crate) bytes_acked: u64,
+    pub(crate) bytes_per_second: u64,
+}
+
+/// What the peer has done with a connection since its window first was the limit.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Grip {
+    /// The last whole span was below the floor.
+    pub(crate) is_firm: bool,
+    /// Something was read below the floor.
+    pub(crate) is_read: bool,
+    /// A stall has not been made good yet.
+    pub(crate) has_stalled: bool,
+}
+
+/// As what a stalled connection is counted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Holding {
+    /// Not at all: no stall, or not firmly held.
+    #[default]
+    No,
+    /// Stalled and silent.
+    Silent,
+    /// Held firmly, nothing read.
+    Still,
+    /// Held firmly, read from now and then.
+    Read,
+    /// Stalled, and opened by us.
+    Outgoing,
+    /// Held firmly, and opened by us.
+    OutgoingFirm,
+}
+
+impl Holding {
+    /// Number of ways.
+    pub(crate) const WAYS: usize = 6;
+
+    /// Whether it is a burden beyond a pause: held firmly, or silent.
+    pub(crate) const fn is_burden(self) -> bool {
+        matches!(
+            self,
+            Self::Silent | Self::Still | Self::Read | Self::OutgoingFirm
+        )
+    }
+
+    /// Whether the peer opened it and holds it firmly.
+    pub(crate) const fn is_grip_of_peer(self) -> bool {
+        matches!(self, Self::Still | Self::Read)
+    }
+}
+
+/// One connection.
+#[derive(Debug)]
+pub(crate) struct Connection {
+    /// Newest state.
+    pub(crate) last: State,
+    pub(crate) peer: u32,
+    pub(crate) first_seen: Moment,
+    /// Which generation of kernel state `baseline` belongs to.
+    pub(crate) generation: Option<Moment>,
+    pub(crate) baseline: Baseline,
+    /// Totals of generations before this one; most connections have none.
+    earlier: Option<Box<Totals>>,
+    pub(crate) source: Source,
+    /// When the peer was last seen to take data, or nothing was queued.
+    pub(crate) progress_at: Moment,
+    /// Since when data has been held up without any progress.
+    pub(crate) held_since: Option<Moment>,
+    pub(crate) stall: Option<StallCause>,
+    /// Start of the stall; meaningful while there is one.
+    pub(crate) stalled_since: Moment,
+    /// Pinned bytes that are counted for the peer now.
+    pub(crate) pinned_counted_bytes: u64,
+    pub(crate) flags: FlagSet,
+    /// Flags whose event was written, so that its end is written too.
+    pub(crate) announced: FlagSet,
+    /// Worst severity of a shrink flagged so far, an index of `detector_common::record::severity`.
+    pub(crate) shrink_flagged: Option<usize>,
+    pub(crate) drain: Drain,
+    /// The span over which the pace is measured, while the peer is the limit.
+    pub(crate) span: Option<Span>,
+    /// Pace of the last whole span.
+    pub(crate) pace_bytes_per_second: u64,
+    /// Start of the first span that was too slow, while they are.
+    pub(crate) dribbling_since: Option<Moment>,
+    /// What the peer has done since it first was the limit.
+    pub(crate) grip: Grip,
+    /// As what it is counted for the peer now.
+    pub(crate) holding: Holding,
+    /// What it has in common with others; kept for as long as it holds.
+    pub(crate) likeness: Option<Likeness>,
+    /// Whether it is counted with those alike, and they hoard.
+    pub(crate) is_alike: bool,
+    /// How often groups had changed when it was looked at for that.
+    pub(crate) groups_seen: u64,
+    /// From when its zero-window time is drawn in the accounts, while it is.
+    pub(crate) ongoing_from: Option<Moment>,
+    /// Start of the zero window under data in flight that is going on.
+    pub(crate) treason_since: Option<Moment>,
+    /// Who holds the socket, or held it until it became an orphan.
+    pub(crate) owner: Option<Arc<[Process]>>,
+    /// A complete sweep did not mention it: healthy or gone.
+    pub(crate) is_quiet: bool,
+    /// Number of the sweep that mentioned it last, counted in its namespace.
+    pub(super) swept_in: Option<u64>,
+    pub(crate) class: Class,
+    pub(super) deadline: Option<Moment>,
+}
+
+impl Connection {
+    pub(crate) fn new(first: &Observation, peer: u32) -> Self {
+        Self {
+            last: State::of(first),
+            peer,
+            first_seen: first.at,
+            generation: None,
+            baseline: Baseline::default(),
+            earlier: None,
+            source: first.source,
+            progress_at: first.harmful_since.unwrap_or(first.at),
+            held_since: None,
+            stall: None,
+            stalled_since: first.at,
+            pinned_counted_bytes: 0,
+            flags: FlagSet::default(),
+            announced: FlagSet::default(),
+            shrink_flagged: None,
+            drain: Drain {
+                from: first.at,
+                bytes_acked: first.bytes_acked,
+                bytes_per_second: 0,
+            },
+            span: None,
+            pace_bytes_per_second: 0,
+            dribbling_since: None,
+            grip: Grip::default(),
+            holding: Holding::default(),
+            likeness: None,
+            is_alike: false,
+            groups_seen: 0,
+            ongoing_from: None,
+            treason_since: None,
+            owner: None,
+            is_quiet: false,
+            swept_in: None,
+            class: Class::Healthy,
+            deadline: None,
+        }
+    }
+
+    /// Totals of all generations together.
+    pub(crate) fn totals(&self) -> Totals {
+        let now = self.baseline.totals();
+        self.earlier
+            .as_ref()
+            .map_or(now, |earlier| earlier.plus(&now))
+    }
+
+    /// Goes on to a newer generation, of which `baseline` was booked already.
+    pub(crate) fn begin_generation(&mut self, generation: Moment, baseline: Baseline) {
+        if self.generation.is_some() {
+            self.earlier = Some(Box::new(self.totals()));
+        }
+        self.generation = Some(generation);
+        self.baseline = baseline;
+    }
+}
