@@ -63,6 +63,7 @@ pub(crate) fn stalled(remote: &str, seconds: u64) -> Observation {
         backoff: 3,
         timeouts: 0,
         probes_unanswered: 0,
+        retransmits_unanswered: 0,
     }
 }
 
