@@ -1,9 +1,11 @@
 //! The command line, declared once: help, man page, completions and reference come from here.
 
+mod explain;
 mod list;
 mod selftest;
 mod top;
 
+pub(crate) use explain::{ExplainArgs, Wanted};
 pub(crate) use list::{ConnectionsArgs, ListArgs, PeersArgs};
 pub(crate) use selftest::SelftestArgs;
 pub(crate) use top::TopArgs;
@@ -46,6 +48,8 @@ pub(crate) enum Command {
     Connections(ConnectionsArgs),
     /// Show flags and episodes, newest last
     Events(EventsArgs),
+    /// Explain one peer: verdict, evidence for and against, rules, owner, and what to do
+    Explain(ExplainArgs),
     /// Play bad and good peers in a private network namespace and say which of them are seen
     Selftest(SelftestArgs),
     /// Print a completion script for a shell

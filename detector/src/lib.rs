@@ -15,6 +15,7 @@ mod columns;
 mod commands;
 pub mod config;
 mod control;
+mod explain;
 mod export;
 mod failure;
 #[allow(

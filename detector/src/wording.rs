@@ -1,4 +1,24 @@
-//! An event in one readable line: for the log and for `detector events`.
+//! Words for what the agent says: codes and numbers in, sentences out. Pure.
+//!
+//! Here an event in one readable line, for the log and for `detector events`; in the modules below
+//! the sentences of an evidence card. Every `match` on a code is exhaustive, so that a new code
+//! does not compile before it has its words.
+
+mod advice;
+mod benign;
+mod change;
+mod evidence;
+mod figures;
+mod rule;
+mod verdict;
+
+pub(crate) use advice::{Circumstances, Servers, Setting, Step, advice, workers};
+pub(crate) use benign::{considered, outcome};
+pub(crate) use change::change;
+pub(crate) use evidence::evidence;
+pub(crate) use figures::counted;
+pub(crate) use rule::{rule, source};
+pub(crate) use verdict::{meaning as verdict_meaning, sentence as verdict};
 
 use crate::humane;
 use detector_core::snapshot::{Event, EventType, FlagKind, Severity, SourceName};

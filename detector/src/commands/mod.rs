@@ -5,6 +5,7 @@ pub(crate) mod completions;
 mod connections;
 mod docs;
 mod events;
+mod explain;
 mod listing;
 mod man;
 mod peers;
@@ -27,6 +28,7 @@ pub(crate) fn run(cli: Cli) -> Result<(), Failure> {
         Command::Peers(args) => peers::run(&args),
         Command::Connections(args) => connections::run(&args),
         Command::Events(args) => events::run(&args),
+        Command::Explain(args) => explain::run(&args),
         Command::Selftest(args) => selftest::run(&args),
         Command::Completions { shell } => completions::run(shell),
         Command::Man => man::run(),
@@ -46,13 +48,16 @@ fn talk<T>(
     socket: &Path,
     conversation: impl Future<Output = Result<T, ClientError>>,
 ) -> Result<T, Failure> {
+    converse(conversation)?.map_err(|error| client_failure(socket, error))
+}
+
+/// The same for those who know what to make of an error of the agent.
+fn converse<T>(conversation: impl Future<Output = T>) -> Result<T, Failure> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
         .map_err(|error| Failure::failed(format!("cannot start the event loop: {error}")))?;
-    runtime
-        .block_on(conversation)
-        .map_err(|error| client_failure(socket, error))
+    Ok(runtime.block_on(conversation))
 }
 
 fn client_failure(socket: &Path, error: ClientError) -> Failure {

@@ -5,3 +5,4 @@
 pub(crate) mod local_ports;
 pub(crate) mod owner;
 pub(crate) mod pressure;
+pub(crate) mod sysctl;
