@@ -15,6 +15,8 @@ mod columns;
 mod commands;
 pub mod config;
 mod control;
+#[doc(hidden)]
+pub mod crowd;
 mod explain;
 mod export;
 mod failure;

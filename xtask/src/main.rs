@@ -12,6 +12,7 @@ mod demo;
 mod docs;
 mod e2e;
 mod ebpf;
+mod frames;
 mod fuzz;
 mod kernels;
 mod licences;
@@ -44,6 +45,8 @@ enum Chore {
     Run(run::Arguments),
     /// See it work in a minute: peers that hold a server, and what the agent says of them
     Demo(demo::Arguments),
+    /// Write what `detector top` shows of the demonstration into the README (needs root)
+    Frames(frames::Arguments),
     /// What the agent costs
     Bench(bench::Arguments),
     /// Formatting, clippy on both targets, and who may use whom
@@ -76,6 +79,7 @@ fn main() -> ExitCode {
         Chore::Licences(arguments) => licences::main(&arguments),
         Chore::Test(arguments) => test::main(&arguments),
         Chore::Demo(arguments) => demo::main(&arguments),
+        Chore::Frames(arguments) => frames::main(&arguments),
         Chore::Bench(arguments) => bench::main(&arguments),
         Chore::Run(arguments) => run::main(&arguments),
         Chore::E2e(arguments) => e2e::main(&arguments),

@@ -2,9 +2,10 @@
 
 use super::Advise;
 use super::own_agent::OwnAgent;
-use super::source::{self, SourceError};
+use super::source;
 use super::state::{Query, Snapshot};
 use crate::config::DEFAULT_CONTROL_SOCKET;
+use crate::control::client::ClientError;
 use crate::failure::Failure;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
@@ -58,7 +59,7 @@ impl Agent {
     pub(super) fn question(
         &self,
         query: Query,
-    ) -> impl Future<Output = Result<Snapshot, SourceError>> + Send + 'static {
+    ) -> impl Future<Output = Result<Snapshot, ClientError>> + Send + 'static {
         let socket = self.socket.clone();
         async move { source::ask(&socket, &query).await }
     }
@@ -66,7 +67,7 @@ impl Agent {
     /// What to make of the answer. Fails where there is nothing to wait for.
     pub(super) fn judge(
         &mut self,
-        answer: Result<Snapshot, SourceError>,
+        answer: Result<Snapshot, ClientError>,
     ) -> Result<Outcome, Failure> {
         if let Some(failure) = self.own.as_mut().and_then(|(own, _)| own.failure()) {
             return Err(failure);
@@ -82,8 +83,9 @@ impl Agent {
             return Ok(Outcome::Lost(error.to_string()));
         }
         let is_absent = matches!(
-            error.unreachable(),
-            Some(ErrorKind::NotFound | ErrorKind::ConnectionRefused)
+            &error,
+            ClientError::Unreachable { source, .. }
+                if matches!(source.kind(), ErrorKind::NotFound | ErrorKind::ConnectionRefused)
         );
         match &self.own {
             Some((_, since)) if is_absent && since.elapsed() < START_PATIENCE => {
@@ -95,19 +97,7 @@ impl Agent {
                 self.own = Some((own, Instant::now()));
                 Ok(Outcome::Starting)
             }
-            _ => Err(self.failure(error)),
-        }
-    }
-
-    fn failure(&self, error: SourceError) -> Failure {
-        match error {
-            SourceError::Client(error) => (self.advise)(&self.socket, error),
-            error @ SourceError::OtherVersion { .. } => {
-                Failure::failed(error).hint("use the `detector` that the agent was started from")
-            }
-            error @ SourceError::Silent => {
-                Failure::failed(error).hint("`detector check` and the agent's log may say why")
-            }
+            _ => Err((self.advise)(&self.socket, error)),
         }
     }
 }

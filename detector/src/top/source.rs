@@ -2,90 +2,26 @@
 
 use super::state::{Facts, Listing, Page, Query, Snapshot};
 use crate::control::client::{self, ClientError};
-use crate::control::status::Status;
+use crate::control::host::Host;
+use crate::host::pressure::{Stall, Stalls};
 use crate::http::percent_encoded;
+use crate::scrub;
 use detector_core::snapshot::Peer;
+use std::ffi::CStr;
 use std::path::Path;
 use std::time::Duration;
 use tokio::time::timeout;
 
 /// For all that one refresh asks.
-pub(super) const PATIENCE: Duration = Duration::from_secs(5);
-
-/// Why there is no answer.
-#[derive(Debug)]
-pub(super) enum SourceError {
-    /// The agent gave none, or not one that can be used.
-    Client(ClientError),
-    /// It took too long.
-    Silent,
-    /// It is of another version, and its answer cannot be read.
-    OtherVersion {
-        /// Its version.
-        version: String,
-        /// What cannot be read.
-        error: ClientError,
-    },
-}
-
-impl std::fmt::Display for SourceError {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Self::Client(error) => error.fmt(f),
-            Self::Silent => {
-                let seconds = PATIENCE.as_secs();
-                write!(
-                    f,
-                    "the agent took the request but gave no answer in {seconds} s"
-                )
-            }
-            Self::OtherVersion { version, error } => {
-                let own = env!("CARGO_PKG_VERSION");
-                write!(f, "the agent is version {version}, this is {own}: {error}")
-            }
-        }
-    }
-}
-
-impl std::error::Error for SourceError {}
-
-impl SourceError {
-    /// Whether nobody listens, or we may not ask.
-    pub(super) fn unreachable(&self) -> Option<std::io::ErrorKind> {
-        match self {
-            Self::Client(ClientError::Unreachable { source, .. }) => Some(source.kind()),
-            _ => None,
-        }
-    }
-}
+const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Asks for what `query` names, within a time.
-pub(super) async fn ask(socket: &Path, query: &Query) -> Result<Snapshot, SourceError> {
+pub(super) async fn ask(socket: &Path, query: &Query) -> Result<Snapshot, ClientError> {
     let answer = timeout(PATIENCE, ask_patiently(socket, query)).await;
-    match answer.unwrap_or(Err(SourceError::Silent)) {
-        Err(SourceError::Client(error @ ClientError::Broken { .. })) => {
-            Err(explain(socket, error).await)
-        }
-        other => other,
-    }
+    answer.unwrap_or(Err(ClientError::Silent))
 }
 
-/// An answer of another version is told as such.
-async fn explain(socket: &Path, error: ClientError) -> SourceError {
-    let status = client::object::<serde_json::Value>(socket, "/v1/status");
-    let version = match timeout(PATIENCE, status).await {
-        Ok(Ok(status)) => status["version"].as_str().map(str::to_owned),
-        _ => None,
-    };
-    match version {
-        Some(version) if version != env!("CARGO_PKG_VERSION") => {
-            SourceError::OtherVersion { version, error }
-        }
-        _ => SourceError::Client(error),
-    }
-}
-
-async fn ask_patiently(socket: &Path, query: &Query) -> Result<Snapshot, SourceError> {
+async fn ask_patiently(socket: &Path, query: &Query) -> Result<Snapshot, ClientError> {
     let facts = ask_facts(socket).await?;
     let listing = match query.peers {
         Some(limit) => Some(ask_peers(socket, limit).await?),
@@ -102,36 +38,57 @@ async fn ask_patiently(socket: &Path, query: &Query) -> Result<Snapshot, SourceE
     })
 }
 
-async fn ask_facts(socket: &Path) -> Result<Facts, SourceError> {
-    let status = client::object::<Status>(socket, "/v1/status");
-    let status = status.await.map_err(SourceError::Client)?;
-    Ok(Facts {
-        kernel: status.kernel,
-        agent_version: status.version,
-        uptime_seconds: status.uptime_seconds,
-        unready_reason: status.unready_reason,
-        peers: Some(status.tables.peers),
-        connections: Some(status.tables.connections),
-        records_lost: status.records.lost.values().sum(),
-        ..Facts::default()
-    })
+async fn ask_facts(socket: &Path) -> Result<Facts, ClientError> {
+    let host = client::object::<Host>(socket, "/v1/host");
+    host.await.map(facts_of)
 }
 
-async fn ask_peers(socket: &Path, limit: usize) -> Result<Listing, SourceError> {
+/// The agent is on this host: name and kernel are the same seen from here.
+fn facts_of(host: Host) -> Facts {
+    let uname = rustix::system::uname();
+    let name = |name: &CStr| scrub::text(&name.to_string_lossy());
+    let Stalls { cpu, memory, io } = host.pressure;
+    let some = |stall: Option<Stall>| stall.map(|stall| stall.some_percent);
+    Facts {
+        host: name(uname.nodename()),
+        kernel: name(uname.release()),
+        agent_version: host.agent.version,
+        uptime_seconds: host.agent.uptime_seconds,
+        unready_reason: host.agent.unready_reason,
+        load: host.load.map(|load| [load.one, load.five, load.fifteen]),
+        pressure_percent: [some(cpu), some(memory), some(io)],
+        memory_bytes: host.memory.map(|memory| {
+            let used = memory.total_bytes.saturating_sub(memory.available_bytes);
+            (used, memory.total_bytes)
+        }),
+        tcp_memory_bytes: host
+            .tcp_memory
+            .map(|memory| (memory.used_bytes, memory.limit_bytes)),
+        orphans: host.sockets.map(|sockets| sockets.orphans),
+        stalled_connections: Some(host.totals.stalled_connections),
+        pinned_bytes: Some(host.totals.pinned_bytes),
+        peers: Some(host.totals.peers),
+        connections: Some(host.totals.connections),
+        agent_cpu_share: host.agent.cost.cpu_share,
+        agent_memory_bytes: host.agent.cost.resident_bytes,
+        records_lost: host.records_lost.values().sum(),
+    }
+}
+
+async fn ask_peers(socket: &Path, limit: usize) -> Result<Listing, ClientError> {
     let target = format!("/v1/peers?limit={limit}");
-    let list = client::list::<Peer>(socket, &target);
-    let list = list.await.map_err(SourceError::Client)?;
+    let list = client::list::<Peer>(socket, &target).await?;
     Ok(Listing {
         peers: list.rows,
         total: list.total,
     })
 }
 
-async fn ask_page(socket: &Path, peer: &str) -> Result<Option<Page>, SourceError> {
+async fn ask_page(socket: &Path, peer: &str) -> Result<Option<Page>, ClientError> {
     let target = format!("/v1/peers/{}", percent_encoded(peer));
     match client::object::<Page>(socket, &target).await {
         Ok(page) => Ok(Some(page)),
         Err(ClientError::Refused { status: 404, .. }) => Ok(None),
-        Err(error) => Err(SourceError::Client(error)),
+        Err(error) => Err(error),
     }
 }

@@ -3,10 +3,10 @@
 use super::action::{self, Action, Edit, Focus};
 use super::agent::{Agent, Outcome, START_PAUSE};
 use super::settings_file::SettingsFile;
-use super::source::SourceError;
 use super::state::{Effects, Now, Snapshot, State};
 use super::terminal::{self, Input, Screen};
 use crate::clock;
+use crate::control::client::ClientError;
 use crate::failure::Failure;
 use std::io;
 use std::time::{Duration, Instant};
@@ -20,7 +20,7 @@ const PAUSE_RATIO: u32 = 30;
 /// But by no longer one.
 const LONGEST_PAUSE: Duration = Duration::from_secs(10);
 
-type Answer = Result<Snapshot, SourceError>;
+type Answer = Result<Snapshot, ClientError>;
 
 /// Runs until the user, a signal or the terminal ends it.
 pub(super) async fn run(
@@ -118,7 +118,7 @@ impl Watch {
         };
         self.question = None;
         // A question is never aborted while it is waited for; one that panicked ended us already.
-        Occurrence::Answer(answer.unwrap_or(Err(SourceError::Silent)))
+        Occurrence::Answer(answer.unwrap_or(Err(ClientError::Silent)))
     }
 
     fn ask(&mut self) {

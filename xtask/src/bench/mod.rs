@@ -4,6 +4,7 @@ mod hook;
 mod programs;
 mod share;
 mod stage;
+mod top;
 mod web;
 
 use std::fmt;
@@ -53,19 +54,36 @@ enum What {
     Hook,
     /// Requests a second of nginx without the agent, with it, and beside tcpdump
     Web,
+    /// `detector top` before an agent with 5,000 peers and 20,000 stalled connections: first frame,
+    /// refresh, keys, and what the agent spends for a watcher
+    Top,
 }
 
 pub(crate) fn main(arguments: &Arguments) -> Result<()> {
+    if matches!(arguments.what, What::Top) {
+        packages::need(
+            &[("script", "bsdutils")],
+            "the benchmark",
+            arguments.install,
+        )?;
+        let agent = build_agent(Profile::Release)?;
+        let crowd = build_example("crowded_agent")?;
+        return top::main(&agent, &crowd, arguments.rounds, arguments.seconds);
+    }
     packages::need(&PROGRAMS, "the benchmark", arguments.install)?;
     let (agent, loader) = match (&arguments.agent, &arguments.loader) {
         (Some(agent), Some(loader)) => (agent.clone(), loader.clone()),
-        _ => (build_agent(Profile::Release)?, build_loader()?),
+        _ => (
+            build_agent(Profile::Release)?,
+            build_example("attach_empty")?,
+        ),
     };
     if !is_root() {
         let this = std::env::current_exe().context("cannot find this program's own file")?;
         let what = match arguments.what {
             What::Hook => "hook",
             What::Web => "web",
+            What::Top => "top",
         };
         return run(as_root(&this)?
             .args(["bench", what, "--rounds", &arguments.rounds.to_string()])
@@ -77,17 +95,19 @@ pub(crate) fn main(arguments: &Arguments) -> Result<()> {
     match arguments.what {
         What::Hook => hook::main(&agent, &loader, arguments.rounds, arguments.seconds),
         What::Web => web::main(&agent, &loader, arguments.rounds, arguments.seconds),
+        // Needs neither root nor the loader: done above.
+        What::Top => Ok(()),
     }
 }
 
-/// The program that attaches the empty program: an example of the agent's crate, which alone loads
-/// programs.
-fn build_loader() -> Result<PathBuf> {
+/// An example of the agent's crate: the program that attaches the empty program, as that crate
+/// alone loads programs; or the agent with full tables.
+fn build_example(name: &str) -> Result<PathBuf> {
     run(cargo()
         .current_dir(tree::root())
         .args(["build", "--locked", "--release", "--package", "detector"])
-        .args(["--example", "attach_empty"]))?;
-    Ok(tree::target().join("release/examples/attach_empty"))
+        .args(["--example", name]))?;
+    Ok(tree::target().join("release/examples").join(name))
 }
 
 /// The middle value; of an even number, the mean of the two in the middle.

@@ -1,6 +1,6 @@
 //! What one refresh brings: facts of the host, rows, the page that is open.
 
-use detector_core::snapshot::{Connection, Event, Peer};
+use detector_core::snapshot::{Assessment, Connection, Event, Peer};
 
 /// A present moment.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -36,7 +36,11 @@ pub(crate) struct Listing {
 pub(crate) struct Page {
     /// The peer.
     pub(crate) peer: Peer,
-    /// Its connections.
+    /// What it is taken to be, and why.
+    pub(crate) assessment: Assessment,
+    /// How many connections it has.
+    pub(crate) connections_total: u64,
+    /// Those that cost most.
     pub(crate) connections: Vec<Connection>,
     /// What happened, oldest first.
     pub(crate) events: Vec<Event>,
@@ -57,8 +61,8 @@ pub(crate) struct Facts {
     pub(crate) unready_reason: Option<String>,
     /// Load averages over 1, 5 and 15 minutes.
     pub(crate) load: Option<[f64; 3]>,
-    /// Share of time in which some task waited for processor, memory, input and output.
-    pub(crate) pressure: Option<[f64; 3]>,
+    /// Share of the last ten seconds in which some task waited for processor, memory, disk.
+    pub(crate) pressure_percent: [Option<f64>; 3],
     /// Memory in use and all there is.
     pub(crate) memory_bytes: Option<(u64, u64)>,
     /// Memory of TCP and what the kernel allows it.

@@ -600,4 +600,4 @@ fn move_within(place: &mut usize, step: Step, length: usize, page: usize) {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

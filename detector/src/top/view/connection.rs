@@ -1,5 +1,6 @@
 //! The page of one connection: its numbers, its timeline, the flags that were raised on it.
 
+use super::evidence;
 use super::plot::{self, Bar};
 use super::text::{draw_text, take_line, take_lines, wrapped};
 use super::theme;
@@ -59,9 +60,9 @@ pub(super) fn draw(buffer: &mut Buffer, mut area: Rect, state: &State) -> usize 
 const fn timeline_height(room: u16) -> u16 {
     match room {
         0..10 => 0,
-        10..16 => 5,
-        16..24 => TIMELINE,
-        room => room / 2,
+        10..20 => 5,
+        20..30 => TIMELINE,
+        room => room / 3,
     }
 }
 
@@ -89,7 +90,9 @@ pub(super) fn draw_timeline(
             line: Some(sample.window_bytes.saturating_add(sample.retracted_bytes) as f64),
         })
         .collect();
-    plot::draw(buffer, window, &title, &bars, Style::new());
+    // The largest window ever offered is the measure, so that none at all shows as none.
+    let scale = connection.max_window_bytes as f64;
+    plot::draw(buffer, window, &title, &bars, scale, Style::new());
     let queued: Vec<Bar> = samples
         .iter()
         .map(|sample| Bar {
@@ -97,13 +100,18 @@ pub(super) fn draw_timeline(
             line: None,
         })
         .collect();
-    plot::draw(buffer, area, "queued █", &queued, theme::caution());
+    plot::draw(buffer, area, "queued █", &queued, 0.0, theme::caution());
 }
 
 /// What there is to say, in two columns where the terminal is wide enough.
 fn lines(connection: &Connection, page: &Page, width: u16) -> Vec<(String, Style)> {
     let facts = facts(connection);
     let mut lines: Vec<(String, Style)> = Vec::new();
+    if let Some(verdict) = page.peer.verdict {
+        let style = theme::severity(page.peer.severity).patch(theme::heading());
+        lines.push((format!("verdict       {}", verdict.label()), style));
+    }
+    lines.extend(evidence::weighed(&page.assessment, width));
     if width >= 2 * COLUMN {
         let half = facts.len().div_ceil(2);
         for (index, left) in facts[..half].iter().enumerate() {
@@ -119,6 +127,7 @@ fn lines(connection: &Connection, page: &Page, width: u16) -> Vec<(String, Style
     for process in &connection.processes {
         lines.push((format!("owner         {}", owner_of(process)), Style::new()));
     }
+    lines.extend(evidence::considered(&page.assessment, width));
     let is_of = |event: &&Event| event.remote.as_deref() == Some(connection.remote.as_str());
     for event in page.events.iter().rev().filter(is_of) {
         let text = format!("{} {}", event.time, wording::event_line(event));
@@ -145,10 +154,9 @@ fn facts(connection: &Connection) -> Vec<String> {
         None => "none".to_owned(),
     };
     let window = format!(
-        "{} of {} at most, shift {}",
+        "{}, {} at most",
         humane::bytes(connection.window_bytes),
-        humane::bytes(connection.max_window_bytes),
-        connection.window_shift
+        humane::bytes(connection.max_window_bytes)
     );
     let taken = format!(
         "{} now, {} at most",
@@ -165,6 +173,7 @@ fn facts(connection: &Connection) -> Vec<String> {
         bytes("queued", connection.queued_bytes),
         bytes("in flight", connection.in_flight_bytes),
         bytes("pinned", connection.pinned_bytes),
+        fact("window shift", connection.window_shift.to_string()),
         fact("drains", humane::rate(connection.bytes_acked_per_second)),
         fact(
             "zero window",

@@ -90,11 +90,13 @@ fn host(facts: &Facts) -> Vec<Part> {
         let load = format!("{one:.2} {five:.2} {fifteen:.2}");
         parts.push(Part::labelled(1, "load", load));
     }
-    if let Some(pressure) = facts.pressure {
-        let shares = pressure.map(|share| format!("{:.0}", share * 100.0));
-        let [cpu, memory, io] = shares;
-        let text = format!("cpu {cpu} mem {memory} io {io} %");
-        parts.push(Part::labelled(3, "pressure", text));
+    if facts.pressure_percent.iter().any(Option::is_some) {
+        let [cpu, memory, disk] = facts.pressure_percent.map(|percent| match percent {
+            Some(percent) => format!("{percent:.0}"),
+            None => "-".to_owned(),
+        });
+        let text = format!("cpu {cpu} mem {memory} disk {disk} %");
+        parts.push(Part::labelled(3, "waiting", text));
     }
     if let Some((used, all)) = facts.memory_bytes {
         let memory = format!("{} of {}", humane::bytes(used), humane::bytes(all));

@@ -3,6 +3,7 @@
 //! All text in the state was scrubbed where it came in; here it is cut to its cell.
 
 mod connection;
+mod evidence;
 mod header;
 mod overlay;
 mod peer;
@@ -81,7 +82,9 @@ fn draw_buffer(buffer: &mut Buffer, screen: Rect, state: &State) -> usize {
         ..screen
     };
     header::draw(buffer, &mut area, state);
-    draw_banner(buffer, text::take_line(&mut area), state);
+    if state.place == Place::Table || has_banner(state) {
+        draw_banner(buffer, text::take_line(&mut area), state);
+    }
     let scrolls = match &state.place {
         Place::Table => {
             peers::draw(buffer, area, state, true);
@@ -95,6 +98,13 @@ fn draw_buffer(buffer: &mut Buffer, screen: Rect, state: &State) -> usize {
     };
     draw_keys(buffer, footer, state);
     overlay::draw(buffer, screen, state).unwrap_or(scrolls)
+}
+
+/// Whether there is something to say whatever is open.
+fn has_banner(state: &State) -> bool {
+    state.note.is_some()
+        || matches!(state.link, Link::Lost { .. })
+        || state.facts.unready_reason.is_some()
 }
 
 /// What is shown in which order, or what is wrong.
@@ -131,7 +141,7 @@ fn draw_keys(buffer: &mut Buffer, area: Rect, state: &State) {
             (1, "r", "reverse"),
             (0, "Esc", "close"),
         ],
-        (Overlay::Help(_), _) => &[(0, "Esc", "close")],
+        (Overlay::Help(_), _) => &[(0, "jk", "scroll"), (0, "Esc", "close")],
         (Overlay::None, Place::Table) => &[
             (0, "?", "help"),
             (1, "Enter", "open"),

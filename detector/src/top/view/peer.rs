@@ -2,13 +2,14 @@
 //! connection under the cursor.
 
 use super::connection::{draw_timeline, owner_of};
+use super::evidence;
 use super::table::Table;
 use super::text::{Part, draw_parts, draw_text, grouped, take_line, take_lines, wrapped};
 use super::theme;
 use crate::columns::Column;
 use crate::top::state::{Page, State};
 use crate::{humane, wording};
-use detector_core::snapshot::{Connection, Peer};
+use detector_core::snapshot::{Confidence, Connection, Peer};
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::style::Style;
@@ -28,8 +29,8 @@ pub(super) fn draw(buffer: &mut Buffer, mut area: Rect, state: &State, name: &st
         };
         return draw_text(buffer, area, &text, theme::heading());
     };
-    draw_facts(buffer, &mut area, &page.peer, state);
-    draw_reason(buffer, &mut area, page);
+    draw_facts(buffer, &mut area, page, state);
+    draw_reasons(buffer, &mut area, page);
     let events = events_height(area, page);
     let timeline = timeline_height(area.height.saturating_sub(events), page);
     let table = area.height - events - timeline;
@@ -44,7 +45,8 @@ pub(super) fn draw(buffer: &mut Buffer, mut area: Rect, state: &State, name: &st
     draw_events(buffer, take_lines(&mut area, events), page);
 }
 
-fn draw_facts(buffer: &mut Buffer, area: &mut Rect, peer: &Peer, state: &State) {
+fn draw_facts(buffer: &mut Buffer, area: &mut Rect, page: &Page, state: &State) {
+    let peer = &page.peer;
     let severity = theme::severity(peer.severity);
     let verdict = peer.verdict.map_or("not judged", |verdict| verdict.label());
     let mut title = vec![
@@ -52,6 +54,21 @@ fn draw_facts(buffer: &mut Buffer, area: &mut Rect, peer: &Peer, state: &State) 
         Part::new(0, verdict, severity),
         Part::new(1, wording::severity_label(peer.severity), severity),
     ];
+    if let Some(confidence) = page.assessment.confidence {
+        let confidence = match confidence {
+            Confidence::Low => "low",
+            Confidence::Medium => "medium",
+            Confidence::High => "high",
+        };
+        title.push(Part::labelled(3, "confidence", confidence));
+    }
+    let untold = page
+        .connections_total
+        .saturating_sub(page.connections.len() as u64);
+    if untold > 0 {
+        let text = format!("{} more connections are not shown", grouped(untold));
+        title.push(Part::new(2, text, theme::caution()));
+    }
     if state.is_page_gone {
         title.push(Part::new(0, "gone", theme::alarm()));
     }
@@ -106,30 +123,40 @@ fn totals(peer: &Peer) -> Vec<Part> {
     ]
 }
 
-/// What the verdict rests on: the newest flag.
-fn draw_reason(buffer: &mut Buffer, area: &mut Rect, page: &Page) {
-    let Some(event) = page.events.last() else {
-        return;
-    };
-    let text = wording::event_line(event);
-    let lines = wrapped(&text, usize::from(area.width));
+/// What the verdict rests on; where nothing was weighed yet, the newest event.
+fn draw_reasons(buffer: &mut Buffer, area: &mut Rect, page: &Page) {
+    let mut reasons = evidence::reasons(&page.assessment);
+    if reasons.is_empty() {
+        reasons.extend(page.events.last().map(wording::event_line));
+    }
     // Leaves the connections in sight.
-    let room = usize::from(area.height.saturating_sub(CONNECTIONS + 2)).min(2);
-    for line in lines.iter().take(room) {
-        draw_text(buffer, take_line(area), line, Style::new());
+    let room = area.height.saturating_sub(CONNECTIONS + 2);
+    let room = usize::from(room.min(2 + area.height / 20));
+    let lines = reasons.iter().flat_map(|reason| {
+        let width = usize::from(area.width).saturating_sub(BECAUSE.len());
+        wrapped(reason, width)
+    });
+    let lines: Vec<String> = lines.take(room).collect();
+    for (index, line) in lines.into_iter().enumerate() {
+        let label = if index == 0 { BECAUSE } else { NOTHING };
+        let part = Part::new(0, label, theme::quiet()).and(line, Style::new());
+        draw_parts(buffer, take_line(area), vec![part], Vec::new());
     }
 }
 
+/// Before what a verdict rests on.
+const BECAUSE: &str = "because ";
+/// The same for its further lines.
+const NOTHING: &str = "        ";
+
 fn timeline_height(room: u16, page: &Page) -> u16 {
     let rows = u16::try_from(page.connections.len()).unwrap_or(u16::MAX);
-    let table = rows
-        .saturating_add(2)
-        .clamp(CONNECTIONS, room.max(CONNECTIONS) / 2 + 1);
-    let left = room.saturating_sub(table);
-    match left {
+    let most = (room / 2 + 1).max(CONNECTIONS);
+    let table = rows.saturating_add(2).clamp(CONNECTIONS, most);
+    match room.saturating_sub(table) {
         0..5 => 0,
         // A third of a tall screen is enough.
-        _ => left.min(TIMELINE.max(room / 3)),
+        left => left.min(TIMELINE.max(room / 3)),
     }
 }
 

@@ -54,8 +54,15 @@ pub(super) struct Bar {
     pub(super) line: Option<f64>,
 }
 
-/// A plot of bytes over time, the newest at the right; `title` above it.
-pub(super) fn draw(buffer: &mut Buffer, area: Rect, title: &str, bars: &[Bar], bar_style: Style) {
+/// A plot of bytes over time, the newest at the right, `title` above it, `at_least` in sight.
+pub(super) fn draw(
+    buffer: &mut Buffer,
+    area: Rect,
+    title: &str,
+    bars: &[Bar],
+    at_least: f64,
+    bar_style: Style,
+) {
     if area.height < 2 || area.width <= AXIS + 1 {
         return;
     }
@@ -69,7 +76,7 @@ pub(super) fn draw(buffer: &mut Buffer, area: Rect, title: &str, bars: &[Bar], b
     let tops = bars
         .iter()
         .map(|bar| bar.value.max(bar.line.unwrap_or(0.0)));
-    let highest = tops.fold(0.0, f64::max);
+    let highest = tops.fold(at_least, f64::max);
     draw_axis(buffer, area, plot, highest);
     let shown = &bars[bars.len().saturating_sub(usize::from(plot.width))..];
     let first = plot.right() - u16::try_from(shown.len()).unwrap_or(plot.width);

@@ -97,6 +97,9 @@ impl<R: Row> Table<'_, R> {
         measure.content = measure.content.max(heading);
         measure.ideal = measure.ideal.max(heading);
         measure.min = measure.min.max(heading);
+        if (self.is_telling)(shown.column) {
+            measure.min = measure.ideal;
+        }
         if self.is_sorted_by(shown.column) || (self.is_wanted)(shown.column) {
             measure.dispensable = 0;
         }

@@ -1,0 +1,201 @@
+//! `cargo xtask frames`: plays the demonstration, watches it with `detector top` in a terminal of 80
+//! columns and 24 lines, and writes what is on the screen into README.md.
+
+use std::fs;
+use std::io::{Read as _, Write as _};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, Result, bail};
+use vt100::Parser;
+
+use crate::background::{Background, Scratch};
+use crate::command::run;
+use crate::packages::{self, is_root};
+use crate::run::{Profile, as_root, build_agent, build_play};
+use crate::tree;
+
+const COLUMNS: u16 = 80;
+const LINES: u16 = 24;
+/// Frames stand between these lines.
+const BEGIN: &str = "<!-- frames: written by `cargo xtask frames` -->";
+const END: &str = "<!-- frames end -->";
+/// The play goes on for longer than it takes to look at it.
+const STAGE_SECONDS: &str = "60";
+/// Seconds of a stall after which the timeline has something to show.
+const WATCH: Duration = Duration::from_secs(12);
+const PATIENCE: Duration = Duration::from_secs(30);
+
+#[derive(clap::Args)]
+pub(crate) struct Arguments {
+    /// Agent, already built (used when this chore calls itself through sudo)
+    #[arg(long, hide = true, requires = "play")]
+    agent: Option<PathBuf>,
+    /// Player, already built
+    #[arg(long, hide = true, requires = "agent")]
+    play: Option<PathBuf>,
+}
+
+pub(crate) fn main(arguments: &Arguments) -> Result<()> {
+    packages::need(&[("script", "bsdutils")], "capturing a terminal", false)?;
+    let (agent, play) = match (&arguments.agent, &arguments.play) {
+        (Some(agent), Some(play)) => (agent.clone(), play.clone()),
+        _ => (build_agent(Profile::Dev)?, build_play(Profile::Dev)?),
+    };
+    if !is_root() {
+        let this = std::env::current_exe().context("cannot find this program's own file")?;
+        return run(as_root(&this)?
+            .arg("frames")
+            .arg("--agent")
+            .arg(agent)
+            .arg("--play")
+            .arg(play));
+    }
+    let frames = capture(&agent, &play)?;
+    let file = tree::root().join("README.md");
+    let text = fs::read_to_string(&file).context("cannot read README.md")?;
+    let text = replaced(&text, &frames)?;
+    fs::write(&file, text).context("cannot write README.md")
+}
+
+/// The table, the page of the dearest peer, the page of its connection.
+fn capture(agent: &Path, play: &Path) -> Result<[String; 3]> {
+    let scratch = Scratch::create("frames")?;
+    let socket = scratch.path.join("control.sock");
+    let (_agent, _) = Background::start_until_ready(
+        Command::new(agent)
+            .args([
+                "run",
+                "--web.listen-address",
+                "127.0.0.1:0",
+                "--control-socket",
+            ])
+            .arg(&socket)
+            .arg("--state-dir")
+            .arg(scratch.path.join("state")),
+    )?;
+    let _player = Background::start(
+        Command::new(play).args(["--seconds", STAGE_SECONDS]),
+        &scratch.path.join("play.log"),
+    )?;
+    let mut screen = Screen::start(agent, &socket, &scratch.path)?;
+    let table = screen.wait(|text| text.contains("3 peers") && text.contains("shrinking-peer"))?;
+    screen.press(b"\r")?;
+    screen.wait(|text| text.contains("queued █"))?;
+    // The timeline is what top has seen itself: some seconds of it.
+    let began = Instant::now();
+    let peer = screen.wait(|text| text.contains("queued █") && began.elapsed() > WATCH)?;
+    screen.press(b"\r")?;
+    let connection = screen.wait(|text| text.contains("acknowledged"))?;
+    Ok([table, peer, connection])
+}
+
+/// The text with the frames in place of the old ones.
+fn replaced(text: &str, frames: &[String]) -> Result<String> {
+    let parts = text.split_once(BEGIN).and_then(|(before, rest)| {
+        let (_, after) = rest.split_once(END)?;
+        Some((before, after))
+    });
+    let Some((before, after)) = parts else {
+        bail!("README.md has no place for frames: {BEGIN} … {END}");
+    };
+    let frames: Vec<String> = frames
+        .iter()
+        .map(|frame| format!("```text\n{}\n```\n", frame.trim_end()))
+        .collect();
+    Ok(format!(
+        "{before}{BEGIN}\n\n{}\n{END}{after}",
+        frames.join("\n")
+    ))
+}
+
+/// `detector top` in a terminal that util-linux's `script` makes; ended with its guard.
+struct Screen {
+    script: Child,
+    parser: Arc<Mutex<Parser>>,
+}
+
+impl Screen {
+    fn start(agent: &Path, socket: &Path, folder: &Path) -> Result<Self> {
+        let line = format!(
+            "stty cols {COLUMNS} rows {LINES} && exec \"$TOP\" top --control-socket \"$SOCKET\""
+        );
+        let mut script = Command::new("script")
+            .args(["--quiet", "--command", &line, "/dev/null"])
+            .env("TOP", agent)
+            .env("SOCKET", socket)
+            .env("XDG_STATE_HOME", folder)
+            .env("LC_ALL", "C.UTF-8")
+            .env("TERM", "xterm-256color")
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .context("cannot start script")?;
+        let mut output = script.stdout.take().context("script has no output")?;
+        let parser = Arc::new(Mutex::new(Parser::new(LINES, COLUMNS, 0)));
+        let reading = Arc::clone(&parser);
+        thread::spawn(move || {
+            let mut bytes = [0; 16 << 10];
+            while let Ok(length @ 1..) = output.read(&mut bytes) {
+                let mut parser = reading.lock().unwrap_or_else(PoisonError::into_inner);
+                parser.process(&bytes[..length]);
+            }
+        });
+        Ok(Self { script, parser })
+    }
+
+    fn press(&mut self, keys: &[u8]) -> Result<()> {
+        let input = self.script.stdin.as_mut().context("script has no input")?;
+        input.write_all(keys).context("cannot press a key")
+    }
+
+    /// The screen, once it is as wanted.
+    fn wait(&self, is_so: impl Fn(&str) -> bool) -> Result<String> {
+        let end = Instant::now() + PATIENCE;
+        loop {
+            let text = {
+                let parser = self.parser.lock().unwrap_or_else(PoisonError::into_inner);
+                parser.screen().contents()
+            };
+            if is_so(&text) {
+                return Ok(text);
+            }
+            if Instant::now() > end {
+                bail!("the screen did not become as wanted:\n{text}");
+            }
+            thread::sleep(Duration::from_millis(50));
+        }
+    }
+}
+
+impl Drop for Screen {
+    fn drop(&mut self) {
+        drop(self.press(b"\x03"));
+        let began = Instant::now();
+        while matches!(self.script.try_wait(), Ok(None)) && began.elapsed() < PATIENCE {
+            thread::sleep(Duration::from_millis(10));
+        }
+        drop(self.script.kill());
+        drop(self.script.wait());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{BEGIN, END, replaced};
+
+    #[test]
+    fn only_what_stands_between_the_marks_is_replaced() {
+        let text = format!("a\n{BEGIN}\nold\n{END}\nb\n");
+        let new = replaced(&text, &["frame  \n\n".to_owned()]).unwrap();
+        assert_eq!(
+            new,
+            format!("a\n{BEGIN}\n\n```text\nframe\n```\n\n{END}\nb\n")
+        );
+        assert_eq!(replaced(&new, &["frame".to_owned()]).unwrap(), new);
+        replaced("nothing", &[]).unwrap_err();
+    }
+}
