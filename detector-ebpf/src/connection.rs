@@ -203,6 +203,9 @@ pub struct Offer {
     /// Right edge in force before it; `None` if there was none that counts (a SYN's window does
     /// not).
     pub previous_edge: Option<u32>,
+    /// Whether `snd_una` has moved since the record was brought up to date before this offer: what
+    /// moved it had a window that the kernel took.
+    pub is_behind: bool,
 }
 
 /// Applies an offer to a refreshed record. Returns whether something happened that the agent
@@ -210,6 +213,9 @@ pub struct Offer {
 #[inline(always)]
 pub fn apply(record: &mut ConnectionRecord, offer: Offer, now_ns: u64) -> bool {
     let retreated = judge_edge(record, offer);
+    // The hook comes before the kernel has taken the acknowledgement in.
+    let newly_acked = window::span_bytes(record.snd_una, offer.ack);
+    record.bytes_acked = record.bytes_acked.wrapping_add(u64::from(newly_acked));
     record.snd_una = offer.ack;
     record.snd_wnd_bytes = offer.window_bytes;
     let episode_changed = follow_episode(record, now_ns);
@@ -276,7 +282,7 @@ fn remember_previous_edge(record: &mut ConnectionRecord, offer: Offer, new_edge:
         return;
     }
     record.edge_max = window::later(record.edge_max, previous);
-    if record.flags & flag::WINDOW_NOT_IN_FORCE == 0 || offer.ack != record.snd_una {
+    if record.flags & flag::WINDOW_NOT_IN_FORCE == 0 || offer.is_behind {
         record.last_edge = previous;
     }
 }

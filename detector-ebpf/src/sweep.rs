@@ -163,6 +163,7 @@ fn bring_up_to_date(record: &mut ConnectionRecord, tcp: TcpSocket) {
         ack: record.snd_una,
         window_bytes: record.snd_wnd_bytes,
         previous_edge: Some(known_edge),
+        is_behind: true,
     };
     connection::apply(record, offer, now_ns);
 }

@@ -125,6 +125,7 @@ fn take(tcp: TcpSocket, sender: &Sender, offered: &Segment) -> Option<()> {
     } else {
         connection::find(tcp)?
     };
+    let is_behind = record.snd_una != sender.snd_una;
     connection::refresh(record, tcp, now_ns);
     record.flags |= flag::SEEN_BY_HOOK;
     let offer = Offer {
@@ -135,6 +136,7 @@ fn take(tcp: TcpSocket, sender: &Sender, offered: &Segment) -> Option<()> {
         } else {
             Some(previous_edge)
         },
+        is_behind,
     };
     let is_news = connection::apply(record, offer, now_ns);
     mark_force(record, sender, offered);

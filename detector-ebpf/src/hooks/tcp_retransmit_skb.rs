@@ -54,7 +54,7 @@ fn det_retransmit(context: BtfTracePointContext) -> Option<()> {
     // A zero window that the kernel did not take counts all the same: the peer said it.
     let is_zero = is_zero
         || (record.flags & flag::WINDOW_NOT_IN_FORCE != 0
-            && record.flags & flag::ZERO_WINDOW != 0
+            && record.snd_wnd_bytes == 0
             && record.snd_una == tcp.snd_una());
     let window_bytes = if is_zero { 0 } else { tcp.snd_wnd() };
     connection::refresh(record, tcp, now_ns);
