@@ -11,6 +11,7 @@ mod command_line;
 mod default_threshold;
 mod differential;
 mod download;
+mod explain;
 mod granularity;
 mod half_closed;
 mod kernel_shrink;

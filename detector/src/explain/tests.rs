@@ -6,8 +6,8 @@ mod cases;
 use super::{Look, Subject, card};
 use crate::columns::width_of;
 use detector_core::snapshot::{
-    Advice, AdviceCode, Change, ChangeCode, Evidence, EvidenceCode, FlagKind, Numbers, Process,
-    StandingFlag, Verdict,
+    Advice, AdviceCode, BenignCause, Change, ChangeCode, Evidence, EvidenceCode, FlagKind, Numbers,
+    Outcome, Process, StandingFlag, Verdict,
 };
 use std::path::Path;
 
@@ -162,6 +162,24 @@ fn every_code_has_words_with_and_without_numbers() {
         }
         subject.page.detail.peer.longest_stall_seconds = number;
         assert!(!card(&subject, plain(80)).is_empty());
+    }
+}
+
+#[test]
+fn every_code_is_on_the_page() {
+    let page = include_str!("../../../docs/explain.md");
+    let evidence = EvidenceCode::ALL.into_iter().map(EvidenceCode::label);
+    let causes = BenignCause::ALL.into_iter().map(BenignCause::label);
+    let outcomes = Outcome::ALL.into_iter().map(Outcome::label);
+    let changes = ChangeCode::ALL.into_iter().map(ChangeCode::label);
+    let advice = AdviceCode::ALL.into_iter().map(AdviceCode::label);
+    let codes = evidence
+        .chain(causes)
+        .chain(outcomes)
+        .chain(changes)
+        .chain(advice);
+    for code in codes {
+        assert!(page.contains(&format!("`{code}`")), "{code}");
     }
 }
 
