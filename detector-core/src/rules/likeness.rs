@@ -36,7 +36,11 @@ impl Likeness {
 }
 
 /// Four steps to each doubling: amounts within a fifth of one another are the same.
+///
+/// The steps lie off the powers of two, which windows like to be: what fills one but for a
+/// remainder is the same as what fills it to the last byte.
 fn quarter_octaves(amount: u64) -> u16 {
+    let amount = amount.saturating_add(amount / 16);
     let octave = u64::BITS - amount.leading_zeros();
     let quarter = match octave.checked_sub(3) {
         Some(shift) => (amount >> shift) & 3,
@@ -53,6 +57,9 @@ mod tests {
     fn near_amounts_are_the_same_and_others_are_not() {
         assert_eq!(quarter_octaves(65_536), quarter_octaves(70_000));
         assert_ne!(quarter_octaves(65_536), quarter_octaves(90_000));
+        for window in (10..20).map(|bits| 1_u64 << bits) {
+            assert_eq!(quarter_octaves(window), quarter_octaves(window - window / 32));
+        }
         assert_ne!(quarter_octaves(0), quarter_octaves(1));
         let mut last = 0;
         for amount in 0..100_000 {
