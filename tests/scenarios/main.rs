@@ -28,5 +28,6 @@ mod selftest;
 mod slow_link;
 mod stage;
 mod teasing;
+mod top;
 mod treason;
 mod zero_window;

@@ -10,6 +10,7 @@
 pub mod agent;
 pub mod lab;
 pub mod schema;
+pub mod screen;
 pub mod servers;
 pub mod story;
 pub mod suite;

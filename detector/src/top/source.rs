@@ -15,6 +15,9 @@ use tokio::time::timeout;
 /// For all that one refresh asks.
 const PATIENCE: Duration = Duration::from_secs(5);
 
+/// Stage of copies that were held back: the next one carries all that they would have told.
+const HELD_BACK: &str = "rate_bound";
+
 /// Asks for what `query` names, within a time.
 pub(super) async fn ask(socket: &Path, query: &Query) -> Result<Snapshot, ClientError> {
     let answer = timeout(PATIENCE, ask_patiently(socket, query)).await;
@@ -71,7 +74,12 @@ fn facts_of(host: Host) -> Facts {
         connections: Some(host.totals.connections),
         agent_cpu_share: host.agent.cost.cpu_share,
         agent_memory_bytes: host.agent.cost.resident_bytes,
-        records_lost: host.records_lost.values().sum(),
+        records_lost: host
+            .records_lost
+            .iter()
+            .filter(|(stage, _)| *stage != HELD_BACK)
+            .map(|(_, count)| *count)
+            .sum(),
     }
 }
 

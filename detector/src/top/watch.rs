@@ -74,7 +74,7 @@ struct Watch {
 /// Something that happened.
 enum Occurrence {
     Input(Option<Input>),
-    Answer(Answer),
+    Answer(Box<Answer>),
     Time,
 }
 
@@ -96,7 +96,7 @@ impl Watch {
                         return Ok(());
                     }
                 }
-                Occurrence::Answer(answer) => self.take_answer(answer)?,
+                Occurrence::Answer(answer) => self.take_answer(*answer)?,
                 Occurrence::Time => self.ask(),
             }
         }
@@ -118,7 +118,7 @@ impl Watch {
         };
         self.question = None;
         // A question is never aborted while it is waited for; one that panicked ended us already.
-        Occurrence::Answer(answer.unwrap_or(Err(ClientError::Silent)))
+        Occurrence::Answer(Box::new(answer.unwrap_or(Err(ClientError::Silent))))
     }
 
     fn ask(&mut self) {

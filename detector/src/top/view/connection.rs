@@ -59,8 +59,8 @@ pub(super) fn draw(buffer: &mut Buffer, mut area: Rect, state: &State) -> usize 
 
 const fn timeline_height(room: u16) -> u16 {
     match room {
-        0..10 => 0,
-        10..20 => 5,
+        0..12 => 0,
+        12..20 => 5,
         20..30 => TIMELINE,
         room => room / 3,
     }

@@ -29,17 +29,12 @@ pub(super) fn draw(buffer: &mut Buffer, area: &mut Rect, state: &State) {
     draw_parts(buffer, take_line(area), left, right);
     let facts = &state.facts;
     if is_tall {
-        let right = agent(facts);
-        draw_parts(buffer, take_line(area), host(facts), right);
+        draw_parts(buffer, take_line(area), host(facts), Vec::new());
     }
     let memory = tcp_memory(state, spark_width);
     draw_parts(buffer, take_line(area), memory, lost(facts));
-    draw_parts(
-        buffer,
-        take_line(area),
-        held(state, spark_width),
-        Vec::new(),
-    );
+    let held = held(state, spark_width);
+    draw_parts(buffer, take_line(area), held, agent(facts));
     if is_tall {
         take_line(area);
     }
@@ -112,7 +107,7 @@ fn agent(facts: &Facts) -> Vec<Part> {
     if text.is_empty() {
         return Vec::new();
     }
-    vec![Part::labelled(4, "own cost", text.join(" "))]
+    vec![Part::labelled(2, "own cost", text.join(" "))]
 }
 
 fn lost(facts: &Facts) -> Vec<Part> {
@@ -120,7 +115,7 @@ fn lost(facts: &Facts) -> Vec<Part> {
         return Vec::new();
     }
     let lost = format!("{} records lost", grouped(facts.records_lost));
-    vec![Part::new(1, lost, theme::alarm())]
+    vec![Part::new(1, lost, theme::caution())]
 }
 
 #[allow(clippy::cast_precision_loss, reason = "a percentage is shown")]
