@@ -344,3 +344,41 @@ fn hostile_names_are_harmless() {
     let names = format!("{}{:?}", process.comm, process.executable);
     assert!(!names.contains(['\u{1b}', '\u{202e}']), "{names}");
 }
+
+#[test]
+fn names_that_are_no_utf8_are_harmless() {
+    let mut host = Host::new();
+    host.process(10, 1, "/bin/server", &[EPOLL]);
+    host.hold(10, 3, 1_001);
+    let mut stat = b"10 (se\xffr\x9b\n\xe2\x80r) S 1".to_vec();
+    stat.extend_from_slice(b" 0 0 0 -1 0 0 0 0 0 0 0 0 0 20 0 1 0 77 0 0\n");
+    fs::write(host.path(10, "stat"), stat).unwrap();
+    fs::write(
+        host.path(10, "cgroup"),
+        b"0::/system.slice/\xff\x1b.service\n",
+    )
+    .unwrap();
+    host.look_up(&[1_001]);
+    let process = &host.processes(1_001)[0];
+    let names = format!(
+        "{}{}",
+        process.comm,
+        process.unit.as_deref().unwrap_or_default()
+    );
+    let is_harmless = |name: char| !name.is_control();
+    assert!(
+        process.pid == 10 && names.chars().all(is_harmless),
+        "{names:?}"
+    );
+}
+
+#[test]
+fn a_process_that_ends_before_its_tasks_are_counted_holds_nothing() {
+    let mut host = Host::new();
+    host.process(10, 1, "/bin/server", &[&sending(3), EPOLL]);
+    host.hold(10, 3, 1_001);
+    host.look_up(&[1_001]);
+    host.end(10);
+    let held: u64 = host.count_held().iter().map(|service| service.held).sum();
+    assert_eq!(held, 0);
+}
