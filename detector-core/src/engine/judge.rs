@@ -107,7 +107,8 @@ impl Engine {
         }
         span.follow(self.clock, is_limited);
         let span = *span;
-        if let Some(pace) = span.pace(self.clock, last.bytes_acked, &self.detect) {
+        let (acked, progress_at) = (last.bytes_acked, connection.progress_at);
+        if let Some(pace) = span.pace(self.clock, acked, progress_at, &self.detect) {
             let next = Span::begin(self.clock, last.bytes_acked);
             connection.span = is_limited.then_some(next);
             connection.pace_bytes_per_second = pace.bytes_per_second;

@@ -77,11 +77,16 @@ impl Span {
         drained * u128::from(SECOND_NS) >= floor * u128::from(over_ns(settings))
     }
 
-    /// Judges it at `now`, with `bytes_acked` by then; `None` before its end, unless it is won.
+    /// Judges it at `now`, with `bytes_acked` by then and the last of them at `progress_at`; `None`
+    /// before its end, unless it is won.
+    ///
+    /// What came in the first half only is no pace: the last segment on its way when the window
+    /// closed for good, or what the kernel squeezed into the rest of the window.
     pub(crate) fn pace(
         &self,
         now: Moment,
         bytes_acked: u64,
+        progress_at: Moment,
         settings: &DetectSettings,
     ) -> Option<Pace> {
         let span_ns = now.since_ns(self.from);
@@ -94,10 +99,11 @@ impl Span {
         let bytes_per_second = u64::try_from(per_second).unwrap_or(u64::MAX);
         let is_mostly_limited = self.limited_ns >= span_ns.div_ceil(2);
         let is_slow = bytes_per_second < settings.dribble_floor_bytes_per_second;
-        let kind = match (is_mostly_limited && is_slow && !is_won, drained) {
+        let has_gone_on = drained > 0 && progress_at.since_ns(self.from) >= span_ns.div_ceil(2);
+        let kind = match (is_mostly_limited && is_slow && !is_won, has_gone_on) {
             (false, _) => PaceKind::Free,
-            (true, 0) => PaceKind::Still,
-            (true, _) => PaceKind::Dribbling,
+            (true, false) => PaceKind::Still,
+            (true, true) => PaceKind::Dribbling,
         };
         Some(Pace {
             kind,
@@ -128,7 +134,7 @@ pub(crate) struct Pace {
 pub(crate) enum PaceKind {
     /// At or above the floor, or the peer was not the limit for most of the time.
     Free,
-    /// Nothing was drained: a stall, and told as such.
+    /// Nothing was drained, or nothing any more: a stall, and told as such.
     Still,
     /// Below the floor.
     Dribbling,
@@ -157,7 +163,7 @@ mod tests {
 
     fn kind(span: &Span, now: u64, bytes_acked: u64) -> Option<PaceKind> {
         let settings = DetectSettings::default();
-        let pace = span.pace(at(now), bytes_acked, &settings);
+        let pace = span.pace(at(now), bytes_acked, at(now), &settings);
         pace.map(|pace| pace.kind)
     }
 
@@ -174,6 +180,19 @@ mod tests {
         assert_eq!(kind(&span, 30, 1_000), Some(PaceKind::Still));
         assert_eq!(kind(&span, 30, 1_000 + 15_000), Some(PaceKind::Free));
         assert_eq!(kind(&span, 30, 1_000 + 14_999), Some(PaceKind::Dribbling));
+    }
+
+    #[test]
+    fn what_came_only_at_first_is_no_pace() {
+        let settings = DetectSettings::default();
+        let mut span = Span::begin(at(10), 0);
+        span.follow(at(40), true);
+        let kind = |progress_at| {
+            let pace = span.pace(at(40), 700, progress_at, &settings);
+            pace.map(|pace| pace.kind)
+        };
+        assert_eq!(kind(at(11)), Some(PaceKind::Still));
+        assert_eq!(kind(at(25)), Some(PaceKind::Dribbling));
     }
 
     #[test]
