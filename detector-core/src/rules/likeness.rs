@@ -58,7 +58,10 @@ mod tests {
         assert_eq!(quarter_octaves(65_536), quarter_octaves(70_000));
         assert_ne!(quarter_octaves(65_536), quarter_octaves(90_000));
         for window in (10..20).map(|bits| 1_u64 << bits) {
-            assert_eq!(quarter_octaves(window), quarter_octaves(window - window / 32));
+            assert_eq!(
+                quarter_octaves(window),
+                quarter_octaves(window - window / 32)
+            );
         }
         assert_ne!(quarter_octaves(0), quarter_octaves(1));
         let mut last = 0;
