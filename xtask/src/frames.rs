@@ -89,7 +89,7 @@ fn capture(agent: &Path, play: &Path) -> Result<[String; 3]> {
     let began = Instant::now();
     let peer = screen.wait(|text| text.contains("queued █") && began.elapsed() > WATCH)?;
     screen.press(b"\r")?;
-    let connection = screen.wait(|text| text.contains("acknowledged"))?;
+    let connection = screen.wait(|text| text.contains("taken back"))?;
     Ok([table, peer, connection])
 }
 
