@@ -82,7 +82,9 @@ fn capture(agent: &Path, play: &Path) -> Result<[String; 3]> {
         &scratch.path.join("play.log"),
     )?;
     let mut screen = Screen::start(agent, &socket, &scratch.path)?;
-    let table = screen.wait(|text| text.contains("3 peers") && text.contains("shrinking-peer"))?;
+    // Stalls are called so after five seconds.
+    let began = Instant::now();
+    let table = screen.wait(|text| text.contains("stalled 3") && began.elapsed() > WATCH)?;
     screen.press(b"\r")?;
     screen.wait(|text| text.contains("queued █"))?;
     // The timeline is what top has seen itself: some seconds of it.
