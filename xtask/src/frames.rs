@@ -84,7 +84,9 @@ fn capture(agent: &Path, play: &Path) -> Result<[String; 3]> {
     let mut screen = Screen::start(agent, &socket, &scratch.path)?;
     // Stalls are called so after five seconds.
     let began = Instant::now();
-    let table = screen.wait(|text| text.contains("stalled 3") && began.elapsed() > WATCH)?;
+    // A screen may be read while it is drawn: the last row of the table is waited for too.
+    let is_drawn = |text: &str| text.contains("stalled 3") && text.contains("shrinking-peer");
+    let table = screen.wait(|text| is_drawn(text) && began.elapsed() > WATCH)?;
     screen.press(b"\r")?;
     screen.wait(|text| text.contains("queued █"))?;
     // The timeline is what top has seen itself: some seconds of it.
