@@ -2,7 +2,7 @@
 //! shows episodes, seconds and pinned bytes, and they are those of `ss` and of the clock. Its quiet
 //! twin finishes the download.
 
-use crate::stage::{SOON, WITHIN_SWEEPS, both_families, expect_unblamed, suffix};
+use crate::stage::{WITHIN_SWEEPS, both_families, expect_unblamed, suffix};
 use anyhow::{Context, Result, ensure};
 use detector_tests::agent::Agent;
 use detector_tests::expect;
@@ -37,13 +37,19 @@ fn stalled_download_is_measured(family: Family) -> Result<()> {
         let peer = client.address()?.ip();
         agent.wait_flag(peer, "zero-window-stall", WITHIN_SWEEPS)?;
 
-        // Bytes, as `ss` shows them for the same socket.
-        let queued = write_queue_bytes(story.server(), client.address()?)?;
-        ensure!(queued > 50_000.0, "the download pins only {queued} bytes");
-        let seen = agent.wait_peer(peer, "it is stalled", SOON, |seen| {
-            seen.stalled_connections == 1 && seen.zero_window_episodes >= 1
+        // Bytes, as `ss` shows them for the same socket. A server that gets little of the processor
+        // is still filling its queue, so both are read until it no longer grows.
+        let address = client.address()?;
+        let what = "the agent and ss show the same queue";
+        let queued = expect::until(what, WITHIN_SWEEPS, || {
+            let queued = write_queue_bytes(story.server(), address)?;
+            let seen = agent.peer(peer)?.context("the peer is gone")?;
+            let is_stalled = seen.stalled_connections == 1 && seen.zero_window_episodes >= 1;
+            let pinned = as_float(seen.pinned_bytes);
+            let agrees = expect::within_percent("pinned_bytes", pinned, queued, 10.0).is_ok();
+            Ok((is_stalled && agrees).then_some(queued))
         })?;
-        expect::within_percent("pinned_bytes", as_float(seen.pinned_bytes), queued, 10.0)?;
+        ensure!(queued > 50_000.0, "the download pins only {queued} bytes");
 
         // Seconds, by the clock, between two scrapes of what Prometheus gets.
         let key = peer_key(peer);
@@ -63,6 +69,7 @@ fn stalled_download_is_measured(family: Family) -> Result<()> {
 
         let metrics = agent.metrics()?;
         let pinned = metrics.value("detector_peer_pinned_bytes", &labels)?;
+        let queued = write_queue_bytes(story.server(), address)?;
         expect::within_percent("detector_peer_pinned_bytes", pinned, queued, 10.0)?;
         ensure!(metrics.value("detector_peer_stalled_connections", &labels)? == 1.0);
         ensure!(metrics.value("detector_peer_zero_window_episodes_total", &labels)? >= 1.0);
