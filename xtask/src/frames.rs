@@ -57,7 +57,9 @@ pub(crate) fn main(arguments: &Arguments) -> Result<()> {
     let frames = capture(&agent, &play)?;
     let file = tree::root().join("README.md");
     let text = fs::read_to_string(&file).context("cannot read README.md")?;
-    let text = replaced(&text, &frames)?;
+    let release = fs::read_to_string("/proc/sys/kernel/osrelease")
+        .context("cannot read the kernel's release")?;
+    let text = replaced(&text, &frames, release.trim())?;
     fs::write(&file, text).context("cannot write README.md")
 }
 
@@ -97,8 +99,16 @@ fn capture(agent: &Path, play: &Path) -> Result<[String; 3]> {
     Ok([table, peer, connection])
 }
 
+/// Without spaces at the ends of lines, and without what a distribution adds to the release of its
+/// kernel: no reader cares.
+fn tidied(frame: &str, release: &str) -> String {
+    let version = release.split('-').next().unwrap_or(release);
+    let lines: Vec<&str> = frame.trim_end().lines().map(str::trim_end).collect();
+    lines.join("\n").replace(release, version)
+}
+
 /// The text with the frames in place of the old ones.
-fn replaced(text: &str, frames: &[String]) -> Result<String> {
+fn replaced(text: &str, frames: &[String], release: &str) -> Result<String> {
     let parts = text.split_once(BEGIN).and_then(|(before, rest)| {
         let (_, after) = rest.split_once(END)?;
         Some((before, after))
@@ -108,7 +118,7 @@ fn replaced(text: &str, frames: &[String]) -> Result<String> {
     };
     let frames: Vec<String> = frames
         .iter()
-        .map(|frame| format!("```text\n{}\n```\n", frame.trim_end()))
+        .map(|frame| format!("```text\n{}\n```\n", tidied(frame, release)))
         .collect();
     Ok(format!(
         "{before}{BEGIN}\n\n{}\n{END}{after}",
@@ -194,12 +204,15 @@ mod tests {
     #[test]
     fn only_what_stands_between_the_marks_is_replaced() {
         let text = format!("a\n{BEGIN}\nold\n{END}\nb\n");
-        let new = replaced(&text, &["frame  \n\n".to_owned()]).unwrap();
+        let new = replaced(&text, &["frame on 6.1-x  \n\n".to_owned()], "6.1-x").unwrap();
         assert_eq!(
             new,
-            format!("a\n{BEGIN}\n\n```text\nframe\n```\n\n{END}\nb\n")
+            format!("a\n{BEGIN}\n\n```text\nframe on 6.1\n```\n\n{END}\nb\n")
         );
-        assert_eq!(replaced(&new, &["frame".to_owned()]).unwrap(), new);
-        replaced("nothing", &[]).unwrap_err();
+        assert_eq!(
+            replaced(&new, &["frame on 6.1".to_owned()], "6.1").unwrap(),
+            new
+        );
+        replaced("nothing", &[], "6.1").unwrap_err();
     }
 }
