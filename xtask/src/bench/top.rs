@@ -10,6 +10,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail};
+use vt100::Parser;
 
 use super::median;
 use crate::background::{Background, Scratch};
@@ -20,10 +21,13 @@ const PEERS: u32 = 5_000;
 const CONNECTIONS_EACH: u32 = 4;
 /// The crowd that is printed as JSON.
 const PRINTED_PEERS: u32 = 20_000;
+/// The terminal.
+const COLUMNS: u16 = 200;
+const LINES: u16 = 60;
 /// Every address of the crowd begins so.
-const ADDRESS: &[u8] = b"198.18.";
+const ADDRESS: &str = "198.18.";
 /// In the help, and nowhere else.
-const HELP: &[u8] = b"this help";
+const HELP: &str = "this help";
 /// The kernel counts processor time in hundredths of a second.
 const LEAST_SECONDS: u32 = 20;
 /// For a screen to change.
@@ -45,7 +49,7 @@ pub(super) fn main(agent: &Path, crowd: &Path, rounds: u32, seconds: u32) -> Res
 
     let idle = cpu_share(watched.id(), seconds)?;
     let mut terminal = Terminal::start(agent, &socket, &scratch.path)?;
-    terminal.wait(ADDRESS)?;
+    terminal.wait(|text| text.contains(ADDRESS))?;
     let top = terminal.program()?;
     let (before, began) = (cpu_time(top)?, Instant::now());
     let served = cpu_share(watched.id(), seconds)?;
@@ -105,7 +109,7 @@ fn crowded(crowd: &Path, socket: &Path, peers: u32, each: u32) -> Result<Backgro
 fn first_frame(agent: &Path, socket: &Path, folder: &Path) -> Result<Duration> {
     let began = Instant::now();
     let mut terminal = Terminal::start(agent, socket, folder)?;
-    let shown = terminal.wait(ADDRESS)?;
+    let shown = terminal.wait(|text| text.contains(ADDRESS))?;
     Ok(shown.saturating_duration_since(began))
 }
 
@@ -142,15 +146,17 @@ struct Terminal {
     script: Child,
     keys: ChildStdin,
     output: Receiver<(Instant, Vec<u8>)>,
-    /// What was put out since it was last waited for.
-    seen: Vec<u8>,
+    /// What is on the screen: only the cells that changed are put out.
+    seen: Parser,
 }
 
 impl Terminal {
     fn start(agent: &Path, socket: &Path, folder: &Path) -> Result<Self> {
-        let line = "stty cols 200 rows 60 && exec \"$TOP\" top --control-socket \"$SOCKET\"";
+        let line = format!(
+            "stty cols {COLUMNS} rows {LINES} && exec \"$TOP\" top --control-socket \"$SOCKET\""
+        );
         let mut script = Command::new("script")
-            .args(["--quiet", "--command", line, "/dev/null"])
+            .args(["--quiet", "--command", &line, "/dev/null"])
             .env("TOP", agent)
             .env("SOCKET", socket)
             .env("XDG_STATE_HOME", folder)
@@ -178,34 +184,33 @@ impl Terminal {
             script,
             keys,
             output,
-            seen: Vec::new(),
+            seen: Parser::new(LINES, COLUMNS, 0),
         })
     }
 
-    /// Waits until `text` is put out; when that was.
-    fn wait(&mut self, text: &[u8]) -> Result<Instant> {
+    /// Waits until the screen is so; when that was.
+    fn wait(&mut self, is_so: impl Fn(&str) -> bool) -> Result<Instant> {
         let end = Instant::now() + PATIENCE;
-        while let Ok((at, bytes)) = self.output.recv_timeout(end - Instant::now()) {
-            self.seen.extend_from_slice(&bytes);
-            if self.seen.windows(text.len()).any(|part| part == text) {
-                self.seen.clear();
+        let left = || end.saturating_duration_since(Instant::now());
+        while let Ok((at, bytes)) = self.output.recv_timeout(left()) {
+            self.seen.process(&bytes);
+            if is_so(&self.seen.screen().contents()) {
                 return Ok(at);
             }
         }
-        let seen = String::from_utf8_lossy(&self.seen);
         bail!(
-            "waited in vain for {:?}: {seen:?}",
-            String::from_utf8_lossy(text)
+            "waited in vain, with this on the screen:\n{}",
+            self.seen.screen().contents()
         );
     }
 
     /// How long the slower of two keys takes: one opens the help, one closes it.
     fn key(&mut self) -> Result<Duration> {
         let mut slowest = Duration::ZERO;
-        for (key, text) in [(&b"?"[..], HELP), (b"q", ADDRESS)] {
+        for (key, is_open) in [(&b"?"[..], true), (b"q", false)] {
             let pressed = Instant::now();
             self.keys.write_all(key).context("cannot press a key")?;
-            let shown = self.wait(text)?;
+            let shown = self.wait(|text| text.contains(HELP) == is_open)?;
             slowest = slowest.max(shown.saturating_duration_since(pressed));
         }
         Ok(slowest)
