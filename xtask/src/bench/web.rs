@@ -11,7 +11,7 @@ use anyhow::{Result, bail};
 
 use super::programs::start_agent;
 use super::share::{Share, left_over};
-use super::{Interval, median, stage::Stage};
+use super::{Interval, stage::Stage};
 
 /// Requests a second with the agent, against without.
 const BUDGET: f64 = 0.99;
@@ -56,10 +56,10 @@ pub(super) fn main(agent: &Path, loader: &Path, rounds: u32, seconds: u32) -> Re
 fn judge(with_agent: &[f64], beside_tcpdump: &[f64], left: &[Share]) -> Result<()> {
     let rates = Interval::of_median(with_agent);
     let dumped = Interval::of_median(beside_tcpdump);
-    let shares: Vec<f64> = left.iter().map(Share::left).collect();
-    let share = median(&shares);
-    let agent = median(&left.iter().map(|each| each.agent).collect::<Vec<_>>());
-    let hooks = median(&left.iter().map(|each| each.hooks).collect::<Vec<_>>());
+    // Means, not medians: most short spans hold no sweep, and those that do must count.
+    let agent = mean(left.iter().map(|each| each.agent));
+    let hooks = mean(left.iter().map(|each| each.hooks));
+    let share = mean(left.iter().map(Share::left));
     println!("\nrequests/s with the agent      {rates}");
     println!("requests/s beside tcpdump      {dumped}");
     println!(
@@ -78,4 +78,10 @@ fn judge(with_agent: &[f64], beside_tcpdump: &[f64], left: &[Share]) -> Result<(
         );
     }
     Ok(())
+}
+
+fn mean(values: impl ExactSizeIterator<Item = f64>) -> f64 {
+    #[allow(clippy::cast_precision_loss, reason = "a few rounds")]
+    let count = values.len() as f64;
+    values.sum::<f64>() / count
 }
