@@ -18,25 +18,18 @@ use crate::run::{Profile, as_root, build_agent};
 use crate::tree;
 
 /// Programs the benchmarks use, and the Debian packages that bring them.
-const PROGRAMS: [(&str, &str); 6] = [
+const PROGRAMS: [(&str, &str); 5] = [
     ("nginx", "nginx-light"),
     ("wrk", "wrk"),
     ("ip", "iproute2"),
     ("tcpdump", "tcpdump"),
     ("bpftool", "bpftool"),
-    ("taskset", "util-linux"),
 ];
 
 #[derive(clap::Args)]
 pub(crate) struct Arguments {
     #[command(subcommand)]
     what: What,
-    /// Rounds of each kind
-    #[arg(long, default_value_t = 5, global = true, value_parser = clap::value_parser!(u32).range(1..))]
-    rounds: u32,
-    /// Seconds of traffic in each round
-    #[arg(long, default_value_t = 3, global = true)]
-    seconds: u32,
     /// Agent, already built (used when this chore calls itself through sudo)
     #[arg(long, hide = true, global = true)]
     agent: Option<PathBuf>,
@@ -51,16 +44,30 @@ pub(crate) struct Arguments {
 #[derive(clap::Subcommand)]
 enum What {
     /// The program on `tcp_probe` against an empty one: nanoseconds a run, by the kernel's own count
-    Hook,
+    Hook(Rounds),
     /// Requests a second of nginx without the agent, with it, and beside tcpdump
-    Web,
+    Web {
+        /// Blocks of a second without the agent and a second with it; about three seconds each
+        #[arg(long, default_value_t = 240, value_parser = clap::value_parser!(u32).range(2..))]
+        blocks: u32,
+    },
     /// `detector top` before an agent with 5,000 peers and 20,000 stalled connections: first frame,
     /// refresh, keys, and what the agent spends for a watcher
-    Top,
+    Top(Rounds),
+}
+
+#[derive(clap::Args)]
+struct Rounds {
+    /// Rounds of each kind
+    #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..))]
+    rounds: u32,
+    /// Seconds of traffic in each round
+    #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..))]
+    seconds: u32,
 }
 
 pub(crate) fn main(arguments: &Arguments) -> Result<()> {
-    if matches!(arguments.what, What::Top) {
+    if let What::Top(Rounds { rounds, seconds }) = arguments.what {
         packages::need(
             &[("script", "bsdutils")],
             "the benchmark",
@@ -68,7 +75,7 @@ pub(crate) fn main(arguments: &Arguments) -> Result<()> {
         )?;
         let agent = build_agent(Profile::Release)?;
         let crowd = build_example("crowded_agent")?;
-        return top::main(&agent, &crowd, arguments.rounds, arguments.seconds);
+        return top::main(&agent, &crowd, rounds, seconds);
     }
     packages::need(&PROGRAMS, "the benchmark", arguments.install)?;
     let (agent, loader) = match (&arguments.agent, &arguments.loader) {
@@ -80,23 +87,18 @@ pub(crate) fn main(arguments: &Arguments) -> Result<()> {
     };
     if !is_root() {
         let this = std::env::current_exe().context("cannot find this program's own file")?;
-        let what = match arguments.what {
-            What::Hook => "hook",
-            What::Web => "web",
-            What::Top => "top",
-        };
         return run(as_root(&this)?
-            .args(["bench", what, "--rounds", &arguments.rounds.to_string()])
-            .args(["--seconds", &arguments.seconds.to_string(), "--agent"])
+            .args(std::env::args_os().skip(1))
+            .arg("--agent")
             .arg(agent)
             .arg("--loader")
             .arg(loader));
     }
     match arguments.what {
-        What::Hook => hook::main(&agent, &loader, arguments.rounds, arguments.seconds),
-        What::Web => web::main(&agent, &loader, arguments.rounds, arguments.seconds),
+        What::Hook(Rounds { rounds, seconds }) => hook::main(&agent, &loader, rounds, seconds),
+        What::Web { blocks } => web::main(&agent, &loader, blocks),
         // Needs neither root nor the loader: done above.
-        What::Top => Ok(()),
+        What::Top(_) => Ok(()),
     }
 }
 
@@ -121,45 +123,35 @@ fn median(values: &[f64]) -> f64 {
     }
 }
 
-/// A median, and where that of endless rounds lies with 95 % confidence.
+/// A mean ratio, and where that of endless rounds lies with 95 % confidence.
 #[derive(Clone, Copy, Debug, PartialEq)]
 struct Interval {
-    median: f64,
+    mean: f64,
     low: f64,
     high: f64,
 }
 
 impl Interval {
-    /// From order statistics: no assumption about how the values scatter. How many of n values lie
-    /// below the true median is binomial; its 2.5 % point by the normal approximation, rounded
-    /// outwards. With fewer than six values all of them are needed.
-    #[allow(
-        clippy::cast_precision_loss,
-        clippy::cast_possible_truncation,
-        clippy::cast_sign_loss,
-        reason = "a rank among a few values"
-    )]
-    fn of_median(values: &[f64]) -> Self {
-        let mut sorted = values.to_vec();
-        sorted.sort_by(f64::total_cmp);
-        let count = sorted.len();
-        let rank = (count as f64 / 2.0 - 0.98 * (count as f64).sqrt()).floor() as usize;
-        let at = |index: usize| sorted.get(index).copied().unwrap_or(f64::NAN);
+    /// The geometric mean of independent ratios: scatter in what a ratio divides by would push the
+    /// arithmetic one up. Normal approximation; with few rounds it says too much of itself.
+    fn of_ratios(ratios: &[f64]) -> Self {
+        #[allow(clippy::cast_precision_loss, reason = "a few hundred rounds")]
+        let count = ratios.len() as f64;
+        let mean = ratios.iter().map(|ratio| ratio.ln()).sum::<f64>() / count;
+        let squares: f64 = ratios.iter().map(|ratio| (ratio.ln() - mean).powi(2)).sum();
+        let error = (squares / (count - 1.0) / count).sqrt();
         Self {
-            median: median(values),
-            low: at(rank.saturating_sub(1)),
-            high: at(count.saturating_sub(rank.max(1))),
+            mean: mean.exp(),
+            low: 1.96f64.mul_add(-error, mean).exp(),
+            high: 1.96f64.mul_add(error, mean).exp(),
         }
     }
 }
 
 impl fmt::Display for Interval {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { median, low, high } = self;
-        write!(
-            out,
-            "{median:.3} (95 % sure between {low:.3} and {high:.3})"
-        )
+        let Self { mean, low, high } = self;
+        write!(out, "{mean:.3} (95 % sure between {low:.3} and {high:.3})")
     }
 }
 
@@ -168,13 +160,14 @@ mod tests {
     use super::{Interval, median};
 
     #[test]
-    fn the_interval_of_a_median_narrows_with_more_values() {
-        let values: Vec<f64> = (1..=25).map(f64::from).collect();
-        let wide = Interval::of_median(&values[..5]);
-        assert_eq!((wide.low, wide.median, wide.high), (1.0, 3.0, 5.0));
-        // Binomial(25, 1/2): the 8th and the 18th enclose the median with 95.7 %; one further out.
-        let narrow = Interval::of_median(&values);
-        assert_eq!((narrow.low, narrow.median, narrow.high), (7.0, 13.0, 19.0));
+    fn the_interval_of_ratios_narrows_with_more_of_them() {
+        let few = Interval::of_ratios(&[0.5, 2.0, 0.5, 2.0]);
+        let many = Interval::of_ratios(&[0.5, 2.0].repeat(50));
+        assert_eq!((few.mean, many.mean), (1.0, 1.0));
+        assert!(few.low < many.low && many.low < 1.0);
+        assert!(few.high > many.high && many.high > 1.0);
+        // ln 2 / sqrt(99) * 1.96
+        assert!((many.high - 0.136_54f64.exp()).abs() < 1e-4, "{many:?}");
     }
 
     #[test]

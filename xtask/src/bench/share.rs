@@ -2,6 +2,8 @@
 
 use std::fs;
 use std::path::Path;
+use std::thread;
+use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 
@@ -28,15 +30,20 @@ impl Share {
     }
 }
 
-/// Measures one span with the agent. The kernel's counting reads the clock twice a run, which costs
+/// Measures one span with the agent, under whatever traffic there is. The kernel's counting reads the clock twice a run, which costs
 /// more than most runs do; an empty program in a span of its own shows how much, and that is taken
 /// out.
-pub(super) fn left_over(stage: &Stage, agent: &Path, loader: &Path, seconds: u32) -> Result<Share> {
+pub(super) fn left_over(
+    stage: &Stage,
+    agent: &Path,
+    loader: &Path,
+    span: Duration,
+) -> Result<Share> {
     let _counting = start_counting(loader)?;
     let empty = {
         let others = programs(EMPTY)?;
         let _running = start_empty(loader)?;
-        stage.requests_per_second("/small", seconds)?;
+        thread::sleep(span);
         programs(EMPTY)?
             .into_iter()
             .find(|(id, _)| !others.contains_key(id))
@@ -45,7 +52,7 @@ pub(super) fn left_over(stage: &Stage, agent: &Path, loader: &Path, seconds: u32
     };
     let running = start_agent(agent, &stage.scratch.path)?;
     let before = Moment::now(&running)?;
-    stage.requests_per_second("/small", seconds)?;
+    thread::sleep(span);
     let after = Moment::now(&running)?;
     Ok(after.share_since(&before, empty.nanoseconds_a_run()))
 }

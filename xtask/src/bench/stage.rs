@@ -1,7 +1,7 @@
 //! nginx and wrk in two network namespaces of their own, joined by a veth pair.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -15,14 +15,11 @@ use crate::packages::find_program;
 /// Addresses of documentation, in namespaces nobody else sees.
 const SERVER: &str = "192.0.2.1";
 const CLIENT: &str = "192.0.2.2";
-/// Server and client keep to a core each: the scheduler's moves are most of the noise.
-const SERVER_CPU: &str = "0";
-const CLIENT_CPU: &str = "1";
 
 /// Everything is undone when it is dropped.
 pub(super) struct Stage {
     // Order matters: the server ends before its namespace and its folder go.
-    _nginx: Background,
+    nginx: Background,
     server: Namespace,
     client: Namespace,
     pub(super) scratch: Scratch,
@@ -47,7 +44,7 @@ impl Stage {
         }
         let nginx = start_nginx(&server, &scratch.path)?;
         let stage = Self {
-            _nginx: nginx,
+            nginx,
             server,
             client,
             scratch,
@@ -56,20 +53,38 @@ impl Stage {
         Ok(stage)
     }
 
-    /// Requests a second for `path` over `seconds`, from 32 connections of one thread.
+    /// Requests a second for `path` over `seconds`.
     pub(super) fn requests_per_second(&self, path: &str, seconds: u32) -> Result<f64> {
-        let said = output(
-            self.client
-                .command("taskset")
-                .args(["--cpu-list", CLIENT_CPU, "wrk"])
-                .args(["--threads", "1", "--connections", "32"])
-                .args([
-                    "--duration",
-                    &format!("{seconds}s"),
-                    &format!("http://{SERVER}{path}"),
-                ]),
-        )?;
+        let said = output(&mut self.wrk(path, seconds))?;
         requests_in(&said)
+    }
+
+    /// Requests for `path` without a pause, at most `seconds` long.
+    pub(super) fn traffic(&self, path: &str, seconds: u32) -> Result<Traffic> {
+        let log = self.scratch.path.join("wrk.log");
+        let traffic = Traffic {
+            wrk: Background::start(&mut self.wrk(path, seconds), &log)?,
+            log,
+            counters: PathBuf::from(format!("/proc/{}/net/netstat", self.nginx.id())),
+        };
+        until("wrk is served", || {
+            traffic
+                .answers_per_second(Duration::from_millis(100))
+                .is_ok_and(|rate| rate > 0.0)
+        })?;
+        Ok(traffic)
+    }
+
+    /// As many threads as processors: a saturated machine shows best what is taken away.
+    fn wrk(&self, path: &str, seconds: u32) -> Command {
+        let threads = thread::available_parallelism().map_or(1, usize::from);
+        let mut command = self.client.command("wrk");
+        command
+            .args(["--threads", &threads.to_string()])
+            .args(["--connections", &(threads * 32).to_string()])
+            .args(["--duration", &format!("{seconds}s")])
+            .arg(format!("http://{SERVER}{path}"));
+        command
     }
 
     /// tcpdump of headers on the server's side, until it is dropped.
@@ -103,6 +118,53 @@ impl Stage {
     }
 }
 
+/// wrk at work, until it is dropped.
+pub(super) struct Traffic {
+    wrk: Background,
+    log: PathBuf,
+    counters: PathBuf,
+}
+
+impl Traffic {
+    /// What the server answers a second in the coming `span`, as its namespace's TCP counts it: an
+    /// answer is one segment, and nobody else sends data there.
+    pub(super) fn answers_per_second(&self, span: Duration) -> Result<f64> {
+        let began = Instant::now();
+        let before = self.segments_sent()?;
+        thread::sleep(span);
+        let sent = self.segments_sent()? - before;
+        Ok(sent / began.elapsed().as_secs_f64())
+    }
+
+    /// Fails if wrk has left early.
+    pub(super) fn check(&mut self) -> Result<()> {
+        if self.wrk.has_ended() {
+            let said = fs::read_to_string(&self.log).unwrap_or_default();
+            bail!("wrk ended before the benchmark did:\n{said}");
+        }
+        Ok(())
+    }
+
+    fn segments_sent(&self) -> Result<f64> {
+        let said = fs::read_to_string(&self.counters)
+            .with_context(|| format!("cannot read {}", self.counters.display()))?;
+        segments_in(&said)
+            .with_context(|| format!("no TCPOrigDataSent in {}", self.counters.display()))
+    }
+}
+
+/// `TcpExt: TCPOrigDataSent`: data segments sent for the first time.
+fn segments_in(netstat: &str) -> Option<f64> {
+    let mut lines = netstat
+        .lines()
+        .filter_map(|line| line.strip_prefix("TcpExt:"));
+    let (names, values) = (lines.next()?, lines.next()?);
+    let at = names
+        .split_whitespace()
+        .position(|name| name == "TCPOrigDataSent")?;
+    values.split_whitespace().nth(at)?.parse().ok()
+}
+
 /// The number in wrk's `Requests/sec:` line; an answer other than 2xx spoils it.
 fn requests_in(said: &str) -> Result<f64> {
     if said.contains("Non-2xx") || said.contains("Socket errors: connect") {
@@ -124,9 +186,9 @@ fn start_nginx(namespace: &Namespace, folder: &Path) -> Result<Background> {
     fs::write(folder.join("large"), vec![b'x'; 256 << 10]).context("cannot write a page")?;
     let at = folder.display();
     let configuration = format!(
-        "daemon off;\nworker_processes 1;\npid {at}/nginx.pid;\nerror_log {at}/nginx.log;\n\
+        "daemon off;\nworker_processes auto;\npid {at}/nginx.pid;\nerror_log {at}/nginx.log;\n\
          events {{ worker_connections 512; }}\n\
-         http {{\n  access_log off;\n  sendfile on;\n  keepalive_requests 1000000;\n\
+         http {{\n  access_log off;\n  sendfile on;\n  keepalive_requests 1000000000;\n  keepalive_time 1d;\n\
          client_body_temp_path {at}/body;\n  proxy_temp_path {at}/proxy;\n\
          fastcgi_temp_path {at}/fastcgi;\n  uwsgi_temp_path {at}/uwsgi;\n  scgi_temp_path {at}/scgi;\n\
          server {{ listen {SERVER}:80; root {at}; }}\n}}\n"
@@ -136,9 +198,7 @@ fn start_nginx(namespace: &Namespace, folder: &Path) -> Result<Background> {
     let nginx = find_program("nginx").context("nginx is not installed")?;
     Background::start(
         namespace
-            .command("taskset")
-            .args(["--cpu-list", SERVER_CPU])
-            .arg(&nginx)
+            .command(&nginx.to_string_lossy())
             .arg("-p")
             .arg(folder)
             .arg("-c")
@@ -195,5 +255,13 @@ mod tests {
         assert_eq!(requests_in(said).unwrap(), 31_542.86);
         requests_in("Requests/sec: 10.0\n  Non-2xx or 3xx responses: 5\n").unwrap_err();
         requests_in("").unwrap_err();
+    }
+
+    #[test]
+    fn segments_are_read_by_name() {
+        let said = "TcpExt: SyncookiesSent TCPOrigDataSent\nTcpExt: 7 31542\nIpExt: A\nIpExt: 1\n";
+        assert_eq!(segments_in(said), Some(31_542.0));
+        assert_eq!(segments_in("TcpExt: SyncookiesSent\nTcpExt: 7\n"), None);
+        assert_eq!(segments_in(""), None);
     }
 }
