@@ -29,5 +29,7 @@ mod slow_link;
 mod stage;
 mod teasing;
 mod top;
+mod top_failures;
 mod treason;
+mod unprivileged;
 mod zero_window;

@@ -5,14 +5,14 @@ use anyhow::{Context, Result, ensure};
 use nix::pty::openpty;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
-use rustix::termios::{LocalModes, Winsize, tcgetattr, tcsetwinsize};
+use rustix::termios::{Termios, Winsize, tcgetattr, tcsetwinsize};
 use std::fs::File;
 use std::io::{Read, Write};
 use std::os::fd::OwnedFd;
 use std::process::{Child, Command, ExitStatus};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
-use vt100::Parser;
+use vt100::{MouseProtocolMode, Parser};
 
 /// A program in a terminal; killed with its guard.
 pub struct Screen {
@@ -21,6 +21,8 @@ pub struct Screen {
     master: File,
     /// The program's side, to see how the terminal is set.
     slave: OwnedFd,
+    /// How it was set before.
+    before: Termios,
     parser: Arc<Mutex<Parser>>,
 }
 
@@ -29,6 +31,7 @@ impl Screen {
     pub fn start(mut command: Command, columns: u16, lines: u16) -> Result<Self> {
         let pair = openpty(None, None).context("open a pseudo-terminal")?;
         tcsetwinsize(&pair.slave, size_of(columns, lines))?;
+        let before = tcgetattr(&pair.slave)?;
         command.stdin(pair.slave.try_clone()?);
         command.stdout(pair.slave.try_clone()?);
         command.stderr(pair.slave.try_clone()?);
@@ -47,6 +50,7 @@ impl Screen {
             child,
             master: File::from(pair.master),
             slave: pair.slave,
+            before,
             parser,
         })
     }
@@ -97,17 +101,29 @@ impl Screen {
         expect::until("the program has ended", deadline, || Ok(child.try_wait()?))
     }
 
-    /// Fails unless the terminal is as a shell left it.
+    /// Fails unless the terminal is as a shell left it: its own screen, its cursor, no mouse, no
+    /// marks around pasted text, and every mode of the line.
     pub fn expect_given_back(&self) -> Result<()> {
         expect::until("the terminal is given back", Duration::from_secs(5), || {
             let parser = lock(&self.parser);
             let screen = parser.screen();
-            Ok((!screen.alternate_screen() && !screen.hide_cursor()).then_some(()))
+            let is_as_before = !screen.alternate_screen()
+                && !screen.hide_cursor()
+                && !screen.bracketed_paste()
+                && !screen.application_cursor()
+                && screen.mouse_protocol_mode() == MouseProtocolMode::None;
+            Ok(is_as_before.then_some(()))
         })?;
-        let modes = tcgetattr(&self.slave)?.local_modes;
+        let (now, before) = (tcgetattr(&self.slave)?, &self.before);
         ensure!(
-            modes.contains(LocalModes::ICANON | LocalModes::ECHO | LocalModes::ISIG),
-            "the terminal is still raw: {modes:?}"
+            (now.input_modes, now.output_modes, now.control_modes)
+                == (
+                    before.input_modes,
+                    before.output_modes,
+                    before.control_modes
+                )
+                && now.local_modes == before.local_modes,
+            "the terminal is not as it was: {now:?}, was {before:?}"
         );
         Ok(())
     }

@@ -86,7 +86,15 @@ fn client_failure(socket: &Path, error: ClientError) -> Failure {
         )),
         ClientError::Refused { .. } | ClientError::Sink(_) => None,
     };
-    let failure = Failure::new(Code::Failed, error);
+    let code = match &error {
+        ClientError::Unreachable { source, .. }
+            if source.kind() == io::ErrorKind::PermissionDenied =>
+        {
+            Code::Privilege
+        }
+        _ => Code::Failed,
+    };
+    let failure = Failure::new(code, error);
     match hint {
         Some(hint) => failure.hint(hint),
         None => failure,

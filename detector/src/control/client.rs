@@ -93,6 +93,28 @@ impl std::fmt::Display for ClientError {
     }
 }
 
+impl ClientError {
+    /// The same in a few words, for a place that has no room for more.
+    pub(crate) fn brief(&self) -> String {
+        match self {
+            Self::Unreachable { source, .. } => match source.kind() {
+                io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused => {
+                    "nobody listens on its socket".to_owned()
+                }
+                io::ErrorKind::PermissionDenied => "its socket may not be used".to_owned(),
+                _ => format!("its socket cannot be reached: {source}"),
+            },
+            Self::Refused { message, .. } => format!("the agent refused: {message}"),
+            Self::Silent => "the agent hangs".to_owned(),
+            Self::OtherVersion { agent, .. } => {
+                format!("the agent is of version {agent}, this is {VERSION}")
+            }
+            Self::Broken { message } => format!("its answer cannot be read: {message}"),
+            Self::Sink(error) => error.to_string(),
+        }
+    }
+}
+
 impl std::error::Error for ClientError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {

@@ -80,7 +80,7 @@ impl Agent {
             Err(error) => error,
         };
         if self.was_reached {
-            return Ok(Outcome::Lost(error.to_string()));
+            return Ok(Outcome::Lost(error.brief()));
         }
         let is_absent = matches!(
             &error,

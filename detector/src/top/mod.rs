@@ -7,6 +7,7 @@ mod action;
 mod agent;
 mod own_agent;
 mod print;
+mod provoke;
 mod settings_file;
 mod source;
 mod state;

@@ -1,6 +1,7 @@
 //! The terminal: taken over, given back whatever happens, its keys on a thread of their own.
 
 use super::action::Key;
+use super::provoke::panic_at;
 use super::state::State;
 use super::view::{self, Look};
 use crossterm::cursor::Show;
@@ -50,6 +51,11 @@ impl Screen {
 
     /// Draws the state; gives how far what is open can be scrolled.
     pub(super) fn draw(&mut self, state: &State) -> io::Result<usize> {
+        panic_at("drawing");
+        // Another thread that panicked gave it back, and its message stands there now.
+        if !IS_TAKEN.load(Ordering::SeqCst) {
+            return Ok(0);
+        }
         let mut scrolls = 0;
         let look = self.look;
         self.terminal
@@ -141,6 +147,7 @@ pub(super) fn inputs() -> io::Result<mpsc::Receiver<Input>> {
         .name("keys".to_owned())
         .spawn(move || {
             while let Ok(event) = crossterm::event::read() {
+                panic_at("reading keys");
                 let Some(input) = input_of(event) else {
                     continue;
                 };
@@ -195,9 +202,19 @@ pub(super) fn look() -> Look {
     let locale = locale.map_or(String::new(), |value| {
         value.to_string_lossy().to_ascii_lowercase()
     });
-    let is_dumb = variable("TERM").is_some_and(|term| term == "dumb");
+    let terminal = variable("TERM").unwrap_or_default();
     Look {
-        has_colours: variable("NO_COLOR").is_none() && !is_dumb,
+        has_colours: variable("NO_COLOR").is_none() && has_colours(&terminal.to_string_lossy()),
         has_unicode: locale.contains("utf-8") || locale.contains("utf8"),
     }
+}
+
+/// Whether a terminal of this name has colours; the few that have none are old or say so.
+fn has_colours(terminal: &str) -> bool {
+    let is_without = matches!(
+        terminal,
+        "dumb" | "vt52" | "vt100" | "vt102" | "vt220" | "vt320"
+    ) || terminal.ends_with("-m")
+        || terminal.ends_with("-mono");
+    !is_without
 }

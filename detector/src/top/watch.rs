@@ -117,8 +117,13 @@ impl Watch {
             () = tokio::time::sleep_until(self.next.into()), if is_idle => return Occurrence::Time,
         };
         self.question = None;
-        // A question is never aborted while it is waited for; one that panicked ended us already.
-        Occurrence::Answer(Box::new(answer.unwrap_or(Err(ClientError::Silent))))
+        let answer = answer.unwrap_or_else(|error| match error.try_into_panic() {
+            // Told by the hook, which gave the terminal back: nothing may be drawn any more.
+            Ok(panic) => std::panic::resume_unwind(panic),
+            // A question is never aborted while it is waited for.
+            Err(_) => Err(ClientError::Silent),
+        });
+        Occurrence::Answer(Box::new(answer))
     }
 
     fn ask(&mut self) {

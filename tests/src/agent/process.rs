@@ -155,6 +155,11 @@ impl Agent {
         Ok(std::fs::read_to_string(self.folder.join("stderr.log"))?)
     }
 
+    /// Sends it a signal, as one that stops it for a while.
+    pub fn signal(&self, signal: Signal) -> Result<()> {
+        self.child.signal(signal)
+    }
+
     /// Ends it as the OOM killer would: no chance to tidy up.
     pub fn kill(mut self) -> Result<()> {
         self.child.signal(Signal::SIGKILL)?;

@@ -114,8 +114,10 @@ fn draw_banner(buffer: &mut Buffer, area: Rect, state: &State) {
     }
     if let Link::Lost { since, why } = &state.link {
         let time = header::time_of_day(since.unix_ns);
-        let text = format!("no answer since {time} UTC, trying again: {why}");
-        return draw_text(buffer, area, &text, theme::alarm());
+        let text = format!("no answer since {time} UTC: {why}");
+        let left = vec![Part::new(0, text, theme::alarm())];
+        let right = vec![Part::new(1, "trying again", theme::quiet())];
+        return draw_parts(buffer, area, left, right);
     }
     if let Some(reason) = &state.facts.unready_reason {
         let text = format!("the agent is not ready: {reason}");
