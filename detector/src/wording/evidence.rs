@@ -8,8 +8,12 @@ pub(crate) fn evidence(evidence: &Evidence) -> String {
     let figures = Figures(&evidence.numbers);
     match evidence.code {
         EvidenceCode::HoardOfPeer => format!(
-            "{} stalled pin {}; a hoard is {} or {}.",
-            figures.connections("stalled_connections"),
+            "{} {}; a hoard is {} or {}.",
+            figures.many(
+                "stalled_connections",
+                "stalled connection pins",
+                "stalled connections pin"
+            ),
             figures.show("pinned_bytes"),
             figures.connections("hoard_connections"),
             figures.show("hoard_bytes"),

@@ -111,7 +111,6 @@ fn lines(connection: &Connection, page: &Page, width: u16) -> Vec<(String, Style
         let style = theme::severity(page.peer.severity).patch(theme::heading());
         lines.push((format!("verdict       {}", verdict.label()), style));
     }
-    lines.extend(evidence::weighed(&page.assessment, width));
     if width >= 2 * COLUMN {
         let half = facts.len().div_ceil(2);
         for (index, left) in facts[..half].iter().enumerate() {
@@ -127,7 +126,8 @@ fn lines(connection: &Connection, page: &Page, width: u16) -> Vec<(String, Style
     for process in &connection.processes {
         lines.push((format!("owner         {}", owner_of(process)), Style::new()));
     }
-    lines.extend(evidence::considered(&page.assessment, width));
+    lines.extend(evidence::weighed(&page.assessment, width));
+    lines.extend(evidence::considered(page, width));
     let is_of = |event: &&Event| event.remote.as_deref() == Some(connection.remote.as_str());
     for event in page.events.iter().rev().filter(is_of) {
         let text = format!("{} {}", event.time, wording::event_line(event));

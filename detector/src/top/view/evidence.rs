@@ -2,37 +2,15 @@
 
 use super::text::wrapped;
 use super::theme;
-use crate::humane;
-use detector_core::snapshot::{Assessment, Outcome};
+use crate::top::state::Page;
+use crate::wording::{self, Circumstances, Servers};
+use detector_core::snapshot::{Assessment, Considered, Outcome};
 use ratatui::style::Style;
-use std::collections::BTreeMap;
-
-/// `drains nothing: holding connections 12, floor 500 B/s`
-fn told(label: &str, numbers: &BTreeMap<String, f64>) -> String {
-    let label = label.replace('-', " ");
-    if numbers.is_empty() {
-        return label;
-    }
-    let numbers: Vec<String> = numbers
-        .iter()
-        .map(|(name, number)| {
-            // The unit is told with the number.
-            let named = ["_bytes_per_second", "_bytes", "_seconds"]
-                .iter()
-                .find_map(|unit| name.strip_suffix(unit));
-            let named = named.unwrap_or(name).replace('_', " ");
-            format!("{named} {}", humane::measure(name, *number))
-        })
-        .collect();
-    format!("{label}: {}", numbers.join(", "))
-}
 
 /// What the verdict rests on, the weightiest first.
 pub(super) fn reasons(assessment: &Assessment) -> Vec<String> {
     let reasons = assessment.evidence_for.iter();
-    reasons
-        .map(|evidence| told(evidence.code.label(), &evidence.numbers))
-        .collect()
+    reasons.map(wording::evidence).collect()
 }
 
 /// Lines under labels, as they are put together.
@@ -66,46 +44,51 @@ pub(super) fn weighed(assessment: &Assessment, width: u16) -> Vec<(String, Style
         lines.add("for", &reason, Style::new());
     }
     for evidence in &assessment.evidence_against {
-        let text = told(evidence.code.label(), &evidence.numbers);
-        lines.add("against", &text, Style::new());
+        lines.add("against", &wording::evidence(evidence), Style::new());
     }
     lines.lines
 }
 
-/// Which benign causes were considered, what would change the verdict, what to do.
-pub(super) fn considered(assessment: &Assessment, width: u16) -> Vec<(String, Style)> {
+/// What to do, which benign causes were considered, what would change the verdict.
+pub(super) fn considered(page: &Page, width: u16) -> Vec<(String, Style)> {
+    let assessment = &page.assessment;
     let mut lines = Lines::new(width);
+    let around = circumstances(page);
     for advice in &assessment.advice {
-        let text = told(advice.code.label(), &advice.numbers);
-        lines.add("to do", &text, theme::heading());
-    }
-    for considered in &assessment.considered {
-        if considered.outcome != Outcome::RuledOut {
-            let text = told(considered.cause.label(), &considered.numbers);
-            lines.add(considered.outcome.label(), &text, Style::new());
+        let step = wording::advice(advice, &around);
+        lines.add("to do", &step.what, theme::heading());
+        if !step.settings.is_empty() {
+            let where_to = format!("`detector explain {}` has the lines", page.peer.peer);
+            lines.add("", &where_to, theme::quiet());
         }
     }
-    let ruled_out: Vec<String> = assessment
-        .considered
-        .iter()
-        .filter(|considered| considered.outcome == Outcome::RuledOut)
-        .map(|considered| considered.cause.label().replace('-', " "))
-        .collect();
-    if !ruled_out.is_empty() {
-        lines.add("ruled out", &ruled_out.join(", "), theme::quiet());
+    let is_out = |considered: &&Considered| considered.outcome == Outcome::RuledOut;
+    for considered in assessment.considered.iter().filter(|each| !is_out(each)) {
+        let text = wording::considered(considered);
+        lines.add(wording::outcome(considered.outcome), &text, Style::new());
+    }
+    for considered in assessment.considered.iter().filter(is_out) {
+        let text = wording::considered(considered);
+        lines.add(wording::outcome(Outcome::RuledOut), &text, theme::quiet());
     }
     for change in &assessment.would_change {
-        let verdict = change
-            .verdict
-            .map_or("no verdict", |verdict| verdict.label());
-        let text = told(change.code.label(), &change.numbers);
-        lines.add(
-            "changes if",
-            &format!("{text}; then {verdict}"),
-            theme::quiet(),
-        );
+        lines.add("changes to", &wording::change(change), theme::quiet());
     }
     lines.lines
+}
+
+/// What is known here of what advice depends on.
+fn circumstances(page: &Page) -> Circumstances {
+    let peer = &page.peer;
+    let processes = peer.processes.iter();
+    Circumstances {
+        verdict: page.assessment.verdict,
+        servers: Servers::of(processes.map(|process| process.comm.as_str())),
+        ports: peer.services.clone(),
+        address: peer.peer.parse().ok(),
+        is_ipv6: peer.peer.contains(':'),
+        ..Circumstances::default()
+    }
 }
 
 /// Cells of the labels.
