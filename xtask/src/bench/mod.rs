@@ -1,6 +1,8 @@
 //! `cargo xtask bench`: what the agent costs, as ratios measured in one run.
 
 mod hook;
+mod namespace;
+mod owner;
 mod programs;
 mod share;
 mod stage;
@@ -33,9 +35,9 @@ pub(crate) struct Arguments {
     /// Agent, already built (used when this chore calls itself through sudo)
     #[arg(long, hide = true, global = true)]
     agent: Option<PathBuf>,
-    /// Loader of the empty program, already built
+    /// Folder of the programs the benchmark is helped by, already built
     #[arg(long, hide = true, global = true)]
-    loader: Option<PathBuf>,
+    examples: Option<PathBuf>,
     /// Install missing packages (as root, on Debian)
     #[arg(long, global = true)]
     install: bool,
@@ -54,6 +56,31 @@ enum What {
     /// `detector top` before an agent with 5,000 peers and 20,000 stalled connections: first frame,
     /// refresh, keys, and what the agent spends for a watcher
     Top(Rounds),
+    /// Owners of 5,000 stalled connections of nginx, apache2 (prefork) and a server with threads:
+    /// how many are found and right, how soon, and what the search takes
+    Owner {
+        /// Seconds over which the search is watched once all is found
+        #[arg(long, default_value_t = 60, value_parser = clap::value_parser!(u32).range(20..=600))]
+        seconds: u32,
+    },
+}
+
+impl What {
+    fn programs(&self) -> &'static [(&'static str, &'static str)] {
+        match self {
+            Self::Owner { .. } => &owner::PROGRAMS,
+            _ => &PROGRAMS,
+        }
+    }
+
+    /// Examples it is helped by, with the packages they belong to.
+    const fn examples(&self) -> &'static [(&'static str, &'static str)] {
+        match self {
+            Self::Owner { .. } => &owner::EXAMPLES,
+            Self::Top(_) => &[("detector", "crowded_agent")],
+            Self::Hook(_) | Self::Web { .. } => &[("detector", "attach_empty")],
+        }
+    }
 }
 
 #[derive(clap::Args)]
@@ -74,15 +101,19 @@ pub(crate) fn main(arguments: &Arguments) -> Result<()> {
             arguments.install,
         )?;
         let agent = build_agent(Profile::Release)?;
-        let crowd = build_example("crowded_agent")?;
+        let crowd = build_examples(arguments.what.examples())?.join("crowded_agent");
         return top::main(&agent, &crowd, rounds, seconds);
     }
-    packages::need(&PROGRAMS, "the benchmark", arguments.install)?;
-    let (agent, loader) = match (&arguments.agent, &arguments.loader) {
-        (Some(agent), Some(loader)) => (agent.clone(), loader.clone()),
+    packages::need(
+        arguments.what.programs(),
+        "the benchmark",
+        arguments.install,
+    )?;
+    let (agent, examples) = match (&arguments.agent, &arguments.examples) {
+        (Some(agent), Some(examples)) => (agent.clone(), examples.clone()),
         _ => (
             build_agent(Profile::Release)?,
-            build_example("attach_empty")?,
+            build_examples(arguments.what.examples())?,
         ),
     };
     if !is_root() {
@@ -91,25 +122,29 @@ pub(crate) fn main(arguments: &Arguments) -> Result<()> {
             .args(std::env::args_os().skip(1))
             .arg("--agent")
             .arg(agent)
-            .arg("--loader")
-            .arg(loader));
+            .arg("--examples")
+            .arg(examples));
     }
+    let loader = examples.join("attach_empty");
     match arguments.what {
         What::Hook(Rounds { rounds, seconds }) => hook::main(&agent, &loader, rounds, seconds),
         What::Web { blocks } => web::main(&agent, &loader, blocks),
+        What::Owner { seconds } => owner::main(&agent, &examples, seconds),
         // Needs neither root nor the loader: done above.
         What::Top(_) => Ok(()),
     }
 }
 
-/// An example of the agent's crate: the program that attaches the empty program, as that crate
-/// alone loads programs; or the agent with full tables.
-fn build_example(name: &str) -> Result<PathBuf> {
-    run(cargo()
-        .current_dir(tree::root())
-        .args(["build", "--locked", "--release", "--package", "detector"])
-        .args(["--example", name]))?;
-    Ok(tree::target().join("release/examples").join(name))
+/// Builds examples of packages: the program that attaches the empty one, as the agent's crate alone
+/// loads programs; the agent with full tables; servers and peers. Returns their folder.
+fn build_examples(examples: &[(&str, &str)]) -> Result<PathBuf> {
+    for (package, name) in examples {
+        run(cargo()
+            .current_dir(tree::root())
+            .args(["build", "--locked", "--release", "--package", package])
+            .args(["--example", name]))?;
+    }
+    Ok(tree::target().join("release/examples"))
 }
 
 /// The middle value; of an even number, the mean of the two in the middle.

@@ -8,8 +8,9 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail};
 
+use super::namespace::{self, Namespace, until};
 use crate::background::{Background, Scratch};
-use crate::command::{output, run};
+use crate::command::output;
 use crate::packages::find_program;
 
 /// Addresses of documentation, in namespaces nobody else sees.
@@ -30,18 +31,7 @@ impl Stage {
         let scratch = Scratch::create("bench")?;
         let server = Namespace::create("s")?;
         let client = Namespace::create("c")?;
-        let link = |line: &str| run(Command::new("ip").args(line.split(' ')));
-        link(&format!(
-            "link add web netns {} type veth peer name web netns {}",
-            server.name, client.name
-        ))?;
-        for (namespace, address) in [(&server, SERVER), (&client, CLIENT)] {
-            link(&format!(
-                "-n {} address add {address}/24 dev web",
-                namespace.name
-            ))?;
-            link(&format!("-n {} link set web up", namespace.name))?;
-        }
+        namespace::join("web", [(&server, SERVER), (&client, CLIENT)])?;
         let nginx = start_nginx(&server, &scratch.path)?;
         let stage = Self {
             nginx,
@@ -205,43 +195,6 @@ fn start_nginx(namespace: &Namespace, folder: &Path) -> Result<Background> {
             .arg(&file),
         &folder.join("nginx.out"),
     )
-}
-
-/// A named network namespace, deleted with its guard.
-struct Namespace {
-    name: String,
-}
-
-impl Namespace {
-    fn create(side: &str) -> Result<Self> {
-        let name = format!("det-bench-{}-{side}", std::process::id());
-        run(Command::new("ip").args(["netns", "add", &name]))?;
-        Ok(Self { name })
-    }
-
-    /// `program`, inside.
-    fn command(&self, program: &str) -> Command {
-        let mut command = Command::new("ip");
-        command.args(["netns", "exec", &self.name, program]);
-        command
-    }
-}
-
-impl Drop for Namespace {
-    fn drop(&mut self) {
-        drop(run(Command::new("ip").args(["netns", "delete", &self.name])));
-    }
-}
-
-fn until(what: &str, is_so: impl Fn() -> bool) -> Result<()> {
-    let end = Instant::now() + Duration::from_secs(10);
-    while Instant::now() < end {
-        if is_so() {
-            return Ok(());
-        }
-        thread::sleep(Duration::from_millis(50));
-    }
-    bail!("waited 10 s in vain: {what}")
 }
 
 #[cfg(test)]
