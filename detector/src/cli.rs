@@ -1,10 +1,12 @@
 //! The command line, declared once: help, man page, completions and reference come from here.
 
+mod action;
 mod explain;
 mod list;
 mod selftest;
 mod top;
 
+pub(crate) use action::ResetArgs;
 pub(crate) use explain::{ExplainArgs, Wanted};
 pub(crate) use list::{ConnectionsArgs, ListArgs, PeersArgs};
 pub(crate) use selftest::SelftestArgs;
@@ -50,6 +52,8 @@ pub(crate) enum Command {
     Events(EventsArgs),
     /// Explain one peer: verdict, evidence for and against, rules, owner, and what to do
     Explain(ExplainArgs),
+    /// Close the stalled sockets of a peer, and free what they hold
+    Reset(ResetArgs),
     /// Play bad and good peers in a private network namespace and say which of them are seen
     Selftest(SelftestArgs),
     /// Print a completion script for a shell
@@ -123,10 +127,10 @@ pub(crate) struct EventsArgs {
     #[arg(long, value_name = "PEER", add = ArgValueCompleter::new(completions::peers))]
     pub(crate) peer: Option<String>,
     /// Only of this kind
-    #[arg(long, value_name = "KIND", value_parser = parse_kind)]
+    #[arg(long, value_name = "KIND", value_parser = parse_kind, add = ArgValueCompleter::new(completions::flag_kinds))]
     pub(crate) kind: Option<FlagKind>,
     /// Only those that fit, as in `severity>info net=203.0.113.0/24 local~:443`
-    #[arg(long, value_name = "EXPR", value_parser = list::filter::<Event>, default_value = "", hide_default_value = true)]
+    #[arg(long, value_name = "EXPR", value_parser = list::filter::<Event>, default_value = "", hide_default_value = true, add = ArgValueCompleter::new(completions::filter::<Event>))]
     pub(crate) filter: Filter<Event>,
     /// Print one JSON object a line
     #[arg(long)]
@@ -203,6 +207,8 @@ pub(crate) enum Chapter {
     SchemaConnections,
     /// JSON Schema of a line of `/v1/events`
     SchemaEvent,
+    /// JSON Schema of `detector top --json`
+    SchemaTop,
     /// JSON Schema of `/v1/host`
     SchemaHost,
     /// JSON Schema of `/v1/status`

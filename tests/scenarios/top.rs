@@ -6,6 +6,7 @@ use anyhow::{Context, Result, ensure};
 use detector_tests::agent::{self, Agent};
 use detector_tests::lab::Family;
 use detector_tests::peers::KernelPeer;
+use detector_tests::schema::Schema;
 use detector_tests::screen::Screen;
 use detector_tests::servers::TinyServer;
 use detector_tests::story::{self, Story};
@@ -132,7 +133,7 @@ fn what_is_printed_is_a_table_or_json_and_a_closed_pipe_is_no_error() -> Result<
         );
         let output = top(folder, &socket, &["--json"])?.output()?;
         let object: serde_json::Value = serde_json::from_slice(&output.stdout)?;
-        ensure!(object["peers"].is_array(), "{object}");
+        Schema::read("top")?.check(&object)?;
 
         let mut command = top(folder, &socket, &["--batch", "--interval=200ms"])?;
         let mut child = command

@@ -10,7 +10,7 @@ use crate::run::{Profile, build_agent};
 use crate::tree;
 
 /// Chapters of `detector docs`, and the page under docs/ that each makes.
-const CHAPTERS: [(&str, &str); 11] = [
+const CHAPTERS: [(&str, &str); 12] = [
     ("metrics", "metrics.md"),
     ("cli", "cli.md"),
     ("configuration", "configuration.md"),
@@ -20,6 +20,7 @@ const CHAPTERS: [(&str, &str); 11] = [
     ("schema-peer", "schema/peer.json"),
     ("schema-connections", "schema/connections.json"),
     ("schema-event", "schema/event.json"),
+    ("schema-top", "schema/top.json"),
     ("schema-host", "schema/host.json"),
     ("schema-status", "schema/status.json"),
 ];

@@ -2,24 +2,20 @@
 //! columns and 24 lines, and writes what is on the screen into README.md.
 
 use std::fs;
-use std::io::{Read as _, Write as _};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
-use std::sync::{Arc, Mutex, PoisonError};
-use std::thread;
+use std::process::Command;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail};
-use vt100::Parser;
 
 use crate::background::{Background, Scratch};
 use crate::command::run;
 use crate::packages::{self, is_root};
 use crate::run::{Profile, as_root, build_agent, build_play};
+use crate::terminal::Terminal;
 use crate::tree;
 
-const COLUMNS: u16 = 80;
-const LINES: u16 = 24;
+const SIZE: (u16, u16) = (80, 24);
 /// Frames stand between these lines.
 const BEGIN: &str = "<!-- frames: written by `cargo xtask frames` -->";
 const END: &str = "<!-- frames end -->";
@@ -83,19 +79,21 @@ fn capture(agent: &Path, play: &Path) -> Result<[String; 3]> {
         Command::new(play).args(["--seconds", STAGE_SECONDS]),
         &scratch.path.join("play.log"),
     )?;
-    let mut screen = Screen::start(agent, &socket, &scratch.path)?;
+    let mut screen = Terminal::start(agent, &socket, &scratch.path, SIZE)?;
     // Stalls are called so after five seconds.
     let began = Instant::now();
     // A screen may be read while it is drawn: the last row of the table is waited for too.
     let is_drawn = |text: &str| text.contains("stalled 3") && text.contains("shrinking-peer");
-    let table = screen.wait(|text| is_drawn(text) && began.elapsed() > WATCH)?;
+    let (_, table) = screen.wait(PATIENCE, |text| is_drawn(text) && began.elapsed() > WATCH)?;
     screen.press(b"\r")?;
-    screen.wait(|text| text.contains("queued █"))?;
+    screen.wait(PATIENCE, |text| text.contains("queued █"))?;
     // The timeline is what top has seen itself: some seconds of it.
     let began = Instant::now();
-    let peer = screen.wait(|text| text.contains("queued █") && began.elapsed() > WATCH)?;
+    let (_, peer) = screen.wait(PATIENCE, |text| {
+        text.contains("queued █") && began.elapsed() > WATCH
+    })?;
     screen.press(b"\r")?;
-    let connection = screen.wait(|text| text.contains("taken back"))?;
+    let (_, connection) = screen.wait(PATIENCE, |text| text.contains("taken back"))?;
     Ok([table, peer, connection])
 }
 
@@ -124,77 +122,6 @@ fn replaced(text: &str, frames: &[String], release: &str) -> Result<String> {
         "{before}{BEGIN}\n\n{}\n{END}{after}",
         frames.join("\n")
     ))
-}
-
-/// `detector top` in a terminal that util-linux's `script` makes; ended with its guard.
-struct Screen {
-    script: Child,
-    parser: Arc<Mutex<Parser>>,
-}
-
-impl Screen {
-    fn start(agent: &Path, socket: &Path, folder: &Path) -> Result<Self> {
-        let line = format!(
-            "stty cols {COLUMNS} rows {LINES} && exec \"$TOP\" top --control-socket \"$SOCKET\""
-        );
-        let mut script = Command::new("script")
-            .args(["--quiet", "--command", &line, "/dev/null"])
-            .env("TOP", agent)
-            .env("SOCKET", socket)
-            .env("XDG_STATE_HOME", folder)
-            .env("LC_ALL", "C.UTF-8")
-            .env("TERM", "xterm-256color")
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn()
-            .context("cannot start script")?;
-        let mut output = script.stdout.take().context("script has no output")?;
-        let parser = Arc::new(Mutex::new(Parser::new(LINES, COLUMNS, 0)));
-        let reading = Arc::clone(&parser);
-        thread::spawn(move || {
-            let mut bytes = [0; 16 << 10];
-            while let Ok(length @ 1..) = output.read(&mut bytes) {
-                let mut parser = reading.lock().unwrap_or_else(PoisonError::into_inner);
-                parser.process(&bytes[..length]);
-            }
-        });
-        Ok(Self { script, parser })
-    }
-
-    fn press(&mut self, keys: &[u8]) -> Result<()> {
-        let input = self.script.stdin.as_mut().context("script has no input")?;
-        input.write_all(keys).context("cannot press a key")
-    }
-
-    /// The screen, once it is as wanted.
-    fn wait(&self, is_so: impl Fn(&str) -> bool) -> Result<String> {
-        let end = Instant::now() + PATIENCE;
-        loop {
-            let text = {
-                let parser = self.parser.lock().unwrap_or_else(PoisonError::into_inner);
-                parser.screen().contents()
-            };
-            if is_so(&text) {
-                return Ok(text);
-            }
-            if Instant::now() > end {
-                bail!("the screen did not become as wanted:\n{text}");
-            }
-            thread::sleep(Duration::from_millis(50));
-        }
-    }
-}
-
-impl Drop for Screen {
-    fn drop(&mut self) {
-        drop(self.press(b"\x03"));
-        let began = Instant::now();
-        while matches!(self.script.try_wait(), Ok(None)) && began.elapsed() < PATIENCE {
-            thread::sleep(Duration::from_millis(10));
-        }
-        drop(self.script.kill());
-        drop(self.script.wait());
-    }
 }
 
 #[cfg(test)]

@@ -20,6 +20,7 @@ mod lint;
 mod packages;
 mod run;
 mod scenarios;
+mod terminal;
 mod test;
 mod tree;
 

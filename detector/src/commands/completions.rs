@@ -5,14 +5,14 @@
 //! agent that is not there has no peers to offer.
 
 use crate::cli::Cli;
-use crate::columns::{Kind, PeerRow, Row};
+use crate::columns::{Kind, Row};
 use crate::config::DEFAULT_CONTROL_SOCKET;
 use crate::control::client;
 use crate::failure::Failure;
 use clap::CommandFactory;
 use clap_complete::engine::CompletionCandidate;
 use clap_complete::env::{CompleteEnv, Shells};
-use detector_core::snapshot::Peer;
+use detector_core::snapshot::{FlagKind, Peer};
 use std::collections::BTreeSet;
 use std::ffi::OsStr;
 use std::path::PathBuf;
@@ -53,28 +53,42 @@ pub(crate) fn peers(current: &OsStr) -> Vec<CompletionCandidate> {
     starting_with(current, peers)
 }
 
-/// Sort keys: columns of peers, and `cost`.
-pub(crate) fn sort_keys(current: &OsStr) -> Vec<CompletionCandidate> {
+/// Sort keys: columns of such rows, and `cost`.
+pub(crate) fn sort_keys<R: Row>(current: &OsStr) -> Vec<CompletionCandidate> {
     let cost = ("cost".to_owned(), "as the agent ranks".to_owned());
-    let keys = PeerRow::COLUMNS
-        .iter()
-        .map(|column| (column.key.to_owned(), column.help.to_owned()));
-    starting_with(current, std::iter::once(cost).chain(keys))
+    starting_with(current, std::iter::once(cost).chain(keys::<R>()))
 }
 
-/// The last term of a filter over peers: its key, or a value where they can be told.
-pub(crate) fn filter(current: &OsStr) -> Vec<CompletionCandidate> {
+/// The last of the columns to show, separated by commas.
+pub(crate) fn columns<R: Row>(current: &OsStr) -> Vec<CompletionCandidate> {
+    let typed = current.to_string_lossy();
+    let before = typed.rfind(',').map_or("", |end| &typed[..=end]);
+    let columns = keys::<R>().map(|(key, about)| (format!("{before}{key}"), about));
+    starting_with(current, columns)
+}
+
+/// Kinds of flags.
+pub(crate) fn flag_kinds(current: &OsStr) -> Vec<CompletionCandidate> {
+    let kinds = FlagKind::ALL.into_iter();
+    let kinds = kinds.map(|kind| (kind.label().to_owned(), String::new()));
+    starting_with(current, kinds)
+}
+
+fn keys<R: Row>() -> impl Iterator<Item = (String, String)> {
+    let columns = R::COLUMNS.iter();
+    columns.map(|column| (column.key.to_owned(), column.help.to_owned()))
+}
+
+/// The last term of a filter over such rows: its key, or a value where they can be told.
+pub(crate) fn filter<R: Row>(current: &OsStr) -> Vec<CompletionCandidate> {
     let typed = current.to_string_lossy();
     let (before, term) = match typed.rfind(' ') {
         Some(end) => typed.split_at(end + 1),
         None => ("", &*typed),
     };
     let terms: Vec<(String, String)> = match term.split_once('=') {
-        None => PeerRow::COLUMNS
-            .iter()
-            .map(|column| (column.key.to_owned(), column.help.to_owned()))
-            .collect(),
-        Some((key, _)) => values(key)
+        None => keys::<R>().collect(),
+        Some((key, _)) => values::<R>(key)
             .into_iter()
             .map(|value| (format!("{key}={value}"), String::new()))
             .collect(),
@@ -86,14 +100,16 @@ pub(crate) fn filter(current: &OsStr) -> Vec<CompletionCandidate> {
 }
 
 /// Values of a key that can be told.
-fn values(key: &str) -> BTreeSet<String> {
-    let Some(column) = PeerRow::column(key.trim_end_matches('!')) else {
+fn values<R: Row>(key: &str) -> BTreeSet<String> {
+    let Some(column) = R::column(key.trim_end_matches('!')) else {
         return BTreeSet::new();
     };
     match (column.kind, column.key) {
         (Kind::Name(names) | Kind::Level(names), _) => {
             names.iter().map(|name| (*name).to_owned()).collect()
         }
+        (Kind::YesNo, _) => ["yes", "no"].map(str::to_owned).into(),
+        (Kind::Address, "local") => BTreeSet::new(),
         (Kind::Address, _) => ask().into_iter().map(|peer| peer.peer).collect(),
         (Kind::Text, "unit") => owners(|process| process.unit.clone()),
         (Kind::Text, "process") => owners(|process| Some(process.comm.clone())),
@@ -167,7 +183,9 @@ fn named_socket() -> Option<PathBuf> {
 
 #[cfg(test)]
 mod tests {
-    use super::{filter, sort_keys, values};
+    use super::{columns, filter, flag_kinds, sort_keys, values};
+    use crate::columns::PeerRow;
+    use detector_core::snapshot::{Connection, Event};
     use std::ffi::OsStr;
 
     fn told(candidates: Vec<clap_complete::engine::CompletionCandidate>) -> Vec<String> {
@@ -179,19 +197,37 @@ mod tests {
 
     #[test]
     fn keys_and_names_complete() {
-        assert_eq!(
-            told(sort_keys(OsStr::new("pin"))),
-            ["pinned", "pinned-seconds"]
-        );
-        assert_eq!(
-            told(filter(OsStr::new("pinned>10M verdict=slow-r"))),
-            ["pinned>10M verdict=slow-read-attack"]
-        );
-        assert_eq!(
-            told(filter(OsStr::new("pinned>10M long"))),
-            ["pinned>10M longest"]
-        );
-        assert_eq!(values("severity").len(), 3);
-        assert!(values("nonsense").is_empty());
+        let shown = |candidates| told(candidates).join(" | ");
+        for (found, expected) in [
+            (
+                shown(sort_keys::<PeerRow>(OsStr::new("pin"))),
+                "pinned | pinned-seconds",
+            ),
+            (
+                shown(filter::<PeerRow>(OsStr::new("pinned>10M verdict=slow-r"))),
+                "pinned>10M verdict=slow-read-attack",
+            ),
+            (
+                shown(filter::<PeerRow>(OsStr::new("pinned>10M long"))),
+                "pinned>10M longest",
+            ),
+            (
+                shown(filter::<Connection>(OsStr::new("stall=zero"))),
+                "stall=zero_window",
+            ),
+            (
+                shown(filter::<Event>(OsStr::new("severity=w"))),
+                "severity=warning",
+            ),
+            (
+                shown(columns::<Connection>(OsStr::new("remote,stal"))),
+                "remote,stall | remote,stalled-for",
+            ),
+            (shown(flag_kinds(OsStr::new("dri"))), "dribble"),
+        ] {
+            assert_eq!(found, expected);
+        }
+        assert_eq!(values::<PeerRow>("severity").len(), 3);
+        assert!(values::<PeerRow>("nonsense").is_empty());
     }
 }

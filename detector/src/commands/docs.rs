@@ -10,6 +10,7 @@ use crate::control::host::Host;
 use crate::control::status::Status;
 use crate::export::definition;
 use crate::failure::Failure;
+use crate::top::Printed;
 use clap::CommandFactory;
 use detector_core::snapshot::{Connection, Event, Peer};
 use schemars::JsonSchema;
@@ -28,6 +29,7 @@ pub(super) fn run(chapter: Chapter) -> Result<(), Failure> {
         Chapter::SchemaPeer => schema::<PeerPage>("One peer", "/v1/peers/{peer}")?,
         Chapter::SchemaConnections => schema::<Vec<Connection>>("Connections", "/v1/connections")?,
         Chapter::SchemaEvent => schema::<Event>("Event", "a line of /v1/events")?,
+        Chapter::SchemaTop => schema::<Printed<'_>>("Table of top", "detector top --json")?,
         Chapter::SchemaHost => schema::<Host>("Host", "/v1/host")?,
         Chapter::SchemaStatus => schema::<Status>("Agent", "/v1/status")?,
     })

@@ -19,6 +19,7 @@ use crate::cli::TopArgs;
 use crate::control::client::ClientError;
 use crate::failure::Failure;
 use agent::Agent;
+pub(crate) use print::Printed;
 use settings_file::SettingsFile;
 use state::State;
 use std::io::{self, IsTerminal};

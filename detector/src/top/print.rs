@@ -4,9 +4,12 @@ use super::agent::{Agent, Outcome, START_PAUSE};
 use super::state::{Now, Place, Query, Snapshot, State};
 use super::view;
 use crate::cli::TopArgs;
+use crate::columns::PeerRow;
 use crate::failure::Failure;
 use crate::table::terminal_width;
 use crate::{clock, humane};
+use schemars::JsonSchema;
+use serde::Serialize;
 use std::io::{self, Write};
 use std::time::{Duration, Instant};
 
@@ -84,13 +87,24 @@ fn table(state: &State, number: u64) -> String {
     format!("{gap}{}", view::page(state, width))
 }
 
+/// What `--json` prints, on one line each time.
+#[derive(Serialize, JsonSchema)]
+pub(crate) struct Printed<'a> {
+    /// When the agent was asked, RFC 3339.
+    time: String,
+    /// The rows, in the order of `--sort`.
+    peers: &'a [PeerRow],
+    /// Peers that the agent tracks, also those that are not among the rows.
+    peers_total: usize,
+}
+
 fn json(state: &State) -> Result<String, Failure> {
-    let failure = |error| Failure::failed(format!("cannot write JSON: {error}"));
-    let peers = serde_json::to_value(&state.rows).map_err(failure)?;
-    let object = serde_json::json!({
-        "time": detector_core::time::rfc3339(state.taken.unix_ns),
-        "peers": peers,
-        "peers_total": state.total,
-    });
-    Ok(format!("{object}\n"))
+    let printed = Printed {
+        time: detector_core::time::rfc3339(state.taken.unix_ns),
+        peers: &state.rows,
+        peers_total: state.total,
+    };
+    let line = serde_json::to_string(&printed)
+        .map_err(|error| Failure::failed(format!("cannot write JSON: {error}")))?;
+    Ok(line + "\n")
 }

@@ -1,20 +1,17 @@
 //! What watching costs: `detector top` in a terminal before an agent whose tables are full, and
 //! that agent's own share.
 
-use std::fs;
-use std::io::{Read as _, Write as _};
 use std::path::Path;
-use std::process::{Child, ChildStdin, Command, Stdio};
-use std::sync::mpsc::{self, Receiver};
+use std::process::{Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context as _, Result, bail};
-use vt100::Parser;
+use anyhow::{Context as _, Result};
 
 use super::median;
 use crate::background::{Background, Scratch};
 use crate::command::run;
+use crate::terminal::{Terminal, stat_fields};
 
 /// The crowd that is watched.
 const PEERS: u32 = 5_000;
@@ -22,8 +19,7 @@ const CONNECTIONS_EACH: u32 = 4;
 /// The crowd that is printed as JSON.
 const PRINTED_PEERS: u32 = 20_000;
 /// The terminal.
-const COLUMNS: u16 = 200;
-const LINES: u16 = 60;
+const SIZE: (u16, u16) = (200, 60);
 /// Every address of the crowd begins so.
 const ADDRESS: &str = "198.18.";
 /// In the help, and nowhere else.
@@ -48,8 +44,8 @@ pub(super) fn main(agent: &Path, crowd: &Path, rounds: u32, seconds: u32) -> Res
     tell("first frame", median(&first_frames), 200.0, "ms");
 
     let idle = cpu_share(watched.id(), seconds)?;
-    let mut terminal = Terminal::start(agent, &socket, &scratch.path)?;
-    terminal.wait(|text| text.contains(ADDRESS))?;
+    let mut terminal = Terminal::start(agent, &socket, &scratch.path, SIZE)?;
+    terminal.wait(PATIENCE, |text| text.contains(ADDRESS))?;
     let top = terminal.program()?;
     let (before, began) = (cpu_time(top)?, Instant::now());
     let served = cpu_share(watched.id(), seconds)?;
@@ -63,7 +59,7 @@ pub(super) fn main(agent: &Path, crowd: &Path, rounds: u32, seconds: u32) -> Res
         0.5,
         "%",
     );
-    let keys = times(rounds * 4, || terminal.key())?;
+    let keys = times(rounds * 4, || key(&mut terminal))?;
     let slowest = keys.iter().copied().fold(0.0, f64::max);
     tell("slowest key", slowest, 50.0, "ms");
     drop(terminal);
@@ -108,8 +104,8 @@ fn crowded(crowd: &Path, socket: &Path, peers: u32, each: u32) -> Result<Backgro
 /// From the command to the first row on the screen.
 fn first_frame(agent: &Path, socket: &Path, folder: &Path) -> Result<Duration> {
     let began = Instant::now();
-    let mut terminal = Terminal::start(agent, socket, folder)?;
-    let shown = terminal.wait(|text| text.contains(ADDRESS))?;
+    let mut terminal = Terminal::start(agent, socket, folder, SIZE)?;
+    let (shown, _) = terminal.wait(PATIENCE, |text| text.contains(ADDRESS))?;
     Ok(shown.saturating_duration_since(began))
 }
 
@@ -131,110 +127,14 @@ fn cpu_time(pid: u32) -> Result<Duration> {
     Ok(TICK * (user + system))
 }
 
-/// Fields of `/proc/PID/stat` behind the name, which may hold blanks: state, parent, …
-fn stat_fields(pid: u32) -> Result<Vec<String>> {
-    let file = format!("/proc/{pid}/stat");
-    let text = fs::read_to_string(&file).with_context(|| format!("cannot read {file}"))?;
-    let (_, rest) = text
-        .rsplit_once(") ")
-        .with_context(|| format!("{file} is not as expected"))?;
-    Ok(rest.split(' ').map(str::to_owned).collect())
-}
-
-/// `detector top` in a terminal that util-linux's `script` makes; ended with its guard.
-struct Terminal {
-    script: Child,
-    keys: ChildStdin,
-    output: Receiver<(Instant, Vec<u8>)>,
-    /// What is on the screen: only the cells that changed are put out.
-    seen: Parser,
-}
-
-impl Terminal {
-    fn start(agent: &Path, socket: &Path, folder: &Path) -> Result<Self> {
-        let line = format!(
-            "stty cols {COLUMNS} rows {LINES} && exec \"$TOP\" top --control-socket \"$SOCKET\""
-        );
-        let mut script = Command::new("script")
-            .args(["--quiet", "--command", &line, "/dev/null"])
-            .env("TOP", agent)
-            .env("SOCKET", socket)
-            .env("XDG_STATE_HOME", folder)
-            .env("LC_ALL", "C.UTF-8")
-            .env("TERM", "xterm-256color")
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn()
-            .context("cannot start script")?;
-        let keys = script.stdin.take().context("script has no input")?;
-        let mut screen = script.stdout.take().context("script has no output")?;
-        let (sender, output) = mpsc::channel();
-        thread::spawn(move || {
-            let mut bytes = [0; 64 << 10];
-            while let Ok(length @ 1..) = screen.read(&mut bytes) {
-                if sender
-                    .send((Instant::now(), bytes[..length].to_vec()))
-                    .is_err()
-                {
-                    return;
-                }
-            }
-        });
-        Ok(Self {
-            script,
-            keys,
-            output,
-            seen: Parser::new(LINES, COLUMNS, 0),
-        })
+/// How long the slower of two keys takes: one opens the help, one closes it.
+fn key(terminal: &mut Terminal) -> Result<Duration> {
+    let mut slowest = Duration::ZERO;
+    for (key, is_open) in [(&b"?"[..], true), (b"q", false)] {
+        let pressed = Instant::now();
+        terminal.press(key)?;
+        let (shown, _) = terminal.wait(PATIENCE, |text| text.contains(HELP) == is_open)?;
+        slowest = slowest.max(shown.saturating_duration_since(pressed));
     }
-
-    /// Waits until the screen is so; when that was.
-    fn wait(&mut self, is_so: impl Fn(&str) -> bool) -> Result<Instant> {
-        let end = Instant::now() + PATIENCE;
-        let left = || end.saturating_duration_since(Instant::now());
-        while let Ok((at, bytes)) = self.output.recv_timeout(left()) {
-            self.seen.process(&bytes);
-            if is_so(&self.seen.screen().contents()) {
-                return Ok(at);
-            }
-        }
-        bail!(
-            "waited in vain, with this on the screen:\n{}",
-            self.seen.screen().contents()
-        );
-    }
-
-    /// How long the slower of two keys takes: one opens the help, one closes it.
-    fn key(&mut self) -> Result<Duration> {
-        let mut slowest = Duration::ZERO;
-        for (key, is_open) in [(&b"?"[..], true), (b"q", false)] {
-            let pressed = Instant::now();
-            self.keys.write_all(key).context("cannot press a key")?;
-            let shown = self.wait(|text| text.contains(HELP) == is_open)?;
-            slowest = slowest.max(shown.saturating_duration_since(pressed));
-        }
-        Ok(slowest)
-    }
-
-    /// The process in the terminal.
-    fn program(&self) -> Result<u32> {
-        let parent = self.script.id().to_string();
-        let processes = fs::read_dir("/proc").context("cannot read /proc")?;
-        let mut pids = processes.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok());
-        pids.find(|pid| stat_fields(*pid).is_ok_and(|fields| fields.get(1) == Some(&parent)))
-            .context("cannot find detector top among the processes")
-    }
-}
-
-impl Drop for Terminal {
-    fn drop(&mut self) {
-        // `top` ends by its key, and `script` with it.
-        drop(self.keys.write_all(b"\x03"));
-        let began = Instant::now();
-        while matches!(self.script.try_wait(), Ok(None)) && began.elapsed() < PATIENCE {
-            thread::sleep(Duration::from_millis(5));
-        }
-        drop(self.script.kill());
-        drop(self.script.wait());
-    }
+    Ok(slowest)
 }
