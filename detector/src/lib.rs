@@ -4,6 +4,7 @@
 //! A library so that fuzz targets reach the parts that read foreign input; it promises no API.
 
 mod agent;
+mod capability;
 mod cli;
 mod clock;
 #[allow(
@@ -26,12 +27,14 @@ mod failure;
     reason = "the commands that take one follow"
 )]
 mod filter;
+mod guard;
 mod host;
 mod http;
 mod humane;
 mod kernel;
 mod live;
 mod log;
+mod namespace;
 mod scrub;
 mod selftest;
 mod table;

@@ -4,6 +4,7 @@
 
 use crate::clock;
 use crate::config::Config;
+use crate::guard::Guard;
 use crate::host::local_ports;
 use crate::host::owner::Board;
 use crate::host::pressure::Gauge;
@@ -37,6 +38,8 @@ pub(crate) struct Live {
     pub(crate) owners: Board,
     /// How hard pressed the host is.
     pub(crate) pressure: Gauge,
+    /// Does what operators ask for.
+    pub(crate) guard: Guard,
 }
 
 /// What the agent counts about itself.
@@ -81,6 +84,7 @@ impl Live {
             counts: Counts::default(),
             owners: Board::default(),
             pressure: Gauge::default(),
+            guard: Guard::default(),
         }
     }
 

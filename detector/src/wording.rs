@@ -4,6 +4,7 @@
 //! the sentences of an evidence card. Every `match` on a code is exhaustive, so that a new code
 //! does not compile before it has its words.
 
+mod action;
 mod advice;
 mod benign;
 mod change;
@@ -12,6 +13,7 @@ mod figures;
 mod rule;
 mod verdict;
 
+pub(crate) use action::{owner, reset_failures, reset_summary};
 pub(crate) use advice::{Circumstances, Servers, Setting, Step, advice, workers};
 pub(crate) use benign::{considered, outcome};
 pub(crate) use change::change;

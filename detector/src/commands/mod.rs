@@ -6,9 +6,11 @@ mod connections;
 mod docs;
 mod events;
 mod explain;
+mod grid;
 mod listing;
 mod man;
 mod peers;
+mod reset;
 mod run;
 mod selftest;
 mod top;
@@ -29,6 +31,7 @@ pub(crate) fn run(cli: Cli) -> Result<(), Failure> {
         Command::Connections(args) => connections::run(&args),
         Command::Events(args) => events::run(&args),
         Command::Explain(args) => explain::run(&args),
+        Command::Reset(args) => reset::run(&args),
         Command::Selftest(args) => selftest::run(&args),
         Command::Completions { shell } => completions::run(shell),
         Command::Man => man::run(),
@@ -84,7 +87,8 @@ fn client_failure(socket: &Path, error: ClientError) -> Failure {
             "is it an agent that listens on {}? --control-socket names another socket",
             crate::scrub::text(&socket.display().to_string())
         )),
-        ClientError::Refused { .. } | ClientError::Sink(_) => None,
+        ClientError::Refused { hint, .. } => hint.clone(),
+        ClientError::Sink(_) => None,
     };
     let code = match &error {
         ClientError::Unreachable { source, .. }
@@ -92,6 +96,12 @@ fn client_failure(socket: &Path, error: ClientError) -> Failure {
         {
             Code::Privilege
         }
+        ClientError::Refused { status, .. } => match *status {
+            400 => Code::Usage,
+            403 => Code::Privilege,
+            501 => Code::Unsupported,
+            _ => Code::Failed,
+        },
         _ => Code::Failed,
     };
     let failure = Failure::new(code, error);

@@ -5,11 +5,12 @@
 use super::{AGENT_STARTED, AGENT_VERSION, TOTAL_COUNT, VERSION};
 use crate::scrub;
 use bytes::Bytes;
-use http_body_util::{BodyExt, Empty};
+use http_body_util::{BodyExt, Full};
 use hyper::StatusCode;
 use hyper::body::Incoming;
-use hyper::header::{self, HeaderName};
+use hyper::header::{self, HeaderName, HeaderValue};
 use hyper_util::rt::TokioIo;
+use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use std::borrow::Cow;
@@ -42,6 +43,8 @@ pub(crate) enum ClientError {
         status: u16,
         /// What it said.
         message: String,
+        /// What to do about it, as it says.
+        hint: Option<String>,
     },
     /// It took the request and said nothing.
     Silent,
@@ -71,7 +74,9 @@ impl std::fmt::Display for ClientError {
                     socket.display()
                 )
             }
-            Self::Refused { status, message } => {
+            Self::Refused {
+                status, message, ..
+            } => {
                 write!(
                     f,
                     "the agent refused the request: {message} (status {status})"
@@ -160,6 +165,18 @@ pub(crate) async fn object<T: DeserializeOwned + Send + 'static>(
     target: &str,
 ) -> Result<T, ClientError> {
     open(socket, target).await?.read().await
+}
+
+/// Has the agent do something; gives what it says of it.
+pub(crate) async fn act<T: DeserializeOwned + Send + 'static>(
+    socket: &Path,
+    target: &str,
+    wanted: &impl Serialize,
+) -> Result<T, ClientError> {
+    let body = serde_json::to_vec(wanted).map_err(broken)?;
+    let request = hyper::Request::post(target).body(Full::from(body));
+    let answer = request_with(socket, request).await.map(Answer)?;
+    answer.read().await
 }
 
 /// Each line of the agent's answer as a JSON value. If it `follows`, it waits for the next one as
@@ -279,6 +296,17 @@ fn misread(agent: Option<String>, error: impl std::fmt::Display) -> ClientError 
 }
 
 async fn request(socket: &Path, target: &str) -> Result<hyper::Response<Incoming>, ClientError> {
+    let request = hyper::Request::get(target).body(Full::default());
+    request_with(socket, request).await
+}
+
+async fn request_with(
+    socket: &Path,
+    request: hyper::http::Result<hyper::Request<Full<Bytes>>>,
+) -> Result<hyper::Response<Incoming>, ClientError> {
+    let mut request = request.map_err(broken)?;
+    let host = HeaderValue::from_static("detector");
+    request.headers_mut().insert(header::HOST, host);
     let unreachable = |source| ClientError::Unreachable {
         socket: socket.to_owned(),
         source,
@@ -292,10 +320,6 @@ async fn request(socket: &Path, target: &str) -> Result<hyper::Response<Incoming
         .map_err(broken)?;
     // Its errors come out of the request and the body too.
     tokio::spawn(async move { drop(connection.await) });
-    let request = hyper::Request::get(target)
-        .header(header::HOST, "detector")
-        .body(Empty::<Bytes>::new())
-        .map_err(broken)?;
     let response = timeout(PATIENCE, sender.send_request(request))
         .await
         .map_err(|_| ClientError::Silent)?
@@ -309,6 +333,7 @@ async fn request(socket: &Path, target: &str) -> Result<hyper::Response<Incoming
     let mut answer: Value = serde_json::from_slice(&text).unwrap_or_default();
     scrub::json(&mut answer);
     let message = answer["error"].as_str().unwrap_or("no reason given");
+    let hint = answer["hint"].as_str().map(str::to_owned);
     let agent = header(&response, &AGENT_VERSION);
     if status == StatusCode::NOT_FOUND && agent.as_deref() != Some(VERSION) {
         return Err(misread(agent, message));
@@ -316,6 +341,7 @@ async fn request(socket: &Path, target: &str) -> Result<hyper::Response<Incoming
     Err(ClientError::Refused {
         status: status.as_u16(),
         message: message.to_owned(),
+        hint,
     })
 }
 

@@ -1,5 +1,6 @@
 //! The control socket: claimed once, served as HTTP, read by our own commands.
 
+mod actions;
 pub(crate) mod client;
 mod event_feed;
 mod event_filter;

@@ -1,12 +1,13 @@
 //! What the control socket answers.
 
+use super::actions;
 use super::event_feed;
 use super::event_filter::EventFilter;
 use super::host::Host;
 use super::listing::{Listings, Table};
 use super::status::Status;
 use super::{AGENT_STARTED, AGENT_VERSION, VERSION};
-use crate::http::{Content, Handler, Request, Response};
+use crate::http::{Content, Handler, Request, Response, Verb};
 use crate::live::Live;
 use detector_core::engine::Engine;
 use detector_core::snapshot::{Event, PeerDetail};
@@ -74,7 +75,7 @@ impl Control {
     }
 }
 
-fn object(value: &impl Serialize) -> Response {
+pub(super) fn object(value: &impl Serialize) -> Response {
     match serde_json::to_vec(value) {
         Ok(mut text) => {
             text.push(b'\n');
@@ -98,6 +99,13 @@ impl Handler for Control {
 
 impl Control {
     async fn answer(self: Arc<Self>, request: Request) -> Response {
+        match request.verb {
+            Verb::Get => self.show(request).await,
+            Verb::Post => actions::answer(&self.live, &request).await,
+        }
+    }
+
+    async fn show(self: Arc<Self>, request: Request) -> Response {
         let is_plain = request.parameters.is_empty();
         match request.path.as_str() {
             "/v1/events" => self.events(&request),
@@ -120,6 +128,7 @@ impl Control {
             _ if !is_plain => {
                 Response::json_error(StatusCode::BAD_REQUEST, "this path takes no parameters")
             }
+            path if actions::is_one(path) => actions::only_asked_for(),
             "/v1/status" => object(&Status::of(&self.live)),
             "/v1/host" => {
                 let live = Arc::clone(&self.live);

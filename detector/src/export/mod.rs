@@ -46,6 +46,7 @@ impl Web {
             events_missed: counts.events_missed.load(Ordering::Relaxed),
             followers: counts.followers.load(Ordering::Relaxed),
             flags_not_logged: counts.flags_not_logged.load(Ordering::Relaxed),
+            actions: live.guard.report(),
             log_lines_dropped: log::lines_dropped(),
             owners: live.owners.report(),
             tcp_memory: live

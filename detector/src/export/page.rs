@@ -3,6 +3,7 @@
 use super::definition as metric;
 use super::exposition::Page;
 use super::process;
+use crate::guard;
 use crate::host::owner::Report;
 use crate::host::pressure::TcpMemory;
 use crate::http::Refusals;
@@ -29,6 +30,8 @@ pub(crate) struct SelfCounts<'a> {
     pub(crate) followers: u64,
     /// Flags not logged.
     pub(crate) flags_not_logged: u64,
+    /// What was done at an operator's request.
+    pub(crate) actions: guard::Report,
     /// Log lines dropped.
     pub(crate) log_lines_dropped: u64,
     /// What the search for owners has come to.
@@ -220,6 +223,12 @@ fn write_self(page: &mut Page, counts: &SelfCounts<'_>) {
         }
     }
     page.single(&metric::FLAGS_NOT_LOGGED, counts.flags_not_logged);
+    let actions = &counts.actions;
+    page.metric(&metric::ACTIONS)
+        .sample(&["reset"], actions.reset);
+    page.metric(&metric::ACTION_FAILURES)
+        .sample(&["reset"], actions.reset_failed);
+    page.single(&metric::RESET_BYTES, actions.freed_bytes);
     page.single(&metric::LOG_LINES_DROPPED, counts.log_lines_dropped);
     page.single(
         &metric::LAST_RELOAD_SUCCESSFUL,

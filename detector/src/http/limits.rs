@@ -10,7 +10,10 @@ pub(crate) struct Limits {
     pub(crate) connections: usize,
     /// Bytes of a request's head; more are answered 431.
     pub(crate) head_bytes: usize,
-    /// From the first byte of a request (for the first one: from accept) to the end of its head.
+    /// Bytes of a request's body; more are answered 413. With 0 nothing is taken: no POST.
+    pub(crate) body_bytes: usize,
+    /// From the first byte of a request (for the first one: from accept) to the end of its head,
+    /// and from there to the end of its body.
     pub(crate) head_timeout: Duration,
     /// Between two requests of a connection, while there is room.
     pub(crate) idle_timeout: Duration,
@@ -29,6 +32,7 @@ impl Limits {
     pub(crate) const WEB: Self = Self {
         connections: 64,
         head_bytes: 16 << 10,
+        body_bytes: 0,
         head_timeout: Duration::from_secs(5),
         idle_timeout: Duration::from_secs(120),
         crowded_idle_timeout: Duration::from_secs(2),
@@ -40,6 +44,8 @@ impl Limits {
     /// For the control socket.
     pub(crate) const CONTROL: Self = Self {
         connections: 32,
+        // A thousand sockets by name.
+        body_bytes: 256 << 10,
         ..Self::WEB
     };
 }

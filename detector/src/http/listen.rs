@@ -23,6 +23,9 @@ pub(crate) trait Listener: Send + 'static {
     /// Waits for the next connection.
     fn accept(&self) -> impl Future<Output = io::Result<Self::Stream>> + Send;
 
+    /// The user at the other end, if the kernel knows.
+    fn client_uid(stream: &Self::Stream) -> Option<u32>;
+
     /// Sends a few bytes without waiting, as far as they fit.
     fn send_now(stream: &Self::Stream, bytes: &[u8]);
 }
@@ -68,6 +71,10 @@ impl Listener for BoundTcp {
         Ok(stream)
     }
 
+    fn client_uid(_: &TcpStream) -> Option<u32> {
+        None
+    }
+
     fn send_now(stream: &TcpStream, bytes: &[u8]) {
         drop(stream.try_write(bytes));
     }
@@ -78,6 +85,10 @@ impl Listener for UnixListener {
 
     async fn accept(&self) -> io::Result<UnixStream> {
         UnixListener::accept(self).await.map(|(stream, _)| stream)
+    }
+
+    fn client_uid(stream: &UnixStream) -> Option<u32> {
+        stream.peer_cred().ok().map(|credentials| credentials.uid())
     }
 
     fn send_now(stream: &UnixStream, bytes: &[u8]) {

@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
-use hyper::header::{HeaderName, HeaderValue};
+use hyper::header::{self, HeaderName, HeaderValue};
 use hyper::{Method, StatusCode};
 use std::convert::Infallible;
 use std::pin::Pin;
@@ -11,17 +11,33 @@ use tokio::sync::mpsc;
 
 use super::paced::Pace;
 
-/// A request that came through the limits: GET or HEAD.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// What a request wants done.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Verb {
+    /// Something shown: GET, or HEAD for its head alone.
+    #[default]
+    Get,
+    /// Something done: POST.
+    Post,
+}
+
+/// A request that came through the limits.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Request {
+    /// What is wanted.
+    pub(crate) verb: Verb,
     /// Path with percent escapes decoded.
     pub(crate) path: String,
     /// Parameters of the query, decoded, in their order.
     pub(crate) parameters: Vec<(String, String)>,
+    /// What was sent with it; empty for GET.
+    pub(crate) body: Bytes,
+    /// The user that connected, as the kernel tells it of a Unix socket; `None` over a network.
+    pub(crate) client_uid: Option<u32>,
 }
 
 impl Request {
-    /// The request for a path and query; `None` if an escape is broken or is not UTF-8.
+    /// The GET request for a path and query; `None` if an escape is broken or is not UTF-8.
     pub(crate) fn parse(path: &str, query: Option<&str>) -> Option<Self> {
         let mut parameters = Vec::new();
         for pair in query
@@ -36,6 +52,7 @@ impl Request {
         Some(Self {
             path: percent_decoded(path)?,
             parameters,
+            ..Self::default()
         })
     }
 }
@@ -129,12 +146,20 @@ impl Response {
         }
     }
 
-    /// For any other method than GET and HEAD.
-    pub(crate) fn method_not_allowed(method: &Method) -> Self {
-        Self::text(
-            StatusCode::METHOD_NOT_ALLOWED,
-            format!("{method} is not allowed here, only GET and HEAD\n"),
-        )
+    /// The same with what to do about it.
+    pub(crate) fn json_refusal(status: StatusCode, message: &str, hint: &str) -> Self {
+        let text = serde_json::json!({ "error": message, "hint": hint }).to_string();
+        Self {
+            status,
+            ..Self::ok("application/json", Content::Whole(text.into()))
+        }
+    }
+
+    /// For a method that does not fit what is at the path.
+    pub(crate) fn method_not_allowed(method: &Method, allowed: &'static str) -> Self {
+        let text = format!("{method} is not allowed here, only {allowed}\n");
+        Self::text(StatusCode::METHOD_NOT_ALLOWED, text)
+            .with_header(header::ALLOW, HeaderValue::from_static(allowed))
     }
 }
 

@@ -11,7 +11,7 @@ mod serve;
 
 pub(crate) use limits::{Limits, Refusals};
 pub(crate) use listen::BoundTcp;
-pub(crate) use message::{Content, Request, Response, percent_encoded};
+pub(crate) use message::{Content, Request, Response, Verb, percent_encoded};
 pub(crate) use serve::{Handler, serve};
 
 #[cfg(test)]

@@ -2,8 +2,10 @@
 
 use super::limits::{Limits, Refusals, count};
 use super::listen::Listener;
-use super::message::{PacedBody, Request, Response};
+use super::message::{PacedBody, Request, Response, Verb};
 use super::paced::{Pace, Paced};
+use bytes::Bytes;
+use http_body_util::{BodyExt, LengthLimitError, Limited};
 use hyper::body::Incoming;
 use hyper::header::{self, HeaderName, HeaderValue};
 use hyper::service::service_fn;
@@ -39,6 +41,9 @@ const HEADERS: [(HeaderName, HeaderValue); 4] = [
     ),
 ];
 
+/// What pages that only show something allow.
+pub(super) const GET_AND_HEAD: &str = "GET, HEAD";
+
 /// Answers requests.
 pub(crate) trait Handler: Send + Sync + 'static {
     /// Answers one request. Quick: it runs on the agent's only event loop.
@@ -66,8 +71,10 @@ pub(crate) async fn serve<L: Listener, H: Handler>(
                 }
                 Ok(stream) => {
                     let pace = Pace::new(connections.len() >= limits.connections / 2);
+                    let client_uid = L::client_uid(&stream);
                     let stream = Paced::new(stream, pace.clone(), limits);
                     let connection = Connection {
+                        client_uid,
                         handler: Arc::clone(&handler),
                         limits,
                         refusals: Arc::clone(&refusals),
@@ -116,6 +123,7 @@ pub(super) struct Connection<H> {
     pub(super) limits: Limits,
     pub(super) refusals: Arc<Refusals>,
     pub(super) pace: Pace,
+    pub(super) client_uid: Option<u32>,
 }
 
 impl<H: Handler> Connection<H> {
@@ -151,8 +159,7 @@ impl<H: Handler> Connection<H> {
         request: hyper::Request<Incoming>,
     ) -> Result<hyper::Response<PacedBody>, Infallible> {
         self.pace.request_arrived();
-        let response = self.answer(&request).await;
-        let is_refused_method = response.status == StatusCode::METHOD_NOT_ALLOWED;
+        let response = self.answer(request).await;
         let body = PacedBody::new(response.content, self.pace.clone());
         let mut answer = hyper::Response::new(body);
         *answer.status_mut() = response.status;
@@ -163,19 +170,32 @@ impl<H: Handler> Connection<H> {
             HeaderValue::from_static(response.content_type),
         );
         headers.extend(response.headers);
-        if is_refused_method {
-            headers.insert(header::ALLOW, HeaderValue::from_static("GET, HEAD"));
-        }
         Ok(answer)
     }
 
-    async fn answer(&self, request: &hyper::Request<Incoming>) -> Response {
-        if !matches!(*request.method(), Method::GET | Method::HEAD) {
-            return Response::method_not_allowed(request.method());
-        }
-        let uri = request.uri();
+    async fn answer(&self, request: hyper::Request<Incoming>) -> Response {
+        let (head, body) = request.into_parts();
+        let verb = match head.method {
+            Method::GET | Method::HEAD => Verb::Get,
+            Method::POST if self.limits.body_bytes > 0 => Verb::Post,
+            method => return Response::method_not_allowed(&method, GET_AND_HEAD),
+        };
+        let uri = head.uri;
         let Some(request) = Request::parse(uri.path(), uri.query()) else {
             return Response::text(StatusCode::BAD_REQUEST, "broken escape in the address\n");
+        };
+        let body = match verb {
+            Verb::Get => Bytes::new(),
+            Verb::Post => match self.take_body(body).await {
+                Ok(body) => body,
+                Err(refusal) => return refusal,
+            },
+        };
+        let request = Request {
+            verb,
+            body,
+            client_uid: self.client_uid,
+            ..request
         };
         // A task of its own: a panic ends it and nothing else.
         let mut making = JoinSet::new();
@@ -186,6 +206,30 @@ impl<H: Handler> Connection<H> {
                 count(&self.refusals.handler_failed);
                 tracing::error!("{} failed: {failed:?}", uri.path());
                 Response::text(StatusCode::INTERNAL_SERVER_ERROR, "internal error\n")
+            }
+        }
+    }
+
+    /// The whole body, as large and as slow as the limits allow.
+    async fn take_body(&self, body: Incoming) -> Result<Bytes, Response> {
+        let limit = self.limits.body_bytes;
+        let whole = Limited::new(body, limit).collect();
+        match tokio::time::timeout(self.limits.head_timeout, whole).await {
+            Ok(Ok(whole)) => Ok(whole.to_bytes()),
+            Ok(Err(error)) if error.is::<LengthLimitError>() => Err(Response::text(
+                StatusCode::PAYLOAD_TOO_LARGE,
+                format!("a request has at most {limit} bytes\n"),
+            )),
+            Ok(Err(error)) => Err(Response::text(
+                StatusCode::BAD_REQUEST,
+                format!("cannot read the request: {error}\n"),
+            )),
+            Err(_) => {
+                count(&self.refusals.too_slow);
+                Err(Response::text(
+                    StatusCode::REQUEST_TIMEOUT,
+                    "the request did not come to its end in time\n",
+                ))
             }
         }
     }

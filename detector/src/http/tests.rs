@@ -57,6 +57,7 @@ fn connect(is_crowded: bool) -> Client {
         limits: Limits::WEB,
         refusals: Arc::clone(&refusals),
         pace: pace.clone(),
+        client_uid: None,
     };
     let stop = watch::Sender::new(false);
     let server =

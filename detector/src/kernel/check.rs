@@ -1,8 +1,8 @@
 //! What this host must have for the agent to run.
 
-use super::capability::{self, Capability};
-use super::failure::unsupported;
+use super::failure::{missing_to_load, privilege_error, unsupported};
 use super::{StartError, object};
+use crate::capability::{self, Capability};
 use detector_common::layout::BitField;
 use detector_core::btf::Btf;
 use detector_core::layout::{self, FieldPlace};
@@ -91,11 +91,11 @@ pub(super) fn refuse_unfit_host() -> Result<(), StartError> {
             ));
         }
     }
-    let missing = capability::missing_to_load();
+    let missing = missing_to_load();
     if missing.is_empty() {
         Ok(())
     } else {
-        Err(capability::privilege_error(&missing))
+        Err(privilege_error(&missing))
     }
 }
 

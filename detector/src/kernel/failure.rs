@@ -1,7 +1,7 @@
 //! Turns what the kernel refuses into a reason and a hint that an operator can act on.
 
 use super::StartError;
-use super::capability;
+use crate::capability::{self, Capability};
 use std::error::Error;
 use std::io;
 
@@ -15,12 +15,34 @@ pub(super) fn unsupported(reason: impl Into<String>, hint: impl Into<String>) ->
 
 /// A refusal while loading: a missing capability, or something else with its whole chain.
 pub(super) fn refused_by_kernel(doing: &str, error: &(dyn Error + 'static)) -> StartError {
-    let missing = capability::missing_to_load();
+    let missing = missing_to_load();
     if is_permission_error(error) && !missing.is_empty() {
-        return capability::privilege_error(&missing);
+        return privilege_error(&missing);
     }
     StartError::Failed {
         reason: format!("{doing}: {}", chain(error)),
+    }
+}
+
+/// What is missing to load and attach.
+pub(super) fn missing_to_load() -> Vec<Capability> {
+    if capability::has(Capability::SysAdmin) {
+        return Vec::new();
+    }
+    [Capability::Bpf, Capability::Perfmon]
+        .into_iter()
+        .filter(|capability| !capability::has(*capability))
+        .collect()
+}
+
+/// The error for missing capabilities; `missing` is not empty.
+pub(super) fn privilege_error(missing: &[Capability]) -> StartError {
+    let names: Vec<&str> = missing.iter().map(|capability| capability.name()).collect();
+    StartError::Privilege {
+        reason: format!("missing {} to load eBPF programs", names.join(" and ")),
+        hint: "run as root (sudo detector run), or give the service CAP_BPF and CAP_PERFMON \
+               (and CAP_SYS_ADMIN and CAP_SYS_PTRACE to sweep other network namespaces and name processes)"
+            .to_owned(),
     }
 }
 

@@ -4,13 +4,11 @@
 //! In: settings. Out: batches of [`Message`]s through a bounded channel, and a
 //! [`KernelStatus`] when asked. Never: judging, HTTP.
 
-mod capability;
 mod cast;
 pub(crate) mod check;
 mod collect;
 mod counters;
 mod failure;
-mod namespace;
 mod object;
 mod ring;
 mod shared;

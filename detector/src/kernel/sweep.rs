@@ -6,10 +6,10 @@
 
 use super::collect::{Connections, collect_closed};
 use super::counters::Counts;
-use super::namespace::{self, Namespace};
 use super::object;
 use super::shared::{Shared, StopSignal};
 use super::{MapStatus, Message, ProgramStatus};
+use crate::namespace::{self, Namespace};
 use aya::Ebpf;
 use aya::maps::{MapData, PerCpuArray};
 use aya::programs::Iter;

@@ -1,17 +1,15 @@
 //! Which capabilities this process has, and which are missing for what.
 
-use super::StartError;
-
 /// A capability the agent can need.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Capability {
+pub(crate) enum Capability {
     /// Load programs, create maps.
     Bpf,
     /// Attach to tracepoints, read kernel memory from a program.
     Perfmon,
     /// Enter other network namespaces; also stands in for both above.
     SysAdmin,
-    /// Make network devices and set addresses.
+    /// Make network devices, close sockets of others, drop packets.
     NetAdmin,
     /// See the namespaces and open sockets of processes of other users.
     SysPtrace,
@@ -29,7 +27,7 @@ impl Capability {
     }
 
     /// The name in `capabilities(7)`.
-    pub(super) const fn name(self) -> &'static str {
+    pub(crate) const fn name(self) -> &'static str {
         match self {
             Self::Bpf => "CAP_BPF",
             Self::Perfmon => "CAP_PERFMON",
@@ -42,30 +40,8 @@ impl Capability {
 
 /// Whether this process has a capability. What cannot be read counts as present: the kernel
 /// itself decides in the end.
-pub(super) fn has(capability: Capability) -> bool {
+pub(crate) fn has(capability: Capability) -> bool {
     effective().is_none_or(|set| set & capability.bit() != 0)
-}
-
-/// What is missing to load and attach.
-pub(super) fn missing_to_load() -> Vec<Capability> {
-    if has(Capability::SysAdmin) {
-        return Vec::new();
-    }
-    [Capability::Bpf, Capability::Perfmon]
-        .into_iter()
-        .filter(|capability| !has(*capability))
-        .collect()
-}
-
-/// The error for missing capabilities; `missing` is not empty.
-pub(super) fn privilege_error(missing: &[Capability]) -> StartError {
-    let names: Vec<&str> = missing.iter().map(|capability| capability.name()).collect();
-    StartError::Privilege {
-        reason: format!("missing {} to load eBPF programs", names.join(" and ")),
-        hint: "run as root (sudo detector run), or give the service CAP_BPF and CAP_PERFMON \
-               (and CAP_SYS_ADMIN and CAP_SYS_PTRACE to sweep other network namespaces and name processes)"
-            .to_owned(),
-    }
 }
 
 fn effective() -> Option<u64> {

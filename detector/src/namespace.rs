@@ -17,9 +17,9 @@ const NAMED: [&str; 2] = ["/run/netns", "/run/docker/netns"];
 
 /// Where a namespace can be opened.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Namespace {
+pub(crate) struct Namespace {
     /// The number in `/proc/PID/ns/net`.
-    pub(super) inode: u32,
+    pub(crate) inode: u32,
     path: PathBuf,
 }
 
@@ -27,7 +27,7 @@ pub(super) struct Namespace {
 ///
 /// Namespaces that only a thread or an open descriptor holds are not found. Processes that vanish
 /// meanwhile are passed over.
-pub(super) fn find_all() -> Vec<Namespace> {
+pub(crate) fn find_all() -> Vec<Namespace> {
     let mut found = BTreeMap::new();
     for path in process_paths().chain(named_paths()) {
         if let Some(inode) = inode_of(&path) {
@@ -85,7 +85,7 @@ fn parse_link(target: &str) -> Option<u32> {
 /// # Errors
 ///
 /// The namespace is gone, is another one by now, or may not be entered (CAP_SYS_ADMIN).
-pub(super) fn enter(namespace: &Namespace) -> io::Result<()> {
+pub(crate) fn enter(namespace: &Namespace) -> io::Result<()> {
     // Whoever may name a namespace may put a FIFO in its place, and opening one waits for its writer.
     let file: OwnedFd = rustix::fs::open(
         &namespace.path,
@@ -107,7 +107,7 @@ pub(super) fn enter(namespace: &Namespace) -> io::Result<()> {
 ///
 /// An iterator walks the hash table of all namespaces, so that sweeping an empty one costs as much
 /// as sweeping a full one. What cannot be read or understood counts as having sockets.
-pub(super) fn has_sockets() -> bool {
+pub(crate) fn has_sockets() -> bool {
     ["sockstat", "sockstat6"].iter().any(|name| {
         let path = Path::new("/proc/thread-self/net").join(name);
         match fs::read_to_string(path) {
@@ -129,7 +129,7 @@ fn sockets_in_use(text: &str) -> Option<u64> {
 }
 
 /// The namespace this thread is in.
-pub(super) fn current() -> Option<Namespace> {
+pub(crate) fn current() -> Option<Namespace> {
     let path = PathBuf::from("/proc/thread-self/ns/net");
     inode_of(&path).map(|inode| Namespace { inode, path })
 }

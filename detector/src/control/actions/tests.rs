@@ -1,0 +1,98 @@
+use crate::config::Config;
+use crate::control::Control;
+use crate::http::{Content, Handler, Request, Response, Verb};
+use crate::live::Live;
+use crate::live::tests::{live, stalled};
+use hyper::StatusCode;
+use hyper::header;
+use serde_json::Value;
+use std::sync::Arc;
+
+async fn ask(live: &Arc<Live>, verb: Verb, path: &str, body: &str, uid: Option<u32>) -> Response {
+    let request = Request {
+        verb,
+        body: body.to_owned().into(),
+        client_uid: uid,
+        ..Request::parse(path, None).unwrap()
+    };
+    Arc::new(Control::new(Arc::clone(live)))
+        .handle(request)
+        .await
+}
+
+async fn post(live: &Arc<Live>, path: &str, body: &str, uid: Option<u32>) -> (StatusCode, Value) {
+    let response = ask(live, Verb::Post, path, body, uid).await;
+    let Content::Whole(text) = response.content else {
+        panic!("not whole");
+    };
+    (response.status, serde_json::from_slice(&text).unwrap())
+}
+
+#[tokio::test]
+async fn only_root_and_the_agents_own_user_may_act() {
+    let (live, _pings) = live(&Config::default());
+    let own = rustix::process::geteuid().as_raw();
+    let body = r#"{"peer": "198.51.100.7", "dry_run": true}"#;
+    for (uid, expected) in [
+        (Some(0), StatusCode::NOT_FOUND),
+        (Some(own), StatusCode::NOT_FOUND),
+        (Some(own.wrapping_add(4_242)), StatusCode::FORBIDDEN),
+        (None, StatusCode::FORBIDDEN),
+    ] {
+        let (status, answer) = post(&live, "/v1/reset", body, uid).await;
+        assert_eq!(status, expected, "{uid:?}: {answer}");
+        assert!(answer["error"].is_string() && answer["hint"].is_string());
+    }
+}
+
+#[tokio::test]
+async fn bodies_are_read_strictly() {
+    let (live, _pings) = live(&Config::default());
+    live.feed(&[stalled("198.51.100.7:40000", 60)]);
+    for body in [
+        "",
+        "[]",
+        "{}",
+        r#"{"peer": 7}"#,
+        r#"{"peer": "198.51.100.7", "dryrun": true}"#,
+        r#"{"peer": "198.51.100.7", "only": [{"remote": "x", "port": 1}]}"#,
+        r#"{"peer": "198.51.100.7", "stalled_for_seconds": -1}"#,
+        r#"{"peer": "198.51.100.7", "stalled_for_seconds": 1e300}"#,
+        r#"{"peer": "198.51.100.7"} {"#,
+    ] {
+        let (status, answer) = post(&live, "/v1/reset", body, Some(0)).await;
+        assert_eq!(status, StatusCode::BAD_REQUEST, "{body}: {answer}");
+    }
+}
+
+#[tokio::test]
+async fn methods_and_paths_must_fit() {
+    let (live, _pings) = live(&Config::default());
+    let response = ask(&live, Verb::Get, "/v1/reset", "", Some(0)).await;
+    assert_eq!(response.status, StatusCode::METHOD_NOT_ALLOWED);
+    let allowed = response.headers.iter();
+    let allowed = allowed.filter(|(name, value)| name == header::ALLOW && value == "POST");
+    assert_eq!(allowed.count(), 1);
+    let response = ask(&live, Verb::Post, "/v1/peers", "", Some(0)).await;
+    assert_eq!(response.status, StatusCode::NOT_FOUND);
+}
+
+#[tokio::test]
+async fn what_the_kernel_does_not_have_is_told_as_gone() {
+    let (live, _pings) = live(&Config::default());
+    live.feed(&[
+        stalled("198.51.100.7:40000", 60),
+        stalled("198.51.100.7:40001", 3),
+    ]);
+    let body = r#"{"peer": "198.51.100.7", "stalled_for_seconds": 0}"#;
+    let (status, answer) = post(&live, "/v1/reset", body, Some(0)).await;
+    // Without the capability the agent says so; the engine's namespace 1 is nowhere in any case.
+    if status == StatusCode::FORBIDDEN {
+        assert!(answer["error"].as_str().unwrap().contains("CAP_NET_ADMIN"));
+        return;
+    }
+    assert_eq!(status, StatusCode::OK, "{answer}");
+    assert_eq!(answer["reset"], 0);
+    assert_eq!(answer["sockets"][0]["outcome"], "failed");
+    assert_eq!(live.guard.report().reset, 0);
+}

@@ -1,0 +1,254 @@
+//! One socket, looked at and closed by the kernel's socket diagnosis (`sock_diag(7)`).
+//!
+//! A socket is closed by its cookie, never by its addresses alone: those may belong to another
+//! connection by now, or, once it has gone, to the listener behind it.
+
+use super::netlink::{Netlink, Payload, Request, attribute, flag, u32_at, u64_at};
+use rustix::io::Errno;
+use std::io;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+
+const SOCK_DIAG_BY_FAMILY: u16 = 20;
+const SOCK_DESTROY: u16 = 21;
+const AF_INET: u8 = 2;
+const AF_INET6: u8 = 10;
+const IPPROTO_TCP: u8 = 6;
+/// `INET_DIAG_INFO` and `INET_DIAG_SKMEMINFO`: also the numbers of their bits, counted from 1.
+const INFO: u16 = 2;
+const SOCKET_MEMORY: u16 = 7;
+/// `SK_MEMINFO_WMEM_QUEUED`, an index of numbers of four bytes.
+const WMEM_QUEUED: usize = 5;
+/// `tcpi_bytes_acked` in `struct tcp_info`, from Linux 4.1 on.
+const BYTES_ACKED_AT: usize = 120;
+/// `struct inet_diag_msg`.
+const MESSAGE_BYTES: usize = 72;
+/// Stands for any cookie.
+const NO_COOKIE: [u8; 8] = [0xff; 8];
+
+/// A socket as the kernel has it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Found {
+    cookie: [u8; 8],
+    /// As in `net/tcp_states.h`.
+    pub(super) state: u8,
+    /// Written and not acknowledged.
+    pub(super) queued_bytes: u32,
+    /// 0 once no process holds it.
+    pub(super) inode: u32,
+    /// `sk_wmem_queued`.
+    pub(super) pinned_bytes: Option<u32>,
+    /// Acknowledged since the connection began.
+    pub(super) bytes_acked: Option<u64>,
+}
+
+impl Found {
+    /// Whether both are one socket.
+    pub(super) fn is_same(&self, other: &Self) -> bool {
+        self.cookie == other.cookie
+    }
+
+    #[cfg(test)]
+    pub(super) const fn sample(state: u8, queued_bytes: u32, inode: u32, bytes_acked: u64) -> Self {
+        Self {
+            cookie: [1; 8],
+            state,
+            queued_bytes,
+            inode,
+            pinned_bytes: Some(queued_bytes),
+            bytes_acked: Some(bytes_acked),
+        }
+    }
+}
+
+/// The ends of a connection, IPv4-mapped folded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Ends {
+    pub(super) local: SocketAddr,
+    pub(super) remote: SocketAddr,
+}
+
+/// The diagnosis of one network namespace: that of the thread that opened it.
+#[derive(Debug)]
+pub(super) struct Diagnosis(Netlink);
+
+impl Diagnosis {
+    /// Opens it.
+    pub(super) fn open() -> io::Result<Self> {
+        Netlink::open(rustix::net::netlink::SOCK_DIAG).map(Self)
+    }
+
+    /// The socket with these ends; `None` if there is none.
+    pub(super) fn find(&mut self, ends: Ends) -> io::Result<Option<Found>> {
+        let request = Request {
+            kind: SOCK_DIAG_BY_FAMILY,
+            flags: 0,
+            payload: payload(ends, NO_COOKIE),
+        };
+        let objects = match self.0.ask(&request) {
+            Ok(objects) => objects,
+            Err(error) if is_gone(&error) => return Ok(None),
+            Err(error) => return Err(error),
+        };
+        let object = objects
+            .first()
+            .filter(|object| object.kind == SOCK_DIAG_BY_FAMILY);
+        let found = object.and_then(|object| read(&object.payload));
+        let (told, found) =
+            found.ok_or_else(|| io::Error::other("the kernel's answer makes no sense"))?;
+        // A listener answers for a connection that has gone.
+        Ok((told == ends).then_some(found))
+    }
+
+    /// Closes it; `false` if it has gone already.
+    pub(super) fn destroy(&mut self, ends: Ends, found: &Found) -> io::Result<bool> {
+        let request = Request {
+            kind: SOCK_DESTROY,
+            flags: flag::ACK,
+            payload: payload(ends, found.cookie),
+        };
+        match self.0.ask(&request) {
+            Ok(_) => Ok(true),
+            Err(error) if is_gone(&error) => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Whether this kernel can close sockets for others (`CONFIG_INET_DIAG_DESTROY`): asked with
+    /// ends that no socket has.
+    pub(super) fn can_destroy(&mut self) -> io::Result<bool> {
+        let nowhere = SocketAddr::from((Ipv4Addr::UNSPECIFIED, 0));
+        let ends = Ends {
+            local: nowhere,
+            remote: nowhere,
+        };
+        let request = Request {
+            kind: SOCK_DESTROY,
+            flags: flag::ACK,
+            payload: payload(ends, [0; 8]),
+        };
+        match self.0.ask(&request) {
+            Ok(_) => Ok(true),
+            Err(error) if is_gone(&error) => Ok(true),
+            Err(error) if is(&error, Errno::OPNOTSUPP) || is(&error, Errno::INVAL) => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+}
+
+fn is(error: &io::Error, errno: Errno) -> bool {
+    error.raw_os_error() == Some(errno.raw_os_error())
+}
+
+/// It is not there, or it is another socket by now.
+fn is_gone(error: &io::Error) -> bool {
+    is(error, Errno::NOENT) || is(error, Errno::STALE)
+}
+
+/// `struct inet_diag_req_v2`.
+fn payload(ends: Ends, cookie: [u8; 8]) -> Payload {
+    let family = match ends.remote.ip() {
+        IpAddr::V4(_) => AF_INET,
+        IpAddr::V6(_) => AF_INET6,
+    };
+    let wanted = (1_u8 << (INFO - 1)) | (1 << (SOCKET_MEMORY - 1));
+    let any_state = u32::MAX;
+    let any_interface = 0_u32;
+    let bytes = [
+        &[family, IPPROTO_TCP, wanted, 0][..],
+        &any_state.to_ne_bytes(),
+        &ends.local.port().to_be_bytes(),
+        &ends.remote.port().to_be_bytes(),
+        &address(ends.local.ip()),
+        &address(ends.remote.ip()),
+        &any_interface.to_ne_bytes(),
+        &cookie,
+    ];
+    Payload::new(&bytes.concat())
+}
+
+/// An address at the beginning of sixteen bytes.
+fn address(address: IpAddr) -> [u8; 16] {
+    match address {
+        IpAddr::V4(address) => {
+            let mut bytes = [0; 16];
+            let (head, _) = bytes.split_at_mut(4);
+            head.copy_from_slice(&address.octets());
+            bytes
+        }
+        IpAddr::V6(address) => address.octets(),
+    }
+}
+
+/// `struct inet_diag_msg` and the attributes behind it.
+fn read(payload: &[u8]) -> Option<(Ends, Found)> {
+    let attributes = payload.get(MESSAGE_BYTES..)?;
+    let family = *payload.first()?;
+    let memory = attribute(attributes, SOCKET_MEMORY);
+    let info = attribute(attributes, INFO);
+    let ends = Ends {
+        local: SocketAddr::new(ip_at(payload, family, 8)?, port_at(payload, 4)?),
+        remote: SocketAddr::new(ip_at(payload, family, 24)?, port_at(payload, 6)?),
+    };
+    let found = Found {
+        cookie: payload.get(44..52)?.try_into().ok()?,
+        state: *payload.get(1)?,
+        queued_bytes: u32_at(payload, 60)?,
+        inode: u32_at(payload, 68)?,
+        pinned_bytes: memory.and_then(|memory| u32_at(memory, WMEM_QUEUED * 4)),
+        bytes_acked: info.and_then(|info| u64_at(info, BYTES_ACKED_AT)),
+    };
+    Some((ends, found))
+}
+
+fn port_at(payload: &[u8], at: usize) -> Option<u16> {
+    Some(u16::from_be_bytes(
+        payload.get(at..at + 2)?.try_into().ok()?,
+    ))
+}
+
+fn ip_at(payload: &[u8], family: u8, at: usize) -> Option<IpAddr> {
+    let bytes: [u8; 16] = payload.get(at..at + 16)?.try_into().ok()?;
+    match family {
+        AF_INET => {
+            let [a, b, c, d, ..] = bytes;
+            Some(IpAddr::from([a, b, c, d]))
+        }
+        AF_INET6 => Some(IpAddr::from(bytes).to_canonical()),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Diagnosis, Ends, read};
+    use proptest::prelude::*;
+    use std::net::{TcpListener, TcpStream};
+
+    #[test]
+    fn a_connection_of_our_own_is_found_and_a_listener_is_not_taken_for_it() {
+        for address in ["127.0.0.1:0", "[::1]:0"] {
+            let listener = TcpListener::bind(address).unwrap();
+            let client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+            let (served, _) = listener.accept().unwrap();
+            let ends = Ends {
+                local: served.local_addr().unwrap(),
+                remote: client.local_addr().unwrap(),
+            };
+            let mut diagnosis = Diagnosis::open().unwrap();
+            let found = diagnosis.find(ends).unwrap().unwrap();
+            assert_eq!((found.state, found.queued_bytes), (1, 0));
+            assert_eq!(found.bytes_acked, Some(0));
+            assert_ne!(found.inode, 0);
+            let mut strange = ends;
+            strange.remote.set_port(1);
+            assert_eq!(diagnosis.find(strange).unwrap(), None);
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn no_bytes_are_too_strange(bytes in prop::collection::vec(any::<u8>(), 0..300)) {
+            let _found = read(&bytes);
+        }
+    }
+}

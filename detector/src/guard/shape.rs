@@ -1,0 +1,124 @@
+//! What is asked of the guard and what it answers: the JSON of `/v1/reset`, `/v1/block`,
+//! `/v1/unblock` and `/v1/blocked`.
+//!
+//! Field names are a contract: add freely, rename never.
+
+use detector_core::snapshot::{Process, StallCause};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// How long a connection must have been stalled to be reset, unless asked otherwise.
+pub(crate) const STALLED_FOR_SECONDS: f64 = 30.0;
+
+/// Body of `POST /v1/reset`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct ResetRequest {
+    /// Whose sockets.
+    pub(crate) peer: String,
+    /// Only those stalled for so long.
+    #[serde(default = "stalled_for_seconds")]
+    pub(crate) stalled_for_seconds: f64,
+    /// Only these, as far as they are stalled for so long; all of the peer's otherwise.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) only: Option<Vec<SocketName>>,
+    /// Tells what would be done and does nothing.
+    #[serde(default)]
+    pub(crate) dry_run: bool,
+}
+
+const fn stalled_for_seconds() -> f64 {
+    STALLED_FOR_SECONDS
+}
+
+/// Names one connection.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct SocketName {
+    /// Local address and port; any if it is not given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) local: Option<String>,
+    /// Remote address and port.
+    pub(crate) remote: String,
+    /// Network namespace; any if it is not given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) netns: Option<u32>,
+}
+
+/// Answer to `POST /v1/reset`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub(crate) struct ResetAnswer {
+    /// The peer as the agent calls it.
+    pub(crate) peer: String,
+    /// Whether nothing was done.
+    pub(crate) dry_run: bool,
+    /// What was asked for.
+    pub(crate) stalled_for_seconds: f64,
+    /// The stalled sockets, those that pin most first.
+    pub(crate) sockets: Vec<ResetSocket>,
+    /// How many were reset, or would be.
+    pub(crate) reset: u64,
+    /// Kernel memory that was freed, or would be.
+    pub(crate) freed_bytes: u64,
+    /// Stalled sockets that were left alone because they have not been stalled for so long.
+    pub(crate) too_young: u64,
+    /// Connections of the peer beyond those that were looked at; asking again gets at them.
+    pub(crate) not_looked_at: u64,
+}
+
+/// One socket of a [`ResetAnswer`].
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub(crate) struct ResetSocket {
+    /// Local address and port.
+    pub(crate) local: String,
+    /// Remote address and port.
+    pub(crate) remote: String,
+    /// Network namespace, the number in `/proc/PID/ns/net`.
+    pub(crate) netns: u32,
+    /// TCP state with its RFC 9293 name.
+    pub(crate) state: String,
+    /// Why it is held up.
+    pub(crate) stall: StallCause,
+    /// For how long it has been held up.
+    pub(crate) stalled_seconds: f64,
+    /// Kernel memory that it held when it was looked at last.
+    pub(crate) pinned_bytes: u64,
+    /// Processes that hold the socket, or held it last; the most plausible first.
+    pub(crate) processes: Vec<Process>,
+    /// What came of it.
+    pub(crate) outcome: ResetOutcome,
+    /// Why, where the outcome does not say it all.
+    pub(crate) reason: Option<String>,
+}
+
+/// What came of one socket.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum ResetOutcome {
+    /// Closed; its owner gets an error, its peer an RST.
+    Reset,
+    /// It would be, without `dry_run`.
+    WouldReset,
+    /// It has closed meanwhile.
+    Gone,
+    /// The peer has taken data since: no longer stalled.
+    Resumed,
+    /// Left alone for the reason given.
+    LeftAlone,
+    /// The kernel refused.
+    Failed,
+}
+
+impl ResetOutcome {
+    /// The name in JSON and tables.
+    pub(crate) const fn label(self) -> &'static str {
+        match self {
+            Self::Reset => "reset",
+            Self::WouldReset => "would-reset",
+            Self::Gone => "gone",
+            Self::Resumed => "resumed",
+            Self::LeftAlone => "left-alone",
+            Self::Failed => "failed",
+        }
+    }
+}
