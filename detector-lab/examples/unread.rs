@@ -28,7 +28,7 @@ fn main() -> Result<()> {
             open.push(stream.with_context(|| format!("connection {}", open.len()))?);
         }
     }
-    eprintln!("ready: {} connections", open.len());
+    writeln!(std::io::stderr(), "ready: {} connections", open.len())?;
     std::io::stdin().read_to_end(&mut Vec::new())?;
     Ok(())
 }
