@@ -14,7 +14,7 @@ use std::process::{Command, Output};
 const NOBODY: &str = "65534";
 
 /// A command of the program at `program`, as a user without any right.
-fn as_nobody(program: &Path, arguments: &[&str], socket: &Path) -> Result<Output> {
+pub(crate) fn as_nobody(program: &Path, arguments: &[&str], socket: &Path) -> Result<Output> {
     let mut command = Command::new("setpriv");
     command.args(["--reuid", NOBODY, "--regid", NOBODY, "--clear-groups"]);
     command.args(["--inh-caps=-all", "--"]).arg(program);

@@ -95,10 +95,11 @@ impl Guard {
                 ..
             } = socket;
             let outcome = socket.outcome.label();
-            let reason = socket.reason.as_deref().unwrap_or("no more to say");
+            let reason = socket.reason.as_deref();
+            let reason = reason.map_or_else(String::new, |reason| format!(": {reason}"));
             tracing::info!(
                 "reset asked by uid {uid}: {remote} to {local} in network namespace {netns}: \
-                 {outcome} ({reason})"
+                 {outcome}{reason}"
             );
         }
         let failed = answer.sockets.iter();

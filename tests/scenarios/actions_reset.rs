@@ -1,0 +1,163 @@
+//! `detector reset` closes what is stalled and nothing else: a dry run changes nothing, a stalled
+//! download is closed for its server too and its memory comes back, a healthy connection of the
+//! very same peer goes on, an orphan in FIN_WAIT1 goes. Who may only look cannot act.
+
+use crate::stage::{CraftedStage, SOON, WITHIN_SWEEPS, both_families, suffix};
+use crate::unprivileged::as_nobody;
+use anyhow::{Context, Result, ensure};
+use detector_tests::acts;
+use detector_tests::agent::{Agent, binary, command};
+use detector_tests::expect;
+use detector_tests::lab::Family;
+use detector_tests::peers::KernelPeer;
+use detector_tests::peers::crafted::{Policy, Profile};
+use detector_tests::servers::TinyServer;
+use detector_tests::story::{self, Story};
+use serde_json::Value;
+use std::fs::{self, Permissions};
+use std::net::{IpAddr, SocketAddr};
+use std::os::unix::fs::PermissionsExt;
+use std::process::Output;
+
+both_families!(stalled_download_is_reset, stalled_orphan_is_reset);
+
+/// `detector reset` of this peer.
+fn reset(agent: &Agent, peer: IpAddr, arguments: &[&str]) -> Result<Output> {
+    let mut command = command(&["reset", &peer.to_string()])?;
+    command.args(arguments);
+    command.arg("--control-socket").arg(agent.control_socket());
+    command.output().context("run detector reset")
+}
+
+fn answer(output: &Output) -> Result<Value> {
+    let errors = String::from_utf8_lossy(&output.stderr);
+    ensure!(output.status.success(), "{errors}");
+    Ok(serde_json::from_slice(&output.stdout)?)
+}
+
+/// Whether the server's kernel has a connection with this client.
+fn has_connection(story: &Story, client: SocketAddr) -> Result<bool> {
+    let listed = story.server().stdout_of(&format!("ss -Htn dst {client}"))?;
+    Ok(!listed.trim().is_empty())
+}
+
+fn stalled_download_is_reset(family: Family) -> Result<()> {
+    Story::play(&suffix("reset", family), family, |story| {
+        let agent = Agent::start(story.folder())?;
+        let server = TinyServer::start(story.server(), story.lab.addresses.server(family))?;
+        let mut neighbour = KernelPeer::connect(&story.lab.client, server.address())?;
+        neighbour.request("/after/50000")?;
+        neighbour.read(1_000)?;
+        let mut client = KernelPeer::connect(&story.lab.client, server.address())?;
+        client.request("/bytes/20000000")?;
+        let address = client.address()?;
+        let peer = address.ip();
+        agent.wait_flag(peer, "zero-window-stall", WITHIN_SWEEPS)?;
+        agent.wait_connection(peer, "stalled for a second", SOON, |seen| {
+            seen.stall.is_some() && seen.stalled_seconds > 1.0
+        })?;
+
+        // Too young for an hour, and for the half minute that goes without saying.
+        for arguments in [&["--json"][..], &["--stalled-for", "1h", "--json"]] {
+            let left = answer(&reset(&agent, peer, arguments)?)?;
+            ensure!(left["reset"] == 0 && left["too_young"] == 1, "{left}");
+        }
+        let for_a_second = ["--stalled-for", "1s"];
+        let dry = [&for_a_second[..], &["--dry-run", "--json"]].concat();
+        let told = answer(&reset(&agent, peer, &dry)?)?;
+        ensure!(told["reset"] == 1 && told["dry_run"] == true, "{told}");
+        ensure!(told["sockets"][0]["outcome"] == "would-reset", "{told}");
+        ensure!(
+            told["sockets"][0]["remote"] == address.to_string(),
+            "{told}"
+        );
+        let pinned_bytes = told["freed_bytes"].as_u64().context("freed_bytes")?;
+        ensure!(pinned_bytes > 50_000, "{told}");
+        ensure!(has_connection(story, address)?, "a dry run has closed it");
+
+        let output = reset(&agent, peer, &for_a_second)?;
+        let said = String::from_utf8_lossy(&output.stdout);
+        ensure!(
+            output.status.success() && said.starts_with("reset 1 stalled socket of "),
+            "{output:?}"
+        );
+        ensure!(!has_connection(story, address)?, "{said}");
+        agent.wait_peer(peer, "its memory is free", WITHIN_SWEEPS, |seen| {
+            seen.stalled_connections == 0 && seen.pinned_bytes == 0
+        })?;
+        // The client had some bytes; then it learns of the end.
+        ensure!(client.read_to_end().is_err(), "the client was not told");
+        neighbour.send(b"more")?;
+        neighbour.read(50_000)?;
+
+        let metrics = agent.metrics()?;
+        let done = metrics.value("detector_actions_total", &[("action", "reset")])?;
+        let freed = metrics.value("detector_reset_bytes_total", &[])?;
+        ensure!(
+            (done - 1.0).abs() < 0.1 && freed > 50_000.0,
+            "{done} {freed}"
+        );
+        let log = agent.log()?;
+        ensure!(
+            log.contains(&format!("reset asked by uid 0: {address} to ")),
+            "{log}"
+        );
+        Ok(())
+    })
+}
+
+fn stalled_orphan_is_reset(family: Family) -> Result<()> {
+    Story::play(&suffix("reset-orphan", family), family, |story| {
+        let agent = Agent::start(story.folder())?;
+        let stage = CraftedStage::set(story)?;
+        let peer = stage.connect(4_001, Profile::default().window(16_384))?;
+        acts::ask_and_fill_flight(&peer, "/close/200000")?;
+        expect::until("the server has closed", SOON, || {
+            let closed = story.server().stdout_of("ss -Htn state fin-wait-1")?;
+            Ok((!closed.is_empty()).then_some(()))
+        })?;
+        peer.policy(Policy::StopReading { edge: 16_384 });
+        let arrived = u32::try_from(peer.seen().bytes)?;
+        let window = (16_384 - arrived) >> 7 << 7;
+        peer.say().ack(arrived.into()).window(window).send()?;
+        agent.wait_connection(stage.peer_ip(), "a stalled orphan", WITHIN_SWEEPS, |seen| {
+            seen.is_orphan && seen.stall.is_some() && seen.stalled_seconds > 1.0
+        })?;
+        let arguments = ["--stalled-for", "1s", "--json"];
+        let told = answer(&reset(&agent, stage.peer_ip(), &arguments)?)?;
+        ensure!(told["reset"] == 1, "{told}");
+        ensure!(told["sockets"][0]["state"] == "FIN-WAIT-1", "{told}");
+        let left = story.server().stdout_of("ss -Htn state fin-wait-1")?;
+        ensure!(left.is_empty(), "{told}\n{left}");
+        Ok(())
+    })
+}
+
+#[test]
+fn who_may_look_may_not_act() -> Result<()> {
+    story::in_folder("reset-unprivileged", |folder| {
+        fs::set_permissions(folder, Permissions::from_mode(0o755))?;
+        let program = folder.join("detector");
+        fs::copy(binary()?, &program)?;
+        let agent = Agent::start(folder)?;
+        fs::set_permissions(folder.join("agent"), Permissions::from_mode(0o755))?;
+        let socket = agent.control_socket();
+        fs::set_permissions(&socket, Permissions::from_mode(0o666))?;
+        let looked = as_nobody(&program, &["peers"], &socket)?;
+        ensure!(looked.status.success(), "{looked:?}");
+        for arguments in [
+            &["reset", "203.0.113.7"][..],
+            &["reset", "203.0.113.7", "--dry-run"],
+        ] {
+            let output = as_nobody(&program, arguments, &socket)?;
+            let said = String::from_utf8_lossy(&output.stderr);
+            ensure!(output.status.code() == Some(4), "{output:?}");
+            ensure!(
+                said.contains("may look, not act") && said.contains("\nhint: "),
+                "{said}"
+            );
+        }
+        ensure!(agent.log()?.contains("uid 65534 asked for /v1/reset"));
+        Ok(())
+    })
+}
