@@ -210,6 +210,7 @@ streams! {
     path_loss_then_gone
     paused_player_resumes
     receiver_out_of_memory
+    receiver_out_of_memory_for_long
     shrink_is_forgotten
     shrinking_kernel
     silence_of_many
@@ -221,6 +222,8 @@ streams! {
     teasing_is_one_episode
     tiny_window
     treason
+    treason_that_costs
+    treason_that_lasts
     trusted_hoard
     zero_window
 }

@@ -23,7 +23,9 @@ impl Engine {
         if let Some(span) = &mut connection.span {
             span.follow(began, false);
         }
-        if let Some(cause) = connection.stall {
+        let stall = connection.stall;
+        self.set_treason(slot, None);
+        if let Some(cause) = stall {
             self.note_relief(slot, cause);
         }
         self.set_drain(slot, 0);
@@ -64,6 +66,7 @@ impl Engine {
 
     /// Clears what the connection holds and takes it out of the table.
     fn remove(&mut self, slot: u32) {
+        self.set_treason(slot, None);
         self.set_drain(slot, 0);
         self.clear_all(slot);
         let peer_slot = self.connections.get(slot).peer;

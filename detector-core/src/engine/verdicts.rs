@@ -10,11 +10,8 @@ use crate::observation::{Observation, ShrinkCounts};
 use crate::peers::{PathSigns, Peer, Remembered};
 use crate::rules::dribble;
 use crate::snapshot::{Assessment, Confidence, FlagKind, Verdict};
-use crate::time::{Moment, SECOND_NS};
-use crate::verdict::{self, Finding, PeerEvidence, QUIET_NS, Standing};
-
-/// A receiver without memory opens its window again within this time.
-const QUICK_REOPEN_NS: u64 = SECOND_NS;
+use crate::time::Moment;
+use crate::verdict::{self, Finding, PeerEvidence, QUICK_REOPEN_NS, QUIET_NS, Standing};
 
 impl Engine {
     /// Judges all flagged peers again, after the settings have changed.
@@ -81,37 +78,52 @@ impl Engine {
     }
 
     /// Notes shrinks for the verdict, and whether a zero window under data in flight opened again
-    /// at once.
+    /// at once. One that does not is noted by the first record after that time.
     pub(super) fn remember_shrinks(
         &mut self,
         slot: u32,
         new: ShrinkCounts,
         observation: &Observation,
     ) {
-        let connection = self.connections.get_mut(slot);
+        let last = &self.connections.get(slot).last;
+        let (at, closed_since) = (last.at, last.zero_window_since);
+        // The record that tells of the opening may come late; how long it took is told exactly.
+        let finished_ns = last.zero_window_ns;
         let mut quick = 0;
-        if let Some(since) = connection.treason_since
-            && connection.last.zero_window_since != Some(since)
-        {
-            connection.treason_since = None;
-            let opened_at = connection.last.at;
-            quick += u64::from(opened_at.since_ns(since) <= QUICK_REOPEN_NS);
+        let mut is_settled = false;
+        if let Some(since) = self.connections.get(slot).treason_since {
+            let is_open = closed_since != Some(since);
+            let closed_ns = at.since_ns(since);
+            if is_open || closed_ns > QUICK_REOPEN_NS {
+                is_settled = true;
+                self.set_treason(slot, None);
+            }
+            quick += u64::from(is_open && closed_ns.min(finished_ns) <= QUICK_REOPEN_NS);
         }
         if new.treason > 0 {
             // All but the last were over before this record was made.
-            connection.treason_since = connection.last.zero_window_since;
-            quick += new.treason - u64::from(connection.treason_since.is_some());
+            self.set_treason(slot, closed_since);
+            quick += new.treason - u64::from(closed_since.is_some());
         }
-        let peer = self.peers.get_mut(connection.peer);
-        let remembered = &mut peer.remembered;
+        let peer_slot = self.connections.get(slot).peer;
+        let remembered = &mut self.peers.get_mut(peer_slot).remembered;
         remembered.quick_reopens = remembered.quick_reopens.saturating_add(quick);
         if new != ShrinkCounts::default() {
             remembered.shrunk_at = remembered.shrunk_at.max(Some(observation.at));
         }
-        if new != ShrinkCounts::default() || quick > 0 {
-            let peer_slot = self.connections.get(slot).peer;
+        if new != ShrinkCounts::default() || is_settled {
             self.renew_verdict(peer_slot);
         }
+    }
+
+    /// Notes since when a window taken back has been zero, or that this is over or old.
+    pub(super) fn set_treason(&mut self, slot: u32, since: Option<Moment>) {
+        let connection = self.connections.get_mut(slot);
+        let was_fresh = connection.treason_since.is_some();
+        connection.treason_since = since;
+        let peer = self.peers.get_mut(connection.peer);
+        peer.fresh_treasons -= u32::from(was_fresh);
+        peer.fresh_treasons += u32::from(since.is_some());
     }
 
     /// What others show that a verdict may rest on.
@@ -156,6 +168,7 @@ impl Engine {
             shrunk_connections: u64::from(peer.flags_now[FlagKind::WindowShrink as usize]),
             shrinks: peer.recent_shrinks(),
             quick_reopens: peer.remembered.quick_reopens,
+            fresh_treasons: u64::from(peer.fresh_treasons),
             tiny_window_connections: u64::from(peer.flags_now[FlagKind::TinyWindow as usize]),
             recovered_stalls: peer.remembered.recovered_stalls,
             silences_ended: peer.remembered.silences_ended,

@@ -102,6 +102,8 @@ pub(crate) struct Peer {
     pub(crate) connections: Chain,
     pub(crate) stalled_by_cause: [u32; StallCause::ALL.len()],
     pub(crate) flags_now: [u32; FlagKind::ALL.len()],
+    /// Connections whose window was taken back to zero less than a second ago, and is zero still.
+    pub(crate) fresh_treasons: u32,
     /// Whether it alone reaches the hoard thresholds.
     pub(crate) is_hoarding: bool,
     /// Whether what it holds firmly does.
@@ -155,6 +157,7 @@ impl Peer {
             connections: Chain::default(),
             stalled_by_cause: [0; StallCause::ALL.len()],
             flags_now: [0; FlagKind::ALL.len()],
+            fresh_treasons: 0,
             is_hoarding: false,
             is_gripping: false,
             is_in_network: false,

@@ -81,8 +81,8 @@ fn bounds(evidence: &PeerEvidence, code: ChangeCode) -> Numbers {
             ("over_seconds", span_seconds(crowd::SPAN_NS)),
         ]),
         ChangeCode::ShrinksAgain => {
-            let bound = count(super::QUICK_REOPENS_BELIEVED);
-            numbers([("shrinks", bound)])
+            let bound = span_seconds(super::QUICK_REOPEN_NS);
+            numbers([("reopen_seconds_bound", bound)])
         }
         ChangeCode::StaysQuiet => numbers([("quiet_seconds", span_seconds(QUIET_NS))]),
         ChangeCode::ReadsOn | ChangeCode::AnswersAgain | ChangeCode::FallsSilent => Numbers::new(),

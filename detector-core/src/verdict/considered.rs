@@ -1,7 +1,7 @@
 //! The benign causes: each is considered for every peer, and says what decided it.
 
-use super::assess::{count, numbers};
-use super::{CROWD_NETWORKS, PeerEvidence, QUICK_REOPENS_BELIEVED};
+use super::assess::{count, numbers, span_seconds};
+use super::{CROWD_NETWORKS, PeerEvidence, QUICK_REOPEN_NS};
 use crate::snapshot::{BenignCause, Considered, Numbers, Outcome, StallCause};
 
 /// All benign causes, in the order of [`BenignCause::ALL`].
@@ -61,10 +61,10 @@ fn out_of_memory(evidence: &PeerEvidence) -> (Outcome, Numbers) {
     } else {
         Outcome::RuledOut
     };
-    let bound = count(QUICK_REOPENS_BELIEVED);
+    let bound = span_seconds(QUICK_REOPEN_NS);
     let numbers = numbers([
         ("quick_reopens", count(evidence.quick_reopens)),
-        ("quick_reopens_bound", bound),
+        ("reopen_seconds_bound", bound),
         ("shrinks_treason", count(treason)),
     ]);
     (outcome, numbers)

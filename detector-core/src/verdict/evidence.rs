@@ -1,6 +1,6 @@
 //! Everything a verdict rests on, as numbers, and the questions that are asked of them.
 
-use super::{CROWD_NETWORKS, INTERFACE_ERRORS, QUICK_REOPENS_BELIEVED};
+use super::{CROWD_NETWORKS, INTERFACE_ERRORS};
 use crate::groups::Group;
 use crate::observation::{InterfaceErrors, ShrinkCounts};
 use crate::settings::DetectSettings;
@@ -66,6 +66,8 @@ pub(crate) struct PeerEvidence {
     pub(crate) shrinks: ShrinkCounts,
     /// Shrinks to zero, among those, that opened again within a second.
     pub(crate) quick_reopens: u64,
+    /// Shrinks to zero, among those, that happened less than a second ago and are not over.
+    pub(crate) fresh_treasons: u64,
     /// Retreats within the rounding bound.
     pub(crate) granularity_retreats: u64,
     /// Connections that make each byte cost a packet.
@@ -140,10 +142,18 @@ impl PeerEvidence {
             .saturating_add(self.shrinks.treason)
     }
 
-    /// Whether all harmful shrinks were few and over at once, as a receiver without memory does.
-    pub(crate) const fn is_short_of_memory(&self) -> bool {
-        let harmful = self.harmful_shrinks();
-        harmful > 0 && harmful <= QUICK_REOPENS_BELIEVED && harmful <= self.quick_reopens
+    /// Whether it shrinks as a Linux receiver without memory does, however often: always to zero,
+    /// open again within a second, and nothing is held up by it. A window that has just been
+    /// closed is taken for one more of those before it.
+    pub(crate) fn is_short_of_memory(&self) -> bool {
+        let ShrinkCounts {
+            polite,
+            below_flight,
+            treason,
+        } = self.shrinks;
+        let quick = self.quick_reopens.saturating_add(self.fresh_treasons);
+        let is_quick = self.quick_reopens > 0 && treason > 0 && treason <= quick;
+        is_quick && polite == 0 && below_flight == 0 && self.stalled_connections() == 0
     }
 
     pub(crate) const fn silence_is_common(&self) -> bool {

@@ -14,6 +14,7 @@ pub(crate) use change::QUIET_NS;
 pub(crate) use evidence::{GroupEvidence, PeerEvidence};
 
 use crate::snapshot::{Confidence, Verdict};
+use crate::time::SECOND_NS;
 
 /// Distinct unrelated networks with one symptom at once from which it is no peer's own.
 pub(crate) const CROWD_NETWORKS: u64 = 8;
@@ -21,9 +22,11 @@ pub(crate) const CROWD_NETWORKS: u64 = 8;
 /// Errors of this host's interfaces within [`crate::crowd::SPAN_NS`] from which they rise.
 pub(crate) const INTERFACE_ERRORS: u64 = 10;
 
-/// Shrinks to zero that reopened within a second, up to which a receiver without memory is
-/// believed.
-pub(crate) const QUICK_REOPENS_BELIEVED: u64 = 3;
+/// A receiver without memory opens its window again within this time.
+pub(crate) const QUICK_REOPEN_NS: u64 = SECOND_NS;
+
+/// Up to so many shrinks to zero that reopened at once, a receiver without memory is quite sure.
+const QUICK_REOPENS_BELIEVED: u64 = 3;
 
 /// A verdict and how sure it is.
 pub(crate) type Finding = (Verdict, Confidence);
@@ -38,7 +41,8 @@ pub(crate) type Finding = (Verdict, Confidence);
 /// 3. Mostly connections that we opened, some of them draining nothing: `tarpit`.
 /// 4. A hoard that drains nothing: `slow-read-attack` if most of it is read from now and then,
 ///    else `zero-window-attack`.
-/// 5. Windows taken back lately: `shrinking-peer`, but `benign` for few that reopened at once.
+/// 5. Windows taken back lately: `shrinking-peer`, but `benign` if all were closed and reopened at
+///    once, and nothing is held up.
 /// 6. Stalls or tiny windows: `slow-client`.
 pub(crate) fn judge(evidence: &PeerEvidence) -> Option<Finding> {
     if evidence.is_trusted {
@@ -120,8 +124,13 @@ fn judge_shrinks(evidence: &PeerEvidence) -> Option<Finding> {
     if harmful == 0 && evidence.shrunk_connections == 0 {
         return None;
     }
-    if evidence.is_short_of_memory() && evidence.shrunk_connections == 0 {
-        return Some((Verdict::Benign, Confidence::Medium));
+    if evidence.is_short_of_memory() {
+        let confidence = if harmful <= QUICK_REOPENS_BELIEVED {
+            Confidence::Medium
+        } else {
+            Confidence::Low
+        };
+        return Some((Verdict::Benign, confidence));
     }
     let confidence = if evidence.shrinks_are_common() || harmful == 0 {
         Confidence::Low

@@ -25,8 +25,8 @@ pub(crate) fn change(change: &Change) -> String {
         ChangeCode::AnswersAgain => "it answers again".to_owned(),
         ChangeCode::FallsSilent => "it stops answering probes".to_owned(),
         ChangeCode::ShrinksAgain => format!(
-            "it takes windows back again, more than {} in all",
-            figures.many("shrinks", "time", "times")
+            "a window it takes back does not open again within {}",
+            figures.show("reopen_seconds_bound")
         ),
         ChangeCode::SpreadsToOthers => format!(
             "{} show the same within {}",
