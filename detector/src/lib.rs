@@ -35,6 +35,7 @@ mod kernel;
 mod live;
 mod log;
 mod namespace;
+mod priority;
 mod scrub;
 mod selftest;
 mod table;

@@ -17,7 +17,7 @@ use crate::failure::{Code, Failure};
 use crate::http::{BoundTcp, Limits, serve};
 use crate::kernel::{self, KernelOptions, Message, StartError, SweepOptions};
 use crate::live::Live;
-use crate::log;
+use crate::{log, priority};
 use detector_common::settings::KernelSettings;
 use std::io;
 use std::net::SocketAddr;
@@ -66,9 +66,11 @@ pub(crate) async fn run(start: Start) -> Result<(), Failure> {
     let (ping_sender, pings) = mpsc::channel(1);
     let live = Arc::new(Live::new(config, ping_sender));
     let (message_sender, messages) = mpsc::channel(BATCHES);
-    let kernel = kernel::start(&kernel_options(&start), message_sender).map_err(start_failure)?;
+    let patient_nice = hurry(config.budget.nice)?;
+    let options = kernel_options(&start, patient_nice);
+    let kernel = kernel::start(&options, message_sender).map_err(start_failure)?;
     live.kernel_started(kernel);
-    let owners = owners::start(Arc::clone(&live))
+    let owners = owners::start(Arc::clone(&live), patient_nice)
         .inspect_err(|error| tracing::warn!("peers are judged, processes not named: {error}"));
 
     let mut servers = JoinSet::new();
@@ -85,6 +87,23 @@ pub(crate) async fn run(start: Start) -> Result<(), Failure> {
     stop(&live, servers).await;
     drop(claim);
     outcome
+}
+
+/// Lets this thread, and those it starts, run as soon as `nice` says; gives the niceness for those
+/// that work for long. Whoever started the agent with another niceness than 0 has chosen already.
+fn hurry(nice: i32) -> Result<i32, Failure> {
+    let started_with = priority::niceness()
+        .map_err(|error| Failure::failed(format!("cannot ask for the niceness: {error}")))?;
+    if started_with != 0 {
+        return Ok(started_with);
+    }
+    if let Err(error) = priority::set_niceness(nice) {
+        tracing::info!(
+            "niceness stays 0, not {nice}: {error}; flags may come late on a host that has more to \
+             run than processors"
+        );
+    }
+    Ok(nice.max(0))
 }
 
 /// Runs the judge in a task of its own, so that its panic ends the agent in order.
@@ -150,7 +169,7 @@ fn serve_all(
     ));
 }
 
-fn kernel_options(start: &Start) -> KernelOptions {
+fn kernel_options(start: &Start, sweep_nice: i32) -> KernelOptions {
     let budget = &start.config.budget;
     KernelOptions {
         settings: KernelSettings::DEFAULT,
@@ -160,6 +179,7 @@ fn kernel_options(start: &Start) -> KernelOptions {
         connections_capacity: budget.connections,
         sweep: SweepOptions {
             interval: budget.sweep_interval.0,
+            nice: sweep_nice,
         },
     }
 }

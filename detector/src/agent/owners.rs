@@ -3,6 +3,7 @@
 
 use crate::host::owner::{Finder, Named, Pace, Stopped};
 use crate::live::Live;
+use crate::priority::set_niceness;
 use std::convert::Infallible;
 use std::io;
 use std::path::Path;
@@ -23,12 +24,15 @@ pub(super) struct Owners {
 }
 
 /// Starts the thread.
-pub(super) fn start(live: Arc<Live>) -> io::Result<Owners> {
+pub(super) fn start(live: Arc<Live>, nice: i32) -> io::Result<Owners> {
     let (stop, stopped) = channel();
     let finder = Finder::new(Path::new("/proc"))?;
     std::thread::Builder::new()
         .name("owners".to_owned())
         .spawn(move || {
+            if let Err(error) = set_niceness(nice) {
+                tracing::debug!("the search for owners keeps the judge's niceness: {error}");
+            }
             // There is one way to end: being told to.
             let Err(Stopped) = name_owners(&live, finder, Pace::new(stopped));
         })?;

@@ -52,6 +52,7 @@ impl Config {
         )?;
         within("budget.connections", self.budget.connections, 16, 4_194_304)?;
         within("budget.events", self.budget.events, 16, 1_048_576)?;
+        within("budget.nice", self.budget.nice, -20, 19)?;
         within(
             "budget.ring",
             self.budget.ring,

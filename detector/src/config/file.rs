@@ -57,6 +57,7 @@ pub(super) struct Peers {
 pub(super) struct Budget {
     pub(super) connections: Option<u32>,
     pub(super) events: Option<usize>,
+    pub(super) nice: Option<i32>,
     pub(super) ring: Option<Size>,
     pub(super) sweep_interval: Option<Span>,
 }

@@ -42,7 +42,7 @@ const fn key(
 }
 
 /// All keys in the order of the reference.
-pub(crate) const KEYS: [Key; 17] = [
+pub(crate) const KEYS: [Key; 18] = [
     key(
         "web",
         "listen_addresses",
@@ -148,6 +148,13 @@ pub(crate) const KEYS: [Key; 17] = [
         false,
         |c| c.budget.events.to_string(),
         "Events kept for readers that come later.",
+    ),
+    key(
+        "budget",
+        "nice",
+        false,
+        |c| c.budget.nice.to_string(),
+        "Niceness of the threads that judge, as of `nice`; below 0 they run ahead on a host that has more to run than processors. Left alone if the agent was started with another niceness than 0.",
     ),
     key(
         "budget",

@@ -87,6 +87,7 @@ pub struct Peers {
 pub struct Budget {
     pub connections: u32,
     pub events: usize,
+    pub nice: i32,
     pub ring: Size,
     pub sweep_interval: Span,
 }
@@ -171,6 +172,7 @@ impl Default for Config {
             budget: Budget {
                 connections: 65_536,
                 events: tables.events_capacity,
+                nice: -10,
                 ring: Size(4 << 20),
                 sweep_interval: Span(Duration::from_secs(1)),
             },
@@ -230,6 +232,7 @@ impl Config {
         take(&mut self.peers.capacity, file.peers.capacity);
         take(&mut self.budget.connections, file.budget.connections);
         take(&mut self.budget.events, file.budget.events);
+        take(&mut self.budget.nice, file.budget.nice);
         take(&mut self.budget.ring, file.budget.ring);
         take(&mut self.budget.sweep_interval, file.budget.sweep_interval);
     }

@@ -63,6 +63,10 @@ fn what_is_wrong_is_named_with_its_line() {
             "peers.ipv6_prefix = 0 is outside 1 to 128",
         ),
         (
+            "[budget]\nnice = -21\n",
+            "budget.nice = -21 is outside -20 to 19",
+        ),
+        (
             "[budget]\nring = \"3MiB\"\n",
             "budget.ring = 3MiB is no power of two",
         ),

@@ -53,6 +53,8 @@ pub(crate) struct KernelOptions {
 pub(crate) struct SweepOptions {
     /// From the begin of one round over all network namespaces to the next.
     pub(crate) interval: Duration,
+    /// Niceness of the thread that sweeps.
+    pub(crate) nice: i32,
 }
 
 /// What the kernel side sends.
@@ -216,6 +218,7 @@ pub(crate) fn start(
         connections_capacity: options.connections_capacity,
         decoder,
         interval: options.sweep.interval,
+        nice: options.sweep.nice,
         shared: Arc::clone(&shared),
         stop: Arc::clone(&stop),
         sink: sink.clone(),

@@ -10,6 +10,7 @@ use super::object;
 use super::shared::{Shared, StopSignal};
 use super::{MapStatus, Message, ProgramStatus};
 use crate::namespace::{self, Namespace};
+use crate::priority::set_niceness;
 use aya::Ebpf;
 use aya::maps::{MapData, PerCpuArray};
 use aya::programs::Iter;
@@ -46,6 +47,7 @@ pub(super) struct Sweeper {
     pub(super) connections_capacity: u32,
     pub(super) decoder: Decoder,
     pub(super) interval: Duration,
+    pub(super) nice: i32,
     pub(super) shared: Arc<Shared>,
     pub(super) stop: Arc<StopSignal>,
     pub(super) sink: Sender<Message>,
@@ -89,6 +91,9 @@ struct Round {
 impl Sweeper {
     /// Sweeps until the stop signal or until the agent is gone.
     pub(super) fn run(mut self) {
+        if let Err(error) = set_niceness(self.nice) {
+            tracing::debug!("the sweep keeps the niceness of the judge: {error}");
+        }
         let mut progress = Progress::default();
         loop {
             let Some(round) = self.round(&mut progress) else {
