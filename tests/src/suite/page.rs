@@ -78,13 +78,31 @@ impl Tally {
             if let Some(seconds) = p99.filter(|seconds| *seconds > limit) {
                 let source = source_name(by_hook);
                 late.push(format!(
-                    "flags through {source} took {} (p99), allowed is {}",
+                    "flags through {source} took {} (p99), allowed is {}; latest were {}",
                     span(seconds),
-                    span(limit)
+                    span(limit),
+                    self.latest(by_hook).join(", ")
                 ));
             }
         }
         late
+    }
+
+    /// The few latest flags, by scenario.
+    fn latest(&self, by_hook: bool) -> Vec<String> {
+        const SHOWN: usize = 12;
+        let lines = self.lines.iter();
+        let of_source = lines.filter_map(|(key, line)| Some((key, line.latencies.get(&by_hook)?)));
+        let mut all: Vec<_> = of_source
+            .flat_map(|(key, seconds)| seconds.iter().map(move |seconds| (*seconds, key)))
+            .collect();
+        all.sort_by(|one, other| other.0.total_cmp(&one.0));
+        let shown = all.iter().take(SHOWN);
+        shown
+            .map(|(seconds, (index, family))| {
+                format!("{} {family} {}", self.titles[*index].name, span(*seconds))
+            })
+            .collect()
     }
 
     fn sweep_limit(&self) -> f64 {

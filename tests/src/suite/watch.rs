@@ -79,6 +79,7 @@ impl Watch {
         let _listener = std::thread::spawn({
             let said = Arc::clone(&said);
             move || {
+                read_at_once();
                 for event in events.map_while(Result::ok) {
                     let at = SystemTime::now();
                     lock(&said).events.push(Arrived { at, event });
@@ -113,6 +114,14 @@ impl Watch {
         }
         Ok(lock(&self.said).clone())
     }
+}
+
+/// The plays saturate the machine: how long this reader waits for a processor is no part of what it
+/// measures.
+fn read_at_once() {
+    const FIRST: i32 = -20;
+    // Without the right to, the reader waits its turn, and what it measures is a little longer.
+    let _ = rustix::process::setpriority_process(None, FIRST);
 }
 
 fn lock(said: &Mutex<Said>) -> std::sync::MutexGuard<'_, Said> {
