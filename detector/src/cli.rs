@@ -6,7 +6,7 @@ mod list;
 mod selftest;
 mod top;
 
-pub(crate) use action::ResetArgs;
+pub(crate) use action::{BlockArgs, BlockedArgs, ResetArgs, UnblockArgs};
 pub(crate) use explain::{ExplainArgs, Wanted};
 pub(crate) use list::{ConnectionsArgs, ListArgs, PeersArgs};
 pub(crate) use selftest::SelftestArgs;
@@ -54,6 +54,12 @@ pub(crate) enum Command {
     Explain(ExplainArgs),
     /// Close the stalled sockets of a peer, and free what they hold
     Reset(ResetArgs),
+    /// Drop what an address or a network sends, for a time
+    Block(BlockArgs),
+    /// Let a blocked network through again before its time
+    Unblock(UnblockArgs),
+    /// Show what is blocked, and until when
+    Blocked(BlockedArgs),
     /// Play bad and good peers in a private network namespace and say which of them are seen
     Selftest(SelftestArgs),
     /// Print a completion script for a shell

@@ -73,6 +73,8 @@ impl Live {
             engine.set_local_ports(range);
         }
         engine.advance(started, clock::wall());
+        let guard = Guard::default();
+        guard.trust(config.peers.trusted.clone());
         Self {
             engine: Mutex::new(engine),
             kernel: Mutex::new(None),
@@ -84,7 +86,7 @@ impl Live {
             counts: Counts::default(),
             owners: Board::default(),
             pressure: Gauge::default(),
-            guard: Guard::default(),
+            guard,
         }
     }
 
@@ -204,6 +206,7 @@ impl Live {
     pub(crate) fn reconfigure(&self, config: &Config, running: &Config) {
         let mut tables = running.table_settings();
         tables.export = config.peers.export;
+        self.guard.trust(config.peers.trusted.clone());
         self.engine().reconfigure(
             config.detect_settings(),
             tables,

@@ -13,7 +13,7 @@ mod figures;
 mod rule;
 mod verdict;
 
-pub(crate) use action::{owner, reset_failures, reset_summary};
+pub(crate) use action::{block_summary, owner, reset_failures, reset_summary};
 pub(crate) use advice::{Circumstances, Servers, Setting, Step, advice, workers};
 pub(crate) use benign::{considered, outcome};
 pub(crate) use change::change;

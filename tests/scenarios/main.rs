@@ -3,6 +3,7 @@
 //! `cargo build -p detector && cargo test -p detector-tests`, as root. Stories wait more than they
 //! work, so `-- --test-threads=8` is fine on two cores.
 
+mod actions_block;
 mod actions_reset;
 mod agent_http;
 mod agent_start;

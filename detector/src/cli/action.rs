@@ -1,11 +1,13 @@
 //! Arguments of the commands that have the agent do something.
 
 use super::explain::{Wanted, wanted};
+use crate::columns::network_of;
 use crate::commands::completions;
 use crate::config::DEFAULT_CONTROL_SOCKET;
 use crate::config::units::parse_duration;
 use clap::{Args, ValueHint};
 use clap_complete::ArgValueCompleter;
+use ipnet::IpNet;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -35,4 +37,44 @@ pub(crate) struct ResetArgs {
     pub(crate) stalled_for: Duration,
     #[command(flatten)]
     pub(crate) action: ActionArgs,
+}
+
+/// Arguments of `detector block`.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct BlockArgs {
+    /// An address, or a network no wider than /8 (/24 for IPv6)
+    #[arg(value_name = "ADDR[/LEN]", value_parser = network, add = ArgValueCompleter::new(completions::peers))]
+    pub(crate) network: IpNet,
+    /// For how long, at most 24h; it ends by itself, and with the agent
+    #[arg(long = "for", value_name = "DURATION", value_parser = parse_duration)]
+    pub(crate) span: Duration,
+    #[command(flatten)]
+    pub(crate) action: ActionArgs,
+}
+
+/// Arguments of `detector unblock`.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct UnblockArgs {
+    /// What was blocked, as `detector blocked` lists it
+    #[arg(value_name = "ADDR[/LEN]", value_parser = network)]
+    pub(crate) network: IpNet,
+    #[command(flatten)]
+    pub(crate) action: ActionArgs,
+}
+
+/// Arguments of `detector blocked`.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct BlockedArgs {
+    /// Print one JSON array
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// Control socket of the agent
+    #[arg(long, value_name = "PATH", default_value = DEFAULT_CONTROL_SOCKET, value_hint = ValueHint::FilePath)]
+    pub(crate) control_socket: PathBuf,
+}
+
+fn network(text: &str) -> Result<IpNet, String> {
+    network_of(text).ok_or_else(|| {
+        "no address and no network; write 203.0.113.7, 203.0.113.0/24 or 2001:db8::/64".to_owned()
+    })
 }

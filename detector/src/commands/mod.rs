@@ -1,5 +1,6 @@
 //! One file a command. They assemble what others do and decide nothing.
 
+mod block;
 mod check;
 pub(crate) mod completions;
 mod connections;
@@ -13,6 +14,7 @@ mod peers;
 mod reset;
 mod run;
 mod selftest;
+mod session;
 mod top;
 
 use crate::cli::{Cli, Command};
@@ -32,6 +34,9 @@ pub(crate) fn run(cli: Cli) -> Result<(), Failure> {
         Command::Events(args) => events::run(&args),
         Command::Explain(args) => explain::run(&args),
         Command::Reset(args) => reset::run(&args),
+        Command::Block(args) => block::block(&args),
+        Command::Unblock(args) => block::unblock(&args),
+        Command::Blocked(args) => block::blocked(&args),
         Command::Selftest(args) => selftest::run(&args),
         Command::Completions { shell } => completions::run(shell),
         Command::Man => man::run(),

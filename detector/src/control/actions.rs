@@ -1,24 +1,30 @@
-//! `POST /v1/reset`: what changes something, asked by somebody who may.
+//! `POST /v1/reset`, `/v1/block`, `/v1/unblock`: what changes something, asked by somebody who may.
 //!
 //! Whoever may use the control socket may look. Only root and the agent's own user may act, dry
 //! runs included: the kernel says who is at the other end of a Unix socket.
 
 use super::routes::object;
-use crate::guard::{Plan, ResetError, ResetRequest};
+use crate::columns::network_of;
+use crate::guard::{BlockError, BlockRequest, Plan, ResetError, ResetRequest, UnblockRequest};
 use crate::http::{Request, Response};
 use crate::live::Live;
 use hyper::{Method, StatusCode};
+use ipnet::IpNet;
+use serde::Serialize;
 use serde::de::DeserializeOwned;
 use std::sync::Arc;
-use tokio::task::spawn_blocking;
+use std::time::Duration;
+use tokio::task::{JoinError, spawn_blocking};
 
 const RESET: &str = "/v1/reset";
+const BLOCK: &str = "/v1/block";
+const UNBLOCK: &str = "/v1/unblock";
 /// The longest time a connection can be asked to have been stalled for: a month.
 const LONGEST_STALL_SECONDS: f64 = 30.0 * 86_400.0;
 
 /// Whether something is done at this path.
 pub(super) fn is_one(path: &str) -> bool {
-    path == RESET
+    [RESET, BLOCK, UNBLOCK].contains(&path)
 }
 
 /// For those who want to look at an action.
@@ -39,10 +45,21 @@ pub(super) async fn answer(live: &Arc<Live>, request: &Request) -> Response {
         Ok(uid) => uid,
         Err(refusal) => return refusal,
     };
-    match read(request) {
-        Ok(wanted) => reset(live, wanted, uid).await,
-        Err(refusal) => refusal,
-    }
+    let done = match request.path.as_str() {
+        RESET => match read(request) {
+            Ok(wanted) => Ok(reset(live, wanted, uid).await),
+            Err(refusal) => Err(refusal),
+        },
+        BLOCK => match read(request) {
+            Ok(wanted) => block(live, wanted, uid).await,
+            Err(refusal) => Err(refusal),
+        },
+        _ => match read(request) {
+            Ok(wanted) => unblock(live, wanted, uid).await,
+            Err(refusal) => Err(refusal),
+        },
+    };
+    done.unwrap_or_else(|refusal| refusal)
 }
 
 /// The user who asks, if it may act.
@@ -104,6 +121,108 @@ fn refused(error: &ResetError) -> Response {
             "close the service's connection instead, or block the peer: `detector block`",
         ),
         ResetError::Failed { .. } => (
+            StatusCode::INTERNAL_SERVER_ERROR,
+            "the agent's log may say more",
+        ),
+    };
+    Response::json_refusal(status, &error.to_string(), hint)
+}
+
+async fn block(live: &Arc<Live>, wanted: BlockRequest, uid: u32) -> Result<Response, Response> {
+    let network = network(&wanted.network)?;
+    let span = Duration::from_secs(wanted.for_seconds);
+    let live = Arc::clone(live);
+    let guarded = Arc::clone(&live);
+    let blocking = spawn_blocking(move || guarded.guard.block(network, span, wanted.dry_run, uid));
+    let answer = done(blocking.await)?;
+    if !wanted.dry_run {
+        tokio::spawn(tidy_after(live, span));
+    }
+    Ok(answer)
+}
+
+/// Once it has expired, nothing of it is left.
+async fn tidy_after(live: Arc<Live>, span: Duration) {
+    tokio::time::sleep(span).await;
+    // A panic in there was told where it happened.
+    drop(spawn_blocking(move || live.guard.tidy()).await);
+}
+
+/// What is blocked now: anybody may look.
+pub(super) async fn blocked(live: &Arc<Live>) -> Response {
+    let live = Arc::clone(live);
+    match spawn_blocking(move || live.guard.blocked()).await {
+        Ok(blocked) => object(&blocked),
+        Err(error) => {
+            let message = format!("looking at what is blocked failed: {error}");
+            Response::json_error(StatusCode::INTERNAL_SERVER_ERROR, &message)
+        }
+    }
+}
+
+async fn unblock(live: &Arc<Live>, wanted: UnblockRequest, uid: u32) -> Result<Response, Response> {
+    let network = network(&wanted.network)?;
+    let live = Arc::clone(live);
+    let unblocking = spawn_blocking(move || live.guard.unblock(network, wanted.dry_run, uid));
+    done(unblocking.await)
+}
+
+fn network(text: &str) -> Result<IpNet, Response> {
+    network_of(text).ok_or_else(|| {
+        Response::json_refusal(
+            StatusCode::BAD_REQUEST,
+            "no address and no network",
+            "write 203.0.113.7, 203.0.113.0/24 or 2001:db8::/64",
+        )
+    })
+}
+
+fn done(
+    outcome: Result<Result<impl Serialize, BlockError>, JoinError>,
+) -> Result<Response, Response> {
+    match outcome {
+        Ok(Ok(answer)) => Ok(object(&answer)),
+        Ok(Err(error)) => Err(not_blocked(&error)),
+        Err(error) => {
+            let message = format!("the action failed: {error}");
+            Err(Response::json_error(
+                StatusCode::INTERNAL_SERVER_ERROR,
+                &message,
+            ))
+        }
+    }
+}
+
+fn not_blocked(error: &BlockError) -> Response {
+    let (status, hint) = match error {
+        BlockError::Refused { refusal, .. } if refusal.is_wrong_usage() => {
+            (StatusCode::BAD_REQUEST, refusal.hint())
+        }
+        BlockError::Refused { refusal, .. } => (StatusCode::CONFLICT, refusal.hint()),
+        BlockError::Overlaps { .. } => (
+            StatusCode::CONFLICT,
+            "`detector unblock` that one first, or leave it at that",
+        ),
+        BlockError::Full => (
+            StatusCode::CONFLICT,
+            "block a wider network, or `detector unblock` some; `detector blocked` lists them",
+        ),
+        BlockError::NotBlocked { .. } => {
+            (StatusCode::NOT_FOUND, "`detector blocked` lists what is")
+        }
+        BlockError::NoPrivilege => (
+            StatusCode::FORBIDDEN,
+            "run the agent as root, or give its service CAP_NET_ADMIN",
+        ),
+        BlockError::NoSupport => (
+            StatusCode::NOT_IMPLEMENTED,
+            "close what is stalled instead: `detector reset`; or block with the host's firewall",
+        ),
+        BlockError::Taken => (
+            StatusCode::CONFLICT,
+            "`nft list table inet detector` shows it; does a second agent run here?",
+        ),
+        BlockError::Failed { .. } => (
             StatusCode::INTERNAL_SERVER_ERROR,
             "the agent's log may say more",
         ),

@@ -129,6 +129,7 @@ impl Control {
                 Response::json_error(StatusCode::BAD_REQUEST, "this path takes no parameters")
             }
             path if actions::is_one(path) => actions::only_asked_for(),
+            "/v1/blocked" => actions::blocked(&self.live).await,
             "/v1/status" => object(&Status::of(&self.live)),
             "/v1/host" => {
                 let live = Arc::clone(&self.live);

@@ -139,11 +139,13 @@ metrics! {
     FLAGS_NOT_LOGGED = Counter "detector_flags_not_logged_total" []
         "Flags that were raised but not logged, to bound the rate of the log.";
     ACTIONS = Counter "detector_actions_total" ["action"]
-        "What was done at an operator's request: sockets reset.";
+        "What was done at an operator's request: sockets reset, networks blocked, networks unblocked before their time.";
     ACTION_FAILURES = Counter "detector_action_failures_total" ["action"]
         "What was asked for by somebody who may, and could not be done.";
     RESET_BYTES = Counter "detector_reset_bytes_total" []
         "Bytes of kernel memory that sockets held when they were reset.";
+    BLOCKED_NETWORKS = Gauge "detector_blocked_networks" []
+        "Networks that are blocked now.";
     LOG_LINES_DROPPED = Counter "detector_log_lines_dropped_total" []
         "Log lines dropped because stderr did not take them in time.";
     LAST_RELOAD_SUCCESSFUL = Gauge "detector_config_last_reload_successful" []

@@ -224,11 +224,16 @@ fn write_self(page: &mut Page, counts: &SelfCounts<'_>) {
     }
     page.single(&metric::FLAGS_NOT_LOGGED, counts.flags_not_logged);
     let actions = &counts.actions;
-    page.metric(&metric::ACTIONS)
-        .sample(&["reset"], actions.reset);
-    page.metric(&metric::ACTION_FAILURES)
-        .sample(&["reset"], actions.reset_failed);
+    let mut samples = page.metric(&metric::ACTIONS);
+    samples.sample(&["reset"], actions.reset);
+    samples.sample(&["block"], actions.blocked);
+    samples.sample(&["unblock"], actions.unblocked);
+    let mut samples = page.metric(&metric::ACTION_FAILURES);
+    samples.sample(&["reset"], actions.reset_failed);
+    samples.sample(&["block"], actions.block_failed);
+    samples.sample(&["unblock"], actions.unblock_failed);
     page.single(&metric::RESET_BYTES, actions.freed_bytes);
+    page.single(&metric::BLOCKED_NETWORKS, actions.blocked_now);
     page.single(&metric::LOG_LINES_DROPPED, counts.log_lines_dropped);
     page.single(
         &metric::LAST_RELOAD_SUCCESSFUL,

@@ -74,7 +74,7 @@ pub(super) struct Diagnosis(Netlink);
 impl Diagnosis {
     /// Opens it.
     pub(super) fn open() -> io::Result<Self> {
-        Netlink::open(rustix::net::netlink::SOCK_DIAG).map(Self)
+        Netlink::open(Some(rustix::net::netlink::SOCK_DIAG)).map(Self)
     }
 
     /// The socket with these ends; `None` if there is none.

@@ -1,25 +1,38 @@
-//! What an operator may have done to peers: stalled sockets closed.
+//! What an operator may have done to peers: stalled sockets closed, networks blocked for a time.
 //!
 //! In: requests that the control socket has let through, and what the engine knows. Out: what was
 //! done, in full, and a line of the log for each. Never: acting by itself, on what is not stalled
 //! now, or on anything that was not asked for.
 
+mod blocks;
 mod diag;
 mod netlink;
+mod refusal;
 mod reset;
+mod ruleset;
 mod shape;
 
+pub(crate) use blocks::BlockError;
 pub(crate) use reset::{Plan, ResetError};
-pub(crate) use shape::{ResetAnswer, ResetOutcome, ResetRequest, ResetSocket, SocketName};
+pub(crate) use shape::{
+    BlockAnswer, BlockRequest, Blocked, ResetAnswer, ResetOutcome, ResetRequest, ResetSocket,
+    SocketName, UnblockAnswer, UnblockRequest,
+};
 
+use blocks::Blocks;
+use ipnet::IpNet;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError, TryLockError};
+use std::time::Duration;
 
 /// See the module.
 #[derive(Debug, Default)]
 pub(crate) struct Guard {
     /// One reset at a time.
     resetting: Mutex<()>,
+    blocks: Mutex<Blocks>,
+    /// What is never blocked because the configuration trusts it.
+    trusted: Mutex<Vec<IpNet>>,
     counts: Counts,
 }
 
@@ -29,6 +42,12 @@ struct Counts {
     reset: AtomicU64,
     reset_failed: AtomicU64,
     freed_bytes: AtomicU64,
+    blocked: AtomicU64,
+    block_failed: AtomicU64,
+    unblocked: AtomicU64,
+    unblock_failed: AtomicU64,
+    /// As of the last look.
+    blocked_now: AtomicU64,
 }
 
 /// What came of actions, since the start.
@@ -40,6 +59,16 @@ pub(crate) struct Report {
     pub(crate) reset_failed: u64,
     /// Kernel memory that resets have freed.
     pub(crate) freed_bytes: u64,
+    /// Networks that were blocked.
+    pub(crate) blocked: u64,
+    /// Networks that could not be, or must not.
+    pub(crate) block_failed: u64,
+    /// Networks that were let through again before their time.
+    pub(crate) unblocked: u64,
+    /// Networks that could not be.
+    pub(crate) unblock_failed: u64,
+    /// Networks that are blocked now.
+    pub(crate) blocked_now: u64,
 }
 
 impl Guard {
@@ -114,6 +143,90 @@ impl Guard {
         );
     }
 
+    /// Blocks `network` for `span`, or tells what that would do. Waits for the kernel.
+    pub(crate) fn block(
+        &self,
+        network: IpNet,
+        span: Duration,
+        is_dry: bool,
+        uid: u32,
+    ) -> Result<BlockAnswer, BlockError> {
+        let trusted = self.trusted().clone();
+        let outcome = self.blocks().block(network, span, &trusted, uid, is_dry);
+        match &outcome {
+            Ok(answer) if !is_dry => {
+                self.counts.blocked.fetch_add(1, Ordering::Relaxed);
+                let until = &answer.until;
+                tracing::info!("block asked by uid {uid}: {network} is blocked until {until}");
+            }
+            Ok(_) => {}
+            Err(error) => {
+                self.counts.block_failed.fetch_add(1, Ordering::Relaxed);
+                tracing::warn!("block of {network} asked by uid {uid} failed: {error}");
+            }
+        }
+        outcome
+    }
+
+    /// Lets `network` through again, or tells that it would. Waits for the kernel.
+    pub(crate) fn unblock(
+        &self,
+        network: IpNet,
+        is_dry: bool,
+        uid: u32,
+    ) -> Result<UnblockAnswer, BlockError> {
+        let outcome = self.blocks().unblock(network, is_dry);
+        match &outcome {
+            Ok(_) if !is_dry => {
+                self.counts.unblocked.fetch_add(1, Ordering::Relaxed);
+                tracing::info!("unblock asked by uid {uid}: {network} is let through again");
+            }
+            Ok(_) => {}
+            Err(error) => {
+                self.counts.unblock_failed.fetch_add(1, Ordering::Relaxed);
+                tracing::warn!("unblock of {network} asked by uid {uid} failed: {error}");
+            }
+        }
+        outcome
+    }
+
+    /// Removes the table of the kernel if all in it has expired. Waits for the kernel.
+    pub(crate) fn tidy(&self) {
+        self.blocks().forget_expired();
+    }
+
+    /// Never waits: a scrape must not, while somebody else waits for the kernel.
+    fn blocked_now(&self) -> u64 {
+        let count = &self.counts.blocked_now;
+        match self.blocks.try_lock() {
+            Ok(blocks) => count.store(blocks.count() as u64, Ordering::Relaxed),
+            Err(TryLockError::Poisoned(blocks)) => {
+                count.store(blocks.into_inner().count() as u64, Ordering::Relaxed);
+            }
+            Err(TryLockError::WouldBlock) => {}
+        }
+        count.load(Ordering::Relaxed)
+    }
+
+    /// What is blocked now. Waits while somebody else waits for the kernel.
+    pub(crate) fn blocked(&self) -> Vec<Blocked> {
+        self.blocks().list()
+    }
+
+    /// Never blocks these networks from now on. What is blocked stays so.
+    pub(crate) fn trust(&self, networks: Vec<IpNet>) {
+        *self.trusted() = networks;
+    }
+
+    fn blocks(&self) -> MutexGuard<'_, Blocks> {
+        // Each step leaves an account that holds: the kernel is told first.
+        self.blocks.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn trusted(&self) -> MutexGuard<'_, Vec<IpNet>> {
+        self.trusted.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// Counts of this moment.
     pub(crate) fn report(&self) -> Report {
         let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
@@ -121,6 +234,11 @@ impl Guard {
             reset: read(&self.counts.reset),
             reset_failed: read(&self.counts.reset_failed),
             freed_bytes: read(&self.counts.freed_bytes),
+            blocked: read(&self.counts.blocked),
+            block_failed: read(&self.counts.block_failed),
+            unblocked: read(&self.counts.unblocked),
+            unblock_failed: read(&self.counts.unblock_failed),
+            blocked_now: self.blocked_now(),
         }
     }
 }

@@ -106,13 +106,13 @@ pub(super) struct Netlink {
 }
 
 impl Netlink {
-    /// Opens a socket of this protocol.
-    pub(super) fn open(protocol: Protocol) -> io::Result<Self> {
+    /// Opens a socket of this protocol; without one that of links and addresses.
+    pub(super) fn open(protocol: Option<Protocol>) -> io::Result<Self> {
         let socket = socket_with(
             AddressFamily::NETLINK,
             SocketType::RAW,
             SocketFlags::CLOEXEC,
-            Some(protocol),
+            protocol,
         )?;
         set_socket_timeout(&socket, Timeout::Recv, Some(PATIENCE))?;
         set_socket_timeout(&socket, Timeout::Send, Some(PATIENCE))?;

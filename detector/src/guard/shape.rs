@@ -122,3 +122,68 @@ impl ResetOutcome {
         }
     }
 }
+
+/// Body of `POST /v1/block`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct BlockRequest {
+    /// An address, or a network as `ADDRESS/LENGTH`.
+    pub(crate) network: String,
+    /// For how long.
+    pub(crate) for_seconds: u64,
+    /// Tells what would be done and does nothing.
+    #[serde(default)]
+    pub(crate) dry_run: bool,
+}
+
+/// Answer to `POST /v1/block`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub(crate) struct BlockAnswer {
+    /// The network; a single address has its full length.
+    pub(crate) network: String,
+    /// Whether nothing was done.
+    pub(crate) dry_run: bool,
+    /// For how long.
+    pub(crate) for_seconds: u64,
+    /// When it is let through again by itself.
+    pub(crate) until: String,
+    /// Until when it was blocked before, if it was.
+    pub(crate) was_blocked_until: Option<String>,
+}
+
+/// Body of `POST /v1/unblock`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct UnblockRequest {
+    /// What was blocked, as it was.
+    pub(crate) network: String,
+    /// Tells what would be done and does nothing.
+    #[serde(default)]
+    pub(crate) dry_run: bool,
+}
+
+/// Answer to `POST /v1/unblock`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub(crate) struct UnblockAnswer {
+    /// The network.
+    pub(crate) network: String,
+    /// Whether nothing was done.
+    pub(crate) dry_run: bool,
+    /// Until when it would have been blocked.
+    pub(crate) was_blocked_until: String,
+}
+
+/// A row of `/v1/blocked`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub(crate) struct Blocked {
+    /// The network.
+    pub(crate) network: String,
+    /// When it was blocked.
+    pub(crate) since: String,
+    /// When it is let through again by itself.
+    pub(crate) until: String,
+    /// For how long that is.
+    pub(crate) seconds_left: f64,
+    /// The user who asked for it.
+    pub(crate) uid: u32,
+}

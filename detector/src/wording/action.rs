@@ -1,8 +1,9 @@
 //! Words for what operators have done to peers: for the commands and for `detector top`.
 
-use crate::guard::{ResetAnswer, ResetOutcome, ResetSocket};
+use crate::guard::{BlockAnswer, ResetAnswer, ResetOutcome, ResetSocket};
 use crate::humane;
 use detector_core::snapshot::Process;
+use std::time::Duration;
 
 /// What a reset came to, in one line.
 pub(crate) fn reset_summary(answer: &ResetAnswer) -> String {
@@ -39,6 +40,22 @@ pub(crate) fn reset_summary(answer: &ResetAnswer) -> String {
 pub(crate) fn reset_failures(answer: &ResetAnswer) -> usize {
     let failed = |socket: &&ResetSocket| socket.outcome == ResetOutcome::Failed;
     answer.sockets.iter().filter(failed).count()
+}
+
+/// What a block came to, in one line.
+pub(crate) fn block_summary(answer: &BlockAnswer) -> String {
+    let BlockAnswer { network, until, .. } = answer;
+    let would = if answer.dry_run {
+        "would drop"
+    } else {
+        "drops"
+    };
+    let span = humane::seconds(Duration::from_secs(answer.for_seconds).as_secs_f64());
+    let before = match &answer.was_blocked_until {
+        Some(before) => format!("; it is blocked until {before} already"),
+        None => String::new(),
+    };
+    format!("{would} all that {network} sends for {span}, until {until}{before}")
 }
 
 /// Who holds a socket, the most plausible first.

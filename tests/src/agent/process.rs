@@ -3,7 +3,7 @@
 use super::http::{Response, request};
 use super::{AgentView, Metrics};
 use crate::expect;
-use crate::lab::Child;
+use crate::lab::{Child, Namespace};
 use anyhow::{Context, Result, bail, ensure};
 use nix::sys::signal::Signal;
 use std::fs::File;
@@ -87,6 +87,20 @@ impl Agent {
 
     /// The same with options.
     pub fn start_with(folder: &Path, options: &AgentOptions) -> Result<Self> {
+        Self::start_somewhere(None, folder, options)
+    }
+
+    /// Starts an agent whose own network namespace is this one: what it blocks, it blocks there.
+    /// Its web port is to be asked from inside.
+    pub fn start_in(namespace: &Namespace, folder: &Path) -> Result<Self> {
+        Self::start_somewhere(Some(namespace), folder, &AgentOptions::default())
+    }
+
+    fn start_somewhere(
+        namespace: Option<&Namespace>,
+        folder: &Path,
+        options: &AgentOptions,
+    ) -> Result<Self> {
         let folder = folder.join("agent");
         std::fs::create_dir_all(&folder)?;
         let web = free_address()?;
@@ -101,6 +115,9 @@ impl Agent {
         }
         let log = folder.join("stderr.log");
         command.stdout(Stdio::null()).stderr(File::create(&log)?);
+        if let Some(namespace) = namespace {
+            namespace.place(&mut command);
+        }
         let started = Instant::now();
         let mut child = Child::start(command)?;
         wait_ready(&mut child, &log)?;

@@ -96,3 +96,42 @@ async fn what_the_kernel_does_not_have_is_told_as_gone() {
     assert_eq!(answer["sockets"][0]["outcome"], "failed");
     assert_eq!(live.guard.report().reset, 0);
 }
+
+#[tokio::test]
+async fn networks_are_refused_with_the_reason_and_what_to_do() {
+    let mut config = Config::default();
+    config.peers.trusted = vec!["203.0.113.0/24".parse().unwrap()];
+    let (live, _pings) = live(&config);
+    for (network, seconds, expected, part) in [
+        ("nonsense", 600, StatusCode::BAD_REQUEST, "no address"),
+        ("198.51.100.7", 0, StatusCode::BAD_REQUEST, "a block lasts"),
+        (
+            "198.51.100.7",
+            u64::MAX,
+            StatusCode::BAD_REQUEST,
+            "a block lasts",
+        ),
+        ("64.0.0.0/7", 600, StatusCode::BAD_REQUEST, "too wide"),
+        ("127.0.0.1", 600, StatusCode::CONFLICT, "loopback"),
+        ("203.0.113.7", 600, StatusCode::CONFLICT, "trusted"),
+        ("0.0.0.0/0", 600, StatusCode::CONFLICT, "never blocked"),
+    ] {
+        let body =
+            format!(r#"{{"network": "{network}", "for_seconds": {seconds}, "dry_run": true}}"#);
+        let (status, answer) = post(&live, "/v1/block", &body, Some(0)).await;
+        assert_eq!(status, expected, "{network}: {answer}");
+        assert!(answer["error"].as_str().unwrap().contains(part), "{answer}");
+        assert!(answer["hint"].is_string(), "{answer}");
+    }
+    assert_eq!(live.guard.report().blocked, 0);
+    let (status, _) = post(
+        &live,
+        "/v1/unblock",
+        r#"{"network": "198.51.100.7"}"#,
+        Some(0),
+    )
+    .await;
+    assert_eq!(status, StatusCode::NOT_FOUND);
+    let response = ask(&live, Verb::Get, "/v1/blocked", "", None).await;
+    assert_eq!(response.status, StatusCode::OK, "anybody may look");
+}

@@ -1,0 +1,299 @@
+//! The nftables table that drops what is blocked: `inet detector`, in the agent's own network
+//! namespace.
+//!
+//! The table belongs to the netlink socket it was made with (`flags owner`, Linux 5.12): nobody
+//! else can change it, and the kernel removes it with the socket, however the agent ends. Each
+//! element has a timeout of its own, so that the kernel forgets it also while the agent hangs.
+//! Bytes as `nft --debug=mnl` shows them; see `include/uapi/linux/netfilter/nf_tables.h`.
+
+use super::netlink::{Netlink, Payload, Request, flag};
+use ipnet::IpNet;
+use rustix::io::Errno;
+use std::io;
+use std::net::IpAddr;
+use std::time::Duration;
+
+/// Networks that are blocked at the same time, of each family.
+pub(super) const CAPACITY: u32 = 1_024;
+
+const TABLE: &str = "detector";
+const CHAIN: &str = "blocked";
+const SUBSYSTEM: u16 = 10;
+const BATCH_BEGIN: u16 = 16;
+const BATCH_END: u16 = 17;
+const NEW_TABLE: u16 = SUBSYSTEM << 8;
+const NEW_CHAIN: u16 = (SUBSYSTEM << 8) | 3;
+const NEW_RULE: u16 = (SUBSYSTEM << 8) | 6;
+const NEW_SET: u16 = (SUBSYSTEM << 8) | 9;
+const NEW_ELEMENT: u16 = (SUBSYSTEM << 8) | 12;
+const DELETE_ELEMENT: u16 = (SUBSYSTEM << 8) | 14;
+
+/// `struct nfgenmsg` of `inet` tables.
+const INET: [u8; 4] = [1, 0, 0, 0];
+/// The same of a batch, with the subsystem in network byte order.
+const BATCH: [u8; 4] = [0, 0, 0, 10];
+
+const TABLE_IS_OWNED: u32 = 2;
+const SET_IS_INTERVAL: u32 = 4;
+const SET_HAS_TIMEOUTS: u32 = 16;
+const ELEMENT_ENDS_INTERVAL: u32 = 1;
+const HOOK_PREROUTING: u32 = 0;
+/// `raw`: before the kernel spends anything on tracking connections.
+const PRIORITY: i32 = -300;
+const POLICY_ACCEPT: u32 = 1;
+const META_NFPROTO: u32 = 15;
+const CMP_EQUAL: u32 = 0;
+const NETWORK_HEADER: u32 = 1;
+const REGISTER: u32 = 1;
+const VERDICT_REGISTER: u32 = 0;
+const VERDICT_DROP: u32 = 0;
+const LIST_ELEMENT: u16 = 1;
+
+/// What differs between IPv4 and IPv6.
+struct Family {
+    set: &'static str,
+    set_id: u32,
+    /// Types of `nft`, so that it lists the sets readably.
+    key_type: u32,
+    key_bytes: u32,
+    protocol: u8,
+    source_at: u32,
+}
+
+const V4: Family = Family {
+    set: "blocked4",
+    set_id: 1,
+    key_type: 7,
+    key_bytes: 4,
+    protocol: 2,
+    source_at: 12,
+};
+const V6: Family = Family {
+    set: "blocked6",
+    set_id: 2,
+    key_type: 8,
+    key_bytes: 16,
+    protocol: 10,
+    source_at: 8,
+};
+
+/// The table, for as long as this lives.
+#[derive(Debug)]
+pub(super) struct Ruleset(Netlink);
+
+impl Ruleset {
+    /// Makes the table in the network namespace of this thread; nothing is blocked yet.
+    pub(super) fn make() -> io::Result<Self> {
+        let mut netlink = Netlink::open(Some(rustix::net::netlink::NETFILTER))?;
+        let table = Payload::new(&INET)
+            .with_text(1, TABLE)
+            .with_u32(2, TABLE_IS_OWNED);
+        let mut requests = vec![made(NEW_TABLE, flag::EXCLUSIVE, table)];
+        requests.extend([V4, V6].map(|family| made(NEW_SET, 0, set(&family))));
+        requests.push(made(NEW_CHAIN, 0, chain()));
+        requests.extend([V4, V6].map(|family| made(NEW_RULE, 0, rule(&family))));
+        transact(&mut netlink, &requests)?;
+        Ok(Self(netlink))
+    }
+
+    /// Drops what comes from `network` for a time, in place of what was said of it before.
+    pub(super) fn block(
+        &mut self,
+        network: IpNet,
+        span: Duration,
+        is_blocked: bool,
+    ) -> io::Result<()> {
+        let add = made(NEW_ELEMENT, 0, elements(network, Some(span))?);
+        if !is_blocked {
+            return transact(&mut self.0, &[add]);
+        }
+        let delete = request(DELETE_ELEMENT, elements(network, None)?);
+        match transact(&mut self.0, &[delete, add.clone()]) {
+            // It expired just now.
+            Err(error) if is_absent(&error) => transact(&mut self.0, &[add]),
+            outcome => outcome,
+        }
+    }
+
+    /// Lets it through again.
+    pub(super) fn unblock(&mut self, network: IpNet) -> io::Result<()> {
+        let delete = request(DELETE_ELEMENT, elements(network, None)?);
+        match transact(&mut self.0, &[delete]) {
+            Err(error) if is_absent(&error) => Ok(()),
+            outcome => outcome,
+        }
+    }
+}
+
+fn is_absent(error: &io::Error) -> bool {
+    error.raw_os_error() == Some(Errno::NOENT.raw_os_error())
+}
+
+/// All or nothing.
+fn transact(netlink: &mut Netlink, requests: &[Request]) -> io::Result<()> {
+    let border = |kind| Request {
+        kind,
+        flags: 0,
+        payload: Payload::new(&BATCH),
+    };
+    netlink.ask_at_once(&border(BATCH_BEGIN), requests, &border(BATCH_END))
+}
+
+fn request(kind: u16, payload: Payload) -> Request {
+    Request {
+        kind,
+        flags: flag::ACK,
+        payload,
+    }
+}
+
+fn made(kind: u16, flags: u16, payload: Payload) -> Request {
+    Request {
+        kind,
+        flags: flag::ACK | flag::CREATE | flags,
+        payload,
+    }
+}
+
+fn set(family: &Family) -> Payload {
+    // For `nft` alone: keys are in network byte order.
+    let byte_order = [0, 4, 2, 0, 0, 0];
+    Payload::new(&INET)
+        .with_text(1, TABLE)
+        .with_text(2, family.set)
+        .with_u32(3, SET_IS_INTERVAL | SET_HAS_TIMEOUTS)
+        .with_u32(4, family.key_type)
+        .with_u32(5, family.key_bytes)
+        .with_u32(10, family.set_id)
+        // A network is two elements, its begin and its end.
+        .with_nested(9, Payload::default().with_u32(1, 2 * CAPACITY))
+        .with(13, &byte_order)
+}
+
+fn chain() -> Payload {
+    let hook = Payload::default()
+        .with_u32(1, HOOK_PREROUTING)
+        .with(2, &PRIORITY.to_be_bytes());
+    Payload::new(&INET)
+        .with_text(1, TABLE)
+        .with_text(3, CHAIN)
+        .with_text(7, "filter")
+        .with_u32(5, POLICY_ACCEPT)
+        .with_nested(4, hook)
+}
+
+/// `ip saddr @blocked4 counter drop`.
+fn rule(family: &Family) -> Payload {
+    let value = |bytes: &[u8]| Payload::default().with(1, bytes);
+    let drop_it = Payload::default().with_nested(2, Payload::default().with_u32(1, VERDICT_DROP));
+    let expressions = [
+        (
+            "meta",
+            Payload::default()
+                .with_u32(2, META_NFPROTO)
+                .with_u32(1, REGISTER),
+        ),
+        (
+            "cmp",
+            Payload::default()
+                .with_u32(1, REGISTER)
+                .with_u32(2, CMP_EQUAL)
+                .with_nested(3, value(&[family.protocol])),
+        ),
+        (
+            "payload",
+            Payload::default()
+                .with_u32(1, REGISTER)
+                .with_u32(2, NETWORK_HEADER)
+                .with_u32(3, family.source_at)
+                .with_u32(4, family.key_bytes),
+        ),
+        (
+            "lookup",
+            Payload::default()
+                .with_u32(2, REGISTER)
+                .with_text(1, family.set)
+                .with_u32(4, family.set_id),
+        ),
+        ("counter", Payload::default()),
+        (
+            "immediate",
+            Payload::default()
+                .with_u32(1, VERDICT_REGISTER)
+                .with_nested(2, drop_it),
+        ),
+    ];
+    let list = expressions
+        .into_iter()
+        .fold(Payload::default(), |list, (name, what)| {
+            let expression = Payload::default().with_text(1, name).with_nested(2, what);
+            list.with_nested(LIST_ELEMENT, expression)
+        });
+    Payload::new(&INET)
+        .with_text(1, TABLE)
+        .with_text(2, CHAIN)
+        .with_nested(4, list)
+}
+
+/// The begin of a network, with the time it is to stay, and its end.
+fn elements(network: IpNet, span: Option<Duration>) -> io::Result<Payload> {
+    let (family, begin, end) = match network {
+        IpNet::V4(network) => {
+            let begin = network.network().to_bits();
+            let end = network.broadcast().to_bits().checked_add(1);
+            let bytes = |number: u32| number.to_be_bytes().to_vec();
+            (V4, bytes(begin), end.map(bytes))
+        }
+        IpNet::V6(network) => {
+            let begin = network.network().to_bits();
+            let end = network.broadcast().to_bits().checked_add(1);
+            let bytes = |number: u128| number.to_be_bytes().to_vec();
+            (V6, bytes(begin), end.map(bytes))
+        }
+    };
+    let end = end.ok_or_else(|| io::Error::other("no address follows the network"))?;
+    let key =
+        |address: &[u8]| Payload::default().with_nested(1, Payload::default().with(1, address));
+    let first = match span {
+        Some(span) => {
+            let milliseconds = u64::try_from(span.as_millis()).unwrap_or(u64::MAX);
+            key(&begin).with(4, &milliseconds.to_be_bytes())
+        }
+        None => key(&begin),
+    };
+    let last = key(&end).with_u32(3, ELEMENT_ENDS_INTERVAL);
+    let list = Payload::default()
+        .with_nested(LIST_ELEMENT, first)
+        .with_nested(LIST_ELEMENT, last);
+    Ok(Payload::new(&INET)
+        .with_text(1, TABLE)
+        .with_text(2, family.set)
+        .with_nested(3, list))
+}
+
+/// The addresses of the network namespace of this thread.
+pub(super) fn own_addresses() -> io::Result<Vec<IpAddr>> {
+    const GET_ADDRESSES: u16 = 22;
+    const ADDRESS: u16 = 1;
+    const LOCAL: u16 = 2;
+    /// `struct ifaddrmsg`.
+    const HEAD_BYTES: usize = 8;
+    let mut netlink = Netlink::open(None)?;
+    let told = netlink.ask(&Request {
+        kind: GET_ADDRESSES,
+        flags: flag::DUMP,
+        payload: Payload::new(&[0; HEAD_BYTES]),
+    })?;
+    let address = |payload: &[u8]| {
+        let attributes = payload.get(HEAD_BYTES..)?;
+        let bytes = super::netlink::attribute(attributes, LOCAL)
+            .or_else(|| super::netlink::attribute(attributes, ADDRESS))?;
+        match bytes.len() {
+            4 => Some(IpAddr::from(<[u8; 4]>::try_from(bytes).ok()?)),
+            16 => Some(IpAddr::from(<[u8; 16]>::try_from(bytes).ok()?)),
+            _ => None,
+        }
+    };
+    let told = told.iter();
+    Ok(told.filter_map(|object| address(&object.payload)).collect())
+}
