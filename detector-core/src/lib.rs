@@ -11,6 +11,7 @@ mod departed;
 pub mod engine;
 mod events;
 mod groups;
+mod incidents;
 pub mod layout;
 mod ledger;
 mod memory;

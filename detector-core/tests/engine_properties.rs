@@ -11,8 +11,10 @@ use detector_core::observation::{
     Totals, UntrackedTotals,
 };
 use detector_core::settings::{DetectSettings, TableSettings};
-use detector_core::snapshot::{Ledger, MetricsSnapshot};
-use detector_core::time::Moment;
+use detector_core::snapshot::{
+    HostPressure, Incident, IncidentKind, Ledger, MetricsSnapshot, Severity,
+};
+use detector_core::time::{Moment, WallClock};
 use proptest::prelude::*;
 use std::collections::HashMap;
 use support::{NETNS, WALL, healthy};
@@ -29,6 +31,12 @@ enum Operation {
         ms: u64,
     },
     Scrape,
+    WallSteps {
+        seconds: i32,
+    },
+    Pressure {
+        used_bytes: u64,
+    },
     Untracked(u64),
     Reconfigure {
         connections: usize,
@@ -136,6 +144,8 @@ fn operation() -> impl Strategy<Value = Operation> {
             .prop_map(|(netns, age_ms, is_complete)| Operation::EndSweep { netns, age_ms, is_complete }),
         3 => prop_oneof![Just(100u64), 0u64..70_000].prop_map(|ms| Operation::Advance { ms }),
         2 => Just(Operation::Scrape),
+        1 => (-100_000i32..100_000).prop_map(|seconds| Operation::WallSteps { seconds }),
+        1 => prop_oneof![Just(0u64), 0u64..2_000_000].prop_map(|used_bytes| Operation::Pressure { used_bytes }),
         1 => (0u64..9).prop_map(Operation::Untracked),
         1 => (1usize..9, 1usize..9, any::<bool>())
             .prop_map(|(connections, peers, ignore)| Operation::Reconfigure { connections, peers, ignore }),
@@ -168,6 +178,7 @@ struct Run {
     engine: Engine,
     now_ms: u64,
     tables: TableSettings,
+    wall: WallClock,
     last: Option<MetricsSnapshot>,
     /// Peers may have been dropped since the last scrape; one that comes back starts anew.
     is_reconfigured: bool,
@@ -189,6 +200,7 @@ impl Run {
             engine,
             now_ms: START_MS,
             tables,
+            wall: WALL,
             last: None,
             is_reconfigured: false,
             last_host_ns: 0.0,
@@ -227,7 +239,18 @@ impl Run {
             }
             Operation::Advance { ms } => {
                 self.now_ms += ms;
-                self.engine.advance(support::ms(self.now_ms), WALL);
+                self.engine.advance(support::ms(self.now_ms), self.wall);
+            }
+            Operation::WallSteps { seconds } => {
+                self.wall.offset_ns += i128::from(*seconds) * 1_000_000_000;
+                self.engine.advance(support::ms(self.now_ms), self.wall);
+            }
+            Operation::Pressure { used_bytes } => {
+                self.engine.set_host_pressure(HostPressure {
+                    tcp_memory_bytes: Some(*used_bytes),
+                    tcp_memory_pressure_bytes: Some(1_000_000),
+                    ..HostPressure::default()
+                });
             }
             Operation::Scrape => self.scrape(),
             Operation::Untracked(count) => self.engine.set_untracked(UntrackedTotals {
@@ -285,8 +308,50 @@ impl Run {
         }
     }
 
+    /// Incidents and what they hold are bounded and told in their order; at most the last is open.
+    fn check_incidents(&self, metrics: &MetricsSnapshot) {
+        let incidents = self.engine.incidents();
+        assert!(incidents.len() <= 65);
+        assert!(incidents.is_sorted_by(|a, b| a.id < b.id));
+        let open: Vec<_> = incidents.iter().filter(|each| each.open).collect();
+        assert!(
+            open.len() <= 1 && open == incidents.iter().rev().take(open.len()).collect::<Vec<_>>()
+        );
+        assert_eq!(
+            self.engine.open_incident().map(|open| open.id),
+            open.first().map(|open| open.id.clone())
+        );
+        for incident in &incidents {
+            assert_eq!(self.engine.incident(&incident.id).as_ref(), Some(incident));
+            assert!(!incident.kinds.is_empty());
+            assert!(incident.open || incident.ended.is_some());
+            assert_eq!(incident.ended.is_some(), incident.end.is_some());
+            assert!(incident.duration_seconds >= 0.0);
+            assert!(incident.peers.len() <= Incident::PEERS_MAX);
+            assert!(incident.peers_total >= incident.peers.len() as u64);
+            assert!(incident.peers.iter().all(|peer| {
+                peer.severity >= Severity::Warning
+                    && peer.peak_pinned_bytes <= incident.peak_pinned_bytes
+                    && peer.peak_stalled_connections <= incident.peak_stalled_connections
+            }));
+        }
+        for (place, kind) in IncidentKind::ALL.iter().enumerate() {
+            let joined = |open: bool| {
+                let with = incidents
+                    .iter()
+                    .filter(|each| each.open == open && each.kinds.contains(kind));
+                with.count() as u64
+            };
+            // Nothing is forgotten in so few steps: opened = closed + open.
+            assert_eq!(metrics.incidents_forgotten, 0);
+            assert_eq!(metrics.incidents_open[place], joined(true));
+            assert_eq!(metrics.incidents[place], joined(false) + joined(true));
+        }
+    }
+
     fn scrape(&mut self) {
         let metrics = self.engine.metrics();
+        self.check_incidents(&metrics);
         assert!(metrics.peers.len() <= 2 * self.tables.export);
         let sum = metrics
             .peers
@@ -429,6 +494,7 @@ proptest! {
         let [a, b] = &runs;
         prop_assert!(a.engine.events_after(0).eq(b.engine.events_after(0)));
         prop_assert_eq!(a.engine.peers(), b.engine.peers());
+        prop_assert_eq!(a.engine.incidents(), b.engine.incidents());
         prop_assert_eq!(&a.last, &b.last);
     }
 }

@@ -6,7 +6,7 @@
 //!
 //! A line is `SECONDS STEP …`: `hook`, `sweep` or `closed` with `ADDR:PORT` and `field=value`s (a
 //! field keeps its value from the connection's line before), `sweep_end began=SECONDS`, `advance`,
-//! `trusted NETWORK`, `interface_errors COUNT`.
+//! `trusted NETWORK`, `interface_errors COUNT`, `tcp_memory USED PRESSURE` in bytes, `wall_steps SECONDS`.
 
 #![allow(
     clippy::unwrap_used,
@@ -21,7 +21,8 @@ use detector_core::observation::{
     Cause, InterfaceErrors, Observation, PendingTimer, Source, TcpState,
 };
 use detector_core::settings::{DetectSettings, TableSettings};
-use detector_core::time::Moment;
+use detector_core::snapshot::HostPressure;
+use detector_core::time::{Moment, WallClock};
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::path::Path;
@@ -87,6 +88,7 @@ fn set_field(seen: &mut Observation, name: &str, value: &str) {
 
 struct Player {
     engine: Engine,
+    wall: WallClock,
     connections: BTreeMap<String, Observation>,
 }
 
@@ -95,19 +97,32 @@ impl Player {
         let mut words = line.split_whitespace();
         let at = moment(words.next().unwrap());
         match words.next().unwrap() {
-            "advance" => self.engine.advance(at, WALL),
+            "advance" => self.engine.advance(at, self.wall),
             "trusted" => {
-                self.engine.advance(at, WALL);
+                self.engine.advance(at, self.wall);
                 let trusted = vec![words.next().unwrap().parse().unwrap()];
                 let (detect, tables) = (DetectSettings::default(), TableSettings::default());
                 self.engine.reconfigure(detect, tables, vec![], trusted);
             }
             "interface_errors" => {
-                self.engine.advance(at, WALL);
+                self.engine.advance(at, self.wall);
                 self.engine.add_interface_errors(&InterfaceErrors {
                     rx_errors: words.next().unwrap().parse().unwrap(),
                     ..InterfaceErrors::default()
                 });
+            }
+            "tcp_memory" => {
+                let mut bytes = || Some(words.next()?.parse().unwrap());
+                self.engine.set_host_pressure(HostPressure {
+                    tcp_memory_bytes: bytes(),
+                    tcp_memory_pressure_bytes: bytes(),
+                    ..HostPressure::default()
+                });
+            }
+            "wall_steps" => {
+                let seconds: i128 = words.next().unwrap().parse().unwrap();
+                self.wall.offset_ns += seconds * 1_000_000_000;
+                self.engine.advance(at, self.wall);
             }
             "sweep_end" => {
                 let began = words.next().unwrap().strip_prefix("began=").unwrap();
@@ -144,6 +159,9 @@ impl Player {
             let assessment = serde_json::to_string(&assessment).unwrap();
             writeln!(text, "{assessment}").unwrap();
         }
+        for incident in self.engine.incidents() {
+            writeln!(text, "{}", serde_json::to_string(&incident).unwrap()).unwrap();
+        }
         text
     }
 }
@@ -153,6 +171,7 @@ fn play(name: &str) {
     let stream = std::fs::read_to_string(folder.join(format!("{name}.stream"))).unwrap();
     let mut player = Player {
         engine: engine(),
+        wall: WALL,
         connections: BTreeMap::new(),
     };
     for line in stream
@@ -204,6 +223,7 @@ streams! {
     honest_crowd_of_one_browser
     honest_rate_limited_crowd
     idle_keep_alive
+    incidents
     late_and_doubled_records
     loss_that_ends
     middlebox_shrinks

@@ -2,12 +2,14 @@
 
 mod action;
 mod explain;
+mod incidents;
 mod list;
 mod selftest;
 mod top;
 
 pub(crate) use action::{BlockArgs, BlockedArgs, ResetArgs, UnblockArgs};
 pub(crate) use explain::{ExplainArgs, Wanted};
+pub(crate) use incidents::{IncidentsArgs, IncidentsVerb, ShowArgs};
 pub(crate) use list::{ConnectionsArgs, ListArgs, PeersArgs};
 pub(crate) use selftest::SelftestArgs;
 pub(crate) use top::TopArgs;
@@ -50,6 +52,8 @@ pub(crate) enum Command {
     Connections(ConnectionsArgs),
     /// Show flags and episodes, newest last
     Events(EventsArgs),
+    /// Show the incidents since the agent started, newest last
+    Incidents(IncidentsArgs),
     /// Explain one peer: verdict, evidence for and against, rules, owner, and what to do
     Explain(ExplainArgs),
     /// Close the stalled sockets of a peer, and free what they hold
@@ -213,6 +217,10 @@ pub(crate) enum Chapter {
     SchemaConnections,
     /// JSON Schema of a line of `/v1/events`
     SchemaEvent,
+    /// JSON Schema of `/v1/incidents`
+    SchemaIncidents,
+    /// JSON Schema of `/v1/incidents/{id}`
+    SchemaIncident,
     /// JSON Schema of `detector top --json`
     SchemaTop,
     /// JSON Schema of `/v1/host`
@@ -271,6 +279,9 @@ mod tests {
             &["detector", "peers", "--columns=peer,beauty"],
             &["detector", "peers", "--group=planet"],
             &["detector", "connections", "--group=net"],
+            &["detector", "incidents", "--filter=kinks=hoard"],
+            &["detector", "incidents", "show"],
+            &["detector", "incidents", "--json", "show", "x"],
             &["detector", "top", "--filter=pinned"],
             &["detector", "top", "--sort=beauty"],
             &["detector", "top", "--interval=1ms"],

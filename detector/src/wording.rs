@@ -10,6 +10,7 @@ mod benign;
 mod change;
 mod evidence;
 mod figures;
+mod incident;
 mod rule;
 mod verdict;
 
@@ -19,6 +20,7 @@ pub(crate) use benign::{considered, outcome};
 pub(crate) use change::change;
 pub(crate) use evidence::evidence;
 pub(crate) use figures::counted;
+pub(crate) use incident::{incident_end, incident_kinds, incident_over};
 pub(crate) use rule::{rule, source};
 pub(crate) use verdict::{meaning as verdict_meaning, sentence as verdict};
 

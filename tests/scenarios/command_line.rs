@@ -97,6 +97,7 @@ fn check_schemas(agent: &Agent, peer: IpAddr) -> Result<()> {
         ("peers", "/v1/peers".to_owned()),
         ("peer", format!("/v1/peers/{peer}")),
         ("connections", "/v1/connections".to_owned()),
+        ("incidents", "/v1/incidents".to_owned()),
         ("host", "/v1/host".to_owned()),
         ("status", "/v1/status".to_owned()),
     ] {

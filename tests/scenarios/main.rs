@@ -16,6 +16,7 @@ mod download;
 mod explain;
 mod granularity;
 mod half_closed;
+mod incidents;
 mod kernel_shrink;
 mod lab;
 mod labelled;

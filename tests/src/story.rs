@@ -30,6 +30,24 @@ impl Story {
         body: impl FnOnce(&mut Self) -> Result<()>,
     ) -> Result<()> {
         let _beside_others = MACHINE.read().unwrap_or_else(PoisonError::into_inner);
+        Self::play_here(name, family, body)
+    }
+
+    /// The same while no other story is on.
+    pub fn play_alone(
+        name: &str,
+        family: Family,
+        body: impl FnOnce(&mut Self) -> Result<()>,
+    ) -> Result<()> {
+        let _machine = MACHINE.write().unwrap_or_else(PoisonError::into_inner);
+        Self::play_here(name, family, body)
+    }
+
+    fn play_here(
+        name: &str,
+        family: Family,
+        body: impl FnOnce(&mut Self) -> Result<()>,
+    ) -> Result<()> {
         let mut story = Self {
             lab: Lab::build()?,
             family,

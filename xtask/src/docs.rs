@@ -10,7 +10,7 @@ use crate::run::{Profile, build_agent};
 use crate::tree;
 
 /// Chapters of `detector docs`, and the page under docs/ that each makes.
-const CHAPTERS: [(&str, &str); 12] = [
+const CHAPTERS: [(&str, &str); 14] = [
     ("metrics", "metrics.md"),
     ("cli", "cli.md"),
     ("configuration", "configuration.md"),
@@ -20,6 +20,8 @@ const CHAPTERS: [(&str, &str); 12] = [
     ("schema-peer", "schema/peer.json"),
     ("schema-connections", "schema/connections.json"),
     ("schema-event", "schema/event.json"),
+    ("schema-incidents", "schema/incidents.json"),
+    ("schema-incident", "schema/incident.json"),
     ("schema-top", "schema/top.json"),
     ("schema-host", "schema/host.json"),
     ("schema-status", "schema/status.json"),

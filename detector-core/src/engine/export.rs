@@ -72,6 +72,9 @@ impl Engine {
             host: publish(&self.host.counts, self.host.held),
             stalled_by_cause: self.stalled_by_cause,
             flags: self.flags_raised,
+            incidents: self.incidents.counts(),
+            incidents_open: self.incidents.open_counts(),
+            incidents_forgotten: self.incidents.forgotten(),
             peers,
             other: publish(
                 &(self.host.counts - exported),

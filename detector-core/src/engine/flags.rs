@@ -29,6 +29,7 @@ impl Engine {
         if !connection.flags.contains(kind) {
             connection.flags.insert(kind);
             peer.add_flag(kind, self.clock);
+            self.flagged.insert(peer_slot);
         }
         self.flags_raised[kind as usize] += 1;
         let network = Network::of(peer.address.address());
@@ -64,6 +65,7 @@ impl Engine {
         if is_on {
             if peer.flags_now[KIND as usize] == 0 {
                 peer.add_flag(KIND, self.clock);
+                self.flagged.insert(peer_slot);
             }
             self.flags_raised[KIND as usize] += 1;
         } else {

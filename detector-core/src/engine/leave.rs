@@ -80,6 +80,7 @@ impl Engine {
         while let Some(slot) = self.peers.get(peer_slot).connections.first() {
             self.forget_connection(slot);
         }
+        self.flagged.remove(&peer_slot);
         self.peers.remove(peer_slot);
     }
 

@@ -7,6 +7,7 @@
 mod export;
 mod flags;
 mod hoards;
+mod incidents;
 mod intake;
 mod judge;
 mod leave;
@@ -23,6 +24,7 @@ use crate::crowd::{Crowd, Lately};
 use crate::departed::Departed;
 use crate::events::Events;
 use crate::groups::Groups;
+use crate::incidents::Incidents;
 use crate::ledger::{Account, Counts};
 use crate::networks::Networks;
 use crate::observation::{InterfaceErrors, Observation, SweepEnd, UntrackedTotals};
@@ -34,6 +36,7 @@ use crate::settings::{DetectSettings, TableSettings};
 use crate::snapshot::{Event, FlagKind, StallCause};
 use crate::time::{Moment, SECOND_NS, WallClock};
 use ipnet::IpNet;
+use std::collections::BTreeSet;
 
 /// An observation or a sweep's end this far ahead of the clock is garbage: the agent advances the clock many
 /// times a second, and a wrong moment would shut out the true ones that follow.
@@ -62,6 +65,10 @@ pub struct Engine {
     /// First and last port of the range for connections that this host opens.
     local_ports: (u16, u16),
     interface_errors: Lately,
+    host_pressure: Option<crate::snapshot::HostPressure>,
+    /// Slots of peers that were flagged at the last look for incidents or since.
+    flagged: BTreeSet<u32>,
+    incidents: Incidents,
     flags_raised: [u64; FlagKind::ALL.len()],
     events: Events,
     events_suppressed: u64,
@@ -101,6 +108,9 @@ impl Engine {
             alike: Groups::default(),
             local_ports: direction::LOCAL_PORTS,
             interface_errors: Lately::default(),
+            host_pressure: None,
+            flagged: BTreeSet::new(),
+            incidents: Incidents::default(),
             flags_raised: [0; FlagKind::ALL.len()],
             events: Events::new(tables.events_capacity),
             events_suppressed: 0,
@@ -144,6 +154,7 @@ impl Engine {
         }
         self.renew_verdicts();
         self.forget_excess();
+        self.stir();
     }
 
     /// Takes one observation.
@@ -166,6 +177,7 @@ impl Engine {
             self.update(slot, observation);
         }
         self.forget_excess();
+        self.stir();
     }
 
     /// Takes the end of a pass over one namespace: what a complete pass did not mention since it
@@ -182,6 +194,7 @@ impl Engine {
             }
         }
         self.connections.end_sweep(end.netns);
+        self.stir();
     }
 
     /// Counts a record that could not be decoded.
@@ -233,7 +246,11 @@ impl Engine {
     /// When `advance` has something to do that needs no further observation.
     #[must_use]
     pub fn next_deadline(&self) -> Option<Moment> {
-        let deadlines = [self.connections.next_deadline(), self.peers.next_deadline()];
+        let deadlines = [
+            self.connections.next_deadline(),
+            self.peers.next_deadline(),
+            self.incidents.next_look,
+        ];
         deadlines.into_iter().flatten().min()
     }
 
@@ -283,8 +300,12 @@ impl Engine {
                 } else {
                     self.judge_time(slot);
                 }
+                self.stir();
             } else if let Some((_, slot)) = self.peers.next_due(next) {
                 self.settle_verdict(slot);
+                self.stir();
+            } else {
+                self.look_at_incidents();
             }
         }
         self.clock = self.clock.max(now);

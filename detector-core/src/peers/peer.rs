@@ -138,6 +138,8 @@ pub(crate) struct Peer {
     pub(crate) allowance: Allowance,
     /// For events of the peer as a whole, so that those of its connections do not hide them.
     pub(crate) hoard_allowance: Allowance,
+    /// Of the last incident that it took part in.
+    pub(crate) incident_mark: u32,
     services: [u16; SERVICES],
     services_known: u8,
     pub(super) rank: Rank,
@@ -175,6 +177,7 @@ impl Peer {
             finding: None,
             flagged_since: [now; FlagKind::ALL.len()],
             quiet_since: now,
+            incident_mark: 0,
             services: [0; SERVICES],
             services_known: 0,
             allowance: Allowance::new(CONNECTION_EVENTS, now),

@@ -28,6 +28,11 @@ impl FlagSet {
         self.0 &= !Self::bit(kind);
     }
 
+    /// Adds all of another set.
+    pub(crate) const fn join(&mut self, other: Self) {
+        self.0 |= other.0;
+    }
+
     const fn bit(kind: FlagKind) -> u8 {
         1 << kind as u8
     }

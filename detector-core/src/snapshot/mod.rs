@@ -4,6 +4,7 @@
 //! durations seconds.
 
 mod assessment;
+mod incident;
 mod kinds;
 
 pub use assessment::{
@@ -11,6 +12,9 @@ pub use assessment::{
     Evidence, EvidenceCode, Numbers, Outcome,
 };
 
+pub use incident::{
+    HostPressure, Incident, IncidentEnd, IncidentFlag, IncidentKind, IncidentPeer, OpenIncident,
+};
 pub use kinds::{FlagKind, Severity, StallCause, Verdict};
 use schemars::JsonSchema;
 
@@ -329,6 +333,12 @@ pub struct MetricsSnapshot {
     pub stalled_by_cause: [u64; 4],
     /// Flags raised by kind, in the order of [`FlagKind::ALL`].
     pub flags: [u64; 7],
+    /// Incidents that each kind has joined, in the order of [`IncidentKind::ALL`].
+    pub incidents: [u64; 5],
+    /// 1 for each kind that the open incident has, in the same order.
+    pub incidents_open: [u64; 5],
+    /// Incidents forgotten for lack of room.
+    pub incidents_forgotten: u64,
     /// The peers that cost most.
     pub peers: Vec<PeerMetrics>,
     /// All other peers together, including those already forgotten.

@@ -1,6 +1,7 @@
 //! The one task that feeds the engine: messages in, time forward, new events out.
 
 use super::flag_log::FlagLog;
+use super::incident_log::IncidentLog;
 use crate::clock;
 use crate::kernel::Message;
 use crate::live::{Live, Ping};
@@ -23,12 +24,14 @@ pub(super) async fn judge(
     mut pings: mpsc::Receiver<Ping>,
 ) -> String {
     let mut flag_log = FlagLog::new(clock::now());
+    let mut incident_log = IncidentLog::default();
     let mut logged_event = 0;
     let mut batch = Vec::with_capacity(BATCHES);
     loop {
         let due_in = bring_to_present(&live);
         live.publish_events();
         logged_event = log_flags(&live, &mut flag_log, logged_event);
+        incident_log.log(&live.engine());
         tokio::select! {
             count = messages.recv_many(&mut batch, BATCHES) => {
                 if count == 0 {

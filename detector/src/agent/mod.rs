@@ -4,6 +4,7 @@
 //! the kernel side; then `ready`.
 
 mod flag_log;
+mod incident_log;
 mod judge;
 mod owners;
 mod pressure;

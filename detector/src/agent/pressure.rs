@@ -18,8 +18,12 @@ pub(super) async fn watch(live: Arc<Live>) {
             looked = looking => looked,
             _ = stop.wait_for(|stops| *stops) => return,
         };
-        if let Err(error) = looked {
-            tracing::warn!("looking at the host failed: {error}");
+        match looked {
+            Ok(pressure) => {
+                let pressure = pressure.for_incidents();
+                live.with_engine(|engine| engine.set_host_pressure(pressure));
+            }
+            Err(error) => tracing::warn!("looking at the host failed: {error}"),
         }
         let errors = live.pressure.take_interface_errors();
         live.with_engine(|engine| engine.add_interface_errors(&errors));

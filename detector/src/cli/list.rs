@@ -70,6 +70,6 @@ pub(super) fn sort<R: Row>(text: &str) -> Result<Sort<R>, String> {
     Sort::parse(text).map_err(|error| error.to_string())
 }
 
-fn choice<R: Row>(text: &str) -> Result<Choice<R>, String> {
+pub(super) fn choice<R: Row>(text: &str) -> Result<Choice<R>, String> {
     Choice::parse(text).map_err(|error| error.to_string())
 }

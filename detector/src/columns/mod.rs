@@ -8,6 +8,7 @@ mod connections;
 mod events;
 mod fit;
 mod group;
+mod incidents;
 mod names;
 mod peers;
 mod sort;
@@ -18,7 +19,7 @@ pub(crate) use group::{Grouping, group};
 pub(crate) use sort::{Choice, Sort};
 pub(crate) use value::{Value, endpoint_of, network_of};
 
-use detector_core::snapshot::{Connection, Event, Peer};
+use detector_core::snapshot::{Connection, Event, Incident, Peer};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -276,6 +277,23 @@ impl Row for Connection {
 
     fn last_seen(&self) -> &str {
         &self.last_seen
+    }
+}
+
+impl Row for Incident {
+    const COLUMNS: &'static [Column<Self>] = incidents::COLUMNS;
+
+    /// Incidents are told in their own order.
+    fn cost(&self) -> [f64; 3] {
+        [0.0; 3]
+    }
+
+    /// One that goes on was seen now: it is never too old.
+    fn last_seen(&self) -> &str {
+        if self.open {
+            return "";
+        }
+        self.ended.as_deref().unwrap_or(&self.began)
     }
 }
 

@@ -5,7 +5,7 @@ use super::Context;
 use super::value::Value;
 use crate::time_text;
 use detector_core::snapshot::{
-    EventType, FlagKind, Process, Severity, Shrinks, SourceName, StallCause, Verdict,
+    EventType, FlagKind, IncidentEnd, Process, Severity, Shrinks, SourceName, StallCause, Verdict,
 };
 use std::borrow::Cow;
 
@@ -27,6 +27,13 @@ pub(super) const STALLS: [&str; 4] = [
     StallCause::Unanswered.label(),
 ];
 pub(super) const SOURCES: [&str; 3] = ["hook", "sweep", "both"];
+
+pub(super) const END_NAMES: [&str; 4] = [
+    IncidentEnd::ReadOn.label(),
+    IncidentEnd::Closed.label(),
+    IncidentEnd::BelowWarning.label(),
+    IncidentEnd::PressureOver.label(),
+];
 
 pub(super) const EVENT_TYPES: [&str; 3] = ["flag", "cleared", "episode"];
 pub(super) const KINDS: [&str; 7] = [
@@ -68,6 +75,10 @@ pub(super) fn source(source: SourceName) -> Value<'static> {
 
 pub(super) fn kind(kind: FlagKind) -> Value<'static> {
     named(kind.label(), &KINDS)
+}
+
+pub(super) fn incident_end(end: IncidentEnd) -> Value<'static> {
+    named(end.label(), &END_NAMES)
 }
 
 pub(super) fn event_type(event: EventType) -> Value<'static> {

@@ -9,10 +9,12 @@ use crate::columns::{Kind, Row};
 use crate::config::DEFAULT_CONTROL_SOCKET;
 use crate::control::client;
 use crate::failure::Failure;
+use crate::wording;
 use clap::CommandFactory;
 use clap_complete::engine::CompletionCandidate;
 use clap_complete::env::{CompleteEnv, Shells};
-use detector_core::snapshot::{FlagKind, Peer};
+use detector_core::snapshot::{FlagKind, Incident, IncidentKind, Peer};
+use serde::de::DeserializeOwned;
 use std::collections::BTreeSet;
 use std::ffi::OsStr;
 use std::path::PathBuf;
@@ -43,9 +45,20 @@ pub(crate) fn answer() {
         .complete();
 }
 
+/// Incidents of the running agent, and `last`.
+pub(crate) fn incidents(current: &OsStr) -> Vec<CompletionCandidate> {
+    let last = ("last".to_owned(), "the newest".to_owned());
+    let incidents = ask::<Incident>("/v1/incidents?limit=0").into_iter().rev();
+    let incidents = incidents.map(|incident| {
+        let about = wording::incident_over(&incident);
+        (incident.id, about)
+    });
+    starting_with(current, std::iter::once(last).chain(incidents))
+}
+
 /// Peers of the running agent.
 pub(crate) fn peers(current: &OsStr) -> Vec<CompletionCandidate> {
-    let peers = ask().into_iter().map(|peer| {
+    let peers = ask_peers().into_iter().map(|peer| {
         let verdict = peer.verdict.map_or("-", |verdict| verdict.label());
         let about = format!("{verdict}, {}", crate::humane::bytes(peer.pinned_bytes));
         (peer.peer, about)
@@ -110,7 +123,11 @@ fn values<R: Row>(key: &str) -> BTreeSet<String> {
         }
         (Kind::YesNo, _) => ["yes", "no"].map(str::to_owned).into(),
         (Kind::Address, "local") => BTreeSet::new(),
-        (Kind::Address, _) => ask().into_iter().map(|peer| peer.peer).collect(),
+        (Kind::Address, _) => ask_peers().into_iter().map(|peer| peer.peer).collect(),
+        (Kind::Text, "kinds") => {
+            let kinds = IncidentKind::ALL.into_iter();
+            kinds.map(|kind| kind.label().to_owned()).collect()
+        }
         (Kind::Text, "unit") => owners(|process| process.unit.clone()),
         (Kind::Text, "process") => owners(|process| Some(process.comm.clone())),
         _ => BTreeSet::new(),
@@ -118,7 +135,7 @@ fn values<R: Row>(key: &str) -> BTreeSet<String> {
 }
 
 fn owners(name: impl Fn(&detector_core::snapshot::Process) -> Option<String>) -> BTreeSet<String> {
-    let peers = ask();
+    let peers = ask_peers();
     let processes = peers.iter().flat_map(|peer| &peer.processes);
     processes
         .filter_map(name)
@@ -141,9 +158,14 @@ fn starting_with(
         .collect()
 }
 
-/// The most costly peers of the agent on the socket that the command line names; none if it does
-/// not answer at once.
-fn ask() -> Vec<Peer> {
+/// The most costly peers of the agent.
+fn ask_peers() -> Vec<Peer> {
+    ask(&format!("/v1/peers?limit={PEERS}"))
+}
+
+/// A list of the agent on the socket that the command line names; empty if it does not answer at
+/// once.
+fn ask<T: DeserializeOwned + Send + 'static>(target: &str) -> Vec<T> {
     let socket = named_socket().unwrap_or_else(|| PathBuf::from(DEFAULT_CONTROL_SOCKET));
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
@@ -151,9 +173,8 @@ fn ask() -> Vec<Peer> {
     let Ok(runtime) = runtime else {
         return Vec::new();
     };
-    let target = format!("/v1/peers?limit={PEERS}");
     let answer = runtime.block_on(async {
-        let list = client::list::<Peer>(&socket, &target);
+        let list = client::list::<T>(&socket, target);
         tokio::time::timeout(PATIENCE, list).await
     });
     match answer {

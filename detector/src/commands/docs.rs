@@ -12,7 +12,7 @@ use crate::export::definition;
 use crate::failure::Failure;
 use crate::top::Printed;
 use clap::CommandFactory;
-use detector_core::snapshot::{Connection, Event, Peer};
+use detector_core::snapshot::{Connection, Event, Incident, Peer};
 use schemars::JsonSchema;
 use schemars::generate::SchemaSettings;
 
@@ -29,6 +29,8 @@ pub(super) fn run(chapter: Chapter) -> Result<(), Failure> {
         Chapter::SchemaPeer => schema::<PeerPage>("One peer", "/v1/peers/{peer}")?,
         Chapter::SchemaConnections => schema::<Vec<Connection>>("Connections", "/v1/connections")?,
         Chapter::SchemaEvent => schema::<Event>("Event", "a line of /v1/events")?,
+        Chapter::SchemaIncidents => schema::<Vec<Incident>>("Incidents", "/v1/incidents")?,
+        Chapter::SchemaIncident => schema::<Incident>("One incident", "/v1/incidents/{id}")?,
         Chapter::SchemaTop => schema::<Printed<'_>>("Table of top", "detector top --json")?,
         Chapter::SchemaHost => schema::<Host>("Host", "/v1/host")?,
         Chapter::SchemaStatus => schema::<Status>("Agent", "/v1/status")?,

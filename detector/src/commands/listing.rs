@@ -8,7 +8,7 @@ use crate::failure::Failure;
 use crate::filter::Filter;
 use crate::table::{Look, render};
 use crate::{clock, time_text};
-use detector_core::snapshot::{Connection, Peer};
+use detector_core::snapshot::{Connection, Incident, Peer};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use std::io::{self, Write};
@@ -36,6 +36,10 @@ impl Shaped for PeerRow {
 }
 
 impl Shaped for Connection {
+    type Shape = Self;
+}
+
+impl Shaped for Incident {
     type Shape = Self;
 }
 

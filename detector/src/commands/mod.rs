@@ -8,6 +8,7 @@ mod docs;
 mod events;
 mod explain;
 mod grid;
+mod incidents;
 mod listing;
 mod man;
 mod peers;
@@ -32,6 +33,7 @@ pub(crate) fn run(cli: Cli) -> Result<(), Failure> {
         Command::Peers(args) => peers::run(&args),
         Command::Connections(args) => connections::run(&args),
         Command::Events(args) => events::run(&args),
+        Command::Incidents(args) => incidents::run(&args),
         Command::Explain(args) => explain::run(&args),
         Command::Reset(args) => reset::run(&args),
         Command::Block(args) => block::block(&args),

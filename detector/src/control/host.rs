@@ -5,7 +5,7 @@ use crate::host::pressure::{
     InterfaceReport, Load, Memory, OwnCost, Pressure, Sockets, Stalls, TcpMemory,
 };
 use crate::live::Live;
-use detector_core::snapshot::{Retransmits, Shrinks, StallCause};
+use detector_core::snapshot::{OpenIncident, Retransmits, Shrinks, StallCause};
 use detector_core::time::rfc3339;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -32,6 +32,9 @@ pub(crate) struct Host {
     pub(crate) interfaces: Option<InterfaceReport>,
     /// Sums over all peers.
     pub(crate) totals: Totals,
+    /// The incident that goes on; `null` if none does.
+    #[serde(default)]
+    pub(crate) incident: Option<OpenIncident>,
     /// What the agent itself takes.
     pub(crate) agent: Agent,
     /// Records lost, held back or refused, by stage.
@@ -98,7 +101,8 @@ impl Host {
             own,
         } = live.pressure.look();
         let kernel = live.kernel_status().unwrap_or_default();
-        let totals = live.with_engine(|engine| engine.totals());
+        let (totals, incident) =
+            live.with_engine(|engine| (engine.totals(), engine.open_incident()));
         let unready_reason = live.unready_reason();
         Self {
             time: rfc3339(clock::unix_ns()),
@@ -111,6 +115,7 @@ impl Host {
             tcp_memory,
             sockets,
             interfaces,
+            incident,
             agent: Agent {
                 version: env!("CARGO_PKG_VERSION").to_owned(),
                 started: live.started_text(),

@@ -58,6 +58,13 @@ impl Control {
         object(&PeerPage { detail, events })
     }
 
+    fn incident(&self, id: &str) -> Response {
+        match self.live.with_engine(|engine| engine.incident(id)) {
+            Some(incident) => object(&incident),
+            None => Response::json_error(StatusCode::NOT_FOUND, "no such incident is kept"),
+        }
+    }
+
     fn events(&self, request: &Request) -> Response {
         let started = self.live.started_text();
         let filter = match EventFilter::parse(&request.parameters, &started) {
@@ -125,6 +132,14 @@ impl Control {
                 };
                 self.listings.answer(&self.live, &request, table).await
             }
+            "/v1/incidents" => {
+                let table = Table {
+                    count: Engine::incidents_kept,
+                    rank: Engine::last_incidents,
+                    view: Engine::view_incidents,
+                };
+                self.listings.answer(&self.live, &request, table).await
+            }
             _ if !is_plain => {
                 Response::json_error(StatusCode::BAD_REQUEST, "this path takes no parameters")
             }
@@ -141,9 +156,13 @@ impl Control {
                     }
                 }
             }
-            path => match path.strip_prefix("/v1/peers/") {
-                Some(name) => self.peer(name),
-                None => Response::json_error(StatusCode::NOT_FOUND, "no such path"),
+            path => match path
+                .strip_prefix("/v1/")
+                .and_then(|path| path.split_once('/'))
+            {
+                Some(("peers", name)) => self.peer(name),
+                Some(("incidents", id)) => self.incident(id),
+                _ => Response::json_error(StatusCode::NOT_FOUND, "no such path"),
             },
         }
     }

@@ -1,4 +1,4 @@
-//! The evidence card of one peer.
+//! The evidence card of one peer, and the card of one incident.
 //!
 //! In: what the agent says of the peer and of the host, and a few settings of the kernel. Out: text
 //! for a person. Sentences are made in [`crate::wording`], order and looks here; both are pure.
@@ -6,11 +6,13 @@
 mod card;
 mod connections;
 mod flags;
+mod incident;
 mod layout;
 mod owners;
 mod steps;
 
 pub(crate) use card::card;
+pub(crate) use incident::incident_card;
 pub(crate) use layout::Look;
 
 use crate::host::pressure::{InterfaceReport, TcpMemory};

@@ -2,6 +2,7 @@
 //! `DETECTOR_WRITE_GOLDEN=1` and read the difference.
 
 mod cases;
+mod incidents;
 
 use super::{Look, Subject, card};
 use crate::columns::width_of;

@@ -64,6 +64,10 @@ metrics! {
         "Bytes of kernel memory (sk_wmem_queued) that stalled connections hold now.";
     FLAGS = Counter "detector_flags_total" ["kind"]
         "Flags raised.";
+    INCIDENTS = Counter "detector_incidents_total" ["kind"]
+        "Incidents by what stood in them: each counts once for every kind that joined it.";
+    INCIDENTS_OPEN = Gauge "detector_incidents_open" ["kind"]
+        "1 while an incident goes on that this kind has joined, else 0.";
     TCP_MEMORY = Gauge "detector_tcp_memory_bytes" []
         "Bytes of memory that the kernel's TCP takes, all network namespaces together.";
     TCP_MEMORY_LIMIT = Gauge "detector_tcp_memory_limit_bytes" []
@@ -98,6 +102,8 @@ metrics! {
         "Connections in the agent's table.";
     PEER_EVICTIONS = Counter "detector_peer_evictions_total" []
         "Peers forgotten for lack of room; their numbers live on under other.";
+    INCIDENTS_FORGOTTEN = Counter "detector_incidents_forgotten_total" []
+        "Incidents forgotten because newer ones needed their room.";
     CONNECTION_EVICTIONS = Counter "detector_connection_evictions_total" []
         "Connections forgotten for lack of room.";
     SWEEP_SECONDS = Gauge "detector_sweep_seconds" []

@@ -8,7 +8,7 @@ use crate::host::owner::Report;
 use crate::host::pressure::TcpMemory;
 use crate::http::Refusals;
 use crate::kernel::KernelStatus;
-use detector_core::snapshot::{FlagKind, Ledger, MetricsSnapshot, StallCause};
+use detector_core::snapshot::{FlagKind, IncidentKind, Ledger, MetricsSnapshot, StallCause};
 
 /// The label value under which all peers, or services, without a line of their own are summed.
 const OTHER: &str = "other";
@@ -84,6 +84,15 @@ fn write_host(page: &mut Page, core: &MetricsSnapshot) {
     for (kind, count) in FlagKind::ALL.iter().zip(core.flags) {
         samples.sample(&[kind.label()], count);
     }
+    for (metric, counts) in [
+        (&metric::INCIDENTS, core.incidents),
+        (&metric::INCIDENTS_OPEN, core.incidents_open),
+    ] {
+        let mut samples = page.metric(metric);
+        for (kind, count) in IncidentKind::ALL.iter().zip(counts) {
+            samples.sample(&[kind.label()], count);
+        }
+    }
 }
 
 /// What is not known has no line.
@@ -152,6 +161,7 @@ fn write_tables(page: &mut Page, core: &MetricsSnapshot) {
     page.single(&metric::PEERS_TRACKED, core.peers_tracked);
     page.single(&metric::CONNECTIONS_TRACKED, core.connections_tracked);
     page.single(&metric::PEER_EVICTIONS, core.peer_evictions);
+    page.single(&metric::INCIDENTS_FORGOTTEN, core.incidents_forgotten);
     page.single(&metric::CONNECTION_EVICTIONS, core.connection_evictions);
 }
 

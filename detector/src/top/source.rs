@@ -76,6 +76,7 @@ fn facts_of(host: Host) -> Facts {
         connections: Some(host.totals.connections),
         agent_cpu_share: host.agent.cost.cpu_share,
         agent_memory_bytes: host.agent.cost.resident_bytes,
+        incident_began: host.incident.map(|incident| incident.began),
         records_lost: host
             .records_lost
             .iter()

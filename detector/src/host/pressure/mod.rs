@@ -9,6 +9,7 @@ mod interfaces;
 mod parse;
 
 use detector_core::observation::InterfaceErrors;
+use detector_core::snapshot::HostPressure;
 use interfaces::Interfaces;
 use rustix::fs::{Mode, OFlags};
 use rustix::io::Errno;
@@ -130,6 +131,25 @@ pub(crate) struct Pressure {
     pub(crate) sockets: Option<Sockets>,
     pub(crate) interfaces: Option<InterfaceReport>,
     pub(crate) own: OwnCost,
+}
+
+impl Pressure {
+    /// What an incident tells of the host.
+    pub(crate) fn for_incidents(&self) -> HostPressure {
+        let some = |stall: Option<Stall>| stall.map(|stall| stall.some_percent);
+        HostPressure {
+            tcp_memory_bytes: self.tcp_memory.map(|memory| memory.used_bytes),
+            tcp_memory_pressure_bytes: self.tcp_memory.map(|memory| memory.pressure_bytes),
+            tcp_memory_limit_bytes: self.tcp_memory.map(|memory| memory.limit_bytes),
+            memory_available_bytes: self.memory.map(|memory| memory.available_bytes),
+            memory_total_bytes: self.memory.map(|memory| memory.total_bytes),
+            load_one: self.load.map(|load| load.one),
+            cpu_some_percent: some(self.stalls.cpu),
+            memory_some_percent: some(self.stalls.memory),
+            memory_full_percent: self.stalls.memory.and_then(|stall| stall.full_percent),
+            io_some_percent: some(self.stalls.io),
+        }
+    }
 }
 
 /// Looks at the host, and remembers what differences need.

@@ -81,6 +81,8 @@ pub(crate) struct Facts {
     pub(crate) agent_cpu_share: Option<f64>,
     /// Memory that the agent takes.
     pub(crate) agent_memory_bytes: Option<u64>,
+    /// When the incident that goes on began, RFC 3339.
+    pub(crate) incident_began: Option<String>,
     /// Records that were lost on the way.
     pub(crate) records_lost: u64,
 }

@@ -53,6 +53,7 @@ fn facts(stalled: u64) -> Facts {
         tcp_memory_bytes: Some((412_000_000 + stalled * 1_000_000, 780_000_000)),
         orphans: Some(12),
         stalled_connections: Some(stalled),
+        incident_began: (stalled > 0).then(|| "2026-12-29T21:04:05.123Z".to_owned()),
         pinned_bytes: Some(stalled * 400_000),
         peers: Some(5_000),
         connections: Some(20_000),

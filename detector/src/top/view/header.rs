@@ -54,6 +54,10 @@ fn title(state: &State) -> (Vec<Part>, Vec<Part>) {
         let agent = format!("agent {} up {uptime}", facts.agent_version);
         left.push(Part::new(5, agent, theme::quiet()));
     }
+    if let Some(began) = &facts.incident_began {
+        let text = format!("incident since {}", began.get(11..16).unwrap_or(began));
+        left.insert(1, Part::new(0, text, theme::alarm()));
+    }
     let mut right = Vec::new();
     if state.is_paused {
         right.push(Part::new(0, "PAUSED", theme::alarm()));

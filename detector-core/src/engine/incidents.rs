@@ -1,0 +1,198 @@
+//! Looks at what stands on this host, for its incidents.
+//!
+//! Only after something has changed, at the full seconds of the monotonic clock: so that the same
+//! observations give the same incidents however often the clock is advanced.
+
+use super::{Engine, owners};
+use crate::incidents::{Look, Part, Stamp};
+use crate::peers::Peer;
+use crate::rules::FlagSet;
+use crate::snapshot::{
+    FlagKind, HostPressure, Incident, IncidentEnd, OpenIncident, Process, Severity,
+};
+use crate::time::{Moment, SECOND_NS};
+
+/// Stalled connections add to memory pressure from this part of TCP's memory on.
+const PRESSURE_PART: u64 = 10;
+/// Connections of a peer that are looked at for owners.
+const OWNER_CONNECTIONS: usize = 64;
+/// Owners are looked for at each of so many looks: they are found some time after the stall.
+const OWNER_EVERY_SECONDS: u64 = 5;
+
+impl Engine {
+    /// Takes how hard pressed the host is, to be told of incidents; the kernel's saving of memory
+    /// for TCP makes one where stalled connections hold a tenth of that memory.
+    pub fn set_host_pressure(&mut self, pressure: HostPressure) {
+        self.host_pressure = Some(pressure);
+        self.stir();
+    }
+
+    /// Incidents that are kept, oldest first.
+    #[must_use]
+    pub fn incidents(&self) -> Vec<Incident> {
+        self.incidents.view(self.clock).collect()
+    }
+
+    /// How many incidents are kept.
+    #[must_use]
+    pub fn incidents_kept(&self) -> usize {
+        self.incidents.len()
+    }
+
+    /// Ids of the newest incidents, at most `limit` unless that is 0; oldest first.
+    #[must_use]
+    pub fn last_incidents(&self, limit: usize) -> Vec<String> {
+        let most = if limit == 0 { usize::MAX } else { limit };
+        let unwanted = self.incidents.len().saturating_sub(most);
+        self.incidents.ids().skip(unwanted).collect()
+    }
+
+    /// Those of `ids` that are kept, in that order.
+    #[must_use]
+    pub fn view_incidents(&self, ids: &[String]) -> Vec<Incident> {
+        ids.iter().filter_map(|id| self.incident(id)).collect()
+    }
+
+    /// The incident of this id.
+    #[must_use]
+    pub fn incident(&self, id: &str) -> Option<Incident> {
+        self.incidents.find(id, self.clock)
+    }
+
+    /// The incident that goes on.
+    #[must_use]
+    pub fn open_incident(&self) -> Option<OpenIncident> {
+        self.incidents.open_one()
+    }
+
+    /// Something may stand now that did not: there will be a look.
+    pub(super) fn stir(&mut self) {
+        let matters = !self.flagged.is_empty() || self.incidents.is_open() || self.is_pressed();
+        if !matters {
+            return;
+        }
+        let second = self.clock.as_ns() / SECOND_NS;
+        let next = Moment::from_ns(second.saturating_add(1).saturating_mul(SECOND_NS));
+        if self.incidents.next_look.is_none_or(|look| next < look) {
+            self.incidents.next_look = Some(next);
+        }
+    }
+
+    fn is_pressed(&self) -> bool {
+        let Some(pressure) = &self.host_pressure else {
+            return false;
+        };
+        let (Some(used), Some(bound)) = (
+            pressure.tcp_memory_bytes,
+            pressure.tcp_memory_pressure_bytes,
+        ) else {
+            return false;
+        };
+        let pinned = self.host.held.pinned_bytes;
+        bound > 0 && used >= bound && pinned.saturating_mul(PRESSURE_PART) >= used
+    }
+
+    pub(super) fn look_at_incidents(&mut self) {
+        let is_over = |peer: &Peer| !peer.is_flagged();
+        let peers = &self.peers;
+        self.flagged.retain(|slot| !is_over(peers.get(*slot)));
+        let mark = self.incidents.mark();
+        let mut parts = Vec::new();
+        for &slot in &self.flagged {
+            if let Some(part) = self.part(self.peers.get(slot), mark) {
+                parts.push(part);
+                self.peers.get_mut(slot).incident_mark = mark;
+            }
+        }
+        let look = Look {
+            at: self.stamp(self.clock),
+            held: self.host.held,
+            parts,
+            is_memory_pressed: self.is_pressed(),
+            host: self.host_pressure,
+        };
+        let end = self.how_it_ended();
+        self.incidents.take(&look, end);
+        if look.stands() && (self.clock.as_ns() / SECOND_NS).is_multiple_of(OWNER_EVERY_SECONDS) {
+            let owners = self.owners_of_incident();
+            self.incidents.add_owners(owners);
+        }
+    }
+
+    /// What a peer adds, if it matters enough.
+    fn part(&self, peer: &Peer, mark: u32) -> Option<Part> {
+        let severity = self.severity(peer);
+        if severity < Severity::Warning {
+            return None;
+        }
+        let mut flags = FlagSet::default();
+        let standing = FlagKind::ALL
+            .into_iter()
+            .filter(|kind| peer.flags_now[*kind as usize] > 0);
+        let mut telling: Option<(FlagKind, Moment)> = None;
+        for kind in standing {
+            flags.insert(kind);
+            let since = peer.flagged_since[kind as usize];
+            // A hoard tells most; else what has stood longest.
+            let tells_more = match telling {
+                None => true,
+                Some((_, before)) => kind == FlagKind::StallHoard || since < before,
+            };
+            if tells_more {
+                telling = Some((kind, since));
+            }
+        }
+        let (kind, since) = telling?;
+        Some(Part {
+            address: peer.address,
+            verdict: peer.verdict(),
+            severity,
+            flags,
+            flag: (kind, self.stamp(since)),
+            held: peer.account.held,
+            is_new: peer.incident_mark != mark,
+        })
+    }
+
+    /// Why what stood at the last look stands no more.
+    fn how_it_ended(&self) -> IncidentEnd {
+        let Some((standing, at)) = self.incidents.standing() else {
+            return IncidentEnd::Closed;
+        };
+        if standing.is_empty() {
+            return IncidentEnd::PressureOver;
+        }
+        let mut end = IncidentEnd::Closed;
+        for address in standing {
+            let Some(slot) = self.peers.find(address) else {
+                continue;
+            };
+            let peer = self.peers.get(slot);
+            if peer.remembered.relieved_at.is_some_and(|then| then >= at) {
+                return IncidentEnd::ReadOn;
+            }
+            if peer.account.held.stalled_connections > 0 {
+                end = IncidentEnd::BelowWarning;
+            }
+        }
+        end
+    }
+
+    fn owners_of_incident(&self) -> Vec<Process> {
+        let kept = self.incidents.kept_peers();
+        let peers = kept.filter_map(|address| Some(self.peers.get(self.peers.find(address)?)));
+        peers
+            .flat_map(|peer| {
+                let connections = self.connections.of_peer(peer.connections);
+                owners::of_stalled(connections.take(OWNER_CONNECTIONS))
+            })
+            .collect()
+    }
+
+    const fn stamp(&self, moment: Moment) -> Stamp {
+        Stamp {
+            moment,
+            unix_ns: self.wall.unix_ns(moment),
+        }
+    }
+}

@@ -1,0 +1,323 @@
+//! One incident, as it is put together look by look.
+
+use crate::ledger::Held;
+use crate::peer_address::PeerAddress;
+use crate::rules::FlagSet;
+use crate::snapshot::{
+    self, FlagKind, HostPressure, IncidentEnd, IncidentFlag, IncidentKind, IncidentPeer,
+    OpenIncident, Process, Severity, Verdict,
+};
+use crate::time::{Moment, rfc3339};
+use std::cmp::Reverse;
+use std::collections::BTreeMap;
+
+/// Processes named for one incident.
+const OWNERS_MAX: usize = 8;
+const PEERS_MAX: usize = snapshot::Incident::PEERS_MAX;
+
+/// A moment, and what the wall clock showed then.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Stamp {
+    pub(crate) moment: Moment,
+    pub(crate) unix_ns: i128,
+}
+
+impl Stamp {
+    fn text(self) -> String {
+        rfc3339(self.unix_ns)
+    }
+}
+
+/// What a peer of warning or above adds at this moment.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Part {
+    pub(crate) address: PeerAddress,
+    pub(crate) verdict: Option<Verdict>,
+    pub(crate) severity: Severity,
+    pub(crate) flags: FlagSet,
+    /// The flag that tells most of it, and since when it has stood.
+    pub(crate) flag: (FlagKind, Stamp),
+    pub(crate) held: Held,
+    /// Whether it takes part for the first time.
+    pub(crate) is_new: bool,
+}
+
+/// What stands at a moment.
+#[derive(Debug)]
+pub(crate) struct Look {
+    pub(crate) at: Stamp,
+    /// Of all peers, those of no account too.
+    pub(crate) held: Held,
+    pub(crate) parts: Vec<Part>,
+    pub(crate) is_memory_pressed: bool,
+    pub(crate) host: Option<HostPressure>,
+}
+
+impl Look {
+    /// Whether any condition does.
+    pub(crate) const fn stands(&self) -> bool {
+        self.is_memory_pressed || !self.parts.is_empty()
+    }
+}
+
+#[derive(Debug)]
+struct Kept {
+    verdict: Option<Verdict>,
+    severity: Severity,
+    flags: FlagSet,
+    peak: Held,
+    since: Stamp,
+    until: Stamp,
+}
+
+impl Kept {
+    const fn cost(&self) -> (u64, u64) {
+        cost(self.peak)
+    }
+}
+
+const fn cost(held: Held) -> (u64, u64) {
+    (held.pinned_bytes, held.stalled_connections)
+}
+
+#[derive(Debug)]
+struct Worst {
+    /// Severity, pinned bytes, stalled connections.
+    rank: (Severity, (u64, u64)),
+    address: PeerAddress,
+    flag: (FlagKind, Stamp),
+}
+
+/// An incident.
+#[derive(Debug)]
+pub(super) struct Incident {
+    pub(super) id: String,
+    began: Stamp,
+    /// When nothing stood any more, and why.
+    ceased: Option<(Stamp, IncidentEnd)>,
+    /// The last look at which something stood.
+    stood: Moment,
+    /// Who stood then, as many as are kept.
+    standing: Vec<PeerAddress>,
+    kinds: Vec<IncidentKind>,
+    severity: Severity,
+    peak: Held,
+    peak_at: Stamp,
+    host: Option<HostPressure>,
+    peers_total: u64,
+    peers: BTreeMap<PeerAddress, Kept>,
+    owners: Vec<Process>,
+    first: Option<IncidentFlag>,
+    worst: Option<Worst>,
+}
+
+impl Incident {
+    pub(super) const fn new(id: String, began: Stamp) -> Self {
+        Self {
+            id,
+            began,
+            ceased: None,
+            stood: began.moment,
+            standing: Vec::new(),
+            kinds: Vec::new(),
+            severity: Severity::Warning,
+            peak: Held {
+                stalled_connections: 0,
+                pinned_bytes: 0,
+            },
+            peak_at: began,
+            host: None,
+            peers_total: 0,
+            peers: BTreeMap::new(),
+            owners: Vec::new(),
+            first: None,
+            worst: None,
+        }
+    }
+
+    pub(super) fn standing(&self) -> Option<(&[PeerAddress], Moment)> {
+        let stands = self.ceased.is_none();
+        stands.then_some((&self.standing, self.stood))
+    }
+
+    pub(super) fn kinds(&self) -> &[IncidentKind] {
+        &self.kinds
+    }
+
+    pub(super) fn kept_peers(&self) -> impl Iterator<Item = &PeerAddress> {
+        self.peers.keys()
+    }
+
+    /// Takes what stands now; gives the kinds that are new in it.
+    pub(super) fn go_on(&mut self, look: &Look) -> Vec<IncidentKind> {
+        self.ceased = None;
+        self.stood = look.at.moment;
+        self.standing.clear();
+        let addresses = look.parts.iter().map(|part| part.address);
+        self.standing.extend(addresses.take(PEERS_MAX));
+        if self.first.is_none() {
+            let first = look.parts.iter().min_by_key(|part| {
+                let (_, since) = part.flag;
+                (since.moment, part.address)
+            });
+            self.first = first.map(|part| flag_of(part.address, part.flag, part.severity));
+        }
+        self.raise_peaks(look);
+        for part in &look.parts {
+            self.peers_total += u64::from(part.is_new);
+            self.severity = self.severity.max(part.severity);
+            self.keep(part, look.at);
+            let rank = (part.severity, cost(part.held));
+            if self.worst.as_ref().is_none_or(|worst| rank > worst.rank) {
+                self.worst = Some(Worst {
+                    rank,
+                    address: part.address,
+                    flag: part.flag,
+                });
+            }
+        }
+        self.join_kinds(look)
+    }
+
+    fn raise_peaks(&mut self, look: &Look) {
+        let is_first = look.at == self.began;
+        if is_first || cost(look.held) > cost(self.peak) {
+            self.peak_at = look.at;
+            self.host = look.host;
+        }
+        self.peak = most(self.peak, look.held);
+    }
+
+    fn join_kinds(&mut self, look: &Look) -> Vec<IncidentKind> {
+        let stands = |kind: IncidentKind| match kind {
+            IncidentKind::MemoryPressure => look.is_memory_pressed,
+            kind => look.parts.iter().any(|part| {
+                let mut flags = FlagKind::ALL.into_iter();
+                flags.any(|flag| part.flags.contains(flag) && IncidentKind::of(flag) == kind)
+            }),
+        };
+        let is_new = |kind: &IncidentKind| !self.kinds.contains(kind) && stands(*kind);
+        let new: Vec<_> = IncidentKind::ALL.into_iter().filter(is_new).collect();
+        self.kinds.extend(&new);
+        new
+    }
+
+    /// Keeps what a peer held at its worst; where there is no room, in place of the cheapest.
+    fn keep(&mut self, part: &Part, at: Stamp) {
+        if let Some(kept) = self.peers.get_mut(&part.address) {
+            kept.verdict = part.verdict.or(kept.verdict);
+            kept.severity = kept.severity.max(part.severity);
+            kept.flags.join(part.flags);
+            kept.peak = most(kept.peak, part.held);
+            kept.until = at;
+            return;
+        }
+        if self.peers.len() >= PEERS_MAX {
+            let cheapest = self
+                .peers
+                .iter()
+                .map(|(address, kept)| (kept.cost(), *address))
+                .min();
+            match cheapest {
+                Some((least, address)) if cost(part.held) > least => {
+                    self.peers.remove(&address);
+                }
+                _ => return,
+            }
+        }
+        let kept = Kept {
+            verdict: part.verdict,
+            severity: part.severity,
+            flags: part.flags,
+            peak: part.held,
+            since: at,
+            until: at,
+        };
+        self.peers.insert(part.address, kept);
+    }
+
+    /// Nothing stands any more; since when.
+    pub(super) fn cease(&mut self, at: Stamp, end: IncidentEnd) -> Moment {
+        let (since, _) = *self.ceased.get_or_insert((at, end));
+        since.moment
+    }
+
+    pub(super) fn add_owners(&mut self, processes: Vec<Process>) {
+        for process in processes {
+            let is_known = self.owners.iter().any(|known| known.pid == process.pid);
+            if !is_known && self.owners.len() < OWNERS_MAX {
+                self.owners.push(process);
+            }
+        }
+    }
+
+    pub(super) fn short(&self) -> OpenIncident {
+        OpenIncident {
+            id: self.id.clone(),
+            began: self.began.text(),
+            kinds: self.kinds.clone(),
+        }
+    }
+
+    /// As it is published; `now` if it goes on.
+    pub(super) fn view(&self, now: Option<Moment>) -> snapshot::Incident {
+        let ended = self.ceased.map(|(at, _)| at);
+        let until = ended.map_or(now.unwrap_or(self.stood), |ended| ended.moment);
+        let mut peers: Vec<_> = self.peers.iter().collect();
+        peers.sort_by_key(|(address, kept)| (Reverse(kept.cost()), **address));
+        let worst = self.worst.as_ref();
+        snapshot::Incident {
+            id: self.id.clone(),
+            open: now.is_some(),
+            began: self.began.text(),
+            ended: ended.map(Stamp::text),
+            duration_seconds: until.since_seconds(self.began.moment),
+            kinds: self.kinds.clone(),
+            severity: self.severity,
+            peak_stalled_connections: self.peak.stalled_connections,
+            peak_pinned_bytes: self.peak.pinned_bytes,
+            peak_time: self.peak_at.text(),
+            host: self.host,
+            peers_total: self.peers_total,
+            peers: peers
+                .into_iter()
+                .map(|(address, kept)| view_peer(*address, kept))
+                .collect(),
+            owners: self.owners.clone(),
+            first_flag: self.first.clone(),
+            worst_flag: worst.map(|worst| flag_of(worst.address, worst.flag, worst.rank.0)),
+            end: self.ceased.map(|(_, end)| end),
+        }
+    }
+}
+
+fn most(a: Held, b: Held) -> Held {
+    Held {
+        stalled_connections: a.stalled_connections.max(b.stalled_connections),
+        pinned_bytes: a.pinned_bytes.max(b.pinned_bytes),
+    }
+}
+
+fn view_peer(address: PeerAddress, kept: &Kept) -> IncidentPeer {
+    let flags = FlagKind::ALL.into_iter();
+    IncidentPeer {
+        peer: address.to_string(),
+        verdict: kept.verdict,
+        severity: kept.severity,
+        flags: flags.filter(|flag| kept.flags.contains(*flag)).collect(),
+        peak_stalled_connections: kept.peak.stalled_connections,
+        peak_pinned_bytes: kept.peak.pinned_bytes,
+        since: kept.since.text(),
+        until: kept.until.text(),
+    }
+}
+
+fn flag_of(address: PeerAddress, flag: (FlagKind, Stamp), severity: Severity) -> IncidentFlag {
+    let (kind, since) = flag;
+    IncidentFlag {
+        time: since.text(),
+        kind,
+        peer: address.to_string(),
+        severity,
+    }
+}

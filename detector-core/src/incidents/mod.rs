@@ -1,0 +1,158 @@
+//! Incidents: spans on this host in which peers of warning or above are flagged, or in which TCP's
+//! memory runs short while stalled connections hold much of it.
+//!
+//! In: one [`Look`] at what stands, at most once a second. Out: incidents, at most one of them
+//! open. An incident opens at the first look at which a condition stands, and closes when none has
+//! stood for [`QUIET_NS`]; so an attack that pauses for a breath is one incident. Judged by the
+//! monotonic clock alone; the wall clock only names moments. Bounded: the oldest that is closed
+//! makes room, and is counted.
+
+mod incident;
+
+pub(crate) use incident::{Look, Part, Stamp};
+
+use crate::peer_address::PeerAddress;
+use crate::snapshot::{self, IncidentEnd, IncidentKind, OpenIncident, Process};
+use crate::time::{Moment, SECOND_NS, rfc3339};
+use incident::Incident;
+use std::collections::VecDeque;
+
+/// An incident is over when nothing has stood for so long.
+pub(crate) const QUIET_NS: u64 = 60 * SECOND_NS;
+/// Incidents kept, the open one aside.
+pub(crate) const CLOSED_MAX: usize = 64;
+
+/// The incidents of this host since the agent started.
+#[derive(Debug, Default)]
+pub(crate) struct Incidents {
+    open: Option<Incident>,
+    /// Oldest first.
+    closed: VecDeque<Incident>,
+    /// How many were opened.
+    opened: u32,
+    /// The same by kind: an incident counts once for each kind that joined it.
+    opened_by_kind: [u64; IncidentKind::ALL.len()],
+    forgotten: u64,
+    last_id_ms: i128,
+    /// When to look again.
+    pub(crate) next_look: Option<Moment>,
+}
+
+impl Incidents {
+    /// The mark by which peers know that they were counted in the incident that is open, or in
+    /// the one that opens next; never 0.
+    pub(crate) fn mark(&self) -> u32 {
+        self.opened + u32::from(self.open.is_none())
+    }
+
+    pub(crate) const fn is_open(&self) -> bool {
+        self.open.is_some()
+    }
+
+    /// Peers that stood at the last look, and when that was; `None` if nothing did.
+    pub(crate) fn standing(&self) -> Option<(&[PeerAddress], Moment)> {
+        self.open.as_ref().and_then(Incident::standing)
+    }
+
+    /// Takes a look. `end` tells what ended it if this is the first look at which nothing stands.
+    pub(crate) fn take(&mut self, look: &Look, end: IncidentEnd) {
+        self.next_look = None;
+        if look.stands() {
+            if self.open.is_none() {
+                self.opened = self.opened.saturating_add(1);
+                let id = self.new_id(look.at);
+                self.open = Some(Incident::new(id, look.at));
+            }
+            if let Some(open) = &mut self.open {
+                for kind in open.go_on(look) {
+                    self.opened_by_kind[kind as usize] += 1;
+                }
+            }
+            return;
+        }
+        let Some(open) = &mut self.open else {
+            return;
+        };
+        let ceased = open.cease(look.at, end);
+        let over = Moment::from_ns(ceased.as_ns().saturating_add(QUIET_NS));
+        if look.at.moment < over {
+            self.next_look = Some(over);
+        } else if let Some(closed) = self.open.take() {
+            self.closed.push_back(closed);
+            if self.closed.len() > CLOSED_MAX {
+                self.closed.pop_front();
+                self.forgotten += 1;
+            }
+        }
+    }
+
+    /// Names the owners of what is held in the incident that is open.
+    pub(crate) fn add_owners(&mut self, processes: Vec<Process>) {
+        if let Some(open) = &mut self.open {
+            open.add_owners(processes);
+        }
+    }
+
+    /// Those of its peers that are kept, for a look at their owners.
+    pub(crate) fn kept_peers(&self) -> impl Iterator<Item = &PeerAddress> {
+        self.open.iter().flat_map(Incident::kept_peers)
+    }
+
+    /// `20261229T210405.123Z`. Later ones are always higher, also after a step of the clock.
+    fn new_id(&mut self, at: Stamp) -> String {
+        let ms = at.unix_ns.div_euclid(1_000_000).max(self.last_id_ms + 1);
+        self.last_id_ms = ms;
+        rfc3339(ms.saturating_mul(1_000_000)).replace(['-', ':'], "")
+    }
+
+    /// All that are kept, oldest first.
+    pub(crate) fn view(&self, now: Moment) -> impl Iterator<Item = snapshot::Incident> {
+        let closed = self.closed.iter().map(move |each| each.view(None));
+        let open = self.open.iter().map(move |each| each.view(Some(now)));
+        closed.chain(open)
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.closed.len() + usize::from(self.is_open())
+    }
+
+    /// Ids of all that are kept, oldest first.
+    pub(crate) fn ids(&self) -> impl Iterator<Item = String> {
+        let all = self.closed.iter().chain(&self.open);
+        all.map(|each| each.id.clone())
+    }
+
+    /// The one of this id.
+    pub(crate) fn find(&self, id: &str, now: Moment) -> Option<snapshot::Incident> {
+        let open = self.open.as_ref().filter(|open| open.id == id);
+        let open = open.map(|open| open.view(Some(now)));
+        open.or_else(|| {
+            let mut closed = self.closed.iter();
+            let found = closed.find(|closed| closed.id == id);
+            found.map(|found| found.view(None))
+        })
+    }
+
+    pub(crate) fn open_one(&self) -> Option<OpenIncident> {
+        self.open.as_ref().map(Incident::short)
+    }
+
+    /// Incidents that each kind has joined.
+    pub(crate) const fn counts(&self) -> [u64; IncidentKind::ALL.len()] {
+        self.opened_by_kind
+    }
+
+    /// For each kind 1 while the open incident has it.
+    pub(crate) fn open_counts(&self) -> [u64; IncidentKind::ALL.len()] {
+        let mut counts = [0; IncidentKind::ALL.len()];
+        for kind in self.open.iter().flat_map(Incident::kinds) {
+            counts[*kind as usize] = 1;
+        }
+        counts
+    }
+
+    /// Incidents forgotten for lack of room.
+    pub(crate) const fn forgotten(&self) -> u64 {
+        self.forgotten
+    }
+}

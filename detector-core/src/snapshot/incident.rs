@@ -1,0 +1,211 @@
+//! An incident as it is published.
+
+use super::{FlagKind, Process, Severity, Verdict};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// What stands in an incident.
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
+)]
+#[serde(rename_all = "kebab-case")]
+pub enum IncidentKind {
+    /// A peer, alone or with others, holds a hoard (`stall-hoard`).
+    Hoard,
+    /// Peers of warning or above do not take their data (`zero-window-stall`,
+    /// `small-window-stall`, `dribble`, `tiny-window`).
+    StalledPeers,
+    /// Peers of warning or above do not answer (`unanswered`).
+    SilentPeers,
+    /// Peers of warning or above took back window (`window-shrink`).
+    ShrinkingPeers,
+    /// The kernel saves memory for TCP, and stalled connections hold a tenth of it or more.
+    MemoryPressure,
+}
+
+impl IncidentKind {
+    /// All kinds, in the order of the metrics.
+    pub const ALL: [Self; 5] = [
+        Self::Hoard,
+        Self::StalledPeers,
+        Self::SilentPeers,
+        Self::ShrinkingPeers,
+        Self::MemoryPressure,
+    ];
+
+    /// The label value in metrics and JSON.
+    #[must_use]
+    pub const fn label(self) -> &'static str {
+        match self {
+            Self::Hoard => "hoard",
+            Self::StalledPeers => "stalled-peers",
+            Self::SilentPeers => "silent-peers",
+            Self::ShrinkingPeers => "shrinking-peers",
+            Self::MemoryPressure => "memory-pressure",
+        }
+    }
+
+    /// The kind that a flag makes, on a peer of warning or above.
+    #[must_use]
+    pub const fn of(flag: FlagKind) -> Self {
+        match flag {
+            FlagKind::StallHoard => Self::Hoard,
+            FlagKind::ZeroWindowStall
+            | FlagKind::SmallWindowStall
+            | FlagKind::Dribble
+            | FlagKind::TinyWindow => Self::StalledPeers,
+            FlagKind::Unanswered => Self::SilentPeers,
+            FlagKind::WindowShrink => Self::ShrinkingPeers,
+        }
+    }
+}
+
+/// What ended an incident.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum IncidentEnd {
+    /// A peer that stood to the last took its data again, or answered.
+    ReadOn,
+    /// The connections that stood to the last are gone.
+    Closed,
+    /// What is still held is below a warning.
+    BelowWarning,
+    /// The kernel stopped saving memory for TCP, or stalled connections hold little of it.
+    PressureOver,
+}
+
+impl IncidentEnd {
+    /// All ends.
+    pub const ALL: [Self; 4] = [
+        Self::ReadOn,
+        Self::Closed,
+        Self::BelowWarning,
+        Self::PressureOver,
+    ];
+
+    /// The word in JSON.
+    #[must_use]
+    pub const fn label(self) -> &'static str {
+        match self {
+            Self::ReadOn => "read-on",
+            Self::Closed => "closed",
+            Self::BelowWarning => "below-warning",
+            Self::PressureOver => "pressure-over",
+        }
+    }
+}
+
+/// How hard pressed the host was. What the kernel does not tell is `null`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct HostPressure {
+    /// Memory that the kernel's TCP took.
+    pub tcp_memory_bytes: Option<u64>,
+    /// Above this the kernel begins to save (`tcp_mem`, second number).
+    pub tcp_memory_pressure_bytes: Option<u64>,
+    /// At this it refuses (`tcp_mem`, third number).
+    pub tcp_memory_limit_bytes: Option<u64>,
+    /// Memory that programs could still have had.
+    pub memory_available_bytes: Option<u64>,
+    /// Memory of the host.
+    pub memory_total_bytes: Option<u64>,
+    /// Load average over one minute.
+    pub load_one: Option<f64>,
+    /// Share of ten seconds in which a task waited for a processor, in percent.
+    pub cpu_some_percent: Option<f64>,
+    /// The same for memory.
+    pub memory_some_percent: Option<f64>,
+    /// The same, all tasks at once.
+    pub memory_full_percent: Option<f64>,
+    /// The same as for the processor, for disks.
+    pub io_some_percent: Option<f64>,
+}
+
+/// A span on this host in which flags of warning or above stood, or memory pressure to which
+/// stalled connections add.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Incident {
+    /// When it began, ISO 8601 without separators: sorts by time, and no other has it.
+    pub id: String,
+    /// Whether it goes on: something stands, or did within the last minute.
+    pub open: bool,
+    /// When the first condition was seen to stand.
+    pub began: String,
+    /// When the last one was seen no more; `null` while one stands.
+    pub ended: Option<String>,
+    /// From the one to the other, by a clock that does not step; up to now while it goes on.
+    pub duration_seconds: f64,
+    /// What stood in it, in the order in which it began.
+    pub kinds: Vec<IncidentKind>,
+    /// The worst severity of a peer in it; `warning` for memory pressure alone.
+    pub severity: Severity,
+    /// Most stalled connections at once, of all peers, looked at once a second.
+    pub peak_stalled_connections: u64,
+    /// Most kernel memory that stalled connections held at once.
+    pub peak_pinned_bytes: u64,
+    /// When they held most.
+    pub peak_time: String,
+    /// The host then; `null` if nobody looked.
+    pub host: Option<HostPressure>,
+    /// Peers that took part, those left out below included.
+    pub peers_total: u64,
+    /// Those that held most, at most [`Incident::PEERS_MAX`], the dearest first.
+    pub peers: Vec<IncidentPeer>,
+    /// Processes that owned their stalled connections, as far as they were found.
+    pub owners: Vec<Process>,
+    /// The flag it began with; `null` for memory pressure alone.
+    pub first_flag: Option<IncidentFlag>,
+    /// The worst flag: on the peer of the highest severity that held most.
+    pub worst_flag: Option<IncidentFlag>,
+    /// What ended it; `null` while a condition stands.
+    pub end: Option<IncidentEnd>,
+}
+
+impl Incident {
+    /// Most peers told of one incident.
+    pub const PEERS_MAX: usize = 32;
+}
+
+/// A peer that took part in an incident.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct IncidentPeer {
+    /// The peer.
+    pub peer: String,
+    /// What it was last taken to be while it took part.
+    pub verdict: Option<Verdict>,
+    /// Its worst severity.
+    pub severity: Severity,
+    /// Kinds of flags that stood on it.
+    pub flags: Vec<FlagKind>,
+    /// Most stalled connections at once.
+    pub peak_stalled_connections: u64,
+    /// Most kernel memory that they held at once.
+    pub peak_pinned_bytes: u64,
+    /// When it was first seen to take part.
+    pub since: String,
+    /// When it was last.
+    pub until: String,
+}
+
+/// A flag of an incident.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct IncidentFlag {
+    /// Since when it stood.
+    pub time: String,
+    /// Which.
+    pub kind: FlagKind,
+    /// On whom.
+    pub peer: String,
+    /// How much the peer mattered.
+    pub severity: Severity,
+}
+
+/// The incident that goes on, in short.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct OpenIncident {
+    /// Its id.
+    pub id: String,
+    /// When it began.
+    pub began: String,
+    /// What stood in it so far.
+    pub kinds: Vec<IncidentKind>,
+}

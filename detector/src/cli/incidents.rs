@@ -1,0 +1,58 @@
+//! Arguments of `detector incidents`.
+
+use super::list::{choice, filter, sort};
+use crate::columns::{Choice, Sort};
+use crate::commands::completions;
+use crate::config::DEFAULT_CONTROL_SOCKET;
+use crate::filter::Filter;
+use clap::{Args, Subcommand, ValueHint};
+use clap_complete::ArgValueCompleter;
+use detector_core::snapshot::Incident;
+use std::path::PathBuf;
+
+/// Arguments of `detector incidents`.
+#[derive(Clone, Debug, Args)]
+#[command(args_conflicts_with_subcommands = true)]
+pub(crate) struct IncidentsArgs {
+    #[command(subcommand)]
+    pub(crate) verb: Option<IncidentsVerb>,
+    /// Only those that fit, as in `kinds=hoard pinned>10M open=yes`
+    #[arg(long, value_name = "EXPR", value_parser = filter::<Incident>, default_value = "", hide_default_value = true, add = ArgValueCompleter::new(completions::filter::<Incident>))]
+    pub(crate) filter: Filter<Incident>,
+    /// Column to sort by; `-KEY` for the other way round [default: oldest first]
+    #[arg(long, value_name = "KEY", value_parser = sort::<Incident>, allow_hyphen_values = true, add = ArgValueCompleter::new(completions::sort_keys::<Incident>))]
+    pub(crate) sort: Option<Sort<Incident>>,
+    /// Columns to show, separated by commas
+    #[arg(long, value_name = "KEYS", value_parser = choice::<Incident>, add = ArgValueCompleter::new(completions::columns::<Incident>))]
+    pub(crate) columns: Option<Choice<Incident>>,
+    /// Only those that go on or ended since this time: RFC 3339, or a duration ago (`10m`)
+    #[arg(long, value_name = "TIME")]
+    pub(crate) since: Option<String>,
+    /// Print one JSON array
+    #[arg(long, conflicts_with = "columns")]
+    pub(crate) json: bool,
+    /// Control socket of the agent
+    #[arg(long, value_name = "PATH", default_value = DEFAULT_CONTROL_SOCKET, value_hint = ValueHint::FilePath)]
+    pub(crate) control_socket: PathBuf,
+}
+
+/// What else to do with incidents.
+#[derive(Clone, Debug, Subcommand)]
+pub(crate) enum IncidentsVerb {
+    /// Tell of one incident: what stood, who took part, how hard pressed the host was, what ended it
+    Show(ShowArgs),
+}
+
+/// Arguments of `detector incidents show`.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct ShowArgs {
+    /// The incident; `last` for the newest
+    #[arg(value_name = "ID", add = ArgValueCompleter::new(completions::incidents))]
+    pub(crate) id: String,
+    /// Print the object of `/v1/incidents/ID` as JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// Control socket of the agent
+    #[arg(long, value_name = "PATH", default_value = DEFAULT_CONTROL_SOCKET, value_hint = ValueHint::FilePath)]
+    pub(crate) control_socket: PathBuf,
+}
