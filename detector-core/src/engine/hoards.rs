@@ -41,9 +41,9 @@ impl Engine {
             self.networks
                 .change(network, peer_slot, was_held, is_held, &self.detect);
         }
-        if let Some(likeness) = likeness {
+        for span in likeness.iter().flat_map(|likeness| likeness.spans()) {
             self.alike
-                .change(likeness, peer_slot, was_held, is_held, &self.detect);
+                .change(span, peer_slot, was_held, is_held, &self.detect);
         }
     }
 
@@ -61,15 +61,20 @@ impl Engine {
         let peer_slot = connection.peer;
         let is_gripped = connection.holding.is_grip_of_peer();
         let likeness = connection.likeness.filter(|_| is_gripped);
-        let hoards = |likeness| self.alike.get(likeness).is_some_and(|group| group.hoards);
-        let is_alike = likeness.is_some_and(hoards);
+        let spans = likeness.iter().flat_map(|likeness| likeness.spans());
+        let hoarding = spans.filter_map(|span| {
+            let group = self.alike.get(span).filter(|group| group.hoards)?;
+            Some((group.held.stalled_connections, span))
+        });
+        let with = hoarding.max_by_key(|(connections, _)| *connections);
+        let is_alike = with.is_some();
         let was_alike = std::mem::replace(&mut connection.is_alike, is_alike);
         let peer = self.peers.get_mut(peer_slot);
         let (was_hoarder, was_burden) = (peer.is_hoarder(), peer.is_burden);
         peer.alike_connections -= u32::from(was_alike);
         peer.alike_connections += u32::from(is_alike);
-        if is_alike {
-            peer.likeness = likeness;
+        if let Some((_, span)) = with {
+            peer.likeness = Some(span);
         }
         let takes_part = peer.grip.stalled_connections > 0;
         let network = network_of(peer).filter(|_| takes_part);

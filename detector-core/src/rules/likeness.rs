@@ -7,7 +7,8 @@
 use crate::state::State;
 use crate::time::{Moment, SECOND_NS};
 
-/// Grips that began within the same five minutes, counted from the start of the clock.
+/// Grips that began within five minutes go together. The spans of five minutes overlap by half, so
+/// that no crowd that comes within half of one is divided, whenever it comes.
 const TOGETHER_NS: u64 = 300 * SECOND_NS;
 
 /// What connections of one actor have in common.
@@ -18,6 +19,7 @@ pub(crate) struct Likeness {
     window_shift: u8,
     mss_bytes: u32,
     max_window_bytes: u32,
+    /// Number of the half of a span, from 1.
     began: u64,
 }
 
@@ -30,8 +32,17 @@ impl Likeness {
             window_shift: state.window_shift,
             mss_bytes: state.mss_bytes,
             max_window_bytes: state.max_window_bytes,
-            began: from.as_ns() / TOGETHER_NS,
+            began: from.as_ns() / (TOGETHER_NS / 2) + 1,
         }
+    }
+
+    /// The two spans that it belongs to, each by the half that ends it.
+    pub(crate) const fn spans(self) -> [Self; 2] {
+        let next = Self {
+            began: self.began + 1,
+            ..self
+        };
+        [self, next]
     }
 }
 
