@@ -19,6 +19,14 @@ pub(crate) struct Drain {
     pub(crate) bytes_per_second: u64,
 }
 
+/// A window taken back to zero with data in flight.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Treason {
+    pub(crate) since: Moment,
+    /// Zero-window time that was finished before.
+    pub(crate) finished_ns: u64,
+}
+
 /// What the peer has done with a connection since its window first was the limit.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Grip {
@@ -112,8 +120,8 @@ pub(crate) struct Connection {
     pub(crate) groups_seen: u64,
     /// From when its zero-window time is drawn in the accounts, while it is.
     pub(crate) ongoing_from: Option<Moment>,
-    /// Start of the zero window under data in flight that is going on.
-    pub(crate) treason_since: Option<Moment>,
+    /// The zero window under data in flight that is going on, while it is young.
+    pub(crate) treason: Option<Treason>,
     /// Who holds the socket, or held it until it became an orphan.
     pub(crate) owner: Option<Arc<[Process]>>,
     /// A complete sweep did not mention it: healthy or gone.
@@ -156,7 +164,7 @@ impl Connection {
             is_alike: false,
             groups_seen: 0,
             ongoing_from: None,
-            treason_since: None,
+            treason: None,
             owner: None,
             is_quiet: false,
             swept_in: None,

@@ -6,7 +6,7 @@
 
 mod connection;
 
-pub(crate) use connection::{Connection, Holding};
+pub(crate) use connection::{Connection, Holding, Treason};
 
 use crate::chain::{Chain, Links, Thread};
 use crate::observation::ConnectionId;

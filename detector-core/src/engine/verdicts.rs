@@ -4,7 +4,7 @@
 //! `benign`, then none. So one bad moment accuses nobody for ever.
 
 use super::Engine;
-use crate::connections::Holding;
+use crate::connections::{Holding, Treason};
 use crate::ledger::seconds;
 use crate::observation::{Observation, ShrinkCounts};
 use crate::peers::{PathSigns, Peer, Remembered};
@@ -87,22 +87,26 @@ impl Engine {
     ) {
         let last = &self.connections.get(slot).last;
         let (at, closed_since) = (last.at, last.zero_window_since);
-        // The record that tells of the opening may come late; how long it took is told exactly.
         let finished_ns = last.zero_window_ns;
         let mut quick = 0;
         let mut is_settled = false;
-        if let Some(since) = self.connections.get(slot).treason_since {
-            let is_open = closed_since != Some(since);
-            let closed_ns = at.since_ns(since);
+        if let Some(treason) = self.connections.get(slot).treason {
+            let is_open = closed_since != Some(treason.since);
+            let mut closed_ns = at.since_ns(treason.since);
             if is_open || closed_ns > QUICK_REOPEN_NS {
                 is_settled = true;
                 self.set_treason(slot, None);
             }
-            quick += u64::from(is_open && closed_ns.min(finished_ns) <= QUICK_REOPEN_NS);
+            // The record that tells of the opening may come late, and tells how long it took.
+            if finished_ns > treason.finished_ns {
+                closed_ns = closed_ns.min(finished_ns - treason.finished_ns);
+            }
+            quick += u64::from(is_open && closed_ns <= QUICK_REOPEN_NS);
         }
         if new.treason > 0 {
             // All but the last were over before this record was made.
-            self.set_treason(slot, closed_since);
+            let treason = closed_since.map(|since| Treason { since, finished_ns });
+            self.set_treason(slot, treason);
             quick += new.treason - u64::from(closed_since.is_some());
         }
         let peer_slot = self.connections.get(slot).peer;
@@ -117,13 +121,13 @@ impl Engine {
     }
 
     /// Notes since when a window taken back has been zero, or that this is over or old.
-    pub(super) fn set_treason(&mut self, slot: u32, since: Option<Moment>) {
+    pub(super) fn set_treason(&mut self, slot: u32, treason: Option<Treason>) {
         let connection = self.connections.get_mut(slot);
-        let was_fresh = connection.treason_since.is_some();
-        connection.treason_since = since;
+        let was_fresh = connection.treason.is_some();
+        connection.treason = treason;
         let peer = self.peers.get_mut(connection.peer);
         peer.fresh_treasons -= u32::from(was_fresh);
-        peer.fresh_treasons += u32::from(since.is_some());
+        peer.fresh_treasons += u32::from(treason.is_some());
     }
 
     /// What others show that a verdict may rest on.

@@ -9,6 +9,9 @@ use crate::snapshot::{
 };
 use crate::time::{Moment, SECOND_NS, WallClock};
 
+/// Most that a connection pins where `tcp_wmem` is bounded as advised.
+const MUCH_PINNED_BYTES: u64 = 1 << 20;
+
 /// Turns names and numbers into what is published.
 pub(super) fn numbers<const N: usize>(pairs: [(&str, f64); N]) -> Numbers {
     let owned = |(name, number): (&str, f64)| (name.to_owned(), number);
@@ -300,7 +303,14 @@ fn advise(evidence: &PeerEvidence, verdict: Option<Verdict>) -> Vec<Advice> {
         }
         Some(Verdict::ShrinkingPeer) if evidence.shrinks_are_common() => vec![look_at_path()],
         Some(Verdict::ShrinkingPeer) => {
-            vec![advice(AdviceCode::TellPeerOperator, Numbers::new())]
+            let mut given = vec![advice(AdviceCode::TellPeerOperator, Numbers::new())];
+            if evidence.is_hoarding {
+                given.push(limit_connections());
+            }
+            if stalled > 0 {
+                given.push(bound_waiting());
+            }
+            given
         }
         Some(Verdict::Tarpit) => {
             let outgoing = count(evidence.outgoing_connections);
@@ -317,9 +327,10 @@ fn advise(evidence: &PeerEvidence, verdict: Option<Verdict>) -> Vec<Advice> {
         let orphans = numbers([("orphan_connections", count(evidence.orphan_connections))]);
         given.push(advice(AdviceCode::BoundOrphans, orphans));
     }
-    if evidence.is_hoarding && stalled > 0 && !evidence.is_trusted {
-        let each = count(evidence.pinned_bytes / stalled);
-        let each = numbers([("pinned_bytes_per_connection", each)]);
+    let each = evidence.pinned_bytes.checked_div(stalled).unwrap_or(0);
+    let is_shrinking = verdict == Some(Verdict::ShrinkingPeer) && each >= MUCH_PINNED_BYTES;
+    if (evidence.is_hoarding || is_shrinking) && stalled > 0 && !evidence.is_trusted {
+        let each = numbers([("pinned_bytes_per_connection", count(each))]);
         given.push(advice(AdviceCode::BoundMemory, each));
     }
     if given.is_empty() {
