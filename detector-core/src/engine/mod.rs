@@ -33,7 +33,7 @@ use crate::peers::{Peers, Scrape};
 use crate::rules::direction;
 use crate::rules::likeness::Likeness;
 use crate::settings::{DetectSettings, TableSettings};
-use crate::snapshot::{Event, FlagKind, StallCause};
+use crate::snapshot::{Event, FlagKind, StallCause, Thresholds};
 use crate::time::{Moment, SECOND_NS, WallClock};
 use ipnet::IpNet;
 use std::collections::BTreeSet;
@@ -252,6 +252,12 @@ impl Engine {
             self.incidents.next_look,
         ];
         deadlines.into_iter().flatten().min()
+    }
+
+    /// The thresholds in force.
+    #[must_use]
+    pub fn thresholds(&self) -> Thresholds {
+        Thresholds::from(&self.detect)
     }
 
     /// Events with a number above `id`, oldest first.

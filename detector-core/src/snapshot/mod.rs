@@ -16,6 +16,8 @@ pub use incident::{
     HostPressure, Incident, IncidentEnd, IncidentFlag, IncidentKind, IncidentPeer, OpenIncident,
 };
 pub use kinds::{FlagKind, Severity, StallCause, Verdict};
+
+use crate::settings::DetectSettings;
 use schemars::JsonSchema;
 
 use serde::{Deserialize, Serialize};
@@ -66,6 +68,34 @@ pub struct Process {
     /// The one thread known to sleep in a write to the connection.
     #[serde(default)]
     pub thread: Option<u32>,
+}
+
+/// Thresholds in force, as configured under `[detect]`.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Thresholds {
+    /// Queued data without progress for this long is a stall.
+    pub stall_after_seconds: f64,
+    /// Draining less than this while the peer's window is the limit is a dribble.
+    pub dribble_floor_bytes_per_second: u64,
+    /// Over this long.
+    pub dribble_over_seconds: f64,
+    /// Stalled connections of one peer from which it hoards.
+    pub hoard_connections: u64,
+    /// Pinned bytes of one peer from which it hoards.
+    pub hoard_bytes: u64,
+}
+
+impl From<&DetectSettings> for Thresholds {
+    fn from(detect: &DetectSettings) -> Self {
+        let seconds = |ns: u64| std::time::Duration::from_nanos(ns).as_secs_f64();
+        Self {
+            stall_after_seconds: seconds(detect.stall_after_ns),
+            dribble_floor_bytes_per_second: detect.dribble_floor_bytes_per_second,
+            dribble_over_seconds: seconds(detect.dribble_over_ns),
+            hoard_connections: detect.hoard_connections,
+            hoard_bytes: detect.hoard_bytes,
+        }
+    }
 }
 
 /// How many tasks of a service wait for peers that do not take their data.

@@ -2,7 +2,7 @@
 
 use crate::kernel::KernelStatus;
 use crate::live::Live;
-use detector_core::snapshot::HeldWorkers;
+use detector_core::snapshot::{HeldWorkers, Thresholds};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -35,6 +35,9 @@ pub(crate) struct Status {
     pub(crate) tables: Tables,
     /// Events kept.
     pub(crate) events: Events,
+    /// What the agent judges by; absent from agents that are older than it.
+    #[serde(default)]
+    pub(crate) thresholds: Option<Thresholds>,
     /// Services that own stalled connections, and how many of their tasks those hold.
     #[serde(default)]
     pub(crate) held_workers: Vec<HeldWorkers>,
@@ -99,12 +102,12 @@ impl Status {
     /// The status of this moment.
     pub(super) fn of(live: &Live) -> Self {
         let kernel = live.kernel_status().unwrap_or_default();
-        let (core, events) = live.with_engine(|engine| {
+        let (core, events, thresholds) = live.with_engine(|engine| {
             let events = Events {
                 oldest_id: engine.first_event_id(),
                 newest_id: engine.last_event_id(),
             };
-            (engine.totals(), events)
+            (engine.totals(), events, engine.thresholds())
         });
         let unready_reason = live.unready_reason();
         let lost = lost(&kernel, core.records_refused);
@@ -146,6 +149,7 @@ impl Status {
                 maps: maps.collect(),
             },
             events,
+            thresholds: Some(thresholds),
             held_workers: live.owners.report().held_workers,
             last_reload_successful: live.is_last_reload_successful(),
         }

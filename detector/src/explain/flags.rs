@@ -7,7 +7,7 @@ use super::layout::{Block, Tone};
 use crate::columns::width_of;
 use crate::wording;
 use detector_core::snapshot::{
-    Assessment, EvidenceCode, FlagKind, Numbers, Peer, SourceName, StandingFlag,
+    Assessment, EvidenceCode, FlagKind, Numbers, Peer, SourceName, StandingFlag, Thresholds,
 };
 
 /// Column of `rule`, `RFC`, `kernel`, `seen by`.
@@ -79,7 +79,10 @@ fn evidence_of(subject: &Subject, kind: FlagKind) -> (Numbers, SourceName, Optio
         .iter()
         .rev()
         .find(|event| event.kind == kind);
-    let mut known = thresholds(&detail.assessment);
+    let mut known = match &subject.status.thresholds {
+        Some(thresholds) => configured(thresholds),
+        None => thresholds(&detail.assessment),
+    };
     known.extend(last.iter().flat_map(|event| event.evidence.clone()));
     let connection = example(subject, kind);
     if let Some(connection) = connection {
@@ -110,7 +113,32 @@ fn peer_numbers(peer: &Peer) -> Numbers {
     .collect()
 }
 
-/// Thresholds in force, as far as the weighing names them.
+/// Thresholds in force, as the agent says them.
+#[allow(clippy::cast_precision_loss, reason = "shown with few digits")]
+fn configured(thresholds: &Thresholds) -> Numbers {
+    let Thresholds {
+        stall_after_seconds,
+        dribble_floor_bytes_per_second,
+        dribble_over_seconds,
+        hoard_connections,
+        hoard_bytes,
+    } = *thresholds;
+    [
+        ("stall_after_seconds", stall_after_seconds),
+        (
+            "floor_bytes_per_second",
+            dribble_floor_bytes_per_second as f64,
+        ),
+        ("over_seconds", dribble_over_seconds),
+        ("hoard_connections", hoard_connections as f64),
+        ("hoard_bytes", hoard_bytes as f64),
+    ]
+    .into_iter()
+    .map(|(name, number)| (name.to_owned(), number))
+    .collect()
+}
+
+/// Thresholds in force, as far as the weighing names them: an older agent says no more.
 fn thresholds(assessment: &Assessment) -> Numbers {
     const HOARD: [&str; 2] = ["hoard_connections", "hoard_bytes"];
     const PACE: [&str; 2] = ["floor_bytes_per_second", "over_seconds"];

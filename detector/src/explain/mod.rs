@@ -16,7 +16,7 @@ pub(crate) use incident::incident_card;
 pub(crate) use layout::Look;
 
 use crate::host::pressure::{InterfaceReport, TcpMemory};
-use detector_core::snapshot::{Event, HeldWorkers, PeerDetail};
+use detector_core::snapshot::{Event, HeldWorkers, PeerDetail, Thresholds};
 use serde::Deserialize;
 use std::net::SocketAddr;
 
@@ -44,6 +44,8 @@ pub(crate) struct HostFacts {
 pub(crate) struct StatusFacts {
     #[serde(default)]
     pub(crate) held_workers: Vec<HeldWorkers>,
+    #[serde(default)]
+    pub(crate) thresholds: Option<Thresholds>,
 }
 
 /// Settings of the kernel.

@@ -8,7 +8,7 @@ use super::{Look, Subject, card};
 use crate::columns::width_of;
 use detector_core::snapshot::{
     Advice, AdviceCode, BenignCause, Change, ChangeCode, Evidence, EvidenceCode, FlagKind, Numbers,
-    Outcome, Process, StandingFlag, Verdict,
+    Outcome, Process, StandingFlag, Thresholds, Verdict,
 };
 use std::path::Path;
 
@@ -72,6 +72,22 @@ fn a_trusted_network_gets_the_path() {
     let text = card(&subject, plain(80));
     assert!(!text.contains("attack"), "{text}");
     assert!(text.contains("341 receive errors"), "{text}");
+}
+
+#[test]
+fn thresholds_are_those_in_force() {
+    let mut subject = cases::zero_window_hoard();
+    subject.status.thresholds = Some(Thresholds {
+        stall_after_seconds: 12.0,
+        dribble_floor_bytes_per_second: 900,
+        dribble_over_seconds: 45.0,
+        hoard_connections: 31,
+        hoard_bytes: 100_000_000,
+    });
+    let text = card(&subject, plain(200));
+    assert!(text.contains("`stall_after` = 12"), "{text}");
+    assert!(text.contains("a hoard from 31 connections"), "{text}");
+    assert!(text.contains("a hoard from 100 MB"), "{text}");
 }
 
 #[test]

@@ -86,8 +86,13 @@ pub(crate) fn rule(kind: FlagKind, numbers: &Numbers) -> Rule {
     let figures = Figures(numbers);
     let show = |name| figures.show(name);
     let no_progress = || {
+        let bound = if figures.has("stall_after_seconds") {
+            format!(" = {}", show("stall_after_seconds"))
+        } else {
+            String::new()
+        };
         format!(
-            "no byte acknowledged for {} >= `stall_after`",
+            "no byte acknowledged for {} >= `stall_after`{bound}",
             show("stalled_seconds")
         )
     };

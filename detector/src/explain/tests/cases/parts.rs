@@ -3,11 +3,12 @@
 use crate::explain::{HostFacts, KernelSettings, Page, StatusFacts, Subject};
 use crate::host::pressure::TcpMemory;
 use crate::time_text;
+use detector_core::settings::DetectSettings;
 use detector_core::snapshot::{
     Advice, AdviceCode, Assessment, BenignCause, Change, ChangeCode, Confidence, Connection,
     Considered, Event, EventType, Evidence, EvidenceCode, FlagKind, Numbers, Outcome, Peer,
     PeerDetail, Process, Retransmits, Severity, Shrinks, SourceName, StallCause, StandingFlag,
-    Verdict,
+    Thresholds, Verdict,
 };
 
 pub(super) const NOW: &str = "2026-12-29T21:16:10Z";
@@ -275,7 +276,10 @@ pub(super) fn subject(name: &str, verdict: Verdict, connections: Vec<Connection>
             }),
             interfaces: None,
         },
-        status: StatusFacts::default(),
+        status: StatusFacts {
+            held_workers: Vec::new(),
+            thresholds: Some(Thresholds::from(&DetectSettings::default())),
+        },
         kernel: KernelSettings {
             tcp_wmem: Some([4_096, 16_384, 4_194_304]),
             tcp_orphan_retries: Some(0),
