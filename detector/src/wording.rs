@@ -24,8 +24,10 @@ pub(crate) use incident::{incident_end, incident_kinds, incident_over};
 pub(crate) use rule::{rule, source};
 pub(crate) use verdict::{meaning as verdict_meaning, sentence as verdict};
 
+use crate::columns::network_of;
 use crate::humane;
 use detector_core::snapshot::{Event, EventType, FlagKind, Severity, SourceName};
+use ipnet::IpNet;
 
 /// `198.51.100.7: zero window for 5.0 s on 192.0.2.1:80, 4.2 MB pinned (zero-window-stall, sweep)`
 pub(crate) fn event_line(event: &Event) -> String {
@@ -84,8 +86,42 @@ fn what(event: &Event) -> String {
         },
         FlagKind::Unanswered => format!("no answer{lasted}"),
         FlagKind::TinyWindow => "never offered more than a tiny window".to_owned(),
-        FlagKind::StallHoard => "hoards stalled connections".to_owned(),
+        FlagKind::StallHoard => format!("hoards stalled connections{}", company(event)),
     }
+}
+
+/// With whom a peer hoards: its network, and others alike.
+fn company(event: &Event) -> String {
+    let evidence = |name: &str| {
+        let number = event.evidence.get(name);
+        number.map(|number| humane::measure(name, *number))
+    };
+    let network = network_around(&event.peer).map(|network| network.to_string());
+    let groups = [
+        (
+            "network",
+            network.unwrap_or_else(|| "its network".to_owned()),
+        ),
+        ("alike", "any network that behave alike".to_owned()),
+    ];
+    let mut text = String::new();
+    for (group, name) in groups {
+        let peers = evidence(&format!("{group}_peers"));
+        let connections = evidence(&format!("{group}_connections"));
+        if let Some((peers, connections)) = peers.zip(connections) {
+            text += &format!(", one of {peers} peers of {name}, {connections} in all");
+        }
+    }
+    text
+}
+
+/// The `/24` or `/64` of a peer.
+fn network_around(peer: &str) -> Option<IpNet> {
+    let address = network_of(peer)?.addr();
+    let length = if address.is_ipv4() { 24 } else { 64 };
+    IpNet::new(address, length)
+        .ok()
+        .map(|network| network.trunc())
 }
 
 /// Name of a severity as in JSON.
@@ -154,6 +190,20 @@ pub(crate) mod tests {
         let pace = [("drain_bytes_per_second", 120.0)];
         let dribble = event(1, FlagKind::Dribble, &pace);
         assert!(event_line(&dribble).contains("reads only 120 B/s"));
+    }
+
+    #[test]
+    fn a_hoard_names_those_it_is_held_with() {
+        let network = [("network_peers", 6.0), ("network_connections", 21.0)];
+        let line = event_line(&event(1, FlagKind::StallHoard, &network));
+        let expected = "hoards stalled connections, one of 6 peers of 198.51.100.0/24, 21 in all";
+        assert!(line.contains(expected), "{line}");
+        let alike = [("alike_peers", 24.0), ("alike_connections", 24.0)];
+        let line = event_line(&event(1, FlagKind::StallHoard, &alike));
+        let expected = "one of 24 peers of any network that behave alike, 24 in all";
+        assert!(line.contains(expected), "{line}");
+        let alone = event_line(&event(1, FlagKind::StallHoard, &[]));
+        assert!(alone.contains("hoards stalled connections on"), "{alone}");
     }
 
     #[test]
