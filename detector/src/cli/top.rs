@@ -39,6 +39,9 @@ pub(crate) struct TopArgs {
     /// Only peers that fit, as in `verdict=slow-read-attack pinned>10M net=203.0.113.0/24`
     #[arg(long, value_name = "EXPR", value_parser = parse_filter, add = ArgValueCompleter::new(completions::filter::<PeerRow>))]
     pub(crate) filter: Option<Filter<PeerRow>>,
+    /// Let keys reset and block peers, each after a question that shows the exact effect
+    #[arg(long, conflicts_with_all = ["once", "batch", "json"])]
+    pub(crate) allow_actions: bool,
     /// Control socket of the agent [default: /run/detector/control.sock]
     #[arg(long, value_name = "PATH", value_hint = ValueHint::FilePath)]
     pub(crate) control_socket: Option<PathBuf>,

@@ -16,7 +16,7 @@ pub(crate) use blocks::BlockError;
 pub(crate) use reset::{Plan, ResetError};
 pub(crate) use shape::{
     BlockAnswer, BlockRequest, Blocked, ResetAnswer, ResetOutcome, ResetRequest, ResetSocket,
-    SocketName, UnblockAnswer, UnblockRequest,
+    STALLED_FOR_SECONDS, SocketName, UnblockAnswer, UnblockRequest,
 };
 
 use blocks::Blocks;

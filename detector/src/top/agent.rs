@@ -3,7 +3,7 @@
 use super::Advise;
 use super::own_agent::OwnAgent;
 use super::source;
-use super::state::{Query, Snapshot};
+use super::state::{Query, Snapshot, Told, Wish};
 use crate::config::DEFAULT_CONTROL_SOCKET;
 use crate::control::client::ClientError;
 use crate::failure::Failure;
@@ -62,6 +62,15 @@ impl Agent {
     ) -> impl Future<Output = Result<Snapshot, ClientError>> + Send + 'static {
         let socket = self.socket.clone();
         async move { source::ask(&socket, &query).await }
+    }
+
+    /// Has what is wished done, beside everything else.
+    pub(super) fn deed(
+        &self,
+        wish: Wish,
+    ) -> impl Future<Output = Result<Told, ClientError>> + Send + 'static {
+        let socket = self.socket.clone();
+        async move { source::act(&socket, &wish).await }
     }
 
     /// What to make of the answer. Fails where there is nothing to wait for.

@@ -48,6 +48,7 @@ pub(crate) async fn run(args: &TopArgs, advise: Advise) -> Result<(), Failure> {
         Some(Ok(None)) | None => {}
     }
     choose(&mut state, args);
+    state.allows_actions = args.allow_actions;
     watch::run(state, agent, file, args.interval).await
 }
 

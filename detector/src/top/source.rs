@@ -1,7 +1,7 @@
 //! Asks the agent for what the state wants to show.
 
 use super::provoke::panic_at;
-use super::state::{Facts, Listing, Page, Query, Snapshot};
+use super::state::{Facts, Listing, Page, Query, Snapshot, Told, Wish};
 use crate::control::client::{self, ClientError};
 use crate::control::host::Host;
 use crate::host::pressure::{Stall, Stalls};
@@ -24,6 +24,18 @@ pub(super) async fn ask(socket: &Path, query: &Query) -> Result<Snapshot, Client
     panic_at("asking");
     let answer = timeout(PATIENCE, ask_patiently(socket, query)).await;
     answer.unwrap_or(Err(ClientError::Silent))
+}
+
+/// Has the agent do or rehearse what is wished.
+pub(super) async fn act(socket: &Path, wish: &Wish) -> Result<Told, ClientError> {
+    match wish {
+        Wish::Reset(request) => client::act(socket, "/v1/reset", request)
+            .await
+            .map(Told::Reset),
+        Wish::Block(request) => client::act(socket, "/v1/block", request)
+            .await
+            .map(Told::Block),
+    }
 }
 
 async fn ask_patiently(socket: &Path, query: &Query) -> Result<Snapshot, ClientError> {

@@ -3,7 +3,7 @@
 use super::action::{self, Action, Edit, Focus};
 use super::agent::{Agent, Outcome, START_PAUSE};
 use super::settings_file::SettingsFile;
-use super::state::{Effects, Now, Snapshot, State};
+use super::state::{Effects, Now, Snapshot, State, Told, Wish};
 use super::terminal::{self, Input, Screen};
 use crate::clock;
 use crate::control::client::ClientError;
@@ -12,7 +12,7 @@ use std::io;
 use std::time::{Duration, Instant};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc;
-use tokio::task::JoinHandle;
+use tokio::task::{JoinHandle, JoinSet};
 
 /// A refresh that takes long is followed by a pause this many times as long, so that neither we
 /// nor the agent are busy with refreshing.
@@ -46,6 +46,7 @@ pub(super) async fn run(
         asked: Instant::now(),
         next: Instant::now(),
         question: None,
+        deeds: JoinSet::new(),
         is_dirty: true,
     };
     watch.state.size = watch.screen.size().unwrap_or((80, 24));
@@ -68,6 +69,8 @@ struct Watch {
     /// When it is asked again.
     next: Instant,
     question: Option<JoinHandle<Answer>>,
+    /// What the agent has been asked to do or to rehearse.
+    deeds: JoinSet<(Wish, Result<Told, ClientError>)>,
     is_dirty: bool,
 }
 
@@ -75,6 +78,7 @@ struct Watch {
 enum Occurrence {
     Input(Option<Input>),
     Answer(Box<Answer>),
+    Told(Box<(Wish, Result<Told, ClientError>)>),
     Time,
 }
 
@@ -96,6 +100,7 @@ impl Watch {
                         return Ok(());
                     }
                 }
+                Occurrence::Told(told) => self.take_told(*told),
                 Occurrence::Answer(answer) => self.take_answer(*answer)?,
                 Occurrence::Time => self.ask(),
             }
@@ -113,6 +118,16 @@ impl Watch {
         let answer = tokio::select! {
             biased;
             input = self.inputs.recv() => return Occurrence::Input(input),
+            Some(told) = self.deeds.join_next() => {
+                return match told {
+                    Ok(told) => Occurrence::Told(Box::new(told)),
+                    Err(error) => match error.try_into_panic() {
+                        Ok(panic) => std::panic::resume_unwind(panic),
+                        // Ended before it was done; the next look shows what came of it.
+                        Err(_) => Occurrence::Time,
+                    },
+                };
+            }
             answer = question => answer,
             () = tokio::time::sleep_until(self.next.into()), if is_idle => return Occurrence::Time,
         };
@@ -161,6 +176,14 @@ impl Watch {
         Ok(())
     }
 
+    fn take_told(&mut self, (wish, told): (Wish, Result<Told, ClientError>)) {
+        self.state
+            .take_told(&wish, told.map_err(|error| error.brief()));
+        self.is_dirty = true;
+        // What was done shows with the next look.
+        self.ask();
+    }
+
     /// Takes all keys that are there before anything is drawn; whether one of them ends it.
     fn take_inputs(&mut self, first: Input) -> bool {
         let mut input = Some(first);
@@ -200,6 +223,12 @@ impl Watch {
         let effects: Effects = self.state.apply(action);
         if effects.fetches {
             self.ask();
+        }
+        if effects.acts
+            && let Some(wish) = self.state.wish.take()
+        {
+            let deed = self.agent.deed(wish.clone());
+            self.deeds.spawn(async move { (wish, deed.await) });
         }
         if effects.saves
             && let Some(file) = &self.settings

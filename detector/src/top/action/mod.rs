@@ -36,6 +36,8 @@ pub(crate) enum Focus {
     Menu,
     /// The page of help.
     Help,
+    /// The question whether to do something.
+    Confirmation,
 }
 
 /// How far to move.
@@ -75,6 +77,15 @@ pub(crate) enum Edit {
     End,
 }
 
+/// What can be done to a peer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Deed {
+    /// Close its stalled sockets.
+    Reset,
+    /// Drop what it sends for a time.
+    Block,
+}
+
 /// What a key asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Action {
@@ -112,6 +123,8 @@ pub(crate) enum Action {
     Accept,
     /// Draw everything anew.
     Redraw,
+    /// Do something to the peer here, after a question.
+    Act(Deed),
 }
 
 /// What `key` asks for while `focus` has the keys.
@@ -121,7 +134,7 @@ pub(crate) fn of(key: Key, focus: Focus) -> Option<Action> {
         (Key::Ctrl('z'), _) => Some(Action::Suspend),
         (Key::Ctrl('l'), _) => Some(Action::Redraw),
         (_, Focus::Screen) => on_screen(key),
-        (_, Focus::Prompt) => in_prompt(key),
+        (_, Focus::Prompt | Focus::Confirmation) => in_prompt(key),
         (_, Focus::Menu) => in_menu(key),
         (_, Focus::Help) => in_help(key),
     }
@@ -141,6 +154,8 @@ fn on_screen(key: Key) -> Option<Action> {
         Key::Char('>') | Key::Right => Action::SortRight,
         Key::Char('r' | 'I') => Action::Reverse,
         Key::Char(' ' | 'Z') => Action::Pause,
+        Key::Char('x') => Action::Act(Deed::Reset),
+        Key::Char('b') => Action::Act(Deed::Block),
         key => Action::Move(step(key)?),
     };
     Some(action)

@@ -1,4 +1,4 @@
-use super::{Action, Edit, Focus, Key, Step, of};
+use super::{Action, Deed, Edit, Focus, Key, Step, of};
 
 #[test]
 fn the_keys_that_operators_know_do_what_they_expect() {
@@ -23,10 +23,12 @@ fn the_keys_that_operators_know_do_what_they_expect() {
         (Key::Ctrl('u'), Action::Move(Step::HalfPageUp)),
         (Key::Left, Action::SortLeft),
         (Key::Char('>'), Action::SortRight),
+        (Key::Char('x'), Action::Act(Deed::Reset)),
+        (Key::Char('b'), Action::Act(Deed::Block)),
     ] {
         assert_eq!(of(key, Focus::Screen), Some(action), "{key:?}");
     }
-    assert_eq!(of(Key::Char('x'), Focus::Screen), None);
+    assert_eq!(of(Key::Char('y'), Focus::Screen), None);
 }
 
 #[test]

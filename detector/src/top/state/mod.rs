@@ -1,6 +1,7 @@
 //! What `detector top` shows. Pure: actions and snapshots in, effects out; time is an argument.
 
 mod cursor;
+mod deed;
 mod facts;
 mod history;
 mod intake;
@@ -10,6 +11,7 @@ mod settings;
 mod walk;
 
 pub(crate) use cursor::Cursor;
+pub(crate) use deed::{Confirmation, Told, Wish};
 pub(crate) use facts::{Facts, Listing, Now, Page, Snapshot};
 pub(crate) use history::{ConnectionKey, HostHistory, Sample, Timelines};
 pub(crate) use prompt::Prompt;
@@ -60,6 +62,8 @@ pub(crate) enum Overlay {
     Menu(usize),
     /// The help, scrolled so far.
     Help(usize),
+    /// The question whether to do something.
+    Confirmation(Box<Confirmation>),
 }
 
 /// How the agent is.
@@ -102,6 +106,8 @@ pub(crate) struct Effects {
     pub(crate) saves: bool,
     /// Draw every cell anew.
     pub(crate) redraws: bool,
+    /// Ask the agent for what is wished.
+    pub(crate) acts: bool,
 }
 
 impl Effects {
@@ -111,6 +117,7 @@ impl Effects {
         fetches: true,
         saves: false,
         redraws: false,
+        acts: false,
     };
 }
 
@@ -136,6 +143,10 @@ pub(crate) struct State {
     pub(crate) place: Place,
     /// What lies over it.
     pub(crate) overlay: Overlay,
+    /// Whether something may be done to peers.
+    pub(crate) allows_actions: bool,
+    /// What the agent is to be asked for next.
+    pub(crate) wish: Option<Wish>,
     /// Whether refreshing is stopped.
     pub(crate) is_paused: bool,
     /// How the agent is.
@@ -193,6 +204,7 @@ impl State {
             Overlay::Prompt(_) => Focus::Prompt,
             Overlay::Menu(_) => Focus::Menu,
             Overlay::Help(_) => Focus::Help,
+            Overlay::Confirmation(_) => Focus::Confirmation,
         }
     }
 
@@ -264,13 +276,16 @@ impl State {
             Action::TypeFilter => {}
             Action::Edit(edit) => self.edit(edit),
             Action::Accept => return self.accept(),
+            Action::Act(deed) => return self.rehearse(deed),
         }
         effects
     }
 
     fn edit(&mut self, edit: Edit) {
-        if let Overlay::Prompt(prompt) = &mut self.overlay {
-            prompt.edit(edit);
+        match &mut self.overlay {
+            Overlay::Prompt(prompt) => prompt.edit(edit),
+            Overlay::Confirmation(confirmation) => confirmation.edit(edit),
+            _ => {}
         }
     }
 
@@ -289,6 +304,7 @@ impl State {
                 self.overlay = Overlay::None;
                 self.sort_by(index)
             }
+            Overlay::Confirmation(_) => self.confirm(),
             _ => Effects::default(),
         }
     }

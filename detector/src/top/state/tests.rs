@@ -1,3 +1,5 @@
+pub(crate) mod deeds;
+
 use super::{Facts, Link, Listing, Now, Overlay, Page, Place, Snapshot, State};
 use crate::columns::tests::{connection, peer, process};
 use crate::columns::{Grouping, PeerRow};

@@ -86,7 +86,7 @@ impl State {
         match (&mut self.overlay, &self.place) {
             (Overlay::Menu(index), _) => move_within(index, step, choices, page),
             (Overlay::Help(scroll), _) => move_within(scroll, step, usize::MAX, page),
-            (Overlay::Prompt(_), _) => {}
+            (Overlay::Prompt(_) | Overlay::Confirmation(_), _) => {}
             (Overlay::None, Place::Table) => {
                 let was = self.query();
                 let rows = &self.rows;

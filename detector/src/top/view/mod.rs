@@ -2,6 +2,7 @@
 //!
 //! All text in the state was scrubbed where it came in; here it is cut to its cell.
 
+mod confirmation;
 mod connection;
 mod evidence;
 mod header;
@@ -129,6 +130,9 @@ fn draw_banner(buffer: &mut Buffer, area: Rect, state: &State) {
     }
 }
 
+/// Keys of what can be done, where that is allowed.
+const DEEDS: [(u8, &str, &str); 2] = [(1, "x", "reset"), (1, "b", "block")];
+
 /// The keys that matter here.
 fn draw_keys(buffer: &mut Buffer, area: Rect, state: &State) {
     let pause = if state.is_paused { "go on" } else { "pause" };
@@ -138,6 +142,7 @@ fn draw_keys(buffer: &mut Buffer, area: Rect, state: &State) {
             (0, "Esc", "leave it"),
             (1, "^U", "clear"),
         ],
+        (Overlay::Confirmation(_), _) => &[(0, "yes Enter", "do it"), (0, "Esc", "leave it")],
         (Overlay::Menu(_), _) => &[
             (0, "Enter", "sort"),
             (1, "r", "reverse"),
@@ -171,9 +176,18 @@ fn draw_keys(buffer: &mut Buffer, area: Rect, state: &State) {
             (0, "q", "quit"),
         ],
     };
-    let parts = keys.iter().map(|(rank, key, what)| {
-        Part::new(*rank, *key, theme::heading()).and(format!(" {what}"), theme::quiet())
-    });
+    let acts = state.allows_actions && matches!(state.overlay, Overlay::None);
+    let deeds: &[(u8, &str, &str)] = if acts { &DEEDS } else { &[] };
+    let (last, first) = keys
+        .split_last()
+        .map_or((keys, keys), |(_, first)| (&keys[first.len()..], first));
+    let parts = first
+        .iter()
+        .chain(deeds)
+        .chain(last)
+        .map(|(rank, key, what)| {
+            Part::new(*rank, *key, theme::heading()).and(format!(" {what}"), theme::quiet())
+        });
     draw_parts(buffer, area, parts.collect(), Vec::new());
 }
 

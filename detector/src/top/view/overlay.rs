@@ -11,7 +11,7 @@ use ratatui::style::Style;
 use ratatui::widgets::{Block, Clear, Widget};
 
 /// Keys and what they do, and the beginning of a filter; then every column.
-const HELP: [(&str, &str); 21] = [
+const HELP: [(&str, &str); 23] = [
     ("q, ^C", "quit"),
     ("?, h, F1", "this help"),
     ("Enter", "open the peer, the connection or the group"),
@@ -29,6 +29,8 @@ const HELP: [(&str, &str); 21] = [
     ("Tab", "group by peer, /24 and /64, process, unit"),
     ("Space", "stop and go on refreshing"),
     ("^L", "draw everything anew"),
+    ("x", "with --allow-actions: reset what has stalled for 30 s"),
+    ("b", "with --allow-actions: block the peer for 10 minutes"),
     ("# !", "critical and warning, from what a peer costs"),
     ("stalled", "data is queued and the peer does not take it"),
     ("pinned", "kernel memory that stalled connections hold"),
@@ -51,12 +53,22 @@ pub(super) fn draw(buffer: &mut Buffer, screen: Rect, state: &State) -> Option<u
             }
             None
         }
+        Overlay::Confirmation(confirmation) => {
+            super::confirmation::draw(buffer, screen, state, confirmation);
+            None
+        }
         Overlay::Help(scroll) => Some(draw_help(buffer, screen, *scroll)),
     }
 }
 
 /// A frame in the middle of the screen with `lines` lines in it, as far as they fit.
-fn window(buffer: &mut Buffer, screen: Rect, title: &str, width: u16, lines: usize) -> Rect {
+pub(super) fn window(
+    buffer: &mut Buffer,
+    screen: Rect,
+    title: &str,
+    width: u16,
+    lines: usize,
+) -> Rect {
     let width = width.min(screen.width);
     let lines = u16::try_from(lines).unwrap_or(u16::MAX);
     // The last line of the screen tells the keys.
@@ -121,7 +133,7 @@ fn draw_menu<R: Row>(buffer: &mut Buffer, screen: Rect, index: usize) {
     }
 }
 
-const fn line_at(area: Rect, y: u16) -> Rect {
+pub(super) const fn line_at(area: Rect, y: u16) -> Rect {
     Rect {
         x: area.x,
         y,

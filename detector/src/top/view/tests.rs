@@ -4,6 +4,7 @@ use super::{Look, draw};
 use crate::columns::Grouping;
 use crate::top::action::{self, Key};
 use crate::top::state::State;
+use crate::top::state::tests::deeds::{block_told, rehearsed, reset_told};
 use crate::top::state::tests::{at_night, attacked, page, press, started, type_text};
 use ratatui::Terminal;
 use ratatui::backend::TestBackend;
@@ -108,6 +109,21 @@ fn help_menu_and_prompt() {
     type_text(&mut state, "pined>10M");
     press(&mut state, Key::Enter);
     expect("prompt", &mut state);
+}
+
+#[test]
+fn deeds_show_their_exact_effect() {
+    let mut state = attacked();
+    state.allows_actions = true;
+    press(&mut state, Key::Char('x'));
+    rehearsed(&mut state, reset_told(40));
+    expect("reset", &mut state);
+    press(&mut state, Key::Esc);
+    press(&mut state, Key::Char('b'));
+    rehearsed(&mut state, block_told());
+    type_text(&mut state, "no");
+    press(&mut state, Key::Enter);
+    expect("block", &mut state);
 }
 
 #[test]
