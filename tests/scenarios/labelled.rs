@@ -4,13 +4,20 @@
 use anyhow::{Result, ensure};
 use detector_tests::story;
 use detector_tests::suite;
+use std::path::Path;
 
 /// Alone on the machine: an agent sees all of it, and peers of other stories that behave alike
 /// would be one crowd with those of the scenarios.
 #[test]
 fn every_labelled_scenario_is_judged_right() -> Result<()> {
     story::alone("labelled", |folder| {
-        let report = suite::play(folder, None, 1, &mut |_| {})?;
+        let report = suite::play(
+            folder,
+            Path::new(env!("CARGO_BIN_EXE_play")),
+            None,
+            1,
+            &mut |_| {},
+        )?;
         let wrongs = report.misjudged();
         ensure!(wrongs.is_empty(), "misjudged:\n{}", wrongs.join("\n"));
         Ok(())

@@ -6,10 +6,8 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::os::unix::net::UnixStream;
 use std::path::Path;
 
-/// Asks for `/v1/events?follow=1`. The iterator ends with the stream.
-pub fn follow_events(
-    socket: &Path,
-) -> Result<impl Iterator<Item = Result<EventView>> + Send + use<>> {
+/// Asks for `/v1/events?follow=1`: one event a line. The iterator ends with the stream.
+pub fn follow_lines(socket: &Path) -> Result<impl Iterator<Item = Result<String>> + Send + use<>> {
     let mut stream =
         UnixStream::connect(socket).with_context(|| format!("connect to {}", socket.display()))?;
     stream
@@ -42,10 +40,12 @@ pub fn follow_events(
     let lines = BufReader::new(body).lines();
     Ok(lines
         .filter(|line| line.as_ref().map_or(true, |line| !line.is_empty()))
-        .map(|line| {
-            let line = line.context("read events")?;
-            serde_json::from_str(&line).with_context(|| format!("event {line}"))
-        }))
+        .map(|line| line.context("read events")))
+}
+
+/// An event from its line.
+pub fn event_of(line: &str) -> Result<EventView> {
+    serde_json::from_str(line).with_context(|| format!("event {line}"))
 }
 
 /// The body of a chunked answer.

@@ -6,7 +6,7 @@ mod metrics;
 mod process;
 mod view;
 
-pub use follow::follow_events;
+pub use follow::{event_of, follow_lines};
 pub use http::{Response, request, write_and_read};
 pub use metrics::Metrics;
 pub use process::{Agent, AgentOptions, binary, command};

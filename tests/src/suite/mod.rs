@@ -3,6 +3,7 @@
 //!
 //! Start reading at `table`: what is played and what the agent has to say of it.
 
+mod listener;
 mod network;
 mod outcome;
 mod page;
@@ -16,6 +17,7 @@ mod watch;
 use crate::agent::{Agent, AgentOptions};
 use crate::lab::Family;
 use anyhow::{Context, Result, anyhow};
+pub use listener::listen;
 use network::Network;
 use outcome::{Outcome, family_name, judge};
 use page::Tally;
@@ -63,9 +65,11 @@ impl Report {
 }
 
 /// Plays the scenarios with `filter` in their name (all without one) `runs` times, with logs below
-/// `folder`; tells `say` how it goes.
+/// `folder`; tells `say` how it goes. `listener` is the program whose argument `listen` calls
+/// [`listen`].
 pub fn play(
     folder: &Path,
+    listener: &Path,
     filter: Option<&str>,
     runs: u32,
     say: &mut dyn FnMut(&str),
@@ -79,7 +83,8 @@ pub fn play(
     for run in 1..=runs {
         let folder = folder.join(format!("run-{run}"));
         std::fs::create_dir_all(&folder).context("make the folder of a run")?;
-        let played = play_once(&folder, &scenarios).with_context(|| format!("run {run}"))?;
+        let played =
+            play_once(&folder, listener, &scenarios).with_context(|| format!("run {run}"))?;
         let mut wrongs = 0;
         for (index, family, outcome) in &played.outcomes {
             for wrong in &outcome.wrongs {
@@ -105,12 +110,12 @@ struct Played {
     sweep_interval: Duration,
 }
 
-fn play_once(folder: &Path, scenarios: &[Scenario]) -> Result<Played> {
+fn play_once(folder: &Path, listener: &Path, scenarios: &[Scenario]) -> Result<Played> {
     let site = Site::build(folder).context("build the site")?;
     let curtain = Arc::new(Curtain::default());
     let casts = cast(&site, scenarios, &curtain)?;
     let agent = Agent::start_with(folder, &AgentOptions::without_configuration())?;
-    let watch = Watch::start(&agent)?;
+    let watch = Watch::start(&agent, listener)?;
     let (endings, said) = perform(scenarios, &casts, &curtain, watch);
     let said = said?;
     std::fs::write(folder.join("said.txt"), said.to_string()).context("write what was said")?;

@@ -1,9 +1,10 @@
 //! Compares what the agent said of one scenario with its label.
 
+use super::listener::Arrived;
 use super::network::Network;
 use super::scenario::{ACCUSATIONS, Label, Scenario, SeenBy};
 use super::stage::{Due, Stage};
-use super::watch::{Arrived, PeerStory, Said};
+use super::watch::{PeerStory, Said};
 use crate::lab::Family;
 use anyhow::Result;
 use std::collections::{BTreeMap, BTreeSet};

@@ -1,22 +1,17 @@
 //! What the agent says while the plays go on: its events as they arrive, and its peers twice a
 //! second.
 
-use crate::agent::{Agent, AgentView, EventView, follow_events};
+use super::listener::{Arrived, Listener};
+use crate::agent::{Agent, AgentView};
 use anyhow::{Context, Result};
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, SystemTime};
 
 const LOOK_EVERY: Duration = Duration::from_millis(500);
-
-/// An event, and when it was read from the agent's socket.
-#[derive(Clone, Debug)]
-pub(crate) struct Arrived {
-    pub(crate) at: SystemTime,
-    pub(crate) event: EventView,
-}
 
 /// What was said of one peer.
 #[derive(Clone, Debug, Default)]
@@ -64,28 +59,18 @@ impl std::fmt::Display for Said {
 
 /// Listens until stopped.
 pub(crate) struct Watch {
+    listener: Listener,
     said: Arc<Mutex<Said>>,
     is_over: Arc<AtomicBool>,
     looker: Option<JoinHandle<Result<()>>>,
 }
 
 impl Watch {
-    pub(crate) fn start(agent: &Agent) -> Result<Self> {
+    pub(crate) fn start(agent: &Agent, listener: &Path) -> Result<Self> {
         let said = Arc::new(Mutex::new(Said::default()));
         let is_over = Arc::new(AtomicBool::new(false));
         let view = AgentView::new(&agent.control_socket());
-        let events = follow_events(&agent.control_socket())?;
-        // Ends with the agent, which closes the stream.
-        let _listener = std::thread::spawn({
-            let said = Arc::clone(&said);
-            move || {
-                read_at_once();
-                for event in events.map_while(Result::ok) {
-                    let at = SystemTime::now();
-                    lock(&said).events.push(Arrived { at, event });
-                }
-            }
-        });
+        let listener = Listener::start(listener, &agent.control_socket())?;
         let looker = std::thread::spawn({
             let (said, is_over) = (Arc::clone(&said), Arc::clone(&is_over));
             move || {
@@ -97,6 +82,7 @@ impl Watch {
             }
         });
         Ok(Self {
+            listener,
             said,
             is_over,
             looker: Some(looker),
@@ -112,20 +98,14 @@ impl Watch {
                 .unwrap_or_else(|_| anyhow::bail!("the thread that looks panicked"))
                 .context("look at the agent's peers")?;
         }
-        Ok(lock(&self.said).clone())
+        let mut said = lock(&self.said).clone();
+        said.events = self.listener.stop()?;
+        Ok(said)
     }
 }
 
-/// The plays saturate the machine: how long this reader waits for a processor is no part of what it
-/// measures.
-fn read_at_once() {
-    const FIRST: i32 = -20;
-    // Without the right to, the reader waits its turn, and what it measures is a little longer.
-    let _ = rustix::process::setpriority_process(None, FIRST);
-}
-
-fn lock(said: &Mutex<Said>) -> std::sync::MutexGuard<'_, Said> {
-    said.lock().unwrap_or_else(PoisonError::into_inner)
+fn lock<T>(shared: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    shared.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 fn look(view: &AgentView, said: &Mutex<Said>) -> Result<()> {

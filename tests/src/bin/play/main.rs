@@ -7,6 +7,7 @@ mod demo;
 mod scenarios;
 
 use clap::{Parser, Subcommand};
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -32,6 +33,12 @@ enum Play {
         #[arg(long, default_value_t = 1)]
         runs: u32,
     },
+    /// Writes each event of an agent with the time it came: a process of its own for the scenarios.
+    #[command(hide = true)]
+    Listen {
+        /// The agent's control socket.
+        socket: PathBuf,
+    },
 }
 
 #[allow(
@@ -43,6 +50,9 @@ fn main() -> ExitCode {
     let outcome = match arguments.play {
         None => demo::play(Duration::from_secs(arguments.seconds)),
         Some(Play::Scenarios { filter, runs }) => scenarios::play(filter.as_deref(), runs),
+        Some(Play::Listen { socket }) => {
+            detector_tests::suite::listen(&socket, &mut std::io::stdout())
+        }
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,

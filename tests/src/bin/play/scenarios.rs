@@ -8,7 +8,8 @@ pub(crate) fn play(filter: Option<&str>, runs: u32) -> Result<()> {
     let name = format!("detector-scenarios-{}", std::process::id());
     let folder = std::env::temp_dir().join(name);
     std::fs::create_dir(&folder).context("make a folder for logs")?;
-    let report = suite::play(&folder, filter, runs, &mut |line| super::note(line))?;
+    let this = std::env::current_exe().context("path of this program")?;
+    let report = suite::play(&folder, &this, filter, runs, &mut |line| super::note(line))?;
     super::say(&report.page());
     let wrongs = report.wrongs();
     if wrongs.is_empty() {
