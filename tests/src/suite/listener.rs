@@ -4,12 +4,12 @@
 //! they share, and for a processor.
 
 use crate::agent::{EventView, event_of, follow_lines};
-use anyhow::{Context, Result, bail, ensure};
-use std::io::{BufRead, BufReader, Write};
-use std::path::Path;
-use std::process::{Child, ChildStdout, Command, Stdio};
-use std::thread::JoinHandle;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use anyhow::{Context, Result, ensure};
+use std::fs::File;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 /// What the listener says when it listens.
 const LISTENING: &str = "listening";
@@ -37,39 +37,50 @@ pub fn listen(socket: &Path, out: &mut impl Write) -> Result<()> {
     Ok(())
 }
 
-/// The running process, and the thread that takes what it says.
+/// The running process. It writes to a file: who takes from a pipe can make the writer wait.
 pub(super) struct Listener {
     child: Child,
-    taken: Option<JoinHandle<Result<Vec<Arrived>>>>,
+    file: PathBuf,
 }
 
 impl Listener {
-    /// Starts `program`, which has to call `listen`, and waits until it does.
-    pub(super) fn start(program: &Path, socket: &Path) -> Result<Self> {
-        let mut child = Command::new(program)
+    /// Starts `program`, which has to call [`listen`], and waits until it does.
+    pub(super) fn start(program: &Path, socket: &Path, file: PathBuf) -> Result<Self> {
+        let out = File::create(&file).with_context(|| format!("write {}", file.display()))?;
+        let child = Command::new(program)
             .arg("listen")
             .arg(socket)
             .stdin(Stdio::null())
-            .stdout(Stdio::piped())
+            .stdout(out)
             .spawn()
             .with_context(|| format!("start {}", program.display()))?;
-        let stdout = child.stdout.take();
-        let mut listener = Self { child, taken: None };
-        let mut lines = BufReader::new(stdout.context("the listener has no stdout")?);
-        let mut first = String::new();
-        lines.read_line(&mut first).context("read the listener")?;
-        ensure!(first.trim() == LISTENING, "the listener said {first:?}");
-        listener.taken = Some(std::thread::spawn(move || take(lines)));
+        let mut listener = Self { child, file };
+        let deadline = Instant::now() + Duration::from_secs(10);
+        while !listener.said()?.starts_with(LISTENING) {
+            let ended = listener
+                .child
+                .try_wait()
+                .context("look after the listener")?;
+            ensure!(ended.is_none(), "the listener ended: {ended:?}");
+            ensure!(Instant::now() < deadline, "the listener does not listen");
+            std::thread::sleep(Duration::from_millis(10));
+        }
         Ok(listener)
     }
 
     /// Ends it and gives what came.
     pub(super) fn stop(&mut self) -> Result<Vec<Arrived>> {
         self.end();
-        let taken = self.taken.take().context("the listener was stopped")?;
-        taken
-            .join()
-            .unwrap_or_else(|_| bail!("the thread that takes events panicked"))
+        let said = self.said()?;
+        // Its end may cut a line short.
+        let whole = said
+            .split_inclusive('\n')
+            .filter_map(|line| line.strip_suffix('\n'));
+        whole.skip(1).map(arrived).collect()
+    }
+
+    fn said(&self) -> Result<String> {
+        std::fs::read_to_string(&self.file).with_context(|| format!("read {}", self.file.display()))
     }
 
     fn end(&mut self) {
@@ -82,19 +93,6 @@ impl Listener {
 impl Drop for Listener {
     fn drop(&mut self) {
         self.end();
-    }
-}
-
-fn take(mut lines: BufReader<ChildStdout>) -> Result<Vec<Arrived>> {
-    let mut events = Vec::new();
-    loop {
-        let mut line = String::new();
-        lines.read_line(&mut line).context("read the listener")?;
-        // Its end may cut a line short.
-        let Some(line) = line.strip_suffix('\n') else {
-            return Ok(events);
-        };
-        events.push(arrived(line)?);
     }
 }
 

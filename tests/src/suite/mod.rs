@@ -115,7 +115,7 @@ fn play_once(folder: &Path, listener: &Path, scenarios: &[Scenario]) -> Result<P
     let curtain = Arc::new(Curtain::default());
     let casts = cast(&site, scenarios, &curtain)?;
     let agent = Agent::start_with(folder, &AgentOptions::without_configuration())?;
-    let watch = Watch::start(&agent, listener)?;
+    let watch = Watch::start(&agent, listener, folder)?;
     let (endings, said) = perform(scenarios, &casts, &curtain, watch);
     let said = said?;
     std::fs::write(folder.join("said.txt"), said.to_string()).context("write what was said")?;

@@ -66,11 +66,12 @@ pub(crate) struct Watch {
 }
 
 impl Watch {
-    pub(crate) fn start(agent: &Agent, listener: &Path) -> Result<Self> {
+    pub(crate) fn start(agent: &Agent, listener: &Path, folder: &Path) -> Result<Self> {
         let said = Arc::new(Mutex::new(Said::default()));
         let is_over = Arc::new(AtomicBool::new(false));
         let view = AgentView::new(&agent.control_socket());
-        let listener = Listener::start(listener, &agent.control_socket())?;
+        let listener =
+            Listener::start(listener, &agent.control_socket(), folder.join("events.txt"))?;
         let looker = std::thread::spawn({
             let (said, is_over) = (Arc::clone(&said), Arc::clone(&is_over));
             move || {
