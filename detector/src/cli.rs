@@ -221,6 +221,20 @@ pub(crate) enum Chapter {
     SchemaIncidents,
     /// JSON Schema of `/v1/incidents/{id}`
     SchemaIncident,
+    /// JSON Schema of what `/v1/reset` takes
+    SchemaResetRequest,
+    /// JSON Schema of what `/v1/reset` answers
+    SchemaReset,
+    /// JSON Schema of what `/v1/block` takes
+    SchemaBlockRequest,
+    /// JSON Schema of what `/v1/block` answers
+    SchemaBlock,
+    /// JSON Schema of what `/v1/unblock` takes
+    SchemaUnblockRequest,
+    /// JSON Schema of what `/v1/unblock` answers
+    SchemaUnblock,
+    /// JSON Schema of `/v1/blocked`
+    SchemaBlocked,
     /// JSON Schema of `detector top --json`
     SchemaTop,
     /// JSON Schema of `/v1/host`

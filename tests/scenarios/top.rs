@@ -19,6 +19,9 @@ use std::time::Duration;
 /// How long a screen may take on two cores shared with other stories.
 pub(crate) const SOON: Duration = Duration::from_secs(10);
 
+/// For a stall to be old enough to be reset from top.
+const LONG_STALL: Duration = Duration::from_secs(60);
+
 /// `detector top` on this socket, with settings of its own.
 pub(crate) fn top(folder: &Path, socket: &Path, arguments: &[&str]) -> Result<Command> {
     let mut command = agent::command(&["top"])?;
@@ -155,5 +158,54 @@ fn what_is_printed_is_a_table_or_json_and_a_closed_pipe_is_no_error() -> Result<
             "{said}"
         );
         Ok(())
+    })
+}
+
+#[test]
+fn a_stalled_socket_is_reset_after_a_question_and_only_where_that_is_allowed() -> Result<()> {
+    Story::play("top-actions", Family::V4, |story| {
+        let agent = Agent::start(story.folder())?;
+        let server = TinyServer::start(story.server(), story.lab.addresses.server(Family::V4))?;
+        let mut client = KernelPeer::connect(&story.lab.client, server.address())?;
+        client.request("/bytes/20000000")?;
+        let remote = client.address()?;
+        let peer = remote.ip().to_string();
+        // A reset is for what has been stalled for half a minute.
+        agent.wait_connection(remote.ip(), "a long stall", LONG_STALL, |seen| {
+            seen.stall.is_some() && seen.stalled_seconds > 30.0
+        })?;
+        let filter = format!("--filter=peer={peer}");
+        let start = |more: &[&str]| -> Result<Screen> {
+            let arguments = [&[filter.as_str()], more].concat();
+            let command = top(story.folder(), &agent.control_socket(), &arguments)?;
+            Screen::start(command, 80, 24)
+        };
+        let mut screen = start(&[])?;
+        screen.wait("the peer", SOON, |text| has_row(text, &peer))?;
+        screen.press("x")?;
+        screen.wait("how to allow it", SOON, |text| {
+            text.contains("actions are off") && text.contains("--allow-actions")
+        })?;
+        screen.press("q")?;
+        ensure!(screen.wait_end(SOON)?.success());
+
+        let mut screen = start(&["--allow-actions"])?;
+        screen.wait("the peer", SOON, |text| has_row(text, &peer))?;
+        screen.press("x")?;
+        screen.wait("the exact effect", SOON, |text| {
+            text.contains("would reset 1 stalled socket of ") && text.contains(&remote.to_string())
+        })?;
+        screen.press("\r")?;
+        screen.wait("no is no", SOON, |text| text.contains("not done"))?;
+        let listed = || story.server().stdout_of(&format!("ss -Htn dst {remote}"));
+        ensure!(!listed()?.trim().is_empty(), "closed without a yes");
+        screen.press("yes\r")?;
+        screen.wait("what was done", SOON, |text| {
+            text.contains("reset 1 stalled socket of ") && !text.contains("would")
+        })?;
+        ensure!(listed()?.trim().is_empty(), "{}", listed()?);
+        screen.press("q")?;
+        ensure!(screen.wait_end(SOON)?.success());
+        screen.expect_given_back()
     })
 }

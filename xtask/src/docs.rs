@@ -10,7 +10,7 @@ use crate::run::{Profile, build_agent};
 use crate::tree;
 
 /// Chapters of `detector docs`, and the page under docs/ that each makes.
-const CHAPTERS: [(&str, &str); 14] = [
+const CHAPTERS: [(&str, &str); 21] = [
     ("metrics", "metrics.md"),
     ("cli", "cli.md"),
     ("configuration", "configuration.md"),
@@ -22,6 +22,13 @@ const CHAPTERS: [(&str, &str); 14] = [
     ("schema-event", "schema/event.json"),
     ("schema-incidents", "schema/incidents.json"),
     ("schema-incident", "schema/incident.json"),
+    ("schema-reset-request", "schema/reset-request.json"),
+    ("schema-reset", "schema/reset.json"),
+    ("schema-block-request", "schema/block-request.json"),
+    ("schema-block", "schema/block.json"),
+    ("schema-unblock-request", "schema/unblock-request.json"),
+    ("schema-unblock", "schema/unblock.json"),
+    ("schema-blocked", "schema/blocked.json"),
     ("schema-top", "schema/top.json"),
     ("schema-host", "schema/host.json"),
     ("schema-status", "schema/status.json"),

@@ -10,6 +10,9 @@ use crate::control::host::Host;
 use crate::control::status::Status;
 use crate::export::definition;
 use crate::failure::Failure;
+use crate::guard::{
+    BlockAnswer, BlockRequest, Blocked, ResetAnswer, ResetRequest, UnblockAnswer, UnblockRequest,
+};
 use crate::top::Printed;
 use clap::CommandFactory;
 use detector_core::snapshot::{Connection, Event, Incident, Peer};
@@ -32,6 +35,15 @@ pub(super) fn run(chapter: Chapter) -> Result<(), Failure> {
         Chapter::SchemaIncidents => schema::<Vec<Incident>>("Incidents", "/v1/incidents")?,
         Chapter::SchemaIncident => schema::<Incident>("One incident", "/v1/incidents/{id}")?,
         Chapter::SchemaTop => schema::<Printed<'_>>("Table of top", "detector top --json")?,
+        Chapter::SchemaResetRequest => request_schema::<ResetRequest>("Reset", "POST /v1/reset")?,
+        Chapter::SchemaReset => schema::<ResetAnswer>("What a reset came to", "/v1/reset")?,
+        Chapter::SchemaBlockRequest => request_schema::<BlockRequest>("Block", "POST /v1/block")?,
+        Chapter::SchemaBlock => schema::<BlockAnswer>("What a block came to", "/v1/block")?,
+        Chapter::SchemaUnblockRequest => {
+            request_schema::<UnblockRequest>("Unblock", "POST /v1/unblock")?
+        }
+        Chapter::SchemaUnblock => schema::<UnblockAnswer>("What that came to", "/v1/unblock")?,
+        Chapter::SchemaBlocked => schema::<Vec<Blocked>>("What is blocked", "/v1/blocked")?,
         Chapter::SchemaHost => schema::<Host>("Host", "/v1/host")?,
         Chapter::SchemaStatus => schema::<Status>("Agent", "/v1/status")?,
     })
@@ -39,7 +51,19 @@ pub(super) fn run(chapter: Chapter) -> Result<(), Failure> {
 
 /// The JSON Schema of what the agent sends. Fields may be added to it, so others are allowed.
 fn schema<T: JsonSchema>(title: &str, of: &str) -> Result<String, Failure> {
-    let settings = SchemaSettings::draft2020_12().for_serialize();
+    write_schema::<T>(SchemaSettings::draft2020_12().for_serialize(), title, of)
+}
+
+/// The JSON Schema of what the agent takes: what has a default need not be given.
+fn request_schema<T: JsonSchema>(title: &str, of: &str) -> Result<String, Failure> {
+    write_schema::<T>(SchemaSettings::draft2020_12().for_deserialize(), title, of)
+}
+
+fn write_schema<T: JsonSchema>(
+    settings: SchemaSettings,
+    title: &str,
+    of: &str,
+) -> Result<String, Failure> {
     let mut schema = settings.into_generator().into_root_schema_for::<T>();
     schema.insert("title".to_owned(), title.into());
     schema.insert("$comment".to_owned(), of.into());

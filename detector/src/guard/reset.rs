@@ -16,7 +16,7 @@ use std::net::SocketAddr;
 const STATES: [u8; 5] = [1, 4, 8, 9, 11];
 /// What an orphan that stays says.
 const LINGERS: &str = "this kernel frees an orphan's memory but does not close it (mended in Linux \
-                       6.12)";
+                       6.11)";
 
 /// Why nothing was reset at all.
 #[derive(Debug)]
