@@ -1,6 +1,8 @@
 //! Aligned columns for a terminal: fitted, cut with care, coloured where that helps.
 
-use crate::columns::{Align, Column, Context, GAP, Measure, Row, Value, fit, truncate, width_of};
+use crate::columns::{
+    Align, Column, Context, GAP, Measure, Row, Value, fit, truncate_cell, width_of,
+};
 use crate::wording::severity_label;
 use detector_core::snapshot::Severity;
 use std::io::IsTerminal;
@@ -77,12 +79,13 @@ enum Tone {
 }
 
 impl Tone {
-    /// Works on light and dark grounds: no background, no bright colours.
+    /// Works on light and dark grounds: no background, no bright colours, and none of the pale
+    /// ones; a test of the colours of `detector top` has the numbers.
     const fn codes(self) -> Option<&'static str> {
         match self {
             Self::Plain => None,
             Self::Heading => Some("\u{1b}[1m"),
-            Self::Warning => Some("\u{1b}[33m"),
+            Self::Warning => Some("\u{1b}[35m"),
             Self::Critical => Some("\u{1b}[1;31m"),
         }
     }
@@ -213,7 +216,7 @@ fn push_cell(
     is_last: bool,
     look: Look,
 ) {
-    let cut = truncate(&cell.text, width, look.ellipsis);
+    let cut = truncate_cell(&cell.text, width, look.ellipsis);
     let padding = width.saturating_sub(width_of(&cut));
     if strip.align == Align::Right {
         push_spaces(text, padding);
@@ -299,7 +302,7 @@ mod tests {
             ..PLAIN
         };
         let text = table(&["peer", "severity"], look);
-        assert!(text.contains("\u{1b}[33mwarning\u{1b}[0m\n"), "{text:?}");
+        assert!(text.contains("\u{1b}[35mwarning\u{1b}[0m\n"), "{text:?}");
         assert!(!table(&["peer", "severity"], PLAIN).contains('\u{1b}'));
     }
 

@@ -67,7 +67,7 @@ fn an_agent_that_comes_to_hang_or_is_replaced_by_another_version_is_told_in_one_
         screen.wait("it was answered", SOON, |text| text.contains(" UTC"))?;
         agent.signal(Signal::SIGSTOP)?;
         screen.wait("it hangs", HANG_DEADLINE, |text| {
-            has_line(text, "no answer since", "the agent hangs")
+            has_line(text, "no answer since", "the agent takes longer")
         })?;
         agent.signal(Signal::SIGCONT)?;
         screen.wait("it is back", HANG_DEADLINE, |text| {

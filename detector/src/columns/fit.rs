@@ -1,6 +1,7 @@
 //! Which columns of a table fit a terminal, and how wide each is.
 
 use super::Column;
+use std::net::SocketAddr;
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
 /// Spaces between two columns.
@@ -88,6 +89,21 @@ pub(crate) fn width_of(text: &str) -> usize {
     text.width()
 }
 
+/// A cell, or as much of it as fits: of an address with a port the end, for the port tells the
+/// connections of one peer apart; of everything else the beginning.
+pub(crate) fn truncate_cell(text: &str, width: usize, ellipsis: char) -> String {
+    if text.width() <= width || text.parse::<SocketAddr>().is_err() {
+        return truncate(text, width, ellipsis);
+    }
+    let mut cut = String::new();
+    // An address is ASCII: a byte is a cell.
+    if let Some(room) = width.checked_sub(ellipsis.width().unwrap_or(1)) {
+        cut.push(ellipsis);
+        cut.push_str(text.get(text.len() - room..).unwrap_or_default());
+    }
+    cut
+}
+
 /// The text, or as much of it as fits into `width` cells with `ellipsis` at its end.
 pub(crate) fn truncate(text: &str, width: usize, ellipsis: char) -> String {
     if text.width() <= width {
@@ -107,4 +123,28 @@ pub(crate) fn truncate(text: &str, width: usize, ellipsis: char) -> String {
     }
     cut.push(ellipsis);
     cut
+}
+
+#[cfg(test)]
+mod tests {
+    use super::truncate_cell;
+
+    #[test]
+    fn a_port_is_never_cut_off_before_the_address() {
+        for (text, width, cut) in [
+            ("[2001:db8:1:2::7]:40017", 23, "[2001:db8:1:2::7]:40017"),
+            ("[2001:db8:1:2::7]:40017", 12, "…2::7]:40017"),
+            ("198.51.100.7:40017", 12, "…100.7:40017"),
+            ("2001:db8:1:2::/64", 10, "2001:db8:…"),
+            ("httpd.service", 8, "httpd.s…"),
+            ("198.51.100.7:40017", 1, "…"),
+            ("198.51.100.7:40017", 0, ""),
+        ] {
+            let found = truncate_cell(text, width, '…');
+            assert!(found.chars().count() <= width, "{found}");
+            if cut.chars().count() <= width {
+                assert_eq!(found, cut);
+            }
+        }
+    }
 }

@@ -14,7 +14,7 @@ mod peers;
 mod sort;
 mod value;
 
-pub(crate) use fit::{GAP, Measure, fit, truncate, width_of};
+pub(crate) use fit::{GAP, Measure, fit, truncate, truncate_cell, width_of};
 pub(crate) use group::{Grouping, group};
 pub(crate) use sort::{Choice, Sort};
 pub(crate) use value::{Value, endpoint_of, network_of};

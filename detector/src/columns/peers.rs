@@ -43,7 +43,7 @@ pub(super) const COLUMNS: &[Own] = &[
         |row, _| row.peer.verdict.map_or(Value::Absent, verdict),
     )
     .of_kind(Kind::Name(&VERDICTS))
-    .cut_to(16, 10)
+    .cut_to(18, 16)
     .dispensable(1),
     Own::number(
         "stalled",

@@ -110,7 +110,7 @@ impl ClientError {
                 _ => format!("its socket cannot be reached: {source}"),
             },
             Self::Refused { message, .. } => format!("the agent refused: {message}"),
-            Self::Silent => "the agent hangs".to_owned(),
+            Self::Silent => format!("the agent takes longer than {} s", PATIENCE.as_secs()),
             Self::OtherVersion { agent, .. } => {
                 format!("the agent is of version {agent}, this is {VERSION}")
             }

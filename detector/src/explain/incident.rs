@@ -2,7 +2,6 @@
 
 use super::card::{item, moment};
 use super::layout::{Block, Look, Tone};
-use crate::columns::width_of;
 use crate::{humane, wording};
 use detector_core::snapshot::{HostPressure, Incident, IncidentFlag, IncidentPeer, Severity};
 
@@ -164,9 +163,10 @@ fn owners(incident: &Incident) -> Vec<Block> {
     }
     let mut blocks = vec![Block::Heading("WHOSE CONNECTIONS".to_owned())];
     for process in &incident.owners {
-        let name = process.unit.as_deref().unwrap_or("-");
-        let text = format!("{} [{}]", process.comm, process.pid);
-        blocks.push(item(name, width_of(name) + 2, Tone::Plain, text));
+        let owner = format!("{} [{}]", process.comm, process.pid);
+        let unit = process.unit.as_deref().unwrap_or("of no unit");
+        let text = format!("{owner}, {unit}");
+        blocks.push(item("", 0, Tone::Plain, text));
     }
     blocks
 }

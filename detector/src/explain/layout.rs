@@ -23,10 +23,10 @@ impl Tone {
     /// The parameters of the escape sequence (SGR).
     const fn code(self) -> Option<&'static str> {
         match self {
-            Self::Plain => None,
             Self::Strong => Some("1"),
-            Self::Good => Some("32"),
-            Self::Caution => Some("33"),
+            // Green and yellow vanish on a white ground.
+            Self::Plain | Self::Good => None,
+            Self::Caution => Some("35"),
             Self::Alarm => Some("1;31"),
             Self::Quiet => Some("2"),
         }

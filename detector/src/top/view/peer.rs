@@ -136,7 +136,13 @@ fn draw_reasons(buffer: &mut Buffer, area: &mut Rect, page: &Page) {
         let width = usize::from(area.width).saturating_sub(BECAUSE.len());
         wrapped(reason, width)
     });
-    let lines: Vec<String> = lines.take(room).collect();
+    let mut lines: Vec<String> = lines.collect();
+    if lines.len() > room {
+        lines.truncate(room);
+        if let Some(last) = lines.last_mut() {
+            last.push(theme::ELLIPSIS);
+        }
+    }
     for (index, line) in lines.into_iter().enumerate() {
         let label = if index == 0 { BECAUSE } else { NOTHING };
         let part = Part::new(0, label, theme::quiet()).and(line, Style::new());

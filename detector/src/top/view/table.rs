@@ -1,7 +1,7 @@
 //! Rows under headings: peers, groups or connections.
 
 use super::theme;
-use crate::columns::{Align, Column, Context, Measure, Row, Sort, fit, truncate, width_of};
+use crate::columns::{Align, Column, Context, Measure, Row, Sort, fit, truncate_cell, width_of};
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::style::Style;
@@ -151,7 +151,7 @@ fn put(buffer: &mut Buffer, area: Rect, line: u16, text: &str, style: Style) {
 /// The text cut or filled up to `width` cells.
 fn aligned(text: &str, width: u16, align: Align) -> String {
     let width = usize::from(width);
-    let text = truncate(text, width, theme::ELLIPSIS);
+    let text = truncate_cell(text, width, theme::ELLIPSIS);
     let filling = " ".repeat(width.saturating_sub(width_of(&text)));
     match align {
         Align::Left => text + &filling,
