@@ -332,7 +332,11 @@ async fn request_with(
     let text = whole(response.body_mut()).await?;
     let mut answer: Value = serde_json::from_slice(&text).unwrap_or_default();
     scrub::json(&mut answer);
-    let message = answer["error"].as_str().unwrap_or("no reason given");
+    // What the listener itself refuses it says in plain text.
+    let plain = scrub::text(String::from_utf8_lossy(&text).trim());
+    let plain = Some(plain).filter(|plain| !plain.is_empty() && plain.len() < 200);
+    let message = answer["error"].as_str().or(plain.as_deref());
+    let message = message.unwrap_or("no reason given");
     let hint = answer["hint"].as_str().map(str::to_owned);
     let agent = header(&response, &AGENT_VERSION);
     if status == StatusCode::NOT_FOUND && agent.as_deref() != Some(VERSION) {

@@ -49,19 +49,22 @@ struct Client {
 }
 
 fn connect(is_crowded: bool) -> Client {
+    connect_within(Limits::WEB, is_crowded)
+}
+
+fn connect_within(limits: Limits, is_crowded: bool) -> Client {
     let (stream, served) = duplex(1 << 10);
     let refusals = Arc::new(Refusals::default());
     let pace = Pace::new(is_crowded);
     let connection = Connection {
         handler: Arc::new(Pages),
-        limits: Limits::WEB,
+        limits,
         refusals: Arc::clone(&refusals),
         pace: pace.clone(),
         client_uid: None,
     };
     let stop = watch::Sender::new(false);
-    let server =
-        tokio::spawn(connection.run(Paced::new(served, pace, Limits::WEB), stop.subscribe()));
+    let server = tokio::spawn(connection.run(Paced::new(served, pace, limits), stop.subscribe()));
     Client {
         stream,
         server,
@@ -310,4 +313,53 @@ async fn connections_beyond_the_limit_are_refused_and_room_is_given_back() {
         .await
         .unwrap()
         .unwrap();
+}
+
+/// Takes bodies of at most 16 bytes.
+const TAKING: Limits = Limits {
+    body_bytes: 16,
+    ..Limits::WEB
+};
+
+#[tokio::test(start_paused = true)]
+async fn a_post_is_taken_where_bodies_are_and_refused_elsewhere() {
+    let post = "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\nhello";
+    let mut client = connect(false);
+    client.send(post).await;
+    let response = client.receive().await;
+    assert!(response.starts_with("HTTP/1.1 405 "), "{response}");
+    assert!(response.contains("allow: GET, HEAD\r\n"), "{response}");
+    let mut client = connect_within(TAKING, false);
+    for _ in 0..2 {
+        client.send(post).await;
+        let response = client.receive().await;
+        assert!(response.starts_with("HTTP/1.1 200 OK\r\n"), "{response}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_body_that_is_too_large_is_refused_however_it_is_sent() {
+    for request in [
+        "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 17\r\n\r\n01234567890123456",
+        "POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n\
+         9\r\n012345678\r\n9\r\n012345678\r\n0\r\n\r\n",
+    ] {
+        let mut client = connect_within(TAKING, false);
+        client.send(request).await;
+        let response = client.receive().await;
+        assert!(response.starts_with("HTTP/1.1 413 "), "{response}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_body_that_does_not_come_is_not_waited_for() {
+    let began = Instant::now();
+    let mut client = connect_within(TAKING, false);
+    client
+        .send("POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\nhe")
+        .await;
+    let response = client.receive().await;
+    assert!(response.starts_with("HTTP/1.1 408 "), "{response}");
+    assert_eq!(began.elapsed().as_secs(), TAKING.head_timeout.as_secs());
+    assert_eq!(too_slow(&client.refusals), 1);
 }
