@@ -2,7 +2,9 @@
 //! started, named (as by `ip netns`) or not (as a container's), and carry its number. Their quiet
 //! twins are half closed readers in the same namespaces, beside which a stall is still found.
 
-use crate::stage::{CraftedStage, WITHIN_SWEEPS, both_families, expect_unblamed, suffix};
+use crate::stage::{
+    CraftedStage, WITHIN_SWEEPS, both_families, expect_unblamed, suffix, wait_sweeps,
+};
 use anyhow::{Context, Result, ensure};
 use detector_tests::acts;
 use detector_tests::agent::Agent;
@@ -20,7 +22,12 @@ both_families!(
     reader_in_a_late_namespace_is_not_mentioned,
     namespace_of_a_container_is_swept,
     reader_in_a_container_is_not_mentioned,
+    namespaces_that_go_away_are_passed_over,
 );
+
+/// Containers that end together, of which the sweep still knows.
+const CONTAINERS: usize = 10;
+const ROUNDS: usize = 2;
 
 fn namespace_made_after_the_agent_is_swept(family: Family) -> Result<()> {
     Story::play(&suffix("late-namespace", family), family, |story| {
@@ -55,6 +62,35 @@ fn reader_in_a_container_is_not_mentioned(family: Family) -> Result<()> {
         let (_container, namespace) = start_container()?;
         let stage = set_in(&namespace, story)?;
         expect_only_stall_blamed(&agent, &stage, &namespace)
+    })
+}
+
+/// They end between two searches for namespaces, or in the middle of a round: either way the sweep
+/// goes on with the others, and nothing counts as a failure.
+fn namespaces_that_go_away_are_passed_over(family: Family) -> Result<()> {
+    Story::play(&suffix("gone-namespaces", family), family, |story| {
+        let agent = Agent::start(story.folder())?;
+        let stage = CraftedStage::set(story)?;
+        let count = |name: &str| -> Result<u64> {
+            let status = agent.status()?;
+            let number = status["sweep"][name].as_u64();
+            number.with_context(|| format!("no {name} in {status}"))
+        };
+        for _ in 0..ROUNDS {
+            let containers = (0..CONTAINERS).map(|_| start_container().map(|(child, _)| child));
+            let containers: Vec<Child> = containers.collect::<Result<_>>()?;
+            expect::until("the sweep knows them", WITHIN_SWEEPS, || {
+                Ok((count("namespaces")? >= CONTAINERS as u64).then_some(()))
+            })?;
+            drop(containers);
+            wait_sweeps(&agent, 1)?;
+        }
+        // Told, whether or not one went away in the short time in which it is missed.
+        count("namespaces_missed")?;
+        expect_swept(&agent, &stage, story.server())?;
+        let lost = agent.status()?["records"]["lost"]["sweep_failed"].clone();
+        ensure!(lost.as_u64() == Some(0), "{lost} sweeps failed");
+        Ok(())
     })
 }
 

@@ -54,6 +54,9 @@ pub(crate) struct Sweep {
     pub(crate) sockets: u64,
     pub(crate) interval_seconds: f64,
     pub(crate) namespaces: u64,
+    /// Network namespaces that went away before they were swept, since the start.
+    #[serde(default)]
+    pub(crate) namespaces_missed: u64,
 }
 
 /// Records from the kernel side.
@@ -136,6 +139,7 @@ impl Status {
                 sockets: kernel.sweep_sockets,
                 interval_seconds: kernel.sweep_interval_seconds,
                 namespaces: kernel.namespaces,
+                namespaces_missed: kernel.namespaces_missed,
             },
             records: Records {
                 received: kernel.records_received,

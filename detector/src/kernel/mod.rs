@@ -93,6 +93,8 @@ pub(crate) struct KernelStatus {
     pub(crate) sweeps_total: u64,
     /// Network namespaces swept in the last round.
     pub(crate) namespaces: u64,
+    /// Network namespaces that went away, or could not be entered, before they were swept.
+    pub(crate) namespaces_missed: u64,
     /// Cost of each program.
     pub(crate) programs: Vec<ProgramStatus>,
     /// Fill of each map.

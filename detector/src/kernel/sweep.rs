@@ -306,6 +306,7 @@ impl Sweeper {
             status.sweep_interval_seconds = interval.as_secs_f64();
             status.sweeps_total = progress.rounds;
             status.namespaces = round.namespaces;
+            status.namespaces_missed = progress.namespaces_missed;
             status.programs = programs;
             status.maps = vec![MapStatus {
                 name: names::CONNECTIONS_MAP.to_owned(),
