@@ -9,6 +9,7 @@ use detector_tests::agent::{Agent, command};
 use detector_tests::expect;
 use detector_tests::lab::Family;
 use detector_tests::peers::crafted::Profile;
+use detector_tests::schema::Schema;
 use detector_tests::servers::TinyServer;
 use detector_tests::story::Story;
 use serde_json::Value;
@@ -83,6 +84,7 @@ fn block_drops_one_peer_and_ends(family: Family) -> Result<()> {
         done(&agent, &["block", &client, "--for", "5s"])?;
         expect_blocked(story, web)?;
         let listed: Value = serde_json::from_str(&done(&agent, &["blocked", "--json"])?)?;
+        Schema::read("blocked")?.check(&listed)?;
         let network = listed[0]["network"].as_str().unwrap_or_default();
         ensure!(
             network.starts_with(&client) && listed[0]["uid"] == 0,

@@ -11,6 +11,7 @@ use detector_tests::expect;
 use detector_tests::lab::Family;
 use detector_tests::peers::KernelPeer;
 use detector_tests::peers::crafted::{Policy, Profile};
+use detector_tests::schema::Schema;
 use detector_tests::servers::TinyServer;
 use detector_tests::story::{self, Story};
 use serde_json::Value;
@@ -65,6 +66,7 @@ fn stalled_download_is_reset(family: Family) -> Result<()> {
         let for_a_second = ["--stalled-for", "1s"];
         let dry = [&for_a_second[..], &["--dry-run", "--json"]].concat();
         let told = answer(&reset(&agent, peer, &dry)?)?;
+        Schema::read("reset")?.check(&told)?;
         ensure!(told["reset"] == 1 && told["dry_run"] == true, "{told}");
         ensure!(told["sockets"][0]["outcome"] == "would-reset", "{told}");
         ensure!(
