@@ -245,6 +245,20 @@ mod tests {
         }
     }
 
+    #[test]
+    fn an_ipv4_client_of_an_ipv6_socket_is_found_by_its_ipv4_ends() {
+        let listener = TcpListener::bind("[::]:0").unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let client = TcpStream::connect(("127.0.0.1", port)).unwrap();
+        let (_served, _) = listener.accept().unwrap();
+        let ends = Ends {
+            local: client.peer_addr().unwrap(),
+            remote: client.local_addr().unwrap(),
+        };
+        let found = Diagnosis::open().unwrap().find(ends).unwrap();
+        assert_eq!(found.map(|found| found.state), Some(1));
+    }
+
     proptest! {
         #[test]
         fn no_bytes_are_too_strange(bytes in prop::collection::vec(any::<u8>(), 0..300)) {
