@@ -75,6 +75,7 @@ impl Guard {
     /// Resets what `plan` names, or tells what it would do. Blocks for as long as it takes, on a
     /// thread of its own that may change its network namespace.
     pub(crate) fn reset(&self, plan: Plan, uid: u32) -> Result<ResetAnswer, ResetError> {
+        let is_dry = plan.is_dry();
         // Whoever panicked while it was held has left nothing half done that matters to the next.
         let _one_at_a_time = self
             .resetting
@@ -97,22 +98,22 @@ impl Guard {
                 source: std::io::Error::other("the thread that does it has panicked"),
             })
         });
-        self.book(&outcome, uid);
+        self.book(&outcome, is_dry, uid);
         outcome
     }
 
     /// Counts and logs.
-    fn book(&self, outcome: &Result<ResetAnswer, ResetError>, uid: u32) {
+    fn book(&self, outcome: &Result<ResetAnswer, ResetError>, is_dry: bool, uid: u32) {
         let add = |counter: &AtomicU64, number| counter.fetch_add(number, Ordering::Relaxed);
         let answer = match outcome {
             Ok(answer) => answer,
             Err(error) => {
-                add(&self.counts.reset_failed, 1);
+                add(&self.counts.reset_failed, u64::from(!is_dry));
                 tracing::warn!("reset asked by uid {uid} failed: {error}");
                 return;
             }
         };
-        if answer.dry_run {
+        if is_dry {
             return;
         }
         let peer = &answer.peer;
@@ -161,7 +162,10 @@ impl Guard {
             }
             Ok(_) => {}
             Err(error) => {
-                self.counts.block_failed.fetch_add(1, Ordering::Relaxed);
+                let failed = u64::from(!is_dry);
+                self.counts
+                    .block_failed
+                    .fetch_add(failed, Ordering::Relaxed);
                 tracing::warn!("block of {network} asked by uid {uid} failed: {error}");
             }
         }
@@ -183,7 +187,10 @@ impl Guard {
             }
             Ok(_) => {}
             Err(error) => {
-                self.counts.unblock_failed.fetch_add(1, Ordering::Relaxed);
+                let failed = u64::from(!is_dry);
+                self.counts
+                    .unblock_failed
+                    .fetch_add(failed, Ordering::Relaxed);
                 tracing::warn!("unblock of {network} asked by uid {uid} failed: {error}");
             }
         }

@@ -112,6 +112,11 @@ impl Plan {
         plan
     }
 
+    /// Whether it only tells what it would do.
+    pub(crate) fn is_dry(&self) -> bool {
+        self.answer.dry_run
+    }
+
     /// Does it, or tells what it would do. Blocks, and leaves this thread in another network
     /// namespace: call it on a thread that ends with it.
     pub(crate) fn carry_out(mut self) -> Result<ResetAnswer, ResetError> {
