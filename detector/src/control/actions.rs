@@ -35,7 +35,7 @@ pub(super) fn only_asked_for() -> Response {
 /// Does what is asked, if whoever asks may.
 pub(super) async fn answer(live: &Arc<Live>, request: &Request) -> Response {
     if !is_one(&request.path) {
-        return Response::json_error(StatusCode::NOT_FOUND, "nothing is done at this path");
+        return Response::method_not_allowed(&Method::POST, "GET, HEAD");
     }
     if !request.parameters.is_empty() {
         let message = "this path takes no parameters, only a body";

@@ -74,7 +74,7 @@ async fn methods_and_paths_must_fit() {
     let allowed = allowed.filter(|(name, value)| name == header::ALLOW && value == "POST");
     assert_eq!(allowed.count(), 1);
     let response = ask(&live, Verb::Post, "/v1/peers", "", Some(0)).await;
-    assert_eq!(response.status, StatusCode::NOT_FOUND);
+    assert_eq!(response.status, StatusCode::METHOD_NOT_ALLOWED);
 }
 
 #[tokio::test]
