@@ -1,4 +1,5 @@
-//! Looks at the host now and then: for the metrics, and for verdicts about the path.
+//! Looks at the host now and then: for the metrics, and for verdicts about the path; lets go of
+//! the kernel's table once all blocks in it have expired.
 
 use crate::live::Live;
 use std::sync::Arc;
@@ -13,7 +14,10 @@ pub(super) async fn watch(live: Arc<Live>) {
     loop {
         let looking = Arc::clone(&live);
         // A file that hangs holds up this task and a thread, nobody else.
-        let looking = tokio::task::spawn_blocking(move || looking.pressure.look());
+        let looking = tokio::task::spawn_blocking(move || {
+            looking.guard.tidy();
+            looking.pressure.look()
+        });
         let looked = tokio::select! {
             looked = looking => looked,
             _ = stop.wait_for(|stops| *stops) => return,

@@ -132,20 +132,8 @@ async fn block(live: &Arc<Live>, wanted: BlockRequest, uid: u32) -> Result<Respo
     let network = network(&wanted.network)?;
     let span = Duration::from_secs(wanted.for_seconds);
     let live = Arc::clone(live);
-    let guarded = Arc::clone(&live);
-    let blocking = spawn_blocking(move || guarded.guard.block(network, span, wanted.dry_run, uid));
-    let answer = done(blocking.await)?;
-    if !wanted.dry_run {
-        tokio::spawn(tidy_after(live, span));
-    }
-    Ok(answer)
-}
-
-/// Once it has expired, nothing of it is left.
-async fn tidy_after(live: Arc<Live>, span: Duration) {
-    tokio::time::sleep(span).await;
-    // A panic in there was told where it happened.
-    drop(spawn_blocking(move || live.guard.tidy()).await);
+    let blocking = spawn_blocking(move || live.guard.block(network, span, wanted.dry_run, uid));
+    done(blocking.await)
 }
 
 /// What is blocked now: anybody may look.
