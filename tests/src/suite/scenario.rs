@@ -58,6 +58,9 @@ pub(crate) enum Place {
     ShrinkingClient,
     /// Kernel clients behind a slow wire.
     Shaped,
+    /// Kernel clients with small receive buffers, for crowds: thousands of sockets with the usual
+    /// ones would put the whole host's TCP under memory pressure, and honest peers with it.
+    SmallBuffers,
 }
 
 /// When it is played.

@@ -16,6 +16,8 @@ use std::process::{Command, Stdio};
 /// Labs of stories count from 0.
 const SITE: u32 = 900;
 const TUN: &str = "tun0";
+/// Receive buffers (least, first, most) of kernel clients that have small ones.
+const SMALL_BUFFERS: &str = "4096 16384 16384";
 /// Where the shaped wire is slow.
 const SHAPED_RATE: &str = "8mbit";
 /// Large enough that nobody gets to the end of it unless that is the play.
@@ -29,6 +31,8 @@ pub(crate) struct Site {
     second_server: Namespace,
     /// Clients whose kernel may shrink windows.
     shrinking_client: Namespace,
+    /// Clients whose sockets have small receive buffers.
+    small_client: Namespace,
     pub(crate) crafted: Host,
     nginx: Nginx,
     prefork: Apache,
@@ -74,6 +78,7 @@ impl Site {
             client: Namespace::create(SITE, "client")?,
             second_server: Namespace::create(SITE, "server2")?,
             shrinking_client: Namespace::create(SITE, "client2")?,
+            small_client: Namespace::create(SITE, "client3")?,
             crafted: Host::start(tun)?,
             folder: folder.to_owned(),
             server,
@@ -83,11 +88,13 @@ impl Site {
             Place::SecondServer,
             Place::ShrinkingClient,
             Place::Shaped,
+            Place::SmallBuffers,
         ] {
             site.connect(place)?;
         }
         site.shrinking_client
             .sysctl("ipv4/tcp_shrink_window", "1")?;
+        site.small_client.sysctl("ipv4/tcp_rmem", SMALL_BUFFERS)?;
         let shaped = format!(
             "tc qdisc add dev {} root tbf rate {SHAPED_RATE} burst 16kb latency 200ms",
             site.wire(Place::Shaped).name
@@ -103,6 +110,7 @@ impl Site {
             Place::SecondServer => ("link1", &self.second_server, &self.client),
             Place::ShrinkingClient => ("link2", &self.server, &self.shrinking_client),
             Place::Shaped => ("link3", &self.server, &self.client),
+            Place::SmallBuffers => ("link4", &self.server, &self.small_client),
         };
         Wire {
             name,
@@ -179,12 +187,18 @@ impl Site {
         }
     }
 
-    /// Starts a client program in the client namespace, its words in a file of the site's folder.
-    pub(crate) fn start_client(&self, name: &str, mut command: Command) -> Result<Child> {
+    /// Starts a client program where the clients of `place` live, its words in a file of the site's
+    /// folder.
+    pub(crate) fn start_client(
+        &self,
+        place: Place,
+        name: &str,
+        mut command: Command,
+    ) -> Result<Child> {
         let log = File::create(self.folder.join(format!("{name}.log")))?;
         let errors = log.try_clone().context("share a log file")?;
         command.stdin(Stdio::null()).stdout(log).stderr(errors);
-        self.client.place(&mut command);
+        self.client_of(place).place(&mut command);
         Child::start(command)
     }
 

@@ -3,12 +3,13 @@
 use super::network::Network;
 use super::scenario::Place;
 use super::site::Site;
-use crate::lab::{Family, Namespace};
+use crate::lab::{Child, Family, Namespace};
 use crate::peers::KernelPeer;
 use crate::peers::crafted::{Peer, Profile};
 use crate::servers::TinyServer;
 use anyhow::{Result, bail};
 use std::net::{IpAddr, SocketAddr};
+use std::process::Command;
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
@@ -124,6 +125,11 @@ impl Stage<'_> {
     ) -> Result<KernelPeer> {
         let source = SocketAddr::new(self.network.further(network).peer(2), 0);
         KernelPeer::connect_with(self.clients(), Some(source), server, receive_buffer)
+    }
+
+    /// Starts a client program; its words go to a file called `name`.
+    pub(crate) fn start_client(&self, name: &str, command: Command) -> Result<Child> {
+        self.site.start_client(self.place, name, command)
     }
 
     /// Notes that a flag on the connection of `peer` is due from `at`.

@@ -254,7 +254,7 @@ fn crowds() -> [Scenario; 6] {
 
 /// Attacks on real servers, most of them by real tools.
 fn real_tools() -> [Scenario; 7] {
-    use Place::{Link, Tun};
+    use Place::{Link, SmallBuffers, Tun};
     let flood = "30 connections ask for 64 MiB and offer no window any more (as sockstress)";
     let slow_read = "slowhttptest -X: 30 connections, 32 bytes read each 5 s";
     [
@@ -308,8 +308,8 @@ fn real_tools() -> [Scenario; 7] {
         ),
         bad(
             "curl-1B",
-            "1,000 curl --limit-rate 1B at the same time from one address, on nginx",
-            Link,
+            "1,000 curl --limit-rate 1B with small buffers at the same time from one address, on nginx",
+            SmallBuffers,
             FLOODED,
             EITHER_ATTACK,
             tools::curl_one_byte,

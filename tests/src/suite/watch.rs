@@ -3,7 +3,7 @@
 
 use super::listener::{Arrived, Listener};
 use crate::agent::{Agent, AgentView};
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -77,6 +77,7 @@ impl Watch {
             move || {
                 while !is_over.load(Ordering::Relaxed) {
                     look(&view, &said)?;
+                    expect_calm_tcp()?;
                     std::thread::sleep(LOOK_EVERY);
                 }
                 Ok(())
@@ -107,6 +108,32 @@ impl Watch {
 
 fn lock<T>(shared: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     shared.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Fails where the kernel begins to starve sockets of memory: what is played would be another play
+/// then, for honest peers too, and the host's own connections would suffer.
+fn expect_calm_tcp() -> Result<()> {
+    let counts = std::fs::read_to_string("/proc/net/sockstat").context("read sockstat")?;
+    let limits = std::fs::read_to_string("/proc/sys/net/ipv4/tcp_mem").context("read tcp_mem")?;
+    let used = tcp_pages(&counts).with_context(|| format!("no TCP memory in {counts}"))?;
+    let mut marks = limits.split_whitespace().map(str::parse::<u64>);
+    let pressure = marks.nth(1).context("no pressure mark in tcp_mem")??;
+    ensure!(
+        used < pressure,
+        "the plays hold {used} pages of TCP memory, and the kernel presses sockets from {pressure} \
+         on (net.ipv4.tcp_mem): play fewer at a time, or on a host with more memory"
+    );
+    Ok(())
+}
+
+/// `mem` in the line of TCP in `/proc/net/sockstat`: pages of all namespaces together.
+fn tcp_pages(sockstat: &str) -> Option<u64> {
+    let line = sockstat
+        .lines()
+        .find_map(|line| line.strip_prefix("TCP:"))?;
+    let words: Vec<_> = line.split_whitespace().collect();
+    let pair = words.chunks(2).find(|pair| pair[0] == "mem")?;
+    pair.get(1)?.parse().ok()
 }
 
 fn look(view: &AgentView, said: &Mutex<Said>) -> Result<()> {

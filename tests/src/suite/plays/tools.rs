@@ -32,13 +32,14 @@ fn slow_read(stage: &Stage, port: u16) -> Result<()> {
     command.args(["-X", "-c", "30", "-r", "30", "-l", "240", "-p", "240"]);
     command.args(["-w", "512", "-y", "1024", "-n", "5", "-z", "32", "-k", "1"]);
     command.args(["-u", &url(stage, port, "/large")]);
-    let mut tool = stage.site.start_client(&stage.name, command)?;
+    let mut tool = stage.start_client(&stage.name, command)?;
     stage.hold();
     expect_running(&mut tool, stage)
 }
 
 /// A thousand `curl --limit-rate 1B` at the same time. One process holds 250 of them: a thousand
-/// processes would take more memory than the servers.
+/// processes would take more memory than the servers. Their receive buffers are small, or the host's
+/// whole TCP would come under memory pressure and honest peers would be starved.
 ///
 /// They come late: their stalls are not to stand in one queue with flags whose time is taken.
 pub(crate) fn curl_one_byte(stage: &Stage) -> Result<()> {
@@ -62,7 +63,7 @@ pub(crate) fn curl_one_byte(stage: &Stage) -> Result<()> {
             "250",
         ]);
         command.arg("--config").arg(&file);
-        tools.push(stage.site.start_client(&name, command)?);
+        tools.push(stage.start_client(&name, command)?);
     }
     stage.hold();
     for tool in &mut tools {
@@ -83,7 +84,7 @@ pub(crate) fn curl_200k(stage: &Stage) -> Result<()> {
         "/dev/null",
     ]);
     command.arg(url(stage, stage.site.nginx_port(), "/large"));
-    let mut tool = stage.site.start_client(&stage.name, command)?;
+    let mut tool = stage.start_client(&stage.name, command)?;
     stage.hold();
     expect_running(&mut tool, stage)
 }
@@ -93,7 +94,7 @@ pub(crate) fn wrk(stage: &Stage) -> Result<()> {
     let mut command = Command::new("wrk");
     command.args(["-t", "1", "-c", "32", "-d", "3s"]);
     command.arg(url(stage, stage.site.nginx_port(), "/small"));
-    let mut tool = stage.site.start_client(&stage.name, command)?;
+    let mut tool = stage.start_client(&stage.name, command)?;
     let status = tool.wait(Duration::from_secs(20))?;
     ensure!(status.success(), "wrk ended with {status}");
     let said = std::fs::read_to_string(stage.site.folder().join(format!("{}.log", stage.name)))?;
