@@ -96,12 +96,14 @@ impl Sweeper {
         }
         let mut progress = Progress::default();
         loop {
+            // From start to start: on a crowded host a round takes far longer than its cost.
+            let began = Instant::now();
             let Some(round) = self.round(&mut progress) else {
                 return;
             };
             let interval = governed_interval(self.interval, round);
             self.publish(&progress, round, interval);
-            if !self.wait(interval.saturating_sub(round.cost)) {
+            if !self.wait_until(began + interval) {
                 return;
             }
         }
@@ -317,8 +319,7 @@ impl Sweeper {
     }
 
     /// Waits; false when it is time to stop.
-    fn wait(&self, duration: Duration) -> bool {
-        let deadline = Instant::now() + duration;
+    fn wait_until(&self, deadline: Instant) -> bool {
         while !self.stop.is_set() {
             let left = deadline.saturating_duration_since(Instant::now());
             if left.is_zero() {
