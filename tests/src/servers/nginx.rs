@@ -14,15 +14,19 @@ use std::time::Duration;
 pub struct NginxSettings {
     /// Size of `/large`, bytes.
     pub large_bytes: u64,
-    /// `sndbuf` of the listening socket; `None` leaves it to the kernel's autotuning.
-    pub send_buffer_bytes: Option<u32>,
+    /// One more port, for crowds of clients: its connections have send buffers of
+    /// [`CROWD_SEND_BUFFER_BYTES`].
+    pub crowd_port: Option<u16>,
 }
+
+/// A thousand of them fit into the TCP memory of a small host.
+const CROWD_SEND_BUFFER_BYTES: u32 = 32_768;
 
 impl Default for NginxSettings {
     fn default() -> Self {
         Self {
             large_bytes: 64 << 20,
-            send_buffer_bytes: None,
+            crowd_port: None,
         }
     }
 }
@@ -94,15 +98,11 @@ impl Nginx {
 }
 
 fn configure(address: SocketAddr, folder: &Path, settings: NginxSettings) -> String {
-    let send_buffer = settings
-        .send_buffer_bytes
-        .map_or_else(String::new, |bytes| format!(" sndbuf={bytes}"));
-    let any = SocketAddr::new(Ipv4Addr::UNSPECIFIED.into(), address.port());
-    let listen_any = if address.ip().is_unspecified() {
-        format!("listen {any}{send_buffer};")
-    } else {
-        String::new()
-    };
+    let mut listens = listen_lines(address, None);
+    if let Some(port) = settings.crowd_port {
+        let crowd = SocketAddr::new(address.ip(), port);
+        listens += &listen_lines(crowd, Some(CROWD_SEND_BUFFER_BYTES));
+    }
     format!(
         "daemon off;
 worker_processes 1;
@@ -120,8 +120,7 @@ http {{
     uwsgi_temp_path {folder}/uwsgi;
     scgi_temp_path {folder}/scgi;
     server {{
-        listen {address}{send_buffer};
-        {listen_any}
+        {listens}
         root {folder};
         default_type application/octet-stream;
     }}
@@ -129,4 +128,20 @@ http {{
 ",
         folder = folder.display()
     )
+}
+
+/// On the unspecified IPv6 address, one for each family. Without a size, the kernel tunes the send
+/// buffers of its connections.
+fn listen_lines(address: SocketAddr, send_buffer_bytes: Option<u32>) -> String {
+    let mut addresses = vec![address];
+    if address.ip().is_unspecified() {
+        let any = Ipv4Addr::UNSPECIFIED.into();
+        addresses.push(SocketAddr::new(any, address.port()));
+    }
+    let send_buffer =
+        send_buffer_bytes.map_or_else(String::new, |bytes| format!(" sndbuf={bytes}"));
+    let lines = addresses
+        .iter()
+        .map(|address| format!("listen {address}{send_buffer}; "));
+    lines.collect()
 }

@@ -18,6 +18,8 @@ const SITE: u32 = 900;
 const TUN: &str = "tun0";
 /// Receive buffers (least, first, most) of kernel clients that have small ones.
 const SMALL_BUFFERS: &str = "4096 16384 16384";
+/// Where nginx has small send buffers.
+pub(crate) const CROWD_PORT: u16 = 8_081;
 /// Where the shaped wire is slow.
 const SHAPED_RATE: &str = "8mbit";
 /// Large enough that nobody gets to the end of it unless that is the play.
@@ -68,7 +70,7 @@ impl Site {
         let anywhere = IpAddr::from(Ipv6Addr::UNSPECIFIED);
         let settings = NginxSettings {
             large_bytes: LARGE_BYTES,
-            send_buffer_bytes: None,
+            crowd_port: Some(CROWD_PORT),
         };
         let apache = |model| Apache::start(&server, anywhere, folder, model);
         let site = Self {

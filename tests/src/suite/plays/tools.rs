@@ -1,6 +1,6 @@
 //! Real client programs against real servers.
 
-use super::super::site::in_url;
+use super::super::site::{CROWD_PORT, in_url};
 use super::super::stage::Stage;
 use crate::lab::Child;
 use crate::servers::ApacheModel;
@@ -38,8 +38,8 @@ fn slow_read(stage: &Stage, port: u16) -> Result<()> {
 }
 
 /// A thousand `curl --limit-rate 1B` at the same time. One process holds 250 of them: a thousand
-/// processes would take more memory than the servers. Their receive buffers are small, or the host's
-/// whole TCP would come under memory pressure and honest peers would be starved.
+/// processes would take more memory than the servers. The buffers at both ends are small, or the
+/// host's whole TCP would come under memory pressure and honest peers would be starved.
 ///
 /// They come late: their stalls are not to stand in one queue with flags whose time is taken.
 pub(crate) fn curl_one_byte(stage: &Stage) -> Result<()> {
@@ -48,7 +48,7 @@ pub(crate) fn curl_one_byte(stage: &Stage) -> Result<()> {
     for number in 0..4 {
         let mut config = String::new();
         for _ in 0..250 {
-            let url = url(stage, stage.site.nginx_port(), "/large");
+            let url = url(stage, CROWD_PORT, "/large");
             writeln!(config, "url = \"{url}\"\noutput = \"/dev/null\"")?;
         }
         let name = format!("{}-{number}", stage.name);
