@@ -13,6 +13,8 @@ pub(crate) enum Capability {
     NetAdmin,
     /// See the namespaces and open sockets of processes of other users.
     SysPtrace,
+    /// Run ahead of other processes.
+    SysNice,
 }
 
 impl Capability {
@@ -21,6 +23,7 @@ impl Capability {
             Self::NetAdmin => 12,
             Self::SysPtrace => 19,
             Self::SysAdmin => 21,
+            Self::SysNice => 23,
             Self::Perfmon => 38,
             Self::Bpf => 39,
         }
@@ -34,6 +37,7 @@ impl Capability {
             Self::SysAdmin => "CAP_SYS_ADMIN",
             Self::SysPtrace => "CAP_SYS_PTRACE",
             Self::NetAdmin => "CAP_NET_ADMIN",
+            Self::SysNice => "CAP_SYS_NICE",
         }
     }
 }

@@ -180,6 +180,8 @@ fn kernel_options(start: &Start, sweep_nice: i32) -> KernelOptions {
         connections_capacity: budget.connections,
         sweep: SweepOptions {
             interval: budget.sweep_interval.0,
+            idle_share: budget.sweep_share_idle.as_ratio(),
+            busy_share: budget.sweep_share_busy.as_ratio(),
             nice: sweep_nice,
         },
     }

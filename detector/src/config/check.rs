@@ -1,7 +1,7 @@
 //! What a configuration must hold to, key by key.
 
 use super::Config;
-use super::units::{Rate, Size, Span};
+use super::units::{Part, Rate, Size, Span};
 use std::time::Duration;
 
 /// Most addresses to listen on.
@@ -71,7 +71,12 @@ impl Config {
             self.budget.sweep_interval,
             shortest,
             longest,
-        )
+        )?;
+        let (least, most) = (Part(1), Part(10_000));
+        let (idle, busy) = (self.budget.sweep_share_idle, self.budget.sweep_share_busy);
+        within("budget.sweep_share_idle", idle, least, most)?;
+        // What is held up is no reason to look more seldom.
+        within("budget.sweep_share_busy", busy, idle, most)
     }
 
     fn check_web(&self) -> Result<(), String> {

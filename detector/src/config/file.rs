@@ -1,7 +1,7 @@
 //! Reads the configuration file into raw values; what they mean is decided in `super`.
 
 use super::keys;
-use super::units::{Rate, Size, Span};
+use super::units::{Part, Rate, Size, Span};
 use ipnet::IpNet;
 use serde::Deserialize;
 use std::net::SocketAddr;
@@ -60,6 +60,8 @@ pub(super) struct Budget {
     pub(super) nice: Option<i32>,
     pub(super) ring: Option<Size>,
     pub(super) sweep_interval: Option<Span>,
+    pub(super) sweep_share_idle: Option<Part>,
+    pub(super) sweep_share_busy: Option<Part>,
 }
 
 /// Reads the text of a file. The error is one line and names the line where it can.

@@ -42,7 +42,7 @@ const fn key(
 }
 
 /// All keys in the order of the reference.
-pub(crate) const KEYS: [Key; 18] = [
+pub(crate) const KEYS: [Key; 20] = [
     key(
         "web",
         "listen_addresses",
@@ -168,7 +168,21 @@ pub(crate) const KEYS: [Key; 18] = [
         "sweep_interval",
         false,
         |c| quoted(c.budget.sweep_interval),
-        "From one pass over all sockets to the next.",
+        "From the start of one pass over all sockets to the next, if the share below allows it.",
+    ),
+    key(
+        "budget",
+        "sweep_share_idle",
+        false,
+        |c| quoted(c.budget.sweep_share_idle),
+        "Part of one core that passes may take while nothing is held up; where they cost more, they come more seldom, at least each 10 s.",
+    ),
+    key(
+        "budget",
+        "sweep_share_busy",
+        false,
+        |c| quoted(c.budget.sweep_share_busy),
+        "The same while something is held up.",
     ),
 ];
 

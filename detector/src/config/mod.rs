@@ -17,7 +17,7 @@ use std::io::{self, Read};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
-use units::{Rate, Size, Span};
+use units::{Part, Rate, Size, Span};
 
 /// Where the control socket is unless configured otherwise.
 pub(crate) const DEFAULT_CONTROL_SOCKET: &str = "/run/detector/control.sock";
@@ -90,6 +90,8 @@ pub struct Budget {
     pub nice: i32,
     pub ring: Size,
     pub sweep_interval: Span,
+    pub sweep_share_idle: Part,
+    pub sweep_share_busy: Part,
 }
 
 /// What flags say; wins over the file.
@@ -175,6 +177,9 @@ impl Default for Config {
                 nice: -10,
                 ring: Size(4 << 20),
                 sweep_interval: Span(Duration::from_secs(1)),
+                // With the hooks, a busy web server keeps 99 % of its requests.
+                sweep_share_idle: Part(40),
+                sweep_share_busy: Part(500),
             },
         }
     }
@@ -235,6 +240,14 @@ impl Config {
         take(&mut self.budget.nice, file.budget.nice);
         take(&mut self.budget.ring, file.budget.ring);
         take(&mut self.budget.sweep_interval, file.budget.sweep_interval);
+        take(
+            &mut self.budget.sweep_share_idle,
+            file.budget.sweep_share_idle,
+        );
+        take(
+            &mut self.budget.sweep_share_busy,
+            file.budget.sweep_share_busy,
+        );
     }
 
     fn with_flags(mut self, flags: &Overrides) -> Result<Self, String> {

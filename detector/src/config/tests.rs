@@ -67,6 +67,18 @@ fn what_is_wrong_is_named_with_its_line() {
             "budget.nice = -21 is outside -20 to 19",
         ),
         (
+            "[budget]\nsweep_share_idle = \"0%\"\n",
+            "budget.sweep_share_idle = 0% is outside 0.01% to 100%",
+        ),
+        (
+            "[budget]\nsweep_share_busy = \"0.1%\"\n",
+            "budget.sweep_share_busy = 0.1% is outside 0.4% to 100%",
+        ),
+        (
+            "[budget]\nsweep_share_idle = 0.004\n",
+            "line 2: invalid type: floating point `0.004`, expected a percentage such as \"5%\"",
+        ),
+        (
             "[budget]\nring = \"3MiB\"\n",
             "budget.ring = 3MiB is no power of two",
         ),

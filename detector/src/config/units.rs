@@ -1,4 +1,4 @@
-//! Numbers with units, as users write them: `5s`, `256MiB`, `500B/s`.
+//! Numbers with units, as users write them: `5s`, `256MiB`, `500B/s`, `0.4%`.
 
 use serde::de::{self, Deserialize, Deserializer, Visitor};
 use std::fmt;
@@ -51,6 +51,34 @@ pub fn parse_rate(text: &str) -> Result<u64, String> {
         .ok_or_else(|| format!("`{text}` is no rate such as 500B/s or 2KiB/s"))
 }
 
+/// Reads a percentage with at most two decimals, into hundredths of a percent: `5%`, `0.4%`.
+///
+/// # Errors
+///
+/// What is expected, if `text` is anything else or too large.
+pub fn parse_part(text: &str) -> Result<u32, String> {
+    hundredths(text).ok_or_else(|| format!("`{text}` is no percentage such as 5% or 0.4%"))
+}
+
+fn hundredths(text: &str) -> Option<u32> {
+    let number = text.strip_suffix('%')?;
+    let (whole, decimals) = number.split_once('.').unwrap_or((number, "0"));
+    let is_number = |digits: &str| digits.bytes().all(|byte| byte.is_ascii_digit());
+    if !is_number(whole) || !is_number(decimals) {
+        return None;
+    }
+    let decimals: u32 = match decimals.len() {
+        1 => decimals.parse::<u32>().ok()? * 10,
+        2 => decimals.parse().ok()?,
+        _ => return None,
+    };
+    whole
+        .parse::<u32>()
+        .ok()?
+        .checked_mul(100)?
+        .checked_add(decimals)
+}
+
 fn scaled(text: &str, units: &[(&str, u64)]) -> Option<u64> {
     let split = text.find(|character: char| !character.is_ascii_digit())?;
     let (digits, unit) = text.split_at(split);
@@ -82,6 +110,18 @@ pub struct Size(pub u64);
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Rate(pub u64);
 
+/// A part of a whole in the configuration, in hundredths of a percent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Part(pub u32);
+
+impl Part {
+    /// 1 for all of it.
+    #[must_use]
+    pub fn as_ratio(self) -> f64 {
+        f64::from(self.0) / 10_000.0
+    }
+}
+
 impl Span {
     /// Nanoseconds, at most what fits.
     #[must_use]
@@ -106,6 +146,17 @@ impl fmt::Display for Size {
 impl fmt::Display for Rate {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}/s", written(self.0, &SIZE_UNITS))
+    }
+}
+
+impl fmt::Display for Part {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (whole, decimals) = (self.0 / 100, self.0 % 100);
+        match (decimals, decimals % 10) {
+            (0, _) => write!(f, "{whole}%"),
+            (_, 0) => write!(f, "{whole}.{}%", decimals / 10),
+            _ => write!(f, "{whole}.{decimals:02}%"),
+        }
     }
 }
 
@@ -153,9 +204,18 @@ impl<'de> Deserialize<'de> for Rate {
     }
 }
 
+impl<'de> Deserialize<'de> for Part {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_str(Text {
+            expected: "a percentage such as \"5%\"",
+            parse: |text| parse_part(text).map(Self),
+        })
+    }
+}
+
 #[cfg(test)]
 mod tests {
-    use super::{Rate, Size, Span, parse_duration, parse_rate, parse_size};
+    use super::{Part, Rate, Size, Span, parse_duration, parse_part, parse_rate, parse_size};
     use std::time::Duration;
 
     #[test]
@@ -164,6 +224,9 @@ mod tests {
         assert_eq!(parse_duration("10m"), Ok(Duration::from_secs(600)));
         assert_eq!(parse_size("256MiB"), Ok(256 << 20));
         assert_eq!(parse_rate("500B/s"), Ok(500));
+        assert_eq!(parse_part("5%"), Ok(500));
+        assert_eq!(parse_part("0.4%"), Ok(40));
+        assert_eq!(parse_part("12.05%"), Ok(1_205));
     }
 
     #[test]
@@ -187,6 +250,20 @@ mod tests {
         for text in ["500", "500B", "500/s", "B/s"] {
             assert!(parse_rate(text).is_err(), "{text}");
         }
+        for text in [
+            "5",
+            "%",
+            "-1%",
+            "+1%",
+            "1.%",
+            ".5%",
+            "1.005%",
+            "5 %",
+            "1.+5%",
+            "99999999%",
+        ] {
+            assert!(parse_part(text).is_err(), "{text}");
+        }
     }
 
     #[test]
@@ -198,6 +275,9 @@ mod tests {
         for bytes in [0, 1, 1023, 1024, 64 << 20, (1 << 30) + 1] {
             assert_eq!(parse_size(&Size(bytes).to_string()), Ok(bytes));
             assert_eq!(parse_rate(&Rate(bytes).to_string()), Ok(bytes));
+        }
+        for hundredths in [0, 1, 40, 99, 100, 505, 10_000] {
+            assert_eq!(parse_part(&Part(hundredths).to_string()), Ok(hundredths));
         }
     }
 }

@@ -260,6 +260,52 @@ fn hook(types: &Btf<'_>, tracepoint: &str) -> Requirement {
     }
 }
 
+/// A capability without which the agent does less.
+struct Useful {
+    capability: Capability,
+    present: &'static str,
+    absent: &'static str,
+    hint: &'static str,
+}
+
+const WITH_LESS: [Useful; 4] = [
+    Useful {
+        capability: Capability::SysAdmin,
+        present: "all network namespaces are swept",
+        absent: "only the agent's own network namespace is swept",
+        hint: "run as root to see half-closed and older connections of containers",
+    },
+    Useful {
+        capability: Capability::SysPtrace,
+        present: "processes are named",
+        absent: "namespaces and sockets of other users' processes are not seen",
+        hint: "run as root to name the processes behind stalled connections",
+    },
+    Useful {
+        capability: Capability::NetAdmin,
+        present: "peers can be blocked and reset, if an operator asks",
+        absent: "peers can be neither blocked nor reset",
+        hint: "run as root if `detector block` and `detector reset` are to work",
+    },
+    Useful {
+        capability: Capability::SysNice,
+        present: "the judge runs ahead of a crowd",
+        absent: "flags may come late on a host that has more to run than processors",
+        hint: "run as root to be told at once also then",
+    },
+];
+
+impl Useful {
+    fn requirement(&self) -> Requirement {
+        let name = self.capability.name();
+        if capability::has(self.capability) {
+            Requirement::ok(name, format!("present: {}", self.present))
+        } else {
+            Requirement::degraded(name, format!("absent: {}", self.absent), self.hint)
+        }
+    }
+}
+
 fn capabilities() -> Vec<Requirement> {
     let stands_in = capability::has(Capability::SysAdmin);
     let mut requirements: Vec<Requirement> = [Capability::Bpf, Capability::Perfmon]
@@ -272,27 +318,7 @@ fn capabilities() -> Vec<Requirement> {
             }
         })
         .collect();
-    requirements.push(if stands_in {
-        Requirement::ok(
-            Capability::SysAdmin.name(),
-            "present: all network namespaces are swept",
-        )
-    } else {
-        Requirement::degraded(
-            Capability::SysAdmin.name(),
-            "absent: only the agent's own network namespace is swept",
-            "run as root to see half-closed and older connections of containers",
-        )
-    });
-    requirements.push(if capability::has(Capability::SysPtrace) {
-        Requirement::ok(Capability::SysPtrace.name(), "present: processes are named")
-    } else {
-        Requirement::degraded(
-            Capability::SysPtrace.name(),
-            "absent: namespaces and sockets of other users' processes are not seen",
-            "run as root to name the processes behind stalled connections",
-        )
-    });
+    requirements.extend(WITH_LESS.iter().map(Useful::requirement));
     requirements
 }
 

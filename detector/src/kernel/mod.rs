@@ -51,8 +51,12 @@ pub(crate) struct KernelOptions {
 /// How to sweep.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct SweepOptions {
-    /// From the begin of one round over all network namespaces to the next.
+    /// From the begin of one round over all network namespaces to the next, if the share allows it.
     pub(crate) interval: Duration,
+    /// Part of one core for rounds while nothing is held up.
+    pub(crate) idle_share: f64,
+    /// Part of one core for rounds while something is.
+    pub(crate) busy_share: f64,
     /// Niceness of the thread that sweeps.
     pub(crate) nice: i32,
 }
@@ -219,8 +223,7 @@ pub(crate) fn start(
         logger,
         connections_capacity: options.connections_capacity,
         decoder,
-        interval: options.sweep.interval,
-        nice: options.sweep.nice,
+        options: options.sweep,
         shared: Arc::clone(&shared),
         stop: Arc::clone(&stop),
         sink: sink.clone(),

@@ -1,14 +1,14 @@
 //! Sweeps all network namespaces on a thread of its own, and keeps the status up to date.
 //!
 //! A governor stretches the time between rounds so that sweeping stays within its share of one
-//! core: 0.4 % while nothing is held up, 5 % while something is. The interval in force is in the
+//! core, a small one while nothing is held up, a larger one while something is. The interval in force is in the
 //! status, for it bounds how late a stall outside the hooks' sight is found.
 
 use super::collect::{Connections, collect_closed};
 use super::counters::Counts;
 use super::object;
 use super::shared::{Shared, StopSignal};
-use super::{MapStatus, Message, ProgramStatus};
+use super::{MapStatus, Message, ProgramStatus, SweepOptions};
 use crate::namespace::{self, Namespace};
 use crate::priority::set_niceness;
 use aya::Ebpf;
@@ -30,9 +30,6 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::sync::mpsc::Sender;
 
-/// With the hooks, a busy web server keeps 99 % of its requests.
-const IDLE_SHARE: f64 = 0.004;
-const BUSY_SHARE: f64 = 0.05;
 /// No stretch goes beyond this: a stall is found within it, whatever the load.
 const LONGEST_INTERVAL: Duration = Duration::from_secs(10);
 const READ_BYTES: usize = 64 * 1024;
@@ -46,8 +43,7 @@ pub(super) struct Sweeper {
     pub(super) logger: Option<EbpfLogger<&'static dyn log::Log>>,
     pub(super) connections_capacity: u32,
     pub(super) decoder: Decoder,
-    pub(super) interval: Duration,
-    pub(super) nice: i32,
+    pub(super) options: SweepOptions,
     pub(super) shared: Arc<Shared>,
     pub(super) stop: Arc<StopSignal>,
     pub(super) sink: Sender<Message>,
@@ -91,7 +87,7 @@ struct Round {
 impl Sweeper {
     /// Sweeps until the stop signal or until the agent is gone.
     pub(super) fn run(mut self) {
-        if let Err(error) = set_niceness(self.nice) {
+        if let Err(error) = set_niceness(self.options.nice) {
             tracing::debug!("the sweep keeps the niceness of the judge: {error}");
         }
         let mut progress = Progress::default();
@@ -101,7 +97,7 @@ impl Sweeper {
             let Some(round) = self.round(&mut progress) else {
                 return;
             };
-            let interval = governed_interval(self.interval, round);
+            let interval = governed_interval(&self.options, round);
             self.publish(&progress, round, interval);
             if !self.wait_until(began + interval) {
                 return;
@@ -377,12 +373,13 @@ fn between_searches(search: Duration) -> Duration {
 }
 
 /// The time from one round to the next that keeps the cost within its share.
-fn governed_interval(wanted: Duration, round: Round) -> Duration {
+fn governed_interval(options: &SweepOptions, round: Round) -> Duration {
     let share = if round.held_up == 0 {
-        IDLE_SHARE
+        options.idle_share
     } else {
-        BUSY_SHARE
+        options.busy_share
     };
+    let wanted = options.interval;
     let needed = round.cost.div_f64(share);
     wanted.max(needed.min(LONGEST_INTERVAL.max(wanted)))
 }
@@ -419,27 +416,26 @@ mod tests {
         }
     }
 
+    const OPTIONS: SweepOptions = SweepOptions {
+        interval: Duration::from_secs(1),
+        idle_share: 0.004,
+        busy_share: 0.05,
+        nice: 0,
+    };
+
     #[test]
     fn a_cheap_round_keeps_the_wanted_interval() {
-        let second = Duration::from_secs(1);
-        assert_eq!(
-            governed_interval(second, round(0, Duration::from_millis(3))),
-            second
-        );
+        let cheap = round(0, Duration::from_millis(3));
+        assert_eq!(governed_interval(&OPTIONS, cheap), OPTIONS.interval);
     }
 
     #[test]
     fn a_costly_round_stretches_the_interval_within_bounds() {
         let second = Duration::from_secs(1);
         let cost = Duration::from_millis(20);
-        assert_eq!(
-            governed_interval(second, round(0, cost)),
-            Duration::from_secs(5)
-        );
-        assert_eq!(governed_interval(second, round(9, cost)), second);
-        assert_eq!(
-            governed_interval(second, round(9, second)),
-            LONGEST_INTERVAL
-        );
+        let interval = |held_up, cost| governed_interval(&OPTIONS, round(held_up, cost));
+        assert_eq!(interval(0, cost), Duration::from_secs(5));
+        assert_eq!(interval(9, cost), second);
+        assert_eq!(interval(9, second), LONGEST_INTERVAL);
     }
 }

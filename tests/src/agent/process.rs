@@ -50,10 +50,12 @@ pub struct AgentOptions {
 }
 
 impl Default for AgentOptions {
-    /// Stalls are flagged after one second, so that stories are short.
+    /// Stalls are flagged after one second, and sweeps keep their interval however many namespaces
+    /// there are, so that stories are short.
     fn default() -> Self {
+        let text = "[detect]\nstall_after = \"1s\"\n[budget]\nsweep_share_idle = \"5%\"\n";
         Self {
-            configuration: Some("[detect]\nstall_after = \"1s\"\n".to_owned()),
+            configuration: Some(text.to_owned()),
         }
     }
 }

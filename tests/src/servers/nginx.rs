@@ -114,6 +114,7 @@ http {{
     access_log off;
     sendfile on;
     send_timeout 300s;
+    keepalive_timeout 300s;
     client_body_temp_path {folder}/body;
     proxy_temp_path {folder}/proxy;
     fastcgi_temp_path {folder}/fastcgi;
