@@ -15,7 +15,7 @@ mod incidents;
 pub mod layout;
 mod ledger;
 mod memory;
-mod networks;
+pub mod networks;
 pub mod observation;
 pub mod peer_address;
 mod peers;

@@ -19,7 +19,8 @@ impl Networks {
 }
 
 /// `::ffff:10.0.0.0/104` means `10.0.0.0/8`: no folded address would match the former.
-fn fold(network: IpNet) -> IpNet {
+#[must_use]
+pub fn fold(network: IpNet) -> IpNet {
     const MAPPED_PREFIX: u8 = 96;
     let IpNet::V6(v6) = network else {
         return network;

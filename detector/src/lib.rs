@@ -38,6 +38,7 @@ mod namespace;
 mod priority;
 mod scrub;
 mod selftest;
+mod session;
 mod table;
 mod time_text;
 mod top;

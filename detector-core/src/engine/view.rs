@@ -12,8 +12,8 @@ use crate::peers::Peer;
 use crate::rules::shrink;
 use crate::snapshot::{self, FlagKind, PeerDetail, Retransmits, StandingFlag};
 use crate::state::PackedId;
-use std::cmp::Ordering;
-use std::net::IpAddr;
+use std::cmp::{Ordering, Reverse};
+use std::net::{IpAddr, SocketAddr};
 
 impl Engine {
     /// All peers, those that cost most first.
@@ -60,23 +60,47 @@ impl Engine {
     #[must_use]
     pub fn peer(&self, text: &str) -> Option<PeerDetail> {
         let peer = self.find_peer(text)?;
-        let mut ranked: Vec<(Dearness, &Connection)> = self
-            .connections
-            .of_peer(peer.connections)
-            .map(|connection| (dearness(connection), connection))
-            .collect();
+        let all = self.connections.of_peer(peer.connections);
+        let ranked = all.map(|connection| (dearness(connection), connection));
+        Some(self.view_detail(peer, ranked.collect()))
+    }
+
+    /// The same with those connections only that are stalled and that `is_wanted` wants, by network
+    /// namespace, local and remote end; those that have been stalled for longest come first.
+    #[must_use]
+    pub fn stalled_of_peer(
+        &self,
+        text: &str,
+        is_wanted: impl Fn(u32, SocketAddr, SocketAddr) -> bool,
+    ) -> Option<PeerDetail> {
+        let peer = self.find_peer(text)?;
+        let all = self.connections.of_peer(peer.connections);
+        let stalled = all.filter(|connection| {
+            let id = connection.last.id.unpack();
+            connection.stall.is_some() && is_wanted(id.netns, id.local, id.remote)
+        });
+        let ranked = stalled.map(|connection| {
+            let age = Reverse(connection.stalled_since);
+            ((age, connection.last.id), connection)
+        });
+        Some(self.view_detail(peer, ranked.collect()))
+    }
+
+    /// Of `ranked`, those with the highest ranks are shown.
+    fn view_detail<R: Ord>(&self, peer: &Peer, mut ranked: Vec<(R, &Connection)>) -> PeerDetail {
+        let connections_total = ranked.len() as u64;
         keep_first(
             &mut ranked,
             PeerDetail::CONNECTIONS_MAX,
             |(a, _), (b, _)| b.cmp(a),
         );
         let connections = ranked.into_iter().map(|(_, each)| each);
-        Some(PeerDetail {
+        PeerDetail {
             peer: self.view_peer(peer),
             assessment: self.assess(peer),
-            connections_total: u64::from(peer.connections.len()),
+            connections_total,
             connections: connections.map(|each| self.view_connection(each)).collect(),
-        })
+        }
     }
 
     /// All connections in the table, stalled ones first, then those that pin most.

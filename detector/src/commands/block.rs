@@ -2,13 +2,12 @@
 //! time.
 
 use super::grid::grid;
-use super::session;
 use crate::cli::{BlockArgs, BlockedArgs, UnblockArgs};
 use crate::control::client;
 use crate::failure::Failure;
 use crate::guard::{BlockAnswer, BlockRequest, Blocked, UnblockAnswer, UnblockRequest};
-use crate::humane;
 use crate::wording::block_summary;
+use crate::{humane, session};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use std::path::Path;

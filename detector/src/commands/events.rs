@@ -6,9 +6,10 @@ use crate::control::client::{self, Answer, ClientError};
 use crate::failure::Failure;
 use crate::http::percent_encoded;
 use crate::table::Look;
-use crate::{clock, time_text, wording};
+use crate::{clock, scrub, time_text, wording};
 use detector_core::snapshot::Event;
 use detector_core::time::rfc3339;
+use serde::de::IgnoredAny;
 use serde_json::Value;
 use std::borrow::Cow;
 use std::io::{self, Write};
@@ -126,7 +127,7 @@ impl<'a> Reader<'a> {
             }
         }
         let line = match &event {
-            _ if self.args.json => Cow::Borrowed(line),
+            _ if self.args.json => json_line(line),
             Some(event) => Cow::Owned(readable(event, self.look)),
             None => other_line(line),
         };
@@ -180,7 +181,15 @@ fn other_line(line: &str) -> Cow<'_, str> {
         Some(dropped) => Cow::Owned(format!(
             "({dropped} events are missing here: they were read too late)"
         )),
-        None => Cow::Borrowed(line),
+        None => json_line(line),
+    }
+}
+
+/// JSON as it came; control characters of what is none would reach the terminal.
+fn json_line(line: &str) -> Cow<'_, str> {
+    match serde_json::from_str::<IgnoredAny>(line) {
+        Ok(_) => Cow::Borrowed(line),
+        Err(_) => Cow::Owned(scrub::text(line)),
     }
 }
 
@@ -229,5 +238,6 @@ mod tests {
         );
         assert!(other_line("{\"dropped\":7}").starts_with("(7 events"));
         assert_eq!(other_line("{\"new\":1}"), "{\"new\":1}");
+        assert!(!other_line("\u{1b}]0;owned\u{7}").contains(char::is_control));
     }
 }

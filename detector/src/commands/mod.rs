@@ -15,7 +15,6 @@ mod peers;
 mod reset;
 mod run;
 mod selftest;
-mod session;
 mod top;
 
 use crate::cli::{Cli, Command};
@@ -85,6 +84,10 @@ fn client_failure(socket: &Path, error: ClientError) -> Failure {
         ClientError::Silent => Some(
             "the agent hangs, or something else listens on its socket; `systemctl status \
              detector` and its log say more"
+                .to_owned(),
+        ),
+        ClientError::Unknown => Some(
+            "the agent's log, `detector blocked` and `detector connections` tell what was done"
                 .to_owned(),
         ),
         ClientError::OtherVersion { .. } => {

@@ -39,10 +39,15 @@ pub(super) fn run(args: &ResetArgs) -> Result<(), Failure> {
     }
     if answer.not_looked_at > 0 {
         let more = answer.not_looked_at;
+        let advice = if answer.dry_run {
+            "without --dry-run, running it again gets at them"
+        } else {
+            "run it again"
+        };
         // A lost note is no failure.
         drop(writeln!(
             io::stderr().lock(),
-            "note: {more} more connections of this peer were not looked at; run it again"
+            "note: {more} more stalled connections of this peer were not looked at; {advice}"
         ));
     }
     match reset_failures(&answer) {

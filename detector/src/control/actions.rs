@@ -5,9 +5,12 @@
 
 use super::routes::object;
 use crate::columns::network_of;
-use crate::guard::{BlockError, BlockRequest, Plan, ResetError, ResetRequest, UnblockRequest};
+use crate::guard::{
+    BlockError, BlockRequest, Choice, Plan, ResetError, ResetRequest, UnblockRequest,
+};
 use crate::http::{Request, Response};
 use crate::live::Live;
+use detector_core::engine::Engine;
 use hyper::{Method, StatusCode};
 use ipnet::IpNet;
 use serde::Serialize;
@@ -91,7 +94,13 @@ async fn reset(live: &Arc<Live>, wanted: ResetRequest, uid: u32) -> Response {
         let message = format!("stalled_for_seconds lies between 0 and {LONGEST_STALL_SECONDS}");
         return Response::json_error(StatusCode::BAD_REQUEST, &message);
     }
-    let Some(peer) = live.with_engine(|engine| engine.peer(&wanted.peer)) else {
+    let choice = Choice::of(&wanted);
+    let stalled = |engine: &mut Engine| {
+        engine.stalled_of_peer(&wanted.peer, |netns, local, remote| {
+            choice.wants(netns, local, remote)
+        })
+    };
+    let Some(peer) = live.with_engine(stalled) else {
         return Response::json_refusal(
             StatusCode::NOT_FOUND,
             "the agent does not track this peer",

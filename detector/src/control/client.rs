@@ -6,9 +6,9 @@ use super::{AGENT_STARTED, AGENT_VERSION, TOTAL_COUNT, VERSION};
 use crate::scrub;
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full};
-use hyper::StatusCode;
 use hyper::body::Incoming;
 use hyper::header::{self, HeaderName, HeaderValue};
+use hyper::{Method, StatusCode};
 use hyper_util::rt::TokioIo;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -22,6 +22,8 @@ use tokio::time::timeout;
 
 /// For connecting, for the head of a response, and for each further piece of it.
 const PATIENCE: Duration = Duration::from_secs(5);
+/// For the head of a response to an action: the agent itself gives up before.
+const PATIENCE_WITH_ACTIONS: Duration = Duration::from_secs(15);
 /// A table of the largest capacity fits.
 const MAX_BODY_BYTES: usize = 1 << 30;
 /// One event is below a kilobyte.
@@ -48,6 +50,8 @@ pub(crate) enum ClientError {
     },
     /// It took the request and said nothing.
     Silent,
+    /// It was asked to do something, and did not say what came of it.
+    Unknown,
     /// It is of another version, and its answer is not what we know.
     OtherVersion {
         /// Its version, as it says.
@@ -87,6 +91,11 @@ impl std::fmt::Display for ClientError {
                 "the agent did not answer within {} s",
                 PATIENCE.as_secs()
             ),
+            Self::Unknown => write!(
+                f,
+                "the agent did not say within {} s what came of it, and may yet do it",
+                PATIENCE_WITH_ACTIONS.as_secs()
+            ),
             Self::OtherVersion { agent, message } => write!(
                 f,
                 "the agent is of version {agent}, this is {VERSION}, and they do not understand \
@@ -111,6 +120,7 @@ impl ClientError {
             },
             Self::Refused { message, .. } => format!("the agent refused: {message}"),
             Self::Silent => format!("the agent takes longer than {} s", PATIENCE.as_secs()),
+            Self::Unknown => self.to_string(),
             Self::OtherVersion { agent, .. } => {
                 format!("the agent is of version {agent}, this is {VERSION}")
             }
@@ -320,9 +330,14 @@ async fn request_with(
         .map_err(broken)?;
     // Its errors come out of the request and the body too.
     tokio::spawn(async move { drop(connection.await) });
-    let response = timeout(PATIENCE, sender.send_request(request))
+    let (patience, given_up) = if request.method() == Method::POST {
+        (PATIENCE_WITH_ACTIONS, ClientError::Unknown)
+    } else {
+        (PATIENCE, ClientError::Silent)
+    };
+    let response = timeout(patience, sender.send_request(request))
         .await
-        .map_err(|_| ClientError::Silent)?
+        .map_err(|_| given_up)?
         .map_err(broken)?;
     let status = response.status();
     if status.is_success() {

@@ -14,6 +14,9 @@ use tokio::sync::mpsc;
 
 /// Events looked at while the engine is locked once.
 const EVENTS_PER_STEP: usize = 512;
+/// Readers that follow at the same time: they stay as long as they like, and must leave places of
+/// the socket to those who only ask, and to root, who may want to act.
+pub(super) const FOLLOWERS_MAX: u64 = 24;
 /// Pieces on the way to a reader.
 const PIECES: usize = 2;
 
@@ -68,8 +71,13 @@ fn lines(step: &Step) -> Bytes {
 }
 
 /// Starts feeding; ends with the last event, or, if the filter follows, with the reader or the
-/// agent.
-pub(super) fn start(live: Arc<Live>, filter: EventFilter) -> mpsc::Receiver<Bytes> {
+/// agent. `None` if the filter follows and as many do as may.
+pub(super) fn start(live: Arc<Live>, filter: EventFilter) -> Option<mpsc::Receiver<Bytes>> {
+    let follower = if filter.follows {
+        Some(Follower::new(&live)?)
+    } else {
+        None
+    };
     let (sender, pieces) = mpsc::channel(PIECES);
     // What was forgotten before the reader came was not its fault; from here on it is.
     let first = live.engine().first_event_id().saturating_sub(1);
@@ -78,28 +86,37 @@ pub(super) fn start(live: Arc<Live>, filter: EventFilter) -> mpsc::Receiver<Byte
     } else {
         first
     };
-    tokio::spawn(feed(live, filter, place, sender));
-    pieces
+    tokio::spawn(feed(live, filter, place, sender, follower));
+    Some(pieces)
 }
 
 /// Counts a follower for as long as it lives.
-struct Follower<'a>(&'a Live);
+struct Follower(Arc<Live>);
 
-impl<'a> Follower<'a> {
-    fn new(live: &'a Live) -> Self {
-        live.counts.followers.fetch_add(1, Ordering::Relaxed);
-        Self(live)
+impl Follower {
+    /// `None` if there are as many as may be.
+    fn new(live: &Arc<Live>) -> Option<Self> {
+        let one_more = |count| (count < FOLLOWERS_MAX).then_some(count + 1);
+        let followers = &live.counts.followers;
+        let counted = followers.fetch_update(Ordering::Relaxed, Ordering::Relaxed, one_more);
+        counted.is_ok().then(|| Self(Arc::clone(live)))
     }
 }
 
-impl Drop for Follower<'_> {
+impl Drop for Follower {
     fn drop(&mut self) {
         self.0.counts.followers.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
-async fn feed(live: Arc<Live>, filter: EventFilter, mut place: u64, reader: mpsc::Sender<Bytes>) {
-    let _follower = filter.follows.then(|| Follower::new(&live));
+/// `_follower` is counted until this ends.
+async fn feed(
+    live: Arc<Live>,
+    filter: EventFilter,
+    mut place: u64,
+    reader: mpsc::Sender<Bytes>,
+    _follower: Option<Follower>,
+) {
     let mut news = live.watch_events();
     let mut stop = live.watch_stop();
     loop {

@@ -1,8 +1,10 @@
 //! Which events a reader asked for.
 
+use crate::columns::network_of;
 use crate::{clock, time_text};
 use detector_core::snapshot::{Event, FlagKind};
 use detector_core::time::rfc3339;
+use ipnet::IpNet;
 
 /// Bounds are inclusive; what is absent does not filter.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -10,7 +12,7 @@ pub(crate) struct EventFilter {
     /// RFC 3339 in UTC with milliseconds, as events carry it, so that text order is time order.
     since: Option<String>,
     until: Option<String>,
-    peer: Option<String>,
+    peer: Option<IpNet>,
     kind: Option<FlagKind>,
     /// Number of the last event that the reader has; 0 for none.
     pub(crate) after: u64,
@@ -31,7 +33,7 @@ impl EventFilter {
             match name.as_str() {
                 "since" => filter.since = Some(bound(value)?),
                 "until" => filter.until = Some(bound(value)?),
-                "peer" => filter.peer = Some(value.clone()),
+                "peer" => filter.peer = Some(peer(value)?),
                 "kind" => filter.kind = Some(kind(value)?),
                 "follow" => filter.follows = is_yes(value)?,
                 "after" => filter.after = number(value)?,
@@ -48,7 +50,7 @@ impl EventFilter {
     /// Events of one peer.
     pub(crate) fn of_peer(peer: &str) -> Self {
         Self {
-            peer: Some(peer.to_owned()),
+            peer: network_of(peer),
             ..Self::default()
         }
     }
@@ -57,9 +59,23 @@ impl EventFilter {
     pub(crate) fn wants(&self, event: &Event) -> bool {
         self.since.as_ref().is_none_or(|since| event.time >= *since)
             && self.until.as_ref().is_none_or(|until| event.time <= *until)
-            && self.peer.as_ref().is_none_or(|peer| event.peer == *peer)
+            && self.peer.is_none_or(|peer| is_about(event, peer))
             && self.kind.is_none_or(|kind| event.kind == kind)
     }
+}
+
+/// Whether an event is about a peer in this network, or about the peer, a network itself, that an
+/// address lies in.
+fn is_about(event: &Event, peer: IpNet) -> bool {
+    network_of(&event.peer).is_some_and(|known| known.contains(&peer) || peer.contains(&known))
+}
+
+fn peer(value: &str) -> Result<IpNet, String> {
+    network_of(value).ok_or_else(|| {
+        format!(
+            "`peer` is an address or a network such as 203.0.113.7 or 2001:db8::/64, not `{value}`"
+        )
+    })
 }
 
 fn bound(value: &str) -> Result<String, String> {
@@ -115,6 +131,9 @@ mod tests {
                 true,
             ),
             (&[("peer", "198.51.100.8")], false),
+            (&[("peer", "::ffff:198.51.100.7")], true),
+            (&[("peer", "198.51.100.0/24")], true),
+            (&[("peer", "198.51.101.0/24")], false),
             (&[("kind", "dribble")], false),
         ] {
             assert_eq!(
@@ -143,6 +162,7 @@ mod tests {
             ("sinc", "10m"),
             ("since", "soon"),
             ("kind", "x"),
+            ("peer", "web"),
             ("follow", "maybe"),
         ] {
             assert!(parse(&[parameters]).is_err(), "{parameters:?}");

@@ -72,7 +72,16 @@ impl Control {
             Err(message) => return Response::json_error(StatusCode::BAD_REQUEST, &message),
         };
         let follows = filter.follows;
-        let pieces = event_feed::start(Arc::clone(&self.live), filter);
+        let Some(pieces) = event_feed::start(Arc::clone(&self.live), filter) else {
+            return Response::json_refusal(
+                StatusCode::SERVICE_UNAVAILABLE,
+                &format!(
+                    "{} readers follow events already",
+                    event_feed::FOLLOWERS_MAX
+                ),
+                "end one of them, or ask without following",
+            );
+        };
         let content = if follows {
             Content::EndlessPieces(pieces)
         } else {

@@ -61,7 +61,10 @@ impl std::fmt::Display for BlockError {
             Self::Overlaps { other, until } => {
                 write!(f, "{other}, which overlaps, is blocked until {until}")
             }
-            Self::Full => write!(f, "{CAPACITY} networks are blocked, and no more can be"),
+            Self::Full => write!(
+                f,
+                "{CAPACITY} networks of this family are blocked, and no more can be"
+            ),
             Self::NotBlocked { network } => write!(f, "{network} is not blocked"),
             Self::NoPrivilege => f.write_str("the agent may not block: it lacks CAP_NET_ADMIN"),
             Self::NoSupport => f.write_str(
@@ -152,7 +155,9 @@ impl Blocks {
                 until: rfc3339(block.until_unix_ns),
             });
         }
-        if before.is_none() && self.entries.len() >= CAPACITY as usize {
+        let is_of_family = |other: &&IpNet| other.addr().is_ipv4() == network.addr().is_ipv4();
+        let of_family = self.entries.keys().filter(is_of_family).count();
+        if before.is_none() && of_family >= CAPACITY as usize {
             return Err(BlockError::Full);
         }
         if !capability::has(Capability::NetAdmin) {
@@ -166,7 +171,9 @@ impl Blocks {
             until_unix_ns: now_unix_ns.saturating_add(nanoseconds),
             uid,
         };
-        if !is_dry {
+        if is_dry {
+            self.try_kernel()?;
+        } else {
             self.tell_kernel(network, span, before.is_some())?;
             self.entries.insert(network, block);
         }
@@ -177,6 +184,14 @@ impl Blocks {
             until: rfc3339(block.until_unix_ns),
             was_blocked_until: before.map(|before| rfc3339(before.until_unix_ns)),
         })
+    }
+
+    /// Whether the kernel lets the table be made. It goes again at once.
+    fn try_kernel(&self) -> Result<(), BlockError> {
+        match self.ruleset {
+            Some(_) => Ok(()),
+            None => Ruleset::make().map(drop).map_err(making_failed),
+        }
     }
 
     fn tell_kernel(
@@ -273,7 +288,14 @@ mod tests {
                 assert!(answer.dry_run && answer.was_blocked_until.is_none());
                 assert_eq!(answer.for_seconds, 600);
             }
-            Err(error) => assert!(matches!(error, BlockError::NoPrivilege), "{error}"),
+            // What a dry run says where the real one would fail.
+            Err(error) => assert!(
+                matches!(
+                    error,
+                    BlockError::NoPrivilege | BlockError::NoSupport | BlockError::Taken
+                ),
+                "{error}"
+            ),
         }
         assert_eq!(blocks.count(), 0);
         assert!(blocks.ruleset.is_none());

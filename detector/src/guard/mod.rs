@@ -13,15 +13,16 @@ mod ruleset;
 mod shape;
 
 pub(crate) use blocks::BlockError;
-pub(crate) use reset::{Plan, ResetError};
+pub(crate) use reset::{Choice, Plan, ResetError};
 pub(crate) use shape::{
     BlockAnswer, BlockRequest, Blocked, ResetAnswer, ResetOutcome, ResetRequest, ResetSocket,
     STALLED_FOR_SECONDS, SocketName, UnblockAnswer, UnblockRequest,
 };
 
 use blocks::Blocks;
+use detector_core::networks::fold;
 use ipnet::IpNet;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError, TryLockError};
 use std::time::Duration;
 
@@ -30,6 +31,8 @@ use std::time::Duration;
 pub(crate) struct Guard {
     /// One reset at a time.
     resetting: Mutex<()>,
+    /// Whether an orphan has outlived being closed: this kernel frees their memory only.
+    orphans_linger: AtomicBool,
     blocks: Mutex<Blocks>,
     /// What is never blocked because the configuration trusts it.
     trusted: Mutex<Vec<IpNet>>,
@@ -83,7 +86,7 @@ impl Guard {
             .unwrap_or_else(PoisonError::into_inner);
         let carried_out = std::thread::scope(|scope| {
             let thread = std::thread::Builder::new().name("detector-reset".to_owned());
-            let running = thread.spawn_scoped(scope, || plan.carry_out());
+            let running = thread.spawn_scoped(scope, || plan.carry_out(&self.orphans_linger));
             let ended = running.map(|thread| thread.join());
             ended.unwrap_or_else(|error| {
                 Ok(Err(ResetError::Failed {
@@ -116,7 +119,13 @@ impl Guard {
         if is_dry {
             return;
         }
+        // First of all and at a level that nobody switches off: who did what must not be lost.
         let peer = &answer.peer;
+        tracing::warn!(
+            "reset asked by uid {uid}: closed {} stalled sockets of {peer}, freed {} bytes",
+            answer.reset,
+            answer.freed_bytes
+        );
         for socket in &answer.sockets {
             let ResetSocket {
                 local,
@@ -137,11 +146,6 @@ impl Guard {
         add(&self.counts.reset_failed, failed.count() as u64);
         add(&self.counts.reset, answer.reset);
         add(&self.counts.freed_bytes, answer.freed_bytes);
-        tracing::info!(
-            "reset asked by uid {uid}: closed {} stalled sockets of {peer}, freed {} bytes",
-            answer.reset,
-            answer.freed_bytes
-        );
     }
 
     /// Blocks `network` for `span`, or tells what that would do. Waits for the kernel.
@@ -158,7 +162,7 @@ impl Guard {
             Ok(answer) if !is_dry => {
                 self.counts.blocked.fetch_add(1, Ordering::Relaxed);
                 let until = &answer.until;
-                tracing::info!("block asked by uid {uid}: {network} is blocked until {until}");
+                tracing::warn!("block asked by uid {uid}: {network} is blocked until {until}");
             }
             Ok(_) => {}
             Err(error) => {
@@ -183,7 +187,7 @@ impl Guard {
         match &outcome {
             Ok(_) if !is_dry => {
                 self.counts.unblocked.fetch_add(1, Ordering::Relaxed);
-                tracing::info!("unblock asked by uid {uid}: {network} is let through again");
+                tracing::warn!("unblock asked by uid {uid}: {network} is let through again");
             }
             Ok(_) => {}
             Err(error) => {
@@ -222,7 +226,7 @@ impl Guard {
 
     /// Never blocks these networks from now on. What is blocked stays so.
     pub(crate) fn trust(&self, networks: Vec<IpNet>) {
-        *self.trusted() = networks;
+        *self.trusted() = networks.into_iter().map(fold).collect();
     }
 
     fn blocks(&self) -> MutexGuard<'_, Blocks> {

@@ -34,6 +34,9 @@ pub(super) mod flag {
     pub(in crate::guard) const CREATE: u16 = 0x400;
 }
 
+/// `NLM_F_DUMP_INTR`, in the flags of an answer.
+const DUMP_INTERRUPTED: u16 = 0x10;
+
 /// Bit of an attribute's type that says that it holds attributes.
 const NESTED: u16 = 1 << 15;
 
@@ -92,7 +95,10 @@ pub(super) struct Object {
 /// A message of the kernel.
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Answer {
-    Done,
+    /// The end of a dump, with the error's number that broke it off; 0 if it is whole.
+    Done(i32),
+    /// Something was changed while it was dumped: what came is no picture of any moment.
+    Interrupted,
     /// The error's number; 0 acknowledges.
     Error(i32),
     Object(Object),
@@ -138,8 +144,11 @@ impl Netlink {
             for (answered, answer) in self.receive()? {
                 match answer {
                     _ if answered != sequence => {}
-                    Answer::Done | Answer::Error(0) => return Ok(objects),
-                    Answer::Error(number) => return Err(io::Error::from_raw_os_error(number)),
+                    Answer::Done(0) | Answer::Error(0) => return Ok(objects),
+                    Answer::Interrupted => return Err(io::ErrorKind::Interrupted.into()),
+                    Answer::Done(number) | Answer::Error(number) => {
+                        return Err(io::Error::from_raw_os_error(number));
+                    }
                     Answer::Object(object) => objects.push(object),
                 }
             }
@@ -158,7 +167,7 @@ impl Netlink {
         end: &Request,
     ) -> io::Result<()> {
         let mut bytes = Vec::new();
-        let mut waiting = Vec::new();
+        let (mut batch, mut waiting) = (Vec::new(), Vec::new());
         let all = std::iter::once(begin).chain(requests).chain([end]);
         for request in all {
             self.sequence = self.sequence.wrapping_add(1);
@@ -166,11 +175,14 @@ impl Netlink {
             if request.flags & flag::ACK != 0 {
                 waiting.push(self.sequence);
             }
+            batch.push(self.sequence);
         }
         self.send(&bytes)?;
         while !waiting.is_empty() {
             for (answered, answer) in self.receive()? {
                 match answer {
+                    // Of an earlier batch, which failed.
+                    _ if !batch.contains(&answered) => {}
                     // What is wrong with the batch as a whole has the number of its begin.
                     Answer::Error(number) if number != 0 => {
                         return Err(io::Error::from_raw_os_error(number));
@@ -201,7 +213,8 @@ impl Netlink {
             rustix::io::Errno::AGAIN => {
                 io::Error::new(io::ErrorKind::TimedOut, "the kernel did not answer in time")
             }
-            other => other.into(),
+            // What came of the request is not known: it has no error's number of its own.
+            other => io::Error::other(format!("the kernel's answer was lost: {other}")),
         })?;
         let bytes = buffer
             .get(..length)
@@ -232,12 +245,15 @@ fn decode(mut bytes: &[u8]) -> Option<Vec<(u32, Answer)>> {
         let payload = bytes.get(HEADER_BYTES..length)?;
         let kind = u16_at(bytes, 4)?;
         let sequence = u32_at(bytes, 8)?;
+        let number = || {
+            let bytes = payload.get(..4)?.try_into().ok()?;
+            i32::from_ne_bytes(bytes).checked_neg()
+        };
         let answer = match kind {
-            NLMSG_DONE => Answer::Done,
-            NLMSG_ERROR => {
-                let number = i32::from_ne_bytes(payload.get(..4)?.try_into().ok()?);
-                Answer::Error(number.checked_neg()?)
-            }
+            _ if u16_at(bytes, 6)? & DUMP_INTERRUPTED != 0 => Answer::Interrupted,
+            // Not every dump ends with a number; a number above zero counts something.
+            NLMSG_DONE => Answer::Done(number().unwrap_or(0).max(0)),
+            NLMSG_ERROR => Answer::Error(number()?),
             kind => Answer::Object(Object {
                 kind,
                 payload: payload.to_vec(),
@@ -329,6 +345,25 @@ mod tests {
             let answers = decode(&encode(&error, 3)).unwrap();
             assert_eq!(answers, [(3, Answer::Error(expected))]);
         }
+    }
+
+    #[test]
+    fn a_dump_that_broke_off_or_was_overtaken_is_told_from_a_whole_one() {
+        for (payload, expected) in [
+            (&[][..], 0),
+            (&0_i32.to_ne_bytes(), 0),
+            (&5_i32.to_ne_bytes(), 0),
+            (&(-105_i32).to_ne_bytes(), 105),
+        ] {
+            let mut done = request(Payload::new(payload));
+            done.kind = super::NLMSG_DONE;
+            let answers = decode(&encode(&done, 3)).unwrap();
+            assert_eq!(answers, [(3, Answer::Done(expected))]);
+        }
+        let mut overtaken = request(Payload::default());
+        overtaken.flags = super::DUMP_INTERRUPTED;
+        let answers = decode(&encode(&overtaken, 3)).unwrap();
+        assert_eq!(answers, [(3, Answer::Interrupted)]);
     }
 
     proptest! {

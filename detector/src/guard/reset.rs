@@ -6,10 +6,13 @@
 use super::diag::{Diagnosis, Ends, Found};
 use super::shape::{ResetAnswer, ResetOutcome, ResetRequest, ResetSocket, SocketName};
 use crate::capability::{self, Capability};
+use crate::columns::network_of;
 use crate::namespace::{self, Namespace};
 use detector_core::snapshot::{Connection, PeerDetail, StallCause};
+use ipnet::IpNet;
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 /// States of `net/tcp_states.h` in which data can be held up: ESTABLISHED, FIN-WAIT-1, CLOSE-WAIT,
 /// LAST-ACK, CLOSING.
@@ -77,7 +80,7 @@ pub(crate) struct Plan {
 }
 
 impl Plan {
-    /// What of `peer` is to be reset on this request.
+    /// What of `peer`, with the connections that [`Choice`] has chosen, is to be reset.
     pub(crate) fn of(peer: &PeerDetail, request: &ResetRequest) -> Self {
         let mut plan = Self {
             answer: ResetAnswer {
@@ -94,11 +97,7 @@ impl Plan {
             },
             candidates: BTreeMap::new(),
         };
-        let is_wanted = |connection: &&Connection| match &request.only {
-            Some(names) => names.iter().any(|name| is_named(name, connection)),
-            None => true,
-        };
-        for connection in peer.connections.iter().filter(is_wanted) {
+        for connection in &peer.connections {
             let Some(stall) = connection.stall else {
                 continue;
             };
@@ -119,7 +118,13 @@ impl Plan {
 
     /// Does it, or tells what it would do. Blocks, and leaves this thread in another network
     /// namespace: call it on a thread that ends with it.
-    pub(crate) fn carry_out(mut self) -> Result<ResetAnswer, ResetError> {
+    ///
+    /// `orphans_linger` becomes true when an orphan has outlived being closed; the others are left
+    /// alone then.
+    pub(crate) fn carry_out(
+        mut self,
+        orphans_linger: &AtomicBool,
+    ) -> Result<ResetAnswer, ResetError> {
         let is_dry = self.answer.dry_run;
         if !capability::has(Capability::NetAdmin) {
             return Err(ResetError::NoPrivilege);
@@ -138,7 +143,7 @@ impl Plan {
                     let mut closing = Closing {
                         diagnosis,
                         is_dry,
-                        orphans_linger: false,
+                        orphans_linger,
                     };
                     for candidate in candidates {
                         let socket = closing.close(candidate);
@@ -170,17 +175,61 @@ impl Plan {
     }
 }
 
-fn is_named(name: &SocketName, connection: &Connection) -> bool {
-    let is_same = |named: &str, known: &str| {
-        let named = named.parse::<SocketAddr>();
-        named.is_ok_and(|named| known.parse() == Ok(folded(named)))
-    };
-    is_same(&name.remote, &connection.remote)
-        && name
-            .local
-            .as_deref()
-            .is_none_or(|local| is_same(local, &connection.local))
-        && name.netns.is_none_or(|netns| netns == connection.netns)
+/// Which connections of a peer a request is about. Only these are taken out of the table, so that
+/// no crowd of others stands before them.
+#[derive(Clone, Debug)]
+pub(crate) struct Choice {
+    /// A peer is a network where its address is IPv6; whoever names one address means that one.
+    network: Option<IpNet>,
+    names: Option<Vec<Name>>,
+}
+
+/// A [`SocketName`], read.
+#[derive(Clone, Debug)]
+struct Name {
+    local: Option<SocketAddr>,
+    remote: SocketAddr,
+    netns: Option<u32>,
+}
+
+impl Choice {
+    pub(crate) fn of(request: &ResetRequest) -> Self {
+        Self {
+            network: network_of(&request.peer),
+            // A name that is none names nothing.
+            names: request
+                .only
+                .as_ref()
+                .map(|names| names.iter().filter_map(Name::read).collect()),
+        }
+    }
+
+    /// Whether the request is about a connection in this network namespace with these ends, stalled
+    /// or not.
+    pub(crate) fn wants(&self, netns: u32, local: SocketAddr, remote: SocketAddr) -> bool {
+        let is_within = |network: &IpNet| network.contains(&remote.ip());
+        let is_named = |name: &Name| {
+            name.remote == remote
+                && name.local.is_none_or(|named| named == local)
+                && name.netns.is_none_or(|named| named == netns)
+        };
+        self.network.as_ref().is_none_or(is_within)
+            && self
+                .names
+                .as_ref()
+                .is_none_or(|names| names.iter().any(is_named))
+    }
+}
+
+impl Name {
+    fn read(name: &SocketName) -> Option<Self> {
+        let address = |text: &str| text.parse().map(folded);
+        Some(Self {
+            local: name.local.as_deref().map(address).transpose().ok()?,
+            remote: address(&name.remote).ok()?,
+            netns: name.netns,
+        })
+    }
 }
 
 fn folded(address: SocketAddr) -> SocketAddr {
@@ -217,11 +266,19 @@ impl Candidate {
     /// Why what the kernel has at these ends now is not to be closed.
     fn objection(&self, found: &Found) -> Option<(ResetOutcome, Option<&'static str>)> {
         let known = self.inode.map(|inode| inode & u64::from(u32::MAX));
-        let is_other =
+        let is_other_inode =
             found.inode != 0 && known.is_some_and(|inode| inode != u64::from(found.inode));
-        if is_other || !STATES.contains(&found.state) {
+        // No process takes up an orphan again, and no socket takes back what was acknowledged.
+        let is_adopted = self.is_orphan && found.inode != 0;
+        let has_fallen = found
+            .bytes_acked
+            .is_some_and(|acked| acked < self.bytes_acked);
+        if is_other_inode || is_adopted || has_fallen {
             let reason = "another socket has its addresses by now";
             return Some((ResetOutcome::Gone, Some(reason)));
+        }
+        if !STATES.contains(&found.state) {
+            return Some((ResetOutcome::Gone, Some("it has finished sending by now")));
         }
         // Less than a segment is what a peer that teases takes. One that dribbles takes data all the
         // time; the engine has judged that it takes too little.
@@ -272,14 +329,14 @@ impl Namespaces {
 }
 
 /// The work within one network namespace.
-struct Closing {
+struct Closing<'g> {
     diagnosis: Diagnosis,
     is_dry: bool,
     /// Whether an orphan has outlived being closed.
-    orphans_linger: bool,
+    orphans_linger: &'g AtomicBool,
 }
 
-impl Closing {
+impl Closing<'_> {
     fn close(&mut self, candidate: Candidate) -> ResetSocket {
         let ends = candidate.ends;
         let mut told = candidate.told.clone();
@@ -309,7 +366,7 @@ impl Closing {
         found: &Found,
     ) -> (ResetOutcome, Option<String>) {
         let is_orphan = candidate.is_orphan || found.inode == 0;
-        if is_orphan && self.orphans_linger {
+        if is_orphan && self.orphans_linger.load(Ordering::Relaxed) {
             return (ResetOutcome::LeftAlone, Some(LINGERS.to_owned()));
         }
         if self.is_dry {
@@ -321,7 +378,7 @@ impl Closing {
             Err(error) => return (ResetOutcome::Failed, Some(error.to_string())),
         }
         if is_orphan && self.is_still_there(candidate.ends, found) {
-            self.orphans_linger = true;
+            self.orphans_linger.store(true, Ordering::Relaxed);
             return (ResetOutcome::Reset, Some(LINGERS.to_owned()));
         }
         (ResetOutcome::Reset, None)

@@ -278,12 +278,23 @@ pub(super) fn own_addresses() -> io::Result<Vec<IpAddr>> {
     const LOCAL: u16 = 2;
     /// `struct ifaddrmsg`.
     const HEAD_BYTES: usize = 8;
-    let mut netlink = Netlink::open(None)?;
-    let told = netlink.ask(&Request {
+    /// While addresses come and go, a dump has to be asked for again.
+    const TRIES: usize = 8;
+    let request = Request {
         kind: GET_ADDRESSES,
         flags: flag::DUMP,
         payload: Payload::new(&[0; HEAD_BYTES]),
-    })?;
+    };
+    let is_overtaken = |error: &io::Error| error.kind() == io::ErrorKind::Interrupted;
+    let mut told = Netlink::open(None)?.ask(&request);
+    for _ in 1..TRIES {
+        if !told.as_ref().is_err_and(is_overtaken) {
+            break;
+        }
+        // On a socket of its own: the rest of the last dump is still on its way.
+        told = Netlink::open(None)?.ask(&request);
+    }
+    let told = told?;
     let address = |payload: &[u8]| {
         let attributes = payload.get(HEAD_BYTES..)?;
         let bytes = super::netlink::attribute(attributes, LOCAL)

@@ -62,7 +62,8 @@ pub(crate) struct ResetAnswer {
     pub(crate) freed_bytes: u64,
     /// Stalled sockets that were left alone because they have not been stalled for so long.
     pub(crate) too_young: u64,
-    /// Connections of the peer beyond those that were looked at; asking again gets at them.
+    /// Stalled connections beyond the thousand that were looked at, which have been stalled for
+    /// longest; asking again gets at them once those are gone.
     pub(crate) not_looked_at: u64,
 }
 

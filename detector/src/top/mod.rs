@@ -49,6 +49,7 @@ pub(crate) async fn run(args: &TopArgs, advise: Advise) -> Result<(), Failure> {
     }
     choose(&mut state, args);
     state.allows_actions = args.allow_actions;
+    state.session = crate::session::clients();
     watch::run(state, agent, file, args.interval).await
 }
 

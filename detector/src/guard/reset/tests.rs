@@ -1,6 +1,6 @@
 use super::super::diag::Found;
 use super::super::shape::{ResetOutcome, ResetRequest, SocketName};
-use super::{Candidate, Plan};
+use super::{Candidate, Choice, Plan};
 use crate::columns::tests::{connection, peer};
 use detector_core::snapshot::{Assessment, Connection, PeerDetail, StallCause};
 
@@ -37,6 +37,16 @@ fn named(remote: &str, local: Option<&str>, netns: Option<u32>) -> SocketName {
         remote: remote.to_owned(),
         netns,
     }
+}
+
+/// As the engine chooses.
+fn wanted(request: &ResetRequest, connections: Vec<Connection>) -> Vec<Connection> {
+    let choice = Choice::of(request);
+    let wants = |each: &Connection| {
+        let (local, remote) = (each.local.parse().unwrap(), each.remote.parse().unwrap());
+        choice.wants(each.netns, local, remote)
+    };
+    connections.into_iter().filter(wants).collect()
 }
 
 fn chosen(plan: &Plan) -> Vec<&str> {
@@ -95,8 +105,24 @@ fn named_sockets_are_chosen_only_if_they_are_stalled_too() {
         (vec![named("nonsense", None, None)], &[]),
         (vec![], &[]),
     ] {
-        let plan = Plan::of(&detail(some()), &request(Some(names.clone())));
+        let request = request(Some(names.clone()));
+        let plan = Plan::of(&detail(wanted(&request, some())), &request);
         assert_eq!(chosen(&plan), expected, "{names:?}");
+    }
+}
+
+#[test]
+fn one_address_stands_for_itself_and_not_for_its_network() {
+    let all = || {
+        let ends = ["[2001:db8::7]:1", "[2001:db8::8]:1"];
+        Vec::from(ends.map(|remote| connection(remote, 100)))
+    };
+    for (peer, expected) in [("2001:db8::7", 1), ("2001:db8::/64", 2), ("2001:db8::9", 0)] {
+        let request = ResetRequest {
+            peer: peer.to_owned(),
+            ..request(None)
+        };
+        assert_eq!(wanted(&request, all()).len(), expected, "{peer}");
     }
 }
 
@@ -129,6 +155,8 @@ fn what_has_changed_since_the_engine_looked_is_left_alone() {
         (Found::sample(1, 100, 77, 2_448), resumed),
         (Found::sample(1, 0, 77, 1_000), resumed),
         (Found::sample(1, 100, 78, 1_000), gone),
+        // Less acknowledged than before: another connection with the same ends.
+        (Found::sample(1, 100, 0, 999), gone),
         // A listener, and what is closing in peace.
         (Found::sample(10, 100, 77, 1_000), gone),
         (Found::sample(6, 100, 0, 1_000), gone),
@@ -137,6 +165,15 @@ fn what_has_changed_since_the_engine_looked_is_left_alone() {
     }
     let dribbles = Found::sample(1, 100, 77, 9_000);
     assert_eq!(objection(StallCause::Dribble, dribbles), None);
+}
+
+#[test]
+fn an_orphan_that_a_process_holds_is_another_socket() {
+    let mut orphan = candidate(StallCause::ZeroWindow);
+    (orphan.is_orphan, orphan.inode) = (true, None);
+    assert_eq!(orphan.objection(&Found::sample(4, 100, 0, 1_000)), None);
+    let adopted = orphan.objection(&Found::sample(1, 100, 78, 1_000));
+    assert!(matches!(adopted, Some((ResetOutcome::Gone, Some(_)))));
 }
 
 #[test]

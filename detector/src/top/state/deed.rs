@@ -1,13 +1,14 @@
 //! What is to be done to a peer: rehearsed first, shown, confirmed, done, told.
 
 use super::{Effects, Overlay, Place, State};
-use crate::columns::Grouping;
+use crate::columns::{Grouping, network_of};
 use crate::guard::{
     BlockAnswer, BlockRequest, ResetAnswer, ResetOutcome, ResetRequest, STALLED_FOR_SECONDS,
     SocketName,
 };
 use crate::top::action::{Deed, Edit};
 use crate::wording::{block_summary, reset_summary};
+use std::net::IpAddr;
 
 /// For how long a peer is blocked from here; `detector block` takes any time.
 const BLOCK_SECONDS: u64 = 600;
@@ -96,6 +97,11 @@ impl Told {
     }
 }
 
+/// Whether the peer called `peer` is, or has, this address.
+fn is_within(peer: &str, address: &IpAddr) -> bool {
+    network_of(peer).is_some_and(|network| network.contains(address))
+}
+
 impl State {
     /// Begins with a rehearsal.
     pub(super) fn rehearse(&mut self, deed: Deed) -> Effects {
@@ -108,6 +114,12 @@ impl State {
             self.note = Some("actions are for a single peer: choose or open one".to_owned());
             return Effects::default();
         };
+        if deed == Deed::Block
+            && let Some(own) = self.session.iter().find(|own| is_within(&peer, own))
+        {
+            self.note = Some(format!("cannot block {peer}: you are logged in from {own}"));
+            return Effects::default();
+        }
         self.wish = Some(match deed {
             Deed::Reset => Wish::Reset(ResetRequest {
                 peer,
@@ -138,15 +150,11 @@ impl State {
 
     /// The connection that is open.
     fn connection_here(&self) -> Option<SocketName> {
-        let Place::Connection(..) = self.place else {
-            return None;
-        };
-        let connection = self.connection()?;
-        Some(SocketName {
-            local: Some(connection.local.clone()),
-            remote: connection.remote.clone(),
-            netns: Some(connection.netns),
-        })
+        // By its name, whether it is still there or not: one that has gone stands for no other.
+        match &self.place {
+            Place::Connection(_, key) => Some(key.name()),
+            Place::Table | Place::Peer(_) => None,
+        }
     }
 
     /// Takes what the agent says of a wish, or why it did nothing.

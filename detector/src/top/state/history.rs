@@ -1,6 +1,7 @@
 //! Samples over time, a bounded number of them.
 
 use super::facts::{Now, Snapshot};
+use crate::guard::SocketName;
 use detector_core::snapshot::Connection;
 use std::collections::{HashMap, HashSet, VecDeque};
 
@@ -86,6 +87,15 @@ impl ConnectionKey {
             netns: connection.netns,
             local: connection.local.clone(),
             remote: connection.remote.clone(),
+        }
+    }
+
+    /// As actions name it.
+    pub(crate) fn name(&self) -> SocketName {
+        SocketName {
+            local: Some(self.local.clone()),
+            remote: self.remote.clone(),
+            netns: Some(self.netns),
         }
     }
 

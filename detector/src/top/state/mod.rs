@@ -21,6 +21,7 @@ use crate::columns::{Context, Grouping, PeerRow, Sort};
 use crate::filter::Filter;
 use crate::top::action::{Action, Edit, Focus};
 use detector_core::snapshot::Connection;
+use std::net::IpAddr;
 use std::time::Duration;
 
 /// Rows asked for at a time where the agent's own order is shown.
@@ -145,6 +146,8 @@ pub(crate) struct State {
     pub(crate) overlay: Overlay,
     /// Whether something may be done to peers.
     pub(crate) allows_actions: bool,
+    /// From where whoever looks is logged in.
+    pub(crate) session: Vec<IpAddr>,
     /// What the agent is to be asked for next.
     pub(crate) wish: Option<Wish>,
     /// Whether refreshing is stopped.
