@@ -165,6 +165,19 @@ pub const fn retracted_bytes(edge_max: u32, edge: u32) -> u32 {
     }
 }
 
+/// Whether an edge that was known some time ago has been acknowledged past since: then it says
+/// nothing any more, for what is acknowledged was offered, and sequence numbers a few gigabytes apart
+/// cannot be compared.
+///
+/// `acked_bytes` is how much has been acknowledged since then, as 64-bit counts tell; below zero, where
+/// the earlier count ran ahead of the kernel, it has wrapped and means nothing.
+#[inline]
+#[must_use]
+pub const fn is_passed(edge: u32, snd_una: u32, acked_bytes: u64) -> bool {
+    let is_far = acked_bytes >> 31 != 0 && acked_bytes >> 63 == 0;
+    is_far || is_after(snd_una, edge)
+}
+
 /// What a retreat of the right edge means.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Retreat {

@@ -7,8 +7,8 @@
 #![allow(clippy::unwrap_used, reason = "a test may fail where it stands")]
 
 use detector_common::window::{
-    Acceptance, Retreat, Segment, Sender, acceptance, edge, episode_continues, is_after, later,
-    retracted_bytes, retreat,
+    Acceptance, Retreat, Segment, Sender, acceptance, edge, episode_continues, is_after, is_passed,
+    later, retracted_bytes, retreat,
 };
 use proptest::prelude::*;
 
@@ -221,6 +221,20 @@ proptest! {
         let may_go = window > 0 && window >= head;
         let told = episode_continues(wire(ack), wire(window), wire(ack + queued), wire(mss));
         prop_assert_eq!(told, !may_go);
+    }
+
+    #[test]
+    fn the_model_knows_edges_that_were_passed(
+        ack in start(),
+        ahead in 0i128..1 << 30,
+        acked in prop_oneof![0i128..1 << 32, 0i128..1 << 40],
+    ) {
+        // The edge lay ahead of what was acknowledged then; much may have been since.
+        let told = is_passed(wire(ack + ahead), wire(ack + acked), u64::try_from(acked).unwrap());
+        // At two gigabytes and more it is passed for sure: no window reaches that far.
+        prop_assert_eq!(told, acked > ahead);
+        // A count that ran ahead of the kernel proves nothing.
+        prop_assert!(!is_passed(wire(ack + ahead), wire(ack), u64::MAX - 1_000));
     }
 
     #[test]

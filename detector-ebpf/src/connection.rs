@@ -124,6 +124,7 @@ pub fn identify(record: &mut ConnectionRecord, tcp: TcpSocket) {
 #[inline(always)]
 pub fn refresh(record: &mut ConnectionRecord, tcp: TcpSocket, now_ns: u64) {
     record.time_ns = now_ns;
+    drop_edges_that_were_passed(record, tcp);
     record.bytes_acked = tcp.bytes_acked();
     record.snd_una = tcp.snd_una();
     record.snd_nxt = tcp.snd_nxt();
@@ -150,6 +151,20 @@ pub fn refresh(record: &mut ConnectionRecord, tcp: TcpSocket, now_ns: u64) {
         record.tcp_state == tcp_state::ESTABLISHED,
     );
     set_flag(record, flag::DATA_QUEUED, tcp.queued_bytes() > 0);
+}
+
+/// Healthy acknowledgements leave no trace, so the edges of a record may lie behind by gigabytes.
+#[inline(always)]
+fn drop_edges_that_were_passed(record: &mut ConnectionRecord, tcp: TcpSocket) {
+    if record.flags & flag::EDGE_KNOWN == 0 {
+        return;
+    }
+    let snd_una = tcp.snd_una();
+    let acked_bytes = tcp.bytes_acked().wrapping_sub(record.bytes_acked);
+    if window::is_passed(record.edge_max, snd_una, acked_bytes) {
+        record.edge_max = snd_una;
+        record.last_edge = snd_una;
+    }
 }
 
 /// A peer that answers without taking anything is not silent, whatever the kernel's timers count:

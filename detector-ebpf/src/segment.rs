@@ -13,6 +13,7 @@ use detector_common::counter::Counter;
 
 const SYN: u16 = 0x02;
 const RST: u16 = 0x04;
+const ACK: u16 = 0x10;
 /// NOP, NOP, kind 8, length 10: the timestamp option where every common stack puts it.
 const TIMESTAMP_HEADER: u32 = 0x0101_080a;
 
@@ -96,10 +97,11 @@ impl IncomingSegment {
         })
     }
 
-    /// Whether its window is a window at all: RST carries none, SYN an unscaled one.
+    /// Whether its window is a window at all: RST carries none, SYN an unscaled one, and what does not
+    /// acknowledge the kernel drops behind the tracepoint.
     #[inline(always)]
     pub fn carries_window(&self) -> bool {
-        self.offset_and_flags & (RST | SYN) == 0
+        self.offset_and_flags & (ACK | RST | SYN) == ACK
     }
 
     /// Sequence number, sequence number after its end, and acknowledgement.

@@ -27,7 +27,7 @@ const SECOND_POINTER: u64 = 8;
 const EOVERFLOW: i64 = -75;
 /// A hook that has just seen an established socket knows better than a sweep that, before 5.15,
 /// may read it in the middle of a change.
-const HOOK_IS_FRESH_NS: u64 = 20_000_000;
+const HOOK_IS_FRESH_NS: u64 = 2_000_000;
 
 // SAFETY: the section name is the loader's convention for this program kind.
 #[unsafe(link_section = "iter/tcp")]
@@ -148,6 +148,11 @@ fn bring_up_to_date(record: &mut ConnectionRecord, tcp: TcpSocket) {
         if connection::follow_episode(record, now_ns) {
             record.flags |= flag::NOT_CARRIED;
         }
+        return;
+    }
+    // The window of a SYN is unscaled and no offer.
+    if tcp.snd_wl1() == tcp.initial_receive_sequence() {
+        connection::follow_episode(record, now_ns);
         return;
     }
     let known_edge = if record.flags & flag::EDGE_KNOWN != 0 {

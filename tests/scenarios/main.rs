@@ -20,6 +20,7 @@ mod incidents;
 mod kernel_shrink;
 mod lab;
 mod labelled;
+mod long_download;
 mod loss;
 mod metrics;
 mod namespaces;
