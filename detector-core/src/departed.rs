@@ -16,12 +16,18 @@ struct Closed {
     baseline: Option<Baseline>,
 }
 
-/// The two memories: many closings must not push out connections that live on.
+/// Generations remembered that a newer one of the same connection has followed. Copies of their
+/// records are late by one sweep at most, too.
+const SUPERSEDED_REMEMBERED: usize = 8_192;
+
+/// The memories: neither many closings nor many generations must push out connections that live on.
 #[derive(Debug)]
 pub(crate) struct Departed {
     closed: Memory<PackedId, Closed>,
-    /// Generations whose connection is not in the table, or has a newer one.
+    /// Generations whose connection lives on and is not in the table.
     left: Memory<(PackedId, Moment), Baseline>,
+    /// Generations that a newer one has followed.
+    superseded: Memory<(PackedId, Moment), Baseline>,
 }
 
 impl Departed {
@@ -29,6 +35,7 @@ impl Departed {
         Self {
             closed: Memory::new(CLOSED_REMEMBERED),
             left: Memory::new(capacity),
+            superseded: Memory::new(SUPERSEDED_REMEMBERED),
         }
     }
 
@@ -54,10 +61,28 @@ impl Departed {
             .and_then(|closed| closed.baseline.take());
         of_closed
             .or_else(|| self.left.take(&(*id, generation)))
+            .or_else(|| self.superseded.take(&(*id, generation)))
             .unwrap_or_default()
     }
 
-    /// Remembers what was booked of a generation.
+    /// Remembers what was booked of a generation that is not the newest of its connection.
+    pub(crate) fn keep_superseded(
+        &mut self,
+        id: &PackedId,
+        generation: Moment,
+        baseline: Baseline,
+    ) {
+        match self.closed.get_mut(id) {
+            Some(closed) if closed.generation == Some(generation) => {
+                closed.baseline = Some(baseline);
+            }
+            _ => {
+                self.superseded.keep(&(*id, generation), baseline);
+            }
+        }
+    }
+
+    /// Remembers what was booked of the newest generation of a connection that leaves the table.
     pub(crate) fn keep(&mut self, id: &PackedId, generation: Moment, baseline: Baseline) {
         match self.closed.get_mut(id) {
             Some(closed) if closed.generation == Some(generation) => {
@@ -80,7 +105,7 @@ impl Departed {
         if let Some(before) = before
             && let (Some(generation), Some(baseline)) = (before.generation, before.baseline)
         {
-            self.left.keep(&(*id, generation), baseline);
+            self.superseded.keep(&(*id, generation), baseline);
         }
     }
 }

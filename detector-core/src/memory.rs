@@ -69,7 +69,7 @@ impl<K: Hash, V> Memory<K, V> {
     }
 
     fn forget_excess(&mut self) {
-        while self.order.len() > self.capacity {
+        while self.entries.len() > self.capacity {
             let Some((number, key)) = self.order.pop_front() else {
                 return;
             };
@@ -80,6 +80,13 @@ impl<K: Hash, V> Memory<K, V> {
             {
                 self.entries.remove(&key);
             }
+        }
+        // Places of what was taken out must not add up; seldom enough to cost nothing.
+        if self.order.len() > 2 * self.capacity {
+            let entries = &self.entries;
+            self.order.retain(|(number, key)| {
+                entries.get(key).is_some_and(|kept| kept.number == *number)
+            });
         }
     }
 }
@@ -100,5 +107,17 @@ mod tests {
         assert_eq!(memory.get_mut(&2).copied(), Some("b again"));
         assert_eq!(memory.take(&3), None);
         assert_eq!(memory.take(&4), Some("d"));
+    }
+
+    #[test]
+    fn what_is_taken_out_pushes_nothing_out() {
+        let mut memory = Memory::new(2);
+        memory.keep(&0, "stays");
+        for key in 1..100 {
+            memory.keep(&key, "goes");
+            assert_eq!(memory.take(&key), Some("goes"));
+            assert!(memory.order.len() <= 5);
+        }
+        assert_eq!(memory.take(&0), Some("stays"));
     }
 }

@@ -1,5 +1,6 @@
 //! Lists of networks (ignored, trusted), IPv4-mapped ones folded to IPv4.
 
+use crate::peer_address::PeerAddress;
 use ipnet::{IpNet, Ipv4Net};
 use std::net::IpAddr;
 
@@ -10,6 +11,17 @@ pub(crate) struct Networks(Vec<IpNet>);
 impl Networks {
     pub(crate) fn new(networks: Vec<IpNet>) -> Self {
         Self(networks.into_iter().map(fold).collect())
+    }
+
+    /// Whether a peer, an address or a network with folded addresses, has any address in one of them.
+    pub(crate) fn touch(&self, peer: &PeerAddress) -> bool {
+        let peer = IpNet::new(peer.address(), peer.prefix_length());
+        // A prefix that is none has no address in any network.
+        peer.is_ok_and(|peer| {
+            self.0
+                .iter()
+                .any(|network| network.contains(&peer) || peer.contains(network))
+        })
     }
 
     /// Whether a folded address lies in one of them.

@@ -97,6 +97,11 @@ impl Live {
         use_it(&mut engine)
     }
 
+    /// How far the engine is behind the present.
+    pub(crate) fn lag(&self) -> Duration {
+        Duration::from_nanos(clock::now().since_ns(self.engine().clock()))
+    }
+
     /// Uses the engine as it is.
     pub(crate) fn engine(&self) -> MutexGuard<'_, Engine> {
         // A handler that panicked only read.
@@ -106,6 +111,7 @@ impl Live {
     /// Takes messages of the kernel side; gives the reason if it cannot go on.
     pub(crate) fn take(&self, messages: &mut Vec<Message>) -> Result<(), String> {
         let mut engine = self.engine();
+        engine.admit_until(clock::now());
         for message in messages.drain(..) {
             match message {
                 Message::Records(observations) => {

@@ -27,6 +27,17 @@ pub(crate) struct Treason {
     pub(crate) finished_ns: u64,
 }
 
+/// What stood before the peer seemed to take data: a hook comes before the kernel has checked the
+/// segment that says so, and one with a wrong checksum is dropped behind it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Unproven {
+    pub(crate) bytes_acked: u64,
+    /// No more than this can be acknowledged by what the kernel drops.
+    pub(crate) in_flight_bytes: u32,
+    pub(crate) progress_at: Moment,
+    pub(crate) held_since: Option<Moment>,
+}
+
 /// What the peer has done with a connection since its window first was the limit.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Grip {
@@ -91,6 +102,8 @@ pub(crate) struct Connection {
     pub(crate) progress_at: Moment,
     /// Since when data has been held up without any progress.
     pub(crate) held_since: Option<Moment>,
+    /// Until the kernel's own count shows the progress that a hook saw.
+    pub(crate) unproven: Option<Unproven>,
     pub(crate) stall: Option<StallCause>,
     /// Start of the stall; meaningful while there is one.
     pub(crate) stalled_since: Moment,
@@ -144,6 +157,7 @@ impl Connection {
             source: first.source,
             progress_at: first.harmful_since.unwrap_or(first.at),
             held_since: None,
+            unproven: None,
             stall: None,
             stalled_since: first.at,
             pinned_counted_bytes: 0,
@@ -170,6 +184,44 @@ impl Connection {
             swept_in: None,
             class: Class::Healthy,
             deadline: None,
+        }
+    }
+
+    /// What the kernel counts as acknowledged, at least.
+    pub(crate) fn proven_bytes_acked(&self) -> u64 {
+        let seen = self.last.bytes_acked;
+        self.unproven.map_or(seen, |stood| {
+            let proven = seen.saturating_sub(stood.in_flight_bytes.into());
+            proven.max(stood.bytes_acked)
+        })
+    }
+
+    /// Takes a move of `snd_una` in an observation that has replaced `before`. Returns whether the
+    /// peer has taken data, as far as that can be said.
+    pub(crate) fn note_move(&mut self, before: &State, is_kernels_word: bool) -> bool {
+        // `snd_una` only; a hook sees it ahead of `bytes_acked`. It never goes back, so a change
+        // of more than half the number space is progress too.
+        let has_moved =
+            self.last.snd_una != before.snd_una && self.last.bytes_acked >= before.bytes_acked;
+        if !is_kernels_word {
+            if has_moved && self.unproven.is_none() {
+                self.unproven = Some(Unproven {
+                    bytes_acked: before.bytes_acked,
+                    in_flight_bytes: before.in_flight_bytes(),
+                    progress_at: self.progress_at,
+                    held_since: self.held_since,
+                });
+            }
+            return has_moved;
+        }
+        match self.unproven.take() {
+            Some(stood) if self.last.bytes_acked <= stood.bytes_acked => {
+                // The kernel has taken nothing of it.
+                self.progress_at = stood.progress_at;
+                self.held_since = stood.held_since;
+                false
+            }
+            _ => has_moved,
         }
     }
 

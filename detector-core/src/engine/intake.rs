@@ -3,7 +3,7 @@
 use super::Engine;
 use crate::connections::Connection;
 use crate::ledger::Counts;
-use crate::observation::{Cause, Observation, Source};
+use crate::observation::{Cause, Observation, ShrinkCounts, Source};
 use crate::rules::{dribble, shrink};
 use crate::state::{PackedId, State};
 use crate::time::SECOND_NS;
@@ -22,6 +22,9 @@ impl Engine {
         if counts != Counts::default() {
             let peer = self.find_or_insert_peer(observation);
             self.book(peer, counts);
+            if counts.shrinks != ShrinkCounts::default() {
+                self.note_shrunk(peer, observation.at);
+            }
         }
         true
     }
@@ -34,7 +37,7 @@ impl Engine {
         let id = PackedId::of(&observation.connection);
         let mut baseline = self.departed.take(&id, generation);
         let counts = baseline.take(&observation.totals);
-        self.departed.keep(&id, generation, baseline);
+        self.departed.keep_superseded(&id, generation, baseline);
         counts
     }
 
@@ -94,7 +97,7 @@ impl Engine {
                 let (id, left) = (connection.last.id, connection.baseline);
                 connection.begin_generation(new, self.departed.take(&id, new));
                 if let Some(current) = current {
-                    self.departed.keep(&id, current, left);
+                    self.departed.keep_superseded(&id, current, left);
                 }
                 connection.baseline.take(&observation.totals)
             }
@@ -118,9 +121,7 @@ impl Engine {
             span.follow(observation.at, is_limited);
         }
         connection.source = join(connection.source, observation.source);
-        // `snd_una` only; a hook sees it ahead of `bytes_acked`. It never goes back, so a change
-        // of more than half the number space is progress too.
-        let has_moved = observation.snd_una != before.snd_una;
+        let has_moved = connection.note_move(&before, observation.cause != Cause::Window);
         if has_moved || observation.queued_bytes() == 0 {
             connection.progress_at = observation.at;
             connection.held_since = None;

@@ -92,6 +92,7 @@ impl Engine {
     /// Measures the pace over spans of `dribble_over` in which the peer is the limit.
     fn judge_pace(&mut self, slot: u32) {
         let connection = self.connections.get_mut(slot);
+        let proven = connection.proven_bytes_acked();
         let last = &connection.last;
         let is_limited = dribble::is_limited_by_peer(last);
         let span = match &mut connection.span {
@@ -101,7 +102,7 @@ impl Engine {
                 .insert(Span::begin(last.at, last.bytes_acked)),
             None => return,
         };
-        let is_won = span.is_won(last.bytes_acked, &self.detect);
+        let is_won = span.is_won(proven, &self.detect);
         if span.ends(&self.detect) > self.clock && !is_won {
             return;
         }

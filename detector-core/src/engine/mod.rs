@@ -50,6 +50,8 @@ pub struct Engine {
     ignored: Networks,
     trusted: Networks,
     clock: Moment,
+    /// Whoever brings observations is sure that nothing up to here is from the future.
+    admitted_until: Moment,
     wall: WallClock,
     connections: Connections,
     peers: Peers,
@@ -96,6 +98,7 @@ impl Engine {
             ignored: Networks::new(ignored),
             trusted: Networks::new(trusted),
             clock: Moment::default(),
+            admitted_until: Moment::default(),
             wall: WallClock::default(),
             connections: Connections::new(tables.connections_capacity),
             peers: Peers::new(tables.peers_capacity),
@@ -289,9 +292,21 @@ impl Engine {
         self.events_suppressed
     }
 
+    /// Observations of up to this moment, and a little beyond, are not from the future, however far
+    /// the clock is behind.
+    pub fn admit_until(&mut self, now: Moment) {
+        self.admitted_until = self.admitted_until.max(now);
+    }
+
+    /// The moment to which the clock has been moved.
+    #[must_use]
+    pub const fn clock(&self) -> Moment {
+        self.clock
+    }
+
     fn is_too_far_ahead(&self, at: Moment) -> bool {
         let is_started = self.clock != Moment::default();
-        is_started && at.since_ns(self.clock) > MAX_AHEAD_NS
+        is_started && at.since_ns(self.clock.max(self.admitted_until)) > MAX_AHEAD_NS
     }
 
     /// Moves the clock to `now`, doing what falls due on the way at its own moment, so that the

@@ -10,7 +10,7 @@ use crate::observation::{Observation, ShrinkCounts};
 use crate::peers::{PathSigns, Peer, Remembered};
 use crate::rules::dribble;
 use crate::snapshot::{Assessment, Confidence, FlagKind, Verdict};
-use crate::time::Moment;
+use crate::time::{Moment, SECOND_NS};
 use crate::verdict::{self, Finding, PeerEvidence, QUICK_REOPEN_NS, QUIET_NS, Standing};
 
 impl Engine {
@@ -33,7 +33,9 @@ impl Engine {
         };
         self.set_finding(peer_slot, finding);
         self.peers.get_mut(peer_slot).path_signs = self.path_signs();
-        let deadline = due(self.peers.get(peer_slot));
+        // Never now: what does not change at its time must not be looked at for ever.
+        let soonest = Moment::from_ns(self.clock.as_ns().saturating_add(SECOND_NS));
+        let deadline = due(self.peers.get(peer_slot)).map(|due| due.max(soonest));
         self.peers.set_deadline(peer_slot, deadline);
     }
 
@@ -113,11 +115,17 @@ impl Engine {
         let remembered = &mut self.peers.get_mut(peer_slot).remembered;
         remembered.quick_reopens = remembered.quick_reopens.saturating_add(quick);
         if new != ShrinkCounts::default() {
-            remembered.shrunk_at = remembered.shrunk_at.max(Some(observation.at));
+            self.note_shrunk(peer_slot, observation.at);
         }
         if new != ShrinkCounts::default() || is_settled {
             self.renew_verdict(peer_slot);
         }
+    }
+
+    /// Notes that a peer has taken window back at that moment.
+    pub(super) fn note_shrunk(&mut self, peer_slot: u32, at: Moment) {
+        let remembered = &mut self.peers.get_mut(peer_slot).remembered;
+        remembered.shrunk_at = remembered.shrunk_at.max(Some(at));
     }
 
     /// Notes since when a window taken back has been zero, or that this is over or old.
@@ -179,7 +187,7 @@ impl Engine {
             silent_networks: self.silent.networks(),
             shrinking_networks: self.shrinking.networks(),
             interfaces: self.interface_errors.sum(),
-            is_trusted: self.trusted.contain(peer.address.address()),
+            is_trusted: self.trusted.touch(&peer.address),
             ..PeerEvidence::default()
         }
     }

@@ -164,7 +164,7 @@ impl Engine {
             peer: peer.address.to_string(),
             verdict: peer.verdict(),
             confidence: peer.finding.map(|((_, confidence), _)| confidence),
-            trusted: self.trusted.contain(peer.address.address()),
+            trusted: self.trusted.touch(&peer.address),
             flags: self.standing_flags(peer),
             severity: self.severity(peer),
             connections: u64::from(peer.connections.len()),

@@ -16,10 +16,17 @@ const SILENT_PROBES: u8 = 3;
 /// which the peer counts as silent if it did not acknowledge anything old either.
 const SILENT_TIMEOUTS: u8 = 2;
 
+/// Retransmission timeouts in a row, without any acknowledgement of new data between them, from
+/// which it does not matter that the peer answers: its window is open, and it acknowledges nothing of
+/// what is sent again. Path MTU black holes look like that, too. On a path that loses one
+/// segment in three, four in a row are one in eighty.
+const FRUITLESS_TIMEOUTS: u8 = 4;
+
 /// What holds up the queued data of this connection, if anything does.
 ///
 /// A peer that answers probes and segments sent again but takes nothing holds its window; one that
-/// does not even answer is silent, whatever window it offered last.
+/// does not even answer is silent, whatever window it offered last. One that offers a window and
+/// acknowledges nothing of what is sent into it leaves the data as unanswered.
 pub(crate) fn cause(state: &State) -> Option<StallCause> {
     if state.queued_bytes() == 0 {
         return None;
@@ -30,7 +37,10 @@ pub(crate) fn cause(state: &State) -> Option<StallCause> {
     if state.window_bytes == 0 || state.zero_window_since.is_some() {
         return Some(StallCause::ZeroWindow);
     }
-    is_window_too_small(state).then_some(StallCause::SmallWindow)
+    if is_window_too_small(state) {
+        return Some(StallCause::SmallWindow);
+    }
+    (state.timeouts >= FRUITLESS_TIMEOUTS).then_some(StallCause::Unanswered)
 }
 
 /// Whether nothing at all comes from the peer.

@@ -17,6 +17,14 @@ const LONGEST_SLEEP: Duration = Duration::from_secs(1);
 /// Between two looks at what is due, so that one that stays due cannot take the whole processor.
 const SHORTEST_SLEEP: Duration = Duration::from_millis(1);
 
+/// Behind by more than this, the agent itself was kept from running (stopped, frozen, starved): what
+/// the kernel side has told meanwhile comes before what would be due by now.
+const BEHIND: Duration = Duration::from_secs(2);
+/// Nothing more is told for so long once all has been.
+const ALL_TOLD: Duration = Duration::from_millis(100);
+/// Batches taken while catching up, at most.
+const CATCH_UP_BATCHES: usize = 4_096;
+
 /// Judges until the kernel side ends; gives the reason.
 pub(super) async fn judge(
     live: Arc<Live>,
@@ -28,6 +36,11 @@ pub(super) async fn judge(
     let mut logged_event = 0;
     let mut batch = Vec::with_capacity(BATCHES);
     loop {
+        if live.lag() > BEHIND
+            && let Err(reason) = catch_up(&live, &mut messages).await
+        {
+            return reason;
+        }
         let due_in = bring_to_present(&live);
         live.publish_events();
         logged_event = log_flags(&live, &mut flag_log, logged_event);
@@ -48,6 +61,22 @@ pub(super) async fn judge(
             () = tokio::time::sleep(due_in) => {}
         }
     }
+}
+
+/// Takes what waits, each record at its own time.
+async fn catch_up(live: &Live, messages: &mut mpsc::Receiver<Message>) -> Result<(), String> {
+    let mut batch = Vec::with_capacity(BATCHES);
+    let mut taken = 0;
+    while taken < CATCH_UP_BATCHES {
+        let more = messages.recv_many(&mut batch, BATCHES);
+        match tokio::time::timeout(ALL_TOLD, more).await {
+            Ok(count) if count > 0 => taken += count,
+            // The end of the kernel side is found by whoever waits for it next.
+            Ok(_) | Err(_) => return Ok(()),
+        }
+        live.take(&mut batch)?;
+    }
+    Ok(())
 }
 
 /// Moves time on; tells how long nothing more is due.

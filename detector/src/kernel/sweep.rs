@@ -54,6 +54,7 @@ pub(super) struct Sweeper {
 struct Progress {
     counts: Counts,
     collected: u64,
+    recursion_misses: u64,
     rounds: u64,
     failures: u64,
     /// Namespaces that were found and could not be entered.
@@ -98,7 +99,7 @@ impl Sweeper {
                 return;
             };
             let interval = governed_interval(&self.options, round);
-            self.publish(&progress, round, interval);
+            self.publish(&mut progress, round, interval, began.elapsed());
             if !self.wait_until(began + interval) {
                 return;
             }
@@ -108,7 +109,7 @@ impl Sweeper {
     /// `None` when there is no one left to sweep for.
     fn round(&mut self, progress: &mut Progress) -> Option<Round> {
         let began = thread_cpu_time();
-        self.renew_namespaces(progress);
+        self.renew_namespaces(progress)?;
         let mut round = Round::default();
         for namespace in progress.namespaces.clone() {
             if self.stop.is_set() {
@@ -134,21 +135,41 @@ impl Sweeper {
     }
 
     /// Searching costs a system call a process, so it is done at most for a tenth of the share.
-    fn renew_namespaces(&self, progress: &mut Progress) {
+    fn renew_namespaces(&self, progress: &mut Progress) -> Option<()> {
         let is_due = progress
             .namespaces_found
             .is_none_or(|found| found.elapsed() >= between_searches(progress.namespace_search));
         if !is_due {
-            return;
+            return Some(());
         }
         let began = thread_cpu_time();
-        progress.namespaces = if super::check::can_enter_namespaces() {
+        let found = if super::check::can_enter_namespaces() {
             namespace::find_all()
         } else {
             namespace::current().into_iter().collect()
         };
+        let before = std::mem::replace(&mut progress.namespaces, found);
+        for gone in before {
+            let is_there = |each: &Namespace| each.inode == gone.inode;
+            if !progress.namespaces.iter().any(is_there) {
+                self.end_namespace(gone.inode)?;
+            }
+        }
         progress.namespace_search = thread_cpu_time().saturating_sub(began);
         progress.namespaces_found = Some(Instant::now());
+        Some(())
+    }
+
+    /// Nothing in a namespace that has gone is held up any more. Sockets that had no kernel state
+    /// announce no end of their own.
+    fn end_namespace(&self, netns: u32) -> Option<()> {
+        let now = monotonic_now();
+        self.send(Message::SweepEnd(SweepEnd {
+            netns,
+            began: now,
+            ended: now,
+            is_complete: true,
+        }))
     }
 
     /// Sweeps the namespace this thread is in; the number of connections held up there, `None` if
@@ -284,24 +305,31 @@ impl Sweeper {
         self.sink.blocking_send(message).ok()
     }
 
-    fn publish(&self, progress: &Progress, round: Round, interval: Duration) {
+    /// `took` is how long the round took by the clock.
+    fn publish(&self, progress: &mut Progress, round: Round, interval: Duration, took: Duration) {
+        // What cannot be read at one time is no reason to count less.
+        progress.recursion_misses = progress.recursion_misses.max(recursion_misses(&self.ebpf));
         let counts = &progress.counts;
         let entries = counts
             .get(Counter::ConnectionsMade)
             .saturating_sub(counts.get(Counter::ConnectionsForgotten) + progress.collected);
         let programs = program_statuses(&self.ebpf);
-        let recursion_misses = recursion_misses(&self.ebpf);
         self.shared.update(|status| {
             let swept = counts.get(Counter::SocketsSwept);
             status.records_lost = counts.losses();
             status
                 .records_lost
                 .push(("sweep_failed", progress.failures));
-            status.records_lost.push(("recursion", recursion_misses));
-            status.sweep_seconds = round.cost.as_secs_f64();
+            status
+                .records_lost
+                .push(("recursion", progress.recursion_misses));
+            status
+                .records_lost
+                .push(("namespace_missed", progress.namespaces_missed));
+            status.sweep_seconds = took.as_secs_f64();
             status.sweep_sockets = swept.saturating_sub(status.sweep_sockets_total);
             status.sweep_sockets_total = swept;
-            status.sweep_interval_seconds = interval.as_secs_f64();
+            status.sweep_interval_seconds = interval.max(took).as_secs_f64();
             status.sweeps_total = progress.rounds;
             status.namespaces = round.namespaces;
             status.namespaces_missed = progress.namespaces_missed;
