@@ -14,6 +14,7 @@ mod default_threshold;
 mod differential;
 mod download;
 mod explain;
+mod forged;
 mod granularity;
 mod half_closed;
 mod incidents;

@@ -70,6 +70,7 @@ impl Peer {
             payload: Vec::new(),
             is_fin: false,
             is_rst: false,
+            is_damaged: false,
         }
     }
 
@@ -169,6 +170,7 @@ pub struct Outgoing<'p> {
     payload: Vec<u8>,
     is_fin: bool,
     is_rst: bool,
+    is_damaged: bool,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -220,6 +222,12 @@ impl Outgoing<'_> {
         self
     }
 
+    /// With a checksum that is wrong: it arrives, and says nothing.
+    pub const fn damaged(mut self) -> Self {
+        self.is_damaged = true;
+        self
+    }
+
     /// Sends it.
     pub fn send(self) -> Result<()> {
         let mut state = self.peer.shared.lock();
@@ -247,7 +255,7 @@ impl Outgoing<'_> {
     }
 
     fn transmit(&self, state: &mut State, offer: Offer) -> Result<()> {
-        let is_in_place = self.seq_offset == 0;
+        let is_in_place = self.seq_offset == 0 && !self.is_damaged;
         if is_in_place && !self.is_rst {
             state.set_offer(offer);
         }
@@ -258,7 +266,12 @@ impl Outgoing<'_> {
         segment.payload.clone_from(&self.payload);
         segment.is_fin = self.is_fin;
         segment.is_rst = self.is_rst;
-        self.peer.tun.send(&segment.to_packet()?)?;
+        let mut packet = segment.to_packet()?;
+        if self.is_damaged {
+            let last = packet.last_mut().context("an empty packet")?;
+            *last ^= 0xff;
+        }
+        self.peer.tun.send(&packet)?;
         if is_in_place {
             state.snd_nxt = segment.end_seq();
         }
