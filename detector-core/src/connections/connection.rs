@@ -57,6 +57,8 @@ pub(crate) enum Holding {
     No,
     /// Stalled and silent.
     Silent,
+    /// Answers, offers a window, and acknowledges nothing of what is sent into it.
+    Fruitless,
     /// Held firmly, nothing read.
     Still,
     /// Held firmly, read from now and then.
@@ -69,13 +71,13 @@ pub(crate) enum Holding {
 
 impl Holding {
     /// Number of ways.
-    pub(crate) const WAYS: usize = 6;
+    pub(crate) const WAYS: usize = 7;
 
-    /// Whether it is a burden beyond a pause: held firmly, or silent.
+    /// Whether it is a burden beyond a pause: held firmly, silent, or fruitless.
     pub(crate) const fn is_burden(self) -> bool {
         matches!(
             self,
-            Self::Silent | Self::Still | Self::Read | Self::OutgoingFirm
+            Self::Silent | Self::Fruitless | Self::Still | Self::Read | Self::OutgoingFirm
         )
     }
 

@@ -196,7 +196,10 @@ impl Engine {
         let connection = self.connections.get(slot);
         match stall {
             None => return Holding::No,
-            Some(StallCause::Unanswered) => return Holding::Silent,
+            Some(StallCause::Unanswered) if stall::is_silent(&connection.last) => {
+                return Holding::Silent;
+            }
+            Some(StallCause::Unanswered) => return Holding::Fruitless,
             Some(_) => {}
         }
         let (id, grip) = (&connection.last.id, connection.grip);

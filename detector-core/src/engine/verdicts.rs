@@ -170,6 +170,7 @@ impl Engine {
             drain_bytes_per_second: peer.drain_bytes_per_second,
             holding_connections: peer.grip.stalled_connections,
             holding_pinned_bytes: peer.grip.pinned_bytes,
+            silent_connections: ways(Holding::Silent),
             read_slowly_connections: ways(Holding::Read),
             outgoing_connections: ways(Holding::Outgoing) + ways(Holding::OutgoingFirm),
             outgoing_holding_connections: ways(Holding::OutgoingFirm),

@@ -48,7 +48,7 @@ pub(crate) fn cause(state: &State) -> Option<StallCause> {
 /// Many segments may be sent again within one round trip when some were lost, so with an open
 /// window only timeouts tell that there was time for an answer. Into a closed window the kernel
 /// sends one at a time, each after its timeout, and does not count those (`tcp_retransmit_timer`).
-fn is_silent(state: &State) -> bool {
+pub(crate) fn is_silent(state: &State) -> bool {
     let has_had_time = if state.window_bytes == 0 || is_window_too_small(state) {
         state.retransmits_unanswered >= u32::from(SILENT_PROBES)
     } else {

@@ -48,6 +48,8 @@ pub(crate) struct PeerEvidence {
     pub(crate) holding_pinned_bytes: u64,
     /// Those of them that were read from, if slowly, since they first held.
     pub(crate) read_slowly_connections: u64,
+    /// Stalled connections on which nothing at all comes from the peer.
+    pub(crate) silent_connections: u64,
     /// Stalled connections that we opened.
     pub(crate) outgoing_connections: u64,
     /// Holding connections that we opened.
@@ -102,7 +104,7 @@ impl PeerEvidence {
     }
 
     pub(crate) fn is_mostly_silent(&self) -> bool {
-        self.stalled_by(StallCause::Unanswered) * 2 > self.stalled_connections()
+        self.silent_connections * 2 > self.stalled_connections()
     }
 
     pub(crate) fn is_mostly_outgoing(&self) -> bool {

@@ -31,6 +31,7 @@ fn each_kind_of_evidence_has_its_verdict() {
     assert_eq!(verdict(&slow), Some(Verdict::SlowReadAttack));
     let silent = PeerEvidence {
         stalled_by_cause: [3, 0, 0, 27],
+        silent_connections: 27,
         ..hoard
     };
     assert_eq!(verdict(&silent), Some(Verdict::Vanished));
@@ -64,6 +65,7 @@ fn evidence() -> impl Strategy<Value = PeerEvidence> {
         };
         PeerEvidence {
             stalled_by_cause: stalls,
+            silent_connections: stalls[3],
             drain_bytes_per_second: held.0,
             holding_connections: held.1,
             read_slowly_connections: held.2,

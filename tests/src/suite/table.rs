@@ -84,7 +84,7 @@ pub(crate) fn scenarios() -> Vec<Scenario> {
 }
 
 /// Bad or broken peers with one connection, or a few.
-fn lone_peers() -> [Scenario; 13] {
+fn lone_peers() -> [Scenario; 14] {
     use Place::{Link, Tun};
     [
         bad(
@@ -190,6 +190,14 @@ fn lone_peers() -> [Scenario; 13] {
             &[UNANSWERED],
             SILENT,
             crafted::unanswered,
+        ),
+        bad(
+            "fruitless",
+            "answers all that is sent, with its window open, and acknowledges none of it",
+            Tun,
+            &[UNANSWERED],
+            SLOW,
+            crafted::fruitless,
         ),
     ]
 }

@@ -236,6 +236,18 @@ impl Dribbler {
     }
 }
 
+/// Answers each segment with the acknowledgement of before, and leaves its window open.
+pub(crate) fn fruitless(stage: &Stage) -> Result<()> {
+    let server = stage.tiny_server()?;
+    let peer = connect(stage, server.address(), stage.profile())?;
+    let in_flight = acts::fill_flight(&peer)?;
+    ensure!(in_flight > 8_000, "only {in_flight} bytes in flight");
+    peer.policy(Policy::Hold);
+    peer.say().ack(1_000).send()?;
+    stage.hold();
+    Ok(())
+}
+
 /// Reads, and from one moment on answers nothing.
 pub(crate) fn unanswered(stage: &Stage) -> Result<()> {
     /// Shortest retransmission timeout; what comes sooner is a tail loss probe.
