@@ -155,7 +155,8 @@ pub(crate) fn rule(kind: FlagKind, numbers: &Numbers) -> Rule {
             numbers: format!(
                 "{} queued > 0; {} unanswered (3 are enough); or {} sent again since the last \
                  acknowledgement of anything (2 are enough with 2 timeouts in a row, 3 into a \
-                 window that takes no segment) and {}; {}",
+                 window that takes no segment) and {} (4 are enough where the window is open, \
+                 whatever is answered); {}",
                 show("queued_bytes"),
                 figures.many("probes_unanswered", "probe", "probes"),
                 figures.many("retransmits_unanswered", "segment", "segments"),
