@@ -39,15 +39,30 @@ fn opened(at: u64) -> Observation {
     }
 }
 
+/// The same without acknowledging anything.
+fn opened_only(at: u64) -> Observation {
+    Observation {
+        snd_nxt: 1_000 + IN_FLIGHT,
+        in_flight_segments: 10,
+        ..healthy(PEER, ms(at))
+    }
+}
+
 #[test]
 fn segments_that_the_kernel_drops_do_not_stop_the_clock_of_a_stall() {
+    for forged in [opened, opened_only] {
+        is_stalled_all_the_same(forged);
+    }
+}
+
+fn is_stalled_all_the_same(forged: fn(u64) -> Observation) {
     let mut engine = engine();
     engine.advance(ms(1_000), WALL);
     engine.observe(&held(1_000));
     for second in 1..=20 {
         let at = 1_000 + second * 1_000;
         if second % 4 == 0 {
-            engine.observe(&opened(at - 300));
+            engine.observe(&forged(at - 300));
         }
         // The kernel's own numbers: nothing has changed but for the episode, which began anew.
         let since = if second < 4 { 1_000 } else { at - at % 4_000 };
@@ -65,6 +80,38 @@ fn segments_that_the_kernel_drops_do_not_stop_the_clock_of_a_stall() {
     assert_eq!(flag.time, "2026-12-29T21:00:06.000Z");
     assert_eq!(engine.connections()[0].stall, Some(StallCause::ZeroWindow));
     assert!(engine.connections()[0].stalled_seconds >= 19.0);
+}
+
+#[test]
+fn an_opening_that_the_kernel_confirms_ends_the_stall() {
+    let mut engine = engine();
+    engine.advance(ms(1_000), WALL);
+    engine.observe(&held(1_000));
+    engine.observe(&opened_only(3_000));
+    engine.observe(&swept(opened_only(4_000)));
+    engine.advance(ms(20_000), WALL);
+    assert_eq!(engine.connections()[0].stall, None);
+    assert_eq!(engine.last_event_id(), 0);
+}
+
+#[test]
+fn rows_of_a_namespace_that_is_swept_no_more_are_forgotten() {
+    let mut engine = engine();
+    engine.advance(ms(1_000), WALL);
+    let small = |at| {
+        swept(Observation {
+            generation: None,
+            window_bytes: 500,
+            ..healthy(PEER, ms(at))
+        })
+    };
+    engine.observe(&small(1_000));
+    engine.observe(&small(7_000));
+    engine.advance(ms(306_999), WALL);
+    assert_eq!(engine.metrics().host.stalled_connections, 1);
+    engine.advance(ms(307_000), WALL);
+    assert_eq!(engine.metrics().host.stalled_connections, 0);
+    assert_eq!(engine.connections_tracked(), 0);
 }
 
 #[test]

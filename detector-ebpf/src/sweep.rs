@@ -25,9 +25,6 @@ const FIRST_POINTER: u64 = 0;
 const SECOND_POINTER: u64 = 8;
 /// `-EOVERFLOW`: the kernel will show this socket again with an empty buffer.
 const EOVERFLOW: i64 = -75;
-/// A hook that has just seen an established socket knows better than a sweep that, before 5.15,
-/// may read it in the middle of a change.
-const HOOK_IS_FRESH_NS: u64 = 2_000_000;
 
 // SAFETY: the section name is the loader's convention for this program kind.
 #[unsafe(link_section = "iter/tcp")]
@@ -127,11 +124,6 @@ fn is_window_limited(tcp: TcpSocket, snd_wnd: u32) -> bool {
 fn bring_up_to_date(record: &mut ConnectionRecord, tcp: TcpSocket) {
     let now_ns = helpers::monotonic_ns();
     let is_established = tcp.skc_state() == tcp_state::ESTABLISHED;
-    let hook_is_fresh = now_ns.saturating_sub(record.time_ns) < HOOK_IS_FRESH_NS
-        && record.flags & flag::SEEN_BY_HOOK != 0;
-    if is_established && hook_is_fresh {
-        return;
-    }
     let window_is_in_force = record.flags & flag::WINDOW_NOT_IN_FORCE == 0
         || record.snd_una != tcp.snd_una()
         || tcp.snd_wnd() <= record.snd_wnd_bytes;

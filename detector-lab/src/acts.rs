@@ -14,6 +14,9 @@ pub const FULL: Duration = Duration::from_millis(100);
 /// Larger than any window of an act and any send buffer.
 const LONG_ANSWER: &str = "/bytes/20000000";
 
+/// What is acknowledged when the window is taken back.
+pub const RETRACTED_AT_BYTES: u64 = 1_400;
+
 /// First window of an act that closes it: a multiple of `2^7`.
 const EDGE_BYTES: u32 = 65_280;
 
@@ -31,7 +34,7 @@ pub fn retract_to_zero(peer: &Peer) -> Result<()> {
     let in_flight = fill_flight(peer)?;
     ensure!(in_flight > 4_000, "only {in_flight} bytes in flight");
     peer.policy(Policy::Hold);
-    peer.say().ack(1_400).window(0).send()
+    peer.say().ack(RETRACTED_AT_BYTES).window(0).send()
 }
 
 /// The same, but leaves a window that covers only part of what is in flight.
@@ -39,7 +42,7 @@ pub fn retract_below_flight(peer: &Peer) -> Result<()> {
     let in_flight = fill_flight(peer)?;
     ensure!(in_flight > 8_000, "only {in_flight} bytes in flight");
     peer.policy(Policy::Hold);
-    peer.say().ack(1_400).window(2_048).send()
+    peer.say().ack(RETRACTED_AT_BYTES).window(2_048).send()
 }
 
 /// Asks and closes its own direction in one segment, then lets the window close: everything

@@ -20,6 +20,14 @@ use tokio::sync::{mpsc, oneshot, watch};
 /// How long the judge may take to answer before the agent counts as stuck.
 const PING_PATIENCE: Duration = Duration::from_secs(1);
 
+/// Behind by more than this, the agent itself was kept from running (stopped, frozen, starved): what
+/// the kernel side has told meanwhile comes before what would be due by now.
+const BEHIND: Duration = Duration::from_secs(2);
+
+fn is_behind(engine: &Engine) -> bool {
+    Duration::from_nanos(clock::now().since_ns(engine.clock())) > BEHIND
+}
+
 /// Asks the judge for a sign of life.
 pub(crate) type Ping = oneshot::Sender<()>;
 
@@ -90,16 +98,26 @@ impl Live {
         }
     }
 
-    /// Uses the engine, brought to the present.
+    /// Uses the engine, brought to the present unless it is far behind.
     pub(crate) fn with_engine<T>(&self, use_it: impl FnOnce(&mut Engine) -> T) -> T {
         let mut engine = self.engine();
-        engine.advance(clock::now(), clock::wall());
+        // Else the judge first takes what was told meanwhile.
+        if !is_behind(&engine) {
+            engine.advance(clock::now(), clock::wall());
+        }
         use_it(&mut engine)
     }
 
-    /// How far the engine is behind the present.
-    pub(crate) fn lag(&self) -> Duration {
-        Duration::from_nanos(clock::now().since_ns(self.engine().clock()))
+    /// Whether the engine is so far behind the present that the agent itself was kept from running.
+    pub(crate) fn is_behind(&self) -> bool {
+        is_behind(&self.engine())
+    }
+
+    /// Moves the engine's time on; tells when it has something more to do.
+    pub(crate) fn bring_to_present(&self) -> Option<Moment> {
+        let mut engine = self.engine();
+        engine.advance(clock::now(), clock::wall());
+        engine.next_deadline()
     }
 
     /// Uses the engine as it is.

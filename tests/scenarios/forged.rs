@@ -24,13 +24,25 @@ both_families!(
 );
 
 fn damaged_openings_hide_no_stall(family: Family) -> Result<()> {
+    for acknowledges in [true, false] {
+        hide_a_stall(family, acknowledges)?;
+    }
+    Ok(())
+}
+
+/// Opens the window by segments that say nothing to the kernel; they claim to acknowledge all that is
+/// in flight, or no more than before.
+fn hide_a_stall(family: Family, acknowledges: bool) -> Result<()> {
     Story::play(&suffix("forged", family), family, |story| {
         let agent = Agent::start(story.folder())?;
         let stage = CraftedStage::set(story)?;
         let peer = stage.connect(4_001, Profile::default())?;
         acts::retract_to_zero(&peer)?;
-        // All that is in flight, and the window wide open.
-        let claimed = peer.seen().bytes;
+        let claimed = if acknowledges {
+            peer.seen().bytes
+        } else {
+            acts::RETRACTED_AT_BYTES
+        };
         let claim = || say_damaged(&peer, claimed, 65_280);
         let flag = while_saying(&claim, || {
             agent.wait_flag(stage.peer_ip(), "zero-window-stall", WITHIN_SWEEPS)

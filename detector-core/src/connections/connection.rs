@@ -6,6 +6,7 @@ use crate::observation::{Observation, Source, Totals};
 use crate::rules::FlagSet;
 use crate::rules::dribble::Span;
 use crate::rules::likeness::Likeness;
+use crate::rules::stall;
 use crate::snapshot::{Process, StallCause};
 use crate::state::State;
 use crate::time::Moment;
@@ -189,6 +190,12 @@ impl Connection {
         }
     }
 
+    /// When the peer last took data for sure, or nothing was queued.
+    pub(crate) fn proven_progress_at(&self) -> Moment {
+        self.unproven
+            .map_or(self.progress_at, |stood| stood.progress_at)
+    }
+
     /// What the kernel counts as acknowledged, at least.
     pub(crate) fn proven_bytes_acked(&self) -> u64 {
         let seen = self.last.bytes_acked;
@@ -206,7 +213,9 @@ impl Connection {
         let has_moved =
             self.last.snd_una != before.snd_una && self.last.bytes_acked >= before.bytes_acked;
         if !is_kernels_word {
-            if has_moved && self.unproven.is_none() {
+            // An opening that takes nothing may be one that the kernel drops, too.
+            let ends_hold = self.held_since.is_some() && stall::cause(&self.last).is_none();
+            if (has_moved || ends_hold) && self.unproven.is_none() {
                 self.unproven = Some(Unproven {
                     bytes_acked: before.bytes_acked,
                     in_flight_bytes: before.in_flight_bytes(),

@@ -1,7 +1,7 @@
 //! Raises and clears flags, renews verdicts, writes events.
 
 use super::Engine;
-use crate::connections::Connection;
+use crate::connections::{Connection, Holding};
 use crate::ledger::seconds;
 use crate::observation::{Observation, Source};
 use crate::peer_address::Network;
@@ -25,6 +25,7 @@ impl Engine {
     pub(super) fn raise(&mut self, slot: u32, kind: FlagKind) {
         let connection = self.connections.get_mut(slot);
         let peer_slot = connection.peer;
+        let is_silent = connection.holding == Holding::Silent;
         let peer = self.peers.get_mut(peer_slot);
         if !connection.flags.contains(kind) {
             connection.flags.insert(kind);
@@ -35,7 +36,7 @@ impl Engine {
         let network = Network::of(peer.address.address());
         match kind {
             FlagKind::WindowShrink => self.shrinking.note(network, self.clock),
-            FlagKind::Unanswered => self.silent.note(network, self.clock),
+            FlagKind::Unanswered if is_silent => self.silent.note(network, self.clock),
             _ => {}
         }
         self.renew_verdict(peer_slot);

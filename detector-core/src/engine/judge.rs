@@ -9,7 +9,10 @@ use crate::rules::likeness::Likeness;
 use crate::rules::{direction, shrink, stall, tiny_window};
 use crate::snapshot::{FlagKind, StallCause};
 use crate::state::State;
-use crate::time::Moment;
+use crate::time::{Moment, SECOND_NS};
+
+/// Longer than any interval between two sweeps.
+const UNSWEPT_GRACE_NS: u64 = 300 * SECOND_NS;
 
 impl Engine {
     /// Judges a connection after its state has changed.
@@ -38,8 +41,10 @@ impl Engine {
         let connection = self.connections.get(slot);
         let due = stall_due(connection, self.detect.stall_after_ns);
         let span_ends = connection.span.map(|span| span.ends(&self.detect));
+        let forgotten = forgotten_at(connection);
         let later = |moment: &Moment| *moment > self.clock;
-        let deadline = [due, span_ends].into_iter().flatten().filter(later).min();
+        let deadlines = [due, span_ends, forgotten].into_iter().flatten();
+        let deadline = deadlines.filter(later).min();
         self.connections.set_deadline(slot, deadline);
     }
 
@@ -81,9 +86,12 @@ impl Engine {
 
     /// A stall has ended and its connection lives on.
     pub(super) fn note_relief(&mut self, slot: u32, cause: StallCause) {
-        let peer = self.peers.get_mut(self.connections.get(slot).peer);
+        let connection = self.connections.get(slot);
+        let holding = connection.holding;
+        let peer = self.peers.get_mut(connection.peer);
         peer.remembered.relieved_at = Some(self.clock);
-        if cause == StallCause::Unanswered {
+        // What it was counted as until now.
+        if cause == StallCause::Unanswered && holding == Holding::Silent {
             let ended = &mut peer.remembered.silences_ended;
             *ended = ended.saturating_add(1);
         }
@@ -97,9 +105,7 @@ impl Engine {
         let is_limited = dribble::is_limited_by_peer(last);
         let span = match &mut connection.span {
             Some(span) => span,
-            None if is_limited => connection
-                .span
-                .insert(Span::begin(last.at, last.bytes_acked)),
+            None if is_limited => connection.span.insert(Span::begin(last.at, proven)),
             None => return,
         };
         let is_won = span.is_won(proven, &self.detect);
@@ -108,9 +114,9 @@ impl Engine {
         }
         span.follow(self.clock, is_limited);
         let span = *span;
-        let (acked, progress_at) = (last.bytes_acked, connection.progress_at);
-        if let Some(pace) = span.pace(self.clock, acked, progress_at, &self.detect) {
-            let next = Span::begin(self.clock, last.bytes_acked);
+        let progress_at = connection.proven_progress_at();
+        if let Some(pace) = span.pace(self.clock, proven, progress_at, &self.detect) {
+            let next = Span::begin(self.clock, proven);
             connection.span = is_limited.then_some(next);
             connection.pace_bytes_per_second = pace.bytes_per_second;
             self.take_pace(slot, span, pace);
@@ -261,6 +267,14 @@ impl Engine {
             self.set_flag(slot, stall::flag(cause), true);
         }
     }
+}
+
+/// When a connection of which only sweeps tell is forgotten unless they tell of it again: its network
+/// namespace is swept no more, and its end is announced by nobody.
+pub(super) fn forgotten_at(connection: &Connection) -> Option<Moment> {
+    let last_ns = connection.last.at.as_ns();
+    let is_told_by_sweeps = connection.generation.is_none();
+    is_told_by_sweeps.then(|| Moment::from_ns(last_ns.saturating_add(UNSWEPT_GRACE_NS)))
 }
 
 /// When a connection that is held up counts as stalled.

@@ -315,8 +315,11 @@ impl Engine {
         while let Some(next) = self.next_deadline().filter(|&next| next <= now) {
             self.clock = self.clock.max(next);
             if let Some((_, slot)) = self.connections.next_due(next) {
-                if self.connections.get(slot).is_quiet {
+                let connection = self.connections.get(slot);
+                if connection.is_quiet {
                     self.note_recovery(slot);
+                    self.forget_connection(slot);
+                } else if judge::forgotten_at(connection).is_some_and(|at| at <= self.clock) {
                     self.forget_connection(slot);
                 } else {
                     self.judge_time(slot);

@@ -33,9 +33,7 @@ impl Engine {
         };
         self.set_finding(peer_slot, finding);
         self.peers.get_mut(peer_slot).path_signs = self.path_signs();
-        // Never now: what does not change at its time must not be looked at for ever.
-        let soonest = Moment::from_ns(self.clock.as_ns().saturating_add(SECOND_NS));
-        let deadline = due(self.peers.get(peer_slot)).map(|due| due.max(soonest));
+        let deadline = due(self.peers.get(peer_slot));
         self.peers.set_deadline(peer_slot, deadline);
     }
 
@@ -77,6 +75,10 @@ impl Engine {
             _ => {}
         }
         self.renew_verdict(peer_slot);
+        // Never now again: what does not change at its time must not be looked at for ever.
+        let soonest = Moment::from_ns(clock.as_ns().saturating_add(SECOND_NS));
+        let deadline = due(self.peers.get(peer_slot)).map(|due| due.max(soonest));
+        self.peers.set_deadline(peer_slot, deadline);
     }
 
     /// Notes shrinks for the verdict, and whether a zero window under data in flight opened again

@@ -163,7 +163,7 @@ fn path_loss(evidence: &PeerEvidence) -> (Outcome, Numbers) {
 
 fn middlebox(evidence: &PeerEvidence) -> (Outcome, Numbers) {
     let has_shrunk = all_shrinks(evidence) > 0;
-    let is_silent = evidence.stalled_by(StallCause::Unanswered) > 0;
+    let is_silent = evidence.silent_connections > 0;
     let is_common = (has_shrunk && evidence.shrinks_are_common())
         || (is_silent && evidence.silence_is_common());
     let outcome = if is_common {

@@ -17,9 +17,6 @@ const LONGEST_SLEEP: Duration = Duration::from_secs(1);
 /// Between two looks at what is due, so that one that stays due cannot take the whole processor.
 const SHORTEST_SLEEP: Duration = Duration::from_millis(1);
 
-/// Behind by more than this, the agent itself was kept from running (stopped, frozen, starved): what
-/// the kernel side has told meanwhile comes before what would be due by now.
-const BEHIND: Duration = Duration::from_secs(2);
 /// Nothing more is told for so long once all has been.
 const ALL_TOLD: Duration = Duration::from_millis(100);
 /// Batches taken while catching up, at most.
@@ -36,7 +33,7 @@ pub(super) async fn judge(
     let mut logged_event = 0;
     let mut batch = Vec::with_capacity(BATCHES);
     loop {
-        if live.lag() > BEHIND
+        if live.is_behind()
             && let Err(reason) = catch_up(&live, &mut messages).await
         {
             return reason;
@@ -67,7 +64,7 @@ pub(super) async fn judge(
 async fn catch_up(live: &Live, messages: &mut mpsc::Receiver<Message>) -> Result<(), String> {
     let mut batch = Vec::with_capacity(BATCHES);
     let mut taken = 0;
-    while taken < CATCH_UP_BATCHES {
+    while live.is_behind() && taken < CATCH_UP_BATCHES {
         let more = messages.recv_many(&mut batch, BATCHES);
         match tokio::time::timeout(ALL_TOLD, more).await {
             Ok(count) if count > 0 => taken += count,
@@ -81,7 +78,7 @@ async fn catch_up(live: &Live, messages: &mut mpsc::Receiver<Message>) -> Result
 
 /// Moves time on; tells how long nothing more is due.
 fn bring_to_present(live: &Live) -> Duration {
-    let deadline = live.with_engine(|engine| engine.next_deadline());
+    let deadline = live.bring_to_present();
     let due_in = deadline.map_or(LONGEST_SLEEP, |moment| {
         Duration::from_nanos(moment.since_ns(clock::now()))
     });

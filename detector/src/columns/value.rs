@@ -1,6 +1,7 @@
 //! The value of one cell: how it reads, how it sorts.
 
 use crate::humane;
+use detector_core::networks::fold;
 use ipnet::IpNet;
 use std::borrow::Cow;
 use std::cmp::Ordering;
@@ -158,7 +159,7 @@ impl SortKey {
 /// An address or network as written in a row or by a user: `203.0.113.7`, `2001:db8::/64`.
 pub(crate) fn network_of(text: &str) -> Option<IpNet> {
     let network = match text.parse::<IpNet>() {
-        Ok(network) => network.trunc(),
+        Ok(network) => fold(network.trunc()),
         Err(_) => IpNet::from(text.parse::<IpAddr>().ok()?.to_canonical()),
     };
     Some(network)

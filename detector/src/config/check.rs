@@ -75,8 +75,7 @@ impl Config {
         let (least, most) = (Part(1), Part(10_000));
         let (idle, busy) = (self.budget.sweep_share_idle, self.budget.sweep_share_busy);
         within("budget.sweep_share_idle", idle, least, most)?;
-        // What is held up is no reason to look more seldom.
-        within("budget.sweep_share_busy", busy, idle, most)
+        within("budget.sweep_share_busy", busy, least, most)
     }
 
     fn check_web(&self) -> Result<(), String> {

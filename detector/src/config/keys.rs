@@ -182,7 +182,7 @@ pub(crate) const KEYS: [Key; 20] = [
         "sweep_share_busy",
         false,
         |c| quoted(c.budget.sweep_share_busy),
-        "The same while something is held up.",
+        "The same while something is held up; never less than `sweep_share_idle`.",
     ),
 ];
 

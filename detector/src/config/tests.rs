@@ -71,8 +71,8 @@ fn what_is_wrong_is_named_with_its_line() {
             "budget.sweep_share_idle = 0% is outside 0.01% to 100%",
         ),
         (
-            "[budget]\nsweep_share_busy = \"0.1%\"\n",
-            "budget.sweep_share_busy = 0.1% is outside 0.4% to 100%",
+            "[budget]\nsweep_share_busy = \"101%\"\n",
+            "budget.sweep_share_busy = 101% is outside 0.01% to 100%",
         ),
         (
             "[budget]\nsweep_share_idle = 0.004\n",

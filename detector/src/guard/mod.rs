@@ -119,7 +119,7 @@ impl Guard {
         if is_dry {
             return;
         }
-        // First of all and at a level that nobody switches off: who did what must not be lost.
+        // First of all, for a queue of lines may not hold all that follow.
         let peer = &answer.peer;
         tracing::warn!(
             "reset asked by uid {uid}: closed {} stalled sockets of {peer}, freed {} bytes",

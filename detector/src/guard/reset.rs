@@ -268,12 +268,9 @@ impl Candidate {
         let known = self.inode.map(|inode| inode & u64::from(u32::MAX));
         let is_other_inode =
             found.inode != 0 && known.is_some_and(|inode| inode != u64::from(found.inode));
-        // No process takes up an orphan again, and no socket takes back what was acknowledged.
+        // No process takes up an orphan again.
         let is_adopted = self.is_orphan && found.inode != 0;
-        let has_fallen = found
-            .bytes_acked
-            .is_some_and(|acked| acked < self.bytes_acked);
-        if is_other_inode || is_adopted || has_fallen {
+        if is_other_inode || is_adopted {
             let reason = "another socket has its addresses by now";
             return Some((ResetOutcome::Gone, Some(reason)));
         }

@@ -109,7 +109,7 @@ impl Sweeper {
     /// `None` when there is no one left to sweep for.
     fn round(&mut self, progress: &mut Progress) -> Option<Round> {
         let began = thread_cpu_time();
-        self.renew_namespaces(progress)?;
+        self.renew_namespaces(progress);
         let mut round = Round::default();
         for namespace in progress.namespaces.clone() {
             if self.stop.is_set() {
@@ -135,41 +135,21 @@ impl Sweeper {
     }
 
     /// Searching costs a system call a process, so it is done at most for a tenth of the share.
-    fn renew_namespaces(&self, progress: &mut Progress) -> Option<()> {
+    fn renew_namespaces(&self, progress: &mut Progress) {
         let is_due = progress
             .namespaces_found
             .is_none_or(|found| found.elapsed() >= between_searches(progress.namespace_search));
         if !is_due {
-            return Some(());
+            return;
         }
         let began = thread_cpu_time();
-        let found = if super::check::can_enter_namespaces() {
+        progress.namespaces = if super::check::can_enter_namespaces() {
             namespace::find_all()
         } else {
             namespace::current().into_iter().collect()
         };
-        let before = std::mem::replace(&mut progress.namespaces, found);
-        for gone in before {
-            let is_there = |each: &Namespace| each.inode == gone.inode;
-            if !progress.namespaces.iter().any(is_there) {
-                self.end_namespace(gone.inode)?;
-            }
-        }
         progress.namespace_search = thread_cpu_time().saturating_sub(began);
         progress.namespaces_found = Some(Instant::now());
-        Some(())
-    }
-
-    /// Nothing in a namespace that has gone is held up any more. Sockets that had no kernel state
-    /// announce no end of their own.
-    fn end_namespace(&self, netns: u32) -> Option<()> {
-        let now = monotonic_now();
-        self.send(Message::SweepEnd(SweepEnd {
-            netns,
-            began: now,
-            ended: now,
-            is_complete: true,
-        }))
     }
 
     /// Sweeps the namespace this thread is in; the number of connections held up there, `None` if
@@ -323,9 +303,6 @@ impl Sweeper {
             status
                 .records_lost
                 .push(("recursion", progress.recursion_misses));
-            status
-                .records_lost
-                .push(("namespace_missed", progress.namespaces_missed));
             status.sweep_seconds = took.as_secs_f64();
             status.sweep_sockets = swept.saturating_sub(status.sweep_sockets_total);
             status.sweep_sockets_total = swept;

@@ -155,8 +155,6 @@ fn what_has_changed_since_the_engine_looked_is_left_alone() {
         (Found::sample(1, 100, 77, 2_448), resumed),
         (Found::sample(1, 0, 77, 1_000), resumed),
         (Found::sample(1, 100, 78, 1_000), gone),
-        // Less acknowledged than before: another connection with the same ends.
-        (Found::sample(1, 100, 0, 999), gone),
         // A listener, and what is closing in peace.
         (Found::sample(10, 100, 77, 1_000), gone),
         (Found::sample(6, 100, 0, 1_000), gone),
