@@ -15,6 +15,7 @@ use detector_core::time::{Moment, SECOND_NS};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::net::UnixListener;
 use tokio::sync::mpsc;
 
@@ -22,6 +23,8 @@ use tokio::sync::mpsc;
 const FIRST: Ipv4Addr = Ipv4Addr::new(198, 18, 0, 0);
 /// How long the connections have been stalled.
 const STALLED_SECONDS: u64 = 60;
+/// As often as the judge of a busy agent looks.
+const TICK: Duration = Duration::from_millis(100);
 
 /// Serves `peers` peers with `connections_each` stalled connections each on a control socket at
 /// `path`, until the process ends.
@@ -43,16 +46,22 @@ pub fn serve_crowd(path: &Path, peers: u32, connections_each: u16) -> Result<()>
         tell_ready();
         let control = Arc::new(Control::new(Arc::clone(&live)));
         let refusals = Arc::clone(&live.counts.control);
-        serve(
-            listener,
-            control,
-            Limits::CONTROL,
-            refusals,
-            live.watch_stop(),
-        )
-        .await;
+        let stop = live.watch_stop();
+        let serving = serve(listener, control, Limits::CONTROL, refusals, stop);
+        tokio::select! {
+            () = serving => {}
+            () = pass_time(&live) => {}
+        }
         Ok(())
     })
+}
+
+/// What the judge of a real agent does.
+async fn pass_time(live: &Live) {
+    loop {
+        live.bring_to_present();
+        tokio::time::sleep(TICK).await;
+    }
 }
 
 fn fill(live: &Live, peers: u32, connections_each: u16) -> Result<()> {

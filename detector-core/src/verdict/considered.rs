@@ -92,7 +92,8 @@ fn shrinking_kernel(evidence: &PeerEvidence) -> (Outcome, Numbers) {
 
 fn paused(evidence: &PeerEvidence) -> (Outcome, Numbers) {
     let held = evidence.stalled_connections() - evidence.stalled_by(StallCause::Unanswered);
-    let outcome = if evidence.recovers() || (held == 0 && evidence.recovered_stalls > 0) {
+    let holds_none = held == 0 && !evidence.holds_a_hoard();
+    let outcome = if evidence.recovers() || (holds_none && evidence.recovered_stalls > 0) {
         Outcome::Likely
     } else if (held == 0 && evidence.longest_stall_seconds <= 0.0) || evidence.holds_a_hoard() {
         Outcome::RuledOut
