@@ -157,9 +157,25 @@ fn deeds_are_for_one_peer_or_one_connection() {
     let only = reset_of(state.wish.as_ref()).only.clone().unwrap();
     assert_eq!(only.len(), 1);
     assert_eq!(only[0].remote, "198.51.100.7:40000");
+    // Once it has gone its name still stands for itself, not for the whole peer.
+    state.page.as_mut().unwrap().connections.clear();
+    press(&mut state, Key::Char('x'));
+    assert_eq!(reset_of(state.wish.as_ref()).only, Some(only));
     let mut nobody = State {
         allows_actions: true,
         ..started()
     };
     assert_eq!(press(&mut nobody, Key::Char('x')), Effects::default());
+}
+
+#[test]
+fn nobody_blocks_where_they_are_logged_in_from() {
+    let mut state = State {
+        session: vec!["198.51.100.7".parse().unwrap()],
+        ..allowed()
+    };
+    assert_eq!(press(&mut state, Key::Char('b')), Effects::default());
+    assert_eq!(state.wish, None);
+    assert!(state.note.as_ref().unwrap().contains("logged in from"));
+    assert!(press(&mut state, Key::Char('x')).acts);
 }
