@@ -72,25 +72,32 @@ impl Departed {
         generation: Moment,
         baseline: Baseline,
     ) {
-        match self.closed.get_mut(id) {
-            Some(closed) if closed.generation == Some(generation) => {
-                closed.baseline = Some(baseline);
-            }
-            _ => {
-                self.superseded.keep(&(*id, generation), baseline);
-            }
+        if let Some(baseline) = self.keep_closed(id, generation, baseline) {
+            self.superseded.keep(&(*id, generation), baseline);
         }
     }
 
     /// Remembers what was booked of the newest generation of a connection that leaves the table.
     pub(crate) fn keep(&mut self, id: &PackedId, generation: Moment, baseline: Baseline) {
-        match self.closed.get_mut(id) {
-            Some(closed) if closed.generation == Some(generation) => {
+        if let Some(baseline) = self.keep_closed(id, generation, baseline) {
+            self.left.keep(&(*id, generation), baseline);
+        }
+    }
+
+    /// Gives the baseline back unless it is that of the last generation of a closed connection.
+    fn keep_closed(
+        &mut self,
+        id: &PackedId,
+        generation: Moment,
+        baseline: Baseline,
+    ) -> Option<Baseline> {
+        let closed = self.closed.get_mut(id);
+        match closed.filter(|closed| closed.generation == Some(generation)) {
+            Some(closed) => {
                 closed.baseline = Some(baseline);
+                None
             }
-            _ => {
-                self.left.keep(&(*id, generation), baseline);
-            }
+            None => Some(baseline),
         }
     }
 
