@@ -47,11 +47,16 @@ pub(crate) struct Arguments {
 enum What {
     /// The program on `tcp_probe` against an empty one: nanoseconds a run, by the kernel's own count
     Hook(Rounds),
-    /// Requests a second of nginx without the agent, with it, and beside tcpdump
+    /// Requests a second of nginx with the agent against without; the same for a program that does
+    /// nothing, and for tcpdump
     Web {
-        /// Blocks of a second without the agent and a second with it; about three seconds each
-        #[arg(long, default_value_t = 240, value_parser = clap::value_parser!(u32).range(2..))]
+        /// Blocks without, with, with, without; about four seconds each, with all that is compared
+        #[arg(long, default_value_t = 120, value_parser = clap::value_parser!(u32).range(2..))]
         blocks: u32,
+        /// Bytes of an answer: the fewer, the more of the time goes to segments. The default is the
+        /// mean on the web (about 2.5 MB a page in 70 answers, HTTP Archive)
+        #[arg(long, default_value_t = 36_000, value_parser = clap::value_parser!(u32).range(1..=100_000_000))]
+        bytes: u32,
     },
     /// `detector top` before an agent with 5,000 peers and 20,000 stalled connections: first frame,
     /// refresh, keys, and what the agent spends for a watcher
@@ -128,7 +133,7 @@ pub(crate) fn main(arguments: &Arguments) -> Result<()> {
     let loader = examples.join("attach_empty");
     match arguments.what {
         What::Hook(Rounds { rounds, seconds }) => hook::main(&agent, &loader, rounds, seconds),
-        What::Web { blocks } => web::main(&agent, &loader, blocks),
+        What::Web { blocks, bytes } => web::main(&agent, &loader, blocks, bytes),
         What::Owner { seconds } => owner::main(&agent, &examples, seconds),
         // Needs neither root nor the loader: done above.
         What::Top(_) => Ok(()),

@@ -20,7 +20,7 @@ const CLIENT: &str = "192.0.2.2";
 /// Everything is undone when it is dropped.
 pub(super) struct Stage {
     // Order matters: the server ends before its namespace and its folder go.
-    nginx: Background,
+    _nginx: Background,
     server: Namespace,
     client: Namespace,
     pub(super) scratch: Scratch,
@@ -34,13 +34,18 @@ impl Stage {
         namespace::join("web", [(&server, SERVER), (&client, CLIENT)])?;
         let nginx = start_nginx(&server, &scratch.path)?;
         let stage = Self {
-            nginx,
+            _nginx: nginx,
             server,
             client,
             scratch,
         };
         stage.wait_for_server()?;
         Ok(stage)
+    }
+
+    /// Has the server offer `bytes` at `/page`.
+    pub(super) fn write_page(&self, bytes: u32) -> Result<()> {
+        write_file(&self.scratch.path, "page", bytes)
     }
 
     /// Requests a second for `path` over `seconds`.
@@ -52,14 +57,12 @@ impl Stage {
     /// Requests for `path` without a pause, at most `seconds` long.
     pub(super) fn traffic(&self, path: &str, seconds: u32) -> Result<Traffic> {
         let log = self.scratch.path.join("wrk.log");
-        let traffic = Traffic {
-            wrk: Background::start(&mut self.wrk(path, seconds), &log)?,
-            log,
-            counters: PathBuf::from(format!("/proc/{}/net/netstat", self.nginx.id())),
-        };
+        let wrk = Background::start(&mut self.wrk(path, seconds), &log)?;
+        let counters = PathBuf::from(format!("/proc/{}/net/netstat", wrk.id()));
+        let traffic = Traffic { wrk, log, counters };
         until("wrk is served", || {
             traffic
-                .answers_per_second(Duration::from_millis(100))
+                .requests_per_second(Duration::from_millis(100))
                 .is_ok_and(|rate| rate > 0.0)
         })?;
         Ok(traffic)
@@ -116,9 +119,10 @@ pub(super) struct Traffic {
 }
 
 impl Traffic {
-    /// What the server answers a second in the coming `span`, as its namespace's TCP counts it: an
-    /// answer is one segment, and nobody else sends data there.
-    pub(super) fn answers_per_second(&self, span: Duration) -> Result<f64> {
+    /// What is asked a second in the coming `span`, as the TCP of the client's namespace counts it: a
+    /// request is one segment and follows the answer to the one before, and nobody else sends data
+    /// there.
+    pub(super) fn requests_per_second(&self, span: Duration) -> Result<f64> {
         let began = Instant::now();
         let before = self.segments_sent()?;
         thread::sleep(span);
@@ -171,14 +175,22 @@ fn requests_in(said: &str) -> Result<f64> {
         .with_context(|| format!("wrk named no rate:\n{said}"))
 }
 
+fn write_file(folder: &Path, name: &str, bytes: u32) -> Result<()> {
+    let file = folder.join(name);
+    fs::write(&file, "x".repeat(bytes as usize))
+        .with_context(|| format!("cannot write {}", file.display()))
+}
+
+/// As Debian configures it, but for the access log, which would fill the disk, and the end of a
+/// connection after so many requests.
 fn start_nginx(namespace: &Namespace, folder: &Path) -> Result<Background> {
-    fs::write(folder.join("small"), vec![b'x'; 1_000]).context("cannot write a page")?;
-    fs::write(folder.join("large"), vec![b'x'; 256 << 10]).context("cannot write a page")?;
+    write_file(folder, "small", 1_000)?;
+    write_file(folder, "large", 256 << 10)?;
     let at = folder.display();
     let configuration = format!(
         "daemon off;\nworker_processes auto;\npid {at}/nginx.pid;\nerror_log {at}/nginx.log;\n\
          events {{ worker_connections 512; }}\n\
-         http {{\n  access_log off;\n  sendfile on;\n  keepalive_requests 1000000000;\n  keepalive_time 1d;\n\
+         http {{\n  access_log off;\n  sendfile on;\n  tcp_nopush on;\n  keepalive_requests 1000000000;\n  keepalive_time 1d;\n\
          client_body_temp_path {at}/body;\n  proxy_temp_path {at}/proxy;\n\
          fastcgi_temp_path {at}/fastcgi;\n  uwsgi_temp_path {at}/uwsgi;\n  scgi_temp_path {at}/scgi;\n\
          server {{ listen {SERVER}:80; root {at}; }}\n}}\n"
