@@ -181,11 +181,7 @@ fn kernel_options(start: &Start, sweep_nice: i32) -> KernelOptions {
         sweep: SweepOptions {
             interval: budget.sweep_interval.0,
             idle_share: budget.sweep_share_idle.as_ratio(),
-            // What is held up is no reason to look more seldom.
-            busy_share: budget
-                .sweep_share_busy
-                .max(budget.sweep_share_idle)
-                .as_ratio(),
+            busy_share: budget.busy_share().as_ratio(),
             nice: sweep_nice,
         },
     }

@@ -94,6 +94,13 @@ pub struct Budget {
     pub sweep_share_busy: Part,
 }
 
+impl Budget {
+    /// Share of the sweep while something is held up, which is no reason to look more seldom.
+    pub(crate) fn busy_share(&self) -> Part {
+        self.sweep_share_busy.max(self.sweep_share_idle)
+    }
+}
+
 /// What flags say; wins over the file.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Overrides {

@@ -1,7 +1,7 @@
-//! The labelled scenarios.
+//! Bad or broken peers, and what is to be said of each.
 
-use super::plays::{crafted, hoards, honest, kernel, tools};
-use super::scenario::{Act, Expected, Label, Place, Scenario, SeenBy};
+use crate::suite::plays::{crafted, hoards, kernel, tools};
+use crate::suite::scenario::{Act, Expected, Label, Place, Scenario, SeenBy};
 
 const fn hook(kind: &'static str) -> Expected {
     Expected {
@@ -43,7 +43,7 @@ const fn bad(
     place: Place,
     flags: &'static [Expected],
     verdicts: &'static [&'static str],
-    play: fn(&super::stage::Stage) -> anyhow::Result<()>,
+    play: fn(&crate::suite::stage::Stage) -> anyhow::Result<()>,
 ) -> Scenario {
     Scenario {
         name,
@@ -56,35 +56,8 @@ const fn bad(
     }
 }
 
-const fn honest(
-    name: &'static str,
-    plot: &'static str,
-    place: Place,
-    play: fn(&super::stage::Stage) -> anyhow::Result<()>,
-) -> Scenario {
-    Scenario {
-        name,
-        plot,
-        label: Label::Honest,
-        place,
-        networks: 1,
-        act: Act::Main,
-        play,
-    }
-}
-
-/// All of them, each to be played in both families.
-pub(crate) fn scenarios() -> Vec<Scenario> {
-    let mut all = Vec::from(lone_peers());
-    all.extend(crowds());
-    all.extend(real_tools());
-    all.extend(honest_peers());
-    all.extend(honest_readers());
-    all
-}
-
 /// Bad or broken peers with one connection, or a few.
-fn lone_peers() -> [Scenario; 14] {
+pub(super) fn lone_peers() -> [Scenario; 14] {
     use Place::{Link, Tun};
     [
         bad(
@@ -203,7 +176,7 @@ fn lone_peers() -> [Scenario; 14] {
 }
 
 /// Bad peers that add up.
-fn crowds() -> [Scenario; 6] {
+pub(super) fn crowds() -> [Scenario; 6] {
     use Place::{Link, Tun};
     [
         bad(
@@ -261,7 +234,7 @@ fn crowds() -> [Scenario; 6] {
 }
 
 /// Attacks on real servers, most of them by real tools.
-fn real_tools() -> [Scenario; 7] {
+pub(super) fn real_tools() -> [Scenario; 7] {
     use Place::{Link, SmallBuffers, Tun};
     let flood = "30 connections ask for 64 MiB and offer no window any more (as sockstress)";
     let slow_read = "slowhttptest -X: 30 connections, 32 bytes read each 5 s";
@@ -323,158 +296,4 @@ fn real_tools() -> [Scenario; 7] {
             tools::curl_one_byte,
         ),
     ]
-}
-
-/// Honest peers whose connection is odd.
-fn honest_peers() -> [Scenario; 10] {
-    use Place::{Link, Shaped, Tun};
-    [
-        Scenario {
-            act: Act::Load,
-            ..honest("wrk", "wrk at full speed on nginx", Link, tools::wrk)
-        },
-        honest(
-            "loss-2",
-            "downloads with 2 % of packets lost",
-            Link,
-            honest::loss_2,
-        ),
-        honest(
-            "loss-10",
-            "downloads with 10 % of packets lost",
-            Link,
-            honest::loss_10,
-        ),
-        honest(
-            "shaped",
-            "a download over a wire of 8 Mbit/s (tbf)",
-            Shaped,
-            honest::shaped,
-        ),
-        honest(
-            "keep-alive",
-            "an idle minute between two answers of nginx",
-            Link,
-            honest::keep_alive,
-        ),
-        honest(
-            "server-sent-events",
-            "one short line a second",
-            Link,
-            honest::server_sent_events,
-        ),
-        honest(
-            "web-socket",
-            "idle but for a ping and a message each 15 s",
-            Link,
-            honest::web_socket,
-        ),
-        honest(
-            "reopens",
-            "its window closes and reopens within a second, again and again",
-            Tun,
-            honest::reopens,
-        ),
-        honest(
-            "short-of-memory",
-            "takes its window back to zero once, reopens it 0.5 s later and reads all",
-            Tun,
-            honest::short_of_memory,
-        ),
-        honest(
-            "granularity",
-            "its window is rounded to 16 KiB (RFC 7323 appendix F)",
-            Tun,
-            honest::granularity,
-        ),
-    ]
-}
-
-/// Honest peers that read slowly, late or fast.
-fn honest_readers() -> [Scenario; 10] {
-    use Place::{Link, SecondServer, ShrinkingClient};
-    [
-        honest(
-            "curl-200k",
-            "curl --limit-rate 200k on nginx",
-            Link,
-            tools::curl_200k,
-        ),
-        honest(
-            "pauses-2s",
-            "reads 2 MB, pauses 2 s, and so on",
-            Link,
-            honest::pauses_2s,
-        ),
-        honest(
-            "pauses-20s",
-            "pauses for 20 s in a download and resumes",
-            Link,
-            honest::pauses_20s,
-        ),
-        honest(
-            "tunnel",
-            "a lone mobile client vanishes for 12 s and comes back",
-            Link,
-            honest::tunnel,
-        ),
-        Scenario {
-            networks: honest::SLOW_CLIENTS,
-            ..honest(
-                "many-slow",
-                "24 clients of unrelated networks read 4 to 50 kB/s each",
-                Link,
-                honest::many_slow,
-            )
-        },
-        honest(
-            "half-closed-reader",
-            "closes its direction and reads all",
-            Link,
-            honest::half_closed_reader,
-        ),
-        honest(
-            "download",
-            "reads 64 MiB of nginx as fast as it comes",
-            Link,
-            honest::download,
-        ),
-        honest(
-            "mapped",
-            "a socket for both families, IPv4 as IPv4-mapped",
-            Link,
-            honest::mapped,
-        ),
-        honest(
-            "second-namespace",
-            "a server in a second namespace, read fast, then at 300 kB/s",
-            SecondServer,
-            honest::second_namespace,
-        ),
-        honest(
-            "shrinking-kernel",
-            "fast, slow and small readers of a kernel with tcp_shrink_window=1",
-            ShrinkingClient,
-            honest::shrinking_kernel,
-        ),
-    ]
-}
-
-#[cfg(test)]
-mod tests {
-    use super::{Label, scenarios};
-
-    #[test]
-    fn there_are_enough_of_each_label_and_names_are_unique() {
-        let all = scenarios();
-        let is_bad = |label: &Label| matches!(label, Label::Bad { .. });
-        let bad = all.iter().filter(|each| is_bad(&each.label)).count();
-        assert!(bad >= 14 && all.len() - bad >= 14);
-        let mut names: Vec<_> = all.iter().map(|each| each.name).collect();
-        names.sort_unstable();
-        names.dedup();
-        assert_eq!(names.len(), all.len());
-        let networks: u32 = all.iter().map(|each| u32::from(each.networks)).sum();
-        assert!(networks < 240, "numbers of networks fit a byte");
-    }
 }
