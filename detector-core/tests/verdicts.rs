@@ -81,6 +81,71 @@ fn a_peer_that_reads_on_as_often_as_it_holds_is_no_attacker() {
     assert_eq!(paused.numbers["recovered_stalls"], 25.0);
 }
 
+/// Stalls at `from_ms` and reads on ten seconds later, each time from where it was before.
+fn pause_and_read_on(engine: &mut Engine, remote: &str, round: u32, from_ms: u64) {
+    let read = |rounds: u32| Observation {
+        snd_una: 60_000 * rounds + 1,
+        snd_nxt: 60_000 * rounds + 1,
+        bytes_acked: u64::from(60_000 * rounds),
+        write_seq: 60_000 * rounds + 1 + 140_000,
+        ..zero_window(remote, ms(from_ms), ms(from_ms))
+    };
+    engine.observe(&read(round));
+    engine.advance(ms(from_ms + 10_000), WALL);
+    engine.observe(&Observation {
+        snd_una: 60_000 * (round + 1) + 1,
+        write_seq: 60_000 * (round + 1) + 1,
+        bytes_acked: u64::from(60_000 * (round + 1)),
+        ..healthy(remote, ms(from_ms + 10_000))
+    });
+}
+
+fn hold(engine: &mut Engine, now_ms: u64) {
+    for port in 1..=25 {
+        let remote = format!("198.51.100.7:{port}");
+        engine.observe(&zero_window(&remote, ms(1_000), ms(now_ms)));
+    }
+}
+
+#[test]
+fn one_connection_that_reads_on_again_and_again_excuses_no_hoard() {
+    let mut engine = engine();
+    engine.advance(ms(1_000), WALL);
+    hold(&mut engine, 1_000);
+    for round in 0..30 {
+        let from_ms = 2_000 + u64::from(round) * 12_000;
+        pause_and_read_on(&mut engine, "198.51.100.7:99", round, from_ms);
+        hold(&mut engine, from_ms + 10_000);
+    }
+    let detail = engine.peer("198.51.100.7").unwrap();
+    let paused = &detail.assessment.considered[BenignCause::PausedReader as usize];
+    assert_eq!(paused.numbers["recovered_stalls"], 1.0);
+    assert_eq!(detail.peer.verdict, Some(Verdict::ZeroWindowAttack));
+}
+
+#[test]
+fn who_read_on_once_is_not_believed_for_ever() {
+    let mut engine = engine();
+    engine.advance(ms(1_000), WALL);
+    for port in 101..=130 {
+        pause_and_read_on(&mut engine, &format!("198.51.100.7:{port}"), 0, 1_000);
+    }
+    let verdict_at = |engine: &mut Engine, now_ms: u64| {
+        engine.advance(ms(now_ms), WALL);
+        hold(engine, now_ms);
+        engine.peer("198.51.100.7").unwrap().peer.verdict
+    };
+    assert_eq!(verdict_at(&mut engine, 60_000), Some(Verdict::SlowClient));
+    assert_eq!(verdict_at(&mut engine, 600_000), Some(Verdict::SlowClient));
+    for seconds in 601..1_210 {
+        verdict_at(&mut engine, seconds * 1_000);
+    }
+    assert_eq!(
+        verdict_at(&mut engine, 1_215_000),
+        Some(Verdict::ZeroWindowAttack)
+    );
+}
+
 #[test]
 fn steps_of_the_wall_clock_change_no_judgement() {
     let judged = |walls: &[i128]| {

@@ -48,6 +48,8 @@ pub(crate) struct Grip {
     pub(crate) is_read: bool,
     /// A stall has not been made good yet.
     pub(crate) has_stalled: bool,
+    /// When one that was last counted for the peer.
+    pub(crate) recovered_at: Option<Moment>,
 }
 
 /// As what a stalled connection is counted.

@@ -1,5 +1,6 @@
 //! Applies the rules to one connection and keeps what it holds booked.
 
+use super::verdicts::due;
 use super::{Engine, class};
 use crate::connections::{Connection, Holding};
 use crate::ledger::Held;
@@ -10,6 +11,7 @@ use crate::rules::{direction, shrink, stall, tiny_window};
 use crate::snapshot::{FlagKind, StallCause};
 use crate::state::State;
 use crate::time::{Moment, SECOND_NS};
+use crate::verdict::QUIET_NS;
 
 /// Longer than any interval between two sweeps.
 const UNSWEPT_GRACE_NS: u64 = 300 * SECOND_NS;
@@ -150,17 +152,23 @@ impl Engine {
         grip.is_firm = true;
     }
 
-    /// The peer has read on after a stall: it was a pause.
+    /// The peer has read on after a stall: it was a pause. A connection counts once while that is
+    /// remembered: one that stalls again and again speaks for itself, not for others.
     pub(super) fn note_recovery(&mut self, slot: u32) {
+        let clock = self.clock;
         let connection = self.connections.get_mut(slot);
-        if std::mem::take(&mut connection.grip.has_stalled) {
-            let recovered = &mut self
-                .peers
-                .get_mut(connection.peer)
-                .remembered
-                .recovered_stalls;
-            *recovered = recovered.saturating_add(1);
+        let grip = &mut connection.grip;
+        let has_stalled = std::mem::take(&mut grip.has_stalled);
+        let is_counted = |at: Moment| clock.since_ns(at) < QUIET_NS;
+        if !has_stalled || grip.recovered_at.is_some_and(is_counted) {
+            return;
         }
+        grip.recovered_at = Some(clock);
+        let peer_slot = connection.peer;
+        let peer = self.peers.get_mut(peer_slot);
+        peer.remembered.recoveries.note(clock);
+        let deadline = due(peer);
+        self.peers.set_deadline(peer_slot, deadline);
     }
 
     /// Clears everything a connection is flagged for and holds.

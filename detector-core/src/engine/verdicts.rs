@@ -48,7 +48,7 @@ impl Engine {
         });
     }
 
-    /// The time of a peer has come: forgets old shrinks, lets the verdict go.
+    /// The time of a peer has come: forgets old shrinks and recoveries, lets the verdict go.
     pub(super) fn settle_verdict(&mut self, peer_slot: u32) {
         let clock = self.clock;
         let is_past = |since: Moment| clock.since_ns(since) >= QUIET_NS;
@@ -58,6 +58,7 @@ impl Engine {
             peer.remembered.shrunk_at = None;
             peer.remembered.quick_reopens = 0;
         }
+        peer.remembered.recoveries.forget(clock);
         let is_quiet = !peer.is_flagged() && peer.remembered.shrunk_at.is_none();
         match peer.finding {
             Some(((Verdict::Benign, _), since)) if is_quiet && is_past(since) => {
@@ -185,7 +186,7 @@ impl Engine {
             quick_reopens: peer.remembered.quick_reopens,
             fresh_treasons: u64::from(peer.fresh_treasons),
             tiny_window_connections: u64::from(peer.flags_now[FlagKind::TinyWindow as usize]),
-            recovered_stalls: peer.remembered.recovered_stalls,
+            recovered_stalls: peer.remembered.recoveries.count(),
             silences_ended: peer.remembered.silences_ended,
             silent_networks: self.silent.networks(),
             shrinking_networks: self.shrinking.networks(),
@@ -245,7 +246,7 @@ fn after(peer: &Peer, standing: Option<(Finding, Moment)>) -> Option<Finding> {
 }
 
 /// When the peer wants to be judged again without a new observation.
-fn due(peer: &Peer) -> Option<Moment> {
+pub(super) fn due(peer: &Peer) -> Option<Moment> {
     let later = |moment: Moment| Moment::from_ns(moment.as_ns().saturating_add(QUIET_NS));
     let shrinks_forgotten = peer.remembered.shrunk_at.map(later);
     let is_quiet = !peer.is_flagged() && peer.remembered.shrunk_at.is_none();
@@ -259,7 +260,8 @@ fn due(peer: &Peer) -> Option<Moment> {
                 later(peer.quiet_since)
             }
         });
-    [shrinks_forgotten, verdict_ends]
+    let recoveries_forgotten = peer.remembered.recoveries.forgets_at();
+    [shrinks_forgotten, verdict_ends, recoveries_forgotten]
         .into_iter()
         .flatten()
         .min()

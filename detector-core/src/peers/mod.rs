@@ -6,8 +6,10 @@
 //! longest. The host's totals keep the numbers of those that left.
 
 mod peer;
+mod recoveries;
 
 pub(crate) use peer::{PathSigns, Peer, Remembered, Scrape};
+pub(crate) use recoveries::Recoveries;
 
 use crate::connections::RESERVED_MAX;
 use crate::peer_address::PeerAddress;

@@ -1,6 +1,6 @@
 //! One peer: what it costs, what is flagged, what is remembered of it.
 
-use super::Rank;
+use super::{Rank, Recoveries};
 use crate::chain::Chain;
 use crate::connections::Holding;
 use crate::ledger::{Account, Counts, Held};
@@ -79,7 +79,7 @@ pub(crate) struct Remembered {
     /// Shrinks to zero, among those, that opened again within a second.
     pub(crate) quick_reopens: u64,
     /// Stalls that ended because the peer read on.
-    pub(crate) recovered_stalls: u64,
+    pub(crate) recoveries: Recoveries,
     /// Silences that ended with an answer.
     pub(crate) silences_ended: u64,
     /// When a stall last ended while its connection lived on.

@@ -159,7 +159,8 @@ labelled! {
         /// The peer takes data: `drain_bytes_per_second`, `floor_bytes_per_second` (for all
         /// stalled connections).
         Drains = "drains",
-        /// Stalls that ended because the peer read on: `recovered_stalls`.
+        /// Stalls that ended lately because the peer read on: `recovered_stalls` (each connection
+        /// once).
         Recovered = "recovered",
         /// The peer holds less than a hoard: `stalled_connections`, `pinned_bytes`,
         /// `hoard_connections`, `hoard_bytes`.
