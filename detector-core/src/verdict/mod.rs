@@ -36,7 +36,7 @@ pub(crate) type Finding = (Verdict, Confidence);
 /// The first that fits:
 ///
 /// 1. Trusted: `path-loss` for silence and shrinks, `slow-client` for anything else.
-/// 2. Mostly silent connections: `path-loss` if silences ended before, if unrelated networks fall
+/// 2. Mostly silent connections, and no hoard held beside them: `path-loss` if silences ended before, if unrelated networks fall
 ///    silent too or interface errors rise, else `vanished`.
 /// 3. Mostly connections that we opened, some of them draining nothing: `tarpit`.
 /// 4. A hoard that drains nothing: `slow-read-attack` if most of it is read from now and then,
@@ -48,7 +48,9 @@ pub(crate) fn judge(evidence: &PeerEvidence) -> Option<Finding> {
     if evidence.is_trusted {
         return judge_trusted(evidence);
     }
-    if evidence.is_mostly_silent() {
+    // Silent connections cost a peer nothing: any number of them hides no hoard.
+    let is_attack = evidence.holds_a_hoard() && !evidence.recovers();
+    if evidence.is_mostly_silent() && !is_attack {
         return Some(judge_silence(evidence));
     }
     if evidence.is_mostly_outgoing() && evidence.outgoing_holding_connections > 0 {
@@ -60,7 +62,7 @@ pub(crate) fn judge(evidence: &PeerEvidence) -> Option<Finding> {
         };
         return Some((Verdict::Tarpit, confidence));
     }
-    if evidence.holds_a_hoard() && !evidence.recovers() {
+    if is_attack {
         return Some(judge_attack(evidence));
     }
     if let Some(finding) = judge_shrinks(evidence) {

@@ -32,9 +32,17 @@ fn each_kind_of_evidence_has_its_verdict() {
     let silent = PeerEvidence {
         stalled_by_cause: [3, 0, 0, 27],
         silent_connections: 27,
+        holding_connections: 3,
+        is_gripping: false,
         ..hoard
     };
     assert_eq!(verdict(&silent), Some(Verdict::Vanished));
+    let hidden = PeerEvidence {
+        stalled_by_cause: [30, 0, 0, 100],
+        silent_connections: 100,
+        ..hoard
+    };
+    assert_eq!(verdict(&hidden), Some(Verdict::ZeroWindowAttack));
     let drains = PeerEvidence {
         is_gripping: false,
         holding_connections: 0,
@@ -110,7 +118,6 @@ proptest! {
             return Ok(());
         };
         prop_assert!(!evidence.is_trusted);
-        prop_assert!(!evidence.is_mostly_silent());
         if verdict == Verdict::Tarpit {
             prop_assert!(evidence.outgoing_holding_connections > 0);
         } else {
