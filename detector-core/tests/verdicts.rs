@@ -238,3 +238,99 @@ fn a_million_short_lived_peers_leave_nothing_but_their_sums() {
     let other = metrics.other.zero_window_episodes;
     assert_eq!(shown + other, u64::from(PEERS));
 }
+
+/// A connection of ours to a backend that has stopped reading.
+fn to_backend(local_port: u16, at_ms: u64) -> Observation {
+    let mut held = zero_window("10.0.0.5:8080", ms(1_000), ms(at_ms));
+    held.connection.local.set_port(local_port);
+    held.connection.socket += u64::from(local_port);
+    held
+}
+
+#[test]
+fn a_backend_that_hangs_is_no_attacker() {
+    let mut engine = engine();
+    engine.advance(ms(1_000), WALL);
+    for at_ms in [1_000, 61_000] {
+        for local_port in 40_001..=40_025 {
+            engine.observe(&to_backend(local_port, at_ms));
+        }
+        engine.advance(ms(at_ms), WALL);
+    }
+    let peer = engine.peer("10.0.0.5").unwrap().peer;
+    assert_eq!(peer.stalled_connections, 25);
+    assert_eq!(peer.verdict, Some(Verdict::Tarpit));
+}
+
+#[test]
+fn a_server_that_read_on_before_is_no_tarpit() {
+    let mut engine = engine();
+    engine.advance(ms(1_000), WALL);
+    engine.observe(&to_backend(40_001, 1_000));
+    engine.advance(ms(11_000), WALL);
+    let read = |at_ms| Observation {
+        snd_una: 60_000,
+        snd_nxt: 60_000,
+        bytes_acked: 59_999,
+        write_seq: 200_000,
+        ..to_backend(40_001, at_ms)
+    };
+    engine.observe(&Observation {
+        zero_window_since: None,
+        harmful_since: None,
+        window_bytes: 131_072,
+        ..read(11_000)
+    });
+    engine.observe(&Observation {
+        zero_window_since: Some(ms(12_000)),
+        harmful_since: Some(ms(12_000)),
+        ..read(12_000)
+    });
+    engine.advance(ms(60_000), WALL);
+    let peer = engine.peer("10.0.0.5").unwrap().peer;
+    assert_eq!(peer.stalled_connections, 1);
+    assert_eq!(peer.verdict, Some(Verdict::SlowClient));
+}
+
+/// Many connections read 8,000 bytes each ten seconds, above the floor, with 4 MB queued for each.
+#[test]
+fn the_memory_of_a_hoard_read_for_hours_is_a_warning() {
+    let mut engine = engine();
+    for second in 1..=129u32 {
+        let now = ms(u64::from(second) * 1_000);
+        engine.advance(now, WALL);
+        for port in 1..=100 {
+            let acked = 1 + second / 10 * 8_000;
+            let remote = format!("198.51.100.7:{port}");
+            engine.observe(&Observation {
+                snd_una: acked,
+                snd_nxt: acked,
+                bytes_acked: u64::from(acked - 1),
+                write_seq: acked + 4_000_000,
+                pinned_bytes: 4_200_000,
+                ..zero_window(&remote, ms(1_000), now)
+            });
+        }
+    }
+    let peer = engine.peer("198.51.100.7").unwrap().peer;
+    assert_eq!(peer.verdict, Some(Verdict::SlowClient));
+    assert_eq!(peer.severity, Severity::Warning, "{peer:?}");
+}
+
+#[test]
+fn windows_closed_for_long_are_no_quick_ones_because_the_record_is_late() {
+    let verdict_after = |zero_window_ns: u64| {
+        let mut engine = engine();
+        engine.advance(ms(1_000), WALL);
+        engine.observe(&healthy("198.51.100.7:1", ms(1_000)));
+        let mut late = healthy("198.51.100.7:1", ms(30_000));
+        late.totals.shrinks.treason = 3;
+        late.totals.zero_window_episodes = 3;
+        late.totals.zero_window_ns = zero_window_ns;
+        engine.advance(ms(30_000), WALL);
+        engine.observe(&late);
+        engine.peer("198.51.100.7").unwrap().peer.verdict
+    };
+    assert_eq!(verdict_after(900_000_000), Some(Verdict::Benign));
+    assert_eq!(verdict_after(20_000_000_000), Some(Verdict::ShrinkingPeer));
+}

@@ -66,6 +66,8 @@ pub(crate) enum Holding {
     Still,
     /// Held firmly, read from now and then.
     Read,
+    /// Stalled, read above the floor, and yet what is queued would take long to drain at that pace.
+    Lasting,
     /// Stalled, and opened by us.
     Outgoing,
     /// Held firmly, and opened by us.
@@ -74,7 +76,7 @@ pub(crate) enum Holding {
 
 impl Holding {
     /// Number of ways.
-    pub(crate) const WAYS: usize = 7;
+    pub(crate) const WAYS: usize = 8;
 
     /// Whether it is a burden beyond a pause: held firmly, silent, or fruitless.
     pub(crate) const fn is_burden(self) -> bool {

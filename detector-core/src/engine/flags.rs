@@ -126,8 +126,8 @@ impl Engine {
     }
 
     /// How much a peer matters: by what it holds firmly or silently, and a warning at least where
-    /// it takes part in a hoard of many. A reader that drains, if slowly, costs no more than
-    /// others do.
+    /// it takes part in a hoard of many, or keeps the memory of a hoard for long. A reader that
+    /// drains, if slowly, costs no more than others do.
     pub(super) fn severity(&self, peer: &Peer) -> Severity {
         let burden = peer.burden;
         let own = hoard::severity(
@@ -135,7 +135,8 @@ impl Engine {
             burden.pinned_bytes,
             &self.detect,
         );
-        if peer.is_one_of_many() {
+        let is_lasting = peer.lasting.pinned_bytes >= self.detect.hoard_bytes;
+        if peer.is_one_of_many() || is_lasting {
             own.max(Severity::Warning)
         } else {
             own

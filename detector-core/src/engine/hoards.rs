@@ -32,6 +32,9 @@ impl Engine {
             peer.holding[holding as usize] += 1;
         }
         peer.grip = (peer.grip - was_held) + is_held;
+        let lasts = |holding| holding == Holding::Lasting;
+        peer.lasting =
+            (peer.lasting - of(lasts(before), bytes_before)) + of(lasts(holding), pinned_bytes);
         peer.burden = (peer.burden - of(before.is_burden(), bytes_before))
             + of(holding.is_burden(), pinned_bytes);
         if was_held == is_held {

@@ -74,7 +74,7 @@ impl Engine {
         if observation.at >= self.connections.get(slot).last.at {
             self.take_state(slot, observation);
         }
-        self.remember_shrinks(slot, new.shrinks, observation);
+        self.remember_shrinks(slot, &new, observation);
         self.judge_shrink(slot, observation);
         if observation.cause == Cause::Closed {
             self.close(slot, observation.at);

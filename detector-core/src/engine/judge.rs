@@ -224,6 +224,14 @@ impl Engine {
         match (is_outgoing, grip.is_firm) {
             (true, false) => Holding::Outgoing,
             (true, true) => Holding::OutgoingFirm,
+            (false, false)
+                if dribble::is_lasting(
+                    connection.last.queued_bytes(),
+                    connection.pace_bytes_per_second,
+                ) =>
+            {
+                Holding::Lasting
+            }
             (false, false) => Holding::No,
             (false, true) if grip.is_read => Holding::Read,
             (false, true) => Holding::Still,

@@ -5,7 +5,7 @@
 
 use super::Engine;
 use crate::connections::{Holding, Treason};
-use crate::ledger::seconds;
+use crate::ledger::{Counts, seconds};
 use crate::observation::{Observation, ShrinkCounts};
 use crate::peers::{PathSigns, Peer, Remembered};
 use crate::rules::dribble;
@@ -84,16 +84,12 @@ impl Engine {
 
     /// Notes shrinks for the verdict, and whether a zero window under data in flight opened again
     /// at once. One that does not is noted by the first record after that time.
-    pub(super) fn remember_shrinks(
-        &mut self,
-        slot: u32,
-        new: ShrinkCounts,
-        observation: &Observation,
-    ) {
+    pub(super) fn remember_shrinks(&mut self, slot: u32, new: &Counts, observation: &Observation) {
         let last = &self.connections.get(slot).last;
         let (at, closed_since) = (last.at, last.zero_window_since);
         let finished_ns = last.zero_window_ns;
         let mut quick = 0;
+        let mut ended = 0;
         let mut is_settled = false;
         if let Some(treason) = self.connections.get(slot).treason {
             let is_open = closed_since != Some(treason.since);
@@ -106,21 +102,27 @@ impl Engine {
             if finished_ns > treason.finished_ns {
                 closed_ns = closed_ns.min(finished_ns - treason.finished_ns);
             }
+            ended += u64::from(is_open);
             quick += u64::from(is_open && closed_ns <= QUICK_REOPEN_NS);
         }
-        if new.treason > 0 {
+        if new.shrinks.treason > 0 {
             // All but the last were over before this record was made.
             let treason = closed_since.map(|since| Treason { since, finished_ns });
             self.set_treason(slot, treason);
-            quick += new.treason - u64::from(closed_since.is_some());
+            // Several at once tell only how long they took together, so they are quick together.
+            let over = new.shrinks.treason - u64::from(closed_since.is_some());
+            let quick_ns = u128::from(ended + over) * u128::from(QUICK_REOPEN_NS);
+            if new.zero_window_ns <= quick_ns {
+                quick += over;
+            }
         }
         let peer_slot = self.connections.get(slot).peer;
         let remembered = &mut self.peers.get_mut(peer_slot).remembered;
         remembered.quick_reopens = remembered.quick_reopens.saturating_add(quick);
-        if new != ShrinkCounts::default() {
+        if new.shrinks != ShrinkCounts::default() {
             self.note_shrunk(peer_slot, observation.at);
         }
-        if new != ShrinkCounts::default() || is_settled {
+        if new.shrinks != ShrinkCounts::default() || is_settled {
             self.renew_verdict(peer_slot);
         }
     }

@@ -120,6 +120,8 @@ pub(crate) struct Peer {
     pub(crate) grip: Held,
     /// What of its holdings is no pause: held firmly, whoever opened it, or silent.
     pub(crate) burden: Held,
+    /// What it reads steadily, but too slowly to be done soon.
+    pub(crate) lasting: Held,
     /// Whether that reaches the hoard thresholds.
     pub(crate) is_burden: bool,
     /// What others showed when it was judged last.
@@ -168,6 +170,7 @@ impl Peer {
             holding: [0; Holding::WAYS],
             grip: Held::default(),
             burden: Held::default(),
+            lasting: Held::default(),
             is_burden: false,
             path_signs: PathSigns::default(),
             remembered: Remembered::default(),

@@ -140,6 +140,14 @@ pub(crate) enum PaceKind {
     Dribbling,
 }
 
+/// Seconds to drain from which a queue is a cost, however steadily it is read.
+const LASTING_SECONDS: u64 = 600;
+
+/// Whether the queue is drained, but would take more than ten minutes at this pace.
+pub(crate) fn is_lasting(queued_bytes: u32, bytes_per_second: u64) -> bool {
+    bytes_per_second > 0 && u64::from(queued_bytes) / bytes_per_second > LASTING_SECONDS
+}
+
 /// Seconds until the queue is drained at this pace; 0 where there is none.
 #[allow(clippy::cast_precision_loss, reason = "shown, not compared")]
 pub(crate) fn drain_seconds(queued_bytes: u32, bytes_per_second: u64) -> f64 {

@@ -122,9 +122,12 @@ impl PeerEvidence {
         self.is_gripping || (is_one_of_many && self.holding_connections > 0)
     }
 
-    /// Whether the peer reads on at least as often as it holds.
+    /// Whether the peer reads on at least as often as it holds, whoever opened the connection.
     pub(crate) const fn recovers(&self) -> bool {
-        self.recovered_stalls > 0 && self.recovered_stalls >= self.holding_connections
+        let held = self
+            .holding_connections
+            .saturating_add(self.outgoing_holding_connections);
+        self.recovered_stalls > 0 && self.recovered_stalls >= held
     }
 
     /// The floor for all stalled connections together.
