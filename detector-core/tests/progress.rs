@@ -4,9 +4,9 @@
 
 mod support;
 
-use detector_core::observation::{Cause, Observation, Source};
+use detector_core::observation::{Cause, CongestionState, Observation, PendingTimer, Source};
 use detector_core::settings::{DetectSettings, TableSettings};
-use detector_core::snapshot::{EventType, FlagKind, StallCause};
+use detector_core::snapshot::{EventType, FlagKind, StallCause, Verdict};
 use support::{WALL, engine, healthy, ms, zero_window};
 
 const PEER: &str = "198.51.100.7:40000";
@@ -170,4 +170,33 @@ fn a_trusted_address_makes_its_network_trusted() {
         engine.observe(&zero_window(peer, ms(1_000), ms(1_000)));
         assert_eq!(engine.peers()[0].trusted, expected, "{trusted}");
     }
+}
+
+/// A window is open, what is in flight is sent again, and one byte of it acknowledged each second: to
+/// the kernel's timer that is progress each time.
+#[test]
+fn who_acknowledges_a_byte_now_and_then_does_not_answer() {
+    let mut engine = engine();
+    for second in 1..=90u32 {
+        let now = ms(u64::from(second) * 1_000);
+        engine.advance(now, WALL);
+        let acked = 1_000 + second;
+        engine.observe(&Observation {
+            cause: Cause::Sweep,
+            source: Source::Sweep,
+            snd_una: acked,
+            snd_nxt: 11_000,
+            bytes_acked: u64::from(acked) - 1,
+            congestion: CongestionState::Loss,
+            timer: PendingTimer::Retransmit,
+            timeouts: 2,
+            in_flight_segments: 7,
+            ..healthy("198.51.100.7:1", now)
+        });
+    }
+    let peer = engine.peer("198.51.100.7").unwrap().peer;
+    assert_eq!(peer.stalled_connections, 1);
+    assert_eq!(peer.pinned_bytes, 70_000);
+    assert_eq!(peer.verdict, Some(Verdict::SlowClient));
+    assert_eq!(peer.flags[0].kind, FlagKind::Unanswered);
 }

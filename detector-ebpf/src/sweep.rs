@@ -90,7 +90,11 @@ fn can_hold_data(state: u8) -> bool {
     )
 }
 
-/// A closed window, or data queued that the window, a timer or silence holds back.
+/// `TCP_CA_Loss`: what is in flight when a timeout comes has to be acknowledged before this ends. A
+/// byte acknowledged now and then sets the timer's counts back, not this.
+const IN_LOSS: u8 = 4;
+
+/// A closed window, or data queued that the window, a timer, loss or silence holds back.
 #[inline(always)]
 fn is_suspicious(tcp: TcpSocket) -> bool {
     if tcp.skc_state() == tcp_state::FIN_WAIT2 {
@@ -104,6 +108,7 @@ fn is_suspicious(tcp: TcpSocket) -> bool {
         return false;
     }
     tcp.icsk_backoff() | tcp.icsk_retransmits() | tcp.icsk_probes_out() != 0
+        || tcp.congestion_state() == IN_LOSS
         || is_window_limited(tcp, snd_wnd)
 }
 

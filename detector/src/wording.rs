@@ -84,7 +84,10 @@ fn what(event: &Event) -> String {
             Some(pace) => format!("reads only {pace}"),
             None => "reads at a dribble".to_owned(),
         },
-        FlagKind::Unanswered => format!("no answer{lasted}"),
+        FlagKind::Unanswered => match evidence("drain_bytes_per_second") {
+            Some(pace) => format!("acknowledges only {pace}{lasted}"),
+            None => format!("no answer{lasted}"),
+        },
         FlagKind::TinyWindow => "never offered more than a tiny window".to_owned(),
         FlagKind::StallHoard => format!("hoards stalled connections{}", company(event)),
     }

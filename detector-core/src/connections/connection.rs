@@ -128,6 +128,8 @@ pub(crate) struct Connection {
     pub(crate) pace_bytes_per_second: u64,
     /// Start of the first span that was too slow, while they are.
     pub(crate) dribbling_since: Option<Moment>,
+    /// Since when hardly anything of what is sent again is acknowledged.
+    pub(crate) crawling_since: Option<Moment>,
     /// What the peer has done since it first was the limit.
     pub(crate) grip: Grip,
     /// As what it is counted for the peer now.
@@ -179,6 +181,7 @@ impl Connection {
             span: None,
             pace_bytes_per_second: 0,
             dribbling_since: None,
+            crawling_since: None,
             grip: Grip::default(),
             holding: Holding::default(),
             likeness: None,

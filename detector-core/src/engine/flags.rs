@@ -273,6 +273,10 @@ fn connection_evidence(
             ("probes_unanswered", f64::from(last.probes_unanswered)),
         ]),
     }
+    if kind == FlagKind::Unanswered && connection.crawling_since.is_some() {
+        let pace = number(connection.pace_bytes_per_second);
+        evidence.push(("drain_bytes_per_second", pace));
+    }
     evidence
 }
 

@@ -117,8 +117,8 @@ impl Engine {
         let connection = self.connections.get_mut(slot);
         let before = std::mem::replace(&mut connection.last, State::of(observation));
         if let Some(span) = &mut connection.span {
-            let is_limited = dribble::is_limited_by_peer(&connection.last);
-            span.follow(observation.at, is_limited);
+            let limit = dribble::limit(&connection.last);
+            span.follow(observation.at, limit);
         }
         connection.source = join(connection.source, observation.source);
         let has_moved = connection.note_move(&before, observation.cause != Cause::Window);

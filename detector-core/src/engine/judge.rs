@@ -5,7 +5,7 @@ use super::{Engine, class};
 use crate::connections::{Connection, Holding};
 use crate::ledger::Held;
 use crate::observation::Observation;
-use crate::rules::dribble::{self, Pace, PaceKind, Span};
+use crate::rules::dribble::{self, Limit, Pace, PaceKind, Span};
 use crate::rules::likeness::Likeness;
 use crate::rules::{direction, shrink, stall, tiny_window};
 use crate::snapshot::{FlagKind, StallCause};
@@ -77,7 +77,9 @@ impl Engine {
         let has_data = connection.last.queued_bytes() > 0;
         let dribbling = connection.dribbling_since.filter(|_| has_data);
         let dribbling = dribbling.map(|_| StallCause::Dribble);
-        let stall = held_up.or(dribbling);
+        let crawling = connection.crawling_since.filter(|_| has_data);
+        let crawling = crawling.map(|_| StallCause::Unanswered);
+        let stall = held_up.or(dribbling).or(crawling);
         if stall.is_none()
             && let Some(before) = connection.stall
         {
@@ -99,26 +101,27 @@ impl Engine {
         }
     }
 
-    /// Measures the pace over spans of `dribble_over` in which the peer is the limit.
+    /// Measures the pace over spans of `dribble_over` in which the peer or loss is the limit.
     fn judge_pace(&mut self, slot: u32) {
         let connection = self.connections.get_mut(slot);
         let proven = connection.proven_bytes_acked();
         let last = &connection.last;
-        let is_limited = dribble::is_limited_by_peer(last);
+        let limit = dribble::limit(last);
+        let is_limited = limit != Limit::Other;
         let span = match &mut connection.span {
             Some(span) => span,
-            None if is_limited => connection.span.insert(Span::begin(last.at, proven)),
+            None if is_limited => connection.span.insert(Span::begin(last.at, proven, limit)),
             None => return,
         };
         let is_won = span.is_won(proven, &self.detect);
         if span.ends(&self.detect) > self.clock && !is_won {
             return;
         }
-        span.follow(self.clock, is_limited);
+        span.follow(self.clock, limit);
         let span = *span;
         let progress_at = connection.proven_progress_at();
         if let Some(pace) = span.pace(self.clock, proven, progress_at, &self.detect) {
-            let next = Span::begin(self.clock, proven);
+            let next = Span::begin(self.clock, proven, limit);
             connection.span = is_limited.then_some(next);
             connection.pace_bytes_per_second = pace.bytes_per_second;
             self.take_pace(slot, span, pace);
@@ -129,6 +132,9 @@ impl Engine {
     fn take_pace(&mut self, slot: u32, span: Span, pace: Pace) {
         let connection = self.connections.get_mut(slot);
         let grip = &mut connection.grip;
+        if pace.kind != PaceKind::Crawling {
+            connection.crawling_since = None;
+        }
         match pace.kind {
             PaceKind::Free => {
                 connection.dribbling_since = None;
@@ -137,6 +143,13 @@ impl Engine {
                 if is_well {
                     self.note_recovery(slot);
                 }
+                return;
+            }
+            // No window holds it, so this is no grip of the peer's.
+            PaceKind::Crawling => {
+                connection.dribbling_since = None;
+                connection.crawling_since.get_or_insert(span.from);
+                grip.is_firm = false;
                 return;
             }
             // Slower still than a dribble: it does not end one.
@@ -176,6 +189,7 @@ impl Engine {
         let connection = self.connections.get_mut(slot);
         connection.held_since = None;
         connection.dribbling_since = None;
+        connection.crawling_since = None;
         self.connections.set_deadline(slot, None);
         self.set_stall(slot, None);
         for kind in FlagKind::ALL {
@@ -255,7 +269,7 @@ impl Engine {
         } else {
             let since = match stall {
                 Some(StallCause::Dribble) => connection.dribbling_since,
-                _ => connection.held_since,
+                _ => connection.held_since.or(connection.crawling_since),
             };
             connection.stalled_since = since.unwrap_or(clock);
         }

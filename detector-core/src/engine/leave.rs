@@ -2,6 +2,7 @@
 
 use super::Engine;
 use crate::ledger::Baseline;
+use crate::rules::dribble::Limit;
 use crate::state::PackedId;
 use crate::time::{Moment, SECOND_NS};
 
@@ -21,7 +22,7 @@ impl Engine {
         connection.held_since = None;
         connection.progress_at = connection.progress_at.max(began);
         if let Some(span) = &mut connection.span {
-            span.follow(began, false);
+            span.follow(began, Limit::Other);
         }
         let stall = connection.stall;
         self.set_treason(slot, None);

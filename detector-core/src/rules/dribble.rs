@@ -3,34 +3,55 @@
 //! or nothing, *holds*.
 //!
 //! Slow but steady clients are not dribblers: a 56k modem drains fourteen times the default floor.
+//!
+//! Whose segments are sent again for most of it, and drains no more than that, *crawls*: by
+//! acknowledging a byte now and then, or because the path is all but dead.
 
 use crate::observation::CongestionState;
 use crate::settings::DetectSettings;
 use crate::state::State;
 use crate::time::{Moment, SECOND_NS};
 
+/// What limits sending.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Limit {
+    /// Nothing to send, or our own side.
+    Other,
+    /// The peer's window.
+    Peer,
+    /// Segments have to be sent again: the path, or a peer that does not acknowledge them.
+    Loss,
+}
+
 /// Whether the peer's window, and nothing on our side or on the path, is what limits sending.
 ///
 /// Loss recovery and the congestion window are no doing of the peer; while the window is closed
 /// they do not matter, for nothing could be sent anyway.
-pub(crate) fn is_limited_by_peer(state: &State) -> bool {
+pub(crate) fn limit(state: &State) -> Limit {
     let queued_bytes = state.queued_bytes();
     if queued_bytes == 0 {
-        return false;
+        return Limit::Other;
     }
     if state.window_bytes == 0 || state.zero_window_since.is_some() {
-        return true;
+        return Limit::Peer;
     }
     let is_recovering = matches!(
         state.congestion,
         CongestionState::Recovery | CongestionState::Loss
     );
+    if is_recovering {
+        return Limit::Loss;
+    }
     let is_limited_by_cwnd = state.in_flight_segments >= state.cwnd_segments;
     let in_flight_bytes = state.in_flight_bytes();
     let next_bytes = (queued_bytes - in_flight_bytes.min(queued_bytes)).min(state.mss_bytes);
     let does_not_fit =
         in_flight_bytes.saturating_add(next_bytes) > state.window_bytes && next_bytes > 0;
-    does_not_fit && !is_recovering && !is_limited_by_cwnd
+    if does_not_fit && !is_limited_by_cwnd {
+        Limit::Peer
+    } else {
+        Limit::Other
+    }
 }
 
 /// A span over which the pace is measured. One observation that shows the window open does not
@@ -40,29 +61,33 @@ pub(crate) struct Span {
     pub(crate) from: Moment,
     pub(crate) acked_then: u64,
     limited_ns: u64,
+    lost_ns: u64,
     counted_to: Moment,
-    is_limited: bool,
+    limit: Limit,
 }
 
 impl Span {
-    /// A span that begins with the peer as the limit.
-    pub(crate) const fn begin(from: Moment, bytes_acked: u64) -> Self {
+    pub(crate) const fn begin(from: Moment, bytes_acked: u64, limit: Limit) -> Self {
         Self {
             from,
             acked_then: bytes_acked,
             limited_ns: 0,
+            lost_ns: 0,
             counted_to: from,
-            is_limited: true,
+            limit,
         }
     }
 
-    /// Moves on to `at`, from which on the peer is the limit or not.
-    pub(crate) fn follow(&mut self, at: Moment, is_limited: bool) {
-        if self.is_limited {
-            self.limited_ns += at.since_ns(self.counted_to);
+    /// Moves on to `at`, from which on this is the limit.
+    pub(crate) fn follow(&mut self, at: Moment, limit: Limit) {
+        let passed_ns = at.since_ns(self.counted_to);
+        match self.limit {
+            Limit::Other => {}
+            Limit::Peer => self.limited_ns += passed_ns,
+            Limit::Loss => self.lost_ns += passed_ns,
         }
         self.counted_to = self.counted_to.max(at);
-        self.is_limited = is_limited;
+        self.limit = limit;
     }
 
     /// When it can be judged.
@@ -98,12 +123,14 @@ impl Span {
         let per_second = u128::from(drained) * u128::from(SECOND_NS) / u128::from(span_ns.max(1));
         let bytes_per_second = u64::try_from(per_second).unwrap_or(u64::MAX);
         let is_mostly_limited = self.limited_ns >= span_ns.div_ceil(2);
-        let is_slow = bytes_per_second < settings.dribble_floor_bytes_per_second;
+        let is_mostly_held_up = self.limited_ns + self.lost_ns >= span_ns.div_ceil(2);
+        let is_slow = !is_won && bytes_per_second < settings.dribble_floor_bytes_per_second;
         let has_gone_on = drained > 0 && progress_at.since_ns(self.from) >= span_ns.div_ceil(2);
-        let kind = match (is_mostly_limited && is_slow && !is_won, has_gone_on) {
-            (false, _) => PaceKind::Free,
+        let kind = match (is_slow && is_mostly_limited, has_gone_on) {
             (true, false) => PaceKind::Still,
             (true, true) => PaceKind::Dribbling,
+            (false, _) if is_slow && is_mostly_held_up => PaceKind::Crawling,
+            (false, _) => PaceKind::Free,
         };
         Some(Pace {
             kind,
@@ -138,6 +165,8 @@ pub(crate) enum PaceKind {
     Still,
     /// Below the floor.
     Dribbling,
+    /// Below the floor, and what was sent had to be sent again for most of the time.
+    Crawling,
 }
 
 /// Seconds to drain from which a queue is a cost, however steadily it is read.
@@ -160,7 +189,7 @@ pub(crate) fn drain_seconds(queued_bytes: u32, bytes_per_second: u64) -> f64 {
 
 #[cfg(test)]
 mod tests {
-    use super::{PaceKind, Span, drain_seconds};
+    use super::{Limit, PaceKind, Span, drain_seconds};
     use crate::settings::DetectSettings;
     use crate::time::{Moment, SECOND_NS};
     use proptest::prelude::*;
@@ -177,13 +206,13 @@ mod tests {
 
     #[test]
     fn one_open_moment_does_not_hide_a_dribble() {
-        let mut span = Span::begin(at(0), 1_000);
-        span.follow(at(10), false);
-        span.follow(at(11), true);
+        let mut span = Span::begin(at(0), 1_000, Limit::Peer);
+        span.follow(at(10), Limit::Other);
+        span.follow(at(11), Limit::Peer);
         assert_eq!(kind(&span, 29, 2_000), None);
         assert_eq!(kind(&span, 29, 1_000 + 14_999), None);
         assert_eq!(kind(&span, 11, 1_000 + 15_000), Some(PaceKind::Free));
-        span.follow(at(30), true);
+        span.follow(at(30), Limit::Peer);
         assert_eq!(kind(&span, 30, 2_000), Some(PaceKind::Dribbling));
         assert_eq!(kind(&span, 30, 1_000), Some(PaceKind::Still));
         assert_eq!(kind(&span, 30, 1_000 + 15_000), Some(PaceKind::Free));
@@ -193,8 +222,8 @@ mod tests {
     #[test]
     fn what_came_only_at_first_is_no_pace() {
         let settings = DetectSettings::default();
-        let mut span = Span::begin(at(10), 0);
-        span.follow(at(40), true);
+        let mut span = Span::begin(at(10), 0, Limit::Peer);
+        span.follow(at(40), Limit::Peer);
         let kind = |progress_at| {
             let pace = span.pace(at(40), 700, progress_at, &settings);
             pace.map(|pace| pace.kind)
@@ -205,13 +234,13 @@ mod tests {
 
     #[test]
     fn a_span_mostly_limited_by_others_is_free() {
-        let mut span = Span::begin(at(0), 0);
-        span.follow(at(14), false);
-        span.follow(at(30), false);
+        let mut span = Span::begin(at(0), 0, Limit::Peer);
+        span.follow(at(14), Limit::Other);
+        span.follow(at(30), Limit::Other);
         assert_eq!(kind(&span, 30, 10), Some(PaceKind::Free));
-        let mut span = Span::begin(at(0), 0);
-        span.follow(at(15), false);
-        span.follow(at(30), false);
+        let mut span = Span::begin(at(0), 0, Limit::Peer);
+        span.follow(at(15), Limit::Other);
+        span.follow(at(30), Limit::Other);
         assert_eq!(kind(&span, 30, 10), Some(PaceKind::Dribbling));
     }
 
@@ -219,19 +248,22 @@ mod tests {
         /// Against a plain model that looks at each second.
         #[test]
         fn a_span_is_judged_as_each_of_its_seconds_says(
-            seconds in prop::collection::vec((any::<bool>(), 0u64..1_500), 30),
+            seconds in prop::collection::vec((0u8..3, 0u64..1_500), 30),
         ) {
-            let mut span = Span::begin(at(0), 7);
-            let (mut acked, mut limited, mut was_limited) = (7, 0, true);
-            for (second, (is_limited, bytes)) in (1..).zip(seconds) {
-                limited += u64::from(was_limited);
-                was_limited = is_limited;
+            let mut span = Span::begin(at(0), 7, Limit::Peer);
+            let (mut acked, mut limited, mut lost, mut was) = (7, 0, 0, Limit::Peer);
+            for (second, (limit, bytes)) in (1..).zip(seconds) {
+                limited += u64::from(was == Limit::Peer);
+                lost += u64::from(was == Limit::Loss);
+                was = [Limit::Other, Limit::Peer, Limit::Loss][usize::from(limit)];
                 acked += bytes;
-                span.follow(at(second), is_limited);
+                span.follow(at(second), was);
             }
             let drained = acked - 7;
-            let expected = if limited < 15 || drained >= 30 * 500 {
+            let expected = if drained >= 30 * 500 || limited + lost < 15 {
                 PaceKind::Free
+            } else if limited < 15 {
+                PaceKind::Crawling
             } else if drained == 0 {
                 PaceKind::Still
             } else {

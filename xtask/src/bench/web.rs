@@ -109,8 +109,11 @@ impl Ratios {
             "processor time left by the agent   {left:.4} (agent {agent:.4}, its programs {hooks:.4} of all processors)"
         );
         println!("budget: at least {BUDGET} of the requests");
-        if rates.high < BUDGET {
-            bail!("over budget: with the agent nginx surely answers less than {BUDGET}: {rates}");
+        if rates.low < BUDGET && BUDGET < rates.high {
+            println!("noise may have decided: more --blocks tell more");
+        }
+        if rates.mean < BUDGET {
+            bail!("over budget: with the agent nginx answers less than {BUDGET}: {rates}");
         }
         if left < BUDGET {
             bail!("over budget: the agent leaves {left:.4} of the processor time");

@@ -248,6 +248,20 @@ pub(crate) fn fruitless(stage: &Stage) -> Result<()> {
     Ok(())
 }
 
+/// Acknowledges one byte a second, with its window open.
+pub(crate) fn slow_ack(stage: &Stage) -> Result<()> {
+    let server = stage.tiny_server()?;
+    let peer = connect(stage, server.address(), stage.profile())?;
+    let in_flight = acts::fill_flight(&peer)?;
+    peer.policy(Policy::Silent);
+    let mut acked = in_flight - 8_000;
+    while stage.pause(Duration::from_secs(1)) {
+        acked += 1;
+        peer.say().ack(acked).send()?;
+    }
+    Ok(())
+}
+
 /// Reads, and from one moment on answers nothing.
 pub(crate) fn unanswered(stage: &Stage) -> Result<()> {
     /// Shortest retransmission timeout; what comes sooner is a tail loss probe.

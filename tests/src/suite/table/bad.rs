@@ -57,7 +57,7 @@ const fn bad(
 }
 
 /// Bad or broken peers with one connection, or a few.
-pub(super) fn lone_peers() -> [Scenario; 14] {
+pub(super) fn lone_peers() -> [Scenario; 15] {
     use Place::{Link, Tun};
     [
         bad(
@@ -171,6 +171,14 @@ pub(super) fn lone_peers() -> [Scenario; 14] {
             &[UNANSWERED],
             SLOW,
             crafted::fruitless,
+        ),
+        bad(
+            "slow-ack",
+            "acknowledges a byte a second, with its window open",
+            Tun,
+            &[UNANSWERED],
+            SLOW,
+            crafted::slow_ack,
         ),
     ]
 }
