@@ -1,15 +1,16 @@
 //! Whoever holds the socket of a stalled connection is named, also after it has closed it; and
 //! workers that wait for peers that do not read are counted. An event loop that merely owns such
-//! connections is not held by them.
+//! connections is not held by them. A server in a container is named as the host sees it.
 
 use crate::stage::{WITHIN_SWEEPS, both_families, suffix};
 use anyhow::{Context, Result, bail, ensure};
-use detector_tests::agent::{Agent, HeldWorkersView};
+use detector_tests::agent::{Agent, HeldWorkersView, ProcessView};
 use detector_tests::expect;
-use detector_tests::lab::{Child, Family, Namespace, require};
+use detector_tests::lab::{Child, ControlGroup, Family, Namespace, require};
 use detector_tests::peers::KernelPeer;
 use detector_tests::servers::{Nginx, NginxSettings};
 use detector_tests::story::Story;
+use nix::sys::signal::Signal;
 use std::fs::File;
 use std::net::{SocketAddr, TcpStream};
 use std::path::Path;
@@ -25,6 +26,7 @@ both_families!(
     nginx_is_named_not_held_and_remembered,
     threads_that_wait_in_a_write_are_held,
     prefork_workers_are_held,
+    server_in_a_container_is_named_as_the_host_sees_it,
 );
 
 fn nginx_is_named_not_held_and_remembered(family: Family) -> Result<()> {
@@ -43,8 +45,7 @@ fn nginx_is_named_not_held_and_remembered(family: Family) -> Result<()> {
         agent.wait_peer(peer, "its owner", WITHIN_SWEEPS, |seen| {
             seen.processes.iter().any(|each| each.pid == owner.pid)
         })?;
-        let executable = owner.executable.as_deref().context("an executable")?;
-        let held = wait_held(&agent, executable, |held| held.stalled_connections >= 1)?;
+        let held = wait_held(&agent, owner, |held| held.stalled_connections >= 1)?;
         ensure!(held.held == 0 && held.total >= 2, "{held:?}");
 
         drop(nginx);
@@ -58,7 +59,7 @@ fn nginx_is_named_not_held_and_remembered(family: Family) -> Result<()> {
 fn threads_that_wait_in_a_write_are_held(family: Family) -> Result<()> {
     Story::play(&suffix("owner-threads", family), family, |story| {
         let agent = Agent::start(story.folder())?;
-        let (server, address) = start_python(story, family)?;
+        let (server, address) = start_python(story, family, Command::new("python3"))?;
         let clients = [ask(story, address)?, ask(story, address)?];
         let peer = clients[0].address()?.ip();
         let named = agent.wait_connection(peer, "the writing thread", WITHIN_COUNTS, |seen| {
@@ -70,8 +71,7 @@ fn threads_that_wait_in_a_write_are_held(family: Family) -> Result<()> {
         ensure!(owner.pid == server.pid(), "{named:?}");
         // The first thread accepts; others serve.
         ensure!(owner.thread != Some(owner.pid), "{named:?}");
-        let executable = owner.executable.as_deref().context("an executable")?;
-        let held = wait_held(&agent, executable, |held| held.held >= 2)?;
+        let held = wait_held(&agent, owner, |held| held.held >= 2)?;
         ensure!(held.total > held.held, "{held:?}");
         let labels = [("service", held.service.as_str())];
         let value = agent.metrics()?.value("detector_held_workers", &labels)?;
@@ -95,11 +95,39 @@ fn prefork_workers_are_held(family: Family) -> Result<()> {
         for process in &seen.processes {
             ensure!(parent_of(process.pid)? == server.pid(), "{seen:?}");
         }
-        let executable = seen.processes[0]
-            .executable
-            .as_deref()
-            .context("an executable")?;
-        wait_held(&agent, executable, |held| held.held >= 3).map(drop)
+        wait_held(&agent, &seen.processes[0], |held| held.held >= 3).map(drop)
+    })
+}
+
+fn server_in_a_container_is_named_as_the_host_sees_it(family: Family) -> Result<()> {
+    Story::play(&suffix("owner-container", family), family, |story| {
+        require(&[("unshare", "util-linux")])?;
+        let agent = Agent::start(story.folder())?;
+        let id = format!("{:08x}{:04x}", std::process::id(), story.lab.number());
+        let group = ControlGroup::create(format!("docker-{id:0<64}.scope"))?;
+        let mut command = Command::new("unshare");
+        command.args(["--pid", "--fork", "--kill-child", "--mount-proc", "python3"]);
+        group.place(&mut command)?;
+        let (container, address) = start_python(story, family, command)?;
+        let client = ask(story, address)?;
+        let peer = client.address()?.ip();
+        let named = agent.wait_connection(peer, "the writing thread", WITHIN_COUNTS, |seen| {
+            seen.processes
+                .iter()
+                .any(|process| process.thread.is_some())
+        })?;
+        let owner = named.processes.first().context("an owner")?;
+        ensure!(parent_of(owner.pid)? == container.pid(), "{named:?}");
+        let pids = numbers_of(owner.pid, "NSpid")?;
+        ensure!(pids == [owner.pid, 1], "{pids:?}, {named:?}");
+        let thread = owner.thread.context("a thread")?;
+        let task = format!("/proc/{}/task/{thread}", owner.pid);
+        ensure!(Path::new(&task).exists(), "{named:?}");
+        let unit = format!("docker:{id}");
+        ensure!(owner.unit.as_ref() == Some(&unit), "{named:?}");
+        wait_held(&agent, owner, |held| held.service == unit && held.held >= 1)?;
+        // The first process of a namespace heeds no other signal that it has no handler for.
+        container.signal(Signal::SIGKILL)
     })
 }
 
@@ -110,18 +138,19 @@ fn ask(story: &Story, server: SocketAddr) -> Result<KernelPeer> {
     Ok(client)
 }
 
-/// Waits for the tasks of the service that runs `executable`, or of the unit the test runs in.
+/// Waits for the tasks of the service that `owner` is of: its unit, or what runs its executable.
 fn wait_held(
     agent: &Agent,
-    executable: &str,
+    owner: &ProcessView,
     is_met: impl Fn(&HeldWorkersView) -> bool,
 ) -> Result<HeldWorkersView> {
+    let executable = owner.executable.as_deref().context("an executable")?;
     let what = format!("held workers of {executable}");
     expect::until(&what, WITHIN_COUNTS, || {
         let services = agent.held_workers()?;
         let of_executable = format!("({executable})");
         let mut found = services.into_iter().filter(|each| {
-            let is_unit = !each.service.ends_with(')');
+            let is_unit = owner.unit.as_ref() == Some(&each.service);
             is_unit || each.service.ends_with(&of_executable)
         });
         Ok(found.find(|each| is_met(each)))
@@ -136,10 +165,23 @@ fn parent_of(pid: u32) -> Result<u32> {
     Ok(parent.parse()?)
 }
 
-fn start_python(story: &Story, family: Family) -> Result<(Child, SocketAddr)> {
+/// The numbers of the line `name` in the status of process `pid`.
+fn numbers_of(pid: u32, name: &str) -> Result<Vec<u32>> {
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status"))?;
+    let mut lines = status.lines().filter_map(|line| line.split_once(':'));
+    let (_, numbers) = lines.find(|line| line.0 == name).context("the line")?;
+    let numbers = numbers.split_whitespace().map(str::parse);
+    Ok(numbers.collect::<Result<_, _>>()?)
+}
+
+/// Starts python by `command`, which lacks only its arguments.
+fn start_python(
+    story: &Story,
+    family: Family,
+    mut command: Command,
+) -> Result<(Child, SocketAddr)> {
     require(&[("python3", "python3")])?;
     let address = SocketAddr::new(story.lab.addresses.server(family), 8_000);
-    let mut command = Command::new("python3");
     command
         .args(["-m", "http.server", "8000", "--bind"])
         .arg(address.ip().to_string())
