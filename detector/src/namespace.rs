@@ -135,8 +135,20 @@ pub(crate) fn current() -> Option<Namespace> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
+    use std::process::{Command, Stdio};
+
+    /// A namespace to which a process led that has ended since.
+    pub(crate) fn gone() -> Namespace {
+        let mut command = Command::new("cat");
+        let mut process = command.stdin(Stdio::piped()).spawn().unwrap();
+        let path = PathBuf::from(format!("/proc/{}/ns/net", process.id()));
+        let inode = inode_of(&path).unwrap();
+        // At the end of its input.
+        process.wait().unwrap();
+        Namespace { inode, path }
+    }
 
     #[test]
     fn links_of_other_kinds_are_not_network_namespaces() {

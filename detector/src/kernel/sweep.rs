@@ -85,6 +85,22 @@ struct Round {
     cost: Duration,
 }
 
+impl Progress {
+    /// Moves this thread into the first of `left` that can be entered; those before it are missed.
+    fn enter_next(&mut self, left: &mut impl Iterator<Item = Namespace>) -> Option<Namespace> {
+        left.find(|namespace| {
+            let Err(error) = namespace::enter(namespace) else {
+                return true;
+            };
+            // Most often it, or the process that led to it, went away between the search and now.
+            tracing::debug!("network namespace {} not swept: {error}", namespace.inode);
+            self.namespaces_missed += 1;
+            self.namespaces_found = None;
+            false
+        })
+    }
+}
+
 impl Sweeper {
     /// Sweeps until the stop signal or until the agent is gone.
     pub(super) fn run(mut self) {
@@ -111,16 +127,10 @@ impl Sweeper {
         let began = thread_cpu_time();
         self.renew_namespaces(progress);
         let mut round = Round::default();
-        for namespace in progress.namespaces.clone() {
+        let mut left = progress.namespaces.clone().into_iter();
+        while let Some(namespace) = progress.enter_next(&mut left) {
             if self.stop.is_set() {
                 return None;
-            }
-            if let Err(error) = namespace::enter(&namespace) {
-                // Most often it, or the process that led to it, went away between the search and now.
-                tracing::debug!("network namespace {} not swept: {error}", namespace.inode);
-                progress.namespaces_missed += 1;
-                progress.namespaces_found = None;
-                continue;
             }
             round.namespaces += 1;
             round.held_up += self.sweep(namespace.inode, progress)?;
@@ -411,6 +421,25 @@ mod tests {
         let details = "pos:\t0\nrun_cnt:\t7\nrecursion_misses:\t3\n";
         assert_eq!(parse_recursion_misses(details), Some(3));
         assert_eq!(parse_recursion_misses("pos:\t0\n"), None);
+    }
+
+    #[test]
+    fn namespaces_that_went_away_are_counted_passed_over_and_searched_for_anew() {
+        let gone = namespace::tests::gone();
+        // The number of the process that led to it was given to one in another namespace.
+        let mut other = namespace::current().unwrap();
+        other.inode += 1;
+        let mut progress = Progress {
+            namespaces_found: Some(Instant::now()),
+            ..Progress::default()
+        };
+        let mut left = vec![gone.clone()].into_iter();
+        assert_eq!(progress.enter_next(&mut left), None);
+        assert_eq!(progress.namespaces_missed, 1);
+        assert_eq!(progress.namespaces_found, None);
+        let mut left = vec![gone, other].into_iter();
+        assert_eq!(progress.enter_next(&mut left), None);
+        assert_eq!(progress.namespaces_missed, 3);
     }
 
     fn round(held_up: u64, cost: Duration) -> Round {
