@@ -388,6 +388,19 @@ fn a_record_from_the_far_future_is_refused() {
 }
 
 #[test]
+fn a_record_from_before_the_moment_admitted_is_taken_however_late_the_clock_is() {
+    let mut engine = engine();
+    engine.advance(ms(1_000), WALL);
+    engine.admit_until(ms(1_000_000));
+    // An earlier moment takes nothing back.
+    engine.admit_until(ms(2_000));
+    engine.observe(&healthy(PEER, ms(1_000_000)));
+    assert_eq!(engine.clock(), ms(1_000_000));
+    engine.end_sweep(&sweep(ms(2_000_000), ms(2_000_000)));
+    assert_eq!(engine.metrics().records_refused, 1);
+}
+
+#[test]
 fn a_restart_of_totals_counts_on() {
     let mut engine = engine();
     engine.advance(ms(1_000), WALL);

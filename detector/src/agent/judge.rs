@@ -105,7 +105,11 @@ mod tests {
     use super::judge;
     use crate::config::Config;
     use crate::kernel::Message;
-    use crate::live::tests::live;
+    use crate::live::tests::{live, stalled};
+    use detector_core::observation::Observation;
+    use detector_core::snapshot::EventType;
+    use detector_core::time::{Moment, SECOND_NS};
+    use std::sync::Arc;
     use tokio::sync::mpsc;
 
     #[tokio::test]
@@ -125,5 +129,48 @@ mod tests {
         drop(sender);
         let reason = judge(live, messages, pings).await;
         assert!(reason.contains("ended without a reason"), "{reason}");
+    }
+
+    /// The stall is over within the five seconds that make it one, but that is not read in time.
+    #[tokio::test]
+    async fn what_was_told_while_the_agent_stood_still_comes_before_what_is_due() {
+        const READS: &str = "198.51.100.7:40000";
+        const STALLS: &str = "198.51.100.8:40001";
+        let config = Config::default();
+        let (live, pings) = live(&config);
+        let now = stalled(READS, 0).at;
+        let began = Moment::from_ns(now.as_ns() - 30 * SECOND_NS);
+        let held = |remote| Observation {
+            at: began,
+            generation: Some(began),
+            zero_window_since: Some(began),
+            harmful_since: Some(began),
+            ..stalled(remote, 0)
+        };
+        live.stand_still_since(began, &config);
+        live.engine().observe(&held(READS));
+        live.engine().observe(&held(STALLS));
+        let (sender, messages) = mpsc::channel(1);
+        let reads = Observation {
+            at: Moment::from_ns(began.as_ns() + SECOND_NS),
+            zero_window_since: None,
+            harmful_since: None,
+            snd_una: 4_000_001,
+            snd_nxt: 4_000_001,
+            bytes_acked: 5_000_000,
+            pinned_bytes: 0,
+            window_bytes: 65_535,
+            ..held(READS)
+        };
+        sender.send(Message::Records(vec![reads])).await.unwrap();
+        drop(sender);
+        judge(Arc::clone(&live), messages, pings).await;
+        assert!(!live.is_behind());
+        let engine = live.engine();
+        let flags = engine
+            .events_after(0)
+            .filter(|event| event.event == EventType::Flag);
+        let flagged: Vec<_> = flags.map(|event| event.peer.as_str()).collect();
+        assert_eq!(flagged, ["198.51.100.8"]);
     }
 }

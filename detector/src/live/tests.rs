@@ -3,6 +3,7 @@
 use super::{Live, Ping};
 use crate::clock;
 use crate::config::Config;
+use detector_core::engine::Engine;
 use detector_core::observation::{
     Cause, CongestionState, ConnectionId, Observation, PendingTimer, Source, TcpState, Totals,
 };
@@ -68,6 +69,14 @@ pub(crate) fn stalled(remote: &str, seconds: u64) -> Observation {
 }
 
 impl Live {
+    /// Begins anew at `moment`, as if the agent had stood still since.
+    pub(crate) fn stand_still_since(&self, moment: Moment, config: &Config) {
+        let (detect, tables) = (config.detect_settings(), config.table_settings());
+        let mut engine = Engine::new(detect, tables, Vec::new(), Vec::new());
+        engine.advance(moment, clock::wall());
+        *self.engine() = engine;
+    }
+
     /// Takes observations and tells followers.
     pub(crate) fn feed(&self, observations: &[Observation]) {
         for observation in observations {
