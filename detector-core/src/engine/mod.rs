@@ -13,6 +13,7 @@ mod judge;
 mod leave;
 mod ongoing;
 mod owners;
+mod pace;
 mod totals;
 mod verdicts;
 mod view;
