@@ -47,6 +47,7 @@ fn check_layout(btf: &Btf<'_>) {
     for name in TRACEPOINTS {
         drop(btf.tracepoint_arguments(name));
     }
+    let _ = btf.has_iterator("tcp");
 }
 
 fn ask_about(btf: &Btf<'_>, id: u32) {

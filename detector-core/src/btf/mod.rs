@@ -1,11 +1,12 @@
 //! Reader of BTF, the kernel's description of its own types.
 //!
 //! In: the bytes of `/sys/kernel/btf/vmlinux`, untrusted. Out: where a member of a struct lies,
-//! and what arguments a tracepoint has. Never: a panic, unbounded work, I/O.
+//! what arguments a tracepoint has, and which iterators there are. Never: a panic, unbounded work,
+//! I/O.
 //!
 //! Parsing is one linear pass over the type section, which notes where each type begins and
-//! which of them are named structs and typedefs; names are looked at only when asked for. That
-//! reads the 5 MB of a distribution kernel in a few milliseconds.
+//! which of them are named structs, typedefs and functions; names are looked at only when asked
+//! for. That reads the 5 MB of a distribution kernel in a few milliseconds.
 
 mod error;
 mod member;
@@ -50,6 +51,8 @@ pub struct Btf<'a> {
     structs: Vec<Named>,
     /// The typedefs.
     typedefs: Vec<Named>,
+    /// The functions.
+    functions: Vec<Named>,
 }
 
 /// A type that can be asked for by name. The offset of the name is kept here as well, so that a
@@ -79,6 +82,7 @@ impl<'a> Btf<'a> {
             offsets: Vec::with_capacity(types.len() / 24),
             structs: Vec::new(),
             typedefs: Vec::new(),
+            functions: Vec::new(),
         };
         btf.index_types()?;
         Ok(btf)
@@ -100,6 +104,7 @@ impl<'a> Btf<'a> {
             match found.kind {
                 Kind::Struct | Kind::Union if found.name_offset != 0 => self.structs.push(named),
                 Kind::Typedef => self.typedefs.push(named),
+                Kind::Function => self.functions.push(named),
                 _ => {}
             }
             let start = u32::try_from(offset).map_err(|_| BtfError::Overflow { type_id: id })?;
@@ -254,6 +259,16 @@ impl<'a> Btf<'a> {
             });
         }
         Ok(Some(function.parameters().skip(1).collect()))
+    }
+
+    /// True if the kernel has the BPF iterator `name`.
+    ///
+    /// The kernel describes each iterator by an empty function `bpf_iter_NAME`
+    /// (`DEFINE_BPF_ITER_FUNC` in `include/linux/bpf.h`).
+    #[must_use]
+    pub fn has_iterator(&self, name: &str) -> bool {
+        let function_name = format!("bpf_iter_{name}");
+        self.named(&self.functions, &function_name).next().is_some()
     }
 }
 

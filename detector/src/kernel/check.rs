@@ -1,11 +1,8 @@
 //! What this host must have for the agent to run.
 
 use super::failure::{missing_to_load, privilege_error, unsupported};
-use super::{StartError, object};
+use super::{StartError, types};
 use crate::capability::{self, Capability};
-use detector_common::layout::BitField;
-use detector_core::btf::Btf;
-use detector_core::layout::{self, FieldPlace};
 use serde::Serialize;
 use std::fs;
 
@@ -43,7 +40,7 @@ pub(crate) struct Requirement {
 }
 
 impl Requirement {
-    fn ok(name: impl Into<String>, detail: impl Into<String>) -> Self {
+    pub(super) fn ok(name: impl Into<String>, detail: impl Into<String>) -> Self {
         Self {
             name: name.into(),
             state: State::Ok,
@@ -53,7 +50,7 @@ impl Requirement {
         }
     }
 
-    fn degraded(name: impl Into<String>, detail: impl Into<String>, hint: &str) -> Self {
+    pub(super) fn degraded(name: impl Into<String>, detail: impl Into<String>, hint: &str) -> Self {
         Self {
             state: State::Degraded,
             hint: Some(hint.to_owned()),
@@ -61,7 +58,12 @@ impl Requirement {
         }
     }
 
-    fn missing(name: impl Into<String>, detail: impl Into<String>, hint: &str, code: u8) -> Self {
+    pub(super) fn missing(
+        name: impl Into<String>,
+        detail: impl Into<String>,
+        hint: &str,
+        code: u8,
+    ) -> Self {
         Self {
             state: State::Missing,
             hint: Some(hint.to_owned()),
@@ -71,24 +73,32 @@ impl Requirement {
     }
 }
 
+/// What the kernel lacks, as the reason why a start fails.
+impl From<Requirement> for StartError {
+    fn from(missing: Requirement) -> Self {
+        unsupported(
+            format!("{}: {}", missing.name, missing.detail),
+            missing.hint.unwrap_or_default(),
+        )
+    }
+}
+
 /// All requirements, in the order in which they are needed.
 pub(crate) fn requirements() -> Vec<Requirement> {
     let mut requirements = vec![kernel(), lockdown()];
-    requirements.extend(kernel_types());
+    requirements.extend(types::requirements());
     requirements.extend(capabilities());
     requirements.push(memory());
     requirements.push(program_costs());
     requirements
 }
 
-/// Refuses early, and for the true reason, what would fail later with an obscure one.
-pub(super) fn refuse_unfit_host() -> Result<(), StartError> {
-    for requirement in [kernel(), lockdown()] {
+/// Refuses early, and for the true reason, what would fail later with an obscure one. Cheap; what
+/// the kernel's types lack is told when they are read.
+pub(crate) fn refuse_unfit_host() -> Result<(), StartError> {
+    for requirement in [kernel(), lockdown(), types::presence()] {
         if requirement.state == State::Missing {
-            return Err(unsupported(
-                format!("{}: {}", requirement.name, requirement.detail),
-                requirement.hint.unwrap_or_default(),
-            ));
+            return Err(requirement.into());
         }
     }
     let missing = missing_to_load();
@@ -168,95 +178,6 @@ fn lockdown_from(text: &str) -> Requirement {
         ),
         Some(mode) => Requirement::ok("lockdown", mode),
         None => Requirement::ok("lockdown", "unknown"),
-    }
-}
-
-/// BTF, each field and each tracepoint.
-fn kernel_types() -> Vec<Requirement> {
-    let bytes = match fs::read(object::BTF_FILE) {
-        Ok(bytes) => bytes,
-        Err(error) => {
-            return vec![Requirement::missing(
-                "btf",
-                format!("{}: {error}", object::BTF_FILE),
-                "run a kernel built with CONFIG_DEBUG_INFO_BTF=y, on the host itself",
-                3,
-            )];
-        }
-    };
-    let types = match Btf::parse(&bytes) {
-        Ok(types) => types,
-        Err(error) => {
-            return vec![Requirement::missing(
-                "btf",
-                format!("{}: {error}", object::BTF_FILE),
-                "report this message together with `uname -r`",
-                3,
-            )];
-        }
-    };
-    let size = format!("{}: {} types", object::BTF_FILE, types.type_count());
-    let mut requirements = vec![Requirement::ok("btf", size)];
-    requirements.extend(layout::survey(&types).fields.iter().map(field));
-    requirements.extend(
-        object::HOOKS
-            .iter()
-            .map(|(_, tracepoint)| hook(&types, tracepoint)),
-    );
-    requirements
-}
-
-fn field(report: &layout::FieldReport) -> Requirement {
-    let optional = if report.required { "" } else { " (optional)" };
-    let name = format!("field {}.{}{optional}", report.structure, report.path);
-    match &report.outcome {
-        Ok(place) => Requirement::ok(name, place_text(*place)),
-        Err(error) => {
-            let hint = "this kernel's TCP structures are laid out in a way this release does not \
-                        know: install a newer detector";
-            if report.is_fatal() {
-                Requirement::missing(name, error.to_string(), hint, 3)
-            } else {
-                Requirement::degraded(name, error.to_string(), without(report))
-            }
-        }
-    }
-}
-
-fn place_text(place: FieldPlace) -> String {
-    match place {
-        FieldPlace::Byte(offset) => format!("at byte {offset}"),
-        FieldPlace::Bits(BitField {
-            offset,
-            shift,
-            mask,
-        }) => {
-            let bits = mask.count_ones();
-            format!("at byte {offset}, {bits} bits from bit {shift}")
-        }
-    }
-}
-
-/// What the agent goes without when an optional field is not there.
-fn without(report: &layout::FieldReport) -> &'static str {
-    match report.structure {
-        "sock_common" => "connections over IPv6 are left out",
-        "socket_alloc" => "which process owns a socket is not told",
-        _ => "what needs it is left out",
-    }
-}
-
-fn hook(types: &Btf<'_>, tracepoint: &str) -> Requirement {
-    let name = format!("tracepoint {tracepoint}");
-    match types.tracepoint_arguments(tracepoint) {
-        Ok(Some(_)) => Requirement::ok(name, "present"),
-        Ok(None) => Requirement::missing(
-            name,
-            "the kernel does not have it",
-            "run a kernel with CONFIG_INET and CONFIG_BPF_EVENTS",
-            3,
-        ),
-        Err(error) => Requirement::missing(name, error.to_string(), "report this message", 3),
     }
 }
 
@@ -362,20 +283,6 @@ fn program_costs() -> Requirement {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn places_are_told_in_words() {
-        assert_eq!(place_text(FieldPlace::Byte(1_436)), "at byte 1436");
-        let bits = BitField {
-            offset: 1_731,
-            shift: 4,
-            mask: 0xf,
-        };
-        assert_eq!(
-            place_text(FieldPlace::Bits(bits)),
-            "at byte 1731, 4 bits from bit 4"
-        );
-    }
 
     #[test]
     fn releases_are_parsed() {

@@ -13,6 +13,7 @@ mod object;
 mod ring;
 mod shared;
 mod sweep;
+mod types;
 
 use aya::Ebpf;
 use aya::maps::{Map, MapData, MapError, RingBuf};

@@ -2,21 +2,17 @@
 
 use super::StartError;
 use super::cast;
-use super::failure::{refused_by_kernel, unsupported};
+use super::failure::refused_by_kernel;
+use super::types::{self, BTF_FILE};
 use aya::programs::{BtfTracePoint, Iter};
 use aya::{Btf, Ebpf, EbpfLoader};
 use detector_common::layout::KernelLayout;
 use detector_common::names;
 use detector_common::settings::KernelSettings;
-use detector_core::btf;
-use detector_core::layout;
 
 /// Built by `cargo xtask ebpf`; what made it is written beside it.
 pub(super) static OBJECT: &[u8] =
     aya::include_bytes_aligned!("../../../detector-ebpf/prebuilt/detector-ebpf.o");
-
-/// Where the kernel describes its own types.
-pub(super) const BTF_FILE: &str = "/sys/kernel/btf/vmlinux";
 
 /// Tracepoint programs, by program name and tracepoint, in the order of attaching: what removes
 /// state at a close comes before what makes it.
@@ -26,6 +22,9 @@ pub(super) const HOOKS: [(&str, &str); 3] = [
     (names::RETRANSMIT_PROGRAM, "tcp_retransmit_skb"),
 ];
 
+/// What the sweep runs on.
+pub(super) const ITERATOR: &str = "tcp";
+
 /// How the maps are sized and the programs set.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct LoadOptions {
@@ -34,30 +33,6 @@ pub(super) struct LoadOptions {
     pub(super) connections_capacity: u32,
     /// 0 lets the verifier drop every kernel-side log line.
     pub(super) log_level: u8,
-}
-
-/// Resolves the offsets of the running kernel.
-pub(super) fn kernel_layout() -> Result<KernelLayout, StartError> {
-    let bytes = std::fs::read(BTF_FILE).map_err(|error| {
-        unsupported(
-            format!("cannot read {BTF_FILE}: {error}"),
-            "run a kernel built with CONFIG_DEBUG_INFO_BTF=y (every distribution's kernel since \
-             2021 is), on the host itself and not in an unprivileged container",
-        )
-    })?;
-    let types = btf::Btf::parse(&bytes).map_err(|error| {
-        unsupported(
-            format!("cannot understand {BTF_FILE}: {error}"),
-            "report this message together with `uname -r`",
-        )
-    })?;
-    layout::resolve(&types).map_err(|error| {
-        let release = super::check::kernel_release();
-        unsupported(
-            format!("kernel {release}, {BTF_FILE}: {error}"),
-            error.hint(),
-        )
-    })
 }
 
 /// Loads and attaches all programs; without casts where the kernel refuses them.
@@ -106,7 +81,7 @@ fn read_kernel_types<'a>() -> Result<(KernelLayout, Btf, EbpfLoader<'a>), StartE
     let (kernel_layout, loader, types) = std::thread::scope(|scope| {
         let types = scope.spawn(Btf::from_sys_fs);
         // A kernel that is not fit is refused for its true reason, so the layout comes first.
-        let kernel_layout = kernel_layout();
+        let kernel_layout = types::layout();
         let loader = EbpfLoader::new();
         (kernel_layout, loader, types.join())
     });
@@ -135,7 +110,7 @@ fn load_hook(ebpf: &mut Ebpf, types: &Btf, name: &str, tracepoint: &str) -> Resu
 
 fn load_sweep(ebpf: &mut Ebpf, types: &Btf) -> Result<(), StartError> {
     let program: &mut Iter = program_of(ebpf, names::SWEEP_PROGRAM)?;
-    program.load("tcp", types).map_err(|error| {
+    program.load(ITERATOR, types).map_err(|error| {
         refused_by_kernel(
             &format!("loading the program {}", names::SWEEP_PROGRAM),
             &error,

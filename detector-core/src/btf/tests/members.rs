@@ -125,3 +125,16 @@ fn tells_the_arguments_of_a_tracepoint() {
     assert_eq!(btf.tracepoint_arguments("tcp_prob"), Ok(None));
     assert!(btf.tracepoint_arguments("odd").is_err());
 }
+
+#[test]
+fn tells_an_iterator_by_its_function() {
+    let mut w = BtfWriter::new();
+    let signature = w.function_proto(&[]);
+    w.reference(Kind::Function, "bpf_iter_tcp", signature);
+    w.structure(Kind::Struct, "bpf_iter_udp", 0, &[]);
+    let bytes = w.finish();
+    let btf = Btf::parse(&bytes).expect("well-formed");
+    assert!(btf.has_iterator("tcp"));
+    assert!(!btf.has_iterator("udp"));
+    assert!(!btf.has_iterator("tc"));
+}

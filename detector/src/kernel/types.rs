@@ -1,0 +1,216 @@
+//! What the kernel must say of its own types: each field, each tracepoint and the iterator.
+//!
+//! In: the kernel's BTF. Out: requirements, and the layout if none of them is missing, so that a
+//! start is refused for exactly what `detector check` shows.
+
+use super::StartError;
+use super::check::{Requirement, State, kernel_release};
+use super::failure::unsupported;
+use super::object::{HOOKS, ITERATOR};
+use detector_common::layout::{BitField, KernelLayout};
+use detector_core::btf::Btf;
+use detector_core::layout::{self, FieldPlace, FieldReport};
+use std::fs::{self, File};
+use std::io;
+
+/// Where the kernel describes its own types.
+pub(super) const BTF_FILE: &str = "/sys/kernel/btf/vmlinux";
+
+/// Whether the kernel describes its types; not what it says.
+pub(super) fn presence() -> Requirement {
+    match File::open(BTF_FILE) {
+        Ok(_) => Requirement::ok("btf", BTF_FILE),
+        Err(error) => unreadable(&error),
+    }
+}
+
+/// BTF, each field, each tracepoint and the iterator.
+pub(super) fn requirements() -> Vec<Requirement> {
+    match read() {
+        Ok((requirements, _)) => requirements,
+        Err(missing) => vec![missing],
+    }
+}
+
+/// The layout of the running kernel.
+pub(super) fn layout() -> Result<KernelLayout, StartError> {
+    let (requirements, layout) = read()?;
+    layout.ok_or_else(|| refusal(&kernel_release(), &requirements))
+}
+
+fn read() -> Result<(Vec<Requirement>, Option<KernelLayout>), Requirement> {
+    let bytes = fs::read(BTF_FILE).map_err(|error| unreadable(&error))?;
+    let types = Btf::parse(&bytes).map_err(|error| {
+        Requirement::missing(
+            "btf",
+            format!("{BTF_FILE}: {error}"),
+            "report this message together with `uname -r`",
+            3,
+        )
+    })?;
+    Ok(survey(&types))
+}
+
+fn unreadable(error: &io::Error) -> Requirement {
+    Requirement::missing(
+        "btf",
+        format!("{BTF_FILE}: {error}"),
+        "run a kernel built with CONFIG_DEBUG_INFO_BTF=y (every distribution's kernel since 2021 \
+         is), on the host itself and not in an unprivileged container",
+        3,
+    )
+}
+
+/// All requirements, and the layout if none is missing.
+fn survey(types: &Btf<'_>) -> (Vec<Requirement>, Option<KernelLayout>) {
+    let size = format!("{BTF_FILE}: {} types", types.type_count());
+    let found = layout::survey(types);
+    let mut requirements = vec![Requirement::ok("btf", size)];
+    requirements.extend(found.fields.iter().map(field));
+    requirements.extend(HOOKS.iter().map(|(_, tracepoint)| hook(types, tracepoint)));
+    requirements.push(iterator(types));
+    let is_complete = missing(&requirements).next().is_none();
+    let layout = match found.layout {
+        Ok(layout) => is_complete.then_some(layout),
+        Err(error) => {
+            if is_complete {
+                let (detail, hint) = (error.to_string(), error.hint());
+                requirements.push(Requirement::missing("layout", detail, hint, 3));
+            }
+            None
+        }
+    };
+    (requirements, layout)
+}
+
+fn missing(requirements: &[Requirement]) -> impl Iterator<Item = &Requirement> {
+    requirements
+        .iter()
+        .filter(|requirement| requirement.state == State::Missing)
+}
+
+/// Why a kernel without these is refused: each by its name, and what to do about the first.
+fn refusal(release: &str, requirements: &[Requirement]) -> StartError {
+    let reasons: Vec<_> = missing(requirements)
+        .map(|missing| format!("{}: {}", missing.name, missing.detail))
+        .collect();
+    let hint = missing(requirements).find_map(|missing| missing.hint.clone());
+    unsupported(
+        format!("kernel {release}, {BTF_FILE}: {}", reasons.join("; ")),
+        hint.unwrap_or_default(),
+    )
+}
+
+fn field(report: &FieldReport) -> Requirement {
+    let optional = if report.required { "" } else { " (optional)" };
+    let name = format!("field {}.{}{optional}", report.structure, report.path);
+    match &report.outcome {
+        Ok(place) => Requirement::ok(name, place_text(*place)),
+        Err(error) => {
+            let hint = "this kernel's TCP structures are laid out in a way this release does not \
+                        know: install a newer detector";
+            if report.is_fatal() {
+                Requirement::missing(name, error.to_string(), hint, 3)
+            } else {
+                Requirement::degraded(name, error.to_string(), without(report))
+            }
+        }
+    }
+}
+
+fn place_text(place: FieldPlace) -> String {
+    match place {
+        FieldPlace::Byte(offset) => format!("at byte {offset}"),
+        FieldPlace::Bits(BitField {
+            offset,
+            shift,
+            mask,
+        }) => {
+            let bits = mask.count_ones();
+            format!("at byte {offset}, {bits} bits from bit {shift}")
+        }
+    }
+}
+
+/// What the agent goes without when an optional field is not there.
+fn without(report: &FieldReport) -> &'static str {
+    match report.structure {
+        "sock_common" => "connections over IPv6 are left out",
+        "socket_alloc" => "which process owns a socket is not told",
+        _ => "what needs it is left out",
+    }
+}
+
+fn hook(types: &Btf<'_>, tracepoint: &str) -> Requirement {
+    let name = format!("tracepoint {tracepoint}");
+    match types.tracepoint_arguments(tracepoint) {
+        Ok(Some(_)) => Requirement::ok(name, "present"),
+        Ok(None) => Requirement::missing(
+            name,
+            "the kernel does not have it",
+            "run a kernel with CONFIG_INET and CONFIG_BPF_EVENTS",
+            3,
+        ),
+        Err(error) => Requirement::missing(name, error.to_string(), "report this message", 3),
+    }
+}
+
+fn iterator(types: &Btf<'_>) -> Requirement {
+    let name = format!("iter/{ITERATOR}");
+    if types.has_iterator(ITERATOR) {
+        Requirement::ok(name, "present")
+    } else {
+        Requirement::missing(
+            name,
+            "the kernel does not have it",
+            "run a kernel with CONFIG_INET, CONFIG_BPF_SYSCALL and CONFIG_PROC_FS",
+            3,
+        )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use detector_core::btf::write::BtfWriter;
+
+    #[test]
+    fn places_are_told_in_words() {
+        assert_eq!(place_text(FieldPlace::Byte(1_436)), "at byte 1436");
+        let bits = BitField {
+            offset: 1_731,
+            shift: 4,
+            mask: 0xf,
+        };
+        assert_eq!(
+            place_text(FieldPlace::Bits(bits)),
+            "at byte 1731, 4 bits from bit 4"
+        );
+    }
+
+    #[test]
+    fn a_refusal_names_kernel_file_and_all_that_is_missing() {
+        let requirements = [
+            Requirement::ok("btf", "there"),
+            Requirement::missing("tracepoint tcp_probe", "absent", "run another kernel", 3),
+            Requirement::missing("iter/tcp", "absent", "and yet another", 3),
+        ];
+        let error = refusal("6.1.0", &requirements);
+        assert_eq!(error.exit_code(), 3);
+        assert_eq!(
+            error.to_string(),
+            "kernel 6.1.0, /sys/kernel/btf/vmlinux: tracepoint tcp_probe: absent; iter/tcp: absent"
+        );
+        assert_eq!(error.hint(), Some("run another kernel"));
+    }
+
+    #[test]
+    fn without_types_everything_required_is_missing_and_there_is_no_layout() {
+        let bytes = BtfWriter::new().finish();
+        let (requirements, layout) = survey(&Btf::parse(&bytes).unwrap());
+        assert_eq!(layout, None);
+        for name in ["field tcp_sock.snd_una", "tracepoint tcp_probe", "iter/tcp"] {
+            assert!(missing(&requirements).any(|missing| missing.name == name));
+        }
+    }
+}
