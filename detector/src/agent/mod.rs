@@ -1,6 +1,7 @@
 //! The composition root: claims what the agent needs, starts its parts, stops them.
 //!
-//! Order: socket and listeners first, so that a second agent fails before it loads anything; then
+//! Order: a look at the host first, so that one that cannot run an agent is told so whatever else
+//! is wrong; then socket and listeners, so that a second agent fails before it loads anything; then
 //! the kernel side; then `ready`.
 
 mod flag_log;
@@ -16,6 +17,7 @@ use crate::control::socket::{Claim, ClaimError, claim_state_folder};
 use crate::export::Web;
 use crate::failure::{Code, Failure};
 use crate::http::{BoundTcp, Limits, serve};
+use crate::kernel::check::refuse_unfit_host;
 use crate::kernel::{self, KernelOptions, Message, StartError, SweepOptions};
 use crate::live::Live;
 use crate::{log, priority};
@@ -57,6 +59,7 @@ pub(crate) struct Start {
 pub(crate) async fn run(start: Start) -> Result<(), Failure> {
     let mut signals = Signals::new()
         .map_err(|error| Failure::failed(format!("cannot listen for signals: {error}")))?;
+    refuse_unfit_host().map_err(start_failure)?;
     claim_state_folder(&start.state_dir)
         .map_err(|error| state_folder_failure(&start.state_dir, &error))?;
     let config = &start.config;
@@ -285,7 +288,7 @@ fn claim_control_socket(path: &Path) -> Result<(Claim, UnixListener), Failure> {
             ClaimError::NotASocket => {
                 failure.hint("remove what is there, or choose another path with --control-socket")
             }
-            ClaimError::Failed { .. } => {
+            ClaimError::WritableByOthers | ClaimError::Failed { .. } => {
                 failure.hint("choose a path you may write to with --control-socket")
             }
         }
@@ -318,9 +321,13 @@ fn bind_all(addresses: &[SocketAddr]) -> Result<Vec<BoundTcp>, Failure> {
 
 fn state_folder_failure(folder: &Path, error: &ClaimError) -> Failure {
     let folder = folder.display();
-    Failure::usage(format!("cannot use state directory {folder}: {error}")).hint(format!(
-        "choose another with --state-dir, or make it yours alone: chmod go-w {folder}"
-    ))
+    let failure = Failure::usage(format!("cannot use state directory {folder}: {error}"));
+    match error {
+        ClaimError::WritableByOthers => failure.hint(format!(
+            "choose another with --state-dir, or make it yours alone: chmod go-w {folder}"
+        )),
+        _ => failure.hint("choose a folder you may write to with --state-dir"),
+    }
 }
 
 fn start_failure(error: StartError) -> Failure {

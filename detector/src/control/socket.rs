@@ -21,6 +21,8 @@ pub(crate) enum ClaimError {
     InUse,
     /// Something is there that is no socket.
     NotASocket,
+    /// Others could put something into the folder.
+    WritableByOthers,
     /// A system call failed.
     Failed {
         /// What was being done.
@@ -35,6 +37,7 @@ impl std::fmt::Display for ClaimError {
         match self {
             Self::InUse => f.write_str("another agent is running on it"),
             Self::NotASocket => f.write_str("something else is there"),
+            Self::WritableByOthers => f.write_str("others can write into it (group or world)"),
             Self::Failed { doing, source } => write!(f, "{doing}: {source}"),
         }
     }
@@ -151,11 +154,7 @@ pub(crate) fn claim_state_folder(folder: &Path) -> Result<(), ClaimError> {
     let metadata = fs::metadata(folder).map_err(failed("cannot look at it"))?;
     let mode = Mode::from_raw_mode(metadata.mode());
     if mode.intersects(Mode::WGRP | Mode::WOTH) {
-        let refused = io::Error::new(
-            io::ErrorKind::PermissionDenied,
-            "others can write into it (group or world)",
-        );
-        return Err(failed("refused")(refused));
+        return Err(ClaimError::WritableByOthers);
     }
     let probe = folder.join(".writable");
     OpenOptions::new()
@@ -238,6 +237,9 @@ mod tests {
         claim_state_folder(&path).unwrap();
         assert_eq!(mode(&path) & 0o027, 0);
         fs::set_permissions(&path, Permissions::from_mode(0o777)).unwrap();
-        assert!(claim_state_folder(&path).is_err());
+        assert!(matches!(
+            claim_state_folder(&path),
+            Err(ClaimError::WritableByOthers)
+        ));
     }
 }

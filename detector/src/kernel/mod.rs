@@ -191,7 +191,8 @@ pub(crate) struct Kernel {
     threads: Vec<JoinHandle<()>>,
 }
 
-/// Checks, loads and attaches; messages flow into `sink` from then on.
+/// Loads and attaches; messages flow into `sink` from then on. The host has been checked: see
+/// [`check::refuse_unfit_host`].
 ///
 /// # Errors
 ///
@@ -200,7 +201,6 @@ pub(crate) fn start(
     options: &KernelOptions,
     sink: mpsc::Sender<Message>,
 ) -> Result<Kernel, StartError> {
-    check::refuse_unfit_host()?;
     raise_memlock_limit();
     let mut ebpf = object::load(&LoadOptions {
         settings: options.settings,
