@@ -3,10 +3,10 @@
 //! very same peer goes on, an orphan in FIN_WAIT1 goes. Who may only look cannot act.
 
 use crate::stage::{CraftedStage, SOON, WITHIN_SWEEPS, both_families, suffix};
-use crate::unprivileged::as_nobody;
+use crate::unprivileged::{as_nobody, program_for_all};
 use anyhow::{Context, Result, ensure};
 use detector_tests::acts;
-use detector_tests::agent::{Agent, binary, command};
+use detector_tests::agent::{Agent, command};
 use detector_tests::expect;
 use detector_tests::lab::Family;
 use detector_tests::peers::KernelPeer;
@@ -138,9 +138,7 @@ fn stalled_orphan_is_reset(family: Family) -> Result<()> {
 #[test]
 fn who_may_look_may_not_act() -> Result<()> {
     story::in_folder("reset-unprivileged", |folder| {
-        fs::set_permissions(folder, Permissions::from_mode(0o755))?;
-        let program = folder.join("detector");
-        fs::copy(binary()?, &program)?;
+        let program = program_for_all(folder)?;
         let agent = Agent::start(folder)?;
         fs::set_permissions(folder.join("agent"), Permissions::from_mode(0o755))?;
         let socket = agent.control_socket();

@@ -36,5 +36,6 @@ mod teasing;
 mod top;
 mod top_failures;
 mod treason;
+mod unfit_host;
 mod unprivileged;
 mod zero_window;

@@ -7,29 +7,41 @@ use detector_tests::story;
 use nix::unistd::{Gid, chown};
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
 /// `nobody`, who is in no group that matters.
 const NOBODY: &str = "65534";
 
-/// A command of the program at `program`, as a user without any right.
-pub(crate) fn as_nobody(program: &Path, arguments: &[&str], socket: &Path) -> Result<Output> {
+/// The program at `program`, as a user without any right.
+pub(crate) fn nobody(program: &Path) -> Command {
     let mut command = Command::new("setpriv");
     command.args(["--reuid", NOBODY, "--regid", NOBODY, "--clear-groups"]);
     command.args(["--inh-caps=-all", "--"]).arg(program);
+    command
+}
+
+/// A command of it that asks the agent.
+pub(crate) fn as_nobody(program: &Path, arguments: &[&str], socket: &Path) -> Result<Output> {
+    let mut command = nobody(program);
     command.args(arguments).arg("--control-socket").arg(socket);
     command.output().context("start setpriv (util-linux)")
+}
+
+/// A copy of the program that everybody may start.
+pub(crate) fn program_for_all(folder: &Path) -> Result<PathBuf> {
+    fs::set_permissions(folder, Permissions::from_mode(0o755))?;
+    let program = folder.join("detector");
+    fs::copy(agent::binary()?, &program)?;
+    Ok(program)
 }
 
 #[test]
 fn commands_that_may_not_ask_the_agent_end_with_code_4_and_name_the_group() -> Result<()> {
     story::in_folder("unprivileged", |folder| {
-        // Everybody may come as far as the socket, and start the program.
-        fs::set_permissions(folder, Permissions::from_mode(0o755))?;
-        let program = folder.join("detector");
-        fs::copy(agent::binary()?, &program)?;
+        let program = program_for_all(folder)?;
         let agent = Agent::start(folder)?;
+        // Everybody may come as far as the socket.
         fs::set_permissions(folder.join("agent"), Permissions::from_mode(0o755))?;
         let socket = agent.control_socket();
         // A group that every Linux has.
