@@ -4,6 +4,7 @@ mod action;
 mod explain;
 mod incidents;
 mod list;
+mod refusal;
 mod selftest;
 mod top;
 
@@ -11,6 +12,7 @@ pub(crate) use action::{BlockArgs, BlockedArgs, ResetArgs, UnblockArgs};
 pub(crate) use explain::{ExplainArgs, Wanted};
 pub(crate) use incidents::{IncidentsArgs, IncidentsVerb, ShowArgs};
 pub(crate) use list::{ConnectionsArgs, ListArgs, PeersArgs};
+pub(crate) use refusal::refused;
 pub(crate) use selftest::SelftestArgs;
 pub(crate) use top::TopArgs;
 

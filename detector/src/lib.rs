@@ -51,7 +51,8 @@ use std::process::ExitCode;
 #[must_use]
 pub fn main() -> ExitCode {
     commands::completions::answer();
-    match commands::run(cli::Cli::parse()) {
+    let line = cli::Cli::try_parse().map_err(|error| cli::refused(&error));
+    match line.and_then(commands::run) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => failure.report(),
     }

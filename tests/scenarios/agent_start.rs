@@ -139,7 +139,10 @@ fn unwritable_folder_is_refused() -> Result<()> {
 #[test]
 fn unknown_flag_and_unknown_key_are_refused() -> Result<()> {
     in_folder("usage", |folder| {
-        refuse(folder, &["--no-such-flag"])?.expect(2, &["--no-such-flag"])?;
+        refuse(folder, &["--no-such-flag"])?.expect(2, &["--no-such-flag", "hint: "])?;
+        refuse(folder, &["--log-levle=info"])?.expect(2, &["hint: ", "'--log-level'"])?;
+        let absent = text(&folder.join("absent.toml"));
+        refuse(folder, &["--config", &absent])?.expect(2, &[&absent, "hint: name a file"])?;
         let file = folder.join("typo.toml");
         std::fs::write(&file, "[detect]\nstall_aftr = \"5s\"\n")?;
         refuse(folder, &["--config", &text(&file)])?

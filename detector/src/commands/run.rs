@@ -2,7 +2,7 @@
 
 use crate::agent::{self, Start};
 use crate::cli::{LogLevel, RunArgs};
-use crate::config::{Config, Overrides};
+use crate::config::{Config, ConfigError, Overrides};
 use crate::failure::Failure;
 use crate::log;
 use std::time::{Duration, Instant};
@@ -19,9 +19,7 @@ pub(super) fn run(args: &RunArgs) -> Result<(), Failure> {
         telemetry_path: args.web_telemetry_path.clone(),
         control_socket: args.control_socket.clone(),
     };
-    let config = Config::load(args.config.as_deref(), &flags).map_err(|error| {
-        Failure::usage(error).hint("`detector docs configuration` lists every key with its default")
-    })?;
+    let config = Config::load(args.config.as_deref(), &flags).map_err(config_failure)?;
     if args.die_with_parent {
         die_with_parent()?;
     }
@@ -46,6 +44,18 @@ pub(super) fn run(args: &RunArgs) -> Result<(), Failure> {
     runtime.shutdown_timeout(RUNTIME_PATIENCE);
     log::flush(LOG_PATIENCE);
     outcome
+}
+
+fn config_failure(error: ConfigError) -> Failure {
+    let hint = match error {
+        ConfigError::Unreadable { .. } => {
+            "name a file that can be read with --config, or none: no file is needed"
+        }
+        ConfigError::Wrong { .. } | ConfigError::WrongFlag { .. } => {
+            "`detector docs configuration` lists every key with its default"
+        }
+    };
+    Failure::usage(error).hint(hint)
 }
 
 /// Has the kernel end this process in order once its parent is gone.
