@@ -5,6 +5,8 @@
 //! look-up, a write or a clock read for a healthy acknowledgement.
 #![no_std]
 #![no_main]
+// For the atomic add of `count`; the build lets unstable features in anyway, for `core` itself.
+#![feature(asm_experimental_arch)]
 
 mod connection;
 mod count;

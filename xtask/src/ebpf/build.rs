@@ -69,7 +69,7 @@ pub(crate) fn cargo(
         .current_dir(root.join("detector-ebpf"))
         .env("PATH", path)
         .env("RUSTC", &toolchain.rustc)
-        // For `-Z build-std` alone.
+        // For `-Z build-std` and the inline assembly of `count`.
         .env("RUSTC_BOOTSTRAP", "1")
         .env("CARGO_ENCODED_RUSTFLAGS", flags(root, toolchain)?)
         .env("CARGO_TARGET_DIR", target)
