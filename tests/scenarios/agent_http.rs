@@ -5,13 +5,17 @@ use anyhow::{Context, Result, ensure};
 use detector_tests::agent::{Agent, request, write_and_read};
 use detector_tests::expect;
 use detector_tests::story::in_folder;
-use socket2::SockRef;
+use socket2::{Domain, SockRef, Socket, Type};
 use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpStream};
 use std::os::unix::net::UnixStream;
+use std::thread;
 use std::time::{Duration, Instant};
 
 /// A scrape beside the bad clients.
 const SCRAPE_DEADLINE: Duration = Duration::from_secs(2);
+/// A probe of health beside them.
+const HEALTH_DEADLINE: Duration = Duration::from_secs(1);
 /// Until an unfinished request is given up.
 const REQUEST_DEADLINE: Duration = Duration::from_secs(30);
 
@@ -122,6 +126,39 @@ fn clients_that_do_not_read_hold_nobody() -> Result<()> {
 }
 
 #[test]
+fn clients_that_keep_coming_and_never_read_hold_nobody() -> Result<()> {
+    in_folder("http-unread-crowd", |folder| {
+        const CLIENTS: u32 = 200;
+        const PAUSE: Duration = Duration::from_millis(25);
+        let agent = Agent::start(folder)?;
+        let web = agent.web();
+        let crowd = thread::spawn(move || {
+            let come = |_| {
+                thread::sleep(PAUSE);
+                never_read(web)
+            };
+            (0..CLIENTS).map(come).collect::<Result<Vec<_>>>()
+        });
+        while !crowd.is_finished() {
+            let began = Instant::now();
+            let health = agent.web_request("GET", "/healthz")?;
+            let took = began.elapsed();
+            ensure!(health.status == 200, "/healthz: {health:?}");
+            ensure!(took < HEALTH_DEADLINE, "/healthz took {took:?}");
+            thread::sleep(PAUSE);
+        }
+        let held = crowd.join().expect("the crowd does not panic")?;
+        scrape_quickly(&agent)?;
+        let labels = [("listener", "web"), ("reason", "over_limit")];
+        let cut = agent
+            .metrics()?
+            .value("detector_http_refusals_total", &labels)?;
+        ensure!(cut > 100.0, "{cut} of {} were cut", held.len());
+        Ok(())
+    })
+}
+
+#[test]
 fn control_socket_is_as_patient_as_the_web_port() -> Result<()> {
     in_folder("http-control", |folder| {
         let agent = Agent::start(folder)?;
@@ -191,6 +228,16 @@ fn wrong_requests_get_an_answer_that_says_so() -> Result<()> {
         );
         scrape_quickly(&agent)
     })
+}
+
+/// Asks for more than all buffers take, and takes nothing.
+fn never_read(web: SocketAddr) -> Result<TcpStream> {
+    let socket = Socket::new(Domain::for_address(web), Type::STREAM, None)?;
+    socket.set_recv_buffer_size(1)?;
+    socket.connect(&web.into())?;
+    let mut stream = TcpStream::from(socket);
+    stream.write_all(&b"GET /metrics HTTP/1.1\r\nHost: a\r\n\r\n".repeat(200))?;
+    Ok(stream)
 }
 
 fn scrape_quickly(agent: &Agent) -> Result<()> {

@@ -6,7 +6,7 @@ use std::time::Duration;
 /// Bounds of one listener.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Limits {
-    /// Connections at the same time; more are answered 503 and closed.
+    /// Connections at the same time; for one more another is cut.
     pub(crate) connections: usize,
     /// Bytes of a request's head; more are answered 431.
     pub(crate) head_bytes: usize,
@@ -53,7 +53,7 @@ impl Limits {
 /// What a listener had to refuse or cut, since the start.
 #[derive(Debug, Default)]
 pub(crate) struct Refusals {
-    /// Connections beyond the limit.
+    /// Connections cut to make room for one beyond the limit.
     pub(crate) over_limit: AtomicU64,
     /// Failures to accept, for instance for lack of file descriptors.
     pub(crate) accept_failed: AtomicU64,

@@ -1,6 +1,7 @@
 //! Listening sockets, set up so that a slow reader costs little.
 
 use super::paced::Abort;
+use super::places::Client;
 use std::io;
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -21,13 +22,7 @@ pub(crate) trait Listener: Send + 'static {
     type Stream: AsyncRead + AsyncWrite + Abort + Send + Unpin + 'static;
 
     /// Waits for the next connection.
-    fn accept(&self) -> impl Future<Output = io::Result<Self::Stream>> + Send;
-
-    /// The user at the other end, if the kernel knows.
-    fn client_uid(stream: &Self::Stream) -> Option<u32>;
-
-    /// Sends a few bytes without waiting, as far as they fit.
-    fn send_now(stream: &Self::Stream, bytes: &[u8]);
+    fn accept(&self) -> impl Future<Output = io::Result<(Self::Stream, Client)>> + Send;
 }
 
 /// A bound TCP listener.
@@ -62,36 +57,22 @@ impl BoundTcp {
 impl Listener for BoundTcp {
     type Stream = TcpStream;
 
-    async fn accept(&self) -> io::Result<TcpStream> {
-        let (stream, _) = self.listener.accept().await?;
+    async fn accept(&self) -> io::Result<(TcpStream, Client)> {
+        let (stream, address) = self.listener.accept().await?;
         let milliseconds = u32::try_from(USER_TIMEOUT.as_millis()).unwrap_or(u32::MAX);
         // Both only make a good thing better.
         let _ = rustix::net::sockopt::set_tcp_user_timeout(&stream, milliseconds);
         drop(stream.set_nodelay(true));
-        Ok(stream)
-    }
-
-    fn client_uid(_: &TcpStream) -> Option<u32> {
-        None
-    }
-
-    fn send_now(stream: &TcpStream, bytes: &[u8]) {
-        drop(stream.try_write(bytes));
+        Ok((stream, Client::at(address.ip())))
     }
 }
 
 impl Listener for UnixListener {
     type Stream = UnixStream;
 
-    async fn accept(&self) -> io::Result<UnixStream> {
-        UnixListener::accept(self).await.map(|(stream, _)| stream)
-    }
-
-    fn client_uid(stream: &UnixStream) -> Option<u32> {
-        stream.peer_cred().ok().map(|credentials| credentials.uid())
-    }
-
-    fn send_now(stream: &UnixStream, bytes: &[u8]) {
-        drop(stream.try_write(bytes));
+    async fn accept(&self) -> io::Result<(UnixStream, Client)> {
+        let (stream, _) = UnixListener::accept(self).await?;
+        let uid = stream.peer_cred().ok().map(|credentials| credentials.uid());
+        Ok((stream, Client::User(uid)))
     }
 }

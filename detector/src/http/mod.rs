@@ -7,6 +7,7 @@ mod limits;
 mod listen;
 mod message;
 mod paced;
+mod places;
 mod serve;
 
 pub(crate) use limits::{Limits, Refusals};

@@ -52,8 +52,12 @@ struct Moments {
     /// The response goes on for as long as the client wants it.
     is_endless: bool,
     is_crowded: bool,
+    /// Bytes have been waiting for the client to take any.
+    write_waits_since: Option<Instant>,
     /// The client was too slow, the stream has ended the connection.
     is_cut: bool,
+    /// The connection ends in favour of another.
+    makes_room: bool,
 }
 
 /// How far a connection is; shared by its stream and its service.
@@ -71,7 +75,9 @@ impl Pace {
                 since: Instant::now(),
                 is_endless: false,
                 is_crowded,
+                write_waits_since: None,
                 is_cut: false,
+                makes_room: false,
             })),
         }
     }
@@ -119,6 +125,31 @@ impl Pace {
         }
     }
 
+    fn write_waits(&self) {
+        let now = Instant::now();
+        self.lock().write_waits_since.get_or_insert(now);
+    }
+
+    fn written(&self) {
+        self.lock().write_waits_since = None;
+    }
+
+    /// How long nothing has gone on because the client did nothing.
+    pub(super) fn waited_for_client(&self) -> Duration {
+        let moments = self.lock();
+        let since = match moments.phase {
+            Phase::Head | Phase::Idle => Some(moments.since),
+            // Without bytes that wait it is the agent's turn.
+            Phase::Responding | Phase::Flushing => moments.write_waits_since,
+        };
+        since.map_or(Duration::ZERO, |since| since.elapsed())
+    }
+
+    /// The connection is about to be dropped in favour of another.
+    pub(super) fn make_room(&self) {
+        self.lock().makes_room = true;
+    }
+
     fn read_deadline(&self, limits: &Limits) -> Option<Instant> {
         let moments = self.lock();
         match moments.phase {
@@ -133,6 +164,11 @@ impl Pace {
         let moments = self.lock();
         let is_responding = matches!(moments.phase, Phase::Responding | Phase::Flushing);
         (is_responding && !moments.is_endless).then(|| moments.since + limits.response_timeout)
+    }
+
+    fn stall_deadline(&self, limits: &Limits) -> Option<Instant> {
+        let since = self.lock().write_waits_since;
+        since.map(|since| since + limits.stall_timeout)
     }
 
     /// Whether the connection was ended because its client was too slow.
@@ -163,13 +199,12 @@ impl Timer {
 }
 
 /// See the module.
-pub(crate) struct Paced<S> {
+pub(crate) struct Paced<S: Abort> {
     stream: S,
     pace: Pace,
     limits: Limits,
     read_timer: Timer,
     write_timer: Timer,
-    write_waits_since: Option<Instant>,
 }
 
 impl<S: Abort> Paced<S> {
@@ -181,14 +216,12 @@ impl<S: Abort> Paced<S> {
             limits,
             read_timer: Timer::new(),
             write_timer: Timer::new(),
-            write_waits_since: None,
         }
     }
 
     /// Ends the connection.
-    fn cut(&mut self) -> io::Error {
+    fn cut(&self) -> io::Error {
         self.pace.lock().is_cut = true;
-        self.stream.abort();
         io::ErrorKind::TimedOut.into()
     }
 
@@ -208,14 +241,24 @@ impl<S: Abort> Paced<S> {
     /// Ready once the client has been too slow in taking.
     fn poll_write_deadline(&mut self, context: &mut Context<'_>) -> Poll<io::Error> {
         let response = self.pace.response_deadline(&self.limits);
-        let stall = self
-            .write_waits_since
-            .map(|since| since + self.limits.stall_timeout);
+        let stall = self.pace.stall_deadline(&self.limits);
         let Some(deadline) = response.into_iter().chain(stall).min() else {
             return Poll::Pending;
         };
         ready!(self.write_timer.poll_at(deadline, context));
         Poll::Ready(self.cut())
+    }
+}
+
+impl<S: Abort> Drop for Paced<S> {
+    fn drop(&mut self) {
+        let is_unwanted = {
+            let moments = self.pace.lock();
+            moments.is_cut || moments.makes_room
+        };
+        if is_unwanted {
+            self.stream.abort();
+        }
     }
 }
 
@@ -244,7 +287,7 @@ impl<S: AsyncWrite + Abort + Unpin> Paced<S> {
     ) -> Poll<io::Result<T>> {
         match operation(Pin::new(&mut self.stream), context) {
             Poll::Ready(result) => {
-                self.write_waits_since = None;
+                self.pace.written();
                 // A client that takes a byte now and then also comes to an end.
                 match self.pace.response_deadline(&self.limits) {
                     Some(deadline) if deadline <= Instant::now() => Poll::Ready(Err(self.cut())),
@@ -252,7 +295,7 @@ impl<S: AsyncWrite + Abort + Unpin> Paced<S> {
                 }
             }
             Poll::Pending => {
-                self.write_waits_since.get_or_insert_with(Instant::now);
+                self.pace.write_waits();
                 self.poll_write_deadline(context).map(Err)
             }
         }

@@ -3,7 +3,8 @@
 use super::limits::{Limits, Refusals, count};
 use super::listen::Listener;
 use super::message::{PacedBody, Request, Response, Verb};
-use super::paced::{Pace, Paced};
+use super::paced::{Abort, Pace, Paced};
+use super::places::Places;
 use bytes::Bytes;
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use hyper::body::Incoming;
@@ -23,8 +24,6 @@ use tokio::task::JoinSet;
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 /// How long connections may go on once the agent stops.
 const STOP_PATIENCE: Duration = Duration::from_millis(500);
-const OVER_LIMIT: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\nConnection: close\r\n\
-    Content-Type: text/plain; charset=utf-8\r\nContent-Length: 21\r\n\r\ntoo many connections\n";
 const HEADERS: [(HeaderName, HeaderValue); 4] = [
     (
         header::X_CONTENT_TYPE_OPTIONS,
@@ -58,29 +57,27 @@ pub(crate) async fn serve<L: Listener, H: Handler>(
     refusals: Arc<Refusals>,
     mut stop: watch::Receiver<bool>,
 ) {
-    let mut connections = JoinSet::new();
+    let mut places = Places::new(limits.connections);
     loop {
         tokio::select! {
             () = stopped(&mut stop) => break,
-            // Ended tasks are collected at once, so that the set counts the open connections.
-            Some(_) = connections.join_next() => {}
+            // At once, so that only open connections are counted.
+            Some(()) = places.one_ended() => {}
             accepted = listener.accept() => match accepted {
-                Ok(stream) if connections.len() >= limits.connections => {
-                    count(&refusals.over_limit);
-                    L::send_now(&stream, OVER_LIMIT);
-                }
-                Ok(stream) => {
-                    let pace = Pace::new(connections.len() >= limits.connections / 2);
-                    let client_uid = L::client_uid(&stream);
+                Ok((stream, client)) => {
+                    if places.make_room().await {
+                        count(&refusals.over_limit);
+                    }
+                    let pace = Pace::new(places.are_crowded());
                     let stream = Paced::new(stream, pace.clone(), limits);
                     let connection = Connection {
-                        client_uid,
+                        client_uid: client.uid(),
                         handler: Arc::clone(&handler),
                         limits,
                         refusals: Arc::clone(&refusals),
-                        pace,
+                        pace: pace.clone(),
                     };
-                    connections.spawn(connection.run(stream, stop.clone()));
+                    places.take(client, pace, connection.run(stream, stop.clone()));
                 }
                 Err(error) => {
                     count(&refusals.accept_failed);
@@ -95,7 +92,7 @@ pub(crate) async fn serve<L: Listener, H: Handler>(
     drop(listener);
     // Tasks that need longer are dropped with the set.
     let _ = tokio::time::timeout(STOP_PATIENCE, async {
-        while connections.join_next().await.is_some() {}
+        while places.one_ended().await.is_some() {}
     })
     .await;
 }
@@ -128,7 +125,7 @@ pub(super) struct Connection<H> {
 
 impl<H: Handler> Connection<H> {
     /// Serves until either side ends it.
-    pub(super) async fn run<S>(self, stream: Paced<S>, mut stop: watch::Receiver<bool>)
+    pub(super) async fn run<S: Abort>(self, stream: Paced<S>, mut stop: watch::Receiver<bool>)
     where
         Paced<S>: tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin,
     {
