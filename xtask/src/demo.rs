@@ -8,7 +8,7 @@ use std::process::Command;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, bail};
 
 use crate::background::{Background, Scratch};
 use crate::command::{output, run};
@@ -65,9 +65,10 @@ fn show(agent: &Path, play: &Path) -> Result<()> {
     println!("$ detector run\n{ready}\n");
 
     println!("$ play");
+    let log = scratch.path.join("play.log");
     let mut player = Background::start(
         Command::new(play).args(["--seconds", &STAGE_SECONDS.to_string()]),
-        &scratch.path.join("play.log"),
+        &log,
     )?;
     let ask = |verb: &str| {
         output(
@@ -77,9 +78,12 @@ fn show(agent: &Path, play: &Path) -> Result<()> {
                 .arg(&socket),
         )
     };
-    wait_for_flags(&ask, &mut player)?;
-    let said = std::fs::read_to_string(scratch.path.join("play.log")).unwrap_or_default();
+    let flagged = wait_for_flags(&ask, &mut player)?;
+    let said = std::fs::read_to_string(&log).unwrap_or_default();
     println!("{said}");
+    if let Some(lack) = lack(flagged, player.has_ended(), &said) {
+        bail!("{lack}");
+    }
     for verb in ["peers", "connections", "events"] {
         println!("$ detector {verb}\n{}", ask(verb)?);
     }
@@ -91,17 +95,31 @@ fn show(agent: &Path, play: &Path) -> Result<()> {
     Ok(())
 }
 
-/// Until every stall on stage is flagged, or the player is about to leave it.
-fn wait_for_flags(ask: &dyn Fn(&str) -> Result<String>, player: &mut Background) -> Result<()> {
+/// Until every stall on stage is flagged, or the player has left it or is about to; gives how many
+/// are.
+fn wait_for_flags(ask: &dyn Fn(&str) -> Result<String>, player: &mut Background) -> Result<usize> {
     let end = Instant::now() + Duration::from_secs(STAGE_SECONDS - 2);
-    while Instant::now() < end && !player.has_ended() {
-        let events = ask("events")?;
-        if events.matches("zero-window-stall").count() >= STALLS {
-            break;
+    loop {
+        let is_over = Instant::now() >= end || player.has_ended();
+        let flagged = ask("events")?.matches("zero-window-stall").count();
+        if flagged >= STALLS || is_over {
+            return Ok(flagged);
         }
         thread::sleep(Duration::from_millis(200));
     }
-    Ok(())
+}
+
+/// What the demonstration failed to show, after the player said `said`.
+fn lack(flagged: usize, has_player_ended: bool, said: &str) -> Option<String> {
+    if flagged >= STALLS {
+        return None;
+    }
+    let last = said.lines().last().unwrap_or("nothing");
+    Some(if has_player_ended {
+        format!("the player ended before its time and said last: {last}")
+    } else {
+        format!("only {flagged} of {STALLS} stalls were flagged in {STAGE_SECONDS} seconds")
+    })
 }
 
 /// A port nobody has at this moment.
@@ -139,6 +157,15 @@ fn is_telling(line: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_demonstration_that_shows_nothing_fails() {
+        assert_eq!(lack(STALLS, true, ""), None);
+        let ended = lack(0, true, "3 stalls\nerror: no namespace\n").unwrap();
+        assert!(ended.ends_with("last: error: no namespace"), "{ended}");
+        let late = lack(1, false, "3 stalls\n").unwrap();
+        assert!(late.starts_with("only 1 of 3 "), "{late}");
+    }
 
     #[test]
     fn zeros_comments_and_the_agent_itself_are_left_out() {
