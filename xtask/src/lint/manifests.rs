@@ -50,7 +50,7 @@ const CRATES: [Allowed; 8] = [
     },
     Allowed {
         folder: "fuzz",
-        ours: &["detector-common", "detector-core", "detector"],
+        ours: &["detector-common", "detector-core"],
         may_use_aya: false,
     },
 ];
