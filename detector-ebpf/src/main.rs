@@ -5,6 +5,12 @@
 //! look-up, a write or a clock read for a healthy acknowledgement.
 #![no_std]
 #![no_main]
+#![allow(unreachable_pub, reason = "one binary: `pub` is for its own modules")]
+#![allow(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "a checked cast brings a panic, which the verifier refuses"
+)]
 // For the atomic add of `count`; the build lets unstable features in anyway, for `core` itself.
 #![feature(asm_experimental_arch)]
 

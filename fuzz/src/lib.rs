@@ -2,6 +2,7 @@
 //!
 //! `tests/short.rs` runs them on corpora, seeds and mutations; `fuzz_targets/` hands them to
 //! libFuzzer. A target must come back from any bytes; it panics only to report a fault.
+#![allow(clippy::expect_used, reason = "a target reports a fault by a panic")]
 
 pub mod btf;
 pub mod mutation;

@@ -66,7 +66,7 @@ fn damage(bytes: &mut Vec<u8>, inputs: &[Vec<u8>], numbers: &mut Numbers) {
     let at = numbers.below(bytes.len());
     match numbers.below(10) {
         0 => flip_bit(bytes, at, numbers),
-        1 => overwrite(bytes, at, &[numbers.next_u64() as u8]),
+        1 => overwrite(bytes, at, &numbers.next_u64().to_le_bytes()[..1]),
         // Numbers lie at multiples of their size more often than not.
         2..=4 => {
             let number = EDGES[numbers.below(EDGES.len())].to_le_bytes();

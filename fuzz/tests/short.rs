@@ -1,6 +1,11 @@
 //! The short run: corpora, seeds, then a fixed sequence of mutations through every target.
 //!
 //! `FUZZ_INPUTS` sets how many mutated inputs each target gets.
+#![allow(
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test may fail where it stands"
+)]
 
 use std::fs;
 use std::panic::catch_unwind;

@@ -58,21 +58,50 @@ const CRATES: [Allowed; 8] = [
 /// Loading programs is `detector`'s alone; `aya-ebpf` is another matter.
 const LOADERS: [&str; 2] = ["aya", "aya-obj"];
 
-/// Workspaces of their own, which have no lints to inherit.
+/// Workspaces of their own, which have no lints to inherit: they repeat the root's.
 const OWN_WORKSPACE: [&str; 2] = ["detector-ebpf", "fuzz"];
 
 pub(super) fn violations(root: &Path) -> Result<Vec<String>> {
     let mut found = Vec::new();
+    let workspace = manifest(root)?;
+    let shared = workspace
+        .get("workspace")
+        .and_then(|workspace| workspace.get("lints"))
+        .and_then(toml::Value::as_table)
+        .context("the root's Cargo.toml has no [workspace.lints]")?;
     for allowed in &CRATES {
-        let file = root.join(allowed.folder).join("Cargo.toml");
-        let text =
-            fs::read_to_string(&file).with_context(|| format!("cannot read {}", file.display()))?;
-        let manifest = text
-            .parse()
-            .with_context(|| format!("{} is not TOML", file.display()))?;
+        let manifest = manifest(&root.join(allowed.folder))?;
         found.extend(violations_in(allowed, &manifest));
+        if OWN_WORKSPACE.contains(&allowed.folder) {
+            found.extend(lints_missing(allowed.folder, shared, &manifest));
+        }
     }
     Ok(found)
+}
+
+fn manifest(folder: &Path) -> Result<toml::Table> {
+    let file = folder.join("Cargo.toml");
+    let text =
+        fs::read_to_string(&file).with_context(|| format!("cannot read {}", file.display()))?;
+    text.parse()
+        .with_context(|| format!("{} is not TOML", file.display()))
+}
+
+/// Lints of the root that `manifest` lacks or sets otherwise; it may have more.
+fn lints_missing(folder: &str, shared: &toml::Table, manifest: &toml::Table) -> Vec<String> {
+    let own = manifest.get("lints");
+    let mut found = Vec::new();
+    for (tool, lints) in shared {
+        let own = own.and_then(|own| own.get(tool));
+        for (lint, level) in lints.as_table().into_iter().flatten() {
+            if own.and_then(|own| own.get(lint)) != Some(level) {
+                found.push(format!(
+                    "{folder}/Cargo.toml: [lints.{tool}] {lint} = {level} is missing"
+                ));
+            }
+        }
+    }
+    found
 }
 
 fn violations_in(allowed: &Allowed, manifest: &toml::Table) -> Vec<String> {
@@ -174,5 +203,25 @@ mod tests {
         assert_eq!(found("detector", "").len(), 1);
         assert_eq!(found("detector", "[lints]\nworkspace = false\n").len(), 1);
         assert_eq!(found("detector", LINTS), Vec::<String>::new());
+    }
+
+    #[test]
+    fn a_workspace_of_its_own_repeats_every_lint() {
+        let shared = "[rust]\nmissing_docs = \"warn\"\n[clippy]\npanic = \"deny\"\n";
+        let missing = |own: &str| {
+            let manifest = own.parse().unwrap();
+            lints_missing("fuzz", &shared.parse().unwrap(), &manifest).len()
+        };
+        let rust = "[lints.rust]\nmissing_docs = \"warn\"\nunsafe_code = \"deny\"\n";
+        assert_eq!(missing(""), 2);
+        assert_eq!(missing(rust), 1);
+        assert_eq!(
+            missing(&format!("{rust}[lints.clippy]\npanic = \"warn\"\n")),
+            1
+        );
+        assert_eq!(
+            missing(&format!("{rust}[lints.clippy]\npanic = \"deny\"\n")),
+            0
+        );
     }
 }
