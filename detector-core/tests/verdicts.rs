@@ -112,7 +112,7 @@ fn one_connection_that_reads_on_again_and_again_excuses_no_hoard() {
     let mut engine = engine();
     engine.advance(ms(1_000), WALL);
     hold(&mut engine, 1_000);
-    for round in 0..30 {
+    for round in 0..105 {
         let from_ms = 2_000 + u64::from(round) * 12_000;
         pause_and_read_on(&mut engine, "198.51.100.7:99", round, from_ms);
         hold(&mut engine, from_ms + 10_000);

@@ -48,7 +48,7 @@ pub(crate) struct Grip {
     pub(crate) is_read: bool,
     /// A stall has not been made good yet.
     pub(crate) has_stalled: bool,
-    /// When one that was last counted for the peer.
+    /// When one made good was last counted for the peer.
     pub(crate) recovered_at: Option<Moment>,
 }
 
@@ -66,7 +66,7 @@ pub(crate) enum Holding {
     Still,
     /// Held firmly, read from now and then.
     Read,
-    /// Stalled, read above the floor, and yet what is queued would take long to drain at that pace.
+    /// Stalled, not held firmly, and yet what is queued would take long to drain at its pace.
     Lasting,
     /// Stalled, and opened by us.
     Outgoing,
@@ -122,10 +122,12 @@ pub(crate) struct Connection {
     /// Worst severity of a shrink flagged so far, an index of `detector_common::record::severity`.
     pub(crate) shrink_flagged: Option<usize>,
     pub(crate) drain: Drain,
-    /// The span over which the pace is measured, while the peer is the limit.
+    /// The span over which the pace is measured, while the peer or loss is the limit.
     pub(crate) span: Option<Span>,
     /// Pace of the last whole span.
     pub(crate) pace_bytes_per_second: u64,
+    /// The mean of those while it is measured, the newest counting most: one quick span is no pace.
+    pub(crate) steady_bytes_per_second: u64,
     /// Start of the first span that was too slow, while they are.
     pub(crate) dribbling_since: Option<Moment>,
     /// Since when hardly anything of what is sent again is acknowledged.
@@ -180,6 +182,7 @@ impl Connection {
             },
             span: None,
             pace_bytes_per_second: 0,
+            steady_bytes_per_second: 0,
             dribbling_since: None,
             crawling_since: None,
             grip: Grip::default(),

@@ -155,7 +155,7 @@ impl Engine {
             (false, false)
                 if dribble::is_lasting(
                     connection.last.queued_bytes(),
-                    connection.pace_bytes_per_second,
+                    connection.steady_bytes_per_second,
                 ) =>
             {
                 Holding::Lasting

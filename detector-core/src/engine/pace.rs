@@ -14,24 +14,43 @@ impl Engine {
         let connection = self.connections.get_mut(slot);
         let proven = connection.proven_bytes_acked();
         let last = &connection.last;
+        let (last_at, queued_bytes) = (last.at, last.queued_bytes());
         let limit = dribble::limit(last);
         let is_limited = limit != Limit::Other;
         let span = match &mut connection.span {
             Some(span) => span,
-            None if is_limited => connection.span.insert(Span::begin(last.at, proven, limit)),
+            None if is_limited => {
+                connection
+                    .span
+                    .insert(Span::begin(last_at, proven, queued_bytes, limit))
+            }
             None => return,
         };
         let is_won = span.is_won(proven, &self.detect);
         if span.ends(&self.detect) > self.clock && !is_won {
             return;
         }
-        span.follow(self.clock, limit);
+        // Nothing tells that a recovery is over, so loss counts as far as it was seen.
+        let seen_until = match limit {
+            Limit::Loss => last_at.max(span.from),
+            _ => self.clock,
+        };
+        span.follow(seen_until, limit);
         let span = *span;
         let progress_at = connection.proven_progress_at();
         if let Some(pace) = span.pace(self.clock, proven, progress_at, &self.detect) {
-            let next = Span::begin(self.clock, proven, limit);
-            connection.span = is_limited.then_some(next);
+            let next = Span::begin(self.clock, proven, queued_bytes, limit);
+            // What is held up is measured on until it is not.
+            let goes_on = is_limited || pace.kind != PaceKind::Free;
+            connection.span = goes_on.then_some(next);
             connection.pace_bytes_per_second = pace.bytes_per_second;
+            let steady = span.mean(
+                connection.steady_bytes_per_second,
+                self.clock,
+                &pace,
+                &self.detect,
+            );
+            connection.steady_bytes_per_second = if goes_on { steady } else { 0 };
             self.take_pace(slot, span, pace);
         }
     }
@@ -47,7 +66,8 @@ impl Engine {
             PaceKind::Free => {
                 connection.dribbling_since = None;
                 grip.is_firm = false;
-                let is_well = pace.drained_bytes > 0 || connection.last.queued_bytes() == 0;
+                let floor = self.detect.dribble_floor_bytes_per_second;
+                let is_well = pace.bytes_per_second >= floor || connection.last.queued_bytes() == 0;
                 if is_well {
                     self.note_recovery(slot);
                 }
@@ -80,7 +100,7 @@ impl Engine {
         let connection = self.connections.get_mut(slot);
         let grip = &mut connection.grip;
         let has_stalled = std::mem::take(&mut grip.has_stalled);
-        let is_counted = |at: Moment| clock.since_ns(at) < QUIET_NS;
+        let is_counted = |at: Moment| clock.since_ns(at) < 2 * QUIET_NS;
         if !has_stalled || grip.recovered_at.is_some_and(is_counted) {
             return;
         }

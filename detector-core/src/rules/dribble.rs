@@ -23,7 +23,7 @@ pub(crate) enum Limit {
     Loss,
 }
 
-/// Whether the peer's window, and nothing on our side or on the path, is what limits sending.
+/// What limits sending now.
 ///
 /// Loss recovery and the congestion window are no doing of the peer; while the window is closed
 /// they do not matter, for nothing could be sent anyway.
@@ -60,6 +60,8 @@ pub(crate) fn limit(state: &State) -> Limit {
 pub(crate) struct Span {
     pub(crate) from: Moment,
     pub(crate) acked_then: u64,
+    /// What was queued then: only who is slow with that is slow, not who is written little to.
+    queued_then: u32,
     limited_ns: u64,
     lost_ns: u64,
     counted_to: Moment,
@@ -67,10 +69,17 @@ pub(crate) struct Span {
 }
 
 impl Span {
-    pub(crate) const fn begin(from: Moment, bytes_acked: u64, limit: Limit) -> Self {
+    /// A span that begins with this limit and so much acknowledged and queued.
+    pub(crate) const fn begin(
+        from: Moment,
+        bytes_acked: u64,
+        queued_bytes: u32,
+        limit: Limit,
+    ) -> Self {
         Self {
             from,
             acked_then: bytes_acked,
+            queued_then: queued_bytes,
             limited_ns: 0,
             lost_ns: 0,
             counted_to: from,
@@ -102,6 +111,25 @@ impl Span {
         drained * u128::from(SECOND_NS) >= floor * u128::from(over_ns(settings))
     }
 
+    /// The pace over this span and what came before it, `before` for as long as a whole span; the
+    /// first has nothing before it.
+    pub(crate) fn mean(
+        &self,
+        before: u64,
+        now: Moment,
+        pace: &Pace,
+        settings: &DetectSettings,
+    ) -> u64 {
+        if before == 0 {
+            return pace.bytes_per_second;
+        }
+        let (span_ns, over_ns) = (now.since_ns(self.from), over_ns(settings));
+        let bytes_then = u128::from(before) * u128::from(over_ns);
+        let bytes_now = u128::from(pace.drained_bytes) * u128::from(SECOND_NS);
+        let mean = (bytes_then + bytes_now) / (u128::from(over_ns) + u128::from(span_ns));
+        u64::try_from(mean).unwrap_or(u64::MAX)
+    }
+
     /// Judges it at `now`, with `bytes_acked` by then and the last of them at `progress_at`; `None`
     /// before its end, unless it is won.
     ///
@@ -123,13 +151,14 @@ impl Span {
         let per_second = u128::from(drained) * u128::from(SECOND_NS) / u128::from(span_ns.max(1));
         let bytes_per_second = u64::try_from(per_second).unwrap_or(u64::MAX);
         let is_mostly_limited = self.limited_ns >= span_ns.div_ceil(2);
-        let is_mostly_held_up = self.limited_ns + self.lost_ns >= span_ns.div_ceil(2);
+        let is_mostly_lost = self.lost_ns >= span_ns.div_ceil(2);
+        let is_left_waiting = drained < u64::from(self.queued_then);
         let is_slow = !is_won && bytes_per_second < settings.dribble_floor_bytes_per_second;
         let has_gone_on = drained > 0 && progress_at.since_ns(self.from) >= span_ns.div_ceil(2);
         let kind = match (is_slow && is_mostly_limited, has_gone_on) {
             (true, false) => PaceKind::Still,
             (true, true) => PaceKind::Dribbling,
-            (false, _) if is_slow && is_mostly_held_up => PaceKind::Crawling,
+            (false, _) if is_slow && is_mostly_lost && is_left_waiting => PaceKind::Crawling,
             (false, _) => PaceKind::Free,
         };
         Some(Pace {
@@ -206,7 +235,7 @@ mod tests {
 
     #[test]
     fn one_open_moment_does_not_hide_a_dribble() {
-        let mut span = Span::begin(at(0), 1_000, Limit::Peer);
+        let mut span = Span::begin(at(0), 1_000, 1 << 20, Limit::Peer);
         span.follow(at(10), Limit::Other);
         span.follow(at(11), Limit::Peer);
         assert_eq!(kind(&span, 29, 2_000), None);
@@ -222,7 +251,7 @@ mod tests {
     #[test]
     fn what_came_only_at_first_is_no_pace() {
         let settings = DetectSettings::default();
-        let mut span = Span::begin(at(10), 0, Limit::Peer);
+        let mut span = Span::begin(at(10), 0, 1 << 20, Limit::Peer);
         span.follow(at(40), Limit::Peer);
         let kind = |progress_at| {
             let pace = span.pace(at(40), 700, progress_at, &settings);
@@ -234,11 +263,11 @@ mod tests {
 
     #[test]
     fn a_span_mostly_limited_by_others_is_free() {
-        let mut span = Span::begin(at(0), 0, Limit::Peer);
+        let mut span = Span::begin(at(0), 0, 1 << 20, Limit::Peer);
         span.follow(at(14), Limit::Other);
         span.follow(at(30), Limit::Other);
         assert_eq!(kind(&span, 30, 10), Some(PaceKind::Free));
-        let mut span = Span::begin(at(0), 0, Limit::Peer);
+        let mut span = Span::begin(at(0), 0, 1 << 20, Limit::Peer);
         span.follow(at(15), Limit::Other);
         span.follow(at(30), Limit::Other);
         assert_eq!(kind(&span, 30, 10), Some(PaceKind::Dribbling));
@@ -250,7 +279,7 @@ mod tests {
         fn a_span_is_judged_as_each_of_its_seconds_says(
             seconds in prop::collection::vec((0u8..3, 0u64..1_500), 30),
         ) {
-            let mut span = Span::begin(at(0), 7, Limit::Peer);
+            let mut span = Span::begin(at(0), 7, 1 << 20, Limit::Peer);
             let (mut acked, mut limited, mut lost, mut was) = (7, 0, 0, Limit::Peer);
             for (second, (limit, bytes)) in (1..).zip(seconds) {
                 limited += u64::from(was == Limit::Peer);
@@ -260,7 +289,7 @@ mod tests {
                 span.follow(at(second), was);
             }
             let drained = acked - 7;
-            let expected = if drained >= 30 * 500 || limited + lost < 15 {
+            let expected = if drained >= 30 * 500 || limited.max(lost) < 15 {
                 PaceKind::Free
             } else if limited < 15 {
                 PaceKind::Crawling
@@ -271,6 +300,32 @@ mod tests {
             };
             prop_assert_eq!(kind(&span, 30, acked), Some(expected));
         }
+    }
+
+    #[test]
+    fn who_is_written_little_to_crawls_not() {
+        let crawls = |queued_bytes| {
+            let mut span = Span::begin(at(0), 0, queued_bytes, Limit::Loss);
+            span.follow(at(30), Limit::Loss);
+            kind(&span, 30, 6_000) == Some(PaceKind::Crawling)
+        };
+        assert!(crawls(6_001));
+        assert!(!crawls(6_000));
+    }
+
+    /// Of two spans that are won with 15 kB each, one in 29 s and one in a second.
+    #[test]
+    fn one_quick_span_is_no_pace() {
+        let settings = DetectSettings::default();
+        let mut steady = 0;
+        let mut now = 0;
+        for seconds in [29, 1].repeat(20) {
+            let span = Span::begin(at(now), 0, 4_000_000, Limit::Peer);
+            now += seconds;
+            let pace = span.pace(at(now), 15_000, at(now), &settings).unwrap();
+            steady = span.mean(steady, at(now), &pace, &settings);
+        }
+        assert!((500..1_500).contains(&steady), "{steady}");
     }
 
     #[test]

@@ -31,7 +31,10 @@ pub(super) fn what_would_change(evidence: &PeerEvidence, verdict: Option<Verdict
             to(ChangeCode::FallsSilent, Some(Verdict::Vanished)),
         ],
         Verdict::ShrinkingPeer => vec![to(ChangeCode::HoldsAHoard, attack)],
-        Verdict::Tarpit => vec![to(ChangeCode::DrainsAboveFloor, slow)],
+        Verdict::Tarpit => vec![
+            to(ChangeCode::DrainsAboveFloor, slow),
+            to(ChangeCode::ReadsOn, slow),
+        ],
         Verdict::PathLoss if evidence.is_trusted => Vec::new(),
         Verdict::PathLoss => vec![to(ChangeCode::StaysAlone, Some(Verdict::Vanished))],
         Verdict::Vanished => vec![

@@ -36,8 +36,8 @@ pub(crate) type Finding = (Verdict, Confidence);
 /// The first that fits:
 ///
 /// 1. Trusted: `path-loss` for silence and shrinks, `slow-client` for anything else.
-/// 2. Mostly silent connections, and no hoard held beside them: `path-loss` if silences ended before, if unrelated networks fall
-///    silent too or interface errors rise, else `vanished`.
+/// 2. Mostly silent connections, and no hoard held beside them: `path-loss` if silences ended
+///    before, if unrelated networks fall silent too or interface errors rise, else `vanished`.
 /// 3. Mostly connections that we opened, some of them draining nothing, and fewer stalls recovered
 ///    than are held: `tarpit`.
 /// 4. A hoard that drains nothing: `slow-read-attack` if most of it is read from now and then,

@@ -8,7 +8,7 @@ use std::net::{IpAddr, Ipv6Addr};
 use std::time::Duration;
 use tokio::task::{AbortHandle, JoinSet};
 
-/// Waited for this long a connection makes room before any other, whosever it is.
+/// Waited for this long a connection makes room before others, unless one client holds most places.
 const PATIENCE: Duration = Duration::from_secs(1);
 /// IPv6 addresses with these bits in common are one client's.
 const CLIENT_BITS: u128 = !0 << 64;
@@ -64,7 +64,7 @@ impl Places {
         }
     }
 
-    /// Whether more than half are taken.
+    /// Whether half are taken.
     pub(super) fn are_crowded(&self) -> bool {
         self.tasks.len() >= self.limit / 2
     }
@@ -110,16 +110,18 @@ impl Places {
 }
 
 /// Which of the connections `held`, each with its client and how long that has been waited for,
-/// makes room: the one waited for longest; while none is beyond patience, of the client that holds
-/// most.
+/// makes room: the one waited for longest of a client that holds more than half of them; else the one
+/// waited for longest of all; while none is beyond patience, of the client that holds most.
 fn first_to_go(held: &[(Client, Duration)]) -> Option<usize> {
     let mut places: HashMap<Client, usize> = HashMap::new();
     for &(client, _) in held {
         *places.entry(client).or_default() += 1;
     }
     let burden = |&(client, waited): &(Client, Duration)| {
+        let is_greedy = places[&client] * 2 > held.len();
         let is_late = waited >= PATIENCE;
-        (is_late, if is_late { 0 } else { places[&client] }, waited)
+        let holds = if is_late { 0 } else { places[&client] };
+        (is_greedy, is_late, holds, waited)
     };
     // Of equals the last one is taken: the oldest.
     let oldest_last = held.iter().enumerate().rev();
@@ -148,7 +150,9 @@ mod tests {
     fn a_client_that_is_late_goes_first() {
         let (one, other) = ("192.0.2.1", "192.0.2.2");
         assert_eq!(first(&[]), None);
-        assert_eq!(first(&[(one, 0), (one, 900), (other, 1100)]), Some(2));
+        assert_eq!(first(&[(one, 0), (one, 900), (other, 1100)]), Some(1));
+        let third = "192.0.2.3";
+        assert_eq!(first(&[(one, 0), (third, 900), (other, 1100)]), Some(2));
         assert_eq!(first(&[(one, 1200), (one, 0), (other, 1100)]), Some(0));
     }
 

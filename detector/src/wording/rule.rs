@@ -156,16 +156,15 @@ pub(crate) fn rule(kind: FlagKind, numbers: &Numbers) -> Rule {
                 "{} queued > 0; {} unanswered (3 are enough); or {} sent again since the last \
                  acknowledgement of anything (2 are enough with 2 timeouts in a row, 3 into a \
                  window that takes no segment) and {} (4 are enough where the window is open, \
-                 whatever is answered), {}; or {} acknowledged over {} with segments sent again \
-                 for most of it (less than {} is enough)",
+                 whatever is answered), {}; or fewer than {} acknowledged over {}, with segments \
+                 sent again for most of it",
                 show("queued_bytes"),
                 figures.many("probes_unanswered", "probe", "probes"),
                 figures.many("retransmits_unanswered", "segment", "segments"),
                 figures.many("timeouts", "timeout", "timeouts"),
                 no_progress(),
-                show("drain_bytes_per_second"),
-                show("over_seconds"),
                 show("floor_bytes_per_second"),
+                show("over_seconds"),
             ),
             quotes: &UNANSWERED,
             kernel: "tcp_retransmit_timer and tcp_write_timeout (net/ipv4/tcp_timer.c) give up \
