@@ -239,9 +239,9 @@ fn a_million_short_lived_peers_leave_nothing_but_their_sums() {
     assert_eq!(shown + other, u64::from(PEERS));
 }
 
-/// A connection of ours to a backend that has stopped reading.
-fn to_backend(local_port: u16, at_ms: u64) -> Observation {
-    let mut held = zero_window("10.0.0.5:8080", ms(1_000), ms(at_ms));
+/// A connection of ours to a server that has stopped reading.
+fn to_server(remote: &str, local_port: u16, at_ms: u64) -> Observation {
+    let mut held = zero_window(remote, ms(1_000), ms(at_ms));
     held.connection.local.set_port(local_port);
     held.connection.socket += u64::from(local_port);
     held
@@ -253,7 +253,7 @@ fn a_backend_that_hangs_is_no_attacker() {
     engine.advance(ms(1_000), WALL);
     for at_ms in [1_000, 61_000] {
         for local_port in 40_001..=40_025 {
-            engine.observe(&to_backend(local_port, at_ms));
+            engine.observe(&to_server("10.0.0.5:8080", local_port, at_ms));
         }
         engine.advance(ms(at_ms), WALL);
     }
@@ -266,14 +266,14 @@ fn a_backend_that_hangs_is_no_attacker() {
 fn a_server_that_read_on_before_is_no_tarpit() {
     let mut engine = engine();
     engine.advance(ms(1_000), WALL);
-    engine.observe(&to_backend(40_001, 1_000));
+    engine.observe(&to_server("10.0.0.5:443", 40_001, 1_000));
     engine.advance(ms(11_000), WALL);
     let read = |at_ms| Observation {
         snd_una: 60_000,
         snd_nxt: 60_000,
         bytes_acked: 59_999,
         write_seq: 200_000,
-        ..to_backend(40_001, at_ms)
+        ..to_server("10.0.0.5:443", 40_001, at_ms)
     };
     engine.observe(&Observation {
         zero_window_since: None,

@@ -14,6 +14,7 @@ use crate::state::PackedId;
 use crate::time::Moment;
 use hashbrown::HashTable;
 use slab::Slab;
+use std::collections::hash_map::Entry;
 use std::collections::{BTreeSet, HashMap};
 use std::hash::{BuildHasher, RandomState};
 
@@ -52,6 +53,8 @@ pub(crate) struct Connections {
     netns: HashMap<u32, Namespace>,
     /// Connections by local port; a port that many share is a service.
     local_ports: Box<[u32]>,
+    // By slot of the peer and remote port.
+    remote_ports: HashMap<(u32, u16), u32>,
     deadlines: BTreeSet<(Moment, u32)>,
 }
 
@@ -66,6 +69,7 @@ impl Connections {
             classes: [Chain::default(); 3],
             netns: HashMap::new(),
             local_ports: vec![0; usize::from(u16::MAX) + 1].into_boxed_slice(),
+            remote_ports: HashMap::new(),
             deadlines: BTreeSet::new(),
         }
     }
@@ -104,6 +108,8 @@ impl Connections {
     pub(crate) fn insert(&mut self, connection: Connection, of_peer: &mut Chain) -> u32 {
         let id = connection.last.id;
         let class = connection.class;
+        let end = (connection.peer, id.remote_port());
+        *self.remote_ports.entry(end).or_default() += 1;
         let slot = slot_of(self.slab.insert(connection));
         self.links.cover(slot);
         let (slab, hasher) = (&self.slab, &self.hasher);
@@ -123,8 +129,15 @@ impl Connections {
     }
 
     /// Connections that share a local port.
-    pub(crate) fn sharing(&self, local_port: u16) -> u32 {
+    pub(crate) fn sharing_local(&self, local_port: u16) -> u32 {
         self.local_ports[usize::from(local_port)]
+    }
+
+    /// Connections of the same peer that share this one's remote port.
+    pub(crate) fn sharing_remote(&self, slot: u32) -> u32 {
+        let connection = self.get(slot);
+        let end = (connection.peer, connection.last.id.remote_port());
+        self.remote_ports.get(&end).copied().unwrap_or_default()
     }
 
     /// Takes a connection out of the table and off its peer's list.
@@ -145,6 +158,13 @@ impl Connections {
             self.unlink_netns(id.netns(), slot);
         }
         self.local_ports[usize::from(id.local_port())] -= 1;
+        let end = (self.get(slot).peer, id.remote_port());
+        if let Entry::Occupied(mut entry) = self.remote_ports.entry(end) {
+            *entry.get_mut() -= 1;
+            if *entry.get() == 0 {
+                entry.remove();
+            }
+        }
         self.slab.remove(slot as usize)
     }
 

@@ -4,8 +4,9 @@ use super::{Engine, class};
 use crate::connections::{Connection, Holding};
 use crate::ledger::Held;
 use crate::observation::Observation;
+use crate::rules::direction::{self, Port};
 use crate::rules::dribble;
-use crate::rules::{direction, shrink, stall, tiny_window};
+use crate::rules::{shrink, stall, tiny_window};
 use crate::snapshot::{FlagKind, StallCause};
 use crate::state::State;
 use crate::time::{Moment, SECOND_NS};
@@ -145,10 +146,15 @@ impl Engine {
             Some(_) => {}
         }
         let (id, grip) = (&connection.last.id, connection.grip);
-        let sharing = self.connections.sharing(id.local_port());
-        let (local_port, remote_port) = (id.local_port(), id.remote_port());
-        let is_outgoing =
-            direction::is_outgoing(local_port, remote_port, sharing, self.local_ports);
+        let local = Port {
+            number: id.local_port(),
+            sharing: self.connections.sharing_local(id.local_port()),
+        };
+        let remote = Port {
+            number: id.remote_port(),
+            sharing: self.connections.sharing_remote(slot),
+        };
+        let is_outgoing = direction::is_outgoing(local, remote, self.local_ports);
         match (is_outgoing, grip.is_firm) {
             (true, false) => Holding::Outgoing,
             (true, true) => Holding::OutgoingFirm,
