@@ -51,7 +51,7 @@ enum What {
     /// nothing, and for tcpdump
     Web {
         /// Blocks without, with, with, without; about four seconds each, with all that is compared
-        #[arg(long, default_value_t = 120, value_parser = clap::value_parser!(u32).range(2..))]
+        #[arg(long, default_value_t = 120, value_parser = clap::value_parser!(u32).range(10..))]
         blocks: u32,
         /// Bytes of an answer: the fewer, the more of the time goes to segments. The default is the
         /// mean on the web (about 2.5 MB a page in 70 answers, HTTP Archive)
