@@ -4,7 +4,7 @@
 
 use crate::stage::{WITHIN_SWEEPS, both_families, suffix};
 use anyhow::{Context, Result, bail, ensure};
-use detector_tests::agent::{Agent, HeldWorkersView, ProcessView};
+use detector_tests::agent::{Agent, ConnectionView, HeldWorkersView, ProcessView};
 use detector_tests::expect;
 use detector_tests::lab::{Child, ControlGroup, Family, Namespace, require};
 use detector_tests::peers::KernelPeer;
@@ -12,7 +12,7 @@ use detector_tests::servers::{Nginx, NginxSettings};
 use detector_tests::story::Story;
 use nix::sys::signal::Signal;
 use std::fs::File;
-use std::net::{SocketAddr, TcpStream};
+use std::net::{IpAddr, SocketAddr, TcpStream};
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Duration;
@@ -62,11 +62,7 @@ fn threads_that_wait_in_a_write_are_held(family: Family) -> Result<()> {
         let (server, address) = start_python(story, family, Command::new("python3"))?;
         let clients = [ask(story, address)?, ask(story, address)?];
         let peer = clients[0].address()?.ip();
-        let named = agent.wait_connection(peer, "the writing thread", WITHIN_COUNTS, |seen| {
-            seen.processes
-                .iter()
-                .any(|process| process.thread.is_some())
-        })?;
+        let named = wait_for_writer(&agent, peer)?;
         let owner = named.processes.first().context("an owner")?;
         ensure!(owner.pid == server.pid(), "{named:?}");
         // The first thread accepts; others serve.
@@ -111,11 +107,7 @@ fn server_in_a_container_is_named_as_the_host_sees_it(family: Family) -> Result<
         let (container, address) = start_python(story, family, command)?;
         let client = ask(story, address)?;
         let peer = client.address()?.ip();
-        let named = agent.wait_connection(peer, "the writing thread", WITHIN_COUNTS, |seen| {
-            seen.processes
-                .iter()
-                .any(|process| process.thread.is_some())
-        })?;
+        let named = wait_for_writer(&agent, peer)?;
         let owner = named.processes.first().context("an owner")?;
         ensure!(parent_of(owner.pid)? == container.pid(), "{named:?}");
         let pids = numbers_of(owner.pid, "NSpid")?;
@@ -136,6 +128,14 @@ fn ask(story: &Story, server: SocketAddr) -> Result<KernelPeer> {
     let mut client = KernelPeer::connect(&story.lab.client, server)?;
     client.request("/large")?;
     Ok(client)
+}
+
+/// Waits until the thread that writes into a stalled connection of `peer` is known.
+fn wait_for_writer(agent: &Agent, peer: IpAddr) -> Result<ConnectionView> {
+    agent.wait_connection(peer, "the writing thread", WITHIN_COUNTS, |seen| {
+        let mut processes = seen.processes.iter();
+        processes.any(|process| process.thread.is_some())
+    })
 }
 
 /// Waits for the tasks of the service that `owner` is of: its unit, or what runs its executable.
