@@ -1,6 +1,6 @@
 //! The ring of events: bounded, oldest forgotten first, numbered without gaps from 1.
 
-use crate::snapshot::Event;
+use detector_api::snapshot::Event;
 use std::collections::VecDeque;
 
 /// The ring.

@@ -2,9 +2,10 @@
 //!
 //! Every amount is booked to a peer and to the host in one step, so the two cannot drift apart.
 
+use crate::metrics::Ledger;
 use crate::observation::{ShrinkCounts, Totals};
-use crate::snapshot::{Ledger, Retransmits, Shrinks};
 use crate::time::Moment;
+use detector_api::snapshot::{Retransmits, Shrinks};
 use std::ops::{Add, AddAssign, Sub};
 
 /// Amounts that only ever grow. Nanosecond sums over many connections do not fit 64 bits.

@@ -1,7 +1,8 @@
 //! Lists of networks (ignored, trusted), IPv4-mapped ones folded to IPv4.
 
 use crate::peer_address::PeerAddress;
-use ipnet::{IpNet, Ipv4Net};
+use detector_api::address::fold;
+use ipnet::IpNet;
 use std::net::IpAddr;
 
 /// A list of networks.
@@ -28,22 +29,6 @@ impl Networks {
     pub(crate) fn contain(&self, address: IpAddr) -> bool {
         self.0.iter().any(|network| network.contains(&address))
     }
-}
-
-/// `::ffff:10.0.0.0/104` means `10.0.0.0/8`: no folded address would match the former.
-#[must_use]
-pub fn fold(network: IpNet) -> IpNet {
-    const MAPPED_PREFIX: u8 = 96;
-    let IpNet::V6(v6) = network else {
-        return network;
-    };
-    let Some(address) = v6.addr().to_ipv4_mapped() else {
-        return network;
-    };
-    let Some(prefix_length) = v6.prefix_len().checked_sub(MAPPED_PREFIX) else {
-        return network;
-    };
-    Ipv4Net::new(address, prefix_length).map_or(network, IpNet::V4)
 }
 
 #[cfg(test)]

@@ -2,6 +2,8 @@
 
 use crate::time::SECOND_NS;
 
+use detector_api::snapshot::Thresholds;
+
 /// Thresholds of the rules; defaults are right for a web host.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct DetectSettings {
@@ -55,6 +57,19 @@ impl Default for TableSettings {
             export: 200,
             export_hold_ns: 900 * SECOND_NS,
             ipv6_prefix: 64,
+        }
+    }
+}
+
+impl From<&DetectSettings> for Thresholds {
+    fn from(detect: &DetectSettings) -> Self {
+        let seconds = |ns: u64| std::time::Duration::from_nanos(ns).as_secs_f64();
+        Self {
+            stall_after_seconds: seconds(detect.stall_after_ns),
+            dribble_floor_bytes_per_second: detect.dribble_floor_bytes_per_second,
+            dribble_over_seconds: seconds(detect.dribble_over_ns),
+            hoard_connections: detect.hoard_connections,
+            hoard_bytes: detect.hoard_bytes,
         }
     }
 }

@@ -1,5 +1,6 @@
 //! Moments: the kernel's monotonic clock for judging, wall-clock only for showing.
 
+use detector_api::time::rfc3339;
 use std::fmt;
 use std::num::NonZeroU64;
 
@@ -79,81 +80,9 @@ impl WallClock {
     }
 }
 
-/// Formats Unix nanoseconds as RFC 3339 in UTC with milliseconds. Years 1970 to 9999; what lies
-/// outside is clamped.
-///
-/// Written digit by digit: a listing of all peers formats two moments for each.
-#[must_use]
-pub fn rfc3339(unix_ns: i128) -> String {
-    const LAST_MS_OF_9999: i128 = 253_402_300_799_999;
-    let clamped = unix_ns.div_euclid(1_000_000).clamp(0, LAST_MS_OF_9999);
-    let unix_ms = u64::try_from(clamped).unwrap_or(0);
-    let (seconds, milliseconds) = (unix_ms / 1_000, unix_ms % 1_000);
-    let (year, month, day) = civil_from_days(seconds / 86_400);
-    let second_of_day = seconds % 86_400;
-    let mut text = String::with_capacity("1970-01-01T00:00:00.000Z".len());
-    push_digits(&mut text, year, 1_000);
-    text.push('-');
-    push_digits(&mut text, month, 10);
-    text.push('-');
-    push_digits(&mut text, day, 10);
-    text.push('T');
-    push_digits(&mut text, second_of_day / 3_600, 10);
-    text.push(':');
-    push_digits(&mut text, second_of_day / 60 % 60, 10);
-    text.push(':');
-    push_digits(&mut text, second_of_day % 60, 10);
-    text.push('.');
-    push_digits(&mut text, milliseconds, 100);
-    text.push('Z');
-    text
-}
-
-/// Appends a number, zero-padded to as many digits as `highest_place` (a power of ten) has.
-fn push_digits(text: &mut String, number: u64, highest_place: u64) {
-    let mut place = highest_place;
-    while place > 0 {
-        let digit = u32::try_from(number / place % 10).unwrap_or(0);
-        text.push(char::from_digit(digit, 10).unwrap_or('0'));
-        place /= 10;
-    }
-}
-
-/// Proleptic Gregorian date of a day number since 1970-01-01 (days at or after it).
-const fn civil_from_days(days: u64) -> (u64, u64, u64) {
-    // Years counted from 1 March 0000, so that a leap day is the last of its year.
-    let shifted = days + 719_468;
-    let era = shifted / 146_097;
-    let day_of_era = shifted % 146_097;
-    let year_of_era =
-        (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
-    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    let month_index = (5 * day_of_year + 2) / 153;
-    let day = day_of_year - (153 * month_index + 2) / 5 + 1;
-    let month = if month_index < 10 {
-        month_index + 3
-    } else {
-        month_index - 9
-    };
-    let year = year_of_era + era * 400 + if month <= 2 { 1 } else { 0 };
-    (year, month, day)
-}
-
 #[cfg(test)]
 mod tests {
-    use super::{Moment, rfc3339};
-
-    #[test]
-    fn known_dates_are_formatted() {
-        assert_eq!(rfc3339(0), "1970-01-01T00:00:00.000Z");
-        assert_eq!(rfc3339(951_782_400_000_000_000), "2000-02-29T00:00:00.000Z");
-        assert_eq!(
-            rfc3339(1_798_578_245_123_000_000),
-            "2026-12-29T21:04:05.123Z"
-        );
-        assert_eq!(rfc3339(-1), "1970-01-01T00:00:00.000Z");
-        assert_eq!(rfc3339(i128::MAX), "9999-12-31T23:59:59.999Z");
-    }
+    use super::Moment;
 
     #[test]
     fn moments_keep_their_nanoseconds_and_options_cost_nothing() {

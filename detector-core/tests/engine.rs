@@ -4,9 +4,9 @@
 
 mod support;
 
+use detector_api::snapshot::{Confidence, EventType, FlagKind, StallCause, Verdict};
 use detector_core::observation::{Cause, Observation, ShrinkCounts, Totals, UntrackedTotals};
 use detector_core::settings::{DetectSettings, TableSettings};
-use detector_core::snapshot::{Confidence, EventType, FlagKind, StallCause, Verdict};
 use support::{WALL, engine, engine_with, healthy, ms, sweep, zero_window};
 
 const PEER: &str = "198.51.100.7:40000";

@@ -16,12 +16,12 @@
 
 mod support;
 
+use detector_api::snapshot::HostPressure;
 use detector_core::engine::Engine;
 use detector_core::observation::{
     Cause, InterfaceErrors, Observation, PendingTimer, Source, TcpState,
 };
 use detector_core::settings::{DetectSettings, TableSettings};
-use detector_core::snapshot::HostPressure;
 use detector_core::time::{Moment, WallClock};
 use std::collections::BTreeMap;
 use std::fmt::Write as _;

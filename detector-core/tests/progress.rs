@@ -4,9 +4,9 @@
 
 mod support;
 
+use detector_api::snapshot::{EventType, FlagKind, StallCause, Verdict};
 use detector_core::observation::{Cause, CongestionState, Observation, PendingTimer, Source};
 use detector_core::settings::{DetectSettings, TableSettings};
-use detector_core::snapshot::{EventType, FlagKind, StallCause, Verdict};
 use support::{WALL, engine, healthy, ms, zero_window};
 
 const PEER: &str = "198.51.100.7:40000";

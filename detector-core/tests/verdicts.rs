@@ -4,10 +4,10 @@
 
 mod support;
 
+use detector_api::snapshot::{AdviceCode, BenignCause, Outcome, PeerDetail, Severity, Verdict};
 use detector_core::engine::Engine;
 use detector_core::observation::{Cause, Observation, Totals};
 use detector_core::settings::{DetectSettings, TableSettings};
-use detector_core::snapshot::{AdviceCode, BenignCause, Outcome, PeerDetail, Severity, Verdict};
 use detector_core::time::WallClock;
 use support::{WALL, engine, engine_with, healthy, ms, zero_window};
 

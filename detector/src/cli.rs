@@ -17,11 +17,12 @@ pub(crate) use selftest::SelftestArgs;
 pub(crate) use top::TopArgs;
 
 use crate::commands::completions;
-use crate::config::{DEFAULT_CONTROL_SOCKET, DEFAULT_STATE_DIR};
-use crate::filter::Filter;
 use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
 use clap_complete::ArgValueCompleter;
-use detector_core::snapshot::{Event, FlagKind};
+use detector_agent::log::{LogFormat, LogLevel};
+use detector_api::defaults::{CONTROL_SOCKET, STATE_DIR};
+use detector_api::snapshot::{Event, FlagKind};
+use detector_client::filter::Filter;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
@@ -99,7 +100,7 @@ pub(crate) struct RunArgs {
     #[arg(long, value_name = "PATH", value_hint = ValueHint::FilePath)]
     pub(crate) control_socket: Option<PathBuf>,
     /// Folder for what the agent keeps
-    #[arg(long, value_name = "DIR", default_value = DEFAULT_STATE_DIR, value_hint = ValueHint::DirPath)]
+    #[arg(long, value_name = "DIR", default_value = STATE_DIR, value_hint = ValueHint::DirPath)]
     pub(crate) state_dir: PathBuf,
     /// Format of the log on stderr
     #[arg(long, value_name = "FORMAT", value_enum, default_value_t)]
@@ -148,7 +149,7 @@ pub(crate) struct EventsArgs {
     #[arg(long)]
     pub(crate) json: bool,
     /// Control socket of the agent
-    #[arg(long, value_name = "PATH", default_value = DEFAULT_CONTROL_SOCKET, value_hint = ValueHint::FilePath)]
+    #[arg(long, value_name = "PATH", default_value = CONTROL_SOCKET, value_hint = ValueHint::FilePath)]
     pub(crate) control_socket: PathBuf,
 }
 
@@ -174,28 +175,6 @@ impl Shell {
             Self::Zsh => "zsh",
         }
     }
-}
-
-/// Format of the log.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
-pub(crate) enum LogFormat {
-    /// One readable line each
-    #[default]
-    Text,
-    /// One JSON object a line
-    Json,
-}
-
-/// Level of the log.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
-#[allow(missing_docs, reason = "the names say it")]
-pub(crate) enum LogLevel {
-    Error,
-    Warning,
-    #[default]
-    Info,
-    Debug,
-    Trace,
 }
 
 /// A chapter of the reference.

@@ -1,48 +1,8 @@
-//! The agent and its commands.
-//!
-//! `cli` → `commands` → `agent` → `kernel`, `export`, `control`, which do not know each other.
-//! A library so that fuzz targets reach the parts that read foreign input; it promises no API.
+//! The program: the command line, brings agent and client together.
 
-mod agent;
-mod capability;
 mod cli;
-mod clock;
-#[allow(
-    dead_code,
-    unused_imports,
-    reason = "the commands that show them follow"
-)]
-mod columns;
 mod commands;
-pub mod config;
-mod control;
-#[doc(hidden)]
-pub mod crowd;
-mod explain;
-mod export;
-mod failure;
-#[allow(
-    dead_code,
-    unused_imports,
-    reason = "the commands that take one follow"
-)]
-mod filter;
-mod guard;
-mod host;
-mod http;
-mod humane;
-mod kernel;
-mod live;
-mod log;
-mod namespace;
-mod priority;
-mod scrub;
 mod selftest;
-mod session;
-mod table;
-mod time_text;
-mod top;
-mod wording;
 
 use clap::Parser;
 use std::process::ExitCode;

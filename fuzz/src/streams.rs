@@ -7,9 +7,9 @@
 use detector_common::record::{ConnectionRecord, flag};
 use detector_core::decode::Decoder;
 use detector_core::engine::Engine;
+use detector_core::metrics::{Ledger, MetricsSnapshot};
 use detector_core::observation::SweepEnd;
 use detector_core::settings::{DetectSettings, TableSettings};
-use detector_core::snapshot::{Ledger, MetricsSnapshot};
 use detector_core::time::{Moment, SECOND_NS, WallClock};
 
 use crate::records::template;

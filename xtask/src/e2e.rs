@@ -6,8 +6,9 @@ use std::process::Stdio;
 use anyhow::{Context as _, Result};
 
 use crate::command::{cargo, output, run};
+use crate::packages;
 use crate::run::{Profile, as_root, build_agent};
-use crate::{packages, tree};
+use crate::tree;
 
 /// Programs the stories use, and the Debian packages that bring them.
 pub(crate) const PROGRAMS: [(&str, &str); 11] = [

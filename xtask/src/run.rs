@@ -7,7 +7,8 @@ use std::process::Command;
 use anyhow::{Context as _, Result, bail};
 
 use crate::command::{cargo, find_in_path, run, shown};
-use crate::{packages, tree};
+use crate::packages;
+use crate::tree;
 
 #[derive(clap::Args)]
 pub(crate) struct Arguments {

@@ -7,8 +7,10 @@ use std::process::{Command, Stdio};
 use anyhow::{Context as _, Result, bail};
 
 use crate::command::shown;
+use crate::e2e;
+use crate::packages;
 use crate::run::{Profile, as_root, build_agent, build_play};
-use crate::{e2e, packages, tree};
+use crate::tree;
 
 /// The page, below the root of the tree.
 const PAGE: &str = "docs/scenarios.md";

@@ -5,7 +5,15 @@ use std::time::Instant;
 use anyhow::{Context as _, Result, bail};
 
 use crate::command::{cargo, run};
-use crate::{docs, e2e, ebpf, fuzz, kernels, licences, lint, packages, tree};
+use crate::docs;
+use crate::e2e;
+use crate::ebpf;
+use crate::fuzz;
+use crate::kernels;
+use crate::licences;
+use crate::lint;
+use crate::packages;
+use crate::tree;
 
 /// One step: what it shows and how to run it alone.
 struct Step {

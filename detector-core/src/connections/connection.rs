@@ -7,9 +7,9 @@ use crate::rules::FlagSet;
 use crate::rules::dribble::Span;
 use crate::rules::likeness::Likeness;
 use crate::rules::stall;
-use crate::snapshot::{Process, StallCause};
 use crate::state::State;
 use crate::time::Moment;
+use detector_api::snapshot::{Process, StallCause};
 use std::sync::Arc;
 
 /// How fast the peer drains, measured between observations at least a second apart.

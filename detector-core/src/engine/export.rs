@@ -2,8 +2,8 @@
 
 use super::Engine;
 use crate::ledger::{Counts, Held, publish};
+use crate::metrics::{MetricsSnapshot, PeerMetrics};
 use crate::peers::{Peer, Scrape};
-use crate::snapshot::{MetricsSnapshot, PeerMetrics};
 use crate::time::Moment;
 use std::cmp::Ordering;
 use std::collections::HashSet;

@@ -7,8 +7,8 @@ use crate::observation::{Observation, Source};
 use crate::peer_address::Network;
 use crate::peers::Peer;
 use crate::rules::{dribble, hoard, shrink};
-use crate::snapshot::{Event, EventType, FlagKind, Severity, SourceName};
 use crate::time::Moment;
+use detector_api::snapshot::{Event, EventType, FlagKind, Severity, SourceName};
 use std::collections::BTreeMap;
 
 impl Engine {

@@ -7,10 +7,10 @@ use super::{Engine, owners};
 use crate::incidents::{Look, Part, Stamp};
 use crate::peers::Peer;
 use crate::rules::FlagSet;
-use crate::snapshot::{
+use crate::time::{Moment, SECOND_NS};
+use detector_api::snapshot::{
     FlagKind, HostPressure, Incident, IncidentEnd, OpenIncident, Process, Severity,
 };
-use crate::time::{Moment, SECOND_NS};
 
 /// Stalled connections add to memory pressure from this part of TCP's memory on.
 const PRESSURE_PART: u64 = 10;

@@ -7,9 +7,9 @@ use crate::observation::Observation;
 use crate::rules::direction::{self, Port};
 use crate::rules::dribble;
 use crate::rules::{shrink, stall, tiny_window};
-use crate::snapshot::{FlagKind, StallCause};
 use crate::state::State;
 use crate::time::{Moment, SECOND_NS};
+use detector_api::snapshot::{FlagKind, StallCause};
 
 /// Longer than any interval between two sweeps.
 const UNSWEPT_GRACE_NS: u64 = 300 * SECOND_NS;

@@ -34,8 +34,8 @@ use crate::peers::{Peers, Scrape};
 use crate::rules::direction;
 use crate::rules::likeness::Likeness;
 use crate::settings::{DetectSettings, TableSettings};
-use crate::snapshot::{Event, FlagKind, StallCause, Thresholds};
 use crate::time::{Moment, SECOND_NS, WallClock};
+use detector_api::snapshot::{Event, FlagKind, StallCause, Thresholds};
 use ipnet::IpNet;
 use std::collections::BTreeSet;
 
@@ -68,7 +68,7 @@ pub struct Engine {
     /// First and last port of the range for connections that this host opens.
     local_ports: (u16, u16),
     interface_errors: Lately,
-    host_pressure: Option<crate::snapshot::HostPressure>,
+    host_pressure: Option<detector_api::snapshot::HostPressure>,
     /// Slots of peers that were flagged at the last look for incidents or since.
     flagged: BTreeSet<u32>,
     incidents: Incidents,

@@ -7,8 +7,8 @@ use super::Engine;
 use crate::connections::{Class, Connection};
 use crate::observation::ConnectionId;
 use crate::rules::FlagSet;
-use crate::snapshot::Process;
 use crate::time::SECOND_NS;
+use detector_api::snapshot::Process;
 use std::sync::Arc;
 
 /// Data must be held up for so long before an owner is looked for: honest readers close their

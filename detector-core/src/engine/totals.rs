@@ -2,7 +2,7 @@
 
 use super::Engine;
 use crate::ledger::publish;
-use crate::snapshot::HostTotals;
+use crate::metrics::HostTotals;
 
 impl Engine {
     /// Sums over all peers, as of the last [`advance`](Engine::advance); the cost does not hang on

@@ -9,9 +9,9 @@ use crate::ledger::{Counts, seconds};
 use crate::observation::{Observation, ShrinkCounts};
 use crate::peers::{PathSigns, Peer, Remembered};
 use crate::rules::dribble;
-use crate::snapshot::{Assessment, Confidence, FlagKind, Verdict};
 use crate::time::{Moment, SECOND_NS};
 use crate::verdict::{self, Finding, PeerEvidence, QUICK_REOPEN_NS, QUIET_NS, Standing};
+use detector_api::snapshot::{Assessment, Confidence, FlagKind, Verdict};
 
 impl Engine {
     /// Judges all flagged peers again, after the settings have changed.

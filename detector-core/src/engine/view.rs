@@ -10,8 +10,8 @@ use crate::observation::ConnectionId;
 use crate::peer_address::PeerAddress;
 use crate::peers::Peer;
 use crate::rules::shrink;
-use crate::snapshot::{self, FlagKind, PeerDetail, Retransmits, StandingFlag};
 use crate::state::PackedId;
+use detector_api::snapshot::{self, FlagKind, PeerDetail, Retransmits, StandingFlag};
 use std::cmp::{Ordering, Reverse};
 use std::net::{IpAddr, SocketAddr};
 

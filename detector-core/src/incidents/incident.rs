@@ -3,11 +3,12 @@
 use crate::ledger::Held;
 use crate::peer_address::PeerAddress;
 use crate::rules::FlagSet;
-use crate::snapshot::{
+use crate::time::Moment;
+use detector_api::snapshot::{
     self, FlagKind, HostPressure, IncidentEnd, IncidentFlag, IncidentKind, IncidentPeer,
     OpenIncident, Process, Severity, Verdict,
 };
-use crate::time::{Moment, rfc3339};
+use detector_api::time::rfc3339;
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
 

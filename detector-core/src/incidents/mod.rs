@@ -12,8 +12,9 @@ mod incident;
 pub(crate) use incident::{Look, Part, Stamp};
 
 use crate::peer_address::PeerAddress;
-use crate::snapshot::{self, IncidentEnd, IncidentKind, OpenIncident, Process};
-use crate::time::{Moment, SECOND_NS, rfc3339};
+use crate::time::{Moment, SECOND_NS};
+use detector_api::snapshot::{self, IncidentEnd, IncidentKind, OpenIncident, Process};
+use detector_api::time::rfc3339;
 use incident::Incident;
 use std::collections::VecDeque;
 

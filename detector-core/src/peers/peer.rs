@@ -7,9 +7,9 @@ use crate::ledger::{Account, Counts, Held};
 use crate::observation::ShrinkCounts;
 use crate::peer_address::PeerAddress;
 use crate::rules::likeness::Likeness;
-use crate::snapshot::{FlagKind, StallCause, Verdict};
 use crate::time::{Moment, SECOND_NS};
 use crate::verdict::Finding;
+use detector_api::snapshot::{FlagKind, StallCause, Verdict};
 
 /// Most local ports remembered of one peer.
 const SERVICES: usize = 8;

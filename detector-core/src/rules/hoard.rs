@@ -1,7 +1,7 @@
 //! Stall hoard: one peer holds many stalled connections or many pinned bytes.
 
 use crate::settings::DetectSettings;
-use crate::snapshot::Severity;
+use detector_api::snapshot::Severity;
 
 /// Part of a threshold at which a peer matters enough for a warning.
 const WARNING_PART: u64 = 4;
@@ -53,7 +53,7 @@ pub(crate) fn severity(connections: u64, pinned_bytes: u64, settings: &DetectSet
 mod tests {
     use super::{is_hoarding, severity};
     use crate::settings::DetectSettings;
-    use crate::snapshot::Severity;
+    use detector_api::snapshot::Severity;
 
     #[test]
     fn cost_alone_makes_severity() {

@@ -9,7 +9,7 @@ pub(crate) mod shrink;
 pub(crate) mod stall;
 pub(crate) mod tiny_window;
 
-use crate::snapshot::FlagKind;
+use detector_api::snapshot::FlagKind;
 
 /// A set of kinds of flags.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -4,8 +4,8 @@
 //! Never from `rwnd_limited`, which shows 6 % where the truth is 100 % (window zero with data in
 //! flight).
 
-use crate::snapshot::{FlagKind, StallCause};
 use crate::state::State;
+use detector_api::snapshot::{FlagKind, StallCause};
 use detector_common::window;
 
 /// Window probes, or segments sent again into a closed window, without any answer from which the

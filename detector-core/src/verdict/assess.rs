@@ -4,10 +4,10 @@ use super::change::what_would_change;
 use super::considered::consider;
 use super::{Finding, PeerEvidence};
 use crate::crowd;
-use crate::snapshot::{
+use crate::time::{Moment, SECOND_NS, WallClock};
+use detector_api::snapshot::{
     Advice, AdviceCode, Assessment, Evidence, EvidenceCode, Numbers, StallCause, Verdict,
 };
-use crate::time::{Moment, SECOND_NS, WallClock};
 
 /// Most that a connection pins where `tcp_wmem` is bounded as advised.
 const MUCH_PINNED_BYTES: u64 = 1 << 20;

@@ -3,7 +3,7 @@
 use super::assess::{count, numbers, span_seconds};
 use super::{CROWD_NETWORKS, INTERFACE_ERRORS, PeerEvidence};
 use crate::crowd;
-use crate::snapshot::{Change, ChangeCode, Numbers, Verdict};
+use detector_api::snapshot::{Change, ChangeCode, Numbers, Verdict};
 
 /// How long after the last flag a verdict stands, and `benign` after it.
 pub(crate) const QUIET_NS: u64 = 600 * crate::time::SECOND_NS;

@@ -2,7 +2,7 @@
 
 use super::assess::{count, numbers, span_seconds};
 use super::{CROWD_NETWORKS, PeerEvidence, QUICK_REOPEN_NS};
-use crate::snapshot::{BenignCause, Considered, Numbers, Outcome, StallCause};
+use detector_api::snapshot::{BenignCause, Considered, Numbers, Outcome, StallCause};
 
 /// All benign causes, in the order of [`BenignCause::ALL`].
 pub(super) fn consider(evidence: &PeerEvidence) -> Vec<Considered> {

@@ -4,7 +4,7 @@ use super::{CROWD_NETWORKS, INTERFACE_ERRORS};
 use crate::groups::Group;
 use crate::observation::{InterfaceErrors, ShrinkCounts};
 use crate::settings::DetectSettings;
-use crate::snapshot::StallCause;
+use detector_api::snapshot::StallCause;
 
 /// Peers that hold connections together.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -13,8 +13,8 @@ pub(crate) use assess::{Standing, assess};
 pub(crate) use change::QUIET_NS;
 pub(crate) use evidence::{GroupEvidence, PeerEvidence};
 
-use crate::snapshot::{Confidence, Verdict};
 use crate::time::SECOND_NS;
+use detector_api::snapshot::{Confidence, Verdict};
 
 /// Distinct unrelated networks with one symptom at once from which it is no peer's own.
 pub(crate) const CROWD_NETWORKS: u64 = 8;

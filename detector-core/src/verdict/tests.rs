@@ -1,7 +1,7 @@
 use super::{GroupEvidence, PeerEvidence, Standing, assess, judge};
 use crate::observation::{InterfaceErrors, ShrinkCounts};
-use crate::snapshot::{Advice, AdviceCode, BenignCause, Outcome, Verdict};
 use crate::time::{Moment, WallClock};
+use detector_api::snapshot::{Advice, AdviceCode, BenignCause, Outcome, Verdict};
 use proptest::prelude::*;
 
 fn verdict(evidence: &PeerEvidence) -> Option<Verdict> {

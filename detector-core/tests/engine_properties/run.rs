@@ -2,12 +2,11 @@
 
 use crate::operations::Operation;
 use crate::support::{self, WALL};
+use detector_api::snapshot::{HostPressure, Incident, IncidentKind, Severity};
 use detector_core::engine::Engine;
+use detector_core::metrics::{Ledger, MetricsSnapshot};
 use detector_core::observation::{Observation, SweepEnd, UntrackedTotals};
 use detector_core::settings::{DetectSettings, TableSettings};
-use detector_core::snapshot::{
-    HostPressure, Incident, IncidentKind, Ledger, MetricsSnapshot, Severity,
-};
 use detector_core::time::{Moment, WallClock};
 
 pub(super) struct Run {

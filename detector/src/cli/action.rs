@@ -1,12 +1,12 @@
 //! Arguments of the commands that have the agent do something.
 
 use super::explain::{Wanted, wanted};
-use crate::columns::network_of;
 use crate::commands::completions;
-use crate::config::DEFAULT_CONTROL_SOCKET;
-use crate::config::units::parse_duration;
 use clap::{Args, ValueHint};
 use clap_complete::ArgValueCompleter;
+use detector_api::address::network_of;
+use detector_api::defaults::CONTROL_SOCKET;
+use detector_api::units::parse_duration;
 use ipnet::IpNet;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -21,7 +21,7 @@ pub(crate) struct ActionArgs {
     #[arg(long)]
     pub(crate) json: bool,
     /// Control socket of the agent
-    #[arg(long, value_name = "PATH", default_value = DEFAULT_CONTROL_SOCKET, value_hint = ValueHint::FilePath)]
+    #[arg(long, value_name = "PATH", default_value = CONTROL_SOCKET, value_hint = ValueHint::FilePath)]
     pub(crate) control_socket: PathBuf,
 }
 
@@ -69,7 +69,7 @@ pub(crate) struct BlockedArgs {
     #[arg(long)]
     pub(crate) json: bool,
     /// Control socket of the agent
-    #[arg(long, value_name = "PATH", default_value = DEFAULT_CONTROL_SOCKET, value_hint = ValueHint::FilePath)]
+    #[arg(long, value_name = "PATH", default_value = CONTROL_SOCKET, value_hint = ValueHint::FilePath)]
     pub(crate) control_socket: PathBuf,
 }
 

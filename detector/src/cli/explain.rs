@@ -1,10 +1,10 @@
 //! Arguments of `detector explain`.
 
-use crate::columns::endpoint_of;
 use crate::commands::completions;
-use crate::config::DEFAULT_CONTROL_SOCKET;
 use clap::{Args, ValueHint};
 use clap_complete::ArgValueCompleter;
+use detector_api::address::endpoint_of;
+use detector_api::defaults::CONTROL_SOCKET;
 use ipnet::IpNet;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -20,7 +20,7 @@ pub(crate) struct ExplainArgs {
     #[arg(long)]
     pub(crate) json: bool,
     /// Control socket of the agent
-    #[arg(long, value_name = "PATH", default_value = DEFAULT_CONTROL_SOCKET, value_hint = ValueHint::FilePath)]
+    #[arg(long, value_name = "PATH", default_value = CONTROL_SOCKET, value_hint = ValueHint::FilePath)]
     pub(crate) control_socket: PathBuf,
 }
 

@@ -1,13 +1,13 @@
 //! Arguments of `detector incidents`.
 
 use super::list::{choice, filter, sort};
-use crate::columns::{Choice, Sort};
 use crate::commands::completions;
-use crate::config::DEFAULT_CONTROL_SOCKET;
-use crate::filter::Filter;
 use clap::{Args, Subcommand, ValueHint};
 use clap_complete::ArgValueCompleter;
-use detector_core::snapshot::Incident;
+use detector_api::defaults::CONTROL_SOCKET;
+use detector_api::snapshot::Incident;
+use detector_client::columns::{Choice, Sort};
+use detector_client::filter::Filter;
 use std::path::PathBuf;
 
 /// Arguments of `detector incidents`.
@@ -32,7 +32,7 @@ pub(crate) struct IncidentsArgs {
     #[arg(long, conflicts_with = "columns")]
     pub(crate) json: bool,
     /// Control socket of the agent
-    #[arg(long, value_name = "PATH", default_value = DEFAULT_CONTROL_SOCKET, value_hint = ValueHint::FilePath)]
+    #[arg(long, value_name = "PATH", default_value = CONTROL_SOCKET, value_hint = ValueHint::FilePath)]
     pub(crate) control_socket: PathBuf,
 }
 
@@ -53,6 +53,6 @@ pub(crate) struct ShowArgs {
     #[arg(long)]
     pub(crate) json: bool,
     /// Control socket of the agent
-    #[arg(long, value_name = "PATH", default_value = DEFAULT_CONTROL_SOCKET, value_hint = ValueHint::FilePath)]
+    #[arg(long, value_name = "PATH", default_value = CONTROL_SOCKET, value_hint = ValueHint::FilePath)]
     pub(crate) control_socket: PathBuf,
 }

@@ -1,20 +1,21 @@
 //! Arguments of `detector peers` and `detector connections`.
 
-use crate::columns::{Choice, Grouping, PeerRow, Row, Sort};
 use crate::commands::completions;
-use crate::config::DEFAULT_CONTROL_SOCKET;
-use crate::control::DEFAULT_LIMIT;
-use crate::filter::Filter;
 use clap::{Args, ValueHint};
 use clap_complete::ArgValueCompleter;
-use detector_core::snapshot::Connection;
+use detector_api::defaults::CONTROL_SOCKET;
+use detector_api::defaults::LIST_LIMIT;
+use detector_api::row::PeerRow;
+use detector_api::snapshot::Connection;
+use detector_client::columns::{Choice, Grouping, Row, Sort};
+use detector_client::filter::Filter;
 use std::path::PathBuf;
 
 /// What both have.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct ListArgs {
     /// Show at most this many, the first in the order; 0 shows all
-    #[arg(long, value_name = "N", default_value_t = DEFAULT_LIMIT)]
+    #[arg(long, value_name = "N", default_value_t = LIST_LIMIT)]
     pub(crate) limit: usize,
     /// Only those seen since this time: RFC 3339, or a duration ago (`10m`)
     #[arg(long, value_name = "TIME")]
@@ -23,7 +24,7 @@ pub(crate) struct ListArgs {
     #[arg(long, conflicts_with = "columns")]
     pub(crate) json: bool,
     /// Control socket of the agent
-    #[arg(long, value_name = "PATH", default_value = DEFAULT_CONTROL_SOCKET, value_hint = ValueHint::FilePath)]
+    #[arg(long, value_name = "PATH", default_value = CONTROL_SOCKET, value_hint = ValueHint::FilePath)]
     pub(crate) control_socket: PathBuf,
 }
 

@@ -1,9 +1,9 @@
 //! What clap refuses, told as every failure is: one line with the reason, one with a hint.
 
-use crate::failure::Failure;
-use crate::scrub;
 use clap::Error;
 use clap::error::ErrorKind;
+use detector_api::failure::Failure;
+use detector_api::scrub;
 
 /// The failure of a command line that was refused; help and version are printed, and end it.
 pub(crate) fn refused(error: &Error) -> Failure {
@@ -51,8 +51,8 @@ fn in_one_line(text: &str, separator: &str) -> String {
 mod tests {
     use super::refused;
     use crate::cli::Cli;
-    use crate::failure::Code;
     use clap::Parser;
+    use detector_api::failure::Code;
 
     #[test]
     fn a_refused_line_is_told_in_one_line_with_one_hint() {

@@ -1,10 +1,11 @@
 //! Arguments of `detector top`.
 
-use crate::columns::{Grouping, PeerRow, Sort};
 use crate::commands::completions;
-use crate::filter::Filter;
 use clap::{Args, ValueHint};
 use clap_complete::ArgValueCompleter;
+use detector_api::row::PeerRow;
+use detector_client::columns::{Grouping, Sort};
+use detector_client::filter::Filter;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -48,7 +49,7 @@ pub(crate) struct TopArgs {
 }
 
 fn parse_interval(text: &str) -> Result<Duration, String> {
-    let interval = crate::config::units::parse_duration(text)?;
+    let interval = detector_api::units::parse_duration(text)?;
     if INTERVALS.contains(&interval) {
         Ok(interval)
     } else {

@@ -3,11 +3,12 @@
 
 use super::grid::grid;
 use crate::cli::{BlockArgs, BlockedArgs, UnblockArgs};
-use crate::control::client;
-use crate::failure::Failure;
-use crate::guard::{BlockAnswer, BlockRequest, Blocked, UnblockAnswer, UnblockRequest};
-use crate::wording::block_summary;
-use crate::{humane, session};
+use detector_api::actions::{BlockAnswer, BlockRequest, Blocked, UnblockAnswer, UnblockRequest};
+use detector_api::failure::Failure;
+use detector_api::humane;
+use detector_api::wording::block_summary;
+use detector_client::client;
+use detector_client::session;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use std::path::Path;

@@ -1,9 +1,9 @@
 //! `detector check`: can this host run the agent?
 
 use crate::cli::CheckArgs;
-use crate::failure::{Code, Failure};
-use crate::kernel::check::{Requirement, State, requirements};
-use crate::table::render_text;
+use detector_agent::kernel::check::{Requirement, State, requirements};
+use detector_api::failure::{Code, Failure};
+use detector_client::table::render_text;
 
 pub(super) fn run(args: &CheckArgs) -> Result<(), Failure> {
     let requirements = requirements();
@@ -35,7 +35,7 @@ const fn state_name(state: State) -> &'static str {
 }
 
 fn found(requirement: &Requirement) -> String {
-    let detail = crate::scrub::text(&requirement.detail);
+    let detail = detector_api::scrub::text(&requirement.detail);
     match &requirement.hint {
         Some(hint) => format!("{detail}: {hint}"),
         None => detail,

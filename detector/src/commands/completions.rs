@@ -5,15 +5,15 @@
 //! agent that is not there has no peers to offer.
 
 use crate::cli::Cli;
-use crate::columns::{Kind, Row};
-use crate::config::DEFAULT_CONTROL_SOCKET;
-use crate::control::client;
-use crate::failure::Failure;
-use crate::wording;
 use clap::CommandFactory;
 use clap_complete::engine::CompletionCandidate;
 use clap_complete::env::{CompleteEnv, Shells};
-use detector_core::snapshot::{FlagKind, Incident, IncidentKind, Peer};
+use detector_api::defaults::CONTROL_SOCKET;
+use detector_api::failure::Failure;
+use detector_api::snapshot::{FlagKind, Incident, IncidentKind, Peer};
+use detector_api::wording;
+use detector_client::client;
+use detector_client::columns::{Kind, Row};
 use serde::de::DeserializeOwned;
 use std::collections::BTreeSet;
 use std::ffi::OsStr;
@@ -60,7 +60,10 @@ pub(crate) fn incidents(current: &OsStr) -> Vec<CompletionCandidate> {
 pub(crate) fn peers(current: &OsStr) -> Vec<CompletionCandidate> {
     let peers = ask_peers().into_iter().map(|peer| {
         let verdict = peer.verdict.map_or("-", |verdict| verdict.label());
-        let about = format!("{verdict}, {}", crate::humane::bytes(peer.pinned_bytes));
+        let about = format!(
+            "{verdict}, {}",
+            detector_api::humane::bytes(peer.pinned_bytes)
+        );
         (peer.peer, about)
     });
     starting_with(current, peers)
@@ -134,7 +137,7 @@ fn values<R: Row>(key: &str) -> BTreeSet<String> {
     }
 }
 
-fn owners(name: impl Fn(&detector_core::snapshot::Process) -> Option<String>) -> BTreeSet<String> {
+fn owners(name: impl Fn(&detector_api::snapshot::Process) -> Option<String>) -> BTreeSet<String> {
     let peers = ask_peers();
     let processes = peers.iter().flat_map(|peer| &peer.processes);
     processes
@@ -166,7 +169,7 @@ fn ask_peers() -> Vec<Peer> {
 /// A list of the agent on the socket that the command line names; empty if it does not answer at
 /// once.
 fn ask<T: DeserializeOwned + Send + 'static>(target: &str) -> Vec<T> {
-    let socket = named_socket().unwrap_or_else(|| PathBuf::from(DEFAULT_CONTROL_SOCKET));
+    let socket = named_socket().unwrap_or_else(|| PathBuf::from(CONTROL_SOCKET));
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build();
@@ -205,8 +208,8 @@ fn named_socket() -> Option<PathBuf> {
 #[cfg(test)]
 mod tests {
     use super::{columns, filter, flag_kinds, sort_keys, values};
-    use crate::columns::PeerRow;
-    use detector_core::snapshot::{Connection, Event};
+    use detector_api::row::PeerRow;
+    use detector_api::snapshot::{Connection, Event};
     use std::ffi::OsStr;
 
     fn told(candidates: Vec<clap_complete::engine::CompletionCandidate>) -> Vec<String> {

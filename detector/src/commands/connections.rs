@@ -2,7 +2,7 @@
 
 use super::listing::Query;
 use crate::cli::ConnectionsArgs;
-use crate::failure::Failure;
+use detector_api::failure::Failure;
 
 pub(super) fn run(args: &ConnectionsArgs) -> Result<(), Failure> {
     let query = Query {

@@ -3,19 +3,19 @@
 mod reference;
 
 use crate::cli::{Chapter, Cli};
-use crate::columns::PeerRow;
-use crate::config::{Config, keys};
-use crate::control::PeerPage;
-use crate::control::host::Host;
-use crate::control::status::Status;
-use crate::export::definition;
-use crate::failure::Failure;
-use crate::guard::{
+use clap::CommandFactory;
+use detector_agent::config::{Config, keys};
+use detector_agent::export::definition;
+use detector_api::actions::{
     BlockAnswer, BlockRequest, Blocked, ResetAnswer, ResetRequest, UnblockAnswer, UnblockRequest,
 };
-use crate::top::Printed;
-use clap::CommandFactory;
-use detector_core::snapshot::{Connection, Event, Incident, Peer};
+use detector_api::failure::Failure;
+use detector_api::host::Host;
+use detector_api::page::PeerPage;
+use detector_api::row::PeerRow;
+use detector_api::snapshot::{Connection, Event, Incident, Peer};
+use detector_api::status::Status;
+use detector_client::top::Printed;
 use schemars::JsonSchema;
 use schemars::generate::SchemaSettings;
 
@@ -126,7 +126,7 @@ fn cli() -> String {
 #[cfg(test)]
 mod tests {
     use super::{cli, configuration};
-    use crate::config::keys::KEYS;
+    use detector_agent::config::keys::KEYS;
 
     #[test]
     fn every_key_has_its_row() {

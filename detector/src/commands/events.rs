@@ -1,14 +1,17 @@
 //! `detector events`: flags and episodes, newest last.
 
 use crate::cli::EventsArgs;
-use crate::columns::Context;
-use crate::control::client::{self, Answer, ClientError};
-use crate::failure::Failure;
-use crate::http::percent_encoded;
-use crate::table::Look;
-use crate::{clock, scrub, time_text, wording};
-use detector_core::snapshot::Event;
-use detector_core::time::rfc3339;
+use detector_api::failure::Failure;
+use detector_api::scrub;
+use detector_api::snapshot::Event;
+use detector_api::time;
+use detector_api::time::rfc3339;
+use detector_api::wording;
+use detector_client::client::percent_encoded;
+use detector_client::client::{self, Answer, ClientError};
+use detector_client::clock;
+use detector_client::columns::Context;
+use detector_client::table::Look;
 use serde::de::IgnoredAny;
 use serde_json::Value;
 use std::borrow::Cow;
@@ -142,7 +145,7 @@ fn target(args: &EventsArgs) -> Result<String, Failure> {
     let mut parameters = Vec::new();
     for (name, text) in [("since", &args.since), ("until", &args.until)] {
         if let Some(text) = text {
-            let time = time_text::parse(text, clock::unix_ns())
+            let time = time::parse(text, clock::unix_ns())
                 .map_err(|error| Failure::usage(format!("cannot read --{name}: {error}")))?;
             parameters.push((name, rfc3339(time)));
         }
@@ -197,9 +200,9 @@ fn json_line(line: &str) -> Cow<'_, str> {
 mod tests {
     use super::{Look, other_line, readable, target};
     use crate::cli::{Cli, Command};
-    use crate::wording::tests::event;
     use clap::Parser;
-    use detector_core::snapshot::FlagKind;
+    use detector_api::fixtures::event;
+    use detector_api::snapshot::FlagKind;
 
     fn target_of(line: &[&str]) -> Result<String, String> {
         let line = ["detector", "events"].iter().chain(line);

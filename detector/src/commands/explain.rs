@@ -1,14 +1,15 @@
 //! `detector explain`: the evidence card of one peer.
 
 use crate::cli::{ExplainArgs, Wanted};
-use crate::clock;
-use crate::columns::network_of;
-use crate::control::client::{self, ClientError};
-use crate::explain::{HostFacts, KernelSettings, Look, Page, StatusFacts, Subject, card};
-use crate::failure::Failure;
-use crate::host::sysctl;
-use crate::http::percent_encoded;
-use detector_core::snapshot::Peer;
+use detector_api::address::network_of;
+use detector_api::failure::Failure;
+use detector_api::page::PeerPage;
+use detector_api::snapshot::Peer;
+use detector_client::client::percent_encoded;
+use detector_client::client::{self, ClientError};
+use detector_client::clock;
+use detector_client::explain::{HostFacts, KernelSettings, Look, StatusFacts, Subject, card};
+use detector_client::sysctl;
 use ipnet::IpNet;
 use std::net::IpAddr;
 use std::path::Path;
@@ -27,7 +28,7 @@ pub(super) fn run(args: &ExplainArgs) -> Result<(), Failure> {
             Err(error) => Err(refused(socket, &args.peer, error)),
         };
     }
-    let page = match super::converse(client::object::<Page>(socket, &target))? {
+    let page = match super::converse(client::object::<PeerPage>(socket, &target))? {
         Ok(page) => page,
         Err(error) => return Err(refused(socket, &args.peer, error)),
     };
@@ -109,7 +110,7 @@ const fn shared_bits(a: IpAddr, b: IpAddr) -> Option<u32> {
 #[cfg(test)]
 mod tests {
     use super::nearest;
-    use crate::columns::network_of;
+    use detector_api::address::network_of;
 
     #[test]
     fn the_nearest_peer_is_of_the_same_neighbourhood() {

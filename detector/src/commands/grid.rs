@@ -1,6 +1,6 @@
 //! Texts in aligned columns.
 
-use crate::columns::width_of;
+use detector_client::columns::width_of;
 
 /// Lines of `rows` below `headings`; nothing without rows.
 pub(super) fn grid<const N: usize>(headings: &[&str; N], rows: &[[String; N]]) -> String {

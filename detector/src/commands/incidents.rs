@@ -4,12 +4,12 @@
 
 use super::listing::Query;
 use crate::cli::{IncidentsArgs, IncidentsVerb, ListArgs, ShowArgs};
-use crate::clock;
-use crate::control::client::{self, ClientError};
-use crate::explain::{Look, incident_card};
-use crate::failure::Failure;
-use crate::http::percent_encoded;
-use detector_core::snapshot::Incident;
+use detector_api::failure::Failure;
+use detector_api::snapshot::Incident;
+use detector_client::client::percent_encoded;
+use detector_client::client::{self, ClientError};
+use detector_client::clock;
+use detector_client::explain::{Look, incident_card};
 
 /// Name of the newest.
 const LAST: &str = "last";
@@ -78,7 +78,7 @@ fn last(args: &ShowArgs) -> Result<String, Failure> {
 fn unknown(id: &str) -> Failure {
     Failure::failed(format!(
         "cannot tell of incident {}: the agent knows none of this id",
-        crate::scrub::text(id)
+        detector_api::scrub::text(id)
     ))
     .hint(
         "`detector incidents` lists those since the agent started; it keeps the last 64 that are \

@@ -1,14 +1,16 @@
 //! What `detector peers` and `detector connections` have in common: ask, choose, sort, print.
 
 use crate::cli::ListArgs;
-use crate::columns::{Choice, Column, Context, Grouping, PeerRow, Row, Sort, group};
-use crate::control::client::{self, ClientError, Text};
-use crate::control::host::Host;
-use crate::failure::Failure;
-use crate::filter::Filter;
-use crate::table::{Look, render};
-use crate::{clock, time_text};
-use detector_core::snapshot::{Connection, Incident, Peer};
+use detector_api::failure::Failure;
+use detector_api::host::Host;
+use detector_api::row::PeerRow;
+use detector_api::snapshot::{Connection, Incident, Peer};
+use detector_api::time;
+use detector_client::client::{self, ClientError, Text};
+use detector_client::clock;
+use detector_client::columns::{Choice, Column, Context, Grouping, Row, Sort, group};
+use detector_client::filter::Filter;
+use detector_client::table::{Look, render};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use std::io::{self, Write};
@@ -117,14 +119,14 @@ impl<R: Shaped> Query<'_, R> {
     fn since(&self) -> Result<Option<i128>, Failure> {
         let since = self.list.since.as_deref();
         since
-            .map(|text| time_text::parse(text, clock::unix_ns()))
+            .map(|text| time::parse(text, clock::unix_ns()))
             .transpose()
             .map_err(|error| Failure::usage(format!("cannot read --since: {error}")))
     }
 
     fn is_wanted(&self, row: &R, since_unix_ns: Option<i128>, context: &Context) -> bool {
         let is_recent = since_unix_ns.is_none_or(|since| {
-            time_text::rfc3339_unix_ns(row.last_seen()).is_none_or(|seen| seen >= since)
+            time::rfc3339_unix_ns(row.last_seen()).is_none_or(|seen| seen >= since)
         });
         is_recent && self.filter.wants(row, context)
     }

@@ -1,8 +1,8 @@
 //! `detector man`: the manual page, all commands in one.
 
 use crate::cli::Cli;
-use crate::failure::Failure;
 use clap::CommandFactory;
+use detector_api::failure::Failure;
 use std::io;
 
 pub(super) fn run() -> Result<(), Failure> {

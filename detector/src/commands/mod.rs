@@ -18,8 +18,8 @@ mod selftest;
 mod top;
 
 use crate::cli::{Cli, Command};
-use crate::control::client::ClientError;
-use crate::failure::{Code, Failure};
+use detector_api::failure::{Code, Failure};
+use detector_client::client::ClientError;
 use std::io::{self, Write};
 use std::path::Path;
 
@@ -95,7 +95,7 @@ fn client_failure(socket: &Path, error: ClientError) -> Failure {
         }
         ClientError::Broken { .. } => Some(format!(
             "is it an agent that listens on {}? --control-socket names another socket",
-            crate::scrub::text(&socket.display().to_string())
+            detector_api::scrub::text(&socket.display().to_string())
         )),
         ClientError::Refused { hint, .. } => hint.clone(),
         ClientError::Sink(_) => None,
@@ -135,5 +135,5 @@ fn group_of(socket: &Path) -> Option<String> {
         .lines()
         .map(|line| line.split(':').collect::<Vec<_>>());
     let fields = lines.find(|fields| fields.get(2) == Some(&group.as_str()))?;
-    fields.first().map(|name| crate::scrub::text(name))
+    fields.first().map(|name| detector_api::scrub::text(name))
 }

@@ -2,8 +2,8 @@
 
 use super::listing::Query;
 use crate::cli::PeersArgs;
-use crate::columns::Grouping;
-use crate::failure::Failure;
+use detector_api::failure::Failure;
+use detector_client::columns::Grouping;
 
 pub(super) fn run(args: &PeersArgs) -> Result<(), Failure> {
     let query = Query {

@@ -2,11 +2,11 @@
 
 use super::grid::grid;
 use crate::cli::ResetArgs;
-use crate::control::client;
-use crate::failure::Failure;
-use crate::guard::{ResetAnswer, ResetRequest, SocketName};
-use crate::humane;
-use crate::wording::{owner, reset_failures, reset_summary};
+use detector_api::actions::{ResetAnswer, ResetRequest, SocketName};
+use detector_api::failure::Failure;
+use detector_api::humane;
+use detector_api::wording::{owner, reset_failures, reset_summary};
+use detector_client::client;
 use std::io::{self, Write};
 
 const HEADINGS: [&str; 7] = [

@@ -1,10 +1,10 @@
 //! `detector run`: the agent.
 
-use crate::agent::{self, Start};
-use crate::cli::{LogLevel, RunArgs};
-use crate::config::{Config, ConfigError, Overrides};
-use crate::failure::Failure;
-use crate::log;
+use crate::cli::RunArgs;
+use detector_agent::agent::{self, Start};
+use detector_agent::config::{Config, ConfigError, Overrides};
+use detector_agent::log::{self, LogLevel};
+use detector_api::failure::Failure;
 use std::time::{Duration, Instant};
 
 /// For the last lines of the log.

@@ -1,10 +1,10 @@
 //! `detector selftest`: would an agent on this host see the peers it is there to see?
 
 use crate::cli::SelftestArgs;
-use crate::failure::{Code, Failure};
-use crate::kernel::check;
 use crate::selftest::{self, CASES, Case, Expectation, Summary};
 use anyhow::anyhow;
+use detector_agent::kernel::check;
+use detector_api::failure::{Code, Failure};
 use std::fmt::Write as _;
 use std::io::{self, Write};
 
@@ -95,8 +95,8 @@ fn privilege_failure(missing: &[&str]) -> Failure {
 #[cfg(test)]
 mod tests {
     use super::{chosen, list, privilege_failure};
-    use crate::failure::Code;
     use crate::selftest::CASES;
+    use detector_api::failure::Code;
 
     #[test]
     fn cases_are_chosen_by_name_in_the_order_of_the_table() {

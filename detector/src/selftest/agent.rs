@@ -1,8 +1,8 @@
 //! The agent that is put to the test: this program's own `run`, in the namespace that was left.
 
-use crate::failure::{Code, Failure};
-use crate::scrub;
 use anyhow::{Context, anyhow};
+use detector_api::failure::{Code, Failure};
+use detector_api::scrub;
 use detector_lab::network::Namespace;
 use detector_lab::program::Child;
 use std::fs::File;
@@ -120,7 +120,7 @@ fn last_line(said: &str) -> &str {
 #[cfg(test)]
 mod tests {
     use super::start_failure;
-    use crate::failure::Code;
+    use detector_api::failure::Code;
     use std::os::unix::process::ExitStatusExt;
     use std::process::ExitStatus;
 

@@ -3,7 +3,7 @@
 use super::plays::{Act, bad, good};
 use super::stage::Spot;
 use anyhow::Result;
-use detector_core::snapshot::{Event, EventType, FlagKind};
+use detector_api::snapshot::{Event, EventType, FlagKind};
 
 /// One case.
 #[derive(Debug)]
@@ -273,8 +273,8 @@ pub(crate) static CASES: [Case; 19] = [
 #[cfg(test)]
 mod tests {
     use super::{CASES, Case, Expectation, Wanted};
-    use crate::wording::tests::event;
-    use detector_core::snapshot::{EventType, FlagKind};
+    use detector_api::fixtures::event;
+    use detector_api::snapshot::{EventType, FlagKind};
     use std::collections::HashSet;
 
     #[test]

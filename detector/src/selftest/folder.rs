@@ -1,6 +1,6 @@
 //! A scratch folder that only root can look into, removed with its guard.
 
-use crate::failure::Failure;
+use detector_api::failure::Failure;
 use std::fs::DirBuilder;
 use std::io;
 use std::os::unix::fs::DirBuilderExt;

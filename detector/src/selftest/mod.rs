@@ -17,10 +17,10 @@ mod watch;
 pub(crate) use cases::{CASES, Case, Expectation};
 pub(crate) use outcome::{Row, Summary};
 
-use crate::failure::Failure;
-use crate::kernel::check;
 use agent::Agent;
 use cases::When;
+use detector_agent::kernel::check;
+use detector_api::failure::Failure;
 use detector_lab::network::{Family, Namespace};
 use folder::Folder;
 use outcome::{Finding, Outcome};

@@ -1,7 +1,7 @@
 //! What came of a case, as a line and as JSON.
 
 use super::cases::Case;
-use detector_core::snapshot::{FlagKind, Severity, SourceName, Verdict};
+use detector_api::snapshot::{FlagKind, Severity, SourceName, Verdict};
 use detector_lab::network::Family;
 use serde::Serialize;
 use std::time::Duration;
@@ -106,7 +106,7 @@ impl Finding {
                 verdict,
             } => {
                 let verdict = verdict.map_or("no verdict", |verdict| verdict.label());
-                let severity = crate::wording::severity_label(*severity);
+                let severity = detector_api::wording::severity_label(*severity);
                 let source = source_label(*source);
                 Some(format!(
                     "flagged as {} ({severity}, {verdict}, {source})",

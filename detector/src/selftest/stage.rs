@@ -1,8 +1,8 @@
 //! Where peers play: one TUN device with crafted peers behind it, loopback for real sockets, a
 //! small server a family, and addresses that tell cases apart.
 
-use crate::config::Config;
 use anyhow::{Context, Result};
+use detector_agent::config::Config;
 use detector_lab::network::{Family, Namespace, Tun, add_address, peer_key};
 use detector_lab::peers::KernelPeer;
 use detector_lab::peers::crafted::{Host, Peer, Profile};

@@ -4,10 +4,10 @@ use super::cases::{Tolerated, Wanted};
 use super::outcome::Finding;
 use super::plays::Played;
 use super::stage::Spot;
-use crate::control::client;
-use crate::control::status::Status;
 use anyhow::{Result, ensure};
-use detector_core::snapshot::{Event, EventType, Severity, Verdict};
+use detector_api::snapshot::{Event, EventType, Severity, Verdict};
+use detector_api::status::Status;
+use detector_client::client;
 use serde_json::Value;
 use std::collections::HashSet;
 use std::convert::Infallible;
@@ -231,8 +231,8 @@ async fn count_sweeps(socket: &Path, watch: &Watch) -> Infallible {
 #[cfg(test)]
 mod tests {
     use super::{Watch, is_accusation, signed_seconds};
-    use crate::wording::tests::event;
-    use detector_core::snapshot::{FlagKind, Severity, Verdict};
+    use detector_api::fixtures::event;
+    use detector_api::snapshot::{FlagKind, Severity, Verdict};
     use std::collections::HashSet;
     use std::time::{Duration, Instant};
 

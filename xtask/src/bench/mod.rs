@@ -82,8 +82,8 @@ impl What {
     const fn examples(&self) -> &'static [(&'static str, &'static str)] {
         match self {
             Self::Owner { .. } => &owner::EXAMPLES,
-            Self::Top(_) => &[("detector", "crowded_agent")],
-            Self::Hook(_) | Self::Web { .. } => &[("detector", "attach_empty")],
+            Self::Top(_) => &[("detector-agent", "crowded_agent")],
+            Self::Hook(_) | Self::Web { .. } => &[("detector-agent", "attach_empty")],
         }
     }
 }

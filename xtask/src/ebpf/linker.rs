@@ -11,7 +11,8 @@ use anyhow::{Context as _, Result, bail};
 
 use super::toolchain::Toolchain;
 use crate::command::{cargo, find_in_path, is_executable, output, run};
-use crate::{packages, tree};
+use crate::packages;
+use crate::tree;
 
 const VERSION: &str = "0.13.0";
 

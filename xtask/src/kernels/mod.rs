@@ -19,8 +19,9 @@ use std::time::Instant;
 
 use anyhow::{Context as _, Result, bail};
 
+use crate::packages;
 use crate::run::{Profile, build_agent};
-use crate::{packages, tree};
+use crate::tree;
 
 /// A kernel of the matrix: names of its package, the first that exists is taken, newest version.
 pub(crate) struct Kernel {

@@ -12,15 +12,30 @@ struct Allowed {
     may_use_aya: bool,
 }
 
-const CRATES: [Allowed; 8] = [
+const CRATES: [Allowed; 11] = [
     Allowed {
         folder: "detector-common",
         ours: &[],
         may_use_aya: false,
     },
     Allowed {
+        folder: "detector-api",
+        ours: &[],
+        may_use_aya: false,
+    },
+    Allowed {
         folder: "detector-core",
-        ours: &["detector-common"],
+        ours: &["detector-api", "detector-common"],
+        may_use_aya: false,
+    },
+    Allowed {
+        folder: "detector-agent",
+        ours: &["detector-api", "detector-common", "detector-core"],
+        may_use_aya: true,
+    },
+    Allowed {
+        folder: "detector-client",
+        ours: &["detector-api"],
         may_use_aya: false,
     },
     Allowed {
@@ -30,8 +45,13 @@ const CRATES: [Allowed; 8] = [
     },
     Allowed {
         folder: "detector",
-        ours: &["detector-common", "detector-core", "detector-lab"],
-        may_use_aya: true,
+        ours: &[
+            "detector-agent",
+            "detector-api",
+            "detector-client",
+            "detector-lab",
+        ],
+        may_use_aya: false,
     },
     Allowed {
         folder: "tests",
@@ -55,7 +75,7 @@ const CRATES: [Allowed; 8] = [
     },
 ];
 
-/// Loading programs is `detector`'s alone; `aya-ebpf` is another matter.
+/// Loading programs is `detector-agent`'s alone; `aya-ebpf` is another matter.
 const LOADERS: [&str; 2] = ["aya", "aya-obj"];
 
 /// Workspaces of their own, which have no lints to inherit: they repeat the root's.
@@ -116,7 +136,7 @@ fn violations_in(allowed: &Allowed, manifest: &toml::Table) -> Vec<String> {
         }
         if LOADERS.contains(&package.as_str()) && !allowed.may_use_aya {
             found.push(format!(
-                "{folder}/Cargo.toml: only detector depends on {name}"
+                "{folder}/Cargo.toml: only detector-agent depends on {name}"
             ));
         }
     }
@@ -174,7 +194,7 @@ mod tests {
     const LINTS: &str = "[lints]\nworkspace = true\n";
 
     #[test]
-    fn the_core_may_use_common_alone() {
+    fn the_core_may_use_api_and_common_alone() {
         let good =
             format!("[dependencies]\ndetector-common.workspace = true\nserde = \"1\"\n{LINTS}");
         assert_eq!(found("detector-core", &good), Vec::<String>::new());

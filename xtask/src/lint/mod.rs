@@ -11,7 +11,10 @@ use std::process::Command;
 use anyhow::{Context as _, Result, bail};
 
 use crate::command::{cargo, run};
-use crate::{ebpf, licences, packages, tree};
+use crate::ebpf;
+use crate::licences;
+use crate::packages;
+use crate::tree;
 
 /// Workspaces beside the main one.
 pub(crate) const OTHER_WORKSPACES: [&str; 2] = ["detector-ebpf", "fuzz"];

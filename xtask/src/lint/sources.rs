@@ -13,12 +13,12 @@ const RULES: [Rule; 4] = [
     Rule {
         what: &["aya"],
         concerns: |path| {
-            !path.starts_with("detector/src/kernel/")
+            !path.starts_with("detector-agent/src/kernel/")
                 && !path.starts_with("detector-ebpf/")
                 // Loads the empty program for a benchmark; no part of the agent.
-                && path != "detector/examples/attach_empty.rs"
+                && path != "detector-agent/examples/attach_empty.rs"
         },
-        why: "only detector/src/kernel imports aya",
+        why: "only detector-agent/src/kernel imports aya",
     },
     Rule {
         what: &[
@@ -55,9 +55,9 @@ const RULES: [Rule; 4] = [
         ],
         concerns: |path| {
             [
-                "detector/src/top/state",
-                "detector/src/top/action",
-                "detector/src/top/view",
+                "detector-client/src/top/state",
+                "detector-client/src/top/action",
+                "detector-client/src/top/view",
             ]
             .iter()
             .any(|pure| path.starts_with(pure))
@@ -127,17 +127,32 @@ mod tests {
 
     #[test]
     fn aya_is_imported_in_one_place() {
-        assert_eq!(count("detector/src/kernel/load.rs", "use aya::Ebpf;"), 0);
-        assert_eq!(count("detector/src/agent/mod.rs", "use aya::Ebpf;"), 1);
         assert_eq!(
-            count("detector/src/agent/mod.rs", "let x = aya::Ebpf::load(b);"),
+            count("detector-agent/src/kernel/load.rs", "use aya::Ebpf;"),
+            0
+        );
+        assert_eq!(
+            count("detector-agent/src/agent/mod.rs", "use aya::Ebpf;"),
             1
         );
         assert_eq!(
-            count("detector/src/agent/mod.rs", "// aya::Ebpf stays in kernel/"),
+            count(
+                "detector-agent/src/agent/mod.rs",
+                "let x = aya::Ebpf::load(b);"
+            ),
+            1
+        );
+        assert_eq!(
+            count(
+                "detector-agent/src/agent/mod.rs",
+                "// aya::Ebpf stays in kernel/"
+            ),
             0
         );
-        assert_eq!(count("detector/src/agent/mod.rs", "use papaya::Tree;"), 0);
+        assert_eq!(
+            count("detector-agent/src/agent/mod.rs", "use papaya::Tree;"),
+            0
+        );
     }
 
     #[test]
@@ -159,7 +174,10 @@ mod tests {
         ] {
             assert_eq!(count("detector-core/src/engine/mod.rs", good), 0, "{good}");
         }
-        assert_eq!(count("detector/src/clock.rs", "use std::time::Instant;"), 0);
+        assert_eq!(
+            count("detector-agent/src/clock.rs", "use std::time::Instant;"),
+            0
+        );
     }
 
     #[test]
@@ -176,9 +194,12 @@ mod tests {
 
     #[test]
     fn the_table_view_is_pure() {
-        assert_eq!(count("detector/src/top/view.rs", "use std::io::Write;"), 1);
         assert_eq!(
-            count("detector/src/top/terminal.rs", "use std::io::Write;"),
+            count("detector-client/src/top/view.rs", "use std::io::Write;"),
+            1
+        );
+        assert_eq!(
+            count("detector-client/src/top/terminal.rs", "use std::io::Write;"),
             0
         );
     }

@@ -1,6 +1,6 @@
 use super::{Finding, Outcome, Row, Summary, delay};
 use crate::selftest::CASES;
-use detector_core::snapshot::{FlagKind, Severity, SourceName, Verdict};
+use detector_api::snapshot::{FlagKind, Severity, SourceName, Verdict};
 use detector_lab::network::Family;
 use std::time::Duration;
 

@@ -1,9 +1,10 @@
 //! Bad or broken peers of one connection, crafted.
 
 use super::super::stage::{Stage, wall};
+use crate::acts;
+use crate::expect;
 use crate::peers::crafted::{Peer, Policy, Profile};
 use crate::servers::TinyServer;
-use crate::{acts, expect};
 use anyhow::{Result, ensure};
 use std::net::SocketAddr;
 use std::time::{Duration, Instant, SystemTime};

@@ -1,0 +1,133 @@
+//! Reads the configuration file into raw values; what they mean is decided in `super`.
+
+use super::keys;
+use detector_api::nearest::nearest;
+use detector_api::units::{Part, Rate, Size, Span};
+use ipnet::IpNet;
+use serde::Deserialize;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use toml::de::{DeTable, DeValue};
+
+/// The file as written: what is absent keeps its default.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct File {
+    pub(super) web: Web,
+    pub(super) control: Control,
+    pub(super) detect: Detect,
+    pub(super) peers: Peers,
+    pub(super) budget: Budget,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct Web {
+    pub(super) listen_addresses: Option<Vec<SocketAddr>>,
+    pub(super) telemetry_path: Option<String>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct Control {
+    pub(super) socket: Option<PathBuf>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct Detect {
+    pub(super) stall_after: Option<Span>,
+    pub(super) dribble_floor: Option<Rate>,
+    pub(super) dribble_over: Option<Span>,
+    pub(super) hoard_connections: Option<u64>,
+    pub(super) hoard_bytes: Option<Size>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct Peers {
+    pub(super) trusted: Option<Vec<IpNet>>,
+    pub(super) ignore: Option<Vec<IpNet>>,
+    pub(super) ipv6_prefix: Option<u8>,
+    pub(super) export: Option<usize>,
+    pub(super) capacity: Option<usize>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct Budget {
+    pub(super) connections: Option<u32>,
+    pub(super) events: Option<usize>,
+    pub(super) nice: Option<i32>,
+    pub(super) ring: Option<Size>,
+    pub(super) sweep_interval: Option<Span>,
+    pub(super) sweep_share_idle: Option<Part>,
+    pub(super) sweep_share_busy: Option<Part>,
+}
+
+/// Reads the text of a file. The error is one line and names the line where it can.
+pub(super) fn parse(text: &str) -> Result<File, String> {
+    let table = DeTable::parse(text).map_err(|error| located(text, &error))?;
+    refuse_unknown(text, table.get_ref())?;
+    toml::from_str(text).map_err(|error| located(text, &error))
+}
+
+fn located(text: &str, error: &toml::de::Error) -> String {
+    // The parser says more on further lines; the first says what is wrong.
+    let message = error.message().lines().next().unwrap_or("not TOML");
+    match error.span() {
+        Some(span) => format!("line {}: {message}", line_of(text, span.start)),
+        None => message.to_owned(),
+    }
+}
+
+fn line_of(text: &str, offset: usize) -> usize {
+    let before = &text.as_bytes()[..offset.min(text.len())];
+    1 + before.iter().filter(|byte| **byte == b'\n').count()
+}
+
+/// Refuses sections and keys that do not exist, and says which name is nearest.
+fn refuse_unknown(text: &str, table: &DeTable<'_>) -> Result<(), String> {
+    for (section, value) in table {
+        let line = line_of(text, section.span().start);
+        let name: &str = section.get_ref();
+        if !keys::is_section(name) {
+            let sections = keys::sections();
+            let meant = nearest(name, sections.iter().copied());
+            return Err(unknown(line, "section", name, meant, &sections));
+        }
+        let DeValue::Table(fields) = value.get_ref() else {
+            return Err(format!(
+                "line {line}: `{name}` is a section, write [{name}]"
+            ));
+        };
+        let known = || keys::KEYS.iter().filter(|key| key.section == name);
+        for key in fields.keys() {
+            let line = line_of(text, key.span().start);
+            let key: &str = key.get_ref();
+            if !known().any(|known| known.name == key) {
+                let names: Vec<_> = known().map(|known| known.name).collect();
+                let meant = nearest(key, names.iter().copied());
+                return Err(unknown(
+                    line,
+                    &format!("key in [{name}]"),
+                    key,
+                    meant,
+                    &names,
+                ));
+            }
+        }
+    }
+    Ok(())
+}
+
+fn unknown(line: usize, what: &str, name: &str, nearest: Option<&str>, known: &[&str]) -> String {
+    let name = detector_api::scrub::text(name);
+    match nearest {
+        Some(nearest) => format!("line {line}: unknown {what} `{name}`, did you mean `{nearest}`?"),
+        None => format!(
+            "line {line}: unknown {what} `{name}`, known are {}",
+            known.join(", ")
+        ),
+    }
+}

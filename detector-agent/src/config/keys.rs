@@ -1,0 +1,200 @@
+//! Every key of the configuration file, once: for refusing unknown keys and for the reference.
+
+use super::Config;
+
+/// One key.
+pub struct Key {
+    /// Section without brackets.
+    pub section: &'static str,
+    /// Name within the section.
+    pub name: &'static str,
+    /// What it does.
+    pub meaning: &'static str,
+    /// Whether `SIGHUP` applies it; otherwise a restart is needed.
+    pub is_reloaded: bool,
+    /// Its value in a configuration, as it is written in TOML.
+    pub value: fn(&Config) -> String,
+}
+
+fn quoted(value: impl std::fmt::Display) -> String {
+    format!("{:?}", value.to_string())
+}
+
+fn list<T: std::fmt::Display>(values: &[T]) -> String {
+    let values: Vec<_> = values.iter().map(quoted).collect();
+    format!("[{}]", values.join(", "))
+}
+
+const fn key(
+    section: &'static str,
+    name: &'static str,
+    is_reloaded: bool,
+    value: fn(&Config) -> String,
+    meaning: &'static str,
+) -> Key {
+    Key {
+        section,
+        name,
+        meaning,
+        is_reloaded,
+        value,
+    }
+}
+
+/// All keys in the order of the reference.
+pub const KEYS: [Key; 20] = [
+    key(
+        "web",
+        "listen_addresses",
+        false,
+        |c| list(&c.web.listen_addresses),
+        "Addresses and ports that serve metrics. Anything but loopback shows addresses of your \
+         clients to whoever can connect.",
+    ),
+    key(
+        "web",
+        "telemetry_path",
+        false,
+        |c| quoted(&c.web.telemetry_path),
+        "Path of the metrics.",
+    ),
+    key(
+        "control",
+        "socket",
+        false,
+        |c| quoted(c.control.socket.display()),
+        "Unix socket that commands talk to; readable and writable by its owner and group.",
+    ),
+    key(
+        "detect",
+        "stall_after",
+        true,
+        |c| quoted(c.detect.stall_after),
+        "Queued data without progress for this long is a stall.",
+    ),
+    key(
+        "detect",
+        "dribble_floor",
+        true,
+        |c| quoted(c.detect.dribble_floor),
+        "A peer that drains less than this while its window is the limit dribbles.",
+    ),
+    key(
+        "detect",
+        "dribble_over",
+        true,
+        |c| quoted(c.detect.dribble_over),
+        "Over this long.",
+    ),
+    key(
+        "detect",
+        "hoard_connections",
+        true,
+        |c| c.detect.hoard_connections.to_string(),
+        "So many stalled connections of one peer are a hoard.",
+    ),
+    key(
+        "detect",
+        "hoard_bytes",
+        true,
+        |c| quoted(c.detect.hoard_bytes),
+        "So much kernel memory pinned by one peer is a hoard.",
+    ),
+    key(
+        "peers",
+        "trusted",
+        true,
+        |c| list(&c.peers.trusted),
+        "Networks that are never advised to be blocked.",
+    ),
+    key(
+        "peers",
+        "ignore",
+        true,
+        |c| list(&c.peers.ignore),
+        "Networks that are not watched at all.",
+    ),
+    key(
+        "peers",
+        "ipv6_prefix",
+        false,
+        |c| c.peers.ipv6_prefix.to_string(),
+        "IPv6 addresses with this many leading bits in common are one peer.",
+    ),
+    key(
+        "peers",
+        "export",
+        true,
+        |c| c.peers.export.to_string(),
+        "Peers with metrics of their own; the rest is summed under `other`. One that cost more until \
+         lately keeps its own for a quarter of an hour: for a while up to twice as many have some.",
+    ),
+    key(
+        "peers",
+        "capacity",
+        false,
+        |c| c.peers.capacity.to_string(),
+        "Most peers remembered; the cheapest is forgotten first.",
+    ),
+    key(
+        "budget",
+        "connections",
+        false,
+        |c| c.budget.connections.to_string(),
+        "Most misbehaving connections tracked, in the kernel and in the agent.",
+    ),
+    key(
+        "budget",
+        "events",
+        false,
+        |c| c.budget.events.to_string(),
+        "Events kept for readers that come later.",
+    ),
+    key(
+        "budget",
+        "nice",
+        false,
+        |c| c.budget.nice.to_string(),
+        "Niceness of the threads that judge, as of `nice`; below 0 they run ahead on a host that has more to run than processors. Left alone if the agent was started with another niceness than 0.",
+    ),
+    key(
+        "budget",
+        "ring",
+        false,
+        |c| quoted(c.budget.ring),
+        "Ring buffer between kernel and agent; a power of two.",
+    ),
+    key(
+        "budget",
+        "sweep_interval",
+        false,
+        |c| quoted(c.budget.sweep_interval),
+        "From the start of one pass over all sockets to the next, if the share below allows it.",
+    ),
+    key(
+        "budget",
+        "sweep_share_idle",
+        false,
+        |c| quoted(c.budget.sweep_share_idle),
+        "Part of one core that passes may take while nothing is held up; where they cost more, they come more seldom, at least each 10 s.",
+    ),
+    key(
+        "budget",
+        "sweep_share_busy",
+        false,
+        |c| quoted(c.budget.sweep_share_busy),
+        "The same while something is held up; never less than `sweep_share_idle`.",
+    ),
+];
+
+/// Whether a section of this name exists.
+pub fn is_section(name: &str) -> bool {
+    KEYS.iter().any(|key| key.section == name)
+}
+
+/// Names of the sections, each once.
+pub fn sections() -> Vec<&'static str> {
+    let mut sections: Vec<_> = KEYS.iter().map(|key| key.section).collect();
+    sections.dedup();
+    sections
+}

@@ -1,0 +1,145 @@
+//! Feeds events to one reader, as newline-delimited JSON, at the reader's pace.
+//!
+//! The core's ring of events is the queue: a reader that is too slow loses the oldest and is told
+//! how many (`{"dropped": n}`). Nothing is stored for it but its place.
+
+use super::event_filter::EventFilter;
+use crate::live::Live;
+use bytes::Bytes;
+use detector_api::snapshot::Event;
+use detector_core::engine::Engine;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use tokio::sync::mpsc;
+
+/// Events looked at while the engine is locked once.
+const EVENTS_PER_STEP: usize = 512;
+/// Readers that follow at the same time: they stay as long as they like, and must leave places of
+/// the socket to those who only ask, and to root, who may want to act.
+pub(super) const FOLLOWERS_MAX: u64 = 24;
+/// Pieces on the way to a reader.
+const PIECES: usize = 2;
+
+/// What one step yields.
+#[derive(Debug, PartialEq)]
+struct Step {
+    events: Vec<Event>,
+    /// Events that were forgotten before this reader came to them.
+    dropped: u64,
+    /// Number of the last event looked at.
+    place: u64,
+    /// Whether there was nothing further to look at.
+    is_at_end: bool,
+}
+
+/// Looks at the events after `place`.
+fn step(engine: &Engine, filter: &EventFilter, place: u64) -> Step {
+    let dropped = engine
+        .first_event_id()
+        .saturating_sub(place.saturating_add(1));
+    let mut step = Step {
+        events: Vec::new(),
+        dropped,
+        place: place + dropped,
+        is_at_end: true,
+    };
+    for (index, event) in engine.events_after(step.place).enumerate() {
+        if index == EVENTS_PER_STEP {
+            step.is_at_end = false;
+            break;
+        }
+        step.place = event.id;
+        if filter.wants(event) {
+            step.events.push(event.clone());
+        }
+    }
+    step
+}
+
+fn lines(step: &Step) -> Bytes {
+    let mut text = Vec::new();
+    if step.dropped > 0 {
+        text.extend_from_slice(format!("{{\"dropped\":{}}}\n", step.dropped).as_bytes());
+    }
+    for event in &step.events {
+        // Strings and numbers into memory: this cannot fail.
+        if serde_json::to_writer(&mut text, event).is_ok() {
+            text.push(b'\n');
+        }
+    }
+    text.into()
+}
+
+/// Starts feeding; ends with the last event, or, if the filter follows, with the reader or the
+/// agent. `None` if the filter follows and as many do as may.
+pub(super) fn start(live: Arc<Live>, filter: EventFilter) -> Option<mpsc::Receiver<Bytes>> {
+    let follower = if filter.follows {
+        Some(Follower::new(&live)?)
+    } else {
+        None
+    };
+    let (sender, pieces) = mpsc::channel(PIECES);
+    // What was forgotten before the reader came was not its fault; from here on it is.
+    let first = live.engine().first_event_id().saturating_sub(1);
+    let place = if filter.after > 0 {
+        filter.after
+    } else {
+        first
+    };
+    tokio::spawn(feed(live, filter, place, sender, follower));
+    Some(pieces)
+}
+
+/// Counts a follower for as long as it lives.
+struct Follower(Arc<Live>);
+
+impl Follower {
+    /// `None` if there are as many as may be.
+    fn new(live: &Arc<Live>) -> Option<Self> {
+        let one_more = |count| (count < FOLLOWERS_MAX).then_some(count + 1);
+        let followers = &live.counts.followers;
+        let counted = followers.fetch_update(Ordering::Relaxed, Ordering::Relaxed, one_more);
+        counted.is_ok().then(|| Self(Arc::clone(live)))
+    }
+}
+
+impl Drop for Follower {
+    fn drop(&mut self) {
+        self.0.counts.followers.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// `_follower` is counted until this ends.
+async fn feed(
+    live: Arc<Live>,
+    filter: EventFilter,
+    mut place: u64,
+    reader: mpsc::Sender<Bytes>,
+    _follower: Option<Follower>,
+) {
+    let mut news = live.watch_events();
+    let mut stop = live.watch_stop();
+    loop {
+        news.mark_unchanged();
+        let step = step(&live.engine(), &filter, place);
+        place = step.place;
+        live.counts
+            .events_missed
+            .fetch_add(step.dropped, Ordering::Relaxed);
+        let piece = lines(&step);
+        if !piece.is_empty() && reader.send(piece).await.is_err() {
+            return;
+        }
+        if !step.is_at_end {
+            continue;
+        }
+        if !filter.follows {
+            return;
+        }
+        tokio::select! {
+            changed = news.changed() => if changed.is_err() { return },
+            () = reader.closed() => return,
+            _ = stop.wait_for(|stops| *stops) => return,
+        }
+    }
+}

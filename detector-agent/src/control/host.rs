@@ -1,0 +1,64 @@
+//! `/v1/host`: how hard pressed the host is, what its stalled connections hold, what watching costs.
+
+use crate::clock;
+use crate::host::pressure::Pressure;
+use crate::live::Live;
+use detector_api::host::{Agent, Host, Totals};
+use detector_api::snapshot::StallCause;
+use detector_api::time::rfc3339;
+
+/// The host at this moment. Reads files: not for the event loop.
+pub(super) fn host(live: &Live) -> Host {
+    let Pressure {
+        load,
+        stalls,
+        memory,
+        tcp_memory,
+        sockets,
+        interfaces,
+        own,
+    } = live.pressure.look();
+    let kernel = live.kernel_status().unwrap_or_default();
+    let (totals, incident) = live.with_engine(|engine| (engine.totals(), engine.open_incident()));
+    let unready_reason = live.unready_reason();
+    Host {
+        time: rfc3339(clock::unix_ns()),
+        processors: std::thread::available_parallelism()
+            .ok()
+            .map(|count| count.get() as u64),
+        load,
+        pressure: stalls,
+        memory,
+        tcp_memory,
+        sockets,
+        interfaces,
+        incident,
+        agent: Agent {
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            started: live.started_text(),
+            uptime_seconds: live.uptime_seconds(),
+            ready: unready_reason.is_none(),
+            unready_reason,
+            cost: own,
+            sweep_seconds: kernel.sweep_seconds,
+            sweep_interval_seconds: kernel.sweep_interval_seconds,
+            sweep_sockets: kernel.sweep_sockets,
+        },
+        records_lost: super::status::lost(&kernel, totals.records_refused),
+        totals: Totals {
+            peers: totals.peers_tracked,
+            connections: totals.connections_tracked,
+            stalled_connections: totals.ledger.stalled_connections,
+            stalled_by_cause: StallCause::ALL
+                .iter()
+                .zip(totals.stalled_by_cause)
+                .map(|(cause, count)| (cause.label().to_owned(), count))
+                .collect(),
+            pinned_bytes: totals.ledger.pinned_bytes,
+            zero_window_episodes: totals.ledger.zero_window_episodes,
+            zero_window_seconds: totals.ledger.zero_window_seconds,
+            window_shrinks: totals.ledger.shrinks,
+            retransmits: totals.ledger.retransmits,
+        },
+    }
+}

@@ -1,0 +1,203 @@
+//! Long arrays: the most costly first, at most as many as asked for, sent in pieces.
+//!
+//! A full table has tens of thousands of rows. The engine is held only for the ranking and for a
+//! few rows at a time, and all of it happens on threads beside the event loop, never while a reader
+//! is waited for. So rows may be some time apart, and one that goes away meanwhile is left out.
+
+use super::TOTAL_COUNT;
+use crate::http::{Content, Request, Response};
+use crate::live::Live;
+use bytes::Bytes;
+use detector_api::defaults::LIST_LIMIT;
+use detector_core::engine::Engine;
+use hyper::StatusCode;
+use hyper::header::{self, HeaderValue};
+use serde::Serialize;
+use std::sync::Arc;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
+use tokio::task::spawn_blocking;
+
+/// Rows viewed before the engine is given back.
+const ROWS_AT_A_TIME: usize = 128;
+/// Bytes of a piece.
+const PIECE_BYTES: usize = 64 << 10;
+/// Listings on the way at the same time: each keeps the keys of its rows. More are told to come
+/// again.
+const LISTINGS: usize = 16;
+/// Listings that rank or view rows at the same time. Nobody keeps this place while a reader is
+/// waited for, so a slow one holds up nobody.
+const WORKING: usize = 2;
+/// Seconds after which one that was turned away may come again.
+const RETRY_AFTER: HeaderValue = HeaderValue::from_static("1");
+
+/// A table that can be listed.
+pub(super) struct Table<K, T> {
+    /// Rows in it.
+    pub(super) count: fn(&Engine) -> usize,
+    /// Keys of the dearest rows, at most so many.
+    pub(super) rank: fn(&Engine, usize) -> Vec<K>,
+    /// Rows of these keys, as far as they are still there.
+    pub(super) view: fn(&Engine, &[K]) -> Vec<T>,
+}
+
+/// Makes listings, a few at a time.
+#[derive(Debug)]
+pub(super) struct Listings {
+    places: Arc<Semaphore>,
+    working: Arc<Semaphore>,
+}
+
+impl Listings {
+    pub(super) fn new() -> Self {
+        Self {
+            places: Arc::new(Semaphore::new(LISTINGS)),
+            working: Arc::new(Semaphore::new(WORKING)),
+        }
+    }
+
+    /// The listing a request asks for; `limit` is its only parameter, 0 means all.
+    pub(super) async fn answer<K, T>(
+        &self,
+        live: &Arc<Live>,
+        request: &Request,
+        table: Table<K, T>,
+    ) -> Response
+    where
+        K: Send + Sync + 'static,
+        T: Serialize + Send + 'static,
+    {
+        let Some(limit) = parse_limit(request) else {
+            let message = "the only parameter of this path is limit, a number; 0 for all";
+            return Response::json_error(StatusCode::BAD_REQUEST, message);
+        };
+        let Ok(place) = Arc::clone(&self.places).try_acquire_owned() else {
+            let message = "too many lists are being read; try again";
+            return Response::json_error(StatusCode::SERVICE_UNAVAILABLE, message)
+                .with_header(header::RETRY_AFTER, RETRY_AFTER);
+        };
+        let ranking = Arc::clone(live);
+        let rank = move || {
+            ranking.with_engine(|engine| ((table.count)(engine), (table.rank)(engine, limit)))
+        };
+        let Some((count, keys)) = work(&self.working, rank).await else {
+            return Response::json_error(StatusCode::INTERNAL_SERVER_ERROR, "internal error");
+        };
+        let (sender, pieces) = mpsc::channel(1);
+        let listing = Listing {
+            live: Arc::clone(live),
+            keys: Arc::new(keys),
+            view: table.view,
+            working: Arc::clone(&self.working),
+            _place: place,
+        };
+        tokio::spawn(listing.send(sender));
+        Response::ok("application/json", Content::Pieces(pieces))
+            .with_header(TOTAL_COUNT, HeaderValue::from(count))
+    }
+}
+
+/// Does something on a thread beside the event loop, a few at a time; `None` if that failed.
+async fn work<T: Send + 'static>(
+    working: &Arc<Semaphore>,
+    task: impl FnOnce() -> T + Send + 'static,
+) -> Option<T> {
+    let permit = Arc::clone(working).acquire_owned().await.ok()?;
+    let done = spawn_blocking(move || {
+        let _permit = permit;
+        task()
+    });
+    done.await.ok()
+}
+
+fn parse_limit(request: &Request) -> Option<usize> {
+    match request.parameters.as_slice() {
+        [] => Some(LIST_LIMIT),
+        [(name, value)] if name == "limit" => match value.parse().ok()? {
+            0 => Some(usize::MAX),
+            limit => Some(limit),
+        },
+        _ => None,
+    }
+}
+
+/// A listing on its way to a reader.
+struct Listing<K, T> {
+    live: Arc<Live>,
+    keys: Arc<Vec<K>>,
+    view: fn(&Engine, &[K]) -> Vec<T>,
+    working: Arc<Semaphore>,
+    _place: OwnedSemaphorePermit,
+}
+
+impl<K, T> Listing<K, T>
+where
+    K: Send + Sync + 'static,
+    T: Serialize + Send + 'static,
+{
+    /// Makes and sends pieces, each when the reader has taken the one before, until the end or
+    /// until the reader is gone.
+    async fn send(self, reader: mpsc::Sender<Bytes>) {
+        let mut next = 0;
+        let mut is_first = true;
+        let mut is_end = false;
+        while !is_end {
+            let Ok(room) = reader.reserve().await else {
+                return;
+            };
+            let (live, keys, view) = (Arc::clone(&self.live), Arc::clone(&self.keys), self.view);
+            let make = move || piece(&live, &keys, view, next, is_first);
+            let Some(made) = work(&self.working, make).await else {
+                return;
+            };
+            (next, is_first, is_end) = (made.next, made.is_first, made.is_end);
+            room.send(made.text.into());
+        }
+    }
+}
+
+/// A piece of the array.
+struct Piece {
+    text: Vec<u8>,
+    /// Key at which the next piece begins.
+    next: usize,
+    /// Whether no row has been written yet.
+    is_first: bool,
+    is_end: bool,
+}
+
+fn piece<K, T: Serialize>(
+    live: &Live,
+    keys: &[K],
+    view: fn(&Engine, &[K]) -> Vec<T>,
+    mut next: usize,
+    mut is_first: bool,
+) -> Piece {
+    let mut text = Vec::with_capacity(PIECE_BYTES + PIECE_BYTES / 4);
+    if next == 0 {
+        text.push(b'[');
+    }
+    while next < keys.len() && text.len() < PIECE_BYTES {
+        let end = keys.len().min(next + ROWS_AT_A_TIME);
+        let rows = view(&live.engine(), &keys[next..end]);
+        next = end;
+        for row in rows {
+            text.extend_from_slice(if is_first { b"\n" } else { b",\n" });
+            is_first = false;
+            // Strings and numbers into memory: this cannot fail.
+            drop(serde_json::to_writer(&mut text, &row));
+        }
+    }
+    let is_end = next >= keys.len();
+    if is_end {
+        text.extend_from_slice(b"\n]\n");
+    }
+    Piece {
+        text,
+        next,
+        is_first,
+        is_end,
+    }
+}
+
+#[cfg(test)]
+mod tests;

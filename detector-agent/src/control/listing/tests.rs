@@ -1,0 +1,192 @@
+use super::{LIST_LIMIT, LISTINGS, Listings, Table};
+use crate::config::Config;
+use crate::control::Control;
+use crate::http::{Content, Handler, Request, Response};
+use crate::live::Live;
+use crate::live::tests::{live, stalled};
+use detector_api::snapshot::Peer;
+use detector_core::engine::Engine;
+use hyper::StatusCode;
+use serde_json::Value;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// As many as the table holds by default; fewer where nothing is measured.
+const PEERS: u32 = if cfg!(debug_assertions) {
+    4_096
+} else {
+    65_536
+};
+
+async fn get(live: &Arc<Live>, path: &str, query: &str) -> Response {
+    let request = Request::parse(path, Some(query)).unwrap();
+    Arc::new(Control::new(Arc::clone(live)))
+        .handle(request)
+        .await
+}
+
+async fn text(response: Response) -> Vec<u8> {
+    let Content::Pieces(mut pieces) = response.content else {
+        panic!("not in pieces");
+    };
+    let mut text = Vec::new();
+    while let Some(piece) = pieces.recv().await {
+        text.extend_from_slice(&piece);
+    }
+    text
+}
+
+async fn rows(response: Response) -> Vec<Value> {
+    serde_json::from_slice(&text(response).await).unwrap()
+}
+
+fn feed(live: &Live, peers: u32) {
+    let mut observations = Vec::new();
+    for number in 0..peers {
+        let address = std::net::Ipv4Addr::from_bits(0x0a00_0000 + number);
+        let mut observation = stalled(&format!("{address}:40000"), 10);
+        observation.pinned_bytes = 1_000 + u64::from(number);
+        observation.connection.socket = u64::from(number);
+        observations.push(observation);
+    }
+    live.feed(&observations);
+}
+
+#[tokio::test]
+async fn the_dearest_come_first_and_the_total_is_told() {
+    let (live, _pings) = live(&Config::default());
+    feed(&live, 3_000);
+    for path in ["/v1/peers", "/v1/connections"] {
+        let response = get(&live, path, "").await;
+        let total = response
+            .headers
+            .iter()
+            .find(|(name, _)| name == "x-total-count");
+        assert_eq!(total.map(|(_, value)| value.as_bytes()), Some(&b"3000"[..]));
+        let shown = rows(response).await;
+        assert_eq!(shown.len(), LIST_LIMIT);
+        assert_eq!(shown[0]["pinned_bytes"], 3_999);
+        assert_eq!(shown[LIST_LIMIT - 1]["pinned_bytes"], 3_000);
+        let few = rows(get(&live, path, "limit=3").await).await;
+        let peers = |rows: &[Value]| {
+            rows.iter()
+                .map(|row| row["peer"].clone())
+                .collect::<Vec<_>>()
+        };
+        assert_eq!(peers(&few), peers(&shown[..3]));
+        assert_eq!(rows(get(&live, path, "limit=0").await).await.len(), 3_000);
+    }
+}
+
+#[tokio::test]
+async fn readers_who_stop_in_the_middle_hold_up_nobody() {
+    let (live, _pings) = live(&Config::default());
+    feed(&live, 1_000);
+    let control = Arc::new(Control::new(Arc::clone(&live)));
+    let list = async || {
+        let request = Request::parse("/v1/peers", Some("limit=0")).unwrap();
+        Arc::clone(&control).handle(request).await
+    };
+    let mut stopped = Vec::new();
+    for _ in 0..LISTINGS - 1 {
+        stopped.push(list().await);
+    }
+    assert_eq!(rows(list().await).await.len(), 1_000);
+    stopped.push(list().await);
+    let refused = list().await;
+    assert_eq!(refused.status, StatusCode::SERVICE_UNAVAILABLE);
+    assert!(
+        refused
+            .headers
+            .iter()
+            .any(|(name, _)| name == "retry-after")
+    );
+    // Whoever goes makes room.
+    stopped.clear();
+    loop {
+        let response = list().await;
+        if response.status == StatusCode::OK {
+            assert_eq!(rows(response).await.len(), 1_000);
+            return;
+        }
+        tokio::task::yield_now().await;
+    }
+}
+
+#[tokio::test]
+async fn other_parameters_are_refused() {
+    let (live, _pings) = live(&Config::default());
+    for query in ["limit=", "limit=-1", "limit=x", "limit=1&limit=2", "top=3"] {
+        let response = get(&live, "/v1/peers", query).await;
+        assert_eq!(response.status, StatusCode::BAD_REQUEST, "{query}");
+    }
+}
+
+#[tokio::test]
+async fn a_row_that_goes_away_meanwhile_is_left_out() {
+    let (live, _pings) = live(&Config::default());
+    feed(&live, 2);
+    let table = Table {
+        count: Engine::peers_tracked,
+        rank: |engine, limit| {
+            let mut keys = engine.rank_peers(limit);
+            let gone = "192.0.2.99".parse().unwrap();
+            keys.insert(1, detector_core::peer_address::PeerAddress::of(gone, 64));
+            keys
+        },
+        view: Engine::view_peers,
+    };
+    let request = Request::parse("/v1/peers", None).unwrap();
+    let response = Listings::new().answer(&live, &request, table).await;
+    let shown = rows(response).await;
+    let peers: Vec<Peer> = shown
+        .into_iter()
+        .map(|row| serde_json::from_value(row).unwrap())
+        .collect();
+    assert_eq!(peers[0].peer, "10.0.0.1");
+    assert_eq!(peers[1].peer, "10.0.0.0");
+    assert_eq!(peers.len(), 2);
+}
+
+/// What a task of the event loop feels while all of a full table is listed: the longest time it
+/// has to wait, for its turn and then for the engine.
+#[tokio::test]
+#[allow(
+    clippy::print_stdout,
+    reason = "the number is what the test is run for"
+)]
+async fn a_listing_of_a_full_table_does_not_hold_up_the_event_loop() {
+    let (live, _pings) = live(&Config::default());
+    feed(&live, PEERS);
+    for path in ["/v1/peers", "/v1/connections"] {
+        let mut best = Duration::MAX;
+        for _ in 0..3 {
+            best = best.min(longest_wait(&live, path).await);
+        }
+        println!("{path}?limit=0 of {PEERS}: event loop held up for at most {best:?}");
+        // Without optimization ranking alone takes longer.
+        assert!(cfg!(debug_assertions) || best < Duration::from_millis(25));
+    }
+}
+
+async fn longest_wait(live: &Arc<Live>, path: &'static str) -> Duration {
+    let listing = {
+        let live = Arc::clone(live);
+        tokio::spawn(async move { text(get(&live, path, "limit=0").await).await })
+    };
+    let mut longest = Duration::ZERO;
+    let mut last = Instant::now();
+    while !listing.is_finished() {
+        tokio::task::yield_now().await;
+        drop(live.engine());
+        longest = longest.max(last.elapsed());
+        last = Instant::now();
+    }
+    let text = listing.await.unwrap();
+    // A line a row, between one for each bracket.
+    assert_eq!(
+        text.iter().filter(|byte| **byte == b'\n').count(),
+        PEERS as usize + 2
+    );
+    longest
+}

@@ -1,0 +1,24 @@
+//! The control socket: claimed once, served as HTTP, read by the client.
+
+mod actions;
+mod event_feed;
+mod event_filter;
+mod host;
+mod listing;
+mod routes;
+pub(crate) mod socket;
+mod status;
+
+pub(crate) use routes::Control;
+
+use detector_api::defaults::{AGENT_STARTED_HEADER, AGENT_VERSION_HEADER, TOTAL_COUNT_HEADER};
+use hyper::header::HeaderName;
+
+/// Length of a list of which the body may show only the beginning.
+const TOTAL_COUNT: HeaderName = HeaderName::from_static(TOTAL_COUNT_HEADER);
+/// When the agent started: tells one from the next, which numbers its events anew.
+const AGENT_STARTED: HeaderName = HeaderName::from_static(AGENT_STARTED_HEADER);
+/// Version of the agent.
+const AGENT_VERSION: HeaderName = HeaderName::from_static(AGENT_VERSION_HEADER);
+/// Version of this program.
+const VERSION: &str = env!("CARGO_PKG_VERSION");

@@ -1,0 +1,173 @@
+//! What the control socket answers.
+
+use super::actions;
+use super::event_feed;
+use super::event_filter::EventFilter;
+use super::host::host;
+use super::listing::{Listings, Table};
+use super::status::status;
+use super::{AGENT_STARTED, AGENT_VERSION, VERSION};
+use crate::http::{Content, Handler, Request, Response, Verb};
+use crate::live::Live;
+use detector_api::page::PeerPage;
+use detector_api::snapshot::Event;
+use detector_core::engine::Engine;
+use hyper::StatusCode;
+use hyper::header::HeaderValue;
+use serde::Serialize;
+use std::sync::Arc;
+
+/// Events shown with a peer.
+const EVENTS_OF_A_PEER: usize = 100;
+
+/// Answers what comes in by the control socket.
+pub(crate) struct Control {
+    live: Arc<Live>,
+    listings: Listings,
+}
+
+impl Control {
+    /// Answers from `live`.
+    pub(crate) fn new(live: Arc<Live>) -> Self {
+        Self {
+            live,
+            listings: Listings::new(),
+        }
+    }
+
+    fn peer(&self, name: &str) -> Response {
+        let found = self.live.with_engine(|engine| engine.peer(name));
+        let Some(detail) = found else {
+            return Response::json_error(StatusCode::NOT_FOUND, "no such peer is tracked");
+        };
+        let filter = EventFilter::of_peer(&detail.peer.peer);
+        let mut events: Vec<Event> = {
+            let engine = self.live.engine();
+            let wanted = engine.events_after(0).filter(|event| filter.wants(event));
+            wanted.cloned().collect()
+        };
+        events.drain(..events.len().saturating_sub(EVENTS_OF_A_PEER));
+        object(&PeerPage { detail, events })
+    }
+
+    fn incident(&self, id: &str) -> Response {
+        match self.live.with_engine(|engine| engine.incident(id)) {
+            Some(incident) => object(&incident),
+            None => Response::json_error(StatusCode::NOT_FOUND, "no such incident is kept"),
+        }
+    }
+
+    fn events(&self, request: &Request) -> Response {
+        let started = self.live.started_text();
+        let filter = match EventFilter::parse(&request.parameters, &started) {
+            Ok(filter) => filter,
+            Err(message) => return Response::json_error(StatusCode::BAD_REQUEST, &message),
+        };
+        let follows = filter.follows;
+        let Some(pieces) = event_feed::start(Arc::clone(&self.live), filter) else {
+            return Response::json_refusal(
+                StatusCode::SERVICE_UNAVAILABLE,
+                &format!(
+                    "{} readers follow events already",
+                    event_feed::FOLLOWERS_MAX
+                ),
+                "end one of them, or ask without following",
+            );
+        };
+        let content = if follows {
+            Content::EndlessPieces(pieces)
+        } else {
+            Content::Pieces(pieces)
+        };
+        Response::ok("application/x-ndjson", content)
+    }
+}
+
+pub(super) fn object(value: &impl Serialize) -> Response {
+    match serde_json::to_vec(value) {
+        Ok(mut text) => {
+            text.push(b'\n');
+            Response::ok("application/json", Content::Whole(text.into()))
+        }
+        Err(error) => Response::json_error(StatusCode::INTERNAL_SERVER_ERROR, &error.to_string()),
+    }
+}
+
+impl Handler for Control {
+    async fn handle(self: Arc<Self>, request: Request) -> Response {
+        let started = self.live.started_text();
+        let response = self.answer(request).await;
+        let response = response.with_header(AGENT_VERSION, HeaderValue::from_static(VERSION));
+        match HeaderValue::try_from(started) {
+            Ok(started) => response.with_header(AGENT_STARTED, started),
+            Err(_) => response,
+        }
+    }
+}
+
+impl Control {
+    async fn answer(self: Arc<Self>, request: Request) -> Response {
+        match request.verb {
+            Verb::Get => self.show(request).await,
+            Verb::Post => actions::answer(&self.live, &request).await,
+        }
+    }
+
+    async fn show(self: Arc<Self>, request: Request) -> Response {
+        let is_plain = request.parameters.is_empty();
+        match request.path.as_str() {
+            "/v1/events" => self.events(&request),
+            "/v1/peers" => {
+                let table = Table {
+                    count: Engine::peers_tracked,
+                    rank: Engine::rank_peers,
+                    view: Engine::view_peers,
+                };
+                self.listings.answer(&self.live, &request, table).await
+            }
+            "/v1/connections" => {
+                let table = Table {
+                    count: Engine::connections_tracked,
+                    rank: Engine::rank_connections,
+                    view: Engine::view_connections,
+                };
+                self.listings.answer(&self.live, &request, table).await
+            }
+            "/v1/incidents" => {
+                let table = Table {
+                    count: Engine::incidents_kept,
+                    rank: Engine::last_incidents,
+                    view: Engine::view_incidents,
+                };
+                self.listings.answer(&self.live, &request, table).await
+            }
+            _ if !is_plain => {
+                Response::json_error(StatusCode::BAD_REQUEST, "this path takes no parameters")
+            }
+            path if actions::is_one(path) => actions::only_asked_for(),
+            "/v1/blocked" => actions::blocked(&self.live).await,
+            "/v1/status" => object(&status(&self.live)),
+            "/v1/host" => {
+                let live = Arc::clone(&self.live);
+                match tokio::task::spawn_blocking(move || host(&live)).await {
+                    Ok(host) => object(&host),
+                    Err(error) => {
+                        let message = format!("looking at the host failed: {error}");
+                        Response::json_error(StatusCode::INTERNAL_SERVER_ERROR, &message)
+                    }
+                }
+            }
+            path => match path
+                .strip_prefix("/v1/")
+                .and_then(|path| path.split_once('/'))
+            {
+                Some(("peers", name)) => self.peer(name),
+                Some(("incidents", id)) => self.incident(id),
+                _ => Response::json_error(StatusCode::NOT_FOUND, "no such path"),
+            },
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

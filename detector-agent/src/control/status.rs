@@ -1,0 +1,70 @@
+//! `/v1/status`: how the agent itself is.
+
+use crate::kernel::KernelStatus;
+use crate::live::Live;
+use detector_api::status::{Events, Fill, Records, Status, Sweep, Tables};
+use std::collections::BTreeMap;
+
+/// The status of this moment.
+pub(super) fn status(live: &Live) -> Status {
+    let kernel = live.kernel_status().unwrap_or_default();
+    let (core, events, thresholds) = live.with_engine(|engine| {
+        let events = Events {
+            oldest_id: engine.first_event_id(),
+            newest_id: engine.last_event_id(),
+        };
+        (engine.totals(), events, engine.thresholds())
+    });
+    let unready_reason = live.unready_reason();
+    let lost = lost(&kernel, core.records_refused);
+    let maps = kernel.maps.into_iter().map(|map| {
+        let fill = Fill {
+            entries: map.entries,
+            capacity: map.capacity,
+        };
+        (map.name, fill)
+    });
+    Status {
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        kernel: rustix::system::uname()
+            .release()
+            .to_string_lossy()
+            .into_owned(),
+        pid: std::process::id(),
+        started: live.started_text(),
+        uptime_seconds: live.uptime_seconds(),
+        ready: unready_reason.is_none(),
+        unready_reason,
+        probes: kernel.probes.into_iter().collect(),
+        sweep: Sweep {
+            rounds: kernel.sweeps_total,
+            seconds: kernel.sweep_seconds,
+            sockets: kernel.sweep_sockets,
+            interval_seconds: kernel.sweep_interval_seconds,
+            namespaces: kernel.namespaces,
+            namespaces_missed: kernel.namespaces_missed,
+        },
+        records: Records {
+            received: kernel.records_received,
+            lost,
+        },
+        tables: Tables {
+            peers: core.peers_tracked,
+            connections: core.connections_tracked,
+            peer_evictions: core.peer_evictions,
+            connection_evictions: core.connection_evictions,
+            maps: maps.collect(),
+        },
+        events,
+        thresholds: Some(thresholds),
+        held_workers: live.owners.report().held_workers,
+        last_reload_successful: live.is_last_reload_successful(),
+    }
+}
+
+/// Records lost, held back or refused, by stage.
+pub(super) fn lost(kernel: &KernelStatus, refused: u64) -> BTreeMap<String, u64> {
+    let lost = kernel.records_lost.iter();
+    let lost = lost.map(|(stage, count)| ((*stage).to_owned(), *count));
+    lost.chain([("decode".to_owned(), refused)]).collect()
+}

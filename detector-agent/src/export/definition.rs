@@ -1,0 +1,215 @@
+//! Every metric, once: for the exposition and for the reference.
+
+/// Type of a metric.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// Only grows while the agent runs.
+    Counter,
+    /// Goes up and down.
+    Gauge,
+}
+
+impl Kind {
+    /// Name in the exposition.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Counter => "counter",
+            Self::Gauge => "gauge",
+        }
+    }
+}
+
+/// One metric.
+#[derive(Debug)]
+pub struct Metric {
+    /// Name; a contract.
+    pub name: &'static str,
+    /// Type.
+    pub kind: Kind,
+    /// Names of its labels, in order.
+    pub labels: &'static [&'static str],
+    /// What it tells, with its unit.
+    pub help: &'static str,
+}
+
+macro_rules! metrics {
+    ($($constant:ident = $kind:ident $name:literal [$($label:literal),*] $help:literal;)*) => {
+        $(
+            #[doc = $help]
+            pub const $constant: Metric = Metric {
+                name: $name,
+                kind: Kind::$kind,
+                labels: &[$($label),*],
+                help: $help,
+            };
+        )*
+
+        /// All metrics in the order of the reference.
+        pub const ALL: &[Metric] = &[$($constant),*];
+    };
+}
+
+metrics! {
+    WINDOW_SHRINKS = Counter "detector_window_shrinks_total" ["severity"]
+        "Times a peer's right window edge moved left by at least 2^wscale below the highest ever offered; severity by what was in flight.";
+    ZERO_WINDOW_EPISODES = Counter "detector_zero_window_episodes_total" []
+        "Entries into zero window, in any TCP state.";
+    ZERO_WINDOW_SECONDS = Counter "detector_zero_window_seconds_total" []
+        "Seconds connections spent in zero window while data was queued, all connections added.";
+    RETRANSMITS = Counter "detector_retransmits_total" ["cause"]
+        "Segments sent again; window_probe while the peer's window was zero, loss otherwise.";
+    STALLED_CONNECTIONS = Gauge "detector_stalled_connections" ["cause"]
+        "Connections with queued data held up now.";
+    PINNED_BYTES = Gauge "detector_pinned_bytes" []
+        "Bytes of kernel memory (sk_wmem_queued) that stalled connections hold now.";
+    FLAGS = Counter "detector_flags_total" ["kind"]
+        "Flags raised.";
+    INCIDENTS = Counter "detector_incidents_total" ["kind"]
+        "Incidents by what stood in them: each counts once for every kind that joined it.";
+    INCIDENTS_OPEN = Gauge "detector_incidents_open" ["kind"]
+        "1 while an incident goes on that this kind has joined, else 0.";
+    TCP_MEMORY = Gauge "detector_tcp_memory_bytes" []
+        "Bytes of memory that the kernel's TCP takes, all network namespaces together.";
+    TCP_MEMORY_LIMIT = Gauge "detector_tcp_memory_limit_bytes" []
+        "Bytes at which the kernel refuses TCP more memory (net.ipv4.tcp_mem, third number).";
+    PEER_WINDOW_SHRINKS = Counter "detector_peer_window_shrinks_total" ["peer"]
+        "Window shrinks of one peer, all severities; the peers without a line of their own are summed under other.";
+    PEER_ZERO_WINDOW_EPISODES = Counter "detector_peer_zero_window_episodes_total" ["peer"]
+        "Entries into zero window of one peer.";
+    PEER_ZERO_WINDOW_SECONDS = Counter "detector_peer_zero_window_seconds_total" ["peer"]
+        "Seconds connections of one peer spent in zero window while data was queued.";
+    PEER_RETRANSMITS = Counter "detector_peer_retransmits_total" ["peer", "cause"]
+        "Segments sent again to one peer; window_probe while its window was zero, loss otherwise.";
+    PEER_STALLED_CONNECTIONS = Gauge "detector_peer_stalled_connections" ["peer"]
+        "Connections of one peer with queued data held up now.";
+    PEER_PINNED_BYTES = Gauge "detector_peer_pinned_bytes" ["peer"]
+        "Bytes of kernel memory that stalled connections of one peer hold now.";
+    PEER_PINNED_BYTE_SECONDS = Counter "detector_peer_pinned_byte_seconds_total" ["peer"]
+        "Byte-seconds: kernel memory pinned by one peer, integrated over time.";
+    PEER_FLAGGED = Gauge "detector_peer_flagged" ["peer", "verdict"]
+        "1 while a peer is flagged.";
+    BUILD_INFO = Gauge "detector_build_info" ["version", "arch"]
+        "Always 1; the labels tell what is running.";
+    PROBE_ATTACHED = Gauge "detector_probe_attached" ["probe"]
+        "1 while a kernel probe is attached, else 0.";
+    RECORDS_RECEIVED = Counter "detector_records_received_total" []
+        "Records received from the kernel side.";
+    RECORDS_LOST = Counter "detector_records_lost_total" ["stage"]
+        "Records lost, held back or refused, by stage; the totals they carried come with the next record.";
+    PEERS_TRACKED = Gauge "detector_peers_tracked" []
+        "Peers in the agent's table.";
+    CONNECTIONS_TRACKED = Gauge "detector_connections_tracked" []
+        "Connections in the agent's table.";
+    PEER_EVICTIONS = Counter "detector_peer_evictions_total" []
+        "Peers forgotten for lack of room; their numbers live on under other.";
+    INCIDENTS_FORGOTTEN = Counter "detector_incidents_forgotten_total" []
+        "Incidents forgotten because newer ones needed their room.";
+    CONNECTION_EVICTIONS = Counter "detector_connection_evictions_total" []
+        "Connections forgotten for lack of room.";
+    SWEEP_SECONDS = Gauge "detector_sweep_seconds" []
+        "Seconds the last full round of sweeps took.";
+    SWEEP_SOCKETS = Gauge "detector_sweep_sockets" []
+        "Sockets met in the last full round of sweeps.";
+    SWEEP_INTERVAL_SECONDS = Gauge "detector_sweep_interval_seconds" []
+        "Seconds between two rounds of sweeps now; longer than configured when sweeping costs too much.";
+    SWEEPS = Counter "detector_sweeps_total" []
+        "Full rounds of sweeps.";
+    SWEEP_NAMESPACES = Gauge "detector_sweep_namespaces" []
+        "Network namespaces swept in the last full round.";
+    PROGRAM_RUNS = Counter "detector_bpf_program_runs_total" ["program"]
+        "Times an eBPF program ran; 0 while kernel.bpf_stats_enabled is off.";
+    PROGRAM_SECONDS = Counter "detector_bpf_program_seconds_total" ["program"]
+        "Seconds an eBPF program ran; 0 while kernel.bpf_stats_enabled is off.";
+    MAP_ENTRIES = Gauge "detector_bpf_map_entries" ["map"]
+        "Entries in an eBPF map.";
+    MAP_CAPACITY = Gauge "detector_bpf_map_capacity" ["map"]
+        "Entries an eBPF map can hold.";
+    HELD_WORKERS = Gauge "detector_held_workers" ["service"]
+        "Tasks of a service that sleep in a write to a stalled connection; the 20 services with most, the rest summed under other.";
+    OWNER_LOOKUPS = Counter "detector_owner_lookups_total" ["result"]
+        "Sockets whose owner was found, and searches that did not find one.";
+    OWNER_ENTRIES_SKIPPED = Counter "detector_owner_entries_skipped_total" ["reason"]
+        "Entries of /proc that were unreadable or vanished while owners were looked for.";
+    OWNER_SECONDS = Counter "detector_owner_seconds_total" []
+        "Processor seconds spent on looking for owners and counting held tasks.";
+    EVENTS_FORGOTTEN = Counter "detector_events_forgotten_total" []
+        "Events forgotten because newer ones needed their room.";
+    EVENTS_SUPPRESSED = Counter "detector_events_suppressed_total" []
+        "Events not written because their peer had written too many; their flags are counted.";
+    EVENTS_MISSED = Counter "detector_events_missed_total" []
+        "Events that readers missed because they were too slow; each was told how many.";
+    EVENT_FOLLOWERS = Gauge "detector_event_followers" []
+        "Readers that follow events now.";
+    HTTP_REFUSALS = Counter "detector_http_refusals_total" ["listener", "reason"]
+        "Connections and requests that were refused, cut or failed.";
+    FLAGS_NOT_LOGGED = Counter "detector_flags_not_logged_total" []
+        "Flags that were raised but not logged, to bound the rate of the log.";
+    ACTIONS = Counter "detector_actions_total" ["action"]
+        "What was done at an operator's request: sockets reset, networks blocked, networks unblocked before their time.";
+    ACTION_FAILURES = Counter "detector_action_failures_total" ["action"]
+        "What was asked for by somebody who may, and could not be done.";
+    RESET_BYTES = Counter "detector_reset_bytes_total" []
+        "Bytes of kernel memory that sockets held when they were reset.";
+    BLOCKED_NETWORKS = Gauge "detector_blocked_networks" []
+        "Networks that are blocked now.";
+    LOG_LINES_DROPPED = Counter "detector_log_lines_dropped_total" []
+        "Log lines dropped because stderr did not take them in time.";
+    LAST_RELOAD_SUCCESSFUL = Gauge "detector_config_last_reload_successful" []
+        "1 if the last reload of the configuration was applied (or none was asked for), else 0.";
+    PROCESS_CPU_SECONDS = Counter "process_cpu_seconds_total" []
+        "Seconds of user and system CPU time.";
+    PROCESS_OPEN_FDS = Gauge "process_open_fds" []
+        "Open file descriptors.";
+    PROCESS_MAX_FDS = Gauge "process_max_fds" []
+        "Limit of open file descriptors.";
+    PROCESS_VIRTUAL_MEMORY_BYTES = Gauge "process_virtual_memory_bytes" []
+        "Bytes of virtual memory.";
+    PROCESS_RESIDENT_MEMORY_BYTES = Gauge "process_resident_memory_bytes" []
+        "Bytes of resident memory; without the memory of eBPF maps, which the kernel holds.";
+    PROCESS_START_TIME_SECONDS = Gauge "process_start_time_seconds" []
+        "Unix time of the start in seconds.";
+    PROCESS_THREADS = Gauge "process_threads" []
+        "Threads.";
+}
+
+/// The reference as Markdown.
+pub fn markdown() -> String {
+    let mut page = String::from(
+        "# Metrics\n\n<!-- Generated by `detector docs metrics`. -->\n\n\
+         Prometheus text format. Counters start at zero with the agent.\n\n\
+         | metric | type | labels | meaning |\n|---|---|---|---|\n",
+    );
+    for metric in ALL {
+        let labels: Vec<_> = metric
+            .labels
+            .iter()
+            .map(|label| format!("`{label}`"))
+            .collect();
+        page += &format!(
+            "| `{}` | {} | {} | {} |\n",
+            metric.name,
+            metric.kind.name(),
+            labels.join(", "),
+            metric.help
+        );
+    }
+    page
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{ALL, Kind};
+    use std::collections::HashSet;
+
+    #[test]
+    fn names_follow_the_conventions_and_are_unique() {
+        let mut names = HashSet::new();
+        for metric in ALL {
+            assert!(names.insert(metric.name), "{}", metric.name);
+            let is_total = metric.name.ends_with("_total");
+            assert_eq!(is_total, metric.kind == Kind::Counter, "{}", metric.name);
+            assert!(metric.help.ends_with('.'), "{}", metric.name);
+            assert!(!metric.help.contains(['\n', '\\', '|']), "{}", metric.name);
+        }
+    }
+}

@@ -1,0 +1,314 @@
+//! What is blocked now, and until when: the agent's own account of what the kernel was told.
+//!
+//! The kernel keeps the time; what has expired here has expired there. The table of the kernel is
+//! made with the first block and gone with the last one.
+
+use super::refusal::{Refusal, refusal};
+use super::ruleset::{CAPACITY, Ruleset, own_addresses};
+use crate::capability::{self, Capability};
+use crate::clock;
+use detector_api::actions::{BlockAnswer, Blocked, UnblockAnswer};
+use detector_api::time::rfc3339;
+use ipnet::IpNet;
+use rustix::io::Errno;
+use std::collections::BTreeMap;
+use std::io;
+use std::time::{Duration, Instant};
+
+/// Why something was not blocked or not let through.
+#[derive(Debug)]
+pub(crate) enum BlockError {
+    /// It is never blocked.
+    Refused {
+        /// What was to be blocked.
+        network: IpNet,
+        /// Why it is not.
+        refusal: Refusal,
+    },
+    /// A wider or a narrower network is blocked already.
+    Overlaps {
+        /// Which.
+        other: IpNet,
+        /// Until when, RFC 3339.
+        until: String,
+    },
+    /// As much is blocked as can be.
+    Full,
+    /// It is not blocked.
+    NotBlocked {
+        /// What was to be let through.
+        network: IpNet,
+    },
+    /// The agent may not.
+    NoPrivilege,
+    /// The kernel cannot.
+    NoSupport,
+    /// Another process has the table.
+    Taken,
+    /// The kernel was asked and failed.
+    Failed {
+        /// What was being done.
+        doing: &'static str,
+        /// Why it failed.
+        source: io::Error,
+    },
+}
+
+impl std::fmt::Display for BlockError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Refused { network, refusal } => write!(f, "cannot block {network}: {refusal}"),
+            Self::Overlaps { other, until } => {
+                write!(f, "{other}, which overlaps, is blocked until {until}")
+            }
+            Self::Full => write!(
+                f,
+                "{CAPACITY} networks of this family are blocked, and no more can be"
+            ),
+            Self::NotBlocked { network } => write!(f, "{network} is not blocked"),
+            Self::NoPrivilege => f.write_str("the agent may not block: it lacks CAP_NET_ADMIN"),
+            Self::NoSupport => f.write_str(
+                "this kernel has no nftables whose tables go with their owner (Linux 5.12), and \
+                 blocks must not outlive the agent",
+            ),
+            Self::Taken => f.write_str(
+                "another process has the nftables table `inet detector` in this network namespace",
+            ),
+            Self::Failed { doing, source } => write!(f, "{doing}: {source}"),
+        }
+    }
+}
+
+impl std::error::Error for BlockError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Self::Failed { source, .. } => Some(source),
+            _ => None,
+        }
+    }
+}
+
+/// One block.
+#[derive(Clone, Copy, Debug)]
+struct Block {
+    since_unix_ns: i128,
+    until: Instant,
+    until_unix_ns: i128,
+    uid: u32,
+}
+
+/// See the module.
+#[derive(Debug, Default)]
+pub(super) struct Blocks {
+    entries: BTreeMap<IpNet, Block>,
+    ruleset: Option<Ruleset>,
+}
+
+impl Blocks {
+    /// How many there are now.
+    pub(super) fn count(&self) -> usize {
+        let now = Instant::now();
+        let standing = self.entries.values().filter(|block| block.until > now);
+        standing.count()
+    }
+
+    /// All there are now.
+    pub(super) fn list(&mut self) -> Vec<Blocked> {
+        self.forget_expired();
+        let each = self.entries.iter().map(|(network, block)| Blocked {
+            network: network.to_string(),
+            since: rfc3339(block.since_unix_ns),
+            until: rfc3339(block.until_unix_ns),
+            seconds_left: block
+                .until
+                .saturating_duration_since(Instant::now())
+                .as_secs_f64(),
+            uid: block.uid,
+        });
+        each.collect()
+    }
+
+    /// Blocks `network` for `span` from now on, or tells what that would do. Blocks this thread
+    /// for as long as the kernel takes.
+    pub(super) fn block(
+        &mut self,
+        network: IpNet,
+        span: Duration,
+        trusted: &[IpNet],
+        uid: u32,
+        is_dry: bool,
+    ) -> Result<BlockAnswer, BlockError> {
+        let own = own_addresses().map_err(|source| BlockError::Failed {
+            doing: "cannot look at the host's own addresses",
+            source,
+        })?;
+        if let Some(refusal) = refusal(network, span, trusted, &own) {
+            return Err(BlockError::Refused { network, refusal });
+        }
+        self.forget_expired();
+        let before = self.entries.get(&network).copied();
+        let overlaps = |other: &IpNet| other.contains(&network) || network.contains(other);
+        let mut others = self.entries.iter().filter(|(other, _)| **other != network);
+        if let Some((other, block)) = others.find(|(other, _)| overlaps(other)) {
+            return Err(BlockError::Overlaps {
+                other: *other,
+                until: rfc3339(block.until_unix_ns),
+            });
+        }
+        let is_of_family = |other: &&IpNet| other.addr().is_ipv4() == network.addr().is_ipv4();
+        let of_family = self.entries.keys().filter(is_of_family).count();
+        if before.is_none() && of_family >= CAPACITY as usize {
+            return Err(BlockError::Full);
+        }
+        if !capability::has(Capability::NetAdmin) {
+            return Err(BlockError::NoPrivilege);
+        }
+        let now_unix_ns = clock::unix_ns();
+        let nanoseconds = i128::try_from(span.as_nanos()).unwrap_or(i128::MAX);
+        let block = Block {
+            since_unix_ns: now_unix_ns,
+            until: Instant::now() + span,
+            until_unix_ns: now_unix_ns.saturating_add(nanoseconds),
+            uid,
+        };
+        if is_dry {
+            self.try_kernel()?;
+        } else {
+            self.tell_kernel(network, span, before.is_some())?;
+            self.entries.insert(network, block);
+        }
+        Ok(BlockAnswer {
+            network: network.to_string(),
+            dry_run: is_dry,
+            for_seconds: span.as_secs(),
+            until: rfc3339(block.until_unix_ns),
+            was_blocked_until: before.map(|before| rfc3339(before.until_unix_ns)),
+        })
+    }
+
+    /// Whether the kernel lets the table be made. It goes again at once.
+    fn try_kernel(&self) -> Result<(), BlockError> {
+        match self.ruleset {
+            Some(_) => Ok(()),
+            None => Ruleset::make().map(drop).map_err(making_failed),
+        }
+    }
+
+    fn tell_kernel(
+        &mut self,
+        network: IpNet,
+        span: Duration,
+        is_blocked: bool,
+    ) -> Result<(), BlockError> {
+        let ruleset = match &mut self.ruleset {
+            Some(ruleset) => ruleset,
+            none => none.insert(Ruleset::make().map_err(making_failed)?),
+        };
+        let told = ruleset.block(network, span, is_blocked);
+        told.map_err(|source| self.failed("cannot block", source))
+    }
+
+    /// Lets `network` through again, or tells that it would.
+    pub(super) fn unblock(
+        &mut self,
+        network: IpNet,
+        is_dry: bool,
+    ) -> Result<UnblockAnswer, BlockError> {
+        self.forget_expired();
+        let Some(block) = self.entries.get(&network).copied() else {
+            return Err(BlockError::NotBlocked { network });
+        };
+        if !is_dry {
+            if let Some(ruleset) = &mut self.ruleset {
+                let told = ruleset.unblock(network);
+                told.map_err(|source| self.failed("cannot unblock", source))?;
+            }
+            self.entries.remove(&network);
+            self.forget_expired();
+        }
+        Ok(UnblockAnswer {
+            network: network.to_string(),
+            dry_run: is_dry,
+            was_blocked_until: rfc3339(block.until_unix_ns),
+        })
+    }
+
+    /// Forgets what the kernel has forgotten by itself.
+    pub(super) fn forget_expired(&mut self) {
+        let now = Instant::now();
+        self.entries.retain(|_, block| block.until > now);
+        if self.entries.is_empty() {
+            // Closing its socket removes the table.
+            self.ruleset = None;
+        }
+    }
+
+    /// After a failure nobody knows what the kernel has. Where it says that nothing was changed,
+    /// all stays; else everything is let through.
+    fn failed(&mut self, doing: &'static str, source: io::Error) -> BlockError {
+        if source.raw_os_error().is_none() {
+            tracing::error!("{doing}: {source}; everything that was blocked is let through");
+            self.entries.clear();
+        }
+        self.forget_expired();
+        match source.raw_os_error().map(Errno::from_raw_os_error) {
+            Some(Errno::NFILE) => BlockError::Full,
+            _ => BlockError::Failed { doing, source },
+        }
+    }
+}
+
+fn making_failed(source: io::Error) -> BlockError {
+    match source.raw_os_error().map(Errno::from_raw_os_error) {
+        // The capability is there: it is the table that belongs to somebody else.
+        Some(Errno::EXIST | Errno::PERM) => BlockError::Taken,
+        Some(Errno::OPNOTSUPP | Errno::INVAL | Errno::NOENT | Errno::PROTONOSUPPORT) => {
+            BlockError::NoSupport
+        }
+        _ => BlockError::Failed {
+            doing: "cannot make the nftables table",
+            source,
+        },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{BlockError, Blocks};
+    use std::time::Duration;
+
+    const SPAN: Duration = Duration::from_secs(600);
+
+    #[test]
+    fn a_dry_run_changes_nothing_and_says_until_when() {
+        let mut blocks = Blocks::default();
+        let network = "203.0.113.0/24".parse().unwrap();
+        match blocks.block(network, SPAN, &[], 0, true) {
+            Ok(answer) => {
+                assert!(answer.dry_run && answer.was_blocked_until.is_none());
+                assert_eq!(answer.for_seconds, 600);
+            }
+            // What a dry run says where the real one would fail.
+            Err(error) => assert!(
+                matches!(
+                    error,
+                    BlockError::NoPrivilege | BlockError::NoSupport | BlockError::Taken
+                ),
+                "{error}"
+            ),
+        }
+        assert_eq!(blocks.count(), 0);
+        assert!(blocks.ruleset.is_none());
+        let unblocked = blocks.unblock(network, false);
+        assert!(matches!(unblocked, Err(BlockError::NotBlocked { .. })));
+    }
+
+    #[test]
+    fn loopback_is_among_the_hosts_own_addresses() {
+        let own = super::own_addresses().unwrap();
+        assert!(
+            own.is_empty() || own.iter().any(|address| address.is_loopback()),
+            "{own:?}"
+        );
+    }
+}

@@ -1,0 +1,182 @@
+//! Reads which systemd unit or container a process belongs to from `/proc/PID/cgroup`.
+//!
+//! Pure. The text is hostile: whoever may make control groups chooses their names.
+
+use std::fmt;
+
+/// Characters kept of a name.
+const NAME_CHARS_MAX: usize = 128;
+/// Characters of a container's number that its tools show.
+const SHORT_ID: usize = 12;
+
+/// Where a process runs.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Place {
+    /// Kubernetes pod, by its UID.
+    pub(super) pod: Option<String>,
+    /// Container as `runtime:number` or `runtime:name`, numbers shortened as tools show them.
+    pub(super) container: Option<String>,
+    /// Innermost systemd service or scope; inside the container if there is one.
+    pub(super) unit: Option<String>,
+}
+
+impl Place {
+    /// Reads the whole file: a hierarchy a line, `number:controllers:path`.
+    ///
+    /// systemd's own hierarchy counts first, then the unified one, then those of controllers: the
+    /// latter may be grouped for other reasons. A container seen in any of them is a container.
+    pub(super) fn parse(text: &[u8]) -> Self {
+        let text = String::from_utf8_lossy(text);
+        let mut places: Vec<(u8, Self)> = text
+            .lines()
+            .filter_map(|line| {
+                let mut fields = line.splitn(3, ':');
+                let (_, controllers) = (fields.next()?, fields.next()?);
+                let rank = match controllers {
+                    "name=systemd" => 0,
+                    "" => 1,
+                    _ => 2,
+                };
+                Some((rank, Self::of_path(fields.next()?)))
+            })
+            .collect();
+        places
+            .sort_by_key(|(rank, place)| (place.container.is_none(), place.unit.is_none(), *rank));
+        places
+            .into_iter()
+            .next()
+            .map(|(_, place)| place)
+            .unwrap_or_default()
+    }
+
+    fn of_path(path: &str) -> Self {
+        let path = path.strip_suffix(" (deleted)").unwrap_or(path);
+        let mut place = Self::default();
+        let mut parent = "";
+        for component in path
+            .split('/')
+            .filter(|component| !matches!(*component, "" | "." | ".."))
+        {
+            if let Some(pod) = pod_uid(component) {
+                place.pod = Some(pod);
+            }
+            if let Some(container) = container(parent, component) {
+                // Units outside are those of the runtime.
+                place.container = Some(container);
+                place.unit = None;
+            } else if is_unit(component) {
+                place.unit = Some(clean(component));
+            }
+            parent = component;
+        }
+        place
+    }
+
+    /// Whether the place is one for services: a login session holds whatever was typed into it.
+    pub(super) fn is_service(&self) -> bool {
+        let unit = self.unit.as_deref();
+        self.container.is_some()
+            || unit.is_some_and(|unit| {
+                !unit.starts_with("session-") && !unit.starts_with("user@") && unit != "init.scope"
+            })
+    }
+
+    /// The name shown: pod, container and unit, as far as there are.
+    pub(super) fn name(&self) -> Option<String> {
+        let name = self.to_string();
+        (!name.is_empty()).then_some(name)
+    }
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let pod = self.pod.as_deref().map(|pod| format!("pod:{pod}"));
+        let parts: Vec<&str> = [&pod, &self.container, &self.unit]
+            .into_iter()
+            .filter_map(|part| part.as_deref())
+            .collect();
+        formatter.write_str(&parts.join("/"))
+    }
+}
+
+/// A container that the component stands for, below `parent`.
+fn container(parent: &str, component: &str) -> Option<String> {
+    let name = component.strip_suffix(".scope").unwrap_or(component);
+    if is_id(name) {
+        return Some(short(runtime_above(parent), name));
+    }
+    // `docker-ID`, `cri-containerd-ID`, `…slice:cri-containerd:ID`; `ID` is plain hexadecimal.
+    if let Some((before, id)) = name.rsplit_once(['-', ':']).filter(|(_, id)| is_id(id)) {
+        let prefix = before.rsplit(':').next().unwrap_or(before);
+        // The monitor of a container is outside of it.
+        return (!prefix.ends_with("conmon")).then(|| short(runtime(prefix), id));
+    }
+    let named = |runtime: &str, name: &str| Some(clean(&format!("{runtime}:{name}")));
+    if let Some(name) = component.strip_prefix("lxc.payload.") {
+        return named("lxc", name);
+    }
+    if matches!(parent, "lxc" | "lxc.payload") {
+        return named("lxc", component);
+    }
+    if let Some(name) = component.strip_prefix("systemd-nspawn@") {
+        return named("nspawn", name.strip_suffix(".service")?);
+    }
+    let machine = component.strip_prefix("machine-")?;
+    named("machine", machine.strip_suffix(".scope")?)
+}
+
+fn runtime(prefix: &str) -> &str {
+    match prefix {
+        "cri-containerd" | "nerdctl" => "containerd",
+        "crio" => "cri-o",
+        "libpod" => "podman",
+        "docker" => "docker",
+        _ => "container",
+    }
+}
+
+/// The runtime of a container whose component is the bare number.
+fn runtime_above(parent: &str) -> &str {
+    match parent {
+        "docker" => "docker",
+        "libpod_parent" => "podman",
+        _ => "container",
+    }
+}
+
+fn short(runtime: &str, id: &str) -> String {
+    format!("{runtime}:{}", id.get(..SHORT_ID).unwrap_or(id))
+}
+
+/// Docker, containerd, cri-o and podman all number containers by 256 bits.
+fn is_id(text: &str) -> bool {
+    text.len() == 64 && text.bytes().all(|byte| byte.is_ascii_hexdigit())
+}
+
+fn is_unit(component: &str) -> bool {
+    [".service", ".scope"]
+        .iter()
+        .any(|suffix| component.len() > suffix.len() && component.ends_with(suffix))
+}
+
+/// `pod<uid>`, `kubepods-burstable-pod<uid>.slice`, `…pod<uid>.slice:cri-containerd:ID`; systemd
+/// has `_` for `-`. Pods of files have a UID without either.
+fn pod_uid(component: &str) -> Option<String> {
+    let end = component.find(".slice").unwrap_or(component.len());
+    let name = component.get(..end)?;
+    let (before, uid) = name.rsplit_once("pod")?;
+    let is_kubernetes = before.is_empty() || before.ends_with('-');
+    let uid = uid.replace('_', "-");
+    let is_digit = |byte: u8| byte.is_ascii_hexdigit() || byte == b'-';
+    let is_uid = matches!(uid.len(), 32 | 36) && uid.bytes().all(is_digit);
+    (is_kubernetes && is_uid).then_some(uid)
+}
+
+/// Bounded and harmless.
+fn clean(name: &str) -> String {
+    let bounded: String = name.chars().take(NAME_CHARS_MAX).collect();
+    detector_api::scrub::text(&bounded)
+}
+
+#[cfg(test)]
+mod tests;

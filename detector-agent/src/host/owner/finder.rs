@@ -1,0 +1,347 @@
+//! Finds which processes hold wanted sockets.
+//!
+//! A new socket is first looked for in processes that held others of the same local port; only
+//! then, with growing pauses, in all processes. One search finds all wanted sockets it meets.
+
+use super::board::Counts;
+use super::holder::{Holder, Holders};
+use super::pace::{Pace, Stopped};
+use super::proc::{Miss, ProcTree};
+use super::process::{Identities, Stat};
+use detector_api::snapshot::Process;
+use detector_core::engine::OwnerWanted;
+use detector_core::observation::ConnectionId;
+use std::collections::{HashMap, HashSet};
+use std::io;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// First pause after a search that did not find a socket; each further one is twice as long.
+const RETRY: Duration = Duration::from_secs(1);
+const RETRY_DOUBLINGS_MAX: u32 = 6;
+/// When a socket that was found the short way is looked for in all processes: it may have more
+/// holders.
+const COMPLETE_AFTER: Duration = Duration::from_secs(10);
+/// When a named socket is looked for again: it may have been handed on.
+const RENEW_AFTER: Duration = Duration::from_secs(300);
+/// Processes remembered for one port.
+const PER_PORT_MAX: usize = 256;
+const PORTS_MAX: usize = 1_024;
+
+/// A socket with its owner.
+#[derive(Clone, Debug)]
+pub(crate) struct Named {
+    /// The connection it was wanted for.
+    pub(crate) connection: ConnectionId,
+    /// Inode number of the socket.
+    pub(crate) inode: u64,
+    /// Its holders, the most plausible first.
+    pub(crate) processes: Arc<[Process]>,
+}
+
+/// A wanted socket.
+#[derive(Debug)]
+pub(super) struct Socket {
+    pub(super) connection: ConnectionId,
+    pub(super) is_stalled: bool,
+    pub(super) holders: Holders,
+    searches_failed: u32,
+    /// When it is to be looked for in all processes.
+    due: Instant,
+    /// Number of the round in which it was wanted last.
+    wanted_in: u64,
+}
+
+impl Socket {
+    fn new(wanted: &OwnerWanted, now: Instant, round: u64) -> Self {
+        Self {
+            connection: wanted.connection,
+            is_stalled: wanted.is_stalled,
+            holders: Holders::default(),
+            searches_failed: 0,
+            due: now,
+            wanted_in: round,
+        }
+    }
+
+    fn is_named(&self) -> bool {
+        self.holders.first().is_some()
+    }
+
+    fn port(&self) -> Port {
+        (self.connection.netns, self.connection.local.port())
+    }
+}
+
+/// Network namespace and local port.
+type Port = (u32, u16);
+
+/// See the module.
+#[derive(Debug)]
+pub(crate) struct Finder {
+    pub(super) tree: ProcTree,
+    pub(super) sockets: HashMap<u64, Socket>,
+    pub(super) identities: Identities,
+    pub(super) counts: Counts,
+    /// Processes that held sockets of a port, the latest last.
+    of_port: HashMap<Port, Vec<u32>>,
+    round: u64,
+    search: u64,
+}
+
+impl Finder {
+    /// Looks into `/proc`, or a tree like it.
+    pub(crate) fn new(tree: &Path) -> io::Result<Self> {
+        Ok(Self {
+            tree: ProcTree::open(tree)?,
+            sockets: HashMap::new(),
+            identities: Identities::default(),
+            counts: Counts::default(),
+            of_port: HashMap::new(),
+            round: 0,
+            search: 0,
+        })
+    }
+
+    /// What was counted so far.
+    pub(crate) const fn counts(&self) -> Counts {
+        self.counts
+    }
+
+    /// Whether there is a stalled socket with a known owner.
+    pub(crate) fn has_stalled(&self) -> bool {
+        self.sockets
+            .values()
+            .any(|socket| socket.is_stalled && socket.is_named())
+    }
+
+    /// Looks for what is wanted, as far as it is due; `tell` hears of owners as they are found.
+    /// What is no longer wanted is forgotten.
+    pub(crate) fn look_up(
+        &mut self,
+        wanted: &[OwnerWanted],
+        now: Instant,
+        pace: &mut Pace,
+        tell: &mut impl FnMut(&[Named]),
+    ) -> Result<(), Stopped> {
+        let new = self.take(wanted, now);
+        self.search += 1;
+        for port in new {
+            self.search_port(port, now, pace, tell)?;
+        }
+        if self.sockets.values().any(|socket| socket.due <= now) {
+            self.search_all(now, pace, tell)?;
+        }
+        Ok(())
+    }
+
+    /// Takes over what is wanted; the ports of what is new.
+    fn take(&mut self, wanted: &[OwnerWanted], now: Instant) -> HashSet<Port> {
+        self.round += 1;
+        let mut new = HashSet::new();
+        for each in wanted {
+            let socket = self
+                .sockets
+                .entry(each.inode)
+                .and_modify(|socket| {
+                    // The number of a closed socket was given to another one.
+                    if socket.connection != each.connection {
+                        *socket = Socket::new(each, now, self.round);
+                    }
+                })
+                .or_insert_with(|| Socket::new(each, now, self.round));
+            socket.is_stalled = each.is_stalled;
+            socket.wanted_in = self.round;
+            if !socket.is_named() && socket.searches_failed == 0 {
+                new.insert(socket.port());
+            }
+        }
+        self.sockets
+            .retain(|_, socket| socket.wanted_in == self.round);
+        new
+    }
+
+    /// Looks into the processes that held sockets of this port until its new ones are found.
+    fn search_port(
+        &mut self,
+        port: Port,
+        now: Instant,
+        pace: &mut Pace,
+        tell: &mut impl FnMut(&[Named]),
+    ) -> Result<(), Stopped> {
+        let known = self.of_port.get(&port).cloned().unwrap_or_default();
+        let mut has_more = true;
+        for pid in known.into_iter().rev() {
+            if !has_more {
+                break;
+            }
+            let held = self.visit(pid, pace, tell)?;
+            if !held.is_empty() {
+                let is_wanted = |socket: &Socket| socket.port() == port && !socket.is_named();
+                has_more = self.sockets.values().any(is_wanted);
+            }
+            for inode in held {
+                if let Some(socket) = self.sockets.get_mut(&inode).filter(|each| each.due <= now) {
+                    socket.due = now + COMPLETE_AFTER;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Looks into all processes.
+    fn search_all(
+        &mut self,
+        now: Instant,
+        pace: &mut Pace,
+        tell: &mut impl FnMut(&[Named]),
+    ) -> Result<(), Stopped> {
+        self.search += 1;
+        let pids = match self.tree.pids() {
+            Ok(pids) => pids,
+            Err(miss) => {
+                self.count_miss(miss);
+                Vec::new()
+            }
+        };
+        for pid in pids {
+            self.visit(pid, pace, tell)?;
+        }
+        let named = self.end_search(now);
+        if !named.is_empty() {
+            tell(&named);
+        }
+        Ok(())
+    }
+
+    /// After all processes were looked into: when to look for each socket again; those that have
+    /// fewer holders now.
+    fn end_search(&mut self, now: Instant) -> Vec<Named> {
+        let mut named = Vec::new();
+        for (&inode, socket) in &mut self.sockets {
+            if socket.holders.end_search(self.search) {
+                named.push(Named {
+                    connection: socket.connection,
+                    inode,
+                    processes: socket.holders.processes(),
+                });
+            }
+            if socket.is_named() {
+                socket.due = now + RENEW_AFTER;
+            } else {
+                self.counts.not_found += 1;
+                let doublings = socket.searches_failed.min(RETRY_DOUBLINGS_MAX);
+                socket.searches_failed = socket.searches_failed.saturating_add(1);
+                socket.due = now + RETRY * (1 << doublings);
+            }
+        }
+        named
+    }
+
+    /// Looks into one process; the wanted sockets it holds.
+    fn visit(
+        &mut self,
+        pid: u32,
+        pace: &mut Pace,
+        tell: &mut impl FnMut(&[Named]),
+    ) -> Result<Vec<u64>, Stopped> {
+        pace.breathe()?;
+        let mut held = Vec::new();
+        let holder = match self.look_into(pid, pace, &mut held) {
+            Ok(holder) => holder?,
+            Err(miss) => {
+                self.count_miss(miss);
+                return Ok(Vec::new());
+            }
+        };
+        let Some(holder) = holder else {
+            return Ok(held);
+        };
+        let named = self.name(&held, &holder);
+        if !named.is_empty() {
+            tell(&named);
+        }
+        Ok(held)
+    }
+
+    /// Reads which wanted sockets the process holds, and who it is if there are any.
+    fn look_into(
+        &mut self,
+        pid: u32,
+        pace: &mut Pace,
+        held: &mut Vec<u64>,
+    ) -> Result<Result<Option<Holder>, Stopped>, Miss> {
+        let process = self.tree.process(pid)?;
+        let sockets = &self.sockets;
+        let mut take = |inode: u64| {
+            if sockets.contains_key(&inode) {
+                held.push(inode);
+            }
+        };
+        if let Err(stopped) = process.each_socket(&mut take, || pace.breathe())? {
+            return Ok(Err(stopped));
+        }
+        if held.is_empty() {
+            return Ok(Ok(None));
+        }
+        held.sort_unstable();
+        held.dedup();
+        let stat = Stat::read(&process)?;
+        let identity = self.identities.of(&process, &stat);
+        Ok(Ok(Some(Holder::new(pid, &stat, identity, self.search))))
+    }
+
+    /// Adds a holder to the sockets it holds; those whose owners are news.
+    fn name(&mut self, held: &[u64], holder: &Holder) -> Vec<Named> {
+        let mut only_this: Option<Arc<[Process]>> = None;
+        let mut named = Vec::new();
+        let mut ports = HashSet::new();
+        for inode in held {
+            let Some(socket) = self.sockets.get_mut(inode) else {
+                continue;
+            };
+            ports.insert(socket.port());
+            let was_named = socket.is_named();
+            let before = was_named.then(|| socket.holders.processes());
+            socket.holders.add(holder.clone());
+            // Sockets of the same single process share its name: there may be thousands.
+            let processes = if was_named {
+                socket.holders.processes()
+            } else {
+                self.counts.found += 1;
+                Arc::clone(only_this.get_or_insert_with(|| socket.holders.processes()))
+            };
+            if before.as_ref() != Some(&processes) {
+                named.push(Named {
+                    connection: socket.connection,
+                    inode: *inode,
+                    processes,
+                });
+            }
+        }
+        for port in ports {
+            self.remember(port, holder.pid);
+        }
+        named
+    }
+
+    fn remember(&mut self, port: Port, pid: u32) {
+        if self.of_port.len() >= PORTS_MAX && !self.of_port.contains_key(&port) {
+            self.of_port.clear();
+        }
+        let pids = self.of_port.entry(port).or_default();
+        pids.retain(|&known| known != pid);
+        if pids.len() >= PER_PORT_MAX {
+            pids.remove(0);
+        }
+        pids.push(pid);
+    }
+
+    pub(super) fn count_miss(&mut self, miss: Miss) {
+        match miss {
+            Miss::Vanished => self.counts.vanished += 1,
+            Miss::Unreadable => self.counts.unreadable += 1,
+        }
+    }
+}

@@ -1,0 +1,211 @@
+//! Counts how many tasks of each service wait for peers that do not take their data.
+//!
+//! A task is held if it sleeps in a write to a stalled socket. One that waits for exactly one
+//! descriptor, as servers do that give a write a time limit, is taken to wait for a stalled
+//! socket of its process as long as there are such sockets without a task; which one is not told.
+//! Where calls may not be read, the only task of a process that owns a stalled socket is taken to
+//! be held, unless it sleeps in an event loop.
+
+use super::finder::{Finder, Named};
+use super::holder::Task;
+use super::pace::{Pace, Stopped};
+use super::proc::{Miss, ProcessFolder};
+use super::process::Stat;
+use super::syscall::Waiting;
+use detector_api::snapshot::HeldWorkers;
+use std::cmp::Reverse;
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+
+const SYSCALL_BYTES: usize = 256;
+const WCHAN_BYTES: usize = 64;
+/// Services reported; more do not fit a page.
+const SERVICES_MAX: usize = 1_000;
+
+/// Tasks of one process that are held.
+#[derive(Debug, Default)]
+struct HeldTasks {
+    /// Thread and the socket it writes to.
+    writers: Vec<(u32, u64)>,
+    /// Tasks that wait for one descriptor.
+    of_one_descriptor: u64,
+    /// Tasks whose calls may not be read, and that are not known to be in an event loop.
+    unreadable: u64,
+}
+
+#[derive(Debug, Default)]
+struct Service {
+    held: u64,
+    total: u64,
+    stalled_connections: u64,
+}
+
+impl Finder {
+    /// The services that own stalled connections; `tell` hears which thread writes to which.
+    pub(crate) fn count_held(
+        &mut self,
+        pace: &mut Pace,
+        tell: &mut impl FnMut(&[Named]),
+    ) -> Result<Vec<HeldWorkers>, Stopped> {
+        let mut services: HashMap<Arc<str>, Service> = HashMap::new();
+        let mut stalled_of: HashMap<u32, u64> = HashMap::new();
+        let mut holding: HashSet<u32> = HashSet::new();
+        for socket in self.sockets.values().filter(|socket| socket.is_stalled) {
+            let Some(first) = socket.holders.first() else {
+                continue;
+            };
+            let service = services
+                .entry(Arc::clone(&first.identity.service))
+                .or_default();
+            service.stalled_connections += 1;
+            *stalled_of.entry(first.pid).or_default() += 1;
+            for holder in socket
+                .holders
+                .iter()
+                .filter(|holder| holding.insert(holder.pid))
+            {
+                services
+                    .entry(Arc::clone(&holder.identity.service))
+                    .or_default();
+            }
+        }
+        let mut writers: HashMap<u64, Vec<Task>> = HashMap::new();
+        for pid in self.tree.pids().unwrap_or_default() {
+            pace.breathe()?;
+            let is_holder = holding.contains(&pid);
+            let stalled = stalled_of.get(&pid).copied().unwrap_or(0);
+            match self.count_process(pid, is_holder, stalled, &mut services, pace) {
+                Ok(held) => {
+                    for (thread, inode) in held? {
+                        writers.entry(inode).or_default().push(Task { pid, thread });
+                    }
+                }
+                Err(miss) => self.count_miss(miss),
+            }
+        }
+        self.name_writers(&writers, tell);
+        Ok(publish(services))
+    }
+
+    /// Adds one process to its service, if that owns stalled connections; its writers.
+    fn count_process(
+        &mut self,
+        pid: u32,
+        is_holder: bool,
+        stalled: u64,
+        services: &mut HashMap<Arc<str>, Service>,
+        pace: &mut Pace,
+    ) -> Result<Result<Vec<(u32, u64)>, Stopped>, Miss> {
+        let process = self.tree.process(pid)?;
+        let stat = Stat::read(&process)?;
+        let identity = self.identities.of(&process, &stat);
+        let Some(service) = services.get_mut(&identity.service) else {
+            return Ok(Ok(Vec::new()));
+        };
+        service.total += u64::from(stat.threads);
+        if !is_holder {
+            return Ok(Ok(Vec::new()));
+        }
+        let held = match self.held_tasks(&process, pace)? {
+            Ok(held) => held,
+            Err(stopped) => return Ok(Err(stopped)),
+        };
+        service.held += held.count(stalled, stat.threads);
+        Ok(Ok(held.writers))
+    }
+
+    fn held_tasks(
+        &self,
+        process: &ProcessFolder,
+        pace: &mut Pace,
+    ) -> Result<Result<HeldTasks, Stopped>, Miss> {
+        let mut held = HeldTasks::default();
+        for thread in process.threads()? {
+            if let Err(stopped) = pace.breathe() {
+                return Ok(Err(stopped));
+            }
+            let mut buffer = [0; SYSCALL_BYTES];
+            let line = process.read(&format!("task/{thread}/syscall"), &mut buffer);
+            match line.map(Waiting::parse) {
+                Ok(Some(Waiting::Write(descriptor))) => {
+                    let inode = process.socket(descriptor);
+                    let is_stalled = |inode: &u64| {
+                        self.sockets
+                            .get(inode)
+                            .is_some_and(|socket| socket.is_stalled)
+                    };
+                    held.writers
+                        .extend(inode.filter(is_stalled).map(|inode| (thread, inode)));
+                }
+                Ok(Some(Waiting::OneDescriptor)) => held.of_one_descriptor += 1,
+                Ok(Some(Waiting::Other)) | Err(Miss::Vanished) => {}
+                Ok(None) | Err(Miss::Unreadable) => {
+                    held.unreadable += u64::from(!is_in_event_loop(process, thread));
+                }
+            }
+        }
+        Ok(Ok(held))
+    }
+
+    /// Tells of each socket the one thread that writes to it, where that is news.
+    fn name_writers(&mut self, writers: &HashMap<u64, Vec<Task>>, tell: &mut impl FnMut(&[Named])) {
+        let mut named = Vec::new();
+        for (&inode, socket) in &mut self.sockets {
+            let writer = match writers.get(&inode).map(Vec::as_slice) {
+                Some([only]) => Some(*only),
+                _ => None,
+            };
+            if socket.holders.set_writer(writer) {
+                let processes = socket.holders.processes();
+                named.push(Named {
+                    connection: socket.connection,
+                    inode,
+                    processes,
+                });
+            }
+        }
+        if !named.is_empty() {
+            tell(&named);
+        }
+    }
+}
+
+impl HeldTasks {
+    /// `stalled`: sockets that this process is the first to own; `threads`: all its tasks.
+    fn count(&self, stalled: u64, threads: u32) -> u64 {
+        let written: HashSet<u64> = self.writers.iter().map(|(_, inode)| *inode).collect();
+        let without_task = stalled.saturating_sub(written.len() as u64);
+        let unreadable = if threads == 1 { self.unreadable } else { 0 };
+        self.writers.len() as u64 + without_task.min(self.of_one_descriptor + unreadable)
+    }
+}
+
+/// Whether the kernel function the task sleeps in is that of `epoll_wait`.
+fn is_in_event_loop(process: &ProcessFolder, thread: u32) -> bool {
+    let mut buffer = [0; WCHAN_BYTES];
+    process
+        .read(&format!("task/{thread}/wchan"), &mut buffer)
+        .is_ok_and(|function| function.starts_with(b"ep_") || function.starts_with(b"do_epoll"))
+}
+
+fn publish(services: HashMap<Arc<str>, Service>) -> Vec<HeldWorkers> {
+    let mut workers: Vec<HeldWorkers> = services
+        .into_iter()
+        // Those that merely inherited sockets of others.
+        .filter(|(_, service)| service.held + service.stalled_connections > 0)
+        .map(|(name, service)| HeldWorkers {
+            service: name.to_string(),
+            held: service.held,
+            total: service.total.max(service.held),
+            stalled_connections: service.stalled_connections,
+        })
+        .collect();
+    workers.sort_by(|a, b| {
+        let cost = |each: &HeldWorkers| Reverse((each.held, each.stalled_connections));
+        cost(a)
+            .cmp(&cost(b))
+            .then_with(|| a.service.cmp(&b.service))
+    });
+    workers.truncate(SERVICES_MAX);
+    workers
+}

@@ -1,0 +1,179 @@
+//! How hard pressed the host is: load, pressure stalls, memory, TCP's share of it, interface
+//! errors; and what the agent itself takes.
+//!
+//! In: small files of `/proc`, each read once and bounded. Out: a [`Pressure`], and what interfaces
+//! counted since the last look. What a kernel does not have, or what makes no sense, is `None`;
+//! nothing here fails as a whole.
+
+mod interfaces;
+mod parse;
+
+use detector_api::host::{
+    InterfaceReport, Load, Memory, OwnCost, Sockets, Stall, Stalls, TcpMemory,
+};
+use detector_api::snapshot::HostPressure;
+use detector_core::observation::InterfaceErrors;
+use interfaces::Interfaces;
+use rustix::fs::{Mode, OFlags};
+use rustix::io::Errno;
+use rustix::time::{ClockId, clock_gettime};
+use std::os::fd::OwnedFd;
+use std::path::Path;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+/// Most of these files are far below; `net/dev` has about 120 bytes for each interface.
+const MAX_FILE_BYTES: usize = 256 << 10;
+/// How old a look may be that is shown again.
+const FRESH: Duration = Duration::from_millis(900);
+
+/// One look at the host.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Pressure {
+    pub(crate) load: Option<Load>,
+    pub(crate) stalls: Stalls,
+    pub(crate) memory: Option<Memory>,
+    pub(crate) tcp_memory: Option<TcpMemory>,
+    pub(crate) sockets: Option<Sockets>,
+    pub(crate) interfaces: Option<InterfaceReport>,
+    pub(crate) own: OwnCost,
+}
+
+impl Pressure {
+    /// What an incident tells of the host.
+    pub(crate) fn for_incidents(&self) -> HostPressure {
+        let some = |stall: Option<Stall>| stall.map(|stall| stall.some_percent);
+        HostPressure {
+            tcp_memory_bytes: self.tcp_memory.map(|memory| memory.used_bytes),
+            tcp_memory_pressure_bytes: self.tcp_memory.map(|memory| memory.pressure_bytes),
+            tcp_memory_limit_bytes: self.tcp_memory.map(|memory| memory.limit_bytes),
+            memory_available_bytes: self.memory.map(|memory| memory.available_bytes),
+            memory_total_bytes: self.memory.map(|memory| memory.total_bytes),
+            load_one: self.load.map(|load| load.one),
+            cpu_some_percent: some(self.stalls.cpu),
+            memory_some_percent: some(self.stalls.memory),
+            memory_full_percent: self.stalls.memory.and_then(|stall| stall.full_percent),
+            io_some_percent: some(self.stalls.io),
+        }
+    }
+}
+
+/// Looks at the host, and remembers what differences need.
+#[derive(Debug, Default)]
+pub(crate) struct Gauge(Mutex<Inner>);
+
+#[derive(Debug, Default)]
+struct Inner {
+    last: Option<(Instant, Pressure)>,
+    interfaces: Interfaces,
+    /// Processor time that the process had used, and when.
+    used: Option<(Instant, Duration)>,
+}
+
+impl Gauge {
+    /// A look that is at most about a second old. Reads files: not for the event loop.
+    pub(crate) fn look(&self) -> Pressure {
+        let mut inner = self.lock();
+        let now = Instant::now();
+        match &inner.last {
+            Some((at, pressure)) if now.saturating_duration_since(*at) < FRESH => pressure.clone(),
+            _ => {
+                let pressure = inner.look(Path::new("/proc"), now);
+                inner.last = Some((now, pressure.clone()));
+                pressure
+            }
+        }
+    }
+
+    /// The last look, however old.
+    pub(crate) fn last(&self) -> Option<Pressure> {
+        let inner = self.lock();
+        inner.last.as_ref().map(|(_, pressure)| pressure.clone())
+    }
+
+    /// What interfaces counted since this was asked last.
+    pub(crate) fn take_interface_errors(&self) -> InterfaceErrors {
+        self.lock().interfaces.take()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        // Plain values: a panic in the middle of a look leaves nothing broken.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Inner {
+    fn look(&mut self, folder: &Path, now: Instant) -> Pressure {
+        let proc = Folder::open(folder);
+        let read = |name: &str| proc.as_ref()?.read(name);
+        let stall = |name: &str| parse::stall(&read(name)?);
+        let sockets = read("net/sockstat").and_then(|text| parse::sockets(&text));
+        let tcp_limits = read("sys/net/ipv4/tcp_mem").and_then(|text| parse::numbers(&text));
+        let page_bytes = rustix::param::page_size() as u64;
+        Pressure {
+            load: read("loadavg").and_then(|text| parse::load(&text)),
+            stalls: Stalls {
+                cpu: stall("pressure/cpu"),
+                memory: stall("pressure/memory"),
+                io: stall("pressure/io"),
+            },
+            memory: read("meminfo").and_then(|text| parse::memory(&text)),
+            tcp_memory: sockets.zip(tcp_limits).map(|((_, pages), limits)| {
+                let [_, pressure, limit] = limits;
+                TcpMemory {
+                    used_bytes: pages.saturating_mul(page_bytes),
+                    pressure_bytes: pressure.saturating_mul(page_bytes),
+                    limit_bytes: limit.saturating_mul(page_bytes),
+                }
+            }),
+            sockets: sockets.map(|(sockets, _)| sockets),
+            interfaces: read("net/dev").map(|text| self.interfaces.update(&text, now)),
+            own: OwnCost {
+                cpu_share: self.cpu_share(now),
+                resident_bytes: read("self/statm")
+                    .and_then(|text| parse::numbers::<2>(&text))
+                    .map(|[_, resident]| resident.saturating_mul(page_bytes)),
+            },
+        }
+    }
+
+    /// Of one core, since the last look; `None` at the first.
+    fn cpu_share(&mut self, now: Instant) -> Option<f64> {
+        let used = Duration::try_from(clock_gettime(ClockId::ProcessCPUTime)).ok()?;
+        let (before, used_before) = self.used.replace((now, used))?;
+        let passed = now.saturating_duration_since(before).as_secs_f64();
+        (passed > 0.0).then(|| used.saturating_sub(used_before).as_secs_f64() / passed)
+    }
+}
+
+/// A folder of which files are read.
+struct Folder(OwnedFd);
+
+impl Folder {
+    fn open(path: &Path) -> Option<Self> {
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        rustix::fs::open(path, flags, Mode::empty()).ok().map(Self)
+    }
+
+    /// The whole file as text; `None` if it is not there, too long or no UTF-8.
+    fn read(&self, name: &str) -> Option<String> {
+        let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK;
+        let file = rustix::fs::openat(&self.0, name, flags, Mode::empty()).ok()?;
+        let mut text = Vec::new();
+        let mut buffer = [0; 4096];
+        loop {
+            match rustix::io::read(&file, &mut buffer) {
+                Ok(0) => return String::from_utf8(text).ok(),
+                Ok(count) => text.extend_from_slice(buffer.get(..count)?),
+                Err(Errno::INTR) => {}
+                Err(_) => return None,
+            }
+            if text.len() > MAX_FILE_BYTES {
+                return None;
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

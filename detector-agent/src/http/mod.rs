@@ -1,0 +1,19 @@
+//! A small HTTP/1.1 server that no client can hold: for TCP and for Unix sockets alike.
+//!
+//! In: accepted connections. Out: [`Request`]s to a [`Handler`], its [`Response`]s to the client.
+//! Never: knowing what is served.
+
+mod limits;
+mod listen;
+mod message;
+mod paced;
+mod places;
+mod serve;
+
+pub(crate) use limits::{Limits, Refusals};
+pub(crate) use listen::BoundTcp;
+pub(crate) use message::{Content, Request, Response, Verb};
+pub(crate) use serve::{Handler, serve};
+
+#[cfg(test)]
+mod tests;

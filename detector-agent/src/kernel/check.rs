@@ -1,0 +1,303 @@
+//! What this host must have for the agent to run.
+
+use super::failure::{missing_to_load, privilege_error, unsupported};
+use super::{StartError, types};
+use crate::capability::{self, Capability};
+use serde::Serialize;
+use std::fs;
+
+/// The oldest kernel the programs load on.
+const OLDEST_KERNEL: (u32, u32) = (5, 10);
+const STATS_FILE: &str = "/proc/sys/kernel/bpf_stats_enabled";
+const LOCKDOWN_FILE: &str = "/sys/kernel/security/lockdown";
+
+/// How a requirement stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum State {
+    /// Met.
+    Ok,
+    /// Not met, and the agent works with less.
+    Degraded,
+    /// Not met, and the agent cannot start.
+    Missing,
+}
+
+/// One requirement.
+#[derive(Clone, Debug, Serialize)]
+pub struct Requirement {
+    /// Short name.
+    pub name: String,
+    /// How it stands.
+    pub state: State,
+    /// What was found.
+    pub detail: String,
+    /// What to do, unless it is met.
+    pub hint: Option<String>,
+    /// Why a start would fail: exit code 3 (kernel) or 4 (privilege).
+    #[serde(skip)]
+    pub exit_code: u8,
+}
+
+impl Requirement {
+    pub(super) fn ok(name: impl Into<String>, detail: impl Into<String>) -> Self {
+        Self {
+            name: name.into(),
+            state: State::Ok,
+            detail: detail.into(),
+            hint: None,
+            exit_code: 0,
+        }
+    }
+
+    pub(super) fn degraded(name: impl Into<String>, detail: impl Into<String>, hint: &str) -> Self {
+        Self {
+            state: State::Degraded,
+            hint: Some(hint.to_owned()),
+            ..Self::ok(name, detail)
+        }
+    }
+
+    pub(super) fn missing(
+        name: impl Into<String>,
+        detail: impl Into<String>,
+        hint: &str,
+        code: u8,
+    ) -> Self {
+        Self {
+            state: State::Missing,
+            hint: Some(hint.to_owned()),
+            exit_code: code,
+            ..Self::ok(name, detail)
+        }
+    }
+}
+
+/// What the kernel lacks, as the reason why a start fails.
+impl From<Requirement> for StartError {
+    fn from(missing: Requirement) -> Self {
+        unsupported(
+            format!("{}: {}", missing.name, missing.detail),
+            missing.hint.unwrap_or_default(),
+        )
+    }
+}
+
+/// All requirements, in the order in which they are needed.
+pub fn requirements() -> Vec<Requirement> {
+    let mut requirements = vec![kernel(), lockdown()];
+    requirements.extend(types::requirements());
+    requirements.extend(capabilities());
+    requirements.push(memory());
+    requirements.push(program_costs());
+    requirements
+}
+
+/// Refuses early, and for the true reason, what would fail later with an obscure one. Cheap; what
+/// the kernel's types lack is told when they are read.
+pub(crate) fn refuse_unfit_host() -> Result<(), StartError> {
+    for requirement in [kernel(), lockdown(), types::presence()] {
+        if requirement.state == State::Missing {
+            return Err(requirement.into());
+        }
+    }
+    let missing = missing_to_load();
+    if missing.is_empty() {
+        Ok(())
+    } else {
+        Err(privilege_error(&missing))
+    }
+}
+
+/// Whether this process may enter other network namespaces.
+pub(super) fn can_enter_namespaces() -> bool {
+    capability::has(Capability::SysAdmin)
+}
+
+/// Names of the capabilities that this process lacks to make a network namespace with a device in
+/// it, and to watch it.
+pub fn missing_for_selftest() -> Vec<&'static str> {
+    [Capability::SysAdmin, Capability::NetAdmin]
+        .into_iter()
+        .filter(|capability| !capability::has(*capability))
+        .map(Capability::name)
+        .collect()
+}
+
+/// The running kernel's release, for instance `6.1.0-28-amd64`.
+pub fn kernel_release() -> String {
+    rustix::system::uname()
+        .release()
+        .to_string_lossy()
+        .into_owned()
+}
+
+fn kernel() -> Requirement {
+    let release = kernel_release();
+    let (major, minor) = OLDEST_KERNEL;
+    match parse_release(&release) {
+        Some(version) if version >= OLDEST_KERNEL => Requirement::ok("kernel", release),
+        Some(_) => Requirement::missing(
+            "kernel",
+            format!("{release} is older than {major}.{minor}"),
+            "run a kernel from 5.10 on: older ones lack what the programs need",
+            3,
+        ),
+        None => Requirement::degraded(
+            "kernel",
+            format!("{release} is no version this agent can read"),
+            "the start will tell whether it works",
+        ),
+    }
+}
+
+fn parse_release(release: &str) -> Option<(u32, u32)> {
+    let mut numbers = release.split(|character: char| !character.is_ascii_digit());
+    let major = numbers.next()?.parse().ok()?;
+    let minor = numbers.next()?.parse().ok()?;
+    Some((major, minor))
+}
+
+fn lockdown() -> Requirement {
+    let Ok(text) = fs::read_to_string(LOCKDOWN_FILE) else {
+        return Requirement::ok("lockdown", "off (the kernel has none)");
+    };
+    lockdown_from(&text)
+}
+
+fn lockdown_from(text: &str) -> Requirement {
+    let mode = text
+        .split_once('[')
+        .and_then(|(_, rest)| rest.split_once(']'));
+    match mode.map(|(mode, _)| mode) {
+        Some("confidentiality") => Requirement::missing(
+            "lockdown",
+            "confidentiality: the kernel lends no program its memory",
+            "boot with lockdown=integrity or without lockdown",
+            3,
+        ),
+        Some(mode) => Requirement::ok("lockdown", mode),
+        None => Requirement::ok("lockdown", "unknown"),
+    }
+}
+
+/// A capability without which the agent does less.
+struct Useful {
+    capability: Capability,
+    present: &'static str,
+    absent: &'static str,
+    hint: &'static str,
+}
+
+const WITH_LESS: [Useful; 4] = [
+    Useful {
+        capability: Capability::SysAdmin,
+        present: "all network namespaces are swept",
+        absent: "only the agent's own network namespace is swept",
+        hint: "run as root to see half-closed and older connections of containers",
+    },
+    Useful {
+        capability: Capability::SysPtrace,
+        present: "processes are named",
+        absent: "namespaces and sockets of other users' processes are not seen",
+        hint: "run as root to name the processes behind stalled connections",
+    },
+    Useful {
+        capability: Capability::NetAdmin,
+        present: "peers can be blocked and reset, if an operator asks",
+        absent: "peers can be neither blocked nor reset",
+        hint: "run as root if `detector block` and `detector reset` are to work",
+    },
+    Useful {
+        capability: Capability::SysNice,
+        present: "the judge runs ahead of a crowd",
+        absent: "flags may come late on a host that has more to run than processors",
+        hint: "run as root to be told at once also then",
+    },
+];
+
+impl Useful {
+    fn requirement(&self) -> Requirement {
+        let name = self.capability.name();
+        if capability::has(self.capability) {
+            Requirement::ok(name, format!("present: {}", self.present))
+        } else {
+            Requirement::degraded(name, format!("absent: {}", self.absent), self.hint)
+        }
+    }
+}
+
+fn capabilities() -> Vec<Requirement> {
+    let stands_in = capability::has(Capability::SysAdmin);
+    let mut requirements: Vec<Requirement> = [Capability::Bpf, Capability::Perfmon]
+        .into_iter()
+        .map(|needed| {
+            if stands_in || capability::has(needed) {
+                Requirement::ok(needed.name(), "present")
+            } else {
+                Requirement::missing(needed.name(), "absent", "run as root: sudo detector run", 4)
+            }
+        })
+        .collect();
+    requirements.extend(WITH_LESS.iter().map(Useful::requirement));
+    requirements
+}
+
+/// Maps are charged to the cgroup of the process that loads them, not to its resident set.
+fn memory() -> Requirement {
+    const NEEDED_KIB: u64 = 128 << 10;
+    let text = fs::read_to_string("/proc/meminfo").unwrap_or_default();
+    let available = text
+        .lines()
+        .find_map(|line| line.strip_prefix("MemAvailable:"))
+        .and_then(|value| value.trim().strip_suffix(" kB"))
+        .and_then(|value| value.trim().parse::<u64>().ok());
+    match available {
+        Some(kib) if kib < NEEDED_KIB => Requirement::degraded(
+            "memory",
+            format!("{} MiB available", kib >> 10),
+            "the agent may need up to 128 MiB, its maps included",
+        ),
+        Some(kib) => Requirement::ok("memory", format!("{} MiB available", kib >> 10)),
+        None => Requirement::degraded("memory", "/proc/meminfo cannot be read", "mount /proc"),
+    }
+}
+
+/// An option of the host: the agent shows what the kernel measures, and never switches it on.
+fn program_costs() -> Requirement {
+    let name = "program costs (optional)";
+    match fs::read_to_string(STATS_FILE).as_deref().map(str::trim) {
+        Ok("1") => Requirement::ok(name, "measured by the kernel"),
+        Ok(_) => Requirement::ok(
+            name,
+            "not measured; sysctl kernel.bpf_stats_enabled=1 switches it on",
+        ),
+        Err(_) => Requirement::degraded(
+            name,
+            format!("{STATS_FILE} cannot be read"),
+            "what the programs cost is not told",
+        ),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn releases_are_parsed() {
+        assert_eq!(parse_release("5.10.0-33-amd64"), Some((5, 10)));
+        assert_eq!(parse_release("6.1"), Some((6, 1)));
+        assert_eq!(parse_release("7.2.0-rc1+"), Some((7, 2)));
+        assert_eq!(parse_release("unknown"), None);
+    }
+
+    #[test]
+    fn only_confidentiality_is_refused() {
+        let state = |text| lockdown_from(text).state;
+        assert_eq!(state("none integrity [confidentiality]\n"), State::Missing);
+        assert_eq!(state("none [integrity] confidentiality\n"), State::Ok);
+        assert_eq!(state("[none] integrity confidentiality\n"), State::Ok);
+        assert_eq!(state("nonsense"), State::Ok);
+    }
+}

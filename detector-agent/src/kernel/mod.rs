@@ -1,0 +1,354 @@
+//! The kernel side: check, load, attach, read the ring, sweep, count. The only place that imports
+//! aya.
+//!
+//! In: settings. Out: batches of [`Message`]s through a bounded channel, and a
+//! [`KernelStatus`] when asked. Never: judging, HTTP.
+
+mod cast;
+pub mod check;
+mod collect;
+mod counters;
+mod failure;
+mod object;
+mod ring;
+mod shared;
+mod sweep;
+mod types;
+
+use aya::Ebpf;
+use aya::maps::{Map, MapData, MapError, RingBuf};
+use aya_log::EbpfLogger;
+use detector_common::names;
+use detector_common::settings::KernelSettings;
+use detector_core::decode::Decoder;
+use detector_core::observation::{Observation, SweepEnd, UntrackedTotals};
+use object::LoadOptions;
+use rustix::process::{Resource, Rlimit};
+use shared::{Shared, StopSignal};
+use std::fmt;
+use std::sync::Arc;
+use std::thread::JoinHandle;
+use std::time::Duration;
+use sweep::Sweeper;
+use tokio::sync::mpsc;
+
+/// How to load the kernel side.
+#[derive(Clone, Debug)]
+pub(crate) struct KernelOptions {
+    /// Rate bound and log level of the programs.
+    pub(crate) settings: KernelSettings,
+    /// Size of the ring buffer, a power of two.
+    pub(crate) ring_bytes: u32,
+    /// Most connections with kernel state.
+    pub(crate) connections_capacity: u32,
+    /// IPv6 prefix length that makes a peer.
+    pub(crate) ipv6_prefix: u8,
+    /// 0 lets the verifier drop every kernel-side log line; 1 to 5 is error to trace.
+    pub(crate) log_level: u8,
+    /// How to sweep.
+    pub(crate) sweep: SweepOptions,
+}
+
+/// How to sweep.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct SweepOptions {
+    /// From the begin of one round over all network namespaces to the next, if the share allows it.
+    pub(crate) interval: Duration,
+    /// Part of one core for rounds while nothing is held up.
+    pub(crate) idle_share: f64,
+    /// Part of one core for rounds while something is.
+    pub(crate) busy_share: f64,
+    /// Niceness of the thread that sweeps.
+    pub(crate) nice: i32,
+}
+
+/// What the kernel side sends.
+#[derive(Debug)]
+pub(crate) enum Message {
+    /// Decoded records, oldest first.
+    Records(Vec<Observation>),
+    /// So many records could not be decoded.
+    Refused(u64),
+    /// One pass over one namespace ended.
+    SweepEnd(SweepEnd),
+    /// New totals of what the kernel side could not keep per connection.
+    Untracked(UntrackedTotals),
+    /// The kernel side cannot go on; nothing follows.
+    Failed(String),
+}
+
+/// What the kernel side counts about itself.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct KernelStatus {
+    /// Name of each probe, and whether it is attached.
+    pub(crate) probes: Vec<(String, bool)>,
+    /// Records read from ring and sweeps.
+    pub(crate) records_received: u64,
+    /// Records lost, by the stage that lost them.
+    pub(crate) records_lost: Vec<(&'static str, u64)>,
+    /// Time the last full round of sweeps took.
+    pub(crate) sweep_seconds: f64,
+    /// Sockets met in the last full round.
+    pub(crate) sweep_sockets: u64,
+    /// Sockets met since the start.
+    pub(crate) sweep_sockets_total: u64,
+    /// Time between rounds, as the governor set it.
+    pub(crate) sweep_interval_seconds: f64,
+    /// Full rounds so far.
+    pub(crate) sweeps_total: u64,
+    /// Network namespaces swept in the last round.
+    pub(crate) namespaces: u64,
+    /// Network namespaces that went away, or could not be entered, before they were swept.
+    pub(crate) namespaces_missed: u64,
+    /// Cost of each program.
+    pub(crate) programs: Vec<ProgramStatus>,
+    /// Fill of each map.
+    pub(crate) maps: Vec<MapStatus>,
+}
+
+/// Cost of one program, as the kernel accounts it (zero while `bpf_stats_enabled` is off).
+#[derive(Clone, Debug)]
+pub(crate) struct ProgramStatus {
+    /// Name of the program.
+    pub(crate) name: String,
+    /// Times it ran.
+    pub(crate) runs: u64,
+    /// Seconds it ran.
+    pub(crate) seconds: f64,
+}
+
+/// Fill of one map.
+#[derive(Clone, Debug)]
+pub(crate) struct MapStatus {
+    /// Name of the map.
+    pub(crate) name: String,
+    /// Entries in it.
+    pub(crate) entries: u64,
+    /// Entries it can hold.
+    pub(crate) capacity: u64,
+}
+
+/// Why the kernel side did not start.
+#[derive(Debug)]
+pub(crate) enum StartError {
+    /// This kernel lacks something that is needed.
+    Unsupported {
+        /// What is missing.
+        reason: String,
+        /// What to do.
+        hint: String,
+    },
+    /// A capability is missing.
+    Privilege {
+        /// Which, and for what.
+        reason: String,
+        /// What to do.
+        hint: String,
+    },
+    /// Anything else.
+    Failed {
+        /// What failed, and why.
+        reason: String,
+    },
+}
+
+impl StartError {
+    /// The exit code that tells this case.
+    pub(crate) const fn exit_code(&self) -> u8 {
+        match self {
+            Self::Unsupported { .. } => 3,
+            Self::Privilege { .. } => 4,
+            Self::Failed { .. } => 1,
+        }
+    }
+
+    /// What to do about it.
+    pub(crate) fn hint(&self) -> Option<&str> {
+        match self {
+            Self::Unsupported { hint, .. } | Self::Privilege { hint, .. } => Some(hint),
+            Self::Failed { .. } => None,
+        }
+    }
+}
+
+impl fmt::Display for StartError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Unsupported { reason, .. }
+            | Self::Privilege { reason, .. }
+            | Self::Failed { reason } => f.write_str(reason),
+        }
+    }
+}
+
+impl std::error::Error for StartError {}
+
+/// The running kernel side.
+#[derive(Debug)]
+pub(crate) struct Kernel {
+    shared: Arc<Shared>,
+    stop: Arc<StopSignal>,
+    threads: Vec<JoinHandle<()>>,
+}
+
+/// Loads and attaches; messages flow into `sink` from then on. The host has been checked: see
+/// [`check::refuse_unfit_host`].
+///
+/// # Errors
+///
+/// Says whether the kernel, the privilege or something else stands in the way, and what to do.
+pub(crate) fn start(
+    options: &KernelOptions,
+    sink: mpsc::Sender<Message>,
+) -> Result<Kernel, StartError> {
+    raise_memlock_limit();
+    let mut ebpf = object::load(&LoadOptions {
+        settings: options.settings,
+        ring_bytes: options.ring_bytes,
+        connections_capacity: options.connections_capacity,
+        log_level: options.log_level,
+    })?;
+    let stop = Arc::new(StopSignal::new().map_err(|error| failed("making an eventfd", &error))?);
+    let shared = Arc::new(Shared::default());
+    shared.update(|status| status.probes = attached_probes());
+    let decoder = Decoder::new(options.ipv6_prefix);
+    let ring: RingBuf<MapData> = take_map(&mut ebpf, names::RECORDS_MAP)?;
+    let logger = (options.log_level > 0)
+        .then(|| EbpfLogger::init(&mut ebpf))
+        .transpose();
+    let logger = logger.map_err(|error| failed("opening the kernel-side log", &error))?;
+    let sweeper = Sweeper {
+        counters: take_map(&mut ebpf, names::COUNTERS_MAP)?,
+        connections: take_map(&mut ebpf, names::CONNECTIONS_MAP)?,
+        ebpf,
+        logger,
+        connections_capacity: options.connections_capacity,
+        decoder,
+        options: options.sweep,
+        shared: Arc::clone(&shared),
+        stop: Arc::clone(&stop),
+        sink: sink.clone(),
+    };
+    let mut kernel = Kernel {
+        shared: Arc::clone(&shared),
+        stop: Arc::clone(&stop),
+        threads: vec![],
+    };
+    let records_sink = sink.clone();
+    kernel.spawn("records", sink.clone(), move || {
+        ring::read(ring, decoder, &shared, &stop, &records_sink)
+    })?;
+    kernel.spawn("sweep", sink, move || sweeper.run())?;
+    Ok(kernel)
+}
+
+/// Says that a thread ended although nobody asked it to: without it the agent would be blind and
+/// look ready.
+struct EndWatch {
+    name: &'static str,
+    shared: Arc<Shared>,
+    stop: Arc<StopSignal>,
+    sink: mpsc::Sender<Message>,
+}
+
+impl Drop for EndWatch {
+    fn drop(&mut self) {
+        if self.stop.is_set() {
+            return;
+        }
+        self.shared.update(|status| {
+            for (_, is_attached) in &mut status.probes {
+                *is_attached = false;
+            }
+        });
+        let reason = format!("the {} thread of the kernel side ended", self.name);
+        if self.sink.blocking_send(Message::Failed(reason)).is_err() {
+            tracing::debug!("the agent has stopped listening to the kernel side");
+        }
+    }
+}
+
+fn failed(doing: &str, error: &(dyn std::error::Error + 'static)) -> StartError {
+    StartError::Failed {
+        reason: format!("{doing}: {}", failure::chain(error)),
+    }
+}
+
+fn take_map<M>(ebpf: &mut Ebpf, name: &str) -> Result<M, StartError>
+where
+    M: TryFrom<Map, Error = MapError>,
+{
+    let map = ebpf.take_map(name).ok_or_else(|| StartError::Failed {
+        reason: format!("the eBPF object has no map {name}"),
+    })?;
+    M::try_from(map).map_err(|error| failed(&format!("opening the map {name}"), &error))
+}
+
+fn attached_probes() -> Vec<(String, bool)> {
+    let hooks = object::HOOKS.iter().map(|(program, _)| *program);
+    hooks
+        .chain([names::SWEEP_PROGRAM])
+        .map(|program| (program.to_owned(), true))
+        .collect()
+}
+
+/// Before 5.11 maps count against RLIMIT_MEMLOCK. Where raising it is refused, creating the maps
+/// tells whether it was needed.
+fn raise_memlock_limit() {
+    let unlimited = Rlimit {
+        current: None,
+        maximum: None,
+    };
+    if let Err(error) = rustix::process::setrlimit(Resource::Memlock, unlimited) {
+        tracing::debug!("RLIMIT_MEMLOCK not raised: {error}");
+    }
+}
+
+impl Kernel {
+    /// Counts of this moment; cheap enough for each scrape.
+    pub(crate) fn status(&self) -> KernelStatus {
+        self.shared.status()
+    }
+
+    /// Detaches and waits until the threads have ended.
+    ///
+    /// A thread that waits for room in the channel ends when the receiving side is dropped, so drop
+    /// it first.
+    pub(crate) fn stop(mut self) {
+        self.stop.set();
+        for thread in self.threads.drain(..) {
+            if thread.join().is_err() {
+                tracing::error!("a kernel thread had panicked");
+            }
+        }
+    }
+
+    fn spawn(
+        &mut self,
+        name: &'static str,
+        sink: mpsc::Sender<Message>,
+        work: impl FnOnce() + Send + 'static,
+    ) -> Result<(), StartError> {
+        let watch = EndWatch {
+            name,
+            shared: Arc::clone(&self.shared),
+            stop: Arc::clone(&self.stop),
+            sink,
+        };
+        let thread = std::thread::Builder::new()
+            .name(format!("detector-{name}"))
+            .spawn(move || {
+                let _said_at_the_end = watch;
+                work();
+            })
+            .map_err(|error| failed(&format!("starting the thread {name}"), &error))?;
+        self.threads.push(thread);
+        Ok(())
+    }
+}
+
+impl Drop for Kernel {
+    fn drop(&mut self) {
+        self.stop.set();
+    }
+}

@@ -1,0 +1,190 @@
+//! What is asked of the guard and what it answers: the JSON of `/v1/reset`, `/v1/block`,
+//! `/v1/unblock` and `/v1/blocked`.
+//!
+//! Field names are a contract: add freely, rename never.
+
+use crate::snapshot::{Process, StallCause};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// How long a connection must have been stalled to be reset, unless asked otherwise.
+pub const STALLED_FOR_SECONDS: f64 = 30.0;
+
+/// Body of `POST /v1/reset`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ResetRequest {
+    /// Whose sockets.
+    pub peer: String,
+    /// Only those stalled for so long.
+    #[serde(default = "stalled_for_seconds")]
+    pub stalled_for_seconds: f64,
+    /// Only these, as far as they are stalled for so long; all of the peer's otherwise.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub only: Option<Vec<SocketName>>,
+    /// Tells what would be done and does nothing.
+    #[serde(default)]
+    pub dry_run: bool,
+}
+
+const fn stalled_for_seconds() -> f64 {
+    STALLED_FOR_SECONDS
+}
+
+/// Names one connection.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct SocketName {
+    /// Local address and port; any if it is not given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub local: Option<String>,
+    /// Remote address and port.
+    pub remote: String,
+    /// Network namespace; any if it is not given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub netns: Option<u32>,
+}
+
+/// Answer to `POST /v1/reset`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct ResetAnswer {
+    /// The peer as the agent calls it.
+    pub peer: String,
+    /// Whether nothing was done.
+    pub dry_run: bool,
+    /// What was asked for.
+    pub stalled_for_seconds: f64,
+    /// The stalled sockets, those that pin most first.
+    pub sockets: Vec<ResetSocket>,
+    /// How many were reset, or would be.
+    pub reset: u64,
+    /// Kernel memory that was freed, or would be.
+    pub freed_bytes: u64,
+    /// Stalled sockets that were left alone because they have not been stalled for so long.
+    pub too_young: u64,
+    /// Stalled connections beyond the thousand that were looked at, which have been stalled for
+    /// longest; asking again gets at them once those are gone.
+    pub not_looked_at: u64,
+}
+
+/// One socket of a [`ResetAnswer`].
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct ResetSocket {
+    /// Local address and port.
+    pub local: String,
+    /// Remote address and port.
+    pub remote: String,
+    /// Network namespace, the number in `/proc/PID/ns/net`.
+    pub netns: u32,
+    /// TCP state with its RFC 9293 name.
+    pub state: String,
+    /// Why it is held up.
+    pub stall: StallCause,
+    /// For how long it has been held up.
+    pub stalled_seconds: f64,
+    /// Kernel memory that it held when it was looked at last.
+    pub pinned_bytes: u64,
+    /// Processes that hold the socket, or held it last; the most plausible first.
+    pub processes: Vec<Process>,
+    /// What came of it.
+    pub outcome: ResetOutcome,
+    /// Why, where the outcome does not say it all.
+    pub reason: Option<String>,
+}
+
+/// What came of one socket.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum ResetOutcome {
+    /// Closed; its owner gets an error, its peer an RST.
+    Reset,
+    /// It would be, without `dry_run`.
+    WouldReset,
+    /// It has closed meanwhile.
+    Gone,
+    /// The peer has taken data since: no longer stalled.
+    Resumed,
+    /// Left alone for the reason given.
+    LeftAlone,
+    /// The kernel refused.
+    Failed,
+}
+
+impl ResetOutcome {
+    /// The name in JSON and tables.
+    pub const fn label(self) -> &'static str {
+        match self {
+            Self::Reset => "reset",
+            Self::WouldReset => "would-reset",
+            Self::Gone => "gone",
+            Self::Resumed => "resumed",
+            Self::LeftAlone => "left-alone",
+            Self::Failed => "failed",
+        }
+    }
+}
+
+/// Body of `POST /v1/block`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct BlockRequest {
+    /// An address, or a network as `ADDRESS/LENGTH`.
+    pub network: String,
+    /// For how long.
+    pub for_seconds: u64,
+    /// Tells what would be done and does nothing.
+    #[serde(default)]
+    pub dry_run: bool,
+}
+
+/// Answer to `POST /v1/block`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct BlockAnswer {
+    /// The network; a single address has its full length.
+    pub network: String,
+    /// Whether nothing was done.
+    pub dry_run: bool,
+    /// For how long.
+    pub for_seconds: u64,
+    /// When it is let through again by itself.
+    pub until: String,
+    /// Until when it was blocked before, if it was.
+    pub was_blocked_until: Option<String>,
+}
+
+/// Body of `POST /v1/unblock`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct UnblockRequest {
+    /// What was blocked, as it was.
+    pub network: String,
+    /// Tells what would be done and does nothing.
+    #[serde(default)]
+    pub dry_run: bool,
+}
+
+/// Answer to `POST /v1/unblock`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct UnblockAnswer {
+    /// The network.
+    pub network: String,
+    /// Whether nothing was done.
+    pub dry_run: bool,
+    /// Until when it would have been blocked.
+    pub was_blocked_until: String,
+}
+
+/// A row of `/v1/blocked`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Blocked {
+    /// The network.
+    pub network: String,
+    /// When it was blocked.
+    pub since: String,
+    /// When it is let through again by itself.
+    pub until: String,
+    /// For how long that is.
+    pub seconds_left: f64,
+    /// The user who asked for it.
+    pub uid: u32,
+}

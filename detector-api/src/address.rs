@@ -1,0 +1,38 @@
+//! Addresses and networks as people and rows write them.
+
+use ipnet::{IpNet, Ipv4Net};
+use std::net::{IpAddr, SocketAddr};
+
+/// An address or network as written in a row or by a user: `203.0.113.7`, `2001:db8::/64`.
+pub fn network_of(text: &str) -> Option<IpNet> {
+    let network = match text.parse::<IpNet>() {
+        Ok(network) => fold(network.trunc()),
+        Err(_) => IpNet::from(text.parse::<IpAddr>().ok()?.to_canonical()),
+    };
+    Some(network)
+}
+
+/// The same with or without a port, 0 if there is none.
+pub fn endpoint_of(text: &str) -> Option<(IpNet, u16)> {
+    if let Some(network) = network_of(text) {
+        return Some((network, 0));
+    }
+    let endpoint: SocketAddr = text.parse().ok()?;
+    Some((IpNet::from(endpoint.ip().to_canonical()), endpoint.port()))
+}
+
+/// `::ffff:10.0.0.0/104` means `10.0.0.0/8`: no folded address would match the former.
+#[must_use]
+pub fn fold(network: IpNet) -> IpNet {
+    const MAPPED_PREFIX: u8 = 96;
+    let IpNet::V6(v6) = network else {
+        return network;
+    };
+    let Some(address) = v6.addr().to_ipv4_mapped() else {
+        return network;
+    };
+    let Some(prefix_length) = v6.prefix_len().checked_sub(MAPPED_PREFIX) else {
+        return network;
+    };
+    Ipv4Net::new(address, prefix_length).map_or(network, IpNet::V4)
+}

@@ -1,0 +1,116 @@
+//! Rows and events as an agent might send them, for the tests of every crate.
+
+use crate::row::PeerRow;
+use crate::snapshot::{
+    Connection, Event, EventType, FlagKind, Peer, Process, Retransmits, Severity, Shrinks,
+    SourceName, StallCause, Verdict,
+};
+
+/// A flag of this kind with these numbers.
+#[must_use]
+pub fn event(id: u64, kind: FlagKind, evidence: &[(&str, f64)]) -> Event {
+    Event {
+        id,
+        time: "2026-12-29T21:04:05.123Z".to_owned(),
+        event: EventType::Flag,
+        kind,
+        verdict: None,
+        severity: Severity::Warning,
+        peer: "198.51.100.7".to_owned(),
+        local: Some("192.0.2.1:80".to_owned()),
+        remote: Some("198.51.100.7:40000".to_owned()),
+        netns: Some(1),
+        evidence: evidence
+            .iter()
+            .map(|(name, number)| ((*name).to_owned(), *number))
+            .collect(),
+        source: SourceName::Sweep,
+    }
+}
+
+/// A peer that costs much.
+#[must_use]
+pub fn peer(address: &str, pinned_bytes: u64) -> PeerRow {
+    PeerRow::from(Peer {
+        peer: address.to_owned(),
+        verdict: Some(Verdict::SlowReadAttack),
+        confidence: None,
+        trusted: false,
+        flags: Vec::new(),
+        severity: Severity::Warning,
+        connections: 3,
+        stalled_connections: 2,
+        pinned_bytes,
+        pinned_byte_seconds: 1e9,
+        zero_window_episodes: 4,
+        zero_window_seconds: 75.0,
+        longest_stall_seconds: 60.0,
+        window_shrinks: Shrinks {
+            polite: 1,
+            below_flight: 2,
+            treason: 3,
+        },
+        retransmits: Retransmits {
+            loss: 5,
+            window_probe: 6,
+        },
+        bytes_acked_per_second: 120.0,
+        services: vec![80, 443],
+        processes: vec![process(7, "httpd", Some("httpd.service"))],
+        first_seen: "2026-12-29T21:00:00.000Z".to_owned(),
+        last_seen: "2026-12-29T21:04:00.000Z".to_owned(),
+    })
+}
+
+/// A process that holds a connection.
+#[must_use]
+pub fn process(pid: u32, comm: &str, unit: Option<&str>) -> Process {
+    Process {
+        pid,
+        comm: comm.to_owned(),
+        unit: unit.map(str::to_owned),
+        executable: None,
+        thread: None,
+    }
+}
+
+/// A connection that is held up.
+#[must_use]
+pub fn connection(remote: &str, pinned_bytes: u64) -> Connection {
+    Connection {
+        peer: "198.51.100.7".to_owned(),
+        local: "192.0.2.1:80".to_owned(),
+        remote: remote.to_owned(),
+        netns: 4_026_531_840,
+        state: "CLOSE-WAIT".to_owned(),
+        stall: Some(StallCause::ZeroWindow),
+        stalled_seconds: 60.0,
+        in_zero_window: true,
+        window_bytes: 0,
+        window_shift: 7,
+        max_window_bytes: 65_535,
+        retracted_bytes: 0,
+        retracted_max_bytes: 0,
+        queued_bytes: 100_000,
+        in_flight_bytes: 0,
+        pinned_bytes,
+        mss_bytes: 1_448,
+        zero_window_episodes: 1,
+        zero_window_seconds: 60.0,
+        window_shrinks: Shrinks::default(),
+        granularity_retreats: 0,
+        ambiguous_windows: 0,
+        ignored_segments: 0,
+        retransmits: Retransmits::default(),
+        bytes_acked: 1,
+        bytes_acked_per_second: 0.0,
+        rtt_seconds: 0.02,
+        timer: "window_probe".to_owned(),
+        is_orphan: false,
+        inode: Some(1),
+        processes: vec![process(7, "httpd", Some("httpd.service"))],
+        source: SourceName::Both,
+        first_seen: "2026-12-29T21:00:00.000Z".to_owned(),
+        last_seen: "2026-12-29T21:04:00.000Z".to_owned(),
+    }
+}

@@ -1,0 +1,22 @@
+//! What leaves the agent, defined once: the JSON of the control socket, labels, units, times, exit
+//! codes, and the words made of codes and numbers.
+//!
+//! Pure: no clock, no I/O but the last words of a failing command, nothing that only Linux has.
+
+pub mod actions;
+pub mod address;
+pub mod defaults;
+pub mod failure;
+#[cfg(any(test, feature = "fixtures"))]
+pub mod fixtures;
+pub mod host;
+pub mod humane;
+pub mod nearest;
+pub mod page;
+pub mod row;
+pub mod scrub;
+pub mod snapshot;
+pub mod status;
+pub mod time;
+pub mod units;
+pub mod wording;

@@ -1,0 +1,290 @@
+//! What leaves the core: plain values with the field names and units of the published JSON.
+//!
+//! Field names are a contract: add freely, rename never. Times are RFC 3339 in UTC, sizes bytes,
+//! durations seconds.
+
+mod assessment;
+mod incident;
+mod kinds;
+
+pub use assessment::{
+    Advice, AdviceCode, Assessment, BenignCause, Change, ChangeCode, Confidence, Considered,
+    Evidence, EvidenceCode, Numbers, Outcome,
+};
+
+pub use incident::{
+    HostPressure, Incident, IncidentEnd, IncidentFlag, IncidentKind, IncidentPeer, OpenIncident,
+};
+pub use kinds::{FlagKind, Severity, StallCause, Verdict};
+
+use schemars::JsonSchema;
+
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// Counts by severity of a window shrink.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Shrinks {
+    /// Nothing in flight was taken back.
+    pub polite: u64,
+    /// Below data in flight, to a window above zero.
+    pub below_flight: u64,
+    /// To zero with data in flight.
+    pub treason: u64,
+}
+
+/// Segments sent again, by cause.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Retransmits {
+    /// While the window was open.
+    pub loss: u64,
+    /// While the window was zero.
+    pub window_probe: u64,
+}
+
+/// Which part of the kernel side saw it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+#[allow(missing_docs, reason = "see `observation::Source`")]
+pub enum SourceName {
+    Hook,
+    Sweep,
+    Both,
+}
+
+/// A process that owns a socket.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Process {
+    /// Process number in the agent's own PID namespace.
+    pub pid: u32,
+    /// Command name, scrubbed.
+    pub comm: String,
+    /// systemd unit or container, if any; scrubbed.
+    pub unit: Option<String>,
+    /// Path of the executable as the process sees it, if readable; scrubbed.
+    #[serde(default)]
+    pub executable: Option<String>,
+    /// The one thread known to sleep in a write to the connection.
+    #[serde(default)]
+    pub thread: Option<u32>,
+}
+
+/// Thresholds in force, as configured under `[detect]`.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Thresholds {
+    /// Queued data without progress for this long is a stall.
+    pub stall_after_seconds: f64,
+    /// Draining less than this while the peer's window is the limit is a dribble.
+    pub dribble_floor_bytes_per_second: u64,
+    /// Over this long.
+    pub dribble_over_seconds: f64,
+    /// Stalled connections of one peer from which it hoards.
+    pub hoard_connections: u64,
+    /// Pinned bytes of one peer from which it hoards.
+    pub hoard_bytes: u64,
+}
+
+/// How many tasks of a service wait for peers that do not take their data.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct HeldWorkers {
+    /// systemd unit or container; else command name and executable. Scrubbed.
+    pub service: String,
+    /// Tasks (processes or threads) that sleep in a write to a stalled connection.
+    pub held: u64,
+    /// Tasks of the service, those that never serve a connection included.
+    pub total: u64,
+    /// Stalled connections of the service; one worker may hold many without waiting for any.
+    pub stalled_connections: u64,
+}
+
+/// One peer: what its connections hold now, and totals since the agent started.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Peer {
+    /// Address without port; IPv6 as a network.
+    pub peer: String,
+    /// What the peer is taken to be; `null` while nothing speaks for anything.
+    pub verdict: Option<Verdict>,
+    /// How sure that is; `null` without a verdict.
+    #[serde(default)]
+    pub confidence: Option<Confidence>,
+    /// Whether it belongs to a trusted network.
+    #[serde(default)]
+    pub trusted: bool,
+    /// Kinds of flags that stand now, longest first.
+    #[serde(default)]
+    pub flags: Vec<StandingFlag>,
+    /// From what it costs.
+    pub severity: Severity,
+    /// Connections that are tracked because they misbehaved at some time.
+    pub connections: u64,
+    /// Connections with queued data held up now.
+    pub stalled_connections: u64,
+    /// Kernel memory the stalled connections hold now.
+    pub pinned_bytes: u64,
+    /// Integral of `pinned_bytes` over time.
+    pub pinned_byte_seconds: f64,
+    /// Entries into zero window.
+    pub zero_window_episodes: u64,
+    /// Seconds in zero window with data queued, all connections added.
+    pub zero_window_seconds: f64,
+    /// Longest stall of one connection.
+    pub longest_stall_seconds: f64,
+    /// Window shrinks.
+    pub window_shrinks: Shrinks,
+    /// Segments sent again.
+    pub retransmits: Retransmits,
+    /// What the tracked connections drained in the last sweep interval.
+    pub bytes_acked_per_second: f64,
+    /// Local ports.
+    pub services: Vec<u16>,
+    /// Owners of the stalled connections.
+    pub processes: Vec<Process>,
+    /// First record of this peer.
+    pub first_seen: String,
+    /// Last record of this peer.
+    pub last_seen: String,
+}
+
+/// A kind of flag that stands on a peer or on connections of it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct StandingFlag {
+    /// Which.
+    pub kind: FlagKind,
+    /// Since when at least one has stood.
+    pub since: String,
+    /// Connections it stands on; for `stall-hoard` 1, the peer.
+    pub connections: u64,
+}
+
+/// One peer with its weighing and its connections.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct PeerDetail {
+    /// The peer.
+    pub peer: Peer,
+    /// What it is taken to be, and why.
+    pub assessment: Assessment,
+    /// How many connections it has in the table.
+    pub connections_total: u64,
+    /// Those that cost most, at most [`PeerDetail::CONNECTIONS_MAX`], the dearest first.
+    pub connections: Vec<Connection>,
+}
+
+impl PeerDetail {
+    /// Most connections told of one peer.
+    pub const CONNECTIONS_MAX: usize = 1_000;
+}
+
+/// One connection that misbehaved at some time and still lives.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Connection {
+    /// The peer it belongs to.
+    pub peer: String,
+    /// Local address and port.
+    pub local: String,
+    /// Remote address and port.
+    pub remote: String,
+    /// Network namespace, the number in `/proc/PID/ns/net`.
+    pub netns: u32,
+    /// TCP state with its RFC 9293 name, for instance `CLOSE-WAIT`.
+    pub state: String,
+    /// Why it is held up; `null` while it is not.
+    pub stall: Option<StallCause>,
+    /// For how long it has been held up; 0 while it is not.
+    pub stalled_seconds: f64,
+    /// Whether a zero-window episode is going on.
+    pub in_zero_window: bool,
+    /// The peer's window now.
+    pub window_bytes: u64,
+    /// The peer's window shift.
+    pub window_shift: u8,
+    /// Largest window ever offered.
+    pub max_window_bytes: u64,
+    /// How far the right edge lies below its maximum now.
+    pub retracted_bytes: u64,
+    /// How far it ever lay below.
+    pub retracted_max_bytes: u64,
+    /// Written but not acknowledged.
+    pub queued_bytes: u64,
+    /// Sent but not acknowledged.
+    pub in_flight_bytes: u64,
+    /// `sk_wmem_queued`.
+    pub pinned_bytes: u64,
+    /// Effective sending MSS.
+    pub mss_bytes: u64,
+    /// Entries into zero window.
+    pub zero_window_episodes: u64,
+    /// Seconds in zero window with data queued.
+    pub zero_window_seconds: f64,
+    /// Window shrinks.
+    pub window_shrinks: Shrinks,
+    /// Retreats of the edge within the rounding bound.
+    pub granularity_retreats: u64,
+    /// Smaller windows that may be reordered segments.
+    pub ambiguous_windows: u64,
+    /// Segments outside the sequence or acknowledgement window.
+    pub ignored_segments: u64,
+    /// Segments sent again.
+    pub retransmits: Retransmits,
+    /// Payload acknowledged since the connection began.
+    pub bytes_acked: u64,
+    /// What it drained in the last sweep interval.
+    pub bytes_acked_per_second: f64,
+    /// Smoothed round-trip time.
+    pub rtt_seconds: f64,
+    /// Timer armed: `none`, `retransmit`, `window_probe`, `loss_probe`, `reorder`, `other`.
+    pub timer: String,
+    /// Whether no process holds the socket any more.
+    pub is_orphan: bool,
+    /// Inode number of the socket.
+    pub inode: Option<u64>,
+    /// Processes that hold the socket, or held it last; the most plausible first.
+    #[serde(default)]
+    pub processes: Vec<Process>,
+    /// Which sources saw it.
+    pub source: SourceName,
+    /// First record.
+    pub first_seen: String,
+    /// Last record.
+    pub last_seen: String,
+}
+
+/// Something that happened, one line of `/v1/events`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Event {
+    /// Running number, starts at 1 with the agent.
+    pub id: u64,
+    /// When it happened.
+    pub time: String,
+    /// `flag` (raised), `cleared` (the condition ended) or `episode` (a zero-window episode ended).
+    pub event: EventType,
+    /// Kind of the flag; for an episode `zero-window-stall`.
+    pub kind: FlagKind,
+    /// What the peer is taken to be at this moment.
+    pub verdict: Option<Verdict>,
+    /// How much it matters.
+    pub severity: Severity,
+    /// The peer.
+    pub peer: String,
+    /// Local address and port; `null` for a flag on a peer as a whole.
+    pub local: Option<String>,
+    /// Remote address and port.
+    pub remote: Option<String>,
+    /// Network namespace.
+    pub netns: Option<u32>,
+    /// Numbers by name; names end in their unit.
+    pub evidence: BTreeMap<String, f64>,
+    /// Which source saw it.
+    pub source: SourceName,
+}
+
+/// What an [`Event`] tells.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum EventType {
+    /// A flag was raised.
+    Flag,
+    /// A flag's condition ended.
+    Cleared,
+    /// A zero-window episode ended.
+    Episode,
+}

@@ -1,0 +1,93 @@
+//! `/v1/status`: how the agent itself is.
+
+use crate::snapshot::{HeldWorkers, Thresholds};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// The object of `/v1/status`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Status {
+    /// Version of the agent.
+    pub version: String,
+    /// Release of the kernel.
+    pub kernel: String,
+    /// Number of the agent's process.
+    pub pid: u32,
+    /// When it started: events are numbered from then on.
+    #[serde(default)]
+    pub started: String,
+    /// Since the start.
+    pub uptime_seconds: f64,
+    /// Whether every probe is attached.
+    pub ready: bool,
+    /// Why it is not ready; `null` if it is.
+    pub unready_reason: Option<String>,
+    /// Whether each probe is attached.
+    pub probes: BTreeMap<String, bool>,
+    /// The sweep over all sockets.
+    pub sweep: Sweep,
+    /// Records from the kernel side.
+    pub records: Records,
+    /// Fill of the tables.
+    pub tables: Tables,
+    /// Events kept.
+    pub events: Events,
+    /// What the agent judges by; absent from agents that are older than it.
+    #[serde(default)]
+    pub thresholds: Option<Thresholds>,
+    /// Services that own stalled connections, and how many of their tasks those hold.
+    #[serde(default)]
+    pub held_workers: Vec<HeldWorkers>,
+    /// Whether the last reload of the configuration was applied.
+    pub last_reload_successful: bool,
+}
+
+/// The sweep over all sockets.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[allow(missing_docs, reason = "as the metrics of the same names")]
+pub struct Sweep {
+    pub rounds: u64,
+    pub seconds: f64,
+    pub sockets: u64,
+    pub interval_seconds: f64,
+    pub namespaces: u64,
+    /// Network namespaces that went away before they were swept, since the start.
+    #[serde(default)]
+    pub namespaces_missed: u64,
+}
+
+/// Records from the kernel side.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[allow(missing_docs, reason = "as the metrics of the same names")]
+pub struct Records {
+    pub received: u64,
+    pub lost: BTreeMap<String, u64>,
+}
+
+/// Fill of the tables.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[allow(missing_docs, reason = "as the metrics of the same names")]
+pub struct Tables {
+    pub peers: u64,
+    pub connections: u64,
+    pub peer_evictions: u64,
+    pub connection_evictions: u64,
+    pub maps: BTreeMap<String, Fill>,
+}
+
+/// Fill of one map of the kernel side.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[allow(missing_docs, reason = "the names say it")]
+pub struct Fill {
+    pub entries: u64,
+    pub capacity: u64,
+}
+
+/// Numbers of the oldest and newest event kept.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[allow(missing_docs, reason = "the names say it")]
+pub struct Events {
+    pub oldest_id: u64,
+    pub newest_id: u64,
+}

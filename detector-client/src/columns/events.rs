@@ -1,0 +1,90 @@
+//! The columns of an event.
+
+use super::names::{EVENT_TYPES, KINDS, SEVERITIES, SOURCES, VERDICTS};
+use super::names::{age, event_type, kind, severity, source, verdict};
+use super::{Column, Kind, Order, Value};
+use detector_api::snapshot::Event;
+
+type Own = Column<Event>;
+
+pub(super) const COLUMNS: &[Own] = &[
+    Own::number(
+        "age",
+        "AGE",
+        Kind::Duration,
+        "time",
+        "time since it happened",
+        |row, context| age(&row.time, context),
+    )
+    .in_order(Order::Ascending),
+    Own::text(
+        "event",
+        "EVENT",
+        "event",
+        "whether a flag was raised or cleared, or an episode ended",
+        |row, _| event_type(row.event),
+    )
+    .of_kind(Kind::Name(&EVENT_TYPES)),
+    Own::text("kind", "KIND", "kind", "kind of the flag", |row, _| {
+        kind(row.kind)
+    })
+    .of_kind(Kind::Name(&KINDS)),
+    Own::text(
+        "severity",
+        "SEVERITY",
+        "severity",
+        "how much it matters",
+        |row, _| severity(row.severity),
+    )
+    .of_kind(Kind::Level(&SEVERITIES))
+    .in_order(Order::Descending),
+    Own::text(
+        "verdict",
+        "VERDICT",
+        "verdict",
+        "what the peer was taken to be",
+        |row, _| row.verdict.map_or(Value::Absent, verdict),
+    )
+    .of_kind(Kind::Name(&VERDICTS)),
+    Own::text("peer", "PEER", "peer", "the peer", |row, _| {
+        Value::Address(&row.peer)
+    })
+    .of_kind(Kind::Address)
+    .also_called(&["net", "address"]),
+    Own::text(
+        "local",
+        "LOCAL",
+        "local",
+        "local address and port",
+        |row, _| row.local.as_deref().map_or(Value::Absent, Value::Address),
+    )
+    .of_kind(Kind::Address),
+    Own::text(
+        "remote",
+        "REMOTE",
+        "remote",
+        "remote address and port",
+        |row, _| row.remote.as_deref().map_or(Value::Absent, Value::Address),
+    )
+    .of_kind(Kind::Address),
+    Own::number(
+        "pinned",
+        "PINNED",
+        Kind::Size,
+        "evidence.pinned_bytes",
+        "kernel memory that was held",
+        |row, _| match row.evidence.get("pinned_bytes") {
+            Some(bytes) => Value::Bytes(super::names::whole(*bytes)),
+            None => Value::Absent,
+        },
+    ),
+    Own::text(
+        "seen-by",
+        "SEEN BY",
+        "source",
+        "which source saw it",
+        |row, _| source(row.source),
+    )
+    .of_kind(Kind::Name(&SOURCES))
+    .also_called(&["source"]),
+];

@@ -1,0 +1,220 @@
+//! The columns of a peer, or of a group of peers.
+
+use super::names::{SEVERITIES, VERDICTS, age, commands, severity, shrinks, units, verdict, whole};
+use super::{Column, Context, Kind, Order, Value};
+use detector_api::row::PeerRow;
+
+type Own = Column<PeerRow>;
+
+pub(super) const COLUMNS: &[Own] = &[
+    Own::text(
+        "peer",
+        "PEER",
+        "peer",
+        "address without port, IPv6 as a network; or the group",
+        |row, _| Value::Address(&row.peer.peer),
+    )
+    .of_kind(Kind::Address)
+    .also_called(&["net", "address"])
+    .cut_to(27, 15),
+    Own::number(
+        "members",
+        "PEERS",
+        Kind::Count,
+        "members",
+        "peers in the group",
+        |row, _| Value::Count(row.members),
+    )
+    .on_request(),
+    Own::text(
+        "severity",
+        "SEVERITY",
+        "severity",
+        "how much it matters, from what it costs",
+        |row, _| severity(row.peer.severity),
+    )
+    .of_kind(Kind::Level(&SEVERITIES))
+    .in_order(Order::Descending)
+    .dispensable(7),
+    Own::text(
+        "verdict",
+        "VERDICT",
+        "verdict",
+        "what the peer is taken to be",
+        |row, _| row.peer.verdict.map_or(Value::Absent, verdict),
+    )
+    .of_kind(Kind::Name(&VERDICTS))
+    .cut_to(18, 16)
+    .dispensable(1),
+    Own::number(
+        "stalled",
+        "STALLED",
+        Kind::Count,
+        "stalled_connections",
+        "connections with queued data held up now",
+        |row, _| Value::Count(row.peer.stalled_connections),
+    ),
+    Own::number(
+        "connections",
+        "CONNS",
+        Kind::Count,
+        "connections",
+        "connections that misbehaved at some time and still live",
+        |row, _| Value::Count(row.peer.connections),
+    )
+    .also_called(&["conns"])
+    .dispensable(6),
+    Own::number(
+        "pinned",
+        "PINNED",
+        Kind::Size,
+        "pinned_bytes",
+        "kernel memory the stalled connections hold now",
+        |row, _| Value::Bytes(row.peer.pinned_bytes),
+    ),
+    Own::number(
+        "share",
+        "OF TCP",
+        Kind::Share,
+        "pinned_bytes of tcp_memory_limit_bytes in /v1/host",
+        "pinned memory as a share of what the kernel allows for TCP",
+        share,
+    )
+    .dispensable(9),
+    Own::number(
+        "longest",
+        "LONGEST",
+        Kind::Duration,
+        "longest_stall_seconds",
+        "longest stall of one connection",
+        |row, _| Value::Seconds(row.peer.longest_stall_seconds),
+    )
+    .dispensable(2),
+    Own::number(
+        "zero-window",
+        "ZERO WIN",
+        Kind::Duration,
+        "zero_window_seconds",
+        "time in zero window with data queued, all connections added",
+        |row, _| Value::Seconds(row.peer.zero_window_seconds),
+    )
+    .dispensable(5),
+    Own::number(
+        "episodes",
+        "EPISODES",
+        Kind::Count,
+        "zero_window_episodes",
+        "entries into zero window",
+        |row, _| Value::Count(row.peer.zero_window_episodes),
+    )
+    .dispensable(12),
+    Own::number(
+        "shrinks",
+        "SHRINKS",
+        Kind::Count,
+        "window_shrinks",
+        "window shrinks: polite/below flight/treason; compared by their sum",
+        |row, _| shrinks(row.peer.window_shrinks),
+    )
+    .dispensable(8),
+    Own::number(
+        "treason",
+        "TREASON",
+        Kind::Count,
+        "window_shrinks.treason",
+        "shrinks to zero with data in flight",
+        |row, _| Value::Count(row.peer.window_shrinks.treason),
+    )
+    .on_request(),
+    Own::number(
+        "retransmits",
+        "LOSS/PROBE",
+        Kind::Count,
+        "retransmits",
+        "segments sent again: loss/window probe; compared by their sum",
+        |row, _| {
+            let sent_again = row.peer.retransmits;
+            Value::Parts([sent_again.loss, sent_again.window_probe, 0], 2)
+        },
+    )
+    .dispensable(11),
+    Own::number(
+        "drain",
+        "DRAINS",
+        Kind::Rate,
+        "bytes_acked_per_second",
+        "what the tracked connections acknowledged in the last sweep interval",
+        |row, _| Value::Rate(row.peer.bytes_acked_per_second),
+    )
+    .dispensable(10),
+    Own::text(
+        "service",
+        "PORTS",
+        "services",
+        "local ports; a filter looks at each",
+        |row, _| Value::Counts(&row.peer.services),
+    )
+    .of_kind(Kind::Count)
+    .also_called(&["services", "port", "ports"])
+    .cut_to(12, 5)
+    .dispensable(4),
+    Own::text(
+        "unit",
+        "UNIT",
+        "processes[].unit",
+        "systemd unit or container that owns the stalled connections, else the process",
+        |row, _| units(&row.peer.processes),
+    )
+    .also_called(&["owner"])
+    .cut_to(20, 8)
+    .dispensable(3),
+    Own::text(
+        "process",
+        "PROCESS",
+        "processes[].comm",
+        "names of the processes that own the stalled connections",
+        |row, _| commands(&row.peer.processes),
+    )
+    .also_called(&["comm"])
+    .on_request(),
+    Own::number(
+        "pinned-seconds",
+        "BYTE SECONDS",
+        Kind::Count,
+        "pinned_byte_seconds",
+        "integral of pinned memory over time",
+        |row, _| Value::Count(whole(row.peer.pinned_byte_seconds)),
+    )
+    .on_request(),
+    Own::number(
+        "first-seen",
+        "FIRST SEEN",
+        Kind::Duration,
+        "first_seen",
+        "time since the first record",
+        |row, context| age(&row.peer.first_seen, context),
+    )
+    .in_order(Order::Ascending)
+    .on_request(),
+    Own::number(
+        "last-seen",
+        "LAST SEEN",
+        Kind::Duration,
+        "last_seen",
+        "time since the last record",
+        |row, context| age(&row.peer.last_seen, context),
+    )
+    .in_order(Order::Ascending)
+    .dispensable(13),
+];
+
+#[allow(
+    clippy::cast_precision_loss,
+    reason = "a percentage of two digits is shown"
+)]
+fn share<'a>(row: &'a PeerRow, context: &Context) -> Value<'a> {
+    match context.tcp_memory_limit_bytes {
+        None | Some(0) => Value::Absent,
+        Some(limit) => Value::Share(row.peer.pinned_bytes as f64 / limit as f64),
+    }
+}

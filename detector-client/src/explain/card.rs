@@ -1,0 +1,257 @@
+//! The sections of a card, in the order in which a person asks: what is it, what does it hold, why
+//! is that believed, what else could it be, whose is it, what to do.
+
+use super::connections::table;
+use super::flags::flags;
+use super::layout::{Block, Look, Tone};
+use super::owners::owners;
+use super::steps::steps;
+use super::{HostFacts, Subject};
+use crate::columns::width_of;
+use detector_api::humane;
+use detector_api::snapshot::{Assessment, Event, Outcome, Peer, Severity};
+use detector_api::time;
+use detector_api::wording;
+use std::cmp::Reverse;
+
+/// Events shown.
+const EVENTS: usize = 8;
+
+/// The card as text.
+pub fn card(subject: &Subject, look: Look) -> String {
+    let assessment = &subject.page.detail.assessment;
+    let mut blocks = headline(subject);
+    blocks.push(Block::Heading("HOLDS NOW".to_owned()));
+    blocks.extend(holding(subject));
+    blocks.extend(reasons(assessment));
+    blocks.extend(benign(assessment));
+    let changes = assessment.would_change.iter().map(wording::change);
+    blocks.extend(listed("WHAT WOULD CHANGE IT", ">", Tone::Quiet, changes));
+    blocks.extend(flags(subject));
+    blocks.push(Block::Heading("OWNER".to_owned()));
+    blocks.extend(owners(subject));
+    blocks.push(Block::Heading("WORST CONNECTIONS".to_owned()));
+    blocks.extend(table(subject));
+    blocks.extend(events(&subject.page.events));
+    blocks.push(Block::Heading("WHAT TO DO".to_owned()));
+    blocks.extend(steps(subject));
+    look.render(&blocks)
+}
+
+fn headline(subject: &Subject) -> Vec<Block> {
+    let (peer, assessment) = (&subject.page.detail.peer, &subject.page.detail.assessment);
+    let since = assessment
+        .since
+        .as_deref()
+        .map(|since| format!("since {}", moment(since, subject.now_unix_ns)));
+    let sentence = wording::verdict(
+        &peer.peer,
+        assessment.verdict,
+        assessment.confidence,
+        peer.severity,
+        since.as_deref(),
+    );
+    let tone = match peer.severity {
+        Severity::Info => Tone::Strong,
+        Severity::Warning => Tone::Caution,
+        Severity::Critical => Tone::Alarm,
+    };
+    let mut meaning = wording::verdict_meaning(assessment.verdict).to_owned();
+    if peer.trusted {
+        meaning += " Its network is trusted, so it is not accused of anything.";
+    }
+    vec![Block::Headline(tone, sentence), Block::Text(meaning)]
+}
+
+/// `2026-12-29 21:04:05 UTC, 12m 5s ago`
+pub(super) fn moment(time: &str, now_unix_ns: i128) -> String {
+    let shown = match (time.get(..10), time.get(11..19)) {
+        (Some(day), Some(clock)) => format!("{day} {clock} UTC"),
+        _ => time.to_owned(),
+    };
+    #[allow(clippy::cast_precision_loss, reason = "an age has few digits")]
+    let age = time::rfc3339_unix_ns(time)
+        .map(|then| now_unix_ns.saturating_sub(then).max(0) as f64 / 1e9);
+    match age {
+        Some(age) => format!("{shown}, {} ago", humane::seconds(age)),
+        None => shown,
+    }
+}
+
+fn holding(subject: &Subject) -> Vec<Block> {
+    let detail = &subject.page.detail;
+    let peer = &detail.peer;
+    let mut text = if peer.stalled_connections == 0 {
+        let tracked = counted(
+            peer.connections,
+            "tracked connection",
+            "tracked connections",
+        );
+        format!("Nothing: none of its {tracked} is stalled.")
+    } else {
+        let pinned = humane::bytes(peer.pinned_bytes);
+        let share = share_of_tcp_memory(peer, &subject.host);
+        format!(
+            "{} of {} stalled, {pinned} of kernel memory pinned{share}.",
+            peer.stalled_connections,
+            counted(
+                peer.connections,
+                "tracked connection is",
+                "tracked connections are"
+            ),
+        )
+    };
+    let threads = waiting_threads(subject);
+    if threads > 0 {
+        let threads = counted(threads, "thread sleeps", "threads sleep");
+        text += &format!(" {threads} in a write to it.");
+    }
+    let orphans = detail.connections.iter().filter(|each| each.is_orphan);
+    let orphans = orphans.count() as u64;
+    if orphans > 0 {
+        let orphans = counted(orphans, "is an orphan", "are orphans");
+        text += &format!(" {orphans}: closed by our process, kept by the kernel.");
+    }
+    let drain = humane::rate(peer.bytes_acked_per_second);
+    let longest = humane::seconds(peer.longest_stall_seconds);
+    text += &format!(" It takes {drain} now; its longest stall lasted {longest}.");
+    let past = format!(
+        "Since {}: {}, {} in zero window; windows taken back {} (treason {}, below flight {}, \
+         polite {}); segments sent again {} into a closed window, {} otherwise.",
+        moment(&peer.first_seen, subject.now_unix_ns),
+        counted(
+            peer.zero_window_episodes,
+            "zero-window episode",
+            "zero-window episodes"
+        ),
+        humane::seconds(peer.zero_window_seconds),
+        counted(all_shrinks(peer), "time", "times"),
+        peer.window_shrinks.treason,
+        peer.window_shrinks.below_flight,
+        peer.window_shrinks.polite,
+        peer.retransmits.window_probe,
+        peer.retransmits.loss,
+    );
+    vec![Block::Text(text), Block::Text(past)]
+}
+
+fn all_shrinks(peer: &Peer) -> u64 {
+    let shrinks = peer.window_shrinks;
+    let harmful = shrinks.treason.saturating_add(shrinks.below_flight);
+    harmful.saturating_add(shrinks.polite)
+}
+
+#[allow(clippy::cast_precision_loss, reason = "shown with few digits")]
+pub(super) fn counted(number: u64, one: &str, more: &str) -> String {
+    wording::counted(number as f64, one, more)
+}
+
+#[allow(clippy::cast_precision_loss, reason = "two digits are shown")]
+fn share_of_tcp_memory(peer: &Peer, host: &HostFacts) -> String {
+    let Some(memory) = host.tcp_memory.filter(|memory| memory.limit_bytes > 0) else {
+        return String::new();
+    };
+    let share = peer.pinned_bytes as f64 / memory.limit_bytes as f64;
+    let share = if share > 0.0 && share < 0.001 {
+        "less than 0.1 %".to_owned()
+    } else {
+        humane::percent(share)
+    };
+    format!(
+        ", {share} of the {} that TCP may use on this host (net.ipv4.tcp_mem)",
+        humane::bytes(memory.limit_bytes)
+    )
+}
+
+/// Threads known to wait for this very peer.
+fn waiting_threads(subject: &Subject) -> u64 {
+    let connections = subject.page.detail.connections.iter();
+    let processes = connections.flat_map(|each| &each.processes);
+    let mut threads: Vec<(u32, u32)> = processes
+        .filter_map(|process| Some((process.pid, process.thread?)))
+        .collect();
+    threads.sort_unstable();
+    threads.dedup();
+    threads.len() as u64
+}
+
+fn listed(
+    heading: &str,
+    mark: &str,
+    tone: Tone,
+    items: impl Iterator<Item = String>,
+) -> Vec<Block> {
+    let mut blocks: Vec<Block> = items.map(|text| item(mark, 2, tone, text)).collect();
+    if !blocks.is_empty() {
+        blocks.insert(0, Block::Heading(heading.to_owned()));
+    }
+    blocks
+}
+
+pub(super) fn item(label: &str, column: usize, tone: Tone, text: String) -> Block {
+    Block::Item {
+        indent: 2,
+        label: label.to_owned(),
+        column,
+        tone,
+        text,
+    }
+}
+
+fn reasons(assessment: &Assessment) -> Vec<Block> {
+    let sentences = |all: &[_]| all.iter().map(wording::evidence).collect::<Vec<_>>();
+    let speaks_for = sentences(&assessment.evidence_for);
+    let speaks_against = sentences(&assessment.evidence_against);
+    let mut blocks = listed("SPEAKS FOR IT", "+", Tone::Caution, speaks_for.into_iter());
+    blocks.extend(listed(
+        "SPEAKS AGAINST IT, OR AGAINST WORSE",
+        "-",
+        Tone::Good,
+        speaks_against.into_iter(),
+    ));
+    blocks
+}
+
+fn benign(assessment: &Assessment) -> Vec<Block> {
+    let mut blocks = Vec::new();
+    let widest = assessment
+        .considered
+        .iter()
+        .map(|each| width_of(wording::outcome(each.outcome)));
+    let column = widest.max().unwrap_or(0) + 2;
+    // What is likely first.
+    let mut considered: Vec<_> = assessment.considered.iter().collect();
+    considered.sort_by_key(|each| Reverse(each.outcome));
+    for considered in considered {
+        let tone = match considered.outcome {
+            Outcome::RuledOut => Tone::Quiet,
+            Outcome::Possible => Tone::Caution,
+            Outcome::Likely => Tone::Good,
+        };
+        let label = wording::outcome(considered.outcome);
+        blocks.push(item(label, column, tone, wording::considered(considered)));
+    }
+    if !blocks.is_empty() {
+        blocks.insert(0, Block::Heading("HARMLESS CAUSES CONSIDERED".to_owned()));
+    }
+    blocks
+}
+
+fn events(all: &[Event]) -> Vec<Block> {
+    let shown = all.iter().skip(all.len().saturating_sub(EVENTS));
+    let blocks: Vec<Block> = shown
+        .map(|event| {
+            let clock = event.time.get(11..19).unwrap_or(&event.time);
+            let line = wording::event_line(event);
+            let own = format!("{}: ", event.peer);
+            let line = line.strip_prefix(&own).unwrap_or(&line).to_owned();
+            item(clock, width_of(clock) + 2, Tone::Quiet, line)
+        })
+        .collect();
+    if blocks.is_empty() {
+        return blocks;
+    }
+    let mut section = vec![Block::Heading("LAST EVENTS (UTC)".to_owned())];
+    section.extend(blocks);
+    section
+}

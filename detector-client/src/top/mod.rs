@@ -1,0 +1,92 @@
+//! `detector top`: a live table of who holds what.
+//!
+//! `state` (what is shown), `action` (what keys ask for) and `view` (how it is drawn) are pure;
+//! `agent` asks, `terminal` shows, `watch` and `print` bring them together.
+
+mod action;
+mod agent;
+mod own_agent;
+mod print;
+mod provoke;
+mod settings_file;
+mod source;
+mod state;
+mod terminal;
+mod view;
+mod watch;
+
+use crate::client::ClientError;
+use crate::columns::{Grouping, Sort};
+use crate::filter::Filter;
+use agent::Agent;
+use detector_api::failure::Failure;
+use detector_api::row::PeerRow;
+pub use print::Printed;
+use settings_file::SettingsFile;
+use state::State;
+use std::io::{self, IsTerminal};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// What `detector top` was asked for.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// Print one table and leave.
+    pub once: bool,
+    /// Print one table each interval.
+    pub batch: bool,
+    /// Tables or objects to print with `batch`; endlessly many unless it is given.
+    pub count: Option<u64>,
+    /// Print JSON, one object for each table.
+    pub json: bool,
+    /// Time from one refresh to the next.
+    pub interval: Duration,
+    /// Order; as last time unless it is given.
+    pub sort: Option<Sort<PeerRow>>,
+    /// What peers are put together by; as last time unless it is given.
+    pub group: Option<Grouping>,
+    /// Only peers that fit.
+    pub filter: Option<Filter<PeerRow>>,
+    /// Let keys reset and block peers.
+    pub allow_actions: bool,
+    /// Control socket of the agent.
+    pub control_socket: Option<PathBuf>,
+}
+
+/// Tells a user what to do about an agent that cannot be asked.
+pub type Advise = fn(&Path, ClientError) -> Failure;
+
+/// Runs `detector top` to its end.
+pub async fn run(args: &Options, advise: Advise) -> Result<(), Failure> {
+    let mut state = State::new(args.interval, args.filter.clone().unwrap_or_default());
+    let agent = Agent::new(args.control_socket.as_deref(), advise);
+    let is_printed = args.once || args.batch || args.json;
+    if is_printed {
+        choose(&mut state, args);
+        return print::run(args, state, agent).await;
+    }
+    if !io::stdout().is_terminal() {
+        let hint = "`detector top --once` prints a table, `--json` an object, `--batch` goes on";
+        return Err(Failure::usage("stdout is no terminal").hint(hint));
+    }
+    let file = SettingsFile::of_user();
+    match file.as_ref().map(SettingsFile::read) {
+        Some(Ok(Some(settings))) => state.settings = settings,
+        Some(Err(said)) => state.note = Some(detector_api::scrub::text(&said)),
+        Some(Ok(None)) | None => {}
+    }
+    choose(&mut state, args);
+    state.allows_actions = args.allow_actions;
+    state.session = crate::session::clients();
+    watch::run(state, agent, file, args.interval).await
+}
+
+/// What the command line says wins over what was remembered.
+fn choose(state: &mut State, args: &Options) {
+    if let Some(grouping) = args.group {
+        state.settings.grouping = grouping;
+    }
+    if let Some(sort) = args.sort {
+        state.settings.sort = sort;
+    }
+}

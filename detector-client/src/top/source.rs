@@ -1,0 +1,117 @@
+//! Asks the agent for what the state wants to show.
+
+use super::provoke::panic_at;
+use super::state::{Facts, Listing, Page, Query, Snapshot, Told, Wish};
+use crate::client::percent_encoded;
+use crate::client::{self, ClientError};
+use detector_api::host::Host;
+use detector_api::host::{Stall, Stalls};
+use detector_api::scrub;
+use detector_api::snapshot::Peer;
+use std::ffi::CStr;
+use std::path::Path;
+use std::time::Duration;
+use tokio::time::timeout;
+
+/// For all that one refresh asks.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// Stage of copies that were held back: the next one carries all that they would have told.
+const HELD_BACK: &str = "rate_bound";
+
+/// Asks for what `query` names, within a time.
+pub(super) async fn ask(socket: &Path, query: &Query) -> Result<Snapshot, ClientError> {
+    panic_at("asking");
+    let answer = timeout(PATIENCE, ask_patiently(socket, query)).await;
+    answer.unwrap_or(Err(ClientError::Silent))
+}
+
+/// Has the agent do or rehearse what is wished.
+pub(super) async fn act(socket: &Path, wish: &Wish) -> Result<Told, ClientError> {
+    match wish {
+        Wish::Reset(request) => client::act(socket, "/v1/reset", request)
+            .await
+            .map(Told::Reset),
+        Wish::Block(request) => client::act(socket, "/v1/block", request)
+            .await
+            .map(Told::Block),
+    }
+}
+
+async fn ask_patiently(socket: &Path, query: &Query) -> Result<Snapshot, ClientError> {
+    let facts = ask_facts(socket).await?;
+    let listing = match query.peers {
+        Some(limit) => Some(ask_peers(socket, limit).await?),
+        None => None,
+    };
+    let page = match &query.page {
+        Some(peer) => Some(ask_page(socket, peer).await?),
+        None => None,
+    };
+    Ok(Snapshot {
+        facts,
+        listing,
+        page,
+    })
+}
+
+async fn ask_facts(socket: &Path) -> Result<Facts, ClientError> {
+    let host = client::object::<Host>(socket, "/v1/host");
+    host.await.map(facts_of)
+}
+
+/// The agent is on this host: name and kernel are the same seen from here.
+fn facts_of(host: Host) -> Facts {
+    let uname = rustix::system::uname();
+    let name = |name: &CStr| scrub::text(&name.to_string_lossy());
+    let Stalls { cpu, memory, io } = host.pressure;
+    let some = |stall: Option<Stall>| stall.map(|stall| stall.some_percent);
+    Facts {
+        host: name(uname.nodename()),
+        kernel: name(uname.release()),
+        agent_version: host.agent.version,
+        uptime_seconds: host.agent.uptime_seconds,
+        unready_reason: host.agent.unready_reason,
+        load: host.load.map(|load| [load.one, load.five, load.fifteen]),
+        pressure_percent: [some(cpu), some(memory), some(io)],
+        memory_bytes: host.memory.map(|memory| {
+            let used = memory.total_bytes.saturating_sub(memory.available_bytes);
+            (used, memory.total_bytes)
+        }),
+        tcp_memory_bytes: host
+            .tcp_memory
+            .map(|memory| (memory.used_bytes, memory.limit_bytes)),
+        orphans: host.sockets.map(|sockets| sockets.orphans),
+        stalled_connections: Some(host.totals.stalled_connections),
+        pinned_bytes: Some(host.totals.pinned_bytes),
+        peers: Some(host.totals.peers),
+        connections: Some(host.totals.connections),
+        agent_cpu_share: host.agent.cost.cpu_share,
+        agent_memory_bytes: host.agent.cost.resident_bytes,
+        incident_began: host.incident.map(|incident| incident.began),
+        records_lost: host
+            .records_lost
+            .iter()
+            .filter(|(stage, _)| *stage != HELD_BACK)
+            .map(|(_, count)| *count)
+            .sum(),
+    }
+}
+
+async fn ask_peers(socket: &Path, limit: usize) -> Result<Listing, ClientError> {
+    let target = format!("/v1/peers?limit={limit}");
+    let list = client::list::<Peer>(socket, &target).await?;
+    Ok(Listing {
+        peers: list.rows,
+        total: list.total,
+    })
+}
+
+async fn ask_page(socket: &Path, peer: &str) -> Result<Option<Page>, ClientError> {
+    let target = format!("/v1/peers/{}", percent_encoded(peer));
+    match client::object::<Page>(socket, &target).await {
+        Ok(page) => Ok(Some(page)),
+        Err(ClientError::Refused { status: 404, .. }) => Ok(None),
+        Err(error) => Err(error),
+    }
+}

@@ -1,0 +1,218 @@
+//! What is to be done to a peer: rehearsed first, shown, confirmed, done, told.
+
+use super::{Effects, Overlay, Place, State};
+use crate::columns::Grouping;
+use crate::top::action::{Deed, Edit};
+use detector_api::actions::{
+    BlockAnswer, BlockRequest, ResetAnswer, ResetOutcome, ResetRequest, STALLED_FOR_SECONDS,
+    SocketName,
+};
+use detector_api::address::network_of;
+use detector_api::wording::{block_summary, reset_summary};
+use std::net::IpAddr;
+
+/// For how long a peer is blocked from here; `detector block` takes any time.
+const BLOCK_SECONDS: u64 = 600;
+/// What confirms.
+const YES: &str = "yes";
+/// More than anybody types by mistake before looking up.
+const MAX_CHARACTERS: usize = 16;
+
+/// What the agent is to be asked for.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Wish {
+    /// Close stalled sockets.
+    Reset(ResetRequest),
+    /// Drop what a network sends.
+    Block(BlockRequest),
+}
+
+/// What the agent says of it.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Told {
+    /// Of sockets.
+    Reset(ResetAnswer),
+    /// Of a network.
+    Block(BlockAnswer),
+}
+
+/// A deed that was rehearsed and waits to be confirmed.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Confirmation {
+    /// What is done on a yes: exactly what was told.
+    wish: Wish,
+    /// What the agent says that it would do.
+    pub(crate) told: Told,
+    /// What was typed so far.
+    pub(crate) typed: String,
+    /// Whether something else than yes was given.
+    pub(crate) is_misread: bool,
+}
+
+impl Wish {
+    const fn is_rehearsal(&self) -> bool {
+        match self {
+            Self::Reset(request) => request.dry_run,
+            Self::Block(request) => request.dry_run,
+        }
+    }
+}
+
+impl Told {
+    /// In one line.
+    pub(crate) fn summary(&self) -> String {
+        match self {
+            Self::Reset(answer) => reset_summary(answer),
+            Self::Block(answer) => block_summary(answer),
+        }
+    }
+
+    /// What is done once this has been confirmed; `None` if it comes to nothing.
+    fn wish(&self) -> Option<Wish> {
+        match self {
+            Self::Reset(answer) => {
+                let sockets = answer.sockets.iter();
+                let only: Vec<SocketName> = sockets
+                    .filter(|socket| socket.outcome == ResetOutcome::WouldReset)
+                    .map(|socket| SocketName {
+                        local: Some(socket.local.clone()),
+                        remote: socket.remote.clone(),
+                        netns: Some(socket.netns),
+                    })
+                    .collect();
+                (!only.is_empty()).then(|| {
+                    Wish::Reset(ResetRequest {
+                        peer: answer.peer.clone(),
+                        stalled_for_seconds: answer.stalled_for_seconds,
+                        only: Some(only),
+                        dry_run: false,
+                    })
+                })
+            }
+            Self::Block(answer) => Some(Wish::Block(BlockRequest {
+                network: answer.network.clone(),
+                for_seconds: answer.for_seconds,
+                dry_run: false,
+            })),
+        }
+    }
+}
+
+/// Whether the peer called `peer` is, or has, this address.
+fn is_within(peer: &str, address: &IpAddr) -> bool {
+    network_of(peer).is_some_and(|network| network.contains(address))
+}
+
+impl State {
+    /// Begins with a rehearsal.
+    pub(super) fn rehearse(&mut self, deed: Deed) -> Effects {
+        if !self.allows_actions {
+            let note = "actions are off; `detector top --allow-actions` resets and blocks";
+            self.note = Some(note.to_owned());
+            return Effects::default();
+        }
+        let Some(peer) = self.peer_here() else {
+            self.note = Some("actions are for a single peer: choose or open one".to_owned());
+            return Effects::default();
+        };
+        if deed == Deed::Block
+            && let Some(own) = self.session.iter().find(|own| is_within(&peer, own))
+        {
+            self.note = Some(format!("cannot block {peer}: you are logged in from {own}"));
+            return Effects::default();
+        }
+        self.wish = Some(match deed {
+            Deed::Reset => Wish::Reset(ResetRequest {
+                peer,
+                stalled_for_seconds: STALLED_FOR_SECONDS,
+                only: self.connection_here().map(|name| vec![name]),
+                dry_run: true,
+            }),
+            Deed::Block => Wish::Block(BlockRequest {
+                network: peer,
+                for_seconds: BLOCK_SECONDS,
+                dry_run: true,
+            }),
+        });
+        Effects {
+            acts: true,
+            ..Effects::default()
+        }
+    }
+
+    /// The peer that is open, or under the cursor.
+    fn peer_here(&self) -> Option<String> {
+        if let Some(open) = self.place.peer() {
+            return Some(open.to_owned());
+        }
+        let row = self.rows.get(self.cursor.index)?;
+        (self.grouping() == Grouping::Peer).then(|| row.peer.peer.clone())
+    }
+
+    /// The connection that is open.
+    fn connection_here(&self) -> Option<SocketName> {
+        // By its name, whether it is still there or not: one that has gone stands for no other.
+        match &self.place {
+            Place::Connection(_, key) => Some(key.name()),
+            Place::Table | Place::Peer(_) => None,
+        }
+    }
+
+    /// Takes what the agent says of a wish, or why it did nothing.
+    pub(crate) fn take_told(&mut self, wish: &Wish, outcome: Result<Told, String>) {
+        let told = match outcome {
+            Ok(told) => told,
+            Err(why) => {
+                self.note = Some(why);
+                return;
+            }
+        };
+        let confirmed = told.wish().filter(|_| wish.is_rehearsal());
+        match confirmed {
+            // Whoever has gone on to something else meanwhile does not want to be asked.
+            Some(wish) if matches!(self.overlay, Overlay::None) => {
+                self.overlay = Overlay::Confirmation(Box::new(Confirmation {
+                    wish,
+                    told,
+                    typed: String::new(),
+                    is_misread: false,
+                }));
+            }
+            Some(_) => {}
+            None => self.note = Some(told.summary()),
+        }
+    }
+
+    /// Does what is confirmed, if it is.
+    pub(super) fn confirm(&mut self) -> Effects {
+        let Overlay::Confirmation(confirmation) = &mut self.overlay else {
+            return Effects::default();
+        };
+        if confirmation.typed != YES {
+            confirmation.is_misread = true;
+            confirmation.typed.clear();
+            return Effects::default();
+        }
+        self.wish = Some(confirmation.wish.clone());
+        self.overlay = Overlay::None;
+        Effects {
+            acts: true,
+            ..Effects::default()
+        }
+    }
+}
+
+impl Confirmation {
+    pub(super) fn edit(&mut self, edit: Edit) {
+        match edit {
+            Edit::Insert(character) if self.typed.chars().count() < MAX_CHARACTERS => {
+                self.typed.push(character);
+            }
+            Edit::Backspace => {
+                self.typed.pop();
+            }
+            Edit::Clear | Edit::DeleteWord => self.typed.clear(),
+            _ => {}
+        }
+    }
+}

@@ -1,0 +1,318 @@
+//! What `detector top` shows. Pure: actions and snapshots in, effects out; time is an argument.
+
+mod cursor;
+mod deed;
+mod facts;
+mod history;
+mod intake;
+mod order;
+mod prompt;
+mod settings;
+mod walk;
+
+pub(crate) use cursor::Cursor;
+pub(crate) use deed::{Confirmation, Told, Wish};
+pub(crate) use facts::{Facts, Listing, Now, Page, Snapshot};
+pub(crate) use history::{ConnectionKey, HostHistory, Sample, Timelines};
+pub(crate) use prompt::Prompt;
+pub(crate) use settings::{Settings, Written};
+
+use crate::columns::{Context, Grouping, Sort};
+use crate::filter::Filter;
+use crate::top::action::{Action, Edit, Focus};
+use detector_api::row::PeerRow;
+use detector_api::snapshot::Connection;
+use std::net::IpAddr;
+use std::time::Duration;
+
+/// Rows asked for at a time where the agent's own order is shown.
+const ROWS_AT_A_TIME: usize = 128;
+/// Lines of a screen that are no rows, about.
+const FRAME_LINES: u16 = 8;
+
+/// What is open.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(crate) enum Place {
+    /// The table of peers or groups.
+    #[default]
+    Table,
+    /// One peer.
+    Peer(String),
+    /// One connection of a peer.
+    Connection(String, ConnectionKey),
+}
+
+impl Place {
+    /// The peer that is open.
+    pub(crate) fn peer(&self) -> Option<&str> {
+        match self {
+            Self::Table => None,
+            Self::Peer(peer) | Self::Connection(peer, _) => Some(peer),
+        }
+    }
+}
+
+/// What lies over the screen.
+#[derive(Clone, Debug, Default)]
+pub(crate) enum Overlay {
+    /// Nothing.
+    #[default]
+    None,
+    /// The line in which a filter is typed.
+    Prompt(Prompt),
+    /// The columns to sort by; the cursor is at this one.
+    Menu(usize),
+    /// The help, scrolled so far.
+    Help(usize),
+    /// The question whether to do something.
+    Confirmation(Box<Confirmation>),
+}
+
+/// How the agent is.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(crate) enum Link {
+    /// Nothing was heard of it yet.
+    #[default]
+    Waiting,
+    /// It answers.
+    Live,
+    /// It does not, since then.
+    Lost {
+        /// When the first request failed.
+        since: Now,
+        /// Why the last one did.
+        why: String,
+    },
+}
+
+/// A group whose peers are shown.
+#[derive(Clone, Debug)]
+pub(crate) struct Within {
+    /// How it was put together.
+    pub(crate) grouping: Grouping,
+    /// Its name.
+    pub(crate) name: String,
+    cursor: Cursor<String>,
+}
+
+/// What is to be done outside after an action.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Effects {
+    /// End.
+    pub(crate) quits: bool,
+    /// Stop until called back.
+    pub(crate) suspends: bool,
+    /// Ask the agent at once.
+    pub(crate) fetches: bool,
+    /// Remember the settings.
+    pub(crate) saves: bool,
+    /// Draw every cell anew.
+    pub(crate) redraws: bool,
+    /// Ask the agent for what is wished.
+    pub(crate) acts: bool,
+}
+
+impl Effects {
+    const FETCH: Self = Self {
+        quits: false,
+        suspends: false,
+        fetches: true,
+        saves: false,
+        redraws: false,
+        acts: false,
+    };
+}
+
+/// What to ask the agent for.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Query {
+    /// That many of the dearest peers, 0 for all; `None` for none.
+    pub(crate) peers: Option<usize>,
+    /// This peer's page.
+    pub(crate) page: Option<String>,
+}
+
+/// See the module.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct State {
+    /// How peers and connections are shown.
+    pub(crate) settings: Settings,
+    /// Which peers are shown.
+    pub(crate) filter: Filter<PeerRow>,
+    /// The group whose peers are shown.
+    pub(crate) within: Option<Within>,
+    /// What is open.
+    pub(crate) place: Place,
+    /// What lies over it.
+    pub(crate) overlay: Overlay,
+    /// Whether something may be done to peers.
+    pub(crate) allows_actions: bool,
+    /// From where whoever looks is logged in.
+    pub(crate) session: Vec<IpAddr>,
+    /// What the agent is to be asked for next.
+    pub(crate) wish: Option<Wish>,
+    /// Whether refreshing is stopped.
+    pub(crate) is_paused: bool,
+    /// How the agent is.
+    pub(crate) link: Link,
+    /// Something the user should know, until the next key.
+    pub(crate) note: Option<String>,
+    /// Why no agent of the host is asked.
+    pub(crate) own_agent: Option<String>,
+    /// Seconds from one refresh to the next.
+    pub(crate) interval_seconds: f64,
+    /// Facts of the host.
+    pub(crate) facts: Facts,
+    /// Peers as the agent sent them.
+    peers: Vec<PeerRow>,
+    /// How many peers there are in all.
+    pub(crate) total: usize,
+    /// Rows that are shown.
+    pub(crate) rows: Vec<PeerRow>,
+    /// The page that is open, once it has come.
+    pub(crate) page: Option<Page>,
+    /// Whether the agent has forgotten the peer that is open.
+    pub(crate) is_page_gone: bool,
+    /// Histories of the host.
+    pub(crate) history: HostHistory,
+    /// Samples of the connections of the open peer.
+    pub(crate) timelines: Timelines,
+    /// The row of the table.
+    pub(crate) cursor: Cursor<String>,
+    /// The row among a peer's connections.
+    pub(crate) connection_cursor: Cursor<ConnectionKey>,
+    /// Lines that the page of a connection is scrolled down.
+    pub(crate) scroll: usize,
+    /// Whether the cursor goes to the very last row as soon as it is there.
+    wants_last: bool,
+    /// When the last snapshot was taken.
+    pub(crate) taken: Now,
+    /// Columns and lines of the terminal.
+    pub(crate) size: (u16, u16),
+}
+
+impl State {
+    /// Nothing is known yet; refreshed each `interval`, only peers that `filter` wants are shown.
+    pub(crate) fn new(interval: Duration, filter: Filter<PeerRow>) -> Self {
+        Self {
+            filter,
+            interval_seconds: interval.as_secs_f64(),
+            ..Self::default()
+        }
+    }
+
+    /// What the keys go to.
+    pub(crate) fn focus(&self) -> Focus {
+        match self.overlay {
+            Overlay::None => Focus::Screen,
+            Overlay::Prompt(_) => Focus::Prompt,
+            Overlay::Menu(_) => Focus::Menu,
+            Overlay::Help(_) => Focus::Help,
+            Overlay::Confirmation(_) => Focus::Confirmation,
+        }
+    }
+
+    /// What peers are put together by at this moment.
+    pub(crate) fn grouping(&self) -> Grouping {
+        match self.within {
+            Some(_) => Grouping::Peer,
+            None => self.settings.grouping,
+        }
+    }
+
+    /// What rows cannot know by themselves.
+    pub(crate) fn context(&self) -> Context {
+        Context {
+            now_unix_ns: self.taken.unix_ns,
+            tcp_memory_limit_bytes: self.facts.tcp_memory_bytes.map(|(_, limit)| limit),
+        }
+    }
+
+    /// What to ask the agent for.
+    pub(crate) fn query(&self) -> Query {
+        let needs_all = self.wants_last
+            || self.settings.sort != Sort::default()
+            || !self.filter.is_empty()
+            || self.within.is_some()
+            || self.grouping() != Grouping::Peer;
+        let below = self.cursor.index + 2 * usize::from(self.size.1);
+        let limit = below.next_multiple_of(ROWS_AT_A_TIME);
+        Query {
+            peers: (self.place == Place::Table).then_some(if needs_all { 0 } else { limit }),
+            page: self.place.peer().map(str::to_owned),
+        }
+    }
+
+    /// The connection under the cursor, or the one that is open.
+    pub(crate) fn connection(&self) -> Option<&Connection> {
+        let connections = &self.page.as_ref()?.connections;
+        match &self.place {
+            Place::Connection(_, key) => connections.iter().find(|each| key.is_of(each)),
+            _ => connections.get(self.connection_cursor.index),
+        }
+    }
+
+    /// Does what a key asks for.
+    pub(crate) fn apply(&mut self, action: Action) -> Effects {
+        self.note = None;
+        let mut effects = Effects::default();
+        match action {
+            Action::Quit => effects.quits = true,
+            Action::Suspend => effects.suspends = true,
+            Action::Redraw => effects.redraws = true,
+            Action::Help => self.overlay = Overlay::Help(0),
+            Action::Back => return self.back(),
+            Action::Open => return self.open(),
+            Action::NextGrouping => return self.regroup(1),
+            Action::PreviousGrouping => return self.regroup(Grouping::ALL.len() - 1),
+            Action::Move(step) => return self.step(step),
+            Action::ChooseSort => self.overlay = Overlay::Menu(self.sort_place()),
+            Action::SortLeft => return self.sort_beside(false),
+            Action::SortRight => return self.sort_beside(true),
+            Action::Reverse => return self.reverse(),
+            Action::Pause => {
+                self.is_paused = !self.is_paused;
+                effects.fetches = !self.is_paused;
+            }
+            Action::TypeFilter if self.place == Place::Table => {
+                self.overlay = Overlay::Prompt(Prompt::new(&self.filter.to_string()));
+            }
+            Action::TypeFilter => {}
+            Action::Edit(edit) => self.edit(edit),
+            Action::Accept => return self.accept(),
+            Action::Act(deed) => return self.rehearse(deed),
+        }
+        effects
+    }
+
+    fn edit(&mut self, edit: Edit) {
+        match &mut self.overlay {
+            Overlay::Prompt(prompt) => prompt.edit(edit),
+            Overlay::Confirmation(confirmation) => confirmation.edit(edit),
+            _ => {}
+        }
+    }
+
+    fn accept(&mut self) -> Effects {
+        match &mut self.overlay {
+            Overlay::Prompt(prompt) => match prompt.accept() {
+                Some(filter) => {
+                    self.filter = filter;
+                    self.overlay = Overlay::None;
+                    self.shown_anew()
+                }
+                None => Effects::default(),
+            },
+            Overlay::Menu(index) => {
+                let index = *index;
+                self.overlay = Overlay::None;
+                self.sort_by(index)
+            }
+            Overlay::Confirmation(_) => self.confirm(),
+            _ => Effects::default(),
+        }
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests;

@@ -1,0 +1,215 @@
+//! The page of one connection: its numbers, its timeline, the flags that were raised on it.
+
+use super::evidence;
+use super::plot::{self, Bar};
+use super::text::{draw_text, take_line, take_lines, wrapped};
+use super::theme;
+use crate::top::state::{Page, Sample, State};
+use detector_api::humane;
+use detector_api::snapshot::{Connection, Event, Process};
+use detector_api::wording;
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+use ratatui::style::Style;
+
+/// Cells of a column of facts.
+const COLUMN: u16 = 39;
+/// Lines of the timeline on a screen of common height.
+const TIMELINE: u16 = 8;
+
+/// `httpd.service: apache2[1234] thread 1240`
+pub(super) fn owner_of(process: &Process) -> String {
+    let mut text = String::new();
+    if let Some(unit) = &process.unit {
+        text += &format!("{unit}: ");
+    }
+    text += &format!("{}[{}]", process.comm, process.pid);
+    if let Some(thread) = process.thread.filter(|thread| *thread != process.pid) {
+        text += &format!(" thread {thread}");
+    }
+    text
+}
+
+/// Draws the page of the connection that is open; gives how far it can be scrolled.
+pub(super) fn draw(buffer: &mut Buffer, mut area: Rect, state: &State) -> usize {
+    let (Some(page), Some(connection)) = (&state.page, state.connection()) else {
+        let text = "the connection is gone; Esc goes back";
+        draw_text(buffer, area, text, theme::heading());
+        return 0;
+    };
+    let title = format!("{} from {}", connection.remote, connection.local);
+    draw_text(buffer, take_line(&mut area), &title, theme::heading());
+    let timeline = timeline_height(area.height);
+    let samples = state.timelines.of(connection);
+    let room = area.height - timeline;
+    let text = take_lines(&mut area, room);
+    draw_timeline(buffer, area, connection, &samples);
+    let lines = lines(connection, page, text.width);
+    let hidden = lines.len().saturating_sub(usize::from(text.height));
+    let shown = lines.iter().skip(state.scroll.min(hidden));
+    for ((line, style), y) in shown.zip(text.y..text.bottom()) {
+        let at = Rect {
+            y,
+            height: 1,
+            ..text
+        };
+        draw_text(buffer, at, line, *style);
+    }
+    hidden
+}
+
+const fn timeline_height(room: u16) -> u16 {
+    match room {
+        0..12 => 0,
+        12..20 => 5,
+        20..30 => TIMELINE,
+        room => room / 3,
+    }
+}
+
+/// Window and edge above, queue below, over time.
+#[allow(clippy::cast_precision_loss, reason = "drawn in eighths of a cell")]
+pub(super) fn draw_timeline(
+    buffer: &mut Buffer,
+    mut area: Rect,
+    connection: &Connection,
+    samples: &[Sample],
+) {
+    let half = area.height.div_ceil(2);
+    let window = take_lines(&mut area, half);
+    let span = samples.first().zip(samples.last());
+    let span = span.map_or(0.0, |(first, last)| last.at_seconds - first.at_seconds);
+    let title = format!(
+        "{}  window █  highest edge ─  last {}",
+        connection.remote,
+        humane::seconds(span)
+    );
+    let bars: Vec<Bar> = samples
+        .iter()
+        .map(|sample| Bar {
+            value: sample.window_bytes as f64,
+            line: Some(sample.window_bytes.saturating_add(sample.retracted_bytes) as f64),
+        })
+        .collect();
+    // The largest window ever offered is the measure, so that none at all shows as none.
+    let scale = connection.max_window_bytes as f64;
+    plot::draw(buffer, window, &title, &bars, scale, Style::new());
+    let queued: Vec<Bar> = samples
+        .iter()
+        .map(|sample| Bar {
+            value: sample.queued_bytes as f64,
+            line: None,
+        })
+        .collect();
+    plot::draw(buffer, area, "queued █", &queued, 0.0, theme::caution());
+}
+
+/// What there is to say, in two columns where the terminal is wide enough.
+fn lines(connection: &Connection, page: &Page, width: u16) -> Vec<(String, Style)> {
+    let facts = facts(connection);
+    let mut lines: Vec<(String, Style)> = Vec::new();
+    if let Some(verdict) = page.peer.verdict {
+        let style = theme::severity(page.peer.severity).patch(theme::heading());
+        lines.push((format!("verdict       {}", verdict.label()), style));
+    }
+    if width >= 2 * COLUMN {
+        let half = facts.len().div_ceil(2);
+        for (index, left) in facts[..half].iter().enumerate() {
+            let right = facts.get(half + index).cloned().unwrap_or_default();
+            let column = usize::from(COLUMN);
+            let left = crate::columns::truncate(left, column - 1, theme::ELLIPSIS);
+            let filling = " ".repeat(column.saturating_sub(crate::columns::width_of(&left)));
+            lines.push((format!("{left}{filling}{right}"), Style::new()));
+        }
+    } else {
+        lines.extend(facts.into_iter().map(|fact| (fact, Style::new())));
+    }
+    for process in &connection.processes {
+        lines.push((format!("owner         {}", owner_of(process)), Style::new()));
+    }
+    lines.extend(evidence::weighed(&page.assessment, width));
+    lines.extend(evidence::considered(page, width));
+    let is_of = |event: &&Event| event.remote.as_deref() == Some(connection.remote.as_str());
+    for event in page.events.iter().rev().filter(is_of) {
+        let text = format!("{} {}", event.time, wording::event_line(event));
+        let wrapped = wrapped(&text, usize::from(width));
+        let style = theme::severity(event.severity);
+        lines.extend(wrapped.into_iter().map(|line| (line, style)));
+        for (name, number) in &event.evidence {
+            let text = format!("  {name} {}", humane::measure(name, *number));
+            lines.push((text, theme::quiet()));
+        }
+    }
+    lines
+}
+
+fn facts(connection: &Connection) -> Vec<String> {
+    let fact = |label: &str, value: String| format!("{label:<13} {value}");
+    let bytes = |label, number| fact(label, humane::bytes(number));
+    let stall = match connection.stall {
+        Some(cause) => format!(
+            "{} for {}",
+            cause.label().replace('_', " "),
+            humane::seconds(connection.stalled_seconds)
+        ),
+        None => "none".to_owned(),
+    };
+    let window = format!(
+        "{}, {} at most",
+        humane::bytes(connection.window_bytes),
+        humane::bytes(connection.max_window_bytes)
+    );
+    let taken = format!(
+        "{} now, {} at most",
+        humane::bytes(connection.retracted_bytes),
+        humane::bytes(connection.retracted_max_bytes)
+    );
+    let shrinks = connection.window_shrinks;
+    let again = connection.retransmits;
+    vec![
+        fact("state", connection.state.clone()),
+        fact("stall", stall),
+        fact("window", window),
+        fact("taken back", taken),
+        bytes("queued", connection.queued_bytes),
+        bytes("in flight", connection.in_flight_bytes),
+        bytes("pinned", connection.pinned_bytes),
+        fact("window shift", connection.window_shift.to_string()),
+        fact("drains", humane::rate(connection.bytes_acked_per_second)),
+        fact(
+            "zero window",
+            format!(
+                "{} in {} episodes",
+                humane::seconds(connection.zero_window_seconds),
+                connection.zero_window_episodes
+            ),
+        ),
+        fact(
+            "shrinks",
+            format!(
+                "{}/{}/{} polite/below/treason",
+                shrinks.polite, shrinks.below_flight, shrinks.treason
+            ),
+        ),
+        fact(
+            "sent again",
+            format!("{} loss, {} probes", again.loss, again.window_probe),
+        ),
+        fact("timer", connection.timer.replace('_', " ")),
+        fact(
+            "round trip",
+            format!("{:.1} ms", connection.rtt_seconds * 1e3),
+        ),
+        fact("segment size", humane::bytes(connection.mss_bytes)),
+        fact("acknowledged", humane::bytes(connection.bytes_acked)),
+        fact(
+            "seen by",
+            format!(
+                "{}, netns {}{}",
+                wording::source_label(connection.source),
+                connection.netns,
+                if connection.is_orphan { ", orphan" } else { "" }
+            ),
+        ),
+    ]
+}

@@ -1,0 +1,185 @@
+//! Facts of the host, in as many lines as the terminal has to spare.
+
+use super::plot::spark;
+use super::text::{Part, draw_parts, grouped, take_line};
+use super::theme;
+use crate::top::state::{Facts, Link, State};
+use detector_api::humane;
+use detector_api::time::rfc3339;
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+use ratatui::style::Style;
+
+/// Lines of the header where there is room.
+pub(super) const LINES: u16 = 5;
+/// Terminals with fewer lines get the short header.
+const TALL: u16 = 20;
+/// Terminals of at least this width get long history lines.
+const WIDE: u16 = 120;
+/// Share of what TCP may use from which on it deserves a look, and must not be overlooked: the
+/// kernel begins to push back at about two thirds.
+const TCP_MEMORY_CAUTION: f64 = 0.5;
+const TCP_MEMORY_ALARM: f64 = 0.8;
+
+/// Draws the header into the first lines of `area`, which loses them.
+pub(super) fn draw(buffer: &mut Buffer, area: &mut Rect, state: &State) {
+    let spark_width = if area.width < WIDE { 10 } else { 40 };
+    let is_tall = area.height >= TALL;
+    let (left, right) = title(state);
+    draw_parts(buffer, take_line(area), left, right);
+    let facts = &state.facts;
+    if is_tall {
+        draw_parts(buffer, take_line(area), host(facts), Vec::new());
+    }
+    let memory = tcp_memory(state, spark_width);
+    draw_parts(buffer, take_line(area), memory, lost(facts));
+    let held = held(state, spark_width);
+    draw_parts(buffer, take_line(area), held, agent(facts));
+    if is_tall {
+        take_line(area);
+    }
+}
+
+fn title(state: &State) -> (Vec<Part>, Vec<Part>) {
+    let facts = &state.facts;
+    let mut left = vec![
+        Part::new(0, "detector top", theme::heading()),
+        Part::new(3, facts.host.clone(), Style::new()),
+        Part::new(6, facts.kernel.clone(), theme::quiet()),
+    ];
+    if let Some(why) = &state.own_agent {
+        left.push(Part::new(1, why.clone(), theme::caution()));
+    } else if !facts.agent_version.is_empty() {
+        let uptime = humane::seconds(facts.uptime_seconds);
+        let agent = format!("agent {} up {uptime}", facts.agent_version);
+        left.push(Part::new(5, agent, theme::quiet()));
+    }
+    if let Some(began) = &facts.incident_began {
+        let text = format!("incident since {}", began.get(11..16).unwrap_or(began));
+        left.insert(1, Part::new(0, text, theme::alarm()));
+    }
+    let mut right = Vec::new();
+    if state.is_paused {
+        right.push(Part::new(0, "PAUSED", theme::alarm()));
+    } else {
+        let interval = format!("every {}", interval(state.interval_seconds));
+        right.push(Part::new(7, interval, theme::quiet()));
+    }
+    if state.link != Link::Waiting {
+        let time = format!("{} UTC", time_of_day(state.taken.unix_ns));
+        right.push(Part::new(2, time, Style::new()));
+    }
+    (left, right)
+}
+
+/// `1 s`, `0.5 s`: as short as it can be said.
+fn interval(seconds: f64) -> String {
+    format!("{seconds} s")
+}
+
+/// `21:04:05`
+pub(super) fn time_of_day(unix_ns: i128) -> String {
+    let text = rfc3339(unix_ns);
+    text.get(11..19).unwrap_or_default().to_owned()
+}
+
+fn host(facts: &Facts) -> Vec<Part> {
+    let mut parts = Vec::new();
+    if let Some([one, five, fifteen]) = facts.load {
+        let load = format!("{one:.2} {five:.2} {fifteen:.2}");
+        parts.push(Part::labelled(1, "load", load));
+    }
+    if facts.pressure_percent.iter().any(Option::is_some) {
+        let [cpu, memory, disk] = facts.pressure_percent.map(|percent| match percent {
+            Some(percent) => format!("{percent:.0}"),
+            None => "-".to_owned(),
+        });
+        let text = format!("cpu {cpu} mem {memory} disk {disk} %");
+        parts.push(Part::labelled(3, "waiting", text));
+    }
+    if let Some((used, all)) = facts.memory_bytes {
+        let memory = format!("{} of {}", humane::bytes(used), humane::bytes(all));
+        parts.push(Part::labelled(2, "memory", memory));
+    }
+    parts
+}
+
+fn agent(facts: &Facts) -> Vec<Part> {
+    let mut text = Vec::new();
+    text.extend(facts.agent_cpu_share.map(humane::percent));
+    text.extend(facts.agent_memory_bytes.map(humane::bytes));
+    if text.is_empty() {
+        return Vec::new();
+    }
+    vec![Part::labelled(2, "own cost", text.join(" "))]
+}
+
+fn lost(facts: &Facts) -> Vec<Part> {
+    if facts.records_lost == 0 {
+        return Vec::new();
+    }
+    let lost = format!("{} records lost", grouped(facts.records_lost));
+    vec![Part::new(1, lost, theme::caution())]
+}
+
+#[allow(clippy::cast_precision_loss, reason = "a percentage is shown")]
+fn tcp_memory(state: &State, spark_width: usize) -> Vec<Part> {
+    let facts = &state.facts;
+    let mut parts = Vec::new();
+    if let Some((used, limit)) = facts.tcp_memory_bytes {
+        let share = used as f64 / limit.max(1) as f64;
+        let style = if share >= TCP_MEMORY_ALARM {
+            theme::alarm()
+        } else if share >= TCP_MEMORY_CAUTION {
+            theme::caution()
+        } else {
+            Style::new()
+        };
+        let text = format!("{} of {} ", humane::bytes(used), humane::bytes(limit));
+        let history = spark(state.history.tcp_memory_share.iter(), spark_width, 1.0);
+        parts.push(
+            Part::labelled(1, "tcp memory", text)
+                .and(humane::percent(share), style)
+                .and(format!(" {history}"), theme::line()),
+        );
+    }
+    if let Some(orphans) = facts.orphans {
+        parts.push(Part::labelled(4, "orphans", grouped(orphans)));
+    }
+    parts
+}
+
+fn held(state: &State, spark_width: usize) -> Vec<Part> {
+    let facts = &state.facts;
+    let mut parts = Vec::new();
+    if let Some(stalled) = facts.stalled_connections {
+        let style = if stalled > 0 {
+            theme::heading()
+        } else {
+            Style::new()
+        };
+        let history = spark(state.history.stalled.iter(), spark_width, 1.0);
+        parts.push(
+            Part::new(0, "stalled ", theme::quiet())
+                .and(grouped(stalled), style)
+                .and(format!(" {history}"), theme::line()),
+        );
+    }
+    if let Some(pinned) = facts.pinned_bytes {
+        let history = spark(state.history.pinned.iter(), spark_width, 1.0);
+        parts.push(
+            Part::new(1, "pinned ", theme::quiet())
+                .and(humane::bytes(pinned), theme::heading())
+                .and(format!(" {history}"), theme::line()),
+        );
+    }
+    if let (Some(peers), Some(connections)) = (facts.peers, facts.connections) {
+        let tracked = format!(
+            "{} peers, {} connections",
+            grouped(peers),
+            grouped(connections)
+        );
+        parts.push(Part::labelled(3, "tracked", tracked));
+    }
+    parts
+}

@@ -1,0 +1,217 @@
+//! The page of one peer: its numbers, its connections, what happened, and a timeline of the
+//! connection under the cursor.
+
+use super::connection::{draw_timeline, owner_of};
+use super::evidence;
+use super::table::Table;
+use super::text::{Part, draw_parts, draw_text, grouped, take_line, take_lines, wrapped};
+use super::theme;
+use crate::columns::Column;
+use crate::top::state::{Page, State};
+use detector_api::humane;
+use detector_api::snapshot::{Confidence, Connection, Peer};
+use detector_api::wording;
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+use ratatui::style::Style;
+
+/// Lines of a timeline where there is room for it.
+const TIMELINE: u16 = 8;
+/// Least lines of the table of connections.
+const CONNECTIONS: u16 = 4;
+
+/// Draws the page of the peer called `name`.
+pub(super) fn draw(buffer: &mut Buffer, mut area: Rect, state: &State, name: &str) {
+    let Some(page) = &state.page else {
+        let text = if state.is_page_gone {
+            format!("{name}: the agent does not track this peer any more; Esc goes back")
+        } else {
+            format!("{name}: asking the agent")
+        };
+        return draw_text(buffer, area, &text, theme::heading());
+    };
+    draw_facts(buffer, &mut area, page, state);
+    draw_reasons(buffer, &mut area, page);
+    let events = events_height(area, page);
+    let timeline = timeline_height(area.height.saturating_sub(events), page);
+    let table = area.height - events - timeline;
+    draw_connections(buffer, take_lines(&mut area, table), state, page);
+    if timeline > 0
+        && let Some(connection) = state.connection()
+    {
+        let samples = state.timelines.of(connection);
+        let below = take_lines(&mut area, timeline);
+        draw_timeline(buffer, below, connection, &samples);
+    }
+    draw_events(buffer, take_lines(&mut area, events), page);
+}
+
+fn draw_facts(buffer: &mut Buffer, area: &mut Rect, page: &Page, state: &State) {
+    let peer = &page.peer;
+    let severity = theme::severity(peer.severity);
+    let verdict = peer.verdict.map_or("not judged", |verdict| verdict.label());
+    let mut title = vec![
+        Part::new(0, peer.peer.clone(), theme::heading()),
+        Part::new(0, verdict, severity),
+        Part::new(1, wording::severity_label(peer.severity), severity),
+    ];
+    if let Some(confidence) = page.assessment.confidence {
+        let confidence = match confidence {
+            Confidence::Low => "low",
+            Confidence::Medium => "medium",
+            Confidence::High => "high",
+        };
+        title.push(Part::labelled(3, "confidence", confidence));
+    }
+    let untold = page
+        .connections_total
+        .saturating_sub(page.connections.len() as u64);
+    if untold > 0 {
+        let text = format!("{} more connections are not shown", grouped(untold));
+        title.push(Part::new(2, text, theme::caution()));
+    }
+    if state.is_page_gone {
+        title.push(Part::new(0, "gone", theme::alarm()));
+    }
+    let seen = format!("{}-{} UTC", clock(&peer.first_seen), clock(&peer.last_seen));
+    let seen = vec![Part::labelled(2, "seen", seen)];
+    draw_parts(buffer, take_line(area), title, seen);
+    draw_parts(buffer, take_line(area), held(peer), Vec::new());
+    draw_parts(buffer, take_line(area), totals(peer), Vec::new());
+    let owners: Vec<String> = peer.processes.iter().map(owner_of).collect();
+    if !owners.is_empty() {
+        let owners = vec![Part::labelled(0, "owner", owners.join(", "))];
+        draw_parts(buffer, take_line(area), owners, Vec::new());
+    }
+}
+
+/// `21:04:05` of an RFC 3339 time.
+fn clock(time: &str) -> &str {
+    time.get(11..19).unwrap_or(time)
+}
+
+fn held(peer: &Peer) -> Vec<Part> {
+    let stalled = format!(
+        "{} of {}",
+        grouped(peer.stalled_connections),
+        grouped(peer.connections)
+    );
+    vec![
+        Part::labelled(0, "stalled", stalled),
+        Part::labelled(0, "pinned", humane::bytes(peer.pinned_bytes)),
+        Part::labelled(1, "longest", humane::seconds(peer.longest_stall_seconds)),
+        Part::labelled(2, "zero window", humane::seconds(peer.zero_window_seconds)),
+        Part::labelled(3, "drains", humane::rate(peer.bytes_acked_per_second)),
+    ]
+}
+
+fn totals(peer: &Peer) -> Vec<Part> {
+    let shrinks = peer.window_shrinks;
+    let again = peer.retransmits;
+    let ports: Vec<String> = peer.services.iter().map(u16::to_string).collect();
+    vec![
+        Part::labelled(1, "shrinks", shrinks.polite.to_string())
+            .and(" polite ", theme::quiet())
+            .and(shrinks.below_flight.to_string(), Style::new())
+            .and(" below flight ", theme::quiet())
+            .and(shrinks.treason.to_string(), Style::new())
+            .and(" treason", theme::quiet()),
+        Part::labelled(2, "sent again", again.loss.to_string())
+            .and(" loss ", theme::quiet())
+            .and(again.window_probe.to_string(), Style::new())
+            .and(" probe", theme::quiet()),
+        Part::labelled(3, "ports", ports.join(",")),
+    ]
+}
+
+/// What the verdict rests on; where nothing was weighed yet, the newest event.
+fn draw_reasons(buffer: &mut Buffer, area: &mut Rect, page: &Page) {
+    let mut reasons = evidence::reasons(&page.assessment);
+    if reasons.is_empty() {
+        reasons.extend(page.events.last().map(wording::event_line));
+    }
+    // Leaves the connections in sight.
+    let room = area.height.saturating_sub(CONNECTIONS + 2);
+    let room = usize::from(room.min(2 + area.height / 20));
+    let lines = reasons.iter().flat_map(|reason| {
+        let width = usize::from(area.width).saturating_sub(BECAUSE.len());
+        wrapped(reason, width)
+    });
+    let mut lines: Vec<String> = lines.collect();
+    if lines.len() > room {
+        lines.truncate(room);
+        if let Some(last) = lines.last_mut() {
+            last.push(theme::ELLIPSIS);
+        }
+    }
+    for (index, line) in lines.into_iter().enumerate() {
+        let label = if index == 0 { BECAUSE } else { NOTHING };
+        let part = Part::new(0, label, theme::quiet()).and(line, Style::new());
+        draw_parts(buffer, take_line(area), vec![part], Vec::new());
+    }
+}
+
+/// Before what a verdict rests on.
+const BECAUSE: &str = "because ";
+/// The same for its further lines.
+const NOTHING: &str = "        ";
+
+fn timeline_height(room: u16, page: &Page) -> u16 {
+    let rows = u16::try_from(page.connections.len()).unwrap_or(u16::MAX);
+    let most = (room / 2 + 1).max(CONNECTIONS);
+    let table = rows.saturating_add(2).clamp(CONNECTIONS, most);
+    match room.saturating_sub(table) {
+        0..5 => 0,
+        // A third of a tall screen is enough.
+        left => left.min(TIMELINE.max(room / 3)),
+    }
+}
+
+/// On tall screens the last events have a place.
+fn events_height(area: Rect, page: &Page) -> u16 {
+    let wanted = u16::try_from(page.events.len())
+        .unwrap_or(u16::MAX)
+        .saturating_add(1);
+    let room = area.height.saturating_sub(24) / 3;
+    if room < 3 || page.events.is_empty() {
+        return 0;
+    }
+    wanted.min(room)
+}
+
+fn draw_connections(buffer: &mut Buffer, area: Rect, state: &State, page: &Page) {
+    let height = usize::from(area.height.saturating_sub(1));
+    let rows = &page.connections;
+    let table = Table {
+        rows,
+        offset: state.connection_cursor.offset(rows.len(), height),
+        selected: (!rows.is_empty()).then_some(state.connection_cursor.index),
+        sort: state.settings.connection_sort,
+        is_wanted: &|_: &Column<Connection>| false,
+        heading: &|column: &Column<Connection>| column.heading,
+        mark: &|connection: &Connection| match connection.stall {
+            Some(_) => ("!", theme::caution()),
+            None => (" ", Style::new()),
+        },
+        is_telling: &|column: &Column<Connection>| column.key == "stall",
+        context: state.context(),
+    };
+    table.draw(buffer, area);
+}
+
+fn draw_events(buffer: &mut Buffer, mut area: Rect, page: &Page) {
+    if area.height == 0 {
+        return;
+    }
+    draw_text(buffer, take_line(&mut area), "last events", theme::quiet());
+    let last = page.events.iter().rev().take(usize::from(area.height));
+    for event in last {
+        let text = format!("{} {}", clock(&event.time), wording::event_line(event));
+        draw_text(
+            buffer,
+            take_line(&mut area),
+            &text,
+            theme::severity(event.severity),
+        );
+    }
+}

@@ -1,0 +1,91 @@
+//! The table of peers or groups.
+
+use super::table::Table;
+use super::text::{Part, draw_text, grouped};
+use super::theme;
+use crate::columns::{Column, Grouping};
+use crate::top::state::{Link, State};
+use detector_api::humane;
+use detector_api::row::PeerRow;
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+use ratatui::style::Style;
+
+/// What is shown, in which order, and how many of how many.
+pub(super) fn summary(state: &State) -> (Vec<Part>, Vec<Part>) {
+    let sort = state.settings.sort;
+    let order = if sort.is_reversed { ", reversed" } else { "" };
+    let mut left = Vec::new();
+    match &state.within {
+        Some(within) => {
+            let what = format!("peers in {} {}", within.grouping.label(), within.name);
+            left.push(Part::new(0, what, theme::heading()));
+        }
+        None => left.push(Part::labelled(1, "by", state.grouping().label())),
+    }
+    left.push(Part::labelled(2, "order", format!("{}{order}", sort.key())));
+    if !state.filter.is_empty() {
+        left.push(
+            Part::new(0, "filter ", theme::quiet()).and(state.filter.to_string(), theme::caution()),
+        );
+    }
+    let shown = grouped(state.rows.len() as u64);
+    let is_whole = state.filter.is_empty() && state.within.is_none();
+    let count = if state.grouping() != Grouping::Peer {
+        format!("{shown} groups of {} peers", grouped(state.total as u64))
+    } else if is_whole {
+        format!("{} peers", grouped(state.total as u64))
+    } else {
+        format!("{shown} of {} peers", grouped(state.total as u64))
+    };
+    (left, vec![Part::new(1, count, theme::quiet())])
+}
+
+/// Draws the table, with or without a cursor.
+pub(super) fn draw(buffer: &mut Buffer, area: Rect, state: &State, has_cursor: bool) {
+    let height = usize::from(area.height.saturating_sub(1));
+    let grouping = state.grouping();
+    let is_grouped = grouping != Grouping::Peer;
+    let table = Table {
+        rows: &state.rows,
+        offset: state.cursor.offset(state.rows.len(), height),
+        selected: (has_cursor && !state.rows.is_empty()).then_some(state.cursor.index),
+        sort: state.settings.sort,
+        is_wanted: &|column: &Column<PeerRow>| is_grouped && column.key == "members",
+        heading: &|column: &Column<PeerRow>| match column.key {
+            "peer" => grouping.heading(),
+            _ => column.heading,
+        },
+        mark: &|row: &PeerRow| {
+            let severity = row.peer.severity;
+            (theme::mark(severity), theme::severity(severity))
+        },
+        is_telling: &|column: &Column<PeerRow>| matches!(column.key, "severity" | "verdict"),
+        context: state.context(),
+    };
+    table.draw(buffer, area);
+    if state.rows.is_empty() && area.height > 2 {
+        let line = Rect {
+            x: area.x + 2,
+            y: area.y + 2,
+            width: area.width - 2,
+            height: 1,
+        };
+        draw_text(buffer, line, &nothing(state), Style::new());
+    }
+}
+
+/// Why there are no rows.
+fn nothing(state: &State) -> String {
+    if state.link == Link::Waiting {
+        return "waiting for the agent".to_owned();
+    }
+    if !state.filter.is_empty() {
+        return "no peer fits the filter; Esc drops it".to_owned();
+    }
+    if state.within.is_some() {
+        return "no peer of this group is left; Esc goes back".to_owned();
+    }
+    let watched = humane::seconds(state.facts.uptime_seconds);
+    format!("no peer has misbehaved; watched for {watched}")
+}

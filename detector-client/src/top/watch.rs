@@ -1,0 +1,276 @@
+//! The live view: keys, answers of the agent and signals, one after the other.
+
+use super::action::{self, Action, Edit, Focus};
+use super::agent::{Agent, Outcome, START_PAUSE};
+use super::settings_file::SettingsFile;
+use super::state::{Effects, Now, Snapshot, State, Told, Wish};
+use super::terminal::{self, Input, Screen};
+use crate::client::ClientError;
+use crate::clock;
+use detector_api::failure::Failure;
+use std::io;
+use std::time::{Duration, Instant};
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::mpsc;
+use tokio::task::{JoinHandle, JoinSet};
+
+/// A refresh that takes long is followed by a pause this many times as long, so that neither we
+/// nor the agent are busy with refreshing.
+const PAUSE_RATIO: u32 = 30;
+/// But by no longer one.
+const LONGEST_PAUSE: Duration = Duration::from_secs(10);
+
+type Answer = Result<Snapshot, ClientError>;
+
+/// Runs until the user, a signal or the terminal ends it.
+pub(super) async fn run(
+    state: State,
+    agent: Agent,
+    settings: Option<SettingsFile>,
+    interval: Duration,
+) -> Result<(), Failure> {
+    let failure =
+        |what: &str, error: &io::Error| Failure::failed(format!("cannot {what}: {error}"));
+    let mut signals = Signals::new().map_err(|error| failure("listen for signals", &error))?;
+    let screen = Screen::take(terminal::look());
+    let screen = screen.map_err(|error| failure("take over the terminal", &error))?;
+    let inputs = terminal::inputs().map_err(|error| failure("read keys", &error))?;
+    let mut watch = Watch {
+        state,
+        agent,
+        settings,
+        interval,
+        screen,
+        inputs,
+        began: Instant::now(),
+        asked: Instant::now(),
+        next: Instant::now(),
+        question: None,
+        deeds: JoinSet::new(),
+        is_dirty: true,
+    };
+    watch.state.size = watch.screen.size().unwrap_or((80, 24));
+    tokio::select! {
+        ended = watch.run() => ended,
+        () = signals.end() => Ok(()),
+    }
+}
+
+struct Watch {
+    state: State,
+    agent: Agent,
+    settings: Option<SettingsFile>,
+    interval: Duration,
+    screen: Screen,
+    inputs: mpsc::Receiver<Input>,
+    began: Instant,
+    /// When the agent was last asked.
+    asked: Instant,
+    /// When it is asked again.
+    next: Instant,
+    question: Option<JoinHandle<Answer>>,
+    /// What the agent has been asked to do or to rehearse.
+    deeds: JoinSet<(Wish, Result<Told, ClientError>)>,
+    is_dirty: bool,
+}
+
+/// Something that happened.
+enum Occurrence {
+    Input(Option<Input>),
+    Answer(Box<Answer>),
+    Told(Box<(Wish, Result<Told, ClientError>)>),
+    Time,
+}
+
+impl Watch {
+    async fn run(&mut self) -> Result<(), Failure> {
+        loop {
+            if self.is_dirty {
+                match self.screen.draw(&self.state) {
+                    Ok(scrolls) => self.state.limit_scrolling(scrolls),
+                    // The terminal is gone, and with it whoever looked at it.
+                    Err(_) => return Ok(()),
+                }
+                self.is_dirty = false;
+            }
+            match self.occurrence().await {
+                Occurrence::Input(None) => return Ok(()),
+                Occurrence::Input(Some(input)) => {
+                    if self.take_inputs(input) {
+                        return Ok(());
+                    }
+                }
+                Occurrence::Told(told) => self.take_told(*told),
+                Occurrence::Answer(answer) => self.take_answer(*answer)?,
+                Occurrence::Time => self.ask(),
+            }
+        }
+    }
+
+    async fn occurrence(&mut self) -> Occurrence {
+        let is_idle = self.question.is_none() && !self.state.is_paused;
+        let question = async {
+            match &mut self.question {
+                Some(question) => question.await,
+                None => std::future::pending().await,
+            }
+        };
+        let answer = tokio::select! {
+            biased;
+            input = self.inputs.recv() => return Occurrence::Input(input),
+            Some(told) = self.deeds.join_next() => {
+                return match told {
+                    Ok(told) => Occurrence::Told(Box::new(told)),
+                    Err(error) => match error.try_into_panic() {
+                        Ok(panic) => std::panic::resume_unwind(panic),
+                        // Ended before it was done; the next look shows what came of it.
+                        Err(_) => Occurrence::Time,
+                    },
+                };
+            }
+            answer = question => answer,
+            () = tokio::time::sleep_until(self.next.into()), if is_idle => return Occurrence::Time,
+        };
+        self.question = None;
+        let answer = answer.unwrap_or_else(|error| match error.try_into_panic() {
+            // Told by the hook, which gave the terminal back: nothing may be drawn any more.
+            Ok(panic) => std::panic::resume_unwind(panic),
+            // A question is never aborted while it is waited for.
+            Err(_) => Err(ClientError::Silent),
+        });
+        Occurrence::Answer(Box::new(answer))
+    }
+
+    fn ask(&mut self) {
+        if let Some(outdated) = self.question.take() {
+            outdated.abort();
+        }
+        self.asked = Instant::now();
+        let question = self.agent.question(self.state.query());
+        self.question = Some(tokio::spawn(question));
+    }
+
+    fn take_answer(&mut self, answer: Answer) -> Result<(), Failure> {
+        let took = self.asked.elapsed();
+        let pause = (took * PAUSE_RATIO).min(LONGEST_PAUSE).max(self.interval);
+        self.next = self.asked + pause;
+        self.is_dirty = true;
+        let now = Now {
+            seconds: self.began.elapsed().as_secs_f64(),
+            unix_ns: clock::unix_ns(),
+        };
+        match self.agent.judge(answer)? {
+            Outcome::Answer(snapshot) => {
+                if self.agent.is_own() {
+                    self.state.own_agent = Some("no agent here: watching by itself".to_owned());
+                }
+                self.state.take(now, Ok(*snapshot));
+            }
+            Outcome::Starting => {
+                self.state.own_agent =
+                    Some("no agent here: starting to watch by itself".to_owned());
+                self.next = Instant::now() + START_PAUSE;
+            }
+            Outcome::Lost(why) => self.state.take(now, Err(why)),
+        }
+        Ok(())
+    }
+
+    fn take_told(&mut self, (wish, told): (Wish, Result<Told, ClientError>)) {
+        self.state
+            .take_told(&wish, told.map_err(|error| error.brief()));
+        self.is_dirty = true;
+        // What was done shows with the next look.
+        self.ask();
+    }
+
+    /// Takes all keys that are there before anything is drawn; whether one of them ends it.
+    fn take_inputs(&mut self, first: Input) -> bool {
+        let mut input = Some(first);
+        while let Some(given) = input {
+            self.is_dirty = true;
+            if self.take_input(given) {
+                return true;
+            }
+            input = self.inputs.try_recv().ok();
+        }
+        false
+    }
+
+    fn take_input(&mut self, input: Input) -> bool {
+        match input {
+            Input::Key(key) => match action::of(key, self.state.focus()) {
+                Some(action) => self.apply(action),
+                None => false,
+            },
+            Input::Paste(text) => {
+                if self.state.focus() == Focus::Prompt {
+                    let line = text.replace(['\r', '\n'], " ");
+                    for character in line.chars() {
+                        self.apply(Action::Edit(Edit::Insert(character)));
+                    }
+                }
+                false
+            }
+            Input::Resized(columns, lines) => {
+                self.state.size = (columns, lines);
+                false
+            }
+        }
+    }
+
+    fn apply(&mut self, action: Action) -> bool {
+        let effects: Effects = self.state.apply(action);
+        if effects.fetches {
+            self.ask();
+        }
+        if effects.acts
+            && let Some(wish) = self.state.wish.take()
+        {
+            let deed = self.agent.deed(wish.clone());
+            self.deeds.spawn(async move { (wish, deed.await) });
+        }
+        if effects.saves
+            && let Some(file) = &self.settings
+            && let Err(said) = file.write(&self.state.settings)
+        {
+            self.state.note = Some(detector_api::scrub::text(&said));
+        }
+        let shown = if effects.suspends {
+            self.screen.suspend()
+        } else if effects.redraws {
+            self.screen.redraw()
+        } else {
+            Ok(())
+        };
+        effects.quits || shown.is_err()
+    }
+}
+
+/// Signals that end us in order.
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+    hangup: Signal,
+    quit: Signal,
+}
+
+impl Signals {
+    fn new() -> io::Result<Self> {
+        Ok(Self {
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+            hangup: signal(SignalKind::hangup())?,
+            quit: signal(SignalKind::quit())?,
+        })
+    }
+
+    async fn end(&mut self) {
+        tokio::select! {
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
+            _ = self.hangup.recv() => {}
+            _ = self.quit.recv() => {}
+        }
+    }
+}

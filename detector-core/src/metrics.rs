@@ -1,0 +1,85 @@
+//! What a scrape shows of the core: plain numbers, with host totals that always add up.
+
+use detector_api::snapshot::{Retransmits, Shrinks, Verdict};
+
+/// Counters of one peer, or of all: what the metrics export.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Ledger {
+    /// Window shrinks.
+    pub shrinks: Shrinks,
+    /// Entries into zero window.
+    pub zero_window_episodes: u64,
+    /// Seconds in zero window with data queued, up to now.
+    pub zero_window_seconds: f64,
+    /// Segments sent again.
+    pub retransmits: Retransmits,
+    /// Connections with queued data held up now.
+    pub stalled_connections: u64,
+    /// Kernel memory they hold now.
+    pub pinned_bytes: u64,
+    /// Integral of pinned bytes over time.
+    pub pinned_byte_seconds: f64,
+}
+
+/// Sums over all peers, and fill of the tables.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct HostTotals {
+    /// Sums over all peers.
+    pub ledger: Ledger,
+    /// Stalled connections by cause, in the order of `StallCause::ALL`.
+    pub stalled_by_cause: [u64; 4],
+    /// Peers in the table.
+    pub peers_tracked: u64,
+    /// Connections in the table.
+    pub connections_tracked: u64,
+    /// Peers forgotten for lack of room.
+    pub peer_evictions: u64,
+    /// Connections forgotten for lack of room.
+    pub connection_evictions: u64,
+    /// Records that were refused because they were garbage.
+    pub records_refused: u64,
+}
+
+/// One exported peer.
+#[derive(Clone, Debug, PartialEq)]
+pub struct PeerMetrics {
+    /// Label value: the peer's address.
+    pub peer: String,
+    /// Its numbers.
+    pub ledger: Ledger,
+    /// Verdict while it is flagged.
+    pub flagged: Option<Verdict>,
+}
+
+/// Everything a scrape shows of the core, at one moment.
+///
+/// `peers` and `other` add up to `host`, always.
+#[derive(Clone, Debug, PartialEq)]
+pub struct MetricsSnapshot {
+    /// Host totals.
+    pub host: Ledger,
+    /// Stalled connections by cause, in the order of `StallCause::ALL`.
+    pub stalled_by_cause: [u64; 4],
+    /// Flags raised by kind, in the order of `FlagKind::ALL`.
+    pub flags: [u64; 7],
+    /// Incidents that each kind has joined, in the order of `IncidentKind::ALL`.
+    pub incidents: [u64; 5],
+    /// 1 for each kind that the open incident has, in the same order.
+    pub incidents_open: [u64; 5],
+    /// Incidents forgotten for lack of room.
+    pub incidents_forgotten: u64,
+    /// The peers that cost most.
+    pub peers: Vec<PeerMetrics>,
+    /// All other peers together, including those already forgotten.
+    pub other: Ledger,
+    /// Peers in the table.
+    pub peers_tracked: u64,
+    /// Connections in the table.
+    pub connections_tracked: u64,
+    /// Peers forgotten for lack of room; their numbers live on in `other`.
+    pub peer_evictions: u64,
+    /// Connections forgotten for lack of room.
+    pub connection_evictions: u64,
+    /// Observations counted against no rule because they were garbage, by the decoder.
+    pub records_refused: u64,
+}

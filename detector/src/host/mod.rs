@@ -1,8 +1,0 @@
-//! What the host says outside the kernel's TCP: who owns a socket, how hard pressed it is.
-//!
-//! Everything read here is foreign text: bounded, checked and scrubbed where it comes in.
-
-pub(crate) mod local_ports;
-pub(crate) mod owner;
-pub(crate) mod pressure;
-pub(crate) mod sysctl;
