@@ -1,11 +1,11 @@
 //! The two clocks of this host, read in one place.
 
-use detector_core::time::{Moment, WallClock};
+use detector_core::time::{MonotonicTime, WallClock};
 use rustix::time::{ClockId, clock_gettime};
 
 /// Now, on the clock of `bpf_ktime_get_ns`.
-pub(crate) fn now() -> Moment {
-    Moment::from_ns(u64::try_from(nanoseconds(ClockId::Monotonic)).unwrap_or(0))
+pub(crate) fn now() -> MonotonicTime {
+    MonotonicTime::from_ns(u64::try_from(nanoseconds(ClockId::Monotonic)).unwrap_or(0))
 }
 
 /// Where the wall clock stands against the monotonic clock.

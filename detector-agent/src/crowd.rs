@@ -5,13 +5,13 @@ use crate::clock;
 use crate::config::Config;
 use crate::control::Control;
 use crate::http::{Limits, serve};
-use crate::live::Live;
+use crate::state::AgentState;
 use anyhow::{Context as _, Result};
-use detector_core::observation::{
+use detector_core::observe::observation::{
     Cause, CongestionState, ConnectionId, Observation, PendingTimer, Source, TcpState, Totals,
 };
-use detector_core::peer_address::PeerAddress;
-use detector_core::time::{Moment, SECOND_NS};
+use detector_core::observe::peer_address::PeerAddress;
+use detector_core::time::{MonotonicTime, SECOND_NS};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
 use std::sync::Arc;
@@ -39,40 +39,40 @@ pub fn serve_crowd(path: &Path, peers: u32, connections_each: u16) -> Result<()>
         .context("cannot start the event loop")?;
     runtime.block_on(async {
         let (sender, _pings) = mpsc::channel(1);
-        let live = Arc::new(Live::new(&Config::default(), sender));
-        fill(&live, peers, connections_each)?;
+        let state = Arc::new(AgentState::new(&Config::default(), sender));
+        fill(&state, peers, connections_each)?;
         let listener = UnixListener::bind(path)
             .with_context(|| format!("cannot listen on {}", path.display()))?;
         tell_ready();
-        let control = Arc::new(Control::new(Arc::clone(&live)));
-        let refusals = Arc::clone(&live.counts.control);
-        let stop = live.watch_stop();
+        let control = Arc::new(Control::new(Arc::clone(&state)));
+        let refusals = Arc::clone(&state.counts.control);
+        let stop = state.watch_stop();
         let serving = serve(listener, control, Limits::CONTROL, refusals, stop);
         tokio::select! {
             () = serving => {}
-            () = pass_time(&live) => {}
+            () = pass_time(&state) => {}
         }
         Ok(())
     })
 }
 
 /// What the judge of a real agent does.
-async fn pass_time(live: &Live) {
+async fn pass_time(state: &AgentState) {
     loop {
-        live.bring_to_present();
+        state.bring_to_present();
         tokio::time::sleep(TICK).await;
     }
 }
 
-fn fill(live: &Live, peers: u32, connections_each: u16) -> Result<()> {
+fn fill(state: &AgentState, peers: u32, connections_each: u16) -> Result<()> {
     for peer in 0..peers {
         for connection in 0..connections_each {
             let observation = stalled(peer, connection);
-            live.with_engine(|engine| engine.observe(&observation));
+            state.with_engine(|engine| engine.observe(&observation));
         }
     }
     let (found, held) =
-        live.with_engine(|engine| (engine.peers_tracked(), engine.connections_tracked()));
+        state.with_engine(|engine| (engine.peers_tracked(), engine.connections_tracked()));
     let wanted = (
         peers as usize,
         peers as usize * usize::from(connections_each),
@@ -91,7 +91,7 @@ fn tell_ready() {
 
 fn stalled(peer: u32, connection: u16) -> Observation {
     let now = clock::now();
-    let since = Moment::from_ns(now.as_ns().saturating_sub(STALLED_SECONDS * SECOND_NS));
+    let since = MonotonicTime::from_ns(now.as_ns().saturating_sub(STALLED_SECONDS * SECOND_NS));
     let address = Ipv4Addr::from_bits(FIRST.to_bits() + peer);
     let remote = SocketAddr::from((address, 40_000 + connection));
     Observation {

@@ -1,22 +1,22 @@
-//! The daemon: `agent` wires `kernel`, `host`, `control`, `export` and `guard`, which do not know
+//! The daemon: `daemon` wires `kernel`, `host`, `control`, `metrics` and `actions`, which do not know
 //! each other.
 //!
 //! The only crate that imports aya. A library so that `detector` and fuzz targets reach it; it
 //! promises no API.
 
-pub mod agent;
+mod actions;
 mod capability;
 mod clock;
 pub mod config;
 mod control;
 #[doc(hidden)]
 pub mod crowd;
-pub mod export;
-mod guard;
+pub mod daemon;
 mod host;
 mod http;
 pub mod kernel;
-mod live;
 pub mod log;
+pub mod metrics;
 mod namespace;
 mod priority;
+mod state;

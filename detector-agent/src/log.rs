@@ -6,7 +6,7 @@
 
 use crate::clock;
 use clap::ValueEnum;
-use detector_api::scrub;
+use detector_api::sanitize;
 use detector_api::time::rfc3339;
 use std::fmt::{self, Write as _};
 use std::io::{self, Write as _};
@@ -96,7 +96,7 @@ fn write_entries(entries: &mpsc::Receiver<Entry>) {
 pub fn notice(line: &str) {
     let Some(output) = OUTPUT.get() else { return };
     match output.format {
-        LogFormat::Text => output.write(format!("{}\n", scrub::text(line))),
+        LogFormat::Text => output.write(format!("{}\n", sanitize::text(line))),
         LogFormat::Json => output.write(json_line(Level::INFO, line, &[])),
     }
 }
@@ -205,10 +205,10 @@ const fn level_name(level: Level) -> &'static str {
 
 fn text_line(level: Level, message: &str, others: &[(&'static str, String)]) -> String {
     let mut line = format!("{} {} ", rfc3339(clock::unix_ns()), level_name(level));
-    line.push_str(&scrub::text(message));
+    line.push_str(&sanitize::text(message));
     for (name, value) in others {
         // Writing to a string cannot fail.
-        let _ = write!(line, " {name}={}", scrub::text(value));
+        let _ = write!(line, " {name}={}", sanitize::text(value));
     }
     line.push('\n');
     line
@@ -218,9 +218,9 @@ fn json_line(level: Level, message: &str, others: &[(&'static str, String)]) -> 
     let mut object = serde_json::Map::new();
     object.insert("time".to_owned(), rfc3339(clock::unix_ns()).into());
     object.insert("level".to_owned(), level_name(level).into());
-    object.insert("message".to_owned(), scrub::text(message).into());
+    object.insert("message".to_owned(), sanitize::text(message).into());
     for (name, value) in others {
-        object.insert((*name).to_owned(), scrub::text(value).into());
+        object.insert((*name).to_owned(), sanitize::text(value).into());
     }
     format!("{}\n", serde_json::Value::Object(object))
 }

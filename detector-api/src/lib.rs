@@ -10,13 +10,12 @@ pub mod failure;
 #[cfg(any(test, feature = "fixtures"))]
 pub mod fixtures;
 pub mod host;
-pub mod humane;
 pub mod nearest;
 pub mod page;
 pub mod row;
-pub mod scrub;
+pub mod sanitize;
 pub mod snapshot;
 pub mod status;
+pub mod text;
 pub mod time;
 pub mod units;
-pub mod wording;

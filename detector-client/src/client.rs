@@ -1,10 +1,10 @@
 //! Talks to a running agent over its control socket; trusts it with nothing.
 //!
-//! Waits and sizes are bounded, and every string is scrubbed here, where it comes in.
+//! Waits and sizes are bounded, and every string is sanitized here, where it comes in.
 
 use bytes::Bytes;
 use detector_api::defaults::{AGENT_STARTED_HEADER, AGENT_VERSION_HEADER, TOTAL_COUNT_HEADER};
-use detector_api::scrub;
+use detector_api::sanitize;
 use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
 use hyper::header::{self, HeaderName, HeaderValue};
@@ -158,7 +158,7 @@ impl std::error::Error for ClientError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
             Self::Sink(error) => Some(error),
-            // Told by the message already.
+            // ActionResult by the message already.
             _ => None,
         }
     }
@@ -166,14 +166,14 @@ impl std::error::Error for ClientError {
 
 fn broken(message: impl std::fmt::Display) -> ClientError {
     ClientError::Broken {
-        message: scrub::text(&message.to_string()),
+        message: sanitize::text(&message.to_string()),
     }
 }
 
 /// The beginning of a list of the agent, or all of it.
 #[derive(Debug)]
 pub struct List<T> {
-    /// What was sent, scrubbed.
+    /// What was sent, sanitized.
     pub rows: Vec<T>,
     /// How many there are.
     pub total: usize,
@@ -248,11 +248,11 @@ impl Answer {
         header(&self.0, name)
     }
 
-    /// All of it as text, scrubbed.
+    /// All of it as text, sanitized.
     pub async fn text(mut self) -> Result<Text, ClientError> {
         let bytes = whole(self.0.body_mut()).await?;
         // Borrowed, it is as it was sent.
-        let clean = match scrub::json_text(&bytes) {
+        let clean = match sanitize::json_text(&bytes) {
             Cow::Owned(clean) => clean,
             Cow::Borrowed(_) => bytes,
         };
@@ -265,13 +265,13 @@ impl Answer {
 
     async fn read<T: DeserializeOwned + Send + 'static>(mut self) -> Result<T, ClientError> {
         let bytes = whole(self.0.body_mut()).await?;
-        let read = move || serde_json::from_slice(&scrub::json_text(&bytes));
+        let read = move || serde_json::from_slice(&sanitize::json_text(&bytes));
         // A long list takes a while to read; whoever waits for keys must not wait for it.
         let read = tokio::task::spawn_blocking(read).await.map_err(broken)?;
         read.map_err(|error| misread(header(&self.0, &AGENT_VERSION), error))
     }
 
-    /// Each line, scrubbed. If it `follows`, it waits for the next one as long as it takes.
+    /// Each line, sanitized. If it `follows`, it waits for the next one as long as it takes.
     pub async fn each_line(
         mut self,
         follows: bool,
@@ -287,7 +287,7 @@ impl Answer {
                 continue;
             };
             let lines: Vec<u8> = rest.drain(..=end).collect();
-            let lines = scrub::json_text(&lines);
+            let lines = sanitize::json_text(&lines);
             let lines = std::str::from_utf8(&lines)
                 .map_err(|error| misread(header(&self.0, &AGENT_VERSION), error))?;
             for line in lines.lines() {
@@ -298,7 +298,7 @@ impl Answer {
     }
 }
 
-/// An answer as it came, scrubbed.
+/// An answer as it came, sanitized.
 pub struct Text {
     /// The answer.
     pub text: String,
@@ -315,7 +315,7 @@ impl Text {
 
 fn header(response: &hyper::Response<Incoming>, name: &HeaderName) -> Option<String> {
     let value = response.headers().get(name)?.to_str().ok()?;
-    Some(scrub::text(value))
+    Some(sanitize::text(value))
 }
 
 /// An answer that is not what it should be: maybe because the agent is of another version.
@@ -323,7 +323,7 @@ fn misread(agent: Option<String>, error: impl std::fmt::Display) -> ClientError 
     match agent.filter(|version| version != VERSION) {
         Some(agent) => ClientError::OtherVersion {
             agent,
-            message: scrub::text(&error.to_string()),
+            message: sanitize::text(&error.to_string()),
         },
         None => broken(error),
     }
@@ -370,9 +370,9 @@ async fn request_with(
     let mut response = response;
     let text = whole(response.body_mut()).await?;
     let mut answer: Value = serde_json::from_slice(&text).unwrap_or_default();
-    scrub::json(&mut answer);
+    sanitize::json(&mut answer);
     // What the listener itself refuses it says in plain text.
-    let plain = scrub::text(String::from_utf8_lossy(&text).trim());
+    let plain = sanitize::text(String::from_utf8_lossy(&text).trim());
     let plain = Some(plain).filter(|plain| !plain.is_empty() && plain.len() < 200);
     let message = answer["error"].as_str().or(plain.as_deref());
     let message = message.unwrap_or("no reason given");

@@ -4,7 +4,7 @@ use crate::columns::{
     Align, Column, Context, GAP, Measure, Row, Value, fit, truncate_cell, width_of,
 };
 use detector_api::snapshot::Severity;
-use detector_api::wording::severity_label;
+use detector_api::text::severity_label;
 use std::io::IsTerminal;
 
 /// What the place where a table is shown can do.

@@ -9,8 +9,8 @@ mod support;
 
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
 use detector_core::engine::Engine;
-use detector_core::observation::{Cause, Observation, Source, Totals};
-use detector_core::time::Moment;
+use detector_core::observe::observation::{Cause, Observation, Source, Totals};
+use detector_core::time::MonotonicTime;
 use std::hint::black_box;
 use support::{WALL, engine, healthy, ms, sweep, zero_window};
 
@@ -41,7 +41,7 @@ fn held(count: u64, connections_a_peer: u64) -> (Engine, Vec<Observation>) {
 }
 
 /// The same sockets, met by the next sweep.
-fn met_by_sweep(seen: &mut [Observation], at: Moment) {
+fn met_by_sweep(seen: &mut [Observation], at: MonotonicTime) {
     for observation in seen {
         observation.at = at;
         observation.cause = Cause::Sweep;

@@ -12,9 +12,9 @@
 use std::collections::{HashMap, HashSet};
 use std::error::Error;
 
-use detector_core::btf::write::{BtfWriter, Head, VOID};
-use detector_core::btf::{Btf, Kind, MAX_DEPTH, RawMember, Type};
-use detector_core::layout::{TRACEPOINTS, survey, wanted_fields};
+use detector_core::observe::btf::write::{BtfWriter, Head, VOID};
+use detector_core::observe::btf::{Btf, Kind, MAX_DEPTH, RawMember, Type};
+use detector_core::observe::layout::{TRACEPOINTS, survey, wanted_fields};
 
 type Failure = Box<dyn Error>;
 

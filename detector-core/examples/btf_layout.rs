@@ -5,8 +5,8 @@
 use std::error::Error;
 use std::time::Instant;
 
-use detector_core::btf::Btf;
-use detector_core::layout::survey;
+use detector_core::observe::btf::Btf;
+use detector_core::observe::layout::survey;
 
 fn main() -> Result<(), Box<dyn Error>> {
     let mut files: Vec<String> = std::env::args().skip(1).collect();

@@ -3,8 +3,8 @@
 //! Every amount is booked to a peer and to the host in one step, so the two cannot drift apart.
 
 use crate::metrics::Ledger;
-use crate::observation::{ShrinkCounts, Totals};
-use crate::time::Moment;
+use crate::observe::observation::{ShrinkCounts, Totals};
+use crate::time::MonotonicTime;
 use detector_api::snapshot::{Retransmits, Shrinks};
 use std::ops::{Add, AddAssign, Sub};
 
@@ -103,12 +103,12 @@ pub(crate) struct Account {
     pub(crate) held: Held,
     /// Connections whose zero-window time goes on.
     ongoing: u64,
-    settled_at: Moment,
+    settled_at: MonotonicTime,
 }
 
 impl Account {
     /// Draws the integrals up to `now`. Earlier moments change nothing.
-    pub(crate) fn settle(&mut self, now: Moment) {
+    pub(crate) fn settle(&mut self, now: MonotonicTime) {
         let elapsed_ns = u128::from(now.since_ns(self.settled_at));
         self.counts.pinned_byte_ns += u128::from(self.held.pinned_bytes) * elapsed_ns;
         self.counts.zero_window_ns += u128::from(self.ongoing) * elapsed_ns;
@@ -116,19 +116,19 @@ impl Account {
     }
 
     /// Zero-window time up to `now`, drawn or not.
-    pub(crate) fn zero_window_ns(&self, now: Moment) -> u128 {
+    pub(crate) fn zero_window_ns(&self, now: MonotonicTime) -> u128 {
         let elapsed_ns = u128::from(now.since_ns(self.settled_at));
         self.counts.zero_window_ns + u128::from(self.ongoing) * elapsed_ns
     }
 
     /// From `now` on, the zero-window time of one more connection goes on.
-    pub(crate) fn begin_ongoing(&mut self, now: Moment) {
+    pub(crate) fn begin_ongoing(&mut self, now: MonotonicTime) {
         self.settle(now);
         self.ongoing += 1;
     }
 
     /// From `now` on, of one less; the last `too_much_ns` that were drawn of it are taken back.
-    pub(crate) fn end_ongoing(&mut self, now: Moment, too_much_ns: u64) {
+    pub(crate) fn end_ongoing(&mut self, now: MonotonicTime, too_much_ns: u64) {
         self.settle(now);
         self.ongoing -= 1;
         let drawn_ns = self.counts.zero_window_ns;
@@ -136,7 +136,7 @@ impl Account {
     }
 
     /// Changes what is held from `before` to `after`, from `now` on.
-    pub(crate) fn change_held(&mut self, before: Held, after: Held, now: Moment) {
+    pub(crate) fn change_held(&mut self, before: Held, after: Held, now: MonotonicTime) {
         self.settle(now);
         self.held = (self.held - before) + after;
     }
@@ -263,7 +263,11 @@ impl Baseline {
     ///
     /// The finished total that the kernel sends later includes this span; booking only what
     /// exceeds the highest value so far counts it once and never goes backwards.
-    pub(crate) fn take_ongoing(&mut self, harmful_since: Moment, now: Moment) -> Counts {
+    pub(crate) fn take_ongoing(
+        &mut self,
+        harmful_since: MonotonicTime,
+        now: MonotonicTime,
+    ) -> Counts {
         let ns = self.with_ongoing(Some(harmful_since), now);
         Counts {
             zero_window_ns: self.book_zero_window(ns),
@@ -272,14 +276,22 @@ impl Baseline {
     }
 
     /// Zero-window nanoseconds of this generation up to `now`, without booking them.
-    pub(crate) fn zero_window_until(&self, harmful_since: Option<Moment>, now: Moment) -> u64 {
+    pub(crate) fn zero_window_until(
+        &self,
+        harmful_since: Option<MonotonicTime>,
+        now: MonotonicTime,
+    ) -> u64 {
         self.with_ongoing(harmful_since, now)
             .max(self.zero_window_booked_ns)
     }
 
     /// Zero-window time up to `now` that is still to be booked; `None` where more was booked
     /// already.
-    pub(crate) fn unbooked_ns(&self, harmful_since: Moment, now: Moment) -> Option<u64> {
+    pub(crate) fn unbooked_ns(
+        &self,
+        harmful_since: MonotonicTime,
+        now: MonotonicTime,
+    ) -> Option<u64> {
         self.with_ongoing(Some(harmful_since), now)
             .checked_sub(self.zero_window_booked_ns)
     }
@@ -289,7 +301,7 @@ impl Baseline {
         self.zero_window_booked_ns = self.zero_window_booked_ns.saturating_add(ns);
     }
 
-    fn with_ongoing(&self, harmful_since: Option<Moment>, now: Moment) -> u64 {
+    fn with_ongoing(&self, harmful_since: Option<MonotonicTime>, now: MonotonicTime) -> u64 {
         let ongoing_ns = harmful_since.map_or(0, |since| now.since_ns(since));
         self.zero_window_ns.saturating_add(ongoing_ns)
     }

@@ -8,28 +8,28 @@ use std::num::NonZeroU64;
 ///
 /// All judging uses this; a step of the wall clock changes no judgement.
 ///
-/// Kept as one more than the nanoseconds, so that `Option<Moment>` needs no more room than a
+/// Kept as one more than the nanoseconds, so that `Option<MonotonicTime>` needs no more room than a
 /// number: tables hold many of them.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Moment(NonZeroU64);
+pub struct MonotonicTime(NonZeroU64);
 
 /// One second in nanoseconds.
 pub const SECOND_NS: u64 = 1_000_000_000;
 
 /// The start of the monotonic clock.
-impl Default for Moment {
+impl Default for MonotonicTime {
     fn default() -> Self {
         Self::from_ns(0)
     }
 }
 
-impl fmt::Debug for Moment {
+impl fmt::Debug for MonotonicTime {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(formatter, "Moment({} ns)", self.as_ns())
+        write!(formatter, "MonotonicTime({} ns)", self.as_ns())
     }
 }
 
-impl Moment {
+impl MonotonicTime {
     /// The moment at `ns` nanoseconds of the monotonic clock.
     #[must_use]
     pub const fn from_ns(ns: u64) -> Self {
@@ -69,27 +69,27 @@ pub struct WallClock {
 impl WallClock {
     /// Unix time in nanoseconds of a moment, as this clock stands now.
     #[must_use]
-    pub const fn unix_ns(self, moment: Moment) -> i128 {
+    pub const fn unix_ns(self, moment: MonotonicTime) -> i128 {
         moment.as_ns() as i128 + self.offset_ns
     }
 
     /// RFC 3339 in UTC with milliseconds, for instance `2026-12-29T21:04:05.123Z`.
     #[must_use]
-    pub fn rfc3339(self, moment: Moment) -> String {
+    pub fn rfc3339(self, moment: MonotonicTime) -> String {
         rfc3339(self.unix_ns(moment))
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::Moment;
+    use super::MonotonicTime;
 
     #[test]
     fn moments_keep_their_nanoseconds_and_options_cost_nothing() {
-        assert_eq!(size_of::<Option<Moment>>(), size_of::<u64>());
-        assert_eq!(Moment::default().as_ns(), 0);
-        assert_eq!(Moment::from_ns(7).as_ns(), 7);
-        assert_eq!(Moment::from_ns(u64::MAX).as_ns(), u64::MAX - 1);
-        assert!(Moment::from_ns(1) > Moment::default());
+        assert_eq!(size_of::<Option<MonotonicTime>>(), size_of::<u64>());
+        assert_eq!(MonotonicTime::default().as_ns(), 0);
+        assert_eq!(MonotonicTime::from_ns(7).as_ns(), 7);
+        assert_eq!(MonotonicTime::from_ns(u64::MAX).as_ns(), u64::MAX - 1);
+        assert!(MonotonicTime::from_ns(1) > MonotonicTime::default());
     }
 }

@@ -4,9 +4,9 @@
 
 use bytemuck::Zeroable;
 use detector_common::record::{ConnectionRecord, Reason, flag, severity};
-use detector_core::decode::{DecodeError, Decoder, RECORD_BYTES};
-use detector_core::observation::{Cause, PendingTimer, Source, TcpState, Totals};
-use detector_core::time::Moment;
+use detector_core::observe::decode::{DecodeError, Decoder, RECORD_BYTES};
+use detector_core::observe::observation::{Cause, PendingTimer, Source, TcpState, Totals};
+use detector_core::time::MonotonicTime;
 use proptest::prelude::*;
 use std::net::Ipv6Addr;
 
@@ -41,7 +41,7 @@ fn good() -> ConnectionRecord {
 
 fn decode(
     record: &ConnectionRecord,
-) -> Result<detector_core::observation::Observation, DecodeError> {
+) -> Result<detector_core::observe::observation::Observation, DecodeError> {
     DECODER.decode(bytemuck::bytes_of(record))
 }
 
@@ -61,7 +61,10 @@ fn a_good_record_is_taken_and_its_addresses_are_folded() {
     assert_eq!(seen.totals.shrinks.treason, 3);
     assert_eq!(seen.edge_max, Some(777));
     assert_eq!(seen.inode, None);
-    assert_eq!(seen.harmful_since, Some(Moment::from_ns(86_000_000_000)));
+    assert_eq!(
+        seen.harmful_since,
+        Some(MonotonicTime::from_ns(86_000_000_000))
+    );
 }
 
 #[test]

@@ -5,7 +5,9 @@
 mod support;
 
 use detector_api::snapshot::{Confidence, EventType, FlagKind, StallCause, Verdict};
-use detector_core::observation::{Cause, Observation, ShrinkCounts, Totals, UntrackedTotals};
+use detector_core::observe::observation::{
+    Cause, Observation, ShrinkCounts, Totals, UntrackedTotals,
+};
 use detector_core::settings::{DetectSettings, TableSettings};
 use support::{WALL, engine, engine_with, healthy, ms, sweep, zero_window};
 

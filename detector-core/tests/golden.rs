@@ -18,17 +18,17 @@ mod support;
 
 use detector_api::snapshot::HostPressure;
 use detector_core::engine::Engine;
-use detector_core::observation::{
+use detector_core::observe::observation::{
     Cause, InterfaceErrors, Observation, PendingTimer, Source, TcpState,
 };
 use detector_core::settings::{DetectSettings, TableSettings};
-use detector_core::time::{Moment, WallClock};
+use detector_core::time::{MonotonicTime, WallClock};
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::path::Path;
 use support::{WALL, engine, healthy, ms, sweep};
 
-fn moment(seconds: &str) -> Moment {
+fn moment(seconds: &str) -> MonotonicTime {
     let (whole, fraction) = seconds.split_once('.').unwrap_or((seconds, ""));
     let milliseconds: u64 = format!("{fraction:0<3}").parse().unwrap();
     ms(whole.parse::<u64>().unwrap() * 1_000 + milliseconds)

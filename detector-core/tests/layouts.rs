@@ -5,8 +5,8 @@
 #![allow(clippy::expect_used, clippy::panic)]
 
 use detector_common::layout::{ABSENT, KernelLayout};
-use detector_core::btf::{Btf, Width};
-use detector_core::layout::{
+use detector_core::observe::btf::{Btf, Width};
+use detector_core::observe::layout::{
     FieldPlace, LayoutError, Survey, TRACEPOINTS, resolve, survey, wanted_fields,
 };
 use proptest::prelude::*;

@@ -6,7 +6,7 @@ mod support;
 
 use detector_api::snapshot::{Process, StallCause};
 use detector_core::engine::OwnerWanted;
-use detector_core::observation::{Observation, ShrinkCounts, TcpState, Totals};
+use detector_core::observe::observation::{Observation, ShrinkCounts, TcpState, Totals};
 use std::sync::Arc;
 use support::{WALL, engine, healthy, ms, zero_window};
 

@@ -5,7 +5,9 @@
 mod support;
 
 use detector_api::snapshot::{EventType, FlagKind, StallCause, Verdict};
-use detector_core::observation::{Cause, CongestionState, Observation, PendingTimer, Source};
+use detector_core::observe::observation::{
+    Cause, CongestionState, Observation, PendingTimer, Source,
+};
 use detector_core::settings::{DetectSettings, TableSettings};
 use support::{WALL, engine, healthy, ms, zero_window};
 

@@ -1,8 +1,8 @@
 //! Target `btf`: the kernel's description of its types, and the layout looked up in it.
 
-use detector_core::btf::write::{BtfWriter, Head, VOID};
-use detector_core::btf::{Btf, Kind, RawMember, Width};
-use detector_core::layout::{FieldPlace, TRACEPOINTS, survey, wanted_fields};
+use detector_core::observe::btf::write::{BtfWriter, Head, VOID};
+use detector_core::observe::btf::{Btf, Kind, RawMember, Width};
+use detector_core::observe::layout::{FieldPlace, TRACEPOINTS, survey, wanted_fields};
 
 /// Types asked about one by one; more would make large inputs slow and find nothing else.
 const TYPES_ASKED: u32 = 2_000;

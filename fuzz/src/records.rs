@@ -2,7 +2,7 @@
 
 use bytemuck::Zeroable;
 use detector_common::record::{ConnectionRecord, Reason, flag};
-use detector_core::decode::{Decoder, RECORD_BYTES};
+use detector_core::observe::decode::{Decoder, RECORD_BYTES};
 
 /// Decodes the bytes as records laid end to end and checks what is promised of each.
 ///

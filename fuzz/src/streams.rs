@@ -5,12 +5,12 @@
 //! small choices, not 216 free bytes; those are the business of the target `records`.
 
 use detector_common::record::{ConnectionRecord, flag};
-use detector_core::decode::Decoder;
 use detector_core::engine::Engine;
 use detector_core::metrics::{Ledger, MetricsSnapshot};
-use detector_core::observation::SweepEnd;
+use detector_core::observe::decode::Decoder;
+use detector_core::observe::observation::SweepEnd;
 use detector_core::settings::{DetectSettings, TableSettings};
-use detector_core::time::{Moment, SECOND_NS, WallClock};
+use detector_core::time::{MonotonicTime, SECOND_NS, WallClock};
 
 use crate::records::template;
 
@@ -72,8 +72,8 @@ impl Play {
             0 => drop(self.scrape()),
             1 => self.engine.end_sweep(&SweepEnd {
                 netns: u32::from(step[2] % 2),
-                began: Moment::from_ns(self.now_ns.saturating_sub(u64::from(step[3]) << 24)),
-                ended: Moment::from_ns(self.now_ns),
+                began: MonotonicTime::from_ns(self.now_ns.saturating_sub(u64::from(step[3]) << 24)),
+                ended: MonotonicTime::from_ns(self.now_ns),
                 is_complete: !step[4].is_multiple_of(8),
             }),
             2 => {
@@ -87,7 +87,7 @@ impl Play {
 
     fn advance(&mut self) {
         self.engine
-            .advance(Moment::from_ns(self.now_ns), WallClock::default());
+            .advance(MonotonicTime::from_ns(self.now_ns), WallClock::default());
     }
 
     fn record(&mut self, step: &[u8; STEP_BYTES]) {

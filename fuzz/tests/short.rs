@@ -97,8 +97,8 @@ fn every_target_has_a_test_here() {
 /// Seeds that are refused at the door would make the run above look at nothing but the door.
 #[test]
 fn seeds_get_deep() {
-    use detector_core::btf::Btf;
-    use detector_core::decode::{Decoder, RECORD_BYTES};
+    use detector_core::observe::btf::Btf;
+    use detector_core::observe::decode::{Decoder, RECORD_BYTES};
 
     for seed in detector_fuzz::btf::seeds() {
         assert!(Btf::parse(&seed).expect("well-formed").type_count() > 10);

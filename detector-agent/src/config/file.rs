@@ -122,7 +122,7 @@ fn refuse_unknown(text: &str, table: &DeTable<'_>) -> Result<(), String> {
 }
 
 fn unknown(line: usize, what: &str, name: &str, nearest: Option<&str>, known: &[&str]) -> String {
-    let name = detector_api::scrub::text(name);
+    let name = detector_api::sanitize::text(name);
     match nearest {
         Some(nearest) => format!("line {line}: unknown {what} `{name}`, did you mean `{nearest}`?"),
         None => format!(

@@ -4,9 +4,9 @@
 //! runs included: the kernel says who is at the other end of a Unix socket.
 
 use super::routes::object;
-use crate::guard::{BlockError, Choice, Plan, ResetError};
+use crate::actions::{BlockError, Choice, Plan, ResetError};
 use crate::http::{Request, Response};
-use crate::live::Live;
+use crate::state::AgentState;
 use detector_api::actions::{BlockRequest, ResetRequest, UnblockRequest};
 use detector_api::address::network_of;
 use detector_core::engine::Engine;
@@ -35,7 +35,7 @@ pub(super) fn only_asked_for() -> Response {
 }
 
 /// Does what is asked, if whoever asks may.
-pub(super) async fn answer(live: &Arc<Live>, request: &Request) -> Response {
+pub(super) async fn answer(state: &Arc<AgentState>, request: &Request) -> Response {
     if !is_one(&request.path) {
         return Response::method_not_allowed(&Method::POST, "GET, HEAD");
     }
@@ -49,15 +49,15 @@ pub(super) async fn answer(live: &Arc<Live>, request: &Request) -> Response {
     };
     let done = match request.path.as_str() {
         RESET => match read(request) {
-            Ok(wanted) => Ok(reset(live, wanted, uid).await),
+            Ok(wanted) => Ok(reset(state, wanted, uid).await),
             Err(refusal) => Err(refusal),
         },
         BLOCK => match read(request) {
-            Ok(wanted) => block(live, wanted, uid).await,
+            Ok(wanted) => block(state, wanted, uid).await,
             Err(refusal) => Err(refusal),
         },
         _ => match read(request) {
-            Ok(wanted) => unblock(live, wanted, uid).await,
+            Ok(wanted) => unblock(state, wanted, uid).await,
             Err(refusal) => Err(refusal),
         },
     };
@@ -88,7 +88,7 @@ fn read<T: DeserializeOwned>(request: &Request) -> Result<T, Response> {
     })
 }
 
-async fn reset(live: &Arc<Live>, wanted: ResetRequest, uid: u32) -> Response {
+async fn reset(state: &Arc<AgentState>, wanted: ResetRequest, uid: u32) -> Response {
     if !(0.0..=LONGEST_STALL_SECONDS).contains(&wanted.stalled_for_seconds) {
         let message = format!("stalled_for_seconds lies between 0 and {LONGEST_STALL_SECONDS}");
         return Response::json_error(StatusCode::BAD_REQUEST, &message);
@@ -99,7 +99,7 @@ async fn reset(live: &Arc<Live>, wanted: ResetRequest, uid: u32) -> Response {
             choice.wants(netns, local, remote)
         })
     };
-    let Some(peer) = live.with_engine(stalled) else {
+    let Some(peer) = state.with_engine(stalled) else {
         return Response::json_refusal(
             StatusCode::NOT_FOUND,
             "the agent does not track this peer",
@@ -107,8 +107,8 @@ async fn reset(live: &Arc<Live>, wanted: ResetRequest, uid: u32) -> Response {
         );
     };
     let plan = Plan::of(&peer, &wanted);
-    let live = Arc::clone(live);
-    match spawn_blocking(move || live.guard.reset(plan, uid)).await {
+    let state = Arc::clone(state);
+    match spawn_blocking(move || state.actions.reset(plan, uid)).await {
         Ok(Ok(answer)) => object(&answer),
         Ok(Err(error)) => refused(&error),
         Err(error) => {
@@ -136,18 +136,22 @@ fn refused(error: &ResetError) -> Response {
     Response::json_refusal(status, &error.to_string(), hint)
 }
 
-async fn block(live: &Arc<Live>, wanted: BlockRequest, uid: u32) -> Result<Response, Response> {
+async fn block(
+    state: &Arc<AgentState>,
+    wanted: BlockRequest,
+    uid: u32,
+) -> Result<Response, Response> {
     let network = network(&wanted.network)?;
     let span = Duration::from_secs(wanted.for_seconds);
-    let live = Arc::clone(live);
-    let blocking = spawn_blocking(move || live.guard.block(network, span, wanted.dry_run, uid));
+    let state = Arc::clone(state);
+    let blocking = spawn_blocking(move || state.actions.block(network, span, wanted.dry_run, uid));
     done(blocking.await)
 }
 
 /// What is blocked now: anybody may look.
-pub(super) async fn blocked(live: &Arc<Live>) -> Response {
-    let live = Arc::clone(live);
-    match spawn_blocking(move || live.guard.blocked()).await {
+pub(super) async fn blocked(state: &Arc<AgentState>) -> Response {
+    let state = Arc::clone(state);
+    match spawn_blocking(move || state.actions.blocked()).await {
         Ok(blocked) => object(&blocked),
         Err(error) => {
             let message = format!("looking at what is blocked failed: {error}");
@@ -156,10 +160,14 @@ pub(super) async fn blocked(live: &Arc<Live>) -> Response {
     }
 }
 
-async fn unblock(live: &Arc<Live>, wanted: UnblockRequest, uid: u32) -> Result<Response, Response> {
+async fn unblock(
+    state: &Arc<AgentState>,
+    wanted: UnblockRequest,
+    uid: u32,
+) -> Result<Response, Response> {
     let network = network(&wanted.network)?;
-    let live = Arc::clone(live);
-    let unblocking = spawn_blocking(move || live.guard.unblock(network, wanted.dry_run, uid));
+    let state = Arc::clone(state);
+    let unblocking = spawn_blocking(move || state.actions.unblock(network, wanted.dry_run, uid));
     done(unblocking.await)
 }
 

@@ -4,7 +4,7 @@
 //! how many (`{"dropped": n}`). Nothing is stored for it but its place.
 
 use super::event_filter::EventFilter;
-use crate::live::Live;
+use crate::state::AgentState;
 use bytes::Bytes;
 use detector_api::snapshot::Event;
 use detector_core::engine::Engine;
@@ -72,34 +72,34 @@ fn lines(step: &Step) -> Bytes {
 
 /// Starts feeding; ends with the last event, or, if the filter follows, with the reader or the
 /// agent. `None` if the filter follows and as many do as may.
-pub(super) fn start(live: Arc<Live>, filter: EventFilter) -> Option<mpsc::Receiver<Bytes>> {
+pub(super) fn start(state: Arc<AgentState>, filter: EventFilter) -> Option<mpsc::Receiver<Bytes>> {
     let follower = if filter.follows {
-        Some(Follower::new(&live)?)
+        Some(Follower::new(&state)?)
     } else {
         None
     };
     let (sender, pieces) = mpsc::channel(PIECES);
     // What was forgotten before the reader came was not its fault; from here on it is.
-    let first = live.engine().first_event_id().saturating_sub(1);
+    let first = state.engine().first_event_id().saturating_sub(1);
     let place = if filter.after > 0 {
         filter.after
     } else {
         first
     };
-    tokio::spawn(feed(live, filter, place, sender, follower));
+    tokio::spawn(feed(state, filter, place, sender, follower));
     Some(pieces)
 }
 
 /// Counts a follower for as long as it lives.
-struct Follower(Arc<Live>);
+struct Follower(Arc<AgentState>);
 
 impl Follower {
     /// `None` if there are as many as may be.
-    fn new(live: &Arc<Live>) -> Option<Self> {
+    fn new(state: &Arc<AgentState>) -> Option<Self> {
         let one_more = |count| (count < FOLLOWERS_MAX).then_some(count + 1);
-        let followers = &live.counts.followers;
+        let followers = &state.counts.followers;
         let counted = followers.fetch_update(Ordering::Relaxed, Ordering::Relaxed, one_more);
-        counted.is_ok().then(|| Self(Arc::clone(live)))
+        counted.is_ok().then(|| Self(Arc::clone(state)))
     }
 }
 
@@ -111,19 +111,20 @@ impl Drop for Follower {
 
 /// `_follower` is counted until this ends.
 async fn feed(
-    live: Arc<Live>,
+    state: Arc<AgentState>,
     filter: EventFilter,
     mut place: u64,
     reader: mpsc::Sender<Bytes>,
     _follower: Option<Follower>,
 ) {
-    let mut news = live.watch_events();
-    let mut stop = live.watch_stop();
+    let mut news = state.watch_events();
+    let mut stop = state.watch_stop();
     loop {
         news.mark_unchanged();
-        let step = step(&live.engine(), &filter, place);
+        let step = step(&state.engine(), &filter, place);
         place = step.place;
-        live.counts
+        state
+            .counts
             .events_missed
             .fetch_add(step.dropped, Ordering::Relaxed);
         let piece = lines(&step);

@@ -2,13 +2,13 @@
 
 use crate::clock;
 use crate::host::pressure::Pressure;
-use crate::live::Live;
+use crate::state::AgentState;
 use detector_api::host::{Agent, Host, Totals};
 use detector_api::snapshot::StallCause;
 use detector_api::time::rfc3339;
 
 /// The host at this moment. Reads files: not for the event loop.
-pub(super) fn host(live: &Live) -> Host {
+pub(super) fn host(state: &AgentState) -> Host {
     let Pressure {
         load,
         stalls,
@@ -17,10 +17,10 @@ pub(super) fn host(live: &Live) -> Host {
         sockets,
         interfaces,
         own,
-    } = live.pressure.look();
-    let kernel = live.kernel_status().unwrap_or_default();
-    let (totals, incident) = live.with_engine(|engine| (engine.totals(), engine.open_incident()));
-    let unready_reason = live.unready_reason();
+    } = state.pressure.look();
+    let kernel = state.kernel_status().unwrap_or_default();
+    let (totals, incident) = state.with_engine(|engine| (engine.totals(), engine.open_incident()));
+    let unready_reason = state.unready_reason();
     Host {
         time: rfc3339(clock::unix_ns()),
         processors: std::thread::available_parallelism()
@@ -35,8 +35,8 @@ pub(super) fn host(live: &Live) -> Host {
         incident,
         agent: Agent {
             version: env!("CARGO_PKG_VERSION").to_owned(),
-            started: live.started_text(),
-            uptime_seconds: live.uptime_seconds(),
+            started: state.started_text(),
+            uptime_seconds: state.uptime_seconds(),
             ready: unready_reason.is_none(),
             unready_reason,
             cost: own,

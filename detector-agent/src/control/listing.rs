@@ -6,7 +6,7 @@
 
 use super::TOTAL_COUNT;
 use crate::http::{Content, Request, Response};
-use crate::live::Live;
+use crate::state::AgentState;
 use bytes::Bytes;
 use detector_api::defaults::LIST_LIMIT;
 use detector_core::engine::Engine;
@@ -58,7 +58,7 @@ impl Listings {
     /// The listing a request asks for; `limit` is its only parameter, 0 means all.
     pub(super) async fn answer<K, T>(
         &self,
-        live: &Arc<Live>,
+        state: &Arc<AgentState>,
         request: &Request,
         table: Table<K, T>,
     ) -> Response
@@ -75,7 +75,7 @@ impl Listings {
             return Response::json_error(StatusCode::SERVICE_UNAVAILABLE, message)
                 .with_header(header::RETRY_AFTER, RETRY_AFTER);
         };
-        let ranking = Arc::clone(live);
+        let ranking = Arc::clone(state);
         let rank = move || {
             ranking.with_engine(|engine| ((table.count)(engine), (table.rank)(engine, limit)))
         };
@@ -84,7 +84,7 @@ impl Listings {
         };
         let (sender, pieces) = mpsc::channel(1);
         let listing = Listing {
-            live: Arc::clone(live),
+            state: Arc::clone(state),
             keys: Arc::new(keys),
             view: table.view,
             working: Arc::clone(&self.working),
@@ -122,7 +122,7 @@ fn parse_limit(request: &Request) -> Option<usize> {
 
 /// A listing on its way to a reader.
 struct Listing<K, T> {
-    live: Arc<Live>,
+    state: Arc<AgentState>,
     keys: Arc<Vec<K>>,
     view: fn(&Engine, &[K]) -> Vec<T>,
     working: Arc<Semaphore>,
@@ -144,8 +144,8 @@ where
             let Ok(room) = reader.reserve().await else {
                 return;
             };
-            let (live, keys, view) = (Arc::clone(&self.live), Arc::clone(&self.keys), self.view);
-            let make = move || piece(&live, &keys, view, next, is_first);
+            let (state, keys, view) = (Arc::clone(&self.state), Arc::clone(&self.keys), self.view);
+            let make = move || piece(&state, &keys, view, next, is_first);
             let Some(made) = work(&self.working, make).await else {
                 return;
             };
@@ -166,7 +166,7 @@ struct Piece {
 }
 
 fn piece<K, T: Serialize>(
-    live: &Live,
+    state: &AgentState,
     keys: &[K],
     view: fn(&Engine, &[K]) -> Vec<T>,
     mut next: usize,
@@ -178,7 +178,7 @@ fn piece<K, T: Serialize>(
     }
     while next < keys.len() && text.len() < PIECE_BYTES {
         let end = keys.len().min(next + ROWS_AT_A_TIME);
-        let rows = view(&live.engine(), &keys[next..end]);
+        let rows = view(&state.engine(), &keys[next..end]);
         next = end;
         for row in rows {
             text.extend_from_slice(if is_first { b"\n" } else { b",\n" });

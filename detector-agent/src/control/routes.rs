@@ -8,7 +8,7 @@ use super::listing::{Listings, Table};
 use super::status::status;
 use super::{AGENT_STARTED, AGENT_VERSION, VERSION};
 use crate::http::{Content, Handler, Request, Response, Verb};
-use crate::live::Live;
+use crate::state::AgentState;
 use detector_api::page::PeerPage;
 use detector_api::snapshot::Event;
 use detector_core::engine::Engine;
@@ -22,27 +22,27 @@ const EVENTS_OF_A_PEER: usize = 100;
 
 /// Answers what comes in by the control socket.
 pub(crate) struct Control {
-    live: Arc<Live>,
+    state: Arc<AgentState>,
     listings: Listings,
 }
 
 impl Control {
-    /// Answers from `live`.
-    pub(crate) fn new(live: Arc<Live>) -> Self {
+    /// Answers from `state`.
+    pub(crate) fn new(state: Arc<AgentState>) -> Self {
         Self {
-            live,
+            state,
             listings: Listings::new(),
         }
     }
 
     fn peer(&self, name: &str) -> Response {
-        let found = self.live.with_engine(|engine| engine.peer(name));
+        let found = self.state.with_engine(|engine| engine.peer(name));
         let Some(detail) = found else {
             return Response::json_error(StatusCode::NOT_FOUND, "no such peer is tracked");
         };
         let filter = EventFilter::of_peer(&detail.peer.peer);
         let mut events: Vec<Event> = {
-            let engine = self.live.engine();
+            let engine = self.state.engine();
             let wanted = engine.events_after(0).filter(|event| filter.wants(event));
             wanted.cloned().collect()
         };
@@ -51,20 +51,20 @@ impl Control {
     }
 
     fn incident(&self, id: &str) -> Response {
-        match self.live.with_engine(|engine| engine.incident(id)) {
+        match self.state.with_engine(|engine| engine.incident(id)) {
             Some(incident) => object(&incident),
             None => Response::json_error(StatusCode::NOT_FOUND, "no such incident is kept"),
         }
     }
 
     fn events(&self, request: &Request) -> Response {
-        let started = self.live.started_text();
+        let started = self.state.started_text();
         let filter = match EventFilter::parse(&request.parameters, &started) {
             Ok(filter) => filter,
             Err(message) => return Response::json_error(StatusCode::BAD_REQUEST, &message),
         };
         let follows = filter.follows;
-        let Some(pieces) = event_feed::start(Arc::clone(&self.live), filter) else {
+        let Some(pieces) = event_feed::start(Arc::clone(&self.state), filter) else {
             return Response::json_refusal(
                 StatusCode::SERVICE_UNAVAILABLE,
                 &format!(
@@ -95,7 +95,7 @@ pub(super) fn object(value: &impl Serialize) -> Response {
 
 impl Handler for Control {
     async fn handle(self: Arc<Self>, request: Request) -> Response {
-        let started = self.live.started_text();
+        let started = self.state.started_text();
         let response = self.answer(request).await;
         let response = response.with_header(AGENT_VERSION, HeaderValue::from_static(VERSION));
         match HeaderValue::try_from(started) {
@@ -109,7 +109,7 @@ impl Control {
     async fn answer(self: Arc<Self>, request: Request) -> Response {
         match request.verb {
             Verb::Get => self.show(request).await,
-            Verb::Post => actions::answer(&self.live, &request).await,
+            Verb::Post => actions::answer(&self.state, &request).await,
         }
     }
 
@@ -123,7 +123,7 @@ impl Control {
                     rank: Engine::rank_peers,
                     view: Engine::view_peers,
                 };
-                self.listings.answer(&self.live, &request, table).await
+                self.listings.answer(&self.state, &request, table).await
             }
             "/v1/connections" => {
                 let table = Table {
@@ -131,7 +131,7 @@ impl Control {
                     rank: Engine::rank_connections,
                     view: Engine::view_connections,
                 };
-                self.listings.answer(&self.live, &request, table).await
+                self.listings.answer(&self.state, &request, table).await
             }
             "/v1/incidents" => {
                 let table = Table {
@@ -139,17 +139,17 @@ impl Control {
                     rank: Engine::last_incidents,
                     view: Engine::view_incidents,
                 };
-                self.listings.answer(&self.live, &request, table).await
+                self.listings.answer(&self.state, &request, table).await
             }
             _ if !is_plain => {
                 Response::json_error(StatusCode::BAD_REQUEST, "this path takes no parameters")
             }
             path if actions::is_one(path) => actions::only_asked_for(),
-            "/v1/blocked" => actions::blocked(&self.live).await,
-            "/v1/status" => object(&status(&self.live)),
+            "/v1/blocked" => actions::blocked(&self.state).await,
+            "/v1/status" => object(&status(&self.state)),
             "/v1/host" => {
-                let live = Arc::clone(&self.live);
-                match tokio::task::spawn_blocking(move || host(&live)).await {
+                let state = Arc::clone(&self.state);
+                match tokio::task::spawn_blocking(move || host(&state)).await {
                     Ok(host) => object(&host),
                     Err(error) => {
                         let message = format!("looking at the host failed: {error}");

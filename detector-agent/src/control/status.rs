@@ -1,21 +1,21 @@
 //! `/v1/status`: how the agent itself is.
 
 use crate::kernel::KernelStatus;
-use crate::live::Live;
+use crate::state::AgentState;
 use detector_api::status::{Events, Fill, Records, Status, Sweep, Tables};
 use std::collections::BTreeMap;
 
 /// The status of this moment.
-pub(super) fn status(live: &Live) -> Status {
-    let kernel = live.kernel_status().unwrap_or_default();
-    let (core, events, thresholds) = live.with_engine(|engine| {
+pub(super) fn status(state: &AgentState) -> Status {
+    let kernel = state.kernel_status().unwrap_or_default();
+    let (core, events, thresholds) = state.with_engine(|engine| {
         let events = Events {
             oldest_id: engine.first_event_id(),
             newest_id: engine.last_event_id(),
         };
         (engine.totals(), events, engine.thresholds())
     });
-    let unready_reason = live.unready_reason();
+    let unready_reason = state.unready_reason();
     let lost = lost(&kernel, core.records_refused);
     let maps = kernel.maps.into_iter().map(|map| {
         let fill = Fill {
@@ -31,8 +31,8 @@ pub(super) fn status(live: &Live) -> Status {
             .to_string_lossy()
             .into_owned(),
         pid: std::process::id(),
-        started: live.started_text(),
-        uptime_seconds: live.uptime_seconds(),
+        started: state.started_text(),
+        uptime_seconds: state.uptime_seconds(),
         ready: unready_reason.is_none(),
         unready_reason,
         probes: kernel.probes.into_iter().collect(),
@@ -57,8 +57,8 @@ pub(super) fn status(live: &Live) -> Status {
         },
         events,
         thresholds: Some(thresholds),
-        held_workers: live.owners.report().held_workers,
-        last_reload_successful: live.is_last_reload_successful(),
+        held_workers: state.owners.report().held_workers,
+        last_reload_successful: state.is_last_reload_successful(),
     }
 }
 

@@ -1,6 +1,6 @@
 //! What the host says outside the kernel's TCP: who owns a socket, how hard pressed it is.
 //!
-//! Everything read here is foreign text: bounded, checked and scrubbed where it comes in.
+//! Everything read here is foreign text: bounded, checked and sanitized where it comes in.
 
 pub(crate) mod local_ports;
 pub(crate) mod owner;

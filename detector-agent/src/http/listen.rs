@@ -1,7 +1,7 @@
 //! Listening sockets, set up so that a slow reader costs little.
 
-use super::paced::Abort;
-use super::places::Client;
+use super::deadline::Abort;
+use super::limiter::Client;
 use std::io;
 use std::net::SocketAddr;
 use std::time::Duration;

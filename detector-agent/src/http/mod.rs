@@ -3,11 +3,11 @@
 //! In: accepted connections. Out: [`Request`]s to a [`Handler`], its [`Response`]s to the client.
 //! Never: knowing what is served.
 
+mod deadline;
+mod limiter;
 mod limits;
 mod listen;
 mod message;
-mod paced;
-mod places;
 mod serve;
 
 pub(crate) use limits::{Limits, Refusals};

@@ -1,10 +1,10 @@
 //! The accept loop, and one task for each connection.
 
+use super::deadline::{Abort, DeadlineStream, Pace};
+use super::limiter::ConnectionLimiter;
 use super::limits::{Limits, Refusals, count};
 use super::listen::Listener;
 use super::message::{PacedBody, Request, Response, Verb};
-use super::paced::{Abort, Pace, Paced};
-use super::places::Places;
 use bytes::Bytes;
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use hyper::body::Incoming;
@@ -57,7 +57,7 @@ pub(crate) async fn serve<L: Listener, H: Handler>(
     refusals: Arc<Refusals>,
     mut stop: watch::Receiver<bool>,
 ) {
-    let mut places = Places::new(limits.connections);
+    let mut places = ConnectionLimiter::new(limits.connections);
     loop {
         tokio::select! {
             () = stopped(&mut stop) => break,
@@ -69,7 +69,7 @@ pub(crate) async fn serve<L: Listener, H: Handler>(
                         count(&refusals.over_limit);
                     }
                     let pace = Pace::new(places.are_crowded());
-                    let stream = Paced::new(stream, pace.clone(), limits);
+                    let stream = DeadlineStream::new(stream, pace.clone(), limits);
                     let connection = Connection {
                         client_uid: client.uid(),
                         handler: Arc::clone(&handler),
@@ -125,9 +125,12 @@ pub(super) struct Connection<H> {
 
 impl<H: Handler> Connection<H> {
     /// Serves until either side ends it.
-    pub(super) async fn run<S: Abort>(self, stream: Paced<S>, mut stop: watch::Receiver<bool>)
-    where
-        Paced<S>: tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin,
+    pub(super) async fn run<S: Abort>(
+        self,
+        stream: DeadlineStream<S>,
+        mut stop: watch::Receiver<bool>,
+    ) where
+        DeadlineStream<S>: tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin,
     {
         let connection = Arc::new(self);
         let serving = Arc::clone(&connection);

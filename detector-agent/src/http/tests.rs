@@ -1,7 +1,7 @@
+use super::deadline::{Abort, DeadlineStream, Pace};
 use super::limits::{Limits, Refusals};
 use super::listen::BoundTcp;
 use super::message::{Content, Request, Response};
-use super::paced::{Abort, Pace, Paced};
 use super::serve::{Connection, Handler, serve};
 use bytes::Bytes;
 use std::sync::Arc;
@@ -64,7 +64,8 @@ fn connect_within(limits: Limits, is_crowded: bool) -> Client {
         client_uid: None,
     };
     let stop = watch::Sender::new(false);
-    let server = tokio::spawn(connection.run(Paced::new(served, pace, limits), stop.subscribe()));
+    let server =
+        tokio::spawn(connection.run(DeadlineStream::new(served, pace, limits), stop.subscribe()));
     Client {
         stream,
         server,

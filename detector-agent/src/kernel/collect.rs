@@ -6,8 +6,8 @@
 use aya::Pod;
 use aya::maps::{HashMap, MapData, MapError};
 use detector_common::record::{ConnectionKey, ConnectionRecord, flag};
-use detector_core::decode::{DecodeError, Decoder};
-use detector_core::observation::Observation;
+use detector_core::observe::decode::{DecodeError, Decoder};
+use detector_core::observe::observation::Observation;
 
 /// [`ConnectionKey`] as aya reads it.
 #[repr(transparent)]

@@ -2,7 +2,7 @@
 
 use aya::maps::{MapData, PerCpuArray};
 use detector_common::counter::Counter;
-use detector_core::observation::{ShrinkCounts, UntrackedTotals};
+use detector_core::observe::observation::{ShrinkCounts, UntrackedTotals};
 
 /// Counters that say that something was lost on its way, exported by stage.
 const LOSSES: [Counter; 10] = [

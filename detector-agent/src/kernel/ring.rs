@@ -6,8 +6,8 @@
 use super::Message;
 use super::shared::{Shared, StopSignal};
 use aya::maps::{MapData, RingBuf};
-use detector_core::decode::Decoder;
-use detector_core::observation::Observation;
+use detector_core::observe::decode::Decoder;
+use detector_core::observe::observation::Observation;
 use rustix::event::{PollFd, PollFlags};
 use std::sync::Arc;
 use tokio::sync::mpsc::Sender;

@@ -18,9 +18,9 @@ use aya_log::EbpfLogger;
 use detector_common::counter::Counter;
 use detector_common::names;
 use detector_common::record::ConnectionRecord;
-use detector_core::decode::Decoder;
-use detector_core::observation::{Observation, SweepEnd};
-use detector_core::time::Moment;
+use detector_core::observe::decode::Decoder;
+use detector_core::observe::observation::{Observation, SweepEnd};
+use detector_core::time::MonotonicTime;
 use rustix::event::{PollFd, PollFlags, Timespec};
 use rustix::time::{ClockId, clock_gettime};
 use std::fs::File;
@@ -403,9 +403,9 @@ fn thread_cpu_time() -> Duration {
     duration_of(clock_gettime(ClockId::ThreadCPUTime))
 }
 
-fn monotonic_now() -> Moment {
+fn monotonic_now() -> MonotonicTime {
     let elapsed = duration_of(clock_gettime(ClockId::Monotonic));
-    Moment::from_ns(u64::try_from(elapsed.as_nanos()).unwrap_or(u64::MAX))
+    MonotonicTime::from_ns(u64::try_from(elapsed.as_nanos()).unwrap_or(u64::MAX))
 }
 
 fn duration_of(time: Timespec) -> Duration {

@@ -8,8 +8,8 @@ use super::check::{Requirement, State, kernel_release};
 use super::failure::unsupported;
 use super::object::{HOOKS, ITERATOR};
 use detector_common::layout::{BitField, KernelLayout};
-use detector_core::btf::Btf;
-use detector_core::layout::{self, FieldPlace, FieldReport};
+use detector_core::observe::btf::Btf;
+use detector_core::observe::layout::{self, FieldPlace, FieldReport};
 use std::fs::{self, File};
 use std::io;
 
@@ -172,7 +172,7 @@ fn iterator(types: &Btf<'_>) -> Requirement {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use detector_core::btf::write::BtfWriter;
+    use detector_core::observe::btf::write::BtfWriter;
 
     #[test]
     fn places_are_told_in_words() {

@@ -57,11 +57,11 @@ pub enum SourceName {
 pub struct Process {
     /// Process number in the agent's own PID namespace.
     pub pid: u32,
-    /// Command name, scrubbed.
+    /// Command name, sanitized.
     pub comm: String,
-    /// systemd unit or container, if any; scrubbed.
+    /// systemd unit or container, if any; sanitized.
     pub unit: Option<String>,
-    /// Path of the executable as the process sees it, if readable; scrubbed.
+    /// Path of the executable as the process sees it, if readable; sanitized.
     #[serde(default)]
     pub executable: Option<String>,
     /// The one thread known to sleep in a write to the connection.
@@ -87,7 +87,7 @@ pub struct Thresholds {
 /// How many tasks of a service wait for peers that do not take their data.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct HeldWorkers {
-    /// systemd unit or container; else command name and executable. Scrubbed.
+    /// systemd unit or container; else command name and executable. Sanitized.
     pub service: String,
     /// Tasks (processes or threads) that sleep in a write to a stalled connection.
     pub held: u64,

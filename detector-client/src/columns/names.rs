@@ -61,7 +61,7 @@ pub(super) fn verdict(verdict: Verdict) -> Value<'static> {
 }
 
 pub(super) fn severity(severity: Severity) -> Value<'static> {
-    let label = detector_api::wording::severity_label(severity);
+    let label = detector_api::text::severity_label(severity);
     Value::Level(label, place_of(label, &SEVERITIES))
 }
 
@@ -70,7 +70,7 @@ pub(super) fn stall(cause: StallCause) -> Value<'static> {
 }
 
 pub(super) fn source(source: SourceName) -> Value<'static> {
-    named(detector_api::wording::source_label(source), &SOURCES)
+    named(detector_api::text::source_label(source), &SOURCES)
 }
 
 pub(super) fn kind(kind: FlagKind) -> Value<'static> {

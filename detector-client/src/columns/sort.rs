@@ -54,7 +54,7 @@ impl fmt::Display for SortError {
         write!(
             f,
             "`{}` is no column",
-            detector_api::scrub::text(&self.name)
+            detector_api::sanitize::text(&self.name)
         )?;
         if let Some(nearest) = self.nearest {
             write!(f, ", did you mean `{nearest}`?")?;

@@ -1,7 +1,7 @@
 //! The value of one cell: how it reads, how it sorts.
 
 use detector_api::address::endpoint_of;
-use detector_api::humane;
+use detector_api::units;
 use ipnet::IpNet;
 use std::borrow::Cow;
 use std::cmp::Ordering;
@@ -12,7 +12,7 @@ use std::fmt;
 pub enum Value<'a> {
     /// There is none, or it is not known.
     Absent,
-    /// Text, scrubbed.
+    /// Text, sanitized.
     Text(Cow<'a, str>),
     /// Several texts; a filter looks at each.
     Texts(Vec<Cow<'a, str>>),
@@ -93,10 +93,10 @@ impl fmt::Display for Value<'_> {
             Self::Count(number) => write!(f, "{number}"),
             Self::Parts(parts, count) => joined(f, parts.iter().take(*count), "/"),
             Self::Counts(numbers) => joined(f, *numbers, ","),
-            Self::Bytes(bytes) => f.write_str(&humane::bytes(*bytes)),
-            Self::Rate(rate) => f.write_str(&humane::rate(*rate)),
-            Self::Seconds(seconds) => f.write_str(&humane::seconds(*seconds)),
-            Self::Share(share) => f.write_str(&humane::percent(*share)),
+            Self::Bytes(bytes) => f.write_str(&units::bytes(*bytes)),
+            Self::Rate(rate) => f.write_str(&units::rate(*rate)),
+            Self::Seconds(seconds) => f.write_str(&units::seconds(*seconds)),
+            Self::Share(share) => f.write_str(&units::percent(*share)),
             Self::YesNo(is) => f.write_str(if *is { "yes" } else { "no" }),
         }
     }

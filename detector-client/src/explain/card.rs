@@ -8,10 +8,10 @@ use super::owners::owners;
 use super::steps::steps;
 use super::{HostFacts, Subject};
 use crate::columns::width_of;
-use detector_api::humane;
 use detector_api::snapshot::{Assessment, Event, Outcome, Peer, Severity};
+use detector_api::text;
 use detector_api::time;
-use detector_api::wording;
+use detector_api::units;
 use std::cmp::Reverse;
 
 /// Events shown.
@@ -25,7 +25,7 @@ pub fn card(subject: &Subject, look: Look) -> String {
     blocks.extend(holding(subject));
     blocks.extend(reasons(assessment));
     blocks.extend(benign(assessment));
-    let changes = assessment.would_change.iter().map(wording::change);
+    let changes = assessment.would_change.iter().map(text::change);
     blocks.extend(listed("WHAT WOULD CHANGE IT", ">", Tone::Quiet, changes));
     blocks.extend(flags(subject));
     blocks.push(Block::Heading("OWNER".to_owned()));
@@ -44,7 +44,7 @@ fn headline(subject: &Subject) -> Vec<Block> {
         .since
         .as_deref()
         .map(|since| format!("since {}", moment(since, subject.now_unix_ns)));
-    let sentence = wording::verdict(
+    let sentence = text::verdict(
         &peer.peer,
         assessment.verdict,
         assessment.confidence,
@@ -56,7 +56,7 @@ fn headline(subject: &Subject) -> Vec<Block> {
         Severity::Warning => Tone::Caution,
         Severity::Critical => Tone::Alarm,
     };
-    let mut meaning = wording::verdict_meaning(assessment.verdict).to_owned();
+    let mut meaning = text::verdict_meaning(assessment.verdict).to_owned();
     if peer.trusted {
         meaning += " Its network is trusted, so it is not accused of anything.";
     }
@@ -73,7 +73,7 @@ pub(super) fn moment(time: &str, now_unix_ns: i128) -> String {
     let age = time::rfc3339_unix_ns(time)
         .map(|then| now_unix_ns.saturating_sub(then).max(0) as f64 / 1e9);
     match age {
-        Some(age) => format!("{shown}, {} ago", humane::seconds(age)),
+        Some(age) => format!("{shown}, {} ago", units::seconds(age)),
         None => shown,
     }
 }
@@ -89,7 +89,7 @@ fn holding(subject: &Subject) -> Vec<Block> {
         );
         format!("Nothing: none of its {tracked} is stalled.")
     } else {
-        let pinned = humane::bytes(peer.pinned_bytes);
+        let pinned = units::bytes(peer.pinned_bytes);
         let share = share_of_tcp_memory(peer, &subject.host);
         format!(
             "{} of {} stalled, {pinned} of kernel memory pinned{share}.",
@@ -112,8 +112,8 @@ fn holding(subject: &Subject) -> Vec<Block> {
         let orphans = counted(orphans, "is an orphan", "are orphans");
         text += &format!(" {orphans}: closed by our process, kept by the kernel.");
     }
-    let drain = humane::rate(peer.bytes_acked_per_second);
-    let longest = humane::seconds(peer.longest_stall_seconds);
+    let drain = units::rate(peer.bytes_acked_per_second);
+    let longest = units::seconds(peer.longest_stall_seconds);
     text += &format!(" It takes {drain} now; its longest stall lasted {longest}.");
     let past = format!(
         "Since {}: {}, {} in zero window; windows taken back {} (treason {}, below flight {}, \
@@ -124,7 +124,7 @@ fn holding(subject: &Subject) -> Vec<Block> {
             "zero-window episode",
             "zero-window episodes"
         ),
-        humane::seconds(peer.zero_window_seconds),
+        units::seconds(peer.zero_window_seconds),
         counted(all_shrinks(peer), "time", "times"),
         peer.window_shrinks.treason,
         peer.window_shrinks.below_flight,
@@ -143,7 +143,7 @@ fn all_shrinks(peer: &Peer) -> u64 {
 
 #[allow(clippy::cast_precision_loss, reason = "shown with few digits")]
 pub(super) fn counted(number: u64, one: &str, more: &str) -> String {
-    wording::counted(number as f64, one, more)
+    text::counted(number as f64, one, more)
 }
 
 #[allow(clippy::cast_precision_loss, reason = "two digits are shown")]
@@ -155,11 +155,11 @@ fn share_of_tcp_memory(peer: &Peer, host: &HostFacts) -> String {
     let share = if share > 0.0 && share < 0.001 {
         "less than 0.1 %".to_owned()
     } else {
-        humane::percent(share)
+        units::percent(share)
     };
     format!(
         ", {share} of the {} that TCP may use on this host (net.ipv4.tcp_mem)",
-        humane::bytes(memory.limit_bytes)
+        units::bytes(memory.limit_bytes)
     )
 }
 
@@ -199,7 +199,7 @@ pub(super) fn item(label: &str, column: usize, tone: Tone, text: String) -> Bloc
 }
 
 fn reasons(assessment: &Assessment) -> Vec<Block> {
-    let sentences = |all: &[_]| all.iter().map(wording::evidence).collect::<Vec<_>>();
+    let sentences = |all: &[_]| all.iter().map(text::evidence).collect::<Vec<_>>();
     let speaks_for = sentences(&assessment.evidence_for);
     let speaks_against = sentences(&assessment.evidence_against);
     let mut blocks = listed("SPEAKS FOR IT", "+", Tone::Caution, speaks_for.into_iter());
@@ -217,7 +217,7 @@ fn benign(assessment: &Assessment) -> Vec<Block> {
     let widest = assessment
         .considered
         .iter()
-        .map(|each| width_of(wording::outcome(each.outcome)));
+        .map(|each| width_of(text::outcome(each.outcome)));
     let column = widest.max().unwrap_or(0) + 2;
     // What is likely first.
     let mut considered: Vec<_> = assessment.considered.iter().collect();
@@ -228,8 +228,8 @@ fn benign(assessment: &Assessment) -> Vec<Block> {
             Outcome::Possible => Tone::Caution,
             Outcome::Likely => Tone::Good,
         };
-        let label = wording::outcome(considered.outcome);
-        blocks.push(item(label, column, tone, wording::considered(considered)));
+        let label = text::outcome(considered.outcome);
+        blocks.push(item(label, column, tone, text::considered(considered)));
     }
     if !blocks.is_empty() {
         blocks.insert(0, Block::Heading("HARMLESS CAUSES CONSIDERED".to_owned()));
@@ -242,7 +242,7 @@ fn events(all: &[Event]) -> Vec<Block> {
     let blocks: Vec<Block> = shown
         .map(|event| {
             let clock = event.time.get(11..19).unwrap_or(&event.time);
-            let line = wording::event_line(event);
+            let line = text::event_line(event);
             let own = format!("{}: ", event.peer);
             let line = line.strip_prefix(&own).unwrap_or(&line).to_owned();
             item(clock, width_of(clock) + 2, Tone::Quiet, line)

@@ -2,8 +2,8 @@
 
 use super::Subject;
 use super::layout::Block;
-use detector_api::humane;
 use detector_api::snapshot::{Connection, FlagKind, Numbers, Shrinks, SourceName, StallCause};
+use detector_api::units;
 use std::net::SocketAddr;
 
 /// Rows of the table.
@@ -55,7 +55,7 @@ pub(super) fn table(subject: &Subject) -> Vec<Block> {
 fn row(connection: &Connection) -> Vec<String> {
     let stall = connection.stall.map_or("-", StallCause::label);
     let stalled = match connection.stall {
-        Some(_) => humane::seconds(connection.stalled_seconds),
+        Some(_) => units::seconds(connection.stalled_seconds),
         None => "-".to_owned(),
     };
     vec![
@@ -63,9 +63,9 @@ fn row(connection: &Connection) -> Vec<String> {
         connection.local.clone(),
         stall.to_owned(),
         stalled,
-        humane::bytes(connection.pinned_bytes),
-        humane::bytes(connection.window_bytes),
-        humane::bytes(connection.queued_bytes),
+        units::bytes(connection.pinned_bytes),
+        units::bytes(connection.window_bytes),
+        units::bytes(connection.queued_bytes),
         connection.state.clone(),
     ]
 }

@@ -8,7 +8,7 @@ use crate::columns::width_of;
 use detector_api::snapshot::{
     Assessment, EvidenceCode, FlagKind, Numbers, Peer, SourceName, StandingFlag, Thresholds,
 };
-use detector_api::wording;
+use detector_api::text;
 
 /// Column of `rule`, `RFC`, `kernel`, `seen by`.
 const FIELD: usize = 9;
@@ -41,7 +41,7 @@ fn flag_card(subject: &Subject, flag: &StandingFlag, told: &mut Vec<&'static str
     let since = moment(&flag.since, subject.now_unix_ns);
     let title = format!("{place}, since {since}");
     let (numbers, source, at) = evidence_of(subject, flag.kind);
-    let rule = wording::rule(flag.kind, &numbers);
+    let rule = text::rule(flag.kind, &numbers);
     let field = |label: &str, text: String| Block::Item {
         indent: 4,
         label: label.to_owned(),
@@ -60,7 +60,7 @@ fn flag_card(subject: &Subject, flag: &StandingFlag, told: &mut Vec<&'static str
         blocks.push(field("RFC", format!("\"{text}\" ({})", quote.section)));
     }
     blocks.push(field("kernel", rule.kernel.to_owned()));
-    let (who, meaning) = wording::source(flag.kind, source);
+    let (who, meaning) = text::source(flag.kind, source);
     blocks.push(if told.contains(&who) {
         field("seen by", format!("{who}, see above"))
     } else {

@@ -2,9 +2,9 @@
 
 use super::card::{item, moment};
 use super::layout::{Block, Look, Tone};
-use detector_api::humane;
 use detector_api::snapshot::{HostPressure, Incident, IncidentFlag, IncidentPeer, Severity};
-use detector_api::wording;
+use detector_api::text;
+use detector_api::units;
 
 /// The card as text.
 pub fn incident_card(incident: &Incident, now_unix_ns: i128, look: Look) -> String {
@@ -33,19 +33,19 @@ fn headline(incident: &Incident, now_unix_ns: i128) -> Vec<Block> {
         (true, None) => "goes on",
         (true, Some(_)) => "calms down",
     };
-    let severity = wording::severity_label(incident.severity);
+    let severity = text::severity_label(incident.severity);
     let sentence = format!(
         "Incident {} ({severity}) {state}: {}.",
         incident.id,
-        wording::incident_over(incident)
+        text::incident_over(incident)
     );
     let mut text = format!(
         "Began {}. What stood: {}.",
         moment(&incident.began, now_unix_ns),
-        wording::incident_kinds(&incident.kinds)
+        text::incident_kinds(&incident.kinds)
     );
     if let Some(end) = incident.end {
-        text += &format!(" {}", wording::incident_end(end));
+        text += &format!(" {}", text::incident_end(end));
     }
     if let Some(ended) = &incident.ended {
         text += &format!(" Nothing has stood since {}.", moment(ended, now_unix_ns));
@@ -70,15 +70,15 @@ fn pressure(host: &HostPressure) -> String {
         };
         told.push(format!(
             "TCP took {} of the {} it may have (net.ipv4.tcp_mem){saves}.",
-            humane::bytes(used),
-            humane::bytes(limit)
+            units::bytes(used),
+            units::bytes(limit)
         ));
     }
     if let Some((available, total)) = host.memory_available_bytes.zip(host.memory_total_bytes) {
         told.push(format!(
             "{} of {} of memory were available.",
-            humane::bytes(available),
-            humane::bytes(total)
+            units::bytes(available),
+            units::bytes(total)
         ));
     }
     let waits = [
@@ -107,7 +107,7 @@ fn flags(incident: &Incident) -> Vec<Block> {
         return Vec::new();
     };
     let told = |flag: &IncidentFlag| {
-        let severity = wording::severity_label(flag.severity);
+        let severity = text::severity_label(flag.severity);
         let clock = flag.time.get(11..19).unwrap_or(&flag.time);
         format!(
             "{} on {}, {severity}, since {clock} UTC",
@@ -150,7 +150,7 @@ fn row(peer: &IncidentPeer) -> Vec<String> {
     vec![
         peer.peer.clone(),
         peer.peak_stalled_connections.to_string(),
-        humane::bytes(peer.peak_pinned_bytes),
+        units::bytes(peer.peak_pinned_bytes),
         peer.verdict
             .map_or("-", |verdict| verdict.label())
             .to_owned(),

@@ -1,7 +1,7 @@
 //! The evidence card of one peer, and the card of one incident.
 //!
 //! In: what the agent says of the peer and of the host, and a few settings of the kernel. Out: text
-//! for a person. Sentences are made in [`detector_api::wording`], order and looks here; both are pure.
+//! for a person. Sentences are made in [`detector_api::text`], order and looks here; both are pure.
 
 mod card;
 mod connections;

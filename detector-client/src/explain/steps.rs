@@ -6,7 +6,7 @@ use super::layout::{Block, Tone};
 use super::owners::held_workers;
 use detector_api::host::InterfaceCounts;
 use detector_api::snapshot::Numbers;
-use detector_api::wording::{self, Circumstances, Servers, Setting, Step};
+use detector_api::text::{self, Circumstances, Servers, Setting, Step};
 
 /// The steps, with values that fit what was seen.
 pub(super) fn steps(subject: &Subject) -> Vec<Block> {
@@ -15,11 +15,11 @@ pub(super) fn steps(subject: &Subject) -> Vec<Block> {
     let mut steps: Vec<Step> = assessment
         .advice
         .iter()
-        .map(|advice| wording::advice(advice, &around))
+        .map(|advice| text::advice(advice, &around))
         .collect();
     if !subject.page.detail.peer.trusted {
         let held = held_workers(subject).into_iter();
-        steps.extend(held.map(|held| wording::workers(held, around.servers)));
+        steps.extend(held.map(|held| text::workers(held, around.servers)));
     }
     let mut blocks = Vec::new();
     for (number, step) in (1..).zip(steps) {

@@ -202,7 +202,7 @@ fn every_code_is_on_the_page() {
 
 #[test]
 fn a_name_cannot_break_out_of_its_line() {
-    // Strings are scrubbed where the agent's answer comes in; width is all that is left.
+    // Strings are sanitized where the agent's answer comes in; width is all that is left.
     let mut subject = cases::slow_client();
     let process = Process {
         pid: 7,

@@ -1,7 +1,7 @@
 //! What is wrong with an expression, and where.
 
 use detector_api::nearest::nearest;
-use detector_api::scrub;
+use detector_api::sanitize;
 use std::fmt;
 
 /// What is wrong with an expression.
@@ -9,7 +9,7 @@ use std::fmt;
 pub struct FilterError {
     /// Byte in the expression where the offending term begins.
     pub start: usize,
-    /// The offending term, scrubbed.
+    /// The offending term, sanitized.
     pub term: String,
     /// What is wrong with it.
     pub problem: Problem,
@@ -70,7 +70,7 @@ impl Problem {
         const SHOWN: usize = 60;
         FilterError {
             start,
-            term: scrub::text(&term.chars().take(SHOWN).collect::<String>()),
+            term: sanitize::text(&term.chars().take(SHOWN).collect::<String>()),
             problem: self,
         }
     }
@@ -78,7 +78,7 @@ impl Problem {
     pub(super) fn unknown_key(key: &str, known: impl Iterator<Item = &'static str>) -> Self {
         let known: Vec<_> = known.collect();
         Self::UnknownKey {
-            key: scrub::text(key),
+            key: sanitize::text(key),
             nearest: nearest(key, known.iter().copied()),
             known,
         }
@@ -87,7 +87,7 @@ impl Problem {
     pub(super) fn unknown_name(name: &str, known: Vec<&'static str>) -> Self {
         Self::UnknownName {
             key: "",
-            name: scrub::text(name),
+            name: sanitize::text(name),
             nearest: nearest(name, known.iter().copied()),
             known,
         }
@@ -95,7 +95,7 @@ impl Problem {
 
     pub(super) fn not_a(value: &str, expected: &'static str) -> Self {
         Self::NotA {
-            value: scrub::text(value),
+            value: sanitize::text(value),
             expected,
         }
     }

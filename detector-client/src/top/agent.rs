@@ -3,7 +3,7 @@
 use super::Advise;
 use super::own_agent::OwnAgent;
 use super::source;
-use super::state::{Query, Snapshot, Told, Wish};
+use super::state::{ActionRequest, ActionResult, Query, Snapshot};
 use crate::client::ClientError;
 use detector_api::defaults::CONTROL_SOCKET;
 use detector_api::failure::Failure;
@@ -65,8 +65,8 @@ impl Agent {
     /// Has what is wished done, beside everything else.
     pub(super) fn deed(
         &self,
-        wish: Wish,
-    ) -> impl Future<Output = Result<Told, ClientError>> + Send + 'static {
+        wish: ActionRequest,
+    ) -> impl Future<Output = Result<ActionResult, ClientError>> + Send + 'static {
         let socket = self.socket.clone();
         async move { source::act(&socket, &wish).await }
     }

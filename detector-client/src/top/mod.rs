@@ -72,7 +72,7 @@ pub async fn run(args: &Options, advise: Advise) -> Result<(), Failure> {
     let file = SettingsFile::of_user();
     match file.as_ref().map(SettingsFile::read) {
         Some(Ok(Some(settings))) => state.settings = settings,
-        Some(Err(said)) => state.note = Some(detector_api::scrub::text(&said)),
+        Some(Err(said)) => state.note = Some(detector_api::sanitize::text(&said)),
         Some(Ok(None)) | None => {}
     }
     choose(&mut state, args);

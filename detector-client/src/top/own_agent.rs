@@ -55,7 +55,7 @@ impl OwnAgent {
         };
         let said = fs::read_to_string(self.folder.join("log")).unwrap_or_default();
         let from = said.len().saturating_sub(SAID_BYTES);
-        let said = detector_api::scrub::text(said.get(from..).unwrap_or_default().trim_end())
+        let said = detector_api::sanitize::text(said.get(from..).unwrap_or_default().trim_end())
             .replace('\u{fffd}', "\n");
         let reason = said.lines().find_map(|line| line.strip_prefix("error: "));
         let reason = reason.unwrap_or("it gave no reason");

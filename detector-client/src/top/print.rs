@@ -7,8 +7,8 @@ use super::view;
 use crate::clock;
 use crate::table::terminal_width;
 use detector_api::failure::Failure;
-use detector_api::humane;
 use detector_api::row::PeerRow;
+use detector_api::units;
 use schemars::JsonSchema;
 use serde::Serialize;
 use std::io::{self, Write};
@@ -71,7 +71,7 @@ async fn answer(
                 if !is_first || !agent.is_own() || missing.is_zero() {
                     return Ok(Ok(*snapshot));
                 }
-                let span = humane::seconds(missing.as_secs_f64());
+                let span = units::seconds(missing.as_secs_f64());
                 let note = format!("no agent runs here: watching by itself for {span}\n");
                 // A note that nobody reads is no failure.
                 drop(io::stderr().lock().write_all(note.as_bytes()));

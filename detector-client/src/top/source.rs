@@ -1,12 +1,12 @@
 //! Asks the agent for what the state wants to show.
 
 use super::provoke::panic_at;
-use super::state::{Facts, Listing, Page, Query, Snapshot, Told, Wish};
+use super::state::{ActionRequest, ActionResult, Facts, Listing, Page, Query, Snapshot};
 use crate::client::percent_encoded;
 use crate::client::{self, ClientError};
 use detector_api::host::Host;
 use detector_api::host::{Stall, Stalls};
-use detector_api::scrub;
+use detector_api::sanitize;
 use detector_api::snapshot::Peer;
 use std::ffi::CStr;
 use std::path::Path;
@@ -27,14 +27,14 @@ pub(super) async fn ask(socket: &Path, query: &Query) -> Result<Snapshot, Client
 }
 
 /// Has the agent do or rehearse what is wished.
-pub(super) async fn act(socket: &Path, wish: &Wish) -> Result<Told, ClientError> {
+pub(super) async fn act(socket: &Path, wish: &ActionRequest) -> Result<ActionResult, ClientError> {
     match wish {
-        Wish::Reset(request) => client::act(socket, "/v1/reset", request)
+        ActionRequest::Reset(request) => client::act(socket, "/v1/reset", request)
             .await
-            .map(Told::Reset),
-        Wish::Block(request) => client::act(socket, "/v1/block", request)
+            .map(ActionResult::Reset),
+        ActionRequest::Block(request) => client::act(socket, "/v1/block", request)
             .await
-            .map(Told::Block),
+            .map(ActionResult::Block),
     }
 }
 
@@ -63,7 +63,7 @@ async fn ask_facts(socket: &Path) -> Result<Facts, ClientError> {
 /// The agent is on this host: name and kernel are the same seen from here.
 fn facts_of(host: Host) -> Facts {
     let uname = rustix::system::uname();
-    let name = |name: &CStr| scrub::text(&name.to_string_lossy());
+    let name = |name: &CStr| sanitize::text(&name.to_string_lossy());
     let Stalls { cpu, memory, io } = host.pressure;
     let some = |stall: Option<Stall>| stall.map(|stall| stall.some_percent);
     Facts {

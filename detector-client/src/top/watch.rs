@@ -3,7 +3,7 @@
 use super::action::{self, Action, Edit, Focus};
 use super::agent::{Agent, Outcome, START_PAUSE};
 use super::settings_file::SettingsFile;
-use super::state::{Effects, Now, Snapshot, State, Told, Wish};
+use super::state::{ActionRequest, ActionResult, Effects, Now, Snapshot, State};
 use super::terminal::{self, Input, Screen};
 use crate::client::ClientError;
 use crate::clock;
@@ -70,7 +70,7 @@ struct Watch {
     next: Instant,
     question: Option<JoinHandle<Answer>>,
     /// What the agent has been asked to do or to rehearse.
-    deeds: JoinSet<(Wish, Result<Told, ClientError>)>,
+    deeds: JoinSet<(ActionRequest, Result<ActionResult, ClientError>)>,
     is_dirty: bool,
 }
 
@@ -78,7 +78,7 @@ struct Watch {
 enum Occurrence {
     Input(Option<Input>),
     Answer(Box<Answer>),
-    Told(Box<(Wish, Result<Told, ClientError>)>),
+    ActionResult(Box<(ActionRequest, Result<ActionResult, ClientError>)>),
     Time,
 }
 
@@ -100,7 +100,7 @@ impl Watch {
                         return Ok(());
                     }
                 }
-                Occurrence::Told(told) => self.take_told(*told),
+                Occurrence::ActionResult(told) => self.take_told(*told),
                 Occurrence::Answer(answer) => self.take_answer(*answer)?,
                 Occurrence::Time => self.ask(),
             }
@@ -120,7 +120,7 @@ impl Watch {
             input = self.inputs.recv() => return Occurrence::Input(input),
             Some(told) = self.deeds.join_next() => {
                 return match told {
-                    Ok(told) => Occurrence::Told(Box::new(told)),
+                    Ok(told) => Occurrence::ActionResult(Box::new(told)),
                     Err(error) => match error.try_into_panic() {
                         Ok(panic) => std::panic::resume_unwind(panic),
                         // Ended before it was done; the next look shows what came of it.
@@ -133,7 +133,7 @@ impl Watch {
         };
         self.question = None;
         let answer = answer.unwrap_or_else(|error| match error.try_into_panic() {
-            // Told by the hook, which gave the terminal back: nothing may be drawn any more.
+            // ActionResult by the hook, which gave the terminal back: nothing may be drawn any more.
             Ok(panic) => std::panic::resume_unwind(panic),
             // A question is never aborted while it is waited for.
             Err(_) => Err(ClientError::Silent),
@@ -176,7 +176,7 @@ impl Watch {
         Ok(())
     }
 
-    fn take_told(&mut self, (wish, told): (Wish, Result<Told, ClientError>)) {
+    fn take_told(&mut self, (wish, told): (ActionRequest, Result<ActionResult, ClientError>)) {
         self.state
             .take_told(&wish, told.map_err(|error| error.brief()));
         self.is_dirty = true;
@@ -234,7 +234,7 @@ impl Watch {
             && let Some(file) = &self.settings
             && let Err(said) = file.write(&self.state.settings)
         {
-            self.state.note = Some(detector_api::scrub::text(&said));
+            self.state.note = Some(detector_api::sanitize::text(&said));
         }
         let shown = if effects.suspends {
             self.screen.suspend()

@@ -3,8 +3,8 @@
 use super::Engine;
 use crate::ledger::{Counts, Held, publish};
 use crate::metrics::{MetricsSnapshot, PeerMetrics};
-use crate::peers::{Peer, Scrape};
-use crate::time::Moment;
+use crate::tables::peers::{Peer, Scrape};
+use crate::time::MonotonicTime;
 use std::cmp::Ordering;
 use std::collections::HashSet;
 
@@ -15,11 +15,11 @@ pub(super) struct Cost {
     pinned_bytes: u64,
     stalled_connections: u64,
     zero_window_ns: u64,
-    last_seen: Moment,
+    last_seen: MonotonicTime,
 }
 
 impl Cost {
-    pub(super) fn of(peer: &Peer, now: Moment) -> Self {
+    pub(super) fn of(peer: &Peer, now: MonotonicTime) -> Self {
         let held = peer.account.held;
         let zero_window_ns = peer.account.zero_window_ns(now);
         Self {
@@ -124,7 +124,7 @@ impl Engine {
         let labelled = before
             .iter()
             .filter(|&&slot| !top.contains(&slot) && self.peers.is_exported(slot));
-        let mut held_over: Vec<(Moment, (Cost, u32))> = labelled
+        let mut held_over: Vec<(MonotonicTime, (Cost, u32))> = labelled
             .filter_map(|&slot| {
                 let peer = self.peers.get(slot);
                 let last_in_top = peer.last_in_top?;

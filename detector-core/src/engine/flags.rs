@@ -1,13 +1,13 @@
 //! Raises and clears flags, renews verdicts, writes events.
 
 use super::Engine;
-use crate::connections::{Connection, Holding};
 use crate::ledger::seconds;
-use crate::observation::{Observation, Source};
-use crate::peer_address::Network;
-use crate::peers::Peer;
+use crate::observe::observation::{Observation, Source};
+use crate::observe::peer_address::Network;
 use crate::rules::{dribble, hoard, shrink};
-use crate::time::Moment;
+use crate::tables::connections::{Connection, StallClass};
+use crate::tables::peers::Peer;
+use crate::time::MonotonicTime;
 use detector_api::snapshot::{Event, EventType, FlagKind, Severity, SourceName};
 use std::collections::BTreeMap;
 
@@ -25,7 +25,7 @@ impl Engine {
     pub(super) fn raise(&mut self, slot: u32, kind: FlagKind) {
         let connection = self.connections.get_mut(slot);
         let peer_slot = connection.peer;
-        let is_silent = connection.holding == Holding::Silent;
+        let is_silent = connection.stall_class == StallClass::Unresponsive;
         let peer = self.peers.get_mut(peer_slot);
         if !connection.flags.contains(kind) {
             connection.flags.insert(kind);
@@ -91,7 +91,7 @@ impl Engine {
     /// a stall. Shorter ones are counted only: a busy server has thousands a second.
     ///
     /// `last` is the observation that shows the end, if one does.
-    pub(super) fn end_episode(&mut self, slot: u32, at: Moment, last: Option<&Observation>) {
+    pub(super) fn end_episode(&mut self, slot: u32, at: MonotonicTime, last: Option<&Observation>) {
         let connection = self.connections.get(slot);
         let Some(since) = connection.last.harmful_since else {
             return;
@@ -221,7 +221,7 @@ impl Engine {
 fn connection_evidence(
     connection: &Connection,
     kind: FlagKind,
-    clock: Moment,
+    clock: MonotonicTime,
 ) -> Vec<(&'static str, f64)> {
     let last = &connection.last;
     let mut evidence = vec![

@@ -2,41 +2,41 @@
 
 use super::Engine;
 use super::judge::held;
-use crate::connections::Holding;
 use crate::ledger::Held;
-use crate::peer_address::Network;
-use crate::peers::Peer;
+use crate::observe::peer_address::Network;
+use crate::rules::fingerprint::Fingerprint;
 use crate::rules::hoard;
-use crate::rules::likeness::Likeness;
+use crate::tables::connections::StallClass;
+use crate::tables::peers::Peer;
 use crate::verdict::GroupEvidence;
 
 impl Engine {
     /// Changes as what a connection is counted for its peer, the peer's network and those alike.
     /// To be called before its stall is booked: that tells what was counted so far.
-    pub(super) fn book_grip(&mut self, slot: u32, holding: Holding, pinned_bytes: u64) {
+    pub(super) fn book_grip(&mut self, slot: u32, stall_class: StallClass, pinned_bytes: u64) {
         let connection = self.connections.get_mut(slot);
-        let before = std::mem::replace(&mut connection.holding, holding);
+        let before = std::mem::replace(&mut connection.stall_class, stall_class);
         let bytes_before = connection.pinned_counted_bytes;
-        let (peer_slot, likeness) = (connection.peer, connection.likeness);
-        if !holding.is_grip_of_peer() && !connection.grip.is_firm {
-            connection.likeness = None;
+        let (peer_slot, fingerprint) = (connection.peer, connection.fingerprint);
+        if !stall_class.is_held_by_peer() && !connection.grip.is_below_floor {
+            connection.fingerprint = None;
         }
         let of = |is_held: bool, bytes: u64| held(is_held, if is_held { bytes } else { 0 });
-        let was_held = of(before.is_grip_of_peer(), bytes_before);
-        let is_held = of(holding.is_grip_of_peer(), pinned_bytes);
+        let was_held = of(before.is_held_by_peer(), bytes_before);
+        let is_held = of(stall_class.is_held_by_peer(), pinned_bytes);
         let peer = self.peers.get_mut(peer_slot);
-        if before != Holding::No {
-            peer.holding[before as usize] -= 1;
+        if before != StallClass::None {
+            peer.stall_class[before as usize] -= 1;
         }
-        if holding != Holding::No {
-            peer.holding[holding as usize] += 1;
+        if stall_class != StallClass::None {
+            peer.stall_class[stall_class as usize] += 1;
         }
         peer.grip = (peer.grip - was_held) + is_held;
-        let lasts = |holding| holding == Holding::Lasting;
+        let lasts = |stall_class| stall_class == StallClass::LongDrain;
         peer.lasting =
-            (peer.lasting - of(lasts(before), bytes_before)) + of(lasts(holding), pinned_bytes);
-        peer.burden = (peer.burden - of(before.is_burden(), bytes_before))
-            + of(holding.is_burden(), pinned_bytes);
+            (peer.lasting - of(lasts(before), bytes_before)) + of(lasts(stall_class), pinned_bytes);
+        peer.burden = (peer.burden - of(before.is_beyond_pause(), bytes_before))
+            + of(stall_class.is_beyond_pause(), pinned_bytes);
         if was_held == is_held {
             return;
         }
@@ -44,7 +44,10 @@ impl Engine {
             self.networks
                 .change(network, peer_slot, was_held, is_held, &self.detect);
         }
-        for span in likeness.iter().flat_map(|likeness| likeness.spans()) {
+        for span in fingerprint
+            .iter()
+            .flat_map(|fingerprint| fingerprint.spans())
+        {
             self.alike
                 .change(span, peer_slot, was_held, is_held, &self.detect);
         }
@@ -62,22 +65,25 @@ impl Engine {
             return;
         }
         let peer_slot = connection.peer;
-        let is_gripped = connection.holding.is_grip_of_peer();
-        let likeness = connection.likeness.filter(|_| is_gripped);
-        let spans = likeness.iter().flat_map(|likeness| likeness.spans());
+        let is_gripped = connection.stall_class.is_held_by_peer();
+        let fingerprint = connection.fingerprint.filter(|_| is_gripped);
+        let spans = fingerprint
+            .iter()
+            .flat_map(|fingerprint| fingerprint.spans());
         let hoarding = spans.filter_map(|span| {
             let group = self.alike.get(span).filter(|group| group.hoards)?;
             Some((group.held.stalled_connections, span))
         });
         let with = hoarding.max_by_key(|(connections, _)| *connections);
-        let is_alike = with.is_some();
-        let was_alike = std::mem::replace(&mut connection.is_alike, is_alike);
+        let has_same_fingerprint = with.is_some();
+        let was_alike =
+            std::mem::replace(&mut connection.has_same_fingerprint, has_same_fingerprint);
         let peer = self.peers.get_mut(peer_slot);
         let (was_hoarder, was_burden) = (peer.is_hoarder(), peer.is_burden);
         peer.alike_connections -= u32::from(was_alike);
-        peer.alike_connections += u32::from(is_alike);
+        peer.alike_connections += u32::from(has_same_fingerprint);
         if let Some((_, span)) = with {
-            peer.likeness = Some(span);
+            peer.fingerprint = Some(span);
         }
         let takes_part = peer.grip.stalled_connections > 0;
         let network = network_of(peer).filter(|_| takes_part);
@@ -110,8 +116,8 @@ impl Engine {
 
     /// What those alike hold, if they hoard and the peer takes part.
     pub(super) fn alike_evidence(&self, peer: &Peer) -> Option<GroupEvidence> {
-        let likeness: Likeness = peer.likeness.filter(|_| peer.alike_connections > 0)?;
-        self.alike.get(likeness).map(GroupEvidence::of)
+        let fingerprint: Fingerprint = peer.fingerprint.filter(|_| peer.alike_connections > 0)?;
+        self.alike.get(fingerprint).map(GroupEvidence::of)
     }
 }
 

@@ -5,9 +5,9 @@
 
 use super::{Engine, owners};
 use crate::incidents::{Look, Part, Stamp};
-use crate::peers::Peer;
 use crate::rules::FlagSet;
-use crate::time::{Moment, SECOND_NS};
+use crate::tables::peers::Peer;
+use crate::time::{MonotonicTime, SECOND_NS};
 use detector_api::snapshot::{
     FlagKind, HostPressure, Incident, IncidentEnd, OpenIncident, Process, Severity,
 };
@@ -24,7 +24,7 @@ impl Engine {
     /// for TCP makes one where stalled connections hold a tenth of that memory.
     pub fn set_host_pressure(&mut self, pressure: HostPressure) {
         self.host_pressure = Some(pressure);
-        self.stir();
+        self.schedule_scan();
     }
 
     /// Incidents that are kept, oldest first.
@@ -66,13 +66,13 @@ impl Engine {
     }
 
     /// Something may stand now that did not: there will be a look.
-    pub(super) fn stir(&mut self) {
+    pub(super) fn schedule_scan(&mut self) {
         let matters = !self.flagged.is_empty() || self.incidents.is_open() || self.is_pressed();
         if !matters {
             return;
         }
         let second = self.clock.as_ns() / SECOND_NS;
-        let next = Moment::from_ns(second.saturating_add(1).saturating_mul(SECOND_NS));
+        let next = MonotonicTime::from_ns(second.saturating_add(1).saturating_mul(SECOND_NS));
         if self.incidents.next_look.is_none_or(|look| next < look) {
             self.incidents.next_look = Some(next);
         }
@@ -129,7 +129,7 @@ impl Engine {
         let standing = FlagKind::ALL
             .into_iter()
             .filter(|kind| peer.flags_now[*kind as usize] > 0);
-        let mut telling: Option<(FlagKind, Moment)> = None;
+        let mut telling: Option<(FlagKind, MonotonicTime)> = None;
         for kind in standing {
             flags.insert(kind);
             let since = peer.flagged_since[kind as usize];
@@ -189,7 +189,7 @@ impl Engine {
             .collect()
     }
 
-    const fn stamp(&self, moment: Moment) -> Stamp {
+    const fn stamp(&self, moment: MonotonicTime) -> Stamp {
         Stamp {
             moment,
             unix_ns: self.wall.unix_ns(moment),

@@ -1,11 +1,11 @@
 //! Takes observations: totals by differences, state only forwards in time.
 
 use super::Engine;
-use crate::connections::Connection;
 use crate::ledger::Counts;
-use crate::observation::{Cause, Observation, ShrinkCounts, Source};
+use crate::observe::observation::{Cause, Observation, ShrinkCounts, Source};
+use crate::observe::state::{PackedId, State};
 use crate::rules::{dribble, shrink};
-use crate::state::{PackedId, State};
+use crate::tables::connections::Connection;
 use crate::time::SECOND_NS;
 
 /// Least span over which a drain rate is measured.
@@ -15,7 +15,7 @@ impl Engine {
     /// A record from before the connection was closed: its totals count, its state does not.
     pub(super) fn take_late(&mut self, observation: &Observation) -> bool {
         let id = PackedId::of(&observation.connection);
-        if !self.departed.is_late(&id, observation.at) {
+        if !self.recently_closed.is_late(&id, observation.at) {
             return false;
         }
         let counts = self.take_other_generation(observation);
@@ -35,9 +35,10 @@ impl Engine {
             return Counts::default();
         };
         let id = PackedId::of(&observation.connection);
-        let mut baseline = self.departed.take(&id, generation);
+        let mut baseline = self.recently_closed.take(&id, generation);
         let counts = baseline.take(&observation.totals);
-        self.departed.keep_superseded(&id, generation, baseline);
+        self.recently_closed
+            .keep_superseded(&id, generation, baseline);
         counts
     }
 
@@ -46,7 +47,7 @@ impl Engine {
         let peer = self.find_or_insert_peer(observation);
         let mut connection = Connection::new(observation, peer);
         if let Some(generation) = observation.generation {
-            let baseline = self.departed.take(&connection.last.id, generation);
+            let baseline = self.recently_closed.take(&connection.last.id, generation);
             connection.begin_generation(generation, baseline);
             connection.shrink_flagged = shrink::worst(&baseline.totals().shrinks);
         }
@@ -95,9 +96,9 @@ impl Engine {
                 self.book_certain(slot);
                 let connection = self.connections.get_mut(slot);
                 let (id, left) = (connection.last.id, connection.baseline);
-                connection.begin_generation(new, self.departed.take(&id, new));
+                connection.begin_generation(new, self.recently_closed.take(&id, new));
                 if let Some(current) = current {
-                    self.departed.keep_superseded(&id, current, left);
+                    self.recently_closed.keep_superseded(&id, current, left);
                 }
                 connection.baseline.take(&observation.totals)
             }

@@ -1,14 +1,14 @@
 //! Applies the rules to one connection and keeps what it holds booked.
 
 use super::{Engine, class};
-use crate::connections::{Connection, Holding};
 use crate::ledger::Held;
-use crate::observation::Observation;
+use crate::observe::observation::Observation;
+use crate::observe::state::State;
 use crate::rules::direction::{self, Port};
 use crate::rules::dribble;
 use crate::rules::{shrink, stall, tiny_window};
-use crate::state::State;
-use crate::time::{Moment, SECOND_NS};
+use crate::tables::connections::{Connection, StallClass};
+use crate::time::{MonotonicTime, SECOND_NS};
 use detector_api::snapshot::{FlagKind, StallCause};
 
 /// Longer than any interval between two sweeps.
@@ -42,7 +42,7 @@ impl Engine {
         let due = stall_due(connection, self.detect.stall_after_ns);
         let span_ends = connection.span.map(|span| span.ends(&self.detect));
         let forgotten = forgotten_at(connection);
-        let later = |moment: &Moment| *moment > self.clock;
+        let later = |moment: &MonotonicTime| *moment > self.clock;
         let deadlines = [due, span_ends, forgotten].into_iter().flatten();
         let deadline = deadlines.filter(later).min();
         self.connections.set_deadline(slot, deadline);
@@ -89,11 +89,11 @@ impl Engine {
     /// A stall has ended and its connection lives on.
     pub(super) fn note_relief(&mut self, slot: u32, cause: StallCause) {
         let connection = self.connections.get(slot);
-        let holding = connection.holding;
+        let stall_class = connection.stall_class;
         let peer = self.peers.get_mut(connection.peer);
         peer.remembered.relieved_at = Some(self.clock);
         // What it was counted as until now.
-        if cause == StallCause::Unanswered && holding == Holding::Silent {
+        if cause == StallCause::Unanswered && stall_class == StallClass::Unresponsive {
             let ended = &mut peer.remembered.silences_ended;
             *ended = ended.saturating_add(1);
         }
@@ -114,15 +114,15 @@ impl Engine {
 
     /// Sets why a connection is held up now, with everything that follows from it.
     pub(super) fn set_stall(&mut self, slot: u32, stall: Option<StallCause>) {
-        let holding = self.holding(slot, stall);
+        let stall_class = self.stall_class(slot, stall);
         let connection = self.connections.get_mut(slot);
         let class = class(connection, stall);
         let pinned_bytes = stall.map_or(0, |_| connection.last.pinned_bytes());
         let has_changed = connection.stall != stall;
         let holds_more_or_less = connection.pinned_counted_bytes != pinned_bytes;
-        let is_booked = has_changed || holds_more_or_less || connection.holding != holding;
+        let is_booked = has_changed || holds_more_or_less || connection.stall_class != stall_class;
         if is_booked {
-            self.book_grip(slot, holding, pinned_bytes);
+            self.book_grip(slot, stall_class, pinned_bytes);
             self.book_stall(slot, stall, pinned_bytes);
         }
         self.connections.set_class(slot, class);
@@ -135,14 +135,14 @@ impl Engine {
     }
 
     /// As what the connection is to be counted with this stall.
-    fn holding(&self, slot: u32, stall: Option<StallCause>) -> Holding {
+    fn stall_class(&self, slot: u32, stall: Option<StallCause>) -> StallClass {
         let connection = self.connections.get(slot);
         match stall {
-            None => return Holding::No,
+            None => return StallClass::None,
             Some(StallCause::Unanswered) if stall::is_silent(&connection.last) => {
-                return Holding::Silent;
+                return StallClass::Unresponsive;
             }
-            Some(StallCause::Unanswered) => return Holding::Fruitless,
+            Some(StallCause::Unanswered) => return StallClass::NoProgress,
             Some(_) => {}
         }
         let (id, grip) = (&connection.last.id, connection.grip);
@@ -155,20 +155,20 @@ impl Engine {
             sharing: self.connections.sharing_remote(slot),
         };
         let is_outgoing = direction::is_outgoing(local, remote, self.local_ports);
-        match (is_outgoing, grip.is_firm) {
-            (true, false) => Holding::Outgoing,
-            (true, true) => Holding::OutgoingFirm,
+        match (is_outgoing, grip.is_below_floor) {
+            (true, false) => StallClass::Outbound,
+            (true, true) => StallClass::OutboundBlocked,
             (false, false)
                 if dribble::is_lasting(
                     connection.last.queued_bytes(),
                     connection.steady_bytes_per_second,
                 ) =>
             {
-                Holding::Lasting
+                StallClass::LongDrain
             }
-            (false, false) => Holding::No,
-            (false, true) if grip.is_read => Holding::Read,
-            (false, true) => Holding::Still,
+            (false, false) => StallClass::None,
+            (false, true) if grip.is_read => StallClass::SlowRead,
+            (false, true) => StallClass::Blocked,
         }
     }
 
@@ -221,23 +221,23 @@ impl Engine {
 
 /// When a connection of which only sweeps tell is forgotten unless they tell of it again: its network
 /// namespace is swept no more, and its end is announced by nobody.
-pub(super) fn forgotten_at(connection: &Connection) -> Option<Moment> {
+pub(super) fn forgotten_at(connection: &Connection) -> Option<MonotonicTime> {
     let last_ns = connection.last.at.as_ns();
     let is_told_by_sweeps = connection.generation.is_none();
-    is_told_by_sweeps.then(|| Moment::from_ns(last_ns.saturating_add(UNSWEPT_GRACE_NS)))
+    is_told_by_sweeps.then(|| MonotonicTime::from_ns(last_ns.saturating_add(UNSWEPT_GRACE_NS)))
 }
 
 /// When a connection that is held up counts as stalled.
-fn stall_due(connection: &Connection, stall_after_ns: u64) -> Option<Moment> {
+fn stall_due(connection: &Connection, stall_after_ns: u64) -> Option<MonotonicTime> {
     let since = connection.held_since?;
-    Some(Moment::from_ns(
+    Some(MonotonicTime::from_ns(
         since.as_ns().saturating_add(stall_after_ns),
     ))
 }
 
 /// Since when data is held up, seen for the first time: the kernel's own start of the harmful
 /// span if it tells one, else now; never before the peer last took data.
-fn began(cause: StallCause, last: &State, progress_at: Moment) -> Moment {
+fn began(cause: StallCause, last: &State, progress_at: MonotonicTime) -> MonotonicTime {
     match (cause, last.harmful_since) {
         (StallCause::ZeroWindow | StallCause::Unanswered, Some(since)) => since.max(progress_at),
         _ => last.at,

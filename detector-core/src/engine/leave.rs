@@ -2,16 +2,16 @@
 
 use super::Engine;
 use crate::ledger::Baseline;
+use crate::observe::state::PackedId;
 use crate::rules::dribble::Limit;
-use crate::state::PackedId;
-use crate::time::{Moment, SECOND_NS};
+use crate::time::{MonotonicTime, SECOND_NS};
 
 /// How long a connection that no sweep mentions any more stays in the table.
 const QUIET_GRACE_NS: u64 = 60 * SECOND_NS;
 
 impl Engine {
     /// A complete sweep that began at `began` did not mention the connection.
-    pub(super) fn quieten(&mut self, slot: u32, began: Moment) {
+    pub(super) fn mark_idle(&mut self, slot: u32, began: MonotonicTime) {
         self.pause_ongoing(slot);
         self.book_certain(slot);
         let last_at = self.connections.get(slot).last.at;
@@ -31,29 +31,29 @@ impl Engine {
         }
         self.set_drain(slot, 0);
         self.clear_all(slot);
-        let forget_at = Moment::from_ns(self.clock.as_ns().saturating_add(QUIET_GRACE_NS));
+        let forget_at = MonotonicTime::from_ns(self.clock.as_ns().saturating_add(QUIET_GRACE_NS));
         self.connections.set_deadline(slot, Some(forget_at));
     }
 
     /// The socket is gone: its numbers stay with the peer, the connection leaves.
-    pub(super) fn close(&mut self, slot: u32, at: Moment) {
+    pub(super) fn close(&mut self, slot: u32, at: MonotonicTime) {
         if self.connections.get(slot).last.queued_bytes() == 0 {
             self.note_recovery(slot);
         }
         let (id, last) = self.take_out(slot);
-        self.departed.close(&id, at, last);
+        self.recently_closed.close(&id, at, last);
     }
 
     /// Drops a connection that may come back; what was booked of it is remembered.
     pub(super) fn forget_connection(&mut self, slot: u32) {
         let (id, last) = self.take_out(slot);
         if let Some((generation, baseline)) = last {
-            self.departed.keep(&id, generation, baseline);
+            self.recently_closed.keep(&id, generation, baseline);
         }
     }
 
     /// Takes a connection out of the table; returns what was booked of its generation.
-    fn take_out(&mut self, slot: u32) -> (PackedId, Option<(Moment, Baseline)>) {
+    fn take_out(&mut self, slot: u32) -> (PackedId, Option<(MonotonicTime, Baseline)>) {
         self.pause_ongoing(slot);
         self.book_certain(slot);
         let connection = self.connections.get(slot);

@@ -20,21 +20,21 @@ mod view;
 
 pub use owners::OwnerWanted;
 
-use crate::connections::{Class, Connection, Connections};
-use crate::crowd::{Crowd, Lately};
-use crate::departed::Departed;
 use crate::events::Events;
-use crate::groups::Groups;
 use crate::incidents::Incidents;
 use crate::ledger::{Account, Counts};
-use crate::networks::Networks;
-use crate::observation::{InterfaceErrors, Observation, SweepEnd, UntrackedTotals};
-use crate::peer_address::Network;
-use crate::peers::{Peers, Scrape};
+use crate::observe::observation::{InterfaceErrors, Observation, SweepEnd, UntrackedTotals};
+use crate::observe::peer_address::Network;
 use crate::rules::direction;
-use crate::rules::likeness::Likeness;
+use crate::rules::fingerprint::Fingerprint;
 use crate::settings::{DetectSettings, TableSettings};
-use crate::time::{Moment, SECOND_NS, WallClock};
+use crate::tables::connections::{Class, Connection, Connections};
+use crate::tables::groups::Groups;
+use crate::tables::networks::Networks;
+use crate::tables::peers::{Peers, Scrape};
+use crate::tables::recently_closed::RecentlyClosed;
+use crate::tables::symptom_window::{SlidingWindow, SymptomWindow};
+use crate::time::{MonotonicTime, SECOND_NS, WallClock};
 use detector_api::snapshot::{Event, FlagKind, StallCause, Thresholds};
 use ipnet::IpNet;
 use std::collections::BTreeSet;
@@ -50,9 +50,9 @@ pub struct Engine {
     tables: TableSettings,
     ignored: Networks,
     trusted: Networks,
-    clock: Moment,
+    clock: MonotonicTime,
     /// Whoever brings observations is sure that nothing up to here is from the future.
-    admitted_until: Moment,
+    admitted_until: MonotonicTime,
     wall: WallClock,
     connections: Connections,
     peers: Peers,
@@ -60,14 +60,14 @@ pub struct Engine {
     untracked: UntrackedTotals,
     stalled_by_cause: [u64; StallCause::ALL.len()],
     /// Networks whose peers fell silent or shrank windows lately.
-    silent: Crowd,
-    shrinking: Crowd,
-    /// Peers that hold connections together, by network and by likeness.
+    silent: SymptomWindow,
+    shrinking: SymptomWindow,
+    /// Peers that hold connections together, by network and by fingerprint.
     networks: Groups<Network>,
-    alike: Groups<Likeness>,
+    alike: Groups<Fingerprint>,
     /// First and last port of the range for connections that this host opens.
     local_ports: (u16, u16),
-    interface_errors: Lately,
+    interface_errors: SlidingWindow,
     host_pressure: Option<detector_api::snapshot::HostPressure>,
     /// Slots of peers that were flagged at the last look for incidents or since.
     flagged: BTreeSet<u32>,
@@ -75,7 +75,7 @@ pub struct Engine {
     flags_raised: [u64; FlagKind::ALL.len()],
     events: Events,
     events_suppressed: u64,
-    departed: Departed,
+    recently_closed: RecentlyClosed,
     scrape: Scrape,
     /// Slots of the peers that the last scrape showed with their own label.
     exported: Vec<u32>,
@@ -98,27 +98,27 @@ impl Engine {
             tables,
             ignored: Networks::new(ignored),
             trusted: Networks::new(trusted),
-            clock: Moment::default(),
-            admitted_until: Moment::default(),
+            clock: MonotonicTime::default(),
+            admitted_until: MonotonicTime::default(),
             wall: WallClock::default(),
             connections: Connections::new(tables.connections_capacity),
             peers: Peers::new(tables.peers_capacity),
             host: Account::default(),
             untracked: UntrackedTotals::default(),
             stalled_by_cause: [0; StallCause::ALL.len()],
-            silent: Crowd::default(),
-            shrinking: Crowd::default(),
+            silent: SymptomWindow::default(),
+            shrinking: SymptomWindow::default(),
             networks: Groups::default(),
             alike: Groups::default(),
             local_ports: direction::LOCAL_PORTS,
-            interface_errors: Lately::default(),
+            interface_errors: SlidingWindow::default(),
             host_pressure: None,
             flagged: BTreeSet::new(),
             incidents: Incidents::default(),
             flags_raised: [0; FlagKind::ALL.len()],
             events: Events::new(tables.events_capacity),
             events_suppressed: 0,
-            departed: Departed::new(tables.connections_capacity),
+            recently_closed: RecentlyClosed::new(tables.connections_capacity),
             scrape: Scrape::default(),
             exported: Vec::new(),
             peer_evictions: 0,
@@ -141,7 +141,8 @@ impl Engine {
         self.ignored = Networks::new(ignored);
         self.trusted = Networks::new(trusted);
         self.events.set_capacity(tables.events_capacity);
-        self.departed.set_capacity(tables.connections_capacity);
+        self.recently_closed
+            .set_capacity(tables.connections_capacity);
         let now_ignored: Vec<u32> = self
             .peers
             .iter()
@@ -158,7 +159,7 @@ impl Engine {
         }
         self.renew_verdicts();
         self.forget_excess();
-        self.stir();
+        self.schedule_scan();
     }
 
     /// Takes one observation.
@@ -181,7 +182,7 @@ impl Engine {
             self.update(slot, observation);
         }
         self.forget_excess();
-        self.stir();
+        self.schedule_scan();
     }
 
     /// Takes the end of a pass over one namespace: what a complete pass did not mention since it
@@ -194,11 +195,11 @@ impl Engine {
         self.run_until(end.ended);
         if end.is_complete {
             while let Some(slot) = self.connections.next_unseen(end.netns, end.began) {
-                self.quieten(slot, end.began);
+                self.mark_idle(slot, end.began);
             }
         }
         self.connections.end_sweep(end.netns);
-        self.stir();
+        self.schedule_scan();
     }
 
     /// Counts a record that could not be decoded.
@@ -211,7 +212,7 @@ impl Engine {
     pub fn set_untracked(&mut self, totals: UntrackedTotals) {
         let before = self.untracked;
         let after = UntrackedTotals {
-            shrinks: crate::observation::ShrinkCounts {
+            shrinks: crate::observe::observation::ShrinkCounts {
                 polite: before.shrinks.polite.max(totals.shrinks.polite),
                 below_flight: before.shrinks.below_flight.max(totals.shrinks.below_flight),
                 treason: before.shrinks.treason.max(totals.shrinks.treason),
@@ -242,14 +243,14 @@ impl Engine {
     ///
     /// To be called about ten times a second and before each snapshot. A moment before an
     /// earlier one does not turn the clock back.
-    pub fn advance(&mut self, now: Moment, wall: WallClock) {
+    pub fn advance(&mut self, now: MonotonicTime, wall: WallClock) {
         self.wall = wall;
         self.run_until(now);
     }
 
     /// When `advance` has something to do that needs no further observation.
     #[must_use]
-    pub fn next_deadline(&self) -> Option<Moment> {
+    pub fn next_deadline(&self) -> Option<MonotonicTime> {
         let deadlines = [
             self.connections.next_deadline(),
             self.peers.next_deadline(),
@@ -295,24 +296,24 @@ impl Engine {
 
     /// Observations of up to this moment, and a little beyond, are not from the future, however far
     /// the clock is behind.
-    pub fn admit_until(&mut self, now: Moment) {
+    pub fn admit_until(&mut self, now: MonotonicTime) {
         self.admitted_until = self.admitted_until.max(now);
     }
 
     /// The moment to which the clock has been moved.
     #[must_use]
-    pub const fn clock(&self) -> Moment {
+    pub const fn clock(&self) -> MonotonicTime {
         self.clock
     }
 
-    fn is_too_far_ahead(&self, at: Moment) -> bool {
-        let is_started = self.clock != Moment::default();
+    fn is_too_far_ahead(&self, at: MonotonicTime) -> bool {
+        let is_started = self.clock != MonotonicTime::default();
         is_started && at.since_ns(self.clock.max(self.admitted_until)) > MAX_AHEAD_NS
     }
 
     /// Moves the clock to `now`, doing what falls due on the way at its own moment, so that the
     /// same observations give the same events however often the clock is advanced.
-    fn run_until(&mut self, now: Moment) {
+    fn run_until(&mut self, now: MonotonicTime) {
         while let Some(next) = self.next_deadline().filter(|&next| next <= now) {
             self.clock = self.clock.max(next);
             if let Some((_, slot)) = self.connections.next_due(next) {
@@ -325,10 +326,10 @@ impl Engine {
                 } else {
                     self.judge_time(slot);
                 }
-                self.stir();
+                self.schedule_scan();
             } else if let Some((_, slot)) = self.peers.next_due(next) {
                 self.settle_verdict(slot);
-                self.stir();
+                self.schedule_scan();
             } else {
                 self.look_at_incidents();
             }
@@ -351,7 +352,7 @@ impl Engine {
     }
 
     /// Books zero-window time that is going on, up to `until`.
-    fn book_ongoing(&mut self, slot: u32, until: Moment) {
+    fn book_ongoing(&mut self, slot: u32, until: MonotonicTime) {
         let connection = self.connections.get_mut(slot);
         if let Some(since) = connection.last.harmful_since {
             let counts = connection.baseline.take_ongoing(since, until);

@@ -7,7 +7,7 @@
 //! as the kernel has told the end of an episode, and never fall.
 
 use super::Engine;
-use crate::observation::Observation;
+use crate::observe::observation::Observation;
 
 impl Engine {
     /// Whether the observation tells nothing new of the time that is going on.

@@ -4,9 +4,9 @@
 //! its name.
 
 use super::Engine;
-use crate::connections::{Class, Connection};
-use crate::observation::ConnectionId;
+use crate::observe::observation::ConnectionId;
 use crate::rules::FlagSet;
+use crate::tables::connections::{Class, Connection};
 use crate::time::SECOND_NS;
 use detector_api::snapshot::Process;
 use std::sync::Arc;

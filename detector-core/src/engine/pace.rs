@@ -4,8 +4,8 @@
 use super::Engine;
 use super::verdicts::due;
 use crate::rules::dribble::{self, Limit, Pace, PaceKind, Span};
-use crate::rules::likeness::Likeness;
-use crate::time::Moment;
+use crate::rules::fingerprint::Fingerprint;
+use crate::time::MonotonicTime;
 use crate::verdict::QUIET_NS;
 
 impl Engine {
@@ -65,7 +65,7 @@ impl Engine {
         match pace.kind {
             PaceKind::Free => {
                 connection.dribbling_since = None;
-                grip.is_firm = false;
+                grip.is_below_floor = false;
                 let floor = self.detect.dribble_floor_bytes_per_second;
                 let is_well = pace.bytes_per_second >= floor || connection.last.queued_bytes() == 0;
                 if is_well {
@@ -77,7 +77,7 @@ impl Engine {
             PaceKind::Crawling => {
                 connection.dribbling_since = None;
                 connection.crawling_since.get_or_insert(span.from);
-                grip.is_firm = false;
+                grip.is_below_floor = false;
                 return;
             }
             // Slower still than a dribble: it does not end one.
@@ -87,10 +87,14 @@ impl Engine {
                 grip.is_read = true;
             }
         }
-        if !grip.is_firm {
-            connection.likeness = Some(Likeness::of(&connection.last, span.from, span.acked_then));
+        if !grip.is_below_floor {
+            connection.fingerprint = Some(Fingerprint::of(
+                &connection.last,
+                span.from,
+                span.acked_then,
+            ));
         }
-        grip.is_firm = true;
+        grip.is_below_floor = true;
     }
 
     /// The peer has read on after a stall: it was a pause. A connection counts once while that is
@@ -100,7 +104,7 @@ impl Engine {
         let connection = self.connections.get_mut(slot);
         let grip = &mut connection.grip;
         let has_stalled = std::mem::take(&mut grip.has_stalled);
-        let is_counted = |at: Moment| clock.since_ns(at) < 2 * QUIET_NS;
+        let is_counted = |at: MonotonicTime| clock.since_ns(at) < 2 * QUIET_NS;
         if !has_stalled || grip.recovered_at.is_some_and(is_counted) {
             return;
         }

@@ -4,12 +4,12 @@
 //! `benign`, then none. So one bad moment accuses nobody for ever.
 
 use super::Engine;
-use crate::connections::{Holding, Treason};
 use crate::ledger::{Counts, seconds};
-use crate::observation::{Observation, ShrinkCounts};
-use crate::peers::{PathSigns, Peer, Remembered};
+use crate::observe::observation::{Observation, ShrinkCounts};
 use crate::rules::dribble;
-use crate::time::{Moment, SECOND_NS};
+use crate::tables::connections::{StallClass, Treason};
+use crate::tables::peers::{PathSigns, Peer, Remembered};
+use crate::time::{MonotonicTime, SECOND_NS};
 use crate::verdict::{self, Finding, PeerEvidence, QUICK_REOPEN_NS, QUIET_NS, Standing};
 use detector_api::snapshot::{Assessment, Confidence, FlagKind, Verdict};
 
@@ -51,7 +51,7 @@ impl Engine {
     /// The time of a peer has come: forgets old shrinks and recoveries, lets the verdict go.
     pub(super) fn settle_verdict(&mut self, peer_slot: u32) {
         let clock = self.clock;
-        let is_past = |since: Moment| clock.since_ns(since) >= QUIET_NS;
+        let is_past = |since: MonotonicTime| clock.since_ns(since) >= QUIET_NS;
         let peer = self.peers.get_mut(peer_slot);
         if peer.remembered.shrunk_at.is_some_and(is_past) {
             peer.remembered.shrinks_forgotten = peer.account.counts.shrinks;
@@ -77,7 +77,7 @@ impl Engine {
         }
         self.renew_verdict(peer_slot);
         // Never now again: what does not change at its time must not be looked at for ever.
-        let soonest = Moment::from_ns(clock.as_ns().saturating_add(SECOND_NS));
+        let soonest = MonotonicTime::from_ns(clock.as_ns().saturating_add(SECOND_NS));
         let deadline = due(self.peers.get(peer_slot)).map(|due| due.max(soonest));
         self.peers.set_deadline(peer_slot, deadline);
     }
@@ -128,7 +128,7 @@ impl Engine {
     }
 
     /// Notes that a peer has taken window back at that moment.
-    pub(super) fn note_shrunk(&mut self, peer_slot: u32, at: Moment) {
+    pub(super) fn note_shrunk(&mut self, peer_slot: u32, at: MonotonicTime) {
         let remembered = &mut self.peers.get_mut(peer_slot).remembered;
         remembered.shrunk_at = remembered.shrunk_at.max(Some(at));
     }
@@ -167,7 +167,7 @@ impl Engine {
     /// What a verdict rests on: constant time.
     fn evidence(&self, peer: &Peer) -> PeerEvidence {
         let held = peer.account.held;
-        let ways = |way: Holding| u64::from(peer.holding[way as usize]);
+        let ways = |way: StallClass| u64::from(peer.stall_class[way as usize]);
         PeerEvidence {
             detect: self.detect,
             stalled_by_cause: peer.stalled_by_cause.map(u64::from),
@@ -175,10 +175,10 @@ impl Engine {
             drain_bytes_per_second: peer.drain_bytes_per_second,
             holding_connections: peer.grip.stalled_connections,
             holding_pinned_bytes: peer.grip.pinned_bytes,
-            silent_connections: ways(Holding::Silent),
-            read_slowly_connections: ways(Holding::Read),
-            outgoing_connections: ways(Holding::Outgoing) + ways(Holding::OutgoingFirm),
-            outgoing_holding_connections: ways(Holding::OutgoingFirm),
+            silent_connections: ways(StallClass::Unresponsive),
+            read_slowly_connections: ways(StallClass::SlowRead),
+            outgoing_connections: ways(StallClass::Outbound) + ways(StallClass::OutboundBlocked),
+            outgoing_holding_connections: ways(StallClass::OutboundBlocked),
             is_hoarding: peer.is_hoarding,
             is_gripping: peer.is_gripping,
             network: self.network_evidence(peer),
@@ -224,7 +224,7 @@ const fn is_accusation(verdict: Verdict) -> bool {
 
 /// An attack whose last connections are being closed does not become a slow client: only reading
 /// on, silence or time takes an accusation back.
-fn keep_accusation(standing: Option<(Finding, Moment)>, found: Finding) -> Finding {
+fn keep_accusation(standing: Option<(Finding, MonotonicTime)>, found: Finding) -> Finding {
     match standing {
         Some(((before, _), _))
             if is_accusation(before) && found == (Verdict::SlowClient, Confidence::Low) =>
@@ -237,7 +237,7 @@ fn keep_accusation(standing: Option<(Finding, Moment)>, found: Finding) -> Findi
 
 /// The verdict that stands once nothing is flagged: a mild one is `benign` as soon as the peer has
 /// recovered by itself, any other stays for a while.
-fn after(peer: &Peer, standing: Option<(Finding, Moment)>) -> Option<Finding> {
+fn after(peer: &Peer, standing: Option<(Finding, MonotonicTime)>) -> Option<Finding> {
     let ((verdict, confidence), _) = standing?;
     let is_mild = !is_accusation(verdict) && verdict != Verdict::ShrinkingPeer;
     let is_relieved = peer.remembered.relieved_at >= Some(peer.quiet_since);
@@ -248,8 +248,9 @@ fn after(peer: &Peer, standing: Option<(Finding, Moment)>) -> Option<Finding> {
 }
 
 /// When the peer wants to be judged again without a new observation.
-pub(super) fn due(peer: &Peer) -> Option<Moment> {
-    let later = |moment: Moment| Moment::from_ns(moment.as_ns().saturating_add(QUIET_NS));
+pub(super) fn due(peer: &Peer) -> Option<MonotonicTime> {
+    let later =
+        |moment: MonotonicTime| MonotonicTime::from_ns(moment.as_ns().saturating_add(QUIET_NS));
     let shrinks_forgotten = peer.remembered.shrunk_at.map(later);
     let is_quiet = !peer.is_flagged() && peer.remembered.shrunk_at.is_none();
     let verdict_ends = peer

@@ -1,9 +1,9 @@
 //! One incident, as it is put together look by look.
 
 use crate::ledger::Held;
-use crate::peer_address::PeerAddress;
+use crate::observe::peer_address::PeerAddress;
 use crate::rules::FlagSet;
-use crate::time::Moment;
+use crate::time::MonotonicTime;
 use detector_api::snapshot::{
     self, FlagKind, HostPressure, IncidentEnd, IncidentFlag, IncidentKind, IncidentPeer,
     OpenIncident, Process, Severity, Verdict,
@@ -19,7 +19,7 @@ const PEERS_MAX: usize = snapshot::Incident::PEERS_MAX;
 /// A moment, and what the wall clock showed then.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Stamp {
-    pub(crate) moment: Moment,
+    pub(crate) moment: MonotonicTime,
     pub(crate) unix_ns: i128,
 }
 
@@ -97,7 +97,7 @@ pub(super) struct Incident {
     /// When nothing stood any more, and why.
     ceased: Option<(Stamp, IncidentEnd)>,
     /// The last look at which something stood.
-    stood: Moment,
+    stood: MonotonicTime,
     /// Who stood then, as many as are kept.
     standing: Vec<PeerAddress>,
     kinds: Vec<IncidentKind>,
@@ -136,7 +136,7 @@ impl Incident {
         }
     }
 
-    pub(super) fn standing(&self) -> Option<(&[PeerAddress], Moment)> {
+    pub(super) fn standing(&self) -> Option<(&[PeerAddress], MonotonicTime)> {
         let stands = self.ceased.is_none();
         stands.then_some((&self.standing, self.stood))
     }
@@ -238,7 +238,7 @@ impl Incident {
     }
 
     /// Nothing stands any more; since when.
-    pub(super) fn cease(&mut self, at: Stamp, end: IncidentEnd) -> Moment {
+    pub(super) fn cease(&mut self, at: Stamp, end: IncidentEnd) -> MonotonicTime {
         let (since, _) = *self.ceased.get_or_insert((at, end));
         since.moment
     }
@@ -261,7 +261,7 @@ impl Incident {
     }
 
     /// As it is published; `now` if it goes on.
-    pub(super) fn view(&self, now: Option<Moment>) -> snapshot::Incident {
+    pub(super) fn view(&self, now: Option<MonotonicTime>) -> snapshot::Incident {
         let ended = self.ceased.map(|(at, _)| at);
         let until = ended.map_or(now.unwrap_or(self.stood), |ended| ended.moment);
         let mut peers: Vec<_> = self.peers.iter().collect();

@@ -11,8 +11,8 @@ mod incident;
 
 pub(crate) use incident::{Look, Part, Stamp};
 
-use crate::peer_address::PeerAddress;
-use crate::time::{Moment, SECOND_NS};
+use crate::observe::peer_address::PeerAddress;
+use crate::time::{MonotonicTime, SECOND_NS};
 use detector_api::snapshot::{self, IncidentEnd, IncidentKind, OpenIncident, Process};
 use detector_api::time::rfc3339;
 use incident::Incident;
@@ -36,7 +36,7 @@ pub(crate) struct Incidents {
     forgotten: u64,
     last_id_ms: i128,
     /// When to look again.
-    pub(crate) next_look: Option<Moment>,
+    pub(crate) next_look: Option<MonotonicTime>,
 }
 
 impl Incidents {
@@ -51,7 +51,7 @@ impl Incidents {
     }
 
     /// Peers that stood at the last look, and when that was; `None` if nothing did.
-    pub(crate) fn standing(&self) -> Option<(&[PeerAddress], Moment)> {
+    pub(crate) fn standing(&self) -> Option<(&[PeerAddress], MonotonicTime)> {
         self.open.as_ref().and_then(Incident::standing)
     }
 
@@ -75,7 +75,7 @@ impl Incidents {
             return;
         };
         let ceased = open.cease(look.at, end);
-        let over = Moment::from_ns(ceased.as_ns().saturating_add(QUIET_NS));
+        let over = MonotonicTime::from_ns(ceased.as_ns().saturating_add(QUIET_NS));
         if look.at.moment < over {
             self.next_look = Some(over);
         } else if let Some(closed) = self.open.take() {
@@ -107,7 +107,7 @@ impl Incidents {
     }
 
     /// All that are kept, oldest first.
-    pub(crate) fn view(&self, now: Moment) -> impl Iterator<Item = snapshot::Incident> {
+    pub(crate) fn view(&self, now: MonotonicTime) -> impl Iterator<Item = snapshot::Incident> {
         let closed = self.closed.iter().map(move |each| each.view(None));
         let open = self.open.iter().map(move |each| each.view(Some(now)));
         closed.chain(open)
@@ -124,7 +124,7 @@ impl Incidents {
     }
 
     /// The one of this id.
-    pub(crate) fn find(&self, id: &str, now: Moment) -> Option<snapshot::Incident> {
+    pub(crate) fn find(&self, id: &str, now: MonotonicTime) -> Option<snapshot::Incident> {
         let open = self.open.as_ref().filter(|open| open.id == id);
         let open = open.map(|open| open.view(Some(now)));
         open.or_else(|| {

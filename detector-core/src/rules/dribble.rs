@@ -7,10 +7,10 @@
 //! Whose segments are sent again for most of it, and drains no more than that, *crawls*: by
 //! acknowledging a byte now and then, or because the path is all but dead.
 
-use crate::observation::CongestionState;
+use crate::observe::observation::CongestionState;
+use crate::observe::state::State;
 use crate::settings::DetectSettings;
-use crate::state::State;
-use crate::time::{Moment, SECOND_NS};
+use crate::time::{MonotonicTime, SECOND_NS};
 
 /// What limits sending.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -58,20 +58,20 @@ pub(crate) fn limit(state: &State) -> Limit {
 /// begin it anew: what counts is the share of the time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Span {
-    pub(crate) from: Moment,
+    pub(crate) from: MonotonicTime,
     pub(crate) acked_then: u64,
     /// What was queued then: only who is slow with that is slow, not who is written little to.
     queued_then: u32,
     limited_ns: u64,
     lost_ns: u64,
-    counted_to: Moment,
+    counted_to: MonotonicTime,
     limit: Limit,
 }
 
 impl Span {
     /// A span that begins with this limit and so much acknowledged and queued.
     pub(crate) const fn begin(
-        from: Moment,
+        from: MonotonicTime,
         bytes_acked: u64,
         queued_bytes: u32,
         limit: Limit,
@@ -88,7 +88,7 @@ impl Span {
     }
 
     /// Moves on to `at`, from which on this is the limit.
-    pub(crate) fn follow(&mut self, at: Moment, limit: Limit) {
+    pub(crate) fn follow(&mut self, at: MonotonicTime, limit: Limit) {
         let passed_ns = at.since_ns(self.counted_to);
         match self.limit {
             Limit::Other => {}
@@ -100,8 +100,8 @@ impl Span {
     }
 
     /// When it can be judged.
-    pub(crate) const fn ends(&self, settings: &DetectSettings) -> Moment {
-        Moment::from_ns(self.from.as_ns().saturating_add(over_ns(settings)))
+    pub(crate) const fn ends(&self, settings: &DetectSettings) -> MonotonicTime {
+        MonotonicTime::from_ns(self.from.as_ns().saturating_add(over_ns(settings)))
     }
 
     /// Whether so much was drained already that it cannot be slow any more.
@@ -116,7 +116,7 @@ impl Span {
     pub(crate) fn mean(
         &self,
         before: u64,
-        now: Moment,
+        now: MonotonicTime,
         pace: &Pace,
         settings: &DetectSettings,
     ) -> u64 {
@@ -137,9 +137,9 @@ impl Span {
     /// closed for good, or what the kernel squeezed into the rest of the window.
     pub(crate) fn pace(
         &self,
-        now: Moment,
+        now: MonotonicTime,
         bytes_acked: u64,
-        progress_at: Moment,
+        progress_at: MonotonicTime,
         settings: &DetectSettings,
     ) -> Option<Pace> {
         let span_ns = now.since_ns(self.from);
@@ -220,11 +220,11 @@ pub(crate) fn drain_seconds(queued_bytes: u32, bytes_per_second: u64) -> f64 {
 mod tests {
     use super::{Limit, PaceKind, Span, drain_seconds};
     use crate::settings::DetectSettings;
-    use crate::time::{Moment, SECOND_NS};
+    use crate::time::{MonotonicTime, SECOND_NS};
     use proptest::prelude::*;
 
-    fn at(seconds: u64) -> Moment {
-        Moment::from_ns(seconds * SECOND_NS)
+    fn at(seconds: u64) -> MonotonicTime {
+        MonotonicTime::from_ns(seconds * SECOND_NS)
     }
 
     fn kind(span: &Span, now: u64, bytes_acked: u64) -> Option<PaceKind> {

@@ -3,8 +3,8 @@
 
 pub(crate) mod direction;
 pub(crate) mod dribble;
+pub(crate) mod fingerprint;
 pub(crate) mod hoard;
-pub(crate) mod likeness;
 pub(crate) mod shrink;
 pub(crate) mod stall;
 pub(crate) mod tiny_window;

@@ -4,8 +4,8 @@
 //! of the counts: one per connection, and one more for each step up in severity, so that a peer
 //! that shrinks with every segment raises three flags at most.
 
-use crate::observation::ShrinkCounts;
-use crate::state::State;
+use crate::observe::observation::ShrinkCounts;
+use crate::observe::state::State;
 use detector_common::record::severity;
 
 /// The worst severity in the counts, as an index of [`severity`].

@@ -4,7 +4,7 @@
 //! Never from `rwnd_limited`, which shows 6 % where the truth is 100 % (window zero with data in
 //! flight).
 
-use crate::state::State;
+use crate::observe::state::State;
 use detector_api::snapshot::{FlagKind, StallCause};
 use detector_common::window;
 

@@ -1,6 +1,6 @@
 //! Tiny window or tiny MSS: each byte costs a packet.
 
-use crate::state::State;
+use crate::observe::state::State;
 
 /// The largest window ever offered below which it is tiny: four segments of the default size, 536
 /// bytes (RFC 9293 section 3.7.1).

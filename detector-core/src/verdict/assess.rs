@@ -3,8 +3,8 @@
 use super::change::what_would_change;
 use super::considered::consider;
 use super::{Finding, PeerEvidence};
-use crate::crowd;
-use crate::time::{Moment, SECOND_NS, WallClock};
+use crate::tables::symptom_window;
+use crate::time::{MonotonicTime, SECOND_NS, WallClock};
 use detector_api::snapshot::{
     Advice, AdviceCode, Assessment, Evidence, EvidenceCode, Numbers, StallCause, Verdict,
 };
@@ -31,7 +31,7 @@ pub(super) fn span_seconds(ns: u64) -> f64 {
 /// The verdict that stands: which, since when, and how long nothing has been flagged.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Standing {
-    pub(crate) finding: Option<(Finding, Moment)>,
+    pub(crate) finding: Option<(Finding, MonotonicTime)>,
     pub(crate) quiet_ns: Option<u64>,
 }
 
@@ -151,8 +151,8 @@ fn weigh_stalls(evidence: &PeerEvidence, found: &mut Vec<Evidence>) {
     }
     if evidence.outgoing_connections > 0 {
         let outgoing = ("outgoing_connections", count(evidence.outgoing_connections));
-        let holding = count(evidence.outgoing_holding_connections);
-        let numbers = [outgoing, ("holding_connections", holding)];
+        let stall_class = count(evidence.outgoing_holding_connections);
+        let numbers = [outgoing, ("holding_connections", stall_class)];
         found.push(item(EvidenceCode::WeAreTheClient, numbers));
     }
     if evidence.tiny_window_connections > 0 {
@@ -203,7 +203,7 @@ fn weigh_path(
             [
                 ("networks", count(networks)),
                 ("networks_bound", count(super::CROWD_NETWORKS)),
-                ("over_seconds", span_seconds(crowd::SPAN_NS)),
+                ("over_seconds", span_seconds(symptom_window::SPAN_NS)),
             ],
         ));
     }
@@ -222,7 +222,7 @@ fn interface_numbers(evidence: &PeerEvidence) -> Numbers {
         ("tx_errors", count(interfaces.tx_errors)),
         ("rx_dropped", count(interfaces.rx_dropped)),
         ("tx_dropped", count(interfaces.tx_dropped)),
-        ("over_seconds", span_seconds(crowd::SPAN_NS)),
+        ("over_seconds", span_seconds(symptom_window::SPAN_NS)),
     ])
 }
 
@@ -272,12 +272,12 @@ fn weigh_relief(
         ));
     }
     if evidence.is_hoarding && !evidence.is_gripping && !evidence.is_mostly_silent() {
-        let holding = ("holding_connections", count(evidence.holding_connections));
+        let stall_class = ("holding_connections", count(evidence.holding_connections));
         let over = (
             "over_seconds",
             span_seconds(evidence.detect.dribble_over_ns),
         );
-        relief.push(item(EvidenceCode::TooShort, [holding, over]));
+        relief.push(item(EvidenceCode::TooShort, [stall_class, over]));
     }
     if evidence.is_trusted {
         relief.push(item(EvidenceCode::TrustedNetwork, []));

@@ -2,7 +2,7 @@
 
 use super::assess::{count, numbers, span_seconds};
 use super::{CROWD_NETWORKS, INTERFACE_ERRORS, PeerEvidence};
-use crate::crowd;
+use crate::tables::symptom_window;
 use detector_api::snapshot::{Change, ChangeCode, Numbers, Verdict};
 
 /// How long after the last flag a verdict stands, and `benign` after it.
@@ -77,11 +77,11 @@ fn bounds(evidence: &PeerEvidence, code: ChangeCode) -> Numbers {
         }
         ChangeCode::SpreadsToOthers | ChangeCode::StaysAlone => numbers([
             ("networks_bound", count(CROWD_NETWORKS)),
-            ("over_seconds", span_seconds(crowd::SPAN_NS)),
+            ("over_seconds", span_seconds(symptom_window::SPAN_NS)),
         ]),
         ChangeCode::InterfaceErrorsRise => numbers([
             ("interface_errors_bound", count(INTERFACE_ERRORS)),
-            ("over_seconds", span_seconds(crowd::SPAN_NS)),
+            ("over_seconds", span_seconds(symptom_window::SPAN_NS)),
         ]),
         ChangeCode::ShrinksAgain => {
             let bound = span_seconds(super::QUICK_REOPEN_NS);

@@ -72,8 +72,8 @@ fn out_of_memory(evidence: &PeerEvidence) -> (Outcome, Numbers) {
 
 /// Such a host retracts while its buffer is full and then reads on.
 fn shrinking_kernel(evidence: &PeerEvidence) -> (Outcome, Numbers) {
-    let holding = evidence.holding_connections;
-    let outcome = if all_shrinks(evidence) == 0 || holding > 0 {
+    let stall_class = evidence.holding_connections;
+    let outcome = if all_shrinks(evidence) == 0 || stall_class > 0 {
         Outcome::RuledOut
     } else if evidence.stalled_connections() == 0 {
         Outcome::Likely
@@ -85,7 +85,7 @@ fn shrinking_kernel(evidence: &PeerEvidence) -> (Outcome, Numbers) {
         outcome,
         numbers([
             ("shrinks", shrinks),
-            ("holding_connections", count(holding)),
+            ("holding_connections", count(stall_class)),
         ]),
     )
 }

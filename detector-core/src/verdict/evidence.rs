@@ -1,9 +1,9 @@
 //! Everything a verdict rests on, as numbers, and the questions that are asked of them.
 
 use super::{CROWD_NETWORKS, INTERFACE_ERRORS};
-use crate::groups::Group;
-use crate::observation::{InterfaceErrors, ShrinkCounts};
+use crate::observe::observation::{InterfaceErrors, ShrinkCounts};
 use crate::settings::DetectSettings;
+use crate::tables::groups::Group;
 use detector_api::snapshot::StallCause;
 
 /// Peers that hold connections together.
@@ -42,7 +42,7 @@ pub(crate) struct PeerEvidence {
     pub(crate) pinned_bytes: u64,
     /// What all its tracked connections drain.
     pub(crate) drain_bytes_per_second: u64,
-    /// Holding connections that the peer opened.
+    /// StallClass connections that the peer opened.
     pub(crate) holding_connections: u64,
     /// What those pin.
     pub(crate) holding_pinned_bytes: u64,
@@ -52,7 +52,7 @@ pub(crate) struct PeerEvidence {
     pub(crate) silent_connections: u64,
     /// Stalled connections that we opened.
     pub(crate) outgoing_connections: u64,
-    /// Holding connections that we opened.
+    /// StallClass connections that we opened.
     pub(crate) outgoing_holding_connections: u64,
     /// Whether the peer alone reaches the hoard thresholds.
     pub(crate) is_hoarding: bool,

@@ -19,7 +19,7 @@ use detector_api::snapshot::{Confidence, Verdict};
 /// Distinct unrelated networks with one symptom at once from which it is no peer's own.
 pub(crate) const CROWD_NETWORKS: u64 = 8;
 
-/// Errors of this host's interfaces within [`crate::crowd::SPAN_NS`] from which they rise.
+/// Errors of this host's interfaces within [`crate::tables::symptom_window::SPAN_NS`] from which they rise.
 pub(crate) const INTERFACE_ERRORS: u64 = 10;
 
 /// A receiver without memory opens its window again within this time.

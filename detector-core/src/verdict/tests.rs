@@ -1,6 +1,6 @@
 use super::{GroupEvidence, PeerEvidence, Standing, assess, judge};
-use crate::observation::{InterfaceErrors, ShrinkCounts};
-use crate::time::{Moment, WallClock};
+use crate::observe::observation::{InterfaceErrors, ShrinkCounts};
+use crate::time::{MonotonicTime, WallClock};
 use detector_api::snapshot::{Advice, AdviceCode, BenignCause, Outcome, Verdict};
 use proptest::prelude::*;
 
@@ -128,7 +128,7 @@ proptest! {
 
     #[test]
     fn every_weighing_is_whole(evidence in evidence()) {
-        let finding = judge(&evidence).map(|finding| (finding, Moment::default()));
+        let finding = judge(&evidence).map(|finding| (finding, MonotonicTime::default()));
         let standing = Standing { finding, quiet_ns: None };
         let weighed = assess(&evidence, standing, WallClock::default());
         let causes: Vec<_> = weighed.considered.iter().map(|each| each.cause).collect();

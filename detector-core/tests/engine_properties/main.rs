@@ -8,7 +8,7 @@ mod run;
 #[path = "../support/mod.rs"]
 mod support;
 
-use detector_core::observation::{ConnectionId, Observation, Totals};
+use detector_core::observe::observation::{ConnectionId, Observation, Totals};
 use detector_core::settings::TableSettings;
 use operations::{Operation, operation};
 use proptest::prelude::*;

@@ -1,10 +1,10 @@
 //! What can happen to an engine.
 
 use crate::support::{NETNS, healthy};
-use detector_core::observation::{
+use detector_core::observe::observation::{
     Cause, CongestionState, Observation, PendingTimer, ShrinkCounts, Source, TcpState, Totals,
 };
-use detector_core::time::Moment;
+use detector_core::time::MonotonicTime;
 use proptest::prelude::*;
 
 #[derive(Clone, Debug)]
@@ -80,7 +80,7 @@ prop_compose! {
         congestion in prop::sample::select(vec![CongestionState::Open, CongestionState::Loss]),
         edge in prop::option::of(any::<u32>()),
     ) -> Observation {
-        let mut observation = healthy(&remote, Moment::default());
+        let mut observation = healthy(&remote, MonotonicTime::default());
         observation.connection.netns = netns;
         Observation {
             cause,
@@ -115,11 +115,11 @@ prop_compose! {
     ) -> Observation {
         // Times hold ages for now; the run turns them into moments.
         Observation {
-            at: Moment::from_ns(late_ms),
-            generation: generation.map(Moment::from_ns),
+            at: MonotonicTime::from_ns(late_ms),
+            generation: generation.map(MonotonicTime::from_ns),
             totals: if generation.is_some() { totals } else { Totals::default() },
-            zero_window_since: zero.map(|(age, _)| Moment::from_ns(age)),
-            harmful_since: zero.filter(|(_, harms)| *harms).map(|(age, _)| Moment::from_ns(age)),
+            zero_window_since: zero.map(|(age, _)| MonotonicTime::from_ns(age)),
+            harmful_since: zero.filter(|(_, harms)| *harms).map(|(age, _)| MonotonicTime::from_ns(age)),
             ..state
         }
     }

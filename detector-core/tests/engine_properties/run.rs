@@ -5,9 +5,9 @@ use crate::support::{self, WALL};
 use detector_api::snapshot::{HostPressure, Incident, IncidentKind, Severity};
 use detector_core::engine::Engine;
 use detector_core::metrics::{Ledger, MetricsSnapshot};
-use detector_core::observation::{Observation, SweepEnd, UntrackedTotals};
+use detector_core::observe::observation::{Observation, SweepEnd, UntrackedTotals};
 use detector_core::settings::{DetectSettings, TableSettings};
-use detector_core::time::{Moment, WallClock};
+use detector_core::time::{MonotonicTime, WallClock};
 
 pub(super) struct Run {
     pub(super) engine: Engine,
@@ -45,7 +45,7 @@ impl Run {
     /// Turns ages in milliseconds into moments before the clock.
     pub(super) fn place(&self, ages: &Observation) -> Observation {
         let at_ms = self.now_ms - ages.at.as_ns();
-        let before = |age: Moment| support::ms(at_ms - age.as_ns());
+        let before = |age: MonotonicTime| support::ms(at_ms - age.as_ns());
         Observation {
             at: support::ms(at_ms),
             zero_window_since: ages.zero_window_since.map(before),

@@ -3,21 +3,21 @@
 #![allow(dead_code, reason = "each test binary uses its own part")]
 
 use detector_core::engine::Engine;
-use detector_core::observation::{
+use detector_core::observe::observation::{
     Cause, CongestionState, ConnectionId, Observation, PendingTimer, Source, SweepEnd, TcpState,
     Totals,
 };
-use detector_core::peer_address::PeerAddress;
+use detector_core::observe::peer_address::PeerAddress;
 use detector_core::settings::{DetectSettings, TableSettings};
-use detector_core::time::{Moment, WallClock};
+use detector_core::time::{MonotonicTime, WallClock};
 use std::net::SocketAddr;
 
 /// Network namespace of every connection.
 pub(crate) const NETNS: u32 = 4_026_531_840;
 
 /// Milliseconds of the monotonic clock.
-pub(crate) fn ms(milliseconds: u64) -> Moment {
-    Moment::from_ns(milliseconds * 1_000_000)
+pub(crate) fn ms(milliseconds: u64) -> MonotonicTime {
+    MonotonicTime::from_ns(milliseconds * 1_000_000)
 }
 
 /// 2026-12-29T21:00:00Z at monotonic zero.
@@ -35,7 +35,7 @@ pub(crate) fn engine_with(tables: TableSettings) -> Engine {
 }
 
 /// A healthy connection with 64 KiB queued and a window for all of it.
-pub(crate) fn healthy(remote: &str, at: Moment) -> Observation {
+pub(crate) fn healthy(remote: &str, at: MonotonicTime) -> Observation {
     let remote: SocketAddr = remote.parse().unwrap();
     Observation {
         at,
@@ -79,7 +79,7 @@ pub(crate) fn healthy(remote: &str, at: Moment) -> Observation {
 }
 
 /// A connection whose peer has held the window at zero since `since`.
-pub(crate) fn zero_window(remote: &str, since: Moment, at: Moment) -> Observation {
+pub(crate) fn zero_window(remote: &str, since: MonotonicTime, at: MonotonicTime) -> Observation {
     Observation {
         totals: Totals {
             zero_window_episodes: 1,
@@ -95,7 +95,7 @@ pub(crate) fn zero_window(remote: &str, since: Moment, at: Moment) -> Observatio
 }
 
 /// A complete sweep of the namespace.
-pub(crate) fn sweep(began: Moment, ended: Moment) -> SweepEnd {
+pub(crate) fn sweep(began: MonotonicTime, ended: MonotonicTime) -> SweepEnd {
     SweepEnd {
         netns: NETNS,
         began,

@@ -3,7 +3,7 @@
 use clap::Error;
 use clap::error::ErrorKind;
 use detector_api::failure::Failure;
-use detector_api::scrub;
+use detector_api::sanitize;
 
 /// The failure of a command line that was refused; help and version are printed, and end it.
 pub(crate) fn refused(error: &Error) -> Failure {
@@ -39,12 +39,12 @@ fn failure(text: &str) -> Failure {
         None => "--help tells what can be given".to_owned(),
     };
     let reason = in_one_line(reason, " ");
-    Failure::usage(format!("cannot read the command line: {reason}")).hint(scrub::text(&hint))
+    Failure::usage(format!("cannot read the command line: {reason}")).hint(sanitize::text(&hint))
 }
 
 fn in_one_line(text: &str, separator: &str) -> String {
     let lines: Vec<_> = text.lines().map(str::trim).collect();
-    scrub::text(&lines.join(separator))
+    sanitize::text(&lines.join(separator))
 }
 
 #[cfg(test)]

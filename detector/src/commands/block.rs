@@ -5,8 +5,8 @@ use super::grid::grid;
 use crate::cli::{BlockArgs, BlockedArgs, UnblockArgs};
 use detector_api::actions::{BlockAnswer, BlockRequest, Blocked, UnblockAnswer, UnblockRequest};
 use detector_api::failure::Failure;
-use detector_api::humane;
-use detector_api::wording::block_summary;
+use detector_api::text::block_summary;
+use detector_api::units;
 use detector_client::client;
 use detector_client::session;
 use serde::Serialize;
@@ -88,7 +88,7 @@ pub(super) fn blocked(args: &BlockedArgs) -> Result<(), Failure> {
     let rows = blocked.into_iter().map(|each| {
         [
             each.network,
-            humane::seconds(each.seconds_left),
+            units::seconds(each.seconds_left),
             each.until,
             each.since,
             each.uid.to_string(),

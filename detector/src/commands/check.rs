@@ -35,7 +35,7 @@ const fn state_name(state: State) -> &'static str {
 }
 
 fn found(requirement: &Requirement) -> String {
-    let detail = detector_api::scrub::text(&requirement.detail);
+    let detail = detector_api::sanitize::text(&requirement.detail);
     match &requirement.hint {
         Some(hint) => format!("{detail}: {hint}"),
         None => detail,

@@ -11,7 +11,7 @@ use clap_complete::env::{CompleteEnv, Shells};
 use detector_api::defaults::CONTROL_SOCKET;
 use detector_api::failure::Failure;
 use detector_api::snapshot::{FlagKind, Incident, IncidentKind, Peer};
-use detector_api::wording;
+use detector_api::text;
 use detector_client::client;
 use detector_client::columns::{Kind, Row};
 use serde::de::DeserializeOwned;
@@ -50,7 +50,7 @@ pub(crate) fn incidents(current: &OsStr) -> Vec<CompletionCandidate> {
     let last = ("last".to_owned(), "the newest".to_owned());
     let incidents = ask::<Incident>("/v1/incidents?limit=0").into_iter().rev();
     let incidents = incidents.map(|incident| {
-        let about = wording::incident_over(&incident);
+        let about = text::incident_over(&incident);
         (incident.id, about)
     });
     starting_with(current, std::iter::once(last).chain(incidents))
@@ -62,7 +62,7 @@ pub(crate) fn peers(current: &OsStr) -> Vec<CompletionCandidate> {
         let verdict = peer.verdict.map_or("-", |verdict| verdict.label());
         let about = format!(
             "{verdict}, {}",
-            detector_api::humane::bytes(peer.pinned_bytes)
+            detector_api::units::bytes(peer.pinned_bytes)
         );
         (peer.peer, about)
     });

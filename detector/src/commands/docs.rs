@@ -5,7 +5,7 @@ mod reference;
 use crate::cli::{Chapter, Cli};
 use clap::CommandFactory;
 use detector_agent::config::{Config, keys};
-use detector_agent::export::definition;
+use detector_agent::metrics::definition;
 use detector_api::actions::{
     BlockAnswer, BlockRequest, Blocked, ResetAnswer, ResetRequest, UnblockAnswer, UnblockRequest,
 };

@@ -2,11 +2,11 @@
 
 use crate::cli::EventsArgs;
 use detector_api::failure::Failure;
-use detector_api::scrub;
+use detector_api::sanitize;
 use detector_api::snapshot::Event;
+use detector_api::text;
 use detector_api::time;
 use detector_api::time::rfc3339;
-use detector_api::wording;
 use detector_client::client::percent_encoded;
 use detector_client::client::{self, Answer, ClientError};
 use detector_client::clock;
@@ -171,7 +171,7 @@ fn readable(event: &Event, look: Look) -> String {
         "{} {} {}",
         event.time,
         look.severity(event.severity),
-        wording::event_line(event)
+        text::event_line(event)
     )
 }
 
@@ -192,7 +192,7 @@ fn other_line(line: &str) -> Cow<'_, str> {
 fn json_line(line: &str) -> Cow<'_, str> {
     match serde_json::from_str::<IgnoredAny>(line) {
         Ok(_) => Cow::Borrowed(line),
-        Err(_) => Cow::Owned(scrub::text(line)),
+        Err(_) => Cow::Owned(sanitize::text(line)),
     }
 }
 

@@ -78,7 +78,7 @@ fn last(args: &ShowArgs) -> Result<String, Failure> {
 fn unknown(id: &str) -> Failure {
     Failure::failed(format!(
         "cannot tell of incident {}: the agent knows none of this id",
-        detector_api::scrub::text(id)
+        detector_api::sanitize::text(id)
     ))
     .hint(
         "`detector incidents` lists those since the agent started; it keeps the last 64 that are \

@@ -95,7 +95,7 @@ fn client_failure(socket: &Path, error: ClientError) -> Failure {
         }
         ClientError::Broken { .. } => Some(format!(
             "is it an agent that listens on {}? --control-socket names another socket",
-            detector_api::scrub::text(&socket.display().to_string())
+            detector_api::sanitize::text(&socket.display().to_string())
         )),
         ClientError::Refused { hint, .. } => hint.clone(),
         ClientError::Sink(_) => None,
@@ -135,5 +135,7 @@ fn group_of(socket: &Path) -> Option<String> {
         .lines()
         .map(|line| line.split(':').collect::<Vec<_>>());
     let fields = lines.find(|fields| fields.get(2) == Some(&group.as_str()))?;
-    fields.first().map(|name| detector_api::scrub::text(name))
+    fields
+        .first()
+        .map(|name| detector_api::sanitize::text(name))
 }

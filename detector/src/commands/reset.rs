@@ -4,8 +4,8 @@ use super::grid::grid;
 use crate::cli::ResetArgs;
 use detector_api::actions::{ResetAnswer, ResetRequest, SocketName};
 use detector_api::failure::Failure;
-use detector_api::humane;
-use detector_api::wording::{owner, reset_failures, reset_summary};
+use detector_api::text::{owner, reset_failures, reset_summary};
+use detector_api::units;
 use detector_client::client;
 use std::io::{self, Write};
 
@@ -67,8 +67,8 @@ fn text(answer: &ResetAnswer) -> String {
             socket.local.clone(),
             socket.remote.clone(),
             socket.state.clone(),
-            humane::seconds(socket.stalled_seconds),
-            humane::bytes(socket.pinned_bytes),
+            units::seconds(socket.stalled_seconds),
+            units::bytes(socket.pinned_bytes),
             owner(&socket.processes),
             match &socket.reason {
                 Some(reason) => format!("{outcome}: {reason}"),

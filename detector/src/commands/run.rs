@@ -1,8 +1,8 @@
 //! `detector run`: the agent.
 
 use crate::cli::RunArgs;
-use detector_agent::agent::{self, Start};
 use detector_agent::config::{Config, ConfigError, Overrides};
+use detector_agent::daemon::{self, Start};
 use detector_agent::log::{self, LogLevel};
 use detector_api::failure::Failure;
 use std::time::{Duration, Instant};
@@ -40,7 +40,7 @@ pub(super) fn run(args: &RunArgs) -> Result<(), Failure> {
         .enable_all()
         .build()
         .map_err(|error| Failure::failed(format!("cannot start the event loop: {error}")))?;
-    let outcome = runtime.block_on(agent::run(start));
+    let outcome = runtime.block_on(daemon::run(start));
     runtime.shutdown_timeout(RUNTIME_PATIENCE);
     log::flush(LOG_PATIENCE);
     outcome

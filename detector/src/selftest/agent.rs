@@ -2,7 +2,7 @@
 
 use anyhow::{Context, anyhow};
 use detector_api::failure::{Code, Failure};
-use detector_api::scrub;
+use detector_api::sanitize;
 use detector_lab::network::Namespace;
 use detector_lab::program::Child;
 use std::fs::File;
@@ -103,10 +103,10 @@ fn start_failure(status: ExitStatus, said: &str) -> Failure {
     let error = line("error: ").unwrap_or_else(|| last_line(said));
     let failure = Failure::new(
         Code::of(code.unwrap_or(1)),
-        anyhow!("cannot start the agent: {}", scrub::text(error)),
+        anyhow!("cannot start the agent: {}", sanitize::text(error)),
     );
     match line("hint: ") {
-        Some(hint) => failure.hint(scrub::text(hint)),
+        Some(hint) => failure.hint(sanitize::text(hint)),
         None => failure.hint("`detector check` tells what this host lacks"),
     }
 }

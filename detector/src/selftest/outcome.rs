@@ -106,7 +106,7 @@ impl Finding {
                 verdict,
             } => {
                 let verdict = verdict.map_or("no verdict", |verdict| verdict.label());
-                let severity = detector_api::wording::severity_label(*severity);
+                let severity = detector_api::text::severity_label(*severity);
                 let source = source_label(*source);
                 Some(format!(
                     "flagged as {} ({severity}, {verdict}, {source})",

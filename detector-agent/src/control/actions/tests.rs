@@ -1,27 +1,38 @@
 use crate::config::Config;
 use crate::control::Control;
 use crate::http::{Content, Handler, Request, Response, Verb};
-use crate::live::Live;
-use crate::live::tests::{live, stalled};
+use crate::state::AgentState;
+use crate::state::tests::{stalled, state};
 use hyper::StatusCode;
 use hyper::header;
 use serde_json::Value;
 use std::sync::Arc;
 
-async fn ask(live: &Arc<Live>, verb: Verb, path: &str, body: &str, uid: Option<u32>) -> Response {
+async fn ask(
+    state: &Arc<AgentState>,
+    verb: Verb,
+    path: &str,
+    body: &str,
+    uid: Option<u32>,
+) -> Response {
     let request = Request {
         verb,
         body: body.to_owned().into(),
         client_uid: uid,
         ..Request::parse(path, None).unwrap()
     };
-    Arc::new(Control::new(Arc::clone(live)))
+    Arc::new(Control::new(Arc::clone(state)))
         .handle(request)
         .await
 }
 
-async fn post(live: &Arc<Live>, path: &str, body: &str, uid: Option<u32>) -> (StatusCode, Value) {
-    let response = ask(live, Verb::Post, path, body, uid).await;
+async fn post(
+    state: &Arc<AgentState>,
+    path: &str,
+    body: &str,
+    uid: Option<u32>,
+) -> (StatusCode, Value) {
+    let response = ask(state, Verb::Post, path, body, uid).await;
     let Content::Whole(text) = response.content else {
         panic!("not whole");
     };
@@ -30,7 +41,7 @@ async fn post(live: &Arc<Live>, path: &str, body: &str, uid: Option<u32>) -> (St
 
 #[tokio::test]
 async fn only_root_and_the_agents_own_user_may_act() {
-    let (live, _pings) = live(&Config::default());
+    let (state, _pings) = state(&Config::default());
     let own = rustix::process::geteuid().as_raw();
     let body = r#"{"peer": "198.51.100.7", "dry_run": true}"#;
     for (uid, expected) in [
@@ -39,7 +50,7 @@ async fn only_root_and_the_agents_own_user_may_act() {
         (Some(own.wrapping_add(4_242)), StatusCode::FORBIDDEN),
         (None, StatusCode::FORBIDDEN),
     ] {
-        let (status, answer) = post(&live, "/v1/reset", body, uid).await;
+        let (status, answer) = post(&state, "/v1/reset", body, uid).await;
         assert_eq!(status, expected, "{uid:?}: {answer}");
         assert!(answer["error"].is_string() && answer["hint"].is_string());
     }
@@ -47,8 +58,8 @@ async fn only_root_and_the_agents_own_user_may_act() {
 
 #[tokio::test]
 async fn bodies_are_read_strictly() {
-    let (live, _pings) = live(&Config::default());
-    live.feed(&[stalled("198.51.100.7:40000", 60)]);
+    let (state, _pings) = state(&Config::default());
+    state.feed(&[stalled("198.51.100.7:40000", 60)]);
     for body in [
         "",
         "[]",
@@ -60,32 +71,32 @@ async fn bodies_are_read_strictly() {
         r#"{"peer": "198.51.100.7", "stalled_for_seconds": 1e300}"#,
         r#"{"peer": "198.51.100.7"} {"#,
     ] {
-        let (status, answer) = post(&live, "/v1/reset", body, Some(0)).await;
+        let (status, answer) = post(&state, "/v1/reset", body, Some(0)).await;
         assert_eq!(status, StatusCode::BAD_REQUEST, "{body}: {answer}");
     }
 }
 
 #[tokio::test]
 async fn methods_and_paths_must_fit() {
-    let (live, _pings) = live(&Config::default());
-    let response = ask(&live, Verb::Get, "/v1/reset", "", Some(0)).await;
+    let (state, _pings) = state(&Config::default());
+    let response = ask(&state, Verb::Get, "/v1/reset", "", Some(0)).await;
     assert_eq!(response.status, StatusCode::METHOD_NOT_ALLOWED);
     let allowed = response.headers.iter();
     let allowed = allowed.filter(|(name, value)| name == header::ALLOW && value == "POST");
     assert_eq!(allowed.count(), 1);
-    let response = ask(&live, Verb::Post, "/v1/peers", "", Some(0)).await;
+    let response = ask(&state, Verb::Post, "/v1/peers", "", Some(0)).await;
     assert_eq!(response.status, StatusCode::METHOD_NOT_ALLOWED);
 }
 
 #[tokio::test]
 async fn what_the_kernel_does_not_have_is_told_as_gone() {
-    let (live, _pings) = live(&Config::default());
-    live.feed(&[
+    let (state, _pings) = state(&Config::default());
+    state.feed(&[
         stalled("198.51.100.7:40000", 60),
         stalled("198.51.100.7:40001", 3),
     ]);
     let body = r#"{"peer": "198.51.100.7", "stalled_for_seconds": 0}"#;
-    let (status, answer) = post(&live, "/v1/reset", body, Some(0)).await;
+    let (status, answer) = post(&state, "/v1/reset", body, Some(0)).await;
     // Without the capability the agent says so; the engine's namespace 1 is nowhere in any case.
     if status == StatusCode::FORBIDDEN {
         assert!(answer["error"].as_str().unwrap().contains("CAP_NET_ADMIN"));
@@ -94,14 +105,14 @@ async fn what_the_kernel_does_not_have_is_told_as_gone() {
     assert_eq!(status, StatusCode::OK, "{answer}");
     assert_eq!(answer["reset"], 0);
     assert_eq!(answer["sockets"][0]["outcome"], "failed");
-    assert_eq!(live.guard.report().reset, 0);
+    assert_eq!(state.actions.report().reset, 0);
 }
 
 #[tokio::test]
 async fn networks_are_refused_with_the_reason_and_what_to_do() {
     let mut config = Config::default();
     config.peers.trusted = vec!["203.0.113.0/24".parse().unwrap()];
-    let (live, _pings) = live(&config);
+    let (state, _pings) = state(&config);
     for (network, seconds, expected, part) in [
         ("nonsense", 600, StatusCode::BAD_REQUEST, "no address"),
         ("198.51.100.7", 0, StatusCode::BAD_REQUEST, "a block lasts"),
@@ -118,20 +129,20 @@ async fn networks_are_refused_with_the_reason_and_what_to_do() {
     ] {
         let body =
             format!(r#"{{"network": "{network}", "for_seconds": {seconds}, "dry_run": true}}"#);
-        let (status, answer) = post(&live, "/v1/block", &body, Some(0)).await;
+        let (status, answer) = post(&state, "/v1/block", &body, Some(0)).await;
         assert_eq!(status, expected, "{network}: {answer}");
         assert!(answer["error"].as_str().unwrap().contains(part), "{answer}");
         assert!(answer["hint"].is_string(), "{answer}");
     }
-    assert_eq!(live.guard.report().blocked, 0);
+    assert_eq!(state.actions.report().blocked, 0);
     let (status, _) = post(
-        &live,
+        &state,
         "/v1/unblock",
         r#"{"network": "198.51.100.7"}"#,
         Some(0),
     )
     .await;
     assert_eq!(status, StatusCode::NOT_FOUND);
-    let response = ask(&live, Verb::Get, "/v1/blocked", "", None).await;
+    let response = ask(&state, Verb::Get, "/v1/blocked", "", None).await;
     assert_eq!(response.status, StatusCode::OK, "anybody may look");
 }

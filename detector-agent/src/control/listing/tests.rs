@@ -2,8 +2,8 @@ use super::{LIST_LIMIT, LISTINGS, Listings, Table};
 use crate::config::Config;
 use crate::control::Control;
 use crate::http::{Content, Handler, Request, Response};
-use crate::live::Live;
-use crate::live::tests::{live, stalled};
+use crate::state::AgentState;
+use crate::state::tests::{stalled, state};
 use detector_api::snapshot::Peer;
 use detector_core::engine::Engine;
 use hyper::StatusCode;
@@ -18,9 +18,9 @@ const PEERS: u32 = if cfg!(debug_assertions) {
     65_536
 };
 
-async fn get(live: &Arc<Live>, path: &str, query: &str) -> Response {
+async fn get(state: &Arc<AgentState>, path: &str, query: &str) -> Response {
     let request = Request::parse(path, Some(query)).unwrap();
-    Arc::new(Control::new(Arc::clone(live)))
+    Arc::new(Control::new(Arc::clone(state)))
         .handle(request)
         .await
 }
@@ -40,7 +40,7 @@ async fn rows(response: Response) -> Vec<Value> {
     serde_json::from_slice(&text(response).await).unwrap()
 }
 
-fn feed(live: &Live, peers: u32) {
+fn feed(state: &AgentState, peers: u32) {
     let mut observations = Vec::new();
     for number in 0..peers {
         let address = std::net::Ipv4Addr::from_bits(0x0a00_0000 + number);
@@ -49,15 +49,15 @@ fn feed(live: &Live, peers: u32) {
         observation.connection.socket = u64::from(number);
         observations.push(observation);
     }
-    live.feed(&observations);
+    state.feed(&observations);
 }
 
 #[tokio::test]
 async fn the_dearest_come_first_and_the_total_is_told() {
-    let (live, _pings) = live(&Config::default());
-    feed(&live, 3_000);
+    let (state, _pings) = state(&Config::default());
+    feed(&state, 3_000);
     for path in ["/v1/peers", "/v1/connections"] {
-        let response = get(&live, path, "").await;
+        let response = get(&state, path, "").await;
         let total = response
             .headers
             .iter()
@@ -67,22 +67,22 @@ async fn the_dearest_come_first_and_the_total_is_told() {
         assert_eq!(shown.len(), LIST_LIMIT);
         assert_eq!(shown[0]["pinned_bytes"], 3_999);
         assert_eq!(shown[LIST_LIMIT - 1]["pinned_bytes"], 3_000);
-        let few = rows(get(&live, path, "limit=3").await).await;
+        let few = rows(get(&state, path, "limit=3").await).await;
         let peers = |rows: &[Value]| {
             rows.iter()
                 .map(|row| row["peer"].clone())
                 .collect::<Vec<_>>()
         };
         assert_eq!(peers(&few), peers(&shown[..3]));
-        assert_eq!(rows(get(&live, path, "limit=0").await).await.len(), 3_000);
+        assert_eq!(rows(get(&state, path, "limit=0").await).await.len(), 3_000);
     }
 }
 
 #[tokio::test]
 async fn readers_who_stop_in_the_middle_hold_up_nobody() {
-    let (live, _pings) = live(&Config::default());
-    feed(&live, 1_000);
-    let control = Arc::new(Control::new(Arc::clone(&live)));
+    let (state, _pings) = state(&Config::default());
+    feed(&state, 1_000);
+    let control = Arc::new(Control::new(Arc::clone(&state)));
     let list = async || {
         let request = Request::parse("/v1/peers", Some("limit=0")).unwrap();
         Arc::clone(&control).handle(request).await
@@ -115,29 +115,32 @@ async fn readers_who_stop_in_the_middle_hold_up_nobody() {
 
 #[tokio::test]
 async fn other_parameters_are_refused() {
-    let (live, _pings) = live(&Config::default());
+    let (state, _pings) = state(&Config::default());
     for query in ["limit=", "limit=-1", "limit=x", "limit=1&limit=2", "top=3"] {
-        let response = get(&live, "/v1/peers", query).await;
+        let response = get(&state, "/v1/peers", query).await;
         assert_eq!(response.status, StatusCode::BAD_REQUEST, "{query}");
     }
 }
 
 #[tokio::test]
 async fn a_row_that_goes_away_meanwhile_is_left_out() {
-    let (live, _pings) = live(&Config::default());
-    feed(&live, 2);
+    let (state, _pings) = state(&Config::default());
+    feed(&state, 2);
     let table = Table {
         count: Engine::peers_tracked,
         rank: |engine, limit| {
             let mut keys = engine.rank_peers(limit);
             let gone = "192.0.2.99".parse().unwrap();
-            keys.insert(1, detector_core::peer_address::PeerAddress::of(gone, 64));
+            keys.insert(
+                1,
+                detector_core::observe::peer_address::PeerAddress::of(gone, 64),
+            );
             keys
         },
         view: Engine::view_peers,
     };
     let request = Request::parse("/v1/peers", None).unwrap();
-    let response = Listings::new().answer(&live, &request, table).await;
+    let response = Listings::new().answer(&state, &request, table).await;
     let shown = rows(response).await;
     let peers: Vec<Peer> = shown
         .into_iter()
@@ -156,12 +159,12 @@ async fn a_row_that_goes_away_meanwhile_is_left_out() {
     reason = "the number is what the test is run for"
 )]
 async fn a_listing_of_a_full_table_does_not_hold_up_the_event_loop() {
-    let (live, _pings) = live(&Config::default());
-    feed(&live, PEERS);
+    let (state, _pings) = state(&Config::default());
+    feed(&state, PEERS);
     for path in ["/v1/peers", "/v1/connections"] {
         let mut best = Duration::MAX;
         for _ in 0..3 {
-            best = best.min(longest_wait(&live, path).await);
+            best = best.min(longest_wait(&state, path).await);
         }
         println!("{path}?limit=0 of {PEERS}: event loop held up for at most {best:?}");
         // Without optimization ranking alone takes longer.
@@ -169,16 +172,16 @@ async fn a_listing_of_a_full_table_does_not_hold_up_the_event_loop() {
     }
 }
 
-async fn longest_wait(live: &Arc<Live>, path: &'static str) -> Duration {
+async fn longest_wait(state: &Arc<AgentState>, path: &'static str) -> Duration {
     let listing = {
-        let live = Arc::clone(live);
-        tokio::spawn(async move { text(get(&live, path, "limit=0").await).await })
+        let state = Arc::clone(state);
+        tokio::spawn(async move { text(get(&state, path, "limit=0").await).await })
     };
     let mut longest = Duration::ZERO;
     let mut last = Instant::now();
     while !listing.is_finished() {
         tokio::task::yield_now().await;
-        drop(live.engine());
+        drop(state.engine());
         longest = longest.max(last.elapsed());
         last = Instant::now();
     }

@@ -1,8 +1,8 @@
 use super::Control;
 use crate::config::Config;
 use crate::http::{Content, Handler, Request, Response};
-use crate::live::Live;
-use crate::live::tests::{live, stalled};
+use crate::state::AgentState;
+use crate::state::tests::{stalled, state};
 use detector_api::host::Host;
 use detector_api::snapshot::{Connection, Event, EventType, FlagKind, Peer};
 use hyper::StatusCode;
@@ -11,10 +11,10 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::timeout;
 
-async fn get(live: &Arc<Live>, target: &str) -> Response {
+async fn get(state: &Arc<AgentState>, target: &str) -> Response {
     let (path, query) = target.split_once('?').unwrap_or((target, ""));
     let request = Request::parse(path, Some(query)).unwrap();
-    Arc::new(Control::new(Arc::clone(live)))
+    Arc::new(Control::new(Arc::clone(state)))
         .handle(request)
         .await
 }
@@ -34,58 +34,58 @@ async fn text(response: Response) -> String {
     String::from_utf8(bytes).unwrap()
 }
 
-async fn json<T: serde::de::DeserializeOwned>(live: &Arc<Live>, target: &str) -> T {
-    let response = get(live, target).await;
+async fn json<T: serde::de::DeserializeOwned>(state: &Arc<AgentState>, target: &str) -> T {
+    let response = get(state, target).await;
     assert_eq!(response.status, StatusCode::OK, "{target}");
     serde_json::from_str(&text(response).await).unwrap()
 }
 
 #[tokio::test]
 async fn peers_and_connections_are_arrays_also_when_empty() {
-    let (live, _pings) = live(&Config::default());
-    assert_eq!(json::<Vec<Peer>>(&live, "/v1/peers").await, []);
-    live.feed(&[
+    let (state, _pings) = state(&Config::default());
+    assert_eq!(json::<Vec<Peer>>(&state, "/v1/peers").await, []);
+    state.feed(&[
         stalled("198.51.100.7:40000", 10),
         stalled("198.51.100.7:40001", 10),
         stalled("[2001:db8:1:2::9]:40002", 1),
     ]);
-    let peers: Vec<Peer> = json(&live, "/v1/peers").await;
+    let peers: Vec<Peer> = json(&state, "/v1/peers").await;
     assert_eq!(peers.len(), 2);
     assert_eq!(peers[0].peer, "198.51.100.7");
     assert_eq!(peers[0].stalled_connections, 2);
     assert_eq!(peers[0].pinned_bytes, 2 * 4_220_292);
-    let connections: Vec<Connection> = json(&live, "/v1/connections").await;
+    let connections: Vec<Connection> = json(&state, "/v1/connections").await;
     assert_eq!(connections.len(), 3);
 }
 
 #[tokio::test]
 async fn an_array_larger_than_a_piece_arrives_whole() {
-    let (live, _pings) = live(&Config::default());
+    let (state, _pings) = state(&Config::default());
     let many: Vec<_> = (1..=2_000)
         .map(|port| stalled(&format!("198.51.100.7:{port}"), 1))
         .collect();
-    live.feed(&many);
-    let connections: Vec<Connection> = json(&live, "/v1/connections?limit=0").await;
+    state.feed(&many);
+    let connections: Vec<Connection> = json(&state, "/v1/connections?limit=0").await;
     assert_eq!(connections.len(), 2_000);
 }
 
 #[tokio::test]
 async fn one_peer_comes_with_its_connections_and_events() {
-    let (live, _pings) = live(&Config::default());
-    live.feed(&[
+    let (state, _pings) = state(&Config::default());
+    state.feed(&[
         stalled("198.51.100.7:40000", 10),
         stalled("198.51.100.8:40000", 10),
         stalled("[2001:db8:1:2::9]:40002", 10),
     ]);
-    let page: Value = json(&live, "/v1/peers/198.51.100.7").await;
+    let page: Value = json(&state, "/v1/peers/198.51.100.7").await;
     assert_eq!(page["peer"]["peer"], "198.51.100.7");
     assert_eq!(page["connections"].as_array().map(Vec::len), Some(1));
     let events = page["events"].as_array().unwrap();
     assert!(!events.is_empty());
     assert!(events.iter().all(|event| event["peer"] == "198.51.100.7"));
-    let page: Value = json(&live, "/v1/peers/2001:db8:1:2::%2F64").await;
+    let page: Value = json(&state, "/v1/peers/2001:db8:1:2::%2F64").await;
     assert_eq!(page["peer"]["peer"], "2001:db8:1:2::/64");
-    let unknown = get(&live, "/v1/peers/192.0.2.99").await;
+    let unknown = get(&state, "/v1/peers/192.0.2.99").await;
     assert_eq!(unknown.status, StatusCode::NOT_FOUND);
     let error: Value = serde_json::from_str(&text(unknown).await).unwrap();
     assert!(error["error"].is_string());
@@ -93,12 +93,12 @@ async fn one_peer_comes_with_its_connections_and_events() {
 
 #[tokio::test]
 async fn events_are_lines_and_filtered() {
-    let (live, _pings) = live(&Config::default());
-    live.feed(&[
+    let (state, _pings) = state(&Config::default());
+    state.feed(&[
         stalled("198.51.100.7:40000", 10),
         stalled("198.51.100.8:40000", 10),
     ]);
-    let lines = text(get(&live, "/v1/events?peer=198.51.100.8").await).await;
+    let lines = text(get(&state, "/v1/events?peer=198.51.100.8").await).await;
     let events: Vec<Event> = lines
         .lines()
         .map(|line| serde_json::from_str(line).unwrap())
@@ -107,19 +107,20 @@ async fn events_are_lines_and_filtered() {
         event.event == EventType::Flag && event.kind == FlagKind::ZeroWindowStall
     }));
     assert!(events.iter().all(|event| event.peer == "198.51.100.8"));
-    let none = text(get(&live, "/v1/events?since=2100-01-01T00:00:00Z").await).await;
+    let none = text(get(&state, "/v1/events?since=2100-01-01T00:00:00Z").await).await;
     assert_eq!(none, "");
-    let refused = get(&live, "/v1/events?sinc=1m").await;
+    let refused = get(&state, "/v1/events?sinc=1m").await;
     assert_eq!(refused.status, StatusCode::BAD_REQUEST);
 }
 
 #[tokio::test]
 async fn a_follower_gets_what_happens_and_ends_with_the_agent() {
-    let (live, _pings) = live(&Config::default());
-    let Content::EndlessPieces(mut pieces) = get(&live, "/v1/events?follow=1").await.content else {
+    let (state, _pings) = state(&Config::default());
+    let Content::EndlessPieces(mut pieces) = get(&state, "/v1/events?follow=1").await.content
+    else {
         panic!("not endless");
     };
-    live.feed(&[stalled("198.51.100.7:40000", 10)]);
+    state.feed(&[stalled("198.51.100.7:40000", 10)]);
     let piece = timeout(Duration::from_secs(5), pieces.recv())
         .await
         .unwrap();
@@ -128,7 +129,7 @@ async fn a_follower_gets_what_happens_and_ends_with_the_agent() {
         piece.ends_with('\n') && piece.contains("198.51.100.7"),
         "{piece}"
     );
-    live.stop();
+    state.stop();
     assert_eq!(
         timeout(Duration::from_secs(5), pieces.recv()).await,
         Ok(None)
@@ -138,13 +139,14 @@ async fn a_follower_gets_what_happens_and_ends_with_the_agent() {
 #[tokio::test]
 async fn a_follower_that_is_too_slow_is_told_what_it_missed() {
     let config = Config::parse("[budget]\nevents = 16\n").unwrap();
-    let (live, _pings) = live(&config);
-    let Content::EndlessPieces(mut pieces) = get(&live, "/v1/events?follow=1").await.content else {
+    let (state, _pings) = state(&config);
+    let Content::EndlessPieces(mut pieces) = get(&state, "/v1/events?follow=1").await.content
+    else {
         panic!("not endless");
     };
     // Without a pause for the feed: it sees only the end of the flood.
     for host in 1..=200 {
-        live.feed(&[stalled(&format!("198.51.100.{host}:4000"), 10)]);
+        state.feed(&[stalled(&format!("198.51.100.{host}:4000"), 10)]);
     }
     let piece = timeout(Duration::from_secs(5), pieces.recv())
         .await
@@ -161,8 +163,8 @@ async fn a_follower_that_is_too_slow_is_told_what_it_missed() {
 
 #[tokio::test]
 async fn the_status_tells_that_it_is_not_ready() {
-    let (live, _pings) = live(&Config::default());
-    let status: Value = json(&live, "/v1/status").await;
+    let (state, _pings) = state(&Config::default());
+    let status: Value = json(&state, "/v1/status").await;
     assert_eq!(status["ready"], false);
     assert!(status["unready_reason"].is_string());
     assert_eq!(status["version"], env!("CARGO_PKG_VERSION"));
@@ -176,36 +178,36 @@ async fn the_status_tells_that_it_is_not_ready() {
 
 #[tokio::test]
 async fn the_host_is_told_with_its_sums() {
-    let (live, _pings) = live(&Config::default());
-    live.feed(&[
+    let (state, _pings) = state(&Config::default());
+    state.feed(&[
         stalled("198.51.100.7:40000", 10),
         stalled("198.51.100.8:40000", 10),
     ]);
-    let host: Host = json(&live, "/v1/host").await;
+    let host: Host = json(&state, "/v1/host").await;
     assert_eq!(host.totals.stalled_connections, 2);
     assert_eq!(host.totals.stalled_by_cause["zero_window"], 2);
     assert_eq!(host.totals.pinned_bytes, 2 * 4_220_292);
     assert_eq!(host.totals.peers, 2);
-    assert_eq!(host.agent.started, live.started_text());
+    assert_eq!(host.agent.started, state.started_text());
     assert_eq!(host.records_lost["decode"], 0);
     assert!(host.memory.is_some() && host.sockets.is_some());
 }
 
 #[tokio::test]
 async fn a_reader_goes_on_where_it_stopped_unless_the_agent_is_another_one() {
-    let (live, _pings) = live(&Config::default());
-    live.feed(&[
+    let (state, _pings) = state(&Config::default());
+    state.feed(&[
         stalled("198.51.100.7:40000", 10),
         stalled("198.51.100.8:40000", 10),
     ]);
-    let all = text(get(&live, "/v1/events").await).await;
-    let started = live.started_text();
+    let all = text(get(&state, "/v1/events").await).await;
+    let started = state.started_text();
     let target = format!("/v1/events?after=1&agent={started}");
-    let rest = text(get(&live, &target).await).await;
+    let rest = text(get(&state, &target).await).await;
     assert_eq!(rest.lines().count() + 1, all.lines().count());
-    let other = text(get(&live, "/v1/events?after=1&agent=another").await).await;
+    let other = text(get(&state, "/v1/events?after=1&agent=another").await).await;
     assert_eq!(other, all);
-    let response = get(&live, "/v1/status").await;
+    let response = get(&state, "/v1/status").await;
     let header = response
         .headers
         .iter()
@@ -215,13 +217,13 @@ async fn a_reader_goes_on_where_it_stopped_unless_the_agent_is_another_one() {
 
 #[tokio::test]
 async fn unknown_paths_and_parameters_are_refused() {
-    let (live, _pings) = live(&Config::default());
+    let (state, _pings) = state(&Config::default());
     assert_eq!(
-        get(&live, "/v1/nonsense").await.status,
+        get(&state, "/v1/nonsense").await.status,
         StatusCode::NOT_FOUND
     );
     assert_eq!(
-        get(&live, "/v1/status?x=1").await.status,
+        get(&state, "/v1/status?x=1").await.status,
         StatusCode::BAD_REQUEST
     );
 }

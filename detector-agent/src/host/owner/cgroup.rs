@@ -175,7 +175,7 @@ fn pod_uid(component: &str) -> Option<String> {
 /// Bounded and harmless.
 fn clean(name: &str) -> String {
     let bounded: String = name.chars().take(NAME_CHARS_MAX).collect();
-    detector_api::scrub::text(&bounded)
+    detector_api::sanitize::text(&bounded)
 }
 
 #[cfg(test)]

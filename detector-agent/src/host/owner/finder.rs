@@ -3,14 +3,14 @@
 //! A new socket is first looked for in processes that held others of the same local port; only
 //! then, with growing pauses, in all processes. One search finds all wanted sockets it meets.
 
-use super::board::Counts;
 use super::holder::{Holder, Holders};
 use super::pace::{Pace, Stopped};
 use super::proc::{Miss, ProcTree};
 use super::process::{Identities, Stat};
+use super::report::Counts;
 use detector_api::snapshot::Process;
 use detector_core::engine::OwnerWanted;
-use detector_core::observation::ConnectionId;
+use detector_core::observe::observation::ConnectionId;
 use std::collections::{HashMap, HashSet};
 use std::io;
 use std::path::Path;

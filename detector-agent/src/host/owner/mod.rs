@@ -7,7 +7,6 @@
 //! All work is done on a thread of its own, within a share of one core ([`Pace`]). A process that
 //! vanishes or may not be read is counted and passed over.
 
-mod board;
 mod cgroup;
 mod finder;
 mod held;
@@ -15,10 +14,11 @@ mod holder;
 mod pace;
 mod proc;
 mod process;
+mod report;
 mod syscall;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use board::{Board, Report};
 pub(crate) use finder::{Finder, Named};
 pub(crate) use pace::{Pace, Stopped};
+pub(crate) use report::{OwnerReport, Report};

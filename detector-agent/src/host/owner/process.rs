@@ -2,7 +2,7 @@
 
 use super::cgroup::Place;
 use super::proc::{Miss, ProcessFolder};
-use detector_api::scrub;
+use detector_api::sanitize;
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -18,7 +18,7 @@ const REMEMBERED_MAX: usize = 16_384;
 /// What `/proc/PID/stat` says.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Stat {
-    /// Command name, scrubbed.
+    /// Command name, sanitized.
     pub(super) command: String,
     pub(super) parent: u32,
     pub(super) threads: u32,
@@ -119,7 +119,7 @@ fn name_of(bytes: &[u8], chars_max: usize) -> String {
         .chars()
         .take(chars_max)
         .collect();
-    scrub::text(&text)
+    sanitize::text(&text)
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 use super::{Finder, Named, Pace};
 use detector_api::snapshot::{HeldWorkers, Process};
 use detector_core::engine::OwnerWanted;
-use detector_core::observation::ConnectionId;
+use detector_core::observe::observation::ConnectionId;
 use std::convert::Infallible;
 use std::fs;
 use std::net::SocketAddr;

@@ -1,7 +1,7 @@
 //! Errors and drops of network interfaces: totals, and what was added lately.
 
 use detector_api::host::{InterfaceCounts, InterfaceReport};
-use detector_core::observation::InterfaceErrors;
+use detector_core::observe::observation::InterfaceErrors;
 use std::collections::{HashMap, VecDeque};
 use std::time::{Duration, Instant};
 

@@ -12,7 +12,7 @@ use detector_api::host::{
     InterfaceReport, Load, Memory, OwnCost, Sockets, Stall, Stalls, TcpMemory,
 };
 use detector_api::snapshot::HostPressure;
-use detector_core::observation::InterfaceErrors;
+use detector_core::observe::observation::InterfaceErrors;
 use interfaces::Interfaces;
 use rustix::fs::{Mode, OFlags};
 use rustix::io::Errno;

@@ -8,7 +8,7 @@ use detector_api::actions::{
     SocketName,
 };
 use detector_api::address::network_of;
-use detector_api::wording::{block_summary, reset_summary};
+use detector_api::text::{block_summary, reset_summary};
 use std::net::IpAddr;
 
 /// For how long a peer is blocked from here; `detector block` takes any time.
@@ -20,7 +20,7 @@ const MAX_CHARACTERS: usize = 16;
 
 /// What the agent is to be asked for.
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) enum Wish {
+pub(crate) enum ActionRequest {
     /// Close stalled sockets.
     Reset(ResetRequest),
     /// Drop what a network sends.
@@ -29,7 +29,7 @@ pub(crate) enum Wish {
 
 /// What the agent says of it.
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) enum Told {
+pub(crate) enum ActionResult {
     /// Of sockets.
     Reset(ResetAnswer),
     /// Of a network.
@@ -40,16 +40,16 @@ pub(crate) enum Told {
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Confirmation {
     /// What is done on a yes: exactly what was told.
-    wish: Wish,
+    wish: ActionRequest,
     /// What the agent says that it would do.
-    pub(crate) told: Told,
+    pub(crate) told: ActionResult,
     /// What was typed so far.
     pub(crate) typed: String,
     /// Whether something else than yes was given.
     pub(crate) is_misread: bool,
 }
 
-impl Wish {
+impl ActionRequest {
     const fn is_rehearsal(&self) -> bool {
         match self {
             Self::Reset(request) => request.dry_run,
@@ -58,7 +58,7 @@ impl Wish {
     }
 }
 
-impl Told {
+impl ActionResult {
     /// In one line.
     pub(crate) fn summary(&self) -> String {
         match self {
@@ -68,7 +68,7 @@ impl Told {
     }
 
     /// What is done once this has been confirmed; `None` if it comes to nothing.
-    fn wish(&self) -> Option<Wish> {
+    fn wish(&self) -> Option<ActionRequest> {
         match self {
             Self::Reset(answer) => {
                 let sockets = answer.sockets.iter();
@@ -81,7 +81,7 @@ impl Told {
                     })
                     .collect();
                 (!only.is_empty()).then(|| {
-                    Wish::Reset(ResetRequest {
+                    ActionRequest::Reset(ResetRequest {
                         peer: answer.peer.clone(),
                         stalled_for_seconds: answer.stalled_for_seconds,
                         only: Some(only),
@@ -89,7 +89,7 @@ impl Told {
                     })
                 })
             }
-            Self::Block(answer) => Some(Wish::Block(BlockRequest {
+            Self::Block(answer) => Some(ActionRequest::Block(BlockRequest {
                 network: answer.network.clone(),
                 for_seconds: answer.for_seconds,
                 dry_run: false,
@@ -122,13 +122,13 @@ impl State {
             return Effects::default();
         }
         self.wish = Some(match deed {
-            Deed::Reset => Wish::Reset(ResetRequest {
+            Deed::Reset => ActionRequest::Reset(ResetRequest {
                 peer,
                 stalled_for_seconds: STALLED_FOR_SECONDS,
                 only: self.connection_here().map(|name| vec![name]),
                 dry_run: true,
             }),
-            Deed::Block => Wish::Block(BlockRequest {
+            Deed::Block => ActionRequest::Block(BlockRequest {
                 network: peer,
                 for_seconds: BLOCK_SECONDS,
                 dry_run: true,
@@ -159,7 +159,11 @@ impl State {
     }
 
     /// Takes what the agent says of a wish, or why it did nothing.
-    pub(crate) fn take_told(&mut self, wish: &Wish, outcome: Result<Told, String>) {
+    pub(crate) fn take_told(
+        &mut self,
+        wish: &ActionRequest,
+        outcome: Result<ActionResult, String>,
+    ) {
         let told = match outcome {
             Ok(told) => told,
             Err(why) => {

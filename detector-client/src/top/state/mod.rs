@@ -11,7 +11,7 @@ mod settings;
 mod walk;
 
 pub(crate) use cursor::Cursor;
-pub(crate) use deed::{Confirmation, Told, Wish};
+pub(crate) use deed::{ActionRequest, ActionResult, Confirmation};
 pub(crate) use facts::{Facts, Listing, Now, Page, Snapshot};
 pub(crate) use history::{ConnectionKey, HostHistory, Sample, Timelines};
 pub(crate) use prompt::Prompt;
@@ -150,7 +150,7 @@ pub(crate) struct State {
     /// From where whoever looks is logged in.
     pub(crate) session: Vec<IpAddr>,
     /// What the agent is to be asked for next.
-    pub(crate) wish: Option<Wish>,
+    pub(crate) wish: Option<ActionRequest>,
     /// Whether refreshing is stopped.
     pub(crate) is_paused: bool,
     /// How the agent is.

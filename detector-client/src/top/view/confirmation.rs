@@ -3,10 +3,10 @@
 use super::overlay::{line_at, window};
 use super::text::{draw_text, wrapped};
 use super::theme;
-use crate::top::state::{Confirmation, State, Told};
+use crate::top::state::{ActionResult, Confirmation, State};
 use detector_api::actions::{BlockAnswer, ResetAnswer, ResetOutcome, ResetSocket};
-use detector_api::humane;
-use detector_api::wording::owner;
+use detector_api::text::owner;
+use detector_api::units;
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::style::Style;
@@ -27,14 +27,14 @@ pub(super) fn draw(buffer: &mut Buffer, screen: Rect, state: &State, confirmatio
         say(&text, Style::new());
     }
     let title = match told {
-        Told::Reset(answer) => {
+        ActionResult::Reset(answer) => {
             let used = lines.len() + OTHER_LINES;
             let free = usize::from(screen.height).saturating_sub(used);
             let sockets = sockets(answer, free.max(1));
             lines.extend(sockets.into_iter().map(|line| (line, theme::quiet())));
             "reset"
         }
-        Told::Block(_) => "block",
+        ActionResult::Block(_) => "block",
     };
     let (ask, style) = if confirmation.is_misread {
         (
@@ -58,7 +58,7 @@ pub(super) fn draw(buffer: &mut Buffer, screen: Rect, state: &State, confirmatio
         draw_text(buffer, line_at(inner, y), line, *style);
         y += 1;
     }
-    let typed = detector_api::scrub::text(&confirmation.typed);
+    let typed = detector_api::sanitize::text(&confirmation.typed);
     let (x, y) = buffer.set_stringn(
         inner.x,
         y,
@@ -71,12 +71,12 @@ pub(super) fn draw(buffer: &mut Buffer, screen: Rect, state: &State, confirmatio
     }
 }
 
-fn consequences(told: &Told, is_own_agent: bool) -> Vec<String> {
+fn consequences(told: &ActionResult, is_own_agent: bool) -> Vec<String> {
     match told {
-        Told::Reset(_) => {
+        ActionResult::Reset(_) => {
             vec!["each peer gets a reset, each owner an error on its socket".to_owned()]
         }
-        Told::Block(BlockAnswer { network, .. }) => {
+        ActionResult::Block(BlockAnswer { network, .. }) => {
             let ends = if is_own_agent {
                 "it ends by itself, and with this view, which is the agent here".to_owned()
             } else {
@@ -107,8 +107,8 @@ fn sockets(answer: &ResetAnswer, room: usize) -> Vec<String> {
         format!(
             "{:<width$} {:>7} {:>6}  {what}  {}",
             socket.remote,
-            humane::seconds(socket.stalled_seconds),
-            humane::bytes(socket.pinned_bytes),
+            units::seconds(socket.stalled_seconds),
+            units::bytes(socket.pinned_bytes),
             socket.local,
             width = widest.unwrap_or(0),
         )

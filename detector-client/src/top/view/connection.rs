@@ -5,9 +5,9 @@ use super::plot::{self, Bar};
 use super::text::{draw_text, take_line, take_lines, wrapped};
 use super::theme;
 use crate::top::state::{Page, Sample, State};
-use detector_api::humane;
 use detector_api::snapshot::{Connection, Event, Process};
-use detector_api::wording;
+use detector_api::text;
+use detector_api::units;
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::style::Style;
@@ -82,7 +82,7 @@ pub(super) fn draw_timeline(
     let title = format!(
         "{}  window █  highest edge ─  last {}",
         connection.remote,
-        humane::seconds(span)
+        units::seconds(span)
     );
     let bars: Vec<Bar> = samples
         .iter()
@@ -131,12 +131,12 @@ fn lines(connection: &Connection, page: &Page, width: u16) -> Vec<(String, Style
     lines.extend(evidence::considered(page, width));
     let is_of = |event: &&Event| event.remote.as_deref() == Some(connection.remote.as_str());
     for event in page.events.iter().rev().filter(is_of) {
-        let text = format!("{} {}", event.time, wording::event_line(event));
+        let text = format!("{} {}", event.time, text::event_line(event));
         let wrapped = wrapped(&text, usize::from(width));
         let style = theme::severity(event.severity);
         lines.extend(wrapped.into_iter().map(|line| (line, style)));
         for (name, number) in &event.evidence {
-            let text = format!("  {name} {}", humane::measure(name, *number));
+            let text = format!("  {name} {}", units::measure(name, *number));
             lines.push((text, theme::quiet()));
         }
     }
@@ -145,24 +145,24 @@ fn lines(connection: &Connection, page: &Page, width: u16) -> Vec<(String, Style
 
 fn facts(connection: &Connection) -> Vec<String> {
     let fact = |label: &str, value: String| format!("{label:<13} {value}");
-    let bytes = |label, number| fact(label, humane::bytes(number));
+    let bytes = |label, number| fact(label, units::bytes(number));
     let stall = match connection.stall {
         Some(cause) => format!(
             "{} for {}",
             cause.label().replace('_', " "),
-            humane::seconds(connection.stalled_seconds)
+            units::seconds(connection.stalled_seconds)
         ),
         None => "none".to_owned(),
     };
     let window = format!(
         "{}, {} at most",
-        humane::bytes(connection.window_bytes),
-        humane::bytes(connection.max_window_bytes)
+        units::bytes(connection.window_bytes),
+        units::bytes(connection.max_window_bytes)
     );
     let taken = format!(
         "{} now, {} at most",
-        humane::bytes(connection.retracted_bytes),
-        humane::bytes(connection.retracted_max_bytes)
+        units::bytes(connection.retracted_bytes),
+        units::bytes(connection.retracted_max_bytes)
     );
     let shrinks = connection.window_shrinks;
     let again = connection.retransmits;
@@ -175,12 +175,12 @@ fn facts(connection: &Connection) -> Vec<String> {
         bytes("in flight", connection.in_flight_bytes),
         bytes("pinned", connection.pinned_bytes),
         fact("window shift", connection.window_shift.to_string()),
-        fact("drains", humane::rate(connection.bytes_acked_per_second)),
+        fact("drains", units::rate(connection.bytes_acked_per_second)),
         fact(
             "zero window",
             format!(
                 "{} in {} episodes",
-                humane::seconds(connection.zero_window_seconds),
+                units::seconds(connection.zero_window_seconds),
                 connection.zero_window_episodes
             ),
         ),
@@ -200,13 +200,13 @@ fn facts(connection: &Connection) -> Vec<String> {
             "round trip",
             format!("{:.1} ms", connection.rtt_seconds * 1e3),
         ),
-        fact("segment size", humane::bytes(connection.mss_bytes)),
-        fact("acknowledged", humane::bytes(connection.bytes_acked)),
+        fact("segment size", units::bytes(connection.mss_bytes)),
+        fact("acknowledged", units::bytes(connection.bytes_acked)),
         fact(
             "seen by",
             format!(
                 "{}, netns {}{}",
-                wording::source_label(connection.source),
+                text::source_label(connection.source),
                 connection.netns,
                 if connection.is_orphan { ", orphan" } else { "" }
             ),

@@ -4,13 +4,13 @@ use super::text::wrapped;
 use super::theme;
 use crate::top::state::Page;
 use detector_api::snapshot::{Assessment, Considered, Outcome};
-use detector_api::wording::{self, Circumstances, Servers};
+use detector_api::text::{self, Circumstances, Servers};
 use ratatui::style::Style;
 
 /// What the verdict rests on, the weightiest first.
 pub(super) fn reasons(assessment: &Assessment) -> Vec<String> {
     let reasons = assessment.evidence_for.iter();
-    reasons.map(wording::evidence).collect()
+    reasons.map(text::evidence).collect()
 }
 
 /// Lines under labels, as they are put together.
@@ -44,7 +44,7 @@ pub(super) fn weighed(assessment: &Assessment, width: u16) -> Vec<(String, Style
         lines.add("for", &reason, Style::new());
     }
     for evidence in &assessment.evidence_against {
-        lines.add("against", &wording::evidence(evidence), Style::new());
+        lines.add("against", &text::evidence(evidence), Style::new());
     }
     lines.lines
 }
@@ -55,7 +55,7 @@ pub(super) fn considered(page: &Page, width: u16) -> Vec<(String, Style)> {
     let mut lines = Lines::new(width);
     let around = circumstances(page);
     for advice in &assessment.advice {
-        let step = wording::advice(advice, &around);
+        let step = text::advice(advice, &around);
         lines.add("to do", &step.what, theme::heading());
         if !step.settings.is_empty() {
             let where_to = format!("`detector explain {}` has the lines", page.peer.peer);
@@ -64,15 +64,15 @@ pub(super) fn considered(page: &Page, width: u16) -> Vec<(String, Style)> {
     }
     let is_out = |considered: &&Considered| considered.outcome == Outcome::RuledOut;
     for considered in assessment.considered.iter().filter(|each| !is_out(each)) {
-        let text = wording::considered(considered);
-        lines.add(wording::outcome(considered.outcome), &text, Style::new());
+        let text = text::considered(considered);
+        lines.add(text::outcome(considered.outcome), &text, Style::new());
     }
     for considered in assessment.considered.iter().filter(is_out) {
-        let text = wording::considered(considered);
-        lines.add(wording::outcome(Outcome::RuledOut), &text, theme::quiet());
+        let text = text::considered(considered);
+        lines.add(text::outcome(Outcome::RuledOut), &text, theme::quiet());
     }
     for change in &assessment.would_change {
-        lines.add("changes to", &wording::change(change), theme::quiet());
+        lines.add("changes to", &text::change(change), theme::quiet());
     }
     lines.lines
 }

@@ -4,8 +4,8 @@ use super::plot::spark;
 use super::text::{Part, draw_parts, grouped, take_line};
 use super::theme;
 use crate::top::state::{Facts, Link, State};
-use detector_api::humane;
 use detector_api::time::rfc3339;
+use detector_api::units;
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::style::Style;
@@ -50,7 +50,7 @@ fn title(state: &State) -> (Vec<Part>, Vec<Part>) {
     if let Some(why) = &state.own_agent {
         left.push(Part::new(1, why.clone(), theme::caution()));
     } else if !facts.agent_version.is_empty() {
-        let uptime = humane::seconds(facts.uptime_seconds);
+        let uptime = units::seconds(facts.uptime_seconds);
         let agent = format!("agent {} up {uptime}", facts.agent_version);
         left.push(Part::new(5, agent, theme::quiet()));
     }
@@ -98,7 +98,7 @@ fn host(facts: &Facts) -> Vec<Part> {
         parts.push(Part::labelled(3, "waiting", text));
     }
     if let Some((used, all)) = facts.memory_bytes {
-        let memory = format!("{} of {}", humane::bytes(used), humane::bytes(all));
+        let memory = format!("{} of {}", units::bytes(used), units::bytes(all));
         parts.push(Part::labelled(2, "memory", memory));
     }
     parts
@@ -106,8 +106,8 @@ fn host(facts: &Facts) -> Vec<Part> {
 
 fn agent(facts: &Facts) -> Vec<Part> {
     let mut text = Vec::new();
-    text.extend(facts.agent_cpu_share.map(humane::percent));
-    text.extend(facts.agent_memory_bytes.map(humane::bytes));
+    text.extend(facts.agent_cpu_share.map(units::percent));
+    text.extend(facts.agent_memory_bytes.map(units::bytes));
     if text.is_empty() {
         return Vec::new();
     }
@@ -135,11 +135,11 @@ fn tcp_memory(state: &State, spark_width: usize) -> Vec<Part> {
         } else {
             Style::new()
         };
-        let text = format!("{} of {} ", humane::bytes(used), humane::bytes(limit));
+        let text = format!("{} of {} ", units::bytes(used), units::bytes(limit));
         let history = spark(state.history.tcp_memory_share.iter(), spark_width, 1.0);
         parts.push(
             Part::labelled(1, "tcp memory", text)
-                .and(humane::percent(share), style)
+                .and(units::percent(share), style)
                 .and(format!(" {history}"), theme::line()),
         );
     }
@@ -169,7 +169,7 @@ fn held(state: &State, spark_width: usize) -> Vec<Part> {
         let history = spark(state.history.pinned.iter(), spark_width, 1.0);
         parts.push(
             Part::new(1, "pinned ", theme::quiet())
-                .and(humane::bytes(pinned), theme::heading())
+                .and(units::bytes(pinned), theme::heading())
                 .and(format!(" {history}"), theme::line()),
         );
     }

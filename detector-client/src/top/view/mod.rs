@@ -1,6 +1,6 @@
 //! Draws the state. Pure: a state in, a frame out.
 //!
-//! All text in the state was scrubbed where it came in; here it is cut to its cell.
+//! All text in the state was sanitized where it came in; here it is cut to its cell.
 
 mod confirmation;
 mod connection;

@@ -165,8 +165,8 @@ fn draw_prompt(buffer: &mut Buffer, screen: Rect, prompt: &Prompt) {
 /// What was typed, moved to the left so far that the cursor is in sight.
 fn draw_typed(buffer: &mut Buffer, area: Rect, prompt: &Prompt) {
     let (before, after) = prompt.halves();
-    let before = detector_api::scrub::text(&before);
-    let mut after = detector_api::scrub::text(&after);
+    let before = detector_api::sanitize::text(&before);
+    let mut after = detector_api::sanitize::text(&after);
     after.push(' ');
     let room = usize::from(area.width).saturating_sub(3);
     let mut start = 0;

@@ -8,9 +8,9 @@ use super::text::{Part, draw_parts, draw_text, grouped, take_line, take_lines, w
 use super::theme;
 use crate::columns::Column;
 use crate::top::state::{Page, State};
-use detector_api::humane;
 use detector_api::snapshot::{Confidence, Connection, Peer};
-use detector_api::wording;
+use detector_api::text;
+use detector_api::units;
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::style::Style;
@@ -53,7 +53,7 @@ fn draw_facts(buffer: &mut Buffer, area: &mut Rect, page: &Page, state: &State) 
     let mut title = vec![
         Part::new(0, peer.peer.clone(), theme::heading()),
         Part::new(0, verdict, severity),
-        Part::new(1, wording::severity_label(peer.severity), severity),
+        Part::new(1, text::severity_label(peer.severity), severity),
     ];
     if let Some(confidence) = page.assessment.confidence {
         let confidence = match confidence {
@@ -98,10 +98,10 @@ fn held(peer: &Peer) -> Vec<Part> {
     );
     vec![
         Part::labelled(0, "stalled", stalled),
-        Part::labelled(0, "pinned", humane::bytes(peer.pinned_bytes)),
-        Part::labelled(1, "longest", humane::seconds(peer.longest_stall_seconds)),
-        Part::labelled(2, "zero window", humane::seconds(peer.zero_window_seconds)),
-        Part::labelled(3, "drains", humane::rate(peer.bytes_acked_per_second)),
+        Part::labelled(0, "pinned", units::bytes(peer.pinned_bytes)),
+        Part::labelled(1, "longest", units::seconds(peer.longest_stall_seconds)),
+        Part::labelled(2, "zero window", units::seconds(peer.zero_window_seconds)),
+        Part::labelled(3, "drains", units::rate(peer.bytes_acked_per_second)),
     ]
 }
 
@@ -128,7 +128,7 @@ fn totals(peer: &Peer) -> Vec<Part> {
 fn draw_reasons(buffer: &mut Buffer, area: &mut Rect, page: &Page) {
     let mut reasons = evidence::reasons(&page.assessment);
     if reasons.is_empty() {
-        reasons.extend(page.events.last().map(wording::event_line));
+        reasons.extend(page.events.last().map(text::event_line));
     }
     // Leaves the connections in sight.
     let room = area.height.saturating_sub(CONNECTIONS + 2);
@@ -206,7 +206,7 @@ fn draw_events(buffer: &mut Buffer, mut area: Rect, page: &Page) {
     draw_text(buffer, take_line(&mut area), "last events", theme::quiet());
     let last = page.events.iter().rev().take(usize::from(area.height));
     for event in last {
-        let text = format!("{} {}", clock(&event.time), wording::event_line(event));
+        let text = format!("{} {}", clock(&event.time), text::event_line(event));
         draw_text(
             buffer,
             take_line(&mut area),

@@ -5,8 +5,8 @@ use super::text::{Part, draw_text, grouped};
 use super::theme;
 use crate::columns::{Column, Grouping};
 use crate::top::state::{Link, State};
-use detector_api::humane;
 use detector_api::row::PeerRow;
+use detector_api::units;
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::style::Style;
@@ -86,6 +86,6 @@ fn nothing(state: &State) -> String {
     if state.within.is_some() {
         return "no peer of this group is left; Esc goes back".to_owned();
     }
-    let watched = humane::seconds(state.facts.uptime_seconds);
+    let watched = units::seconds(state.facts.uptime_seconds);
     format!("no peer has misbehaved; watched for {watched}")
 }

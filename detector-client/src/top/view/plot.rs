@@ -2,7 +2,7 @@
 
 use super::text::draw_text;
 use super::theme::{self, BARS};
-use detector_api::humane;
+use detector_api::units;
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::style::Style;
@@ -92,7 +92,7 @@ fn draw_axis(buffer: &mut Buffer, area: Rect, plot: Rect, highest: f64) {
         clippy::cast_sign_loss,
         reason = "sizes below 2^53"
     )]
-    let top = label(humane::bytes(highest as u64));
+    let top = label(units::bytes(highest as u64));
     buffer.set_stringn(area.x, plot.y, top, usize::from(AXIS), theme::quiet());
     if plot.height > 1 {
         let bottom = plot.bottom() - 1;

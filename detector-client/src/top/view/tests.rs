@@ -189,7 +189,7 @@ fn hostile_names_change_nothing_but_their_own_cell() {
         frame(&mut state, (200, 60), FULL)
     };
     for name in hostile {
-        let mut state = crate::top::state::tests::named(&detector_api::scrub::text(&name));
+        let mut state = crate::top::state::tests::named(&detector_api::sanitize::text(&name));
         let drawn = frame(&mut state, (200, 60), FULL);
         let lines: Vec<_> = drawn.lines().zip(quiet.lines()).enumerate().collect();
         let changed: Vec<_> = lines

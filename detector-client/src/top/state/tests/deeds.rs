@@ -2,17 +2,17 @@
 
 use super::{attacked, page, press, started, type_text};
 use crate::top::action::Key;
-use crate::top::state::{Effects, Overlay, State, Told, Wish};
+use crate::top::state::{ActionRequest, ActionResult, Effects, Overlay, State};
 use detector_api::actions::{BlockAnswer, ResetAnswer, ResetOutcome, ResetSocket};
 use detector_api::snapshot::StallCause;
 
 /// The agent's answer to what was asked for last.
-pub(crate) fn rehearsed(state: &mut State, told: Told) {
+pub(crate) fn rehearsed(state: &mut State, told: ActionResult) {
     let wish = state.wish.take().expect("something was asked for");
     state.take_told(&wish, Ok(told));
 }
 
-pub(crate) fn reset_told(sockets: u16) -> Told {
+pub(crate) fn reset_told(sockets: u16) -> ActionResult {
     let each = (0..sockets).map(|number| ResetSocket {
         local: "192.0.2.1:80".to_owned(),
         remote: format!("198.51.100.7:{}", 40_000 + number),
@@ -34,7 +34,7 @@ pub(crate) fn reset_told(sockets: u16) -> Told {
         reason: None,
     });
     let reset = u64::from(sockets.saturating_sub(1));
-    Told::Reset(ResetAnswer {
+    ActionResult::Reset(ResetAnswer {
         peer: "198.51.100.7".to_owned(),
         dry_run: true,
         stalled_for_seconds: 30.0,
@@ -46,8 +46,8 @@ pub(crate) fn reset_told(sockets: u16) -> Told {
     })
 }
 
-pub(crate) fn block_told() -> Told {
-    Told::Block(BlockAnswer {
+pub(crate) fn block_told() -> ActionResult {
+    ActionResult::Block(BlockAnswer {
         network: "198.51.100.7/32".to_owned(),
         dry_run: true,
         for_seconds: 600,
@@ -63,9 +63,9 @@ fn allowed() -> State {
     }
 }
 
-fn reset_of(wish: Option<&Wish>) -> &detector_api::actions::ResetRequest {
+fn reset_of(wish: Option<&ActionRequest>) -> &detector_api::actions::ResetRequest {
     match wish {
-        Some(Wish::Reset(request)) => request,
+        Some(ActionRequest::Reset(request)) => request,
         other => panic!("{other:?}"),
     }
 }
@@ -103,11 +103,11 @@ fn nothing_is_done_that_was_not_rehearsed_and_confirmed() {
     let only = done.only.as_ref().unwrap();
     let remotes: Vec<_> = only.iter().map(|name| name.remote.as_str()).collect();
     assert_eq!(remotes, ["198.51.100.7:40000", "198.51.100.7:40002"]);
-    let Told::Reset(mut answer) = reset_told(3) else {
+    let ActionResult::Reset(mut answer) = reset_told(3) else {
         return;
     };
     answer.dry_run = false;
-    rehearsed(&mut state, Told::Reset(answer));
+    rehearsed(&mut state, ActionResult::Reset(answer));
     assert!(matches!(state.overlay, Overlay::None));
     let note = state.note.unwrap();
     assert!(note.starts_with("reset 2 stalled sockets"), "{note}");

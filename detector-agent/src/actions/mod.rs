@@ -1,0 +1,253 @@
+//! What an operator may have done to peers: stalled sockets closed, networks blocked for a time.
+//!
+//! In: requests that the control socket has let through, and what the engine knows. Out: what was
+//! done, in full, and a line of the log for each. Never: acting by itself, on what is not stalled
+//! now, or on anything that was not asked for.
+
+mod blocks;
+mod diag;
+mod netlink;
+mod refusal;
+mod reset;
+mod ruleset;
+
+pub(crate) use blocks::BlockError;
+pub(crate) use reset::{Choice, Plan, ResetError};
+
+use blocks::Blocks;
+use detector_api::actions::{
+    BlockAnswer, Blocked, ResetAnswer, ResetOutcome, ResetSocket, UnblockAnswer,
+};
+use detector_api::address::fold;
+use ipnet::IpNet;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError, TryLockError};
+use std::time::Duration;
+
+/// See the module.
+#[derive(Debug, Default)]
+pub(crate) struct Actions {
+    /// One reset at a time.
+    resetting: Mutex<()>,
+    /// Whether an orphan has outlived being closed: this kernel frees their memory only.
+    orphans_linger: AtomicBool,
+    blocks: Mutex<Blocks>,
+    /// What is never blocked because the configuration trusts it.
+    trusted: Mutex<Vec<IpNet>>,
+    counts: Counts,
+}
+
+/// What came of actions, since the start.
+#[derive(Debug, Default)]
+struct Counts {
+    reset: AtomicU64,
+    reset_failed: AtomicU64,
+    freed_bytes: AtomicU64,
+    blocked: AtomicU64,
+    block_failed: AtomicU64,
+    unblocked: AtomicU64,
+    unblock_failed: AtomicU64,
+    /// As of the last look.
+    blocked_now: AtomicU64,
+}
+
+/// What came of actions, since the start.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Report {
+    /// Sockets that were reset.
+    pub(crate) reset: u64,
+    /// Sockets that could not be.
+    pub(crate) reset_failed: u64,
+    /// Kernel memory that resets have freed.
+    pub(crate) freed_bytes: u64,
+    /// Networks that were blocked.
+    pub(crate) blocked: u64,
+    /// Networks that could not be, or must not.
+    pub(crate) block_failed: u64,
+    /// Networks that were let through again before their time.
+    pub(crate) unblocked: u64,
+    /// Networks that could not be.
+    pub(crate) unblock_failed: u64,
+    /// Networks that are blocked now.
+    pub(crate) blocked_now: u64,
+}
+
+impl Actions {
+    /// Resets what `plan` names, or tells what it would do. Blocks for as long as it takes, on a
+    /// thread of its own that may change its network namespace.
+    pub(crate) fn reset(&self, plan: Plan, uid: u32) -> Result<ResetAnswer, ResetError> {
+        let is_dry = plan.is_dry();
+        // Whoever panicked while it was held has left nothing half done that matters to the next.
+        let _one_at_a_time = self
+            .resetting
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        let carried_out = std::thread::scope(|scope| {
+            let thread = std::thread::Builder::new().name("detector-reset".to_owned());
+            let running = thread.spawn_scoped(scope, || plan.carry_out(&self.orphans_linger));
+            let ended = running.map(|thread| thread.join());
+            ended.unwrap_or_else(|error| {
+                Ok(Err(ResetError::Failed {
+                    doing: "cannot start a thread",
+                    source: error,
+                }))
+            })
+        });
+        let outcome = carried_out.unwrap_or_else(|_| {
+            Err(ResetError::Failed {
+                doing: "cannot reset",
+                source: std::io::Error::other("the thread that does it has panicked"),
+            })
+        });
+        self.book(&outcome, is_dry, uid);
+        outcome
+    }
+
+    /// Counts and logs.
+    fn book(&self, outcome: &Result<ResetAnswer, ResetError>, is_dry: bool, uid: u32) {
+        let add = |counter: &AtomicU64, number| counter.fetch_add(number, Ordering::Relaxed);
+        let answer = match outcome {
+            Ok(answer) => answer,
+            Err(error) => {
+                add(&self.counts.reset_failed, u64::from(!is_dry));
+                tracing::warn!("reset asked by uid {uid} failed: {error}");
+                return;
+            }
+        };
+        if is_dry {
+            return;
+        }
+        // First of all, for a queue of lines may not hold all that follow.
+        let peer = &answer.peer;
+        tracing::warn!(
+            "reset asked by uid {uid}: closed {} stalled sockets of {peer}, freed {} bytes",
+            answer.reset,
+            answer.freed_bytes
+        );
+        for socket in &answer.sockets {
+            let ResetSocket {
+                local,
+                remote,
+                netns,
+                ..
+            } = socket;
+            let outcome = socket.outcome.label();
+            let reason = socket.reason.as_deref();
+            let reason = reason.map_or_else(String::new, |reason| format!(": {reason}"));
+            tracing::info!(
+                "reset asked by uid {uid}: {remote} to {local} in network namespace {netns}: \
+                 {outcome}{reason}"
+            );
+        }
+        let failed = answer.sockets.iter();
+        let failed = failed.filter(|socket| socket.outcome == ResetOutcome::Failed);
+        add(&self.counts.reset_failed, failed.count() as u64);
+        add(&self.counts.reset, answer.reset);
+        add(&self.counts.freed_bytes, answer.freed_bytes);
+    }
+
+    /// Blocks `network` for `span`, or tells what that would do. Waits for the kernel.
+    pub(crate) fn block(
+        &self,
+        network: IpNet,
+        span: Duration,
+        is_dry: bool,
+        uid: u32,
+    ) -> Result<BlockAnswer, BlockError> {
+        let trusted = self.trusted().clone();
+        let outcome = self.blocks().block(network, span, &trusted, uid, is_dry);
+        match &outcome {
+            Ok(answer) if !is_dry => {
+                self.counts.blocked.fetch_add(1, Ordering::Relaxed);
+                let until = &answer.until;
+                tracing::warn!("block asked by uid {uid}: {network} is blocked until {until}");
+            }
+            Ok(_) => {}
+            Err(error) => {
+                let failed = u64::from(!is_dry);
+                self.counts
+                    .block_failed
+                    .fetch_add(failed, Ordering::Relaxed);
+                tracing::warn!("block of {network} asked by uid {uid} failed: {error}");
+            }
+        }
+        outcome
+    }
+
+    /// Lets `network` through again, or tells that it would. Waits for the kernel.
+    pub(crate) fn unblock(
+        &self,
+        network: IpNet,
+        is_dry: bool,
+        uid: u32,
+    ) -> Result<UnblockAnswer, BlockError> {
+        let outcome = self.blocks().unblock(network, is_dry);
+        match &outcome {
+            Ok(_) if !is_dry => {
+                self.counts.unblocked.fetch_add(1, Ordering::Relaxed);
+                tracing::warn!("unblock asked by uid {uid}: {network} is let through again");
+            }
+            Ok(_) => {}
+            Err(error) => {
+                let failed = u64::from(!is_dry);
+                self.counts
+                    .unblock_failed
+                    .fetch_add(failed, Ordering::Relaxed);
+                tracing::warn!("unblock of {network} asked by uid {uid} failed: {error}");
+            }
+        }
+        outcome
+    }
+
+    /// Removes the table of the kernel if all in it has expired. Waits for the kernel.
+    pub(crate) fn tidy(&self) {
+        self.blocks().forget_expired();
+    }
+
+    /// Never waits: a scrape must not, while somebody else waits for the kernel.
+    fn blocked_now(&self) -> u64 {
+        let count = &self.counts.blocked_now;
+        match self.blocks.try_lock() {
+            Ok(blocks) => count.store(blocks.count() as u64, Ordering::Relaxed),
+            Err(TryLockError::Poisoned(blocks)) => {
+                count.store(blocks.into_inner().count() as u64, Ordering::Relaxed);
+            }
+            Err(TryLockError::WouldBlock) => {}
+        }
+        count.load(Ordering::Relaxed)
+    }
+
+    /// What is blocked now. Waits while somebody else waits for the kernel.
+    pub(crate) fn blocked(&self) -> Vec<Blocked> {
+        self.blocks().list()
+    }
+
+    /// Never blocks these networks from now on. What is blocked stays so.
+    pub(crate) fn trust(&self, networks: Vec<IpNet>) {
+        *self.trusted() = networks.into_iter().map(fold).collect();
+    }
+
+    fn blocks(&self) -> MutexGuard<'_, Blocks> {
+        // Each step leaves an account that holds: the kernel is told first.
+        self.blocks.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn trusted(&self) -> MutexGuard<'_, Vec<IpNet>> {
+        self.trusted.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Counts of this moment.
+    pub(crate) fn report(&self) -> Report {
+        let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        Report {
+            reset: read(&self.counts.reset),
+            reset_failed: read(&self.counts.reset_failed),
+            freed_bytes: read(&self.counts.freed_bytes),
+            blocked: read(&self.counts.blocked),
+            block_failed: read(&self.counts.block_failed),
+            unblocked: read(&self.counts.unblocked),
+            unblock_failed: read(&self.counts.unblock_failed),
+            blocked_now: self.blocked_now(),
+        }
+    }
+}

@@ -1,0 +1,376 @@
+//! A conversation with the kernel over netlink: requests out, acknowledgements and objects back.
+//!
+//! Everything that comes back is read with every length checked. Waits are bounded.
+
+use rustix::net::netlink::SocketAddrNetlink;
+use rustix::net::sockopt::{Timeout, set_socket_timeout};
+use rustix::net::{
+    AddressFamily, Protocol, RecvFlags, SendFlags, SocketFlags, SocketType, bind, connect, recv,
+    send, socket_with,
+};
+use std::io;
+use std::os::fd::OwnedFd;
+use std::time::Duration;
+
+/// For one answer of the kernel; it answers at once unless it is in deep trouble.
+const PATIENCE: Duration = Duration::from_secs(5);
+/// The kernel sends at most 32 KiB at a time.
+const ANSWER_BYTES: usize = 32 << 10;
+/// `struct nlmsghdr`.
+const HEADER_BYTES: usize = 16;
+/// `struct nlattr`.
+const ATTRIBUTE_HEADER_BYTES: usize = 4;
+const ALIGNMENT: usize = 4;
+
+const NLMSG_ERROR: u16 = 2;
+const NLMSG_DONE: u16 = 3;
+
+/// Flags of a request.
+pub(super) mod flag {
+    pub(in crate::actions) const REQUEST: u16 = 0x1;
+    pub(in crate::actions) const ACK: u16 = 0x4;
+    pub(in crate::actions) const EXCLUSIVE: u16 = 0x200;
+    pub(in crate::actions) const DUMP: u16 = 0x300;
+    pub(in crate::actions) const CREATE: u16 = 0x400;
+}
+
+/// `NLM_F_DUMP_INTR`, in the flags of an answer.
+const DUMP_INTERRUPTED: u16 = 0x10;
+
+/// Bit of an attribute's type that says that it holds attributes.
+const NESTED: u16 = 1 << 15;
+
+/// Bytes of a message or of an attribute that holds others.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Payload(Vec<u8>);
+
+impl Payload {
+    /// These bytes, and what is added.
+    pub(super) fn new(head: &[u8]) -> Self {
+        Self(head.to_vec())
+    }
+
+    /// The same with an attribute at its end. No value of ours comes near 64 KiB.
+    pub(super) fn with(mut self, kind: u16, value: &[u8]) -> Self {
+        let length = u16::try_from(ATTRIBUTE_HEADER_BYTES + value.len()).unwrap_or(u16::MAX);
+        self.0.extend_from_slice(&length.to_ne_bytes());
+        self.0.extend_from_slice(&kind.to_ne_bytes());
+        self.0.extend_from_slice(value);
+        self.0.resize(self.0.len().next_multiple_of(ALIGNMENT), 0);
+        self
+    }
+
+    /// The same with a text, which ends in a zero.
+    pub(super) fn with_text(self, kind: u16, text: &str) -> Self {
+        self.with(kind, &[text.as_bytes(), &[0]].concat())
+    }
+
+    /// The same with a number in network byte order.
+    pub(super) fn with_u32(self, kind: u16, number: u32) -> Self {
+        self.with(kind, &number.to_be_bytes())
+    }
+
+    /// The same with attributes in an attribute.
+    pub(super) fn with_nested(self, kind: u16, inner: Self) -> Self {
+        self.with(kind | NESTED, &inner.0)
+    }
+}
+
+/// One request.
+#[derive(Clone, Debug)]
+pub(super) struct Request {
+    pub(super) kind: u16,
+    /// Of [`flag`]; [`flag::REQUEST`] is always added.
+    pub(super) flags: u16,
+    pub(super) payload: Payload,
+}
+
+/// A message of the kernel that is neither an error nor an end.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Object {
+    pub(super) kind: u16,
+    pub(super) payload: Vec<u8>,
+}
+
+/// A message of the kernel.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Answer {
+    /// The end of a dump, with the error's number that broke it off; 0 if it is whole.
+    Done(i32),
+    /// Something was changed while it was dumped: what came is no picture of any moment.
+    Interrupted,
+    /// The error's number; 0 acknowledges.
+    Error(i32),
+    Object(Object),
+}
+
+/// An open netlink socket, in the network namespace of the thread that opened it.
+#[derive(Debug)]
+pub(super) struct Netlink {
+    socket: OwnedFd,
+    sequence: u32,
+}
+
+impl Netlink {
+    /// Opens a socket of this protocol; without one that of links and addresses.
+    pub(super) fn open(protocol: Option<Protocol>) -> io::Result<Self> {
+        let socket = socket_with(
+            AddressFamily::NETLINK,
+            SocketType::RAW,
+            SocketFlags::CLOEXEC,
+            protocol,
+        )?;
+        set_socket_timeout(&socket, Timeout::Recv, Some(PATIENCE))?;
+        set_socket_timeout(&socket, Timeout::Send, Some(PATIENCE))?;
+        bind(&socket, &SocketAddrNetlink::new(0, 0))?;
+        // Now only the kernel can send to us.
+        connect(&socket, &SocketAddrNetlink::new(0, 0))?;
+        Ok(Self {
+            socket,
+            sequence: 0,
+        })
+    }
+
+    /// Sends one request; gives the object it asks for, or all of a dump, or nothing for one that
+    /// is only acknowledged.
+    pub(super) fn ask(&mut self, request: &Request) -> io::Result<Vec<Object>> {
+        self.sequence = self.sequence.wrapping_add(1);
+        let sequence = self.sequence;
+        self.send(&encode(request, sequence))?;
+        let is_dump = request.flags & flag::DUMP == flag::DUMP;
+        let is_acknowledged = request.flags & flag::ACK != 0;
+        let mut objects = Vec::new();
+        loop {
+            for (answered, answer) in self.receive()? {
+                match answer {
+                    _ if answered != sequence => {}
+                    Answer::Done(0) | Answer::Error(0) => return Ok(objects),
+                    Answer::Interrupted => return Err(io::ErrorKind::Interrupted.into()),
+                    Answer::Done(number) | Answer::Error(number) => {
+                        return Err(io::Error::from_raw_os_error(number));
+                    }
+                    Answer::Object(object) => objects.push(object),
+                }
+            }
+            if !is_dump && !is_acknowledged && !objects.is_empty() {
+                return Ok(objects);
+            }
+        }
+    }
+
+    /// Sends requests that the kernel takes all or none of, between `begin` and `end`, and waits
+    /// until it has. Each of `requests` must ask for an acknowledgement.
+    pub(super) fn ask_at_once(
+        &mut self,
+        begin: &Request,
+        requests: &[Request],
+        end: &Request,
+    ) -> io::Result<()> {
+        let mut bytes = Vec::new();
+        let (mut batch, mut waiting) = (Vec::new(), Vec::new());
+        let all = std::iter::once(begin).chain(requests).chain([end]);
+        for request in all {
+            self.sequence = self.sequence.wrapping_add(1);
+            bytes.extend_from_slice(&encode(request, self.sequence));
+            if request.flags & flag::ACK != 0 {
+                waiting.push(self.sequence);
+            }
+            batch.push(self.sequence);
+        }
+        self.send(&bytes)?;
+        while !waiting.is_empty() {
+            for (answered, answer) in self.receive()? {
+                match answer {
+                    // Of an earlier batch, which failed.
+                    _ if !batch.contains(&answered) => {}
+                    // What is wrong with the batch as a whole has the number of its begin.
+                    Answer::Error(number) if number != 0 => {
+                        return Err(io::Error::from_raw_os_error(number));
+                    }
+                    _ => waiting.retain(|sequence| *sequence != answered),
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn send(&self, bytes: &[u8]) -> io::Result<()> {
+        let sent = rustix::io::retry_on_intr(|| send(&self.socket, bytes, SendFlags::empty()))?;
+        if sent == bytes.len() {
+            Ok(())
+        } else {
+            Err(io::Error::other("the kernel took only a part of a request"))
+        }
+    }
+
+    /// The next few messages, each with the number of the request that it answers.
+    fn receive(&self) -> io::Result<Vec<(u32, Answer)>> {
+        let mut buffer = vec![0; ANSWER_BYTES];
+        let (_, length) = rustix::io::retry_on_intr(|| {
+            recv(&self.socket, buffer.as_mut_slice(), RecvFlags::TRUNC)
+        })
+        .map_err(|errno| match errno {
+            rustix::io::Errno::AGAIN => {
+                io::Error::new(io::ErrorKind::TimedOut, "the kernel did not answer in time")
+            }
+            // What came of the request is not known: it has no error's number of its own.
+            other => io::Error::other(format!("the kernel's answer was lost: {other}")),
+        })?;
+        let bytes = buffer
+            .get(..length)
+            .ok_or_else(|| io::Error::other("the kernel's answer is larger than it may be"))?;
+        decode(bytes).ok_or_else(|| io::Error::other("the kernel's answer makes no sense"))
+    }
+}
+
+fn encode(request: &Request, sequence: u32) -> Vec<u8> {
+    let payload = &request.payload.0;
+    let length = HEADER_BYTES + payload.len();
+    let mut bytes = Vec::with_capacity(length.next_multiple_of(ALIGNMENT));
+    bytes.extend_from_slice(&u32::try_from(length).unwrap_or(u32::MAX).to_ne_bytes());
+    bytes.extend_from_slice(&request.kind.to_ne_bytes());
+    bytes.extend_from_slice(&(request.flags | flag::REQUEST).to_ne_bytes());
+    bytes.extend_from_slice(&sequence.to_ne_bytes());
+    bytes.extend_from_slice(&[0; 4]);
+    bytes.extend_from_slice(payload);
+    bytes.resize(length.next_multiple_of(ALIGNMENT), 0);
+    bytes
+}
+
+/// All messages in these bytes; `None` if a length is wrong.
+fn decode(mut bytes: &[u8]) -> Option<Vec<(u32, Answer)>> {
+    let mut answers = Vec::new();
+    while !bytes.is_empty() {
+        let length = usize::try_from(u32_at(bytes, 0)?).ok()?;
+        let payload = bytes.get(HEADER_BYTES..length)?;
+        let kind = u16_at(bytes, 4)?;
+        let sequence = u32_at(bytes, 8)?;
+        let number = || {
+            let bytes = payload.get(..4)?.try_into().ok()?;
+            i32::from_ne_bytes(bytes).checked_neg()
+        };
+        let answer = match kind {
+            _ if u16_at(bytes, 6)? & DUMP_INTERRUPTED != 0 => Answer::Interrupted,
+            // Not every dump ends with a number; a number above zero counts something.
+            NLMSG_DONE => Answer::Done(number().unwrap_or(0).max(0)),
+            NLMSG_ERROR => Answer::Error(number()?),
+            kind => Answer::Object(Object {
+                kind,
+                payload: payload.to_vec(),
+            }),
+        };
+        answers.push((sequence, answer));
+        bytes = bytes
+            .get(length.next_multiple_of(ALIGNMENT)..)
+            .unwrap_or_default();
+    }
+    Some(answers)
+}
+
+/// Value of the first attribute of this type.
+pub(super) fn attribute(mut bytes: &[u8], wanted: u16) -> Option<&[u8]> {
+    loop {
+        let length = usize::from(u16_at(bytes, 0)?);
+        let value = bytes.get(ATTRIBUTE_HEADER_BYTES..length)?;
+        if u16_at(bytes, 2)? & !NESTED == wanted {
+            return Some(value);
+        }
+        bytes = bytes.get(length.next_multiple_of(ALIGNMENT)..)?;
+    }
+}
+
+/// A number of the host's byte order at this place.
+pub(super) fn u32_at(bytes: &[u8], at: usize) -> Option<u32> {
+    Some(u32::from_ne_bytes(
+        bytes.get(at..at.checked_add(4)?)?.try_into().ok()?,
+    ))
+}
+
+/// A number of the host's byte order at this place.
+pub(super) fn u64_at(bytes: &[u8], at: usize) -> Option<u64> {
+    Some(u64::from_ne_bytes(
+        bytes.get(at..at.checked_add(8)?)?.try_into().ok()?,
+    ))
+}
+
+fn u16_at(bytes: &[u8], at: usize) -> Option<u16> {
+    Some(u16::from_ne_bytes(
+        bytes.get(at..at.checked_add(2)?)?.try_into().ok()?,
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Answer, Object, Payload, Request, attribute, decode, encode};
+    use proptest::prelude::*;
+
+    fn request(payload: Payload) -> Request {
+        Request {
+            kind: 20,
+            flags: 0,
+            payload,
+        }
+    }
+
+    #[test]
+    fn what_is_written_is_read_back() {
+        let payload = Payload::new(&[1, 2, 3, 4])
+            .with_text(1, "detector")
+            .with_nested(2, Payload::default().with_u32(3, 0x0102_0304));
+        let mut bytes = encode(&request(payload), 7);
+        bytes.extend_from_slice(&encode(&request(Payload::new(&[9])), 8));
+        let answers = decode(&bytes).unwrap();
+        assert_eq!(answers.len(), 2);
+        let (sequence, Answer::Object(object)) = &answers[0] else {
+            panic!("{answers:?}");
+        };
+        assert_eq!((*sequence, object.kind), (7, 20));
+        let attributes = &object.payload[4..];
+        assert_eq!(attribute(attributes, 1), Some(&b"detector\0"[..]));
+        let nested = attribute(attributes, 2).unwrap();
+        assert_eq!(attribute(nested, 3), Some(&[1, 2, 3, 4][..]));
+        assert_eq!(attribute(attributes, 4), None);
+        let short = Object {
+            kind: 20,
+            payload: vec![9],
+        };
+        assert_eq!(answers[1], (8, Answer::Object(short)));
+    }
+
+    #[test]
+    fn errors_and_acknowledgements_are_told_apart() {
+        for (number, expected) in [(-1_i32, 1), (0, 0)] {
+            let mut error = request(Payload::new(&number.to_ne_bytes()));
+            error.kind = super::NLMSG_ERROR;
+            let answers = decode(&encode(&error, 3)).unwrap();
+            assert_eq!(answers, [(3, Answer::Error(expected))]);
+        }
+    }
+
+    #[test]
+    fn a_dump_that_broke_off_or_was_overtaken_is_told_from_a_whole_one() {
+        for (payload, expected) in [
+            (&[][..], 0),
+            (&0_i32.to_ne_bytes(), 0),
+            (&5_i32.to_ne_bytes(), 0),
+            (&(-105_i32).to_ne_bytes(), 105),
+        ] {
+            let mut done = request(Payload::new(payload));
+            done.kind = super::NLMSG_DONE;
+            let answers = decode(&encode(&done, 3)).unwrap();
+            assert_eq!(answers, [(3, Answer::Done(expected))]);
+        }
+        let mut overtaken = request(Payload::default());
+        overtaken.flags = super::DUMP_INTERRUPTED;
+        let answers = decode(&encode(&overtaken, 3)).unwrap();
+        assert_eq!(answers, [(3, Answer::Interrupted)]);
+    }
+
+    proptest! {
+        #[test]
+        fn no_bytes_are_too_strange(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
+            drop(decode(&bytes));
+            let _value = attribute(&bytes, 1);
+        }
+    }
+}

@@ -1,0 +1,383 @@
+//! The composition root: claims what the agent needs, starts its parts, stops them.
+//!
+//! Order: a look at the host first, so that one that cannot run an agent is told so whatever else
+//! is wrong; then socket and listeners, so that a second agent fails before it loads anything; then
+//! the kernel side; then `ready`.
+
+mod flag_log;
+mod incident_log;
+mod judge;
+mod owners;
+mod pressure;
+mod supervisor;
+
+use crate::config::{Config, Overrides};
+use crate::control::Control;
+use crate::control::socket::{Claim, ClaimError, claim_state_folder};
+use crate::http::{BoundTcp, Limits, serve};
+use crate::kernel::check::refuse_unfit_host;
+use crate::kernel::{self, KernelOptions, Message, StartError, SweepOptions};
+use crate::log;
+use crate::metrics::Web;
+use crate::priority;
+use crate::state::AgentState;
+use detector_api::failure::{Code, Failure};
+use detector_common::settings::KernelSettings;
+use std::io;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+use tokio::net::UnixListener;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::mpsc;
+use tokio::task::{JoinError, JoinSet};
+
+/// Batches between the kernel side and the judge; a full channel makes the kernel side wait, and
+/// the ring counts what it then cannot hold.
+const BATCHES: usize = 64;
+/// For detaching programs and ending threads.
+const KERNEL_STOP_PATIENCE: Duration = Duration::from_secs(1);
+
+/// What the agent is started with.
+pub struct Start {
+    /// The checked configuration.
+    pub config: Config,
+    /// Where it came from, for reloads.
+    pub config_file: Option<PathBuf>,
+    /// What flags say, for reloads.
+    pub flags: Overrides,
+    /// Where the agent keeps things.
+    pub state_dir: PathBuf,
+    /// Kernel-side log level, 0 for none.
+    pub kernel_log_level: u8,
+    /// When the process started.
+    pub began: Instant,
+}
+
+/// Runs the agent until it is told to stop.
+pub async fn run(start: Start) -> Result<(), Failure> {
+    let mut signals = Signals::new()
+        .map_err(|error| Failure::failed(format!("cannot listen for signals: {error}")))?;
+    refuse_unfit_host().map_err(start_failure)?;
+    claim_state_folder(&start.state_dir)
+        .map_err(|error| state_folder_failure(&start.state_dir, &error))?;
+    let config = &start.config;
+    let (claim, control_listener) = claim_control_socket(&config.control.socket)?;
+    let web_listeners = bind_all(&config.web.listen_addresses)?;
+    let addresses: Vec<_> = web_listeners.iter().map(BoundTcp::address).collect();
+
+    let (ping_sender, pings) = mpsc::channel(1);
+    let state = Arc::new(AgentState::new(config, ping_sender));
+    let (message_sender, messages) = mpsc::channel(BATCHES);
+    let patient_nice = hurry(config.budget.nice)?;
+    let options = kernel_options(&start, patient_nice);
+    let kernel = kernel::start(&options, message_sender).map_err(start_failure)?;
+    state.kernel_started(kernel);
+    let owners = owners::start(Arc::clone(&state), patient_nice)
+        .inspect_err(|error| tracing::warn!("peers are judged, processes not named: {error}"));
+
+    let mut servers = JoinSet::new();
+    servers.spawn(pressure::watch(Arc::clone(&state)));
+    serve_all(
+        &mut servers,
+        &state,
+        config,
+        web_listeners,
+        control_listener,
+    );
+    say_ready(&state, &start, &addresses);
+    let outcome = tokio::select! {
+        ended = watch(&state, messages, pings) => ended,
+        Some(ended) = servers.join_next() => Err(server_failure(&ended)),
+        () = supervisor::keep_watchdog_calm(async || state.is_alive().await) => Ok(()),
+        () = handle_signals(&mut signals, &state, &start) => Ok(()),
+    };
+    drop(owners);
+    stop(&state, servers).await;
+    drop(claim);
+    outcome
+}
+
+/// Lets this thread, and those it starts, run as soon as `nice` says; gives the niceness for those
+/// that work for long. Whoever started the agent with another niceness than 0 has chosen already.
+fn hurry(nice: i32) -> Result<i32, Failure> {
+    let started_with = priority::niceness()
+        .map_err(|error| Failure::failed(format!("cannot ask for the niceness: {error}")))?;
+    if started_with != 0 {
+        return Ok(started_with);
+    }
+    if let Err(error) = priority::set_niceness(nice) {
+        tracing::info!(
+            "niceness stays 0, not {nice}: {error}; flags may come late on a host that has more to \
+             run than processors"
+        );
+    }
+    Ok(nice.max(0))
+}
+
+/// Runs the judge in a task of its own, so that its panic ends the agent in order.
+async fn watch(
+    state: &Arc<AgentState>,
+    messages: mpsc::Receiver<Message>,
+    pings: mpsc::Receiver<crate::state::Ping>,
+) -> Result<(), Failure> {
+    let mut judging = JoinSet::new();
+    judging.spawn(judge::judge(Arc::clone(state), messages, pings));
+    match judging.join_next().await {
+        Some(Ok(reason)) => Err(Failure::failed(format!("the agent cannot go on: {reason}"))),
+        Some(Err(error)) => Err(Failure::failed(format!("judging failed: {error}"))),
+        None => Ok(()),
+    }
+}
+
+async fn stop(state: &Arc<AgentState>, mut servers: JoinSet<()>) {
+    supervisor::stopping();
+    state.stop();
+    if let Some(kernel) = state.take_kernel() {
+        let stopped = tokio::task::spawn_blocking(move || kernel.stop());
+        if tokio::time::timeout(KERNEL_STOP_PATIENCE, stopped)
+            .await
+            .is_err()
+        {
+            tracing::warn!("the kernel side did not stop in time; it ends with the process");
+        }
+    }
+    while servers.join_next().await.is_some() {}
+    tracing::info!("stopped");
+}
+
+fn serve_all(
+    servers: &mut JoinSet<()>,
+    state: &Arc<AgentState>,
+    config: &Config,
+    web_listeners: Vec<BoundTcp>,
+    control_listener: UnixListener,
+) {
+    let path = config.web.telemetry_path.clone();
+    let web = Arc::new(Web::new(Arc::clone(state), path));
+    for listener in web_listeners {
+        let refusals = Arc::clone(&state.counts.web);
+        let handler = Arc::clone(&web);
+        servers.spawn(serve(
+            listener,
+            handler,
+            Limits::WEB,
+            refusals,
+            state.watch_stop(),
+        ));
+    }
+    let control = Arc::new(Control::new(Arc::clone(state)));
+    let refusals = Arc::clone(&state.counts.control);
+    let stop = state.watch_stop();
+    servers.spawn(serve(
+        control_listener,
+        control,
+        Limits::CONTROL,
+        refusals,
+        stop,
+    ));
+}
+
+fn kernel_options(start: &Start, sweep_nice: i32) -> KernelOptions {
+    let budget = &start.config.budget;
+    KernelOptions {
+        settings: KernelSettings::DEFAULT,
+        log_level: start.kernel_log_level,
+        ipv6_prefix: start.config.peers.ipv6_prefix,
+        ring_bytes: u32::try_from(budget.ring.0).unwrap_or(u32::MAX),
+        connections_capacity: budget.connections,
+        sweep: SweepOptions {
+            interval: budget.sweep_interval.0,
+            idle_share: budget.sweep_share_idle.as_ratio(),
+            busy_share: budget.busy_share().as_ratio(),
+            nice: sweep_nice,
+        },
+    }
+}
+
+fn say_ready(state: &AgentState, start: &Start, addresses: &[SocketAddr]) {
+    let path = &start.config.web.telemetry_path;
+    let metrics: Vec<_> = addresses
+        .iter()
+        .map(|address| format!("http://{address}{path}"))
+        .collect();
+    let attached = state.kernel_status().map_or(0, |status| {
+        status
+            .probes
+            .iter()
+            .filter(|(_, is_attached)| *is_attached)
+            .count()
+    });
+    log::notice(&format!(
+        "ready: watching TCP peers, metrics on {}, control socket {}, {attached} probes attached \
+         in {} ms",
+        metrics.join(" and "),
+        start.config.control.socket.display(),
+        start.began.elapsed().as_millis(),
+    ));
+    for address in addresses
+        .iter()
+        .filter(|address| !address.ip().is_loopback())
+    {
+        tracing::warn!(
+            "{address} is no loopback address: whoever can connect sees the addresses of your peers"
+        );
+    }
+    supervisor::ready();
+}
+
+/// Signals the agent knows.
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+    hangup: Signal,
+}
+
+impl Signals {
+    fn new() -> io::Result<Self> {
+        Ok(Self {
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+            hangup: signal(SignalKind::hangup())?,
+        })
+    }
+}
+
+/// Reloads on `SIGHUP`; returns on `SIGTERM` and `SIGINT`.
+async fn handle_signals(signals: &mut Signals, state: &AgentState, start: &Start) {
+    loop {
+        tokio::select! {
+            _ = signals.terminate.recv() => return,
+            _ = signals.interrupt.recv() => return,
+            Some(()) = signals.hangup.recv() => {
+                supervisor::reloading();
+                reload(state, start);
+                supervisor::ready();
+            }
+        }
+    }
+}
+
+/// Reads the configuration again; keeps the old one if the new one is wrong.
+fn reload(state: &AgentState, start: &Start) {
+    let loaded = Config::load(start.config_file.as_deref(), &start.flags);
+    state
+        .counts
+        .last_reload_failed
+        .store(loaded.is_err(), Ordering::Relaxed);
+    match loaded {
+        Ok(config) => {
+            state.reconfigure(&config, &start.config);
+            let waiting = config.needs_restart(&start.config);
+            if waiting.is_empty() {
+                tracing::info!("configuration reloaded");
+            } else {
+                let waiting = waiting.join(", ");
+                tracing::warn!("configuration reloaded, but a restart is needed for {waiting}");
+            }
+        }
+        Err(error) => tracing::error!("configuration not reloaded, the old one stays: {error}"),
+    }
+}
+
+fn claim_control_socket(path: &Path) -> Result<(Claim, UnixListener), Failure> {
+    let failure = |error: &ClaimError| {
+        let failure = Failure::usage(format!(
+            "cannot claim control socket {}: {error}",
+            path.display()
+        ));
+        match error {
+            ClaimError::InUse => failure.hint(
+                "stop the running agent, or give this one its own --control-socket and \
+                 --web.listen-address",
+            ),
+            ClaimError::NotASocket => {
+                failure.hint("remove what is there, or choose another path with --control-socket")
+            }
+            ClaimError::WritableByOthers | ClaimError::Failed { .. } => {
+                failure.hint("choose a path you may write to with --control-socket")
+            }
+        }
+    };
+    let (claim, listener) = Claim::new(path).map_err(|error| failure(&error))?;
+    let listener = UnixListener::from_std(listener)
+        .map_err(|error| Failure::failed(format!("cannot poll the control socket: {error}")))?;
+    Ok((claim, listener))
+}
+
+fn bind_all(addresses: &[SocketAddr]) -> Result<Vec<BoundTcp>, Failure> {
+    let bind = |address: &SocketAddr| {
+        BoundTcp::bind(*address).map_err(|error| {
+            let failure = Failure::usage(format!("cannot listen on {address}: {error}"));
+            let port = address.port();
+            match error.kind() {
+                io::ErrorKind::AddrInUse => failure.hint(format!(
+                    "`ss -ltnp 'sport = :{port}'` shows who has it; choose another with \
+                     --web.listen-address"
+                )),
+                io::ErrorKind::AddrNotAvailable => {
+                    failure.hint("this host has no such address; `ip address` shows what it has")
+                }
+                _ => failure.hint("choose another address with --web.listen-address"),
+            }
+        })
+    };
+    addresses.iter().map(bind).collect()
+}
+
+fn state_folder_failure(folder: &Path, error: &ClaimError) -> Failure {
+    let folder = folder.display();
+    let failure = Failure::usage(format!("cannot use state directory {folder}: {error}"));
+    match error {
+        ClaimError::WritableByOthers => failure.hint(format!(
+            "choose another with --state-dir, or make it yours alone: chmod go-w {folder}"
+        )),
+        _ => failure.hint("choose a folder you may write to with --state-dir"),
+    }
+}
+
+fn start_failure(error: StartError) -> Failure {
+    let code = Code::of(error.exit_code());
+    let hint = error.hint().map(str::to_owned);
+    let failure = Failure::new(
+        code,
+        anyhow::Error::new(error).context("cannot start the kernel side"),
+    );
+    match hint {
+        Some(hint) => failure.hint(hint),
+        None => failure,
+    }
+}
+
+fn server_failure(ended: &Result<(), JoinError>) -> Failure {
+    match ended {
+        Ok(()) => Failure::failed("a listener ended"),
+        Err(error) => Failure::failed(format!("a listener failed: {error}")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::watch;
+    use crate::config::Config;
+    use crate::kernel::Message;
+    use crate::state::tests::state;
+    use detector_api::failure::Code;
+    use tokio::sync::mpsc;
+
+    #[tokio::test]
+    async fn a_failed_kernel_side_ends_the_agent_with_code_1_and_the_reason() {
+        let (state, pings) = state(&Config::default());
+        let (sender, messages) = mpsc::channel(1);
+        let reason = "waiting for kernel records failed".to_owned();
+        sender.send(Message::Failed(reason)).await.unwrap();
+        let failure = watch(&state, messages, pings).await.unwrap_err();
+        assert_eq!(failure.code(), Code::Failed);
+        assert_eq!(
+            failure.to_string(),
+            "error: the agent cannot go on: waiting for kernel records failed\n"
+        );
+    }
+}

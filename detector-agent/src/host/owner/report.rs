@@ -1,0 +1,50 @@
+//! What the look-ups have come to, for metrics and the control socket.
+
+use detector_api::snapshot::HeldWorkers;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+/// Counts since the start.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Counts {
+    /// Sockets whose holders were found.
+    pub(crate) found: u64,
+    /// Passes over all processes that did not find a socket, each counted for each socket.
+    pub(crate) not_found: u64,
+    /// Entries of `/proc` that may not be read or make no sense.
+    pub(crate) unreadable: u64,
+    /// Processes that ended while they were looked at.
+    pub(crate) vanished: u64,
+}
+
+/// State of the look-ups.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(crate) struct Report {
+    /// Services that own stalled connections, most held tasks first.
+    pub(crate) held_workers: Vec<HeldWorkers>,
+    /// Counts since the start.
+    pub(crate) counts: Counts,
+    /// Processor time used since the start.
+    pub(crate) used: Duration,
+}
+
+/// Where the thread that looks up leaves its report.
+#[derive(Debug, Default)]
+pub(crate) struct OwnerReport(Mutex<Report>);
+
+impl OwnerReport {
+    /// Changes the report.
+    pub(crate) fn update(&self, change: impl FnOnce(&mut Report)) {
+        change(&mut self.lock());
+    }
+
+    /// A copy of the report.
+    pub(crate) fn report(&self) -> Report {
+        self.lock().clone()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Report> {
+        // Plain values: a panic in the middle of a change leaves nothing broken.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,169 @@
+//! The connections of a listener: at most so many, and when one more comes another makes room.
+//!
+//! A newcomer is never turned away: whoever holds all places, holds none of them against it.
+
+use super::deadline::Pace;
+use std::collections::HashMap;
+use std::net::{IpAddr, Ipv6Addr};
+use std::time::Duration;
+use tokio::task::{AbortHandle, JoinSet};
+
+/// Waited for this long a connection makes room before others, unless one client holds most places.
+const PATIENCE: Duration = Duration::from_secs(1);
+/// IPv6 addresses with these bits in common are one client's.
+const CLIENT_BITS: u128 = !0 << 64;
+
+/// Whose a connection is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Client {
+    /// Where it comes from: an IPv4 address, or the `/64` of an IPv6 address.
+    Network(IpAddr),
+    /// The user at the other end of a Unix socket, if the kernel knows.
+    User(Option<u32>),
+}
+
+impl Client {
+    /// The client at `address`.
+    pub(crate) fn at(address: IpAddr) -> Self {
+        Self::Network(match address.to_canonical() {
+            IpAddr::V6(v6) => IpAddr::V6(Ipv6Addr::from_bits(v6.to_bits() & CLIENT_BITS)),
+            v4 @ IpAddr::V4(_) => v4,
+        })
+    }
+
+    /// The user, where there is one.
+    pub(crate) fn uid(self) -> Option<u32> {
+        match self {
+            Self::Network(_) => None,
+            Self::User(uid) => uid,
+        }
+    }
+}
+
+struct Place {
+    client: Client,
+    pace: Pace,
+    task: AbortHandle,
+}
+
+/// See the module.
+pub(super) struct ConnectionLimiter {
+    limit: usize,
+    tasks: JoinSet<()>,
+    /// The oldest first; some may have ended.
+    taken: Vec<Place>,
+}
+
+impl ConnectionLimiter {
+    /// None taken.
+    pub(super) fn new(limit: usize) -> Self {
+        Self {
+            limit,
+            tasks: JoinSet::new(),
+            taken: Vec::with_capacity(limit),
+        }
+    }
+
+    /// Whether half are taken.
+    pub(super) fn are_crowded(&self) -> bool {
+        self.tasks.len() >= self.limit / 2
+    }
+
+    /// Waits for a connection to end; `None` if there is none.
+    pub(super) async fn one_ended(&mut self) -> Option<()> {
+        self.tasks.join_next().await.map(drop)
+    }
+
+    /// Cuts a connection if all places are taken; says whether it did.
+    pub(super) async fn make_room(&mut self) -> bool {
+        while self.tasks.try_join_next().is_some() {}
+        self.taken.retain(|place| !place.task.is_finished());
+        if self.tasks.len() < self.limit {
+            return false;
+        }
+        let held: Vec<(Client, Duration)> = self
+            .taken
+            .iter()
+            .map(|place| (place.client, place.pace.waited_for_client()))
+            .collect();
+        let first = first_to_go(&held);
+        if let Some(index) = first {
+            let place = self.taken.remove(index);
+            place.pace.make_room();
+            place.task.abort();
+        }
+        // Soon: one is told to end. So there are never more than the limit.
+        self.one_ended().await;
+        first.is_some()
+    }
+
+    /// Gives a place to `connection`.
+    pub(super) fn take(
+        &mut self,
+        client: Client,
+        pace: Pace,
+        connection: impl Future<Output = ()> + Send + 'static,
+    ) {
+        let task = self.tasks.spawn(connection);
+        self.taken.push(Place { client, pace, task });
+    }
+}
+
+/// Which of the connections `held`, each with its client and how long that has been waited for,
+/// makes room: the one waited for longest of a client that holds more than half of them; else the one
+/// waited for longest of all; while none is beyond patience, of the client that holds most.
+fn first_to_go(held: &[(Client, Duration)]) -> Option<usize> {
+    let mut places: HashMap<Client, usize> = HashMap::new();
+    for &(client, _) in held {
+        *places.entry(client).or_default() += 1;
+    }
+    let burden = |&(client, waited): &(Client, Duration)| {
+        let is_greedy = places[&client] * 2 > held.len();
+        let is_late = waited >= PATIENCE;
+        let holds = if is_late { 0 } else { places[&client] };
+        (is_greedy, is_late, holds, waited)
+    };
+    // Of equals the last one is taken: the oldest.
+    let oldest_last = held.iter().enumerate().rev();
+    oldest_last
+        .max_by_key(|(_, connection)| burden(connection))
+        .map(|(index, _)| index)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Client, first_to_go};
+    use std::time::Duration;
+
+    fn first(held: &[(&str, u64)]) -> Option<usize> {
+        let held: Vec<_> = held
+            .iter()
+            .map(|&(address, ms)| {
+                let client = Client::at(address.parse().unwrap());
+                (client, Duration::from_millis(ms))
+            })
+            .collect();
+        first_to_go(&held)
+    }
+
+    #[test]
+    fn a_client_that_is_late_goes_first() {
+        let (one, other) = ("192.0.2.1", "192.0.2.2");
+        assert_eq!(first(&[]), None);
+        assert_eq!(first(&[(one, 0), (one, 900), (other, 1100)]), Some(1));
+        let third = "192.0.2.3";
+        assert_eq!(first(&[(one, 0), (third, 900), (other, 1100)]), Some(2));
+        assert_eq!(first(&[(one, 1200), (one, 0), (other, 1100)]), Some(0));
+    }
+
+    #[test]
+    fn who_holds_most_goes_while_none_is_late() {
+        let (one, other) = ("192.0.2.1", "192.0.2.2");
+        assert_eq!(first(&[(other, 900), (one, 1), (one, 2)]), Some(2));
+        assert_eq!(first(&[(other, 0), (one, 0), (one, 0)]), Some(1));
+        let (a, b) = ("2001:db8::1", "2001:db8::2");
+        assert_eq!(first(&[(one, 900), (a, 1), (b, 2)]), Some(2));
+        let mapped = "::ffff:192.0.2.1";
+        assert_eq!(first(&[(other, 900), (one, 1), (mapped, 2)]), Some(2));
+    }
+}

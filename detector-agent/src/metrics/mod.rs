@@ -1,0 +1,208 @@
+//! What the metrics listeners serve: `/`, the metrics, `/healthz`, `/readyz`.
+
+pub mod definition;
+mod exposition;
+mod page;
+mod process;
+
+use crate::http::{Content, Handler, Request, Response};
+use crate::log;
+use crate::state::AgentState;
+use hyper::StatusCode;
+use page::SelfCounts;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+/// Answers what comes in by the metrics listeners.
+pub(crate) struct Web {
+    state: Arc<AgentState>,
+    telemetry_path: String,
+}
+
+impl Web {
+    /// Serves metrics at `telemetry_path`.
+    pub(crate) fn new(state: Arc<AgentState>, telemetry_path: String) -> Self {
+        Self {
+            state,
+            telemetry_path,
+        }
+    }
+
+    fn metrics(&self) -> Response {
+        let state = &self.state;
+        let (core, events_forgotten, events_suppressed) = state.with_engine(|engine| {
+            (
+                engine.metrics(),
+                engine.events_dropped(),
+                engine.events_suppressed(),
+            )
+        });
+        let kernel = state.kernel_status().unwrap_or_default();
+        let counts = &state.counts;
+        let counts = SelfCounts {
+            refusals: vec![("web", &counts.web), ("control", &counts.control)],
+            events_forgotten,
+            events_suppressed,
+            events_missed: counts.events_missed.load(Ordering::Relaxed),
+            followers: counts.followers.load(Ordering::Relaxed),
+            flags_not_logged: counts.flags_not_logged.load(Ordering::Relaxed),
+            actions: state.actions.report(),
+            log_lines_dropped: log::lines_dropped(),
+            owners: state.owners.report(),
+            tcp_memory: state
+                .pressure
+                .last()
+                .and_then(|pressure| pressure.tcp_memory),
+            is_last_reload_successful: state.is_last_reload_successful(),
+        };
+        match page::render(&core, &kernel, &counts) {
+            Ok(page) => Response::ok(exposition::CONTENT_TYPE, Content::Whole(page.into())),
+            Err(error) => {
+                tracing::error!("cannot write the metrics: {error}");
+                Response::text(StatusCode::INTERNAL_SERVER_ERROR, "internal error\n")
+            }
+        }
+    }
+
+    fn landing_page(&self) -> Response {
+        let version = env!("CARGO_PKG_VERSION");
+        // The path holds only characters that mean nothing in HTML: the configuration checks it.
+        let metrics = &self.telemetry_path;
+        Response::ok(
+            "text/html; charset=utf-8",
+            Content::Whole(
+                format!(
+                    "<!DOCTYPE html>\n<html lang=\"en\"><head><title>detector</title></head>\n\
+                     <body><h1>detector {version}</h1>\n\
+                     <p>Watches TCP peers that take back window, stall, dribble or vanish.</p>\n\
+                     <ul><li><a href=\"{metrics}\">Metrics</a></li>\n\
+                     <li><a href=\"/healthz\">Health</a></li>\n\
+                     <li><a href=\"/readyz\">Readiness</a></li></ul></body></html>\n"
+                )
+                .into(),
+            ),
+        )
+    }
+}
+
+impl Handler for Web {
+    async fn handle(self: Arc<Self>, request: Request) -> Response {
+        match request.path.as_str() {
+            path if path == self.telemetry_path => self.metrics(),
+            "/" => self.landing_page(),
+            "/healthz" if self.state.is_alive().await => Response::text(StatusCode::OK, "ok\n"),
+            "/healthz" => Response::text(
+                StatusCode::SERVICE_UNAVAILABLE,
+                "the task that judges does not answer\n",
+            ),
+            "/readyz" => match self.state.unready_reason() {
+                None => Response::text(StatusCode::OK, "ready\n"),
+                Some(reason) => {
+                    Response::text(StatusCode::SERVICE_UNAVAILABLE, format!("{reason}\n"))
+                }
+            },
+            _ => Response::text(StatusCode::NOT_FOUND, "no such page\n"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Web;
+    use crate::config::Config;
+    use crate::http::{Content, Handler, Request, Response};
+    use crate::state::tests::{stalled, state};
+    use hyper::StatusCode;
+    use std::net::Ipv6Addr;
+    use std::sync::Arc;
+    use std::time::Duration;
+
+    /// Of this thread: other tests take the processor too.
+    fn cpu_time() -> Duration {
+        let time = rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
+        Duration::try_from(time).unwrap()
+    }
+
+    async fn get(web: &Arc<Web>, path: &str) -> Response {
+        let request = Request::parse(path, None).unwrap();
+        Arc::clone(web).handle(request).await
+    }
+
+    fn text(response: Response) -> String {
+        match response.content {
+            Content::Whole(bytes) => String::from_utf8(bytes.to_vec()).unwrap(),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[tokio::test]
+    #[allow(
+        clippy::print_stdout,
+        reason = "the number is what the test is run for"
+    )]
+    async fn a_scrape_of_a_full_table_is_small_and_quick() {
+        // Fewer where nothing is measured.
+        const PEERS: u32 = if cfg!(debug_assertions) {
+            4_096
+        } else {
+            65_536
+        };
+        let (state, _pings) = state(&Config::default());
+        let observations: Vec<_> = (0..PEERS)
+            .map(|number| {
+                let address =
+                    Ipv6Addr::from_bits((0x2001_0db8_1111_0000 + u128::from(number)) << 64);
+                stalled(&format!("[{address}]:40000"), 10)
+            })
+            .collect();
+        state.feed(&observations);
+        let web = Arc::new(Web::new(Arc::clone(&state), "/metrics".to_owned()));
+        let mut best = Duration::MAX;
+        let mut bytes = 0;
+        for _ in 0..9 {
+            let began = cpu_time();
+            let page = get(&web, "/metrics").await;
+            best = best.min(cpu_time() - began);
+            bytes = text(page).len();
+        }
+        println!("/metrics with {PEERS} peers: {bytes} bytes in {best:?} of processor time");
+        assert!(bytes <= 1 << 20);
+        // Without optimization it takes longer.
+        assert!(cfg!(debug_assertions) || best <= Duration::from_millis(10));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn pages_say_how_the_agent_is() {
+        let (state, _pings) = state(&Config::default());
+        let web = Arc::new(Web::new(Arc::clone(&state), "/telemetry".to_owned()));
+        let landing = text(get(&web, "/").await);
+        assert!(landing.contains("href=\"/telemetry\""), "{landing}");
+        assert_eq!(get(&web, "/metrics").await.status, StatusCode::NOT_FOUND);
+        let unready = get(&web, "/readyz").await;
+        assert_eq!(unready.status, StatusCode::SERVICE_UNAVAILABLE);
+        assert!(text(unready).starts_with("starting"));
+        let dead = get(&web, "/healthz").await;
+        assert_eq!(dead.status, StatusCode::SERVICE_UNAVAILABLE);
+    }
+
+    #[tokio::test]
+    async fn a_scrape_shows_the_present() {
+        let (state, _pings) = state(&Config::default());
+        let web = Arc::new(Web::new(Arc::clone(&state), "/metrics".to_owned()));
+        state.feed(&[stalled("198.51.100.7:40000", 10)]);
+        let page = text(get(&web, "/metrics").await);
+        for line in [
+            "detector_stalled_connections{cause=\"zero_window\"} 1",
+            "detector_pinned_bytes 4220292",
+            "detector_peer_pinned_bytes{peer=\"198.51.100.7\"} 4220292",
+            "detector_peer_pinned_bytes{peer=\"other\"} 0",
+            "detector_flags_total{kind=\"zero-window-stall\"} 1",
+        ] {
+            assert!(
+                page.contains(&format!("{line}\n")),
+                "{line} is not in\n{page}"
+            );
+        }
+        assert!(page.contains("process_resident_memory_bytes "));
+    }
+}

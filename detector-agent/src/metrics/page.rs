@@ -1,0 +1,256 @@
+//! Writes one scrape: every number afresh from the moment's snapshot.
+
+use super::definition as metric;
+use super::exposition::Page;
+use super::process;
+use crate::actions;
+use crate::host::owner::Report;
+use crate::http::Refusals;
+use crate::kernel::KernelStatus;
+use detector_api::host::TcpMemory;
+use detector_api::snapshot::{FlagKind, IncidentKind, StallCause};
+use detector_core::metrics::{Ledger, MetricsSnapshot};
+
+/// The label value under which all peers, or services, without a line of their own are summed.
+const OTHER: &str = "other";
+/// Services with a line of their own.
+const SERVICES: usize = 20;
+
+/// What the agent counts about itself, at one moment.
+#[derive(Debug, Default)]
+pub(crate) struct SelfCounts<'a> {
+    /// Refusals of each listener.
+    pub(crate) refusals: Vec<(&'static str, &'a Refusals)>,
+    /// Events forgotten for lack of room.
+    pub(crate) events_forgotten: u64,
+    /// Events held back for lack of rate.
+    pub(crate) events_suppressed: u64,
+    /// Events that readers missed.
+    pub(crate) events_missed: u64,
+    /// Readers that follow events.
+    pub(crate) followers: u64,
+    /// Flags not logged.
+    pub(crate) flags_not_logged: u64,
+    /// What was done at an operator's request.
+    pub(crate) actions: actions::Report,
+    /// Log lines dropped.
+    pub(crate) log_lines_dropped: u64,
+    /// What the search for owners has come to.
+    pub(crate) owners: Report,
+    /// The kernel's account of memory for TCP, if it is known.
+    pub(crate) tcp_memory: Option<TcpMemory>,
+    /// Whether the last reload was applied.
+    pub(crate) is_last_reload_successful: bool,
+}
+
+/// The whole page.
+///
+/// # Errors
+///
+/// See [`Page::into_text`].
+pub(crate) fn render(
+    core: &MetricsSnapshot,
+    kernel: &KernelStatus,
+    counts: &SelfCounts<'_>,
+) -> prometheus::Result<String> {
+    let mut page = Page::default();
+    write_host(&mut page, core);
+    write_tcp_memory(&mut page, counts.tcp_memory);
+    write_peers(&mut page, core);
+    write_tables(&mut page, core);
+    write_kernel(&mut page, core, kernel);
+    write_owners(&mut page, &counts.owners);
+    write_self(&mut page, counts);
+    process::write(&mut page);
+    page.into_text()
+}
+
+fn write_host(page: &mut Page, core: &MetricsSnapshot) {
+    let host = &core.host;
+    let mut samples = page.metric(&metric::WINDOW_SHRINKS);
+    samples.sample(&["polite"], host.shrinks.polite);
+    samples.sample(&["below_flight"], host.shrinks.below_flight);
+    samples.sample(&["treason"], host.shrinks.treason);
+    page.single(&metric::ZERO_WINDOW_EPISODES, host.zero_window_episodes);
+    page.single(&metric::ZERO_WINDOW_SECONDS, host.zero_window_seconds);
+    let mut samples = page.metric(&metric::RETRANSMITS);
+    samples.sample(&["loss"], host.retransmits.loss);
+    samples.sample(&["window_probe"], host.retransmits.window_probe);
+    let mut samples = page.metric(&metric::STALLED_CONNECTIONS);
+    for (cause, count) in StallCause::ALL.iter().zip(core.stalled_by_cause) {
+        samples.sample(&[cause.label()], count);
+    }
+    page.single(&metric::PINNED_BYTES, host.pinned_bytes);
+    let mut samples = page.metric(&metric::FLAGS);
+    for (kind, count) in FlagKind::ALL.iter().zip(core.flags) {
+        samples.sample(&[kind.label()], count);
+    }
+    for (metric, counts) in [
+        (&metric::INCIDENTS, core.incidents),
+        (&metric::INCIDENTS_OPEN, core.incidents_open),
+    ] {
+        let mut samples = page.metric(metric);
+        for (kind, count) in IncidentKind::ALL.iter().zip(counts) {
+            samples.sample(&[kind.label()], count);
+        }
+    }
+}
+
+/// What is not known has no line.
+fn write_tcp_memory(page: &mut Page, memory: Option<TcpMemory>) {
+    if let Some(memory) = memory {
+        page.single(&metric::TCP_MEMORY, memory.used_bytes);
+        page.single(&metric::TCP_MEMORY_LIMIT, memory.limit_bytes);
+    }
+}
+
+fn write_peers(page: &mut Page, core: &MetricsSnapshot) {
+    let mut per_peer = |metric, write: fn(&mut super::exposition::Samples<'_>, &str, &Ledger)| {
+        let mut samples = page.metric(metric);
+        for peer in &core.peers {
+            write(&mut samples, &peer.peer, &peer.ledger);
+        }
+        write(&mut samples, OTHER, &core.other);
+    };
+    per_peer(&metric::PEER_WINDOW_SHRINKS, |samples, peer, ledger| {
+        let shrinks = ledger.shrinks;
+        let all = shrinks.polite + shrinks.below_flight + shrinks.treason;
+        samples.sample(&[peer], all);
+    });
+    per_peer(
+        &metric::PEER_ZERO_WINDOW_EPISODES,
+        |samples, peer, ledger| {
+            samples.sample(&[peer], ledger.zero_window_episodes);
+        },
+    );
+    per_peer(
+        &metric::PEER_ZERO_WINDOW_SECONDS,
+        |samples, peer, ledger| {
+            samples.sample(&[peer], ledger.zero_window_seconds);
+        },
+    );
+    per_peer(&metric::PEER_RETRANSMITS, |samples, peer, ledger| {
+        samples.sample(&[peer, "loss"], ledger.retransmits.loss);
+        samples.sample(&[peer, "window_probe"], ledger.retransmits.window_probe);
+    });
+    per_peer(
+        &metric::PEER_STALLED_CONNECTIONS,
+        |samples, peer, ledger| {
+            samples.sample(&[peer], ledger.stalled_connections);
+        },
+    );
+    per_peer(&metric::PEER_PINNED_BYTES, |samples, peer, ledger| {
+        samples.sample(&[peer], ledger.pinned_bytes);
+    });
+    per_peer(
+        &metric::PEER_PINNED_BYTE_SECONDS,
+        |samples, peer, ledger| {
+            samples.sample(&[peer], ledger.pinned_byte_seconds);
+        },
+    );
+    let mut samples = page.metric(&metric::PEER_FLAGGED);
+    for peer in &core.peers {
+        if let Some(verdict) = peer.flagged {
+            samples.sample(&[&peer.peer, verdict.label()], true);
+        }
+    }
+}
+
+fn write_tables(page: &mut Page, core: &MetricsSnapshot) {
+    page.metric(&metric::BUILD_INFO)
+        .sample(&[env!("CARGO_PKG_VERSION"), std::env::consts::ARCH], true);
+    page.single(&metric::PEERS_TRACKED, core.peers_tracked);
+    page.single(&metric::CONNECTIONS_TRACKED, core.connections_tracked);
+    page.single(&metric::PEER_EVICTIONS, core.peer_evictions);
+    page.single(&metric::INCIDENTS_FORGOTTEN, core.incidents_forgotten);
+    page.single(&metric::CONNECTION_EVICTIONS, core.connection_evictions);
+}
+
+fn write_kernel(page: &mut Page, core: &MetricsSnapshot, kernel: &KernelStatus) {
+    let mut samples = page.metric(&metric::PROBE_ATTACHED);
+    for (probe, is_attached) in &kernel.probes {
+        samples.sample(&[probe], *is_attached);
+    }
+    page.single(&metric::RECORDS_RECEIVED, kernel.records_received);
+    let mut samples = page.metric(&metric::RECORDS_LOST);
+    for (stage, count) in &kernel.records_lost {
+        samples.sample(&[stage], *count);
+    }
+    samples.sample(&["decode"], core.records_refused);
+    page.single(&metric::SWEEP_SECONDS, kernel.sweep_seconds);
+    page.single(&metric::SWEEP_SOCKETS, kernel.sweep_sockets);
+    page.single(
+        &metric::SWEEP_INTERVAL_SECONDS,
+        kernel.sweep_interval_seconds,
+    );
+    page.single(&metric::SWEEPS, kernel.sweeps_total);
+    page.single(&metric::SWEEP_NAMESPACES, kernel.namespaces);
+    let mut samples = page.metric(&metric::PROGRAM_RUNS);
+    for program in &kernel.programs {
+        samples.sample(&[&program.name], program.runs);
+    }
+    let mut samples = page.metric(&metric::PROGRAM_SECONDS);
+    for program in &kernel.programs {
+        samples.sample(&[&program.name], program.seconds);
+    }
+    let mut samples = page.metric(&metric::MAP_ENTRIES);
+    for map in &kernel.maps {
+        samples.sample(&[&map.name], map.entries);
+    }
+    let mut samples = page.metric(&metric::MAP_CAPACITY);
+    for map in &kernel.maps {
+        samples.sample(&[&map.name], map.capacity);
+    }
+}
+
+fn write_owners(page: &mut Page, owners: &Report) {
+    let services = &owners.held_workers;
+    let (shown, rest) = services.split_at(SERVICES.min(services.len()));
+    let mut samples = page.metric(&metric::HELD_WORKERS);
+    for workers in shown {
+        samples.sample(&[&workers.service], workers.held);
+    }
+    let rest: u64 = rest.iter().map(|workers| workers.held).sum();
+    samples.sample(&[OTHER], rest);
+    let counts = &owners.counts;
+    let mut samples = page.metric(&metric::OWNER_LOOKUPS);
+    samples.sample(&["found"], counts.found);
+    samples.sample(&["not_found"], counts.not_found);
+    let mut samples = page.metric(&metric::OWNER_ENTRIES_SKIPPED);
+    samples.sample(&["unreadable"], counts.unreadable);
+    samples.sample(&["vanished"], counts.vanished);
+    page.single(&metric::OWNER_SECONDS, owners.used.as_secs_f64());
+}
+
+fn write_self(page: &mut Page, counts: &SelfCounts<'_>) {
+    page.single(&metric::EVENTS_FORGOTTEN, counts.events_forgotten);
+    page.single(&metric::EVENTS_SUPPRESSED, counts.events_suppressed);
+    page.single(&metric::EVENTS_MISSED, counts.events_missed);
+    page.single(&metric::EVENT_FOLLOWERS, counts.followers);
+    let mut samples = page.metric(&metric::HTTP_REFUSALS);
+    for (listener, refusals) in &counts.refusals {
+        for (reason, count) in refusals.counts() {
+            samples.sample(&[listener, reason], count);
+        }
+    }
+    page.single(&metric::FLAGS_NOT_LOGGED, counts.flags_not_logged);
+    let actions = &counts.actions;
+    let mut samples = page.metric(&metric::ACTIONS);
+    samples.sample(&["reset"], actions.reset);
+    samples.sample(&["block"], actions.blocked);
+    samples.sample(&["unblock"], actions.unblocked);
+    let mut samples = page.metric(&metric::ACTION_FAILURES);
+    samples.sample(&["reset"], actions.reset_failed);
+    samples.sample(&["block"], actions.block_failed);
+    samples.sample(&["unblock"], actions.unblock_failed);
+    page.single(&metric::RESET_BYTES, actions.freed_bytes);
+    page.single(&metric::BLOCKED_NETWORKS, actions.blocked_now);
+    page.single(&metric::LOG_LINES_DROPPED, counts.log_lines_dropped);
+    page.single(
+        &metric::LAST_RELOAD_SUCCESSFUL,
+        counts.is_last_reload_successful,
+    );
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,130 @@
+use super::{SelfCounts, render};
+use crate::http::Refusals;
+use crate::kernel::{KernelStatus, MapStatus, ProgramStatus};
+use crate::metrics::definition::ALL;
+use detector_api::host::TcpMemory;
+use detector_api::snapshot::{Retransmits, Shrinks, Verdict};
+use detector_core::metrics::{Ledger, MetricsSnapshot, PeerMetrics};
+
+fn ledger(factor: u64) -> Ledger {
+    Ledger {
+        shrinks: Shrinks {
+            polite: factor,
+            below_flight: 2 * factor,
+            treason: 3 * factor,
+        },
+        zero_window_episodes: 4 * factor,
+        zero_window_seconds: 0.5,
+        retransmits: Retransmits {
+            loss: 5 * factor,
+            window_probe: 6 * factor,
+        },
+        stalled_connections: 7 * factor,
+        pinned_bytes: 8 * factor,
+        pinned_byte_seconds: 9.25,
+    }
+}
+
+fn snapshot(peers: Vec<PeerMetrics>) -> MetricsSnapshot {
+    MetricsSnapshot {
+        host: ledger(10),
+        stalled_by_cause: [1, 2, 3, 4],
+        flags: [1, 2, 3, 4, 5, 6, 7],
+        incidents: [1, 2, 3, 4, 5],
+        incidents_open: [1, 0, 0, 0, 1],
+        incidents_forgotten: 6,
+        peers,
+        other: ledger(1),
+        peers_tracked: 2,
+        connections_tracked: 3,
+        peer_evictions: 4,
+        connection_evictions: 5,
+        records_refused: 6,
+    }
+}
+
+fn kernel() -> KernelStatus {
+    KernelStatus {
+        probes: vec![("tcp_probe".to_owned(), true), ("sweep".to_owned(), false)],
+        records_received: 11,
+        records_lost: vec![("ring_full", 12)],
+        programs: vec![ProgramStatus {
+            name: "det_tcp_probe".to_owned(),
+            runs: 13,
+            seconds: 0.125,
+        }],
+        maps: vec![MapStatus {
+            name: "det_conns".to_owned(),
+            entries: 14,
+            capacity: 15,
+        }],
+        ..KernelStatus::default()
+    }
+}
+
+fn page(peers: Vec<PeerMetrics>) -> String {
+    let refusals = Refusals::default();
+    let counts = SelfCounts {
+        refusals: vec![("web", &refusals)],
+        is_last_reload_successful: true,
+        tcp_memory: Some(TcpMemory {
+            used_bytes: 16,
+            pressure_bytes: 17,
+            limit_bytes: 18,
+        }),
+        ..SelfCounts::default()
+    };
+    render(&snapshot(peers), &kernel(), &counts).unwrap()
+}
+
+fn peer(name: String, flagged: Option<Verdict>) -> PeerMetrics {
+    PeerMetrics {
+        peer: name,
+        ledger: ledger(9),
+        flagged,
+    }
+}
+
+#[test]
+fn the_page_is_as_it_was() {
+    let text = page(vec![peer(
+        "198.51.100.7".to_owned(),
+        Some(Verdict::ZeroWindowAttack),
+    )]);
+    // What the process, the version and the machine decide is not golden.
+    let stable: String = text
+        .lines()
+        .filter(|line| !line.contains("process_") && !line.contains("detector_build_info"))
+        .map(|line| format!("{line}\n"))
+        .collect();
+    assert_eq!(stable, include_str!("golden.txt"));
+}
+
+#[test]
+fn every_metric_is_announced_once() {
+    let verdict = Some(Verdict::SlowClient);
+    let text = page(vec![peer("192.0.2.1".to_owned(), verdict)]);
+    for metric in ALL {
+        let line = format!("# TYPE {} {}\n", metric.name, metric.kind.name());
+        assert_eq!(text.matches(&line).count(), 1, "{}", metric.name);
+    }
+    assert_eq!(text.matches("# TYPE ").count(), ALL.len());
+}
+
+#[test]
+fn the_largest_page_stays_below_one_mebibyte() {
+    let longest = "2001:db8:1111:2222::/64";
+    let peers = (0..1_000)
+        .map(|_| {
+            let mut peer = peer(longest.to_owned(), Some(Verdict::ZeroWindowAttack));
+            peer.ledger = Ledger {
+                pinned_bytes: u64::from(u32::MAX),
+                pinned_byte_seconds: 1.0e12 / 7.0,
+                zero_window_seconds: 1.0e6 / 7.0,
+                ..ledger(1_000_000_000)
+            };
+            peer
+        })
+        .collect();
+    assert!(page(peers).len() < 1 << 20);
+}

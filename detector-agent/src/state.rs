@@ -1,0 +1,250 @@
+//! The agent's state while it runs, as exports and the control socket see it.
+//!
+//! Locks are held for one step at a time and never across a wait.
+
+use crate::actions::Actions;
+use crate::clock;
+use crate::config::Config;
+use crate::host::local_ports;
+use crate::host::owner::OwnerReport;
+use crate::host::pressure::Gauge;
+use crate::http::Refusals;
+use crate::kernel::{Kernel, KernelStatus, Message};
+use detector_api::time::rfc3339;
+use detector_core::engine::Engine;
+use detector_core::time::MonotonicTime;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+use tokio::sync::{mpsc, oneshot, watch};
+
+/// How long the judge may take to answer before the agent counts as stuck.
+const PING_PATIENCE: Duration = Duration::from_secs(1);
+
+/// Behind by more than this, the agent itself was kept from running (stopped, frozen, starved): what
+/// the kernel side has told meanwhile comes before what would be due by now.
+const BEHIND: Duration = Duration::from_secs(2);
+
+fn is_behind(engine: &Engine) -> bool {
+    Duration::from_nanos(clock::now().since_ns(engine.clock())) > BEHIND
+}
+
+/// Asks the judge for a sign of life.
+pub(crate) type Ping = oneshot::Sender<()>;
+
+/// See the module.
+pub(crate) struct AgentState {
+    engine: Mutex<Engine>,
+    kernel: Mutex<Option<Kernel>>,
+    pings: mpsc::Sender<Ping>,
+    newest_event: watch::Sender<u64>,
+    stop: watch::Sender<bool>,
+    started: MonotonicTime,
+    started_unix_ns: i128,
+    /// What the agent counts about itself.
+    pub(crate) counts: Counts,
+    /// What the search for owners has come to.
+    pub(crate) owners: OwnerReport,
+    /// How hard pressed the host is.
+    pub(crate) pressure: Gauge,
+    /// Does what operators ask for.
+    pub(crate) actions: Actions,
+}
+
+/// What the agent counts about itself.
+#[derive(Debug, Default)]
+pub(crate) struct Counts {
+    /// Refused by the metrics listeners.
+    pub(crate) web: Arc<Refusals>,
+    /// Refused by the control socket.
+    pub(crate) control: Arc<Refusals>,
+    /// Whether the last reload failed.
+    pub(crate) last_reload_failed: AtomicBool,
+    /// Flags that were raised but not logged, for lack of rate.
+    pub(crate) flags_not_logged: AtomicU64,
+    /// Readers that follow events now.
+    pub(crate) followers: AtomicU64,
+    /// Events that readers missed because they were too slow; each was told how many.
+    pub(crate) events_missed: AtomicU64,
+}
+
+impl AgentState {
+    /// An agent that has seen nothing and has no kernel side yet.
+    pub(crate) fn new(config: &Config, pings: mpsc::Sender<Ping>) -> Self {
+        let started = clock::now();
+        let mut engine = Engine::new(
+            config.detect_settings(),
+            config.table_settings(),
+            config.peers.ignore.clone(),
+            config.peers.trusted.clone(),
+        );
+        if let Some(range) = local_ports::read() {
+            engine.set_local_ports(range);
+        }
+        engine.advance(started, clock::wall());
+        let actions = Actions::default();
+        actions.trust(config.peers.trusted.clone());
+        Self {
+            engine: Mutex::new(engine),
+            kernel: Mutex::new(None),
+            pings,
+            newest_event: watch::Sender::new(0),
+            stop: watch::Sender::new(false),
+            started,
+            started_unix_ns: clock::unix_ns(),
+            counts: Counts::default(),
+            owners: OwnerReport::default(),
+            pressure: Gauge::default(),
+            actions,
+        }
+    }
+
+    /// Uses the engine, brought to the present unless it is far behind.
+    pub(crate) fn with_engine<T>(&self, use_it: impl FnOnce(&mut Engine) -> T) -> T {
+        let mut engine = self.engine();
+        // Else the judge first takes what was told meanwhile.
+        if !is_behind(&engine) {
+            engine.advance(clock::now(), clock::wall());
+        }
+        use_it(&mut engine)
+    }
+
+    /// Whether the engine is so far behind the present that the agent itself was kept from running.
+    pub(crate) fn is_behind(&self) -> bool {
+        is_behind(&self.engine())
+    }
+
+    /// Moves the engine's time on; tells when it has something more to do.
+    pub(crate) fn bring_to_present(&self) -> Option<MonotonicTime> {
+        let mut engine = self.engine();
+        engine.advance(clock::now(), clock::wall());
+        engine.next_deadline()
+    }
+
+    /// Uses the engine as it is.
+    pub(crate) fn engine(&self) -> MutexGuard<'_, Engine> {
+        // A handler that panicked only read.
+        self.engine.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Takes messages of the kernel side; gives the reason if it cannot go on.
+    pub(crate) fn take(&self, messages: &mut Vec<Message>) -> Result<(), String> {
+        let mut engine = self.engine();
+        engine.admit_until(clock::now());
+        for message in messages.drain(..) {
+            match message {
+                Message::Records(observations) => {
+                    for observation in &observations {
+                        engine.observe(observation);
+                    }
+                }
+                Message::Refused(count) => (0..count).for_each(|_| engine.refuse_record()),
+                Message::SweepEnd(end) => engine.end_sweep(&end),
+                Message::Untracked(totals) => engine.set_untracked(totals),
+                Message::Failed(reason) => return Err(reason),
+            }
+        }
+        Ok(())
+    }
+
+    /// Wakes those who wait for events, if there are new ones.
+    pub(crate) fn publish_events(&self) {
+        let newest = self.engine().last_event_id();
+        self.newest_event.send_if_modified(|known| {
+            let is_new = *known != newest;
+            *known = newest;
+            is_new
+        });
+    }
+
+    /// Tells the number of the newest event whenever there is one.
+    pub(crate) fn watch_events(&self) -> watch::Receiver<u64> {
+        self.newest_event.subscribe()
+    }
+
+    /// Takes over the running kernel side.
+    pub(crate) fn kernel_started(&self, kernel: Kernel) {
+        *self.kernel() = Some(kernel);
+    }
+
+    /// Gives the kernel side back, to be stopped.
+    pub(crate) fn take_kernel(&self) -> Option<Kernel> {
+        self.kernel().take()
+    }
+
+    /// What the kernel side says of itself; `None` before it runs and after it stopped.
+    pub(crate) fn kernel_status(&self) -> Option<KernelStatus> {
+        self.kernel().as_ref().map(Kernel::status)
+    }
+
+    fn kernel(&self) -> MutexGuard<'_, Option<Kernel>> {
+        self.kernel.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Why the agent does not do its work now; `None` if it does.
+    pub(crate) fn unready_reason(&self) -> Option<String> {
+        if *self.stop.borrow() {
+            return Some("stopping".to_owned());
+        }
+        let Some(status) = self.kernel_status() else {
+            return Some("starting: the kernel side is not attached yet".to_owned());
+        };
+        let detached: Vec<_> = status
+            .probes
+            .iter()
+            .filter(|(_, is_attached)| !is_attached)
+            .map(|(name, _)| name.as_str())
+            .collect();
+        (!detached.is_empty()).then(|| format!("not attached: {}", detached.join(", ")))
+    }
+
+    /// Whether the judge answers.
+    pub(crate) async fn is_alive(&self) -> bool {
+        let (ping, pong) = oneshot::channel();
+        let answer = async { self.pings.send(ping).await.is_ok() && pong.await.is_ok() };
+        tokio::time::timeout(PING_PATIENCE, answer)
+            .await
+            .unwrap_or(false)
+    }
+
+    /// Seconds since the start.
+    pub(crate) fn uptime_seconds(&self) -> f64 {
+        clock::now().since_seconds(self.started)
+    }
+
+    /// When it started, RFC 3339.
+    pub(crate) fn started_text(&self) -> String {
+        rfc3339(self.started_unix_ns)
+    }
+
+    /// Tells everybody to end.
+    pub(crate) fn stop(&self) {
+        self.stop.send_replace(true);
+    }
+
+    /// Becomes true when everybody is to end.
+    pub(crate) fn watch_stop(&self) -> watch::Receiver<bool> {
+        self.stop.subscribe()
+    }
+
+    /// Applies what can be applied without a restart.
+    pub(crate) fn reconfigure(&self, config: &Config, running: &Config) {
+        let mut tables = running.table_settings();
+        tables.export = config.peers.export;
+        self.actions.trust(config.peers.trusted.clone());
+        self.engine().reconfigure(
+            config.detect_settings(),
+            tables,
+            config.peers.ignore.clone(),
+            config.peers.trusted.clone(),
+        );
+    }
+
+    /// Whether the last reload was applied.
+    pub(crate) fn is_last_reload_successful(&self) -> bool {
+        !self.counts.last_reload_failed.load(Ordering::Relaxed)
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests;

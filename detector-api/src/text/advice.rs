@@ -1,0 +1,386 @@
+//! What to do, with values that fit what was seen.
+
+use super::evidence::interface_counts;
+use super::figures::Figures;
+use crate::snapshot::{Advice, AdviceCode, HeldWorkers, Numbers, Verdict};
+use crate::units;
+
+/// What advice depends on besides its own numbers.
+#[derive(Clone, Debug, Default)]
+pub struct Circumstances {
+    /// What the peer is taken to be.
+    pub verdict: Option<Verdict>,
+    /// Servers that own its connections.
+    pub servers: Servers,
+    /// Local ports of its connections.
+    pub ports: Vec<u16>,
+    /// Address to try the path to; `None` for a network.
+    pub address: Option<std::net::IpAddr>,
+    /// Whether it is IPv6.
+    pub is_ipv6: bool,
+    /// `net.ipv4.tcp_wmem`.
+    pub tcp_wmem: Option<[u64; 3]>,
+    /// `net.ipv4.tcp_orphan_retries`.
+    pub tcp_orphan_retries: Option<u64>,
+    /// What interfaces counted since they came up, and in the last minute, under the names of
+    /// the evidence.
+    pub interfaces: Option<(Numbers, Numbers)>,
+}
+
+/// Which servers are known to own connections of the peer.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[allow(missing_docs, reason = "the names say it")]
+pub struct Servers {
+    pub has_nginx: bool,
+    pub has_apache: bool,
+    pub has_haproxy: bool,
+    pub has_others: bool,
+}
+
+impl Servers {
+    /// From the names of commands.
+    pub fn of<'a>(commands: impl Iterator<Item = &'a str>) -> Self {
+        let mut servers = Self::default();
+        for command in commands {
+            match command {
+                "nginx" => servers.has_nginx = true,
+                "apache2" | "httpd" => servers.has_apache = true,
+                "haproxy" => servers.has_haproxy = true,
+                _ => servers.has_others = true,
+            }
+        }
+        servers
+    }
+
+    const fn is_unknown(self) -> bool {
+        !(self.has_nginx || self.has_apache || self.has_haproxy || self.has_others)
+    }
+}
+
+/// Something to do.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Step {
+    /// What and why, one sentence or two.
+    pub what: String,
+    /// Settings and commands to copy, each with what it does not do.
+    pub settings: Vec<Setting>,
+}
+
+/// A setting to copy.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Setting {
+    /// Lines as they go into a file or a shell.
+    pub lines: Vec<String>,
+    /// Where they go, and what they do not cover.
+    pub note: String,
+}
+
+fn setting(lines: &[&str], note: impl Into<String>) -> Setting {
+    Setting {
+        lines: lines.iter().map(|line| (*line).to_owned()).collect(),
+        note: note.into(),
+    }
+}
+
+/// A piece of advice in words and settings.
+pub fn advice(advice: &Advice, around: &Circumstances) -> Step {
+    let figures = Figures(&advice.numbers);
+    match advice.code {
+        AdviceCode::LookAtPath => look_at_path(figures, around),
+        AdviceCode::LimitConnections => limit_connections(figures, around),
+        AdviceCode::BoundWaiting => bound_waiting(figures, around),
+        AdviceCode::BoundMemory => bound_memory(figures, around),
+        AdviceCode::BoundOrphans => bound_orphans(figures, around),
+        AdviceCode::BoundOwnClient => bound_own_client(figures),
+        AdviceCode::TellPeerOperator => Step {
+            what: "Tell whoever runs the peer that its windows go back; send this card along. If \
+                   the peer is yours, look at net.ipv4.tcp_shrink_window, at its memory, and at \
+                   shapers and proxies on the path."
+                .to_owned(),
+            settings: Vec::new(),
+        },
+        AdviceCode::Nothing => Step {
+            what: "Nothing: what it holds is small, and honest clients do the same.".to_owned(),
+            settings: Vec::new(),
+        },
+    }
+}
+
+fn look_at_path(figures: Figures<'_>, around: &Circumstances) -> Step {
+    let mut what = "Look at the path between you: cables, switch ports, network cards, MTU, \
+                    shapers, firewall state."
+        .to_owned();
+    match &around.interfaces {
+        Some((total, last_minute)) => {
+            what += &format!(
+                " Interfaces of this host count {} since they came up; {} in the last minute.",
+                interface_counts(Figures(total)),
+                interface_counts(Figures(last_minute)),
+            );
+        }
+        None if figures.number("rx_errors").is_some() => {
+            let counts = interface_counts(figures);
+            let span = figures.show("over_seconds");
+            what += &format!(" Interfaces of this host count {counts} in {span}.");
+        }
+        None => {}
+    }
+    let mut lines = vec![
+        "ip -s link".to_owned(),
+        "ethtool -S DEVICE | grep -Ei 'err|drop|crc'".to_owned(),
+    ];
+    if let Some(address) = around.address {
+        lines.push(format!("tracepath -n {address}"));
+    }
+    let note = "Counters of the interfaces; then the way, with its MTU".to_owned();
+    let settings = vec![Setting { lines, note }];
+    Step { what, settings }
+}
+
+/// Connections that one address may have: more than browsers open, some users behind one address
+/// included.
+const CONNECTIONS_EACH: u32 = 20;
+
+fn limit_connections(figures: Figures<'_>, around: &Circumstances) -> Step {
+    let mut settings = Vec::new();
+    if around.servers.has_nginx || around.servers.is_unknown() {
+        let limit = format!("limit_conn peers {CONNECTIONS_EACH};");
+        let zone = "limit_conn_zone $binary_remote_addr zone=peers:10m;";
+        settings.push(setting(&[zone, &limit], "nginx, section `http`"));
+    }
+    let (kind, family) = if around.is_ipv6 {
+        ("ipv6_addr", "ip6")
+    } else {
+        ("ipv4_addr", "ip")
+    };
+    let source = if around.is_ipv6 {
+        "ip6 saddr & ffff:ffff:ffff:ffff::"
+    } else {
+        "ip saddr"
+    };
+    let ports: Vec<String> = around.ports.iter().map(u16::to_string).collect();
+    let ports = if ports.is_empty() {
+        "80, 443".to_owned()
+    } else {
+        ports.join(", ")
+    };
+    settings.push(setting(
+        &[
+            &format!("set busy {{ type {kind}; size 65535; flags dynamic; }}"),
+            &format!(
+                "tcp dport {{ {ports} }} ct state new add @busy {{ {source} ct count over \
+                 {CONNECTIONS_EACH} }} reject with tcp reset"
+            ),
+        ],
+        format!(
+            "nftables: the set in a table of family inet or {family}, the rule in its input \
+             chain. Proxies in front of many users need more"
+        ),
+    ));
+    Step {
+        what: format!(
+            "Limit connections for each address: this one has {} stalled, a browser opens about \
+             6.",
+            figures.show("stalled_connections"),
+        ),
+        settings,
+    }
+}
+
+/// Half of the longest stall, in steps of 5 s, from 15 s to 30 s: long against pauses of honest
+/// readers, short against what was seen.
+fn timeout_seconds(longest_stall_seconds: f64) -> u32 {
+    let steps = [30, 25, 20];
+    let is_enough = |seconds: &u32| f64::from(*seconds) * 2.0 <= longest_stall_seconds;
+    steps.into_iter().find(is_enough).unwrap_or(15)
+}
+
+fn bound_waiting(figures: Figures<'_>, around: &Circumstances) -> Step {
+    let longest = figures.number("longest_stall_seconds").unwrap_or(0.0);
+    let timeout = timeout_seconds(longest);
+    let servers = around.servers;
+    let is_unknown = servers.is_unknown();
+    let mut settings = Vec::new();
+    if servers.has_nginx || is_unknown {
+        let send = format!("send_timeout {timeout}s;");
+        let note = "nginx. Without the second line what timed out lives on as an orphan";
+        settings.push(setting(&[&send, "reset_timedout_connection on;"], note));
+    }
+    if servers.has_apache || is_unknown {
+        let note = "Apache httpd (Debian ships 300). mod_reqtimeout does not cover it: that limits \
+                    how a request comes in, not how a response goes out";
+        settings.push(setting(&[&format!("Timeout {timeout}")], note));
+    }
+    if servers.has_haproxy {
+        let line = format!("bind :443 tcp-ut {timeout}s");
+        settings.push(setting(
+            &[&line],
+            "HAProxy, TCP_USER_TIMEOUT of its clients",
+        ));
+    }
+    if servers.has_others || is_unknown {
+        let line = format!(
+            "setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &(unsigned){{{}}}, 4)",
+            timeout * 1_000
+        );
+        let note = "Servers of your own. Linux 5.11 and later then give up also while the peer \
+                    answers probes";
+        settings.push(setting(&[&line], note));
+    }
+    let mut what = format!(
+        "End connections that do not move: the longest stall lasted {}, {timeout} s is short \
+         against that and long against an honest pause.",
+        figures.show("longest_stall_seconds"),
+    );
+    if longest < f64::from(timeout) {
+        what = format!(
+            "End connections that do not move, if this goes on: the longest stall lasted {}, \
+             and less than {timeout} s would end honest pauses too.",
+            figures.show("longest_stall_seconds"),
+        );
+    }
+    if around.verdict == Some(Verdict::SlowReadAttack) {
+        what += " Timeouts do not see a reader that takes a few bytes now and then; only a limit \
+                 on connections does.";
+    }
+    Step { what, settings }
+}
+
+/// A send buffer that serves 100 Mbit/s over 80 ms.
+const WMEM_BYTES: u64 = 1 << 20;
+/// A smaller maximum than this slows honest clients down.
+const WMEM_LEAST_BYTES: u64 = 256 << 10;
+
+fn bound_memory(figures: Figures<'_>, around: &Circumstances) -> Step {
+    let each = figures.number("pinned_bytes_per_connection");
+    let shown = figures
+        .number("pinned_bytes_per_connection")
+        .map_or_else(|| "?".to_owned(), |bytes| units::measure("_bytes", bytes));
+    let Some([least, initial, most]) = around.tcp_wmem else {
+        return Step {
+            what: format!(
+                "Bound what one connection pins: {shown} each now, the maximum of \
+                 net.ipv4.tcp_wmem is the limit."
+            ),
+            settings: Vec::new(),
+        };
+    };
+    let maximum = units::bytes(most);
+    #[allow(clippy::cast_precision_loss, reason = "compared roughly")]
+    let is_near = each.is_some_and(|each| each >= 0.8 * most as f64);
+    if !is_near || most <= WMEM_LEAST_BYTES {
+        return Step {
+            what: format!(
+                "Leave net.ipv4.tcp_wmem as it is: each connection pins {shown} of at most \
+                 {maximum}; their number is what costs."
+            ),
+            settings: Vec::new(),
+        };
+    }
+    let lower = if most > WMEM_BYTES {
+        WMEM_BYTES
+    } else {
+        most / 2
+    }
+    .max(WMEM_LEAST_BYTES);
+    let line = format!("sysctl -w net.ipv4.tcp_wmem=\"{least} {initial} {lower}\"");
+    let pace = units::measure("_bytes_per_second", exact(lower) * 10.0);
+    let note = format!(
+        "For connections made from now on. At a round trip of 100 ms one is then limited to {pace}"
+    );
+    Step {
+        what: format!(
+            "Bound what one connection pins: {shown} each, about the maximum of \
+             net.ipv4.tcp_wmem, {maximum}."
+        ),
+        settings: vec![setting(&[&line], note)],
+    }
+}
+
+#[allow(clippy::cast_precision_loss, reason = "exact below 2^53")]
+const fn exact(number: u64) -> f64 {
+    number as f64
+}
+
+/// Retries that end an orphan after seconds.
+const ORPHAN_RETRIES: u64 = 3;
+
+fn bound_orphans(figures: Figures<'_>, around: &Circumstances) -> Step {
+    let orphans = figures.many("orphan_connections", "orphan", "orphans");
+    let now = match around.tcp_orphan_retries {
+        Some(0) => "It is 0 now, which means 8".to_owned(),
+        Some(number) => format!("It is {number} now"),
+        None => "The usual 0 means 8".to_owned(),
+    };
+    let line = format!("sysctl -w net.ipv4.tcp_orphan_retries={ORPHAN_RETRIES}");
+    let settings = match around.tcp_orphan_retries {
+        Some(1..=ORPHAN_RETRIES) => Vec::new(),
+        _ => vec![setting(&[&line], now)],
+    };
+    let asked = if settings.is_empty() {
+        "net.ipv4.tcp_orphan_retries is low already".to_owned()
+    } else {
+        "Give orphans up sooner".to_owned()
+    };
+    Step {
+        what: format!(
+            "{asked}: no process holds its {orphans} any more. The setting ends those whose peer \
+             is silent or took the window back over data in flight; one whose peer answers each \
+             probe lasts about three and a half minutes whatever the number."
+        ),
+        settings,
+    }
+}
+
+fn bound_own_client(figures: Figures<'_>) -> Step {
+    let note = "curl, as an example: gives up after 30 s below 1 kB/s, in either direction";
+    Step {
+        what: format!(
+            "Give our own client a time limit and a least pace: {} that we opened wait for the \
+             other side.",
+            figures.connections("outgoing_connections")
+        ),
+        settings: vec![setting(
+            &["curl --speed-limit 1000 --speed-time 30 URL"],
+            note,
+        )],
+    }
+}
+
+/// What to do about workers that wait for peers that do not read.
+pub fn workers(held: &HeldWorkers, servers: Servers) -> Step {
+    let settings = if servers.has_apache {
+        let note = "Apache httpd: under the event MPM the rest of a finished response waits \
+                    without a worker. Size MaxRequestWorkers for memory";
+        vec![setting(
+            &["a2dismod mpm_prefork && a2enmod mpm_event"],
+            note,
+        )]
+    } else {
+        Vec::new()
+    };
+    Step {
+        what: format!(
+            "Mind the workers of {}: {} of {} sleep in a write to peers that do not read. More of \
+             them only help for as long as the peer does not open more connections: limit \
+             connections for each address first, and size the number of workers for memory.",
+            held.service, held.held, held.total
+        ),
+        settings,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::timeout_seconds;
+
+    #[test]
+    fn timeouts_fit_what_was_seen() {
+        assert_eq!(timeout_seconds(0.0), 15);
+        assert_eq!(timeout_seconds(29.0), 15);
+        assert_eq!(timeout_seconds(40.0), 20);
+        assert_eq!(timeout_seconds(59.0), 25);
+        assert_eq!(timeout_seconds(4_000.0), 30);
+        assert_eq!(timeout_seconds(f64::NAN), 15);
+    }
+}

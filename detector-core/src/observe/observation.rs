@@ -1,0 +1,379 @@
+//! What a record says once it is decoded and checked: the only thing rules see of the kernel.
+
+use crate::observe::peer_address::PeerAddress;
+use crate::time::MonotonicTime;
+use detector_common::window::span_bytes;
+use std::net::SocketAddr;
+
+/// Identity of a connection for as long as the kernel keeps its socket.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct ConnectionId {
+    /// Address of the kernel socket: opaque, compared only, never shown.
+    pub socket: u64,
+    /// Local address and port, IPv4-mapped folded to IPv4.
+    pub local: SocketAddr,
+    /// Remote address and port, IPv4-mapped folded to IPv4.
+    pub remote: SocketAddr,
+    /// Network namespace, the number in `/proc/PID/ns/net`.
+    pub netns: u32,
+}
+
+/// Which part of the kernel side saw something.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Source {
+    /// A program on a tracepoint.
+    Hook,
+    /// A pass over all sockets.
+    Sweep,
+    /// Both.
+    Both,
+}
+
+/// TCP state, as in `net/tcp_states.h`. Other numbers are refused by decoding.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[allow(missing_docs, reason = "the RFC 9293 names say it")]
+pub enum TcpState {
+    Established,
+    SynSent,
+    SynReceived,
+    FinWait1,
+    FinWait2,
+    TimeWait,
+    Close,
+    CloseWait,
+    LastAck,
+    Listen,
+    Closing,
+    NewSynReceived,
+}
+
+impl TcpState {
+    /// The state's name in RFC 9293 (`TIME-WAIT`), or the kernel's where the RFC has none.
+    #[must_use]
+    pub const fn rfc_name(self) -> &'static str {
+        match self {
+            Self::Established => "ESTABLISHED",
+            Self::SynSent => "SYN-SENT",
+            Self::SynReceived => "SYN-RECEIVED",
+            Self::FinWait1 => "FIN-WAIT-1",
+            Self::FinWait2 => "FIN-WAIT-2",
+            Self::TimeWait => "TIME-WAIT",
+            Self::Close => "CLOSED",
+            Self::CloseWait => "CLOSE-WAIT",
+            Self::LastAck => "LAST-ACK",
+            Self::Listen => "LISTEN",
+            Self::Closing => "CLOSING",
+            Self::NewSynReceived => "NEW-SYN-RECEIVED",
+        }
+    }
+}
+
+/// Congestion state of the sender, `icsk_ca_state`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[allow(missing_docs, reason = "the kernel's names say it")]
+pub enum CongestionState {
+    Open,
+    Disorder,
+    Cwr,
+    Recovery,
+    Loss,
+}
+
+/// Timer armed on the connection, `icsk_pending`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum PendingTimer {
+    /// No timer.
+    None,
+    /// Retransmission (`on` in `ss`).
+    Retransmit,
+    /// Zero-window probe (`persist` in `ss`).
+    WindowProbe,
+    /// Tail loss probe.
+    LossProbe,
+    /// Reordering timer of RACK.
+    Reorder,
+    /// A number this agent does not know.
+    Other(u8),
+}
+
+impl PendingTimer {
+    /// The name in JSON.
+    #[must_use]
+    pub const fn label(self) -> &'static str {
+        match self {
+            Self::None => "none",
+            Self::Retransmit => "retransmit",
+            Self::WindowProbe => "window_probe",
+            Self::LossProbe => "loss_probe",
+            Self::Reorder => "reorder",
+            Self::Other(_) => "other",
+        }
+    }
+}
+
+/// Why the kernel side sent the observation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Cause {
+    /// A window update of an established connection.
+    Window,
+    /// A segment was sent again.
+    Retransmit,
+    /// The TCP state changed.
+    State,
+    /// The socket was closed; nothing follows.
+    Closed,
+    /// A sweep met the socket.
+    Sweep,
+}
+
+/// Window shrinks by severity.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ShrinkCounts {
+    /// Nothing in flight was taken back.
+    pub polite: u64,
+    /// Below data in flight, window above zero.
+    pub below_flight: u64,
+    /// To zero with data in flight.
+    pub treason: u64,
+}
+
+/// Running totals of a connection since `generation`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Totals {
+    /// Window shrinks.
+    pub shrinks: ShrinkCounts,
+    /// Retreats below the rounding bound.
+    pub granularity_retreats: u64,
+    /// Smaller windows that may be reordered segments.
+    pub ambiguous_windows: u64,
+    /// Segments outside the sequence or acknowledgement window.
+    pub ignored_segments: u64,
+    /// Entries into zero window.
+    pub zero_window_episodes: u64,
+    /// Nanoseconds in finished zero-window episodes with data queued.
+    pub zero_window_ns: u64,
+    /// Segments sent again while the window was open.
+    pub retransmits_loss: u64,
+    /// Segments sent again while the window was zero.
+    pub retransmits_window_probe: u64,
+    /// Records held back by the kernel side.
+    pub records_suppressed: u64,
+}
+
+impl Totals {
+    /// Both together: totals of two generations. Stops at the largest number.
+    #[must_use]
+    pub const fn plus(&self, other: &Self) -> Self {
+        Self {
+            shrinks: ShrinkCounts {
+                polite: self.shrinks.polite.saturating_add(other.shrinks.polite),
+                below_flight: self
+                    .shrinks
+                    .below_flight
+                    .saturating_add(other.shrinks.below_flight),
+                treason: self.shrinks.treason.saturating_add(other.shrinks.treason),
+            },
+            granularity_retreats: self
+                .granularity_retreats
+                .saturating_add(other.granularity_retreats),
+            ambiguous_windows: self
+                .ambiguous_windows
+                .saturating_add(other.ambiguous_windows),
+            ignored_segments: self.ignored_segments.saturating_add(other.ignored_segments),
+            zero_window_episodes: self
+                .zero_window_episodes
+                .saturating_add(other.zero_window_episodes),
+            zero_window_ns: self.zero_window_ns.saturating_add(other.zero_window_ns),
+            retransmits_loss: self.retransmits_loss.saturating_add(other.retransmits_loss),
+            retransmits_window_probe: self
+                .retransmits_window_probe
+                .saturating_add(other.retransmits_window_probe),
+            records_suppressed: self
+                .records_suppressed
+                .saturating_add(other.records_suppressed),
+        }
+    }
+
+    /// Field by field the higher of the two: totals of one generation only grow, so the higher
+    /// is the newer.
+    #[must_use]
+    pub fn highest(&self, other: &Self) -> Self {
+        Self {
+            shrinks: ShrinkCounts {
+                polite: self.shrinks.polite.max(other.shrinks.polite),
+                below_flight: self.shrinks.below_flight.max(other.shrinks.below_flight),
+                treason: self.shrinks.treason.max(other.shrinks.treason),
+            },
+            granularity_retreats: self.granularity_retreats.max(other.granularity_retreats),
+            ambiguous_windows: self.ambiguous_windows.max(other.ambiguous_windows),
+            ignored_segments: self.ignored_segments.max(other.ignored_segments),
+            zero_window_episodes: self.zero_window_episodes.max(other.zero_window_episodes),
+            zero_window_ns: self.zero_window_ns.max(other.zero_window_ns),
+            retransmits_loss: self.retransmits_loss.max(other.retransmits_loss),
+            retransmits_window_probe: self
+                .retransmits_window_probe
+                .max(other.retransmits_window_probe),
+            records_suppressed: self.records_suppressed.max(other.records_suppressed),
+        }
+    }
+}
+
+/// One decoded record.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Observation {
+    /// When the kernel side made it.
+    pub at: MonotonicTime,
+    /// Which connection.
+    pub connection: ConnectionId,
+    /// The peer it belongs to.
+    pub peer: PeerAddress,
+    /// Why it was sent.
+    pub cause: Cause,
+    /// Which sources contributed to the totals so far.
+    pub source: Source,
+    /// When kernel state was made; `None` if the sweep met a socket without state. A different
+    /// value for the same connection means that totals started again from zero.
+    pub generation: Option<MonotonicTime>,
+    /// Running totals; zero without a generation.
+    pub totals: Totals,
+    /// Start of the zero-window episode that is going on.
+    pub zero_window_since: Option<MonotonicTime>,
+    /// Since when that episode has had data queued.
+    pub harmful_since: Option<MonotonicTime>,
+    /// TCP state.
+    pub state: TcpState,
+    /// Whether no process holds the socket any more.
+    pub is_orphan: bool,
+    /// Inode number of the socket, if known.
+    pub inode: Option<u64>,
+    /// First sequence number not yet acknowledged.
+    pub snd_una: u32,
+    /// Next sequence number to send.
+    pub snd_nxt: u32,
+    /// One past the last byte written.
+    pub write_seq: u32,
+    /// Window now, bytes.
+    pub window_bytes: u32,
+    /// Largest window ever offered, bytes.
+    pub max_window_bytes: u32,
+    /// The peer's window shift, 0 to 14.
+    pub window_shift: u8,
+    /// Highest right edge ever offered, if known.
+    pub edge_max: Option<u32>,
+    /// Largest distance the edge ever lay below its maximum, bytes.
+    pub retracted_max_bytes: u32,
+    /// Effective sending MSS, bytes.
+    pub mss_bytes: u32,
+    /// Congestion window, segments.
+    pub cwnd_segments: u32,
+    /// Segments in flight.
+    pub in_flight_segments: u32,
+    /// Kernel memory the write queue holds, bytes.
+    pub pinned_bytes: u64,
+    /// Payload acknowledged since the connection began, bytes.
+    pub bytes_acked: u64,
+    /// Smoothed round-trip time, microseconds.
+    pub srtt_us: u32,
+    /// Congestion state.
+    pub congestion: CongestionState,
+    /// Timer armed.
+    pub timer: PendingTimer,
+    /// Doublings of the retransmission timer.
+    pub backoff: u8,
+    /// Timeouts without progress.
+    pub timeouts: u8,
+    /// Window probes without an answer.
+    pub probes_unanswered: u8,
+    /// Segments sent again since the peer last acknowledged anything, old or new. Less than that
+    /// where the kernel side has not watched the connection all the while.
+    pub retransmits_unanswered: u32,
+}
+
+impl Observation {
+    /// Bytes written but not acknowledged: sent and unsent.
+    #[must_use]
+    pub const fn queued_bytes(&self) -> u32 {
+        span_bytes(self.snd_una, self.write_seq)
+    }
+
+    /// Bytes sent but not acknowledged.
+    #[must_use]
+    pub const fn in_flight_bytes(&self) -> u32 {
+        span_bytes(self.snd_una, self.snd_nxt)
+    }
+
+    /// Whether data is held up, as far as one look can tell: the window does not take the head
+    /// segment, or timers have fired in vain. Lost segments alone are everyday.
+    #[must_use]
+    pub fn is_held_up(&self) -> bool {
+        let queued_bytes = self.queued_bytes();
+        let head_bytes = queued_bytes.min(self.mss_bytes);
+        queued_bytes > 0
+            && (self.window_bytes < head_bytes
+                || self.zero_window_since.is_some()
+                || self.timeouts > 0
+                || self.probes_unanswered > 0)
+    }
+}
+
+/// End of one pass over the sockets of one network namespace.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SweepEnd {
+    /// The namespace that was swept.
+    pub netns: u32,
+    /// When the pass began; observations of the pass are not earlier.
+    pub began: MonotonicTime,
+    /// When it ended.
+    pub ended: MonotonicTime,
+    /// Whether every row was read. An incomplete pass proves nothing about absent sockets.
+    pub is_complete: bool,
+}
+
+/// What this host's interfaces counted since the last time they were read, all together.
+///
+/// From `/sys/class/net/*/statistics`: errors are frames that arrived broken or could not be sent;
+/// drops have honest reasons too (protocols nobody listens to), so they are shown but decide
+/// nothing.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct InterfaceErrors {
+    /// `rx_errors`: CRC, length, frame, FIFO and missed.
+    pub rx_errors: u64,
+    /// `tx_errors`: carrier, aborted, FIFO, heartbeat, window.
+    pub tx_errors: u64,
+    /// `rx_dropped`.
+    pub rx_dropped: u64,
+    /// `tx_dropped`.
+    pub tx_dropped: u64,
+}
+
+impl InterfaceErrors {
+    /// Errors in both directions, without drops.
+    #[must_use]
+    pub const fn errors(&self) -> u64 {
+        self.rx_errors.saturating_add(self.tx_errors)
+    }
+
+    /// Both together. Stops at the largest number.
+    #[must_use]
+    pub const fn plus(&self, other: &Self) -> Self {
+        Self {
+            rx_errors: self.rx_errors.saturating_add(other.rx_errors),
+            tx_errors: self.tx_errors.saturating_add(other.tx_errors),
+            rx_dropped: self.rx_dropped.saturating_add(other.rx_dropped),
+            tx_dropped: self.tx_dropped.saturating_add(other.tx_dropped),
+        }
+    }
+}
+
+/// Counts the kernel side could not keep per connection, totals since the programs were loaded.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct UntrackedTotals {
+    /// Window shrinks.
+    pub shrinks: ShrinkCounts,
+    /// Entries into zero window.
+    pub zero_window_episodes: u64,
+    /// Segments sent again while the window was open.
+    pub retransmits_loss: u64,
+    /// Segments sent again while the window was zero.
+    pub retransmits_window_probe: u64,
+}

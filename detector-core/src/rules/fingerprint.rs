@@ -1,0 +1,85 @@
+//! Fingerprint: connections of different addresses that look and act the same are one actor's work.
+//!
+//! What is compared is what a tool gives all its connections: shift, MSS, largest window, how much
+//! was taken before the grip (the sum of the windows offered), the service, and when the grip
+//! began. Honest crowds of one browser differ in how much they had taken.
+
+use crate::observe::state::State;
+use crate::time::{MonotonicTime, SECOND_NS};
+
+/// Grips that began within five minutes go together. The spans of five minutes overlap by half, so
+/// that no crowd that comes within half of one is divided, whenever it comes.
+const TOGETHER_NS: u64 = 300 * SECOND_NS;
+
+/// What connections of one actor have in common.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Fingerprint {
+    taken: u16,
+    local_port: u16,
+    window_shift: u8,
+    mss_bytes: u32,
+    max_window_bytes: u32,
+    /// Number of the half of a span, from 1.
+    began: u64,
+}
+
+impl Fingerprint {
+    /// The fingerprint of a connection whose grip began at `from`, with `taken_bytes` acknowledged.
+    pub(crate) fn of(state: &State, from: MonotonicTime, taken_bytes: u64) -> Self {
+        Self {
+            taken: quarter_octaves(taken_bytes),
+            local_port: state.id.local_port(),
+            window_shift: state.window_shift,
+            mss_bytes: state.mss_bytes,
+            max_window_bytes: state.max_window_bytes,
+            began: from.as_ns() / (TOGETHER_NS / 2) + 1,
+        }
+    }
+
+    /// The two spans that it belongs to, each by the half that ends it.
+    pub(crate) const fn spans(self) -> [Self; 2] {
+        let next = Self {
+            began: self.began + 1,
+            ..self
+        };
+        [self, next]
+    }
+}
+
+/// Four steps to each doubling: amounts within a fifth of one another are the same.
+///
+/// The steps lie off the powers of two, which windows like to be: what fills one but for a
+/// remainder is the same as what fills it to the last byte.
+fn quarter_octaves(amount: u64) -> u16 {
+    let amount = amount.saturating_add(amount / 16);
+    let octave = u64::BITS - amount.leading_zeros();
+    let quarter = match octave.checked_sub(3) {
+        Some(shift) => (amount >> shift) & 3,
+        None => amount & 3,
+    };
+    u16::try_from(u64::from(octave) * 4 + quarter).unwrap_or(u16::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::quarter_octaves;
+
+    #[test]
+    fn near_amounts_are_the_same_and_others_are_not() {
+        assert_eq!(quarter_octaves(65_536), quarter_octaves(70_000));
+        assert_ne!(quarter_octaves(65_536), quarter_octaves(90_000));
+        for window in (10..20).map(|bits| 1_u64 << bits) {
+            assert_eq!(
+                quarter_octaves(window),
+                quarter_octaves(window - window / 32)
+            );
+        }
+        assert_ne!(quarter_octaves(0), quarter_octaves(1));
+        let mut last = 0;
+        for amount in 0..100_000 {
+            assert!(quarter_octaves(amount) >= last, "{amount}");
+            last = quarter_octaves(amount);
+        }
+        assert!(quarter_octaves(u64::MAX) > last);
+    }
+}

@@ -1,0 +1,281 @@
+//! The table of connections that misbehaved at some time and still live.
+//!
+//! Bounded. When it is full, connections leave in this order: healthy ones, then those with
+//! queued data that is not moving, then stalled ones; within a class the least recently seen
+//! first. So a stalled connection never leaves before a healthy one.
+
+mod connection;
+
+pub(crate) use connection::{Connection, StallClass, Treason};
+
+use crate::observe::observation::ConnectionId;
+use crate::observe::state::PackedId;
+use crate::tables::intrusive_list::{IntrusiveList, Links, Thread};
+use crate::time::MonotonicTime;
+use hashbrown::HashTable;
+use slab::Slab;
+use std::collections::hash_map::Entry;
+use std::collections::{BTreeSet, HashMap};
+use std::hash::{BuildHasher, RandomState};
+
+/// Eviction class, first to go first.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Class {
+    /// Nothing queued, or moving.
+    #[default]
+    Healthy = 0,
+    /// Held up, not yet for long enough to be a stall.
+    Held = 1,
+    /// Stalled.
+    Stalled = 2,
+}
+
+/// Most room reserved at once. Memory that is reserved but not used costs nothing; growing by
+/// doubling would cost up to twice the table.
+pub(crate) const RESERVED_MAX: usize = 1 << 20;
+
+/// Connections of one network namespace that are not quiet.
+#[derive(Debug, Default)]
+struct Namespace {
+    chain: IntrusiveList,
+    sweeps_ended: u64,
+}
+
+/// The table.
+#[derive(Debug)]
+pub(crate) struct Connections {
+    slab: Slab<Connection>,
+    links: Links,
+    index: HashTable<u32>,
+    // Random keys: the remote end chooses ports and addresses.
+    hasher: RandomState,
+    classes: [IntrusiveList; 3],
+    netns: HashMap<u32, Namespace>,
+    /// Connections by local port; a port that many share is a service.
+    local_ports: Box<[u32]>,
+    // By slot of the peer and remote port.
+    remote_ports: HashMap<(u32, u16), u32>,
+    deadlines: BTreeSet<(MonotonicTime, u32)>,
+}
+
+impl Connections {
+    /// A table that is to hold `capacity` connections, and one more while room is made.
+    pub(crate) fn new(capacity: usize) -> Self {
+        Self {
+            slab: Slab::with_capacity(capacity.min(RESERVED_MAX) + 1),
+            links: Links::default(),
+            index: HashTable::new(),
+            hasher: RandomState::new(),
+            classes: [IntrusiveList::default(); 3],
+            netns: HashMap::new(),
+            local_ports: vec![0; usize::from(u16::MAX) + 1].into_boxed_slice(),
+            remote_ports: HashMap::new(),
+            deadlines: BTreeSet::new(),
+        }
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.slab.len()
+    }
+
+    pub(crate) fn find(&self, id: &ConnectionId) -> Option<u32> {
+        let slab = &self.slab;
+        let wanted = PackedId::of(id);
+        self.index
+            .find(self.hasher.hash_one(wanted), |&slot| {
+                slab[slot as usize].last.id == wanted
+            })
+            .copied()
+    }
+
+    pub(crate) fn get(&self, slot: u32) -> &Connection {
+        &self.slab[slot as usize]
+    }
+
+    pub(crate) fn get_mut(&mut self, slot: u32) -> &mut Connection {
+        &mut self.slab[slot as usize]
+    }
+
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &Connection> {
+        self.slab.iter().map(|(_, connection)| connection)
+    }
+
+    pub(crate) fn slots(&self) -> Vec<u32> {
+        self.slab.iter().map(|(key, _)| slot_of(key)).collect()
+    }
+
+    /// Adds a connection that is not in the table, and threads it on its peer's list.
+    pub(crate) fn insert(&mut self, connection: Connection, of_peer: &mut IntrusiveList) -> u32 {
+        let id = connection.last.id;
+        let class = connection.class;
+        let end = (connection.peer, id.remote_port());
+        *self.remote_ports.entry(end).or_default() += 1;
+        let slot = slot_of(self.slab.insert(connection));
+        self.links.cover(slot);
+        let (slab, hasher) = (&self.slab, &self.hasher);
+        self.index
+            .insert_unique(hasher.hash_one(id), slot, |&other| {
+                hasher.hash_one(slab[other as usize].last.id)
+            });
+        self.classes[class as usize].push_back(&mut self.links, Thread::Class, slot);
+        of_peer.push_back(&mut self.links, Thread::Peer, slot);
+        self.netns.entry(id.netns()).or_default().chain.push_back(
+            &mut self.links,
+            Thread::Netns,
+            slot,
+        );
+        self.local_ports[usize::from(id.local_port())] += 1;
+        slot
+    }
+
+    /// Connections that share a local port.
+    pub(crate) fn sharing_local(&self, local_port: u16) -> u32 {
+        self.local_ports[usize::from(local_port)]
+    }
+
+    /// Connections of the same peer that share this one's remote port.
+    pub(crate) fn sharing_remote(&self, slot: u32) -> u32 {
+        let connection = self.get(slot);
+        let end = (connection.peer, connection.last.id.remote_port());
+        self.remote_ports.get(&end).copied().unwrap_or_default()
+    }
+
+    /// Takes a connection out of the table and off its peer's list.
+    pub(crate) fn remove(&mut self, slot: u32, of_peer: &mut IntrusiveList) -> Connection {
+        self.set_deadline(slot, None);
+        let connection = &self.slab[slot as usize];
+        let id = connection.last.id;
+        let (class, is_quiet) = (connection.class, connection.is_quiet);
+        if let Ok(entry) = self
+            .index
+            .find_entry(self.hasher.hash_one(id), |&other| other == slot)
+        {
+            entry.remove();
+        }
+        self.classes[class as usize].unlink(&mut self.links, Thread::Class, slot);
+        of_peer.unlink(&mut self.links, Thread::Peer, slot);
+        if !is_quiet {
+            self.unlink_netns(id.netns(), slot);
+        }
+        self.local_ports[usize::from(id.local_port())] -= 1;
+        let end = (self.get(slot).peer, id.remote_port());
+        if let Entry::Occupied(mut entry) = self.remote_ports.entry(end) {
+            *entry.get_mut() -= 1;
+            if *entry.get() == 0 {
+                entry.remove();
+            }
+        }
+        self.slab.remove(slot as usize)
+    }
+
+    /// Marks a connection as seen just now.
+    pub(crate) fn touch(&mut self, slot: u32) {
+        let connection = &mut self.slab[slot as usize];
+        let was_quiet = std::mem::take(&mut connection.is_quiet);
+        let (class, netns) = (connection.class, connection.last.id.netns());
+        let class = &mut self.classes[class as usize];
+        class.move_to_back(&mut self.links, Thread::Class, slot);
+        let chain = &mut self.netns.entry(netns).or_default().chain;
+        if was_quiet {
+            chain.push_back(&mut self.links, Thread::Netns, slot);
+        } else {
+            chain.move_to_back(&mut self.links, Thread::Netns, slot);
+        }
+    }
+
+    /// Moves a connection to another eviction class, as its most recently seen.
+    pub(crate) fn set_class(&mut self, slot: u32, class: Class) {
+        let connection = &mut self.slab[slot as usize];
+        let before = std::mem::replace(&mut connection.class, class);
+        if before != class {
+            self.classes[before as usize].unlink(&mut self.links, Thread::Class, slot);
+            self.classes[class as usize].push_back(&mut self.links, Thread::Class, slot);
+        }
+    }
+
+    /// Marks a connection as mentioned by the sweep that is going on in its namespace.
+    ///
+    /// The row may be older than the sweep: where a hook has just seen the socket, the sweep
+    /// hands on what the hook saw.
+    pub(crate) fn note_swept(&mut self, slot: u32) {
+        let connection = &mut self.slab[slot as usize];
+        let namespace = self.netns.get(&connection.last.id.netns());
+        connection.swept_in = Some(namespace.map_or(0, |namespace| namespace.sweeps_ended));
+    }
+
+    /// The next connection that a complete sweep of its namespace, begun at `began`, did not
+    /// mention, and that nothing else has shown since; it is marked quiet.
+    pub(crate) fn next_unseen(&mut self, netns: u32, began: MonotonicTime) -> Option<u32> {
+        let namespace = self.netns.get(&netns)?;
+        let slot = namespace.chain.first()?;
+        let connection = &mut self.slab[slot as usize];
+        let is_mentioned = connection.swept_in == Some(namespace.sweeps_ended);
+        if is_mentioned || connection.last.at >= began {
+            return None;
+        }
+        connection.is_quiet = true;
+        connection.swept_in = None;
+        self.unlink_netns(netns, slot);
+        Some(slot)
+    }
+
+    /// Ends the sweep of a namespace: later rows belong to the next one.
+    pub(crate) fn end_sweep(&mut self, netns: u32) {
+        if let Some(namespace) = self.netns.get_mut(&netns) {
+            namespace.sweeps_ended += 1;
+        }
+    }
+
+    /// The connection that leaves first when the table is full.
+    pub(crate) fn first_to_leave(&self) -> Option<u32> {
+        self.classes.iter().find_map(IntrusiveList::first)
+    }
+
+    /// Connections of one peer.
+    pub(crate) fn of_peer(&self, chain: IntrusiveList) -> impl Iterator<Item = &Connection> {
+        let slots = chain.iter(&self.links, Thread::Peer);
+        slots.map(|slot| &self.slab[slot as usize])
+    }
+
+    /// When this connection wants to be looked at again without a new observation.
+    pub(crate) fn set_deadline(&mut self, slot: u32, deadline: Option<MonotonicTime>) {
+        let connection = &mut self.slab[slot as usize];
+        if connection.deadline == deadline {
+            return;
+        }
+        if let Some(before) = std::mem::replace(&mut connection.deadline, deadline) {
+            self.deadlines.remove(&(before, slot));
+        }
+        if let Some(after) = deadline {
+            self.deadlines.insert((after, slot));
+        }
+    }
+
+    pub(crate) fn next_deadline(&self) -> Option<MonotonicTime> {
+        self.deadlines.first().map(|&(deadline, _)| deadline)
+    }
+
+    /// The next connection whose deadline has come; the deadline is then gone.
+    pub(crate) fn next_due(&mut self, now: MonotonicTime) -> Option<(MonotonicTime, u32)> {
+        let &(deadline, slot) = self.deadlines.first()?;
+        if deadline > now {
+            return None;
+        }
+        self.set_deadline(slot, None);
+        Some((deadline, slot))
+    }
+
+    fn unlink_netns(&mut self, netns: u32, slot: u32) {
+        if let Some(Namespace { chain, .. }) = self.netns.get_mut(&netns) {
+            chain.unlink(&mut self.links, Thread::Netns, slot);
+            if chain.len() == 0 {
+                self.netns.remove(&netns);
+            }
+        }
+    }
+}
+
+/// Tables are bounded far below 2^32.
+fn slot_of(key: usize) -> u32 {
+    u32::try_from(key).unwrap_or(u32::MAX)
+}

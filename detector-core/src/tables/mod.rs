@@ -1,0 +1,10 @@
+//! What is remembered, each table bounded: connections, peers, what they hold together, what left.
+
+pub(crate) mod bounded_map;
+pub(crate) mod connections;
+pub(crate) mod groups;
+pub(crate) mod intrusive_list;
+pub(crate) mod networks;
+pub(crate) mod peers;
+pub(crate) mod recently_closed;
+pub(crate) mod symptom_window;
