@@ -112,33 +112,6 @@ fn every_signal_that_ends_it_gives_the_terminal_back() -> Result<()> {
     })
 }
 
-#[test]
-fn a_panic_gives_the_terminal_back_and_its_message_can_be_read() -> Result<()> {
-    story::in_folder("top-panics", |folder| {
-        let agent = Agent::start(folder)?;
-        // On the thread that draws, in a task on it, and on another thread.
-        for place in ["drawing", "asking", "reading keys"] {
-            let mut command = top(folder, &agent.control_socket(), &[])?;
-            command.env("DETECTOR_TOP_PANICS", place);
-            // A trace would push the message off this screen.
-            command.env("RUST_BACKTRACE", "0");
-            let mut screen = Screen::start(command, 80, 24)?;
-            if place == "reading keys" {
-                screen.wait("it is there", SOON, |text| text.contains("by peer"))?;
-                screen.press("j")?;
-            }
-            let status = screen.wait_end(SOON)?;
-            ensure!(status.code() == Some(101), "{place}: {status}");
-            screen.expect_given_back().context(place)?;
-            let message = format!("asked to panic while {place}");
-            screen.wait(place, SOON, |text| {
-                text.lines().any(|line| line.starts_with(&message)) && !text.contains("by peer")
-            })?;
-        }
-        Ok(())
-    })
-}
-
 /// Whether a line begins and ends so that both can be read.
 fn has_line(text: &str, beginning: &str, reason: &str) -> bool {
     let mut lines = text.lines();

@@ -1,13 +1,13 @@
 //! `detector top`: a live table of who holds what.
 //!
 //! `state` (what is shown), `action` (what keys ask for) and `view` (how it is drawn) are pure;
-//! `agent` asks, `terminal` shows, `watch` and `print` bring them together.
+//! `agent` asks, `screen` shows, `terminal` reads keys, `watch` and `print` bring them together.
 
 mod action;
 mod agent;
 mod own_agent;
 mod print;
-mod provoke;
+mod screen;
 mod settings_file;
 mod source;
 mod state;
@@ -22,6 +22,7 @@ use agent::Agent;
 use detector_api::failure::Failure;
 use detector_api::row::PeerRow;
 pub use print::Printed;
+pub use screen::Screen;
 use settings_file::SettingsFile;
 use state::State;
 use std::io::{self, IsTerminal};

@@ -1,6 +1,5 @@
 //! Asks the agent for what the state wants to show.
 
-use super::provoke::panic_at;
 use super::state::{ActionRequest, ActionResult, Facts, Listing, Page, Query, Snapshot};
 use crate::client::percent_encoded;
 use crate::client::{self, ClientError};
@@ -21,7 +20,6 @@ const HELD_BACK: &str = "rate_bound";
 
 /// Asks for what `query` names, within a time.
 pub(super) async fn ask(socket: &Path, query: &Query) -> Result<Snapshot, ClientError> {
-    panic_at("asking");
     let answer = timeout(PATIENCE, ask_patiently(socket, query)).await;
     answer.unwrap_or(Err(ClientError::Silent))
 }

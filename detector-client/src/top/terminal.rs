@@ -1,132 +1,13 @@
-//! The terminal: taken over, given back whatever happens, its keys on a thread of their own.
+//! What comes from the terminal, its keys on a thread of their own, and what it can show.
 
 use super::action::Key;
-use super::provoke::panic_at;
-use super::state::State;
-use super::view::{self, Look};
-use crossterm::cursor::Show;
-use crossterm::event::{
-    DisableBracketedPaste, EnableBracketedPaste, Event, KeyCode, KeyEvent, KeyEventKind,
-    KeyModifiers,
-};
-use crossterm::execute;
-use crossterm::terminal::{
-    EnterAlternateScreen, LeaveAlternateScreen, disable_raw_mode, enable_raw_mode,
-};
-use ratatui::Terminal;
-use ratatui::backend::CrosstermBackend;
-use std::io::{self, Stdout};
-use std::sync::atomic::{AtomicBool, Ordering};
+use super::view::Look;
+use crossterm::event::{Event, KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
+use std::io;
 use tokio::sync::mpsc;
 
 /// Keys between the terminal and us; more than that were not typed by hand.
 const KEYS: usize = 256;
-/// Exit code of a program that panicked.
-const PANICKED: i32 = 101;
-
-/// Whether the terminal is ours now.
-static IS_TAKEN: AtomicBool = AtomicBool::new(false);
-
-/// The terminal while it is ours; given back when dropped.
-pub(super) struct Screen {
-    terminal: Terminal<CrosstermBackend<Stdout>>,
-    look: Look,
-}
-
-impl Screen {
-    /// Takes the terminal over.
-    pub(super) fn take(look: Look) -> io::Result<Self> {
-        give_back_on_panic();
-        // Given back also when what follows fails.
-        let taken = take();
-        let terminal = taken.and_then(|()| Terminal::new(CrosstermBackend::new(io::stdout())));
-        match terminal {
-            Ok(terminal) => Ok(Self { terminal, look }),
-            Err(error) => {
-                give_back();
-                Err(error)
-            }
-        }
-    }
-
-    /// Draws the state; gives how far what is open can be scrolled.
-    pub(super) fn draw(&mut self, state: &State) -> io::Result<usize> {
-        panic_at("drawing");
-        // Another thread that panicked gave it back, and its message stands there now.
-        if !IS_TAKEN.load(Ordering::SeqCst) {
-            return Ok(0);
-        }
-        let mut scrolls = 0;
-        let look = self.look;
-        self.terminal
-            .draw(|frame| scrolls = view::draw(frame, state, look))?;
-        Ok(scrolls)
-    }
-
-    /// Forgets what is on the screen: the next frame draws every cell.
-    pub(super) fn redraw(&mut self) -> io::Result<()> {
-        self.terminal.clear()
-    }
-
-    /// Columns and lines.
-    pub(super) fn size(&self) -> io::Result<(u16, u16)> {
-        let size = self.terminal.size()?;
-        Ok((size.width, size.height))
-    }
-
-    /// Gives the terminal to the shell until it calls this process back.
-    pub(super) fn suspend(&mut self) -> io::Result<()> {
-        use rustix::process::{Signal, getpid, kill_process};
-        give_back();
-        kill_process(getpid(), Signal::STOP)?;
-        take()?;
-        self.redraw()
-    }
-}
-
-impl Drop for Screen {
-    fn drop(&mut self) {
-        give_back();
-    }
-}
-
-fn take() -> io::Result<()> {
-    enable_raw_mode()?;
-    IS_TAKEN.store(true, Ordering::SeqCst);
-    execute!(io::stdout(), EnterAlternateScreen, EnableBracketedPaste)
-}
-
-/// Puts the terminal back as it was; does nothing if it is not ours.
-fn give_back() {
-    if !IS_TAKEN.swap(false, Ordering::SeqCst) {
-        return;
-    }
-    // Each as far as it goes: a terminal that is gone needs nothing.
-    drop(execute!(
-        io::stdout(),
-        DisableBracketedPaste,
-        LeaveAlternateScreen,
-        Show
-    ));
-    drop(disable_raw_mode());
-}
-
-/// Messages of a panic are to be read on the user's own screen.
-fn give_back_on_panic() {
-    static ONCE: std::sync::Once = std::sync::Once::new();
-    ONCE.call_once(|| {
-        let tell = std::panic::take_hook();
-        let main = std::thread::current().id();
-        std::panic::set_hook(Box::new(move |panic| {
-            give_back();
-            tell(panic);
-            // The main thread unwinds and tidies up; without another nothing works any more.
-            if std::thread::current().id() != main {
-                std::process::exit(PANICKED);
-            }
-        }));
-    });
-}
 
 /// What comes from the terminal.
 #[derive(Clone, Debug)]
@@ -147,7 +28,6 @@ pub(super) fn inputs() -> io::Result<mpsc::Receiver<Input>> {
         .name("keys".to_owned())
         .spawn(move || {
             while let Ok(event) = crossterm::event::read() {
-                panic_at("reading keys");
                 let Some(input) = input_of(event) else {
                     continue;
                 };

@@ -2,9 +2,11 @@
 
 use super::action::{self, Action, Edit, Focus};
 use super::agent::{Agent, Outcome, START_PAUSE};
+use super::screen::Screen;
 use super::settings_file::SettingsFile;
 use super::state::{ActionRequest, ActionResult, Effects, Now, Snapshot, State};
-use super::terminal::{self, Input, Screen};
+use super::terminal::{self, Input};
+use super::view::{self, Look};
 use crate::client::ClientError;
 use crate::clock;
 use detector_api::failure::Failure;
@@ -32,8 +34,7 @@ pub(super) async fn run(
     let failure =
         |what: &str, error: &io::Error| Failure::failed(format!("cannot {what}: {error}"));
     let mut signals = Signals::new().map_err(|error| failure("listen for signals", &error))?;
-    let screen = Screen::take(terminal::look());
-    let screen = screen.map_err(|error| failure("take over the terminal", &error))?;
+    let screen = Screen::take().map_err(|error| failure("take over the terminal", &error))?;
     let inputs = terminal::inputs().map_err(|error| failure("read keys", &error))?;
     let mut watch = Watch {
         state,
@@ -41,6 +42,7 @@ pub(super) async fn run(
         settings,
         interval,
         screen,
+        look: terminal::look(),
         inputs,
         began: Instant::now(),
         asked: Instant::now(),
@@ -62,6 +64,7 @@ struct Watch {
     settings: Option<SettingsFile>,
     interval: Duration,
     screen: Screen,
+    look: Look,
     inputs: mpsc::Receiver<Input>,
     began: Instant,
     /// When the agent was last asked.
@@ -86,10 +89,9 @@ impl Watch {
     async fn run(&mut self) -> Result<(), Failure> {
         loop {
             if self.is_dirty {
-                match self.screen.draw(&self.state) {
-                    Ok(scrolls) => self.state.limit_scrolling(scrolls),
+                if self.draw().is_err() {
                     // The terminal is gone, and with it whoever looked at it.
-                    Err(_) => return Ok(()),
+                    return Ok(());
                 }
                 self.is_dirty = false;
             }
@@ -105,6 +107,15 @@ impl Watch {
                 Occurrence::Time => self.ask(),
             }
         }
+    }
+
+    fn draw(&mut self) -> io::Result<()> {
+        let mut scrolls = 0;
+        let (state, look) = (&self.state, self.look);
+        self.screen
+            .draw(|frame| scrolls = view::draw(frame, state, look))?;
+        self.state.limit_scrolling(scrolls);
+        Ok(())
     }
 
     async fn occurrence(&mut self) -> Occurrence {
