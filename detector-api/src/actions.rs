@@ -3,6 +3,7 @@
 //!
 //! Field names are a contract: add freely, rename never.
 
+use crate::labelled::labelled;
 use crate::snapshot::{Process, StallCause};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -92,35 +93,21 @@ pub struct ResetSocket {
     pub reason: Option<String>,
 }
 
-/// What came of one socket.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "kebab-case")]
-pub enum ResetOutcome {
-    /// Closed; its owner gets an error, its peer an RST.
-    Reset,
-    /// It would be, without `dry_run`.
-    WouldReset,
-    /// It has closed meanwhile.
-    Gone,
-    /// The peer has taken data since: no longer stalled.
-    Resumed,
-    /// Left alone for the reason given.
-    LeftAlone,
-    /// The kernel refused.
-    Failed,
-}
-
-impl ResetOutcome {
-    /// The name in JSON and tables.
-    pub const fn label(self) -> &'static str {
-        match self {
-            Self::Reset => "reset",
-            Self::WouldReset => "would-reset",
-            Self::Gone => "gone",
-            Self::Resumed => "resumed",
-            Self::LeftAlone => "left-alone",
-            Self::Failed => "failed",
-        }
+labelled! {
+    /// What came of one socket.
+    ResetOutcome {
+        /// Closed; its owner gets an error, its peer an RST.
+        Reset = "reset",
+        /// It would be, without `dry_run`.
+        WouldReset = "would-reset",
+        /// It has closed meanwhile.
+        Gone = "gone",
+        /// The peer has taken data since: no longer stalled.
+        Resumed = "resumed",
+        /// Left alone for the reason given.
+        LeftAlone = "left-alone",
+        /// The kernel refused.
+        Failed = "failed",
     }
 }
 

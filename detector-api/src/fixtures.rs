@@ -2,8 +2,8 @@
 
 use crate::row::PeerRow;
 use crate::snapshot::{
-    Connection, Event, EventType, FlagKind, Peer, Process, Retransmits, Severity, Shrinks,
-    SourceName, StallCause, Verdict,
+    Connection, Event, EventType, FlagKind, Peer, Process, Retransmits, Severity, Shrinks, Source,
+    StallCause, Verdict,
 };
 
 /// A flag of this kind with these numbers.
@@ -24,7 +24,7 @@ pub fn event(id: u64, kind: FlagKind, evidence: &[(&str, f64)]) -> Event {
             .iter()
             .map(|(name, number)| ((*name).to_owned(), *number))
             .collect(),
-        source: SourceName::Sweep,
+        source: Source::Sweep,
     }
 }
 
@@ -109,7 +109,7 @@ pub fn connection(remote: &str, pinned_bytes: u64) -> Connection {
         is_orphan: false,
         inode: Some(1),
         processes: vec![process(7, "httpd", Some("httpd.service"))],
-        source: SourceName::Both,
+        source: Source::Both,
         first_seen: "2026-12-29T21:00:00.000Z".to_owned(),
         last_seen: "2026-12-29T21:04:00.000Z".to_owned(),
     }

@@ -10,6 +10,7 @@ pub mod failure;
 #[cfg(any(test, feature = "fixtures"))]
 pub mod fixtures;
 pub mod host;
+pub mod labelled;
 pub mod nearest;
 pub mod page;
 pub mod row;

@@ -4,7 +4,6 @@ use crate::columns::{
     Align, Column, Context, GAP, Measure, Row, Value, fit, truncate_cell, width_of,
 };
 use detector_api::snapshot::Severity;
-use detector_api::text::severity_label;
 use std::io::IsTerminal;
 
 /// What the place where a table is shown can do.
@@ -33,7 +32,7 @@ impl Look {
 impl Look {
     /// Name of a severity, in its colour.
     pub fn severity(self, severity: Severity) -> String {
-        let label = severity_label(severity);
+        let label = severity.label();
         let tone = match severity {
             Severity::Info => Tone::Plain,
             Severity::Warning => Tone::Warning,

@@ -1,6 +1,6 @@
 //! What a scrape shows of the core: plain numbers, with host totals that always add up.
 
-use detector_api::snapshot::{Retransmits, Shrinks, Verdict};
+use detector_api::snapshot::{FlagKind, IncidentKind, Retransmits, Shrinks, StallCause, Verdict};
 
 /// Counters of one peer, or of all: what the metrics export.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -27,7 +27,7 @@ pub struct HostTotals {
     /// Sums over all peers.
     pub ledger: Ledger,
     /// Stalled connections by cause, in the order of `StallCause::ALL`.
-    pub stalled_by_cause: [u64; 4],
+    pub stalled_by_cause: [u64; StallCause::COUNT],
     /// Peers in the table.
     pub peers_tracked: u64,
     /// Connections in the table.
@@ -59,13 +59,13 @@ pub struct MetricsSnapshot {
     /// Host totals.
     pub host: Ledger,
     /// Stalled connections by cause, in the order of `StallCause::ALL`.
-    pub stalled_by_cause: [u64; 4],
+    pub stalled_by_cause: [u64; StallCause::COUNT],
     /// Flags raised by kind, in the order of `FlagKind::ALL`.
-    pub flags: [u64; 7],
+    pub flags: [u64; FlagKind::COUNT],
     /// Incidents that each kind has joined, in the order of `IncidentKind::ALL`.
-    pub incidents: [u64; 5],
+    pub incidents: [u64; IncidentKind::COUNT],
     /// 1 for each kind that the open incident has, in the same order.
-    pub incidents_open: [u64; 5],
+    pub incidents_open: [u64; IncidentKind::COUNT],
     /// Incidents forgotten for lack of room.
     pub incidents_forgotten: u64,
     /// The peers that cost most.

@@ -140,7 +140,7 @@ pub(crate) struct EventsArgs {
     #[arg(long, value_name = "PEER", add = ArgValueCompleter::new(completions::peers))]
     pub(crate) peer: Option<String>,
     /// Only of this kind
-    #[arg(long, value_name = "KIND", value_parser = parse_kind, add = ArgValueCompleter::new(completions::flag_kinds))]
+    #[arg(long, value_name = "KIND", add = ArgValueCompleter::new(completions::flag_kinds))]
     pub(crate) kind: Option<FlagKind>,
     /// Only those that fit, as in `severity>info net=203.0.113.0/24 local~:443`
     #[arg(long, value_name = "EXPR", value_parser = list::filter::<Event>, default_value = "", hide_default_value = true, add = ArgValueCompleter::new(completions::filter::<Event>))]
@@ -222,16 +222,6 @@ pub(crate) enum Chapter {
     SchemaHost,
     /// JSON Schema of `/v1/status`
     SchemaStatus,
-}
-
-fn parse_kind(text: &str) -> Result<FlagKind, String> {
-    FlagKind::ALL
-        .into_iter()
-        .find(|kind| kind.label() == text)
-        .ok_or_else(|| {
-            let known: Vec<_> = FlagKind::ALL.iter().map(|kind| kind.label()).collect();
-            format!("known kinds are {}", known.join(", "))
-        })
 }
 
 #[cfg(test)]

@@ -35,7 +35,10 @@ impl EventFilter {
                 "since" => filter.since = Some(bound(value)?),
                 "until" => filter.until = Some(bound(value)?),
                 "peer" => filter.peer = Some(peer(value)?),
-                "kind" => filter.kind = Some(kind(value)?),
+                "kind" => {
+                    let kind = value.parse();
+                    filter.kind = Some(kind.map_err(|_| format!("unknown kind `{value}`"))?);
+                }
                 "follow" => filter.follows = is_yes(value)?,
                 "after" => filter.after = number(value)?,
                 "agent" => is_of_another_agent = value != started,
@@ -81,13 +84,6 @@ fn peer(value: &str) -> Result<IpNet, String> {
 
 fn bound(value: &str) -> Result<String, String> {
     time::parse(value, clock::unix_ns()).map(rfc3339)
-}
-
-fn kind(value: &str) -> Result<FlagKind, String> {
-    FlagKind::ALL
-        .into_iter()
-        .find(|kind| kind.label() == value)
-        .ok_or_else(|| format!("unknown kind `{value}`"))
 }
 
 fn number(value: &str) -> Result<u64, String> {

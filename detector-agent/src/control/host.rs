@@ -49,10 +49,10 @@ pub(super) fn host(state: &AgentState) -> Host {
             peers: totals.peers_tracked,
             connections: totals.connections_tracked,
             stalled_connections: totals.ledger.stalled_connections,
-            stalled_by_cause: StallCause::ALL
-                .iter()
+            stalled_by_cause: StallCause::LABELS
+                .map(str::to_owned)
+                .into_iter()
                 .zip(totals.stalled_by_cause)
-                .map(|(cause, count)| (cause.label().to_owned(), count))
                 .collect(),
             pinned_bytes: totals.ledger.pinned_bytes,
             zero_window_episodes: totals.ledger.zero_window_episodes,

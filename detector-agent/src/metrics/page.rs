@@ -77,21 +77,21 @@ fn write_host(page: &mut Page, core: &MetricsSnapshot) {
     samples.sample(&["loss"], host.retransmits.loss);
     samples.sample(&["window_probe"], host.retransmits.window_probe);
     let mut samples = page.metric(&metric::STALLED_CONNECTIONS);
-    for (cause, count) in StallCause::ALL.iter().zip(core.stalled_by_cause) {
-        samples.sample(&[cause.label()], count);
+    for (cause, count) in StallCause::LABELS.into_iter().zip(core.stalled_by_cause) {
+        samples.sample(&[cause], count);
     }
     page.single(&metric::PINNED_BYTES, host.pinned_bytes);
     let mut samples = page.metric(&metric::FLAGS);
-    for (kind, count) in FlagKind::ALL.iter().zip(core.flags) {
-        samples.sample(&[kind.label()], count);
+    for (kind, count) in FlagKind::LABELS.into_iter().zip(core.flags) {
+        samples.sample(&[kind], count);
     }
     for (metric, counts) in [
         (&metric::INCIDENTS, core.incidents),
         (&metric::INCIDENTS_OPEN, core.incidents_open),
     ] {
         let mut samples = page.metric(metric);
-        for (kind, count) in IncidentKind::ALL.iter().zip(counts) {
-            samples.sample(&[kind.label()], count);
+        for (kind, count) in IncidentKind::LABELS.into_iter().zip(counts) {
+            samples.sample(&[kind], count);
         }
     }
 }

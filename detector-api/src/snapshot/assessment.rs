@@ -4,27 +4,14 @@
 //! Every item is a code of a closed list with numbers by name; wording is made of both elsewhere.
 //! Names of numbers end in their unit, or in what is counted (`_connections`, `_peers`).
 
-use super::Verdict;
+use super::{Confidence, Verdict};
+use crate::labelled::labelled;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
 /// Numbers by name.
 pub type Numbers = BTreeMap<String, f64>;
-
-/// How sure a verdict is.
-#[derive(
-    Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
-)]
-#[serde(rename_all = "kebab-case")]
-pub enum Confidence {
-    /// Fits, but so does something else.
-    Low,
-    /// Fits, and benign causes are improbable.
-    Medium,
-    /// Fits, and every benign cause is ruled out.
-    High,
-}
 
 /// One peer, weighed.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -86,30 +73,6 @@ pub struct Advice {
     pub code: AdviceCode,
     /// What was seen that values can be chosen by.
     pub numbers: Numbers,
-}
-
-/// Declares an enum whose JSON form and label are the same kebab-case word.
-macro_rules! labelled {
-    ($(#[$of_enum:meta])* $name:ident { $($(#[$of_case:meta])* $case:ident = $label:literal,)+ }) => {
-        $(#[$of_enum])*
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
-        pub enum $name {
-            $($(#[$of_case])* #[serde(rename = $label)] $case,)+
-        }
-
-        impl $name {
-            /// All of them.
-            pub const ALL: [Self; [$($label),+].len()] = [$(Self::$case),+];
-
-            /// The word in JSON.
-            #[must_use]
-            pub const fn label(self) -> &'static str {
-                match self {
-                    $(Self::$case => $label,)+
-                }
-            }
-        }
-    };
 }
 
 labelled! {

@@ -1,50 +1,28 @@
 //! An incident as it is published.
 
 use super::{FlagKind, Process, Severity, Verdict};
+use crate::labelled::labelled;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// What stands in an incident.
-#[derive(
-    Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
-)]
-#[serde(rename_all = "kebab-case")]
-pub enum IncidentKind {
-    /// A peer, alone or with others, holds a hoard (`stall-hoard`).
-    Hoard,
-    /// Peers of warning or above do not take their data (`zero-window-stall`,
-    /// `small-window-stall`, `dribble`, `tiny-window`).
-    StalledPeers,
-    /// Peers of warning or above do not answer (`unanswered`).
-    SilentPeers,
-    /// Peers of warning or above took back window (`window-shrink`).
-    ShrinkingPeers,
-    /// The kernel saves memory for TCP, and stalled connections hold a tenth of it or more.
-    MemoryPressure,
+labelled! {
+    /// What stands in an incident.
+    IncidentKind {
+        /// A peer, alone or with others, holds a hoard (`stall-hoard`).
+        Hoard = "hoard",
+        /// Peers of warning or above do not take their data (`zero-window-stall`,
+        /// `small-window-stall`, `dribble`, `tiny-window`).
+        StalledPeers = "stalled-peers",
+        /// Peers of warning or above do not answer (`unanswered`).
+        SilentPeers = "silent-peers",
+        /// Peers of warning or above took back window (`window-shrink`).
+        ShrinkingPeers = "shrinking-peers",
+        /// The kernel saves memory for TCP, and stalled connections hold a tenth of it or more.
+        MemoryPressure = "memory-pressure",
+    }
 }
 
 impl IncidentKind {
-    /// All kinds, in the order of the metrics.
-    pub const ALL: [Self; 5] = [
-        Self::Hoard,
-        Self::StalledPeers,
-        Self::SilentPeers,
-        Self::ShrinkingPeers,
-        Self::MemoryPressure,
-    ];
-
-    /// The label value in metrics and JSON.
-    #[must_use]
-    pub const fn label(self) -> &'static str {
-        match self {
-            Self::Hoard => "hoard",
-            Self::StalledPeers => "stalled-peers",
-            Self::SilentPeers => "silent-peers",
-            Self::ShrinkingPeers => "shrinking-peers",
-            Self::MemoryPressure => "memory-pressure",
-        }
-    }
-
     /// The kind that a flag makes, on a peer of warning or above.
     #[must_use]
     pub const fn of(flag: FlagKind) -> Self {
@@ -60,38 +38,17 @@ impl IncidentKind {
     }
 }
 
-/// What ended an incident.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "kebab-case")]
-pub enum IncidentEnd {
-    /// A peer that stood to the last took its data again, or answered.
-    ReadOn,
-    /// The connections that stood to the last are gone.
-    Closed,
-    /// What is still held is below a warning.
-    BelowWarning,
-    /// The kernel stopped saving memory for TCP, or stalled connections hold little of it.
-    PressureOver,
-}
-
-impl IncidentEnd {
-    /// All ends.
-    pub const ALL: [Self; 4] = [
-        Self::ReadOn,
-        Self::Closed,
-        Self::BelowWarning,
-        Self::PressureOver,
-    ];
-
-    /// The word in JSON.
-    #[must_use]
-    pub const fn label(self) -> &'static str {
-        match self {
-            Self::ReadOn => "read-on",
-            Self::Closed => "closed",
-            Self::BelowWarning => "below-warning",
-            Self::PressureOver => "pressure-over",
-        }
+labelled! {
+    /// What ended an incident.
+    IncidentEnd {
+        /// A peer that stood to the last took its data again, or answered.
+        ReadOn = "read-on",
+        /// The connections that stood to the last are gone.
+        Closed = "closed",
+        /// What is still held is below a warning.
+        BelowWarning = "below-warning",
+        /// The kernel stopped saving memory for TCP, or stalled connections hold little of it.
+        PressureOver = "pressure-over",
     }
 }
 

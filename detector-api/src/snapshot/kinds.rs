@@ -1,142 +1,102 @@
 //! Closed lists of words: causes of stalls, kinds of flags, verdicts, severities.
 
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use crate::labelled::labelled;
 
-/// Why a connection with queued data is held up.
-#[derive(
-    Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
-)]
-#[serde(rename_all = "snake_case")]
-pub enum StallCause {
-    /// The peer's window is zero.
-    ZeroWindow,
-    /// The window is open but the head segment does not fit.
-    SmallWindow,
-    /// The peer drains below the floor while its window is the limit.
-    Dribble,
-    /// Retransmits or probes without any acknowledgement.
-    Unanswered,
-}
-
-impl StallCause {
-    /// All causes, in the order of the metrics' documentation.
-    pub const ALL: [Self; 4] = [
-        Self::ZeroWindow,
-        Self::SmallWindow,
-        Self::Dribble,
-        Self::Unanswered,
-    ];
-
-    /// The label value in metrics and JSON.
-    #[must_use]
-    pub const fn label(self) -> &'static str {
-        match self {
-            Self::ZeroWindow => "zero_window",
-            Self::SmallWindow => "small_window",
-            Self::Dribble => "dribble",
-            Self::Unanswered => "unanswered",
-        }
+labelled! {
+    /// Why a connection with queued data is held up.
+    StallCause {
+        /// The peer's window is zero.
+        ZeroWindow = "zero_window",
+        /// The window is open but the head segment does not fit.
+        SmallWindow = "small_window",
+        /// The peer drains below the floor while its window is the limit.
+        Dribble = "dribble",
+        /// Retransmits or probes without any acknowledgement.
+        Unanswered = "unanswered",
     }
 }
 
-/// Kind of a flag.
-#[derive(
-    Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
-)]
-#[serde(rename_all = "kebab-case")]
-#[allow(missing_docs, reason = "each has its page in docs/detections")]
-pub enum FlagKind {
-    WindowShrink,
-    ZeroWindowStall,
-    SmallWindowStall,
-    Dribble,
-    Unanswered,
-    TinyWindow,
-    StallHoard,
-}
-
-impl FlagKind {
-    /// All kinds.
-    pub const ALL: [Self; 7] = [
-        Self::WindowShrink,
-        Self::ZeroWindowStall,
-        Self::SmallWindowStall,
-        Self::Dribble,
-        Self::Unanswered,
-        Self::TinyWindow,
-        Self::StallHoard,
-    ];
-
-    /// The label value in metrics and JSON.
-    #[must_use]
-    pub const fn label(self) -> &'static str {
-        match self {
-            Self::WindowShrink => "window-shrink",
-            Self::ZeroWindowStall => "zero-window-stall",
-            Self::SmallWindowStall => "small-window-stall",
-            Self::Dribble => "dribble",
-            Self::Unanswered => "unanswered",
-            Self::TinyWindow => "tiny-window",
-            Self::StallHoard => "stall-hoard",
-        }
+labelled! {
+    /// Kind of a flag.
+    #[allow(missing_docs, reason = "each has its page in docs/detections")]
+    FlagKind {
+        WindowShrink = "window-shrink",
+        ZeroWindowStall = "zero-window-stall",
+        SmallWindowStall = "small-window-stall",
+        Dribble = "dribble",
+        Unanswered = "unanswered",
+        TinyWindow = "tiny-window",
+        StallHoard = "stall-hoard",
     }
 }
 
-/// What a peer is taken to be.
-#[derive(
-    Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
-)]
-#[serde(rename_all = "kebab-case")]
-#[allow(missing_docs, reason = "each is explained in docs/detections")]
-pub enum Verdict {
-    SlowReadAttack,
-    ZeroWindowAttack,
-    ShrinkingPeer,
-    Tarpit,
-    PathLoss,
-    Vanished,
-    SlowClient,
-    Benign,
-}
-
-impl Verdict {
-    /// The label value in metrics and JSON.
-    #[must_use]
-    pub const fn label(self) -> &'static str {
-        match self {
-            Self::SlowReadAttack => "slow-read-attack",
-            Self::ZeroWindowAttack => "zero-window-attack",
-            Self::ShrinkingPeer => "shrinking-peer",
-            Self::Tarpit => "tarpit",
-            Self::PathLoss => "path-loss",
-            Self::Vanished => "vanished",
-            Self::SlowClient => "slow-client",
-            Self::Benign => "benign",
-        }
+labelled! {
+    /// What a peer is taken to be.
+    #[allow(missing_docs, reason = "each is explained in docs/detections")]
+    Verdict {
+        SlowReadAttack = "slow-read-attack",
+        ZeroWindowAttack = "zero-window-attack",
+        ShrinkingPeer = "shrinking-peer",
+        Tarpit = "tarpit",
+        PathLoss = "path-loss",
+        Vanished = "vanished",
+        SlowClient = "slow-client",
+        Benign = "benign",
     }
 }
 
-/// How much it matters, from its cost.
-#[derive(
-    Clone,
-    Copy,
-    Debug,
-    Default,
-    PartialEq,
-    Eq,
-    Hash,
-    PartialOrd,
-    Ord,
-    Serialize,
-    Deserialize,
-    JsonSchema,
-)]
-#[serde(rename_all = "lowercase")]
-#[allow(missing_docs, reason = "ordered from least to most")]
-pub enum Severity {
-    #[default]
-    Info,
-    Warning,
-    Critical,
+labelled! {
+    /// How sure a verdict is.
+    Confidence {
+        /// Fits, but so does something else.
+        Low = "low",
+        /// Fits, and benign causes are improbable.
+        Medium = "medium",
+        /// Fits, and every benign cause is ruled out.
+        High = "high",
+    }
+}
+
+labelled! {
+    /// How much it matters, from its cost.
+    #[derive(Default)]
+    #[allow(missing_docs, reason = "ordered from least to most")]
+    Severity {
+        #[default]
+        Info = "info",
+        Warning = "warning",
+        Critical = "critical",
+    }
+}
+
+labelled! {
+    /// Which part of the kernel side saw something.
+    Source {
+        /// A program on a tracepoint.
+        Hook = "hook",
+        /// A pass over all sockets.
+        Sweep = "sweep",
+        /// Both.
+        Both = "both",
+    }
+}
+
+impl Source {
+    /// What two sources are together.
+    #[must_use]
+    pub fn join(self, other: Self) -> Self {
+        if self == other { self } else { Self::Both }
+    }
+}
+
+labelled! {
+    /// What an event tells.
+    EventType {
+        /// A flag was raised.
+        Flag = "flag",
+        /// A flag's condition ended.
+        Cleared = "cleared",
+        /// A zero-window episode ended.
+        Episode = "episode",
+    }
 }

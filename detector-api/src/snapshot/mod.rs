@@ -8,14 +8,14 @@ mod incident;
 mod kinds;
 
 pub use assessment::{
-    Advice, AdviceCode, Assessment, BenignCause, Change, ChangeCode, Confidence, Considered,
-    Evidence, EvidenceCode, Numbers, Outcome,
+    Advice, AdviceCode, Assessment, BenignCause, Change, ChangeCode, Considered, Evidence,
+    EvidenceCode, Numbers, Outcome,
 };
 
 pub use incident::{
     HostPressure, Incident, IncidentEnd, IncidentFlag, IncidentKind, IncidentPeer, OpenIncident,
 };
-pub use kinds::{FlagKind, Severity, StallCause, Verdict};
+pub use kinds::{Confidence, EventType, FlagKind, Severity, Source, StallCause, Verdict};
 
 use schemars::JsonSchema;
 
@@ -40,16 +40,6 @@ pub struct Retransmits {
     pub loss: u64,
     /// While the window was zero.
     pub window_probe: u64,
-}
-
-/// Which part of the kernel side saw it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "lowercase")]
-#[allow(missing_docs, reason = "see `observation::Source`")]
-pub enum SourceName {
-    Hook,
-    Sweep,
-    Both,
 }
 
 /// A process that owns a socket.
@@ -241,7 +231,7 @@ pub struct Connection {
     #[serde(default)]
     pub processes: Vec<Process>,
     /// Which sources saw it.
-    pub source: SourceName,
+    pub source: Source,
     /// First record.
     pub first_seen: String,
     /// Last record.
@@ -274,17 +264,5 @@ pub struct Event {
     /// Numbers by name; names end in their unit.
     pub evidence: BTreeMap<String, f64>,
     /// Which source saw it.
-    pub source: SourceName,
-}
-
-/// What an [`Event`] tells.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "lowercase")]
-pub enum EventType {
-    /// A flag was raised.
-    Flag,
-    /// A flag's condition ended.
-    Cleared,
-    /// A zero-window episode ended.
-    Episode,
+    pub source: Source,
 }

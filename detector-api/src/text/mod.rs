@@ -25,7 +25,7 @@ pub use rule::{rule, source};
 pub use verdict::{meaning as verdict_meaning, sentence as verdict};
 
 use crate::address::network_of;
-use crate::snapshot::{Event, EventType, FlagKind, Severity, SourceName};
+use crate::snapshot::{Event, EventType, FlagKind};
 use crate::units;
 use ipnet::IpNet;
 
@@ -51,7 +51,7 @@ pub fn event_line(event: &Event) -> String {
     }
     let mut notes = vec![event.kind.label()];
     notes.extend(event.verdict.map(|verdict| verdict.label()));
-    notes.push(source_label(event.source));
+    notes.push(event.source.label());
     line + &format!(" ({})", notes.join(", "))
 }
 
@@ -125,24 +125,6 @@ fn network_around(peer: &str) -> Option<IpNet> {
     IpNet::new(address, length)
         .ok()
         .map(|network| network.trunc())
-}
-
-/// Name of a severity as in JSON.
-pub const fn severity_label(severity: Severity) -> &'static str {
-    match severity {
-        Severity::Info => "info",
-        Severity::Warning => "warning",
-        Severity::Critical => "critical",
-    }
-}
-
-/// Name of a source as in JSON.
-pub const fn source_label(source: SourceName) -> &'static str {
-    match source {
-        SourceName::Hook => "hook",
-        SourceName::Sweep => "sweep",
-        SourceName::Both => "both",
-    }
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 //! it happens.
 
 use super::figures::Figures;
-use crate::snapshot::{FlagKind, Numbers, SourceName};
+use crate::snapshot::{FlagKind, Numbers, Source};
 
 /// A sentence of a standard.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -229,7 +229,7 @@ fn rounding(figures: Figures<'_>) -> String {
 }
 
 /// Who on our side saw it, and what that means for the numbers.
-pub const fn source(kind: FlagKind, source: SourceName) -> (&'static str, &'static str) {
+pub const fn source(kind: FlagKind, source: Source) -> (&'static str, &'static str) {
     if matches!(kind, FlagKind::StallHoard) {
         return (
             "the agent",
@@ -237,18 +237,18 @@ pub const fn source(kind: FlagKind, source: SourceName) -> (&'static str, &'stat
         );
     }
     match source {
-        SourceName::Hook => (
+        Source::Hook => (
             "hook",
             "at the segments themselves, as they came. Segments that the kernel merged while a \
              process held the socket count as one.",
         ),
-        SourceName::Sweep => (
+        Source::Sweep => (
             "sweep",
             "by passing over all sockets, as hooks are blind to connections that are half closed \
              or older than the agent. What happened between two passes is not known, so counts \
              are lower bounds.",
         ),
-        SourceName::Both => (
+        Source::Both => (
             "hook and sweep",
             "hooks saw segments as they came; the sweep confirmed what is in force, and covers \
              states in which hooks are blind.",

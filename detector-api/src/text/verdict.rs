@@ -34,7 +34,7 @@ pub fn sentence(
         verdict.label()
     );
     if let Some(confidence) = confidence {
-        sentence += &format!(" with {} confidence", confidence_words(confidence));
+        sentence += &format!(" with {} confidence", confidence.label());
     }
     if let Some(since) = since {
         sentence += &format!(", {since}");
@@ -71,14 +71,6 @@ pub const fn meaning(verdict: Option<Verdict>) -> &'static str {
             "It reads slowly or pauses, as phones, players and rate limits do."
         }
         Some(Verdict::Benign) => "What was seen has a cause that means no harm, or is long over.",
-    }
-}
-
-const fn confidence_words(confidence: Confidence) -> &'static str {
-    match confidence {
-        Confidence::Low => "low",
-        Confidence::Medium => "medium",
-        Confidence::High => "high",
     }
 }
 

@@ -1,8 +1,8 @@
 //! The columns of a connection.
 
-use super::names::{SOURCES, STALLS, age, commands, shrinks, source, stall, units};
+use super::names::{age, commands, name, shrinks, units};
 use super::{Column, Kind, Order, Value};
-use detector_api::snapshot::Connection;
+use detector_api::snapshot::{Connection, Source, StallCause};
 use std::borrow::Cow;
 
 type Own = Column<Connection>;
@@ -48,9 +48,9 @@ pub(super) const COLUMNS: &[Own] = &[
     .cut_to(11, 6)
     .dispensable(4),
     Own::text("stall", "STALL", "stall", "why it is held up", |row, _| {
-        row.stall.map_or(Value::Absent, stall)
+        row.stall.map_or(Value::Absent, name)
     })
-    .of_kind(Kind::Name(&STALLS))
+    .of_kind(Kind::Name(&StallCause::LABELS))
     .also_called(&["cause"])
     .cut_to(12, 11),
     Own::number(
@@ -242,9 +242,9 @@ pub(super) const COLUMNS: &[Own] = &[
         "SEEN BY",
         "source",
         "which sources saw it",
-        |row, _| source(row.source),
+        |row, _| name(row.source),
     )
-    .of_kind(Kind::Name(&SOURCES))
+    .of_kind(Kind::Name(&Source::LABELS))
     .also_called(&["source"])
     .dispensable(12),
     Own::number(

@@ -1,9 +1,8 @@
 //! The columns of an event.
 
-use super::names::{EVENT_TYPES, KINDS, SEVERITIES, SOURCES, VERDICTS};
-use super::names::{age, event_type, kind, severity, source, verdict};
+use super::names::{age, name, severity};
 use super::{Column, Kind, Order, Value};
-use detector_api::snapshot::Event;
+use detector_api::snapshot::{Event, EventType, FlagKind, Severity, Source, Verdict};
 
 type Own = Column<Event>;
 
@@ -22,13 +21,13 @@ pub(super) const COLUMNS: &[Own] = &[
         "EVENT",
         "event",
         "whether a flag was raised or cleared, or an episode ended",
-        |row, _| event_type(row.event),
+        |row, _| name(row.event),
     )
-    .of_kind(Kind::Name(&EVENT_TYPES)),
+    .of_kind(Kind::Name(&EventType::LABELS)),
     Own::text("kind", "KIND", "kind", "kind of the flag", |row, _| {
-        kind(row.kind)
+        name(row.kind)
     })
-    .of_kind(Kind::Name(&KINDS)),
+    .of_kind(Kind::Name(&FlagKind::LABELS)),
     Own::text(
         "severity",
         "SEVERITY",
@@ -36,16 +35,16 @@ pub(super) const COLUMNS: &[Own] = &[
         "how much it matters",
         |row, _| severity(row.severity),
     )
-    .of_kind(Kind::Level(&SEVERITIES))
+    .of_kind(Kind::Level(&Severity::LABELS))
     .in_order(Order::Descending),
     Own::text(
         "verdict",
         "VERDICT",
         "verdict",
         "what the peer was taken to be",
-        |row, _| row.verdict.map_or(Value::Absent, verdict),
+        |row, _| row.verdict.map_or(Value::Absent, name),
     )
-    .of_kind(Kind::Name(&VERDICTS)),
+    .of_kind(Kind::Name(&Verdict::LABELS)),
     Own::text("peer", "PEER", "peer", "the peer", |row, _| {
         Value::Address(&row.peer)
     })
@@ -83,8 +82,8 @@ pub(super) const COLUMNS: &[Own] = &[
         "SEEN BY",
         "source",
         "which source saw it",
-        |row, _| source(row.source),
+        |row, _| name(row.source),
     )
-    .of_kind(Kind::Name(&SOURCES))
+    .of_kind(Kind::Name(&Source::LABELS))
     .also_called(&["source"]),
 ];

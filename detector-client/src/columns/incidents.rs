@@ -1,8 +1,8 @@
 //! The columns of an incident.
 
-use super::names::{END_NAMES, SEVERITIES, age, incident_end, severity, units};
+use super::names::{age, name, severity, units};
 use super::{Column, Kind, Order, Value};
-use detector_api::snapshot::Incident;
+use detector_api::snapshot::{Incident, IncidentEnd, Severity};
 use std::borrow::Cow;
 
 type Own = Column<Incident>;
@@ -53,7 +53,7 @@ pub(super) const COLUMNS: &[Own] = &[
         "the worst of a peer in it",
         |row, _| severity(row.severity),
     )
-    .of_kind(Kind::Level(&SEVERITIES))
+    .of_kind(Kind::Level(&Severity::LABELS))
     .in_order(Order::Descending)
     .cut_to(8, 8),
     Own::text("kinds", "KINDS", "kinds", "what stood in it", |row, _| {
@@ -113,9 +113,9 @@ pub(super) const COLUMNS: &[Own] = &[
     .cut_to(20, 8)
     .dispensable(3),
     Own::text("end", "END", "end", "what ended it", |row, _| {
-        row.end.map_or(Value::Absent, incident_end)
+        row.end.map_or(Value::Absent, name)
     })
-    .of_kind(Kind::Name(&END_NAMES))
+    .of_kind(Kind::Name(&IncidentEnd::LABELS))
     .cut_to(13, 7)
     .dispensable(6),
 ];

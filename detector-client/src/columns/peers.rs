@@ -1,8 +1,9 @@
 //! The columns of a peer, or of a group of peers.
 
-use super::names::{SEVERITIES, VERDICTS, age, commands, severity, shrinks, units, verdict, whole};
+use super::names::{age, commands, name, severity, shrinks, units, whole};
 use super::{Column, Context, Kind, Order, Value};
 use detector_api::row::PeerRow;
+use detector_api::snapshot::{Severity, Verdict};
 
 type Own = Column<PeerRow>;
 
@@ -33,7 +34,7 @@ pub(super) const COLUMNS: &[Own] = &[
         "how much it matters, from what it costs",
         |row, _| severity(row.peer.severity),
     )
-    .of_kind(Kind::Level(&SEVERITIES))
+    .of_kind(Kind::Level(&Severity::LABELS))
     .in_order(Order::Descending)
     .dispensable(7),
     Own::text(
@@ -41,9 +42,9 @@ pub(super) const COLUMNS: &[Own] = &[
         "VERDICT",
         "verdict",
         "what the peer is taken to be",
-        |row, _| row.peer.verdict.map_or(Value::Absent, verdict),
+        |row, _| row.peer.verdict.map_or(Value::Absent, name),
     )
-    .of_kind(Kind::Name(&VERDICTS))
+    .of_kind(Kind::Name(&Verdict::LABELS))
     .cut_to(18, 16)
     .dispensable(1),
     Own::number(

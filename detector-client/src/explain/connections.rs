@@ -2,7 +2,7 @@
 
 use super::Subject;
 use super::layout::Block;
-use detector_api::snapshot::{Connection, FlagKind, Numbers, Shrinks, SourceName, StallCause};
+use detector_api::snapshot::{Connection, FlagKind, Numbers, Shrinks, StallCause};
 use detector_api::units;
 use std::net::SocketAddr;
 
@@ -128,13 +128,4 @@ pub(super) fn numbers(connection: &Connection) -> Numbers {
     .into_iter()
     .map(|(name, number)| (name.to_owned(), number))
     .collect()
-}
-
-/// What two sources are together.
-pub(super) const fn joined(a: SourceName, b: SourceName) -> SourceName {
-    match (a, b) {
-        (SourceName::Hook, SourceName::Hook) => SourceName::Hook,
-        (SourceName::Sweep, SourceName::Sweep) => SourceName::Sweep,
-        _ => SourceName::Both,
-    }
 }

@@ -2,11 +2,11 @@
 
 use super::Subject;
 use super::card::{counted, item, moment};
-use super::connections::{example, joined, numbers};
+use super::connections::{example, numbers};
 use super::layout::{Block, Tone};
 use crate::columns::width_of;
 use detector_api::snapshot::{
-    Assessment, EvidenceCode, FlagKind, Numbers, Peer, SourceName, StandingFlag, Thresholds,
+    Assessment, EvidenceCode, FlagKind, Numbers, Peer, Source, StandingFlag, Thresholds,
 };
 use detector_api::text;
 
@@ -71,7 +71,7 @@ fn flag_card(subject: &Subject, flag: &StandingFlag, told: &mut Vec<&'static str
 }
 
 /// The numbers to put into a rule, who saw it, and on which connection.
-fn evidence_of(subject: &Subject, kind: FlagKind) -> (Numbers, SourceName, Option<String>) {
+fn evidence_of(subject: &Subject, kind: FlagKind) -> (Numbers, Source, Option<String>) {
     let detail = &subject.page.detail;
     let last = subject
         .page
@@ -92,10 +92,10 @@ fn evidence_of(subject: &Subject, kind: FlagKind) -> (Numbers, SourceName, Optio
         known.extend(peer_numbers(&detail.peer));
     }
     let source = match (last, connection) {
-        (Some(event), Some(connection)) => joined(event.source, connection.source),
+        (Some(event), Some(connection)) => event.source.join(connection.source),
         (Some(event), None) => event.source,
         (None, Some(connection)) => connection.source,
-        (None, None) => SourceName::Both,
+        (None, None) => Source::Both,
     };
     let remote = connection.map(|connection| connection.remote.clone());
     let at = remote.or_else(|| last.and_then(|event| event.remote.clone()));

@@ -33,7 +33,7 @@ fn headline(incident: &Incident, now_unix_ns: i128) -> Vec<Block> {
         (true, None) => "goes on",
         (true, Some(_)) => "calms down",
     };
-    let severity = text::severity_label(incident.severity);
+    let severity = incident.severity.label();
     let sentence = format!(
         "Incident {} ({severity}) {state}: {}.",
         incident.id,
@@ -107,7 +107,7 @@ fn flags(incident: &Incident) -> Vec<Block> {
         return Vec::new();
     };
     let told = |flag: &IncidentFlag| {
-        let severity = text::severity_label(flag.severity);
+        let severity = flag.severity.label();
         let clock = flag.time.get(11..19).unwrap_or(&flag.time);
         format!(
             "{} on {}, {severity}, since {clock} UTC",

@@ -2,13 +2,13 @@
 
 use super::Engine;
 use crate::ledger::seconds;
-use crate::observe::observation::{Observation, Source};
+use crate::observe::observation::Observation;
 use crate::observe::peer_address::Network;
 use crate::rules::{dribble, hoard, shrink};
 use crate::tables::connections::{Connection, StallClass};
 use crate::tables::peers::Peer;
 use crate::time::MonotonicTime;
-use detector_api::snapshot::{Event, EventType, FlagKind, Severity, SourceName};
+use detector_api::snapshot::{Event, EventType, FlagKind, Severity, Source};
 use std::collections::BTreeMap;
 
 impl Engine {
@@ -212,7 +212,7 @@ impl Engine {
                 .into_iter()
                 .map(|(name, number)| (name.to_owned(), number))
                 .collect::<BTreeMap<_, _>>(),
-            source: source_name(connection.map_or(Source::Both, |each| each.source)),
+            source: connection.map_or(Source::Both, |each| each.source),
         });
     }
 }
@@ -278,14 +278,6 @@ fn connection_evidence(
         evidence.push(("drain_bytes_per_second", pace));
     }
     evidence
-}
-
-pub(super) const fn source_name(source: Source) -> SourceName {
-    match source {
-        Source::Hook => SourceName::Hook,
-        Source::Sweep => SourceName::Sweep,
-        Source::Both => SourceName::Both,
-    }
 }
 
 #[allow(clippy::cast_precision_loss, reason = "shown, and exact below 2^53")]

@@ -2,7 +2,7 @@
 
 use super::Engine;
 use crate::ledger::Counts;
-use crate::observe::observation::{Cause, Observation, ShrinkCounts, Source};
+use crate::observe::observation::{Cause, Observation, ShrinkCounts};
 use crate::observe::state::{PackedId, State};
 use crate::rules::{dribble, shrink};
 use crate::tables::connections::Connection;
@@ -121,7 +121,7 @@ impl Engine {
             let limit = dribble::limit(&connection.last);
             span.follow(observation.at, limit);
         }
-        connection.source = join(connection.source, observation.source);
+        connection.source = connection.source.join(observation.source);
         let has_moved = connection.note_move(&before, observation.cause != Cause::Window);
         if has_moved || observation.queued_bytes() == 0 {
             connection.progress_at = observation.at;
@@ -149,8 +149,4 @@ impl Engine {
             .saturating_sub(before)
             .saturating_add(bytes_per_second);
     }
-}
-
-fn join(before: Source, now: Source) -> Source {
-    if before == now { now } else { Source::Both }
 }

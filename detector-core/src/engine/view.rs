@@ -2,7 +2,7 @@
 
 use super::Engine;
 use super::export::Cost;
-use super::flags::{number, source_name};
+use super::flags::number;
 use super::owners;
 use crate::ledger::{publish_shrinks, seconds};
 use crate::observe::observation::ConnectionId;
@@ -247,7 +247,7 @@ impl Engine {
             is_orphan: last.is_orphan,
             inode: last.inode.map(u64::from),
             processes: owners::of_connection(connection),
-            source: source_name(connection.source),
+            source: connection.source,
             first_seen: self.wall.rfc3339(connection.first_seen),
             last_seen: self.wall.rfc3339(last.at),
         }

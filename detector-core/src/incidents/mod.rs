@@ -32,7 +32,7 @@ pub(crate) struct Incidents {
     /// How many were opened.
     opened: u32,
     /// The same by kind: an incident counts once for each kind that joined it.
-    opened_by_kind: [u64; IncidentKind::ALL.len()],
+    opened_by_kind: [u64; IncidentKind::COUNT],
     forgotten: u64,
     last_id_ms: i128,
     /// When to look again.
@@ -139,13 +139,13 @@ impl Incidents {
     }
 
     /// Incidents that each kind has joined.
-    pub(crate) const fn counts(&self) -> [u64; IncidentKind::ALL.len()] {
+    pub(crate) const fn counts(&self) -> [u64; IncidentKind::COUNT] {
         self.opened_by_kind
     }
 
     /// For each kind 1 while the open incident has it.
-    pub(crate) fn open_counts(&self) -> [u64; IncidentKind::ALL.len()] {
-        let mut counts = [0; IncidentKind::ALL.len()];
+    pub(crate) fn open_counts(&self) -> [u64; IncidentKind::COUNT] {
+        let mut counts = [0; IncidentKind::COUNT];
         for kind in self.open.iter().flat_map(Incident::kinds) {
             counts[*kind as usize] = 1;
         }

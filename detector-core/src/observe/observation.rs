@@ -2,6 +2,7 @@
 
 use crate::observe::peer_address::PeerAddress;
 use crate::time::MonotonicTime;
+pub use detector_api::snapshot::Source;
 use detector_common::window::span_bytes;
 use std::net::SocketAddr;
 
@@ -16,17 +17,6 @@ pub struct ConnectionId {
     pub remote: SocketAddr,
     /// Network namespace, the number in `/proc/PID/ns/net`.
     pub netns: u32,
-}
-
-/// Which part of the kernel side saw something.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Source {
-    /// A program on a tracepoint.
-    Hook,
-    /// A pass over all sockets.
-    Sweep,
-    /// Both.
-    Both,
 }
 
 /// TCP state, as in `net/tcp_states.h`. Other numbers are refused by decoding.

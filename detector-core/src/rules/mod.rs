@@ -15,6 +15,8 @@ use detector_api::snapshot::FlagKind;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct FlagSet(u8);
 
+const _: () = assert!(FlagKind::COUNT <= u8::BITS as usize);
+
 impl FlagSet {
     pub(crate) const fn contains(self, kind: FlagKind) -> bool {
         self.0 & Self::bit(kind) != 0

@@ -37,7 +37,7 @@ pub(crate) struct PeerEvidence {
     /// The thresholds in force.
     pub(crate) detect: DetectSettings,
     /// Stalled connections by cause, in the order of [`StallCause::ALL`].
-    pub(crate) stalled_by_cause: [u64; StallCause::ALL.len()],
+    pub(crate) stalled_by_cause: [u64; StallCause::COUNT],
     /// What the stalled connections pin.
     pub(crate) pinned_bytes: u64,
     /// What all its tracked connections drain.

@@ -85,9 +85,8 @@ pub(crate) fn columns<R: Row>(current: &OsStr) -> Vec<CompletionCandidate> {
 
 /// Kinds of flags.
 pub(crate) fn flag_kinds(current: &OsStr) -> Vec<CompletionCandidate> {
-    let kinds = FlagKind::ALL.into_iter();
-    let kinds = kinds.map(|kind| (kind.label().to_owned(), String::new()));
-    starting_with(current, kinds)
+    let kinds = FlagKind::LABELS.map(|kind| (kind.to_owned(), String::new()));
+    starting_with(current, kinds.into_iter())
 }
 
 fn keys<R: Row>() -> impl Iterator<Item = (String, String)> {
@@ -127,10 +126,7 @@ fn values<R: Row>(key: &str) -> BTreeSet<String> {
         (Kind::YesNo, _) => ["yes", "no"].map(str::to_owned).into(),
         (Kind::Address, "local") => BTreeSet::new(),
         (Kind::Address, _) => ask_peers().into_iter().map(|peer| peer.peer).collect(),
-        (Kind::Text, "kinds") => {
-            let kinds = IncidentKind::ALL.into_iter();
-            kinds.map(|kind| kind.label().to_owned()).collect()
-        }
+        (Kind::Text, "kinds") => IncidentKind::LABELS.map(str::to_owned).into(),
         (Kind::Text, "unit") => owners(|process| process.unit.clone()),
         (Kind::Text, "process") => owners(|process| Some(process.comm.clone())),
         _ => BTreeSet::new(),

@@ -1,7 +1,7 @@
 //! What came of a case, as a line and as JSON.
 
 use super::cases::Case;
-use detector_api::snapshot::{FlagKind, Severity, SourceName, Verdict};
+use detector_api::snapshot::{FlagKind, Severity, Source, Verdict};
 use detector_lab::network::Family;
 use serde::Serialize;
 use std::time::Duration;
@@ -20,7 +20,7 @@ pub(super) enum Finding {
     /// The bad peer was flagged as it should be.
     Seen {
         kind: FlagKind,
-        source: SourceName,
+        source: Source,
         /// From the condition met to the flag; below zero if the flag came first.
         delay_seconds: f64,
     },
@@ -36,7 +36,7 @@ pub(super) enum Finding {
     /// An honest peer was accused.
     Accused {
         kind: FlagKind,
-        source: SourceName,
+        source: Source,
         severity: Severity,
         verdict: Option<Verdict>,
     },
@@ -73,7 +73,7 @@ impl Finding {
                 source,
                 delay_seconds,
                 ..
-            } => format!("{} {}", source_label(*source), delay(*delay_seconds)),
+            } => format!("{} {}", source.label(), delay(*delay_seconds)),
             Self::Quiet => "-".to_owned(),
             failed => failed.word().to_lowercase(),
         }
@@ -106,8 +106,8 @@ impl Finding {
                 verdict,
             } => {
                 let verdict = verdict.map_or("no verdict", |verdict| verdict.label());
-                let severity = detector_api::text::severity_label(*severity);
-                let source = source_label(*source);
+                let severity = severity.label();
+                let source = source.label();
                 Some(format!(
                     "flagged as {} ({severity}, {verdict}, {source})",
                     kind.label()
@@ -116,15 +116,6 @@ impl Finding {
             Self::NotHere { why } => Some(format!("not played on this kernel: {why}")),
             Self::Broken { error } => Some(format!("the play itself failed: {error}")),
         }
-    }
-}
-
-/// Which part of the kernel side saw it.
-const fn source_label(source: SourceName) -> &'static str {
-    match source {
-        SourceName::Hook => "hook",
-        SourceName::Sweep => "sweep",
-        SourceName::Both => "both",
     }
 }
 
@@ -267,7 +258,7 @@ struct Entry {
     result: &'static str,
     passed: bool,
     flag: Option<FlagKind>,
-    source: Option<SourceName>,
+    source: Option<Source>,
     delay_seconds: Option<f64>,
     detail: Option<String>,
 }

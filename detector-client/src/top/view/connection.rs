@@ -206,7 +206,7 @@ fn facts(connection: &Connection) -> Vec<String> {
             "seen by",
             format!(
                 "{}, netns {}{}",
-                text::source_label(connection.source),
+                connection.source.label(),
                 connection.netns,
                 if connection.is_orphan { ", orphan" } else { "" }
             ),

@@ -8,7 +8,7 @@ use super::text::{Part, draw_parts, draw_text, grouped, take_line, take_lines, w
 use super::theme;
 use crate::columns::Column;
 use crate::top::state::{Page, State};
-use detector_api::snapshot::{Confidence, Connection, Peer};
+use detector_api::snapshot::{Connection, Peer};
 use detector_api::text;
 use detector_api::units;
 use ratatui::buffer::Buffer;
@@ -53,15 +53,10 @@ fn draw_facts(buffer: &mut Buffer, area: &mut Rect, page: &Page, state: &State) 
     let mut title = vec![
         Part::new(0, peer.peer.clone(), theme::heading()),
         Part::new(0, verdict, severity),
-        Part::new(1, text::severity_label(peer.severity), severity),
+        Part::new(1, peer.severity.label(), severity),
     ];
     if let Some(confidence) = page.assessment.confidence {
-        let confidence = match confidence {
-            Confidence::Low => "low",
-            Confidence::Medium => "medium",
-            Confidence::High => "high",
-        };
-        title.push(Part::labelled(3, "confidence", confidence));
+        title.push(Part::labelled(3, "confidence", confidence.label()));
     }
     let untold = page
         .connections_total

@@ -100,8 +100,8 @@ pub(crate) struct Peer {
     pub(crate) first_seen: MonotonicTime,
     pub(crate) last_seen: MonotonicTime,
     pub(crate) connections: IntrusiveList,
-    pub(crate) stalled_by_cause: [u32; StallCause::ALL.len()],
-    pub(crate) flags_now: [u32; FlagKind::ALL.len()],
+    pub(crate) stalled_by_cause: [u32; StallCause::COUNT],
+    pub(crate) flags_now: [u32; FlagKind::COUNT],
     /// Connections whose window was taken back to zero less than a second ago, and is zero still.
     pub(crate) fresh_treasons: u32,
     /// Whether it alone reaches the hoard thresholds.
@@ -133,7 +133,7 @@ pub(crate) struct Peer {
     /// The verdict that stands, and since when.
     pub(crate) finding: Option<(Finding, MonotonicTime)>,
     /// Since when each kind of flag has stood; meaningful while it does.
-    pub(crate) flagged_since: [MonotonicTime; FlagKind::ALL.len()],
+    pub(crate) flagged_since: [MonotonicTime; FlagKind::COUNT],
     /// Since when nothing has been flagged; meaningful while nothing is.
     pub(crate) quiet_since: MonotonicTime,
     /// For events of its connections.
@@ -159,8 +159,8 @@ impl Peer {
             first_seen: now,
             last_seen: now,
             connections: IntrusiveList::default(),
-            stalled_by_cause: [0; StallCause::ALL.len()],
-            flags_now: [0; FlagKind::ALL.len()],
+            stalled_by_cause: [0; StallCause::COUNT],
+            flags_now: [0; FlagKind::COUNT],
             fresh_treasons: 0,
             is_hoarding: false,
             is_gripping: false,
@@ -178,7 +178,7 @@ impl Peer {
             drain_bytes_per_second: 0,
             longest_stall_ns: 0,
             finding: None,
-            flagged_since: [now; FlagKind::ALL.len()],
+            flagged_since: [now; FlagKind::COUNT],
             quiet_since: now,
             incident_mark: 0,
             services: [0; SERVICES],

@@ -1,6 +1,6 @@
 use super::{Finding, Outcome, Row, Summary, delay};
 use crate::selftest::CASES;
-use detector_api::snapshot::{FlagKind, Severity, SourceName, Verdict};
+use detector_api::snapshot::{FlagKind, Severity, Source, Verdict};
 use detector_lab::network::Family;
 use std::time::Duration;
 
@@ -18,7 +18,7 @@ fn row(number: usize, v4: Finding, v6: Finding) -> Row {
 fn seen(delay_seconds: f64) -> Finding {
     Finding::Seen {
         kind: FlagKind::ZeroWindowStall,
-        source: SourceName::Hook,
+        source: Source::Hook,
         delay_seconds,
     }
 }
@@ -59,7 +59,7 @@ fn one_family_that_fails_makes_the_line_fail_and_is_explained() {
 fn an_accusation_names_severity_verdict_and_source() {
     let accused = Finding::Accused {
         kind: FlagKind::WindowShrink,
-        source: SourceName::Sweep,
+        source: Source::Sweep,
         severity: Severity::Warning,
         verdict: Some(Verdict::ShrinkingPeer),
     };

@@ -6,7 +6,7 @@ use super::parts::{
 use crate::explain::Subject;
 use detector_api::host::{InterfaceCounts, InterfaceReport};
 use detector_api::snapshot::{
-    AdviceCode, BenignCause, ChangeCode, EvidenceCode, FlagKind, Outcome, SourceName, StallCause,
+    AdviceCode, BenignCause, ChangeCode, EvidenceCode, FlagKind, Outcome, Source, StallCause,
     Verdict,
 };
 
@@ -14,7 +14,7 @@ pub(in crate::explain::tests) fn slow_client() -> Subject {
     let mut slow = connection("198.51.100.80:55000", StallCause::ZeroWindow, &[nginx()]);
     slow.stalled_seconds = 8.4;
     slow.bytes_acked_per_second = 200_000.0;
-    slow.source = SourceName::Hook;
+    slow.source = Source::Hook;
     let mut subject = subject("198.51.100.80", Verdict::SlowClient, vec![slow]);
     let detail = &mut subject.page.detail;
     detail.peer.flags = vec![flag(FlagKind::ZeroWindowStall, 1)];
@@ -63,7 +63,7 @@ pub(in crate::explain::tests) fn vanished() -> Subject {
     silent.pinned_bytes = 59_200;
     silent.queued_bytes = 20_440;
     silent.in_flight_bytes = 14_600;
-    silent.source = SourceName::Sweep;
+    silent.source = Source::Sweep;
     let mut subject = subject("198.51.100.5", Verdict::Vanished, vec![silent]);
     let detail = &mut subject.page.detail;
     detail.peer.retransmits.loss = 9;

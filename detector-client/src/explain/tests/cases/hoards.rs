@@ -7,7 +7,7 @@ use super::parts::{
 use crate::explain::Subject;
 use detector_api::snapshot::{
     AdviceCode, Assessment, BenignCause, ChangeCode, Confidence, Connection, EvidenceCode,
-    FlagKind, HeldWorkers, Outcome, Severity, SourceName, StallCause, Verdict,
+    FlagKind, HeldWorkers, Outcome, Severity, Source, StallCause, Verdict,
 };
 
 pub(in crate::explain::tests) fn zero_window_hoard() -> Subject {
@@ -129,7 +129,7 @@ pub(in crate::explain::tests) fn dribble() -> Subject {
             each.window_bytes = 128;
             each.mss_bytes = 128;
             each.bytes_acked_per_second = 120.0;
-            each.source = SourceName::Hook;
+            each.source = Source::Hook;
             each
         })
         .collect();
@@ -194,7 +194,7 @@ pub(in crate::explain::tests) fn orphans() -> Subject {
             each.inode = None;
             each.pinned_bytes = 2_100_000;
             each.queued_bytes = 2_080_000;
-            each.source = SourceName::Sweep;
+            each.source = Source::Sweep;
             each
         })
         .collect();

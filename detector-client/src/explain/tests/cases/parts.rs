@@ -6,7 +6,7 @@ use detector_api::page::PeerPage;
 use detector_api::snapshot::{
     Advice, AdviceCode, Assessment, BenignCause, Change, ChangeCode, Confidence, Connection,
     Considered, Event, EventType, Evidence, EvidenceCode, FlagKind, Numbers, Outcome, Peer,
-    PeerDetail, Process, Retransmits, Severity, Shrinks, SourceName, StallCause, StandingFlag,
+    PeerDetail, Process, Retransmits, Severity, Shrinks, Source, StallCause, StandingFlag,
     Thresholds, Verdict,
 };
 use detector_api::time;
@@ -162,7 +162,7 @@ pub(super) fn connection(remote: &str, stall: StallCause, owner: &[Process]) -> 
         is_orphan: false,
         inode: Some(1),
         processes: owner.to_vec(),
-        source: SourceName::Both,
+        source: Source::Both,
         first_seen: SINCE.to_owned(),
         last_seen: NOW.to_owned(),
     }
@@ -198,9 +198,9 @@ pub(super) fn event(peer: &str, kind: FlagKind, remote: Option<&str>, pairs: Pai
         netns: remote.map(|_| 4_026_531_840),
         evidence: numbers(pairs),
         source: if remote.is_some() {
-            SourceName::Hook
+            Source::Hook
         } else {
-            SourceName::Both
+            Source::Both
         },
     }
 }
