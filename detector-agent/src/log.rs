@@ -3,24 +3,34 @@
 //! In: `tracing` events, and records of the `log` crate. Out: lines on stderr, written by a thread
 //! of its own so that a stuck reader of stderr never stops the agent. Lines that find the queue
 //! full are dropped and counted.
+//!
+//! The queue is ours: that of `tracing-appender` prints to stdout when it cannot end, keeps the end
+//! of the process waiting for up to a second, and cannot be flushed.
 
 use crate::clock;
 use clap::ValueEnum;
 use detector_api::sanitize;
 use detector_api::time::rfc3339;
-use std::fmt::{self, Write as _};
-use std::io::{self, Write as _};
+use std::fmt;
+use std::io::{self, Write};
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{self, SyncSender};
 use std::time::Duration;
-use tracing::field::{Field, Visit};
+use tracing::field::Field;
 use tracing::level_filters::LevelFilter;
-use tracing::span;
-use tracing::{Event, Level, Metadata, Subscriber};
+use tracing::{Event, Level, Subscriber};
+use tracing_subscriber::filter::Targets;
+use tracing_subscriber::fmt::format::{FormatEvent, FormatFields, Writer, debug_fn};
+use tracing_subscriber::fmt::{FmtContext, MakeWriter};
+use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::registry::LookupSpan;
+use tracing_subscriber::util::SubscriberInitExt as _;
 
 /// Lines waiting for stderr; at 200 bytes each about 200 KiB.
 const QUEUED_LINES: usize = 1024;
+/// Target of lines that are written as they are, whatever the level.
+const NOTICE: &str = "notice";
 
 /// Format of the log.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
@@ -44,49 +54,43 @@ pub enum LogLevel {
     Trace,
 }
 
-static OUTPUT: OnceLock<Output> = OnceLock::new();
-
-struct Output {
-    queue: SyncSender<Entry>,
-    dropped: AtomicU64,
-    format: LogFormat,
+impl From<LogLevel> for LevelFilter {
+    fn from(level: LogLevel) -> Self {
+        match level {
+            LogLevel::Error => Self::ERROR,
+            LogLevel::Warning => Self::WARN,
+            LogLevel::Info => Self::INFO,
+            LogLevel::Debug => Self::DEBUG,
+            LogLevel::Trace => Self::TRACE,
+        }
+    }
 }
 
+static QUEUE: OnceLock<SyncSender<Entry>> = OnceLock::new();
+static LINES_DROPPED: AtomicU64 = AtomicU64::new(0);
+
 enum Entry {
-    Line(String),
+    Line(Vec<u8>),
     Flush(SyncSender<()>),
 }
 
-/// Starts the log of this process. Further calls change nothing.
+/// Starts the log of this process; to be called once.
 pub fn start(format: LogFormat, level: LogLevel) -> io::Result<()> {
     let (queue, entries) = mpsc::sync_channel(QUEUED_LINES);
     std::thread::Builder::new()
         .name("log".to_owned())
         .spawn(move || write_entries(&entries))?;
-    let output = Output {
-        queue,
-        dropped: AtomicU64::new(0),
-        format,
-    };
-    if OUTPUT.set(output).is_err() {
-        return Ok(());
-    }
-    let filter = match level {
-        LogLevel::Error => LevelFilter::ERROR,
-        LogLevel::Warning => LevelFilter::WARN,
-        LogLevel::Info => LevelFilter::INFO,
-        LogLevel::Debug => LevelFilter::DEBUG,
-        LogLevel::Trace => LevelFilter::TRACE,
-    };
-    tracing::subscriber::set_global_default(Lines { filter }).map_err(io::Error::other)?;
-    tracing_log::LogTracer::init().map_err(io::Error::other)
+    let queue = QUEUE.get_or_init(|| queue);
+    subscriber(format, level, || Queue(queue))
+        .try_init()
+        .map_err(io::Error::other)
 }
 
 fn write_entries(entries: &mpsc::Receiver<Entry>) {
     for entry in entries {
         match entry {
             // Without stderr there is nobody to tell.
-            Entry::Line(line) => drop(io::stderr().lock().write_all(line.as_bytes())),
+            Entry::Line(line) => drop(io::stderr().lock().write_all(&line)),
             Entry::Flush(done) => drop(done.send(())),
         }
     }
@@ -94,102 +98,94 @@ fn write_entries(entries: &mpsc::Receiver<Entry>) {
 
 /// Writes a line as it is, in its place among the logged ones (as JSON, if the log is JSON).
 pub fn notice(line: &str) {
-    let Some(output) = OUTPUT.get() else { return };
-    match output.format {
-        LogFormat::Text => output.write(format!("{}\n", sanitize::text(line))),
-        LogFormat::Json => output.write(json_line(Level::INFO, line, &[])),
-    }
+    tracing::info!(target: NOTICE, "{line}");
 }
 
 /// Waits until what was logged is written, at most `patience`.
 pub fn flush(patience: Duration) {
-    let Some(output) = OUTPUT.get() else { return };
+    let Some(queue) = QUEUE.get() else { return };
     let (done, written) = mpsc::sync_channel(1);
-    if output.queue.try_send(Entry::Flush(done)).is_ok() {
+    if queue.try_send(Entry::Flush(done)).is_ok() {
         // Timed out or not: the process ends next.
         let _ = written.recv_timeout(patience);
     }
 }
 
 /// Lines dropped because stderr did not take them in time.
-pub fn lines_dropped() -> u64 {
-    OUTPUT
-        .get()
-        .map_or(0, |output| output.dropped.load(Ordering::Relaxed))
+pub(crate) fn lines_dropped() -> u64 {
+    LINES_DROPPED.load(Ordering::Relaxed)
 }
 
-impl Output {
-    fn write(&self, line: String) {
-        if self.queue.try_send(Entry::Line(line)).is_err() {
-            self.dropped.fetch_add(1, Ordering::Relaxed);
+/// Takes one line at a time, and drops it if there is no room.
+struct Queue(&'static SyncSender<Entry>);
+
+impl Write for Queue {
+    fn write(&mut self, line: &[u8]) -> io::Result<usize> {
+        if self.0.try_send(Entry::Line(line.to_vec())).is_err() {
+            LINES_DROPPED.fetch_add(1, Ordering::Relaxed);
         }
+        Ok(line.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
     }
 }
 
-/// Turns events into lines. Spans are not used.
-struct Lines {
-    filter: LevelFilter,
-}
-
-impl Subscriber for Lines {
-    fn enabled(&self, metadata: &Metadata<'_>) -> bool {
-        // Loader and HTTP library speak to their developers below warning.
-        let is_ours = metadata.target().starts_with("detector") || metadata.target() == "log";
-        *metadata.level() <= self.filter && (is_ours || *metadata.level() <= Level::WARN)
-    }
-
-    fn max_level_hint(&self) -> Option<LevelFilter> {
-        Some(self.filter)
-    }
-
-    fn new_span(&self, _: &span::Attributes<'_>) -> span::Id {
-        span::Id::from_u64(1)
-    }
-
-    fn record(&self, _: &span::Id, _: &span::Record<'_>) {}
-
-    fn record_follows_from(&self, _: &span::Id, _: &span::Id) {}
-
-    fn event(&self, event: &Event<'_>) {
-        let Some(output) = OUTPUT.get() else { return };
-        let mut fields = Fields::default();
-        event.record(&mut fields);
-        let level = *event.metadata().level();
-        output.write(match output.format {
-            LogFormat::Text => text_line(level, &fields.message, &fields.others),
-            LogFormat::Json => json_line(level, &fields.message, &fields.others),
-        });
-    }
-
-    fn enter(&self, _: &span::Id) {}
-
-    fn exit(&self, _: &span::Id) {}
-}
-
-#[derive(Default)]
-struct Fields {
-    message: String,
-    others: Vec<(&'static str, String)>,
-}
-
-impl Fields {
-    fn take(&mut self, field: &Field, value: String) {
+fn subscriber(
+    format: LogFormat,
+    level: LogLevel,
+    writer: impl for<'writer> MakeWriter<'writer> + Send + Sync + 'static,
+) -> impl Subscriber + Send + Sync {
+    let level = LevelFilter::from(level);
+    // Loader and HTTP library speak to their developers below warning.
+    let targets = Targets::new()
+        .with_default(level.min(LevelFilter::WARN))
+        .with_targets([("detector", level), ("log", level)])
+        .with_target(NOTICE, LevelFilter::INFO);
+    let message = |writer: &mut Writer<'_>, field: &Field, value: &dyn fmt::Debug| {
         match field.name() {
-            "message" => self.message = value,
+            "message" => write!(writer, "{value:?}"),
             // Where a record of the `log` crate came from: noise for an operator.
-            name if name.starts_with("log.") => {}
-            name => self.others.push((name, value)),
+            name if name.starts_with("log.") => Ok(()),
+            name => write!(writer, " {name}={value:?}"),
         }
-    }
+    };
+    tracing_subscriber::fmt()
+        .with_max_level(LevelFilter::TRACE)
+        .fmt_fields(debug_fn(message))
+        .event_format(format)
+        .with_writer(writer)
+        .finish()
+        .with(targets)
 }
 
-impl Visit for Fields {
-    fn record_str(&mut self, field: &Field, value: &str) {
-        self.take(field, value.to_owned());
-    }
-
-    fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
-        self.take(field, format!("{value:?}"));
+impl<S, N> FormatEvent<S, N> for LogFormat
+where
+    S: Subscriber + for<'span> LookupSpan<'span>,
+    N: for<'writer> FormatFields<'writer> + 'static,
+{
+    fn format_event(
+        &self,
+        context: &FmtContext<'_, S, N>,
+        mut line: Writer<'_>,
+        event: &Event<'_>,
+    ) -> fmt::Result {
+        let mut message = String::new();
+        context.format_fields(Writer::new(&mut message), event)?;
+        let message = sanitize::text(&message);
+        let metadata = event.metadata();
+        let time = rfc3339(clock::unix_ns());
+        let level = level_name(*metadata.level());
+        match self {
+            Self::Text if metadata.target() == NOTICE => writeln!(line, "{message}"),
+            Self::Text => writeln!(line, "{time} {level} {message}"),
+            Self::Json => {
+                let object =
+                    serde_json::json!({ "time": time, "level": level, "message": message });
+                writeln!(line, "{object}")
+            }
+        }
     }
 }
 
@@ -203,52 +199,85 @@ const fn level_name(level: Level) -> &'static str {
     }
 }
 
-fn text_line(level: Level, message: &str, others: &[(&'static str, String)]) -> String {
-    let mut line = format!("{} {} ", rfc3339(clock::unix_ns()), level_name(level));
-    line.push_str(&sanitize::text(message));
-    for (name, value) in others {
-        // Writing to a string cannot fail.
-        let _ = write!(line, " {name}={}", sanitize::text(value));
-    }
-    line.push('\n');
-    line
-}
-
-fn json_line(level: Level, message: &str, others: &[(&'static str, String)]) -> String {
-    let mut object = serde_json::Map::new();
-    object.insert("time".to_owned(), rfc3339(clock::unix_ns()).into());
-    object.insert("level".to_owned(), level_name(level).into());
-    object.insert("message".to_owned(), sanitize::text(message).into());
-    for (name, value) in others {
-        object.insert((*name).to_owned(), sanitize::text(value).into());
-    }
-    format!("{}\n", serde_json::Value::Object(object))
-}
-
 #[cfg(test)]
 mod tests {
-    use super::{json_line, text_line};
-    use tracing::Level;
+    use super::{LogFormat, LogLevel, NOTICE, subscriber};
+    use std::io;
+    use std::sync::{Arc, Mutex};
+
+    #[derive(Clone, Default)]
+    struct Lines(Arc<Mutex<Vec<u8>>>);
+
+    impl io::Write for Lines {
+        fn write(&mut self, line: &[u8]) -> io::Result<usize> {
+            self.0.lock().unwrap().extend_from_slice(line);
+            Ok(line.len())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    fn logged(format: LogFormat, level: LogLevel, log: impl FnOnce()) -> String {
+        let lines = Lines::default();
+        let writer = lines.clone();
+        let subscriber = subscriber(format, level, move || writer.clone());
+        tracing::subscriber::with_default(subscriber, log);
+        let bytes = lines.0.lock().unwrap().clone();
+        String::from_utf8(bytes).unwrap()
+    }
 
     #[test]
-    fn a_text_line_has_time_level_message_and_fields() {
-        let line = text_line(
-            Level::WARN,
-            "peer\u{1b}[2J",
-            &[("peer", "192.0.2.1".to_owned())],
-        );
+    fn a_text_line_has_time_level_and_message() {
+        let line = logged(LogFormat::Text, LogLevel::Info, || {
+            tracing::warn!(peer = "192.0.2.1", "peer\u{1b}[2J");
+        });
         let (time, rest) = line.split_once(' ').unwrap();
         assert_eq!(time.len(), "2026-12-29T21:04:05.123Z".len());
-        assert_eq!(rest, "warning peer\u{fffd}[2J peer=192.0.2.1\n");
+        assert_eq!(rest, "warning peer\u{fffd}[2J peer=\"192.0.2.1\"\n");
     }
 
     #[test]
     fn a_json_line_is_one_object() {
-        let line = json_line(Level::INFO, "two\nlines", &[("n", "1".to_owned())]);
+        let line = logged(LogFormat::Json, LogLevel::Info, || {
+            tracing::info!("two\nlines");
+        });
         assert_eq!(line.lines().count(), 1);
         let value: serde_json::Value = serde_json::from_str(&line).unwrap();
         assert_eq!(value["level"], "info");
         assert_eq!(value["message"], "two\u{fffd}lines");
-        assert_eq!(value["n"], "1");
+        assert_eq!(
+            value["time"].as_str().unwrap().len(),
+            "2026-12-29T21:04:05.123Z".len()
+        );
+    }
+
+    #[test]
+    fn a_notice_is_written_as_it_is_and_at_every_level() {
+        let line = logged(LogFormat::Text, LogLevel::Error, || {
+            tracing::info!(target: NOTICE, "ready: {}", "a\u{1b}b");
+        });
+        assert_eq!(line, "ready: a\u{fffd}b\n");
+        let line = logged(LogFormat::Json, LogLevel::Error, || {
+            tracing::info!(target: NOTICE, "ready");
+        });
+        assert!(line.contains("\"message\":\"ready\""), "{line}");
+    }
+
+    #[test]
+    fn libraries_speak_from_warning_on() {
+        let text = logged(LogFormat::Text, LogLevel::Debug, || {
+            tracing::debug!("ours");
+            tracing::trace!("too low");
+            tracing::debug!(target: "hyper::proto", "chatter");
+            tracing::warn!(target: "hyper::proto", "trouble");
+        });
+        let messages: Vec<_> = text.lines().filter_map(|line| line.get(25..)).collect();
+        assert_eq!(messages, ["debug ours", "warning trouble"]);
+        let quiet = logged(LogFormat::Text, LogLevel::Error, || {
+            tracing::warn!(target: "hyper::proto", "trouble");
+        });
+        assert_eq!(quiet, "");
     }
 }
