@@ -1,5 +1,7 @@
 //! Which capabilities this process has, and which are missing for what.
 
+use rustix::thread::{CapabilitySet, capabilities};
+
 /// A capability the agent can need.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Capability {
@@ -18,14 +20,14 @@ pub(crate) enum Capability {
 }
 
 impl Capability {
-    const fn bit(self) -> u64 {
-        1 << match self {
-            Self::NetAdmin => 12,
-            Self::SysPtrace => 19,
-            Self::SysAdmin => 21,
-            Self::SysNice => 23,
-            Self::Perfmon => 38,
-            Self::Bpf => 39,
+    const fn set(self) -> CapabilitySet {
+        match self {
+            Self::Bpf => CapabilitySet::BPF,
+            Self::Perfmon => CapabilitySet::PERFMON,
+            Self::SysAdmin => CapabilitySet::SYS_ADMIN,
+            Self::SysPtrace => CapabilitySet::SYS_PTRACE,
+            Self::NetAdmin => CapabilitySet::NET_ADMIN,
+            Self::SysNice => CapabilitySet::SYS_NICE,
         }
     }
 
@@ -45,32 +47,5 @@ impl Capability {
 /// Whether this process has a capability. What cannot be read counts as present: the kernel
 /// itself decides in the end.
 pub(crate) fn has(capability: Capability) -> bool {
-    effective().is_none_or(|set| set & capability.bit() != 0)
-}
-
-fn effective() -> Option<u64> {
-    let status = std::fs::read_to_string("/proc/self/status").ok()?;
-    parse_effective(&status)
-}
-
-fn parse_effective(status: &str) -> Option<u64> {
-    let value = status
-        .lines()
-        .find_map(|line| line.strip_prefix("CapEff:"))?;
-    u64::from_str_radix(value.trim(), 16).ok()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_effective_set_is_parsed() {
-        let status = "Name:\tx\nCapPrm:\t0000000000000000\nCapEff:\t000000c000200000\n";
-        let set = parse_effective(status).unwrap();
-        assert_ne!(set & Capability::Bpf.bit(), 0);
-        assert_ne!(set & Capability::Perfmon.bit(), 0);
-        assert_ne!(set & Capability::SysAdmin.bit(), 0);
-        assert_eq!(parse_effective("Name:\tx\n"), None);
-    }
+    capabilities(None).map_or(true, |sets| sets.effective.contains(capability.set()))
 }
