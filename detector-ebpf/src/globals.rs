@@ -4,7 +4,7 @@
 //! silently ignored; a volatile read of one field is one load, and the verifier knows its result
 //! as an exact number.
 
-use detector_common::layout::KernelLayout;
+use detector_common::layout::{ABSENT, KernelLayout};
 use detector_common::settings::KernelSettings;
 
 /// Offsets in the running kernel; [`KernelLayout::UNSET`] until the agent sets it.
@@ -42,4 +42,11 @@ pub fn rate_records() -> u32 {
 #[inline(always)]
 pub fn retransmit_has_err() -> bool {
     global!(DET_LAYOUT.retransmit_has_err) == 1
+}
+
+/// From a `struct socket` to its inode's number; `None` where this kernel does not tell.
+#[inline(always)]
+pub fn socket_inode_number() -> Option<u64> {
+    let offset = global!(DET_LAYOUT.socket_inode_number);
+    if offset == ABSENT { None } else { Some(offset) }
 }

@@ -1,9 +1,12 @@
 //! Kernel helpers, each behind a safe function.
 
 use crate::kernel_memory::KernelPointer;
+use crate::maps::RECORDS;
+use crate::record_pointer::RecordPointer;
 use aya_ebpf::helpers::{bpf_ktime_get_ns, bpf_probe_read_kernel, generated};
 use aya_ebpf::programs::BtfTracePointContext;
 use detector_common::names;
+use detector_common::record::ConnectionRecord;
 
 /// Nanoseconds of `CLOCK_MONOTONIC`.
 #[inline(always)]
@@ -50,17 +53,32 @@ pub fn argument(context: &BtfTracePointContext, n: usize) -> KernelPointer {
     KernelPointer::new::<u8>(context.arg(n))
 }
 
-/// Appends plain bytes to the output of an iterator. `Err` holds the helper's error number;
+const RECORD_BYTES: usize = size_of::<ConnectionRecord>();
+
+/// Copies a record into the ring buffer. Returns whether there was room.
+#[inline(always)]
+pub fn send_record(record: &RecordPointer<'_>) -> bool {
+    // `RingBuf::output` takes a reference, and map memory must not have one.
+    // SAFETY: the verifier checks that the first argument is a map (`ARG_CONST_MAP_PTR`), as which
+    // the loader fills in its address, and the readable length of the record.
+    let status = unsafe {
+        generated::bpf_ringbuf_output(
+            (&raw const RECORDS).cast_mut().cast(),
+            record.as_ptr().cast_mut().cast(),
+            RECORD_BYTES as u64,
+            0,
+        )
+    };
+    status == 0
+}
+
+/// Appends a record to the output of an iterator. `Err` holds the helper's error number;
 /// `-EOVERFLOW` means that the kernel will show the same object again with an empty buffer.
 #[inline(always)]
-pub fn seq_write<T: bytemuck::Pod>(seq: KernelPointer, row: &T) -> Result<(), i64> {
-    // SAFETY: the verifier checks the sequence file and the readable length of the row.
+pub fn seq_write(seq: KernelPointer, record: &RecordPointer<'_>) -> Result<(), i64> {
+    // SAFETY: the verifier checks the sequence file and the readable length of the record.
     let status = unsafe {
-        generated::bpf_seq_write(
-            seq.as_ptr(),
-            core::ptr::from_ref(row).cast(),
-            size_of::<T>() as u32,
-        )
+        generated::bpf_seq_write(seq.as_ptr(), record.as_ptr().cast(), RECORD_BYTES as u32)
     };
     if status == 0 { Ok(()) } else { Err(status) }
 }

@@ -23,6 +23,7 @@ mod hooks;
 mod kernel_memory;
 mod maps;
 mod panic;
+mod record_pointer;
 mod segment;
 mod socket;
 mod sweep;

@@ -4,12 +4,11 @@
 //! kernel lets the address be cast, a field is one load; elsewhere each read is a helper call, which
 //! is then most of the cost of the hot path.
 
-use crate::count::count;
+use crate::count::count_and_log;
 use crate::globals::global;
 use crate::helpers;
 use crate::kernel_memory::KernelPointer;
 use bytemuck::{Pod, Zeroable};
-use detector_common::counter::Counter;
 
 const SYN: u16 = 0x02;
 const RST: u16 = 0x04;
@@ -48,7 +47,7 @@ fn read_ack_part(header: u64) -> Option<AckPart> {
     }
     let part = helpers::read_kernel(header.wrapping_add(ACK_OFFSET));
     if part.is_none() {
-        count(Counter::HeaderReadsFailed);
+        count_and_log!(HeaderReadsFailed, "the header of a segment cannot be read");
     }
     part
 }
@@ -128,7 +127,7 @@ impl IncomingSegment {
             return None;
         }
         let Some(part) = helpers::read_kernel::<TimestampPart>(self.data.wrapping_add(20)) else {
-            count(Counter::OptionReadsFailed);
+            count_and_log!(OptionReadsFailed, "the options of a segment cannot be read");
             return None;
         };
         (u32::from_be(part.header) == TIMESTAMP_HEADER).then(|| u32::from_be(part.value))

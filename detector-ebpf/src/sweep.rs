@@ -8,10 +8,12 @@
 //! Why: `tcp_probe` is blind outside ESTABLISHED, and sockets older than the agent never passed a
 //! hook. Only sockets that look held up get a row.
 
-use crate::connection::{self, Offer};
-use crate::count::count;
+use crate::connection::offer::{self, Offer};
+use crate::connection::{episode, snapshot, table};
+use crate::count::{count, count_and_log};
 use crate::helpers;
 use crate::kernel_memory::KernelPointer;
+use crate::record_pointer::RecordPointer;
 use crate::socket::{TcpSocket, tcp_state};
 use bytemuck::Zeroable;
 use core::ffi::c_void;
@@ -49,29 +51,29 @@ fn sweep_socket(context: KernelPointer) -> Option<()> {
         return None;
     }
     count(Counter::SocketsSwept);
-    let state = connection::find(tcp);
+    let state = table::find(tcp);
     let is_suspicious = is_suspicious(tcp);
     let record = match state {
         Some(record) => record,
         None if !is_suspicious => return None,
         None if tcp.snd_wnd() != 0 => return write_without_state(seq, tcp),
-        None => match connection::find_or_create(tcp, helpers::monotonic_ns()) {
+        None => match table::find_or_create(tcp, helpers::monotonic_ns()) {
             Some(record) => record,
             None => return write_without_state(seq, tcp),
         },
     };
-    bring_up_to_date(record, tcp);
-    if !is_suspicious && record.flags & (flag::NOT_CARRIED | flag::ZERO_WINDOW) == 0 {
-        if connection::has_only_lost_segments(record) {
-            connection::forget(tcp);
+    bring_up_to_date(&record, tcp);
+    if !is_suspicious && !record.has(flag::NOT_CARRIED | flag::ZERO_WINDOW) {
+        if has_only_lost_segments(&record) {
+            table::forget(tcp, record);
         }
         return None;
     }
-    record.reason = Reason::Sweep as u8;
-    let flags = record.flags;
-    record.flags &= !flag::NOT_CARRIED;
-    if !write_row(seq, record) {
-        record.flags = flags;
+    record.reason().set(Reason::Sweep as u8);
+    let flags = record.flags().get();
+    record.lower(flag::NOT_CARRIED);
+    if !write_row(seq, &record) {
+        record.flags().set(flags);
     }
     None
 }
@@ -126,69 +128,85 @@ fn is_window_limited(tcp: TcpSocket, snd_wnd: u32) -> bool {
 
 /// Applies the same rules as the hook to the window in force.
 #[inline(always)]
-fn bring_up_to_date(record: &mut ConnectionRecord, tcp: TcpSocket) {
+fn bring_up_to_date(record: &RecordPointer<'_>, tcp: TcpSocket) {
     let now_ns = helpers::monotonic_ns();
     let is_established = tcp.skc_state() == tcp_state::ESTABLISHED;
-    let window_is_in_force = record.flags & flag::WINDOW_NOT_IN_FORCE == 0
-        || record.snd_una != tcp.snd_una()
-        || tcp.snd_wnd() <= record.snd_wnd_bytes;
-    let offered_bytes = record.snd_wnd_bytes;
-    connection::refresh(record, tcp, now_ns);
+    let offered_bytes = record.snd_wnd_bytes().get();
+    let window_is_in_force = !record.has(flag::WINDOW_NOT_IN_FORCE)
+        || record.snd_una().get() != tcp.snd_una()
+        || tcp.snd_wnd() <= offered_bytes;
+    snapshot::refresh(record, tcp, now_ns);
     if !window_is_in_force {
-        record.snd_wnd_bytes = offered_bytes;
-        connection::follow_episode(record, now_ns);
+        record.snd_wnd_bytes().set(offered_bytes);
+        episode::follow(record, now_ns);
         return;
     }
-    record.flags |= flag::SEEN_BY_SWEEP;
-    if is_established && record.flags & flag::EDGE_KNOWN != 0 {
+    record.raise(flag::SEEN_BY_SWEEP);
+    if is_established && record.has(flag::EDGE_KNOWN) {
         // The hook judges every edge of an established socket; only a missed end is made good.
-        if connection::follow_episode(record, now_ns) {
-            record.flags |= flag::NOT_CARRIED;
+        if episode::follow(record, now_ns) {
+            record.raise(flag::NOT_CARRIED);
         }
         return;
     }
     // The window of a SYN is unscaled and no offer.
     if tcp.snd_wl1() == tcp.initial_receive_sequence() {
-        connection::follow_episode(record, now_ns);
+        episode::follow(record, now_ns);
         return;
     }
-    let known_edge = if record.flags & flag::EDGE_KNOWN != 0 {
-        record.last_edge
+    let ack = record.snd_una().get();
+    let window_bytes = record.snd_wnd_bytes().get();
+    let known_edge = if record.has(flag::EDGE_KNOWN) {
+        record.last_edge().get()
     } else {
         // Never sent beyond an edge: what is in flight was offered once.
-        window::later(
-            record.snd_nxt,
-            window::edge(record.snd_una, record.snd_wnd_bytes),
-        )
+        window::later(record.snd_nxt().get(), window::edge(ack, window_bytes))
     };
     let offer = Offer {
-        ack: record.snd_una,
-        window_bytes: record.snd_wnd_bytes,
+        ack,
+        window_bytes,
         previous_edge: Some(known_edge),
         is_behind: true,
     };
-    connection::apply(record, offer, now_ns);
+    offer::apply(record, offer, now_ns);
 }
 
 /// A row for a socket that has no state, and needs none: nothing of it is counted.
 #[inline(never)]
 fn write_without_state(seq: KernelPointer, tcp: TcpSocket) -> Option<()> {
     let mut record = ConnectionRecord::zeroed();
-    connection::identify(&mut record, tcp);
-    connection::refresh(&mut record, tcp, helpers::monotonic_ns());
-    record.flags |= flag::SEEN_BY_SWEEP;
-    record.reason = Reason::Sweep as u8;
+    let record = RecordPointer::to(&mut record);
+    snapshot::identify(&record, tcp);
+    snapshot::refresh(&record, tcp, helpers::monotonic_ns());
+    record.raise(flag::SEEN_BY_SWEEP);
+    record.reason().set(Reason::Sweep as u8);
     write_row(seq, &record);
     None
 }
 
+/// Whether nothing speaks against the peer but segments that were lost on their way. Such state
+/// goes as soon as its totals have been carried, or a table would fill with honest connections
+/// that lost one packet each. The next loss starts a new generation.
 #[inline(always)]
-fn write_row(seq: KernelPointer, record: &ConnectionRecord) -> bool {
+fn has_only_lost_segments(record: &RecordPointer<'_>) -> bool {
+    let [polite, below_flight, treason] = record.shrinks().get();
+    polite
+        | below_flight
+        | treason
+        | record.granularity_retreats().get()
+        | record.ambiguous_windows().get()
+        | record.zero_window_episodes().get()
+        | record.retransmits_window_probe().get()
+        == 0
+}
+
+#[inline(always)]
+fn write_row(seq: KernelPointer, record: &RecordPointer<'_>) -> bool {
     match helpers::seq_write(seq, record) {
         Ok(()) => true,
         Err(EOVERFLOW) => false,
-        Err(_) => {
-            count(Counter::SweepRowsDropped);
+        Err(error) => {
+            count_and_log!(SweepRowsDropped, "a row of the sweep is left out: error {}", error: i64);
             false
         }
     }

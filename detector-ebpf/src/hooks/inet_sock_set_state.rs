@@ -8,7 +8,7 @@
 //! blind.
 #![forbid(unsafe_code)]
 
-use crate::connection;
+use crate::connection::{episode, snapshot, table};
 use crate::emit;
 use crate::helpers;
 use crate::socket::{TcpSocket, tcp_state};
@@ -28,20 +28,20 @@ fn det_set_state(context: BtfTracePointContext) -> Option<()> {
         return None;
     }
     let tcp = TcpSocket::from_sock(helpers::argument(&context, 0))?;
-    let record = connection::find(tcp)?;
+    let record = table::find(tcp)?;
     let now_ns = helpers::monotonic_ns();
-    connection::refresh(record, tcp, now_ns);
-    record.tcp_state = new_state;
-    record.flags |= flag::SEEN_BY_HOOK;
-    record.flags &= !flag::ESTABLISHED;
+    snapshot::refresh(&record, tcp, now_ns);
+    record.tcp_state().set(new_state);
+    record.raise(flag::SEEN_BY_HOOK);
+    record.lower(flag::ESTABLISHED);
     if new_state != tcp_state::CLOSE {
-        emit::emit(record, Reason::State);
+        emit::emit(&record, Reason::State);
         return None;
     }
-    connection::end_episode(record, now_ns);
-    record.flags |= flag::CLOSED;
-    if emit::send(record, Reason::Closed) {
-        connection::forget(tcp);
+    episode::end(&record, now_ns);
+    record.raise(flag::CLOSED);
+    if emit::send(&record, Reason::Closed) {
+        table::forget(tcp, record);
     }
     None
 }

@@ -9,22 +9,27 @@
 //! many hosts.
 #![forbid(unsafe_code)]
 
-use crate::connection::{self, Offer};
-use crate::count::count;
+use crate::connection::offer::{self, Offer};
+use crate::connection::{snapshot, table};
+use crate::count::{count, count_and_log};
 use crate::emit;
 use crate::helpers;
+use crate::record_pointer::RecordPointer;
 use crate::segment::IncomingSegment;
 use crate::socket::TcpSocket;
 use aya_ebpf::macros::btf_tracepoint;
 use aya_ebpf::programs::BtfTracePointContext;
 use detector_common::counter::Counter;
-use detector_common::record::{ConnectionRecord, Reason, flag};
+use detector_common::record::{Reason, flag};
 use detector_common::window::{self, Acceptance, Retreat, Segment, Sender};
 
 #[btf_tracepoint(function = "tcp_probe")]
 fn det_tcp_probe(context: BtfTracePointContext) -> Option<()> {
     let Some(tcp) = TcpSocket::from_established(helpers::argument(&context, 0)) else {
-        count(Counter::SocketsNotTcp);
+        count_and_log!(
+            SocketsNotTcp,
+            "a segment came for a socket that is no full TCP socket"
+        );
         return None;
     };
     let segment = IncomingSegment::read(helpers::argument(&context, 1))?;
@@ -92,19 +97,19 @@ fn sender(tcp: TcpSocket) -> Sender {
 /// A stranger can send such segments, so they never make state.
 #[inline(always)]
 fn note_ignored(tcp: TcpSocket) -> Option<()> {
-    let record = connection::find(tcp)?;
-    record.ignored_segments = record.ignored_segments.wrapping_add(1);
-    record.flags |= flag::NOT_CARRIED;
+    let record = table::find(tcp)?;
+    record.ignored_segments().add(1);
+    record.raise(flag::NOT_CARRIED);
     None
 }
 
 #[inline(always)]
 fn note_ambiguous(tcp: TcpSocket) -> Option<()> {
     let now_ns = helpers::monotonic_ns();
-    let record = connection::find_or_create(tcp, now_ns)?;
-    connection::refresh(record, tcp, now_ns);
-    record.ambiguous_windows = record.ambiguous_windows.wrapping_add(1);
-    record.flags |= flag::NOT_CARRIED | flag::SEEN_BY_HOOK;
+    let record = table::find_or_create(tcp, now_ns)?;
+    snapshot::refresh(&record, tcp, now_ns);
+    record.ambiguous_windows().add(1);
+    record.raise(flag::NOT_CARRIED | flag::SEEN_BY_HOOK);
     None
 }
 
@@ -117,17 +122,17 @@ fn take(tcp: TcpSocket, sender: &Sender, offered: &Segment) -> Option<()> {
     let retreats = !is_from_syn && window::is_after(previous_edge, new_edge);
     let now_ns = helpers::monotonic_ns();
     let record = if offered.window == 0 || retreats {
-        let Some(record) = connection::find_or_create(tcp, now_ns) else {
+        let Some(record) = table::find_or_create(tcp, now_ns) else {
             count_untracked(tcp, sender, offered, previous_edge, retreats);
             return None;
         };
         record
     } else {
-        connection::find(tcp)?
+        table::find(tcp)?
     };
-    let is_behind = record.snd_una != sender.snd_una;
-    connection::refresh(record, tcp, now_ns);
-    record.flags |= flag::SEEN_BY_HOOK;
+    let is_behind = record.snd_una().get() != sender.snd_una;
+    snapshot::refresh(&record, tcp, now_ns);
+    record.raise(flag::SEEN_BY_HOOK);
     let offer = Offer {
         ack: offered.ack,
         window_bytes: offered.window,
@@ -138,10 +143,10 @@ fn take(tcp: TcpSocket, sender: &Sender, offered: &Segment) -> Option<()> {
         },
         is_behind,
     };
-    let is_news = connection::apply(record, offer, now_ns);
-    mark_force(record, sender, offered);
+    let is_news = offer::apply(&record, offer, now_ns);
+    mark_force(&record, sender, offered);
     if is_news {
-        emit::emit(record, Reason::Window);
+        emit::emit(&record, Reason::Window);
     }
     None
 }
@@ -149,13 +154,12 @@ fn take(tcp: TcpSocket, sender: &Sender, offered: &Segment) -> Option<()> {
 /// Remembers when the kernel may not have taken a window that counts for us: same numbers as
 /// before and smaller (6.1 ignores even zero then).
 #[inline(always)]
-fn mark_force(record: &mut ConnectionRecord, sender: &Sender, offered: &Segment) {
+fn mark_force(record: &RecordPointer<'_>, sender: &Sender, offered: &Segment) {
     let same_numbers = offered.ack == sender.snd_una && offered.seq == sender.snd_wl1;
-    if same_numbers && offered.window < sender.snd_wnd {
-        record.flags |= flag::WINDOW_NOT_IN_FORCE;
-    } else {
-        record.flags &= !flag::WINDOW_NOT_IN_FORCE;
-    }
+    record.put(
+        flag::WINDOW_NOT_IN_FORCE,
+        same_numbers && offered.window < sender.snd_wnd,
+    );
 }
 
 #[inline(always)]

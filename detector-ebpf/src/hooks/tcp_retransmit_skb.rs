@@ -9,8 +9,8 @@
 //! head again (`tcp_retransmit_timer`) and books it as loss; only the window at this moment tells.
 #![forbid(unsafe_code)]
 
-use crate::connection;
-use crate::count::{add, count};
+use crate::connection::{snapshot, table};
+use crate::count::{add, count_and_log};
 use crate::emit;
 use crate::globals::retransmit_has_err;
 use crate::helpers;
@@ -18,7 +18,6 @@ use crate::segment;
 use crate::socket::{TcpSocket, tcp_state};
 use aya_ebpf::macros::btf_tracepoint;
 use aya_ebpf::programs::BtfTracePointContext;
-use aya_log_ebpf::debug;
 use detector_common::counter::Counter;
 use detector_common::record::{Reason, flag};
 
@@ -31,18 +30,17 @@ fn det_retransmit(context: BtfTracePointContext) -> Option<()> {
         }
     }
     let Some(tcp) = TcpSocket::from_sock(helpers::argument(&context, 0)) else {
-        count(Counter::SocketsNotTcp);
+        count_and_log!(
+            SocketsNotTcp,
+            "a retransmit came from a socket that is no full TCP socket"
+        );
         return None;
     };
     let has_window = !matches!(tcp.skc_state(), tcp_state::SYN_SENT | tcp_state::SYN_RECV);
     let is_zero = has_window && tcp.snd_wnd() == 0;
     let segments = segment::segments_in(helpers::argument(&context, 1));
     let now_ns = helpers::monotonic_ns();
-    let Some(record) = connection::find_or_create(tcp, now_ns) else {
-        debug!(
-            &context,
-            "retransmit without connection state: the table refused"
-        );
+    let Some(record) = table::find_or_create(tcp, now_ns) else {
         let untracked = if is_zero {
             Counter::UntrackedRetransmitsWindowProbe
         } else {
@@ -53,20 +51,23 @@ fn det_retransmit(context: BtfTracePointContext) -> Option<()> {
     };
     // A zero window that the kernel did not take counts all the same: the peer said it.
     let is_zero = is_zero
-        || (record.flags & flag::WINDOW_NOT_IN_FORCE != 0
-            && record.snd_wnd_bytes == 0
-            && record.snd_una == tcp.snd_una());
+        || (record.has(flag::WINDOW_NOT_IN_FORCE)
+            && record.snd_wnd_bytes().get() == 0
+            && record.snd_una().get() == tcp.snd_una());
     let window_bytes = if is_zero { 0 } else { tcp.snd_wnd() };
-    connection::refresh(record, tcp, now_ns);
-    record.snd_wnd_bytes = window_bytes;
-    record.retransmits_unanswered = record.retransmits_unanswered.saturating_add(segments);
-    record.flags |= flag::SEEN_BY_HOOK | flag::NOT_CARRIED;
+    snapshot::refresh(&record, tcp, now_ns);
+    record.snd_wnd_bytes().set(window_bytes);
+    let unanswered = record.retransmits_unanswered().get();
+    record
+        .retransmits_unanswered()
+        .set(unanswered.saturating_add(segments));
+    record.raise(flag::SEEN_BY_HOOK | flag::NOT_CARRIED);
     if is_zero {
-        record.retransmits_window_probe = record.retransmits_window_probe.wrapping_add(segments);
-        emit::emit(record, Reason::Retransmit);
+        record.retransmits_window_probe().add(segments);
+        emit::emit(&record, Reason::Retransmit);
     } else {
         // Loss is everyday: the next record or the sweep carries it.
-        record.retransmits_loss = record.retransmits_loss.wrapping_add(segments);
+        record.retransmits_loss().add(segments);
     }
     None
 }
