@@ -10,12 +10,50 @@ use aya::Btf;
 use aya_obj::btf::BtfKind;
 use detector_common::layout::KernelLayout;
 use detector_common::names::RDONLY_CAST_CALL;
+use object::{Object as _, ObjectSection as _, SectionKind};
+use std::fmt;
+use std::ops::Range;
 
 const CALL: u8 = 0x85;
 const MOVE_IMMEDIATE: u8 = 0xb7;
 /// Source register of a call that says that the number is a kernel function's.
 const PSEUDO_KFUNC_CALL: u8 = 2;
 const INSTRUCTION_BYTES: usize = 8;
+
+type Instruction = [u8; INSTRUCTION_BYTES];
+
+/// Calls in the object in the tree: one for the socket, one for the packet. Another number means
+/// that the compiler has copied or dropped one, or that the bytes were found where they are no call.
+const CALLS: usize = 2;
+
+/// Why the object's casts cannot be resolved.
+#[derive(Debug)]
+pub(super) enum CastError {
+    /// It is no ELF object.
+    Unreadable { cause: object::Error },
+    /// Its programs call for another number of casts than [`CALLS`].
+    Calls { found: usize },
+}
+
+impl fmt::Display for CastError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Unreadable { .. } => write!(f, "the eBPF object cannot be read"),
+            Self::Calls { found } => {
+                write!(f, "the eBPF object has {found} casts, expected {CALLS}")
+            }
+        }
+    }
+}
+
+impl std::error::Error for CastError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Self::Unreadable { cause } => Some(cause),
+            Self::Calls { .. } => None,
+        }
+    }
+}
 
 /// A copy of the object with its casts resolved, aligned as the loader asks; sets the type numbers
 /// in the layout.
@@ -27,7 +65,7 @@ pub(super) fn prepare(
     types: &Btf,
     layout: &mut KernelLayout,
     may_cast: bool,
-) -> Vec<u8> {
+) -> Result<Vec<u8>, CastError> {
     let numbers = if may_cast { cast_numbers(types) } else { None };
     if let Some(numbers) = numbers {
         layout.tcp_sock_type = u64::from(numbers.tcp_sock);
@@ -35,10 +73,8 @@ pub(super) fn prepare(
     } else {
         tracing::debug!("this kernel has no bpf_rdonly_cast: packets are read through a helper");
     }
-    let mut prepared = object.to_vec();
-    let replacement = numbers.map_or_else(no_operation, |numbers| call_of(numbers.function));
-    replace_calls(&mut prepared, replacement);
-    prepared
+    let replacement = numbers.map_or(NO_OPERATION, |numbers| call_of(numbers.function));
+    with_calls_replaced(object, replacement)
 }
 
 /// BTF numbers on the running kernel.
@@ -59,44 +95,57 @@ fn cast_numbers(types: &Btf) -> Option<CastNumbers> {
     })
 }
 
-fn call_of(function: u32) -> [u8; INSTRUCTION_BYTES] {
+fn call_of(function: u32) -> Instruction {
     let [a, b, c, d] = function.to_le_bytes();
     [CALL, PSEUDO_KFUNC_CALL << 4, 0, 0, a, b, c, d]
 }
 
 /// `r0 = 0`.
-const fn no_operation() -> [u8; INSTRUCTION_BYTES] {
-    [MOVE_IMMEDIATE, 0, 0, 0, 0, 0, 0, 0]
+const NO_OPERATION: Instruction = [MOVE_IMMEDIATE, 0, 0, 0, 0, 0, 0, 0];
+
+/// The call that stands for a cast in the object.
+const fn call_of_ours() -> Instruction {
+    let [a, b, c, d] = RDONLY_CAST_CALL.to_le_bytes();
+    [CALL, 0, 0, 0, a, b, c, d]
 }
 
-/// Replaces every call of our number. Instructions lie at multiples of eight in an object.
-fn replace_calls(object: &mut [u8], replacement: [u8; INSTRUCTION_BYTES]) -> usize {
-    let [a, b, c, d] = RDONLY_CAST_CALL.to_le_bytes();
-    let wanted = [CALL, 0, 0, 0, a, b, c, d];
-    let (instructions, _tail) = object.as_chunks_mut::<INSTRUCTION_BYTES>();
-    let mut replaced = 0;
-    for instruction in instructions {
-        if *instruction == wanted {
-            *instruction = replacement;
-            replaced += 1;
+/// A copy of the object with every call of our number replaced, if there are as many as there
+/// should be.
+fn with_calls_replaced(object: &[u8], replacement: Instruction) -> Result<Vec<u8>, CastError> {
+    let sections = program_sections(object).map_err(|cause| CastError::Unreadable { cause })?;
+    let mut replaced = object.to_vec();
+    let mut found = 0;
+    for section in sections {
+        let bytes = replaced.get_mut(section).unwrap_or_default();
+        // Instructions lie at multiples of eight from the start of their section.
+        let (instructions, _tail) = bytes.as_chunks_mut::<INSTRUCTION_BYTES>();
+        for instruction in instructions {
+            if *instruction == call_of_ours() {
+                *instruction = replacement;
+                found += 1;
+            }
         }
     }
-    replaced
+    if found == CALLS {
+        Ok(replaced)
+    } else {
+        Err(CastError::Calls { found })
+    }
+}
+
+/// Where the instructions lie in the object: data may hold the same bytes and mean something else.
+fn program_sections(object: &[u8]) -> Result<Vec<Range<usize>>, object::Error> {
+    let file = object::File::parse(object)?;
+    let sections = file.sections();
+    let programs = sections.filter(|section| section.kind() == SectionKind::Text);
+    Ok(programs
+        .filter_map(|section| {
+            let (start, bytes) = section.file_range()?;
+            let end = start.checked_add(bytes)?;
+            Some(usize::try_from(start).ok()?..usize::try_from(end).ok()?)
+        })
+        .collect())
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_embedded_object_has_calls_to_resolve_and_none_is_left() {
-        let mut object = super::super::object::OBJECT.to_vec();
-        assert!(replace_calls(&mut object, call_of(77)) >= 2);
-        assert_eq!(replace_calls(&mut object, no_operation()), 0);
-    }
-
-    #[test]
-    fn a_call_carries_the_number_and_the_mark_of_a_kernel_function() {
-        assert_eq!(call_of(0x0102_0304), [0x85, 0x20, 0, 0, 4, 3, 2, 1]);
-    }
-}
+mod tests;

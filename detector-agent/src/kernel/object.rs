@@ -48,7 +48,8 @@ pub(super) fn load(options: &LoadOptions) -> Result<Ebpf, StartError> {
 
 fn load_once(options: &LoadOptions, may_cast: bool) -> Result<Ebpf, StartError> {
     let (mut kernel_layout, types, mut loader) = read_kernel_types()?;
-    let object = cast::prepare(OBJECT, &types, &mut kernel_layout, may_cast);
+    let object = cast::prepare(OBJECT, &types, &mut kernel_layout, may_cast)
+        .map_err(|error| refused_by_kernel("preparing the eBPF object", &error))?;
     let mut ebpf = loader
         .btf(Some(&types))
         .override_global(
