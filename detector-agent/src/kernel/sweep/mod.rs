@@ -1,38 +1,29 @@
 //! Sweeps all network namespaces on a thread of its own, and keeps the status up to date.
 //!
 //! A governor stretches the time between rounds so that sweeping stays within its share of one
-//! core, a small one while nothing is held up, a larger one while something is. The interval in force is in the
-//! status, for it bounds how late a stall outside the hooks' sight is found.
+//! core, a small one while nothing is held up, a larger one while something is. The interval in
+//! force is in the status, for it bounds how late a stall outside the hooks' sight is found.
+
+mod pace;
+mod pass;
+mod programs;
 
 use super::collect::{Connections, collect_closed};
 use super::counters::Counts;
-use super::object;
 use super::shared::{Shared, StopSignal};
-use super::{MapStatus, Message, ProgramStatus, SweepOptions};
+use super::{MapStatus, Message, SweepOptions};
 use crate::namespace::{self, Namespace};
 use crate::priority::set_niceness;
 use aya::Ebpf;
 use aya::maps::{MapData, PerCpuArray};
-use aya::programs::Iter;
 use aya_log::EbpfLogger;
 use detector_common::counter::Counter;
 use detector_common::names;
-use detector_common::record::ConnectionRecord;
 use detector_core::observe::decode::Decoder;
-use detector_core::observe::observation::{Observation, SweepEnd};
-use detector_core::time::MonotonicTime;
 use rustix::event::{PollFd, PollFlags, Timespec};
-use rustix::time::{ClockId, clock_gettime};
-use std::fs::File;
-use std::io::{ErrorKind, Read};
-use std::os::fd::{AsFd, AsRawFd};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::sync::mpsc::Sender;
-
-/// No stretch goes beyond this: a stall is found within it, whatever the load.
-const LONGEST_INTERVAL: Duration = Duration::from_secs(10);
-const READ_BYTES: usize = 64 * 1024;
 
 /// Everything the sweep thread owns. The programs stay attached while it lives.
 pub(super) struct Sweeper {
@@ -64,15 +55,6 @@ struct Progress {
     namespaces: Vec<Namespace>,
     namespaces_found: Option<Instant>,
     namespace_search: Duration,
-}
-
-/// One pass over the sockets of one namespace.
-#[derive(Default)]
-struct Pass {
-    /// Bytes read that are no whole row yet.
-    unread: Vec<u8>,
-    held_up: u64,
-    refused: u64,
 }
 
 /// One round over all namespaces.
@@ -114,7 +96,7 @@ impl Sweeper {
             let Some(round) = self.round(&mut progress) else {
                 return;
             };
-            let interval = governed_interval(&self.options, round);
+            let interval = pace::interval(&self.options, round);
             self.publish(&mut progress, round, interval, began.elapsed());
             if !self.wait_until(began + interval) {
                 return;
@@ -124,7 +106,7 @@ impl Sweeper {
 
     /// `None` when there is no one left to sweep for.
     fn round(&mut self, progress: &mut Progress) -> Option<Round> {
-        let began = thread_cpu_time();
+        let began = pace::thread_cpu_time();
         self.renew_namespaces(progress);
         let mut round = Round::default();
         let mut left = progress.namespaces.clone().into_iter();
@@ -140,119 +122,26 @@ impl Sweeper {
         }
         self.read_counters(progress)?;
         progress.rounds += 1;
-        round.cost = thread_cpu_time().saturating_sub(began);
+        round.cost = pace::thread_cpu_time().saturating_sub(began);
         Some(round)
     }
 
     /// Searching costs a system call a process, so it is done at most for a tenth of the share.
     fn renew_namespaces(&self, progress: &mut Progress) {
-        let is_due = progress
-            .namespaces_found
-            .is_none_or(|found| found.elapsed() >= between_searches(progress.namespace_search));
+        let is_due = progress.namespaces_found.is_none_or(|found| {
+            found.elapsed() >= pace::between_searches(progress.namespace_search)
+        });
         if !is_due {
             return;
         }
-        let began = thread_cpu_time();
+        let began = pace::thread_cpu_time();
         progress.namespaces = if super::check::can_enter_namespaces() {
             namespace::find_all()
         } else {
             namespace::current().into_iter().collect()
         };
-        progress.namespace_search = thread_cpu_time().saturating_sub(began);
+        progress.namespace_search = pace::thread_cpu_time().saturating_sub(began);
         progress.namespaces_found = Some(Instant::now());
-    }
-
-    /// Sweeps the namespace this thread is in; the number of connections held up there, `None` if
-    /// the agent is gone.
-    fn sweep(&mut self, netns: u32, progress: &mut Progress) -> Option<u64> {
-        let began = monotonic_now();
-        let mut pass = Pass::default();
-        let outcome = if namespace::has_sockets() {
-            self.read_rows(&mut pass)?
-        } else {
-            Ok(())
-        };
-        if let Err(error) = &outcome {
-            progress.failures += 1;
-            tracing::warn!("sweeping network namespace {netns} failed: {error}");
-        }
-        let is_whole = pass.unread.is_empty();
-        if !is_whole {
-            self.hand_on(&mut pass, true)?;
-        }
-        let is_complete = outcome.is_ok() && is_whole && pass.refused == 0;
-        self.send(Message::SweepEnd(SweepEnd {
-            netns,
-            began,
-            ended: monotonic_now(),
-            is_complete,
-        }))?;
-        Some(pass.held_up)
-    }
-
-    /// Reads and hands on, a piece at a time, so that no crowd of sockets makes a large buffer or
-    /// holds the judge for long. `None` if the agent is gone or wants to stop.
-    fn read_rows(&mut self, pass: &mut Pass) -> Option<anyhow::Result<()>> {
-        let mut file = match self.open_pass() {
-            Ok(file) => file,
-            Err(error) => return Some(Err(error)),
-        };
-        let mut chunk = vec![0; READ_BYTES];
-        loop {
-            let count = match file.read(&mut chunk) {
-                Ok(0) => return Some(Ok(())),
-                Ok(count) => count,
-                // The kernel asks for patience when it shows many sockets without a row.
-                Err(error) if matches!(error.kind(), ErrorKind::Interrupted) => continue,
-                Err(error) if matches!(error.kind(), ErrorKind::WouldBlock) => continue,
-                Err(error) => return Some(Err(error.into())),
-            };
-            pass.unread
-                .extend_from_slice(chunk.get(..count).unwrap_or_default());
-            self.hand_on(pass, false)?;
-            if self.stop.is_set() {
-                return None;
-            }
-        }
-    }
-
-    fn open_pass(&mut self) -> anyhow::Result<File> {
-        let program: &mut Iter = object::program_of(&mut self.ebpf, names::SWEEP_PROGRAM)?;
-        let link = program.attach()?;
-        Ok(program.take_link(link)?.into_file()?)
-    }
-
-    /// Decodes and sends the whole rows read so far; at the end also what is no whole row.
-    fn hand_on(&self, pass: &mut Pass, is_end: bool) -> Option<()> {
-        let whole = if is_end {
-            pass.unread.len()
-        } else {
-            pass.unread.len() - pass.unread.len() % size_of::<ConnectionRecord>()
-        };
-        let mut observations: Vec<Observation> = Vec::new();
-        let mut refused = 0;
-        let rows = pass.unread.drain(..whole).collect::<Vec<u8>>();
-        for row in self.decoder.decode_rows(&rows) {
-            match row {
-                Ok(observation) => observations.push(observation),
-                Err(error) => {
-                    refused += 1;
-                    tracing::debug!("a sweep row was refused: {error}");
-                }
-            }
-        }
-        let decoded = observations.len() as u64;
-        let held_up = observations.iter().filter(|each| each.is_held_up()).count();
-        pass.held_up += held_up as u64;
-        pass.refused += refused;
-        self.shared.add_received(decoded + refused);
-        if refused > 0 {
-            self.send(Message::Refused(refused))?;
-        }
-        if decoded > 0 {
-            self.send(Message::Records(observations))?;
-        }
-        Some(())
     }
 
     fn read_counters(&mut self, progress: &mut Progress) -> Option<()> {
@@ -298,12 +187,14 @@ impl Sweeper {
     /// `took` is how long the round took by the clock.
     fn publish(&self, progress: &mut Progress, round: Round, interval: Duration, took: Duration) {
         // What cannot be read at one time is no reason to count less.
-        progress.recursion_misses = progress.recursion_misses.max(recursion_misses(&self.ebpf));
+        progress.recursion_misses = progress
+            .recursion_misses
+            .max(programs::recursion_misses(&self.ebpf));
         let counts = &progress.counts;
         let entries = counts
             .get(Counter::ConnectionsMade)
             .saturating_sub(counts.get(Counter::ConnectionsForgotten) + progress.collected);
-        let programs = program_statuses(&self.ebpf);
+        let costs = programs::statuses(&self.ebpf);
         self.shared.update(|status| {
             let swept = counts.get(Counter::SocketsSwept);
             status.records_lost = counts.losses();
@@ -320,7 +211,7 @@ impl Sweeper {
             status.sweeps_total = progress.rounds;
             status.namespaces = round.namespaces;
             status.namespaces_missed = progress.namespaces_missed;
-            status.programs = programs;
+            status.programs = costs;
             status.maps = vec![MapStatus {
                 name: names::CONNECTIONS_MAP.to_owned(),
                 entries,
@@ -348,68 +239,6 @@ impl Sweeper {
         }
         false
     }
-}
-
-/// Cost of each program, as the kernel accounts it.
-fn program_statuses(ebpf: &Ebpf) -> Vec<ProgramStatus> {
-    ebpf.programs()
-        .filter_map(|(name, program)| {
-            let info = program.info().ok()?;
-            Some(ProgramStatus {
-                name: name.to_owned(),
-                runs: info.run_count(),
-                seconds: info.run_time().as_secs_f64(),
-            })
-        })
-        .collect()
-}
-
-/// Runs the kernel left out because the program was running on that CPU already (from 5.12 on).
-fn recursion_misses(ebpf: &Ebpf) -> u64 {
-    ebpf.programs()
-        .filter_map(|(_, program)| {
-            let fd = program.fd().ok()?.as_fd().as_raw_fd();
-            let details = std::fs::read_to_string(format!("/proc/self/fdinfo/{fd}")).ok()?;
-            parse_recursion_misses(&details)
-        })
-        .sum()
-}
-
-fn parse_recursion_misses(details: &str) -> Option<u64> {
-    let line = details
-        .lines()
-        .find_map(|line| line.strip_prefix("recursion_misses:"))?;
-    line.trim().parse().ok()
-}
-
-/// Seldom enough to cost little, often enough that a new namespace is found in time.
-fn between_searches(search: Duration) -> Duration {
-    (search * 200).min(LONGEST_INTERVAL)
-}
-
-/// The time from one round to the next that keeps the cost within its share.
-fn governed_interval(options: &SweepOptions, round: Round) -> Duration {
-    let share = if round.held_up == 0 {
-        options.idle_share
-    } else {
-        options.busy_share
-    };
-    let wanted = options.interval;
-    let needed = round.cost.div_f64(share);
-    wanted.max(needed.min(LONGEST_INTERVAL.max(wanted)))
-}
-
-fn thread_cpu_time() -> Duration {
-    duration_of(clock_gettime(ClockId::ThreadCPUTime))
-}
-
-fn monotonic_now() -> MonotonicTime {
-    let elapsed = duration_of(clock_gettime(ClockId::Monotonic));
-    MonotonicTime::from_ns(u64::try_from(elapsed.as_nanos()).unwrap_or(u64::MAX))
-}
-
-fn duration_of(time: Timespec) -> Duration {
-    Duration::try_from(time).unwrap_or_default()
 }
 
 #[cfg(test)]
