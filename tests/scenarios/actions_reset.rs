@@ -2,9 +2,10 @@
 //! download is closed for its server too and its memory comes back, a healthy connection of the
 //! very same peer goes on, an orphan in FIN_WAIT1 goes. Who may only look cannot act.
 
-use crate::stage::{CraftedStage, SOON, WITHIN_SWEEPS, both_families, suffix};
+use crate::stage::{CraftedStage, both_families, suffix};
 use crate::unprivileged::{as_nobody, program_for_all};
 use anyhow::{Context, Result, ensure};
+use detector_tests::PATIENCE;
 use detector_tests::acts;
 use detector_tests::agent::{Agent, command};
 use detector_tests::expect;
@@ -53,8 +54,8 @@ fn stalled_download_is_reset(family: Family) -> Result<()> {
         client.request("/bytes/20000000")?;
         let address = client.address()?;
         let peer = address.ip();
-        agent.wait_flag(peer, "zero-window-stall", WITHIN_SWEEPS)?;
-        agent.wait_connection(peer, "stalled for a second", SOON, |seen| {
+        agent.wait_flag(peer, "zero-window-stall", PATIENCE)?;
+        agent.wait_connection(peer, "stalled for a second", PATIENCE, |seen| {
             seen.stall.is_some() && seen.stalled_seconds > 1.0
         })?;
 
@@ -84,7 +85,7 @@ fn stalled_download_is_reset(family: Family) -> Result<()> {
             "{output:?}"
         );
         ensure!(!has_connection(story, address)?, "{said}");
-        agent.wait_peer(peer, "its memory is free", WITHIN_SWEEPS, |seen| {
+        agent.wait_peer(peer, "its memory is free", PATIENCE, |seen| {
             seen.stalled_connections == 0 && seen.pinned_bytes == 0
         })?;
         // The client had some bytes; then it learns of the end.
@@ -114,7 +115,7 @@ fn stalled_orphan_is_reset(family: Family) -> Result<()> {
         let stage = CraftedStage::set(story)?;
         let peer = stage.connect(4_001, Profile::default().window(16_384))?;
         acts::ask_and_fill_flight(&peer, "/close/200000")?;
-        expect::until("the server has closed", SOON, || {
+        expect::until("the server has closed", PATIENCE, || {
             let closed = story.server().stdout_of("ss -Htn state fin-wait-1")?;
             Ok((!closed.is_empty()).then_some(()))
         })?;
@@ -122,7 +123,7 @@ fn stalled_orphan_is_reset(family: Family) -> Result<()> {
         let arrived = u32::try_from(peer.seen().bytes)?;
         let window = (16_384 - arrived) >> 7 << 7;
         peer.say().ack(arrived.into()).window(window).send()?;
-        agent.wait_connection(stage.peer_ip(), "a stalled orphan", WITHIN_SWEEPS, |seen| {
+        agent.wait_connection(stage.peer_ip(), "a stalled orphan", PATIENCE, |seen| {
             seen.is_orphan && seen.stall.is_some() && seen.stalled_seconds > 1.0
         })?;
         let arguments = ["--stalled-for", "1s", "--json"];

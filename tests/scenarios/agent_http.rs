@@ -2,6 +2,7 @@
 //! answer, or send too much cannot hold it, on the web port and on the control socket.
 
 use anyhow::{Context, Result, ensure};
+use detector_tests::PATIENCE;
 use detector_tests::agent::{Agent, request, write_and_read};
 use detector_tests::expect;
 use detector_tests::story::in_folder;
@@ -12,35 +13,21 @@ use std::os::unix::net::UnixStream;
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// A scrape beside the bad clients.
-const SCRAPE_DEADLINE: Duration = Duration::from_secs(2);
-/// A probe of health beside them.
-const HEALTH_DEADLINE: Duration = Duration::from_secs(1);
-/// Until an unfinished request is given up.
-const REQUEST_DEADLINE: Duration = Duration::from_secs(30);
-
 #[test]
 fn unfinished_requests_hold_nobody_and_are_closed() -> Result<()> {
     in_folder("http-unfinished", |folder| {
         let agent = Agent::start(folder)?;
-        let began = Instant::now();
-        let mut held = Vec::new();
-        for _ in 0..40 {
+        let come = || {
             let mut stream = agent.dial()?;
             stream.write_all(b"GET /metrics HTTP/1.1\r\nHost: a")?;
-            held.push(stream);
-        }
-        scrape_quickly(&agent)?;
+            Ok(stream)
+        };
+        let crowd = || (0..40).map(|_| come()).collect();
+        let held = ask_beside(&agent, "web", crowd, || agent.metrics())?;
         for mut stream in held {
-            stream.set_read_timeout(Some(REQUEST_DEADLINE))?;
             wait_for_end(&mut stream).context("an unfinished request is never given up")?;
         }
-        ensure!(
-            began.elapsed() < REQUEST_DEADLINE,
-            "took {:?}",
-            began.elapsed()
-        );
-        scrape_quickly(&agent)
+        agent.metrics().map(drop)
     })
 }
 
@@ -58,7 +45,7 @@ fn crowd_of_unfinished_requests_passes() -> Result<()> {
         agent
             .peers()
             .context("the control socket has room of its own")?;
-        expect::until("a scrape gets through", Duration::from_secs(10), || {
+        expect::until("a scrape gets through", PATIENCE, || {
             let answer = agent
                 .dial()
                 .and_then(|stream| request(stream, "GET", "/metrics"));
@@ -88,7 +75,7 @@ fn request_sent_byte_by_byte_is_given_up() -> Result<()> {
                 Err(_) => break,
             }
             ensure!(
-                began.elapsed() < REQUEST_DEADLINE,
+                began.elapsed() < PATIENCE,
                 "still open after {:?}",
                 began.elapsed()
             );
@@ -96,7 +83,7 @@ fn request_sent_byte_by_byte_is_given_up() -> Result<()> {
                 break;
             }
         }
-        scrape_quickly(&agent)
+        agent.metrics().map(drop)
     })
 }
 
@@ -104,8 +91,7 @@ fn request_sent_byte_by_byte_is_given_up() -> Result<()> {
 fn clients_that_do_not_read_hold_nobody() -> Result<()> {
     in_folder("http-unread", |folder| {
         let agent = Agent::start(folder)?;
-        let mut held = Vec::new();
-        for _ in 0..40 {
+        let come = || {
             let mut stream = agent.dial()?;
             SockRef::from(&stream).set_recv_buffer_size(1)?;
             for _ in 0..20 {
@@ -117,11 +103,12 @@ fn clients_that_do_not_read_hold_nobody() -> Result<()> {
                     break;
                 }
             }
-            held.push(stream);
-        }
-        scrape_quickly(&agent)?;
+            Ok(stream)
+        };
+        let crowd = || (0..40).map(|_| come()).collect();
+        let held = ask_beside(&agent, "web", crowd, || agent.metrics())?;
         drop(held);
-        scrape_quickly(&agent)
+        agent.metrics().map(drop)
     })
 }
 
@@ -139,16 +126,16 @@ fn clients_that_keep_coming_and_never_read_hold_nobody() -> Result<()> {
             };
             (0..CLIENTS).map(come).collect::<Result<Vec<_>>>()
         });
+        let mut answers = 0;
         while !crowd.is_finished() {
-            let began = Instant::now();
             let health = agent.web_request("GET", "/healthz")?;
-            let took = began.elapsed();
             ensure!(health.status == 200, "/healthz: {health:?}");
-            ensure!(took < HEALTH_DEADLINE, "/healthz took {took:?}");
+            answers += 1;
             thread::sleep(PAUSE);
         }
         let held = crowd.join().expect("the crowd does not panic")?;
-        scrape_quickly(&agent)?;
+        // One that had to wait for the crowd would be the only one.
+        ensure!(answers >= 5, "{answers} answers while they came");
         let labels = [("listener", "web"), ("reason", "over_limit")];
         let cut = agent
             .metrics()?
@@ -162,21 +149,15 @@ fn clients_that_keep_coming_and_never_read_hold_nobody() -> Result<()> {
 fn control_socket_is_as_patient_as_the_web_port() -> Result<()> {
     in_folder("http-control", |folder| {
         let agent = Agent::start(folder)?;
-        let mut held = Vec::new();
-        for _ in 0..20 {
+        let come = || {
             let mut stream = UnixStream::connect(agent.control_socket())?;
             stream.write_all(b"GET /v1/peers HT")?;
-            held.push(stream);
-        }
-        let began = Instant::now();
-        agent.peers()?;
-        ensure!(
-            began.elapsed() < SCRAPE_DEADLINE,
-            "took {:?}",
-            began.elapsed()
-        );
+            Ok(stream)
+        };
+        let crowd = || (0..20).map(|_| come()).collect();
+        let held = ask_beside(&agent, "control", crowd, || agent.peers())?;
         for mut stream in held {
-            stream.set_read_timeout(Some(REQUEST_DEADLINE))?;
+            stream.set_read_timeout(Some(PATIENCE))?;
             wait_for_end(&mut stream)?;
         }
         Ok(())
@@ -226,7 +207,7 @@ fn wrong_requests_get_an_answer_that_says_so() -> Result<()> {
             "larger header: {}",
             refused.status
         );
-        scrape_quickly(&agent)
+        agent.metrics().map(drop)
     })
 }
 
@@ -240,15 +221,25 @@ fn never_read(web: SocketAddr) -> Result<TcpStream> {
     Ok(stream)
 }
 
-fn scrape_quickly(agent: &Agent) -> Result<()> {
-    let began = Instant::now();
-    agent.metrics().context("scrape beside bad clients")?;
-    ensure!(
-        began.elapsed() < SCRAPE_DEADLINE,
-        "the scrape took {:?}",
-        began.elapsed()
-    );
-    Ok(())
+/// Has bad clients come to a listener and asks it beside them, until it answers before any of them
+/// was given up: the answer waited for none. Gives these clients, still held.
+fn ask_beside<S, T>(
+    agent: &Agent,
+    listener: &str,
+    come: impl Fn() -> Result<Vec<S>>,
+    ask: impl Fn() -> Result<T>,
+) -> Result<Vec<S>> {
+    let given_up = || {
+        let labels = [("listener", listener), ("reason", "too_slow")];
+        let metrics = agent.metrics()?;
+        metrics.value("detector_http_refusals_total", &labels)
+    };
+    expect::until("an answer beside bad clients", PATIENCE, || {
+        let before = given_up()?;
+        let held = come()?;
+        ask().context("ask beside bad clients")?;
+        Ok((given_up()? <= before).then_some(held))
+    })
 }
 
 /// Reads until the agent closes; a reset is an end as well.

@@ -1,8 +1,9 @@
 //! A stall that began before the agent is found by its first sweep. Its quiet twin is a connection
 //! that was idle before the agent.
 
-use crate::stage::{CraftedStage, WITHIN_SWEEPS, both_families, expect_unblamed, suffix};
+use crate::stage::{CraftedStage, both_families, expect_unblamed, suffix};
 use anyhow::{Result, ensure};
+use detector_tests::PATIENCE;
 use detector_tests::acts;
 use detector_tests::agent::Agent;
 use detector_tests::lab::Family;
@@ -17,7 +18,7 @@ fn older_stall_is_found(family: Family) -> Result<()> {
         let peer = stage.connect(4_001, Profile::default())?;
         acts::close_window(&peer)?;
         let agent = Agent::start(story.folder())?;
-        let found = agent.wait_connection(peer.address().ip(), "it", WITHIN_SWEEPS, |seen| {
+        let found = agent.wait_connection(peer.address().ip(), "it", PATIENCE, |seen| {
             seen.in_zero_window && seen.stall.as_deref() == Some("zero_window")
         })?;
         ensure!(found.zero_window_episodes == 1, "{found:?}");
@@ -26,7 +27,7 @@ fn older_stall_is_found(family: Family) -> Result<()> {
             "nothing is known of older edges: {found:?}"
         );
         agent
-            .wait_flag(peer.address().ip(), "zero-window-stall", WITHIN_SWEEPS)
+            .wait_flag(peer.address().ip(), "zero-window-stall", PATIENCE)
             .map(drop)
     })
 }

@@ -1,8 +1,9 @@
 //! A window taken back below data in flight, but not to zero, is `below_flight`. Its quiet twin is
 //! a smaller window that may be a reordered segment: counted as ambiguous, never judged.
 
-use crate::stage::{CraftedStage, SOON, both_families, expect_counts, expect_unblamed, suffix};
+use crate::stage::{CraftedStage, both_families, expect_counts, expect_unblamed, suffix};
 use anyhow::{Result, ensure};
+use detector_tests::PATIENCE;
 use detector_tests::acts;
 use detector_tests::agent::Agent;
 use detector_tests::lab::Family;
@@ -22,7 +23,7 @@ fn partial_retraction_is_below_flight(family: Family) -> Result<()> {
         let capture = story.capture_tun()?;
         let peer = stage.connect(4_001, Profile::default())?;
         acts::retract_below_flight(&peer)?;
-        agent.wait_flag(stage.peer_ip(), "window-shrink", SOON)?;
+        agent.wait_flag(stage.peer_ip(), "window-shrink", PATIENCE)?;
         let counts = truth::read(&capture.finish()?, stage.server.address())?[&peer.address()];
         ensure!(
             counts.below_flight == 1 && counts.treason == 0,

@@ -2,8 +2,8 @@
 //! what they say, `events --follow` that loses and doubles nothing over a restart of the agent, a
 //! reader that goes away early, an agent that hangs or speaks another version.
 
-use crate::stage::WITHIN_SWEEPS;
 use anyhow::{Context, Result, ensure};
+use detector_tests::PATIENCE;
 use detector_tests::agent::{Agent, command};
 use detector_tests::expect;
 use detector_tests::lab::Family;
@@ -19,10 +19,6 @@ use std::os::unix::net::UnixListener;
 use std::path::Path;
 use std::process::{Child, Output, Stdio};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
-
-/// For a command that only asks and prints, on two cores shared with other stories.
-const COMMAND_DEADLINE: Duration = Duration::from_secs(20);
 
 /// A client that does not read, and what it asked of.
 struct Stalled {
@@ -36,7 +32,7 @@ fn stall(story: &Story, agent: &Agent) -> Result<Stalled> {
     let mut client = KernelPeer::connect(&story.lab.client, server.address())?;
     client.request("/bytes/20000000")?;
     let peer = client.address()?.ip();
-    agent.wait_flag(peer, "zero-window-stall", WITHIN_SWEEPS)?;
+    agent.wait_flag(peer, "zero-window-stall", PATIENCE)?;
     Ok(Stalled {
         _client: client,
         _server: server,
@@ -145,7 +141,7 @@ fn followed_events_survive_a_restart_of_the_agent() -> Result<()> {
         agent.stop(Signal::SIGTERM)?;
         follower.wait_note("waiting for the next one")?;
         let again = Agent::start(story.folder())?;
-        again.wait_flag(stalled.peer, "zero-window-stall", WITHIN_SWEEPS)?;
+        again.wait_flag(stalled.peer, "zero-window-stall", PATIENCE)?;
         follower.wait_note("another agent runs since")?;
         let after = lines(&again)?;
         follower.wait("the second agent's events", |seen| {
@@ -266,14 +262,12 @@ impl Follower {
     }
 
     fn wait(&self, what: &str, mut is_there: impl FnMut(&[String]) -> bool) -> Result<()> {
-        expect::until(what, COMMAND_DEADLINE, || {
-            Ok(is_there(&self.seen()).then_some(()))
-        })
-        .with_context(|| format!("{:#?}", self.seen()))
+        expect::until(what, PATIENCE, || Ok(is_there(&self.seen()).then_some(())))
+            .with_context(|| format!("{:#?}", self.seen()))
     }
 
     fn wait_note(&self, part: &str) -> Result<()> {
-        expect::until(part, COMMAND_DEADLINE, || {
+        expect::until(part, PATIENCE, || {
             let notes = copy(&self.notes);
             Ok(notes.iter().any(|note| note.contains(part)).then_some(()))
         })

@@ -8,8 +8,9 @@
 //!
 //! `DETECTOR_SEED=N` plays the mix of that seed again.
 
-use crate::stage::{WITHIN_SWEEPS, both_families, suffix};
+use crate::stage::{both_families, suffix};
 use anyhow::{Context, Result, ensure};
+use detector_tests::PATIENCE;
 use detector_tests::agent::{Agent, PeerView};
 use detector_tests::expect;
 use detector_tests::lab::{Family, Namespace, peer_key};
@@ -172,7 +173,7 @@ const fn shrinks(counts: &Counts) -> u64 {
 /// Waits until all counts are the same; else each may fall short by what was merged, no more, and
 /// none may be too high.
 fn expect_same(agent: &Agent, truth: &BTreeMap<String, Counts>, merged: u64) -> Result<()> {
-    let same = expect::until("the agent counts as captured", WITHIN_SWEEPS, || {
+    let same = expect::until("the agent counts as captured", PATIENCE, || {
         let found = differences(&agent.peers()?, truth);
         Ok(found.is_empty().then_some(()))
     });

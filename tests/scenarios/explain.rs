@@ -2,8 +2,9 @@
 //! branch of the kernel, whose connections it holds, and what to do; a peer that is not tracked is
 //! told with the nearest that is.
 
-use crate::stage::{CraftedStage, SOON, WITHIN_SWEEPS, both_families, suffix};
+use crate::stage::{CraftedStage, both_families, suffix};
 use anyhow::{Context, Result, ensure};
+use detector_tests::PATIENCE;
 use detector_tests::acts;
 use detector_tests::agent::{Agent, command};
 use detector_tests::lab::Family;
@@ -30,8 +31,8 @@ fn treason_is_explained(family: Family) -> Result<()> {
         let peer = stage.connect(4_001, Profile::default())?;
         acts::retract_to_zero(&peer)?;
         let ip = stage.peer_ip();
-        agent.wait_flag(ip, "window-shrink", SOON)?;
-        agent.wait_flag(ip, "zero-window-stall", WITHIN_SWEEPS)?;
+        agent.wait_flag(ip, "window-shrink", PATIENCE)?;
+        agent.wait_flag(ip, "zero-window-stall", PATIENCE)?;
 
         let socket = agent.control_socket();
         let text = card(&socket, &ip.to_string())?;
@@ -110,7 +111,7 @@ fn a_held_nginx_worker_is_named(family: Family) -> Result<()> {
         let mut client = KernelPeer::connect(&story.lab.client, nginx.address())?;
         client.request("/large")?;
         let peer = client.address()?.ip();
-        let named = agent.wait_connection(peer, "its owner", WITHIN_SWEEPS, |seen| {
+        let named = agent.wait_connection(peer, "its owner", PATIENCE, |seen| {
             seen.stall.is_some() && !seen.processes.is_empty()
         })?;
         let owner = named.processes.first().context("an owner")?;

@@ -1,8 +1,9 @@
 //! A receiver that rounds its window down, as window scaling makes it (RFC 7323 appendix F), moves
 //! its edge left by less than `2^shift` again and again, and never shrinks.
 
-use crate::stage::{CraftedStage, WITHIN_SWEEPS, both_families, expect_counts, suffix};
+use crate::stage::{CraftedStage, both_families, expect_counts, suffix};
 use anyhow::{Result, ensure};
+use detector_tests::PATIENCE;
 use detector_tests::agent::Agent;
 use detector_tests::lab::Family;
 use detector_tests::peers::crafted::{Policy, Profile};
@@ -23,12 +24,9 @@ fn rounding_is_no_shrink(family: Family) -> Result<()> {
         peer.policy(Policy::StopReading { edge: EDGE });
         peer.request("/bytes/20000000")?;
         peer.wait_quiet(acts::FULL)?;
-        agent.wait_peer(
-            stage.peer_ip(),
-            "the window is closed",
-            WITHIN_SWEEPS,
-            |seen| seen.zero_window_episodes == 1,
-        )?;
+        agent.wait_peer(stage.peer_ip(), "the window is closed", PATIENCE, |seen| {
+            seen.zero_window_episodes == 1
+        })?;
         let counts = truth::read(&capture.finish()?, stage.server.address())?[&peer.address()];
         ensure!(
             counts.granularity > 20,

@@ -1,8 +1,9 @@
 //! A peer that sends FIN with its request and then closes its window stalls a socket in CLOSE_WAIT,
 //! where `tcp_probe` is blind: the sweep finds it. Its quiet twin sends FIN and reads everything.
 
-use crate::stage::{CraftedStage, WITHIN_SWEEPS, both_families, expect_unblamed, suffix};
+use crate::stage::{CraftedStage, both_families, expect_unblamed, suffix};
 use anyhow::{Result, ensure};
+use detector_tests::PATIENCE;
 use detector_tests::acts;
 use detector_tests::agent::Agent;
 use detector_tests::lab::Family;
@@ -23,9 +24,9 @@ fn stall_in_close_wait_is_swept_up(family: Family) -> Result<()> {
         let stage = CraftedStage::set(story)?;
         let peer = stage.connect(4_001, Profile::default())?;
         acts::half_close_and_stop_reading(&peer)?;
-        let flag = agent.wait_flag(stage.peer_ip(), "zero-window-stall", WITHIN_SWEEPS)?;
+        let flag = agent.wait_flag(stage.peer_ip(), "zero-window-stall", PATIENCE)?;
         ensure!(flag.source == "sweep", "{flag:?}");
-        let found = agent.wait_connection(stage.peer_ip(), "the stall", WITHIN_SWEEPS, |seen| {
+        let found = agent.wait_connection(stage.peer_ip(), "the stall", PATIENCE, |seen| {
             seen.state == "CLOSE-WAIT" && seen.stall.as_deref() == Some("zero_window")
         })?;
         ensure!(
@@ -48,9 +49,9 @@ fn kernel_client_that_shuts_down_and_stops_reading_is_found(family: Family) -> R
         client.request("/bytes/20000000")?;
         client.shutdown_write()?;
         let peer = client.address()?.ip();
-        agent.wait_flag(peer, "zero-window-stall", WITHIN_SWEEPS)?;
+        agent.wait_flag(peer, "zero-window-stall", PATIENCE)?;
         agent
-            .wait_connection(peer, "its state", WITHIN_SWEEPS, |seen| {
+            .wait_connection(peer, "its state", PATIENCE, |seen| {
                 seen.state == "CLOSE-WAIT" && seen.in_zero_window
             })
             .map(drop)

@@ -3,8 +3,9 @@
 //! just reads raises no warning. One whose receive buffer is overrun answers a window of zero with
 //! data in flight. The agent sees what a capture shows.
 
-use crate::stage::{WITHIN_SWEEPS, both_families, suffix, wait_sweeps};
+use crate::stage::{both_families, suffix, wait_sweeps};
 use anyhow::{Context, Result, ensure};
+use detector_tests::PATIENCE;
 use detector_tests::agent::Agent;
 use detector_tests::expect;
 use detector_tests::lab::Family;
@@ -12,7 +13,6 @@ use detector_tests::peers::KernelPeer;
 use detector_tests::servers::TinyServer;
 use detector_tests::story::Story;
 use detector_tests::truth::{self, Counts};
-use std::time::Duration;
 
 both_families!(
     kernel_that_may_shrink_does,
@@ -28,7 +28,7 @@ fn kernel_that_may_shrink_does(family: Family) -> Result<()> {
         let (client, counts) = cut_idle_buffer(story)?;
         ensure!(counts.polite == 1, "the kernel did not shrink: {counts:?}");
         let peer = client.address()?.ip();
-        let seen = agent.wait_peer(peer, "the shrink", WITHIN_SWEEPS, |seen| {
+        let seen = agent.wait_peer(peer, "the shrink", PATIENCE, |seen| {
             seen.window_shrinks.polite == 1
         })?;
         ensure!(
@@ -36,9 +36,7 @@ fn kernel_that_may_shrink_does(family: Family) -> Result<()> {
             "{seen:?}, capture {counts:?}"
         );
         ensure!(seen.stalled_connections == 0, "nothing is queued: {seen:?}");
-        agent
-            .wait_flag(peer, "window-shrink", WITHIN_SWEEPS)
-            .map(drop)
+        agent.wait_flag(peer, "window-shrink", PATIENCE).map(drop)
     })
 }
 
@@ -99,7 +97,7 @@ fn overrun_kernel_retracts_to_zero(family: Family) -> Result<()> {
         client.set_receive_buffer(1_000)?;
         client.send(b"more")?;
         let peer = client.address()?.ip();
-        let seen = agent.wait_peer(peer, "treason", WITHIN_SWEEPS, |seen| {
+        let seen = agent.wait_peer(peer, "treason", PATIENCE, |seen| {
             seen.window_shrinks.treason >= 1 && seen.stalled_connections == 1
         })?;
         let file = capture.finish()?;
@@ -136,19 +134,15 @@ fn cut_idle_buffer(story: &Story) -> Result<(KernelPeer, Counts)> {
 
 /// Until the server's kernel has acknowledged everything the client sent.
 fn wait_for_answer(story: &Story) -> Result<()> {
-    expect::until(
-        "nothing of the client is on its way",
-        Duration::from_secs(5),
-        || {
-            let sockets = story.lab.client.stdout_of("ss -Htn state established")?;
-            let queued = sockets
-                .split_whitespace()
-                .nth(1)
-                .context("no socket")?
-                .to_owned();
-            Ok((queued == "0").then_some(()))
-        },
-    )
+    expect::until("nothing of the client is on its way", PATIENCE, || {
+        let sockets = story.lab.client.stdout_of("ss -Htn state established")?;
+        let queued = sockets
+            .split_whitespace()
+            .nth(1)
+            .context("no socket")?
+            .to_owned();
+        Ok((queued == "0").then_some(()))
+    })
 }
 
 const fn shrinks(counts: &Counts) -> u64 {

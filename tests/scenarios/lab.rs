@@ -3,6 +3,7 @@
 
 use crate::stage::{CraftedStage, both_families, suffix};
 use anyhow::{Result, ensure};
+use detector_tests::PATIENCE;
 use detector_tests::acts;
 use detector_tests::expect;
 use detector_tests::lab::Family;
@@ -11,7 +12,6 @@ use detector_tests::peers::crafted::Profile;
 use detector_tests::servers::TinyServer;
 use detector_tests::story::Story;
 use detector_tests::truth;
-use std::time::Duration;
 
 both_families!(
     crafted_retreat_is_on_the_wire,
@@ -47,14 +47,10 @@ fn kernel_peer_that_does_not_read_stalls_the_sender(family: Family) -> Result<()
         let capture = story.capture_link()?;
         let mut client = KernelPeer::connect(&story.lab.client, server.address())?;
         client.request("/bytes/20000000")?;
-        expect::until(
-            "the sender waits for the window",
-            Duration::from_secs(5),
-            || {
-                let sockets = story.server().stdout_of("ss -Htino state established")?;
-                Ok(sockets.contains("timer:(persist").then_some(()))
-            },
-        )?;
+        expect::until("the sender waits for the window", PATIENCE, || {
+            let sockets = story.server().stdout_of("ss -Htino state established")?;
+            Ok(sockets.contains("timer:(persist").then_some(()))
+        })?;
         let file = capture.finish()?;
         let counts = truth::read(&file, server.address())?[&client.address()?];
         ensure!(counts.zero_window_episodes >= 1, "{counts:?}");

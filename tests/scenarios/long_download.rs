@@ -1,8 +1,9 @@
 //! A reader that let its window close once and then reads gigabytes has taken nothing back: sequence
 //! numbers that far apart cannot be compared, whichever source looks last.
 
-use crate::stage::{SOON, WITHIN_SWEEPS, suffix, wait_sweeps};
+use crate::stage::{suffix, wait_sweeps};
 use anyhow::{Result, ensure};
+use detector_tests::PATIENCE;
 use detector_tests::agent::Agent;
 use detector_tests::lab::Family;
 use detector_tests::peers::KernelPeer;
@@ -34,14 +35,16 @@ fn gigabytes_beyond_a_closed_window(family: Family) -> Result<()> {
         let mut client = KernelPeer::connect_with(place, None, server.address(), buffer)?;
         let peer = client.address()?.ip();
         client.request(&format!("/close/{ANSWER_BYTES}"))?;
-        agent.wait_connection(peer, "a closed window", SOON, |seen| seen.in_zero_window)?;
+        agent.wait_connection(peer, "a closed window", PATIENCE, |seen| {
+            seen.in_zero_window
+        })?;
         client.read(ANSWER_BYTES - REST_BYTES)?;
         // The hooks are blind now; the sweep looks at what they have left.
-        agent.wait_connection(peer, "the server's FIN", WITHIN_SWEEPS, |seen| {
+        agent.wait_connection(peer, "the server's FIN", PATIENCE, |seen| {
             seen.state == "FIN-WAIT-1"
         })?;
         wait_sweeps(&agent, 2)?;
-        let seen = agent.wait_peer(peer, "the peer", SOON, |_| true)?;
+        let seen = agent.wait_peer(peer, "the peer", PATIENCE, |_| true)?;
         ensure!(seen.window_shrinks.total() == 0, "{seen:?}");
         let flags = agent.flags(peer)?;
         let shrinks = flags.iter().filter(|flag| flag.kind == "window-shrink");

@@ -1,8 +1,9 @@
 //! What Prometheus gets: the names of the contract are there, peers add up to the host's totals,
 //! and health is told.
 
-use crate::stage::{CraftedStage, WITHIN_SWEEPS, both_families, suffix};
+use crate::stage::{CraftedStage, both_families, suffix};
 use anyhow::{Result, ensure};
+use detector_tests::PATIENCE;
 use detector_tests::acts;
 use detector_tests::agent::{Agent, Metrics};
 use detector_tests::expect;
@@ -56,10 +57,10 @@ fn peers_add_up_to_host_totals(family: Family) -> Result<()> {
         acts::retract_to_zero(&first)?;
         let second = stage.connect(4_002, Profile::default())?;
         acts::close_window(&second)?;
-        agent.wait_peer(stage.peer_ip(), "both are stalled", WITHIN_SWEEPS, |seen| {
+        agent.wait_peer(stage.peer_ip(), "both are stalled", PATIENCE, |seen| {
             seen.stalled_connections == 2
         })?;
-        let metrics = expect::until("the scrape shows it", WITHIN_SWEEPS, || {
+        let metrics = expect::until("the scrape shows it", PATIENCE, || {
             let metrics = agent.metrics()?;
             let shrinks =
                 metrics.value("detector_window_shrinks_total", &[("severity", "treason")])?;

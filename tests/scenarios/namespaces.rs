@@ -2,10 +2,9 @@
 //! started, named (as by `ip netns`) or not (as a container's), and carry its number. Their quiet
 //! twins are half closed readers in the same namespaces, beside which a stall is still found.
 
-use crate::stage::{
-    CraftedStage, WITHIN_SWEEPS, both_families, expect_unblamed, suffix, wait_sweeps,
-};
+use crate::stage::{CraftedStage, both_families, expect_unblamed, suffix, wait_sweeps};
 use anyhow::{Context, Result, ensure};
+use detector_tests::PATIENCE;
 use detector_tests::acts;
 use detector_tests::agent::Agent;
 use detector_tests::expect;
@@ -13,7 +12,6 @@ use detector_tests::lab::{Child, Family, Lab, Namespace, require, tun_with_addre
 use detector_tests::peers::crafted::Profile;
 use detector_tests::story::Story;
 use std::process::Command;
-use std::time::Duration;
 
 const ANSWER_BYTES: u64 = 500_000;
 
@@ -79,7 +77,7 @@ fn namespaces_that_go_away_are_passed_over(family: Family) -> Result<()> {
         for _ in 0..ROUNDS {
             let containers = (0..CONTAINERS).map(|_| start_container().map(|(child, _)| child));
             let containers: Vec<Child> = containers.collect::<Result<_>>()?;
-            expect::until("the sweep knows them", WITHIN_SWEEPS, || {
+            expect::until("the sweep knows them", PATIENCE, || {
                 Ok((count("namespaces")? >= CONTAINERS as u64).then_some(()))
             })?;
             drop(containers);
@@ -113,7 +111,7 @@ fn expect_only_stall_blamed(
     acts::read_rest(&reader, ANSWER_BYTES)?;
     expect_unblamed(agent, stage.peer_ip())?;
     expect_swept(agent, stage, namespace)?;
-    let seen = agent.wait_peer(stage.peer_ip(), "the stall", WITHIN_SWEEPS, |seen| {
+    let seen = agent.wait_peer(stage.peer_ip(), "the stall", PATIENCE, |seen| {
         seen.stalled_connections >= 1
     })?;
     ensure!(seen.stalled_connections == 1, "{seen:?}");
@@ -124,7 +122,7 @@ fn expect_only_stall_blamed(
 fn expect_swept(agent: &Agent, stage: &CraftedStage, namespace: &Namespace) -> Result<()> {
     let peer = stage.connect(4_001, Profile::default())?;
     acts::half_close_and_stop_reading(&peer)?;
-    let found = agent.wait_connection(stage.peer_ip(), "the stall", WITHIN_SWEEPS, |seen| {
+    let found = agent.wait_connection(stage.peer_ip(), "the stall", PATIENCE, |seen| {
         seen.state == "CLOSE-WAIT" && seen.in_zero_window
     })?;
     ensure!(found.netns == namespace.inode()?, "{found:?}");
@@ -138,14 +136,9 @@ fn start_container() -> Result<(Child, Namespace)> {
     let mut command = Command::new("unshare");
     command.args(["--net", "sleep", "120"]);
     let container = Child::start(command)?;
-    let namespace = expect::until(
-        "the container is in its namespace",
-        Duration::from_secs(5),
-        || {
-            let namespace =
-                Namespace::of_process(container.pid()).context("namespace of the child")?;
-            Ok((namespace.inode()? != own).then_some(namespace))
-        },
-    )?;
+    let namespace = expect::until("the container is in its namespace", PATIENCE, || {
+        let namespace = Namespace::of_process(container.pid()).context("namespace of the child")?;
+        Ok((namespace.inode()? != own).then_some(namespace))
+    })?;
     Ok((container, namespace))
 }

@@ -1,8 +1,9 @@
 //! A server that answers and closes at once leaves the rest to the kernel: a peer that then closes
 //! its window holds an orphan in FIN_WAIT1. Its quiet twin reads the rest.
 
-use crate::stage::{CraftedStage, SOON, WITHIN_SWEEPS, both_families, expect_unblamed, suffix};
+use crate::stage::{CraftedStage, both_families, expect_unblamed, suffix};
 use anyhow::{Result, ensure};
+use detector_tests::PATIENCE;
 use detector_tests::agent::Agent;
 use detector_tests::lab::Family;
 use detector_tests::peers::crafted::{Peer, Policy, Profile};
@@ -28,16 +29,17 @@ fn stalled_orphan_is_found(family: Family) -> Result<()> {
         let arrived = u32::try_from(peer.seen().bytes)?;
         let window = (EDGE - arrived) >> 7 << 7;
         peer.say().ack(arrived.into()).window(window).send()?;
-        let found = agent.wait_connection(stage.peer_ip(), "an orphan", WITHIN_SWEEPS, |seen| {
+        let found = agent.wait_connection(stage.peer_ip(), "an orphan", PATIENCE, |seen| {
             seen.is_orphan && seen.in_zero_window
         })?;
+        // What was sent again before the window closed may have shown the connection to a hook.
         ensure!(
-            found.state == "FIN-WAIT-1" && found.source == "sweep",
+            found.state == "FIN-WAIT-1" && found.source != "hook",
             "{found:?}"
         );
         ensure!(found.pinned_bytes > 100_000, "{found:?}");
         agent
-            .wait_flag(stage.peer_ip(), "zero-window-stall", WITHIN_SWEEPS)
+            .wait_flag(stage.peer_ip(), "zero-window-stall", PATIENCE)
             .map(drop)
     })
 }
@@ -57,7 +59,7 @@ fn orphan_that_is_read_is_not_mentioned(family: Family) -> Result<()> {
 fn ask_and_wait_for_close(story: &Story, stage: &CraftedStage) -> Result<Peer> {
     let peer = stage.connect(4_001, Profile::default().window(EDGE))?;
     acts::ask_and_fill_flight(&peer, &format!("/close/{ANSWER_BYTES}"))?;
-    expect::until("the server has closed", SOON, || {
+    expect::until("the server has closed", PATIENCE, || {
         let closed = story.server().stdout_of("ss -Htn state fin-wait-1")?;
         Ok((!closed.is_empty()).then_some(()))
     })?;

@@ -2,8 +2,9 @@
 //! workers that wait for peers that do not read are counted. An event loop that merely owns such
 //! connections is not held by them. A server in a container is named as the host sees it.
 
-use crate::stage::{WITHIN_SWEEPS, both_families, suffix};
+use crate::stage::{both_families, suffix};
 use anyhow::{Context, Result, bail, ensure};
+use detector_tests::PATIENCE;
 use detector_tests::agent::{Agent, ConnectionView, HeldWorkersView, ProcessView};
 use detector_tests::expect;
 use detector_tests::lab::{Child, ControlGroup, Family, Namespace, require};
@@ -15,12 +16,8 @@ use std::fs::File;
 use std::net::{IpAddr, SocketAddr, TcpStream};
 use std::path::Path;
 use std::process::{Command, Stdio};
-use std::time::Duration;
 
 const LARGE_BYTES: u64 = 64 << 20;
-/// A count of held tasks comes every five seconds, after the stall is one.
-const WITHIN_COUNTS: Duration = Duration::from_secs(20);
-const SERVER_PATIENCE: Duration = Duration::from_secs(10);
 
 both_families!(
     nginx_is_named_not_held_and_remembered,
@@ -36,21 +33,20 @@ fn nginx_is_named_not_held_and_remembered(family: Family) -> Result<()> {
         let nginx = Nginx::start(story.server(), ip, story.folder(), NginxSettings::default())?;
         let client = ask(story, nginx.address())?;
         let peer = client.address()?.ip();
-        let named = agent.wait_connection(peer, "its owner", WITHIN_SWEEPS, |seen| {
+        let named = agent.wait_connection(peer, "its owner", PATIENCE, |seen| {
             seen.stall.is_some() && !seen.processes.is_empty()
         })?;
         let owner = named.processes.first().context("an owner")?;
         ensure!(owner.comm == "nginx", "{named:?}");
         ensure!(parent_of(owner.pid)? == nginx.pid(), "{named:?}");
-        agent.wait_peer(peer, "its owner", WITHIN_SWEEPS, |seen| {
+        agent.wait_peer(peer, "its owner", PATIENCE, |seen| {
             seen.processes.iter().any(|each| each.pid == owner.pid)
         })?;
         let held = wait_held(&agent, owner, |held| held.stalled_connections >= 1)?;
         ensure!(held.held == 0 && held.total >= 2, "{held:?}");
 
         drop(nginx);
-        let orphan =
-            agent.wait_connection(peer, "an orphan", WITHIN_SWEEPS, |seen| seen.is_orphan)?;
+        let orphan = agent.wait_connection(peer, "an orphan", PATIENCE, |seen| seen.is_orphan)?;
         ensure!(orphan.processes.first() == Some(owner), "{orphan:?}");
         Ok(())
     })
@@ -87,7 +83,7 @@ fn prefork_workers_are_held(family: Family) -> Result<()> {
         ];
         let peer = clients[0].address()?.ip();
         let what = "all three workers";
-        let seen = agent.wait_peer(peer, what, WITHIN_COUNTS, |seen| seen.processes.len() == 3)?;
+        let seen = agent.wait_peer(peer, what, PATIENCE, |seen| seen.processes.len() == 3)?;
         for process in &seen.processes {
             ensure!(parent_of(process.pid)? == server.pid(), "{seen:?}");
         }
@@ -132,7 +128,7 @@ fn ask(story: &Story, server: SocketAddr) -> Result<KernelPeer> {
 
 /// Waits until the thread that writes into a stalled connection of `peer` is known.
 fn wait_for_writer(agent: &Agent, peer: IpAddr) -> Result<ConnectionView> {
-    agent.wait_connection(peer, "the writing thread", WITHIN_COUNTS, |seen| {
+    agent.wait_connection(peer, "the writing thread", PATIENCE, |seen| {
         let mut processes = seen.processes.iter();
         processes.any(|process| process.thread.is_some())
     })
@@ -146,7 +142,7 @@ fn wait_held(
 ) -> Result<HeldWorkersView> {
     let executable = owner.executable.as_deref().context("an executable")?;
     let what = format!("held workers of {executable}");
-    expect::until(&what, WITHIN_COUNTS, || {
+    expect::until(&what, PATIENCE, || {
         let services = agent.held_workers()?;
         let of_executable = format!("({executable})");
         let mut found = services.into_iter().filter(|each| {
@@ -232,7 +228,7 @@ fn start(story: &Story, mut command: Command, address: SocketAddr) -> Result<Chi
     let namespace: &Namespace = story.server();
     namespace.place(&mut command);
     let mut child = Child::start(command)?;
-    expect::until("the server accepts connections", SERVER_PATIENCE, || {
+    expect::until("the server accepts connections", PATIENCE, || {
         if let Some(status) = child.status()? {
             bail!("it ended early ({status}), see {}", log.display());
         }

@@ -1,8 +1,9 @@
 //! An agent that is stopped or killed in the middle of a stall finds it again when it is back, on
 //! the same socket and state folder. Their quiet twins are clients that read before and after.
 
-use crate::stage::{CraftedStage, WITHIN_SWEEPS, both_families, expect_unblamed, suffix};
+use crate::stage::{CraftedStage, both_families, expect_unblamed, suffix};
 use anyhow::{Result, ensure};
+use detector_tests::PATIENCE;
 use detector_tests::acts;
 use detector_tests::agent::Agent;
 use detector_tests::lab::Family;
@@ -42,7 +43,7 @@ fn killed_agent_starts_again(family: Family) -> Result<()> {
         expect_stall(&again, &peer)?;
         let before = peer.seen().retransmits;
         peer.wait_seen("a retransmit", |seen| seen.retransmits > before)?;
-        let seen = again.wait_peer(peer.address().ip(), "a probe", WITHIN_SWEEPS, |seen| {
+        let seen = again.wait_peer(peer.address().ip(), "a probe", PATIENCE, |seen| {
             seen.retransmits.window_probe >= 1
         })?;
         ensure!(seen.retransmits.loss == 0, "{seen:?}");
@@ -52,7 +53,7 @@ fn killed_agent_starts_again(family: Family) -> Result<()> {
 
 fn reader_is_not_mentioned_after_a_stop(family: Family) -> Result<()> {
     play_reader("restart-reader", family, |agent| {
-        agent.stop(Signal::SIGTERM).map(drop)
+        agent.stop(Signal::SIGTERM)
     })
 }
 
@@ -79,11 +80,9 @@ fn play_reader(name: &str, family: Family, end: impl FnOnce(Agent) -> Result<()>
 
 fn expect_stall(agent: &Agent, peer: &Peer) -> Result<()> {
     let ip = peer.address().ip();
-    let found = agent.wait_connection(ip, "the stall", WITHIN_SWEEPS, |seen| {
+    let found = agent.wait_connection(ip, "the stall", PATIENCE, |seen| {
         seen.in_zero_window && seen.stall.as_deref() == Some("zero_window")
     })?;
     ensure!(found.zero_window_episodes == 1, "{found:?}");
-    agent
-        .wait_flag(ip, "zero-window-stall", WITHIN_SWEEPS)
-        .map(drop)
+    agent.wait_flag(ip, "zero-window-stall", PATIENCE).map(drop)
 }

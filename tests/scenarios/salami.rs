@@ -1,8 +1,9 @@
 //! Many retreats, each below `2^14` bytes with shift 14, are a shrink as soon as their sum reaches
 //! `2^14`: the edge is compared with the highest ever offered, not with the last.
 
-use crate::stage::{CraftedStage, SOON, both_families, expect_counts, suffix};
+use crate::stage::{CraftedStage, both_families, expect_counts, suffix};
 use anyhow::{Result, ensure};
+use detector_tests::PATIENCE;
 use detector_tests::acts;
 use detector_tests::agent::Agent;
 use detector_tests::lab::Family;
@@ -38,13 +39,13 @@ fn slices_below_the_bound_add_up(family: Family) -> Result<()> {
         agent.wait_peer(
             stage.peer_ip(),
             "the second slice is a shrink",
-            SOON,
+            PATIENCE,
             |seen| seen.window_shrinks.polite == 1,
         )?;
         for number in 3..=6 {
             slice(&peer, number)?;
         }
-        agent.wait_flag(stage.peer_ip(), "window-shrink", SOON)?;
+        agent.wait_flag(stage.peer_ip(), "window-shrink", PATIENCE)?;
         let counts = truth::read(&capture.finish()?, stage.server.address())?[&peer.address()];
         ensure!(counts.granularity == 1 && counts.polite == 5, "{counts:?}");
         expect_counts(&agent, stage.peer_ip(), &counts)

@@ -2,6 +2,7 @@
 //! nothing behind, also when it is interrupted; and it says what it lacks.
 
 use anyhow::{Context, Result, ensure};
+use detector_tests::PATIENCE;
 use detector_tests::agent::command;
 use detector_tests::expect;
 use detector_tests::lab::Child;
@@ -74,11 +75,11 @@ fn interrupted_it_leaves_nothing() -> Result<()> {
             .stdout(File::create(&said)?)
             .stderr(File::create(&log)?);
         let mut child = Child::start(command)?;
-        expect::until("its agent runs", Duration::from_secs(20), || {
+        expect::until("its agent runs", PATIENCE, || {
             Ok(agents_below(folder)?.pop())
         })?;
         child.signal(Signal::SIGINT)?;
-        let status = child.wait(Duration::from_secs(5))?;
+        let status = child.wait(PATIENCE)?;
         let log = std::fs::read_to_string(log)?;
         ensure!(status.code() == Some(1), "{status}: {log}");
         ensure!(log.contains("interrupted"), "{log}");

@@ -1,6 +1,7 @@
 //! What most stories set up and ask: a small server, crafted peers behind a TUN device, an agent.
 
 use anyhow::{Context, Result, ensure};
+use detector_tests::PATIENCE;
 use detector_tests::agent::{Agent, AgentView};
 use detector_tests::expect;
 use detector_tests::lab::{Family, Namespace, Tun};
@@ -9,13 +10,6 @@ use detector_tests::servers::TinyServer;
 use detector_tests::story::Story;
 use detector_tests::truth::Counts;
 use std::net::{IpAddr, SocketAddr};
-use std::time::Duration;
-
-/// How long the agent may take to see what a hook sees, on two cores shared with other stories.
-pub(crate) const SOON: Duration = Duration::from_secs(3);
-/// How long the agent may take to see what only a sweep sees, or to call a stall a stall: the
-/// longest interval to which many namespaces stretch an idle agent's sweeps, and some time to judge.
-pub(crate) const WITHIN_SWEEPS: Duration = Duration::from_secs(15);
 
 /// Plays the function of this name over both families.
 macro_rules! both_families {
@@ -84,7 +78,8 @@ pub(crate) fn wait_sweeps(agent: &AgentView, count: u32) -> Result<()> {
     let before = agent.sweeps()?;
     // The sweep that is on its way has perhaps passed the socket already.
     let enough = before + f64::from(count) + 1.0;
-    expect::until("the agent has swept", Duration::from_secs(45), || {
+    let deadline = PATIENCE * (count + 1);
+    expect::until("the agent has swept", deadline, || {
         Ok((agent.sweeps()? >= enough).then_some(()))
     })
 }
@@ -119,7 +114,7 @@ pub(crate) fn expect_counts(agent: &Agent, peer: IpAddr, truth: &Counts) -> Resu
         .wait_peer(
             peer,
             "the agent counts what the capture shows",
-            WITHIN_SWEEPS,
+            PATIENCE,
             |seen| {
                 let shrinks = seen.window_shrinks;
                 shrinks.polite == truth.polite

@@ -1,8 +1,9 @@
 //! A window that goes 0, a little, 0, a little is one zero-window episode, because the head segment
 //! never fits. Its twin opens the window for good and closes it again: that is two.
 
-use crate::stage::{CraftedStage, SOON, WITHIN_SWEEPS, both_families, expect_counts, suffix};
+use crate::stage::{CraftedStage, both_families, expect_counts, suffix};
 use anyhow::{Result, ensure};
+use detector_tests::PATIENCE;
 use detector_tests::acts;
 use detector_tests::agent::Agent;
 use detector_tests::lab::Family;
@@ -23,10 +24,10 @@ fn teasing_is_one_episode(family: Family) -> Result<()> {
         for _ in 0..4 {
             tease(&peer)?;
         }
-        agent.wait_peer(stage.peer_ip(), "the window is closed", SOON, |seen| {
+        agent.wait_peer(stage.peer_ip(), "the window is closed", PATIENCE, |seen| {
             seen.zero_window_episodes == 1
         })?;
-        let found = agent.wait_connection(stage.peer_ip(), "in it", WITHIN_SWEEPS, |seen| {
+        let found = agent.wait_connection(stage.peer_ip(), "in it", PATIENCE, |seen| {
             seen.in_zero_window && seen.stall.as_deref() == Some("zero_window")
         })?;
         ensure!(found.zero_window_episodes == 1, "{found:?}");
@@ -41,7 +42,7 @@ fn teasing_is_one_episode(family: Family) -> Result<()> {
             .send()?;
         peer.wait_bytes(u64::from(edge) - 1_500)?;
         peer.wait_closed()?;
-        agent.wait_peer(stage.peer_ip(), "a second episode", WITHIN_SWEEPS, |seen| {
+        agent.wait_peer(stage.peer_ip(), "a second episode", PATIENCE, |seen| {
             seen.zero_window_episodes == 2
         })?;
         let counts = truth::read(&capture.finish()?, stage.server.address())?[&peer.address()];

@@ -1,8 +1,8 @@
 //! `detector top` in a real terminal: an operator finds who holds what and the proof within three
 //! keys, through a resize and a restart of the agent, and gets the terminal back.
 
-use crate::stage::WITHIN_SWEEPS;
 use anyhow::{Context, Result, ensure};
+use detector_tests::PATIENCE;
 use detector_tests::agent::{self, Agent};
 use detector_tests::lab::Family;
 use detector_tests::peers::KernelPeer;
@@ -15,9 +15,6 @@ use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Duration;
-
-/// How long a screen may take on two cores shared with other stories.
-pub(crate) const SOON: Duration = Duration::from_secs(10);
 
 /// For a stall to be old enough to be reset from top.
 const LONG_STALL: Duration = Duration::from_secs(60);
@@ -46,45 +43,47 @@ fn three_keys_lead_to_the_proof_and_the_terminal_comes_back() -> Result<()> {
         client.request("/bytes/20000000")?;
         let remote = client.address()?;
         let peer = remote.ip().to_string();
-        agent.wait_flag(remote.ip(), "zero-window-stall", WITHIN_SWEEPS)?;
+        agent.wait_flag(remote.ip(), "zero-window-stall", PATIENCE)?;
 
         // Other stories have peers of their own on this machine.
         let filter = format!("--filter=peer={peer}");
         let command = top(story.folder(), &agent.control_socket(), &[&filter])?;
         let mut screen = Screen::start(command, 80, 24)?;
-        let first = screen.wait("the peer is shown", SOON, |text| has_row(text, &peer))?;
+        let first = screen.wait("the peer is shown", PATIENCE, |text| has_row(text, &peer))?;
         ensure!(
             first.contains("PINNED") && first.contains("q quit"),
             "{first}"
         );
         screen.press("\r")?;
-        screen.wait("its connection and timeline", SOON, |text| {
+        screen.wait("its connection and timeline", PATIENCE, |text| {
             text.contains(&remote.to_string()) && text.contains("queued █")
         })?;
         screen.press("\r")?;
-        screen.wait("the proof", SOON, |text| {
+        screen.wait("the proof", PATIENCE, |text| {
             text.contains("zero window for") && text.contains("ESTABLISHED")
         })?;
         screen.resize(60, 15)?;
-        screen.wait("it fits the smaller screen", SOON, |text| {
+        screen.wait("it fits the smaller screen", PATIENCE, |text| {
             let lines: Vec<&str> = text.lines().collect();
             lines.len() == 15 && lines[14].contains("Esc back") && text.contains("verdict ")
         })?;
         screen.press("\u{1b}")?;
-        screen.wait("back at the peer", SOON, |text| text.contains("because "))?;
+        screen.wait("back at the peer", PATIENCE, |text| {
+            text.contains("because ")
+        })?;
         screen.press("\u{1b}")?;
-        screen.wait("back in the table", SOON, |text| has_row(text, &peer))?;
+        screen.wait("back in the table", PATIENCE, |text| has_row(text, &peer))?;
 
         agent.kill()?;
-        screen.wait("the agent is missed", SOON, |text| {
+        screen.wait("the agent is missed", PATIENCE, |text| {
             text.contains("no answer since")
         })?;
         let agent = Agent::start(story.folder())?;
-        screen.wait("it is found again", WITHIN_SWEEPS + SOON, |text| {
+        screen.wait("it is found again", PATIENCE + PATIENCE, |text| {
             has_row(text, &peer) && !text.contains("no answer since")
         })?;
         screen.signal(Signal::SIGTERM)?;
-        let status = screen.wait_end(SOON)?;
+        let status = screen.wait_end(PATIENCE)?;
         ensure!(status.success(), "{status}");
         screen.expect_given_back()?;
         drop(agent);
@@ -100,27 +99,29 @@ fn keys_filter_sort_and_quit_and_settings_are_remembered() -> Result<()> {
             Screen::start(top(folder, &agent.control_socket(), &[])?, 80, 24)
         };
         let mut screen = start()?;
-        screen.wait("it is there", SOON, |text| text.contains("by peer"))?;
+        screen.wait("it is there", PATIENCE, |text| text.contains("by peer"))?;
         screen.press("/pined>1M\r")?;
-        screen.wait("the filter is refused with a word", SOON, |text| {
+        screen.wait("the filter is refused with a word", PATIENCE, |text| {
             text.contains("did you mean `pinned`")
         })?;
         screen.press("\u{1b}")?;
         // A screen may be read while it is drawn, and Esc right before Tab is another key.
-        screen.wait("the prompt is gone", SOON, |text| {
+        screen.wait("the prompt is gone", PATIENCE, |text| {
             text.contains("q quit") && !text.contains("did you mean")
         })?;
         screen.press("\t")?;
-        screen.wait("grouped by network", SOON, |text| text.contains("by net"))?;
+        screen.wait("grouped by network", PATIENCE, |text| {
+            text.contains("by net")
+        })?;
         screen.press("q")?;
-        ensure!(screen.wait_end(SOON)?.success());
+        ensure!(screen.wait_end(PATIENCE)?.success());
         screen.expect_given_back()?;
         let mut screen = start()?;
-        screen.wait("the grouping is remembered", SOON, |text| {
+        screen.wait("the grouping is remembered", PATIENCE, |text| {
             text.contains("by net")
         })?;
         screen.press("\u{3}")?;
-        ensure!(screen.wait_end(SOON)?.success());
+        ensure!(screen.wait_end(PATIENCE)?.success());
         screen.expect_given_back()
     })
 }
@@ -184,31 +185,31 @@ fn a_stalled_socket_is_reset_after_a_question_and_only_where_that_is_allowed() -
             Screen::start(command, 80, 24)
         };
         let mut screen = start(&[])?;
-        screen.wait("the peer", SOON, |text| has_row(text, &peer))?;
+        screen.wait("the peer", PATIENCE, |text| has_row(text, &peer))?;
         screen.press("x")?;
-        screen.wait("how to allow it", SOON, |text| {
+        screen.wait("how to allow it", PATIENCE, |text| {
             text.contains("actions are off") && text.contains("--allow-actions")
         })?;
         screen.press("q")?;
-        ensure!(screen.wait_end(SOON)?.success());
+        ensure!(screen.wait_end(PATIENCE)?.success());
 
         let mut screen = start(&["--allow-actions"])?;
-        screen.wait("the peer", SOON, |text| has_row(text, &peer))?;
+        screen.wait("the peer", PATIENCE, |text| has_row(text, &peer))?;
         screen.press("x")?;
-        screen.wait("the exact effect", SOON, |text| {
+        screen.wait("the exact effect", PATIENCE, |text| {
             text.contains("would reset 1 stalled socket of ") && text.contains(&remote.to_string())
         })?;
         screen.press("\r")?;
-        screen.wait("no is no", SOON, |text| text.contains("not done"))?;
+        screen.wait("no is no", PATIENCE, |text| text.contains("not done"))?;
         let listed = || story.server().stdout_of(&format!("ss -Htn dst {remote}"));
         ensure!(!listed()?.trim().is_empty(), "closed without a yes");
         screen.press("yes\r")?;
-        screen.wait("what was done", SOON, |text| {
+        screen.wait("what was done", PATIENCE, |text| {
             text.contains("reset 1 stalled socket of ") && !text.contains("would")
         })?;
         ensure!(listed()?.trim().is_empty(), "{}", listed()?);
         screen.press("q")?;
-        ensure!(screen.wait_end(SOON)?.success());
+        ensure!(screen.wait_end(PATIENCE)?.success());
         screen.expect_given_back()
     })
 }

@@ -2,8 +2,9 @@
 //! or is not there gives one clear line; however top ends, by a signal or a panic, the terminal is
 //! as it was and what is to be said can be read on the user's own screen.
 
-use crate::top::{SOON, top};
+use crate::top::top;
 use anyhow::{Context, Result, ensure};
+use detector_tests::PATIENCE;
 use detector_tests::agent::Agent;
 use detector_tests::screen::Screen;
 use detector_tests::story;
@@ -11,10 +12,8 @@ use nix::sys::signal::Signal;
 use std::io::{Read, Write};
 use std::os::unix::net::UnixListener;
 use std::process::Command;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-/// An agent that hangs is waited for five seconds.
-const HANG_DEADLINE: Duration = Duration::from_secs(20);
 /// An answer that no version known here gives.
 const STRANGE: &str = "HTTP/1.1 200 OK\r\nx-agent-version: 99.0.0\r\ncontent-length: 8\r\n\
                        connection: close\r\n\r\n{\"a\": 1}";
@@ -36,7 +35,7 @@ fn an_agent_that_hangs_babbles_differs_or_is_missing_gives_one_clear_line() -> R
         let _hanging = UnixListener::bind(&hanging)?;
         let began = Instant::now();
         expect_failure(&mut top(folder, &hanging, &["--once"])?, "did not answer")?;
-        ensure!(began.elapsed() < HANG_DEADLINE, "{:?}", began.elapsed());
+        ensure!(began.elapsed() < PATIENCE, "{:?}", began.elapsed());
 
         for (name, answer, said) in [
             ("babbling", BABBLE, "cannot read the agent"),
@@ -47,11 +46,13 @@ fn an_agent_that_hangs_babbles_differs_or_is_missing_gives_one_clear_line() -> R
             drop(std::thread::spawn(move || answer_all(&listener, answer)));
             expect_failure(&mut top(folder, &socket, &["--once"])?, said)?;
             let mut screen = Screen::start(top(folder, &socket, &[])?, 80, 24)?;
-            ensure!(screen.wait_end(HANG_DEADLINE)?.code() == Some(1));
+            ensure!(screen.wait_end(PATIENCE)?.code() == Some(1));
             screen.expect_given_back()?;
-            screen.wait("the line is left on the user's own screen", SOON, |text| {
-                text.contains(&format!("error: {said}"))
-            })?;
+            screen.wait(
+                "the line is left on the user's own screen",
+                PATIENCE,
+                |text| text.contains(&format!("error: {said}")),
+            )?;
         }
         Ok(())
     })
@@ -64,27 +65,27 @@ fn an_agent_that_comes_to_hang_or_is_replaced_by_another_version_is_told_in_one_
         let agent = Agent::start(folder)?;
         let socket = agent.control_socket();
         let mut screen = Screen::start(top(folder, &socket, &[])?, 80, 24)?;
-        screen.wait("it was answered", SOON, |text| text.contains(" UTC"))?;
+        screen.wait("it was answered", PATIENCE, |text| text.contains(" UTC"))?;
         agent.signal(Signal::SIGSTOP)?;
-        screen.wait("it hangs", HANG_DEADLINE, |text| {
+        screen.wait("it hangs", PATIENCE, |text| {
             has_line(text, "no answer since", "the agent takes longer")
         })?;
         agent.signal(Signal::SIGCONT)?;
-        screen.wait("it is back", HANG_DEADLINE, |text| {
+        screen.wait("it is back", PATIENCE, |text| {
             text.contains("by peer") && !text.contains("no answer since")
         })?;
         agent.kill()?;
-        screen.wait("it is gone", SOON, |text| {
+        screen.wait("it is gone", PATIENCE, |text| {
             has_line(text, "no answer since", "nobody listens")
         })?;
         std::fs::remove_file(&socket)?;
         let listener = UnixListener::bind(&socket)?;
         drop(std::thread::spawn(move || answer_all(&listener, STRANGE)));
-        screen.wait("another version", SOON, |text| {
+        screen.wait("another version", PATIENCE, |text| {
             has_line(text, "no answer since", "the agent is of version 99.0.0")
         })?;
         screen.press("q")?;
-        ensure!(screen.wait_end(SOON)?.success());
+        ensure!(screen.wait_end(PATIENCE)?.success());
         screen.expect_given_back()
     })
 }
@@ -100,9 +101,9 @@ fn every_signal_that_ends_it_gives_the_terminal_back() -> Result<()> {
             Signal::SIGQUIT,
         ] {
             let mut screen = Screen::start(top(folder, &agent.control_socket(), &[])?, 80, 24)?;
-            screen.wait("it is there", SOON, |text| text.contains("by peer"))?;
+            screen.wait("it is there", PATIENCE, |text| text.contains("by peer"))?;
             screen.signal(signal)?;
-            let status = screen.wait_end(SOON)?;
+            let status = screen.wait_end(PATIENCE)?;
             ensure!(status.success(), "{signal}: {status}");
             screen.expect_given_back().context(signal.as_str())?;
             let left = screen.text();

@@ -1,10 +1,9 @@
 //! A peer that takes its window back to zero with data in flight is `treason`, and what the kernel
 //! sends again then is a `window_probe`, not `loss`. Its quiet twin closes the window honestly.
 
-use crate::stage::{
-    CraftedStage, SOON, WITHIN_SWEEPS, both_families, expect_counts, suffix, wait_sweeps,
-};
+use crate::stage::{CraftedStage, both_families, expect_counts, suffix, wait_sweeps};
 use anyhow::{Context, Result, ensure};
+use detector_tests::PATIENCE;
 use detector_tests::acts;
 use detector_tests::agent::{Agent, PeerView};
 use detector_tests::lab::Family;
@@ -23,17 +22,17 @@ fn retract_to_zero_is_treason(family: Family) -> Result<()> {
         acts::retract_to_zero(&peer)?;
 
         let before = peer.seen().retransmits;
-        let flag = agent.wait_flag(stage.peer_ip(), "window-shrink", SOON)?;
+        let flag = agent.wait_flag(stage.peer_ip(), "window-shrink", PATIENCE)?;
         ensure!(
             flag.source != "sweep",
             "the hook must see it first: {flag:?}"
         );
         peer.wait_seen("three retransmits", |seen| seen.retransmits >= before + 3)?;
-        let seen = agent.wait_peer(stage.peer_ip(), "three probes", SOON, |seen| {
+        let seen = agent.wait_peer(stage.peer_ip(), "three probes", PATIENCE, |seen| {
             seen.retransmits.window_probe >= 3
         })?;
         ensure!(seen.window_shrinks.treason == 1, "{seen:?}");
-        agent.wait_flag(stage.peer_ip(), "zero-window-stall", WITHIN_SWEEPS)?;
+        agent.wait_flag(stage.peer_ip(), "zero-window-stall", PATIENCE)?;
 
         let counts = truth::read(&capture.finish()?, stage.server.address())?[&peer.address()];
         expect_counts(&agent, stage.peer_ip(), &counts)?;
@@ -48,7 +47,7 @@ fn retract_to_zero_is_treason(family: Family) -> Result<()> {
         };
         let what = "retransmits are counted";
         agent
-            .wait_peer(stage.peer_ip(), what, WITHIN_SWEEPS, counted)
+            .wait_peer(stage.peer_ip(), what, PATIENCE, counted)
             .with_context(|| format!("capture shows {counts:?}, agent lost {}", lost(&agent)))
             .map(drop)
     })
@@ -80,7 +79,7 @@ fn closing_honestly_is_no_shrink(family: Family) -> Result<()> {
         expect_counts(&agent, stage.peer_ip(), &counts)?;
         peer.wait_seen("two window probes", |seen| seen.probes >= 2)?;
         wait_sweeps(&agent, 2)?;
-        let seen = agent.wait_peer(stage.peer_ip(), "the peer", SOON, |_| true)?;
+        let seen = agent.wait_peer(stage.peer_ip(), "the peer", PATIENCE, |_| true)?;
         ensure!(seen.window_shrinks.total() == 0, "{seen:?}");
         ensure!(
             seen.retransmits.window_probe + seen.retransmits.loss == 0,

@@ -1,6 +1,6 @@
 //! A program in a pseudo-terminal, and the screen that it draws there.
 
-use crate::expect;
+use crate::{PATIENCE, expect};
 use anyhow::{Context, Result, ensure};
 use nix::pty::openpty;
 use nix::sys::signal::{Signal, kill};
@@ -104,7 +104,7 @@ impl Screen {
     /// Fails unless the terminal is as a shell left it: its own screen, its cursor, no mouse, no
     /// marks around pasted text, and every mode of the line.
     pub fn expect_given_back(&self) -> Result<()> {
-        expect::until("the terminal is given back", Duration::from_secs(5), || {
+        expect::until("the terminal is given back", PATIENCE, || {
             let parser = lock(&self.parser);
             let screen = parser.screen();
             let is_as_before = !screen.alternate_screen()

@@ -2,8 +2,8 @@
 
 use super::http::{Response, request};
 use super::{AgentView, Metrics};
-use crate::expect;
 use crate::lab::{Child, Namespace};
+use crate::{PATIENCE, expect};
 use anyhow::{Context, Result, bail, ensure};
 use nix::sys::signal::Signal;
 use std::fs::File;
@@ -12,11 +12,6 @@ use std::ops::Deref;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
-
-/// Longest a start may take when other stories use the same two cores.
-const READY_DEADLINE: Duration = Duration::from_secs(10);
-/// Longest a stop may take.
-const STOP_DEADLINE: Duration = Duration::from_secs(2);
 
 /// The agent's binary: `DETECTOR_BIN`, else the one beside this program's folder.
 pub fn binary() -> Result<PathBuf> {
@@ -148,7 +143,7 @@ impl Agent {
     /// A new connection to the scrape port.
     pub fn dial(&self) -> Result<TcpStream> {
         let stream = TcpStream::connect(self.web).context("connect to the agent's web port")?;
-        stream.set_read_timeout(Some(Duration::from_secs(30)))?;
+        stream.set_read_timeout(Some(PATIENCE))?;
         Ok(stream)
     }
 
@@ -169,6 +164,23 @@ impl Agent {
         Ok(Metrics::new(response.body))
     }
 
+    /// How long its threads together have been ready to run while no processor was free.
+    pub fn waited_for_processor(&self) -> Result<Duration> {
+        let threads = Path::new("/proc")
+            .join(self.child.pid().to_string())
+            .join("task");
+        let mut waited = Duration::ZERO;
+        for thread in std::fs::read_dir(&threads).context("list the agent's threads")? {
+            // One that has ended by now waits for nothing.
+            let Ok(line) = std::fs::read_to_string(thread?.path().join("schedstat")) else {
+                continue;
+            };
+            let nanoseconds = line.split(' ').nth(1).context("schedstat")?;
+            waited += Duration::from_nanos(nanoseconds.parse()?);
+        }
+        Ok(waited)
+    }
+
     /// What it has logged.
     pub fn log(&self) -> Result<String> {
         Ok(std::fs::read_to_string(self.folder.join("stderr.log"))?)
@@ -182,19 +194,18 @@ impl Agent {
     /// Ends it as the OOM killer would: no chance to tidy up.
     pub fn kill(mut self) -> Result<()> {
         self.child.signal(Signal::SIGKILL)?;
-        self.child.wait(STOP_DEADLINE).map(drop)
+        self.child.wait(PATIENCE).map(drop)
     }
 
-    /// Stops it with `signal`; it must end well and in time.
-    pub fn stop(mut self, signal: Signal) -> Result<Duration> {
-        let started = Instant::now();
-        let status = self.child.stop(signal, STOP_DEADLINE)?;
+    /// Stops it with `signal`; it must end well.
+    pub fn stop(mut self, signal: Signal) -> Result<()> {
+        let status = self.child.stop(signal, PATIENCE)?;
         ensure!(
             status.success(),
             "the agent ended with {status}: {}",
             self.log()?
         );
-        Ok(started.elapsed())
+        Ok(())
     }
 }
 
@@ -207,7 +218,7 @@ impl Deref for Agent {
 }
 
 fn wait_ready(child: &mut Child, log: &Path) -> Result<()> {
-    expect::until("the agent is ready", READY_DEADLINE, || {
+    expect::until("the agent is ready", PATIENCE, || {
         let said = std::fs::read_to_string(log)?;
         if said.lines().any(|line| line.starts_with("ready:")) {
             return Ok(Some(()));

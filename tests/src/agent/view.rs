@@ -2,7 +2,7 @@
 //! here, because the names are a contract.
 
 use super::http::{Response, request};
-use crate::expect;
+use crate::{PATIENCE, expect};
 use anyhow::{Context, Result, ensure};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
@@ -135,9 +135,6 @@ pub struct PeerReport {
     pub connections: Vec<ConnectionView>,
     pub events: Vec<EventView>,
 }
-
-/// How long an answer of the control socket may take.
-const PATIENCE: Duration = Duration::from_secs(5);
 
 /// A reader of one control socket.
 #[derive(Clone, Debug)]

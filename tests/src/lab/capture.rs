@@ -1,5 +1,6 @@
 //! A capture of headers into a file, complete from the moment it is returned.
 
+use crate::PATIENCE;
 use anyhow::{Context, Result, bail};
 use detector_lab::expect;
 use detector_lab::network::Namespace;
@@ -8,7 +9,6 @@ use nix::sys::signal::Signal;
 use std::net::{IpAddr, SocketAddr, UdpSocket};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::time::Duration;
 
 /// Sent at the end of a capture: once it is in the file, so is all that came before it.
 const MARKER: &[u8] = b"detector-tests: end of capture";
@@ -58,7 +58,7 @@ impl Capture {
             .stderr(std::fs::File::create(&log).context("make the log of tcpdump")?);
         namespace.place(&mut command);
         let mut child = Child::start(command)?;
-        expect::until("tcpdump is listening", Duration::from_secs(5), || {
+        expect::until("tcpdump is listening", PATIENCE, || {
             if let Some(status) = child.status()? {
                 bail!("tcpdump ended early ({status}), see {}", log.display());
             }
@@ -80,14 +80,14 @@ impl Capture {
             let socket = UdpSocket::bind(("0.0.0.0", 0)).context("open the marker's socket")?;
             socket.send_to(MARKER, target).context("send the marker")
         })?;
-        expect::until("the capture is complete", Duration::from_secs(5), || {
+        expect::until("the capture is complete", PATIENCE, || {
             let bytes = std::fs::read(&self.file).context("read the capture")?;
             // It is the last thing in the file, perhaps behind a few stray segments.
             let tail = &bytes[bytes.len().saturating_sub(65_536)..];
             let is_there = tail.windows(MARKER.len()).any(|window| window == MARKER);
             Ok(is_there.then_some(()))
         })?;
-        self.child.stop(Signal::SIGINT, Duration::from_secs(5))?;
+        self.child.stop(Signal::SIGINT, PATIENCE)?;
         Ok(self.file.clone())
     }
 }

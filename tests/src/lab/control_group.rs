@@ -1,6 +1,6 @@
 //! A control group as a container runtime makes it, without the runtime.
 
-use crate::expect;
+use crate::{PATIENCE, expect};
 use anyhow::{Context, Result};
 use rustix::fs::{AtFlags, Mode, OFlags, mkdirat, openat, unlinkat};
 use rustix::io::Errno;
@@ -8,10 +8,6 @@ use rustix::mount::{FsMountFlags, FsOpenFlags, MountAttrFlags, fsconfig_create, 
 use std::os::fd::OwnedFd;
 use std::os::unix::process::CommandExt;
 use std::process::Command;
-use std::time::Duration;
-
-/// How long the processes in it may take to be gone once they have been killed.
-const EMPTY_DEADLINE: Duration = Duration::from_secs(5);
 
 /// A control group below the root of the unified hierarchy. It is removed with its guard, which has
 /// to outlive the processes in it.
@@ -50,15 +46,13 @@ impl ControlGroup {
 
 impl Drop for ControlGroup {
     fn drop(&mut self) {
-        let removed = expect::until(
-            "the control group is empty",
-            EMPTY_DEADLINE,
-            || match unlinkat(&self.root, &self.name, AtFlags::REMOVEDIR) {
+        let removed = expect::until("the control group is empty", PATIENCE, || {
+            match unlinkat(&self.root, &self.name, AtFlags::REMOVEDIR) {
                 Ok(()) => Ok(Some(())),
                 Err(Errno::BUSY) => Ok(None),
                 Err(error) => Err(error.into()),
-            },
-        );
+            }
+        });
         if let Err(error) = removed {
             let name = &self.name;
             crate::story::note(&format!("cannot remove control group {name}: {error:#}"));
