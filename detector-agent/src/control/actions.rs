@@ -3,7 +3,6 @@
 //! Whoever may use the control socket may look. Only root and the agent's own user may act, dry
 //! runs included: the kernel says who is at the other end of a Unix socket.
 
-use super::routes::object;
 use crate::actions::{BlockError, Choice, Plan, ResetError};
 use crate::http::{Request, Response};
 use crate::state::AgentState;
@@ -109,7 +108,7 @@ async fn reset(state: &Arc<AgentState>, wanted: ResetRequest, uid: u32) -> Respo
     let plan = Plan::of(&peer, &wanted);
     let state = Arc::clone(state);
     match spawn_blocking(move || state.actions.reset(plan, uid)).await {
-        Ok(Ok(answer)) => object(&answer),
+        Ok(Ok(answer)) => Response::json(&answer),
         Ok(Err(error)) => refused(&error),
         Err(error) => {
             let message = format!("resetting failed: {error}");
@@ -152,7 +151,7 @@ async fn block(
 pub(super) async fn blocked(state: &Arc<AgentState>) -> Response {
     let state = Arc::clone(state);
     match spawn_blocking(move || state.actions.blocked()).await {
-        Ok(blocked) => object(&blocked),
+        Ok(blocked) => Response::json(&blocked),
         Err(error) => {
             let message = format!("looking at what is blocked failed: {error}");
             Response::json_error(StatusCode::INTERNAL_SERVER_ERROR, &message)
@@ -185,7 +184,7 @@ fn done(
     outcome: Result<Result<impl Serialize, BlockError>, JoinError>,
 ) -> Result<Response, Response> {
     match outcome {
-        Ok(Ok(answer)) => Ok(object(&answer)),
+        Ok(Ok(answer)) => Ok(Response::json(&answer)),
         Ok(Err(error)) => Err(not_blocked(&error)),
         Err(error) => {
             let message = format!("the action failed: {error}");

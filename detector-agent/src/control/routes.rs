@@ -14,7 +14,6 @@ use detector_api::snapshot::Event;
 use detector_core::engine::Engine;
 use hyper::StatusCode;
 use hyper::header::HeaderValue;
-use serde::Serialize;
 use std::sync::Arc;
 
 /// Events shown with a peer.
@@ -47,12 +46,12 @@ impl Control {
             wanted.cloned().collect()
         };
         events.drain(..events.len().saturating_sub(EVENTS_OF_A_PEER));
-        object(&PeerPage { detail, events })
+        Response::json(&PeerPage { detail, events })
     }
 
     fn incident(&self, id: &str) -> Response {
         match self.state.with_engine(|engine| engine.incident(id)) {
-            Some(incident) => object(&incident),
+            Some(incident) => Response::json(&incident),
             None => Response::json_error(StatusCode::NOT_FOUND, "no such incident is kept"),
         }
     }
@@ -80,16 +79,6 @@ impl Control {
             Content::Pieces(pieces)
         };
         Response::ok("application/x-ndjson", content)
-    }
-}
-
-pub(super) fn object(value: &impl Serialize) -> Response {
-    match serde_json::to_vec(value) {
-        Ok(mut text) => {
-            text.push(b'\n');
-            Response::ok("application/json", Content::Whole(text.into()))
-        }
-        Err(error) => Response::json_error(StatusCode::INTERNAL_SERVER_ERROR, &error.to_string()),
     }
 }
 
@@ -146,11 +135,11 @@ impl Control {
             }
             path if actions::is_one(path) => actions::only_asked_for(),
             "/v1/blocked" => actions::blocked(&self.state).await,
-            "/v1/status" => object(&status(&self.state)),
+            "/v1/status" => Response::json(&status(&self.state)),
             "/v1/host" => {
                 let state = Arc::clone(&self.state);
                 match tokio::task::spawn_blocking(move || host(&state)).await {
-                    Ok(host) => object(&host),
+                    Ok(host) => Response::json(&host),
                     Err(error) => {
                         let message = format!("looking at the host failed: {error}");
                         Response::json_error(StatusCode::INTERNAL_SERVER_ERROR, &message)

@@ -1,6 +1,6 @@
 //! `/v1/status`: how the agent itself is.
 
-use crate::kernel::KernelStatus;
+use crate::kernel::{KernelStatus, kernel_release};
 use crate::state::AgentState;
 use detector_api::status::{Events, Fill, Records, Status, Sweep, Tables};
 use std::collections::BTreeMap;
@@ -26,10 +26,7 @@ pub(super) fn status(state: &AgentState) -> Status {
     });
     Status {
         version: env!("CARGO_PKG_VERSION").to_owned(),
-        kernel: rustix::system::uname()
-            .release()
-            .to_string_lossy()
-            .into_owned(),
+        kernel: kernel_release(),
         pid: std::process::id(),
         started: state.started_text(),
         uptime_seconds: state.uptime_seconds(),

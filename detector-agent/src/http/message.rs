@@ -5,6 +5,7 @@ use http_body::{Body, Frame, SizeHint};
 use hyper::header::{self, HeaderName, HeaderValue};
 use hyper::{Method, StatusCode};
 use percent_encoding::percent_decode_str;
+use serde::Serialize;
 use std::convert::Infallible;
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -118,6 +119,17 @@ impl Response {
                 "text/plain; charset=utf-8",
                 Content::Whole(Bytes::from(text.into())),
             )
+        }
+    }
+
+    /// A value as JSON, in one line.
+    pub(crate) fn json(value: &impl Serialize) -> Self {
+        match serde_json::to_vec(value) {
+            Ok(mut text) => {
+                text.push(b'\n');
+                Self::ok("application/json", Content::Whole(text.into()))
+            }
+            Err(error) => Self::json_error(StatusCode::INTERNAL_SERVER_ERROR, &error.to_string()),
         }
     }
 

@@ -1,87 +1,17 @@
 //! What this host must have for the agent to run.
 
-use super::failure::{missing_to_load, privilege_error, unsupported};
-use super::{StartError, types};
+pub use super::release::kernel_release;
+pub use super::requirement::{Requirement, State};
+
+use super::failure::{StartError, missing_to_load, privilege_error};
+use super::types;
 use crate::capability::{self, Capability};
-use serde::Serialize;
 use std::fs;
 
 /// The oldest kernel the programs load on.
 const OLDEST_KERNEL: (u32, u32) = (5, 10);
 const STATS_FILE: &str = "/proc/sys/kernel/bpf_stats_enabled";
 const LOCKDOWN_FILE: &str = "/sys/kernel/security/lockdown";
-
-/// How a requirement stands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum State {
-    /// Met.
-    Ok,
-    /// Not met, and the agent works with less.
-    Degraded,
-    /// Not met, and the agent cannot start.
-    Missing,
-}
-
-/// One requirement.
-#[derive(Clone, Debug, Serialize)]
-pub struct Requirement {
-    /// Short name.
-    pub name: String,
-    /// How it stands.
-    pub state: State,
-    /// What was found.
-    pub detail: String,
-    /// What to do, unless it is met.
-    pub hint: Option<String>,
-    /// Why a start would fail: exit code 3 (kernel) or 4 (privilege).
-    #[serde(skip)]
-    pub exit_code: u8,
-}
-
-impl Requirement {
-    pub(super) fn ok(name: impl Into<String>, detail: impl Into<String>) -> Self {
-        Self {
-            name: name.into(),
-            state: State::Ok,
-            detail: detail.into(),
-            hint: None,
-            exit_code: 0,
-        }
-    }
-
-    pub(super) fn degraded(name: impl Into<String>, detail: impl Into<String>, hint: &str) -> Self {
-        Self {
-            state: State::Degraded,
-            hint: Some(hint.to_owned()),
-            ..Self::ok(name, detail)
-        }
-    }
-
-    pub(super) fn missing(
-        name: impl Into<String>,
-        detail: impl Into<String>,
-        hint: &str,
-        code: u8,
-    ) -> Self {
-        Self {
-            state: State::Missing,
-            hint: Some(hint.to_owned()),
-            exit_code: code,
-            ..Self::ok(name, detail)
-        }
-    }
-}
-
-/// What the kernel lacks, as the reason why a start fails.
-impl From<Requirement> for StartError {
-    fn from(missing: Requirement) -> Self {
-        unsupported(
-            format!("{}: {}", missing.name, missing.detail),
-            missing.hint.unwrap_or_default(),
-        )
-    }
-}
 
 /// All requirements, in the order in which they are needed.
 pub fn requirements() -> Vec<Requirement> {
@@ -122,14 +52,6 @@ pub fn missing_for_selftest() -> Vec<&'static str> {
         .filter(|capability| !capability::has(*capability))
         .map(Capability::name)
         .collect()
-}
-
-/// The running kernel's release, for instance `6.1.0-28-amd64`.
-pub fn kernel_release() -> String {
-    rustix::system::uname()
-        .release()
-        .to_string_lossy()
-        .into_owned()
 }
 
 fn kernel() -> Requirement {

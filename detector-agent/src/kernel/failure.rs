@@ -1,9 +1,64 @@
 //! Turns what the kernel refuses into a reason and a hint that an operator can act on.
 
-use super::StartError;
 use crate::capability::{self, Capability};
 use std::error::Error;
+use std::fmt;
 use std::io;
+
+/// Why the kernel side did not start.
+#[derive(Debug)]
+pub(crate) enum StartError {
+    /// This kernel lacks something that is needed.
+    Unsupported {
+        /// What is missing.
+        reason: String,
+        /// What to do.
+        hint: String,
+    },
+    /// A capability is missing.
+    Privilege {
+        /// Which, and for what.
+        reason: String,
+        /// What to do.
+        hint: String,
+    },
+    /// Anything else.
+    Failed {
+        /// What failed, and why.
+        reason: String,
+    },
+}
+
+impl StartError {
+    /// The exit code that tells this case.
+    pub(crate) const fn exit_code(&self) -> u8 {
+        match self {
+            Self::Unsupported { .. } => 3,
+            Self::Privilege { .. } => 4,
+            Self::Failed { .. } => 1,
+        }
+    }
+
+    /// What to do about it.
+    pub(crate) fn hint(&self) -> Option<&str> {
+        match self {
+            Self::Unsupported { hint, .. } | Self::Privilege { hint, .. } => Some(hint),
+            Self::Failed { .. } => None,
+        }
+    }
+}
+
+impl fmt::Display for StartError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Unsupported { reason, .. }
+            | Self::Privilege { reason, .. }
+            | Self::Failed { reason } => f.write_str(reason),
+        }
+    }
+}
+
+impl Error for StartError {}
 
 /// An unsupported kernel.
 pub(super) fn unsupported(reason: impl Into<String>, hint: impl Into<String>) -> StartError {

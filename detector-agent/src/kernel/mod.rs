@@ -9,11 +9,17 @@ pub mod check;
 mod collect;
 mod counters;
 mod failure;
+mod hooks;
 mod object;
+mod release;
+mod requirement;
 mod ring;
 mod shared;
 mod sweep;
 mod types;
+
+pub(crate) use failure::StartError;
+pub(crate) use release::kernel_release;
 
 use aya::Ebpf;
 use aya::maps::{Map, MapData, MapError, RingBuf};
@@ -25,7 +31,6 @@ use detector_core::observe::observation::{Observation, SweepEnd, UntrackedTotals
 use object::LoadOptions;
 use rustix::process::{Resource, Rlimit};
 use shared::{Shared, StopSignal};
-use std::fmt;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -127,61 +132,6 @@ pub(crate) struct MapStatus {
     /// Entries it can hold.
     pub(crate) capacity: u64,
 }
-
-/// Why the kernel side did not start.
-#[derive(Debug)]
-pub(crate) enum StartError {
-    /// This kernel lacks something that is needed.
-    Unsupported {
-        /// What is missing.
-        reason: String,
-        /// What to do.
-        hint: String,
-    },
-    /// A capability is missing.
-    Privilege {
-        /// Which, and for what.
-        reason: String,
-        /// What to do.
-        hint: String,
-    },
-    /// Anything else.
-    Failed {
-        /// What failed, and why.
-        reason: String,
-    },
-}
-
-impl StartError {
-    /// The exit code that tells this case.
-    pub(crate) const fn exit_code(&self) -> u8 {
-        match self {
-            Self::Unsupported { .. } => 3,
-            Self::Privilege { .. } => 4,
-            Self::Failed { .. } => 1,
-        }
-    }
-
-    /// What to do about it.
-    pub(crate) fn hint(&self) -> Option<&str> {
-        match self {
-            Self::Unsupported { hint, .. } | Self::Privilege { hint, .. } => Some(hint),
-            Self::Failed { .. } => None,
-        }
-    }
-}
-
-impl fmt::Display for StartError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Unsupported { reason, .. }
-            | Self::Privilege { reason, .. }
-            | Self::Failed { reason } => f.write_str(reason),
-        }
-    }
-}
-
-impl std::error::Error for StartError {}
 
 /// The running kernel side.
 #[derive(Debug)]
@@ -285,7 +235,7 @@ where
 }
 
 fn attached_probes() -> Vec<(String, bool)> {
-    let hooks = object::HOOKS.iter().map(|(program, _)| *program);
+    let hooks = hooks::HOOKS.iter().map(|(program, _)| *program);
     hooks
         .chain([names::SWEEP_PROGRAM])
         .map(|program| (program.to_owned(), true))

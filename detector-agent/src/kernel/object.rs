@@ -1,8 +1,8 @@
 //! The embedded eBPF object: offsets in, loaded and attached programs out.
 
-use super::StartError;
 use super::cast;
-use super::failure::refused_by_kernel;
+use super::failure::{StartError, refused_by_kernel};
+use super::hooks::{HOOKS, ITERATOR};
 use super::types::{self, BTF_FILE};
 use aya::programs::{BtfTracePoint, Iter};
 use aya::{Btf, Ebpf, EbpfLoader};
@@ -13,17 +13,6 @@ use detector_common::settings::KernelSettings;
 /// Built by `cargo xtask ebpf`; what made it is written beside it.
 pub(super) static OBJECT: &[u8] =
     aya::include_bytes_aligned!("../../../detector-ebpf/prebuilt/detector-ebpf.o");
-
-/// Tracepoint programs, by program name and tracepoint, in the order of attaching: what removes
-/// state at a close comes before what makes it.
-pub(super) const HOOKS: [(&str, &str); 3] = [
-    (names::STATE_PROGRAM, "inet_sock_set_state"),
-    (names::PROBE_PROGRAM, "tcp_probe"),
-    (names::RETRANSMIT_PROGRAM, "tcp_retransmit_skb"),
-];
-
-/// What the sweep runs on.
-pub(super) const ITERATOR: &str = "tcp";
 
 /// How the maps are sized and the programs set.
 #[derive(Clone, Copy, Debug)]

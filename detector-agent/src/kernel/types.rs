@@ -3,10 +3,10 @@
 //! In: the kernel's BTF. Out: requirements, and the layout if none of them is missing, so that a
 //! start is refused for exactly what `detector check` shows.
 
-use super::StartError;
-use super::check::{Requirement, State, kernel_release};
-use super::failure::unsupported;
-use super::object::{HOOKS, ITERATOR};
+use super::failure::{StartError, unsupported};
+use super::hooks::{HOOKS, ITERATOR};
+use super::release::kernel_release;
+use super::requirement::{Requirement, State};
 use detector_common::layout::{BitField, KernelLayout};
 use detector_core::observe::btf::Btf;
 use detector_core::observe::layout::{self, FieldPlace, FieldReport};
