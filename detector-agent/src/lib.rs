@@ -9,8 +9,6 @@ mod capability;
 mod clock;
 pub mod config;
 mod control;
-#[doc(hidden)]
-pub mod crowd;
 pub mod daemon;
 mod host;
 mod http;

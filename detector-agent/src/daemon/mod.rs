@@ -23,6 +23,7 @@ use crate::priority;
 use crate::state::AgentState;
 use detector_api::failure::{Code, Failure};
 use detector_common::settings::KernelSettings;
+use detector_core::engine::Engine;
 use std::io;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -100,6 +101,27 @@ pub async fn run(start: Start) -> Result<(), Failure> {
     outcome
 }
 
+/// Fills an engine and serves it on a control socket, without a kernel side, until the process ends:
+/// for benchmarks of what is shown.
+///
+/// # Errors
+///
+/// Those of `fill`.
+pub async fn serve_engine<E>(
+    listener: UnixListener,
+    fill: impl FnOnce(&mut Engine) -> Result<(), E>,
+) -> Result<(), E> {
+    let (ping_sender, pings) = mpsc::channel(1);
+    let state = Arc::new(AgentState::new(&Config::default(), ping_sender));
+    state.with_engine(fill)?;
+    // Open, or the judge would take the kernel side for ended.
+    let (_message_sender, messages) = mpsc::channel(1);
+    let mut servers = JoinSet::new();
+    serve_control(&mut servers, &state, listener);
+    judge::judge(state, messages, pings).await;
+    Ok(())
+}
+
 /// Lets this thread, and those it starts, run as soon as `nice` says; gives the niceness for those
 /// that work for long. Whoever started the agent with another niceness than 0 has chosen already.
 fn hurry(nice: i32) -> Result<i32, Failure> {
@@ -168,15 +190,18 @@ fn serve_all(
             state.watch_stop(),
         ));
     }
+    serve_control(servers, state, control_listener);
+}
+
+fn serve_control(servers: &mut JoinSet<()>, state: &Arc<AgentState>, listener: UnixListener) {
     let control = Arc::new(Control::new(Arc::clone(state)));
     let refusals = Arc::clone(&state.counts.control);
-    let stop = state.watch_stop();
     servers.spawn(serve(
-        control_listener,
+        listener,
         control,
         Limits::CONTROL,
         refusals,
-        stop,
+        state.watch_stop(),
     ));
 }
 
