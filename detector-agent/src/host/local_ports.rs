@@ -1,18 +1,14 @@
 //! The range of ports that the kernel takes for connections this host opens.
 
-use std::fs::File;
-use std::io::Read as _;
-
-const FILE: &str = "/proc/sys/net/ipv4/ip_local_port_range";
+use super::folder::Folder;
+use std::path::Path;
 
 /// First and last port of the range, in the agent's own network namespace; `None` where it cannot
 /// be read.
 pub(crate) fn read() -> Option<(u16, u16)> {
-    const MAX_BYTES: u64 = 64;
-    let mut text = String::new();
-    let file = File::open(FILE).ok()?;
-    file.take(MAX_BYTES).read_to_string(&mut text).ok()?;
-    parse(&text)
+    const BYTES_MAX: usize = 64;
+    let folder = Folder::open(Path::new("/proc/sys/net/ipv4")).ok()?;
+    parse(&folder.text("ip_local_port_range", BYTES_MAX)?)
 }
 
 fn parse(text: &str) -> Option<(u16, u16)> {

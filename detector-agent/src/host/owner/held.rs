@@ -124,9 +124,8 @@ impl Finder {
             if let Err(stopped) = pace.breathe() {
                 return Ok(Err(stopped));
             }
-            let mut buffer = [0; SYSCALL_BYTES];
-            let line = process.read(&format!("task/{thread}/syscall"), &mut buffer);
-            match line.map(Waiting::parse) {
+            let line = process.read(&format!("task/{thread}/syscall"), SYSCALL_BYTES);
+            match line.map(|line| Waiting::parse(&line)) {
                 Ok(Some(Waiting::Write(descriptor))) => {
                     let inode = process.socket(descriptor);
                     let is_stalled = |inode: &u64| {
@@ -182,9 +181,8 @@ impl HeldTasks {
 
 /// Whether the kernel function the task sleeps in is that of `epoll_wait`.
 fn is_in_event_loop(process: &ProcessFolder, thread: u32) -> bool {
-    let mut buffer = [0; WCHAN_BYTES];
     process
-        .read(&format!("task/{thread}/wchan"), &mut buffer)
+        .read(&format!("task/{thread}/wchan"), WCHAN_BYTES)
         .is_ok_and(|function| function.starts_with(b"ep_") || function.starts_with(b"do_epoll"))
 }
 

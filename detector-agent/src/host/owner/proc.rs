@@ -1,14 +1,15 @@
-//! Reads `/proc`: bounded, without following what it was not meant to follow.
+//! Processes and what they hold, as `/proc` shows it.
 //!
 //! A process is read through one descriptor of its folder. When the process ends, everything
 //! below that descriptor ends too, so that a process that gets the same number is never taken
 //! for it.
 
-use rustix::fs::{Mode, OFlags, RawDir};
+use crate::host::folder::Folder;
+use rustix::fs::RawDir;
 use rustix::io::Errno;
 use std::ffi::CStr;
 use std::mem::MaybeUninit;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::AsFd;
 use std::path::Path;
 
 /// Room for folder entries at one go.
@@ -37,21 +38,20 @@ impl From<Errno> for Miss {
 
 /// `/proc`, or a tree that looks like it.
 #[derive(Debug)]
-pub(super) struct ProcTree(OwnedFd);
+pub(super) struct ProcTree(Folder);
 
 impl ProcTree {
     pub(super) fn open(path: &Path) -> Result<Self, Errno> {
-        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
-        rustix::fs::open(path, flags, Mode::empty()).map(Self)
+        Folder::open(path).map(Self)
     }
 
     /// Numbers of all processes at this moment.
     pub(super) fn pids(&self) -> Result<Vec<u32>, Miss> {
-        numbers_in(open_folder(&self.0, c".")?)
+        numbers_in(&self.0.folder(".")?)
     }
 
     pub(super) fn process(&self, pid: u32) -> Result<ProcessFolder, Miss> {
-        let folder = open_folder(&self.0, pid.to_string())?;
+        let folder = self.0.folder(&pid.to_string())?;
         Ok(ProcessFolder { pid, folder })
     }
 }
@@ -60,28 +60,13 @@ impl ProcTree {
 #[derive(Debug)]
 pub(super) struct ProcessFolder {
     pub(super) pid: u32,
-    folder: OwnedFd,
+    folder: Folder,
 }
 
 impl ProcessFolder {
-    /// The beginning of a file, as much as `buffer` takes.
-    pub(super) fn read<'buffer>(
-        &self,
-        name: &str,
-        buffer: &'buffer mut [u8],
-    ) -> Result<&'buffer [u8], Miss> {
-        let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC | OFlags::NONBLOCK;
-        let file = rustix::fs::openat(&self.folder, name, flags, Mode::empty())?;
-        let mut filled = 0;
-        while let Some(rest) = buffer.get_mut(filled..).filter(|rest| !rest.is_empty()) {
-            match rustix::io::read(&file, rest) {
-                Ok(0) => break,
-                Ok(count) => filled += count,
-                Err(Errno::INTR) => {}
-                Err(error) => return Err(error.into()),
-            }
-        }
-        Ok(buffer.get(..filled).unwrap_or_default())
+    /// The beginning of a file, at most so many bytes.
+    pub(super) fn read(&self, name: &str, bytes_max: usize) -> Result<Vec<u8>, Miss> {
+        Ok(self.folder.read(name, bytes_max)?)
     }
 
     /// Where a link points, at most what `buffer` takes.
@@ -101,7 +86,7 @@ impl ProcessFolder {
         mut each: impl FnMut(u64),
         mut pause: impl FnMut() -> Result<(), E>,
     ) -> Result<Result<(), E>, Miss> {
-        let descriptors = open_folder(&self.folder, "fd")?;
+        let descriptors = self.folder.folder("fd")?;
         let mut entries_buffer = [MaybeUninit::<u8>::uninit(); ENTRIES_BYTES];
         let mut entries = RawDir::new(&descriptors, &mut entries_buffer);
         let mut seen = 0_u32;
@@ -138,16 +123,11 @@ impl ProcessFolder {
 
     /// Numbers of the threads.
     pub(super) fn threads(&self) -> Result<Vec<u32>, Miss> {
-        numbers_in(open_folder(&self.folder, "task")?)
+        numbers_in(&self.folder.folder("task")?)
     }
 }
 
-fn open_folder(at: impl AsFd, name: impl rustix::path::Arg) -> Result<OwnedFd, Miss> {
-    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-    Ok(rustix::fs::openat(at, name, flags, Mode::empty())?)
-}
-
-fn numbers_in(folder: OwnedFd) -> Result<Vec<u32>, Miss> {
+fn numbers_in(folder: &Folder) -> Result<Vec<u32>, Miss> {
     let mut buffer = [MaybeUninit::<u8>::uninit(); ENTRIES_BYTES];
     let mut entries = RawDir::new(folder, &mut buffer);
     let mut numbers = Vec::new();
@@ -164,7 +144,7 @@ fn is_number(name: &CStr) -> bool {
     !name.is_empty() && name.iter().all(u8::is_ascii_digit)
 }
 
-fn socket_at(descriptors: &OwnedFd, name: &CStr) -> Result<Option<u64>, Miss> {
+fn socket_at(descriptors: impl AsFd, name: &CStr) -> Result<Option<u64>, Miss> {
     let mut buffer = [0; LINK_BYTES];
     let length = rustix::fs::readlinkat_raw(descriptors, name, &mut buffer[..])?;
     Ok(parse_socket(buffer.get(..length).unwrap_or_default()))

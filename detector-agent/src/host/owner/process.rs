@@ -28,8 +28,7 @@ pub(super) struct Stat {
 
 impl Stat {
     pub(super) fn read(process: &ProcessFolder) -> Result<Self, Miss> {
-        let mut buffer = [0; STAT_BYTES];
-        Self::parse(process.read("stat", &mut buffer)?).ok_or(Miss::Unreadable)
+        Self::parse(&process.read("stat", STAT_BYTES)?).ok_or(Miss::Unreadable)
     }
 
     /// `PID (command) state ppid …`. The command may hold anything, parentheses too, so the last
@@ -88,11 +87,10 @@ impl Identities {
 
 impl Identity {
     fn read(process: &ProcessFolder, stat: &Stat) -> Self {
-        let mut buffer = vec![0; CGROUP_BYTES];
         // A process without a readable place still has a name.
         let place = process
-            .read("cgroup", &mut buffer)
-            .map(Place::parse)
+            .read("cgroup", CGROUP_BYTES)
+            .map(|text| Place::parse(&text))
             .unwrap_or_default();
         let mut buffer = [0; EXECUTABLE_BYTES];
         let executable = process.read_link("exe", &mut buffer).ok();

@@ -8,22 +8,20 @@
 mod interfaces;
 mod parse;
 
+use super::folder::Folder;
 use detector_api::host::{
     InterfaceReport, Load, Memory, OwnCost, Sockets, Stall, Stalls, TcpMemory,
 };
 use detector_api::snapshot::HostPressure;
 use detector_core::observe::observation::InterfaceErrors;
 use interfaces::Interfaces;
-use rustix::fs::{Mode, OFlags};
-use rustix::io::Errno;
 use rustix::time::{ClockId, clock_gettime};
-use std::os::fd::OwnedFd;
 use std::path::Path;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 /// Most of these files are far below; `net/dev` has about 120 bytes for each interface.
-const MAX_FILE_BYTES: usize = 256 << 10;
+const FILE_BYTES_MAX: usize = 256 << 10;
 /// How old a look may be that is shown again.
 const FRESH: Duration = Duration::from_millis(900);
 
@@ -104,8 +102,8 @@ impl Gauge {
 
 impl Inner {
     fn look(&mut self, folder: &Path, now: Instant) -> Pressure {
-        let proc = Folder::open(folder);
-        let read = |name: &str| proc.as_ref()?.read(name);
+        let proc = Folder::open(folder).ok();
+        let read = |name: &str| proc.as_ref()?.text(name, FILE_BYTES_MAX);
         let stall = |name: &str| parse::stall(&read(name)?);
         let sockets = read("net/sockstat").and_then(|text| parse::sockets(&text));
         let tcp_limits = read("sys/net/ipv4/tcp_mem").and_then(|text| parse::numbers(&text));
@@ -143,35 +141,6 @@ impl Inner {
         let (before, used_before) = self.used.replace((now, used))?;
         let passed = now.saturating_duration_since(before).as_secs_f64();
         (passed > 0.0).then(|| used.saturating_sub(used_before).as_secs_f64() / passed)
-    }
-}
-
-/// A folder of which files are read.
-struct Folder(OwnedFd);
-
-impl Folder {
-    fn open(path: &Path) -> Option<Self> {
-        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
-        rustix::fs::open(path, flags, Mode::empty()).ok().map(Self)
-    }
-
-    /// The whole file as text; `None` if it is not there, too long or no UTF-8.
-    fn read(&self, name: &str) -> Option<String> {
-        let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK;
-        let file = rustix::fs::openat(&self.0, name, flags, Mode::empty()).ok()?;
-        let mut text = Vec::new();
-        let mut buffer = [0; 4096];
-        loop {
-            match rustix::io::read(&file, &mut buffer) {
-                Ok(0) => return String::from_utf8(text).ok(),
-                Ok(count) => text.extend_from_slice(buffer.get(..count)?),
-                Err(Errno::INTR) => {}
-                Err(_) => return None,
-            }
-            if text.len() > MAX_FILE_BYTES {
-                return None;
-            }
-        }
     }
 }
 
