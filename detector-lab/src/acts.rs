@@ -4,7 +4,7 @@
 //! answering every probe, so that the condition lasts until the peer is dropped.
 
 use crate::peers::crafted::{Peer, Policy};
-use anyhow::{Result, ensure};
+use anyhow::{Context, Result};
 use std::time::Duration;
 
 /// Quiet after which a sender has filled what it may fill: longer than a tail loss probe takes on
@@ -12,7 +12,7 @@ use std::time::Duration;
 pub const FULL: Duration = Duration::from_millis(100);
 
 /// Larger than any window of an act and any send buffer.
-const LONG_ANSWER: &str = "/bytes/20000000";
+pub const LONG_ANSWER: &str = "/bytes/20000000";
 
 /// What is acknowledged when the window is taken back.
 pub const RETRACTED_AT_BYTES: u64 = 1_400;
@@ -31,16 +31,14 @@ pub fn close_window(peer: &Peer) -> Result<()> {
 /// Lets the server put data in flight, acknowledges one segment of it and takes the whole window
 /// back.
 pub fn retract_to_zero(peer: &Peer) -> Result<()> {
-    let in_flight = fill_flight(peer)?;
-    ensure!(in_flight > 4_000, "only {in_flight} bytes in flight");
+    fill_flight(peer)?;
     peer.policy(Policy::Hold);
     peer.say().ack(RETRACTED_AT_BYTES).window(0).send()
 }
 
 /// The same, but leaves a window that covers only part of what is in flight.
 pub fn retract_below_flight(peer: &Peer) -> Result<()> {
-    let in_flight = fill_flight(peer)?;
-    ensure!(in_flight > 8_000, "only {in_flight} bytes in flight");
+    fill_flight(peer)?;
     peer.policy(Policy::Hold);
     peer.say().ack(RETRACTED_AT_BYTES).window(2_048).send()
 }
@@ -64,6 +62,16 @@ pub fn read_all(peer: &Peer, bytes: u64) -> Result<()> {
 /// Reads what is left of an answer of `bytes` that was asked for.
 pub fn read_rest(peer: &Peer, bytes: u64) -> Result<()> {
     peer.drain(bytes, EDGE_BYTES)
+}
+
+/// Acknowledges what has come, with what is left before `edge` as the window, and takes nothing
+/// beyond it.
+pub fn read_up_to(peer: &Peer, edge: u32) -> Result<()> {
+    const UNIT: u32 = 1 << 7;
+    peer.policy(Policy::StopReading { edge });
+    let arrived = u32::try_from(peer.seen().bytes).context("more than 4 GiB have come")?;
+    let window = edge.saturating_sub(arrived) / UNIT * UNIT;
+    peer.say().ack(arrived.into()).window(window).send()
 }
 
 /// Asks for a long answer, acknowledges nothing, and returns how much came.

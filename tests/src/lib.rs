@@ -11,12 +11,11 @@ pub mod agent;
 pub mod lab;
 pub mod schema;
 pub mod screen;
-pub mod servers;
 pub mod story;
 pub mod suite;
 pub mod truth;
 
-pub use detector_lab::{acts, expect, peers};
+pub use detector_lab::{acts, expect, peers, servers};
 
 /// How long a story waits for what is certain to come: what takes longer is a fault, however busy
 /// the machine is and however many stories share it.

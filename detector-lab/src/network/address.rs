@@ -12,6 +12,17 @@ pub enum Family {
     V6,
 }
 
+impl Family {
+    /// `v4` or `v6`.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::V4 => "v4",
+            Self::V6 => "v6",
+        }
+    }
+}
+
 /// Addresses of one lab: one `/24` of 198.18.0.0/15 (RFC 2544) and two `/64` of 2001:db8::/32
 /// (RFC 3849).
 #[derive(Clone, Copy, Debug)]

@@ -11,6 +11,7 @@ use std::time::Duration;
 nix::ioctl_write_ptr_bad!(set_address, libc::SIOCSIFADDR, libc::ifreq);
 nix::ioctl_write_ptr_bad!(set_netmask, libc::SIOCSIFNETMASK, libc::ifreq);
 nix::ioctl_write_ptr_bad!(set_flags, libc::SIOCSIFFLAGS, libc::ifreq);
+nix::ioctl_write_ptr_bad!(set_mtu_of, libc::SIOCSIFMTU, libc::ifreq);
 nix::ioctl_read_bad!(get_index, libc::SIOCGIFINDEX, libc::ifreq);
 nix::ioctl_write_ptr_bad!(set_address_v6, libc::SIOCSIFADDR, libc::in6_ifreq);
 
@@ -65,6 +66,17 @@ pub fn bring_up(interface: &str) -> Result<()> {
     // SAFETY: the request lives across the call and is the struct this ioctl reads.
     unsafe { set_flags(socket.as_raw_fd(), &raw const request) }
         .with_context(|| format!("set {interface} up"))?;
+    Ok(())
+}
+
+/// Lets `interface` carry packets of up to `bytes`.
+pub fn set_mtu(interface: &str, bytes: u16) -> Result<()> {
+    let mut request = request(interface)?;
+    request.ifr_ifru.ifru_mtu = bytes.into();
+    let socket = control_socket(Domain::IPV4)?;
+    // SAFETY: the request lives across the call and is the struct this ioctl reads.
+    unsafe { set_mtu_of(socket.as_raw_fd(), &raw const request) }
+        .with_context(|| format!("set the MTU of {interface}"))?;
     Ok(())
 }
 

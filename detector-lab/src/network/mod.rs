@@ -6,6 +6,6 @@ mod namespace;
 mod tun;
 
 pub use address::{Addresses, Family, peer_key};
-pub use interface::{add_address, bring_up, disable_offloads};
+pub use interface::{add_address, bring_up, disable_offloads, set_mtu};
 pub use namespace::{Namespace, reap_leftovers};
 pub use tun::{Tun, tun_with_addresses};

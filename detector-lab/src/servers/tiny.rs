@@ -4,6 +4,7 @@
 //! |---|---|
 //! | `/bytes/N` | answers N bytes, then waits until the client closes |
 //! | `/after/N` | answers 1,000 bytes, and N more as soon as the client says another word |
+//! | `/small` | answers 1,000 bytes, as often as it is asked |
 //! | `/close/N` | answers N bytes and closes at once, with the queue still full |
 
 use crate::network::Namespace;
@@ -132,6 +133,17 @@ fn serve(stream: TcpStream, streams: &Streams, closed: &AtomicU64) -> Result<()>
             reader.fill_buf()?;
             write_bytes(&stream, bytes)?;
             wait_for_close(reader)
+        }
+        (Some("small"), None, None) => {
+            remember(&stream, streams)?;
+            loop {
+                skip_headers(&mut reader)?;
+                answer(&stream, 1_000)?;
+                request.clear();
+                if reader.read_line(&mut request)? == 0 {
+                    return Ok(());
+                }
+            }
         }
         _ => Ok((&stream).write_all(b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n")?),
     }

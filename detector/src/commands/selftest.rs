@@ -1,10 +1,11 @@
 //! `detector selftest`: would an agent on this host see the peers it is there to see?
 
 use crate::cli::SelftestArgs;
-use crate::selftest::{self, CASES, Case, Expectation, Summary};
+use crate::selftest::{self, Summary};
 use anyhow::anyhow;
 use detector_agent::kernel::check;
 use detector_api::failure::{Code, Failure};
+use detector_lab::cases::{Case, of_selftest};
 use std::fmt::Write as _;
 use std::io::{self, Write};
 
@@ -60,23 +61,26 @@ fn head(cases: usize, kernel: &str) -> String {
 
 /// The cases of these names in the order of the table; all if none is named.
 fn chosen(only: &[String]) -> Result<Vec<&'static Case>, Failure> {
-    let is_known = |name: &&String| CASES.iter().any(|case| case.name == **name);
+    let is_known = |name: &&String| of_selftest().any(|case| case.selftest_name() == *name);
     if let Some(unknown) = only.iter().find(|name| !is_known(name)) {
         return Err(Failure::usage(format!("there is no case `{unknown}`"))
             .hint("`detector selftest --list` names them"));
     }
-    let is_wanted = |case: &&Case| only.is_empty() || only.iter().any(|name| name == case.name);
-    Ok(CASES.iter().filter(is_wanted).collect())
+    let is_wanted =
+        |case: &&Case| only.is_empty() || only.iter().any(|name| name == case.selftest_name());
+    Ok(of_selftest().filter(is_wanted).collect())
 }
 
 fn list() -> String {
-    CASES.iter().fold(String::new(), |mut text, case| {
-        let expected = match case.expectation {
-            Expectation::Seen(_) => "seen",
-            Expectation::Quiet { .. } => "quiet",
-        };
+    of_selftest().fold(String::new(), |mut text, case| {
+        let expected = if case.is_honest() { "quiet" } else { "seen" };
         // Into memory: cannot fail.
-        let _ignored = writeln!(text, "{:<6} {:<20} {}", expected, case.name, case.what);
+        let _ignored = writeln!(
+            text,
+            "{expected:<6} {:<20} {}",
+            case.selftest_name(),
+            case.plot
+        );
         text
     })
 }
@@ -95,12 +99,12 @@ fn privilege_failure(missing: &[&str]) -> Failure {
 #[cfg(test)]
 mod tests {
     use super::{chosen, list, privilege_failure};
-    use crate::selftest::CASES;
     use detector_api::failure::Code;
+    use detector_lab::cases::of_selftest;
 
     #[test]
     fn cases_are_chosen_by_name_in_the_order_of_the_table() {
-        assert_eq!(chosen(&[]).unwrap().len(), CASES.len());
+        assert_eq!(chosen(&[]).unwrap().len(), 19);
         let two = ["dribble".to_owned(), "treason".to_owned()];
         let names: Vec<_> = chosen(&two).unwrap().iter().map(|case| case.name).collect();
         assert_eq!(names, ["treason", "dribble"]);
@@ -116,7 +120,7 @@ mod tests {
     #[test]
     fn the_list_says_what_is_expected_of_each() {
         let list = list();
-        assert_eq!(list.lines().count(), CASES.len());
+        assert_eq!(list.lines().count(), of_selftest().count());
         assert!(list.contains("quiet  keep-alive "), "{list}");
         assert!(list.starts_with("seen   zero-window "), "{list}");
     }

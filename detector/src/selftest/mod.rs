@@ -1,31 +1,28 @@
 //! `detector selftest`: plays bad and good TCP peers against the running kernel, in a private
 //! network namespace, and says which of them an agent sees, by which source and how fast.
 //!
-//! In: which cases. Out: one [`Row`] a case. The agent is this program's own
+//! In: which cases of the lab's table. Out: one [`Row`] a case. The agent is this program's own
 //! `run`, a child in the namespace that was left, with the default thresholds: what it misses here,
 //! it would miss on this host. Nothing outlives the process but a killed one's scratch folder:
 //! namespace, device and sockets belong to it alone, and the agent ends with it.
 
 mod agent;
-mod cases;
 mod folder;
 mod outcome;
-mod plays;
-mod stage;
 mod watch;
 
-pub(crate) use cases::{CASES, Case, Expectation};
 pub(crate) use outcome::{Row, Summary};
 
 use agent::Agent;
-use cases::When;
+use anyhow::{Context, anyhow, ensure};
+use detector_agent::config::Config;
 use detector_agent::kernel::check;
 use detector_api::failure::Failure;
-use detector_lab::network::{Family, Namespace};
+use detector_lab::cases::{Case, When, of_selftest};
+use detector_lab::network::Namespace;
+use detector_lab::stage::{Plan, Site, Stage, Thresholds};
 use folder::Folder;
 use outcome::{Finding, Outcome};
-use plays::Act;
-use stage::{Spot, Stage};
 use std::collections::HashSet;
 use std::io;
 use std::path::Path;
@@ -93,9 +90,10 @@ async fn play(
     folder: &Path,
     show: &mut dyn FnMut(&Row) -> io::Result<()>,
 ) -> Result<Vec<Row>, Failure> {
-    let stage = Arc::new(Stage::set()?);
-    let watch = Arc::new(Watch::new(stage.inode(), stage.peer_keys()));
-    let mut company = Company::new(&stage, &watch);
+    let site = Arc::new(Site::in_this_namespace()?);
+    let stages = Stage::set(&site, of_selftest(), Plan::Narrow, thresholds())?;
+    let watch = Arc::new(Watch::new(Namespace::here()?.inode()?));
+    let mut company = Company::new(stages, &watch);
     for &case in chosen.iter().filter(|case| case.when == When::BeforeAgent) {
         company.start(case);
     }
@@ -138,9 +136,19 @@ async fn play(
     }
 }
 
+/// Those of an agent without a configuration.
+fn thresholds() -> Thresholds {
+    let detect = Config::default().detect;
+    Thresholds {
+        stall_after: detect.stall_after.0,
+        dribble_over: detect.dribble_over.0,
+        hoard_connections: usize::try_from(detect.hoard_connections).unwrap_or(usize::MAX),
+    }
+}
+
 /// The threads that play, one a case and IP version.
 struct Company {
-    stage: Arc<Stage>,
+    stages: Vec<Arc<Stage>>,
     watch: Arc<Watch>,
     sender: mpsc::UnboundedSender<Message>,
     messages: mpsc::UnboundedReceiver<Message>,
@@ -158,10 +166,10 @@ enum Message {
 }
 
 impl Company {
-    fn new(stage: &Arc<Stage>, watch: &Arc<Watch>) -> Self {
+    fn new(stages: Vec<Stage>, watch: &Arc<Watch>) -> Self {
         let (sender, messages) = mpsc::unbounded_channel();
         Self {
-            stage: Arc::clone(stage),
+            stages: stages.into_iter().map(Arc::new).collect(),
             watch: Arc::clone(watch),
             sender,
             messages,
@@ -171,16 +179,17 @@ impl Company {
     }
 
     fn start(&mut self, case: &'static Case) {
-        for &family in self.stage.families() {
-            let (stage, watch) = (Arc::clone(&self.stage), Arc::clone(&self.watch));
+        let is_of_case = |stage: &&Arc<Stage>| stage.case.name == case.name;
+        for stage in self.stages.iter().filter(is_of_case) {
+            let (stage, watch) = (Arc::clone(stage), Arc::clone(&self.watch));
             let sender = self.sender.clone();
             self.playing.push(case);
             std::thread::spawn(move || {
-                let finding = perform(case, family, &stage, &watch, &sender);
+                let finding = perform(&stage, &watch, &sender);
                 // Nobody listens any more after an interruption.
                 drop(sender.send(Message::Outcome(Outcome {
                     case,
-                    family,
+                    family: stage.family,
                     finding,
                 })));
             });
@@ -220,7 +229,7 @@ impl Company {
 
     /// Whether a case may begin: one that changes the namespace waits for the honest peers.
     fn has_room_for(&self, case: &Case) -> bool {
-        case.when != When::Last || !self.playing.iter().any(|playing| playing.is_quiet())
+        case.when != When::Last || !self.playing.iter().any(|playing| playing.is_honest())
     }
 
     /// How many are on stage.
@@ -239,29 +248,51 @@ impl Company {
 }
 
 /// Plays one case and finds out what the agent says of it.
-fn perform(
-    case: &'static Case,
-    family: Family,
-    stage: &Arc<Stage>,
+fn perform(stage: &Stage, watch: &Watch, sender: &mpsc::UnboundedSender<Message>) -> Finding {
+    if let Some(why) = stage.obstacle() {
+        return Finding::NotHere { why };
+    }
+    std::thread::scope(|scope| {
+        let play = scope.spawn(|| stage.play());
+        let judged = judge(stage, watch, sender);
+        stage.end();
+        let played = play.join();
+        let played = played.unwrap_or_else(|_| Err(anyhow!("the play panicked")));
+        let finding = played.and(judged);
+        finding.unwrap_or_else(|error| Finding::Broken {
+            error: format!("{error:#}"),
+        })
+    })
+}
+
+/// Waits for what is due of a play that is on.
+fn judge(
+    stage: &Stage,
     watch: &Watch,
     sender: &mpsc::UnboundedSender<Message>,
-) -> Finding {
-    let spot = Spot::new(stage, case.number(), family);
-    let act = match (case.play)(&spot) {
-        Ok(Act::Played(played)) => played,
-        Ok(Act::NotHere(why)) => return Finding::NotHere { why },
-        Err(error) => {
-            return Finding::Broken {
-                error: format!("{error:#}"),
-            };
+) -> anyhow::Result<Finding> {
+    const EARLY: &str = "the play ended before there was anything to see";
+    let set = || drop(sender.send(Message::Set));
+    let Some(flag) = stage.case.flags().first() else {
+        ensure!(stage.wait_shown(), EARLY);
+        set();
+        return watch.wait_quiet(stage);
+    };
+    let due = stage.wait_due(flag.kind).context(EARLY)?;
+    set();
+    Ok(watch.wait_seen(stage, flag, due.at))
+}
+
+#[cfg(test)]
+mod tests {
+    use detector_api::snapshot::FlagKind;
+    use detector_lab::cases::of_selftest;
+
+    #[test]
+    fn each_kind_of_flag_has_its_case() {
+        for kind in FlagKind::ALL {
+            let mut flags = of_selftest().filter_map(|case| case.flags().first());
+            assert!(flags.any(|flag| flag.kind == kind.label()), "{kind:?}");
         }
-    };
-    drop(sender.send(Message::Set));
-    let judged = match case.expectation {
-        Expectation::Seen(wanted) => watch.wait_seen(&spot, wanted, act),
-        Expectation::Quiet { tolerated } => watch.wait_quiet(&spot, tolerated, act),
-    };
-    judged.unwrap_or_else(|error| Finding::Broken {
-        error: format!("{error:#}"),
-    })
+    }
 }

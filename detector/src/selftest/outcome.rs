@@ -1,7 +1,7 @@
 //! What came of a case, as a line and as JSON.
 
-use super::cases::Case;
 use detector_api::snapshot::{FlagKind, Severity, Source, Verdict};
+use detector_lab::cases::Case;
 use detector_lab::network::Family;
 use serde::Serialize;
 use std::time::Duration;
@@ -28,7 +28,7 @@ pub(super) enum Finding {
     Quiet,
     /// The bad peer was not flagged as it should be.
     Missed {
-        kind: FlagKind,
+        kind: &'static str,
         waited: Duration,
         /// What it was flagged as.
         instead: Vec<FlagKind>,
@@ -89,8 +89,7 @@ impl Finding {
                 instead,
             } => {
                 let mut text = format!(
-                    "not flagged as {} within {} s of the condition",
-                    kind.label(),
+                    "not flagged as {kind} within {} s of the condition",
                     waited.as_secs()
                 );
                 if !instead.is_empty() {
@@ -173,12 +172,12 @@ impl Row {
         let word = failed
             .or(self.outcomes.first())
             .map_or("", |outcome| outcome.finding.word());
-        let mut line = format!("{word:<8} {:<20}", self.case.name);
+        let mut line = format!("{word:<8} {:<20}", self.case.selftest_name());
         for outcome in &self.outcomes {
             let family = family_label(outcome.family);
             line += &format!(" {family} {:<15}", outcome.finding.cell());
         }
-        line += &format!(" {}\n", self.case.what);
+        line += &format!(" {}\n", self.case.plot);
         let mut said: Vec<String> = Vec::new();
         for outcome in &self.outcomes {
             let Some(detail) = outcome.finding.detail() else {
@@ -208,7 +207,7 @@ impl<'r> Summary<'r> {
     /// Names of the cases that failed.
     pub(crate) fn failed(&self) -> Vec<&'static str> {
         let failed = self.rows.iter().filter(|row| row.has_failed());
-        failed.map(|row| row.case.name).collect()
+        failed.map(|row| row.case.selftest_name()).collect()
     }
 
     fn absent(&self) -> usize {
@@ -276,7 +275,7 @@ impl Entry {
             _ => (None, None, None),
         };
         Self {
-            case: outcome.case.name,
+            case: outcome.case.selftest_name(),
             ip_version: if outcome.family == Family::V4 { 4 } else { 6 },
             result: match finding {
                 Finding::Seen { .. } => "seen",

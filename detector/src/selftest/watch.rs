@@ -1,15 +1,13 @@
 //! What the agent has said of the peers on this stage, and how often it has swept.
 
-use super::cases::{Tolerated, Wanted};
 use super::outcome::Finding;
-use super::plays::Played;
-use super::stage::Spot;
 use anyhow::{Result, ensure};
-use detector_api::snapshot::{Event, EventType, Severity, Verdict};
+use detector_api::snapshot::{Event, EventType};
 use detector_api::status::Status;
 use detector_client::client;
+use detector_lab::cases::{Flag, is_alarm};
+use detector_lab::stage::Stage;
 use serde_json::Value;
-use std::collections::HashSet;
 use std::convert::Infallible;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -30,8 +28,6 @@ const LOOK_EVERY: Duration = Duration::from_millis(200);
 pub(super) struct Watch {
     /// Number of the namespace that is watched.
     inode: u64,
-    /// Names of the peers that are watched.
-    keys: HashSet<String>,
     seen: Mutex<Seen>,
     changed: Condvar,
 }
@@ -52,10 +48,9 @@ struct Sighting {
 }
 
 impl Watch {
-    pub(super) fn new(inode: u64, keys: HashSet<String>) -> Self {
+    pub(super) fn new(inode: u64) -> Self {
         Self {
             inode,
-            keys,
             seen: Mutex::default(),
             changed: Condvar::new(),
         }
@@ -65,12 +60,12 @@ impl Watch {
         self.seen.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Takes an event in, unless it is about somebody else: the agent sees the whole host.
+    /// Takes a flag in, unless it is about somebody else: the agent sees the whole host.
     fn take(&self, event: Event) {
         let is_here = event
             .netns
             .is_none_or(|netns| u64::from(netns) == self.inode);
-        if is_here && self.keys.contains(&event.peer) {
+        if is_here && event.event == EventType::Flag {
             let at = Instant::now();
             self.lock().sightings.push(Sighting { at, event });
             self.changed.notify_all();
@@ -94,48 +89,33 @@ impl Watch {
         }
     }
 
-    /// Waits until the agent flags the peer of `spot` as wanted, while its play goes on.
-    pub(super) fn wait_seen(
-        &self,
-        spot: &Spot<'_>,
-        wanted: Wanted,
-        mut played: Played,
-    ) -> Result<Finding> {
-        let peer = spot.peer_key();
+    /// Waits until the agent raises `flag`, due from `due`, on the peer of `stage`.
+    pub(super) fn wait_seen(&self, stage: &Stage, flag: &Flag, due: Instant) -> Finding {
         // Before the agent is there it can see nothing.
-        let met = played.met.max(self.wait_began());
+        let met = due.max(self.wait_began());
         loop {
-            let flags = self.flags_of(&peer);
-            if let Some(found) = flags.iter().find(|flag| wanted.is_met_by(&flag.event)) {
-                return Ok(Finding::Seen {
+            let flags = self.flags_on(stage);
+            if let Some(found) = flags.iter().find(|found| is_met(flag, &found.event)) {
+                return Finding::Seen {
                     kind: found.event.kind,
                     source: found.event.source,
                     delay_seconds: signed_seconds(met, found.at),
-                });
+                };
             }
             if met.elapsed() > PATIENCE {
-                return Ok(Finding::Missed {
-                    kind: wanted.kind,
+                return Finding::Missed {
+                    kind: flag.kind,
                     waited: PATIENCE,
-                    instead: flags.iter().map(|flag| flag.event.kind).collect(),
-                });
+                    instead: flags.iter().map(|found| found.event.kind).collect(),
+                };
             }
-            match &mut played.goes_on {
-                Some(step) => step()?,
-                None => self.wait_change(LOOK_EVERY),
-            }
+            self.wait_change(LOOK_EVERY);
         }
     }
 
     /// Waits until the agent has swept often enough to have seen all of the play, and looks whether
-    /// it holds anything against the peer of `spot`.
-    pub(super) fn wait_quiet(
-        &self,
-        spot: &Spot<'_>,
-        tolerated: Tolerated,
-        mut played: Played,
-    ) -> Result<Finding> {
-        let peer = spot.peer_key();
+    /// it holds anything against the peer of `stage`.
+    pub(super) fn wait_quiet(&self, stage: &Stage) -> Result<Finding> {
         self.wait_began();
         let (began, first) = (Instant::now(), self.lock().sweeps);
         while self.lock().sweeps < first + SWEEPS {
@@ -143,15 +123,12 @@ impl Watch {
                 began.elapsed() < SWEEPS_PATIENCE,
                 "the agent has not swept {SWEEPS} times within {SWEEPS_PATIENCE:?}"
             );
-            match &mut played.goes_on {
-                Some(step) => step()?,
-                None => self.wait_change(LOOK_EVERY),
-            }
+            self.wait_change(LOOK_EVERY);
         }
-        let flags = self.flags_of(&peer);
+        let flags = self.flags_on(stage);
         let accusation = flags
             .iter()
-            .find(|flag| is_accusation(&flag.event, tolerated));
+            .find(|flag| is_accusation(&flag.event, stage.case.notes()));
         Ok(accusation.map_or(Finding::Quiet, |flag| Finding::Accused {
             kind: flag.event.kind,
             source: flag.event.source,
@@ -160,13 +137,11 @@ impl Watch {
         }))
     }
 
-    fn flags_of(&self, peer: &str) -> Vec<Sighting> {
+    fn flags_on(&self, stage: &Stage) -> Vec<Sighting> {
         let seen = self.lock();
-        let of_peer = seen.sightings.iter();
-        of_peer
-            .filter(|sighting| {
-                sighting.event.peer == peer && sighting.event.event == EventType::Flag
-            })
+        let of_stage = seen.sightings.iter();
+        of_stage
+            .filter(|sighting| stage.owns(&sighting.event.peer))
             .cloned()
             .collect()
     }
@@ -177,13 +152,15 @@ impl Watch {
     }
 }
 
-/// Whether a flag on an honest peer is more than a note.
-fn is_accusation(event: &Event, tolerated: Tolerated) -> bool {
-    let is_attack = matches!(
-        event.verdict,
-        Some(Verdict::SlowReadAttack | Verdict::ZeroWindowAttack | Verdict::Tarpit)
-    );
-    event.severity > Severity::Info || is_attack || !tolerated.contains(&event.kind)
+fn is_met(flag: &Flag, event: &Event) -> bool {
+    let evidence = |name: &str| event.evidence.get(name).copied();
+    flag.is_met_by(event.kind.label(), evidence)
+}
+
+/// Whether a flag on an honest peer is more than a note of the kinds that may be there.
+fn is_accusation(event: &Event, notes: &[&str]) -> bool {
+    let verdict = event.verdict.map(|verdict| verdict.label());
+    is_alarm(event.severity.label(), verdict) || !notes.contains(&event.kind.label())
 }
 
 /// From `met` to `at`; below zero if `at` came first.
@@ -232,25 +209,24 @@ async fn count_sweeps(socket: &Path, watch: &Watch) -> Infallible {
 mod tests {
     use super::{Watch, is_accusation, signed_seconds};
     use detector_api::fixtures::event;
-    use detector_api::snapshot::{FlagKind, Severity, Verdict};
-    use std::collections::HashSet;
+    use detector_api::snapshot::{EventType, FlagKind, Severity, Verdict};
     use std::time::{Duration, Instant};
 
     #[test]
-    fn only_peers_of_this_stage_are_listened_to() {
-        let mine = event(1, FlagKind::Dribble, &[]);
-        let inode = u64::from(mine.netns.unwrap());
-        let watch = Watch::new(inode, HashSet::from([mine.peer.clone()]));
+    fn only_flags_of_this_namespace_are_listened_to() {
+        let mut mine = event(1, FlagKind::Dribble, &[]);
+        mine.event = EventType::Flag;
+        let watch = Watch::new(u64::from(mine.netns.unwrap()));
         let mut elsewhere = mine.clone();
         elsewhere.netns = elsewhere.netns.map(|netns| netns + 1);
-        let mut other = mine.clone();
-        other.peer = "192.0.2.77".to_owned();
+        let mut cleared = mine.clone();
+        cleared.event = EventType::Cleared;
         let mut hoard = mine.clone();
         hoard.netns = None;
-        for event in [mine.clone(), elsewhere, other, hoard] {
+        for event in [mine, elsewhere, cleared, hoard] {
             watch.take(event);
         }
-        assert_eq!(watch.flags_of(&mine.peer).len(), 2);
+        assert_eq!(watch.lock().sightings.len(), 2);
     }
 
     #[test]
@@ -258,14 +234,14 @@ mod tests {
         let mut note = event(1, FlagKind::ZeroWindowStall, &[]);
         note.severity = Severity::Info;
         note.verdict = Some(Verdict::SlowClient);
-        assert!(!is_accusation(&note, &[FlagKind::ZeroWindowStall]));
-        assert!(is_accusation(&note, &[FlagKind::Dribble]));
+        assert!(!is_accusation(&note, &["zero-window-stall"]));
+        assert!(is_accusation(&note, &["dribble"]));
         let mut warning = note.clone();
         warning.severity = Severity::Warning;
-        assert!(is_accusation(&warning, &[FlagKind::ZeroWindowStall]));
+        assert!(is_accusation(&warning, &["zero-window-stall"]));
         let mut attack = note;
         attack.verdict = Some(Verdict::SlowReadAttack);
-        assert!(is_accusation(&attack, &[FlagKind::ZeroWindowStall]));
+        assert!(is_accusation(&attack, &["zero-window-stall"]));
     }
 
     #[test]

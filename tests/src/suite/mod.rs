@@ -1,31 +1,23 @@
 //! The labelled scenarios: bad peers that must be found, honest ones that must not be accused, all
 //! played at the same time before one agent with default thresholds.
 //!
-//! Start reading at `table`: what is played and what the agent has to say of it.
+//! What is played and what is due is the lab's table of cases.
 
 mod listener;
-mod network;
 mod outcome;
 mod page;
-mod plays;
-mod scenario;
-mod site;
-mod stage;
-mod table;
 mod watch;
 
 use crate::agent::{Agent, AgentOptions};
 use crate::lab::Family;
-use anyhow::{Context, Result, anyhow};
+use anyhow::{Context, Result, anyhow, ensure};
+use detector_lab::cases::{self, Case, When};
+use detector_lab::stage::{Plan, Site, Stage, Thresholds};
 pub use listener::listen;
-use network::Network;
-use outcome::{Outcome, family_name, judge};
+use outcome::{Outcome, judge};
 use page::Tally;
-use scenario::{Act, Scenario};
-use site::Site;
-use stage::{Curtain, Stage};
 use std::path::Path;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::Duration;
 use watch::{Said, Watch};
 
@@ -34,8 +26,12 @@ use watch::{Said, Watch};
 const MAIN_ACT: Duration = Duration::from_secs(66);
 /// Between the starts of two plays: a burst of starts would only measure this machine.
 const STAGGER: Duration = Duration::from_millis(40);
-/// The agent's `stall_after` without a configuration.
-const STALL_AFTER: Duration = Duration::from_secs(5);
+/// The agent's without a configuration.
+const THRESHOLDS: Thresholds = Thresholds {
+    stall_after: Duration::from_secs(5),
+    dribble_over: Duration::from_secs(30),
+    hoard_connections: 20,
+};
 
 /// What several runs came to.
 pub struct Report {
@@ -74,22 +70,20 @@ pub fn play(
     runs: u32,
     say: &mut dyn FnMut(&str),
 ) -> Result<Report> {
-    let mut scenarios = table::scenarios();
-    scenarios.retain(|each| filter.is_none_or(|filter| each.name.contains(filter)));
+    let is_wanted = |case: &&Case| filter.is_none_or(|filter| case.name.contains(filter));
+    let chosen: Vec<_> = cases::all().filter(is_wanted).collect();
     let mut report = Report {
-        tally: Tally::new(&scenarios),
+        tally: Tally::new(&chosen),
         wrongs: Vec::new(),
     };
     for run in 1..=runs {
         let folder = folder.join(format!("run-{run}"));
         std::fs::create_dir_all(&folder).context("make the folder of a run")?;
-        let played =
-            play_once(&folder, listener, &scenarios).with_context(|| format!("run {run}"))?;
+        let played = play_once(&folder, listener, &chosen).with_context(|| format!("run {run}"))?;
         let mut wrongs = 0;
-        for (index, family, outcome) in &played.outcomes {
+        for (case, family, outcome) in &played.outcomes {
             for wrong in &outcome.wrongs {
-                let name = scenarios[*index].name;
-                let line = format!("run {run}: {name} {}: {wrong}", family_name(*family));
+                let line = format!("run {run}: {} {}: {wrong}", case.name, family.name());
                 say(&line);
                 report.wrongs.push(line);
                 wrongs += 1;
@@ -98,104 +92,90 @@ pub fn play(
         report.tally.add(played.outcomes, played.sweep_interval);
         say(&format!(
             "run {run} of {runs}: {} plays, {wrongs} wrong",
-            scenarios.len() * 2
+            chosen.len() * 2
         ));
     }
     Ok(report)
 }
 
 struct Played {
-    /// Number of the scenario, family, what came of it.
-    outcomes: Vec<(usize, Family, Outcome)>,
+    outcomes: Vec<(&'static Case, Family, Outcome)>,
     sweep_interval: Duration,
 }
 
-fn play_once(folder: &Path, listener: &Path, scenarios: &[Scenario]) -> Result<Played> {
-    let site = Site::build(folder).context("build the site")?;
-    let curtain = Arc::new(Curtain::default());
-    let casts = cast(&site, scenarios, &curtain)?;
-    let agent = Agent::start_with(folder, &AgentOptions::without_configuration())?;
-    let watch = Watch::start(&agent, listener, folder)?;
-    let (endings, said) = perform(scenarios, &casts, &curtain, watch);
+fn play_once(folder: &Path, listener: &Path, chosen: &[&'static Case]) -> Result<Played> {
+    ensure!(
+        nix::unistd::geteuid().is_root(),
+        "the labelled scenarios need root (namespaces, TUN, eBPF): run them with sudo"
+    );
+    let site = Arc::new(Site::with_programs(folder).context("build the site")?);
+    let chosen = chosen.iter().copied();
+    let stages = Stage::set(&site, chosen, Plan::Wide, THRESHOLDS).context("set the stages")?;
+    let (endings, said) = perform(&stages, folder, listener);
     let said = said?;
     std::fs::write(folder.join("said.txt"), said.to_string()).context("write what was said")?;
-    let due: Vec<_> = casts.iter().map(|(_, stage)| stage.all_due()).collect();
-    std::fs::write(folder.join("due.txt"), due.concat()).context("write what was due")?;
-    let mut outcomes = Vec::new();
-    for ((index, stage), ending) in casts.iter().zip(&endings) {
-        let outcome = judge(&scenarios[*index], stage, &said, ending)?;
-        outcomes.push((*index, stage.family, outcome));
-    }
+    let lines = stages.iter().flat_map(|stage| {
+        let due = stage.due().into_iter();
+        due.map(|due| format!("{} {due:?}\n", stage.name()))
+    });
+    std::fs::write(folder.join("due.txt"), lines.collect::<String>())
+        .context("write what was due")?;
+    let outcomes = stages.iter().zip(&endings).map(|(stage, ending)| {
+        let outcome = judge(stage, &said, ending);
+        (stage.case, stage.family, outcome)
+    });
     Ok(Played {
-        outcomes,
+        outcomes: outcomes.collect(),
         sweep_interval: said.sweep_interval,
     })
 }
 
-type Cast<'s> = (usize, Stage<'s>);
-
-/// A stage for each scenario and family, with addresses of its own.
-fn cast<'s>(
-    site: &'s Site,
-    scenarios: &[Scenario],
-    curtain: &Arc<Curtain>,
-) -> Result<Vec<Cast<'s>>> {
-    let mut casts = Vec::new();
-    let mut number = 1;
-    for (index, scenario) in scenarios.iter().enumerate() {
-        for family in [Family::V4, Family::V6] {
-            let network = Network::new(family, std::process::id(), number);
-            site.settle(scenario.place, network, scenario.networks)?;
-            let stage = Stage {
-                site,
-                family,
-                network,
-                place: scenario.place,
-                name: format!("{}-{}", scenario.name, family_name(family)),
-                curtain: Arc::clone(curtain),
-                stall_after: STALL_AFTER,
-                due: Mutex::default(),
-            };
-            casts.push((index, stage));
-        }
-        number += scenario.networks;
-    }
-    Ok(casts)
-}
-
 /// Plays all; returns how each play ended and what the agent said while they were on.
-fn perform(
-    scenarios: &[Scenario],
-    casts: &[Cast],
-    curtain: &Curtain,
-    watch: Watch,
-) -> (Vec<Result<()>>, Result<Said>) {
+fn perform(stages: &[Stage], folder: &Path, listener: &Path) -> (Vec<Result<()>>, Result<Said>) {
     std::thread::scope(|scope| {
-        let mut endings: Vec<Result<()>> = casts.iter().map(|_| Ok(())).collect();
+        let mut endings: Vec<Result<()>> = stages.iter().map(|_| Ok(())).collect();
         let mut playing = Vec::new();
-        for act in [Act::Load, Act::Main] {
-            for (place, (index, stage)) in casts.iter().enumerate() {
-                let scenario = &scenarios[*index];
-                let play = scenario.play;
-                if scenario.act != act {
-                    continue;
-                }
-                if act == Act::Load {
-                    endings[place] = play(stage);
-                } else {
-                    playing.push((place, scope.spawn(move || play(stage))));
-                    std::thread::sleep(STAGGER);
-                }
+        let of = |when| {
+            (0..)
+                .zip(stages)
+                .filter(move |(_, stage)| act_of(stage.case) == when)
+        };
+        for (place, stage) in of(When::BeforeAgent) {
+            playing.push((place, scope.spawn(|| stage.play())));
+            for flag in stage.case.flags() {
+                let _unless_it_failed = stage.wait_due(flag.kind);
             }
         }
-        // Nobody else lets the curtain fall: this waits for the whole act.
-        curtain.is_down_within(MAIN_ACT);
-        let said = watch.stop();
-        curtain.fall();
+        let watch = Agent::start_with(folder, &AgentOptions::without_configuration())
+            .and_then(|agent| Watch::start(agent, listener, folder));
+        for (place, stage) in of(When::Alone) {
+            endings[place] = stage.play();
+        }
+        for (place, stage) in of(When::Beside) {
+            playing.push((place, scope.spawn(|| stage.play())));
+            std::thread::sleep(STAGGER);
+        }
+        let said = watch.and_then(|watch| {
+            std::thread::sleep(MAIN_ACT);
+            watch.stop()
+        });
+        for stage in stages {
+            stage.end();
+        }
         for (place, thread) in playing {
             let ended = thread.join();
             endings[place] = ended.unwrap_or_else(|_| Err(anyhow!("the play panicked")));
         }
         (endings, said)
     })
+}
+
+/// Many are on at the same time, each in a place of its own: only what needs the agent or the
+/// machine apart matters.
+const fn act_of(case: &Case) -> When {
+    match case.when {
+        When::BeforeAgent => When::BeforeAgent,
+        When::Alone => When::Alone,
+        When::First | When::Beside | When::Last => When::Beside,
+    }
 }

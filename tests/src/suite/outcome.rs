@@ -1,14 +1,11 @@
 //! Compares what the agent said of one scenario with its label.
 
 use super::listener::Arrived;
-use super::network::Network;
-use super::scenario::{ACCUSATIONS, Label, Scenario, SeenBy};
-use super::stage::{Due, Stage};
 use super::watch::{PeerStory, Said};
-use crate::lab::Family;
 use anyhow::Result;
+use detector_lab::cases::{Flag, Label, SeenBy, When, is_alarm};
+use detector_lab::stage::Stage;
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::PoisonError;
 use std::time::SystemTime;
 
 /// What came of one scenario in one family in one run.
@@ -33,37 +30,20 @@ pub(crate) struct Latency {
     pub(crate) seconds: f64,
 }
 
-/// Everything about one scenario in one family.
-struct Case<'c> {
-    scenario: &'c Scenario,
+/// What was said of one case in one family.
+struct Heard<'c> {
     events: Vec<&'c Arrived>,
     peers: Vec<(&'c str, &'c PeerStory)>,
 }
 
-/// Judges `scenario` as it was played on `stage`; `played` is how the play itself ended.
-pub(crate) fn judge(
-    scenario: &Scenario,
-    stage: &Stage,
-    said: &Said,
-    played: &Result<()>,
-) -> Result<Outcome> {
-    let first = stage.network.number();
-    let owned = first..first + scenario.networks;
-    let is_ours = |peer: &str| {
-        Network::number_of(peer, std::process::id())
-            .is_some_and(|(family, number)| family == stage.family && owned.contains(&number))
-    };
-    let case = Case {
-        scenario,
-        events: said
-            .events
-            .iter()
-            .filter(|each| is_ours(&each.event.peer))
-            .collect(),
-        peers: said
-            .peers
-            .iter()
-            .filter(|(peer, _)| is_ours(peer))
+/// Judges the case that was played on `stage`; `played` is how the play itself ended.
+pub(crate) fn judge(stage: &Stage, said: &Said, played: &Result<()>) -> Outcome {
+    let events = said.events.iter();
+    let peers = said.peers.iter();
+    let heard = Heard {
+        events: events.filter(|each| stage.owns(&each.event.peer)).collect(),
+        peers: peers
+            .filter(|(peer, _)| stage.owns(peer))
             .map(|(peer, story)| (peer.as_str(), story))
             .collect(),
     };
@@ -71,20 +51,20 @@ pub(crate) fn judge(
     if let Err(error) = played {
         outcome.wrongs.push(format!("the play failed: {error:#}"));
     }
-    case.gather(&mut outcome)?;
-    match scenario.label {
-        Label::Bad { flags, verdicts } => {
-            let kinds = flags.iter().map(|flag| flag.kind);
-            case.find_misses(kinds, verdicts, &mut outcome);
-            let due = stage.due.lock().unwrap_or_else(PoisonError::into_inner);
-            case.measure(&due, &mut outcome)?;
+    heard.gather(&mut outcome);
+    match stage.case.label {
+        Label::Bad {
+            flags, verdicts, ..
+        } => {
+            heard.find_misses(flags, verdicts, &mut outcome);
+            heard.measure(stage, &mut outcome);
         }
-        Label::Honest => case.find_false_alarms(&mut outcome),
+        Label::Honest { .. } => heard.find_false_alarms(&mut outcome),
     }
-    Ok(outcome)
+    outcome
 }
 
-impl Case<'_> {
+impl Heard<'_> {
     fn flags(&self) -> impl Iterator<Item = &Arrived> {
         self.events
             .iter()
@@ -92,7 +72,7 @@ impl Case<'_> {
             .filter(|each| each.event.event == "flag")
     }
 
-    fn gather(&self, outcome: &mut Outcome) -> Result<()> {
+    fn gather(&self, outcome: &mut Outcome) {
         for flag in self.flags() {
             let event = &flag.event;
             outcome
@@ -108,18 +88,17 @@ impl Case<'_> {
                 outcome.verdict_after_seconds = Some(longest.max(after));
             }
         }
-        Ok(())
     }
 
-    fn find_misses(
-        &self,
-        kinds: impl Iterator<Item = &'static str>,
-        verdicts: &[&str],
-        outcome: &mut Outcome,
-    ) {
-        for kind in kinds {
-            if !self.flags().any(|flag| flag.event.kind == kind) {
-                outcome.wrongs.push(format!("no {kind} flag"));
+    fn find_misses(&self, flags: &[Flag], verdicts: &[&str], outcome: &mut Outcome) {
+        for due in flags {
+            let is_due = |flag: &Arrived| {
+                due.is_met_by(&flag.event.kind, |name| {
+                    flag.event.evidence.get(name).copied()
+                })
+            };
+            if !self.flags().any(is_due) {
+                outcome.wrongs.push(format!("no {} flag", due.kind));
             }
         }
         if self.peers.is_empty() {
@@ -146,7 +125,9 @@ impl Case<'_> {
     }
 
     fn find_false_alarms(&self, outcome: &mut Outcome) {
-        for flag in self.flags().filter(|flag| flag.event.severity != "info") {
+        let is_false =
+            |flag: &&Arrived| is_alarm(&flag.event.severity, flag.event.verdict.as_deref());
+        for flag in self.flags().filter(is_false) {
             outcome
                 .wrongs
                 .push(format!("alarm on an honest peer: {:?}", flag.event));
@@ -155,8 +136,8 @@ impl Case<'_> {
             let accused = story
                 .verdicts
                 .iter()
-                .find(|(verdict, _)| ACCUSATIONS.contains(&verdict.as_str()));
-            if accused.is_some() || !story.alarms.is_empty() {
+                .any(|(verdict, _)| is_alarm("info", Some(verdict)));
+            if accused || !story.alarms.is_empty() {
                 outcome.wrongs.push(format!(
                     "honest {peer} is accused: {:?}, {:?}: {}",
                     story.verdicts, story.alarms, story.last
@@ -165,13 +146,16 @@ impl Case<'_> {
         }
     }
 
-    fn measure(&self, all_due: &[Due], outcome: &mut Outcome) -> Result<()> {
-        let Label::Bad { flags, .. } = self.scenario.label else {
-            return Ok(());
-        };
-        for due in all_due {
-            let expected = flags.iter().find(|flag| flag.kind == due.kind);
-            let Some(expected) = expected else { continue };
+    fn measure(&self, stage: &Stage, outcome: &mut Outcome) {
+        if stage.case.when == When::BeforeAgent {
+            // The clock of these starts with the agent's first sweep.
+            return;
+        }
+        for due in stage.due() {
+            let mut flags = stage.case.flags().iter();
+            let Some(expected) = flags.find(|flag| flag.kind == due.kind) else {
+                continue;
+            };
             let remote = due.remote.map(|remote| remote.to_string());
             let found = self
                 .flags()
@@ -180,11 +164,10 @@ impl Case<'_> {
             if let Some(flag) = found {
                 outcome.latencies.push(Latency {
                     seen_by: expected.seen_by,
-                    seconds: seconds_between(due.at, flag.at),
+                    seconds: seconds_between(due.wall, flag.at),
                 });
             }
         }
-        Ok(())
     }
 }
 
@@ -193,13 +176,5 @@ fn seconds_between(earlier: SystemTime, later: SystemTime) -> f64 {
     match later.duration_since(earlier) {
         Ok(span) => span.as_secs_f64(),
         Err(error) => -error.duration().as_secs_f64(),
-    }
-}
-
-/// As the page writes it.
-pub(crate) const fn family_name(family: Family) -> &'static str {
-    match family {
-        Family::V4 => "v4",
-        Family::V6 => "v6",
     }
 }

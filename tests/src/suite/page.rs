@@ -1,8 +1,8 @@
 //! Adds up the outcomes of runs and writes the page of the documentation.
 
-use super::outcome::{Outcome, family_name};
-use super::scenario::{Label, Scenario, SeenBy};
+use super::outcome::Outcome;
 use crate::lab::Family;
+use detector_lab::cases::{Case, Label, SeenBy};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::time::Duration;
@@ -23,37 +23,32 @@ struct Line {
     verdict_after_seconds: f64,
 }
 
-/// What is printed of a scenario without having played it.
-struct Title {
-    name: &'static str,
-    plot: &'static str,
-    is_bad: bool,
-    expected: String,
-}
-
 /// Sums over runs.
 pub(super) struct Tally {
-    titles: Vec<Title>,
+    cases: Vec<&'static Case>,
     lines: BTreeMap<(usize, &'static str), Line>,
     runs: u32,
     sweep_seconds: f64,
 }
 
 impl Tally {
-    pub(super) fn new(scenarios: &[Scenario]) -> Self {
+    pub(super) fn new(cases: &[&'static Case]) -> Self {
         Self {
-            titles: scenarios.iter().map(title).collect(),
+            cases: cases.to_vec(),
             lines: BTreeMap::new(),
             runs: 0,
             sweep_seconds: 0.0,
         }
     }
 
-    pub(super) fn add(&mut self, outcomes: Vec<(usize, Family, Outcome)>, sweep: Duration) {
+    pub(super) fn add(&mut self, outcomes: Vec<(&'static Case, Family, Outcome)>, sweep: Duration) {
         self.runs += 1;
         self.sweep_seconds = self.sweep_seconds.max(sweep.as_secs_f64());
-        for (index, family, outcome) in outcomes {
-            let line = self.lines.entry((index, family_name(family))).or_default();
+        for (case, family, outcome) in outcomes {
+            let mut cases = self.cases.iter();
+            let place = cases.position(|each| each.name == case.name);
+            let key = (place.unwrap_or(usize::MAX), family.name());
+            let line = self.lines.entry(key).or_default();
             line.runs += 1;
             line.right += u32::from(outcome.wrongs.is_empty());
             line.flags.extend(outcome.flags);
@@ -100,7 +95,7 @@ impl Tally {
         let shown = all.iter().take(SHOWN);
         shown
             .map(|(seconds, (index, family))| {
-                format!("{} {family} {}", self.titles[*index].name, span(*seconds))
+                format!("{} {family} {}", self.cases[*index].name, span(*seconds))
             })
             .collect()
     }
@@ -128,7 +123,7 @@ impl Tally {
     fn write_totals(&self, page: &mut String) {
         let sum = |is_bad: bool| {
             let lines = self.lines.iter();
-            let of_label = lines.filter(|((index, _), _)| self.titles[*index].is_bad == is_bad);
+            let of_label = lines.filter(|((index, _), _)| self.cases[*index].is_honest() != is_bad);
             of_label.fold((0, 0), |(right, runs), (_, line)| {
                 (right + line.right, runs + line.runs)
             })
@@ -161,25 +156,23 @@ impl Tally {
     }
 
     fn write_group(&self, page: &mut String, is_bad: bool, heading: &str) {
-        let count = self.titles.iter().filter(|title| title.is_bad == is_bad);
+        let of_group = |case: &&&Case| case.is_honest() != is_bad;
+        let count = self.cases.iter().filter(of_group);
         let _ = write!(page, "\n## {heading} ({})\n\n", count.count());
         page.push_str(
             "| scenario | family | right | flags (source) | verdict | from due to flag: median, p99 \
              | verdict after |\n|---|---|---|---|---|---|---|\n",
         );
         for ((index, family), line) in &self.lines {
-            let title = &self.titles[*index];
-            if title.is_bad == is_bad {
-                let _ = writeln!(page, "| {} | {family} | {} |", title.name, line.cells());
+            let case = &self.cases[*index];
+            if of_group(&case) {
+                let _ = writeln!(page, "| {} | {family} | {} |", case.name, line.cells());
             }
         }
         page.push_str("\n| scenario | what it does | the agent has to say |\n|---|---|---|\n");
-        for title in self.titles.iter().filter(|title| title.is_bad == is_bad) {
-            let _ = writeln!(
-                page,
-                "| {} | {} | {} |",
-                title.name, title.plot, title.expected
-            );
+        for case in self.cases.iter().filter(of_group) {
+            let expected = expected(case);
+            let _ = writeln!(page, "| {} | {} | {expected} |", case.name, case.plot);
         }
     }
 }
@@ -214,19 +207,15 @@ impl Line {
     }
 }
 
-fn title(scenario: &Scenario) -> Title {
-    let expected = match scenario.label {
-        Label::Bad { flags, verdicts } => {
+fn expected(case: &Case) -> String {
+    match case.label {
+        Label::Bad {
+            flags, verdicts, ..
+        } => {
             let kinds: Vec<&str> = flags.iter().map(|flag| flag.kind).collect();
             format!("{}; {}", kinds.join(", "), verdicts.join(" or "))
         }
-        Label::Honest => "nothing above `info`, no accusation".to_owned(),
-    };
-    Title {
-        name: scenario.name,
-        plot: scenario.plot,
-        is_bad: matches!(scenario.label, Label::Bad { .. }),
-        expected,
+        Label::Honest { .. } => "nothing above `info`, no accusation".to_owned(),
     }
 }
 
@@ -261,7 +250,7 @@ const INTRODUCTION: &str = "\
 
 Bad peers that must be found and honest ones that must not be accused, all played at the same time, over IPv4 and IPv6, before one agent with
 default thresholds, in network namespaces of their own. `cargo xtask scenarios --runs 10` plays them again and writes this page; it fails on any miss, false
-alarm or late flag. The table of plays is `tests/src/suite/table.rs`.
+alarm or late flag. The table of cases is in `detector-lab/src/cases/`.
 
 - *right* counts runs. A bad play is right if each flag of its label was raised and each of its peers ends with a verdict of its label; an honest one
   if no flag and no peer ever was above `info`, and no peer ever was called `slow-read-attack`, `zero-window-attack` or `tarpit`.

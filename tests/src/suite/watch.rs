@@ -63,10 +63,11 @@ pub(crate) struct Watch {
     said: Arc<Mutex<Said>>,
     is_over: Arc<AtomicBool>,
     looker: Option<JoinHandle<Result<()>>>,
+    _agent: Agent,
 }
 
 impl Watch {
-    pub(crate) fn start(agent: &Agent, listener: &Path, folder: &Path) -> Result<Self> {
+    pub(crate) fn start(agent: Agent, listener: &Path, folder: &Path) -> Result<Self> {
         let said = Arc::new(Mutex::new(Said::default()));
         let is_over = Arc::new(AtomicBool::new(false));
         let view = AgentView::new(&agent.control_socket());
@@ -88,6 +89,7 @@ impl Watch {
             said,
             is_over,
             looker: Some(looker),
+            _agent: agent,
         })
     }
 

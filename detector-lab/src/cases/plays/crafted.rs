@@ -1,44 +1,27 @@
 //! Bad or broken peers of one connection, crafted.
 
-use super::super::stage::{Stage, wall};
-use crate::acts;
-use crate::expect;
-use crate::peers::crafted::{Peer, Policy, Profile};
+use crate::peers::crafted::{Peer, Policy};
 use crate::servers::TinyServer;
-use anyhow::{Result, ensure};
-use std::net::SocketAddr;
-use std::time::{Duration, Instant, SystemTime};
-
-/// Of the range that kernels give to clients.
-const PORT: u16 = 40_001;
-const LONG_ANSWER: &str = "/bytes/20000000";
-
-/// The one peer of a scenario.
-fn connect(stage: &Stage, server: SocketAddr, profile: Profile) -> Result<Peer> {
-    stage.crafted(0, 2, PORT, server, profile)
-}
+use crate::stage::Stage;
+use crate::{acts, expect};
+use anyhow::Result;
+use std::time::{Duration, Instant};
 
 pub(crate) fn treason(stage: &Stage) -> Result<()> {
-    take_back(stage, 0)
+    let server = stage.tiny_server()?;
+    let peer = stage.peer(&server, stage.profile())?;
+    acts::retract_to_zero(&peer)?;
+    stage.note_due("window-shrink", &peer, peer.progress_at());
+    stage.note_stall("zero-window-stall", &peer);
+    stage.hold();
+    Ok(())
 }
 
 pub(crate) fn below_flight(stage: &Stage) -> Result<()> {
-    take_back(stage, 2_048)
-}
-
-/// Acknowledges one segment of many in flight and leaves a window of `window` bytes.
-fn take_back(stage: &Stage, window: u32) -> Result<()> {
     let server = stage.tiny_server()?;
-    let peer = connect(stage, server.address(), stage.profile())?;
-    let in_flight = acts::fill_flight(&peer)?;
-    ensure!(in_flight > 8_000, "only {in_flight} bytes in flight");
-    peer.policy(Policy::Hold);
-    let at = SystemTime::now();
-    peer.say().ack(1_000).window(window).send()?;
-    stage.note_due("window-shrink", &peer, at);
-    if window == 0 {
-        stage.note_stall("zero-window-stall", &peer);
-    }
+    let peer = stage.peer(&server, stage.profile())?;
+    acts::retract_below_flight(&peer)?;
+    stage.note_due("window-shrink", &peer, peer.progress_at());
     stage.hold();
     Ok(())
 }
@@ -48,7 +31,7 @@ pub(crate) fn salami(stage: &Stage) -> Result<()> {
     const UNIT: u32 = 1 << SHIFT;
     let server = stage.tiny_server()?;
     let profile = stage.profile().shift(SHIFT).window(40 * UNIT);
-    let peer = connect(stage, server.address(), profile)?;
+    let peer = stage.peer(&server, profile)?;
     peer.request("/bytes/200000000")?;
     let mut is_first = true;
     let mut taken = 0;
@@ -56,7 +39,7 @@ pub(crate) fn salami(stage: &Stage) -> Result<()> {
         let arrived = peer.wait_quiet(acts::FULL)?;
         let slices = if arrived < taken + 6_000 { 0 } else { 6_u32 };
         for number in 1..=slices {
-            let at = SystemTime::now();
+            let at = Instant::now();
             let acked = taken + u64::from(number * 1_000);
             peer.say().ack(acked).window((40 - number) * UNIT).send()?;
             // The first slice is honest rounding; the second makes the sum a shrink.
@@ -80,7 +63,7 @@ pub(crate) fn salami(stage: &Stage) -> Result<()> {
 
 pub(crate) fn zero_window(stage: &Stage) -> Result<()> {
     let server = stage.tiny_server()?;
-    let peer = connect(stage, server.address(), stage.profile())?;
+    let peer = stage.peer(&server, stage.profile())?;
     acts::close_window(&peer)?;
     stage.note_stall("zero-window-stall", &peer);
     stage.hold();
@@ -89,8 +72,8 @@ pub(crate) fn zero_window(stage: &Stage) -> Result<()> {
 
 /// The same on a port that could as well be a client's, from one that could be a server's.
 pub(crate) fn odd_ports(stage: &Stage) -> Result<()> {
-    let server = TinyServer::start(stage.servers(), stage.server_ip())?;
-    let peer = stage.crafted(0, 2, 4_001, server.address(), stage.profile())?;
+    let server = TinyServer::start(stage.servers()?, stage.server_ip())?;
+    let peer = stage.crafted((0, 2, 4_001), server.address(), stage.profile())?;
     acts::close_window(&peer)?;
     stage.note_stall("zero-window-stall", &peer);
     stage.hold();
@@ -99,7 +82,7 @@ pub(crate) fn odd_ports(stage: &Stage) -> Result<()> {
 
 pub(crate) fn teasing(stage: &Stage) -> Result<()> {
     let server = stage.tiny_server()?;
-    let peer = connect(stage, server.address(), stage.profile())?;
+    let peer = stage.peer(&server, stage.profile())?;
     acts::close_window(&peer)?;
     stage.note_stall("zero-window-stall", &peer);
     peer.policy(Policy::Hold);
@@ -113,7 +96,7 @@ pub(crate) fn teasing(stage: &Stage) -> Result<()> {
 
 pub(crate) fn half_closed(stage: &Stage) -> Result<()> {
     let server = stage.tiny_server()?;
-    let peer = connect(stage, server.address(), stage.profile())?;
+    let peer = stage.peer(&server, stage.profile())?;
     acts::half_close_and_stop_reading(&peer)?;
     stage.note_stall("zero-window-stall", &peer);
     stage.hold();
@@ -123,16 +106,13 @@ pub(crate) fn half_closed(stage: &Stage) -> Result<()> {
 pub(crate) fn orphan(stage: &Stage) -> Result<()> {
     const EDGE: u32 = 16_384;
     let server = stage.tiny_server()?;
-    let peer = connect(stage, server.address(), stage.profile().window(EDGE))?;
+    let peer = stage.peer(&server, stage.profile().window(EDGE))?;
     acts::ask_and_fill_flight(&peer, "/close/200000")?;
-    expect::until("the server has closed", Duration::from_secs(5), || {
+    expect::until("the server has closed", Duration::from_secs(10), || {
         Ok((server.closed() > 0).then_some(()))
     })?;
-    // The server has closed by now: each ACK from here on meets FIN_WAIT1.
-    peer.policy(Policy::StopReading { edge: EDGE });
-    let arrived = u32::try_from(peer.seen().bytes)?;
-    let window = (EDGE - arrived) >> 7 << 7;
-    peer.say().ack(arrived.into()).window(window).send()?;
+    // Each ACK from here on meets FIN_WAIT1.
+    acts::read_up_to(&peer, EDGE)?;
     peer.wait_closed()?;
     stage.note_stall("zero-window-stall", &peer);
     stage.hold();
@@ -147,12 +127,12 @@ pub(crate) fn small_window(stage: &Stage) -> Result<()> {
     let segment = u32::from(profile.mss) - OPTIONS_BYTES;
     // A short head and eight segments leave room for half a segment or so.
     let edge = (700 + 8 * segment) >> 7 << 7;
-    let peer = connect(stage, server.address(), profile.window(edge))?;
+    let peer = stage.peer(&server, profile.window(edge))?;
     peer.policy(Policy::StopShort {
         edge,
         room: segment,
     });
-    peer.request(LONG_ANSWER)?;
+    peer.request(acts::LONG_ANSWER)?;
     peer.wait_bytes((8 * segment).into())?;
     peer.wait_quiet(acts::FULL)?;
     stage.note_stall("small-window-stall", &peer);
@@ -166,10 +146,10 @@ pub(crate) fn tiny_window(stage: &Stage) -> Result<()> {
     let server = stage.tiny_server()?;
     let mut profile = stage.profile().window(WINDOW);
     profile.shift = None;
-    let peer = connect(stage, server.address(), profile)?;
+    let peer = stage.peer(&server, profile)?;
     peer.policy(Policy::Silent);
-    let at = SystemTime::now();
-    peer.request(LONG_ANSWER)?;
+    let at = Instant::now();
+    peer.request(acts::LONG_ANSWER)?;
     stage.note_due("tiny-window", &peer, at);
     while stage.pause(Duration::from_millis(100)) {
         peer.say().ack(peer.seen().bytes).window(WINDOW).send()?;
@@ -180,22 +160,16 @@ pub(crate) fn tiny_window(stage: &Stage) -> Result<()> {
 /// A reader of 100 bytes a second.
 pub(crate) fn dribble(stage: &Stage) -> Result<()> {
     let server = stage.tiny_server()?;
-    let mut reader = Dribbler::ask(stage, 2, PORT, server.address(), LONG_ANSWER)?;
-    stage.note_due("dribble", &reader.peer, reader.limited_at + DRIBBLE_OVER);
+    let mut reader = Dribbler::ask(stage, 40_001, &server)?;
     while stage.pause(Dribbler::PACE) {
         reader.read()?;
     }
     Ok(())
 }
 
-/// The agent's `dribble_over`.
-pub(super) const DRIBBLE_OVER: Duration = Duration::from_secs(30);
-
 /// A crafted peer with a small buffer out of which little is read.
 pub(super) struct Dribbler {
-    pub(super) peer: Peer,
-    /// When its window first was the limit.
-    pub(super) limited_at: SystemTime,
+    peer: Peer,
     edge: u32,
 }
 
@@ -204,24 +178,17 @@ impl Dribbler {
     const BYTES_A_PACE: u32 = 100;
     const BUFFER: u32 = 1_200;
 
-    /// Without scaling, so that a window can be said to the byte.
-    pub(super) fn ask(
-        stage: &Stage,
-        host: u8,
-        port: u16,
-        server: SocketAddr,
-        path: &str,
-    ) -> Result<Self> {
+    /// Without scaling, so that a window can be said to the byte. It is the limit at once.
+    pub(super) fn ask(stage: &Stage, port: u16, server: &TinyServer) -> Result<Self> {
         let mut profile = stage.profile().window(Self::BUFFER).mss(536);
         profile.shift = None;
-        let peer = stage.crafted(0, host, port, server, profile)?;
+        let peer = stage.crafted((0, 2, port), server.address(), profile)?;
         peer.policy(Policy::StopReading { edge: Self::BUFFER });
-        peer.request(path)?;
-        Ok(Self {
-            peer,
-            limited_at: SystemTime::now(),
-            edge: Self::BUFFER,
-        })
+        peer.request(acts::LONG_ANSWER)?;
+        let due = Instant::now() + stage.thresholds().dribble_over;
+        stage.note_due("dribble", &peer, due);
+        let edge = Self::BUFFER;
+        Ok(Self { peer, edge })
     }
 
     /// Takes a little out of the buffer and says so.
@@ -240,9 +207,8 @@ impl Dribbler {
 /// Answers each segment with the acknowledgement of before, and leaves its window open.
 pub(crate) fn fruitless(stage: &Stage) -> Result<()> {
     let server = stage.tiny_server()?;
-    let peer = connect(stage, server.address(), stage.profile())?;
-    let in_flight = acts::fill_flight(&peer)?;
-    ensure!(in_flight > 8_000, "only {in_flight} bytes in flight");
+    let peer = stage.peer(&server, stage.profile())?;
+    acts::fill_flight(&peer)?;
     peer.policy(Policy::Hold);
     peer.say().ack(1_000).send()?;
     stage.hold();
@@ -252,7 +218,7 @@ pub(crate) fn fruitless(stage: &Stage) -> Result<()> {
 /// Acknowledges one byte a second, with its window open.
 pub(crate) fn slow_ack(stage: &Stage) -> Result<()> {
     let server = stage.tiny_server()?;
-    let peer = connect(stage, server.address(), stage.profile())?;
+    let peer = stage.peer(&server, stage.profile())?;
     let in_flight = acts::fill_flight(&peer)?;
     peer.policy(Policy::Silent);
     let mut acked = in_flight - 8_000;
@@ -268,8 +234,8 @@ pub(crate) fn unanswered(stage: &Stage) -> Result<()> {
     /// Shortest retransmission timeout; what comes sooner is a tail loss probe.
     const LEAST_TIMEOUT: Duration = Duration::from_millis(190);
     let server = stage.tiny_server()?;
-    let peer = connect(stage, server.address(), stage.profile())?;
-    peer.request(LONG_ANSWER)?;
+    let peer = stage.peer(&server, stage.profile())?;
+    peer.request(acts::LONG_ANSWER)?;
     peer.drain(100_000, 65_280)?;
     peer.policy(Policy::Silent);
     let before = peer.seen().retransmits;
@@ -284,7 +250,7 @@ pub(crate) fn unanswered(stage: &Stage) -> Result<()> {
             break;
         }
     }
-    stage.note_due("unanswered", &peer, wall(last) + stage.stall_after);
+    stage.note_due("unanswered", &peer, last + stage.thresholds().stall_after);
     stage.hold();
     Ok(())
 }

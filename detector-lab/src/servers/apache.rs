@@ -1,7 +1,8 @@
 //! Real apache2 with a configuration of its own, in the foreground, in a namespace.
 
 use crate::expect;
-use crate::lab::{Child, Namespace, require};
+use crate::network::Namespace;
+use crate::program::{Child, require};
 use anyhow::{Result, bail};
 use std::fs::File;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpStream};

@@ -1,24 +1,22 @@
 //! Many connections at once, crafted: of one address, of one network, of many that behave alike.
 
-use super::super::stage::Stage;
-use super::crafted::{DRIBBLE_OVER, Dribbler};
+use super::crafted::Dribbler;
+use crate::acts::LONG_ANSWER;
 use crate::peers::crafted::{Peer, Policy};
 use crate::servers::ApacheModel;
+use crate::stage::Stage;
 use anyhow::Result;
 use std::net::SocketAddr;
-use std::time::SystemTime;
+use std::time::Instant;
 
-/// Stalled connections of one address from which the agent calls it a hoard.
-const HOARD: usize = 20;
 /// What each connection takes before its window closes.
 const EDGE: u32 = 8_192;
 
 /// Connections from one address.
 pub(crate) fn of_address(stage: &Stage) -> Result<()> {
     let server = stage.tiny_server()?;
-    let path = "/bytes/20000000";
     let places = (0..30).map(|number| (0, 2, 40_000 + number));
-    let peers = stall_all(stage, server.address(), path, places)?;
+    let peers = stall_all(stage, server.address(), LONG_ANSWER, places)?;
     note_hoard(stage, &peers);
     stage.hold();
     Ok(())
@@ -27,9 +25,8 @@ pub(crate) fn of_address(stage: &Stage) -> Result<()> {
 /// Twelve addresses of one network with three connections each: fewer than a warning asks for.
 pub(crate) fn of_network(stage: &Stage) -> Result<()> {
     let server = stage.tiny_server()?;
-    let path = "/bytes/20000000";
     let places = (0..36).map(|number| (0, 2 + (number % 12) as u8, 40_000 + number));
-    let _peers = stall_all(stage, server.address(), path, places)?;
+    let _peers = stall_all(stage, server.address(), LONG_ANSWER, places)?;
     stage.hold();
     Ok(())
 }
@@ -40,9 +37,8 @@ pub(crate) const ALIKE: u8 = 24;
 /// Addresses of unrelated networks, one connection each, that all do the same.
 pub(crate) fn by_likeness(stage: &Stage) -> Result<()> {
     let server = stage.tiny_server()?;
-    let path = "/bytes/20000000";
     let places = (0..ALIKE).map(|number| (number, 2, 40_001));
-    let _peers = stall_all(stage, server.address(), path, places)?;
+    let _peers = stall_all(stage, server.address(), LONG_ANSWER, places)?;
     stage.hold();
     Ok(())
 }
@@ -52,10 +48,7 @@ pub(crate) fn of_dribblers(stage: &Stage) -> Result<()> {
     let server = stage.tiny_server()?;
     let mut readers = Vec::new();
     for number in 0..25 {
-        let path = "/bytes/20000000";
-        let reader = Dribbler::ask(stage, 2, 40_000 + number, server.address(), path)?;
-        stage.note_due("dribble", &reader.peer, reader.limited_at + DRIBBLE_OVER);
-        readers.push(reader);
+        readers.push(Dribbler::ask(stage, 40_000 + number, &server)?);
     }
     while stage.pause(Dribbler::PACE) {
         for reader in &mut readers {
@@ -67,19 +60,18 @@ pub(crate) fn of_dribblers(stage: &Stage) -> Result<()> {
 
 /// Asks nginx for a large file thirty times over and then offers no window any more.
 pub(crate) fn sockstress_nginx(stage: &Stage) -> Result<()> {
-    flood(stage, stage.site.nginx_port())
+    flood(stage, stage.nginx()?)
 }
 
 pub(crate) fn sockstress_prefork(stage: &Stage) -> Result<()> {
-    flood(stage, stage.site.apache_port(ApacheModel::Prefork))
+    flood(stage, stage.apache(ApacheModel::Prefork)?)
 }
 
 pub(crate) fn sockstress_event(stage: &Stage) -> Result<()> {
-    flood(stage, stage.site.apache_port(ApacheModel::Event))
+    flood(stage, stage.apache(ApacheModel::Event)?)
 }
 
-fn flood(stage: &Stage, port: u16) -> Result<()> {
-    let server = SocketAddr::new(stage.server_ip(), port);
+fn flood(stage: &Stage, server: SocketAddr) -> Result<()> {
     let places = (0..30).map(|number| (0, 2, 40_000 + number));
     let peers = stall_all(stage, server, "/large", places)?;
     note_hoard(stage, &peers);
@@ -95,9 +87,8 @@ fn stall_all(
     places: impl Iterator<Item = (u8, u8, u16)>,
 ) -> Result<Vec<Peer>> {
     let mut peers = Vec::new();
-    for (network, host, port) in places {
-        let profile = stage.profile().window(EDGE);
-        let peer = stage.crafted(network, host, port, server, profile)?;
+    for place in places {
+        let peer = stage.crafted(place, server, stage.profile().window(EDGE))?;
         peer.policy(Policy::StopReading { edge: EDGE });
         peer.request(path)?;
         peers.push(peer);
@@ -112,12 +103,10 @@ fn stall_all(
 
 /// The hoard is one as soon as so many connections are stalled.
 fn note_hoard(stage: &Stage, peers: &[Peer]) {
-    let mut stalled: Vec<SystemTime> = peers
-        .iter()
-        .map(|peer| super::super::stage::wall(peer.progress_at()) + stage.stall_after)
-        .collect();
-    stalled.sort_unstable();
-    if let Some(&at) = stalled.get(HOARD - 1) {
-        stage.note_peer_due("stall-hoard", at);
+    let thresholds = stage.thresholds();
+    let mut since: Vec<Instant> = peers.iter().map(Peer::progress_at).collect();
+    since.sort_unstable();
+    if let Some(&last) = since.get(thresholds.hoard_connections - 1) {
+        stage.note_peer_due("stall-hoard", last + thresholds.stall_after);
     }
 }

@@ -1,14 +1,17 @@
 //! Honest peers: slow, paused, far away, idle, short of memory.
 
-use super::super::site::{lose_incoming, set_gone};
-use super::super::stage::Stage;
 use crate::acts;
 use crate::peers::KernelPeer;
 use crate::peers::crafted::Policy;
+use crate::servers::TinyServer;
+use crate::stage::{Stage, lose_incoming, set_gone};
 use anyhow::{Context, Result, ensure};
 use std::io::{Read, Write};
-use std::net::{IpAddr, Ipv6Addr, SocketAddr, TcpListener, TcpStream};
+use std::net::{IpAddr, Ipv6Addr, TcpListener, TcpStream};
 use std::time::Duration;
+
+/// How much longer than a stall takes an honest peer has to go unmentioned.
+const MARGIN: Duration = Duration::from_secs(2);
 
 /// Reads, pauses for two seconds, reads on, again and again.
 pub(crate) fn pauses_2s(stage: &Stage) -> Result<()> {
@@ -44,7 +47,7 @@ pub(crate) fn loss_10(stage: &Stage) -> Result<()> {
 
 fn lossy(stage: &Stage, percent: u8, bytes: usize) -> Result<()> {
     let server = stage.tiny_server()?;
-    lose_incoming(stage.clients(), stage.network.peer(2), percent)?;
+    lose_incoming(stage.clients()?, stage.peer_ip(), percent)?;
     loop {
         let mut client = stage.kernel(0, server.address(), None)?;
         client.request(&format!("/bytes/{bytes}"))?;
@@ -66,14 +69,33 @@ pub(crate) fn shaped(stage: &Stage) -> Result<()> {
     Ok(())
 }
 
-/// A browser's connection to nginx: one answer, a minute of nothing, one more.
+/// A real socket read at 200 kB/s; its kernel holds the window at zero for seconds between two
+/// openings.
+pub(crate) fn slow_reader(stage: &Stage) -> Result<()> {
+    let server = stage.tiny_server()?;
+    let mut client = stage.kernel(0, server.address(), None)?;
+    client.request(acts::LONG_ANSWER)?;
+    let _reader = client.read_slowly(4_096, Duration::from_millis(20));
+    show_long_enough(stage);
+    Ok(())
+}
+
+/// Lasts longer than a stall takes, to the end.
+fn show_long_enough(stage: &Stage) {
+    if stage.pause(stage.thresholds().stall_after + MARGIN) {
+        stage.shown();
+        stage.hold();
+    }
+}
+
+/// A browser's connection to a web server: one answer, a minute of nothing, one more.
 pub(crate) fn keep_alive(stage: &Stage) -> Result<()> {
-    let server = SocketAddr::new(stage.server_ip(), stage.site.nginx_port());
+    let (server, _guard) = stage.web_server()?;
     let mut client = stage.kernel(0, server, None)?;
     let request = b"GET /small HTTP/1.1\r\nHost: server\r\n\r\n";
     client.send(request)?;
     client.read(1_000)?;
-    stage.hold();
+    show_long_enough(stage);
     client.send(request)?;
     client.read(1_000)
 }
@@ -110,7 +132,7 @@ pub(crate) fn web_socket(stage: &Stage) -> Result<()> {
 fn dialogue(stage: &Stage) -> Result<(KernelPeer, TcpStream)> {
     let ip = stage.server_ip();
     let listener = stage
-        .servers()
+        .servers()?
         .enter(|| TcpListener::bind((ip, 0)).context("listen"))?;
     let client = stage.kernel(0, listener.local_addr()?, None)?;
     let (server, _) = listener.accept()?;
@@ -120,7 +142,7 @@ fn dialogue(stage: &Stage) -> Result<(KernelPeer, TcpStream)> {
 /// Over a socket that listens for both families: IPv4 peers have mapped addresses there.
 pub(crate) fn mapped(stage: &Stage) -> Result<()> {
     let anywhere = IpAddr::from(Ipv6Addr::UNSPECIFIED);
-    let server = crate::servers::TinyServer::start(stage.servers(), anywhere)?;
+    let server = TinyServer::start(stage.servers()?, anywhere)?;
     let mut client = stage.kernel(0, server.at(stage.server_ip()), None)?;
     client.request("/bytes/400000000")?;
     while stage.pause(Duration::from_secs(1)) {
@@ -154,6 +176,7 @@ pub(crate) fn shrinking_kernel(stage: &Stage) -> Result<()> {
         let mut fast = stage.kernel(0, server.address(), None)?;
         fast.request("/bytes/5000000")?;
         fast.read(5_000_000)?;
+        stage.shown();
     }
     Ok(())
 }
@@ -161,22 +184,24 @@ pub(crate) fn shrinking_kernel(stage: &Stage) -> Result<()> {
 /// A receiver whose buffer fills up, and that reads on within a second, each time.
 pub(crate) fn reopens(stage: &Stage) -> Result<()> {
     let server = stage.tiny_server()?;
-    let peer = stage.crafted(0, 2, 40_001, server.address(), stage.profile())?;
+    let peer = stage.peer(&server, stage.profile())?;
     let mut edge = 65_280;
     peer.policy(Policy::StopReading { edge });
     peer.request("/bytes/20000000")?;
-    loop {
+    for round in 1.. {
         peer.wait_bytes(u64::from(edge) - 1_460)?;
         peer.wait_closed()?;
         if !stage.pause(Duration::from_millis(800)) {
             return Ok(());
         }
+        acts::read_up_to(&peer, edge + 65_280)?;
         edge += 65_280;
-        peer.policy(Policy::StopReading { edge });
-        let arrived = u32::try_from(peer.seen().bytes)?;
-        let window = (edge - arrived) >> 7 << 7;
-        peer.say().ack(arrived.into()).window(window).send()?;
+        // Longer than a stall takes, all together.
+        if round == 8 {
+            stage.shown();
+        }
     }
+    Ok(())
 }
 
 /// A receiver that runs out of memory once: it takes its window back to zero with data in flight,
@@ -184,9 +209,8 @@ pub(crate) fn reopens(stage: &Stage) -> Result<()> {
 pub(crate) fn short_of_memory(stage: &Stage) -> Result<()> {
     const BYTES: u64 = 1_000_000;
     let server = stage.tiny_server()?;
-    let peer = stage.crafted(0, 2, 40_001, server.address(), stage.profile())?;
-    let in_flight = acts::ask_and_fill_flight(&peer, &format!("/bytes/{BYTES}"))?;
-    ensure!(in_flight > 4_000, "only {in_flight} bytes in flight");
+    let peer = stage.peer(&server, stage.profile())?;
+    acts::ask_and_fill_flight(&peer, &format!("/bytes/{BYTES}"))?;
     peer.policy(Policy::Hold);
     peer.say().ack(1_000).window(0).send()?;
     stage.wait(Duration::from_millis(500))?;
@@ -201,16 +225,22 @@ pub(crate) fn granularity(stage: &Stage) -> Result<()> {
     const BUFFER: u32 = 40 << SHIFT;
     let server = stage.tiny_server()?;
     let profile = stage.profile().shift(SHIFT).window(BUFFER);
-    let peer = stage.crafted(0, 2, 40_001, server.address(), profile)?;
+    let peer = stage.peer(&server, profile)?;
     let mut edge = BUFFER;
     peer.policy(Policy::StopReading { edge });
     peer.request("/bytes/200000000")?;
-    while stage.pause(Duration::from_millis(500)) {
+    for round in 1.. {
+        if !stage.pause(Duration::from_millis(500)) {
+            break;
+        }
         // Reads what came, in one go; the edge moves on from where it was.
         let arrived = u32::try_from(peer.seen().bytes)?;
         edge = arrived + BUFFER;
         peer.policy(Policy::StopReading { edge });
         peer.say().ack(arrived.into()).window(BUFFER).send()?;
+        if round == 3 {
+            stage.shown();
+        }
     }
     Ok(())
 }
@@ -224,9 +254,9 @@ pub(crate) fn tunnel(stage: &Stage) -> Result<()> {
     client.read(1_000_000)?;
     let _reader = client.read_slowly(65_536, Duration::from_millis(5));
     stage.wait(Duration::from_secs(2))?;
-    set_gone(stage.clients(), address, true)?;
+    set_gone(stage.clients()?, address, true)?;
     stage.wait(Duration::from_secs(12))?;
-    set_gone(stage.clients(), address, false)?;
+    set_gone(stage.clients()?, address, false)?;
     stage.hold();
     Ok(())
 }
@@ -260,6 +290,7 @@ pub(crate) fn half_closed_reader(stage: &Stage) -> Result<()> {
         client.shutdown_write()?;
         let bytes = client.read_to_end()?;
         ensure!(bytes > 3_000_000, "{bytes} bytes came");
+        stage.shown();
         if !stage.pause(Duration::from_secs(2)) {
             return Ok(());
         }
@@ -268,9 +299,8 @@ pub(crate) fn half_closed_reader(stage: &Stage) -> Result<()> {
 
 /// Downloads the large file from nginx as fast as it comes.
 pub(crate) fn download(stage: &Stage) -> Result<()> {
-    let server = SocketAddr::new(stage.server_ip(), stage.site.nginx_port());
     loop {
-        let mut client = stage.kernel(0, server, None)?;
+        let mut client = stage.kernel(0, stage.nginx()?, None)?;
         client.request("/large")?;
         client.read_to_end()?;
         if !stage.pause(Duration::from_secs(5)) {

@@ -1,7 +1,6 @@
 //! Bad or broken peers that are real kernels.
 
-use super::super::site::set_gone;
-use super::super::stage::Stage;
+use crate::stage::{Stage, set_gone};
 use anyhow::{Context, Result};
 use socket2::{Domain, Socket, Type};
 use std::io::{ErrorKind, Write};
@@ -17,7 +16,7 @@ pub(crate) fn vanished(stage: &Stage) -> Result<()> {
     client.read(1_000_000)?;
     let _reader = client.read_slowly(65_536, Duration::from_millis(5));
     stage.wait(Duration::from_millis(300))?;
-    set_gone(stage.clients(), address, true)?;
+    set_gone(stage.clients()?, address, true)?;
     stage.hold();
     Ok(())
 }
@@ -27,8 +26,8 @@ const SMTP: u16 = 25;
 
 /// We are the client of a server that accepts and never reads.
 pub(crate) fn tarpit(stage: &Stage) -> Result<()> {
-    let pit = SocketAddr::new(stage.network.peer(2), SMTP);
-    let listener = stage.clients().enter(|| {
+    let pit = SocketAddr::new(stage.peer_ip(), SMTP);
+    let listener = stage.clients()?.enter(|| {
         let socket = Socket::new(Domain::for_address(pit), Type::STREAM, None)?;
         socket.set_recv_buffer_size(8_192)?;
         socket.bind(&pit.into())?;
@@ -37,7 +36,7 @@ pub(crate) fn tarpit(stage: &Stage) -> Result<()> {
     })?;
     let mut held = Vec::new();
     for _ in 0..3 {
-        let ours = stage.servers().enter(|| {
+        let ours = stage.servers()?.enter(|| {
             TcpStream::connect_timeout(&pit, Duration::from_secs(5)).context("connect")
         })?;
         let (theirs, _) = listener.accept()?;

@@ -1,7 +1,8 @@
 //! Real nginx with a configuration of its own, in the foreground, in a namespace.
 
 use crate::expect;
-use crate::lab::{Child, Namespace, require};
+use crate::network::Namespace;
+use crate::program::{Child, require};
 use anyhow::{Result, bail};
 use std::fs::File;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpStream};
@@ -19,6 +20,8 @@ pub struct NginxSettings {
     pub crowd_port: Option<u16>,
 }
 
+/// The usual port for crowds.
+pub const CROWD_PORT: u16 = 8_081;
 /// A thousand of them fit into the TCP memory of a small host.
 const CROWD_SEND_BUFFER_BYTES: u32 = 32_768;
 

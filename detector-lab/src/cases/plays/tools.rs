@@ -1,38 +1,33 @@
 //! Real client programs against real servers.
 
-use super::super::site::{CROWD_PORT, in_url};
-use super::super::stage::Stage;
-use crate::lab::Child;
-use crate::servers::ApacheModel;
+use crate::program::Child;
+use crate::servers::{ApacheModel, CROWD_PORT};
+use crate::stage::Stage;
 use anyhow::{Result, ensure};
 use std::fmt::Write as _;
 use std::net::SocketAddr;
 use std::process::Command;
 use std::time::Duration;
 
-fn url(stage: &Stage, port: u16, path: &str) -> String {
-    in_url(SocketAddr::new(stage.server_ip(), port)) + path
-}
-
 pub(crate) fn slow_read_nginx(stage: &Stage) -> Result<()> {
-    slow_read(stage, stage.site.nginx_port())
+    slow_read(stage, stage.nginx()?)
 }
 
 pub(crate) fn slow_read_prefork(stage: &Stage) -> Result<()> {
-    slow_read(stage, stage.site.apache_port(ApacheModel::Prefork))
+    slow_read(stage, stage.apache(ApacheModel::Prefork)?)
 }
 
 pub(crate) fn slow_read_event(stage: &Stage) -> Result<()> {
-    slow_read(stage, stage.site.apache_port(ApacheModel::Event))
+    slow_read(stage, stage.apache(ApacheModel::Event)?)
 }
 
 /// `slowhttptest -X`: thirty connections, each read 32 bytes every five seconds.
-fn slow_read(stage: &Stage, port: u16) -> Result<()> {
+fn slow_read(stage: &Stage, server: SocketAddr) -> Result<()> {
     let mut command = Command::new("slowhttptest");
     command.args(["-X", "-c", "30", "-r", "30", "-l", "240", "-p", "240"]);
     command.args(["-w", "512", "-y", "1024", "-n", "5", "-z", "32", "-k", "1"]);
-    command.args(["-u", &url(stage, port, "/large")]);
-    let mut tool = stage.start_client(&stage.name, command)?;
+    command.args(["-u", &format!("http://{server}/large")]);
+    let mut tool = stage.start_client(&stage.name(), command)?;
     stage.hold();
     expect_running(&mut tool, stage)
 }
@@ -44,15 +39,16 @@ fn slow_read(stage: &Stage, port: u16) -> Result<()> {
 /// They come late: their stalls are not to stand in one queue with flags whose time is taken.
 pub(crate) fn curl_one_byte(stage: &Stage) -> Result<()> {
     stage.wait(Duration::from_secs(10))?;
+    let server = SocketAddr::new(stage.server_ip(), CROWD_PORT);
     let mut tools = Vec::new();
     for number in 0..4 {
         let mut config = String::new();
         for _ in 0..250 {
-            let url = url(stage, CROWD_PORT, "/large");
+            let url = format!("http://{server}/large");
             writeln!(config, "url = \"{url}\"\noutput = \"/dev/null\"")?;
         }
-        let name = format!("{}-{number}", stage.name);
-        let file = stage.site.folder().join(format!("{name}.curlrc"));
+        let name = format!("{}-{number}", stage.name());
+        let file = stage.folder()?.join(format!("{name}.curlrc"));
         std::fs::write(&file, config)?;
         let mut command = Command::new("curl");
         command.args(["--globoff", "--silent", "--limit-rate", "1B"]);
@@ -83,8 +79,8 @@ pub(crate) fn curl_200k(stage: &Stage) -> Result<()> {
         "-o",
         "/dev/null",
     ]);
-    command.arg(url(stage, stage.site.nginx_port(), "/large"));
-    let mut tool = stage.start_client(&stage.name, command)?;
+    command.arg(format!("http://{}/large", stage.nginx()?));
+    let mut tool = stage.start_client(&stage.name(), command)?;
     stage.hold();
     expect_running(&mut tool, stage)
 }
@@ -93,11 +89,11 @@ pub(crate) fn curl_200k(stage: &Stage) -> Result<()> {
 pub(crate) fn wrk(stage: &Stage) -> Result<()> {
     let mut command = Command::new("wrk");
     command.args(["-t", "1", "-c", "32", "-d", "3s"]);
-    command.arg(url(stage, stage.site.nginx_port(), "/small"));
-    let mut tool = stage.start_client(&stage.name, command)?;
+    command.arg(format!("http://{}/small", stage.nginx()?));
+    let mut tool = stage.start_client(&stage.name(), command)?;
     let status = tool.wait(Duration::from_secs(20))?;
     ensure!(status.success(), "wrk ended with {status}");
-    let said = std::fs::read_to_string(stage.site.folder().join(format!("{}.log", stage.name)))?;
+    let said = std::fs::read_to_string(stage.folder()?.join(format!("{}.log", stage.name())))?;
     let has_served = said.contains("Requests/sec:") && !said.contains("Requests/sec:      0.00");
     ensure!(has_served, "wrk had no answers: {said}");
     Ok(())
@@ -109,7 +105,7 @@ fn expect_running(tool: &mut Child, stage: &Stage) -> Result<()> {
     ensure!(
         status.is_none(),
         "the client of {} ended early: {status:?}",
-        stage.name
+        stage.name()
     );
     Ok(())
 }

@@ -1,0 +1,27 @@
+//! The one table of cases: peers that misbehave and peers that only look so, and what an agent has
+//! to say of each.
+//!
+//! A new one is a function in `plays` and a row in `bad` or `honest`. The labelled scenarios play
+//! all, `detector selftest` those that need a kernel and no program.
+
+mod bad;
+mod case;
+mod honest;
+mod plays;
+
+pub use case::{Case, Flag, Label, Place, Play, SeenBy, Twin, When, is_alarm};
+
+/// All cases, each to be played in both families: the bad ones, then the honest ones.
+pub fn all() -> impl Iterator<Item = &'static Case> {
+    let bad = [bad::LONE_PEERS, bad::CROWDS, bad::REAL_TOOLS];
+    let honest = [honest::TWINS, honest::PEERS, honest::READERS];
+    bad.into_iter().chain(honest).flatten()
+}
+
+/// Those of the selftest.
+pub fn of_selftest() -> impl Iterator<Item = &'static Case> {
+    all().filter(|case| case.selftest.is_some())
+}
+
+#[cfg(test)]
+mod tests;
