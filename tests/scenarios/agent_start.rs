@@ -5,7 +5,7 @@ use anyhow::{Context, Result, ensure};
 use detector_tests::PATIENCE;
 use detector_tests::agent::{Agent, AgentOptions, command};
 use detector_tests::lab::Child;
-use detector_tests::story::{alone, in_folder};
+use detector_tests::story::in_folder;
 use nix::sys::signal::Signal;
 use std::fs::{File, Permissions};
 use std::os::unix::fs::PermissionsExt;
@@ -16,7 +16,7 @@ use std::time::Duration;
 
 #[test]
 fn ready_within_half_a_second() -> Result<()> {
-    alone("ready", |folder| {
+    in_folder("ready", |folder| {
         let mut spans = Vec::new();
         for number in 0..5 {
             let folder = folder.join(number.to_string());

@@ -170,24 +170,23 @@ const fn shrinks(counts: &Counts) -> u64 {
     counts.polite + counts.below_flight + counts.treason
 }
 
-/// Waits until all counts are the same; else each may fall short by what was merged, no more, and
-/// none may be too high.
+/// Waits until the counts fall short by no more than what was merged; none may then be too high, nor
+/// become so.
 fn expect_same(agent: &Agent, truth: &BTreeMap<String, Counts>, merged: u64) -> Result<()> {
-    let same = expect::until("the agent counts as captured", PATIENCE, || {
-        let found = differences(&agent.peers()?, truth);
-        Ok(found.is_empty().then_some(()))
+    let look = || -> Result<Vec<Difference>> { Ok(differences(&agent.peers()?, truth)) };
+    let is_enough = |found: &[Difference]| {
+        let missing: u64 = found.iter().map(Difference::missing).sum();
+        missing <= merged
+    };
+    let waited = expect::until("the agent counts as captured", PATIENCE, || {
+        Ok(is_enough(&look()?).then_some(()))
     });
-    if same.is_ok() {
-        return Ok(());
-    }
-    let found = differences(&agent.peers()?, truth);
-    let missing: u64 = found.iter().map(|difference| difference.missing()).sum();
+    waited.with_context(|| format!("it differs: {:?}; merged: {merged}", look()))?;
+    agent.wait_sweeps(2)?;
+    let found = look()?;
     ensure!(
-        found
-            .iter()
-            .all(|difference| difference.seen <= difference.captured)
-            && missing <= merged,
-        "the kernel merged {merged} acknowledgements, the agent differs: {found:?}; captured {truth:?}"
+        found.iter().all(|each| each.seen <= each.captured),
+        "the agent counts too much: {found:?}; captured {truth:?}"
     );
     Ok(())
 }

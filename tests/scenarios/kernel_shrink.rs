@@ -3,7 +3,7 @@
 //! just reads raises no warning. One whose receive buffer is overrun answers a window of zero with
 //! data in flight. The agent sees what a capture shows.
 
-use crate::stage::{both_families, suffix, wait_sweeps};
+use crate::stage::{both_families, suffix};
 use anyhow::{Context, Result, ensure};
 use detector_tests::PATIENCE;
 use detector_tests::agent::Agent;
@@ -46,7 +46,7 @@ fn kernel_that_may_not_shrink_does_not(family: Family) -> Result<()> {
         story.lab.client.sysctl("ipv4/tcp_shrink_window", "0")?;
         let (client, counts) = cut_idle_buffer(story)?;
         ensure!(shrinks(&counts) == 0, "{counts:?}");
-        wait_sweeps(&agent, 2)?;
+        agent.wait_sweeps(2)?;
         let seen = agent.peer(client.address()?.ip())?;
         ensure!(
             seen.as_ref()
@@ -66,7 +66,7 @@ fn kernel_that_may_shrink_and_reads_is_no_warning(family: Family) -> Result<()> 
         let mut client = KernelPeer::connect(&story.lab.client, server.address())?;
         client.request("/bytes/5000000")?;
         client.read(5_000_000)?;
-        wait_sweeps(&agent, 2)?;
+        agent.wait_sweeps(2)?;
         let peer = client.address()?.ip();
         let flags = agent.flags(peer)?;
         ensure!(

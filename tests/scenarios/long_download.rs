@@ -1,7 +1,7 @@
 //! A reader that let its window close once and then reads gigabytes has taken nothing back: sequence
 //! numbers that far apart cannot be compared, whichever source looks last.
 
-use crate::stage::{suffix, wait_sweeps};
+use crate::stage::suffix;
 use anyhow::{Result, ensure};
 use detector_tests::PATIENCE;
 use detector_tests::agent::Agent;
@@ -43,7 +43,7 @@ fn gigabytes_beyond_a_closed_window(family: Family) -> Result<()> {
         agent.wait_connection(peer, "the server's FIN", PATIENCE, |seen| {
             seen.state == "FIN-WAIT-1"
         })?;
-        wait_sweeps(&agent, 2)?;
+        agent.wait_sweeps(2)?;
         let seen = agent.wait_peer(peer, "the peer", PATIENCE, |_| true)?;
         ensure!(seen.window_shrinks.total() == 0, "{seen:?}");
         let flags = agent.flags(peer)?;

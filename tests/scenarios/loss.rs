@@ -1,7 +1,7 @@
 //! Packets lost on the way are `loss`, not window probes, and blame nobody for shrinking. The quiet
 //! twin is the same download on a link that loses nothing.
 
-use crate::stage::{both_families, expect_unblamed, suffix, wait_sweeps};
+use crate::stage::{both_families, expect_unblamed, suffix};
 use anyhow::{Result, ensure};
 use detector_tests::PATIENCE;
 use detector_tests::agent::Agent;
@@ -24,7 +24,7 @@ fn lost_packets_are_loss(family: Family) -> Result<()> {
         client.read(ANSWER_BYTES)?;
         let peer = client.address()?.ip();
         agent.wait_peer(peer, "loss", PATIENCE, |seen| seen.retransmits.loss >= 5)?;
-        wait_sweeps(&agent, 2)?;
+        agent.wait_sweeps(2)?;
         let seen = agent.wait_peer(peer, "the peer", PATIENCE, |_| true)?;
         ensure!(seen.retransmits.window_probe == 0, "{seen:?}");
         ensure!(seen.window_shrinks.total() == 0, "{seen:?}");

@@ -1,7 +1,7 @@
 //! The end-to-end stories. Each module's first lines say what it verifies.
 //!
-//! `cargo build -p detector && cargo test -p detector-tests`, as root. Stories wait more than they
-//! work, so `-- --test-threads=8` is fine on two cores.
+//! `cargo xtask e2e`, or `cargo build -p detector && cargo test -p detector-tests` as root. Stories
+//! wait more than they work, so many may be played at a time.
 
 mod actions_block;
 mod actions_reset;
@@ -17,10 +17,8 @@ mod explain;
 mod forged;
 mod granularity;
 mod half_closed;
-mod incidents;
 mod kernel_shrink;
 mod lab;
-mod labelled;
 mod long_download;
 mod loss;
 mod metrics;

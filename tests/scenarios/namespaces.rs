@@ -2,7 +2,7 @@
 //! started, named (as by `ip netns`) or not (as a container's), and carry its number. Their quiet
 //! twins are half closed readers in the same namespaces, beside which a stall is still found.
 
-use crate::stage::{CraftedStage, both_families, expect_unblamed, suffix, wait_sweeps};
+use crate::stage::{CraftedStage, both_families, expect_unblamed, suffix};
 use anyhow::{Context, Result, ensure};
 use detector_tests::PATIENCE;
 use detector_tests::acts;
@@ -81,7 +81,7 @@ fn namespaces_that_go_away_are_passed_over(family: Family) -> Result<()> {
                 Ok((count("namespaces")? >= CONTAINERS as u64).then_some(()))
             })?;
             drop(containers);
-            wait_sweeps(&agent, 1)?;
+            agent.wait_sweeps(1)?;
         }
         // Told, whether or not one went away in the short time in which it is missed.
         count("namespaces_missed")?;

@@ -1,7 +1,7 @@
 //! Slow is not bad: a download over a shaped link is not mentioned, and a client that reads little
 //! but steadily is nothing to warn about, however long its window stays closed.
 
-use crate::stage::{both_families, expect_unblamed, suffix, wait_sweeps};
+use crate::stage::{both_families, expect_unblamed, suffix};
 use anyhow::{Result, ensure};
 use detector_tests::agent::Agent;
 use detector_tests::lab::{Family, Lab, limit_rate};
@@ -33,7 +33,7 @@ fn steady_reader_is_no_warning(family: Family) -> Result<()> {
         let peer = client.address()?.ip();
         let _reader = client.read_slowly(4_096, Duration::from_millis(20));
         // Five times as long as a stall takes to be called one.
-        wait_sweeps(&agent, 5)?;
+        agent.wait_sweeps(5)?;
         let flags = agent.flags(peer)?;
         ensure!(
             flags

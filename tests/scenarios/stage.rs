@@ -2,8 +2,7 @@
 
 use anyhow::{Context, Result, ensure};
 use detector_tests::PATIENCE;
-use detector_tests::agent::{Agent, AgentView};
-use detector_tests::expect;
+use detector_tests::agent::Agent;
 use detector_tests::lab::{Family, Namespace, Tun};
 use detector_tests::peers::crafted::{Host, Peer, Profile};
 use detector_tests::servers::TinyServer;
@@ -73,20 +72,9 @@ pub(crate) fn suffix(name: &str, family: Family) -> String {
     }
 }
 
-/// Waits until `count` sweeps have begun and ended from now on.
-pub(crate) fn wait_sweeps(agent: &AgentView, count: u32) -> Result<()> {
-    let before = agent.sweeps()?;
-    // The sweep that is on its way has perhaps passed the socket already.
-    let enough = before + f64::from(count) + 1.0;
-    let deadline = PATIENCE * (count + 1);
-    expect::until("the agent has swept", deadline, || {
-        Ok((agent.sweeps()? >= enough).then_some(()))
-    })
-}
-
 /// Fails if the agent holds anything against the peer: what every quiet twin ends with.
 pub(crate) fn expect_unblamed(agent: &Agent, peer: IpAddr) -> Result<()> {
-    wait_sweeps(agent, 2)?;
+    agent.wait_sweeps(2)?;
     let flags = agent.flags(peer)?;
     ensure!(flags.is_empty(), "an honest peer is flagged: {flags:?}");
     let Some(seen) = agent.peer(peer)? else {

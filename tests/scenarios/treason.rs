@@ -1,7 +1,7 @@
 //! A peer that takes its window back to zero with data in flight is `treason`, and what the kernel
 //! sends again then is a `window_probe`, not `loss`. Its quiet twin closes the window honestly.
 
-use crate::stage::{CraftedStage, both_families, expect_counts, suffix, wait_sweeps};
+use crate::stage::{CraftedStage, both_families, expect_counts, suffix};
 use anyhow::{Context, Result, ensure};
 use detector_tests::PATIENCE;
 use detector_tests::acts;
@@ -78,7 +78,7 @@ fn closing_honestly_is_no_shrink(family: Family) -> Result<()> {
         ensure!(counts.zero_window_episodes == 1, "{counts:?}");
         expect_counts(&agent, stage.peer_ip(), &counts)?;
         peer.wait_seen("two window probes", |seen| seen.probes >= 2)?;
-        wait_sweeps(&agent, 2)?;
+        agent.wait_sweeps(2)?;
         let seen = agent.wait_peer(stage.peer_ip(), "the peer", PATIENCE, |_| true)?;
         ensure!(seen.window_shrinks.total() == 0, "{seen:?}");
         ensure!(

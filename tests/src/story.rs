@@ -4,11 +4,8 @@ use crate::lab::{Capture, Family, Lab, Namespace};
 use anyhow::{Context, Result};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::{PoisonError, RwLock};
 
 static STORIES: AtomicU32 = AtomicU32::new(0);
-/// Stories share the machine; one that measures time has it alone.
-static MACHINE: RwLock<()> = RwLock::new(());
 
 /// A story being played.
 #[derive(Debug)]
@@ -25,25 +22,6 @@ impl Story {
     ///
     /// On failure, also by panic, the folder with captures and logs stays and its path is printed.
     pub fn play(
-        name: &str,
-        family: Family,
-        body: impl FnOnce(&mut Self) -> Result<()>,
-    ) -> Result<()> {
-        let _beside_others = MACHINE.read().unwrap_or_else(PoisonError::into_inner);
-        Self::play_here(name, family, body)
-    }
-
-    /// The same while no other story is on.
-    pub fn play_alone(
-        name: &str,
-        family: Family,
-        body: impl FnOnce(&mut Self) -> Result<()>,
-    ) -> Result<()> {
-        let _machine = MACHINE.write().unwrap_or_else(PoisonError::into_inner);
-        Self::play_here(name, family, body)
-    }
-
-    fn play_here(
         name: &str,
         family: Family,
         body: impl FnOnce(&mut Self) -> Result<()>,
@@ -85,17 +63,6 @@ impl Story {
 
 /// Plays `body` in a folder of its own, without a lab.
 pub fn in_folder(name: &str, body: impl FnOnce(&Path) -> Result<()>) -> Result<()> {
-    let _beside_others = MACHINE.read().unwrap_or_else(PoisonError::into_inner);
-    in_new_folder(name, body)
-}
-
-/// The same while no other story is on.
-pub fn alone(name: &str, body: impl FnOnce(&Path) -> Result<()>) -> Result<()> {
-    let _machine = MACHINE.write().unwrap_or_else(PoisonError::into_inner);
-    in_new_folder(name, body)
-}
-
-fn in_new_folder(name: &str, body: impl FnOnce(&Path) -> Result<()>) -> Result<()> {
     let mut folder = Folder::create(name).context("story folder")?;
     body(&folder.path)?;
     folder.is_wanted = false;

@@ -25,6 +25,9 @@ pub(crate) const PROGRAMS: [(&str, &str); 11] = [
     ("setpriv", "util-linux"),
 ];
 
+/// Stories played at a time: they wait more than they work.
+const AT_ONCE: usize = 8;
+
 #[derive(clap::Args)]
 pub(crate) struct Arguments {
     /// Only stories with this in their name
@@ -56,6 +59,7 @@ pub(crate) fn main(arguments: &Arguments) -> Result<()> {
         command
             .current_dir(tree::root().join("tests"))
             .arg(format!("DETECTOR_BIN={}", agent.display()))
+            .arg(format!("RUST_TEST_THREADS={AT_ONCE}"))
             .arg(runner)
             .args(&arguments.filter)
             .args(&arguments.runner);

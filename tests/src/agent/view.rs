@@ -184,6 +184,17 @@ impl AgentView {
             .with_context(|| format!("no number of sweeps in {status}"))
     }
 
+    /// Waits until `count` sweeps have begun and ended from now on.
+    pub fn wait_sweeps(&self, count: u32) -> Result<()> {
+        let before = self.sweeps()?;
+        // The sweep that is on its way has perhaps passed the socket already.
+        let enough = before + f64::from(count) + 1.0;
+        let deadline = PATIENCE * (count + 1);
+        expect::until("the agent has swept", deadline, || {
+            Ok((self.sweeps()? >= enough).then_some(()))
+        })
+    }
+
     /// Time from one sweep to the next that is in force.
     pub fn sweep_interval(&self) -> Result<Duration> {
         let status = self.status()?;

@@ -2,7 +2,6 @@
 //! they were and what ended it, and is over a minute later. Its quiet twin: as many clients that
 //! read slowly make none. Over IPv4 and IPv6 at once, for an incident is one of the whole host.
 
-use crate::stage::wait_sweeps;
 use anyhow::{Context, Result, ensure};
 use detector_tests::PATIENCE;
 use detector_tests::agent::{Agent, AgentOptions, command};
@@ -77,7 +76,8 @@ fn open_of(agent: &Agent, kind: &str) -> Result<f64> {
 
 #[test]
 fn many_that_do_not_read_make_one_incident_that_ends() -> Result<()> {
-    Story::play_alone("incident", Family::V4, |story| {
+    let _machine = crate::machine();
+    Story::play("incident", Family::V4, |story| {
         let agent = start(story)?;
         let (servers, clients) = clients(story)?;
         let incident = wait(&agent, "both peers take part", PATIENCE, |incident| {
@@ -142,7 +142,8 @@ fn many_that_do_not_read_make_one_incident_that_ends() -> Result<()> {
 
 #[test]
 fn as_many_slow_readers_make_no_incident() -> Result<()> {
-    Story::play_alone("no-incident", Family::V4, |story| {
+    let _machine = crate::machine();
+    Story::play("no-incident", Family::V4, |story| {
         let agent = start(story)?;
         let (_servers, clients) = clients(story)?;
         let _readers: Vec<_> = clients
@@ -150,7 +151,7 @@ fn as_many_slow_readers_make_no_incident() -> Result<()> {
             .map(|client| client.read_slowly(4_096, Duration::from_millis(20)))
             .collect();
         // Longer than it takes the others to be called what they are. What was is kept.
-        wait_sweeps(&agent, 10)?;
+        agent.wait_sweeps(10)?;
         let incidents = incidents(&agent)?;
         ensure!(incidents.is_empty(), "{incidents:#?}");
         let listed: Vec<Value> = serde_json::from_str(&told(&agent, &["--json"])?)?;

@@ -6,11 +6,11 @@ use detector_tests::story;
 use detector_tests::suite;
 use std::path::Path;
 
-/// Alone on the machine: an agent sees all of it, and peers of other stories that behave alike
-/// would be one crowd with those of the scenarios.
+/// Peers of other stories that behave alike would be one crowd with those of the scenarios.
 #[test]
 fn every_labelled_scenario_is_judged_right() -> Result<()> {
-    story::alone("labelled", |folder| {
+    let _machine = crate::machine();
+    story::in_folder("labelled", |folder| {
         let report = suite::play(
             folder,
             Path::new(env!("CARGO_BIN_EXE_play")),
