@@ -1,4 +1,4 @@
-//! The agent's state while it runs, as exports and the control socket see it.
+//! The agent's state while it runs, as metrics and the control socket see it.
 //!
 //! Locks are held for one step at a time and never across a wait.
 
@@ -6,8 +6,8 @@ use crate::actions::Actions;
 use crate::clock;
 use crate::config::Config;
 use crate::host::local_ports;
-use crate::host::owner::OwnerReport;
-use crate::host::pressure::Gauge;
+use crate::host::owner::SharedReport;
+use crate::host::pressure::PressureGauge;
 use crate::http::Refusals;
 use crate::kernel::{Kernel, KernelStatus, Message};
 use detector_api::time::rfc3339;
@@ -21,8 +21,8 @@ use tokio::sync::{mpsc, oneshot, watch};
 /// How long the judge may take to answer before the agent counts as stuck.
 const PING_PATIENCE: Duration = Duration::from_secs(1);
 
-/// Behind by more than this, the agent itself was kept from running (stopped, frozen, starved): what
-/// the kernel side has told meanwhile comes before what would be due by now.
+/// An engine behind by more than this means that the agent was kept from running (stopped, frozen,
+/// starved): what the kernel side has sent meanwhile comes before what would be due by now.
 const BEHIND: Duration = Duration::from_secs(2);
 
 fn is_behind(engine: &Engine) -> bool {
@@ -42,29 +42,29 @@ pub(crate) struct AgentState {
     started: MonotonicTime,
     started_unix_ns: i128,
     /// What the agent counts about itself.
-    pub(crate) counts: Counts,
-    /// What the search for owners has come to.
-    pub(crate) owners: OwnerReport,
+    pub(crate) counters: Counters,
+    /// What the search for owners has found.
+    pub(crate) owners: SharedReport,
     /// How hard pressed the host is.
-    pub(crate) pressure: Gauge,
+    pub(crate) pressure: PressureGauge,
     /// Does what operators ask for.
     pub(crate) actions: Actions,
 }
 
 /// What the agent counts about itself.
 #[derive(Debug, Default)]
-pub(crate) struct Counts {
+pub(crate) struct Counters {
     /// Refused by the metrics listeners.
     pub(crate) web: Arc<Refusals>,
     /// Refused by the control socket.
     pub(crate) control: Arc<Refusals>,
     /// Whether the last reload failed.
     pub(crate) last_reload_failed: AtomicBool,
-    /// Flags that were raised but not logged, for lack of rate.
+    /// Flags that were raised but not logged, to bound the rate of the log.
     pub(crate) flags_not_logged: AtomicU64,
-    /// Readers that follow events now.
+    /// Readers that are following events now.
     pub(crate) followers: AtomicU64,
-    /// Events that readers missed because they were too slow; each was told how many.
+    /// Events that readers missed because they were too slow; each reader got their number.
     pub(crate) events_missed: AtomicU64,
 }
 
@@ -92,30 +92,30 @@ impl AgentState {
             stop: watch::Sender::new(false),
             started,
             started_unix_ns: clock::unix_ns(),
-            counts: Counts::default(),
-            owners: OwnerReport::default(),
-            pressure: Gauge::default(),
+            counters: Counters::default(),
+            owners: SharedReport::default(),
+            pressure: PressureGauge::default(),
             actions,
         }
     }
 
     /// Uses the engine, brought to the present unless it is far behind.
-    pub(crate) fn with_engine<T>(&self, use_it: impl FnOnce(&mut Engine) -> T) -> T {
+    pub(crate) fn with_engine<T>(&self, use_engine: impl FnOnce(&mut Engine) -> T) -> T {
         let mut engine = self.engine();
-        // Else the judge first takes what was told meanwhile.
+        // Else the judge first ingests what was sent meanwhile.
         if !is_behind(&engine) {
             engine.advance(clock::now(), clock::wall());
         }
-        use_it(&mut engine)
+        use_engine(&mut engine)
     }
 
-    /// Whether the engine is so far behind the present that the agent itself was kept from running.
+    /// Whether the engine is so far behind the present that the agent must have been kept from running.
     pub(crate) fn is_behind(&self) -> bool {
         is_behind(&self.engine())
     }
 
-    /// Moves the engine's time on; tells when it has something more to do.
-    pub(crate) fn bring_to_present(&self) -> Option<MonotonicTime> {
+    /// Brings the engine to the present; returns when it has something more to do.
+    pub(crate) fn advance_to_now(&self) -> Option<MonotonicTime> {
         let mut engine = self.engine();
         engine.advance(clock::now(), clock::wall());
         engine.next_deadline()
@@ -127,8 +127,8 @@ impl AgentState {
         self.engine.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Takes messages of the kernel side; gives the reason if it cannot go on.
-    pub(crate) fn take(&self, messages: &mut Vec<Message>) -> Result<(), String> {
+    /// Ingests messages of the kernel side; fails with the reason if it cannot go on.
+    pub(crate) fn ingest(&self, messages: &mut Vec<Message>) -> Result<(), String> {
         let mut engine = self.engine();
         engine.admit_until(clock::now());
         for message in messages.drain(..) {
@@ -157,7 +157,7 @@ impl AgentState {
         });
     }
 
-    /// Tells the number of the newest event whenever there is one.
+    /// Carries the number of the newest event whenever there is one.
     pub(crate) fn watch_events(&self) -> watch::Receiver<u64> {
         self.newest_event.subscribe()
     }
@@ -172,7 +172,7 @@ impl AgentState {
         self.kernel().take()
     }
 
-    /// What the kernel side says of itself; `None` before it runs and after it stopped.
+    /// The status of the kernel side; `None` before it runs and after it has stopped.
     pub(crate) fn kernel_status(&self) -> Option<KernelStatus> {
         self.kernel().as_ref().map(Kernel::status)
     }
@@ -181,7 +181,7 @@ impl AgentState {
         self.kernel.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Why the agent does not do its work now; `None` if it does.
+    /// Why the agent is not ready; `None` if it is.
     pub(crate) fn unready_reason(&self) -> Option<String> {
         if *self.stop.borrow() {
             return Some("stopping".to_owned());
@@ -217,12 +217,12 @@ impl AgentState {
         rfc3339(self.started_unix_ns)
     }
 
-    /// Tells everybody to end.
+    /// Asks every task to end.
     pub(crate) fn stop(&self) {
         self.stop.send_replace(true);
     }
 
-    /// Becomes true when everybody is to end.
+    /// Becomes true when every task is to end.
     pub(crate) fn watch_stop(&self) -> watch::Receiver<bool> {
         self.stop.subscribe()
     }
@@ -242,7 +242,7 @@ impl AgentState {
 
     /// Whether the last reload was applied.
     pub(crate) fn is_last_reload_successful(&self) -> bool {
-        !self.counts.last_reload_failed.load(Ordering::Relaxed)
+        !self.counters.last_reload_failed.load(Ordering::Relaxed)
     }
 }
 

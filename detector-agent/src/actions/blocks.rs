@@ -1,7 +1,7 @@
-//! What is blocked now, and until when: the agent's own account of what the kernel was told.
+//! The blocks that stand, and until when: the agent's own account of what is in the kernel.
 //!
-//! The kernel keeps the time; what has expired here has expired there. The table of the kernel is
-//! made with the first block and gone with the last one.
+//! The kernel keeps the time; what has expired here has expired there. The kernel's table is made
+//! with the first block and removed with the last one.
 
 use super::refusal::{Refusal, refusal};
 use super::ruleset::{CAPACITY, Ruleset, own_addresses};
@@ -15,7 +15,7 @@ use std::collections::BTreeMap;
 use std::io;
 use std::time::{Duration, Instant};
 
-/// Why something was not blocked or not let through.
+/// Why a block was not made or not lifted.
 #[derive(Debug)]
 pub(crate) enum BlockError {
     /// It is never blocked.
@@ -32,11 +32,11 @@ pub(crate) enum BlockError {
         /// Until when, RFC 3339.
         until: String,
     },
-    /// As much is blocked as can be.
+    /// The limit is reached.
     Full,
     /// It is not blocked.
     NotBlocked {
-        /// What was to be let through.
+        /// Whose block was to be lifted.
         network: IpNet,
     },
     /// The agent may not.
@@ -59,16 +59,16 @@ impl std::fmt::Display for BlockError {
         match self {
             Self::Refused { network, refusal } => write!(f, "cannot block {network}: {refusal}"),
             Self::Overlaps { other, until } => {
-                write!(f, "{other}, which overlaps, is blocked until {until}")
+                write!(f, "{other}, which overlaps it, is blocked until {until}")
             }
             Self::Full => write!(
                 f,
-                "{CAPACITY} networks of this family are blocked, and no more can be"
+                "{CAPACITY} networks of this family are blocked, which is the limit"
             ),
             Self::NotBlocked { network } => write!(f, "{network} is not blocked"),
             Self::NoPrivilege => f.write_str("the agent may not block: it lacks CAP_NET_ADMIN"),
             Self::NoSupport => f.write_str(
-                "this kernel has no nftables whose tables go with their owner (Linux 5.12), and \
+                "this kernel cannot remove an nftables table with its owner (Linux 5.12 can), and \
                  blocks must not outlive the agent",
             ),
             Self::Taken => f.write_str(
@@ -86,6 +86,18 @@ impl std::error::Error for BlockError {
             _ => None,
         }
     }
+}
+
+/// What is to be blocked.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct BlockOrder {
+    pub(crate) network: IpNet,
+    /// For how long, from now on.
+    pub(crate) span: Duration,
+    /// The user who asks for it.
+    pub(crate) uid: u32,
+    /// Only says what the block would do.
+    pub(crate) is_dry: bool,
 }
 
 /// One block.
@@ -128,18 +140,21 @@ impl Blocks {
         each.collect()
     }
 
-    /// Blocks `network` for `span` from now on, or tells what that would do. Blocks this thread
-    /// for as long as the kernel takes.
+    /// Blocks a network, or says what that would do. Blocks this thread for as long as the kernel
+    /// takes.
     pub(super) fn block(
         &mut self,
-        network: IpNet,
-        span: Duration,
+        order: BlockOrder,
         trusted: &[IpNet],
-        uid: u32,
-        is_dry: bool,
     ) -> Result<BlockAnswer, BlockError> {
+        let BlockOrder {
+            network,
+            span,
+            uid,
+            is_dry,
+        } = order;
         let own = own_addresses().map_err(|source| BlockError::Failed {
-            doing: "cannot look at the host's own addresses",
+            doing: "cannot read the host's own addresses",
             source,
         })?;
         if let Some(refusal) = refusal(network, span, trusted, &own) {
@@ -174,7 +189,7 @@ impl Blocks {
         if is_dry {
             self.try_kernel()?;
         } else {
-            self.tell_kernel(network, span, before.is_some())?;
+            self.apply(network, span, before.is_some())?;
             self.entries.insert(network, block);
         }
         Ok(BlockAnswer {
@@ -194,7 +209,7 @@ impl Blocks {
         }
     }
 
-    fn tell_kernel(
+    fn apply(
         &mut self,
         network: IpNet,
         span: Duration,
@@ -204,11 +219,11 @@ impl Blocks {
             Some(ruleset) => ruleset,
             none => none.insert(Ruleset::make().map_err(making_failed)?),
         };
-        let told = ruleset.block(network, span, is_blocked);
-        told.map_err(|source| self.failed("cannot block", source))
+        let blocked = ruleset.block(network, span, is_blocked);
+        blocked.map_err(|source| self.failed("cannot block", source))
     }
 
-    /// Lets `network` through again, or tells that it would.
+    /// Lifts the block of `network`, or says what that would do.
     pub(super) fn unblock(
         &mut self,
         network: IpNet,
@@ -220,8 +235,8 @@ impl Blocks {
         };
         if !is_dry {
             if let Some(ruleset) = &mut self.ruleset {
-                let told = ruleset.unblock(network);
-                told.map_err(|source| self.failed("cannot unblock", source))?;
+                let unblocked = ruleset.unblock(network);
+                unblocked.map_err(|source| self.failed("cannot unblock", source))?;
             }
             self.entries.remove(&network);
             self.forget_expired();
@@ -233,7 +248,7 @@ impl Blocks {
         })
     }
 
-    /// Forgets what the kernel has forgotten by itself.
+    /// Forgets what has expired in the kernel.
     pub(super) fn forget_expired(&mut self) {
         let now = Instant::now();
         self.entries.retain(|_, block| block.until > now);
@@ -243,11 +258,11 @@ impl Blocks {
         }
     }
 
-    /// After a failure nobody knows what the kernel has. Where it says that nothing was changed,
-    /// all stays; else everything is let through.
+    /// After a failure nobody knows what is in the kernel. Where the kernel says that nothing was
+    /// changed, all blocks stay; else all are lifted.
     fn failed(&mut self, doing: &'static str, source: io::Error) -> BlockError {
         if source.raw_os_error().is_none() {
-            tracing::error!("{doing}: {source}; everything that was blocked is let through");
+            tracing::error!("{doing}: {source}; all blocks are lifted");
             self.entries.clear();
         }
         self.forget_expired();
@@ -274,7 +289,7 @@ fn making_failed(source: io::Error) -> BlockError {
 
 #[cfg(test)]
 mod tests {
-    use super::{BlockError, Blocks};
+    use super::{BlockError, BlockOrder, Blocks};
     use std::time::Duration;
 
     const SPAN: Duration = Duration::from_secs(600);
@@ -283,7 +298,13 @@ mod tests {
     fn a_dry_run_changes_nothing_and_says_until_when() {
         let mut blocks = Blocks::default();
         let network = "203.0.113.0/24".parse().unwrap();
-        match blocks.block(network, SPAN, &[], 0, true) {
+        let order = BlockOrder {
+            network,
+            span: SPAN,
+            uid: 0,
+            is_dry: true,
+        };
+        match blocks.block(order, &[]) {
             Ok(answer) => {
                 assert!(answer.dry_run && answer.was_blocked_until.is_none());
                 assert_eq!(answer.for_seconds, 600);

@@ -93,10 +93,10 @@ impl Diagnosis {
             .first()
             .filter(|object| object.kind == SOCK_DIAG_BY_FAMILY);
         let found = object.and_then(|object| read(&object.payload));
-        let (told, found) =
+        let (answered, found) =
             found.ok_or_else(|| io::Error::other("the kernel's answer makes no sense"))?;
         // A listener answers for a connection that has gone.
-        Ok((told == ends).then_some(found))
+        Ok((answered == ends).then_some(found))
     }
 
     /// Closes it; `false` if it has gone already.

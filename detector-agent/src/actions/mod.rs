@@ -1,6 +1,6 @@
-//! What an operator may have done to peers: stalled sockets closed, networks blocked for a time.
+//! Actions on peers at an operator's request: closing stalled sockets, blocking networks for a time.
 //!
-//! In: requests that the control socket has let through, and what the engine knows. Out: what was
+//! In: requests that the control socket has authorized, and what the engine knows. Out: what was
 //! done, in full, and a line of the log for each. Never: acting by itself, on what is not stalled
 //! now, or on anything that was not asked for.
 
@@ -11,8 +11,8 @@ mod refusal;
 mod reset;
 mod ruleset;
 
-pub(crate) use blocks::BlockError;
-pub(crate) use reset::{Choice, Plan, ResetError};
+pub(crate) use blocks::{BlockError, BlockOrder};
+pub(crate) use reset::{ResetError, ResetFilter, ResetPlan};
 
 use blocks::Blocks;
 use detector_api::actions::{
@@ -22,24 +22,23 @@ use detector_api::address::fold;
 use ipnet::IpNet;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError, TryLockError};
-use std::time::Duration;
 
 /// See the module.
 #[derive(Debug, Default)]
 pub(crate) struct Actions {
     /// One reset at a time.
     resetting: Mutex<()>,
-    /// Whether an orphan has outlived being closed: this kernel frees their memory only.
+    /// Whether an orphan has outlived being closed: this kernel only frees their memory.
     orphans_linger: AtomicBool,
     blocks: Mutex<Blocks>,
-    /// What is never blocked because the configuration trusts it.
+    /// Networks that are never blocked because the configuration trusts them.
     trusted: Mutex<Vec<IpNet>>,
-    counts: Counts,
+    counters: Counters,
 }
 
 /// What came of actions, since the start.
 #[derive(Debug, Default)]
-struct Counts {
+struct Counters {
     reset: AtomicU64,
     reset_failed: AtomicU64,
     freed_bytes: AtomicU64,
@@ -47,13 +46,13 @@ struct Counts {
     block_failed: AtomicU64,
     unblocked: AtomicU64,
     unblock_failed: AtomicU64,
-    /// As of the last look.
+    /// As of the last count.
     blocked_now: AtomicU64,
 }
 
 /// What came of actions, since the start.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Report {
+pub(crate) struct ActionCounts {
     /// Sockets that were reset.
     pub(crate) reset: u64,
     /// Sockets that could not be.
@@ -64,7 +63,7 @@ pub(crate) struct Report {
     pub(crate) blocked: u64,
     /// Networks that could not be, or must not.
     pub(crate) block_failed: u64,
-    /// Networks that were let through again before their time.
+    /// Blocks that were lifted before their time.
     pub(crate) unblocked: u64,
     /// Networks that could not be.
     pub(crate) unblock_failed: u64,
@@ -73,9 +72,9 @@ pub(crate) struct Report {
 }
 
 impl Actions {
-    /// Resets what `plan` names, or tells what it would do. Blocks for as long as it takes, on a
+    /// Carries out `plan`, or says what that would do. Blocks for as long as it takes, on a
     /// thread of its own that may change its network namespace.
-    pub(crate) fn reset(&self, plan: Plan, uid: u32) -> Result<ResetAnswer, ResetError> {
+    pub(crate) fn reset(&self, plan: ResetPlan, uid: u32) -> Result<ResetAnswer, ResetError> {
         let is_dry = plan.is_dry();
         // Whoever panicked while it was held has left nothing half done that matters to the next.
         let _one_at_a_time = self
@@ -99,17 +98,17 @@ impl Actions {
                 source: std::io::Error::other("the thread that does it has panicked"),
             })
         });
-        self.book(&outcome, is_dry, uid);
+        self.account_for(&outcome, is_dry, uid);
         outcome
     }
 
-    /// Counts and logs.
-    fn book(&self, outcome: &Result<ResetAnswer, ResetError>, is_dry: bool, uid: u32) {
+    /// Counts and logs what came of a reset.
+    fn account_for(&self, outcome: &Result<ResetAnswer, ResetError>, is_dry: bool, uid: u32) {
         let add = |counter: &AtomicU64, number| counter.fetch_add(number, Ordering::Relaxed);
         let answer = match outcome {
             Ok(answer) => answer,
             Err(error) => {
-                add(&self.counts.reset_failed, u64::from(!is_dry));
+                add(&self.counters.reset_failed, u64::from(!is_dry));
                 tracing::warn!("reset asked by uid {uid} failed: {error}");
                 return;
             }
@@ -141,31 +140,31 @@ impl Actions {
         }
         let failed = answer.sockets.iter();
         let failed = failed.filter(|socket| socket.outcome == ResetOutcome::Failed);
-        add(&self.counts.reset_failed, failed.count() as u64);
-        add(&self.counts.reset, answer.reset);
-        add(&self.counts.freed_bytes, answer.freed_bytes);
+        add(&self.counters.reset_failed, failed.count() as u64);
+        add(&self.counters.reset, answer.reset);
+        add(&self.counters.freed_bytes, answer.freed_bytes);
     }
 
-    /// Blocks `network` for `span`, or tells what that would do. Waits for the kernel.
-    pub(crate) fn block(
-        &self,
-        network: IpNet,
-        span: Duration,
-        is_dry: bool,
-        uid: u32,
-    ) -> Result<BlockAnswer, BlockError> {
+    /// Blocks a network, or says what that would do. Waits for the kernel.
+    pub(crate) fn block(&self, order: BlockOrder) -> Result<BlockAnswer, BlockError> {
+        let BlockOrder {
+            network,
+            uid,
+            is_dry,
+            ..
+        } = order;
         let trusted = self.trusted().clone();
-        let outcome = self.blocks().block(network, span, &trusted, uid, is_dry);
+        let outcome = self.blocks().block(order, &trusted);
         match &outcome {
             Ok(answer) if !is_dry => {
-                self.counts.blocked.fetch_add(1, Ordering::Relaxed);
+                self.counters.blocked.fetch_add(1, Ordering::Relaxed);
                 let until = &answer.until;
                 tracing::warn!("block asked by uid {uid}: {network} is blocked until {until}");
             }
             Ok(_) => {}
             Err(error) => {
                 let failed = u64::from(!is_dry);
-                self.counts
+                self.counters
                     .block_failed
                     .fetch_add(failed, Ordering::Relaxed);
                 tracing::warn!("block of {network} asked by uid {uid} failed: {error}");
@@ -174,7 +173,7 @@ impl Actions {
         outcome
     }
 
-    /// Lets `network` through again, or tells that it would. Waits for the kernel.
+    /// Lifts the block of `network`, or says what that would do. Waits for the kernel.
     pub(crate) fn unblock(
         &self,
         network: IpNet,
@@ -184,13 +183,13 @@ impl Actions {
         let outcome = self.blocks().unblock(network, is_dry);
         match &outcome {
             Ok(_) if !is_dry => {
-                self.counts.unblocked.fetch_add(1, Ordering::Relaxed);
-                tracing::warn!("unblock asked by uid {uid}: {network} is let through again");
+                self.counters.unblocked.fetch_add(1, Ordering::Relaxed);
+                tracing::warn!("unblock asked by uid {uid}: {network} is no longer blocked");
             }
             Ok(_) => {}
             Err(error) => {
                 let failed = u64::from(!is_dry);
-                self.counts
+                self.counters
                     .unblock_failed
                     .fetch_add(failed, Ordering::Relaxed);
                 tracing::warn!("unblock of {network} asked by uid {uid} failed: {error}");
@@ -199,14 +198,14 @@ impl Actions {
         outcome
     }
 
-    /// Removes the table of the kernel if all in it has expired. Waits for the kernel.
+    /// Removes the kernel's table if all in it has expired. Waits for the kernel.
     pub(crate) fn tidy(&self) {
         self.blocks().forget_expired();
     }
 
     /// Never waits: a scrape must not, while somebody else waits for the kernel.
     fn blocked_now(&self) -> u64 {
-        let count = &self.counts.blocked_now;
+        let count = &self.counters.blocked_now;
         match self.blocks.try_lock() {
             Ok(blocks) => count.store(blocks.count() as u64, Ordering::Relaxed),
             Err(TryLockError::Poisoned(blocks)) => {
@@ -222,13 +221,13 @@ impl Actions {
         self.blocks().list()
     }
 
-    /// Never blocks these networks from now on. What is blocked stays so.
+    /// Never blocks these networks from now on. Blocks that stand remain.
     pub(crate) fn trust(&self, networks: Vec<IpNet>) {
         *self.trusted() = networks.into_iter().map(fold).collect();
     }
 
     fn blocks(&self) -> MutexGuard<'_, Blocks> {
-        // Each step leaves an account that holds: the kernel is told first.
+        // Each step leaves an account that holds: the kernel comes first.
         self.blocks.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -237,16 +236,16 @@ impl Actions {
     }
 
     /// Counts of this moment.
-    pub(crate) fn report(&self) -> Report {
+    pub(crate) fn counts(&self) -> ActionCounts {
         let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
-        Report {
-            reset: read(&self.counts.reset),
-            reset_failed: read(&self.counts.reset_failed),
-            freed_bytes: read(&self.counts.freed_bytes),
-            blocked: read(&self.counts.blocked),
-            block_failed: read(&self.counts.block_failed),
-            unblocked: read(&self.counts.unblocked),
-            unblock_failed: read(&self.counts.unblock_failed),
+        ActionCounts {
+            reset: read(&self.counters.reset),
+            reset_failed: read(&self.counters.reset_failed),
+            freed_bytes: read(&self.counters.freed_bytes),
+            blocked: read(&self.counters.blocked),
+            block_failed: read(&self.counters.block_failed),
+            unblocked: read(&self.counters.unblocked),
+            unblock_failed: read(&self.counters.unblock_failed),
             blocked_now: self.blocked_now(),
         }
     }

@@ -1,6 +1,9 @@
 //! A conversation with the kernel over netlink: requests out, acknowledgements and objects back.
 //!
 //! Everything that comes back is read with every length checked. Waits are bounded.
+//!
+//! Our own: what is needed fits one file, and the crates for it bring a crate for each protocol and
+//! no transactions of nftables.
 
 use rustix::net::netlink::SocketAddrNetlink;
 use rustix::net::sockopt::{Timeout, set_socket_timeout};
@@ -160,7 +163,7 @@ impl Netlink {
 
     /// Sends requests that the kernel takes all or none of, between `begin` and `end`, and waits
     /// until it has. Each of `requests` must ask for an acknowledgement.
-    pub(super) fn ask_at_once(
+    pub(super) fn transact(
         &mut self,
         begin: &Request,
         requests: &[Request],

@@ -14,7 +14,7 @@ pub(super) const LONGEST: Duration = Duration::from_secs(24 * 3_600);
 /// Why a network is not blocked.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Refusal {
-    /// Longer or shorter than can be asked for.
+    /// Its time is too long or too short.
     Span,
     /// It would hit too many.
     TooWide {
@@ -51,7 +51,7 @@ impl std::fmt::Display for Refusal {
                 )
             }
             Self::Special { what, network } => {
-                write!(f, "{network} is for {what} and never blocked")
+                write!(f, "{network} is for {what} and is never blocked")
             }
             Self::Trusted { network } => write!(f, "{network} is trusted"),
             Self::Own { address } => write!(f, "{address} is an address of this host"),
@@ -67,10 +67,10 @@ impl Refusal {
             Self::TooWide { .. } => {
                 "block the networks that misbehave: `detector peers --group net`"
             }
-            Self::Special { .. } => "look at who sends from there: `detector explain`",
-            Self::Trusted { .. } => "peers.trusted of the configuration names it",
+            Self::Special { .. } => "`detector explain` shows what was seen of the peer",
+            Self::Trusted { .. } => "the configuration lists it in peers.trusted",
             Self::Own { .. } => {
-                "block single addresses of the network that it shares with the peer"
+                "block single addresses of the peer, not the network that this host is in too"
             }
         }
     }
@@ -95,18 +95,18 @@ const fn v6(first: u16, prefix_length: u8) -> IpNet {
 
 /// Addresses that no peer on a network has, or without which the host has none.
 const SPECIAL: [(IpNet, &str); 8] = [
-    (v4(0, 0, 8), "hosts without an address"),
+    (v4(0, 0, 8), "hosts that have no address yet"),
     (v4(127, 0, 8), "loopback"),
-    (v4(169, 254, 16), "links and their services"),
+    (v4(169, 254, 16), "link-local addresses"),
     (v4(224, 0, 3), "multicast and broadcast"),
     // ::, ::1 and IPv4 in IPv6.
-    (v6(0, 8), "loopback and addresses of other families"),
+    (v6(0, 8), "loopback and embedded IPv4 addresses"),
     (
         v6(0xfe80, 10),
-        "links: neighbours and routers are found with them",
+        "link-local addresses, which find neighbours and routers",
     ),
     (v6(0xff00, 8), "multicast"),
-    (v6(0xfec0, 10), "sites of old"),
+    (v6(0xfec0, 10), "deprecated site-local addresses"),
 ];
 
 /// Why `network` is not to be blocked for `span`.

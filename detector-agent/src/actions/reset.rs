@@ -1,7 +1,7 @@
-//! Closes a peer's stalled sockets, each looked at again in its own network namespace just before.
+//! Closes a peer's stalled sockets, each checked again in its own network namespace just before.
 //!
-//! In: what the engine knows of the peer. Out: what came of each socket. Never: a socket that is
-//! not stalled now, or that is another one by now.
+//! In: what the engine knows of the peer. Out: what came of each socket. Never: closing a socket
+//! that is not stalled now, or another one that has taken its addresses.
 
 use super::diag::{Diagnosis, Ends, Found};
 use crate::capability::{self, Capability};
@@ -17,8 +17,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 /// States of `net/tcp_states.h` in which data can be held up: ESTABLISHED, FIN-WAIT-1, CLOSE-WAIT,
 /// LAST-ACK, CLOSING.
 const STATES: [u8; 5] = [1, 4, 8, 9, 11];
-/// What an orphan that stays says.
-const LINGERS: &str = "this kernel frees an orphan's memory but does not close it (mended in Linux \
+/// Why an orphan stays.
+const LINGERS: &str = "this kernel frees an orphan's memory but does not close it (fixed in Linux \
                        6.11)";
 
 /// Why nothing was reset at all.
@@ -69,18 +69,18 @@ struct Candidate {
     bytes_acked: u64,
     mss_bytes: u64,
     is_orphan: bool,
-    told: ResetSocket,
+    report: ResetSocket,
 }
 
 /// What is to be reset, by network namespace.
 #[derive(Clone, Debug)]
-pub(crate) struct Plan {
+pub(crate) struct ResetPlan {
     answer: ResetAnswer,
     candidates: BTreeMap<u32, Vec<Candidate>>,
 }
 
-impl Plan {
-    /// What of `peer`, with the connections that [`Choice`] has chosen, is to be reset.
+impl ResetPlan {
+    /// What of `peer`, with the connections that [`ResetFilter`] has chosen, is to be reset.
     pub(crate) fn of(peer: &PeerDetail, request: &ResetRequest) -> Self {
         let mut plan = Self {
             answer: ResetAnswer {
@@ -130,13 +130,13 @@ impl Plan {
             return Err(ResetError::NoPrivilege);
         }
         let failed = |doing| move |source| ResetError::Failed { doing, source };
-        let mut diagnosis = Diagnosis::open().map_err(failed("cannot look at sockets"))?;
+        let mut diagnosis = Diagnosis::open().map_err(failed("cannot query sockets"))?;
         let can = diagnosis.can_destroy();
         if !can.map_err(failed("cannot ask the kernel whether it closes sockets"))? {
             return Err(ResetError::NoSupport);
         }
         drop(diagnosis);
-        let namespaces = Namespaces::look();
+        let namespaces = Namespaces::find();
         for (netns, candidates) in std::mem::take(&mut self.candidates) {
             match namespaces.enter(netns) {
                 Ok(diagnosis) => {
@@ -154,7 +154,7 @@ impl Plan {
                     let left = candidates.into_iter().map(|candidate| ResetSocket {
                         outcome: ResetOutcome::Failed,
                         reason: Some(reason.clone()),
-                        ..candidate.told
+                        ..candidate.report
                     });
                     self.answer.sockets.extend(left);
                 }
@@ -178,7 +178,7 @@ impl Plan {
 /// Which connections of a peer a request is about. Only these are taken out of the table, so that
 /// no crowd of others stands before them.
 #[derive(Clone, Debug)]
-pub(crate) struct Choice {
+pub(crate) struct ResetFilter {
     /// A peer is a network where its address is IPv6; whoever names one address means that one.
     network: Option<IpNet>,
     names: Option<Vec<Name>>,
@@ -192,7 +192,7 @@ struct Name {
     netns: Option<u32>,
 }
 
-impl Choice {
+impl ResetFilter {
     pub(crate) fn of(request: &ResetRequest) -> Self {
         Self {
             network: network_of(&request.peer),
@@ -247,7 +247,7 @@ fn candidate(connection: &Connection, stall: StallCause) -> Option<Candidate> {
         bytes_acked: connection.bytes_acked,
         mss_bytes: connection.mss_bytes,
         is_orphan: connection.is_orphan,
-        told: ResetSocket {
+        report: ResetSocket {
             local: connection.local.clone(),
             remote: connection.remote.clone(),
             netns: connection.netns,
@@ -281,7 +281,7 @@ impl Candidate {
         // time; the engine has judged that it takes too little.
         let taken = found.bytes_acked.unwrap_or(self.bytes_acked);
         let taken = taken.saturating_sub(self.bytes_acked);
-        let has_moved = self.told.stall != StallCause::Dribble && taken >= self.mss_bytes.max(1);
+        let has_moved = self.report.stall != StallCause::Dribble && taken >= self.mss_bytes.max(1);
         if found.queued_bytes == 0 || has_moved {
             return Some((ResetOutcome::Resumed, None));
         }
@@ -296,7 +296,7 @@ struct Namespaces {
 }
 
 impl Namespaces {
-    fn look() -> Self {
+    fn find() -> Self {
         let current = namespace::current().map(|namespace| namespace.inode);
         let all = if capability::has(Capability::SysAdmin) {
             namespace::find_all()
@@ -315,13 +315,13 @@ impl Namespaces {
                 return Err(if self.all.is_empty() && self.current != Some(netns) {
                     "the agent may not enter its network namespace: it lacks CAP_SYS_ADMIN".into()
                 } else {
-                    "its network namespace has gone".into()
+                    "its network namespace is gone".into()
                 });
             };
             namespace::enter(found)
                 .map_err(|error| format!("cannot enter its network namespace: {error}"))?;
         }
-        Diagnosis::open().map_err(|error| format!("cannot look at its sockets: {error}"))
+        Diagnosis::open().map_err(|error| format!("cannot query its sockets: {error}"))
     }
 }
 
@@ -336,13 +336,13 @@ struct Closing<'g> {
 impl Closing<'_> {
     fn close(&mut self, candidate: Candidate) -> ResetSocket {
         let ends = candidate.ends;
-        let mut told = candidate.told.clone();
+        let mut report = candidate.report.clone();
         let (outcome, reason) = match self.diagnosis.find(ends) {
             Ok(None) => (ResetOutcome::Gone, None),
             Err(error) => (ResetOutcome::Failed, Some(error.to_string())),
             Ok(Some(found)) => {
                 if let Some(pinned_bytes) = found.pinned_bytes {
-                    told.pinned_bytes = pinned_bytes.into();
+                    report.pinned_bytes = pinned_bytes.into();
                 }
                 match candidate.objection(&found) {
                     Some((outcome, reason)) => (outcome, reason.map(str::to_owned)),
@@ -353,7 +353,7 @@ impl Closing<'_> {
         ResetSocket {
             outcome,
             reason,
-            ..told
+            ..report
         }
     }
 

@@ -136,7 +136,7 @@ fn transact(netlink: &mut Netlink, requests: &[Request]) -> io::Result<()> {
         flags: 0,
         payload: Payload::new(&BATCH),
     };
-    netlink.ask_at_once(&border(BATCH_BEGIN), requests, &border(BATCH_END))
+    netlink.transact(&border(BATCH_BEGIN), requests, &border(BATCH_END))
 }
 
 fn request(kind: u16, payload: Payload) -> Request {
@@ -286,15 +286,15 @@ pub(super) fn own_addresses() -> io::Result<Vec<IpAddr>> {
         payload: Payload::new(&[0; HEAD_BYTES]),
     };
     let is_overtaken = |error: &io::Error| error.kind() == io::ErrorKind::Interrupted;
-    let mut told = Netlink::open(None)?.ask(&request);
+    let mut answer = Netlink::open(None)?.ask(&request);
     for _ in 1..TRIES {
-        if !told.as_ref().is_err_and(is_overtaken) {
+        if !answer.as_ref().is_err_and(is_overtaken) {
             break;
         }
         // On a socket of its own: the rest of the last dump is still on its way.
-        told = Netlink::open(None)?.ask(&request);
+        answer = Netlink::open(None)?.ask(&request);
     }
-    let told = told?;
+    let answer = answer?;
     let address = |payload: &[u8]| {
         let attributes = payload.get(HEAD_BYTES..)?;
         let bytes = super::netlink::attribute(attributes, LOCAL)
@@ -305,6 +305,8 @@ pub(super) fn own_addresses() -> io::Result<Vec<IpAddr>> {
             _ => None,
         }
     };
-    let told = told.iter();
-    Ok(told.filter_map(|object| address(&object.payload)).collect())
+    let answer = answer.iter();
+    Ok(answer
+        .filter_map(|object| address(&object.payload))
+        .collect())
 }

@@ -61,7 +61,7 @@ impl Config {
         )?;
         if !self.budget.ring.0.is_power_of_two() {
             return Err(format!(
-                "budget.ring = {} is no power of two",
+                "budget.ring = {} is not a power of two",
                 self.budget.ring
             ));
         }
@@ -96,7 +96,7 @@ impl Config {
         let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"/-_.~".contains(&byte);
         if !path.starts_with('/') || !path.bytes().all(is_plain) {
             return Err(format!(
-                "web.telemetry_path = {path:?} is no path such as /metrics"
+                "web.telemetry_path = {path:?} is not a path such as /metrics"
             ));
         }
         if ["/", "/healthz", "/readyz"].contains(&path.as_str()) {
@@ -114,7 +114,7 @@ impl Config {
         let bytes = socket.as_os_str().as_encoded_bytes();
         if !socket.is_absolute() || socket.file_name().is_none() || bytes.contains(&0) {
             return Err(format!(
-                "control.socket = {socket:?} is no absolute path of a file"
+                "control.socket = {socket:?} is not an absolute path of a file"
             ));
         }
         if bytes.len() > MAX_PATH_BYTES {

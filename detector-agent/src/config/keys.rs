@@ -48,8 +48,8 @@ pub const KEYS: [Key; 20] = [
         "listen_addresses",
         false,
         |c| list(&c.web.listen_addresses),
-        "Addresses and ports that serve metrics. Anything but loopback shows addresses of your \
-         clients to whoever can connect.",
+        "Addresses and ports that serve metrics. On anything but loopback, everyone who can connect \
+         sees the addresses of your clients.",
     ),
     key(
         "web",
@@ -70,7 +70,7 @@ pub const KEYS: [Key; 20] = [
         "stall_after",
         true,
         |c| quoted(c.detect.stall_after),
-        "Queued data without progress for this long is a stall.",
+        "A connection whose queued data makes no progress for this long is stalled.",
     ),
     key(
         "detect",
@@ -84,28 +84,28 @@ pub const KEYS: [Key; 20] = [
         "dribble_over",
         true,
         |c| quoted(c.detect.dribble_over),
-        "Over this long.",
+        "The time over which `dribble_floor` is measured.",
     ),
     key(
         "detect",
         "hoard_connections",
         true,
         |c| c.detect.hoard_connections.to_string(),
-        "So many stalled connections of one peer are a hoard.",
+        "This many stalled connections of one peer are a hoard.",
     ),
     key(
         "detect",
         "hoard_bytes",
         true,
         |c| quoted(c.detect.hoard_bytes),
-        "So much kernel memory pinned by one peer is a hoard.",
+        "This much kernel memory pinned by one peer is a hoard.",
     ),
     key(
         "peers",
         "trusted",
         true,
         |c| list(&c.peers.trusted),
-        "Networks that are never advised to be blocked.",
+        "Networks that the agent neither blocks nor advises to block.",
     ),
     key(
         "peers",
@@ -126,22 +126,23 @@ pub const KEYS: [Key; 20] = [
         "export",
         true,
         |c| c.peers.export.to_string(),
-        "Peers with metrics of their own; the rest is summed under `other`. One that cost more until \
-         lately keeps its own for a quarter of an hour: for a while up to twice as many have some.",
+        "Peers with metrics of their own; the rest are summed under `other`. A peer that drops out of \
+         this list keeps its metrics for a quarter of an hour, so that for a while up to twice as \
+         many have some.",
     ),
     key(
         "peers",
         "capacity",
         false,
         |c| c.peers.capacity.to_string(),
-        "Most peers remembered; the cheapest is forgotten first.",
+        "Peers remembered at most; the least costly is forgotten first.",
     ),
     key(
         "budget",
         "connections",
         false,
         |c| c.budget.connections.to_string(),
-        "Most misbehaving connections tracked, in the kernel and in the agent.",
+        "Misbehaving connections tracked at most, in the kernel and in the agent.",
     ),
     key(
         "budget",
@@ -155,35 +156,38 @@ pub const KEYS: [Key; 20] = [
         "nice",
         false,
         |c| c.budget.nice.to_string(),
-        "Niceness of the threads that judge, as of `nice`; below 0 they run ahead on a host that has more to run than processors. Left alone if the agent was started with another niceness than 0.",
+        "Niceness of the threads that judge, as `nice` has it; below 0 they run ahead of others on a \
+         busy host. Left alone if the agent was started with a niceness other than 0.",
     ),
     key(
         "budget",
         "ring",
         false,
         |c| quoted(c.budget.ring),
-        "Ring buffer between kernel and agent; a power of two.",
+        "Size of the ring buffer between kernel and agent; a power of two.",
     ),
     key(
         "budget",
         "sweep_interval",
         false,
         |c| quoted(c.budget.sweep_interval),
-        "From the start of one pass over all sockets to the next, if the share below allows it.",
+        "Time from the start of one pass over all sockets to the start of the next, if the shares below \
+         allow it.",
     ),
     key(
         "budget",
         "sweep_share_idle",
         false,
         |c| quoted(c.budget.sweep_share_idle),
-        "Part of one core that passes may take while nothing is held up; where they cost more, they come more seldom, at least each 10 s.",
+        "Share of one core that passes may take while nothing is held up; where they would cost more, \
+         they come less often, but at least every 10 s.",
     ),
     key(
         "budget",
         "sweep_share_busy",
         false,
         |c| quoted(c.budget.sweep_share_busy),
-        "The same while something is held up; never less than `sweep_share_idle`.",
+        "The same while something is held up; at least `sweep_share_idle`.",
     ),
 ];
 

@@ -80,7 +80,7 @@ fn what_is_wrong_is_named_with_its_line() {
         ),
         (
             "[budget]\nring = \"3MiB\"\n",
-            "budget.ring = 3MiB is no power of two",
+            "budget.ring = 3MiB is not a power of two",
         ),
         (
             "[web]\nlisten_addresses = []\n",
@@ -96,11 +96,11 @@ fn what_is_wrong_is_named_with_its_line() {
         ),
         (
             "[web]\ntelemetry_path = \"metrics\"\n",
-            "is no path such as /metrics",
+            "is not a path such as /metrics",
         ),
         (
             "[control]\nsocket = \"relative.sock\"\n",
-            "is no absolute path",
+            "is not an absolute path",
         ),
     ] {
         let error = Config::parse(text).expect_err(text);

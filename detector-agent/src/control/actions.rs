@@ -1,9 +1,9 @@
-//! `POST /v1/reset`, `/v1/block`, `/v1/unblock`: what changes something, asked by somebody who may.
+//! `POST /v1/reset`, `/v1/block`, `/v1/unblock`: requests that change something.
 //!
 //! Whoever may use the control socket may look. Only root and the agent's own user may act, dry
 //! runs included: the kernel says who is at the other end of a Unix socket.
 
-use crate::actions::{BlockError, Choice, Plan, ResetError};
+use crate::actions::{BlockError, BlockOrder, ResetError, ResetFilter, ResetPlan};
 use crate::http::{Request, Response};
 use crate::state::AgentState;
 use detector_api::actions::{BlockRequest, ResetRequest, UnblockRequest};
@@ -20,57 +20,57 @@ use tokio::task::{JoinError, spawn_blocking};
 const RESET: &str = "/v1/reset";
 const BLOCK: &str = "/v1/block";
 const UNBLOCK: &str = "/v1/unblock";
-/// The longest time a connection can be asked to have been stalled for: a month.
+/// The longest stall that can be asked for: a month.
 const LONGEST_STALL_SECONDS: f64 = 30.0 * 86_400.0;
 
-/// Whether something is done at this path.
-pub(super) fn is_one(path: &str) -> bool {
+/// Whether this path is that of an action.
+pub(super) fn is_action(path: &str) -> bool {
     [RESET, BLOCK, UNBLOCK].contains(&path)
 }
 
-/// For those who want to look at an action.
-pub(super) fn only_asked_for() -> Response {
+/// Answers a GET of an action.
+pub(super) fn post_only() -> Response {
     Response::method_not_allowed(&Method::GET, "POST")
 }
 
-/// Does what is asked, if whoever asks may.
+/// Carries out the request, if its sender may act.
 pub(super) async fn answer(state: &Arc<AgentState>, request: &Request) -> Response {
-    if !is_one(&request.path) {
+    if !is_action(&request.path) {
         return Response::method_not_allowed(&Method::POST, "GET, HEAD");
     }
     if !request.parameters.is_empty() {
         let message = "this path takes no parameters, only a body";
         return Response::json_error(StatusCode::BAD_REQUEST, message);
     }
-    let uid = match actor(request) {
+    let uid = match authorized_uid(request) {
         Ok(uid) => uid,
         Err(refusal) => return refusal,
     };
     let done = match request.path.as_str() {
-        RESET => match read(request) {
-            Ok(wanted) => Ok(reset(state, wanted, uid).await),
+        RESET => match parse_body(request) {
+            Ok(request) => Ok(reset(state, request, uid).await),
             Err(refusal) => Err(refusal),
         },
-        BLOCK => match read(request) {
-            Ok(wanted) => block(state, wanted, uid).await,
+        BLOCK => match parse_body(request) {
+            Ok(request) => block(state, request, uid).await,
             Err(refusal) => Err(refusal),
         },
-        _ => match read(request) {
-            Ok(wanted) => unblock(state, wanted, uid).await,
+        _ => match parse_body(request) {
+            Ok(request) => unblock(state, request, uid).await,
             Err(refusal) => Err(refusal),
         },
     };
     done.unwrap_or_else(|refusal| refusal)
 }
 
-/// The user who asks, if it may act.
-fn actor(request: &Request) -> Result<u32, Response> {
+/// The user at the other end, if it may act.
+fn authorized_uid(request: &Request) -> Result<u32, Response> {
     let own = rustix::process::geteuid().as_raw();
     match request.client_uid {
         Some(uid) if uid == 0 || uid == own => Ok(uid),
         other => {
             let who = other.map_or("this user".to_owned(), |uid| format!("uid {uid}"));
-            tracing::warn!("{who} asked for {} and may not", request.path);
+            tracing::warn!("{who} asked for {} but may not act", request.path);
             Err(Response::json_refusal(
                 StatusCode::FORBIDDEN,
                 &format!("{who} may look, not act"),
@@ -80,22 +80,22 @@ fn actor(request: &Request) -> Result<u32, Response> {
     }
 }
 
-fn read<T: DeserializeOwned>(request: &Request) -> Result<T, Response> {
+fn parse_body<T: DeserializeOwned>(request: &Request) -> Result<T, Response> {
     serde_json::from_slice(&request.body).map_err(|error| {
         let message = format!("cannot read the request: {error}");
         Response::json_error(StatusCode::BAD_REQUEST, &message)
     })
 }
 
-async fn reset(state: &Arc<AgentState>, wanted: ResetRequest, uid: u32) -> Response {
-    if !(0.0..=LONGEST_STALL_SECONDS).contains(&wanted.stalled_for_seconds) {
-        let message = format!("stalled_for_seconds lies between 0 and {LONGEST_STALL_SECONDS}");
+async fn reset(state: &Arc<AgentState>, request: ResetRequest, uid: u32) -> Response {
+    if !(0.0..=LONGEST_STALL_SECONDS).contains(&request.stalled_for_seconds) {
+        let message = format!("stalled_for_seconds must be between 0 and {LONGEST_STALL_SECONDS}");
         return Response::json_error(StatusCode::BAD_REQUEST, &message);
     }
-    let choice = Choice::of(&wanted);
+    let filter = ResetFilter::of(&request);
     let stalled = |engine: &mut Engine| {
-        engine.stalled_of_peer(&wanted.peer, |netns, local, remote| {
-            choice.wants(netns, local, remote)
+        engine.stalled_of_peer(&request.peer, |netns, local, remote| {
+            filter.wants(netns, local, remote)
         })
     };
     let Some(peer) = state.with_engine(stalled) else {
@@ -105,19 +105,19 @@ async fn reset(state: &Arc<AgentState>, wanted: ResetRequest, uid: u32) -> Respo
             "`detector peers` lists those that it tracks",
         );
     };
-    let plan = Plan::of(&peer, &wanted);
+    let plan = ResetPlan::of(&peer, &request);
     let state = Arc::clone(state);
     match spawn_blocking(move || state.actions.reset(plan, uid)).await {
         Ok(Ok(answer)) => Response::json(&answer),
-        Ok(Err(error)) => refused(&error),
+        Ok(Err(error)) => reset_refusal(&error),
         Err(error) => {
-            let message = format!("resetting failed: {error}");
+            let message = format!("the reset failed: {error}");
             Response::json_error(StatusCode::INTERNAL_SERVER_ERROR, &message)
         }
     }
 }
 
-fn refused(error: &ResetError) -> Response {
+fn reset_refusal(error: &ResetError) -> Response {
     let (status, hint) = match error {
         ResetError::NoPrivilege => (
             StatusCode::FORBIDDEN,
@@ -137,23 +137,27 @@ fn refused(error: &ResetError) -> Response {
 
 async fn block(
     state: &Arc<AgentState>,
-    wanted: BlockRequest,
+    request: BlockRequest,
     uid: u32,
 ) -> Result<Response, Response> {
-    let network = network(&wanted.network)?;
-    let span = Duration::from_secs(wanted.for_seconds);
+    let order = BlockOrder {
+        network: network(&request.network)?,
+        span: Duration::from_secs(request.for_seconds),
+        uid,
+        is_dry: request.dry_run,
+    };
     let state = Arc::clone(state);
-    let blocking = spawn_blocking(move || state.actions.block(network, span, wanted.dry_run, uid));
-    done(blocking.await)
+    let blocking = spawn_blocking(move || state.actions.block(order));
+    block_response(blocking.await)
 }
 
-/// What is blocked now: anybody may look.
+/// Lists the blocks; anybody may.
 pub(super) async fn blocked(state: &Arc<AgentState>) -> Response {
     let state = Arc::clone(state);
     match spawn_blocking(move || state.actions.blocked()).await {
         Ok(blocked) => Response::json(&blocked),
         Err(error) => {
-            let message = format!("looking at what is blocked failed: {error}");
+            let message = format!("listing the blocks failed: {error}");
             Response::json_error(StatusCode::INTERNAL_SERVER_ERROR, &message)
         }
     }
@@ -161,31 +165,31 @@ pub(super) async fn blocked(state: &Arc<AgentState>) -> Response {
 
 async fn unblock(
     state: &Arc<AgentState>,
-    wanted: UnblockRequest,
+    request: UnblockRequest,
     uid: u32,
 ) -> Result<Response, Response> {
-    let network = network(&wanted.network)?;
+    let network = network(&request.network)?;
     let state = Arc::clone(state);
-    let unblocking = spawn_blocking(move || state.actions.unblock(network, wanted.dry_run, uid));
-    done(unblocking.await)
+    let unblocking = spawn_blocking(move || state.actions.unblock(network, request.dry_run, uid));
+    block_response(unblocking.await)
 }
 
 fn network(text: &str) -> Result<IpNet, Response> {
     network_of(text).ok_or_else(|| {
         Response::json_refusal(
             StatusCode::BAD_REQUEST,
-            "no address and no network",
+            "neither an address nor a network",
             "write 203.0.113.7, 203.0.113.0/24 or 2001:db8::/64",
         )
     })
 }
 
-fn done(
+fn block_response(
     outcome: Result<Result<impl Serialize, BlockError>, JoinError>,
 ) -> Result<Response, Response> {
     match outcome {
         Ok(Ok(answer)) => Ok(Response::json(&answer)),
-        Ok(Err(error)) => Err(not_blocked(&error)),
+        Ok(Err(error)) => Err(block_refusal(&error)),
         Err(error) => {
             let message = format!("the action failed: {error}");
             Err(Response::json_error(
@@ -196,7 +200,7 @@ fn done(
     }
 }
 
-fn not_blocked(error: &BlockError) -> Response {
+fn block_refusal(error: &BlockError) -> Response {
     let (status, hint) = match error {
         BlockError::Refused { refusal, .. } if refusal.is_wrong_usage() => {
             (StatusCode::BAD_REQUEST, refusal.hint())
@@ -204,15 +208,16 @@ fn not_blocked(error: &BlockError) -> Response {
         BlockError::Refused { refusal, .. } => (StatusCode::CONFLICT, refusal.hint()),
         BlockError::Overlaps { .. } => (
             StatusCode::CONFLICT,
-            "`detector unblock` that one first, or leave it at that",
+            "`detector unblock` that one first, or leave it as it is",
         ),
         BlockError::Full => (
             StatusCode::CONFLICT,
             "block a wider network, or `detector unblock` some; `detector blocked` lists them",
         ),
-        BlockError::NotBlocked { .. } => {
-            (StatusCode::NOT_FOUND, "`detector blocked` lists what is")
-        }
+        BlockError::NotBlocked { .. } => (
+            StatusCode::NOT_FOUND,
+            "`detector blocked` lists what is blocked",
+        ),
         BlockError::NoPrivilege => (
             StatusCode::FORBIDDEN,
             "run the agent as root, or give its service CAP_NET_ADMIN",
@@ -223,7 +228,7 @@ fn not_blocked(error: &BlockError) -> Response {
         ),
         BlockError::Taken => (
             StatusCode::CONFLICT,
-            "`nft list table inet detector` shows it; does a second agent run here?",
+            "`nft list table inet detector` shows it; is a second agent running here?",
         ),
         BlockError::Failed { .. } => (
             StatusCode::INTERNAL_SERVER_ERROR,

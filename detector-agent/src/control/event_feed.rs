@@ -1,7 +1,7 @@
 //! Feeds events to one reader, as newline-delimited JSON, at the reader's pace.
 //!
-//! The core's ring of events is the queue: a reader that is too slow loses the oldest and is told
-//! how many (`{"dropped": n}`). Nothing is stored for it but its place.
+//! The engine's ring of events is the queue: a reader that is too slow loses the oldest and gets
+//! their number (`{"dropped": n}`). Nothing is stored for it but its position.
 
 use super::event_filter::EventFilter;
 use crate::state::AgentState;
@@ -14,10 +14,10 @@ use tokio::sync::mpsc;
 
 /// Events looked at while the engine is locked once.
 const EVENTS_PER_STEP: usize = 512;
-/// Readers that follow at the same time: they stay as long as they like, and must leave places of
-/// the socket to those who only ask, and to root, who may want to act.
+/// Readers that may follow at the same time. They stay as long as they like, and must leave
+/// connections of the socket to those who only ask, and to root, who may want to act.
 pub(super) const FOLLOWERS_MAX: u64 = 24;
-/// Pieces on the way to a reader.
+/// Pieces that wait for a reader.
 const PIECES: usize = 2;
 
 /// What one step yields.
@@ -27,28 +27,28 @@ struct Step {
     /// Events that were forgotten before this reader came to them.
     dropped: u64,
     /// Number of the last event looked at.
-    place: u64,
+    position: u64,
     /// Whether there was nothing further to look at.
     is_at_end: bool,
 }
 
-/// Looks at the events after `place`.
-fn step(engine: &Engine, filter: &EventFilter, place: u64) -> Step {
+/// Looks at the events after `position`.
+fn step(engine: &Engine, filter: &EventFilter, position: u64) -> Step {
     let dropped = engine
         .first_event_id()
-        .saturating_sub(place.saturating_add(1));
+        .saturating_sub(position.saturating_add(1));
     let mut step = Step {
         events: Vec::new(),
         dropped,
-        place: place + dropped,
+        position: position + dropped,
         is_at_end: true,
     };
-    for (index, event) in engine.events_after(step.place).enumerate() {
+    for (index, event) in engine.events_after(step.position).enumerate() {
         if index == EVENTS_PER_STEP {
             step.is_at_end = false;
             break;
         }
-        step.place = event.id;
+        step.position = event.id;
         if filter.wants(event) {
             step.events.push(event.clone());
         }
@@ -71,7 +71,7 @@ fn lines(step: &Step) -> Bytes {
 }
 
 /// Starts feeding; ends with the last event, or, if the filter follows, with the reader or the
-/// agent. `None` if the filter follows and as many do as may.
+/// agent. `None` if the filter follows and as many readers do as may.
 pub(super) fn start(state: Arc<AgentState>, filter: EventFilter) -> Option<mpsc::Receiver<Bytes>> {
     let follower = if filter.follows {
         Some(Follower::new(&state)?)
@@ -81,12 +81,12 @@ pub(super) fn start(state: Arc<AgentState>, filter: EventFilter) -> Option<mpsc:
     let (sender, pieces) = mpsc::channel(PIECES);
     // What was forgotten before the reader came was not its fault; from here on it is.
     let first = state.engine().first_event_id().saturating_sub(1);
-    let place = if filter.after > 0 {
+    let position = if filter.after > 0 {
         filter.after
     } else {
         first
     };
-    tokio::spawn(feed(state, filter, place, sender, follower));
+    tokio::spawn(feed(state, filter, position, sender, follower));
     Some(pieces)
 }
 
@@ -94,10 +94,10 @@ pub(super) fn start(state: Arc<AgentState>, filter: EventFilter) -> Option<mpsc:
 struct Follower(Arc<AgentState>);
 
 impl Follower {
-    /// `None` if there are as many as may be.
+    /// `None` if the limit is reached.
     fn new(state: &Arc<AgentState>) -> Option<Self> {
         let one_more = |count| (count < FOLLOWERS_MAX).then_some(count + 1);
-        let followers = &state.counts.followers;
+        let followers = &state.counters.followers;
         let counted = followers.fetch_update(Ordering::Relaxed, Ordering::Relaxed, one_more);
         counted.is_ok().then(|| Self(Arc::clone(state)))
     }
@@ -105,7 +105,7 @@ impl Follower {
 
 impl Drop for Follower {
     fn drop(&mut self) {
-        self.0.counts.followers.fetch_sub(1, Ordering::Relaxed);
+        self.0.counters.followers.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
@@ -113,18 +113,18 @@ impl Drop for Follower {
 async fn feed(
     state: Arc<AgentState>,
     filter: EventFilter,
-    mut place: u64,
+    mut position: u64,
     reader: mpsc::Sender<Bytes>,
     _follower: Option<Follower>,
 ) {
-    let mut news = state.watch_events();
+    let mut newest = state.watch_events();
     let mut stop = state.watch_stop();
     loop {
-        news.mark_unchanged();
-        let step = step(&state.engine(), &filter, place);
-        place = step.place;
+        newest.mark_unchanged();
+        let step = step(&state.engine(), &filter, position);
+        position = step.position;
         state
-            .counts
+            .counters
             .events_missed
             .fetch_add(step.dropped, Ordering::Relaxed);
         let piece = lines(&step);
@@ -138,7 +138,7 @@ async fn feed(
             return;
         }
         tokio::select! {
-            changed = news.changed() => if changed.is_err() { return },
+            changed = newest.changed() => if changed.is_err() { return },
             () = reader.closed() => return,
             _ = stop.wait_for(|stops| *stops) => return,
         }

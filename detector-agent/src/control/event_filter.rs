@@ -32,15 +32,15 @@ impl EventFilter {
         let mut is_of_another_agent = false;
         for (name, value) in parameters {
             match name.as_str() {
-                "since" => filter.since = Some(bound(value)?),
-                "until" => filter.until = Some(bound(value)?),
-                "peer" => filter.peer = Some(peer(value)?),
+                "since" => filter.since = Some(parse_time(value)?),
+                "until" => filter.until = Some(parse_time(value)?),
+                "peer" => filter.peer = Some(parse_peer(value)?),
                 "kind" => {
                     let kind = value.parse();
                     filter.kind = Some(kind.map_err(|_| format!("unknown kind `{value}`"))?);
                 }
-                "follow" => filter.follows = is_yes(value)?,
-                "after" => filter.after = number(value)?,
+                "follow" => filter.follows = parse_switch(value)?,
+                "after" => filter.after = parse_event_id(value)?,
                 "agent" => is_of_another_agent = value != started,
                 _ => return Err(format!("unknown parameter `{name}`")),
             }
@@ -74,7 +74,7 @@ fn is_about(event: &Event, peer: IpNet) -> bool {
     network_of(&event.peer).is_some_and(|known| known.contains(&peer) || peer.contains(&known))
 }
 
-fn peer(value: &str) -> Result<IpNet, String> {
+fn parse_peer(value: &str) -> Result<IpNet, String> {
     network_of(value).ok_or_else(|| {
         format!(
             "`peer` is an address or a network such as 203.0.113.7 or 2001:db8::/64, not `{value}`"
@@ -82,17 +82,17 @@ fn peer(value: &str) -> Result<IpNet, String> {
     })
 }
 
-fn bound(value: &str) -> Result<String, String> {
+fn parse_time(value: &str) -> Result<String, String> {
     time::parse(value, clock::unix_ns()).map(rfc3339)
 }
 
-fn number(value: &str) -> Result<u64, String> {
+fn parse_event_id(value: &str) -> Result<u64, String> {
     value
         .parse()
         .map_err(|_| format!("`after` is the number of an event, not `{value}`"))
 }
 
-fn is_yes(value: &str) -> Result<bool, String> {
+fn parse_switch(value: &str) -> Result<bool, String> {
     match value {
         "1" | "true" | "" => Ok(true),
         "0" | "false" => Ok(false),

@@ -17,7 +17,7 @@ pub(super) fn host(state: &AgentState) -> Host {
         sockets,
         interfaces,
         own,
-    } = state.pressure.look();
+    } = state.pressure.sample();
     let kernel = state.kernel_status().unwrap_or_default();
     let (totals, incident) = state.with_engine(|engine| (engine.totals(), engine.open_incident()));
     let unready_reason = state.unready_reason();

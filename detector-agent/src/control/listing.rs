@@ -21,12 +21,11 @@ use tokio::task::spawn_blocking;
 const ROWS_AT_A_TIME: usize = 128;
 /// Bytes of a piece.
 const PIECE_BYTES: usize = 64 << 10;
-/// Listings on the way at the same time: each keeps the keys of its rows. More are told to come
-/// again.
+/// Listings at the same time: each keeps the keys of its rows. Further ones are refused with 503.
 const LISTINGS: usize = 16;
-/// Listings that rank or view rows at the same time. Nobody keeps this place while a reader is
+/// Listings that rank or view rows at the same time. None keeps this slot while a reader is
 /// waited for, so a slow one holds up nobody.
-const WORKING: usize = 2;
+const WORKERS: usize = 2;
 /// Seconds after which one that was turned away may come again.
 const RETRY_AFTER: HeaderValue = HeaderValue::from_static("1");
 
@@ -34,24 +33,24 @@ const RETRY_AFTER: HeaderValue = HeaderValue::from_static("1");
 pub(super) struct Table<K, T> {
     /// Rows in it.
     pub(super) count: fn(&Engine) -> usize,
-    /// Keys of the dearest rows, at most so many.
+    /// Keys of the most costly rows, at most this many.
     pub(super) rank: fn(&Engine, usize) -> Vec<K>,
-    /// Rows of these keys, as far as they are still there.
+    /// The rows of these keys that are still there.
     pub(super) view: fn(&Engine, &[K]) -> Vec<T>,
 }
 
 /// Makes listings, a few at a time.
 #[derive(Debug)]
 pub(super) struct Listings {
-    places: Arc<Semaphore>,
-    working: Arc<Semaphore>,
+    slots: Arc<Semaphore>,
+    workers: Arc<Semaphore>,
 }
 
 impl Listings {
     pub(super) fn new() -> Self {
         Self {
-            places: Arc::new(Semaphore::new(LISTINGS)),
-            working: Arc::new(Semaphore::new(WORKING)),
+            slots: Arc::new(Semaphore::new(LISTINGS)),
+            workers: Arc::new(Semaphore::new(WORKERS)),
         }
     }
 
@@ -70,7 +69,7 @@ impl Listings {
             let message = "the only parameter of this path is limit, a number; 0 for all";
             return Response::json_error(StatusCode::BAD_REQUEST, message);
         };
-        let Ok(place) = Arc::clone(&self.places).try_acquire_owned() else {
+        let Ok(slot) = Arc::clone(&self.slots).try_acquire_owned() else {
             let message = "too many lists are being read; try again";
             return Response::json_error(StatusCode::SERVICE_UNAVAILABLE, message)
                 .with_header(header::RETRY_AFTER, RETRY_AFTER);
@@ -79,7 +78,7 @@ impl Listings {
         let rank = move || {
             ranking.with_engine(|engine| ((table.count)(engine), (table.rank)(engine, limit)))
         };
-        let Some((count, keys)) = work(&self.working, rank).await else {
+        let Some((count, keys)) = work(&self.workers, rank).await else {
             return Response::json_error(StatusCode::INTERNAL_SERVER_ERROR, "internal error");
         };
         let (sender, pieces) = mpsc::channel(1);
@@ -87,8 +86,8 @@ impl Listings {
             state: Arc::clone(state),
             keys: Arc::new(keys),
             view: table.view,
-            working: Arc::clone(&self.working),
-            _place: place,
+            workers: Arc::clone(&self.workers),
+            _slot: slot,
         };
         tokio::spawn(listing.send(sender));
         Response::ok("application/json", Content::Pieces(pieces))
@@ -96,12 +95,12 @@ impl Listings {
     }
 }
 
-/// Does something on a thread beside the event loop, a few at a time; `None` if that failed.
+/// Runs a task on a thread beside the event loop, a few at a time; `None` if it failed.
 async fn work<T: Send + 'static>(
-    working: &Arc<Semaphore>,
+    workers: &Arc<Semaphore>,
     task: impl FnOnce() -> T + Send + 'static,
 ) -> Option<T> {
-    let permit = Arc::clone(working).acquire_owned().await.ok()?;
+    let permit = Arc::clone(workers).acquire_owned().await.ok()?;
     let done = spawn_blocking(move || {
         let _permit = permit;
         task()
@@ -125,8 +124,8 @@ struct Listing<K, T> {
     state: Arc<AgentState>,
     keys: Arc<Vec<K>>,
     view: fn(&Engine, &[K]) -> Vec<T>,
-    working: Arc<Semaphore>,
-    _place: OwnedSemaphorePermit,
+    workers: Arc<Semaphore>,
+    _slot: OwnedSemaphorePermit,
 }
 
 impl<K, T> Listing<K, T>
@@ -146,7 +145,7 @@ where
             };
             let (state, keys, view) = (Arc::clone(&self.state), Arc::clone(&self.keys), self.view);
             let make = move || piece(&state, &keys, view, next, is_first);
-            let Some(made) = work(&self.working, make).await else {
+            let Some(made) = work(&self.workers, make).await else {
                 return;
             };
             (next, is_first, is_end) = (made.next, made.is_first, made.is_end);

@@ -70,7 +70,7 @@ impl Control {
                     "{} readers follow events already",
                     event_feed::FOLLOWERS_MAX
                 ),
-                "end one of them, or ask without following",
+                "stop one of them, or ask without following",
             );
         };
         let content = if follows {
@@ -133,7 +133,7 @@ impl Control {
             _ if !is_plain => {
                 Response::json_error(StatusCode::BAD_REQUEST, "this path takes no parameters")
             }
-            path if actions::is_one(path) => actions::only_asked_for(),
+            path if actions::is_action(path) => actions::post_only(),
             "/v1/blocked" => actions::blocked(&self.state).await,
             "/v1/status" => Response::json(&status(&self.state)),
             "/v1/host" => {
@@ -141,7 +141,7 @@ impl Control {
                 match tokio::task::spawn_blocking(move || host(&state)).await {
                     Ok(host) => Response::json(&host),
                     Err(error) => {
-                        let message = format!("looking at the host failed: {error}");
+                        let message = format!("sampling the host failed: {error}");
                         Response::json_error(StatusCode::INTERNAL_SERVER_ERROR, &message)
                     }
                 }

@@ -54,7 +54,7 @@ pub(super) fn status(state: &AgentState) -> Status {
         },
         events,
         thresholds: Some(thresholds),
-        held_workers: state.owners.report().held_workers,
+        held_workers: state.owners.read().held_workers,
         last_reload_successful: state.is_last_reload_successful(),
     }
 }

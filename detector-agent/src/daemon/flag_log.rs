@@ -4,11 +4,11 @@ use detector_api::snapshot::{Event, EventType, Severity};
 use detector_api::text;
 use detector_core::time::{MonotonicTime, SECOND_NS};
 
-/// Lines at once after a quiet time.
+/// Lines that may come at once after a quiet time.
 const BURST_LINES: u64 = 50;
 /// Lines a second in the long run.
 const LINES_PER_SECOND: u64 = 5;
-/// Between two lines that say how many were left out.
+/// Time between two lines that say how many were left out.
 const SUMMARY_NS: u64 = 10 * SECOND_NS;
 
 /// A bucket of lines that refills with time.
@@ -30,7 +30,7 @@ impl FlagLog {
         }
     }
 
-    /// Logs a flag; tells whether it was left out for lack of rate. What ended is not logged.
+    /// Logs a flag; true if it was left out to bound the rate. The end of a flag is not logged.
     pub(super) fn log(&mut self, event: &Event, now: MonotonicTime) -> bool {
         if event.event != EventType::Flag {
             return false;
@@ -47,11 +47,11 @@ impl FlagLog {
         false
     }
 
-    /// Says now and then how many were left out.
+    /// Logs how many were left out, once in a while.
     pub(super) fn sum_up(&mut self, now: MonotonicTime) {
         if self.left_out > 0 && now.since_ns(self.summed_up) >= SUMMARY_NS {
             tracing::warn!(
-                "{} more flags were raised and not logged; `detector events` shows them",
+                "{} more flags were raised but not logged; `detector events` shows them",
                 self.left_out
             );
             self.left_out = 0;

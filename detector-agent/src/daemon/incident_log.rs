@@ -23,7 +23,7 @@ impl IncidentLog {
         if let Some(open) = open {
             let kinds = text::incident_kinds(&open.kinds);
             tracing::warn!(
-                "incident {} began: {kinds}; `detector incidents show {}` tells of it",
+                "incident {} began: {kinds}; `detector incidents show {}` shows it",
                 open.id,
                 open.id
             );

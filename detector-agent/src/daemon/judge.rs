@@ -10,19 +10,20 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 use tokio::sync::mpsc;
 
-/// Batches taken at one go.
+/// Batches ingested at once.
 const BATCHES: usize = 16;
-/// How long time stands still at most: the wall clock is read anew then.
+/// The engine is brought to the present at least this often: the wall clock may have been set.
 const LONGEST_SLEEP: Duration = Duration::from_secs(1);
-/// Between two looks at what is due, so that one that stays due cannot take the whole processor.
+/// The engine is brought to the present at most this often, so that something that stays due cannot
+/// take the whole processor.
 const SHORTEST_SLEEP: Duration = Duration::from_millis(1);
 
-/// Nothing more is told for so long once all has been.
-const ALL_TOLD: Duration = Duration::from_millis(100);
-/// Batches taken while catching up, at most.
+/// Once no batch has come for this long, nothing is left to catch up with.
+const QUIET_AFTER: Duration = Duration::from_millis(100);
+/// Batches ingested while catching up, at most.
 const CATCH_UP_BATCHES: usize = 4_096;
 
-/// Judges until the kernel side ends; gives the reason.
+/// Judges until the kernel side ends; returns the reason.
 pub(super) async fn judge(
     state: Arc<AgentState>,
     mut messages: mpsc::Receiver<Message>,
@@ -38,7 +39,7 @@ pub(super) async fn judge(
         {
             return reason;
         }
-        let due_in = bring_to_present(&state);
+        let due_in = advance_to_now(&state);
         state.publish_events();
         logged_event = log_flags(&state, &mut flag_log, logged_event);
         incident_log.log(&state.engine());
@@ -47,7 +48,7 @@ pub(super) async fn judge(
                 if count == 0 {
                     return "the kernel side ended without a reason".to_owned();
                 }
-                if let Err(reason) = state.take(&mut batch) {
+                if let Err(reason) = state.ingest(&mut batch) {
                     return reason;
                 }
             }
@@ -60,35 +61,35 @@ pub(super) async fn judge(
     }
 }
 
-/// Takes what waits, each record at its own time.
+/// Ingests what waits, each record at its own time.
 async fn catch_up(
     state: &AgentState,
     messages: &mut mpsc::Receiver<Message>,
 ) -> Result<(), String> {
     let mut batch = Vec::with_capacity(BATCHES);
-    let mut taken = 0;
-    while state.is_behind() && taken < CATCH_UP_BATCHES {
+    let mut ingested = 0;
+    while state.is_behind() && ingested < CATCH_UP_BATCHES {
         let more = messages.recv_many(&mut batch, BATCHES);
-        match tokio::time::timeout(ALL_TOLD, more).await {
-            Ok(count) if count > 0 => taken += count,
+        match tokio::time::timeout(QUIET_AFTER, more).await {
+            Ok(count) if count > 0 => ingested += count,
             // The end of the kernel side is found by whoever waits for it next.
             Ok(_) | Err(_) => return Ok(()),
         }
-        state.take(&mut batch)?;
+        state.ingest(&mut batch)?;
     }
     Ok(())
 }
 
-/// Moves time on; tells how long nothing more is due.
-fn bring_to_present(state: &AgentState) -> Duration {
-    let deadline = state.bring_to_present();
+/// Brings the engine to the present; returns how long nothing more is due.
+fn advance_to_now(state: &AgentState) -> Duration {
+    let deadline = state.advance_to_now();
     let due_in = deadline.map_or(LONGEST_SLEEP, |moment| {
         Duration::from_nanos(moment.since_ns(clock::now()))
     });
     due_in.clamp(SHORTEST_SLEEP, LONGEST_SLEEP)
 }
 
-/// Logs the flags among the events after `logged`; gives the number of the newest event.
+/// Logs the flags among the events after `logged`; returns the number of the newest event.
 fn log_flags(state: &AgentState, flag_log: &mut FlagLog, logged: u64) -> u64 {
     let engine = state.engine();
     let now = clock::now();
@@ -98,7 +99,7 @@ fn log_flags(state: &AgentState, flag_log: &mut FlagLog, logged: u64) -> u64 {
     }
     flag_log.sum_up(now);
     state
-        .counts
+        .counters
         .flags_not_logged
         .fetch_add(not_logged, Ordering::Relaxed);
     engine.last_event_id()
@@ -137,7 +138,7 @@ mod tests {
 
     /// The stall is over within the five seconds that make it one, but that is not read in time.
     #[tokio::test]
-    async fn what_was_told_while_the_agent_stood_still_comes_before_what_is_due() {
+    async fn records_from_while_the_agent_stood_still_come_before_what_is_due() {
         const READS: &str = "198.51.100.7:40000";
         const STALLS: &str = "198.51.100.8:40001";
         let config = Config::default();

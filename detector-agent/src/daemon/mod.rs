@@ -1,19 +1,20 @@
 //! The composition root: claims what the agent needs, starts its parts, stops them.
 //!
-//! Order: a look at the host first, so that one that cannot run an agent is told so whatever else
-//! is wrong; then socket and listeners, so that a second agent fails before it loads anything; then
+//! Order: the host is checked first, so that one that cannot run an agent says so whatever else is
+//! wrong; then socket and listeners, so that a second agent fails before it loads anything; then
 //! the kernel side; then `ready`.
 
+mod claims;
 mod flag_log;
 mod incident_log;
 mod judge;
 mod owners;
 mod pressure;
+mod signals;
 mod supervisor;
 
 use crate::config::{Config, Overrides};
 use crate::control::Control;
-use crate::control::socket::{Claim, ClaimError, claim_state_folder};
 use crate::http::{BoundTcp, Limits, serve};
 use crate::kernel::check::refuse_unfit_host;
 use crate::kernel::{self, KernelOptions, Message, StartError, SweepOptions};
@@ -24,21 +25,19 @@ use crate::state::AgentState;
 use detector_api::failure::{Code, Failure};
 use detector_common::settings::KernelSettings;
 use detector_core::engine::Engine;
-use std::io;
+use signals::Signals;
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 use tokio::net::UnixListener;
-use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc;
 use tokio::task::{JoinError, JoinSet};
 
 /// Batches between the kernel side and the judge; a full channel makes the kernel side wait, and
 /// the ring counts what it then cannot hold.
 const BATCHES: usize = 64;
-/// For detaching programs and ending threads.
+/// How long detaching programs and ending threads may take.
 const KERNEL_STOP_PATIENCE: Duration = Duration::from_secs(1);
 
 /// What the agent is started with.
@@ -57,30 +56,32 @@ pub struct Start {
     pub began: Instant,
 }
 
-/// Runs the agent until it is told to stop.
+/// Runs the agent until a signal stops it.
 pub async fn run(start: Start) -> Result<(), Failure> {
     let mut signals = Signals::new()
         .map_err(|error| Failure::failed(format!("cannot listen for signals: {error}")))?;
     refuse_unfit_host().map_err(start_failure)?;
-    claim_state_folder(&start.state_dir)
-        .map_err(|error| state_folder_failure(&start.state_dir, &error))?;
+    claims::state_folder(&start.state_dir)?;
     let config = &start.config;
-    let (claim, control_listener) = claim_control_socket(&config.control.socket)?;
-    let web_listeners = bind_all(&config.web.listen_addresses)?;
+    let (claim, control_listener) = claims::control_socket(&config.control.socket)?;
+    let web_listeners = claims::web_listeners(&config.web.listen_addresses)?;
     let addresses: Vec<_> = web_listeners.iter().map(BoundTcp::address).collect();
 
     let (ping_sender, pings) = mpsc::channel(1);
     let state = Arc::new(AgentState::new(config, ping_sender));
     let (message_sender, messages) = mpsc::channel(BATCHES);
-    let patient_nice = hurry(config.budget.nice)?;
-    let options = kernel_options(&start, patient_nice);
+    let background_nice = raise_priority(config.budget.nice)?;
+    let options = kernel_options(&start, background_nice);
     let kernel = kernel::start(&options, message_sender).map_err(start_failure)?;
     state.kernel_started(kernel);
-    let owners = owners::start(Arc::clone(&state), patient_nice)
-        .inspect_err(|error| tracing::warn!("peers are judged, processes not named: {error}"));
+    let owners = owners::start(Arc::clone(&state), background_nice).inspect_err(|error| {
+        tracing::warn!(
+            "cannot look for the processes behind connections: {error}; peers are judged without"
+        )
+    });
 
     let mut servers = JoinSet::new();
-    servers.spawn(pressure::watch(Arc::clone(&state)));
+    servers.spawn(pressure::sample_host(Arc::clone(&state)));
     serve_all(
         &mut servers,
         &state,
@@ -88,12 +89,12 @@ pub async fn run(start: Start) -> Result<(), Failure> {
         web_listeners,
         control_listener,
     );
-    say_ready(&state, &start, &addresses);
+    announce_ready(&state, &start, &addresses);
     let outcome = tokio::select! {
-        ended = watch(&state, messages, pings) => ended,
+        ended = run_judge(&state, messages, pings) => ended,
         Some(ended) = servers.join_next() => Err(server_failure(&ended)),
-        () = supervisor::keep_watchdog_calm(async || state.is_alive().await) => Ok(()),
-        () = handle_signals(&mut signals, &state, &start) => Ok(()),
+        () = supervisor::feed_watchdog(async || state.is_alive().await) => Ok(()),
+        () = signals.handle(&state, &start) => Ok(()),
     };
     drop(owners);
     stop(&state, servers).await;
@@ -122,25 +123,22 @@ pub async fn serve_engine<E>(
     Ok(())
 }
 
-/// Lets this thread, and those it starts, run as soon as `nice` says; gives the niceness for those
-/// that work for long. Whoever started the agent with another niceness than 0 has chosen already.
-fn hurry(nice: i32) -> Result<i32, Failure> {
+/// Gives this thread, and those it starts, the niceness `nice`; returns the niceness for threads
+/// that work for long. An agent that was started with another niceness than 0 keeps it.
+fn raise_priority(nice: i32) -> Result<i32, Failure> {
     let started_with = priority::niceness()
         .map_err(|error| Failure::failed(format!("cannot ask for the niceness: {error}")))?;
     if started_with != 0 {
         return Ok(started_with);
     }
     if let Err(error) = priority::set_niceness(nice) {
-        tracing::info!(
-            "niceness stays 0, not {nice}: {error}; flags may come late on a host that has more to \
-             run than processors"
-        );
+        tracing::info!("cannot set niceness {nice}: {error}; on a busy host flags may come late");
     }
     Ok(nice.max(0))
 }
 
 /// Runs the judge in a task of its own, so that its panic ends the agent in order.
-async fn watch(
+async fn run_judge(
     state: &Arc<AgentState>,
     messages: mpsc::Receiver<Message>,
     pings: mpsc::Receiver<crate::state::Ping>,
@@ -149,7 +147,7 @@ async fn watch(
     judging.spawn(judge::judge(Arc::clone(state), messages, pings));
     match judging.join_next().await {
         Some(Ok(reason)) => Err(Failure::failed(format!("the agent cannot go on: {reason}"))),
-        Some(Err(error)) => Err(Failure::failed(format!("judging failed: {error}"))),
+        Some(Err(error)) => Err(Failure::failed(format!("the judge failed: {error}"))),
         None => Ok(()),
     }
 }
@@ -180,7 +178,7 @@ fn serve_all(
     let path = config.web.telemetry_path.clone();
     let web = Arc::new(Web::new(Arc::clone(state), path));
     for listener in web_listeners {
-        let refusals = Arc::clone(&state.counts.web);
+        let refusals = Arc::clone(&state.counters.web);
         let handler = Arc::clone(&web);
         servers.spawn(serve(
             listener,
@@ -195,7 +193,7 @@ fn serve_all(
 
 fn serve_control(servers: &mut JoinSet<()>, state: &Arc<AgentState>, listener: UnixListener) {
     let control = Arc::new(Control::new(Arc::clone(state)));
-    let refusals = Arc::clone(&state.counts.control);
+    let refusals = Arc::clone(&state.counters.control);
     servers.spawn(serve(
         listener,
         control,
@@ -222,7 +220,7 @@ fn kernel_options(start: &Start, sweep_nice: i32) -> KernelOptions {
     }
 }
 
-fn say_ready(state: &AgentState, start: &Start, addresses: &[SocketAddr]) {
+fn announce_ready(state: &AgentState, start: &Start, addresses: &[SocketAddr]) {
     let path = &start.config.web.telemetry_path;
     let metrics: Vec<_> = addresses
         .iter()
@@ -247,120 +245,11 @@ fn say_ready(state: &AgentState, start: &Start, addresses: &[SocketAddr]) {
         .filter(|address| !address.ip().is_loopback())
     {
         tracing::warn!(
-            "{address} is no loopback address: whoever can connect sees the addresses of your peers"
+            "{address} is not a loopback address: anyone who can connect sees the addresses of your \
+             peers"
         );
     }
     supervisor::ready();
-}
-
-/// Signals the agent knows.
-struct Signals {
-    terminate: Signal,
-    interrupt: Signal,
-    hangup: Signal,
-}
-
-impl Signals {
-    fn new() -> io::Result<Self> {
-        Ok(Self {
-            terminate: signal(SignalKind::terminate())?,
-            interrupt: signal(SignalKind::interrupt())?,
-            hangup: signal(SignalKind::hangup())?,
-        })
-    }
-}
-
-/// Reloads on `SIGHUP`; returns on `SIGTERM` and `SIGINT`.
-async fn handle_signals(signals: &mut Signals, state: &AgentState, start: &Start) {
-    loop {
-        tokio::select! {
-            _ = signals.terminate.recv() => return,
-            _ = signals.interrupt.recv() => return,
-            Some(()) = signals.hangup.recv() => {
-                supervisor::reloading();
-                reload(state, start);
-                supervisor::ready();
-            }
-        }
-    }
-}
-
-/// Reads the configuration again; keeps the old one if the new one is wrong.
-fn reload(state: &AgentState, start: &Start) {
-    let loaded = Config::load(start.config_file.as_deref(), &start.flags);
-    state
-        .counts
-        .last_reload_failed
-        .store(loaded.is_err(), Ordering::Relaxed);
-    match loaded {
-        Ok(config) => {
-            state.reconfigure(&config, &start.config);
-            let waiting = config.needs_restart(&start.config);
-            if waiting.is_empty() {
-                tracing::info!("configuration reloaded");
-            } else {
-                let waiting = waiting.join(", ");
-                tracing::warn!("configuration reloaded, but a restart is needed for {waiting}");
-            }
-        }
-        Err(error) => tracing::error!("configuration not reloaded, the old one stays: {error}"),
-    }
-}
-
-fn claim_control_socket(path: &Path) -> Result<(Claim, UnixListener), Failure> {
-    let failure = |error: &ClaimError| {
-        let failure = Failure::usage(format!(
-            "cannot claim control socket {}: {error}",
-            path.display()
-        ));
-        match error {
-            ClaimError::InUse => failure.hint(
-                "stop the running agent, or give this one its own --control-socket and \
-                 --web.listen-address",
-            ),
-            ClaimError::NotASocket => {
-                failure.hint("remove what is there, or choose another path with --control-socket")
-            }
-            ClaimError::WritableByOthers | ClaimError::Failed { .. } => {
-                failure.hint("choose a path you may write to with --control-socket")
-            }
-        }
-    };
-    let (claim, listener) = Claim::new(path).map_err(|error| failure(&error))?;
-    let listener = UnixListener::from_std(listener)
-        .map_err(|error| Failure::failed(format!("cannot poll the control socket: {error}")))?;
-    Ok((claim, listener))
-}
-
-fn bind_all(addresses: &[SocketAddr]) -> Result<Vec<BoundTcp>, Failure> {
-    let bind = |address: &SocketAddr| {
-        BoundTcp::bind(*address).map_err(|error| {
-            let failure = Failure::usage(format!("cannot listen on {address}: {error}"));
-            let port = address.port();
-            match error.kind() {
-                io::ErrorKind::AddrInUse => failure.hint(format!(
-                    "`ss -ltnp 'sport = :{port}'` shows who has it; choose another with \
-                     --web.listen-address"
-                )),
-                io::ErrorKind::AddrNotAvailable => {
-                    failure.hint("this host has no such address; `ip address` shows what it has")
-                }
-                _ => failure.hint("choose another address with --web.listen-address"),
-            }
-        })
-    };
-    addresses.iter().map(bind).collect()
-}
-
-fn state_folder_failure(folder: &Path, error: &ClaimError) -> Failure {
-    let folder = folder.display();
-    let failure = Failure::usage(format!("cannot use state directory {folder}: {error}"));
-    match error {
-        ClaimError::WritableByOthers => failure.hint(format!(
-            "choose another with --state-dir, or make it yours alone: chmod go-w {folder}"
-        )),
-        _ => failure.hint("choose a folder you may write to with --state-dir"),
-    }
 }
 
 fn start_failure(error: StartError) -> Failure {
@@ -385,7 +274,7 @@ fn server_failure(ended: &Result<(), JoinError>) -> Failure {
 
 #[cfg(test)]
 mod tests {
-    use super::watch;
+    use super::run_judge;
     use crate::config::Config;
     use crate::kernel::Message;
     use crate::state::tests::state;
@@ -398,7 +287,7 @@ mod tests {
         let (sender, messages) = mpsc::channel(1);
         let reason = "waiting for kernel records failed".to_owned();
         sender.send(Message::Failed(reason)).await.unwrap();
-        let failure = watch(&state, messages, pings).await.unwrap_err();
+        let failure = run_judge(&state, messages, pings).await.unwrap_err();
         assert_eq!(failure.code(), Code::Failed);
         assert_eq!(
             failure.to_string(),

@@ -1,7 +1,7 @@
-//! The thread that names who owns stalled connections: asks the engine what is wanted, tells it
-//! what was found.
+//! The thread that finds the owners of stalled connections: asks the engine which are wanted and
+//! reports what it finds.
 
-use crate::host::owner::{Finder, Named, Pace, Stopped};
+use crate::host::owner::{CpuBudget, Finder, NamedSocket, Stopped};
 use crate::priority::set_niceness;
 use crate::state::AgentState;
 use std::convert::Infallible;
@@ -11,11 +11,11 @@ use std::sync::Arc;
 use std::sync::mpsc::{Sender, channel};
 use std::time::{Duration, Instant};
 
-/// Between two looks at what is wanted.
+/// Time between two searches.
 const ROUND: Duration = Duration::from_secs(1);
-/// Between two counts of held tasks.
+/// Time between two counts of held tasks, at least.
 const COUNT_EVERY: Duration = Duration::from_secs(5);
-/// A count may cost one part in so many of the time.
+/// A count may take one part in this many of the time.
 const COUNT_SHARE: u32 = 200;
 
 /// The running thread; it ends when this is dropped.
@@ -31,10 +31,10 @@ pub(super) fn start(state: Arc<AgentState>, nice: i32) -> io::Result<Owners> {
         .name("owners".to_owned())
         .spawn(move || {
             if let Err(error) = set_niceness(nice) {
-                tracing::debug!("the search for owners keeps the judge's niceness: {error}");
+                tracing::debug!("cannot set the niceness of the search for owners: {error}");
             }
-            // There is one way to end: being told to.
-            let Err(Stopped) = name_owners(&state, finder, Pace::new(stopped));
+            // It ends in one way only: when the agent stops.
+            let Err(Stopped) = name_owners(&state, finder, CpuBudget::new(stopped));
         })?;
     Ok(Owners { _stop: stop })
 }
@@ -42,9 +42,9 @@ pub(super) fn start(state: Arc<AgentState>, nice: i32) -> io::Result<Owners> {
 fn name_owners(
     state: &AgentState,
     mut finder: Finder,
-    mut pace: Pace,
+    mut budget: CpuBudget,
 ) -> Result<Infallible, Stopped> {
-    let mut tell = |named: &[Named]| {
+    let mut report = |named: &[NamedSocket]| {
         let mut engine = state.engine();
         for each in named {
             engine.set_owner(&each.connection, each.inode, &each.processes);
@@ -54,22 +54,22 @@ fn name_owners(
     loop {
         let wanted = state.with_engine(|engine| engine.owners_wanted());
         let now = Instant::now();
-        finder.look_up(&wanted, now, &mut pace, &mut tell)?;
+        finder.look_up(&wanted, now, &mut budget, &mut report)?;
         if !finder.has_stalled() {
             state.owners.update(|report| report.held_workers.clear());
         } else if now >= count_at {
-            let used_before = pace.used();
-            let held_workers = finder.count_held(&mut pace, &mut tell)?;
+            let used_before = budget.used();
+            let held_workers = finder.count_held(&mut budget, &mut report)?;
             state
                 .owners
                 .update(|report| report.held_workers = held_workers);
-            let cost = pace.used().saturating_sub(used_before);
+            let cost = budget.used().saturating_sub(used_before);
             count_at = Instant::now() + COUNT_EVERY.max(cost * COUNT_SHARE);
         }
         state.owners.update(|report| {
             report.counts = finder.counts();
-            report.used = pace.used();
+            report.used = budget.used();
         });
-        pace.wait(ROUND)?;
+        budget.wait(ROUND)?;
     }
 }

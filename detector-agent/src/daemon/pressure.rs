@@ -1,33 +1,33 @@
-//! Looks at the host now and then: for the metrics, and for verdicts about the path; lets go of
-//! the kernel's table once all blocks in it have expired.
+//! Samples how hard pressed the host is, for metrics, incidents and verdicts about the path; drops
+//! the table of blocks once all in it have expired.
 
 use crate::state::AgentState;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// Between two looks: a handful of small files.
+/// Time between two samples, each of a handful of small files.
 const EVERY: Duration = Duration::from_secs(5);
 
-/// Looks until the agent stops.
-pub(super) async fn watch(state: Arc<AgentState>) {
+/// Samples until the agent stops.
+pub(super) async fn sample_host(state: Arc<AgentState>) {
     let mut stop = state.watch_stop();
     loop {
-        let looking = Arc::clone(&state);
+        let sampling = Arc::clone(&state);
         // A file that hangs holds up this task and a thread, nobody else.
-        let looking = tokio::task::spawn_blocking(move || {
-            looking.actions.tidy();
-            looking.pressure.look()
+        let sampling = tokio::task::spawn_blocking(move || {
+            sampling.actions.tidy();
+            sampling.pressure.sample()
         });
-        let looked = tokio::select! {
-            looked = looking => looked,
+        let sampled = tokio::select! {
+            sampled = sampling => sampled,
             _ = stop.wait_for(|stops| *stops) => return,
         };
-        match looked {
+        match sampled {
             Ok(pressure) => {
                 let pressure = pressure.for_incidents();
                 state.with_engine(|engine| engine.set_host_pressure(pressure));
             }
-            Err(error) => tracing::warn!("looking at the host failed: {error}"),
+            Err(error) => tracing::warn!("sampling the host failed: {error}"),
         }
         let errors = state.pressure.take_interface_errors();
         state.with_engine(|engine| engine.add_interface_errors(&errors));
@@ -40,15 +40,15 @@ pub(super) async fn watch(state: Arc<AgentState>) {
 
 #[cfg(test)]
 mod tests {
-    use super::watch;
+    use super::sample_host;
     use crate::config::Config;
     use crate::state::tests::state;
     use std::sync::Arc;
 
     #[tokio::test]
-    async fn the_first_look_comes_at_once_and_stopping_ends_it() {
+    async fn the_first_sample_comes_at_once_and_stopping_ends_it() {
         let (state, _pings) = state(&Config::default());
-        let watching = tokio::spawn(watch(Arc::clone(&state)));
+        let watching = tokio::spawn(sample_host(Arc::clone(&state)));
         while state.pressure.last().is_none() {
             tokio::task::yield_now().await;
         }

@@ -1,4 +1,4 @@
-//! Tells the service manager how the agent is, where there is one.
+//! Reports the state of the agent to the service manager, where there is one.
 
 use sd_notify::NotifyState;
 use std::time::Duration;
@@ -15,13 +15,13 @@ pub(super) fn reloading() {
     }
 }
 
-/// The agent ends.
+/// The agent is stopping.
 pub(super) fn stopping() {
     notify(&[NotifyState::Stopping]);
 }
 
-/// Gives signs of life as often as the manager wants them; for ever.
-pub(super) async fn keep_watchdog_calm(is_alive: impl AsyncFn() -> bool) {
+/// Feeds the manager's watchdog as often as it wants, for ever.
+pub(super) async fn feed_watchdog(is_alive: impl AsyncFn() -> bool) {
     let Some(limit) = sd_notify::watchdog_enabled() else {
         return std::future::pending().await;
     };
@@ -36,6 +36,6 @@ pub(super) async fn keep_watchdog_calm(is_alive: impl AsyncFn() -> bool) {
 
 fn notify(state: &[NotifyState<'_>]) {
     if let Err(error) = sd_notify::notify(state) {
-        tracing::warn!("cannot tell the service manager: {error}");
+        tracing::warn!("cannot notify the service manager: {error}");
     }
 }

@@ -1,5 +1,9 @@
 //! A stream that gives up on clients that are too slow, in either direction.
 //!
+//! Our own: timeouts of hyper and tower end at the head of a request or at the handler, and a client
+//! that takes a response byte by byte stays below them for ever. A detector of slow reads must not
+//! be held by one.
+//!
 //! Deadlines live where bytes wait, so that no other part has to think of them. The service says
 //! when a request has arrived and when its response body has ended; the rest is seen from reads,
 //! writes and flushes.
@@ -45,7 +49,7 @@ enum Phase {
 }
 
 #[derive(Debug)]
-struct Moments {
+struct Timing {
     phase: Phase,
     /// When the phase began; `Flushing` keeps the time of `Responding`.
     since: Instant,
@@ -60,17 +64,17 @@ struct Moments {
     makes_room: bool,
 }
 
-/// How far a connection is; shared by its stream and its service.
+/// How far a connection has come; shared by its stream and its service.
 #[derive(Clone, Debug)]
-pub(crate) struct Pace {
-    moments: Arc<Mutex<Moments>>,
+pub(crate) struct Progress {
+    timing: Arc<Mutex<Timing>>,
 }
 
-impl Pace {
+impl Progress {
     /// A connection accepted just now.
     pub(crate) fn new(is_crowded: bool) -> Self {
         Self {
-            moments: Arc::new(Mutex::new(Moments {
+            timing: Arc::new(Mutex::new(Timing {
                 phase: Phase::Head,
                 since: Instant::now(),
                 is_endless: false,
@@ -82,16 +86,16 @@ impl Pace {
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, Moments> {
-        self.moments.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, Timing> {
+        self.timing.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// A request's head is complete.
     pub(crate) fn request_arrived(&self) {
-        let mut moments = self.lock();
-        moments.phase = Phase::Responding;
-        moments.since = Instant::now();
-        moments.is_endless = false;
+        let mut timing = self.lock();
+        timing.phase = Phase::Responding;
+        timing.since = Instant::now();
+        timing.is_endless = false;
     }
 
     /// The response is a stream without end.
@@ -101,27 +105,27 @@ impl Pace {
 
     /// The last byte of the response was handed over, or the body was dropped.
     pub(crate) fn body_ended(&self) {
-        let mut moments = self.lock();
-        if moments.phase == Phase::Responding {
-            moments.phase = Phase::Flushing;
+        let mut timing = self.lock();
+        if timing.phase == Phase::Responding {
+            timing.phase = Phase::Flushing;
         }
     }
 
     /// Bytes have come in.
     fn read(&self) {
-        let mut moments = self.lock();
-        if moments.phase == Phase::Idle {
-            moments.phase = Phase::Head;
-            moments.since = Instant::now();
+        let mut timing = self.lock();
+        if timing.phase == Phase::Idle {
+            timing.phase = Phase::Head;
+            timing.since = Instant::now();
         }
     }
 
     /// All bytes so far are with the kernel.
     fn flushed(&self) {
-        let mut moments = self.lock();
-        if moments.phase == Phase::Flushing {
-            moments.phase = Phase::Idle;
-            moments.since = Instant::now();
+        let mut timing = self.lock();
+        if timing.phase == Phase::Flushing {
+            timing.phase = Phase::Idle;
+            timing.since = Instant::now();
         }
     }
 
@@ -136,11 +140,11 @@ impl Pace {
 
     /// How long nothing has gone on because the client did nothing.
     pub(super) fn waited_for_client(&self) -> Duration {
-        let moments = self.lock();
-        let since = match moments.phase {
-            Phase::Head | Phase::Idle => Some(moments.since),
+        let timing = self.lock();
+        let since = match timing.phase {
+            Phase::Head | Phase::Idle => Some(timing.since),
             // Without bytes that wait it is the agent's turn.
-            Phase::Responding | Phase::Flushing => moments.write_waits_since,
+            Phase::Responding | Phase::Flushing => timing.write_waits_since,
         };
         since.map_or(Duration::ZERO, |since| since.elapsed())
     }
@@ -151,19 +155,19 @@ impl Pace {
     }
 
     fn read_deadline(&self, limits: &Limits) -> Option<Instant> {
-        let moments = self.lock();
-        match moments.phase {
-            Phase::Head => Some(moments.since + limits.head_timeout),
-            Phase::Idle if moments.is_crowded => Some(moments.since + limits.crowded_idle_timeout),
-            Phase::Idle => Some(moments.since + limits.idle_timeout),
+        let timing = self.lock();
+        match timing.phase {
+            Phase::Head => Some(timing.since + limits.head_timeout),
+            Phase::Idle if timing.is_crowded => Some(timing.since + limits.crowded_idle_timeout),
+            Phase::Idle => Some(timing.since + limits.idle_timeout),
             Phase::Responding | Phase::Flushing => None,
         }
     }
 
     fn response_deadline(&self, limits: &Limits) -> Option<Instant> {
-        let moments = self.lock();
-        let is_responding = matches!(moments.phase, Phase::Responding | Phase::Flushing);
-        (is_responding && !moments.is_endless).then(|| moments.since + limits.response_timeout)
+        let timing = self.lock();
+        let is_responding = matches!(timing.phase, Phase::Responding | Phase::Flushing);
+        (is_responding && !timing.is_endless).then(|| timing.since + limits.response_timeout)
     }
 
     fn stall_deadline(&self, limits: &Limits) -> Option<Instant> {
@@ -201,7 +205,7 @@ impl Timer {
 /// See the module.
 pub(crate) struct DeadlineStream<S: Abort> {
     stream: S,
-    pace: Pace,
+    progress: Progress,
     limits: Limits,
     read_timer: Timer,
     write_timer: Timer,
@@ -209,10 +213,10 @@ pub(crate) struct DeadlineStream<S: Abort> {
 
 impl<S: Abort> DeadlineStream<S> {
     /// Watches `stream`.
-    pub(crate) fn new(stream: S, pace: Pace, limits: Limits) -> Self {
+    pub(crate) fn new(stream: S, progress: Progress, limits: Limits) -> Self {
         Self {
             stream,
-            pace,
+            progress,
             limits,
             read_timer: Timer::new(),
             write_timer: Timer::new(),
@@ -221,17 +225,17 @@ impl<S: Abort> DeadlineStream<S> {
 
     /// Ends the connection.
     fn cut(&self) -> io::Error {
-        self.pace.lock().is_cut = true;
+        self.progress.lock().is_cut = true;
         io::ErrorKind::TimedOut.into()
     }
 
     /// Ready once the client has been too slow in sending.
     fn poll_read_deadline(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let Some(deadline) = self.pace.read_deadline(&self.limits) else {
+        let Some(deadline) = self.progress.read_deadline(&self.limits) else {
             return Poll::Pending;
         };
         ready!(self.read_timer.poll_at(deadline, context));
-        if self.pace.is_idle() {
+        if self.progress.is_idle() {
             // The end of a connection that both sides had finished with.
             return Poll::Ready(Ok(()));
         }
@@ -240,8 +244,8 @@ impl<S: Abort> DeadlineStream<S> {
 
     /// Ready once the client has been too slow in taking.
     fn poll_write_deadline(&mut self, context: &mut Context<'_>) -> Poll<io::Error> {
-        let response = self.pace.response_deadline(&self.limits);
-        let stall = self.pace.stall_deadline(&self.limits);
+        let response = self.progress.response_deadline(&self.limits);
+        let stall = self.progress.stall_deadline(&self.limits);
         let Some(deadline) = response.into_iter().chain(stall).min() else {
             return Poll::Pending;
         };
@@ -253,8 +257,8 @@ impl<S: Abort> DeadlineStream<S> {
 impl<S: Abort> Drop for DeadlineStream<S> {
     fn drop(&mut self) {
         let is_unwanted = {
-            let moments = self.pace.lock();
-            moments.is_cut || moments.makes_room
+            let timing = self.progress.lock();
+            timing.is_cut || timing.makes_room
         };
         if is_unwanted {
             self.stream.abort();
@@ -271,7 +275,7 @@ impl<S: AsyncRead + Abort + Unpin> AsyncRead for DeadlineStream<S> {
         let filled = buffer.filled().len();
         if let Poll::Ready(result) = Pin::new(&mut self.stream).poll_read(context, buffer) {
             if buffer.filled().len() > filled {
-                self.pace.read();
+                self.progress.read();
             }
             return Poll::Ready(result);
         }
@@ -280,22 +284,22 @@ impl<S: AsyncRead + Abort + Unpin> AsyncRead for DeadlineStream<S> {
 }
 
 impl<S: AsyncWrite + Abort + Unpin> DeadlineStream<S> {
-    fn poll_paced<T>(
+    fn poll_timed<T>(
         &mut self,
         context: &mut Context<'_>,
         operation: impl FnOnce(Pin<&mut S>, &mut Context<'_>) -> Poll<io::Result<T>>,
     ) -> Poll<io::Result<T>> {
         match operation(Pin::new(&mut self.stream), context) {
             Poll::Ready(result) => {
-                self.pace.written();
+                self.progress.written();
                 // A client that takes a byte now and then also comes to an end.
-                match self.pace.response_deadline(&self.limits) {
+                match self.progress.response_deadline(&self.limits) {
                     Some(deadline) if deadline <= Instant::now() => Poll::Ready(Err(self.cut())),
                     _ => Poll::Ready(result),
                 }
             }
             Poll::Pending => {
-                self.pace.write_waits();
+                self.progress.write_waits();
                 self.poll_write_deadline(context).map(Err)
             }
         }
@@ -308,7 +312,7 @@ impl<S: AsyncWrite + Abort + Unpin> AsyncWrite for DeadlineStream<S> {
         context: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
-        self.poll_paced(context, |stream, context| stream.poll_write(context, bytes))
+        self.poll_timed(context, |stream, context| stream.poll_write(context, bytes))
     }
 
     fn poll_write_vectored(
@@ -316,7 +320,7 @@ impl<S: AsyncWrite + Abort + Unpin> AsyncWrite for DeadlineStream<S> {
         context: &mut Context<'_>,
         buffers: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        self.poll_paced(context, |stream, context| {
+        self.poll_timed(context, |stream, context| {
             stream.poll_write_vectored(context, buffers)
         })
     }
@@ -326,17 +330,17 @@ impl<S: AsyncWrite + Abort + Unpin> AsyncWrite for DeadlineStream<S> {
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let result = ready!(self.poll_paced(context, |stream, context| stream.poll_flush(context)));
-        self.pace.flushed();
+        let result = ready!(self.poll_timed(context, |stream, context| stream.poll_flush(context)));
+        self.progress.flushed();
         // The response may be the last thing that wakes this task for long: set the alarm now.
         // An idle end is reported by the read that the alarm causes.
-        if let Some(deadline) = self.pace.read_deadline(&self.limits) {
+        if let Some(deadline) = self.progress.read_deadline(&self.limits) {
             let _ = self.read_timer.poll_at(deadline, context);
         }
         Poll::Ready(result)
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.poll_paced(context, |stream, context| stream.poll_shutdown(context))
+        self.poll_timed(context, |stream, context| stream.poll_shutdown(context))
     }
 }

@@ -1,14 +1,14 @@
-//! The connections of a listener: at most so many, and when one more comes another makes room.
+//! The connections of a listener: at most a fixed number, and for one more another is cut.
 //!
-//! A newcomer is never turned away: whoever holds all places, holds none of them against it.
+//! A newcomer is never turned away, so a client that holds all connections keeps nobody out.
 
-use super::deadline::Pace;
+use super::deadline::Progress;
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv6Addr};
 use std::time::Duration;
 use tokio::task::{AbortHandle, JoinSet};
 
-/// Waited for this long a connection makes room before others, unless one client holds most places.
+/// A client waited for this long is cut before others, unless one client holds most connections.
 const PATIENCE: Duration = Duration::from_secs(1);
 /// IPv6 addresses with these bits in common are one client's.
 const CLIENT_BITS: u128 = !0 << 64;
@@ -40,9 +40,9 @@ impl Client {
     }
 }
 
-struct Place {
+struct OpenConnection {
     client: Client,
-    pace: Pace,
+    progress: Progress,
     task: AbortHandle,
 }
 
@@ -51,21 +51,21 @@ pub(super) struct ConnectionLimiter {
     limit: usize,
     tasks: JoinSet<()>,
     /// The oldest first; some may have ended.
-    taken: Vec<Place>,
+    open: Vec<OpenConnection>,
 }
 
 impl ConnectionLimiter {
-    /// None taken.
+    /// No connection yet.
     pub(super) fn new(limit: usize) -> Self {
         Self {
             limit,
             tasks: JoinSet::new(),
-            taken: Vec::with_capacity(limit),
+            open: Vec::with_capacity(limit),
         }
     }
 
-    /// Whether half are taken.
-    pub(super) fn are_crowded(&self) -> bool {
+    /// Whether half of the limit is reached.
+    pub(super) fn is_crowded(&self) -> bool {
         self.tasks.len() >= self.limit / 2
     }
 
@@ -74,38 +74,43 @@ impl ConnectionLimiter {
         self.tasks.join_next().await.map(drop)
     }
 
-    /// Cuts a connection if all places are taken; says whether it did.
+    /// Cuts a connection if the limit is reached; says whether it did.
     pub(super) async fn make_room(&mut self) -> bool {
         while self.tasks.try_join_next().is_some() {}
-        self.taken.retain(|place| !place.task.is_finished());
+        self.open
+            .retain(|connection| !connection.task.is_finished());
         if self.tasks.len() < self.limit {
             return false;
         }
         let held: Vec<(Client, Duration)> = self
-            .taken
+            .open
             .iter()
-            .map(|place| (place.client, place.pace.waited_for_client()))
+            .map(|connection| (connection.client, connection.progress.waited_for_client()))
             .collect();
         let first = first_to_go(&held);
         if let Some(index) = first {
-            let place = self.taken.remove(index);
-            place.pace.make_room();
-            place.task.abort();
+            let connection = self.open.remove(index);
+            connection.progress.make_room();
+            connection.task.abort();
         }
-        // Soon: one is told to end. So there are never more than the limit.
+        // Soon: one was aborted. So there are never more than the limit.
         self.one_ended().await;
         first.is_some()
     }
 
-    /// Gives a place to `connection`.
-    pub(super) fn take(
+    /// Runs `connection` as one of them.
+    pub(super) fn admit(
         &mut self,
         client: Client,
-        pace: Pace,
+        progress: Progress,
         connection: impl Future<Output = ()> + Send + 'static,
     ) {
         let task = self.tasks.spawn(connection);
-        self.taken.push(Place { client, pace, task });
+        self.open.push(OpenConnection {
+            client,
+            progress,
+            task,
+        });
     }
 }
 
@@ -113,20 +118,20 @@ impl ConnectionLimiter {
 /// makes room: the one waited for longest of a client that holds more than half of them; else the one
 /// waited for longest of all; while none is beyond patience, of the client that holds most.
 fn first_to_go(held: &[(Client, Duration)]) -> Option<usize> {
-    let mut places: HashMap<Client, usize> = HashMap::new();
+    let mut held_by: HashMap<Client, usize> = HashMap::new();
     for &(client, _) in held {
-        *places.entry(client).or_default() += 1;
+        *held_by.entry(client).or_default() += 1;
     }
-    let burden = |&(client, waited): &(Client, Duration)| {
-        let is_greedy = places[&client] * 2 > held.len();
+    let rank = |&(client, waited): &(Client, Duration)| {
+        let is_greedy = held_by[&client] * 2 > held.len();
         let is_late = waited >= PATIENCE;
-        let holds = if is_late { 0 } else { places[&client] };
+        let holds = if is_late { 0 } else { held_by[&client] };
         (is_greedy, is_late, holds, waited)
     };
-    // Of equals the last one is taken: the oldest.
+    // Of equals the last one goes: the oldest.
     let oldest_last = held.iter().enumerate().rev();
     oldest_last
-        .max_by_key(|(_, connection)| burden(connection))
+        .max_by_key(|(_, connection)| rank(connection))
         .map(|(index, _)| index)
 }
 

@@ -1,4 +1,4 @@
-//! What one client may take from the agent.
+//! What one client may cost the agent.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -10,14 +10,14 @@ pub(crate) struct Limits {
     pub(crate) connections: usize,
     /// Bytes of a request's head; more are answered 431.
     pub(crate) head_bytes: usize,
-    /// Bytes of a request's body; more are answered 413. With 0 nothing is taken: no POST.
+    /// Bytes of a request's body; more are answered 413. 0 means no POST.
     pub(crate) body_bytes: usize,
     /// From the first byte of a request (for the first one: from accept) to the end of its head,
     /// and from there to the end of its body.
     pub(crate) head_timeout: Duration,
     /// Between two requests of a connection, while there is room.
     pub(crate) idle_timeout: Duration,
-    /// The same, once more than half of the connections are taken.
+    /// The same, once half of the connections are in use.
     pub(crate) crowded_idle_timeout: Duration,
     /// For making a response.
     pub(crate) handler_timeout: Duration,

@@ -11,7 +11,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 use tokio::sync::mpsc;
 
-use super::deadline::Pace;
+use super::deadline::Progress;
 
 /// What a request wants done.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -26,7 +26,7 @@ pub(crate) enum Verb {
 /// A request that came through the limits.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Request {
-    /// What is wanted.
+    /// What the client wants.
     pub(crate) verb: Verb,
     /// Path with percent escapes decoded.
     pub(crate) path: String,
@@ -159,28 +159,28 @@ impl Response {
     }
 }
 
-/// The body that hyper sends; tells the stream when it has ended.
-pub(super) struct PacedBody {
+/// The body that hyper sends; notes in the progress of the connection when it has ended.
+pub(super) struct TrackedBody {
     content: Content,
-    pace: Pace,
+    progress: Progress,
 }
 
-impl PacedBody {
-    pub(super) fn new(content: Content, pace: Pace) -> Self {
+impl TrackedBody {
+    pub(super) fn new(content: Content, progress: Progress) -> Self {
         if matches!(content, Content::EndlessPieces(_)) {
-            pace.response_is_endless();
+            progress.response_is_endless();
         }
-        Self { content, pace }
+        Self { content, progress }
     }
 }
 
-impl Drop for PacedBody {
+impl Drop for TrackedBody {
     fn drop(&mut self) {
-        self.pace.body_ended();
+        self.progress.body_ended();
     }
 }
 
-impl Body for PacedBody {
+impl Body for TrackedBody {
     type Data = Bytes;
     type Error = Infallible;
 

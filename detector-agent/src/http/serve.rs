@@ -1,10 +1,10 @@
 //! The accept loop, and one task for each connection.
 
-use super::deadline::{Abort, DeadlineStream, Pace};
+use super::deadline::{Abort, DeadlineStream, Progress};
 use super::limiter::ConnectionLimiter;
 use super::limits::{Limits, Refusals, count};
 use super::listen::Listener;
-use super::message::{PacedBody, Request, Response, Verb};
+use super::message::{Request, Response, TrackedBody, Verb};
 use bytes::Bytes;
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use hyper::body::Incoming;
@@ -57,27 +57,27 @@ pub(crate) async fn serve<L: Listener, H: Handler>(
     refusals: Arc<Refusals>,
     mut stop: watch::Receiver<bool>,
 ) {
-    let mut places = ConnectionLimiter::new(limits.connections);
+    let mut limiter = ConnectionLimiter::new(limits.connections);
     loop {
         tokio::select! {
             () = stopped(&mut stop) => break,
             // At once, so that only open connections are counted.
-            Some(()) = places.one_ended() => {}
+            Some(()) = limiter.one_ended() => {}
             accepted = listener.accept() => match accepted {
                 Ok((stream, client)) => {
-                    if places.make_room().await {
+                    if limiter.make_room().await {
                         count(&refusals.over_limit);
                     }
-                    let pace = Pace::new(places.are_crowded());
-                    let stream = DeadlineStream::new(stream, pace.clone(), limits);
+                    let progress = Progress::new(limiter.is_crowded());
+                    let stream = DeadlineStream::new(stream, progress.clone(), limits);
                     let connection = Connection {
                         client_uid: client.uid(),
                         handler: Arc::clone(&handler),
                         limits,
                         refusals: Arc::clone(&refusals),
-                        pace: pace.clone(),
+                        progress: progress.clone(),
                     };
-                    places.take(client, pace, connection.run(stream, stop.clone()));
+                    limiter.admit(client, progress, connection.run(stream, stop.clone()));
                 }
                 Err(error) => {
                     count(&refusals.accept_failed);
@@ -92,7 +92,7 @@ pub(crate) async fn serve<L: Listener, H: Handler>(
     drop(listener);
     // Tasks that need longer are dropped with the set.
     let _ = tokio::time::timeout(STOP_PATIENCE, async {
-        while places.one_ended().await.is_some() {}
+        while limiter.one_ended().await.is_some() {}
     })
     .await;
 }
@@ -119,7 +119,7 @@ pub(super) struct Connection<H> {
     pub(super) handler: Arc<H>,
     pub(super) limits: Limits,
     pub(super) refusals: Arc<Refusals>,
-    pub(super) pace: Pace,
+    pub(super) progress: Progress,
     pub(super) client_uid: Option<u32>,
 }
 
@@ -149,7 +149,7 @@ impl<H: Handler> Connection<H> {
                 http.await
             }
         };
-        if connection.pace.is_cut() {
+        if connection.progress.is_cut() {
             count(&connection.refusals.too_slow);
         }
     }
@@ -157,10 +157,10 @@ impl<H: Handler> Connection<H> {
     async fn respond(
         self: Arc<Self>,
         request: hyper::Request<Incoming>,
-    ) -> Result<hyper::Response<PacedBody>, Infallible> {
-        self.pace.request_arrived();
+    ) -> Result<hyper::Response<TrackedBody>, Infallible> {
+        self.progress.request_arrived();
         let response = self.answer(request).await;
-        let body = PacedBody::new(response.content, self.pace.clone());
+        let body = TrackedBody::new(response.content, self.progress.clone());
         let mut answer = hyper::Response::new(body);
         *answer.status_mut() = response.status;
         let headers = answer.headers_mut();
@@ -186,7 +186,7 @@ impl<H: Handler> Connection<H> {
         };
         let body = match verb {
             Verb::Get => Bytes::new(),
-            Verb::Post => match self.take_body(body).await {
+            Verb::Post => match self.read_body(body).await {
                 Ok(body) => body,
                 Err(refusal) => return refusal,
             },
@@ -211,7 +211,7 @@ impl<H: Handler> Connection<H> {
     }
 
     /// The whole body, as large and as slow as the limits allow.
-    async fn take_body(&self, body: Incoming) -> Result<Bytes, Response> {
+    async fn read_body(&self, body: Incoming) -> Result<Bytes, Response> {
         let limit = self.limits.body_bytes;
         let whole = Limited::new(body, limit).collect();
         match tokio::time::timeout(self.limits.head_timeout, whole).await {
@@ -228,7 +228,7 @@ impl<H: Handler> Connection<H> {
                 count(&self.refusals.too_slow);
                 Err(Response::text(
                     StatusCode::REQUEST_TIMEOUT,
-                    "the request did not come to its end in time\n",
+                    "the request was not complete in time\n",
                 ))
             }
         }

@@ -1,4 +1,4 @@
-use super::deadline::{Abort, DeadlineStream, Pace};
+use super::deadline::{Abort, DeadlineStream, Progress};
 use super::limits::{Limits, Refusals};
 use super::listen::BoundTcp;
 use super::message::{Content, Request, Response};
@@ -55,17 +55,19 @@ fn connect(is_crowded: bool) -> Client {
 fn connect_within(limits: Limits, is_crowded: bool) -> Client {
     let (stream, served) = duplex(1 << 10);
     let refusals = Arc::new(Refusals::default());
-    let pace = Pace::new(is_crowded);
+    let progress = Progress::new(is_crowded);
     let connection = Connection {
         handler: Arc::new(Pages),
         limits,
         refusals: Arc::clone(&refusals),
-        pace: pace.clone(),
+        progress: progress.clone(),
         client_uid: None,
     };
     let stop = watch::Sender::new(false);
-    let server =
-        tokio::spawn(connection.run(DeadlineStream::new(served, pace, limits), stop.subscribe()));
+    let server = tokio::spawn(connection.run(
+        DeadlineStream::new(served, progress, limits),
+        stop.subscribe(),
+    ));
     Client {
         stream,
         server,

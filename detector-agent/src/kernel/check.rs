@@ -23,8 +23,8 @@ pub fn requirements() -> Vec<Requirement> {
     requirements
 }
 
-/// Refuses early, and for the true reason, what would fail later with an obscure one. Cheap; what
-/// the kernel's types lack is told when they are read.
+/// Refuses early, and for the true reason, what would fail later with an obscure one. Cheap: what
+/// the kernel's types lack comes out when they are read.
 pub(crate) fn refuse_unfit_host() -> Result<(), StartError> {
     for requirement in [kernel(), lockdown(), types::presence()] {
         if requirement.state == State::Missing {
@@ -62,13 +62,13 @@ fn kernel() -> Requirement {
         Some(_) => Requirement::missing(
             "kernel",
             format!("{release} is older than {major}.{minor}"),
-            "run a kernel from 5.10 on: older ones lack what the programs need",
+            "run Linux 5.10 or newer: older kernels lack what the programs need",
             3,
         ),
         None => Requirement::degraded(
             "kernel",
-            format!("{release} is no version this agent can read"),
-            "the start will tell whether it works",
+            format!("cannot read a version from {release}"),
+            "start the agent: it may work all the same",
         ),
     }
 }
@@ -94,7 +94,7 @@ fn lockdown_from(text: &str) -> Requirement {
     match mode.map(|(mode, _)| mode) {
         Some("confidentiality") => Requirement::missing(
             "lockdown",
-            "confidentiality: the kernel lends no program its memory",
+            "confidentiality: the kernel lets no program read its memory",
             "boot with lockdown=integrity or without lockdown",
             3,
         ),
@@ -128,13 +128,13 @@ const WITH_LESS: [Useful; 4] = [
         capability: Capability::NetAdmin,
         present: "peers can be blocked and reset, if an operator asks",
         absent: "peers can be neither blocked nor reset",
-        hint: "run as root if `detector block` and `detector reset` are to work",
+        hint: "run as root to use `detector block` and `detector reset`",
     },
     Useful {
         capability: Capability::SysNice,
-        present: "the judge runs ahead of a crowd",
-        absent: "flags may come late on a host that has more to run than processors",
-        hint: "run as root to be told at once also then",
+        present: "the judge runs ahead of other processes",
+        absent: "on a busy host flags may come late",
+        hint: "run as root to get flags in time even then",
     },
 ];
 
@@ -197,7 +197,7 @@ fn program_costs() -> Requirement {
         Err(_) => Requirement::degraded(
             name,
             format!("{STATS_FILE} cannot be read"),
-            "what the programs cost is not told",
+            "the cost of the programs is not measured",
         ),
     }
 }

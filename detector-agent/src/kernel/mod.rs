@@ -72,7 +72,7 @@ pub(crate) struct SweepOptions {
 pub(crate) enum Message {
     /// Decoded records, oldest first.
     Records(Vec<Observation>),
-    /// So many records could not be decoded.
+    /// This many records could not be decoded.
     Refused(u64),
     /// One pass over one namespace ended.
     SweepEnd(SweepEnd),
@@ -192,16 +192,16 @@ pub(crate) fn start(
     Ok(kernel)
 }
 
-/// Says that a thread ended although nobody asked it to: without it the agent would be blind and
+/// Reports a thread that ends although nobody asked it to: without it the agent would be blind and
 /// look ready.
-struct EndWatch {
+struct EndGuard {
     name: &'static str,
     shared: Arc<Shared>,
     stop: Arc<StopSignal>,
     sink: mpsc::Sender<Message>,
 }
 
-impl Drop for EndWatch {
+impl Drop for EndGuard {
     fn drop(&mut self) {
         if self.stop.is_set() {
             return;
@@ -279,7 +279,7 @@ impl Kernel {
         sink: mpsc::Sender<Message>,
         work: impl FnOnce() + Send + 'static,
     ) -> Result<(), StartError> {
-        let watch = EndWatch {
+        let guard = EndGuard {
             name,
             shared: Arc::clone(&self.shared),
             stop: Arc::clone(&self.stop),
@@ -288,7 +288,7 @@ impl Kernel {
         let thread = std::thread::Builder::new()
             .name(format!("detector-{name}"))
             .spawn(move || {
-                let _said_at_the_end = watch;
+                let _guard = guard;
                 work();
             })
             .map_err(|error| failed(&format!("starting the thread {name}"), &error))?;

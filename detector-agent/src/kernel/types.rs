@@ -136,7 +136,7 @@ fn place_text(place: FieldPlace) -> String {
 fn without(report: &FieldReport) -> &'static str {
     match report.structure {
         "sock_common" => "connections over IPv6 are left out",
-        "socket_alloc" => "which process owns a socket is not told",
+        "socket_alloc" => "the processes behind sockets are not named",
         _ => "what needs it is left out",
     }
 }
@@ -175,7 +175,7 @@ mod tests {
     use detector_core::observe::btf::write::BtfWriter;
 
     #[test]
-    fn places_are_told_in_words() {
+    fn places_are_put_in_words() {
         assert_eq!(place_text(FieldPlace::Byte(1_436)), "at byte 1436");
         let bits = BitField {
             offset: 1_731,

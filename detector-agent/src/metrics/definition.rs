@@ -51,37 +51,37 @@ macro_rules! metrics {
 
 metrics! {
     WINDOW_SHRINKS = Counter "detector_window_shrinks_total" ["severity"]
-        "Times a peer's right window edge moved left by at least 2^wscale below the highest ever offered; severity by what was in flight.";
+        "Times a peer moved its right window edge left by at least 2^wscale below the highest it ever offered; severity by what was in flight.";
     ZERO_WINDOW_EPISODES = Counter "detector_zero_window_episodes_total" []
-        "Entries into zero window, in any TCP state.";
+        "Times a connection entered zero window, in any TCP state.";
     ZERO_WINDOW_SECONDS = Counter "detector_zero_window_seconds_total" []
-        "Seconds connections spent in zero window while data was queued, all connections added.";
+        "Seconds in zero window with data queued, summed over all connections.";
     RETRANSMITS = Counter "detector_retransmits_total" ["cause"]
-        "Segments sent again; window_probe while the peer's window was zero, loss otherwise.";
+        "Segments retransmitted; window_probe while the peer's window was zero, loss otherwise.";
     STALLED_CONNECTIONS = Gauge "detector_stalled_connections" ["cause"]
-        "Connections with queued data held up now.";
+        "Connections whose queued data is held up now, by cause.";
     PINNED_BYTES = Gauge "detector_pinned_bytes" []
         "Bytes of kernel memory (sk_wmem_queued) that stalled connections hold now.";
     FLAGS = Counter "detector_flags_total" ["kind"]
-        "Flags raised.";
+        "Flags raised, by kind.";
     INCIDENTS = Counter "detector_incidents_total" ["kind"]
-        "Incidents by what stood in them: each counts once for every kind that joined it.";
+        "Incidents by kind; an incident that several kinds joined counts once for each.";
     INCIDENTS_OPEN = Gauge "detector_incidents_open" ["kind"]
-        "1 while an incident goes on that this kind has joined, else 0.";
+        "1 while an incident that this kind has joined is open, else 0.";
     TCP_MEMORY = Gauge "detector_tcp_memory_bytes" []
-        "Bytes of memory that the kernel's TCP takes, all network namespaces together.";
+        "Bytes of kernel memory used by TCP in all network namespaces.";
     TCP_MEMORY_LIMIT = Gauge "detector_tcp_memory_limit_bytes" []
         "Bytes at which the kernel refuses TCP more memory (net.ipv4.tcp_mem, third number).";
     PEER_WINDOW_SHRINKS = Counter "detector_peer_window_shrinks_total" ["peer"]
-        "Window shrinks of one peer, all severities; the peers without a line of their own are summed under other.";
+        "Window shrinks of one peer, all severities; peers without a line of their own are summed under other.";
     PEER_ZERO_WINDOW_EPISODES = Counter "detector_peer_zero_window_episodes_total" ["peer"]
-        "Entries into zero window of one peer.";
+        "Times connections of one peer entered zero window.";
     PEER_ZERO_WINDOW_SECONDS = Counter "detector_peer_zero_window_seconds_total" ["peer"]
-        "Seconds connections of one peer spent in zero window while data was queued.";
+        "Seconds connections of one peer spent in zero window with data queued.";
     PEER_RETRANSMITS = Counter "detector_peer_retransmits_total" ["peer", "cause"]
-        "Segments sent again to one peer; window_probe while its window was zero, loss otherwise.";
+        "Segments retransmitted to one peer; window_probe while its window was zero, loss otherwise.";
     PEER_STALLED_CONNECTIONS = Gauge "detector_peer_stalled_connections" ["peer"]
-        "Connections of one peer with queued data held up now.";
+        "Connections of one peer whose queued data is held up now.";
     PEER_PINNED_BYTES = Gauge "detector_peer_pinned_bytes" ["peer"]
         "Bytes of kernel memory that stalled connections of one peer hold now.";
     PEER_PINNED_BYTE_SECONDS = Counter "detector_peer_pinned_byte_seconds_total" ["peer"]
@@ -89,19 +89,19 @@ metrics! {
     PEER_FLAGGED = Gauge "detector_peer_flagged" ["peer", "verdict"]
         "1 while a peer is flagged.";
     BUILD_INFO = Gauge "detector_build_info" ["version", "arch"]
-        "Always 1; the labels tell what is running.";
+        "Always 1; the labels name the running build.";
     PROBE_ATTACHED = Gauge "detector_probe_attached" ["probe"]
         "1 while a kernel probe is attached, else 0.";
     RECORDS_RECEIVED = Counter "detector_records_received_total" []
         "Records received from the kernel side.";
     RECORDS_LOST = Counter "detector_records_lost_total" ["stage"]
-        "Records lost, held back or refused, by stage; the totals they carried come with the next record.";
+        "Records lost, held back or refused, by stage; the next record brings the totals they carried.";
     PEERS_TRACKED = Gauge "detector_peers_tracked" []
         "Peers in the agent's table.";
     CONNECTIONS_TRACKED = Gauge "detector_connections_tracked" []
         "Connections in the agent's table.";
     PEER_EVICTIONS = Counter "detector_peer_evictions_total" []
-        "Peers forgotten for lack of room; their numbers live on under other.";
+        "Peers forgotten for lack of room; their totals stay under other.";
     INCIDENTS_FORGOTTEN = Counter "detector_incidents_forgotten_total" []
         "Incidents forgotten because newer ones needed their room.";
     CONNECTION_EVICTIONS = Counter "detector_connection_evictions_total" []
@@ -111,7 +111,7 @@ metrics! {
     SWEEP_SOCKETS = Gauge "detector_sweep_sockets" []
         "Sockets met in the last full round of sweeps.";
     SWEEP_INTERVAL_SECONDS = Gauge "detector_sweep_interval_seconds" []
-        "Seconds between two rounds of sweeps now; longer than configured when sweeping costs too much.";
+        "Seconds between two rounds of sweeps at present; longer than configured where sweeping would cost too much.";
     SWEEPS = Counter "detector_sweeps_total" []
         "Full rounds of sweeps.";
     SWEEP_NAMESPACES = Gauge "detector_sweep_namespaces" []
@@ -125,29 +125,29 @@ metrics! {
     MAP_CAPACITY = Gauge "detector_bpf_map_capacity" ["map"]
         "Entries an eBPF map can hold.";
     HELD_WORKERS = Gauge "detector_held_workers" ["service"]
-        "Tasks of a service that sleep in a write to a stalled connection; the 20 services with most, the rest summed under other.";
+        "Tasks of a service that sleep in a write to a stalled connection; the 20 services with the most, the rest summed under other.";
     OWNER_LOOKUPS = Counter "detector_owner_lookups_total" ["result"]
-        "Sockets whose owner was found, and searches that did not find one.";
+        "Sockets whose owner was found, and searches that found none.";
     OWNER_ENTRIES_SKIPPED = Counter "detector_owner_entries_skipped_total" ["reason"]
-        "Entries of /proc that were unreadable or vanished while owners were looked for.";
+        "Entries of /proc that could not be read or vanished during searches for owners.";
     OWNER_SECONDS = Counter "detector_owner_seconds_total" []
-        "Processor seconds spent on looking for owners and counting held tasks.";
+        "Processor seconds spent looking for owners and counting held tasks.";
     EVENTS_FORGOTTEN = Counter "detector_events_forgotten_total" []
         "Events forgotten because newer ones needed their room.";
     EVENTS_SUPPRESSED = Counter "detector_events_suppressed_total" []
-        "Events not written because their peer had written too many; their flags are counted.";
+        "Events left out because their peer had caused too many; their flags are counted.";
     EVENTS_MISSED = Counter "detector_events_missed_total" []
-        "Events that readers missed because they were too slow; each was told how many.";
+        "Events that readers missed because they were too slow; each reader got their number.";
     EVENT_FOLLOWERS = Gauge "detector_event_followers" []
-        "Readers that follow events now.";
+        "Readers that are following events now.";
     HTTP_REFUSALS = Counter "detector_http_refusals_total" ["listener", "reason"]
         "Connections and requests that were refused, cut or failed.";
     FLAGS_NOT_LOGGED = Counter "detector_flags_not_logged_total" []
         "Flags that were raised but not logged, to bound the rate of the log.";
     ACTIONS = Counter "detector_actions_total" ["action"]
-        "What was done at an operator's request: sockets reset, networks blocked, networks unblocked before their time.";
+        "Actions at an operator's request: sockets reset, networks blocked, networks unblocked before their time.";
     ACTION_FAILURES = Counter "detector_action_failures_total" ["action"]
-        "What was asked for by somebody who may, and could not be done.";
+        "Actions that an operator was allowed to ask for and that failed.";
     RESET_BYTES = Counter "detector_reset_bytes_total" []
         "Bytes of kernel memory that sockets held when they were reset.";
     BLOCKED_NETWORKS = Gauge "detector_blocked_networks" []
@@ -155,7 +155,7 @@ metrics! {
     LOG_LINES_DROPPED = Counter "detector_log_lines_dropped_total" []
         "Log lines dropped because stderr did not take them in time.";
     LAST_RELOAD_SUCCESSFUL = Gauge "detector_config_last_reload_successful" []
-        "1 if the last reload of the configuration was applied (or none was asked for), else 0.";
+        "1 if the last reload of the configuration was applied, or none was asked for; else 0.";
     PROCESS_CPU_SECONDS = Counter "process_cpu_seconds_total" []
         "Seconds of user and system CPU time.";
     PROCESS_OPEN_FDS = Gauge "process_open_fds" []
@@ -167,9 +167,9 @@ metrics! {
     PROCESS_RESIDENT_MEMORY_BYTES = Gauge "process_resident_memory_bytes" []
         "Bytes of resident memory; without the memory of eBPF maps, which the kernel holds.";
     PROCESS_START_TIME_SECONDS = Gauge "process_start_time_seconds" []
-        "Unix time of the start in seconds.";
+        "Start of the process, Unix time in seconds.";
     PROCESS_THREADS = Gauge "process_threads" []
-        "Threads.";
+        "Threads of the agent.";
 }
 
 /// The reference as Markdown.

@@ -1,5 +1,8 @@
 //! Builds one scrape from the table of metrics and has the `prometheus` crate write it.
 //!
+//! The types of its wire format are used, not its registry, which keeps one number for each label
+//! value that was ever seen.
+//!
 //! Families are made afresh for each scrape from one snapshot: all numbers of a page are of the
 //! same moment, and a peer that is gone leaves nothing behind.
 

@@ -38,17 +38,17 @@ impl Web {
             )
         });
         let kernel = state.kernel_status().unwrap_or_default();
-        let counts = &state.counts;
+        let counters = &state.counters;
         let counts = SelfCounts {
-            refusals: vec![("web", &counts.web), ("control", &counts.control)],
+            refusals: vec![("web", &counters.web), ("control", &counters.control)],
             events_forgotten,
             events_suppressed,
-            events_missed: counts.events_missed.load(Ordering::Relaxed),
-            followers: counts.followers.load(Ordering::Relaxed),
-            flags_not_logged: counts.flags_not_logged.load(Ordering::Relaxed),
-            actions: state.actions.report(),
+            events_missed: counters.events_missed.load(Ordering::Relaxed),
+            followers: counters.followers.load(Ordering::Relaxed),
+            flags_not_logged: counters.flags_not_logged.load(Ordering::Relaxed),
+            actions: state.actions.counts(),
             log_lines_dropped: log::lines_dropped(),
-            owners: state.owners.report(),
+            owners: state.owners.read(),
             tcp_memory: state
                 .pressure
                 .last()
@@ -93,7 +93,7 @@ impl Handler for Web {
             "/healthz" if self.state.is_alive().await => Response::text(StatusCode::OK, "ok\n"),
             "/healthz" => Response::text(
                 StatusCode::SERVICE_UNAVAILABLE,
-                "the task that judges does not answer\n",
+                "the judge does not answer\n",
             ),
             "/readyz" => match self.state.unready_reason() {
                 None => Response::text(StatusCode::OK, "ready\n"),

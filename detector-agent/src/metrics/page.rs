@@ -4,7 +4,7 @@ use super::definition as metric;
 use super::exposition::Page;
 use super::process;
 use crate::actions;
-use crate::host::owner::Report;
+use crate::host::owner::OwnerReport;
 use crate::http::Refusals;
 use crate::kernel::KernelStatus;
 use detector_api::host::TcpMemory;
@@ -32,11 +32,11 @@ pub(crate) struct SelfCounts<'a> {
     /// Flags not logged.
     pub(crate) flags_not_logged: u64,
     /// What was done at an operator's request.
-    pub(crate) actions: actions::Report,
+    pub(crate) actions: actions::ActionCounts,
     /// Log lines dropped.
     pub(crate) log_lines_dropped: u64,
     /// What the search for owners has come to.
-    pub(crate) owners: Report,
+    pub(crate) owners: OwnerReport,
     /// The kernel's account of memory for TCP, if it is known.
     pub(crate) tcp_memory: Option<TcpMemory>,
     /// Whether the last reload was applied.
@@ -203,7 +203,7 @@ fn write_kernel(page: &mut Page, core: &MetricsSnapshot, kernel: &KernelStatus) 
     }
 }
 
-fn write_owners(page: &mut Page, owners: &Report) {
+fn write_owners(page: &mut Page, owners: &OwnerReport) {
     let services = &owners.held_workers;
     let (shown, rest) = services.split_at(SERVICES.min(services.len()));
     let mut samples = page.metric(&metric::HELD_WORKERS);

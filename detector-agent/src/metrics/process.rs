@@ -1,4 +1,7 @@
 //! The agent's own process, from `/proc/self`.
+//!
+//! Our own: the collector of the `prometheus` crate counts processor time in whole seconds, in which
+//! an agent within its budget does not move for minutes, and brings a second rustix with procfs.
 
 use super::definition as metric;
 use super::exposition::Page;

@@ -1,5 +1,5 @@
 use super::super::diag::Found;
-use super::{Candidate, Choice, Plan};
+use super::{Candidate, ResetFilter, ResetPlan};
 use detector_api::actions::{ResetOutcome, ResetRequest, SocketName};
 use detector_api::fixtures::{connection, peer};
 use detector_api::snapshot::{Assessment, Connection, PeerDetail, StallCause};
@@ -41,7 +41,7 @@ fn named(remote: &str, local: Option<&str>, netns: Option<u32>) -> SocketName {
 
 /// As the engine chooses.
 fn wanted(request: &ResetRequest, connections: Vec<Connection>) -> Vec<Connection> {
-    let choice = Choice::of(request);
+    let choice = ResetFilter::of(request);
     let wants = |each: &Connection| {
         let (local, remote) = (each.local.parse().unwrap(), each.remote.parse().unwrap());
         choice.wants(each.netns, local, remote)
@@ -49,9 +49,9 @@ fn wanted(request: &ResetRequest, connections: Vec<Connection>) -> Vec<Connectio
     connections.into_iter().filter(wants).collect()
 }
 
-fn chosen(plan: &Plan) -> Vec<&str> {
+fn chosen(plan: &ResetPlan) -> Vec<&str> {
     let all = plan.candidates.values().flatten();
-    all.map(|candidate| candidate.told.remote.as_str())
+    all.map(|candidate| candidate.report.remote.as_str())
         .collect()
 }
 
@@ -75,7 +75,7 @@ fn some() -> Vec<Connection> {
 
 #[test]
 fn only_sockets_that_have_been_stalled_for_long_are_chosen() {
-    let plan = Plan::of(&detail(some()), &request(None));
+    let plan = ResetPlan::of(&detail(some()), &request(None));
     assert_eq!(chosen(&plan), ["198.51.100.7:4", "198.51.100.7:1"]);
     assert_eq!(plan.answer.too_young, 1);
     assert_eq!(plan.answer.not_looked_at, 2);
@@ -106,7 +106,7 @@ fn named_sockets_are_chosen_only_if_they_are_stalled_too() {
         (vec![], &[]),
     ] {
         let request = request(Some(names.clone()));
-        let plan = Plan::of(&detail(wanted(&request, some())), &request);
+        let plan = ResetPlan::of(&detail(wanted(&request, some())), &request);
         assert_eq!(chosen(&plan), expected, "{names:?}");
     }
 }
@@ -175,7 +175,7 @@ fn an_orphan_that_a_process_holds_is_another_socket() {
 }
 
 #[test]
-fn numbers_of_inodes_wrap_as_the_kernel_tells_them() {
+fn numbers_of_inodes_wrap_as_the_kernel_has_them() {
     let mut candidate = candidate(StallCause::ZeroWindow);
     candidate.inode = Some((1 << 32) + 77);
     assert_eq!(candidate.objection(&Found::sample(1, 1, 77, 1_000)), None);

@@ -89,7 +89,7 @@ async fn methods_and_paths_must_fit() {
 }
 
 #[tokio::test]
-async fn what_the_kernel_does_not_have_is_told_as_gone() {
+async fn what_the_kernel_does_not_have_is_reported_gone() {
     let (state, _pings) = state(&Config::default());
     state.feed(&[
         stalled("198.51.100.7:40000", 60),
@@ -105,7 +105,7 @@ async fn what_the_kernel_does_not_have_is_told_as_gone() {
     assert_eq!(status, StatusCode::OK, "{answer}");
     assert_eq!(answer["reset"], 0);
     assert_eq!(answer["sockets"][0]["outcome"], "failed");
-    assert_eq!(state.actions.report().reset, 0);
+    assert_eq!(state.actions.counts().reset, 0);
 }
 
 #[tokio::test]
@@ -114,7 +114,7 @@ async fn networks_are_refused_with_the_reason_and_what_to_do() {
     config.peers.trusted = vec!["203.0.113.0/24".parse().unwrap()];
     let (state, _pings) = state(&config);
     for (network, seconds, expected, part) in [
-        ("nonsense", 600, StatusCode::BAD_REQUEST, "no address"),
+        ("nonsense", 600, StatusCode::BAD_REQUEST, "neither"),
         ("198.51.100.7", 0, StatusCode::BAD_REQUEST, "a block lasts"),
         (
             "198.51.100.7",
@@ -134,7 +134,7 @@ async fn networks_are_refused_with_the_reason_and_what_to_do() {
         assert!(answer["error"].as_str().unwrap().contains(part), "{answer}");
         assert!(answer["hint"].is_string(), "{answer}");
     }
-    assert_eq!(state.actions.report().blocked, 0);
+    assert_eq!(state.actions.counts().blocked, 0);
     let (status, _) = post(
         &state,
         "/v1/unblock",

@@ -53,7 +53,7 @@ fn feed(state: &AgentState, peers: u32) {
 }
 
 #[tokio::test]
-async fn the_dearest_come_first_and_the_total_is_told() {
+async fn the_most_costly_come_first_and_the_total_is_given() {
     let (state, _pings) = state(&Config::default());
     feed(&state, 3_000);
     for path in ["/v1/peers", "/v1/connections"] {

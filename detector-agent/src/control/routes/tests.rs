@@ -137,7 +137,7 @@ async fn a_follower_gets_what_happens_and_ends_with_the_agent() {
 }
 
 #[tokio::test]
-async fn a_follower_that_is_too_slow_is_told_what_it_missed() {
+async fn a_follower_that_is_too_slow_learns_what_it_missed() {
     let config = Config::parse("[budget]\nevents = 16\n").unwrap();
     let (state, _pings) = state(&config);
     let Content::EndlessPieces(mut pieces) = get(&state, "/v1/events?follow=1").await.content
@@ -162,7 +162,7 @@ async fn a_follower_that_is_too_slow_is_told_what_it_missed() {
 }
 
 #[tokio::test]
-async fn the_status_tells_that_it_is_not_ready() {
+async fn the_status_says_that_it_is_not_ready() {
     let (state, _pings) = state(&Config::default());
     let status: Value = json(&state, "/v1/status").await;
     assert_eq!(status["ready"], false);
@@ -177,7 +177,7 @@ async fn the_status_tells_that_it_is_not_ready() {
 }
 
 #[tokio::test]
-async fn the_host_is_told_with_its_sums() {
+async fn the_host_comes_with_its_sums() {
     let (state, _pings) = state(&Config::default());
     state.feed(&[
         stalled("198.51.100.7:40000", 10),

@@ -11,7 +11,7 @@ const SHORT_ID: usize = 12;
 
 /// Where a process runs.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Place {
+pub(super) struct Placement {
     /// Kubernetes pod, by its UID.
     pub(super) pod: Option<String>,
     /// Container as `runtime:number` or `runtime:name`, numbers shortened as tools show them.
@@ -20,14 +20,14 @@ pub(super) struct Place {
     pub(super) unit: Option<String>,
 }
 
-impl Place {
+impl Placement {
     /// Reads the whole file: a hierarchy a line, `number:controllers:path`.
     ///
     /// systemd's own hierarchy counts first, then the unified one, then those of controllers: the
     /// latter may be grouped for other reasons. A container seen in any of them is a container.
     pub(super) fn parse(text: &[u8]) -> Self {
         let text = String::from_utf8_lossy(text);
-        let mut places: Vec<(u8, Self)> = text
+        let mut placements: Vec<(u8, Self)> = text
             .lines()
             .filter_map(|line| {
                 let mut fields = line.splitn(3, ':');
@@ -40,39 +40,44 @@ impl Place {
                 Some((rank, Self::of_path(fields.next()?)))
             })
             .collect();
-        places
-            .sort_by_key(|(rank, place)| (place.container.is_none(), place.unit.is_none(), *rank));
-        places
+        placements.sort_by_key(|(rank, placement)| {
+            (
+                placement.container.is_none(),
+                placement.unit.is_none(),
+                *rank,
+            )
+        });
+        placements
             .into_iter()
             .next()
-            .map(|(_, place)| place)
+            .map(|(_, placement)| placement)
             .unwrap_or_default()
     }
 
     fn of_path(path: &str) -> Self {
         let path = path.strip_suffix(" (deleted)").unwrap_or(path);
-        let mut place = Self::default();
+        let mut placement = Self::default();
         let mut parent = "";
         for component in path
             .split('/')
             .filter(|component| !matches!(*component, "" | "." | ".."))
         {
             if let Some(pod) = pod_uid(component) {
-                place.pod = Some(pod);
+                placement.pod = Some(pod);
             }
             if let Some(container) = container(parent, component) {
                 // Units outside are those of the runtime.
-                place.container = Some(container);
-                place.unit = None;
+                placement.container = Some(container);
+                placement.unit = None;
             } else if is_unit(component) {
-                place.unit = Some(clean(component));
+                placement.unit = Some(clean(component));
             }
             parent = component;
         }
-        place
+        placement
     }
 
-    /// Whether the place is one for services: a login session holds whatever was typed into it.
+    /// Whether the placement is one for services: a login session holds whatever was typed into it.
     pub(super) fn is_service(&self) -> bool {
         let unit = self.unit.as_deref();
         self.container.is_some()
@@ -88,7 +93,7 @@ impl Place {
     }
 }
 
-impl fmt::Display for Place {
+impl fmt::Display for Placement {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         let pod = self.pod.as_deref().map(|pod| format!("pod:{pod}"));
         let parts: Vec<&str> = [&pod, &self.container, &self.unit]

@@ -3,11 +3,11 @@
 //! A new socket is first looked for in processes that held others of the same local port; only
 //! then, with growing pauses, in all processes. One search finds all wanted sockets it meets.
 
+use super::budget::{CpuBudget, Stopped};
 use super::holder::{Holder, Holders};
-use super::pace::{Pace, Stopped};
 use super::proc::{Miss, ProcTree};
 use super::process::{Identities, Stat};
-use super::report::Counts;
+use super::report::LookupCounts;
 use detector_api::snapshot::Process;
 use detector_core::engine::OwnerWanted;
 use detector_core::observe::observation::ConnectionId;
@@ -31,7 +31,7 @@ const PORTS_MAX: usize = 1_024;
 
 /// A socket with its owner.
 #[derive(Clone, Debug)]
-pub(crate) struct Named {
+pub(crate) struct NamedSocket {
     /// The connection it was wanted for.
     pub(crate) connection: ConnectionId,
     /// Inode number of the socket.
@@ -83,7 +83,7 @@ pub(crate) struct Finder {
     pub(super) tree: ProcTree,
     pub(super) sockets: HashMap<u64, Socket>,
     pub(super) identities: Identities,
-    pub(super) counts: Counts,
+    pub(super) counts: LookupCounts,
     /// Processes that held sockets of a port, the latest last.
     of_port: HashMap<Port, Vec<u32>>,
     round: u64,
@@ -97,7 +97,7 @@ impl Finder {
             tree: ProcTree::open(tree)?,
             sockets: HashMap::new(),
             identities: Identities::default(),
-            counts: Counts::default(),
+            counts: LookupCounts::default(),
             of_port: HashMap::new(),
             round: 0,
             search: 0,
@@ -105,7 +105,7 @@ impl Finder {
     }
 
     /// What was counted so far.
-    pub(crate) const fn counts(&self) -> Counts {
+    pub(crate) const fn counts(&self) -> LookupCounts {
         self.counts
     }
 
@@ -116,28 +116,28 @@ impl Finder {
             .any(|socket| socket.is_stalled && socket.is_named())
     }
 
-    /// Looks for what is wanted, as far as it is due; `tell` hears of owners as they are found.
+    /// Looks for what is wanted, as far as it is due; `report` hears of owners as they are found.
     /// What is no longer wanted is forgotten.
     pub(crate) fn look_up(
         &mut self,
         wanted: &[OwnerWanted],
         now: Instant,
-        pace: &mut Pace,
-        tell: &mut impl FnMut(&[Named]),
+        budget: &mut CpuBudget,
+        report: &mut impl FnMut(&[NamedSocket]),
     ) -> Result<(), Stopped> {
-        let new = self.take(wanted, now);
+        let new = self.update_wanted(wanted, now);
         self.search += 1;
         for port in new {
-            self.search_port(port, now, pace, tell)?;
+            self.search_port(port, now, budget, report)?;
         }
         if self.sockets.values().any(|socket| socket.due <= now) {
-            self.search_all(now, pace, tell)?;
+            self.search_all(now, budget, report)?;
         }
         Ok(())
     }
 
     /// Takes over what is wanted; the ports of what is new.
-    fn take(&mut self, wanted: &[OwnerWanted], now: Instant) -> HashSet<Port> {
+    fn update_wanted(&mut self, wanted: &[OwnerWanted], now: Instant) -> HashSet<Port> {
         self.round += 1;
         let mut new = HashSet::new();
         for each in wanted {
@@ -167,8 +167,8 @@ impl Finder {
         &mut self,
         port: Port,
         now: Instant,
-        pace: &mut Pace,
-        tell: &mut impl FnMut(&[Named]),
+        budget: &mut CpuBudget,
+        report: &mut impl FnMut(&[NamedSocket]),
     ) -> Result<(), Stopped> {
         let known = self.of_port.get(&port).cloned().unwrap_or_default();
         let mut has_more = true;
@@ -176,7 +176,7 @@ impl Finder {
             if !has_more {
                 break;
             }
-            let held = self.visit(pid, pace, tell)?;
+            let held = self.visit(pid, budget, report)?;
             if !held.is_empty() {
                 let is_wanted = |socket: &Socket| socket.port() == port && !socket.is_named();
                 has_more = self.sockets.values().any(is_wanted);
@@ -194,8 +194,8 @@ impl Finder {
     fn search_all(
         &mut self,
         now: Instant,
-        pace: &mut Pace,
-        tell: &mut impl FnMut(&[Named]),
+        budget: &mut CpuBudget,
+        report: &mut impl FnMut(&[NamedSocket]),
     ) -> Result<(), Stopped> {
         self.search += 1;
         let pids = match self.tree.pids() {
@@ -206,22 +206,22 @@ impl Finder {
             }
         };
         for pid in pids {
-            self.visit(pid, pace, tell)?;
+            self.visit(pid, budget, report)?;
         }
         let named = self.end_search(now);
         if !named.is_empty() {
-            tell(&named);
+            report(&named);
         }
         Ok(())
     }
 
     /// After all processes were looked into: when to look for each socket again; those that have
     /// fewer holders now.
-    fn end_search(&mut self, now: Instant) -> Vec<Named> {
+    fn end_search(&mut self, now: Instant) -> Vec<NamedSocket> {
         let mut named = Vec::new();
         for (&inode, socket) in &mut self.sockets {
             if socket.holders.end_search(self.search) {
-                named.push(Named {
+                named.push(NamedSocket {
                     connection: socket.connection,
                     inode,
                     processes: socket.holders.processes(),
@@ -243,12 +243,12 @@ impl Finder {
     fn visit(
         &mut self,
         pid: u32,
-        pace: &mut Pace,
-        tell: &mut impl FnMut(&[Named]),
+        budget: &mut CpuBudget,
+        report: &mut impl FnMut(&[NamedSocket]),
     ) -> Result<Vec<u64>, Stopped> {
-        pace.breathe()?;
+        budget.throttle()?;
         let mut held = Vec::new();
-        let holder = match self.look_into(pid, pace, &mut held) {
+        let holder = match self.look_into(pid, budget, &mut held) {
             Ok(holder) => holder?,
             Err(miss) => {
                 self.count_miss(miss);
@@ -260,7 +260,7 @@ impl Finder {
         };
         let named = self.name(&held, &holder);
         if !named.is_empty() {
-            tell(&named);
+            report(&named);
         }
         Ok(held)
     }
@@ -269,17 +269,17 @@ impl Finder {
     fn look_into(
         &mut self,
         pid: u32,
-        pace: &mut Pace,
+        budget: &mut CpuBudget,
         held: &mut Vec<u64>,
     ) -> Result<Result<Option<Holder>, Stopped>, Miss> {
         let process = self.tree.process(pid)?;
         let sockets = &self.sockets;
-        let mut take = |inode: u64| {
+        let mut keep = |inode: u64| {
             if sockets.contains_key(&inode) {
                 held.push(inode);
             }
         };
-        if let Err(stopped) = process.each_socket(&mut take, || pace.breathe())? {
+        if let Err(stopped) = process.each_socket(&mut keep, || budget.throttle())? {
             return Ok(Err(stopped));
         }
         if held.is_empty() {
@@ -293,7 +293,7 @@ impl Finder {
     }
 
     /// Adds a holder to the sockets it holds; those whose owners are news.
-    fn name(&mut self, held: &[u64], holder: &Holder) -> Vec<Named> {
+    fn name(&mut self, held: &[u64], holder: &Holder) -> Vec<NamedSocket> {
         let mut only_this: Option<Arc<[Process]>> = None;
         let mut named = Vec::new();
         let mut ports = HashSet::new();
@@ -313,7 +313,7 @@ impl Finder {
                 Arc::clone(only_this.get_or_insert_with(|| socket.holders.processes()))
             };
             if before.as_ref() != Some(&processes) {
-                named.push(Named {
+                named.push(NamedSocket {
                     connection: socket.connection,
                     inode: *inode,
                     processes,

@@ -2,13 +2,13 @@
 //!
 //! A task is held if it sleeps in a write to a stalled socket. One that waits for exactly one
 //! descriptor, as servers do that give a write a time limit, is taken to wait for a stalled
-//! socket of its process as long as there are such sockets without a task; which one is not told.
+//! socket of its process as long as there are such sockets without a task; which one is not known.
 //! Where calls may not be read, the only task of a process that owns a stalled socket is taken to
 //! be held, unless it sleeps in an event loop.
 
-use super::finder::{Finder, Named};
+use super::budget::{CpuBudget, Stopped};
+use super::finder::{Finder, NamedSocket};
 use super::holder::Task;
-use super::pace::{Pace, Stopped};
 use super::proc::{Miss, ProcessFolder};
 use super::process::Stat;
 use super::syscall::Waiting;
@@ -41,15 +41,15 @@ struct Service {
 }
 
 impl Finder {
-    /// The services that own stalled connections; `tell` hears which thread writes to which.
+    /// The services that own stalled connections; `report` hears which thread writes to which.
     pub(crate) fn count_held(
         &mut self,
-        pace: &mut Pace,
-        tell: &mut impl FnMut(&[Named]),
+        budget: &mut CpuBudget,
+        report: &mut impl FnMut(&[NamedSocket]),
     ) -> Result<Vec<HeldWorkers>, Stopped> {
         let mut services: HashMap<Arc<str>, Service> = HashMap::new();
+        // Of each process that holds a stalled socket, how many it is the first to own.
         let mut stalled_of: HashMap<u32, u64> = HashMap::new();
-        let mut holding: HashSet<u32> = HashSet::new();
         for socket in self.sockets.values().filter(|socket| socket.is_stalled) {
             let Some(first) = socket.holders.first() else {
                 continue;
@@ -59,11 +59,8 @@ impl Finder {
                 .or_default();
             service.stalled_connections += 1;
             *stalled_of.entry(first.pid).or_default() += 1;
-            for holder in socket
-                .holders
-                .iter()
-                .filter(|holder| holding.insert(holder.pid))
-            {
+            for holder in socket.holders.iter() {
+                stalled_of.entry(holder.pid).or_default();
                 services
                     .entry(Arc::clone(&holder.identity.service))
                     .or_default();
@@ -71,10 +68,9 @@ impl Finder {
         }
         let mut writers: HashMap<u64, Vec<Task>> = HashMap::new();
         for pid in self.tree.pids().unwrap_or_default() {
-            pace.breathe()?;
-            let is_holder = holding.contains(&pid);
-            let stalled = stalled_of.get(&pid).copied().unwrap_or(0);
-            match self.count_process(pid, is_holder, stalled, &mut services, pace) {
+            budget.throttle()?;
+            let stalled = stalled_of.get(&pid).copied();
+            match self.count_process(pid, stalled, &mut services, budget) {
                 Ok(held) => {
                     for (thread, inode) in held? {
                         writers.entry(inode).or_default().push(Task { pid, thread });
@@ -83,18 +79,19 @@ impl Finder {
                 Err(miss) => self.count_miss(miss),
             }
         }
-        self.name_writers(&writers, tell);
+        self.name_writers(&writers, report);
         Ok(publish(services))
     }
 
-    /// Adds one process to its service, if that owns stalled connections; its writers.
+    /// Adds one process to its service, if that owns stalled connections; returns its writers.
+    ///
+    /// `stalled`: sockets that it is the first to own, if it holds any stalled one.
     fn count_process(
         &mut self,
         pid: u32,
-        is_holder: bool,
-        stalled: u64,
+        stalled: Option<u64>,
         services: &mut HashMap<Arc<str>, Service>,
-        pace: &mut Pace,
+        budget: &mut CpuBudget,
     ) -> Result<Result<Vec<(u32, u64)>, Stopped>, Miss> {
         let process = self.tree.process(pid)?;
         let stat = Stat::read(&process)?;
@@ -103,10 +100,10 @@ impl Finder {
             return Ok(Ok(Vec::new()));
         };
         service.total += u64::from(stat.threads);
-        if !is_holder {
+        let Some(stalled) = stalled else {
             return Ok(Ok(Vec::new()));
-        }
-        let held = match self.held_tasks(&process, pace)? {
+        };
+        let held = match self.held_tasks(&process, budget)? {
             Ok(held) => held,
             Err(stopped) => return Ok(Err(stopped)),
         };
@@ -117,11 +114,11 @@ impl Finder {
     fn held_tasks(
         &self,
         process: &ProcessFolder,
-        pace: &mut Pace,
+        budget: &mut CpuBudget,
     ) -> Result<Result<HeldTasks, Stopped>, Miss> {
         let mut held = HeldTasks::default();
         for thread in process.threads()? {
-            if let Err(stopped) = pace.breathe() {
+            if let Err(stopped) = budget.throttle() {
                 return Ok(Err(stopped));
             }
             let line = process.read(&format!("task/{thread}/syscall"), SYSCALL_BYTES);
@@ -147,7 +144,11 @@ impl Finder {
     }
 
     /// Tells of each socket the one thread that writes to it, where that is news.
-    fn name_writers(&mut self, writers: &HashMap<u64, Vec<Task>>, tell: &mut impl FnMut(&[Named])) {
+    fn name_writers(
+        &mut self,
+        writers: &HashMap<u64, Vec<Task>>,
+        report: &mut impl FnMut(&[NamedSocket]),
+    ) {
         let mut named = Vec::new();
         for (&inode, socket) in &mut self.sockets {
             let writer = match writers.get(&inode).map(Vec::as_slice) {
@@ -156,7 +157,7 @@ impl Finder {
             };
             if socket.holders.set_writer(writer) {
                 let processes = socket.holders.processes();
-                named.push(Named {
+                named.push(NamedSocket {
                     connection: socket.connection,
                     inode,
                     processes,
@@ -164,7 +165,7 @@ impl Finder {
             }
         }
         if !named.is_empty() {
-            tell(&named);
+            report(&named);
         }
     }
 }

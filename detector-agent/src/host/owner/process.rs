@@ -1,6 +1,6 @@
 //! Names a process: command, executable, where it runs.
 
-use super::cgroup::Place;
+use super::cgroup::Placement;
 use super::proc::{Miss, ProcessFolder};
 use detector_api::sanitize;
 use std::collections::HashMap;
@@ -12,7 +12,7 @@ const STAT_BYTES: usize = 1_024;
 const CGROUP_BYTES: usize = 16 << 10;
 const EXECUTABLE_BYTES: usize = 512;
 const COMMAND_CHARS_MAX: usize = 64;
-/// Processes whose place is remembered; more than a host runs services.
+/// Processes whose placement is remembered; more than a host runs services.
 const REMEMBERED_MAX: usize = 16_384;
 
 /// What `/proc/PID/stat` says.
@@ -87,16 +87,19 @@ impl Identities {
 
 impl Identity {
     fn read(process: &ProcessFolder, stat: &Stat) -> Self {
-        // A process without a readable place still has a name.
-        let place = process
+        // A process without a readable placement still has a name.
+        let placement = process
             .read("cgroup", CGROUP_BYTES)
-            .map(|text| Place::parse(&text))
+            .map(|text| Placement::parse(&text))
             .unwrap_or_default();
         let mut buffer = [0; EXECUTABLE_BYTES];
         let executable = process.read_link("exe", &mut buffer).ok();
         let executable = executable.map(|path| name_of(path, EXECUTABLE_BYTES));
-        let unit = place.name();
-        let service = match (unit.as_deref().filter(|_| place.is_service()), &executable) {
+        let unit = placement.name();
+        let service = match (
+            unit.as_deref().filter(|_| placement.is_service()),
+            &executable,
+        ) {
             (Some(unit), _) => unit.to_owned(),
             (None, Some(executable)) => format!("{} ({executable})", stat.command),
             // Never the bare command: it could be the label under which a metric sums the rest.

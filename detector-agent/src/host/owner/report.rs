@@ -4,9 +4,9 @@ use detector_api::snapshot::HeldWorkers;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-/// Counts since the start.
+/// LookupCounts since the start.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Counts {
+pub(crate) struct LookupCounts {
     /// Sockets whose holders were found.
     pub(crate) found: u64,
     /// Passes over all processes that did not find a socket, each counted for each socket.
@@ -19,31 +19,31 @@ pub(crate) struct Counts {
 
 /// State of the look-ups.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub(crate) struct Report {
+pub(crate) struct OwnerReport {
     /// Services that own stalled connections, most held tasks first.
     pub(crate) held_workers: Vec<HeldWorkers>,
-    /// Counts since the start.
-    pub(crate) counts: Counts,
+    /// LookupCounts since the start.
+    pub(crate) counts: LookupCounts,
     /// Processor time used since the start.
     pub(crate) used: Duration,
 }
 
 /// Where the thread that looks up leaves its report.
 #[derive(Debug, Default)]
-pub(crate) struct OwnerReport(Mutex<Report>);
+pub(crate) struct SharedReport(Mutex<OwnerReport>);
 
-impl OwnerReport {
+impl SharedReport {
     /// Changes the report.
-    pub(crate) fn update(&self, change: impl FnOnce(&mut Report)) {
+    pub(crate) fn update(&self, change: impl FnOnce(&mut OwnerReport)) {
         change(&mut self.lock());
     }
 
     /// A copy of the report.
-    pub(crate) fn report(&self) -> Report {
+    pub(crate) fn read(&self) -> OwnerReport {
         self.lock().clone()
     }
 
-    fn lock(&self) -> MutexGuard<'_, Report> {
+    fn lock(&self) -> MutexGuard<'_, OwnerReport> {
         // Plain values: a panic in the middle of a change leaves nothing broken.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }

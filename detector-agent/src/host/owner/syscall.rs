@@ -8,7 +8,7 @@
 pub(super) enum Waiting {
     /// To write to a descriptor.
     Write(u32),
-    /// For exactly one descriptor, which one is not told.
+    /// For exactly one descriptor, which the call does not say.
     OneDescriptor,
     /// For something else, or it does not wait.
     Other,

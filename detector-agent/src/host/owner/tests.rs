@@ -1,6 +1,6 @@
 //! Look-ups in a tree that looks like `/proc`.
 
-use super::{Finder, Named, Pace};
+use super::{CpuBudget, Finder, NamedSocket};
 use detector_api::snapshot::{HeldWorkers, Process};
 use detector_core::engine::OwnerWanted;
 use detector_core::observe::observation::ConnectionId;
@@ -15,13 +15,13 @@ use tempfile::TempDir;
 
 const EPOLL: &str = "232 0x8 0x1 0x2 0x3 0x0 0x0 0x7 0x7";
 
-/// A tree, a finder that looks into it, and what it told last of each socket.
+/// A tree, a finder that looks into it, and what it reported last of each socket.
 struct Host {
     folder: TempDir,
     finder: Finder,
-    pace: Pace,
+    budget: CpuBudget,
     _stop: Sender<Infallible>,
-    told: Vec<Named>,
+    reported: Vec<NamedSocket>,
     now: Instant,
 }
 
@@ -33,13 +33,13 @@ impl Host {
         fs::create_dir(folder.path().join("self")).unwrap();
         fs::write(folder.path().join("uptime"), "1 1").unwrap();
         let now = Instant::now();
-        let pace = Pace::new(stopped);
+        let budget = CpuBudget::new(stopped);
         Self {
             folder,
             finder,
-            pace,
+            budget,
             _stop: stop,
-            told: Vec::new(),
+            reported: Vec::new(),
             now,
         }
     }
@@ -82,22 +82,28 @@ impl Host {
 
     fn look_up(&mut self, inodes: &[u64]) {
         let wanted: Vec<_> = inodes.iter().map(|&inode| wanted(inode)).collect();
-        let told = &mut self.told;
-        let mut tell = |named: &[Named]| told.extend_from_slice(named);
+        let reported = &mut self.reported;
+        let mut report = |named: &[NamedSocket]| reported.extend_from_slice(named);
         self.finder
-            .look_up(&wanted, self.now, &mut self.pace, &mut tell)
+            .look_up(&wanted, self.now, &mut self.budget, &mut report)
             .unwrap();
     }
 
     fn count_held(&mut self) -> Vec<HeldWorkers> {
-        let told = &mut self.told;
-        let mut tell = |named: &[Named]| told.extend_from_slice(named);
-        self.finder.count_held(&mut self.pace, &mut tell).unwrap()
+        let reported = &mut self.reported;
+        let mut report = |named: &[NamedSocket]| reported.extend_from_slice(named);
+        self.finder
+            .count_held(&mut self.budget, &mut report)
+            .unwrap()
     }
 
     fn processes(&self, inode: u64) -> &[Process] {
-        let told = self.told.iter().rev().find(|named| named.inode == inode);
-        told.map(|named| &*named.processes).unwrap_or_default()
+        let reported = self
+            .reported
+            .iter()
+            .rev()
+            .find(|named| named.inode == inode);
+        reported.map(|named| &*named.processes).unwrap_or_default()
     }
 
     fn pids(&self, inode: u64) -> Vec<u32> {

@@ -2,7 +2,7 @@
 //! errors; and what the agent itself takes.
 //!
 //! In: small files of `/proc`, each read once and bounded. Out: a [`Pressure`], and what interfaces
-//! counted since the last look. What a kernel does not have, or what makes no sense, is `None`;
+//! counted since the last sample. What a kernel does not have, or what makes no sense, is `None`;
 //! nothing here fails as a whole.
 
 mod interfaces;
@@ -22,10 +22,10 @@ use std::time::{Duration, Instant};
 
 /// Most of these files are far below; `net/dev` has about 120 bytes for each interface.
 const FILE_BYTES_MAX: usize = 256 << 10;
-/// How old a look may be that is shown again.
+/// How old a sample may be that is shown again.
 const FRESH: Duration = Duration::from_millis(900);
 
-/// One look at the host.
+/// One sample of the host.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Pressure {
     pub(crate) load: Option<Load>,
@@ -56,9 +56,9 @@ impl Pressure {
     }
 }
 
-/// Looks at the host, and remembers what differences need.
+/// Samples the host, and remembers what differences need.
 #[derive(Debug, Default)]
-pub(crate) struct Gauge(Mutex<Inner>);
+pub(crate) struct PressureGauge(Mutex<Inner>);
 
 #[derive(Debug, Default)]
 struct Inner {
@@ -68,22 +68,22 @@ struct Inner {
     used: Option<(Instant, Duration)>,
 }
 
-impl Gauge {
+impl PressureGauge {
     /// A look that is at most about a second old. Reads files: not for the event loop.
-    pub(crate) fn look(&self) -> Pressure {
+    pub(crate) fn sample(&self) -> Pressure {
         let mut inner = self.lock();
         let now = Instant::now();
         match &inner.last {
             Some((at, pressure)) if now.saturating_duration_since(*at) < FRESH => pressure.clone(),
             _ => {
-                let pressure = inner.look(Path::new("/proc"), now);
+                let pressure = inner.sample(Path::new("/proc"), now);
                 inner.last = Some((now, pressure.clone()));
                 pressure
             }
         }
     }
 
-    /// The last look, however old.
+    /// The last sample, however old.
     pub(crate) fn last(&self) -> Option<Pressure> {
         let inner = self.lock();
         inner.last.as_ref().map(|(_, pressure)| pressure.clone())
@@ -95,13 +95,13 @@ impl Gauge {
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner> {
-        // Plain values: a panic in the middle of a look leaves nothing broken.
+        // Plain values: a panic in the middle of a sample leaves nothing broken.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Inner {
-    fn look(&mut self, folder: &Path, now: Instant) -> Pressure {
+    fn sample(&mut self, folder: &Path, now: Instant) -> Pressure {
         let proc = Folder::open(folder).ok();
         let read = |name: &str| proc.as_ref()?.text(name, FILE_BYTES_MAX);
         let stall = |name: &str| parse::stall(&read(name)?);
@@ -135,7 +135,7 @@ impl Inner {
         }
     }
 
-    /// Of one core, since the last look; `None` at the first.
+    /// Of one core, since the last sample; `None` at the first.
     fn cpu_share(&mut self, now: Instant) -> Option<f64> {
         let used = Duration::try_from(clock_gettime(ClockId::ProcessCPUTime)).ok()?;
         let (before, used_before) = self.used.replace((now, used))?;

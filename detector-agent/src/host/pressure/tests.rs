@@ -1,4 +1,4 @@
-use super::{Gauge, Inner, Pressure, parse};
+use super::{Inner, Pressure, PressureGauge, parse};
 use detector_api::host::{InterfaceCounts, Load, Memory, Sockets, Stall};
 use std::fs;
 use std::path::Path;
@@ -50,15 +50,15 @@ fn captured() -> tempfile::TempDir {
     folder
 }
 
-fn look(folder: &Path) -> Pressure {
-    Inner::default().look(folder, Instant::now())
+fn sample(folder: &Path) -> Pressure {
+    Inner::default().sample(folder, Instant::now())
 }
 
 #[test]
 fn every_number_comes_from_its_place() {
     let folder = captured();
     let page_bytes = rustix::param::page_size() as u64;
-    let pressure = look(folder.path());
+    let pressure = sample(folder.path());
     let load = Load {
         one: 1.78,
         five: 5.81,
@@ -103,7 +103,7 @@ fn every_number_comes_from_its_place() {
 fn what_a_kernel_does_not_have_is_null() {
     let empty = tempfile::tempdir().unwrap();
     for folder in [empty.path(), &empty.path().join("nowhere")] {
-        let pressure = look(folder);
+        let pressure = sample(folder);
         assert_eq!(pressure.load, None);
         assert_eq!(pressure.stalls.cpu, None);
         assert_eq!(pressure.tcp_memory, None);
@@ -152,9 +152,9 @@ fn a_file_without_end_is_not_read() {
         "1.0 2.0 3.0\n".repeat(100_000),
     )
     .unwrap();
-    assert_eq!(look(folder.path()).load, None);
+    assert_eq!(sample(folder.path()).load, None);
     fs::write(folder.path().join("meminfo"), b"MemTotal: \xff kB").unwrap();
-    assert_eq!(look(folder.path()).memory, None);
+    assert_eq!(sample(folder.path()).memory, None);
 }
 
 #[test]
@@ -165,7 +165,7 @@ fn errors_are_counted_from_the_first_look_on() {
     let mut at = |seconds: u64, rows: &[(&str, [u64; 4])]| {
         fs::write(folder.path().join("net/dev"), net_dev(rows)).unwrap();
         let now = start + Duration::from_secs(seconds);
-        let report = inner.look(folder.path(), now).interfaces.unwrap();
+        let report = inner.sample(folder.path(), now).interfaces.unwrap();
         let taken = inner.interfaces.take();
         (report.last_minute.rx_errors, taken.rx_errors)
     };
@@ -182,9 +182,9 @@ fn errors_are_counted_from_the_first_look_on() {
 
 #[test]
 fn a_look_is_shared_for_a_moment() {
-    let gauge = Gauge::default();
+    let gauge = PressureGauge::default();
     assert_eq!(gauge.last(), None);
-    let first = gauge.look();
-    assert_eq!(gauge.look(), first);
+    let first = gauge.sample();
+    assert_eq!(gauge.sample(), first);
     assert_eq!(gauge.last(), Some(first));
 }

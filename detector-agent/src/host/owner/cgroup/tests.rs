@@ -1,11 +1,11 @@
 //! Paths as real hosts have them.
 
-use super::Place;
+use super::Placement;
 
 const ID: &str = "3f2ab9c07d5e4f10a1b2c3d4e5f60718293a4b5c6d7e8f90a1b2c3d4e5f60718";
 
 fn name(text: &str) -> Option<String> {
-    Place::parse(text.replace("{ID}", ID).as_bytes()).name()
+    Placement::parse(text.replace("{ID}", ID).as_bytes()).name()
 }
 
 #[track_caller]
@@ -144,19 +144,19 @@ fn no_place() {
 
 #[test]
 fn a_login_session_is_no_service() {
-    let place = |text: &str| Place::parse(text.as_bytes());
-    assert!(!place("0::/user.slice/user-0.slice/session-3.scope\n").is_service());
-    assert!(!place("0::/init.scope\n").is_service());
-    assert!(!place("0::/\n").is_service());
-    assert!(place("0::/system.slice/nginx.service\n").is_service());
+    let placement = |text: &str| Placement::parse(text.as_bytes());
+    assert!(!placement("0::/user.slice/user-0.slice/session-3.scope\n").is_service());
+    assert!(!placement("0::/init.scope\n").is_service());
+    assert!(!placement("0::/\n").is_service());
+    assert!(placement("0::/system.slice/nginx.service\n").is_service());
 }
 
 #[test]
 fn names_are_harmless_and_bounded() {
     let hostile = b"0::/system.slice/\x1b[2J\xe2\x80\xae\xff.service\n";
-    let name = Place::parse(hostile).name().unwrap();
+    let name = Placement::parse(hostile).name().unwrap();
     assert!(!name.contains(['\u{1b}', '\u{202e}']), "{name:?}");
     assert!(name.ends_with(".service"));
     let long = format!("0::/{}.service\n", "x".repeat(4_000));
-    assert!(Place::parse(long.as_bytes()).name().unwrap().len() <= 128);
+    assert!(Placement::parse(long.as_bytes()).name().unwrap().len() <= 128);
 }

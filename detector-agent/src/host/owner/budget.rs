@@ -16,22 +16,22 @@ pub(crate) struct Stopped;
 
 /// Processor time at hand, which grows with time up to a bound.
 #[derive(Debug)]
-pub(crate) struct Pace {
+pub(crate) struct CpuBudget {
     stop: Receiver<Infallible>,
     share: f64,
-    seconds_at_hand: f64,
+    seconds_left: f64,
     used_until: Duration,
     filled_at: Instant,
     used: Duration,
 }
 
-impl Pace {
+impl CpuBudget {
     /// For the current thread; it is to end when the other end of `stop` is dropped.
     pub(crate) fn new(stop: Receiver<Infallible>) -> Self {
         Self {
             stop,
             share: SHARE,
-            seconds_at_hand: BURST.as_secs_f64(),
+            seconds_left: BURST.as_secs_f64(),
             used_until: thread_time(),
             filled_at: Instant::now(),
             used: Duration::ZERO,
@@ -44,12 +44,12 @@ impl Pace {
     }
 
     /// Books what was used since the last call and waits if it was too much.
-    pub(crate) fn breathe(&mut self) -> Result<(), Stopped> {
+    pub(crate) fn throttle(&mut self) -> Result<(), Stopped> {
         self.book();
-        if self.seconds_at_hand >= 0.0 {
+        if self.seconds_left >= 0.0 {
             return Ok(());
         }
-        self.wait(Duration::from_secs_f64(-self.seconds_at_hand / self.share))
+        self.wait(Duration::from_secs_f64(-self.seconds_left / self.share))
     }
 
     /// Waits for a time.
@@ -71,8 +71,8 @@ impl Pace {
         self.used_until = used_until;
         self.filled_at = now;
         self.used += used;
-        let grown = self.seconds_at_hand + passed.as_secs_f64() * self.share;
-        self.seconds_at_hand = grown.min(BURST.as_secs_f64()) - used.as_secs_f64();
+        let grown = self.seconds_left + passed.as_secs_f64() * self.share;
+        self.seconds_left = grown.min(BURST.as_secs_f64()) - used.as_secs_f64();
     }
 }
 
@@ -89,27 +89,27 @@ mod tests {
     #[test]
     fn work_beyond_the_burst_has_to_wait_for_its_share() {
         let (_stop, stopped) = channel();
-        let mut pace = Pace {
+        let mut budget = CpuBudget {
             share: 0.5,
-            ..Pace::new(stopped)
+            ..CpuBudget::new(stopped)
         };
         let began = Instant::now();
-        while pace.used() < BURST + Duration::from_millis(20) {
-            pace.breathe().unwrap();
+        while budget.used() < BURST + Duration::from_millis(20) {
+            budget.throttle().unwrap();
         }
-        pace.breathe().unwrap();
+        budget.throttle().unwrap();
         // 20 ms beyond the burst at one half.
         assert!(
-            began.elapsed() >= pace.used().saturating_sub(BURST) * 2,
-            "{pace:?}"
+            began.elapsed() >= budget.used().saturating_sub(BURST) * 2,
+            "{budget:?}"
         );
     }
 
     #[test]
     fn a_wait_ends_when_the_thread_is_to_end() {
         let (stop, stopped) = channel();
-        let mut pace = Pace::new(stopped);
+        let mut budget = CpuBudget::new(stopped);
         drop(stop);
-        assert_eq!(pace.wait(Duration::from_secs(3_600)), Err(Stopped));
+        assert_eq!(budget.wait(Duration::from_secs(3_600)), Err(Stopped));
     }
 }

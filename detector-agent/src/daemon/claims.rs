@@ -1,0 +1,70 @@
+//! What the agent must have for itself before it starts; each failure says what to do.
+
+use crate::control::socket::{Claim, ClaimError, claim_state_folder};
+use crate::http::BoundTcp;
+use detector_api::failure::Failure;
+use std::io;
+use std::net::SocketAddr;
+use std::path::Path;
+use tokio::net::UnixListener;
+
+/// Claims the control socket and listens there.
+pub(super) fn control_socket(path: &Path) -> Result<(Claim, UnixListener), Failure> {
+    let failure = |error: &ClaimError| {
+        let failure = Failure::usage(format!(
+            "cannot claim control socket {}: {error}",
+            path.display()
+        ));
+        match error {
+            ClaimError::InUse => failure.hint(
+                "stop the running agent, or give this one its own --control-socket and \
+                 --web.listen-address",
+            ),
+            ClaimError::NotASocket => {
+                failure.hint("remove what is there, or choose another path with --control-socket")
+            }
+            ClaimError::WritableByOthers | ClaimError::Failed { .. } => {
+                failure.hint("choose a path you may write to with --control-socket")
+            }
+        }
+    };
+    let (claim, listener) = Claim::new(path).map_err(|error| failure(&error))?;
+    let listener = UnixListener::from_std(listener)
+        .map_err(|error| Failure::failed(format!("cannot poll the control socket: {error}")))?;
+    Ok((claim, listener))
+}
+
+/// Listens on all addresses of the metrics.
+pub(super) fn web_listeners(addresses: &[SocketAddr]) -> Result<Vec<BoundTcp>, Failure> {
+    let bind = |address: &SocketAddr| {
+        BoundTcp::bind(*address).map_err(|error| {
+            let failure = Failure::usage(format!("cannot listen on {address}: {error}"));
+            let port = address.port();
+            match error.kind() {
+                io::ErrorKind::AddrInUse => failure.hint(format!(
+                    "`ss -ltnp 'sport = :{port}'` shows which process has it; choose another with \
+                     --web.listen-address"
+                )),
+                io::ErrorKind::AddrNotAvailable => {
+                    failure.hint("this host has no such address; `ip address` shows those it has")
+                }
+                _ => failure.hint("choose another address with --web.listen-address"),
+            }
+        })
+    };
+    addresses.iter().map(bind).collect()
+}
+
+/// Makes the agent's own folder, or checks that nobody else can write into it.
+pub(super) fn state_folder(folder: &Path) -> Result<(), Failure> {
+    claim_state_folder(folder).map_err(|error| {
+        let folder = folder.display();
+        let failure = Failure::usage(format!("cannot use state directory {folder}: {error}"));
+        match error {
+            ClaimError::WritableByOthers => failure.hint(format!(
+                "choose another with --state-dir, or make it yours alone: chmod go-w {folder}"
+            )),
+            _ => failure.hint("choose a folder you may write to with --state-dir"),
+        }
+    })
+}

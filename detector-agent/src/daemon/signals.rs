@@ -1,0 +1,62 @@
+//! What signals have the agent do: stop, or read its configuration again.
+
+use super::{Start, supervisor};
+use crate::config::Config;
+use crate::state::AgentState;
+use std::io;
+use std::sync::atomic::Ordering;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+
+/// Signals that the agent acts on.
+pub(super) struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+    hangup: Signal,
+}
+
+impl Signals {
+    pub(super) fn new() -> io::Result<Self> {
+        Ok(Self {
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+            hangup: signal(SignalKind::hangup())?,
+        })
+    }
+
+    /// Reloads on `SIGHUP`; returns on `SIGTERM` and `SIGINT`.
+    pub(super) async fn handle(&mut self, state: &AgentState, start: &Start) {
+        loop {
+            tokio::select! {
+                _ = self.terminate.recv() => return,
+                _ = self.interrupt.recv() => return,
+                Some(()) = self.hangup.recv() => {
+                    supervisor::reloading();
+                    reload(state, start);
+                    supervisor::ready();
+                }
+            }
+        }
+    }
+}
+
+/// Reads the configuration again; keeps the old one if the new one is wrong.
+fn reload(state: &AgentState, start: &Start) {
+    let loaded = Config::load(start.config_file.as_deref(), &start.flags);
+    state
+        .counters
+        .last_reload_failed
+        .store(loaded.is_err(), Ordering::Relaxed);
+    match loaded {
+        Ok(config) => {
+            state.reconfigure(&config, &start.config);
+            let waiting = config.needs_restart(&start.config);
+            if waiting.is_empty() {
+                tracing::info!("configuration reloaded");
+            } else {
+                let waiting = waiting.join(", ");
+                tracing::warn!("configuration reloaded, but a restart is needed for {waiting}");
+            }
+        }
+        Err(error) => tracing::error!("configuration not reloaded, the old one stays: {error}"),
+    }
+}
