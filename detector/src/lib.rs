@@ -2,6 +2,7 @@
 
 mod cli;
 mod commands;
+#[cfg(feature = "agent")]
 mod selftest;
 
 use clap::Parser;

@@ -1,9 +1,8 @@
 //! The agent that is asked: the host's, or our own where the host has none.
 
-use super::Advise;
-use super::own_agent::OwnAgent;
 use super::source;
 use super::state::{ActionRequest, ActionResult, Query, Snapshot};
+use super::{Advise, Options, OwnAgent, StartAgent};
 use crate::client::ClientError;
 use detector_api::defaults::CONTROL_SOCKET;
 use detector_api::failure::Failure;
@@ -21,7 +20,8 @@ pub(super) struct Agent {
     socket: PathBuf,
     /// Whether the user said which agent; then no other will do.
     is_named: bool,
-    own: Option<(OwnAgent, Instant)>,
+    start: Option<StartAgent>,
+    own: Option<(Box<dyn OwnAgent>, Instant)>,
     was_reached: bool,
     advise: Advise,
 }
@@ -38,10 +38,12 @@ pub(super) enum Outcome {
 
 impl Agent {
     /// The agent at this socket, else the host's.
-    pub(super) fn new(socket: Option<&Path>, advise: Advise) -> Self {
+    pub(super) fn new(options: &Options, advise: Advise) -> Self {
+        let socket = options.control_socket.as_deref();
         Self {
             socket: socket.unwrap_or(Path::new(CONTROL_SOCKET)).to_owned(),
             is_named: socket.is_some(),
+            start: options.start_agent,
             own: None,
             was_reached: false,
             advise,
@@ -99,7 +101,10 @@ impl Agent {
                 Ok(Outcome::Starting)
             }
             None if is_absent && !self.is_named => {
-                let own = OwnAgent::start()?;
+                let Some(start) = self.start else {
+                    return Err(no_agent());
+                };
+                let own = start()?;
                 self.socket = own.socket();
                 self.own = Some((own, Instant::now()));
                 Ok(Outcome::Starting)
@@ -107,4 +112,11 @@ impl Agent {
             _ => Err((self.advise)(&self.socket, error)),
         }
     }
+}
+
+/// Of a build that brings no agent along.
+fn no_agent() -> Failure {
+    Failure::failed("no agent runs on this host, and this build cannot watch by itself").hint(
+        "start an agent with a full build of detector, or name its socket with --control-socket",
+    )
 }

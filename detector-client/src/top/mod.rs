@@ -5,7 +5,6 @@
 
 mod action;
 mod agent;
-mod own_agent;
 mod print;
 mod screen;
 mod settings_file;
@@ -52,7 +51,21 @@ pub struct Options {
     pub allow_actions: bool,
     /// Control socket of the agent.
     pub control_socket: Option<PathBuf>,
+    /// What starts an agent where the host has none; `None` in a build that has none to start.
+    pub start_agent: Option<StartAgent>,
 }
+
+/// An agent started for this view alone; ended when dropped.
+pub trait OwnAgent {
+    /// Where it is asked, once it is ready.
+    fn socket(&self) -> PathBuf;
+
+    /// Why it has ended, if it has.
+    fn failure(&mut self) -> Option<Failure>;
+}
+
+/// Starts an agent of our own.
+pub type StartAgent = fn() -> Result<Box<dyn OwnAgent>, Failure>;
 
 /// Tells a user what to do about an agent that cannot be asked.
 pub type Advise = fn(&Path, ClientError) -> Failure;
@@ -60,7 +73,7 @@ pub type Advise = fn(&Path, ClientError) -> Failure;
 /// Runs `detector top` to its end.
 pub async fn run(args: &Options, advise: Advise) -> Result<(), Failure> {
     let mut state = State::new(args.interval, args.filter.clone().unwrap_or_default());
-    let agent = Agent::new(args.control_socket.as_deref(), advise);
+    let agent = Agent::new(args, advise);
     let is_printed = args.once || args.batch || args.json;
     if is_printed {
         choose(&mut state, args);

@@ -1,7 +1,7 @@
 //! Arguments of the commands that have the agent do something.
 
+use super::candidates;
 use super::explain::{Wanted, wanted};
-use crate::commands::completions;
 use clap::{Args, ValueHint};
 use clap_complete::ArgValueCompleter;
 use detector_api::address::network_of;
@@ -30,7 +30,7 @@ pub(crate) struct ActionArgs {
 pub(crate) struct ResetArgs {
     /// The peer: an address, an address with a port (only that connection), or the network of an
     /// IPv6 peer
-    #[arg(value_name = "PEER", value_parser = wanted, add = ArgValueCompleter::new(completions::peers))]
+    #[arg(value_name = "PEER", value_parser = wanted, add = ArgValueCompleter::new(candidates::peers))]
     pub(crate) peer: Wanted,
     /// Only connections that have been stalled for so long without a break
     #[arg(long, value_name = "DURATION", default_value = "30s", value_parser = parse_duration)]
@@ -43,7 +43,7 @@ pub(crate) struct ResetArgs {
 #[derive(Clone, Debug, Args)]
 pub(crate) struct BlockArgs {
     /// An address, or a network no wider than /8 (/24 for IPv6)
-    #[arg(value_name = "ADDR[/LEN]", value_parser = network, add = ArgValueCompleter::new(completions::peers))]
+    #[arg(value_name = "ADDR[/LEN]", value_parser = network, add = ArgValueCompleter::new(candidates::peers))]
     pub(crate) network: IpNet,
     /// For how long, at most 24h; it ends by itself, and with the agent
     #[arg(long = "for", value_name = "DURATION", value_parser = parse_duration)]

@@ -1,6 +1,6 @@
 //! Arguments of `detector explain`.
 
-use crate::commands::completions;
+use super::candidates;
 use clap::{Args, ValueHint};
 use clap_complete::ArgValueCompleter;
 use detector_api::address::endpoint_of;
@@ -14,7 +14,7 @@ use std::path::PathBuf;
 pub(crate) struct ExplainArgs {
     /// The peer: an address, an address with a port (shows that connection first), or the network
     /// of an IPv6 peer
-    #[arg(value_name = "PEER", value_parser = wanted, add = ArgValueCompleter::new(completions::peers))]
+    #[arg(value_name = "PEER", value_parser = wanted, add = ArgValueCompleter::new(candidates::peers))]
     pub(crate) peer: Wanted,
     /// Print the object of `/v1/peers/PEER` as JSON
     #[arg(long)]

@@ -1,7 +1,7 @@
 //! Arguments of `detector incidents`.
 
+use super::candidates;
 use super::list::{choice, filter, sort};
-use crate::commands::completions;
 use clap::{Args, Subcommand, ValueHint};
 use clap_complete::ArgValueCompleter;
 use detector_api::defaults::CONTROL_SOCKET;
@@ -17,13 +17,13 @@ pub(crate) struct IncidentsArgs {
     #[command(subcommand)]
     pub(crate) verb: Option<IncidentsVerb>,
     /// Only those that fit, as in `kinds=hoard pinned>10M open=yes`
-    #[arg(long, value_name = "EXPR", value_parser = filter::<Incident>, default_value = "", hide_default_value = true, add = ArgValueCompleter::new(completions::filter::<Incident>))]
+    #[arg(long, value_name = "EXPR", value_parser = filter::<Incident>, default_value = "", hide_default_value = true, add = ArgValueCompleter::new(candidates::filter::<Incident>))]
     pub(crate) filter: Filter<Incident>,
     /// Column to sort by; `-KEY` for the other way round [default: oldest first]
-    #[arg(long, value_name = "KEY", value_parser = sort::<Incident>, allow_hyphen_values = true, add = ArgValueCompleter::new(completions::sort_keys::<Incident>))]
+    #[arg(long, value_name = "KEY", value_parser = sort::<Incident>, allow_hyphen_values = true, add = ArgValueCompleter::new(candidates::sort_keys::<Incident>))]
     pub(crate) sort: Option<Sort<Incident>>,
     /// Columns to show, separated by commas
-    #[arg(long, value_name = "KEYS", value_parser = choice::<Incident>, add = ArgValueCompleter::new(completions::columns::<Incident>))]
+    #[arg(long, value_name = "KEYS", value_parser = choice::<Incident>, add = ArgValueCompleter::new(candidates::columns::<Incident>))]
     pub(crate) columns: Option<Choice<Incident>>,
     /// Only those that go on or ended since this time: RFC 3339, or a duration ago (`10m`)
     #[arg(long, value_name = "TIME")]
@@ -47,7 +47,7 @@ pub(crate) enum IncidentsVerb {
 #[derive(Clone, Debug, Args)]
 pub(crate) struct ShowArgs {
     /// The incident; `last` for the newest
-    #[arg(value_name = "ID", add = ArgValueCompleter::new(completions::incidents))]
+    #[arg(value_name = "ID", add = ArgValueCompleter::new(candidates::incidents))]
     pub(crate) id: String,
     /// Print the object of `/v1/incidents/ID` as JSON
     #[arg(long)]

@@ -1,6 +1,6 @@
 //! Arguments of `detector peers` and `detector connections`.
 
-use crate::commands::completions;
+use super::candidates;
 use clap::{Args, ValueHint};
 use clap_complete::ArgValueCompleter;
 use detector_api::defaults::CONTROL_SOCKET;
@@ -32,13 +32,13 @@ pub(crate) struct ListArgs {
 #[derive(Clone, Debug, Args)]
 pub(crate) struct PeersArgs {
     /// Only those that fit, as in `verdict=slow-read-attack pinned>10M net=203.0.113.0/24`
-    #[arg(long, value_name = "EXPR", value_parser = filter::<PeerRow>, default_value = "", hide_default_value = true, add = ArgValueCompleter::new(completions::filter::<PeerRow>))]
+    #[arg(long, value_name = "EXPR", value_parser = filter::<PeerRow>, default_value = "", hide_default_value = true, add = ArgValueCompleter::new(candidates::filter::<PeerRow>))]
     pub(crate) filter: Filter<PeerRow>,
     /// Column to sort by, or `cost`; `-KEY` for the other way round
-    #[arg(long, value_name = "KEY", value_parser = sort::<PeerRow>, default_value = "cost", allow_hyphen_values = true, add = ArgValueCompleter::new(completions::sort_keys::<PeerRow>))]
+    #[arg(long, value_name = "KEY", value_parser = sort::<PeerRow>, default_value = "cost", allow_hyphen_values = true, add = ArgValueCompleter::new(candidates::sort_keys::<PeerRow>))]
     pub(crate) sort: Sort<PeerRow>,
     /// Columns to show, separated by commas
-    #[arg(long, value_name = "KEYS", value_parser = choice::<PeerRow>, add = ArgValueCompleter::new(completions::columns::<PeerRow>))]
+    #[arg(long, value_name = "KEYS", value_parser = choice::<PeerRow>, add = ArgValueCompleter::new(candidates::columns::<PeerRow>))]
     pub(crate) columns: Option<Choice<PeerRow>>,
     /// What peers are put together by
     #[arg(long, value_name = "GROUPING", value_enum, default_value_t)]
@@ -51,13 +51,13 @@ pub(crate) struct PeersArgs {
 #[derive(Clone, Debug, Args)]
 pub(crate) struct ConnectionsArgs {
     /// Only those that fit, as in `stall=zero_window for>1m net=203.0.113.0/24`
-    #[arg(long, value_name = "EXPR", value_parser = filter::<Connection>, default_value = "", hide_default_value = true, add = ArgValueCompleter::new(completions::filter::<Connection>))]
+    #[arg(long, value_name = "EXPR", value_parser = filter::<Connection>, default_value = "", hide_default_value = true, add = ArgValueCompleter::new(candidates::filter::<Connection>))]
     pub(crate) filter: Filter<Connection>,
     /// Column to sort by, or `cost`; `-KEY` for the other way round
-    #[arg(long, value_name = "KEY", value_parser = sort::<Connection>, default_value = "cost", allow_hyphen_values = true, add = ArgValueCompleter::new(completions::sort_keys::<Connection>))]
+    #[arg(long, value_name = "KEY", value_parser = sort::<Connection>, default_value = "cost", allow_hyphen_values = true, add = ArgValueCompleter::new(candidates::sort_keys::<Connection>))]
     pub(crate) sort: Sort<Connection>,
     /// Columns to show, separated by commas
-    #[arg(long, value_name = "KEYS", value_parser = choice::<Connection>, add = ArgValueCompleter::new(completions::columns::<Connection>))]
+    #[arg(long, value_name = "KEYS", value_parser = choice::<Connection>, add = ArgValueCompleter::new(candidates::columns::<Connection>))]
     pub(crate) columns: Option<Choice<Connection>>,
     #[command(flatten)]
     pub(crate) list: ListArgs,

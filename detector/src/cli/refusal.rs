@@ -47,7 +47,7 @@ fn in_one_line(text: &str, separator: &str) -> String {
     sanitize::text(&lines.join(separator))
 }
 
-#[cfg(test)]
+#[cfg(all(test, feature = "agent"))]
 mod tests {
     use super::refused;
     use crate::cli::Cli;

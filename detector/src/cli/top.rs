@@ -1,6 +1,6 @@
 //! Arguments of `detector top`.
 
-use crate::commands::completions;
+use super::candidates;
 use clap::{Args, ValueHint};
 use clap_complete::ArgValueCompleter;
 use detector_api::row::PeerRow;
@@ -32,13 +32,13 @@ pub(crate) struct TopArgs {
     #[arg(long, value_name = "DURATION", default_value = "1s", value_parser = parse_interval)]
     pub(crate) interval: Duration,
     /// Column to sort by, or `cost`; `-KEY` for the other way round [default: as last time]
-    #[arg(long, value_name = "KEY", value_parser = parse_sort, allow_hyphen_values = true, add = ArgValueCompleter::new(completions::sort_keys::<PeerRow>))]
+    #[arg(long, value_name = "KEY", value_parser = parse_sort, allow_hyphen_values = true, add = ArgValueCompleter::new(candidates::sort_keys::<PeerRow>))]
     pub(crate) sort: Option<Sort<PeerRow>>,
     /// What peers are put together by [default: as last time]
     #[arg(long, value_name = "GROUPING", value_enum)]
     pub(crate) group: Option<Grouping>,
     /// Only peers that fit, as in `verdict=slow-read-attack pinned>10M net=203.0.113.0/24`
-    #[arg(long, value_name = "EXPR", value_parser = parse_filter, add = ArgValueCompleter::new(completions::filter::<PeerRow>))]
+    #[arg(long, value_name = "EXPR", value_parser = parse_filter, add = ArgValueCompleter::new(candidates::filter::<PeerRow>))]
     pub(crate) filter: Option<Filter<PeerRow>>,
     /// Let keys reset and block peers, each after a question that shows the exact effect
     #[arg(long, conflicts_with_all = ["once", "batch", "json"])]

@@ -1,9 +1,11 @@
 //! One file a command. They assemble what others do and decide nothing.
 
 mod block;
+#[cfg(feature = "agent")]
 mod check;
 pub(crate) mod completions;
 mod connections;
+#[cfg(feature = "agent")]
 mod docs;
 mod events;
 mod explain;
@@ -11,9 +13,13 @@ mod grid;
 mod incidents;
 mod listing;
 mod man;
+#[cfg(feature = "agent")]
+mod own_agent;
 mod peers;
 mod reset;
+#[cfg(feature = "agent")]
 mod run;
+#[cfg(feature = "agent")]
 mod selftest;
 mod top;
 
@@ -26,7 +32,9 @@ use std::path::Path;
 /// Runs the command that was asked for.
 pub(crate) fn run(cli: Cli) -> Result<(), Failure> {
     match cli.command {
+        #[cfg(feature = "agent")]
         Command::Run(args) => run::run(&args),
+        #[cfg(feature = "agent")]
         Command::Check(args) => check::run(&args),
         Command::Top(args) => top::run(&args),
         Command::Peers(args) => peers::run(&args),
@@ -38,9 +46,11 @@ pub(crate) fn run(cli: Cli) -> Result<(), Failure> {
         Command::Block(args) => block::block(&args),
         Command::Unblock(args) => block::unblock(&args),
         Command::Blocked(args) => block::blocked(&args),
+        #[cfg(feature = "agent")]
         Command::Selftest(args) => selftest::run(&args),
         Command::Completions { shell } => completions::run(shell),
         Command::Man => man::run(),
+        #[cfg(feature = "agent")]
         Command::Docs { chapter } => docs::run(chapter),
     }
 }

@@ -16,6 +16,10 @@ pub(super) fn run(args: &TopArgs) -> Result<(), Failure> {
         filter: args.filter.clone(),
         allow_actions: args.allow_actions,
         control_socket: args.control_socket.clone(),
+        #[cfg(feature = "agent")]
+        start_agent: Some(super::own_agent::start),
+        #[cfg(not(feature = "agent"))]
+        start_agent: None,
     };
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()

@@ -1,11 +1,12 @@
-//! An agent of our own, where the host has none: a child with a private socket, gone with us.
+//! An agent for `top` alone, where the host has none: a child with a private socket, gone with us.
 
 use detector_api::failure::{Code, Failure};
+use detector_client::top::OwnAgent;
 use std::fs::{self, DirBuilder, File};
 use std::io;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{self, Command, Stdio};
 use std::time::{Duration, Instant};
 
 /// For its tidy end.
@@ -17,36 +18,34 @@ const SAID_BYTES: usize = 4_096;
 
 /// The child, ended and tidied up after when dropped.
 #[derive(Debug)]
-pub(super) struct OwnAgent {
-    child: Child,
+struct Child {
+    process: process::Child,
     folder: PathBuf,
 }
 
-impl OwnAgent {
-    /// Starts it; it is ready some time later.
-    pub(super) fn start() -> Result<Self, Failure> {
-        let failure = |what: &str, error: &io::Error| {
-            Failure::failed(format!("cannot watch without an agent: {what}: {error}"))
-        };
-        let program = std::env::current_exe().map_err(|error| failure("own program", &error))?;
-        let folder = private_folder().map_err(|error| failure("folder", &error))?;
-        match spawn(&program, &folder) {
-            Ok(child) => Ok(Self { child, folder }),
-            Err(error) => {
-                drop(fs::remove_dir_all(&folder));
-                Err(failure("start", &error))
-            }
+/// Starts it; it is ready some time later.
+pub(super) fn start() -> Result<Box<dyn OwnAgent>, Failure> {
+    let failure = |what: &str, error: &io::Error| {
+        Failure::failed(format!("cannot watch without an agent: {what}: {error}"))
+    };
+    let program = std::env::current_exe().map_err(|error| failure("own program", &error))?;
+    let folder = private_folder().map_err(|error| failure("folder", &error))?;
+    match spawn(&program, &folder) {
+        Ok(process) => Ok(Box::new(Child { process, folder })),
+        Err(error) => {
+            drop(fs::remove_dir_all(&folder));
+            Err(failure("start", &error))
         }
     }
+}
 
-    /// Where it is asked.
-    pub(super) fn socket(&self) -> PathBuf {
+impl OwnAgent for Child {
+    fn socket(&self) -> PathBuf {
         self.folder.join("control.sock")
     }
 
-    /// Why it has ended, if it has.
-    pub(super) fn failure(&mut self) -> Option<Failure> {
-        let status = match self.child.try_wait() {
+    fn failure(&mut self) -> Option<Failure> {
+        let status = match self.process.try_wait() {
             Ok(None) => return None,
             Ok(Some(status)) => status,
             Err(error) => {
@@ -75,25 +74,25 @@ impl OwnAgent {
     }
 }
 
-impl Drop for OwnAgent {
+impl Drop for Child {
     fn drop(&mut self) {
         use rustix::process::{Pid, Signal, kill_process};
-        let is_running = |child: &mut Child| matches!(child.try_wait(), Ok(None));
-        if is_running(&mut self.child) {
+        let is_running = |child: &mut process::Child| matches!(child.try_wait(), Ok(None));
+        if is_running(&mut self.process) {
             // One that has just ended needs no signal.
-            let _ = kill_process(Pid::from_child(&self.child), Signal::TERM);
+            let _ = kill_process(Pid::from_child(&self.process), Signal::TERM);
             let began = Instant::now();
-            while is_running(&mut self.child) && began.elapsed() < STOP_PATIENCE {
+            while is_running(&mut self.process) && began.elapsed() < STOP_PATIENCE {
                 std::thread::sleep(STOP_LOOK);
             }
-            drop(self.child.kill());
-            drop(self.child.wait());
+            drop(self.process.kill());
+            drop(self.process.wait());
         }
         drop(fs::remove_dir_all(&self.folder));
     }
 }
 
-fn spawn(program: &Path, folder: &Path) -> io::Result<Child> {
+fn spawn(program: &Path, folder: &Path) -> io::Result<process::Child> {
     let log = File::create_new(folder.join("log"))?;
     let mut command = Command::new(program);
     // A port of loopback that nobody knows: an agent always has one.
@@ -120,7 +119,7 @@ fn spawn(program: &Path, folder: &Path) -> io::Result<Child> {
 fn private_folder() -> io::Result<PathBuf> {
     let mut tries = 0_u32;
     loop {
-        let name = format!("detector-top-{}-{tries}", std::process::id());
+        let name = format!("detector-top-{}-{tries}", process::id());
         let folder = std::env::temp_dir().join(name);
         match DirBuilder::new().mode(0o700).create(&folder) {
             Ok(()) => return Ok(folder),

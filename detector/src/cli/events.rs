@@ -1,0 +1,39 @@
+//! Arguments of `detector events`.
+
+use super::candidates;
+use super::list;
+use clap::{Args, ValueHint};
+use clap_complete::ArgValueCompleter;
+use detector_api::defaults::CONTROL_SOCKET;
+use detector_api::snapshot::{Event, FlagKind};
+use detector_client::filter::Filter;
+use std::path::PathBuf;
+
+/// Arguments of `detector events`.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct EventsArgs {
+    /// Go on printing as they happen
+    #[arg(long)]
+    pub(crate) follow: bool,
+    /// Only since this time: RFC 3339, or a duration ago (`10m`)
+    #[arg(long, value_name = "TIME")]
+    pub(crate) since: Option<String>,
+    /// Only until this time: RFC 3339, or a duration ago
+    #[arg(long, value_name = "TIME", conflicts_with = "follow")]
+    pub(crate) until: Option<String>,
+    /// Only of this peer
+    #[arg(long, value_name = "PEER", add = ArgValueCompleter::new(candidates::peers))]
+    pub(crate) peer: Option<String>,
+    /// Only of this kind
+    #[arg(long, value_name = "KIND", add = ArgValueCompleter::new(candidates::flag_kinds))]
+    pub(crate) kind: Option<FlagKind>,
+    /// Only those that fit, as in `severity>info net=203.0.113.0/24 local~:443`
+    #[arg(long, value_name = "EXPR", value_parser = list::filter::<Event>, default_value = "", hide_default_value = true, add = ArgValueCompleter::new(candidates::filter::<Event>))]
+    pub(crate) filter: Filter<Event>,
+    /// Print one JSON object a line
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// Control socket of the agent
+    #[arg(long, value_name = "PATH", default_value = CONTROL_SOCKET, value_hint = ValueHint::FilePath)]
+    pub(crate) control_socket: PathBuf,
+}
