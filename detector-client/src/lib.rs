@@ -3,12 +3,15 @@
 //!
 //! No aya, no privilege; nothing here knows how the agent comes to its numbers.
 
-pub mod client;
-pub mod clock;
+pub mod cards;
+mod clock;
 pub mod columns;
-pub mod explain;
+pub mod commands;
 pub mod filter;
-pub mod session;
-pub mod sysctl;
+pub mod layout;
+mod session;
+pub mod socket;
+mod sysctl;
 pub mod table;
+pub mod terminal;
 pub mod top;

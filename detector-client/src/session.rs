@@ -13,7 +13,7 @@ const VARIABLES: [&str; 2] = ["SSH_CONNECTION=", "SSH_CLIENT="];
 
 /// Addresses from which this session, or one that it was started from, is logged in. What may not
 /// be read says nothing.
-pub fn clients() -> Vec<IpAddr> {
+pub(crate) fn clients() -> Vec<IpAddr> {
     let mut clients = Vec::new();
     let mut process = Some(getpid());
     for _ in 0..MOST_ANCESTORS {

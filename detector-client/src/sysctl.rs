@@ -3,12 +3,12 @@
 use std::path::Path;
 
 /// One number, as in `tcp_orphan_retries`; `None` if it cannot be read.
-pub fn number(name: &str) -> Option<u64> {
+pub(crate) fn number(name: &str) -> Option<u64> {
     numbers::<1>(name).map(|[number]| number)
 }
 
 /// So many numbers, as in `tcp_wmem`.
-pub fn numbers<const N: usize>(name: &str) -> Option<[u64; N]> {
+pub(crate) fn numbers<const N: usize>(name: &str) -> Option<[u64; N]> {
     let path = Path::new("/proc/sys/net/ipv4").join(name);
     parse(&std::fs::read_to_string(path).ok()?)
 }

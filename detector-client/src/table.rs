@@ -1,185 +1,151 @@
-//! Aligned columns for a terminal: fitted, cut with care, coloured where that helps.
+//! Tables: rows under headings, measured once for text on stdout, for cards and for `top`.
 
-use crate::columns::{
-    Align, Column, Context, GAP, Measure, Row, Value, fit, truncate_cell, width_of,
-};
-use detector_api::snapshot::Severity;
-use std::io::IsTerminal;
+use crate::columns::{Column, Context, Grouping, Row};
+use crate::layout::{Align, GAP, Measure, aligned, fit, width_of};
+use crate::terminal::{Capabilities, Tone};
 
-/// What the place where a table is shown can do.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Look {
-    /// Columns of the terminal; `None` where it is none, and nothing is cut.
-    pub width: Option<usize>,
-    /// Whether colours are wanted.
-    pub has_colours: bool,
-    /// What stands for what was cut off.
-    pub ellipsis: char,
+/// A column that was chosen for a table.
+pub struct Chosen<R: 'static> {
+    /// The column.
+    pub column: &'static Column<R>,
+    /// What stands above it.
+    pub heading: String,
+    /// Whether it is there however narrow the place.
+    pub stays: bool,
 }
 
-impl Look {
-    /// Of stdout.
-    pub fn of_stdout() -> Self {
-        let is_terminal = std::io::stdout().is_terminal();
+impl<R: Row> Chosen<R> {
+    /// Left out where there is no room; the first column of groups says what they are.
+    pub fn new(column: &'static Column<R>, grouping: Grouping) -> Self {
+        let heading = match column.key {
+            "peer" if grouping != Grouping::Peer => grouping.heading(),
+            _ => column.heading,
+        };
         Self {
-            width: terminal_width(),
-            has_colours: is_terminal && wants_colours(),
-            ellipsis: if is_utf8() { '…' } else { '~' },
-        }
-    }
-}
-
-impl Look {
-    /// Name of a severity, in its colour.
-    pub fn severity(self, severity: Severity) -> String {
-        let label = severity.label();
-        let tone = match severity {
-            Severity::Info => Tone::Plain,
-            Severity::Warning => Tone::Warning,
-            Severity::Critical => Tone::Critical,
-        };
-        self.coloured(label, tone)
-    }
-
-    fn coloured(self, text: &str, tone: Tone) -> String {
-        match tone.codes().filter(|_| self.has_colours) {
-            Some(codes) => format!("{codes}{text}\u{1b}[0m"),
-            None => text.to_owned(),
-        }
-    }
-}
-
-/// Not with `NO_COLOR` set to anything, nor on a terminal that is said to be dumb.
-fn wants_colours() -> bool {
-    let is_forbidden = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
-    !is_forbidden && std::env::var_os("TERM").is_some_and(|terminal| terminal != "dumb")
-}
-
-/// Whether the locale says that the terminal reads UTF-8.
-fn is_utf8() -> bool {
-    let said = ["LC_ALL", "LC_CTYPE", "LANG"].into_iter();
-    let mut said = said
-        .filter_map(std::env::var_os)
-        .filter(|value| !value.is_empty());
-    said.next().is_some_and(|locale| {
-        let locale = locale.to_string_lossy().to_ascii_lowercase();
-        locale.contains("utf-8") || locale.contains("utf8")
-    })
-}
-
-/// Colour of a cell.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-enum Tone {
-    #[default]
-    Plain,
-    Heading,
-    Warning,
-    Critical,
-}
-
-impl Tone {
-    /// Works on light and dark grounds: no background, no bright colours, and none of the pale
-    /// ones; a test of the colours of `detector top` has the numbers.
-    const fn codes(self) -> Option<&'static str> {
-        match self {
-            Self::Plain => None,
-            Self::Heading => Some("\u{1b}[1m"),
-            Self::Warning => Some("\u{1b}[35m"),
-            Self::Critical => Some("\u{1b}[1;31m"),
+            column,
+            heading: heading.to_owned(),
+            stays: false,
         }
     }
 
-    /// Levels are coloured, nothing else.
-    fn of(value: &Value<'_>) -> Self {
-        match value {
-            Value::Level(_, 1) => Self::Warning,
-            Value::Level(_, 2) => Self::Critical,
-            _ => Self::Plain,
-        }
+    /// Those shown by default for rows put together so, and those that `is_wanted`, which stay.
+    pub fn of(grouping: Grouping, is_wanted: impl Fn(&Column<R>) -> bool) -> Vec<Self> {
+        let is_grouped = grouping != Grouping::Peer;
+        let columns = R::COLUMNS.iter().filter_map(|column| {
+            let stays = is_wanted(column) || (is_grouped && column.key == "members");
+            (column.is_default || stays).then(|| Self {
+                stays,
+                ..Self::new(column, grouping)
+            })
+        });
+        columns.collect()
     }
 }
 
-struct Cell {
-    text: String,
-    tone: Tone,
+/// A cell with how it stands out.
+pub(crate) struct Cell {
+    pub(crate) text: String,
+    pub(crate) tone: Tone,
 }
 
-struct Strip {
-    align: Align,
+/// A column with its cells.
+pub(crate) struct Strip {
+    pub(crate) heading: String,
+    pub(crate) align: Align,
+    pub(crate) cells: Vec<Cell>,
     measure: Measure,
-    /// The heading, then each row.
-    cells: Vec<Cell>,
 }
 
-/// Headings and one line a row.
-///
-/// With `is_whole` no column is left out, also where the terminal is too narrow for all.
-pub fn render<R: Row>(
-    columns: &[(&'static str, &Column<R>)],
-    rows: &[R],
-    context: &Context,
-    look: Look,
-    is_whole: bool,
-) -> String {
-    let strip = |(heading, column): &(&'static str, &Column<R>)| {
-        let mut cells = vec![heading_cell(heading)];
-        cells.extend(rows.iter().map(|row| {
-            let value = (column.value)(row, context);
-            Cell {
-                tone: Tone::of(&value),
-                text: value.to_string(),
+/// Rows under headings.
+pub struct Table {
+    strips: Vec<Strip>,
+}
+
+impl Table {
+    /// The chosen columns of rows.
+    pub fn of_rows<R: Row>(chosen: &[Chosen<R>], rows: &[R], context: &Context) -> Self {
+        let strip = |chosen: &Chosen<R>| {
+            let column = chosen.column;
+            let cell = |row: &R| Cell {
+                text: column.cell(row, context),
+                tone: if column.is_telling {
+                    row.tone()
+                } else {
+                    Tone::Plain
+                },
+            };
+            let cells: Vec<Cell> = rows.iter().map(cell).collect();
+            let mut measure = column.measure(width_of(&chosen.heading), widest(&cells));
+            if chosen.stays {
+                measure.dispensable = 0;
             }
-        }));
-        let mut measure = Measure::of(column, widest(&cells));
-        if is_whole {
-            measure.dispensable = 0;
-        }
-        Strip {
-            align: column.align,
-            measure,
-            cells,
-        }
-    };
-    lines(&columns.iter().map(strip).collect::<Vec<_>>(), look)
-}
-
-/// Headings and one line a row, of text that is not to be cut.
-pub fn render_text<const COLUMNS: usize>(
-    headings: [&'static str; COLUMNS],
-    rows: &[[String; COLUMNS]],
-) -> String {
-    let strip = |(place, heading): (usize, &'static str)| {
-        let mut cells = vec![heading_cell(heading)];
-        cells.extend(rows.iter().map(|row| Cell {
-            text: row[place].clone(),
-            tone: Tone::Plain,
-        }));
-        let content = widest(&cells);
-        let measure = Measure {
-            content,
-            ideal: content,
-            min: content,
-            dispensable: 0,
+            Strip {
+                heading: chosen.heading.clone(),
+                align: column.align,
+                cells,
+                measure,
+            }
         };
-        Strip {
-            align: Align::Left,
-            measure,
-            cells,
+        Self {
+            strips: chosen.iter().map(strip).collect(),
         }
-    };
-    let strips: Vec<_> = headings.into_iter().enumerate().map(strip).collect();
-    let look = Look {
-        width: None,
-        has_colours: false,
-        ellipsis: '~',
-    };
-    lines(&strips, look)
-}
+    }
 
-fn heading_cell(heading: &str) -> Cell {
-    Cell {
-        text: heading.to_owned(),
-        tone: Tone::Heading,
+    /// Text that is not cut.
+    pub fn of_text<const N: usize>(headings: [(&str, Align); N], rows: Vec<[String; N]>) -> Self {
+        let mut strips = headings.map(|(heading, align)| Strip {
+            heading: heading.to_owned(),
+            align,
+            cells: Vec::new(),
+            measure: Measure::default(),
+        });
+        for row in rows {
+            for (strip, text) in strips.iter_mut().zip(row) {
+                let tone = Tone::Plain;
+                strip.cells.push(Cell { text, tone });
+            }
+        }
+        let strips = strips.into();
+        Self { strips }.uncut()
+    }
+
+    /// Cells are not cut: where there is no room for all columns the last ones go.
+    pub(crate) fn uncut(mut self) -> Self {
+        for (rank, strip) in (0..).zip(&mut self.strips) {
+            let content = width_of(&strip.heading).max(widest(&strip.cells));
+            strip.measure = Measure {
+                content,
+                ideal: content,
+                min: content,
+                dispensable: rank,
+            };
+        }
+        self
+    }
+
+    /// The columns that are shown at this width, and how wide each is.
+    pub(crate) fn fitted(&self, width: Option<usize>) -> Vec<(&Strip, usize)> {
+        let measures: Vec<_> = self.strips.iter().map(|strip| strip.measure).collect();
+        let fitted = fit(&measures, width).into_iter();
+        fitted
+            .map(|(index, width)| (&self.strips[index], width))
+            .collect()
+    }
+
+    /// The headings and each row, a line each.
+    pub fn text(&self, terminal: Capabilities) -> String {
+        let fitted = self.fitted(terminal.width);
+        let rows = self.strips.first().map_or(0, |strip| strip.cells.len());
+        let mut text = String::new();
+        push_line(&mut text, terminal, &fitted, |strip| {
+            (&strip.heading, Tone::Strong)
+        });
+        for row in 0..rows {
+            push_line(&mut text, terminal, &fitted, |strip| {
+                (&strip.cells[row].text, strip.cells[row].tone)
+            });
+        }
+        text
     }
 }
 
@@ -188,84 +154,61 @@ fn widest(cells: &[Cell]) -> usize {
     widths.max().unwrap_or(0)
 }
 
-fn lines(strips: &[Strip], look: Look) -> String {
-    let measures: Vec<_> = strips.iter().map(|strip| strip.measure).collect();
-    let shown = fit(&measures, look.width);
-    let count = strips.first().map_or(0, |strip| strip.cells.len());
-    let mut text = String::new();
-    for line in 0..count {
-        for (index, (place, width)) in shown.iter().enumerate() {
-            let strip = &strips[*place];
-            let is_last = index + 1 == shown.len();
-            if index > 0 {
-                push_spaces(&mut text, GAP);
-            }
-            push_cell(&mut text, strip, &strip.cells[line], *width, is_last, look);
-        }
-        text.push('\n');
-    }
-    text
-}
-
-fn push_cell(
+fn push_line<'a>(
     text: &mut String,
-    strip: &Strip,
-    cell: &Cell,
-    width: usize,
-    is_last: bool,
-    look: Look,
+    terminal: Capabilities,
+    strips: &[(&'a Strip, usize)],
+    cell: impl Fn(&'a Strip) -> (&'a String, Tone),
 ) {
-    let cut = truncate_cell(&cell.text, width, look.ellipsis);
-    let padding = width.saturating_sub(width_of(&cut));
-    if strip.align == Align::Right {
-        push_spaces(text, padding);
+    let mut pending = 0;
+    for (strip, width) in strips {
+        let (content, tone) = cell(strip);
+        let filled = aligned(content, *width, strip.align, terminal.ellipsis());
+        let shown = filled.trim();
+        let before = filled.len() - filled.trim_start().len();
+        text.extend(std::iter::repeat_n(
+            ' ',
+            if shown.is_empty() {
+                0
+            } else {
+                pending + before
+            },
+        ));
+        text.push_str(&terminal.paint(tone, shown));
+        // Blanks at the end of a line are left out.
+        pending = if shown.is_empty() {
+            pending + width + GAP
+        } else {
+            filled.len() - before - shown.len() + GAP
+        };
     }
-    text.push_str(&look.coloured(&cut, cell.tone));
-    if strip.align == Align::Left && !is_last {
-        push_spaces(text, padding);
-    }
-}
-
-fn push_spaces(text: &mut String, count: usize) {
-    text.extend(std::iter::repeat_n(' ', count));
-}
-
-/// Columns of the terminal on stdout; `None` if stdout is none.
-pub fn terminal_width() -> Option<usize> {
-    let is_terminal = std::io::stdout().is_terminal();
-    let size = terminal_size::terminal_size().filter(|_| is_terminal);
-    size.map(|(width, _)| usize::from(width.0))
+    text.push('\n');
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{Look, render, render_text};
-    use crate::columns::Row;
+    use super::{Chosen, Table};
     use crate::columns::tests::context;
+    use crate::columns::{Grouping, Row};
+    use crate::layout::Align;
+    use crate::terminal::Capabilities;
     use detector_api::fixtures::peer;
     use detector_api::row::PeerRow;
 
-    const PLAIN: Look = Look {
-        width: None,
-        has_colours: false,
-        ellipsis: '…',
+    const PLAIN: Capabilities = Capabilities {
+        has_unicode: true,
+        ..Capabilities::PIPE
     };
 
-    fn table(keys: &[&str], look: Look) -> String {
-        let columns: Vec<_> = keys
-            .iter()
-            .map(|key| PeerRow::column(key).unwrap())
-            .map(|column| (column.heading, column))
+    fn table(keys: &[&str], terminal: Capabilities) -> String {
+        let columns = keys.iter().map(|key| PeerRow::column(key).unwrap());
+        let columns: Vec<_> = columns
+            .map(|column| Chosen::new(column, Grouping::Peer))
             .collect();
         let mut wide = peer("198.51.100.7", 4_220_292);
         wide.peer.processes[0].unit = Some("漢字漢字漢字漢字漢字.service".to_owned());
-        render(
-            &columns,
-            &[peer("2001:db8::/64", 7), wide],
-            &context(),
-            look,
-            false,
-        )
+        let rows = [peer("2001:db8::/64", 7), wide];
+        Table::of_rows(&columns, &rows, &context()).text(terminal)
     }
 
     #[test]
@@ -280,37 +223,48 @@ mod tests {
 
     #[test]
     fn a_narrow_terminal_cuts_and_then_leaves_out() {
-        let look = |width| Look {
+        let at = |width| Capabilities {
             width: Some(width),
             ..PLAIN
         };
         assert_eq!(
-            table(&["peer", "unit", "pinned"], look(36)),
+            table(&["peer", "unit", "pinned"], at(36)),
             "PEER           UNIT           PINNED\n\
              2001:db8::/64  httpd.service     7 B\n\
              198.51.100.7   漢字漢字漢字…  4.2 MB\n"
         );
         assert_eq!(
-            table(&["peer", "unit", "pinned"], look(22)),
+            table(&["peer", "unit", "pinned"], at(22)),
             "PEER           PINNED\n2001:db8::/64     7 B\n198.51.100.7   4.2 MB\n"
         );
     }
 
     #[test]
-    fn levels_have_colours_where_they_are_wanted() {
-        let look = Look {
+    fn what_tells_most_has_colours_where_they_are_wanted() {
+        let coloured = Capabilities {
             has_colours: true,
             ..PLAIN
         };
-        let text = table(&["peer", "severity"], look);
+        let text = table(&["peer", "severity"], coloured);
         assert!(text.contains("\u{1b}[35mwarning\u{1b}[0m\n"), "{text:?}");
         assert!(!table(&["peer", "severity"], PLAIN).contains('\u{1b}'));
     }
 
     #[test]
-    fn text_is_never_cut() {
-        let rows = [["ok".to_owned(), "x".repeat(300)]];
-        let text = render_text(["STATE", "FOUND"], &rows);
-        assert_eq!(text, format!("STATE  FOUND\nok     {}\n", "x".repeat(300)));
+    fn text_is_never_cut_and_lines_end_in_no_blanks() {
+        let row = |left: &str, right: &str| [left.to_owned(), right.to_owned()];
+        let headings = [("A", Align::Left), ("LONG", Align::Left)];
+        let rows = vec![row("日本", "x"), row("y", ""), row("", "z")];
+        let table = Table::of_text(headings, rows);
+        let text = "A     LONG\n日本  x\ny\n      z\n";
+        assert_eq!(table.text(PLAIN), text);
+        let long = Table::of_text(headings, vec![row("ok", &"x".repeat(300))]);
+        let text = format!("A   LONG\nok  {}\n", "x".repeat(300));
+        assert_eq!(long.text(PLAIN), text);
+        let narrow = Capabilities {
+            width: Some(4),
+            ..PLAIN
+        };
+        assert_eq!(long.text(narrow), "A\nok\n");
     }
 }

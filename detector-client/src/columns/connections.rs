@@ -52,11 +52,11 @@ pub(super) const COLUMNS: &[Own] = &[
     })
     .of_kind(Kind::Name(&StallCause::LABELS))
     .also_called(&["cause"])
-    .cut_to(12, 11),
-    Own::number(
+    .telling()
+    .cut_to(12, 12),
+    Own::duration(
         "stalled-for",
         "FOR",
-        Kind::Duration,
         "stalled_seconds",
         "for how long it has been held up",
         |row, _| match row.stall {
@@ -65,92 +65,82 @@ pub(super) const COLUMNS: &[Own] = &[
         },
     )
     .also_called(&["for", "longest"]),
-    Own::number(
+    Own::size(
         "pinned",
         "PINNED",
-        Kind::Size,
         "pinned_bytes",
         "kernel memory it holds (sk_wmem_queued)",
         |row, _| Value::Bytes(row.pinned_bytes),
     ),
-    Own::number(
+    Own::size(
         "queued",
         "QUEUED",
-        Kind::Size,
         "queued_bytes",
         "written but not acknowledged",
         |row, _| Value::Bytes(row.queued_bytes),
     )
     .dispensable(6),
-    Own::number(
+    Own::size(
         "in-flight",
         "FLIGHT",
-        Kind::Size,
         "in_flight_bytes",
         "sent but not acknowledged",
         |row, _| Value::Bytes(row.in_flight_bytes),
     )
     .also_called(&["flight"])
     .on_request(),
-    Own::number(
+    Own::size(
         "window",
         "WINDOW",
-        Kind::Size,
         "window_bytes",
         "the peer's window now",
         |row, _| Value::Bytes(row.window_bytes),
     )
     .dispensable(1),
-    Own::number(
+    Own::size(
         "largest",
         "LARGEST",
-        Kind::Size,
         "max_window_bytes",
         "largest window ever offered",
         |row, _| Value::Bytes(row.max_window_bytes),
     )
     .dispensable(8),
-    Own::number(
+    Own::size(
         "taken-back",
         "TAKEN BACK",
-        Kind::Size,
         "retracted_bytes",
         "how far the right edge lies below its maximum now",
         |row, _| Value::Bytes(row.retracted_bytes),
     )
     .also_called(&["retracted"])
     .dispensable(10),
-    Own::number(
+    Own::count(
         "episodes",
         "EPISODES",
-        Kind::Count,
         "zero_window_episodes",
         "entries into zero window",
         |row, _| Value::Count(row.zero_window_episodes),
     )
     .dispensable(9),
-    Own::number(
+    Own::duration(
         "zero-window",
         "ZERO WIN",
-        Kind::Duration,
         "zero_window_seconds",
         "time in zero window with data queued",
         |row, _| Value::Seconds(row.zero_window_seconds),
     )
     .on_request(),
-    Own::number(
+    Own::count(
         "shrinks",
         "SHRINKS",
-        Kind::Count,
         "window_shrinks",
         "window shrinks: polite/below flight/treason; compared by their sum",
         |row, _| shrinks(row.window_shrinks),
     )
     .dispensable(7),
-    Own::number(
+    Own::count(
         "retransmits",
         "LOSS/PROBE",
-        Kind::Count,
         "retransmits",
         "segments sent again: loss/window probe; compared by their sum",
         |row, _| {
@@ -159,14 +149,14 @@ pub(super) const COLUMNS: &[Own] = &[
         },
     )
     .on_request(),
-    Own::number(
+    Own::text(
         "drain",
         "DRAINS",
-        Kind::Rate,
         "bytes_acked_per_second",
         "what it acknowledged in the last sweep interval",
         |row, _| Value::Rate(row.bytes_acked_per_second),
     )
+    .numeric(Kind::Rate)
     .dispensable(5),
     Own::text(
         "unit",
@@ -187,10 +177,9 @@ pub(super) const COLUMNS: &[Own] = &[
     )
     .also_called(&["comm"])
     .on_request(),
-    Own::number(
+    Own::count(
         "service",
         "PORT",
-        Kind::Count,
         "the port of local",
         "local port",
         |row, _| {
@@ -201,10 +190,9 @@ pub(super) const COLUMNS: &[Own] = &[
     )
     .also_called(&["port"])
     .on_request(),
-    Own::number(
+    Own::duration(
         "rtt",
         "RTT",
-        Kind::Duration,
         "rtt_seconds",
         "smoothed round-trip time",
         |row, _| Value::Seconds(row.rtt_seconds),
@@ -228,10 +216,9 @@ pub(super) const COLUMNS: &[Own] = &[
     )
     .of_kind(Kind::YesNo)
     .on_request(),
-    Own::number(
+    Own::count(
         "netns",
         "NETNS",
-        Kind::Count,
         "netns",
         "network namespace, the number in /proc/PID/ns/net",
         |row, _| Value::Count(u64::from(row.netns)),
@@ -247,20 +234,18 @@ pub(super) const COLUMNS: &[Own] = &[
     .of_kind(Kind::Name(&Source::LABELS))
     .also_called(&["source"])
     .dispensable(12),
-    Own::number(
+    Own::duration(
         "first-seen",
         "FIRST SEEN",
-        Kind::Duration,
         "first_seen",
         "time since the first record",
         |row, context| age(&row.first_seen, context),
     )
     .in_order(Order::Ascending)
     .on_request(),
-    Own::number(
+    Own::duration(
         "last-seen",
         "LAST SEEN",
-        Kind::Duration,
         "last_seen",
         "time since the last record",
         |row, context| age(&row.last_seen, context),

@@ -7,10 +7,9 @@ use detector_api::snapshot::{Event, EventType, FlagKind, Severity, Source, Verdi
 type Own = Column<Event>;
 
 pub(super) const COLUMNS: &[Own] = &[
-    Own::number(
+    Own::duration(
         "age",
         "AGE",
-        Kind::Duration,
         "time",
         "time since it happened",
         |row, context| age(&row.time, context),
@@ -66,10 +65,9 @@ pub(super) const COLUMNS: &[Own] = &[
         |row, _| row.remote.as_deref().map_or(Value::Absent, Value::Address),
     )
     .of_kind(Kind::Address),
-    Own::number(
+    Own::size(
         "pinned",
         "PINNED",
-        Kind::Size,
         "evidence.pinned_bytes",
         "kernel memory that was held",
         |row, _| match row.evidence.get("pinned_bytes") {

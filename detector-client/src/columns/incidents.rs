@@ -26,20 +26,18 @@ pub(super) const COLUMNS: &[Own] = &[
     .of_kind(Kind::YesNo)
     .in_order(Order::Descending)
     .cut_to(4, 4),
-    Own::number(
+    Own::duration(
         "age",
         "AGE",
-        Kind::Duration,
         "began",
         "time since it began",
         |row, context| age(&row.began, context),
     )
     .in_order(Order::Ascending)
     .dispensable(7),
-    Own::number(
+    Own::duration(
         "lasted",
         "LASTED",
-        Kind::Duration,
         "duration_seconds",
         "from its beginning to its end, or up to now",
         |row, _| Value::Seconds(row.duration_seconds),
@@ -54,6 +52,7 @@ pub(super) const COLUMNS: &[Own] = &[
         |row, _| severity(row.severity),
     )
     .of_kind(Kind::Level(&Severity::LABELS))
+    .telling()
     .in_order(Order::Descending)
     .cut_to(8, 8),
     Own::text("kinds", "KINDS", "kinds", "what stood in it", |row, _| {
@@ -62,27 +61,24 @@ pub(super) const COLUMNS: &[Own] = &[
     })
     .also_called(&["kind"])
     .cut_to(28, 13),
-    Own::number(
+    Own::count(
         "stalled",
         "STALLED",
-        Kind::Count,
         "peak_stalled_connections",
         "most stalled connections at once",
         |row, _| Value::Count(row.peak_stalled_connections),
     )
     .dispensable(2),
-    Own::number(
+    Own::size(
         "pinned",
         "PINNED",
-        Kind::Size,
         "peak_pinned_bytes",
         "most kernel memory that they held at once",
         |row, _| Value::Bytes(row.peak_pinned_bytes),
     ),
-    Own::number(
+    Own::count(
         "peers",
         "PEERS",
-        Kind::Count,
         "peers_total",
         "peers that took part",
         |row, _| Value::Count(row.peers_total),

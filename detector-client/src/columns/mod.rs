@@ -6,7 +6,6 @@
 
 mod connections;
 mod events;
-mod fit;
 mod group;
 mod incidents;
 mod names;
@@ -14,22 +13,14 @@ mod peers;
 mod sort;
 mod value;
 
-pub use fit::{GAP, Measure, fit, truncate, truncate_cell, width_of};
 pub use group::{Grouping, group};
 pub use sort::{Choice, Sort};
 pub use value::Value;
 
+use crate::layout::{Align, Measure};
+use crate::terminal::Tone;
 use detector_api::row::PeerRow;
 use detector_api::snapshot::{Connection, Event, Incident};
-
-/// Side on which the cells of a column line up.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Align {
-    /// Text.
-    Left,
-    /// Numbers.
-    Right,
-}
 
 /// What the values of a column are: says how a filter reads its right-hand side.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -90,6 +81,8 @@ pub struct Column<R> {
     pub ideal_width: u16,
     /// 0 stays always; of the others the highest goes first where the terminal is narrow.
     pub dispensable: u8,
+    /// Whether its cells stand out as the row does.
+    pub is_telling: bool,
     /// Whether it is shown unless other columns are asked for.
     pub is_default: bool,
     /// What the values are.
@@ -123,6 +116,7 @@ impl<R> Column<R> {
             min_width: 8,
             ideal_width: 24,
             dispensable: 0,
+            is_telling: false,
             is_default: true,
             kind: Kind::Text,
             order: Order::Ascending,
@@ -132,22 +126,48 @@ impl<R> Column<R> {
         }
     }
 
-    /// A column of numbers.
-    const fn number(
+    /// A column of whole numbers.
+    const fn count(
         key: &'static str,
         heading: &'static str,
-        kind: Kind,
         json_path: &'static str,
         help: &'static str,
         value: ValueOf<R>,
     ) -> Self {
+        Self::text(key, heading, json_path, help, value).numeric(Kind::Count)
+    }
+
+    /// A column of bytes.
+    const fn size(
+        key: &'static str,
+        heading: &'static str,
+        json_path: &'static str,
+        help: &'static str,
+        value: ValueOf<R>,
+    ) -> Self {
+        Self::text(key, heading, json_path, help, value).numeric(Kind::Size)
+    }
+
+    /// A column of seconds.
+    const fn duration(
+        key: &'static str,
+        heading: &'static str,
+        json_path: &'static str,
+        help: &'static str,
+        value: ValueOf<R>,
+    ) -> Self {
+        Self::text(key, heading, json_path, help, value).numeric(Kind::Duration)
+    }
+
+    /// Numbers are never cut, and line up right.
+    const fn numeric(self, kind: Kind) -> Self {
         Self {
             align: Align::Right,
             min_width: u16::MAX,
             ideal_width: u16::MAX,
             kind,
             order: Order::Descending,
-            ..Self::text(key, heading, json_path, help, value)
+            ..self
         }
     }
 
@@ -177,11 +197,28 @@ impl<R> Column<R> {
         self
     }
 
+    const fn telling(mut self) -> Self {
+        self.is_telling = true;
+        self
+    }
+
     /// Shown only when it is asked for.
     const fn on_request(mut self) -> Self {
         self.is_default = false;
         self.dispensable = u8::MAX;
         self
+    }
+
+    /// What it asks for with a heading and a widest cell of these widths.
+    pub(crate) fn measure(&self, heading: usize, widest_cell: usize) -> Measure {
+        let content = heading.max(widest_cell);
+        let at_least = |width: u16| usize::from(width).max(heading).min(content);
+        Measure {
+            content,
+            ideal: at_least(self.ideal_width),
+            min: at_least(self.min_width.min(self.ideal_width)),
+            dispensable: self.dispensable,
+        }
     }
 
     /// Text of the cell.
@@ -213,6 +250,9 @@ pub trait Row: Sized + 'static {
     /// When there was something of it last, RFC 3339.
     fn last_seen(&self) -> &str;
 
+    /// How the row stands out.
+    fn tone(&self) -> Tone;
+
     /// The column that goes by this name.
     fn column(name: &str) -> Option<&'static Column<Self>> {
         Self::COLUMNS.iter().find(|column| column.is_called(name))
@@ -238,6 +278,10 @@ impl Row for PeerRow {
     fn last_seen(&self) -> &str {
         &self.peer.last_seen
     }
+
+    fn tone(&self) -> Tone {
+        Tone::of(self.peer.severity)
+    }
 }
 
 #[allow(
@@ -254,6 +298,13 @@ impl Row for Connection {
 
     fn last_seen(&self) -> &str {
         &self.last_seen
+    }
+
+    fn tone(&self) -> Tone {
+        match self.stall {
+            Some(_) => Tone::Caution,
+            None => Tone::Plain,
+        }
     }
 }
 
@@ -272,6 +323,10 @@ impl Row for Incident {
         }
         self.ended.as_deref().unwrap_or(&self.began)
     }
+
+    fn tone(&self) -> Tone {
+        Tone::of(self.severity)
+    }
 }
 
 impl Row for Event {
@@ -284,6 +339,10 @@ impl Row for Event {
 
     fn last_seen(&self) -> &str {
         &self.time
+    }
+
+    fn tone(&self) -> Tone {
+        Tone::of(self.severity)
     }
 }
 

@@ -18,10 +18,9 @@ pub(super) const COLUMNS: &[Own] = &[
     .of_kind(Kind::Address)
     .also_called(&["net", "address"])
     .cut_to(27, 15),
-    Own::number(
+    Own::count(
         "members",
         "PEERS",
-        Kind::Count,
         "members",
         "peers in the group",
         |row, _| Value::Count(row.members),
@@ -35,6 +34,7 @@ pub(super) const COLUMNS: &[Own] = &[
         |row, _| severity(row.peer.severity),
     )
     .of_kind(Kind::Level(&Severity::LABELS))
+    .telling()
     .in_order(Order::Descending)
     .dispensable(7),
     Own::text(
@@ -45,92 +45,84 @@ pub(super) const COLUMNS: &[Own] = &[
         |row, _| row.peer.verdict.map_or(Value::Absent, name),
     )
     .of_kind(Kind::Name(&Verdict::LABELS))
-    .cut_to(18, 16)
+    .telling()
+    .cut_to(18, 18)
     .dispensable(1),
-    Own::number(
+    Own::count(
         "stalled",
         "STALLED",
-        Kind::Count,
         "stalled_connections",
         "connections with queued data held up now",
         |row, _| Value::Count(row.peer.stalled_connections),
     ),
-    Own::number(
+    Own::count(
         "connections",
         "CONNS",
-        Kind::Count,
         "connections",
         "connections that misbehaved at some time and still live",
         |row, _| Value::Count(row.peer.connections),
     )
     .also_called(&["conns"])
     .dispensable(6),
-    Own::number(
+    Own::size(
         "pinned",
         "PINNED",
-        Kind::Size,
         "pinned_bytes",
         "kernel memory the stalled connections hold now",
         |row, _| Value::Bytes(row.peer.pinned_bytes),
     ),
-    Own::number(
+    Own::text(
         "share",
         "OF TCP",
-        Kind::Share,
         "pinned_bytes of tcp_memory_limit_bytes in /v1/host",
         "pinned memory as a share of what the kernel allows for TCP",
         share,
     )
+    .numeric(Kind::Share)
     .dispensable(9),
-    Own::number(
+    Own::duration(
         "longest",
         "LONGEST",
-        Kind::Duration,
         "longest_stall_seconds",
         "longest stall of one connection",
         |row, _| Value::Seconds(row.peer.longest_stall_seconds),
     )
     .dispensable(2),
-    Own::number(
+    Own::duration(
         "zero-window",
         "ZERO WIN",
-        Kind::Duration,
         "zero_window_seconds",
         "time in zero window with data queued, all connections added",
         |row, _| Value::Seconds(row.peer.zero_window_seconds),
     )
     .dispensable(5),
-    Own::number(
+    Own::count(
         "episodes",
         "EPISODES",
-        Kind::Count,
         "zero_window_episodes",
         "entries into zero window",
         |row, _| Value::Count(row.peer.zero_window_episodes),
     )
     .dispensable(12),
-    Own::number(
+    Own::count(
         "shrinks",
         "SHRINKS",
-        Kind::Count,
         "window_shrinks",
         "window shrinks: polite/below flight/treason; compared by their sum",
         |row, _| shrinks(row.peer.window_shrinks),
     )
     .dispensable(8),
-    Own::number(
+    Own::count(
         "treason",
         "TREASON",
-        Kind::Count,
         "window_shrinks.treason",
         "shrinks to zero with data in flight",
         |row, _| Value::Count(row.peer.window_shrinks.treason),
     )
     .on_request(),
-    Own::number(
+    Own::count(
         "retransmits",
         "LOSS/PROBE",
-        Kind::Count,
         "retransmits",
         "segments sent again: loss/window probe; compared by their sum",
         |row, _| {
@@ -139,14 +131,14 @@ pub(super) const COLUMNS: &[Own] = &[
         },
     )
     .dispensable(11),
-    Own::number(
+    Own::text(
         "drain",
         "DRAINS",
-        Kind::Rate,
         "bytes_acked_per_second",
         "what the tracked connections acknowledged in the last sweep interval",
         |row, _| Value::Rate(row.peer.bytes_acked_per_second),
     )
+    .numeric(Kind::Rate)
     .dispensable(10),
     Own::text(
         "service",
@@ -178,29 +170,26 @@ pub(super) const COLUMNS: &[Own] = &[
     )
     .also_called(&["comm"])
     .on_request(),
-    Own::number(
+    Own::count(
         "pinned-seconds",
         "BYTE SECONDS",
-        Kind::Count,
         "pinned_byte_seconds",
         "integral of pinned memory over time",
         |row, _| Value::Count(whole(row.peer.pinned_byte_seconds)),
     )
     .on_request(),
-    Own::number(
+    Own::duration(
         "first-seen",
         "FIRST SEEN",
-        Kind::Duration,
         "first_seen",
         "time since the first record",
         |row, context| age(&row.peer.first_seen, context),
     )
     .in_order(Order::Ascending)
     .on_request(),
-    Own::number(
+    Own::duration(
         "last-seen",
         "LAST SEEN",
-        Kind::Duration,
         "last_seen",
         "time since the last record",
         |row, context| age(&row.peer.last_seen, context),

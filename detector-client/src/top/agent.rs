@@ -2,8 +2,8 @@
 
 use super::source;
 use super::state::{ActionRequest, ActionResult, Query, Snapshot};
-use super::{Advise, Options, OwnAgent, StartAgent};
-use crate::client::ClientError;
+use super::{Options, OwnAgent, StartAgent};
+use crate::socket::ClientError;
 use detector_api::defaults::CONTROL_SOCKET;
 use detector_api::failure::Failure;
 use std::io::ErrorKind;
@@ -23,7 +23,6 @@ pub(super) struct Agent {
     start: Option<StartAgent>,
     own: Option<(Box<dyn OwnAgent>, Instant)>,
     was_reached: bool,
-    advise: Advise,
 }
 
 /// What came of a question.
@@ -38,7 +37,7 @@ pub(super) enum Outcome {
 
 impl Agent {
     /// The agent at this socket, else the host's.
-    pub(super) fn new(options: &Options, advise: Advise) -> Self {
+    pub(super) fn new(options: &Options) -> Self {
         let socket = options.control_socket.as_deref();
         Self {
             socket: socket.unwrap_or(Path::new(CONTROL_SOCKET)).to_owned(),
@@ -46,7 +45,6 @@ impl Agent {
             start: options.start_agent,
             own: None,
             was_reached: false,
-            advise,
         }
     }
 
@@ -109,7 +107,7 @@ impl Agent {
                 self.own = Some((own, Instant::now()));
                 Ok(Outcome::Starting)
             }
-            _ => Err((self.advise)(&self.socket, error)),
+            _ => Err(error.into_failure(&self.socket)),
         }
     }
 }

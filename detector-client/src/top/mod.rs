@@ -14,7 +14,6 @@ mod terminal;
 mod view;
 mod watch;
 
-use crate::client::ClientError;
 use crate::columns::{Grouping, Sort};
 use crate::filter::Filter;
 use agent::Agent;
@@ -25,7 +24,7 @@ pub use screen::Screen;
 use settings_file::SettingsFile;
 use state::State;
 use std::io::{self, IsTerminal};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
 /// What `detector top` was asked for.
@@ -67,13 +66,10 @@ pub trait OwnAgent {
 /// Starts an agent of our own.
 pub type StartAgent = fn() -> Result<Box<dyn OwnAgent>, Failure>;
 
-/// Tells a user what to do about an agent that cannot be asked.
-pub type Advise = fn(&Path, ClientError) -> Failure;
-
 /// Runs `detector top` to its end.
-pub async fn run(args: &Options, advise: Advise) -> Result<(), Failure> {
+pub async fn run(args: &Options) -> Result<(), Failure> {
     let mut state = State::new(args.interval, args.filter.clone().unwrap_or_default());
-    let agent = Agent::new(args, advise);
+    let agent = Agent::new(args);
     let is_printed = args.once || args.batch || args.json;
     if is_printed {
         choose(&mut state, args);

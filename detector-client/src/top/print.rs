@@ -5,7 +5,7 @@ use super::agent::{Agent, Outcome, START_PAUSE};
 use super::state::{Now, Place, Query, Snapshot, State};
 use super::view;
 use crate::clock;
-use crate::table::terminal_width;
+use crate::terminal::Capabilities;
 use detector_api::failure::Failure;
 use detector_api::row::PeerRow;
 use detector_api::units;
@@ -83,7 +83,7 @@ async fn answer(
 
 /// The frame of the live view, with all its rows.
 fn table(state: &State, number: u64) -> String {
-    let width = terminal_width().unwrap_or(WIDTH);
+    let width = Capabilities::of_stdout().width.unwrap_or(WIDTH);
     let gap = if number == 0 { "" } else { "\n" };
     format!("{gap}{}", view::page(state, width))
 }

@@ -1,8 +1,8 @@
 //! Asks the agent for what the state wants to show.
 
 use super::state::{ActionRequest, ActionResult, Facts, Listing, Page, Query, Snapshot};
-use crate::client::percent_encoded;
-use crate::client::{self, ClientError};
+use crate::socket::percent_encoded;
+use crate::socket::{self, ClientError};
 use detector_api::host::Host;
 use detector_api::host::{Stall, Stalls};
 use detector_api::sanitize;
@@ -27,10 +27,10 @@ pub(super) async fn ask(socket: &Path, query: &Query) -> Result<Snapshot, Client
 /// Has the agent do or rehearse what is wished.
 pub(super) async fn act(socket: &Path, wish: &ActionRequest) -> Result<ActionResult, ClientError> {
     match wish {
-        ActionRequest::Reset(request) => client::act(socket, "/v1/reset", request)
+        ActionRequest::Reset(request) => socket::act(socket, "/v1/reset", request)
             .await
             .map(ActionResult::Reset),
-        ActionRequest::Block(request) => client::act(socket, "/v1/block", request)
+        ActionRequest::Block(request) => socket::act(socket, "/v1/block", request)
             .await
             .map(ActionResult::Block),
     }
@@ -54,7 +54,7 @@ async fn ask_patiently(socket: &Path, query: &Query) -> Result<Snapshot, ClientE
 }
 
 async fn ask_facts(socket: &Path) -> Result<Facts, ClientError> {
-    let host = client::object::<Host>(socket, "/v1/host");
+    let host = socket::object::<Host>(socket, "/v1/host");
     host.await.map(facts_of)
 }
 
@@ -98,7 +98,7 @@ fn facts_of(host: Host) -> Facts {
 
 async fn ask_peers(socket: &Path, limit: usize) -> Result<Listing, ClientError> {
     let target = format!("/v1/peers?limit={limit}");
-    let list = client::list::<Peer>(socket, &target).await?;
+    let list = socket::list::<Peer>(socket, &target).await?;
     Ok(Listing {
         peers: list.rows,
         total: list.total,
@@ -107,7 +107,7 @@ async fn ask_peers(socket: &Path, limit: usize) -> Result<Listing, ClientError> 
 
 async fn ask_page(socket: &Path, peer: &str) -> Result<Option<Page>, ClientError> {
     let target = format!("/v1/peers/{}", percent_encoded(peer));
-    match client::object::<Page>(socket, &target).await {
+    match socket::object::<Page>(socket, &target).await {
         Ok(page) => Ok(Some(page)),
         Err(ClientError::Refused { status: 404, .. }) => Ok(None),
         Err(error) => Err(error),

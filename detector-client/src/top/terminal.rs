@@ -1,7 +1,6 @@
 //! What comes from the terminal, its keys on a thread of their own, and what it can show.
 
 use super::action::Key;
-use super::view::Look;
 use crossterm::event::{Event, KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
 use std::io;
 use tokio::sync::mpsc;
@@ -71,30 +70,4 @@ fn key_of(key: KeyEvent) -> Option<Key> {
         _ => return None,
     };
     Some(key)
-}
-
-/// What the terminal can show, by the environment's word.
-pub(super) fn look() -> Look {
-    let variable = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty());
-    let locale = ["LC_ALL", "LC_CTYPE", "LANG"]
-        .into_iter()
-        .find_map(variable);
-    let locale = locale.map_or(String::new(), |value| {
-        value.to_string_lossy().to_ascii_lowercase()
-    });
-    let terminal = variable("TERM").unwrap_or_default();
-    Look {
-        has_colours: variable("NO_COLOR").is_none() && has_colours(&terminal.to_string_lossy()),
-        has_unicode: locale.contains("utf-8") || locale.contains("utf8"),
-    }
-}
-
-/// Whether a terminal of this name has colours; the few that have none are old or say so.
-fn has_colours(terminal: &str) -> bool {
-    let is_without = matches!(
-        terminal,
-        "dumb" | "vt52" | "vt100" | "vt102" | "vt220" | "vt320"
-    ) || terminal.ends_with("-m")
-        || terminal.ends_with("-mono");
-    !is_without
 }

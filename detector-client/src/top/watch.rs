@@ -6,9 +6,10 @@ use super::screen::Screen;
 use super::settings_file::SettingsFile;
 use super::state::{ActionRequest, ActionResult, Effects, Now, Snapshot, State};
 use super::terminal::{self, Input};
-use super::view::{self, Look};
-use crate::client::ClientError;
+use super::view;
 use crate::clock;
+use crate::socket::ClientError;
+use crate::terminal::Capabilities;
 use detector_api::failure::Failure;
 use std::io;
 use std::time::{Duration, Instant};
@@ -42,7 +43,7 @@ pub(super) async fn run(
         settings,
         interval,
         screen,
-        look: terminal::look(),
+        capabilities: Capabilities::of_stdout(),
         inputs,
         began: Instant::now(),
         asked: Instant::now(),
@@ -64,7 +65,7 @@ struct Watch {
     settings: Option<SettingsFile>,
     interval: Duration,
     screen: Screen,
-    look: Look,
+    capabilities: Capabilities,
     inputs: mpsc::Receiver<Input>,
     began: Instant,
     /// When the agent was last asked.
@@ -111,9 +112,9 @@ impl Watch {
 
     fn draw(&mut self) -> io::Result<()> {
         let mut scrolls = 0;
-        let (state, look) = (&self.state, self.look);
+        let (state, capabilities) = (&self.state, self.capabilities);
         self.screen
-            .draw(|frame| scrolls = view::draw(frame, state, look))?;
+            .draw(|frame| scrolls = view::draw(frame, state, capabilities))?;
         self.state.limit_scrolling(scrolls);
         Ok(())
     }

@@ -1,12 +1,12 @@
 //! Arguments of the commands that have the agent do something.
 
 use super::candidates;
-use super::explain::{Wanted, wanted};
 use clap::{Args, ValueHint};
 use clap_complete::ArgValueCompleter;
 use detector_api::address::network_of;
 use detector_api::defaults::CONTROL_SOCKET;
 use detector_api::units::parse_duration;
+use detector_client::commands::PeerAddress;
 use ipnet::IpNet;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -30,8 +30,8 @@ pub(crate) struct ActionArgs {
 pub(crate) struct ResetArgs {
     /// The peer: an address, an address with a port (only that connection), or the network of an
     /// IPv6 peer
-    #[arg(value_name = "PEER", value_parser = wanted, add = ArgValueCompleter::new(candidates::peers))]
-    pub(crate) peer: Wanted,
+    #[arg(value_name = "PEER", add = ArgValueCompleter::new(candidates::peers))]
+    pub(crate) peer: PeerAddress,
     /// Only connections that have been stalled for so long without a break
     #[arg(long, value_name = "DURATION", default_value = "30s", value_parser = parse_duration)]
     pub(crate) stalled_for: Duration,

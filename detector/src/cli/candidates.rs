@@ -8,8 +8,8 @@ use clap_complete::engine::CompletionCandidate;
 use detector_api::defaults::CONTROL_SOCKET;
 use detector_api::snapshot::{FlagKind, Incident, IncidentKind, Peer};
 use detector_api::text;
-use detector_client::client;
 use detector_client::columns::{Kind, Row};
+use detector_client::socket;
 use serde::de::DeserializeOwned;
 use std::collections::BTreeSet;
 use std::ffi::OsStr;
@@ -149,7 +149,7 @@ fn ask<T: DeserializeOwned + Send + 'static>(target: &str) -> Vec<T> {
         return Vec::new();
     };
     let answer = runtime.block_on(async {
-        let list = client::list::<T>(&socket, target);
+        let list = socket::list::<T>(&socket, target);
         tokio::time::timeout(PATIENCE, list).await
     });
     match answer {

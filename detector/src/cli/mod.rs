@@ -19,9 +19,9 @@ pub(crate) use agent::{CheckArgs, RunArgs, SelftestArgs};
 #[cfg(feature = "agent")]
 pub(crate) use docs::Chapter;
 pub(crate) use events::EventsArgs;
-pub(crate) use explain::{ExplainArgs, Wanted};
-pub(crate) use incidents::{IncidentsArgs, IncidentsVerb, ShowArgs};
-pub(crate) use list::{ConnectionsArgs, ListArgs, PeersArgs};
+pub(crate) use explain::ExplainArgs;
+pub(crate) use incidents::{IncidentsArgs, IncidentsVerb};
+pub(crate) use list::{ConnectionsArgs, PeersArgs};
 pub(crate) use refusal::refused;
 pub(crate) use top::TopArgs;
 

@@ -3,7 +3,9 @@
 use crate::cli::CheckArgs;
 use detector_agent::kernel::check::{Requirement, State, requirements};
 use detector_api::failure::{Code, Failure};
-use detector_client::table::render_text;
+use detector_client::layout::Align;
+use detector_client::table::Table;
+use detector_client::terminal::Capabilities;
 
 pub(super) fn run(args: &CheckArgs) -> Result<(), Failure> {
     let requirements = requirements();
@@ -14,8 +16,9 @@ pub(super) fn run(args: &CheckArgs) -> Result<(), Failure> {
             let state = state_name(requirement.state).to_owned();
             [state, requirement.name.clone(), found(requirement)]
         };
-        let rows: Vec<_> = requirements.iter().map(row).collect();
-        super::print(&render_text(["STATE", "REQUIREMENT", "FOUND"], &rows))?;
+        let headings = ["STATE", "REQUIREMENT", "FOUND"].map(|heading| (heading, Align::Left));
+        let table = Table::of_text(headings, requirements.iter().map(row).collect());
+        super::print(&table.text(Capabilities::PIPE))?;
     }
     let missing = requirements
         .iter()

@@ -25,7 +25,7 @@ pub(super) fn run(args: &TopArgs) -> Result<(), Failure> {
         .enable_all()
         .build()
         .map_err(|error| Failure::failed(format!("cannot start the event loop: {error}")))?;
-    let outcome = runtime.block_on(top::run(&options, super::client_failure));
+    let outcome = runtime.block_on(top::run(&options));
     // A request that the agent does not answer must not hold up the end.
     runtime.shutdown_background();
     outcome

@@ -4,7 +4,7 @@ use super::outcome::Finding;
 use anyhow::{Result, ensure};
 use detector_api::snapshot::{Event, EventType};
 use detector_api::status::Status;
-use detector_client::client;
+use detector_client::socket;
 use detector_lab::cases::{Flag, is_alarm};
 use detector_lab::stage::Stage;
 use serde_json::Value;
@@ -184,7 +184,7 @@ pub(super) async fn follow(socket: PathBuf, watch: Arc<Watch>) -> String {
         }
         Ok(())
     };
-    let events = client::each_line(&socket, "/v1/events?follow=1", true, take);
+    let events = socket::each_line(&socket, "/v1/events?follow=1", true, take);
     tokio::select! {
         end = events => match end {
             Ok(()) => "its events came to an end".to_owned(),
@@ -198,7 +198,7 @@ pub(super) async fn follow(socket: PathBuf, watch: Arc<Watch>) -> String {
 /// that is gone the events come to an end.
 async fn count_sweeps(socket: &Path, watch: &Watch) -> Infallible {
     loop {
-        if let Ok(status) = client::object::<Status>(socket, "/v1/status").await {
+        if let Ok(status) = socket::object::<Status>(socket, "/v1/status").await {
             watch.set_sweeps(status.sweep.rounds);
         }
         tokio::time::sleep(LOOK_EVERY).await;

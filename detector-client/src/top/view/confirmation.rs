@@ -1,8 +1,9 @@
 //! What a deed would do, exactly, and the line in which it is confirmed.
 
 use super::overlay::{line_at, window};
-use super::text::{draw_text, wrapped};
+use super::text::draw_text;
 use super::theme;
+use crate::layout::wrap;
 use crate::top::state::{ActionResult, Confirmation, State};
 use detector_api::actions::{BlockAnswer, ResetAnswer, ResetOutcome, ResetSocket};
 use detector_api::text::owner;
@@ -20,7 +21,7 @@ pub(super) fn draw(buffer: &mut Buffer, screen: Rect, state: &State, confirmatio
     let told = &confirmation.told;
     let mut lines: Vec<(String, Style)> = Vec::new();
     let mut say = |text: &str, style: Style| {
-        lines.extend(wrapped(text, room).into_iter().map(|line| (line, style)));
+        lines.extend(wrap(text, room).into_iter().map(|line| (line, style)));
     };
     say(&told.summary(), theme::heading());
     for text in consequences(told, state.own_agent.is_some()) {

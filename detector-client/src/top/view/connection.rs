@@ -2,8 +2,9 @@
 
 use super::evidence;
 use super::plot::{self, Bar};
-use super::text::{draw_text, take_line, take_lines, wrapped};
+use super::text::{draw_text, take_line, take_lines};
 use super::theme;
+use crate::layout::{truncate, width_of, wrap};
 use crate::top::state::{Page, Sample, State};
 use detector_api::snapshot::{Connection, Event, Process};
 use detector_api::text;
@@ -117,8 +118,8 @@ fn lines(connection: &Connection, page: &Page, width: u16) -> Vec<(String, Style
         for (index, left) in facts[..half].iter().enumerate() {
             let right = facts.get(half + index).cloned().unwrap_or_default();
             let column = usize::from(COLUMN);
-            let left = crate::columns::truncate(left, column - 1, theme::ELLIPSIS);
-            let filling = " ".repeat(column.saturating_sub(crate::columns::width_of(&left)));
+            let left = truncate(left, column - 1, theme::ELLIPSIS);
+            let filling = " ".repeat(column.saturating_sub(width_of(&left)));
             lines.push((format!("{left}{filling}{right}"), Style::new()));
         }
     } else {
@@ -132,7 +133,7 @@ fn lines(connection: &Connection, page: &Page, width: u16) -> Vec<(String, Style
     let is_of = |event: &&Event| event.remote.as_deref() == Some(connection.remote.as_str());
     for event in page.events.iter().rev().filter(is_of) {
         let text = format!("{} {}", event.time, text::event_line(event));
-        let wrapped = wrapped(&text, usize::from(width));
+        let wrapped = wrap(&text, usize::from(width));
         let style = theme::severity(event.severity);
         lines.extend(wrapped.into_iter().map(|line| (line, style)));
         for (name, number) in &event.evidence {

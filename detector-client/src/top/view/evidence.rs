@@ -1,7 +1,7 @@
 //! The weighing of a peer in lines: what its verdict rests on, what speaks against it, what to do.
 
-use super::text::wrapped;
 use super::theme;
+use crate::layout::wrap;
 use crate::top::state::Page;
 use detector_api::snapshot::{Assessment, Considered, Outcome};
 use detector_api::text::{self, Circumstances, Servers};
@@ -29,7 +29,7 @@ impl Lines {
 
     fn add(&mut self, label: &str, text: &str, style: Style) {
         let room = usize::from(self.width.saturating_sub(INDENT));
-        for (index, line) in wrapped(text, room).into_iter().enumerate() {
+        for (index, line) in wrap(text, room).into_iter().enumerate() {
             let label = if index == 0 { label } else { "" };
             let indent = usize::from(INDENT) - 1;
             self.lines.push((format!("{label:<indent$} {line}"), style));

@@ -14,9 +14,9 @@ mod table;
 mod text;
 mod theme;
 
-pub(crate) use theme::Look;
-
 use super::state::{Link, Overlay, Place, State};
+use crate::layout::width_of;
+use crate::terminal::Capabilities;
 use ratatui::Frame;
 use ratatui::buffer::{Buffer, Cell};
 use ratatui::layout::Rect;
@@ -27,11 +27,11 @@ use text::{Part, draw_parts, draw_text};
 const LEAST: (u16, u16) = (20, 5);
 
 /// Draws everything; gives how far what is open can be scrolled down.
-pub(crate) fn draw(frame: &mut Frame<'_>, state: &State, look: Look) -> usize {
+pub(crate) fn draw(frame: &mut Frame<'_>, state: &State, terminal: Capabilities) -> usize {
     let area = frame.area();
     let buffer = frame.buffer_mut();
     let scrolls = draw_buffer(buffer, area, state);
-    theme::adapt(buffer, look);
+    theme::adapt(buffer, terminal);
     scrolls
 }
 
@@ -64,7 +64,7 @@ fn line_of(cells: &[Cell]) -> String {
             covered -= 1;
             continue;
         }
-        covered = crate::columns::width_of(cell.symbol()).saturating_sub(1);
+        covered = width_of(cell.symbol()).saturating_sub(1);
         line.push_str(cell.symbol());
     }
     line

@@ -1,8 +1,9 @@
 //! What lies over the screen: help, the orders to choose from, the line for a filter.
 
-use super::text::{draw_text, wrapped};
+use super::text::draw_text;
 use super::theme;
 use crate::columns::{Column, Row};
+use crate::layout::{width_of, wrap};
 use crate::top::state::{Overlay, Prompt, State};
 use detector_api::row::PeerRow;
 use detector_api::snapshot::Connection;
@@ -149,7 +150,7 @@ fn draw_prompt(buffer: &mut Buffer, screen: Rect, prompt: &Prompt) {
     let told = error.as_deref().unwrap_or(
         "for instance: verdict=slow-read-attack pinned>10M net=203.0.113.0/24 unit=httpd",
     );
-    let told = wrapped(told, usize::from(width.saturating_sub(2)));
+    let told = wrap(told, usize::from(width.saturating_sub(2)));
     let inner = window(buffer, screen, "filter", width, told.len() + 1);
     draw_typed(buffer, line_at(inner, inner.y), prompt);
     let style = if error.is_some() {
@@ -170,7 +171,7 @@ fn draw_typed(buffer: &mut Buffer, area: Rect, prompt: &Prompt) {
     after.push(' ');
     let room = usize::from(area.width).saturating_sub(3);
     let mut start = 0;
-    while crate::columns::width_of(&before[start..]) > room {
+    while width_of(&before[start..]) > room {
         start += before[start..].chars().next().map_or(1, char::len_utf8);
     }
     let (x, y) = buffer.set_stringn(

@@ -3,12 +3,13 @@
 
 use super::connection::{draw_timeline, owner_of};
 use super::evidence;
-use super::table::Table;
-use super::text::{Part, draw_parts, draw_text, grouped, take_line, take_lines, wrapped};
+use super::table::Listing;
+use super::text::{Part, draw_parts, draw_text, grouped, take_line, take_lines};
 use super::theme;
-use crate::columns::Column;
+use crate::columns::Grouping;
+use crate::layout::wrap;
 use crate::top::state::{Page, State};
-use detector_api::snapshot::{Connection, Peer};
+use detector_api::snapshot::Peer;
 use detector_api::text;
 use detector_api::units;
 use ratatui::buffer::Buffer;
@@ -130,7 +131,7 @@ fn draw_reasons(buffer: &mut Buffer, area: &mut Rect, page: &Page) {
     let room = usize::from(room.min(2 + area.height / 20));
     let lines = reasons.iter().flat_map(|reason| {
         let width = usize::from(area.width).saturating_sub(BECAUSE.len());
-        wrapped(reason, width)
+        wrap(reason, width)
     });
     let mut lines: Vec<String> = lines.collect();
     if lines.len() > room {
@@ -177,21 +178,15 @@ fn events_height(area: Rect, page: &Page) -> u16 {
 fn draw_connections(buffer: &mut Buffer, area: Rect, state: &State, page: &Page) {
     let height = usize::from(area.height.saturating_sub(1));
     let rows = &page.connections;
-    let table = Table {
+    let listing = Listing {
         rows,
+        grouping: Grouping::Peer,
         offset: state.connection_cursor.offset(rows.len(), height),
         selected: (!rows.is_empty()).then_some(state.connection_cursor.index),
         sort: state.settings.connection_sort,
-        is_wanted: &|_: &Column<Connection>| false,
-        heading: &|column: &Column<Connection>| column.heading,
-        mark: &|connection: &Connection| match connection.stall {
-            Some(_) => ("!", theme::caution()),
-            None => (" ", Style::new()),
-        },
-        is_telling: &|column: &Column<Connection>| column.key == "stall",
         context: state.context(),
     };
-    table.draw(buffer, area);
+    listing.draw(buffer, area);
 }
 
 fn draw_events(buffer: &mut Buffer, mut area: Rect, page: &Page) {

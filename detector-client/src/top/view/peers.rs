@@ -1,11 +1,10 @@
 //! The table of peers or groups.
 
-use super::table::Table;
+use super::table::Listing;
 use super::text::{Part, draw_text, grouped};
 use super::theme;
-use crate::columns::{Column, Grouping};
+use crate::columns::Grouping;
 use crate::top::state::{Link, State};
-use detector_api::row::PeerRow;
 use detector_api::units;
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
@@ -44,26 +43,15 @@ pub(super) fn summary(state: &State) -> (Vec<Part>, Vec<Part>) {
 /// Draws the table, with or without a cursor.
 pub(super) fn draw(buffer: &mut Buffer, area: Rect, state: &State, has_cursor: bool) {
     let height = usize::from(area.height.saturating_sub(1));
-    let grouping = state.grouping();
-    let is_grouped = grouping != Grouping::Peer;
-    let table = Table {
+    let listing = Listing {
         rows: &state.rows,
+        grouping: state.grouping(),
         offset: state.cursor.offset(state.rows.len(), height),
         selected: (has_cursor && !state.rows.is_empty()).then_some(state.cursor.index),
         sort: state.settings.sort,
-        is_wanted: &|column: &Column<PeerRow>| is_grouped && column.key == "members",
-        heading: &|column: &Column<PeerRow>| match column.key {
-            "peer" => grouping.heading(),
-            _ => column.heading,
-        },
-        mark: &|row: &PeerRow| {
-            let severity = row.peer.severity;
-            (theme::mark(severity), theme::severity(severity))
-        },
-        is_telling: &|column: &Column<PeerRow>| matches!(column.key, "severity" | "verdict"),
         context: state.context(),
     };
-    table.draw(buffer, area);
+    listing.draw(buffer, area);
     if state.rows.is_empty() && area.height > 2 {
         let line = Rect {
             x: area.x + 2,

@@ -1,7 +1,8 @@
 //! Frames of the test backend against text in `frames/`; `UPDATE_FRAMES=1` writes them anew.
 
-use super::{Look, draw};
+use super::draw;
 use crate::columns::Grouping;
+use crate::terminal::Capabilities;
 use crate::top::action::{self, Key};
 use crate::top::state::State;
 use crate::top::state::tests::deeds::{block_told, rehearsed, reset_told};
@@ -11,13 +12,14 @@ use ratatui::backend::TestBackend;
 use ratatui::style::{Color, Modifier};
 use std::path::PathBuf;
 
-const FULL: Look = Look {
+const FULL: Capabilities = Capabilities {
+    width: None,
     has_colours: true,
     has_unicode: true,
 };
 const SIZES: [(u16, u16); 3] = [(80, 24), (60, 15), (200, 60)];
 
-fn terminal(state: &mut State, size: (u16, u16), look: Look) -> Terminal<TestBackend> {
+fn terminal(state: &mut State, size: (u16, u16), look: Capabilities) -> Terminal<TestBackend> {
     state.size = size;
     let mut terminal = Terminal::new(TestBackend::new(size.0, size.1)).unwrap();
     terminal
@@ -28,7 +30,7 @@ fn terminal(state: &mut State, size: (u16, u16), look: Look) -> Terminal<TestBac
     terminal
 }
 
-fn frame(state: &mut State, size: (u16, u16), look: Look) -> String {
+fn frame(state: &mut State, size: (u16, u16), look: Capabilities) -> String {
     let terminal = terminal(state, size, look);
     let buffer = terminal.backend().buffer();
     let mut text = String::new();
@@ -144,10 +146,7 @@ fn an_agent_that_is_gone_is_told_in_one_line() {
 
 #[test]
 fn without_unicode_every_cell_is_ascii_and_without_colours_none_has_one() {
-    let plain = Look {
-        has_colours: false,
-        has_unicode: false,
-    };
+    let plain = Capabilities::PIPE;
     let mut state = attacked();
     press(&mut state, Key::Enter);
     page(&mut state, 40);
@@ -198,7 +197,7 @@ fn hostile_names_change_nothing_but_their_own_cell() {
             .collect();
         // Its row; the heading and other rows may be moved by the width of its column.
         for (_, (line, _)) in &changed {
-            assert!(crate::columns::width_of(line) <= 200, "{line}");
+            assert!(crate::layout::width_of(line) <= 200, "{line}");
         }
         assert!(drawn.lines().count() == 60, "{name:?}");
         let has_bad = |character: char| {

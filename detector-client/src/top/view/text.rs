@@ -1,7 +1,7 @@
 //! Lines put together from parts, the least important left out where they do not fit.
 
 use super::theme;
-use crate::columns::truncate;
+use crate::layout::truncate;
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::style::Style;
@@ -94,24 +94,6 @@ fn joined(parts: Vec<Part>) -> Line<'static> {
 pub(super) fn draw_text(buffer: &mut Buffer, area: Rect, text: &str, style: Style) {
     let text = truncate(text, usize::from(area.width), theme::ELLIPSIS);
     buffer.set_stringn(area.x, area.y, text, usize::from(area.width), style);
-}
-
-/// The text in lines of at most `width` cells, broken at blanks where there are any.
-pub(super) fn wrapped(text: &str, width: usize) -> Vec<String> {
-    let mut lines = Vec::new();
-    let mut line = String::new();
-    for word in text.split_whitespace() {
-        let taken = crate::columns::width_of(&line);
-        if !line.is_empty() && taken + 1 + crate::columns::width_of(word) > width {
-            lines.push(std::mem::take(&mut line));
-        }
-        if !line.is_empty() {
-            line.push(' ');
-        }
-        line.push_str(&truncate(word, width, theme::ELLIPSIS));
-    }
-    lines.push(line);
-    lines
 }
 
 /// The first line of an area, which loses it.

@@ -5,18 +5,10 @@
 //! green and cyan vanish on white and blue does on black. Nothing is told by colour alone. Views draw with everything; what a
 //! terminal cannot show is taken out at the end, in one place.
 
+use crate::terminal::{Capabilities, Tone};
 use detector_api::snapshot::Severity;
 use ratatui::buffer::Buffer;
 use ratatui::style::{Color, Modifier, Style};
-
-/// What the terminal can show.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Look {
-    /// Whether colours are wanted.
-    pub(crate) has_colours: bool,
-    /// Whether it shows more than ASCII.
-    pub(crate) has_unicode: bool,
-}
 
 /// Heights of a bar, from nothing to all.
 pub(super) const BARS: [char; 9] = [' ', '▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
@@ -53,32 +45,39 @@ pub(super) fn line() -> Style {
     Style::new()
 }
 
-/// What matters this much.
-pub(super) fn severity(severity: Severity) -> Style {
-    match severity {
-        Severity::Info => Style::new(),
-        Severity::Warning => caution(),
-        Severity::Critical => alarm(),
+/// What stands out so.
+pub(super) fn style(tone: Tone) -> Style {
+    match tone {
+        Tone::Plain => Style::new(),
+        Tone::Strong => heading(),
+        Tone::Caution => caution(),
+        Tone::Alarm => alarm(),
+        Tone::Quiet => quiet(),
     }
 }
 
+/// What matters this much.
+pub(super) fn severity(severity: Severity) -> Style {
+    style(Tone::of(severity))
+}
+
 /// The same without colours.
-pub(super) const fn mark(severity: Severity) -> &'static str {
-    match severity {
-        Severity::Info => " ",
-        Severity::Warning => "!",
-        Severity::Critical => "#",
+pub(super) const fn mark(tone: Tone) -> &'static str {
+    match tone {
+        Tone::Caution => "!",
+        Tone::Alarm => "#",
+        Tone::Plain | Tone::Strong | Tone::Quiet => " ",
     }
 }
 
 /// Takes out what the terminal cannot show.
-pub(super) fn adapt(buffer: &mut Buffer, look: Look) {
+pub(super) fn adapt(buffer: &mut Buffer, terminal: Capabilities) {
     for cell in &mut buffer.content {
-        if !look.has_colours {
+        if !terminal.has_colours {
             cell.fg = Color::Reset;
             cell.bg = Color::Reset;
         }
-        if !look.has_unicode && !cell.symbol().is_ascii() {
+        if !terminal.has_unicode && !cell.symbol().is_ascii() {
             let plain = plain(cell.symbol());
             cell.set_char(plain);
         }

@@ -1,0 +1,88 @@
+//! Whose connections they are.
+
+use super::page::Block;
+use super::phrases::counted;
+use super::subject::Subject;
+use detector_api::snapshot::Process;
+
+/// Processes shown of one program.
+const PROCESSES: usize = 8;
+
+/// The processes, and how many tasks of theirs wait.
+pub(super) fn owners(subject: &Subject) -> Vec<Block> {
+    let detail = &subject.page.detail;
+    let mut processes: Vec<&Process> = detail.peer.processes.iter().collect();
+    // Owners of what is not stalled any more, and of orphans.
+    for process in detail.connections.iter().flat_map(|each| &each.processes) {
+        if !processes.iter().any(|known| known.pid == process.pid) {
+            processes.push(process);
+        }
+    }
+    if processes.is_empty() {
+        let text = "Not known: no process held its sockets long enough to be found, or the agent \
+                    may not look.";
+        return vec![Block::Text(text.to_owned())];
+    }
+    let mut blocks: Vec<Block> = alike(&processes)
+        .iter()
+        .map(|alike| Block::Text(owner(alike)))
+        .collect();
+    for held in subject.held_workers() {
+        blocks.push(Block::Text(format!(
+            "{}: {} of {} wait in a write to peers that do not read; {} stalled.",
+            held.service,
+            held.held,
+            counted(held.total, "task", "tasks"),
+            counted(held.stalled_connections, "connection", "connections"),
+        )));
+    }
+    blocks
+}
+
+/// Processes of one program in one unit, in the order of the first of each.
+fn alike<'a>(processes: &[&'a Process]) -> Vec<Vec<&'a Process>> {
+    let mut groups: Vec<Vec<&Process>> = Vec::new();
+    for process in processes {
+        let is_alike = |group: &&mut Vec<&Process>| {
+            group.first().is_some_and(|first| {
+                first.comm == process.comm
+                    && first.executable == process.executable
+                    && first.unit == process.unit
+            })
+        };
+        match groups.iter_mut().find(is_alike) {
+            Some(group) => group.push(process),
+            None => groups.push(vec![process]),
+        }
+    }
+    groups
+}
+
+/// `nginx, process 812, /usr/sbin/nginx, nginx.service`
+fn owner(alike: &[&Process]) -> String {
+    let Some(first) = alike.first() else {
+        return String::new();
+    };
+    let shown = alike.iter().take(PROCESSES).map(|each| match each.thread {
+        Some(thread) if thread != each.pid => format!("{} (thread {thread})", each.pid),
+        _ => each.pid.to_string(),
+    });
+    let shown: Vec<String> = shown.collect();
+    let noun = match alike.len() {
+        1 => "process",
+        _ => "processes",
+    };
+    let mut text = format!("{}, {noun} {}", first.comm, shown.join(", "));
+    let rest = alike.len().saturating_sub(PROCESSES);
+    if rest > 0 {
+        text += &format!(" and {rest} more");
+    }
+    let asleep = alike.iter().filter(|each| each.thread.is_some()).count();
+    if asleep > 0 {
+        text += &format!(" ({asleep} asleep in a write to it)");
+    }
+    for part in [&first.executable, &first.unit].into_iter().flatten() {
+        text += &format!(", {part}");
+    }
+    text
+}

@@ -1,0 +1,25 @@
+//! Pieces of sentences that cards share.
+
+use detector_api::text;
+use detector_api::time;
+use detector_api::units;
+
+/// `2026-12-29 21:04:05 UTC, 12m 5s ago`
+pub(super) fn moment(time: &str, now_unix_ns: i128) -> String {
+    let shown = match (time.get(..10), time.get(11..19)) {
+        (Some(day), Some(clock)) => format!("{day} {clock} UTC"),
+        _ => time.to_owned(),
+    };
+    #[allow(clippy::cast_precision_loss, reason = "an age has few digits")]
+    let age = time::rfc3339_unix_ns(time)
+        .map(|then| now_unix_ns.saturating_sub(then).max(0) as f64 / 1e9);
+    match age {
+        Some(age) => format!("{shown}, {} ago", units::seconds(age)),
+        None => shown,
+    }
+}
+
+#[allow(clippy::cast_precision_loss, reason = "shown with few digits")]
+pub(super) fn counted(number: u64, one: &str, more: &str) -> String {
+    text::counted(number as f64, one, more)
+}

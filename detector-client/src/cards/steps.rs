@@ -1,0 +1,76 @@
+//! What to do.
+
+use super::page::{Block, Item};
+use super::subject::Subject;
+use crate::terminal::Tone;
+use detector_api::host::InterfaceCounts;
+use detector_api::snapshot::Numbers;
+use detector_api::text::{self, Circumstances, Servers, Setting, Step};
+
+/// The steps, with values that fit what was seen.
+pub(super) fn steps(subject: &Subject) -> Vec<Block> {
+    let around = circumstances(subject);
+    let assessment = &subject.page.detail.assessment;
+    let mut steps: Vec<Step> = assessment
+        .advice
+        .iter()
+        .map(|advice| text::advice(advice, &around))
+        .collect();
+    if !subject.page.detail.peer.trusted {
+        let held = subject.held_workers().into_iter();
+        steps.extend(held.map(|held| text::workers(held, around.servers)));
+    }
+    let mut blocks = Vec::new();
+    for (number, step) in (1..).zip(steps) {
+        let label = format!("{number}.");
+        blocks.push(Block::item(&label, 3, Tone::Strong, step.what));
+        for Setting { lines, note } in step.settings {
+            blocks.push(Block::Item(Item {
+                indent: 5,
+                label: String::new(),
+                column: 0,
+                tone: Tone::Quiet,
+                text: format!("{note}:"),
+            }));
+            blocks.push(Block::Verbatim(lines));
+        }
+    }
+    blocks
+}
+
+fn circumstances(subject: &Subject) -> Circumstances {
+    let detail = &subject.page.detail;
+    let peer = &detail.peer;
+    let of_connections = detail.connections.iter().flat_map(|each| &each.processes);
+    let processes = peer.processes.iter().chain(of_connections);
+    let remote = detail.connections.first().and_then(|connection| {
+        let remote: std::net::SocketAddr = connection.remote.parse().ok()?;
+        Some(remote.ip().to_canonical())
+    });
+    Circumstances {
+        verdict: detail.assessment.verdict,
+        servers: Servers::of(processes.map(|process| process.comm.as_str())),
+        ports: peer.services.clone(),
+        address: peer.peer.parse().ok().or(remote),
+        is_ipv6: peer.peer.contains(':'),
+        tcp_wmem: subject.kernel.tcp_wmem,
+        tcp_orphan_retries: subject.kernel.tcp_orphan_retries,
+        interfaces: subject.host.interfaces.as_ref().map(|interfaces| {
+            let counts = |counts: InterfaceCounts| interface_numbers(&counts);
+            (counts(interfaces.total), counts(interfaces.last_minute))
+        }),
+    }
+}
+
+#[allow(clippy::cast_precision_loss, reason = "shown, and exact below 2^53")]
+fn interface_numbers(counts: &InterfaceCounts) -> Numbers {
+    [
+        ("rx_errors", counts.rx_errors as f64),
+        ("tx_errors", counts.tx_errors as f64),
+        ("rx_dropped", counts.rx_dropped as f64),
+        ("tx_dropped", counts.tx_dropped as f64),
+    ]
+    .into_iter()
+    .map(|(name, number)| (name.to_owned(), number))
+    .collect()
+}

@@ -1,0 +1,74 @@
+//! What a card is made of.
+
+use detector_api::host::{InterfaceReport, TcpMemory};
+use detector_api::page::PeerPage;
+use detector_api::snapshot::{HeldWorkers, Process, Thresholds};
+use serde::Deserialize;
+use std::net::SocketAddr;
+
+/// Of `/v1/host`, what a card shows.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[allow(missing_docs, reason = "as in the object")]
+pub struct HostFacts {
+    #[serde(default)]
+    pub tcp_memory: Option<TcpMemory>,
+    #[serde(default)]
+    pub interfaces: Option<InterfaceReport>,
+}
+
+/// Of `/v1/status`, what a card shows.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[allow(missing_docs, reason = "as in the object")]
+pub struct StatusFacts {
+    #[serde(default)]
+    pub held_workers: Vec<HeldWorkers>,
+    #[serde(default)]
+    pub thresholds: Option<Thresholds>,
+}
+
+/// Settings of the kernel.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct KernelSettings {
+    /// `net.ipv4.tcp_wmem`.
+    pub tcp_wmem: Option<[u64; 3]>,
+    /// `net.ipv4.tcp_orphan_retries`.
+    pub tcp_orphan_retries: Option<u64>,
+}
+
+/// Everything that a card is made of.
+#[derive(Clone, Debug)]
+pub struct Subject {
+    /// The peer.
+    pub page: PeerPage,
+    /// The host; without what is not known.
+    pub host: HostFacts,
+    /// What its workers do.
+    pub status: StatusFacts,
+    /// Of this host.
+    pub kernel: KernelSettings,
+    /// The present.
+    pub now_unix_ns: i128,
+    /// The connection that was asked for, if one was.
+    pub asked: Option<SocketAddr>,
+}
+
+impl Subject {
+    /// Services that own connections of the peer and have workers that wait.
+    pub(super) fn held_workers(&self) -> Vec<&HeldWorkers> {
+        let detail = &self.page.detail;
+        let of_connections = detail.connections.iter().flat_map(|each| &each.processes);
+        let processes: Vec<&Process> = detail.peer.processes.iter().chain(of_connections).collect();
+        let owns = |service: &str| {
+            processes.iter().any(|process| {
+                let executable = process.executable.as_deref().unwrap_or_default();
+                process.unit.as_deref() == Some(service)
+                    || service == process.comm
+                    || service == format!("{} ({executable})", process.comm)
+            })
+        };
+        let services = self.status.held_workers.iter();
+        services
+            .filter(|each| each.held > 0 && owns(&each.service))
+            .collect()
+    }
+}

@@ -1,0 +1,238 @@
+//! Golden cards. After a change of words that is meant, run the tests with
+//! `DETECTOR_WRITE_GOLDEN=1` and read the difference.
+
+mod cases;
+mod incidents;
+
+use super::{Subject, peer_card};
+use crate::layout::width_of;
+use crate::terminal::Capabilities;
+use detector_api::snapshot::{
+    Advice, AdviceCode, BenignCause, Change, ChangeCode, Evidence, EvidenceCode, FlagKind, Numbers,
+    Outcome, Process, StandingFlag, Thresholds, Verdict,
+};
+use std::path::Path;
+
+fn plain(width: usize) -> Capabilities {
+    Capabilities {
+        width: Some(width),
+        ..Capabilities::PIPE
+    }
+}
+
+fn expect_golden(name: &str, subject: &Subject) {
+    let text = peer_card(subject, plain(80));
+    let file = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("src/cards/golden")
+        .join(format!("{name}.txt"));
+    if std::env::var_os("DETECTOR_WRITE_GOLDEN").is_some() {
+        std::fs::write(&file, &text).unwrap();
+    }
+    let golden = std::fs::read_to_string(&file).unwrap();
+    assert!(
+        text == golden,
+        "{} differs, now it is:\n{text}",
+        file.display()
+    );
+}
+
+#[test]
+fn a_zero_window_hoard() {
+    expect_golden("zero-window-hoard", &cases::zero_window_hoard());
+}
+
+#[test]
+fn a_peer_that_takes_back_window_over_data_in_flight() {
+    expect_golden("treason", &cases::treason());
+}
+
+#[test]
+fn many_dribblers() {
+    expect_golden("dribble", &cases::dribble());
+}
+
+#[test]
+fn a_slow_client_with_its_harmless_causes() {
+    expect_golden("slow-client", &cases::slow_client());
+}
+
+#[test]
+fn a_peer_that_vanished() {
+    expect_golden("vanished", &cases::vanished());
+}
+
+#[test]
+fn a_hoard_of_orphans() {
+    expect_golden("orphans", &cases::orphans());
+}
+
+#[test]
+fn a_trusted_network_gets_the_path() {
+    let subject = cases::trusted();
+    expect_golden("trusted", &subject);
+    let text = peer_card(&subject, plain(80));
+    assert!(!text.contains("attack"), "{text}");
+    assert!(text.contains("341 receive errors"), "{text}");
+}
+
+#[test]
+fn thresholds_are_those_in_force() {
+    let mut subject = cases::zero_window_hoard();
+    subject.status.thresholds = Some(Thresholds {
+        stall_after_seconds: 12.0,
+        dribble_floor_bytes_per_second: 900,
+        dribble_over_seconds: 45.0,
+        hoard_connections: 31,
+        hoard_bytes: 100_000_000,
+    });
+    let text = peer_card(&subject, plain(200));
+    assert!(text.contains("`stall_after` = 12"), "{text}");
+    assert!(text.contains("a hoard from 31 connections"), "{text}");
+    assert!(text.contains("a hoard from 100 MB"), "{text}");
+}
+
+#[test]
+fn lines_fit_the_width_and_colours_change_no_word() {
+    for subject in cases::all() {
+        for width in [40, 60, 80, 110] {
+            let text = peer_card(&subject, plain(width));
+            for line in text.lines() {
+                // Lines to copy stay whole.
+                let is_verbatim = line.starts_with("        ") && !line.starts_with("         ");
+                assert!(is_verbatim || width_of(line) <= width, "{width}: {line}");
+            }
+            let coloured = Capabilities {
+                has_colours: true,
+                ..plain(width)
+            };
+            let coloured = peer_card(&subject, coloured);
+            assert!(coloured.contains('\u{1b}'));
+            assert_eq!(without_colours(&coloured), text);
+        }
+    }
+}
+
+fn without_colours(text: &str) -> String {
+    let mut pieces = text.split('\u{1b}');
+    let first = pieces.next().unwrap_or_default().to_owned();
+    pieces.fold(first, |text, piece| {
+        text + piece.split_once('m').map_or(piece, |(_, rest)| rest)
+    })
+}
+
+#[test]
+fn every_code_has_words_with_and_without_numbers() {
+    let mut subject = cases::zero_window_hoard();
+    let detail = &mut subject.page.detail;
+    let none = Numbers::new;
+    detail.assessment.evidence_for = EvidenceCode::ALL
+        .into_iter()
+        .map(|code| Evidence {
+            code,
+            numbers: none(),
+        })
+        .collect();
+    detail.assessment.would_change = ChangeCode::ALL
+        .into_iter()
+        .map(|code| Change {
+            code,
+            verdict: Some(Verdict::Benign),
+            numbers: none(),
+        })
+        .collect();
+    detail.assessment.advice = AdviceCode::ALL
+        .into_iter()
+        .map(|code| Advice {
+            code,
+            numbers: none(),
+        })
+        .collect();
+    for considered in &mut detail.assessment.considered {
+        considered.numbers.clear();
+    }
+    detail.connections.clear();
+    detail.peer.flags = FlagKind::ALL
+        .into_iter()
+        .map(|kind| StandingFlag {
+            kind,
+            since: "2026-12-29T21:00:00Z".to_owned(),
+            connections: 1,
+        })
+        .collect();
+    subject.page.events.clear();
+    let text = peer_card(&subject, plain(80));
+    for kind in FlagKind::ALL {
+        assert!(text.contains(kind.label()), "{text}");
+    }
+    assert!(!text.contains("NaN") && !text.contains("inf"), "{text}");
+    // A hostile agent can send any number.
+    for number in [f64::NAN, f64::INFINITY, -1.0, 1e308] {
+        let mut subject = cases::zero_window_hoard();
+        let assessment = &mut subject.page.detail.assessment;
+        for evidence in &mut assessment.evidence_for {
+            evidence
+                .numbers
+                .values_mut()
+                .for_each(|each| *each = number);
+        }
+        for advice in &mut assessment.advice {
+            advice.numbers.values_mut().for_each(|each| *each = number);
+        }
+        subject.page.detail.peer.longest_stall_seconds = number;
+        assert!(!peer_card(&subject, plain(80)).is_empty());
+    }
+}
+
+#[test]
+fn every_code_is_on_the_page() {
+    let page = include_str!("../../../docs/explain.md");
+    let evidence = EvidenceCode::ALL.into_iter().map(EvidenceCode::label);
+    let causes = BenignCause::ALL.into_iter().map(BenignCause::label);
+    let outcomes = Outcome::ALL.into_iter().map(Outcome::label);
+    let changes = ChangeCode::ALL.into_iter().map(ChangeCode::label);
+    let advice = AdviceCode::ALL.into_iter().map(AdviceCode::label);
+    let codes = evidence
+        .chain(causes)
+        .chain(outcomes)
+        .chain(changes)
+        .chain(advice);
+    for code in codes {
+        assert!(page.contains(&format!("`{code}`")), "{code}");
+    }
+}
+
+#[test]
+fn a_name_cannot_break_out_of_its_line() {
+    // Strings are sanitized where the agent's answer comes in; width is all that is left.
+    let mut subject = cases::slow_client();
+    let process = Process {
+        pid: 7,
+        comm: "漢".repeat(60),
+        unit: Some("x".repeat(300)),
+        executable: None,
+        thread: None,
+    };
+    subject.page.detail.peer.processes = vec![process];
+    let text = peer_card(&subject, plain(80));
+    assert!(text.lines().all(|line| width_of(line) <= 80), "{text}");
+}
+
+#[test]
+fn the_connection_that_was_asked_for_comes_first() {
+    let mut subject = cases::zero_window_hoard();
+    let last = subject
+        .page
+        .detail
+        .connections
+        .last()
+        .unwrap()
+        .remote
+        .clone();
+    subject.asked = Some(last.parse().unwrap());
+    let text = peer_card(&subject, plain(80));
+    let table = text.split("REMOTE").nth(1).unwrap();
+    assert!(table.lines().nth(1).unwrap().contains(&last), "{text}");
+    subject.asked = Some("203.0.113.9:1".parse().unwrap());
+    let text = peer_card(&subject, plain(80));
+    assert!(text.contains("not among them any more"), "{text}");
+}

@@ -1,0 +1,296 @@
+//! What peers as the agent tells of them are put together from.
+
+use crate::cards::{HostFacts, KernelSettings, StatusFacts, Subject};
+use detector_api::host::TcpMemory;
+use detector_api::page::PeerPage;
+use detector_api::snapshot::{
+    Advice, AdviceCode, Assessment, BenignCause, Change, ChangeCode, Confidence, Connection,
+    Considered, Event, EventType, Evidence, EvidenceCode, FlagKind, Numbers, Outcome, Peer,
+    PeerDetail, Process, Retransmits, Severity, Shrinks, Source, StallCause, StandingFlag,
+    Thresholds, Verdict,
+};
+use detector_api::time;
+
+pub(super) const NOW: &str = "2026-12-29T21:16:10Z";
+pub(super) const SINCE: &str = "2026-12-29T21:04:05Z";
+
+pub(super) type Pairs<'a> = &'a [(&'a str, f64)];
+
+pub(super) const HOARD: [(&str, f64); 2] =
+    [("hoard_connections", 20.0), ("hoard_bytes", 67_108_864.0)];
+pub(super) const QUIET: [(&str, f64); 1] = [("quiet_seconds", 600.0)];
+
+pub(super) fn numbers(pairs: Pairs<'_>) -> Numbers {
+    let owned = |(name, number): &(&str, f64)| ((*name).to_owned(), *number);
+    pairs.iter().map(owned).collect()
+}
+
+pub(super) fn evidence(code: EvidenceCode, pairs: Pairs<'_>) -> Evidence {
+    Evidence {
+        code,
+        numbers: numbers(pairs),
+    }
+}
+
+pub(super) fn change(code: ChangeCode, verdict: Verdict, pairs: Pairs<'_>) -> Change {
+    Change {
+        code,
+        verdict: Some(verdict),
+        numbers: numbers(pairs),
+    }
+}
+
+pub(super) fn advice(code: AdviceCode, pairs: Pairs<'_>) -> Advice {
+    Advice {
+        code,
+        numbers: numbers(pairs),
+    }
+}
+
+pub(super) fn considered(given: &[(BenignCause, Outcome, Pairs<'_>)]) -> Vec<Considered> {
+    let usual: [(BenignCause, Pairs<'_>); 8] = [
+        (
+            BenignCause::ScalingGranularity,
+            &[("granularity_retreats", 0.0), ("shrinks", 0.0)],
+        ),
+        (
+            BenignCause::ReceiverOutOfMemory,
+            &[("quick_reopens", 0.0), ("shrinks_treason", 0.0)],
+        ),
+        (
+            BenignCause::ShrinkingKernel,
+            &[("shrinks", 0.0), ("holding_connections", 0.0)],
+        ),
+        (
+            BenignCause::PausedReader,
+            &[
+                ("recovered_stalls", 0.0),
+                ("holding_connections", 0.0),
+                ("longest_stall_seconds", 0.0),
+            ],
+        ),
+        (BenignCause::IdleKeepAlive, &[("stalled_connections", 1.0)]),
+        (
+            BenignCause::SlowReader,
+            &[
+                ("drain_bytes_per_second", 0.0),
+                ("floor_bytes_per_second", 500.0),
+                ("holding_connections", 0.0),
+            ],
+        ),
+        (
+            BenignCause::PathLoss,
+            &[
+                ("unanswered_connections", 0.0),
+                ("silences_ended", 0.0),
+                ("interface_errors", 0.0),
+                ("networks", 0.0),
+            ],
+        ),
+        (
+            BenignCause::Middlebox,
+            &[("networks", 0.0), ("networks_bound", 8.0)],
+        ),
+    ];
+    usual
+        .into_iter()
+        .map(|(cause, pairs)| {
+            let special = given.iter().find(|(given, ..)| *given == cause);
+            let (outcome, special) =
+                special.map_or((Outcome::RuledOut, pairs), |each| (each.1, each.2));
+            let mut all = numbers(pairs);
+            all.extend(numbers(special));
+            Considered {
+                cause,
+                outcome,
+                numbers: all,
+            }
+        })
+        .collect()
+}
+
+pub(super) fn process(
+    pid: u32,
+    comm: &str,
+    executable: &str,
+    unit: &str,
+    thread: Option<u32>,
+) -> Process {
+    Process {
+        pid,
+        comm: comm.to_owned(),
+        unit: Some(unit.to_owned()),
+        executable: Some(executable.to_owned()),
+        thread,
+    }
+}
+
+pub(super) fn nginx() -> Process {
+    process(812, "nginx", "/usr/sbin/nginx", "nginx.service", None)
+}
+
+pub(super) fn connection(remote: &str, stall: StallCause, owner: &[Process]) -> Connection {
+    Connection {
+        peer: String::new(),
+        local: local_of(remote).to_owned(),
+        remote: remote.to_owned(),
+        netns: 4_026_531_840,
+        state: "ESTABLISHED".to_owned(),
+        stall: Some(stall),
+        stalled_seconds: 725.0,
+        in_zero_window: stall == StallCause::ZeroWindow,
+        window_bytes: 0,
+        window_shift: 7,
+        max_window_bytes: 65_535,
+        retracted_bytes: 0,
+        retracted_max_bytes: 0,
+        queued_bytes: 4_186_112,
+        in_flight_bytes: 0,
+        pinned_bytes: 4_220_292,
+        mss_bytes: 1_448,
+        zero_window_episodes: 1,
+        zero_window_seconds: 725.0,
+        window_shrinks: Shrinks::default(),
+        granularity_retreats: 0,
+        ambiguous_windows: 0,
+        ignored_segments: 0,
+        retransmits: Retransmits::default(),
+        bytes_acked: 65_535,
+        bytes_acked_per_second: 0.0,
+        rtt_seconds: 0.02,
+        timer: "window_probe".to_owned(),
+        is_orphan: false,
+        inode: Some(1),
+        processes: owner.to_vec(),
+        source: Source::Both,
+        first_seen: SINCE.to_owned(),
+        last_seen: NOW.to_owned(),
+    }
+}
+
+pub(super) fn local_of(remote: &str) -> &'static str {
+    if remote.starts_with('[') {
+        "[2001:db8::1]:443"
+    } else {
+        "192.0.2.1:443"
+    }
+}
+
+pub(super) fn flag(kind: FlagKind, connections: u64) -> StandingFlag {
+    StandingFlag {
+        kind,
+        since: SINCE.to_owned(),
+        connections,
+    }
+}
+
+pub(super) fn event(peer: &str, kind: FlagKind, remote: Option<&str>, pairs: Pairs<'_>) -> Event {
+    Event {
+        id: 1,
+        time: SINCE.to_owned(),
+        event: EventType::Flag,
+        kind,
+        verdict: None,
+        severity: Severity::Info,
+        peer: peer.to_owned(),
+        local: remote.map(|remote| local_of(remote).to_owned()),
+        remote: remote.map(str::to_owned),
+        netns: remote.map(|_| 4_026_531_840),
+        evidence: numbers(pairs),
+        source: if remote.is_some() {
+            Source::Hook
+        } else {
+            Source::Both
+        },
+    }
+}
+
+/// A peer with these connections, all of them stalled, and no words about it yet.
+pub(super) fn subject(name: &str, verdict: Verdict, connections: Vec<Connection>) -> Subject {
+    let stalled = connections
+        .iter()
+        .filter(|each| each.stall.is_some())
+        .count() as u64;
+    let mut processes: Vec<Process> = Vec::new();
+    for process in connections.iter().flat_map(|each| &each.processes) {
+        if !processes.contains(process) {
+            processes.push(process.clone());
+        }
+    }
+    let peer = Peer {
+        peer: name.to_owned(),
+        verdict: Some(verdict),
+        confidence: Some(Confidence::Medium),
+        trusted: false,
+        flags: Vec::new(),
+        severity: Severity::Info,
+        connections: connections.len() as u64,
+        stalled_connections: stalled,
+        pinned_bytes: connections.iter().map(|each| each.pinned_bytes).sum(),
+        pinned_byte_seconds: 1e9,
+        zero_window_episodes: connections.len() as u64,
+        zero_window_seconds: connections
+            .iter()
+            .map(|each| each.zero_window_seconds)
+            .sum(),
+        longest_stall_seconds: connections
+            .iter()
+            .map(|each| each.stalled_seconds)
+            .fold(0.0, f64::max),
+        window_shrinks: Shrinks::default(),
+        retransmits: Retransmits::default(),
+        bytes_acked_per_second: connections
+            .iter()
+            .map(|each| each.bytes_acked_per_second)
+            .sum(),
+        services: vec![443],
+        processes,
+        first_seen: "2026-12-29T21:04:00Z".to_owned(),
+        last_seen: NOW.to_owned(),
+    };
+    let assessment = Assessment {
+        verdict: Some(verdict),
+        confidence: Some(Confidence::Medium),
+        since: Some(SINCE.to_owned()),
+        evidence_for: Vec::new(),
+        evidence_against: Vec::new(),
+        considered: considered(&[]),
+        would_change: Vec::new(),
+        advice: Vec::new(),
+    };
+    Subject {
+        page: PeerPage {
+            detail: PeerDetail {
+                peer,
+                assessment,
+                connections_total: connections.len() as u64,
+                connections,
+            },
+            events: Vec::new(),
+        },
+        host: HostFacts {
+            tcp_memory: Some(TcpMemory {
+                used_bytes: 200_000_000,
+                pressure_bytes: 500_000_000,
+                limit_bytes: 800_000_000,
+            }),
+            interfaces: None,
+        },
+        status: StatusFacts {
+            held_workers: Vec::new(),
+            thresholds: Some(Thresholds {
+                stall_after_seconds: 5.0,
+                dribble_floor_bytes_per_second: 500,
+                dribble_over_seconds: 30.0,
+                hoard_connections: 20,
+                hoard_bytes: 64 << 20,
+            }),
+        },
+        kernel: KernelSettings {
+            tcp_wmem: Some([4_096, 16_384, 4_194_304]),
+            tcp_orphan_retries: Some(0),
+        },
+        now_unix_ns: time::rfc3339_unix_ns(NOW).unwrap(),
+        asked: None,
+    }
+}

@@ -1,0 +1,113 @@
+//! Golden cards of incidents.
+
+use super::plain;
+use crate::cards::incident_card;
+use detector_api::snapshot::{
+    FlagKind, HostPressure, Incident, IncidentEnd, IncidentFlag, IncidentKind, IncidentPeer,
+    Process, Severity, Verdict,
+};
+use detector_api::time;
+use std::path::Path;
+
+const NOW: &str = "2026-12-29T21:16:10Z";
+
+fn peer(name: &str, stalled: u64, pinned_bytes: u64) -> IncidentPeer {
+    IncidentPeer {
+        peer: name.to_owned(),
+        verdict: Some(Verdict::ZeroWindowAttack),
+        severity: Severity::Critical,
+        flags: vec![FlagKind::ZeroWindowStall, FlagKind::StallHoard],
+        peak_stalled_connections: stalled,
+        peak_pinned_bytes: pinned_bytes,
+        since: "2026-12-29T21:04:36.000Z".to_owned(),
+        until: "2026-12-29T21:15:41.000Z".to_owned(),
+    }
+}
+
+fn flag(kind: FlagKind, time: &str) -> IncidentFlag {
+    IncidentFlag {
+        time: time.to_owned(),
+        kind,
+        peer: "203.0.113.9".to_owned(),
+        severity: Severity::Critical,
+    }
+}
+
+fn hoard() -> Incident {
+    Incident {
+        id: "20261229T210436.000Z".to_owned(),
+        open: false,
+        began: "2026-12-29T21:04:36.000Z".to_owned(),
+        ended: Some("2026-12-29T21:15:00.000Z".to_owned()),
+        duration_seconds: 624.0,
+        kinds: vec![IncidentKind::Hoard, IncidentKind::MemoryPressure],
+        severity: Severity::Critical,
+        peak_stalled_connections: 43,
+        peak_pinned_bytes: 171_000_000,
+        peak_time: "2026-12-29T21:12:00.000Z".to_owned(),
+        host: Some(HostPressure {
+            tcp_memory_bytes: Some(612_000_000),
+            tcp_memory_pressure_bytes: Some(500_000_000),
+            tcp_memory_limit_bytes: Some(800_000_000),
+            memory_available_bytes: Some(300_000_000),
+            memory_total_bytes: Some(8_300_000_000),
+            load_one: Some(15.2),
+            cpu_some_percent: Some(3.0),
+            memory_some_percent: Some(41.5),
+            memory_full_percent: Some(12.0),
+            io_some_percent: None,
+        }),
+        peers_total: 40,
+        peers: vec![
+            peer("203.0.113.9", 31, 131_000_000),
+            peer("2001:db8:1:2::/64", 12, 40_000_000),
+        ],
+        owners: vec![Process {
+            pid: 870,
+            comm: "apache2".to_owned(),
+            unit: Some("apache2.service".to_owned()),
+            executable: None,
+            thread: None,
+        }],
+        first_flag: Some(flag(FlagKind::ZeroWindowStall, "2026-12-29T21:04:05.000Z")),
+        worst_flag: Some(flag(FlagKind::StallHoard, "2026-12-29T21:04:36.000Z")),
+        end: Some(IncidentEnd::Closed),
+    }
+}
+
+fn expect_golden(name: &str, incident: &Incident) {
+    let now = time::rfc3339_unix_ns(NOW).unwrap();
+    let text = incident_card(incident, now, plain(80));
+    let file = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("src/cards/golden")
+        .join(format!("{name}.txt"));
+    if std::env::var_os("DETECTOR_WRITE_GOLDEN").is_some() {
+        std::fs::write(&file, &text).unwrap();
+    }
+    let golden = std::fs::read_to_string(&file).unwrap();
+    assert!(text == golden, "{name} differs, now it is:\n{text}");
+}
+
+#[test]
+fn an_incident_that_is_over() {
+    expect_golden("incident-over", &hoard());
+}
+
+#[test]
+fn an_incident_of_memory_alone_that_goes_on() {
+    let incident = Incident {
+        open: true,
+        ended: None,
+        end: None,
+        kinds: vec![IncidentKind::MemoryPressure],
+        severity: Severity::Warning,
+        peers_total: 0,
+        peers: Vec::new(),
+        owners: Vec::new(),
+        first_flag: None,
+        worst_flag: None,
+        host: None,
+        ..hoard()
+    };
+    expect_golden("incident-of-memory", &incident);
+}

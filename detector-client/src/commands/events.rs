@@ -1,0 +1,270 @@
+//! `detector events`: flags and episodes, newest last.
+
+use super::{note, talk};
+use crate::clock;
+use crate::columns::Context;
+use crate::filter::Filter;
+use crate::socket::{self, Answer, ClientError, percent_encoded};
+use crate::terminal::Capabilities;
+use detector_api::failure::Failure;
+use detector_api::sanitize;
+use detector_api::snapshot::{Event, FlagKind};
+use detector_api::text;
+use detector_api::time::{self, rfc3339};
+use serde::de::IgnoredAny;
+use serde_json::Value;
+use std::borrow::Cow;
+use std::io::{self, Write};
+use std::path::Path;
+use std::time::Duration;
+
+/// Between two attempts to reach an agent that went away.
+const RETRY_EVERY: Duration = Duration::from_millis(250);
+
+/// Which events are printed, and how.
+pub struct EventsQuery<'a> {
+    /// Goes on as they happen.
+    pub follow: bool,
+    /// Only since this time.
+    pub since: Option<&'a str>,
+    /// Only until this time.
+    pub until: Option<&'a str>,
+    /// Only of this peer.
+    pub peer: Option<&'a str>,
+    /// Only of this kind.
+    pub kind: Option<FlagKind>,
+    /// Only those that it wants.
+    pub filter: &'a Filter<Event>,
+    /// As JSON, one object a line.
+    pub json: bool,
+    /// Control socket of the agent.
+    pub socket: &'a Path,
+}
+
+/// Prints events.
+pub fn events(query: &EventsQuery<'_>) -> Result<(), Failure> {
+    let target = target(query)?;
+    talk(query.socket, async {
+        let mut reader = Reader::new(query);
+        let answer = reader.ask(&target).await?;
+        let mut ended = reader.read(answer).await;
+        if !query.follow {
+            return ended;
+        }
+        loop {
+            match ended {
+                // The output failed, or the agent refuses: coming back would not help.
+                Err(error @ (ClientError::Sink(_) | ClientError::Refused { .. })) => {
+                    return Err(error);
+                }
+                Ok(()) => note("the agent ended; waiting for the next one"),
+                Err(error) => note(&format!("{error}; waiting for the agent")),
+            }
+            let answer = reader.ask_again(&target).await?;
+            ended = reader.read(answer).await;
+        }
+    })
+}
+
+/// Reads events, and knows which it has.
+struct Reader<'a> {
+    query: &'a EventsQuery<'a>,
+    terminal: Capabilities,
+    /// When the agent started that numbered them, as it said.
+    agent: Option<String>,
+    /// Number of the last one.
+    last_id: u64,
+}
+
+impl<'a> Reader<'a> {
+    fn new(query: &'a EventsQuery<'a>) -> Self {
+        Self {
+            query,
+            terminal: Capabilities::of_stdout(),
+            agent: None,
+            last_id: 0,
+        }
+    }
+
+    /// Asks for what comes after what we have.
+    async fn ask(&mut self, target: &str) -> Result<Answer, ClientError> {
+        let target = match &self.agent {
+            Some(agent) => format!(
+                "{target}&after={}&agent={}",
+                self.last_id,
+                percent_encoded(agent)
+            ),
+            None => target.to_owned(),
+        };
+        let answer = socket::open(self.query.socket, &target).await?;
+        let agent = answer.started();
+        if agent != self.agent {
+            if self.agent.is_some() {
+                let since = agent.as_deref().unwrap_or("some time ago");
+                note(&format!(
+                    "another agent runs since {since}; its events follow"
+                ));
+            }
+            self.last_id = 0;
+            self.agent = agent;
+        } else if self.last_id > 0 {
+            note("the agent is back");
+        }
+        Ok(answer)
+    }
+
+    /// Asks until there is an agent that answers.
+    async fn ask_again(&mut self, target: &str) -> Result<Answer, ClientError> {
+        loop {
+            tokio::time::sleep(RETRY_EVERY).await;
+            match self.ask(target).await {
+                Err(ClientError::Unreachable { .. } | ClientError::Silent) => {}
+                // It may be on its way down, or up.
+                Err(ClientError::Broken { .. }) => {}
+                answer => return answer,
+            }
+        }
+    }
+
+    async fn read(&mut self, answer: Answer) -> Result<(), ClientError> {
+        let follows = self.query.follow;
+        answer.each_line(follows, |line| self.print(line)).await
+    }
+
+    fn print(&mut self, line: &str) -> io::Result<()> {
+        // An agent of another version: better shown raw than not.
+        let event: Option<Event> = serde_json::from_str(line).ok();
+        if let Some(event) = &event {
+            self.last_id = event.id;
+            let context = Context {
+                now_unix_ns: clock::unix_ns(),
+                ..Context::default()
+            };
+            if !self.query.filter.wants(event, &context) {
+                return Ok(());
+            }
+        }
+        let line = match &event {
+            _ if self.query.json => json_line(line),
+            Some(event) => Cow::Owned(readable(event, self.terminal)),
+            None => other_line(line),
+        };
+        let mut stdout = io::stdout().lock();
+        writeln!(stdout, "{line}")?;
+        stdout.flush()
+    }
+}
+
+/// Path and query for what was asked.
+fn target(query: &EventsQuery<'_>) -> Result<String, Failure> {
+    let mut parameters = Vec::new();
+    for (name, text) in [("since", query.since), ("until", query.until)] {
+        if let Some(text) = text {
+            let time = time::parse(text, clock::unix_ns())
+                .map_err(|error| Failure::usage(format!("cannot read --{name}: {error}")))?;
+            parameters.push((name, rfc3339(time)));
+        }
+    }
+    if let Some(peer) = query.peer {
+        parameters.push(("peer", peer.to_owned()));
+    }
+    if let Some(kind) = query.kind {
+        parameters.push(("kind", kind.label().to_owned()));
+    }
+    if query.follow {
+        parameters.push(("follow", "1".to_owned()));
+    }
+    let query: Vec<_> = parameters
+        .iter()
+        .map(|(name, value)| format!("{name}={}", percent_encoded(value)))
+        .collect();
+    Ok(format!("/v1/events?{}", query.join("&")))
+}
+
+fn readable(event: &Event, terminal: Capabilities) -> String {
+    format!(
+        "{} {} {}",
+        event.time,
+        terminal.severity(event.severity),
+        text::event_line(event)
+    )
+}
+
+/// A line that is no event we know.
+fn other_line(line: &str) -> Cow<'_, str> {
+    let dropped = serde_json::from_str::<Value>(line)
+        .ok()
+        .and_then(|value| value.get("dropped")?.as_u64());
+    match dropped {
+        Some(dropped) => Cow::Owned(format!(
+            "({dropped} events are missing here: they were read too late)"
+        )),
+        None => json_line(line),
+    }
+}
+
+/// JSON as it came; control characters of what is none would reach the terminal.
+fn json_line(line: &str) -> Cow<'_, str> {
+    match serde_json::from_str::<IgnoredAny>(line) {
+        Ok(_) => Cow::Borrowed(line),
+        Err(_) => Cow::Owned(sanitize::text(line)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{EventsQuery, other_line, readable, target};
+    use crate::filter::Filter;
+    use crate::terminal::Capabilities;
+    use detector_api::fixtures::event;
+    use detector_api::snapshot::FlagKind;
+    use std::path::Path;
+
+    #[test]
+    fn what_is_asked_for_becomes_a_query() {
+        let query = EventsQuery {
+            follow: false,
+            since: None,
+            until: None,
+            peer: None,
+            kind: None,
+            filter: &Filter::default(),
+            json: false,
+            socket: Path::new("/nowhere"),
+        };
+        let target_of = |query: &EventsQuery<'_>| target(query).map_err(|error| error.to_string());
+        assert_eq!(target_of(&query), Ok("/v1/events?".to_owned()));
+        let followed = EventsQuery {
+            follow: true,
+            peer: Some("2001:db8::/64"),
+            kind: Some(FlagKind::Dribble),
+            ..query
+        };
+        assert_eq!(
+            target_of(&followed),
+            Ok("/v1/events?peer=2001:db8::/64&kind=dribble&follow=1".to_owned())
+        );
+        let since = |since| EventsQuery {
+            since: Some(since),
+            ..query
+        };
+        assert_eq!(
+            target_of(&since("2026-12-29T22:04:05+01:00")),
+            Ok("/v1/events?since=2026-12-29T21:04:05.000Z".to_owned())
+        );
+        assert!(target_of(&since("yesterday")).is_err());
+    }
+
+    #[test]
+    fn lines_are_readable_whatever_comes() {
+        let stall = event(1, FlagKind::ZeroWindowStall, &[("stalled_seconds", 5.0)]);
+        assert_eq!(
+            readable(&stall, Capabilities::PIPE),
+            "2026-12-29T21:04:05.123Z warning 198.51.100.7: zero window for 5.0 s on \
+             192.0.2.1:80 (zero-window-stall, sweep)"
+        );
+        assert!(other_line("{\"dropped\":7}").starts_with("(7 events"));
+        assert_eq!(other_line("{\"new\":1}"), "{\"new\":1}");
+        assert!(!other_line("\u{1b}]0;owned\u{7}").contains(char::is_control));
+    }
+}

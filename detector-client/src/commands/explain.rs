@@ -1,0 +1,122 @@
+//! `detector explain`: the evidence card of one peer.
+
+use super::{PeerAddress, converse, print};
+use crate::cards::{HostFacts, KernelSettings, StatusFacts, Subject, peer_card};
+use crate::clock;
+use crate::socket::{self as agent, ClientError, percent_encoded};
+use crate::sysctl;
+use crate::terminal::Capabilities;
+use detector_api::address::network_of;
+use detector_api::failure::Failure;
+use detector_api::page::PeerPage;
+use detector_api::snapshot::Peer;
+use ipnet::IpNet;
+use serde_json::Value;
+use std::net::IpAddr;
+use std::path::Path;
+
+/// Peers looked through for one that is near.
+const NEAR_LIMIT: usize = 10_000;
+const NOT_FOUND: u16 = 404;
+
+/// Prints the card of a peer.
+pub fn explain(socket: &Path, peer: PeerAddress, json: bool) -> Result<(), Failure> {
+    let target = format!("/v1/peers/{}", percent_encoded(&peer.to_string()));
+    let refused = |error: ClientError| match error {
+        ClientError::Refused {
+            status: NOT_FOUND, ..
+        } => unknown(socket, peer),
+        other => other.into_failure(socket),
+    };
+    if json {
+        let page = converse(agent::object::<Value>(socket, &target))?;
+        return print(&format!("{:#}\n", page.map_err(refused)?));
+    }
+    let page = converse(agent::object::<PeerPage>(socket, &target))?;
+    let page = page.map_err(refused)?;
+    // A card without these is a card all the same: the agent may be older than they are.
+    let host = converse(agent::object::<HostFacts>(socket, "/v1/host"))?;
+    let status = converse(agent::object::<StatusFacts>(socket, "/v1/status"))?;
+    let subject = Subject {
+        page,
+        host: host.unwrap_or_default(),
+        status: status.unwrap_or_default(),
+        kernel: KernelSettings {
+            tcp_wmem: sysctl::numbers("tcp_wmem"),
+            tcp_orphan_retries: sysctl::number("tcp_orphan_retries"),
+        },
+        now_unix_ns: clock::unix_ns(),
+        asked: peer.connection,
+    };
+    print(&peer_card(&subject, Capabilities::of_stdout()))
+}
+
+/// The agent does not know the peer: names the nearest that it knows.
+fn unknown(socket: &Path, wanted: PeerAddress) -> Failure {
+    let failure = Failure::failed(format!(
+        "cannot explain {wanted}: the agent does not track this peer"
+    ));
+    let target = format!("/v1/peers?limit={NEAR_LIMIT}");
+    let Ok(Ok(known)) = converse(agent::list::<Peer>(socket, &target)) else {
+        return failure.hint("`detector peers` lists those that it tracks");
+    };
+    let names = known.rows.iter().map(|peer| peer.peer.as_str());
+    failure.hint(match nearest(wanted.network, names) {
+        Some(near) => format!(
+            "the nearest that it tracks is {near}; `detector peers` lists all {}",
+            known.total
+        ),
+        None if known.rows.is_empty() => {
+            "it tracks none: no connection has misbehaved since it started, or all that did are \
+             long gone"
+                .to_owned()
+        }
+        None => format!("`detector peers` lists the {} that it tracks", known.total),
+    })
+}
+
+/// The least leading bits of an address that make another one near: a /16, a /32 of IPv6.
+const fn near_bits(network: IpNet) -> u32 {
+    match network {
+        IpNet::V4(_) => 16,
+        IpNet::V6(_) => 32,
+    }
+}
+
+/// The name of the peer that shares most leading bits, if it shares enough.
+fn nearest<'a>(wanted: IpNet, names: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+    let shared = |name: &str| shared_bits(wanted.addr(), network_of(name)?.addr());
+    let near = names.filter_map(|name| Some((shared(name)?, name)));
+    let (bits, name) = near.max_by_key(|(bits, _)| *bits)?;
+    (bits >= near_bits(wanted)).then_some(name)
+}
+
+const fn shared_bits(a: IpAddr, b: IpAddr) -> Option<u32> {
+    match (a, b) {
+        (IpAddr::V4(a), IpAddr::V4(b)) => Some((a.to_bits() ^ b.to_bits()).leading_zeros()),
+        (IpAddr::V6(a), IpAddr::V6(b)) => Some((a.to_bits() ^ b.to_bits()).leading_zeros()),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::nearest;
+    use detector_api::address::network_of;
+
+    #[test]
+    fn the_nearest_peer_is_of_the_same_neighbourhood() {
+        let known = [
+            "203.0.113.200",
+            "203.0.113.8",
+            "198.51.100.7",
+            "2001:db8:1::/64",
+        ];
+        let near = |text| nearest(network_of(text).unwrap(), known.into_iter());
+        assert_eq!(near("203.0.113.7"), Some("203.0.113.8"));
+        assert_eq!(near("198.51.1.1"), Some("198.51.100.7"));
+        assert_eq!(near("192.0.2.1"), None);
+        assert_eq!(near("2001:db8:2::1"), Some("2001:db8:1::/64"));
+        assert_eq!(near("2a00::1"), None);
+    }
+}

@@ -1,0 +1,63 @@
+//! `detector incidents show`: the card of one incident.
+
+use super::{converse, print, talk};
+use crate::cards::incident_card;
+use crate::clock;
+use crate::socket::{self as agent, ClientError, percent_encoded};
+use crate::terminal::Capabilities;
+use detector_api::failure::Failure;
+use detector_api::sanitize;
+use detector_api::snapshot::Incident;
+use serde_json::Value;
+use std::path::Path;
+
+/// Name of the newest.
+const LAST: &str = "last";
+const NOT_FOUND: u16 = 404;
+
+/// Prints the card of the incident of this id.
+pub fn incident(socket: &Path, id: &str, json: bool) -> Result<(), Failure> {
+    let id = match id {
+        LAST => last(socket)?,
+        id => id.to_owned(),
+    };
+    let target = format!("/v1/incidents/{}", percent_encoded(&id));
+    let refused = |error: ClientError| match error {
+        ClientError::Refused {
+            status: NOT_FOUND, ..
+        } => unknown(&id),
+        other => other.into_failure(socket),
+    };
+    if json {
+        let object = converse(agent::object::<Value>(socket, &target))?;
+        return print(&format!("{:#}\n", object.map_err(refused)?));
+    }
+    let incident = converse(agent::object::<Incident>(socket, &target))?;
+    let incident = incident.map_err(refused)?;
+    let now = clock::unix_ns();
+    print(&incident_card(&incident, now, Capabilities::of_stdout()))
+}
+
+/// Id of the newest.
+fn last(socket: &Path) -> Result<String, Failure> {
+    let newest = agent::list::<Incident>(socket, "/v1/incidents?limit=1");
+    let newest = talk(socket, newest)?;
+    match newest.rows.into_iter().next() {
+        Some(incident) => Ok(incident.id),
+        None => Err(
+            Failure::failed("cannot tell of an incident: there was none")
+                .hint("the agent remembers incidents since it started, not from before"),
+        ),
+    }
+}
+
+fn unknown(id: &str) -> Failure {
+    Failure::failed(format!(
+        "cannot tell of incident {}: the agent knows none of this id",
+        sanitize::text(id)
+    ))
+    .hint(
+        "`detector incidents` lists those since the agent started; it keeps the last 64 that are \
+         over",
+    )
+}
