@@ -97,7 +97,7 @@ fn write_entries(entries: &mpsc::Receiver<Entry>) {
 }
 
 /// Writes a line as it is, in its place among the logged ones (as JSON, if the log is JSON).
-pub fn notice(line: &str) {
+pub(crate) fn notice(line: &str) {
     tracing::info!(target: NOTICE, "{line}");
 }
 

@@ -192,7 +192,7 @@ pub const KEYS: [Key; 20] = [
 ];
 
 /// Whether a section of this name exists.
-pub fn is_section(name: &str) -> bool {
+pub(super) fn is_section(name: &str) -> bool {
     KEYS.iter().any(|key| key.section == name)
 }
 

@@ -2,7 +2,7 @@
 
 /// Type of a metric.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
+pub(crate) enum Kind {
     /// Only grows while the agent runs.
     Counter,
     /// Goes up and down.
@@ -11,7 +11,7 @@ pub enum Kind {
 
 impl Kind {
     /// Name in the exposition.
-    pub const fn name(self) -> &'static str {
+    pub(crate) const fn name(self) -> &'static str {
         match self {
             Self::Counter => "counter",
             Self::Gauge => "gauge",
@@ -21,22 +21,22 @@ impl Kind {
 
 /// One metric.
 #[derive(Debug)]
-pub struct Metric {
+pub(crate) struct Metric {
     /// Name; a contract.
-    pub name: &'static str,
+    pub(crate) name: &'static str,
     /// Type.
-    pub kind: Kind,
+    pub(crate) kind: Kind,
     /// Names of its labels, in order.
-    pub labels: &'static [&'static str],
+    pub(crate) labels: &'static [&'static str],
     /// What it tells, with its unit.
-    pub help: &'static str,
+    pub(crate) help: &'static str,
 }
 
 macro_rules! metrics {
     ($($constant:ident = $kind:ident $name:literal [$($label:literal),*] $help:literal;)*) => {
         $(
             #[doc = $help]
-            pub const $constant: Metric = Metric {
+            pub(crate) const $constant: Metric = Metric {
                 name: $name,
                 kind: Kind::$kind,
                 labels: &[$($label),*],
@@ -45,7 +45,7 @@ macro_rules! metrics {
         )*
 
         /// All metrics in the order of the reference.
-        pub const ALL: &[Metric] = &[$($constant),*];
+        pub(crate) const ALL: &[Metric] = &[$($constant),*];
     };
 }
 
