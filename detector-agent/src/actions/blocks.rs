@@ -16,9 +16,10 @@ use std::io;
 use std::time::{Duration, Instant};
 
 /// Why a block was not made or not lifted.
-#[derive(Debug)]
+#[derive(Debug, thiserror::Error)]
 pub(crate) enum BlockError {
     /// It is never blocked.
+    #[error("cannot block {network}: {refusal}")]
     Refused {
         /// What was to be blocked.
         network: IpNet,
@@ -26,6 +27,7 @@ pub(crate) enum BlockError {
         refusal: Refusal,
     },
     /// A wider or a narrower network is blocked already.
+    #[error("{other}, which overlaps it, is blocked until {until}")]
     Overlaps {
         /// Which.
         other: IpNet,
@@ -33,59 +35,34 @@ pub(crate) enum BlockError {
         until: String,
     },
     /// The limit is reached.
+    #[error("{CAPACITY} networks of this family are blocked, which is the limit")]
     Full,
     /// It is not blocked.
+    #[error("{network} is not blocked")]
     NotBlocked {
         /// Whose block was to be lifted.
         network: IpNet,
     },
     /// The agent may not.
+    #[error("the agent may not block: it lacks CAP_NET_ADMIN")]
     NoPrivilege,
     /// The kernel cannot.
+    #[error(
+        "this kernel cannot remove an nftables table with its owner (Linux 5.12 can), and blocks must \
+         not outlive the agent"
+    )]
     NoSupport,
     /// Another process has the table.
+    #[error("another process has the nftables table `inet detector` in this network namespace")]
     Taken,
     /// The kernel was asked and failed.
+    #[error("{doing}: {source}")]
     Failed {
         /// What was being done.
         doing: &'static str,
         /// Why it failed.
         source: io::Error,
     },
-}
-
-impl std::fmt::Display for BlockError {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Self::Refused { network, refusal } => write!(f, "cannot block {network}: {refusal}"),
-            Self::Overlaps { other, until } => {
-                write!(f, "{other}, which overlaps it, is blocked until {until}")
-            }
-            Self::Full => write!(
-                f,
-                "{CAPACITY} networks of this family are blocked, which is the limit"
-            ),
-            Self::NotBlocked { network } => write!(f, "{network} is not blocked"),
-            Self::NoPrivilege => f.write_str("the agent may not block: it lacks CAP_NET_ADMIN"),
-            Self::NoSupport => f.write_str(
-                "this kernel cannot remove an nftables table with its owner (Linux 5.12 can), and \
-                 blocks must not outlive the agent",
-            ),
-            Self::Taken => f.write_str(
-                "another process has the nftables table `inet detector` in this network namespace",
-            ),
-            Self::Failed { doing, source } => write!(f, "{doing}: {source}"),
-        }
-    }
-}
-
-impl std::error::Error for BlockError {
-    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        match self {
-            Self::Failed { source, .. } => Some(source),
-            _ => None,
-        }
-    }
 }
 
 /// What is to be blocked.

@@ -12,16 +12,19 @@ pub(super) const SHORTEST: Duration = Duration::from_secs(1);
 pub(super) const LONGEST: Duration = Duration::from_secs(24 * 3_600);
 
 /// Why a network is not blocked.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum Refusal {
     /// Its time is too long or too short.
+    #[error("a block lasts between {} s and 24 h", SHORTEST.as_secs())]
     Span,
     /// It would hit too many.
+    #[error("the network is wider than /{widest}, too wide to be one peer")]
     TooWide {
         /// The widest prefix of its family.
         widest: u8,
     },
     /// No peer has such an address, or the host itself needs it.
+    #[error("{network} is for {what} and is never blocked")]
     Special {
         /// What the addresses are for.
         what: &'static str,
@@ -29,34 +32,17 @@ pub(crate) enum Refusal {
         network: IpNet,
     },
     /// The configuration trusts it.
+    #[error("{network} is trusted")]
     Trusted {
         /// The trusted network.
         network: IpNet,
     },
     /// It is the host itself.
+    #[error("{address} is an address of this host")]
     Own {
         /// The host's address.
         address: IpAddr,
     },
-}
-
-impl std::fmt::Display for Refusal {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Self::Span => write!(f, "a block lasts between {} s and 24 h", SHORTEST.as_secs()),
-            Self::TooWide { widest } => {
-                write!(
-                    f,
-                    "the network is wider than /{widest}, too wide to be one peer"
-                )
-            }
-            Self::Special { what, network } => {
-                write!(f, "{network} is for {what} and is never blocked")
-            }
-            Self::Trusted { network } => write!(f, "{network} is trusted"),
-            Self::Own { address } => write!(f, "{address} is an address of this host"),
-        }
-    }
 }
 
 impl Refusal {

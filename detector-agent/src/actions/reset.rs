@@ -22,43 +22,24 @@ const LINGERS: &str = "this kernel frees an orphan's memory but does not close i
                        6.11)";
 
 /// Why nothing was reset at all.
-#[derive(Debug)]
+#[derive(Debug, thiserror::Error)]
 pub(crate) enum ResetError {
     /// The agent may not.
+    #[error("the agent may not close sockets: it lacks CAP_NET_ADMIN")]
     NoPrivilege,
     /// The kernel cannot.
+    #[error(
+        "this kernel cannot close sockets for others: it was built without CONFIG_INET_DIAG_DESTROY"
+    )]
     NoSupport,
     /// The kernel was asked and failed.
+    #[error("{doing}: {source}")]
     Failed {
         /// What was being done.
         doing: &'static str,
         /// Why it failed.
         source: std::io::Error,
     },
-}
-
-impl std::fmt::Display for ResetError {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Self::NoPrivilege => {
-                f.write_str("the agent may not close sockets: it lacks CAP_NET_ADMIN")
-            }
-            Self::NoSupport => f.write_str(
-                "this kernel cannot close sockets for others: it was built without \
-                 CONFIG_INET_DIAG_DESTROY",
-            ),
-            Self::Failed { doing, source } => write!(f, "{doing}: {source}"),
-        }
-    }
-}
-
-impl std::error::Error for ResetError {
-    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        match self {
-            Self::Failed { source, .. } => Some(source),
-            _ => None,
-        }
-    }
 }
 
 /// A socket to be reset, and what tells whether it still is the same and still stalled.

@@ -15,15 +15,19 @@ const FOLDER_MODE: u32 = 0o750;
 const SOCKET_MODE: u32 = 0o660;
 
 /// Why the path cannot be had.
-#[derive(Debug)]
+#[derive(Debug, thiserror::Error)]
 pub(crate) enum ClaimError {
     /// A running agent has it.
+    #[error("another agent is running on it")]
     InUse,
     /// Something is there that is no socket.
+    #[error("something else is there")]
     NotASocket,
     /// Others could put something into the folder.
+    #[error("others can write into it (group or world)")]
     WritableByOthers,
     /// A system call failed.
+    #[error("{doing}: {source}")]
     Failed {
         /// What was being done.
         doing: &'static str,
@@ -31,19 +35,6 @@ pub(crate) enum ClaimError {
         source: io::Error,
     },
 }
-
-impl std::fmt::Display for ClaimError {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Self::InUse => f.write_str("another agent is running on it"),
-            Self::NotASocket => f.write_str("something else is there"),
-            Self::WritableByOthers => f.write_str("others can write into it (group or world)"),
-            Self::Failed { doing, source } => write!(f, "{doing}: {source}"),
-        }
-    }
-}
-
-impl std::error::Error for ClaimError {}
 
 fn failed(doing: &'static str) -> impl FnOnce(io::Error) -> ClaimError {
     move |source| ClaimError::Failed { doing, source }

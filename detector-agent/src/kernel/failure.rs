@@ -2,13 +2,13 @@
 
 use crate::capability::{self, Capability};
 use std::error::Error;
-use std::fmt;
 use std::io;
 
 /// Why the kernel side did not start.
-#[derive(Debug)]
+#[derive(Debug, thiserror::Error)]
 pub(crate) enum StartError {
     /// This kernel lacks something that is needed.
+    #[error("{reason}")]
     Unsupported {
         /// What is missing.
         reason: String,
@@ -16,6 +16,7 @@ pub(crate) enum StartError {
         hint: String,
     },
     /// A capability is missing.
+    #[error("{reason}")]
     Privilege {
         /// Which, and for what.
         reason: String,
@@ -23,6 +24,7 @@ pub(crate) enum StartError {
         hint: String,
     },
     /// Anything else.
+    #[error("{reason}")]
     Failed {
         /// What failed, and why.
         reason: String,
@@ -47,18 +49,6 @@ impl StartError {
         }
     }
 }
-
-impl fmt::Display for StartError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Unsupported { reason, .. }
-            | Self::Privilege { reason, .. }
-            | Self::Failed { reason } => f.write_str(reason),
-        }
-    }
-}
-
-impl Error for StartError {}
 
 /// An unsupported kernel.
 pub(super) fn unsupported(reason: impl Into<String>, hint: impl Into<String>) -> StartError {
