@@ -1,72 +1,12 @@
-//! Reads the configuration file into raw values; what they mean is decided in `super`.
+//! Reads the text of the configuration file; what its values must hold to is checked in `check`.
 
-use super::keys;
+use super::{Config, keys};
 use detector_api::nearest::nearest;
-use detector_api::units::{Part, Rate, Size, Span};
-use ipnet::IpNet;
-use serde::Deserialize;
-use std::net::SocketAddr;
-use std::path::PathBuf;
 use toml::de::{DeTable, DeValue};
 
-/// The file as written: what is absent keeps its default.
-#[derive(Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub(super) struct File {
-    pub(super) web: Web,
-    pub(super) control: Control,
-    pub(super) detect: Detect,
-    pub(super) peers: Peers,
-    pub(super) budget: Budget,
-}
-
-#[derive(Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub(super) struct Web {
-    pub(super) listen_addresses: Option<Vec<SocketAddr>>,
-    pub(super) telemetry_path: Option<String>,
-}
-
-#[derive(Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub(super) struct Control {
-    pub(super) socket: Option<PathBuf>,
-}
-
-#[derive(Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub(super) struct Detect {
-    pub(super) stall_after: Option<Span>,
-    pub(super) dribble_floor: Option<Rate>,
-    pub(super) dribble_over: Option<Span>,
-    pub(super) hoard_connections: Option<u64>,
-    pub(super) hoard_bytes: Option<Size>,
-}
-
-#[derive(Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub(super) struct Peers {
-    pub(super) trusted: Option<Vec<IpNet>>,
-    pub(super) ignore: Option<Vec<IpNet>>,
-    pub(super) ipv6_prefix: Option<u8>,
-    pub(super) export: Option<usize>,
-    pub(super) capacity: Option<usize>,
-}
-
-#[derive(Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub(super) struct Budget {
-    pub(super) connections: Option<u32>,
-    pub(super) events: Option<usize>,
-    pub(super) nice: Option<i32>,
-    pub(super) ring: Option<Size>,
-    pub(super) sweep_interval: Option<Span>,
-    pub(super) sweep_share_idle: Option<Part>,
-    pub(super) sweep_share_busy: Option<Part>,
-}
-
-/// Reads the text of a file. The error is one line and names the line where it can.
-pub(super) fn parse(text: &str) -> Result<File, String> {
+/// Reads the text of a file; what is absent keeps its default. The error is one line and names the
+/// line where it can.
+pub(super) fn parse(text: &str) -> Result<Config, String> {
     let table = DeTable::parse(text).map_err(|error| located(text, &error))?;
     refuse_unknown(text, table.get_ref())?;
     toml::from_str(text).map_err(|error| located(text, &error))

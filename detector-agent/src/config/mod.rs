@@ -12,19 +12,21 @@ use detector_api::units::{Part, Rate, Size, Span};
 use detector_core::settings::{DetectSettings, TableSettings};
 use detector_core::time::SECOND_NS;
 use ipnet::IpNet;
+use serde::Deserialize;
 use std::fs::File;
 use std::io::{self, Read};
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 /// Port of the metrics.
-pub const DEFAULT_PORT: u16 = 10_062;
+const DEFAULT_PORT: u16 = 10_062;
 /// A configuration file is a page of text; more is not a configuration file.
 const MAX_FILE_BYTES: u64 = 1 << 20;
 
 /// A checked configuration.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
 pub struct Config {
     /// Section `[web]`.
     pub web: Web,
@@ -39,7 +41,8 @@ pub struct Config {
 }
 
 /// Section `[web]`.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
 pub struct Web {
     /// At least one, each once.
     pub listen_addresses: Vec<SocketAddr>,
@@ -48,14 +51,16 @@ pub struct Web {
 }
 
 /// Section `[control]`.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
 pub struct Control {
     /// Absolute, and short enough for a Unix socket.
     pub socket: PathBuf,
 }
 
 /// Section `[detect]`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
 #[allow(missing_docs, reason = "see `keys`")]
 pub struct Detect {
     pub stall_after: Span,
@@ -66,7 +71,8 @@ pub struct Detect {
 }
 
 /// Section `[peers]`.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
 #[allow(missing_docs, reason = "see `keys`")]
 pub struct Peers {
     pub trusted: Vec<IpNet>,
@@ -77,7 +83,8 @@ pub struct Peers {
 }
 
 /// Section `[budget]`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
 #[allow(missing_docs, reason = "see `keys`")]
 pub struct Budget {
     pub connections: u32,
@@ -91,7 +98,7 @@ pub struct Budget {
 
 impl Budget {
     /// Share of the sweep while something is held up, which is no reason to look more seldom.
-    pub fn busy_share(&self) -> Part {
+    pub(crate) fn busy_share(&self) -> Part {
         self.sweep_share_busy.max(self.sweep_share_idle)
     }
 }
@@ -106,9 +113,10 @@ pub struct Overrides {
 }
 
 /// Why there is no configuration.
-#[derive(Debug)]
+#[derive(Debug, thiserror::Error)]
 pub enum ConfigError {
     /// The file cannot be read.
+    #[error("cannot read configuration {path}: {source}", path = path.display())]
     Unreadable {
         /// Which file.
         path: PathBuf,
@@ -116,6 +124,7 @@ pub enum ConfigError {
         source: io::Error,
     },
     /// The file says something wrong.
+    #[error("configuration {path}: {message}", path = path.display())]
     Wrong {
         /// Which file.
         path: PathBuf,
@@ -123,67 +132,70 @@ pub enum ConfigError {
         message: String,
     },
     /// A flag says something wrong.
+    #[error("configuration: {message}")]
     WrongFlag {
         /// What.
         message: String,
     },
 }
 
-impl std::fmt::Display for ConfigError {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Self::Unreadable { path, source } => {
-                write!(f, "cannot read configuration {}: {source}", path.display())
-            }
-            Self::Wrong { path, message } => {
-                write!(f, "configuration {}: {message}", path.display())
-            }
-            Self::WrongFlag { message } => write!(f, "configuration: {message}"),
+impl Default for Web {
+    fn default() -> Self {
+        Self {
+            listen_addresses: vec![SocketAddr::from((Ipv4Addr::LOCALHOST, DEFAULT_PORT))],
+            telemetry_path: "/metrics".to_owned(),
         }
     }
 }
 
-impl std::error::Error for ConfigError {}
+impl Default for Control {
+    fn default() -> Self {
+        Self {
+            socket: PathBuf::from(detector_api::defaults::CONTROL_SOCKET),
+        }
+    }
+}
 
-impl Default for Config {
+impl Default for Detect {
     fn default() -> Self {
         let detect = DetectSettings::default();
+        Self {
+            stall_after: Span(Duration::from_nanos(detect.stall_after_ns)),
+            dribble_floor: Rate(detect.dribble_floor_bytes_per_second),
+            dribble_over: Span(Duration::from_nanos(detect.dribble_over_ns)),
+            hoard_connections: detect.hoard_connections,
+            hoard_bytes: Size(detect.hoard_bytes),
+        }
+    }
+}
+
+impl Default for Peers {
+    fn default() -> Self {
         let tables = TableSettings::default();
         Self {
-            web: Web {
-                listen_addresses: vec![SocketAddr::from((Ipv4Addr::LOCALHOST, DEFAULT_PORT))],
-                telemetry_path: "/metrics".to_owned(),
-            },
-            control: Control {
-                socket: PathBuf::from(detector_api::defaults::CONTROL_SOCKET),
-            },
-            detect: Detect {
-                stall_after: Span(Duration::from_nanos(detect.stall_after_ns)),
-                dribble_floor: Rate(detect.dribble_floor_bytes_per_second),
-                dribble_over: Span(Duration::from_nanos(detect.dribble_over_ns)),
-                hoard_connections: detect.hoard_connections,
-                hoard_bytes: Size(detect.hoard_bytes),
-            },
-            peers: Peers {
-                trusted: Vec::new(),
-                ignore: vec![
-                    IpNet::new_assert(Ipv4Addr::new(127, 0, 0, 0).into(), 8),
-                    IpNet::new_assert(std::net::Ipv6Addr::LOCALHOST.into(), 128),
-                ],
-                ipv6_prefix: tables.ipv6_prefix,
-                export: tables.export,
-                capacity: tables.peers_capacity,
-            },
-            budget: Budget {
-                connections: 65_536,
-                events: tables.events_capacity,
-                nice: -10,
-                ring: Size(4 << 20),
-                sweep_interval: Span(Duration::from_secs(1)),
-                // With the hooks, a busy web server keeps 99 % of its requests.
-                sweep_share_idle: Part(40),
-                sweep_share_busy: Part(500),
-            },
+            trusted: Vec::new(),
+            ignore: vec![
+                IpNet::new_assert(Ipv4Addr::new(127, 0, 0, 0).into(), 8),
+                IpNet::new_assert(Ipv6Addr::LOCALHOST.into(), 128),
+            ],
+            ipv6_prefix: tables.ipv6_prefix,
+            export: tables.export,
+            capacity: tables.peers_capacity,
+        }
+    }
+}
+
+impl Default for Budget {
+    fn default() -> Self {
+        Self {
+            connections: 65_536,
+            events: TableSettings::default().events_capacity,
+            nice: -10,
+            ring: Size(4 << 20),
+            sweep_interval: Span(Duration::from_secs(1)),
+            // With the hooks, a busy web server keeps 99 % of its requests.
+            sweep_share_idle: Part(40),
+            sweep_share_busy: Part(500),
         }
     }
 }
@@ -208,49 +220,10 @@ impl Config {
     /// # Errors
     ///
     /// One line that says what is wrong, in which line or under which key.
-    pub fn parse(text: &str) -> Result<Self, String> {
-        let file = file::parse(text)?;
-        let mut config = Self::default();
-        config.take_file(file);
+    pub(crate) fn parse(text: &str) -> Result<Self, String> {
+        let config = file::parse(text)?;
         config.check()?;
         Ok(config)
-    }
-
-    fn take_file(&mut self, file: file::File) {
-        fn take<T>(target: &mut T, value: Option<T>) {
-            if let Some(value) = value {
-                *target = value;
-            }
-        }
-        take(&mut self.web.listen_addresses, file.web.listen_addresses);
-        take(&mut self.web.telemetry_path, file.web.telemetry_path);
-        take(&mut self.control.socket, file.control.socket);
-        take(&mut self.detect.stall_after, file.detect.stall_after);
-        take(&mut self.detect.dribble_floor, file.detect.dribble_floor);
-        take(&mut self.detect.dribble_over, file.detect.dribble_over);
-        take(
-            &mut self.detect.hoard_connections,
-            file.detect.hoard_connections,
-        );
-        take(&mut self.detect.hoard_bytes, file.detect.hoard_bytes);
-        take(&mut self.peers.trusted, file.peers.trusted);
-        take(&mut self.peers.ignore, file.peers.ignore);
-        take(&mut self.peers.ipv6_prefix, file.peers.ipv6_prefix);
-        take(&mut self.peers.export, file.peers.export);
-        take(&mut self.peers.capacity, file.peers.capacity);
-        take(&mut self.budget.connections, file.budget.connections);
-        take(&mut self.budget.events, file.budget.events);
-        take(&mut self.budget.nice, file.budget.nice);
-        take(&mut self.budget.ring, file.budget.ring);
-        take(&mut self.budget.sweep_interval, file.budget.sweep_interval);
-        take(
-            &mut self.budget.sweep_share_idle,
-            file.budget.sweep_share_idle,
-        );
-        take(
-            &mut self.budget.sweep_share_busy,
-            file.budget.sweep_share_busy,
-        );
     }
 
     fn with_flags(mut self, flags: &Overrides) -> Result<Self, String> {
@@ -270,7 +243,7 @@ impl Config {
     }
 
     /// Thresholds for the core.
-    pub fn detect_settings(&self) -> DetectSettings {
+    pub(crate) fn detect_settings(&self) -> DetectSettings {
         DetectSettings {
             stall_after_ns: self.detect.stall_after.as_ns(),
             dribble_floor_bytes_per_second: self.detect.dribble_floor.0,
@@ -281,7 +254,7 @@ impl Config {
     }
 
     /// Table sizes for the core.
-    pub fn table_settings(&self) -> TableSettings {
+    pub(crate) fn table_settings(&self) -> TableSettings {
         TableSettings {
             peers_capacity: self.peers.capacity,
             connections_capacity: usize::try_from(self.budget.connections).unwrap_or(usize::MAX),
@@ -293,7 +266,7 @@ impl Config {
     }
 
     /// Keys that differ from `running` and that only a restart applies.
-    pub fn needs_restart(&self, running: &Self) -> Vec<String> {
+    pub(crate) fn needs_restart(&self, running: &Self) -> Vec<String> {
         keys::KEYS
             .iter()
             .filter(|key| !key.is_reloaded && (key.value)(self) != (key.value)(running))
