@@ -67,13 +67,6 @@ enum Chore {
 }
 
 fn main() -> ExitCode {
-    if ebpf::is_in_place_of_rustc() {
-        let Err(error) = ebpf::become_rustc() else {
-            return ExitCode::SUCCESS;
-        };
-        eprintln!("error: {error:#}");
-        return ExitCode::FAILURE;
-    }
     let outcome = match Arguments::parse().chore {
         Chore::Ebpf(arguments) => ebpf::main(&arguments),
         Chore::Lint(arguments) => lint::main(&arguments),

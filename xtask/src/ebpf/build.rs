@@ -10,7 +10,7 @@ use anyhow::{Context as _, Result};
 
 use super::linker::Linker;
 use super::toolchain::Toolchain;
-use super::{OBJECTS, identity, object_file};
+use super::{OBJECTS, object_file};
 use crate::command::run;
 use crate::tree;
 
@@ -18,6 +18,10 @@ const TARGET: &str = "bpfel-unknown-none";
 
 /// The architecture whose registers `aya-ebpf` assumes.
 const KERNEL_ARCH: &str = "x86_64";
+
+/// Names crates by what they are, not by where they lie, so that neither a clone's folder nor a
+/// mirror's address gets into the object.
+const NAMES_CRATES: &str = "xtask/src/ebpf/rustc.sh";
 
 /// A finished object.
 pub(crate) struct Object {
@@ -69,13 +73,13 @@ pub(crate) fn cargo(
         .current_dir(root.join("detector-ebpf"))
         .env("PATH", path)
         .env("RUSTC", &toolchain.rustc)
+        .env("RUSTC_WRAPPER", tree::root().join(NAMES_CRATES))
         // For `-Z build-std` and the inline assembly of `count`.
         .env("RUSTC_BOOTSTRAP", "1")
         .env("CARGO_ENCODED_RUSTFLAGS", flags(root, toolchain)?)
         .env("CARGO_TARGET_DIR", target)
         .env("CARGO_BUILD_TARGET", TARGET)
         .args(["-Z", "build-std=core"]);
-    identity::stand_before_rustc(&mut command)?;
     Ok(command)
 }
 

@@ -5,7 +5,6 @@
 //! the folder it is built in leaves no trace in it.
 
 mod build;
-mod identity;
 mod linker;
 mod object_file;
 mod provenance;
@@ -22,7 +21,6 @@ use provenance::Provenance;
 use toolchain::Toolchain;
 
 pub(crate) use build::cargo;
-pub(crate) use identity::{become_rustc, is_asked_for as is_in_place_of_rustc};
 
 /// The objects: the agent's, and the empty program that `cargo xtask bench hook` compares it with.
 const OBJECTS: [&str; 2] = ["detector-ebpf", "empty"];
