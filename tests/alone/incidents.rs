@@ -25,6 +25,7 @@ const FAMILIES: [Family; 2] = [Family::V4, Family::V6];
 fn start(story: &Story) -> Result<Agent> {
     let options = AgentOptions {
         configuration: Some(CONFIGURATION.to_owned()),
+        ..AgentOptions::default()
     };
     Agent::start_with(story.folder(), &options)
 }

@@ -17,6 +17,7 @@ mod explain;
 mod forged;
 mod granularity;
 mod half_closed;
+mod kernel_log;
 mod kernel_shrink;
 mod lab;
 mod long_download;

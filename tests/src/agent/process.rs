@@ -42,6 +42,8 @@ pub fn command(arguments: &[&str]) -> Result<Command> {
 pub struct AgentOptions {
     /// Text of the configuration file; `None` for a run without one.
     pub configuration: Option<String>,
+    /// What `--log-level` says; `None` for a run without it.
+    pub log_level: Option<&'static str>,
 }
 
 impl Default for AgentOptions {
@@ -51,6 +53,7 @@ impl Default for AgentOptions {
         let text = "[detect]\nstall_after = \"1s\"\n[budget]\nsweep_share_idle = \"5%\"\n";
         Self {
             configuration: Some(text.to_owned()),
+            log_level: None,
         }
     }
 }
@@ -61,6 +64,7 @@ impl AgentOptions {
     pub const fn without_configuration() -> Self {
         Self {
             configuration: None,
+            log_level: None,
         }
     }
 }
@@ -109,6 +113,9 @@ impl Agent {
             let file = folder.join("detector.toml");
             std::fs::write(&file, text)?;
             command.arg("--config").arg(&file);
+        }
+        if let Some(level) = options.log_level {
+            command.args(["--log-level", level]);
         }
         let log = folder.join("stderr.log");
         command.stdout(Stdio::null()).stderr(File::create(&log)?);
