@@ -1,0 +1,111 @@
+//! The table: each field the kernel side reads, what it must look like, where its place is put.
+
+use Shape::{Anchor, Bits, Block, Integer, Pointer};
+use detector_common::layout::{BitField, KernelLayout, Offset};
+use std::fmt;
+
+/// One field of the table: what is asked for, what it must look like, where the answer goes.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Row {
+    pub(super) structure: &'static str,
+    pub(super) path: &'static str,
+    pub(super) required: bool,
+    pub(super) shape: Shape,
+}
+
+/// What the kernel side takes a field for, and where in the layout its place is put.
+#[derive(Clone, Copy)]
+pub(super) enum Shape {
+    /// An integer of that many bytes.
+    Integer(u64, fn(&mut KernelLayout) -> &mut Offset),
+    /// A pointer.
+    Pointer(fn(&mut KernelLayout) -> &mut Offset),
+    /// A struct or array of that many bytes.
+    Block(u64, fn(&mut KernelLayout) -> &mut Offset),
+    /// A bit field within one byte, or a whole byte, of at least that many bits.
+    Bits(u32, fn(&mut KernelLayout) -> &mut BitField),
+    /// Not read itself, but must lie at offset 0.
+    Anchor,
+}
+
+impl fmt::Debug for Shape {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Integer(bytes, _) => write!(f, "{}-bit integer", bytes * 8),
+            Self::Pointer(_) => write!(f, "pointer"),
+            Self::Block(bytes, _) => write!(f, "{bytes}-byte struct or array"),
+            Self::Bits(bits, _) => write!(f, "field of {bits} to 8 bits within one byte"),
+            Self::Anchor => write!(f, "member at offset 0"),
+        }
+    }
+}
+
+const fn required(structure: &'static str, path: &'static str, shape: Shape) -> Row {
+    Row {
+        structure,
+        path,
+        required: true,
+        shape,
+    }
+}
+
+const fn optional(structure: &'static str, path: &'static str, shape: Shape) -> Row {
+    Row {
+        structure,
+        path,
+        required: false,
+        shape,
+    }
+}
+
+#[rustfmt::skip]
+pub(super) const ROWS: &[Row] = &[
+    required("tcp_sock", "inet_conn.icsk_inet.sk.__sk_common", Anchor),
+    required("sock", "__sk_common", Anchor),
+    optional("socket_alloc", "socket", Anchor),
+
+    required("sock_common", "skc_family", Integer(2, |l| &mut l.skc_family)),
+    required("sock_common", "skc_state", Integer(1, |l| &mut l.skc_state)),
+    required("sock_common", "skc_daddr", Integer(4, |l| &mut l.skc_daddr)),
+    required("sock_common", "skc_rcv_saddr", Integer(4, |l| &mut l.skc_rcv_saddr)),
+    required("sock_common", "skc_dport", Integer(2, |l| &mut l.skc_dport)),
+    required("sock_common", "skc_num", Integer(2, |l| &mut l.skc_num)),
+    optional("sock_common", "skc_v6_daddr", Block(16, |l| &mut l.skc_v6_daddr)),
+    optional("sock_common", "skc_v6_rcv_saddr", Block(16, |l| &mut l.skc_v6_rcv_saddr)),
+    required("sock_common", "skc_net.net", Pointer(|l| &mut l.skc_net)),
+    required("net", "ns.inum", Integer(4, |l| &mut l.net_inum)),
+    required("sock", "sk_wmem_queued", Integer(4, |l| &mut l.sk_wmem_queued)),
+    required("sock", "sk_socket", Pointer(|l| &mut l.sk_socket)),
+    optional("socket_alloc", "vfs_inode.i_ino", Integer(8, |l| &mut l.socket_inode_number)),
+
+    required("tcp_sock", "snd_una", Integer(4, |l| &mut l.snd_una)),
+    required("tcp_sock", "snd_nxt", Integer(4, |l| &mut l.snd_nxt)),
+    required("tcp_sock", "snd_wnd", Integer(4, |l| &mut l.snd_wnd)),
+    required("tcp_sock", "snd_wl1", Integer(4, |l| &mut l.snd_wl1)),
+    required("tcp_sock", "write_seq", Integer(4, |l| &mut l.write_seq)),
+    required("tcp_sock", "max_window", Integer(4, |l| &mut l.max_window)),
+    required("tcp_sock", "rcv_nxt", Integer(4, |l| &mut l.rcv_nxt)),
+    required("tcp_sock", "rcv_wup", Integer(4, |l| &mut l.rcv_wup)),
+    required("tcp_sock", "rcv_wnd", Integer(4, |l| &mut l.rcv_wnd)),
+    required("tcp_sock", "mss_cache", Integer(4, |l| &mut l.mss_cache)),
+    required("tcp_sock", "packets_out", Integer(4, |l| &mut l.packets_out)),
+    required("tcp_sock", "snd_cwnd", Integer(4, |l| &mut l.snd_cwnd)),
+    required("tcp_sock", "srtt_us", Integer(4, |l| &mut l.srtt_us)),
+    required("tcp_sock", "bytes_acked", Integer(8, |l| &mut l.bytes_acked)),
+    required("tcp_sock", "bytes_received", Integer(8, |l| &mut l.bytes_received)),
+    required("tcp_sock", "rx_opt.ts_recent", Integer(4, |l| &mut l.ts_recent)),
+    required("tcp_sock", "rx_opt.snd_wscale", Bits(4, |l| &mut l.snd_wscale)),
+    required("tcp_sock", "rcv_tstamp", Integer(4, |l| &mut l.rcv_tstamp)),
+    required("tcp_sock", "inet_conn.icsk_ca_state", Bits(3, |l| &mut l.icsk_ca_state)),
+    required("tcp_sock", "inet_conn.icsk_retransmits", Integer(1, |l| &mut l.icsk_retransmits)),
+    required("tcp_sock", "inet_conn.icsk_pending", Integer(1, |l| &mut l.icsk_pending)),
+    required("tcp_sock", "inet_conn.icsk_backoff", Integer(1, |l| &mut l.icsk_backoff)),
+    required("tcp_sock", "inet_conn.icsk_probes_out", Integer(1, |l| &mut l.icsk_probes_out)),
+
+    required("sk_buff", "cb", Block(48, |l| &mut l.skb_cb)),
+    required("tcp_skb_cb", "seq", Integer(4, |l| &mut l.skb_cb_seq)),
+    required("tcp_skb_cb", "end_seq", Integer(4, |l| &mut l.skb_cb_end_seq)),
+    required("tcp_skb_cb", "ack_seq", Integer(4, |l| &mut l.skb_cb_ack_seq)),
+    required("tcp_skb_cb", "tcp_gso_segs", Integer(2, |l| &mut l.skb_cb_gso_segs)),
+    required("sk_buff", "data", Pointer(|l| &mut l.skb_data)),
+];
