@@ -62,13 +62,13 @@ impl Agent {
         async move { source::ask(&socket, &query).await }
     }
 
-    /// Has what is wished done, beside everything else.
-    pub(super) fn deed(
+    /// Has the agent do or rehearse something, beside everything else.
+    pub(super) fn act(
         &self,
-        wish: ActionRequest,
+        request: ActionRequest,
     ) -> impl Future<Output = Result<ActionResult, ClientError>> + Send + 'static {
         let socket = self.socket.clone();
-        async move { source::act(&socket, &wish).await }
+        async move { source::act(&socket, &request).await }
     }
 
     /// What to make of the answer. Fails where there is nothing to wait for.

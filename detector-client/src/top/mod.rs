@@ -1,10 +1,11 @@
 //! `detector top`: a live table of who holds what.
 //!
-//! `state` (what is shown), `action` (what keys ask for) and `view` (how it is drawn) are pure;
-//! `agent` asks, `screen` shows, `terminal` reads keys, `watch` and `print` bring them together.
+//! `state` (what is shown), `keys` (what they ask for) and `view` (how it is drawn) are pure;
+//! `agent` asks, `screen` shows, `terminal` reads keys, `event_loop` and `print` bring them together.
 
-mod action;
 mod agent;
+mod event_loop;
+mod keys;
 mod print;
 mod screen;
 mod settings_file;
@@ -12,7 +13,6 @@ mod source;
 mod state;
 mod terminal;
 mod view;
-mod watch;
 
 use crate::columns::{Grouping, Sort};
 use crate::filter::Filter;
@@ -86,9 +86,9 @@ pub async fn run(args: &Options) -> Result<(), Failure> {
         Some(Ok(None)) | None => {}
     }
     choose(&mut state, args);
-    state.allows_actions = args.allow_actions;
-    state.session = crate::session::clients();
-    watch::run(state, agent, file, args.interval).await
+    state.actions.are_allowed = args.allow_actions;
+    state.actions.session = crate::session::clients();
+    event_loop::run(state, agent, file, args.interval).await
 }
 
 /// What the command line says wins over what was remembered.

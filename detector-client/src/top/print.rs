@@ -2,7 +2,7 @@
 
 use super::Options;
 use super::agent::{Agent, Outcome, START_PAUSE};
-use super::state::{Now, Place, Query, Snapshot, State};
+use super::state::{Location, Now, Query, Snapshot, State};
 use super::view;
 use crate::clock;
 use crate::terminal::Capabilities;
@@ -27,7 +27,7 @@ pub(super) async fn run(args: &Options, mut state: State, mut agent: Agent) -> R
         1
     };
     let began = Instant::now();
-    state.place = Place::Table;
+    state.location = Location::Table;
     for number in 0..count {
         let snapshot = match answer(&mut agent, &state.query(), number == 0).await? {
             Ok(snapshot) => snapshot,
@@ -102,8 +102,8 @@ pub struct Printed<'a> {
 fn json(state: &State) -> Result<String, Failure> {
     let printed = Printed {
         time: detector_api::time::rfc3339(state.taken.unix_ns),
-        peers: &state.rows,
-        peers_total: state.total,
+        peers: &state.table.rows,
+        peers_total: state.table.total,
     };
     let line = serde_json::to_string(&printed)
         .map_err(|error| Failure::failed(format!("cannot write JSON: {error}")))?;

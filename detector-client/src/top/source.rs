@@ -1,10 +1,9 @@
 //! Asks the agent for what the state wants to show.
 
-use super::state::{ActionRequest, ActionResult, Facts, Listing, Page, Query, Snapshot};
-use crate::socket::percent_encoded;
-use crate::socket::{self, ClientError};
-use detector_api::host::Host;
-use detector_api::host::{Stall, Stalls};
+use super::state::{ActionRequest, ActionResult, Facts, Listing, Query, Snapshot};
+use crate::socket::{self, ClientError, percent_encoded};
+use detector_api::host::{Host, Stall, Stalls};
+use detector_api::page::PeerPage;
 use detector_api::sanitize;
 use detector_api::snapshot::Peer;
 use std::ffi::CStr;
@@ -24,9 +23,12 @@ pub(super) async fn ask(socket: &Path, query: &Query) -> Result<Snapshot, Client
     answer.unwrap_or(Err(ClientError::Silent))
 }
 
-/// Has the agent do or rehearse what is wished.
-pub(super) async fn act(socket: &Path, wish: &ActionRequest) -> Result<ActionResult, ClientError> {
-    match wish {
+/// Has the agent do or rehearse something.
+pub(super) async fn act(
+    socket: &Path,
+    request: &ActionRequest,
+) -> Result<ActionResult, ClientError> {
+    match request {
         ActionRequest::Reset(request) => socket::act(socket, "/v1/reset", request)
             .await
             .map(ActionResult::Reset),
@@ -105,9 +107,9 @@ async fn ask_peers(socket: &Path, limit: usize) -> Result<Listing, ClientError> 
     })
 }
 
-async fn ask_page(socket: &Path, peer: &str) -> Result<Option<Page>, ClientError> {
+async fn ask_page(socket: &Path, peer: &str) -> Result<Option<PeerPage>, ClientError> {
     let target = format!("/v1/peers/{}", percent_encoded(peer));
-    match socket::object::<Page>(socket, &target).await {
+    match socket::object::<PeerPage>(socket, &target).await {
         Ok(page) => Ok(Some(page)),
         Err(ClientError::Refused { status: 404, .. }) => Ok(None),
         Err(error) => Err(error),

@@ -1,6 +1,6 @@
 //! What comes from the terminal, its keys on a thread of their own, and what it can show.
 
-use super::action::Key;
+use super::keys::Key;
 use crossterm::event::{Event, KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
 use std::io;
 use tokio::sync::mpsc;

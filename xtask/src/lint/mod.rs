@@ -10,7 +10,7 @@ use std::process::Command;
 
 use anyhow::{Context as _, Result, bail};
 
-use crate::command::{cargo, run};
+use crate::command::{cargo, output, run};
 use crate::ebpf;
 use crate::licences;
 use crate::packages;
@@ -32,6 +32,7 @@ pub(crate) struct Arguments {
 pub(crate) fn main(arguments: &Arguments) -> Result<()> {
     formatting()?;
     arrows()?;
+    client_alone()?;
     clippy()?;
     clippy_of_kernel_side(arguments.install)?;
     if arguments.advisories {
@@ -51,6 +52,44 @@ pub(crate) fn formatting() -> Result<()> {
         .with_context(|| format!("not formatted: run `cargo fmt --all` in {folder}"))?;
     }
     Ok(())
+}
+
+/// What only an agent needs; without it nothing of these may be in the program.
+const AGENT_ONLY: [&str; 7] = [
+    "aya",
+    "aya-obj",
+    "detector-agent",
+    "detector-common",
+    "detector-core",
+    "detector-lab",
+    "prometheus",
+];
+
+/// The program without the agent builds, for a host that has no eBPF.
+pub(crate) fn client_alone() -> Result<()> {
+    let alone = ["--locked", "-p", "detector", "--no-default-features"];
+    let in_root = || {
+        let mut cargo = cargo();
+        cargo.current_dir(tree::root());
+        cargo
+    };
+    run(in_root().args(["check", "--quiet"]).args(alone))?;
+    let only_names = ["--edges", "normal", "--prefix", "none", "--format", "{lib}"];
+    let packages = output(in_root().arg("tree").args(only_names).args(alone))?;
+    let library = |name: &str| name.replace('-', "_");
+    let dragged: Vec<_> = AGENT_ONLY
+        .into_iter()
+        .filter(|name| packages.lines().any(|line| line.trim() == library(name)))
+        .collect();
+    if dragged.is_empty() {
+        return Ok(());
+    }
+    bail!(
+        "the client depends on {}\nhint: `cargo tree -p detector --no-default-features -i {}` \
+         shows by what way",
+        dragged.join(", "),
+        dragged[0]
+    )
 }
 
 /// Clippy on the main workspace and on the fuzz targets, warnings are errors.

@@ -9,7 +9,7 @@ struct Rule {
     why: &'static str,
 }
 
-const RULES: [Rule; 2] = [
+const RULES: [Rule; 3] = [
     Rule {
         what: &[
             "std::time::Instant",
@@ -41,7 +41,7 @@ const RULES: [Rule; 2] = [
         concerns: |path| {
             [
                 "detector-client/src/top/state",
-                "detector-client/src/top/action",
+                "detector-client/src/top/keys",
                 "detector-client/src/top/view",
             ]
             .iter()
@@ -50,6 +50,19 @@ const RULES: [Rule; 2] = [
                 && !path.ends_with("/tests.rs")
         },
         why: "state in, frame out: reading and drawing are done outside",
+    },
+    Rule {
+        what: &[
+            "std::os::linux",
+            "rustix::thread",
+            "rustix::io_uring",
+            "set_parent_process_death_signal",
+            "prctl",
+        ],
+        concerns: |path| {
+            path.starts_with("detector-client/src/") || path.starts_with("detector-api/src/")
+        },
+        why: "the client also runs where there is no Linux",
     },
 ];
 

@@ -1,6 +1,6 @@
 //! The row under the cursor, followed through refreshes.
 
-use crate::top::action::Step;
+use crate::top::keys::Step;
 
 /// A place in a list.
 #[derive(Clone, Debug, PartialEq)]

@@ -1,6 +1,7 @@
 //! What one refresh brings: facts of the host, rows, the page that is open.
 
-use detector_api::snapshot::{Assessment, Connection, Event, Peer};
+use detector_api::page::PeerPage;
+use detector_api::snapshot::Peer;
 
 /// A present moment.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -19,7 +20,7 @@ pub(crate) struct Snapshot {
     /// The dearest peers, if they were asked for.
     pub(crate) listing: Option<Listing>,
     /// The peer that is open; `None` within if the agent does not know it any more.
-    pub(crate) page: Option<Option<Page>>,
+    pub(crate) page: Option<Option<PeerPage>>,
 }
 
 /// The dearest peers.
@@ -29,21 +30,6 @@ pub(crate) struct Listing {
     pub(crate) peers: Vec<Peer>,
     /// How many there are in all.
     pub(crate) total: usize,
-}
-
-/// One peer with all that is known of it.
-#[derive(Clone, Debug, serde::Deserialize)]
-pub(crate) struct Page {
-    /// The peer.
-    pub(crate) peer: Peer,
-    /// What it is taken to be, and why.
-    pub(crate) assessment: Assessment,
-    /// How many connections it has.
-    pub(crate) connections_total: u64,
-    /// Those that cost most.
-    pub(crate) connections: Vec<Connection>,
-    /// What happened, oldest first.
-    pub(crate) events: Vec<Event>,
 }
 
 /// Facts of the host and of the agent; what is not known is `None`.

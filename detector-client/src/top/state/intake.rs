@@ -1,8 +1,9 @@
 //! What a refresh brings, taken in: facts, rows, the page that is open.
 
-use super::{ConnectionKey, Link, Listing, Now, Page, Snapshot, State, Within};
+use super::{ConnectionKey, Link, Listing, Now, Snapshot, State, Within};
 use crate::columns::group;
-use crate::top::action::Step;
+use crate::top::keys::Step;
+use detector_api::page::PeerPage;
 use detector_api::row::PeerRow;
 
 impl State {
@@ -34,37 +35,40 @@ impl State {
     }
 
     fn take_listing(&mut self, listing: Listing) {
-        self.total = listing.total;
-        self.peers = listing.peers.into_iter().map(PeerRow::from).collect();
+        self.table.total = listing.total;
+        self.table.peers = listing.peers.into_iter().map(PeerRow::from).collect();
         self.arrange();
-        let rows = &self.rows;
+        let rows = &self.table.rows;
         let is_at = |index: usize, key: &String| rows[index].peer.peer == *key;
-        self.cursor.follow(rows.len(), is_at);
-        if std::mem::take(&mut self.wants_last) {
+        self.table.cursor.follow(rows.len(), is_at);
+        if std::mem::take(&mut self.table.wants_last) {
             self.step(Step::Last);
             // Stays with the last rows: they are beyond what is asked for otherwise.
         }
     }
 
-    fn take_page(&mut self, page: Option<Page>, now: Now) {
+    fn take_page(&mut self, page: Option<PeerPage>, now: Now) {
         // The answer to a question that was asked before another peer was opened.
-        let is_open = |page: &Page| Some(page.peer.peer.as_str()) == self.place.peer();
+        let is_open =
+            |page: &PeerPage| Some(page.detail.peer.peer.as_str()) == self.location.peer();
         let Some(mut page) = page else {
-            self.is_page_gone = self.place.peer().is_some();
+            self.opened.is_gone = self.location.peer().is_some();
             return;
         };
         if !is_open(&page) {
             return;
         }
-        self.is_page_gone = false;
+        self.opened.is_gone = false;
         let context = self.context();
-        self.timelines.take(&page.peer.peer, &page.connections, now);
+        self.opened
+            .timelines
+            .take(&page.detail.peer.peer, &page.detail.connections, now);
         let sort = self.settings.connection_sort;
-        sort.apply(&mut page.connections, &context);
-        let connections = &page.connections;
+        sort.apply(&mut page.detail.connections, &context);
+        let connections = &page.detail.connections;
         let is_at = |index: usize, key: &ConnectionKey| key.is_of(&connections[index]);
-        self.connection_cursor.follow(connections.len(), is_at);
-        self.page = Some(page);
+        self.opened.cursor.follow(connections.len(), is_at);
+        self.opened.page = Some(page);
     }
 
     /// Makes the rows that are shown from the peers that came.
@@ -72,11 +76,12 @@ impl State {
         let context = self.context();
         let is_wanted = |row: &&PeerRow| {
             let is_within = |within: &Within| within.grouping.name_of(&row.peer) == within.name;
-            self.filter.wants(row, &context) && self.within.as_ref().is_none_or(is_within)
+            self.table.filter.wants(row, &context)
+                && self.table.within.as_ref().is_none_or(is_within)
         };
-        let rows = self.peers.iter().filter(is_wanted).cloned().collect();
+        let rows = self.table.peers.iter().filter(is_wanted).cloned().collect();
         let mut rows = group(rows, self.grouping());
         self.settings.sort.apply(&mut rows, &context);
-        self.rows = rows;
+        self.table.rows = rows;
     }
 }

@@ -1,7 +1,7 @@
-//! What `detector top` shows. Pure: actions and snapshots in, effects out; time is an argument.
+//! What `detector top` shows. Pure: commands and snapshots in, effects out; time is an argument.
 
+mod action;
 mod cursor;
-mod deed;
 mod facts;
 mod history;
 mod intake;
@@ -10,16 +10,17 @@ mod prompt;
 mod settings;
 mod walk;
 
+pub(crate) use action::{ActionRequest, ActionResult, Confirmation};
 pub(crate) use cursor::Cursor;
-pub(crate) use deed::{ActionRequest, ActionResult, Confirmation};
-pub(crate) use facts::{Facts, Listing, Now, Page, Snapshot};
+pub(crate) use facts::{Facts, Listing, Now, Snapshot};
 pub(crate) use history::{ConnectionKey, HostHistory, Sample, Timelines};
 pub(crate) use prompt::Prompt;
 pub(crate) use settings::{Settings, Written};
 
 use crate::columns::{Context, Grouping, Sort};
 use crate::filter::Filter;
-use crate::top::action::{Action, Edit, Focus};
+use crate::top::keys::{Command, Edit, Focus};
+use detector_api::page::PeerPage;
 use detector_api::row::PeerRow;
 use detector_api::snapshot::Connection;
 use std::net::IpAddr;
@@ -32,7 +33,7 @@ const FRAME_LINES: u16 = 8;
 
 /// What is open.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub(crate) enum Place {
+pub(crate) enum Location {
     /// The table of peers or groups.
     #[default]
     Table,
@@ -42,7 +43,7 @@ pub(crate) enum Place {
     Connection(String, ConnectionKey),
 }
 
-impl Place {
+impl Location {
     /// The peer that is open.
     pub(crate) fn peer(&self) -> Option<&str> {
         match self {
@@ -95,7 +96,7 @@ pub(crate) struct Within {
     cursor: Cursor<String>,
 }
 
-/// What is to be done outside after an action.
+/// What is to be done outside after a command.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Effects {
     /// End.
@@ -108,7 +109,7 @@ pub(crate) struct Effects {
     pub(crate) saves: bool,
     /// Draw every cell anew.
     pub(crate) redraws: bool,
-    /// Ask the agent for what is wished.
+    /// Send the agent the request for an action.
     pub(crate) acts: bool,
 }
 
@@ -132,25 +133,66 @@ pub(crate) struct Query {
     pub(crate) page: Option<String>,
 }
 
+/// The table of peers or groups.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct PeerTable {
+    /// Which peers are shown.
+    pub(crate) filter: Filter<PeerRow>,
+    /// The group whose peers are shown.
+    pub(crate) within: Option<Within>,
+    /// Peers as the agent sent them.
+    peers: Vec<PeerRow>,
+    /// How many peers there are in all.
+    pub(crate) total: usize,
+    /// Rows that are shown.
+    pub(crate) rows: Vec<PeerRow>,
+    /// The row under the cursor.
+    pub(crate) cursor: Cursor<String>,
+    /// Whether the cursor goes to the very last row as soon as it is there.
+    wants_last: bool,
+}
+
+/// The peer that is open, and its connections.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct OpenedPeer {
+    /// What the agent says of it, once that has come.
+    pub(crate) page: Option<PeerPage>,
+    /// Whether the agent has forgotten it.
+    pub(crate) is_gone: bool,
+    /// Samples of its connections.
+    pub(crate) timelines: Timelines,
+    /// The row among its connections.
+    pub(crate) cursor: Cursor<ConnectionKey>,
+    /// Lines that the page of a connection is scrolled down.
+    pub(crate) scroll: usize,
+}
+
+/// What may be done to peers, and what is about to be.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Actions {
+    /// Whether anything may.
+    pub(crate) are_allowed: bool,
+    /// From where whoever looks is logged in.
+    pub(crate) session: Vec<IpAddr>,
+    /// What the agent is to be asked for next.
+    pub(crate) request: Option<ActionRequest>,
+}
+
 /// See the module.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct State {
     /// How peers and connections are shown.
     pub(crate) settings: Settings,
-    /// Which peers are shown.
-    pub(crate) filter: Filter<PeerRow>,
-    /// The group whose peers are shown.
-    pub(crate) within: Option<Within>,
     /// What is open.
-    pub(crate) place: Place,
+    pub(crate) location: Location,
     /// What lies over it.
     pub(crate) overlay: Overlay,
-    /// Whether something may be done to peers.
-    pub(crate) allows_actions: bool,
-    /// From where whoever looks is logged in.
-    pub(crate) session: Vec<IpAddr>,
-    /// What the agent is to be asked for next.
-    pub(crate) wish: Option<ActionRequest>,
+    /// The table of peers.
+    pub(crate) table: PeerTable,
+    /// The peer that is open.
+    pub(crate) opened: OpenedPeer,
+    /// What is done to peers.
+    pub(crate) actions: Actions,
     /// Whether refreshing is stopped.
     pub(crate) is_paused: bool,
     /// How the agent is.
@@ -163,28 +205,8 @@ pub(crate) struct State {
     pub(crate) interval_seconds: f64,
     /// Facts of the host.
     pub(crate) facts: Facts,
-    /// Peers as the agent sent them.
-    peers: Vec<PeerRow>,
-    /// How many peers there are in all.
-    pub(crate) total: usize,
-    /// Rows that are shown.
-    pub(crate) rows: Vec<PeerRow>,
-    /// The page that is open, once it has come.
-    pub(crate) page: Option<Page>,
-    /// Whether the agent has forgotten the peer that is open.
-    pub(crate) is_page_gone: bool,
     /// Histories of the host.
     pub(crate) history: HostHistory,
-    /// Samples of the connections of the open peer.
-    pub(crate) timelines: Timelines,
-    /// The row of the table.
-    pub(crate) cursor: Cursor<String>,
-    /// The row among a peer's connections.
-    pub(crate) connection_cursor: Cursor<ConnectionKey>,
-    /// Lines that the page of a connection is scrolled down.
-    pub(crate) scroll: usize,
-    /// Whether the cursor goes to the very last row as soon as it is there.
-    wants_last: bool,
     /// When the last snapshot was taken.
     pub(crate) taken: Now,
     /// Columns and lines of the terminal.
@@ -195,7 +217,10 @@ impl State {
     /// Nothing is known yet; refreshed each `interval`, only peers that `filter` wants are shown.
     pub(crate) fn new(interval: Duration, filter: Filter<PeerRow>) -> Self {
         Self {
-            filter,
+            table: PeerTable {
+                filter,
+                ..PeerTable::default()
+            },
             interval_seconds: interval.as_secs_f64(),
             ..Self::default()
         }
@@ -214,7 +239,7 @@ impl State {
 
     /// What peers are put together by at this moment.
     pub(crate) fn grouping(&self) -> Grouping {
-        match self.within {
+        match self.table.within {
             Some(_) => Grouping::Peer,
             None => self.settings.grouping,
         }
@@ -230,57 +255,57 @@ impl State {
 
     /// What to ask the agent for.
     pub(crate) fn query(&self) -> Query {
-        let needs_all = self.wants_last
+        let needs_all = self.table.wants_last
             || self.settings.sort != Sort::default()
-            || !self.filter.is_empty()
-            || self.within.is_some()
+            || !self.table.filter.is_empty()
+            || self.table.within.is_some()
             || self.grouping() != Grouping::Peer;
-        let below = self.cursor.index + 2 * usize::from(self.size.1);
+        let below = self.table.cursor.index + 2 * usize::from(self.size.1);
         let limit = below.next_multiple_of(ROWS_AT_A_TIME);
         Query {
-            peers: (self.place == Place::Table).then_some(if needs_all { 0 } else { limit }),
-            page: self.place.peer().map(str::to_owned),
+            peers: (self.location == Location::Table).then_some(if needs_all { 0 } else { limit }),
+            page: self.location.peer().map(str::to_owned),
         }
     }
 
     /// The connection under the cursor, or the one that is open.
     pub(crate) fn connection(&self) -> Option<&Connection> {
-        let connections = &self.page.as_ref()?.connections;
-        match &self.place {
-            Place::Connection(_, key) => connections.iter().find(|each| key.is_of(each)),
-            _ => connections.get(self.connection_cursor.index),
+        let connections = &self.opened.page.as_ref()?.detail.connections;
+        match &self.location {
+            Location::Connection(_, key) => connections.iter().find(|each| key.is_of(each)),
+            _ => connections.get(self.opened.cursor.index),
         }
     }
 
     /// Does what a key asks for.
-    pub(crate) fn apply(&mut self, action: Action) -> Effects {
+    pub(crate) fn apply(&mut self, command: Command) -> Effects {
         self.note = None;
         let mut effects = Effects::default();
-        match action {
-            Action::Quit => effects.quits = true,
-            Action::Suspend => effects.suspends = true,
-            Action::Redraw => effects.redraws = true,
-            Action::Help => self.overlay = Overlay::Help(0),
-            Action::Back => return self.back(),
-            Action::Open => return self.open(),
-            Action::NextGrouping => return self.regroup(1),
-            Action::PreviousGrouping => return self.regroup(Grouping::ALL.len() - 1),
-            Action::Move(step) => return self.step(step),
-            Action::ChooseSort => self.overlay = Overlay::Menu(self.sort_place()),
-            Action::SortLeft => return self.sort_beside(false),
-            Action::SortRight => return self.sort_beside(true),
-            Action::Reverse => return self.reverse(),
-            Action::Pause => {
+        match command {
+            Command::Quit => effects.quits = true,
+            Command::Suspend => effects.suspends = true,
+            Command::Redraw => effects.redraws = true,
+            Command::Help => self.overlay = Overlay::Help(0),
+            Command::Back => return self.back(),
+            Command::Open => return self.open(),
+            Command::NextGrouping => return self.regroup(1),
+            Command::PreviousGrouping => return self.regroup(Grouping::ALL.len() - 1),
+            Command::Move(step) => return self.step(step),
+            Command::ChooseSort => self.overlay = Overlay::Menu(self.sort_index()),
+            Command::SortLeft => return self.sort_beside(false),
+            Command::SortRight => return self.sort_beside(true),
+            Command::Reverse => return self.reverse(),
+            Command::Pause => {
                 self.is_paused = !self.is_paused;
                 effects.fetches = !self.is_paused;
             }
-            Action::TypeFilter if self.place == Place::Table => {
-                self.overlay = Overlay::Prompt(Prompt::new(&self.filter.to_string()));
+            Command::TypeFilter if self.location == Location::Table => {
+                self.overlay = Overlay::Prompt(Prompt::new(&self.table.filter.to_string()));
             }
-            Action::TypeFilter => {}
-            Action::Edit(edit) => self.edit(edit),
-            Action::Accept => return self.accept(),
-            Action::Act(deed) => return self.rehearse(deed),
+            Command::TypeFilter => {}
+            Command::Edit(edit) => self.edit(edit),
+            Command::Accept => return self.accept(),
+            Command::Act(action) => return self.rehearse(action),
         }
         effects
     }
@@ -297,7 +322,7 @@ impl State {
         match &mut self.overlay {
             Overlay::Prompt(prompt) => match prompt.accept() {
                 Some(filter) => {
-                    self.filter = filter;
+                    self.table.filter = filter;
                     self.overlay = Overlay::None;
                     self.shown_anew()
                 }

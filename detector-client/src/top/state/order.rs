@@ -1,6 +1,6 @@
 //! What rows are sorted by: from the menu or column by column.
 
-use super::{Cursor, Effects, Place, State};
+use super::{Cursor, Effects, Location, State};
 use crate::columns::{Column, Row, Sort};
 use detector_api::row::PeerRow;
 use detector_api::snapshot::Connection;
@@ -8,7 +8,7 @@ use detector_api::snapshot::Connection;
 impl State {
     /// Whether it is a peer's connections that are sorted, not peers.
     pub(crate) fn sorts_connections(&self) -> bool {
-        self.place != Place::Table
+        self.location != Location::Table
     }
 
     /// Orders to choose from: by cost, then by each column.
@@ -20,41 +20,41 @@ impl State {
         }
     }
 
-    /// The present order's place among the choices.
-    pub(super) fn sort_place(&self) -> usize {
+    /// The present order among the choices.
+    pub(super) fn sort_index(&self) -> usize {
         if self.sorts_connections() {
-            place_of(self.settings.connection_sort.column)
+            index_of(self.settings.connection_sort.column)
         } else {
-            place_of(self.settings.sort.column)
+            index_of(self.settings.sort.column)
         }
     }
 
-    pub(super) fn sort_by(&mut self, place: usize) -> Effects {
+    pub(super) fn sort_by(&mut self, index: usize) -> Effects {
         if self.sorts_connections() {
-            self.settings.connection_sort = sort_at(place, self.settings.connection_sort);
+            self.settings.connection_sort = sort_at(index, self.settings.connection_sort);
         } else {
-            self.settings.sort = sort_at(place, self.settings.sort);
+            self.settings.sort = sort_at(index, self.settings.sort);
         }
         self.sorted_anew()
     }
 
     /// The next column shown by default, to the right or to the left; `cost` before the first.
     pub(super) fn sort_beside(&mut self, is_right: bool) -> Effects {
-        let is_default = |place: usize| {
-            place == 0
+        let is_default = |index: usize| {
+            index == 0
                 || if self.sorts_connections() {
-                    Connection::COLUMNS[place - 1].is_default
+                    Connection::COLUMNS[index - 1].is_default
                 } else {
-                    PeerRow::COLUMNS[place - 1].is_default
+                    PeerRow::COLUMNS[index - 1].is_default
                 }
         };
-        let here = self.sort_place();
+        let here = self.sort_index();
         let next = if is_right {
-            (here + 1..self.sort_choices()).find(|place| is_default(*place))
+            (here + 1..self.sort_choices()).find(|index| is_default(*index))
         } else {
-            (0..here).rev().find(|place| is_default(*place))
+            (0..here).rev().find(|index| is_default(*index))
         };
-        next.map_or(Effects::default(), |place| self.sort_by(place))
+        next.map_or(Effects::default(), |index| self.sort_by(index))
     }
 
     pub(super) fn reverse(&mut self) -> Effects {
@@ -70,11 +70,11 @@ impl State {
     fn sorted_anew(&mut self) -> Effects {
         if self.sorts_connections() {
             let context = self.context();
-            if let Some(page) = &mut self.page {
+            if let Some(page) = &mut self.opened.page {
                 let sort = self.settings.connection_sort;
-                sort.apply(&mut page.connections, &context);
+                sort.apply(&mut page.detail.connections, &context);
             }
-            self.connection_cursor = Cursor::default();
+            self.opened.cursor = Cursor::default();
             return Effects {
                 saves: true,
                 ..Effects::default()
@@ -88,27 +88,27 @@ impl State {
 
     /// After a change of what the table shows: from its beginning, and with all the rows for it.
     pub(super) fn shown_anew(&mut self) -> Effects {
-        self.cursor = Cursor::default();
-        self.wants_last = false;
+        self.table.cursor = Cursor::default();
+        self.table.wants_last = false;
         self.arrange();
         Effects::FETCH
     }
 }
 
-fn place_of<R>(column: Option<&'static Column<R>>) -> usize
+fn index_of<R>(column: Option<&'static Column<R>>) -> usize
 where
     R: Row,
 {
-    let place = column.and_then(|sorted| {
+    let index = column.and_then(|sorted| {
         let mut columns = R::COLUMNS.iter();
         columns.position(|column| column.key == sorted.key)
     });
-    place.map_or(0, |place| place + 1)
+    index.map_or(0, |index| index + 1)
 }
 
-/// The order at this place among the choices; the other way round if it is there already.
-fn sort_at<R: Row>(place: usize, present: Sort<R>) -> Sort<R> {
-    let column = place.checked_sub(1).and_then(|place| R::COLUMNS.get(place));
+/// The order at this index of the choices; the other way round if it is there already.
+fn sort_at<R: Row>(index: usize, present: Sort<R>) -> Sort<R> {
+    let column = index.checked_sub(1).and_then(|index| R::COLUMNS.get(index));
     let is_same = column.map(|column| column.key) == present.column.map(|column| column.key);
     Sort {
         column,

@@ -1,7 +1,7 @@
 //! The line in which a filter is typed.
 
 use crate::filter::{Filter, FilterError};
-use crate::top::action::Edit;
+use crate::top::keys::Edit;
 use detector_api::row::PeerRow;
 
 /// Characters of a line; a longer filter is a mistake of the clipboard.

@@ -1,22 +1,23 @@
-pub(crate) mod deeds;
+pub(crate) mod actions;
 
-use super::{Facts, Link, Listing, Now, Overlay, Page, Place, Snapshot, State};
+use super::{Facts, Link, Listing, Location, Now, Overlay, Snapshot, State};
 use crate::columns::Grouping;
 use crate::filter::Filter;
-use crate::top::action::{self, Key, Step};
+use crate::top::keys::{self, Key, Step};
 use crate::top::state::Effects;
 use detector_api::fixtures::{connection, peer, process};
+use detector_api::page::PeerPage;
 use detector_api::row::PeerRow;
 use detector_api::snapshot::{
-    Assessment, Confidence, Evidence, EvidenceCode, Peer, Severity, Verdict,
+    Assessment, Confidence, Evidence, EvidenceCode, Peer, PeerDetail, Severity, Verdict,
 };
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 /// Presses a key as the user would.
 pub(crate) fn press(state: &mut State, key: Key) -> Effects {
-    match action::of(key, state.focus()) {
-        Some(action) => state.apply(action),
+    match keys::of(key, state.focus()) {
+        Some(command) => state.apply(command),
         None => Effects::default(),
     }
 }
@@ -174,7 +175,7 @@ fn assessment() -> Assessment {
 
 /// The page that is open comes, `seconds` times.
 pub(crate) fn page(state: &mut State, seconds: u32) {
-    let Some(name) = state.place.peer().map(str::to_owned) else {
+    let Some(name) = state.location.peer().map(str::to_owned) else {
         return;
     };
     let mut shown = attackers().remove(0);
@@ -189,11 +190,13 @@ pub(crate) fn page(state: &mut State, seconds: u32) {
             connection.queued_bytes = u64::from(second) * 25_000;
             connection
         });
-        let page = Page {
-            peer: shown.clone(),
-            assessment: assessment(),
-            connections_total: 64,
-            connections: connections.collect(),
+        let page = PeerPage {
+            detail: PeerDetail {
+                peer: shown.clone(),
+                assessment: assessment(),
+                connections_total: 64,
+                connections: connections.collect(),
+            },
             events: vec![detector_api::fixtures::event(
                 1,
                 detector_api::snapshot::FlagKind::ZeroWindowStall,
@@ -210,7 +213,7 @@ pub(crate) fn page(state: &mut State, seconds: u32) {
 }
 
 fn shown(state: &State) -> Vec<&str> {
-    let rows = state.rows.iter();
+    let rows = state.table.rows.iter();
     rows.map(|row| row.peer.peer.as_str()).collect()
 }
 
@@ -220,18 +223,18 @@ fn the_cursor_follows_its_peer_and_rests_at_the_top() {
     let mut peers = numbered(5);
     peers[4].pinned_bytes = 1_000_000;
     refresh(&mut state, 2, peers.clone(), 5);
-    assert_eq!(state.cursor.index, 0, "{:?}", shown(&state));
+    assert_eq!(state.table.cursor.index, 0, "{:?}", shown(&state));
     press(&mut state, Key::Down);
     let followed = shown(&state)[1].to_owned();
     peers[3].pinned_bytes = 2_000_000;
     refresh(&mut state, 3, peers.clone(), 5);
-    assert_eq!(shown(&state)[state.cursor.index], followed);
-    assert_eq!(state.cursor.index, 2);
+    assert_eq!(shown(&state)[state.table.cursor.index], followed);
+    assert_eq!(state.table.cursor.index, 2);
     peers.retain(|peer| peer.peer != followed);
     refresh(&mut state, 4, peers, 4);
-    assert_eq!(state.cursor.index, 2, "stays where it was");
+    assert_eq!(state.table.cursor.index, 2, "stays where it was");
     refresh(&mut state, 5, Vec::new(), 0);
-    assert_eq!(state.cursor.index, 0);
+    assert_eq!(state.table.cursor.index, 0);
 }
 
 #[test]
@@ -262,7 +265,7 @@ fn the_last_row_is_the_very_last_one() {
     assert!(press(&mut state, Key::Char('G')).fetches);
     assert_eq!(state.query().peers, Some(0));
     refresh(&mut state, 3, numbered(300), 300);
-    assert_eq!(state.cursor.index, 299);
+    assert_eq!(state.table.cursor.index, 299);
     assert_eq!(state.query().peers, Some(384), "and it stays in sight");
 }
 
@@ -270,24 +273,24 @@ fn the_last_row_is_the_very_last_one() {
 fn enter_and_escape_go_in_and_out() {
     let mut state = attacked();
     assert!(press(&mut state, Key::Enter).fetches);
-    assert_eq!(state.place, Place::Peer("198.51.100.7".to_owned()));
+    assert_eq!(state.location, Location::Peer("198.51.100.7".to_owned()));
     assert_eq!(state.query().peers, None);
     assert_eq!(state.query().page.as_deref(), Some("198.51.100.7"));
     press(&mut state, Key::Enter);
     assert_eq!(
-        state.place.peer(),
+        state.location.peer(),
         Some("198.51.100.7"),
         "the page is not there yet"
     );
     page(&mut state, 1);
     press(&mut state, Key::Down);
     press(&mut state, Key::Enter);
-    assert!(matches!(state.place, Place::Connection(..)));
+    assert!(matches!(state.location, Location::Connection(..)));
     assert_eq!(state.connection().unwrap().remote, "198.51.100.7:40001");
     press(&mut state, Key::Esc);
-    assert_eq!(state.connection_cursor.index, 1);
+    assert_eq!(state.opened.cursor.index, 1);
     assert!(press(&mut state, Key::Esc).fetches);
-    assert_eq!(state.place, Place::Table);
+    assert_eq!(state.location, Location::Table);
 }
 
 #[test]
@@ -299,7 +302,7 @@ fn a_group_opens_into_its_peers() {
     press(&mut state, Key::Enter);
     assert_eq!(shown(&state), ["198.51.100.7", "198.51.100.9"]);
     press(&mut state, Key::Enter);
-    assert_eq!(state.place.peer(), Some("198.51.100.7"));
+    assert_eq!(state.location.peer(), Some("198.51.100.7"));
     press(&mut state, Key::Esc);
     press(&mut state, Key::Esc);
     assert_eq!(state.grouping(), Grouping::Net);
@@ -347,10 +350,10 @@ fn a_paused_screen_stands_still() {
     let mut state = at_night(5);
     press(&mut state, Key::Char(' '));
     refresh(&mut state, 9, numbered(3), 3);
-    assert_eq!(state.rows.len(), 5);
+    assert_eq!(state.table.rows.len(), 5);
     assert!(press(&mut state, Key::Char(' ')).fetches);
     refresh(&mut state, 10, numbered(3), 3);
-    assert_eq!(state.rows.len(), 3);
+    assert_eq!(state.table.rows.len(), 3);
 }
 
 #[test]
@@ -363,7 +366,7 @@ fn a_lost_agent_is_remembered_from_the_first_failure() {
         why: "still gone".to_owned(),
     };
     assert_eq!(state.link, expected);
-    assert_eq!(state.rows.len(), 5, "what was seen stays");
+    assert_eq!(state.table.rows.len(), 5, "what was seen stays");
     refresh(&mut state, 4, numbered(2), 2);
     assert_eq!(state.link, Link::Live);
 }
@@ -376,7 +379,7 @@ fn answers_about_another_peer_are_dropped() {
     press(&mut state, Key::Esc);
     press(&mut state, Key::Down);
     press(&mut state, Key::Enter);
-    let outdated = state.page.clone();
+    let outdated = state.opened.page.clone();
     assert!(outdated.is_none());
     let gone = Snapshot {
         facts: facts(1),
@@ -384,9 +387,9 @@ fn answers_about_another_peer_are_dropped() {
         page: Some(None),
     };
     state.take(now(200), Ok(gone));
-    assert!(state.is_page_gone);
+    assert!(state.opened.is_gone);
     page(&mut state, 1);
-    assert!(!state.is_page_gone);
+    assert!(!state.opened.is_gone);
 }
 
 #[test]
@@ -397,8 +400,8 @@ fn only_the_last_ten_minutes_are_kept() {
     }
     assert_eq!(state.history.stalled.iter().len(), 600);
     press(&mut state, Key::Enter);
-    assert_eq!(state.place, Place::Table, "nothing to open");
-    state.apply(action::Action::Move(Step::Last));
-    assert_eq!(state.cursor.index, 0);
-    let _: &[PeerRow] = &state.rows;
+    assert_eq!(state.location, Location::Table, "nothing to open");
+    state.apply(keys::Command::Move(Step::Last));
+    assert_eq!(state.table.cursor.index, 0);
+    let _: &[PeerRow] = &state.table.rows;
 }

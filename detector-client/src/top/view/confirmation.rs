@@ -1,4 +1,4 @@
-//! What a deed would do, exactly, and the line in which it is confirmed.
+//! What an action would do, exactly, and the line in which it is confirmed.
 
 use super::overlay::{line_at, window};
 use super::text::draw_text;
@@ -18,16 +18,16 @@ const OTHER_LINES: usize = 6;
 pub(super) fn draw(buffer: &mut Buffer, screen: Rect, state: &State, confirmation: &Confirmation) {
     let width = screen.width.min(100);
     let room = usize::from(width.saturating_sub(2));
-    let told = &confirmation.told;
+    let rehearsal = &confirmation.rehearsal;
     let mut lines: Vec<(String, Style)> = Vec::new();
     let mut say = |text: &str, style: Style| {
         lines.extend(wrap(text, room).into_iter().map(|line| (line, style)));
     };
-    say(&told.summary(), theme::heading());
-    for text in consequences(told, state.own_agent.is_some()) {
+    say(&rehearsal.summary(), theme::heading());
+    for text in consequences(rehearsal, state.own_agent.is_some()) {
         say(&text, Style::new());
     }
-    let title = match told {
+    let title = match rehearsal {
         ActionResult::Reset(answer) => {
             let used = lines.len() + OTHER_LINES;
             let free = usize::from(screen.height).saturating_sub(used);
@@ -72,8 +72,8 @@ pub(super) fn draw(buffer: &mut Buffer, screen: Rect, state: &State, confirmatio
     }
 }
 
-fn consequences(told: &ActionResult, is_own_agent: bool) -> Vec<String> {
-    match told {
+fn consequences(rehearsal: &ActionResult, is_own_agent: bool) -> Vec<String> {
+    match rehearsal {
         ActionResult::Reset(_) => {
             vec!["each peer gets a reset, each owner an error on its socket".to_owned()]
         }

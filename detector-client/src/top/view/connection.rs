@@ -5,7 +5,8 @@ use super::plot::{self, Bar};
 use super::text::{draw_text, take_line, take_lines};
 use super::theme;
 use crate::layout::{truncate, width_of, wrap};
-use crate::top::state::{Page, Sample, State};
+use crate::top::state::{Sample, State};
+use detector_api::page::PeerPage;
 use detector_api::snapshot::{Connection, Event, Process};
 use detector_api::text;
 use detector_api::units;
@@ -33,7 +34,7 @@ pub(super) fn owner_of(process: &Process) -> String {
 
 /// Draws the page of the connection that is open; gives how far it can be scrolled.
 pub(super) fn draw(buffer: &mut Buffer, mut area: Rect, state: &State) -> usize {
-    let (Some(page), Some(connection)) = (&state.page, state.connection()) else {
+    let (Some(page), Some(connection)) = (&state.opened.page, state.connection()) else {
         let text = "the connection is gone; Esc goes back";
         draw_text(buffer, area, text, theme::heading());
         return 0;
@@ -41,13 +42,13 @@ pub(super) fn draw(buffer: &mut Buffer, mut area: Rect, state: &State) -> usize 
     let title = format!("{} from {}", connection.remote, connection.local);
     draw_text(buffer, take_line(&mut area), &title, theme::heading());
     let timeline = timeline_height(area.height);
-    let samples = state.timelines.of(connection);
+    let samples = state.opened.timelines.of(connection);
     let room = area.height - timeline;
     let text = take_lines(&mut area, room);
     draw_timeline(buffer, area, connection, &samples);
     let lines = lines(connection, page, text.width);
     let hidden = lines.len().saturating_sub(usize::from(text.height));
-    let shown = lines.iter().skip(state.scroll.min(hidden));
+    let shown = lines.iter().skip(state.opened.scroll.min(hidden));
     for ((line, style), y) in shown.zip(text.y..text.bottom()) {
         let at = Rect {
             y,
@@ -106,11 +107,11 @@ pub(super) fn draw_timeline(
 }
 
 /// What there is to say, in two columns where the terminal is wide enough.
-fn lines(connection: &Connection, page: &Page, width: u16) -> Vec<(String, Style)> {
+fn lines(connection: &Connection, page: &PeerPage, width: u16) -> Vec<(String, Style)> {
     let facts = facts(connection);
     let mut lines: Vec<(String, Style)> = Vec::new();
-    if let Some(verdict) = page.peer.verdict {
-        let style = theme::severity(page.peer.severity).patch(theme::heading());
+    if let Some(verdict) = page.detail.peer.verdict {
+        let style = theme::severity(page.detail.peer.severity).patch(theme::heading());
         lines.push((format!("verdict       {}", verdict.label()), style));
     }
     if width >= 2 * COLUMN {
@@ -128,7 +129,7 @@ fn lines(connection: &Connection, page: &Page, width: u16) -> Vec<(String, Style
     for process in &connection.processes {
         lines.push((format!("owner         {}", owner_of(process)), Style::new()));
     }
-    lines.extend(evidence::weighed(&page.assessment, width));
+    lines.extend(evidence::weighed(&page.detail.assessment, width));
     lines.extend(evidence::considered(page, width));
     let is_of = |event: &&Event| event.remote.as_deref() == Some(connection.remote.as_str());
     for event in page.events.iter().rev().filter(is_of) {

@@ -2,7 +2,7 @@
 
 use super::theme;
 use crate::layout::wrap;
-use crate::top::state::Page;
+use detector_api::page::PeerPage;
 use detector_api::snapshot::{Assessment, Considered, Outcome};
 use detector_api::text::{self, Circumstances, Servers};
 use ratatui::style::Style;
@@ -50,15 +50,15 @@ pub(super) fn weighed(assessment: &Assessment, width: u16) -> Vec<(String, Style
 }
 
 /// What to do, which benign causes were considered, what would change the verdict.
-pub(super) fn considered(page: &Page, width: u16) -> Vec<(String, Style)> {
-    let assessment = &page.assessment;
+pub(super) fn considered(page: &PeerPage, width: u16) -> Vec<(String, Style)> {
+    let assessment = &page.detail.assessment;
     let mut lines = Lines::new(width);
     let around = circumstances(page);
     for advice in &assessment.advice {
         let step = text::advice(advice, &around);
         lines.add("to do", &step.what, theme::heading());
         if !step.settings.is_empty() {
-            let where_to = format!("`detector explain {}` has the lines", page.peer.peer);
+            let where_to = format!("`detector explain {}` has the lines", page.detail.peer.peer);
             lines.add("", &where_to, theme::quiet());
         }
     }
@@ -78,11 +78,11 @@ pub(super) fn considered(page: &Page, width: u16) -> Vec<(String, Style)> {
 }
 
 /// What is known here of what advice depends on.
-fn circumstances(page: &Page) -> Circumstances {
-    let peer = &page.peer;
+fn circumstances(page: &PeerPage) -> Circumstances {
+    let peer = &page.detail.peer;
     let processes = peer.processes.iter();
     Circumstances {
-        verdict: page.assessment.verdict,
+        verdict: page.detail.assessment.verdict,
         servers: Servers::of(processes.map(|process| process.comm.as_str())),
         ports: peer.services.clone(),
         address: peer.peer.parse().ok(),

@@ -14,7 +14,7 @@ mod table;
 mod text;
 mod theme;
 
-use super::state::{Link, Overlay, Place, State};
+use super::state::{Link, Location, Overlay, State};
 use crate::layout::width_of;
 use crate::terminal::Capabilities;
 use ratatui::Frame;
@@ -38,7 +38,7 @@ pub(crate) fn draw(frame: &mut Frame<'_>, state: &State, terminal: Capabilities)
 /// The table with all its rows as text of lines of at most `width` cells, without keys.
 pub(crate) fn page(state: &State, width: usize) -> String {
     let width = u16::try_from(width).unwrap_or(u16::MAX).max(LEAST.0);
-    let lines = u16::try_from(state.rows.len()).unwrap_or(u16::MAX);
+    let lines = u16::try_from(state.table.rows.len()).unwrap_or(u16::MAX);
     // A buffer has at most 2^16 lines and, of these, far fewer cells than it may have.
     let screen = Rect::new(0, 0, width, lines.saturating_add(header::LINES + 3));
     let mut buffer = Buffer::empty(screen);
@@ -83,19 +83,19 @@ fn draw_buffer(buffer: &mut Buffer, screen: Rect, state: &State) -> usize {
         ..screen
     };
     header::draw(buffer, &mut area, state);
-    if state.place == Place::Table || has_banner(state) {
+    if state.location == Location::Table || has_banner(state) {
         draw_banner(buffer, text::take_line(&mut area), state);
     }
-    let scrolls = match &state.place {
-        Place::Table => {
+    let scrolls = match &state.location {
+        Location::Table => {
             peers::draw(buffer, area, state, true);
             0
         }
-        Place::Peer(name) => {
+        Location::Peer(name) => {
             peer::draw(buffer, area, state, name);
             0
         }
-        Place::Connection(..) => connection::draw(buffer, area, state),
+        Location::Connection(..) => connection::draw(buffer, area, state),
     };
     draw_keys(buffer, footer, state);
     overlay::draw(buffer, screen, state).unwrap_or(scrolls)
@@ -124,19 +124,19 @@ fn draw_banner(buffer: &mut Buffer, area: Rect, state: &State) {
         let text = format!("the agent is not ready: {reason}");
         return draw_text(buffer, area, &text, theme::alarm());
     }
-    if state.place == Place::Table {
+    if state.location == Location::Table {
         let (left, right) = peers::summary(state);
         draw_parts(buffer, area, left, right);
     }
 }
 
 /// Keys of what can be done, where that is allowed.
-const DEEDS: [(u8, &str, &str); 2] = [(1, "x", "reset"), (1, "b", "block")];
+const ACTION_KEYS: [(u8, &str, &str); 2] = [(1, "x", "reset"), (1, "b", "block")];
 
 /// The keys that matter here.
 fn draw_keys(buffer: &mut Buffer, area: Rect, state: &State) {
     let pause = if state.is_paused { "go on" } else { "pause" };
-    let keys: &[(u8, &str, &str)] = match (&state.overlay, &state.place) {
+    let keys: &[(u8, &str, &str)] = match (&state.overlay, &state.location) {
         (Overlay::Prompt(_), _) => &[
             (0, "Enter", "take it"),
             (0, "Esc", "leave it"),
@@ -149,7 +149,7 @@ fn draw_keys(buffer: &mut Buffer, area: Rect, state: &State) {
             (0, "Esc", "close"),
         ],
         (Overlay::Help(_), _) => &[(0, "jk", "scroll"), (0, "Esc", "close")],
-        (Overlay::None, Place::Table) => &[
+        (Overlay::None, Location::Table) => &[
             (0, "?", "help"),
             (1, "Enter", "open"),
             (1, "/", "filter"),
@@ -159,7 +159,7 @@ fn draw_keys(buffer: &mut Buffer, area: Rect, state: &State) {
             (3, "Space", pause),
             (0, "q", "quit"),
         ],
-        (Overlay::None, Place::Peer(_)) => &[
+        (Overlay::None, Location::Peer(_)) => &[
             (0, "?", "help"),
             (1, "Enter", "connection"),
             (0, "Esc", "back"),
@@ -168,7 +168,7 @@ fn draw_keys(buffer: &mut Buffer, area: Rect, state: &State) {
             (3, "Space", pause),
             (0, "q", "quit"),
         ],
-        (Overlay::None, Place::Connection(..)) => &[
+        (Overlay::None, Location::Connection(..)) => &[
             (0, "?", "help"),
             (0, "Esc", "back"),
             (2, "jk", "scroll"),
@@ -176,14 +176,14 @@ fn draw_keys(buffer: &mut Buffer, area: Rect, state: &State) {
             (0, "q", "quit"),
         ],
     };
-    let acts = state.allows_actions && matches!(state.overlay, Overlay::None);
-    let deeds: &[(u8, &str, &str)] = if acts { &DEEDS } else { &[] };
+    let acts = state.actions.are_allowed && matches!(state.overlay, Overlay::None);
+    let actions: &[(u8, &str, &str)] = if acts { &ACTION_KEYS } else { &[] };
     let (last, first) = keys
         .split_last()
         .map_or((keys, keys), |(_, first)| (&keys[first.len()..], first));
     let parts = first
         .iter()
-        .chain(deeds)
+        .chain(actions)
         .chain(last)
         .map(|(rank, key, what)| {
             Part::new(*rank, *key, theme::heading()).and(format!(" {what}"), theme::quiet())

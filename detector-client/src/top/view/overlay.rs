@@ -126,10 +126,10 @@ fn draw_menu<R: Row>(buffer: &mut Buffer, screen: Rect, index: usize) {
         .saturating_sub(height / 2)
         .min(choices.len().saturating_sub(height));
     let shown = choices.iter().enumerate().skip(offset);
-    for ((place, (key, help)), y) in shown.zip(inner.y..inner.bottom()) {
+    for ((row, (key, help)), y) in shown.zip(inner.y..inner.bottom()) {
         let at = line_at(inner, y);
         draw_text(buffer, at, &format!(" {key:<14} {help}"), Style::new());
-        if place == index {
+        if row == index {
             buffer.set_style(at, theme::selected());
         }
     }

@@ -8,7 +8,8 @@ use super::text::{Part, draw_parts, draw_text, grouped, take_line, take_lines};
 use super::theme;
 use crate::columns::Grouping;
 use crate::layout::wrap;
-use crate::top::state::{Page, State};
+use crate::top::state::State;
+use detector_api::page::PeerPage;
 use detector_api::snapshot::Peer;
 use detector_api::text;
 use detector_api::units;
@@ -23,8 +24,8 @@ const CONNECTIONS: u16 = 4;
 
 /// Draws the page of the peer called `name`.
 pub(super) fn draw(buffer: &mut Buffer, mut area: Rect, state: &State, name: &str) {
-    let Some(page) = &state.page else {
-        let text = if state.is_page_gone {
+    let Some(page) = &state.opened.page else {
+        let text = if state.opened.is_gone {
             format!("{name}: the agent does not track this peer any more; Esc goes back")
         } else {
             format!("{name}: asking the agent")
@@ -40,15 +41,15 @@ pub(super) fn draw(buffer: &mut Buffer, mut area: Rect, state: &State, name: &st
     if timeline > 0
         && let Some(connection) = state.connection()
     {
-        let samples = state.timelines.of(connection);
+        let samples = state.opened.timelines.of(connection);
         let below = take_lines(&mut area, timeline);
         draw_timeline(buffer, below, connection, &samples);
     }
     draw_events(buffer, take_lines(&mut area, events), page);
 }
 
-fn draw_facts(buffer: &mut Buffer, area: &mut Rect, page: &Page, state: &State) {
-    let peer = &page.peer;
+fn draw_facts(buffer: &mut Buffer, area: &mut Rect, page: &PeerPage, state: &State) {
+    let peer = &page.detail.peer;
     let severity = theme::severity(peer.severity);
     let verdict = peer.verdict.map_or("not judged", |verdict| verdict.label());
     let mut title = vec![
@@ -56,17 +57,18 @@ fn draw_facts(buffer: &mut Buffer, area: &mut Rect, page: &Page, state: &State) 
         Part::new(0, verdict, severity),
         Part::new(1, peer.severity.label(), severity),
     ];
-    if let Some(confidence) = page.assessment.confidence {
+    if let Some(confidence) = page.detail.assessment.confidence {
         title.push(Part::labelled(3, "confidence", confidence.label()));
     }
     let untold = page
+        .detail
         .connections_total
-        .saturating_sub(page.connections.len() as u64);
+        .saturating_sub(page.detail.connections.len() as u64);
     if untold > 0 {
         let text = format!("{} more connections are not shown", grouped(untold));
         title.push(Part::new(2, text, theme::caution()));
     }
-    if state.is_page_gone {
+    if state.opened.is_gone {
         title.push(Part::new(0, "gone", theme::alarm()));
     }
     let seen = format!("{}-{} UTC", clock(&peer.first_seen), clock(&peer.last_seen));
@@ -121,8 +123,8 @@ fn totals(peer: &Peer) -> Vec<Part> {
 }
 
 /// What the verdict rests on; where nothing was weighed yet, the newest event.
-fn draw_reasons(buffer: &mut Buffer, area: &mut Rect, page: &Page) {
-    let mut reasons = evidence::reasons(&page.assessment);
+fn draw_reasons(buffer: &mut Buffer, area: &mut Rect, page: &PeerPage) {
+    let mut reasons = evidence::reasons(&page.detail.assessment);
     if reasons.is_empty() {
         reasons.extend(page.events.last().map(text::event_line));
     }
@@ -152,8 +154,8 @@ const BECAUSE: &str = "because ";
 /// The same for its further lines.
 const NOTHING: &str = "        ";
 
-fn timeline_height(room: u16, page: &Page) -> u16 {
-    let rows = u16::try_from(page.connections.len()).unwrap_or(u16::MAX);
+fn timeline_height(room: u16, page: &PeerPage) -> u16 {
+    let rows = u16::try_from(page.detail.connections.len()).unwrap_or(u16::MAX);
     let most = (room / 2 + 1).max(CONNECTIONS);
     let table = rows.saturating_add(2).clamp(CONNECTIONS, most);
     match room.saturating_sub(table) {
@@ -164,7 +166,7 @@ fn timeline_height(room: u16, page: &Page) -> u16 {
 }
 
 /// On tall screens the last events have a place.
-fn events_height(area: Rect, page: &Page) -> u16 {
+fn events_height(area: Rect, page: &PeerPage) -> u16 {
     let wanted = u16::try_from(page.events.len())
         .unwrap_or(u16::MAX)
         .saturating_add(1);
@@ -175,21 +177,21 @@ fn events_height(area: Rect, page: &Page) -> u16 {
     wanted.min(room)
 }
 
-fn draw_connections(buffer: &mut Buffer, area: Rect, state: &State, page: &Page) {
+fn draw_connections(buffer: &mut Buffer, area: Rect, state: &State, page: &PeerPage) {
     let height = usize::from(area.height.saturating_sub(1));
-    let rows = &page.connections;
+    let rows = &page.detail.connections;
     let listing = Listing {
         rows,
         grouping: Grouping::Peer,
-        offset: state.connection_cursor.offset(rows.len(), height),
-        selected: (!rows.is_empty()).then_some(state.connection_cursor.index),
+        offset: state.opened.cursor.offset(rows.len(), height),
+        selected: (!rows.is_empty()).then_some(state.opened.cursor.index),
         sort: state.settings.connection_sort,
         context: state.context(),
     };
     listing.draw(buffer, area);
 }
 
-fn draw_events(buffer: &mut Buffer, mut area: Rect, page: &Page) {
+fn draw_events(buffer: &mut Buffer, mut area: Rect, page: &PeerPage) {
     if area.height == 0 {
         return;
     }

@@ -15,7 +15,7 @@ pub(super) fn summary(state: &State) -> (Vec<Part>, Vec<Part>) {
     let sort = state.settings.sort;
     let order = if sort.is_reversed { ", reversed" } else { "" };
     let mut left = Vec::new();
-    match &state.within {
+    match &state.table.within {
         Some(within) => {
             let what = format!("peers in {} {}", within.grouping.label(), within.name);
             left.push(Part::new(0, what, theme::heading()));
@@ -23,19 +23,23 @@ pub(super) fn summary(state: &State) -> (Vec<Part>, Vec<Part>) {
         None => left.push(Part::labelled(1, "by", state.grouping().label())),
     }
     left.push(Part::labelled(2, "order", format!("{}{order}", sort.key())));
-    if !state.filter.is_empty() {
+    if !state.table.filter.is_empty() {
         left.push(
-            Part::new(0, "filter ", theme::quiet()).and(state.filter.to_string(), theme::caution()),
+            Part::new(0, "filter ", theme::quiet())
+                .and(state.table.filter.to_string(), theme::caution()),
         );
     }
-    let shown = grouped(state.rows.len() as u64);
-    let is_whole = state.filter.is_empty() && state.within.is_none();
+    let shown = grouped(state.table.rows.len() as u64);
+    let is_whole = state.table.filter.is_empty() && state.table.within.is_none();
     let count = if state.grouping() != Grouping::Peer {
-        format!("{shown} groups of {} peers", grouped(state.total as u64))
+        format!(
+            "{shown} groups of {} peers",
+            grouped(state.table.total as u64)
+        )
     } else if is_whole {
-        format!("{} peers", grouped(state.total as u64))
+        format!("{} peers", grouped(state.table.total as u64))
     } else {
-        format!("{shown} of {} peers", grouped(state.total as u64))
+        format!("{shown} of {} peers", grouped(state.table.total as u64))
     };
     (left, vec![Part::new(1, count, theme::quiet())])
 }
@@ -44,15 +48,15 @@ pub(super) fn summary(state: &State) -> (Vec<Part>, Vec<Part>) {
 pub(super) fn draw(buffer: &mut Buffer, area: Rect, state: &State, has_cursor: bool) {
     let height = usize::from(area.height.saturating_sub(1));
     let listing = Listing {
-        rows: &state.rows,
+        rows: &state.table.rows,
         grouping: state.grouping(),
-        offset: state.cursor.offset(state.rows.len(), height),
-        selected: (has_cursor && !state.rows.is_empty()).then_some(state.cursor.index),
+        offset: state.table.cursor.offset(state.table.rows.len(), height),
+        selected: (has_cursor && !state.table.rows.is_empty()).then_some(state.table.cursor.index),
         sort: state.settings.sort,
         context: state.context(),
     };
     listing.draw(buffer, area);
-    if state.rows.is_empty() && area.height > 2 {
+    if state.table.rows.is_empty() && area.height > 2 {
         let line = Rect {
             x: area.x + 2,
             y: area.y + 2,
@@ -68,10 +72,10 @@ fn nothing(state: &State) -> String {
     if state.link == Link::Waiting {
         return "waiting for the agent".to_owned();
     }
-    if !state.filter.is_empty() {
+    if !state.table.filter.is_empty() {
         return "no peer fits the filter; Esc drops it".to_owned();
     }
-    if state.within.is_some() {
+    if state.table.within.is_some() {
         return "no peer of this group is left; Esc goes back".to_owned();
     }
     let watched = units::seconds(state.facts.uptime_seconds);

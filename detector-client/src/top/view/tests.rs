@@ -3,9 +3,9 @@
 use super::draw;
 use crate::columns::Grouping;
 use crate::terminal::Capabilities;
-use crate::top::action::{self, Key};
+use crate::top::keys::{self, Key};
 use crate::top::state::State;
-use crate::top::state::tests::deeds::{block_told, rehearsed, reset_told};
+use crate::top::state::tests::actions::{block_result, rehearsed, reset_result};
 use crate::top::state::tests::{at_night, attacked, page, press, started, type_text};
 use ratatui::Terminal;
 use ratatui::backend::TestBackend;
@@ -116,13 +116,13 @@ fn help_menu_and_prompt() {
 #[test]
 fn deeds_show_their_exact_effect() {
     let mut state = attacked();
-    state.allows_actions = true;
+    state.actions.are_allowed = true;
     press(&mut state, Key::Char('x'));
-    rehearsed(&mut state, reset_told(40));
+    rehearsed(&mut state, reset_result(40));
     expect("reset", &mut state);
     press(&mut state, Key::Esc);
     press(&mut state, Key::Char('b'));
-    rehearsed(&mut state, block_told());
+    rehearsed(&mut state, block_result());
     type_text(&mut state, "no");
     press(&mut state, Key::Enter);
     expect("block", &mut state);
@@ -267,7 +267,7 @@ fn every_key_can_be_pressed_everywhere() {
                     page(&mut state, 1);
                 }
                 terminal(&mut state, (60, 15), FULL);
-                let _ = action::of(Key::Esc, state.focus());
+                let _ = keys::of(Key::Esc, state.focus());
             }
         }
     }

@@ -1,7 +1,7 @@
 //! The live view: keys, answers of the agent and signals, one after the other.
 
-use super::action::{self, Action, Edit, Focus};
 use super::agent::{Agent, Outcome, START_PAUSE};
+use super::keys::{self, Command, Edit, Focus};
 use super::screen::Screen;
 use super::settings_file::SettingsFile;
 use super::state::{ActionRequest, ActionResult, Effects, Now, Snapshot, State};
@@ -24,6 +24,8 @@ const PAUSE_RATIO: u32 = 30;
 const LONGEST_PAUSE: Duration = Duration::from_secs(10);
 
 type Answer = Result<Snapshot, ClientError>;
+/// What was asked for, and what came of it.
+type Acted = (ActionRequest, Result<ActionResult, ClientError>);
 
 /// Runs until the user, a signal or the terminal ends it.
 pub(super) async fn run(
@@ -37,7 +39,7 @@ pub(super) async fn run(
     let mut signals = Signals::new().map_err(|error| failure("listen for signals", &error))?;
     let screen = Screen::take().map_err(|error| failure("take over the terminal", &error))?;
     let inputs = terminal::inputs().map_err(|error| failure("read keys", &error))?;
-    let mut watch = Watch {
+    let mut event_loop = EventLoop {
         state,
         agent,
         settings,
@@ -49,17 +51,17 @@ pub(super) async fn run(
         asked: Instant::now(),
         next: Instant::now(),
         question: None,
-        deeds: JoinSet::new(),
+        acting: JoinSet::new(),
         is_dirty: true,
     };
-    watch.state.size = watch.screen.size().unwrap_or((80, 24));
+    event_loop.state.size = event_loop.screen.size().unwrap_or((80, 24));
     tokio::select! {
-        ended = watch.run() => ended,
+        ended = event_loop.run() => ended,
         () = signals.end() => Ok(()),
     }
 }
 
-struct Watch {
+struct EventLoop {
     state: State,
     agent: Agent,
     settings: Option<SettingsFile>,
@@ -74,7 +76,7 @@ struct Watch {
     next: Instant,
     question: Option<JoinHandle<Answer>>,
     /// What the agent has been asked to do or to rehearse.
-    deeds: JoinSet<(ActionRequest, Result<ActionResult, ClientError>)>,
+    acting: JoinSet<Acted>,
     is_dirty: bool,
 }
 
@@ -82,11 +84,11 @@ struct Watch {
 enum Occurrence {
     Input(Option<Input>),
     Answer(Box<Answer>),
-    ActionResult(Box<(ActionRequest, Result<ActionResult, ClientError>)>),
+    Acted(Box<Acted>),
     Time,
 }
 
-impl Watch {
+impl EventLoop {
     async fn run(&mut self) -> Result<(), Failure> {
         loop {
             if self.is_dirty {
@@ -103,7 +105,7 @@ impl Watch {
                         return Ok(());
                     }
                 }
-                Occurrence::ActionResult(told) => self.take_told(*told),
+                Occurrence::Acted(acted) => self.take_result(*acted),
                 Occurrence::Answer(answer) => self.take_answer(*answer)?,
                 Occurrence::Time => self.ask(),
             }
@@ -130,9 +132,9 @@ impl Watch {
         let answer = tokio::select! {
             biased;
             input = self.inputs.recv() => return Occurrence::Input(input),
-            Some(told) = self.deeds.join_next() => {
-                return match told {
-                    Ok(told) => Occurrence::ActionResult(Box::new(told)),
+            Some(acted) = self.acting.join_next() => {
+                return match acted {
+                    Ok(acted) => Occurrence::Acted(Box::new(acted)),
                     Err(error) => match error.try_into_panic() {
                         Ok(panic) => std::panic::resume_unwind(panic),
                         // Ended before it was done; the next look shows what came of it.
@@ -145,7 +147,7 @@ impl Watch {
         };
         self.question = None;
         let answer = answer.unwrap_or_else(|error| match error.try_into_panic() {
-            // ActionResult by the hook, which gave the terminal back: nothing may be drawn any more.
+            // Reported by the hook, which gave the terminal back: nothing may be drawn any more.
             Ok(panic) => std::panic::resume_unwind(panic),
             // A question is never aborted while it is waited for.
             Err(_) => Err(ClientError::Silent),
@@ -188,9 +190,9 @@ impl Watch {
         Ok(())
     }
 
-    fn take_told(&mut self, (wish, told): (ActionRequest, Result<ActionResult, ClientError>)) {
+    fn take_result(&mut self, (request, result): Acted) {
         self.state
-            .take_told(&wish, told.map_err(|error| error.brief()));
+            .take_result(&request, result.map_err(|error| error.brief()));
         self.is_dirty = true;
         // What was done shows with the next look.
         self.ask();
@@ -211,15 +213,15 @@ impl Watch {
 
     fn take_input(&mut self, input: Input) -> bool {
         match input {
-            Input::Key(key) => match action::of(key, self.state.focus()) {
-                Some(action) => self.apply(action),
+            Input::Key(key) => match keys::of(key, self.state.focus()) {
+                Some(command) => self.apply(command),
                 None => false,
             },
             Input::Paste(text) => {
                 if self.state.focus() == Focus::Prompt {
                     let line = text.replace(['\r', '\n'], " ");
                     for character in line.chars() {
-                        self.apply(Action::Edit(Edit::Insert(character)));
+                        self.apply(Command::Edit(Edit::Insert(character)));
                     }
                 }
                 false
@@ -231,16 +233,16 @@ impl Watch {
         }
     }
 
-    fn apply(&mut self, action: Action) -> bool {
-        let effects: Effects = self.state.apply(action);
+    fn apply(&mut self, command: Command) -> bool {
+        let effects: Effects = self.state.apply(command);
         if effects.fetches {
             self.ask();
         }
         if effects.acts
-            && let Some(wish) = self.state.wish.take()
+            && let Some(request) = self.state.actions.request.take()
         {
-            let deed = self.agent.deed(wish.clone());
-            self.deeds.spawn(async move { (wish, deed.await) });
+            let result = self.agent.act(request.clone());
+            self.acting.spawn(async move { (request, result.await) });
         }
         if effects.saves
             && let Some(file) = &self.settings

@@ -1,4 +1,4 @@
-//! Keys and what they ask for. Pure: a key and what is on the screen in, an action out.
+//! Keys and what they ask for. Pure: a key and what is on the screen in, a command out.
 //!
 //! The keys are those of the tools that operators know: `less`, `htop`, `below`.
 
@@ -79,7 +79,7 @@ pub(crate) enum Edit {
 
 /// What can be done to a peer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Deed {
+pub(crate) enum Action {
     /// Close its stalled sockets.
     Reset,
     /// Drop what it sends for a time.
@@ -88,7 +88,7 @@ pub(crate) enum Deed {
 
 /// What a key asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Action {
+pub(crate) enum Command {
     /// Leave.
     Quit,
     /// Leave for the shell until it calls us back.
@@ -124,15 +124,15 @@ pub(crate) enum Action {
     /// Draw everything anew.
     Redraw,
     /// Do something to the peer here, after a question.
-    Act(Deed),
+    Act(Action),
 }
 
 /// What `key` asks for while `focus` has the keys.
-pub(crate) fn of(key: Key, focus: Focus) -> Option<Action> {
+pub(crate) fn of(key: Key, focus: Focus) -> Option<Command> {
     match (key, focus) {
-        (Key::Ctrl('c'), _) => Some(Action::Quit),
-        (Key::Ctrl('z'), _) => Some(Action::Suspend),
-        (Key::Ctrl('l'), _) => Some(Action::Redraw),
+        (Key::Ctrl('c'), _) => Some(Command::Quit),
+        (Key::Ctrl('z'), _) => Some(Command::Suspend),
+        (Key::Ctrl('l'), _) => Some(Command::Redraw),
         (_, Focus::Screen) => on_screen(key),
         (_, Focus::Prompt | Focus::Confirmation) => in_prompt(key),
         (_, Focus::Menu) => in_menu(key),
@@ -140,47 +140,47 @@ pub(crate) fn of(key: Key, focus: Focus) -> Option<Action> {
     }
 }
 
-fn on_screen(key: Key) -> Option<Action> {
-    let action = match key {
-        Key::Char('q') | Key::F(10) => Action::Quit,
-        Key::Char('?' | 'h') | Key::F(1) => Action::Help,
-        Key::Esc | Key::Backspace => Action::Back,
-        Key::Enter => Action::Open,
-        Key::Tab => Action::NextGrouping,
-        Key::BackTab => Action::PreviousGrouping,
-        Key::Char('/') | Key::F(4) => Action::TypeFilter,
-        Key::Char('s') | Key::F(6) => Action::ChooseSort,
-        Key::Char('<') | Key::Left => Action::SortLeft,
-        Key::Char('>') | Key::Right => Action::SortRight,
-        Key::Char('r' | 'I') => Action::Reverse,
-        Key::Char(' ' | 'Z') => Action::Pause,
-        Key::Char('x') => Action::Act(Deed::Reset),
-        Key::Char('b') => Action::Act(Deed::Block),
-        key => Action::Move(step(key)?),
+fn on_screen(key: Key) -> Option<Command> {
+    let command = match key {
+        Key::Char('q') | Key::F(10) => Command::Quit,
+        Key::Char('?' | 'h') | Key::F(1) => Command::Help,
+        Key::Esc | Key::Backspace => Command::Back,
+        Key::Enter => Command::Open,
+        Key::Tab => Command::NextGrouping,
+        Key::BackTab => Command::PreviousGrouping,
+        Key::Char('/') | Key::F(4) => Command::TypeFilter,
+        Key::Char('s') | Key::F(6) => Command::ChooseSort,
+        Key::Char('<') | Key::Left => Command::SortLeft,
+        Key::Char('>') | Key::Right => Command::SortRight,
+        Key::Char('r' | 'I') => Command::Reverse,
+        Key::Char(' ' | 'Z') => Command::Pause,
+        Key::Char('x') => Command::Act(Action::Reset),
+        Key::Char('b') => Command::Act(Action::Block),
+        key => Command::Move(step(key)?),
     };
-    Some(action)
+    Some(command)
 }
 
-fn in_menu(key: Key) -> Option<Action> {
+fn in_menu(key: Key) -> Option<Command> {
     match key {
-        Key::Char('q' | 's') | Key::Esc | Key::F(6) => Some(Action::Back),
-        Key::Enter | Key::Char(' ') => Some(Action::Accept),
-        Key::Char('r' | 'I') => Some(Action::Reverse),
-        key => step(key).map(Action::Move),
+        Key::Char('q' | 's') | Key::Esc | Key::F(6) => Some(Command::Back),
+        Key::Enter | Key::Char(' ') => Some(Command::Accept),
+        Key::Char('r' | 'I') => Some(Command::Reverse),
+        key => step(key).map(Command::Move),
     }
 }
 
-fn in_help(key: Key) -> Option<Action> {
+fn in_help(key: Key) -> Option<Command> {
     match key {
-        Key::Char('q' | '?' | 'h') | Key::Esc | Key::Enter | Key::F(1) => Some(Action::Back),
-        key => step(key).map(Action::Move),
+        Key::Char('q' | '?' | 'h') | Key::Esc | Key::Enter | Key::F(1) => Some(Command::Back),
+        key => step(key).map(Command::Move),
     }
 }
 
-fn in_prompt(key: Key) -> Option<Action> {
+fn in_prompt(key: Key) -> Option<Command> {
     let edit = match key {
-        Key::Enter => return Some(Action::Accept),
-        Key::Esc => return Some(Action::Back),
+        Key::Enter => return Some(Command::Accept),
+        Key::Esc => return Some(Command::Back),
         Key::Char(character) => Edit::Insert(character),
         Key::Backspace | Key::Ctrl('h') => Edit::Backspace,
         Key::Delete | Key::Ctrl('d') => Edit::Delete,
@@ -192,7 +192,7 @@ fn in_prompt(key: Key) -> Option<Action> {
         Key::End | Key::Ctrl('e') => Edit::End,
         _ => return None,
     };
-    Some(Action::Edit(edit))
+    Some(Command::Edit(edit))
 }
 
 fn step(key: Key) -> Option<Step> {

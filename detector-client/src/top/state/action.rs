@@ -1,8 +1,8 @@
-//! What is to be done to a peer: rehearsed first, shown, confirmed, done, told.
+//! What is done to a peer: rehearsed first, shown, confirmed, done, reported.
 
-use super::{Effects, Overlay, Place, State};
+use super::{Effects, Location, Overlay, State};
 use crate::columns::Grouping;
-use crate::top::action::{Deed, Edit};
+use crate::top::keys::{Action, Edit};
 use detector_api::actions::{
     BlockAnswer, BlockRequest, ResetAnswer, ResetOutcome, ResetRequest, STALLED_FOR_SECONDS,
     SocketName,
@@ -36,13 +36,13 @@ pub(crate) enum ActionResult {
     Block(BlockAnswer),
 }
 
-/// A deed that was rehearsed and waits to be confirmed.
+/// An action that was rehearsed and waits to be confirmed.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Confirmation {
-    /// What is done on a yes: exactly what was told.
-    wish: ActionRequest,
+    /// What is asked for on a yes: exactly what was shown.
+    request: ActionRequest,
     /// What the agent says that it would do.
-    pub(crate) told: ActionResult,
+    pub(crate) rehearsal: ActionResult,
     /// What was typed so far.
     pub(crate) typed: String,
     /// Whether something else than yes was given.
@@ -67,8 +67,8 @@ impl ActionResult {
         }
     }
 
-    /// What is done once this has been confirmed; `None` if it comes to nothing.
-    fn wish(&self) -> Option<ActionRequest> {
+    /// What is asked for once this has been confirmed; `None` if it comes to nothing.
+    fn confirmed(&self) -> Option<ActionRequest> {
         match self {
             Self::Reset(answer) => {
                 let sockets = answer.sockets.iter();
@@ -105,8 +105,8 @@ fn is_within(peer: &str, address: &IpAddr) -> bool {
 
 impl State {
     /// Begins with a rehearsal.
-    pub(super) fn rehearse(&mut self, deed: Deed) -> Effects {
-        if !self.allows_actions {
+    pub(super) fn rehearse(&mut self, action: Action) -> Effects {
+        if !self.actions.are_allowed {
             let note = "actions are off; `detector top --allow-actions` resets and blocks";
             self.note = Some(note.to_owned());
             return Effects::default();
@@ -115,20 +115,24 @@ impl State {
             self.note = Some("actions are for a single peer: choose or open one".to_owned());
             return Effects::default();
         };
-        if deed == Deed::Block
-            && let Some(own) = self.session.iter().find(|own| is_within(&peer, own))
+        if action == Action::Block
+            && let Some(own) = self
+                .actions
+                .session
+                .iter()
+                .find(|own| is_within(&peer, own))
         {
             self.note = Some(format!("cannot block {peer}: you are logged in from {own}"));
             return Effects::default();
         }
-        self.wish = Some(match deed {
-            Deed::Reset => ActionRequest::Reset(ResetRequest {
+        self.actions.request = Some(match action {
+            Action::Reset => ActionRequest::Reset(ResetRequest {
                 peer,
                 stalled_for_seconds: STALLED_FOR_SECONDS,
                 only: self.connection_here().map(|name| vec![name]),
                 dry_run: true,
             }),
-            Deed::Block => ActionRequest::Block(BlockRequest {
+            Action::Block => ActionRequest::Block(BlockRequest {
                 network: peer,
                 for_seconds: BLOCK_SECONDS,
                 dry_run: true,
@@ -142,48 +146,47 @@ impl State {
 
     /// The peer that is open, or under the cursor.
     fn peer_here(&self) -> Option<String> {
-        if let Some(open) = self.place.peer() {
+        if let Some(open) = self.location.peer() {
             return Some(open.to_owned());
         }
-        let row = self.rows.get(self.cursor.index)?;
+        let row = self.table.rows.get(self.table.cursor.index)?;
         (self.grouping() == Grouping::Peer).then(|| row.peer.peer.clone())
     }
 
     /// The connection that is open.
     fn connection_here(&self) -> Option<SocketName> {
         // By its name, whether it is still there or not: one that has gone stands for no other.
-        match &self.place {
-            Place::Connection(_, key) => Some(key.name()),
-            Place::Table | Place::Peer(_) => None,
+        match &self.location {
+            Location::Connection(_, key) => Some(key.name()),
+            Location::Table | Location::Peer(_) => None,
         }
     }
 
-    /// Takes what the agent says of a wish, or why it did nothing.
-    pub(crate) fn take_told(
+    /// Takes what came of a request, or why it came to nothing.
+    pub(crate) fn take_result(
         &mut self,
-        wish: &ActionRequest,
-        outcome: Result<ActionResult, String>,
+        request: &ActionRequest,
+        result: Result<ActionResult, String>,
     ) {
-        let told = match outcome {
-            Ok(told) => told,
+        let result = match result {
+            Ok(result) => result,
             Err(why) => {
                 self.note = Some(why);
                 return;
             }
         };
-        let confirmed = told.wish().filter(|_| wish.is_rehearsal());
-        match confirmed {
+        match result.confirmed().filter(|_| request.is_rehearsal()) {
             // Whoever has gone on to something else meanwhile does not want to be asked.
-            Some(wish) if matches!(self.overlay, Overlay::None) => {
+            Some(request) if matches!(self.overlay, Overlay::None) => {
                 self.overlay = Overlay::Confirmation(Box::new(Confirmation {
-                    wish,
-                    told,
+                    request,
+                    rehearsal: result,
                     typed: String::new(),
                     is_misread: false,
                 }));
             }
             Some(_) => {}
-            None => self.note = Some(told.summary()),
+            None => self.note = Some(result.summary()),
         }
     }
 
@@ -197,7 +200,7 @@ impl State {
             confirmation.typed.clear();
             return Effects::default();
         }
-        self.wish = Some(confirmation.wish.clone());
+        self.actions.request = Some(confirmation.request.clone());
         self.overlay = Overlay::None;
         Effects {
             acts: true,
