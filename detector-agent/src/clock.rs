@@ -1,7 +1,8 @@
-//! The two clocks of this host, read in one place.
+//! The two clocks of this host, and that of a thread, read in one place.
 
 use detector_core::time::{MonotonicTime, WallClock};
 use rustix::time::{ClockId, clock_gettime};
+use std::time::Duration;
 
 /// Now, on the clock of `bpf_ktime_get_ns`.
 pub(crate) fn now() -> MonotonicTime {
@@ -23,4 +24,9 @@ pub(crate) fn unix_ns() -> i128 {
 fn nanoseconds(clock: ClockId) -> i128 {
     let time = clock_gettime(clock);
     i128::from(time.tv_sec) * 1_000_000_000 + i128::from(time.tv_nsec)
+}
+
+/// Processor time of this thread; waiting for others costs nothing.
+pub(crate) fn thread_time() -> Duration {
+    Duration::try_from(clock_gettime(ClockId::ThreadCPUTime)).unwrap_or_default()
 }

@@ -109,6 +109,7 @@ impl Handler for Web {
 #[cfg(test)]
 mod tests {
     use super::Web;
+    use crate::clock::thread_time;
     use crate::config::Config;
     use crate::http::{Content, Handler, Request, Response};
     use crate::state::tests::{stalled, state};
@@ -116,12 +117,6 @@ mod tests {
     use std::net::Ipv6Addr;
     use std::sync::Arc;
     use std::time::Duration;
-
-    /// Of this thread: other tests take the processor too.
-    fn cpu_time() -> Duration {
-        let time = rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
-        Duration::try_from(time).unwrap()
-    }
 
     async fn get(web: &Arc<Web>, path: &str) -> Response {
         let request = Request::parse(path, None).unwrap();
@@ -160,9 +155,9 @@ mod tests {
         let mut best = Duration::MAX;
         let mut bytes = 0;
         for _ in 0..9 {
-            let began = cpu_time();
+            let began = thread_time();
             let page = get(&web, "/metrics").await;
-            best = best.min(cpu_time() - began);
+            best = best.min(thread_time() - began);
             bytes = text(page).len();
         }
         println!("/metrics with {PEERS} peers: {bytes} bytes in {best:?} of processor time");

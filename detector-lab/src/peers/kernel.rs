@@ -70,7 +70,7 @@ impl KernelPeer {
         let mut buffer = vec![0; 65_536];
         while left > 0 {
             let wanted = left.min(buffer.len());
-            let got = self.stream.read(&mut buffer[..wanted]).context("read")?;
+            let got = read(&mut self.stream, &mut buffer[..wanted]).context("read")?;
             ensure!(got > 0, "the server ended {left} bytes early");
             left -= got;
         }
@@ -111,7 +111,7 @@ impl KernelPeer {
             let mut buffer = vec![0; bytes];
             while !flag.load(Ordering::Relaxed) {
                 // The end of the stream and a reset both end the reader, as a user would.
-                if !matches!(stream.read(&mut buffer), Ok(1..)) {
+                if !matches!(read(&mut stream, &mut buffer), Ok(1..)) {
                     return;
                 }
                 std::thread::sleep(pause);
@@ -120,6 +120,16 @@ impl KernelPeer {
         SlowReader {
             is_over,
             thread: Some(thread),
+        }
+    }
+}
+
+/// A read with a timeout is not taken up again by the kernel when something interrupts it.
+fn read(stream: &mut TcpStream, buffer: &mut [u8]) -> std::io::Result<usize> {
+    loop {
+        match stream.read(buffer) {
+            Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
+            done => return done,
         }
     }
 }

@@ -9,7 +9,9 @@
 
 use crate::network::Namespace;
 use anyhow::{Context, Result};
+use nix::unistd::{Pid, gettid};
 use socket2::SockRef;
+use std::collections::HashMap;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{IpAddr, Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -23,11 +25,15 @@ const CLOSE_BUFFER_BYTES: usize = 400_000;
 /// Open connections, to be shut down at the end; `None` once that has happened.
 type Streams = Arc<Mutex<Option<Vec<TcpStream>>>>;
 
+/// The thread that serves each client, by the client's address.
+type Workers = Arc<Mutex<HashMap<SocketAddr, Pid>>>;
+
 /// A running server; its sockets are shut down when it is dropped.
 #[derive(Debug)]
 pub struct TinyServer {
     address: SocketAddr,
     closed: Arc<AtomicU64>,
+    workers: Workers,
     is_over: Arc<AtomicBool>,
     acceptor: Option<JoinHandle<()>>,
 }
@@ -47,15 +53,18 @@ impl TinyServer {
         let address = listener.local_addr()?;
         let is_over = Arc::new(AtomicBool::new(false));
         let closed = Arc::new(AtomicU64::new(0));
+        let workers = Workers::default();
         let acceptor = std::thread::Builder::new()
             .name("tiny server".to_owned())
             .spawn({
                 let (is_over, closed) = (Arc::clone(&is_over), Arc::clone(&closed));
-                move || accept(&listener, &is_over, &closed)
+                let workers = Arc::clone(&workers);
+                move || accept(&listener, &is_over, &closed, &workers)
             })?;
         Ok(Self {
             address,
             closed,
+            workers,
             is_over,
             acceptor: Some(acceptor),
         })
@@ -73,6 +82,21 @@ impl TinyServer {
         self.closed.load(Ordering::Relaxed)
     }
 
+    /// Whether it serves this client and can do nothing for it now but wait: it is not in the midst
+    /// of a write that another program has interrupted.
+    pub fn is_waiting(&self, client: SocketAddr) -> Result<bool> {
+        let workers = self.workers.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(thread) = workers.get(&client) else {
+            return Ok(false);
+        };
+        let Ok(stat) = std::fs::read_to_string(format!("/proc/self/task/{thread}/stat")) else {
+            // It has ended.
+            return Ok(true);
+        };
+        let (_, fields) = stat.rsplit_once(") ").context("stat of a thread")?;
+        Ok(fields.starts_with('S'))
+    }
+
     /// Its port on another of the host's addresses, for a server that listens on all.
     #[must_use]
     pub fn at(&self, ip: IpAddr) -> SocketAddr {
@@ -80,14 +104,23 @@ impl TinyServer {
     }
 }
 
-fn accept(listener: &TcpListener, is_over: &AtomicBool, closed: &Arc<AtomicU64>) {
+fn accept(
+    listener: &TcpListener,
+    is_over: &AtomicBool,
+    closed: &Arc<AtomicU64>,
+    workers: &Workers,
+) {
     let streams = Streams::new(Mutex::new(Some(Vec::new())));
-    let mut workers = Vec::new();
+    let mut threads = Vec::new();
     while !is_over.load(Ordering::Relaxed) {
         match listener.accept() {
-            Ok((stream, _)) => {
+            Ok((stream, client)) => {
                 let (streams, closed) = (Arc::clone(&streams), Arc::clone(closed));
-                workers.push(std::thread::spawn(move || {
+                let workers = Arc::clone(workers);
+                threads.push(std::thread::spawn(move || {
+                    let mut workers = workers.lock().unwrap_or_else(PoisonError::into_inner);
+                    workers.insert(client, gettid());
+                    drop(workers);
                     // A client that leaves early is part of the play.
                     drop(serve(stream, &streams, &closed));
                 }));
@@ -96,8 +129,8 @@ fn accept(listener: &TcpListener, is_over: &AtomicBool, closed: &Arc<AtomicU64>)
         }
     }
     shut_down(&streams);
-    for worker in workers {
-        drop(worker.join());
+    for thread in threads {
+        drop(thread.join());
     }
 }
 

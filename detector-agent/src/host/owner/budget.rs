@@ -1,6 +1,6 @@
 //! Keeps a thread's work within a share of one processor.
 
-use rustix::time::{ClockId, clock_gettime};
+use crate::clock::thread_time;
 use std::convert::Infallible;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant};
@@ -74,11 +74,6 @@ impl CpuBudget {
         let grown = self.seconds_left + passed.as_secs_f64() * self.share;
         self.seconds_left = grown.min(BURST.as_secs_f64()) - used.as_secs_f64();
     }
-}
-
-/// Processor time of this thread; waiting for others costs nothing.
-fn thread_time() -> Duration {
-    Duration::try_from(clock_gettime(ClockId::ThreadCPUTime)).unwrap_or_default()
 }
 
 #[cfg(test)]
