@@ -7,8 +7,8 @@ use crate::peers::crafted::{Peer, Policy};
 use anyhow::{Context, Result};
 use std::time::Duration;
 
-/// Quiet after which a sender has filled what it may fill: longer than a tail loss probe takes on
-/// a link without delay.
+/// A pause in which a sender fills what it may fill, longer than a tail loss probe takes on a link
+/// without delay. Nothing rests on it: an act does the same to a sender that is still filling.
 pub const FULL: Duration = Duration::from_millis(100);
 
 /// Larger than any window of an act and any send buffer.

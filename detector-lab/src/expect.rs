@@ -3,6 +3,10 @@
 use anyhow::{Result, bail, ensure};
 use std::time::{Duration, Instant};
 
+/// How long to wait for what is certain to come: what takes longer is a fault, however busy the
+/// machine is and however many plays share it.
+pub const PATIENCE: Duration = Duration::from_secs(60);
+
 /// How long to wait between two looks.
 const LOOK_EVERY: Duration = Duration::from_millis(10);
 

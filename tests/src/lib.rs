@@ -15,8 +15,5 @@ pub mod story;
 pub mod suite;
 pub mod truth;
 
+pub use detector_lab::expect::PATIENCE;
 pub use detector_lab::{acts, expect, peers, servers};
-
-/// How long a story waits for what is certain to come: what takes longer is a fault, however busy
-/// the machine is and however many stories share it.
-pub const PATIENCE: std::time::Duration = std::time::Duration::from_secs(60);

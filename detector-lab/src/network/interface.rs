@@ -1,12 +1,11 @@
 //! Interface addresses and flags by ioctl, so that a static program needs no `ip`.
 
-use crate::expect;
+use crate::expect::{self, PATIENCE};
 use anyhow::{Context, Result, ensure};
 use socket2::{Domain, Socket, Type};
 use std::ffi::c_int;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::os::fd::AsRawFd;
-use std::time::Duration;
 
 nix::ioctl_write_ptr_bad!(set_address, libc::SIOCSIFADDR, libc::ifreq);
 nix::ioctl_write_ptr_bad!(set_netmask, libc::SIOCSIFNETMASK, libc::ifreq);
@@ -129,9 +128,7 @@ fn add_v6(interface: &str, address: Ipv6Addr, prefix: u8) -> Result<()> {
     };
     // SAFETY: the request lives across the call and is the struct this ioctl reads.
     unsafe { set_address_v6(socket.as_raw_fd(), &raw const request) }?;
-    expect::until("the address is usable", Duration::from_secs(5), || {
-        is_usable(address)
-    })
+    expect::until("the address is usable", PATIENCE, || is_usable(address))
 }
 
 /// The kernel looks for duplicates in a work queue, even where it has nobody to ask.

@@ -1,5 +1,6 @@
 //! Real kernel sockets in the client namespace that read, read slowly, or stop reading.
 
+use crate::expect::PATIENCE;
 use crate::network::Namespace;
 use anyhow::{Context, Result, ensure};
 use socket2::{Domain, Socket, Type};
@@ -9,9 +10,6 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 use std::time::Duration;
-
-/// How long one read or write may take before the peer gives up.
-const PATIENCE: Duration = Duration::from_secs(20);
 
 /// A connected kernel socket that does nothing by itself.
 #[derive(Debug)]

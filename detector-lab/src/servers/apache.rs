@@ -1,6 +1,6 @@
 //! Real apache2 with a configuration of its own, in the foreground, in a namespace.
 
-use crate::expect;
+use crate::expect::{self, PATIENCE};
 use crate::network::Namespace;
 use crate::program::{Child, require};
 use anyhow::{Result, bail};
@@ -8,7 +8,6 @@ use std::fs::File;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpStream};
 use std::path::Path;
 use std::process::{Command, Stdio};
-use std::time::Duration;
 
 /// How it serves connections (its multi-processing module).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -75,16 +74,12 @@ impl Apache {
             .stderr(File::create(&log)?);
         namespace.place(&mut command);
         let mut child = Child::start(command)?;
-        expect::until(
-            "apache2 accepts connections",
-            Duration::from_secs(10),
-            || {
-                if let Some(status) = child.status()? {
-                    bail!("apache2 ended early ({status}), see {}", log.display());
-                }
-                namespace.enter(|| Ok(TcpStream::connect(address).ok().map(drop)))
-            },
-        )?;
+        expect::until("apache2 accepts connections", PATIENCE, || {
+            if let Some(status) = child.status()? {
+                bail!("apache2 ended early ({status}), see {}", log.display());
+            }
+            namespace.enter(|| Ok(TcpStream::connect(address).ok().map(drop)))
+        })?;
         Ok(Self {
             _child: child,
             address,

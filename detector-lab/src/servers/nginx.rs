@@ -1,6 +1,6 @@
 //! Real nginx with a configuration of its own, in the foreground, in a namespace.
 
-use crate::expect;
+use crate::expect::{self, PATIENCE};
 use crate::network::Namespace;
 use crate::program::{Child, require};
 use anyhow::{Result, bail};
@@ -8,7 +8,6 @@ use std::fs::File;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpStream};
 use std::path::Path;
 use std::process::{Command, Stdio};
-use std::time::Duration;
 
 /// What matters to the stories.
 #[derive(Clone, Copy, Debug)]
@@ -75,7 +74,7 @@ impl Nginx {
             .stderr(File::create(folder.join("nginx.log"))?);
         namespace.place(&mut command);
         let mut child = Child::start(command)?;
-        expect::until("nginx accepts connections", Duration::from_secs(5), || {
+        expect::until("nginx accepts connections", PATIENCE, || {
             if let Some(status) = child.status()? {
                 bail!(
                     "nginx ended early ({status}), see {}",

@@ -7,6 +7,7 @@
 //! | `/small` | answers 1,000 bytes, as often as it is asked |
 //! | `/close/N` | answers N bytes and closes at once, with the queue still full |
 
+use crate::expect::PATIENCE;
 use crate::network::Namespace;
 use anyhow::{Context, Result};
 use nix::unistd::{Pid, gettid};
@@ -146,7 +147,7 @@ fn serve(stream: TcpStream, streams: &Streams, closed: &AtomicU64) -> Result<()>
         (Some("close"), Some(bytes), None) => {
             // No clone of the socket is kept anywhere: dropping these two is the close.
             SockRef::from(&stream).set_send_buffer_size(CLOSE_BUFFER_BYTES)?;
-            stream.set_write_timeout(Some(Duration::from_secs(10)))?;
+            stream.set_write_timeout(Some(PATIENCE))?;
             skip_headers(&mut reader)?;
             drop(reader);
             answer(&stream, bytes)?;

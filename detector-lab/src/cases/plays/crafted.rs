@@ -1,5 +1,6 @@
 //! Bad or broken peers of one connection, crafted.
 
+use crate::expect::PATIENCE;
 use crate::peers::crafted::{Peer, Policy};
 use crate::servers::TinyServer;
 use crate::stage::Stage;
@@ -108,7 +109,7 @@ pub(crate) fn orphan(stage: &Stage) -> Result<()> {
     let server = stage.tiny_server()?;
     let peer = stage.peer(&server, stage.profile().window(EDGE))?;
     acts::ask_and_fill_flight(&peer, "/close/200000")?;
-    expect::until("the server has closed", Duration::from_secs(10), || {
+    expect::until("the server has closed", PATIENCE, || {
         Ok((server.closed() > 0).then_some(()))
     })?;
     // Each ACK from here on meets FIN_WAIT1.

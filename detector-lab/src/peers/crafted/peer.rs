@@ -3,14 +3,12 @@
 use super::host::Shared;
 use super::state::{Offer, State};
 use super::{Policy, Seen};
+use crate::expect::PATIENCE;
 use crate::network::Tun;
 use anyhow::{Context, Result, ensure};
 use std::net::SocketAddr;
 use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant};
-
-/// How long a script waits for the server to send something it must send.
-const PATIENCE: Duration = Duration::from_secs(10);
 
 /// A connected crafted peer. Dropping it leaves the server without any answer.
 #[derive(Debug)]
