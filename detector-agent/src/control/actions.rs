@@ -15,7 +15,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::task::{JoinError, spawn_blocking};
+use tokio::task::spawn_blocking;
 
 const RESET: &str = "/v1/reset";
 const BLOCK: &str = "/v1/block";
@@ -35,32 +35,24 @@ pub(super) fn post_only() -> Response {
 
 /// Carries out the request, if its sender may act.
 pub(super) async fn answer(state: &Arc<AgentState>, request: &Request) -> Response {
+    let answered = carry_out(state, request).await;
+    answered.unwrap_or_else(|refusal| refusal)
+}
+
+async fn carry_out(state: &Arc<AgentState>, request: &Request) -> Result<Response, Response> {
     if !is_action(&request.path) {
-        return Response::method_not_allowed(&Method::POST, "GET, HEAD");
+        return Err(Response::method_not_allowed(&Method::POST, "GET, HEAD"));
     }
     if !request.parameters.is_empty() {
         let message = "this path takes no parameters, only a body";
-        return Response::json_error(StatusCode::BAD_REQUEST, message);
+        return Err(Response::json_error(StatusCode::BAD_REQUEST, message));
     }
-    let uid = match authorized_uid(request) {
-        Ok(uid) => uid,
-        Err(refusal) => return refusal,
-    };
-    let done = match request.path.as_str() {
-        RESET => match parse_body(request) {
-            Ok(request) => Ok(reset(state, request, uid).await),
-            Err(refusal) => Err(refusal),
-        },
-        BLOCK => match parse_body(request) {
-            Ok(request) => block(state, request, uid).await,
-            Err(refusal) => Err(refusal),
-        },
-        _ => match parse_body(request) {
-            Ok(request) => unblock(state, request, uid).await,
-            Err(refusal) => Err(refusal),
-        },
-    };
-    done.unwrap_or_else(|refusal| refusal)
+    let uid = authorized_uid(request)?;
+    match request.path.as_str() {
+        RESET => reset(state, parse_body(request)?, uid).await,
+        BLOCK => block(state, parse_body(request)?, uid).await,
+        _ => unblock(state, parse_body(request)?, uid).await,
+    }
 }
 
 /// The user at the other end, if it may act.
@@ -87,10 +79,14 @@ fn parse_body<T: DeserializeOwned>(request: &Request) -> Result<T, Response> {
     })
 }
 
-async fn reset(state: &Arc<AgentState>, request: ResetRequest, uid: u32) -> Response {
+async fn reset(
+    state: &Arc<AgentState>,
+    request: ResetRequest,
+    uid: u32,
+) -> Result<Response, Response> {
     if !(0.0..=LONGEST_STALL_SECONDS).contains(&request.stalled_for_seconds) {
         let message = format!("stalled_for_seconds must be between 0 and {LONGEST_STALL_SECONDS}");
-        return Response::json_error(StatusCode::BAD_REQUEST, &message);
+        return Err(Response::json_error(StatusCode::BAD_REQUEST, &message));
     }
     let filter = ResetFilter::of(&request);
     let stalled = |engine: &mut Engine| {
@@ -98,22 +94,27 @@ async fn reset(state: &Arc<AgentState>, request: ResetRequest, uid: u32) -> Resp
             filter.wants(netns, local, remote)
         })
     };
-    let Some(peer) = state.with_engine(stalled) else {
-        return Response::json_refusal(
+    let peer = state.with_engine(stalled).ok_or_else(|| {
+        Response::json_refusal(
             StatusCode::NOT_FOUND,
             "the agent does not track this peer",
             "`detector peers` lists those that it tracks",
-        );
-    };
+        )
+    })?;
     let plan = ResetPlan::of(&peer, &request);
     let state = Arc::clone(state);
-    match spawn_blocking(move || state.actions.reset(plan, uid)).await {
-        Ok(Ok(answer)) => Response::json(&answer),
-        Ok(Err(error)) => reset_refusal(&error),
-        Err(error) => {
-            let message = format!("the reset failed: {error}");
-            Response::json_error(StatusCode::INTERNAL_SERVER_ERROR, &message)
-        }
+    beside(move || state.actions.reset(plan, uid), reset_refusal).await
+}
+
+/// Does something on a thread that may wait for the kernel.
+async fn beside<T: Serialize + Send + 'static, E: Send + 'static>(
+    action: impl FnOnce() -> Result<T, E> + Send + 'static,
+    refusal: fn(&E) -> Response,
+) -> Result<Response, Response> {
+    match spawn_blocking(action).await {
+        Ok(Ok(answer)) => Ok(Response::json(&answer)),
+        Ok(Err(error)) => Err(refusal(&error)),
+        Err(error) => Err(Response::json_failure("the action failed", &error)),
     }
 }
 
@@ -147,8 +148,7 @@ async fn block(
         is_dry: request.dry_run,
     };
     let state = Arc::clone(state);
-    let blocking = spawn_blocking(move || state.actions.block(order));
-    block_response(blocking.await)
+    beside(move || state.actions.block(order), block_refusal).await
 }
 
 /// Lists the blocks; anybody may.
@@ -156,10 +156,7 @@ pub(super) async fn blocked(state: &Arc<AgentState>) -> Response {
     let state = Arc::clone(state);
     match spawn_blocking(move || state.actions.blocked()).await {
         Ok(blocked) => Response::json(&blocked),
-        Err(error) => {
-            let message = format!("listing the blocks failed: {error}");
-            Response::json_error(StatusCode::INTERNAL_SERVER_ERROR, &message)
-        }
+        Err(error) => Response::json_failure("listing the blocks failed", &error),
     }
 }
 
@@ -170,8 +167,8 @@ async fn unblock(
 ) -> Result<Response, Response> {
     let network = network(&request.network)?;
     let state = Arc::clone(state);
-    let unblocking = spawn_blocking(move || state.actions.unblock(network, request.dry_run, uid));
-    block_response(unblocking.await)
+    let unblock = move || state.actions.unblock(network, request.dry_run, uid);
+    beside(unblock, block_refusal).await
 }
 
 fn network(text: &str) -> Result<IpNet, Response> {
@@ -182,22 +179,6 @@ fn network(text: &str) -> Result<IpNet, Response> {
             "write 203.0.113.7, 203.0.113.0/24 or 2001:db8::/64",
         )
     })
-}
-
-fn block_response(
-    outcome: Result<Result<impl Serialize, BlockError>, JoinError>,
-) -> Result<Response, Response> {
-    match outcome {
-        Ok(Ok(answer)) => Ok(Response::json(&answer)),
-        Ok(Err(error)) => Err(block_refusal(&error)),
-        Err(error) => {
-            let message = format!("the action failed: {error}");
-            Err(Response::json_error(
-                StatusCode::INTERNAL_SERVER_ERROR,
-                &message,
-            ))
-        }
-    }
 }
 
 fn block_refusal(error: &BlockError) -> Response {

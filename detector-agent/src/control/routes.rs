@@ -140,10 +140,7 @@ impl Control {
                 let state = Arc::clone(&self.state);
                 match tokio::task::spawn_blocking(move || host(&state)).await {
                     Ok(host) => Response::json(&host),
-                    Err(error) => {
-                        let message = format!("sampling the host failed: {error}");
-                        Response::json_error(StatusCode::INTERNAL_SERVER_ERROR, &message)
-                    }
+                    Err(error) => Response::json_failure("sampling the host failed", &error),
                 }
             }
             path => match path

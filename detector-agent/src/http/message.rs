@@ -7,6 +7,7 @@ use hyper::{Method, StatusCode};
 use percent_encoding::percent_decode_str;
 use serde::Serialize;
 use std::convert::Infallible;
+use std::fmt::Display;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 use tokio::sync::mpsc;
@@ -129,7 +130,7 @@ impl Response {
                 text.push(b'\n');
                 Self::ok("application/json", Content::Whole(text.into()))
             }
-            Err(error) => Self::json_error(StatusCode::INTERNAL_SERVER_ERROR, &error.to_string()),
+            Err(error) => Self::json_failure("cannot write JSON", &error),
         }
     }
 
@@ -140,6 +141,12 @@ impl Response {
             status,
             ..Self::ok("application/json", Content::Whole(text.into()))
         }
+    }
+
+    /// The same for what failed here.
+    pub(crate) fn json_failure(what: &str, error: &impl Display) -> Self {
+        let message = format!("{what}: {error}");
+        Self::json_error(StatusCode::INTERNAL_SERVER_ERROR, &message)
     }
 
     /// The same with what to do about it.
