@@ -1,8 +1,8 @@
-//! The daemon: `daemon` wires `kernel`, `host`, `control`, `metrics` and `actions`, which do not know
-//! each other.
+//! The daemon. `daemon` starts the rest and runs the judge; `state` is what its tasks share. `kernel`
+//! and `host` feed it, `metrics` and `control` answer from it over `http`, `actions` does what an
+//! operator asks for. None of them knows who started it.
 //!
-//! The only crate that imports aya. A library so that `detector` and fuzz targets reach it; it
-//! promises no API.
+//! The only crate that imports aya. A library so that `detector` reaches it; it promises no API.
 
 mod actions;
 mod capability;

@@ -1,6 +1,6 @@
 //! What a configuration must hold to, key by key.
 
-use super::Config;
+use super::sections::Config;
 use detector_api::units::{Part, Rate, Size, Span};
 use std::time::Duration;
 

@@ -1,6 +1,7 @@
 //! Reads the text of the configuration file; what its values must hold to is checked in `check`.
 
-use super::{Config, keys};
+use super::keys;
+use super::sections::Config;
 use detector_api::nearest::nearest;
 use toml::de::{DeTable, DeValue};
 

@@ -1,6 +1,6 @@
 //! Every key of the configuration file, once: for refusing unknown keys and for the reference.
 
-use super::Config;
+use super::sections::Config;
 
 /// One key.
 pub struct Key {
@@ -201,4 +201,14 @@ pub fn sections() -> Vec<&'static str> {
     let mut sections: Vec<_> = KEYS.iter().map(|key| key.section).collect();
     sections.dedup();
     sections
+}
+
+impl Config {
+    /// Keys that differ from `running` and that only a restart applies.
+    pub(crate) fn needs_restart(&self, running: &Self) -> Vec<String> {
+        KEYS.iter()
+            .filter(|key| !key.is_reloaded && (key.value)(self) != (key.value)(running))
+            .map(|key| format!("{}.{}", key.section, key.name))
+            .collect()
+    }
 }

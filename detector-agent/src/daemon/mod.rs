@@ -11,9 +11,12 @@ mod judge;
 mod owners;
 mod pressure;
 mod signals;
+mod start;
 mod supervisor;
 
-use crate::config::{Config, Overrides};
+pub use start::Start;
+
+use crate::config::Config;
 use crate::control::Control;
 use crate::http::{BoundTcp, Limits, serve};
 use crate::kernel::check::refuse_unfit_host;
@@ -27,9 +30,8 @@ use detector_common::settings::KernelSettings;
 use detector_core::engine::Engine;
 use signals::Signals;
 use std::net::SocketAddr;
-use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 use tokio::net::UnixListener;
 use tokio::sync::mpsc;
 use tokio::task::{JoinError, JoinSet};
@@ -39,22 +41,6 @@ use tokio::task::{JoinError, JoinSet};
 const BATCHES: usize = 64;
 /// How long detaching programs and ending threads may take.
 const KERNEL_STOP_PATIENCE: Duration = Duration::from_secs(1);
-
-/// What the agent is started with.
-pub struct Start {
-    /// The checked configuration.
-    pub config: Config,
-    /// Where it came from, for reloads.
-    pub config_file: Option<PathBuf>,
-    /// What flags say, for reloads.
-    pub flags: Overrides,
-    /// Where the agent keeps things.
-    pub state_dir: PathBuf,
-    /// Kernel-side log level, 0 for none.
-    pub kernel_log_level: u8,
-    /// When the process started.
-    pub began: Instant,
-}
 
 /// Runs the agent until a signal stops it.
 pub async fn run(start: Start) -> Result<(), Failure> {

@@ -1,6 +1,7 @@
 //! What signals have the agent do: stop, or read its configuration again.
 
-use super::{Start, supervisor};
+use super::start::Start;
+use super::supervisor;
 use crate::config::Config;
 use crate::state::AgentState;
 use std::io;

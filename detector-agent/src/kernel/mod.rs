@@ -10,16 +10,23 @@ mod collect;
 mod counters;
 mod failure;
 mod hooks;
+mod message;
 mod object;
 mod release;
 mod requirement;
 mod ring;
 mod shared;
+mod status;
 mod sweep;
 mod types;
 
 pub(crate) use failure::StartError;
+pub(crate) use message::Message;
 pub(crate) use release::kernel_release;
+pub(crate) use status::KernelStatus;
+#[cfg(test)]
+pub(crate) use status::{MapStatus, ProgramStatus};
+pub(crate) use sweep::SweepOptions;
 
 use aya::Ebpf;
 use aya::maps::{Map, MapData, MapError, RingBuf};
@@ -27,13 +34,11 @@ use aya_log::EbpfLogger;
 use detector_common::names;
 use detector_common::settings::KernelSettings;
 use detector_core::observe::decode::Decoder;
-use detector_core::observe::observation::{Observation, SweepEnd, UntrackedTotals};
 use object::LoadOptions;
 use rustix::process::{Resource, Rlimit};
 use shared::{Shared, StopSignal};
 use std::sync::Arc;
 use std::thread::JoinHandle;
-use std::time::Duration;
 use sweep::Sweeper;
 use tokio::sync::mpsc;
 
@@ -52,85 +57,6 @@ pub(crate) struct KernelOptions {
     pub(crate) log_level: u8,
     /// How to sweep.
     pub(crate) sweep: SweepOptions,
-}
-
-/// How to sweep.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct SweepOptions {
-    /// From the begin of one round over all network namespaces to the next, if the share allows it.
-    pub(crate) interval: Duration,
-    /// Part of one core for rounds while nothing is held up.
-    pub(crate) idle_share: f64,
-    /// Part of one core for rounds while something is.
-    pub(crate) busy_share: f64,
-    /// Niceness of the thread that sweeps.
-    pub(crate) nice: i32,
-}
-
-/// What the kernel side sends.
-#[derive(Debug)]
-pub(crate) enum Message {
-    /// Decoded records, oldest first.
-    Records(Vec<Observation>),
-    /// This many records could not be decoded.
-    Refused(u64),
-    /// One pass over one namespace ended.
-    SweepEnd(SweepEnd),
-    /// New totals of what the kernel side could not keep per connection.
-    Untracked(UntrackedTotals),
-    /// The kernel side cannot go on; nothing follows.
-    Failed(String),
-}
-
-/// What the kernel side counts about itself.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct KernelStatus {
-    /// Name of each probe, and whether it is attached.
-    pub(crate) probes: Vec<(String, bool)>,
-    /// Records read from ring and sweeps.
-    pub(crate) records_received: u64,
-    /// Records lost, by the stage that lost them.
-    pub(crate) records_lost: Vec<(&'static str, u64)>,
-    /// Time the last full round of sweeps took.
-    pub(crate) sweep_seconds: f64,
-    /// Sockets met in the last full round.
-    pub(crate) sweep_sockets: u64,
-    /// Sockets met since the start.
-    pub(crate) sweep_sockets_total: u64,
-    /// Time between rounds, as the governor set it.
-    pub(crate) sweep_interval_seconds: f64,
-    /// Full rounds so far.
-    pub(crate) sweeps_total: u64,
-    /// Network namespaces swept in the last round.
-    pub(crate) namespaces: u64,
-    /// Network namespaces that went away, or could not be entered, before they were swept.
-    pub(crate) namespaces_missed: u64,
-    /// Cost of each program.
-    pub(crate) programs: Vec<ProgramStatus>,
-    /// Fill of each map.
-    pub(crate) maps: Vec<MapStatus>,
-}
-
-/// Cost of one program, as the kernel accounts it (zero while `bpf_stats_enabled` is off).
-#[derive(Clone, Debug)]
-pub(crate) struct ProgramStatus {
-    /// Name of the program.
-    pub(crate) name: String,
-    /// Times it ran.
-    pub(crate) runs: u64,
-    /// Seconds it ran.
-    pub(crate) seconds: f64,
-}
-
-/// Fill of one map.
-#[derive(Clone, Debug)]
-pub(crate) struct MapStatus {
-    /// Name of the map.
-    pub(crate) name: String,
-    /// Entries in it.
-    pub(crate) entries: u64,
-    /// Entries it can hold.
-    pub(crate) capacity: u64,
 }
 
 /// The running kernel side.

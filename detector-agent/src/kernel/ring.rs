@@ -3,7 +3,7 @@
 //! When the agent falls behind, the bounded channel blocks this thread, the ring fills, and the
 //! kernel side counts what it could not send; totals travel with the next record or sweep.
 
-use super::Message;
+use super::message::Message;
 use super::shared::{Shared, StopSignal};
 use aya::maps::{MapData, RingBuf};
 use detector_core::observe::decode::Decoder;

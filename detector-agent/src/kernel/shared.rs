@@ -1,6 +1,6 @@
 //! What the threads of the kernel side share: the stop signal and the status.
 
-use super::KernelStatus;
+use super::status::KernelStatus;
 use rustix::event::EventfdFlags;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};

@@ -10,8 +10,9 @@ mod programs;
 
 use super::collect::{Connections, collect_closed};
 use super::counters::Counts;
+use super::message::Message;
 use super::shared::{Shared, StopSignal};
-use super::{MapStatus, Message, SweepOptions};
+use super::status::MapStatus;
 use crate::namespace::{self, Namespace};
 use crate::priority::set_niceness;
 use aya::Ebpf;
@@ -24,6 +25,19 @@ use rustix::event::{PollFd, PollFlags, Timespec};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::sync::mpsc::Sender;
+
+/// How to sweep.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct SweepOptions {
+    /// From the begin of one round over all network namespaces to the next, if the share allows it.
+    pub(crate) interval: Duration,
+    /// Part of one core for rounds while nothing is held up.
+    pub(crate) idle_share: f64,
+    /// Part of one core for rounds while something is.
+    pub(crate) busy_share: f64,
+    /// Niceness of the thread that sweeps.
+    pub(crate) nice: i32,
+}
 
 /// Everything the sweep thread owns. The programs stay attached while it lives.
 pub(super) struct Sweeper {

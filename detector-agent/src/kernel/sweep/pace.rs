@@ -3,7 +3,7 @@
 //! In: what a round or a search took, and the shares of one core. Out: intervals. Never: waiting.
 
 use super::Round;
-use crate::kernel::SweepOptions;
+use super::SweepOptions;
 use detector_core::time::MonotonicTime;
 use rustix::event::Timespec;
 use rustix::time::{ClockId, clock_gettime};

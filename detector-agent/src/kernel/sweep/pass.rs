@@ -1,7 +1,8 @@
 //! One pass over the sockets of one namespace: the rows of the iterator, decoded and handed on.
 
 use super::{Progress, Sweeper, pace};
-use crate::kernel::{Message, object};
+use crate::kernel::message::Message;
+use crate::kernel::object;
 use crate::namespace;
 use aya::programs::Iter;
 use detector_common::names;

@@ -1,6 +1,6 @@
 //! What the kernel tells of the loaded programs: their cost, and runs it left out.
 
-use crate::kernel::ProgramStatus;
+use crate::kernel::status::ProgramStatus;
 use aya::Ebpf;
 use std::os::fd::{AsFd as _, AsRawFd as _};
 

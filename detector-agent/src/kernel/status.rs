@@ -1,0 +1,52 @@
+//! What the kernel side counts about itself.
+
+/// What the kernel side counts about itself.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct KernelStatus {
+    /// Name of each probe, and whether it is attached.
+    pub(crate) probes: Vec<(String, bool)>,
+    /// Records read from ring and sweeps.
+    pub(crate) records_received: u64,
+    /// Records lost, by the stage that lost them.
+    pub(crate) records_lost: Vec<(&'static str, u64)>,
+    /// Time the last full round of sweeps took.
+    pub(crate) sweep_seconds: f64,
+    /// Sockets met in the last full round.
+    pub(crate) sweep_sockets: u64,
+    /// Sockets met since the start.
+    pub(crate) sweep_sockets_total: u64,
+    /// Time between rounds, as the governor set it.
+    pub(crate) sweep_interval_seconds: f64,
+    /// Full rounds so far.
+    pub(crate) sweeps_total: u64,
+    /// Network namespaces swept in the last round.
+    pub(crate) namespaces: u64,
+    /// Network namespaces that went away, or could not be entered, before they were swept.
+    pub(crate) namespaces_missed: u64,
+    /// Cost of each program.
+    pub(crate) programs: Vec<ProgramStatus>,
+    /// Fill of each map.
+    pub(crate) maps: Vec<MapStatus>,
+}
+
+/// Cost of one program, as the kernel accounts it (zero while `bpf_stats_enabled` is off).
+#[derive(Clone, Debug)]
+pub(crate) struct ProgramStatus {
+    /// Name of the program.
+    pub(crate) name: String,
+    /// Times it ran.
+    pub(crate) runs: u64,
+    /// Seconds it ran.
+    pub(crate) seconds: f64,
+}
+
+/// Fill of one map.
+#[derive(Clone, Debug)]
+pub(crate) struct MapStatus {
+    /// Name of the map.
+    pub(crate) name: String,
+    /// Entries in it.
+    pub(crate) entries: u64,
+    /// Entries it can hold.
+    pub(crate) capacity: u64,
+}
