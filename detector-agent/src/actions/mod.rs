@@ -20,7 +20,7 @@ use detector_api::actions::{
 };
 use detector_api::address::fold;
 use ipnet::IpNet;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::AtomicBool;
 use std::sync::{Mutex, MutexGuard, PoisonError, TryLockError};
 
 /// See the module.
@@ -33,21 +33,8 @@ pub(crate) struct Actions {
     blocks: Mutex<Blocks>,
     /// Networks that are never blocked because the configuration trusts them.
     trusted: Mutex<Vec<IpNet>>,
-    counters: Counters,
-}
-
-/// What came of actions, since the start.
-#[derive(Debug, Default)]
-struct Counters {
-    reset: AtomicU64,
-    reset_failed: AtomicU64,
-    freed_bytes: AtomicU64,
-    blocked: AtomicU64,
-    block_failed: AtomicU64,
-    unblocked: AtomicU64,
-    unblock_failed: AtomicU64,
-    /// As of the last count.
-    blocked_now: AtomicU64,
+    /// Never held while the kernel is waited for.
+    counts: Mutex<ActionCounts>,
 }
 
 /// What came of actions, since the start.
@@ -104,11 +91,10 @@ impl Actions {
 
     /// Counts and logs what came of a reset.
     fn account_for(&self, outcome: &Result<ResetAnswer, ResetError>, is_dry: bool, uid: u32) {
-        let add = |counter: &AtomicU64, number| counter.fetch_add(number, Ordering::Relaxed);
         let answer = match outcome {
             Ok(answer) => answer,
             Err(error) => {
-                add(&self.counters.reset_failed, u64::from(!is_dry));
+                self.lock_counts().reset_failed += u64::from(!is_dry);
                 tracing::warn!("reset asked by uid {uid} failed: {error}");
                 return;
             }
@@ -140,9 +126,10 @@ impl Actions {
         }
         let failed = answer.sockets.iter();
         let failed = failed.filter(|socket| socket.outcome == ResetOutcome::Failed);
-        add(&self.counters.reset_failed, failed.count() as u64);
-        add(&self.counters.reset, answer.reset);
-        add(&self.counters.freed_bytes, answer.freed_bytes);
+        let mut counts = self.lock_counts();
+        counts.reset_failed += failed.count() as u64;
+        counts.reset += answer.reset;
+        counts.freed_bytes += answer.freed_bytes;
     }
 
     /// Blocks a network, or says what that would do. Waits for the kernel.
@@ -157,16 +144,13 @@ impl Actions {
         let outcome = self.blocks().block(order, &trusted);
         match &outcome {
             Ok(answer) if !is_dry => {
-                self.counters.blocked.fetch_add(1, Ordering::Relaxed);
+                self.lock_counts().blocked += 1;
                 let until = &answer.until;
                 tracing::warn!("block asked by uid {uid}: {network} is blocked until {until}");
             }
             Ok(_) => {}
             Err(error) => {
-                let failed = u64::from(!is_dry);
-                self.counters
-                    .block_failed
-                    .fetch_add(failed, Ordering::Relaxed);
+                self.lock_counts().block_failed += u64::from(!is_dry);
                 tracing::warn!("block of {network} asked by uid {uid} failed: {error}");
             }
         }
@@ -183,15 +167,12 @@ impl Actions {
         let outcome = self.blocks().unblock(network, is_dry);
         match &outcome {
             Ok(_) if !is_dry => {
-                self.counters.unblocked.fetch_add(1, Ordering::Relaxed);
+                self.lock_counts().unblocked += 1;
                 tracing::warn!("unblock asked by uid {uid}: {network} is no longer blocked");
             }
             Ok(_) => {}
             Err(error) => {
-                let failed = u64::from(!is_dry);
-                self.counters
-                    .unblock_failed
-                    .fetch_add(failed, Ordering::Relaxed);
+                self.lock_counts().unblock_failed += u64::from(!is_dry);
                 tracing::warn!("unblock of {network} asked by uid {uid} failed: {error}");
             }
         }
@@ -201,19 +182,6 @@ impl Actions {
     /// Removes the kernel's table if all in it has expired. Waits for the kernel.
     pub(crate) fn tidy(&self) {
         self.blocks().forget_expired();
-    }
-
-    /// Never waits: a scrape must not, while somebody else waits for the kernel.
-    fn blocked_now(&self) -> u64 {
-        let count = &self.counters.blocked_now;
-        match self.blocks.try_lock() {
-            Ok(blocks) => count.store(blocks.count() as u64, Ordering::Relaxed),
-            Err(TryLockError::Poisoned(blocks)) => {
-                count.store(blocks.into_inner().count() as u64, Ordering::Relaxed);
-            }
-            Err(TryLockError::WouldBlock) => {}
-        }
-        count.load(Ordering::Relaxed)
     }
 
     /// What is blocked now. Waits while somebody else waits for the kernel.
@@ -235,18 +203,22 @@ impl Actions {
         self.trusted.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Counts of this moment.
+    /// Counts of this moment. Never waits for the kernel: while somebody else does, the number of
+    /// blocks is that of the last time.
     pub(crate) fn counts(&self) -> ActionCounts {
-        let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
-        ActionCounts {
-            reset: read(&self.counters.reset),
-            reset_failed: read(&self.counters.reset_failed),
-            freed_bytes: read(&self.counters.freed_bytes),
-            blocked: read(&self.counters.blocked),
-            block_failed: read(&self.counters.block_failed),
-            unblocked: read(&self.counters.unblocked),
-            unblock_failed: read(&self.counters.unblock_failed),
-            blocked_now: self.blocked_now(),
+        let blocked_now = match self.blocks.try_lock() {
+            Ok(blocks) => Some(blocks.count()),
+            Err(TryLockError::Poisoned(blocks)) => Some(blocks.into_inner().count()),
+            Err(TryLockError::WouldBlock) => None,
+        };
+        let mut counts = self.lock_counts();
+        if let Some(count) = blocked_now {
+            counts.blocked_now = count as u64;
         }
+        *counts
+    }
+
+    fn lock_counts(&self) -> MutexGuard<'_, ActionCounts> {
+        self.counts.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -7,75 +7,46 @@ use std::time::Duration;
 /// Most addresses to listen on.
 const MAX_LISTEN_ADDRESSES: usize = 16;
 
+/// Returns with what is wrong if a key lies outside its bounds.
+macro_rules! within {
+    ($config:ident.$section:ident.$key:ident, $least:expr, $most:expr) => {
+        within(
+            concat!(stringify!($section), ".", stringify!($key)),
+            $config.$section.$key,
+            $least,
+            $most,
+        )?
+    };
+}
+
 impl Config {
     /// Says what is wrong, under which key.
     pub(super) fn check(&self) -> Result<(), String> {
         self.check_web()?;
         self.check_control()?;
-        within(
-            "detect.stall_after",
-            self.detect.stall_after,
-            seconds(1),
-            seconds(3600),
-        )?;
-        within(
-            "detect.dribble_floor",
-            self.detect.dribble_floor,
-            Rate(1),
-            Rate(1 << 40),
-        )?;
-        within(
-            "detect.dribble_over",
-            self.detect.dribble_over,
-            seconds(1),
-            seconds(86_400),
-        )?;
-        within(
-            "detect.hoard_connections",
-            self.detect.hoard_connections,
-            1,
-            10_000_000,
-        )?;
-        within(
-            "detect.hoard_bytes",
-            self.detect.hoard_bytes,
-            Size(1),
-            Size(1 << 50),
-        )?;
-        within("peers.ipv6_prefix", self.peers.ipv6_prefix, 1, 128)?;
-        within("peers.capacity", self.peers.capacity, 16, 4_194_304)?;
-        within(
-            "peers.export",
-            self.peers.export,
-            0,
-            1_000.min(self.peers.capacity),
-        )?;
-        within("budget.connections", self.budget.connections, 16, 4_194_304)?;
-        within("budget.events", self.budget.events, 16, 1_048_576)?;
-        within("budget.nice", self.budget.nice, -20, 19)?;
-        within(
-            "budget.ring",
-            self.budget.ring,
-            Size(64 << 10),
-            Size(1 << 30),
-        )?;
+        within!(self.detect.stall_after, seconds(1), seconds(3_600));
+        within!(self.detect.dribble_floor, Rate(1), Rate(1 << 40));
+        within!(self.detect.dribble_over, seconds(1), seconds(86_400));
+        within!(self.detect.hoard_connections, 1, 10_000_000);
+        within!(self.detect.hoard_bytes, Size(1), Size(1 << 50));
+        within!(self.peers.ipv6_prefix, 1, 128);
+        within!(self.peers.capacity, 16, 4_194_304);
+        within!(self.peers.export, 0, 1_000.min(self.peers.capacity));
+        within!(self.budget.connections, 16, 4_194_304);
+        within!(self.budget.events, 16, 1_048_576);
+        within!(self.budget.nice, -20, 19);
+        within!(self.budget.ring, Size(64 << 10), Size(1 << 30));
         if !self.budget.ring.0.is_power_of_two() {
             return Err(format!(
                 "budget.ring = {} is not a power of two",
                 self.budget.ring
             ));
         }
-        let (shortest, longest) = (Span(Duration::from_millis(100)), seconds(60));
-        within(
-            "budget.sweep_interval",
-            self.budget.sweep_interval,
-            shortest,
-            longest,
-        )?;
-        let (least, most) = (Part(1), Part(10_000));
-        let (idle, busy) = (self.budget.sweep_share_idle, self.budget.sweep_share_busy);
-        within("budget.sweep_share_idle", idle, least, most)?;
-        within("budget.sweep_share_busy", busy, least, most)
+        let shortest = Span(Duration::from_millis(100));
+        within!(self.budget.sweep_interval, shortest, seconds(60));
+        within!(self.budget.sweep_share_idle, Part(1), Part(10_000));
+        within!(self.budget.sweep_share_busy, Part(1), Part(10_000));
+        Ok(())
     }
 
     fn check_web(&self) -> Result<(), String> {

@@ -1,6 +1,8 @@
 //! Every key of the configuration file, once: for refusing unknown keys and for the reference.
 
 use super::sections::Config;
+use std::fmt::Display;
+use std::path::Path;
 
 /// One key.
 pub struct Key {
@@ -16,180 +18,80 @@ pub struct Key {
     pub value: fn(&Config) -> String,
 }
 
-fn quoted(value: impl std::fmt::Display) -> String {
+fn number(value: &impl Display) -> String {
+    value.to_string()
+}
+
+fn quoted(value: &impl Display) -> String {
     format!("{:?}", value.to_string())
 }
 
-fn list<T: std::fmt::Display>(values: &[T]) -> String {
+fn path(value: &Path) -> String {
+    quoted(&value.display())
+}
+
+fn list(values: &[impl Display]) -> String {
     let values: Vec<_> = values.iter().map(quoted).collect();
     format!("[{}]", values.join(", "))
 }
 
-const fn key(
-    section: &'static str,
-    name: &'static str,
-    is_reloaded: bool,
-    value: fn(&Config) -> String,
-    meaning: &'static str,
-) -> Key {
-    Key {
-        section,
-        name,
-        meaning,
-        is_reloaded,
-        value,
-    }
+macro_rules! keys {
+    ($($section:ident.$name:ident $applied:ident $written:ident $meaning:literal;)*) => {
+        /// All keys in the order of the reference.
+        pub const KEYS: &[Key] = &[$(Key {
+            section: stringify!($section),
+            name: stringify!($name),
+            meaning: $meaning,
+            is_reloaded: keys!(@$applied),
+            value: |config| $written(&config.$section.$name),
+        }),*];
+    };
+    (@on_reload) => { true };
+    (@on_restart) => { false };
 }
 
-/// All keys in the order of the reference.
-pub const KEYS: [Key; 20] = [
-    key(
-        "web",
-        "listen_addresses",
-        false,
-        |c| list(&c.web.listen_addresses),
-        "Addresses and ports that serve metrics. On anything but loopback, everyone who can connect \
-         sees the addresses of your clients.",
-    ),
-    key(
-        "web",
-        "telemetry_path",
-        false,
-        |c| quoted(&c.web.telemetry_path),
-        "Path of the metrics.",
-    ),
-    key(
-        "control",
-        "socket",
-        false,
-        |c| quoted(c.control.socket.display()),
-        "Unix socket that commands talk to; readable and writable by its owner and group.",
-    ),
-    key(
-        "detect",
-        "stall_after",
-        true,
-        |c| quoted(c.detect.stall_after),
-        "A connection whose queued data makes no progress for this long is stalled.",
-    ),
-    key(
-        "detect",
-        "dribble_floor",
-        true,
-        |c| quoted(c.detect.dribble_floor),
-        "A peer that drains less than this while its window is the limit dribbles.",
-    ),
-    key(
-        "detect",
-        "dribble_over",
-        true,
-        |c| quoted(c.detect.dribble_over),
-        "The time over which `dribble_floor` is measured.",
-    ),
-    key(
-        "detect",
-        "hoard_connections",
-        true,
-        |c| c.detect.hoard_connections.to_string(),
-        "This many stalled connections of one peer are a hoard.",
-    ),
-    key(
-        "detect",
-        "hoard_bytes",
-        true,
-        |c| quoted(c.detect.hoard_bytes),
-        "This much kernel memory pinned by one peer is a hoard.",
-    ),
-    key(
-        "peers",
-        "trusted",
-        true,
-        |c| list(&c.peers.trusted),
-        "Networks that the agent neither blocks nor advises to block.",
-    ),
-    key(
-        "peers",
-        "ignore",
-        true,
-        |c| list(&c.peers.ignore),
-        "Networks that are not watched at all.",
-    ),
-    key(
-        "peers",
-        "ipv6_prefix",
-        false,
-        |c| c.peers.ipv6_prefix.to_string(),
-        "IPv6 addresses with this many leading bits in common are one peer.",
-    ),
-    key(
-        "peers",
-        "export",
-        true,
-        |c| c.peers.export.to_string(),
-        "Peers with metrics of their own; the rest are summed under `other`. A peer that drops out of \
-         this list keeps its metrics for a quarter of an hour, so that for a while up to twice as \
-         many have some.",
-    ),
-    key(
-        "peers",
-        "capacity",
-        false,
-        |c| c.peers.capacity.to_string(),
-        "Peers remembered at most; the least costly is forgotten first.",
-    ),
-    key(
-        "budget",
-        "connections",
-        false,
-        |c| c.budget.connections.to_string(),
-        "Misbehaving connections tracked at most, in the kernel and in the agent.",
-    ),
-    key(
-        "budget",
-        "events",
-        false,
-        |c| c.budget.events.to_string(),
-        "Events kept for readers that come later.",
-    ),
-    key(
-        "budget",
-        "nice",
-        false,
-        |c| c.budget.nice.to_string(),
-        "Niceness of the threads that judge, as `nice` has it; below 0 they run ahead of others on a \
-         busy host. Left alone if the agent was started with a niceness other than 0.",
-    ),
-    key(
-        "budget",
-        "ring",
-        false,
-        |c| quoted(c.budget.ring),
-        "Size of the ring buffer between kernel and agent; a power of two.",
-    ),
-    key(
-        "budget",
-        "sweep_interval",
-        false,
-        |c| quoted(c.budget.sweep_interval),
-        "Time from the start of one pass over all sockets to the start of the next, if the shares below \
-         allow it.",
-    ),
-    key(
-        "budget",
-        "sweep_share_idle",
-        false,
-        |c| quoted(c.budget.sweep_share_idle),
-        "Share of one core that passes may take while nothing is held up; where they would cost more, \
-         they come less often, but at least every 10 s.",
-    ),
-    key(
-        "budget",
-        "sweep_share_busy",
-        false,
-        |c| quoted(c.budget.sweep_share_busy),
-        "The same while something is held up; at least `sweep_share_idle`.",
-    ),
-];
+keys! {
+    web.listen_addresses on_restart list
+        "Addresses and ports that serve metrics. On anything but loopback, everyone who can connect sees the addresses of your clients.";
+    web.telemetry_path on_restart quoted
+        "Path of the metrics.";
+    control.socket on_restart path
+        "Unix socket that commands talk to; readable and writable by its owner and group.";
+    detect.stall_after on_reload quoted
+        "A connection whose queued data makes no progress for this long is stalled.";
+    detect.dribble_floor on_reload quoted
+        "A peer that drains less than this while its window is the limit dribbles.";
+    detect.dribble_over on_reload quoted
+        "The time over which `dribble_floor` is measured.";
+    detect.hoard_connections on_reload number
+        "This many stalled connections of one peer are a hoard.";
+    detect.hoard_bytes on_reload quoted
+        "This much kernel memory pinned by one peer is a hoard.";
+    peers.trusted on_reload list
+        "Networks that the agent neither blocks nor advises to block.";
+    peers.ignore on_reload list
+        "Networks that are not watched at all.";
+    peers.ipv6_prefix on_restart number
+        "IPv6 addresses with this many leading bits in common are one peer.";
+    peers.export on_reload number
+        "Peers with metrics of their own; the rest are summed under `other`. A peer that drops out of this list keeps its metrics for a quarter of an hour, so that for a while up to twice as many have some.";
+    peers.capacity on_restart number
+        "Peers remembered at most; the least costly is forgotten first.";
+    budget.connections on_restart number
+        "Misbehaving connections tracked at most, in the kernel and in the agent.";
+    budget.events on_restart number
+        "Events kept for readers that come later.";
+    budget.nice on_restart number
+        "Niceness of the threads that judge, as `nice` has it; below 0 they run ahead of others on a busy host. Left alone if the agent was started with a niceness other than 0.";
+    budget.ring on_restart quoted
+        "Size of the ring buffer between kernel and agent; a power of two.";
+    budget.sweep_interval on_restart quoted
+        "Time from the start of one pass over all sockets to the start of the next, if the shares below allow it.";
+    budget.sweep_share_idle on_restart quoted
+        "Share of one core that passes may take while nothing is held up; where they would cost more, they come less often, but at least every 10 s.";
+    budget.sweep_share_busy on_restart quoted
+        "The same while something is held up; at least `sweep_share_idle`.";
+}
 
 /// Whether a section of this name exists.
 pub(super) fn is_section(name: &str) -> bool {

@@ -25,7 +25,7 @@ use crate::log;
 use crate::metrics::Web;
 use crate::priority;
 use crate::state::AgentState;
-use detector_api::failure::{Code, Failure};
+use detector_api::failure::Failure;
 use detector_common::settings::KernelSettings;
 use detector_core::engine::Engine;
 use signals::Signals;
@@ -238,13 +238,10 @@ fn announce_ready(state: &AgentState, start: &Start, addresses: &[SocketAddr]) {
     supervisor::ready();
 }
 
-fn start_failure(error: StartError) -> Failure {
-    let code = Code::of(error.exit_code());
-    let hint = error.hint().map(str::to_owned);
-    let failure = Failure::new(
-        code,
-        anyhow::Error::new(error).context("cannot start the kernel side"),
-    );
+fn start_failure(mut error: StartError) -> Failure {
+    let (code, hint) = (error.code, error.hint.take());
+    let error = anyhow::Error::new(error).context("cannot start the kernel side");
+    let failure = Failure::new(code, error);
     match hint {
         Some(hint) => failure.hint(hint),
         None => failure,

@@ -6,6 +6,7 @@ pub use super::requirement::{Requirement, State};
 use super::failure::{StartError, missing_to_load, privilege_error};
 use super::types;
 use crate::capability::{self, Capability};
+use detector_api::failure::Code;
 use std::fs;
 
 /// The oldest kernel the programs load on.
@@ -63,7 +64,6 @@ fn kernel() -> Requirement {
             "kernel",
             format!("{release} is older than {major}.{minor}"),
             "run Linux 5.10 or newer: older kernels lack what the programs need",
-            3,
         ),
         None => Requirement::degraded(
             "kernel",
@@ -96,7 +96,6 @@ fn lockdown_from(text: &str) -> Requirement {
             "lockdown",
             "confidentiality: the kernel lets no program read its memory",
             "boot with lockdown=integrity or without lockdown",
-            3,
         ),
         Some(mode) => Requirement::ok("lockdown", mode),
         None => Requirement::ok("lockdown", "unknown"),
@@ -157,7 +156,14 @@ fn capabilities() -> Vec<Requirement> {
             if stands_in || capability::has(needed) {
                 Requirement::ok(needed.name(), "present")
             } else {
-                Requirement::missing(needed.name(), "absent", "run as root: sudo detector run", 4)
+                Requirement {
+                    code: Code::Privilege,
+                    ..Requirement::missing(
+                        needed.name(),
+                        "absent",
+                        "run as root: sudo detector run",
+                    )
+                }
             }
         })
         .collect();

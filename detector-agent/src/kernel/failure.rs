@@ -1,60 +1,38 @@
 //! Turns what the kernel refuses into a reason and a hint that an operator can act on.
 
 use crate::capability::{self, Capability};
+use detector_api::failure::Code;
 use std::error::Error;
 use std::io;
 
 /// Why the kernel side did not start.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum StartError {
-    /// This kernel lacks something that is needed.
-    #[error("{reason}")]
-    Unsupported {
-        /// What is missing.
-        reason: String,
-        /// What to do.
-        hint: String,
-    },
-    /// A capability is missing.
-    #[error("{reason}")]
-    Privilege {
-        /// Which, and for what.
-        reason: String,
-        /// What to do.
-        hint: String,
-    },
-    /// Anything else.
-    #[error("{reason}")]
-    Failed {
-        /// What failed, and why.
-        reason: String,
-    },
+#[error("{reason}")]
+pub(crate) struct StartError {
+    /// How the agent ends.
+    pub(crate) code: Code,
+    reason: String,
+    /// What to do about it, where that is known.
+    pub(crate) hint: Option<String>,
 }
 
 impl StartError {
-    /// The exit code that tells this case.
-    pub(crate) const fn exit_code(&self) -> u8 {
-        match self {
-            Self::Unsupported { .. } => 3,
-            Self::Privilege { .. } => 4,
-            Self::Failed { .. } => 1,
+    /// For what nobody can do anything about here.
+    pub(super) fn failed(reason: String) -> Self {
+        Self {
+            code: Code::Failed,
+            reason,
+            hint: None,
         }
     }
 
-    /// What to do about it.
-    pub(crate) fn hint(&self) -> Option<&str> {
-        match self {
-            Self::Unsupported { hint, .. } | Self::Privilege { hint, .. } => Some(hint),
-            Self::Failed { .. } => None,
+    /// For a kernel that lacks something.
+    pub(super) fn unsupported(reason: String, hint: Option<String>) -> Self {
+        Self {
+            code: Code::Unsupported,
+            reason,
+            hint,
         }
-    }
-}
-
-/// An unsupported kernel.
-pub(super) fn unsupported(reason: impl Into<String>, hint: impl Into<String>) -> StartError {
-    StartError::Unsupported {
-        reason: reason.into(),
-        hint: hint.into(),
     }
 }
 
@@ -64,9 +42,12 @@ pub(super) fn refused_by_kernel(doing: &str, error: &(dyn Error + 'static)) -> S
     if is_permission_error(error) && !missing.is_empty() {
         return privilege_error(&missing);
     }
-    StartError::Failed {
-        reason: format!("{doing}: {}", chain(error)),
-    }
+    failed(doing, error)
+}
+
+/// Any other failure, with its whole chain.
+pub(super) fn failed(doing: &str, error: &(dyn Error + 'static)) -> StartError {
+    StartError::failed(format!("{doing}: {}", chain(error)))
 }
 
 /// What is missing to load and attach.
@@ -83,11 +64,14 @@ pub(super) fn missing_to_load() -> Vec<Capability> {
 /// The error for missing capabilities; `missing` is not empty.
 pub(super) fn privilege_error(missing: &[Capability]) -> StartError {
     let names: Vec<&str> = missing.iter().map(|capability| capability.name()).collect();
-    StartError::Privilege {
+    StartError {
+        code: Code::Privilege,
         reason: format!("missing {} to load eBPF programs", names.join(" and ")),
-        hint: "run as root (sudo detector run), or give the service CAP_BPF and CAP_PERFMON \
+        hint: Some(
+            "run as root (sudo detector run), or give the service CAP_BPF and CAP_PERFMON \
                (and CAP_SYS_ADMIN and CAP_SYS_PTRACE to sweep other network namespaces and name processes)"
             .to_owned(),
+        ),
     }
 }
 
@@ -107,7 +91,7 @@ fn is_permission_error(error: &(dyn Error + 'static)) -> bool {
 }
 
 /// An error and its causes in one line; a verifier log keeps its last lines only.
-pub(super) fn chain(error: &(dyn Error + 'static)) -> String {
+fn chain(error: &(dyn Error + 'static)) -> String {
     let mut text = last_lines(&error.to_string());
     let mut current = error.source();
     while let Some(cause) = current {

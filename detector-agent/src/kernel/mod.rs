@@ -34,6 +34,7 @@ use aya_log::EbpfLogger;
 use detector_common::names;
 use detector_common::settings::KernelSettings;
 use detector_core::observe::decode::Decoder;
+use failure::failed;
 use object::LoadOptions;
 use rustix::process::{Resource, Rlimit};
 use shared::{Shared, StopSignal};
@@ -144,19 +145,13 @@ impl Drop for EndGuard {
     }
 }
 
-fn failed(doing: &str, error: &(dyn std::error::Error + 'static)) -> StartError {
-    StartError::Failed {
-        reason: format!("{doing}: {}", failure::chain(error)),
-    }
-}
-
 fn take_map<M>(ebpf: &mut Ebpf, name: &str) -> Result<M, StartError>
 where
     M: TryFrom<Map, Error = MapError>,
 {
-    let map = ebpf.take_map(name).ok_or_else(|| StartError::Failed {
-        reason: format!("the eBPF object has no map {name}"),
-    })?;
+    let map = ebpf
+        .take_map(name)
+        .ok_or_else(|| StartError::failed(format!("the eBPF object has no map {name}")))?;
     M::try_from(map).map_err(|error| failed(&format!("opening the map {name}"), &error))
 }
 

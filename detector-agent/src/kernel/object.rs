@@ -6,6 +6,7 @@ use super::hooks::{HOOKS, ITERATOR};
 use super::types::{self, BTF_FILE};
 use aya::programs::{BtfTracePoint, Iter};
 use aya::{Btf, Ebpf, EbpfLoader};
+use detector_api::failure::Code;
 use detector_common::layout::KernelLayout;
 use detector_common::names;
 use detector_common::settings::KernelSettings;
@@ -27,8 +28,8 @@ pub(super) struct LoadOptions {
 /// Loads and attaches all programs; without casts where the kernel refuses them.
 pub(super) fn load(options: &LoadOptions) -> Result<Ebpf, StartError> {
     match load_once(options, true) {
-        Err(StartError::Failed { reason }) => {
-            tracing::warn!("{reason}; trying again with a helper in place of casts");
+        Err(error) if error.code == Code::Failed => {
+            tracing::warn!("{error}; trying again with a helper in place of casts");
             load_once(options, false)
         }
         outcome => outcome,
@@ -75,12 +76,10 @@ fn read_kernel_types<'a>() -> Result<(KernelLayout, Btf, EbpfLoader<'a>), StartE
         let loader = EbpfLoader::new();
         (kernel_layout, loader, types.join())
     });
-    let types = types.map_err(|_panic| StartError::Failed {
-        reason: format!("reading {BTF_FILE}: the thread had panicked"),
+    let types = types.map_err(|_panic| {
+        StartError::failed(format!("reading {BTF_FILE}: the thread had panicked"))
     })?;
-    let types = types.map_err(|error| StartError::Failed {
-        reason: format!("reading {BTF_FILE}: {error}"),
-    });
+    let types = types.map_err(|error| StartError::failed(format!("reading {BTF_FILE}: {error}")));
     Ok((kernel_layout?, types?, loader))
 }
 
@@ -113,10 +112,12 @@ pub(super) fn program_of<'a, P>(ebpf: &'a mut Ebpf, name: &str) -> Result<&'a mu
 where
     &'a mut P: TryFrom<&'a mut aya::programs::Program, Error = aya::programs::ProgramError>,
 {
-    let program = ebpf.program_mut(name).ok_or_else(|| StartError::Failed {
-        reason: format!("the eBPF object has no program {name}"),
-    })?;
-    program.try_into().map_err(|error| StartError::Failed {
-        reason: format!("the program {name} of the eBPF object is of another kind: {error}"),
+    let program = ebpf
+        .program_mut(name)
+        .ok_or_else(|| StartError::failed(format!("the eBPF object has no program {name}")))?;
+    program.try_into().map_err(|error| {
+        StartError::failed(format!(
+            "the program {name} of the eBPF object is of another kind: {error}"
+        ))
     })
 }

@@ -1,6 +1,7 @@
 //! One thing that the host must have, how it stands, and what to do about it.
 
-use super::failure::{StartError, unsupported};
+use super::failure::StartError;
+use detector_api::failure::Code;
 use serde::Serialize;
 
 /// How a requirement stands.
@@ -26,9 +27,9 @@ pub struct Requirement {
     pub detail: String,
     /// What to do, unless it is met.
     pub hint: Option<String>,
-    /// Why a start would fail: exit code 3 (kernel) or 4 (privilege).
+    /// How a start would fail if it is missing.
     #[serde(skip)]
-    pub exit_code: u8,
+    pub code: Code,
 }
 
 impl Requirement {
@@ -38,7 +39,7 @@ impl Requirement {
             state: State::Ok,
             detail: detail.into(),
             hint: None,
-            exit_code: 0,
+            code: Code::Unsupported,
         }
     }
 
@@ -50,16 +51,10 @@ impl Requirement {
         }
     }
 
-    pub(super) fn missing(
-        name: impl Into<String>,
-        detail: impl Into<String>,
-        hint: &str,
-        code: u8,
-    ) -> Self {
+    pub(super) fn missing(name: impl Into<String>, detail: impl Into<String>, hint: &str) -> Self {
         Self {
             state: State::Missing,
             hint: Some(hint.to_owned()),
-            exit_code: code,
             ..Self::ok(name, detail)
         }
     }
@@ -68,9 +63,9 @@ impl Requirement {
 /// What the kernel lacks, as the reason why a start fails.
 impl From<Requirement> for StartError {
     fn from(missing: Requirement) -> Self {
-        unsupported(
+        Self::unsupported(
             format!("{}: {}", missing.name, missing.detail),
-            missing.hint.unwrap_or_default(),
+            missing.hint,
         )
     }
 }

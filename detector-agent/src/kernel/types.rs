@@ -3,7 +3,7 @@
 //! In: the kernel's BTF. Out: requirements, and the layout if none of them is missing, so that a
 //! start is refused for exactly what `detector check` shows.
 
-use super::failure::{StartError, unsupported};
+use super::failure::StartError;
 use super::hooks::{HOOKS, ITERATOR};
 use super::release::kernel_release;
 use super::requirement::{Requirement, State};
@@ -45,7 +45,6 @@ fn read() -> Result<(Vec<Requirement>, Option<KernelLayout>), Requirement> {
             "btf",
             format!("{BTF_FILE}: {error}"),
             "report this message together with `uname -r`",
-            3,
         )
     })?;
     Ok(survey(&types))
@@ -57,7 +56,6 @@ fn unreadable(error: &io::Error) -> Requirement {
         format!("{BTF_FILE}: {error}"),
         "run a kernel built with CONFIG_DEBUG_INFO_BTF=y (every distribution's kernel since 2021 \
          is), on the host itself and not in an unprivileged container",
-        3,
     )
 }
 
@@ -75,7 +73,7 @@ fn survey(types: &Btf<'_>) -> (Vec<Requirement>, Option<KernelLayout>) {
         Err(error) => {
             if is_complete {
                 let (detail, hint) = (error.to_string(), error.hint());
-                requirements.push(Requirement::missing("layout", detail, hint, 3));
+                requirements.push(Requirement::missing("layout", detail, hint));
             }
             None
         }
@@ -95,9 +93,9 @@ fn refusal(release: &str, requirements: &[Requirement]) -> StartError {
         .map(|missing| format!("{}: {}", missing.name, missing.detail))
         .collect();
     let hint = missing(requirements).find_map(|missing| missing.hint.clone());
-    unsupported(
+    StartError::unsupported(
         format!("kernel {release}, {BTF_FILE}: {}", reasons.join("; ")),
-        hint.unwrap_or_default(),
+        hint,
     )
 }
 
@@ -110,7 +108,7 @@ fn field(report: &FieldReport) -> Requirement {
             let hint = "this kernel's TCP structures are laid out in a way this release does not \
                         know: install a newer detector";
             if report.is_fatal() {
-                Requirement::missing(name, error.to_string(), hint, 3)
+                Requirement::missing(name, error.to_string(), hint)
             } else {
                 Requirement::degraded(name, error.to_string(), without(report))
             }
@@ -149,9 +147,8 @@ fn hook(types: &Btf<'_>, tracepoint: &str) -> Requirement {
             name,
             "the kernel does not have it",
             "run a kernel with CONFIG_INET and CONFIG_BPF_EVENTS",
-            3,
         ),
-        Err(error) => Requirement::missing(name, error.to_string(), "report this message", 3),
+        Err(error) => Requirement::missing(name, error.to_string(), "report this message"),
     }
 }
 
@@ -164,7 +161,6 @@ fn iterator(types: &Btf<'_>) -> Requirement {
             name,
             "the kernel does not have it",
             "run a kernel with CONFIG_INET, CONFIG_BPF_SYSCALL and CONFIG_PROC_FS",
-            3,
         )
     }
 }
@@ -172,6 +168,7 @@ fn iterator(types: &Btf<'_>) -> Requirement {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use detector_api::failure::Code;
     use detector_core::observe::btf::write::BtfWriter;
 
     #[test]
@@ -192,16 +189,16 @@ mod tests {
     fn a_refusal_names_kernel_file_and_all_that_is_missing() {
         let requirements = [
             Requirement::ok("btf", "there"),
-            Requirement::missing("tracepoint tcp_probe", "absent", "run another kernel", 3),
-            Requirement::missing("iter/tcp", "absent", "and yet another", 3),
+            Requirement::missing("tracepoint tcp_probe", "absent", "run another kernel"),
+            Requirement::missing("iter/tcp", "absent", "and yet another"),
         ];
         let error = refusal("6.1.0", &requirements);
-        assert_eq!(error.exit_code(), 3);
+        assert_eq!(error.code, Code::Unsupported);
         assert_eq!(
             error.to_string(),
             "kernel 6.1.0, /sys/kernel/btf/vmlinux: tracepoint tcp_probe: absent; iter/tcp: absent"
         );
-        assert_eq!(error.hint(), Some("run another kernel"));
+        assert_eq!(error.hint.as_deref(), Some("run another kernel"));
     }
 
     #[test]

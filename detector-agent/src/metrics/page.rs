@@ -1,7 +1,7 @@
 //! Writes one scrape: every number afresh from the moment's snapshot.
 
 use super::definition as metric;
-use super::exposition::Page;
+use super::exposition::{Page, Value};
 use super::process;
 use crate::actions;
 use crate::host::owner::OwnerReport;
@@ -105,49 +105,40 @@ fn write_tcp_memory(page: &mut Page, memory: Option<TcpMemory>) {
 }
 
 fn write_peers(page: &mut Page, core: &MetricsSnapshot) {
-    let mut per_peer = |metric, write: fn(&mut super::exposition::Samples<'_>, &str, &Ledger)| {
+    let peers = || core.peers.iter().map(|peer| (&*peer.peer, &peer.ledger));
+    let all = || peers().chain([(OTHER, &core.other)]);
+    let columns: [(_, fn(&Ledger) -> Value); 6] = [
+        (&metric::PEER_WINDOW_SHRINKS, |ledger| {
+            let shrinks = ledger.shrinks;
+            (shrinks.polite + shrinks.below_flight + shrinks.treason).into()
+        }),
+        (&metric::PEER_ZERO_WINDOW_EPISODES, |ledger| {
+            ledger.zero_window_episodes.into()
+        }),
+        (&metric::PEER_ZERO_WINDOW_SECONDS, |ledger| {
+            ledger.zero_window_seconds.into()
+        }),
+        (&metric::PEER_STALLED_CONNECTIONS, |ledger| {
+            ledger.stalled_connections.into()
+        }),
+        (&metric::PEER_PINNED_BYTES, |ledger| {
+            ledger.pinned_bytes.into()
+        }),
+        (&metric::PEER_PINNED_BYTE_SECONDS, |ledger| {
+            ledger.pinned_byte_seconds.into()
+        }),
+    ];
+    for (metric, value) in columns {
         let mut samples = page.metric(metric);
-        for peer in &core.peers {
-            write(&mut samples, &peer.peer, &peer.ledger);
+        for (peer, ledger) in all() {
+            samples.sample(&[peer], value(ledger));
         }
-        write(&mut samples, OTHER, &core.other);
-    };
-    per_peer(&metric::PEER_WINDOW_SHRINKS, |samples, peer, ledger| {
-        let shrinks = ledger.shrinks;
-        let all = shrinks.polite + shrinks.below_flight + shrinks.treason;
-        samples.sample(&[peer], all);
-    });
-    per_peer(
-        &metric::PEER_ZERO_WINDOW_EPISODES,
-        |samples, peer, ledger| {
-            samples.sample(&[peer], ledger.zero_window_episodes);
-        },
-    );
-    per_peer(
-        &metric::PEER_ZERO_WINDOW_SECONDS,
-        |samples, peer, ledger| {
-            samples.sample(&[peer], ledger.zero_window_seconds);
-        },
-    );
-    per_peer(&metric::PEER_RETRANSMITS, |samples, peer, ledger| {
+    }
+    let mut samples = page.metric(&metric::PEER_RETRANSMITS);
+    for (peer, ledger) in all() {
         samples.sample(&[peer, "loss"], ledger.retransmits.loss);
         samples.sample(&[peer, "window_probe"], ledger.retransmits.window_probe);
-    });
-    per_peer(
-        &metric::PEER_STALLED_CONNECTIONS,
-        |samples, peer, ledger| {
-            samples.sample(&[peer], ledger.stalled_connections);
-        },
-    );
-    per_peer(&metric::PEER_PINNED_BYTES, |samples, peer, ledger| {
-        samples.sample(&[peer], ledger.pinned_bytes);
-    });
-    per_peer(
-        &metric::PEER_PINNED_BYTE_SECONDS,
-        |samples, peer, ledger| {
-            samples.sample(&[peer], ledger.pinned_byte_seconds);
-        },
-    );
+    }
     let mut samples = page.metric(&metric::PEER_FLAGGED);
     for peer in &core.peers {
         if let Some(verdict) = peer.flagged {

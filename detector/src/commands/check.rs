@@ -2,7 +2,7 @@
 
 use crate::cli::CheckArgs;
 use detector_agent::kernel::check::{Requirement, State, requirements};
-use detector_api::failure::{Code, Failure};
+use detector_api::failure::Failure;
 use detector_client::layout::Align;
 use detector_client::table::Table;
 use detector_client::terminal::Capabilities;
@@ -53,7 +53,7 @@ fn json(requirements: &[Requirement]) -> Result<String, Failure> {
 
 fn missing_failure(missing: &Requirement) -> Failure {
     let failure = Failure::new(
-        Code::of(missing.exit_code),
+        missing.code,
         anyhow::anyhow!(
             "this host cannot run the agent: {}: {}",
             missing.name,

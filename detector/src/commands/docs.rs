@@ -131,7 +131,7 @@ mod tests {
     #[test]
     fn every_key_has_its_row() {
         let page = configuration();
-        for key in &KEYS {
+        for key in KEYS {
             assert!(
                 page.contains(&format!("| `{}` | ", key.name)),
                 "{}",
