@@ -3,7 +3,9 @@
 //! Each act ends with the server's socket in the condition its name says, and with the peer
 //! answering every probe, so that the condition lasts until the peer is dropped.
 
+use crate::expect::{self, PATIENCE};
 use crate::peers::crafted::{Peer, Policy};
+use crate::servers::TinyServer;
 use anyhow::{Context, Result};
 use std::time::Duration;
 
@@ -51,6 +53,46 @@ pub fn half_close_and_stop_reading(peer: &Peer) -> Result<()> {
     peer.say().payload(request.as_bytes()).fin().send()?;
     peer.wait_bytes(u64::from(EDGE_BYTES) - 1_460)?;
     peer.wait_closed()
+}
+
+/// Says that it has nothing more to say when it asks for `bytes`, and reads all of them.
+pub fn half_close_and_read(peer: &Peer, bytes: u64) -> Result<()> {
+    let request = format!("GET /bytes/{bytes} HTTP/1.1\r\nHost: server\r\n\r\n");
+    peer.say().payload(request.as_bytes()).fin().send()?;
+    read_rest(peer, bytes)
+}
+
+/// Opens a closed window by next to nothing and closes it again.
+pub fn tease(peer: &Peer) -> Result<()> {
+    peer.policy(Policy::Hold);
+    peer.say().window(128).send()?;
+    peer.wait_quiet(FULL)?;
+    peer.say().window(0).send()
+}
+
+/// What an orphan has in its queue: fits the send buffer of the server, not the window of a peer.
+pub const ORPHAN_BYTES: u64 = 200_000;
+
+/// Asks for more than it has window for, and waits until the server has closed behind its answer:
+/// each ACK from here on meets FIN_WAIT1. Acknowledges nothing.
+pub fn make_orphan(peer: &Peer, server: &TinyServer) -> Result<()> {
+    let before = server.closed();
+    ask_and_fill_flight(peer, &format!("/close/{ORPHAN_BYTES}"))?;
+    expect::until("the server has closed", PATIENCE, || {
+        Ok((server.closed() > before).then_some(()))
+    })
+}
+
+/// Window scale of a peer that retreats by slices.
+pub const SLICE_SHIFT: u8 = 14;
+/// Its first window.
+pub const SLICED_WINDOW: u32 = 40 << SLICE_SHIFT;
+
+/// The `number`th slice from the first window: acknowledges `acked` bytes and leaves a unit less of
+/// window than with the slice before, so that the edge retreats by less than a unit.
+pub fn take_slice(peer: &Peer, number: u32, acked: u64) -> Result<()> {
+    let window = SLICED_WINDOW - (number << SLICE_SHIFT);
+    peer.say().ack(acked).window(window).send()
 }
 
 /// Asks for `bytes` and reads all of them: the honest peer.

@@ -6,12 +6,9 @@ use crate::stage::{CraftedStage, both_families, suffix};
 use crate::unprivileged::{as_nobody, program_for_all};
 use anyhow::{Context, Result, ensure};
 use detector_tests::PATIENCE;
-use detector_tests::acts;
 use detector_tests::agent::{Agent, command};
-use detector_tests::expect;
 use detector_tests::lab::Family;
 use detector_tests::peers::KernelPeer;
-use detector_tests::peers::crafted::{Policy, Profile};
 use detector_tests::schema::Schema;
 use detector_tests::servers::TinyServer;
 use detector_tests::story::{self, Story};
@@ -113,16 +110,7 @@ fn stalled_orphan_is_reset(family: Family) -> Result<()> {
     Story::play(&suffix("reset-orphan", family), family, |story| {
         let agent = Agent::start(story.folder())?;
         let stage = CraftedStage::set(story)?;
-        let peer = stage.connect(4_001, Profile::default().window(16_384))?;
-        acts::ask_and_fill_flight(&peer, "/close/200000")?;
-        expect::until("the server has closed", PATIENCE, || {
-            let closed = story.server().stdout_of("ss -Htn state fin-wait-1")?;
-            Ok((!closed.is_empty()).then_some(()))
-        })?;
-        peer.policy(Policy::StopReading { edge: 16_384 });
-        let arrived = u32::try_from(peer.seen().bytes)?;
-        let window = (16_384 - arrived) >> 7 << 7;
-        peer.say().ack(arrived.into()).window(window).send()?;
+        let _play = stage.play("orphan")?;
         agent.wait_connection(stage.peer_ip(), "a stalled orphan", PATIENCE, |seen| {
             seen.is_orphan && seen.stall.is_some() && seen.stalled_seconds > 1.0
         })?;

@@ -15,10 +15,9 @@ both_families!(older_stall_is_found, older_idle_connection_is_not_mentioned);
 fn older_stall_is_found(family: Family) -> Result<()> {
     Story::play(&suffix("before-agent", family), family, |story| {
         let stage = CraftedStage::set(story)?;
-        let peer = stage.connect(4_001, Profile::default())?;
-        acts::close_window(&peer)?;
+        let _play = stage.play("before-agent")?;
         let agent = Agent::start(story.folder())?;
-        let found = agent.wait_connection(peer.address().ip(), "it", PATIENCE, |seen| {
+        let found = agent.wait_connection(stage.peer_ip(), "it", PATIENCE, |seen| {
             seen.in_zero_window && seen.stall.as_deref() == Some("zero_window")
         })?;
         ensure!(found.zero_window_episodes == 1, "{found:?}");
@@ -27,7 +26,7 @@ fn older_stall_is_found(family: Family) -> Result<()> {
             "nothing is known of older edges: {found:?}"
         );
         agent
-            .wait_flag(peer.address().ip(), "zero-window-stall", PATIENCE)
+            .wait_flag(stage.peer_ip(), "zero-window-stall", PATIENCE)
             .map(drop)
     })
 }

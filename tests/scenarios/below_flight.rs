@@ -21,10 +21,9 @@ fn partial_retraction_is_below_flight(family: Family) -> Result<()> {
         let agent = Agent::start(story.folder())?;
         let stage = CraftedStage::set(story)?;
         let capture = story.capture_tun()?;
-        let peer = stage.connect(4_001, Profile::default())?;
-        acts::retract_below_flight(&peer)?;
+        let play = stage.play("below-flight")?;
         agent.wait_flag(stage.peer_ip(), "window-shrink", PATIENCE)?;
-        let counts = truth::read(&capture.finish()?, stage.server.address())?[&peer.address()];
+        let counts = truth::read(&capture.finish()?, play.server())?[&play.peer()?];
         ensure!(
             counts.below_flight == 1 && counts.treason == 0,
             "{counts:?}"

@@ -3,10 +3,8 @@
 use crate::stage::{CraftedStage, both_families, suffix};
 use anyhow::{Result, ensure};
 use detector_tests::PATIENCE;
-use detector_tests::acts;
 use detector_tests::agent::{Agent, AgentOptions};
 use detector_tests::lab::Family;
-use detector_tests::peers::crafted::Profile;
 use detector_tests::story::Story;
 
 both_families!(stall_is_flagged_after_five_seconds);
@@ -15,8 +13,7 @@ fn stall_is_flagged_after_five_seconds(family: Family) -> Result<()> {
     Story::play(&suffix("default-threshold", family), family, |story| {
         let agent = Agent::start_with(story.folder(), &AgentOptions::without_configuration())?;
         let stage = CraftedStage::set(story)?;
-        let peer = stage.connect(4_001, Profile::default())?;
-        acts::close_window(&peer)?;
+        let _play = stage.play("zero-window")?;
         // By the stamps of the kernel: nobody here looks at the very moment.
         let flag = agent.wait_flag(stage.peer_ip(), "zero-window-stall", PATIENCE)?;
         let stalled_seconds = flag.evidence["stalled_seconds"];

@@ -5,15 +5,13 @@
 use crate::stage::{CraftedStage, both_families, suffix};
 use anyhow::{Context, Result, ensure};
 use detector_tests::PATIENCE;
-use detector_tests::acts;
 use detector_tests::agent::{Agent, command};
 use detector_tests::lab::Family;
 use detector_tests::peers::KernelPeer;
-use detector_tests::peers::crafted::Profile;
 use detector_tests::servers::{Nginx, NginxSettings};
 use detector_tests::story::Story;
 use serde_json::Value;
-use std::net::{IpAddr, SocketAddr};
+use std::net::IpAddr;
 use std::path::Path;
 use std::process::Output;
 
@@ -28,8 +26,7 @@ fn treason_is_explained(family: Family) -> Result<()> {
     Story::play(&suffix("explain-treason", family), family, |story| {
         let agent = Agent::start(story.folder())?;
         let stage = CraftedStage::set(story)?;
-        let peer = stage.connect(4_001, Profile::default())?;
-        acts::retract_to_zero(&peer)?;
+        let play = stage.play("treason")?;
         let ip = stage.peer_ip();
         agent.wait_flag(ip, "window-shrink", PATIENCE)?;
         agent.wait_flag(ip, "zero-window-stall", PATIENCE)?;
@@ -63,7 +60,7 @@ fn treason_is_explained(family: Family) -> Result<()> {
         );
 
         // However the peer is written, it is the same one.
-        let mut names = vec![SocketAddr::new(ip, 4_001).to_string()];
+        let mut names = vec![play.peer()?.to_string()];
         match ip {
             IpAddr::V4(v4) => names.push(v4.to_ipv6_mapped().to_string()),
             IpAddr::V6(_) => names.push(format!("{ip}/64")),

@@ -22,8 +22,7 @@ fn stall_in_close_wait_is_swept_up(family: Family) -> Result<()> {
     Story::play(&suffix("half-closed", family), family, |story| {
         let agent = Agent::start(story.folder())?;
         let stage = CraftedStage::set(story)?;
-        let peer = stage.connect(4_001, Profile::default())?;
-        acts::half_close_and_stop_reading(&peer)?;
+        let _play = stage.play("half-closed")?;
         let flag = agent.wait_flag(stage.peer_ip(), "zero-window-stall", PATIENCE)?;
         ensure!(flag.source == "sweep", "{flag:?}");
         let found = agent.wait_connection(stage.peer_ip(), "the stall", PATIENCE, |seen| {
@@ -63,9 +62,7 @@ fn half_closed_reader_is_not_mentioned(family: Family) -> Result<()> {
         let agent = Agent::start(story.folder())?;
         let stage = CraftedStage::set(story)?;
         let peer = stage.connect(4_001, Profile::default())?;
-        let request = b"GET /bytes/500000 HTTP/1.1\r\nHost: server\r\n\r\n";
-        peer.say().payload(request).fin().send()?;
-        acts::read_rest(&peer, 500_000)?;
+        acts::half_close_and_read(&peer, 500_000)?;
         expect_unblamed(&agent, stage.peer_ip())
     })
 }

@@ -13,8 +13,6 @@ use detector_tests::peers::crafted::Profile;
 use detector_tests::story::Story;
 use std::process::Command;
 
-const ANSWER_BYTES: u64 = 500_000;
-
 both_families!(
     namespace_made_after_the_agent_is_swept,
     reader_in_a_late_namespace_is_not_mentioned,
@@ -92,7 +90,7 @@ fn namespaces_that_go_away_are_passed_over(family: Family) -> Result<()> {
     })
 }
 
-fn set_in(namespace: &Namespace, story: &Story) -> Result<CraftedStage> {
+fn set_in<'s>(namespace: &Namespace, story: &'s Story) -> Result<CraftedStage<'s>> {
     let addresses = story.lab.addresses;
     let tun = namespace.enter(move || tun_with_addresses(Lab::TUN, &addresses))?;
     CraftedStage::set_in(namespace, tun, story)
@@ -102,13 +100,11 @@ fn set_in(namespace: &Namespace, story: &Story) -> Result<CraftedStage> {
 /// and is the only one.
 fn expect_only_stall_blamed(
     agent: &Agent,
-    stage: &CraftedStage,
+    stage: &CraftedStage<'_>,
     namespace: &Namespace,
 ) -> Result<()> {
     let reader = stage.connect(4_002, Profile::default())?;
-    let request = format!("GET /bytes/{ANSWER_BYTES} HTTP/1.1\r\nHost: server\r\n\r\n");
-    reader.say().payload(request.as_bytes()).fin().send()?;
-    acts::read_rest(&reader, ANSWER_BYTES)?;
+    acts::half_close_and_read(&reader, 500_000)?;
     expect_unblamed(agent, stage.peer_ip())?;
     expect_swept(agent, stage, namespace)?;
     let seen = agent.wait_peer(stage.peer_ip(), "the stall", PATIENCE, |seen| {

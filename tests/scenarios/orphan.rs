@@ -4,15 +4,11 @@
 use crate::stage::{CraftedStage, both_families, expect_unblamed, suffix};
 use anyhow::{Result, ensure};
 use detector_tests::PATIENCE;
+use detector_tests::acts;
 use detector_tests::agent::Agent;
 use detector_tests::lab::Family;
-use detector_tests::peers::crafted::{Peer, Policy, Profile};
+use detector_tests::peers::crafted::Profile;
 use detector_tests::story::Story;
-use detector_tests::{acts, expect};
-
-/// Fits the send buffer of the server, not the window of the peer.
-const ANSWER_BYTES: u64 = 200_000;
-const EDGE: u32 = 16_384;
 
 both_families!(
     stalled_orphan_is_found,
@@ -23,12 +19,7 @@ fn stalled_orphan_is_found(family: Family) -> Result<()> {
     Story::play(&suffix("orphan", family), family, |story| {
         let agent = Agent::start(story.folder())?;
         let stage = CraftedStage::set(story)?;
-        let peer = ask_and_wait_for_close(story, &stage)?;
-        // The server has closed by now: each ACK from here on meets FIN_WAIT1.
-        peer.policy(Policy::StopReading { edge: EDGE });
-        let arrived = u32::try_from(peer.seen().bytes)?;
-        let window = (EDGE - arrived) >> 7 << 7;
-        peer.say().ack(arrived.into()).window(window).send()?;
+        let _play = stage.play("orphan")?;
         let found = agent.wait_connection(stage.peer_ip(), "an orphan", PATIENCE, |seen| {
             seen.is_orphan && seen.in_zero_window
         })?;
@@ -48,20 +39,11 @@ fn orphan_that_is_read_is_not_mentioned(family: Family) -> Result<()> {
     Story::play(&suffix("orphan-read", family), family, |story| {
         let agent = Agent::start(story.folder())?;
         let stage = CraftedStage::set(story)?;
-        let peer = ask_and_wait_for_close(story, &stage)?;
-        acts::read_rest(&peer, ANSWER_BYTES)?;
+        let peer = stage.connect(4_001, Profile::default().window(16_384))?;
+        acts::make_orphan(&peer, &stage.server)?;
+        acts::read_rest(&peer, acts::ORPHAN_BYTES)?;
         peer.wait_seen("FIN", |seen| seen.is_finished)?;
         peer.say().fin().send()?;
         expect_unblamed(&agent, stage.peer_ip())
     })
-}
-
-fn ask_and_wait_for_close(story: &Story, stage: &CraftedStage) -> Result<Peer> {
-    let peer = stage.connect(4_001, Profile::default().window(EDGE))?;
-    acts::ask_and_fill_flight(&peer, &format!("/close/{ANSWER_BYTES}"))?;
-    expect::until("the server has closed", PATIENCE, || {
-        let closed = story.server().stdout_of("ss -Htn state fin-wait-1")?;
-        Ok((!closed.is_empty()).then_some(()))
-    })?;
-    Ok(peer)
 }

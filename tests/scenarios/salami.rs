@@ -11,9 +11,7 @@ use detector_tests::peers::crafted::{Peer, Policy, Profile};
 use detector_tests::story::Story;
 use detector_tests::truth;
 
-const SHIFT: u8 = 14;
-const UNIT: u32 = 1 << SHIFT;
-/// Acknowledged with each slice: the edge retreats by `UNIT` less this.
+/// Acknowledged with each slice: the edge retreats by `2^14` less this.
 const STEP_BYTES: u32 = 1_400;
 
 both_families!(slices_below_the_bound_add_up);
@@ -23,7 +21,8 @@ fn slices_below_the_bound_add_up(family: Family) -> Result<()> {
         let agent = Agent::start(story.folder())?;
         let stage = CraftedStage::set(story)?;
         let capture = story.capture_tun()?;
-        let peer = stage.connect(4_001, Profile::default().shift(SHIFT).window(40 * UNIT))?;
+        let profile = Profile::default().shift(acts::SLICE_SHIFT);
+        let peer = stage.connect(4_001, profile.window(acts::SLICED_WINDOW))?;
         acts::fill_flight(&peer)?;
         peer.policy(Policy::Silent);
 
@@ -54,7 +53,6 @@ fn slices_below_the_bound_add_up(family: Family) -> Result<()> {
 
 /// One unit less of window for a few bytes acknowledged, then quiet.
 fn slice(peer: &Peer, number: u32) -> Result<()> {
-    let acked = u64::from(number * STEP_BYTES);
-    peer.say().ack(acked).window((40 - number) * UNIT).send()?;
+    acts::take_slice(peer, number, u64::from(number * STEP_BYTES))?;
     peer.wait_quiet(acts::FULL).map(drop)
 }

@@ -1,14 +1,13 @@
 //! Slow is not bad: a download over a shaped link is not mentioned, and a client that reads little
 //! but steadily is nothing to warn about, however long its window stays closed.
 
-use crate::stage::{both_families, expect_unblamed, suffix};
+use crate::stage::{CraftedStage, both_families, expect_unblamed, suffix};
 use anyhow::{Result, ensure};
 use detector_tests::agent::Agent;
 use detector_tests::lab::{Family, Lab, limit_rate};
 use detector_tests::peers::KernelPeer;
 use detector_tests::servers::TinyServer;
 use detector_tests::story::Story;
-use std::time::Duration;
 
 both_families!(shaped_link_is_not_mentioned, steady_reader_is_no_warning);
 
@@ -27,11 +26,9 @@ fn shaped_link_is_not_mentioned(family: Family) -> Result<()> {
 fn steady_reader_is_no_warning(family: Family) -> Result<()> {
     Story::play(&suffix("steady", family), family, |story| {
         let agent = Agent::start(story.folder())?;
-        let server = TinyServer::start(story.server(), story.lab.addresses.server(family))?;
-        let mut client = KernelPeer::connect(&story.lab.client, server.address())?;
-        client.request("/bytes/20000000")?;
-        let peer = client.address()?.ip();
-        let _reader = client.read_slowly(4_096, Duration::from_millis(20));
+        let stage = CraftedStage::set(story)?;
+        let _play = stage.play("slow-reader")?;
+        let peer = story.lab.addresses.client(family);
         // Five times as long as a stall takes to be called one.
         agent.wait_sweeps(5)?;
         let flags = agent.flags(peer)?;

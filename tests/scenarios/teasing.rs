@@ -7,7 +7,7 @@ use detector_tests::PATIENCE;
 use detector_tests::acts;
 use detector_tests::agent::Agent;
 use detector_tests::lab::Family;
-use detector_tests::peers::crafted::{Peer, Policy, Profile};
+use detector_tests::peers::crafted::Profile;
 use detector_tests::story::Story;
 use detector_tests::truth;
 
@@ -20,9 +20,9 @@ fn teasing_is_one_episode(family: Family) -> Result<()> {
         let capture = story.capture_tun()?;
         let peer = stage.connect(4_001, Profile::default())?;
         acts::close_window(&peer)?;
-        peer.policy(Policy::Hold);
         for _ in 0..4 {
-            tease(&peer)?;
+            acts::tease(&peer)?;
+            peer.wait_quiet(acts::FULL)?;
         }
         agent.wait_peer(stage.peer_ip(), "the window is closed", PATIENCE, |seen| {
             seen.zero_window_episodes == 1
@@ -35,11 +35,7 @@ fn teasing_is_one_episode(family: Family) -> Result<()> {
         // For good, and closed again after another 40,000 bytes or more.
         let taken = u32::try_from(peer.seen().bytes)?;
         let edge = (taken + 40_000).next_multiple_of(128);
-        peer.policy(Policy::StopReading { edge });
-        peer.say()
-            .ack(taken.into())
-            .window((edge - taken) >> 7 << 7)
-            .send()?;
+        acts::read_up_to(&peer, edge)?;
         peer.wait_bytes(u64::from(edge) - 1_500)?;
         peer.wait_closed()?;
         agent.wait_peer(stage.peer_ip(), "a second episode", PATIENCE, |seen| {
@@ -49,11 +45,4 @@ fn teasing_is_one_episode(family: Family) -> Result<()> {
         ensure!(counts.zero_window_episodes == 2, "{counts:?}");
         expect_counts(&agent, stage.peer_ip(), &counts)
     })
-}
-
-fn tease(peer: &Peer) -> Result<()> {
-    peer.say().window(128).send()?;
-    peer.wait_quiet(acts::FULL)?;
-    peer.say().window(0).send()?;
-    peer.wait_quiet(acts::FULL).map(drop)
 }

@@ -11,11 +11,19 @@ mod plays;
 
 pub use case::{Case, Flag, Label, Place, Play, SeenBy, Twin, When, is_alarm};
 
+use anyhow::{Context, Result};
+
 /// All cases, each to be played in both families: the bad ones, then the honest ones.
 pub fn all() -> impl Iterator<Item = &'static Case> {
     let bad = [bad::LONE_PEERS, bad::CROWDS, bad::REAL_TOOLS];
     let honest = [honest::TWINS, honest::PEERS, honest::READERS];
     bad.into_iter().chain(honest).flatten()
+}
+
+/// The case of this name.
+pub fn named(name: &str) -> Result<&'static Case> {
+    let found = all().find(|case| case.name == name);
+    found.with_context(|| format!("there is no case {name}"))
 }
 
 /// Those of the selftest.

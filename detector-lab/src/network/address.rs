@@ -13,6 +13,15 @@ pub enum Family {
 }
 
 impl Family {
+    /// That of `address`.
+    #[must_use]
+    pub const fn of(address: IpAddr) -> Self {
+        match address {
+            IpAddr::V4(_) => Self::V4,
+            IpAddr::V6(_) => Self::V6,
+        }
+    }
+
     /// `v4` or `v6`.
     #[must_use]
     pub const fn name(self) -> &'static str {

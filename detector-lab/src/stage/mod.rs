@@ -10,7 +10,7 @@ pub use site::Site;
 pub(crate) use weather::{lose_incoming, set_gone};
 
 use crate::cases::Case;
-use crate::network::{Family, Namespace};
+use crate::network::{Family, Namespace, peer_key};
 use crate::peers::KernelPeer;
 use crate::peers::crafted::{Peer, Profile};
 use crate::program::Child;
@@ -56,10 +56,19 @@ pub struct Stage {
     /// IP version.
     pub family: Family,
     site: Arc<Site>,
-    network: Network,
+    ends: Ends,
     thresholds: Thresholds,
     told: Mutex<Told>,
     changed: Condvar,
+}
+
+/// Where servers and peers of a case are.
+#[derive(Clone, Copy, Debug)]
+enum Ends {
+    /// In networks of its own.
+    Planned(Network),
+    /// Where somebody else has laid out one address of each.
+    Given { server: IpAddr, peer: IpAddr },
 }
 
 /// What was told so far.
@@ -90,19 +99,47 @@ impl Stage {
                     number,
                 };
                 site.settle(case.place, network, case.networks)?;
-                stages.push(Self {
+                stages.push(Self::new(
+                    site,
                     case,
                     family,
-                    site: Arc::clone(site),
-                    network,
+                    Ends::Planned(network),
                     thresholds,
-                    told: Mutex::default(),
-                    changed: Condvar::new(),
-                });
+                ));
             }
             number += case.networks;
         }
         Ok(stages)
+    }
+
+    /// A stage for a case of one peer, with addresses that are there.
+    #[must_use]
+    pub fn between(
+        site: &Arc<Site>,
+        case: &'static Case,
+        (server, peer): (IpAddr, IpAddr),
+        thresholds: Thresholds,
+    ) -> Self {
+        let family = Family::of(server);
+        Self::new(site, case, family, Ends::Given { server, peer }, thresholds)
+    }
+
+    fn new(
+        site: &Arc<Site>,
+        case: &'static Case,
+        family: Family,
+        ends: Ends,
+        thresholds: Thresholds,
+    ) -> Self {
+        Self {
+            case,
+            family,
+            site: Arc::clone(site),
+            ends,
+            thresholds,
+            told: Mutex::default(),
+            changed: Condvar::new(),
+        }
     }
 
     /// Plays the case until the curtain falls.
@@ -122,7 +159,12 @@ impl Stage {
     /// Whether a peer with this key, as an agent writes it, is of this case.
     #[must_use]
     pub fn owns(&self, key: &str) -> bool {
-        (0..self.case.networks).any(|number| self.network.further(number).has(key))
+        match self.ends {
+            Ends::Planned(first) => {
+                (0..self.case.networks).any(|each| first.further(each).has(key))
+            }
+            Ends::Given { peer, .. } => peer_key(peer) == key,
+        }
     }
 
     /// Lets the curtain fall: the play comes to its end.
@@ -141,6 +183,12 @@ impl Stage {
     #[must_use]
     pub fn wait_shown(&self) -> bool {
         self.wait_told(|told| told.is_shown).is_shown
+    }
+
+    /// Where the case's small server listens.
+    #[must_use]
+    pub fn server(&self) -> SocketAddr {
+        SocketAddr::new(self.server_ip(), TINY_PORT)
     }
 
     /// All flags that were noted.
@@ -180,12 +228,22 @@ impl Stage {
     }
 
     pub(crate) fn server_ip(&self) -> IpAddr {
-        self.network.server()
+        match self.ends {
+            Ends::Planned(network) => network.server(),
+            Ends::Given { server, .. } => server,
+        }
     }
 
     /// Address of the case's usual peer.
     pub(crate) fn peer_ip(&self) -> IpAddr {
-        self.network.peer(2)
+        self.peer_at(0, 2)
+    }
+
+    fn peer_at(&self, network: u8, host: u8) -> IpAddr {
+        match self.ends {
+            Ends::Planned(first) => first.further(network).peer(host),
+            Ends::Given { peer, .. } => peer,
+        }
     }
 
     pub(crate) fn servers(&self) -> Result<&Namespace> {
@@ -220,8 +278,7 @@ impl Stage {
 
     /// A small server for this case alone, on a port that servers have.
     pub(crate) fn tiny_server(&self) -> Result<TinyServer> {
-        let address = SocketAddr::new(self.server_ip(), TINY_PORT);
-        TinyServer::start_on(self.servers()?, address)
+        TinyServer::start_on(self.servers()?, self.server())
     }
 
     /// nginx where there is one, else a small server, which runs as long as its guard.
@@ -246,7 +303,11 @@ impl Stage {
     /// What crafted peers of this case say of themselves: unlike those of other cases, so that no
     /// two of them look like one crowd.
     pub(crate) fn profile(&self) -> Profile {
-        Profile::default().mss(1_460 - 4 * u16::from(self.network.number))
+        let number = match self.ends {
+            Ends::Planned(network) => network.number,
+            Ends::Given { .. } => 0,
+        };
+        Profile::default().mss(1_460 - 4 * u16::from(number))
     }
 
     /// Connects the one crafted peer of a case, from a port that kernels give to clients.
@@ -261,8 +322,8 @@ impl Stage {
         server: SocketAddr,
         profile: Profile,
     ) -> Result<Peer> {
-        let local = SocketAddr::new(self.network.further(network).peer(host), port);
-        self.site.crafted.connect(local, server, profile)
+        let local = SocketAddr::new(self.peer_at(network, host), port);
+        self.site.connect(local, server, profile)
     }
 
     /// Connects a kernel client of the `network`th network of the case.
@@ -272,7 +333,7 @@ impl Stage {
         server: SocketAddr,
         receive_buffer: Option<usize>,
     ) -> Result<KernelPeer> {
-        let source = SocketAddr::new(self.network.further(network).peer(2), 0);
+        let source = SocketAddr::new(self.peer_at(network, 2), 0);
         KernelPeer::connect_with(self.clients()?, Some(source), server, receive_buffer)
     }
 

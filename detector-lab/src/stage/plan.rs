@@ -93,9 +93,8 @@ impl Network {
         let address = key.split('/').next().and_then(|text| text.parse().ok());
         match address {
             Some(IpAddr::V4(v4)) => {
-                let address = IpAddr::V4(v4);
-                let is_here = address == self.v4(v4.octets()[3]) || address == self.v4(2);
-                self.family == Family::V4 && is_here && address != self.server()
+                let peers = [self.v4(v4.octets()[3].max(2)), self.v4(2)];
+                self.family == Family::V4 && peers.contains(&v4.into())
             }
             Some(v6) => self.family == Family::V6 && v6 == self.v6(self.number.into(), 0),
             None => false,

@@ -9,13 +9,13 @@ use crate::cases::Place;
 use crate::network::{
     Family, Namespace, Tun, add_address, disable_offloads, reap_leftovers, set_mtu,
 };
-use crate::peers::crafted::Host;
+use crate::peers::crafted::{Host, Peer, Profile};
 use crate::program::{Child, require, run};
 use crate::servers::{Apache, ApacheModel, CROWD_PORT, Nginx, NginxSettings};
 use anyhow::{Context, Result};
 use std::collections::BTreeMap;
 use std::fs::File;
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::Arc;
@@ -38,7 +38,7 @@ const WIRE_MTU: u16 = 1_500;
 #[derive(Debug)]
 pub struct Site {
     programs: Option<Programs>,
-    pub(super) crafted: Host,
+    crafted: Host,
     wires: BTreeMap<Place, Wire>,
     families: &'static [Family],
 }
@@ -102,6 +102,26 @@ impl Site {
             ]),
             families: &[Family::V4, Family::V6][..1 + usize::from(has_v6)],
         })
+    }
+
+    /// Namespaces that are there and are linked, and a TUN device in the one of servers. Addresses
+    /// are those they have.
+    pub fn between(server: &Namespace, client: &Namespace, tun: Tun) -> Result<Self> {
+        let (server, client) = (Arc::new(server.share()), Arc::new(client.share()));
+        Ok(Self {
+            programs: None,
+            crafted: Host::start(tun)?,
+            wires: BTreeMap::from([
+                (Place::Tun, Wire::new(TUN, &server, &client)),
+                (Place::Link, Wire::new("link", &server, &client)),
+            ]),
+            families: &[Family::V4, Family::V6],
+        })
+    }
+
+    /// Connects a crafted peer from `local`, beside those of cases.
+    pub fn connect(&self, local: SocketAddr, server: SocketAddr, profile: Profile) -> Result<Peer> {
+        self.crafted.connect(local, server, profile)
     }
 
     /// All places, with real servers, whose files lie in `folder`. Needs programs and root.

@@ -27,7 +27,7 @@ const MAIN_ACT: Duration = Duration::from_secs(66);
 /// Between the starts of two plays: a burst of starts would only measure this machine.
 const STAGGER: Duration = Duration::from_millis(40);
 /// The agent's without a configuration.
-const THRESHOLDS: Thresholds = Thresholds {
+pub const THRESHOLDS: Thresholds = Thresholds {
     stall_after: Duration::from_secs(5),
     dribble_over: Duration::from_secs(30),
     hoard_connections: 20,

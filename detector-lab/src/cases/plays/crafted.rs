@@ -1,10 +1,9 @@
 //! Bad or broken peers of one connection, crafted.
 
-use crate::expect::PATIENCE;
+use crate::acts;
 use crate::peers::crafted::{Peer, Policy};
 use crate::servers::TinyServer;
 use crate::stage::Stage;
-use crate::{acts, expect};
 use anyhow::Result;
 use std::time::{Duration, Instant};
 
@@ -28,11 +27,9 @@ pub(crate) fn below_flight(stage: &Stage) -> Result<()> {
 }
 
 pub(crate) fn salami(stage: &Stage) -> Result<()> {
-    const SHIFT: u8 = 14;
-    const UNIT: u32 = 1 << SHIFT;
     let server = stage.tiny_server()?;
-    let profile = stage.profile().shift(SHIFT).window(40 * UNIT);
-    let peer = stage.peer(&server, profile)?;
+    let profile = stage.profile().shift(acts::SLICE_SHIFT);
+    let peer = stage.peer(&server, profile.window(acts::SLICED_WINDOW))?;
     peer.request("/bytes/200000000")?;
     let mut is_first = true;
     let mut taken = 0;
@@ -41,8 +38,7 @@ pub(crate) fn salami(stage: &Stage) -> Result<()> {
         let slices = if arrived < taken + 6_000 { 0 } else { 6_u32 };
         for number in 1..=slices {
             let at = Instant::now();
-            let acked = taken + u64::from(number * 1_000);
-            peer.say().ack(acked).window((40 - number) * UNIT).send()?;
+            acts::take_slice(&peer, number, taken + u64::from(number * 1_000))?;
             // The first slice is honest rounding; the second makes the sum a shrink.
             if is_first && number == 2 {
                 stage.note_due("window-shrink", &peer, at);
@@ -56,16 +52,25 @@ pub(crate) fn salami(stage: &Stage) -> Result<()> {
             return Ok(());
         }
         // Takes more for a while, and then no more of it.
-        peer.drain(peer.seen().bytes + 100_000, 40 * UNIT)?;
+        peer.drain(peer.seen().bytes + 100_000, acts::SLICED_WINDOW)?;
         peer.policy(Policy::Silent);
         taken = peer.seen().bytes;
     }
 }
 
 pub(crate) fn zero_window(stage: &Stage) -> Result<()> {
+    stall(stage, acts::close_window)
+}
+
+pub(crate) fn half_closed(stage: &Stage) -> Result<()> {
+    stall(stage, acts::half_close_and_stop_reading)
+}
+
+/// One peer that takes nothing more after `act`.
+fn stall(stage: &Stage, act: fn(&Peer) -> Result<()>) -> Result<()> {
     let server = stage.tiny_server()?;
     let peer = stage.peer(&server, stage.profile())?;
-    acts::close_window(&peer)?;
+    act(&peer)?;
     stage.note_stall("zero-window-stall", &peer);
     stage.hold();
     Ok(())
@@ -86,21 +91,9 @@ pub(crate) fn teasing(stage: &Stage) -> Result<()> {
     let peer = stage.peer(&server, stage.profile())?;
     acts::close_window(&peer)?;
     stage.note_stall("zero-window-stall", &peer);
-    peer.policy(Policy::Hold);
     while stage.pause(Duration::from_millis(700)) {
-        peer.say().window(128).send()?;
-        peer.wait_quiet(acts::FULL)?;
-        peer.say().window(0).send()?;
+        acts::tease(&peer)?;
     }
-    Ok(())
-}
-
-pub(crate) fn half_closed(stage: &Stage) -> Result<()> {
-    let server = stage.tiny_server()?;
-    let peer = stage.peer(&server, stage.profile())?;
-    acts::half_close_and_stop_reading(&peer)?;
-    stage.note_stall("zero-window-stall", &peer);
-    stage.hold();
     Ok(())
 }
 
@@ -108,11 +101,7 @@ pub(crate) fn orphan(stage: &Stage) -> Result<()> {
     const EDGE: u32 = 16_384;
     let server = stage.tiny_server()?;
     let peer = stage.peer(&server, stage.profile().window(EDGE))?;
-    acts::ask_and_fill_flight(&peer, "/close/200000")?;
-    expect::until("the server has closed", PATIENCE, || {
-        Ok((server.closed() > 0).then_some(()))
-    })?;
-    // Each ACK from here on meets FIN_WAIT1.
+    acts::make_orphan(&peer, &server)?;
     acts::read_up_to(&peer, EDGE)?;
     peer.wait_closed()?;
     stage.note_stall("zero-window-stall", &peer);
