@@ -35,7 +35,7 @@ pub(super) static TWINS: &[Case] = &[
     .selftest("half-closed-reader"),
     honest(
         "keep-alive",
-        "an idle minute between two answers of a web server",
+        "stays connected and idle between two answers of a web server",
         honest::keep_alive,
     )
     .on(Link)

@@ -15,9 +15,7 @@ const MARGIN: Duration = Duration::from_secs(2);
 
 /// Reads, pauses for two seconds, reads on, again and again.
 pub(crate) fn pauses_2s(stage: &Stage) -> Result<()> {
-    let server = stage.tiny_server()?;
-    let mut client = stage.kernel(0, server.address(), None)?;
-    client.request("/bytes/200000000")?;
+    let (_server, mut client) = stage.download("/bytes/200000000", None)?;
     while stage.pause(Duration::from_secs(2)) {
         client.read(2_000_000)?;
     }
@@ -26,9 +24,7 @@ pub(crate) fn pauses_2s(stage: &Stage) -> Result<()> {
 
 /// Reads, pauses for twenty seconds, reads on.
 pub(crate) fn pauses_20s(stage: &Stage) -> Result<()> {
-    let server = stage.tiny_server()?;
-    let mut client = stage.kernel(0, server.address(), None)?;
-    client.request("/bytes/60000000")?;
+    let (_server, mut client) = stage.download("/bytes/60000000", None)?;
     client.read(10_000_000)?;
     stage.wait(Duration::from_secs(20))?;
     client.read(10_000_000)?;
@@ -60,9 +56,7 @@ fn lossy(stage: &Stage, percent: u8, bytes: usize) -> Result<()> {
 
 /// One long download over a wire of 8 Mbit/s.
 pub(crate) fn shaped(stage: &Stage) -> Result<()> {
-    let server = stage.tiny_server()?;
-    let mut client = stage.kernel(0, server.address(), None)?;
-    client.request("/bytes/200000000")?;
+    let (_server, mut client) = stage.download("/bytes/200000000", None)?;
     while stage.pause(Duration::ZERO) {
         client.read(500_000)?;
     }
@@ -72,9 +66,7 @@ pub(crate) fn shaped(stage: &Stage) -> Result<()> {
 /// A real socket read at 200 kB/s; its kernel holds the window at zero for seconds between two
 /// openings.
 pub(crate) fn slow_reader(stage: &Stage) -> Result<()> {
-    let server = stage.tiny_server()?;
-    let mut client = stage.kernel(0, server.address(), None)?;
-    client.request(acts::LONG_ANSWER)?;
+    let (_server, client) = stage.download(acts::LONG_ANSWER, None)?;
     let _reader = client.read_slowly(4_096, Duration::from_millis(20));
     show_long_enough(stage);
     Ok(())
@@ -153,9 +145,7 @@ pub(crate) fn mapped(stage: &Stage) -> Result<()> {
 
 /// Served from a second namespace, read fast, then slowly.
 pub(crate) fn second_namespace(stage: &Stage) -> Result<()> {
-    let server = stage.tiny_server()?;
-    let mut client = stage.kernel(0, server.address(), None)?;
-    client.request("/bytes/200000000")?;
+    let (_server, mut client) = stage.download("/bytes/200000000", None)?;
     client.read(20_000_000)?;
     let _reader = client.read_slowly(65_536, Duration::from_millis(200));
     stage.hold();
@@ -247,10 +237,8 @@ pub(crate) fn granularity(stage: &Stage) -> Result<()> {
 
 /// A phone in a tunnel: everything is lost for a while, then the download goes on.
 pub(crate) fn tunnel(stage: &Stage) -> Result<()> {
-    let server = stage.tiny_server()?;
-    let mut client = stage.kernel(0, server.address(), None)?;
+    let (_server, mut client) = stage.download("/bytes/2000000000", None)?;
     let address = client.address()?.ip();
-    client.request("/bytes/2000000000")?;
     client.read(1_000_000)?;
     let _reader = client.read_slowly(65_536, Duration::from_millis(5));
     stage.wait(Duration::from_secs(2))?;

@@ -1,5 +1,6 @@
 //! Bad or broken peers that are real kernels.
 
+use crate::acts;
 use crate::stage::{Stage, set_gone};
 use anyhow::{Context, Result};
 use socket2::{Domain, Socket, Type};
@@ -9,10 +10,8 @@ use std::time::Duration;
 
 /// A client in the middle of a download whose packets are all dropped where it lives.
 pub(crate) fn vanished(stage: &Stage) -> Result<()> {
-    let server = stage.tiny_server()?;
-    let mut client = stage.kernel(0, server.address(), None)?;
+    let (_server, mut client) = stage.download("/bytes/200000000", None)?;
     let address = client.address()?.ip();
-    client.request("/bytes/200000000")?;
     client.read(1_000_000)?;
     let _reader = client.read_slowly(65_536, Duration::from_millis(5));
     stage.wait(Duration::from_millis(300))?;
@@ -62,9 +61,7 @@ fn fill(stream: &TcpStream) -> Result<()> {
 
 /// A kernel with next to no receive buffer that reads 100 bytes a second.
 pub(crate) fn dribbler(stage: &Stage) -> Result<()> {
-    let server = stage.tiny_server()?;
-    let mut client = stage.kernel(0, server.address(), Some(1_000))?;
-    client.request("/bytes/20000000")?;
+    let (_server, client) = stage.download(acts::LONG_ANSWER, Some(1_000))?;
     let _reader = client.read_slowly(100, Duration::from_secs(1));
     stage.hold();
     Ok(())
