@@ -1,7 +1,7 @@
 //! Bad or broken peers of one connection, crafted.
 
 use crate::acts;
-use crate::peers::crafted::{Peer, Policy};
+use crate::peers::crafted::{Peer, Policy, Profile};
 use crate::servers::TinyServer;
 use crate::stage::Stage;
 use anyhow::Result;
@@ -109,14 +109,17 @@ pub(crate) fn orphan(stage: &Stage) -> Result<()> {
     Ok(())
 }
 
+/// A right edge that leaves room for half a segment or so behind `segments` of them, whether or not
+/// a short head travels in a segment of its own: connections that ask for it stall alike.
+pub(super) fn uneven_edge(profile: Profile, segments: u32) -> u32 {
+    (700 + segments * profile.payload_bytes()) >> 7 << 7
+}
+
 pub(crate) fn small_window(stage: &Stage) -> Result<()> {
-    /// Timestamps in each segment.
-    const OPTIONS_BYTES: u32 = 12;
     let server = stage.tiny_server()?;
     let profile = stage.profile();
-    let segment = u32::from(profile.mss) - OPTIONS_BYTES;
-    // A short head and eight segments leave room for half a segment or so.
-    let edge = (700 + 8 * segment) >> 7 << 7;
+    let segment = profile.payload_bytes();
+    let edge = uneven_edge(profile, 8);
     let peer = stage.peer(&server, profile.window(edge))?;
     peer.policy(Policy::StopShort {
         edge,

@@ -1,6 +1,6 @@
 //! Many connections at once, crafted: of one address, of one network, of many that behave alike.
 
-use super::crafted::Dribbler;
+use super::crafted::{Dribbler, uneven_edge};
 use crate::acts::LONG_ANSWER;
 use crate::peers::crafted::{Peer, Policy};
 use crate::servers::ApacheModel;
@@ -8,9 +8,6 @@ use crate::stage::Stage;
 use anyhow::Result;
 use std::net::SocketAddr;
 use std::time::Instant;
-
-/// What each connection takes before its window closes.
-const EDGE: u32 = 8_192;
 
 /// Connections from one address.
 pub(crate) fn of_address(stage: &Stage) -> Result<()> {
@@ -86,15 +83,17 @@ fn stall_all(
     path: &str,
     places: impl Iterator<Item = (u8, u8, u16)>,
 ) -> Result<Vec<Peer>> {
+    let edge = uneven_edge(stage.profile(), 5);
+    let profile = stage.profile().window(edge);
     let mut peers = Vec::new();
     for place in places {
-        let peer = stage.crafted(place, server, stage.profile().window(EDGE))?;
-        peer.policy(Policy::StopReading { edge: EDGE });
+        let peer = stage.crafted(place, server, profile)?;
+        peer.policy(Policy::StopReading { edge });
         peer.request(path)?;
         peers.push(peer);
     }
     for peer in &peers {
-        peer.wait_bytes(u64::from(EDGE) - 1_460)?;
+        peer.wait_bytes(u64::from(edge) - 1_460)?;
         peer.wait_closed()?;
         stage.note_stall("zero-window-stall", peer);
     }

@@ -68,6 +68,19 @@ impl Profile {
         self
     }
 
+    /// What a full segment to this peer carries.
+    #[must_use]
+    pub fn payload_bytes(self) -> u32 {
+        /// Timestamps in each segment.
+        const OPTIONS_BYTES: u32 = 12;
+        u32::from(self.mss)
+            - if self.has_timestamps {
+                OPTIONS_BYTES
+            } else {
+                0
+            }
+    }
+
     fn effective_shift(self) -> u8 {
         self.shift.unwrap_or(0)
     }
