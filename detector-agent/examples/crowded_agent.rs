@@ -8,7 +8,7 @@ use anyhow::{Context as _, Result, ensure};
 use detector_agent::daemon::serve_engine;
 use detector_core::engine::Engine;
 use detector_core::observe::observation::{
-    Cause, CongestionState, ConnectionId, Observation, PendingTimer, Source, TcpState, Totals,
+    CongestionState, ConnectionId, Observation, PendingTimer, Reason, Source, TcpState, Totals,
 };
 use detector_core::observe::peer_address::PeerAddress;
 use detector_core::time::{MonotonicTime, SECOND_NS};
@@ -72,7 +72,7 @@ fn stalled(now: MonotonicTime, peer: u32, connection: u16) -> Observation {
             netns: 4_026_531_840,
         },
         peer: PeerAddress::of(remote.ip(), 64),
-        cause: Cause::Sweep,
+        reason: Reason::Sweep,
         source: Source::Sweep,
         generation: Some(since),
         totals: Totals {

@@ -9,7 +9,7 @@ mod support;
 
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
 use detector_core::engine::Engine;
-use detector_core::observe::observation::{Cause, Observation, Source, Totals};
+use detector_core::observe::observation::{Observation, Reason, Source, Totals};
 use detector_core::time::MonotonicTime;
 use std::hint::black_box;
 use support::{WALL, engine, healthy, ms, sweep, zero_window};
@@ -44,7 +44,7 @@ fn held(count: u64, connections_a_peer: u64) -> (Engine, Vec<Observation>) {
 fn met_by_sweep(seen: &mut [Observation], at: MonotonicTime) {
     for observation in seen {
         observation.at = at;
-        observation.cause = Cause::Sweep;
+        observation.reason = Reason::Sweep;
         observation.source = Source::Sweep;
     }
 }
@@ -130,7 +130,7 @@ fn short_lived(criterion: &mut Criterion) {
     let closed: Vec<Observation> = opened
         .iter()
         .map(|opened| Observation {
-            cause: Cause::Closed,
+            reason: Reason::Closed,
             at: ms(START_MS + 1),
             ..*opened
         })

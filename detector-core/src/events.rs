@@ -1,6 +1,7 @@
-//! The ring of events: bounded, oldest forgotten first, numbered without gaps from 1.
+//! The ring of events: bounded, oldest forgotten first, numbered without gaps from 1. And what was
+//! flagged in all, whether an event was written of it or not.
 
-use detector_api::snapshot::Event;
+use detector_api::snapshot::{Event, FlagKind};
 use std::collections::VecDeque;
 
 /// The ring.
@@ -10,6 +11,10 @@ pub(crate) struct Events {
     capacity: usize,
     next_id: u64,
     dropped: u64,
+    /// Events not written because their peer had written too many.
+    pub(crate) suppressed: u64,
+    /// Flags raised, by kind.
+    pub(crate) flags_raised: [u64; FlagKind::COUNT],
 }
 
 impl Events {
@@ -19,6 +24,8 @@ impl Events {
             capacity: capacity.max(1),
             next_id: 1,
             dropped: 0,
+            suppressed: 0,
+            flags_raised: [0; FlagKind::COUNT],
         }
     }
 

@@ -48,6 +48,12 @@ impl MonotonicTime {
         self.as_ns().saturating_sub(earlier.as_ns())
     }
 
+    /// The moment so much later; the last there is, where that is none.
+    #[must_use]
+    pub const fn plus_ns(self, ns: u64) -> Self {
+        Self::from_ns(self.as_ns().saturating_add(ns))
+    }
+
     /// Seconds since `earlier`, 0 if `earlier` is later.
     #[must_use]
     #[allow(

@@ -5,7 +5,7 @@
 use bytemuck::Zeroable;
 use detector_common::record::{ConnectionRecord, Reason, flag, severity};
 use detector_core::observe::decode::{DecodeError, Decoder, RECORD_BYTES};
-use detector_core::observe::observation::{Cause, PendingTimer, Source, TcpState, Totals};
+use detector_core::observe::observation::{PendingTimer, Source, TcpState, Totals};
 use detector_core::time::MonotonicTime;
 use proptest::prelude::*;
 use std::net::Ipv6Addr;
@@ -54,7 +54,7 @@ fn a_good_record_is_taken_and_its_addresses_are_folded() {
     );
     assert_eq!(seen.connection.local, "192.0.2.1:80".parse().unwrap());
     assert_eq!(seen.peer.to_string(), "198.51.100.7");
-    assert_eq!(seen.cause, Cause::Sweep);
+    assert_eq!(seen.reason, Reason::Sweep);
     assert_eq!(seen.source, Source::Both);
     assert_eq!(seen.state, TcpState::CloseWait);
     assert_eq!(seen.timer, PendingTimer::WindowProbe);

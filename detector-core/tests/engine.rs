@@ -5,9 +5,7 @@
 mod support;
 
 use detector_api::snapshot::{Confidence, EventType, FlagKind, StallCause, Verdict};
-use detector_core::observe::observation::{
-    Cause, Observation, ShrinkCounts, Totals, UntrackedTotals,
-};
+use detector_core::observe::observation::{Observation, Reason, Shrinks, Totals, UntrackedTotals};
 use detector_core::settings::{DetectSettings, TableSettings};
 use support::{WALL, engine, engine_with, healthy, ms, sweep, zero_window};
 
@@ -67,7 +65,7 @@ fn a_closed_connection_leaves_and_its_numbers_stay() {
     engine.advance(ms(1_000), WALL);
     engine.observe(&zero_window(PEER, ms(1_000), ms(1_000)));
     let closed = Observation {
-        cause: Cause::Closed,
+        reason: Reason::Closed,
         zero_window_since: None,
         harmful_since: None,
         totals: Totals {
@@ -104,7 +102,7 @@ fn a_connection_that_a_complete_sweep_does_not_mention_is_not_stalled() {
 /// The same record as the sweep hands it on.
 fn swept(observation: Observation) -> Observation {
     Observation {
-        cause: Cause::Sweep,
+        reason: Reason::Sweep,
         ..observation
     }
 }
@@ -166,7 +164,7 @@ fn the_cheapest_peers_leave_first_and_their_numbers_stay_in_other() {
     for (host, zero_ms) in [(1u8, 900), (2, 100), (3, 500), (4, 300)] {
         let remote = format!("198.51.100.{host}:1");
         engine.observe(&Observation {
-            cause: Cause::Closed,
+            reason: Reason::Closed,
             totals: Totals {
                 zero_window_episodes: 1,
                 zero_window_ns: zero_ms * 1_000_000,
@@ -226,9 +224,9 @@ fn a_label_that_comes_late_starts_from_zero_and_other_keeps_what_it_showed() {
 fn what_the_kernel_could_not_keep_is_booked_under_other() {
     let mut engine = engine();
     let told = |polite| UntrackedTotals {
-        shrinks: ShrinkCounts {
+        shrinks: Shrinks {
             polite,
-            ..ShrinkCounts::default()
+            ..Shrinks::default()
         },
         zero_window_episodes: 2,
         ..UntrackedTotals::default()

@@ -19,7 +19,7 @@ mod support;
 use detector_api::snapshot::HostPressure;
 use detector_core::engine::Engine;
 use detector_core::observe::observation::{
-    Cause, InterfaceErrors, Observation, PendingTimer, Source, TcpState,
+    InterfaceErrors, Observation, PendingTimer, Reason, Source, TcpState,
 };
 use detector_core::settings::{DetectSettings, TableSettings};
 use detector_core::time::{MonotonicTime, WallClock};
@@ -133,10 +133,10 @@ impl Player {
                 let entry = self.connections.entry(remote.to_owned());
                 let seen = entry.or_insert_with(|| healthy(remote, at));
                 seen.at = at;
-                (seen.cause, seen.source) = match step {
-                    "hook" => (Cause::Window, Source::Hook),
-                    "sweep" => (Cause::Sweep, Source::Sweep),
-                    "closed" => (Cause::Closed, Source::Hook),
+                (seen.reason, seen.source) = match step {
+                    "hook" => (Reason::Window, Source::Hook),
+                    "sweep" => (Reason::Sweep, Source::Sweep),
+                    "closed" => (Reason::Closed, Source::Hook),
                     other => panic!("unknown step {other}"),
                 };
                 for word in words {

@@ -6,7 +6,7 @@ mod support;
 
 use detector_api::snapshot::{Process, StallCause};
 use detector_core::engine::OwnerWanted;
-use detector_core::observe::observation::{Observation, ShrinkCounts, TcpState, Totals};
+use detector_core::observe::observation::{Observation, Shrinks, TcpState, Totals};
 use std::sync::Arc;
 use support::{WALL, engine, healthy, ms, zero_window};
 
@@ -55,9 +55,9 @@ fn an_owner_is_wanted_of_a_flagged_connection() {
     engine.advance(ms(1_000), WALL);
     engine.observe(&Observation {
         totals: Totals {
-            shrinks: ShrinkCounts {
+            shrinks: Shrinks {
                 below_flight: 1,
-                ..ShrinkCounts::default()
+                ..Shrinks::default()
             },
             ..Totals::default()
         },

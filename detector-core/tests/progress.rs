@@ -6,7 +6,7 @@ mod support;
 
 use detector_api::snapshot::{EventType, FlagKind, StallCause, Verdict};
 use detector_core::observe::observation::{
-    Cause, CongestionState, Observation, PendingTimer, Source,
+    CongestionState, Observation, PendingTimer, Reason, Source,
 };
 use detector_core::settings::{DetectSettings, TableSettings};
 use support::{WALL, engine, healthy, ms, zero_window};
@@ -25,7 +25,7 @@ fn held(at: u64) -> Observation {
 
 fn swept(observation: Observation) -> Observation {
     Observation {
-        cause: Cause::Sweep,
+        reason: Reason::Sweep,
         source: Source::Sweep,
         ..observation
     }
@@ -184,7 +184,7 @@ fn who_acknowledges_a_byte_now_and_then_does_not_answer() {
         engine.advance(now, WALL);
         let acked = 1_000 + second;
         engine.observe(&Observation {
-            cause: Cause::Sweep,
+            reason: Reason::Sweep,
             source: Source::Sweep,
             snd_una: acked,
             snd_nxt: 11_000,

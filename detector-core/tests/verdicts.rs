@@ -6,7 +6,7 @@ mod support;
 
 use detector_api::snapshot::{AdviceCode, BenignCause, Outcome, PeerDetail, Severity, Verdict};
 use detector_core::engine::Engine;
-use detector_core::observe::observation::{Cause, Observation, Totals};
+use detector_core::observe::observation::{Observation, Reason, Totals};
 use detector_core::settings::{DetectSettings, TableSettings};
 use detector_core::time::WallClock;
 use support::{WALL, engine, engine_with, healthy, ms, zero_window};
@@ -216,7 +216,7 @@ fn a_million_short_lived_peers_leave_nothing_but_their_sums() {
         let address = std::net::Ipv4Addr::new(10, a, b, c);
         seen.connection.remote.set_ip(address.into());
         seen.peer = detector_core::observe::peer_address::PeerAddress::of(address.into(), 64);
-        seen.cause = Cause::Closed;
+        seen.reason = Reason::Closed;
         seen.at = ms(1_000 + u64::from(number) / 100);
         seen.totals = Totals {
             zero_window_episodes: 1,

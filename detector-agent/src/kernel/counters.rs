@@ -2,7 +2,7 @@
 
 use aya::maps::{MapData, PerCpuArray};
 use detector_common::counter::Counter;
-use detector_core::observe::observation::{ShrinkCounts, UntrackedTotals};
+use detector_core::observe::observation::{Shrinks, UntrackedTotals};
 
 /// Counters that say that something was lost on its way, exported by stage.
 const LOSSES: [Counter; 10] = [
@@ -63,7 +63,7 @@ impl Counts {
     /// What could not be kept per connection.
     pub(super) fn untracked(&self) -> UntrackedTotals {
         UntrackedTotals {
-            shrinks: ShrinkCounts {
+            shrinks: Shrinks {
                 polite: self.get(Counter::UntrackedShrinksPolite),
                 below_flight: self.get(Counter::UntrackedShrinksBelowFlight),
                 treason: self.get(Counter::UntrackedShrinksTreason),

@@ -5,7 +5,7 @@ use crate::clock;
 use crate::config::Config;
 use detector_core::engine::Engine;
 use detector_core::observe::observation::{
-    Cause, CongestionState, ConnectionId, Observation, PendingTimer, Source, TcpState, Totals,
+    CongestionState, ConnectionId, Observation, PendingTimer, Reason, Source, TcpState, Totals,
 };
 use detector_core::observe::peer_address::PeerAddress;
 use detector_core::time::{MonotonicTime, SECOND_NS};
@@ -33,7 +33,7 @@ pub(crate) fn stalled(remote: &str, seconds: u64) -> Observation {
             netns: 1,
         },
         peer: PeerAddress::of(remote.ip(), 64),
-        cause: Cause::Sweep,
+        reason: Reason::Sweep,
         source: Source::Sweep,
         generation: Some(since),
         totals: Totals {

@@ -1,8 +1,9 @@
 //! What a scrape shows: which peers have their own label, and numbers that always add up.
 
 use super::Engine;
-use crate::ledger::{Counts, Held, publish};
-use crate::metrics::{MetricsSnapshot, PeerMetrics};
+use crate::ledger::{Counts, publish};
+use crate::metrics::{HostTotals, MetricsSnapshot, PeerMetrics};
+use crate::rules::stall::Usage;
 use crate::tables::peers::{Peer, Scrape};
 use crate::time::MonotonicTime;
 use std::cmp::Ordering;
@@ -20,15 +21,24 @@ pub(super) struct Cost {
 
 impl Cost {
     pub(super) fn of(peer: &Peer, now: MonotonicTime) -> Self {
-        let held = peer.account.held;
+        let usage = peer.account.usage();
         let zero_window_ns = peer.account.zero_window_ns(now);
         Self {
-            pinned_bytes: held.pinned_bytes,
-            stalled_connections: held.stalled_connections,
+            pinned_bytes: usage.pinned_bytes,
+            stalled_connections: usage.stalled_connections,
             zero_window_ns: u64::try_from(zero_window_ns).unwrap_or(u64::MAX),
             last_seen: peer.last_seen,
         }
     }
+}
+
+/// Which peers scrapes show with their own label.
+#[derive(Debug, Default)]
+pub(super) struct Labels {
+    /// The last scrape.
+    pub(super) scrape: Scrape,
+    /// Slots of the peers that it showed with their own label.
+    exported: Vec<u32>,
 }
 
 impl Engine {
@@ -46,70 +56,86 @@ impl Engine {
     /// at each scrape, exactly in integers; `sum()` is the truth.
     pub fn metrics(&mut self) -> MetricsSnapshot {
         self.choose_exported();
-        self.host.settle(self.clock);
-        self.scrape = Scrape {
-            number: self.scrape.number + 1,
-            at: self.clock,
+        let now = self.clock.now;
+        self.host.settle(now);
+        self.labels.scrape = Scrape {
+            number: self.labels.scrape.number + 1,
+            at: now,
         };
         let mut exported = Counts::default();
-        let mut exported_held = Held::default();
-        let mut peers = Vec::with_capacity(self.exported.len());
-        for &slot in &self.exported {
+        let mut exported_usage = Usage::default();
+        let mut peers = Vec::with_capacity(self.labels.exported.len());
+        for &slot in &self.labels.exported {
             let peer = self.peers.get_mut(slot);
-            peer.account.settle(self.clock);
+            peer.account.settle(now);
             let counts = peer.exported_counts();
-            let held = peer.account.held;
+            let usage = peer.account.usage();
             exported += counts;
-            exported_held.stalled_connections += held.stalled_connections;
-            exported_held.pinned_bytes += held.pinned_bytes;
+            exported_usage = exported_usage + usage;
             peers.push(PeerMetrics {
                 peer: peer.address.to_string(),
-                ledger: publish(&counts, held),
-                flagged: peer.verdict().filter(|_| peer.is_flagged()),
+                ledger: publish(&counts, usage),
+                flagged: peer.verdicts.verdict().filter(|_| peer.flags.is_any()),
             });
         }
         MetricsSnapshot {
-            host: publish(&self.host.counts, self.host.held),
-            stalled_by_cause: self.stalled_by_cause,
-            flags: self.flags_raised,
+            host: publish(&self.host.counts, self.host.usage()),
+            stalled_by_cause: self.host.stalls.by_cause(),
+            flags: self.events.flags_raised,
             incidents: self.incidents.counts(),
             incidents_open: self.incidents.open_counts(),
             incidents_forgotten: self.incidents.forgotten(),
             peers,
             other: publish(
                 &(self.host.counts - exported),
-                self.host.held - exported_held,
+                self.host.usage() - exported_usage,
             ),
             peers_tracked: self.peers.len() as u64,
             connections_tracked: self.connections.len() as u64,
-            peer_evictions: self.peer_evictions,
-            connection_evictions: self.connection_evictions,
-            records_refused: self.records_refused,
+            peer_evictions: self.losses.peer_evictions,
+            connection_evictions: self.losses.connection_evictions,
+            records_refused: self.losses.records_refused,
+        }
+    }
+
+    /// Sums over all peers, as of the last [`advance`](Engine::advance); the cost does not hang on
+    /// how many there are. Time in zero window that still goes on is counted with the next record
+    /// of its connection or the next scrape.
+    #[must_use]
+    pub fn totals(&self) -> HostTotals {
+        HostTotals {
+            ledger: publish(&self.host.counts, self.host.usage()),
+            stalled_by_cause: self.host.stalls.by_cause(),
+            peers_tracked: self.peers.len() as u64,
+            connections_tracked: self.connections.len() as u64,
+            peer_evictions: self.losses.peer_evictions,
+            connection_evictions: self.losses.connection_evictions,
+            records_refused: self.losses.records_refused,
         }
     }
 
     /// Renews which peers have their own label, dearest first.
     fn choose_exported(&mut self) {
-        let export = self.tables.export;
+        let export = self.settings.tables.export;
         let mut ranked: Vec<(Cost, u32)> = Vec::with_capacity(self.peers.len());
         ranked.extend(
             self.peers
                 .iter()
-                .map(|(slot, peer)| (Cost::of(peer, self.clock), slot)),
+                .map(|(slot, peer)| (Cost::of(peer, self.clock.now), slot)),
         );
         if ranked.len() > export && export > 0 {
             ranked.select_nth_unstable_by(export - 1, |a, b| self.dearer_first(a, b));
         }
         ranked.truncate(export);
         for &(_, slot) in &ranked {
-            self.peers.get_mut(slot).last_in_top = Some(self.clock);
+            self.peers.get_mut(slot).label.last_in_top = Some(self.clock.now);
         }
-        let before = std::mem::take(&mut self.exported);
+        let before = std::mem::take(&mut self.labels.exported);
         let top: HashSet<u32> = ranked.iter().map(|&(_, slot)| slot).collect();
-        let held_over = self.choose_held_over(&before, &top);
-        ranked.extend(held_over);
+        let kept_over = self.choose_kept_over(&before, &top);
+        ranked.extend(kept_over);
         ranked.sort_unstable_by(|a, b| self.dearer_first(a, b));
-        self.exported = ranked.into_iter().map(|(_, slot)| slot).collect();
+        self.labels.exported = ranked.into_iter().map(|(_, slot)| slot).collect();
         self.change_labels(&before);
     }
 
@@ -120,37 +146,38 @@ impl Engine {
     }
 
     /// Peers that keep the label they had, although they are not in the top now.
-    fn choose_held_over(&self, before: &[u32], top: &HashSet<u32>) -> Vec<(Cost, u32)> {
+    fn choose_kept_over(&self, before: &[u32], top: &HashSet<u32>) -> Vec<(Cost, u32)> {
         let labelled = before
             .iter()
             .filter(|&&slot| !top.contains(&slot) && self.peers.is_exported(slot));
-        let mut held_over: Vec<(MonotonicTime, (Cost, u32))> = labelled
+        let mut kept_over: Vec<(MonotonicTime, (Cost, u32))> = labelled
             .filter_map(|&slot| {
                 let peer = self.peers.get(slot);
-                let last_in_top = peer.last_in_top?;
-                let is_fresh = self.clock.since_ns(last_in_top) <= self.tables.export_hold_ns;
-                let cost = Cost::of(peer, self.clock);
+                let last_in_top = peer.label.last_in_top?;
+                let is_fresh =
+                    self.clock.now.since_ns(last_in_top) <= self.settings.tables.export_hold_ns;
+                let cost = Cost::of(peer, self.clock.now);
                 is_fresh.then_some((last_in_top, (cost, slot)))
             })
             .collect();
-        held_over.sort_unstable_by(|(a_at, a), (b_at, b)| {
+        kept_over.sort_unstable_by(|(a_at, a), (b_at, b)| {
             b_at.cmp(a_at).then_with(|| self.dearer_first(a, b))
         });
-        held_over.truncate(self.tables.export);
-        held_over.into_iter().map(|(_, entry)| entry).collect()
+        kept_over.truncate(self.settings.tables.export);
+        kept_over.into_iter().map(|(_, entry)| entry).collect()
     }
 
     fn change_labels(&mut self, before: &[u32]) {
-        let stay: HashSet<u32> = self.exported.iter().copied().collect();
+        let stay: HashSet<u32> = self.labels.exported.iter().copied().collect();
         for &slot in before {
             if !stay.contains(&slot) && self.peers.is_exported(slot) {
-                self.peers.get_mut(slot).end_export();
+                self.peers.get_mut(slot).label.end_export();
             }
         }
-        for &slot in &self.exported {
+        for &slot in &self.labels.exported {
             let peer = self.peers.get_mut(slot);
-            if !peer.is_exported {
-                peer.begin_export(self.scrape);
+            if !peer.label.is_exported {
+                peer.begin_export(self.labels.scrape);
             }
         }
     }

@@ -2,10 +2,10 @@
 
 use super::Engine;
 use crate::ledger::seconds;
-use crate::observe::observation::Observation;
 use crate::observe::peer_address::Network;
-use crate::rules::{dribble, hoard, shrink};
-use crate::tables::connections::{Connection, StallClass};
+use crate::rules::shrink;
+use crate::rules::stall::StallClass;
+use crate::tables::connections::Connection;
 use crate::tables::peers::Peer;
 use crate::time::MonotonicTime;
 use detector_api::snapshot::{Event, EventType, FlagKind, Severity, Source};
@@ -14,7 +14,10 @@ use std::collections::BTreeMap;
 impl Engine {
     /// Raises or clears a flag of a connection; nothing if it stands so already.
     pub(super) fn set_flag(&mut self, slot: u32, kind: FlagKind, is_on: bool) {
-        match (self.connections.get(slot).flags.contains(kind), is_on) {
+        match (
+            self.connections.get(slot).flags.standing.contains(kind),
+            is_on,
+        ) {
             (false, true) => self.raise(slot, kind),
             (true, false) => self.clear(slot, kind),
             _ => {}
@@ -23,25 +26,26 @@ impl Engine {
 
     /// Raises a flag. One that stands already is raised again, for an escalation.
     pub(super) fn raise(&mut self, slot: u32, kind: FlagKind) {
+        let now = self.clock.now;
         let connection = self.connections.get_mut(slot);
         let peer_slot = connection.peer;
-        let is_silent = connection.stall_class == StallClass::Unresponsive;
+        let is_silent = connection.stall.class() == Some(StallClass::Unresponsive);
         let peer = self.peers.get_mut(peer_slot);
-        if !connection.flags.contains(kind) {
-            connection.flags.insert(kind);
-            peer.add_flag(kind, self.clock);
+        if !connection.flags.standing.contains(kind) {
+            connection.flags.standing.insert(kind);
+            peer.flags.add(kind, now);
             self.flagged.insert(peer_slot);
         }
-        self.flags_raised[kind as usize] += 1;
+        self.events.flags_raised[kind as usize] += 1;
         let network = Network::of(peer.address.address());
         match kind {
-            FlagKind::WindowShrink => self.shrinking.note(network, self.clock),
-            FlagKind::Unanswered if is_silent => self.silent.note(network, self.clock),
+            FlagKind::WindowShrink => self.symptoms.shrinking.note(network, now),
+            FlagKind::Unanswered if is_silent => self.symptoms.silent.note(network, now),
             _ => {}
         }
         self.renew_verdict(peer_slot);
         if self.may_write(peer_slot) {
-            self.connections.get_mut(slot).announced.insert(kind);
+            self.connections.get_mut(slot).flags.announced.insert(kind);
             self.write_of_connection(slot, EventType::Flag, kind, None);
         }
     }
@@ -49,10 +53,11 @@ impl Engine {
     fn clear(&mut self, slot: u32, kind: FlagKind) {
         let connection = self.connections.get_mut(slot);
         let peer_slot = connection.peer;
-        connection.flags.remove(kind);
-        self.peers.get_mut(peer_slot).remove_flag(kind, self.clock);
+        connection.flags.standing.remove(kind);
+        let peer = self.peers.get_mut(peer_slot);
+        peer.flags.remove(kind, self.clock.now);
         self.renew_verdict(peer_slot);
-        let announced = &mut self.connections.get_mut(slot).announced;
+        let announced = &mut self.connections.get_mut(slot).flags.announced;
         if announced.contains(kind) {
             announced.remove(kind);
             self.write_of_connection(slot, EventType::Cleared, kind, None);
@@ -64,13 +69,13 @@ impl Engine {
         const KIND: FlagKind = FlagKind::StallHoard;
         let peer = self.peers.get_mut(peer_slot);
         if is_on {
-            if peer.flags_now[KIND as usize] == 0 {
-                peer.add_flag(KIND, self.clock);
+            if peer.flags.count(KIND) == 0 {
+                peer.flags.add(KIND, self.clock.now);
                 self.flagged.insert(peer_slot);
             }
-            self.flags_raised[KIND as usize] += 1;
+            self.events.flags_raised[KIND as usize] += 1;
         } else {
-            peer.remove_flag(KIND, self.clock);
+            peer.flags.remove(KIND, self.clock.now);
         }
         self.renew_verdict(peer_slot);
         let event = if is_on {
@@ -79,99 +84,63 @@ impl Engine {
             EventType::Cleared
         };
         let peer = self.peers.get_mut(peer_slot);
-        if peer.hoard_allowance.spend(self.clock) {
+        if peer.events.of_peer.spend(self.clock.now) {
             let evidence = self.hoard_evidence(peer_slot);
             self.write(peer_slot, None, event, KIND, evidence);
         } else {
-            self.events_suppressed += 1;
-        }
-    }
-
-    /// Tells that the zero-window episode of a connection ended at `at`, if it lasted as long as
-    /// a stall. Shorter ones are counted only: a busy server has thousands a second.
-    ///
-    /// `last` is the observation that shows the end, if one does.
-    pub(super) fn end_episode(&mut self, slot: u32, at: MonotonicTime, last: Option<&Observation>) {
-        let connection = self.connections.get(slot);
-        let Some(since) = connection.last.harmful_since else {
-            return;
-        };
-        let is_same_generation = last.is_some_and(|last| {
-            last.generation.is_some() && last.generation == connection.last.generation
-        });
-        let finished_ns = last.filter(|_| is_same_generation).map_or(0, |last| {
-            let before_ns = connection.last.zero_window_ns;
-            last.totals.zero_window_ns.saturating_sub(before_ns)
-        });
-        let lasted_ns = if finished_ns > 0 {
-            finished_ns
-        } else {
-            at.since_ns(since)
-        };
-        let peer_slot = connection.peer;
-        if lasted_ns >= self.detect.stall_after_ns.max(1) && self.may_write(peer_slot) {
-            const KIND: FlagKind = FlagKind::ZeroWindowStall;
-            self.write_of_connection(slot, EventType::Episode, KIND, Some(lasted_ns));
+            self.events.suppressed += 1;
         }
     }
 
     /// Whether the peer may cause an event now; one that may not is counted.
-    fn may_write(&mut self, peer_slot: u32) -> bool {
+    pub(super) fn may_write(&mut self, peer_slot: u32) -> bool {
         let peer = self.peers.get_mut(peer_slot);
-        let may = peer.allowance.spend(self.clock);
+        let may = peer.events.of_connections.spend(self.clock.now);
         if !may {
-            self.events_suppressed += 1;
+            self.events.suppressed += 1;
         }
         may
     }
 
-    /// How much a peer matters: by what it holds firmly or silently, and a warning at least where
-    /// it takes part in a hoard of many, or keeps the memory of a hoard for long. A reader that
-    /// drains, if slowly, costs no more than others do.
+    /// How much a peer matters.
     pub(super) fn severity(&self, peer: &Peer) -> Severity {
-        let burden = peer.burden;
-        let own = hoard::severity(
-            burden.stalled_connections,
-            burden.pinned_bytes,
-            &self.detect,
-        );
-        let is_lasting = peer.lasting.pinned_bytes >= self.detect.hoard_bytes;
-        if peer.is_one_of_many() || is_lasting {
-            own.max(Severity::Warning)
-        } else {
-            own
-        }
+        let stalls = &peer.account.stalls;
+        peer.hoard.severity(stalls, &self.settings.detect)
     }
 
     /// Numbers that a hoard flag rests on.
     fn hoard_evidence(&self, peer_slot: u32) -> Vec<(&'static str, f64)> {
         let peer = self.peers.get(peer_slot);
-        let held = peer.account.held;
+        let blocked = peer.account.stalls.sum(StallClass::is_blocked_by_peer);
+        let usage = peer.account.usage();
         let drain = peer.drain_bytes_per_second;
         let mut evidence = vec![
-            ("stalled_connections", number(held.stalled_connections)),
-            ("holding_connections", number(peer.grip.stalled_connections)),
-            ("pinned_bytes", number(held.pinned_bytes)),
+            ("stalled_connections", number(usage.stalled_connections)),
+            ("holding_connections", number(blocked.stalled_connections)),
+            ("pinned_bytes", number(usage.pinned_bytes)),
             ("drain_bytes_per_second", number(drain)),
         ];
-        if let Some(network) = self.network_evidence(peer) {
+        if let Some(network) = peer.hoard.network(peer.address, &self.groups) {
             evidence.extend([
                 ("network_peers", number(network.peers)),
-                ("network_connections", number(network.connections)),
-                ("network_pinned_bytes", number(network.pinned_bytes)),
+                (
+                    "network_connections",
+                    number(network.usage.stalled_connections),
+                ),
+                ("network_pinned_bytes", number(network.usage.pinned_bytes)),
             ]);
         }
-        if let Some(alike) = self.alike_evidence(peer) {
+        if let Some(alike) = peer.hoard.same_fingerprint(&self.groups) {
             evidence.extend([
                 ("alike_peers", number(alike.peers)),
-                ("alike_connections", number(alike.connections)),
-                ("alike_pinned_bytes", number(alike.pinned_bytes)),
+                ("alike_connections", number(alike.usage.stalled_connections)),
+                ("alike_pinned_bytes", number(alike.usage.pinned_bytes)),
             ]);
         }
         evidence
     }
 
-    fn write_of_connection(
+    pub(super) fn write_of_connection(
         &mut self,
         slot: u32,
         event: EventType,
@@ -179,7 +148,7 @@ impl Engine {
         lasted_ns: Option<u64>,
     ) {
         let connection = self.connections.get(slot);
-        let mut evidence = connection_evidence(connection, kind, self.clock);
+        let mut evidence = connection_evidence(connection, kind, self.clock.now);
         if let Some(lasted_ns) = lasted_ns {
             evidence.push(("episode_seconds", seconds(u128::from(lasted_ns))));
         }
@@ -199,10 +168,10 @@ impl Engine {
         let id = connection.map(|connection| connection.last.id.unpack());
         self.events.push(Event {
             id: 0,
-            time: self.wall.rfc3339(self.clock),
+            time: self.clock.rfc3339(self.clock.now),
             event,
             kind,
-            verdict: peer.verdict(),
+            verdict: peer.verdicts.verdict(),
             severity: self.severity(peer),
             peer: peer.address.to_string(),
             local: id.map(|id| id.local.to_string()),
@@ -221,7 +190,7 @@ impl Engine {
 fn connection_evidence(
     connection: &Connection,
     kind: FlagKind,
-    clock: MonotonicTime,
+    now: MonotonicTime,
 ) -> Vec<(&'static str, f64)> {
     let last = &connection.last;
     let mut evidence = vec![
@@ -232,7 +201,7 @@ fn connection_evidence(
     ];
     match kind {
         FlagKind::WindowShrink => {
-            let shrinks = connection.totals().shrinks;
+            let shrinks = connection.booked.totals().shrinks;
             let retracted_bytes = shrink::retracted_bytes(last);
             evidence.extend([
                 ("retracted_bytes", f64::from(retracted_bytes)),
@@ -248,21 +217,18 @@ fn connection_evidence(
             ("mss_bytes", f64::from(last.mss_bytes)),
         ]),
         FlagKind::Dribble => {
-            let since = connection.dribbling_since.unwrap_or(clock);
-            let pace = connection.pace_bytes_per_second;
+            let since = connection.pace.dribbling_since().unwrap_or(now);
+            let pace = connection.pace.bytes_per_second();
             evidence.extend([
                 ("drain_bytes_per_second", number(pace)),
-                (
-                    "drain_seconds",
-                    dribble::drain_seconds(last.queued_bytes(), pace),
-                ),
-                ("stalled_seconds", clock.since_seconds(since)),
+                ("drain_seconds", connection.pace.drain_seconds(last)),
+                ("stalled_seconds", now.since_seconds(since)),
             ]);
         }
         _ => evidence.extend([
             (
                 "stalled_seconds",
-                clock.since_seconds(connection.stalled_since),
+                now.since_seconds(connection.stall.since()),
             ),
             ("backoff", f64::from(last.backoff)),
             ("timeouts", f64::from(last.timeouts)),
@@ -273,8 +239,8 @@ fn connection_evidence(
             ("probes_unanswered", f64::from(last.probes_unanswered)),
         ]),
     }
-    if kind == FlagKind::Unanswered && connection.crawling_since.is_some() {
-        let pace = number(connection.pace_bytes_per_second);
+    if kind == FlagKind::Unanswered && connection.pace.crawling_since().is_some() {
+        let pace = number(connection.pace.bytes_per_second());
         evidence.push(("drain_bytes_per_second", pace));
     }
     evidence

@@ -5,7 +5,7 @@
 
 use super::{Engine, owners};
 use crate::incidents::{Look, Part, Stamp};
-use crate::rules::FlagSet;
+use crate::rules::flags::FlagSet;
 use crate::tables::peers::Peer;
 use crate::time::{MonotonicTime, SECOND_NS};
 use detector_api::snapshot::{
@@ -30,7 +30,7 @@ impl Engine {
     /// Incidents that are kept, oldest first.
     #[must_use]
     pub fn incidents(&self) -> Vec<Incident> {
-        self.incidents.view(self.clock).collect()
+        self.incidents.view(self.clock.now).collect()
     }
 
     /// How many incidents are kept.
@@ -56,7 +56,7 @@ impl Engine {
     /// The incident of this id.
     #[must_use]
     pub fn incident(&self, id: &str) -> Option<Incident> {
-        self.incidents.find(id, self.clock)
+        self.incidents.find(id, self.clock.now)
     }
 
     /// The incident that goes on.
@@ -71,7 +71,7 @@ impl Engine {
         if !matters {
             return;
         }
-        let second = self.clock.as_ns() / SECOND_NS;
+        let second = self.clock.now.as_ns() / SECOND_NS;
         let next = MonotonicTime::from_ns(second.saturating_add(1).saturating_mul(SECOND_NS));
         if self.incidents.next_look.is_none_or(|look| next < look) {
             self.incidents.next_look = Some(next);
@@ -88,32 +88,32 @@ impl Engine {
         ) else {
             return false;
         };
-        let pinned = self.host.held.pinned_bytes;
+        let pinned = self.host.usage().pinned_bytes;
         bound > 0 && used >= bound && pinned.saturating_mul(PRESSURE_PART) >= used
     }
 
     pub(super) fn look_at_incidents(&mut self) {
-        let is_over = |peer: &Peer| !peer.is_flagged();
         let peers = &self.peers;
-        self.flagged.retain(|slot| !is_over(peers.get(*slot)));
+        self.flagged.retain(|slot| peers.get(*slot).flags.is_any());
         let mark = self.incidents.mark();
         let mut parts = Vec::new();
         for &slot in &self.flagged {
             if let Some(part) = self.part(self.peers.get(slot), mark) {
                 parts.push(part);
-                self.peers.get_mut(slot).incident_mark = mark;
+                self.peers.get_mut(slot).flags.incident_mark = mark;
             }
         }
         let look = Look {
-            at: self.stamp(self.clock),
-            held: self.host.held,
+            at: self.stamp(self.clock.now),
+            usage: self.host.usage(),
             parts,
             is_memory_pressed: self.is_pressed(),
             host: self.host_pressure,
         };
         let end = self.how_it_ended();
-        self.incidents.take(&look, end);
-        if look.stands() && (self.clock.as_ns() / SECOND_NS).is_multiple_of(OWNER_EVERY_SECONDS) {
+        self.incidents.ingest(&look, end);
+        if look.stands() && (self.clock.now.as_ns() / SECOND_NS).is_multiple_of(OWNER_EVERY_SECONDS)
+        {
             let owners = self.owners_of_incident();
             self.incidents.add_owners(owners);
         }
@@ -126,13 +126,9 @@ impl Engine {
             return None;
         }
         let mut flags = FlagSet::default();
-        let standing = FlagKind::ALL
-            .into_iter()
-            .filter(|kind| peer.flags_now[*kind as usize] > 0);
         let mut telling: Option<(FlagKind, MonotonicTime)> = None;
-        for kind in standing {
+        for (kind, since) in peer.flags.standing() {
             flags.insert(kind);
-            let since = peer.flagged_since[kind as usize];
             // A hoard tells most; else what has stood longest.
             let tells_more = match telling {
                 None => true,
@@ -145,12 +141,12 @@ impl Engine {
         let (kind, since) = telling?;
         Some(Part {
             address: peer.address,
-            verdict: peer.verdict(),
+            verdict: peer.verdicts.verdict(),
             severity,
             flags,
             flag: (kind, self.stamp(since)),
-            held: peer.account.held,
-            is_new: peer.incident_mark != mark,
+            usage: peer.account.usage(),
+            is_new: peer.flags.incident_mark != mark,
         })
     }
 
@@ -168,10 +164,10 @@ impl Engine {
                 continue;
             };
             let peer = self.peers.get(slot);
-            if peer.remembered.relieved_at.is_some_and(|then| then >= at) {
+            if peer.stalls.relieved_at().is_some_and(|then| then >= at) {
                 return IncidentEnd::ReadOn;
             }
-            if peer.account.held.stalled_connections > 0 {
+            if peer.account.usage().stalled_connections > 0 {
                 end = IncidentEnd::BelowWarning;
             }
         }
@@ -192,7 +188,7 @@ impl Engine {
     const fn stamp(&self, moment: MonotonicTime) -> Stamp {
         Stamp {
             moment,
-            unix_ns: self.wall.unix_ns(moment),
+            unix_ns: self.clock.wall.unix_ns(moment),
         }
     }
 }

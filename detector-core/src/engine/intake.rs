@@ -1,44 +1,42 @@
-//! Takes observations: totals by differences, state only forwards in time.
+//! Ingests observations: totals by differences, state only forwards in time.
 
 use super::Engine;
 use crate::ledger::Counts;
-use crate::observe::observation::{Cause, Observation, ShrinkCounts};
-use crate::observe::state::{PackedId, State};
-use crate::rules::{dribble, shrink};
+use crate::observe::observation::{Observation, Reason, Shrinks};
+use crate::observe::state::PackedId;
+use crate::rules::shrink::Shrink;
+use crate::rules::zero_window;
 use crate::tables::connections::Connection;
-use crate::time::SECOND_NS;
-
-/// Least span over which a drain rate is measured.
-const DRAIN_SPAN_NS: u64 = SECOND_NS;
+use detector_api::snapshot::FlagKind;
 
 impl Engine {
     /// A record from before the connection was closed: its totals count, its state does not.
-    pub(super) fn take_late(&mut self, observation: &Observation) -> bool {
+    pub(super) fn ingest_late(&mut self, observation: &Observation) -> bool {
         let id = PackedId::of(&observation.connection);
         if !self.recently_closed.is_late(&id, observation.at) {
             return false;
         }
-        let counts = self.take_other_generation(observation);
+        let counts = self.ingest_other_generation(observation);
         if counts != Counts::default() {
             let peer = self.find_or_insert_peer(observation);
             self.book(peer, counts);
-            if counts.shrinks != ShrinkCounts::default() {
-                self.note_shrunk(peer, observation.at);
+            if counts.shrinks != Shrinks::default() {
+                self.peers.get_mut(peer).shrinks.note(observation.at);
             }
         }
         true
     }
 
-    /// Books a generation that is not the current one of a connection in the table.
-    fn take_other_generation(&mut self, observation: &Observation) -> Counts {
+    /// What is new of a generation that is not the current one of a connection in the table.
+    fn ingest_other_generation(&mut self, observation: &Observation) -> Counts {
         let Some(generation) = observation.generation else {
             return Counts::default();
         };
         let id = PackedId::of(&observation.connection);
-        let mut baseline = self.recently_closed.take(&id, generation);
-        let counts = baseline.take(&observation.totals);
+        let mut baseline = self.recently_closed.remove(&id, generation);
+        let counts = baseline.raise_to(&observation.totals);
         self.recently_closed
-            .keep_superseded(&id, generation, baseline);
+            .insert_superseded(&id, generation, baseline);
         counts
     }
 
@@ -47,17 +45,17 @@ impl Engine {
         let peer = self.find_or_insert_peer(observation);
         let mut connection = Connection::new(observation, peer);
         if let Some(generation) = observation.generation {
-            let baseline = self.recently_closed.take(&connection.last.id, generation);
-            connection.begin_generation(generation, baseline);
-            connection.shrink_flagged = shrink::worst(&baseline.totals().shrinks);
+            let baseline = self.recently_closed.remove(&connection.last.id, generation);
+            connection.booked.begin_generation(generation, baseline);
+            connection.shrink = Shrink::seen(&baseline.totals().shrinks);
         }
-        let chain = &mut self.peers.get_mut(peer).connections;
-        self.connections.insert(connection, chain)
+        let of_peer = &mut self.peers.get_mut(peer).connections;
+        self.connections.insert(connection, of_peer)
     }
 
     fn find_or_insert_peer(&mut self, observation: &Observation) -> u32 {
         self.peers
-            .find_or_insert(observation.peer, observation.at, self.scrape)
+            .find_or_insert(observation.peer, observation.at, self.labels.scrape)
     }
 
     /// Books totals, takes newer state, judges.
@@ -65,19 +63,18 @@ impl Engine {
         if !self.goes_on_as_before(slot, observation) {
             self.pause_ongoing(slot);
         }
-        let new = self.take_totals(slot, observation);
-        let peer = self.peers.get_mut(self.connections.get(slot).peer);
-        peer.last_seen = peer.last_seen.max(observation.at);
-        peer.add_service(observation.connection.local.port());
-        if observation.cause == Cause::Sweep {
+        let new = self.ingest_totals(slot, observation);
+        let connection = self.connections.get(slot);
+        self.peers.get_mut(connection.peer).observe(observation);
+        let is_newer = observation.at >= connection.last.at;
+        if observation.reason == Reason::Sweep {
             self.connections.note_swept(slot);
         }
-        if observation.at >= self.connections.get(slot).last.at {
-            self.take_state(slot, observation);
+        if is_newer {
+            self.ingest_state(slot, observation);
         }
-        self.remember_shrinks(slot, &new, observation);
-        self.judge_shrink(slot, observation);
-        if observation.cause == Cause::Closed {
+        self.ingest_shrinks(slot, &new, observation);
+        if observation.reason == Reason::Closed {
             self.close(slot, observation.at);
         } else {
             self.resume_ongoing(slot);
@@ -86,67 +83,74 @@ impl Engine {
     }
 
     /// Books what is new in the totals, and returns it.
-    fn take_totals(&mut self, slot: u32, observation: &Observation) -> Counts {
-        let connection = self.connections.get_mut(slot);
-        let peer = connection.peer;
-        let counts = match (observation.generation, connection.generation) {
+    fn ingest_totals(&mut self, slot: u32, observation: &Observation) -> Counts {
+        let booked = &self.connections.get(slot).booked;
+        let counts = match (observation.generation, booked.generation) {
             (None, _) => return Counts::default(),
-            (Some(new), Some(current)) if new < current => self.take_other_generation(observation),
-            (Some(new), current) if current != Some(new) => {
-                self.book_certain(slot);
-                let connection = self.connections.get_mut(slot);
-                let (id, left) = (connection.last.id, connection.baseline);
-                connection.begin_generation(new, self.recently_closed.take(&id, new));
-                if let Some(current) = current {
-                    self.recently_closed.keep_superseded(&id, current, left);
-                }
-                connection.baseline.take(&observation.totals)
+            (Some(new), Some(current)) if new < current => {
+                self.ingest_other_generation(observation)
             }
-            _ => connection.baseline.take(&observation.totals),
+            (Some(new), current) => {
+                if current != Some(new) {
+                    self.book_certain(slot);
+                    let connection = self.connections.get_mut(slot);
+                    let id = connection.last.id;
+                    let baseline = self.recently_closed.remove(&id, new);
+                    let left = connection.booked.begin_generation(new, baseline);
+                    if let Some((generation, left)) = left {
+                        self.recently_closed
+                            .insert_superseded(&id, generation, left);
+                    }
+                }
+                let booked = &mut self.connections.get_mut(slot).booked;
+                booked.baseline.raise_to(&observation.totals)
+            }
         };
-        self.book(peer, counts);
+        self.book(self.connections.get(slot).peer, counts);
         counts
     }
 
+    /// Books amounts to a peer and to the host in one step.
+    pub(super) fn book(&mut self, peer: u32, counts: Counts) {
+        let peer = self.peers.change(peer, self.labels.scrape);
+        peer.account.counts += counts;
+        self.host.counts += counts;
+    }
+
     /// Takes the state of an observation that is not older than what is known.
-    fn take_state(&mut self, slot: u32, observation: &Observation) {
-        if self.connections.get(slot).last.zero_window_since != observation.zero_window_since
-            || observation.cause == Cause::Closed
-        {
+    fn ingest_state(&mut self, slot: u32, observation: &Observation) {
+        if zero_window::is_ended_by(observation, &self.connections.get(slot).last) {
             self.end_episode(slot, observation.at, Some(observation));
         }
         let connection = self.connections.get_mut(slot);
-        let before = std::mem::replace(&mut connection.last, State::of(observation));
-        if let Some(span) = &mut connection.span {
-            let limit = dribble::limit(&connection.last);
-            span.follow(observation.at, limit);
-        }
-        connection.source = connection.source.join(observation.source);
-        let has_moved = connection.note_move(&before, observation.cause != Cause::Window);
-        if has_moved || observation.queued_bytes() == 0 {
-            connection.progress_at = observation.at;
-            connection.held_since = None;
-        }
-        let drain = &mut connection.drain;
-        let span_ns = observation.at.since_ns(drain.from);
-        if span_ns >= DRAIN_SPAN_NS {
-            let bytes = observation.bytes_acked.saturating_sub(drain.bytes_acked);
-            let rate = u128::from(bytes) * u128::from(SECOND_NS) / u128::from(span_ns);
-            drain.from = observation.at;
-            drain.bytes_acked = observation.bytes_acked;
-            self.set_drain(slot, u64::try_from(rate).unwrap_or(u64::MAX));
+        if let Some(change) = connection.observe(observation) {
+            self.peers.get_mut(connection.peer).change_drain(change);
         }
         self.connections.touch(slot);
     }
 
-    /// Sets the drain rate of a connection and keeps the peer's sum.
-    pub(super) fn set_drain(&mut self, slot: u32, bytes_per_second: u64) {
+    /// Remembers shrinks for the verdict, and flags a worse one than those before.
+    fn ingest_shrinks(&mut self, slot: u32, new: &Counts, observation: &Observation) {
         let connection = self.connections.get_mut(slot);
-        let before = std::mem::replace(&mut connection.drain.bytes_per_second, bytes_per_second);
-        let peer = self.peers.get_mut(connection.peer);
-        peer.drain_bytes_per_second = peer
-            .drain_bytes_per_second
-            .saturating_sub(before)
-            .saturating_add(bytes_per_second);
+        let Connection {
+            shrink, last, peer, ..
+        } = connection;
+        let peer_slot = *peer;
+        let was_fresh = shrink.is_fresh();
+        let reopened = shrink.reopen(last, new.shrinks.treason, new.zero_window_ns);
+        let is_worse = shrink.observe(&observation.totals.shrinks);
+        let has_shrunk = new.shrinks != Shrinks::default();
+        let history = &mut self.peers.get_mut(peer_slot).shrinks;
+        history.count_fresh(was_fresh, shrink.is_fresh());
+        history.note_quick(reopened.quick);
+        if has_shrunk {
+            history.note(observation.at);
+        }
+        if has_shrunk || reopened.is_settled {
+            self.renew_verdict(peer_slot);
+        }
+        if is_worse {
+            self.raise(slot, FlagKind::WindowShrink);
+        }
     }
 }

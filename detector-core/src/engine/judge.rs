@@ -1,110 +1,107 @@
-//! Applies the rules to one connection and keeps what it holds booked.
+//! Routes a connection through its rules, and what they say has changed to accounts, groups, flags
+//! and verdict.
 
-use super::{Engine, class};
-use crate::ledger::Held;
-use crate::observe::observation::Observation;
-use crate::observe::state::State;
+use super::Engine;
 use crate::rules::direction::{self, Port};
-use crate::rules::dribble;
-use crate::rules::{shrink, stall, tiny_window};
-use crate::tables::connections::{Connection, StallClass};
-use crate::time::{MonotonicTime, SECOND_NS};
+use crate::rules::fingerprint::Fingerprint;
+use crate::rules::pace::PaceChange;
+use crate::rules::recovery;
+use crate::rules::stall::{self, StallChange, StallClass, Stalled};
+use crate::rules::{shrink, tiny_window};
+use crate::tables::connections::{Class, Connection};
 use detector_api::snapshot::{FlagKind, StallCause};
-
-/// Longer than any interval between two sweeps.
-const UNSWEPT_GRACE_NS: u64 = 300 * SECOND_NS;
 
 impl Engine {
     /// Judges a connection after its state has changed.
     pub(super) fn judge(&mut self, slot: u32) {
         self.judge_time(slot);
-        let last = self.connections.get(slot).last;
-        self.set_flag(slot, FlagKind::TinyWindow, tiny_window::is_tiny(&last));
-        if shrink::is_over(&last) {
+        let connection = self.connections.get(slot);
+        let peer_slot = connection.peer;
+        let is_tiny = tiny_window::is_tiny(&connection.last);
+        let is_shrink_over = shrink::is_over(&connection.last);
+        self.set_flag(slot, FlagKind::TinyWindow, is_tiny);
+        if is_shrink_over {
             self.set_flag(slot, FlagKind::WindowShrink, false);
         }
-        // What others show counts too, and nobody tells when it changes.
-        let peer_slot = self.connections.get(slot).peer;
+        // What others show counts too, and nobody reports when it changes.
         let peer = self.peers.get(peer_slot);
-        if peer.is_flagged() && peer.path_signs != self.path_signs() {
+        if peer.flags.is_any() && peer.verdicts.is_outdated(self.path_signs()) {
             self.renew_verdict(peer_slot);
         }
     }
 
     /// Judges what time alone can change: the pace and the stall; says when to look again.
     pub(super) fn judge_time(&mut self, slot: u32) {
-        if self.connections.get(slot).is_quiet {
+        let (now, settings) = (self.clock.now, self.settings.detect);
+        let connection = self.connections.get_mut(slot);
+        if connection.is_idle() {
             return;
         }
-        self.judge_pace(slot);
-        self.judge_stall(slot);
+        let Connection {
+            last,
+            progress,
+            pace,
+            membership,
+            ..
+        } = connection;
+        match pace.judge(last, progress, now, &settings) {
+            Some(PaceChange::KeepsUp) => self.note_recovery(slot),
+            Some(PaceChange::BelowFloor { from, bytes_acked }) => {
+                membership.fingerprint = Some(Fingerprint::of(last, from, bytes_acked));
+            }
+            None => {}
+        }
+        let Connection {
+            last,
+            progress,
+            pace,
+            ..
+        } = self.connections.get_mut(slot);
+        let held_up_by = progress.judge(last);
+        let stall_due = progress.deadline(&settings);
+        let is_due = stall_due.is_some_and(|due| due <= now);
+        let cause = stall::cause(last, held_up_by, pace, is_due);
+        if cause.is_none() {
+            self.note_relief(slot);
+        }
+        self.set_stall(slot, cause);
         let connection = self.connections.get(slot);
-        let due = stall_due(connection, self.detect.stall_after_ns);
-        let span_ends = connection.span.map(|span| span.ends(&self.detect));
-        let forgotten = forgotten_at(connection);
-        let later = |moment: &MonotonicTime| *moment > self.clock;
-        let deadlines = [due, span_ends, forgotten].into_iter().flatten();
-        let deadline = deadlines.filter(later).min();
-        self.connections.set_deadline(slot, deadline);
+        let deadlines = [
+            stall_due,
+            connection.pace.deadline(&settings),
+            connection.forgotten_at(),
+        ];
+        let later = deadlines.into_iter().flatten().filter(|at| *at > now);
+        self.connections.set_deadline(slot, later.min());
     }
 
-    /// Raises a flag on the first shrink and on each step up in severity.
-    pub(super) fn judge_shrink(&mut self, slot: u32, observation: &Observation) {
-        let connection = self.connections.get_mut(slot);
-        let worst = shrink::worst(&observation.totals.shrinks);
-        if worst > connection.shrink_flagged {
-            connection.shrink_flagged = worst;
-            self.raise(slot, FlagKind::WindowShrink);
-        }
-    }
-
-    /// Decides whether the connection is stalled now.
-    ///
-    /// Held up is not yet stalled: an honest reader holds its window at zero for moments, so
-    /// only after `stall_after` does the connection count, with its memory.
-    fn judge_stall(&mut self, slot: u32) {
-        let connection = self.connections.get_mut(slot);
-        let cause = stall::cause(&connection.last);
-        connection.held_since = match (cause, connection.held_since) {
-            (None, _) => None,
-            (Some(_), Some(since)) => Some(since),
-            (Some(cause), None) => Some(began(cause, &connection.last, connection.progress_at)),
-        };
-        let due = stall_due(connection, self.detect.stall_after_ns);
-        let held_up = cause.filter(|_| due.is_some_and(|due| due <= self.clock));
-        let has_data = connection.last.queued_bytes() > 0;
-        let dribbling = connection.dribbling_since.filter(|_| has_data);
-        let dribbling = dribbling.map(|_| StallCause::Dribble);
-        let crawling = connection.crawling_since.filter(|_| has_data);
-        let crawling = crawling.map(|_| StallCause::Unanswered);
-        let stall = held_up.or(dribbling).or(crawling);
-        if stall.is_none()
-            && let Some(before) = connection.stall
-        {
-            self.note_relief(slot, before);
-        }
-        self.set_stall(slot, stall);
-    }
-
-    /// A stall has ended and its connection lives on.
-    pub(super) fn note_relief(&mut self, slot: u32, cause: StallCause) {
+    /// A stall has ended, if there was one, and its connection lives on.
+    pub(super) fn note_relief(&mut self, slot: u32) {
         let connection = self.connections.get(slot);
-        let stall_class = connection.stall_class;
-        let peer = self.peers.get_mut(connection.peer);
-        peer.remembered.relieved_at = Some(self.clock);
-        // What it was counted as until now.
-        if cause == StallCause::Unanswered && stall_class == StallClass::Unresponsive {
-            let ended = &mut peer.remembered.silences_ended;
-            *ended = ended.saturating_add(1);
+        if let Some(ended) = connection.stall.counted() {
+            let peer = self.peers.get_mut(connection.peer);
+            peer.stalls.note_relief(ended, self.clock.now);
         }
     }
 
-    /// Clears everything a connection is flagged for and holds.
+    /// The peer has read on after a stall: it was a pause.
+    pub(super) fn note_recovery(&mut self, slot: u32) {
+        let now = self.clock.now;
+        let connection = self.connections.get_mut(slot);
+        if connection.stall.recover(now, recovery::REMEMBERED_NS) {
+            let peer_slot = connection.peer;
+            let peer = self.peers.get_mut(peer_slot);
+            peer.stalls.recoveries.note(now);
+            let deadline = peer.deadline();
+            self.peers.set_deadline(peer_slot, deadline);
+        }
+    }
+
+    /// Clears everything that a connection is flagged and counted for.
     pub(super) fn clear_all(&mut self, slot: u32) {
         let connection = self.connections.get_mut(slot);
-        connection.held_since = None;
-        connection.dribbling_since = None;
-        connection.crawling_since = None;
+        connection.progress.clear();
+        connection.pace.clear();
         self.connections.set_deadline(slot, None);
         self.set_stall(slot, None);
         for kind in FlagKind::ALL {
@@ -112,141 +109,105 @@ impl Engine {
         }
     }
 
-    /// Sets why a connection is held up now, with everything that follows from it.
-    pub(super) fn set_stall(&mut self, slot: u32, stall: Option<StallCause>) {
-        let stall_class = self.stall_class(slot, stall);
+    /// Sets why a connection is stalled now, with everything that follows from it.
+    fn set_stall(&mut self, slot: u32, cause: Option<StallCause>) {
+        let after = cause.map(|cause| self.counted_as(slot, cause));
         let connection = self.connections.get_mut(slot);
-        let class = class(connection, stall);
-        let pinned_bytes = stall.map_or(0, |_| connection.last.pinned_bytes());
-        let has_changed = connection.stall != stall;
-        let holds_more_or_less = connection.pinned_counted_bytes != pinned_bytes;
-        let is_booked = has_changed || holds_more_or_less || connection.stall_class != stall_class;
-        if is_booked {
-            self.book_grip(slot, stall_class, pinned_bytes);
-            self.book_stall(slot, stall, pinned_bytes);
+        let class = match cause {
+            Some(_) => Class::Stalled,
+            None if connection.is_held_up() => Class::HeldUp,
+            None => Class::Healthy,
+        };
+        let Connection {
+            stall,
+            progress,
+            pace,
+            ..
+        } = connection;
+        let change = stall.count_as(after, progress, pace, self.clock.now);
+        let dribbles = pace.dribbling_since().is_some();
+        if let Some(change) = &change {
+            self.book_stall(slot, change);
         }
         self.connections.set_class(slot, class);
-        if has_changed {
-            self.flag_stall(slot);
+        if change.is_some_and(|change| change.is_of_cause()) {
+            self.flag_stall(slot, cause);
         }
-        let dribbles = self.connections.get(slot).dribbling_since.is_some();
         self.set_flag(slot, FlagKind::Dribble, dribbles);
-        self.judge_hoard(slot, is_booked);
+        self.judge_hoard(slot, change.is_some());
     }
 
-    /// As what the connection is to be counted with this stall.
-    fn stall_class(&self, slot: u32, stall: Option<StallCause>) -> StallClass {
+    /// As what a connection with this stall is to be counted.
+    fn counted_as(&self, slot: u32, cause: StallCause) -> Stalled {
         let connection = self.connections.get(slot);
-        match stall {
-            None => return StallClass::None,
-            Some(StallCause::Unanswered) if stall::is_silent(&connection.last) => {
-                return StallClass::Unresponsive;
-            }
-            Some(StallCause::Unanswered) => return StallClass::NoProgress,
-            Some(_) => {}
-        }
-        let (id, grip) = (&connection.last.id, connection.grip);
-        let local = Port {
-            number: id.local_port(),
-            sharing: self.connections.sharing_local(id.local_port()),
+        let is_outgoing = || {
+            let id = &connection.last.id;
+            let local = Port {
+                number: id.local_port(),
+                sharing: self.connections.sharing_local(id.local_port()),
+            };
+            let remote = Port {
+                number: id.remote_port(),
+                sharing: self.connections.sharing_remote(slot),
+            };
+            direction::is_outgoing(local, remote, self.settings.local_ports)
         };
-        let remote = Port {
-            number: id.remote_port(),
-            sharing: self.connections.sharing_remote(slot),
-        };
-        let is_outgoing = direction::is_outgoing(local, remote, self.local_ports);
-        match (is_outgoing, grip.is_below_floor) {
-            (true, false) => StallClass::Outbound,
-            (true, true) => StallClass::OutboundBlocked,
-            (false, false)
-                if dribble::is_lasting(
-                    connection.last.queued_bytes(),
-                    connection.steady_bytes_per_second,
-                ) =>
-            {
-                StallClass::LongDrain
-            }
-            (false, false) => StallClass::None,
-            (false, true) if grip.is_read => StallClass::SlowRead,
-            (false, true) => StallClass::Blocked,
+        Stalled {
+            cause,
+            class: StallClass::of(cause, &connection.last, &connection.pace, is_outgoing),
+            pinned_bytes: connection.last.pinned_bytes(),
         }
     }
 
-    /// Moves what the connection holds from its old stall to its new one, in all accounts.
-    fn book_stall(&mut self, slot: u32, stall: Option<StallCause>, pinned_bytes: u64) {
-        let clock = self.clock;
+    /// Books how a connection is counted now, in all accounts and groups.
+    fn book_stall(&mut self, slot: u32, change: &StallChange) {
+        let now = self.clock.now;
         let connection = self.connections.get_mut(slot);
-        let peer = self.peers.change(connection.peer, self.scrape);
-        let before = std::mem::replace(&mut connection.stall, stall);
-        let bytes_before = std::mem::replace(&mut connection.pinned_counted_bytes, pinned_bytes);
-        connection.grip.has_stalled |= stall.is_some();
-        if let Some(cause) = before {
-            peer.stalled_by_cause[cause as usize] -= 1;
-            self.stalled_by_cause[cause as usize] -= 1;
-            peer.longest_stall_ns = peer
-                .longest_stall_ns
-                .max(clock.since_ns(connection.stalled_since));
-        } else {
-            let since = match stall {
-                Some(StallCause::Dribble) => connection.dribbling_since,
-                _ => connection.held_since.or(connection.crawling_since),
-            };
-            connection.stalled_since = since.unwrap_or(clock);
-        }
-        if let Some(cause) = stall {
-            peer.stalled_by_cause[cause as usize] += 1;
-            self.stalled_by_cause[cause as usize] += 1;
-        }
-        let before = held(before.is_some(), bytes_before);
-        let after = held(stall.is_some(), pinned_bytes);
-        peer.account.change_held(before, after, clock);
-        self.host.change_held(before, after, clock);
-        self.peers.lower_rank(connection.peer);
+        let peer_slot = connection.peer;
+        let fingerprint = connection.membership.count(change, &connection.pace);
+        let peer = self.peers.change(peer_slot, self.labels.scrape);
+        peer.stalls.observe(change);
+        peer.account.change_stall(change, now);
+        self.host.change_stall(change, now);
+        let member = (peer_slot, peer.address);
+        self.groups
+            .change(member, fingerprint, change, &self.settings.detect);
+        self.peers.lower_rank(peer_slot);
     }
 
     /// Raises and clears the flags of stalls; a dribble may go on beside a stall.
-    fn flag_stall(&mut self, slot: u32) {
-        let stall = self.connections.get(slot).stall;
-        let others = StallCause::ALL
-            .into_iter()
-            .filter(|&cause| cause != StallCause::Dribble && Some(cause) != stall);
-        for cause in others {
-            self.set_flag(slot, stall::flag(cause), false);
+    fn flag_stall(&mut self, slot: u32, cause: Option<StallCause>) {
+        let is_flagged_so = |cause: &StallCause| *cause != StallCause::Dribble;
+        let others = StallCause::ALL.into_iter().filter(is_flagged_so);
+        for other in others.filter(|other| Some(*other) != cause) {
+            self.set_flag(slot, stall::flag(other), false);
         }
-        if let Some(cause) = stall.filter(|&cause| cause != StallCause::Dribble) {
+        if let Some(cause) = cause.filter(is_flagged_so) {
             self.set_flag(slot, stall::flag(cause), true);
         }
     }
-}
 
-/// When a connection of which only sweeps tell is forgotten unless they tell of it again: its network
-/// namespace is swept no more, and its end is announced by nobody.
-pub(super) fn forgotten_at(connection: &Connection) -> Option<MonotonicTime> {
-    let last_ns = connection.last.at.as_ns();
-    let is_told_by_sweeps = connection.generation.is_none();
-    is_told_by_sweeps.then(|| MonotonicTime::from_ns(last_ns.saturating_add(UNSWEPT_GRACE_NS)))
-}
-
-/// When a connection that is held up counts as stalled.
-fn stall_due(connection: &Connection, stall_after_ns: u64) -> Option<MonotonicTime> {
-    let since = connection.held_since?;
-    Some(MonotonicTime::from_ns(
-        since.as_ns().saturating_add(stall_after_ns),
-    ))
-}
-
-/// Since when data is held up, seen for the first time: the kernel's own start of the harmful
-/// span if it tells one, else now; never before the peer last took data.
-fn began(cause: StallCause, last: &State, progress_at: MonotonicTime) -> MonotonicTime {
-    match (cause, last.harmful_since) {
-        (StallCause::ZeroWindow | StallCause::Unanswered, Some(since)) => since.max(progress_at),
-        _ => last.at,
-    }
-}
-
-pub(super) const fn held(is_held: bool, pinned_bytes: u64) -> Held {
-    Held {
-        stalled_connections: is_held as u64,
-        pinned_bytes,
+    /// Judges the peer of a connection by what its stalls cost, alone and with others.
+    fn judge_hoard(&mut self, slot: u32, is_counted: bool) {
+        let connection = self.connections.get_mut(slot);
+        let class = connection.stall.class();
+        let Some(joined) = connection
+            .membership
+            .observe(class, &self.groups, is_counted)
+        else {
+            return;
+        };
+        let peer_slot = connection.peer;
+        let peer = self.peers.get_mut(peer_slot);
+        let network = self.groups.network_above(peer.address);
+        let detect = &self.settings.detect;
+        let hoards = peer
+            .hoard
+            .observe(joined, &peer.account.stalls, network, detect);
+        if let Some(hoards) = hoards {
+            self.flag_hoard(peer_slot, hoards);
+        } else if is_counted {
+            self.renew_verdict(peer_slot);
+        }
     }
 }

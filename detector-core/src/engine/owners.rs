@@ -5,9 +5,9 @@
 
 use super::Engine;
 use crate::observe::observation::ConnectionId;
-use crate::rules::FlagSet;
+use crate::rules::flags::FlagSet;
 use crate::tables::connections::{Class, Connection};
-use crate::time::SECOND_NS;
+use crate::time::{MonotonicTime, SECOND_NS};
 use detector_api::snapshot::Process;
 use std::sync::Arc;
 
@@ -35,13 +35,13 @@ impl Engine {
         let wanted = |connection: &Connection| {
             let last = &connection.last;
             let inode = last.inode?.get();
-            let is_held = connection.class != Class::Healthy
-                && [connection.held_since, last.harmful_since]
-                    .into_iter()
-                    .flatten()
-                    .any(|since| self.clock.since_ns(since) >= OWNER_AFTER_NS);
-            let is_stalled = connection.stall.is_some();
-            let matters = is_stalled || is_held || connection.flags != FlagSet::default();
+            let is_old = |since: MonotonicTime| self.clock.now.since_ns(since) >= OWNER_AFTER_NS;
+            let held_up_since = [connection.progress.held_up_since(), last.harmful_since];
+            let is_held_up = connection.class() != Class::Healthy
+                && held_up_since.into_iter().flatten().any(is_old);
+            let is_stalled = connection.stall.cause().is_some();
+            let is_flagged = connection.flags.standing != FlagSet::default();
+            let matters = is_stalled || is_held_up || is_flagged;
             (matters && !last.is_orphan).then(|| OwnerWanted {
                 connection: last.id.unpack(),
                 inode,
@@ -69,7 +69,7 @@ impl Engine {
 pub(super) fn of_stalled<'a>(connections: impl Iterator<Item = &'a Connection>) -> Vec<Process> {
     let mut processes: Vec<Process> = Vec::new();
     let mut seen: Option<&Arc<[Process]>> = None;
-    for connection in connections.filter(|connection| connection.stall.is_some()) {
+    for connection in connections.filter(|connection| connection.stall.cause().is_some()) {
         let Some(owner) = &connection.owner else {
             continue;
         };

@@ -4,14 +4,14 @@ use super::Engine;
 use super::export::Cost;
 use super::flags::number;
 use super::owners;
-use crate::ledger::{publish_shrinks, seconds};
+use crate::ledger::seconds;
 use crate::observe::observation::ConnectionId;
 use crate::observe::peer_address::PeerAddress;
 use crate::observe::state::PackedId;
 use crate::rules::shrink;
 use crate::tables::connections::Connection;
 use crate::tables::peers::Peer;
-use detector_api::snapshot::{self, FlagKind, PeerDetail, Retransmits, StandingFlag};
+use detector_api::snapshot::{self, PeerDetail, Retransmits, StandingFlag};
 use std::cmp::{Ordering, Reverse};
 use std::net::{IpAddr, SocketAddr};
 
@@ -38,7 +38,7 @@ impl Engine {
         ranked.extend(
             self.peers
                 .iter()
-                .map(|(_, peer)| (Cost::of(peer, self.clock), peer.address)),
+                .map(|(_, peer)| (Cost::of(peer, self.clock.now), peer.address)),
         );
         keep_first(&mut ranked, limit, |(a_cost, a), (b_cost, b)| {
             b_cost.cmp(a_cost).then_with(|| a.cmp(b))
@@ -77,10 +77,10 @@ impl Engine {
         let all = self.connections.of_peer(peer.connections);
         let stalled = all.filter(|connection| {
             let id = connection.last.id.unpack();
-            connection.stall.is_some() && is_wanted(id.netns, id.local, id.remote)
+            connection.stall.cause().is_some() && is_wanted(id.netns, id.local, id.remote)
         });
         let ranked = stalled.map(|connection| {
-            let age = Reverse(connection.stalled_since);
+            let age = Reverse(connection.stall.since());
             ((age, connection.last.id), connection)
         });
         Some(self.view_detail(peer, ranked.collect()))
@@ -136,7 +136,7 @@ impl Engine {
 
     fn find_peer(&self, text: &str) -> Option<&Peer> {
         let (address, prefix_length) = parse_peer(text)?;
-        let key = PeerAddress::of(address, self.tables.ipv6_prefix);
+        let key = PeerAddress::of(address, self.settings.tables.ipv6_prefix);
         let is_wanted = |peer: &Peer| {
             prefix_length.is_none_or(|length| length >= peer.address.prefix_length())
                 && PeerAddress::of(address, peer.address.prefix_length()) == peer.address
@@ -151,74 +151,70 @@ impl Engine {
 
     fn view_peer(&self, peer: &Peer) -> snapshot::Peer {
         let mut account = peer.account;
-        account.settle(self.clock);
-        let (counts, held) = (account.counts, account.held);
+        account.settle(self.clock.now);
+        let (counts, usage) = (account.counts, account.usage());
         let longest_now_ns = self
             .connections
             .of_peer(peer.connections)
-            .filter(|connection| connection.stall.is_some())
-            .map(|connection| self.clock.since_ns(connection.stalled_since))
+            .filter_map(|connection| connection.stall.lasted_ns(self.clock.now))
             .max();
-        let longest_stall_ns = peer.longest_stall_ns.max(longest_now_ns.unwrap_or(0));
+        let longest_stall_ns = peer.stalls.longest_ns().max(longest_now_ns.unwrap_or(0));
+        let finding = peer.verdicts.standing().map(|(finding, _)| finding);
         snapshot::Peer {
             peer: peer.address.to_string(),
-            verdict: peer.verdict(),
-            confidence: peer.finding.map(|((_, confidence), _)| confidence),
-            trusted: self.trusted.touch(&peer.address),
+            verdict: finding.map(|(verdict, _)| verdict),
+            confidence: finding.map(|(_, confidence)| confidence),
+            trusted: self.settings.trusted.touch(&peer.address),
             flags: self.standing_flags(peer),
             severity: self.severity(peer),
             connections: u64::from(peer.connections.len()),
-            stalled_connections: held.stalled_connections,
-            pinned_bytes: held.pinned_bytes,
+            stalled_connections: usage.stalled_connections,
+            pinned_bytes: usage.pinned_bytes,
             pinned_byte_seconds: seconds(counts.pinned_byte_ns),
             zero_window_episodes: counts.zero_window_episodes,
             zero_window_seconds: seconds(counts.zero_window_ns),
             longest_stall_seconds: seconds(u128::from(longest_stall_ns)),
-            window_shrinks: publish_shrinks(counts.shrinks),
+            window_shrinks: counts.shrinks,
             retransmits: Retransmits {
                 loss: counts.retransmits_loss,
                 window_probe: counts.retransmits_window_probe,
             },
             bytes_acked_per_second: number(peer.drain_bytes_per_second),
-            services: peer.services().to_vec(),
+            services: peer.services.ports().to_vec(),
             processes: owners::of_stalled(self.connections.of_peer(peer.connections)),
-            first_seen: self.wall.rfc3339(peer.first_seen),
-            last_seen: self.wall.rfc3339(peer.last_seen),
+            first_seen: self.clock.rfc3339(peer.first_seen),
+            last_seen: self.clock.rfc3339(peer.last_seen),
         }
     }
 
     fn standing_flags(&self, peer: &Peer) -> Vec<StandingFlag> {
-        let since = |kind: FlagKind| peer.flagged_since[kind as usize];
-        let mut kinds: Vec<FlagKind> = FlagKind::ALL.to_vec();
-        kinds.retain(|&kind| peer.flags_now[kind as usize] > 0);
-        kinds.sort_by_key(|&kind| since(kind));
-        let standing = |kind: FlagKind| StandingFlag {
+        let mut standing: Vec<_> = peer.flags.standing().collect();
+        standing.sort_by_key(|&(_, since)| since);
+        let view = |(kind, since)| StandingFlag {
             kind,
-            since: self.wall.rfc3339(since(kind)),
-            connections: u64::from(peer.flags_now[kind as usize]),
+            since: self.clock.rfc3339(since),
+            connections: u64::from(peer.flags.count(kind)),
         };
-        kinds.into_iter().map(standing).collect()
+        standing.into_iter().map(view).collect()
     }
 
     fn view_connection(&self, connection: &Connection) -> snapshot::Connection {
         let last = &connection.last;
-        let (id, totals) = (last.id.unpack(), connection.totals());
+        let (id, totals) = (last.id.unpack(), connection.booked.totals());
+        let baseline = &connection.booked.baseline;
         // What exceeds the finished total: the span that is going on.
-        let unfinished_ns = connection
-            .baseline
-            .zero_window_until(last.harmful_since, self.clock)
-            .saturating_sub(connection.baseline.totals().zero_window_ns);
+        let unfinished_ns = baseline
+            .zero_window_until(last.harmful_since, self.clock.now)
+            .saturating_sub(baseline.totals().zero_window_ns);
         let zero_window_ns = totals.zero_window_ns.saturating_add(unfinished_ns);
-        let stalled_ns = connection
-            .stall
-            .map_or(0, |_| self.clock.since_ns(connection.stalled_since));
+        let stalled_ns = connection.stall.lasted_ns(self.clock.now).unwrap_or(0);
         snapshot::Connection {
             peer: self.peers.get(connection.peer).address.to_string(),
             local: id.local.to_string(),
             remote: id.remote.to_string(),
             netns: id.netns,
             state: last.state.rfc_name().to_owned(),
-            stall: connection.stall,
+            stall: connection.stall.cause(),
             stalled_seconds: seconds(u128::from(stalled_ns)),
             in_zero_window: last.zero_window_since.is_some(),
             window_bytes: u64::from(last.window_bytes),
@@ -232,7 +228,7 @@ impl Engine {
             mss_bytes: u64::from(last.mss_bytes),
             zero_window_episodes: totals.zero_window_episodes,
             zero_window_seconds: seconds(u128::from(zero_window_ns)),
-            window_shrinks: publish_shrinks(totals.shrinks),
+            window_shrinks: totals.shrinks,
             granularity_retreats: totals.granularity_retreats,
             ambiguous_windows: totals.ambiguous_windows,
             ignored_segments: totals.ignored_segments,
@@ -241,15 +237,15 @@ impl Engine {
                 window_probe: totals.retransmits_window_probe,
             },
             bytes_acked: last.bytes_acked,
-            bytes_acked_per_second: number(connection.drain.bytes_per_second),
+            bytes_acked_per_second: number(connection.drain.bytes_per_second()),
             rtt_seconds: f64::from(last.srtt_us) / 1e6,
             timer: last.timer.label().to_owned(),
             is_orphan: last.is_orphan,
             inode: last.inode.map(u64::from),
             processes: owners::of_connection(connection),
             source: connection.source,
-            first_seen: self.wall.rfc3339(connection.first_seen),
-            last_seen: self.wall.rfc3339(last.at),
+            first_seen: self.clock.rfc3339(connection.first_seen),
+            last_seen: self.clock.rfc3339(last.at),
         }
     }
 }
@@ -259,7 +255,11 @@ type Dearness = (bool, u64, PackedId);
 
 fn dearness(connection: &Connection) -> Dearness {
     let last = &connection.last;
-    (connection.stall.is_some(), last.pinned_bytes(), last.id)
+    (
+        connection.stall.cause().is_some(),
+        last.pinned_bytes(),
+        last.id,
+    )
 }
 
 /// Sorts, and keeps the first `limit`; what is cut off is never sorted.

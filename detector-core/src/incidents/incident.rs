@@ -1,8 +1,8 @@
 //! One incident, as it is put together look by look.
 
-use crate::ledger::Held;
 use crate::observe::peer_address::PeerAddress;
-use crate::rules::FlagSet;
+use crate::rules::flags::FlagSet;
+use crate::rules::stall::Usage;
 use crate::time::MonotonicTime;
 use detector_api::snapshot::{
     self, FlagKind, HostPressure, IncidentEnd, IncidentFlag, IncidentKind, IncidentPeer,
@@ -38,7 +38,7 @@ pub(crate) struct Part {
     pub(crate) flags: FlagSet,
     /// The flag that tells most of it, and since when it has stood.
     pub(crate) flag: (FlagKind, Stamp),
-    pub(crate) held: Held,
+    pub(crate) usage: Usage,
     /// Whether it takes part for the first time.
     pub(crate) is_new: bool,
 }
@@ -48,7 +48,7 @@ pub(crate) struct Part {
 pub(crate) struct Look {
     pub(crate) at: Stamp,
     /// Of all peers, those of no account too.
-    pub(crate) held: Held,
+    pub(crate) usage: Usage,
     pub(crate) parts: Vec<Part>,
     pub(crate) is_memory_pressed: bool,
     pub(crate) host: Option<HostPressure>,
@@ -66,7 +66,7 @@ struct Kept {
     verdict: Option<Verdict>,
     severity: Severity,
     flags: FlagSet,
-    peak: Held,
+    peak: Usage,
     since: Stamp,
     until: Stamp,
 }
@@ -77,8 +77,8 @@ impl Kept {
     }
 }
 
-const fn cost(held: Held) -> (u64, u64) {
-    (held.pinned_bytes, held.stalled_connections)
+const fn cost(usage: Usage) -> (u64, u64) {
+    (usage.pinned_bytes, usage.stalled_connections)
 }
 
 #[derive(Debug)]
@@ -102,7 +102,7 @@ pub(super) struct Incident {
     standing: Vec<PeerAddress>,
     kinds: Vec<IncidentKind>,
     severity: Severity,
-    peak: Held,
+    peak: Usage,
     peak_at: Stamp,
     host: Option<HostPressure>,
     peers_total: u64,
@@ -122,7 +122,7 @@ impl Incident {
             standing: Vec::new(),
             kinds: Vec::new(),
             severity: Severity::Warning,
-            peak: Held {
+            peak: Usage {
                 stalled_connections: 0,
                 pinned_bytes: 0,
             },
@@ -168,7 +168,7 @@ impl Incident {
             self.peers_total += u64::from(part.is_new);
             self.severity = self.severity.max(part.severity);
             self.keep(part, look.at);
-            let rank = (part.severity, cost(part.held));
+            let rank = (part.severity, cost(part.usage));
             if self.worst.as_ref().is_none_or(|worst| rank > worst.rank) {
                 self.worst = Some(Worst {
                     rank,
@@ -182,11 +182,11 @@ impl Incident {
 
     fn raise_peaks(&mut self, look: &Look) {
         let is_first = look.at == self.began;
-        if is_first || cost(look.held) > cost(self.peak) {
+        if is_first || cost(look.usage) > cost(self.peak) {
             self.peak_at = look.at;
             self.host = look.host;
         }
-        self.peak = most(self.peak, look.held);
+        self.peak = most(self.peak, look.usage);
     }
 
     fn join_kinds(&mut self, look: &Look) -> Vec<IncidentKind> {
@@ -209,7 +209,7 @@ impl Incident {
             kept.verdict = part.verdict.or(kept.verdict);
             kept.severity = kept.severity.max(part.severity);
             kept.flags.join(part.flags);
-            kept.peak = most(kept.peak, part.held);
+            kept.peak = most(kept.peak, part.usage);
             kept.until = at;
             return;
         }
@@ -220,7 +220,7 @@ impl Incident {
                 .map(|(address, kept)| (kept.cost(), *address))
                 .min();
             match cheapest {
-                Some((least, address)) if cost(part.held) > least => {
+                Some((least, address)) if cost(part.usage) > least => {
                     self.peers.remove(&address);
                 }
                 _ => return,
@@ -230,7 +230,7 @@ impl Incident {
             verdict: part.verdict,
             severity: part.severity,
             flags: part.flags,
-            peak: part.held,
+            peak: part.usage,
             since: at,
             until: at,
         };
@@ -292,8 +292,8 @@ impl Incident {
     }
 }
 
-fn most(a: Held, b: Held) -> Held {
-    Held {
+fn most(a: Usage, b: Usage) -> Usage {
+    Usage {
         stalled_connections: a.stalled_connections.max(b.stalled_connections),
         pinned_bytes: a.pinned_bytes.max(b.pinned_bytes),
     }

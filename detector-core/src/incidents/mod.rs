@@ -56,7 +56,7 @@ impl Incidents {
     }
 
     /// Takes a look. `end` tells what ended it if this is the first look at which nothing stands.
-    pub(crate) fn take(&mut self, look: &Look, end: IncidentEnd) {
+    pub(crate) fn ingest(&mut self, look: &Look, end: IncidentEnd) {
         self.next_look = None;
         if look.stands() {
             if self.open.is_none() {

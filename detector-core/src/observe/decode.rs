@@ -4,8 +4,7 @@
 //! Never: a panic, whatever the bytes.
 
 use crate::observe::observation::{
-    Cause, CongestionState, ConnectionId, Observation, PendingTimer, ShrinkCounts, Source,
-    TcpState, Totals,
+    CongestionState, ConnectionId, Observation, PendingTimer, Shrinks, Source, TcpState, Totals,
 };
 use crate::observe::peer_address::PeerAddress;
 use crate::time::{MonotonicTime, SECOND_NS};
@@ -146,7 +145,7 @@ impl Decoder {
                 value_ns: 0,
             });
         }
-        let cause = cause(record.reason)?;
+        let reason = reason(record.reason)?;
         let local = address(record.local_address);
         let remote = address(record.remote_address);
         if remote.is_unspecified() {
@@ -194,8 +193,8 @@ impl Decoder {
                 netns: record.netns,
             },
             peer: PeerAddress::of(remote, self.ipv6_prefix),
-            cause,
-            source: source(record.flags, cause),
+            reason,
+            source: source(record.flags, reason),
             generation,
             totals: if generation.is_some() {
                 totals(record)?
@@ -294,7 +293,7 @@ fn totals(record: &ConnectionRecord) -> Result<Totals, DecodeError> {
         });
     }
     Ok(Totals {
-        shrinks: ShrinkCounts {
+        shrinks: Shrinks {
             polite: u64::from(record.shrinks[severity::POLITE]),
             below_flight: u64::from(record.shrinks[severity::BELOW_FLIGHT]),
             treason: u64::from(record.shrinks[severity::TREASON]),
@@ -310,7 +309,7 @@ fn totals(record: &ConnectionRecord) -> Result<Totals, DecodeError> {
     })
 }
 
-fn source(flags: u16, cause: Cause) -> Source {
+fn source(flags: u16, reason: Reason) -> Source {
     match (
         flags & flag::SEEN_BY_HOOK != 0,
         flags & flag::SEEN_BY_SWEEP != 0,
@@ -318,23 +317,16 @@ fn source(flags: u16, cause: Cause) -> Source {
         (true, true) => Source::Both,
         (true, false) => Source::Hook,
         (false, true) => Source::Sweep,
-        (false, false) if cause == Cause::Sweep => Source::Sweep,
+        (false, false) if reason == Reason::Sweep => Source::Sweep,
         (false, false) => Source::Hook,
     }
 }
 
-fn cause(number: u8) -> Result<Cause, DecodeError> {
-    match Reason::from_u8(number) {
-        Some(Reason::Window) => Ok(Cause::Window),
-        Some(Reason::Retransmit) => Ok(Cause::Retransmit),
-        Some(Reason::State) => Ok(Cause::State),
-        Some(Reason::Closed) => Ok(Cause::Closed),
-        Some(Reason::Sweep) => Ok(Cause::Sweep),
-        None => Err(DecodeError::UnknownNumber {
-            field: "reason",
-            value: number,
-        }),
-    }
+fn reason(number: u8) -> Result<Reason, DecodeError> {
+    Reason::from_u8(number).ok_or(DecodeError::UnknownNumber {
+        field: "reason",
+        value: number,
+    })
 }
 
 fn tcp_state(number: u8) -> Result<TcpState, DecodeError> {

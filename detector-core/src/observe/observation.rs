@@ -2,7 +2,8 @@
 
 use crate::observe::peer_address::PeerAddress;
 use crate::time::MonotonicTime;
-pub use detector_api::snapshot::Source;
+pub use detector_api::snapshot::{Shrinks, Source};
+pub use detector_common::record::Reason;
 use detector_common::window::span_bytes;
 use std::net::SocketAddr;
 
@@ -101,37 +102,20 @@ impl PendingTimer {
     }
 }
 
-/// Why the kernel side sent the observation.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Cause {
-    /// A window update of an established connection.
-    Window,
-    /// A segment was sent again.
-    Retransmit,
-    /// The TCP state changed.
-    State,
-    /// The socket was closed; nothing follows.
-    Closed,
-    /// A sweep met the socket.
-    Sweep,
-}
-
-/// Window shrinks by severity.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct ShrinkCounts {
-    /// Nothing in flight was taken back.
-    pub polite: u64,
-    /// Below data in flight, window above zero.
-    pub below_flight: u64,
-    /// To zero with data in flight.
-    pub treason: u64,
+/// Severity by severity what `join` makes of both.
+pub(crate) fn join_shrinks(a: &Shrinks, b: &Shrinks, join: impl Fn(u64, u64) -> u64) -> Shrinks {
+    Shrinks {
+        polite: join(a.polite, b.polite),
+        below_flight: join(a.below_flight, b.below_flight),
+        treason: join(a.treason, b.treason),
+    }
 }
 
 /// Running totals of a connection since `generation`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Totals {
     /// Window shrinks.
-    pub shrinks: ShrinkCounts,
+    pub shrinks: Shrinks,
     /// Retreats below the rounding bound.
     pub granularity_retreats: u64,
     /// Smaller windows that may be reordered segments.
@@ -153,57 +137,29 @@ pub struct Totals {
 impl Totals {
     /// Both together: totals of two generations. Stops at the largest number.
     #[must_use]
-    pub const fn plus(&self, other: &Self) -> Self {
-        Self {
-            shrinks: ShrinkCounts {
-                polite: self.shrinks.polite.saturating_add(other.shrinks.polite),
-                below_flight: self
-                    .shrinks
-                    .below_flight
-                    .saturating_add(other.shrinks.below_flight),
-                treason: self.shrinks.treason.saturating_add(other.shrinks.treason),
-            },
-            granularity_retreats: self
-                .granularity_retreats
-                .saturating_add(other.granularity_retreats),
-            ambiguous_windows: self
-                .ambiguous_windows
-                .saturating_add(other.ambiguous_windows),
-            ignored_segments: self.ignored_segments.saturating_add(other.ignored_segments),
-            zero_window_episodes: self
-                .zero_window_episodes
-                .saturating_add(other.zero_window_episodes),
-            zero_window_ns: self.zero_window_ns.saturating_add(other.zero_window_ns),
-            retransmits_loss: self.retransmits_loss.saturating_add(other.retransmits_loss),
-            retransmits_window_probe: self
-                .retransmits_window_probe
-                .saturating_add(other.retransmits_window_probe),
-            records_suppressed: self
-                .records_suppressed
-                .saturating_add(other.records_suppressed),
-        }
+    pub fn plus(&self, other: &Self) -> Self {
+        self.join(other, u64::saturating_add)
     }
 
     /// Field by field the higher of the two: totals of one generation only grow, so the higher
     /// is the newer.
     #[must_use]
     pub fn highest(&self, other: &Self) -> Self {
+        self.join(other, u64::max)
+    }
+
+    fn join(&self, other: &Self, join: impl Fn(u64, u64) -> u64) -> Self {
+        let each = |of: fn(&Self) -> u64| join(of(self), of(other));
         Self {
-            shrinks: ShrinkCounts {
-                polite: self.shrinks.polite.max(other.shrinks.polite),
-                below_flight: self.shrinks.below_flight.max(other.shrinks.below_flight),
-                treason: self.shrinks.treason.max(other.shrinks.treason),
-            },
-            granularity_retreats: self.granularity_retreats.max(other.granularity_retreats),
-            ambiguous_windows: self.ambiguous_windows.max(other.ambiguous_windows),
-            ignored_segments: self.ignored_segments.max(other.ignored_segments),
-            zero_window_episodes: self.zero_window_episodes.max(other.zero_window_episodes),
-            zero_window_ns: self.zero_window_ns.max(other.zero_window_ns),
-            retransmits_loss: self.retransmits_loss.max(other.retransmits_loss),
-            retransmits_window_probe: self
-                .retransmits_window_probe
-                .max(other.retransmits_window_probe),
-            records_suppressed: self.records_suppressed.max(other.records_suppressed),
+            shrinks: join_shrinks(&self.shrinks, &other.shrinks, &join),
+            granularity_retreats: each(|it| it.granularity_retreats),
+            ambiguous_windows: each(|it| it.ambiguous_windows),
+            ignored_segments: each(|it| it.ignored_segments),
+            zero_window_episodes: each(|it| it.zero_window_episodes),
+            zero_window_ns: each(|it| it.zero_window_ns),
+            retransmits_loss: each(|it| it.retransmits_loss),
+            retransmits_window_probe: each(|it| it.retransmits_window_probe),
+            records_suppressed: each(|it| it.records_suppressed),
         }
     }
 }
@@ -218,7 +174,7 @@ pub struct Observation {
     /// The peer it belongs to.
     pub peer: PeerAddress,
     /// Why it was sent.
-    pub cause: Cause,
+    pub reason: Reason,
     /// Which sources contributed to the totals so far.
     pub source: Source,
     /// When kernel state was made; `None` if the sweep met a socket without state. A different
@@ -359,7 +315,7 @@ impl InterfaceErrors {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct UntrackedTotals {
     /// Window shrinks.
-    pub shrinks: ShrinkCounts,
+    pub shrinks: Shrinks,
     /// Entries into zero window.
     pub zero_window_episodes: u64,
     /// Segments sent again while the window was open.

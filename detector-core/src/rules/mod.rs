@@ -1,41 +1,22 @@
-//! Rules: what an observation, a connection or a peer shows. Pure; they know neither each other
-//! nor decoding, and keep no state.
+//! Rules: what a connection or a peer shows. A rule owns what it has to remember, on a connection as
+//! one field of it and on a peer as another, and is told of each new state and of moments; it says
+//! what has changed. Pure: no rule knows tables, events or clocks.
+//!
+//! Each may ask those before it: progress, pace, stall, hoard.
 
 pub(crate) mod direction;
-pub(crate) mod dribble;
+pub(crate) mod drain;
 pub(crate) mod fingerprint;
+pub(crate) mod flags;
 pub(crate) mod hoard;
+pub(crate) mod pace;
+pub(crate) mod progress;
+pub(crate) mod recovery;
 pub(crate) mod shrink;
 pub(crate) mod stall;
 pub(crate) mod tiny_window;
+pub(crate) mod zero_window;
 
-use detector_api::snapshot::FlagKind;
-
-/// A set of kinds of flags.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct FlagSet(u8);
-
-const _: () = assert!(FlagKind::COUNT <= u8::BITS as usize);
-
-impl FlagSet {
-    pub(crate) const fn contains(self, kind: FlagKind) -> bool {
-        self.0 & Self::bit(kind) != 0
-    }
-
-    pub(crate) const fn insert(&mut self, kind: FlagKind) {
-        self.0 |= Self::bit(kind);
-    }
-
-    pub(crate) const fn remove(&mut self, kind: FlagKind) {
-        self.0 &= !Self::bit(kind);
-    }
-
-    /// Adds all of another set.
-    pub(crate) const fn join(&mut self, other: Self) {
-        self.0 |= other.0;
-    }
-
-    const fn bit(kind: FlagKind) -> u8 {
-        1 << kind as u8
-    }
-}
+/// What is remembered of a peer's past is forgotten when it has been quiet for so long; so is its
+/// verdict.
+pub(crate) const QUIET_NS: u64 = 600 * crate::time::SECOND_NS;

@@ -43,7 +43,7 @@ impl<K: Hash, V> BoundedMap<K, V> {
     }
 
     /// Keeps `value`, which counts as new; returns what was kept under `key` before.
-    pub(crate) fn keep(&mut self, key: &K, value: V) -> Option<V> {
+    pub(crate) fn insert(&mut self, key: &K, value: V) -> Option<V> {
         let key = self.fingerprint(key);
         let number = self.next_number;
         self.next_number += 1;
@@ -58,7 +58,7 @@ impl<K: Hash, V> BoundedMap<K, V> {
         self.entries.get_mut(&key).map(|entry| &mut entry.value)
     }
 
-    pub(crate) fn take(&mut self, key: &K) -> Option<V> {
+    pub(crate) fn remove(&mut self, key: &K) -> Option<V> {
         let key = self.fingerprint(key);
         self.entries.remove(&key).map(|entry| entry.value)
     }
@@ -98,26 +98,26 @@ mod tests {
     #[test]
     fn the_oldest_is_forgotten_first_and_a_renewed_one_is_young() {
         let mut memory = BoundedMap::new(2);
-        memory.keep(&1, "a");
-        memory.keep(&2, "b");
-        memory.keep(&3, "c");
-        assert_eq!(memory.take(&1), None);
-        assert_eq!(memory.keep(&2, "b again"), Some("b"));
-        memory.keep(&4, "d");
+        memory.insert(&1, "a");
+        memory.insert(&2, "b");
+        memory.insert(&3, "c");
+        assert_eq!(memory.remove(&1), None);
+        assert_eq!(memory.insert(&2, "b again"), Some("b"));
+        memory.insert(&4, "d");
         assert_eq!(memory.get_mut(&2).copied(), Some("b again"));
-        assert_eq!(memory.take(&3), None);
-        assert_eq!(memory.take(&4), Some("d"));
+        assert_eq!(memory.remove(&3), None);
+        assert_eq!(memory.remove(&4), Some("d"));
     }
 
     #[test]
     fn what_is_taken_out_pushes_nothing_out() {
         let mut memory = BoundedMap::new(2);
-        memory.keep(&0, "stays");
+        memory.insert(&0, "stays");
         for key in 1..100 {
-            memory.keep(&key, "goes");
-            assert_eq!(memory.take(&key), Some("goes"));
+            memory.insert(&key, "goes");
+            assert_eq!(memory.remove(&key), Some("goes"));
             assert!(memory.order.len() <= 5);
         }
-        assert_eq!(memory.take(&0), Some("stays"));
+        assert_eq!(memory.remove(&0), Some("stays"));
     }
 }

@@ -1,8 +1,7 @@
-//! What is remembered, each table bounded: connections, peers, what they hold together, what left.
+//! What is remembered, each table bounded: connections, peers, symptoms, what left.
 
 pub(crate) mod bounded_map;
 pub(crate) mod connections;
-pub(crate) mod groups;
 pub(crate) mod intrusive_list;
 pub(crate) mod networks;
 pub(crate) mod peers;

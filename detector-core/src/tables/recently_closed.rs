@@ -54,38 +54,43 @@ impl RecentlyClosed {
     }
 
     /// Takes out what was booked of a generation; nothing is remembered of it then.
-    pub(crate) fn take(&mut self, id: &PackedId, generation: MonotonicTime) -> Baseline {
+    pub(crate) fn remove(&mut self, id: &PackedId, generation: MonotonicTime) -> Baseline {
         let closed = self.closed.get_mut(id);
         let of_closed = closed
             .filter(|closed| closed.generation == Some(generation))
             .and_then(|closed| closed.baseline.take());
         of_closed
-            .or_else(|| self.left.take(&(*id, generation)))
-            .or_else(|| self.superseded.take(&(*id, generation)))
+            .or_else(|| self.left.remove(&(*id, generation)))
+            .or_else(|| self.superseded.remove(&(*id, generation)))
             .unwrap_or_default()
     }
 
     /// Remembers what was booked of a generation that is not the newest of its connection.
-    pub(crate) fn keep_superseded(
+    pub(crate) fn insert_superseded(
         &mut self,
         id: &PackedId,
         generation: MonotonicTime,
         baseline: Baseline,
     ) {
-        if let Some(baseline) = self.keep_closed(id, generation, baseline) {
-            self.superseded.keep(&(*id, generation), baseline);
+        if let Some(baseline) = self.insert_closed(id, generation, baseline) {
+            self.superseded.insert(&(*id, generation), baseline);
         }
     }
 
     /// Remembers what was booked of the newest generation of a connection that leaves the table.
-    pub(crate) fn keep(&mut self, id: &PackedId, generation: MonotonicTime, baseline: Baseline) {
-        if let Some(baseline) = self.keep_closed(id, generation, baseline) {
-            self.left.keep(&(*id, generation), baseline);
+    pub(crate) fn insert_left(
+        &mut self,
+        id: &PackedId,
+        generation: MonotonicTime,
+        baseline: Baseline,
+    ) {
+        if let Some(baseline) = self.insert_closed(id, generation, baseline) {
+            self.left.insert(&(*id, generation), baseline);
         }
     }
 
     /// Gives the baseline back unless it is that of the last generation of a closed connection.
-    fn keep_closed(
+    fn insert_closed(
         &mut self,
         id: &PackedId,
         generation: MonotonicTime,
@@ -113,11 +118,11 @@ impl RecentlyClosed {
             generation: last.map(|(generation, _)| generation),
             baseline: last.map(|(_, baseline)| baseline),
         };
-        let before = self.closed.keep(id, closed);
+        let before = self.closed.insert(id, closed);
         if let Some(before) = before
             && let (Some(generation), Some(baseline)) = (before.generation, before.baseline)
         {
-            self.superseded.keep(&(*id, generation), baseline);
+            self.superseded.insert(&(*id, generation), baseline);
         }
     }
 }

@@ -11,7 +11,7 @@ use std::collections::{HashMap, VecDeque};
 /// "At the same time" is within this span.
 pub(crate) const SPAN_NS: u64 = 60 * SECOND_NS;
 
-/// Networks kept; a crowd this large need not be counted further.
+/// Networks kept; so many need not be counted further.
 const NETWORKS_MAX: usize = 1_024;
 
 /// What was added up within the span, give or take a half of it: two halves, the older one dropped
@@ -88,6 +88,25 @@ impl SymptomWindow {
                 _ => drop(self.last_shown.remove(&network)),
             }
         }
+    }
+}
+
+/// What many peers at once, and this host's interfaces, show lately.
+#[derive(Debug, Default)]
+pub(crate) struct Symptoms {
+    /// Networks whose peers fell silent.
+    pub(crate) silent: SymptomWindow,
+    /// Networks whose peers shrank windows.
+    pub(crate) shrinking: SymptomWindow,
+    pub(crate) interface_errors: SlidingWindow,
+}
+
+impl Symptoms {
+    /// Moves on to `now`.
+    pub(crate) fn forget_old(&mut self, now: MonotonicTime) {
+        self.silent.forget_old(now);
+        self.shrinking.forget_old(now);
+        self.interface_errors.forget_old(now);
     }
 }
 

@@ -2,11 +2,9 @@
 
 use super::assess::{count, numbers, span_seconds};
 use super::{CROWD_NETWORKS, INTERFACE_ERRORS, PeerEvidence};
+use crate::rules::QUIET_NS;
 use crate::tables::symptom_window;
 use detector_api::snapshot::{Change, ChangeCode, Numbers, Verdict};
-
-/// How long after the last flag a verdict stands, and `benign` after it.
-pub(crate) const QUIET_NS: u64 = 600 * crate::time::SECOND_NS;
 
 /// The observations that would lead from this verdict to another.
 pub(super) fn what_would_change(evidence: &PeerEvidence, verdict: Option<Verdict>) -> Vec<Change> {

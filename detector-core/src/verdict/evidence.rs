@@ -1,9 +1,9 @@
 //! Everything a verdict rests on, as numbers, and the questions that are asked of them.
 
 use super::{CROWD_NETWORKS, INTERFACE_ERRORS};
-use crate::observe::observation::{InterfaceErrors, ShrinkCounts};
+use crate::observe::observation::{InterfaceErrors, Shrinks};
+use crate::rules::hoard::Group;
 use crate::settings::DetectSettings;
-use crate::tables::groups::Group;
 use detector_api::snapshot::StallCause;
 
 /// Peers that hold connections together.
@@ -21,8 +21,8 @@ impl GroupEvidence {
     pub(crate) const fn of(group: &Group) -> Self {
         Self {
             peers: group.peers,
-            connections: group.held.stalled_connections,
-            pinned_bytes: group.held.pinned_bytes,
+            connections: group.usage.stalled_connections,
+            pinned_bytes: group.usage.pinned_bytes,
         }
     }
 }
@@ -65,7 +65,7 @@ pub(crate) struct PeerEvidence {
     /// Connections with a shrink that is not taken back yet.
     pub(crate) shrunk_connections: u64,
     /// Shrinks while they are remembered.
-    pub(crate) shrinks: ShrinkCounts,
+    pub(crate) shrinks: Shrinks,
     /// Shrinks to zero, among those, that opened again within a second.
     pub(crate) quick_reopens: u64,
     /// Shrinks to zero, among those, that happened less than a second ago and are not over.
@@ -151,7 +151,7 @@ impl PeerEvidence {
     /// open again within a second, and nothing is held up by it. A window that has just been
     /// closed is taken for one more of those before it.
     pub(crate) fn is_short_of_memory(&self) -> bool {
-        let ShrinkCounts {
+        let Shrinks {
             polite,
             below_flight,
             treason,

@@ -8,12 +8,13 @@ mod assess;
 mod change;
 mod considered;
 mod evidence;
+mod standing;
 
 pub(crate) use assess::{Standing, assess};
-pub(crate) use change::QUIET_NS;
 pub(crate) use evidence::{GroupEvidence, PeerEvidence};
+pub(crate) use standing::{Aftermath, PathSigns, Verdicts};
 
-use crate::time::SECOND_NS;
+use crate::rules::shrink::QUICK_REOPEN_NS;
 use detector_api::snapshot::{Confidence, Verdict};
 
 /// Distinct unrelated networks with one symptom at once from which it is no peer's own.
@@ -21,9 +22,6 @@ pub(crate) const CROWD_NETWORKS: u64 = 8;
 
 /// Errors of this host's interfaces within [`crate::tables::symptom_window::SPAN_NS`] from which they rise.
 pub(crate) const INTERFACE_ERRORS: u64 = 10;
-
-/// A receiver without memory opens its window again within this time.
-pub(crate) const QUICK_REOPEN_NS: u64 = SECOND_NS;
 
 /// Up to so many shrinks to zero that reopened at once, a receiver without memory is quite sure.
 const QUICK_REOPENS_BELIEVED: u64 = 3;

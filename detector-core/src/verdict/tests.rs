@@ -1,5 +1,5 @@
 use super::{GroupEvidence, PeerEvidence, Standing, assess, judge};
-use crate::observe::observation::{InterfaceErrors, ShrinkCounts};
+use crate::observe::observation::{InterfaceErrors, Shrinks};
 use crate::time::{MonotonicTime, WallClock};
 use detector_api::snapshot::{Advice, AdviceCode, BenignCause, Outcome, Verdict};
 use proptest::prelude::*;
@@ -86,7 +86,7 @@ fn evidence() -> impl Strategy<Value = PeerEvidence> {
             alike: group(is[3]),
             is_trusted: is[4],
             shrunk_connections: shrinks.0,
-            shrinks: ShrinkCounts {
+            shrinks: Shrinks {
                 polite: shrinks.1,
                 below_flight: shrinks.2,
                 treason: shrinks.3,

@@ -2,7 +2,7 @@
 
 use crate::support::{NETNS, healthy};
 use detector_core::observe::observation::{
-    Cause, CongestionState, Observation, PendingTimer, ShrinkCounts, Source, TcpState, Totals,
+    CongestionState, Observation, PendingTimer, Reason, Shrinks, Source, TcpState, Totals,
 };
 use detector_core::time::MonotonicTime;
 use proptest::prelude::*;
@@ -35,7 +35,7 @@ pub(super) enum Operation {
 
 fn totals() -> impl Strategy<Value = Totals> {
     (prop::array::uniform8(0u64..6), 0u64..20_000).prop_map(|(n, zero_ms)| Totals {
-        shrinks: ShrinkCounts {
+        shrinks: Shrinks {
             polite: n[0],
             below_flight: n[1],
             treason: n[2],
@@ -65,8 +65,8 @@ prop_compose! {
     fn state()(
         remote in remote(),
         netns in prop::sample::select(vec![NETNS, 7]),
-        cause in prop::sample::select(vec![
-            Cause::Window, Cause::Window, Cause::Retransmit, Cause::State, Cause::Closed, Cause::Sweep, Cause::Sweep,
+        reason in prop::sample::select(vec![
+            Reason::Window, Reason::Window, Reason::Retransmit, Reason::State, Reason::Closed, Reason::Sweep, Reason::Sweep,
         ]),
         source in prop::sample::select(vec![Source::Hook, Source::Sweep, Source::Both]),
         window_bytes in prop::sample::select(vec![0u32, 1, 100, 2_000, 131_072, u32::MAX]),
@@ -83,7 +83,7 @@ prop_compose! {
         let mut observation = healthy(&remote, MonotonicTime::default());
         observation.connection.netns = netns;
         Observation {
-            cause,
+            reason,
             source,
             window_bytes,
             snd_una: una,

@@ -4,7 +4,7 @@
 
 use detector_core::engine::Engine;
 use detector_core::observe::observation::{
-    Cause, CongestionState, ConnectionId, Observation, PendingTimer, Source, SweepEnd, TcpState,
+    CongestionState, ConnectionId, Observation, PendingTimer, Reason, Source, SweepEnd, TcpState,
     Totals,
 };
 use detector_core::observe::peer_address::PeerAddress;
@@ -46,7 +46,7 @@ pub(crate) fn healthy(remote: &str, at: MonotonicTime) -> Observation {
             netns: NETNS,
         },
         peer: PeerAddress::of(remote.ip(), 64),
-        cause: Cause::Window,
+        reason: Reason::Window,
         source: Source::Hook,
         generation: Some(ms(1)),
         totals: Totals::default(),

@@ -6,7 +6,7 @@
 
 mod connection;
 
-pub(crate) use connection::{Connection, StallClass, Treason};
+pub(crate) use connection::Connection;
 
 use crate::observe::observation::ConnectionId;
 use crate::observe::state::PackedId;
@@ -25,7 +25,7 @@ pub(crate) enum Class {
     #[default]
     Healthy = 0,
     /// Held up, not yet for long enough to be a stall.
-    Held = 1,
+    HeldUp = 1,
     /// Stalled.
     Stalled = 2,
 }
@@ -34,7 +34,7 @@ pub(crate) enum Class {
 /// doubling would cost up to twice the table.
 pub(crate) const RESERVED_MAX: usize = 1 << 20;
 
-/// Connections of one network namespace that are not quiet.
+/// Connections of one network namespace that are not idle.
 #[derive(Debug, Default)]
 struct Namespace {
     chain: IntrusiveList,
@@ -107,7 +107,7 @@ impl Connections {
     /// Adds a connection that is not in the table, and threads it on its peer's list.
     pub(crate) fn insert(&mut self, connection: Connection, of_peer: &mut IntrusiveList) -> u32 {
         let id = connection.last.id;
-        let class = connection.class;
+        let class = connection.entry.class;
         let end = (connection.peer, id.remote_port());
         *self.remote_ports.entry(end).or_default() += 1;
         let slot = slot_of(self.slab.insert(connection));
@@ -145,7 +145,7 @@ impl Connections {
         self.set_deadline(slot, None);
         let connection = &self.slab[slot as usize];
         let id = connection.last.id;
-        let (class, is_quiet) = (connection.class, connection.is_quiet);
+        let (class, is_idle) = (connection.entry.class, connection.entry.is_idle);
         if let Ok(entry) = self
             .index
             .find_entry(self.hasher.hash_one(id), |&other| other == slot)
@@ -154,7 +154,7 @@ impl Connections {
         }
         self.classes[class as usize].unlink(&mut self.links, Thread::Class, slot);
         of_peer.unlink(&mut self.links, Thread::Peer, slot);
-        if !is_quiet {
+        if !is_idle {
             self.unlink_netns(id.netns(), slot);
         }
         self.local_ports[usize::from(id.local_port())] -= 1;
@@ -171,12 +171,12 @@ impl Connections {
     /// Marks a connection as seen just now.
     pub(crate) fn touch(&mut self, slot: u32) {
         let connection = &mut self.slab[slot as usize];
-        let was_quiet = std::mem::take(&mut connection.is_quiet);
-        let (class, netns) = (connection.class, connection.last.id.netns());
+        let was_idle = std::mem::take(&mut connection.entry.is_idle);
+        let (class, netns) = (connection.entry.class, connection.last.id.netns());
         let class = &mut self.classes[class as usize];
         class.move_to_back(&mut self.links, Thread::Class, slot);
         let chain = &mut self.netns.entry(netns).or_default().chain;
-        if was_quiet {
+        if was_idle {
             chain.push_back(&mut self.links, Thread::Netns, slot);
         } else {
             chain.move_to_back(&mut self.links, Thread::Netns, slot);
@@ -186,7 +186,7 @@ impl Connections {
     /// Moves a connection to another eviction class, as its most recently seen.
     pub(crate) fn set_class(&mut self, slot: u32, class: Class) {
         let connection = &mut self.slab[slot as usize];
-        let before = std::mem::replace(&mut connection.class, class);
+        let before = std::mem::replace(&mut connection.entry.class, class);
         if before != class {
             self.classes[before as usize].unlink(&mut self.links, Thread::Class, slot);
             self.classes[class as usize].push_back(&mut self.links, Thread::Class, slot);
@@ -200,21 +200,21 @@ impl Connections {
     pub(crate) fn note_swept(&mut self, slot: u32) {
         let connection = &mut self.slab[slot as usize];
         let namespace = self.netns.get(&connection.last.id.netns());
-        connection.swept_in = Some(namespace.map_or(0, |namespace| namespace.sweeps_ended));
+        connection.entry.swept_in = Some(namespace.map_or(0, |namespace| namespace.sweeps_ended));
     }
 
     /// The next connection that a complete sweep of its namespace, begun at `began`, did not
-    /// mention, and that nothing else has shown since; it is marked quiet.
+    /// mention, and that nothing else has shown since; it is marked idle.
     pub(crate) fn next_unseen(&mut self, netns: u32, began: MonotonicTime) -> Option<u32> {
         let namespace = self.netns.get(&netns)?;
         let slot = namespace.chain.first()?;
         let connection = &mut self.slab[slot as usize];
-        let is_mentioned = connection.swept_in == Some(namespace.sweeps_ended);
+        let is_mentioned = connection.entry.swept_in == Some(namespace.sweeps_ended);
         if is_mentioned || connection.last.at >= began {
             return None;
         }
-        connection.is_quiet = true;
-        connection.swept_in = None;
+        connection.entry.is_idle = true;
+        connection.entry.swept_in = None;
         self.unlink_netns(netns, slot);
         Some(slot)
     }
@@ -240,10 +240,10 @@ impl Connections {
     /// When this connection wants to be looked at again without a new observation.
     pub(crate) fn set_deadline(&mut self, slot: u32, deadline: Option<MonotonicTime>) {
         let connection = &mut self.slab[slot as usize];
-        if connection.deadline == deadline {
+        if connection.entry.deadline == deadline {
             return;
         }
-        if let Some(before) = std::mem::replace(&mut connection.deadline, deadline) {
+        if let Some(before) = std::mem::replace(&mut connection.entry.deadline, deadline) {
             self.deadlines.remove(&(before, slot));
         }
         if let Some(after) = deadline {

@@ -5,11 +5,13 @@
 //! time so far, for peers with stalled connections the pinned bytes), then the one not seen for
 //! longest. The host's totals keep the numbers of those that left.
 
+mod events;
+mod flags;
+mod label;
 mod peer;
-mod recoveries;
+mod services;
 
-pub(crate) use peer::{PathSigns, Peer, Remembered, Scrape};
-pub(crate) use recoveries::Recoveries;
+pub(crate) use peer::{Peer, Scrape};
 
 use crate::observe::peer_address::PeerAddress;
 use crate::tables::connections::RESERVED_MAX;
@@ -76,7 +78,7 @@ impl Peers {
                 hasher.hash_one(slab[other as usize].address)
             });
         let rank = self.slab[key].rank(slot);
-        self.slab[key].rank = rank;
+        self.slab[key].entry.rank = rank;
         self.ranks.insert(rank);
         slot
     }
@@ -84,7 +86,7 @@ impl Peers {
     pub(crate) fn remove(&mut self, slot: u32) -> Peer {
         self.set_deadline(slot, None);
         let peer = self.slab.remove(slot as usize);
-        self.ranks.remove(&peer.rank);
+        self.ranks.remove(&peer.entry.rank);
         if let Ok(entry) = self
             .index
             .find_entry(self.hasher.hash_one(peer.address), |&other| other == slot)
@@ -102,7 +104,7 @@ impl Peers {
         &mut self.slab[slot as usize]
     }
 
-    /// A peer whose counts or holdings are about to change; `last` is the scrape before.
+    /// A peer whose counts or stalls are about to change; `last` is the scrape before.
     pub(crate) fn change(&mut self, slot: u32, last: Scrape) -> &mut Peer {
         let peer = &mut self.slab[slot as usize];
         peer.keep_shown(last);
@@ -112,7 +114,7 @@ impl Peers {
     /// Whether the slot holds a peer that has its own label.
     pub(crate) fn is_exported(&self, slot: u32) -> bool {
         let peer = self.slab.get(slot as usize);
-        peer.is_some_and(|peer| peer.is_exported)
+        peer.is_some_and(|peer| peer.label.is_exported)
     }
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = (u32, &Peer)> {
@@ -124,10 +126,10 @@ impl Peers {
     /// When this peer wants to be judged again without a new observation.
     pub(crate) fn set_deadline(&mut self, slot: u32, deadline: Option<MonotonicTime>) {
         let peer = &mut self.slab[slot as usize];
-        if peer.deadline == deadline {
+        if peer.entry.deadline == deadline {
             return;
         }
-        if let Some(before) = std::mem::replace(&mut peer.deadline, deadline) {
+        if let Some(before) = std::mem::replace(&mut peer.entry.deadline, deadline) {
             self.deadlines.remove(&(before, slot));
         }
         if let Some(after) = deadline {
@@ -153,9 +155,9 @@ impl Peers {
     pub(crate) fn lower_rank(&mut self, slot: u32) {
         let peer = &mut self.slab[slot as usize];
         let rank = peer.rank(slot);
-        if rank < peer.rank {
-            self.ranks.remove(&peer.rank);
-            peer.rank = rank;
+        if rank < peer.entry.rank {
+            self.ranks.remove(&peer.entry.rank);
+            peer.entry.rank = rank;
             self.ranks.insert(rank);
         }
     }
@@ -174,7 +176,7 @@ impl Peers {
                 return Some(slot);
             }
             self.ranks.remove(&kept);
-            peer.rank = rank;
+            peer.entry.rank = rank;
             self.ranks.insert(rank);
         }
     }

@@ -1,11 +1,11 @@
-//! Peers that hold connections together: those of one network, and those that are alike.
+//! Peers that hoard stalled connections together: those of one network, and those whose connections
+//! have the same fingerprint.
 //!
 //! Each counts with at most a quarter of the thresholds, so that at least four take part and one
 //! heavy peer does not accuse its neighbours. Bounded by the connection table: a group exists only
-//! while a connection of it holds.
+//! while a connection of it is blocked.
 
-use crate::ledger::Held;
-use crate::rules::hoard;
+use crate::rules::stall::Usage;
 use crate::settings::DetectSettings;
 use std::collections::HashMap;
 use std::hash::Hash;
@@ -18,10 +18,10 @@ const PEER_PART: u64 = 4;
 pub(crate) struct Group {
     /// Peers in it.
     pub(crate) peers: u64,
-    /// What they hold.
-    pub(crate) held: Held,
+    /// What their blocked connections cost.
+    pub(crate) usage: Usage,
     /// What of it counts.
-    counted: Held,
+    counted: Usage,
     /// Whether that reaches the thresholds.
     pub(crate) hoards: bool,
 }
@@ -30,7 +30,7 @@ pub(crate) struct Group {
 #[derive(Debug)]
 pub(crate) struct Groups<K> {
     groups: HashMap<K, Group>,
-    members: HashMap<(K, u32), Held>,
+    members: HashMap<(K, u32), Usage>,
     changes: u64,
 }
 
@@ -45,7 +45,7 @@ impl<K> Default for Groups<K> {
 }
 
 impl<K: Copy + Eq + Hash> Groups<K> {
-    /// The group, if anything is held in it.
+    /// The group, if anything is blocked in it.
     pub(crate) fn get(&self, key: K) -> Option<&Group> {
         self.groups.get(&key)
     }
@@ -55,45 +55,45 @@ impl<K: Copy + Eq + Hash> Groups<K> {
         self.changes
     }
 
-    /// Changes what the peer in slot `peer` holds in a group, from `before` to `after`.
+    /// Changes what a connection of the peer in slot `peer` costs in a group, from `before` to `after`.
     pub(crate) fn change(
         &mut self,
-        key: K,
-        peer: u32,
-        before: Held,
-        after: Held,
-        detect: &DetectSettings,
+        (key, peer): (K, u32),
+        before: Usage,
+        after: Usage,
+        settings: &DetectSettings,
     ) {
         let member = self.members.entry((key, peer)).or_default();
-        let held_before = *member;
-        *member = (held_before - before) + after;
-        let held_after = *member;
-        if held_after == Held::default() {
+        let usage_before = *member;
+        *member = (usage_before - before) + after;
+        let usage_after = *member;
+        if usage_after == Usage::default() {
             self.members.remove(&(key, peer));
         }
         let group = self.groups.entry(key).or_default();
-        group.peers += u64::from(held_after != Held::default());
-        group.peers -= u64::from(held_before != Held::default());
-        group.held = (group.held - held_before) + held_after;
-        group.counted = (group.counted - capped(held_before, detect)) + capped(held_after, detect);
-        self.changes += u64::from(group.judge(detect));
+        group.peers += u64::from(usage_after != Usage::default());
+        group.peers -= u64::from(usage_before != Usage::default());
+        group.usage = (group.usage - usage_before) + usage_after;
+        group.counted =
+            (group.counted - capped(usage_before, settings)) + capped(usage_after, settings);
+        self.changes += u64::from(group.judge(settings));
         if group.peers == 0 {
             self.groups.remove(&key);
         }
     }
 
     /// Counts anew with other thresholds; counts as a change.
-    pub(crate) fn reconfigure(&mut self, detect: &DetectSettings) {
+    pub(crate) fn reconfigure(&mut self, settings: &DetectSettings) {
         for group in self.groups.values_mut() {
-            group.counted = Held::default();
+            group.counted = Usage::default();
         }
-        for ((key, _), held) in &self.members {
+        for ((key, _), usage) in &self.members {
             if let Some(group) = self.groups.get_mut(key) {
-                group.counted = group.counted + capped(*held, detect);
+                group.counted = group.counted + capped(*usage, settings);
             }
         }
         for group in self.groups.values_mut() {
-            group.judge(detect);
+            group.judge(settings);
         }
         self.changes += 1;
     }
@@ -101,35 +101,33 @@ impl<K: Copy + Eq + Hash> Groups<K> {
 
 impl Group {
     /// Returns whether the judgement has changed.
-    fn judge(&mut self, detect: &DetectSettings) -> bool {
-        let Held {
-            stalled_connections,
-            pinned_bytes,
-        } = self.counted;
+    fn judge(&mut self, settings: &DetectSettings) -> bool {
         let hoarded = self.hoards;
-        self.hoards = hoard::is_hoarding(stalled_connections, pinned_bytes, hoarded, detect);
+        self.hoards = super::is_hoarding(self.counted, hoarded, settings);
         self.hoards != hoarded
     }
 }
 
-fn capped(held: Held, detect: &DetectSettings) -> Held {
+fn capped(usage: Usage, settings: &DetectSettings) -> Usage {
     let part = |threshold: u64| (threshold / PEER_PART).max(1);
-    Held {
-        stalled_connections: held.stalled_connections.min(part(detect.hoard_connections)),
-        pinned_bytes: held.pinned_bytes.min(part(detect.hoard_bytes)),
+    Usage {
+        stalled_connections: usage
+            .stalled_connections
+            .min(part(settings.hoard_connections)),
+        pinned_bytes: usage.pinned_bytes.min(part(settings.hoard_bytes)),
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::Groups;
-    use crate::ledger::Held;
+    use crate::rules::stall::Usage;
     use crate::settings::DetectSettings;
     use proptest::prelude::*;
     use std::collections::BTreeMap;
 
-    fn held(stalled_connections: u64) -> Held {
-        Held {
+    fn usage(stalled_connections: u64) -> Usage {
+        Usage {
             stalled_connections,
             pinned_bytes: stalled_connections * 1_000,
         }
@@ -139,20 +137,20 @@ mod tests {
     fn at_least_four_take_part() {
         let detect = DetectSettings::default();
         let mut groups = Groups::default();
-        groups.change('a', 0, held(0), held(5_000), &detect);
-        groups.change('a', 1, held(0), held(19), &detect);
-        groups.change('a', 2, held(0), held(5), &detect);
+        groups.change(('a', 0), usage(0), usage(5_000), &detect);
+        groups.change(('a', 1), usage(0), usage(19), &detect);
+        groups.change(('a', 2), usage(0), usage(5), &detect);
         assert!(!groups.get('a').unwrap().hoards);
-        groups.change('a', 3, held(0), held(5), &detect);
+        groups.change(('a', 3), usage(0), usage(5), &detect);
         let group = groups.get('a').unwrap();
         assert!(group.hoards);
-        assert_eq!((group.peers, group.held), (4, held(5_029)));
-        groups.change('a', 0, held(5_000), held(0), &detect);
+        assert_eq!((group.peers, group.usage), (4, usage(5_029)));
+        groups.change(('a', 0), usage(5_000), usage(0), &detect);
         assert!(groups.get('a').unwrap().hoards, "three quarters are enough");
-        groups.change('a', 3, held(5), held(4), &detect);
+        groups.change(('a', 3), usage(5), usage(4), &detect);
         assert!(!groups.get('a').unwrap().hoards);
         for (peer, left) in [(1, 19), (2, 5), (3, 4)] {
-            groups.change('a', peer, held(left), held(0), &detect);
+            groups.change(('a', peer), usage(left), usage(0), &detect);
         }
         assert!(groups.get('a').is_none());
         assert!(groups.members.is_empty());
@@ -169,18 +167,18 @@ mod tests {
             let mut members: BTreeMap<(u8, u32), u64> = BTreeMap::new();
             for (key, peer, connections, is_reconfigured) in changes {
                 let before = members.insert((key, peer), connections).unwrap_or(0);
-                groups.change(key, peer, held(before), held(connections), &detect);
+                groups.change((key, peer), usage(before), usage(connections), &detect);
                 if is_reconfigured {
                     detect.hoard_connections = 8 + connections;
                     groups.reconfigure(&detect);
                 }
                 for key in 0..3 {
-                    let of_key = || members.iter().filter(|((other, _), held)| *other == key && **held > 0);
+                    let of_key = || members.iter().filter(|((other, _), usage)| *other == key && **usage > 0);
                     let sum: u64 = of_key().map(|(_, connections)| connections).sum();
                     let part = detect.hoard_connections / 4;
                     let counted: u64 = of_key().map(|(_, &connections)| connections.min(part)).sum();
                     let group = groups.get(key).copied().unwrap_or_default();
-                    prop_assert_eq!(group.held, held(sum));
+                    prop_assert_eq!(group.usage, usage(sum));
                     prop_assert_eq!(group.peers, of_key().count() as u64);
                     prop_assert_eq!(group.counted.stalled_connections, counted);
                     if counted >= detect.hoard_connections {
@@ -201,7 +199,7 @@ mod tests {
             ..DetectSettings::default()
         };
         for peer in 0..4 {
-            groups.change('a', peer, held(0), held(1), &DetectSettings::default());
+            groups.change(('a', peer), usage(0), usage(1), &DetectSettings::default());
         }
         assert!(!groups.get('a').unwrap().hoards);
         groups.reconfigure(&strict);

@@ -1,7 +1,59 @@
-//! Stalls of a peer that ended because it read on, while they are remembered.
+//! Recovery: what is remembered of a peer's stalls that have ended, above all of those that ended
+//! because it read on.
 
+use super::QUIET_NS;
+use super::stall::{StallChange, StallClass, Stalled};
 use crate::time::MonotonicTime;
-use crate::verdict::QUIET_NS;
+
+/// For how long a recovery may be remembered.
+pub(crate) const REMEMBERED_NS: u64 = 2 * QUIET_NS;
+
+/// The ended stalls of one peer.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct StallHistory {
+    /// Those that ended because the peer read on.
+    pub(crate) recoveries: Recoveries,
+    /// Silences that ended with an answer.
+    silences_ended: u64,
+    /// When a stall last ended while its connection lived on.
+    relieved_at: Option<MonotonicTime>,
+    /// The longest stall of one connection that has ended or changed.
+    longest_ns: u64,
+}
+
+impl StallHistory {
+    /// Takes a stall that has changed.
+    pub(crate) fn observe(&mut self, change: &StallChange) {
+        self.longest_ns = self.longest_ns.max(change.lasted_ns);
+    }
+
+    /// A stall has ended and its connection lives on.
+    pub(crate) fn note_relief(&mut self, ended: Stalled, now: MonotonicTime) {
+        self.relieved_at = Some(now);
+        let was_silent = ended.class == StallClass::Unresponsive;
+        self.silences_ended = self.silences_ended.saturating_add(u64::from(was_silent));
+    }
+
+    /// Forgets all but the longest.
+    pub(crate) fn forget(&mut self) {
+        *self = Self {
+            longest_ns: self.longest_ns,
+            ..Self::default()
+        };
+    }
+
+    pub(crate) const fn silences_ended(&self) -> u64 {
+        self.silences_ended
+    }
+
+    pub(crate) const fn relieved_at(&self) -> Option<MonotonicTime> {
+        self.relieved_at
+    }
+
+    pub(crate) const fn longest_ns(&self) -> u64 {
+        self.longest_ns
+    }
+}
 
 /// A count that forgets: what is older than ten to twenty minutes has left it, so that who read on
 /// once is not believed for ever.
@@ -32,7 +84,7 @@ impl Recoveries {
         if age_ns < QUIET_NS {
             return;
         }
-        self.earlier = if age_ns < 2 * QUIET_NS {
+        self.earlier = if age_ns < REMEMBERED_NS {
             self.latest
         } else {
             0
@@ -44,9 +96,7 @@ impl Recoveries {
     /// When the next ones are forgotten.
     pub(crate) fn forgets_at(&self) -> Option<MonotonicTime> {
         let began = self.began?;
-        Some(MonotonicTime::from_ns(
-            began.as_ns().saturating_add(QUIET_NS),
-        ))
+        Some(began.plus_ns(QUIET_NS))
     }
 }
 

@@ -1,58 +1,8 @@
-//! Dribble: over `dribble_over`, with data queued and the peer's window the limit for most of it,
-//! the peer drains below the floor. And its complement: a connection that drains less than that,
-//! or nothing, *holds*.
-//!
-//! Slow but steady clients are not dribblers: a 56k modem drains fourteen times the default floor.
-//!
-//! Whose segments are sent again for most of it, and drains no more than that, *crawls*: by
-//! acknowledging a byte now and then, or because the path is all but dead.
+//! The measurement under a pace: who was the limit over a span, and what was drained in it.
 
-use crate::observe::observation::CongestionState;
-use crate::observe::state::State;
+use super::limit::Limit;
 use crate::settings::DetectSettings;
 use crate::time::{MonotonicTime, SECOND_NS};
-
-/// What limits sending.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Limit {
-    /// Nothing to send, or our own side.
-    Other,
-    /// The peer's window.
-    Peer,
-    /// Segments have to be sent again: the path, or a peer that does not acknowledge them.
-    Loss,
-}
-
-/// What limits sending now.
-///
-/// Loss recovery and the congestion window are no doing of the peer; while the window is closed
-/// they do not matter, for nothing could be sent anyway.
-pub(crate) fn limit(state: &State) -> Limit {
-    let queued_bytes = state.queued_bytes();
-    if queued_bytes == 0 {
-        return Limit::Other;
-    }
-    if state.window_bytes == 0 || state.zero_window_since.is_some() {
-        return Limit::Peer;
-    }
-    let is_recovering = matches!(
-        state.congestion,
-        CongestionState::Recovery | CongestionState::Loss
-    );
-    if is_recovering {
-        return Limit::Loss;
-    }
-    let is_limited_by_cwnd = state.in_flight_segments >= state.cwnd_segments;
-    let in_flight_bytes = state.in_flight_bytes();
-    let next_bytes = (queued_bytes - in_flight_bytes.min(queued_bytes)).min(state.mss_bytes);
-    let does_not_fit =
-        in_flight_bytes.saturating_add(next_bytes) > state.window_bytes && next_bytes > 0;
-    if does_not_fit && !is_limited_by_cwnd {
-        Limit::Peer
-    } else {
-        Limit::Other
-    }
-}
 
 /// A span over which the pace is measured. One observation that shows the window open does not
 /// begin it anew: what counts is the share of the time.
@@ -117,15 +67,15 @@ impl Span {
         &self,
         before: u64,
         now: MonotonicTime,
-        pace: &Pace,
+        measured: &Measured,
         settings: &DetectSettings,
     ) -> u64 {
         if before == 0 {
-            return pace.bytes_per_second;
+            return measured.bytes_per_second;
         }
         let (span_ns, over_ns) = (now.since_ns(self.from), over_ns(settings));
         let bytes_then = u128::from(before) * u128::from(over_ns);
-        let bytes_now = u128::from(pace.drained_bytes) * u128::from(SECOND_NS);
+        let bytes_now = u128::from(measured.drained_bytes) * u128::from(SECOND_NS);
         let mean = (bytes_then + bytes_now) / (u128::from(over_ns) + u128::from(span_ns));
         u64::try_from(mean).unwrap_or(u64::MAX)
     }
@@ -135,13 +85,13 @@ impl Span {
     ///
     /// What came in the first half only is no pace: the last segment on its way when the window
     /// closed for good, or what the kernel squeezed into the rest of the window.
-    pub(crate) fn pace(
+    pub(crate) fn measure(
         &self,
         now: MonotonicTime,
         bytes_acked: u64,
         progress_at: MonotonicTime,
         settings: &DetectSettings,
-    ) -> Option<Pace> {
+    ) -> Option<Measured> {
         let span_ns = now.since_ns(self.from);
         let is_won = self.is_won(bytes_acked, settings);
         if span_ns < over_ns(settings) && !is_won {
@@ -161,7 +111,7 @@ impl Span {
             (false, _) if is_slow && is_mostly_lost && is_left_waiting => PaceKind::Crawling,
             (false, _) => PaceKind::Free,
         };
-        Some(Pace {
+        Some(Measured {
             kind,
             drained_bytes: drained,
             bytes_per_second,
@@ -179,7 +129,7 @@ const fn over_ns(settings: &DetectSettings) -> u64 {
 
 /// What a whole span shows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Pace {
+pub(crate) struct Measured {
     pub(crate) kind: PaceKind,
     pub(crate) drained_bytes: u64,
     pub(crate) bytes_per_second: u64,
@@ -190,7 +140,7 @@ pub(crate) struct Pace {
 pub(crate) enum PaceKind {
     /// At or above the floor, or the peer was not the limit for most of the time.
     Free,
-    /// Nothing was drained, or nothing any more: a stall, and told as such.
+    /// Nothing was drained, or nothing any more: a stall, and reported as such.
     Still,
     /// Below the floor.
     Dribbling,
@@ -198,27 +148,9 @@ pub(crate) enum PaceKind {
     Crawling,
 }
 
-/// Seconds to drain from which a queue is a cost, however steadily it is read.
-const LASTING_SECONDS: u64 = 600;
-
-/// Whether the queue is drained, but would take more than ten minutes at this pace.
-pub(crate) fn is_lasting(queued_bytes: u32, bytes_per_second: u64) -> bool {
-    bytes_per_second > 0 && u64::from(queued_bytes) / bytes_per_second > LASTING_SECONDS
-}
-
-/// Seconds until the queue is drained at this pace; 0 where there is none.
-#[allow(clippy::cast_precision_loss, reason = "shown, not compared")]
-pub(crate) fn drain_seconds(queued_bytes: u32, bytes_per_second: u64) -> f64 {
-    if bytes_per_second == 0 {
-        0.0
-    } else {
-        f64::from(queued_bytes) / bytes_per_second as f64
-    }
-}
-
 #[cfg(test)]
 mod tests {
-    use super::{Limit, PaceKind, Span, drain_seconds};
+    use super::{Limit, PaceKind, Span};
     use crate::settings::DetectSettings;
     use crate::time::{MonotonicTime, SECOND_NS};
     use proptest::prelude::*;
@@ -229,8 +161,8 @@ mod tests {
 
     fn kind(span: &Span, now: u64, bytes_acked: u64) -> Option<PaceKind> {
         let settings = DetectSettings::default();
-        let pace = span.pace(at(now), bytes_acked, at(now), &settings);
-        pace.map(|pace| pace.kind)
+        let measured = span.measure(at(now), bytes_acked, at(now), &settings);
+        measured.map(|measured| measured.kind)
     }
 
     #[test]
@@ -254,8 +186,8 @@ mod tests {
         let mut span = Span::begin(at(10), 0, 1 << 20, Limit::Peer);
         span.follow(at(40), Limit::Peer);
         let kind = |progress_at| {
-            let pace = span.pace(at(40), 700, progress_at, &settings);
-            pace.map(|pace| pace.kind)
+            let measured = span.measure(at(40), 700, progress_at, &settings);
+            measured.map(|measured| measured.kind)
         };
         assert_eq!(kind(at(11)), Some(PaceKind::Still));
         assert_eq!(kind(at(25)), Some(PaceKind::Dribbling));
@@ -322,15 +254,9 @@ mod tests {
         for seconds in [29, 1].repeat(20) {
             let span = Span::begin(at(now), 0, 4_000_000, Limit::Peer);
             now += seconds;
-            let pace = span.pace(at(now), 15_000, at(now), &settings).unwrap();
-            steady = span.mean(steady, at(now), &pace, &settings);
+            let measured = span.measure(at(now), 15_000, at(now), &settings).unwrap();
+            steady = span.mean(steady, at(now), &measured, &settings);
         }
         assert!((500..1_500).contains(&steady), "{steady}");
-    }
-
-    #[test]
-    fn the_time_to_drain_is_told() {
-        assert_eq!(drain_seconds(4_000_000, 120).round(), 33_333.0);
-        assert_eq!(drain_seconds(1, 0), 0.0);
     }
 }

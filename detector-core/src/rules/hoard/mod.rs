@@ -1,0 +1,198 @@
+//! Stall hoard: many stalled connections, or much memory pinned by them, of one peer, of its network,
+//! or of peers whose connections have the same fingerprint.
+//!
+//! Groups are looked at from their members, each time one of those is judged: so a change of a large
+//! group costs nothing at once, and reaches each member with its next observation.
+
+mod groups;
+mod together;
+
+pub(crate) use groups::Group;
+pub(crate) use together::{Joined, Membership, PeerGroups};
+
+use crate::observe::peer_address::PeerAddress;
+use crate::rules::fingerprint::Fingerprint;
+use crate::rules::stall::{StallClass, Stalls, Usage};
+use crate::settings::DetectSettings;
+use detector_api::snapshot::Severity;
+
+/// Part of a threshold at which a peer matters enough for a warning.
+const WARNING_PART: u64 = 4;
+
+/// Fewer stalled connections than this are never a warning by their number.
+const WARNING_CONNECTIONS_LEAST: u64 = 2;
+
+/// The hoard of one peer.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Hoard {
+    /// Whether all its stalls reach the thresholds.
+    pub(crate) is_alone: bool,
+    /// Whether those below the drain floor do, connections that we opened aside.
+    pub(crate) is_below_floor: bool,
+    /// Whether those do that cost more than a pause.
+    is_beyond_pause: bool,
+    /// Whether its network does, and it takes part.
+    is_in_network: bool,
+    /// Connections counted with others of the same fingerprint that do.
+    connections_in_group: u32,
+    /// What those have in common.
+    fingerprint: Option<Fingerprint>,
+}
+
+impl Hoard {
+    /// Judges what the peer's stalls cost, alone and with others. Returns whether it hoards now,
+    /// where that is to be flagged: as it begins or ends, and once more when the hoard becomes
+    /// more than a pause.
+    pub(crate) fn observe(
+        &mut self,
+        joined: Joined,
+        stalls: &Stalls,
+        network: Option<&Group>,
+        settings: &DetectSettings,
+    ) -> Option<bool> {
+        let before = *self;
+        self.connections_in_group -= u32::from(joined.was_in_group);
+        self.connections_in_group += u32::from(joined.group.is_some());
+        self.fingerprint = joined.group.or(self.fingerprint);
+        let blocked = stalls.sum(StallClass::is_blocked_by_peer);
+        let takes_part = blocked.stalled_connections > 0;
+        let beyond_pause = stalls.sum(StallClass::is_beyond_pause);
+        self.is_alone = is_hoarding(stalls.all(), self.is_alone, settings);
+        self.is_below_floor = is_hoarding(blocked, self.is_below_floor, settings);
+        self.is_beyond_pause = is_hoarding(beyond_pause, self.is_beyond_pause, settings);
+        self.is_in_network = takes_part && network.is_some_and(|group| group.hoards);
+        let is_worse = self.is_beyond_pause && !before.is_beyond_pause;
+        let is_flagged = before.is_hoard() != self.is_hoard() || is_worse;
+        is_flagged.then(|| self.is_hoard())
+    }
+
+    /// Whether the peer hoards, alone or with others.
+    const fn is_hoard(&self) -> bool {
+        self.is_alone || self.is_with_others()
+    }
+
+    /// Whether it hoards together with others.
+    const fn is_with_others(&self) -> bool {
+        self.is_in_network || self.connections_in_group > 0
+    }
+
+    /// The group of its network, if that hoards and the peer takes part.
+    pub(crate) fn network<'a>(
+        &self,
+        peer: PeerAddress,
+        groups: &'a PeerGroups,
+    ) -> Option<&'a Group> {
+        let above = groups.network_above(peer);
+        above.filter(|_| self.is_in_network)
+    }
+
+    /// The group of its fingerprint, if that hoards and the peer takes part.
+    pub(crate) fn same_fingerprint<'a>(&self, groups: &'a PeerGroups) -> Option<&'a Group> {
+        let takes_part = self.connections_in_group > 0;
+        groups.fingerprint(self.fingerprint.filter(|_| takes_part)?)
+    }
+
+    /// How much the peer matters: by what of its stalls is no pause, and a warning at least where
+    /// it takes part in a hoard of many, or keeps the memory of a hoard for long. A reader that
+    /// drains, if slowly, costs no more than others do.
+    pub(crate) fn severity(&self, stalls: &Stalls, settings: &DetectSettings) -> Severity {
+        let own = severity_of(stalls.sum(StallClass::is_beyond_pause), settings);
+        let pins_for_long = stalls.of(StallClass::LongDrain).pinned_bytes >= settings.hoard_bytes;
+        if self.is_with_others() || pins_for_long {
+            own.max(Severity::Warning)
+        } else {
+            own
+        }
+    }
+}
+
+/// Whether the peer hoards. One that does must fall below three quarters of both thresholds to
+/// be let off, so that a peer at the threshold does not raise a flag at each step.
+pub(crate) const fn is_hoarding(
+    usage: Usage,
+    was_hoarding: bool,
+    settings: &DetectSettings,
+) -> bool {
+    let Usage {
+        stalled_connections,
+        pinned_bytes,
+    } = usage;
+    if stalled_connections == 0 {
+        return false;
+    }
+    let (connections, bytes) = if was_hoarding {
+        (
+            settings.hoard_connections - settings.hoard_connections / 4,
+            settings.hoard_bytes - settings.hoard_bytes / 4,
+        )
+    } else {
+        (settings.hoard_connections, settings.hoard_bytes)
+    };
+    stalled_connections >= connections || pinned_bytes >= bytes
+}
+
+/// How much a peer matters, by what of its stalls is no pause.
+///
+/// Critical from the hoard thresholds; a warning from a quarter of the connections (two at
+/// least) or of the bytes. So a lone stall of a few kilobytes is `info` for ever.
+fn severity_of(usage: Usage, settings: &DetectSettings) -> Severity {
+    if is_hoarding(usage, false, settings) {
+        return Severity::Critical;
+    }
+    let warning_connections =
+        (settings.hoard_connections / WARNING_PART).max(WARNING_CONNECTIONS_LEAST);
+    let warning_bytes = (settings.hoard_bytes / WARNING_PART).max(1);
+    if usage.stalled_connections >= warning_connections || usage.pinned_bytes >= warning_bytes {
+        Severity::Warning
+    } else {
+        Severity::Info
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{is_hoarding, severity_of};
+    use crate::rules::stall::Usage;
+    use crate::settings::DetectSettings;
+    use detector_api::snapshot::Severity;
+
+    const fn usage(stalled_connections: u64, pinned_bytes: u64) -> Usage {
+        Usage {
+            stalled_connections,
+            pinned_bytes,
+        }
+    }
+
+    #[test]
+    fn cost_alone_makes_severity() {
+        let settings = DetectSettings::default();
+        let of = |connections, bytes| severity_of(usage(connections, bytes), &settings);
+        assert_eq!(of(0, 0), Severity::Info);
+        assert_eq!(of(1, 4_300_000), Severity::Info);
+        assert_eq!(of(4, 0), Severity::Info);
+        assert_eq!(of(5, 0), Severity::Warning);
+        assert_eq!(of(2, 8_440_584), Severity::Info);
+        assert_eq!(of(1, 16 << 20), Severity::Warning);
+        assert_eq!(of(20, 0), Severity::Critical);
+        assert_eq!(of(1, 64 << 20), Severity::Critical);
+    }
+
+    #[test]
+    fn a_lone_stall_is_no_warning_even_with_the_lowest_thresholds() {
+        let settings = DetectSettings {
+            hoard_connections: 2,
+            ..DetectSettings::default()
+        };
+        assert_eq!(severity_of(usage(1, 4_096), &settings), Severity::Info);
+    }
+
+    #[test]
+    fn a_hoarder_is_let_off_below_three_quarters() {
+        let settings = DetectSettings::default();
+        assert!(!is_hoarding(usage(19, 0), false, &settings));
+        assert!(is_hoarding(usage(20, 0), false, &settings));
+        assert!(is_hoarding(usage(15, 0), true, &settings));
+        assert!(!is_hoarding(usage(14, 0), true, &settings));
+        assert!(!is_hoarding(usage(0, 0), true, &settings));
+    }
+}

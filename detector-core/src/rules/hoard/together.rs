@@ -1,0 +1,128 @@
+//! Hoards of many peers: of one network, or of connections with one fingerprint.
+//!
+//! Groups are looked at from their members, each time one of those is judged: so a change of a large
+//! group costs nothing at once, and reaches each member with its next observation.
+
+use super::groups::{Group, Groups};
+use crate::observe::peer_address::{Network, PeerAddress};
+use crate::rules::fingerprint::Fingerprint;
+use crate::rules::pace::Pace;
+use crate::rules::stall::{StallChange, StallClass};
+use crate::settings::DetectSettings;
+
+/// The groups of peers that can hoard together.
+#[derive(Debug, Default)]
+pub(crate) struct PeerGroups {
+    networks: Groups<Network>,
+    fingerprints: Groups<Fingerprint>,
+}
+
+impl PeerGroups {
+    /// How often a group has begun or ceased to hoard.
+    const fn changes(&self) -> u64 {
+        self.networks.changes() + self.fingerprints.changes()
+    }
+
+    /// Counts anew with other thresholds.
+    pub(crate) fn reconfigure(&mut self, settings: &DetectSettings) {
+        self.networks.reconfigure(settings);
+        self.fingerprints.reconfigure(settings);
+    }
+
+    /// Counts a connection otherwise for the groups that it and its peer belong to.
+    pub(crate) fn change(
+        &mut self,
+        (peer_slot, peer): (u32, PeerAddress),
+        fingerprint: Option<Fingerprint>,
+        change: &StallChange,
+        settings: &DetectSettings,
+    ) {
+        let Some((before, after)) = change.blocked_usage() else {
+            return;
+        };
+        if let Some(network) = Network::above(peer) {
+            self.networks
+                .change((network, peer_slot), before, after, settings);
+        }
+        for span in spans(fingerprint) {
+            self.fingerprints
+                .change((span, peer_slot), before, after, settings);
+        }
+    }
+
+    /// What the network above a peer costs, if anything is blocked in it.
+    pub(crate) fn network_above(&self, peer: PeerAddress) -> Option<&Group> {
+        self.networks.get(Network::above(peer)?)
+    }
+
+    /// What the connections of a fingerprint cost, if any of them is blocked.
+    pub(crate) fn fingerprint(&self, fingerprint: Fingerprint) -> Option<&Group> {
+        self.fingerprints.get(fingerprint)
+    }
+
+    /// The fingerprint under which most connections hoard, if any do.
+    fn hoarding_fingerprint(&self, fingerprint: Option<Fingerprint>) -> Option<Fingerprint> {
+        let hoarding = spans(fingerprint).filter_map(|span| {
+            let group = self.fingerprints.get(span).filter(|group| group.hoards)?;
+            Some((group.usage.stalled_connections, span))
+        });
+        let most = hoarding.max_by_key(|(connections, _)| *connections);
+        most.map(|(_, span)| span)
+    }
+}
+
+fn spans(fingerprint: Option<Fingerprint>) -> impl Iterator<Item = Fingerprint> {
+    fingerprint.into_iter().flat_map(Fingerprint::spans)
+}
+
+/// What ties one connection to others.
+#[derive(Debug, Default)]
+pub(crate) struct Membership {
+    /// What it has in common with others; kept for as long as it is below the drain floor.
+    pub(crate) fingerprint: Option<Fingerprint>,
+    /// Whether it is counted with those of the same fingerprint, and they hoard.
+    is_in_group: bool,
+    /// How often groups had changed when it was looked at for that.
+    groups_seen: u64,
+}
+
+impl Membership {
+    /// Takes over how the connection is counted now; returns the fingerprint that it had.
+    pub(crate) fn count(&mut self, change: &StallChange, pace: &Pace) -> Option<Fingerprint> {
+        let had = self.fingerprint;
+        let is_blocked = change
+            .after
+            .is_some_and(|stalled| stalled.class.is_blocked_by_peer());
+        if !is_blocked && !pace.is_below_floor() {
+            self.fingerprint = None;
+        }
+        had
+    }
+
+    /// Looks at the groups, where they have changed or the connection `is_counted` otherwise.
+    pub(crate) fn observe(
+        &mut self,
+        class: Option<StallClass>,
+        groups: &PeerGroups,
+        is_counted: bool,
+    ) -> Option<Joined> {
+        let changes = groups.changes();
+        if std::mem::replace(&mut self.groups_seen, changes) == changes && !is_counted {
+            return None;
+        }
+        let is_blocked = class.is_some_and(StallClass::is_blocked_by_peer);
+        let group = groups.hoarding_fingerprint(self.fingerprint.filter(|_| is_blocked));
+        let was_in_group = std::mem::replace(&mut self.is_in_group, group.is_some());
+        Some(Joined {
+            was_in_group,
+            group,
+        })
+    }
+}
+
+/// Whether a connection was and is counted with others of the same fingerprint that hoard.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Joined {
+    pub(super) was_in_group: bool,
+    pub(super) group: Option<Fingerprint>,
+}

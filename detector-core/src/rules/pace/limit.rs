@@ -1,0 +1,46 @@
+//! What limits sending: the peer's window, loss, or none of both.
+
+use crate::observe::observation::CongestionState;
+use crate::observe::state::State;
+
+/// What limits sending.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Limit {
+    /// Nothing to send, or our own side.
+    Other,
+    /// The peer's window.
+    Peer,
+    /// Segments have to be sent again: the path, or a peer that does not acknowledge them.
+    Loss,
+}
+
+/// What limits sending now.
+///
+/// Loss recovery and the congestion window are no doing of the peer; while the window is closed
+/// they do not matter, for nothing could be sent anyway.
+pub(crate) fn limit(state: &State) -> Limit {
+    let queued_bytes = state.queued_bytes();
+    if queued_bytes == 0 {
+        return Limit::Other;
+    }
+    if state.window_bytes == 0 || state.zero_window_since.is_some() {
+        return Limit::Peer;
+    }
+    let is_recovering = matches!(
+        state.congestion,
+        CongestionState::Recovery | CongestionState::Loss
+    );
+    if is_recovering {
+        return Limit::Loss;
+    }
+    let is_limited_by_cwnd = state.in_flight_segments >= state.cwnd_segments;
+    let in_flight_bytes = state.in_flight_bytes();
+    let next_bytes = (queued_bytes - in_flight_bytes.min(queued_bytes)).min(state.mss_bytes);
+    let does_not_fit =
+        in_flight_bytes.saturating_add(next_bytes) > state.window_bytes && next_bytes > 0;
+    if does_not_fit && !is_limited_by_cwnd {
+        Limit::Peer
+    } else {
+        Limit::Other
+    }
+}

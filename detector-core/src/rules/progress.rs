@@ -1,0 +1,128 @@
+//! Progress: when the peer last took data, and since when data has been held up without any.
+//!
+//! A hook comes before the kernel has checked the segment that says so, and one with a wrong
+//! checksum is dropped behind it. So what a hook sees stays unproven until the kernel's own count
+//! shows it, and is taken back if that shows nothing.
+
+use crate::observe::observation::Observation;
+use crate::observe::state::State;
+use crate::rules::stall;
+use crate::settings::DetectSettings;
+use crate::time::MonotonicTime;
+use detector_api::snapshot::StallCause;
+
+/// The progress of one connection.
+#[derive(Debug)]
+pub(crate) struct Progress {
+    /// When the peer was last seen to take data, or nothing was queued.
+    at: MonotonicTime,
+    held_up_since: Option<MonotonicTime>,
+    unproven: Option<Unproven>,
+}
+
+/// What stood before the peer seemed to take data.
+#[derive(Clone, Copy, Debug)]
+struct Unproven {
+    bytes_acked: u64,
+    /// No more than this can be acknowledged by what the kernel drops.
+    in_flight_bytes: u32,
+    at: MonotonicTime,
+    held_up_since: Option<MonotonicTime>,
+}
+
+impl Progress {
+    pub(crate) fn new(first: &Observation) -> Self {
+        Self {
+            at: first.harmful_since.unwrap_or(first.at),
+            held_up_since: None,
+            unproven: None,
+        }
+    }
+
+    /// Takes the state that has followed `before`.
+    pub(crate) fn observe(&mut self, before: &State, last: &State, is_kernels_word: bool) {
+        if self.has_moved(before, last, is_kernels_word) || last.queued_bytes() == 0 {
+            self.at = last.at;
+            self.held_up_since = None;
+        }
+    }
+
+    /// Whether the peer has taken data, as far as that can be said.
+    fn has_moved(&mut self, before: &State, last: &State, is_kernels_word: bool) -> bool {
+        // `snd_una` only; a hook sees it ahead of `bytes_acked`. It never goes back, so a change
+        // of more than half the number space is progress too.
+        let has_moved = last.snd_una != before.snd_una && last.bytes_acked >= before.bytes_acked;
+        if !is_kernels_word {
+            // An opening that takes nothing may be one that the kernel drops, too.
+            let is_opening = self.held_up_since.is_some() && stall::held_up_by(last).is_none();
+            if (has_moved || is_opening) && self.unproven.is_none() {
+                self.unproven = Some(Unproven {
+                    bytes_acked: before.bytes_acked,
+                    in_flight_bytes: before.in_flight_bytes(),
+                    at: self.at,
+                    held_up_since: self.held_up_since,
+                });
+            }
+            return has_moved;
+        }
+        match self.unproven.take() {
+            Some(stood) if last.bytes_acked <= stood.bytes_acked => {
+                // The kernel has taken nothing of it.
+                self.at = stood.at;
+                self.held_up_since = stood.held_up_since;
+                false
+            }
+            _ => has_moved,
+        }
+    }
+
+    /// Notes since when data is held up, and returns by what.
+    ///
+    /// Seen for the first time, that is the kernel's own start of the harmful span if it says one,
+    /// else now; never before the peer last took data.
+    pub(crate) fn judge(&mut self, last: &State) -> Option<StallCause> {
+        let cause = stall::held_up_by(last);
+        let began = cause.map(|cause| match (cause, last.harmful_since) {
+            (StallCause::ZeroWindow | StallCause::Unanswered, Some(since)) => since.max(self.at),
+            _ => last.at,
+        });
+        self.held_up_since = began.map(|began| self.held_up_since.unwrap_or(began));
+        cause
+    }
+
+    /// Nothing is held up any more; `began` is when that was known of at first.
+    pub(crate) fn rest(&mut self, began: MonotonicTime) {
+        self.at = self.at.max(began);
+        self.clear();
+    }
+
+    /// Forgets that anything is held up.
+    pub(crate) const fn clear(&mut self) {
+        self.held_up_since = None;
+    }
+
+    /// Since when data has been held up without any progress.
+    pub(crate) const fn held_up_since(&self) -> Option<MonotonicTime> {
+        self.held_up_since
+    }
+
+    /// When data that is held up counts as a stall.
+    pub(crate) fn deadline(&self, settings: &DetectSettings) -> Option<MonotonicTime> {
+        let since = self.held_up_since?;
+        Some(since.plus_ns(settings.stall_after_ns))
+    }
+
+    /// When the peer last took data for sure, or nothing was queued.
+    pub(crate) fn proven_at(&self) -> MonotonicTime {
+        self.unproven.map_or(self.at, |stood| stood.at)
+    }
+
+    /// What the kernel counts as acknowledged, at least.
+    pub(crate) fn proven_bytes_acked(&self, last: &State) -> u64 {
+        let seen = last.bytes_acked;
+        self.unproven.map_or(seen, |stood| {
+            let proven = seen.saturating_sub(stood.in_flight_bytes.into());
+            proven.max(stood.bytes_acked)
+        })
+    }
+}

@@ -1,0 +1,90 @@
+//! What a stall is taken for.
+
+use super::is_silent;
+use crate::observe::state::State;
+use crate::rules::pace::Pace;
+use detector_api::snapshot::StallCause;
+
+/// What a stalled connection is taken for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum StallClass {
+    /// Nothing more yet than a pause of the peer's.
+    Paused,
+    /// Nothing at all comes from the peer.
+    Unresponsive,
+    /// Answers, offers a window, and acknowledges nothing of what is sent into it.
+    NoProgress,
+    /// Below the drain floor, nothing read.
+    Blocked,
+    /// Below the drain floor, read from now and then.
+    SlowRead,
+    /// Above the drain floor, and yet what is queued would take long to drain at its pace.
+    LongDrain,
+    /// Opened by us.
+    Outbound,
+    /// Below the drain floor, and opened by us.
+    OutboundBlocked,
+}
+
+impl StallClass {
+    /// All of them, each at the place of its number.
+    pub(crate) const ALL: [Self; 8] = [
+        Self::Paused,
+        Self::Unresponsive,
+        Self::NoProgress,
+        Self::Blocked,
+        Self::SlowRead,
+        Self::LongDrain,
+        Self::Outbound,
+        Self::OutboundBlocked,
+    ];
+    /// How many there are.
+    pub(crate) const COUNT: usize = Self::ALL.len();
+
+    /// What a stall of this cause is taken for. Who opened the connection is asked only where it
+    /// matters.
+    pub(crate) fn of(
+        cause: StallCause,
+        last: &State,
+        pace: &Pace,
+        is_outgoing: impl FnOnce() -> bool,
+    ) -> Self {
+        if cause == StallCause::Unanswered {
+            return if is_silent(last) {
+                Self::Unresponsive
+            } else {
+                Self::NoProgress
+            };
+        }
+        match (is_outgoing(), pace.is_below_floor()) {
+            (true, false) => Self::Outbound,
+            (true, true) => Self::OutboundBlocked,
+            (false, false) if pace.drains_for_long(last) => Self::LongDrain,
+            (false, false) => Self::Paused,
+            (false, true) if pace.is_read() => Self::SlowRead,
+            (false, true) => Self::Blocked,
+        }
+    }
+
+    /// Whether it costs more than a pause does.
+    pub(crate) const fn is_beyond_pause(self) -> bool {
+        match self {
+            Self::Paused | Self::LongDrain | Self::Outbound => false,
+            Self::Unresponsive
+            | Self::NoProgress
+            | Self::Blocked
+            | Self::SlowRead
+            | Self::OutboundBlocked => true,
+        }
+    }
+
+    /// Whether the peer opened it and is below the drain floor.
+    pub(crate) const fn is_blocked_by_peer(self) -> bool {
+        matches!(self, Self::Blocked | Self::SlowRead)
+    }
+
+    /// Whether we opened it.
+    pub(crate) const fn is_outbound(self) -> bool {
+        matches!(self, Self::Outbound | Self::OutboundBlocked)
+    }
+}

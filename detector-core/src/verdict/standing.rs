@@ -1,0 +1,134 @@
+//! The verdict that stands. It outlives its evidence for a while, for whoever asks what happened;
+//! then it is `benign`, then none. So one bad moment accuses nobody for ever.
+
+use super::Finding;
+use crate::rules::QUIET_NS;
+use crate::time::MonotonicTime;
+use detector_api::snapshot::{Confidence, Verdict};
+
+/// What other peers and the host's interfaces show, as far as it can change a verdict.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct PathSigns {
+    /// Many unrelated networks fell silent.
+    pub(crate) silence: bool,
+    /// Windows of many unrelated networks went back.
+    pub(crate) shrinks: bool,
+    /// Interface errors rise.
+    pub(crate) interface_errors: bool,
+}
+
+/// What became of a peer since something was flagged last.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Aftermath {
+    /// Whether something is flagged now.
+    pub(crate) is_flagged: bool,
+    /// Whether shrinks are remembered.
+    pub(crate) has_shrunk: bool,
+    /// Since when nothing has been flagged, if nothing is.
+    pub(crate) quiet_since: MonotonicTime,
+    /// When a stall last ended while its connection lived on.
+    pub(crate) relieved_at: Option<MonotonicTime>,
+}
+
+/// The verdict of one peer.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Verdicts {
+    /// The one that stands, and since when.
+    standing: Option<(Finding, MonotonicTime)>,
+    /// What others showed when the peer was judged last.
+    path_signs: PathSigns,
+}
+
+impl Verdicts {
+    /// Takes what the evidence gives now, if it gives anything.
+    pub(crate) fn observe(
+        &mut self,
+        found: Option<Finding>,
+        aftermath: &Aftermath,
+        path_signs: PathSigns,
+        now: MonotonicTime,
+    ) {
+        let finding = match found {
+            Some(found) => Some(self.keep_accusation(found)),
+            None => self.after(aftermath),
+        };
+        self.stand(finding, now);
+        self.path_signs = path_signs;
+    }
+
+    /// Lets a verdict go whose time is over. Returns whether the peer is cleared by that.
+    pub(crate) fn settle(&mut self, aftermath: &Aftermath, now: MonotonicTime) -> bool {
+        let is_quiet = !aftermath.is_flagged && !aftermath.has_shrunk;
+        let ends_at = self.ends_at(aftermath.quiet_since);
+        if !is_quiet || ends_at.is_none_or(|at| at > now) {
+            return false;
+        }
+        let is_cleared = self.verdict() == Some(Verdict::Benign);
+        let benign = (Verdict::Benign, Confidence::Low);
+        self.stand((!is_cleared).then_some(benign), now);
+        is_cleared
+    }
+
+    /// The verdict that stands, how sure it is, and since when.
+    pub(crate) const fn standing(&self) -> Option<(Finding, MonotonicTime)> {
+        self.standing
+    }
+
+    pub(crate) fn verdict(&self) -> Option<Verdict> {
+        self.standing.map(|((verdict, _), _)| verdict)
+    }
+
+    /// Whether others show something else than when the peer was judged.
+    pub(crate) fn is_outdated(&self, path_signs: PathSigns) -> bool {
+        self.path_signs != path_signs
+    }
+
+    /// When the verdict ends, if the peer has been quiet since and stays so.
+    pub(crate) fn ends_at(&self, quiet_since: MonotonicTime) -> Option<MonotonicTime> {
+        let ((verdict, _), since) = self.standing?;
+        let from = if verdict == Verdict::Benign {
+            since
+        } else {
+            quiet_since
+        };
+        Some(from.plus_ns(QUIET_NS))
+    }
+
+    /// Takes a verdict over, with the moment it was reached if it is new.
+    fn stand(&mut self, finding: Option<Finding>, now: MonotonicTime) {
+        let before = self.standing;
+        self.standing = finding.map(|finding| {
+            let same = before.filter(|((verdict, _), _)| *verdict == finding.0);
+            (finding, same.map_or(now, |(_, since)| since))
+        });
+    }
+
+    /// An attack whose last connections are being closed does not become a slow client: only
+    /// reading on, silence or time takes an accusation back.
+    fn keep_accusation(&self, found: Finding) -> Finding {
+        match self.verdict() {
+            Some(before)
+                if is_accusation(before) && found == (Verdict::SlowClient, Confidence::Low) =>
+            {
+                (before, Confidence::Medium)
+            }
+            _ => found,
+        }
+    }
+
+    /// The verdict that stands once the evidence gives none: a mild one is `benign` as soon as the
+    /// peer has recovered by itself, any other stays for a while.
+    fn after(&self, aftermath: &Aftermath) -> Option<Finding> {
+        let ((verdict, confidence), _) = self.standing?;
+        let is_mild = !is_accusation(verdict) && verdict != Verdict::ShrinkingPeer;
+        let is_relieved = aftermath.relieved_at >= Some(aftermath.quiet_since);
+        if is_mild && is_relieved && !aftermath.is_flagged && verdict != Verdict::Benign {
+            return Some((Verdict::Benign, Confidence::Medium));
+        }
+        Some((verdict, confidence))
+    }
+}
+
+const fn is_accusation(verdict: Verdict) -> bool {
+    matches!(verdict, Verdict::SlowReadAttack | Verdict::ZeroWindowAttack)
+}
