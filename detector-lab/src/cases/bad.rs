@@ -1,4 +1,5 @@
-//! Bad or broken peers, and what is to be said of each.
+//! Bad or broken peers. A row says what is played; what is due, whom it looks like, and how it is
+//! played.
 
 use super::Place::{Link, SmallBuffers};
 use super::Twin::{Case as Like, None as No};
@@ -35,11 +36,13 @@ const UNANSWERED: Flag = sweep("unanswered");
 /// What is due: each of the flags, and one of the verdicts.
 type Due = (&'static [Flag], &'static [&'static str]);
 
-const STALLS: Due = (&[ZERO_WINDOW], &["slow-client"]);
-const STALLS_SWEPT: Due = (&[sweep("zero-window-stall")], &["slow-client"]);
+const SLOW: &[&str] = &["slow-client"];
+const SHRINKS: &[&str] = &["shrinking-peer"];
+const STALLS: Due = (&[ZERO_WINDOW], SLOW);
+const STALLS_SWEPT: Due = (&[sweep("zero-window-stall")], SLOW);
 const TEASES: Due = (&[ZERO_WINDOW], &["slow-client", "shrinking-peer"]);
-const DRIBBLES: Due = (&[DRIBBLE], &["slow-client"]);
-const LINGERS: Due = (&[UNANSWERED], &["slow-client"]);
+const DRIBBLES: Due = (&[DRIBBLE], SLOW);
+const LINGERS: Due = (&[UNANSWERED], SLOW);
 /// Whether a silent peer or the path to it is gone cannot be told from here.
 const SILENT: Due = (&[UNANSWERED], &["vanished", "path-loss"]);
 const ATTACKS: Due = (&[ZERO_WINDOW], &["zero-window-attack"]);
@@ -49,245 +52,77 @@ const FLOODS: Due = (&[HOARD, ZERO_WINDOW], &["zero-window-attack"]);
 const SIPS: Due = (&[HOARD], &["slow-read-attack", "zero-window-attack"]);
 
 /// Bad or broken peers with one connection, or a few.
+#[rustfmt::skip]
 pub(super) static LONE_PEERS: &[Case] = &[
-    bad(
-        "zero-window",
-        "asks for a long answer and stops reading",
-        STALLS,
-        Like("slow-reader"),
-        crafted::zero_window,
-    )
-    .selftest("zero-window"),
-    bad(
-        "treason",
-        "takes its window back to zero with data in flight",
-        (
-            &[shrink("shrinks_treason"), ZERO_WINDOW],
-            &["shrinking-peer"],
-        ),
-        Like("short-of-memory"),
-        crafted::treason,
-    )
-    .selftest("treason"),
-    bad(
-        "below-flight",
-        "takes its window back to 2,048 bytes with more than that in flight",
-        (&[shrink("shrinks_below_flight")], &["shrinking-peer"]),
-        Like("short-of-memory"),
-        crafted::below_flight,
-    )
-    .selftest("below-flight"),
-    bad(
-        "salami",
-        "with shift 14, retreats six times by less than 2^14 bytes, reads on, again and again",
-        (&[shrink("shrinks_polite")], &["shrinking-peer"]),
-        Like("granularity"),
-        crafted::salami,
-    )
-    .selftest("salami"),
-    bad(
-        "half-closed",
-        "sends its request with FIN and stops reading: CLOSE_WAIT on our side",
-        STALLS_SWEPT,
-        Like("half-closed-reader"),
-        crafted::half_closed,
-    )
-    .selftest("half-closed"),
-    bad(
-        "orphan",
-        "stops reading after the server has closed: FIN_WAIT1, no process",
-        STALLS_SWEPT,
-        Like("half-closed-reader"),
-        crafted::orphan,
-    )
-    .selftest("orphan"),
-    bad(
-        "before-agent",
-        "had stopped reading before the agent; counts from its first sweep",
-        STALLS_SWEPT,
-        No("the agent's start is what is played; the peer is that of zero-window"),
-        crafted::zero_window,
-    )
-    .when(When::BeforeAgent)
-    .selftest("before-agent"),
-    bad(
-        "teasing",
-        "stops reading; opens its window by 128 bytes and closes it, again and again",
-        TEASES,
-        Like("reopens"),
-        crafted::teasing,
-    )
-    .selftest("teasing"),
-    bad(
-        "small-window",
-        "leaves a window open into which the next segment does not fit",
-        (&[sweep("small-window-stall")], &["slow-client"]),
-        Like("many-slow"),
-        crafted::small_window,
-    )
-    .selftest("small-window"),
-    bad(
-        "dribble",
-        "reads 100 bytes a second",
-        DRIBBLES,
-        Like("many-slow"),
-        crafted::dribble,
-    )
-    .when(When::First)
-    .selftest("dribble"),
-    bad(
-        "unanswered",
-        "reads, and from one moment on answers nothing",
-        SILENT,
-        Like("tunnel"),
-        crafted::unanswered,
-    )
-    .selftest("unanswered"),
-    bad(
-        "tiny-window",
-        "never offers more than 400 bytes",
-        (&[sweep("tiny-window")], &["slow-client"]),
-        Like("many-slow"),
-        crafted::tiny_window,
-    )
-    .selftest("tiny-window"),
-    bad(
-        "odd-ports",
-        "the same as zero-window; the server's port is of the range of clients, the peer's is not",
-        STALLS,
-        Like("slow-reader"),
-        crafted::odd_ports,
-    ),
-    bad(
-        "dribble-kernel",
-        "a kernel with next to no receive buffer reads 100 bytes a second",
-        DRIBBLES,
-        Like("many-slow"),
-        kernel::dribbler,
-    )
-    .on(Link),
-    bad(
-        "fruitless",
-        "answers all that is sent, with its window open, and acknowledges none of it",
-        LINGERS,
-        Like("loss-10"),
-        crafted::fruitless,
-    ),
-    bad(
-        "slow-ack",
-        "acknowledges a byte a second, with its window open",
-        LINGERS,
-        Like("loss-10"),
-        crafted::slow_ack,
-    ),
+    bad("zero-window", "asks for a long answer and stops reading",
+        STALLS, Like("slow-reader"), crafted::zero_window).selftest(),
+    bad("treason", "takes its window back to zero with data in flight",
+        (&[shrink("shrinks_treason"), ZERO_WINDOW], SHRINKS), Like("short-of-memory"),
+        crafted::treason).selftest(),
+    bad("below-flight", "takes its window back to 2,048 bytes with more than that in flight",
+        (&[shrink("shrinks_below_flight")], SHRINKS), Like("short-of-memory"),
+        crafted::below_flight).selftest(),
+    bad("salami", "with shift 14, retreats six times by less than 2^14 bytes, reads on, again and again",
+        (&[shrink("shrinks_polite")], SHRINKS), Like("granularity"), crafted::salami).selftest(),
+    bad("half-closed", "sends its request with FIN and stops reading: CLOSE_WAIT on our side",
+        STALLS_SWEPT, Like("half-closed-reader"), crafted::half_closed).selftest(),
+    bad("orphan", "stops reading after the server has closed: FIN_WAIT1, no process",
+        STALLS_SWEPT, Like("half-closed-reader"), crafted::orphan).selftest(),
+    bad("before-agent", "had stopped reading before the agent; counts from its first sweep",
+        STALLS_SWEPT, No("the agent's start is what is played; the peer is that of zero-window"),
+        crafted::zero_window).when(When::BeforeAgent).selftest(),
+    bad("teasing", "stops reading; opens its window by 128 bytes and closes it, again and again",
+        TEASES, Like("reopens"), crafted::teasing).selftest(),
+    bad("small-window", "leaves a window open into which the next segment does not fit",
+        (&[sweep("small-window-stall")], SLOW), Like("many-slow"), crafted::small_window).selftest(),
+    bad("dribble", "reads 100 bytes a second",
+        DRIBBLES, Like("many-slow"), crafted::dribble).when(When::First).selftest(),
+    bad("unanswered", "reads, and from one moment on answers nothing",
+        SILENT, Like("tunnel"), crafted::unanswered).selftest(),
+    bad("tiny-window", "never offers more than 400 bytes",
+        (&[sweep("tiny-window")], SLOW), Like("many-slow"), crafted::tiny_window).selftest(),
+    bad("odd-ports", "the same as zero-window; the server's port is of the range of clients, the peer's is not",
+        STALLS, Like("slow-reader"), crafted::odd_ports),
+    bad("dribble-kernel", "a kernel with next to no receive buffer reads 100 bytes a second",
+        DRIBBLES, Like("many-slow"), kernel::dribbler).on(Link),
+    bad("fruitless", "answers all that is sent, with its window open, and acknowledges none of it",
+        LINGERS, Like("loss-10"), crafted::fruitless),
+    bad("slow-ack", "acknowledges a byte a second, with its window open",
+        LINGERS, Like("loss-10"), crafted::slow_ack),
 ];
 
 /// Bad peers that add up.
+#[rustfmt::skip]
 pub(super) static CROWDS: &[Case] = &[
-    bad(
-        "hoard-address",
-        "30 connections of one address stop reading",
-        FLOODS,
-        Like("many-slow"),
-        hoards::of_address,
-    )
-    .selftest("hoard"),
-    bad(
-        "vanished",
-        "all packets of a client are dropped where it lives, in the middle of a download",
-        SILENT,
-        Like("tunnel"),
-        kernel::vanished,
-    )
-    .on(Link),
-    bad(
-        "tarpit",
-        "we are the client: three uploads to a server that never reads",
-        (&[ZERO_WINDOW], &["tarpit"]),
-        No("no case plays an upload to a server that reads"),
-        kernel::tarpit,
-    )
-    .on(Link),
-    bad(
-        "hoard-network",
-        "36 connections of 12 addresses of one /24 (/64) stop reading, 3 of each address",
-        ATTACKS,
-        Like("many-slow"),
-        hoards::of_network,
-    ),
-    bad(
-        "hoard-alike",
-        "24 addresses of unrelated networks, one connection each, do the same",
-        ATTACKS,
-        Like("many-slow"),
-        hoards::by_likeness,
-    )
-    .networks(hoards::ALIKE),
-    bad(
-        "hoard-dribble",
-        "25 connections of one address, each read at 100 bytes a second",
-        (&[DRIBBLE, HOARD], &["slow-read-attack"]),
-        Like("many-slow"),
-        hoards::of_dribblers,
-    ),
+    bad("hoard-address", "30 connections of one address stop reading",
+        FLOODS, Like("many-slow"), hoards::of_address).selftest_as("hoard"),
+    bad("vanished", "all packets of a client are dropped where it lives, in the middle of a download",
+        SILENT, Like("tunnel"), kernel::vanished).on(Link),
+    bad("tarpit", "we are the client: three uploads to a server that never reads",
+        (&[ZERO_WINDOW], &["tarpit"]), No("no case plays an upload to a server that reads"),
+        kernel::tarpit).on(Link),
+    bad("hoard-network", "36 connections of 12 addresses of one /24 (/64) stop reading, 3 of each address",
+        ATTACKS, Like("many-slow"), hoards::of_network),
+    bad("hoard-alike", "24 addresses of unrelated networks, one connection each, do the same",
+        ATTACKS, Like("many-slow"), hoards::by_likeness).networks(hoards::ALIKE),
+    bad("hoard-dribble", "25 connections of one address, each read at 100 bytes a second",
+        (&[DRIBBLE, HOARD], &["slow-read-attack"]), Like("many-slow"), hoards::of_dribblers),
 ];
 
 const FLOOD: &str = "30 connections ask for 64 MiB and offer no window any more (as sockstress)";
 const SLOW_READ: &str = "slowhttptest -X: 30 connections, 32 bytes read each 5 s";
 
 /// Attacks on real servers, most of them by real tools.
+#[rustfmt::skip]
 pub(super) static REAL_TOOLS: &[Case] = &[
-    bad(
-        "sockstress-nginx",
-        FLOOD,
-        FLOODS,
-        Like("download"),
-        hoards::sockstress_nginx,
-    ),
-    bad(
-        "sockstress-apache-prefork",
-        FLOOD,
-        FLOODS,
-        Like("download"),
-        hoards::sockstress_prefork,
-    ),
-    bad(
-        "sockstress-apache-event",
-        FLOOD,
-        FLOODS,
-        Like("download"),
-        hoards::sockstress_event,
-    ),
-    bad(
-        "slowhttptest-nginx",
-        SLOW_READ,
-        SIPS,
-        Like("curl-200k"),
-        tools::slow_read_nginx,
-    )
-    .on(Link),
-    bad(
-        "slowhttptest-apache-prefork",
-        SLOW_READ,
-        SIPS,
-        Like("curl-200k"),
-        tools::slow_read_prefork,
-    )
-    .on(Link),
-    bad(
-        "slowhttptest-apache-event",
-        SLOW_READ,
-        SIPS,
-        Like("curl-200k"),
-        tools::slow_read_event,
-    )
-    .on(Link),
-    bad(
-        "curl-1B",
-        "1,000 curl --limit-rate 1B with small buffers at the same time from one address, on nginx",
-        (&[HOARD, ZERO_WINDOW], SIPS.1),
-        Like("curl-200k"),
-        tools::curl_one_byte,
-    )
-    .on(SmallBuffers),
+    bad("sockstress-nginx", FLOOD, FLOODS, Like("download"), hoards::sockstress_nginx),
+    bad("sockstress-apache-prefork", FLOOD, FLOODS, Like("download"), hoards::sockstress_prefork),
+    bad("sockstress-apache-event", FLOOD, FLOODS, Like("download"), hoards::sockstress_event),
+    bad("slowhttptest-nginx", SLOW_READ, SIPS, Like("curl-200k"), tools::slow_read_nginx).on(Link),
+    bad("slowhttptest-apache-prefork", SLOW_READ,
+        SIPS, Like("curl-200k"), tools::slow_read_prefork).on(Link),
+    bad("slowhttptest-apache-event", SLOW_READ,
+        SIPS, Like("curl-200k"), tools::slow_read_event).on(Link),
+    bad("curl-1B", "1,000 curl --limit-rate 1B with small buffers at the same time from one address, on nginx",
+        (&[HOARD, ZERO_WINDOW], SIPS.1), Like("curl-200k"), tools::curl_one_byte).on(SmallBuffers),
 ];

@@ -210,8 +210,13 @@ impl Case {
         self
     }
 
-    /// Of the selftest as well, under this name.
-    pub(super) const fn selftest(mut self, name: &'static str) -> Self {
+    /// Of the selftest as well.
+    pub(super) const fn selftest(self) -> Self {
+        self.selftest_as(self.name)
+    }
+
+    /// The same under another name.
+    pub(super) const fn selftest_as(mut self, name: &'static str) -> Self {
         self.selftest = Some(name);
         self
     }

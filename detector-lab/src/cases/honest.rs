@@ -5,143 +5,49 @@ use super::case::{Case, When, honest};
 use super::plays::{honest, tools};
 
 /// Those that some bad peer of the selftest looks like.
+#[rustfmt::skip]
 pub(super) static TWINS: &[Case] = &[
-    honest(
-        "slow-reader",
-        "reads 200 kB/s, steadily",
-        honest::slow_reader,
-    )
-    .on(Link)
-    .noting(&["zero-window-stall"])
-    .selftest("slow-reader"),
-    honest(
-        "granularity",
-        "its window is rounded to 16 KiB (RFC 7323 appendix F)",
-        honest::granularity,
-    )
-    .selftest("granularity"),
-    honest(
-        "reopens",
-        "its window closes and reopens within a second, again and again",
-        honest::reopens,
-    )
-    .selftest("reopening"),
-    honest(
-        "half-closed-reader",
-        "closes its direction and reads all",
-        honest::half_closed_reader,
-    )
-    .on(Link)
-    .selftest("half-closed-reader"),
-    honest(
-        "keep-alive",
-        "stays connected and idle between two answers of a web server",
-        honest::keep_alive,
-    )
-    .on(Link)
-    .selftest("keep-alive"),
-    honest(
-        "shrinking-kernel",
-        "fast, slow and small readers of a kernel with tcp_shrink_window=1",
-        honest::shrinking_kernel,
-    )
-    .on(ShrinkingClient)
-    .when(When::Last)
-    .noting(&["window-shrink", "zero-window-stall"])
-    .selftest("shrinking-kernel"),
+    honest("slow-reader", "reads 200 kB/s, steadily",
+        honest::slow_reader).on(Link).noting(&["zero-window-stall"]).selftest(),
+    honest("granularity", "its window is rounded to 16 KiB (RFC 7323 appendix F)",
+        honest::granularity).selftest(),
+    honest("reopens", "its window closes and reopens within a second, again and again",
+        honest::reopens).selftest_as("reopening"),
+    honest("half-closed-reader", "closes its direction and reads all",
+        honest::half_closed_reader).on(Link).selftest(),
+    honest("keep-alive", "stays connected and idle between two answers of a web server",
+        honest::keep_alive).on(Link).selftest(),
+    honest("shrinking-kernel", "fast, slow and small readers of a kernel with tcp_shrink_window=1",
+        honest::shrinking_kernel).on(ShrinkingClient).when(When::Last)
+        .noting(&["window-shrink", "zero-window-stall"]).selftest(),
 ];
 
 /// Honest peers whose connection is odd.
+#[rustfmt::skip]
 pub(super) static PEERS: &[Case] = &[
-    honest("wrk", "wrk at full speed on nginx", tools::wrk)
-        .on(Link)
-        .when(When::Alone),
-    honest(
-        "loss-2",
-        "downloads with 2 % of packets lost",
-        honest::loss_2,
-    )
-    .on(Link),
-    honest(
-        "loss-10",
-        "downloads with 10 % of packets lost",
-        honest::loss_10,
-    )
-    .on(Link),
-    honest(
-        "shaped",
-        "a download over a wire of 8 Mbit/s (tbf)",
-        honest::shaped,
-    )
-    .on(Shaped),
-    honest(
-        "server-sent-events",
-        "one short line a second",
-        honest::server_sent_events,
-    )
-    .on(Link),
-    honest(
-        "web-socket",
-        "idle but for a ping and a message each 15 s",
-        honest::web_socket,
-    )
-    .on(Link),
-    honest(
-        "short-of-memory",
-        "takes its window back to zero once, reopens it 0.5 s later and reads all",
-        honest::short_of_memory,
-    ),
+    honest("wrk", "wrk at full speed on nginx", tools::wrk).on(Link).when(When::Alone),
+    honest("loss-2", "downloads with 2 % of packets lost", honest::loss_2).on(Link),
+    honest("loss-10", "downloads with 10 % of packets lost", honest::loss_10).on(Link),
+    honest("shaped", "a download over a wire of 8 Mbit/s (tbf)", honest::shaped).on(Shaped),
+    honest("server-sent-events", "one short line a second", honest::server_sent_events).on(Link),
+    honest("web-socket", "idle but for a ping and a message each 15 s",
+        honest::web_socket).on(Link),
+    honest("short-of-memory", "takes its window back to zero once, reopens it 0.5 s later and reads all",
+        honest::short_of_memory),
 ];
 
 /// Honest peers that read slowly, late or fast.
+#[rustfmt::skip]
 pub(super) static READERS: &[Case] = &[
-    honest(
-        "curl-200k",
-        "curl --limit-rate 200k on nginx",
-        tools::curl_200k,
-    )
-    .on(Link),
-    honest(
-        "pauses-2s",
-        "reads 2 MB, pauses 2 s, and so on",
-        honest::pauses_2s,
-    )
-    .on(Link),
-    honest(
-        "pauses-20s",
-        "pauses for 20 s in a download and resumes",
-        honest::pauses_20s,
-    )
-    .on(Link),
-    honest(
-        "tunnel",
-        "a lone mobile client vanishes for 12 s and comes back",
-        honest::tunnel,
-    )
-    .on(Link),
-    honest(
-        "many-slow",
-        "24 clients of unrelated networks read 4 to 50 kB/s each",
-        honest::many_slow,
-    )
-    .on(Link)
-    .networks(honest::SLOW_CLIENTS),
-    honest(
-        "download",
-        "reads 64 MiB of nginx as fast as it comes",
-        honest::download,
-    )
-    .on(Link),
-    honest(
-        "mapped",
-        "a socket for both families, IPv4 as IPv4-mapped",
-        honest::mapped,
-    )
-    .on(Link),
-    honest(
-        "second-namespace",
-        "a server in a second namespace, read fast, then at 300 kB/s",
-        honest::second_namespace,
-    )
-    .on(SecondServer),
+    honest("curl-200k", "curl --limit-rate 200k on nginx", tools::curl_200k).on(Link),
+    honest("pauses-2s", "reads 2 MB, pauses 2 s, and so on", honest::pauses_2s).on(Link),
+    honest("pauses-20s", "pauses for 20 s in a download and resumes", honest::pauses_20s).on(Link),
+    honest("tunnel", "a lone mobile client vanishes for 12 s and comes back",
+        honest::tunnel).on(Link),
+    honest("many-slow", "24 clients of unrelated networks read 4 to 50 kB/s each",
+        honest::many_slow).on(Link).networks(honest::SLOW_CLIENTS),
+    honest("download", "reads 64 MiB of nginx as fast as it comes", honest::download).on(Link),
+    honest("mapped", "a socket for both families, IPv4 as IPv4-mapped", honest::mapped).on(Link),
+    honest("second-namespace", "a server in a second namespace, read fast, then at 300 kB/s",
+        honest::second_namespace).on(SecondServer),
 ];
