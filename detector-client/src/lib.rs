@@ -3,7 +3,7 @@
 //!
 //! No aya, no privilege; nothing here knows how the agent comes to its numbers.
 
-pub mod cards;
+mod cards;
 mod clock;
 pub mod columns;
 pub mod commands;

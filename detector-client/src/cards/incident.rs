@@ -10,7 +10,11 @@ use detector_api::text;
 use detector_api::units;
 
 /// The card as text.
-pub fn incident_card(incident: &Incident, now_unix_ns: i128, terminal: Capabilities) -> String {
+pub(crate) fn incident_card(
+    incident: &Incident,
+    now_unix_ns: i128,
+    terminal: Capabilities,
+) -> String {
     let mut blocks = headline(incident, now_unix_ns);
     if let Some(host) = &incident.host {
         let told = pressure(host);

@@ -13,9 +13,9 @@ mod phrases;
 mod steps;
 mod subject;
 
-pub use incident::incident_card;
-pub use peer::peer_card;
-pub use subject::{HostFacts, KernelSettings, StatusFacts, Subject};
+pub(crate) use incident::incident_card;
+pub(crate) use peer::peer_card;
+pub(crate) use subject::{HostFacts, KernelSettings, StatusFacts, Subject};
 
 #[cfg(test)]
 mod tests;

@@ -19,7 +19,7 @@ use std::cmp::Reverse;
 const EVENTS: usize = 8;
 
 /// The card as text.
-pub fn peer_card(subject: &Subject, terminal: Capabilities) -> String {
+pub(crate) fn peer_card(subject: &Subject, terminal: Capabilities) -> String {
     let assessment = &subject.page.detail.assessment;
     let mut blocks = headline(subject);
     blocks.push(Block::Heading("HOLDS NOW".to_owned()));

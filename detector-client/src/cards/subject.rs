@@ -9,47 +9,47 @@ use std::net::SocketAddr;
 /// Of `/v1/host`, what a card shows.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[allow(missing_docs, reason = "as in the object")]
-pub struct HostFacts {
+pub(crate) struct HostFacts {
     #[serde(default)]
-    pub tcp_memory: Option<TcpMemory>,
+    pub(crate) tcp_memory: Option<TcpMemory>,
     #[serde(default)]
-    pub interfaces: Option<InterfaceReport>,
+    pub(crate) interfaces: Option<InterfaceReport>,
 }
 
 /// Of `/v1/status`, what a card shows.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[allow(missing_docs, reason = "as in the object")]
-pub struct StatusFacts {
+pub(crate) struct StatusFacts {
     #[serde(default)]
-    pub held_workers: Vec<HeldWorkers>,
+    pub(crate) held_workers: Vec<HeldWorkers>,
     #[serde(default)]
-    pub thresholds: Option<Thresholds>,
+    pub(crate) thresholds: Option<Thresholds>,
 }
 
 /// Settings of the kernel.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct KernelSettings {
+pub(crate) struct KernelSettings {
     /// `net.ipv4.tcp_wmem`.
-    pub tcp_wmem: Option<[u64; 3]>,
+    pub(crate) tcp_wmem: Option<[u64; 3]>,
     /// `net.ipv4.tcp_orphan_retries`.
-    pub tcp_orphan_retries: Option<u64>,
+    pub(crate) tcp_orphan_retries: Option<u64>,
 }
 
 /// Everything that a card is made of.
 #[derive(Clone, Debug)]
-pub struct Subject {
+pub(crate) struct Subject {
     /// The peer.
-    pub page: PeerPage,
+    pub(crate) page: PeerPage,
     /// The host; without what is not known.
-    pub host: HostFacts,
+    pub(crate) host: HostFacts,
     /// What its workers do.
-    pub status: StatusFacts,
+    pub(crate) status: StatusFacts,
     /// Of this host.
-    pub kernel: KernelSettings,
+    pub(crate) kernel: KernelSettings,
     /// The present.
-    pub now_unix_ns: i128,
+    pub(crate) now_unix_ns: i128,
     /// The connection that was asked for, if one was.
-    pub asked: Option<SocketAddr>,
+    pub(crate) asked: Option<SocketAddr>,
 }
 
 impl Subject {

@@ -6,7 +6,7 @@ use detector_api::snapshot::{Peer, Process};
 use ipnet::IpNet;
 use std::collections::HashMap;
 
-/// What peers are put together by.
+/// Group the peers by this.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
 pub enum Grouping {
     /// Each peer by itself

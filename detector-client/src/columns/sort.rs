@@ -53,7 +53,7 @@ impl fmt::Display for SortError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
-            "`{}` is no column",
+            "`{}` is not a column",
             detector_api::sanitize::text(&self.name)
         )?;
         if let Some(nearest) = self.nearest {

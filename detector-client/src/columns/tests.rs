@@ -91,7 +91,7 @@ fn rows_sort_by_any_column_and_absent_values_come_last() {
     assert_eq!(Sort::<PeerRow>::parse("-net").unwrap().to_string(), "-peer");
     let error = Sort::<PeerRow>::parse("pined").unwrap_err().to_string();
     assert!(
-        error.starts_with("`pined` is no column, did you mean `pinned`?"),
+        error.starts_with("`pined` is not a column, did you mean `pinned`?"),
         "{error}"
     );
 }

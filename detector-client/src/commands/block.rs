@@ -54,12 +54,12 @@ pub fn unblock(socket: &Path, network: IpNet, dry_run: bool, json: bool) -> Resu
         return Ok(());
     }
     let done = if answer.dry_run {
-        "would let through"
+        "would unblock"
     } else {
-        "lets through"
+        "unblocked"
     };
     print(&format!(
-        "{done} {} again, blocked until {} otherwise\n",
+        "{done} {}; the block would have lasted until {}\n",
         answer.network, answer.was_blocked_until
     ))
 }

@@ -197,7 +197,7 @@ fn other_line(line: &str) -> Cow<'_, str> {
         .and_then(|value| value.get("dropped")?.as_u64());
     match dropped {
         Some(dropped) => Cow::Owned(format!(
-            "({dropped} events are missing here: they were read too late)"
+            "({dropped} events are missing here: they were not read in time)"
         )),
         None => json_line(line),
     }

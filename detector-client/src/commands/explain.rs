@@ -67,7 +67,7 @@ fn unknown(socket: &Path, wanted: PeerAddress) -> Failure {
             known.total
         ),
         None if known.rows.is_empty() => {
-            "it tracks none: no connection has misbehaved since it started, or all that did are \
+            "it tracks none: no connection has misbehaved since it started, or those that did are \
              long gone"
                 .to_owned()
         }

@@ -45,7 +45,7 @@ fn last(socket: &Path) -> Result<String, Failure> {
     match newest.rows.into_iter().next() {
         Some(incident) => Ok(incident.id),
         None => Err(
-            Failure::failed("cannot tell of an incident: there was none")
+            Failure::failed("cannot show an incident: there has been none")
                 .hint("the agent remembers incidents since it started, not from before"),
         ),
     }
@@ -53,11 +53,11 @@ fn last(socket: &Path) -> Result<String, Failure> {
 
 fn unknown(id: &str) -> Failure {
     Failure::failed(format!(
-        "cannot tell of incident {}: the agent knows none of this id",
+        "cannot show incident {}: the agent knows no such incident",
         sanitize::text(id)
     ))
     .hint(
-        "`detector incidents` lists those since the agent started; it keeps the last 64 that are \
-         over",
+        "`detector incidents` lists those since the agent started; it keeps the last 64 that \
+         are over",
     )
 }

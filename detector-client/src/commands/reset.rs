@@ -39,7 +39,7 @@ pub fn reset(
     if answer.not_looked_at > 0 {
         let more = answer.not_looked_at;
         let advice = if answer.dry_run {
-            "without --dry-run, running it again gets at them"
+            "without --dry-run, run it again to reset them too"
         } else {
             "run it again"
         };

@@ -136,9 +136,9 @@ impl fmt::Display for Problem {
                 write!(f, "`{key}` is never `{name}`")?;
                 choices(f, *nearest, known, "values")
             }
-            Self::NotA { value, expected } => write!(f, "`{value}` is no {expected}"),
+            Self::NotA { value, expected } => write!(f, "`{value}` is not {expected}"),
             Self::WrongOperator { key, usable } => {
-                write!(f, "`{key}` can be compared with {usable} only")
+                write!(f, "`{key}` can only be compared with {usable}")
             }
         }
     }

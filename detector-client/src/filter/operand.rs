@@ -47,16 +47,16 @@ impl Operand {
                 "no" | "false" | "0" => Ok(Self::Number(0.0)),
                 _ => Err(Problem::not_a(text, "yes or no")),
             },
-            Kind::Count => number(text, &[], "whole number such as 20").and_then(whole(text)),
-            Kind::Size => number(text, SIZES, "size such as 512, 10M, 64MiB or 1.5G"),
+            Kind::Count => number(text, &[], "a whole number such as 20").and_then(whole(text)),
+            Kind::Size => number(text, SIZES, "a size such as 512, 10M, 64MiB or 1.5G"),
             Kind::Rate => {
                 let size = text.strip_suffix("/s").unwrap_or(text);
-                number(size, SIZES, "rate such as 500B/s, 10k or 2MiB/s")
+                number(size, SIZES, "a rate such as 500B/s, 10k or 2MiB/s")
             }
             Kind::Duration => duration(text),
             Kind::Share => {
                 let percent = text.strip_suffix('%').unwrap_or(text);
-                match number(percent, &[], "percentage such as 5%")? {
+                match number(percent, &[], "a percentage such as 5%")? {
                     Self::Number(percent) => Ok(Self::Number(percent / 100.0)),
                     other => Ok(other),
                 }
@@ -149,8 +149,8 @@ fn address(text: &str) -> Result<Operand, Problem> {
     let (network, port) = endpoint_of(text).ok_or_else(|| {
         Problem::not_a(
             text,
-            "address or network such as 203.0.113.7, 203.0.113.0/24 or 2001:db8::/48 (~ takes a \
-             part of the text)",
+            "an address or network such as 203.0.113.7, 203.0.113.0/24 or 2001:db8::/48 (~ takes \
+             a part of the text)",
         )
     })?;
     Ok(Operand::Network(network, (port != 0).then_some(port)))
@@ -231,13 +231,13 @@ fn number(text: &str, units: &[(&str, f64)], expected: &'static str) -> Result<O
 fn whole(text: &str) -> impl Fn(Operand) -> Result<Operand, Problem> {
     move |operand| match operand {
         Operand::Number(number) if number.fract() == 0.0 => Ok(operand),
-        _ => Err(Problem::not_a(text, "whole number such as 20")),
+        _ => Err(Problem::not_a(text, "a whole number such as 20")),
     }
 }
 
 /// `10m`, `1h30m`, `1.5h`; seconds without a unit.
 fn duration(text: &str) -> Result<Operand, Problem> {
-    let problem = || Problem::not_a(text, "duration such as 250ms, 5s, 10m, 1h30m or 2d");
+    let problem = || Problem::not_a(text, "a duration such as 250ms, 5s, 10m, 1h30m or 2d");
     let mut seconds = 0.0;
     let mut rest = text;
     let mut is_first = true;

@@ -118,29 +118,32 @@ fn errors_point_at_the_term_and_help() {
             "severity>warn",
             "in `severity>warn`: `severity` is never `warn`",
         ),
-        ("pinned>lots", "in `pinned>lots`: `lots` is no size such as"),
-        ("pinned>-5", "`-5` is no size"),
-        ("pinned>1e3", "`1e3` is no size"),
-        ("longest>5x", "`5x` is no duration"),
+        (
+            "pinned>lots",
+            "in `pinned>lots`: `lots` is not a size such as",
+        ),
+        ("pinned>-5", "`-5` is not a size"),
+        ("pinned>1e3", "`1e3` is not a size"),
+        ("longest>5x", "`5x` is not a duration"),
         (
             "longest>",
             "in `longest>`: after the operator comes a value",
         ),
         ("longest", "in `longest`: after the key comes one of"),
         (">5", "in `>5`: a term begins with a key"),
-        ("net=203.0.113", "`203.0.113` is no address"),
+        ("net=203.0.113", "`203.0.113` is not an address"),
         (
             "verdict>benign",
-            "`verdict` can be compared with = != ~ only",
+            "`verdict` can only be compared with = != ~",
         ),
         (
             "pinned~5",
-            "`pinned` can be compared with = != > >= < <= only",
+            "`pinned` can only be compared with = != > >= < <=",
         ),
         ("unit=\"a b", "the quote is not closed"),
-        ("stalled>1.5", "`1.5` is no whole number"),
+        ("stalled>1.5", "`1.5` is not a whole number"),
         ("unit=\u{1b}[31m pinned", "in `pinned`"),
-        ("pinned>\u{1b}[31m", "`\u{fffd}[31m` is no size"),
+        ("pinned>\u{1b}[31m", "`\u{fffd}[31m` is not a size"),
     ] {
         let error = refusal(text);
         assert!(error.contains(expected), "{text}: {error}");

@@ -71,13 +71,13 @@ impl fmt::Display for ClientError {
             ),
             Self::Unknown => write!(
                 f,
-                "the agent did not say within {} s what came of it, and may yet do it",
+                "the agent did not report back within {} s; it may still do it",
                 PATIENCE_WITH_ACTIONS.as_secs()
             ),
             Self::OtherVersion { agent, message } => write!(
                 f,
-                "the agent is of version {agent}, this is {VERSION}, and they do not understand \
-                 each other: {message}"
+                "the agent is version {agent}, this is version {VERSION}, and its answer cannot be \
+                 understood: {message}"
             ),
             Self::Broken { message } => write!(f, "cannot read the agent's answer: {message}"),
             Self::Sink(error) => write!(f, "cannot write the output: {error}"),
@@ -93,14 +93,14 @@ impl ClientError {
                 ErrorKind::NotFound | ErrorKind::ConnectionRefused => {
                     "nobody listens on its socket".to_owned()
                 }
-                ErrorKind::PermissionDenied => "its socket may not be used".to_owned(),
+                ErrorKind::PermissionDenied => "no permission to use its socket".to_owned(),
                 _ => format!("its socket cannot be reached: {source}"),
             },
             Self::Refused { message, .. } => format!("the agent refused: {message}"),
-            Self::Silent => format!("the agent takes longer than {} s", PATIENCE.as_secs()),
+            Self::Silent => format!("the agent did not answer within {} s", PATIENCE.as_secs()),
             Self::Unknown => self.to_string(),
             Self::OtherVersion { agent, .. } => {
-                format!("the agent is of version {agent}, this is {VERSION}")
+                format!("the agent is version {agent}, this is version {VERSION}")
             }
             Self::Broken { message } => format!("its answer cannot be read: {message}"),
             Self::Sink(error) => error.to_string(),
@@ -161,7 +161,7 @@ impl ClientError {
                     .to_owned(),
             ),
             Self::OtherVersion { .. } => {
-                Some("restart the agent, so that it runs the version that is installed".to_owned())
+                Some("restart the agent, so that it runs the installed version".to_owned())
             }
             Self::Broken { .. } => Some(format!(
                 "is it an agent that listens on {}? --control-socket names another socket",

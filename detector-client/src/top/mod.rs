@@ -30,19 +30,19 @@ use std::time::Duration;
 /// What `detector top` was asked for.
 #[derive(Clone, Debug)]
 pub struct Options {
-    /// Print one table and leave.
+    /// Print one table and exit.
     pub once: bool,
     /// Print one table each interval.
     pub batch: bool,
     /// Tables or objects to print with `batch`; endlessly many unless it is given.
     pub count: Option<u64>,
-    /// Print JSON, one object for each table.
+    /// Print JSON, one object per table.
     pub json: bool,
-    /// Time from one refresh to the next.
+    /// Time between refreshes.
     pub interval: Duration,
     /// Order; as last time unless it is given.
     pub sort: Option<Sort<PeerRow>>,
-    /// What peers are put together by; as last time unless it is given.
+    /// Group the peers by this; as last time unless it is given.
     pub group: Option<Grouping>,
     /// Only peers that fit.
     pub filter: Option<Filter<PeerRow>>,

@@ -63,7 +63,7 @@ impl SettingsFile {
         let aside = self.folder.join("top.json.damaged");
         match fs::rename(path, &aside) {
             Ok(()) => format!(
-                "the settings were damaged and are now in {}",
+                "the settings file was damaged; it is now {}",
                 aside.display()
             ),
             Err(error) => format!("the settings in {} are damaged: {error}", path.display()),

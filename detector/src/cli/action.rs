@@ -14,7 +14,7 @@ use std::time::Duration;
 /// What all of them have.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct ActionArgs {
-    /// Tell exactly what would be done, and do nothing
+    /// Show exactly what would be done, and do nothing
     #[arg(long)]
     pub(crate) dry_run: bool,
     /// Print the agent's answer as JSON
@@ -32,7 +32,7 @@ pub(crate) struct ResetArgs {
     /// IPv6 peer
     #[arg(value_name = "PEER", add = ArgValueCompleter::new(candidates::peers))]
     pub(crate) peer: PeerAddress,
-    /// Only connections that have been stalled for so long without a break
+    /// Only connections that have been stalled for at least this long
     #[arg(long, value_name = "DURATION", default_value = "30s", value_parser = parse_duration)]
     pub(crate) stalled_for: Duration,
     #[command(flatten)]
@@ -45,7 +45,7 @@ pub(crate) struct BlockArgs {
     /// An address, or a network no wider than /8 (/24 for IPv6)
     #[arg(value_name = "ADDR[/LEN]", value_parser = network, add = ArgValueCompleter::new(candidates::peers))]
     pub(crate) network: IpNet,
-    /// For how long, at most 24h; it ends by itself, and with the agent
+    /// How long to block, at most 24h; the block also ends with the agent
     #[arg(long = "for", value_name = "DURATION", value_parser = parse_duration)]
     pub(crate) span: Duration,
     #[command(flatten)]
@@ -75,6 +75,6 @@ pub(crate) struct BlockedArgs {
 
 fn network(text: &str) -> Result<IpNet, String> {
     network_of(text).ok_or_else(|| {
-        "no address and no network; write 203.0.113.7, 203.0.113.0/24 or 2001:db8::/64".to_owned()
+        "not an address or a network; write 203.0.113.7, 203.0.113.0/24 or 2001:db8::/64".to_owned()
     })
 }

@@ -9,7 +9,7 @@ use std::path::PathBuf;
 /// Arguments of `detector run`.
 #[derive(Clone, Debug, Default, Args)]
 pub(crate) struct RunArgs {
-    /// Configuration file (TOML); what a flag says wins over it
+    /// Configuration file (TOML); flags override it
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub(crate) config: Option<PathBuf>,
     /// Address and port for metrics; repeatable [default: 127.0.0.1:10062]
@@ -21,7 +21,7 @@ pub(crate) struct RunArgs {
     /// Control socket [default: /run/detector/control.sock]
     #[arg(long, value_name = "PATH", value_hint = ValueHint::FilePath)]
     pub(crate) control_socket: Option<PathBuf>,
-    /// Folder for what the agent keeps
+    /// Folder for the agent's own files
     #[arg(long, value_name = "DIR", default_value = STATE_DIR, value_hint = ValueHint::DirPath)]
     pub(crate) state_dir: PathBuf,
     /// Format of the log on stderr

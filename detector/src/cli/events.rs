@@ -12,25 +12,25 @@ use std::path::PathBuf;
 /// Arguments of `detector events`.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct EventsArgs {
-    /// Go on printing as they happen
+    /// Keep printing events as they happen
     #[arg(long)]
     pub(crate) follow: bool,
-    /// Only since this time: RFC 3339, or a duration ago (`10m`)
+    /// Only events since this time: RFC 3339, or how long ago (`10m`)
     #[arg(long, value_name = "TIME")]
     pub(crate) since: Option<String>,
-    /// Only until this time: RFC 3339, or a duration ago
+    /// Only events until this time: RFC 3339, or how long ago
     #[arg(long, value_name = "TIME", conflicts_with = "follow")]
     pub(crate) until: Option<String>,
-    /// Only of this peer
+    /// Only events of this peer
     #[arg(long, value_name = "PEER", add = ArgValueCompleter::new(candidates::peers))]
     pub(crate) peer: Option<String>,
-    /// Only of this kind
+    /// Only events of this kind
     #[arg(long, value_name = "KIND", add = ArgValueCompleter::new(candidates::flag_kinds))]
     pub(crate) kind: Option<FlagKind>,
-    /// Only those that fit, as in `severity>info net=203.0.113.0/24 local~:443`
+    /// Only those that match, such as `severity>info net=203.0.113.0/24 local~:443`
     #[arg(long, value_name = "EXPR", value_parser = list::filter::<Event>, default_value = "", hide_default_value = true, add = ArgValueCompleter::new(candidates::filter::<Event>))]
     pub(crate) filter: Filter<Event>,
-    /// Print one JSON object a line
+    /// Print one JSON object per line
     #[arg(long)]
     pub(crate) json: bool,
     /// Control socket of the agent

@@ -16,16 +16,16 @@ use std::path::PathBuf;
 pub(crate) struct IncidentsArgs {
     #[command(subcommand)]
     pub(crate) verb: Option<IncidentsVerb>,
-    /// Only those that fit, as in `kinds=hoard pinned>10M open=yes`
+    /// Only those that match, such as `kinds=hoard pinned>10M open=yes`
     #[arg(long, value_name = "EXPR", value_parser = filter::<Incident>, default_value = "", hide_default_value = true, add = ArgValueCompleter::new(candidates::filter::<Incident>))]
     pub(crate) filter: Filter<Incident>,
-    /// Column to sort by; `-KEY` for the other way round [default: oldest first]
+    /// Column to sort by; `-KEY` reverses the order [default: oldest first]
     #[arg(long, value_name = "KEY", value_parser = sort::<Incident>, allow_hyphen_values = true, add = ArgValueCompleter::new(candidates::sort_keys::<Incident>))]
     pub(crate) sort: Option<Sort<Incident>>,
     /// Columns to show, separated by commas
     #[arg(long, value_name = "KEYS", value_parser = choice::<Incident>, add = ArgValueCompleter::new(candidates::columns::<Incident>))]
     pub(crate) columns: Option<Choice<Incident>>,
-    /// Only those that go on or ended since this time: RFC 3339, or a duration ago (`10m`)
+    /// Only those still open or ended since this time: RFC 3339, or how long ago (`10m`)
     #[arg(long, value_name = "TIME")]
     pub(crate) since: Option<String>,
     /// Print one JSON array
@@ -39,7 +39,7 @@ pub(crate) struct IncidentsArgs {
 /// What else to do with incidents.
 #[derive(Clone, Debug, Subcommand)]
 pub(crate) enum IncidentsVerb {
-    /// Tell of one incident: what stood, who took part, how hard pressed the host was, what ended it
+    /// Show one incident: what was flagged, who took part, how loaded the host was, what ended it
     Show(ShowArgs),
 }
 

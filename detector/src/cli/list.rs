@@ -14,10 +14,10 @@ use std::path::PathBuf;
 /// What both have.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct ListArgs {
-    /// Show at most this many, the first in the order; 0 shows all
+    /// Show at most this many rows; 0 shows all
     #[arg(long, value_name = "N", default_value_t = LIST_LIMIT)]
     pub(crate) limit: usize,
-    /// Only those seen since this time: RFC 3339, or a duration ago (`10m`)
+    /// Only those seen since this time: RFC 3339, or how long ago (`10m`)
     #[arg(long, value_name = "TIME")]
     pub(crate) since: Option<String>,
     /// Print one JSON array
@@ -31,16 +31,16 @@ pub(crate) struct ListArgs {
 /// Arguments of `detector peers`.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct PeersArgs {
-    /// Only those that fit, as in `verdict=slow-read-attack pinned>10M net=203.0.113.0/24`
+    /// Only those that match, such as `verdict=slow-read-attack pinned>10M net=203.0.113.0/24`
     #[arg(long, value_name = "EXPR", value_parser = filter::<PeerRow>, default_value = "", hide_default_value = true, add = ArgValueCompleter::new(candidates::filter::<PeerRow>))]
     pub(crate) filter: Filter<PeerRow>,
-    /// Column to sort by, or `cost`; `-KEY` for the other way round
+    /// Column to sort by, or `cost`; `-KEY` reverses the order
     #[arg(long, value_name = "KEY", value_parser = sort::<PeerRow>, default_value = "cost", allow_hyphen_values = true, add = ArgValueCompleter::new(candidates::sort_keys::<PeerRow>))]
     pub(crate) sort: Sort<PeerRow>,
     /// Columns to show, separated by commas
     #[arg(long, value_name = "KEYS", value_parser = choice::<PeerRow>, add = ArgValueCompleter::new(candidates::columns::<PeerRow>))]
     pub(crate) columns: Option<Choice<PeerRow>>,
-    /// What peers are put together by
+    /// Group the peers by this
     #[arg(long, value_name = "GROUPING", value_enum, default_value_t)]
     pub(crate) group: Grouping,
     #[command(flatten)]
@@ -50,10 +50,10 @@ pub(crate) struct PeersArgs {
 /// Arguments of `detector connections`.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct ConnectionsArgs {
-    /// Only those that fit, as in `stall=zero_window for>1m net=203.0.113.0/24`
+    /// Only those that match, such as `stall=zero_window for>1m net=203.0.113.0/24`
     #[arg(long, value_name = "EXPR", value_parser = filter::<Connection>, default_value = "", hide_default_value = true, add = ArgValueCompleter::new(candidates::filter::<Connection>))]
     pub(crate) filter: Filter<Connection>,
-    /// Column to sort by, or `cost`; `-KEY` for the other way round
+    /// Column to sort by, or `cost`; `-KEY` reverses the order
     #[arg(long, value_name = "KEY", value_parser = sort::<Connection>, default_value = "cost", allow_hyphen_values = true, add = ArgValueCompleter::new(candidates::sort_keys::<Connection>))]
     pub(crate) sort: Sort<Connection>,
     /// Columns to show, separated by commas

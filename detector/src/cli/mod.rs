@@ -47,30 +47,30 @@ pub(crate) enum Command {
     /// Run the agent: load, attach, judge, export
     #[cfg(feature = "agent")]
     Run(RunArgs),
-    /// Say whether this host can run the agent, and what to do where it cannot
+    /// Check whether this host can run the agent, and what to do if it cannot
     #[cfg(feature = "agent")]
     Check(CheckArgs),
     /// Watch live who holds what, since when, and why
     Top(TopArgs),
-    /// Show the peers known to the running agent, the most costly first
+    /// List the peers the agent knows, the most costly first
     Peers(PeersArgs),
-    /// Show the misbehaving connections known to the running agent
+    /// List the misbehaving connections the agent knows
     Connections(ConnectionsArgs),
-    /// Show flags and episodes, newest last
+    /// List flags and episodes, newest last
     Events(EventsArgs),
-    /// Show the incidents since the agent started, newest last
+    /// List the incidents since the agent started, newest last
     Incidents(IncidentsArgs),
     /// Explain one peer: verdict, evidence for and against, rules, owner, and what to do
     Explain(ExplainArgs),
-    /// Close the stalled sockets of a peer, and free what they hold
+    /// Close a peer's stalled sockets and free what they hold
     Reset(ResetArgs),
-    /// Drop what an address or a network sends, for a time
+    /// Drop everything an address or a network sends, for a while
     Block(BlockArgs),
-    /// Let a blocked network through again before its time
+    /// Lift a block before it expires
     Unblock(UnblockArgs),
-    /// Show what is blocked, and until when
+    /// List what is blocked, and until when
     Blocked(BlockedArgs),
-    /// Play bad and good peers in a private network namespace and say which of them are seen
+    /// Play bad and good peers in a private network namespace and say which are detected
     #[cfg(feature = "agent")]
     Selftest(SelftestArgs),
     /// Print a completion script for a shell

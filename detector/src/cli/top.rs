@@ -16,31 +16,31 @@ const INTERVALS: std::ops::RangeInclusive<Duration> =
 /// Arguments of `detector top`.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct TopArgs {
-    /// Print one table and leave
+    /// Print one table and exit
     #[arg(long)]
     pub(crate) once: bool,
-    /// Print one table each interval, for logs, until -n of them are printed
+    /// Print a table every interval, for logs; -n limits how many
     #[arg(long, conflicts_with = "once")]
     pub(crate) batch: bool,
-    /// Tables or objects to print with --batch
+    /// How many tables or objects --batch prints
     #[arg(short = 'n', long = "count", value_name = "N", requires = "batch")]
     pub(crate) count: Option<u64>,
-    /// Print JSON, one object for each table
+    /// Print JSON, one object per table
     #[arg(long)]
     pub(crate) json: bool,
-    /// Time from one refresh to the next
+    /// Time between refreshes
     #[arg(long, value_name = "DURATION", default_value = "1s", value_parser = parse_interval)]
     pub(crate) interval: Duration,
-    /// Column to sort by, or `cost`; `-KEY` for the other way round [default: as last time]
+    /// Column to sort by, or `cost`; `-KEY` reverses the order [default: as last used]
     #[arg(long, value_name = "KEY", value_parser = parse_sort, allow_hyphen_values = true, add = ArgValueCompleter::new(candidates::sort_keys::<PeerRow>))]
     pub(crate) sort: Option<Sort<PeerRow>>,
-    /// What peers are put together by [default: as last time]
+    /// Group the peers by this [default: as last used]
     #[arg(long, value_name = "GROUPING", value_enum)]
     pub(crate) group: Option<Grouping>,
-    /// Only peers that fit, as in `verdict=slow-read-attack pinned>10M net=203.0.113.0/24`
+    /// Only peers that match, such as `verdict=slow-read-attack pinned>10M net=203.0.113.0/24`
     #[arg(long, value_name = "EXPR", value_parser = parse_filter, add = ArgValueCompleter::new(candidates::filter::<PeerRow>))]
     pub(crate) filter: Option<Filter<PeerRow>>,
-    /// Let keys reset and block peers, each after a question that shows the exact effect
+    /// Let keys reset and block peers; each asks first and shows the exact effect
     #[arg(long, conflicts_with_all = ["once", "batch", "json"])]
     pub(crate) allow_actions: bool,
     /// Control socket of the agent [default: /run/detector/control.sock]
@@ -53,7 +53,7 @@ fn parse_interval(text: &str) -> Result<Duration, String> {
     if INTERVALS.contains(&interval) {
         Ok(interval)
     } else {
-        Err("it lies between 200ms and 1h".to_owned())
+        Err("must be between 200ms and 1h".to_owned())
     }
 }
 

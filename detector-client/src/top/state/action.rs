@@ -107,12 +107,12 @@ impl State {
     /// Begins with a rehearsal.
     pub(super) fn rehearse(&mut self, action: Action) -> Effects {
         if !self.actions.are_allowed {
-            let note = "actions are off; `detector top --allow-actions` resets and blocks";
+            let note = "actions are off; start `detector top --allow-actions` to reset or block";
             self.note = Some(note.to_owned());
             return Effects::default();
         }
         let Some(peer) = self.peer_here() else {
-            self.note = Some("actions are for a single peer: choose or open one".to_owned());
+            self.note = Some("actions are for a single peer: select or open one".to_owned());
             return Effects::default();
         };
         if action == Action::Block

@@ -237,7 +237,7 @@ impl State {
         }
     }
 
-    /// What peers are put together by at this moment.
+    /// Group the peers by this at this moment.
     pub(crate) fn grouping(&self) -> Grouping {
         match self.table.within {
             Some(_) => Grouping::Peer,

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 /// How peers and connections are shown.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub(crate) struct Settings {
-    /// What peers are put together by.
+    /// Group the peers by this.
     pub(crate) grouping: Grouping,
     /// Order of the peers.
     pub(crate) sort: Sort<PeerRow>,

@@ -39,11 +39,11 @@ pub(super) fn draw(buffer: &mut Buffer, screen: Rect, state: &State, confirmatio
     };
     let (ask, style) = if confirmation.is_misread {
         (
-            "not done: type the word yes and Enter; Esc leaves it",
+            "not done: type the word yes, then Enter; Esc cancels",
             theme::caution(),
         )
     } else {
-        ("type yes and Enter to do it; Esc leaves it", Style::new())
+        ("type yes, then Enter, to do it; Esc cancels", Style::new())
     };
     lines.push((ask.to_owned(), style));
     let inner = window(buffer, screen, title, width, lines.len() + 1);
@@ -79,9 +79,9 @@ fn consequences(rehearsal: &ActionResult, is_own_agent: bool) -> Vec<String> {
         }
         ActionResult::Block(BlockAnswer { network, .. }) => {
             let ends = if is_own_agent {
-                "it ends by itself, and with this view, which is the agent here".to_owned()
+                "it ends by itself, or when this view is closed".to_owned()
             } else {
-                format!("it ends by itself, with `detector unblock {network}`, and with the agent")
+                format!("it ends by itself, with `detector unblock {network}`, or with the agent")
             };
             let holds = "what its connections hold stays held until they are reset or time out";
             vec![ends, holds.to_owned()]
@@ -117,7 +117,7 @@ fn sockets(answer: &ResetAnswer, room: usize) -> Vec<String> {
     let mut lines: Vec<String> = shown.iter().map(line).collect();
     if !rest.is_empty() {
         lines.push(format!(
-            "and {} more; the page of the peer has them all",
+            "and {} more; the peer's page lists them all",
             rest.len()
         ));
     }

@@ -117,7 +117,7 @@ fn draw_banner(buffer: &mut Buffer, area: Rect, state: &State) {
         let time = header::time_of_day(since.unix_ns);
         let text = format!("no answer since {time} UTC: {why}");
         let left = vec![Part::new(0, text, theme::alarm())];
-        let right = vec![Part::new(1, "trying again", theme::quiet())];
+        let right = vec![Part::new(1, "retrying", theme::quiet())];
         return draw_parts(buffer, area, left, right);
     }
     if let Some(reason) = &state.facts.unready_reason {
@@ -135,14 +135,14 @@ const ACTION_KEYS: [(u8, &str, &str); 2] = [(1, "x", "reset"), (1, "b", "block")
 
 /// The keys that matter here.
 fn draw_keys(buffer: &mut Buffer, area: Rect, state: &State) {
-    let pause = if state.is_paused { "go on" } else { "pause" };
+    let pause = if state.is_paused { "resume" } else { "pause" };
     let keys: &[(u8, &str, &str)] = match (&state.overlay, &state.location) {
         (Overlay::Prompt(_), _) => &[
-            (0, "Enter", "take it"),
-            (0, "Esc", "leave it"),
+            (0, "Enter", "apply"),
+            (0, "Esc", "cancel"),
             (1, "^U", "clear"),
         ],
-        (Overlay::Confirmation(_), _) => &[(0, "yes Enter", "do it"), (0, "Esc", "leave it")],
+        (Overlay::Confirmation(_), _) => &[(0, "yes Enter", "do it"), (0, "Esc", "cancel")],
         (Overlay::Menu(_), _) => &[
             (0, "Enter", "sort"),
             (1, "r", "reverse"),

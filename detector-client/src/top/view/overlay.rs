@@ -17,20 +17,20 @@ const HELP: [(&str, &str); 23] = [
     ("q, ^C", "quit"),
     ("?, h, F1", "this help"),
     ("Enter", "open the peer, the connection or the group"),
-    ("Esc", "back; in the table: drop the filter"),
+    ("Esc", "back; in the table: clear the filter"),
     ("j k, arrows", "move"),
     ("g G", "first and last row"),
-    ("PgUp PgDn", "a page up, a page down; ^U ^D half of it"),
-    ("/", "filter: terms that must all hold"),
+    ("PgUp PgDn", "a page up, a page down; ^U ^D: half a page"),
+    ("/", "filter; all its terms must match"),
     ("", "  verdict=slow-read-attack pinned>10M"),
     ("", "  net=203.0.113.0/24 unit=httpd"),
-    ("", "  = != > >= < <=, and ~ for a part of a text"),
+    ("", "  = != > >= < <=, and ~ for \"contains\""),
     ("s", "choose what to sort by"),
-    ("< >", "sort by the column to the left, to the right"),
-    ("r", "turn the order around"),
+    ("< >", "sort by the next column to the left, to the right"),
+    ("r", "reverse the order"),
     ("Tab", "group by peer, /24 and /64, process, unit"),
-    ("Space", "stop and go on refreshing"),
-    ("^L", "draw everything anew"),
+    ("Space", "pause or resume refreshing"),
+    ("^L", "redraw the screen"),
     ("x", "with --allow-actions: reset what has stalled for 30 s"),
     ("b", "with --allow-actions: block the peer for 10 minutes"),
     ("# !", "critical and warning, from what a peer costs"),
@@ -95,7 +95,7 @@ fn draw_help(buffer: &mut Buffer, screen: Rect, scroll: usize) -> usize {
         .map(|(key, what)| (format!("{key:<12} {what}"), Style::new()))
         .collect();
     lines.push((
-        "columns, also keys of filters and orders".to_owned(),
+        "columns; filters and sorting use these names too".to_owned(),
         theme::heading(),
     ));
     for column in PeerRow::COLUMNS {
@@ -148,7 +148,7 @@ fn draw_prompt(buffer: &mut Buffer, screen: Rect, prompt: &Prompt) {
     let width = screen.width.min(78);
     let error = prompt.error.as_ref().map(ToString::to_string);
     let told = error.as_deref().unwrap_or(
-        "for instance: verdict=slow-read-attack pinned>10M net=203.0.113.0/24 unit=httpd",
+        "for example: verdict=slow-read-attack pinned>10M net=203.0.113.0/24 unit=httpd",
     );
     let told = wrap(told, usize::from(width.saturating_sub(2)));
     let inner = window(buffer, screen, "filter", width, told.len() + 1);

@@ -73,7 +73,7 @@ fn nothing(state: &State) -> String {
         return "waiting for the agent".to_owned();
     }
     if !state.table.filter.is_empty() {
-        return "no peer fits the filter; Esc drops it".to_owned();
+        return "no peer matches the filter; Esc clears it".to_owned();
     }
     if state.table.within.is_some() {
         return "no peer of this group is left; Esc goes back".to_owned();
