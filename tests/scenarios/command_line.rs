@@ -177,7 +177,7 @@ fn an_agent_that_hangs_or_is_of_another_version_gives_one_clear_line() -> Result
                       {\"a\": 1}";
         for (name, answer, expected) in [
             ("hangs", None, "did not answer within"),
-            ("other", Some(answer), "the agent is of version 99.0.0"),
+            ("other", Some(answer), "the agent is version 99.0.0"),
             ("closes", Some(""), "cannot read the agent's answer"),
         ] {
             let socket = folder.join(name);

@@ -39,7 +39,7 @@ fn an_agent_that_hangs_babbles_differs_or_is_missing_gives_one_clear_line() -> R
 
         for (name, answer, said) in [
             ("babbling", BABBLE, "cannot read the agent"),
-            ("newer", STRANGE, "the agent is of version 99.0.0"),
+            ("newer", STRANGE, "the agent is version 99.0.0"),
         ] {
             let socket = folder.join(name);
             let listener = UnixListener::bind(&socket)?;
@@ -82,7 +82,7 @@ fn an_agent_that_comes_to_hang_or_is_replaced_by_another_version_is_told_in_one_
         let listener = UnixListener::bind(&socket)?;
         drop(std::thread::spawn(move || answer_all(&listener, STRANGE)));
         screen.wait("another version", PATIENCE, |text| {
-            has_line(text, "no answer since", "the agent is of version 99.0.0")
+            has_line(text, "no answer since", "the agent is version 99.0.0")
         })?;
         screen.press("q")?;
         ensure!(screen.wait_end(PATIENCE)?.success());

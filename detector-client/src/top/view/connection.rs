@@ -1,7 +1,7 @@
 //! The page of one connection: its numbers, its timeline, the flags that were raised on it.
 
 use super::evidence;
-use super::plot::{self, Bar};
+use super::plot::{Bar, Plot};
 use super::text::{draw_text, take_line, take_lines};
 use super::theme;
 use crate::layout::{truncate, width_of, wrap};
@@ -94,8 +94,13 @@ pub(super) fn draw_timeline(
         })
         .collect();
     // The largest window ever offered is the measure, so that none at all shows as none.
-    let scale = connection.max_window_bytes as f64;
-    plot::draw(buffer, window, &title, &bars, scale, Style::new());
+    let windows = Plot {
+        title: &title,
+        bars: &bars,
+        at_least: connection.max_window_bytes as f64,
+        style: Style::new(),
+    };
+    windows.draw(buffer, window);
     let queued: Vec<Bar> = samples
         .iter()
         .map(|sample| Bar {
@@ -103,7 +108,13 @@ pub(super) fn draw_timeline(
             line: None,
         })
         .collect();
-    plot::draw(buffer, area, "queued █", &queued, 0.0, theme::caution());
+    let queue = Plot {
+        title: "queued █",
+        bars: &queued,
+        at_least: 0.0,
+        style: theme::caution(),
+    };
+    queue.draw(buffer, area);
 }
 
 /// What there is to say, in two columns where the terminal is wide enough.

@@ -6,6 +6,7 @@ use detector_api::units;
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::style::Style;
+use ratatui::widgets::{RenderDirection, Sparkline, Widget};
 
 /// Cells of the axis to the left of a plot.
 const AXIS: u16 = 8;
@@ -54,34 +55,61 @@ pub(super) struct Bar {
     pub(super) line: Option<f64>,
 }
 
-/// A plot of bytes over time, the newest at the right, `title` above it, `at_least` in sight.
-pub(super) fn draw(
-    buffer: &mut Buffer,
-    area: Rect,
-    title: &str,
-    bars: &[Bar],
-    at_least: f64,
-    bar_style: Style,
-) {
-    if area.height < 2 || area.width <= AXIS + 1 {
-        return;
-    }
-    draw_text(buffer, Rect { height: 1, ..area }, title, theme::quiet());
-    let plot = Rect {
-        x: area.x + AXIS,
-        y: area.y + 1,
-        width: area.width - AXIS,
-        height: area.height - 1,
-    };
-    let tops = bars
-        .iter()
-        .map(|bar| bar.value.max(bar.line.unwrap_or(0.0)));
-    let highest = tops.fold(at_least, f64::max);
-    draw_axis(buffer, area, plot, highest);
-    let shown = &bars[bars.len().saturating_sub(usize::from(plot.width))..];
-    let first = plot.right() - u16::try_from(shown.len()).unwrap_or(plot.width);
-    for (x, bar) in (first..).zip(shown) {
-        draw_bar(buffer, plot, x, *bar, highest, bar_style);
+/// A plot of bytes over time, the newest at the right.
+pub(super) struct Plot<'a> {
+    /// What stands above it.
+    pub(super) title: &'a str,
+    /// The oldest first.
+    pub(super) bars: &'a [Bar],
+    /// This much is in sight in any case.
+    pub(super) at_least: f64,
+    /// Of the bars.
+    pub(super) style: Style,
+}
+
+impl Plot<'_> {
+    pub(super) fn draw(&self, buffer: &mut Buffer, area: Rect) {
+        if area.height < 2 || area.width <= AXIS + 1 {
+            return;
+        }
+        draw_text(
+            buffer,
+            Rect { height: 1, ..area },
+            self.title,
+            theme::quiet(),
+        );
+        let plot = Rect {
+            x: area.x + AXIS,
+            y: area.y + 1,
+            width: area.width - AXIS,
+            height: area.height - 1,
+        };
+        let tops = self.bars.iter();
+        let tops = tops.map(|bar| bar.value.max(bar.line.unwrap_or(0.0)));
+        let highest = tops.fold(self.at_least, f64::max);
+        draw_axis(buffer, area, plot, highest);
+        let cells = usize::from(plot.height);
+        let newest_first = self.bars.iter().rev().take(usize::from(plot.width));
+        let heights = newest_first.clone().map(|bar| {
+            // What is not nothing shows.
+            let least = usize::from(bar.value > 0.0);
+            eighths(bar.value, highest, cells).max(least) as u64
+        });
+        Sparkline::default()
+            .data(heights)
+            .max(cells as u64 * 8)
+            .direction(RenderDirection::RightToLeft)
+            .style(self.style)
+            .render(plot, buffer);
+        for (x, bar) in (plot.x..plot.right()).rev().zip(newest_first) {
+            let Some(line) = bar.line else { continue };
+            let at = eighths(line, highest, cells).div_ceil(8).max(1) - 1;
+            let cell = &mut buffer[(x, plot.bottom() - 1 - u16::try_from(at).unwrap_or(0))];
+            // Where the bar reaches the line there is no gap to show.
+            if cell.symbol() == " " {
+                cell.set_char('─').set_style(theme::line());
+            }
+        }
     }
 }
 
@@ -98,28 +126,5 @@ fn draw_axis(buffer: &mut Buffer, area: Rect, plot: Rect, highest: f64) {
         let bottom = plot.bottom() - 1;
         let zero = label("0".to_owned());
         buffer.set_stringn(area.x, bottom, zero, usize::from(AXIS), theme::quiet());
-    }
-}
-
-fn draw_bar(buffer: &mut Buffer, plot: Rect, x: u16, bar: Bar, highest: f64, style: Style) {
-    let cells = usize::from(plot.height);
-    let mut filled = eighths(bar.value, highest, cells);
-    if bar.value > 0.0 {
-        filled = filled.max(1);
-    }
-    for (cell, y) in (plot.y..plot.bottom()).rev().enumerate() {
-        let here = filled.saturating_sub(cell * 8).min(8);
-        if here > 0 {
-            buffer[(x, y)].set_char(BARS[here]).set_style(style);
-        }
-    }
-    if let Some(line) = bar.line {
-        let at = eighths(line, highest, cells).div_ceil(8).max(1) - 1;
-        let y = plot.bottom() - 1 - u16::try_from(at).unwrap_or(0);
-        let cell = &mut buffer[(x, y)];
-        // The bar reaches the line: there is no gap to show.
-        if cell.symbol() == " " {
-            cell.set_char('─').set_style(theme::line());
-        }
     }
 }
