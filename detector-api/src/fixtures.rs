@@ -2,8 +2,8 @@
 
 use crate::row::PeerRow;
 use crate::snapshot::{
-    Connection, Event, EventType, FlagKind, Peer, Process, Retransmits, Severity, Shrinks, Source,
-    StallCause, Verdict,
+    Connection, Event, EventType, FlagEvidence, FlagKind, Peer, Process, Retransmits, Severity,
+    Shrinks, Source, StallCause, Verdict,
 };
 
 /// A flag of this kind with these numbers.
@@ -13,19 +13,27 @@ pub fn event(id: u64, kind: FlagKind, evidence: &[(&str, f64)]) -> Event {
         id,
         time: "2026-12-29T21:04:05.123Z".to_owned(),
         event: EventType::Flag,
-        kind,
+        flag: flag(kind, evidence),
         verdict: None,
         severity: Severity::Warning,
         peer: "198.51.100.7".to_owned(),
         local: Some("192.0.2.1:80".to_owned()),
         remote: Some("198.51.100.7:40000".to_owned()),
         netns: Some(1),
-        evidence: evidence
-            .iter()
-            .map(|(name, number)| ((*name).to_owned(), *number))
-            .collect(),
         source: Source::Sweep,
     }
+}
+
+/// Evidence with these numbers and all others zero.
+#[must_use]
+pub fn flag(kind: FlagKind, numbers: &[(&str, f64)]) -> FlagEvidence {
+    let mut evidence = FlagEvidence::sample(kind).numbers();
+    for (name, number) in numbers {
+        let number = serde_json::Number::from_f64(*number).unwrap_or_else(|| 0.into());
+        evidence.insert((*name).to_owned(), number);
+    }
+    let value = serde_json::json!({ "kind": kind, "evidence": evidence });
+    serde_json::from_value(value).unwrap_or_else(|_| FlagEvidence::sample(kind))
 }
 
 /// A peer that costs much.

@@ -1,5 +1,6 @@
 //! `/v1/host`: how hard pressed the host is, what its stalled connections hold, what watching costs.
 
+use crate::snapshot::numbers::numbers;
 use crate::snapshot::{OpenIncident, Retransmits, Shrinks};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -146,14 +147,21 @@ pub struct Sockets {
     pub time_wait: u64,
 }
 
-/// What all interfaces but the loopback counted.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[allow(missing_docs, reason = "as in /sys/class/net/*/statistics")]
-pub struct InterfaceCounts {
-    pub rx_errors: u64,
-    pub tx_errors: u64,
-    pub rx_dropped: u64,
-    pub tx_dropped: u64,
+numbers! {
+    /// What all interfaces but the loopback counted, from `/sys/class/net/*/statistics`: errors are
+    /// frames that arrived broken or could not be sent; drops have honest reasons too (protocols
+    /// nobody listens to), so they are shown but decide nothing.
+    #[derive(Eq)]
+    InterfaceCounts {
+        /// Receive errors: CRC, length, frame, FIFO and missed.
+        rx_errors: u64,
+        /// Send errors: carrier, aborted, FIFO, heartbeat, window.
+        tx_errors: u64,
+        /// Dropped on receipt.
+        rx_dropped: u64,
+        /// Dropped before sending.
+        tx_dropped: u64,
+    }
 }
 
 /// Errors and drops of the interfaces in the agent's namespace.
@@ -177,15 +185,20 @@ pub struct OwnCost {
 }
 
 impl InterfaceCounts {
-    /// Adds what was counted elsewhere.
-    pub fn add(&mut self, other: &Self) {
-        for (sum, part) in [
-            (&mut self.rx_errors, other.rx_errors),
-            (&mut self.tx_errors, other.tx_errors),
-            (&mut self.rx_dropped, other.rx_dropped),
-            (&mut self.tx_dropped, other.tx_dropped),
-        ] {
-            *sum = sum.saturating_add(part);
+    /// Errors in both directions, without drops.
+    #[must_use]
+    pub const fn errors(&self) -> u64 {
+        self.rx_errors.saturating_add(self.tx_errors)
+    }
+
+    /// Both together. Stops at the largest number.
+    #[must_use]
+    pub const fn plus(&self, other: &Self) -> Self {
+        Self {
+            rx_errors: self.rx_errors.saturating_add(other.rx_errors),
+            tx_errors: self.tx_errors.saturating_add(other.tx_errors),
+            rx_dropped: self.rx_dropped.saturating_add(other.rx_dropped),
+            tx_dropped: self.tx_dropped.saturating_add(other.tx_dropped),
         }
     }
 

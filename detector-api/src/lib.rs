@@ -5,6 +5,7 @@
 
 pub mod actions;
 pub mod address;
+pub mod bounds;
 pub mod defaults;
 pub mod failure;
 #[cfg(any(test, feature = "fixtures"))]

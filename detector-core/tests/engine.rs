@@ -46,7 +46,7 @@ fn a_zero_window_becomes_a_stall_after_five_seconds_and_is_cleared_when_it_opens
     assert_eq!(after.peers[0].flagged, None);
 
     let events: Vec<_> = engine.events_after(0).collect();
-    let told: Vec<_> = events.iter().map(|e| (e.event, e.kind)).collect();
+    let told: Vec<_> = events.iter().map(|e| (e.event, e.kind())).collect();
     assert_eq!(
         told,
         [
@@ -56,7 +56,7 @@ fn a_zero_window_becomes_a_stall_after_five_seconds_and_is_cleared_when_it_opens
         ]
     );
     assert_eq!(events[0].time, "2026-12-29T21:00:06.000Z");
-    assert_eq!(events[0].evidence["stalled_seconds"], 5.0);
+    assert_eq!(events[0].flag.stalled_seconds(), Some(5.0));
 }
 
 #[test]
@@ -324,7 +324,7 @@ fn one_peer_cannot_fill_the_ring_of_events() {
     assert!(
         engine
             .events_after(0)
-            .any(|event| event.kind == FlagKind::StallHoard)
+            .any(|event| event.kind() == FlagKind::StallHoard)
     );
     // Thirty seconds without a byte, and no benign cause is left.
     engine.advance(ms(30_999), WALL);

@@ -19,7 +19,7 @@ mod support;
 use detector_api::snapshot::HostPressure;
 use detector_core::engine::Engine;
 use detector_core::observe::observation::{
-    InterfaceErrors, Observation, PendingTimer, Reason, Source, TcpState,
+    InterfaceCounts, Observation, PendingTimer, Reason, Source, TcpState,
 };
 use detector_core::settings::{DetectSettings, TableSettings};
 use detector_core::time::{MonotonicTime, WallClock};
@@ -106,9 +106,9 @@ impl Player {
             }
             "interface_errors" => {
                 self.engine.advance(at, self.wall);
-                self.engine.add_interface_errors(&InterfaceErrors {
+                self.engine.add_interface_errors(&InterfaceCounts {
                     rx_errors: words.next().unwrap().parse().unwrap(),
-                    ..InterfaceErrors::default()
+                    ..InterfaceCounts::default()
                 });
             }
             "tcp_memory" => {

@@ -78,7 +78,7 @@ fn is_stalled_all_the_same(forged: fn(u64) -> Observation) {
     let events: Vec<_> = engine.events_after(0).collect();
     let first = events.iter().find(|event| event.event == EventType::Flag);
     let flag = first.unwrap();
-    assert_eq!(flag.kind, FlagKind::ZeroWindowStall);
+    assert_eq!(flag.kind(), FlagKind::ZeroWindowStall);
     assert_eq!(flag.time, "2026-12-29T21:00:06.000Z");
     assert_eq!(engine.connections()[0].stall, Some(StallCause::ZeroWindow));
     assert!(engine.connections()[0].stalled_seconds >= 19.0);

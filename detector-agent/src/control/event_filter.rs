@@ -64,7 +64,7 @@ impl EventFilter {
         self.since.as_ref().is_none_or(|since| event.time >= *since)
             && self.until.as_ref().is_none_or(|until| event.time <= *until)
             && self.peer.is_none_or(|peer| is_about(event, peer))
-            && self.kind.is_none_or(|kind| event.kind == kind)
+            && self.kind.is_none_or(|kind| event.kind() == kind)
     }
 }
 

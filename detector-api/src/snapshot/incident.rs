@@ -22,22 +22,6 @@ labelled! {
     }
 }
 
-impl IncidentKind {
-    /// The kind that a flag makes, on a peer of warning or above.
-    #[must_use]
-    pub const fn of(flag: FlagKind) -> Self {
-        match flag {
-            FlagKind::StallHoard => Self::Hoard,
-            FlagKind::ZeroWindowStall
-            | FlagKind::SmallWindowStall
-            | FlagKind::Dribble
-            | FlagKind::TinyWindow => Self::StalledPeers,
-            FlagKind::Unanswered => Self::SilentPeers,
-            FlagKind::WindowShrink => Self::ShrinkingPeers,
-        }
-    }
-}
-
 labelled! {
     /// What ended an incident.
     IncidentEnd {

@@ -1,4 +1,5 @@
-//! Closed lists of words: causes of stalls, kinds of flags, verdicts, severities.
+//! Closed lists of words: causes of stalls, verdicts, severities; the kinds of flags have a table of
+//! their own.
 
 use crate::labelled::labelled;
 
@@ -13,20 +14,6 @@ labelled! {
         Dribble = "dribble",
         /// Retransmits or probes without any acknowledgement.
         Unanswered = "unanswered",
-    }
-}
-
-labelled! {
-    /// Kind of a flag.
-    #[allow(missing_docs, reason = "each has its page in docs/detections")]
-    FlagKind {
-        WindowShrink = "window-shrink",
-        ZeroWindowStall = "zero-window-stall",
-        SmallWindowStall = "small-window-stall",
-        Dribble = "dribble",
-        Unanswered = "unanswered",
-        TinyWindow = "tiny-window",
-        StallHoard = "stall-hoard",
     }
 }
 

@@ -4,23 +4,28 @@
 //! durations seconds.
 
 mod assessment;
+mod evidence;
+mod flag;
 mod incident;
 mod kinds;
+pub(crate) mod numbers;
 
-pub use assessment::{
-    Advice, AdviceCode, Assessment, BenignCause, Change, ChangeCode, Considered, Evidence,
-    EvidenceCode, Numbers, Outcome,
+pub use assessment::{Advice, Assessment, BenignCause, Change, Condition, Considered, Outcome};
+pub use evidence::{Evidence, HoardThresholds};
+pub use flag::{
+    AlikeNumbers, Bearer, ConnectionNumbers, DribbleEvidence, FlagEvidence, FlagKind,
+    HoardEvidence, KindFacts, NetworkNumbers, ShrinkEvidence, StallEvidence, TinyWindowEvidence,
+    UnansweredEvidence, ZeroWindowEvidence,
 };
-
 pub use incident::{
     HostPressure, Incident, IncidentEnd, IncidentFlag, IncidentKind, IncidentPeer, OpenIncident,
 };
-pub use kinds::{Confidence, EventType, FlagKind, Severity, Source, StallCause, Verdict};
+pub use kinds::{Confidence, EventType, Severity, Source, StallCause, Verdict};
+pub use numbers::Numbers;
 
 use schemars::JsonSchema;
 
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
 
 /// Counts by severity of a window shrink.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -247,8 +252,9 @@ pub struct Event {
     pub time: String,
     /// `flag` (raised), `cleared` (the condition ended) or `episode` (a zero-window episode ended).
     pub event: EventType,
-    /// Kind of the flag; for an episode `zero-window-stall`.
-    pub kind: FlagKind,
+    /// Kind of the flag (for an episode `zero-window-stall`), and the numbers it rests on.
+    #[serde(flatten)]
+    pub flag: FlagEvidence,
     /// What the peer is taken to be at this moment.
     pub verdict: Option<Verdict>,
     /// How much it matters.
@@ -261,8 +267,17 @@ pub struct Event {
     pub remote: Option<String>,
     /// Network namespace.
     pub netns: Option<u32>,
-    /// Numbers by name; names end in their unit.
-    pub evidence: BTreeMap<String, f64>,
     /// Which source saw it.
     pub source: Source,
 }
+
+impl Event {
+    /// Kind of the flag.
+    #[must_use]
+    pub const fn kind(&self) -> FlagKind {
+        self.flag.kind()
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,8 +1,9 @@
 //! What to do, with values that fit what was seen.
 
 use super::evidence::interface_counts;
-use super::figures::Figures;
-use crate::snapshot::{Advice, AdviceCode, HeldWorkers, Numbers, Verdict};
+use super::figures::{connections, counted, unknown_code};
+use crate::host::InterfaceCounts;
+use crate::snapshot::{Advice, HeldWorkers, Verdict};
 use crate::units;
 
 /// What advice depends on besides its own numbers.
@@ -22,9 +23,8 @@ pub struct Circumstances {
     pub tcp_wmem: Option<[u64; 3]>,
     /// `net.ipv4.tcp_orphan_retries`.
     pub tcp_orphan_retries: Option<u64>,
-    /// What interfaces counted since they came up, and in the last minute, under the names of
-    /// the evidence.
-    pub interfaces: Option<(Numbers, Numbers)>,
+    /// What interfaces counted since they came up, and in the last minute.
+    pub interfaces: Option<(InterfaceCounts, InterfaceCounts)>,
 }
 
 /// Which servers are known to own connections of the peer.
@@ -84,29 +84,43 @@ fn setting(lines: &[&str], note: impl Into<String>) -> Setting {
 
 /// A piece of advice in words and settings.
 pub fn advice(advice: &Advice, around: &Circumstances) -> Step {
-    let figures = Figures(&advice.numbers);
-    match advice.code {
-        AdviceCode::LookAtPath => look_at_path(figures, around),
-        AdviceCode::LimitConnections => limit_connections(figures, around),
-        AdviceCode::BoundWaiting => bound_waiting(figures, around),
-        AdviceCode::BoundMemory => bound_memory(figures, around),
-        AdviceCode::BoundOrphans => bound_orphans(figures, around),
-        AdviceCode::BoundOwnClient => bound_own_client(figures),
-        AdviceCode::TellPeerOperator => Step {
+    match advice {
+        Advice::LookAtPath {
+            interfaces,
+            over_seconds,
+        } => look_at_path(interfaces, *over_seconds, around),
+        Advice::LimitConnections {
+            stalled_connections,
+        } => limit_connections(*stalled_connections, around),
+        Advice::BoundWaiting {
+            longest_stall_seconds,
+        } => bound_waiting(*longest_stall_seconds, around),
+        Advice::BoundMemory {
+            pinned_bytes_per_connection,
+        } => bound_memory(*pinned_bytes_per_connection, around),
+        Advice::BoundOrphans { orphan_connections } => bound_orphans(*orphan_connections, around),
+        Advice::BoundOwnClient {
+            outgoing_connections,
+        } => bound_own_client(*outgoing_connections),
+        Advice::TellPeerOperator {} => Step {
             what: "Tell whoever runs the peer that its windows go back; send this card along. If \
                    the peer is yours, look at net.ipv4.tcp_shrink_window, at its memory, and at \
                    shapers and proxies on the path."
                 .to_owned(),
             settings: Vec::new(),
         },
-        AdviceCode::Nothing => Step {
+        Advice::Nothing {} => Step {
             what: "Nothing: what it holds is small, and honest clients do the same.".to_owned(),
+            settings: Vec::new(),
+        },
+        Advice::Other { code, numbers } => Step {
+            what: unknown_code(code, numbers) + ".",
             settings: Vec::new(),
         },
     }
 }
 
-fn look_at_path(figures: Figures<'_>, around: &Circumstances) -> Step {
+fn look_at_path(lately: &InterfaceCounts, over_seconds: f64, around: &Circumstances) -> Step {
     let mut what = "Look at the path between you: cables, switch ports, network cards, MTU, \
                     shapers, firewall state."
         .to_owned();
@@ -114,16 +128,15 @@ fn look_at_path(figures: Figures<'_>, around: &Circumstances) -> Step {
         Some((total, last_minute)) => {
             what += &format!(
                 " Interfaces of this host count {} since they came up; {} in the last minute.",
-                interface_counts(Figures(total)),
-                interface_counts(Figures(last_minute)),
+                interface_counts(total),
+                interface_counts(last_minute),
             );
         }
-        None if figures.number("rx_errors").is_some() => {
-            let counts = interface_counts(figures);
-            let span = figures.show("over_seconds");
+        None => {
+            let counts = interface_counts(lately);
+            let span = units::seconds(over_seconds);
             what += &format!(" Interfaces of this host count {counts} in {span}.");
         }
-        None => {}
     }
     let mut lines = vec![
         "ip -s link".to_owned(),
@@ -141,7 +154,7 @@ fn look_at_path(figures: Figures<'_>, around: &Circumstances) -> Step {
 /// included.
 const CONNECTIONS_EACH: u32 = 20;
 
-fn limit_connections(figures: Figures<'_>, around: &Circumstances) -> Step {
+fn limit_connections(stalled_connections: u64, around: &Circumstances) -> Step {
     let mut settings = Vec::new();
     if around.servers.has_nginx || around.servers.is_unknown() {
         let limit = format!("limit_conn peers {CONNECTIONS_EACH};");
@@ -179,9 +192,8 @@ fn limit_connections(figures: Figures<'_>, around: &Circumstances) -> Step {
     ));
     Step {
         what: format!(
-            "Limit connections for each address: this one has {} stalled, a browser opens about \
-             6.",
-            figures.show("stalled_connections"),
+            "Limit connections for each address: this one has {stalled_connections} stalled, a \
+             browser opens about 6."
         ),
         settings,
     }
@@ -195,8 +207,7 @@ fn timeout_seconds(longest_stall_seconds: f64) -> u32 {
     steps.into_iter().find(is_enough).unwrap_or(15)
 }
 
-fn bound_waiting(figures: Figures<'_>, around: &Circumstances) -> Step {
-    let longest = figures.number("longest_stall_seconds").unwrap_or(0.0);
+fn bound_waiting(longest: f64, around: &Circumstances) -> Step {
     let timeout = timeout_seconds(longest);
     let servers = around.servers;
     let is_unknown = servers.is_unknown();
@@ -230,13 +241,13 @@ fn bound_waiting(figures: Figures<'_>, around: &Circumstances) -> Step {
     let mut what = format!(
         "End connections that do not move: the longest stall lasted {}, {timeout} s is short \
          against that and long against an honest pause.",
-        figures.show("longest_stall_seconds"),
+        units::seconds(longest),
     );
     if longest < f64::from(timeout) {
         what = format!(
             "End connections that do not move, if this goes on: the longest stall lasted {}, \
              and less than {timeout} s would end honest pauses too.",
-            figures.show("longest_stall_seconds"),
+            units::seconds(longest),
         );
     }
     if around.verdict == Some(Verdict::SlowReadAttack) {
@@ -251,11 +262,8 @@ const WMEM_BYTES: u64 = 1 << 20;
 /// A smaller maximum than this slows honest clients down.
 const WMEM_LEAST_BYTES: u64 = 256 << 10;
 
-fn bound_memory(figures: Figures<'_>, around: &Circumstances) -> Step {
-    let each = figures.number("pinned_bytes_per_connection");
-    let shown = figures
-        .number("pinned_bytes_per_connection")
-        .map_or_else(|| "?".to_owned(), |bytes| units::measure("_bytes", bytes));
+fn bound_memory(each: u64, around: &Circumstances) -> Step {
+    let shown = units::bytes(each);
     let Some([least, initial, most]) = around.tcp_wmem else {
         return Step {
             what: format!(
@@ -266,8 +274,8 @@ fn bound_memory(figures: Figures<'_>, around: &Circumstances) -> Step {
         };
     };
     let maximum = units::bytes(most);
-    #[allow(clippy::cast_precision_loss, reason = "compared roughly")]
-    let is_near = each.is_some_and(|each| each >= 0.8 * most as f64);
+    // Four fifths.
+    let is_near = each >= most - most / 5;
     if !is_near || most <= WMEM_LEAST_BYTES {
         return Step {
             what: format!(
@@ -284,7 +292,7 @@ fn bound_memory(figures: Figures<'_>, around: &Circumstances) -> Step {
     }
     .max(WMEM_LEAST_BYTES);
     let line = format!("sysctl -w net.ipv4.tcp_wmem=\"{least} {initial} {lower}\"");
-    let pace = units::measure("_bytes_per_second", exact(lower) * 10.0);
+    let pace = units::pace(lower * 10);
     let note = format!(
         "For connections made from now on. At a round trip of 100 ms one is then limited to {pace}"
     );
@@ -297,16 +305,11 @@ fn bound_memory(figures: Figures<'_>, around: &Circumstances) -> Step {
     }
 }
 
-#[allow(clippy::cast_precision_loss, reason = "exact below 2^53")]
-const fn exact(number: u64) -> f64 {
-    number as f64
-}
-
 /// Retries that end an orphan after seconds.
 const ORPHAN_RETRIES: u64 = 3;
 
-fn bound_orphans(figures: Figures<'_>, around: &Circumstances) -> Step {
-    let orphans = figures.many("orphan_connections", "orphan", "orphans");
+fn bound_orphans(orphans: u64, around: &Circumstances) -> Step {
+    let orphans = counted(orphans, "orphan", "orphans");
     let now = match around.tcp_orphan_retries {
         Some(0) => "It is 0 now, which means 8".to_owned(),
         Some(number) => format!("It is {number} now"),
@@ -332,13 +335,13 @@ fn bound_orphans(figures: Figures<'_>, around: &Circumstances) -> Step {
     }
 }
 
-fn bound_own_client(figures: Figures<'_>) -> Step {
+fn bound_own_client(outgoing: u64) -> Step {
     let note = "curl, as an example: gives up after 30 s below 1 kB/s, in either direction";
     Step {
         what: format!(
             "Give our own client a time limit and a least pace: {} that we opened wait for the \
              other side.",
-            figures.connections("outgoing_connections")
+            connections(outgoing)
         ),
         settings: vec![setting(
             &["curl --speed-limit 1000 --speed-time 30 URL"],

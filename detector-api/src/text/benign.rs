@@ -1,7 +1,8 @@
 //! The benign causes that were considered, and what was found of each.
 
-use super::figures::Figures;
+use super::figures::{connections, counted, span, unknown_code};
 use crate::snapshot::{BenignCause, Considered, Outcome};
+use crate::units::{pace, seconds};
 
 /// The words of an outcome, as a label.
 pub const fn outcome(outcome: Outcome) -> &'static str {
@@ -14,75 +15,98 @@ pub const fn outcome(outcome: Outcome) -> &'static str {
 
 /// A cause and the numbers that decide it.
 pub fn considered(considered: &Considered) -> String {
-    let figures = Figures(&considered.numbers);
-    let (cause, found) = match considered.cause {
-        BenignCause::ScalingGranularity => (
+    let (cause, found) = match &considered.cause {
+        BenignCause::ScalingGranularity {
+            granularity_retreats,
+            shrinks,
+        } => (
             "rounding of a scaled window",
             format!(
                 "{} within the rounding bound, {} beyond it",
-                figures.many("granularity_retreats", "retreat", "retreats"),
-                figures.many("shrinks", "shrink", "shrinks"),
+                counted(*granularity_retreats, "retreat", "retreats"),
+                counted(*shrinks, "shrink", "shrinks"),
             ),
         ),
-        BenignCause::ReceiverOutOfMemory => (
+        BenignCause::ReceiverOutOfMemory {
+            quick_reopens,
+            reopen_seconds_bound,
+            shrinks_treason,
+        } => (
             "a receiver short of memory",
             format!(
-                "{} of {} to zero opened again within a second",
-                figures.show("quick_reopens"),
-                figures.many("shrinks_treason", "shrink", "shrinks"),
+                "{quick_reopens} of {} to zero opened again within {}",
+                counted(*shrinks_treason, "shrink", "shrinks"),
+                span(*reopen_seconds_bound),
             ),
         ),
-        BenignCause::ShrinkingKernel => (
+        BenignCause::ShrinkingKernel {
+            shrinks,
+            holding_connections,
+        } => (
             "a host with net.ipv4.tcp_shrink_window=1",
             format!(
                 "{}, {} that drain nothing",
-                figures.many("shrinks", "shrink", "shrinks"),
-                figures.connections("holding_connections"),
+                counted(*shrinks, "shrink", "shrinks"),
+                connections(*holding_connections),
             ),
         ),
-        BenignCause::PausedReader => (
+        BenignCause::PausedReader {
+            recovered_stalls,
+            holding_connections,
+            longest_stall_seconds,
+        } => (
             "a reader on pause",
             format!(
-                "{} ended by reading on, {} drain nothing, longest stall {}",
-                figures.many("recovered_stalls", "stall", "stalls"),
-                figures.show("holding_connections"),
-                figures.show("longest_stall_seconds"),
+                "{} ended by reading on, {holding_connections} drain nothing, longest stall {}",
+                counted(*recovered_stalls, "stall", "stalls"),
+                seconds(*longest_stall_seconds),
             ),
         ),
-        BenignCause::IdleKeepAlive => (
+        BenignCause::IdleKeepAlive {
+            stalled_connections,
+        } => (
             "an idle connection",
-            format!(
-                "{} with data waiting",
-                figures.connections("stalled_connections")
-            ),
+            format!("{} with data waiting", connections(*stalled_connections)),
         ),
-        BenignCause::SlowReader => (
+        BenignCause::SlowReader {
+            drain_bytes_per_second,
+            floor_bytes_per_second,
+            holding_connections,
+        } => (
             "a slow but steady reader",
             format!(
                 "takes {}, the floor is {}; {} below it",
-                figures.show("drain_bytes_per_second"),
-                figures.show("floor_bytes_per_second"),
-                figures.connections("holding_connections"),
+                pace(*drain_bytes_per_second),
+                pace(*floor_bytes_per_second),
+                connections(*holding_connections),
             ),
         ),
-        BenignCause::PathLoss => (
+        BenignCause::PathLoss {
+            unanswered_connections,
+            silences_ended,
+            interface_errors,
+            networks,
+        } => (
             "loss on the path",
             format!(
                 "{} unanswered, {} ended with an answer, {} silent at once, {} of our interfaces",
-                figures.connections("unanswered_connections"),
-                figures.many("silences_ended", "silence", "silences"),
-                figures.many("networks", "network", "networks"),
-                figures.many("interface_errors", "error", "errors"),
+                connections(*unanswered_connections),
+                counted(*silences_ended, "silence", "silences"),
+                counted(*networks, "network", "networks"),
+                counted(*interface_errors, "error", "errors"),
             ),
         ),
-        BenignCause::Middlebox => (
+        BenignCause::Middlebox {
+            networks,
+            networks_bound,
+        } => (
             "a box on the path",
             format!(
-                "{} with the same symptom at once, many are {}",
-                figures.many("networks", "network", "networks"),
-                figures.show("networks_bound"),
+                "{} with the same symptom at once, many are {networks_bound}",
+                counted(*networks, "network", "networks"),
             ),
         ),
+        BenignCause::Other { code, numbers } => return unknown_code(code, numbers),
     };
     format!("{cause}: {found}")
 }

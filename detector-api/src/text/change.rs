@@ -1,51 +1,69 @@
 //! What would change a verdict.
 
-use super::figures::Figures;
-use crate::snapshot::{Change, ChangeCode};
+use super::figures::{connections, counted, unknown_code};
+use crate::snapshot::{Change, Condition};
+use crate::units::{bytes, pace, seconds};
 
-/// `If … : slow-client.`
+/// `slow-client, if …`
 pub fn change(change: &Change) -> String {
-    let figures = Figures(&change.numbers);
-    let condition = match change.code {
-        ChangeCode::DrainsAboveFloor => format!(
+    let networks = |number| counted(number, "unrelated network", "unrelated networks");
+    let condition = match &change.condition {
+        Condition::DrainsAboveFloor {
+            floor_bytes_per_second,
+        } => format!(
             "its stalled connections together drain at least {}",
-            figures.show("floor_bytes_per_second")
+            pace(*floor_bytes_per_second)
         ),
-        ChangeCode::ReadsOn => "its stalls end because it reads on".to_owned(),
-        ChangeCode::HoldsAHoard => format!(
+        Condition::ReadsOn {} => "its stalls end because it reads on".to_owned(),
+        Condition::HoldsAHoard {
+            hoard,
+            over_seconds,
+        } => format!(
             "{} or {} drain nothing for {}",
-            figures.connections("hoard_connections"),
-            figures.show("hoard_bytes"),
-            figures.show("over_seconds"),
+            connections(hoard.hoard_connections),
+            bytes(hoard.hoard_bytes),
+            seconds(*over_seconds),
         ),
-        ChangeCode::KeepsHolding => format!(
+        Condition::KeepsHolding { over_seconds } => format!(
             "the same connections drain nothing for {}",
-            figures.show("over_seconds")
+            seconds(*over_seconds)
         ),
-        ChangeCode::AnswersAgain => "it answers again".to_owned(),
-        ChangeCode::FallsSilent => "it stops answering probes".to_owned(),
-        ChangeCode::ShrinksAgain => format!(
+        Condition::AnswersAgain {} => "it answers again".to_owned(),
+        Condition::FallsSilent {} => "it stops answering probes".to_owned(),
+        Condition::ShrinksAgain {
+            reopen_seconds_bound,
+        } => format!(
             "a window it takes back does not open again within {}",
-            figures.show("reopen_seconds_bound")
+            seconds(*reopen_seconds_bound)
         ),
-        ChangeCode::SpreadsToOthers => format!(
+        Condition::SpreadsToOthers {
+            networks_bound,
+            over_seconds,
+        } => format!(
             "{} show the same within {}",
-            figures.many("networks_bound", "unrelated network", "unrelated networks"),
-            figures.show("over_seconds"),
+            networks(*networks_bound),
+            seconds(*over_seconds),
         ),
-        ChangeCode::StaysAlone => format!(
+        Condition::StaysAlone {
+            networks_bound,
+            over_seconds,
+        } => format!(
             "it stays so while fewer than {} show the same within {}",
-            figures.many("networks_bound", "unrelated network", "unrelated networks"),
-            figures.show("over_seconds"),
+            networks(*networks_bound),
+            seconds(*over_seconds),
         ),
-        ChangeCode::InterfaceErrorsRise => format!(
+        Condition::InterfaceErrorsRise {
+            interface_errors_bound,
+            over_seconds,
+        } => format!(
             "interfaces of this host count {} within {}",
-            figures.many("interface_errors_bound", "error", "errors"),
-            figures.show("over_seconds"),
+            counted(*interface_errors_bound, "error", "errors"),
+            seconds(*over_seconds),
         ),
-        ChangeCode::StaysQuiet => {
-            format!("nothing is flagged for {}", figures.show("quiet_seconds"))
+        Condition::StaysQuiet { quiet_seconds } => {
+            format!("nothing is flagged for {}", seconds(*quiet_seconds))
         }
+        Condition::Other { code, numbers } => unknown_code(code, numbers),
     };
     let verdict = change
         .verdict

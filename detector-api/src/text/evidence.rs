@@ -1,144 +1,203 @@
 //! What speaks for a verdict and against it.
 
-use super::figures::Figures;
-use crate::snapshot::{Evidence, EvidenceCode};
+use super::figures::{connections, counted, span, unknown_code};
+use crate::bounds::QUICK_REOPEN;
+use crate::host::InterfaceCounts;
+use crate::snapshot::{Evidence, HoardThresholds};
+use crate::units::{bytes, pace, seconds};
 
 /// One piece of evidence in one sentence.
 pub fn evidence(evidence: &Evidence) -> String {
-    let figures = Figures(&evidence.numbers);
-    match evidence.code {
-        EvidenceCode::HoardOfPeer => format!(
+    match evidence {
+        Evidence::HoardOfPeer {
+            hoard,
+            stalled_connections,
+            pinned_bytes,
+        } => format!(
             "{} {}; a hoard is {} or {}.",
-            figures.many(
-                "stalled_connections",
+            counted(
+                *stalled_connections,
                 "stalled connection pins",
                 "stalled connections pin"
             ),
-            figures.show("pinned_bytes"),
-            figures.connections("hoard_connections"),
-            figures.show("hoard_bytes"),
+            bytes(*pinned_bytes),
+            connections(hoard.hoard_connections),
+            bytes(hoard.hoard_bytes),
         ),
-        EvidenceCode::HoardOfNetwork => shared_hoard(figures, "network", "of its network"),
-        EvidenceCode::HoardByLikeness => shared_hoard(
-            figures,
-            "alike",
+        Evidence::HoardOfNetwork { hoard, network } => shared_hoard(
+            (
+                network.network_peers,
+                network.network_connections,
+                network.network_pinned_bytes,
+            ),
+            "of its network",
+            hoard,
+        ),
+        Evidence::HoardByLikeness { hoard, alike } => shared_hoard(
+            (
+                alike.alike_peers,
+                alike.alike_connections,
+                alike.alike_pinned_bytes,
+            ),
             "whose connections have the same shift, segment size, windows and timing",
+            hoard,
         ),
-        EvidenceCode::DrainsNothing => format!(
+        Evidence::DrainsNothing {
+            holding_connections,
+            holding_pinned_bytes,
+            floor_bytes_per_second,
+            over_seconds,
+        } => format!(
             "{} ({} pinned) took less than {} for {} or longer.",
-            figures.connections("holding_connections"),
-            figures.show("holding_pinned_bytes"),
-            figures.show("floor_bytes_per_second"),
-            figures.show("over_seconds"),
+            connections(*holding_connections),
+            bytes(*holding_pinned_bytes),
+            pace(*floor_bytes_per_second),
+            seconds(*over_seconds),
         ),
-        EvidenceCode::ZeroWindow => format!(
-            "{} held up by a window of zero.",
-            figures.connections("connections")
-        ),
-        EvidenceCode::SmallWindow => format!(
+        Evidence::ZeroWindow { connections: held } => {
+            format!("{} held up by a window of zero.", connections(*held))
+        }
+        Evidence::SmallWindow { connections: held } => format!(
             "{} held up by a window that is open but too small for the next segment.",
-            figures.connections("connections")
+            connections(*held)
         ),
-        EvidenceCode::Dribble => format!(
+        Evidence::Dribble {
+            connections: held,
+            drain_seconds,
+            floor_bytes_per_second,
+        } => format!(
             "{} read at less than {}; at this pace the longest queue takes {} more.",
-            figures.connections("connections"),
-            figures.show("floor_bytes_per_second"),
-            figures.show("drain_seconds"),
+            connections(*held),
+            pace(*floor_bytes_per_second),
+            seconds(*drain_seconds),
         ),
-        EvidenceCode::Unanswered => format!(
+        Evidence::Unanswered { connections: held } => format!(
             "{} sent again or probed without any answer.",
-            figures.connections("connections")
+            connections(*held)
         ),
-        EvidenceCode::WindowShrinks => format!(
+        Evidence::WindowShrinks {
+            shrinks_below_flight,
+            shrinks_treason,
+            connections: shrunk,
+        } => format!(
             "Took back window over data in flight lately: {} to zero (treason), {} to less than \
              was in flight; {} shrunk now.",
-            figures.many("shrinks_treason", "time", "times"),
-            figures.many("shrinks_below_flight", "time", "times"),
-            figures.connections("connections"),
+            counted(*shrinks_treason, "time", "times"),
+            counted(*shrinks_below_flight, "time", "times"),
+            connections(*shrunk),
         ),
-        EvidenceCode::PoliteShrinks => format!(
+        Evidence::PoliteShrinks {
+            connections: shrunk,
+            shrinks_polite,
+        } => format!(
             "Took back window, but none over data in flight: {}; {} shrunk now.",
-            figures.many("shrinks_polite", "time", "times"),
-            figures.connections("connections"),
+            counted(*shrinks_polite, "time", "times"),
+            connections(*shrunk),
         ),
-        EvidenceCode::TinyWindow => format!(
+        Evidence::TinyWindow { connections: tiny } => format!(
             "{} where each byte costs about a packet: tiny windows or tiny segments.",
-            figures.connections("connections")
+            connections(*tiny)
         ),
-        EvidenceCode::WeAreTheClient => format!(
-            "{} held up that we opened, {} of them drain nothing.",
-            figures.connections("outgoing_connections"),
-            figures.show("holding_connections"),
+        Evidence::WeAreTheClient {
+            outgoing_connections,
+            holding_connections,
+        } => format!(
+            "{} held up that we opened, {holding_connections} of them drain nothing.",
+            connections(*outgoing_connections),
         ),
-        EvidenceCode::SilencesEnded => format!(
+        Evidence::SilencesEnded { silences_ended } => format!(
             "{} ended with an acknowledgement: the peer lives, the path lost segments.",
-            figures.many("silences_ended", "silence", "silences")
+            counted(*silences_ended, "silence", "silences")
         ),
-        EvidenceCode::ManyUnrelatedPeers => format!(
-            "The same symptom in {} at once ({} within {} count as many): no peer's own doing.",
-            figures.many("networks", "unrelated network", "unrelated networks"),
-            figures.show("networks_bound"),
-            figures.show("over_seconds"),
+        Evidence::ManyUnrelatedPeers {
+            networks,
+            networks_bound,
+            over_seconds,
+        } => format!(
+            "The same symptom in {} at once ({networks_bound} within {} count as many): no \
+             peer's own doing.",
+            counted(*networks, "unrelated network", "unrelated networks"),
+            seconds(*over_seconds),
         ),
-        EvidenceCode::InterfaceErrors => format!(
+        Evidence::InterfaceErrors {
+            interfaces,
+            over_seconds,
+        } => format!(
             "Interfaces of this host count errors: {} in {}.",
-            interface_counts(figures),
-            figures.show("over_seconds"),
+            interface_counts(interfaces),
+            seconds(*over_seconds),
         ),
-        EvidenceCode::Drains => format!(
+        Evidence::Drains {
+            drain_bytes_per_second,
+            floor_bytes_per_second,
+        } => format!(
             "It takes data: {}, at least the floor of {} for all its stalled connections.",
-            figures.show("drain_bytes_per_second"),
-            figures.show("floor_bytes_per_second"),
+            pace(*drain_bytes_per_second),
+            pace(*floor_bytes_per_second),
         ),
-        EvidenceCode::Recovered => format!(
+        Evidence::Recovered { recovered_stalls } => format!(
             "{} ended because the peer read on.",
-            figures.many("recovered_stalls", "stall", "stalls")
+            counted(*recovered_stalls, "stall", "stalls")
         ),
-        EvidenceCode::BelowThresholds => format!(
-            "It holds less than a hoard: {} stalled of {}, {} pinned of {}.",
-            figures.show("stalled_connections"),
-            figures.show("hoard_connections"),
-            figures.show("pinned_bytes"),
-            figures.show("hoard_bytes"),
+        Evidence::BelowThresholds {
+            hoard,
+            stalled_connections,
+            pinned_bytes,
+        } => format!(
+            "It holds less than a hoard: {stalled_connections} stalled of {}, {} pinned of {}.",
+            hoard.hoard_connections,
+            bytes(*pinned_bytes),
+            bytes(hoard.hoard_bytes),
         ),
-        EvidenceCode::TooShort => format!(
-            "Too little time has passed to tell a pause from a grip: {} drained nothing for {} \
-             so far.",
-            figures.connections("holding_connections"),
-            figures.show("over_seconds"),
+        Evidence::TooShort {
+            holding_connections,
+            over_seconds,
+        } => format!(
+            "Too little of it has drained nothing for {} to tell it from a pause: {} so far.",
+            seconds(*over_seconds),
+            connections(*holding_connections),
         ),
-        EvidenceCode::TrustedNetwork => {
+        Evidence::TrustedNetwork {} => {
             "It belongs to a network under `[peers] trusted`: it is never accused.".to_owned()
         }
-        EvidenceCode::QuickReopens => format!(
-            "{} to zero opened again within a second, as a receiver short of memory does.",
-            figures.many("quick_reopens", "shrink", "shrinks")
+        Evidence::QuickReopens { quick_reopens } => format!(
+            "{} to zero opened again within {}, as a receiver short of memory does.",
+            counted(*quick_reopens, "shrink", "shrinks"),
+            span(QUICK_REOPEN.as_secs_f64()),
         ),
-        EvidenceCode::Quiet => format!(
-            "Nothing has been flagged for {}.",
-            figures.show("quiet_seconds")
-        ),
+        Evidence::Quiet { quiet_seconds } => {
+            format!("Nothing has been flagged for {}.", seconds(*quiet_seconds))
+        }
+        Evidence::Other { code, numbers } => unknown_code(code, numbers) + ".",
     }
 }
 
-fn shared_hoard(figures: Figures<'_>, group: &str, which: &str) -> String {
+fn shared_hoard(
+    (peers, held, pinned_bytes): (u64, u64, u64),
+    which: &str,
+    hoard: &HoardThresholds,
+) -> String {
     format!(
         "{} {which} hold {} that drain nothing, {} pinned; a hoard is {} or {}.",
-        figures.many(&format!("{group}_peers"), "peer", "peers"),
-        figures.connections(&format!("{group}_connections")),
-        figures.show(&format!("{group}_pinned_bytes")),
-        figures.connections("hoard_connections"),
-        figures.show("hoard_bytes"),
+        counted(peers, "peer", "peers"),
+        connections(held),
+        bytes(pinned_bytes),
+        connections(hoard.hoard_connections),
+        bytes(hoard.hoard_bytes),
     )
 }
 
-/// `12 receive errors, 0 send errors, 3 received and dropped, 0 dropped before sending`
-pub(super) fn interface_counts(figures: Figures<'_>) -> String {
+/// `12 receive errors, 0 send errors, 3 dropped on receipt, 0 dropped before sending`
+pub(super) fn interface_counts(counts: &InterfaceCounts) -> String {
+    let InterfaceCounts {
+        rx_errors,
+        tx_errors,
+        rx_dropped,
+        tx_dropped,
+    } = *counts;
     format!(
-        "{}, {}, {} dropped on receipt, {} dropped before sending",
-        figures.many("rx_errors", "receive error", "receive errors"),
-        figures.many("tx_errors", "send error", "send errors"),
-        figures.show("rx_dropped"),
-        figures.show("tx_dropped"),
+        "{}, {}, {rx_dropped} dropped on receipt, {tx_dropped} dropped before sending",
+        counted(rx_errors, "receive error", "receive errors"),
+        counted(tx_errors, "send error", "send errors"),
     )
 }

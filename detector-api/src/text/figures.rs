@@ -1,49 +1,47 @@
-//! Numbers by name, as they stand in a sentence.
+//! Numbers as they stand in a sentence.
 
 use crate::snapshot::Numbers;
 use crate::units;
 
-/// Stands for a number that an agent of another version did not send.
-const UNKNOWN: &str = "?";
-
-/// Reads numbers by name.
-#[derive(Clone, Copy)]
-pub(super) struct Figures<'a>(pub(super) &'a Numbers);
-
-impl Figures<'_> {
-    pub(super) fn number(self, name: &str) -> Option<f64> {
-        self.0.get(name).copied()
-    }
-
-    /// Whether the number is there and above zero.
-    pub(super) fn has(self, name: &str) -> bool {
-        self.number(name).is_some_and(|number| number > 0.0)
-    }
-
-    /// The number in the unit that its name ends in.
-    pub(super) fn show(self, name: &str) -> String {
-        match self.number(name) {
-            Some(number) => units::measure(name, number),
-            None => UNKNOWN.to_owned(),
-        }
-    }
-
-    /// `1 connection`, `31 connections`.
-    pub(super) fn many(self, name: &str, one: &str, more: &str) -> String {
-        match self.number(name) {
-            Some(number) => counted(number, one, more),
-            None => format!("{UNKNOWN} {more}"),
-        }
-    }
-
-    /// The most common thing to count.
-    pub(super) fn connections(self, name: &str) -> String {
-        self.many(name, "connection", "connections")
-    }
-}
+/// Stands for a number that is not known.
+pub(super) const UNKNOWN: &str = "?";
 
 /// `1 connection`, `31 connections`.
-#[allow(clippy::float_cmp, reason = "counts are whole numbers")]
-pub fn counted(number: f64, one: &str, more: &str) -> String {
-    format!("{number} {}", if number == 1.0 { one } else { more })
+pub fn counted(number: u64, one: &str, more: &str) -> String {
+    format!("{number} {}", if number == 1 { one } else { more })
+}
+
+/// The most common thing to count.
+pub(super) fn connections(number: u64) -> String {
+    counted(number, "connection", "connections")
+}
+
+/// `a second`, `2.0 s`.
+pub(super) fn span(seconds: f64) -> String {
+    if seconds.to_bits() == 1.0_f64.to_bits() {
+        return "a second".to_owned();
+    }
+    units::seconds(seconds)
+}
+
+/// What may not be known, in words.
+pub(super) fn known<N>(number: Option<N>, words: impl FnOnce(N) -> String) -> String {
+    number.map_or_else(|| UNKNOWN.to_owned(), words)
+}
+
+/// A code of an agent of another version, with its numbers: `stalls-at-noon (stalled 3.0 s)`.
+pub(super) fn unknown_code(code: &str, numbers: &Numbers) -> String {
+    if numbers.is_empty() {
+        return code.to_owned();
+    }
+    format!("{code} ({})", each_number(numbers).join(", "))
+}
+
+/// Each number with its name, in the unit that the name ends in.
+pub fn each_number(numbers: &Numbers) -> Vec<String> {
+    let each = numbers.iter().map(|(name, number)| {
+        let number = number.as_f64().unwrap_or_default();
+        format!("{name} {}", units::measure(name, number))
+    });
+    each.collect()
 }

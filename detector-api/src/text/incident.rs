@@ -35,16 +35,15 @@ pub const fn incident_end(end: IncidentEnd) -> &'static str {
 }
 
 /// `12 peers, at most 31 stalled connections and 131 MB at once, for 12m 5s`
-#[allow(clippy::cast_precision_loss, reason = "shown with few digits")]
 pub fn incident_over(incident: &Incident) -> String {
     let peers = match incident.peers_total {
         0 => String::new(),
-        total => counted(total as f64, "peer", "peers") + ", ",
+        total => counted(total, "peer", "peers") + ", ",
     };
     format!(
         "{peers}at most {} and {} at once, for {}",
         counted(
-            incident.peak_stalled_connections as f64,
+            incident.peak_stalled_connections,
             "stalled connection",
             "stalled connections"
         ),

@@ -19,101 +19,93 @@ pub use advice::{Circumstances, Servers, Setting, Step, advice, workers};
 pub use benign::{considered, outcome};
 pub use change::change;
 pub use evidence::evidence;
-pub use figures::counted;
+pub use figures::{counted, each_number};
 pub use incident::{incident_end, incident_kinds, incident_over};
-pub use rule::{rule, source};
+pub use rule::{Seen, rule, source};
 pub use verdict::{meaning as verdict_meaning, sentence as verdict};
 
 use crate::address::network_of;
-use crate::snapshot::{Event, EventType, FlagKind};
+use crate::snapshot::{Event, EventType, FlagEvidence, HoardEvidence};
 use crate::units;
+use figures::unknown_code;
 use ipnet::IpNet;
 
 /// `198.51.100.7: zero window for 5.0 s on 192.0.2.1:80, 4.2 MB pinned (zero-window-stall, sweep)`
 pub fn event_line(event: &Event) -> String {
-    let evidence = |name: &str| {
-        event
-            .evidence
-            .get(name)
-            .map(|number| units::measure(name, *number))
-    };
     let mut line = format!("{}: {}", event.peer, what(event));
     if let Some(local) = &event.local {
         line += &format!(" on {local}");
     }
-    let pinned = event.evidence.get("pinned_bytes").copied();
-    if let Some(pinned) = pinned.filter(|bytes| *bytes > 0.0) {
-        let pinned = units::measure("pinned_bytes", pinned);
-        line += &format!(", {pinned} pinned");
+    if let Some(pinned) = event.flag.pinned_bytes().filter(|bytes| *bytes > 0) {
+        line += &format!(", {} pinned", units::bytes(pinned));
     }
-    if let Some(connections) = evidence("stalled_connections") {
-        line += &format!(", {connections} connections stalled");
+    if let FlagEvidence::StallHoard(hoard) = &event.flag {
+        line += &format!(", {} connections stalled", hoard.stalled_connections);
     }
-    let mut notes = vec![event.kind.label()];
+    let mut notes = vec![event.kind().label()];
     notes.extend(event.verdict.map(|verdict| verdict.label()));
     notes.push(event.source.label());
     line + &format!(" ({})", notes.join(", "))
 }
 
 fn what(event: &Event) -> String {
-    let evidence = |name: &str| {
-        event
-            .evidence
-            .get(name)
-            .map(|number| units::measure(name, *number))
-    };
-    let lasted = evidence("stalled_seconds").map_or(String::new(), |span| format!(" for {span}"));
     match event.event {
+        EventType::Flag => {}
+        EventType::Cleared => {
+            return format!("{} is over", event.kind().label().replace('-', " "));
+        }
         EventType::Episode => {
-            let lasted = evidence("episode_seconds");
-            return lasted.map_or("zero window ended".to_owned(), |span| {
-                format!("zero window ended after {span}")
+            let episode = match &event.flag {
+                FlagEvidence::ZeroWindowStall(stall) => stall.episode_seconds,
+                _ => None,
+            };
+            return episode.map_or("zero window ended".to_owned(), |span| {
+                format!("zero window ended after {}", units::seconds(span))
             });
         }
-        EventType::Cleared => return format!("{} is over", event.kind.label().replace('-', " ")),
-        EventType::Flag => {}
     }
-    match event.kind {
-        FlagKind::WindowShrink => match evidence("retracted_bytes") {
-            Some(bytes) => format!("took back {bytes} of window it had offered"),
-            None => "took back window it had offered".to_owned(),
+    let lasted = || units::seconds(event.flag.stalled_seconds().unwrap_or_default());
+    match &event.flag {
+        FlagEvidence::WindowShrink(shrink) => format!(
+            "took back {} of window it had offered",
+            units::bytes(shrink.retracted_bytes)
+        ),
+        FlagEvidence::ZeroWindowStall(_) => format!("zero window for {}", lasted()),
+        FlagEvidence::SmallWindowStall(_) => {
+            format!("window too small for the next segment for {}", lasted())
+        }
+        FlagEvidence::Dribble(dribble) => {
+            format!("reads only {}", units::pace(dribble.drain_bytes_per_second))
+        }
+        FlagEvidence::Unanswered(silence) => match silence.drain_bytes_per_second {
+            Some(pace) => format!("acknowledges only {} for {}", units::pace(pace), lasted()),
+            None => format!("no answer for {}", lasted()),
         },
-        FlagKind::ZeroWindowStall => format!("zero window{lasted}"),
-        FlagKind::SmallWindowStall => format!("window too small for the next segment{lasted}"),
-        FlagKind::Dribble => match evidence("drain_bytes_per_second") {
-            Some(pace) => format!("reads only {pace}"),
-            None => "reads at a dribble".to_owned(),
-        },
-        FlagKind::Unanswered => match evidence("drain_bytes_per_second") {
-            Some(pace) => format!("acknowledges only {pace}{lasted}"),
-            None => format!("no answer{lasted}"),
-        },
-        FlagKind::TinyWindow => "never offered more than a tiny window".to_owned(),
-        FlagKind::StallHoard => format!("hoards stalled connections{}", company(event)),
+        FlagEvidence::TinyWindow(_) => "never offered more than a tiny window".to_owned(),
+        FlagEvidence::StallHoard(hoard) => {
+            format!("hoards stalled connections{}", company(&event.peer, hoard))
+        }
+        FlagEvidence::Other { kind, evidence } => unknown_code(kind.label(), evidence),
     }
 }
 
 /// With whom a peer hoards: its network, and others alike.
-fn company(event: &Event) -> String {
-    let evidence = |name: &str| {
-        let number = event.evidence.get(name);
-        number.map(|number| units::measure(name, *number))
+fn company(peer: &str, hoard: &HoardEvidence) -> String {
+    let one_of = |peers: u64, name: &str, connections: u64| {
+        format!(", one of {peers} peers of {name}, {connections} in all")
     };
-    let network = network_around(&event.peer).map(|network| network.to_string());
-    let groups = [
-        (
-            "network",
-            network.unwrap_or_else(|| "its network".to_owned()),
-        ),
-        ("alike", "any network that behave alike".to_owned()),
-    ];
     let mut text = String::new();
-    for (group, name) in groups {
-        let peers = evidence(&format!("{group}_peers"));
-        let connections = evidence(&format!("{group}_connections"));
-        if let Some((peers, connections)) = peers.zip(connections) {
-            text += &format!(", one of {peers} peers of {name}, {connections} in all");
-        }
+    if let Some(network) = &hoard.network {
+        let name = network_around(peer).map(|network| network.to_string());
+        text += &one_of(
+            network.network_peers,
+            name.as_deref().unwrap_or("its network"),
+            network.network_connections,
+        );
+    }
+    if let Some(alike) = &hoard.alike {
+        let name = "any network that behave alike";
+        text += &one_of(alike.alike_peers, name, alike.alike_connections);
     }
     text
 }
@@ -160,11 +152,19 @@ mod tests {
 
     #[test]
     fn a_hoard_names_those_it_is_held_with() {
-        let network = [("network_peers", 6.0), ("network_connections", 21.0)];
+        let network = [
+            ("network_peers", 6.0),
+            ("network_connections", 21.0),
+            ("network_pinned_bytes", 0.0),
+        ];
         let line = event_line(&event(1, FlagKind::StallHoard, &network));
         let expected = "hoards stalled connections, one of 6 peers of 198.51.100.0/24, 21 in all";
         assert!(line.contains(expected), "{line}");
-        let alike = [("alike_peers", 24.0), ("alike_connections", 24.0)];
+        let alike = [
+            ("alike_peers", 24.0),
+            ("alike_connections", 24.0),
+            ("alike_pinned_bytes", 0.0),
+        ];
         let line = event_line(&event(1, FlagKind::StallHoard, &alike));
         let expected = "one of 24 peers of any network that behave alike, 24 in all";
         assert!(line.contains(expected), "{line}");

@@ -1,8 +1,16 @@
 //! The rule behind a flag with its numbers put in, what the standard says, and where in the kernel
 //! it happens.
 
-use super::figures::Figures;
-use crate::snapshot::{FlagKind, Numbers, Source};
+use super::figures::{UNKNOWN, connections, counted, known};
+use crate::bounds::{
+    DEFAULT_MSS_BYTES, FRUITLESS_TIMEOUTS, SILENT_PROBES, SILENT_TIMEOUTS, TINY_MSS_BYTES,
+    TINY_WINDOW_SEGMENTS,
+};
+use crate::snapshot::{
+    Bearer, Connection, ConnectionNumbers, FlagEvidence, FlagKind, Peer, ShrinkEvidence, Source,
+    StallEvidence, Thresholds,
+};
+use crate::units::{self, bytes, pace, seconds};
 
 /// A sentence of a standard.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -80,104 +88,93 @@ const TREASON_BRANCH: &str = "tcp_retransmit_timer (net/ipv4/tcp_timer.c), the b
 const PROBE_BRANCH: &str = "tcp_probe_timer (net/ipv4/tcp_timer.c): empty probes from 0.2 s to 120 s apart; each \
      answer sets their count back to zero, so that this never ends by itself.";
 
-/// The rule of a kind of flag for a connection (or, for `stall-hoard`, a peer) with these numbers,
-/// named as in the evidence of events.
-pub fn rule(kind: FlagKind, numbers: &Numbers) -> Rule {
-    let figures = Figures(numbers);
-    let show = |name| figures.show(name);
-    let no_progress = || {
-        let bound = if figures.has("stall_after_seconds") {
-            format!(" = {}", show("stall_after_seconds"))
-        } else {
-            String::new()
-        };
+/// What is known of a flag: what it was raised on, and what shows it now.
+#[derive(Clone, Copy, Debug)]
+pub struct Seen<'a> {
+    /// The newest event of the kind.
+    pub event: Option<&'a FlagEvidence>,
+    /// The connection that shows it best.
+    pub connection: Option<&'a Connection>,
+    /// The peer.
+    pub peer: &'a Peer,
+    /// Thresholds in force.
+    pub thresholds: Option<Thresholds>,
+}
+
+impl Seen<'_> {
+    /// What the connection shows now, or else showed then.
+    fn numbers(&self) -> Option<ConnectionNumbers> {
+        let now = self.connection.map(ConnectionNumbers::of);
+        now.or_else(|| self.event?.connection().copied())
+    }
+
+    fn queued(&self) -> String {
+        known(self.numbers(), |numbers| bytes(numbers.queued_bytes))
+    }
+
+    fn window(&self) -> String {
+        known(self.numbers(), |numbers| bytes(numbers.window_bytes))
+    }
+
+    fn threshold(&self, words: impl FnOnce(&Thresholds) -> String) -> String {
+        known(self.thresholds.as_ref(), words)
+    }
+
+    fn no_progress(&self) -> String {
+        let now = self.connection.map(|connection| connection.stalled_seconds);
+        let stalled = now.or_else(|| self.event?.stalled_seconds());
         format!(
-            "no byte acknowledged for {} >= `stall_after`{bound}",
-            show("stalled_seconds")
+            "no byte acknowledged for {} >= `stall_after` = {}",
+            known(stalled, seconds),
+            self.threshold(|bounds| seconds(bounds.stall_after_seconds)),
         )
-    };
+    }
+}
+
+/// The rule of a kind of flag with what is known put in.
+pub fn rule(kind: FlagKind, seen: &Seen<'_>) -> Rule {
     match kind {
-        FlagKind::WindowShrink => Rule {
-            numbers: format!(
-                "the right edge lay {} below the highest ever offered, rounding explains less \
-                 than 2^{} = {}; {} to zero over data in flight (treason), {} below data in \
-                 flight, {} polite",
-                show("retracted_max_bytes"),
-                show("window_shift"),
-                rounding(figures),
-                show("shrinks_treason"),
-                show("shrinks_below_flight"),
-                show("shrinks_polite"),
-            ),
-            quotes: &SHRINK,
-            kernel: if figures.has("shrinks_treason") {
-                "tcp_may_update_window (net/ipv4/tcp_input.c) takes the window; then \
-                 tcp_retransmit_timer (net/ipv4/tcp_timer.c), the branch `!tp->snd_wnd` that once \
-                 wrote \"Treason uncloaked\": the head is sent again as a probe."
-            } else {
-                "tcp_may_update_window (net/ipv4/tcp_input.c) takes the window as it is: no \
-                 branch, no counter, no message."
-            },
-        },
+        FlagKind::WindowShrink => shrink(seen),
         FlagKind::ZeroWindowStall => Rule {
             numbers: format!(
                 "{} queued > 0; window {}; {}",
-                show("queued_bytes"),
-                show("window_bytes"),
-                no_progress()
+                seen.queued(),
+                seen.window(),
+                seen.no_progress()
             ),
             quotes: &CLOSED_WINDOW,
-            kernel: if figures.has("in_flight_bytes") {
-                TREASON_BRANCH
-            } else {
-                PROBE_BRANCH
+            kernel: match seen.numbers() {
+                Some(numbers) if numbers.in_flight_bytes > 0 => TREASON_BRANCH,
+                _ => PROBE_BRANCH,
             },
         },
         FlagKind::SmallWindowStall => Rule {
             numbers: format!(
                 "window {} < head segment, at most {} of {} queued; {}",
-                show("window_bytes"),
-                show("mss_bytes"),
-                show("queued_bytes"),
-                no_progress()
+                seen.window(),
+                known(seen.connection, |connection| bytes(connection.mss_bytes)),
+                seen.queued(),
+                seen.no_progress()
             ),
             quotes: &SMALL_WINDOW,
             kernel: "tcp_snd_wnd_test (net/ipv4/tcp_output.c) holds the head back; after a probe \
                      timeout tcp_write_wakeup sends a piece cut down to the window.",
         },
         FlagKind::Dribble => Rule {
-            numbers: dribble(figures),
+            numbers: dribble(seen),
             quotes: &DRIBBLE,
             kernel: "none: to the kernel this is a working connection. tcp_snd_wnd_test \
                      (net/ipv4/tcp_output.c) holds the data back.",
         },
         FlagKind::Unanswered => Rule {
-            numbers: format!(
-                "{} queued > 0; {} unanswered (3 are enough); or {} sent again since the last \
-                 acknowledgement of anything (2 are enough with 2 timeouts in a row, 3 into a \
-                 window that takes no segment) and {} (4 are enough where the window is open, \
-                 whatever is answered), {}; or fewer than {} acknowledged over {}, with segments \
-                 sent again for most of it",
-                show("queued_bytes"),
-                figures.many("probes_unanswered", "probe", "probes"),
-                figures.many("retransmits_unanswered", "segment", "segments"),
-                figures.many("timeouts", "timeout", "timeouts"),
-                no_progress(),
-                show("floor_bytes_per_second"),
-                show("over_seconds"),
-            ),
+            numbers: unanswered(seen),
             quotes: &UNANSWERED,
             kernel: "tcp_retransmit_timer and tcp_write_timeout (net/ipv4/tcp_timer.c) give up \
                      after net.ipv4.tcp_retries2 timeouts, by default after about a quarter of \
                      an hour.",
         },
         FlagKind::TinyWindow => Rule {
-            numbers: format!(
-                "segments of {}, largest window ever {}: tiny are segments below 256 B, or \
-                 windows below two segments of at most 536 B",
-                show("mss_bytes"),
-                show("max_window_bytes"),
-            ),
+            numbers: tiny_window(seen),
             quotes: &TINY_WINDOW,
             kernel: "tcp_bound_to_half_wnd (include/net/tcp.h) in tcp_sync_mss \
                      (net/ipv4/tcp_output.c) cuts segments to the window.",
@@ -185,10 +182,10 @@ pub fn rule(kind: FlagKind, numbers: &Numbers) -> Rule {
         FlagKind::StallHoard => Rule {
             numbers: format!(
                 "{} stalled, a hoard from {}; or {} pinned, a hoard from {}",
-                show("stalled_connections"),
-                figures.connections("hoard_connections"),
-                show("pinned_bytes"),
-                show("hoard_bytes"),
+                seen.peer.stalled_connections,
+                seen.threshold(|bounds| connections(bounds.hoard_connections)),
+                bytes(seen.peer.pinned_bytes),
+                seen.threshold(|bounds| bytes(bounds.hoard_bytes)),
             ),
             quotes: &HOARD,
             kernel: "nothing adds up by peer; sk_stream_wait_memory (net/core/stream.c) is where \
@@ -198,39 +195,124 @@ pub fn rule(kind: FlagKind, numbers: &Numbers) -> Rule {
     }
 }
 
-fn dribble(figures: Figures<'_>) -> String {
-    let show = |name| figures.show(name);
+fn shrink(seen: &Seen<'_>) -> Rule {
+    let then = match seen.event {
+        Some(FlagEvidence::WindowShrink(shrink)) => Some(*shrink),
+        _ => None,
+    };
+    let shrink = seen.connection.map(ShrinkEvidence::of).or(then);
+    let count = |of: fn(&ShrinkEvidence) -> u64| known(shrink, |shrink| of(&shrink).to_string());
+    let is_treason = shrink.is_some_and(|shrink| shrink.shrinks_treason > 0);
+    Rule {
+        numbers: format!(
+            "the right edge lay {} below the highest ever offered, rounding explains less than \
+             2^{} = {}; {} to zero over data in flight (treason), {} below data in flight, {} \
+             polite",
+            known(shrink, |shrink| bytes(shrink.retracted_max_bytes)),
+            count(|shrink| shrink.window_shift),
+            // The largest shift is 14 (RFC 7323 section 2.3).
+            known(shrink, |shrink| bytes(1 << shrink.window_shift.min(14))),
+            count(|shrink| shrink.shrinks_treason),
+            count(|shrink| shrink.shrinks_below_flight),
+            count(|shrink| shrink.shrinks_polite),
+        ),
+        quotes: &SHRINK,
+        kernel: if is_treason {
+            "tcp_may_update_window (net/ipv4/tcp_input.c) takes the window; then \
+             tcp_retransmit_timer (net/ipv4/tcp_timer.c), the branch `!tp->snd_wnd` that once \
+             wrote \"Treason uncloaked\": the head is sent again as a probe."
+        } else {
+            "tcp_may_update_window (net/ipv4/tcp_input.c) takes the window as it is: no branch, \
+             no counter, no message."
+        },
+    }
+}
+
+fn dribble(seen: &Seen<'_>) -> String {
+    let now = seen.connection.map(|connection| {
+        let pace = connection.bytes_acked_per_second;
+        let rest = seconds_left(connection.queued_bytes, pace);
+        (units::rate(pace), connection.queued_bytes, rest)
+    });
+    let then = || match seen.event {
+        Some(FlagEvidence::Dribble(dribble)) => Some((
+            pace(dribble.drain_bytes_per_second),
+            dribble.connection.queued_bytes,
+            Some(dribble.drain_seconds).filter(|rest| *rest > 0.0),
+        )),
+        _ => None,
+    };
+    let drains = now.or_else(then);
     let mut numbers = format!(
         "drains {}, the floor is {} over {}, while its window is the limit",
-        show("drain_bytes_per_second"),
-        show("floor_bytes_per_second"),
-        show("over_seconds"),
+        known(drains.as_ref(), |(pace, ..)| pace.clone()),
+        seen.threshold(|bounds| pace(bounds.dribble_floor_bytes_per_second)),
+        seen.threshold(|bounds| seconds(bounds.dribble_over_seconds)),
     );
-    let (queued, pace) = (
-        figures.number("queued_bytes"),
-        figures.number("drain_bytes_per_second"),
-    );
-    if let (Some(queued), Some(pace)) = (queued, pace)
-        && pace > 0.0
-    {
-        let rest = crate::units::seconds(queued / pace);
-        let queued = show("queued_bytes");
-        numbers += &format!("; {queued} queued take {rest} more at this pace");
+    if let Some((_, queued, Some(rest))) = drains {
+        numbers += &format!(
+            "; {} queued take {} more at this pace",
+            bytes(queued),
+            seconds(rest)
+        );
     }
     numbers
 }
 
-/// The least that counts as a shrink.
-fn rounding(figures: Figures<'_>) -> String {
-    match figures.number("window_shift") {
-        Some(shift) => crate::units::measure("_bytes", shift.clamp(0.0, 14.0).exp2()),
-        None => figures.show("window_shift"),
-    }
+/// Seconds until so much is drained at this pace; none where there is no pace.
+#[allow(clippy::cast_precision_loss, reason = "shown with few digits")]
+fn seconds_left(queued_bytes: u64, bytes_per_second: f64) -> Option<f64> {
+    (bytes_per_second > 0.0).then(|| queued_bytes as f64 / bytes_per_second)
+}
+
+fn unanswered(seen: &Seen<'_>) -> String {
+    let silence = match seen.event {
+        Some(FlagEvidence::Unanswered(silence)) => Some(silence.stall),
+        _ => None,
+    };
+    let many = |of: fn(&StallEvidence) -> u64, one: &str, more: &str| match &silence {
+        Some(silence) => counted(of(silence), one, more),
+        None => format!("{UNKNOWN} {more}"),
+    };
+    format!(
+        "{} queued > 0; {} unanswered ({SILENT_PROBES} are enough); or {} sent again since the \
+         last acknowledgement of anything ({SILENT_TIMEOUTS} are enough with {SILENT_TIMEOUTS} \
+         timeouts in a row, {SILENT_PROBES} into a window that takes no segment) and {} \
+         ({FRUITLESS_TIMEOUTS} are enough where the window is open, whatever is answered), {}; or \
+         fewer than {} acknowledged over {}, with segments sent again for most of it",
+        seen.queued(),
+        many(|silence| silence.probes_unanswered, "probe", "probes"),
+        many(
+            |silence| silence.retransmits_unanswered,
+            "segment",
+            "segments"
+        ),
+        many(|silence| silence.timeouts, "timeout", "timeouts"),
+        seen.no_progress(),
+        seen.threshold(|bounds| pace(bounds.dribble_floor_bytes_per_second)),
+        seen.threshold(|bounds| seconds(bounds.dribble_over_seconds)),
+    )
+}
+
+fn tiny_window(seen: &Seen<'_>) -> String {
+    let now = seen.connection;
+    let now = now.map(|connection| (connection.mss_bytes, connection.max_window_bytes));
+    let then = || match seen.event {
+        Some(FlagEvidence::TinyWindow(tiny)) => Some((tiny.mss_bytes, tiny.max_window_bytes)),
+        _ => None,
+    };
+    let sizes = now.or_else(then);
+    format!(
+        "segments of {}, largest window ever {}: tiny are segments below {TINY_MSS_BYTES} B, or \
+         windows below {TINY_WINDOW_SEGMENTS} segments of {DEFAULT_MSS_BYTES} B",
+        known(sizes, |(mss, _)| bytes(mss)),
+        known(sizes, |(_, window)| bytes(window)),
+    )
 }
 
 /// Who on our side saw it, and what that means for the numbers.
 pub const fn source(kind: FlagKind, source: Source) -> (&'static str, &'static str) {
-    if matches!(kind, FlagKind::StallHoard) {
+    if matches!(kind.facts().bearer, Bearer::Peer) {
         return (
             "the agent",
             "adds up all its connections, whoever saw them.",

@@ -5,4 +5,4 @@ mod parse;
 mod show;
 
 pub use parse::{Part, Rate, Size, Span, parse_duration, parse_part, parse_rate, parse_size};
-pub use show::{bytes, measure, percent, rate, seconds};
+pub use show::{bytes, measure, pace, percent, rate, seconds};

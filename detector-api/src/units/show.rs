@@ -6,6 +6,11 @@ pub fn bytes(bytes: u64) -> String {
     prefixed(bytes as f64, "B")
 }
 
+/// Whole bytes per second: `1.5 kB/s`.
+pub fn pace(bytes_per_second: u64) -> String {
+    format!("{}/s", bytes(bytes_per_second))
+}
+
 /// Bytes per second: `1.5 kB/s`.
 pub fn rate(bytes_per_second: f64) -> String {
     prefixed(bytes_per_second, "B/s")

@@ -4,7 +4,7 @@ use super::page::Block;
 use super::subject::Subject;
 use crate::columns::{Context, Grouping, Row};
 use crate::table::{Chosen, Table};
-use detector_api::snapshot::{Connection, FlagKind, Numbers, Shrinks, StallCause};
+use detector_api::snapshot::{Connection, FlagKind, Shrinks, StallCause};
 use std::net::SocketAddr;
 
 /// Rows of the table.
@@ -103,29 +103,4 @@ pub(super) fn example(subject: &Subject, kind: FlagKind) -> Option<&Connection> 
                 )
             }),
     }
-}
-
-/// Its numbers under the names that events use.
-#[allow(clippy::cast_precision_loss, reason = "shown with few digits")]
-pub(super) fn numbers(connection: &Connection) -> Numbers {
-    let shrinks = connection.window_shrinks;
-    [
-        ("window_bytes", connection.window_bytes as f64),
-        ("queued_bytes", connection.queued_bytes as f64),
-        ("in_flight_bytes", connection.in_flight_bytes as f64),
-        ("pinned_bytes", connection.pinned_bytes as f64),
-        ("stalled_seconds", connection.stalled_seconds),
-        ("mss_bytes", connection.mss_bytes as f64),
-        ("max_window_bytes", connection.max_window_bytes as f64),
-        ("window_shift", f64::from(connection.window_shift)),
-        ("retracted_bytes", connection.retracted_bytes as f64),
-        ("retracted_max_bytes", connection.retracted_max_bytes as f64),
-        ("shrinks_polite", shrinks.polite as f64),
-        ("shrinks_below_flight", shrinks.below_flight as f64),
-        ("shrinks_treason", shrinks.treason as f64),
-        ("drain_bytes_per_second", connection.bytes_acked_per_second),
-    ]
-    .into_iter()
-    .map(|(name, number)| (name.to_owned(), number))
-    .collect()
 }

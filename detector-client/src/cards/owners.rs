@@ -1,9 +1,9 @@
 //! Whose connections they are.
 
 use super::page::Block;
-use super::phrases::counted;
 use super::subject::Subject;
 use detector_api::snapshot::Process;
+use detector_api::text::counted;
 
 /// Processes shown of one program.
 const PROCESSES: usize = 8;

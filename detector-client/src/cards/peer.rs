@@ -5,13 +5,13 @@ use super::connections::connections;
 use super::flags::flags;
 use super::owners::owners;
 use super::page::{Block, render};
-use super::phrases::{counted, moment};
+use super::phrases::moment;
 use super::steps::steps;
 use super::subject::{HostFacts, Subject};
 use crate::layout::width_of;
 use crate::terminal::{Capabilities, Tone};
 use detector_api::snapshot::{Assessment, Event, Outcome, Peer, Severity};
-use detector_api::text;
+use detector_api::text::{self, counted};
 use detector_api::units;
 use std::cmp::Reverse;
 

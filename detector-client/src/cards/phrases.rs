@@ -1,6 +1,5 @@
 //! Pieces of sentences that cards share.
 
-use detector_api::text;
 use detector_api::time;
 use detector_api::units;
 
@@ -17,9 +16,4 @@ pub(super) fn moment(time: &str, now_unix_ns: i128) -> String {
         Some(age) => format!("{shown}, {} ago", units::seconds(age)),
         None => shown,
     }
-}
-
-#[allow(clippy::cast_precision_loss, reason = "shown with few digits")]
-pub(super) fn counted(number: u64, one: &str, more: &str) -> String {
-    text::counted(number as f64, one, more)
 }

@@ -3,8 +3,6 @@
 use super::page::{Block, Item};
 use super::subject::Subject;
 use crate::terminal::Tone;
-use detector_api::host::InterfaceCounts;
-use detector_api::snapshot::Numbers;
 use detector_api::text::{self, Circumstances, Servers, Setting, Step};
 
 /// The steps, with values that fit what was seen.
@@ -55,22 +53,10 @@ fn circumstances(subject: &Subject) -> Circumstances {
         is_ipv6: peer.peer.contains(':'),
         tcp_wmem: subject.kernel.tcp_wmem,
         tcp_orphan_retries: subject.kernel.tcp_orphan_retries,
-        interfaces: subject.host.interfaces.as_ref().map(|interfaces| {
-            let counts = |counts: InterfaceCounts| interface_numbers(&counts);
-            (counts(interfaces.total), counts(interfaces.last_minute))
-        }),
+        interfaces: subject
+            .host
+            .interfaces
+            .as_ref()
+            .map(|interfaces| (interfaces.total, interfaces.last_minute)),
     }
-}
-
-#[allow(clippy::cast_precision_loss, reason = "shown, and exact below 2^53")]
-fn interface_numbers(counts: &InterfaceCounts) -> Numbers {
-    [
-        ("rx_errors", counts.rx_errors as f64),
-        ("tx_errors", counts.tx_errors as f64),
-        ("rx_dropped", counts.rx_dropped as f64),
-        ("tx_dropped", counts.tx_dropped as f64),
-    ]
-    .into_iter()
-    .map(|(name, number)| (name.to_owned(), number))
-    .collect()
 }

@@ -8,8 +8,8 @@ use super::{Subject, peer_card};
 use crate::layout::width_of;
 use crate::terminal::Capabilities;
 use detector_api::snapshot::{
-    Advice, AdviceCode, BenignCause, Change, ChangeCode, Evidence, EvidenceCode, FlagKind, Numbers,
-    Outcome, Process, StandingFlag, Thresholds, Verdict,
+    Advice, BenignCause, Change, Condition, Considered, Evidence, FlagKind, Outcome, Process,
+    StandingFlag, Thresholds, Verdict,
 };
 use std::path::Path;
 
@@ -121,37 +121,27 @@ fn without_colours(text: &str) -> String {
 }
 
 #[test]
-fn every_code_has_words_with_and_without_numbers() {
+fn every_code_has_words() {
     let mut subject = cases::zero_window_hoard();
-    let detail = &mut subject.page.detail;
-    let none = Numbers::new;
-    detail.assessment.evidence_for = EvidenceCode::ALL
+    let assessment = &mut subject.page.detail.assessment;
+    assessment.evidence_for = Evidence::samples();
+    assessment.would_change = Condition::samples()
         .into_iter()
-        .map(|code| Evidence {
-            code,
-            numbers: none(),
-        })
-        .collect();
-    detail.assessment.would_change = ChangeCode::ALL
-        .into_iter()
-        .map(|code| Change {
-            code,
+        .map(|condition| Change {
+            condition,
             verdict: Some(Verdict::Benign),
-            numbers: none(),
         })
         .collect();
-    detail.assessment.advice = AdviceCode::ALL
+    assessment.advice = Advice::samples();
+    assessment.considered = BenignCause::samples()
         .into_iter()
-        .map(|code| Advice {
-            code,
-            numbers: none(),
+        .map(|cause| Considered {
+            cause,
+            outcome: Outcome::Possible,
         })
         .collect();
-    for considered in &mut detail.assessment.considered {
-        considered.numbers.clear();
-    }
-    detail.connections.clear();
-    detail.peer.flags = FlagKind::ALL
+    subject.page.detail.connections.clear();
+    subject.page.detail.peer.flags = FlagKind::ALL
         .into_iter()
         .map(|kind| StandingFlag {
             kind,
@@ -159,43 +149,60 @@ fn every_code_has_words_with_and_without_numbers() {
             connections: 1,
         })
         .collect();
-    subject.page.events.clear();
-    let text = peer_card(&subject, plain(80));
-    for kind in FlagKind::ALL {
-        assert!(text.contains(kind.label()), "{text}");
+    for has_events in [false, true] {
+        subject.page.events = FlagKind::ALL
+            .into_iter()
+            .filter(|_| has_events)
+            .map(|kind| detector_api::fixtures::event(1, kind, &[]))
+            .collect();
+        let text = peer_card(&subject, plain(80));
+        for kind in FlagKind::ALL {
+            assert!(text.contains(kind.label()), "{text}");
+        }
+        assert!(!text.contains("NaN") && !text.contains("inf"), "{text}");
     }
-    assert!(!text.contains("NaN") && !text.contains("inf"), "{text}");
-    // A hostile agent can send any number.
-    for number in [f64::NAN, f64::INFINITY, -1.0, 1e308] {
+}
+
+/// A hostile agent can send any number, and one of another version any code.
+#[test]
+fn no_number_and_no_code_breaks_the_card() {
+    let whole = serde_json::to_value(&cases::zero_window_hoard().page).unwrap();
+    for number in ["-1", "0.5", "1e308", "18446744073709551615", "null"] {
+        let mut page = whole.clone();
+        let number: serde_json::Value = serde_json::from_str(number).unwrap();
+        for list in ["evidence_for", "advice", "would_change", "considered"] {
+            let items = page["assessment"][list].as_array_mut().unwrap();
+            for item in items {
+                let numbers = item["numbers"].as_object_mut().unwrap();
+                let is_null = number.is_null();
+                numbers.retain(|_, _| !is_null);
+                numbers.values_mut().for_each(|each| *each = number.clone());
+            }
+        }
         let mut subject = cases::zero_window_hoard();
-        let assessment = &mut subject.page.detail.assessment;
-        for evidence in &mut assessment.evidence_for {
-            evidence
-                .numbers
-                .values_mut()
-                .for_each(|each| *each = number);
-        }
-        for advice in &mut assessment.advice {
-            advice.numbers.values_mut().for_each(|each| *each = number);
-        }
-        subject.page.detail.peer.longest_stall_seconds = number;
-        assert!(!peer_card(&subject, plain(80)).is_empty());
+        subject.page = serde_json::from_value(page).unwrap();
+        let text = peer_card(&subject, plain(80));
+        assert!(!text.contains("NaN") && !text.contains("inf"), "{text}");
     }
+    let mut page = whole;
+    let stranger = serde_json::json!({ "code": "sings-at-noon", "numbers": { "sung_bytes": 7 } });
+    page["assessment"]["evidence_for"][0] = stranger.clone();
+    page["assessment"]["advice"][0] = stranger;
+    let mut subject = cases::zero_window_hoard();
+    subject.page = serde_json::from_value(page).unwrap();
+    let text = peer_card(&subject, plain(80));
+    assert!(text.contains("sings-at-noon (sung_bytes 7 B)"), "{text}");
 }
 
 #[test]
 fn every_code_is_on_the_page() {
     let page = include_str!("../../../docs/explain.md");
-    let evidence = EvidenceCode::ALL.into_iter().map(EvidenceCode::label);
-    let causes = BenignCause::ALL.into_iter().map(BenignCause::label);
-    let outcomes = Outcome::ALL.into_iter().map(Outcome::label);
-    let changes = ChangeCode::ALL.into_iter().map(ChangeCode::label);
-    let advice = AdviceCode::ALL.into_iter().map(AdviceCode::label);
-    let codes = evidence
-        .chain(causes)
-        .chain(outcomes)
-        .chain(changes)
-        .chain(advice);
+    let codes = Evidence::CODES
+        .into_iter()
+        .chain(BenignCause::CODES)
+        .chain(Outcome::LABELS)
+        .chain(Condition::CODES)
+        .chain(Advice::CODES);
     for code in codes {
         assert!(page.contains(&format!("`{code}`")), "{code}");
     }

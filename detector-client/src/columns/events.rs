@@ -24,7 +24,7 @@ pub(super) const COLUMNS: &[Own] = &[
     )
     .of_kind(Kind::Name(&EventType::LABELS)),
     Own::text("kind", "KIND", "kind", "kind of the flag", |row, _| {
-        name(row.kind)
+        name(row.kind())
     })
     .of_kind(Kind::Name(&FlagKind::LABELS)),
     Own::text(
@@ -70,10 +70,7 @@ pub(super) const COLUMNS: &[Own] = &[
         "PINNED",
         "evidence.pinned_bytes",
         "kernel memory that was held",
-        |row, _| match row.evidence.get("pinned_bytes") {
-            Some(bytes) => Value::Bytes(super::names::whole(*bytes)),
-            None => Value::Absent,
-        },
+        |row, _| row.flag.pinned_bytes().map_or(Value::Absent, Value::Bytes),
     ),
     Own::text(
         "seen-by",

@@ -8,8 +8,12 @@ use crate::rules::stall::StallClass;
 use crate::tables::connections::Connection;
 use crate::tables::peers::Peer;
 use crate::time::MonotonicTime;
-use detector_api::snapshot::{Event, EventType, FlagKind, Severity, Source};
-use std::collections::BTreeMap;
+use crate::verdict::GroupEvidence;
+use detector_api::snapshot::{
+    ConnectionNumbers, DribbleEvidence, Event, EventType, FlagEvidence, FlagKind, HoardEvidence,
+    Severity, ShrinkEvidence, Source, StallEvidence, TinyWindowEvidence, UnansweredEvidence,
+    ZeroWindowEvidence,
+};
 
 impl Engine {
     /// Raises or clears a flag of a connection; nothing if it stands so already.
@@ -86,7 +90,7 @@ impl Engine {
         let peer = self.peers.get_mut(peer_slot);
         if peer.events.of_peer.spend(self.clock.now) {
             let evidence = self.hoard_evidence(peer_slot);
-            self.write(peer_slot, None, event, KIND, evidence);
+            self.write(peer_slot, None, event, evidence);
         } else {
             self.events.suppressed += 1;
         }
@@ -109,35 +113,20 @@ impl Engine {
     }
 
     /// Numbers that a hoard flag rests on.
-    fn hoard_evidence(&self, peer_slot: u32) -> Vec<(&'static str, f64)> {
+    fn hoard_evidence(&self, peer_slot: u32) -> FlagEvidence {
         let peer = self.peers.get(peer_slot);
+        let network = peer.hoard.network(peer.address, &self.groups);
+        let alike = peer.hoard.same_fingerprint(&self.groups);
         let blocked = peer.account.stalls.sum(StallClass::is_blocked_by_peer);
         let usage = peer.account.usage();
-        let drain = peer.drain_bytes_per_second;
-        let mut evidence = vec![
-            ("stalled_connections", number(usage.stalled_connections)),
-            ("holding_connections", number(blocked.stalled_connections)),
-            ("pinned_bytes", number(usage.pinned_bytes)),
-            ("drain_bytes_per_second", number(drain)),
-        ];
-        if let Some(network) = peer.hoard.network(peer.address, &self.groups) {
-            evidence.extend([
-                ("network_peers", number(network.peers)),
-                (
-                    "network_connections",
-                    number(network.usage.stalled_connections),
-                ),
-                ("network_pinned_bytes", number(network.usage.pinned_bytes)),
-            ]);
-        }
-        if let Some(alike) = peer.hoard.same_fingerprint(&self.groups) {
-            evidence.extend([
-                ("alike_peers", number(alike.peers)),
-                ("alike_connections", number(alike.usage.stalled_connections)),
-                ("alike_pinned_bytes", number(alike.usage.pinned_bytes)),
-            ]);
-        }
-        evidence
+        FlagEvidence::StallHoard(HoardEvidence {
+            network: network.map(|group| GroupEvidence::of(group).network()),
+            alike: alike.map(|group| GroupEvidence::of(group).alike()),
+            stalled_connections: usage.stalled_connections,
+            holding_connections: blocked.stalled_connections,
+            pinned_bytes: usage.pinned_bytes,
+            drain_bytes_per_second: peer.drain_bytes_per_second,
+        })
     }
 
     pub(super) fn write_of_connection(
@@ -148,21 +137,12 @@ impl Engine {
         lasted_ns: Option<u64>,
     ) {
         let connection = self.connections.get(slot);
-        let mut evidence = connection_evidence(connection, kind, self.clock.now);
-        if let Some(lasted_ns) = lasted_ns {
-            evidence.push(("episode_seconds", seconds(u128::from(lasted_ns))));
-        }
-        self.write(connection.peer, Some(slot), event, kind, evidence);
+        let lasted_seconds = lasted_ns.map(|ns| seconds(u128::from(ns)));
+        let flag = connection_evidence(connection, kind, self.clock.now, lasted_seconds);
+        self.write(connection.peer, Some(slot), event, flag);
     }
 
-    fn write(
-        &mut self,
-        peer_slot: u32,
-        slot: Option<u32>,
-        event: EventType,
-        kind: FlagKind,
-        evidence: Vec<(&'static str, f64)>,
-    ) {
+    fn write(&mut self, peer_slot: u32, slot: Option<u32>, event: EventType, flag: FlagEvidence) {
         let peer = self.peers.get(peer_slot);
         let connection = slot.map(|slot| self.connections.get(slot));
         let id = connection.map(|connection| connection.last.id.unpack());
@@ -170,80 +150,84 @@ impl Engine {
             id: 0,
             time: self.clock.rfc3339(self.clock.now),
             event,
-            kind,
+            flag,
             verdict: peer.verdicts.verdict(),
             severity: self.severity(peer),
             peer: peer.address.to_string(),
             local: id.map(|id| id.local.to_string()),
             remote: id.map(|id| id.remote.to_string()),
             netns: id.map(|id| id.netns),
-            evidence: evidence
-                .into_iter()
-                .map(|(name, number)| (name.to_owned(), number))
-                .collect::<BTreeMap<_, _>>(),
             source: connection.map_or(Source::Both, |each| each.source),
         });
     }
 }
 
-/// Numbers that a flag on a connection rests on.
+/// Numbers that a flag on a connection rests on; `episode_seconds` is how long an episode lasted
+/// that has ended.
 fn connection_evidence(
     connection: &Connection,
     kind: FlagKind,
     now: MonotonicTime,
-) -> Vec<(&'static str, f64)> {
+    episode_seconds: Option<f64>,
+) -> FlagEvidence {
     let last = &connection.last;
-    let mut evidence = vec![
-        ("window_bytes", f64::from(last.window_bytes)),
-        ("queued_bytes", f64::from(last.queued_bytes())),
-        ("in_flight_bytes", f64::from(last.in_flight_bytes())),
-        ("pinned_bytes", number(last.pinned_bytes())),
-    ];
+    let numbers = ConnectionNumbers {
+        window_bytes: last.window_bytes.into(),
+        queued_bytes: last.queued_bytes().into(),
+        in_flight_bytes: last.in_flight_bytes().into(),
+        pinned_bytes: last.pinned_bytes(),
+    };
+    let stall = || StallEvidence {
+        connection: numbers,
+        stalled_seconds: now.since_seconds(connection.stall.since()),
+        backoff: last.backoff.into(),
+        timeouts: last.timeouts.into(),
+        retransmits_unanswered: last.retransmits_unanswered.into(),
+        probes_unanswered: last.probes_unanswered.into(),
+    };
     match kind {
         FlagKind::WindowShrink => {
             let shrinks = connection.booked.totals().shrinks;
-            let retracted_bytes = shrink::retracted_bytes(last);
-            evidence.extend([
-                ("retracted_bytes", f64::from(retracted_bytes)),
-                ("retracted_max_bytes", f64::from(last.retracted_max_bytes)),
-                ("window_shift", f64::from(last.window_shift)),
-                ("shrinks_polite", number(shrinks.polite)),
-                ("shrinks_below_flight", number(shrinks.below_flight)),
-                ("shrinks_treason", number(shrinks.treason)),
-            ]);
+            FlagEvidence::WindowShrink(ShrinkEvidence {
+                connection: numbers,
+                retracted_bytes: shrink::retracted_bytes(last).into(),
+                retracted_max_bytes: last.retracted_max_bytes.into(),
+                window_shift: last.window_shift.into(),
+                shrinks_polite: shrinks.polite,
+                shrinks_below_flight: shrinks.below_flight,
+                shrinks_treason: shrinks.treason,
+            })
         }
-        FlagKind::TinyWindow => evidence.extend([
-            ("max_window_bytes", f64::from(last.max_window_bytes)),
-            ("mss_bytes", f64::from(last.mss_bytes)),
-        ]),
+        FlagKind::TinyWindow => FlagEvidence::TinyWindow(TinyWindowEvidence {
+            connection: numbers,
+            max_window_bytes: last.max_window_bytes.into(),
+            mss_bytes: last.mss_bytes.into(),
+        }),
         FlagKind::Dribble => {
             let since = connection.pace.dribbling_since().unwrap_or(now);
-            let pace = connection.pace.bytes_per_second();
-            evidence.extend([
-                ("drain_bytes_per_second", number(pace)),
-                ("drain_seconds", connection.pace.drain_seconds(last)),
-                ("stalled_seconds", now.since_seconds(since)),
-            ]);
+            FlagEvidence::Dribble(DribbleEvidence {
+                connection: numbers,
+                drain_bytes_per_second: connection.pace.bytes_per_second(),
+                drain_seconds: connection.pace.drain_seconds(last),
+                stalled_seconds: now.since_seconds(since),
+            })
         }
-        _ => evidence.extend([
-            (
-                "stalled_seconds",
-                now.since_seconds(connection.stall.since()),
-            ),
-            ("backoff", f64::from(last.backoff)),
-            ("timeouts", f64::from(last.timeouts)),
-            (
-                "retransmits_unanswered",
-                f64::from(last.retransmits_unanswered),
-            ),
-            ("probes_unanswered", f64::from(last.probes_unanswered)),
-        ]),
+        FlagKind::SmallWindowStall => FlagEvidence::SmallWindowStall(stall()),
+        FlagKind::Unanswered => {
+            let crawling = connection.pace.crawling_since();
+            FlagEvidence::Unanswered(UnansweredEvidence {
+                stall: stall(),
+                drain_bytes_per_second: crawling.map(|_| connection.pace.bytes_per_second()),
+            })
+        }
+        // The one other kind, `stall-hoard`, never stands on a connection.
+        FlagKind::ZeroWindowStall | FlagKind::StallHoard => {
+            FlagEvidence::ZeroWindowStall(ZeroWindowEvidence {
+                stall: stall(),
+                episode_seconds,
+            })
+        }
     }
-    if kind == FlagKind::Unanswered && connection.pace.crawling_since().is_some() {
-        let pace = number(connection.pace.bytes_per_second());
-        evidence.push(("drain_bytes_per_second", pace));
-    }
-    evidence
 }
 
 #[allow(clippy::cast_precision_loss, reason = "shown, and exact below 2^53")]

@@ -180,10 +180,10 @@ impl Engine {
         let is_flagged_so = |cause: &StallCause| *cause != StallCause::Dribble;
         let others = StallCause::ALL.into_iter().filter(is_flagged_so);
         for other in others.filter(|other| Some(*other) != cause) {
-            self.set_flag(slot, stall::flag(other), false);
+            self.set_flag(slot, FlagKind::of_stall(other), false);
         }
         if let Some(cause) = cause.filter(is_flagged_so) {
-            self.set_flag(slot, stall::flag(cause), true);
+            self.set_flag(slot, FlagKind::of_stall(cause), true);
         }
     }
 

@@ -22,7 +22,7 @@ use crate::events::Events;
 use crate::incidents::Incidents;
 use crate::ledger::{Account, Counts};
 use crate::observe::observation::{
-    InterfaceErrors, Observation, SweepEnd, UntrackedTotals, join_shrinks,
+    InterfaceCounts, Observation, SweepEnd, UntrackedTotals, join_shrinks,
 };
 use crate::rules::direction;
 use crate::rules::hoard::PeerGroups;
@@ -220,7 +220,7 @@ impl Engine {
 
     /// Takes what this host's interfaces counted since the last call. Verdicts about the path
     /// rest on it, together with what peers show.
-    pub fn add_interface_errors(&mut self, errors: &InterfaceErrors) {
+    pub fn add_interface_errors(&mut self, errors: &InterfaceCounts) {
         self.symptoms.interface_errors.add(errors, self.clock.now);
     }
 

@@ -194,7 +194,7 @@ impl Incident {
             IncidentKind::MemoryPressure => look.is_memory_pressed,
             kind => look.parts.iter().any(|part| {
                 let mut flags = FlagKind::ALL.into_iter();
-                flags.any(|flag| part.flags.contains(flag) && IncidentKind::of(flag) == kind)
+                flags.any(|flag| part.flags.contains(flag) && flag.facts().incident == kind)
             }),
         };
         let is_new = |kind: &IncidentKind| !self.kinds.contains(kind) && stands(*kind);

@@ -2,6 +2,7 @@
 
 use crate::observe::peer_address::PeerAddress;
 use crate::time::MonotonicTime;
+pub use detector_api::host::InterfaceCounts;
 pub use detector_api::snapshot::{Shrinks, Source};
 pub use detector_common::record::Reason;
 use detector_common::window::span_bytes;
@@ -273,42 +274,6 @@ pub struct SweepEnd {
     pub ended: MonotonicTime,
     /// Whether every row was read. An incomplete pass proves nothing about absent sockets.
     pub is_complete: bool,
-}
-
-/// What this host's interfaces counted since the last time they were read, all together.
-///
-/// From `/sys/class/net/*/statistics`: errors are frames that arrived broken or could not be sent;
-/// drops have honest reasons too (protocols nobody listens to), so they are shown but decide
-/// nothing.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct InterfaceErrors {
-    /// `rx_errors`: CRC, length, frame, FIFO and missed.
-    pub rx_errors: u64,
-    /// `tx_errors`: carrier, aborted, FIFO, heartbeat, window.
-    pub tx_errors: u64,
-    /// `rx_dropped`.
-    pub rx_dropped: u64,
-    /// `tx_dropped`.
-    pub tx_dropped: u64,
-}
-
-impl InterfaceErrors {
-    /// Errors in both directions, without drops.
-    #[must_use]
-    pub const fn errors(&self) -> u64 {
-        self.rx_errors.saturating_add(self.tx_errors)
-    }
-
-    /// Both together. Stops at the largest number.
-    #[must_use]
-    pub const fn plus(&self, other: &Self) -> Self {
-        Self {
-            rx_errors: self.rx_errors.saturating_add(other.rx_errors),
-            tx_errors: self.tx_errors.saturating_add(other.tx_errors),
-            rx_dropped: self.rx_dropped.saturating_add(other.rx_dropped),
-            tx_dropped: self.tx_dropped.saturating_add(other.tx_dropped),
-        }
-    }
 }
 
 /// Counts the kernel side could not keep per connection, totals since the programs were loaded.

@@ -11,11 +11,12 @@ use super::QUIET_NS;
 use crate::observe::observation::{Shrinks, join_shrinks};
 use crate::observe::state::State;
 use crate::time::{MonotonicTime, SECOND_NS};
+use detector_api::bounds::QUICK_REOPEN;
 use detector_common::record::severity;
 use detector_common::window;
 
 /// A receiver without memory opens its window again within this time.
-pub(crate) const QUICK_REOPEN_NS: u64 = SECOND_NS;
+pub(crate) const QUICK_REOPEN_NS: u64 = QUICK_REOPEN.as_secs() * SECOND_NS;
 
 /// The shrinks of one connection.
 #[derive(Debug, Default)]

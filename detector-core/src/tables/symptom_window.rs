@@ -3,7 +3,7 @@
 //! A symptom of many networks at once is hardly any peer's own: something that all of them share
 //! has it, and that is the path to us, or we.
 
-use crate::observe::observation::InterfaceErrors;
+use crate::observe::observation::InterfaceCounts;
 use crate::observe::peer_address::Network;
 use crate::time::{MonotonicTime, SECOND_NS};
 use std::collections::{HashMap, VecDeque};
@@ -18,13 +18,13 @@ const NETWORKS_MAX: usize = 1_024;
 /// whole.
 #[derive(Debug, Default)]
 pub(crate) struct SlidingWindow {
-    halves: [InterfaceErrors; 2],
+    halves: [InterfaceCounts; 2],
     began: MonotonicTime,
 }
 
 impl SlidingWindow {
     /// Adds what was counted up to `now`.
-    pub(crate) fn add(&mut self, errors: &InterfaceErrors, now: MonotonicTime) {
+    pub(crate) fn add(&mut self, errors: &InterfaceCounts, now: MonotonicTime) {
         self.forget_old(now);
         self.halves[1] = self.halves[1].plus(errors);
     }
@@ -38,15 +38,15 @@ impl SlidingWindow {
         let [_, younger] = self.halves;
         let is_all_old = passed_ns >= SPAN_NS;
         let older = if is_all_old {
-            InterfaceErrors::default()
+            InterfaceCounts::default()
         } else {
             younger
         };
-        self.halves = [older, InterfaceErrors::default()];
+        self.halves = [older, InterfaceCounts::default()];
         self.began = now;
     }
 
-    pub(crate) const fn sum(&self) -> InterfaceErrors {
+    pub(crate) const fn sum(&self) -> InterfaceCounts {
         self.halves[0].plus(&self.halves[1])
     }
 }

@@ -1,91 +1,89 @@
 //! What would change a verdict.
 
-use super::assess::{count, numbers, span_seconds};
-use super::{CROWD_NETWORKS, INTERFACE_ERRORS, PeerEvidence};
-use crate::rules::QUIET_NS;
+use super::evidence::{
+    CROWD_NETWORKS, INTERFACE_ERRORS, PeerEvidence, QUICK_REOPEN_NS, QUIET_NS, seconds,
+};
 use crate::tables::symptom_window;
-use detector_api::snapshot::{Change, ChangeCode, Numbers, Verdict};
+use detector_api::snapshot::{Change, Condition, Verdict};
 
 /// The observations that would lead from this verdict to another.
 pub(super) fn what_would_change(evidence: &PeerEvidence, verdict: Option<Verdict>) -> Vec<Change> {
     let Some(verdict) = verdict else {
         return Vec::new();
     };
-    let to = |code, verdict| Change {
-        code,
-        verdict,
-        numbers: bounds(evidence, code),
+    let networks_bound = CROWD_NETWORKS;
+    let over_seconds = seconds(symptom_window::SPAN_NS);
+    let drains = || Condition::DrainsAboveFloor {
+        floor_bytes_per_second: evidence.floor_bytes_per_second(),
     };
-    let quiet = to(
-        ChangeCode::StaysQuiet,
-        (verdict != Verdict::Benign).then_some(Verdict::Benign),
-    );
-    let attack = Some(Verdict::ZeroWindowAttack);
-    let slow = Some(Verdict::SlowClient);
-    let mut changes = match verdict {
+    let holds_a_hoard = || Condition::HoldsAHoard {
+        hoard: evidence.hoard(),
+        over_seconds: evidence.over_seconds(),
+    };
+    let attack = Verdict::ZeroWindowAttack;
+    let slow = Verdict::SlowClient;
+    let changes = match verdict {
         Verdict::SlowReadAttack | Verdict::ZeroWindowAttack => vec![
-            to(ChangeCode::DrainsAboveFloor, slow),
-            to(ChangeCode::ReadsOn, slow),
-            to(ChangeCode::FallsSilent, Some(Verdict::Vanished)),
+            (drains(), slow),
+            (Condition::ReadsOn {}, slow),
+            (Condition::FallsSilent {}, Verdict::Vanished),
         ],
-        Verdict::ShrinkingPeer => vec![to(ChangeCode::HoldsAHoard, attack)],
-        Verdict::Tarpit => vec![
-            to(ChangeCode::DrainsAboveFloor, slow),
-            to(ChangeCode::ReadsOn, slow),
-        ],
+        Verdict::ShrinkingPeer => vec![(holds_a_hoard(), attack)],
+        Verdict::Tarpit => vec![(drains(), slow), (Condition::ReadsOn {}, slow)],
         Verdict::PathLoss if evidence.is_trusted => Vec::new(),
-        Verdict::PathLoss => vec![to(ChangeCode::StaysAlone, Some(Verdict::Vanished))],
-        Verdict::Vanished => vec![
-            to(ChangeCode::AnswersAgain, Some(Verdict::PathLoss)),
-            to(ChangeCode::SpreadsToOthers, Some(Verdict::PathLoss)),
-            to(ChangeCode::InterfaceErrorsRise, Some(Verdict::PathLoss)),
-        ],
+        Verdict::PathLoss => {
+            let stays_alone = Condition::StaysAlone {
+                networks_bound,
+                over_seconds,
+            };
+            vec![(stays_alone, Verdict::Vanished)]
+        }
+        Verdict::Vanished => {
+            let spreads = Condition::SpreadsToOthers {
+                networks_bound,
+                over_seconds,
+            };
+            let errors_rise = Condition::InterfaceErrorsRise {
+                interface_errors_bound: INTERFACE_ERRORS,
+                over_seconds,
+            };
+            let ways = [Condition::AnswersAgain {}, spreads, errors_rise];
+            ways.map(|way| (way, Verdict::PathLoss)).into()
+        }
         Verdict::SlowClient => {
-            let mut changes = vec![to(ChangeCode::ReadsOn, Some(Verdict::Benign))];
+            let mut changes = vec![(Condition::ReadsOn {}, Verdict::Benign)];
             if !evidence.is_trusted {
-                let code = if evidence.is_hoarding {
-                    ChangeCode::KeepsHolding
-                } else {
-                    ChangeCode::HoldsAHoard
+                let keeps_holding = || Condition::KeepsHolding {
+                    over_seconds: evidence.over_seconds(),
                 };
-                changes.push(to(code, attack));
+                let holds = if evidence.is_hoarding {
+                    keeps_holding()
+                } else {
+                    holds_a_hoard()
+                };
+                changes.push((holds, attack));
             }
             changes
         }
-        Verdict::Benign => vec![to(ChangeCode::ShrinksAgain, Some(Verdict::ShrinkingPeer))],
+        Verdict::Benign => {
+            let shrinks_again = Condition::ShrinksAgain {
+                reopen_seconds_bound: seconds(QUICK_REOPEN_NS),
+            };
+            vec![(shrinks_again, Verdict::ShrinkingPeer)]
+        }
     };
-    changes.push(quiet);
+    let mut changes: Vec<Change> = changes
+        .into_iter()
+        .map(|(condition, verdict)| Change {
+            condition,
+            verdict: Some(verdict),
+        })
+        .collect();
+    changes.push(Change {
+        condition: Condition::StaysQuiet {
+            quiet_seconds: seconds(QUIET_NS),
+        },
+        verdict: (verdict != Verdict::Benign).then_some(Verdict::Benign),
+    });
     changes
-}
-
-fn bounds(evidence: &PeerEvidence, code: ChangeCode) -> Numbers {
-    let detect = &evidence.detect;
-    match code {
-        ChangeCode::DrainsAboveFloor => {
-            let floor = count(evidence.floor_bytes_per_second());
-            numbers([("floor_bytes_per_second", floor)])
-        }
-        ChangeCode::HoldsAHoard => numbers([
-            ("hoard_connections", count(detect.hoard_connections)),
-            ("hoard_bytes", count(detect.hoard_bytes)),
-            ("over_seconds", span_seconds(detect.dribble_over_ns)),
-        ]),
-        ChangeCode::KeepsHolding => {
-            numbers([("over_seconds", span_seconds(detect.dribble_over_ns))])
-        }
-        ChangeCode::SpreadsToOthers | ChangeCode::StaysAlone => numbers([
-            ("networks_bound", count(CROWD_NETWORKS)),
-            ("over_seconds", span_seconds(symptom_window::SPAN_NS)),
-        ]),
-        ChangeCode::InterfaceErrorsRise => numbers([
-            ("interface_errors_bound", count(INTERFACE_ERRORS)),
-            ("over_seconds", span_seconds(symptom_window::SPAN_NS)),
-        ]),
-        ChangeCode::ShrinksAgain => {
-            let bound = span_seconds(super::QUICK_REOPEN_NS);
-            numbers([("reopen_seconds_bound", bound)])
-        }
-        ChangeCode::StaysQuiet => numbers([("quiet_seconds", span_seconds(QUIET_NS))]),
-        ChangeCode::ReadsOn | ChangeCode::AnswersAgain | ChangeCode::FallsSilent => Numbers::new(),
-    }
 }

@@ -1,10 +1,24 @@
-//! Everything a verdict rests on, as numbers, and the questions that are asked of them.
+//! Everything a verdict rests on, as numbers, the bounds they are held against, and the questions
+//! that are asked of them.
 
-use super::{CROWD_NETWORKS, INTERFACE_ERRORS};
-use crate::observe::observation::{InterfaceErrors, Shrinks};
+use crate::observe::observation::{InterfaceCounts, Shrinks};
+pub(super) use crate::rules::QUIET_NS;
 use crate::rules::hoard::Group;
+pub(super) use crate::rules::shrink::QUICK_REOPEN_NS;
 use crate::settings::DetectSettings;
-use detector_api::snapshot::StallCause;
+use detector_api::snapshot::{AlikeNumbers, HoardThresholds, NetworkNumbers, StallCause};
+use std::time::Duration;
+
+/// Distinct unrelated networks with one symptom at once from which it is no peer's own.
+pub(crate) const CROWD_NETWORKS: u64 = 8;
+
+/// Errors of this host's interfaces within [`crate::tables::symptom_window::SPAN_NS`] from which they rise.
+pub(crate) const INTERFACE_ERRORS: u64 = 10;
+
+/// Nanoseconds as they are published.
+pub(super) const fn seconds(ns: u64) -> f64 {
+    Duration::from_nanos(ns).as_secs_f64()
+}
 
 /// Peers that hold connections together.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,6 +37,24 @@ impl GroupEvidence {
             peers: group.peers,
             connections: group.usage.stalled_connections,
             pinned_bytes: group.usage.pinned_bytes,
+        }
+    }
+
+    /// As peers of one network.
+    pub(crate) const fn network(self) -> NetworkNumbers {
+        NetworkNumbers {
+            network_peers: self.peers,
+            network_connections: self.connections,
+            network_pinned_bytes: self.pinned_bytes,
+        }
+    }
+
+    /// As peers alike.
+    pub(crate) const fn alike(self) -> AlikeNumbers {
+        AlikeNumbers {
+            alike_peers: self.peers,
+            alike_connections: self.connections,
+            alike_pinned_bytes: self.pinned_bytes,
         }
     }
 }
@@ -89,12 +121,25 @@ pub(crate) struct PeerEvidence {
     /// Unrelated networks whose peers shrank windows lately.
     pub(crate) shrinking_networks: u64,
     /// Errors and drops of this host's interfaces lately.
-    pub(crate) interfaces: InterfaceErrors,
+    pub(crate) interfaces: InterfaceCounts,
     /// Whether it belongs to a trusted network.
     pub(crate) is_trusted: bool,
 }
 
 impl PeerEvidence {
+    /// What makes a hoard.
+    pub(super) const fn hoard(&self) -> HoardThresholds {
+        HoardThresholds {
+            hoard_connections: self.detect.hoard_connections,
+            hoard_bytes: self.detect.hoard_bytes,
+        }
+    }
+
+    /// Length of the span over which a pace is measured.
+    pub(super) const fn over_seconds(&self) -> f64 {
+        seconds(self.detect.dribble_over_ns)
+    }
+
     pub(crate) fn stalled_connections(&self) -> u64 {
         self.stalled_by_cause.iter().sum()
     }

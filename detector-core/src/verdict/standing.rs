@@ -1,7 +1,7 @@
 //! The verdict that stands. It outlives its evidence for a while, for whoever asks what happened;
 //! then it is `benign`, then none. So one bad moment accuses nobody for ever.
 
-use super::Finding;
+use super::judge::Finding;
 use crate::rules::QUIET_NS;
 use crate::time::MonotonicTime;
 use detector_api::snapshot::{Confidence, Verdict};

@@ -97,7 +97,7 @@ impl Watch {
             let flags = self.flags_on(stage);
             if let Some(found) = flags.iter().find(|found| is_met(flag, &found.event)) {
                 return Finding::Seen {
-                    kind: found.event.kind,
+                    kind: found.event.kind(),
                     source: found.event.source,
                     delay_seconds: signed_seconds(met, found.at),
                 };
@@ -106,7 +106,7 @@ impl Watch {
                 return Finding::Missed {
                     kind: flag.kind,
                     waited: PATIENCE,
-                    instead: flags.iter().map(|found| found.event.kind).collect(),
+                    instead: flags.iter().map(|found| found.event.kind()).collect(),
                 };
             }
             self.wait_change(LOOK_EVERY);
@@ -130,7 +130,7 @@ impl Watch {
             .iter()
             .find(|flag| is_accusation(&flag.event, stage.case.notes()));
         Ok(accusation.map_or(Finding::Quiet, |flag| Finding::Accused {
-            kind: flag.event.kind,
+            kind: flag.event.kind(),
             source: flag.event.source,
             severity: flag.event.severity,
             verdict: flag.event.verdict,
@@ -153,14 +153,15 @@ impl Watch {
 }
 
 fn is_met(flag: &Flag, event: &Event) -> bool {
-    let evidence = |name: &str| event.evidence.get(name).copied();
-    flag.is_met_by(event.kind.label(), evidence)
+    let numbers = event.flag.numbers();
+    let evidence = |name: &str| numbers.get(name)?.as_f64();
+    flag.is_met_by(event.kind().label(), evidence)
 }
 
 /// Whether a flag on an honest peer is more than a note of the kinds that may be there.
 fn is_accusation(event: &Event, notes: &[&str]) -> bool {
     let verdict = event.verdict.map(|verdict| verdict.label());
-    is_alarm(event.severity.label(), verdict) || !notes.contains(&event.kind.label())
+    is_alarm(event.severity.label(), verdict) || !notes.contains(&event.kind().label())
 }
 
 /// From `met` to `at`; below zero if `at` came first.

@@ -107,7 +107,7 @@ async fn events_are_lines_and_filtered() {
         .map(|line| serde_json::from_str(line).unwrap())
         .collect();
     assert!(events.iter().any(|event| {
-        event.event == EventType::Flag && event.kind == FlagKind::ZeroWindowStall
+        event.event == EventType::Flag && event.kind() == FlagKind::ZeroWindowStall
     }));
     assert!(events.iter().all(|event| event.peer == "198.51.100.8"));
     let none = text(get(&state, "/v1/events?since=2100-01-01T00:00:00Z").await).await;

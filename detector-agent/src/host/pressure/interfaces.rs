@@ -1,7 +1,6 @@
 //! Errors and drops of network interfaces: totals, and what was added lately.
 
 use detector_api::host::{InterfaceCounts, InterfaceReport};
-use detector_core::observe::observation::InterfaceErrors;
 use std::collections::{HashMap, VecDeque};
 use std::time::{Duration, Instant};
 
@@ -35,15 +34,15 @@ impl Interfaces {
         let mut added = InterfaceCounts::default();
         let mut total = InterfaceCounts::default();
         for (name, counts) in &seen {
-            total.add(counts);
+            total = total.plus(counts);
             // One that is new brings counts from before we looked.
             if let Some(before) = self.before.get(name) {
-                added.add(&counts.since(before));
+                added = added.plus(&counts.since(before));
             }
         }
         let count = seen.len() as u64;
         self.before = seen;
-        self.not_taken.add(&added);
+        self.not_taken = self.not_taken.plus(&added);
         if added != InterfaceCounts::default() {
             self.added.push_back((now, added));
         }
@@ -53,7 +52,7 @@ impl Interfaces {
         }
         let mut last_minute = InterfaceCounts::default();
         for (_, added) in &self.added {
-            last_minute.add(added);
+            last_minute = last_minute.plus(added);
         }
         InterfaceReport {
             count,
@@ -63,14 +62,8 @@ impl Interfaces {
     }
 
     /// What was added since this was called last.
-    pub(super) fn take(&mut self) -> InterfaceErrors {
-        let taken = std::mem::take(&mut self.not_taken);
-        InterfaceErrors {
-            rx_errors: taken.rx_errors,
-            tx_errors: taken.tx_errors,
-            rx_dropped: taken.rx_dropped,
-            tx_dropped: taken.tx_dropped,
-        }
+    pub(super) fn take(&mut self) -> InterfaceCounts {
+        std::mem::take(&mut self.not_taken)
     }
 }
 

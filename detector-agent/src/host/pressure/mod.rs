@@ -9,11 +9,11 @@ mod interfaces;
 mod parse;
 
 use super::folder::Folder;
+use detector_api::host::InterfaceCounts;
 use detector_api::host::{
     InterfaceReport, Load, Memory, OwnCost, Sockets, Stall, Stalls, TcpMemory,
 };
 use detector_api::snapshot::HostPressure;
-use detector_core::observe::observation::InterfaceErrors;
 use interfaces::Interfaces;
 use rustix::time::{ClockId, clock_gettime};
 use std::path::Path;
@@ -90,7 +90,7 @@ impl PressureGauge {
     }
 
     /// What interfaces counted since this was asked last.
-    pub(crate) fn take_interface_errors(&self) -> InterfaceErrors {
+    pub(crate) fn take_interface_errors(&self) -> InterfaceCounts {
         self.lock().interfaces.take()
     }
 

@@ -9,9 +9,8 @@ use crate::top::state::Effects;
 use detector_api::fixtures::{connection, peer, process};
 use detector_api::page::PeerPage;
 use detector_api::snapshot::{
-    Assessment, Confidence, Evidence, EvidenceCode, Peer, PeerDetail, Severity, Verdict,
+    Assessment, Confidence, Evidence, HoardThresholds, Peer, PeerDetail, Severity, Verdict,
 };
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 /// Presses a key as the user would.
@@ -133,39 +132,29 @@ pub(crate) fn named(name: &str) -> State {
 }
 
 fn assessment() -> Assessment {
-    let numbers = |pairs: &[(&str, f64)]| -> BTreeMap<String, f64> {
-        let each = pairs
-            .iter()
-            .map(|(name, number)| ((*name).to_owned(), *number));
-        each.collect()
-    };
     Assessment {
         verdict: Some(Verdict::SlowReadAttack),
         confidence: Some(Confidence::High),
         since: Some("2026-12-29T21:00:00.000Z".to_owned()),
         evidence_for: vec![
-            Evidence {
-                code: EvidenceCode::HoardOfPeer,
-                numbers: numbers(&[
-                    ("stalled_connections", 60.0),
-                    ("pinned_bytes", 48_200_000.0),
-                    ("hoard_connections", 20.0),
-                    ("hoard_bytes", 67_108_864.0),
-                ]),
+            Evidence::HoardOfPeer {
+                hoard: HoardThresholds {
+                    hoard_connections: 20,
+                    hoard_bytes: 67_108_864,
+                },
+                stalled_connections: 60,
+                pinned_bytes: 48_200_000,
             },
-            Evidence {
-                code: EvidenceCode::DrainsNothing,
-                numbers: numbers(&[
-                    ("holding_connections", 60.0),
-                    ("holding_pinned_bytes", 48_200_000.0),
-                    ("floor_bytes_per_second", 500.0),
-                    ("over_seconds", 30.0),
-                ]),
+            Evidence::DrainsNothing {
+                holding_connections: 60,
+                holding_pinned_bytes: 48_200_000,
+                floor_bytes_per_second: 500,
+                over_seconds: 30.0,
             },
         ],
-        evidence_against: vec![Evidence {
-            code: EvidenceCode::TooShort,
-            numbers: numbers(&[("holding_connections", 4.0), ("over_seconds", 12.0)]),
+        evidence_against: vec![Evidence::TooShort {
+            holding_connections: 4,
+            over_seconds: 12.0,
         }],
         considered: Vec::new(),
         would_change: Vec::new(),

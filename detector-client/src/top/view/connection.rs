@@ -148,10 +148,12 @@ fn lines(connection: &Connection, page: &PeerPage, width: u16) -> Vec<(String, S
         let wrapped = wrap(&text, usize::from(width));
         let style = theme::severity(event.severity);
         lines.extend(wrapped.into_iter().map(|line| (line, style)));
-        for (name, number) in &event.evidence {
-            let text = format!("  {name} {}", units::measure(name, *number));
-            lines.push((text, theme::quiet()));
-        }
+        let numbers = text::each_number(&event.flag.numbers());
+        lines.extend(
+            numbers
+                .iter()
+                .map(|number| (format!("  {number}"), theme::quiet())),
+        );
     }
     lines
 }

@@ -17,22 +17,9 @@ use crate::observe::state::State;
 use crate::rules::pace::Pace;
 use crate::rules::progress::Progress;
 use crate::time::MonotonicTime;
-use detector_api::snapshot::{FlagKind, StallCause};
+use detector_api::bounds::{FRUITLESS_TIMEOUTS, SILENT_PROBES, SILENT_TIMEOUTS};
+use detector_api::snapshot::StallCause;
 use detector_common::window;
-
-/// Window probes, or segments sent again into a closed window, without any answer from which the
-/// peer counts as silent. One is on its way at any time and one may be lost.
-const SILENT_PROBES: u8 = 3;
-
-/// Retransmission timeouts in a row, without any acknowledgement of new data between them, from
-/// which the peer counts as silent if it did not acknowledge anything old either.
-const SILENT_TIMEOUTS: u8 = 2;
-
-/// Retransmission timeouts in a row, without any acknowledgement of new data between them, from
-/// which it does not matter that the peer answers: its window is open, and it acknowledges nothing of
-/// what is sent again. Path MTU black holes look like that, too. On a path that loses one
-/// segment in three, four in a row are one in eighty.
-const FRUITLESS_TIMEOUTS: u8 = 4;
 
 /// A stalled connection, as it is counted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -238,14 +225,4 @@ fn is_window_too_small(state: &State) -> bool {
         state.write_seq,
         state.mss_bytes,
     )
-}
-
-/// Kind of the flag that a stall of this cause raises.
-pub(crate) const fn flag(cause: StallCause) -> FlagKind {
-    match cause {
-        StallCause::ZeroWindow => FlagKind::ZeroWindowStall,
-        StallCause::SmallWindow => FlagKind::SmallWindowStall,
-        StallCause::Dribble => FlagKind::Dribble,
-        StallCause::Unanswered => FlagKind::Unanswered,
-    }
 }

@@ -1,13 +1,12 @@
 //! Peers that are slow, gone, or trusted.
 
 use super::parts::{
-    HOARD, QUIET, advice, change, connection, considered, event, evidence, flag, nginx, subject,
+    HOARD, HOLDS_A_HOARD, change, connection, considered, event, flag, nginx, stays_quiet, subject,
 };
 use crate::cards::Subject;
 use detector_api::host::{InterfaceCounts, InterfaceReport};
 use detector_api::snapshot::{
-    AdviceCode, BenignCause, ChangeCode, EvidenceCode, FlagKind, Outcome, Source, StallCause,
-    Verdict,
+    Advice, BenignCause, Condition, Evidence, FlagKind, Outcome, Source, StallCause, Verdict,
 };
 
 pub(in crate::cards::tests) fn slow_client() -> Subject {
@@ -18,41 +17,38 @@ pub(in crate::cards::tests) fn slow_client() -> Subject {
     let mut subject = subject("198.51.100.80", Verdict::SlowClient, vec![slow]);
     let detail = &mut subject.page.detail;
     detail.peer.flags = vec![flag(FlagKind::ZeroWindowStall, 1)];
-    let pace = [
-        ("drain_bytes_per_second", 200_000.0),
-        ("floor_bytes_per_second", 500.0),
-    ];
     detail.assessment.evidence_for = vec![
-        evidence(EvidenceCode::ZeroWindow, &[("connections", 1.0)]),
-        evidence(EvidenceCode::Drains, &pace),
-        evidence(EvidenceCode::Recovered, &[("recovered_stalls", 4.0)]),
-        evidence(
-            EvidenceCode::BelowThresholds,
-            &[
-                ("stalled_connections", 1.0),
-                ("pinned_bytes", 4_220_292.0),
-                HOARD[0],
-                HOARD[1],
-            ],
-        ),
+        Evidence::ZeroWindow { connections: 1 },
+        Evidence::Drains {
+            drain_bytes_per_second: 200_000,
+            floor_bytes_per_second: 500,
+        },
+        Evidence::Recovered {
+            recovered_stalls: 4,
+        },
+        Evidence::BelowThresholds {
+            hoard: HOARD,
+            stalled_connections: 1,
+            pinned_bytes: 4_220_292,
+        },
     ];
-    detail.assessment.considered = considered(&[
-        (
-            BenignCause::PausedReader,
-            Outcome::Likely,
-            &[("recovered_stalls", 4.0), ("longest_stall_seconds", 8.4)],
-        ),
-        (BenignCause::SlowReader, Outcome::Likely, &pace),
-    ]);
+    let paused = BenignCause::PausedReader {
+        recovered_stalls: 4,
+        holding_connections: 0,
+        longest_stall_seconds: 8.4,
+    };
+    let slow = BenignCause::SlowReader {
+        drain_bytes_per_second: 200_000,
+        floor_bytes_per_second: 500,
+        holding_connections: 0,
+    };
+    detail.assessment.considered =
+        considered(vec![(Outcome::Likely, paused), (Outcome::Likely, slow)]);
     detail.assessment.would_change = vec![
-        change(ChangeCode::ReadsOn, Verdict::Benign, &[]),
-        change(
-            ChangeCode::HoldsAHoard,
-            Verdict::ZeroWindowAttack,
-            &[HOARD[0], HOARD[1], ("over_seconds", 30.0)],
-        ),
+        change(Condition::ReadsOn {}, Verdict::Benign),
+        change(HOLDS_A_HOARD, Verdict::ZeroWindowAttack),
     ];
-    detail.assessment.advice = vec![advice(AdviceCode::Nothing, &[])];
+    detail.assessment.advice = vec![Advice::Nothing {}];
     subject
 }
 
@@ -70,30 +66,30 @@ pub(in crate::cards::tests) fn vanished() -> Subject {
     detail.peer.zero_window_episodes = 0;
     detail.peer.zero_window_seconds = 0.0;
     detail.peer.flags = vec![flag(FlagKind::Unanswered, 1)];
-    detail.assessment.evidence_for =
-        vec![evidence(EvidenceCode::Unanswered, &[("connections", 1.0)])];
-    detail.assessment.considered = considered(&[(
-        BenignCause::PathLoss,
-        Outcome::Possible,
-        &[("unanswered_connections", 1.0), ("networks", 1.0)],
-    )]);
+    detail.assessment.evidence_for = vec![Evidence::Unanswered { connections: 1 }];
+    let loss = BenignCause::PathLoss {
+        unanswered_connections: 1,
+        silences_ended: 0,
+        interface_errors: 0,
+        networks: 1,
+    };
+    detail.assessment.considered = considered(vec![(Outcome::Possible, loss)]);
+    let spreads = Condition::SpreadsToOthers {
+        networks_bound: 8,
+        over_seconds: 60.0,
+    };
+    let errors_rise = Condition::InterfaceErrorsRise {
+        interface_errors_bound: 10,
+        over_seconds: 60.0,
+    };
     detail.assessment.would_change = vec![
-        change(ChangeCode::AnswersAgain, Verdict::PathLoss, &[]),
-        change(
-            ChangeCode::SpreadsToOthers,
-            Verdict::PathLoss,
-            &[("networks_bound", 8.0), ("over_seconds", 60.0)],
-        ),
-        change(
-            ChangeCode::InterfaceErrorsRise,
-            Verdict::PathLoss,
-            &[("interface_errors_bound", 10.0), ("over_seconds", 60.0)],
-        ),
+        change(Condition::AnswersAgain {}, Verdict::PathLoss),
+        change(spreads, Verdict::PathLoss),
+        change(errors_rise, Verdict::PathLoss),
     ];
-    detail.assessment.advice = vec![advice(
-        AdviceCode::BoundWaiting,
-        &[("longest_stall_seconds", 300.0)],
-    )];
+    detail.assessment.advice = vec![Advice::BoundWaiting {
+        longest_stall_seconds: 300.0,
+    }];
     subject.page.events = vec![event(
         "198.51.100.5",
         FlagKind::Unanswered,
@@ -131,24 +127,32 @@ pub(in crate::cards::tests) fn trusted() -> Subject {
     let detail = &mut subject.page.detail;
     detail.peer.trusted = true;
     detail.peer.flags = vec![flag(FlagKind::Unanswered, 1)];
-    let errors = [
-        ("rx_errors", 17.0),
-        ("tx_errors", 0.0),
-        ("rx_dropped", 40.0),
-        ("tx_dropped", 0.0),
-        ("over_seconds", 60.0),
-    ];
+    let interfaces = InterfaceCounts {
+        rx_errors: 17,
+        tx_errors: 0,
+        rx_dropped: 40,
+        tx_dropped: 0,
+    };
+    let over_seconds = 60.0;
     detail.assessment.evidence_for = vec![
-        evidence(EvidenceCode::Unanswered, &[("connections", 1.0)]),
-        evidence(EvidenceCode::InterfaceErrors, &errors),
+        Evidence::Unanswered { connections: 1 },
+        Evidence::InterfaceErrors {
+            interfaces,
+            over_seconds,
+        },
     ];
-    detail.assessment.evidence_against = vec![evidence(EvidenceCode::TrustedNetwork, &[])];
-    detail.assessment.considered = considered(&[(
-        BenignCause::PathLoss,
-        Outcome::Likely,
-        &[("unanswered_connections", 1.0), ("interface_errors", 17.0)],
-    )]);
-    detail.assessment.would_change = vec![change(ChangeCode::StaysQuiet, Verdict::Benign, &QUIET)];
-    detail.assessment.advice = vec![advice(AdviceCode::LookAtPath, &errors)];
+    detail.assessment.evidence_against = vec![Evidence::TrustedNetwork {}];
+    let loss = BenignCause::PathLoss {
+        unanswered_connections: 1,
+        silences_ended: 0,
+        interface_errors: 17,
+        networks: 0,
+    };
+    detail.assessment.considered = considered(vec![(Outcome::Likely, loss)]);
+    detail.assessment.would_change = vec![stays_quiet()];
+    detail.assessment.advice = vec![Advice::LookAtPath {
+        interfaces,
+        over_seconds,
+    }];
     subject
 }

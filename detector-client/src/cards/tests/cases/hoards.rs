@@ -1,13 +1,12 @@
 //! Peers that hold much: closed windows, dribbles, orphans.
 
 use super::parts::{
-    HOARD, QUIET, advice, change, connection, considered, event, evidence, flag, nginx, process,
-    subject,
+    HOARD, change, connection, considered, event, flag, nginx, process, stays_quiet, subject,
 };
 use crate::cards::Subject;
 use detector_api::snapshot::{
-    AdviceCode, Assessment, BenignCause, ChangeCode, Confidence, Connection, EvidenceCode,
-    FlagKind, HeldWorkers, Outcome, Severity, Source, StallCause, Verdict,
+    Advice, Assessment, BenignCause, Change, Condition, Confidence, Connection, Evidence, FlagKind,
+    HeldWorkers, Outcome, Severity, Source, StallCause, Verdict,
 };
 
 pub(in crate::cards::tests) fn zero_window_hoard() -> Subject {
@@ -21,7 +20,7 @@ pub(in crate::cards::tests) fn zero_window_hoard() -> Subject {
         })
         .collect();
     let mut subject = subject("203.0.113.9", Verdict::ZeroWindowAttack, connections);
-    let pinned = ("pinned_bytes", 31.0 * 4_220_292.0);
+    let pinned_bytes = 31 * 4_220_292;
     let detail = &mut subject.page.detail;
     detail.peer.severity = Severity::Critical;
     detail.peer.flags = vec![
@@ -31,68 +30,50 @@ pub(in crate::cards::tests) fn zero_window_hoard() -> Subject {
     detail.assessment = Assessment {
         confidence: Some(Confidence::High),
         evidence_for: vec![
-            evidence(
-                EvidenceCode::HoardOfPeer,
-                &[("stalled_connections", 31.0), pinned, HOARD[0], HOARD[1]],
-            ),
-            evidence(
-                EvidenceCode::DrainsNothing,
-                &[
-                    ("holding_connections", 31.0),
-                    ("holding_pinned_bytes", pinned.1),
-                    ("floor_bytes_per_second", 500.0),
-                    ("over_seconds", 30.0),
-                ],
-            ),
-            evidence(EvidenceCode::ZeroWindow, &[("connections", 31.0)]),
+            Evidence::HoardOfPeer {
+                hoard: HOARD,
+                stalled_connections: 31,
+                pinned_bytes,
+            },
+            Evidence::DrainsNothing {
+                holding_connections: 31,
+                holding_pinned_bytes: pinned_bytes,
+                floor_bytes_per_second: 500,
+                over_seconds: 30.0,
+            },
+            Evidence::ZeroWindow { connections: 31 },
         ],
-        considered: considered(&[
+        considered: considered(vec![
             (
-                BenignCause::PausedReader,
                 Outcome::RuledOut,
-                &[
-                    ("holding_connections", 31.0),
-                    ("longest_stall_seconds", 725.0),
-                ],
+                BenignCause::PausedReader {
+                    recovered_stalls: 0,
+                    holding_connections: 31,
+                    longest_stall_seconds: 725.0,
+                },
             ),
             (
-                BenignCause::SlowReader,
                 Outcome::RuledOut,
-                &[
-                    ("floor_bytes_per_second", 15_500.0),
-                    ("holding_connections", 31.0),
-                ],
+                BenignCause::SlowReader {
+                    drain_bytes_per_second: 0,
+                    floor_bytes_per_second: 15_500,
+                    holding_connections: 31,
+                },
             ),
             (
-                BenignCause::IdleKeepAlive,
                 Outcome::RuledOut,
-                &[("stalled_connections", 31.0)],
+                BenignCause::IdleKeepAlive {
+                    stalled_connections: 31,
+                },
             ),
         ]),
         would_change: vec![
-            change(
-                ChangeCode::DrainsAboveFloor,
-                Verdict::SlowClient,
-                &[("floor_bytes_per_second", 15_500.0)],
-            ),
-            change(ChangeCode::ReadsOn, Verdict::SlowClient, &[]),
-            change(ChangeCode::FallsSilent, Verdict::Vanished, &[]),
-            change(ChangeCode::StaysQuiet, Verdict::Benign, &QUIET),
+            drains_above(15_500),
+            change(Condition::ReadsOn {}, Verdict::SlowClient),
+            change(Condition::FallsSilent {}, Verdict::Vanished),
+            stays_quiet(),
         ],
-        advice: vec![
-            advice(
-                AdviceCode::LimitConnections,
-                &[("stalled_connections", 31.0)],
-            ),
-            advice(
-                AdviceCode::BoundWaiting,
-                &[("longest_stall_seconds", 725.0)],
-            ),
-            advice(
-                AdviceCode::BoundMemory,
-                &[("pinned_bytes_per_connection", 4_220_292.0)],
-            ),
-        ],
+        advice: bounds(31, 4_220_292),
         ..detail.assessment.clone()
     };
     subject.status.held_workers = vec![HeldWorkers {
@@ -138,48 +119,24 @@ pub(in crate::cards::tests) fn dribble() -> Subject {
     detail.peer.severity = Severity::Critical;
     detail.peer.flags = vec![flag(FlagKind::Dribble, 24), flag(FlagKind::StallHoard, 1)];
     detail.assessment.evidence_for = vec![
-        evidence(
-            EvidenceCode::HoardOfPeer,
-            &[
-                ("stalled_connections", 24.0),
-                ("pinned_bytes", 24.0 * 4_220_292.0),
-                HOARD[0],
-                HOARD[1],
-            ],
-        ),
-        evidence(
-            EvidenceCode::Dribble,
-            &[
-                ("connections", 24.0),
-                ("drain_seconds", 34_884.0),
-                ("floor_bytes_per_second", 500.0),
-            ],
-        ),
+        Evidence::HoardOfPeer {
+            hoard: HOARD,
+            stalled_connections: 24,
+            pinned_bytes: 24 * 4_220_292,
+        },
+        Evidence::Dribble {
+            connections: 24,
+            drain_seconds: 34_884.0,
+            floor_bytes_per_second: 500,
+        },
     ];
-    detail.assessment.would_change = vec![change(
-        ChangeCode::DrainsAboveFloor,
-        Verdict::SlowClient,
-        &[("floor_bytes_per_second", 12_000.0)],
-    )];
-    detail.assessment.advice = vec![
-        advice(
-            AdviceCode::LimitConnections,
-            &[("stalled_connections", 24.0)],
-        ),
-        advice(
-            AdviceCode::BoundWaiting,
-            &[("longest_stall_seconds", 725.0)],
-        ),
-        advice(
-            AdviceCode::BoundMemory,
-            &[("pinned_bytes_per_connection", 4_220_292.0)],
-        ),
-    ];
+    detail.assessment.would_change = vec![drains_above(12_000)];
+    detail.assessment.advice = bounds(24, 4_220_292);
     subject.page.events = vec![event(
         "2001:db8:1:2::/64",
         FlagKind::Dribble,
         Some("[2001:db8:1:2::1]:50000"),
-        &[("drain_bytes_per_second", 118.0), ("over_seconds", 30.0)],
+        &[("drain_bytes_per_second", 118.0)],
     )];
     subject
 }
@@ -205,29 +162,37 @@ pub(in crate::cards::tests) fn orphans() -> Subject {
         flag(FlagKind::ZeroWindowStall, 40),
         flag(FlagKind::StallHoard, 1),
     ];
-    detail.assessment.evidence_for = vec![evidence(
-        EvidenceCode::HoardOfPeer,
-        &[
-            ("stalled_connections", 40.0),
-            ("pinned_bytes", 84_000_000.0),
-            HOARD[0],
-            HOARD[1],
-        ],
-    )];
-    detail.assessment.advice = vec![
-        advice(
-            AdviceCode::LimitConnections,
-            &[("stalled_connections", 40.0)],
-        ),
-        advice(
-            AdviceCode::BoundWaiting,
-            &[("longest_stall_seconds", 725.0)],
-        ),
-        advice(AdviceCode::BoundOrphans, &[("orphan_connections", 40.0)]),
-        advice(
-            AdviceCode::BoundMemory,
-            &[("pinned_bytes_per_connection", 2_100_000.0)],
-        ),
-    ];
+    detail.assessment.evidence_for = vec![Evidence::HoardOfPeer {
+        hoard: HOARD,
+        stalled_connections: 40,
+        pinned_bytes: 84_000_000,
+    }];
+    detail.assessment.advice = bounds(40, 2_100_000);
+    let orphans = Advice::BoundOrphans {
+        orphan_connections: 40,
+    };
+    detail.assessment.advice.insert(2, orphans);
     subject
+}
+
+/// What is advised against so many stalled connections, each with so much memory.
+fn bounds(stalled_connections: u64, pinned_bytes_per_connection: u64) -> Vec<Advice> {
+    vec![
+        Advice::LimitConnections {
+            stalled_connections,
+        },
+        Advice::BoundWaiting {
+            longest_stall_seconds: 725.0,
+        },
+        Advice::BoundMemory {
+            pinned_bytes_per_connection,
+        },
+    ]
+}
+
+fn drains_above(floor_bytes_per_second: u64) -> Change {
+    let condition = Condition::DrainsAboveFloor {
+        floor_bytes_per_second,
+    };
+    change(condition, Verdict::SlowClient)
 }

@@ -1,13 +1,13 @@
 //! What peers as the agent tells of them are put together from.
 
 use crate::cards::{HostFacts, KernelSettings, StatusFacts, Subject};
+use detector_api::fixtures;
 use detector_api::host::TcpMemory;
 use detector_api::page::PeerPage;
 use detector_api::snapshot::{
-    Advice, AdviceCode, Assessment, BenignCause, Change, ChangeCode, Confidence, Connection,
-    Considered, Event, EventType, Evidence, EvidenceCode, FlagKind, Numbers, Outcome, Peer,
-    PeerDetail, Process, Retransmits, Severity, Shrinks, Source, StallCause, StandingFlag,
-    Thresholds, Verdict,
+    Assessment, BenignCause, Change, Condition, Confidence, Connection, Considered, Event,
+    EventType, FlagKind, HoardThresholds, Outcome, Peer, PeerDetail, Process, Retransmits,
+    Severity, Shrinks, Source, StallCause, StandingFlag, Thresholds, Verdict,
 };
 use detector_api::time;
 
@@ -16,97 +16,69 @@ pub(super) const SINCE: &str = "2026-12-29T21:04:05Z";
 
 pub(super) type Pairs<'a> = &'a [(&'a str, f64)];
 
-pub(super) const HOARD: [(&str, f64); 2] =
-    [("hoard_connections", 20.0), ("hoard_bytes", 67_108_864.0)];
-pub(super) const QUIET: [(&str, f64); 1] = [("quiet_seconds", 600.0)];
+pub(super) const HOARD: HoardThresholds = HoardThresholds {
+    hoard_connections: 20,
+    hoard_bytes: 67_108_864,
+};
+pub(super) const HOLDS_A_HOARD: Condition = Condition::HoldsAHoard {
+    hoard: HOARD,
+    over_seconds: 30.0,
+};
 
-pub(super) fn numbers(pairs: Pairs<'_>) -> Numbers {
-    let owned = |(name, number): &(&str, f64)| ((*name).to_owned(), *number);
-    pairs.iter().map(owned).collect()
-}
-
-pub(super) fn evidence(code: EvidenceCode, pairs: Pairs<'_>) -> Evidence {
-    Evidence {
-        code,
-        numbers: numbers(pairs),
-    }
-}
-
-pub(super) fn change(code: ChangeCode, verdict: Verdict, pairs: Pairs<'_>) -> Change {
+pub(super) fn change(condition: Condition, verdict: Verdict) -> Change {
     Change {
-        code,
+        condition,
         verdict: Some(verdict),
-        numbers: numbers(pairs),
     }
 }
 
-pub(super) fn advice(code: AdviceCode, pairs: Pairs<'_>) -> Advice {
-    Advice {
-        code,
-        numbers: numbers(pairs),
-    }
+pub(super) fn stays_quiet() -> Change {
+    let quiet_seconds = 600.0;
+    change(Condition::StaysQuiet { quiet_seconds }, Verdict::Benign)
 }
 
-pub(super) fn considered(given: &[(BenignCause, Outcome, Pairs<'_>)]) -> Vec<Considered> {
-    let usual: [(BenignCause, Pairs<'_>); 8] = [
-        (
-            BenignCause::ScalingGranularity,
-            &[("granularity_retreats", 0.0), ("shrinks", 0.0)],
-        ),
-        (
-            BenignCause::ReceiverOutOfMemory,
-            &[("quick_reopens", 0.0), ("shrinks_treason", 0.0)],
-        ),
-        (
-            BenignCause::ShrinkingKernel,
-            &[("shrinks", 0.0), ("holding_connections", 0.0)],
-        ),
-        (
-            BenignCause::PausedReader,
-            &[
-                ("recovered_stalls", 0.0),
-                ("holding_connections", 0.0),
-                ("longest_stall_seconds", 0.0),
-            ],
-        ),
-        (BenignCause::IdleKeepAlive, &[("stalled_connections", 1.0)]),
-        (
-            BenignCause::SlowReader,
-            &[
-                ("drain_bytes_per_second", 0.0),
-                ("floor_bytes_per_second", 500.0),
-                ("holding_connections", 0.0),
-            ],
-        ),
-        (
-            BenignCause::PathLoss,
-            &[
-                ("unanswered_connections", 0.0),
-                ("silences_ended", 0.0),
-                ("interface_errors", 0.0),
-                ("networks", 0.0),
-            ],
-        ),
-        (
-            BenignCause::Middlebox,
-            &[("networks", 0.0), ("networks_bound", 8.0)],
-        ),
-    ];
-    usual
+/// All causes, of which only these were found.
+pub(super) fn considered(found: Vec<(Outcome, BenignCause)>) -> Vec<Considered> {
+    let mut all: Vec<Considered> = BenignCause::samples()
         .into_iter()
-        .map(|(cause, pairs)| {
-            let special = given.iter().find(|(given, ..)| *given == cause);
-            let (outcome, special) =
-                special.map_or((Outcome::RuledOut, pairs), |each| (each.1, each.2));
-            let mut all = numbers(pairs);
-            all.extend(numbers(special));
-            Considered {
-                cause,
-                outcome,
-                numbers: all,
-            }
+        .map(|cause| Considered {
+            cause: match cause {
+                BenignCause::IdleKeepAlive { .. } => BenignCause::IdleKeepAlive {
+                    stalled_connections: 1,
+                },
+                BenignCause::ReceiverOutOfMemory { .. } => out_of_memory(0),
+                BenignCause::SlowReader { .. } => BenignCause::SlowReader {
+                    drain_bytes_per_second: 0,
+                    floor_bytes_per_second: 500,
+                    holding_connections: 0,
+                },
+                BenignCause::Middlebox { .. } => middlebox(0),
+                other => other,
+            },
+            outcome: Outcome::RuledOut,
         })
-        .collect()
+        .collect();
+    for (outcome, cause) in found {
+        let mut known = all.iter_mut();
+        let known = known.find(|each| each.cause.code() == cause.code());
+        *known.unwrap() = Considered { cause, outcome };
+    }
+    all
+}
+
+pub(super) fn out_of_memory(shrinks_treason: u64) -> BenignCause {
+    BenignCause::ReceiverOutOfMemory {
+        quick_reopens: 0,
+        reopen_seconds_bound: 1.0,
+        shrinks_treason,
+    }
+}
+
+pub(super) fn middlebox(networks: u64) -> BenignCause {
+    BenignCause::Middlebox {
+        networks,
+        networks_bound: 8,
+    }
 }
 
 pub(super) fn process(
@@ -189,14 +161,13 @@ pub(super) fn event(peer: &str, kind: FlagKind, remote: Option<&str>, pairs: Pai
         id: 1,
         time: SINCE.to_owned(),
         event: EventType::Flag,
-        kind,
+        flag: fixtures::flag(kind, pairs),
         verdict: None,
         severity: Severity::Info,
         peer: peer.to_owned(),
         local: remote.map(|remote| local_of(remote).to_owned()),
         remote: remote.map(str::to_owned),
         netns: remote.map(|_| 4_026_531_840),
-        evidence: numbers(pairs),
         source: if remote.is_some() {
             Source::Hook
         } else {
@@ -254,7 +225,7 @@ pub(super) fn subject(name: &str, verdict: Verdict, connections: Vec<Connection>
         since: Some(SINCE.to_owned()),
         evidence_for: Vec::new(),
         evidence_against: Vec::new(),
-        considered: considered(&[]),
+        considered: considered(Vec::new()),
         would_change: Vec::new(),
         advice: Vec::new(),
     };

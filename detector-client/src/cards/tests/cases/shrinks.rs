@@ -1,12 +1,13 @@
 //! Peers that take back window, honest ones among them.
 
 use super::parts::{
-    HOARD, QUIET, advice, change, connection, considered, event, evidence, flag, nginx, subject,
+    HOARD, HOLDS_A_HOARD, change, connection, considered, event, flag, middlebox, nginx,
+    out_of_memory, stays_quiet, subject,
 };
 use crate::cards::Subject;
 use detector_api::snapshot::{
-    AdviceCode, Assessment, BenignCause, ChangeCode, Confidence, EvidenceCode, FlagKind, Outcome,
-    Shrinks, StallCause, Verdict,
+    Advice, Assessment, BenignCause, Confidence, Evidence, FlagKind, Outcome, Shrinks, StallCause,
+    Verdict,
 };
 
 pub(in crate::cards::tests) fn treason() -> Subject {
@@ -32,56 +33,41 @@ pub(in crate::cards::tests) fn treason() -> Subject {
     detail.assessment = Assessment {
         confidence: Some(Confidence::High),
         evidence_for: vec![
-            evidence(EvidenceCode::ZeroWindow, &[("connections", 1.0)]),
-            evidence(
-                EvidenceCode::WindowShrinks,
-                &[
-                    ("shrinks_below_flight", 0.0),
-                    ("shrinks_treason", 3.0),
-                    ("connections", 1.0),
-                ],
-            ),
+            Evidence::ZeroWindow { connections: 1 },
+            Evidence::WindowShrinks {
+                shrinks_below_flight: 0,
+                shrinks_treason: 3,
+                connections: 1,
+            },
         ],
-        evidence_against: vec![evidence(
-            EvidenceCode::BelowThresholds,
-            &[
-                ("stalled_connections", 1.0),
-                ("pinned_bytes", 4_220_292.0),
-                HOARD[0],
-                HOARD[1],
-            ],
-        )],
-        considered: considered(&[
+        evidence_against: vec![Evidence::BelowThresholds {
+            hoard: HOARD,
+            stalled_connections: 1,
+            pinned_bytes: 4_220_292,
+        }],
+        considered: considered(vec![
             (
-                BenignCause::ScalingGranularity,
                 Outcome::RuledOut,
-                &[("shrinks", 3.0)],
+                BenignCause::ScalingGranularity {
+                    granularity_retreats: 0,
+                    shrinks: 3,
+                },
             ),
+            (Outcome::RuledOut, out_of_memory(3)),
             (
-                BenignCause::ReceiverOutOfMemory,
-                Outcome::RuledOut,
-                &[("shrinks_treason", 3.0)],
-            ),
-            (
-                BenignCause::ShrinkingKernel,
                 Outcome::Possible,
-                &[("shrinks", 3.0)],
+                BenignCause::ShrinkingKernel {
+                    shrinks: 3,
+                    holding_connections: 0,
+                },
             ),
-            (
-                BenignCause::Middlebox,
-                Outcome::Possible,
-                &[("networks", 1.0)],
-            ),
+            (Outcome::Possible, middlebox(1)),
         ]),
         would_change: vec![
-            change(
-                ChangeCode::HoldsAHoard,
-                Verdict::ZeroWindowAttack,
-                &[HOARD[0], HOARD[1], ("over_seconds", 30.0)],
-            ),
-            change(ChangeCode::StaysQuiet, Verdict::Benign, &QUIET),
+            change(HOLDS_A_HOARD, Verdict::ZeroWindowAttack),
+            stays_quiet(),
         ],
-        advice: vec![advice(AdviceCode::TellPeerOperator, &[])],
+        advice: vec![Advice::TellPeerOperator {}],
         ..detail.assessment.clone()
     };
     subject.page.events = vec![event(

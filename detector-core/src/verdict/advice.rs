@@ -1,0 +1,68 @@
+//! What to do.
+
+use super::evidence::{PeerEvidence, seconds};
+use crate::tables::symptom_window;
+use detector_api::snapshot::{Advice, Verdict};
+
+/// Most that a connection pins where `tcp_wmem` is bounded as advised.
+const MUCH_PINNED_BYTES: u64 = 1 << 20;
+
+/// What to do, the most useful first.
+pub(super) fn advise(evidence: &PeerEvidence, verdict: Option<Verdict>) -> Vec<Advice> {
+    let stalled_connections = evidence.stalled_connections();
+    let look_at_path = || Advice::LookAtPath {
+        interfaces: evidence.interfaces,
+        over_seconds: seconds(symptom_window::SPAN_NS),
+    };
+    let bound_waiting = || Advice::BoundWaiting {
+        longest_stall_seconds: evidence.longest_stall_seconds,
+    };
+    let limit_connections = || Advice::LimitConnections {
+        stalled_connections,
+    };
+    let mut given = match verdict {
+        None | Some(Verdict::Benign) => Vec::new(),
+        _ if evidence.is_trusted => vec![look_at_path()],
+        Some(Verdict::PathLoss) => vec![look_at_path(), bound_waiting()],
+        Some(Verdict::ZeroWindowAttack | Verdict::SlowReadAttack) => {
+            vec![limit_connections(), bound_waiting()]
+        }
+        Some(Verdict::ShrinkingPeer) if evidence.shrinks_are_common() => vec![look_at_path()],
+        Some(Verdict::ShrinkingPeer) => {
+            let mut given = vec![Advice::TellPeerOperator {}];
+            if evidence.is_hoarding {
+                given.push(limit_connections());
+            }
+            if stalled_connections > 0 {
+                given.push(bound_waiting());
+            }
+            given
+        }
+        Some(Verdict::Tarpit) => vec![Advice::BoundOwnClient {
+            outgoing_connections: evidence.outgoing_connections,
+        }],
+        Some(Verdict::Vanished) => vec![bound_waiting()],
+        Some(Verdict::SlowClient) if evidence.is_hoarding => {
+            vec![limit_connections(), bound_waiting()]
+        }
+        Some(Verdict::SlowClient) => Vec::new(),
+    };
+    if evidence.orphan_connections > 0 && !given.is_empty() {
+        given.push(Advice::BoundOrphans {
+            orphan_connections: evidence.orphan_connections,
+        });
+    }
+    let each = evidence.pinned_bytes.checked_div(stalled_connections);
+    let pinned_bytes_per_connection = each.unwrap_or(0);
+    let is_shrinking =
+        verdict == Some(Verdict::ShrinkingPeer) && pinned_bytes_per_connection >= MUCH_PINNED_BYTES;
+    if (evidence.is_hoarding || is_shrinking) && stalled_connections > 0 && !evidence.is_trusted {
+        given.push(Advice::BoundMemory {
+            pinned_bytes_per_connection,
+        });
+    }
+    if given.is_empty() {
+        given.push(Advice::Nothing {});
+    }
+    given
+}

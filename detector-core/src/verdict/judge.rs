@@ -1,0 +1,125 @@
+//! Which verdict the evidence of a moment gives.
+
+use super::evidence::PeerEvidence;
+use detector_api::snapshot::{Confidence, Verdict};
+
+/// Up to so many shrinks to zero that reopened at once, a receiver without memory is quite sure.
+const QUICK_REOPENS_BELIEVED: u64 = 3;
+
+/// A verdict and how sure it is.
+pub(crate) type Finding = (Verdict, Confidence);
+
+/// The verdict that the evidence of this moment gives; `None` if it shows nothing.
+///
+/// The first that fits:
+///
+/// 1. Trusted: `path-loss` for silence and shrinks, `slow-client` for anything else.
+/// 2. Mostly silent connections, and no hoard held beside them: `path-loss` if silences ended
+///    before, if unrelated networks fall silent too or interface errors rise, else `vanished`.
+/// 3. Mostly connections that we opened, some of them draining nothing, and fewer stalls recovered
+///    than are held: `tarpit`.
+/// 4. A hoard that drains nothing: `slow-read-attack` if most of it is read from now and then,
+///    else `zero-window-attack`.
+/// 5. Windows taken back lately: `shrinking-peer`, but `benign` if all were closed and reopened at
+///    once, and nothing is held up.
+/// 6. Stalls or tiny windows: `slow-client`.
+pub(crate) fn judge(evidence: &PeerEvidence) -> Option<Finding> {
+    if evidence.is_trusted {
+        return judge_trusted(evidence);
+    }
+    // Silent connections cost a peer nothing: any number of them hides no hoard.
+    let is_attack = evidence.holds_a_hoard() && !evidence.recovers();
+    if evidence.is_mostly_silent() && !is_attack {
+        return Some(judge_silence(evidence));
+    }
+    let holds_ours = evidence.outgoing_holding_connections > 0 && !evidence.recovers();
+    if evidence.is_mostly_outgoing() && holds_ours {
+        let is_many = evidence.outgoing_holding_connections > 1;
+        let confidence = if is_many {
+            Confidence::Medium
+        } else {
+            Confidence::Low
+        };
+        return Some((Verdict::Tarpit, confidence));
+    }
+    if is_attack {
+        return Some(judge_attack(evidence));
+    }
+    if let Some(finding) = judge_shrinks(evidence) {
+        return Some(finding);
+    }
+    if evidence.stalled_connections() > 0 {
+        let confidence = if evidence.drains() || evidence.recovered_stalls > 0 {
+            Confidence::Medium
+        } else {
+            Confidence::Low
+        };
+        return Some((Verdict::SlowClient, confidence));
+    }
+    (evidence.tiny_window_connections > 0).then_some((Verdict::SlowClient, Confidence::Low))
+}
+
+fn judge_trusted(evidence: &PeerEvidence) -> Option<Finding> {
+    let has_shrunk = evidence.shrunk_connections > 0 || evidence.harmful_shrinks() > 0;
+    if evidence.is_mostly_silent() || has_shrunk {
+        let has_proof = evidence.interface_errors_rise() || evidence.silence_is_common();
+        let confidence = if has_proof {
+            Confidence::Medium
+        } else {
+            Confidence::Low
+        };
+        return Some((Verdict::PathLoss, confidence));
+    }
+    let is_slow = evidence.stalled_connections() > 0 || evidence.tiny_window_connections > 0;
+    is_slow.then_some((Verdict::SlowClient, Confidence::Medium))
+}
+
+fn judge_silence(evidence: &PeerEvidence) -> Finding {
+    let signs = [
+        evidence.silence_is_common(),
+        evidence.interface_errors_rise(),
+        evidence.silences_ended > 0,
+    ];
+    match signs.into_iter().filter(|&sign| sign).count() {
+        0 => (Verdict::Vanished, Confidence::Medium),
+        1 => (Verdict::PathLoss, Confidence::Medium),
+        _ => (Verdict::PathLoss, Confidence::High),
+    }
+}
+
+fn judge_attack(evidence: &PeerEvidence) -> Finding {
+    let verdict = if evidence.is_mostly_read_slowly() {
+        Verdict::SlowReadAttack
+    } else {
+        Verdict::ZeroWindowAttack
+    };
+    let confidence = match (evidence.is_gripping, evidence.recovered_stalls) {
+        (true, 0) => Confidence::High,
+        (true, _) | (false, 0) => Confidence::Medium,
+        (false, _) => Confidence::Low,
+    };
+    (verdict, confidence)
+}
+
+fn judge_shrinks(evidence: &PeerEvidence) -> Option<Finding> {
+    let harmful = evidence.harmful_shrinks();
+    if harmful == 0 && evidence.shrunk_connections == 0 {
+        return None;
+    }
+    if evidence.is_short_of_memory() {
+        let confidence = if harmful <= QUICK_REOPENS_BELIEVED {
+            Confidence::Medium
+        } else {
+            Confidence::Low
+        };
+        return Some((Verdict::Benign, confidence));
+    }
+    let confidence = if evidence.shrinks_are_common() || harmful == 0 {
+        Confidence::Low
+    } else if harmful > 1 {
+        Confidence::High
+    } else {
+        Confidence::Medium
+    };
+    Some((Verdict::ShrinkingPeer, confidence))
+}
