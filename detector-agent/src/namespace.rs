@@ -84,7 +84,7 @@ fn parse_link(target: &str) -> Option<u32> {
 ///
 /// # Errors
 ///
-/// The namespace is gone, is another one by now, or may not be entered (CAP_SYS_ADMIN).
+/// The namespace is gone, has been replaced, or may not be entered (CAP_SYS_ADMIN).
 pub(crate) fn enter(namespace: &Namespace) -> io::Result<()> {
     // Whoever may name a namespace may put a FIFO in its place, and opening one waits for its writer.
     let file: OwnedFd = rustix::fs::open(
@@ -96,7 +96,7 @@ pub(crate) fn enter(namespace: &Namespace) -> io::Result<()> {
     if inode != u64::from(namespace.inode) {
         return Err(io::Error::new(
             io::ErrorKind::NotFound,
-            "the namespace is another one by now",
+            "the namespace has been replaced",
         ));
     }
     // Moving takes CAP_SYS_ADMIN even to where this thread is.

@@ -1,5 +1,5 @@
-//! What is asked of the guard and what it answers: the JSON of `/v1/reset`, `/v1/block`,
-//! `/v1/unblock` and `/v1/blocked`.
+//! Requests for actions and their answers: the JSON of `/v1/reset`, `/v1/block`, `/v1/unblock` and
+//! `/v1/blocked`.
 //!
 //! Field names are a contract: add freely, rename never.
 
@@ -17,13 +17,13 @@ pub const STALLED_FOR_SECONDS: f64 = 30.0;
 pub struct ResetRequest {
     /// Whose sockets.
     pub peer: String,
-    /// Only those stalled for so long.
+    /// Only those that have been stalled for at least this long.
     #[serde(default = "stalled_for_seconds")]
     pub stalled_for_seconds: f64,
-    /// Only these, as far as they are stalled for so long; all of the peer's otherwise.
+    /// Only these, if they have been stalled for that long; all of the peer's if it is not given.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub only: Option<Vec<SocketName>>,
-    /// Tells what would be done and does nothing.
+    /// Says what would be done and does nothing.
     #[serde(default)]
     pub dry_run: bool,
 }
@@ -49,7 +49,7 @@ pub struct SocketName {
 /// Answer to `POST /v1/reset`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct ResetAnswer {
-    /// The peer as the agent calls it.
+    /// The peer, as the agent names it.
     pub peer: String,
     /// Whether nothing was done.
     pub dry_run: bool,
@@ -61,10 +61,10 @@ pub struct ResetAnswer {
     pub reset: u64,
     /// Kernel memory that was freed, or would be.
     pub freed_bytes: u64,
-    /// Stalled sockets that were left alone because they have not been stalled for so long.
+    /// Stalled sockets that were left alone because they have not been stalled for long enough.
     pub too_young: u64,
-    /// Stalled connections beyond the thousand that were looked at, which have been stalled for
-    /// longest; asking again gets at them once those are gone.
+    /// Stalled connections beyond the thousand that were considered, which are those stalled for
+    /// longest; once those are gone, asking again reaches them.
     pub not_looked_at: u64,
 }
 
@@ -83,24 +83,24 @@ pub struct ResetSocket {
     pub stall: StallCause,
     /// For how long it has been held up.
     pub stalled_seconds: f64,
-    /// Kernel memory that it held when it was looked at last.
+    /// Kernel memory that it held when it was last seen.
     pub pinned_bytes: u64,
     /// Processes that hold the socket, or held it last; the most plausible first.
     pub processes: Vec<Process>,
-    /// What came of it.
+    /// What became of it.
     pub outcome: ResetOutcome,
     /// Why, where the outcome does not say it all.
     pub reason: Option<String>,
 }
 
 labelled! {
-    /// What came of one socket.
+    /// What became of one socket.
     ResetOutcome {
         /// Closed; its owner gets an error, its peer an RST.
         Reset = "reset",
-        /// It would be, without `dry_run`.
+        /// It would be closed, without `dry_run`.
         WouldReset = "would-reset",
-        /// It has closed meanwhile.
+        /// It was closed meanwhile.
         Gone = "gone",
         /// The peer has taken data since: no longer stalled.
         Resumed = "resumed",
@@ -119,7 +119,7 @@ pub struct BlockRequest {
     pub network: String,
     /// For how long.
     pub for_seconds: u64,
-    /// Tells what would be done and does nothing.
+    /// Says what would be done and does nothing.
     #[serde(default)]
     pub dry_run: bool,
 }
@@ -133,7 +133,7 @@ pub struct BlockAnswer {
     pub dry_run: bool,
     /// For how long.
     pub for_seconds: u64,
-    /// When it is let through again by itself.
+    /// When the block expires.
     pub until: String,
     /// Until when it was blocked before, if it was.
     pub was_blocked_until: Option<String>,
@@ -143,9 +143,9 @@ pub struct BlockAnswer {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct UnblockRequest {
-    /// What was blocked, as it was.
+    /// The network, as it was blocked.
     pub network: String,
-    /// Tells what would be done and does nothing.
+    /// Says what would be done and does nothing.
     #[serde(default)]
     pub dry_run: bool,
 }
@@ -168,9 +168,9 @@ pub struct Blocked {
     pub network: String,
     /// When it was blocked.
     pub since: String,
-    /// When it is let through again by itself.
+    /// When the block expires.
     pub until: String,
-    /// For how long that is.
+    /// Time until then.
     pub seconds_left: f64,
     /// The user who asked for it.
     pub uid: u32,

@@ -8,7 +8,7 @@ pub const STATE_DIR: &str = "/var/lib/detector";
 pub const LIST_LIMIT: usize = 1_000;
 /// Header: length of a list of which the body may show only the beginning.
 pub const TOTAL_COUNT_HEADER: &str = "x-total-count";
-/// Header: when the agent started, which tells one from the next, for each numbers its events anew.
+/// Header: when the agent started; a new agent numbers its events anew.
 pub const AGENT_STARTED_HEADER: &str = "x-agent-started";
 /// Header: version of the agent.
 pub const AGENT_VERSION_HEADER: &str = "x-agent-version";

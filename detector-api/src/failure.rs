@@ -63,7 +63,7 @@ impl Failure {
         self
     }
 
-    /// Writes the lines to stderr and gives the exit code.
+    /// Writes the lines to stderr and returns the exit code.
     pub fn report(&self) -> ExitCode {
         if self.is_closed_pipe() {
             return ExitCode::SUCCESS;

@@ -1,4 +1,4 @@
-//! `/v1/host`: how hard pressed the host is, what its stalled connections hold, what watching costs.
+//! `/v1/host`: how hard pressed the host is, what its stalled connections hold, what the agent costs.
 
 use crate::snapshot::numbers::numbers;
 use crate::snapshot::{OpenIncident, Retransmits, Shrinks};
@@ -6,10 +6,10 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
-/// The object of `/v1/host`. What the kernel does not tell is `null`.
+/// The object of `/v1/host`. What the kernel does not say is `null`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Host {
-    /// When this was looked at.
+    /// When this was sampled.
     pub time: String,
     /// Processors that are online.
     pub processors: Option<u64>,
@@ -27,10 +27,10 @@ pub struct Host {
     pub interfaces: Option<InterfaceReport>,
     /// Sums over all peers.
     pub totals: Totals,
-    /// The incident that goes on; `null` if none does.
+    /// The open incident; `null` if there is none.
     #[serde(default)]
     pub incident: Option<OpenIncident>,
-    /// What the agent itself takes.
+    /// What the agent itself costs.
     pub agent: Agent,
     /// Records lost, held back or refused, by stage.
     pub records_lost: BTreeMap<String, u64>,
@@ -59,7 +59,7 @@ pub struct Totals {
     pub retransmits: Retransmits,
 }
 
-/// What the agent itself takes.
+/// What the agent itself costs.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Agent {
     /// Version of the agent.
@@ -126,9 +126,9 @@ pub struct Memory {
 pub struct TcpMemory {
     /// Taken now.
     pub used_bytes: u64,
-    /// Above this the kernel begins to save (`tcp_mem`, second number).
+    /// Above this the kernel begins to economize (`tcp_mem`, second number).
     pub pressure_bytes: u64,
-    /// At this it refuses (`tcp_mem`, third number).
+    /// At this the kernel refuses more (`tcp_mem`, third number).
     pub limit_bytes: u64,
 }
 
@@ -175,10 +175,10 @@ pub struct InterfaceReport {
     pub last_minute: InterfaceCounts,
 }
 
-/// What the agent itself takes.
+/// What the agent itself costs.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct OwnCost {
-    /// Processor time since the last look but one, as a share of one core: 0.01 is one percent.
+    /// Processor time since the sample before, as a share of one core: 0.01 is one percent.
     pub cpu_share: Option<f64>,
     /// Resident memory, without the maps that the kernel holds.
     pub resident_bytes: Option<u64>,
@@ -202,7 +202,8 @@ impl InterfaceCounts {
         }
     }
 
-    /// What was counted since `before`. A driver that was reset counts from zero again: then nothing is known of what was added.
+    /// What was counted since `before`. A driver that was reset counts from zero again: what it added is
+    /// not known then.
     #[must_use]
     pub fn since(&self, before: &Self) -> Self {
         Self {

@@ -1,4 +1,4 @@
-//! `/v1/status`: how the agent itself is.
+//! `/v1/status`: the state of the agent itself.
 
 use crate::snapshot::{HeldWorkers, Thresholds};
 use schemars::JsonSchema;
@@ -12,7 +12,7 @@ pub struct Status {
     pub version: String,
     /// Release of the kernel.
     pub kernel: String,
-    /// Number of the agent's process.
+    /// Process ID of the agent.
     pub pid: u32,
     /// When it started: events are numbered from then on.
     #[serde(default)]
@@ -33,10 +33,10 @@ pub struct Status {
     pub tables: Tables,
     /// Events kept.
     pub events: Events,
-    /// What the agent judges by; absent from agents that are older than it.
+    /// The thresholds that the agent judges by; older agents do not send them.
     #[serde(default)]
     pub thresholds: Option<Thresholds>,
-    /// Services that own stalled connections, and how many of their tasks those hold.
+    /// Services that own stalled connections, and how many of their tasks those hold up.
     #[serde(default)]
     pub held_workers: Vec<HeldWorkers>,
     /// Whether the last reload of the configuration was applied.

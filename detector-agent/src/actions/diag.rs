@@ -1,7 +1,7 @@
-//! One socket, looked at and closed by the kernel's socket diagnosis (`sock_diag(7)`).
+//! Queries and closes single sockets through the kernel's socket diagnosis (`sock_diag(7)`).
 //!
 //! A socket is closed by its cookie, never by its addresses alone: those may belong to another
-//! connection by now, or, once it has gone, to the listener behind it.
+//! connection meanwhile, or, once it is gone, to the listener behind it.
 
 use super::netlink::{Netlink, Payload, Request, attribute, flag, u32_at, u64_at};
 use rustix::io::Errno;
@@ -139,7 +139,7 @@ fn is(error: &io::Error, errno: Errno) -> bool {
     error.raw_os_error() == Some(errno.raw_os_error())
 }
 
-/// It is not there, or it is another socket by now.
+/// It is gone, or another socket has its addresses.
 fn is_gone(error: &io::Error) -> bool {
     is(error, Errno::NOENT) || is(error, Errno::STALE)
 }

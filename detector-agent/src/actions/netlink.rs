@@ -134,7 +134,7 @@ impl Netlink {
         })
     }
 
-    /// Sends one request; gives the object it asks for, or all of a dump, or nothing for one that
+    /// Sends one request; returns the object it asks for, or all of a dump, or nothing for one that
     /// is only acknowledged.
     pub(super) fn ask(&mut self, request: &Request) -> io::Result<Vec<Object>> {
         self.sequence = self.sequence.wrapping_add(1);

@@ -42,7 +42,7 @@ pub(crate) enum ResetError {
     },
 }
 
-/// A socket to be reset, and what tells whether it still is the same and still stalled.
+/// A socket to be reset, and what shows whether it is still the same and still stalled.
 #[derive(Clone, Debug, PartialEq)]
 struct Candidate {
     ends: Ends,
@@ -92,12 +92,12 @@ impl ResetPlan {
         plan
     }
 
-    /// Whether it only tells what it would do.
+    /// Whether it only says what it would do.
     pub(crate) fn is_dry(&self) -> bool {
         self.answer.dry_run
     }
 
-    /// Does it, or tells what it would do. Blocks, and leaves this thread in another network
+    /// Carries it out, or says what that would do. Blocks, and leaves this thread in another network
     /// namespace: call it on a thread that ends with it.
     ///
     /// `orphans_linger` becomes true when an orphan has outlived being closed; the others are left
@@ -252,11 +252,14 @@ impl Candidate {
         // No process takes up an orphan again.
         let is_adopted = self.is_orphan && found.inode != 0;
         if is_other_inode || is_adopted {
-            let reason = "another socket has its addresses by now";
+            let reason = "another socket has its addresses now";
             return Some((ResetOutcome::Gone, Some(reason)));
         }
         if !STATES.contains(&found.state) {
-            return Some((ResetOutcome::Gone, Some("it has finished sending by now")));
+            return Some((
+                ResetOutcome::Gone,
+                Some("it has finished sending meanwhile"),
+            ));
         }
         // Less than a segment is what a peer that teases takes. One that dribbles takes data all the
         // time; the engine has judged that it takes too little.
@@ -287,7 +290,7 @@ impl Namespaces {
         Self { current, all }
     }
 
-    /// Moves this thread there; gives the reason if it cannot.
+    /// Moves this thread there; fails with the reason.
     fn enter(&self, netns: u32) -> Result<Diagnosis, String> {
         let is_own = namespace::current().is_some_and(|current| current.inode == netns);
         if !is_own {

@@ -16,7 +16,7 @@ use hyper::header::HeaderName;
 
 /// Length of a list of which the body may show only the beginning.
 const TOTAL_COUNT: HeaderName = HeaderName::from_static(TOTAL_COUNT_HEADER);
-/// When the agent started: tells one from the next, which numbers its events anew.
+/// When the agent started: a new agent numbers its events anew.
 const AGENT_STARTED: HeaderName = HeaderName::from_static(AGENT_STARTED_HEADER);
 /// Version of the agent.
 const AGENT_VERSION: HeaderName = HeaderName::from_static(AGENT_VERSION_HEADER);

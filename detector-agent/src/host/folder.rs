@@ -23,7 +23,7 @@ impl Folder {
         rustix::fs::openat(&self.0, name, flags, Mode::empty()).map(Self)
     }
 
-    /// The beginning of a file, at most so many bytes.
+    /// The beginning of a file, at most this many bytes.
     pub(super) fn read(&self, name: &str, bytes_max: usize) -> Result<Vec<u8>, Errno> {
         let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC | OFlags::NONBLOCK;
         let file = rustix::fs::openat(&self.0, name, flags, Mode::empty())?;

@@ -35,7 +35,7 @@ pub(crate) struct Request {
     pub(crate) parameters: Vec<(String, String)>,
     /// What was sent with it; empty for GET.
     pub(crate) body: Bytes,
-    /// The user that connected, as the kernel tells it of a Unix socket; `None` over a network.
+    /// The user that connected, as the kernel knows it for a Unix socket; `None` over a network.
     pub(crate) client_uid: Option<u32>,
 }
 

@@ -35,7 +35,7 @@ pub(crate) struct SelfCounts<'a> {
     pub(crate) actions: actions::ActionCounts,
     /// Log lines dropped.
     pub(crate) log_lines_dropped: u64,
-    /// What the search for owners has come to.
+    /// What the search for owners has found.
     pub(crate) owners: OwnerReport,
     /// The kernel's account of memory for TCP, if it is known.
     pub(crate) tcp_memory: Option<TcpMemory>,

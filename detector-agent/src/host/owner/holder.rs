@@ -89,7 +89,7 @@ impl Holders {
         has_news
     }
 
-    /// Sets the one task that sleeps in a write; tells whether that is news.
+    /// Sets the one task that sleeps in a write; true if that is news.
     pub(super) fn set_writer(&mut self, writer: Option<Task>) -> bool {
         let is_new = self.writer != writer;
         self.writer = writer;

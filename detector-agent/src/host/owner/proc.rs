@@ -18,10 +18,10 @@ const ENTRIES_BYTES: usize = 16 << 10;
 const LINK_BYTES: usize = 64;
 const DESCRIPTORS_PER_PAUSE: u32 = 256;
 
-/// Why an entry says nothing. Neither is an error: processes end, and some may not be looked at.
+/// Why an entry could not be used. Neither is an error: processes end, and some may not be read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Miss {
-    /// It has gone.
+    /// It is gone.
     Vanished,
     /// It is there but may not be read, or makes no sense.
     Unreadable,
@@ -64,7 +64,7 @@ pub(super) struct ProcessFolder {
 }
 
 impl ProcessFolder {
-    /// The beginning of a file, at most so many bytes.
+    /// The beginning of a file, at most this many bytes.
     pub(super) fn read(&self, name: &str, bytes_max: usize) -> Result<Vec<u8>, Miss> {
         Ok(self.folder.read(name, bytes_max)?)
     }

@@ -1,4 +1,4 @@
-//! What the look-ups have come to, for metrics and the control socket.
+//! What the searches have found, for metrics and the control socket.
 
 use detector_api::snapshot::HeldWorkers;
 use std::sync::{Mutex, MutexGuard, PoisonError};

@@ -38,7 +38,7 @@ pub(crate) struct Pressure {
 }
 
 impl Pressure {
-    /// What an incident tells of the host.
+    /// What an incident records of the host.
     pub(crate) fn for_incidents(&self) -> HostPressure {
         let some = |stall: Option<Stall>| stall.map(|stall| stall.some_percent);
         HostPressure {
