@@ -219,6 +219,7 @@ streams! {
     half_closed_seen_by_sweep
     hoard
     hoard_by_likeness
+    hoard_by_likeness_after_loss
     hoard_by_likeness_at_a_step
     hoard_of_network
     honest_crowd_of_one_browser

@@ -43,7 +43,9 @@ pub(crate) struct Pace {
 pub(crate) enum PaceChange {
     /// The peer has read all, or at the floor at least: a stall before was a pause.
     KeepsUp,
-    /// The peer is below the floor since a span that began at `from`, with so much acknowledged.
+    /// The peer is below the floor since a span that began at `from`, with so much acknowledged at
+    /// its end: where a first span begins hangs on when something was seen of the connection, and
+    /// one segment sent again is seen before anything was taken.
     BelowFloor {
         from: MonotonicTime,
         bytes_acked: u64,
@@ -148,7 +150,7 @@ impl Pace {
         let was_below_floor = std::mem::replace(&mut self.is_below_floor, true);
         (!was_below_floor).then_some(PaceChange::BelowFloor {
             from: span.from,
-            bytes_acked: span.acked_then,
+            bytes_acked: span.acked_then.saturating_add(measured.drained_bytes),
         })
     }
 
