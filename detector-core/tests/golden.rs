@@ -222,6 +222,7 @@ streams! {
     hoard_by_likeness_after_loss
     hoard_by_likeness_at_a_step
     hoard_of_network
+    hoard_of_orphans
     honest_crowd_of_one_browser
     honest_rate_limited_crowd
     idle_keep_alive

@@ -129,7 +129,8 @@ flag_kinds! {
         settings: ["dribble_floor", "dribble_over"],
     }
     Unanswered = "unanswered" {
-        summary: "probes or segments sent again without an answer, or next to nothing acknowledged",
+        summary: "probes or segments sent again without an answer, no progress; or next to nothing \
+                  acknowledged of what is sent again",
         evidence: UnansweredEvidence,
         bearer: Connection,
         incident: SilentPeers,
@@ -143,7 +144,8 @@ flag_kinds! {
         settings: [],
     }
     StallHoard = "stall-hoard" {
-        summary: "one peer, a network or a crowd alike holds many stalled connections or much memory",
+        summary: "one peer, a network or a crowd of peers alike holds many stalled connections or \
+                  much memory",
         evidence: HoardEvidence,
         bearer: Peer,
         incident: Hoard,

@@ -11,8 +11,8 @@ use crate::time::MonotonicTime;
 use crate::verdict::GroupEvidence;
 use detector_api::snapshot::{
     ConnectionNumbers, DribbleEvidence, Event, EventType, FlagEvidence, FlagKind, HoardEvidence,
-    Severity, ShrinkEvidence, Source, StallEvidence, TinyWindowEvidence, UnansweredEvidence,
-    ZeroWindowEvidence,
+    Numbers, Severity, ShrinkEvidence, Source, StallEvidence, TinyWindowEvidence,
+    UnansweredEvidence, ZeroWindowEvidence,
 };
 
 impl Engine {
@@ -220,13 +220,15 @@ fn connection_evidence(
                 drain_bytes_per_second: crawling.map(|_| connection.pace.bytes_per_second()),
             })
         }
-        // The one other kind, `stall-hoard`, never stands on a connection.
-        FlagKind::ZeroWindowStall | FlagKind::StallHoard => {
-            FlagEvidence::ZeroWindowStall(ZeroWindowEvidence {
-                stall: stall(),
-                episode_seconds,
-            })
-        }
+        FlagKind::ZeroWindowStall => FlagEvidence::ZeroWindowStall(ZeroWindowEvidence {
+            stall: stall(),
+            episode_seconds,
+        }),
+        // Stands on a peer, never on a connection: see `hoard_evidence`.
+        FlagKind::StallHoard => FlagEvidence::Other {
+            kind,
+            evidence: Numbers::new(),
+        },
     }
 }
 

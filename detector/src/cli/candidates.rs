@@ -61,7 +61,8 @@ pub(super) fn columns<R: Row>(current: &OsStr) -> Vec<CompletionCandidate> {
 
 /// Kinds of flags.
 pub(super) fn flag_kinds(current: &OsStr) -> Vec<CompletionCandidate> {
-    let kinds = FlagKind::LABELS.map(|kind| (kind.to_owned(), String::new()));
+    let about = |kind: FlagKind| (kind.label().to_owned(), kind.facts().summary.to_owned());
+    let kinds = FlagKind::ALL.map(about);
     starting_with(current, kinds.into_iter())
 }
 

@@ -10,6 +10,8 @@ mod events;
 mod explain;
 mod incidents;
 mod list;
+#[cfg(all(test, feature = "agent"))]
+mod lists;
 mod refusal;
 mod top;
 
