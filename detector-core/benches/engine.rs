@@ -25,8 +25,8 @@ fn remote(number: u64, connections_a_peer: u64) -> String {
     format!("10.{a}.{b}.{c}:{}", 10_000 + number % connections_a_peer)
 }
 
-/// Connections that have been held by a zero window for long enough to be stalled, and firmly held.
-fn held(count: u64, connections_a_peer: u64) -> (Engine, Vec<Observation>) {
+/// Connections whose window has been zero for long enough to be stalled, and below the drain floor.
+fn stalled(count: u64, connections_a_peer: u64) -> (Engine, Vec<Observation>) {
     let mut engine = engine();
     engine.advance(ms(START_MS), WALL);
     let since = ms(START_MS);
@@ -57,7 +57,7 @@ fn sweeps(criterion: &mut Criterion) {
         ("stalled, one a peer", FULL, 1),
         ("stalled, all of one peer", FULL / 2, FULL),
     ] {
-        let (mut engine, mut seen) = held(count, connections_a_peer);
+        let (mut engine, mut seen) = stalled(count, connections_a_peer);
         let mut now_ms = START_MS + 40_000;
         group.throughput(Throughput::Elements(count));
         group.bench_function(name, |bencher| {
@@ -161,7 +161,7 @@ fn short_lived(criterion: &mut Criterion) {
 fn scrapes(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("scrape");
     for (name, connections_a_peer) in [("65,536 peers", 1), ("64 peers", 1_024)] {
-        let (mut engine, _) = held(FULL, connections_a_peer);
+        let (mut engine, _) = stalled(FULL, connections_a_peer);
         let mut now_ms = START_MS + 40_000;
         group.bench_function(name, |bencher| {
             bencher.iter(|| {
@@ -172,7 +172,7 @@ fn scrapes(criterion: &mut Criterion) {
             });
         });
     }
-    let (engine, _) = held(FULL / 2, FULL);
+    let (engine, _) = stalled(FULL / 2, FULL);
     group.bench_function("detail of a peer with 32,768 connections", |bencher| {
         bencher.iter(|| black_box(engine.peer("10.0.0.0")).is_some());
     });

@@ -15,7 +15,7 @@ pub struct Ledger {
     pub retransmits: Retransmits,
     /// Connections with queued data held up now.
     pub stalled_connections: u64,
-    /// Kernel memory they hold now.
+    /// Kernel memory they pin now.
     pub pinned_bytes: u64,
     /// Integral of pinned bytes over time.
     pub pinned_byte_seconds: f64,
@@ -53,13 +53,11 @@ pub struct PeerMetrics {
 
 /// Everything a scrape shows of the core, at one moment.
 ///
-/// `peers` and `other` add up to `host`, always.
+/// `peers` and `other` add up to the ledger of `totals`, always.
 #[derive(Clone, Debug, PartialEq)]
 pub struct MetricsSnapshot {
-    /// Host totals.
-    pub host: Ledger,
-    /// Stalled connections by cause, in the order of `StallCause::ALL`.
-    pub stalled_by_cause: [u64; StallCause::COUNT],
+    /// Sums over all peers.
+    pub totals: HostTotals,
     /// Flags raised by kind, in the order of `FlagKind::ALL`.
     pub flags: [u64; FlagKind::COUNT],
     /// Incidents that each kind has joined, in the order of `IncidentKind::ALL`.
@@ -72,14 +70,4 @@ pub struct MetricsSnapshot {
     pub peers: Vec<PeerMetrics>,
     /// All other peers together, including those already forgotten.
     pub other: Ledger,
-    /// Peers in the table.
-    pub peers_tracked: u64,
-    /// Connections in the table.
-    pub connections_tracked: u64,
-    /// Peers forgotten for lack of room; their numbers live on in `other`.
-    pub peer_evictions: u64,
-    /// Connections forgotten for lack of room.
-    pub connection_evictions: u64,
-    /// Observations counted against no rule because they were garbage, by the decoder.
-    pub records_refused: u64,
 }

@@ -9,7 +9,7 @@ use std::num::NonZeroU64;
 /// All judging uses this; a step of the wall clock changes no judgement.
 ///
 /// Kept as one more than the nanoseconds, so that `Option<MonotonicTime>` needs no more room than a
-/// number: tables hold many of them.
+/// number: tables have many of them.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct MonotonicTime(NonZeroU64);
 

@@ -18,16 +18,16 @@ fn a_zero_window_becomes_a_stall_after_five_seconds_and_is_cleared_when_it_opens
     engine.observe(&zero_window(PEER, ms(1_000), ms(1_000)));
     engine.advance(ms(5_999), WALL);
     let before = engine.metrics();
-    assert_eq!(before.host.stalled_connections, 0);
-    assert_eq!(before.host.pinned_bytes, 0);
-    assert!((before.host.zero_window_seconds - 4.999).abs() < 1e-9);
+    assert_eq!(before.totals.ledger.stalled_connections, 0);
+    assert_eq!(before.totals.ledger.pinned_bytes, 0);
+    assert!((before.totals.ledger.zero_window_seconds - 4.999).abs() < 1e-9);
     assert_eq!(engine.next_deadline(), Some(ms(6_000)));
 
     engine.advance(ms(6_000), WALL);
     let stalled = engine.metrics();
-    assert_eq!(stalled.host.stalled_connections, 1);
-    assert_eq!(stalled.stalled_by_cause, [1, 0, 0, 0]);
-    assert_eq!(stalled.host.pinned_bytes, 70_000);
+    assert_eq!(stalled.totals.ledger.stalled_connections, 1);
+    assert_eq!(stalled.totals.stalled_by_cause, [1, 0, 0, 0]);
+    assert_eq!(stalled.totals.ledger.pinned_bytes, 70_000);
     assert_eq!(stalled.peers[0].flagged, Some(Verdict::SlowClient));
 
     engine.observe(&Observation {
@@ -40,9 +40,9 @@ fn a_zero_window_becomes_a_stall_after_five_seconds_and_is_cleared_when_it_opens
         ..healthy(PEER, ms(7_000))
     });
     let after = engine.metrics();
-    assert_eq!(after.host.stalled_connections, 0);
-    assert!((after.host.zero_window_seconds - 6.0).abs() < 1e-9);
-    assert!((after.host.pinned_byte_seconds - 70_000.0).abs() < 1e-6);
+    assert_eq!(after.totals.ledger.stalled_connections, 0);
+    assert!((after.totals.ledger.zero_window_seconds - 6.0).abs() < 1e-9);
+    assert!((after.totals.ledger.pinned_byte_seconds - 70_000.0).abs() < 1e-6);
     assert_eq!(after.peers[0].flagged, None);
 
     let events: Vec<_> = engine.events_after(0).collect();
@@ -151,7 +151,7 @@ fn healthy_connections_leave_before_held_and_stalled_ones() {
         .map(|each| each.remote)
         .collect();
     assert_eq!(kept, ["198.51.100.1:1", "198.51.100.2:2"]);
-    assert_eq!(engine.metrics().connection_evictions, 6);
+    assert_eq!(engine.metrics().totals.connection_evictions, 6);
 }
 
 #[test]
@@ -176,8 +176,8 @@ fn the_cheapest_peers_leave_first_and_their_numbers_stay_in_other() {
     let peers: Vec<_> = engine.peers().into_iter().map(|peer| peer.peer).collect();
     assert_eq!(peers, ["198.51.100.1", "198.51.100.3"]);
     let metrics = engine.metrics();
-    assert_eq!(metrics.peer_evictions, 2);
-    assert_eq!(metrics.host.zero_window_episodes, 4);
+    assert_eq!(metrics.totals.peer_evictions, 2);
+    assert_eq!(metrics.totals.ledger.zero_window_episodes, 4);
     assert_eq!(metrics.other.zero_window_episodes, 2);
     assert!((metrics.other.zero_window_seconds - 0.4).abs() < 1e-9);
 }
@@ -217,7 +217,7 @@ fn a_label_that_comes_late_starts_from_zero_and_other_keeps_what_it_showed() {
     let third = engine.metrics();
     assert_eq!(third.peers.len(), 1);
     assert_eq!(third.other.zero_window_episodes, 8);
-    assert_eq!(third.host.zero_window_episodes, 14);
+    assert_eq!(third.totals.ledger.zero_window_episodes, 14);
 }
 
 #[test]
@@ -235,8 +235,8 @@ fn what_the_kernel_could_not_keep_is_booked_under_other() {
     engine.set_untracked(told(3));
     engine.set_untracked(told(6));
     let metrics = engine.metrics();
-    assert_eq!(metrics.host.shrinks.polite, 6);
-    assert_eq!(metrics.other, metrics.host);
+    assert_eq!(metrics.totals.ledger.shrinks.polite, 6);
+    assert_eq!(metrics.other, metrics.totals.ledger);
 }
 
 #[test]
@@ -384,7 +384,7 @@ fn a_record_from_the_far_future_is_refused() {
     engine.advance(ms(1_000), WALL);
     engine.observe(&healthy(PEER, ms(1_000_000)));
     assert!(engine.peers().is_empty());
-    assert_eq!(engine.metrics().records_refused, 1);
+    assert_eq!(engine.metrics().totals.records_refused, 1);
 }
 
 #[test]
@@ -397,7 +397,7 @@ fn a_record_from_before_the_moment_admitted_is_taken_however_late_the_clock_is()
     engine.observe(&healthy(PEER, ms(1_000_000)));
     assert_eq!(engine.clock(), ms(1_000_000));
     engine.end_sweep(&sweep(ms(2_000_000), ms(2_000_000)));
-    assert_eq!(engine.metrics().records_refused, 1);
+    assert_eq!(engine.metrics().totals.records_refused, 1);
 }
 
 #[test]

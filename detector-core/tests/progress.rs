@@ -110,9 +110,9 @@ fn rows_of_a_namespace_that_is_swept_no_more_are_forgotten() {
     engine.observe(&small(1_000));
     engine.observe(&small(7_000));
     engine.advance(ms(306_999), WALL);
-    assert_eq!(engine.metrics().host.stalled_connections, 1);
+    assert_eq!(engine.metrics().totals.ledger.stalled_connections, 1);
     engine.advance(ms(307_000), WALL);
-    assert_eq!(engine.metrics().host.stalled_connections, 0);
+    assert_eq!(engine.metrics().totals.ledger.stalled_connections, 0);
     assert_eq!(engine.connections_tracked(), 0);
 }
 

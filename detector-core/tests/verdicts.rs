@@ -236,8 +236,8 @@ fn a_million_short_lived_peers_leave_nothing_but_their_sums() {
     assert_eq!(engine.peers_tracked(), 1_000);
     assert_eq!(engine.connections_tracked(), 0);
     let metrics = engine.metrics();
-    assert_eq!(metrics.host.zero_window_episodes, u64::from(PEERS));
-    assert_eq!(metrics.peer_evictions, u64::from(PEERS) - 1_000);
+    assert_eq!(metrics.totals.ledger.zero_window_episodes, u64::from(PEERS));
+    assert_eq!(metrics.totals.peer_evictions, u64::from(PEERS) - 1_000);
     let shown: u64 = metrics
         .peers
         .iter()

@@ -100,12 +100,12 @@ impl Play {
 
     fn scrape(&mut self) -> MetricsSnapshot {
         let metrics = self.engine.metrics();
-        assert!(metrics.peers_tracked <= TABLES.peers_capacity as u64);
-        assert!(metrics.connections_tracked <= TABLES.connections_capacity as u64);
+        assert!(metrics.totals.peers_tracked <= TABLES.peers_capacity as u64);
+        assert!(metrics.totals.connections_tracked <= TABLES.connections_capacity as u64);
         assert!(metrics.peers.len() <= 2 * TABLES.export);
         check_sum(&metrics);
         if let Some(earlier) = &self.earlier {
-            check_rises(&counters(&earlier.host), &counters(&metrics.host), "host");
+            check_rises(&counters(&earlier.totals.ledger), &counters(&metrics.totals.ledger), "host");
             check_rises(
                 &counters(&earlier.other),
                 &counters(&metrics.other),
@@ -207,20 +207,20 @@ fn check_sum(metrics: &MetricsSnapshot) {
     }
     assert_eq!(
         sum,
-        counters(&metrics.host),
+        counters(&metrics.totals.ledger),
         "peers and other are not the host"
     );
     assert_eq!(
-        pinned_bytes, metrics.host.pinned_bytes,
+        pinned_bytes, metrics.totals.ledger.pinned_bytes,
         "pinned bytes do not add up"
     );
     assert_eq!(
-        stalled, metrics.host.stalled_connections,
+        stalled, metrics.totals.ledger.stalled_connections,
         "stalled connections do not add up"
     );
     assert_eq!(
         stalled,
-        metrics.stalled_by_cause.iter().sum::<u64>(),
+        metrics.totals.stalled_by_cause.iter().sum::<u64>(),
         "causes do not add up"
     );
 }

@@ -117,8 +117,8 @@ fn seeds_get_deep() {
     assert!(stalled.flags.iter().sum::<u64>() > 0, "{stalled:?}");
     let crowded = detector_fuzz::streams::play(&crowd);
     assert!(
-        crowded.peer_evictions > 0 && crowded.connection_evictions > 0,
+        crowded.totals.peer_evictions > 0 && crowded.totals.connection_evictions > 0,
         "{crowded:?}"
     );
-    assert!(crowded.host.shrinks.treason > 0, "{crowded:?}");
+    assert!(crowded.totals.ledger.shrinks.treason > 0, "{crowded:?}");
 }

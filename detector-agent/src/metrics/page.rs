@@ -66,7 +66,7 @@ pub(crate) fn render(
 }
 
 fn write_host(page: &mut Page, core: &MetricsSnapshot) {
-    let host = &core.host;
+    let host = &core.totals.ledger;
     let mut samples = page.metric(&metric::WINDOW_SHRINKS);
     samples.sample(&["polite"], host.shrinks.polite);
     samples.sample(&["below_flight"], host.shrinks.below_flight);
@@ -77,7 +77,10 @@ fn write_host(page: &mut Page, core: &MetricsSnapshot) {
     samples.sample(&["loss"], host.retransmits.loss);
     samples.sample(&["window_probe"], host.retransmits.window_probe);
     let mut samples = page.metric(&metric::STALLED_CONNECTIONS);
-    for (cause, count) in StallCause::LABELS.into_iter().zip(core.stalled_by_cause) {
+    for (cause, count) in StallCause::LABELS
+        .into_iter()
+        .zip(core.totals.stalled_by_cause)
+    {
         samples.sample(&[cause], count);
     }
     page.single(&metric::PINNED_BYTES, host.pinned_bytes);
@@ -150,11 +153,17 @@ fn write_peers(page: &mut Page, core: &MetricsSnapshot) {
 fn write_tables(page: &mut Page, core: &MetricsSnapshot) {
     page.metric(&metric::BUILD_INFO)
         .sample(&[env!("CARGO_PKG_VERSION"), std::env::consts::ARCH], true);
-    page.single(&metric::PEERS_TRACKED, core.peers_tracked);
-    page.single(&metric::CONNECTIONS_TRACKED, core.connections_tracked);
-    page.single(&metric::PEER_EVICTIONS, core.peer_evictions);
+    page.single(&metric::PEERS_TRACKED, core.totals.peers_tracked);
+    page.single(
+        &metric::CONNECTIONS_TRACKED,
+        core.totals.connections_tracked,
+    );
+    page.single(&metric::PEER_EVICTIONS, core.totals.peer_evictions);
     page.single(&metric::INCIDENTS_FORGOTTEN, core.incidents_forgotten);
-    page.single(&metric::CONNECTION_EVICTIONS, core.connection_evictions);
+    page.single(
+        &metric::CONNECTION_EVICTIONS,
+        core.totals.connection_evictions,
+    );
 }
 
 fn write_kernel(page: &mut Page, core: &MetricsSnapshot, kernel: &KernelStatus) {
@@ -167,7 +176,7 @@ fn write_kernel(page: &mut Page, core: &MetricsSnapshot, kernel: &KernelStatus) 
     for (stage, count) in &kernel.records_lost {
         samples.sample(&[stage], *count);
     }
-    samples.sample(&["decode"], core.records_refused);
+    samples.sample(&["decode"], core.totals.records_refused);
     page.single(&metric::SWEEP_SECONDS, kernel.sweep_seconds);
     page.single(&metric::SWEEP_SOCKETS, kernel.sweep_sockets);
     page.single(

@@ -52,7 +52,7 @@ impl Engine {
     /// a peer under `other` stays there for good: its own label, should it get one, starts from
     /// zero (a peer that is new since the last scrape starts with all it has). When a peer loses
     /// its label, what the label showed moves to `other`; so it does when the table forgets the
-    /// peer, which starts anew should it come back. So `peers` and `other` add up to `host`
+    /// peer, which starts anew should it come back. So `peers` and `other` add up to the host's
     /// at each scrape, exactly in integers; `sum()` is the truth.
     pub fn metrics(&mut self) -> MetricsSnapshot {
         self.choose_exported();
@@ -79,8 +79,7 @@ impl Engine {
             });
         }
         MetricsSnapshot {
-            host: publish(&self.host.counts, self.host.usage()),
-            stalled_by_cause: self.host.stalls.by_cause(),
+            totals: self.totals(),
             flags: self.events.flags_raised,
             incidents: self.incidents.counts(),
             incidents_open: self.incidents.open_counts(),
@@ -90,11 +89,6 @@ impl Engine {
                 &(self.host.counts - exported),
                 self.host.usage() - exported_usage,
             ),
-            peers_tracked: self.peers.len() as u64,
-            connections_tracked: self.connections.len() as u64,
-            peer_evictions: self.losses.peer_evictions,
-            connection_evictions: self.losses.connection_evictions,
-            records_refused: self.losses.records_refused,
         }
     }
 
@@ -105,7 +99,7 @@ impl Engine {
     pub fn totals(&self) -> HostTotals {
         HostTotals {
             ledger: publish(&self.host.counts, self.host.usage()),
-            stalled_by_cause: self.host.stalls.by_cause(),
+            stalled_by_cause: self.host.stalls.by_cause,
             peers_tracked: self.peers.len() as u64,
             connections_tracked: self.connections.len() as u64,
             peer_evictions: self.losses.peer_evictions,

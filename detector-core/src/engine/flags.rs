@@ -179,7 +179,7 @@ fn connection_evidence(
     };
     let stall = || StallEvidence {
         connection: numbers,
-        stalled_seconds: now.since_seconds(connection.stall.since()),
+        stalled_seconds: now.since_seconds(connection.stall.since),
         backoff: last.backoff.into(),
         timeouts: last.timeouts.into(),
         retransmits_unanswered: last.retransmits_unanswered.into(),
@@ -204,20 +204,20 @@ fn connection_evidence(
             mss_bytes: last.mss_bytes.into(),
         }),
         FlagKind::Dribble => {
-            let since = connection.pace.dribbling_since().unwrap_or(now);
+            let since = connection.pace.dribbling_since.unwrap_or(now);
             FlagEvidence::Dribble(DribbleEvidence {
                 connection: numbers,
-                drain_bytes_per_second: connection.pace.bytes_per_second(),
+                drain_bytes_per_second: connection.pace.bytes_per_second,
                 drain_seconds: connection.pace.drain_seconds(last),
                 stalled_seconds: now.since_seconds(since),
             })
         }
         FlagKind::SmallWindowStall => FlagEvidence::SmallWindowStall(stall()),
         FlagKind::Unanswered => {
-            let crawling = connection.pace.crawling_since();
+            let crawling = connection.pace.crawling_since;
             FlagEvidence::Unanswered(UnansweredEvidence {
                 stall: stall(),
-                drain_bytes_per_second: crawling.map(|_| connection.pace.bytes_per_second()),
+                drain_bytes_per_second: crawling.map(|_| connection.pace.bytes_per_second),
             })
         }
         FlagKind::ZeroWindowStall => FlagEvidence::ZeroWindowStall(ZeroWindowEvidence {

@@ -1,10 +1,10 @@
-//! Looks at what stands on this host, for its incidents.
+//! Scans what stands on this host, for its incidents.
 //!
 //! Only after something has changed, at the full seconds of the monotonic clock: so that the same
 //! observations give the same incidents however often the clock is advanced.
 
 use super::{Engine, owners};
-use crate::incidents::{Look, Part, Stamp};
+use crate::incidents::{Part, Scan, Stamp};
 use crate::rules::flags::FlagSet;
 use crate::tables::peers::Peer;
 use crate::time::{MonotonicTime, SECOND_NS};
@@ -16,12 +16,12 @@ use detector_api::snapshot::{
 const PRESSURE_PART: u64 = 10;
 /// Connections of a peer that are looked at for owners.
 const OWNER_CONNECTIONS: usize = 64;
-/// Owners are looked for at each of so many looks: they are found some time after the stall.
+/// Owners are looked for at each of so many scans: they are found some time after the stall.
 const OWNER_EVERY_SECONDS: u64 = 5;
 
 impl Engine {
     /// Takes how hard pressed the host is, to be told of incidents; the kernel's saving of memory
-    /// for TCP makes one where stalled connections hold a tenth of that memory.
+    /// for TCP makes one where stalled connections pin a tenth of that memory.
     pub fn set_host_pressure(&mut self, pressure: HostPressure) {
         self.host_pressure = Some(pressure);
         self.schedule_scan();
@@ -65,7 +65,7 @@ impl Engine {
         self.incidents.open_one()
     }
 
-    /// Something may stand now that did not: there will be a look.
+    /// Something may stand now that did not: there will be a scan.
     pub(super) fn schedule_scan(&mut self) {
         let matters = !self.flagged.is_empty() || self.incidents.is_open() || self.is_pressed();
         if !matters {
@@ -73,8 +73,8 @@ impl Engine {
         }
         let second = self.clock.now.as_ns() / SECOND_NS;
         let next = MonotonicTime::from_ns(second.saturating_add(1).saturating_mul(SECOND_NS));
-        if self.incidents.next_look.is_none_or(|look| next < look) {
-            self.incidents.next_look = Some(next);
+        if self.incidents.next_scan.is_none_or(|scan| next < scan) {
+            self.incidents.next_scan = Some(next);
         }
     }
 
@@ -92,7 +92,7 @@ impl Engine {
         bound > 0 && used >= bound && pinned.saturating_mul(PRESSURE_PART) >= used
     }
 
-    pub(super) fn look_at_incidents(&mut self) {
+    pub(super) fn scan_incidents(&mut self) {
         let peers = &self.peers;
         self.flagged.retain(|slot| peers.get(*slot).flags.is_any());
         let mark = self.incidents.mark();
@@ -103,7 +103,7 @@ impl Engine {
                 self.peers.get_mut(slot).flags.incident_mark = mark;
             }
         }
-        let look = Look {
+        let scan = Scan {
             at: self.stamp(self.clock.now),
             usage: self.host.usage(),
             parts,
@@ -111,8 +111,8 @@ impl Engine {
             host: self.host_pressure,
         };
         let end = self.how_it_ended();
-        self.incidents.ingest(&look, end);
-        if look.stands() && (self.clock.now.as_ns() / SECOND_NS).is_multiple_of(OWNER_EVERY_SECONDS)
+        self.incidents.ingest(&scan, end);
+        if scan.stands() && (self.clock.now.as_ns() / SECOND_NS).is_multiple_of(OWNER_EVERY_SECONDS)
         {
             let owners = self.owners_of_incident();
             self.incidents.add_owners(owners);
@@ -150,7 +150,7 @@ impl Engine {
         })
     }
 
-    /// Why what stood at the last look stands no more.
+    /// Why what stood at the last scan stands no more.
     fn how_it_ended(&self) -> IncidentEnd {
         let Some((standing, at)) = self.incidents.standing() else {
             return IncidentEnd::Closed;
@@ -164,7 +164,7 @@ impl Engine {
                 continue;
             };
             let peer = self.peers.get(slot);
-            if peer.stalls.relieved_at().is_some_and(|then| then >= at) {
+            if peer.stalls.relieved_at.is_some_and(|then| then >= at) {
                 return IncidentEnd::ReadOn;
             }
             if peer.account.usage().stalled_connections > 0 {

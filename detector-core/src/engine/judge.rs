@@ -78,7 +78,7 @@ impl Engine {
     /// A stall has ended, if there was one, and its connection lives on.
     pub(super) fn note_relief(&mut self, slot: u32) {
         let connection = self.connections.get(slot);
-        if let Some(ended) = connection.stall.counted() {
+        if let Some(ended) = connection.stall.counted {
             let peer = self.peers.get_mut(connection.peer);
             peer.stalls.note_relief(ended, self.clock.now);
         }
@@ -125,7 +125,7 @@ impl Engine {
             ..
         } = connection;
         let change = stall.count_as(after, progress, pace, self.clock.now);
-        let dribbles = pace.dribbling_since().is_some();
+        let dribbles = pace.dribbling_since.is_some();
         if let Some(change) = &change {
             self.book_stall(slot, change);
         }

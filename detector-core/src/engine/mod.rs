@@ -39,7 +39,7 @@ use export::Labels;
 use ipnet::IpNet;
 use std::collections::BTreeSet;
 
-/// What the engine is told to do.
+/// What the engine is configured to do.
 #[derive(Debug)]
 struct Settings {
     detect: DetectSettings,
@@ -71,7 +71,7 @@ pub struct Engine {
     host: Account,
     untracked: UntrackedTotals,
     host_pressure: Option<HostPressure>,
-    /// Slots of peers that were flagged at the last look for incidents or since.
+    /// Slots of peers that were flagged at the last scan for incidents or since.
     flagged: BTreeSet<u32>,
     incidents: Incidents,
     events: Events,
@@ -239,7 +239,7 @@ impl Engine {
         let deadlines = [
             self.connections.next_deadline(),
             self.peers.next_deadline(),
-            self.incidents.next_look,
+            self.incidents.next_scan,
         ];
         deadlines.into_iter().flatten().min()
     }
@@ -296,7 +296,7 @@ impl Engine {
     fn run_until(&mut self, now: MonotonicTime) {
         while let Some(next) = self.next_deadline().filter(|&next| next <= now) {
             self.clock.move_to(next);
-            if let Some((_, slot)) = self.connections.next_due(next) {
+            if let Some(slot) = self.connections.next_due(next) {
                 let connection = self.connections.get(slot);
                 if connection.is_idle() {
                     self.note_recovery(slot);
@@ -310,11 +310,11 @@ impl Engine {
                     self.judge_time(slot);
                 }
                 self.schedule_scan();
-            } else if let Some((_, slot)) = self.peers.next_due(next) {
+            } else if let Some(slot) = self.peers.next_due(next) {
                 self.settle_verdict(slot);
                 self.schedule_scan();
             } else {
-                self.look_at_incidents();
+                self.scan_incidents();
             }
         }
         self.clock.move_to(now);

@@ -36,7 +36,7 @@ impl Engine {
             let last = &connection.last;
             let inode = last.inode?.get();
             let is_old = |since: MonotonicTime| self.clock.now.since_ns(since) >= OWNER_AFTER_NS;
-            let held_up_since = [connection.progress.held_up_since(), last.harmful_since];
+            let held_up_since = [connection.progress.held_up_since, last.harmful_since];
             let is_held_up = connection.class() != Class::Healthy
                 && held_up_since.into_iter().flatten().any(is_old);
             let is_stalled = connection.stall.cause().is_some();

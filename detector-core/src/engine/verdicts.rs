@@ -61,10 +61,10 @@ impl Engine {
 
     /// The weighing of a peer in full.
     pub(super) fn assess(&self, peer: &Peer) -> Assessment {
-        let quiet_since = peer.flags.quiet_since();
+        let quiet_since = peer.flags.quiet_since;
         let quiet_ns = (!peer.flags.is_any()).then(|| self.clock.now.since_ns(quiet_since));
         let standing = Standing {
-            finding: peer.verdicts.standing(),
+            finding: peer.verdicts.standing,
             quiet_ns,
         };
         let mut evidence = self.evidence(peer);
@@ -79,7 +79,7 @@ impl Engine {
         let connections = |class: StallClass| stalls.of(class).stalled_connections;
         PeerEvidence {
             detect: self.settings.detect,
-            stalled_by_cause: stalls.by_cause(),
+            stalled_by_cause: stalls.by_cause,
             pinned_bytes: stalls.all().pinned_bytes,
             drain_bytes_per_second: peer.drain_bytes_per_second,
             holding_connections: blocked.stalled_connections,
@@ -100,11 +100,11 @@ impl Engine {
                 .map(GroupEvidence::of),
             shrunk_connections: u64::from(peer.flags.count(FlagKind::WindowShrink)),
             shrinks: peer.shrinks.recent(&peer.account.counts.shrinks),
-            quick_reopens: peer.shrinks.quick_reopens(),
-            fresh_treasons: u64::from(peer.shrinks.fresh()),
+            quick_reopens: peer.shrinks.quick_reopens,
+            fresh_treasons: u64::from(peer.shrinks.fresh),
             tiny_window_connections: u64::from(peer.flags.count(FlagKind::TinyWindow)),
             recovered_stalls: peer.stalls.recoveries.count(),
-            silences_ended: peer.stalls.silences_ended(),
+            silences_ended: peer.stalls.silences_ended,
             silent_networks: self.symptoms.silent.networks(),
             shrinking_networks: self.symptoms.shrinking.networks(),
             interfaces: self.symptoms.interface_errors.sum(),
@@ -115,14 +115,14 @@ impl Engine {
 
     /// What only the full weighing shows, from each connection.
     fn add_details(&self, peer: &Peer, evidence: &mut PeerEvidence) {
-        let mut longest_ns = peer.stalls.longest_ns();
+        let mut longest_ns = peer.stalls.longest_ns;
         for connection in self.connections.of_peer(peer.connections) {
             let last = &connection.last;
             evidence.granularity_retreats += connection.booked.totals().granularity_retreats;
             evidence.orphan_connections += u64::from(last.is_orphan);
             let lasted_ns = connection.stall.lasted_ns(self.clock.now);
             longest_ns = longest_ns.max(lasted_ns.unwrap_or(0));
-            if connection.pace.dribbling_since().is_some() {
+            if connection.pace.dribbling_since.is_some() {
                 let seconds = connection.pace.drain_seconds(last);
                 evidence.drain_seconds = evidence.drain_seconds.max(seconds);
             }
@@ -135,7 +135,7 @@ fn aftermath(peer: &Peer) -> Aftermath {
     Aftermath {
         is_flagged: peer.flags.is_any(),
         has_shrunk: !peer.shrinks.is_empty(),
-        quiet_since: peer.flags.quiet_since(),
-        relieved_at: peer.stalls.relieved_at(),
+        quiet_since: peer.flags.quiet_since,
+        relieved_at: peer.stalls.relieved_at,
     }
 }

@@ -80,7 +80,7 @@ impl Engine {
             connection.stall.cause().is_some() && is_wanted(id.netns, id.local, id.remote)
         });
         let ranked = stalled.map(|connection| {
-            let age = Reverse(connection.stall.since());
+            let age = Reverse(connection.stall.since);
             ((age, connection.last.id), connection)
         });
         Some(self.view_detail(peer, ranked.collect()))
@@ -158,8 +158,8 @@ impl Engine {
             .of_peer(peer.connections)
             .filter_map(|connection| connection.stall.lasted_ns(self.clock.now))
             .max();
-        let longest_stall_ns = peer.stalls.longest_ns().max(longest_now_ns.unwrap_or(0));
-        let finding = peer.verdicts.standing().map(|(finding, _)| finding);
+        let longest_stall_ns = peer.stalls.longest_ns.max(longest_now_ns.unwrap_or(0));
+        let finding = peer.verdicts.standing.map(|(finding, _)| finding);
         snapshot::Peer {
             peer: peer.address.to_string(),
             verdict: finding.map(|(verdict, _)| verdict),
@@ -237,7 +237,7 @@ impl Engine {
                 window_probe: totals.retransmits_window_probe,
             },
             bytes_acked: last.bytes_acked,
-            bytes_acked_per_second: number(connection.drain.bytes_per_second()),
+            bytes_acked_per_second: number(connection.drain.bytes_per_second),
             rtt_seconds: f64::from(last.srtt_us) / 1e6,
             timer: last.timer.label().to_owned(),
             is_orphan: last.is_orphan,

@@ -1,4 +1,4 @@
-//! One incident, as it is put together look by look.
+//! One incident, as it is put together scan by scan.
 
 use crate::observe::peer_address::PeerAddress;
 use crate::rules::flags::FlagSet;
@@ -45,7 +45,7 @@ pub(crate) struct Part {
 
 /// What stands at a moment.
 #[derive(Debug)]
-pub(crate) struct Look {
+pub(crate) struct Scan {
     pub(crate) at: Stamp,
     /// Of all peers, those of no account too.
     pub(crate) usage: Usage,
@@ -54,7 +54,7 @@ pub(crate) struct Look {
     pub(crate) host: Option<HostPressure>,
 }
 
-impl Look {
+impl Scan {
     /// Whether any condition does.
     pub(crate) const fn stands(&self) -> bool {
         self.is_memory_pressed || !self.parts.is_empty()
@@ -96,7 +96,7 @@ pub(super) struct Incident {
     began: Stamp,
     /// When nothing stood any more, and why.
     ceased: Option<(Stamp, IncidentEnd)>,
-    /// The last look at which something stood.
+    /// The last scan at which something stood.
     stood: MonotonicTime,
     /// Who stood then, as many as are kept.
     standing: Vec<PeerAddress>,
@@ -150,24 +150,24 @@ impl Incident {
     }
 
     /// Takes what stands now; gives the kinds that are new in it.
-    pub(super) fn go_on(&mut self, look: &Look) -> Vec<IncidentKind> {
+    pub(super) fn go_on(&mut self, scan: &Scan) -> Vec<IncidentKind> {
         self.ceased = None;
-        self.stood = look.at.moment;
+        self.stood = scan.at.moment;
         self.standing.clear();
-        let addresses = look.parts.iter().map(|part| part.address);
+        let addresses = scan.parts.iter().map(|part| part.address);
         self.standing.extend(addresses.take(PEERS_MAX));
         if self.first.is_none() {
-            let first = look.parts.iter().min_by_key(|part| {
+            let first = scan.parts.iter().min_by_key(|part| {
                 let (_, since) = part.flag;
                 (since.moment, part.address)
             });
             self.first = first.map(|part| flag_of(part.address, part.flag, part.severity));
         }
-        self.raise_peaks(look);
-        for part in &look.parts {
+        self.raise_peaks(scan);
+        for part in &scan.parts {
             self.peers_total += u64::from(part.is_new);
             self.severity = self.severity.max(part.severity);
-            self.keep(part, look.at);
+            self.keep(part, scan.at);
             let rank = (part.severity, cost(part.usage));
             if self.worst.as_ref().is_none_or(|worst| rank > worst.rank) {
                 self.worst = Some(Worst {
@@ -177,22 +177,22 @@ impl Incident {
                 });
             }
         }
-        self.join_kinds(look)
+        self.join_kinds(scan)
     }
 
-    fn raise_peaks(&mut self, look: &Look) {
-        let is_first = look.at == self.began;
-        if is_first || cost(look.usage) > cost(self.peak) {
-            self.peak_at = look.at;
-            self.host = look.host;
+    fn raise_peaks(&mut self, scan: &Scan) {
+        let is_first = scan.at == self.began;
+        if is_first || cost(scan.usage) > cost(self.peak) {
+            self.peak_at = scan.at;
+            self.host = scan.host;
         }
-        self.peak = most(self.peak, look.usage);
+        self.peak = most(self.peak, scan.usage);
     }
 
-    fn join_kinds(&mut self, look: &Look) -> Vec<IncidentKind> {
+    fn join_kinds(&mut self, scan: &Scan) -> Vec<IncidentKind> {
         let stands = |kind: IncidentKind| match kind {
-            IncidentKind::MemoryPressure => look.is_memory_pressed,
-            kind => look.parts.iter().any(|part| {
+            IncidentKind::MemoryPressure => scan.is_memory_pressed,
+            kind => scan.parts.iter().any(|part| {
                 let mut flags = FlagKind::ALL.into_iter();
                 flags.any(|flag| part.flags.contains(flag) && flag.facts().incident == kind)
             }),
@@ -203,7 +203,7 @@ impl Incident {
         new
     }
 
-    /// Keeps what a peer held at its worst; where there is no room, in place of the cheapest.
+    /// Keeps what a peer cost at its worst; where there is no room, in place of the cheapest.
     fn keep(&mut self, part: &Part, at: Stamp) {
         if let Some(kept) = self.peers.get_mut(&part.address) {
             kept.verdict = part.verdict.or(kept.verdict);

@@ -1,15 +1,15 @@
 //! Incidents: spans on this host in which peers of warning or above are flagged, or in which TCP's
-//! memory runs short while stalled connections hold much of it.
+//! memory runs short while stalled connections pin much of it.
 //!
-//! In: one [`Look`] at what stands, at most once a second. Out: incidents, at most one of them
-//! open. An incident opens at the first look at which a condition stands, and closes when none has
+//! In: one [`Scan`] of what stands, at most once a second. Out: incidents, at most one of them
+//! open. An incident opens at the first scan at which a condition stands, and closes when none has
 //! stood for [`QUIET_NS`]; so an attack that pauses for a breath is one incident. Judged by the
 //! monotonic clock alone; the wall clock only names moments. Bounded: the oldest that is closed
 //! makes room, and is counted.
 
 mod incident;
 
-pub(crate) use incident::{Look, Part, Stamp};
+pub(crate) use incident::{Part, Scan, Stamp};
 
 use crate::observe::peer_address::PeerAddress;
 use crate::time::{MonotonicTime, SECOND_NS};
@@ -35,8 +35,8 @@ pub(crate) struct Incidents {
     opened_by_kind: [u64; IncidentKind::COUNT],
     forgotten: u64,
     last_id_ms: i128,
-    /// When to look again.
-    pub(crate) next_look: Option<MonotonicTime>,
+    /// When to scan again.
+    pub(crate) next_scan: Option<MonotonicTime>,
 }
 
 impl Incidents {
@@ -50,22 +50,22 @@ impl Incidents {
         self.open.is_some()
     }
 
-    /// Peers that stood at the last look, and when that was; `None` if nothing did.
+    /// Peers that stood at the last scan, and when that was; `None` if nothing did.
     pub(crate) fn standing(&self) -> Option<(&[PeerAddress], MonotonicTime)> {
         self.open.as_ref().and_then(Incident::standing)
     }
 
-    /// Takes a look. `end` tells what ended it if this is the first look at which nothing stands.
-    pub(crate) fn ingest(&mut self, look: &Look, end: IncidentEnd) {
-        self.next_look = None;
-        if look.stands() {
+    /// Takes a scan. `end` tells what ended it if this is the first scan at which nothing stands.
+    pub(crate) fn ingest(&mut self, scan: &Scan, end: IncidentEnd) {
+        self.next_scan = None;
+        if scan.stands() {
             if self.open.is_none() {
                 self.opened = self.opened.saturating_add(1);
-                let id = self.new_id(look.at);
-                self.open = Some(Incident::new(id, look.at));
+                let id = self.new_id(scan.at);
+                self.open = Some(Incident::new(id, scan.at));
             }
             if let Some(open) = &mut self.open {
-                for kind in open.go_on(look) {
+                for kind in open.go_on(scan) {
                     self.opened_by_kind[kind as usize] += 1;
                 }
             }
@@ -74,10 +74,10 @@ impl Incidents {
         let Some(open) = &mut self.open else {
             return;
         };
-        let ceased = open.cease(look.at, end);
+        let ceased = open.cease(scan.at, end);
         let over = MonotonicTime::from_ns(ceased.as_ns().saturating_add(QUIET_NS));
-        if look.at.moment < over {
-            self.next_look = Some(over);
+        if scan.at.moment < over {
+            self.next_scan = Some(over);
         } else if let Some(closed) = self.open.take() {
             self.closed.push_back(closed);
             if self.closed.len() > CLOSED_MAX {
@@ -87,7 +87,7 @@ impl Incidents {
         }
     }
 
-    /// Names the owners of what is held in the incident that is open.
+    /// Names owners of stalled connections in the incident that is open.
     pub(crate) fn add_owners(&mut self, processes: Vec<Process>) {
         if let Some(open) = &mut self.open {
             open.add_owners(processes);

@@ -59,7 +59,7 @@ pub(crate) struct Baseline {
 }
 
 /// Numbers in [`Baseline::counts`], in the order of [`pack`].
-const COUNTED: usize = 10;
+const COUNTED: usize = 9;
 
 const fn pack(totals: &Totals) -> [u64; COUNTED] {
     [
@@ -72,7 +72,6 @@ const fn pack(totals: &Totals) -> [u64; COUNTED] {
         totals.zero_window_episodes,
         totals.retransmits_loss,
         totals.retransmits_window_probe,
-        totals.records_suppressed,
     ]
 }
 
@@ -87,7 +86,6 @@ fn unpack(counts: [u32; COUNTED], zero_window_ns: u64) -> Totals {
         zero_window_episodes,
         retransmits_loss,
         retransmits_window_probe,
-        records_suppressed,
     ] = counts.map(u64::from);
     Totals {
         shrinks: Shrinks {
@@ -102,7 +100,6 @@ fn unpack(counts: [u32; COUNTED], zero_window_ns: u64) -> Totals {
         zero_window_ns,
         retransmits_loss,
         retransmits_window_probe,
-        records_suppressed,
     }
 }
 
@@ -116,9 +113,9 @@ impl Baseline {
     pub(crate) fn raise_to(&mut self, totals: &Totals) -> Counts {
         let mut new = [0; COUNTED];
         let highest = self.counts.iter_mut().zip(&mut new);
-        for ((highest, new), told) in highest.zip(pack(totals)) {
-            let told = u32::try_from(told).unwrap_or(u32::MAX);
-            *new = told.saturating_sub(*highest);
+        for ((highest, new), total) in highest.zip(pack(totals)) {
+            let total = u32::try_from(total).unwrap_or(u32::MAX);
+            *new = total.saturating_sub(*highest);
             *highest += *new;
         }
         self.zero_window_ns = self.zero_window_ns.max(totals.zero_window_ns);

@@ -305,7 +305,6 @@ fn totals(record: &ConnectionRecord) -> Result<Totals, DecodeError> {
         zero_window_ns: record.zero_window_ns,
         retransmits_loss: u64::from(record.retransmits_loss),
         retransmits_window_probe: u64::from(record.retransmits_window_probe),
-        records_suppressed: u64::from(record.records_suppressed),
     })
 }
 

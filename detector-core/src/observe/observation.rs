@@ -131,8 +131,6 @@ pub struct Totals {
     pub retransmits_loss: u64,
     /// Segments sent again while the window was zero.
     pub retransmits_window_probe: u64,
-    /// Records held back by the kernel side.
-    pub records_suppressed: u64,
 }
 
 impl Totals {
@@ -160,7 +158,6 @@ impl Totals {
             zero_window_ns: each(|it| it.zero_window_ns),
             retransmits_loss: each(|it| it.retransmits_loss),
             retransmits_window_probe: each(|it| it.retransmits_window_probe),
-            records_suppressed: each(|it| it.records_suppressed),
         }
     }
 }
@@ -215,7 +212,7 @@ pub struct Observation {
     pub cwnd_segments: u32,
     /// Segments in flight.
     pub in_flight_segments: u32,
-    /// Kernel memory the write queue holds, bytes.
+    /// Kernel memory the write queue takes, bytes.
     pub pinned_bytes: u64,
     /// Payload acknowledged since the connection began, bytes.
     pub bytes_acked: u64,

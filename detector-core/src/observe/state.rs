@@ -1,4 +1,4 @@
-//! The newest state of a connection, packed: the table holds tens of thousands.
+//! The newest state of a connection, packed: a table has tens of thousands.
 
 use crate::observe::observation::{
     CongestionState, ConnectionId, Observation, PendingTimer, TcpState,
@@ -149,7 +149,7 @@ impl State {
         }
     }
 
-    /// Kernel memory the write queue holds.
+    /// Kernel memory the write queue takes.
     pub(crate) fn pinned_bytes(&self) -> u64 {
         u64::from(self.pinned_bytes)
     }

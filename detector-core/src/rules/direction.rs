@@ -1,4 +1,4 @@
-//! Direction: whether we opened a connection, so that a peer that holds it is a tarpit and no
+//! Direction: whether we opened a connection, so that a peer that stalls it is a tarpit and no
 //! client of ours.
 //!
 //! Records do not carry it. What they carry are ports: a connection that we opened has a local port

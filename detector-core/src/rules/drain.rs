@@ -13,7 +13,7 @@ const SPAN_NS: u64 = SECOND_NS;
 pub(crate) struct Drain {
     from: MonotonicTime,
     bytes_acked: u64,
-    bytes_per_second: u64,
+    pub(crate) bytes_per_second: u64,
 }
 
 /// A rate that has changed.
@@ -48,10 +48,6 @@ impl Drain {
     /// Nothing is known to drain any more.
     pub(crate) const fn clear(&mut self) -> DrainChange {
         self.change(0)
-    }
-
-    pub(crate) const fn bytes_per_second(&self) -> u64 {
-        self.bytes_per_second
     }
 
     const fn change(&mut self, after: u64) -> DrainChange {

@@ -1,14 +1,14 @@
 //! Fingerprint: connections of different addresses that look and act the same are one actor's work.
 //!
 //! What is compared is what a tool gives all its connections: shift, MSS, largest window, how much
-//! was taken before the grip (the sum of the windows offered), the service, and when the grip
-//! began. Honest crowds of one browser differ in how much they had taken.
+//! was taken before (the sum of the windows offered), the service, and when it fell below the drain
+//! floor. Honest users of one browser differ in how much they had taken.
 
 use crate::observe::state::State;
 use crate::time::{MonotonicTime, SECOND_NS};
 
-/// Grips that began within five minutes go together. The spans of five minutes overlap by half, so
-/// that no crowd that comes within half of one is divided, whenever it comes.
+/// Connections that fell below the floor within five minutes go together. The spans of five minutes overlap by half, so
+/// that no flood that comes within half of one is divided, whenever it comes.
 const TOGETHER_NS: u64 = 300 * SECOND_NS;
 
 /// What connections of one actor have in common.
@@ -24,7 +24,8 @@ pub(crate) struct Fingerprint {
 }
 
 impl Fingerprint {
-    /// The fingerprint of a connection whose grip began at `from`, with `taken_bytes` acknowledged.
+    /// The fingerprint of a connection that fell below the drain floor at `from`, with `taken_bytes`
+    /// acknowledged.
     pub(crate) fn of(state: &State, from: MonotonicTime, taken_bytes: u64) -> Self {
         Self {
             taken: quarter_octaves(taken_bytes),

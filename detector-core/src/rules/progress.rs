@@ -16,7 +16,7 @@ use detector_api::snapshot::StallCause;
 pub(crate) struct Progress {
     /// When the peer was last seen to take data, or nothing was queued.
     at: MonotonicTime,
-    held_up_since: Option<MonotonicTime>,
+    pub(crate) held_up_since: Option<MonotonicTime>,
     unproven: Option<Unproven>,
 }
 
@@ -99,11 +99,6 @@ impl Progress {
     /// Forgets that anything is held up.
     pub(crate) const fn clear(&mut self) {
         self.held_up_since = None;
-    }
-
-    /// Since when data has been held up without any progress.
-    pub(crate) const fn held_up_since(&self) -> Option<MonotonicTime> {
-        self.held_up_since
     }
 
     /// When data that is held up counts as a stall.

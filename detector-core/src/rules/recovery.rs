@@ -14,11 +14,11 @@ pub(crate) struct StallHistory {
     /// Those that ended because the peer read on.
     pub(crate) recoveries: Recoveries,
     /// Silences that ended with an answer.
-    silences_ended: u64,
+    pub(crate) silences_ended: u64,
     /// When a stall last ended while its connection lived on.
-    relieved_at: Option<MonotonicTime>,
+    pub(crate) relieved_at: Option<MonotonicTime>,
     /// The longest stall of one connection that has ended or changed.
-    longest_ns: u64,
+    pub(crate) longest_ns: u64,
 }
 
 impl StallHistory {
@@ -40,18 +40,6 @@ impl StallHistory {
             longest_ns: self.longest_ns,
             ..Self::default()
         };
-    }
-
-    pub(crate) const fn silences_ended(&self) -> u64 {
-        self.silences_ended
-    }
-
-    pub(crate) const fn relieved_at(&self) -> Option<MonotonicTime> {
-        self.relieved_at
-    }
-
-    pub(crate) const fn longest_ns(&self) -> u64 {
-        self.longest_ns
     }
 }
 

@@ -114,9 +114,9 @@ pub(crate) struct ShrinkHistory {
     /// When the last one was seen that is not.
     latest: Option<MonotonicTime>,
     /// Shrinks to zero, among those, that opened again within a second.
-    quick_reopens: u64,
+    pub(crate) quick_reopens: u64,
     /// Connections whose window was taken back to zero less than a second ago, and is zero still.
-    fresh: u32,
+    pub(crate) fresh: u32,
 }
 
 impl ShrinkHistory {
@@ -163,14 +163,6 @@ impl ShrinkHistory {
     /// Those of `all` that are not forgotten.
     pub(crate) fn recent(&self, all: &Shrinks) -> Shrinks {
         join_shrinks(all, &self.forgotten, u64::saturating_sub)
-    }
-
-    pub(crate) const fn quick_reopens(&self) -> u64 {
-        self.quick_reopens
-    }
-
-    pub(crate) const fn fresh(&self) -> u32 {
-        self.fresh
     }
 }
 

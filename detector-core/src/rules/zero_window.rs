@@ -1,4 +1,4 @@
-//! Zero-window episodes: told once they have ended, if they lasted as long as a stall. Shorter ones
+//! Zero-window episodes: reported once they have ended, if they lasted as long as a stall. Shorter ones
 //! are counted only: a busy server has thousands a second.
 
 use crate::observe::observation::{Observation, Reason};

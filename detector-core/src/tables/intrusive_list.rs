@@ -135,15 +135,15 @@ mod tests {
 
     #[test]
     fn slots_keep_their_order_through_moves() {
-        let (mut chain, mut links) = (IntrusiveList::default(), Links::default());
+        let (mut list, mut links) = (IntrusiveList::default(), Links::default());
         for slot in 0..4 {
             links.cover(slot);
-            chain.push_back(&mut links, Thread::Class, slot);
+            list.push_back(&mut links, Thread::Class, slot);
         }
-        chain.move_to_back(&mut links, Thread::Class, 1);
-        chain.unlink(&mut links, Thread::Class, 0);
-        let order: Vec<u32> = chain.iter(&links, Thread::Class).collect();
+        list.move_to_back(&mut links, Thread::Class, 1);
+        list.unlink(&mut links, Thread::Class, 0);
+        let order: Vec<u32> = list.iter(&links, Thread::Class).collect();
         assert_eq!(order, [2, 3, 1]);
-        assert_eq!((chain.first(), chain.len()), (Some(2), 3));
+        assert_eq!((list.first(), list.len()), (Some(2), 3));
     }
 }

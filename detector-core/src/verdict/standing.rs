@@ -34,7 +34,7 @@ pub(crate) struct Aftermath {
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Verdicts {
     /// The one that stands, and since when.
-    standing: Option<(Finding, MonotonicTime)>,
+    pub(crate) standing: Option<(Finding, MonotonicTime)>,
     /// What others showed when the peer was judged last.
     path_signs: PathSigns,
 }
@@ -67,11 +67,6 @@ impl Verdicts {
         let benign = (Verdict::Benign, Confidence::Low);
         self.stand((!is_cleared).then_some(benign), now);
         is_cleared
-    }
-
-    /// The verdict that stands, how sure it is, and since when.
-    pub(crate) const fn standing(&self) -> Option<(Finding, MonotonicTime)> {
-        self.standing
     }
 
     pub(crate) fn verdict(&self) -> Option<Verdict> {

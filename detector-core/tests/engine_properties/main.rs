@@ -82,7 +82,7 @@ proptest! {
             }
             run.apply(operation);
         }
-        let host = run.engine.metrics().host;
+        let host = run.engine.metrics().totals.ledger;
         let sum = model.sum();
         prop_assert_eq!(host.shrinks.polite, sum.shrinks.polite);
         prop_assert_eq!(host.shrinks.below_flight, sum.shrinks.below_flight);

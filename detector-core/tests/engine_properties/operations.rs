@@ -47,7 +47,6 @@ fn totals() -> impl Strategy<Value = Totals> {
         zero_window_ns: zero_ms * 1_000_000,
         retransmits_loss: n[6],
         retransmits_window_probe: n[7],
-        records_suppressed: 0,
     })
 }
 

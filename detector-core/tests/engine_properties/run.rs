@@ -192,17 +192,18 @@ impl Run {
             .peers
             .iter()
             .fold(metrics.other, |sum, peer| add(&sum, &peer.ledger));
-        assert_same(&sum, &metrics.host);
+        assert_same(&sum, &metrics.totals.ledger);
         assert_eq!(
-            metrics.stalled_by_cause.iter().sum::<u64>(),
-            metrics.host.stalled_connections
+            metrics.totals.stalled_by_cause.iter().sum::<u64>(),
+            metrics.totals.ledger.stalled_connections
         );
-        assert!(metrics.host.zero_window_seconds >= self.last_host_ns);
-        self.last_host_ns = metrics.host.zero_window_seconds;
+        assert!(metrics.totals.ledger.zero_window_seconds >= self.last_host_ns);
+        self.last_host_ns = metrics.totals.ledger.zero_window_seconds;
         if let Some(last) = &self.last {
-            assert_not_backwards(&last.host, &metrics.host);
+            assert_not_backwards(&last.totals.ledger, &metrics.totals.ledger);
             assert_not_backwards(&last.other, &metrics.other);
-            if last.peer_evictions == metrics.peer_evictions && !self.is_reconfigured {
+            if last.totals.peer_evictions == metrics.totals.peer_evictions && !self.is_reconfigured
+            {
                 for peer in &metrics.peers {
                     let before = last.peers.iter().find(|before| before.peer == peer.peer);
                     if let Some(before) = before {

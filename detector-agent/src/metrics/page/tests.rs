@@ -4,7 +4,7 @@ use crate::kernel::{KernelStatus, MapStatus, ProgramStatus};
 use crate::metrics::definition::ALL;
 use detector_api::host::TcpMemory;
 use detector_api::snapshot::{Retransmits, Shrinks, Verdict};
-use detector_core::metrics::{Ledger, MetricsSnapshot, PeerMetrics};
+use detector_core::metrics::{HostTotals, Ledger, MetricsSnapshot, PeerMetrics};
 
 fn ledger(factor: u64) -> Ledger {
     Ledger {
@@ -27,19 +27,21 @@ fn ledger(factor: u64) -> Ledger {
 
 fn snapshot(peers: Vec<PeerMetrics>) -> MetricsSnapshot {
     MetricsSnapshot {
-        host: ledger(10),
-        stalled_by_cause: [1, 2, 3, 4],
+        totals: HostTotals {
+            ledger: ledger(10),
+            stalled_by_cause: [1, 2, 3, 4],
+            peers_tracked: 2,
+            connections_tracked: 3,
+            peer_evictions: 4,
+            connection_evictions: 5,
+            records_refused: 6,
+        },
         flags: [1, 2, 3, 4, 5, 6, 7],
         incidents: [1, 2, 3, 4, 5],
         incidents_open: [1, 0, 0, 0, 1],
         incidents_forgotten: 6,
         peers,
         other: ledger(1),
-        peers_tracked: 2,
-        connections_tracked: 3,
-        peer_evictions: 4,
-        connection_evictions: 5,
-        records_refused: 6,
     }
 }
 

@@ -93,7 +93,7 @@ impl Membership {
         let is_blocked = change
             .after
             .is_some_and(|stalled| stalled.class.is_blocked_by_peer());
-        if !is_blocked && !pace.is_below_floor() {
+        if !is_blocked && !pace.is_below_floor {
             self.fingerprint = None;
         }
         had

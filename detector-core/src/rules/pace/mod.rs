@@ -25,17 +25,17 @@ pub(crate) struct Pace {
     /// The span that is measured, while the peer or loss is the limit.
     span: Option<Span>,
     /// Of the last whole span.
-    bytes_per_second: u64,
+    pub(crate) bytes_per_second: u64,
     /// The mean of those while it is measured, the newest counting most: one quick span is no pace.
     steady_bytes_per_second: u64,
     /// Start of the first span that was too slow, while they are.
-    dribbling_since: Option<MonotonicTime>,
+    pub(crate) dribbling_since: Option<MonotonicTime>,
     /// Since when hardly anything of what is sent again is acknowledged.
-    crawling_since: Option<MonotonicTime>,
+    pub(crate) crawling_since: Option<MonotonicTime>,
     /// The peer's window was the limit over the last whole span, which was below the floor.
-    is_below_floor: bool,
+    pub(crate) is_below_floor: bool,
     /// Something was read below the floor.
-    is_read: bool,
+    pub(crate) is_read: bool,
 }
 
 /// What a whole span has shown.
@@ -152,31 +152,6 @@ impl Pace {
             from: span.from,
             bytes_acked: span.acked_then.saturating_add(measured.drained_bytes),
         })
-    }
-
-    /// Since when it dribbles, if it does.
-    pub(crate) const fn dribbling_since(&self) -> Option<MonotonicTime> {
-        self.dribbling_since
-    }
-
-    /// Since when it crawls, if it does.
-    pub(crate) const fn crawling_since(&self) -> Option<MonotonicTime> {
-        self.crawling_since
-    }
-
-    /// Whether the peer's window held it below the drain floor over the last whole span.
-    pub(crate) const fn is_below_floor(&self) -> bool {
-        self.is_below_floor
-    }
-
-    /// Whether something was ever read below the floor.
-    pub(crate) const fn is_read(&self) -> bool {
-        self.is_read
-    }
-
-    /// Of the last whole span.
-    pub(crate) const fn bytes_per_second(&self) -> u64 {
-        self.bytes_per_second
     }
 
     /// Whether the queue is drained, but would take more than ten minutes at the steady pace.

@@ -56,12 +56,12 @@ impl StallClass {
                 Self::NoProgress
             };
         }
-        match (is_outgoing(), pace.is_below_floor()) {
+        match (is_outgoing(), pace.is_below_floor) {
             (true, false) => Self::Outbound,
             (true, true) => Self::OutboundBlocked,
             (false, false) if pace.drains_for_long(last) => Self::LongDrain,
             (false, false) => Self::Paused,
-            (false, true) if pace.is_read() => Self::SlowRead,
+            (false, true) if pace.is_read => Self::SlowRead,
             (false, true) => Self::Blocked,
         }
     }

@@ -76,9 +76,9 @@ impl StallChange {
 #[derive(Debug)]
 pub(crate) struct Stall {
     /// As it is counted for its peer and the host, while there is one.
-    counted: Option<Stalled>,
+    pub(crate) counted: Option<Stalled>,
     /// Start of the stall; meaningful while there is one.
-    since: MonotonicTime,
+    pub(crate) since: MonotonicTime,
     /// A stall has not been made good yet.
     is_open: bool,
     /// When one made good was last counted for the peer.
@@ -95,21 +95,12 @@ impl Stall {
         }
     }
 
-    pub(crate) const fn counted(&self) -> Option<Stalled> {
-        self.counted
-    }
-
     pub(crate) fn cause(&self) -> Option<StallCause> {
         self.counted.map(|stalled| stalled.cause)
     }
 
     pub(crate) fn class(&self) -> Option<StallClass> {
         self.counted.map(|stalled| stalled.class)
-    }
-
-    /// Start of the stall; meaningful while there is one.
-    pub(crate) const fn since(&self) -> MonotonicTime {
-        self.since
     }
 
     /// How long the stall has lasted, if there is one.
@@ -132,8 +123,8 @@ impl Stall {
         let before = std::mem::replace(&mut self.counted, after);
         if before.is_none() {
             let since = match after.map(|stalled| stalled.cause) {
-                Some(StallCause::Dribble) => pace.dribbling_since(),
-                _ => progress.held_up_since().or(pace.crawling_since()),
+                Some(StallCause::Dribble) => pace.dribbling_since,
+                _ => progress.held_up_since.or(pace.crawling_since),
             };
             self.since = since.unwrap_or(now);
         }
@@ -167,8 +158,8 @@ pub(crate) fn cause(
     is_due: bool,
 ) -> Option<StallCause> {
     let has_data = last.queued_bytes() > 0;
-    let dribbles = has_data && pace.dribbling_since().is_some();
-    let crawls = has_data && pace.crawling_since().is_some();
+    let dribbles = has_data && pace.dribbling_since.is_some();
+    let crawls = has_data && pace.crawling_since.is_some();
     held_up_by
         .filter(|_| is_due)
         .or_else(|| dribbles.then_some(StallCause::Dribble))
@@ -177,7 +168,7 @@ pub(crate) fn cause(
 
 /// What holds up the queued data of this connection, if anything does.
 ///
-/// A peer that answers probes and segments sent again but takes nothing holds its window; one that
+/// A peer that answers probes and segments sent again but takes nothing stalls by its window; one that
 /// does not even answer is silent, whatever window it offered last. One that offers a window and
 /// acknowledges nothing of what is sent into it leaves the data as unanswered.
 pub(crate) fn held_up_by(state: &State) -> Option<StallCause> {

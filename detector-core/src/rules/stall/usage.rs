@@ -39,7 +39,7 @@ impl Sub for Usage {
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Stalls {
     by_class: [Usage; StallClass::COUNT],
-    by_cause: [u64; StallCause::COUNT],
+    pub(crate) by_cause: [u64; StallCause::COUNT],
 }
 
 impl Stalls {
@@ -55,11 +55,6 @@ impl Stalls {
             *of_class = *of_class + after.usage();
             self.by_cause[after.cause as usize] += 1;
         }
-    }
-
-    /// Connections by cause, in the order of `StallCause::ALL`.
-    pub(crate) const fn by_cause(&self) -> [u64; StallCause::COUNT] {
-        self.by_cause
     }
 
     /// All stalled connections.

@@ -94,7 +94,7 @@ impl Connection {
 
     /// Whether data is held up, if not yet for long enough to be a stall.
     pub(crate) const fn is_held_up(&self) -> bool {
-        self.progress.held_up_since().is_some() || self.last.harmful_since.is_some()
+        self.progress.held_up_since.is_some() || self.last.harmful_since.is_some()
     }
 
     /// When a connection of which only sweeps report is forgotten unless one does so again: its

@@ -37,7 +37,7 @@ pub(crate) const RESERVED_MAX: usize = 1 << 20;
 /// Connections of one network namespace that are not idle.
 #[derive(Debug, Default)]
 struct Namespace {
-    chain: IntrusiveList,
+    list: IntrusiveList,
     sweeps_ended: u64,
 }
 
@@ -59,7 +59,7 @@ pub(crate) struct Connections {
 }
 
 impl Connections {
-    /// A table that is to hold `capacity` connections, and one more while room is made.
+    /// A table for `capacity` connections, and one more while room is made.
     pub(crate) fn new(capacity: usize) -> Self {
         Self {
             slab: Slab::with_capacity(capacity.min(RESERVED_MAX) + 1),
@@ -119,7 +119,7 @@ impl Connections {
             });
         self.classes[class as usize].push_back(&mut self.links, Thread::Class, slot);
         of_peer.push_back(&mut self.links, Thread::Peer, slot);
-        self.netns.entry(id.netns()).or_default().chain.push_back(
+        self.netns.entry(id.netns()).or_default().list.push_back(
             &mut self.links,
             Thread::Netns,
             slot,
@@ -175,11 +175,11 @@ impl Connections {
         let (class, netns) = (connection.entry.class, connection.last.id.netns());
         let class = &mut self.classes[class as usize];
         class.move_to_back(&mut self.links, Thread::Class, slot);
-        let chain = &mut self.netns.entry(netns).or_default().chain;
+        let list = &mut self.netns.entry(netns).or_default().list;
         if was_idle {
-            chain.push_back(&mut self.links, Thread::Netns, slot);
+            list.push_back(&mut self.links, Thread::Netns, slot);
         } else {
-            chain.move_to_back(&mut self.links, Thread::Netns, slot);
+            list.move_to_back(&mut self.links, Thread::Netns, slot);
         }
     }
 
@@ -207,7 +207,7 @@ impl Connections {
     /// mention, and that nothing else has shown since; it is marked idle.
     pub(crate) fn next_unseen(&mut self, netns: u32, began: MonotonicTime) -> Option<u32> {
         let namespace = self.netns.get(&netns)?;
-        let slot = namespace.chain.first()?;
+        let slot = namespace.list.first()?;
         let connection = &mut self.slab[slot as usize];
         let is_mentioned = connection.entry.swept_in == Some(namespace.sweeps_ended);
         if is_mentioned || connection.last.at >= began {
@@ -232,8 +232,8 @@ impl Connections {
     }
 
     /// Connections of one peer.
-    pub(crate) fn of_peer(&self, chain: IntrusiveList) -> impl Iterator<Item = &Connection> {
-        let slots = chain.iter(&self.links, Thread::Peer);
+    pub(crate) fn of_peer(&self, list: IntrusiveList) -> impl Iterator<Item = &Connection> {
+        let slots = list.iter(&self.links, Thread::Peer);
         slots.map(|slot| &self.slab[slot as usize])
     }
 
@@ -256,19 +256,19 @@ impl Connections {
     }
 
     /// The next connection whose deadline has come; the deadline is then gone.
-    pub(crate) fn next_due(&mut self, now: MonotonicTime) -> Option<(MonotonicTime, u32)> {
+    pub(crate) fn next_due(&mut self, now: MonotonicTime) -> Option<u32> {
         let &(deadline, slot) = self.deadlines.first()?;
         if deadline > now {
             return None;
         }
         self.set_deadline(slot, None);
-        Some((deadline, slot))
+        Some(slot)
     }
 
     fn unlink_netns(&mut self, netns: u32, slot: u32) {
-        if let Some(Namespace { chain, .. }) = self.netns.get_mut(&netns) {
-            chain.unlink(&mut self.links, Thread::Netns, slot);
-            if chain.len() == 0 {
+        if let Some(Namespace { list, .. }) = self.netns.get_mut(&netns) {
+            list.unlink(&mut self.links, Thread::Netns, slot);
+            if list.len() == 0 {
                 self.netns.remove(&netns);
             }
         }

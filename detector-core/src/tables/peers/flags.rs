@@ -10,7 +10,7 @@ pub(crate) struct PeerFlags {
     /// Since when each kind has stood; meaningful while it does.
     since: [MonotonicTime; FlagKind::COUNT],
     /// Since when nothing has been flagged; meaningful while nothing is.
-    quiet_since: MonotonicTime,
+    pub(crate) quiet_since: MonotonicTime,
     /// Of the last incident that they took part in.
     pub(crate) incident_mark: u32,
 }
@@ -56,10 +56,5 @@ impl PeerFlags {
         kinds
             .filter(|&kind| self.count(kind) > 0)
             .map(|kind| (kind, self.since[kind as usize]))
-    }
-
-    /// Since when nothing has been flagged; meaningful while nothing is.
-    pub(crate) const fn quiet_since(&self) -> MonotonicTime {
-        self.quiet_since
     }
 }

@@ -37,7 +37,7 @@ pub(crate) struct Peers {
 }
 
 impl Peers {
-    /// A table that is to hold `capacity` peers, and one more while room is made.
+    /// A table for `capacity` peers, and one more while room is made.
     pub(crate) fn new(capacity: usize) -> Self {
         Self {
             slab: Slab::with_capacity(capacity.min(RESERVED_MAX) + 1),
@@ -111,7 +111,7 @@ impl Peers {
         peer
     }
 
-    /// Whether the slot holds a peer that has its own label.
+    /// Whether there is a peer in this slot that has its own label.
     pub(crate) fn is_exported(&self, slot: u32) -> bool {
         let peer = self.slab.get(slot as usize);
         peer.is_some_and(|peer| peer.label.is_exported)
@@ -142,13 +142,13 @@ impl Peers {
     }
 
     /// The next peer whose deadline has come; the deadline is then gone.
-    pub(crate) fn next_due(&mut self, now: MonotonicTime) -> Option<(MonotonicTime, u32)> {
+    pub(crate) fn next_due(&mut self, now: MonotonicTime) -> Option<u32> {
         let &(deadline, slot) = self.deadlines.first()?;
         if deadline > now {
             return None;
         }
         self.set_deadline(slot, None);
-        Some((deadline, slot))
+        Some(slot)
     }
 
     /// To be called when a peer may have become cheaper. Becoming dearer needs no call.

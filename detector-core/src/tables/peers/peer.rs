@@ -98,7 +98,7 @@ impl Peer {
     pub(crate) fn deadline(&self) -> Option<MonotonicTime> {
         let verdict_ends = self
             .verdicts
-            .ends_at(self.flags.quiet_since())
+            .ends_at(self.flags.quiet_since)
             .filter(|_| self.is_quiet());
         let recoveries_forgotten = self.stalls.recoveries.forgets_at();
         [
