@@ -108,10 +108,6 @@ fn reopen(record: &RecordPointer<'_>, tcp: TcpSocket, now_ns: u64) {
 /// Forgets a connection whose last record has been sent. Takes the pointer away: the entry may be
 /// another connection's at once.
 #[inline(always)]
-#[allow(
-    clippy::needless_pass_by_value,
-    reason = "nobody is to use the entry after this"
-)]
 pub fn forget(tcp: TcpSocket, _record: RecordPointer<'static>) {
     if CONNECTIONS.remove(tcp.key()).is_ok() {
         count(Counter::ConnectionsForgotten);
