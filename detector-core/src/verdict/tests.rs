@@ -71,6 +71,8 @@ fn evidence() -> impl Strategy<Value = PeerEvidence> {
                 pinned_bytes: 0,
             })
         };
+        // What is below the floor is stalled, and not as unanswered.
+        let held_up = stalls[0] + stalls[1] + stalls[2];
         PeerEvidence {
             stalled_by_cause: stalls,
             silent_connections: stalls[3],
@@ -78,7 +80,7 @@ fn evidence() -> impl Strategy<Value = PeerEvidence> {
             holding_connections: held.1,
             read_slowly_connections: held.2,
             outgoing_connections: held.3,
-            outgoing_holding_connections: held.4,
+            outgoing_holding_connections: held.4.min(held_up),
             recovered_stalls: held.5,
             is_hoarding: is[0],
             is_gripping: is[0] && is[1],
