@@ -34,7 +34,10 @@ impl Schema {
         }
         for choice in ["anyOf", "oneOf"] {
             if let Some(choices) = schema[choice].as_array() {
-                let fits = |schema: &Value| self.check_at(schema, value, place).is_ok();
+                let fits = |choice: &Value| {
+                    let whole = with_fields_of(choice, schema);
+                    self.check_at(&whole, value, place).is_ok()
+                };
                 ensure!(choices.iter().any(fits), "{place}: {value} fits no choice");
                 return Ok(());
             }
@@ -76,6 +79,20 @@ impl Schema {
     }
 }
 
+/// A choice, and the fields that stand beside all choices.
+fn with_fields_of(choice: &Value, schema: &Value) -> Value {
+    let mut whole = choice.clone();
+    if let Some(fields) = schema["properties"].as_object() {
+        for (name, field) in fields {
+            whole["properties"][name] = field.clone();
+        }
+        let mut required = choice["required"].as_array().cloned().unwrap_or_default();
+        required.extend(schema["required"].as_array().into_iter().flatten().cloned());
+        whole["required"] = required.into();
+    }
+    whole
+}
+
 fn check_type(wanted: &Value, value: &Value, place: &str) -> Result<()> {
     let is = |name: &Value| match name.as_str() {
         Some("null") => value.is_null(),
@@ -114,18 +131,25 @@ mod tests {
                 "properties": {
                     "a": {"type": ["integer", "null"]},
                     "b": {"anyOf": [{"const": "x"}, {"type": "null"}]},
+                    "c": {
+                        "properties": {"d": {"type": "integer"}},
+                        "required": ["d"],
+                        "oneOf": [{"properties": {"e": {"const": 1}}}, {"required": ["f"]}],
+                    },
                 },
             }},
         }));
         schema
-            .check(&json!([{"a": 1, "b": "x"}, {"a": null, "b": null}]))
+            .check(&json!([{"a": 1, "b": "x"}, {"a": null, "b": null, "c": {"d": 1, "e": 1}}]))
             .unwrap();
         for wrong in [
             json!({}),
             json!([{}]),
             json!([{"a": 1.5}]),
             json!([{"a": 1, "b": "y"}]),
-            json!([{"a": 1, "c": 1}]),
+            json!([{"a": 1, "c": {"e": 1}}]),
+            json!([{"a": 1, "c": {"d": 1, "e": 2}}]),
+            json!([{"a": 1, "d": 1}]),
         ] {
             schema.check(&wrong).unwrap_err();
         }
