@@ -97,7 +97,7 @@ impl ClientError {
                 _ => format!("its socket cannot be reached: {source}"),
             },
             Self::Refused { message, .. } => format!("the agent refused: {message}"),
-            Self::Silent => format!("the agent did not answer within {} s", PATIENCE.as_secs()),
+            Self::Silent => format!("the agent takes longer than {} s", PATIENCE.as_secs()),
             Self::Unknown => self.to_string(),
             Self::OtherVersion { agent, .. } => {
                 format!("the agent is version {agent}, this is version {VERSION}")

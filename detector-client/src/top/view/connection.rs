@@ -179,6 +179,10 @@ fn facts(connection: &Connection) -> Vec<String> {
         units::bytes(connection.retracted_bytes),
         units::bytes(connection.retracted_max_bytes)
     );
+    let episodes = match connection.zero_window_episodes {
+        1 => "1 episode".to_owned(),
+        number => format!("{number} episodes"),
+    };
     let shrinks = connection.window_shrinks;
     let again = connection.retransmits;
     vec![
@@ -194,9 +198,8 @@ fn facts(connection: &Connection) -> Vec<String> {
         fact(
             "zero window",
             format!(
-                "{} in {} episodes",
-                units::seconds(connection.zero_window_seconds),
-                connection.zero_window_episodes
+                "{} in {episodes}",
+                units::seconds(connection.zero_window_seconds)
             ),
         ),
         fact(
