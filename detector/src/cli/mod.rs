@@ -10,7 +10,8 @@ mod events;
 mod explain;
 mod incidents;
 mod list;
-#[cfg(all(test, feature = "agent"))]
+#[cfg(test)]
+#[cfg(feature = "agent")]
 mod lists;
 mod refusal;
 mod top;
@@ -115,7 +116,8 @@ impl Shell {
     }
 }
 
-#[cfg(all(test, feature = "agent"))]
+#[cfg(test)]
+#[cfg(feature = "agent")]
 mod tests {
     use super::{Cli, Command};
     use clap::{CommandFactory, Parser};

@@ -99,7 +99,8 @@ fn texts(error: &Error, kind: ContextKind) -> Vec<String> {
     }
 }
 
-#[cfg(all(test, feature = "agent"))]
+#[cfg(test)]
+#[cfg(feature = "agent")]
 mod tests {
     use super::refused;
     use crate::cli::Cli;
