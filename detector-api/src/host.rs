@@ -34,6 +34,9 @@ pub struct Host {
     pub agent: Agent,
     /// Records lost, held back or refused, by stage.
     pub records_lost: BTreeMap<String, u64>,
+    /// Records that were not sent, by reason; the next one of the same connection carries all.
+    #[serde(default)]
+    pub records_held_back: BTreeMap<String, u64>,
 }
 
 /// Sums over all peers, since the agent started or of this moment.

@@ -63,6 +63,8 @@ pub struct Sweep {
 pub struct Records {
     pub received: u64,
     pub lost: BTreeMap<String, u64>,
+    #[serde(default)]
+    pub held_back: BTreeMap<String, u64>,
 }
 
 /// Fill of the tables.

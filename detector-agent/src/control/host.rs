@@ -45,6 +45,7 @@ pub(super) fn host(state: &AgentState) -> Host {
             sweep_sockets: kernel.sweep_sockets,
         },
         records_lost: super::status::lost(&kernel, totals.records_refused),
+        records_held_back: super::status::held_back(&kernel),
         totals: Totals {
             peers: totals.peers_tracked,
             connections: totals.connections_tracked,

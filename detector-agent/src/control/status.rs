@@ -17,6 +17,7 @@ pub(super) fn status(state: &AgentState) -> Status {
     });
     let unready_reason = state.unready_reason();
     let lost = lost(&kernel, core.records_refused);
+    let held_back = held_back(&kernel);
     let maps = kernel.maps.into_iter().map(|map| {
         let fill = Fill {
             entries: map.entries,
@@ -44,6 +45,7 @@ pub(super) fn status(state: &AgentState) -> Status {
         records: Records {
             received: kernel.records_received,
             lost,
+            held_back,
         },
         tables: Tables {
             peers: core.peers_tracked,
@@ -59,7 +61,15 @@ pub(super) fn status(state: &AgentState) -> Status {
     }
 }
 
-/// Records lost, held back or refused, by stage.
+/// Records held back, by reason.
+pub(super) fn held_back(kernel: &KernelStatus) -> BTreeMap<String, u64> {
+    let held_back = kernel.records_held_back.iter();
+    held_back
+        .map(|(reason, count)| ((*reason).to_owned(), *count))
+        .collect()
+}
+
+/// Records lost or refused, by stage.
 pub(super) fn lost(kernel: &KernelStatus, refused: u64) -> BTreeMap<String, u64> {
     let lost = kernel.records_lost.iter();
     let lost = lost.map(|(stage, count)| ((*stage).to_owned(), *count));

@@ -5,9 +5,8 @@ use detector_common::counter::Counter;
 use detector_core::observe::observation::{Shrinks, UntrackedTotals};
 
 /// Counters that say that something was lost on its way, exported by stage.
-const LOSSES: [Counter; 10] = [
+const LOSSES: [Counter; 9] = [
     Counter::RecordsDroppedRingFull,
-    Counter::RecordsSuppressedRate,
     Counter::ClosedRecordsReplaced,
     Counter::SweepRowsDropped,
     Counter::ConnectionsRefusedTableFull,
@@ -17,6 +16,9 @@ const LOSSES: [Counter; 10] = [
     Counter::InodeReadsFailed,
     Counter::SocketsNotTcp,
 ];
+
+/// Counters of records that were not sent, of which the next one carries all: nothing is lost.
+const HELD_BACK: [Counter; 1] = [Counter::RecordsSuppressedRate];
 
 /// All counters at one moment.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -54,7 +56,16 @@ impl Counts {
 
     /// What was lost, by stage.
     pub(super) fn losses(&self) -> Vec<(&'static str, u64)> {
-        LOSSES
+        self.labelled(&LOSSES)
+    }
+
+    /// What was held back, by reason.
+    pub(super) fn held_back(&self) -> Vec<(&'static str, u64)> {
+        self.labelled(&HELD_BACK)
+    }
+
+    fn labelled(&self, counters: &[Counter]) -> Vec<(&'static str, u64)> {
+        counters
             .iter()
             .map(|counter| (counter.label(), self.get(*counter)))
             .collect()
@@ -80,7 +91,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_counter_is_a_loss_an_untracked_total_or_a_measure() {
+    fn every_counter_is_a_loss_held_back_an_untracked_total_or_a_measure() {
         let measures = [
             Counter::SocketsSwept,
             Counter::ConnectionsMade,
@@ -88,10 +99,14 @@ mod tests {
         ];
         for counter in Counter::ALL {
             let is_loss = LOSSES.contains(&counter);
+            let is_held_back = HELD_BACK.contains(&counter);
             let is_untracked = counter.label().starts_with("untracked_");
             let is_measure = measures.contains(&counter);
             assert_eq!(
-                u8::from(is_loss) + u8::from(is_untracked) + u8::from(is_measure),
+                u8::from(is_loss)
+                    + u8::from(is_held_back)
+                    + u8::from(is_untracked)
+                    + u8::from(is_measure),
                 1,
                 "{counter:?}"
             );

@@ -9,6 +9,8 @@ pub(crate) struct KernelStatus {
     pub(crate) records_received: u64,
     /// Records lost, by the stage that lost them.
     pub(crate) records_lost: Vec<(&'static str, u64)>,
+    /// Records not sent of which the next one carries all, by reason.
+    pub(crate) records_held_back: Vec<(&'static str, u64)>,
     /// Time the last full round of sweeps took.
     pub(crate) sweep_seconds: f64,
     /// Sockets met in the last full round.

@@ -95,7 +95,9 @@ metrics! {
     RECORDS_RECEIVED = Counter "detector_records_received_total" []
         "Records received from the kernel side.";
     RECORDS_LOST = Counter "detector_records_lost_total" ["stage"]
-        "Records lost, held back or refused, by stage; the next record brings the totals they carried.";
+        "Records lost or refused, by stage; the next record brings the totals they carried.";
+    RECORDS_HELD_BACK = Counter "detector_records_held_back_total" ["reason"]
+        "Records not sent, by reason, of which the next one carries all: no count and no state is lost.";
     PEERS_TRACKED = Gauge "detector_peers_tracked" []
         "Peers in the agent's table.";
     CONNECTIONS_TRACKED = Gauge "detector_connections_tracked" []

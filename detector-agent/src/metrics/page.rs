@@ -177,6 +177,10 @@ fn write_kernel(page: &mut Page, core: &MetricsSnapshot, kernel: &KernelStatus) 
         samples.sample(&[stage], *count);
     }
     samples.sample(&["decode"], core.totals.records_refused);
+    let mut samples = page.metric(&metric::RECORDS_HELD_BACK);
+    for (reason, count) in &kernel.records_held_back {
+        samples.sample(&[reason], *count);
+    }
     page.single(&metric::SWEEP_SECONDS, kernel.sweep_seconds);
     page.single(&metric::SWEEP_SOCKETS, kernel.sweep_sockets);
     page.single(

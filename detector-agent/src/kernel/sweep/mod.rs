@@ -211,6 +211,7 @@ impl Sweeper {
         let costs = programs::statuses(&self.ebpf);
         self.shared.update(|status| {
             let swept = counts.get(Counter::SocketsSwept);
+            status.records_held_back = counts.held_back();
             status.records_lost = counts.losses();
             status
                 .records_lost

@@ -50,6 +50,7 @@ fn kernel() -> KernelStatus {
         probes: vec![("tcp_probe".to_owned(), true), ("sweep".to_owned(), false)],
         records_received: 11,
         records_lost: vec![("ring_full", 12)],
+        records_held_back: vec![("rate_bound", 9)],
         programs: vec![ProgramStatus {
             name: "det_tcp_probe".to_owned(),
             runs: 13,
