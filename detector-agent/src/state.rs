@@ -45,7 +45,7 @@ pub(crate) struct AgentState {
     pub(crate) counters: Counters,
     /// What the search for owners has found.
     pub(crate) owners: SharedReport,
-    /// How hard pressed the host is.
+    /// How loaded the host is.
     pub(crate) pressure: PressureGauge,
     /// Does what operators ask for.
     pub(crate) actions: Actions,

@@ -1,4 +1,4 @@
-//! What somebody meant who slipped with the pen.
+//! The known name that a mistyped one was meant to be.
 
 /// The known name nearest to `unknown`, if any is near enough to be meant.
 pub fn nearest<'a>(unknown: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {

@@ -1,4 +1,4 @@
-//! Moments: the kernel's monotonic clock for judging, wall-clock only for showing.
+//! Points in time: the kernel's monotonic clock for judging, the wall clock only for showing.
 
 use detector_api::time::rfc3339;
 use std::fmt;

@@ -1,4 +1,4 @@
-//! Samples how hard pressed the host is, for metrics, incidents and verdicts about the path; drops
+//! Samples how loaded the host is, for metrics, incidents and verdicts about the path; drops
 //! the table of blocks once all in it have expired.
 
 use crate::state::AgentState;

@@ -1,4 +1,4 @@
-//! What signals have the agent do: stop, or read its configuration again.
+//! What signals make the agent do: stop, or reload its configuration.
 
 use super::start::Start;
 use super::supervisor;

@@ -1,4 +1,4 @@
-//! What the host says outside the kernel's TCP: who owns a socket, how hard pressed it is.
+//! What the host says outside the kernel's TCP: who owns a socket, how loaded it is.
 //!
 //! Everything read here is foreign text: bounded, checked and sanitized where it comes in.
 

@@ -1,4 +1,4 @@
-//! The connections of a listener: at most a fixed number, and for one more another is cut.
+//! The connections of a listener: at most a fixed number. One more cuts off another.
 //!
 //! A newcomer is never turned away, so a client that holds all connections keeps nobody out.
 

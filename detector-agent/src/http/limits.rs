@@ -6,7 +6,7 @@ use std::time::Duration;
 /// Bounds of one listener.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Limits {
-    /// Connections at the same time; for one more another is cut.
+    /// Connections at the same time; one more cuts off another.
     pub(crate) connections: usize,
     /// Bytes of a request's head; more are answered 431.
     pub(crate) head_bytes: usize,

@@ -1,7 +1,7 @@
-//! A small HTTP/1.1 server that no client can hold: for TCP and for Unix sockets alike.
+//! A small HTTP/1.1 server that no client can hold up, for TCP and Unix sockets.
 //!
 //! In: accepted connections. Out: [`Request`]s to a [`Handler`], its [`Response`]s to the client.
-//! Never: knowing what is served.
+//! It does not know what is served.
 
 mod deadline;
 mod limiter;

@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 /// One peer, weighed.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Assessment {
-    /// What the peer is taken to be; `null` while nothing speaks for anything.
+    /// What the peer is taken to be; `null` while there is no evidence of anything.
     pub verdict: Option<Verdict>,
     /// How sure that is; `null` without a verdict.
     pub confidence: Option<Confidence>,
@@ -227,7 +227,7 @@ coded! {
             /// Connections that we opened and that are held up.
             outgoing_connections: u64,
         }
-        /// Tell whoever runs the peer that its windows go back.
+        /// Tell the operator of the peer that it takes windows back.
         TellPeerOperator = "tell-peer-operator" {}
         /// Nothing to do.
         Nothing = "nothing" {}

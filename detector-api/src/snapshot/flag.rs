@@ -144,7 +144,7 @@ flag_kinds! {
         settings: [],
     }
     StallHoard = "stall-hoard" {
-        summary: "one peer, a network or a crowd of peers alike holds many stalled connections or \
+        summary: "one peer, one network, or peers that act the same hold many stalled connections or \
                   much memory",
         evidence: HoardEvidence,
         bearer: Peer,

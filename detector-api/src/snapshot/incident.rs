@@ -36,7 +36,7 @@ labelled! {
     }
 }
 
-/// How hard pressed the host was. What the kernel does not tell is `null`.
+/// How loaded the host was. What the kernel does not report is `null`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct HostPressure {
     /// Memory that the kernel's TCP took.
@@ -89,7 +89,7 @@ pub struct Incident {
     pub host: Option<HostPressure>,
     /// Peers that took part, those left out below included.
     pub peers_total: u64,
-    /// Those that held most, at most [`Incident::PEERS_MAX`], the dearest first.
+    /// Those that held most, at most [`Incident::PEERS_MAX`], the most costly first.
     pub peers: Vec<IncidentPeer>,
     /// Processes that owned their stalled connections, as far as they were found.
     pub owners: Vec<Process>,

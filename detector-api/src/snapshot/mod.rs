@@ -97,7 +97,7 @@ pub struct HeldWorkers {
 pub struct Peer {
     /// Address without port; IPv6 as a network.
     pub peer: String,
-    /// What the peer is taken to be; `null` while nothing speaks for anything.
+    /// What the peer is taken to be; `null` while there is no evidence of anything.
     pub verdict: Option<Verdict>,
     /// How sure that is; `null` without a verdict.
     #[serde(default)]
@@ -160,7 +160,7 @@ pub struct PeerDetail {
     pub assessment: Assessment,
     /// How many connections it has in the table.
     pub connections_total: u64,
-    /// Those that cost most, at most [`PeerDetail::CONNECTIONS_MAX`], the dearest first.
+    /// Those that cost most, at most [`PeerDetail::CONNECTIONS_MAX`], the most costly first.
     pub connections: Vec<Connection>,
 }
 

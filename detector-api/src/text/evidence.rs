@@ -80,7 +80,7 @@ pub fn evidence(evidence: &Evidence) -> String {
             shrinks_treason,
             connections: shrunk,
         } => format!(
-            "Took back window over data in flight lately: {} to zero (treason), {} to less than \
+            "Recently took back window over data in flight: {} to zero (treason), {} to less than \
              was in flight; {} shrunk now.",
             counted(*shrinks_treason, "time", "times"),
             counted(*shrinks_below_flight, "time", "times"),
@@ -102,7 +102,7 @@ pub fn evidence(evidence: &Evidence) -> String {
             outgoing_connections,
             holding_connections,
         } => format!(
-            "{} held up that we opened, {holding_connections} of them drain nothing.",
+            "{} that we opened held up, {holding_connections} of them drain nothing.",
             connections(*outgoing_connections),
         ),
         Evidence::SilencesEnded { silences_ended } => format!(

@@ -26,7 +26,7 @@ pub fn sentence(
 ) -> String {
     let cost = severity_words(severity);
     let Some(verdict) = verdict else {
-        return format!("{peer} is not judged: nothing speaks for anything ({cost}).");
+        return format!("{peer} is not judged: there is no evidence of anything ({cost}).");
     };
     let mut sentence = format!(
         "{peer} is taken to be {} ({})",
@@ -45,7 +45,7 @@ pub fn sentence(
 /// What the verdict means, for somebody who reads it for the first time.
 pub const fn meaning(verdict: Option<Verdict>) -> &'static str {
     match verdict {
-        None => "None of its connections is flagged now, and none was lately.",
+        None => "None of its connections is flagged now or was recently.",
         Some(Verdict::SlowReadAttack) => {
             "It holds many connections and reads a few bytes now and then, so that timeouts \
              between two writes never end them."

@@ -21,7 +21,7 @@ const COLUMNS: [&str; 8] = [
     "state",
 ];
 
-/// The dearest connections, the one that was asked for first.
+/// The most costly connections, the one that was asked for first.
 pub(super) fn connections(subject: &Subject) -> Vec<Block> {
     let detail = &subject.page.detail;
     let is_asked = |connection: &&Connection| {
@@ -77,7 +77,7 @@ pub(super) fn example(subject: &Subject, kind: FlagKind) -> Option<&Connection> 
         let stalled = connections
             .clone()
             .filter(move |each| each.stall == Some(cause));
-        // The first of several, which is the dearest.
+        // The first of several, which is the most costly.
         stalled
             .rev()
             .max_by(|a, b| a.stalled_seconds.total_cmp(&b.stalled_seconds))

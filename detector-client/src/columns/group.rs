@@ -123,7 +123,7 @@ pub fn group(peers: Vec<PeerRow>, by: Grouping) -> Vec<PeerRow> {
     groups.into_iter().map(|(sum, _)| sum).collect()
 }
 
-/// Weight of the member whose verdict the group shows: the most severe, then the dearest.
+/// Weight of the member whose verdict the group shows: the most severe, then the most costly.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 struct Lead {
     is_judged: bool,

@@ -1,5 +1,5 @@
-//! What is told of a peer and of a connection: one definition of columns for tables, `detector
-//! top`, filters, sorting and the reference.
+//! The columns of peers, connections, events and incidents, defined once for tables, `detector top`,
+//! filters, sorting and the reference.
 //!
 //! In: rows as the agent sends them. Out: values, cells, orders, groups. Never: I/O, a clock, a
 //! terminal; what a row cannot know by itself comes in as [`Context`].

@@ -3,6 +3,9 @@
 //! In: text as a user typed it, rows. Out: which rows are wanted, or what is wrong with the text
 //! and where. Never: I/O.
 //!
+//! Our own: the kind of a column decides how its value is read, which a parser library does not know,
+//! and cutting the text into terms is a hundred lines.
+//!
 //! Terms `key op value` joined by spaces must all hold. Keys are those of the columns. A value with
 //! spaces stands in double quotes, `\` before a quote or backslash in it.
 

@@ -20,7 +20,7 @@ const OWNER_CONNECTIONS: usize = 64;
 const OWNER_EVERY_SECONDS: u64 = 5;
 
 impl Engine {
-    /// Takes how hard pressed the host is, to be told of incidents; the kernel's saving of memory
+    /// Takes how loaded the host is, to publish it with incidents; the kernel's saving of memory
     /// for TCP makes one where stalled connections pin a tenth of that memory.
     pub fn set_host_pressure(&mut self, pressure: HostPressure) {
         self.host_pressure = Some(pressure);

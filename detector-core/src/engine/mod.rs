@@ -1,4 +1,4 @@
-//! The engine: composes tables, rules and ledger. Observations and moments go in, events and
+//! The engine: composes tables, rules and ledger. Observations and times go in, events and
 //! snapshots come out.
 //!
 //! Pure: the same calls give the same events, whatever the hash keys. Never a panic, whatever the

@@ -28,7 +28,7 @@ impl Engine {
         self.peers.len()
     }
 
-    /// Which peers cost most, at most `limit`, the dearest first.
+    /// Which peers cost most, at most `limit`, the most costly first.
     ///
     /// With [`view_peers`](Self::view_peers) it makes a long listing in steps: ranking a full table
     /// takes some milliseconds, and the views can be taken a part at a time.
@@ -115,7 +115,7 @@ impl Engine {
         self.connections.len()
     }
 
-    /// Which connections cost most, at most `limit`, the dearest first; see
+    /// Which connections cost most, at most `limit`, the most costly first; see
     /// [`rank_peers`](Self::rank_peers).
     #[must_use]
     pub fn rank_connections(&self, limit: usize) -> Vec<ConnectionId> {

@@ -3,7 +3,7 @@
 //!
 //! In: one [`Scan`] of what stands, at most once a second. Out: incidents, at most one of them
 //! open. An incident opens at the first scan at which a condition stands, and closes when none has
-//! stood for [`QUIET_NS`]; so an attack that pauses for a breath is one incident. Judged by the
+//! stood for [`QUIET_NS`]; so an attack with short pauses is one incident. Judged by the
 //! monotonic clock alone; the wall clock only names moments. Bounded: the oldest that is closed
 //! makes room, and is counted.
 

@@ -1,6 +1,6 @@
-//! Rules: what a connection or a peer shows. A rule owns what it has to remember, as one field of a
-//! connection and as one of a peer; it takes states and moments, and says what has changed. Pure: no
-//! rule knows tables, events or clocks.
+//! Rules: what a connection or a peer shows. A rule owns its state, one field of a connection and one
+//! of a peer. It observes each new state and the passing of time, and answers with what has changed.
+//! Pure: no rule knows tables, events or clocks.
 //!
 //! Each may ask those before it: progress, pace, stall, hoard.
 

@@ -1,7 +1,7 @@
 //! How many unrelated networks show one symptom at the same time. Bounded.
 //!
-//! A symptom of many networks at once is hardly any peer's own: something that all of them share
-//! has it, and that is the path to us, or we.
+//! A symptom of many networks at once is hardly the doing of one peer. Its cause is something that
+//! all of them share: the path to us, or this host.
 
 use crate::observe::observation::InterfaceCounts;
 use crate::observe::peer_address::Network;
@@ -91,7 +91,7 @@ impl SymptomWindow {
     }
 }
 
-/// What many peers at once, and this host's interfaces, show lately.
+/// What many peers at once, and this host's interfaces, have shown within that span.
 #[derive(Debug, Default)]
 pub(crate) struct Symptoms {
     /// Networks whose peers fell silent.

@@ -47,7 +47,7 @@ pub(super) fn run(args: &SelftestArgs) -> Result<(), Failure> {
             "not as it should be on this kernel: {}",
             failed.join(", ")
         ))
-        .hint("play one again with --only; `detector check` tells what this host lacks")),
+        .hint("play one again with --only; `detector check` says what this host lacks")),
     }
 }
 

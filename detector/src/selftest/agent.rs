@@ -107,7 +107,7 @@ fn start_failure(status: ExitStatus, said: &str) -> Failure {
     );
     match line("hint: ") {
         Some(hint) => failure.hint(sanitize::text(hint)),
-        None => failure.hint("`detector check` tells what this host lacks"),
+        None => failure.hint("`detector check` says what this host lacks"),
     }
 }
 

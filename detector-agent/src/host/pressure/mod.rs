@@ -1,4 +1,4 @@
-//! How hard pressed the host is: load, pressure stalls, memory, TCP's share of it, interface
+//! How loaded the host is: load, pressure stalls, memory, TCP's share of it, interface
 //! errors; and what the agent itself takes.
 //!
 //! In: small files of `/proc`, each read once and bounded. Out: a [`Pressure`], and what interfaces

@@ -1,4 +1,4 @@
-//! What the kernel tells of the loaded programs: their cost, and runs it left out.
+//! What the kernel reports about the loaded programs: their cost, and runs it left out.
 
 use crate::kernel::status::ProgramStatus;
 use aya::Ebpf;

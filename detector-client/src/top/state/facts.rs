@@ -17,16 +17,16 @@ pub(crate) struct Now {
 pub(crate) struct Snapshot {
     /// Facts of the host.
     pub(crate) facts: Facts,
-    /// The dearest peers, if they were asked for.
+    /// The most costly peers, if they were asked for.
     pub(crate) listing: Option<Listing>,
     /// The peer that is open; `None` within if the agent does not know it any more.
     pub(crate) page: Option<Option<PeerPage>>,
 }
 
-/// The dearest peers.
+/// The most costly peers.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Listing {
-    /// Peers, the dearest first.
+    /// Peers, the most costly first.
     pub(crate) peers: Vec<Peer>,
     /// How many there are in all.
     pub(crate) total: usize,

@@ -127,7 +127,7 @@ impl Effects {
 /// What to ask the agent for.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Query {
-    /// That many of the dearest peers, 0 for all; `None` for none.
+    /// That many of the most costly peers, 0 for all; `None` for none.
     pub(crate) peers: Option<usize>,
     /// This peer's page.
     pub(crate) page: Option<String>,

@@ -89,7 +89,7 @@ fn consequences(rehearsal: &ActionResult, is_own_agent: bool) -> Vec<String> {
     }
 }
 
-/// A line for each socket, as many as fit: first those that go, the dearest first.
+/// A line for each socket, as many as fit: first those that go, the most costly first.
 fn sockets(answer: &ResetAnswer, room: usize) -> Vec<String> {
     let mut sockets: Vec<&ResetSocket> = answer.sockets.iter().collect();
     sockets.sort_by_key(|socket| socket.outcome != ResetOutcome::WouldReset);

@@ -4,6 +4,8 @@
 //! what arguments a tracepoint has, and which iterators there are. Never: a panic, unbounded work,
 //! I/O.
 //!
+//! Our own: aya keeps its reader private, and btf-rs is LGPL.
+//!
 //! Parsing is one linear pass over the type section, which notes where each type begins and
 //! which of them are named structs, typedefs and functions; names are looked at only when asked
 //! for. That reads the 5 MB of a distribution kernel in a few milliseconds.

@@ -1,4 +1,4 @@
-//! What limits sending: the peer's window, loss, or none of both.
+//! What limits sending: the peer's window, loss, or neither.
 
 use crate::observe::observation::CongestionState;
 use crate::observe::state::State;

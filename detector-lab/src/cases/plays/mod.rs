@@ -1,5 +1,5 @@
-//! What the cases do, each until the curtain falls. A play notes when a flag is due of it, if it can
-//! tell; an honest one of the selftest tells when it has shown what it is about.
+//! What the cases do, each until the curtain falls. A play notes when each flag is due, where it can
+//! know that; an honest one of the selftest notes when it has shown what it is about.
 
 pub(super) mod crafted;
 pub(super) mod hoards;

@@ -1,4 +1,4 @@
-//! The script's hand on one crafted peer.
+//! Controls one crafted peer: what a play has it do.
 
 use super::host::Shared;
 use super::state::{Offer, State};
