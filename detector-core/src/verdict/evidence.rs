@@ -49,7 +49,7 @@ impl GroupEvidence {
         }
     }
 
-    /// As peers alike.
+    /// As peers with the same fingerprint.
     pub(crate) const fn alike(self) -> AlikeNumbers {
         AlikeNumbers {
             alike_peers: self.peers,
@@ -74,17 +74,17 @@ pub(crate) struct PeerEvidence {
     pub(crate) pinned_bytes: u64,
     /// What all its tracked connections drain.
     pub(crate) drain_bytes_per_second: u64,
-    /// StallClass connections that the peer opened.
+    /// Holding connections that the peer opened.
     pub(crate) holding_connections: u64,
     /// What those pin.
     pub(crate) holding_pinned_bytes: u64,
-    /// Those of them that were read from, if slowly, since they first held.
+    /// Those of them that were read from, if slowly, since they first stalled.
     pub(crate) read_slowly_connections: u64,
     /// Stalled connections on which nothing at all comes from the peer.
     pub(crate) silent_connections: u64,
     /// Stalled connections that we opened.
     pub(crate) outgoing_connections: u64,
-    /// StallClass connections that we opened.
+    /// Holding connections that we opened.
     pub(crate) outgoing_holding_connections: u64,
     /// Whether the peer alone reaches the hoard thresholds.
     pub(crate) is_hoarding: bool,
@@ -92,7 +92,7 @@ pub(crate) struct PeerEvidence {
     pub(crate) is_gripping: bool,
     /// Its network, if peers of it reach them together.
     pub(crate) network: Option<GroupEvidence>,
-    /// Peers alike, if they reach them together.
+    /// Peers with the same fingerprint, if they reach them together.
     pub(crate) alike: Option<GroupEvidence>,
     /// Connections with a shrink that is not taken back yet.
     pub(crate) shrunk_connections: u64,
