@@ -2,7 +2,7 @@
 //! servers for them, and the one table of cases that are played before an agent.
 //!
 //! Both `detector selftest` and the end-to-end stories stand on it, so the lab knows neither the
-//! agent nor its types: what is due is told by labels. It needs root and a kernel; where something
+//! agent nor its types: what is due is named by labels. It needs root and a kernel; where something
 //! needs a program as well, it says so.
 //!
 //! Start reading at [`cases`]: what is played and what is due. What the peers do step by step is in

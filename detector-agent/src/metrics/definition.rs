@@ -28,7 +28,7 @@ pub(crate) struct Metric {
     pub(crate) kind: Kind,
     /// Names of its labels, in order.
     pub(crate) labels: &'static [&'static str],
-    /// What it tells, with its unit.
+    /// What it means, with its unit.
     pub(crate) help: &'static str,
 }
 

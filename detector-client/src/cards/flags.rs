@@ -28,7 +28,7 @@ pub(super) fn flags(subject: &Subject) -> Vec<Block> {
     blocks
 }
 
-/// One flag; what a source means is told once, `told` are those told.
+/// One flag. What a source means is explained once; `told` are those explained already.
 fn flag_card(subject: &Subject, flag: &StandingFlag, told: &mut Vec<&'static str>) -> Vec<Block> {
     let place = match flag.kind.facts().bearer {
         Bearer::Peer => "on the peer".to_owned(),

@@ -311,7 +311,7 @@ impl Row for Connection {
 impl Row for Incident {
     const COLUMNS: &'static [Column<Self>] = incidents::COLUMNS;
 
-    /// Incidents are told in their own order.
+    /// Incidents keep their own order.
     fn cost(&self) -> [f64; 3] {
         [0.0; 3]
     }
@@ -332,7 +332,7 @@ impl Row for Incident {
 impl Row for Event {
     const COLUMNS: &'static [Column<Self>] = events::COLUMNS;
 
-    /// Events are told in their own order.
+    /// Events keep their own order.
     fn cost(&self) -> [f64; 3] {
         [0.0; 3]
     }

@@ -100,7 +100,7 @@ impl Problem {
         }
     }
 
-    /// The same, told of this column.
+    /// The same, about this column.
     pub(super) fn of_key(mut self, of: &'static str) -> Self {
         if let Self::UnknownName { key, .. } | Self::WrongOperator { key, .. } = &mut self {
             *key = of;

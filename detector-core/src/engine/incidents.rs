@@ -129,7 +129,7 @@ impl Engine {
         let mut telling: Option<(FlagKind, MonotonicTime)> = None;
         for (kind, since) in peer.flags.standing() {
             flags.insert(kind);
-            // A hoard tells most; else what has stood longest.
+            // A hoard says most; else the flag that has stood longest.
             let tells_more = match telling {
                 None => true,
                 Some((_, before)) => kind == FlagKind::StallHoard || since < before,

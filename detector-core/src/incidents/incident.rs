@@ -36,7 +36,7 @@ pub(crate) struct Part {
     pub(crate) verdict: Option<Verdict>,
     pub(crate) severity: Severity,
     pub(crate) flags: FlagSet,
-    /// The flag that tells most of it, and since when it has stood.
+    /// The flag that says most about it, and since when it has stood.
     pub(crate) flag: (FlagKind, Stamp),
     pub(crate) usage: Usage,
     /// Whether it takes part for the first time.

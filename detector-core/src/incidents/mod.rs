@@ -55,7 +55,7 @@ impl Incidents {
         self.open.as_ref().and_then(Incident::standing)
     }
 
-    /// Takes a scan. `end` tells what ended it if this is the first scan at which nothing stands.
+    /// Ingests a scan. `end` is why the incident ended, if this is the first scan at which nothing stands.
     pub(crate) fn ingest(&mut self, scan: &Scan, end: IncidentEnd) {
         self.next_scan = None;
         if scan.stands() {

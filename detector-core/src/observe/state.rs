@@ -84,7 +84,7 @@ pub(crate) struct State {
     pub(crate) generation: Option<MonotonicTime>,
     pub(crate) zero_window_since: Option<MonotonicTime>,
     pub(crate) harmful_since: Option<MonotonicTime>,
-    /// Finished zero-window time that this observation told.
+    /// Finished zero-window time in this observation.
     pub(crate) zero_window_ns: u64,
     pub(crate) bytes_acked: u64,
     pub(crate) inode: Option<NonZeroU64>,

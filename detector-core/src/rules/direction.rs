@@ -7,7 +7,7 @@
 //! client behind a NAT may come from any other, but not several times to several local ports. So a
 //! backend on 8080 or 5432 is known for one from three connections on. The remote end chooses its
 //! own port only: no client of a service below the range passes for a tarpit. A service of another
-//! host inside the range is not told from a client of ours.
+//! host inside the range cannot be told from a client of ours.
 
 /// The kernel's default range of ports for connections that a host opens.
 pub(crate) const LOCAL_PORTS: (u16, u16) = (32_768, 60_999);

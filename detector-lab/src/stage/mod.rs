@@ -67,7 +67,7 @@ enum Ends {
     Given { server: IpAddr, peer: IpAddr },
 }
 
-/// What was told so far.
+/// What plays have reported so far.
 #[derive(Debug, Default)]
 struct Told {
     is_curtain_down: bool,

@@ -1,5 +1,5 @@
 //! What plays ask of their stage: where they are, servers and peers, the fall of the curtain; and
-//! what they tell.
+//! what they report.
 
 use super::{DueFlag, Ends, Stage, Thresholds};
 use crate::network::Namespace;

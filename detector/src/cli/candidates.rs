@@ -71,7 +71,7 @@ fn keys<R: Row>() -> impl Iterator<Item = (String, String)> {
     columns.map(|column| (column.key.to_owned(), column.help.to_owned()))
 }
 
-/// The last term of a filter over such rows: its key, or a value where they can be told.
+/// The last term of a filter over such rows: its key, or a value where the values are known.
 pub(super) fn filter<R: Row>(current: &OsStr) -> Vec<CompletionCandidate> {
     let typed = current.to_string_lossy();
     let (before, term) = match typed.rfind(' ') {
@@ -91,7 +91,7 @@ pub(super) fn filter<R: Row>(current: &OsStr) -> Vec<CompletionCandidate> {
     starting_with(current, terms)
 }
 
-/// Values of a key that can be told.
+/// The known values of a key.
 fn values<R: Row>(key: &str) -> BTreeSet<String> {
     let Some(column) = R::column(key.trim_end_matches('!')) else {
         return BTreeSet::new();

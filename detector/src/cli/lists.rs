@@ -100,7 +100,7 @@ fn every_kind_of_flag_has_its_page_and_its_row_in_the_index() {
     }
 }
 
-/// What every flag on a connection carries, told in the index.
+/// What every flag on a connection carries, as the index says.
 const COMMON: [&str; 4] = [
     "window_bytes",
     "queued_bytes",

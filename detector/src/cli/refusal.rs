@@ -1,4 +1,4 @@
-//! What clap refuses, told as every failure is: one line with the reason, one with a hint.
+//! What clap refuses, reported like every failure: one line with the reason, one with a hint.
 
 use clap::Error;
 use clap::error::{ContextKind, ContextValue, ErrorKind};

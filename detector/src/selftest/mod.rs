@@ -158,7 +158,7 @@ struct Company {
     early: Vec<Outcome>,
 }
 
-/// What a playing thread tells.
+/// What a playing thread reports.
 enum Message {
     /// The condition that is to be seen is there.
     Set,

@@ -72,7 +72,7 @@ impl HostHistory {
     }
 }
 
-/// What tells connections apart.
+/// What identifies a connection.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct ConnectionKey {
     netns: u32,

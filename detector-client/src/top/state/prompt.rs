@@ -12,7 +12,7 @@ const MAX_CHARACTERS: usize = 1_024;
 pub(crate) struct Prompt {
     characters: Vec<char>,
     cursor: usize,
-    /// What is wrong with it; told once it was to be taken.
+    /// What is wrong with it; shown once it is to be applied.
     pub(crate) error: Option<FilterError>,
 }
 

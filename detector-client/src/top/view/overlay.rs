@@ -73,7 +73,7 @@ pub(super) fn window(
 ) -> Rect {
     let width = width.min(screen.width);
     let lines = u16::try_from(lines).unwrap_or(u16::MAX);
-    // The last line of the screen tells the keys.
+    // The last line of the screen shows the keys.
     let height = lines.saturating_add(2).min(screen.height - 1);
     let area = Rect {
         x: screen.x + (screen.width - width) / 2,

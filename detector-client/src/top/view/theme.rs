@@ -2,7 +2,7 @@
 //!
 //! Red and magenta of the terminal's own sixteen colours, never a background: in the palettes that
 //! terminals come with these two stand out on a light ground as well as on a dark one, where yellow,
-//! green and cyan vanish on white and blue does on black. Nothing is told by colour alone. Views draw with everything; what a
+//! green and cyan vanish on white and blue does on black. Nothing is said by colour alone. Views draw with everything; what a
 //! terminal cannot show is taken out at the end, in one place.
 
 use crate::terminal::{Capabilities, Tone};

@@ -1,4 +1,4 @@
-//! Peers as the agent tells of them.
+//! Peers as the agent describes them.
 
 mod harmless;
 mod hoards;

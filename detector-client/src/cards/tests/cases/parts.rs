@@ -1,4 +1,4 @@
-//! What peers as the agent tells of them are put together from.
+//! The parts that the peers of these cases are made of.
 
 use crate::cards::{HostFacts, KernelSettings, StatusFacts, Subject};
 use detector_api::fixtures;

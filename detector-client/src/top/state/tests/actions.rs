@@ -1,4 +1,4 @@
-//! What is done to peers: never without a question, never more than it told.
+//! What is done to peers: never without a question, never more than the question said.
 
 use super::{attacked, page, press, started, type_text};
 use crate::top::keys::Key;
