@@ -77,7 +77,8 @@ fn shrinking_kernel(evidence: &PeerEvidence) -> (Outcome, BenignCause) {
 
 fn paused(evidence: &PeerEvidence) -> (Outcome, BenignCause) {
     let held = evidence.stalled_connections() - evidence.stalled_by(StallCause::Unanswered);
-    let holds_none = held == 0 && !evidence.holds_a_hoard();
+    let holds_ours = evidence.outgoing_holding_connections > 0;
+    let holds_none = held == 0 && !holds_ours && !evidence.holds_a_hoard();
     let outcome = if evidence.recovers() || (holds_none && evidence.recovered_stalls > 0) {
         Outcome::Likely
     } else if (held == 0 && evidence.longest_stall_seconds <= 0.0) || evidence.holds_a_hoard() {
