@@ -41,7 +41,7 @@ fn retract_to_zero_is_treason(family: Family) -> Result<()> {
         // the record that found no room is made good by the next sweep; a run that the kernel left
         // out is not, but it is counted.
         let counted = |seen: &PeerView| {
-            let left_out = runs_left_out(&agent).unwrap_or(0);
+            let left_out = agent.runs_left_out().unwrap_or(0);
             seen.retransmits.window_probe + left_out >= counts.retransmits_window_probe
                 && seen.retransmits.loss == counts.retransmits_loss
         };
@@ -51,12 +51,6 @@ fn retract_to_zero_is_treason(family: Family) -> Result<()> {
             .with_context(|| format!("capture shows {counts:?}, agent lost {}", lost(&agent)))
             .map(drop)
     })
-}
-
-/// Runs of the agent's programs that the kernel left out because they were running on that
-/// processor already.
-fn runs_left_out(agent: &Agent) -> Option<u64> {
-    agent.status().ok()?["records"]["lost"]["recursion"].as_u64()
 }
 
 /// What the agent itself says it has lost, for the message of a failure.

@@ -176,6 +176,14 @@ impl AgentView {
         self.json("/v1/status")
     }
 
+    /// Runs of the agent's programs that the kernel left out because they were running on that
+    /// processor already: the busier a machine, the more often they are interrupted there.
+    pub fn runs_left_out(&self) -> Result<u64> {
+        let status = self.status()?;
+        let left_out = status["records"]["lost"]["recursion"].as_u64();
+        left_out.with_context(|| format!("no runs left out in {status}"))
+    }
+
     /// How many sweeps the agent has made since it started.
     pub fn sweeps(&self) -> Result<f64> {
         let status = self.status()?;
