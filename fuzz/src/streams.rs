@@ -105,7 +105,11 @@ impl Play {
         assert!(metrics.peers.len() <= 2 * TABLES.export);
         check_sum(&metrics);
         if let Some(earlier) = &self.earlier {
-            check_rises(&counters(&earlier.totals.ledger), &counters(&metrics.totals.ledger), "host");
+            check_rises(
+                &counters(&earlier.totals.ledger),
+                &counters(&metrics.totals.ledger),
+                "host",
+            );
             check_rises(
                 &counters(&earlier.other),
                 &counters(&metrics.other),
