@@ -112,6 +112,10 @@ impl Engine {
 
     /// Books amounts to a peer and to the host in one step.
     pub(super) fn book(&mut self, peer: u32, counts: Counts) {
+        // Most sweeps say what the one before said.
+        if counts == Counts::default() {
+            return;
+        }
         let peer = self.peers.change(peer, self.labels.scrape);
         peer.account.counts += counts;
         self.host.counts += counts;

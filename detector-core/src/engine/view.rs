@@ -141,12 +141,12 @@ impl Engine {
             prefix_length.is_none_or(|length| length >= peer.address.prefix_length())
                 && PeerAddress::of(address, peer.address.prefix_length()) == peer.address
         };
-        if let Some(slot) = self.peers.find(&key) {
-            return Some(self.peers.get(slot)).filter(|peer| is_wanted(peer));
-        }
+        let found = self.peers.find(&key).map(|slot| self.peers.get(slot));
         // Peers from before a change of the prefix length keep their network.
-        let mut peers = self.peers.iter().map(|(_, peer)| peer);
-        peers.find(|peer| is_wanted(peer))
+        found.filter(|peer| is_wanted(peer)).or_else(|| {
+            let mut peers = self.peers.iter().map(|(_, peer)| peer);
+            peers.find(|peer| is_wanted(peer))
+        })
     }
 
     fn view_peer(&self, peer: &Peer) -> snapshot::Peer {
@@ -205,7 +205,7 @@ impl Engine {
         // What exceeds the finished total: the span that is going on.
         let unfinished_ns = baseline
             .zero_window_until(last.harmful_since, self.clock.now)
-            .saturating_sub(baseline.totals().zero_window_ns);
+            .saturating_sub(baseline.finished_ns());
         let zero_window_ns = totals.zero_window_ns.saturating_add(unfinished_ns);
         let stalled_ns = connection.stall.lasted_ns(self.clock.now).unwrap_or(0);
         snapshot::Connection {

@@ -20,7 +20,7 @@ impl Engine {
         booked.drawn_from.is_some()
             && booked.generation == observation.generation
             && connection.last.harmful_since == observation.harmful_since
-            && observation.totals.zero_window_ns <= booked.baseline.totals().zero_window_ns
+            && observation.totals.zero_window_ns <= booked.baseline.finished_ns()
     }
 
     /// Ends the drawing for a connection: what a scrape has shown stays booked, the rest is taken

@@ -109,6 +109,11 @@ impl Baseline {
         unpack(self.counts, self.zero_window_ns)
     }
 
+    /// Zero-window time of finished episodes.
+    pub(crate) const fn finished_ns(&self) -> u64 {
+        self.zero_window_ns
+    }
+
     /// Raises the baseline to `totals` and returns what is new.
     pub(crate) fn raise_to(&mut self, totals: &Totals) -> Counts {
         let mut new = [0; COUNTED];

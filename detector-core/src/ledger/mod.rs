@@ -32,10 +32,13 @@ impl Account {
 
     /// Draws the integrals up to `now`. Earlier moments change nothing.
     pub(crate) fn settle(&mut self, now: MonotonicTime) {
+        if now <= self.settled_at {
+            return;
+        }
         let elapsed_ns = u128::from(now.since_ns(self.settled_at));
         self.counts.pinned_byte_ns += u128::from(self.stalls.all().pinned_bytes) * elapsed_ns;
         self.counts.zero_window_ns += u128::from(self.ongoing) * elapsed_ns;
-        self.settled_at = self.settled_at.max(now);
+        self.settled_at = now;
     }
 
     /// Zero-window time up to `now`, drawn or not.

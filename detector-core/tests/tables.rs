@@ -1,0 +1,185 @@
+//! The tables: who leaves first, under which label a peer is shown, how it is found.
+
+#![allow(clippy::unwrap_used, reason = "a test may fail where it stands")]
+
+mod support;
+
+use detector_core::observe::observation::{Observation, Reason, Totals};
+use detector_core::observe::peer_address::PeerAddress;
+use detector_core::settings::{DetectSettings, TableSettings};
+use support::{WALL, engine, engine_with, healthy, ms, zero_window};
+
+const PEER: &str = "198.51.100.7:40000";
+
+#[test]
+fn healthy_connections_leave_before_held_and_stalled_ones() {
+    let mut engine = engine_with(TableSettings {
+        connections_capacity: 2,
+        ..TableSettings::default()
+    });
+    engine.advance(ms(1_000), WALL);
+    engine.observe(&zero_window("198.51.100.1:1", ms(1_000), ms(1_000)));
+    engine.advance(ms(7_000), WALL);
+    engine.observe(&zero_window("198.51.100.2:2", ms(6_500), ms(6_500)));
+    for host in 3..9 {
+        engine.observe(&healthy(&format!("198.51.100.{host}:3"), ms(7_000)));
+    }
+    let kept: Vec<_> = engine
+        .connections()
+        .into_iter()
+        .map(|each| each.remote)
+        .collect();
+    assert_eq!(kept, ["198.51.100.1:1", "198.51.100.2:2"]);
+    assert_eq!(engine.metrics().totals.connection_evictions, 6);
+}
+
+#[test]
+fn the_cheapest_peers_leave_first_and_their_numbers_stay_in_other() {
+    let mut engine = engine_with(TableSettings {
+        peers_capacity: 2,
+        ..TableSettings::default()
+    });
+    engine.advance(ms(1_000), WALL);
+    for (host, zero_ms) in [(1u8, 900), (2, 100), (3, 500), (4, 300)] {
+        let remote = format!("198.51.100.{host}:1");
+        engine.observe(&Observation {
+            reason: Reason::Closed,
+            totals: Totals {
+                zero_window_episodes: 1,
+                zero_window_ns: zero_ms * 1_000_000,
+                ..Totals::default()
+            },
+            ..healthy(&remote, ms(2_000))
+        });
+    }
+    let peers: Vec<_> = engine.peers().into_iter().map(|peer| peer.peer).collect();
+    assert_eq!(peers, ["198.51.100.1", "198.51.100.3"]);
+    let metrics = engine.metrics();
+    assert_eq!(metrics.totals.peer_evictions, 2);
+    assert_eq!(metrics.totals.ledger.zero_window_episodes, 4);
+    assert_eq!(metrics.other.zero_window_episodes, 2);
+    assert!((metrics.other.zero_window_seconds - 0.4).abs() < 1e-9);
+}
+
+#[test]
+fn a_label_that_comes_late_starts_from_zero_and_other_keeps_what_it_showed() {
+    let mut engine = engine_with(TableSettings {
+        export: 1,
+        export_hold_ns: 1_000_000_000,
+        ..TableSettings::default()
+    });
+    engine.advance(ms(1_000), WALL);
+    let closed = |remote: &str, episodes: u64, at: u64| Observation {
+        totals: Totals {
+            zero_window_episodes: episodes,
+            zero_window_ns: episodes * 100_000_000,
+            ..Totals::default()
+        },
+        ..healthy(remote, ms(at))
+    };
+    engine.observe(&closed("198.51.100.1:1", 5, 1_000));
+    engine.observe(&closed("198.51.100.2:1", 3, 1_000));
+    let first = engine.metrics();
+    assert_eq!(first.peers[0].peer, "198.51.100.1");
+    assert_eq!(first.peers[0].ledger.zero_window_episodes, 5);
+    assert_eq!(first.other.zero_window_episodes, 3);
+
+    engine.observe(&closed("198.51.100.2:1", 9, 2_000));
+    let second = engine.metrics();
+    // The newcomer leads; the old one stays for its hold time.
+    assert_eq!(second.peers[0].peer, "198.51.100.2");
+    assert_eq!(second.peers[0].ledger.zero_window_episodes, 6);
+    assert_eq!(second.peers[1].ledger.zero_window_episodes, 5);
+    assert_eq!(second.other.zero_window_episodes, 3);
+
+    engine.advance(ms(4_000), WALL);
+    let third = engine.metrics();
+    assert_eq!(third.peers.len(), 1);
+    assert_eq!(third.other.zero_window_episodes, 8);
+    assert_eq!(third.totals.ledger.zero_window_episodes, 14);
+}
+
+#[test]
+fn a_peer_is_found_by_any_spelling() {
+    let mut engine = engine();
+    engine.advance(ms(1_000), WALL);
+    engine.observe(&healthy("198.51.100.7:1", ms(1_000)));
+    engine.observe(&healthy("[2001:db8:1:2:3:4:5:6]:1", ms(1_000)));
+    for text in [
+        "198.51.100.7",
+        "198.51.100.7/32",
+        " ::ffff:198.51.100.7",
+        "::ffff:c633:6407/128",
+    ] {
+        assert_eq!(
+            engine.peer(text).unwrap().peer.peer,
+            "198.51.100.7",
+            "{text}"
+        );
+    }
+    for text in [
+        "2001:db8:1:2::/64",
+        "2001:db8:1:2::",
+        "2001:0DB8:0001:0002:ffff::1",
+        "2001:db8:1:2:3::/80",
+    ] {
+        assert_eq!(
+            engine.peer(text).unwrap().peer.peer,
+            "2001:db8:1:2::/64",
+            "{text}"
+        );
+    }
+    for text in [
+        "",
+        "/",
+        "198.51.100.7/24",
+        "198.51.100.8",
+        "2001:db8:1:2::/48",
+        "2001:db8:1:3::",
+        "198.51.100.7/33",
+        "::ffff:198.51.100.7/95",
+        "::/129",
+        "x",
+    ] {
+        assert!(engine.peer(text).is_none(), "{text}");
+    }
+}
+
+#[test]
+fn ignored_networks_are_not_tracked_and_leave_when_they_become_so() {
+    let mut engine = engine();
+    engine.advance(ms(1_000), WALL);
+    engine.observe(&zero_window(PEER, ms(1_000), ms(1_000)));
+    engine.reconfigure(
+        DetectSettings::default(),
+        TableSettings::default(),
+        vec!["::ffff:198.51.100.0/120".parse().unwrap()],
+        Vec::new(),
+    );
+    engine.observe(&zero_window(PEER, ms(1_000), ms(1_100)));
+    assert!(engine.peers().is_empty());
+    assert!(engine.connections().is_empty());
+    assert_eq!(engine.metrics().other.zero_window_episodes, 1);
+}
+
+#[test]
+fn a_wider_peer_from_before_a_change_of_the_prefix_is_found_beside_a_narrower_one() {
+    let mut engine = engine();
+    engine.advance(ms(1_000), WALL);
+    let of_prefix = |prefix| {
+        let seen = healthy("[2001:db8::1]:443", ms(1_000));
+        Observation {
+            peer: PeerAddress::of(seen.connection.remote.ip(), prefix),
+            ..seen
+        }
+    };
+    for (port, prefix) in [(1, 48), (2, 64)] {
+        let mut seen = of_prefix(prefix);
+        seen.connection.remote.set_port(port);
+        engine.observe(&seen);
+    }
+    for peer in ["2001:db8::/48", "2001:db8::/64"] {
+        let found = engine.peer(peer).map(|detail| detail.peer.peer);
+        assert_eq!(found.as_deref(), Some(peer));
+    }
+}
