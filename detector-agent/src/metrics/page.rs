@@ -107,10 +107,13 @@ fn write_tcp_memory(page: &mut Page, memory: Option<TcpMemory>) {
     }
 }
 
+/// A number of a ledger, as a metric shows it.
+type OfLedger = fn(&Ledger) -> Value;
+
 fn write_peers(page: &mut Page, core: &MetricsSnapshot) {
     let peers = || core.peers.iter().map(|peer| (&*peer.peer, &peer.ledger));
     let all = || peers().chain([(OTHER, &core.other)]);
-    let columns: [(_, fn(&Ledger) -> Value); 6] = [
+    let columns: [(_, OfLedger); 6] = [
         (&metric::PEER_WINDOW_SHRINKS, |ledger| {
             let shrinks = ledger.shrinks;
             (shrinks.polite + shrinks.below_flight + shrinks.treason).into()
