@@ -36,7 +36,7 @@ fn older_idle_connection_is_not_mentioned(family: Family) -> Result<()> {
         let stage = CraftedStage::set(story)?;
         let peer = stage.connect(4_001, Profile::default())?;
         acts::read_all(&peer, 100_000)?;
-        let agent = Agent::start(story.folder())?;
+        let agent = Agent::start_beside_readers(story.folder())?;
         expect_unblamed(&agent, peer.address().ip())
     })
 }

@@ -34,7 +34,7 @@ fn partial_retraction_is_below_flight(family: Family) -> Result<()> {
 
 fn ambiguous_window_is_not_judged(family: Family) -> Result<()> {
     Story::play(&suffix("ambiguous", family), family, |story| {
-        let agent = Agent::start(story.folder())?;
+        let agent = Agent::start_beside_readers(story.folder())?;
         let stage = CraftedStage::set(story)?;
         let capture = story.capture_tun()?;
         let peer = stage.connect(4_001, Profile::default().without_timestamps())?;

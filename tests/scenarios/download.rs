@@ -92,7 +92,7 @@ fn stalled_download_is_measured(family: Family) -> Result<()> {
 
 fn finished_download_is_not_mentioned(family: Family) -> Result<()> {
     Story::play(&suffix("download-finished", family), family, |story| {
-        let agent = Agent::start(story.folder())?;
+        let agent = Agent::start_beside_readers(story.folder())?;
         let web = story.lab.addresses.server(family);
         let nginx = Nginx::start(
             story.server(),

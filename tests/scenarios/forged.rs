@@ -56,7 +56,7 @@ fn hide_a_stall(family: Family, acknowledges: bool) -> Result<()> {
 
 fn damaged_segments_of_a_reader_are_not_mentioned(family: Family) -> Result<()> {
     Story::play(&suffix("forged-read", family), family, |story| {
-        let agent = Agent::start(story.folder())?;
+        let agent = Agent::start_beside_readers(story.folder())?;
         let stage = CraftedStage::set(story)?;
         let peer = stage.connect(4_001, Profile::default())?;
         acts::ask_and_fill_flight(&peer, &format!("/bytes/{ANSWER_BYTES}"))?;

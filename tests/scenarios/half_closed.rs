@@ -59,7 +59,7 @@ fn kernel_client_that_shuts_down_and_stops_reading_is_found(family: Family) -> R
 
 fn half_closed_reader_is_not_mentioned(family: Family) -> Result<()> {
     Story::play(&suffix("half-closed-reader", family), family, |story| {
-        let agent = Agent::start(story.folder())?;
+        let agent = Agent::start_beside_readers(story.folder())?;
         let stage = CraftedStage::set(story)?;
         let peer = stage.connect(4_001, Profile::default())?;
         acts::half_close_and_read(&peer, 500_000)?;

@@ -36,7 +36,7 @@ fn lost_packets_are_loss(family: Family) -> Result<()> {
 
 fn lossless_link_is_not_mentioned(family: Family) -> Result<()> {
     Story::play(&suffix("lossless", family), family, |story| {
-        let agent = Agent::start(story.folder())?;
+        let agent = Agent::start_beside_readers(story.folder())?;
         let server = TinyServer::start(story.server(), story.lab.addresses.server(family))?;
         let mut client = KernelPeer::connect(&story.lab.client, server.address())?;
         client.request(&format!("/bytes/{ANSWER_BYTES}"))?;

@@ -37,7 +37,7 @@ fn stalled_orphan_is_found(family: Family) -> Result<()> {
 
 fn orphan_that_is_read_is_not_mentioned(family: Family) -> Result<()> {
     Story::play(&suffix("orphan-read", family), family, |story| {
-        let agent = Agent::start(story.folder())?;
+        let agent = Agent::start_beside_readers(story.folder())?;
         let stage = CraftedStage::set(story)?;
         let peer = stage.connect(4_001, Profile::default().window(16_384))?;
         acts::make_orphan(&peer, &stage.server)?;

@@ -13,7 +13,7 @@ both_families!(shaped_link_is_not_mentioned, steady_reader_is_no_warning);
 
 fn shaped_link_is_not_mentioned(family: Family) -> Result<()> {
     Story::play(&suffix("shaped", family), family, |story| {
-        let agent = Agent::start(story.folder())?;
+        let agent = Agent::start_beside_readers(story.folder())?;
         let server = TinyServer::start(story.server(), story.lab.addresses.server(family))?;
         limit_rate(story.server(), Lab::LINK, "8mbit")?;
         let mut client = KernelPeer::connect(&story.lab.client, server.address())?;

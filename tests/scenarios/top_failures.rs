@@ -68,7 +68,7 @@ fn an_agent_that_comes_to_hang_or_is_replaced_by_another_version_is_told_in_one_
         screen.wait("it was answered", PATIENCE, |text| text.contains(" UTC"))?;
         agent.signal(Signal::SIGSTOP)?;
         screen.wait("it hangs", PATIENCE, |text| {
-            has_line(text, "no answer since", "did not answer within")
+            has_line(text, "no answer since", "the agent takes longer")
         })?;
         agent.signal(Signal::SIGCONT)?;
         screen.wait("it is back", PATIENCE, |text| {

@@ -58,7 +58,7 @@ fn non_reading_client_is_a_stall(family: Family) -> Result<()> {
 
 fn reading_client_is_not_mentioned(family: Family) -> Result<()> {
     Story::play(&suffix("reading", family), family, |story| {
-        let agent = Agent::start(story.folder())?;
+        let agent = Agent::start_beside_readers(story.folder())?;
         let server = TinyServer::start(story.server(), story.lab.addresses.server(family))?;
         let mut client = KernelPeer::connect(&story.lab.client, server.address())?;
         client.request(&format!("/bytes/{ANSWER_BYTES}"))?;

@@ -86,6 +86,17 @@ impl Agent {
         Self::start_with(folder, &AgentOptions::default())
     }
 
+    /// The same with the users' own threshold for a stall, for peers that read all the time: a busy
+    /// machine may keep them from it for a second.
+    pub fn start_beside_readers(folder: &Path) -> Result<Self> {
+        let text = "[budget]\nsweep_share_idle = \"5%\"\n";
+        let options = AgentOptions {
+            configuration: Some(text.to_owned()),
+            ..AgentOptions::default()
+        };
+        Self::start_with(folder, &options)
+    }
+
     /// The same with options.
     pub fn start_with(folder: &Path, options: &AgentOptions) -> Result<Self> {
         Self::start_somewhere(None, folder, options)
