@@ -286,5 +286,5 @@ fn an_older_record_changes_no_newer_state() {
     assert!(!connection.in_zero_window);
     assert_eq!(connection.window_bytes, 131_072);
     engine.advance(ms(20_000), WALL);
-    assert_eq!(engine.metrics().flags, [0; 7]);
+    assert_eq!(engine.metrics().flags, [0; FlagKind::COUNT]);
 }

@@ -23,6 +23,8 @@ pub enum Bearer {
 pub struct KindFacts {
     /// The condition, in half a sentence.
     pub summary: &'static str,
+    /// After what it is raised, in words of the documentation.
+    pub raised_after: &'static str,
     /// What it stands on.
     pub bearer: Bearer,
     /// What it makes of an incident, on a peer of warning or above.
@@ -35,6 +37,7 @@ macro_rules! flag_kinds {
     ($($kind:ident = $label:literal {
         summary: $summary:literal,
         evidence: $evidence:ty,
+        raised_after: $raised_after:literal,
         bearer: $bearer:ident,
         incident: $incident:ident,
         settings: [$($setting:literal),*],
@@ -53,6 +56,7 @@ macro_rules! flag_kinds {
                 match self {
                     $(Self::$kind => KindFacts {
                         summary: $summary,
+                        raised_after: $raised_after,
                         bearer: Bearer::$bearer,
                         incident: IncidentKind::$incident,
                         settings: &[$($setting),*],
@@ -103,6 +107,7 @@ flag_kinds! {
     WindowShrink = "window-shrink" {
         summary: "the right edge moved left by at least `2^shift` below the highest ever offered",
         evidence: ShrinkEvidence,
+        raised_after: "at once",
         bearer: Connection,
         incident: ShrinkingPeers,
         settings: [],
@@ -110,6 +115,7 @@ flag_kinds! {
     ZeroWindowStall = "zero-window-stall" {
         summary: "data queued, zero-window episode, no progress",
         evidence: ZeroWindowEvidence,
+        raised_after: "`stall_after`",
         bearer: Connection,
         incident: StalledPeers,
         settings: ["stall_after"],
@@ -117,6 +123,7 @@ flag_kinds! {
     SmallWindowStall = "small-window-stall" {
         summary: "window open, the head segment does not fit, no progress",
         evidence: StallEvidence,
+        raised_after: "`stall_after`",
         bearer: Connection,
         incident: StalledPeers,
         settings: ["stall_after"],
@@ -124,6 +131,7 @@ flag_kinds! {
     Dribble = "dribble" {
         summary: "the window is the limit for most of a span and the peer drains below a floor",
         evidence: DribbleEvidence,
+        raised_after: "`dribble_over`",
         bearer: Connection,
         incident: StalledPeers,
         settings: ["dribble_floor", "dribble_over"],
@@ -132,6 +140,7 @@ flag_kinds! {
         summary: "probes or segments sent again without an answer, no progress; or next to nothing \
                   acknowledged of what is sent again",
         evidence: UnansweredEvidence,
+        raised_after: "`stall_after`; `dribble_over`",
         bearer: Connection,
         incident: SilentPeers,
         settings: ["stall_after", "dribble_floor", "dribble_over"],
@@ -139,6 +148,7 @@ flag_kinds! {
     TinyWindow = "tiny-window" {
         summary: "the largest window ever offered, or the MSS, is tiny",
         evidence: TinyWindowEvidence,
+        raised_after: "at once",
         bearer: Connection,
         incident: StalledPeers,
         settings: [],
@@ -147,6 +157,7 @@ flag_kinds! {
         summary: "one peer, one network, or peers that act the same hold many stalled connections or \
                   much memory",
         evidence: HoardEvidence,
+        raised_after: "at once; several peers together after `dribble_over`",
         bearer: Peer,
         incident: Hoard,
         settings: ["hoard_connections", "hoard_bytes", "dribble_floor", "dribble_over"],

@@ -12,11 +12,7 @@ pub(crate) mod numbers;
 
 pub use assessment::{Advice, Assessment, BenignCause, Change, Condition, Considered, Outcome};
 pub use evidence::{Evidence, HoardThresholds};
-pub use flag::{
-    AlikeNumbers, Bearer, ConnectionNumbers, DribbleEvidence, FlagEvidence, FlagKind,
-    HoardEvidence, KindFacts, NetworkNumbers, ShrinkEvidence, StallEvidence, TinyWindowEvidence,
-    UnansweredEvidence, ZeroWindowEvidence,
-};
+pub use flag::*;
 pub use incident::{
     HostPressure, Incident, IncidentEnd, IncidentFlag, IncidentKind, IncidentPeer, OpenIncident,
 };

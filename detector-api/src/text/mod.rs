@@ -10,6 +10,7 @@ mod benign;
 mod change;
 mod evidence;
 mod figures;
+mod flag;
 mod incident;
 mod rule;
 mod verdict;
@@ -20,15 +21,13 @@ pub use benign::{considered, outcome};
 pub use change::change;
 pub use evidence::evidence;
 pub use figures::{counted, each_number};
+pub use flag::rule;
 pub use incident::{incident_end, incident_kinds, incident_over};
-pub use rule::{Seen, rule, source};
+pub use rule::{Seen, source};
 pub use verdict::{meaning as verdict_meaning, sentence as verdict};
 
-use crate::address::network_of;
-use crate::snapshot::{Event, EventType, FlagEvidence, HoardEvidence};
+use crate::snapshot::{Event, EventType, FlagEvidence};
 use crate::units;
-use figures::unknown_code;
-use ipnet::IpNet;
 
 /// `198.51.100.7: zero window for 5.0 s on 192.0.2.1:80, 4.2 MB pinned (zero-window-stall, sweep)`
 pub fn event_line(event: &Event) -> String {
@@ -64,59 +63,7 @@ fn what(event: &Event) -> String {
             });
         }
     }
-    let lasted = || units::seconds(event.flag.stalled_seconds().unwrap_or_default());
-    match &event.flag {
-        FlagEvidence::WindowShrink(shrink) => format!(
-            "took back {} of window it had offered",
-            units::bytes(shrink.retracted_bytes)
-        ),
-        FlagEvidence::ZeroWindowStall(_) => format!("zero window for {}", lasted()),
-        FlagEvidence::SmallWindowStall(_) => {
-            format!("window too small for the next segment for {}", lasted())
-        }
-        FlagEvidence::Dribble(dribble) => {
-            format!("reads only {}", units::pace(dribble.drain_bytes_per_second))
-        }
-        FlagEvidence::Unanswered(silence) => match silence.drain_bytes_per_second {
-            Some(pace) => format!("acknowledges only {} for {}", units::pace(pace), lasted()),
-            None => format!("no answer for {}", lasted()),
-        },
-        FlagEvidence::TinyWindow(_) => "never offered more than a tiny window".to_owned(),
-        FlagEvidence::StallHoard(hoard) => {
-            format!("hoards stalled connections{}", company(&event.peer, hoard))
-        }
-        FlagEvidence::Other { kind, evidence } => unknown_code(kind.label(), evidence),
-    }
-}
-
-/// With whom a peer hoards: its network, and others alike.
-fn company(peer: &str, hoard: &HoardEvidence) -> String {
-    let one_of = |peers: u64, name: &str, connections: u64| {
-        format!(", one of {peers} peers of {name}, {connections} in all")
-    };
-    let mut text = String::new();
-    if let Some(network) = &hoard.network {
-        let name = network_around(peer).map(|network| network.to_string());
-        text += &one_of(
-            network.network_peers,
-            name.as_deref().unwrap_or("its network"),
-            network.network_connections,
-        );
-    }
-    if let Some(alike) = &hoard.alike {
-        let name = "any network that behave alike";
-        text += &one_of(alike.alike_peers, name, alike.alike_connections);
-    }
-    text
-}
-
-/// The `/24` or `/64` of a peer.
-fn network_around(peer: &str) -> Option<IpNet> {
-    let address = network_of(peer)?.addr();
-    let length = if address.is_ipv4() { 24 } else { 64 };
-    IpNet::new(address, length)
-        .ok()
-        .map(|network| network.trunc())
+    flag::clause(event)
 }
 
 #[cfg(test)]

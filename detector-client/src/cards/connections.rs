@@ -83,7 +83,6 @@ pub(super) fn example(subject: &Subject, kind: FlagKind) -> Option<&Connection> 
             .max_by(|a, b| a.stalled_seconds.total_cmp(&b.stalled_seconds))
     };
     match kind {
-        FlagKind::StallHoard => None,
         FlagKind::ZeroWindowStall => by_stall(StallCause::ZeroWindow),
         FlagKind::SmallWindowStall => by_stall(StallCause::SmallWindow),
         FlagKind::Dribble => by_stall(StallCause::Dribble),
@@ -102,5 +101,14 @@ pub(super) fn example(subject: &Subject, kind: FlagKind) -> Option<&Connection> 
                     each.max_window_bytes,
                 )
             }),
+        // A kind without a measure of its own: the one that was flagged last. A flag on the peer
+        // names none.
+        _ => {
+            let mut events = subject.page.events.iter().rev();
+            let remote = events.find(|event| event.kind() == kind)?.remote.as_ref();
+            connections
+                .clone()
+                .find(|each| Some(&each.remote) == remote)
+        }
     }
 }

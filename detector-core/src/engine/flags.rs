@@ -3,8 +3,9 @@
 use super::Engine;
 use crate::ledger::seconds;
 use crate::observe::peer_address::Network;
-use crate::rules::shrink;
+use crate::observe::state::State;
 use crate::rules::stall::StallClass;
+use crate::rules::{shrink, tiny_window};
 use crate::tables::connections::Connection;
 use crate::tables::peers::Peer;
 use crate::time::MonotonicTime;
@@ -15,7 +16,22 @@ use detector_api::snapshot::{
     UnansweredEvidence, ZeroWindowEvidence,
 };
 
+/// Flags that the newest state of a connection raises and clears by itself; with nothing worse
+/// beside them they make the peer a slow client.
+pub(super) const OF_STATE: &[(FlagKind, Condition)] =
+    &[(FlagKind::TinyWindow, tiny_window::is_tiny)];
+
+type Condition = fn(&State) -> bool;
+
 impl Engine {
+    /// Raises and clears the flags of a connection that its newest state decides.
+    pub(super) fn flag_state(&mut self, slot: u32) {
+        for (kind, holds) in OF_STATE {
+            let is_on = holds(&self.connections.get(slot).last);
+            self.set_flag(slot, *kind, is_on);
+        }
+    }
+
     /// Raises or clears a flag of a connection; nothing if it stands so already.
     pub(super) fn set_flag(&mut self, slot: u32, kind: FlagKind, is_on: bool) {
         match (

@@ -6,8 +6,8 @@ use crate::rules::direction::{self, Port};
 use crate::rules::fingerprint::Fingerprint;
 use crate::rules::pace::PaceChange;
 use crate::rules::recovery;
+use crate::rules::shrink;
 use crate::rules::stall::{self, StallChange, StallClass, Stalled};
-use crate::rules::{shrink, tiny_window};
 use crate::tables::connections::{Class, Connection};
 use detector_api::snapshot::{FlagKind, StallCause};
 
@@ -17,9 +17,8 @@ impl Engine {
         self.judge_time(slot);
         let connection = self.connections.get(slot);
         let peer_slot = connection.peer;
-        let is_tiny = tiny_window::is_tiny(&connection.last);
         let is_shrink_over = shrink::is_over(&connection.last);
-        self.set_flag(slot, FlagKind::TinyWindow, is_tiny);
+        self.flag_state(slot);
         if is_shrink_over {
             self.set_flag(slot, FlagKind::WindowShrink, false);
         }

@@ -1,6 +1,7 @@
 //! Gathers the evidence of a peer and has its verdict renewed.
 
 use super::Engine;
+use super::flags::OF_STATE;
 use crate::ledger::seconds;
 use crate::rules::stall::StallClass;
 use crate::tables::peers::Peer;
@@ -102,6 +103,7 @@ impl Engine {
             shrinks: peer.shrinks.recent(&peer.account.counts.shrinks),
             quick_reopens: peer.shrinks.quick_reopens,
             fresh_treasons: u64::from(peer.shrinks.fresh),
+            state_flags: state_flags(peer),
             tiny_window_connections: u64::from(peer.flags.count(FlagKind::TinyWindow)),
             recovered_stalls: peer.stalls.recoveries.count(),
             silences_ended: peer.stalls.silences_ended,
@@ -129,6 +131,12 @@ impl Engine {
         }
         evidence.longest_stall_seconds = seconds(u128::from(longest_ns));
     }
+}
+
+/// How many flags stand that a state alone raised.
+fn state_flags(peer: &Peer) -> u64 {
+    let counts = OF_STATE.iter().map(|(kind, _)| peer.flags.count(*kind));
+    counts.map(u64::from).sum()
 }
 
 fn aftermath(peer: &Peer) -> Aftermath {

@@ -104,6 +104,8 @@ pub(crate) struct PeerEvidence {
     pub(crate) fresh_treasons: u64,
     /// Retreats within the rounding bound.
     pub(crate) granularity_retreats: u64,
+    /// Flags on its connections that need no stall: what a state shows by itself.
+    pub(crate) state_flags: u64,
     /// Connections that make each byte cost a packet.
     pub(crate) tiny_window_connections: u64,
     /// Stalls that ended because the peer read on.

@@ -22,7 +22,7 @@ pub(crate) type Finding = (Verdict, Confidence);
 ///    else `zero-window-attack`.
 /// 5. Windows taken back lately: `shrinking-peer`, but `benign` if all were closed and reopened at
 ///    once, and nothing is held up.
-/// 6. Stalls or tiny windows: `slow-client`.
+/// 6. Stalls, or flags that a state alone raises: `slow-client`.
 pub(crate) fn judge(evidence: &PeerEvidence) -> Option<Finding> {
     if evidence.is_trusted {
         return judge_trusted(evidence);
@@ -56,7 +56,7 @@ pub(crate) fn judge(evidence: &PeerEvidence) -> Option<Finding> {
         };
         return Some((Verdict::SlowClient, confidence));
     }
-    (evidence.tiny_window_connections > 0).then_some((Verdict::SlowClient, Confidence::Low))
+    (evidence.state_flags > 0).then_some((Verdict::SlowClient, Confidence::Low))
 }
 
 fn judge_trusted(evidence: &PeerEvidence) -> Option<Finding> {
@@ -70,7 +70,7 @@ fn judge_trusted(evidence: &PeerEvidence) -> Option<Finding> {
         };
         return Some((Verdict::PathLoss, confidence));
     }
-    let is_slow = evidence.stalled_connections() > 0 || evidence.tiny_window_connections > 0;
+    let is_slow = evidence.stalled_connections() > 0 || evidence.state_flags > 0;
     is_slow.then_some((Verdict::SlowClient, Confidence::Medium))
 }
 

@@ -22,6 +22,11 @@ fn each_kind_of_evidence_has_its_verdict() {
     };
     assert_eq!(verdict(&PeerEvidence::default()), None);
     assert_eq!(verdict(&zero(1)), Some(Verdict::SlowClient));
+    let flagged = PeerEvidence {
+        state_flags: 1,
+        ..PeerEvidence::default()
+    };
+    assert_eq!(verdict(&flagged), Some(Verdict::SlowClient));
     assert_eq!(verdict(&hoard), Some(Verdict::ZeroWindowAttack));
     let slow = PeerEvidence {
         stalled_by_cause: [3, 0, 27, 0],
@@ -101,6 +106,7 @@ fn evidence() -> impl Strategy<Value = PeerEvidence> {
                 rx_errors: path.3,
                 ..InterfaceCounts::default()
             },
+            state_flags: path.4,
             tiny_window_connections: path.4,
             ..PeerEvidence::default()
         }

@@ -73,28 +73,39 @@ fn every_word_is_filtered_and_completed() {
     assert_eq!(completed, FlagKind::LABELS.map(str::to_owned).into());
 }
 
-#[test]
-fn every_kind_of_flag_has_its_page_and_its_row_in_the_index() {
-    let index = page("detections/README.md");
+/// The table of the index, as the table of kinds says it.
+fn index_of_flags() -> String {
+    let mut table = "| flag | in one line | raised after | keys under `[detect]` |\n\
+                     |---|---|---|---|\n"
+        .to_owned();
     for kind in FlagKind::ALL {
         let (label, facts) = (kind.label(), kind.facts());
-        let link = format!("| [{label}]({label}.md) |");
-        let row = index.lines().find(|line| line.starts_with(&link));
-        let row = row.unwrap_or_else(|| panic!("no row of the index: {label}"));
-        let cells: Vec<&str> = row.split('|').map(str::trim).collect();
-        assert_eq!(cells[2], facts.summary, "{label} in one line");
-        let settings: Vec<_> = facts
-            .settings
-            .iter()
-            .map(|key| format!("`{key}`"))
-            .collect();
-        let settings = match settings.as_slice() {
+        let keys = match facts.settings {
             [] => "none".to_owned(),
-            some => some.join(", "),
+            some => format!("`{}`", some.join("`, `")),
         };
-        assert_eq!(cells[4], settings, "keys of {label}");
+        let (summary, after) = (facts.summary, facts.raised_after);
+        table += &format!("| [{label}]({label}.md) | {summary} | {after} | {keys} |\n");
+    }
+    table
+}
+
+/// After a wanted change, `DETECTOR_BLESS=1 cargo test -p detector lists` writes the table.
+#[test]
+fn every_kind_of_flag_has_its_page_and_its_row_in_the_index() {
+    let (index, table) = (page("detections/README.md"), index_of_flags());
+    let begin = index.find("| flag |").unwrap();
+    let end = begin + index[begin..].find("\n\n").unwrap() + 1;
+    if std::env::var_os("DETECTOR_BLESS").is_some() {
+        let anew = format!("{}{table}{}", &index[..begin], &index[end..]);
+        fs::write(root().join("docs/detections/README.md"), anew).unwrap();
+    } else {
+        assert_eq!(index[begin..end], table);
+    }
+    for kind in FlagKind::ALL {
+        let label = kind.label();
         let page = page(&format!("detections/{label}.md"));
-        for setting in facts.settings {
+        for setting in kind.facts().settings {
             assert!(page.contains(setting), "{label}: {setting}");
         }
     }
@@ -113,7 +124,8 @@ fn numbers(kind: FlagKind) -> BTreeSet<String> {
     let schema: serde_json::Value = serde_json::from_str(&page("schema/event.json")).unwrap();
     let mut kinds = schema["anyOf"].as_array().unwrap().iter();
     let of_kind = kinds.find(|each| each["properties"]["kind"]["const"] == kind.label());
-    let evidence = &of_kind.unwrap()["properties"]["evidence"]["$ref"];
+    let of_kind = of_kind.unwrap_or_else(|| panic!("{kind:?}: run `cargo xtask docs`"));
+    let evidence = &of_kind["properties"]["evidence"]["$ref"];
     let place = evidence.as_str().unwrap().trim_start_matches('#');
     let evidence = schema.pointer(place).unwrap();
     let alternatives = evidence["anyOf"].as_array().into_iter().flatten();
