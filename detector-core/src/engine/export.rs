@@ -70,7 +70,7 @@ impl Engine {
             peer.account.settle(now);
             let counts = peer.exported_counts();
             let usage = peer.account.usage();
-            exported += counts;
+            exported += &counts;
             exported_usage = exported_usage + usage;
             peers.push(PeerMetrics {
                 peer: peer.address.to_string(),
@@ -99,7 +99,7 @@ impl Engine {
     pub fn totals(&self) -> HostTotals {
         HostTotals {
             ledger: publish(&self.host.counts, self.host.usage()),
-            stalled_by_cause: self.host.stalls.by_cause,
+            stalled_by_cause: self.host.stalls.by_cause(),
             peers_tracked: self.peers.len() as u64,
             connections_tracked: self.connections.len() as u64,
             peer_evictions: self.losses.peer_evictions,

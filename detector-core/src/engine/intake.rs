@@ -19,7 +19,7 @@ impl Engine {
         let counts = self.ingest_other_generation(observation);
         if counts != Counts::default() {
             let peer = self.find_or_insert_peer(observation);
-            self.book(peer, counts);
+            self.book(peer, &counts);
             if counts.shrinks != Shrinks::default() {
                 self.peers.get_mut(peer).shrinks.note(observation.at);
             }
@@ -106,14 +106,14 @@ impl Engine {
                 booked.baseline.raise_to(&observation.totals)
             }
         };
-        self.book(self.connections.get(slot).peer, counts);
+        self.book(self.connections.get(slot).peer, &counts);
         counts
     }
 
     /// Books amounts to a peer and to the host in one step.
-    pub(super) fn book(&mut self, peer: u32, counts: Counts) {
+    pub(super) fn book(&mut self, peer: u32, counts: &Counts) {
         // Most sweeps say what the one before said.
-        if counts == Counts::default() {
+        if *counts == Counts::default() {
             return;
         }
         let peer = self.peers.change(peer, self.labels.scrape);

@@ -209,7 +209,7 @@ impl Engine {
                 .max(totals.retransmits_window_probe),
         };
         self.untracked = after;
-        self.host.counts += Counts::from(&after) - Counts::from(&before);
+        self.host.counts += &(Counts::from(&after) - Counts::from(&before));
     }
 
     /// Takes the range of ports for connections that this host opens

@@ -80,7 +80,7 @@ impl Engine {
         let connections = |class: StallClass| stalls.of(class).stalled_connections;
         PeerEvidence {
             detect: self.settings.detect,
-            stalled_by_cause: stalls.by_cause,
+            stalled_by_cause: stalls.by_cause(),
             pinned_bytes: stalls.all().pinned_bytes,
             drain_bytes_per_second: peer.drain_bytes_per_second,
             holding_connections: blocked.stalled_connections,

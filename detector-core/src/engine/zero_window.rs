@@ -73,7 +73,7 @@ impl Engine {
         if let Some(since) = connection.last.harmful_since {
             let counts = connection.booked.baseline.book_ongoing(since, until);
             let peer = connection.peer;
-            self.book(peer, counts);
+            self.book(peer, &counts);
         }
     }
 

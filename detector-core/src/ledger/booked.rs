@@ -26,6 +26,7 @@ impl Booked {
 
     /// Goes on to a newer generation, of which `baseline` was booked already; returns the one
     /// before.
+    #[inline]
     pub(crate) fn begin_generation(
         &mut self,
         generation: MonotonicTime,
@@ -115,6 +116,7 @@ impl Baseline {
     }
 
     /// Raises the baseline to `totals` and returns what is new.
+    #[inline]
     pub(crate) fn raise_to(&mut self, totals: &Totals) -> Counts {
         let mut new = [0; COUNTED];
         let highest = self.counts.iter_mut().zip(&mut new);

@@ -14,29 +14,22 @@ pub(crate) struct Counts {
     pub(crate) pinned_byte_ns: u128,
 }
 
-impl Counts {
-    fn join(
-        &self,
-        other: &Self,
-        whole: impl Fn(u64, u64) -> u64,
-        wide: impl Fn(u128, u128) -> u128,
-    ) -> Self {
-        let each = |of: fn(&Self) -> u64| whole(of(self), of(other));
-        Self {
-            shrinks: join_shrinks(&self.shrinks, &other.shrinks, &whole),
-            zero_window_episodes: each(|it| it.zero_window_episodes),
-            zero_window_ns: wide(self.zero_window_ns, other.zero_window_ns),
-            retransmits_loss: each(|it| it.retransmits_loss),
-            retransmits_window_probe: each(|it| it.retransmits_window_probe),
-            pinned_byte_ns: wide(self.pinned_byte_ns, other.pinned_byte_ns),
-        }
-    }
-}
-
-/// Stops at the largest number instead of wrapping; no kernel counts that far.
-impl AddAssign for Counts {
-    fn add_assign(&mut self, more: Self) {
-        *self = self.join(&more, u64::saturating_add, u128::saturating_add);
+/// Stops at the largest number instead of wrapping; no kernel counts that far. In place: this is
+/// done for each observation.
+impl AddAssign<&Self> for Counts {
+    fn add_assign(&mut self, more: &Self) {
+        let add = |to: &mut u64, more: u64| *to = to.saturating_add(more);
+        add(&mut self.shrinks.polite, more.shrinks.polite);
+        add(&mut self.shrinks.below_flight, more.shrinks.below_flight);
+        add(&mut self.shrinks.treason, more.shrinks.treason);
+        add(&mut self.zero_window_episodes, more.zero_window_episodes);
+        add(&mut self.retransmits_loss, more.retransmits_loss);
+        add(
+            &mut self.retransmits_window_probe,
+            more.retransmits_window_probe,
+        );
+        self.zero_window_ns = self.zero_window_ns.saturating_add(more.zero_window_ns);
+        self.pinned_byte_ns = self.pinned_byte_ns.saturating_add(more.pinned_byte_ns);
     }
 }
 
@@ -45,7 +38,15 @@ impl Sub for Counts {
     type Output = Self;
 
     fn sub(self, part: Self) -> Self {
-        self.join(&part, u64::saturating_sub, u128::saturating_sub)
+        let less = |of: fn(&Self) -> u64| of(&self).saturating_sub(of(&part));
+        Self {
+            shrinks: join_shrinks(&self.shrinks, &part.shrinks, u64::saturating_sub),
+            zero_window_episodes: less(|it| it.zero_window_episodes),
+            zero_window_ns: self.zero_window_ns.saturating_sub(part.zero_window_ns),
+            retransmits_loss: less(|it| it.retransmits_loss),
+            retransmits_window_probe: less(|it| it.retransmits_window_probe),
+            pinned_byte_ns: self.pinned_byte_ns.saturating_sub(part.pinned_byte_ns),
+        }
     }
 }
 

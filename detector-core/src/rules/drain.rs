@@ -33,6 +33,7 @@ impl Drain {
     }
 
     /// Measures anew where the span is long enough.
+    #[inline]
     pub(crate) fn observe(&mut self, last: &State) -> Option<DrainChange> {
         let span_ns = last.at.since_ns(self.from);
         if span_ns < SPAN_NS {

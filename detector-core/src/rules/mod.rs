@@ -2,7 +2,8 @@
 //! of a peer. It observes each new state and the passing of time, and answers with what has changed.
 //! Pure: no rule knows tables, events or clocks.
 //!
-//! Each may ask those before it: progress, pace, stall, hoard.
+//! Each may ask those before it: progress, pace, stall, hoard. What each observation passes through is
+//! `#[inline]`: the crate is compiled in several units, and calls between them cost a tenth.
 
 pub(crate) mod direction;
 pub(crate) mod drain;

@@ -40,6 +40,7 @@ impl Progress {
     }
 
     /// Takes the state that has followed `before`.
+    #[inline]
     pub(crate) fn observe(&mut self, before: &State, last: &State, is_kernels_word: bool) {
         if self.has_moved(before, last, is_kernels_word) || last.queued_bytes() == 0 {
             self.at = last.at;
@@ -48,6 +49,7 @@ impl Progress {
     }
 
     /// Whether the peer has taken data, as far as that can be said.
+    #[inline]
     fn has_moved(&mut self, before: &State, last: &State, is_kernels_word: bool) -> bool {
         // `snd_una` only; a hook sees it ahead of `bytes_acked`. It never goes back, so a change
         // of more than half the number space is progress too.
@@ -80,6 +82,7 @@ impl Progress {
     ///
     /// Seen for the first time, that is the kernel's own start of the harmful span if it says one,
     /// else now; never before the peer last took data.
+    #[inline]
     pub(crate) fn judge(&mut self, last: &State) -> Option<StallCause> {
         let cause = stall::held_up_by(last);
         let began = cause.map(|cause| match (cause, last.harmful_since) {
@@ -102,17 +105,20 @@ impl Progress {
     }
 
     /// When data that is held up counts as a stall.
+    #[inline]
     pub(crate) fn deadline(&self, settings: &DetectSettings) -> Option<MonotonicTime> {
         let since = self.held_up_since?;
         Some(since.plus_ns(settings.stall_after_ns))
     }
 
     /// When the peer last took data for sure, or nothing was queued.
+    #[inline]
     pub(crate) fn proven_at(&self) -> MonotonicTime {
         self.unproven.map_or(self.at, |stood| stood.at)
     }
 
     /// What the kernel counts as acknowledged, at least.
+    #[inline]
     pub(crate) fn proven_bytes_acked(&self, last: &State) -> u64 {
         let seen = last.bytes_acked;
         self.unproven.map_or(seen, |stood| {

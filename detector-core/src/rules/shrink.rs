@@ -54,6 +54,7 @@ impl Shrink {
     }
 
     /// Whether these totals are worth a flag: the first shrink and each step up in severity.
+    #[inline]
     pub(crate) fn observe(&mut self, totals: &Shrinks) -> bool {
         let worst = worst(totals);
         let is_worse = worst > self.flagged;
@@ -74,6 +75,7 @@ impl Shrink {
     /// Takes the newest state, and how many windows the observation added that were taken back to
     /// zero, with so much zero-window time; says whether such a window opened again at once. One
     /// that does not is settled by the first record after that time.
+    #[inline]
     pub(crate) fn reopen(&mut self, last: &State, treasons: u64, new_ns: u128) -> Reopened {
         let (closed_since, finished_ns) = (last.zero_window_since, last.zero_window_ns);
         let mut reopened = Reopened::default();
@@ -130,6 +132,7 @@ impl ShrinkHistory {
     }
 
     /// A connection that was fresh or not is so or not now.
+    #[inline]
     pub(crate) fn count_fresh(&mut self, was: bool, is: bool) {
         self.fresh -= u32::from(was);
         self.fresh += u32::from(is);

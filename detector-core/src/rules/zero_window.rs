@@ -7,6 +7,7 @@ use crate::settings::DetectSettings;
 use crate::time::MonotonicTime;
 
 /// Whether the observation, which follows `last`, ends the episode that was going on.
+#[inline]
 pub(crate) fn is_ended_by(observation: &Observation, last: &State) -> bool {
     last.zero_window_since != observation.zero_window_since || observation.reason == Reason::Closed
 }
@@ -14,6 +15,7 @@ pub(crate) fn is_ended_by(observation: &Observation, last: &State) -> bool {
 /// How long the episode that was going on had lasted when it ended at `at`, if that was long.
 ///
 /// `end` is the observation that shows the end, if one does.
+#[inline]
 pub(crate) fn lasted_long(
     last: &State,
     at: MonotonicTime,

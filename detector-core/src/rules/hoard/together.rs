@@ -100,6 +100,7 @@ impl Membership {
     }
 
     /// Looks at the groups, where they have changed or the connection `is_counted` otherwise.
+    #[inline]
     pub(crate) fn observe(
         &mut self,
         class: Option<StallClass>,

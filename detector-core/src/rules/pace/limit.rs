@@ -18,6 +18,7 @@ pub(crate) enum Limit {
 ///
 /// Loss recovery and the congestion window are no doing of the peer; while the window is closed
 /// they do not matter, for nothing could be sent anyway.
+#[inline]
 pub(crate) fn limit(state: &State) -> Limit {
     let queued_bytes = state.queued_bytes();
     if queued_bytes == 0 {

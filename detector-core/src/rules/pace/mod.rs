@@ -54,6 +54,7 @@ pub(crate) enum PaceChange {
 
 impl Pace {
     /// Follows the newest state.
+    #[inline]
     pub(crate) fn observe(&mut self, last: &State) {
         if let Some(span) = &mut self.span {
             span.follow(last.at, limit(last));
@@ -79,6 +80,7 @@ impl Pace {
     }
 
     /// Begins a span where one is due, and judges it once it is whole.
+    #[inline]
     pub(crate) fn judge(
         &mut self,
         last: &State,
@@ -115,6 +117,7 @@ impl Pace {
     }
 
     /// Draws the consequences of a whole span.
+    #[inline]
     fn conclude(
         &mut self,
         span: &Span,
@@ -155,6 +158,7 @@ impl Pace {
     }
 
     /// Whether the queue is drained, but would take more than ten minutes at the steady pace.
+    #[inline]
     pub(crate) fn drains_for_long(&self, last: &State) -> bool {
         let pace = self.steady_bytes_per_second;
         pace > 0 && u64::from(last.queued_bytes()) / pace > LONG_DRAIN_SECONDS

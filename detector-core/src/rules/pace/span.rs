@@ -38,6 +38,7 @@ impl Span {
     }
 
     /// Moves on to `at`, from which on this is the limit.
+    #[inline]
     pub(crate) fn follow(&mut self, at: MonotonicTime, limit: Limit) {
         let passed_ns = at.since_ns(self.counted_to);
         match self.limit {
@@ -50,11 +51,13 @@ impl Span {
     }
 
     /// When it can be judged.
+    #[inline]
     pub(crate) const fn ends(&self, settings: &DetectSettings) -> MonotonicTime {
         MonotonicTime::from_ns(self.from.as_ns().saturating_add(over_ns(settings)))
     }
 
     /// Whether so much was drained already that it cannot be slow any more.
+    #[inline]
     pub(crate) fn is_won(&self, bytes_acked: u64, settings: &DetectSettings) -> bool {
         let drained = u128::from(bytes_acked.saturating_sub(self.acked_then));
         let floor = u128::from(settings.dribble_floor_bytes_per_second);

@@ -43,6 +43,7 @@ impl StallClass {
 
     /// What a stall of this cause is taken for. Who opened the connection is asked only where it
     /// matters.
+    #[inline]
     pub(crate) fn of(
         cause: StallCause,
         last: &State,

@@ -95,6 +95,7 @@ impl Stall {
         }
     }
 
+    #[inline]
     pub(crate) fn cause(&self) -> Option<StallCause> {
         self.counted.map(|stalled| stalled.cause)
     }
@@ -109,6 +110,7 @@ impl Stall {
     }
 
     /// Counts the connection as `after`; `None` where it is counted so already.
+    #[inline]
     pub(crate) fn count_as(
         &mut self,
         after: Option<Stalled>,
@@ -171,6 +173,7 @@ pub(crate) fn cause(
 /// A peer that answers probes and segments sent again but takes nothing stalls by its window; one that
 /// does not even answer is silent, whatever window it offered last. One that offers a window and
 /// acknowledges nothing of what is sent into it leaves the data as unanswered.
+#[inline]
 pub(crate) fn held_up_by(state: &State) -> Option<StallCause> {
     if state.queued_bytes() == 0 {
         return None;
@@ -192,6 +195,7 @@ pub(crate) fn held_up_by(state: &State) -> Option<StallCause> {
 /// Many segments may be sent again within one round trip when some were lost, so with an open
 /// window only timeouts tell that there was time for an answer. Into a closed window the kernel
 /// sends one at a time, each after its timeout, and does not count those (`tcp_retransmit_timer`).
+#[inline]
 fn is_silent(state: &State) -> bool {
     let has_had_time = if state.window_bytes == 0 || is_window_too_small(state) {
         state.retransmits_unanswered >= u32::from(SILENT_PROBES)

@@ -35,36 +35,52 @@ impl Sub for Usage {
     }
 }
 
-/// The stalled connections of a peer or of the host.
+/// The stalled connections of a peer or of the host. Tables are bounded far below 2^32 of them.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Stalls {
-    by_class: [Usage; StallClass::COUNT],
-    pub(crate) by_cause: [u64; StallCause::COUNT],
+    connections: [u32; StallClass::COUNT],
+    pinned_bytes: [u64; StallClass::COUNT],
+    by_cause: [u32; StallCause::COUNT],
 }
 
 impl Stalls {
     /// Counts a connection otherwise.
     pub(crate) fn change(&mut self, change: &StallChange) {
         if let Some(before) = change.before {
-            let of_class = &mut self.by_class[before.class as usize];
-            *of_class = *of_class - before.usage();
+            let class = before.class as usize;
+            self.connections[class] -= 1;
+            self.pinned_bytes[class] = self.pinned_bytes[class].saturating_sub(before.pinned_bytes);
             self.by_cause[before.cause as usize] -= 1;
         }
         if let Some(after) = change.after {
-            let of_class = &mut self.by_class[after.class as usize];
-            *of_class = *of_class + after.usage();
+            let class = after.class as usize;
+            self.connections[class] += 1;
+            self.pinned_bytes[class] += after.pinned_bytes;
             self.by_cause[after.cause as usize] += 1;
         }
     }
 
-    /// All stalled connections.
+    /// Connections by cause, in the order of `StallCause::ALL`.
+    pub(crate) fn by_cause(&self) -> [u64; StallCause::COUNT] {
+        self.by_cause.map(u64::from)
+    }
+
+    /// What all of them pin.
+    pub(crate) fn pinned_bytes(&self) -> u64 {
+        self.pinned_bytes.iter().sum()
+    }
+
+    /// All of them.
     pub(crate) fn all(&self) -> Usage {
-        self.by_class.iter().fold(Usage::default(), |a, b| a + *b)
+        self.sum(|_| true)
     }
 
     /// Those of one class.
-    pub(crate) const fn of(&self, class: StallClass) -> Usage {
-        self.by_class[class as usize]
+    pub(crate) fn of(&self, class: StallClass) -> Usage {
+        Usage {
+            stalled_connections: self.connections[class as usize].into(),
+            pinned_bytes: self.pinned_bytes[class as usize],
+        }
     }
 
     /// Those of the classes that `is_meant`.

@@ -73,6 +73,7 @@ impl Connection {
     }
 
     /// Takes the state of an observation that is not older than what is known.
+    #[inline]
     pub(crate) fn observe(&mut self, observation: &Observation) -> Option<DrainChange> {
         let before = std::mem::replace(&mut self.last, State::of(observation));
         if self.source != observation.source {

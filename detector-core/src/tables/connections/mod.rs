@@ -169,6 +169,7 @@ impl Connections {
     }
 
     /// Marks a connection as seen just now.
+    #[inline]
     pub(crate) fn touch(&mut self, slot: u32) {
         let connection = &mut self.slab[slot as usize];
         let was_idle = std::mem::take(&mut connection.entry.is_idle);
@@ -184,6 +185,7 @@ impl Connections {
     }
 
     /// Moves a connection to another eviction class, as its most recently seen.
+    #[inline]
     pub(crate) fn set_class(&mut self, slot: u32, class: Class) {
         let connection = &mut self.slab[slot as usize];
         let before = std::mem::replace(&mut connection.entry.class, class);
@@ -238,6 +240,7 @@ impl Connections {
     }
 
     /// When this connection wants to be looked at again without a new observation.
+    #[inline]
     pub(crate) fn set_deadline(&mut self, slot: u32, deadline: Option<MonotonicTime>) {
         let connection = &mut self.slab[slot as usize];
         if connection.entry.deadline == deadline {

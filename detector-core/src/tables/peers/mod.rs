@@ -105,6 +105,7 @@ impl Peers {
     }
 
     /// A peer whose counts or stalls are about to change; `last` is the scrape before.
+    #[inline]
     pub(crate) fn change(&mut self, slot: u32, last: Scrape) -> &mut Peer {
         let peer = &mut self.slab[slot as usize];
         peer.keep_shown(last);
@@ -124,6 +125,7 @@ impl Peers {
     }
 
     /// When this peer wants to be judged again without a new observation.
+    #[inline]
     pub(crate) fn set_deadline(&mut self, slot: u32, deadline: Option<MonotonicTime>) {
         let peer = &mut self.slab[slot as usize];
         if peer.entry.deadline == deadline {

@@ -76,6 +76,7 @@ impl Peer {
     }
 
     /// A connection of it was seen.
+    #[inline]
     pub(crate) fn observe(&mut self, observation: &Observation) {
         self.last_seen = self.last_seen.max(observation.at);
         self.services.add(observation.connection.local.port());
