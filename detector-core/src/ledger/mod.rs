@@ -26,7 +26,7 @@ pub(crate) struct Account {
 
 impl Account {
     /// What all stalled connections cost now.
-    pub(crate) fn usage(&self) -> Usage {
+    pub(crate) const fn usage(&self) -> Usage {
         self.stalls.all()
     }
 
@@ -36,7 +36,7 @@ impl Account {
             return;
         }
         let elapsed_ns = u128::from(now.since_ns(self.settled_at));
-        self.counts.pinned_byte_ns += u128::from(self.stalls.pinned_bytes()) * elapsed_ns;
+        self.counts.pinned_byte_ns += u128::from(self.stalls.all().pinned_bytes) * elapsed_ns;
         self.counts.zero_window_ns += u128::from(self.ongoing) * elapsed_ns;
         self.settled_at = now;
     }

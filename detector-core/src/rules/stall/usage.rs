@@ -38,6 +38,8 @@ impl Sub for Usage {
 /// The stalled connections of a peer or of the host. Tables are bounded far below 2^32 of them.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Stalls {
+    /// The sum of all classes: a scrape asks it of every peer, and reads no more of them.
+    all: Usage,
     connections: [u32; StallClass::COUNT],
     pinned_bytes: [u64; StallClass::COUNT],
     by_cause: [u32; StallCause::COUNT],
@@ -51,12 +53,14 @@ impl Stalls {
             self.connections[class] -= 1;
             self.pinned_bytes[class] = self.pinned_bytes[class].saturating_sub(before.pinned_bytes);
             self.by_cause[before.cause as usize] -= 1;
+            self.all = self.all - before.usage();
         }
         if let Some(after) = change.after {
             let class = after.class as usize;
             self.connections[class] += 1;
             self.pinned_bytes[class] += after.pinned_bytes;
             self.by_cause[after.cause as usize] += 1;
+            self.all = self.all + after.usage();
         }
     }
 
@@ -65,14 +69,9 @@ impl Stalls {
         self.by_cause.map(u64::from)
     }
 
-    /// What all of them pin.
-    pub(crate) fn pinned_bytes(&self) -> u64 {
-        self.pinned_bytes.iter().sum()
-    }
-
     /// All of them.
-    pub(crate) fn all(&self) -> Usage {
-        self.sum(|_| true)
+    pub(crate) const fn all(&self) -> Usage {
+        self.all
     }
 
     /// Those of one class.
