@@ -9,6 +9,7 @@ pub(crate) mod direction;
 pub(crate) mod drain;
 pub(crate) mod fingerprint;
 pub(crate) mod flags;
+pub(crate) mod held_up;
 pub(crate) mod hoard;
 pub(crate) mod pace;
 pub(crate) mod progress;

@@ -6,7 +6,7 @@
 
 use crate::observe::observation::Observation;
 use crate::observe::state::State;
-use crate::rules::stall;
+use crate::rules::held_up;
 use crate::settings::DetectSettings;
 use crate::time::MonotonicTime;
 use detector_api::snapshot::StallCause;
@@ -56,7 +56,7 @@ impl Progress {
         let has_moved = last.snd_una != before.snd_una && last.bytes_acked >= before.bytes_acked;
         if !is_kernels_word {
             // An opening that takes nothing may be one that the kernel drops, too.
-            let is_opening = self.held_up_since.is_some() && stall::held_up_by(last).is_none();
+            let is_opening = self.held_up_since.is_some() && held_up::by(last).is_none();
             if (has_moved || is_opening) && self.unproven.is_none() {
                 self.unproven = Some(Unproven {
                     bytes_acked: before.bytes_acked,
@@ -84,7 +84,7 @@ impl Progress {
     /// else now; never before the peer last took data.
     #[inline]
     pub(crate) fn judge(&mut self, last: &State) -> Option<StallCause> {
-        let cause = stall::held_up_by(last);
+        let cause = held_up::by(last);
         let began = cause.map(|cause| match (cause, last.harmful_since) {
             (StallCause::ZeroWindow | StallCause::Unanswered, Some(since)) => since.max(self.at),
             _ => last.at,

@@ -1,7 +1,7 @@
 //! What a stall is taken for.
 
-use super::is_silent;
 use crate::observe::state::State;
+use crate::rules::held_up::is_silent;
 use crate::rules::pace::Pace;
 use detector_api::snapshot::StallCause;
 
