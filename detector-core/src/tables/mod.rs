@@ -2,6 +2,7 @@
 
 pub(crate) mod bounded_map;
 pub(crate) mod connections;
+pub(crate) mod deadlines;
 pub(crate) mod intrusive_list;
 pub(crate) mod networks;
 pub(crate) mod peers;

@@ -10,12 +10,13 @@ pub(crate) use connection::Connection;
 
 use crate::observe::observation::ConnectionId;
 use crate::observe::state::PackedId;
+use crate::tables::deadlines::Deadlines;
 use crate::tables::intrusive_list::{IntrusiveList, Links, Thread};
 use crate::time::MonotonicTime;
 use hashbrown::HashTable;
 use slab::Slab;
+use std::collections::HashMap;
 use std::collections::hash_map::Entry;
-use std::collections::{BTreeSet, HashMap};
 use std::hash::{BuildHasher, RandomState};
 
 /// Eviction class, first to go first.
@@ -55,7 +56,7 @@ pub(crate) struct Connections {
     local_ports: Box<[u32]>,
     // By slot of the peer and remote port.
     remote_ports: HashMap<(u32, u16), u32>,
-    deadlines: BTreeSet<(MonotonicTime, u32)>,
+    deadlines: Deadlines,
 }
 
 impl Connections {
@@ -70,7 +71,7 @@ impl Connections {
             netns: HashMap::new(),
             local_ports: vec![0; usize::from(u16::MAX) + 1].into_boxed_slice(),
             remote_ports: HashMap::new(),
-            deadlines: BTreeSet::new(),
+            deadlines: Deadlines::default(),
         }
     }
 
@@ -242,28 +243,17 @@ impl Connections {
     /// When this connection wants to be looked at again without a new observation.
     #[inline]
     pub(crate) fn set_deadline(&mut self, slot: u32, deadline: Option<MonotonicTime>) {
-        let connection = &mut self.slab[slot as usize];
-        if connection.entry.deadline == deadline {
-            return;
-        }
-        if let Some(before) = std::mem::replace(&mut connection.entry.deadline, deadline) {
-            self.deadlines.remove(&(before, slot));
-        }
-        if let Some(after) = deadline {
-            self.deadlines.insert((after, slot));
-        }
+        let kept = &mut self.slab[slot as usize].entry.deadline;
+        self.deadlines.set(kept, slot, deadline);
     }
 
     pub(crate) fn next_deadline(&self) -> Option<MonotonicTime> {
-        self.deadlines.first().map(|&(deadline, _)| deadline)
+        self.deadlines.next()
     }
 
     /// The next connection whose deadline has come; the deadline is then gone.
     pub(crate) fn next_due(&mut self, now: MonotonicTime) -> Option<u32> {
-        let &(deadline, slot) = self.deadlines.first()?;
-        if deadline > now {
-            return None;
-        }
+        let slot = self.deadlines.due(now)?;
         self.set_deadline(slot, None);
         Some(slot)
     }

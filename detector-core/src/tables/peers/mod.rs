@@ -15,6 +15,7 @@ pub(crate) use peer::{Peer, Scrape};
 
 use crate::observe::peer_address::PeerAddress;
 use crate::tables::connections::RESERVED_MAX;
+use crate::tables::deadlines::Deadlines;
 use crate::time::MonotonicTime;
 use hashbrown::HashTable;
 use slab::Slab;
@@ -33,7 +34,7 @@ pub(crate) struct Peers {
     hasher: RandomState,
     // Holds each peer once, at a rank that may be lower than its true one; see `first_to_leave`.
     ranks: BTreeSet<Rank>,
-    deadlines: BTreeSet<(MonotonicTime, u32)>,
+    deadlines: Deadlines,
 }
 
 impl Peers {
@@ -44,7 +45,7 @@ impl Peers {
             index: HashTable::new(),
             hasher: RandomState::new(),
             ranks: BTreeSet::new(),
-            deadlines: BTreeSet::new(),
+            deadlines: Deadlines::default(),
         }
     }
 
@@ -127,28 +128,17 @@ impl Peers {
     /// When this peer wants to be judged again without a new observation.
     #[inline]
     pub(crate) fn set_deadline(&mut self, slot: u32, deadline: Option<MonotonicTime>) {
-        let peer = &mut self.slab[slot as usize];
-        if peer.entry.deadline == deadline {
-            return;
-        }
-        if let Some(before) = std::mem::replace(&mut peer.entry.deadline, deadline) {
-            self.deadlines.remove(&(before, slot));
-        }
-        if let Some(after) = deadline {
-            self.deadlines.insert((after, slot));
-        }
+        let kept = &mut self.slab[slot as usize].entry.deadline;
+        self.deadlines.set(kept, slot, deadline);
     }
 
     pub(crate) fn next_deadline(&self) -> Option<MonotonicTime> {
-        self.deadlines.first().map(|&(deadline, _)| deadline)
+        self.deadlines.next()
     }
 
     /// The next peer whose deadline has come; the deadline is then gone.
     pub(crate) fn next_due(&mut self, now: MonotonicTime) -> Option<u32> {
-        let &(deadline, slot) = self.deadlines.first()?;
-        if deadline > now {
-            return None;
-        }
+        let slot = self.deadlines.due(now)?;
         self.set_deadline(slot, None);
         Some(slot)
     }
