@@ -7,7 +7,6 @@ use std::process::Command;
 use anyhow::{Context as _, Result, bail};
 
 use crate::command::{cargo, is_executable, output, run};
-use crate::lint::OTHER_WORKSPACES;
 use crate::tree;
 
 const VERSION: &str = "0.20.2";
@@ -32,7 +31,7 @@ pub(crate) fn main(_: &Arguments) -> Result<()> {
 pub(crate) fn check(which: &[&str]) -> Result<()> {
     let program = cargo_deny()?;
     let root = tree::root();
-    for folder in [".", OTHER_WORKSPACES[0], OTHER_WORKSPACES[1]] {
+    for folder in tree::workspaces() {
         run(Command::new(&program)
             .current_dir(&root)
             .args([

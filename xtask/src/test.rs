@@ -22,7 +22,7 @@ struct Step {
     act: fn(&Arguments) -> Result<()>,
 }
 
-const STEPS: [Step; 12] = [
+const STEPS: [Step; 13] = [
     Step {
         name: "tools",
         alone: "cargo xtask test --only tools",
@@ -42,6 +42,11 @@ const STEPS: [Step; 12] = [
         name: "clippy",
         alone: "cargo xtask lint",
         act: |_| lint::clippy(),
+    },
+    Step {
+        name: "client-alone",
+        alone: "cargo xtask lint",
+        act: |_| lint::client_alone(),
     },
     Step {
         name: "licences",

@@ -8,6 +8,14 @@ use anyhow::{Context as _, Result, bail};
 
 use crate::command::output;
 
+/// Workspaces beside the main one: for another target, or with another toolchain.
+pub(crate) const OTHER_WORKSPACES: [&str; 2] = ["detector-ebpf", "fuzz"];
+
+/// Folders of all workspaces, below [`root`].
+pub(crate) fn workspaces() -> impl Iterator<Item = &'static str> {
+    std::iter::once(".").chain(OTHER_WORKSPACES)
+}
+
 /// Folder of the repository.
 pub(crate) fn root() -> PathBuf {
     // Cargo's word at run time is newer than the one at build time if the clone has been moved.

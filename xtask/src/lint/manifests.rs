@@ -5,6 +5,8 @@ use std::path::Path;
 
 use anyhow::{Context as _, Result};
 
+use crate::tree::OTHER_WORKSPACES;
+
 /// A crate of ours and the crates of ours, or others kept in one place, it may depend on.
 struct Allowed {
     folder: &'static str,
@@ -78,9 +80,6 @@ const CRATES: [Allowed; 11] = [
 /// Loading programs is `detector-agent`'s alone; `aya-ebpf` is another matter.
 const LOADERS: [&str; 2] = ["aya", "aya-obj"];
 
-/// Workspaces of their own, which have no lints to inherit: they repeat the root's.
-const OWN_WORKSPACE: [&str; 2] = ["detector-ebpf", "fuzz"];
-
 pub(super) fn violations(root: &Path) -> Result<Vec<String>> {
     let mut found = Vec::new();
     let workspace = manifest(root)?;
@@ -92,7 +91,7 @@ pub(super) fn violations(root: &Path) -> Result<Vec<String>> {
     for allowed in &CRATES {
         let manifest = manifest(&root.join(allowed.folder))?;
         found.extend(violations_in(allowed, &manifest));
-        if OWN_WORKSPACE.contains(&allowed.folder) {
+        if OTHER_WORKSPACES.contains(&allowed.folder) {
             found.extend(lints_missing(allowed.folder, shared, &manifest));
         }
     }
@@ -144,7 +143,7 @@ fn violations_in(allowed: &Allowed, manifest: &toml::Table) -> Vec<String> {
         .get("lints")
         .and_then(|lints| lints.get("workspace"))
         .and_then(toml::Value::as_bool);
-    if inherits != Some(true) && !OWN_WORKSPACE.contains(&folder) {
+    if inherits != Some(true) && !OTHER_WORKSPACES.contains(&folder) {
         found.push(format!(
             "{folder}/Cargo.toml: [lints] workspace = true is missing"
         ));

@@ -16,9 +16,6 @@ use crate::licences;
 use crate::packages;
 use crate::tree;
 
-/// Workspaces beside the main one.
-pub(crate) const OTHER_WORKSPACES: [&str; 2] = ["detector-ebpf", "fuzz"];
-
 #[derive(clap::Args)]
 pub(crate) struct Arguments {
     /// Also ask the advisory database for known flaws in dependencies (needs the network)
@@ -44,7 +41,7 @@ pub(crate) fn main(arguments: &Arguments) -> Result<()> {
 
 /// Every workspace is formatted as rustfmt.toml says.
 pub(crate) fn formatting() -> Result<()> {
-    for folder in [".", "detector-ebpf", "fuzz"] {
+    for folder in tree::workspaces() {
         let manifest = tree::root().join(folder).join("Cargo.toml");
         run(cargo()
             .args(["fmt", "--all", "--check", "--manifest-path"])
