@@ -2,8 +2,9 @@
 
 use crate::row::PeerRow;
 use crate::snapshot::{
-    Connection, Event, EventType, FlagEvidence, FlagKind, Peer, Process, Retransmits, Severity,
-    Shrinks, Source, StallCause, Verdict,
+    Assessment, Confidence, Connection, Event, EventType, Evidence, FlagEvidence, FlagKind,
+    HoardThresholds, Incident, IncidentKind, Peer, Process, Retransmits, Severity, Shrinks, Source,
+    StallCause, Verdict,
 };
 
 /// A flag of this kind with these numbers.
@@ -120,5 +121,62 @@ pub fn connection(remote: &str, pinned_bytes: u64) -> Connection {
         source: Source::Both,
         first_seen: "2026-12-29T21:00:00.000Z".to_owned(),
         last_seen: "2026-12-29T21:04:00.000Z".to_owned(),
+    }
+}
+
+/// An incident that goes on.
+#[must_use]
+pub fn incident(id: &str, began: &str) -> Incident {
+    Incident {
+        id: id.to_owned(),
+        open: true,
+        began: began.to_owned(),
+        ended: None,
+        duration_seconds: 60.0,
+        kinds: vec![IncidentKind::Hoard],
+        severity: Severity::Critical,
+        peak_stalled_connections: 24,
+        peak_pinned_bytes: 96 << 20,
+        peak_time: began.to_owned(),
+        host: None,
+        peers_total: 1,
+        peers: Vec::new(),
+        owners: Vec::new(),
+        first_flag: None,
+        worst_flag: None,
+        end: None,
+    }
+}
+
+/// A weighing of a peer that holds a hoard and drains nothing.
+#[must_use]
+pub fn assessment() -> Assessment {
+    Assessment {
+        verdict: Some(Verdict::SlowReadAttack),
+        confidence: Some(Confidence::High),
+        since: Some("2026-12-29T21:00:00.000Z".to_owned()),
+        evidence_for: vec![
+            Evidence::HoardOfPeer {
+                hoard: HoardThresholds {
+                    hoard_connections: 20,
+                    hoard_bytes: 67_108_864,
+                },
+                stalled_connections: 60,
+                pinned_bytes: 48_200_000,
+            },
+            Evidence::DrainsNothing {
+                holding_connections: 60,
+                holding_pinned_bytes: 48_200_000,
+                floor_bytes_per_second: 500,
+                over_seconds: 30.0,
+            },
+        ],
+        evidence_against: vec![Evidence::TooShort {
+            holding_connections: 4,
+            over_seconds: 12.0,
+        }],
+        considered: Vec::new(),
+        would_change: Vec::new(),
+        advice: Vec::new(),
     }
 }

@@ -33,6 +33,8 @@ labelled! {
         BelowWarning = "below-warning",
         /// The kernel stopped saving memory for TCP, or stalled connections hold little of it.
         PressureOver = "pressure-over",
+        /// Nobody saw it: the agent ended while something stood. Told of the past only.
+        Unseen = "unseen",
     }
 }
 

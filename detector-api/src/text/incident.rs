@@ -31,6 +31,7 @@ pub const fn incident_end(end: IncidentEnd) -> &'static str {
             "Ended because the kernel saves no more memory for TCP, or stalled connections hold \
              little of it."
         }
+        IncidentEnd::Unseen => "Nobody saw it end: the agent ended before.",
     }
 }
 

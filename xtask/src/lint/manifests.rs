@@ -14,7 +14,7 @@ struct Allowed {
     may_use_aya: bool,
 }
 
-const CRATES: [Allowed; 11] = [
+const CRATES: [Allowed; 12] = [
     Allowed {
         folder: "detector-common",
         ours: &[],
@@ -32,12 +32,22 @@ const CRATES: [Allowed; 11] = [
     },
     Allowed {
         folder: "detector-agent",
-        ours: &["detector-api", "detector-common", "detector-core"],
+        ours: &[
+            "detector-api",
+            "detector-common",
+            "detector-core",
+            "detector-recorder",
+        ],
         may_use_aya: true,
     },
     Allowed {
-        folder: "detector-client",
+        folder: "detector-recorder",
         ours: &["detector-api"],
+        may_use_aya: false,
+    },
+    Allowed {
+        folder: "detector-client",
+        ours: &["detector-api", "detector-recorder"],
         may_use_aya: false,
     },
     Allowed {

@@ -6,11 +6,9 @@ use crate::columns::Grouping;
 use crate::filter::Filter;
 use crate::top::keys::{self, Key};
 use crate::top::state::Effects;
-use detector_api::fixtures::{connection, peer, process};
+use detector_api::fixtures::{assessment, connection, peer, process};
 use detector_api::page::PeerPage;
-use detector_api::snapshot::{
-    Assessment, Confidence, Evidence, HoardThresholds, Peer, PeerDetail, Severity, Verdict,
-};
+use detector_api::snapshot::{Peer, PeerDetail, Severity, Verdict};
 use std::time::Duration;
 
 /// Presses a key as the user would.
@@ -129,37 +127,6 @@ pub(crate) fn named(name: &str) -> State {
         refresh(&mut state, second, peers.clone(), 1_234);
     }
     state
-}
-
-fn assessment() -> Assessment {
-    Assessment {
-        verdict: Some(Verdict::SlowReadAttack),
-        confidence: Some(Confidence::High),
-        since: Some("2026-12-29T21:00:00.000Z".to_owned()),
-        evidence_for: vec![
-            Evidence::HoardOfPeer {
-                hoard: HoardThresholds {
-                    hoard_connections: 20,
-                    hoard_bytes: 67_108_864,
-                },
-                stalled_connections: 60,
-                pinned_bytes: 48_200_000,
-            },
-            Evidence::DrainsNothing {
-                holding_connections: 60,
-                holding_pinned_bytes: 48_200_000,
-                floor_bytes_per_second: 500,
-                over_seconds: 30.0,
-            },
-        ],
-        evidence_against: vec![Evidence::TooShort {
-            holding_connections: 4,
-            over_seconds: 12.0,
-        }],
-        considered: Vec::new(),
-        would_change: Vec::new(),
-        advice: Vec::new(),
-    }
 }
 
 /// The page that is open comes, `seconds` times.

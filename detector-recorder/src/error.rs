@@ -1,0 +1,149 @@
+//! Why the recorder cannot be opened, written or read.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+/// Why the recorder cannot be opened, written or read.
+#[derive(Debug, thiserror::Error)]
+pub enum RecorderError {
+    /// There is none.
+    #[error("there is no recorder at {}", .path.display())]
+    Missing {
+        /// Where it was looked for.
+        path: PathBuf,
+    },
+    /// Another agent writes it.
+    #[error("another agent writes the recorder in {}", .folder.display())]
+    InUse {
+        /// Its folder.
+        folder: PathBuf,
+    },
+    /// A later version of this program wrote it.
+    #[error(
+        "{} was written by a newer detector (schema {found}, this one reads up to {known})",
+        .path.display()
+    )]
+    Newer {
+        /// Which file.
+        path: PathBuf,
+        /// Its schema.
+        found: i64,
+        /// The newest that is known here.
+        known: i64,
+    },
+    /// A database, or any other file, of something else.
+    #[error("{} is not a recorder of detector", .path.display())]
+    Foreign {
+        /// Which file.
+        path: PathBuf,
+    },
+    /// The file is damaged.
+    #[error("{} is damaged: {reason}", .path.display())]
+    Damaged {
+        /// Which file.
+        path: PathBuf,
+        /// What SQLite says.
+        reason: String,
+    },
+    /// A file system on which several processes cannot share a database.
+    #[error("{} is on a network file system, where a recorder cannot be kept", .folder.display())]
+    NetworkFileSystem {
+        /// Which folder.
+        folder: PathBuf,
+    },
+    /// No room is left: on the file system, or within the bound of the recorder.
+    #[error("no room is left for {}", .path.display())]
+    Full {
+        /// Which file.
+        path: PathBuf,
+    },
+    /// The operating system refused something.
+    #[error("cannot {doing} {}: {source}", .path.display())]
+    Io {
+        /// What was being done.
+        doing: &'static str,
+        /// To which file.
+        path: PathBuf,
+        /// Why it failed.
+        source: io::Error,
+    },
+    /// SQLite refused something else.
+    #[error("cannot use {}: {source}", .path.display())]
+    Database {
+        /// Which file.
+        path: PathBuf,
+        /// Why.
+        source: rusqlite::Error,
+    },
+}
+
+impl RecorderError {
+    /// What an error of SQLite means for the file at `path`.
+    pub(crate) fn of(path: &Path, source: rusqlite::Error) -> Self {
+        use rusqlite::ErrorCode;
+        let path = path.to_owned();
+        match source.sqlite_error_code() {
+            Some(ErrorCode::NotADatabase) => Self::Foreign { path },
+            Some(ErrorCode::DiskFull) => Self::Full { path },
+            Some(
+                ErrorCode::CannotOpen
+                | ErrorCode::DatabaseBusy
+                | ErrorCode::DatabaseLocked
+                | ErrorCode::FileLockingProtocolFailed
+                | ErrorCode::OperationInterrupted
+                | ErrorCode::OutOfMemory
+                | ErrorCode::PermissionDenied
+                | ErrorCode::ReadOnly
+                | ErrorCode::SystemIoFailure,
+            ) => Self::Database { path, source },
+            // Our statements are right for our schema: whatever else is said of them, or of what they
+            // find, is the file's fault.
+            _ => Self::Damaged {
+                path,
+                reason: source.to_string(),
+            },
+        }
+    }
+
+    /// Whether the file itself is at fault, and another one would do.
+    #[must_use]
+    pub const fn is_damage(&self) -> bool {
+        matches!(self, Self::Damaged { .. } | Self::Foreign { .. })
+    }
+
+    /// What to do about it.
+    #[must_use]
+    pub fn hint(&self) -> Option<String> {
+        let hint = match self {
+            Self::Missing { .. } => {
+                "give the folder with --state-dir; an agent keeps its recorder in /var/lib/detector"
+            }
+            Self::InUse { .. } => "stop that agent, or give this one its own --state-dir",
+            Self::Newer { .. } => {
+                "read it with the version of detector that wrote it, or a later one"
+            }
+            Self::Foreign { .. } => "name a file recorder.db that an agent wrote, or its folder",
+            Self::Damaged { .. } => {
+                "the agent sets a damaged recorder aside at its next start; \
+                 `sqlite3 FILE .recover` may save what is in it"
+            }
+            Self::NetworkFileSystem { .. } => "choose a folder on a local disk with --state-dir",
+            Self::Full { .. } => "make room on that file system",
+            Self::Io { .. } | Self::Database { .. } => return None,
+        };
+        Some(hint.to_owned())
+    }
+}
+
+/// Names what was being done to which file when the operating system refused.
+pub(crate) fn io_error<E: Into<io::Error>>(
+    doing: &'static str,
+    path: &Path,
+) -> impl FnOnce(E) -> RecorderError {
+    let path = path.to_owned();
+    move |source| RecorderError::Io {
+        doing,
+        path,
+        source: source.into(),
+    }
+}

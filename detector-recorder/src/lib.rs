@@ -1,0 +1,26 @@
+//! The flight recorder: one SQLite file in the agent's state folder, bounded in size and age, that
+//! outlives crash, OOM kill and power cut.
+//!
+//! In: a [`Batch`] a second, from the agent, which is the only writer ([`Recorder`]). Out: rows, to
+//! anyone who may read the file ([`Reader`]), while the agent writes, after it died, and on a copy.
+//! A batch is on the disk when `record` returns. The schema is `schema.rs`; every version of it
+//! migrates forward, and a newer one is refused. Never: judging, or a clock of its own.
+
+#![forbid(unsafe_code)]
+
+mod error;
+mod location;
+mod reader;
+mod rows;
+mod schema;
+mod tidy;
+mod writer;
+
+pub use error::RecorderError;
+pub use location::{DAMAGED_KEPT, FILE_NAME, file_in};
+pub use reader::{EventsWanted, Reader, Span};
+pub use rows::{
+    Card, Gap, GapReason, HostSecond, Moment, Note, NoteKind, PeerSecond, Run, WindowPoint,
+};
+pub use tidy::Limits;
+pub use writer::{Batch, Numbering, Opened, Recorder, Written};

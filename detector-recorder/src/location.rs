@@ -1,0 +1,151 @@
+//! Where the recorder lies: its file, the lock of its one writer, and damaged files set aside.
+
+use crate::error::{RecorderError, io_error};
+use rustix::fs::{FlockOperation, OFlags, flock, statfs, statvfs};
+use rustix::io::Errno;
+use std::fs::{self, File, OpenOptions};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+
+/// Name of the file in the state folder.
+pub const FILE_NAME: &str = "recorder.db";
+/// Damaged files kept for whoever wants to look at them.
+pub const DAMAGED_KEPT: usize = 2;
+const LOCK_NAME: &str = "recorder.lock";
+/// Readable by the group, as the control socket is.
+const FILE_MODE: u32 = 0o640;
+/// `f_type` of file systems whose locks or shared memory do not hold across hosts: NFS, SMB, CIFS,
+/// SMB2, 9P, CEPH, AFS.
+const NETWORK_FILE_SYSTEMS: [u64; 7] = [
+    0x6969,
+    0x517b,
+    0xff53_4d42,
+    0xfe53_4d42,
+    0x0102_1997,
+    0x00c3_6400,
+    0x5346_414f,
+];
+
+/// The recorder that `path` means: a file, or the folder that it lies in.
+#[must_use]
+pub fn file_in(path: &Path) -> PathBuf {
+    if path.is_dir() {
+        path.join(FILE_NAME)
+    } else {
+        path.to_owned()
+    }
+}
+
+/// What belongs to one database: the file, its log and its index of the log.
+fn parts(file: &Path) -> [PathBuf; 3] {
+    ["", "-wal", "-shm"].map(|suffix| with_suffix(file, suffix))
+}
+
+pub(crate) fn with_suffix(file: &Path, suffix: &str) -> PathBuf {
+    let mut name = file.as_os_str().to_owned();
+    name.push(suffix);
+    name.into()
+}
+
+/// The writer's right to the folder; held for as long as it lives, and by no other process.
+#[derive(Debug)]
+pub(crate) struct WriterLock(#[allow(dead_code, reason = "closing it unlocks")] File);
+
+impl WriterLock {
+    pub(crate) fn take(folder: &Path) -> Result<Self, RecorderError> {
+        refuse_network(folder)?;
+        let path = folder.join(LOCK_NAME);
+        let lock = open_options()
+            .create(true)
+            .truncate(false)
+            .write(true)
+            .open(&path)
+            .map_err(io_error("open", &path))?;
+        match flock(&lock, FlockOperation::NonBlockingLockExclusive) {
+            Ok(()) => Ok(Self(lock)),
+            Err(Errno::WOULDBLOCK) => Err(RecorderError::InUse {
+                folder: folder.to_owned(),
+            }),
+            Err(errno) => Err(io_error("lock", &path)(errno)),
+        }
+    }
+}
+
+/// Whether a writer has the folder now. Without the right to ask, no.
+pub(crate) fn is_written(folder: &Path) -> bool {
+    File::open(folder.join(LOCK_NAME)).is_ok_and(|lock| {
+        flock(&lock, FlockOperation::NonBlockingLockShared) == Err(Errno::WOULDBLOCK)
+    })
+}
+
+fn refuse_network(folder: &Path) -> Result<(), RecorderError> {
+    let found = statfs(folder).map_err(io_error("look at", folder))?;
+    // A 32-bit magic number in a field whose width and sign differ between systems.
+    let magic = u64::from_ne_bytes(found.f_type.to_ne_bytes()) & 0xffff_ffff;
+    if NETWORK_FILE_SYSTEMS.contains(&magic) {
+        return Err(RecorderError::NetworkFileSystem {
+            folder: folder.to_owned(),
+        });
+    }
+    Ok(())
+}
+
+/// Makes the file if it is not there, so that it never has other rights than these.
+pub(crate) fn make_file(file: &Path) -> Result<(), RecorderError> {
+    open_options()
+        .create(true)
+        .truncate(false)
+        .write(true)
+        .open(file)
+        .map(drop)
+        .map_err(io_error("open", file))
+}
+
+fn open_options() -> OpenOptions {
+    let mut options = OpenOptions::new();
+    options
+        .mode(FILE_MODE)
+        .custom_flags(i32::from_ne_bytes(OFlags::NOFOLLOW.bits().to_ne_bytes()));
+    options
+}
+
+/// Renames a damaged database and its log, in place of the oldest of those set aside.
+pub(crate) fn set_aside(file: &Path) -> Result<PathBuf, RecorderError> {
+    let name = |number: usize| with_suffix(file, &format!(".damaged-{number}"));
+    for number in (1..DAMAGED_KEPT).rev() {
+        rename_all(&name(number), &name(number + 1))?;
+    }
+    let aside = name(1);
+    rename_all(file, &aside)?;
+    Ok(aside)
+}
+
+fn rename_all(from: &Path, to: &Path) -> Result<(), RecorderError> {
+    for (from, to) in parts(from).into_iter().zip(parts(to)) {
+        match fs::rename(&from, &to) {
+            Ok(()) => {}
+            // What lay there before belongs to another database.
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+                drop(fs::remove_file(&to));
+            }
+            Err(error) => return Err(io_error("set aside", &from)(error)),
+        }
+    }
+    Ok(())
+}
+
+/// Bytes that the file system of `folder` still has for us; `None` if it does not say.
+pub(crate) fn free_bytes(folder: &Path) -> Option<u64> {
+    let found = statvfs(folder).ok()?;
+    found.f_bavail.checked_mul(found.f_frsize)
+}
+
+/// Bytes of the database with its log.
+pub(crate) fn size_bytes(file: &Path) -> u64 {
+    let [main, log, _] = parts(file);
+    [main, log]
+        .iter()
+        .filter_map(|path| fs::metadata(path).ok())
+        .map(|metadata| metadata.len())
+        .sum()
+}

@@ -1,0 +1,384 @@
+//! Reads a recorder: while the agent writes it, after it died, or a copy on another machine. Writes
+//! nothing, into no file.
+
+use crate::error::RecorderError;
+use crate::location::{file_in, is_written, with_suffix};
+use crate::rows::{Card, Gap, HostSecond, Moment, Note, PeerSecond, Run, WindowPoint};
+use crate::schema::{self, Found};
+use crate::writer::end_unseen;
+use detector_api::address::network_of;
+use detector_api::snapshot::{Event, Incident, PeerDetail};
+use rusqlite::{Connection, OpenFlags, Params, Row, params};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// How long the writer may be in the way.
+const BUSY: Duration = Duration::from_secs(2);
+
+/// A span of the wall clock in Unix milliseconds, both ends included.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Span {
+    /// Its begin.
+    pub from_ms: i64,
+    /// Its end.
+    pub until_ms: i64,
+}
+
+impl Span {
+    /// All times.
+    pub const ALL: Self = Self {
+        from_ms: i64::MIN,
+        until_ms: i64::MAX,
+    };
+}
+
+/// Which events are read.
+#[derive(Clone, Copy, Debug)]
+pub struct EventsWanted<'a> {
+    /// When they happened.
+    pub span: Span,
+    /// Only of this peer, written as the agent writes it.
+    pub peer: Option<&'a str>,
+    /// Only of this kind, its label.
+    pub kind: Option<&'a str>,
+    /// At most so many, the newest.
+    pub limit: usize,
+}
+
+/// An open recorder.
+#[derive(Debug)]
+pub struct Reader {
+    connection: Connection,
+    file: PathBuf,
+    is_written: bool,
+}
+
+impl Reader {
+    /// Opens the recorder that `path` means: a file, or the folder that it lies in.
+    ///
+    /// # Errors
+    ///
+    /// There is none, it is not ours, newer, damaged, or may not be read.
+    pub fn open(path: &Path) -> Result<Self, RecorderError> {
+        let file = file_in(path);
+        match std::fs::File::open(&file) {
+            Ok(_) => {}
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+                return Err(RecorderError::Missing { path: file });
+            }
+            Err(error) => return Err(crate::error::io_error("read", &file)(error)),
+        }
+        let is_written = file.parent().is_some_and(is_written);
+        let connection = connect(&file, is_written)?;
+        match schema::find(&connection, &file)? {
+            Found::Version(_) => {}
+            Found::Empty => return Err(RecorderError::Missing { path: file }),
+        }
+        Ok(Self {
+            connection,
+            file,
+            is_written,
+        })
+    }
+
+    /// The file.
+    #[must_use]
+    pub fn file(&self) -> &Path {
+        &self.file
+    }
+
+    /// Whether an agent writes it at this moment.
+    #[must_use]
+    pub const fn is_written(&self) -> bool {
+        self.is_written
+    }
+
+    /// The runs of agents, oldest first.
+    ///
+    /// # Errors
+    ///
+    /// The file is damaged; so for all that follow.
+    pub fn runs(&self) -> Result<Vec<Run>, RecorderError> {
+        self.rows(
+            "SELECT id, host, boot_id, version, began_ms, began_boot_ms, last_ms, last_boot_ms, \
+             end IS NOT NULL FROM runs ORDER BY id",
+            [],
+            |row| {
+                Ok(Run {
+                    id: row.get(0)?,
+                    host: row.get(1)?,
+                    boot_id: row.get(2)?,
+                    version: row.get(3)?,
+                    began: moment(row, 4)?,
+                    last: moment(row, 6)?,
+                    was_stopped: row.get(8)?,
+                })
+            },
+        )
+    }
+
+    /// Spans in which nothing was seen, oldest first.
+    pub fn gaps(&self, span: Span) -> Result<Vec<Gap>, RecorderError> {
+        self.rows(
+            "SELECT from_ms, until_ms, reason FROM gaps \
+             WHERE until_ms >= ?1 AND from_ms <= ?2 ORDER BY id",
+            params![span.from_ms, span.until_ms],
+            |row| {
+                Ok(Gap {
+                    from_ms: row.get(0)?,
+                    until_ms: row.get(1)?,
+                    reason: row.get(2)?,
+                })
+            },
+        )
+    }
+
+    /// Events, oldest first.
+    pub fn events(&self, wanted: &EventsWanted<'_>) -> Result<Vec<Event>, RecorderError> {
+        let rows: Vec<String> = self.rows(
+            "SELECT json FROM (SELECT id, json FROM events WHERE time_ms BETWEEN ?1 AND ?2 \
+             AND (?3 IS NULL OR peer = ?3) AND (?4 IS NULL OR kind = ?4) \
+             ORDER BY id DESC LIMIT ?5) ORDER BY id",
+            params![
+                wanted.span.from_ms,
+                wanted.span.until_ms,
+                wanted.peer,
+                wanted.kind,
+                i64::try_from(wanted.limit).unwrap_or(i64::MAX)
+            ],
+            |row| row.get(0),
+        )?;
+        Ok(rows.iter().filter_map(|json| object(json)).collect())
+    }
+
+    /// Incidents that went on in the span, oldest first. One that nobody saw end is told as ended
+    /// with the last that was seen, unless an agent is at it now.
+    pub fn incidents(&self, span: Span) -> Result<Vec<Incident>, RecorderError> {
+        self.incidents_where(
+            "began_ms <= ?2 AND coalesce(ended_ms, ?2) >= ?1",
+            params![span.from_ms, span.until_ms],
+        )
+    }
+
+    /// The incident of this id.
+    pub fn incident(&self, id: &str) -> Result<Option<Incident>, RecorderError> {
+        Ok(self.incidents_where("id = ?1", params![id])?.pop())
+    }
+
+    fn incidents_where(
+        &self,
+        condition: &str,
+        values: impl Params,
+    ) -> Result<Vec<Incident>, RecorderError> {
+        let rows: Vec<(String, bool, Option<i64>)> = self.rows(
+            &format!(
+                "SELECT json, ended_ms IS NULL, (SELECT last_ms FROM runs WHERE id = run) \
+                 FROM incidents WHERE {condition} ORDER BY began_ms, id"
+            ),
+            values,
+            |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)),
+        )?;
+        let view = |(json, is_open, last_ms): (String, bool, Option<i64>)| {
+            let mut incident: Incident = object(&json)?;
+            if is_open && !self.is_written {
+                end_unseen(&mut incident, last_ms.unwrap_or(0));
+            }
+            Some(incident)
+        };
+        Ok(rows.into_iter().filter_map(view).collect())
+    }
+
+    /// The newest of what was known of the peer that `name` means: as it is written, or any address in
+    /// its network.
+    pub fn card(&self, name: &str) -> Result<Option<Card>, RecorderError> {
+        let exact = self.cards_where("peer = ?1", params![name])?.pop();
+        if exact.is_some() {
+            return Ok(exact);
+        }
+        let Some(wanted) = network_of(name) else {
+            return Ok(None);
+        };
+        let mut near = self.cards(Span::ALL)?;
+        near.retain(|card| {
+            network_of(&card.peer().peer).is_some_and(|network| network.contains(&wanted))
+        });
+        Ok(near.pop())
+    }
+
+    /// What was known of peers that were seen in the span, the one that was seen last at the end.
+    pub fn cards(&self, span: Span) -> Result<Vec<Card>, RecorderError> {
+        self.cards_where(
+            "time_ms BETWEEN ?1 AND ?2",
+            params![span.from_ms, span.until_ms],
+        )
+    }
+
+    fn cards_where(
+        &self,
+        condition: &str,
+        values: impl Params,
+    ) -> Result<Vec<Card>, RecorderError> {
+        let rows: Vec<(Moment, String)> = self.rows(
+            &format!("SELECT time_ms, boot_ms, json FROM cards WHERE {condition} ORDER BY time_ms"),
+            values,
+            |row| Ok((moment(row, 0)?, row.get(2)?)),
+        )?;
+        let view = |(at, json): (Moment, String)| {
+            let detail: PeerDetail = object(&json)?;
+            Some(Card { at, detail })
+        };
+        Ok(rows.into_iter().filter_map(view).collect())
+    }
+
+    /// What else happened, oldest first.
+    pub fn notes(&self, span: Span) -> Result<Vec<Note>, RecorderError> {
+        self.rows(
+            "SELECT time_ms, boot_ms, kind, peer, text FROM notes \
+             WHERE time_ms BETWEEN ?1 AND ?2 ORDER BY id",
+            params![span.from_ms, span.until_ms],
+            |row| {
+                Ok(Note {
+                    at: moment(row, 0)?,
+                    kind: row.get(2)?,
+                    peer: row.get(3)?,
+                    text: row.get(4)?,
+                })
+            },
+        )
+    }
+
+    /// The host, second by second or as far as it is thinned, with the peers that cost most then;
+    /// oldest first, and one in so many where there would be more than `limit`.
+    pub fn seconds(
+        &self,
+        span: Span,
+        limit: usize,
+    ) -> Result<Vec<(Moment, HostSecond, Vec<PeerSecond>)>, RecorderError> {
+        let limit = i64::try_from(limit.max(1)).unwrap_or(i64::MAX);
+        // Of each group the hardest, as where the writer thins.
+        let hosts = self.rows(
+            &format!(
+                "WITH wanted AS (SELECT id, row_number() OVER (ORDER BY id) - 1 AS number, \
+                 count(*) OVER () AS total, pinned_bytes, tcp_memory_bytes FROM host_seconds \
+                 WHERE time_ms BETWEEN ?1 AND ?2), \
+                 ranked AS (SELECT id, row_number() OVER (PARTITION BY number * ?3 / max(total, ?3) \
+                 ORDER BY pinned_bytes DESC, tcp_memory_bytes DESC, id) AS rank FROM wanted) \
+                 SELECT id, time_ms, boot_ms, {} FROM host_seconds \
+                 WHERE id IN (SELECT id FROM ranked WHERE rank = 1) ORDER BY id",
+                HostSecond::COLUMNS.join(", ")
+            ),
+            params![span.from_ms, span.until_ms, limit],
+            |row| {
+                let id: i64 = row.get(0)?;
+                Ok((id, moment(row, 1)?, HostSecond::of(row, 3)?))
+            },
+        )?;
+        let with_peers = hosts.into_iter().map(|(id, at, host)| {
+            let peers = self.rows(
+                "SELECT peer, verdict, stalled_connections, pinned_bytes, zero_window_episodes, \
+                 window_shrinks, bytes_acked_per_second FROM peer_seconds \
+                 WHERE second = ?1 ORDER BY place",
+                [id],
+                |row| {
+                    Ok(PeerSecond {
+                        peer: row.get(0)?,
+                        verdict: row.get(1)?,
+                        stalled_connections: row.get(2)?,
+                        pinned_bytes: row.get(3)?,
+                        zero_window_episodes: row.get(4)?,
+                        window_shrinks: row.get(5)?,
+                        bytes_acked_per_second: row.get(6)?,
+                    })
+                },
+            )?;
+            Ok((at, host, peers))
+        });
+        with_peers.collect()
+    }
+
+    /// How the windows of a peer's connections moved, oldest first.
+    pub fn windows(&self, peer: &str, span: Span) -> Result<Vec<WindowPoint>, RecorderError> {
+        self.rows(
+            "SELECT time_ms, boot_ms, peer, local, remote, snd_una, snd_nxt, edge, edge_max, \
+             window_bytes, queued_bytes FROM windows \
+             WHERE peer = ?1 AND time_ms BETWEEN ?2 AND ?3 ORDER BY id",
+            params![peer, span.from_ms, span.until_ms],
+            |row| {
+                Ok(WindowPoint {
+                    at: moment(row, 0)?,
+                    peer: row.get(2)?,
+                    local: row.get(3)?,
+                    remote: row.get(4)?,
+                    snd_una: row.get(5)?,
+                    snd_nxt: row.get(6)?,
+                    edge: row.get(7)?,
+                    edge_max: row.get(8)?,
+                    window_bytes: row.get(9)?,
+                    queued_bytes: row.get(10)?,
+                })
+            },
+        )
+    }
+
+    fn rows<T>(
+        &self,
+        query: &str,
+        values: impl Params,
+        read: impl FnMut(&Row<'_>) -> rusqlite::Result<T>,
+    ) -> Result<Vec<T>, RecorderError> {
+        let all = || {
+            let mut statement = self.connection.prepare_cached(query)?;
+            let rows = statement.query_map(values, read)?;
+            rows.collect::<rusqlite::Result<_>>()
+        };
+        all().map_err(|error| RecorderError::of(&self.file, error))
+    }
+}
+
+/// A file with a log is read with it. One without, and without a writer, is read as it is, so that
+/// nothing is written beside it: it may lie where we may not write.
+fn connect(file: &Path, is_written: bool) -> Result<Connection, RecorderError> {
+    let failed = |error| RecorderError::of(file, error);
+    let log = std::fs::metadata(with_suffix(file, "-wal"));
+    let has_log = log.is_ok_and(|log| log.len() > 0);
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = if has_log || is_written {
+        Connection::open_with_flags(file, flags)
+    } else {
+        Connection::open_with_flags(immutable(file), flags | OpenFlags::SQLITE_OPEN_URI)
+    };
+    let connection = connection.map_err(failed)?;
+    connection.busy_timeout(BUSY).map_err(failed)?;
+    connection
+        .pragma_update(None, "trusted_schema", false)
+        .map_err(failed)?;
+    Ok(connection)
+}
+
+/// The file as a URI that says that nobody changes it.
+fn immutable(file: &Path) -> String {
+    use std::fmt::Write;
+    use std::os::unix::ffi::OsStrExt;
+    let mut uri = "file:".to_owned();
+    for &byte in file.as_os_str().as_bytes() {
+        if byte.is_ascii_alphanumeric() || b"/-_.~".contains(&byte) {
+            uri.push(char::from(byte));
+        } else {
+            // Into memory: this cannot fail.
+            let _ = write!(uri, "%{byte:02X}");
+        }
+    }
+    uri + "?immutable=1"
+}
+
+fn moment(row: &Row<'_>, first: usize) -> rusqlite::Result<Moment> {
+    Ok(Moment {
+        unix_ms: row.get(first)?,
+        boot_ms: row.get(first + 1)?,
+    })
+}
+
+/// `None` for what this version does not understand.
+fn object<T: serde::de::DeserializeOwned>(json: &str) -> Option<T> {
+    serde_json::from_str(json).ok()
+}

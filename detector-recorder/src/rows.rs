@@ -1,0 +1,282 @@
+//! What is recorded, row by row.
+
+use detector_api::snapshot::{Peer, PeerDetail};
+use rusqlite::types::{FromSql, FromSqlError, FromSqlResult, ToSql, ToSqlOutput, ValueRef};
+
+/// A moment by both clocks.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Moment {
+    /// Wall clock, Unix milliseconds; may step.
+    pub unix_ms: i64,
+    /// Milliseconds since the host started; never steps.
+    pub boot_ms: i64,
+}
+
+/// Declares a row of optional numbers and, from the same list, its columns.
+macro_rules! row {
+    ($(#[$of_row:meta])* $name:ident { $($(#[$of_field:meta])* $field:ident: $kind:ty,)+ }) => {
+        $(#[$of_row])*
+        #[derive(Clone, Copy, Debug, Default, PartialEq)]
+        pub struct $name {
+            $($(#[$of_field])* pub $field: Option<$kind>,)+
+        }
+
+        impl $name {
+            /// Names of its columns, in order.
+            pub const COLUMNS: &'static [&'static str] = &[$(stringify!($field)),+];
+
+            /// Its values in the order of the columns.
+            pub(crate) fn values(&self) -> Vec<&dyn ToSql> {
+                vec![$(&self.$field),+]
+            }
+
+            /// From a row in which the columns begin at `first`.
+            pub(crate) fn of(row: &rusqlite::Row<'_>, first: usize) -> rusqlite::Result<Self> {
+                let mut columns = first..;
+                let mut next = || columns.next().unwrap_or(usize::MAX);
+                Ok(Self { $($field: row.get(next())?,)+ })
+            }
+        }
+    };
+}
+
+row! {
+    /// The host in one second. What the kernel does not say is `None`; counters are totals since the
+    /// host or the agent started.
+    HostSecond {
+        /// Load average over one minute.
+        load_one: f64,
+        /// Share of ten seconds in which a task waited for a processor, in percent.
+        cpu_some_percent: f64,
+        /// The same for memory.
+        memory_some_percent: f64,
+        /// The same, all tasks at once.
+        memory_full_percent: f64,
+        /// The same as for the processor, for disks.
+        io_some_percent: f64,
+        /// Memory of the host.
+        memory_total_bytes: i64,
+        /// Memory that programs could still have had.
+        memory_available_bytes: i64,
+        /// Memory that the kernel's TCP took.
+        tcp_memory_bytes: i64,
+        /// Above this it begins to save.
+        tcp_memory_pressure_bytes: i64,
+        /// At this it refuses.
+        tcp_memory_limit_bytes: i64,
+        /// TCP sockets in all namespaces.
+        tcp_sockets: i64,
+        /// Those without a process.
+        orphans: i64,
+        /// Those in TIME-WAIT, in the agent's namespace.
+        time_wait: i64,
+        /// Connections refused because a listener's queue was full (`ListenOverflows`).
+        listen_overflows: i64,
+        /// All connection requests dropped at listeners (`ListenDrops`).
+        listen_drops: i64,
+        /// Frames that arrived broken or could not be sent, all interfaces but the loopback.
+        interface_errors: i64,
+        /// Frames dropped, for honest reasons too.
+        interface_drops: i64,
+        /// Kills by the OOM killer (`oom_kill` of `/proc/vmstat`).
+        oom_kills: i64,
+        /// Connections whose queued data was held up.
+        stalled_connections: i64,
+        /// Kernel memory that they held.
+        pinned_bytes: i64,
+        /// Workers that slept in a write to one of them.
+        held_workers: i64,
+        /// Peers in the agent's table.
+        peers: i64,
+        /// Entries into zero window.
+        zero_window_episodes: i64,
+        /// Window shrinks of all severities.
+        window_shrinks: i64,
+        /// Segments sent again for loss.
+        retransmits_loss: i64,
+        /// Segments sent again into a zero window.
+        retransmits_window_probe: i64,
+        /// Records of the kernel side that were lost.
+        records_lost: i64,
+        /// Processor time of the agent, as a share of one core.
+        agent_cpu_share: f64,
+        /// Resident memory of the agent.
+        agent_resident_bytes: i64,
+    }
+}
+
+/// A peer in one second.
+#[derive(Clone, Debug, PartialEq)]
+pub struct PeerSecond {
+    /// The peer.
+    pub peer: String,
+    /// What it was taken to be, its label.
+    pub verdict: Option<String>,
+    /// Connections held up.
+    pub stalled_connections: i64,
+    /// Kernel memory that they held.
+    pub pinned_bytes: i64,
+    /// Entries into zero window since the agent started.
+    pub zero_window_episodes: i64,
+    /// Window shrinks since then.
+    pub window_shrinks: i64,
+    /// What it drained.
+    pub bytes_acked_per_second: i64,
+}
+
+/// The newest of what was known of a peer.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Card {
+    /// When.
+    pub at: Moment,
+    /// What was known.
+    pub detail: PeerDetail,
+}
+
+impl Card {
+    /// The row of the peer.
+    #[must_use]
+    pub const fn peer(&self) -> &Peer {
+        &self.detail.peer
+    }
+}
+
+/// One state of a connection's window, as the kernel side told it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct WindowPoint {
+    /// When.
+    pub at: Moment,
+    /// The peer.
+    pub peer: String,
+    /// Local address and port.
+    pub local: String,
+    /// Remote address and port.
+    pub remote: String,
+    /// Lowest sequence number not acknowledged.
+    pub snd_una: u32,
+    /// Next sequence number to be sent.
+    pub snd_nxt: u32,
+    /// Right edge of the window.
+    pub edge: u32,
+    /// Highest right edge ever offered.
+    pub edge_max: u32,
+    /// Window offered.
+    pub window_bytes: i64,
+    /// Written and not acknowledged.
+    pub queued_bytes: i64,
+}
+
+/// Declares an enum of words that stand in a column.
+macro_rules! words {
+    ($(#[$of_enum:meta])* $name:ident { $($(#[$of_case:meta])* $case:ident = $word:literal,)+ }) => {
+        $(#[$of_enum])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        pub enum $name { $($(#[$of_case])* $case,)+ }
+
+        impl $name {
+            /// All of them.
+            pub const ALL: &'static [Self] = &[$(Self::$case),+];
+
+            /// Its word.
+            #[must_use]
+            pub const fn label(self) -> &'static str {
+                match self { $(Self::$case => $word),+ }
+            }
+        }
+
+        impl ToSql for $name {
+            fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
+                Ok(self.label().into())
+            }
+        }
+
+        impl FromSql for $name {
+            fn column_result(value: ValueRef<'_>) -> FromSqlResult<Self> {
+                let word = value.as_str()?;
+                let known = Self::ALL.iter().copied().find(|known| known.label() == word);
+                known.ok_or(FromSqlError::InvalidType)
+            }
+        }
+    };
+}
+
+words! {
+    /// What a note tells of.
+    NoteKind {
+        /// A peer is taken to be something else.
+        Verdict = "verdict",
+        /// Somebody, or the guard, acted.
+        Action = "action",
+        /// The configuration changed.
+        Configuration = "configuration",
+        /// A message of the kernel.
+        Kernel = "kernel",
+        /// The kernel killed a process for want of memory.
+        OomKill = "oom-kill",
+    }
+}
+
+/// Something that happened besides flags and episodes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Note {
+    /// When.
+    pub at: Moment,
+    /// What it tells of.
+    pub kind: NoteKind,
+    /// The peer it concerns.
+    pub peer: Option<String>,
+    /// The note, sanitized.
+    pub text: String,
+}
+
+words! {
+    /// Why nothing was seen for a while.
+    GapReason {
+        /// No agent ran: it was stopped.
+        Stopped = "stopped",
+        /// No agent ran: it was killed or crashed.
+        Killed = "killed",
+        /// The host went down without the agent being stopped.
+        HostDown = "host-down",
+        /// The agent was kept from running: frozen, suspended or starved.
+        Frozen = "frozen",
+        /// There was no room to write.
+        DiskFull = "disk-full",
+        /// The file was damaged and was set aside with all that it held.
+        Damaged = "damaged",
+        /// Nothing could be written for another reason.
+        WriteFailed = "write-failed",
+        /// The wall clock was set: times before and after do not follow each other.
+        ClockStep = "clock-step",
+    }
+}
+
+/// A span of which the recorder knows nothing, and why.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Gap {
+    /// Its begin, Unix milliseconds.
+    pub from_ms: i64,
+    /// Its end.
+    pub until_ms: i64,
+    /// Why.
+    pub reason: GapReason,
+}
+
+/// One run of an agent.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Run {
+    /// Its number.
+    pub id: i64,
+    /// Name of the host.
+    pub host: String,
+    /// Which start of the host it belongs to.
+    pub boot_id: String,
+    /// Version of the agent.
+    pub version: String,
+    /// When it began.
+    pub began: Moment,
+    /// The newest moment that it wrote.
+    pub last: Moment,
+    /// Whether it was stopped, and not killed or crashed.
+    pub was_stopped: bool,
+}

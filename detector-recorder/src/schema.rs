@@ -1,0 +1,67 @@
+//! The schema and how it grows: each step of [`MIGRATIONS`] makes the next version of the one before.
+//! A step that has been released never changes.
+//!
+//! `docs/recorder.md` describes it for people; `PRAGMA application_id` and `user_version` for programs.
+
+use crate::error::RecorderError;
+use rusqlite::{Connection, Transaction};
+use std::path::Path;
+
+/// `dtct`, in the header of the file.
+pub(crate) const APPLICATION_ID: i64 = 0x6474_6374;
+/// The newest version.
+pub(crate) const VERSION: i64 = MIGRATIONS.len() as i64;
+
+const MIGRATIONS: &[&str] = &[include_str!("schema/1.sql")];
+
+/// What a file is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Found {
+    /// Nothing is in it yet.
+    Empty,
+    /// A recorder of this version.
+    Version(i64),
+}
+
+/// Says what the file is; refuses what is not ours or newer.
+pub(crate) fn find(connection: &Connection, path: &Path) -> Result<Found, RecorderError> {
+    let failed = |error| RecorderError::of(path, error);
+    let number = |pragma: &str| {
+        connection
+            .pragma_query_value(None, pragma, |row| row.get::<_, i64>(0))
+            .map_err(failed)
+    };
+    let tables: i64 = connection
+        .query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))
+        .map_err(failed)?;
+    let (application, version) = (number("application_id")?, number("user_version")?);
+    if application == 0 && version == 0 && tables == 0 {
+        return Ok(Found::Empty);
+    }
+    if application != APPLICATION_ID || version < 1 {
+        return Err(RecorderError::Foreign {
+            path: path.to_owned(),
+        });
+    }
+    if version > VERSION {
+        return Err(RecorderError::Newer {
+            path: path.to_owned(),
+            found: version,
+            known: VERSION,
+        });
+    }
+    Ok(Found::Version(version))
+}
+
+/// Brings the file to the newest version, in the one transaction.
+pub(crate) fn migrate(transaction: &Transaction<'_>, found: Found) -> rusqlite::Result<()> {
+    let done = match found {
+        Found::Empty => 0,
+        Found::Version(version) => usize::try_from(version).unwrap_or(0),
+    };
+    for step in MIGRATIONS.iter().skip(done) {
+        transaction.execute_batch(step)?;
+    }
+    transaction.pragma_update(None, "application_id", APPLICATION_ID)?;
+    transaction.pragma_update(None, "user_version", VERSION)
+}

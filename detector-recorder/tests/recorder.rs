@@ -1,0 +1,395 @@
+//! What is written is read, by anyone, and stays within its bounds.
+
+#![allow(clippy::unwrap_used, clippy::panic, missing_docs)]
+
+mod support;
+
+use detector_api::snapshot::IncidentEnd;
+use detector_recorder::{
+    Batch, Card, EventsWanted, FILE_NAME, GapReason, Limits, Note, NoteKind, Reader, Recorder,
+    RecorderError, Span, WindowPoint,
+};
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::slice;
+use support::{BEGAN_MS, LIMITS, at, batch, incident, open, opened};
+
+fn all_events(reader: &Reader) -> Vec<u64> {
+    let wanted = EventsWanted {
+        span: Span::ALL,
+        peer: None,
+        kind: None,
+        limit: usize::MAX,
+    };
+    let events = reader.events(&wanted).unwrap();
+    events.into_iter().map(|event| event.id).collect()
+}
+
+#[test]
+fn what_is_written_is_read_while_it_is_written_and_after() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut recorder = open(folder.path(), 0);
+    let peer = detector_api::fixtures::peer("198.51.100.7", 4 << 20);
+    let detail: detector_api::snapshot::PeerDetail = serde_json::from_value(serde_json::json!({
+        "peer": peer,
+        "assessment": detector_api::fixtures::assessment(),
+        "connections_total": 0,
+        "connections": [],
+    }))
+    .unwrap();
+    let point = WindowPoint {
+        at: at(1),
+        peer: "198.51.100.7".to_owned(),
+        local: "192.0.2.1:80".to_owned(),
+        remote: "198.51.100.7:40000".to_owned(),
+        snd_una: 3_584_164_780,
+        snd_nxt: u32::MAX,
+        edge: 3_584_164_780,
+        edge_max: u32::MAX,
+        window_bytes: 0,
+        queued_bytes: 190,
+    };
+    let note = Note {
+        at: at(1),
+        kind: NoteKind::OomKill,
+        peer: None,
+        text: "killed 870 (httpd)".to_owned(),
+    };
+    let written = recorder
+        .record(&Batch {
+            cards: vec![Card { at: at(1), detail }],
+            notes: vec![note.clone()],
+            incidents: vec![incident("20261229T210405.000Z", 0)],
+            windows: vec![point.clone()],
+            ..batch(1, 1)
+        })
+        .unwrap();
+    assert_eq!((written.rows, written.samples_left_out), (8, 0));
+
+    let check = |reader: &Reader| {
+        assert_eq!(all_events(reader), [1]);
+        assert_eq!(reader.notes(Span::ALL).unwrap(), slice::from_ref(&note));
+        assert_eq!(
+            reader.windows("198.51.100.7", Span::ALL).unwrap(),
+            slice::from_ref(&point)
+        );
+        let seconds = reader.seconds(Span::ALL, 100).unwrap();
+        assert_eq!(seconds.len(), 1);
+        let (moment, host, peers) = &seconds[0];
+        assert_eq!((*moment, host.load_one, peers.len()), (at(1), Some(1.5), 2));
+        assert_eq!(peers[0].peer, "198.51.100.7");
+        let card = reader.card("198.51.100.7").unwrap().unwrap();
+        assert_eq!(card.at, at(1));
+        assert_eq!(reader.card("198.51.100.8").unwrap(), None);
+    };
+    let reader = Reader::open(folder.path()).unwrap();
+    assert!(reader.is_written());
+    assert!(reader.incidents(Span::ALL).unwrap()[0].open);
+    check(&reader);
+    drop(reader);
+
+    // Killed: nothing is closed, the log stays.
+    drop(recorder);
+    let reader = Reader::open(&folder.path().join(FILE_NAME)).unwrap();
+    assert!(!reader.is_written());
+    let incident = reader.incident("20261229T210405.000Z").unwrap().unwrap();
+    assert_eq!(
+        (incident.open, incident.end, incident.ended.as_deref()),
+        (
+            false,
+            Some(IncidentEnd::Unseen),
+            Some("2026-12-29T21:04:06.000Z")
+        )
+    );
+    check(&reader);
+}
+
+#[test]
+fn a_copy_is_read_where_nothing_may_be_written() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut recorder = open(folder.path(), 0);
+    recorder.record(&batch(1, 1)).unwrap();
+    recorder.end(at(2), 1).unwrap();
+    let away = tempfile::tempdir().unwrap();
+    let copy = away.path().join("web 1?.db");
+    fs::copy(folder.path().join(FILE_NAME), &copy).unwrap();
+    fs::set_permissions(away.path(), fs::Permissions::from_mode(0o555)).unwrap();
+    let before = fs::read_dir(away.path()).unwrap().count();
+    let reader = Reader::open(&copy).unwrap();
+    assert_eq!(all_events(&reader), [1]);
+    let run = &reader.runs().unwrap()[0];
+    assert_eq!((run.host.as_str(), run.was_stopped), ("web1", true));
+    assert_eq!(fs::read_dir(away.path()).unwrap().count(), before);
+}
+
+#[test]
+fn numbers_and_gaps_go_on_across_runs() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut recorder = open(folder.path(), 0);
+    assert_eq!(recorder.numbering().unwrap().last_event_id, 0);
+    recorder.record(&batch(1, 7)).unwrap();
+    recorder.end(at(2), 9).unwrap();
+    let mut recorder = open(folder.path(), 60);
+    assert_eq!(recorder.numbering().unwrap().last_event_id, 9);
+    let begun = Batch {
+        incidents: vec![incident("a", 61)],
+        ..batch(61, 10)
+    };
+    recorder.record(&begun).unwrap();
+    drop(recorder);
+    let recorder = open(folder.path(), 100);
+    let numbering = recorder.numbering().unwrap();
+    assert!(numbering.last_event_id > 10, "{numbering:?}");
+    assert_eq!(numbering.last_incident_ms, at(61).unix_ms);
+    drop(recorder);
+    let who = opened(200, "after a power cut");
+    drop(Recorder::open(folder.path(), LIMITS, &who).unwrap());
+    let reader = Reader::open(folder.path()).unwrap();
+    let gaps = reader.gaps(Span::ALL).unwrap();
+    let told: Vec<_> = gaps
+        .iter()
+        .map(|gap| {
+            let second = |ms| (ms - BEGAN_MS) / 1_000;
+            (second(gap.from_ms), second(gap.until_ms), gap.reason)
+        })
+        .collect();
+    assert_eq!(
+        told,
+        [
+            (2, 60, GapReason::Stopped),
+            (61, 100, GapReason::Killed),
+            (100, 200, GapReason::HostDown)
+        ]
+    );
+    let incident = reader.incident("a").unwrap().unwrap();
+    assert_eq!(incident.end, Some(IncidentEnd::Unseen));
+}
+
+#[test]
+fn a_second_writer_is_refused_and_the_first_goes_on() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut recorder = open(folder.path(), 0);
+    let second = Recorder::open(folder.path(), LIMITS, &opened(0, "boot"));
+    assert!(
+        matches!(second, Err(RecorderError::InUse { .. })),
+        "{second:?}"
+    );
+    recorder.record(&batch(1, 1)).unwrap();
+}
+
+#[test]
+fn a_newer_schema_is_refused_and_left_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    open(folder.path(), 0).end(at(1), 0).unwrap();
+    let file = folder.path().join(FILE_NAME);
+    let database = rusqlite::Connection::open(&file).unwrap();
+    database.pragma_update(None, "user_version", 99).unwrap();
+    drop(database);
+    let before = fs::read(&file).unwrap();
+    let opened_again = Recorder::open(folder.path(), LIMITS, &opened(2, "boot"));
+    let message = opened_again.map(drop).unwrap_err().to_string();
+    assert!(
+        message.contains("newer") && message.contains("99"),
+        "{message}"
+    );
+    let read = Reader::open(folder.path());
+    assert!(matches!(read, Err(RecorderError::Newer { .. })), "{read:?}");
+    assert!(fs::read(&file).unwrap() == before);
+}
+
+#[test]
+fn what_is_no_recorder_is_set_aside_two_at_most() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join(FILE_NAME);
+    for text in ["one", "two", "three"] {
+        fs::write(&file, text.repeat(1_000)).unwrap();
+        let read = Reader::open(folder.path());
+        assert!(
+            matches!(read, Err(RecorderError::Foreign { .. })),
+            "{read:?}"
+        );
+        let (mut recorder, aside) =
+            Recorder::open(folder.path(), LIMITS, &opened(0, "boot")).unwrap();
+        assert!(
+            fs::read_to_string(aside.unwrap())
+                .unwrap()
+                .starts_with(text)
+        );
+        recorder.record(&batch(1, 1)).unwrap();
+        let gaps = Reader::open(folder.path())
+            .unwrap()
+            .gaps(Span::ALL)
+            .unwrap();
+        assert_eq!(gaps[0].reason, GapReason::Damaged);
+        drop(recorder);
+        fs::remove_file(&file).unwrap();
+    }
+    let kept = fs::read_dir(folder.path()).unwrap().flatten();
+    let mut kept: Vec<_> = kept
+        .map(|entry| entry.file_name().into_string().unwrap())
+        .filter(|name| {
+            name.contains("damaged") && !name.ends_with("-wal") && !name.ends_with("-shm")
+        })
+        .collect();
+    kept.sort();
+    assert_eq!(kept, ["recorder.db.damaged-1", "recorder.db.damaged-2"]);
+}
+
+/// Whatever byte is garbled, and wherever the file is cut, an agent records on and a reader neither
+/// panics nor hangs.
+#[test]
+fn a_file_cut_or_garbled_anywhere_does_not_stop_recording() {
+    let made = tempfile::tempdir().unwrap();
+    let mut recorder = open(made.path(), 0);
+    for second in 1..40 {
+        let incidents = vec![incident(&format!("incident {second}"), second)];
+        let number = u64::try_from(second).unwrap();
+        recorder
+            .record(&Batch {
+                incidents,
+                ..batch(second, number)
+            })
+            .unwrap();
+    }
+    recorder.end(at(40), 39).unwrap();
+    let whole = fs::read(made.path().join(FILE_NAME)).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join(FILE_NAME);
+    // Each byte of the first page's header, then steps that share no factor with the page size.
+    let offsets = (0..128).chain((128..whole.len()).step_by(1_237));
+    for offset in offsets {
+        for is_cut in [true, false] {
+            let mut bytes = whole.clone();
+            if is_cut {
+                bytes.truncate(offset);
+            } else {
+                bytes[offset..whole.len().min(offset + 64)].fill(0xa5);
+            }
+            fs::write(&file, &bytes).unwrap();
+            if let Ok(reader) = Reader::open(folder.path()) {
+                drop(reader.incidents(Span::ALL));
+                drop(reader.seconds(Span::ALL, 10));
+                drop(reader.gaps(Span::ALL));
+            }
+            let (recorder, _) = Recorder::open(folder.path(), LIMITS, &opened(50, "boot"))
+                .unwrap_or_else(|error| panic!("{offset} {is_cut}: {error}"));
+            let recorder = records_on(recorder);
+            drop(recorder);
+            for entry in fs::read_dir(folder.path()).unwrap().flatten() {
+                fs::remove_file(entry.path()).unwrap();
+            }
+        }
+    }
+}
+
+fn records_on(mut recorder: Recorder) -> Recorder {
+    for second in 51..54 {
+        let number = 1_000_000 + u64::try_from(second).unwrap();
+        match recorder
+            .record(&batch(second, number))
+            .and_then(|_| recorder.tidy(at(second).unix_ms))
+        {
+            Ok(_) => {}
+            Err(error) if error.is_damage() => {
+                recorder = recorder.replace(&opened(second, "boot")).unwrap().0;
+                recorder.record(&batch(second, number)).unwrap();
+            }
+            Err(error) => panic!("{error}"),
+        }
+    }
+    recorder
+}
+
+#[test]
+fn detail_is_thinned_with_age_and_kept_around_incidents() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut recorder = open(folder.path(), 0);
+    for second in 0..7_200 {
+        let mut batch = batch(second, 0);
+        batch.events.clear();
+        if second == 1_800 {
+            batch.incidents.push(incident("a", second));
+        }
+        if second == 1_860 {
+            let mut over = incident("a", 1_800);
+            over.open = false;
+            over.ended = Some(detector_api::time::rfc3339(
+                i128::from(at(second).unix_ms) * 1_000_000,
+            ));
+            batch.incidents.push(over);
+        }
+        recorder.record(&batch).unwrap();
+    }
+    while recorder.tidy(at(7_200).unix_ms).unwrap() > 0 {}
+    let reader = Reader::open(folder.path()).unwrap();
+    let count = |from: i64, until: i64| {
+        let span = Span {
+            from_ms: at(from).unix_ms,
+            until_ms: at(until).unix_ms,
+        };
+        reader.seconds(span, usize::MAX >> 1).unwrap().len()
+    };
+    // Ten seconds each, the hardest of them; whole from ten minutes before the incident to two after.
+    assert_eq!(count(0, 1_199), 120);
+    assert_eq!(count(1_200, 1_980), 781);
+    assert!(
+        (161..=163).contains(&count(1_981, 3_599)),
+        "{}",
+        count(1_981, 3_599)
+    );
+    assert_eq!(count(3_600, 7_199), 3_600);
+    let first = &reader.seconds(Span::ALL, usize::MAX >> 1).unwrap()[0];
+    assert_eq!(first.1.pinned_bytes, Some(6));
+    drop(reader);
+    while recorder.tidy(at(7_200 + 40 * 24 * 3_600).unix_ms).unwrap() > 0 {}
+    let reader = Reader::open(folder.path()).unwrap();
+    assert_eq!(reader.seconds(Span::ALL, 10).unwrap().len(), 0);
+    assert_eq!(reader.incidents(Span::ALL).unwrap().len(), 0);
+}
+
+#[test]
+fn the_bound_holds_and_the_newest_incidents_stay() {
+    let folder = tempfile::tempdir().unwrap();
+    let limits = Limits {
+        bytes: 2 << 20,
+        ..LIMITS
+    };
+    let (mut recorder, _) = Recorder::open(folder.path(), limits, &opened(0, "boot")).unwrap();
+    let mut number = 0;
+    let mut left_out = 0;
+    for second in 0..400 {
+        let mut batch = batch(second, 0);
+        batch.events.clear();
+        for _ in 0..40 {
+            number += 1;
+            batch.events.extend(support::batch(second, number).events);
+        }
+        if second % 50 == 0 {
+            batch
+                .incidents
+                .push(incident(&format!("incident {second}"), second));
+        }
+        left_out += recorder.record(&batch).unwrap().samples_left_out;
+        recorder.tidy(at(second).unix_ms).unwrap();
+    }
+    let bytes = fs::metadata(folder.path().join(FILE_NAME)).unwrap().len();
+    assert!(bytes <= limits.bytes, "{bytes}");
+    assert_eq!(left_out, 0);
+    let reader = Reader::open(folder.path()).unwrap();
+    assert_eq!(reader.incidents(Span::ALL).unwrap().len(), 8);
+    let events = all_events(&reader);
+    assert_eq!(events.last(), Some(&number));
+    assert!(events.len() > 100, "{}", events.len());
+}
+
+#[test]
+fn a_clock_that_steps_loses_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut recorder = open(folder.path(), 0);
+    for (number, second) in [(1, 10), (2, 11), (3, -3_600), (4, -3_599)] {
+        recorder.record(&batch(second, number)).unwrap();
+    }
+    let reader = Reader::open(folder.path()).unwrap();
+    assert_eq!(all_events(&reader), [1, 2, 3, 4]);
+    assert_eq!(reader.seconds(Span::ALL, 100).unwrap().len(), 4);
+}

@@ -1,0 +1,74 @@
+//! A recorder in a folder of its own, and seconds to write into it.
+
+use detector_api::fixtures;
+use detector_api::snapshot::{FlagKind, Incident};
+use detector_recorder::{Batch, HostSecond, Limits, Moment, Opened, PeerSecond, Recorder};
+use std::path::Path;
+
+/// 29 December 2026, 21:04:05 UTC.
+pub(crate) const BEGAN_MS: i64 = 1_798_578_245_000;
+
+pub(crate) const LIMITS: Limits = Limits {
+    bytes: 256 << 20,
+    age_ms: 30 * 24 * 3_600_000,
+};
+
+pub(crate) fn at(second: i64) -> Moment {
+    Moment {
+        unix_ms: BEGAN_MS + second * 1_000,
+        boot_ms: 500_000 + second * 1_000,
+    }
+}
+
+pub(crate) fn opened(second: i64, boot_id: &str) -> Opened<'_> {
+    Opened {
+        host: "web1",
+        boot_id,
+        version: "0.1.0",
+        at: at(second),
+    }
+}
+
+pub(crate) fn open(folder: &Path, second: i64) -> Recorder {
+    let (recorder, aside) = Recorder::open(folder, LIMITS, &opened(second, "boot")).unwrap();
+    assert_eq!(aside, None);
+    recorder
+}
+
+/// A second with a host, two peers and an event of this number.
+pub(crate) fn batch(second: i64, event: u64) -> Batch {
+    let mut flag = fixtures::event(
+        event,
+        FlagKind::ZeroWindowStall,
+        &[("stalled_seconds", 5.0)],
+    );
+    flag.time = detector_api::time::rfc3339(i128::from(at(second).unix_ms) * 1_000_000);
+    let peer = |name: &str, pinned_bytes| PeerSecond {
+        peer: name.to_owned(),
+        verdict: Some("slow-client".to_owned()),
+        stalled_connections: 1,
+        pinned_bytes,
+        zero_window_episodes: 2,
+        window_shrinks: 3,
+        bytes_acked_per_second: 4,
+    };
+    Batch {
+        at: at(second),
+        host: Some(HostSecond {
+            load_one: Some(1.5),
+            pinned_bytes: Some(second % 7),
+            ..HostSecond::default()
+        }),
+        peers: vec![
+            peer("198.51.100.7", 4 << 20),
+            peer("2001:db8::/64", 1 << 20),
+        ],
+        events: vec![flag],
+        ..Batch::default()
+    }
+}
+
+pub(crate) fn incident(id: &str, began_second: i64) -> Incident {
+    let began = i128::from(at(began_second).unix_ms) * 1_000_000;
+    fixtures::incident(id, &detector_api::time::rfc3339(began))
+}
