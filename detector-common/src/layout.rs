@@ -126,11 +126,37 @@ pub struct KernelLayout {
     pub skb_cb_ack_seq: Offset,
     /// `struct tcp_skb_cb.tcp_gso_segs`, u16: segments in a buffer of the retransmit queue.
     pub skb_cb_gso_segs: Offset,
+
+    // Which form of a test this kernel makes (docs/segments.md). All of these are optional.
+    /// `struct sk_buff.ip_summed`, 2-bit field: who has checked the checksum.
+    pub skb_ip_summed: BitField,
+    /// `struct sk_buff.csum_valid`, 1-bit field: the checksum was found right.
+    pub skb_csum_valid: BitField,
+    /// `struct sock.sk_receive_queue.qlen`, u32: buffers that no process has read.
+    pub receive_queue_length: Offset,
+    /// `struct tcp_sock.rcv_mwnd_seq`, u32: the highest right edge we ever offered.
+    pub rcv_mwnd_seq: Offset,
+    /// `struct tcp_sock.rx_opt.ts_recent_stamp`, seconds of `CLOCK_MONOTONIC`: when `ts_recent` was
+    /// set.
+    pub ts_recent_stamp: Offset,
+    /// 1 where timestamps may tick in microseconds, and an old one passes after 2,147 s, else 0.
+    pub has_tcp_usec_ts: u64,
+    /// 1 where a zero window is taken even if both numbers are as before, else 0.
+    pub has_ack_nomem: u64,
+    /// 1 where a segment may be dropped for ending beyond our window, else 0.
+    pub has_invalid_end_sequence: u64,
     /// Fills the last cache line; always 0.
-    pub reserved: u64,
+    pub reserved: [u64; 7],
 }
 
-const _: () = assert!(size_of::<KernelLayout>() == 44 * 8 + 2 * 16);
+const _: () = assert!(size_of::<KernelLayout>() == 56 * 8 + 4 * 16);
+
+/// A bit field that is not there.
+const NO_BITS: BitField = BitField {
+    offset: ABSENT,
+    shift: 0,
+    mask: 0,
+};
 
 impl KernelLayout {
     /// Every offset absent: what the object holds before the agent has set the real ones.
@@ -164,16 +190,8 @@ impl KernelLayout {
         bytes_acked: ABSENT,
         bytes_received: ABSENT,
         ts_recent: ABSENT,
-        snd_wscale: BitField {
-            offset: ABSENT,
-            shift: 0,
-            mask: 0,
-        },
-        icsk_ca_state: BitField {
-            offset: ABSENT,
-            shift: 0,
-            mask: 0,
-        },
+        snd_wscale: NO_BITS,
+        icsk_ca_state: NO_BITS,
         rcv_tstamp: ABSENT,
         icsk_retransmits: ABSENT,
         icsk_pending: ABSENT,
@@ -188,6 +206,14 @@ impl KernelLayout {
         retransmit_has_err: 0,
         tcp_sock_type: 0,
         tcphdr_type: 0,
-        reserved: 0,
+        skb_ip_summed: NO_BITS,
+        skb_csum_valid: NO_BITS,
+        receive_queue_length: ABSENT,
+        rcv_mwnd_seq: ABSENT,
+        ts_recent_stamp: ABSENT,
+        has_tcp_usec_ts: 0,
+        has_ack_nomem: 0,
+        has_invalid_end_sequence: 0,
+        reserved: [0; 7],
     };
 }

@@ -5,7 +5,8 @@
 //! ```
 //!
 //! Kept whole are the structs that the wanted fields lie in and the anonymous ones inside those.
-//! Other structs keep name and size only, and every pointer becomes `void *`. The extract must
+//! Other structs keep name and size only, enumerations the wanted values, and every pointer becomes
+//! `void *`. The extract must
 //! resolve to the same layout as the original, or the tool fails.
 #![allow(clippy::print_stdout, reason = "a tool for the terminal")]
 
@@ -14,7 +15,7 @@ use std::error::Error;
 
 use detector_core::observe::btf::write::{BtfWriter, Head, VOID};
 use detector_core::observe::btf::{Btf, Kind, MAX_DEPTH, RawMember, Type};
-use detector_core::observe::layout::{TRACEPOINTS, survey, wanted_fields};
+use detector_core::observe::layout::{TRACEPOINTS, survey, wanted_enumerators, wanted_fields};
 
 type Failure = Box<dyn Error>;
 
@@ -59,6 +60,11 @@ fn extract(btf: &Btf<'_>) -> Result<Vec<u8>, Failure> {
     }
     for root in roots {
         extractor.copy(root.id, 0)?;
+    }
+    for (enumeration, name) in wanted_enumerators() {
+        if btf.has_enumerator(enumeration, name) {
+            extractor.writer.enumeration(enumeration, &[name]);
+        }
     }
     for name in TRACEPOINTS {
         let arguments = btf
@@ -166,7 +172,7 @@ impl Extractor<'_> {
                 self.writer.array(element, array.length)
             }
             Kind::Pointer => self.writer.reference(Kind::Pointer, "", VOID),
-            // The values are not needed.
+            // Values are not needed where an enumeration is a member's type.
             Kind::Enum | Kind::Enum64 | Kind::Float => self.writer.add(head, &[]),
             kind if kind.is_modifier() => {
                 let to = self.copy(found.size_or_type, depth + 1)?;

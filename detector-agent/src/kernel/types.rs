@@ -9,7 +9,7 @@ use super::release::kernel_release;
 use super::requirement::{Requirement, State};
 use detector_common::layout::{BitField, KernelLayout};
 use detector_core::observe::btf::Btf;
-use detector_core::observe::layout::{self, FieldPlace, FieldReport};
+use detector_core::observe::layout::{self, FieldPlace, FieldReport, Need};
 use std::fs::{self, File};
 use std::io;
 
@@ -100,10 +100,15 @@ fn refusal(release: &str, requirements: &[Requirement]) -> StartError {
 }
 
 fn field(report: &FieldReport) -> Requirement {
-    let optional = if report.required { "" } else { " (optional)" };
+    let optional = match report.need {
+        Need::Required => "",
+        Need::Optional | Need::Variant => " (optional)",
+    };
     let name = format!("field {}.{}{optional}", report.structure, report.path);
     match &report.outcome {
         Ok(place) => Requirement::ok(name, place_text(*place)),
+        // An older kernel's form of a test, not a lack.
+        Err(error) if report.need == Need::Variant => Requirement::ok(name, error.to_string()),
         Err(error) => {
             let hint = "this kernel's TCP structures are laid out in a way this release does not \
                         know: install a newer detector";
@@ -119,6 +124,7 @@ fn field(report: &FieldReport) -> Requirement {
 fn place_text(place: FieldPlace) -> String {
     match place {
         FieldPlace::Byte(offset) => format!("at byte {offset}"),
+        FieldPlace::Present => "present".to_owned(),
         FieldPlace::Bits(BitField {
             offset,
             shift,

@@ -1,13 +1,13 @@
 //! Reader of BTF, the kernel's description of its own types.
 //!
 //! In: the bytes of `/sys/kernel/btf/vmlinux`, untrusted. Out: where a member of a struct lies,
-//! what arguments a tracepoint has, and which iterators there are. Never: a panic, unbounded work,
-//! I/O.
+//! what arguments a tracepoint has, which iterators and which values of enumerations there are.
+//! Never: a panic, unbounded work, I/O.
 //!
 //! Our own: aya keeps its reader private, and btf-rs is LGPL.
 //!
 //! Parsing is one linear pass over the type section, which notes where each type begins and
-//! which of them are named structs, typedefs and functions; names are looked at only when asked
+//! which of them are named structs, enumerations, typedefs and functions; names are looked at only when asked
 //! for. That reads the 5 MB of a distribution kernel in a few milliseconds.
 
 mod error;
@@ -51,6 +51,8 @@ pub struct Btf<'a> {
     offsets: Vec<u32>,
     /// The structs and unions that have a name.
     structs: Vec<Named>,
+    /// The enumerations that have a name.
+    enumerations: Vec<Named>,
     /// The typedefs.
     typedefs: Vec<Named>,
     /// The functions.
@@ -83,6 +85,7 @@ impl<'a> Btf<'a> {
             strings,
             offsets: Vec::with_capacity(types.len() / 24),
             structs: Vec::new(),
+            enumerations: Vec::new(),
             typedefs: Vec::new(),
             functions: Vec::new(),
         };
@@ -105,6 +108,9 @@ impl<'a> Btf<'a> {
             };
             match found.kind {
                 Kind::Struct | Kind::Union if found.name_offset != 0 => self.structs.push(named),
+                Kind::Enum | Kind::Enum64 if found.name_offset != 0 => {
+                    self.enumerations.push(named);
+                }
                 Kind::Typedef => self.typedefs.push(named),
                 Kind::Function => self.functions.push(named),
                 _ => {}
@@ -261,6 +267,13 @@ impl<'a> Btf<'a> {
             });
         }
         Ok(Some(function.parameters().skip(1).collect()))
+    }
+
+    /// True if an enumeration `enumeration` has a value of that name.
+    #[must_use]
+    pub fn has_enumerator(&self, enumeration: &str, name: &str) -> bool {
+        self.named(&self.enumerations, enumeration)
+            .any(|found| found.enumerators().any(|value| self.is_name(value, name)))
     }
 
     /// True if the kernel has the BPF iterator `name`.

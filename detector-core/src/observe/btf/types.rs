@@ -219,6 +219,17 @@ impl<'a> Type<'a> {
         body.chunks_exact(8).map(|entry| word(entry, 1))
     }
 
+    /// Where the names of an enumeration's values begin in the string section; nothing for other
+    /// kinds.
+    pub fn enumerators(&self) -> impl Iterator<Item = u32> + use<'a> {
+        let (body, entry_bytes): (&[u8], usize) = match self.kind {
+            Kind::Enum => (self.body, 8),
+            Kind::Enum64 => (self.body, 12),
+            _ => (&[], 8),
+        };
+        body.chunks_exact(entry_bytes).map(|entry| word(entry, 0))
+    }
+
     /// Element and length, of an array.
     #[must_use]
     pub fn array(&self) -> Option<RawArray> {

@@ -123,6 +123,22 @@ impl BtfWriter {
         self.add(head, &body)
     }
 
+    /// Adds an enumeration of 32-bit values with these names, numbered from 0.
+    pub fn enumeration(&mut self, name: &str, values: &[&str]) -> u32 {
+        let body: Vec<u32> = (0..)
+            .zip(values)
+            .flat_map(|(number, value)| [self.name(value), number])
+            .collect();
+        let entries = u16::try_from(values.len()).unwrap_or(u16::MAX);
+        let head = Head {
+            name,
+            entries,
+            size_or_type: 4,
+            ..Head::of(Kind::Enum)
+        };
+        self.add(head, &body)
+    }
+
     /// Adds the signature of a function that returns nothing.
     pub fn function_proto(&mut self, parameters: &[u32]) -> u32 {
         let body: Vec<u32> = parameters

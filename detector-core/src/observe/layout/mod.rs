@@ -2,7 +2,8 @@
 //!
 //! In: [`Btf`]. Out: [`KernelLayout`], and one [`FieldReport`] for each field asked for, so that
 //! `detector check` can show them all. Never: a guess. A required field that is missing, or a
-//! field of another size than the kernel side loads, is an error that names it.
+//! field of another size than the kernel side loads, is an error that names it. Which form of a
+//! test a kernel makes is told by names too, of fields or of values of enumerations.
 //!
 //! Offsets under `struct sock_common` and `struct sock` are used on a `struct tcp_sock`, which
 //! begins with them; the rows marked as anchors check that it does.
@@ -11,10 +12,11 @@ mod report;
 mod rows;
 
 pub use report::{FieldError, FieldPlace, FieldReport, LayoutError};
+pub use rows::Need;
 
-use crate::observe::btf::{Btf, Member, MemberKind, POINTER_BYTES, Width};
+use crate::observe::btf::{Btf, Member, MemberError, MemberKind, POINTER_BYTES, Width};
 use detector_common::layout::{BitField, KernelLayout};
-use rows::Shape::{Anchor, Bits, Block, Integer, Pointer};
+use rows::Shape::{Anchor, Bits, Block, Enumerator, Exists, Integer, Pointer};
 use rows::{ROWS, Row, Shape};
 
 /// The BTF tracepoints that the kernel side attaches to.
@@ -70,31 +72,58 @@ pub fn resolve(btf: &Btf<'_>) -> Result<KernelLayout, LayoutError> {
 
 /// Struct and path of every field asked for; an extract of a kernel's BTF must contain these.
 pub fn wanted_fields() -> impl Iterator<Item = (&'static str, &'static str)> {
-    ROWS.iter().map(|row| (row.structure, row.path))
+    ROWS.iter()
+        .filter(|row| !row.is_enumerator())
+        .map(|row| (row.structure, row.path))
+}
+
+/// Enumeration and name of every value asked for.
+pub fn wanted_enumerators() -> impl Iterator<Item = (&'static str, &'static str)> {
+    ROWS.iter()
+        .filter(|row| row.is_enumerator())
+        .map(|row| (row.structure, row.path))
 }
 
 fn look_up(btf: &Btf<'_>, row: &Row, layout: &mut KernelLayout) -> FieldReport {
-    let outcome = match btf.member(row.structure, row.path) {
-        Ok(member) => place(row.shape, member).ok_or_else(|| FieldError::Unexpected {
-            expected: format!("{:?}", row.shape),
-            found: describe(member),
-        }),
-        Err(cause) => Err(FieldError::Missing(cause)),
+    let outcome = if row.is_enumerator() {
+        enumerator(btf, row)
+    } else {
+        field(btf, row)
     };
     match (row.shape, &outcome) {
         (Integer(_, slot) | Block(_, slot) | Pointer(slot), Ok(FieldPlace::Byte(offset))) => {
             *slot(layout) = *offset;
         }
         (Bits(_, slot), Ok(FieldPlace::Bits(bits))) => *slot(layout) = *bits,
+        (Exists(slot) | Enumerator(slot), Ok(FieldPlace::Present)) => *slot(layout) = 1,
         // Stays absent, or is checked and not read.
         _ => {}
     }
     FieldReport {
         structure: row.structure,
         path: row.path,
-        required: row.required,
+        is_enumerator: row.is_enumerator(),
+        need: row.need,
         outcome,
     }
+}
+
+fn field(btf: &Btf<'_>, row: &Row) -> Result<FieldPlace, FieldError> {
+    let member = btf
+        .member(row.structure, row.path)
+        .map_err(FieldError::Missing)?;
+    place(row.shape, member).ok_or_else(|| FieldError::Unexpected {
+        expected: format!("{:?}", row.shape),
+        found: describe(member),
+    })
+}
+
+fn enumerator(btf: &Btf<'_>, row: &Row) -> Result<FieldPlace, FieldError> {
+    if btf.has_enumerator(row.structure, row.path) {
+        return Ok(FieldPlace::Present);
+    }
+    let member = row.path.to_owned();
+    Err(FieldError::Missing(MemberError::NoSuchMember { member }))
 }
 
 /// Where the member lies, or `None` if it is not of that shape.
@@ -111,6 +140,7 @@ fn place(shape: Shape, member: Member) -> Option<FieldPlace> {
             member.kind == MemberKind::Aggregate && member.width == Width::Bytes(bytes)
         }
         Anchor => member.offset_bits == 0,
+        Exists(_) | Enumerator(_) => return Some(FieldPlace::Present),
     };
     (fits && member.offset_bits.is_multiple_of(8)).then(|| FieldPlace::Byte(member.offset_bytes()))
 }

@@ -1,5 +1,6 @@
 //! What became of each field, and why a kernel cannot be used.
 
+use super::rows::Need;
 use crate::observe::btf::{BtfError, MemberError};
 use detector_common::layout::{BitField, Offset};
 use std::fmt;
@@ -7,12 +8,14 @@ use std::fmt;
 /// What became of one field.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FieldReport {
-    /// Name of the struct, without the word `struct`.
+    /// Name of the struct or enumeration, without the word `struct` or `enum`.
     pub structure: &'static str,
-    /// Path of the member in it, names separated by dots.
+    /// Path of the member in it, names separated by dots; of an enumeration, the value.
     pub path: &'static str,
-    /// Whether the agent cannot do without it.
-    pub required: bool,
+    /// Whether it is a value of an enumeration and no field at all.
+    pub is_enumerator: bool,
+    /// How much depends on it.
+    pub need: Need,
     /// Where it is, or why it cannot be used.
     pub outcome: Result<FieldPlace, FieldError>,
 }
@@ -24,6 +27,8 @@ pub enum FieldPlace {
     Byte(Offset),
     /// A bit field in one byte.
     Bits(BitField),
+    /// Only that it is there matters.
+    Present,
 }
 
 /// Why a field cannot be used.
@@ -53,23 +58,26 @@ impl fmt::Display for FieldError {
 
 impl FieldReport {
     /// True if the agent cannot start because of this field: a required one that is missing, or
-    /// any that is not what the kernel side would load.
+    /// any but a variant that is not what the kernel side would load.
     #[must_use]
     pub fn is_fatal(&self) -> bool {
         match &self.outcome {
             Ok(_) => false,
+            Err(_) if self.need == Need::Variant => false,
             Err(FieldError::Unexpected { .. }) => true,
             Err(FieldError::Missing(cause)) => {
-                self.required || matches!(cause, MemberError::Ambiguous | MemberError::Malformed(_))
+                self.need == Need::Required
+                    || matches!(cause, MemberError::Ambiguous | MemberError::Malformed(_))
             }
         }
     }
 }
 
 impl fmt::Display for FieldReport {
-    /// `struct tcp_sock.snd_wnd: at 1436`, or the reason why it cannot be used.
+    /// `struct tcp_sock.snd_wnd: at 1436`, `enum skb_drop_reason.…: present`, or the reason why it cannot be used.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "struct {}.{}: ", self.structure, self.path)?;
+        let word = if self.is_enumerator { "enum" } else { "struct" };
+        write!(f, "{word} {}.{}: ", self.structure, self.path)?;
         match &self.outcome {
             Ok(FieldPlace::Byte(offset)) => write!(f, "at {offset}"),
             Ok(FieldPlace::Bits(bits)) => write!(
@@ -79,6 +87,7 @@ impl fmt::Display for FieldReport {
                 bits.mask.count_ones(),
                 bits.shift
             ),
+            Ok(FieldPlace::Present) => write!(f, "present"),
             Err(reason) => write!(f, "{reason}"),
         }
     }

@@ -1,6 +1,7 @@
 //! The table: each field the kernel side reads, what it must look like, where its place is put.
 
-use Shape::{Anchor, Bits, Block, Integer, Pointer};
+use Need::{Optional, Required, Variant};
+use Shape::{Anchor, Bits, Block, Enumerator, Exists, Integer, Pointer};
 use detector_common::layout::{BitField, KernelLayout, Offset};
 use std::fmt;
 
@@ -9,8 +10,26 @@ use std::fmt;
 pub(super) struct Row {
     pub(super) structure: &'static str,
     pub(super) path: &'static str,
-    pub(super) required: bool,
+    pub(super) need: Need,
     pub(super) shape: Shape,
+}
+
+impl Row {
+    pub(super) const fn is_enumerator(&self) -> bool {
+        matches!(self.shape, Enumerator(_))
+    }
+}
+
+/// How much depends on a field.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Need {
+    /// The agent cannot do without it.
+    Required,
+    /// Without it the agent says less.
+    Optional,
+    /// It tells which form of a test this kernel makes; no kernel has them all. Of an unexpected
+    /// shape it is as good as missing.
+    Variant,
 }
 
 /// What the kernel side takes a field for, and where in the layout its place is put.
@@ -26,6 +45,10 @@ pub(super) enum Shape {
     Bits(u32, fn(&mut KernelLayout) -> &mut BitField),
     /// Not read itself, but must lie at offset 0.
     Anchor,
+    /// Not read itself: 1 is put there if the struct has it.
+    Exists(fn(&mut KernelLayout) -> &mut u64),
+    /// A value of an enumeration, not read: 1 is put there if the enumeration has it.
+    Enumerator(fn(&mut KernelLayout) -> &mut u64),
 }
 
 impl fmt::Debug for Shape {
@@ -36,6 +59,8 @@ impl fmt::Debug for Shape {
             Self::Block(bytes, _) => write!(f, "{bytes}-byte struct or array"),
             Self::Bits(bits, _) => write!(f, "field of {bits} to 8 bits within one byte"),
             Self::Anchor => write!(f, "member at offset 0"),
+            Self::Exists(_) => write!(f, "member"),
+            Self::Enumerator(_) => write!(f, "value of an enumeration"),
         }
     }
 }
@@ -44,7 +69,7 @@ const fn required(structure: &'static str, path: &'static str, shape: Shape) -> 
     Row {
         structure,
         path,
-        required: true,
+        need: Required,
         shape,
     }
 }
@@ -53,7 +78,16 @@ const fn optional(structure: &'static str, path: &'static str, shape: Shape) -> 
     Row {
         structure,
         path,
-        required: false,
+        need: Optional,
+        shape,
+    }
+}
+
+const fn variant(structure: &'static str, path: &'static str, shape: Shape) -> Row {
+    Row {
+        structure,
+        path,
+        need: Variant,
         shape,
     }
 }
@@ -108,4 +142,14 @@ pub(super) const ROWS: &[Row] = &[
     required("tcp_skb_cb", "ack_seq", Integer(4, |l| &mut l.skb_cb_ack_seq)),
     required("tcp_skb_cb", "tcp_gso_segs", Integer(2, |l| &mut l.skb_cb_gso_segs)),
     required("sk_buff", "data", Pointer(|l| &mut l.skb_data)),
+
+    variant("sk_buff", "ip_summed", Bits(2, |l| &mut l.skb_ip_summed)),
+    variant("sk_buff", "csum_valid", Bits(1, |l| &mut l.skb_csum_valid)),
+    variant("sock", "sk_receive_queue.qlen", Integer(4, |l| &mut l.receive_queue_length)),
+    variant("tcp_sock", "rcv_mwnd_seq", Integer(4, |l| &mut l.rcv_mwnd_seq)),
+    variant("tcp_sock", "rx_opt.ts_recent_stamp", Integer(4, |l| &mut l.ts_recent_stamp)),
+    variant("tcp_sock", "tcp_usec_ts", Exists(|l| &mut l.has_tcp_usec_ts)),
+    variant("inet_csk_ack_state_t", "ICSK_ACK_NOMEM", Enumerator(|l| &mut l.has_ack_nomem)),
+    variant("skb_drop_reason", "SKB_DROP_REASON_TCP_INVALID_END_SEQUENCE",
+        Enumerator(|l| &mut l.has_invalid_end_sequence)),
 ];

@@ -2,7 +2,7 @@
 
 use detector_common::layout::BitField;
 
-use super::{FieldPlace, FieldReport, survey};
+use super::{FieldPlace, FieldReport, Need, survey};
 use crate::observe::btf::write::{BtfWriter, VOID};
 use crate::observe::btf::{Btf, Kind, RawMember};
 
@@ -77,7 +77,7 @@ fn a_field_of_another_size_is_refused() {
 #[test]
 fn an_optional_field_of_another_size_is_refused_too() {
     let field = report("sock_common", "skc_v6_daddr", u64_id, 96, 0);
-    assert!(!field.required);
+    assert_eq!(field.need, Need::Optional);
     assert!(field.is_fatal());
 }
 
@@ -150,6 +150,37 @@ fn a_bit_field_too_narrow_is_refused() {
 #[test]
 fn a_byte_that_became_a_bit_field_is_refused() {
     assert!(report("tcp_sock", "inet_conn.icsk_backoff", u8_id, 16, 4).is_fatal());
+}
+
+#[test]
+fn a_variant_of_another_shape_is_left_out() {
+    // `ts_recent_stamp` was a `long` once: the kernel side then does without that test.
+    let field = report("tcp_sock", "rx_opt.ts_recent_stamp", u64_id, 64, 0);
+    assert_eq!(field.need, Need::Variant);
+    assert!(field.outcome.is_err() && !field.is_fatal());
+}
+
+#[test]
+fn a_value_of_an_enumeration_is_found_or_named() {
+    let found = |name: &str| {
+        let mut writer = BtfWriter::new();
+        writer.enumeration("inet_csk_ack_state_t", &["ICSK_ACK_SCHED", name]);
+        let bytes = writer.finish();
+        let found = survey(&Btf::parse(&bytes).expect("well-formed"));
+        let field = found
+            .fields
+            .into_iter()
+            .find(|field| field.path == "ICSK_ACK_NOMEM");
+        field.expect("in the table").to_string()
+    };
+    assert_eq!(
+        found("ICSK_ACK_NOMEM"),
+        "enum inet_csk_ack_state_t.ICSK_ACK_NOMEM: present"
+    );
+    assert_eq!(
+        found("ICSK_ACK_NOMEMORY"),
+        "enum inet_csk_ack_state_t.ICSK_ACK_NOMEM: no member ICSK_ACK_NOMEM"
+    );
 }
 
 #[test]

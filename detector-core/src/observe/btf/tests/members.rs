@@ -37,6 +37,35 @@ fn finds_members_through_typedefs_qualifiers_and_anonymous_structs() {
 }
 
 #[test]
+fn finds_values_of_enumerations() {
+    let mut w = sample();
+    w.enumeration("state", &["FIRST", "SECOND"]);
+    let head = Head {
+        name: "wide",
+        entries: 1,
+        ..Head::of(Kind::Enum64)
+    };
+    let name = w.name("THIRD");
+    w.add(head, &[name, 0, 0]);
+    let bytes = w.finish();
+    let btf = Btf::parse(&bytes).expect("well-formed");
+    assert!(btf.has_enumerator("state", "SECOND") && btf.has_enumerator("wide", "THIRD"));
+    // Neither a part of a name, nor another's, nor a member of a struct.
+    for (enumeration, name) in [
+        ("state", "FIRS"),
+        ("state", "THIRD"),
+        ("stat", "FIRST"),
+        ("", "FIRST"),
+        ("outer", "first"),
+    ] {
+        assert!(
+            !btf.has_enumerator(enumeration, name),
+            "{enumeration}.{name}"
+        );
+    }
+}
+
+#[test]
 fn names_what_is_missing() {
     let sample = sample();
     let missing = |member: &str| {
