@@ -20,7 +20,8 @@ pub use error::RecorderError;
 pub use location::{DAMAGED_KEPT, FILE_NAME, file_in};
 pub use reader::{EventsWanted, Reader, Span};
 pub use rows::{
-    Card, Gap, GapReason, HostSecond, Moment, Note, NoteKind, PeerSecond, Run, WindowPoint,
+    Card, Gap, GapReason, HostSecond, Moment, Note, NoteKind, PeerPeak, PeerSecond, Run,
+    WindowPoint,
 };
 pub use tidy::Limits;
 pub use writer::{Batch, Numbering, Opened, Recorder, Written};

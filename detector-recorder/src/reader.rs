@@ -1,12 +1,13 @@
 //! Reads a recorder: while the agent writes it, after it died, or a copy on another machine. Writes
-//! nothing, into no file.
+//! nothing, into no file. A file may come from anywhere: every string is sanitized here.
 
 use crate::error::RecorderError;
 use crate::location::{file_in, is_written, with_suffix};
-use crate::rows::{Card, Gap, HostSecond, Moment, Note, PeerSecond, Run, WindowPoint};
+use crate::rows::{Card, Gap, HostSecond, Moment, Note, PeerPeak, PeerSecond, Run, WindowPoint};
 use crate::schema::{self, Found};
 use crate::writer::end_unseen;
 use detector_api::address::network_of;
+use detector_api::sanitize;
 use detector_api::snapshot::{Event, Incident, PeerDetail};
 use rusqlite::{Connection, OpenFlags, Params, Row, params};
 use std::path::{Path, PathBuf};
@@ -106,9 +107,9 @@ impl Reader {
             |row| {
                 Ok(Run {
                     id: row.get(0)?,
-                    host: row.get(1)?,
-                    boot_id: row.get(2)?,
-                    version: row.get(3)?,
+                    host: text(row, 1)?,
+                    boot_id: text(row, 2)?,
+                    version: text(row, 3)?,
                     began: moment(row, 4)?,
                     last: moment(row, 6)?,
                     was_stopped: row.get(8)?,
@@ -240,8 +241,8 @@ impl Reader {
                 Ok(Note {
                     at: moment(row, 0)?,
                     kind: row.get(2)?,
-                    peer: row.get(3)?,
-                    text: row.get(4)?,
+                    peer: optional_text(row, 3)?,
+                    text: text(row, 4)?,
                 })
             },
         )
@@ -281,8 +282,8 @@ impl Reader {
                 [id],
                 |row| {
                     Ok(PeerSecond {
-                        peer: row.get(0)?,
-                        verdict: row.get(1)?,
+                        peer: text(row, 0)?,
+                        verdict: optional_text(row, 1)?,
                         stalled_connections: row.get(2)?,
                         pinned_bytes: row.get(3)?,
                         zero_window_episodes: row.get(4)?,
@@ -296,6 +297,24 @@ impl Reader {
         with_peers.collect()
     }
 
+    /// What each peer held at its worst, each number by itself; the most costly first. Only of
+    /// seconds in which the peer was among the most costly of its host.
+    pub fn peer_peaks(&self, span: Span) -> Result<Vec<PeerPeak>, RecorderError> {
+        self.rows(
+            "SELECT p.peer, max(p.stalled_connections), max(p.pinned_bytes) FROM peer_seconds p \
+             JOIN host_seconds h ON h.id = p.second WHERE h.time_ms BETWEEN ?1 AND ?2 \
+             GROUP BY p.peer ORDER BY max(p.pinned_bytes) DESC, p.peer",
+            params![span.from_ms, span.until_ms],
+            |row| {
+                Ok(PeerPeak {
+                    peer: text(row, 0)?,
+                    stalled_connections: row.get(1)?,
+                    pinned_bytes: row.get(2)?,
+                })
+            },
+        )
+    }
+
     /// How the windows of a peer's connections moved, oldest first.
     pub fn windows(&self, peer: &str, span: Span) -> Result<Vec<WindowPoint>, RecorderError> {
         self.rows(
@@ -306,9 +325,9 @@ impl Reader {
             |row| {
                 Ok(WindowPoint {
                     at: moment(row, 0)?,
-                    peer: row.get(2)?,
-                    local: row.get(3)?,
-                    remote: row.get(4)?,
+                    peer: text(row, 2)?,
+                    local: text(row, 3)?,
+                    remote: text(row, 4)?,
                     snd_una: row.get(5)?,
                     snd_nxt: row.get(6)?,
                     edge: row.get(7)?,
@@ -378,7 +397,16 @@ fn moment(row: &Row<'_>, first: usize) -> rusqlite::Result<Moment> {
     })
 }
 
+fn text(row: &Row<'_>, column: usize) -> rusqlite::Result<String> {
+    Ok(sanitize::text(row.get_ref(column)?.as_str()?))
+}
+
+fn optional_text(row: &Row<'_>, column: usize) -> rusqlite::Result<Option<String>> {
+    let value = row.get_ref(column)?.as_str_or_null()?;
+    Ok(value.map(sanitize::text))
+}
+
 /// `None` for what this version does not understand.
 fn object<T: serde::de::DeserializeOwned>(json: &str) -> Option<T> {
-    serde_json::from_str(json).ok()
+    serde_json::from_slice(&sanitize::json_text(json.as_bytes())).ok()
 }

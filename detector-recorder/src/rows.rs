@@ -124,6 +124,17 @@ pub struct PeerSecond {
     pub bytes_acked_per_second: i64,
 }
 
+/// The most that a peer held.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PeerPeak {
+    /// The peer.
+    pub peer: String,
+    /// Most connections held up at once.
+    pub stalled_connections: i64,
+    /// Most kernel memory held at once.
+    pub pinned_bytes: i64,
+}
+
 /// The newest of what was known of a peer.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Card {

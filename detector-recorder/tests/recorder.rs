@@ -6,8 +6,8 @@ mod support;
 
 use detector_api::snapshot::IncidentEnd;
 use detector_recorder::{
-    Batch, Card, EventsWanted, FILE_NAME, GapReason, Limits, Note, NoteKind, Reader, Recorder,
-    RecorderError, Span, WindowPoint,
+    Batch, Card, EventsWanted, FILE_NAME, GapReason, Limits, Note, NoteKind, Opened, Reader,
+    Recorder, RecorderError, Span, WindowPoint,
 };
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -392,4 +392,49 @@ fn a_clock_that_steps_loses_nothing() {
     let reader = Reader::open(folder.path()).unwrap();
     assert_eq!(all_events(&reader), [1, 2, 3, 4]);
     assert_eq!(reader.seconds(Span::ALL, 100).unwrap().len(), 4);
+}
+
+/// A file may be anybody's: what it says is made harmless where it comes in.
+#[test]
+fn no_string_of_a_file_reaches_a_terminal_as_it_is() {
+    let folder = tempfile::tempdir().unwrap();
+    let evil = "web\u{1b}]0;owned\u{7}\u{202e}";
+    let who = Opened {
+        host: evil,
+        ..opened(0, evil)
+    };
+    let (mut recorder, _) = Recorder::open(folder.path(), LIMITS, &who).unwrap();
+    let mut batch = batch(1, 1);
+    batch.peers[0].peer = evil.to_owned();
+    batch.events[0].peer = evil.to_owned();
+    batch.notes = vec![Note {
+        at: at(1),
+        kind: NoteKind::Kernel,
+        peer: Some(evil.to_owned()),
+        text: evil.to_owned(),
+    }];
+    recorder.record(&batch).unwrap();
+    let reader = Reader::open(folder.path()).unwrap();
+    let said = format!(
+        "{:?}{:?}{:?}{:?}{:?}",
+        reader.runs().unwrap(),
+        reader.notes(Span::ALL).unwrap(),
+        reader.seconds(Span::ALL, 10).unwrap(),
+        reader.peer_peaks(Span::ALL).unwrap(),
+        reader
+            .events(&EventsWanted {
+                span: Span::ALL,
+                peer: None,
+                kind: None,
+                limit: 10,
+            })
+            .unwrap(),
+    );
+    assert!(
+        said.contains("web\u{fffd}]0;owned\u{fffd}\u{fffd}"),
+        "{said}"
+    );
+    for raw in ["\\u{1b}", "\\u{7}", "\\u{202e}"] {
+        assert!(!said.contains(raw), "{said}");
+    }
 }
