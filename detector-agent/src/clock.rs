@@ -16,6 +16,11 @@ pub(crate) fn wall() -> WallClock {
     }
 }
 
+/// Nanoseconds since the host started, sleep included.
+pub(crate) fn boot_ns() -> i128 {
+    nanoseconds(ClockId::Boottime)
+}
+
 /// Unix time in nanoseconds.
 pub(crate) fn unix_ns() -> i128 {
     nanoseconds(ClockId::Realtime)

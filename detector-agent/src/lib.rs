@@ -17,4 +17,5 @@ pub mod log;
 pub mod metrics;
 mod namespace;
 mod priority;
+mod recording;
 mod state;

@@ -10,6 +10,7 @@ use crate::host::owner::SharedReport;
 use crate::host::pressure::PressureGauge;
 use crate::http::Refusals;
 use crate::kernel::{Kernel, KernelStatus, Message};
+use crate::recording::Recording;
 use detector_api::time::rfc3339;
 use detector_core::engine::Engine;
 use detector_core::time::MonotonicTime;
@@ -49,6 +50,8 @@ pub(crate) struct AgentState {
     pub(crate) pressure: PressureGauge,
     /// Does what operators ask for.
     pub(crate) actions: Actions,
+    /// Writes down what happens.
+    pub(crate) recording: Recording,
 }
 
 /// What the agent counts about itself.
@@ -96,6 +99,7 @@ impl AgentState {
             owners: SharedReport::default(),
             pressure: PressureGauge::default(),
             actions,
+            recording: Recording::default(),
         }
     }
 
@@ -129,11 +133,15 @@ impl AgentState {
 
     /// Ingests messages of the kernel side; fails with the reason if it cannot go on.
     pub(crate) fn ingest(&self, messages: &mut Vec<Message>) -> Result<(), String> {
+        let is_recorded = self.recording.is_on();
         let mut engine = self.engine();
         engine.admit_until(clock::now());
         for message in messages.drain(..) {
             match message {
                 Message::Records(observations) => {
+                    if is_recorded {
+                        self.recording.watch(&observations);
+                    }
                     for observation in &observations {
                         engine.observe(observation);
                     }
@@ -210,6 +218,11 @@ impl AgentState {
     /// Seconds since the start.
     pub(crate) fn uptime_seconds(&self) -> f64 {
         clock::now().since_seconds(self.started)
+    }
+
+    /// When it started, Unix nanoseconds.
+    pub(crate) const fn started_unix_ns(&self) -> i128 {
+        self.started_unix_ns
     }
 
     /// When it started, RFC 3339.

@@ -25,6 +25,12 @@ pub struct Host {
     pub sockets: Option<Sockets>,
     /// Errors and drops of network interfaces.
     pub interfaces: Option<InterfaceReport>,
+    /// Connections that listeners could not take.
+    #[serde(default)]
+    pub listen_queues: Option<ListenQueues>,
+    /// Processes that the kernel killed for want of memory, since the host started.
+    #[serde(default)]
+    pub oom_kills: Option<u64>,
     /// Sums over all peers.
     pub totals: Totals,
     /// The open incident; `null` if there is none.
@@ -148,6 +154,16 @@ pub struct Sockets {
     pub orphans: u64,
     /// TCP in TIME-WAIT, in the agent's namespace.
     pub time_wait: u64,
+}
+
+/// Listeners of the agent's namespace that could not take a connection (`TcpExt` of
+/// `/proc/net/netstat`), since it was made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct ListenQueues {
+    /// Connections refused because the queue of a listener was full (`ListenOverflows`).
+    pub overflows: u64,
+    /// Those, and what was dropped at listeners for other reasons (`ListenDrops`).
+    pub drops: u64,
 }
 
 numbers! {

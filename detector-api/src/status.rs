@@ -39,8 +39,22 @@ pub struct Status {
     /// Services that own stalled connections, and how many of their tasks those hold up.
     #[serde(default)]
     pub held_workers: Vec<HeldWorkers>,
+    /// The flight recorder; `null` where none is kept.
+    #[serde(default)]
+    pub recorder: Option<Recorder>,
     /// Whether the last reload of the configuration was applied.
     pub last_reload_successful: bool,
+}
+
+/// The flight recorder.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Recorder {
+    /// Its file; `null` if it could not be opened.
+    pub file: Option<String>,
+    /// Its size, log included.
+    pub bytes: u64,
+    /// Why nothing is written at present; `null` while it is.
+    pub failure: Option<String>,
 }
 
 /// The sweep over all sockets.

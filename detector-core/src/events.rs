@@ -1,4 +1,5 @@
-//! The ring of events: bounded, oldest forgotten first, numbered without gaps from 1. And what was
+//! The ring of events: bounded, oldest forgotten first, numbered upwards; from 1, or from where the
+//! agent before ended. And what was
 //! flagged in all, whether an event was written of it or not.
 
 use detector_api::snapshot::{Event, FlagKind};
@@ -34,6 +35,22 @@ impl Events {
         self.forget_excess();
     }
 
+    /// Numbers go on after `id`.
+    pub(crate) fn go_on_after(&mut self, id: u64) {
+        self.next_id = self.next_id.max(id.saturating_add(1));
+    }
+
+    /// Shows events of an earlier agent, oldest first; those that are not older than all others are
+    /// not shown.
+    pub(crate) fn remember(&mut self, events: Vec<Event>) {
+        for event in events.into_iter().rev() {
+            let first = self.first_id();
+            if event.id < first && self.ring.len() < self.capacity {
+                self.ring.push_front(event);
+            }
+        }
+    }
+
     /// Appends an event; its number is given here.
     pub(crate) fn push(&mut self, mut event: Event) {
         event.id = self.next_id;
@@ -44,9 +61,8 @@ impl Events {
 
     /// Events with a number above `id`, oldest first.
     pub(crate) fn after(&self, id: u64) -> impl Iterator<Item = &Event> {
-        let passed = id.saturating_add(1).saturating_sub(self.first_id());
-        let passed = usize::try_from(passed).unwrap_or(usize::MAX);
-        self.ring.iter().skip(passed)
+        self.ring
+            .range(self.ring.partition_point(|event| event.id <= id)..)
     }
 
     /// Number of the oldest event kept; of the next one if none is kept.

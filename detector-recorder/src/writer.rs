@@ -124,20 +124,14 @@ impl Recorder {
     /// # Errors
     ///
     /// As [`Recorder::open`].
-    pub fn replace(self, who: &Opened<'_>) -> Result<(Self, PathBuf), RecorderError> {
-        let Self {
-            connection,
-            file,
-            limits,
-            numbers_until,
-            _lock: lock,
-            ..
-        } = self;
-        drop(connection);
-        let (mut begun, aside) = begin_anew(&file, limits, who)?;
-        // What was announced in this run is known, though not what is in the damaged file.
-        begun.numbers_until = begun.numbers_until.max(numbers_until);
-        Ok((Self::new(begun, file, limits, lock), aside))
+    pub fn replace(&mut self, who: &Opened<'_>) -> Result<PathBuf, RecorderError> {
+        let closed =
+            Connection::open_in_memory().map_err(|error| RecorderError::of(&self.file, error))?;
+        drop(std::mem::replace(&mut self.connection, closed));
+        let (begun, aside) = begin_anew(&self.file, self.limits, who)?;
+        self.connection = begun.connection;
+        self.run = begun.run;
+        Ok(aside)
     }
 
     fn new(begun: Begun, file: PathBuf, limits: Limits, lock: WriterLock) -> Self {
@@ -263,6 +257,22 @@ impl Recorder {
 }
 
 impl Batch {
+    /// Whether there is nothing to write.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.samples() + self.findings() == 0
+    }
+
+    /// Drops what is left out first where room is short; returns how many rows that would have been.
+    pub fn drop_samples(&mut self) -> u64 {
+        let samples = self.samples();
+        self.host = None;
+        self.peers.clear();
+        self.cards.clear();
+        self.windows.clear();
+        samples
+    }
+
     /// Rows that are left out first where room is short.
     fn samples(&self) -> u64 {
         let host = usize::from(self.host.is_some());

@@ -291,7 +291,7 @@ fn records_on(mut recorder: Recorder) -> Recorder {
         {
             Ok(_) => {}
             Err(error) if error.is_damage() => {
-                recorder = recorder.replace(&opened(second, "boot")).unwrap().0;
+                recorder.replace(&opened(second, "boot")).unwrap();
                 recorder.record(&batch(second, number)).unwrap();
             }
             Err(error) => panic!("{error}"),

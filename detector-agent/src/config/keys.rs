@@ -77,6 +77,12 @@ keys! {
         "Peers with metrics of their own; the rest are summed under `other`. A peer that drops out of this list keeps its metrics for a quarter of an hour, so that for a while up to twice as many have some.";
     peers.capacity on_restart number
         "Peers remembered at most; the least costly is forgotten first.";
+    recorder.enabled on_restart number
+        "Whether a flight recorder is kept in the state directory: what happened outlives the agent and the host.";
+    recorder.size on_restart quoted
+        "Its size at most; where room runs short, detail goes before findings and the newest incidents stay longest.";
+    recorder.age on_restart quoted
+        "How long anything is kept at most.";
     budget.connections on_restart number
         "Misbehaving connections tracked at most, in the kernel and in the agent.";
     budget.events on_restart number

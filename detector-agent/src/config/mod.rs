@@ -9,7 +9,7 @@ mod file;
 pub mod keys;
 mod sections;
 
-pub use sections::Config;
+pub use sections::{Config, RecorderConfig};
 
 use std::fs::File;
 use std::io::{self, Read};

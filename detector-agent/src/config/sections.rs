@@ -24,6 +24,8 @@ pub struct Config {
     pub detect: Detect,
     /// Section `[peers]`.
     pub peers: Peers,
+    /// Section `[recorder]`.
+    pub recorder: RecorderConfig,
     /// Section `[budget]`.
     pub budget: Budget,
 }
@@ -68,6 +70,16 @@ pub struct Peers {
     pub ipv6_prefix: u8,
     pub export: usize,
     pub capacity: usize,
+}
+
+/// Section `[recorder]`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+#[allow(missing_docs, reason = "see `keys`")]
+pub struct RecorderConfig {
+    pub enabled: bool,
+    pub size: Size,
+    pub age: Span,
 }
 
 /// Section `[budget]`.
@@ -133,6 +145,16 @@ impl Default for Peers {
             ipv6_prefix: tables.ipv6_prefix,
             export: tables.export,
             capacity: tables.peers_capacity,
+        }
+    }
+}
+
+impl Default for RecorderConfig {
+    fn default() -> Self {
+        Self {
+            enabled: true,
+            size: Size(256 << 20),
+            age: Span(Duration::from_secs(30 * 86_400)),
         }
     }
 }

@@ -45,8 +45,8 @@ fn what_is_wrong_is_named_with_its_line() {
             "line 1: unknown section `wob`, did you mean `web`?",
         ),
         (
-            "[recorder]\n",
-            "line 1: unknown section `recorder`, known are web, control, detect, peers, budget",
+            "[recorders]\n",
+            "line 1: unknown section `recorders`, did you mean `recorder`?",
         ),
         ("web = 1\n", "line 1: `web` is a section, write [web]"),
         (

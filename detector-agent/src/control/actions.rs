@@ -8,7 +8,9 @@ use crate::http::{Request, Response};
 use crate::state::AgentState;
 use detector_api::actions::{BlockRequest, ResetRequest, UnblockRequest};
 use detector_api::address::network_of;
+use detector_api::text;
 use detector_core::engine::Engine;
+use detector_recorder::NoteKind;
 use hyper::{Method, StatusCode};
 use ipnet::IpNet;
 use serde::Serialize;
@@ -103,7 +105,18 @@ async fn reset(
     })?;
     let plan = ResetPlan::of(&peer, &request);
     let state = Arc::clone(state);
-    beside(move || state.actions.reset(plan, uid), reset_refusal).await
+    let reset = move || {
+        let answer = state.actions.reset(plan, uid)?;
+        note(&state, &answer.peer, &text::reset_summary(&answer), uid);
+        Ok(answer)
+    };
+    beside(reset, reset_refusal).await
+}
+
+/// Writes down what was done, or would have been.
+fn note(state: &AgentState, whom: &str, what: &str, uid: u32) {
+    let text = format!("{what} (asked by uid {uid})");
+    state.recording.note(NoteKind::Action, Some(whom), &text);
 }
 
 /// Does something on a thread that may wait for the kernel.
@@ -148,7 +161,12 @@ async fn block(
         is_dry: request.dry_run,
     };
     let state = Arc::clone(state);
-    beside(move || state.actions.block(order), block_refusal).await
+    let block = move || {
+        let answer = state.actions.block(order)?;
+        note(&state, &answer.network, &text::block_summary(&answer), uid);
+        Ok(answer)
+    };
+    beside(block, block_refusal).await
 }
 
 /// Lists the blocks; anybody may.
@@ -167,7 +185,16 @@ async fn unblock(
 ) -> Result<Response, Response> {
     let network = network(&request.network)?;
     let state = Arc::clone(state);
-    let unblock = move || state.actions.unblock(network, request.dry_run, uid);
+    let unblock = move || {
+        let answer = state.actions.unblock(network, request.dry_run, uid)?;
+        note(
+            &state,
+            &answer.network,
+            &text::unblock_summary(&answer),
+            uid,
+        );
+        Ok(answer)
+    };
     beside(unblock, block_refusal).await
 }
 

@@ -16,6 +16,8 @@ pub(super) fn host(state: &AgentState) -> Host {
         tcp_memory,
         sockets,
         interfaces,
+        listen_queues,
+        oom_kills,
         own,
     } = state.pressure.sample();
     let kernel = state.kernel_status().unwrap_or_default();
@@ -32,6 +34,8 @@ pub(super) fn host(state: &AgentState) -> Host {
         tcp_memory,
         sockets,
         interfaces,
+        listen_queues,
+        oom_kills,
         incident,
         agent: Agent {
             version: env!("CARGO_PKG_VERSION").to_owned(),

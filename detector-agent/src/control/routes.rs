@@ -58,7 +58,9 @@ impl Control {
 
     fn events(&self, request: &Request) -> Response {
         let started = self.state.started_text();
-        let filter = match EventFilter::parse(&request.parameters, &started) {
+        let goes_on_from =
+            |agent: &str| agent == started || self.state.recording.goes_on_from(agent);
+        let filter = match EventFilter::parse(&request.parameters, goes_on_from) {
             Ok(filter) => filter,
             Err(message) => return Response::json_error(StatusCode::BAD_REQUEST, &message),
         };

@@ -1,8 +1,9 @@
 //! `/v1/status`: how the agent itself is.
 
 use crate::kernel::{KernelStatus, kernel_release};
+use crate::recording::RecorderStatus;
 use crate::state::AgentState;
-use detector_api::status::{Events, Fill, Records, Status, Sweep, Tables};
+use detector_api::status::{Events, Fill, Recorder, Records, Status, Sweep, Tables};
 use std::collections::BTreeMap;
 
 /// The status of this moment.
@@ -57,8 +58,18 @@ pub(super) fn status(state: &AgentState) -> Status {
         events,
         thresholds: Some(thresholds),
         held_workers: state.owners.read().held_workers,
+        recorder: recorder(state.recording.status()),
         last_reload_successful: state.is_last_reload_successful(),
     }
+}
+
+fn recorder(status: RecorderStatus) -> Option<Recorder> {
+    let is_wanted = status.file.is_some() || status.failure.is_some();
+    is_wanted.then_some(Recorder {
+        file: status.file,
+        bytes: status.counts.bytes,
+        failure: status.failure,
+    })
 }
 
 /// Records held back, by reason.

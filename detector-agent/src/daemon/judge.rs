@@ -1,9 +1,9 @@
 //! The one task that feeds the engine: messages in, time forward, new events out.
 
 use super::flag_log::FlagLog;
-use super::incident_log::IncidentLog;
 use crate::clock;
 use crate::kernel::Message;
+use crate::recording::IncidentLog;
 use crate::state::{AgentState, Ping};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -42,7 +42,7 @@ pub(super) async fn judge(
         let due_in = advance_to_now(&state);
         state.publish_events();
         logged_event = log_flags(&state, &mut flag_log, logged_event);
-        incident_log.log(&state.engine());
+        announce_incidents(&state, &mut incident_log);
         tokio::select! {
             count = messages.recv_many(&mut batch, BATCHES) => {
                 if count == 0 {
@@ -87,6 +87,15 @@ fn advance_to_now(state: &AgentState) -> Duration {
         Duration::from_nanos(moment.since_ns(clock::now()))
     });
     due_in.clamp(SHORTEST_SLEEP, LONGEST_SLEEP)
+}
+
+/// Where a recorder is kept, it announces an incident once it is on the disk.
+fn announce_incidents(state: &AgentState, incident_log: &mut IncidentLog) {
+    if !state.recording.is_on() {
+        incident_log.log(&state.engine());
+    } else if incident_log.notices(&state.engine()) {
+        state.recording.hurry();
+    }
 }
 
 /// Logs the flags among the events after `logged`; returns the number of the newest event.

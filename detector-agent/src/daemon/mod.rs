@@ -6,7 +6,6 @@
 
 mod claims;
 mod flag_log;
-mod incident_log;
 mod judge;
 mod owners;
 mod pressure;
@@ -24,6 +23,7 @@ use crate::kernel::{self, KernelOptions, Message, StartError, SweepOptions};
 use crate::log;
 use crate::metrics::Web;
 use crate::priority;
+use crate::recording;
 use crate::state::AgentState;
 use detector_api::failure::Failure;
 use detector_common::settings::KernelSettings;
@@ -55,6 +55,7 @@ pub async fn run(start: Start) -> Result<(), Failure> {
 
     let (ping_sender, pings) = mpsc::channel(1);
     let state = Arc::new(AgentState::new(config, ping_sender));
+    let recorder = recording::open(&state, &start.state_dir, config.recorder)?;
     let (message_sender, messages) = mpsc::channel(BATCHES);
     let background_nice = raise_priority(config.budget.nice)?;
     let options = kernel_options(&start, background_nice);
@@ -65,6 +66,11 @@ pub async fn run(start: Start) -> Result<(), Failure> {
             "cannot look for the processes behind connections: {error}; peers are judged without"
         )
     });
+
+    let recorder = recorder
+        .map(|recorder| recording::start(Arc::clone(&state), recorder, background_nice))
+        .transpose()
+        .map_err(|error| Failure::failed(format!("cannot start the recorder: {error}")))?;
 
     let mut servers = JoinSet::new();
     servers.spawn(pressure::sample_host(Arc::clone(&state)));
@@ -84,6 +90,10 @@ pub async fn run(start: Start) -> Result<(), Failure> {
     };
     drop(owners);
     stop(&state, servers).await;
+    if let Some(recorder) = recorder {
+        recorder.end();
+    }
+    tracing::info!("stopped");
     drop(claim);
     outcome
 }
@@ -151,7 +161,6 @@ async fn stop(state: &Arc<AgentState>, mut servers: JoinSet<()>) {
         }
     }
     while servers.join_next().await.is_some() {}
-    tracing::info!("stopped");
 }
 
 fn serve_all(

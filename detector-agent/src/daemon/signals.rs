@@ -4,6 +4,7 @@ use super::start::Start;
 use super::supervisor;
 use crate::config::Config;
 use crate::state::AgentState;
+use detector_recorder::NoteKind;
 use std::io;
 use std::sync::atomic::Ordering;
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -53,11 +54,23 @@ fn reload(state: &AgentState, start: &Start) {
             let waiting = config.needs_restart(&start.config);
             if waiting.is_empty() {
                 tracing::info!("configuration reloaded");
+                note(state, "configuration reloaded");
             } else {
                 let waiting = waiting.join(", ");
                 tracing::warn!("configuration reloaded, but a restart is needed for {waiting}");
+                note(
+                    state,
+                    &format!("configuration reloaded but for {waiting}, which need a restart"),
+                );
             }
         }
-        Err(error) => tracing::error!("configuration not reloaded, the old one stays: {error}"),
+        Err(error) => {
+            tracing::error!("configuration not reloaded, the old one stays: {error}");
+            note(state, &format!("configuration not reloaded: {error}"));
+        }
     }
+}
+
+fn note(state: &AgentState, text: &str) {
+    state.recording.note(NoteKind::Configuration, None, text);
 }

@@ -68,6 +68,8 @@ metrics! {
         "Incidents by kind; an incident that several kinds joined counts once for each.";
     INCIDENTS_OPEN = Gauge "detector_incidents_open" ["kind"]
         "1 while an incident that this kind has joined is open, else 0.";
+    OOM_KILLS = Counter "detector_oom_kills_total" []
+        "Processes that the kernel killed for want of memory, since the host started.";
     TCP_MEMORY = Gauge "detector_tcp_memory_bytes" []
         "Bytes of kernel memory used by TCP in all network namespaces.";
     TCP_MEMORY_LIMIT = Gauge "detector_tcp_memory_limit_bytes" []
@@ -156,6 +158,26 @@ metrics! {
         "Networks that are blocked now.";
     LOG_LINES_DROPPED = Counter "detector_log_lines_dropped_total" []
         "Log lines dropped because stderr did not take them in time.";
+    RECORDER_UP = Gauge "detector_recorder_up" []
+        "1 while the flight recorder is written, 0 while it cannot be; no line where none is kept.";
+    RECORDER_BYTES = Gauge "detector_recorder_bytes" []
+        "Size of the flight recorder, its log included.";
+    RECORDER_COMMITS = Counter "detector_recorder_commits_total" []
+        "Times that something was written to the flight recorder and was on the disk.";
+    RECORDER_COMMIT_SECONDS = Counter "detector_recorder_commit_seconds_total" []
+        "Seconds spent writing the flight recorder.";
+    RECORDER_LAST_COMMIT = Gauge "detector_recorder_last_commit_timestamp_seconds" []
+        "When the flight recorder was written last, Unix time in seconds; 0 before that.";
+    RECORDER_ROWS = Counter "detector_recorder_rows_total" []
+        "Rows written to the flight recorder.";
+    RECORDER_ROWS_DELETED = Counter "detector_recorder_rows_deleted_total" []
+        "Rows deleted from the flight recorder to thin it with age and to keep its bounds.";
+    RECORDER_ROWS_LOST = Counter "detector_recorder_rows_lost_total" ["kind"]
+        "Rows that the flight recorder could not keep: samples where room was short, events and notes that waited too long, points of windows beyond what is followed.";
+    RECORDER_FAILURES = Counter "detector_recorder_write_failures_total" []
+        "Times that writing the flight recorder failed; findings wait for the next time.";
+    RECORDER_FILES_SET_ASIDE = Counter "detector_recorder_files_set_aside_total" []
+        "Damaged files of the flight recorder that were set aside.";
     LAST_RELOAD_SUCCESSFUL = Gauge "detector_config_last_reload_successful" []
         "1 if the last reload of the configuration was applied, or none was asked for; else 0.";
     PROCESS_CPU_SECONDS = Counter "process_cpu_seconds_total" []

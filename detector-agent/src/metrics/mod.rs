@@ -39,6 +39,7 @@ impl Web {
         });
         let kernel = state.kernel_status().unwrap_or_default();
         let counters = &state.counters;
+        let pressure = state.pressure.last();
         let counts = SelfCounts {
             refusals: vec![("web", &counters.web), ("control", &counters.control)],
             events_forgotten,
@@ -49,10 +50,9 @@ impl Web {
             actions: state.actions.counts(),
             log_lines_dropped: log::lines_dropped(),
             owners: state.owners.read(),
-            tcp_memory: state
-                .pressure
-                .last()
-                .and_then(|pressure| pressure.tcp_memory),
+            tcp_memory: pressure.as_ref().and_then(|pressure| pressure.tcp_memory),
+            oom_kills: pressure.and_then(|pressure| pressure.oom_kills),
+            recorder: state.recording.status(),
             is_last_reload_successful: state.is_last_reload_successful(),
         };
         match page::render(&core, &kernel, &counts) {

@@ -7,6 +7,7 @@ use crate::actions;
 use crate::host::owner::OwnerReport;
 use crate::http::Refusals;
 use crate::kernel::KernelStatus;
+use crate::recording::RecorderStatus;
 use detector_api::host::TcpMemory;
 use detector_api::snapshot::{FlagKind, IncidentKind, StallCause};
 use detector_core::metrics::{Ledger, MetricsSnapshot};
@@ -39,6 +40,10 @@ pub(crate) struct SelfCounts<'a> {
     pub(crate) owners: OwnerReport,
     /// The kernel's account of memory for TCP, if it is known.
     pub(crate) tcp_memory: Option<TcpMemory>,
+    /// Processes killed for want of memory, if the kernel says.
+    pub(crate) oom_kills: Option<u64>,
+    /// The flight recorder.
+    pub(crate) recorder: RecorderStatus,
     /// Whether the last reload was applied.
     pub(crate) is_last_reload_successful: bool,
 }
@@ -55,12 +60,16 @@ pub(crate) fn render(
 ) -> prometheus::Result<String> {
     let mut page = Page::default();
     write_host(&mut page, core);
+    if let Some(oom_kills) = counts.oom_kills {
+        page.single(&metric::OOM_KILLS, oom_kills);
+    }
     write_tcp_memory(&mut page, counts.tcp_memory);
     write_peers(&mut page, core);
     write_tables(&mut page, core);
     write_kernel(&mut page, core, kernel);
     write_owners(&mut page, &counts.owners);
     write_self(&mut page, counts);
+    write_recorder(&mut page, &counts.recorder);
     process::write(&mut page);
     page.into_text()
 }
@@ -257,6 +266,35 @@ fn write_self(page: &mut Page, counts: &SelfCounts<'_>) {
         &metric::LAST_RELOAD_SUCCESSFUL,
         counts.is_last_reload_successful,
     );
+}
+
+/// Where none is kept, and none was meant to be, there is no line.
+fn write_recorder(page: &mut Page, recorder: &RecorderStatus) {
+    if recorder.file.is_none() && recorder.failure.is_none() {
+        return;
+    }
+    let counts = &recorder.counts;
+    page.single(&metric::RECORDER_UP, recorder.failure.is_none());
+    page.single(&metric::RECORDER_BYTES, counts.bytes);
+    page.single(&metric::RECORDER_COMMITS, counts.commits);
+    page.single(&metric::RECORDER_COMMIT_SECONDS, counts.commit_seconds);
+    page.single(
+        &metric::RECORDER_LAST_COMMIT,
+        counts.last_commit_unix_seconds,
+    );
+    page.single(&metric::RECORDER_ROWS, counts.rows);
+    page.single(&metric::RECORDER_ROWS_DELETED, counts.rows_deleted);
+    let mut samples = page.metric(&metric::RECORDER_ROWS_LOST);
+    for (kind, lost) in [
+        ("sample", counts.samples_left_out),
+        ("event", counts.events_lost),
+        ("note", counts.notes_lost),
+        ("window", counts.points_lost),
+    ] {
+        samples.sample(&[kind], lost);
+    }
+    page.single(&metric::RECORDER_FAILURES, counts.failures);
+    page.single(&metric::RECORDER_FILES_SET_ASIDE, counts.files_set_aside);
 }
 
 #[cfg(test)]

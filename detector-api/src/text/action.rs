@@ -1,6 +1,6 @@
 //! Words for what operators have done to peers: for the commands and for `detector top`.
 
-use crate::actions::{BlockAnswer, ResetAnswer, ResetOutcome, ResetSocket};
+use crate::actions::{BlockAnswer, ResetAnswer, ResetOutcome, ResetSocket, UnblockAnswer};
 use crate::snapshot::Process;
 use crate::units;
 use std::time::Duration;
@@ -56,6 +56,20 @@ pub fn block_summary(answer: &BlockAnswer) -> String {
         None => String::new(),
     };
     format!("{would} all that {network} sends for {span}, until {until}{before}")
+}
+
+/// What unblocking came to, in one line.
+#[must_use]
+pub fn unblock_summary(answer: &UnblockAnswer) -> String {
+    let done = if answer.dry_run {
+        "would unblock"
+    } else {
+        "unblocked"
+    };
+    format!(
+        "{done} {}; the block would have lasted until {}",
+        answer.network, answer.was_blocked_until
+    )
 }
 
 /// Who holds a socket, the most plausible first.

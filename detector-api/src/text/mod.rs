@@ -15,7 +15,7 @@ mod incident;
 mod rule;
 mod verdict;
 
-pub use action::{block_summary, owner, reset_failures, reset_summary};
+pub use action::{block_summary, owner, reset_failures, reset_summary, unblock_summary};
 pub use advice::{Circumstances, Servers, Setting, Step, advice, workers};
 pub use benign::{considered, outcome};
 pub use change::change;

@@ -9,7 +9,7 @@ use crate::table::Table;
 use crate::terminal::Capabilities;
 use detector_api::actions::{BlockAnswer, BlockRequest, Blocked, UnblockAnswer, UnblockRequest};
 use detector_api::failure::Failure;
-use detector_api::text::block_summary;
+use detector_api::text::{block_summary, unblock_summary};
 use detector_api::units;
 use ipnet::IpNet;
 use serde_json::Value;
@@ -53,15 +53,7 @@ pub fn unblock(socket: &Path, network: IpNet, dry_run: bool, json: bool) -> Resu
     if json {
         return Ok(());
     }
-    let done = if answer.dry_run {
-        "would unblock"
-    } else {
-        "unblocked"
-    };
-    print(&format!(
-        "{done} {}; the block would have lasted until {}\n",
-        answer.network, answer.was_blocked_until
-    ))
+    print(&(unblock_summary(&answer) + "\n"))
 }
 
 /// Prints what is blocked.

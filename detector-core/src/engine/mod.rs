@@ -34,7 +34,7 @@ use crate::tables::recently_closed::RecentlyClosed;
 use crate::tables::symptom_window::Symptoms;
 use crate::time::{MonotonicTime, WallClock};
 use clock::Clock;
-use detector_api::snapshot::{Event, HostPressure, Thresholds};
+use detector_api::snapshot::{Event, HostPressure, Incident, Thresholds};
 use export::Labels;
 use ipnet::IpNet;
 use std::collections::BTreeSet;
@@ -248,6 +248,20 @@ impl Engine {
     #[must_use]
     pub fn thresholds(&self) -> Thresholds {
         Thresholds::from(&self.settings.detect)
+    }
+
+    /// Goes on after an earlier engine: events are numbered after `last_event_id`, incidents named
+    /// after `last_incident_ms` (Unix milliseconds).
+    pub fn go_on_after(&mut self, last_event_id: u64, last_incident_ms: i128) {
+        self.events.go_on_after(last_event_id);
+        self.incidents.go_on_after(last_incident_ms);
+    }
+
+    /// Shows events and incidents of earlier engines, oldest first, beside its own. They count for
+    /// nothing.
+    pub fn remember(&mut self, events: Vec<Event>, incidents: Vec<Incident>) {
+        self.events.remember(events);
+        self.incidents.remember(incidents);
     }
 
     /// Events with a number above `id`, oldest first.

@@ -46,6 +46,20 @@ impl Engine {
         ranked.into_iter().map(|(_, address)| address).collect()
     }
 
+    /// Which flagged peers cost most, at most `limit`, the most costly first.
+    #[must_use]
+    pub fn rank_flagged_peers(&self, limit: usize) -> Vec<PeerAddress> {
+        let flagged = self.flagged.iter().map(|slot| self.peers.get(*slot));
+        let mut ranked: Vec<_> = flagged
+            .filter(|peer| peer.flags.is_any())
+            .map(|peer| (Cost::of(peer, self.clock.now), peer.address))
+            .collect();
+        keep_first(&mut ranked, limit, |(a_cost, a), (b_cost, b)| {
+            b_cost.cmp(a_cost).then_with(|| a.cmp(b))
+        });
+        ranked.into_iter().map(|(_, address)| address).collect()
+    }
+
     /// Those of `addresses` that are in the table, in that order.
     #[must_use]
     pub fn view_peers(&self, addresses: &[PeerAddress]) -> Vec<snapshot::Peer> {

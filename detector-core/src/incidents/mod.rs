@@ -27,6 +27,8 @@ pub(crate) const CLOSED_MAX: usize = 64;
 #[derive(Debug, Default)]
 pub(crate) struct Incidents {
     open: Option<Incident>,
+    /// Of earlier agents, oldest first; none of them is open.
+    earlier: VecDeque<snapshot::Incident>,
     /// Oldest first.
     closed: VecDeque<Incident>,
     /// How many were opened.
@@ -80,10 +82,7 @@ impl Incidents {
             self.next_scan = Some(over);
         } else if let Some(closed) = self.open.take() {
             self.closed.push_back(closed);
-            if self.closed.len() > CLOSED_MAX {
-                self.closed.pop_front();
-                self.forgotten += 1;
-            }
+            self.forget_excess();
         }
     }
 
@@ -99,6 +98,27 @@ impl Incidents {
         self.open.iter().flat_map(Incident::kept_peers)
     }
 
+    /// Ids go on after this moment, Unix milliseconds.
+    pub(crate) fn go_on_after(&mut self, unix_ms: i128) {
+        self.last_id_ms = self.last_id_ms.max(unix_ms);
+    }
+
+    /// Shows incidents of earlier agents, oldest first, until newer ones need their room.
+    pub(crate) fn remember(&mut self, mut incidents: Vec<snapshot::Incident>) {
+        incidents.retain(|incident| !incident.open);
+        self.earlier = incidents.into();
+        self.forget_excess();
+    }
+
+    fn forget_excess(&mut self) {
+        while self.earlier.len() + self.closed.len() > CLOSED_MAX {
+            if self.earlier.pop_front().is_none() {
+                self.closed.pop_front();
+                self.forgotten += 1;
+            }
+        }
+    }
+
     /// `20261229T210405.123Z`. Later ones are always higher, also after a step of the clock.
     fn new_id(&mut self, at: Stamp) -> String {
         let ms = at.unix_ns.div_euclid(1_000_000).max(self.last_id_ms + 1);
@@ -108,19 +128,21 @@ impl Incidents {
 
     /// All that are kept, oldest first.
     pub(crate) fn view(&self, now: MonotonicTime) -> impl Iterator<Item = snapshot::Incident> {
+        let earlier = self.earlier.iter().cloned();
         let closed = self.closed.iter().map(move |each| each.view(None));
         let open = self.open.iter().map(move |each| each.view(Some(now)));
-        closed.chain(open)
+        earlier.chain(closed).chain(open)
     }
 
     pub(crate) fn len(&self) -> usize {
-        self.closed.len() + usize::from(self.is_open())
+        self.earlier.len() + self.closed.len() + usize::from(self.is_open())
     }
 
     /// Ids of all that are kept, oldest first.
     pub(crate) fn ids(&self) -> impl Iterator<Item = String> {
+        let earlier = self.earlier.iter().map(|each| each.id.clone());
         let all = self.closed.iter().chain(&self.open);
-        all.map(|each| each.id.clone())
+        earlier.chain(all.map(|each| each.id.clone()))
     }
 
     /// The one of this id.
@@ -130,7 +152,10 @@ impl Incidents {
         open.or_else(|| {
             let mut closed = self.closed.iter();
             let found = closed.find(|closed| closed.id == id);
-            found.map(|found| found.view(None))
+            let earlier = || self.earlier.iter().find(|earlier| earlier.id == id);
+            found
+                .map(|found| found.view(None))
+                .or_else(|| earlier().cloned())
         })
     }
 

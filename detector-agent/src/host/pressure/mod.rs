@@ -11,7 +11,7 @@ mod parse;
 use super::folder::Folder;
 use detector_api::host::InterfaceCounts;
 use detector_api::host::{
-    InterfaceReport, Load, Memory, OwnCost, Sockets, Stall, Stalls, TcpMemory,
+    InterfaceReport, ListenQueues, Load, Memory, OwnCost, Sockets, Stall, Stalls, TcpMemory,
 };
 use detector_api::snapshot::HostPressure;
 use interfaces::Interfaces;
@@ -34,6 +34,8 @@ pub(crate) struct Pressure {
     pub(crate) tcp_memory: Option<TcpMemory>,
     pub(crate) sockets: Option<Sockets>,
     pub(crate) interfaces: Option<InterfaceReport>,
+    pub(crate) listen_queues: Option<ListenQueues>,
+    pub(crate) oom_kills: Option<u64>,
     pub(crate) own: OwnCost,
 }
 
@@ -126,6 +128,8 @@ impl Inner {
             }),
             sockets: sockets.map(|(sockets, _)| sockets),
             interfaces: read("net/dev").map(|text| self.interfaces.update(&text, now)),
+            listen_queues: read("net/netstat").and_then(|text| parse::listen_queues(&text)),
+            oom_kills: read("vmstat").and_then(|text| parse::oom_kills(&text)),
             own: OwnCost {
                 cpu_share: self.cpu_share(now),
                 resident_bytes: read("self/statm")

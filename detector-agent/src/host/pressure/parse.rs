@@ -1,6 +1,6 @@
 //! Reads the small files of `/proc`; what is not as `proc(5)` says is `None`.
 
-use detector_api::host::{Load, Memory, Sockets, Stall};
+use detector_api::host::{ListenQueues, Load, Memory, Sockets, Stall};
 
 /// The first numbers of a text.
 pub(super) fn numbers<const COUNT: usize>(text: &str) -> Option<[u64; COUNT]> {
@@ -83,4 +83,30 @@ pub(super) fn sockets(text: &str) -> Option<(Sockets, u64)> {
         time_wait: of("TCP:", "tw")?,
     };
     Some((sockets, of("TCP:", "mem")?))
+}
+
+/// `/proc/net/netstat`: a line of names, then a line of numbers, both beginning `TcpExt:`.
+pub(super) fn listen_queues(text: &str) -> Option<ListenQueues> {
+    let mut lines = text.lines().filter_map(|line| line.strip_prefix("TcpExt:"));
+    let (names, numbers) = (lines.next()?, lines.next()?);
+    let of = |wanted: &str| {
+        let mut pairs = names
+            .split_ascii_whitespace()
+            .zip(numbers.split_ascii_whitespace());
+        let (_, number) = pairs.find(|(name, _)| *name == wanted)?;
+        number.parse().ok()
+    };
+    Some(ListenQueues {
+        overflows: of("ListenOverflows")?,
+        drops: of("ListenDrops")?,
+    })
+}
+
+/// `/proc/vmstat`: `oom_kill 3`, from 4.13 on.
+pub(super) fn oom_kills(text: &str) -> Option<u64> {
+    text.lines()
+        .find_map(|line| line.strip_prefix("oom_kill "))?
+        .trim()
+        .parse()
+        .ok()
 }

@@ -2,6 +2,7 @@ use super::{SelfCounts, render};
 use crate::http::Refusals;
 use crate::kernel::{KernelStatus, MapStatus, ProgramStatus};
 use crate::metrics::definition::ALL;
+use crate::recording::{RecorderCounts, RecorderStatus};
 use detector_api::host::TcpMemory;
 use detector_api::snapshot::{Retransmits, Shrinks, Verdict};
 use detector_core::metrics::{HostTotals, Ledger, MetricsSnapshot, PeerMetrics};
@@ -76,6 +77,25 @@ fn page(peers: Vec<PeerMetrics>) -> String {
             pressure_bytes: 17,
             limit_bytes: 18,
         }),
+        oom_kills: Some(19),
+        recorder: RecorderStatus {
+            file: Some("/var/lib/detector/recorder.db".to_owned()),
+            failure: None,
+            counts: RecorderCounts {
+                bytes: 201,
+                commits: 202,
+                commit_seconds: 203.5,
+                rows: 204,
+                rows_deleted: 205,
+                samples_left_out: 206,
+                events_lost: 207,
+                notes_lost: 208,
+                points_lost: 209,
+                failures: 210,
+                files_set_aside: 211,
+                last_commit_unix_seconds: 212.5,
+            },
+        },
         ..SelfCounts::default()
     };
     render(&snapshot(peers), &kernel(), &counts).unwrap()

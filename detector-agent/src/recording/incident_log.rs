@@ -5,13 +5,21 @@ use detector_core::engine::Engine;
 
 /// What was logged last.
 #[derive(Debug, Default)]
-pub(super) struct IncidentLog {
+pub(crate) struct IncidentLog {
     open: Option<String>,
 }
 
 impl IncidentLog {
+    /// Whether there is something new to log; remembers that it is known.
+    pub(crate) fn notices(&mut self, engine: &Engine) -> bool {
+        let open = engine.open_incident().map(|open| open.id);
+        let is_new = self.open != open;
+        self.open = open;
+        is_new
+    }
+
     /// Logs what has changed since the last call.
-    pub(super) fn log(&mut self, engine: &Engine) {
+    pub(crate) fn log(&mut self, engine: &Engine) {
         let open = engine.open_incident();
         if self.open.as_ref() == open.as_ref().map(|open| &open.id) {
             return;

@@ -1,0 +1,199 @@
+//! The agent's flight recorder: what it is fed with, and the thread that writes it.
+//!
+//! In: each second the host and the peers that cost most, events and incidents from the engine, notes
+//! from whoever acts, states of suspects' windows. Out: rows of `detector-recorder`. Nobody ever
+//! waits for it but the line of the log that announces an incident. What it cannot keep is counted.
+
+mod host;
+mod incident_log;
+mod timeline;
+mod writer;
+
+pub(crate) use incident_log::IncidentLog;
+pub(crate) use writer::{open, start};
+
+use crate::clock;
+use detector_api::sanitize;
+use detector_core::observe::observation::Observation;
+use detector_recorder::{Gap, Moment, Note, NoteKind};
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+use timeline::Timeline;
+
+/// Notes that wait to be written.
+const NOTES_MAX: usize = 1_024;
+
+/// What the rest of the agent hands to the recorder; does nothing where none is kept.
+#[derive(Debug, Default)]
+pub(crate) struct Recording {
+    inbox: Mutex<Inbox>,
+    changed: Condvar,
+    timeline: Mutex<Timeline>,
+    status: Mutex<RecorderStatus>,
+    /// When the agents before this one started whose numbers of events go on here, RFC 3339.
+    earlier_agents: Mutex<Vec<String>>,
+}
+
+#[derive(Debug, Default)]
+struct Inbox {
+    notes: Vec<Note>,
+    notes_lost: u64,
+    /// Something is to be written before the second is over.
+    is_urgent: bool,
+    ends: bool,
+}
+
+/// How the recorder is.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(crate) struct RecorderStatus {
+    /// The file; `None` where none is kept.
+    pub(crate) file: Option<String>,
+    /// Why nothing is written at present.
+    pub(crate) failure: Option<String>,
+    /// What it has done.
+    pub(crate) counts: RecorderCounts,
+}
+
+/// What the recorder has done since the start.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub(crate) struct RecorderCounts {
+    pub(crate) bytes: u64,
+    pub(crate) commits: u64,
+    pub(crate) commit_seconds: f64,
+    pub(crate) rows: u64,
+    pub(crate) rows_deleted: u64,
+    pub(crate) samples_left_out: u64,
+    pub(crate) events_lost: u64,
+    pub(crate) notes_lost: u64,
+    pub(crate) points_lost: u64,
+    pub(crate) failures: u64,
+    pub(crate) files_set_aside: u64,
+    pub(crate) last_commit_unix_seconds: f64,
+}
+
+impl Recording {
+    /// Writes down something that happened; `text` may be hostile.
+    pub(crate) fn note(&self, kind: NoteKind, peer: Option<&str>, text: &str) {
+        if !self.is_on() {
+            return;
+        }
+        let note = Note {
+            at: now(),
+            kind,
+            peer: peer.map(sanitize::text),
+            text: sanitize::text(text),
+        };
+        let mut inbox = self.inbox();
+        if inbox.notes.len() < NOTES_MAX {
+            inbox.notes.push(note);
+        } else {
+            inbox.notes_lost += 1;
+        }
+    }
+
+    /// Remembers how windows moved, in case one of them is flagged.
+    pub(crate) fn watch(&self, observations: &[Observation]) {
+        let mut timeline = self.timeline();
+        for observation in observations {
+            timeline.push(observation);
+        }
+    }
+
+    /// Has what waits written at once.
+    pub(crate) fn hurry(&self) {
+        self.inbox().is_urgent = true;
+        self.changed.notify_one();
+    }
+
+    /// Has the thread write what waits, and end.
+    fn end(&self) {
+        self.inbox().ends = true;
+        self.changed.notify_one();
+    }
+
+    /// Whether one is kept.
+    pub(crate) fn is_on(&self) -> bool {
+        self.lock_status().file.is_some()
+    }
+
+    pub(crate) fn status(&self) -> RecorderStatus {
+        self.lock_status().clone()
+    }
+
+    /// Whether events are numbered on from those of the agent that started then.
+    pub(crate) fn goes_on_from(&self, agent: &str) -> bool {
+        self.earlier_agents().iter().any(|earlier| earlier == agent)
+    }
+
+    fn earlier_agents(&self) -> MutexGuard<'_, Vec<String>> {
+        let earlier = self.earlier_agents.lock();
+        earlier.unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Sleeps until something is urgent, or for so long; true if the thread is to end.
+    fn wait(&self, patience: Duration) -> bool {
+        let inbox = self.inbox();
+        let idle = |inbox: &mut Inbox| !inbox.is_urgent && !inbox.ends;
+        let waited = self.changed.wait_timeout_while(inbox, patience, idle);
+        let (mut inbox, _) = waited.unwrap_or_else(PoisonError::into_inner);
+        inbox.is_urgent = false;
+        inbox.ends
+    }
+
+    fn take_notes(&self) -> (Vec<Note>, u64) {
+        let mut inbox = self.inbox();
+        (std::mem::take(&mut inbox.notes), inbox.notes_lost)
+    }
+
+    fn inbox(&self) -> MutexGuard<'_, Inbox> {
+        self.inbox.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn timeline(&self) -> MutexGuard<'_, Timeline> {
+        self.timeline.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn lock_status(&self) -> MutexGuard<'_, RecorderStatus> {
+        self.status.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Now, by both clocks.
+fn now() -> Moment {
+    Moment {
+        unix_ms: milliseconds(clock::unix_ns()),
+        boot_ms: milliseconds(clock::boot_ns()),
+    }
+}
+
+fn milliseconds(ns: i128) -> i64 {
+    i64::try_from(ns / 1_000_000).unwrap_or(i64::MAX)
+}
+
+/// Two moments between which the wall clock was set by more than this are a gap.
+const STEP_MS: i64 = 1_000;
+/// A second that comes later than this was not seen.
+const FROZEN_MS: i64 = 5_000;
+
+/// What lies between two seconds that should have followed each other.
+fn gaps_between(before: Moment, now: Moment) -> Vec<Gap> {
+    use detector_recorder::GapReason;
+    let passed_ms = now.boot_ms - before.boot_ms;
+    let stepped_ms = now.unix_ms - before.unix_ms - passed_ms;
+    let gap = |reason| Gap {
+        from_ms: before.unix_ms.min(now.unix_ms),
+        until_ms: before.unix_ms.max(now.unix_ms),
+        reason,
+    };
+    let mut gaps = Vec::new();
+    if passed_ms > FROZEN_MS {
+        gaps.push(gap(GapReason::Frozen));
+    }
+    if stepped_ms.abs() > STEP_MS {
+        gaps.push(gap(GapReason::ClockStep));
+    }
+    gaps
+}
+
+#[cfg(test)]
+mod tests;

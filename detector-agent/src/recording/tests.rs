@@ -1,0 +1,120 @@
+use super::{gaps_between, open, start};
+use crate::config::{Config, RecorderConfig};
+use crate::state::AgentState;
+use crate::state::tests::{stalled, state};
+use detector_recorder::{
+    EventsWanted, FILE_NAME, GapReason, Moment, NoteKind, Reader, RecorderError, Span,
+};
+use std::path::Path;
+use std::sync::Arc;
+
+const EVERYTHING: EventsWanted<'_> = EventsWanted {
+    span: Span::ALL,
+    peer: None,
+    kind: None,
+    limit: usize::MAX >> 1,
+};
+
+/// A run of an agent with its recorder in this folder, ended in order.
+fn run(folder: &Path, act: impl FnOnce(&Arc<AgentState>)) {
+    let (state, _pings) = state(&Config::default());
+    let recorder = open(&state, folder, RecorderConfig::default()).unwrap();
+    let thread = start(Arc::clone(&state), recorder.unwrap(), 0).unwrap();
+    act(&state);
+    thread.end();
+}
+
+#[test]
+fn a_run_is_recorded_and_the_next_goes_on_after_it() {
+    let folder = tempfile::tempdir().unwrap();
+    run(folder.path(), |state| {
+        state
+            .ingest(&mut vec![crate::kernel::Message::Records(vec![stalled(
+                "198.51.100.7:40000",
+                10,
+            )])])
+            .unwrap();
+        assert_eq!(state.with_engine(|engine| engine.last_event_id()), 1);
+        state
+            .recording
+            .note(NoteKind::Configuration, None, "one\u{1b}two");
+        assert_eq!(state.recording.status().failure, None);
+    });
+    let reader = Reader::open(folder.path()).unwrap();
+    let events = reader.events(&EVERYTHING).unwrap();
+    assert_eq!(events.len(), 1);
+    assert_eq!(events[0].peer, "198.51.100.7");
+    let points = reader.windows("198.51.100.7", Span::ALL).unwrap();
+    assert_eq!(points.len(), 1, "from before the flag");
+    assert_eq!(points[0].queued_bytes, 4_000_000);
+    let seconds = reader.seconds(Span::ALL, 10).unwrap();
+    assert_eq!(seconds[0].1.pinned_bytes, Some(4_220_292));
+    assert_eq!(seconds[0].2[0].peer, "198.51.100.7");
+    assert!(reader.card("198.51.100.7").unwrap().is_some());
+    let notes = reader.notes(Span::ALL).unwrap();
+    assert!(notes.iter().any(|note| note.kind == NoteKind::Verdict));
+    assert!(notes.iter().all(|note| !note.text.contains('\u{1b}')));
+    assert!(reader.runs().unwrap()[0].was_stopped);
+
+    run(folder.path(), |state| {
+        let started = rfc3339_of_first_run(&reader);
+        assert!(state.recording.goes_on_from(&started));
+        state.with_engine(|engine| {
+            assert_eq!((engine.first_event_id(), engine.last_event_id()), (1, 1));
+            assert_eq!(engine.events_after(0).count(), 1);
+        });
+    });
+    let gaps = Reader::open(folder.path())
+        .unwrap()
+        .gaps(Span::ALL)
+        .unwrap();
+    assert_eq!(gaps[0].reason, GapReason::Stopped);
+}
+
+fn rfc3339_of_first_run(reader: &Reader) -> String {
+    let began = reader.runs().unwrap()[0].began;
+    detector_api::time::rfc3339(i128::from(began.unix_ms) * 1_000_000)
+}
+
+#[test]
+fn an_agent_that_may_not_record_says_so_and_one_that_must_not_keeps_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let (state, _pings) = state(&Config::default());
+    let disabled = RecorderConfig {
+        enabled: false,
+        ..RecorderConfig::default()
+    };
+    assert!(open(&state, folder.path(), disabled).unwrap().is_none());
+    assert!(!folder.path().join(FILE_NAME).exists());
+    assert_eq!(state.recording.status().failure, None);
+
+    let nowhere = folder.path().join("nowhere");
+    let opened = open(&state, &nowhere, RecorderConfig::default()).unwrap();
+    assert!(opened.is_none());
+    assert!(state.recording.status().failure.is_some());
+
+    let first = open(&state, folder.path(), RecorderConfig::default()).unwrap();
+    let second = open(&state, folder.path(), RecorderConfig::default());
+    let refusal = second.map(drop).unwrap_err().to_string();
+    let expected = RecorderError::InUse {
+        folder: folder.path().to_owned(),
+    };
+    assert!(refusal.contains(&expected.to_string()), "{refusal}");
+    drop(first);
+}
+
+#[test]
+fn a_pause_and_a_set_clock_are_gaps() {
+    let at = |unix_ms, boot_ms| Moment { unix_ms, boot_ms };
+    let reasons = |now| {
+        let gaps = gaps_between(at(1_000_000, 1_000), now);
+        gaps.into_iter().map(|gap| gap.reason).collect::<Vec<_>>()
+    };
+    assert_eq!(reasons(at(1_001_000, 2_000)), []);
+    assert_eq!(reasons(at(1_009_000, 10_000)), [GapReason::Frozen]);
+    assert_eq!(reasons(at(900_000, 2_000)), [GapReason::ClockStep]);
+    assert_eq!(
+        reasons(at(9_000_000, 20_000)),
+        [GapReason::Frozen, GapReason::ClockStep]
+    );
+}

@@ -1,0 +1,480 @@
+//! The thread that writes the recorder: once a second, and at once when an incident opens.
+
+use super::host::{PEERS, peer_second, second};
+use super::{IncidentLog, gaps_between, milliseconds, now};
+use crate::clock;
+use crate::config::RecorderConfig;
+use crate::priority::set_niceness;
+use crate::state::AgentState;
+use detector_api::failure::Failure;
+use detector_api::snapshot::{Event, EventType, Incident, PeerDetail, Verdict};
+use detector_api::time::rfc3339;
+use detector_recorder::{
+    Batch, Card, EventsWanted, Gap, GapReason, Limits, Moment, Note, NoteKind, Opened, Reader,
+    Recorder, RecorderError, Span,
+};
+use std::collections::HashMap;
+use std::io;
+use std::path::Path;
+use std::sync::Arc;
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+/// Between two seconds.
+const SECOND: Duration = Duration::from_secs(1);
+/// Between two calls that keep the bounds.
+const TIDY_EVERY: Duration = Duration::from_secs(10);
+/// The same incident is written again after so long while it goes on.
+const INCIDENT_EVERY: Duration = Duration::from_secs(10);
+/// Cards written in one second, and connections on each.
+const CARDS: usize = 2;
+const CARD_CONNECTIONS: usize = 20;
+/// Events that wait for a file that cannot be written.
+const EVENTS_WAIT: usize = 20_000;
+/// Events and incidents of earlier runs that a new run shows.
+const EVENTS_SHOWN: usize = 1_000;
+const INCIDENTS_SHOWN: usize = 64;
+/// Agents before this one whose readers may go on here.
+const AGENTS_KNOWN: usize = 64;
+/// Which start of the host this is.
+const BOOT_ID: &str = "/proc/sys/kernel/random/boot_id";
+
+/// Opens the recorder and has the engine go on where it ended. `None` where none is kept, or where
+/// none can be: an agent that detects is worth more than one that does not run.
+pub(crate) fn open(
+    state: &AgentState,
+    folder: &Path,
+    config: RecorderConfig,
+) -> Result<Option<Recorder>, Failure> {
+    if !config.enabled {
+        return Ok(None);
+    }
+    let identity = Identity::read();
+    let started = Moment {
+        unix_ms: milliseconds(state.started_unix_ns()),
+        ..now()
+    };
+    let opened = Recorder::open(folder, limits(config), &identity.at(started));
+    let (recorder, aside) = match opened {
+        Ok(opened) => opened,
+        Err(error @ RecorderError::InUse { .. }) => {
+            let hint = error.hint().unwrap_or_default();
+            return Err(Failure::usage(error).hint(hint));
+        }
+        Err(error) => {
+            tracing::error!(
+                "{error}; the agent runs without a recorder{}",
+                error
+                    .hint()
+                    .map(|hint| format!(": {hint}"))
+                    .unwrap_or_default()
+            );
+            state.recording.lock_status().failure = Some(error.to_string());
+            return Ok(None);
+        }
+    };
+    if let Some(aside) = aside {
+        tracing::error!(
+            "the recorder was damaged and is set aside as {}; a new one is begun",
+            aside.display()
+        );
+        state.recording.lock_status().counts.files_set_aside += 1;
+    }
+    if let Err(error) = go_on(state, &recorder) {
+        tracing::warn!("what was recorded before cannot be shown: {error}");
+    }
+    state.recording.lock_status().file = Some(recorder.file().display().to_string());
+    Ok(Some(recorder))
+}
+
+/// Numbers go on, and what was recorded of late is shown.
+fn go_on(state: &AgentState, recorder: &Recorder) -> Result<(), RecorderError> {
+    let numbering = recorder.numbering()?;
+    let reader = Reader::open(recorder.file())?;
+    let events = reader.events(&EventsWanted {
+        span: Span::ALL,
+        peer: None,
+        kind: None,
+        limit: EVENTS_SHOWN,
+    })?;
+    let mut incidents = reader.incidents(Span::ALL)?;
+    incidents.drain(..incidents.len().saturating_sub(INCIDENTS_SHOWN));
+    let mut runs = reader.runs()?;
+    // The last is this one.
+    runs.pop();
+    let started = runs.iter().rev().take(AGENTS_KNOWN).map(|run| {
+        let began_ns = i128::from(run.began.unix_ms) * 1_000_000;
+        rfc3339(began_ns)
+    });
+    *state.recording.earlier_agents() = started.collect();
+    let last_incident_ms = i128::from(numbering.last_incident_ms);
+    state.with_engine(|engine| {
+        engine.go_on_after(numbering.last_event_id, last_incident_ms);
+        engine.remember(events, incidents);
+    });
+    Ok(())
+}
+
+fn limits(config: RecorderConfig) -> Limits {
+    Limits {
+        bytes: config.size.0,
+        age_ms: i64::try_from(config.age.0.as_millis()).unwrap_or(i64::MAX),
+    }
+}
+
+/// Which host and which start of it.
+#[derive(Debug)]
+struct Identity {
+    host: String,
+    boot_id: String,
+}
+
+impl Identity {
+    fn read() -> Self {
+        let host = rustix::system::uname();
+        let boot_id = std::fs::read_to_string(BOOT_ID).unwrap_or_default();
+        Self {
+            host: detector_api::sanitize::text(&host.nodename().to_string_lossy()),
+            boot_id: boot_id.trim().to_owned(),
+        }
+    }
+
+    fn at(&self, at: Moment) -> Opened<'_> {
+        Opened {
+            host: &self.host,
+            boot_id: &self.boot_id,
+            version: env!("CARGO_PKG_VERSION"),
+            at,
+        }
+    }
+}
+
+/// The running thread.
+pub(crate) struct RecorderThread {
+    state: Arc<AgentState>,
+    thread: JoinHandle<()>,
+}
+
+/// Starts it.
+pub(crate) fn start(
+    state: Arc<AgentState>,
+    recorder: Recorder,
+    nice: i32,
+) -> io::Result<RecorderThread> {
+    let writer = Writer::new(Arc::clone(&state), recorder);
+    let thread = std::thread::Builder::new()
+        .name("recorder".to_owned())
+        .spawn(move || {
+            if let Err(error) = set_niceness(nice) {
+                tracing::debug!("cannot set the niceness of the recorder: {error}");
+            }
+            writer.run();
+        })?;
+    Ok(RecorderThread { state, thread })
+}
+
+impl RecorderThread {
+    /// Has what waits written and the run ended.
+    pub(crate) fn end(self) {
+        self.state.recording.end();
+        if self.thread.join().is_err() {
+            tracing::error!("the recorder failed; what it had not written is lost");
+        }
+    }
+}
+
+/// What the thread knows.
+struct Writer {
+    state: Arc<AgentState>,
+    recorder: Recorder,
+    identity: Identity,
+    incident_log: IncidentLog,
+    /// Number of the last event taken from the engine.
+    event: u64,
+    /// What could not be written yet.
+    waiting: Batch,
+    verdicts: HashMap<String, Option<Verdict>>,
+    incident: Option<(Incident, Instant)>,
+    /// Where the cards of this second begin among the peers.
+    next_card: usize,
+    last: Moment,
+    /// Kills for want of memory at the last second.
+    oom_kills: Option<i64>,
+    tidied: Instant,
+    failing_since: Option<(Moment, GapReason)>,
+}
+
+impl Writer {
+    fn new(state: Arc<AgentState>, recorder: Recorder) -> Self {
+        let event = state.engine().last_event_id();
+        Self {
+            state,
+            recorder,
+            identity: Identity::read(),
+            incident_log: IncidentLog::default(),
+            event,
+            waiting: Batch::default(),
+            verdicts: HashMap::new(),
+            incident: None,
+            next_card: 0,
+            last: now(),
+            oom_kills: None,
+            tidied: Instant::now(),
+            failing_since: None,
+        }
+    }
+
+    fn run(mut self) {
+        let mut sample_at = Instant::now();
+        loop {
+            let until_sample = sample_at.saturating_duration_since(Instant::now());
+            let ends = self.state.recording.wait(until_sample);
+            let is_due = Instant::now() >= sample_at;
+            self.take_findings();
+            if is_due {
+                sample_at = Instant::now() + SECOND;
+                self.take_samples();
+            }
+            self.write();
+            if ends {
+                break;
+            }
+        }
+        if let Err(error) = self.recorder.end(now(), self.event) {
+            tracing::error!("the end of the run is not recorded: {error}");
+        }
+    }
+
+    /// Takes what may not be lost: events, notes, incidents.
+    fn take_findings(&mut self) {
+        let (notes, notes_lost) = self.state.recording.take_notes();
+        self.waiting.notes.extend(notes);
+        self.count(|counts| counts.notes_lost = notes_lost);
+        self.take_events();
+        self.take_incident();
+        self.waiting.at = now();
+    }
+
+    fn take_events(&mut self) {
+        let (events, missed) = {
+            let engine = self.state.engine();
+            let oldest = engine.first_event_id().saturating_sub(1);
+            let missed = oldest.saturating_sub(self.event);
+            let events: Vec<Event> = engine.events_after(self.event).cloned().collect();
+            (events, missed)
+        };
+        self.count(|counts| counts.events_lost += missed);
+        if let Some(newest) = events.last() {
+            self.event = newest.id;
+        }
+        let monotonic = clock::now();
+        let mut timeline = self.state.recording.timeline();
+        for event in events.iter().filter(|event| event.event == EventType::Flag) {
+            let end = |text: &Option<String>| text.as_deref()?.parse().ok();
+            if let Some(ends) = end(&event.local).zip(end(&event.remote)) {
+                timeline.follow(ends, &event.peer, monotonic);
+            }
+        }
+        drop(timeline);
+        self.waiting.events.extend(events);
+        let excess = self.waiting.events.len().saturating_sub(EVENTS_WAIT);
+        if excess > 0 {
+            self.waiting.events.drain(..excess);
+            self.count(|counts| counts.events_lost += excess as u64);
+        }
+    }
+
+    /// The incident that goes on, when it is new, has changed or was not written for a while; and its
+    /// end.
+    fn take_incident(&mut self) {
+        let open = {
+            let engine = self.state.engine();
+            let open = engine.open_incident();
+            open.and_then(|open| engine.incident(&open.id))
+        };
+        let written = self.incident.take();
+        if let Some((before, _)) = &written
+            && open.as_ref().is_none_or(|open| open.id != before.id)
+        {
+            let over = self.state.engine().incident(&before.id);
+            self.waiting.incidents.extend(over);
+        }
+        let Some(open) = open else {
+            return;
+        };
+        let is_written = written.as_ref().is_some_and(|(before, at)| {
+            before.id == open.id
+                && before.kinds == open.kinds
+                && before.severity == open.severity
+                && at.elapsed() < INCIDENT_EVERY
+        });
+        if is_written {
+            self.incident = written;
+            return;
+        }
+        self.waiting.incidents.retain(|each| each.id != open.id);
+        self.waiting.incidents.push(open.clone());
+        self.incident = Some((open, Instant::now()));
+    }
+
+    /// Takes what is left out first where room is short.
+    fn take_samples(&mut self) {
+        let at = now();
+        self.waiting.gaps.extend(gaps_between(self.last, at));
+        self.last = at;
+        let host = second(&self.state);
+        self.note_oom_kills(at, host.oom_kills);
+        self.waiting.host = Some(host);
+        let peers = self.state.with_engine(|engine| {
+            let ranked = engine.rank_flagged_peers(PEERS);
+            engine.view_peers(&ranked)
+        });
+        for peer in &peers {
+            let before = self.verdicts.insert(peer.peer.clone(), peer.verdict);
+            if before.flatten() != peer.verdict {
+                let label = peer.verdict.map_or("nothing", Verdict::label);
+                self.waiting.notes.push(Note {
+                    at,
+                    kind: NoteKind::Verdict,
+                    peer: Some(peer.peer.clone()),
+                    text: format!("{} is taken to be {label}", peer.peer),
+                });
+            }
+        }
+        self.verdicts
+            .retain(|known, _| peers.iter().any(|peer| peer.peer == *known));
+        self.waiting.peers = peers.iter().map(peer_second).collect();
+        let first = self.next_card.checked_rem(peers.len()).unwrap_or(0);
+        self.next_card = first + CARDS;
+        let of_this_second = peers
+            .iter()
+            .cycle()
+            .skip(first)
+            .take(CARDS.min(peers.len()));
+        let detail = |peer: &str| self.state.with_engine(|engine| engine.peer(peer));
+        let details = of_this_second.filter_map(|peer| detail(&peer.peer));
+        self.waiting.cards = details.map(|detail| card(detail, at)).collect();
+        let points = self.state.recording.timeline().take(clock::now(), at);
+        self.waiting.windows = points;
+    }
+
+    fn note_oom_kills(&mut self, at: Moment, total: Option<i64>) {
+        let before = std::mem::replace(&mut self.oom_kills, total);
+        let Some(new) = total.zip(before).map(|(total, before)| total - before) else {
+            return;
+        };
+        if new > 0 {
+            self.waiting.notes.push(Note {
+                at,
+                kind: NoteKind::OomKill,
+                peer: None,
+                text: format!("the kernel killed {new} process(es) for want of memory"),
+            });
+        }
+    }
+
+    /// Writes what waits; what cannot be written but may not be lost goes on waiting.
+    fn write(&mut self) {
+        if self.waiting.is_empty() {
+            return;
+        }
+        if let Some((since, reason)) = self.failing_since {
+            self.waiting.gaps.retain(|gap| gap.reason != reason);
+            self.waiting.gaps.push(Gap {
+                from_ms: since.unix_ms.min(self.waiting.at.unix_ms),
+                until_ms: since.unix_ms.max(self.waiting.at.unix_ms),
+                reason,
+            });
+        }
+        let began = Instant::now();
+        match self.recorder.record(&self.waiting) {
+            Ok(written) => {
+                self.waiting = Batch::default();
+                if self.failing_since.take().is_some() {
+                    tracing::info!("the recorder is written again");
+                }
+                let bytes = self.recorder.size_bytes();
+                let points_lost = self.state.recording.timeline().lost;
+                self.count(|counts| {
+                    counts.bytes = bytes;
+                    counts.commits += 1;
+                    counts.commit_seconds += began.elapsed().as_secs_f64();
+                    counts.rows += written.rows;
+                    counts.samples_left_out += written.samples_left_out;
+                    counts.points_lost = points_lost;
+                    counts.last_commit_unix_seconds = unix_seconds();
+                });
+                self.state.recording.lock_status().failure = None;
+                self.announce_incidents();
+            }
+            Err(error) => self.keep_for_later(&error),
+        }
+        self.tidy();
+    }
+
+    fn keep_for_later(&mut self, error: &RecorderError) {
+        self.count(|counts| counts.failures += 1);
+        let samples = self.waiting.drop_samples();
+        self.count(|counts| counts.samples_left_out += samples);
+        if error.is_damage() {
+            self.replace(error);
+            return;
+        }
+        let reason = match error {
+            RecorderError::Full { .. } => GapReason::DiskFull,
+            _ => GapReason::WriteFailed,
+        };
+        if self.failing_since.is_none() {
+            tracing::error!("{error}; what is found meanwhile waits in memory");
+            self.failing_since = Some((self.waiting.at, reason));
+        }
+        self.state.recording.lock_status().failure = Some(error.to_string());
+        // Told late is better than not told.
+        self.announce_incidents();
+    }
+
+    /// Goes on with a new file.
+    fn replace(&mut self, error: &RecorderError) {
+        tracing::error!("{error}; it is set aside and a new one is begun");
+        let now = now();
+        match self.recorder.replace(&self.identity.at(now)) {
+            Ok(_) => self.count(|counts| counts.files_set_aside += 1),
+            Err(error) => {
+                self.failing_since
+                    .get_or_insert((now, GapReason::WriteFailed));
+                self.state.recording.lock_status().failure = Some(error.to_string());
+            }
+        }
+    }
+
+    /// An incident is on the disk before it is announced.
+    fn announce_incidents(&mut self) {
+        self.incident_log.log(&self.state.engine());
+    }
+
+    fn tidy(&mut self) {
+        if self.tidied.elapsed() < TIDY_EVERY || self.failing_since.is_some() {
+            return;
+        }
+        self.tidied = Instant::now();
+        match self.recorder.tidy(now().unix_ms) {
+            Ok(deleted) => self.count(|counts| counts.rows_deleted += deleted as u64),
+            Err(error) => self.keep_for_later(&error),
+        }
+    }
+
+    fn count(&self, count: impl FnOnce(&mut super::RecorderCounts)) {
+        count(&mut self.state.recording.lock_status().counts);
+    }
+}
+
+fn card(mut detail: PeerDetail, at: Moment) -> Card {
+    detail.connections.truncate(CARD_CONNECTIONS);
+    Card { at, detail }
+}
+
+fn unix_seconds() -> f64 {
+    #[allow(clippy::cast_precision_loss, reason = "exact until the year 287396")]
+    let seconds = milliseconds(clock::unix_ns()) as f64 / 1_000.0;
+    seconds
+}
