@@ -14,10 +14,11 @@ use detector_recorder::{
     Recorder, RecorderError, Span,
 };
 use std::collections::HashMap;
+use std::convert::Infallible;
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
-use std::thread::JoinHandle;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::time::{Duration, Instant};
 
 /// Between two seconds.
@@ -34,6 +35,8 @@ const EVENTS_WAIT: usize = 20_000;
 /// Events and incidents of earlier runs that a new run shows.
 const EVENTS_SHOWN: usize = 1_000;
 const INCIDENTS_SHOWN: usize = 64;
+/// For the last commit; a disk that does not answer must not keep the agent from stopping.
+const END_PATIENCE: Duration = Duration::from_secs(1);
 /// Agents before this one whose readers may go on here.
 const AGENTS_KNOWN: usize = 64;
 /// Which start of the host this is.
@@ -152,7 +155,8 @@ impl Identity {
 /// The running thread.
 pub(crate) struct RecorderThread {
     state: Arc<AgentState>,
-    thread: JoinHandle<()>,
+    /// Closed by the thread when it ends.
+    running: Receiver<Infallible>,
 }
 
 /// Starts it.
@@ -162,23 +166,26 @@ pub(crate) fn start(
     nice: i32,
 ) -> io::Result<RecorderThread> {
     let writer = Writer::new(Arc::clone(&state), recorder);
-    let thread = std::thread::Builder::new()
+    let (alive, running) = channel::<Infallible>();
+    std::thread::Builder::new()
         .name("recorder".to_owned())
         .spawn(move || {
+            let _alive = alive;
             if let Err(error) = set_niceness(nice) {
                 tracing::debug!("cannot set the niceness of the recorder: {error}");
             }
             writer.run();
         })?;
-    Ok(RecorderThread { state, thread })
+    Ok(RecorderThread { state, running })
 }
 
 impl RecorderThread {
     /// Has what waits written and the run ended.
     pub(crate) fn end(self) {
         self.state.recording.end();
-        if self.thread.join().is_err() {
-            tracing::error!("the recorder failed; what it had not written is lost");
+        // It never sends anything: this waits for it to end.
+        if self.running.recv_timeout(END_PATIENCE) == Err(RecvTimeoutError::Timeout) {
+            tracing::error!("the recorder does not end: its disk does not answer");
         }
     }
 }
