@@ -6,7 +6,7 @@ mod support;
 
 use detector_api::snapshot::{Process, StallCause};
 use detector_core::engine::OwnerWanted;
-use detector_core::observe::observation::{Observation, Shrinks, TcpState, Totals};
+use detector_core::observe::observation::{Observation, Reason, Shrinks, TcpState, Totals};
 use std::sync::Arc;
 use support::{WALL, engine, healthy, ms, zero_window};
 
@@ -119,11 +119,45 @@ fn processes_of_a_peer_are_those_of_its_stalled_connections_each_once_and_bounde
         process.thread = Some(1_000 + port);
         engine.set_owner(&held.connection, 4711, &[process].into());
     }
+    // The last that were named, while nothing is stalled.
     let before = engine.peer("198.51.100.7").unwrap().peer;
-    assert_eq!(before.processes, []);
+    let pids: Vec<u32> = before.processes.iter().map(|each| each.pid).collect();
+    assert_eq!(pids, [106, 107, 108, 109]);
     engine.advance(ms(6_000), WALL);
     let stalled = engine.peer("198.51.100.7").unwrap().peer;
     let pids: Vec<u32> = stalled.processes.iter().map(|each| each.pid).collect();
     assert_eq!(pids, (100..108).collect::<Vec<_>>());
     assert!(stalled.processes.iter().all(|each| each.thread.is_none()));
+}
+
+#[test]
+fn a_peer_keeps_its_owners_when_its_sockets_have_closed() {
+    let mut engine = engine();
+    engine.advance(ms(1_000), WALL);
+    let remotes = [PEER, "198.51.100.7:40001"];
+    for (remote, pid) in remotes.into_iter().zip([10, 11]) {
+        let held = zero_window(remote, ms(1_000), ms(1_000));
+        engine.observe(&held);
+        engine.set_owner(&held.connection, 4711, &owner(&[pid]));
+    }
+    engine.advance(ms(6_000), WALL);
+    for remote in remotes {
+        engine.observe(&Observation {
+            at: ms(7_000),
+            reason: Reason::Closed,
+            state: TcpState::Close,
+            inode: None,
+            ..zero_window(remote, ms(1_000), ms(7_000))
+        });
+    }
+    let detail = engine.peer("198.51.100.7").unwrap();
+    assert_eq!(detail.connections, []);
+    assert_eq!(detail.peer.processes, [process(10), process(11)]);
+    // Whoever holds a stalled one now is named alone.
+    let again = zero_window("198.51.100.7:40002", ms(8_000), ms(8_000));
+    engine.observe(&again);
+    engine.set_owner(&again.connection, 4711, &owner(&[12]));
+    engine.advance(ms(14_000), WALL);
+    let peer = engine.peer("198.51.100.7").unwrap().peer;
+    assert_eq!(peer.processes, [process(12)]);
 }

@@ -5,7 +5,7 @@
 use crate::stage::{CraftedStage, both_families, suffix};
 use anyhow::{Context, Result, ensure};
 use detector_tests::PATIENCE;
-use detector_tests::agent::{Agent, command};
+use detector_tests::agent::{Agent, PeerView, command};
 use detector_tests::lab::Family;
 use detector_tests::peers::KernelPeer;
 use detector_tests::servers::{Nginx, NginxSettings};
@@ -122,6 +122,13 @@ fn a_held_nginx_worker_is_named(family: Family) -> Result<()> {
         ] {
             ensure!(contains(&text, words), "no `{words}` in\n{text}");
         }
+
+        drop(client);
+        let is_closed = |seen: &PeerView| seen.connections == 0;
+        agent.wait_peer(peer, "no connection", PATIENCE, is_closed)?;
+        let text = card(&agent.control_socket(), &peer.to_string())?;
+        let closed = format!("Its connections are closed; they belonged to: {owned}");
+        ensure!(contains(&text, &closed), "no `{closed}` in\n{text}");
         Ok(())
     })
 }

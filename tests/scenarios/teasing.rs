@@ -31,6 +31,9 @@ fn teasing_is_one_episode(family: Family) -> Result<()> {
             seen.in_zero_window && seen.stall.as_deref() == Some("zero_window")
         })?;
         ensure!(found.zero_window_episodes == 1, "{found:?}");
+        // The stall does not take back the word for what it did before.
+        let said = agent.peer(stage.peer_ip())?.and_then(|seen| seen.verdict);
+        ensure!(said.as_deref() == Some("shrinking-peer"), "{said:?}");
 
         // For good, and closed again after another 40,000 bytes or more.
         let taken = u32::try_from(peer.seen().bytes)?;

@@ -128,7 +128,8 @@ pub struct Peer {
     pub bytes_acked_per_second: f64,
     /// Local ports.
     pub services: Vec<u16>,
-    /// Owners of the stalled connections.
+    /// Owners of the stalled connections; while there are none, those that were named last, also of
+    /// connections that are closed.
     pub processes: Vec<Process>,
     /// First record of this peer.
     pub first_seen: String,

@@ -23,10 +23,14 @@ pub(super) fn owners(subject: &Subject) -> Vec<Block> {
                     may not look.";
         return vec![Block::Text(text.to_owned())];
     }
-    let mut blocks: Vec<Block> = alike(&processes)
-        .iter()
-        .map(|alike| Block::Text(owner(alike)))
-        .collect();
+    let mut blocks = Vec::new();
+    if detail.connections.is_empty() {
+        blocks.push(Block::Text(
+            "Its connections are closed; they belonged to:".to_owned(),
+        ));
+    }
+    let owners = alike(&processes);
+    blocks.extend(owners.iter().map(|alike| Block::Text(owner(alike))));
     for held in subject.held_workers() {
         blocks.push(Block::Text(format!(
             "{}: {} of {} wait in a write to peers that do not read; {} stalled.",

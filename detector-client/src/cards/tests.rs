@@ -243,3 +243,15 @@ fn the_connection_that_was_asked_for_comes_first() {
     let text = peer_card(&subject, plain(80));
     assert!(text.contains("not among them any more"), "{text}");
 }
+
+#[test]
+fn owners_of_closed_connections_are_told_as_such() {
+    let mut subject = cases::zero_window_hoard();
+    let closed = "Its connections are closed; they belonged to:";
+    assert!(!peer_card(&subject, plain(80)).contains(closed));
+    let first = subject.page.detail.peer.processes[0].comm.clone();
+    subject.page.detail.connections.clear();
+    let text = peer_card(&subject, plain(80));
+    let owners = text.split(closed).nth(1).unwrap();
+    assert!(owners.trim_start().starts_with(&first), "{text}");
+}

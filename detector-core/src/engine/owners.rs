@@ -7,6 +7,7 @@ use super::Engine;
 use crate::observe::observation::ConnectionId;
 use crate::rules::flags::FlagSet;
 use crate::tables::connections::{Class, Connection};
+use crate::tables::peers::Peer;
 use crate::time::{MonotonicTime, SECOND_NS};
 use detector_api::snapshot::Process;
 use std::sync::Arc;
@@ -61,18 +62,34 @@ impl Engine {
         // No inode: the process has closed the socket meanwhile. It was the owner all the same.
         if connection.last.inode.is_none_or(|now| now.get() == inode) {
             connection.owner = Some(Arc::clone(owner));
+            let peer = self.peers.get_mut(connection.peer);
+            peer.services.add_owner(owner);
+        }
+    }
+
+    /// Processes that own stalled connections of a peer; where there are none, those that were named
+    /// last for it, also of sockets that are closed.
+    pub(super) fn owners_of(&self, peer: &Peer) -> Vec<Process> {
+        let stalled = of_stalled(self.connections.of_peer(peer.connections));
+        if stalled.is_empty() {
+            each_once(peer.services.owners())
+        } else {
+            stalled
         }
     }
 }
 
 /// Processes that own any of the stalled ones among `connections`, each once, boundedly many.
 pub(super) fn of_stalled<'a>(connections: impl Iterator<Item = &'a Connection>) -> Vec<Process> {
+    let stalled = connections.filter(|connection| connection.stall.cause().is_some());
+    each_once(stalled.filter_map(|connection| connection.owner.as_ref()))
+}
+
+/// The processes of these owners, each once, boundedly many.
+fn each_once<'a>(owners: impl Iterator<Item = &'a Arc<[Process]>>) -> Vec<Process> {
     let mut processes: Vec<Process> = Vec::new();
     let mut seen: Option<&Arc<[Process]>> = None;
-    for connection in connections.filter(|connection| connection.stall.cause().is_some()) {
-        let Some(owner) = &connection.owner else {
-            continue;
-        };
+    for owner in owners {
         // Connections of one process share what names it.
         if seen.is_some_and(|seen| Arc::ptr_eq(seen, owner)) {
             continue;

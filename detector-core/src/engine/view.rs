@@ -195,7 +195,7 @@ impl Engine {
             },
             bytes_acked_per_second: number(peer.drain_bytes_per_second),
             services: peer.services.ports().to_vec(),
-            processes: owners::of_stalled(self.connections.of_peer(peer.connections)),
+            processes: self.owners_of(peer),
             first_seen: self.clock.rfc3339(peer.first_seen),
             last_seen: self.clock.rfc3339(peer.last_seen),
         }

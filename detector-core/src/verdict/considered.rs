@@ -21,23 +21,18 @@ pub(super) fn consider(evidence: &PeerEvidence) -> Vec<Considered> {
         .collect()
 }
 
-fn all_shrinks(evidence: &PeerEvidence) -> u64 {
-    let polite = evidence.shrinks.polite;
-    polite.saturating_add(evidence.harmful_shrinks())
-}
-
 /// Rounding stays below `2^shift` and is counted apart: it explains retreats, never a shrink.
 fn granularity(evidence: &PeerEvidence) -> (Outcome, BenignCause) {
     let has_retreats = evidence.granularity_retreats > 0;
     let outcome =
-        if has_retreats && all_shrinks(evidence) == 0 && evidence.stalled_connections() == 0 {
+        if has_retreats && evidence.all_shrinks() == 0 && evidence.stalled_connections() == 0 {
             Outcome::Likely
         } else {
             Outcome::RuledOut
         };
     let cause = BenignCause::ScalingGranularity {
         granularity_retreats: evidence.granularity_retreats,
-        shrinks: all_shrinks(evidence),
+        shrinks: evidence.all_shrinks(),
     };
     (outcome, cause)
 }
@@ -60,7 +55,7 @@ fn out_of_memory(evidence: &PeerEvidence) -> (Outcome, BenignCause) {
 
 /// Such a host retracts while its buffer is full and then reads on.
 fn shrinking_kernel(evidence: &PeerEvidence) -> (Outcome, BenignCause) {
-    let (shrinks, holding_connections) = (all_shrinks(evidence), evidence.holding_connections);
+    let (shrinks, holding_connections) = (evidence.all_shrinks(), evidence.holding_connections);
     let outcome = if shrinks == 0 || holding_connections > 0 {
         Outcome::RuledOut
     } else if evidence.stalled_connections() == 0 {
@@ -97,7 +92,7 @@ fn paused(evidence: &PeerEvidence) -> (Outcome, BenignCause) {
 /// A stall needs queued data, and an idle connection has none.
 fn idle(evidence: &PeerEvidence) -> (Outcome, BenignCause) {
     let stalled_connections = evidence.stalled_connections();
-    let has_shrunk = all_shrinks(evidence) > 0;
+    let has_shrunk = evidence.all_shrinks() > 0;
     let outcome =
         if stalled_connections == 0 && !has_shrunk && evidence.longest_stall_seconds <= 0.0 {
             Outcome::Likely
@@ -151,7 +146,7 @@ fn path_loss(evidence: &PeerEvidence) -> (Outcome, BenignCause) {
 }
 
 fn middlebox(evidence: &PeerEvidence) -> (Outcome, BenignCause) {
-    let has_shrunk = all_shrinks(evidence) > 0;
+    let has_shrunk = evidence.all_shrinks() > 0;
     let is_silent = evidence.silent_connections > 0;
     let is_common = (has_shrunk && evidence.shrinks_are_common())
         || (is_silent && evidence.silence_is_common());

@@ -194,6 +194,17 @@ impl PeerEvidence {
             .saturating_add(self.shrinks.treason)
     }
 
+    /// All shrinks that are remembered.
+    pub(super) const fn all_shrinks(&self) -> u64 {
+        self.shrinks.polite.saturating_add(self.harmful_shrinks())
+    }
+
+    /// Whether it took back what it had offered, now or lately. A flag alone does not say it: it goes
+    /// as soon as the window opens again, and comes no more with the next shrink.
+    pub(super) const fn has_shrunk(&self) -> bool {
+        self.shrunk_connections > 0 || self.all_shrinks() > 0
+    }
+
     /// Whether it shrinks as a Linux receiver without memory does, however often: always to zero,
     /// open again within a second, and nothing is held up by it. A window that has just been
     /// closed is taken for one more of those before it.

@@ -60,8 +60,7 @@ pub(crate) fn judge(evidence: &PeerEvidence) -> Option<Finding> {
 }
 
 fn judge_trusted(evidence: &PeerEvidence) -> Option<Finding> {
-    let has_shrunk = evidence.shrunk_connections > 0 || evidence.harmful_shrinks() > 0;
-    if evidence.is_mostly_silent() || has_shrunk {
+    if evidence.is_mostly_silent() || evidence.has_shrunk() {
         let has_proof = evidence.interface_errors_rise() || evidence.silence_is_common();
         let confidence = if has_proof {
             Confidence::Medium
@@ -102,10 +101,10 @@ fn judge_attack(evidence: &PeerEvidence) -> Finding {
 }
 
 fn judge_shrinks(evidence: &PeerEvidence) -> Option<Finding> {
-    let harmful = evidence.harmful_shrinks();
-    if harmful == 0 && evidence.shrunk_connections == 0 {
+    if !evidence.has_shrunk() {
         return None;
     }
+    let harmful = evidence.harmful_shrinks();
     if evidence.is_short_of_memory() {
         let confidence = if harmful <= QUICK_REOPENS_BELIEVED {
             Confidence::Medium

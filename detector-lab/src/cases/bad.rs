@@ -40,7 +40,7 @@ const SLOW: &[&str] = &["slow-client"];
 const SHRINKS: &[&str] = &["shrinking-peer"];
 const STALLS: Due = (&[ZERO_WINDOW], SLOW);
 const STALLS_SWEPT: Due = (&[sweep("zero-window-stall")], SLOW);
-const TEASES: Due = (&[ZERO_WINDOW], &["slow-client", "shrinking-peer"]);
+const TEASES: Due = (&[ZERO_WINDOW], SHRINKS);
 const DRIBBLES: Due = (&[DRIBBLE], SLOW);
 const LINGERS: Due = (&[UNANSWERED], SLOW);
 /// Whether a silent peer or the path to it is gone cannot be told from here.

@@ -1,13 +1,20 @@
-//! Local ports that a peer has used.
+//! What of ours a peer has used: local ports, and who owned the sockets behind them.
+
+use detector_api::snapshot::Process;
+use std::sync::Arc;
 
 /// Most local ports remembered of one peer.
 const SERVICES: usize = 8;
+/// Most owners remembered of one peer.
+const OWNERS: usize = 4;
 
-/// The first few that were seen, in ascending order.
+/// The first few ports that were seen, in ascending order, and the last few owners that were named.
 #[derive(Debug, Default)]
 pub(crate) struct Services {
     ports: [u16; SERVICES],
     known: u8,
+    /// Shared with the connections that they were named for.
+    owners: Vec<Arc<[Process]>>,
 }
 
 impl Services {
@@ -25,5 +32,20 @@ impl Services {
             self.ports[place] = port;
             self.known += 1;
         }
+    }
+
+    /// Owners of its sockets, also of closed ones; the last named comes last.
+    pub(crate) fn owners(&self) -> impl Iterator<Item = &Arc<[Process]>> {
+        self.owners.iter()
+    }
+
+    /// Remembers who owns a socket.
+    pub(crate) fn add_owner(&mut self, owner: &Arc<[Process]>) {
+        let first = |owner: &[Process]| owner.first().map(|process| process.pid);
+        self.owners.retain(|known| first(known) != first(owner));
+        if self.owners.len() == OWNERS {
+            self.owners.remove(0);
+        }
+        self.owners.push(Arc::clone(owner));
     }
 }
