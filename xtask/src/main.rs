@@ -7,6 +7,7 @@
 
 mod background;
 mod bench;
+mod chaos;
 mod command;
 mod demo;
 mod docs;
@@ -60,6 +61,8 @@ enum Chore {
     Scenarios(scenarios::Arguments),
     /// The agent on each kernel of the matrix, in virtual machines
     Kernels(kernels::Arguments),
+    /// Kill the recorder and switch off machines that record: nothing announced is lost
+    Chaos(chaos::Arguments),
     /// Feed hostile bytes to everything that reads bytes
     Fuzz(fuzz::Arguments),
     /// Write the reference pages from the agent itself
@@ -79,6 +82,7 @@ fn main() -> ExitCode {
         Chore::E2e(arguments) => e2e::main(&arguments),
         Chore::Scenarios(arguments) => scenarios::main(&arguments),
         Chore::Kernels(arguments) => kernels::main(&arguments),
+        Chore::Chaos(arguments) => chaos::main(&arguments),
         Chore::Fuzz(arguments) => fuzz::main(&arguments),
         Chore::Docs(arguments) => docs::main(&arguments),
     };

@@ -4,6 +4,7 @@ use std::time::Instant;
 
 use anyhow::{Context as _, Result, bail};
 
+use crate::chaos;
 use crate::command::{cargo, run};
 use crate::docs;
 use crate::e2e;
@@ -22,7 +23,7 @@ struct Step {
     act: fn(&Arguments) -> Result<()>,
 }
 
-const STEPS: [Step; 13] = [
+const STEPS: [Step; 14] = [
     Step {
         name: "tools",
         alone: "cargo xtask test --only tools",
@@ -82,6 +83,11 @@ const STEPS: [Step; 13] = [
         name: "kernels",
         alone: "cargo xtask kernels",
         act: |arguments| kernels::main(&kernels::Arguments::all(arguments.install())),
+    },
+    Step {
+        name: "chaos",
+        alone: "cargo xtask chaos",
+        act: |arguments| chaos::main(&chaos::Arguments::short(arguments.install())),
     },
     // Last, so that its runner's closing lines end the output.
     Step {
@@ -155,7 +161,11 @@ fn chosen(only: &[String]) -> Result<Vec<&'static Step>> {
 /// Everything that later steps need, so that what is missing is known at once.
 fn tools(arguments: &Arguments) -> Result<()> {
     let may_install = arguments.install();
-    let programs: Vec<_> = e2e::PROGRAMS.into_iter().chain(kernels::PROGRAMS).collect();
+    let programs: Vec<_> = e2e::PROGRAMS
+        .into_iter()
+        .chain(kernels::PROGRAMS)
+        .chain(chaos::PROGRAMS)
+        .collect();
     packages::need(&programs, "the whole test", may_install)?;
     let (toolchain, linker) = ebpf::tools(may_install)?;
     println!("{}, {}", toolchain.version.line, linker.version);

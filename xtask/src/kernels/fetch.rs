@@ -11,10 +11,10 @@ use crate::command::{output, run};
 use crate::tree;
 
 /// A kernel ready to boot.
-pub(super) struct Image {
+pub(crate) struct Image {
     /// As `uname -r` says it.
     pub(super) release: String,
-    pub(super) vmlinuz: PathBuf,
+    pub(crate) vmlinuz: PathBuf,
     /// Folder with the modules, `…/lib/modules/RELEASE`.
     pub(super) modules: PathBuf,
 }

@@ -13,26 +13,29 @@ use anyhow::{Context as _, Result, bail};
 use super::cpio::Archive;
 use crate::command::{find_in_path, output, run};
 
-/// Modules that are not built into cloud kernels, and without which peers cannot be played.
-const MODULES: [&str; 1] = ["tun"];
-
 /// What goes into every machine.
-pub(super) struct Payload {
+pub(crate) struct Payload {
     files: Vec<(String, Vec<u8>)>,
 }
 
 impl Payload {
-    /// The agent without debug sections, with all it needs; `folder` is for scratch files.
-    pub(super) fn prepare(agent: &Path, folder: &Path) -> Result<Self> {
+    /// A program without debug sections, as `/bin/NAME`, with all it needs, and the script that runs
+    /// it; `folder` is for scratch files.
+    pub(crate) fn prepare(
+        program: &Path,
+        name: &str,
+        script: &[u8],
+        folder: &Path,
+    ) -> Result<Self> {
         let busybox = find_in_path("busybox").context("busybox is not in PATH")?;
         let mut files = vec![
-            ("init".to_owned(), include_bytes!("init.sh").to_vec()),
+            ("init".to_owned(), script.to_vec()),
             ("bin/busybox".to_owned(), read(&busybox)?),
         ];
-        let stripped = folder.join("detector");
-        run(Command::new("strip").arg("-o").arg(&stripped).arg(agent))?;
-        files.push(("bin/detector".to_owned(), read(&stripped)?));
-        for library in needed(&output(Command::new("ldd").arg(agent))?)? {
+        let stripped = folder.join(name);
+        run(Command::new("strip").arg("-o").arg(&stripped).arg(program))?;
+        files.push((format!("bin/{name}"), read(&stripped)?));
+        for library in needed(&output(Command::new("ldd").arg(program))?)? {
             let path = library.to_string_lossy().trim_start_matches('/').to_owned();
             files.push((path, read(&library)?));
         }
@@ -55,10 +58,11 @@ fn needed(ldd: &str) -> Result<Vec<PathBuf>> {
     Ok(files)
 }
 
-/// Writes the initramfs of the kernel whose modules lie in `modules`.
-pub(super) fn write(file: &Path, payload: &Payload, modules: &Path) -> Result<()> {
+/// Writes the initramfs of the kernel whose modules lie in `folder`, with those of `modules` that it
+/// does not have built in.
+pub(super) fn write(file: &Path, payload: &Payload, folder: &Path, modules: &[&str]) -> Result<()> {
     let mut files = payload.files.clone();
-    for module in with_dependencies(modules)? {
+    for module in with_dependencies(folder, modules)? {
         files.push((
             format!("modules/{:02}-{}", files.len(), module.name),
             module.content,
@@ -102,42 +106,47 @@ struct Module {
     content: Vec<u8>,
 }
 
-/// The modules wanted, each after those it depends on.
-fn with_dependencies(folder: &Path) -> Result<Vec<Module>> {
-    let mut loaded: Vec<Module> = Vec::new();
-    let mut wanted: Vec<String> = MODULES.map(str::to_owned).to_vec();
-    while let Some(name) = wanted.last().cloned() {
-        let file = find_module(&folder.join("kernel"), &name)
-            .with_context(|| format!("no module {name} in {}", folder.display()))?;
-        let content = unpacked(&file)?;
-        let missing: Vec<String> = dependencies(&content)
-            .into_iter()
-            .filter(|needed| {
-                !loaded
-                    .iter()
-                    .any(|module| module.name == format!("{needed}.ko"))
-            })
-            .collect();
-        if missing.is_empty() {
-            loaded.push(Module {
-                name: format!("{name}.ko"),
-                content,
-            });
-            wanted.pop();
-        } else if missing.iter().any(|needed| wanted.contains(needed)) {
-            bail!(
-                "modules depend on each other in a circle: {}",
-                wanted.join(", ")
-            );
-        } else {
-            wanted.extend(missing);
+/// The modules wanted that are not built in, each after those it depends on.
+fn with_dependencies(folder: &Path, modules: &[&str]) -> Result<Vec<Module>> {
+    let built_in = fs::read_to_string(folder.join("modules.builtin")).unwrap_or_default();
+    let built_in: Vec<String> = built_in.lines().filter_map(module_name).collect();
+    let mut loaded = Vec::new();
+    for name in modules {
+        if !built_in.iter().any(|known| known == name) {
+            load(&folder.join("kernel"), name, &mut Vec::new(), &mut loaded)?;
         }
     }
     Ok(loaded)
 }
 
-/// `NAME.ko`, `NAME.ko.xz` or `NAME.ko.zst`, somewhere below `folder`. File names may have `-` where
-/// module names have `_`.
+/// Adds a module after those it depends on; `path` is how it came to be needed.
+fn load(folder: &Path, name: &str, path: &mut Vec<String>, loaded: &mut Vec<Module>) -> Result<()> {
+    let file_name = format!("{name}.ko");
+    if loaded.iter().any(|module| module.name == file_name) {
+        return Ok(());
+    }
+    if path.iter().any(|before| before == name) {
+        bail!(
+            "modules depend on each other in a circle: {}",
+            path.join(", ")
+        );
+    }
+    path.push(name.to_owned());
+    let file = find_module(folder, name)
+        .with_context(|| format!("no module {name} in {}", folder.display()))?;
+    let content = unpacked(&file)?;
+    for needed in dependencies(&content) {
+        load(folder, &needed, path, loaded)?;
+    }
+    path.pop();
+    loaded.push(Module {
+        name: file_name,
+        content,
+    });
+    Ok(())
+}
+
+/// `NAME.ko`, `NAME.ko.xz` or `NAME.ko.zst`, somewhere below `folder`.
 fn find_module(folder: &Path, name: &str) -> Option<PathBuf> {
     for entry in fs::read_dir(folder).ok()?.flatten() {
         let path = entry.path();
@@ -145,17 +154,19 @@ fn find_module(folder: &Path, name: &str) -> Option<PathBuf> {
             if let Some(found) = find_module(&path, name) {
                 return Some(found);
             }
-        } else {
-            let file = entry.file_name().to_string_lossy().replace('-', "_");
-            if file
-                .split_once(".ko")
-                .is_some_and(|(stem, _)| stem == name.replace('-', "_"))
-            {
-                return Some(path);
-            }
+        } else if module_name(&entry.file_name().to_string_lossy())
+            .is_some_and(|stem| stem == name.replace('-', "_"))
+        {
+            return Some(path);
         }
     }
     None
+}
+
+/// The name of the module in a file of this path. File names may have `-` where module names have `_`.
+fn module_name(path: &str) -> Option<String> {
+    let file = path.rsplit('/').next()?;
+    Some(file.split_once(".ko")?.0.replace('-', "_"))
 }
 
 /// busybox may be built without xz or zstd.

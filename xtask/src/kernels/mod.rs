@@ -12,12 +12,15 @@ mod pattern;
 mod sources;
 
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::thread;
 use std::time::Instant;
 
 use anyhow::{Context as _, Result, bail};
+
+pub(crate) use fetch::Image;
+pub(crate) use initramfs::Payload;
 
 use crate::packages;
 use crate::run::{Profile, build_agent};
@@ -63,6 +66,9 @@ pub(crate) const PROGRAMS: [(&str, &str); 7] = [
     ("zstd", "zstd"),
 ];
 
+/// Modules that are not built into cloud kernels, and without which peers cannot be played.
+const MODULES: [&str; 1] = ["tun"];
+
 /// Machines at a time: emulation takes a core each.
 const AT_ONCE: usize = 2;
 
@@ -101,7 +107,8 @@ pub(crate) fn main(arguments: &Arguments) -> Result<()> {
     packages::need(&PROGRAMS, "the kernel matrix", arguments.install)?;
     // What users run; the other would be too slow on an emulated machine.
     let agent = build_agent(Profile::Release)?;
-    let payload = initramfs::Payload::prepare(&agent, &folder()?)?;
+    let script = include_bytes!("init.sh");
+    let payload = Payload::prepare(&agent, "detector", script, &folder()?)?;
     let chosen = chosen(arguments.kernel.as_deref());
     let mut images = Vec::new();
     for (name, patterns) in &chosen {
@@ -129,7 +136,23 @@ pub(crate) fn main(arguments: &Arguments) -> Result<()> {
     summary(&outcomes, chosen.len())
 }
 
-fn next(waiting: &Mutex<std::vec::IntoIter<fetch::Image>>) -> Option<fetch::Image> {
+/// The newest kernel of the matrix that has this name, from the cache if it is there.
+pub(crate) fn boot_image(name: &str) -> Result<Image> {
+    let (_, patterns) = chosen(Some(name)).remove(0);
+    fetch::image(&patterns, false).with_context(|| format!("kernel {name}"))
+}
+
+/// Writes what a machine with this kernel boots into.
+pub(crate) fn write_initramfs(
+    file: &Path,
+    payload: &Payload,
+    image: &Image,
+    modules: &[&str],
+) -> Result<()> {
+    initramfs::write(file, payload, &image.modules, modules)
+}
+
+fn next(waiting: &Mutex<std::vec::IntoIter<Image>>) -> Option<Image> {
     waiting.lock().ok()?.next()
 }
 
@@ -151,11 +174,11 @@ fn chosen(wanted: Option<&str>) -> Vec<(String, Vec<String>)> {
     }
 }
 
-fn try_kernel(image: &fetch::Image, payload: &initramfs::Payload) -> Outcome {
+fn try_kernel(image: &Image, payload: &Payload) -> Outcome {
     let began = Instant::now();
     let result = folder().and_then(|folder| {
         let initrd = folder.join(format!("{}.initrd", image.release));
-        initramfs::write(&initrd, payload, &image.modules)?;
+        write_initramfs(&initrd, payload, image, &MODULES)?;
         machine::boot(
             &image.vmlinuz,
             &initrd,
