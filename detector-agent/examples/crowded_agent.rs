@@ -8,7 +8,8 @@ use anyhow::{Context as _, Result, ensure};
 use detector_agent::daemon::serve_engine;
 use detector_core::engine::Engine;
 use detector_core::observe::observation::{
-    CongestionState, ConnectionId, Observation, PendingTimer, Reason, Source, TcpState, Totals,
+    CongestionState, ConnectionId, Direction, Observation, PendingTimer, Reason, Source, TcpState,
+    Totals,
 };
 use detector_core::observe::peer_address::PeerAddress;
 use detector_core::time::{MonotonicTime, SECOND_NS};
@@ -73,6 +74,7 @@ fn stalled(now: MonotonicTime, peer: u32, connection: u16) -> Observation {
         },
         peer: PeerAddress::of(remote.ip(), 64),
         reason: Reason::Sweep,
+        direction: Direction::Inbound,
         source: Source::Sweep,
         generation: Some(since),
         totals: Totals {

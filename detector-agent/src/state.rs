@@ -5,7 +5,6 @@
 use crate::actions::Actions;
 use crate::clock;
 use crate::config::Config;
-use crate::host::local_ports;
 use crate::host::owner::SharedReport;
 use crate::host::pressure::PressureGauge;
 use crate::http::Refusals;
@@ -81,9 +80,6 @@ impl AgentState {
             config.peers.ignore.clone(),
             config.peers.trusted.clone(),
         );
-        if let Some(range) = local_ports::read() {
-            engine.set_local_ports(range);
-        }
         engine.advance(started, clock::wall());
         let actions = Actions::default();
         actions.trust(config.peers.trusted.clone());

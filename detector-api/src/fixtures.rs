@@ -2,9 +2,9 @@
 
 use crate::row::PeerRow;
 use crate::snapshot::{
-    Assessment, Confidence, Connection, Event, EventType, Evidence, FlagEvidence, FlagKind,
-    HoardThresholds, Incident, IncidentKind, Peer, Process, Retransmits, Severity, Shrinks, Source,
-    StallCause, Verdict,
+    Assessment, Confidence, Connection, Direction, Event, EventType, Evidence, FlagEvidence,
+    FlagKind, HoardThresholds, Incident, IncidentKind, Peer, Process, Retransmits, Severity,
+    Shrinks, Source, StallCause, Verdict,
 };
 
 /// A flag of this kind with these numbers.
@@ -21,6 +21,7 @@ pub fn event(id: u64, kind: FlagKind, evidence: &[(&str, f64)]) -> Event {
         local: Some("192.0.2.1:80".to_owned()),
         remote: Some("198.51.100.7:40000".to_owned()),
         netns: Some(1),
+        direction: Direction::Inbound,
         source: Source::Sweep,
     }
 }
@@ -64,6 +65,7 @@ pub fn peer(address: &str, pinned_bytes: u64) -> PeerRow {
             window_probe: 6,
         },
         bytes_acked_per_second: 120.0,
+        direction: Direction::Inbound,
         services: vec![80, 443],
         processes: vec![process(7, "httpd", Some("httpd.service"))],
         first_seen: "2026-12-29T21:00:00.000Z".to_owned(),
@@ -118,6 +120,7 @@ pub fn connection(remote: &str, pinned_bytes: u64) -> Connection {
         is_orphan: false,
         inode: Some(1),
         processes: vec![process(7, "httpd", Some("httpd.service"))],
+        direction: Direction::Inbound,
         source: Source::Both,
         first_seen: "2026-12-29T21:00:00.000Z".to_owned(),
         last_seen: "2026-12-29T21:04:00.000Z".to_owned(),

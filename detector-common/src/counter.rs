@@ -26,6 +26,8 @@ pub enum Counter {
     InodeReadsFailed,
     /// A tracepoint handed over a socket that is no full TCP socket.
     SocketsNotTcp,
+    /// A listener or a connection that we opened was not noted: the table refused.
+    DirectionsNotNoted,
     /// A sweep met a socket that can hold data. Not a loss: the measure of a sweep.
     SocketsSwept,
     /// State was made for a connection. With the next: how full the table is.
@@ -48,7 +50,7 @@ pub enum Counter {
 
 impl Counter {
     /// All counters in index order.
-    pub const ALL: [Self; 19] = [
+    pub const ALL: [Self; 20] = [
         Self::RecordsDroppedRingFull,
         Self::RecordsSuppressedRate,
         Self::ClosedRecordsReplaced,
@@ -59,6 +61,7 @@ impl Counter {
         Self::OptionReadsFailed,
         Self::InodeReadsFailed,
         Self::SocketsNotTcp,
+        Self::DirectionsNotNoted,
         Self::SocketsSwept,
         Self::ConnectionsMade,
         Self::ConnectionsForgotten,
@@ -71,7 +74,7 @@ impl Counter {
     ];
 
     /// How many counters there are: the size of the per-CPU array.
-    #[allow(clippy::cast_possible_truncation, reason = "19 fits u32")]
+    #[allow(clippy::cast_possible_truncation, reason = "20 fits u32")]
     pub const COUNT: u32 = Self::ALL.len() as u32;
 
     /// Name in `snake_case`, used as the `stage` label of `detector_records_lost_total`.
@@ -88,6 +91,7 @@ impl Counter {
             Self::OptionReadsFailed => "option_read",
             Self::InodeReadsFailed => "inode_read",
             Self::SocketsNotTcp => "not_tcp",
+            Self::DirectionsNotNoted => "direction",
             Self::SocketsSwept => "sockets_swept",
             Self::ConnectionsMade => "connections_made",
             Self::ConnectionsForgotten => "connections_forgotten",

@@ -145,8 +145,14 @@ pub struct KernelLayout {
     pub has_ack_nomem: u64,
     /// 1 where a segment may be dropped for ending beyond our window, else 0.
     pub has_invalid_end_sequence: u64,
+
+    // Both optional: with them the socket's own counts tell who opened the connection.
+    /// `struct tcp_sock.bytes_sent`, u64: payload sent, with what was sent again.
+    pub bytes_sent: Offset,
+    /// `struct tcp_sock.bytes_retrans`, u64: payload sent again.
+    pub bytes_retrans: Offset,
     /// Fills the last cache line; always 0.
-    pub reserved: [u64; 7],
+    pub reserved: [u64; 5],
 }
 
 const _: () = assert!(size_of::<KernelLayout>() == 56 * 8 + 4 * 16);
@@ -214,6 +220,8 @@ impl KernelLayout {
         has_tcp_usec_ts: 0,
         has_ack_nomem: 0,
         has_invalid_end_sequence: 0,
-        reserved: [0; 7],
+        bytes_sent: ABSENT,
+        bytes_retrans: ABSENT,
+        reserved: [0; 5],
     };
 }

@@ -6,6 +6,10 @@
 /// Hash of [`ConnectionKey`](crate::record::ConnectionKey) to
 /// [`ConnectionRecord`](crate::record::ConnectionRecord): state of misbehaving connections only.
 pub const CONNECTIONS_MAP: &str = "det_conns";
+/// LRU hash of [`ConnectionKey`](crate::record::ConnectionKey): connections seen in SYN-SENT.
+pub const OPENED_MAP: &str = "det_opened";
+/// LRU hash of [`ListenerKey`](crate::record::ListenerKey): ports on which somebody listens, or has.
+pub const LISTENERS_MAP: &str = "det_listeners";
 /// Ring buffer that carries [`ConnectionRecord`](crate::record::ConnectionRecord)s to the agent.
 pub const RECORDS_MAP: &str = "det_records";
 /// Per-CPU array of `u64`, indexed by [`Counter`](crate::counter::Counter).

@@ -29,6 +29,20 @@ pub struct ConnectionKey {
 
 const _: () = assert!(size_of::<ConnectionKey>() == 16);
 
+/// Identifies a local port on which somebody listens, or has.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Pod, Zeroable)]
+pub struct ListenerKey {
+    /// Network namespace, the number in `/proc/PID/ns/net`.
+    pub netns: u32,
+    /// Local port, host order.
+    pub port: u16,
+    /// As above.
+    pub reserved: u16,
+}
+
+const _: () = assert!(size_of::<ListenerKey>() == 8);
+
 /// Why a copy of the record was sent.
 #[repr(u8)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -83,6 +97,10 @@ pub mod flag {
     /// The last window taken had the numbers of the one before and may not be in force in the
     /// kernel, which ignores some of those.
     pub const WINDOW_NOT_IN_FORCE: u16 = 1 << 9;
+    /// The connection was accepted. Without this and the next, who opened it is not known (yet).
+    pub const INBOUND: u16 = 1 << 10;
+    /// We opened the connection.
+    pub const OUTBOUND: u16 = 1 << 11;
 }
 
 /// Index of [`ConnectionRecord::shrinks`].

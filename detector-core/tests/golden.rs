@@ -19,7 +19,7 @@ mod support;
 use detector_api::snapshot::HostPressure;
 use detector_core::engine::Engine;
 use detector_core::observe::observation::{
-    InterfaceCounts, Observation, PendingTimer, Reason, Source, TcpState,
+    Direction, InterfaceCounts, Observation, PendingTimer, Reason, Source, TcpState,
 };
 use detector_core::settings::{DetectSettings, TableSettings};
 use detector_core::time::{MonotonicTime, WallClock};
@@ -80,6 +80,13 @@ fn set_field(seen: &mut Observation, name: &str, value: &str) {
                 "CLOSE-WAIT" => TcpState::CloseWait,
                 "FIN-WAIT-1" => TcpState::FinWait1,
                 _ => TcpState::Established,
+            };
+        }
+        "direction" => {
+            seen.direction = match value {
+                "outbound" => Direction::Outbound,
+                "unknown" => Direction::Unknown,
+                _ => Direction::Inbound,
             };
         }
         "orphan" => seen.is_orphan = value == "yes",

@@ -6,7 +6,7 @@ mod support;
 
 use detector_api::snapshot::{EventType, FlagKind, StallCause, Verdict};
 use detector_core::observe::observation::{
-    CongestionState, Observation, PendingTimer, Reason, Source,
+    CongestionState, Direction, Observation, PendingTimer, Reason, Source,
 };
 use detector_core::settings::{DetectSettings, TableSettings};
 use support::{WALL, engine, healthy, ms, zero_window};
@@ -26,6 +26,7 @@ fn held(at: u64) -> Observation {
 fn swept(observation: Observation) -> Observation {
     Observation {
         reason: Reason::Sweep,
+        direction: Direction::Inbound,
         source: Source::Sweep,
         ..observation
     }

@@ -6,7 +6,7 @@ mod support;
 
 use detector_api::snapshot::{Advice, BenignCause, Outcome, PeerDetail, Severity, Verdict};
 use detector_core::engine::Engine;
-use detector_core::observe::observation::{Observation, Reason, Totals};
+use detector_core::observe::observation::{Direction, Observation, Reason, Totals};
 use detector_core::settings::{DetectSettings, TableSettings};
 use detector_core::time::WallClock;
 use support::{WALL, engine, engine_with, healthy, ms, zero_window};
@@ -252,6 +252,7 @@ fn to_server(remote: &str, local_port: u16, at_ms: u64) -> Observation {
     let mut held = zero_window(remote, ms(1_000), ms(at_ms));
     held.connection.local.set_port(local_port);
     held.connection.socket += u64::from(local_port);
+    held.direction = Direction::Outbound;
     held
 }
 

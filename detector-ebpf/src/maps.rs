@@ -1,9 +1,9 @@
 //! The maps. Names are those of `detector_common::names`.
 
 use aya_ebpf::macros::map;
-use aya_ebpf::maps::{HashMap, PerCpuArray, RingBuf};
+use aya_ebpf::maps::{HashMap, LruHashMap, PerCpuArray, RingBuf};
 use detector_common::counter::Counter;
-use detector_common::record::{ConnectionKey, ConnectionRecord};
+use detector_common::record::{ConnectionKey, ConnectionRecord, ListenerKey};
 
 /// State of misbehaving connections. Preallocated, so that an update in softirq never allocates;
 /// the agent sets the size before loading. Not LRU: a full table refuses newcomers, which are
@@ -11,6 +11,16 @@ use detector_common::record::{ConnectionKey, ConnectionRecord};
 #[map(name = "det_conns")]
 pub static CONNECTIONS: HashMap<ConnectionKey, ConnectionRecord> =
     HashMap::with_max_entries(16_384, 0);
+
+/// Connections that we opened, from SYN-SENT to CLOSE. Under LRU the oldest go first: then the
+/// socket's own counts tell, for all but a few.
+#[map(name = "det_opened")]
+pub static OPENED: LruHashMap<ConnectionKey, u8> = LruHashMap::with_max_entries(16_384, 0);
+
+/// Ports on which somebody listens, or has: kept when the listener closes, for what it accepted
+/// lives on. Each sweep renews those that are there.
+#[map(name = "det_listeners")]
+pub static LISTENERS: LruHashMap<ListenerKey, u8> = LruHashMap::with_max_entries(8_192, 0);
 
 /// Records on their way to the agent; the agent sets the size before loading.
 #[map(name = "det_records")]

@@ -4,7 +4,7 @@ use crate::globals::global;
 use crate::helpers;
 use crate::kernel_memory::KernelPointer;
 use detector_common::layout::{ABSENT, BitField};
-use detector_common::record::ConnectionKey;
+use detector_common::record::{ConnectionKey, ListenerKey};
 use detector_common::window;
 
 const AF_INET: u16 = 2;
@@ -20,6 +20,7 @@ pub mod tcp_state {
     pub const CLOSE: u8 = 7;
     pub const CLOSE_WAIT: u8 = 8;
     pub const LAST_ACK: u8 = 9;
+    pub const LISTEN: u8 = 10;
     pub const CLOSING: u8 = 11;
 }
 
@@ -119,6 +120,18 @@ impl TcpSocket {
         self.0.load_u64(global!(DET_LAYOUT.bytes_acked))
     }
 
+    /// Payload sent for the first time, in the low 32 bits of the kernel's counts; `None` where this
+    /// kernel does not count it.
+    #[inline(always)]
+    pub fn first_sent_bytes(self) -> Option<u32> {
+        let (sent, again) = (global!(DET_LAYOUT.bytes_sent), global!(DET_LAYOUT.bytes_retrans));
+        if sent == ABSENT || again == ABSENT {
+            return None;
+        }
+        let first = self.0.load_u64(sent).wrapping_sub(self.0.load_u64(again));
+        Some(first as u32)
+    }
+
     /// The peer's window shift.
     #[inline(always)]
     pub fn window_shift(self) -> u8 {
@@ -208,6 +221,17 @@ impl TcpSocket {
     #[inline(always)]
     pub fn file_socket(self) -> KernelPointer {
         self.0.load_pointer(global!(DET_LAYOUT.sk_socket))
+    }
+
+    /// Where it listens.
+    #[inline(always)]
+    pub fn listener_key(self) -> ListenerKey {
+        let (port, _) = self.ports();
+        ListenerKey {
+            netns: self.netns(),
+            port,
+            reserved: 0,
+        }
     }
 
     /// The key of its state: address and remote end, which stay until the socket is freed.

@@ -6,10 +6,11 @@
 //! again, so everything here must bear repetition.
 //!
 //! Why: `tcp_probe` is blind outside ESTABLISHED, and sockets older than the agent never passed a
-//! hook. Only sockets that look held up get a row.
+//! hook. Only sockets that look held up get a row. Listeners come first and are noted, so that each
+//! pass knows those of its namespace.
 
 use crate::connection::offer::{self, Offer};
-use crate::connection::{episode, snapshot, table};
+use crate::connection::{direction, episode, snapshot, table};
 use crate::count::{count, count_and_log};
 use crate::helpers;
 use crate::kernel_memory::KernelPointer;
@@ -47,6 +48,10 @@ fn sweep_socket(context: KernelPointer) -> Option<()> {
         return None;
     }
     let tcp = TcpSocket::from_sock(sock)?;
+    if tcp.skc_state() == tcp_state::LISTEN {
+        direction::note_listener(tcp);
+        return None;
+    }
     if !can_hold_data(tcp.skc_state()) {
         return None;
     }

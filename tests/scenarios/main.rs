@@ -12,6 +12,7 @@ mod below_flight;
 mod command_line;
 mod default_threshold;
 mod differential;
+mod direction;
 mod download;
 mod explain;
 mod forged;

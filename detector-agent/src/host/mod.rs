@@ -3,6 +3,5 @@
 //! Everything read here is foreign text: bounded, checked and sanitized where it comes in.
 
 mod folder;
-pub(crate) mod local_ports;
 pub(crate) mod owner;
 pub(crate) mod pressure;

@@ -5,7 +5,7 @@ use detector_common::counter::Counter;
 use detector_core::observe::observation::{Shrinks, UntrackedTotals};
 
 /// Counters that say that something was lost on its way, exported by stage.
-const LOSSES: [Counter; 9] = [
+const LOSSES: [Counter; 10] = [
     Counter::RecordsDroppedRingFull,
     Counter::ClosedRecordsReplaced,
     Counter::SweepRowsDropped,
@@ -15,6 +15,7 @@ const LOSSES: [Counter; 9] = [
     Counter::OptionReadsFailed,
     Counter::InodeReadsFailed,
     Counter::SocketsNotTcp,
+    Counter::DirectionsNotNoted,
 ];
 
 /// Counters of records that were not sent, of which the next one carries all: nothing is lost.

@@ -5,7 +5,8 @@ use crate::clock;
 use crate::config::Config;
 use detector_core::engine::Engine;
 use detector_core::observe::observation::{
-    CongestionState, ConnectionId, Observation, PendingTimer, Reason, Source, TcpState, Totals,
+    CongestionState, ConnectionId, Direction, Observation, PendingTimer, Reason, Source, TcpState,
+    Totals,
 };
 use detector_core::observe::peer_address::PeerAddress;
 use detector_core::time::{MonotonicTime, SECOND_NS};
@@ -34,6 +35,7 @@ pub(crate) fn stalled(remote: &str, seconds: u64) -> Observation {
         },
         peer: PeerAddress::of(remote.ip(), 64),
         reason: Reason::Sweep,
+        direction: Direction::Inbound,
         source: Source::Sweep,
         generation: Some(since),
         totals: Totals {

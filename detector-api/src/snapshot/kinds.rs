@@ -77,6 +77,35 @@ impl Source {
 }
 
 labelled! {
+    /// Who opened connections. Known from the kernel, never guessed from ports.
+    #[derive(Default)]
+    Direction {
+        /// The peer.
+        Inbound = "inbound",
+        /// We.
+        Outbound = "outbound",
+        /// Not known (yet).
+        #[default]
+        Unknown = "unknown",
+        /// Some the peer, some we.
+        Both = "both",
+    }
+}
+
+impl Direction {
+    /// That of several connections: what is not known says nothing.
+    #[must_use]
+    pub const fn join(self, other: Self) -> Self {
+        match (self, other) {
+            (Self::Unknown, known) | (known, Self::Unknown) => known,
+            (Self::Inbound, Self::Inbound) => Self::Inbound,
+            (Self::Outbound, Self::Outbound) => Self::Outbound,
+            _ => Self::Both,
+        }
+    }
+}
+
+labelled! {
     /// What an event tells.
     EventType {
         /// A flag was raised.

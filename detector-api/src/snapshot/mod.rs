@@ -16,7 +16,7 @@ pub use flag::*;
 pub use incident::{
     HostPressure, Incident, IncidentEnd, IncidentFlag, IncidentKind, IncidentPeer, OpenIncident,
 };
-pub use kinds::{Confidence, EventType, Severity, Source, StallCause, Verdict};
+pub use kinds::{Confidence, Direction, EventType, Severity, Source, StallCause, Verdict};
 pub use numbers::Numbers;
 
 use schemars::JsonSchema;
@@ -126,6 +126,9 @@ pub struct Peer {
     pub retransmits: Retransmits,
     /// What the tracked connections drained in the last sweep interval.
     pub bytes_acked_per_second: f64,
+    /// Who opened its connections.
+    #[serde(default)]
+    pub direction: Direction,
     /// Local ports.
     pub services: Vec<u16>,
     /// Owners of the stalled connections; while there are none, those that were named last, also of
@@ -177,6 +180,9 @@ pub struct Connection {
     pub remote: String,
     /// Network namespace, the number in `/proc/PID/ns/net`.
     pub netns: u32,
+    /// Who opened it: `inbound`, `outbound` or `unknown`.
+    #[serde(default)]
+    pub direction: Direction,
     /// TCP state with its RFC 9293 name, for instance `CLOSE-WAIT`.
     pub state: String,
     /// Why it is held up; `null` while it is not.
@@ -264,6 +270,9 @@ pub struct Event {
     pub remote: Option<String>,
     /// Network namespace.
     pub netns: Option<u32>,
+    /// Who opened the connection; for a flag on a peer as a whole, its connections.
+    #[serde(default)]
+    pub direction: Direction,
     /// Which source saw it.
     pub source: Source,
 }

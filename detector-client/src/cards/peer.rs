@@ -10,7 +10,7 @@ use super::steps::steps;
 use super::subject::{HostFacts, Subject};
 use crate::layout::width_of;
 use crate::terminal::{Capabilities, Tone};
-use detector_api::snapshot::{Assessment, Event, Outcome, Peer, Severity};
+use detector_api::snapshot::{Assessment, Direction, Event, Outcome, Peer, Severity};
 use detector_api::text::{self, counted};
 use detector_api::units;
 use std::cmp::Reverse;
@@ -86,6 +86,12 @@ fn holding(subject: &Subject) -> Vec<Block> {
                 "tracked connections are"
             ),
         )
+    };
+    text += match peer.direction {
+        Direction::Inbound => "",
+        Direction::Outbound => " We opened its connections.",
+        Direction::Both => " Some of its connections we opened.",
+        Direction::Unknown => " Who opened its connections is not known.",
     };
     let threads = waiting_threads(subject);
     if threads > 0 {

@@ -2,7 +2,7 @@
 
 use super::names::{age, commands, name, shrinks, units};
 use super::{Column, Kind, Order, Value};
-use detector_api::snapshot::{Connection, Source, StallCause};
+use detector_api::snapshot::{Connection, Direction, Source, StallCause};
 use std::borrow::Cow;
 
 type Own = Column<Connection>;
@@ -38,6 +38,15 @@ pub(super) const COLUMNS: &[Own] = &[
     .of_kind(Kind::Address)
     .cut_to(24, 12)
     .dispensable(3),
+    Own::text(
+        "direction",
+        "OPENED",
+        "direction",
+        "who opened it: the peer (inbound) or we (outbound)",
+        |row, _| name(row.direction),
+    )
+    .of_kind(Kind::Name(&Direction::LABELS))
+    .dispensable(14),
     Own::text(
         "state",
         "STATE",

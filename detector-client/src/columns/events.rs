@@ -2,7 +2,7 @@
 
 use super::names::{age, name, severity};
 use super::{Column, Kind, Order, Value};
-use detector_api::snapshot::{Event, EventType, FlagKind, Severity, Source, Verdict};
+use detector_api::snapshot::{Direction, Event, EventType, FlagKind, Severity, Source, Verdict};
 
 type Own = Column<Event>;
 
@@ -72,6 +72,14 @@ pub(super) const COLUMNS: &[Own] = &[
         "kernel memory that was held",
         |row, _| row.flag.pinned_bytes().map_or(Value::Absent, Value::Bytes),
     ),
+    Own::text(
+        "direction",
+        "OPENED",
+        "direction",
+        "who opened the connection: the peer (inbound) or we (outbound)",
+        |row, _| name(row.direction),
+    )
+    .of_kind(Kind::Name(&Direction::LABELS)),
     Own::text(
         "seen-by",
         "SEEN BY",

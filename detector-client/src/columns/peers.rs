@@ -3,7 +3,7 @@
 use super::names::{age, commands, name, severity, shrinks, units, whole};
 use super::{Column, Context, Kind, Order, Value};
 use detector_api::row::PeerRow;
-use detector_api::snapshot::{Severity, Verdict};
+use detector_api::snapshot::{Direction, Severity, Verdict};
 
 type Own = Column<PeerRow>;
 
@@ -140,6 +140,15 @@ pub(super) const COLUMNS: &[Own] = &[
     )
     .numeric(Kind::Rate)
     .dispensable(10),
+    Own::text(
+        "direction",
+        "OPENED",
+        "direction",
+        "who opened its connections: the peer (inbound), we (outbound) or both",
+        |row, _| name(row.peer.direction),
+    )
+    .of_kind(Kind::Name(&Direction::LABELS))
+    .dispensable(14),
     Own::text(
         "service",
         "PORTS",

@@ -173,6 +173,7 @@ impl Engine {
             local: id.map(|id| id.local.to_string()),
             remote: id.map(|id| id.remote.to_string()),
             netns: id.map(|id| id.netns),
+            direction: connection.map_or(peer.direction, |each| each.direction),
             source: connection.map_or(Source::Both, |each| each.source),
         });
     }

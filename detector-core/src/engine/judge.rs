@@ -2,7 +2,6 @@
 //! and verdict.
 
 use super::Engine;
-use crate::rules::direction::{self, Port};
 use crate::rules::fingerprint::Fingerprint;
 use crate::rules::pace::PaceChange;
 use crate::rules::recovery;
@@ -139,21 +138,14 @@ impl Engine {
     /// As what a connection with this stall is to be counted.
     fn counted_as(&self, slot: u32, cause: StallCause) -> Stalled {
         let connection = self.connections.get(slot);
-        let is_outgoing = || {
-            let id = &connection.last.id;
-            let local = Port {
-                number: id.local_port(),
-                sharing: self.connections.sharing_local(id.local_port()),
-            };
-            let remote = Port {
-                number: id.remote_port(),
-                sharing: self.connections.sharing_remote(slot),
-            };
-            direction::is_outgoing(local, remote, self.settings.local_ports)
-        };
         Stalled {
             cause,
-            class: StallClass::of(cause, &connection.last, &connection.pace, is_outgoing),
+            class: StallClass::of(
+                cause,
+                &connection.last,
+                &connection.pace,
+                connection.direction,
+            ),
             pinned_bytes: connection.last.pinned_bytes(),
         }
     }

@@ -24,7 +24,6 @@ use crate::ledger::{Account, Counts};
 use crate::observe::observation::{
     InterfaceCounts, Observation, SweepEnd, UntrackedTotals, join_shrinks,
 };
-use crate::rules::direction;
 use crate::rules::hoard::PeerGroups;
 use crate::settings::{DetectSettings, TableSettings};
 use crate::tables::connections::Connections;
@@ -46,8 +45,6 @@ struct Settings {
     tables: TableSettings,
     ignored: Networks,
     trusted: Networks,
-    /// First and last port of the range for connections that this host opens.
-    local_ports: (u16, u16),
 }
 
 /// What was lost or refused.
@@ -94,7 +91,6 @@ impl Engine {
                 tables,
                 ignored: Networks::new(ignored),
                 trusted: Networks::new(trusted),
-                local_ports: direction::LOCAL_PORTS,
             },
             clock: Clock::default(),
             connections: Connections::new(tables.connections_capacity),
@@ -127,7 +123,6 @@ impl Engine {
             tables,
             ignored: Networks::new(ignored),
             trusted: Networks::new(trusted),
-            local_ports: self.settings.local_ports,
         };
         self.events.set_capacity(tables.events_capacity);
         self.recently_closed
@@ -210,12 +205,6 @@ impl Engine {
         };
         self.untracked = after;
         self.host.counts += &(Counts::from(&after) - Counts::from(&before));
-    }
-
-    /// Takes the range of ports for connections that this host opens
-    /// (`net.ipv4.ip_local_port_range`, first and last).
-    pub const fn set_local_ports(&mut self, local_ports: (u16, u16)) {
-        self.settings.local_ports = local_ports;
     }
 
     /// Takes what this host's interfaces counted since the last call. Verdicts about the path

@@ -4,7 +4,8 @@
 //! Never: a panic, whatever the bytes.
 
 use crate::observe::observation::{
-    CongestionState, ConnectionId, Observation, PendingTimer, Shrinks, Source, TcpState, Totals,
+    CongestionState, ConnectionId, Direction, Observation, PendingTimer, Shrinks, Source, TcpState,
+    Totals,
 };
 use crate::observe::peer_address::PeerAddress;
 use crate::time::{MonotonicTime, SECOND_NS};
@@ -194,6 +195,7 @@ impl Decoder {
             },
             peer: PeerAddress::of(remote, self.ipv6_prefix),
             reason,
+            direction: direction(record.flags),
             source: source(record.flags, reason),
             generation,
             totals: if generation.is_some() {
@@ -306,6 +308,14 @@ fn totals(record: &ConnectionRecord) -> Result<Totals, DecodeError> {
         retransmits_loss: u64::from(record.retransmits_loss),
         retransmits_window_probe: u64::from(record.retransmits_window_probe),
     })
+}
+
+const fn direction(flags: u16) -> Direction {
+    match (flags & flag::INBOUND != 0, flags & flag::OUTBOUND != 0) {
+        (true, false) => Direction::Inbound,
+        (false, true) => Direction::Outbound,
+        (true, true) | (false, false) => Direction::Unknown,
+    }
 }
 
 fn source(flags: u16, reason: Reason) -> Source {

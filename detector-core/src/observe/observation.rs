@@ -3,7 +3,7 @@
 use crate::observe::peer_address::PeerAddress;
 use crate::time::MonotonicTime;
 pub use detector_api::host::InterfaceCounts;
-pub use detector_api::snapshot::{Shrinks, Source};
+pub use detector_api::snapshot::{Direction, Shrinks, Source};
 pub use detector_common::record::Reason;
 use detector_common::window::span_bytes;
 use std::net::SocketAddr;
@@ -173,6 +173,8 @@ pub struct Observation {
     pub peer: PeerAddress,
     /// Why it was sent.
     pub reason: Reason,
+    /// Who opened it, if that is known.
+    pub direction: Direction,
     /// Which sources contributed to the totals so far.
     pub source: Source,
     /// When kernel state was made; `None` if the sweep met a socket without state. A different

@@ -60,10 +60,6 @@ impl PackedId {
         self.local_port
     }
 
-    pub(crate) const fn remote_port(&self) -> u16 {
-        self.remote_port
-    }
-
     pub(crate) const fn netns(&self) -> u32 {
         self.netns
     }

@@ -5,7 +5,6 @@
 //! Each may ask those before it: progress, pace, stall, hoard. What each observation passes through is
 //! `#[inline]`: the crate is compiled in several units, and calls between them cost a tenth.
 
-pub(crate) mod direction;
 pub(crate) mod drain;
 pub(crate) mod fingerprint;
 pub(crate) mod flags;

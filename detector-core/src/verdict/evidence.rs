@@ -154,10 +154,6 @@ impl PeerEvidence {
         self.silent_connections * 2 > self.stalled_connections()
     }
 
-    pub(crate) fn is_mostly_outgoing(&self) -> bool {
-        self.outgoing_connections * 2 > self.stalled_connections()
-    }
-
     /// Whether most of what it holds is read from now and then.
     pub(crate) const fn is_mostly_read_slowly(&self) -> bool {
         self.read_slowly_connections * 2 > self.holding_connections

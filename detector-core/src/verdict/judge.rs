@@ -16,10 +16,10 @@ pub(crate) type Finding = (Verdict, Confidence);
 /// 1. Trusted: `path-loss` for silence and shrinks, `slow-client` for anything else.
 /// 2. Mostly silent connections, and no hoard held beside them: `path-loss` if silences ended
 ///    before, if unrelated networks fall silent too or interface errors rise, else `vanished`.
-/// 3. Mostly connections that we opened, some of them draining nothing, and fewer stalls recovered
-///    than are held: `tarpit`.
-/// 4. A hoard that drains nothing: `slow-read-attack` if most of it is read from now and then,
+/// 3. A hoard that drains nothing: `slow-read-attack` if most of it is read from now and then,
 ///    else `zero-window-attack`.
+/// 4. A connection that we opened drains nothing, and fewer stalls have recovered than are held:
+///    `tarpit`.
 /// 5. Windows taken back lately: `shrinking-peer`, but `benign` if all were closed and reopened at
 ///    once, and nothing is held up.
 /// 6. Stalls, or flags that a state alone raises: `slow-client`.
@@ -32,8 +32,10 @@ pub(crate) fn judge(evidence: &PeerEvidence) -> Option<Finding> {
     if evidence.is_mostly_silent() && !is_attack {
         return Some(judge_silence(evidence));
     }
-    let holds_ours = evidence.outgoing_holding_connections > 0 && !evidence.recovers();
-    if evidence.is_mostly_outgoing() && holds_ours {
+    if is_attack {
+        return Some(judge_attack(evidence));
+    }
+    if evidence.outgoing_holding_connections > 0 && !evidence.recovers() {
         let is_many = evidence.outgoing_holding_connections > 1;
         let confidence = if is_many {
             Confidence::Medium
@@ -41,9 +43,6 @@ pub(crate) fn judge(evidence: &PeerEvidence) -> Option<Finding> {
             Confidence::Low
         };
         return Some((Verdict::Tarpit, confidence));
-    }
-    if is_attack {
-        return Some(judge_attack(evidence));
     }
     if let Some(finding) = judge_shrinks(evidence) {
         return Some(finding);

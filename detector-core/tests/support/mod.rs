@@ -4,8 +4,8 @@
 
 use detector_core::engine::Engine;
 use detector_core::observe::observation::{
-    CongestionState, ConnectionId, Observation, PendingTimer, Reason, Source, SweepEnd, TcpState,
-    Totals,
+    CongestionState, ConnectionId, Direction, Observation, PendingTimer, Reason, Source, SweepEnd,
+    TcpState, Totals,
 };
 use detector_core::observe::peer_address::PeerAddress;
 use detector_core::settings::{DetectSettings, TableSettings};
@@ -47,6 +47,7 @@ pub(crate) fn healthy(remote: &str, at: MonotonicTime) -> Observation {
         },
         peer: PeerAddress::of(remote.ip(), 64),
         reason: Reason::Window,
+        direction: Direction::Inbound,
         source: Source::Hook,
         generation: Some(ms(1)),
         totals: Totals::default(),

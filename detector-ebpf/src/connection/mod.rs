@@ -5,6 +5,7 @@
 //! holds the hash bucket's lock; see `sweep` for what it leaves to the hooks there.
 #![forbid(unsafe_code)]
 
+pub mod direction;
 pub mod episode;
 pub mod offer;
 pub mod snapshot;

@@ -1,5 +1,6 @@
 //! The socket's own numbers, copied into the record.
 
+use super::direction;
 use crate::count::count_and_log;
 use crate::globals;
 use crate::helpers;
@@ -46,6 +47,7 @@ pub fn refresh(record: &RecordPointer<'_>, tcp: TcpSocket, now_ns: u64) {
     record.probes_unanswered().set(tcp.icsk_probes_out());
     note_answer(record, tcp);
     refresh_holder(record, tcp);
+    direction::refresh(record, tcp);
     record.put(
         flag::ESTABLISHED,
         record.tcp_state().get() == tcp_state::ESTABLISHED,

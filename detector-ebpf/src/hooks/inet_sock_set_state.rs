@@ -5,10 +5,10 @@
 //! `net/ipv4/af_inet.c`); also for other protocols, which are left out.
 //!
 //! Why here: the last moment a connection's totals can be sent, and the moment `tcp_probe` goes
-//! blind.
+//! blind. Also what proves who opened a connection: SYN-SENT, and new listeners.
 #![forbid(unsafe_code)]
 
-use crate::connection::{episode, snapshot, table};
+use crate::connection::{direction, episode, snapshot, table};
 use crate::emit;
 use crate::helpers;
 use crate::socket::{TcpSocket, tcp_state};
@@ -18,16 +18,29 @@ use detector_common::record::{Reason, flag};
 
 #[btf_tracepoint(function = "inet_sock_set_state")]
 fn det_set_state(context: BtfTracePointContext) -> Option<()> {
-    let new_state: i32 = context.arg(2);
-    let new_state = new_state as u8;
-    // Nobody has state before it is established, so opening connections cost no look-up.
-    if matches!(
+    let (old_state, new_state): (i32, i32) = (context.arg(1), context.arg(2));
+    let (old_state, new_state) = (old_state as u8, new_state as u8);
+    // Nobody has state before it is established, so connections that are accepted cost no look-up.
+    let is_new = matches!(
         new_state,
         tcp_state::ESTABLISHED | tcp_state::SYN_SENT | tcp_state::SYN_RECV
-    ) {
+    );
+    if is_new && old_state != tcp_state::SYN_SENT {
         return None;
     }
     let tcp = TcpSocket::from_sock(helpers::argument(&context, 0))?;
+    if is_new {
+        direction::note_opened(tcp);
+        return None;
+    }
+    match new_state {
+        tcp_state::LISTEN => {
+            direction::note_listener(tcp);
+            return None;
+        }
+        tcp_state::CLOSE => direction::forget(tcp),
+        _ => {}
+    }
     let record = table::find(tcp)?;
     let now_ns = helpers::monotonic_ns();
     snapshot::refresh(&record, tcp, now_ns);

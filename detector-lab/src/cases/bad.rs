@@ -47,6 +47,8 @@ const LINGERS: Due = (&[UNANSWERED], SLOW);
 const SILENT: Due = (&[UNANSWERED], &["vanished", "path-loss"]);
 const ATTACKS: Due = (&[ZERO_WINDOW], &["zero-window-attack"]);
 const FLOODS: Due = (&[HOARD, ZERO_WINDOW], &["zero-window-attack"]);
+/// We opened the connection.
+const HOLDS_OURS: Due = (&[ZERO_WINDOW], &["tarpit"]);
 /// A little is read now and then, but the kernel below says so only when there is room again:
 /// both names are right.
 const SIPS: Due = (&[HOARD], &["slow-read-attack", "zero-window-attack"]);
@@ -99,8 +101,11 @@ pub(super) static CROWDS: &[Case] = &[
     bad("vanished", "all packets of a client are dropped where it lives, in the middle of a download",
         SILENT, Like("tunnel"), kernel::vanished).on(Link),
     bad("tarpit", "we are the client: three uploads to a server that never reads",
-        (&[ZERO_WINDOW], &["tarpit"]), No("no case plays an upload to a server that reads"),
-        kernel::tarpit).on(Link),
+        HOLDS_OURS, Like("pausing-upload"), kernel::tarpit).on(Link),
+    bad("hung-backend", "we are the client: our one connection to a backend on port 6443 hangs",
+        HOLDS_OURS, Like("odd-client"), kernel::hung_backend).on(Link).selftest_as("outbound"),
+    bad("stalled-upload", "we are the client: an upload is read for a while and then no more",
+        HOLDS_OURS, Like("pausing-upload"), kernel::stalled_upload).on(Link),
     bad("hoard-network", "36 connections of 12 addresses of one /24 (/64) stop reading, 3 of each address",
         ATTACKS, Like("many-slow"), hoards::of_network),
     bad("hoard-alike", "24 addresses of unrelated networks, one connection each, do the same",

@@ -2,7 +2,7 @@
 
 use super::Place::{Link, SecondServer, Shaped, ShrinkingClient};
 use super::case::{Case, When, honest};
-use super::plays::{honest, tools};
+use super::plays::{honest, kernel, tools};
 
 /// Those that some bad peer of the selftest looks like.
 #[rustfmt::skip]
@@ -42,6 +42,10 @@ pub(super) static READERS: &[Case] = &[
     honest("curl-200k", "curl --limit-rate 200k on nginx", tools::curl_200k).on(Link),
     honest("pauses-2s", "reads 2 MB, pauses 2 s, and so on", honest::pauses_2s).on(Link),
     honest("pauses-20s", "pauses for 20 s in a download and resumes", honest::pauses_20s).on(Link),
+    honest("odd-client", "a client from port 25 of a server on a high port, paused as a backend that hangs",
+        honest::odd_client).on(Link).noting(&["zero-window-stall"]),
+    honest("pausing-upload", "we are the client: an upload is read, stops for a while and goes on",
+        kernel::pausing_upload).on(Link).noting(&["zero-window-stall"]),
     honest("tunnel", "a lone mobile client vanishes for 12 s and comes back",
         honest::tunnel).on(Link),
     honest("many-slow", "24 clients of unrelated networks read 4 to 50 kB/s each",

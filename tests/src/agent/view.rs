@@ -74,6 +74,7 @@ pub struct PeerView {
     pub longest_stall_seconds: f64,
     pub window_shrinks: ShrinksView,
     pub retransmits: RetransmitsView,
+    pub direction: String,
     pub services: Vec<u16>,
     pub processes: Vec<ProcessView>,
     pub first_seen: String,
@@ -88,6 +89,7 @@ pub struct ConnectionView {
     pub local: String,
     pub remote: String,
     pub netns: u64,
+    pub direction: String,
     pub state: String,
     pub stall: Option<String>,
     pub stalled_seconds: f64,
@@ -124,6 +126,7 @@ pub struct EventView {
     pub local: Option<String>,
     pub remote: Option<String>,
     pub evidence: BTreeMap<String, f64>,
+    pub direction: String,
     pub source: String,
 }
 

@@ -126,6 +126,8 @@ pub(super) const ROWS: &[Row] = &[
     required("tcp_sock", "snd_cwnd", Integer(4, |l| &mut l.snd_cwnd)),
     required("tcp_sock", "srtt_us", Integer(4, |l| &mut l.srtt_us)),
     required("tcp_sock", "bytes_acked", Integer(8, |l| &mut l.bytes_acked)),
+    optional("tcp_sock", "bytes_sent", Integer(8, |l| &mut l.bytes_sent)),
+    optional("tcp_sock", "bytes_retrans", Integer(8, |l| &mut l.bytes_retrans)),
     required("tcp_sock", "bytes_received", Integer(8, |l| &mut l.bytes_received)),
     required("tcp_sock", "rx_opt.ts_recent", Integer(4, |l| &mut l.ts_recent)),
     required("tcp_sock", "rx_opt.snd_wscale", Bits(4, |l| &mut l.snd_wscale)),

@@ -3,7 +3,7 @@
 use crate::observe::state::State;
 use crate::rules::held_up::is_silent;
 use crate::rules::pace::Pace;
-use detector_api::snapshot::StallCause;
+use detector_api::snapshot::{Direction, StallCause};
 
 /// What a stalled connection is taken for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,15 +41,10 @@ impl StallClass {
     /// How many there are.
     pub(crate) const COUNT: usize = Self::ALL.len();
 
-    /// What a stall of this cause is taken for. Who opened the connection is asked only where it
-    /// matters.
+    /// What a stall of this cause is taken for. Where it is not known who opened the connection, it
+    /// counts as the peer's: a host that has peers serves them.
     #[inline]
-    pub(crate) fn of(
-        cause: StallCause,
-        last: &State,
-        pace: &Pace,
-        is_outgoing: impl FnOnce() -> bool,
-    ) -> Self {
+    pub(crate) fn of(cause: StallCause, last: &State, pace: &Pace, direction: Direction) -> Self {
         if cause == StallCause::Unanswered {
             return if is_silent(last) {
                 Self::Unresponsive
@@ -57,7 +52,7 @@ impl StallClass {
                 Self::NoProgress
             };
         }
-        match (is_outgoing(), pace.is_below_floor) {
+        match (direction == Direction::Outbound, pace.is_below_floor) {
             (true, false) => Self::Outbound,
             (true, true) => Self::OutboundBlocked,
             (false, false) if pace.drains_for_long(last) => Self::LongDrain,

@@ -2,7 +2,7 @@
 
 use super::Class;
 use crate::ledger::Booked;
-use crate::observe::observation::{Observation, Reason, Source};
+use crate::observe::observation::{Direction, Observation, Reason, Source};
 use crate::observe::state::State;
 use crate::rules::drain::{Drain, DrainChange};
 use crate::rules::flags::ConnectionFlags;
@@ -25,6 +25,8 @@ pub(crate) struct Connection {
     pub(crate) peer: u32,
     pub(crate) first_seen: MonotonicTime,
     pub(crate) source: Source,
+    /// Who opened it. Known once is known for good.
+    pub(crate) direction: Direction,
     /// Who holds the socket, or held it until it became an orphan.
     pub(crate) owner: Option<Arc<[Process]>>,
     /// Newest state.
@@ -58,6 +60,7 @@ impl Connection {
             peer,
             first_seen: first.at,
             source: first.source,
+            direction: first.direction,
             owner: None,
             last: State::of(first),
             booked: Booked::default(),
@@ -79,6 +82,7 @@ impl Connection {
         if self.source != observation.source {
             self.source = Source::Both;
         }
+        self.direction = self.direction.join(observation.direction);
         self.pace.observe(&self.last);
         let is_kernels_word = observation.reason != Reason::Window;
         self.progress.observe(&before, &self.last, is_kernels_word);

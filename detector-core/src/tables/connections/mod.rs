@@ -16,7 +16,6 @@ use crate::time::MonotonicTime;
 use hashbrown::HashTable;
 use slab::Slab;
 use std::collections::HashMap;
-use std::collections::hash_map::Entry;
 use std::hash::{BuildHasher, RandomState};
 
 /// Eviction class, first to go first.
@@ -52,10 +51,6 @@ pub(crate) struct Connections {
     hasher: RandomState,
     classes: [IntrusiveList; 3],
     netns: HashMap<u32, Namespace>,
-    /// Connections by local port; a port that many share is a service.
-    local_ports: Box<[u32]>,
-    // By slot of the peer and remote port.
-    remote_ports: HashMap<(u32, u16), u32>,
     deadlines: Deadlines,
 }
 
@@ -69,8 +64,6 @@ impl Connections {
             hasher: RandomState::new(),
             classes: [IntrusiveList::default(); 3],
             netns: HashMap::new(),
-            local_ports: vec![0; usize::from(u16::MAX) + 1].into_boxed_slice(),
-            remote_ports: HashMap::new(),
             deadlines: Deadlines::default(),
         }
     }
@@ -109,8 +102,6 @@ impl Connections {
     pub(crate) fn insert(&mut self, connection: Connection, of_peer: &mut IntrusiveList) -> u32 {
         let id = connection.last.id;
         let class = connection.entry.class;
-        let end = (connection.peer, id.remote_port());
-        *self.remote_ports.entry(end).or_default() += 1;
         let slot = slot_of(self.slab.insert(connection));
         self.links.cover(slot);
         let (slab, hasher) = (&self.slab, &self.hasher);
@@ -125,20 +116,7 @@ impl Connections {
             Thread::Netns,
             slot,
         );
-        self.local_ports[usize::from(id.local_port())] += 1;
         slot
-    }
-
-    /// Connections that share a local port.
-    pub(crate) fn sharing_local(&self, local_port: u16) -> u32 {
-        self.local_ports[usize::from(local_port)]
-    }
-
-    /// Connections of the same peer that share this one's remote port.
-    pub(crate) fn sharing_remote(&self, slot: u32) -> u32 {
-        let connection = self.get(slot);
-        let end = (connection.peer, connection.last.id.remote_port());
-        self.remote_ports.get(&end).copied().unwrap_or_default()
     }
 
     /// Takes a connection out of the table and off its peer's list.
@@ -157,14 +135,6 @@ impl Connections {
         of_peer.unlink(&mut self.links, Thread::Peer, slot);
         if !is_idle {
             self.unlink_netns(id.netns(), slot);
-        }
-        self.local_ports[usize::from(id.local_port())] -= 1;
-        let end = (self.get(slot).peer, id.remote_port());
-        if let Entry::Occupied(mut entry) = self.remote_ports.entry(end) {
-            *entry.get_mut() -= 1;
-            if *entry.get() == 0 {
-                entry.remove();
-            }
         }
         self.slab.remove(slot as usize)
     }

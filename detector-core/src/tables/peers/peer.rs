@@ -6,7 +6,7 @@ use super::flags::PeerFlags;
 use super::label::Label;
 use super::services::Services;
 use crate::ledger::{Account, Counts};
-use crate::observe::observation::Observation;
+use crate::observe::observation::{Direction, Observation};
 use crate::observe::peer_address::PeerAddress;
 use crate::rules::drain::DrainChange;
 use crate::rules::hoard::Hoard;
@@ -31,6 +31,8 @@ pub(crate) struct Peer {
     pub(crate) last_seen: MonotonicTime,
     pub(crate) connections: IntrusiveList,
     pub(crate) services: Services,
+    /// Who opened its connections.
+    pub(crate) direction: Direction,
     pub(crate) drain_bytes_per_second: u64,
     pub(crate) account: Account,
     pub(crate) label: Label,
@@ -59,6 +61,7 @@ impl Peer {
             last_seen: now,
             connections: IntrusiveList::default(),
             services: Services::default(),
+            direction: Direction::Unknown,
             drain_bytes_per_second: 0,
             account: Account::default(),
             label: Label::new(scrape.number),
@@ -80,6 +83,7 @@ impl Peer {
     pub(crate) fn observe(&mut self, observation: &Observation) {
         self.last_seen = self.last_seen.max(observation.at);
         self.services.add(observation.connection.local.port());
+        self.direction = self.direction.join(observation.direction);
     }
 
     /// A connection of it drains at another rate.

@@ -7,7 +7,7 @@ use crate::servers::TinyServer;
 use crate::stage::{Stage, lose_incoming, set_gone};
 use anyhow::{Context, Result, ensure};
 use std::io::{Read, Write};
-use std::net::{IpAddr, Ipv6Addr, TcpListener, TcpStream};
+use std::net::{IpAddr, Ipv6Addr, SocketAddr, TcpListener, TcpStream};
 use std::time::Duration;
 
 /// How much longer than a stall takes an honest peer has to go unmentioned.
@@ -29,6 +29,18 @@ pub(crate) fn pauses_20s(stage: &Stage) -> Result<()> {
     stage.wait(Duration::from_secs(20))?;
     client.read(10_000_000)?;
     let _reader = client.read_slowly(65_536, Duration::from_millis(10));
+    stage.hold();
+    Ok(())
+}
+
+/// A paused reader with the ports of a server, of a server with the port of a client.
+pub(crate) fn odd_client(stage: &Stage) -> Result<()> {
+    let server =
+        TinyServer::start_on(stage.servers()?, SocketAddr::new(stage.server_ip(), 45_000))?;
+    let source = SocketAddr::new(stage.peer_ip(), 25);
+    let mut client =
+        KernelPeer::connect_with(stage.clients()?, Some(source), server.address(), None)?;
+    client.request(acts::LONG_ANSWER)?;
     stage.hold();
     Ok(())
 }

@@ -4,7 +4,7 @@ use crate::acts;
 use crate::stage::{Stage, set_gone};
 use anyhow::{Context, Result};
 use socket2::{Domain, Socket, Type};
-use std::io::{ErrorKind, Write};
+use std::io::{ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::time::Duration;
 
@@ -22,27 +22,93 @@ pub(crate) fn vanished(stage: &Stage) -> Result<()> {
 
 /// Where tarpits lie.
 const SMTP: u16 = 25;
+/// Where a cluster's interface is: above the system ports, and one connection is all there is.
+const CLUSTER: u16 = 6_443;
 
 /// We are the client of a server that accepts and never reads.
 pub(crate) fn tarpit(stage: &Stage) -> Result<()> {
-    let pit = SocketAddr::new(stage.peer_ip(), SMTP);
-    let listener = stage.clients()?.enter(|| {
-        let socket = Socket::new(Domain::for_address(pit), Type::STREAM, None)?;
-        socket.set_recv_buffer_size(8_192)?;
-        socket.bind(&pit.into())?;
-        socket.listen(16)?;
-        Ok(TcpListener::from(socket))
-    })?;
+    let listener = listen(stage, SMTP)?;
     let mut held = Vec::new();
     for _ in 0..3 {
-        let ours = stage.servers()?.enter(|| {
-            TcpStream::connect_timeout(&pit, Duration::from_secs(5)).context("connect")
-        })?;
-        let (theirs, _) = listener.accept()?;
+        let (ours, theirs) = connect(stage, &listener)?;
         fill(&ours)?;
         held.push((ours, theirs));
     }
     stage.hold();
+    Ok(())
+}
+
+/// One long-lived connection of ours to a backend that hangs.
+pub(crate) fn hung_backend(stage: &Stage) -> Result<()> {
+    let listener = listen(stage, CLUSTER)?;
+    let (ours, _theirs) = connect(stage, &listener)?;
+    fill(&ours)?;
+    stage.hold();
+    Ok(())
+}
+
+/// An upload that is read for a while and then no more.
+pub(crate) fn stalled_upload(stage: &Stage) -> Result<()> {
+    let listener = listen(stage, HTTPS)?;
+    let (ours, mut theirs) = connect(stage, &listener)?;
+    upload(&ours, &mut theirs, UPLOADED_BYTES)?;
+    fill(&ours)?;
+    stage.hold();
+    Ok(())
+}
+
+/// An upload that is read, stops for longer than a stall takes, and goes on, again and again.
+pub(crate) fn pausing_upload(stage: &Stage) -> Result<()> {
+    let listener = listen(stage, HTTPS)?;
+    let (ours, mut theirs) = connect(stage, &listener)?;
+    upload(&ours, &mut theirs, UPLOADED_BYTES)?;
+    loop {
+        fill(&ours)?;
+        if !stage.pause(stage.thresholds().stall_after * 2) {
+            return Ok(());
+        }
+        upload(&ours, &mut theirs, UPLOADED_BYTES)?;
+        stage.shown();
+        if !stage.pause(Duration::from_millis(500)) {
+            return Ok(());
+        }
+    }
+}
+
+/// Where uploads go.
+const HTTPS: u16 = 443;
+const UPLOADED_BYTES: usize = 4_000_000;
+
+/// A server of somebody else's with little room to receive.
+fn listen(stage: &Stage, port: u16) -> Result<TcpListener> {
+    let at = SocketAddr::new(stage.peer_ip(), port);
+    stage.clients()?.enter(|| {
+        let socket = Socket::new(Domain::for_address(at), Type::STREAM, None)?;
+        socket.set_recv_buffer_size(8_192)?;
+        socket.bind(&at.into())?;
+        socket.listen(16)?;
+        Ok(TcpListener::from(socket))
+    })
+}
+
+/// A connection that we open: our end, and theirs.
+fn connect(stage: &Stage, listener: &TcpListener) -> Result<(TcpStream, TcpStream)> {
+    let theirs = listener.local_addr()?;
+    let ours = stage
+        .servers()?
+        .enter(|| TcpStream::connect_timeout(&theirs, Duration::from_secs(5)).context("connect"))?;
+    Ok((ours, listener.accept()?.0))
+}
+
+/// Sends `bytes` from `ours`, all of which `theirs` reads; what is queued already comes first.
+fn upload(ours: &TcpStream, theirs: &mut TcpStream, bytes: usize) -> Result<()> {
+    let mut left = bytes;
+    let mut buffer = [0; 65_536];
+    while left > 0 {
+        fill(ours)?;
+        let count = theirs.read(&mut buffer).context("read an upload")?;
+        left = left.saturating_sub(count.max(1));
+    }
     Ok(())
 }
 

@@ -5,8 +5,8 @@ use detector_api::fixtures;
 use detector_api::host::TcpMemory;
 use detector_api::page::PeerPage;
 use detector_api::snapshot::{
-    Assessment, BenignCause, Change, Condition, Confidence, Connection, Considered, Event,
-    EventType, FlagKind, HoardThresholds, Outcome, Peer, PeerDetail, Process, Retransmits,
+    Assessment, BenignCause, Change, Condition, Confidence, Connection, Considered, Direction,
+    Event, EventType, FlagKind, HoardThresholds, Outcome, Peer, PeerDetail, Process, Retransmits,
     Severity, Shrinks, Source, StallCause, StandingFlag, Thresholds, Verdict,
 };
 use detector_api::time;
@@ -134,6 +134,7 @@ pub(super) fn connection(remote: &str, stall: StallCause, owner: &[Process]) -> 
         is_orphan: false,
         inode: Some(1),
         processes: owner.to_vec(),
+        direction: Direction::Inbound,
         source: Source::Both,
         first_seen: SINCE.to_owned(),
         last_seen: NOW.to_owned(),
@@ -168,6 +169,7 @@ pub(super) fn event(peer: &str, kind: FlagKind, remote: Option<&str>, pairs: Pai
         local: remote.map(|remote| local_of(remote).to_owned()),
         remote: remote.map(str::to_owned),
         netns: remote.map(|_| 4_026_531_840),
+        direction: Direction::Inbound,
         source: if remote.is_some() {
             Source::Hook
         } else {
@@ -210,6 +212,7 @@ pub(super) fn subject(name: &str, verdict: Verdict, connections: Vec<Connection>
             .fold(0.0, f64::max),
         window_shrinks: Shrinks::default(),
         retransmits: Retransmits::default(),
+        direction: Direction::Inbound,
         bytes_acked_per_second: connections
             .iter()
             .map(|each| each.bytes_acked_per_second)

@@ -1,0 +1,104 @@
+//! Who opened a connection. Proven, never guessed from ports.
+//!
+//! In this order:
+//!
+//! 1. The socket's own counts. `bytes_acked` counts all that was acknowledged: where we opened the
+//!    connection, our SYN too, for the socket was there before the SYN was answered; an accepted
+//!    socket is made when it has been (`tcp_create_openreq_child` sets `snd_una` behind it). So the
+//!    first sequence number to be acknowledged lies one before the first byte that we sent, or at
+//!    it. That holds for sockets older than the agent. It fails where a send was refused on this
+//!    very host (a full queue, a filter): then `bytes_sent` counts what was not sent, and the
+//!    distance is neither 0 nor 1.
+//! 2. SYN-SENT was seen.
+//! 3. Somebody listens on the local port, or has.
+#![forbid(unsafe_code)]
+
+use crate::count::count_and_log;
+use crate::maps::{LISTENERS, OPENED};
+use crate::record_pointer::RecordPointer;
+use crate::socket::{TcpSocket, tcp_state};
+use detector_common::record::flag;
+
+/// Finds it out, unless it is known already.
+#[inline(always)]
+pub fn refresh(record: &RecordPointer<'_>, tcp: TcpSocket) {
+    if !record.has(flag::INBOUND | flag::OUTBOUND) {
+        record.raise(find(tcp));
+    }
+}
+
+/// [`flag::INBOUND`], [`flag::OUTBOUND`] or 0. Not inlined: keys on the stack count against every
+/// caller's 512 bytes.
+#[inline(never)]
+fn find(tcp: TcpSocket) -> u16 {
+    let counted = by_counts(tcp);
+    if counted != 0 {
+        return counted;
+    }
+    if OPENED.get_ptr(tcp.key()).is_some() {
+        return flag::OUTBOUND;
+    }
+    if LISTENERS.get_ptr(tcp.listener_key()).is_some() {
+        return flag::INBOUND;
+    }
+    0
+}
+
+#[inline(always)]
+fn by_counts(tcp: TcpSocket) -> u16 {
+    let Some(sent) = tcp.first_sent_bytes() else {
+        return 0;
+    };
+    let is_closing = matches!(
+        tcp.skc_state(),
+        tcp_state::FIN_WAIT1 | tcp_state::FIN_WAIT2 | tcp_state::LAST_ACK | tcp_state::CLOSING
+    );
+    let snd_nxt = tcp.snd_nxt();
+    // Our FIN is no payload.
+    let fin = u32::from(is_closing && snd_nxt == tcp.write_seq());
+    let first_byte = snd_nxt.wrapping_sub(sent).wrapping_sub(fin);
+    let first_acked = tcp.snd_una().wrapping_sub(tcp.bytes_acked() as u32);
+    match first_byte.wrapping_sub(first_acked) {
+        0 => flag::INBOUND,
+        1 => flag::OUTBOUND,
+        _ => 0,
+    }
+}
+
+/// A connection leaves SYN-SENT for a state in which it lives.
+#[inline(always)]
+pub fn note_opened(tcp: TcpSocket) {
+    if OPENED.insert(tcp.key(), &1, 0).is_err() {
+        note_refusal();
+    }
+}
+
+/// A connection is closed. One that was accepted costs no look-up.
+#[inline(always)]
+pub fn forget(tcp: TcpSocket) {
+    if by_counts(tcp) != flag::INBOUND {
+        // Of others most are there.
+        let _ = OPENED.remove(tcp.key());
+    }
+}
+
+/// A socket listens.
+#[inline(always)]
+pub fn note_listener(tcp: TcpSocket) {
+    let key = tcp.listener_key();
+    // Bound by `listen` itself, which tells the state first: the sweep finds it.
+    if key.port == 0 || LISTENERS.get_ptr(key).is_some() {
+        return;
+    }
+    if LISTENERS.insert(key, &1, 0).is_err() {
+        note_refusal();
+    }
+}
+
+#[inline(always)]
+fn note_refusal() {
+    count_and_log!(
+        DirectionsNotNoted,
+        "who opened a connection is not noted: the table refused"
+    );
+}
