@@ -3,8 +3,8 @@
 use crate::row::PeerRow;
 use crate::snapshot::{
     Assessment, Confidence, Connection, Direction, Event, EventType, Evidence, FlagEvidence,
-    FlagKind, HoardThresholds, Incident, IncidentKind, Peer, Process, Retransmits, Severity,
-    Shrinks, Source, StallCause, Verdict,
+    FlagKind, HoardThresholds, Incident, IncidentKind, Peer, Process, Retransmits, SequenceNumbers,
+    Severity, Shrinks, Source, StallCause, Verdict,
 };
 
 /// A flag of this kind with these numbers.
@@ -22,9 +22,18 @@ pub fn event(id: u64, kind: FlagKind, evidence: &[(&str, f64)]) -> Event {
         remote: Some("198.51.100.7:40000".to_owned()),
         netns: Some(1),
         direction: Direction::Inbound,
+        sequence: Some(SEQUENCE),
         source: Source::Sweep,
     }
 }
+
+/// 190 bytes in flight, and no window for them any more.
+const SEQUENCE: SequenceNumbers = SequenceNumbers {
+    snd_una: 3_584_164_780,
+    snd_nxt: 3_584_164_970,
+    edge: 3_584_164_780,
+    edge_max: Some(3_584_170_620),
+};
 
 /// Evidence with these numbers and all others zero.
 #[must_use]
@@ -100,6 +109,7 @@ pub fn connection(remote: &str, pinned_bytes: u64) -> Connection {
         window_bytes: 0,
         window_shift: 7,
         max_window_bytes: 65_535,
+        sequence: SEQUENCE,
         retracted_bytes: 0,
         retracted_max_bytes: 0,
         queued_bytes: 100_000,

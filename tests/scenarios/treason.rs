@@ -1,15 +1,17 @@
 //! A peer that takes its window back to zero with data in flight is `treason`, and what the kernel
-//! sends again then is a `window_probe`, not `loss`. Its quiet twin closes the window honestly.
+//! sends again then is a `window_probe`, not `loss`. The line that old kernels wrote is written again,
+//! with the range that was in flight. Its quiet twin closes the window honestly.
 
 use crate::stage::{CraftedStage, both_families, expect_counts, suffix};
 use anyhow::{Context, Result, ensure};
 use detector_tests::PATIENCE;
 use detector_tests::acts;
-use detector_tests::agent::{Agent, PeerView};
+use detector_tests::agent::{Agent, EventView, PeerView, command};
 use detector_tests::lab::Family;
 use detector_tests::peers::crafted::Profile;
 use detector_tests::story::Story;
 use detector_tests::truth;
+use std::net::{IpAddr, SocketAddr};
 
 both_families!(retract_to_zero_is_treason, closing_honestly_is_no_shrink);
 
@@ -36,6 +38,7 @@ fn retract_to_zero_is_treason(family: Family) -> Result<()> {
 
         let counts = truth::read(&capture.finish()?, stage.server.address())?[&peer.address()];
         expect_counts(&agent, stage.peer_ip(), &counts)?;
+        expect_kernel_line(&agent, &flag, peer.address(), counts.taken_back)?;
         // What was sent again before the window closed is a tail loss probe at most, and counts
         // the same on both sides. The kernel may send more after the end of the capture. A copy of
         // the record that found no room is made good by the next sweep; a run that the kernel left
@@ -51,6 +54,41 @@ fn retract_to_zero_is_treason(family: Family) -> Result<()> {
             .with_context(|| format!("capture shows {counts:?}, agent lost {}", lost(&agent)))
             .map(drop)
     })
+}
+
+/// The line of old kernels, in the log and in `detector events`, dated; and its numbers in JSON.
+fn expect_kernel_line(
+    agent: &Agent,
+    flag: &EventView,
+    peer: SocketAddr,
+    taken_back: Option<(u32, u32)>,
+) -> Result<()> {
+    let (from, to) = taken_back.context("the capture shows no retraction")?;
+    let numbers = (flag.snd_una, flag.snd_nxt, flag.edge);
+    ensure!(numbers == (Some(from), Some(to), Some(from)), "{flag:?}");
+    let found = agent.wait_connection(peer.ip(), "its numbers", PATIENCE, |_| true)?;
+    let same = (found.snd_una, found.edge, found.edge_max) == (from, from, flag.edge_max);
+    ensure!(same && found.edge_max.is_some(), "{found:?}");
+    let address = match peer.ip() {
+        IpAddr::V4(v4) => v4.to_string(),
+        IpAddr::V6(v6) => v6.segments().map(|group| format!("{group:04x}")).join(":"),
+    };
+    let local: SocketAddr = flag.local.as_deref().context("its local end")?.parse()?;
+    let line = format!(
+        "TCP: Treason uncloaked! Peer {address}:{}/{} shrinks window {from}:{to}.",
+        peer.port(),
+        local.port()
+    );
+    ensure!(agent.log()?.contains(&line), "no `{line}` in the log");
+    let mut events = command(&["events", "--kind", "window-shrink", "--control-socket"])?;
+    let output = events.arg(agent.control_socket()).output()?;
+    let text = String::from_utf8(output.stdout)?;
+    let dated = format!("{} info {line}", flag.time);
+    ensure!(
+        text.lines().any(|each| each == dated),
+        "no `{dated}` in\n{text}"
+    );
+    Ok(())
 }
 
 /// What the agent itself says it has lost, for the message of a failure.

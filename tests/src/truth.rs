@@ -38,6 +38,9 @@ pub struct Counts {
     pub retransmits_window_probe: u64,
     /// Payload sent again by the server otherwise.
     pub retransmits_loss: u64,
+    /// What was in flight at the last shrink to zero: from the acknowledgement that made it up to
+    /// what had been sent.
+    pub taken_back: Option<(u32, u32)>,
 }
 
 /// Reads `capture` and returns the counts of each peer (remote address and port) of `server`.
@@ -270,6 +273,7 @@ impl Reading {
                 self.counts.granularity += 1;
             } else if window == 0 && distance(sent_end, segment.ack) > 0 {
                 self.counts.treason += 1;
+                self.counts.taken_back = Some((segment.ack, sent_end));
             } else if distance(sent_end, edge) > 0 {
                 self.counts.below_flight += 1;
             } else {

@@ -39,10 +39,12 @@ impl FlagLog {
             self.left_out += 1;
             return true;
         }
-        let line = text::event_line(event);
-        match event.severity {
-            Severity::Info => tracing::info!("{line}"),
-            Severity::Warning | Severity::Critical => tracing::warn!("{line}"),
+        let lines = [Some(text::event_line(event)), text::kernel_line(event)];
+        for line in lines.into_iter().flatten() {
+            match event.severity {
+                Severity::Info => tracing::info!("{line}"),
+                Severity::Warning | Severity::Critical => tracing::warn!("{line}"),
+            }
         }
         false
     }

@@ -169,6 +169,19 @@ impl PeerDetail {
     pub const CONNECTIONS_MAX: usize = 1_000;
 }
 
+/// Where a connection stands in its numbers: 32 bits that wrap around.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct SequenceNumbers {
+    /// First sequence number not yet acknowledged.
+    pub snd_una: u32,
+    /// Next sequence number to send: what is in flight ends before it.
+    pub snd_nxt: u32,
+    /// Right edge of the window: the first sequence number that the peer does not want.
+    pub edge: u32,
+    /// Highest right edge ever offered; `null` where none is known.
+    pub edge_max: Option<u32>,
+}
+
 /// One connection that misbehaved at some time and still lives.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Connection {
@@ -197,6 +210,9 @@ pub struct Connection {
     pub window_shift: u8,
     /// Largest window ever offered.
     pub max_window_bytes: u64,
+    /// Sequence numbers of our sending side.
+    #[serde(flatten)]
+    pub sequence: SequenceNumbers,
     /// How far the right edge lies below its maximum now.
     pub retracted_bytes: u64,
     /// How far it ever lay below.
@@ -273,6 +289,9 @@ pub struct Event {
     /// Who opened the connection; for a flag on a peer as a whole, its connections.
     #[serde(default)]
     pub direction: Direction,
+    /// Sequence numbers of our sending side; absent for a flag on a peer as a whole.
+    #[serde(flatten)]
+    pub sequence: Option<SequenceNumbers>,
     /// Which source saw it.
     pub source: Source,
 }

@@ -12,6 +12,7 @@ mod evidence;
 mod figures;
 mod flag;
 mod incident;
+mod kernel_line;
 mod rule;
 mod verdict;
 
@@ -23,6 +24,7 @@ pub use evidence::evidence;
 pub use figures::{counted, each_number};
 pub use flag::rule;
 pub use incident::{incident_end, incident_kinds, incident_over};
+pub use kernel_line::kernel_line;
 pub use rule::{Seen, source};
 pub use verdict::{meaning as verdict_meaning, sentence as verdict};
 

@@ -114,6 +114,41 @@ pub(super) const COLUMNS: &[Own] = &[
         |row, _| Value::Bytes(row.max_window_bytes),
     )
     .dispensable(8),
+    Own::count(
+        "snd-una",
+        "SND UNA",
+        "snd_una",
+        "first sequence number not yet acknowledged",
+        |row, _| Value::Count(row.sequence.snd_una.into()),
+    )
+    .on_request(),
+    Own::count(
+        "snd-nxt",
+        "SND NXT",
+        "snd_nxt",
+        "next sequence number to send",
+        |row, _| Value::Count(row.sequence.snd_nxt.into()),
+    )
+    .on_request(),
+    Own::count(
+        "edge",
+        "EDGE",
+        "edge",
+        "right edge of the window, a sequence number",
+        |row, _| Value::Count(row.sequence.edge.into()),
+    )
+    .on_request(),
+    Own::count(
+        "edge-max",
+        "EDGE MAX",
+        "edge_max",
+        "highest right edge ever offered, a sequence number",
+        |row, _| match row.sequence.edge_max {
+            Some(edge) => Value::Count(edge.into()),
+            None => Value::Absent,
+        },
+    )
+    .on_request(),
     Own::size(
         "taken-back",
         "TAKEN BACK",

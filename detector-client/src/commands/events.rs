@@ -182,12 +182,11 @@ fn target(query: &EventsQuery<'_>) -> Result<String, Failure> {
 }
 
 fn readable(event: &Event, terminal: Capabilities) -> String {
-    format!(
-        "{} {} {}",
-        event.time,
-        terminal.severity(event.severity),
-        text::event_line(event)
-    )
+    let severity = terminal.severity(event.severity);
+    let dated = |line: String| format!("{} {severity} {line}", event.time);
+    let lines = [Some(text::event_line(event)), text::kernel_line(event)];
+    let lines: Vec<String> = lines.into_iter().flatten().map(dated).collect();
+    lines.join("\n")
 }
 
 /// A line that is no event we know.
@@ -262,6 +261,15 @@ mod tests {
             readable(&stall, Capabilities::PIPE),
             "2026-12-29T21:04:05.123Z warning 198.51.100.7: zero window for 5.0 s on \
              192.0.2.1:80 (zero-window-stall, sweep)"
+        );
+        let numbers = [("shrinks_treason", 1.0), ("in_flight_bytes", 190.0)];
+        let retraction = event(1, FlagKind::WindowShrink, &numbers);
+        assert_eq!(
+            readable(&retraction, Capabilities::PIPE).lines().nth(1),
+            Some(
+                "2026-12-29T21:04:05.123Z warning TCP: Treason uncloaked! Peer \
+                 198.51.100.7:40000/80 shrinks window 3584164780:3584164970."
+            )
         );
         assert!(other_line("{\"dropped\":7}").starts_with("(7 events"));
         assert_eq!(other_line("{\"new\":1}"), "{\"new\":1}");

@@ -174,6 +174,7 @@ impl Engine {
             remote: id.map(|id| id.remote.to_string()),
             netns: id.map(|id| id.netns),
             direction: connection.map_or(peer.direction, |each| each.direction),
+            sequence: connection.map(|connection| connection.last.sequence()),
             source: connection.map_or(Source::Both, |each| each.source),
         });
     }

@@ -236,6 +236,7 @@ impl Engine {
             window_bytes: u64::from(last.window_bytes),
             window_shift: last.window_shift,
             max_window_bytes: u64::from(last.max_window_bytes),
+            sequence: last.sequence(),
             retracted_bytes: u64::from(shrink::retracted_bytes(last)),
             retracted_max_bytes: u64::from(last.retracted_max_bytes),
             queued_bytes: u64::from(last.queued_bytes()),

@@ -4,7 +4,8 @@ use crate::observe::observation::{
     CongestionState, ConnectionId, Observation, PendingTimer, TcpState,
 };
 use crate::time::MonotonicTime;
-use detector_common::window::span_bytes;
+use detector_api::snapshot::SequenceNumbers;
+use detector_common::window::{self, span_bytes};
 use std::hash::{Hash, Hasher};
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::num::NonZeroU64;
@@ -158,6 +159,16 @@ impl State {
     /// Bytes sent but not acknowledged.
     pub(crate) const fn in_flight_bytes(&self) -> u32 {
         span_bytes(self.snd_una, self.snd_nxt)
+    }
+
+    /// Sequence numbers as they are published.
+    pub(crate) fn sequence(&self) -> SequenceNumbers {
+        SequenceNumbers {
+            snd_una: self.snd_una,
+            snd_nxt: self.snd_nxt,
+            edge: window::edge(self.snd_una, self.window_bytes),
+            edge_max: self.edge_max(),
+        }
     }
 
     /// Highest right edge ever offered, if known.

@@ -96,6 +96,10 @@ pub struct ConnectionView {
     pub in_zero_window: bool,
     pub window_bytes: u64,
     pub window_shift: u8,
+    pub snd_una: u32,
+    pub snd_nxt: u32,
+    pub edge: u32,
+    pub edge_max: Option<u32>,
     pub retracted_bytes: u64,
     pub retracted_max_bytes: u64,
     pub queued_bytes: u64,
@@ -127,6 +131,10 @@ pub struct EventView {
     pub remote: Option<String>,
     pub evidence: BTreeMap<String, f64>,
     pub direction: String,
+    pub snd_una: Option<u32>,
+    pub snd_nxt: Option<u32>,
+    pub edge: Option<u32>,
+    pub edge_max: Option<u32>,
     pub source: String,
 }
 

@@ -183,6 +183,7 @@ fn facts(connection: &Connection) -> Vec<String> {
         1 => "1 episode".to_owned(),
         number => format!("{number} episodes"),
     };
+    let sequence = connection.sequence;
     let shrinks = connection.window_shrinks;
     let again = connection.retransmits;
     vec![
@@ -192,6 +193,11 @@ fn facts(connection: &Connection) -> Vec<String> {
         fact("taken back", taken),
         bytes("queued", connection.queued_bytes),
         bytes("in flight", connection.in_flight_bytes),
+        fact(
+            "una:nxt",
+            format!("{}:{}", sequence.snd_una, sequence.snd_nxt),
+        ),
+        fact("edge", sequence.edge.to_string()),
         bytes("pinned", connection.pinned_bytes),
         fact("window shift", connection.window_shift.to_string()),
         fact("drains", units::rate(connection.bytes_acked_per_second)),

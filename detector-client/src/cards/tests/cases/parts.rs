@@ -7,7 +7,7 @@ use detector_api::page::PeerPage;
 use detector_api::snapshot::{
     Assessment, BenignCause, Change, Condition, Confidence, Connection, Considered, Direction,
     Event, EventType, FlagKind, HoardThresholds, Outcome, Peer, PeerDetail, Process, Retransmits,
-    Severity, Shrinks, Source, StallCause, StandingFlag, Thresholds, Verdict,
+    SequenceNumbers, Severity, Shrinks, Source, StallCause, StandingFlag, Thresholds, Verdict,
 };
 use detector_api::time;
 
@@ -114,6 +114,7 @@ pub(super) fn connection(remote: &str, stall: StallCause, owner: &[Process]) -> 
         window_bytes: 0,
         window_shift: 7,
         max_window_bytes: 65_535,
+        sequence: SequenceNumbers::default(),
         retracted_bytes: 0,
         retracted_max_bytes: 0,
         queued_bytes: 4_186_112,
@@ -170,6 +171,7 @@ pub(super) fn event(peer: &str, kind: FlagKind, remote: Option<&str>, pairs: Pai
         remote: remote.map(str::to_owned),
         netns: remote.map(|_| 4_026_531_840),
         direction: Direction::Inbound,
+        sequence: remote.map(|_| SequenceNumbers::default()),
         source: if remote.is_some() {
             Source::Hook
         } else {
