@@ -439,6 +439,11 @@ fn close_run_before(transaction: &Transaction<'_>, who: &Opened<'_>) -> rusqlite
 /// Ends an incident with the last that was seen of it.
 pub(crate) fn end_unseen(incident: &mut Incident, last_ms: i64) {
     let last = rfc3339(i128::from(last_ms) * 1_000_000);
+    if incident.ended.is_none() {
+        #[allow(clippy::cast_precision_loss, reason = "shown with few digits")]
+        let lasted = last_ms.saturating_sub(milliseconds(&incident.began)) as f64 / 1_000.0;
+        incident.duration_seconds = incident.duration_seconds.max(lasted);
+    }
     incident.open = false;
     incident.ended.get_or_insert(last);
     incident.end.get_or_insert(IncidentEnd::Unseen);

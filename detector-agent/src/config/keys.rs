@@ -77,6 +77,8 @@ keys! {
         "Peers with metrics of their own; the rest are summed under `other`. A peer that drops out of this list keeps its metrics for a quarter of an hour, so that for a while up to twice as many have some.";
     peers.capacity on_restart number
         "Peers remembered at most; the least costly is forgotten first.";
+    peers.networks_file on_reload path
+        "File in MaxMind's format (`.mmdb`) that says whose network an address is in and in which country, for `detector report --config FILE`; empty for none. The agent itself does not read it.";
     recorder.enabled on_restart number
         "Whether a flight recorder is kept in the state directory: what happened outlives the agent and the host.";
     recorder.size on_restart quoted

@@ -70,6 +70,7 @@ pub struct Peers {
     pub ipv6_prefix: u8,
     pub export: usize,
     pub capacity: usize,
+    pub networks_file: PathBuf,
 }
 
 /// Section `[recorder]`.
@@ -145,6 +146,7 @@ impl Default for Peers {
             ipv6_prefix: tables.ipv6_prefix,
             export: tables.export,
             capacity: tables.peers_capacity,
+            networks_file: PathBuf::new(),
         }
     }
 }

@@ -7,7 +7,7 @@ mod connections;
 mod flags;
 mod incident;
 mod owners;
-mod page;
+pub(crate) mod page;
 mod peer;
 mod phrases;
 mod steps;

@@ -5,7 +5,7 @@ use crate::table::Table;
 use crate::terminal::{Capabilities, Tone};
 
 /// A part of a card.
-pub(super) enum Block {
+pub(crate) enum Block {
     /// The first sentence.
     Headline(Tone, String),
     /// The beginning of a section.
@@ -21,22 +21,22 @@ pub(super) enum Block {
 }
 
 /// Text that hangs beside a label; labels of one width line up.
-pub(super) struct Item {
+pub(crate) struct Item {
     /// Cells before the label.
-    pub(super) indent: usize,
+    pub(crate) indent: usize,
     /// The label.
-    pub(super) label: String,
+    pub(crate) label: String,
     /// Cells of the labels, a gap included.
-    pub(super) column: usize,
+    pub(crate) column: usize,
     /// Of the label.
-    pub(super) tone: Tone,
+    pub(crate) tone: Tone,
     /// What hangs beside it.
-    pub(super) text: String,
+    pub(crate) text: String,
 }
 
 impl Block {
     /// An item of a section.
-    pub(super) fn item(label: &str, column: usize, tone: Tone, text: String) -> Self {
+    pub(crate) fn item(label: &str, column: usize, tone: Tone, text: String) -> Self {
         Self::Item(Item {
             indent: INDENT,
             label: label.to_owned(),
@@ -57,7 +57,7 @@ const INDENT: usize = 2;
 const VERBATIM_INDENT: usize = 8;
 
 /// The blocks as text for this terminal.
-pub(super) fn render(blocks: &[Block], terminal: Capabilities) -> String {
+pub(crate) fn render(blocks: &[Block], terminal: Capabilities) -> String {
     let width = terminal.width.unwrap_or(WIDTH_PIPED);
     let width = width.clamp(WIDTH_LEAST, WIDTH_MOST);
     let mut lines = Vec::new();

@@ -43,6 +43,7 @@ pub(crate) enum Chapter {
     SchemaBlocked,
     /// JSON Schema of `detector top --json`
     SchemaTop,
+    SchemaReport,
     /// JSON Schema of `/v1/host`
     SchemaHost,
     /// JSON Schema of `/v1/status`

@@ -14,6 +14,7 @@ mod list;
 #[cfg(feature = "agent")]
 mod lists;
 mod refusal;
+mod report;
 mod top;
 
 pub(crate) use action::{BlockArgs, BlockedArgs, ResetArgs, UnblockArgs};
@@ -26,6 +27,7 @@ pub(crate) use explain::ExplainArgs;
 pub(crate) use incidents::{IncidentsArgs, IncidentsVerb};
 pub(crate) use list::{ConnectionsArgs, PeersArgs};
 pub(crate) use refusal::refused;
+pub(crate) use report::ReportArgs;
 pub(crate) use top::TopArgs;
 
 use clap::{Parser, Subcommand, ValueEnum};
@@ -65,6 +67,8 @@ pub(crate) enum Command {
     Incidents(IncidentsArgs),
     /// Explain one peer: verdict, evidence for and against, rules, owner, and what to do
     Explain(ExplainArgs),
+    /// Report what happened, from the recorder's files: as text, as a page, as JSON, over several hosts
+    Report(ReportArgs),
     /// Close a peer's stalled sockets and free what they hold
     Reset(ResetArgs),
     /// Drop everything an address or a network sends, for a while
@@ -160,6 +164,10 @@ mod tests {
             &["detector", "incidents", "--filter=kinks=hoard"],
             &["detector", "incidents", "show"],
             &["detector", "incidents", "--json", "show", "x"],
+            &["detector", "report", "--incident=last", "--since=1h"],
+            &["detector", "report", "--abuse=nobody"],
+            &["detector", "report", "--abuse=192.0.2.1", "--json"],
+            &["detector", "report", "a.db", "--state-dir=b"],
             &["detector", "top", "--filter=pinned"],
             &["detector", "top", "--sort=beauty"],
             &["detector", "top", "--interval=1ms"],

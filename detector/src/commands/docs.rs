@@ -15,6 +15,7 @@ use detector_api::page::PeerPage;
 use detector_api::row::PeerRow;
 use detector_api::snapshot::{Connection, Event, Incident, Peer};
 use detector_api::status::Status;
+use detector_client::report::Report;
 use detector_client::top::Printed;
 use schemars::JsonSchema;
 use schemars::generate::SchemaSettings;
@@ -35,6 +36,7 @@ pub(super) fn run(chapter: Chapter) -> Result<(), Failure> {
         Chapter::SchemaIncidents => schema::<Vec<Incident>>("Incidents", "/v1/incidents")?,
         Chapter::SchemaIncident => schema::<Incident>("One incident", "/v1/incidents/{id}")?,
         Chapter::SchemaTop => schema::<Printed<'_>>("Table of top", "detector top --json")?,
+        Chapter::SchemaReport => schema::<Report>("Report", "detector report --json")?,
         Chapter::SchemaResetRequest => request_schema::<ResetRequest>("Reset", "POST /v1/reset")?,
         Chapter::SchemaReset => schema::<ResetAnswer>("What a reset came to", "/v1/reset")?,
         Chapter::SchemaBlockRequest => request_schema::<BlockRequest>("Block", "POST /v1/block")?,

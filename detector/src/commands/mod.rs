@@ -9,6 +9,7 @@ mod docs;
 mod man;
 #[cfg(feature = "agent")]
 mod own_agent;
+mod report;
 #[cfg(feature = "agent")]
 mod run;
 #[cfg(feature = "agent")]
@@ -32,6 +33,7 @@ pub(crate) fn run(cli: Cli) -> Result<(), Failure> {
         Command::Events(args) => client::events(&args),
         Command::Incidents(args) => client::incidents(&args),
         Command::Explain(args) => client::explain(&args),
+        Command::Report(args) => report::run(&args),
         Command::Reset(args) => client::reset(&args),
         Command::Block(args) => client::block(&args),
         Command::Unblock(args) => client::unblock(&args),

@@ -5,6 +5,7 @@ use detector_agent::config::{Config, ConfigError, Overrides};
 use detector_agent::daemon::{self, Start};
 use detector_agent::log::{self, LogLevel};
 use detector_api::failure::Failure;
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 /// For the last lines of the log.
@@ -19,7 +20,7 @@ pub(super) fn run(args: &RunArgs) -> Result<(), Failure> {
         telemetry_path: args.web_telemetry_path.clone(),
         control_socket: args.control_socket.clone(),
     };
-    let config = Config::load(args.config.as_deref(), &flags).map_err(config_failure)?;
+    let config = load(args.config.as_deref(), &flags)?;
     if args.die_with_parent {
         die_with_parent()?;
     }
@@ -44,6 +45,11 @@ pub(super) fn run(args: &RunArgs) -> Result<(), Failure> {
     runtime.shutdown_timeout(RUNTIME_PATIENCE);
     log::flush(LOG_PATIENCE);
     outcome
+}
+
+/// The configuration, or the failure with its hint.
+pub(super) fn load(file: Option<&Path>, flags: &Overrides) -> Result<Config, Failure> {
+    Config::load(file, flags).map_err(config_failure)
 }
 
 fn config_failure(error: ConfigError) -> Failure {

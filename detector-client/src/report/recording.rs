@@ -1,0 +1,216 @@
+//! What is read of one recorder for a report.
+
+use super::model::Time;
+use detector_api::failure::Failure;
+use detector_api::snapshot::{Event, Incident};
+use detector_recorder::{
+    Card, EventsWanted, Gap, HostSecond, Moment, Note, PeerPeak, PeerSecond, Reader, RecorderError,
+    Run, Span,
+};
+use std::cmp::Reverse;
+use std::path::{Path, PathBuf};
+
+/// Events read, the newest; a whole day of a host under attack has fewer.
+const EVENTS: usize = 50_000;
+/// Points of a timeline,
+const SECONDS: usize = 600;
+/// and more of them around the worst incidents,
+const SECONDS_CLOSER: usize = 300;
+/// of which there are so many.
+const CLOSER: usize = 3;
+
+/// One second of a host.
+pub(super) struct Second {
+    pub(super) at: Moment,
+    pub(super) host: HostSecond,
+    pub(super) peers: Vec<PeerSecond>,
+}
+
+/// An open recorder, and who wrote it.
+pub(super) struct Source {
+    pub(super) reader: Reader,
+    /// Name of the host, told apart from others of the same name.
+    pub(super) host: String,
+    pub(super) runs: Vec<Run>,
+}
+
+/// Everything that a report needs of one host.
+pub(super) struct Recording {
+    pub(super) source: Source,
+    /// What the report is about.
+    pub(super) span: Span,
+    /// Of the span.
+    pub(super) seconds: Vec<Second>,
+    /// Of the span.
+    pub(super) gaps: Vec<Gap>,
+    /// Of the span.
+    pub(super) notes: Vec<Note>,
+    /// Of the span.
+    pub(super) incidents: Vec<Incident>,
+    /// Of all that is recorded, the newest.
+    pub(super) events: Vec<Event>,
+    /// Whether there are older ones.
+    pub(super) lacks_events: bool,
+    /// Of all that is recorded.
+    pub(super) cards: Vec<Card>,
+    /// In the span.
+    pub(super) peaks: Vec<PeerPeak>,
+    /// In all that is recorded.
+    pub(super) peaks_ever: Vec<PeerPeak>,
+}
+
+impl Recording {
+    /// Events of the span.
+    pub(super) fn span_events(&self) -> impl Iterator<Item = (Time, &Event)> {
+        let events = self.events.iter();
+        let timed = events.filter_map(|event| Some((time_of(&event.time)?, event)));
+        timed.filter(|(at, _)| self.contains(*at))
+    }
+
+    pub(super) const fn contains(&self, at: Time) -> bool {
+        self.span.from_ms <= at.0 && at.0 <= self.span.until_ms
+    }
+
+    /// Name of the host.
+    pub(super) fn host(&self) -> &str {
+        &self.source.host
+    }
+}
+
+/// A failure to read a recorder, with what to do about it.
+pub(super) fn failure(error: &RecorderError) -> Failure {
+    let failure = Failure::failed(format!("cannot report: {error}"));
+    match error.hint() {
+        Some(hint) => failure.hint(hint),
+        None => failure,
+    }
+}
+
+impl Source {
+    /// Opens the recorders that these paths mean, each once.
+    pub(super) fn open_all(paths: &[PathBuf]) -> Result<Vec<Self>, Failure> {
+        let mut sources: Vec<Self> = Vec::new();
+        for path in paths {
+            let source = Self::open(path).map_err(|error| failure(&error))?;
+            let is_same = |other: &Self| {
+                other.reader.file().canonicalize().ok() == source.reader.file().canonicalize().ok()
+            };
+            if !sources.iter().any(is_same) {
+                sources.push(source);
+            }
+        }
+        tell_apart(&mut sources);
+        Ok(sources)
+    }
+
+    fn open(path: &Path) -> Result<Self, RecorderError> {
+        let reader = Reader::open(path)?;
+        let runs = reader.runs()?;
+        let host = runs.last().map_or_else(String::new, |run| run.host.clone());
+        Ok(Self { reader, host, runs })
+    }
+
+    /// From the first to the last moment that is recorded.
+    pub(super) fn extent(&self) -> Option<(Time, Time)> {
+        let first = self.runs.iter().map(|run| run.began.unix_ms).min()?;
+        let last = self.runs.iter().map(|run| run.last.unix_ms).max()?;
+        Some((Time(first), Time(last)))
+    }
+
+    /// Reads what a report over the span needs.
+    pub(super) fn read(self, span: Span) -> Result<Recording, RecorderError> {
+        let reader = &self.reader;
+        let wanted = EventsWanted {
+            span: Span::ALL,
+            peer: None,
+            kind: None,
+            limit: EVENTS + 1,
+        };
+        let mut events = reader.events(&wanted)?;
+        let lacks_events = events.len() > EVENTS;
+        if lacks_events {
+            events.remove(0);
+        }
+        let incidents = reader.incidents(span)?;
+        Ok(Recording {
+            seconds: seconds(reader, span, &incidents)?,
+            span,
+            gaps: reader.gaps(span)?,
+            notes: reader.notes(span)?,
+            incidents,
+            events,
+            lacks_events,
+            cards: reader.cards(Span::ALL)?,
+            peaks: reader.peer_peaks(span)?,
+            peaks_ever: reader.peer_peaks(Span::ALL)?,
+            source: self,
+        })
+    }
+}
+
+/// The span, and closer around what matters most in it.
+fn seconds(
+    reader: &Reader,
+    span: Span,
+    incidents: &[Incident],
+) -> Result<Vec<Second>, RecorderError> {
+    let mut rows = reader.seconds(span, SECONDS)?;
+    let mut worst: Vec<_> = incidents.iter().collect();
+    worst.sort_by_key(|incident| Reverse((incident.severity, incident.peak_pinned_bytes)));
+    for incident in worst.into_iter().take(CLOSER) {
+        let around = around(incident).unwrap_or((Time(span.from_ms), Time(span.until_ms)));
+        let closer = Span {
+            from_ms: around.0.0.max(span.from_ms),
+            until_ms: around.1.0.min(span.until_ms),
+        };
+        rows.extend(reader.seconds(closer, SECONDS_CLOSER)?);
+    }
+    // By the clock that is shown; where it was set back, lines go back too.
+    rows.sort_by_key(|(at, ..)| (at.unix_ms, at.boot_ms));
+    rows.dedup_by_key(|(at, ..)| (at.unix_ms, at.boot_ms));
+    let rows = rows.into_iter();
+    Ok(rows
+        .map(|(at, host, peers)| Second { at, host, peers })
+        .collect())
+}
+
+/// Around an incident, as much as the recorder keeps whole; `None` while it goes on.
+pub(super) fn around(incident: &Incident) -> Option<(Time, Time)> {
+    const BEFORE_MS: i64 = 600_000;
+    const AFTER_MS: i64 = 120_000;
+    let (began, ended) = (
+        time_of(&incident.began)?,
+        time_of(incident.ended.as_deref()?)?,
+    );
+    Some((
+        Time(began.0.saturating_sub(BEFORE_MS)),
+        Time(ended.0.max(began.0).saturating_add(AFTER_MS)),
+    ))
+}
+
+/// Two recorders of one host, such as one that was set aside, are told apart by number.
+fn tell_apart(sources: &mut [Source]) {
+    for at in 0..sources.len() {
+        if sources[at].host.is_empty() {
+            sources[at].host = format!("host {}", at + 1);
+        }
+        let name = sources[at].host.clone();
+        let before = sources[..at].iter();
+        let same = before.filter(|other| other.runs.last().map(|run| &run.host) == Some(&name));
+        let same = same.count();
+        if same > 0 {
+            sources[at].host = format!("{name} ({})", same + 1);
+        }
+    }
+}
+
+/// A number that cannot be below zero, whatever the file says.
+pub(super) fn natural(number: i64) -> u64 {
+    u64::try_from(number).unwrap_or(0)
+}
+
+/// Unix milliseconds of a time that the agent wrote.
+pub(super) fn time_of(text: &str) -> Option<Time> {
+    let ns = detector_api::time::rfc3339_unix_ns(text)?;
+    Some(Time(i64::try_from(ns / 1_000_000).unwrap_or(i64::MAX)))
+}

@@ -1,0 +1,234 @@
+//! Rows and lines that the text and the page of a report share.
+
+use super::model::{HostIncident, PeerOnHost, PeerPart, Remedies, Remedy};
+use super::recording::time_of;
+use super::words::{clock, moment};
+use detector_api::snapshot::Connection;
+use detector_api::text::counted;
+use detector_api::units;
+
+pub(super) const INCIDENT_HEADINGS: [&str; 8] = [
+    "BEGAN (UTC)",
+    "HOST",
+    "LASTED",
+    "PEERS",
+    "CONNS",
+    "PINNED",
+    "WHAT STOOD",
+    "WORST",
+];
+
+/// One incident.
+pub(super) fn incident(row: &HostIncident) -> [String; 8] {
+    let incident = &row.incident;
+    let began = time_of(&incident.began).map_or_else(|| incident.began.clone(), moment);
+    let kinds: Vec<_> = incident.kinds.iter().map(|kind| kind.label()).collect();
+    let goes_on = if incident.open { ", goes on" } else { "" };
+    [
+        began.trim_end_matches(" UTC").to_owned(),
+        row.host.clone(),
+        units::seconds(incident.duration_seconds.max(0.0)) + goes_on,
+        incident.peers_total.to_string(),
+        incident.peak_stalled_connections.to_string(),
+        units::bytes(incident.peak_pinned_bytes),
+        kinds.join(","),
+        incident.severity.label().to_owned(),
+    ]
+}
+
+pub(super) const REMEDY_HEADINGS: [&str; 7] = [
+    "",
+    "ENDED",
+    "FREED",
+    "WORKERS",
+    "IN DANGER",
+    "UNTIL",
+    "HONEST COST",
+];
+
+/// One value of a setting; `name` tells which.
+pub(super) fn remedy(name: String, remedy: &Remedy) -> [String; 7] {
+    [
+        name,
+        remedy.ended_connections.to_string(),
+        units::bytes(remedy.freed_bytes),
+        remedy
+            .freed_workers
+            .map_or_else(|| "?".to_owned(), |workers| format!("about {workers}")),
+        in_danger(remedy.danger_seconds),
+        out_of_danger(remedy.danger_seconds, remedy.out_of_danger),
+        remedy.honest_connections.to_string(),
+    ]
+}
+
+fn in_danger(seconds: f64) -> String {
+    if seconds > 0.0 {
+        units::seconds(seconds)
+    } else {
+        "never".to_owned()
+    }
+}
+
+fn out_of_danger(seconds: f64, at: Option<super::model::Time>) -> String {
+    match at {
+        _ if seconds <= 0.0 => "-".to_owned(),
+        Some(at) => clock(at),
+        None => "not in the record".to_owned(),
+    }
+}
+
+/// All rows: as it was, the timeouts, the limits.
+pub(super) fn remedies(remedies: &Remedies) -> Vec<[String; 7]> {
+    let as_it_was = [
+        "as it was".to_owned(),
+        "0".to_owned(),
+        units::bytes(0),
+        "0".to_owned(),
+        in_danger(remedies.danger_seconds),
+        out_of_danger(remedies.danger_seconds, remedies.out_of_danger),
+        "0".to_owned(),
+    ];
+    let timeouts = remedies.timeouts.iter();
+    let timeouts = timeouts.map(|each| remedy(format!("timeout {} s", each.value), each));
+    let limits = remedies.limits.iter();
+    let limits = limits.map(|each| remedy(format!("limit {} each", each.value), each));
+    std::iter::once(as_it_was)
+        .chain(timeouts)
+        .chain(limits)
+        .collect()
+}
+
+/// To what the numbers belong.
+pub(super) fn remedies_explained(remedies: &Remedies) -> String {
+    let moments = remedies.worst.iter().map(|worst| {
+        format!(
+            "{} on {} ({}, {})",
+            moment(worst.time),
+            worst.host,
+            counted(
+                worst.stalled_connections,
+                "stalled connection",
+                "stalled connections"
+            ),
+            units::bytes(worst.pinned_bytes)
+        )
+    });
+    let moments = super::words::listed(&moments.collect::<Vec<_>>());
+    format!(
+        "Tried on what was recorded. A timeout ends connections that took nothing for that long \
+         (nginx send_timeout, Apache Timeout, TCP_USER_TIMEOUT); a limit refuses those of one \
+         address beyond that number. Ended, freed and workers are what would have been missing at \
+         the worst moment: {moments}. A host is in danger while peers of incidents hold {} stalled \
+         connections or {}, or more. Honest cost is the number of connections, in all that is recorded, of \
+         peers that nobody accuses: of {} that were stalled at some time.",
+        remedies.hoard_connections,
+        units::bytes(remedies.hoard_bytes),
+        remedies.honest_stalled_connections,
+    )
+}
+
+/// The peer in one line: who it is and what it is taken to be.
+pub(super) fn peer_title(peer: &PeerPart) -> String {
+    let verdict = peer.verdict.map_or("not judged", |verdict| verdict.label());
+    let confidence = peer.confidence.map_or_else(String::new, |confidence| {
+        format!(", confidence {}", confidence.label())
+    });
+    let trusted = if peer.trusted {
+        ", trusted network"
+    } else {
+        ""
+    };
+    format!(
+        "{verdict}{confidence}, severity {}{trusted}",
+        peer.severity.label()
+    )
+}
+
+/// Whose network it is, and what its addresses are called.
+pub(super) fn who(peer: &PeerPart) -> Option<String> {
+    let network = peer.network.as_ref().map(super::model::Registered::words);
+    let names = (!peer.names.is_empty()).then(|| format!("named {}", peer.names.join(", ")));
+    let parts: Vec<_> = network.into_iter().chain(names).collect();
+    (!parts.is_empty()).then(|| parts.join("; "))
+}
+
+/// What it did on one host.
+pub(super) fn on_host(part: &PeerOnHost) -> String {
+    let shrinks = part.window_shrinks;
+    let shrunk = shrinks
+        .treason
+        .saturating_add(shrinks.below_flight)
+        .saturating_add(shrinks.polite);
+    let mut text = format!(
+        "{}: at most {} at once, {} pinned; {}, longest stall {}",
+        super::words::range(part.first_seen, part.last_seen),
+        counted(
+            part.peak_stalled_connections,
+            "stalled connection",
+            "stalled connections"
+        ),
+        units::bytes(part.peak_pinned_bytes),
+        counted(part.flags, "flag", "flags"),
+        units::seconds(part.longest_stall_seconds),
+    );
+    if part.zero_window_episodes > 0 {
+        let episodes = part.zero_window_episodes;
+        text += &format!(
+            ", {}",
+            counted(episodes, "zero-window episode", "zero-window episodes")
+        );
+    }
+    if shrunk > 0 {
+        text += &format!(", window taken back {}", counted(shrunk, "time", "times"));
+    }
+    if !part.ports.is_empty() {
+        let ports: Vec<_> = part.ports.iter().map(u16::to_string).collect();
+        text += &format!("; ports {}", ports.join(", "));
+    }
+    let mut owners: Vec<_> = part
+        .processes
+        .iter()
+        .map(|process| process.unit.clone().unwrap_or_else(|| process.comm.clone()))
+        .collect();
+    owners.dedup();
+    owners.truncate(4);
+    if !owners.is_empty() {
+        text += &format!("; of {}", owners.join(", "));
+    }
+    text + "."
+}
+
+pub(super) const CONNECTION_HEADINGS: [&str; 7] = [
+    "REMOTE", "LOCAL", "STATE", "STALL", "FOR", "PINNED", "WINDOW",
+];
+
+/// A connection as it was last known.
+pub(super) fn connection(connection: &Connection) -> [String; 7] {
+    [
+        connection.remote.clone(),
+        connection.local.clone(),
+        connection.state.clone(),
+        connection
+            .stall
+            .map_or("-", |stall| stall.label())
+            .to_owned(),
+        units::seconds(connection.stalled_seconds.max(0.0)),
+        units::bytes(connection.pinned_bytes),
+        units::bytes(connection.window_bytes),
+    ]
+}
+
+/// How a file is told.
+pub(super) fn host_line(host: &super::model::HostPart) -> String {
+    let goes_on = if host.is_written {
+        ", still written"
+    } else {
+        ""
+    };
+    format!(
+        "recorded {}{goes_on}; {}; {}",
+        super::words::range(host.first, host.last),
+        counted(host.boots, "start of the host", "starts of the host"),
+        host.file
+    )
+}

@@ -1,0 +1,170 @@
+//! What to do now.
+
+use super::model::{PeerPart, Report, ReportSetting, ReportStep};
+use super::recommended::best;
+use super::recording::Recording;
+use super::summary::{effect, price};
+use detector_api::snapshot::{Advice, PeerDetail, Verdict};
+use detector_api::text::{self, Circumstances, Servers, Step};
+
+/// Peers whose advice is told.
+const ADVISED: usize = 5;
+/// Peers named in commands.
+const NAMED: usize = 5;
+
+/// The steps, the most urgent first.
+pub(super) fn steps(report: &Report, recordings: &[Recording]) -> Vec<ReportStep> {
+    let mut steps = Vec::new();
+    steps.extend(keep_out(report));
+    steps.extend(settings(report, recordings));
+    steps.extend(tell_operators(report));
+    if report
+        .hosts
+        .iter()
+        .any(|host| host.gaps.iter().any(|gap| gap.reason == "disk-full"))
+    {
+        steps.push(ReportStep {
+            what: "Make room on the disk of the recorder: without it the next night has gaps."
+                .to_owned(),
+            settings: Vec::new(),
+        });
+    }
+    if steps.is_empty() {
+        steps.push(ReportStep {
+            what: "Nothing: no peer held enough to act on.".to_owned(),
+            settings: Vec::new(),
+        });
+    }
+    steps
+}
+
+fn is_attack(peer: &&PeerPart) -> bool {
+    let accused = matches!(
+        peer.verdict,
+        Some(Verdict::SlowReadAttack | Verdict::ZeroWindowAttack)
+    );
+    accused && !peer.trusted
+}
+
+/// Close what is held now, and keep those away who do it on purpose.
+fn keep_out(report: &Report) -> Option<ReportStep> {
+    let attackers = report.peers.iter().filter(is_attack).take(NAMED);
+    let names: Vec<_> = attackers.map(|peer| peer.peer.as_str()).collect();
+    if names.is_empty() {
+        return None;
+    }
+    let lines = |command: &dyn Fn(&str) -> String| names.iter().map(|name| command(name)).collect();
+    let goes_on = report.incidents.iter().any(|each| each.incident.open);
+    let mut settings = Vec::new();
+    if goes_on {
+        settings.push(ReportSetting {
+            note: "Closes their stalled sockets and frees what those hold".to_owned(),
+            lines: lines(&|name| format!("detector reset {name}")),
+        });
+    }
+    settings.push(ReportSetting {
+        note: "Drops what they send, for an hour; look at them again before you do it for longer"
+            .to_owned(),
+        lines: lines(&|name| format!("detector block {name} --for 1h")),
+    });
+    let what = if goes_on {
+        "It goes on: close what they hold, and keep out those that hold on purpose."
+    } else {
+        "Should they come back, keep out those that held on purpose; today nothing needs to be \
+         blocked."
+    };
+    Some(ReportStep {
+        what: what.to_owned(),
+        settings,
+    })
+}
+
+/// Advice of the peers that mattered, each piece once, with its price where the record tells it.
+fn settings(report: &Report, recordings: &[Recording]) -> Vec<ReportStep> {
+    let mut told: Vec<String> = Vec::new();
+    let mut steps = Vec::new();
+    for peer in report.peers.iter().take(ADVISED) {
+        let cards = recordings.iter().flat_map(|recording| &recording.cards);
+        let mut cards = cards.filter(|card| {
+            card.peer().peer == peer.peer && card.detail.assessment.verdict == peer.verdict
+        });
+        let Some(card) = cards.next() else { continue };
+        let around = circumstances(&card.detail);
+        for advice in &card.detail.assessment.advice {
+            let is_new = !told.iter().any(|code| code == advice.code());
+            if !is_new || matches!(advice, Advice::Nothing {}) {
+                continue;
+            }
+            told.push(advice.code().to_owned());
+            let mut step = of_text(text::advice(advice, &around));
+            if matches!(
+                advice,
+                Advice::BoundWaiting { .. } | Advice::LimitConnections { .. }
+            ) {
+                step.what += " What each value would have done, and cost, is under \"What would \
+                              have helped\".";
+            }
+            steps.push(step);
+        }
+    }
+    if let Some((setting, remedy)) = best(&report.remedies) {
+        steps.insert(
+            0,
+            ReportStep {
+                what: format!(
+                    "Choose by what was recorded: {setting} would have {}, and would have cost {}. \
+                     The lines for your server are below.",
+                    effect(remedy, &report.remedies),
+                    price(remedy)
+                ),
+                settings: Vec::new(),
+            },
+        );
+    }
+    steps
+}
+
+fn of_text(step: Step) -> ReportStep {
+    let settings = step.settings.into_iter().map(|setting| ReportSetting {
+        note: setting.note,
+        lines: setting.lines,
+    });
+    ReportStep {
+        what: step.what,
+        settings: settings.collect(),
+    }
+}
+
+/// What a recorder knows of them: settings of the kernel that was recorded are not those of the one
+/// that reads.
+fn circumstances(detail: &PeerDetail) -> Circumstances {
+    let peer = &detail.peer;
+    let of_connections = detail.connections.iter().flat_map(|each| &each.processes);
+    let processes = peer.processes.iter().chain(of_connections);
+    Circumstances {
+        verdict: detail.assessment.verdict,
+        servers: Servers::of(processes.map(|process| process.comm.as_str())),
+        ports: peer.services.clone(),
+        address: peer.peer.parse().ok(),
+        is_ipv6: peer.peer.contains(':'),
+        ..Circumstances::default()
+    }
+}
+
+fn tell_operators(report: &Report) -> Option<ReportStep> {
+    let attackers = report.peers.iter().filter(is_attack).take(NAMED);
+    let lines: Vec<_> = attackers
+        .map(|peer| format!("detector report --abuse {}", peer.peer))
+        .collect();
+    if lines.is_empty() {
+        return None;
+    }
+    Some(ReportStep {
+        what: "Tell the operators of their networks: many do not know what their hosts do."
+            .to_owned(),
+        settings: vec![ReportSetting {
+            note: "Writes what they need; name the recorders as for this report".to_owned(),
+            lines,
+        }],
+    })
+}

@@ -1,0 +1,96 @@
+//! One host over the span: its seconds, where nothing was seen, and what stands out.
+
+use super::model::{GapPart, HostPart, Mark, MarkKind, Point, Time};
+use super::recording::{Recording, Second, natural};
+use super::words;
+use detector_recorder::NoteKind;
+use std::collections::BTreeSet;
+
+/// The host as a report shows it.
+pub(super) fn host_part(recording: &Recording) -> HostPart {
+    let source = &recording.source;
+    let boots: BTreeSet<_> = source.runs.iter().map(|run| &run.boot_id).collect();
+    let (first, last) = source.extent().unwrap_or_default();
+    HostPart {
+        host: source.host.clone(),
+        file: detector_api::sanitize::text(&source.reader.file().display().to_string()),
+        is_written: source.reader.is_written(),
+        boots: boots.len() as u64,
+        first,
+        last,
+        timeline: recording.seconds.iter().map(point).collect(),
+        gaps: gaps(recording),
+        marks: marks(recording),
+    }
+}
+
+fn point(second: &Second) -> Point {
+    let host = &second.host;
+    // A file may say anything; a plot cannot show what is no number.
+    let float = |value: Option<f64>| value.filter(|value| value.is_finite() && *value >= 0.0);
+    let count = |value: Option<i64>| value.map(natural);
+    Point {
+        time: Time(second.at.unix_ms),
+        load_one: float(host.load_one),
+        cpu_some_percent: float(host.cpu_some_percent),
+        memory_some_percent: float(host.memory_some_percent),
+        memory_full_percent: float(host.memory_full_percent),
+        io_some_percent: float(host.io_some_percent),
+        memory_available_bytes: count(host.memory_available_bytes),
+        memory_total_bytes: count(host.memory_total_bytes),
+        tcp_memory_bytes: count(host.tcp_memory_bytes),
+        tcp_memory_limit_bytes: count(host.tcp_memory_limit_bytes),
+        pinned_bytes: count(host.pinned_bytes),
+        stalled_connections: count(host.stalled_connections),
+        held_workers: count(host.held_workers),
+        oom_kills: count(host.oom_kills),
+    }
+}
+
+fn gaps(recording: &Recording) -> Vec<GapPart> {
+    let gaps = recording.gaps.iter();
+    let parts = gaps.map(|gap| GapPart {
+        from: Time(gap.from_ms),
+        until: Time(gap.until_ms),
+        reason: gap.reason.label().to_owned(),
+        text: words::gap(gap.reason).to_owned(),
+    });
+    parts.collect()
+}
+
+fn marks(recording: &Recording) -> Vec<Mark> {
+    let mut marks = Vec::new();
+    let mut before: Option<&str> = None;
+    for run in &recording.source.runs {
+        let (at, kind, text) = match before {
+            Some(boot) if boot != run.boot_id => (
+                // When the host started, by the clock that the agent then saw.
+                Time(run.began.unix_ms.saturating_sub(run.began.boot_ms)),
+                MarkKind::Reboot,
+                "the host started".to_owned(),
+            ),
+            _ => (
+                Time(run.began.unix_ms),
+                MarkKind::AgentStart,
+                format!("the agent started (version {})", run.version),
+            ),
+        };
+        before = Some(&run.boot_id);
+        if recording.contains(at) {
+            marks.push(Mark {
+                time: at,
+                kind,
+                text,
+            });
+        }
+    }
+    let kills = recording.notes.iter();
+    let kills = kills.filter(|note| note.kind == NoteKind::OomKill);
+    marks.extend(kills.map(|note| Mark {
+        time: Time(note.at.unix_ms),
+        kind: MarkKind::OomKill,
+        text: note.text.clone(),
+    }));
+    marks.sort_by_key(|mark| mark.time);
+    marks
+}

@@ -1,0 +1,90 @@
+//! What a report cannot know, and why.
+
+use super::model::{HostPart, Time};
+use super::recording::{Recording, natural};
+use super::words::{moment, range, span};
+use detector_api::text::counted;
+
+/// Shorter spans between two points hide nothing that a reader would look for.
+const COARSE_MS: i64 = 5_000;
+/// What lies closer than this to an end of the span lacks nothing.
+const EDGE_MS: i64 = 60_000;
+
+/// Everything that could not be seen.
+pub(super) fn unseen(recordings: &[Recording], hosts: &[HostPart]) -> Vec<String> {
+    let mut told = Vec::new();
+    for (recording, host) in recordings.iter().zip(hosts) {
+        let name = &host.host;
+        for gap in &host.gaps {
+            let lasted = span(gap.until.0.saturating_sub(gap.from.0));
+            let when = range(gap.from, gap.until);
+            told.push(format!("{name}, {when} ({lasted}): {}.", gap.text));
+        }
+        let wanted = recording.span;
+        if host.first.0.saturating_sub(wanted.from_ms) > EDGE_MS {
+            let first = moment(host.first);
+            told.push(format!("{name}: nothing is recorded before {first}."));
+        }
+        if wanted.until_ms.saturating_sub(host.last.0) > EDGE_MS {
+            let last = moment(host.last);
+            told.push(format!("{name}: nothing is recorded after {last}."));
+        }
+        let lost = records_lost(recording);
+        if lost > 0 {
+            told.push(format!(
+                "{name}: {} of the kernel side lost; counts are lower bounds.",
+                counted(lost, "record was", "records were")
+            ));
+        }
+        if let Some(apart) = usual_distance_ms(host).filter(|apart| *apart > COARSE_MS) {
+            told.push(format!(
+                "{name}: points of the timeline stand for about {} each, and show the second in \
+                 which most was held.",
+                span(apart)
+            ));
+        }
+        let is_unknown = |of: fn(&super::model::Point) -> bool| {
+            !host.timeline.is_empty() && !host.timeline.iter().any(of)
+        };
+        if is_unknown(|point| point.held_workers.is_some()) {
+            told.push(format!("{name}: how many workers waited was not recorded."));
+        }
+        if is_unknown(|point| point.memory_some_percent.is_some()) {
+            told.push(format!("{name}: the kernel does not tell pressure (PSI)."));
+        }
+        if recording.lacks_events {
+            told.push(format!(
+                "{name}: of very many events only the newest {} were read.",
+                recording.events.len()
+            ));
+        }
+    }
+    told
+}
+
+/// What was lost in the span: the counter begins anew with each run.
+fn records_lost(recording: &Recording) -> u64 {
+    let counts = recording.seconds.iter();
+    let counts = counts.filter_map(|second| second.host.records_lost.map(natural));
+    let mut lost = 0_u64;
+    let mut before: Option<u64> = None;
+    for count in counts {
+        let more = match before {
+            Some(before) if count >= before => count - before,
+            _ => 0,
+        };
+        lost = lost.saturating_add(more);
+        before = Some(count);
+    }
+    lost
+}
+
+fn usual_distance_ms(host: &HostPart) -> Option<i64> {
+    let times: Vec<Time> = host.timeline.iter().map(|point| point.time).collect();
+    let mut distances: Vec<i64> = times
+        .windows(2)
+        .map(|pair| pair[1].0.saturating_sub(pair[0].0))
+        .collect();
+    distances.sort_unstable();
+    distances.get(distances.len() / 2).copied()
+}

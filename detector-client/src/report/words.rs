@@ -1,0 +1,64 @@
+//! Pieces of sentences that the parts of a report share.
+
+use super::model::Time;
+use detector_api::units;
+use detector_recorder::GapReason;
+
+/// `2026-12-29 21:04:05 UTC`
+pub(super) fn moment(at: Time) -> String {
+    let text = at.rfc3339();
+    match (text.get(..10), text.get(11..19)) {
+        (Some(day), Some(clock)) => format!("{day} {clock} UTC"),
+        _ => text,
+    }
+}
+
+/// `21:04:05`, for where the day is known.
+pub(super) fn clock(at: Time) -> String {
+    let text = at.rfc3339();
+    text.get(11..19).unwrap_or(&text).to_owned()
+}
+
+/// `2026-12-29 21:04:05 to 22:31:00 UTC`
+pub(super) fn range(from: Time, until: Time) -> String {
+    let (begin, end) = (from.rfc3339(), until.rfc3339());
+    if begin.get(..10) == end.get(..10) {
+        let until = clock(until);
+        return format!("{} to {until} UTC", moment(from).trim_end_matches(" UTC"));
+    }
+    format!(
+        "{} to {}",
+        moment(from).trim_end_matches(" UTC"),
+        moment(until)
+    )
+}
+
+/// A span in milliseconds, in words; that it is negative is not told.
+pub(super) fn span(ms: i64) -> String {
+    #[allow(clippy::cast_precision_loss, reason = "a span has few digits")]
+    let seconds = ms.unsigned_abs() as f64 / 1_000.0;
+    units::seconds(seconds)
+}
+
+/// `a`, `a and b`, `a, b and c`
+pub(super) fn listed(items: &[String]) -> String {
+    match items {
+        [] => String::new(),
+        [one] => one.clone(),
+        [all @ .., last] => format!("{} and {last}", all.join(", ")),
+    }
+}
+
+/// Why nothing was seen.
+pub(super) const fn gap(reason: GapReason) -> &'static str {
+    match reason {
+        GapReason::Stopped => "no agent ran: it was stopped",
+        GapReason::Killed => "no agent ran: it was killed or crashed",
+        GapReason::HostDown => "the host was down, and nobody had stopped the agent before",
+        GapReason::Frozen => "the agent was kept from running: frozen, suspended or starved",
+        GapReason::DiskFull => "there was no room on the disk to record",
+        GapReason::Damaged => "the recorder was damaged; all that it held was set aside",
+        GapReason::WriteFailed => "nothing could be written",
+        GapReason::ClockStep => "the clock was set",
+    }
+}
