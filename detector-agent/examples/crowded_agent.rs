@@ -106,5 +106,6 @@ fn stalled(now: MonotonicTime, peer: u32, connection: u16) -> Observation {
         timeouts: 0,
         probes_unanswered: 0,
         retransmits_unanswered: 0,
+        head_retransmits: 0,
     }
 }

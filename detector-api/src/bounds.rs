@@ -13,11 +13,11 @@ pub const SILENT_PROBES: u8 = 3;
 /// which the peer counts as silent if it did not acknowledge anything old either.
 pub const SILENT_TIMEOUTS: u8 = 2;
 
-/// Retransmission timeouts in a row, without any acknowledgement of new data between them, from
-/// which it does not matter that the peer answers: its window is open, and it acknowledges nothing
-/// of what is sent again. Path MTU black holes look like that, too. On a path that loses one
+/// Times the first segment not acknowledged is sent again as lost, by timeouts or by what the peer
+/// answers, from which it does not matter that the peer answers: its window is open, and it does not
+/// acknowledge what is sent again. Path MTU black holes look like that, too. On a path that loses one
 /// segment in three, four in a row are one in eighty.
-pub const FRUITLESS_TIMEOUTS: u8 = 4;
+pub const FRUITLESS_RETRANSMITS: u32 = 4;
 
 /// Segments of the default size, 536 bytes (RFC 9293 section 3.7.1), below which the largest window
 /// ever offered is tiny.

@@ -71,8 +71,10 @@ pub fn peer(address: &str, pinned_bytes: u64) -> PeerRow {
         },
         retransmits: Retransmits {
             loss: 5,
+            tail_probe: 7,
             window_probe: 6,
         },
+        retransmits_needless: 4,
         bytes_acked_per_second: 120.0,
         direction: Direction::Inbound,
         services: vec![80, 443],
@@ -123,6 +125,7 @@ pub fn connection(remote: &str, pinned_bytes: u64) -> Connection {
         ambiguous_windows: 0,
         ignored_segments: 0,
         retransmits: Retransmits::default(),
+        retransmits_needless: 0,
         bytes_acked: 1,
         bytes_acked_per_second: 0.0,
         rtt_seconds: 0.02,

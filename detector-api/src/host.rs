@@ -66,6 +66,9 @@ pub struct Totals {
     pub window_shrinks: Shrinks,
     /// Segments sent again.
     pub retransmits: Retransmits,
+    /// Of those, known to have been needless.
+    #[serde(default)]
+    pub retransmits_needless: u64,
 }
 
 /// What the agent itself costs.

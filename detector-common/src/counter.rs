@@ -42,15 +42,17 @@ pub enum Counter {
     UntrackedShrinksTreason,
     /// Without connection state: an entry into zero window.
     UntrackedZeroWindows,
-    /// Without connection state: a retransmit while the window was open.
+    /// Without connection state: a segment sent again as lost.
     UntrackedRetransmitsLoss,
+    /// Without connection state: a segment sent again by the loss-probe timer.
+    UntrackedRetransmitsTailProbe,
     /// Without connection state: a retransmit while the window was zero.
     UntrackedRetransmitsWindowProbe,
 }
 
 impl Counter {
     /// All counters in index order.
-    pub const ALL: [Self; 20] = [
+    pub const ALL: [Self; 21] = [
         Self::RecordsDroppedRingFull,
         Self::RecordsSuppressedRate,
         Self::ClosedRecordsReplaced,
@@ -70,11 +72,12 @@ impl Counter {
         Self::UntrackedShrinksTreason,
         Self::UntrackedZeroWindows,
         Self::UntrackedRetransmitsLoss,
+        Self::UntrackedRetransmitsTailProbe,
         Self::UntrackedRetransmitsWindowProbe,
     ];
 
     /// How many counters there are: the size of the per-CPU array.
-    #[allow(clippy::cast_possible_truncation, reason = "20 fits u32")]
+    #[allow(clippy::cast_possible_truncation, reason = "21 fits u32")]
     pub const COUNT: u32 = Self::ALL.len() as u32;
 
     /// Name in `snake_case`, used as the `stage` label of `detector_records_lost_total`.
@@ -100,6 +103,7 @@ impl Counter {
             Self::UntrackedShrinksTreason => "untracked_shrink_treason",
             Self::UntrackedZeroWindows => "untracked_zero_window",
             Self::UntrackedRetransmitsLoss => "untracked_retransmit_loss",
+            Self::UntrackedRetransmitsTailProbe => "untracked_retransmit_tail_probe",
             Self::UntrackedRetransmitsWindowProbe => "untracked_retransmit_window_probe",
         }
     }

@@ -151,8 +151,19 @@ pub struct KernelLayout {
     pub bytes_sent: Offset,
     /// `struct tcp_sock.bytes_retrans`, u64: payload sent again.
     pub bytes_retrans: Offset,
-    /// Fills the last cache line; always 0.
-    pub reserved: [u64; 5],
+    // What the kernel found out about segments sent again, and the like. All optional.
+    /// `struct tcp_sock.dsack_dups`, u32: segments that the peer reported as received twice.
+    pub dsack_dups: Offset,
+    /// `struct tcp_sock.undo_marker`, u32: `snd_una` when the recovery began that the kernel may
+    /// still take back, else 0.
+    pub undo_marker: Offset,
+    /// `struct tcp_sock.prior_ssthresh`, u32: 0 once the kernel cannot take it back.
+    pub prior_ssthresh: Offset,
+    /// `struct tcp_sock.is_mptcp`, bool: the socket is a subflow.
+    pub is_mptcp: Offset,
+    /// `struct tcp_sock.tcp_mstamp`, u64: when the socket last received or sent anything,
+    /// microseconds of `CLOCK_MONOTONIC`.
+    pub tcp_mstamp: Offset,
 }
 
 const _: () = assert!(size_of::<KernelLayout>() == 56 * 8 + 4 * 16);
@@ -222,6 +233,10 @@ impl KernelLayout {
         has_invalid_end_sequence: 0,
         bytes_sent: ABSENT,
         bytes_retrans: ABSENT,
-        reserved: [0; 5],
+        dsack_dups: ABSENT,
+        undo_marker: ABSENT,
+        prior_ssthresh: ABSENT,
+        is_mptcp: ABSENT,
+        tcp_mstamp: ABSENT,
     };
 }

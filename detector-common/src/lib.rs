@@ -9,5 +9,6 @@ pub mod counter;
 pub mod layout;
 pub mod names;
 pub mod record;
+pub mod retransmit;
 pub mod settings;
 pub mod window;

@@ -6,6 +6,7 @@
 //! [`generation_ns`](ConnectionRecord::generation_ns), so a copy that is held back or lost costs
 //! nothing: the next one carries its numbers.
 
+use crate::retransmit::Cause;
 use bytemuck::{Pod, Zeroable};
 
 /// Identifies one socket in the kernel's state table.
@@ -155,10 +156,12 @@ pub struct ConnectionRecord {
     pub ignored_segments: u32,
     /// Entries into zero window, total.
     pub zero_window_episodes: u32,
-    /// Segments sent again while the window was open, total.
-    pub retransmits_loss: u32,
-    /// Segments sent again while the window was zero, total.
-    pub retransmits_window_probe: u32,
+    /// Segments sent again, by the number of their [`Cause`](crate::retransmit::Cause), total.
+    pub retransmits: [u32; Cause::COUNT],
+    /// Segments that the peer reported as received twice (`tcp_sock.dsack_dups`), total.
+    pub duplicates_reported: u32,
+    /// Segments sent again in a recovery that the kernel took back, as nothing had been lost, total.
+    pub retransmits_undone: u32,
     /// Largest `edge_max - edge` seen, bytes.
     pub retracted_max_bytes: u32,
     /// Copies held back by the rate bound or a full ring, total.
@@ -195,6 +198,18 @@ pub struct ConnectionRecord {
     pub retransmits_unanswered: u32,
     /// Kernel bookkeeping of that: `tcp_sock.rcv_tstamp` when it was last looked at.
     pub last_ack_jiffies: u32,
+    /// Times the first segment not acknowledged has been sent again as lost since it is the first.
+    pub head_retransmits: u32,
+    /// Kernel bookkeeping of that: `tcp_sock.snd_una` when it was last looked at.
+    pub head_snd_una: u32,
+    /// Kernel bookkeeping of [`Self::duplicates_reported`]: `tcp_sock.dsack_dups` when it was last
+    /// looked at.
+    pub dsack_dups: u32,
+    /// Kernel bookkeeping of [`Self::retransmits_undone`]: `tcp_sock.undo_marker` of the recovery in
+    /// which segments were last sent again as lost; 0 if none may be undone.
+    pub undo_marker: u32,
+    /// Kernel bookkeeping: how many in that recovery.
+    pub undo_segments: u32,
 
     /// Local port.
     pub local_port: u16,
@@ -222,4 +237,4 @@ pub struct ConnectionRecord {
     pub reason: u8,
 }
 
-const _: () = assert!(size_of::<ConnectionRecord>() == 9 * 8 + 32 + 26 * 4 + 4 * 2 + 8);
+const _: () = assert!(size_of::<ConnectionRecord>() == 9 * 8 + 32 + 34 * 4 + 4 * 2 + 8);

@@ -13,6 +13,8 @@ pub struct Ledger {
     pub zero_window_seconds: f64,
     /// Segments sent again.
     pub retransmits: Retransmits,
+    /// Of those, known to have been needless.
+    pub retransmits_needless: u64,
     /// Connections with queued data held up now.
     pub stalled_connections: u64,
     /// Kernel memory they pin now.

@@ -87,6 +87,22 @@ fn without_a_generation_there_are_no_totals() {
 }
 
 #[test]
+fn needless_is_the_larger_word_and_never_more_than_was_sent_again() {
+    for (reported, undone, expected) in [(0, 0, 0), (2, 3, 3), (4, 3, 4), (9, 0, 6), (0, 9, 6)] {
+        let record = ConnectionRecord {
+            retransmits: [1, 2, 3],
+            duplicates_reported: reported,
+            retransmits_undone: undone,
+            ..good()
+        };
+        let totals = decode(&record).expect("good").totals;
+        assert_eq!(totals.retransmits_needless, expected, "{reported} {undone}");
+        let by_cause = totals.retransmits.by_cause().map(|(_, segments)| segments);
+        assert_eq!(by_cause, [1, 2, 3]);
+    }
+}
+
+#[test]
 fn a_moment_slightly_after_the_record_is_cut_to_it() {
     let mut record = good();
     record.zero_window_since_ns = record.time_ns + 1_000;

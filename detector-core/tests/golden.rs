@@ -62,11 +62,14 @@ fn set_field(seen: &mut Observation, name: &str, value: &str) {
         "polite" => seen.totals.shrinks.polite = number(),
         "below_flight" => seen.totals.shrinks.below_flight = number(),
         "treason" => seen.totals.shrinks.treason = number(),
-        "loss" => seen.totals.retransmits_loss = number(),
-        "window_probe" => seen.totals.retransmits_window_probe = number(),
+        "loss" => seen.totals.retransmits.loss = number(),
+        "tail_probe" => seen.totals.retransmits.tail_probe = number(),
+        "needless" => seen.totals.retransmits_needless = number(),
+        "window_probe" => seen.totals.retransmits.window_probe = number(),
         "backoff" => seen.backoff = byte(),
         "timeouts" => seen.timeouts = byte(),
         "unanswered" => seen.retransmits_unanswered = u32::from(byte()),
+        "head_again" => seen.head_retransmits = u32::from(byte()),
         "probes" => seen.probes_unanswered = byte(),
         "timer" => {
             seen.timer = match value {

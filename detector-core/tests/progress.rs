@@ -142,7 +142,11 @@ fn what_the_kernel_confirms_is_progress_from_when_the_hook_saw_it() {
 
 #[test]
 fn an_open_window_into_which_nothing_is_taken_is_unanswered() {
-    for (timeouts, expected) in [(3, None), (4, Some(StallCause::Unanswered))] {
+    let unanswered = Some(StallCause::Unanswered);
+    // Where answers draw fast retransmits, no timer ever fires.
+    for (timeouts, head_retransmits, expected) in
+        [(3, 3, None), (4, 0, unanswered), (0, 4, unanswered)]
+    {
         let mut engine = engine();
         engine.advance(ms(1_000), WALL);
         for second in 1..=8 {
@@ -150,12 +154,17 @@ fn an_open_window_into_which_nothing_is_taken_is_unanswered() {
                 snd_nxt: 1_000 + IN_FLIGHT,
                 in_flight_segments: 10,
                 timeouts,
+                head_retransmits,
                 // Each segment that is sent again draws a duplicate acknowledgement.
                 retransmits_unanswered: 0,
                 ..healthy(PEER, ms(second * 1_000))
             }));
         }
-        assert_eq!(engine.connections()[0].stall, expected, "{timeouts}");
+        assert_eq!(
+            engine.connections()[0].stall,
+            expected,
+            "{timeouts} {head_retransmits}"
+        );
     }
 }
 

@@ -12,6 +12,7 @@ use bytemuck::{Pod, Zeroable};
 use core::cell::Cell;
 use core::marker::PhantomData;
 use detector_common::record::{ConnectionKey, ConnectionRecord};
+use detector_common::retransmit::Cause;
 
 /// A pointer to a record. It cannot be copied, so that what gives up an entry can take it away.
 pub struct RecordPointer<'a> {
@@ -72,8 +73,9 @@ impl<'a> RecordPointer<'a> {
         ambiguous_windows: u32;
         ignored_segments: u32;
         zero_window_episodes: u32;
-        retransmits_loss: u32;
-        retransmits_window_probe: u32;
+        retransmits: [u32; Cause::COUNT];
+        duplicates_reported: u32;
+        retransmits_undone: u32;
         retracted_max_bytes: u32;
         records_suppressed: u32;
         edge_max: u32;
@@ -91,6 +93,11 @@ impl<'a> RecordPointer<'a> {
         netns: u32;
         retransmits_unanswered: u32;
         last_ack_jiffies: u32;
+        head_retransmits: u32;
+        head_snd_una: u32;
+        dsack_dups: u32;
+        undo_marker: u32;
+        undo_segments: u32;
         local_port: u16;
         remote_port: u16;
         flags: u16;

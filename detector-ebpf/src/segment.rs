@@ -60,12 +60,13 @@ struct TimestampPart {
     value: u32,
 }
 
-/// How many segments a buffer of the retransmit queue holds (`tcp_skb_pcount`).
+/// Where a buffer of the retransmit queue begins, and how many segments it holds (`tcp_skb_pcount`).
 #[inline(always)]
-pub fn segments_in(skb: KernelPointer) -> u32 {
+pub fn sent(skb: KernelPointer) -> (u32, u32) {
     let notes = global!(DET_LAYOUT.skb_cb);
+    let seq = skb.load_u32(notes.wrapping_add(global!(DET_LAYOUT.skb_cb_seq)));
     let segments = skb.load_u16(notes.wrapping_add(global!(DET_LAYOUT.skb_cb_gso_segs)));
-    u32::from(segments).max(1)
+    (seq, u32::from(segments).max(1))
 }
 
 /// A segment whose acknowledgement part has been read.

@@ -3,7 +3,7 @@
 use crate::globals::global;
 use crate::helpers;
 use crate::kernel_memory::KernelPointer;
-use detector_common::layout::{ABSENT, BitField};
+use detector_common::layout::{ABSENT, BitField, Offset};
 use detector_common::record::{ConnectionKey, ListenerKey};
 use detector_common::window;
 
@@ -112,6 +112,34 @@ impl TcpSocket {
         icsk_backoff;
         /// Unanswered window probes.
         icsk_probes_out;
+    }
+
+    /// Segments that the peer reported as received twice; 0 where the kernel does not count them.
+    #[inline(always)]
+    pub fn dsack_dups(self) -> u32 {
+        self.optional_u32(global!(DET_LAYOUT.dsack_dups))
+    }
+
+    /// `snd_una` when the recovery began that the kernel may still take back, else 0.
+    #[inline(always)]
+    pub fn undo_marker(self) -> u32 {
+        self.optional_u32(global!(DET_LAYOUT.undo_marker))
+    }
+
+    /// 0 once the kernel cannot take a recovery back any more.
+    #[inline(always)]
+    pub fn prior_ssthresh(self) -> u32 {
+        self.optional_u32(global!(DET_LAYOUT.prior_ssthresh))
+    }
+
+    /// The verifier drops the load where the field is absent.
+    #[inline(always)]
+    fn optional_u32(self, offset: Offset) -> u32 {
+        if offset == ABSENT {
+            0
+        } else {
+            self.0.load_u32(offset)
+        }
     }
 
     /// Payload the peer has acknowledged.

@@ -68,6 +68,8 @@ fn sweep_socket(context: KernelPointer) -> Option<()> {
         },
     };
     bring_up_to_date(&record, tcp);
+    // A queue whose head was sent again in vain is held up, even if no timer fires any more.
+    let is_suspicious = is_suspicious || record.head_retransmits().get() != 0;
     if !is_suspicious && !record.has(flag::NOT_CARRIED | flag::ZERO_WINDOW) {
         if has_only_lost_segments(&record) {
             table::forget(tcp, record);
@@ -195,13 +197,14 @@ fn write_without_state(seq: KernelPointer, tcp: TcpSocket) -> Option<()> {
 #[inline(always)]
 fn has_only_lost_segments(record: &RecordPointer<'_>) -> bool {
     let [polite, below_flight, treason] = record.shrinks().get();
+    let [_loss, _tail_probes, window_probes] = record.retransmits().get();
     polite
         | below_flight
         | treason
         | record.granularity_retreats().get()
         | record.ambiguous_windows().get()
         | record.zero_window_episodes().get()
-        | record.retransmits_window_probe().get()
+        | window_probes
         == 0
 }
 

@@ -157,8 +157,12 @@ fn record(step: &[u8; STEP_BYTES], now_ns: u64) -> ConnectionRecord {
         u32::from(step[8] & 15),
     ];
     record.zero_window_episodes = u32::from(step[8] >> 4);
-    record.retransmits_loss = u32::from(step[9] & 15);
-    record.retransmits_window_probe = u32::from(step[9] >> 4);
+    record.retransmits = [
+        u32::from(step[9] & 7),
+        u32::from(step[9] >> 6),
+        u32::from(step[9] >> 3 & 7),
+    ];
+    record.duplicates_reported = u32::from(step[9] & 3);
     record.flags = u16::from_le_bytes([step[10], step[11] & 3]);
     if record.zero_window_since_ns != 0 {
         record.flags |= flag::ZERO_WINDOW;

@@ -170,7 +170,7 @@ fn by_peer(connections: &BTreeMap<SocketAddr, Counts>) -> BTreeMap<String, Count
         sum.treason += counts.treason;
         sum.zero_window_episodes += counts.zero_window_episodes;
         sum.retransmits_window_probe += counts.retransmits_window_probe;
-        sum.retransmits_loss += counts.retransmits_loss;
+        sum.retransmits_open_window += counts.retransmits_open_window;
     }
     peers
 }
@@ -253,9 +253,9 @@ fn differences(peers: &[PeerView], truth: &BTreeMap<String, Counts>) -> Vec<Diff
                 of(|peer| peer.retransmits.window_probe),
             ),
             (
-                "loss",
-                counts.retransmits_loss,
-                of(|peer| peer.retransmits.loss),
+                "loss or tail_probe",
+                counts.retransmits_open_window,
+                of(|peer| peer.retransmits.into_open_window()),
             ),
         ] {
             if captured != seen {

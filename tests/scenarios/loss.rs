@@ -1,18 +1,24 @@
 //! Packets lost on the way are `loss`, not window probes, and blame nobody for shrinking. The quiet
-//! twin is the same download on a link that loses nothing.
+//! twins are the same download on a link that loses nothing, and readers there that are slow: what is
+//! sent again for them is a tail probe.
 
 use crate::stage::{both_families, expect_unblamed, suffix};
 use anyhow::{Result, ensure};
 use detector_tests::PATIENCE;
-use detector_tests::agent::Agent;
+use detector_tests::agent::{Agent, PeerView};
 use detector_tests::lab::{Family, drop_incoming};
 use detector_tests::peers::KernelPeer;
 use detector_tests::servers::TinyServer;
 use detector_tests::story::Story;
+use std::time::Duration;
 
 const ANSWER_BYTES: usize = 2_000_000;
 
-both_families!(lost_packets_are_loss, lossless_link_is_not_mentioned);
+both_families!(
+    lost_packets_are_loss,
+    lossless_link_is_not_mentioned,
+    slow_readers_lose_nothing
+);
 
 fn lost_packets_are_loss(family: Family) -> Result<()> {
     Story::play(&suffix("loss", family), family, |story| {
@@ -49,6 +55,34 @@ fn lossless_link_is_not_mentioned(family: Family) -> Result<()> {
                 .is_none_or(|seen| seen.retransmits.window_probe == 0),
             "{seen:?}"
         );
+        Ok(())
+    })
+}
+
+/// They draw loss probes, which they report back as received twice.
+fn slow_readers_lose_nothing(family: Family) -> Result<()> {
+    Story::play(&suffix("slow-readers", family), family, |story| {
+        let agent = Agent::start(story.folder())?;
+        let server = TinyServer::start(story.server(), story.lab.addresses.server(family))?;
+        let peer = story.lab.addresses.client(family);
+        let pauses = [1, 2, 5, 10, 20, 30, 50, 80].map(Duration::from_millis);
+        let mut readers = Vec::new();
+        for pause in pauses {
+            let mut client = KernelPeer::connect(&story.lab.client, server.address())?;
+            client.request("/bytes/1000000000")?;
+            readers.push(client.read_slowly(20_000, pause));
+        }
+        let has_probed =
+            |seen: &PeerView| seen.retransmits.tail_probe >= 5 && seen.retransmits_needless > 0;
+        let seen = agent.wait_peer(peer, "tail probes", PATIENCE, has_probed)?;
+        ensure!(seen.retransmits.loss == 0, "{seen:?}");
+        ensure!(
+            seen.retransmits_needless <= seen.retransmits.tail_probe,
+            "{seen:?}"
+        );
+        let metrics = agent.metrics()?;
+        let needless = metrics.value("detector_retransmits_needless_total", &[])?;
+        ensure!(needless > 0.0, "{}", metrics.text());
         Ok(())
     })
 }

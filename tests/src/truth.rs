@@ -37,7 +37,7 @@ pub struct Counts {
     /// Payload sent again by the server while the window was zero.
     pub retransmits_window_probe: u64,
     /// Payload sent again by the server otherwise.
-    pub retransmits_loss: u64,
+    pub retransmits_open_window: u64,
     /// What was in flight at the last shrink to zero: from the acknowledgement that made it up to
     /// what had been sent.
     pub taken_back: Option<(u32, u32)>,
@@ -200,7 +200,7 @@ impl Reading {
             if self.window == 0 {
                 self.counts.retransmits_window_probe += 1;
             } else {
-                self.counts.retransmits_loss += 1;
+                self.counts.retransmits_open_window += 1;
             }
         }
         if distance(segment.end(), sent_end) > 0 {

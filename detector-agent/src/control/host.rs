@@ -64,6 +64,7 @@ pub(super) fn host(state: &AgentState) -> Host {
             zero_window_seconds: totals.ledger.zero_window_seconds,
             window_shrinks: totals.ledger.shrinks,
             retransmits: totals.ledger.retransmits,
+            retransmits_needless: totals.ledger.retransmits_needless,
         },
     }
 }

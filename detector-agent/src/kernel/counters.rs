@@ -2,7 +2,7 @@
 
 use aya::maps::{MapData, PerCpuArray};
 use detector_common::counter::Counter;
-use detector_core::observe::observation::{Shrinks, UntrackedTotals};
+use detector_core::observe::observation::{Retransmits, Shrinks, UntrackedTotals};
 
 /// Counters that say that something was lost on its way, exported by stage.
 const LOSSES: [Counter; 10] = [
@@ -81,8 +81,11 @@ impl Counts {
                 treason: self.get(Counter::UntrackedShrinksTreason),
             },
             zero_window_episodes: self.get(Counter::UntrackedZeroWindows),
-            retransmits_loss: self.get(Counter::UntrackedRetransmitsLoss),
-            retransmits_window_probe: self.get(Counter::UntrackedRetransmitsWindowProbe),
+            retransmits: Retransmits {
+                loss: self.get(Counter::UntrackedRetransmitsLoss),
+                tail_probe: self.get(Counter::UntrackedRetransmitsTailProbe),
+                window_probe: self.get(Counter::UntrackedRetransmitsWindowProbe),
+            },
         }
     }
 }

@@ -57,7 +57,9 @@ metrics! {
     ZERO_WINDOW_SECONDS = Counter "detector_zero_window_seconds_total" []
         "Seconds in zero window with data queued, summed over all connections.";
     RETRANSMITS = Counter "detector_retransmits_total" ["cause"]
-        "Segments retransmitted; window_probe while the peer's window was zero, loss otherwise.";
+        "Segments retransmitted; window_probe while the peer's window was zero, tail_probe by the loss-probe timer, loss otherwise.";
+    RETRANSMITS_NEEDLESS = Counter "detector_retransmits_needless_total" []
+        "Segments retransmitted that turned out needless: reported twice by the peer (DSACK), or the kernel took the recovery back (Eifel, F-RTO). A lower bound.";
     STALLED_CONNECTIONS = Gauge "detector_stalled_connections" ["cause"]
         "Connections whose queued data is held up now, by cause.";
     PINNED_BYTES = Gauge "detector_pinned_bytes" []
@@ -81,7 +83,7 @@ metrics! {
     PEER_ZERO_WINDOW_SECONDS = Counter "detector_peer_zero_window_seconds_total" ["peer"]
         "Seconds connections of one peer spent in zero window with data queued.";
     PEER_RETRANSMITS = Counter "detector_peer_retransmits_total" ["peer", "cause"]
-        "Segments retransmitted to one peer; window_probe while its window was zero, loss otherwise.";
+        "Segments retransmitted to one peer, by the causes of detector_retransmits_total.";
     PEER_STALLED_CONNECTIONS = Gauge "detector_peer_stalled_connections" ["peer"]
         "Connections of one peer whose queued data is held up now.";
     PEER_PINNED_BYTES = Gauge "detector_peer_pinned_bytes" ["peer"]

@@ -83,8 +83,10 @@ fn write_host(page: &mut Page, core: &MetricsSnapshot) {
     page.single(&metric::ZERO_WINDOW_EPISODES, host.zero_window_episodes);
     page.single(&metric::ZERO_WINDOW_SECONDS, host.zero_window_seconds);
     let mut samples = page.metric(&metric::RETRANSMITS);
-    samples.sample(&["loss"], host.retransmits.loss);
-    samples.sample(&["window_probe"], host.retransmits.window_probe);
+    for (cause, segments) in host.retransmits.by_cause() {
+        samples.sample(&[cause], segments);
+    }
+    page.single(&metric::RETRANSMITS_NEEDLESS, host.retransmits_needless);
     let mut samples = page.metric(&metric::STALLED_CONNECTIONS);
     for (cause, count) in StallCause::LABELS
         .into_iter()
@@ -151,8 +153,9 @@ fn write_peers(page: &mut Page, core: &MetricsSnapshot) {
     }
     let mut samples = page.metric(&metric::PEER_RETRANSMITS);
     for (peer, ledger) in all() {
-        samples.sample(&[peer, "loss"], ledger.retransmits.loss);
-        samples.sample(&[peer, "window_probe"], ledger.retransmits.window_probe);
+        for (cause, segments) in ledger.retransmits.by_cause() {
+            samples.sample(&[peer, cause], segments);
+        }
     }
     let mut samples = page.metric(&metric::PEER_FLAGGED);
     for peer in &core.peers {

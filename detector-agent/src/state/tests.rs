@@ -67,6 +67,7 @@ pub(crate) fn stalled(remote: &str, seconds: u64) -> Observation {
         timeouts: 0,
         probes_unanswered: 0,
         retransmits_unanswered: 0,
+        head_retransmits: 0,
     }
 }
 

@@ -241,6 +241,9 @@ numbers! {
     /// Numbers of a silence.
     UnansweredEvidence {
         @all stall: StallEvidence,
+        /// Times the first segment not acknowledged has been sent again as lost.
+        #[serde(default)]
+        head_retransmits: u64,
         /// What is acknowledged, where that is what decided.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         drain_bytes_per_second: Option<u64>,

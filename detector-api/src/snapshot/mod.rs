@@ -37,10 +37,25 @@ pub struct Shrinks {
 /// Segments sent again, by cause.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Retransmits {
-    /// While the window was open.
+    /// Taken for lost.
     pub loss: u64,
+    /// By the loss-probe timer, to draw an acknowledgement.
+    #[serde(default)]
+    pub tail_probe: u64,
     /// While the window was zero.
     pub window_probe: u64,
+}
+
+impl Retransmits {
+    /// Each cause by its label.
+    #[must_use]
+    pub const fn by_cause(&self) -> [(&'static str, u64); 3] {
+        [
+            ("loss", self.loss),
+            ("tail_probe", self.tail_probe),
+            ("window_probe", self.window_probe),
+        ]
+    }
 }
 
 /// A process that owns a socket.
@@ -124,6 +139,9 @@ pub struct Peer {
     pub window_shrinks: Shrinks,
     /// Segments sent again.
     pub retransmits: Retransmits,
+    /// Of those, known to have been needless.
+    #[serde(default)]
+    pub retransmits_needless: u64,
     /// What the tracked connections drained in the last sweep interval.
     pub bytes_acked_per_second: f64,
     /// Who opened its connections.
@@ -239,6 +257,9 @@ pub struct Connection {
     pub ignored_segments: u64,
     /// Segments sent again.
     pub retransmits: Retransmits,
+    /// Of those, known to have been needless.
+    #[serde(default)]
+    pub retransmits_needless: u64,
     /// Payload acknowledged since the connection began.
     pub bytes_acked: u64,
     /// What it drained in the last sweep interval.

@@ -4,11 +4,11 @@ use super::figures::{UNKNOWN, connections, counted, known, unknown_code};
 use super::rule::{Quote, Rule, Seen};
 use crate::address::network_of;
 use crate::bounds::{
-    DEFAULT_MSS_BYTES, FRUITLESS_TIMEOUTS, SILENT_PROBES, SILENT_TIMEOUTS, TINY_MSS_BYTES,
+    DEFAULT_MSS_BYTES, FRUITLESS_RETRANSMITS, SILENT_PROBES, SILENT_TIMEOUTS, TINY_MSS_BYTES,
     TINY_WINDOW_SEGMENTS,
 };
 use crate::snapshot::{
-    Event, FlagEvidence, FlagKind, HoardEvidence, ShrinkEvidence, StallEvidence,
+    Event, FlagEvidence, FlagKind, HoardEvidence, ShrinkEvidence, UnansweredEvidence,
 };
 use crate::units::{self, bytes, pace, seconds};
 use ipnet::IpNet;
@@ -262,27 +262,29 @@ fn seconds_left(queued_bytes: u64, bytes_per_second: f64) -> Option<f64> {
 
 fn unanswered(seen: &Seen<'_>) -> String {
     let silence = match seen.event {
-        Some(FlagEvidence::Unanswered(silence)) => Some(silence.stall),
+        Some(FlagEvidence::Unanswered(silence)) => Some(silence),
         _ => None,
     };
-    let many = |of: fn(&StallEvidence) -> u64, one: &str, more: &str| match &silence {
+    let many = |of: fn(&UnansweredEvidence) -> u64, one: &str, more: &str| match &silence {
         Some(silence) => counted(of(silence), one, more),
         None => format!("{UNKNOWN} {more}"),
     };
     format!(
         "{} queued > 0; {} unanswered ({SILENT_PROBES} are enough); or {} sent again since the \
          last acknowledgement of anything ({SILENT_TIMEOUTS} are enough with {SILENT_TIMEOUTS} \
-         timeouts in a row, {SILENT_PROBES} into a window that takes no segment) and {} \
-         ({FRUITLESS_TIMEOUTS} are enough where the window is open, whatever is answered), {}; or \
-         fewer than {} acknowledged over {}, with segments sent again for most of it",
+         timeouts in a row, {SILENT_PROBES} into a window that takes no segment) and {}; or the \
+         first segment not acknowledged sent again {} ({FRUITLESS_RETRANSMITS} of either are \
+         enough where the window is open, whatever is answered), {}; or fewer than {} acknowledged \
+         over {}, with segments sent again for most of it",
         seen.queued(),
-        many(|silence| silence.probes_unanswered, "probe", "probes"),
+        many(|silence| silence.stall.probes_unanswered, "probe", "probes"),
         many(
-            |silence| silence.retransmits_unanswered,
+            |silence| silence.stall.retransmits_unanswered,
             "segment",
             "segments"
         ),
-        many(|silence| silence.timeouts, "timeout", "timeouts"),
+        many(|silence| silence.stall.timeouts, "timeout", "timeouts"),
+        many(|silence| silence.head_retransmits, "time", "times"),
         seen.no_progress(),
         seen.threshold(|bounds| pace(bounds.dribble_floor_bytes_per_second)),
         seen.threshold(|bounds| seconds(bounds.dribble_over_seconds)),

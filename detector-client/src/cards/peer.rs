@@ -109,7 +109,8 @@ fn holding(subject: &Subject) -> Vec<Block> {
     text += &format!(" It takes {drain} now; its longest stall lasted {longest}.");
     let past = format!(
         "Since {}: {}, {} in zero window; windows taken back {} (treason {}, below flight {}, \
-         polite {}); segments sent again {} into a closed window, {} otherwise.",
+         polite {}); segments sent again {} as lost, {} as a tail \
+         probe, {} into a closed window ({} known to have been needless).",
         moment(&peer.first_seen, subject.now_unix_ns),
         counted(
             peer.zero_window_episodes,
@@ -121,8 +122,10 @@ fn holding(subject: &Subject) -> Vec<Block> {
         peer.window_shrinks.treason,
         peer.window_shrinks.below_flight,
         peer.window_shrinks.polite,
-        peer.retransmits.window_probe,
         peer.retransmits.loss,
+        peer.retransmits.tail_probe,
+        peer.retransmits.window_probe,
+        peer.retransmits_needless,
     );
     vec![Block::Text(text), Block::Text(past)]
 }

@@ -184,12 +184,13 @@ pub(super) const COLUMNS: &[Own] = &[
     .dispensable(7),
     Own::count(
         "retransmits",
-        "LOSS/PROBE",
+        "LOSS/TAIL/WINDOW",
         "retransmits",
-        "segments sent again: loss/window probe; compared by their sum",
+        "segments sent again: loss/tail probe/window probe; compared by their sum",
         |row, _| {
-            let sent_again = row.retransmits;
-            Value::Parts([sent_again.loss, sent_again.window_probe, 0], 2)
+            let by_cause = row.retransmits;
+            let parts = [by_cause.loss, by_cause.tail_probe, by_cause.window_probe];
+            Value::Parts(parts, 3)
         },
     )
     .on_request(),

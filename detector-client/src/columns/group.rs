@@ -162,10 +162,12 @@ fn add(sum: &mut PeerRow, lead: &mut Lead, row: PeerRow) {
         ),
         (&mut sum.window_shrinks.treason, peer.window_shrinks.treason),
         (&mut sum.retransmits.loss, peer.retransmits.loss),
+        (&mut sum.retransmits.tail_probe, peer.retransmits.tail_probe),
         (
             &mut sum.retransmits.window_probe,
             peer.retransmits.window_probe,
         ),
+        (&mut sum.retransmits_needless, peer.retransmits_needless),
     ] {
         *total = total.saturating_add(part);
     }

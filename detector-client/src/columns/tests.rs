@@ -58,7 +58,7 @@ fn cells_read_well() {
         ("pinned", "4.2 MB"),
         ("share", "0.4 %"),
         ("shrinks", "1/2/3"),
-        ("retransmits", "5/6"),
+        ("retransmits", "5/7/6"),
         ("service", "80,443"),
         ("unit", "httpd.service"),
         ("last-seen", "60 s"),

@@ -235,6 +235,7 @@ fn connection_evidence(
             let crawling = connection.pace.crawling_since;
             FlagEvidence::Unanswered(UnansweredEvidence {
                 stall: stall(),
+                head_retransmits: last.head_retransmits.into(),
                 drain_bytes_per_second: crawling.map(|_| connection.pace.bytes_per_second),
             })
         }

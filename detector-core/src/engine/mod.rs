@@ -22,7 +22,7 @@ use crate::events::Events;
 use crate::incidents::Incidents;
 use crate::ledger::{Account, Counts};
 use crate::observe::observation::{
-    InterfaceCounts, Observation, SweepEnd, UntrackedTotals, join_shrinks,
+    InterfaceCounts, Observation, SweepEnd, UntrackedTotals, join_retransmits, join_shrinks,
 };
 use crate::rules::hoard::PeerGroups;
 use crate::settings::{DetectSettings, TableSettings};
@@ -198,10 +198,7 @@ impl Engine {
         let after = UntrackedTotals {
             shrinks: join_shrinks(&before.shrinks, &totals.shrinks, u64::max),
             zero_window_episodes: before.zero_window_episodes.max(totals.zero_window_episodes),
-            retransmits_loss: before.retransmits_loss.max(totals.retransmits_loss),
-            retransmits_window_probe: before
-                .retransmits_window_probe
-                .max(totals.retransmits_window_probe),
+            retransmits: join_retransmits(&before.retransmits, &totals.retransmits, u64::max),
         };
         self.untracked = after;
         self.host.counts += &(Counts::from(&after) - Counts::from(&before));

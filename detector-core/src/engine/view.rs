@@ -11,7 +11,7 @@ use crate::observe::state::PackedId;
 use crate::rules::shrink;
 use crate::tables::connections::Connection;
 use crate::tables::peers::Peer;
-use detector_api::snapshot::{self, PeerDetail, Retransmits, StandingFlag};
+use detector_api::snapshot::{self, PeerDetail, StandingFlag};
 use std::cmp::{Ordering, Reverse};
 use std::net::{IpAddr, SocketAddr};
 
@@ -189,10 +189,8 @@ impl Engine {
             zero_window_seconds: seconds(counts.zero_window_ns),
             longest_stall_seconds: seconds(u128::from(longest_stall_ns)),
             window_shrinks: counts.shrinks,
-            retransmits: Retransmits {
-                loss: counts.retransmits_loss,
-                window_probe: counts.retransmits_window_probe,
-            },
+            retransmits: counts.retransmits,
+            retransmits_needless: counts.retransmits_needless,
             bytes_acked_per_second: number(peer.drain_bytes_per_second),
             direction: peer.direction,
             services: peer.services.ports().to_vec(),
@@ -249,10 +247,8 @@ impl Engine {
             granularity_retreats: totals.granularity_retreats,
             ambiguous_windows: totals.ambiguous_windows,
             ignored_segments: totals.ignored_segments,
-            retransmits: Retransmits {
-                loss: totals.retransmits_loss,
-                window_probe: totals.retransmits_window_probe,
-            },
+            retransmits: totals.retransmits,
+            retransmits_needless: totals.retransmits_needless,
             bytes_acked: last.bytes_acked,
             bytes_acked_per_second: number(connection.drain.bytes_per_second),
             rtt_seconds: f64::from(last.srtt_us) / 1e6,

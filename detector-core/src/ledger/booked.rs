@@ -1,7 +1,7 @@
 //! What of a connection has been booked.
 
 use super::Counts;
-use crate::observe::observation::{Shrinks, Totals};
+use crate::observe::observation::{Retransmits, Shrinks, Totals};
 use crate::time::MonotonicTime;
 
 /// The generation of kernel state that a connection is in, and what of it has been booked.
@@ -60,7 +60,7 @@ pub(crate) struct Baseline {
 }
 
 /// Numbers in [`Baseline::counts`], in the order of [`pack`].
-const COUNTED: usize = 9;
+const COUNTED: usize = 11;
 
 const fn pack(totals: &Totals) -> [u64; COUNTED] {
     [
@@ -71,8 +71,10 @@ const fn pack(totals: &Totals) -> [u64; COUNTED] {
         totals.ambiguous_windows,
         totals.ignored_segments,
         totals.zero_window_episodes,
-        totals.retransmits_loss,
-        totals.retransmits_window_probe,
+        totals.retransmits.loss,
+        totals.retransmits.tail_probe,
+        totals.retransmits.window_probe,
+        totals.retransmits_needless,
     ]
 }
 
@@ -85,8 +87,10 @@ fn unpack(counts: [u32; COUNTED], zero_window_ns: u64) -> Totals {
         ambiguous_windows,
         ignored_segments,
         zero_window_episodes,
-        retransmits_loss,
-        retransmits_window_probe,
+        loss,
+        tail_probe,
+        window_probe,
+        retransmits_needless,
     ] = counts.map(u64::from);
     Totals {
         shrinks: Shrinks {
@@ -99,8 +103,12 @@ fn unpack(counts: [u32; COUNTED], zero_window_ns: u64) -> Totals {
         ignored_segments,
         zero_window_episodes,
         zero_window_ns,
-        retransmits_loss,
-        retransmits_window_probe,
+        retransmits: Retransmits {
+            loss,
+            tail_probe,
+            window_probe,
+        },
+        retransmits_needless,
     }
 }
 
@@ -131,8 +139,8 @@ impl Baseline {
             shrinks: new.shrinks,
             zero_window_episodes: new.zero_window_episodes,
             zero_window_ns: self.book_zero_window(self.zero_window_ns),
-            retransmits_loss: new.retransmits_loss,
-            retransmits_window_probe: new.retransmits_window_probe,
+            retransmits: new.retransmits,
+            retransmits_needless: new.retransmits_needless,
             pinned_byte_ns: 0,
         }
     }

@@ -1,6 +1,8 @@
 //! Amounts that only ever grow.
 
-use crate::observe::observation::{Shrinks, UntrackedTotals, join_shrinks};
+use crate::observe::observation::{
+    Retransmits, Shrinks, UntrackedTotals, join_retransmits, join_shrinks,
+};
 use std::ops::{AddAssign, Sub};
 
 /// The amounts. Nanosecond sums over many connections do not fit 64 bits.
@@ -9,8 +11,8 @@ pub(crate) struct Counts {
     pub(crate) shrinks: Shrinks,
     pub(crate) zero_window_episodes: u64,
     pub(crate) zero_window_ns: u128,
-    pub(crate) retransmits_loss: u64,
-    pub(crate) retransmits_window_probe: u64,
+    pub(crate) retransmits: Retransmits,
+    pub(crate) retransmits_needless: u64,
     pub(crate) pinned_byte_ns: u128,
 }
 
@@ -23,11 +25,16 @@ impl AddAssign<&Self> for Counts {
         add(&mut self.shrinks.below_flight, more.shrinks.below_flight);
         add(&mut self.shrinks.treason, more.shrinks.treason);
         add(&mut self.zero_window_episodes, more.zero_window_episodes);
-        add(&mut self.retransmits_loss, more.retransmits_loss);
+        add(&mut self.retransmits.loss, more.retransmits.loss);
         add(
-            &mut self.retransmits_window_probe,
-            more.retransmits_window_probe,
+            &mut self.retransmits.tail_probe,
+            more.retransmits.tail_probe,
         );
+        add(
+            &mut self.retransmits.window_probe,
+            more.retransmits.window_probe,
+        );
+        add(&mut self.retransmits_needless, more.retransmits_needless);
         self.zero_window_ns = self.zero_window_ns.saturating_add(more.zero_window_ns);
         self.pinned_byte_ns = self.pinned_byte_ns.saturating_add(more.pinned_byte_ns);
     }
@@ -43,8 +50,12 @@ impl Sub for Counts {
             shrinks: join_shrinks(&self.shrinks, &part.shrinks, u64::saturating_sub),
             zero_window_episodes: less(|it| it.zero_window_episodes),
             zero_window_ns: self.zero_window_ns.saturating_sub(part.zero_window_ns),
-            retransmits_loss: less(|it| it.retransmits_loss),
-            retransmits_window_probe: less(|it| it.retransmits_window_probe),
+            retransmits: join_retransmits(
+                &self.retransmits,
+                &part.retransmits,
+                u64::saturating_sub,
+            ),
+            retransmits_needless: less(|it| it.retransmits_needless),
             pinned_byte_ns: self.pinned_byte_ns.saturating_sub(part.pinned_byte_ns),
         }
     }
@@ -55,8 +66,7 @@ impl From<&UntrackedTotals> for Counts {
         Self {
             shrinks: totals.shrinks,
             zero_window_episodes: totals.zero_window_episodes,
-            retransmits_loss: totals.retransmits_loss,
-            retransmits_window_probe: totals.retransmits_window_probe,
+            retransmits: totals.retransmits,
             ..Self::default()
         }
     }

@@ -11,7 +11,6 @@ pub(crate) use counts::Counts;
 use crate::metrics::Ledger;
 use crate::rules::stall::{StallChange, Stalls, Usage};
 use crate::time::MonotonicTime;
-use detector_api::snapshot::Retransmits;
 
 /// Counts, what stalled connections cost now, and how far the integrals over time have been drawn:
 /// of pinned bytes, and of connections in zero window with data queued.
@@ -74,10 +73,8 @@ pub(crate) fn publish(counts: &Counts, usage: Usage) -> Ledger {
         shrinks: counts.shrinks,
         zero_window_episodes: counts.zero_window_episodes,
         zero_window_seconds: seconds(counts.zero_window_ns),
-        retransmits: Retransmits {
-            loss: counts.retransmits_loss,
-            window_probe: counts.retransmits_window_probe,
-        },
+        retransmits: counts.retransmits,
+        retransmits_needless: counts.retransmits_needless,
         stalled_connections: usage.stalled_connections,
         pinned_bytes: usage.pinned_bytes,
         pinned_byte_seconds: seconds(counts.pinned_byte_ns),

@@ -4,12 +4,13 @@
 //! Never: a panic, whatever the bytes.
 
 use crate::observe::observation::{
-    CongestionState, ConnectionId, Direction, Observation, PendingTimer, Shrinks, Source, TcpState,
-    Totals,
+    CongestionState, ConnectionId, Direction, Observation, PendingTimer, Retransmits, Shrinks,
+    Source, TcpState, Totals,
 };
 use crate::observe::peer_address::PeerAddress;
 use crate::time::{MonotonicTime, SECOND_NS};
 use detector_common::record::{ConnectionRecord, Reason, flag, severity};
+use detector_common::retransmit::Cause;
 use std::fmt;
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 
@@ -228,6 +229,7 @@ impl Decoder {
             timeouts: record.timeouts,
             probes_unanswered: record.probes_unanswered,
             retransmits_unanswered: record.retransmits_unanswered,
+            head_retransmits: record.head_retransmits,
         })
     }
 }
@@ -294,6 +296,12 @@ fn totals(record: &ConnectionRecord) -> Result<Totals, DecodeError> {
             value_ns: record.zero_window_ns,
         });
     }
+    let sent_again = |cause: Cause| u64::from(record.retransmits[cause as usize]);
+    let retransmits = Retransmits {
+        loss: sent_again(Cause::Loss),
+        tail_probe: sent_again(Cause::TailProbe),
+        window_probe: sent_again(Cause::WindowProbe),
+    };
     Ok(Totals {
         shrinks: Shrinks {
             polite: u64::from(record.shrinks[severity::POLITE]),
@@ -305,8 +313,8 @@ fn totals(record: &ConnectionRecord) -> Result<Totals, DecodeError> {
         ignored_segments: u64::from(record.ignored_segments),
         zero_window_episodes: u64::from(record.zero_window_episodes),
         zero_window_ns: record.zero_window_ns,
-        retransmits_loss: u64::from(record.retransmits_loss),
-        retransmits_window_probe: u64::from(record.retransmits_window_probe),
+        retransmits,
+        retransmits_needless: needless(record),
     })
 }
 
@@ -316,6 +324,13 @@ const fn direction(flags: u16) -> Direction {
         (false, true) => Direction::Outbound,
         (true, true) | (false, false) => Direction::Unknown,
     }
+}
+
+/// How many segments were sent again needlessly. The peer's reports and the kernel's undoing may speak
+/// of the same segments, and a peer may report what was never sent again.
+fn needless(record: &ConnectionRecord) -> u64 {
+    let known = record.duplicates_reported.max(record.retransmits_undone);
+    u64::from(known).min(record.retransmits.map(u64::from).iter().sum())
 }
 
 fn source(flags: u16, reason: Reason) -> Source {

@@ -3,7 +3,7 @@
 use crate::observe::peer_address::PeerAddress;
 use crate::time::MonotonicTime;
 pub use detector_api::host::InterfaceCounts;
-pub use detector_api::snapshot::{Direction, Shrinks, Source};
+pub use detector_api::snapshot::{Direction, Retransmits, Shrinks, Source};
 pub use detector_common::record::Reason;
 use detector_common::window::span_bytes;
 use std::net::SocketAddr;
@@ -112,6 +112,19 @@ pub(crate) fn join_shrinks(a: &Shrinks, b: &Shrinks, join: impl Fn(u64, u64) -> 
     }
 }
 
+/// Cause by cause what `join` makes of both.
+pub(crate) fn join_retransmits(
+    a: &Retransmits,
+    b: &Retransmits,
+    join: impl Fn(u64, u64) -> u64,
+) -> Retransmits {
+    Retransmits {
+        loss: join(a.loss, b.loss),
+        tail_probe: join(a.tail_probe, b.tail_probe),
+        window_probe: join(a.window_probe, b.window_probe),
+    }
+}
+
 /// Running totals of a connection since `generation`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Totals {
@@ -127,10 +140,10 @@ pub struct Totals {
     pub zero_window_episodes: u64,
     /// Nanoseconds in finished zero-window episodes with data queued.
     pub zero_window_ns: u64,
-    /// Segments sent again while the window was open.
-    pub retransmits_loss: u64,
-    /// Segments sent again while the window was zero.
-    pub retransmits_window_probe: u64,
+    /// Segments sent again.
+    pub retransmits: Retransmits,
+    /// Of those, known to have been needless.
+    pub retransmits_needless: u64,
 }
 
 impl Totals {
@@ -156,8 +169,8 @@ impl Totals {
             ignored_segments: each(|it| it.ignored_segments),
             zero_window_episodes: each(|it| it.zero_window_episodes),
             zero_window_ns: each(|it| it.zero_window_ns),
-            retransmits_loss: each(|it| it.retransmits_loss),
-            retransmits_window_probe: each(|it| it.retransmits_window_probe),
+            retransmits: join_retransmits(&self.retransmits, &other.retransmits, &join),
+            retransmits_needless: each(|it| it.retransmits_needless),
         }
     }
 }
@@ -233,6 +246,8 @@ pub struct Observation {
     /// Segments sent again since the peer last acknowledged anything, old or new. Less than that
     /// where the kernel side has not watched the connection all the while.
     pub retransmits_unanswered: u32,
+    /// Times the first segment not acknowledged has been sent again as lost, likewise.
+    pub head_retransmits: u32,
 }
 
 impl Observation {
@@ -282,8 +297,6 @@ pub struct UntrackedTotals {
     pub shrinks: Shrinks,
     /// Entries into zero window.
     pub zero_window_episodes: u64,
-    /// Segments sent again while the window was open.
-    pub retransmits_loss: u64,
-    /// Segments sent again while the window was zero.
-    pub retransmits_window_probe: u64,
+    /// Segments sent again.
+    pub retransmits: Retransmits,
 }

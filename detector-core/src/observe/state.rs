@@ -107,6 +107,7 @@ pub(crate) struct State {
     pub(crate) timeouts: u8,
     pub(crate) probes_unanswered: u8,
     pub(crate) retransmits_unanswered: u32,
+    pub(crate) head_retransmits: u32,
 }
 
 impl State {
@@ -143,6 +144,7 @@ impl State {
             timeouts: seen.timeouts,
             probes_unanswered: seen.probes_unanswered,
             retransmits_unanswered: seen.retransmits_unanswered,
+            head_retransmits: seen.head_retransmits,
         }
     }
 

@@ -1,7 +1,7 @@
 //! What holds up the data of a connection now, read from the state of its socket.
 
 use crate::observe::state::State;
-use detector_api::bounds::{FRUITLESS_TIMEOUTS, SILENT_PROBES, SILENT_TIMEOUTS};
+use detector_api::bounds::{FRUITLESS_RETRANSMITS, SILENT_PROBES, SILENT_TIMEOUTS};
 use detector_api::snapshot::StallCause;
 use detector_common::window;
 
@@ -24,7 +24,8 @@ pub(crate) fn by(state: &State) -> Option<StallCause> {
     if is_window_too_small(state) {
         return Some(StallCause::SmallWindow);
     }
-    (state.timeouts >= FRUITLESS_TIMEOUTS).then_some(StallCause::Unanswered)
+    let sent_again = state.head_retransmits.max(state.timeouts.into());
+    (sent_again >= FRUITLESS_RETRANSMITS).then_some(StallCause::Unanswered)
 }
 
 /// Whether nothing at all comes from the peer.

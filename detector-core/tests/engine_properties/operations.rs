@@ -2,7 +2,8 @@
 
 use crate::support::{NETNS, healthy};
 use detector_core::observe::observation::{
-    CongestionState, Observation, PendingTimer, Reason, Shrinks, Source, TcpState, Totals,
+    CongestionState, Observation, PendingTimer, Reason, Retransmits, Shrinks, Source, TcpState,
+    Totals,
 };
 use detector_core::time::MonotonicTime;
 use proptest::prelude::*;
@@ -34,7 +35,7 @@ pub(super) enum Operation {
 }
 
 fn totals() -> impl Strategy<Value = Totals> {
-    (prop::array::uniform8(0u64..6), 0u64..20_000).prop_map(|(n, zero_ms)| Totals {
+    (prop::array::uniform10(0u64..6), 0u64..20_000).prop_map(|(n, zero_ms)| Totals {
         shrinks: Shrinks {
             polite: n[0],
             below_flight: n[1],
@@ -45,8 +46,12 @@ fn totals() -> impl Strategy<Value = Totals> {
         ignored_segments: 0,
         zero_window_episodes: n[5],
         zero_window_ns: zero_ms * 1_000_000,
-        retransmits_loss: n[6],
-        retransmits_window_probe: n[7],
+        retransmits: Retransmits {
+            loss: n[6],
+            tail_probe: n[8],
+            window_probe: n[7],
+        },
+        retransmits_needless: n[9],
     })
 }
 
@@ -93,6 +98,7 @@ prop_compose! {
             probes_unanswered: silence.0,
             timeouts: silence.1,
             retransmits_unanswered: u32::from(silence.1),
+            head_retransmits: u32::from(silence.1),
             mss_bytes,
             max_window_bytes: window_bytes,
             congestion,

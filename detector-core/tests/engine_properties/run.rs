@@ -5,7 +5,7 @@ use crate::support::{self, WALL};
 use detector_api::snapshot::{HostPressure, Incident, IncidentKind, Severity};
 use detector_core::engine::Engine;
 use detector_core::metrics::{Ledger, MetricsSnapshot};
-use detector_core::observe::observation::{Observation, SweepEnd, UntrackedTotals};
+use detector_core::observe::observation::{Observation, Retransmits, SweepEnd, UntrackedTotals};
 use detector_core::settings::{DetectSettings, TableSettings};
 use detector_core::time::{MonotonicTime, WallClock};
 
@@ -89,7 +89,10 @@ impl Run {
             }
             Operation::Scrape => self.scrape(),
             Operation::Untracked(count) => self.engine.set_untracked(UntrackedTotals {
-                retransmits_loss: *count,
+                retransmits: Retransmits {
+                    loss: *count,
+                    ..Retransmits::default()
+                },
                 ..UntrackedTotals::default()
             }),
             Operation::Reconfigure {
@@ -225,7 +228,9 @@ fn add(a: &Ledger, b: &Ledger) -> Ledger {
     sum.zero_window_episodes += b.zero_window_episodes;
     sum.zero_window_seconds += b.zero_window_seconds;
     sum.retransmits.loss += b.retransmits.loss;
+    sum.retransmits.tail_probe += b.retransmits.tail_probe;
     sum.retransmits.window_probe += b.retransmits.window_probe;
+    sum.retransmits_needless += b.retransmits_needless;
     sum.stalled_connections += b.stalled_connections;
     sum.pinned_bytes += b.pinned_bytes;
     sum.pinned_byte_seconds += b.pinned_byte_seconds;
@@ -258,6 +263,8 @@ fn assert_not_backwards(before: &Ledger, after: &Ledger) {
     assert!(before.zero_window_episodes <= after.zero_window_episodes);
     assert!(before.zero_window_seconds <= after.zero_window_seconds);
     assert!(before.retransmits.loss <= after.retransmits.loss);
+    assert!(before.retransmits.tail_probe <= after.retransmits.tail_probe);
     assert!(before.retransmits.window_probe <= after.retransmits.window_probe);
+    assert!(before.retransmits_needless <= after.retransmits_needless);
     assert!(before.pinned_byte_seconds <= after.pinned_byte_seconds);
 }

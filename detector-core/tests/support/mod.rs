@@ -76,6 +76,7 @@ pub(crate) fn healthy(remote: &str, at: MonotonicTime) -> Observation {
         timeouts: 0,
         probes_unanswered: 0,
         retransmits_unanswered: 0,
+        head_retransmits: 0,
     }
 }
 

@@ -8,5 +8,6 @@
 pub mod direction;
 pub mod episode;
 pub mod offer;
+pub mod retransmit;
 pub mod snapshot;
 pub mod table;

@@ -1,6 +1,6 @@
 //! The socket's own numbers, copied into the record.
 
-use super::direction;
+use super::{direction, retransmit};
 use crate::count::count_and_log;
 use crate::globals;
 use crate::helpers;
@@ -46,6 +46,7 @@ pub fn refresh(record: &RecordPointer<'_>, tcp: TcpSocket, now_ns: u64) {
     record.timeouts().set(tcp.icsk_retransmits());
     record.probes_unanswered().set(tcp.icsk_probes_out());
     note_answer(record, tcp);
+    retransmit::refresh(record, tcp);
     refresh_holder(record, tcp);
     direction::refresh(record, tcp);
     record.put(

@@ -1,6 +1,6 @@
 //! The state table: entries found, made, reused and given up.
 
-use super::snapshot;
+use super::{retransmit, snapshot};
 use crate::count::{count, count_and_log};
 use crate::maps::CONNECTIONS;
 use crate::record_pointer::RecordPointer;
@@ -46,7 +46,9 @@ pub fn find_or_create(tcp: TcpSocket, now_ns: u64) -> Option<RecordPointer<'stat
 fn insert(tcp: TcpSocket, now_ns: u64) -> i32 {
     let mut record = ConnectionRecord::zeroed();
     record.generation_ns = now_ns;
-    snapshot::identify(&RecordPointer::to(&mut record), tcp);
+    let pointer = RecordPointer::to(&mut record);
+    snapshot::identify(&pointer, tcp);
+    retransmit::begin(&pointer, tcp);
     match CONNECTIONS.insert(tcp.key(), &record, BPF_NOEXIST) {
         Ok(()) => 0,
         Err(error) => error,
@@ -85,6 +87,7 @@ fn create(tcp: TcpSocket, now_ns: u64) -> Option<RecordPointer<'static>> {
 fn reopen(record: &RecordPointer<'_>, tcp: TcpSocket, now_ns: u64) {
     let (local_address, remote_address) = tcp.addresses();
     let (local_port, _) = tcp.ports();
+    retransmit::begin(record, tcp);
     let is_same = record.local_address().get() == local_address
         && record.remote_address().get() == remote_address
         && record.local_port().get() == local_port

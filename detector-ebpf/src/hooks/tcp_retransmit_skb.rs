@@ -7,9 +7,10 @@
 //!
 //! Why here: with the peer's window at zero and data in flight the kernel probes by sending the
 //! head again (`tcp_retransmit_timer`) and books it as loss; only the window at this moment tells.
+//! So does the timer for a loss probe, which the kernel sends before it clears `icsk_pending`.
 #![forbid(unsafe_code)]
 
-use crate::connection::{snapshot, table};
+use crate::connection::{self, snapshot, table};
 use crate::count::{add, count_and_log};
 use crate::emit;
 use crate::globals::retransmit_has_err;
@@ -20,6 +21,7 @@ use aya_ebpf::macros::btf_tracepoint;
 use aya_ebpf::programs::BtfTracePointContext;
 use detector_common::counter::Counter;
 use detector_common::record::{Reason, flag};
+use detector_common::retransmit::{self, Cause};
 
 #[btf_tracepoint(function = "tcp_retransmit_skb")]
 fn det_retransmit(context: BtfTracePointContext) -> Option<()> {
@@ -38,13 +40,14 @@ fn det_retransmit(context: BtfTracePointContext) -> Option<()> {
     };
     let has_window = !matches!(tcp.skc_state(), tcp_state::SYN_SENT | tcp_state::SYN_RECV);
     let is_zero = has_window && tcp.snd_wnd() == 0;
-    let segments = segment::segments_in(helpers::argument(&context, 1));
+    let (seq, segments) = segment::sent(helpers::argument(&context, 1));
+    let (timer, congestion) = (tcp.icsk_pending(), tcp.congestion_state());
     let now_ns = helpers::monotonic_ns();
     let Some(record) = table::find_or_create(tcp, now_ns) else {
-        let untracked = if is_zero {
-            Counter::UntrackedRetransmitsWindowProbe
-        } else {
-            Counter::UntrackedRetransmitsLoss
+        let untracked = match retransmit::cause(is_zero, timer, congestion) {
+            Cause::Loss => Counter::UntrackedRetransmitsLoss,
+            Cause::TailProbe => Counter::UntrackedRetransmitsTailProbe,
+            Cause::WindowProbe => Counter::UntrackedRetransmitsWindowProbe,
         };
         add(untracked, segments);
         return None;
@@ -57,17 +60,12 @@ fn det_retransmit(context: BtfTracePointContext) -> Option<()> {
     let window_bytes = if is_zero { 0 } else { tcp.snd_wnd() };
     snapshot::refresh(&record, tcp, now_ns);
     record.snd_wnd_bytes().set(window_bytes);
-    let unanswered = record.retransmits_unanswered().get();
-    record
-        .retransmits_unanswered()
-        .set(unanswered.saturating_add(segments));
-    record.raise(flag::SEEN_BY_HOOK | flag::NOT_CARRIED);
-    if is_zero {
-        record.retransmits_window_probe().add(segments);
+    record.raise(flag::SEEN_BY_HOOK);
+    let cause = retransmit::cause(is_zero, timer, congestion);
+    connection::retransmit::book(&record, tcp, cause, seq, segments);
+    // Loss is everyday: the next record or the sweep carries it.
+    if matches!(cause, Cause::WindowProbe) {
         emit::emit(&record, Reason::Retransmit);
-    } else {
-        // Loss is everyday: the next record or the sweep carries it.
-        record.retransmits_loss().add(segments);
     }
     None
 }

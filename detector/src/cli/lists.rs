@@ -168,14 +168,13 @@ fn pages_name_the_bounds_that_the_rules_hold() {
     assert!(tiny.contains(&format!("0 < mss < {}\n", bounds::TINY_MSS_BYTES)));
     let silence = page("detections/unanswered.md");
     let (probes, timeouts) = (bounds::SILENT_PROBES, bounds::SILENT_TIMEOUTS);
+    let fruitless = bounds::FRUITLESS_RETRANSMITS;
     for condition in [
         format!(" probes_unanswered >= {probes} "),
         format!(" retransmits_unanswered >= {probes}, and the window takes no segment "),
         format!(" retransmits_unanswered >= {timeouts} and timeouts >= {timeouts} "),
-        format!(
-            " timeouts >= {}, and the window takes a segment ",
-            bounds::FRUITLESS_TIMEOUTS
-        ),
+        format!(" timeouts >= {fruitless}, and the window takes a segment "),
+        format!(" head_retransmits >= {fruitless}, and the window takes a segment "),
     ] {
         assert!(silence.contains(&condition), "{condition}");
     }

@@ -34,7 +34,16 @@ impl ShrinksView {
 #[allow(missing_docs, reason = "the contract's names")]
 pub struct RetransmitsView {
     pub loss: u64,
+    pub tail_probe: u64,
     pub window_probe: u64,
+}
+
+impl RetransmitsView {
+    /// While the window was open: on the wire nothing tells these apart.
+    #[must_use]
+    pub const fn into_open_window(&self) -> u64 {
+        self.loss + self.tail_probe
+    }
 }
 
 /// A process that holds a socket.
@@ -75,6 +84,7 @@ pub struct PeerView {
     pub window_shrinks: ShrinksView,
     pub retransmits: RetransmitsView,
     pub direction: String,
+    pub retransmits_needless: u64,
     pub services: Vec<u16>,
     pub processes: Vec<ProcessView>,
     pub first_seen: String,

@@ -19,8 +19,10 @@ fn ledger(factor: u64) -> Ledger {
         zero_window_seconds: 0.5,
         retransmits: Retransmits {
             loss: 5 * factor,
+            tail_probe: 10 * factor,
             window_probe: 6 * factor,
         },
+        retransmits_needless: 9 * factor,
         stalled_connections: 7 * factor,
         pinned_bytes: 8 * factor,
         pinned_byte_seconds: 9.25,

@@ -217,7 +217,10 @@ fn facts(connection: &Connection) -> Vec<String> {
         ),
         fact(
             "sent again",
-            format!("{} loss, {} probes", again.loss, again.window_probe),
+            format!(
+                "{} loss, {} tail, {} window",
+                again.loss, again.tail_probe, again.window_probe
+            ),
         ),
         fact("timer", connection.timer.replace('_', " ")),
         fact(

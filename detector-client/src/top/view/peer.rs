@@ -116,8 +116,10 @@ fn totals(peer: &Peer) -> Vec<Part> {
             .and(" treason", theme::quiet()),
         Part::labelled(2, "sent again", again.loss.to_string())
             .and(" loss ", theme::quiet())
+            .and(again.tail_probe.to_string(), Style::new())
+            .and(" tail ", theme::quiet())
             .and(again.window_probe.to_string(), Style::new())
-            .and(" probe", theme::quiet()),
+            .and(" window", theme::quiet()),
         Part::labelled(3, "ports", ports.join(",")),
     ]
 }

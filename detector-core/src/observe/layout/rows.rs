@@ -154,4 +154,10 @@ pub(super) const ROWS: &[Row] = &[
     variant("inet_csk_ack_state_t", "ICSK_ACK_NOMEM", Enumerator(|l| &mut l.has_ack_nomem)),
     variant("skb_drop_reason", "SKB_DROP_REASON_TCP_INVALID_END_SEQUENCE",
         Enumerator(|l| &mut l.has_invalid_end_sequence)),
+
+    optional("tcp_sock", "dsack_dups", Integer(4, |l| &mut l.dsack_dups)),
+    optional("tcp_sock", "undo_marker", Integer(4, |l| &mut l.undo_marker)),
+    optional("tcp_sock", "prior_ssthresh", Integer(4, |l| &mut l.prior_ssthresh)),
+    variant("tcp_sock", "is_mptcp", Integer(1, |l| &mut l.is_mptcp)),
+    optional("tcp_sock", "tcp_mstamp", Integer(8, |l| &mut l.tcp_mstamp)),
 ];

@@ -128,6 +128,7 @@ pub(super) fn connection(remote: &str, stall: StallCause, owner: &[Process]) -> 
         ambiguous_windows: 0,
         ignored_segments: 0,
         retransmits: Retransmits::default(),
+        retransmits_needless: 0,
         bytes_acked: 65_535,
         bytes_acked_per_second: 0.0,
         rtt_seconds: 0.02,
@@ -215,6 +216,7 @@ pub(super) fn subject(name: &str, verdict: Verdict, connections: Vec<Connection>
         window_shrinks: Shrinks::default(),
         retransmits: Retransmits::default(),
         direction: Direction::Inbound,
+        retransmits_needless: 0,
         bytes_acked_per_second: connections
             .iter()
             .map(|each| each.bytes_acked_per_second)
