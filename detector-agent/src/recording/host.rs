@@ -7,8 +7,9 @@ use detector_api::snapshot::Peer;
 use detector_core::metrics::HostTotals;
 use detector_recorder::{HostSecond, PeerSecond};
 
-/// Peers written each second.
+/// Peers written each second, and in the second in which an incident opens.
 pub(super) const PEERS: usize = 20;
+pub(super) const PEERS_AT_INCIDENT: usize = 200;
 
 /// The host at this moment. Reads files.
 pub(super) fn second(state: &AgentState) -> HostSecond {

@@ -1,6 +1,6 @@
 //! The thread that writes the recorder: once a second, and at once when an incident opens.
 
-use super::host::{PEERS, peer_second, second};
+use super::host::{PEERS, PEERS_AT_INCIDENT, peer_second, second};
 use super::{IncidentLog, gaps_between, milliseconds, now};
 use crate::clock;
 use crate::config::RecorderConfig;
@@ -37,6 +37,8 @@ const EVENTS_SHOWN: usize = 1_000;
 const INCIDENTS_SHOWN: usize = 64;
 /// For the last commit; a disk that does not answer must not keep the agent from stopping.
 const END_PATIENCE: Duration = Duration::from_secs(1);
+/// Peers whose last verdict is remembered.
+const VERDICTS_KNOWN: usize = 4_096;
 /// Agents before this one whose readers may go on here.
 const AGENTS_KNOWN: usize = 64;
 /// Which start of the host this is.
@@ -237,10 +239,11 @@ impl Writer {
             let until_sample = sample_at.saturating_duration_since(Instant::now());
             let ends = self.state.recording.wait(until_sample);
             let is_due = Instant::now() >= sample_at;
-            self.take_findings();
-            if is_due {
+            let opened = self.take_findings();
+            if opened || is_due {
                 sample_at = Instant::now() + SECOND;
-                self.take_samples();
+                // Who held what when it opened: more than can be kept each second.
+                self.take_samples(if opened { PEERS_AT_INCIDENT } else { PEERS });
             }
             self.write();
             if ends {
@@ -252,14 +255,17 @@ impl Writer {
         }
     }
 
-    /// Takes what may not be lost: events, notes, incidents.
-    fn take_findings(&mut self) {
+    /// Takes what may not be lost: events, notes, incidents. True if an incident has opened.
+    fn take_findings(&mut self) -> bool {
         let (notes, notes_lost) = self.state.recording.take_notes();
         self.waiting.notes.extend(notes);
         self.count(|counts| counts.notes_lost = notes_lost);
         self.take_events();
+        let before = self.incident.as_ref().map(|(open, _)| open.id.clone());
         self.take_incident();
         self.waiting.at = now();
+        let open = self.incident.as_ref().map(|(open, _)| &open.id);
+        open.is_some_and(|open| before.as_ref() != Some(open))
     }
 
     fn take_events(&mut self) {
@@ -325,7 +331,7 @@ impl Writer {
     }
 
     /// Takes what is left out first where room is short.
-    fn take_samples(&mut self) {
+    fn take_samples(&mut self, peers_max: usize) {
         let at = now();
         self.waiting.gaps.extend(gaps_between(self.last, at));
         self.last = at;
@@ -333,7 +339,7 @@ impl Writer {
         self.note_oom_kills(at, host.oom_kills);
         self.waiting.host = Some(host);
         let peers = self.state.with_engine(|engine| {
-            let ranked = engine.rank_flagged_peers(PEERS);
+            let ranked = engine.rank_flagged_peers(peers_max);
             engine.view_peers(&ranked)
         });
         for peer in &peers {
@@ -348,8 +354,11 @@ impl Writer {
                 });
             }
         }
-        self.verdicts
-            .retain(|known, _| peers.iter().any(|peer| peer.peer == *known));
+        // One that comes back among the most costly is no news; but memory has an end.
+        if self.verdicts.len() > VERDICTS_KNOWN {
+            self.verdicts
+                .retain(|known, _| peers.iter().any(|peer| peer.peer == *known));
+        }
         self.waiting.peers = peers.iter().map(peer_second).collect();
         let first = self.next_card.checked_rem(peers.len()).unwrap_or(0);
         self.next_card = first + CARDS;

@@ -4,6 +4,7 @@ mod hook;
 mod namespace;
 mod owner;
 mod programs;
+mod recorder;
 mod share;
 mod stage;
 mod top;
@@ -61,6 +62,8 @@ enum What {
     /// `detector top` before an agent with 5,000 peers and 20,000 stalled connections: first frame,
     /// refresh, keys, and what the agent spends for a watcher
     Top(Rounds),
+    /// A day of the flight recorder, ordinary and in a flood: processor time, commits, size
+    Recorder,
     /// Owners of 5,000 stalled connections of nginx, apache2 (prefork) and a server with threads:
     /// how many are found and right, how soon, and what the search takes
     Owner {
@@ -82,6 +85,7 @@ impl What {
     const fn examples(&self) -> &'static [(&'static str, &'static str)] {
         match self {
             Self::Owner { .. } => &owner::EXAMPLES,
+            Self::Recorder => &[("detector-recorder", "day")],
             Self::Top(_) => &[("detector-agent", "crowded_agent")],
             Self::Hook(_) | Self::Web { .. } => &[("detector-agent", "attach_empty")],
         }
@@ -99,6 +103,9 @@ struct Rounds {
 }
 
 pub(crate) fn main(arguments: &Arguments) -> Result<()> {
+    if let What::Recorder = arguments.what {
+        return recorder::main(&build_examples(arguments.what.examples())?.join("day"));
+    }
     if let What::Top(Rounds { rounds, seconds }) = arguments.what {
         packages::need(
             &[("script", "bsdutils")],
@@ -135,8 +142,8 @@ pub(crate) fn main(arguments: &Arguments) -> Result<()> {
         What::Hook(Rounds { rounds, seconds }) => hook::main(&agent, &loader, rounds, seconds),
         What::Web { blocks, bytes } => web::main(&agent, &loader, blocks, bytes),
         What::Owner { seconds } => owner::main(&agent, &examples, seconds),
-        // Needs neither root nor the loader: done above.
-        What::Top(_) => Ok(()),
+        // Need neither root nor the loader: done above.
+        What::Recorder | What::Top(_) => Ok(()),
     }
 }
 
