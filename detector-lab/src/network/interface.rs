@@ -3,7 +3,7 @@
 use crate::expect::{self, PATIENCE};
 use anyhow::{Context, Result, ensure};
 use socket2::{Domain, Socket, Type};
-use std::ffi::c_int;
+use std::ffi::{c_char, c_int};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::os::fd::AsRawFd;
 
@@ -23,7 +23,7 @@ pub(super) fn request(interface: &str) -> Result<libc::ifreq> {
     // SAFETY: ifreq is a C struct of integers and arrays, for which all zeroes is a value.
     let mut request: libc::ifreq = unsafe { std::mem::zeroed() };
     for (slot, byte) in request.ifr_name.iter_mut().zip(interface.bytes()) {
-        *slot = byte.cast_signed();
+        *slot = c_char::from_ne_bytes([byte]);
     }
     Ok(request)
 }
@@ -109,7 +109,7 @@ const AF_INET: libc::sa_family_t = 2;
 fn socket_address(address: Ipv4Addr) -> libc::sockaddr {
     let mut bytes = [0; 14];
     for (slot, byte) in bytes[2..6].iter_mut().zip(address.octets()) {
-        *slot = byte.cast_signed();
+        *slot = c_char::from_ne_bytes([byte]);
     }
     libc::sockaddr {
         sa_family: AF_INET,
