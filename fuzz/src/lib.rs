@@ -5,6 +5,7 @@
 #![allow(clippy::expect_used, reason = "a target reports a fault by a panic")]
 
 pub mod btf;
+pub mod kmsg;
 pub mod mutation;
 pub mod records;
 pub mod streams;
@@ -25,12 +26,18 @@ pub struct Target {
 }
 
 /// All targets.
-pub const TARGETS: [Target; 3] = [
+pub const TARGETS: [Target; 4] = [
     Target {
         name: "btf",
         run: btf::run,
         seeds: btf::seeds,
         short_run_inputs: 50_000,
+    },
+    Target {
+        name: "kmsg",
+        run: kmsg::run,
+        seeds: kmsg::seeds,
+        short_run_inputs: 1_500,
     },
     Target {
         name: "records",

@@ -78,6 +78,11 @@ fn btf() {
 }
 
 #[test]
+fn kmsg() {
+    run(target("kmsg"));
+}
+
+#[test]
 fn records() {
     run(target("records"));
 }
@@ -91,7 +96,7 @@ fn streams() {
 fn every_target_has_a_test_here() {
     let mut names: Vec<&str> = TARGETS.iter().map(|target| target.name).collect();
     names.sort_unstable();
-    assert_eq!(names, ["btf", "records", "streams"]);
+    assert_eq!(names, ["btf", "kmsg", "records", "streams"]);
 }
 
 /// Seeds that are refused at the door would make the run above look at nothing but the door.
@@ -102,6 +107,12 @@ fn seeds_get_deep() {
 
     for seed in detector_fuzz::btf::seeds() {
         assert!(Btf::parse(&seed).expect("well-formed").type_count() > 10);
+    }
+    for seed in detector_fuzz::kmsg::seeds() {
+        let mut reader = detector_kmsg::LogReader::new().expect("the words can be searched for");
+        reader.feed(&seed);
+        let report = reader.finish();
+        assert!(!report.peers.is_empty() || !report.kills.is_empty());
     }
     for seed in detector_fuzz::records::seeds() {
         let whole = Decoder::new(64)

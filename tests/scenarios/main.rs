@@ -13,6 +13,7 @@ mod command_line;
 mod default_threshold;
 mod differential;
 mod direction;
+mod dmesg;
 mod download;
 mod explain;
 mod forged;

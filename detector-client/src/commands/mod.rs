@@ -4,6 +4,7 @@
 //! stderr, or the failure with its hint.
 
 mod block;
+mod dmesg;
 mod events;
 mod explain;
 mod incident;
@@ -12,6 +13,7 @@ mod peer_address;
 mod reset;
 
 pub use block::{block, blocked, unblock};
+pub use dmesg::dmesg;
 pub use events::{EventsQuery, events};
 pub use explain::explain;
 pub use incident::incident;

@@ -41,6 +41,8 @@ pub(crate) enum Chapter {
     SchemaUnblock,
     /// JSON Schema of `/v1/blocked`
     SchemaBlocked,
+    /// JSON Schema of `detector dmesg --json`
+    SchemaDmesg,
     /// JSON Schema of `detector top --json`
     SchemaTop,
     SchemaReport,

@@ -4,6 +4,7 @@ mod action;
 #[cfg(feature = "agent")]
 mod agent;
 mod candidates;
+mod dmesg;
 #[cfg(feature = "agent")]
 mod docs;
 mod events;
@@ -20,6 +21,7 @@ mod top;
 pub(crate) use action::{BlockArgs, BlockedArgs, ResetArgs, UnblockArgs};
 #[cfg(feature = "agent")]
 pub(crate) use agent::{CheckArgs, RunArgs, SelftestArgs};
+pub(crate) use dmesg::DmesgArgs;
 #[cfg(feature = "agent")]
 pub(crate) use docs::Chapter;
 pub(crate) use events::EventsArgs;
@@ -67,6 +69,8 @@ pub(crate) enum Command {
     Incidents(IncidentsArgs),
     /// Explain one peer: verdict, evidence for and against, rules, owner, and what to do
     Explain(ExplainArgs),
+    /// Explain a kernel log: TCP peers that closed their window, OOM kills; needs no agent
+    Dmesg(DmesgArgs),
     /// Report what happened, from the recorder's files: as text, as a page, as JSON, over several hosts
     Report(ReportArgs),
     /// Close a peer's stalled sockets and free what they hold

@@ -1,8 +1,8 @@
 //! The commands that ask the agent, or have it do something.
 
 use crate::cli::{
-    BlockArgs, BlockedArgs, ConnectionsArgs, EventsArgs, ExplainArgs, IncidentsArgs, IncidentsVerb,
-    PeersArgs, ResetArgs, UnblockArgs,
+    BlockArgs, BlockedArgs, ConnectionsArgs, DmesgArgs, EventsArgs, ExplainArgs, IncidentsArgs,
+    IncidentsVerb, PeersArgs, ResetArgs, UnblockArgs,
 };
 use detector_api::failure::Failure;
 use detector_client::commands::{self, EventsQuery, ListQuery};
@@ -62,6 +62,10 @@ pub(super) fn events(args: &EventsArgs) -> Result<(), Failure> {
 
 pub(super) fn explain(args: &ExplainArgs) -> Result<(), Failure> {
     commands::explain(&args.control_socket, args.peer, args.json)
+}
+
+pub(super) fn dmesg(args: &DmesgArgs) -> Result<(), Failure> {
+    commands::dmesg(args.file.as_deref(), args.json)
 }
 
 pub(super) fn reset(args: &ResetArgs) -> Result<(), Failure> {

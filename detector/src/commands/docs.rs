@@ -35,6 +35,9 @@ pub(super) fn run(chapter: Chapter) -> Result<(), Failure> {
         Chapter::SchemaEvent => schema::<Event>("Event", "a line of /v1/events")?,
         Chapter::SchemaIncidents => schema::<Vec<Incident>>("Incidents", "/v1/incidents")?,
         Chapter::SchemaIncident => schema::<Incident>("One incident", "/v1/incidents/{id}")?,
+        Chapter::SchemaDmesg => {
+            schema::<detector_kmsg::Report>("A kernel log", "detector dmesg --json")?
+        }
         Chapter::SchemaTop => schema::<Printed<'_>>("Table of top", "detector top --json")?,
         Chapter::SchemaReport => schema::<Report>("Report", "detector report --json")?,
         Chapter::SchemaResetRequest => request_schema::<ResetRequest>("Reset", "POST /v1/reset")?,

@@ -33,6 +33,7 @@ pub(crate) fn run(cli: Cli) -> Result<(), Failure> {
         Command::Events(args) => client::events(&args),
         Command::Incidents(args) => client::incidents(&args),
         Command::Explain(args) => client::explain(&args),
+        Command::Dmesg(args) => client::dmesg(&args),
         Command::Report(args) => report::run(&args),
         Command::Reset(args) => client::reset(&args),
         Command::Block(args) => client::block(&args),

@@ -14,7 +14,7 @@ struct Allowed {
     may_use_aya: bool,
 }
 
-const CRATES: [Allowed; 12] = [
+const CRATES: [Allowed; 13] = [
     Allowed {
         folder: "detector-common",
         ours: &[],
@@ -46,8 +46,13 @@ const CRATES: [Allowed; 12] = [
         may_use_aya: false,
     },
     Allowed {
+        folder: "detector-kmsg",
+        ours: &["detector-api"],
+        may_use_aya: false,
+    },
+    Allowed {
         folder: "detector-client",
-        ours: &["detector-api", "detector-recorder"],
+        ours: &["detector-api", "detector-kmsg", "detector-recorder"],
         may_use_aya: false,
     },
     Allowed {
@@ -61,6 +66,7 @@ const CRATES: [Allowed; 12] = [
             "detector-agent",
             "detector-api",
             "detector-client",
+            "detector-kmsg",
             "detector-lab",
         ],
         may_use_aya: false,
@@ -82,7 +88,7 @@ const CRATES: [Allowed; 12] = [
     },
     Allowed {
         folder: "fuzz",
-        ours: &["detector-common", "detector-core"],
+        ours: &["detector-common", "detector-core", "detector-kmsg"],
         may_use_aya: false,
     },
 ];

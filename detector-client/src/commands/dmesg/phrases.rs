@@ -1,0 +1,161 @@
+//! Phrases about stalls, kills and times.
+
+use detector_api::units;
+use detector_kmsg::{Clock, Direction, Kill, LogTime, Scope, Stall};
+use std::fmt::Write as _;
+
+/// Seconds without a word from the peer from which on it is more likely gone than slow.
+const SILENT_SECONDS: f64 = 30.0;
+/// Seconds within which an answer shows that the peer is there.
+const ALIVE_SECONDS: f64 = 2.0;
+/// Seconds of probing from which on an answer says something.
+const LONG_SECONDS: f64 = 5.0;
+
+pub(super) fn stall_line(stall: &Stall) -> String {
+    let Stall {
+        remote_port,
+        local_port,
+        ..
+    } = stall;
+    let who = match stall.direction {
+        Direction::Inbound => format!("port {remote_port}, a client of our port {local_port}"),
+        Direction::Outbound => {
+            format!("its port {remote_port}, to which we are the client from port {local_port}")
+        }
+        Direction::Unknown => {
+            format!("its port {remote_port}, our port {local_port}, opened by either")
+        }
+    };
+    let range = match (stall.snd_una, stall.snd_nxt, stall.in_flight_bytes) {
+        (Some(una), Some(nxt), Some(bytes)) => format!("{bytes} B in flight ({una}:{nxt})"),
+        (Some(una), ..) => format!("from byte {una} on, how much is cut off"),
+        (None, ..) => "the range is cut off".to_owned(),
+    };
+    let mut line = format!("{who}: {range}, {}", lines(stall.lines));
+    if let Some(lasted) = stall.lasted_seconds {
+        let _ = write!(line, ", {} at the last line", units::seconds(lasted));
+    }
+    match (stall.lasted_seconds, stall.silent_seconds) {
+        (Some(_), Some(silent)) if silent >= SILENT_SECONDS => {
+            let _ = write!(
+                line,
+                ", nothing heard for {}: it or the path has vanished",
+                units::seconds(silent)
+            );
+        }
+        (Some(lasted), Some(silent)) if silent <= ALIVE_SECONDS && lasted >= LONG_SECONDS => {
+            let _ = write!(
+                line,
+                ", heard {silent} s before: it is there and keeps its window closed"
+            );
+        }
+        (_, Some(silent)) => {
+            let _ = write!(line, ", last heard {silent} s before");
+        }
+        _ => {}
+    }
+    line + &times(stall.first.as_ref(), stall.last.as_ref())
+}
+
+pub(super) fn memory_line(kill: &Kill) -> Option<String> {
+    let memory = &kill.memory;
+    let parts = [
+        ("anonymous", memory.anonymous_bytes),
+        ("file", memory.file_bytes),
+        ("shared", memory.shared_bytes),
+        ("address space", memory.total_vm_bytes),
+    ];
+    let parts: Vec<_> = parts
+        .into_iter()
+        .filter_map(|(name, bytes)| Some(format!("{name} {}", kib(bytes?))))
+        .collect();
+    (!parts.is_empty()).then(|| format!("it held: {}", parts.join(", ")))
+}
+
+pub(super) fn cgroup_lines(kill: &Kill) -> Vec<String> {
+    let mut found = Vec::new();
+    if let (Some(usage), Some(limit)) = (kill.usage_bytes, kill.limit_bytes) {
+        found.push(format!(
+            "in use {} of a limit of {}",
+            kib(usage),
+            kib(limit)
+        ));
+    }
+    let share = |bytes: u64| match kill.limit_bytes {
+        #[allow(clippy::cast_precision_loss, reason = "a percentage is shown")]
+        Some(limit) if limit > 0 => format!(
+            " = {} of the limit",
+            units::percent(bytes as f64 / limit as f64)
+        ),
+        _ => String::new(),
+    };
+    if let Some(bytes) = kill.socket_bytes {
+        let mut line = format!("sockets {bytes} B{}", share(bytes));
+        if let Some(anonymous) = kill.cgroup_anonymous_bytes {
+            let _ = write!(line, ", anonymous {anonymous} B{}", share(anonymous));
+            if bytes > anonymous {
+                line.push_str(": killed for the memory of sockets");
+            }
+        }
+        found.push(line);
+        found.push("the log does not say which peer, nor whether sent or received".to_owned());
+    } else if kill.scope == Scope::Cgroup {
+        found.push("the log does not say how much of it was memory of sockets".to_owned());
+    }
+    found
+}
+
+/// As the kernel writes it, and shorter.
+pub(super) fn kib(bytes: u64) -> String {
+    format!("{} kB ({})", bytes / 1024, units::bytes(bytes))
+}
+
+pub(super) fn process(pid: Option<u64>, name: &str) -> String {
+    pid.map_or_else(|| name.to_owned(), |pid| format!("{name}[{pid}]"))
+}
+
+pub(super) fn times(first: Option<&LogTime>, last: Option<&LogTime>) -> String {
+    match (first, last) {
+        (Some(first), Some(last)) => format!("; {}", span(first, last)),
+        (Some(first), None) => format!("; {}", time(first)),
+        _ => String::new(),
+    }
+}
+
+pub(super) fn span(first: &LogTime, last: &LogTime) -> String {
+    if first == last {
+        return time(first);
+    }
+    if first.clock == Clock::Boot && last.clock == Clock::Boot {
+        return format!("{} to {} s after boot", first.text, last.text);
+    }
+    format!("{} to {}", time(first), time(last))
+}
+
+pub(super) fn time(time: &LogTime) -> String {
+    match time.clock {
+        Clock::Utc => time.text.clone(),
+        Clock::Local => format!("{} (as the log has it)", time.text),
+        Clock::Boot => format!("{} s after boot", time.text),
+    }
+}
+
+pub(super) fn lines(count: u64) -> String {
+    counted(count, "line")
+}
+
+pub(super) fn counted(count: u64, what: &str) -> String {
+    let plural = match what {
+        _ if count == 1 => "",
+        "address" => "es",
+        _ => "s",
+    };
+    format!("{count} {what}{plural}")
+}
+
+pub(super) fn times_of(count: u64) -> String {
+    match count {
+        1 => "once".to_owned(),
+        _ => format!("{count} times"),
+    }
+}

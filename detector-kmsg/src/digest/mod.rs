@@ -1,0 +1,315 @@
+//! Messages put together: the same stall probed again, the lines of one kill, repeats, order.
+
+mod kills;
+mod stalls;
+
+use crate::message::{LinkChange, Message};
+use crate::report::{Count, LeftOut, LinkChanges, LogTime, Report, SynFlood};
+use crate::wrapping::stamp::Stamps;
+use detector_api::sanitize;
+use kills::Kills;
+use stalls::Stalls;
+
+/// Names, ports and interfaces that are kept of each kind.
+const MOST_NAMES: usize = 256;
+/// Two times that lie further apart are of different years, told or not.
+const SAME_YEAR_NS: i128 = 300 * 86_400 * 1_000_000_000;
+
+/// Where a message stood.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Origin {
+    /// Number of its line.
+    pub(crate) line: u64,
+    pub(crate) stamps: Stamps,
+    pub(crate) host: Option<String>,
+    /// So many lines are this one.
+    pub(crate) count: u64,
+}
+
+/// The first and the last of some times, in the order of the log.
+#[derive(Clone, Debug, Default)]
+struct Span {
+    first: Option<Stamps>,
+    last: Option<Stamps>,
+}
+
+impl Span {
+    fn of(stamps: &Stamps) -> Self {
+        let stamps = (*stamps != Stamps::default()).then(|| stamps.clone());
+        Self {
+            first: stamps.clone(),
+            last: stamps,
+        }
+    }
+
+    fn extend(&mut self, other: &Self) {
+        if self.first.is_none() {
+            self.first.clone_from(&other.first);
+        }
+        if other.last.is_some() {
+            self.last.clone_from(&other.last);
+        }
+    }
+
+    fn turned(self, is_backwards: bool) -> Self {
+        if is_backwards {
+            Self {
+                first: self.last,
+                last: self.first,
+            }
+        } else {
+            self
+        }
+    }
+
+    fn times(&self) -> (Option<LogTime>, Option<LogTime>) {
+        let time = |stamps: &Option<Stamps>| {
+            let (text, clock) = stamps.as_ref()?.text()?;
+            Some(LogTime { text, clock })
+        };
+        (time(&self.first), time(&self.last))
+    }
+}
+
+/// What a line came to that the next one may say was repeated.
+struct Last {
+    message: Message,
+    host: Option<String>,
+    line: u64,
+}
+
+#[derive(Default)]
+pub(crate) struct Digest {
+    stalls: Stalls,
+    kills: Kills,
+    report: Report,
+    span: Span,
+    last: Option<Last>,
+    /// In a log that runs backwards: the next line came so many times more.
+    repeats_ahead: Option<(u64, Origin)>,
+    newest: Stamps,
+    later: u64,
+    earlier: u64,
+    boot_id: Option<String>,
+}
+
+impl Digest {
+    /// Whether the newest line comes first, as far as is known by now.
+    fn is_backwards(&self) -> bool {
+        self.earlier > self.later
+    }
+
+    /// How many of the next lines are wanted whatever they say.
+    pub(crate) fn lines_wanted(&self) -> u32 {
+        self.kills
+            .lines_wanted()
+            .max(u32::from(self.repeats_ahead.is_some()))
+    }
+
+    /// What was left out so far.
+    pub(crate) const fn left_out(&mut self) -> &mut LeftOut {
+        &mut self.report.left_out
+    }
+
+    /// Messages are known to be lost, not how many.
+    pub(crate) const fn lines_are_lost(&mut self) {
+        self.report.lines_are_lost = true;
+    }
+
+    /// Another boot begins where the id changes.
+    pub(crate) fn boot(&mut self, id: String) {
+        if self.boot_id.as_ref().is_some_and(|known| *known != id) {
+            self.report.boot_marks += 1;
+            self.newest = Stamps::default();
+        }
+        self.boot_id = Some(id);
+    }
+
+    pub(crate) fn take(&mut self, message: Message, origin: &Origin) {
+        self.compare(&origin.stamps);
+        let mut count = origin.count;
+        if let Message::Repeated(more) = message {
+            self.repeated(more, origin);
+            return;
+        }
+        if let Some((more, of)) = self.repeats_ahead.take() {
+            if of.line + 1 == origin.line && of.host == origin.host {
+                count = count.saturating_add(more);
+            } else {
+                self.report.left_out.repeats_of_others += 1;
+            }
+        }
+        if !matches!(message, Message::Boot) {
+            self.span.extend(&Span::of(&origin.stamps));
+        }
+        self.last = Some(Last {
+            message: message.clone(),
+            host: origin.host.clone(),
+            line: origin.line,
+        });
+        self.count(message, count, &Span::of(&origin.stamps));
+    }
+
+    fn repeated(&mut self, more: u64, origin: &Origin) {
+        self.report.repeats = self.report.repeats.saturating_add(more);
+        if self.is_backwards() {
+            self.repeats_ahead = Some((more, origin.clone()));
+            return;
+        }
+        let last = self.last.take().filter(|last| {
+            let is_same_host =
+                last.host == origin.host || last.host.is_none() || origin.host.is_none();
+            last.line + 1 == origin.line && is_same_host
+        });
+        match last {
+            Some(last) => {
+                self.count(last.message, more, &Span::of(&origin.stamps));
+            }
+            None => self.report.left_out.repeats_of_others += 1,
+        }
+    }
+
+    /// Which way the log runs.
+    fn compare(&mut self, stamps: &Stamps) {
+        let local = |stamps: &Stamps| stamps.local.as_ref().and_then(|(_, order)| *order);
+        let pairs = [
+            (self.newest.utc_ns, stamps.utc_ns),
+            (local(&self.newest), local(stamps)),
+            (
+                self.newest.boot_us.map(i128::from),
+                stamps.boot_us.map(i128::from),
+            ),
+        ];
+        let moved = pairs.into_iter().find_map(|(before, now)| {
+            let moved = now?.checked_sub(before?)?;
+            (moved != 0 && moved.abs() < SAME_YEAR_NS).then_some(moved)
+        });
+        match moved {
+            Some(0..) => self.later += 1,
+            Some(_) => self.earlier += 1,
+            None => {}
+        }
+        self.newest = stamps.clone().or(&self.newest);
+    }
+
+    fn count(&mut self, message: Message, count: u64, span: &Span) {
+        let report = &mut self.report;
+        let tcp = &mut report.tcp_memory;
+        let add = |number: &mut u64| *number = number.saturating_add(count);
+        match message {
+            Message::Window(line) => self.stalls.take(&line, count, report.boot_marks, span),
+            Message::Oom(line) => self.kills.take(line, self.earlier > self.later, span),
+            Message::TcpOutOfMemory => add(&mut tcp.out_of_memory),
+            Message::OutOfSocketMemory => add(&mut tcp.out_of_socket_memory),
+            Message::TooManyOrphans => add(&mut tcp.too_many_orphans),
+            Message::MptcpClosed => add(&mut tcp.mptcp_closed),
+            Message::SynFlood {
+                address,
+                port,
+                is_dropping,
+            } => {
+                let address = address.map(|address| address.to_string());
+                let floods = &mut report.syn_floods;
+                let known = floods
+                    .iter()
+                    .position(|flood| flood.port == port && flood.address == address);
+                let new = || SynFlood {
+                    address,
+                    port,
+                    lines: 0,
+                    is_dropping: false,
+                };
+                if let Some(flood) = place(floods, known, new) {
+                    add(&mut flood.lines);
+                    flood.is_dropping |= is_dropping;
+                }
+            }
+            Message::OpenRequestDropped(address) => {
+                let dropped = &mut report.open_requests_dropped;
+                add(&mut dropped.lines);
+                let address = address.to_string();
+                if dropped.addresses.len() < MOST_NAMES && !dropped.addresses.contains(&address) {
+                    dropped.addresses.push(address);
+                }
+            }
+            Message::AllocationFailure(task) => {
+                named(&mut report.allocation_failures, &task, count)
+            }
+            Message::HungTask(task) => named(&mut report.hung_tasks, &task, count),
+            Message::Link(interface, change) => {
+                let links = &mut report.links;
+                let known = links.iter().position(|link| link.interface == interface);
+                let new = || LinkChanges {
+                    interface,
+                    down: 0,
+                    up: 0,
+                    resets: 0,
+                };
+                if let Some(link) = place(links, known, new) {
+                    add(match change {
+                        LinkChange::Down => &mut link.down,
+                        LinkChange::Up => &mut link.up,
+                        LinkChange::Reset => &mut link.resets,
+                    });
+                }
+            }
+            Message::Suppressed(messages) => {
+                report.suppressed = report
+                    .suppressed
+                    .saturating_add(messages.saturating_mul(count));
+            }
+            Message::Boot => {
+                report.boot_marks += 1;
+                self.newest = Stamps::default();
+            }
+            Message::Repeated(_) => {}
+        }
+    }
+
+    pub(crate) fn finish(mut self, lines: u64, bytes: u64) -> Report {
+        let is_backwards = self.is_backwards();
+        self.report.left_out.repeats_of_others += u64::from(self.repeats_ahead.is_some());
+        let mut report = self.report;
+        (report.lines, report.bytes) = (lines, bytes);
+        report.runs_backwards = is_backwards;
+        (report.first, report.last) = self.span.turned(is_backwards).times();
+        (
+            report.peers,
+            report.window_lines,
+            report.window_lines_not_listed,
+        ) = self.stalls.finish(is_backwards);
+        report.stalls = report
+            .peers
+            .iter()
+            .map(|peer| peer.stalls.len() as u64)
+            .sum();
+        (
+            report.kills,
+            report.kills_not_listed,
+            report.invocations_without_victim,
+        ) = self.kills.finish(is_backwards);
+        report.counts_are_lower_bounds =
+            report.suppressed > 0 || report.repeats > 0 || report.lines_are_lost;
+        report
+    }
+}
+
+/// The one that is there, or a new one if there is room.
+fn place<T>(list: &mut Vec<T>, known: Option<usize>, new: impl FnOnce() -> T) -> Option<&mut T> {
+    match known {
+        Some(at) => list.get_mut(at),
+        None if list.len() < MOST_NAMES => {
+            list.push(new());
+            list.last_mut()
+        }
+        None => None,
+    }
+}
+
+fn named(list: &mut Vec<Count>, name: &str, count: u64) {
+    let name = sanitize::text(name);
+    let known = list.iter().position(|entry| entry.name == name);
+    if let Some(entry) = place(list, known, || Count { name, lines: 0 }) {
+        entry.lines = entry.lines.saturating_add(count);
+    }
+}

@@ -1,0 +1,16 @@
+//! Kernel logs, of any era and in any wrapping, and what they say about TCP peers and OOM kills.
+//!
+//! In: bytes, in pieces of any size. Out: a [`Report`]. Pure: no clock, no I/O; memory is bounded
+//! whatever comes in, and what does not fit is counted. Names in the report are sanitized.
+
+mod digest;
+pub mod message;
+mod reader;
+mod report;
+mod wrapping;
+
+pub use reader::LogReader;
+pub use report::{
+    Clock, Count, CutRequests, Direction, Kill, LeftOut, LinkChanges, LogTime, Memory, Peer,
+    Report, Scope, Stall, SynFlood, TcpMemory, Victim,
+};

@@ -1,0 +1,73 @@
+//! What the host's own troubles look like: allocations, hung tasks, suppressed messages, boots.
+
+use super::Message;
+use super::cursor::{Cursor, number_after};
+
+/// Functions that count what the network code was not let write.
+const LIMITERS: [&str; 4] = ["NET", "printk", "__ratelimit", "net_ratelimit"];
+
+pub(super) fn message(text: &str) -> Option<Message> {
+    boot(text)
+        .or_else(|| suppressed(text))
+        .or_else(|| repeated(text))
+        .or_else(|| hung(text))
+        .or_else(|| allocation(text))
+}
+
+fn boot(text: &str) -> Option<Message> {
+    let is_boot = ["-- Boot ", "-- Reboot --", "Linux version "]
+        .iter()
+        .any(|beginning| text.starts_with(beginning));
+    is_boot.then_some(Message::Boot)
+}
+
+/// `NET: 147 messages suppressed.` (2.4), `printk: …` (2.6), `net_ratelimit: 273 callbacks
+/// suppressed`, and messages lost on the console.
+fn suppressed(text: &str) -> Option<Message> {
+    if let Some(rest) = text.strip_prefix("** ") {
+        let count = Cursor(rest).digits().parse().ok()?;
+        return rest
+            .contains("printk messages dropped")
+            .then_some(Message::Suppressed(count));
+    }
+    let (function, rest) = text.split_once(": ")?;
+    let mut cursor = Cursor(rest);
+    let count = cursor.digits().parse().ok()?;
+    let is_said = cursor.0.starts_with(" messages suppressed")
+        || cursor.0.starts_with(" callbacks suppressed");
+    (is_said && LIMITERS.contains(&function)).then_some(Message::Suppressed(count))
+}
+
+fn repeated(text: &str) -> Option<Message> {
+    let rest = text.strip_prefix("last message repeated ")?;
+    let mut cursor = Cursor(rest);
+    let count = cursor.digits().parse().ok()?;
+    cursor
+        .0
+        .starts_with(" time")
+        .then_some(Message::Repeated(count))
+}
+
+/// `INFO: task httpd:1234 blocked for more than 120 seconds.`
+fn hung(text: &str) -> Option<Message> {
+    let (task, _) = text
+        .strip_prefix("INFO: task ")?
+        .split_once(" blocked for more than ")?;
+    Some(Message::HungTask(
+        task.rsplit_once(':')
+            .map_or(task, |(name, _)| name)
+            .to_owned(),
+    ))
+}
+
+/// `httpd: page allocation failure. order:1, mode:0x20`, `__alloc_pages: 0-order allocation failed`
+/// (2.4), `vmalloc: allocation failure: …`.
+fn allocation(text: &str) -> Option<Message> {
+    let (task, rest) = text.split_once(": ")?;
+    let is_failure = rest.starts_with("page allocation failure")
+        || rest.starts_with("page allocation stalls")
+        || (task == "__alloc_pages" && rest.contains("-order allocation failed"))
+        || (task == "vmalloc" && rest.starts_with("allocation fail"))
+        || number_after(rest, "vmalloc error: size ").is_some();
+    (is_failure && task.len() <= 64).then(|| Message::AllocationFailure(task.to_owned()))
+}

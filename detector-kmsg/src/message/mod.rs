@@ -1,0 +1,163 @@
+//! What one kernel message says, its wrapping taken off.
+
+mod cursor;
+mod host;
+mod link;
+mod oom;
+mod tcp;
+
+use std::net::IpAddr;
+
+pub use oom::{OomLine, Task, TaskMemory};
+
+/// Which sentence the kernel wrote about a closed window.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum WindowSentence {
+    /// `Treason uncloaked!`, Linux 2.4 and 2.6.
+    Treason,
+    /// `unexpectedly shrunk window`, to 6.6.
+    Shrunk,
+    /// `Probing zero-window`, from 6.7 on.
+    Probing,
+}
+
+/// A line about a peer whose window is closed while we have data in flight.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct WindowLine {
+    /// Which sentence.
+    pub sentence: WindowSentence,
+    /// The peer; mapped addresses folded.
+    pub peer: IpAddr,
+    /// Its port.
+    pub remote_port: u16,
+    /// Ours.
+    pub local_port: u16,
+    /// `snd_una`; `None` if the line is cut before.
+    pub una: Option<u32>,
+    /// Bytes in flight, `snd_nxt - snd_una`; `None` if the line is cut before.
+    pub in_flight: Option<u32>,
+    /// Milliseconds since the peer was last heard of.
+    pub heard_ms_ago: Option<u64>,
+    /// Milliseconds that this has lasted.
+    pub lasting_ms: Option<u64>,
+}
+
+/// What happened to a network interface.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LinkChange {
+    /// Its link went down.
+    Down,
+    /// Its link came up.
+    Up,
+    /// The driver gave up on it: hang, reset, transmit timeout.
+    Reset,
+}
+
+/// One kernel message that matters here.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Message {
+    /// A closed window.
+    Window(WindowLine),
+    /// A listener's queue is flooded or just full. The address is ours.
+    SynFlood {
+        /// The address that is listened on, where the kernel says it.
+        address: Option<IpAddr>,
+        /// The port.
+        port: u16,
+        /// Whether requests are dropped rather than answered with cookies.
+        is_dropping: bool,
+    },
+    /// A request to connect was dropped: a listen queue was full.
+    OpenRequestDropped(IpAddr),
+    /// `TCP: out of memory`.
+    TcpOutOfMemory,
+    /// `Out of socket memory`: memory or orphans, the kernel does not say which.
+    OutOfSocketMemory,
+    /// `too many orphaned sockets`.
+    TooManyOrphans,
+    /// MPTCP closed a socket for want of memory.
+    MptcpClosed,
+    /// A part of the report of an OOM kill.
+    Oom(OomLine),
+    /// An allocation failed, for this task.
+    AllocationFailure(String),
+    /// A task hung.
+    HungTask(String),
+    /// An interface's link.
+    Link(String, LinkChange),
+    /// So many messages were not written.
+    Suppressed(u64),
+    /// The line before came so many times more.
+    Repeated(u64),
+    /// Another boot begins.
+    Boot,
+}
+
+/// What became of a text.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Parsed<'a> {
+    /// A message, and the text after it.
+    Message(Message, &'a str),
+    /// The beginning of a message, with what is known of it so far.
+    Cut(Option<Message>),
+    /// It looks like a message, but no kernel can have written it.
+    Impossible,
+    /// It names no port of ours.
+    NoLocalPort,
+    /// Nothing of interest.
+    Nothing,
+}
+
+/// Reads a message from the front of `text`.
+#[must_use]
+pub fn parse(text: &str) -> Parsed<'_> {
+    let text = text.trim_start();
+    if let Some(message) = tcp::window(text) {
+        return message;
+    }
+    let found = tcp::other(text)
+        .or_else(|| oom::line(text).map(Message::Oom))
+        .or_else(|| host::message(text))
+        .or_else(|| link::change(text));
+    found.map_or(Parsed::Nothing, |message| Parsed::Message(message, ""))
+}
+
+/// Whether `text` has the words of a message wherever they stand, so that it is worth a count where
+/// it turns out to be none.
+pub(crate) fn resembles(text: &str) -> bool {
+    const WORDS: [&str; 7] = [
+        "Treason uncloaked",
+        "unexpectedly shrunk window",
+        "Probing zero-window",
+        "Killed process",
+        "invoked oom-killer",
+        "SYN flooding on port",
+        "too many orphaned sockets",
+    ];
+    WORDS.iter().any(|words| text.contains(words))
+}
+
+/// Whether a message of a kind that names nothing else first begins here.
+pub(crate) fn begins(text: &str) -> bool {
+    const BEGINNINGS: [&str; 16] = [
+        "TCP: ",
+        "Treason ",
+        "Probing zero",
+        "MPTCP: ",
+        "Out of ",
+        "oom-kill:",
+        "oom_reaper:",
+        "Memory cgroup ",
+        "Killed process ",
+        "Kill process ",
+        "possible SYN",
+        "Possible SYN",
+        "NET: ",
+        "VM: ",
+        "memory: usage",
+        "INFO: task ",
+    ];
+    BEGINNINGS
+        .iter()
+        .any(|beginning| text.starts_with(beginning))
+}

@@ -1,0 +1,294 @@
+//! The report of an OOM kill, line by line, from 2.2 to today.
+
+use super::cursor::{Cursor, number_after};
+
+/// One line of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum OomLine {
+    /// `X invoked oom-killer`: whose allocation failed. Not the victim.
+    Invoked(Option<String>),
+    /// `memory: usage …kB, limit …kB`: of the cgroup, bytes.
+    Usage {
+        /// In use.
+        usage: u64,
+        /// The limit.
+        limit: u64,
+    },
+    /// `Memory cgroup stats for PATH:`.
+    StatsOf(Option<String>),
+    /// Lines of `memory.stat`: name and bytes.
+    Stats(Vec<(String, u64)>),
+    /// `oom-kill:…` (from 5.0 on): who is to be killed, where, why.
+    Record {
+        /// Who.
+        chosen: Task,
+        /// Whether a cgroup's limit was hit.
+        is_cgroup: bool,
+        /// The cgroup whose limit was hit.
+        limited: Option<String>,
+        /// The victim's own cgroup.
+        cgroup: Option<String>,
+    },
+    /// `Kill process … score … or sacrifice child`: chosen; a child may be killed instead.
+    Chosen {
+        /// Who.
+        chosen: Task,
+        /// Whether a cgroup's limit was hit.
+        is_cgroup: bool,
+    },
+    /// `Task in A killed as a result of limit of B` (3.x, 4.x).
+    TaskOf {
+        /// The victim's own cgroup.
+        cgroup: String,
+        /// The cgroup whose limit was hit.
+        limited: String,
+    },
+    /// `Killed process …`: the victim.
+    Killed {
+        /// Who.
+        victim: Task,
+        /// Whether a cgroup's limit was hit, where the line says it.
+        is_cgroup: Option<bool>,
+        /// What it held.
+        memory: TaskMemory,
+    },
+    /// What the victim of the line before held, where a mail program has broken the line.
+    KilledMemory(TaskMemory),
+    /// `oom_reaper: reaped process …`.
+    Reaped(Task),
+    /// Nobody could be killed.
+    NoVictim,
+}
+
+/// A process.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Task {
+    /// Its id.
+    pub pid: Option<u64>,
+    /// Its name, as the kernel cuts it.
+    pub name: String,
+    /// Its user.
+    pub uid: Option<u64>,
+}
+
+/// What a process held, bytes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct TaskMemory {
+    /// Its user, where the line with these numbers has it.
+    pub uid: Option<u64>,
+    /// Address space.
+    pub total: Option<u64>,
+    /// Anonymous memory.
+    pub anonymous: Option<u64>,
+    /// Mapped files.
+    pub file: Option<u64>,
+    /// Shared memory.
+    pub shared: Option<u64>,
+    /// `oom_score_adj`.
+    pub score_adjustment: Option<i64>,
+}
+
+/// Longest name of a task that is believed, with what `printk` makes of bytes that cannot be shown.
+const LONGEST_NAME: usize = 64;
+
+pub(super) fn line(text: &str) -> Option<OomLine> {
+    if let Some(fields) = text.strip_prefix("oom-kill:") {
+        return record(fields);
+    }
+    if let Some((by, _)) = text.split_once(" invoked oom-killer: ")
+        && by.len() <= LONGEST_NAME
+    {
+        return Some(OomLine::Invoked(Some(by.to_owned())));
+    }
+    if text.starts_with("oom-killer: gfp_mask=") {
+        return Some(OomLine::Invoked(None));
+    }
+    if let Some(rest) = text.strip_prefix("oom_reaper: reaped process ") {
+        return task(rest).map(|(task, _)| OomLine::Reaped(task));
+    }
+    if let Some(name) = text.strip_prefix("VM: killing process ") {
+        return Some(OomLine::Killed {
+            victim: Task {
+                name: name.trim().chars().take(LONGEST_NAME).collect(),
+                ..Task::default()
+            },
+            is_cgroup: None,
+            memory: TaskMemory::default(),
+        });
+    }
+    cgroup(text).or_else(|| killed(text))
+}
+
+/// Lines that name a process to be killed, with or without why before it.
+fn killed(text: &str) -> Option<OomLine> {
+    if text.starts_with("total-vm:") || text.starts_with("anon-rss:") {
+        return Some(OomLine::KilledMemory(memory(text)));
+    }
+    let is_cgroup = text.starts_with("Memory cgroup out of memory");
+    let is_host = text.starts_with("Out of memory") || text.starts_with("Out of Memory");
+    let body = if is_cgroup || is_host {
+        if text.contains("no killable process") {
+            return Some(OomLine::NoVictim);
+        }
+        text.split_once(": ")?.1
+    } else {
+        text
+    };
+    if let Some(rest) = body.strip_prefix("Killed process ") {
+        let (victim, tail) = task(rest)?;
+        return Some(OomLine::Killed {
+            victim,
+            is_cgroup: (is_cgroup || is_host).then_some(is_cgroup),
+            memory: memory(tail),
+        });
+    }
+    let rest = body
+        .strip_prefix("Kill process ")
+        .or_else(|| body.strip_prefix("kill process "))?;
+    let (chosen, tail) = task(rest)?;
+    if tail.starts_with(" sharing same memory") {
+        return Some(OomLine::Killed {
+            victim: chosen,
+            is_cgroup: None,
+            memory: TaskMemory::default(),
+        });
+    }
+    Some(OomLine::Chosen { chosen, is_cgroup })
+}
+
+/// `870 (httpd).`, `3120, UID 48, (httpd).`, `870 (httpd) total-vm:…`, and the text after the name.
+fn task(text: &str) -> Option<(Task, &str)> {
+    let mut cursor = Cursor(text);
+    let pid = cursor.digits().parse().ok()?;
+    let mut uid = None;
+    if let Some(rest) = cursor.0.strip_prefix(", UID ") {
+        cursor.0 = rest;
+        uid = cursor.digits().parse().ok();
+        cursor.0 = cursor.0.trim_start_matches(',');
+    }
+    let rest = cursor.0.trim_start().strip_prefix('(')?;
+    // A name may have brackets of its own: the last bracket that can end it does.
+    let ends = rest.match_indices(')').map(|(at, _)| at);
+    let end = ends
+        .take_while(|at| *at <= LONGEST_NAME)
+        .filter(|at| can_follow_name(&rest[at + 1..]))
+        .last()?;
+    let name = rest[..end].to_owned();
+    Some((
+        Task {
+            pid: Some(pid),
+            name,
+            uid,
+        },
+        &rest[end + 1..],
+    ))
+}
+
+fn can_follow_name(text: &str) -> bool {
+    const TAILS: [&str; 8] = [
+        ".",
+        ", UID",
+        ", now",
+        " total-vm",
+        " vsz:",
+        " score ",
+        " sharing",
+        " or ",
+    ];
+    text.trim().is_empty() || TAILS.iter().any(|tail| text.starts_with(tail))
+}
+
+fn memory(text: &str) -> TaskMemory {
+    let bytes = |name| number_after(text, name).map(kib);
+    TaskMemory {
+        uid: number_after(text, "UID:").or_else(|| number_after(text, "UID ")),
+        total: bytes("total-vm:").or_else(|| bytes("vsz:")),
+        anonymous: bytes("anon-rss:"),
+        file: bytes("file-rss:"),
+        shared: bytes("shmem-rss:"),
+        score_adjustment: text
+            .split_once("oom_score_adj:")
+            .and_then(|(_, rest)| rest.split_whitespace().next()?.parse().ok()),
+    }
+}
+
+/// The kernel's `kB` are KiB.
+const fn kib(number: u64) -> u64 {
+    number.saturating_mul(1024)
+}
+
+/// `constraint=…,nodemask=…,cpuset=…,mems_allowed=…,oom_memcg=…,task_memcg=…,task=…,pid=…,uid=…`. The
+/// name may have commas, so that it is looked for from behind.
+fn record(fields: &str) -> Option<OomLine> {
+    let (rest, uid) = fields.trim_end().rsplit_once(",uid=")?;
+    let (rest, pid) = rest.rsplit_once(",pid=")?;
+    let starts = rest
+        .match_indices(",task=")
+        .map(|(at, found)| (at, at + found.len()));
+    let (end, start) = { starts }.find(|(_, start)| rest.len() - start <= LONGEST_NAME)?;
+    let field = |name: &str| {
+        let (_, value) = rest[..end].split_once(name)?;
+        Some(value.split(',').next().unwrap_or(value).to_owned())
+    };
+    Some(OomLine::Record {
+        chosen: Task {
+            pid: pid.parse().ok(),
+            name: rest[start..].to_owned(),
+            uid: Cursor(uid).digits().parse().ok(),
+        },
+        is_cgroup: fields.starts_with("constraint=CONSTRAINT_MEMCG"),
+        limited: field(",oom_memcg="),
+        cgroup: field(",task_memcg="),
+    })
+}
+
+/// What is written of a cgroup.
+fn cgroup(text: &str) -> Option<OomLine> {
+    if let Some(rest) = text.strip_prefix("memory: usage ") {
+        let usage = kib(Cursor(rest).digits().parse().ok()?);
+        let limit = kib(number_after(rest, "limit ")?);
+        return Some(OomLine::Usage { usage, limit });
+    }
+    if let Some(rest) = text.strip_prefix("Memory cgroup stats") {
+        let path = rest
+            .strip_prefix(" for ")
+            .and_then(|rest| rest.split(": ").next());
+        return Some(OomLine::StatsOf(
+            path.map(|path| path.trim_end().trim_end_matches(':').to_owned()),
+        ));
+    }
+    if let Some(rest) = text
+        .strip_prefix("Task in ")
+        .or_else(|| text.strip_prefix("Tasks in "))
+    {
+        let (cgroup, limited) = rest.split_once(" killed as a result of limit of ")?;
+        return Some(OomLine::TaskOf {
+            cgroup: cgroup.to_owned(),
+            limited: limited.trim_end().to_owned(),
+        });
+    }
+    stats(text)
+}
+
+/// `sock 516947968`, or many of them in one message, whose line ends syslog writes as `#012`.
+fn stats(text: &str) -> Option<OomLine> {
+    const MOST: usize = 128;
+    let lines = text.split("#012").flat_map(|line| line.split("\\x0a"));
+    let mut stats = Vec::new();
+    for line in lines
+        .map(str::trim)
+        .filter(|line| !line.is_empty())
+        .take(MOST)
+    {
+        let (name, number) = line.split_once(' ')?;
+        if name.len() > LONGEST_NAME
+            || !name
+                .bytes()
+                .all(|byte| byte.is_ascii_lowercase() || byte == b'_')
+        {
+            return None;
+        }
+        stats.push((name.to_owned(), number.parse().ok()?));
+    }
+    (!stats.is_empty()).then_some(OomLine::Stats(stats))
+}

@@ -1,0 +1,274 @@
+//! Lines that are JSON: journald's, Docker's, those of log stores. One object a line, or pretty.
+
+use super::stamp::{self, Stamp, Stamps};
+use serde_json::{Map, Value};
+
+/// What one object says of one line.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Record {
+    pub(crate) text: String,
+    pub(crate) stamps: Stamps,
+    pub(crate) host: Option<String>,
+    /// Another program wrote it.
+    pub(crate) is_foreign: bool,
+    /// The boot, where it is named.
+    pub(crate) boot: Option<String>,
+    /// Where Docker's line does not end, the next one goes on.
+    pub(crate) stream: Option<String>,
+}
+
+/// Members that are read, and what they can be called.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Member {
+    Text,
+    Time,
+    BootTime,
+    Program,
+    Transport,
+    Host,
+    Boot,
+    Stream,
+}
+
+fn member(name: &str) -> Option<Member> {
+    Some(match name {
+        "MESSAGE" | "message" | "msg" | "log" | "line" | "_raw" | "@message" | "textPayload"
+        | "original" => Member::Text,
+        "__REALTIME_TIMESTAMP" | "@timestamp" | "timestamp" | "time" | "ts" | "_time" | "date" => {
+            Member::Time
+        }
+        "__MONOTONIC_TIMESTAMP" => Member::BootTime,
+        "SYSLOG_IDENTIFIER" | "program" | "ident" | "appname" | "app_name"
+        | "syslog_identifier" => Member::Program,
+        "_TRANSPORT" => Member::Transport,
+        "_HOSTNAME" | "host" | "hostname" | "HOSTNAME" => Member::Host,
+        "_BOOT_ID" => Member::Boot,
+        "stream" => Member::Stream,
+        _ => return None,
+    })
+}
+
+impl Record {
+    fn set(&mut self, name: &str, value: &Value) {
+        let Some(member) = member(name) else { return };
+        let string = value.as_str();
+        match member {
+            Member::Text => {
+                if let Some(text) = text_of(value) {
+                    self.text = text;
+                }
+            }
+            Member::Time => {
+                if let Some(stamp) = time_of(value) {
+                    self.stamps.add(stamp);
+                }
+            }
+            Member::BootTime => self.stamps.boot_us = string.and_then(|text| text.parse().ok()),
+            Member::Program => {
+                self.is_foreign |= string.is_some_and(|name| !name.eq_ignore_ascii_case("kernel"))
+            }
+            Member::Transport => self.is_foreign |= string != Some("kernel"),
+            Member::Host => self.host = string.map(str::to_owned),
+            Member::Boot => self.boot = string.map(str::to_owned),
+            Member::Stream => self.stream = string.map(str::to_owned),
+        }
+    }
+}
+
+/// A string, or the bytes that journald writes for text that is not plain.
+fn text_of(value: &Value) -> Option<String> {
+    match value {
+        Value::String(text) => Some(text.clone()),
+        Value::Array(bytes) => {
+            let bytes: Option<Vec<u8>> = bytes
+                .iter()
+                .map(|byte| u8::try_from(byte.as_u64()?).ok())
+                .collect();
+            bytes.map(|bytes| String::from_utf8_lossy(&bytes).into_owned())
+        }
+        _ => None,
+    }
+}
+
+fn time_of(value: &Value) -> Option<Stamp> {
+    match value {
+        Value::String(text) => stamp::date(text.trim()).map(|(stamp, _)| stamp),
+        Value::Number(number) => {
+            // Where it is small it is a time since boot, as `dmesg --json` has it.
+            #[allow(
+                clippy::cast_possible_truncation,
+                clippy::cast_sign_loss,
+                reason = "a float cast saturates"
+            )]
+            let us = (number.as_f64()? * 1e6) as u64;
+            match number.as_u64() {
+                Some(whole) if whole >= 1_000_000_000 => {
+                    Some(Stamp::Utc(stamp::unix_ns(whole.into())))
+                }
+                _ if us >= 1_000_000_000_000_000 => Some(Stamp::Utc(i128::from(us) * 1000)),
+                _ => Some(Stamp::Boot(us)),
+            }
+        }
+        _ => None,
+    }
+}
+
+/// The records in a line that is JSON; `None` if it is none.
+pub(crate) fn records(line: &str) -> Option<Vec<Record>> {
+    let start = line.find('{')?;
+    // An array's line, a stream of events, a record separator.
+    let is_marked = line[..start].trim_matches(['[', ',', ' ', '\t', '\u{1e}', '\u{feff}']);
+    if !matches!(is_marked, "" | "data:") {
+        return None;
+    }
+    let text = line[start..].trim_end().trim_end_matches([',', ']']);
+    let value = [&line[start..], text]
+        .iter()
+        .find_map(|text| serde_json::from_str::<Value>(text).ok())?;
+    let mut records = Vec::new();
+    walk(&value, &Record::default(), &mut records);
+    Some(records)
+}
+
+/// Members of an outer object hold for the inner ones.
+fn walk(value: &Value, outer: &Record, records: &mut Vec<Record>) {
+    match value {
+        Value::Object(members) => object(members, outer, records),
+        Value::Array(items) => {
+            // Loki: a time and a line.
+            if let [Value::String(time), Value::String(text), ..] = items.as_slice()
+                && let Some((stamp, "")) = stamp::date(time)
+            {
+                let mut record = Record {
+                    text: text.clone(),
+                    ..outer.clone()
+                };
+                record.stamps.add(stamp);
+                records.push(record);
+                return;
+            }
+            for item in items {
+                walk(item, outer, records);
+            }
+        }
+        _ => {}
+    }
+}
+
+fn object(members: &Map<String, Value>, outer: &Record, records: &mut Vec<Record>) {
+    let mut record = Record {
+        text: String::new(),
+        ..outer.clone()
+    };
+    for (name, value) in members {
+        record.set(name, value);
+    }
+    let has_text = !record.text.is_empty();
+    for value in members
+        .values()
+        .filter(|value| value.is_object() || value.is_array() && !has_text)
+    {
+        walk(value, &record, records);
+    }
+    if has_text {
+        records.push(record);
+    }
+}
+
+/// An object whose members stand on lines of their own.
+#[derive(Default)]
+pub(crate) struct Pretty {
+    record: Record,
+    /// Bytes of a text that stand on lines of their own.
+    bytes: Option<Vec<u8>>,
+    depth: u32,
+    /// Depth at which the text stood.
+    text_depth: u32,
+}
+
+/// What a line did to a pretty object.
+pub(crate) enum Step {
+    /// It belongs to it.
+    Inside,
+    /// A record is complete; more may come.
+    Complete(Record),
+    /// The last object is closed.
+    Closed(Option<Record>),
+    /// It is no JSON.
+    Foreign,
+}
+
+impl Pretty {
+    /// Begins with the line `{`.
+    pub(crate) fn begin(line: &str) -> Option<Self> {
+        let line = line.trim();
+        let opens = line.ends_with('{') && line.bytes().all(|byte| b"{}[], ".contains(&byte));
+        opens.then(|| Self {
+            depth: 1,
+            ..Self::default()
+        })
+    }
+
+    pub(crate) fn line(&mut self, line: &str) -> Step {
+        const MOST_BYTES: usize = 1 << 16;
+        let line = line.trim();
+        if let Some(bytes) = &mut self.bytes {
+            if let Ok(byte) = line.trim_end_matches(',').parse() {
+                if bytes.len() < MOST_BYTES {
+                    bytes.push(byte);
+                }
+                return Step::Inside;
+            }
+            self.record.text = String::from_utf8_lossy(bytes).into_owned();
+            self.text_depth = self.depth;
+            self.bytes = None;
+            return Step::Inside;
+        }
+        if line.starts_with(['}', ']']) {
+            return self.close(line);
+        }
+        if line.ends_with(['{', '[']) {
+            if line.ends_with('[') && line.starts_with("\"MESSAGE\"") {
+                self.bytes = Some(Vec::new());
+            } else {
+                self.depth = self.depth.saturating_add(1);
+            }
+            return Step::Inside;
+        }
+        let Ok(Value::Object(members)) =
+            serde_json::from_str(&format!("{{{}}}", line.trim_end_matches(',')))
+        else {
+            // Items of an array.
+            let is_item = serde_json::from_str::<Value>(line.trim_end_matches(',')).is_ok();
+            return if is_item || line.is_empty() {
+                Step::Inside
+            } else {
+                Step::Foreign
+            };
+        };
+        for (name, value) in &members {
+            if member(name) == Some(Member::Text) {
+                self.text_depth = self.depth;
+            }
+            self.record.set(name, value);
+        }
+        Step::Inside
+    }
+
+    fn close(&mut self, line: &str) -> Step {
+        let has_text = !self.record.text.is_empty();
+        let record =
+            (has_text && self.depth <= self.text_depth).then(|| std::mem::take(&mut self.record));
+        self.depth -= 1;
+        if line.ends_with(['{', '[']) {
+            self.depth += 1;
+        }
+        match record {
+            record if self.depth == 0 => {
+                Step::Closed(record.or_else(|| has_text.then(|| self.record.clone())))
+            }
+            Some(record) => Step::Complete(record),
+            None => Step::Inside,
+        }
+    }
+}
