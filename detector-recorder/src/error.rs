@@ -1,5 +1,6 @@
 //! Why the recorder cannot be opened, written or read.
 
+use detector_api::failure::{Code, Failure};
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -129,9 +130,46 @@ impl RecorderError {
             }
             Self::NetworkFileSystem { .. } => "choose a folder on a local disk with --state-dir",
             Self::Full { .. } => "make room on that file system",
+            Self::Io { .. } if self.is_privilege() => {
+                "run it as root, or as a user who may read the file"
+            }
+            Self::Database { .. } if self.is_privilege() => {
+                "run it as root, or read a copy in a folder of your own: the file with the -wal \
+                 beside it"
+            }
             Self::Io { .. } | Self::Database { .. } => return None,
         };
         Some(hint.to_owned())
+    }
+
+    /// Whether somebody with more rights could read or write it.
+    fn is_privilege(&self) -> bool {
+        use rusqlite::ErrorCode::{CannotOpen, PermissionDenied, ReadOnly};
+        match self {
+            Self::Io { source, .. } => source.kind() == io::ErrorKind::PermissionDenied,
+            Self::Database { source, .. } => matches!(
+                source.sqlite_error_code(),
+                Some(CannotOpen | PermissionDenied | ReadOnly)
+            ),
+            _ => false,
+        }
+    }
+}
+
+/// How a command fails that needed the recorder.
+impl From<RecorderError> for Failure {
+    fn from(error: RecorderError) -> Self {
+        let code = match &error {
+            RecorderError::InUse { .. } | RecorderError::NetworkFileSystem { .. } => Code::Usage,
+            error if error.is_privilege() => Code::Privilege,
+            _ => Code::Failed,
+        };
+        let hint = error.hint();
+        let failure = Self::new(code, error);
+        match hint {
+            Some(hint) => failure.hint(hint),
+            None => failure,
+        }
     }
 }
 

@@ -18,7 +18,7 @@ mod writer;
 
 pub use error::RecorderError;
 pub use location::{DAMAGED_KEPT, FILE_NAME, file_in};
-pub use reader::{EventsWanted, Reader, Span};
+pub use reader::{EventsWanted, Reader, Second, Span, Step};
 pub use rows::{
     Card, Gap, GapReason, HostSecond, Moment, Note, NoteKind, PeerPeak, PeerSecond, Run,
     WindowPoint,

@@ -1,15 +1,22 @@
 //! Reads a recorder: while the agent writes it, after it died, or a copy on another machine. Writes
 //! nothing, into no file. A file may come from anywhere: every string is sanitized here.
 
+mod events;
+mod seconds;
+
+pub use events::EventsWanted;
+pub use seconds::{Second, Step};
+
 use crate::error::RecorderError;
 use crate::location::{file_in, is_written, with_suffix};
-use crate::rows::{Card, Gap, HostSecond, Moment, Note, PeerPeak, PeerSecond, Run, WindowPoint};
+use crate::rows::{Card, Gap, Moment, Note, PeerPeak, Run, WindowPoint};
 use crate::schema::{self, Found};
 use crate::writer::end_unseen;
 use detector_api::address::network_of;
 use detector_api::sanitize;
-use detector_api::snapshot::{Event, Incident, PeerDetail};
+use detector_api::snapshot::{Incident, PeerDetail};
 use rusqlite::{Connection, OpenFlags, Params, Row, params};
+use std::cell::Cell;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -33,25 +40,13 @@ impl Span {
     };
 }
 
-/// Which events are read.
-#[derive(Clone, Copy, Debug)]
-pub struct EventsWanted<'a> {
-    /// When they happened.
-    pub span: Span,
-    /// Only of this peer, written as the agent writes it.
-    pub peer: Option<&'a str>,
-    /// Only of this kind, its label.
-    pub kind: Option<&'a str>,
-    /// At most so many, the newest.
-    pub limit: usize,
-}
-
 /// An open recorder.
 #[derive(Debug)]
 pub struct Reader {
     connection: Connection,
     file: PathBuf,
     is_written: bool,
+    not_understood: Cell<u64>,
 }
 
 impl Reader {
@@ -62,6 +57,11 @@ impl Reader {
     /// There is none, it is not ours, newer, damaged, or may not be read.
     pub fn open(path: &Path) -> Result<Self, RecorderError> {
         let file = file_in(path);
+        // Opening a pipe would wait for whoever writes it.
+        let is_other = std::fs::metadata(&file).is_ok_and(|metadata| !metadata.is_file());
+        if is_other {
+            return Err(RecorderError::Foreign { path: file });
+        }
         match std::fs::File::open(&file) {
             Ok(_) => {}
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
@@ -79,6 +79,7 @@ impl Reader {
             connection,
             file,
             is_written,
+            not_understood: Cell::new(0),
         })
     }
 
@@ -92,6 +93,21 @@ impl Reader {
     #[must_use]
     pub const fn is_written(&self) -> bool {
         self.is_written
+    }
+
+    /// Rows left out so far because this version does not understand them.
+    #[must_use]
+    pub const fn not_understood(&self) -> u64 {
+        self.not_understood.get()
+    }
+
+    /// The object in a row; `None`, counted, for what this version does not understand.
+    fn understood<T: serde::de::DeserializeOwned>(&self, json: &str) -> Option<T> {
+        let object = serde_json::from_slice(&sanitize::json_text(json.as_bytes())).ok();
+        let missed = u64::from(object.is_none());
+        self.not_understood
+            .set(self.not_understood.get().saturating_add(missed));
+        object
     }
 
     /// The runs of agents, oldest first.
@@ -134,24 +150,6 @@ impl Reader {
         )
     }
 
-    /// Events, oldest first.
-    pub fn events(&self, wanted: &EventsWanted<'_>) -> Result<Vec<Event>, RecorderError> {
-        let rows: Vec<String> = self.rows(
-            "SELECT json FROM (SELECT id, json FROM events WHERE time_ms BETWEEN ?1 AND ?2 \
-             AND (?3 IS NULL OR peer = ?3) AND (?4 IS NULL OR kind = ?4) \
-             ORDER BY id DESC LIMIT ?5) ORDER BY id",
-            params![
-                wanted.span.from_ms,
-                wanted.span.until_ms,
-                wanted.peer,
-                wanted.kind,
-                i64::try_from(wanted.limit).unwrap_or(i64::MAX)
-            ],
-            |row| row.get(0),
-        )?;
-        Ok(rows.iter().filter_map(|json| object(json)).collect())
-    }
-
     /// Incidents that went on in the span, oldest first. One that nobody saw end is told as ended
     /// with the last that was seen, unless an agent is at it now.
     pub fn incidents(&self, span: Span) -> Result<Vec<Incident>, RecorderError> {
@@ -180,7 +178,7 @@ impl Reader {
             |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)),
         )?;
         let view = |(json, is_open, last_ms): (String, bool, Option<i64>)| {
-            let mut incident: Incident = object(&json)?;
+            let mut incident: Incident = self.understood(&json)?;
             if is_open && !self.is_written {
                 end_unseen(&mut incident, last_ms.unwrap_or(0));
             }
@@ -225,7 +223,7 @@ impl Reader {
             |row| Ok((moment(row, 0)?, row.get(2)?)),
         )?;
         let view = |(at, json): (Moment, String)| {
-            let detail: PeerDetail = object(&json)?;
+            let detail: PeerDetail = self.understood(&json)?;
             Some(Card { at, detail })
         };
         Ok(rows.into_iter().filter_map(view).collect())
@@ -246,55 +244,6 @@ impl Reader {
                 })
             },
         )
-    }
-
-    /// The host, second by second or as far as it is thinned, with the peers that cost most then;
-    /// oldest first, and one in so many where there would be more than `limit`.
-    pub fn seconds(
-        &self,
-        span: Span,
-        limit: usize,
-    ) -> Result<Vec<(Moment, HostSecond, Vec<PeerSecond>)>, RecorderError> {
-        let limit = i64::try_from(limit.max(1)).unwrap_or(i64::MAX);
-        // Of each group the hardest, as where the writer thins.
-        let hosts = self.rows(
-            &format!(
-                "WITH wanted AS (SELECT id, row_number() OVER (ORDER BY id) - 1 AS number, \
-                 count(*) OVER () AS total, pinned_bytes, tcp_memory_bytes FROM host_seconds \
-                 WHERE time_ms BETWEEN ?1 AND ?2), \
-                 ranked AS (SELECT id, row_number() OVER (PARTITION BY number * ?3 / max(total, ?3) \
-                 ORDER BY pinned_bytes DESC, tcp_memory_bytes DESC, id) AS rank FROM wanted) \
-                 SELECT id, time_ms, boot_ms, {} FROM host_seconds \
-                 WHERE id IN (SELECT id FROM ranked WHERE rank = 1) ORDER BY id",
-                HostSecond::COLUMNS.join(", ")
-            ),
-            params![span.from_ms, span.until_ms, limit],
-            |row| {
-                let id: i64 = row.get(0)?;
-                Ok((id, moment(row, 1)?, HostSecond::of(row, 3)?))
-            },
-        )?;
-        let with_peers = hosts.into_iter().map(|(id, at, host)| {
-            let peers = self.rows(
-                "SELECT peer, verdict, stalled_connections, pinned_bytes, zero_window_episodes, \
-                 window_shrinks, bytes_acked_per_second FROM peer_seconds \
-                 WHERE second = ?1 ORDER BY place",
-                [id],
-                |row| {
-                    Ok(PeerSecond {
-                        peer: text(row, 0)?,
-                        verdict: optional_text(row, 1)?,
-                        stalled_connections: row.get(2)?,
-                        pinned_bytes: row.get(3)?,
-                        zero_window_episodes: row.get(4)?,
-                        window_shrinks: row.get(5)?,
-                        bytes_acked_per_second: row.get(6)?,
-                    })
-                },
-            )?;
-            Ok((at, host, peers))
-        });
-        with_peers.collect()
     }
 
     /// What each peer held at its worst, each number by itself; the most costly first. Only of
@@ -404,9 +353,4 @@ fn text(row: &Row<'_>, column: usize) -> rusqlite::Result<String> {
 fn optional_text(row: &Row<'_>, column: usize) -> rusqlite::Result<Option<String>> {
     let value = row.get_ref(column)?.as_str_or_null()?;
     Ok(value.map(sanitize::text))
-}
-
-/// `None` for what this version does not understand.
-fn object<T: serde::de::DeserializeOwned>(json: &str) -> Option<T> {
-    serde_json::from_slice(&sanitize::json_text(json.as_bytes())).ok()
 }

@@ -1,0 +1,167 @@
+//! From second to second, and event by event.
+
+#![allow(clippy::unwrap_used, clippy::panic, missing_docs)]
+
+mod support;
+
+use detector_api::failure::{Code, Failure};
+use detector_recorder::{
+    Batch, EventsWanted, FILE_NAME, Reader, RecorderError, Second, Span, Step,
+};
+use std::fs;
+use support::{BEGAN_MS, at, batch, incident, open};
+
+const ALL: EventsWanted<'static> = EventsWanted {
+    span: Span::ALL,
+    peer: None,
+    kind: None,
+    limit: 0,
+};
+
+/// Two runs of a minute each with an hour between them, and an incident in each.
+fn recorded() -> (tempfile::TempDir, Reader) {
+    let folder = tempfile::tempdir().unwrap();
+    for (began, name) in [(0, "first"), (3_600, "second")] {
+        let mut recorder = open(folder.path(), began);
+        for second in began + 1..=began + 60 {
+            let incidents = if second == began + 30 {
+                vec![incident(name, second)]
+            } else {
+                Vec::new()
+            };
+            let number = u64::try_from(second).unwrap();
+            let batch = Batch {
+                incidents,
+                ..batch(second, number)
+            };
+            recorder.record(&batch).unwrap();
+        }
+    }
+    let reader = Reader::open(folder.path()).unwrap();
+    (folder, reader)
+}
+
+#[test]
+fn one_goes_from_second_to_second_across_gaps_and_not_beyond_the_ends() {
+    let (_folder, reader) = recorded();
+    let of = |second: &Second| (second.at.unix_ms - BEGAN_MS) / 1_000;
+    let mut here = reader.second(0, Step::Newest).unwrap().unwrap();
+    assert_eq!((of(&here), here.run, here.span_seconds), (3_660, 2, 1));
+    assert_eq!(here.peers.len(), 2);
+    for (step, expected) in [
+        (Step::Seconds(1), 3_660),
+        (Step::Seconds(-1), 3_659),
+        (Step::Seconds(0), 3_659),
+        (Step::Milliseconds(-60_000), 60),
+        (Step::Milliseconds(60_000), 3_601),
+        (Step::Milliseconds(-3_600_000), 1),
+        (Step::Milliseconds(-1), 1),
+        (Step::Seconds(-5), 1),
+        (Step::Incident(true), 30),
+        (Step::Incident(true), 3_630),
+        (Step::Incident(true), 3_630),
+        (Step::Incident(false), 30),
+        (Step::Incident(false), 30),
+        (Step::Seconds(31), 3_601),
+        (Step::Milliseconds(86_400_000), 3_660),
+    ] {
+        here = reader.second(here.id, step).unwrap().unwrap();
+        assert_eq!(of(&here), expected, "{step:?}");
+    }
+    let hosts = reader.hosts_until(here.id, 3).unwrap();
+    let pinned: Vec<_> = hosts.iter().filter_map(|host| host.pinned_bytes).collect();
+    assert_eq!(pinned, [3_658 % 7, 3_659 % 7, 3_660 % 7]);
+}
+
+#[test]
+fn a_recorder_without_a_second_has_none() {
+    let folder = tempfile::tempdir().unwrap();
+    drop(open(folder.path(), 0));
+    let reader = Reader::open(folder.path()).unwrap();
+    for step in [
+        Step::Newest,
+        Step::Seconds(0),
+        Step::Seconds(1),
+        Step::Milliseconds(-1),
+        Step::Incident(true),
+    ] {
+        assert_eq!(reader.second(0, step).unwrap(), None, "{step:?}");
+    }
+}
+
+#[test]
+fn all_events_come_one_after_the_other_and_what_is_not_understood_is_counted() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut recorder = open(folder.path(), 0);
+    for second in 1..=40 {
+        let mut batch = batch(second, 0);
+        let first = u64::try_from(second).unwrap() * 50;
+        batch.events = (first..first + 50)
+            .flat_map(|id| {
+                let mut events = support::batch(second, id).events;
+                if id % 2 == 0 {
+                    events[0].peer = "2001:db8::/64".to_owned();
+                }
+                events
+            })
+            .collect();
+        recorder.record(&batch).unwrap();
+    }
+    drop(recorder);
+    let database = rusqlite::Connection::open(folder.path().join(FILE_NAME)).unwrap();
+    let garbled = "UPDATE events SET json = '{\"kind\":\"of-tomorrow\"}' WHERE id IN (77, 1500)";
+    assert_eq!(database.execute(garbled, []).unwrap(), 2);
+    drop(database);
+    let reader = Reader::open(folder.path()).unwrap();
+    let ids = |wanted: &EventsWanted<'_>| {
+        let mut ids = Vec::new();
+        let taken = reader.each_event(wanted, |event| {
+            ids.push(event.id);
+            Ok::<_, RecorderError>(())
+        });
+        taken.unwrap();
+        ids
+    };
+    let expected: Vec<u64> = (50..2_050).filter(|id| ![77, 1_500].contains(id)).collect();
+    assert_eq!(ids(&ALL), expected);
+    assert_eq!(reader.not_understood(), 2);
+    let of_one = EventsWanted {
+        peer: Some("2001:db8::/64"),
+        span: Span {
+            from_ms: at(2).unix_ms,
+            until_ms: at(3).unix_ms,
+        },
+        ..ALL
+    };
+    let expected: Vec<u64> = (100..200).filter(|id| id % 2 == 0).collect();
+    assert_eq!(ids(&of_one), expected);
+    let mut taken = 0;
+    let stopped = reader.each_event(&ALL, |_| {
+        taken += 1;
+        Err(Failure::failed("enough"))
+    });
+    assert!(stopped.is_err() && taken == 1);
+}
+
+#[test]
+fn what_is_no_file_is_no_recorder_and_is_not_waited_for() {
+    let folder = tempfile::tempdir().unwrap();
+    let pipe = folder.path().join(FILE_NAME);
+    rustix::fs::mknodat(
+        rustix::fs::CWD,
+        &pipe,
+        rustix::fs::FileType::Fifo,
+        rustix::fs::Mode::RUSR,
+        0,
+    )
+    .unwrap();
+    let failure = Failure::from(Reader::open(folder.path()).unwrap_err());
+    assert_eq!(failure.code(), Code::Failed);
+    assert!(failure.to_string().contains("hint: name a file"));
+    fs::remove_file(&pipe).unwrap();
+    let missing = Reader::open(folder.path()).unwrap_err();
+    assert!(
+        matches!(missing, RecorderError::Missing { .. }),
+        "{missing}"
+    );
+}
