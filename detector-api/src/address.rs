@@ -12,6 +12,12 @@ pub fn network_of(text: &str) -> Option<IpNet> {
     Some(network)
 }
 
+/// Whether the peer of this name lies in `wanted`, or is itself a network that `wanted` lies in.
+#[must_use]
+pub fn concerns(peer: &str, wanted: IpNet) -> bool {
+    network_of(peer).is_some_and(|peer| peer.contains(&wanted) || wanted.contains(&peer))
+}
+
 /// The same with or without a port, 0 if there is none.
 pub fn endpoint_of(text: &str) -> Option<(IpNet, u16)> {
     if let Some(network) = network_of(text) {

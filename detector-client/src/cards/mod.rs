@@ -15,6 +15,7 @@ mod subject;
 
 pub(crate) use incident::incident_card;
 pub(crate) use peer::peer_card;
+pub(crate) use phrases::moment;
 pub(crate) use subject::{HostFacts, KernelSettings, StatusFacts, Subject};
 
 #[cfg(test)]

@@ -21,8 +21,13 @@ const EVENTS: usize = 8;
 /// The card as text.
 pub(crate) fn peer_card(subject: &Subject, terminal: Capabilities) -> String {
     let assessment = &subject.page.detail.assessment;
+    let is_recorded = subject.recorded.is_some();
+    let when = |past: &str, present: &str| {
+        let heading = if is_recorded { past } else { present };
+        Block::Heading(heading.to_owned())
+    };
     let mut blocks = headline(subject);
-    blocks.push(Block::Heading("HOLDS NOW".to_owned()));
+    blocks.push(when("HELD THEN", "HOLDS NOW"));
     blocks.extend(holding(subject));
     blocks.extend(reasons(assessment));
     blocks.extend(benign(assessment));
@@ -34,7 +39,7 @@ pub(crate) fn peer_card(subject: &Subject, terminal: Capabilities) -> String {
     blocks.push(Block::Heading("WORST CONNECTIONS".to_owned()));
     blocks.extend(connections(subject));
     blocks.extend(events(&subject.page.events));
-    blocks.push(Block::Heading("WHAT TO DO".to_owned()));
+    blocks.push(when("WHAT TO DO IF IT COMES BACK", "WHAT TO DO"));
     blocks.extend(steps(subject));
     render(&blocks, terminal)
 }
@@ -61,7 +66,15 @@ fn headline(subject: &Subject) -> Vec<Block> {
     if peer.trusted {
         meaning += " Its network is trusted, so it is not accused of anything.";
     }
-    vec![Block::Headline(tone, sentence), Block::Text(meaning)]
+    let mut blocks = vec![Block::Headline(tone, sentence), Block::Text(meaning)];
+    if let Some(recorded) = &subject.recorded {
+        let text = format!(
+            "All this is as it was recorded {}: nothing of it is live.",
+            moment(recorded, subject.now_unix_ns)
+        );
+        blocks.insert(0, Block::Headline(Tone::Caution, text));
+    }
+    blocks
 }
 
 fn holding(subject: &Subject) -> Vec<Block> {
@@ -106,7 +119,11 @@ fn holding(subject: &Subject) -> Vec<Block> {
     }
     let drain = units::rate(peer.bytes_acked_per_second);
     let longest = units::seconds(peer.longest_stall_seconds);
-    text += &format!(" It takes {drain} now; its longest stall lasted {longest}.");
+    let takes = match subject.recorded {
+        Some(_) => format!("took {drain} then"),
+        None => format!("takes {drain} now"),
+    };
+    text += &format!(" It {takes}; its longest stall lasted {longest}.");
     let past = format!(
         "Since {}: {}, {} in zero window; windows taken back {} (treason {}, below flight {}, \
          polite {}); segments sent again {} as lost, {} as a tail \

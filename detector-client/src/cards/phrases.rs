@@ -4,7 +4,7 @@ use detector_api::time;
 use detector_api::units;
 
 /// `2026-12-29 21:04:05 UTC, 12m 5s ago`
-pub(super) fn moment(time: &str, now_unix_ns: i128) -> String {
+pub(crate) fn moment(time: &str, now_unix_ns: i128) -> String {
     let shown = match (time.get(..10), time.get(11..19)) {
         (Some(day), Some(clock)) => format!("{day} {clock} UTC"),
         _ => time.to_owned(),

@@ -50,6 +50,8 @@ pub(crate) struct Subject {
     pub(crate) now_unix_ns: i128,
     /// The connection that was asked for, if one was.
     pub(crate) asked: Option<SocketAddr>,
+    /// When it was recorded; `None` if it is the present.
+    pub(crate) recorded: Option<String>,
 }
 
 impl Subject {

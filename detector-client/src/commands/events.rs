@@ -1,21 +1,24 @@
 //! `detector events`: flags and episodes, newest last.
 
-use super::{note, talk};
+use super::place::tell_left_out;
+use super::{Place, note, talk};
 use crate::clock;
 use crate::columns::Context;
 use crate::filter::Filter;
 use crate::socket::{self, Answer, ClientError, percent_encoded};
 use crate::terminal::Capabilities;
+use detector_api::address::{concerns, network_of};
 use detector_api::failure::Failure;
 use detector_api::sanitize;
 use detector_api::snapshot::{Event, FlagKind};
 use detector_api::text;
 use detector_api::time::{self, rfc3339};
+use detector_recorder::{self as recorder, EventsWanted, Span};
+use ipnet::IpNet;
 use serde::de::IgnoredAny;
 use serde_json::Value;
 use std::borrow::Cow;
 use std::io::{self, Write};
-use std::path::Path;
 use std::time::Duration;
 
 /// Between two attempts to reach an agent that went away.
@@ -37,14 +40,20 @@ pub struct EventsQuery<'a> {
     pub filter: &'a Filter<Event>,
     /// As JSON, one object a line.
     pub json: bool,
-    /// Control socket of the agent.
-    pub socket: &'a Path,
+    /// Where to look.
+    pub place: Place<'a>,
 }
 
 /// Prints events.
 pub fn events(query: &EventsQuery<'_>) -> Result<(), Failure> {
     let target = target(query)?;
-    talk(query.socket, async {
+    // Only an agent knows what comes.
+    if !query.follow
+        && let Some(reader) = query.place.recorder()?
+    {
+        return recorded(query, &reader);
+    }
+    talk(query.place.socket, async {
         let mut reader = Reader::new(query);
         let answer = reader.ask(&target).await?;
         let mut ended = reader.read(answer).await;
@@ -64,6 +73,68 @@ pub fn events(query: &EventsQuery<'_>) -> Result<(), Failure> {
             ended = reader.read(answer).await;
         }
     })
+}
+
+/// Prints the events of a recorder.
+fn recorded(query: &EventsQuery<'_>, reader: &recorder::Reader) -> Result<(), Failure> {
+    let milliseconds = |time: Option<i128>| {
+        let time = time?.div_euclid(1_000_000);
+        i64::try_from(time).ok()
+    };
+    let peer = query.network()?;
+    // The peer of an IPv4 address is that address; an IPv6 address lies in a peer.
+    let exact = peer.filter(|peer| matches!(peer, IpNet::V4(v4) if v4.prefix_len() == 32));
+    let exact = exact.map(|peer| peer.addr().to_string());
+    let wanted = EventsWanted {
+        span: Span {
+            from_ms: milliseconds(time("since", query.since)?).unwrap_or(i64::MIN),
+            until_ms: milliseconds(time("until", query.until)?).unwrap_or(i64::MAX),
+        },
+        peer: exact.as_deref(),
+        kind: query.kind.map(FlagKind::label),
+        limit: usize::MAX,
+    };
+    let terminal = Capabilities::of_stdout();
+    let mut stdout = io::BufWriter::new(io::stdout().lock());
+    reader.each_event(&wanted, |event| {
+        if peer.is_some_and(|peer| !concerns(&event.peer, peer)) || !query.wants(&event) {
+            return Ok(());
+        }
+        let line = if query.json {
+            serde_json::to_string(&event)
+                .map_err(|error| Failure::failed(format!("cannot write JSON: {error}")))?
+        } else {
+            readable(&event, terminal)
+        };
+        Ok::<_, Failure>(writeln!(stdout, "{line}")?)
+    })?;
+    stdout.flush()?;
+    tell_left_out(reader);
+    Ok(())
+}
+
+impl EventsQuery<'_> {
+    fn wants(&self, event: &Event) -> bool {
+        let context = Context {
+            now_unix_ns: clock::unix_ns(),
+            ..Context::default()
+        };
+        self.filter.wants(event, &context)
+    }
+
+    fn network(&self) -> Result<Option<IpNet>, Failure> {
+        let Some(text) = self.peer else {
+            return Ok(None);
+        };
+        let network = network_of(text).ok_or_else(|| {
+            let text = sanitize::text(text);
+            Failure::usage(format!(
+                "cannot read --peer: `{text}` is no address or network such as 203.0.113.7 or \
+                 2001:db8::/64"
+            ))
+        })?;
+        Ok(Some(network))
+    }
 }
 
 /// Reads events, and knows which it has.
@@ -96,7 +167,7 @@ impl<'a> Reader<'a> {
             ),
             None => target.to_owned(),
         };
-        let answer = socket::open(self.query.socket, &target).await?;
+        let answer = socket::open(self.query.place.socket, &target).await?;
         let agent = answer.started();
         if agent != self.agent {
             if self.agent.is_some() {
@@ -136,11 +207,7 @@ impl<'a> Reader<'a> {
         let event: Option<Event> = serde_json::from_str(line).ok();
         if let Some(event) = &event {
             self.last_id = event.id;
-            let context = Context {
-                now_unix_ns: clock::unix_ns(),
-                ..Context::default()
-            };
-            if !self.query.filter.wants(event, &context) {
+            if !self.query.wants(event) {
                 return Ok(());
             }
         }
@@ -159,9 +226,7 @@ impl<'a> Reader<'a> {
 fn target(query: &EventsQuery<'_>) -> Result<String, Failure> {
     let mut parameters = Vec::new();
     for (name, text) in [("since", query.since), ("until", query.until)] {
-        if let Some(text) = text {
-            let time = time::parse(text, clock::unix_ns())
-                .map_err(|error| Failure::usage(format!("cannot read --{name}: {error}")))?;
+        if let Some(time) = time(name, text)? {
             parameters.push((name, rfc3339(time)));
         }
     }
@@ -179,6 +244,13 @@ fn target(query: &EventsQuery<'_>) -> Result<String, Failure> {
         .map(|(name, value)| format!("{name}={}", percent_encoded(value)))
         .collect();
     Ok(format!("/v1/events?{}", query.join("&")))
+}
+
+/// Unix nanoseconds of what the option of this name says.
+fn time(name: &str, text: Option<&str>) -> Result<Option<i128>, Failure> {
+    let time = text.map(|text| time::parse(text, clock::unix_ns()));
+    time.transpose()
+        .map_err(|error| Failure::usage(format!("cannot read --{name}: {error}")))
 }
 
 fn readable(event: &Event, terminal: Capabilities) -> String {
@@ -212,7 +284,7 @@ fn json_line(line: &str) -> Cow<'_, str> {
 
 #[cfg(test)]
 mod tests {
-    use super::{EventsQuery, other_line, readable, target};
+    use super::{EventsQuery, Place, other_line, readable, target};
     use crate::filter::Filter;
     use crate::terminal::Capabilities;
     use detector_api::fixtures::event;
@@ -229,7 +301,10 @@ mod tests {
             kind: None,
             filter: &Filter::default(),
             json: false,
-            socket: Path::new("/nowhere"),
+            place: Place {
+                socket: Path::new("/nowhere"),
+                state_dir: None,
+            },
         };
         let target_of = |query: &EventsQuery<'_>| target(query).map_err(|error| error.to_string());
         assert_eq!(target_of(&query), Ok("/v1/events?".to_owned()));

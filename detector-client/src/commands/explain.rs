@@ -1,6 +1,7 @@
 //! `detector explain`: the evidence card of one peer.
 
-use super::{PeerAddress, converse, print};
+use super::place::tell_left_out;
+use super::{PeerAddress, Place, converse, print};
 use crate::cards::{HostFacts, KernelSettings, StatusFacts, Subject, peer_card};
 use crate::clock;
 use crate::socket::{self as agent, ClientError, percent_encoded};
@@ -8,8 +9,12 @@ use crate::sysctl;
 use crate::terminal::Capabilities;
 use detector_api::address::network_of;
 use detector_api::failure::Failure;
+use detector_api::host::TcpMemory;
 use detector_api::page::PeerPage;
+use detector_api::sanitize;
 use detector_api::snapshot::Peer;
+use detector_api::time::rfc3339;
+use detector_recorder::{Card, EventsWanted, HostSecond, Reader, RecorderError, Span};
 use ipnet::IpNet;
 use serde_json::Value;
 use std::net::IpAddr;
@@ -18,9 +23,17 @@ use std::path::Path;
 /// Peers looked through for one that is near.
 const NEAR_LIMIT: usize = 10_000;
 const NOT_FOUND: u16 = 404;
+/// Events read of a recorded peer.
+const EVENTS: usize = 1_000;
+/// A card is written in a second of which the host is recorded, too.
+const BESIDE_MS: i64 = 1_500;
 
 /// Prints the card of a peer.
-pub fn explain(socket: &Path, peer: PeerAddress, json: bool) -> Result<(), Failure> {
+pub fn explain(place: Place<'_>, peer: PeerAddress, json: bool) -> Result<(), Failure> {
+    if let Some(reader) = place.recorder()? {
+        return recorded(&reader, peer, json);
+    }
+    let socket = place.socket;
     let target = format!("/v1/peers/{}", percent_encoded(&peer.to_string()));
     let refused = |error: ClientError| match error {
         ClientError::Refused {
@@ -47,8 +60,86 @@ pub fn explain(socket: &Path, peer: PeerAddress, json: bool) -> Result<(), Failu
         },
         now_unix_ns: clock::unix_ns(),
         asked: peer.connection,
+        recorded: None,
     };
     print(&peer_card(&subject, Capabilities::of_stdout()))
+}
+
+/// Prints the card that was written last.
+fn recorded(reader: &Reader, peer: PeerAddress, json: bool) -> Result<(), Failure> {
+    let Some(card) = reader.card(&peer.to_string())? else {
+        return Err(never_recorded(reader, peer)?);
+    };
+    let host = host_beside(reader, &card)?;
+    let events = reader.events(&EventsWanted {
+        span: Span::ALL,
+        peer: Some(&card.peer().peer),
+        kind: None,
+        limit: EVENTS,
+    })?;
+    tell_left_out(reader);
+    let page = PeerPage {
+        detail: card.detail,
+        events,
+    };
+    if json {
+        let page = serde_json::to_value(&page)
+            .map_err(|error| Failure::failed(format!("cannot write JSON: {error}")))?;
+        return print(&format!("{page:#}\n"));
+    }
+    let subject = Subject {
+        page,
+        host,
+        status: StatusFacts::default(),
+        // This host may be another one, and has other settings by now.
+        kernel: KernelSettings::default(),
+        now_unix_ns: clock::unix_ns(),
+        asked: peer.connection,
+        recorded: Some(rfc3339(i128::from(card.at.unix_ms) * 1_000_000)),
+    };
+    print(&peer_card(&subject, Capabilities::of_stdout()))
+}
+
+/// The host when the card was written.
+fn host_beside(reader: &Reader, card: &Card) -> Result<HostFacts, RecorderError> {
+    let span = Span {
+        from_ms: card.at.unix_ms.saturating_sub(BESIDE_MS),
+        until_ms: card.at.unix_ms.saturating_add(BESIDE_MS),
+    };
+    let memory = |host: &HostSecond| {
+        Some(TcpMemory {
+            used_bytes: u64::try_from(host.tcp_memory_bytes?).ok()?,
+            pressure_bytes: u64::try_from(host.tcp_memory_pressure_bytes?).ok()?,
+            limit_bytes: u64::try_from(host.tcp_memory_limit_bytes?).ok()?,
+        })
+    };
+    let seconds = reader.seconds(span, 1)?;
+    Ok(HostFacts {
+        tcp_memory: seconds.first().and_then(|(_, host, _)| memory(host)),
+        ..HostFacts::default()
+    })
+}
+
+/// The recorder does not know the peer: names the nearest that it knows.
+fn never_recorded(reader: &Reader, wanted: PeerAddress) -> Result<Failure, RecorderError> {
+    let failure = Failure::failed(format!(
+        "cannot explain {wanted}: the recorder has no card of this peer"
+    ));
+    let cards = reader.cards(Span::ALL)?;
+    let names = cards.iter().map(|card| card.peer().peer.as_str());
+    Ok(failure.hint(match nearest(wanted.network, names) {
+        Some(near) => format!(
+            "the nearest that it knows is {near}; `detector peers --state-dir {}` lists all {}",
+            sanitize::text(&reader.file().display().to_string()),
+            cards.len()
+        ),
+        None if cards.is_empty() => "it has none of any peer".to_owned(),
+        None => format!(
+            "`detector peers --state-dir {}` lists the {} that it knows",
+            sanitize::text(&reader.file().display().to_string()),
+            cards.len()
+        ),
+    }))
 }
 
 /// The agent does not know the peer: names the nearest that it knows.

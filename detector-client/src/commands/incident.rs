@@ -1,6 +1,6 @@
 //! `detector incidents show`: the card of one incident.
 
-use super::{converse, print, talk};
+use super::{Place, converse, print, talk};
 use crate::cards::incident_card;
 use crate::clock;
 use crate::socket::{self as agent, ClientError, percent_encoded};
@@ -8,6 +8,7 @@ use crate::terminal::Capabilities;
 use detector_api::failure::Failure;
 use detector_api::sanitize;
 use detector_api::snapshot::Incident;
+use detector_recorder::{Reader, Span};
 use serde_json::Value;
 use std::path::Path;
 
@@ -16,7 +17,11 @@ const LAST: &str = "last";
 const NOT_FOUND: u16 = 404;
 
 /// Prints the card of the incident of this id.
-pub fn incident(socket: &Path, id: &str, json: bool) -> Result<(), Failure> {
+pub fn incident(place: Place<'_>, id: &str, json: bool) -> Result<(), Failure> {
+    if let Some(reader) = place.recorder()? {
+        return recorded(&reader, id, json);
+    }
+    let socket = place.socket;
     let id = match id {
         LAST => last(socket)?,
         id => id.to_owned(),
@@ -34,6 +39,35 @@ pub fn incident(socket: &Path, id: &str, json: bool) -> Result<(), Failure> {
     }
     let incident = converse(agent::object::<Incident>(socket, &target))?;
     let incident = incident.map_err(refused)?;
+    let now = clock::unix_ns();
+    print(&incident_card(&incident, now, Capabilities::of_stdout()))
+}
+
+/// Prints the card of an incident of a recorder.
+fn recorded(reader: &Reader, id: &str, json: bool) -> Result<(), Failure> {
+    let incident = match id {
+        LAST => reader.incidents(Span::ALL)?.pop(),
+        id => reader.incident(id)?,
+    };
+    let Some(incident) = incident else {
+        let failure = if id == LAST {
+            Failure::failed("cannot show an incident: the recorder has none")
+        } else {
+            let id = sanitize::text(id);
+            Failure::failed(format!(
+                "cannot show incident {id}: the recorder has no such incident"
+            ))
+        };
+        let file = sanitize::text(&reader.file().display().to_string());
+        return Err(failure.hint(format!(
+            "`detector incidents --state-dir {file}` lists what it has"
+        )));
+    };
+    if json {
+        let object = serde_json::to_value(&incident)
+            .map_err(|error| Failure::failed(format!("cannot write JSON: {error}")))?;
+        return print(&format!("{object:#}\n"));
+    }
     let now = clock::unix_ns();
     print(&incident_card(&incident, now, Capabilities::of_stdout()))
 }

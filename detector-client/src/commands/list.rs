@@ -1,6 +1,7 @@
-//! `detector peers`, `connections` and `incidents`: ask, choose, sort, print.
+//! `detector peers`, `connections` and `incidents`: ask or read, choose, sort, print.
 
-use super::{print, talk};
+use super::place::tell_left_out;
+use super::{Place, print, talk};
 use crate::clock;
 use crate::columns::{Choice, Context, Grouping, Row, Sort, group};
 use crate::filter::Filter;
@@ -12,10 +13,10 @@ use detector_api::host::Host;
 use detector_api::row::PeerRow;
 use detector_api::snapshot::{Connection, Incident, Peer};
 use detector_api::time;
+use detector_recorder::{Reader, RecorderError, Span};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use std::io::{self, Write};
-use std::path::Path;
 
 /// The column that needs to know what the kernel allows for TCP.
 const SHARE: &str = "share";
@@ -34,8 +35,8 @@ pub struct ListQuery<'a, R: Row> {
     pub since: Option<&'a str>,
     /// As JSON.
     pub json: bool,
-    /// Control socket of the agent.
-    pub socket: &'a Path,
+    /// Where to look.
+    pub place: Place<'a>,
 }
 
 /// Prints peers, or what they are put together to.
@@ -51,8 +52,7 @@ pub fn connections(query: &ListQuery<'_, Connection>) -> Result<(), Failure> {
     print_rows(query)
 }
 
-/// Prints incidents. The agent keeps them in memory: those from before its start are not among
-/// them.
+/// Prints incidents.
 pub fn incidents(query: &ListQuery<'_, Incident>) -> Result<(), Failure> {
     print_rows(query)
 }
@@ -61,38 +61,60 @@ pub fn incidents(query: &ListQuery<'_, Incident>) -> Result<(), Failure> {
 trait Shaped: Row {
     /// Where the agent lists it.
     const PATH: &'static str;
+    /// Whether it tells of what is over, so that it may come from a recorder unasked.
+    const IS_OF_PAST: bool = false;
 
     /// Its JSON shape.
-    type Shape: for<'de> Deserialize<'de> + Into<Self>;
+    type Shape: for<'de> Deserialize<'de> + Serialize + Into<Self>;
+
+    /// Those of a recorder that there was something of in the span.
+    fn recorded(reader: &Reader, span: Span) -> Result<Vec<Self::Shape>, RecorderError>;
 }
 
 impl Shaped for PeerRow {
     const PATH: &'static str = "/v1/peers";
 
     type Shape = Peer;
+
+    fn recorded(reader: &Reader, span: Span) -> Result<Vec<Peer>, RecorderError> {
+        let cards = reader.cards(span)?.into_iter();
+        Ok(cards.map(|card| card.detail.peer).collect())
+    }
 }
 
 impl Shaped for Connection {
     const PATH: &'static str = "/v1/connections";
 
     type Shape = Self;
+
+    fn recorded(reader: &Reader, span: Span) -> Result<Vec<Self>, RecorderError> {
+        let cards = reader.cards(span)?.into_iter();
+        Ok(cards.flat_map(|card| card.detail.connections).collect())
+    }
 }
 
 impl Shaped for Incident {
     const PATH: &'static str = "/v1/incidents";
+    const IS_OF_PAST: bool = true;
 
     type Shape = Self;
+
+    fn recorded(reader: &Reader, span: Span) -> Result<Vec<Self>, RecorderError> {
+        reader.incidents(span)
+    }
 }
 
 /// Asks the agent and prints its rows. What `--json` prints is what the agent sent, so that
 /// fields this program does not know are kept.
 fn print_rows<R: Shaped>(query: &ListQuery<'_, R>) -> Result<(), Failure> {
     let since_unix_ns = query.since()?;
-    let answer = query.ask(R::PATH, !query.is_plain(since_unix_ns))?;
+    let answer = query.answer(since_unix_ns, !query.is_plain(since_unix_ns))?;
+    // What a recorder gives is put in order and cut here.
+    let is_plain = query.is_plain(since_unix_ns) && !answer.is_recorded;
     let context = answer.context;
     let sent = query.understood(answer.rows())?;
     let total = answer.total.unwrap_or(sent.len());
-    if query.json && query.is_plain(since_unix_ns) {
+    if query.json && is_plain {
         print(&answer.sent.text)?;
         query.tell_rest(sent.len(), total);
         return Ok(());
@@ -102,11 +124,7 @@ fn print_rows<R: Shaped>(query: &ListQuery<'_, R>) -> Result<(), Failure> {
         rows.push(query.understood(answer.read(text))?);
     }
     rows.retain(|row| query.is_wanted(&row.row, since_unix_ns, &context));
-    let total = if query.is_plain(since_unix_ns) {
-        total
-    } else {
-        rows.len()
-    };
+    let total = if is_plain { total } else { rows.len() };
     let order = query.sort.order(rows.iter().map(|row| &row.row), &context);
     let limit = if query.limit == 0 {
         usize::MAX
@@ -164,9 +182,46 @@ impl<R: Row> ListQuery<'_, R> {
         is_recent && self.filter.wants(row, context)
     }
 
+    /// What was last known, if there is no agent to ask.
+    fn answer(&self, since_unix_ns: Option<i128>, is_all: bool) -> Result<Answer, Failure>
+    where
+        R: Shaped,
+    {
+        // Rows of the present are not taken from the past unless somebody asks for the past.
+        let is_of_past = R::IS_OF_PAST || since_unix_ns.is_some();
+        if (is_of_past || self.place.state_dir.is_some())
+            && let Some(reader) = self.place.recorder()?
+        {
+            return self.recorded(&reader, since_unix_ns);
+        }
+        self.ask(R::PATH, is_all)
+    }
+
+    fn recorded(&self, reader: &Reader, since_unix_ns: Option<i128>) -> Result<Answer, Failure>
+    where
+        R: Shaped,
+    {
+        let since_ms = since_unix_ns.and_then(|since| i64::try_from(since / 1_000_000).ok());
+        let span = Span {
+            from_ms: since_ms.unwrap_or(i64::MIN),
+            ..Span::ALL
+        };
+        let text = json_lines(&R::recorded(reader, span)?)?;
+        tell_left_out(reader);
+        Ok(Answer {
+            total: None,
+            sent: Text::own(text),
+            context: Context {
+                now_unix_ns: clock::unix_ns(),
+                tcp_memory_limit_bytes: None,
+            },
+            is_recorded: true,
+        })
+    }
+
     /// The agent's list, all of it if we choose from it; and what its rows do not know.
     fn ask(&self, path: &str, is_all: bool) -> Result<Answer, Failure> {
-        let socket = self.socket;
+        let socket = self.place.socket;
         let limit = if is_all { 0 } else { self.limit };
         let target = format!("{path}?limit={limit}");
         talk(socket, async {
@@ -187,13 +242,14 @@ impl<R: Row> ListQuery<'_, R> {
                 total,
                 sent,
                 context,
+                is_recorded: false,
             })
         })
     }
 
     /// What was read, or the failure with its hint.
     fn understood<T>(&self, read: Result<T, ClientError>) -> Result<T, Failure> {
-        read.map_err(|error| error.into_failure(self.socket))
+        read.map_err(|error| error.into_failure(self.place.socket))
     }
 
     fn needs_share(&self) -> bool {
@@ -221,7 +277,7 @@ impl<R: Row> ListQuery<'_, R> {
 /// The same for groups of peers.
 fn print_groups(query: &ListQuery<'_, PeerRow>, by: Grouping) -> Result<(), Failure> {
     let since_unix_ns = query.since()?;
-    let answer = query.ask(PeerRow::PATH, true)?;
+    let answer = query.answer(since_unix_ns, true)?;
     let context = answer.context;
     let mut peers = Vec::new();
     for text in query.understood(answer.rows())? {
@@ -250,6 +306,8 @@ struct Answer {
     total: Option<usize>,
     sent: Text,
     context: Context,
+    /// Whether it comes from a recorder.
+    is_recorded: bool,
 }
 
 impl Answer {

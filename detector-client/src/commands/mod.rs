@@ -1,4 +1,5 @@
-//! The commands that ask the agent once, or have it do something, and print what it says.
+//! The commands that ask the agent once or read its recorder, or have it do something, and print what
+//! they learn.
 //!
 //! In: what was asked for, as the command line has read it. Out: text or JSON on stdout, notes on
 //! stderr, or the failure with its hint.
@@ -10,6 +11,7 @@ mod explain;
 mod incident;
 mod list;
 mod peer_address;
+mod place;
 mod reset;
 
 pub use block::{block, blocked, unblock};
@@ -19,6 +21,7 @@ pub use explain::explain;
 pub use incident::incident;
 pub use list::{ListQuery, connections, incidents, peers};
 pub use peer_address::PeerAddress;
+pub use place::Place;
 pub use reset::reset;
 
 use crate::socket::{self as agent, ClientError};

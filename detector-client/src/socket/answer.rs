@@ -103,6 +103,11 @@ pub struct Text {
 }
 
 impl Text {
+    /// What did not come from an agent.
+    pub const fn own(text: String) -> Self {
+        Self { text, agent: None }
+    }
+
     /// It is not what it should be, for this reason.
     pub fn misread(&self, error: impl std::fmt::Display) -> ClientError {
         misread(self.agent.clone(), error)

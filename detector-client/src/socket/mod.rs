@@ -103,6 +103,20 @@ pub async fn each_line(
     open(socket, target).await?.each_line(follows, read).await
 }
 
+/// Why nobody can be asked on this socket; `None` if somebody listens there, or may.
+pub async fn missing(socket: &Path) -> Option<io::Error> {
+    use io::ErrorKind::{ConnectionRefused, NotFound, PermissionDenied};
+    let error = timeout(PATIENCE, UnixStream::connect(socket))
+        .await
+        .ok()?
+        .err()?;
+    matches!(
+        error.kind(),
+        NotFound | ConnectionRefused | PermissionDenied
+    )
+    .then_some(error)
+}
+
 /// Asks; the answer is still to be read.
 pub async fn open(socket: &Path, target: &str) -> Result<Answer, ClientError> {
     request(socket, target).await.map(Answer)

@@ -1,19 +1,17 @@
 //! Arguments of `detector events`.
 
 use super::candidates;
-use super::list;
-use clap::{Args, ValueHint};
+use super::{PlaceArgs, list};
+use clap::Args;
 use clap_complete::ArgValueCompleter;
-use detector_api::defaults::CONTROL_SOCKET;
 use detector_api::snapshot::{Event, FlagKind};
 use detector_client::filter::Filter;
-use std::path::PathBuf;
 
 /// Arguments of `detector events`.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct EventsArgs {
-    /// Keep printing events as they happen
-    #[arg(long)]
+    /// Keep printing events as they happen; needs an agent
+    #[arg(long, conflicts_with = "state_dir")]
     pub(crate) follow: bool,
     /// Only events since this time: RFC 3339, or how long ago (`10m`)
     #[arg(long, value_name = "TIME")]
@@ -33,7 +31,6 @@ pub(crate) struct EventsArgs {
     /// Print one JSON object per line
     #[arg(long)]
     pub(crate) json: bool,
-    /// Control socket of the agent
-    #[arg(long, value_name = "PATH", default_value = CONTROL_SOCKET, value_hint = ValueHint::FilePath)]
-    pub(crate) control_socket: PathBuf,
+    #[command(flatten)]
+    pub(crate) place: PlaceArgs,
 }

@@ -1,11 +1,9 @@
 //! Arguments of `detector explain`.
 
-use super::candidates;
-use clap::{Args, ValueHint};
+use super::{PlaceArgs, candidates};
+use clap::Args;
 use clap_complete::ArgValueCompleter;
-use detector_api::defaults::CONTROL_SOCKET;
 use detector_client::commands::PeerAddress;
-use std::path::PathBuf;
 
 /// Arguments of `detector explain`.
 #[derive(Clone, Debug, Args)]
@@ -17,7 +15,6 @@ pub(crate) struct ExplainArgs {
     /// Print the object of `/v1/peers/PEER` as JSON
     #[arg(long)]
     pub(crate) json: bool,
-    /// Control socket of the agent
-    #[arg(long, value_name = "PATH", default_value = CONTROL_SOCKET, value_hint = ValueHint::FilePath)]
-    pub(crate) control_socket: PathBuf,
+    #[command(flatten)]
+    pub(crate) place: PlaceArgs,
 }

@@ -1,14 +1,13 @@
 //! Arguments of `detector incidents`.
 
+use super::PlaceArgs;
 use super::candidates;
 use super::list::{choice, filter, sort};
-use clap::{Args, Subcommand, ValueHint};
+use clap::{Args, Subcommand};
 use clap_complete::ArgValueCompleter;
-use detector_api::defaults::CONTROL_SOCKET;
 use detector_api::snapshot::Incident;
 use detector_client::columns::{Choice, Sort};
 use detector_client::filter::Filter;
-use std::path::PathBuf;
 
 /// Arguments of `detector incidents`.
 #[derive(Clone, Debug, Args)]
@@ -31,9 +30,8 @@ pub(crate) struct IncidentsArgs {
     /// Print one JSON array
     #[arg(long, conflicts_with = "columns")]
     pub(crate) json: bool,
-    /// Control socket of the agent
-    #[arg(long, value_name = "PATH", default_value = CONTROL_SOCKET, value_hint = ValueHint::FilePath)]
-    pub(crate) control_socket: PathBuf,
+    #[command(flatten)]
+    pub(crate) place: PlaceArgs,
 }
 
 /// What else to do with incidents.
@@ -52,7 +50,6 @@ pub(crate) struct ShowArgs {
     /// Print the object of `/v1/incidents/ID` as JSON
     #[arg(long)]
     pub(crate) json: bool,
-    /// Control socket of the agent
-    #[arg(long, value_name = "PATH", default_value = CONTROL_SOCKET, value_hint = ValueHint::FilePath)]
-    pub(crate) control_socket: PathBuf,
+    #[command(flatten)]
+    pub(crate) place: PlaceArgs,
 }

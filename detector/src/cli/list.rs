@@ -1,15 +1,13 @@
 //! Arguments of `detector peers` and `detector connections`.
 
-use super::candidates;
-use clap::{Args, ValueHint};
+use super::{PlaceArgs, candidates};
+use clap::Args;
 use clap_complete::ArgValueCompleter;
-use detector_api::defaults::CONTROL_SOCKET;
 use detector_api::defaults::LIST_LIMIT;
 use detector_api::row::PeerRow;
 use detector_api::snapshot::Connection;
 use detector_client::columns::{Choice, Grouping, Row, Sort};
 use detector_client::filter::Filter;
-use std::path::PathBuf;
 
 /// What both have.
 #[derive(Clone, Debug, Args)]
@@ -17,15 +15,15 @@ pub(crate) struct ListArgs {
     /// Show at most this many rows; 0 shows all
     #[arg(long, value_name = "N", default_value_t = LIST_LIMIT)]
     pub(crate) limit: usize,
-    /// Only those seen since this time: RFC 3339, or how long ago (`10m`)
+    /// Only those seen since this time: RFC 3339, or how long ago (`10m`); where no agent runs, as
+    /// they were recorded last
     #[arg(long, value_name = "TIME")]
     pub(crate) since: Option<String>,
     /// Print one JSON array
     #[arg(long, conflicts_with = "columns")]
     pub(crate) json: bool,
-    /// Control socket of the agent
-    #[arg(long, value_name = "PATH", default_value = CONTROL_SOCKET, value_hint = ValueHint::FilePath)]
-    pub(crate) control_socket: PathBuf,
+    #[command(flatten)]
+    pub(crate) place: PlaceArgs,
 }
 
 /// Arguments of `detector peers`.

@@ -14,6 +14,7 @@ mod list;
 #[cfg(test)]
 #[cfg(feature = "agent")]
 mod lists;
+mod place;
 mod refusal;
 mod report;
 mod top;
@@ -28,6 +29,7 @@ pub(crate) use events::EventsArgs;
 pub(crate) use explain::ExplainArgs;
 pub(crate) use incidents::{IncidentsArgs, IncidentsVerb};
 pub(crate) use list::{ConnectionsArgs, PeersArgs};
+pub(crate) use place::PlaceArgs;
 pub(crate) use refusal::refused;
 pub(crate) use report::ReportArgs;
 pub(crate) use top::TopArgs;
@@ -65,7 +67,7 @@ pub(crate) enum Command {
     Connections(ConnectionsArgs),
     /// List flags and episodes, newest last
     Events(EventsArgs),
-    /// List the incidents since the agent started, newest last
+    /// List the incidents, newest last
     Incidents(IncidentsArgs),
     /// Explain one peer: verdict, evidence for and against, rules, owner, and what to do
     Explain(ExplainArgs),
@@ -160,6 +162,8 @@ mod tests {
             &["detector", "run", "--web.listen-address=nowhere"],
             &["detector", "events", "--kind=unheard-of"],
             &["detector", "events", "--follow", "--until=1m"],
+            &["detector", "events", "--follow", "--state-dir=x"],
+            &["detector", "peers", "--control-socket=x", "--state-dir=x"],
             &["detector", "peers", "--filter=pined>10M"],
             &["detector", "peers", "--sort=beauty"],
             &["detector", "peers", "--columns=peer,beauty"],

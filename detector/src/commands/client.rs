@@ -15,7 +15,7 @@ pub(super) fn peers(args: &PeersArgs) -> Result<(), Failure> {
         limit: args.list.limit,
         since: args.list.since.as_deref(),
         json: args.list.json,
-        socket: &args.list.control_socket,
+        place: args.list.place.place(),
     };
     commands::peers(&query, args.group)
 }
@@ -28,13 +28,13 @@ pub(super) fn connections(args: &ConnectionsArgs) -> Result<(), Failure> {
         limit: args.list.limit,
         since: args.list.since.as_deref(),
         json: args.list.json,
-        socket: &args.list.control_socket,
+        place: args.list.place.place(),
     })
 }
 
 pub(super) fn incidents(args: &IncidentsArgs) -> Result<(), Failure> {
     if let Some(IncidentsVerb::Show(show)) = &args.verb {
-        return commands::incident(&show.control_socket, &show.id, show.json);
+        return commands::incident(show.place.place(), &show.id, show.json);
     }
     commands::incidents(&ListQuery {
         filter: &args.filter,
@@ -43,7 +43,7 @@ pub(super) fn incidents(args: &IncidentsArgs) -> Result<(), Failure> {
         limit: 0,
         since: args.since.as_deref(),
         json: args.json,
-        socket: &args.control_socket,
+        place: args.place.place(),
     })
 }
 
@@ -56,12 +56,12 @@ pub(super) fn events(args: &EventsArgs) -> Result<(), Failure> {
         kind: args.kind,
         filter: &args.filter,
         json: args.json,
-        socket: &args.control_socket,
+        place: args.place.place(),
     })
 }
 
 pub(super) fn explain(args: &ExplainArgs) -> Result<(), Failure> {
-    commands::explain(&args.control_socket, args.peer, args.json)
+    commands::explain(args.place.place(), args.peer, args.json)
 }
 
 pub(super) fn dmesg(args: &DmesgArgs) -> Result<(), Failure> {

@@ -270,5 +270,6 @@ pub(super) fn subject(name: &str, verdict: Verdict, connections: Vec<Connection>
         },
         now_unix_ns: time::rfc3339_unix_ns(NOW).unwrap(),
         asked: None,
+        recorded: None,
     }
 }
