@@ -9,6 +9,8 @@
 #![forbid(unsafe_code)]
 
 mod error;
+#[cfg(feature = "fixtures")]
+pub mod fixtures;
 mod location;
 mod reader;
 mod rows;

@@ -303,17 +303,25 @@ impl Reader {
     }
 }
 
-/// A file with a log is read with it. One without, and without a writer, is read as it is, so that
-/// nothing is written beside it: it may lie where we may not write.
+/// A file with a log is read with it. One without a writer is read as it is, so that nothing is
+/// written beside it: it may lie where we may not write.
 fn connect(file: &Path, is_written: bool) -> Result<Connection, RecorderError> {
     let failed = |error| RecorderError::of(file, error);
     let log = std::fs::metadata(with_suffix(file, "-wal"));
     let has_log = log.is_ok_and(|log| log.len() > 0);
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let connection = if has_log || is_written {
-        Connection::open_with_flags(file, flags)
-    } else {
-        Connection::open_with_flags(immutable(file), flags | OpenFlags::SQLITE_OPEN_URI)
+    // Every writer keeps an index of its log: a copy may be without.
+    let is_indexed = with_suffix(file, "-shm").exists();
+    let as_it_is =
+        |how: &str| Connection::open_with_flags(uri(file, how), flags | OpenFlags::SQLITE_OPEN_URI);
+    let connection = match (has_log, is_indexed || is_written) {
+        (false, _) if !is_written => as_it_is("immutable=1"),
+        (_, true) => Connection::open_with_flags(file, flags),
+        (_, false) => as_it_is("vfs=unix-none").and_then(|connection| {
+            // The index is made in our own memory then.
+            connection.pragma_update(None, "locking_mode", "EXCLUSIVE")?;
+            Ok(connection)
+        }),
     };
     let connection = connection.map_err(failed)?;
     connection.busy_timeout(BUSY).map_err(failed)?;
@@ -323,8 +331,8 @@ fn connect(file: &Path, is_written: bool) -> Result<Connection, RecorderError> {
     Ok(connection)
 }
 
-/// The file as a URI that says that nobody changes it.
-fn immutable(file: &Path) -> String {
+/// The file as a URI that says how to open it.
+fn uri(file: &Path, how: &str) -> String {
     use std::fmt::Write;
     use std::os::unix::ffi::OsStrExt;
     let mut uri = "file:".to_owned();
@@ -336,7 +344,7 @@ fn immutable(file: &Path) -> String {
             let _ = write!(uri, "%{byte:02X}");
         }
     }
-    uri + "?immutable=1"
+    uri + "?" + how
 }
 
 fn moment(row: &Row<'_>, first: usize) -> rusqlite::Result<Moment> {

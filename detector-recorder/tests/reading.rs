@@ -165,3 +165,24 @@ fn what_is_no_file_is_no_recorder_and_is_not_waited_for() {
         "{missing}"
     );
 }
+
+#[test]
+fn a_copy_with_its_log_is_read_without_an_index_beside_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut recorder = open(folder.path(), 0);
+    recorder.record(&batch(1, 7)).unwrap();
+    let copy = tempfile::tempdir().unwrap();
+    for name in [FILE_NAME, "recorder.db-wal"] {
+        fs::copy(folder.path().join(name), copy.path().join(name)).unwrap();
+    }
+    let reader = Reader::open(copy.path()).unwrap();
+    let mut ids = Vec::new();
+    let taken = reader.each_event(&ALL, |event| {
+        ids.push(event.id);
+        Ok::<_, RecorderError>(())
+    });
+    taken.unwrap();
+    assert_eq!(ids, [7]);
+    drop(reader);
+    assert_eq!(fs::read_dir(copy.path()).unwrap().count(), 2);
+}

@@ -64,7 +64,10 @@ pub(super) fn connections(subject: &Subject) -> Vec<Block> {
     let rest = total.saturating_sub(rows.len() as u64);
     if rest > 0 {
         let peer = &detail.peer.peer;
-        let more = format!("... and {rest} more: `detector connections --filter net={peer}`");
+        let mut more = format!("... and {rest} more");
+        if subject.recorded.is_none() {
+            more += &format!(": `detector connections --filter net={peer}`");
+        }
         blocks.push(Block::Text(more));
     }
     blocks

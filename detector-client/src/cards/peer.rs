@@ -10,7 +10,7 @@ use super::steps::steps;
 use super::subject::{HostFacts, Subject};
 use crate::layout::width_of;
 use crate::terminal::{Capabilities, Tone};
-use detector_api::snapshot::{Assessment, Direction, Event, Outcome, Peer, Severity};
+use detector_api::snapshot::{Assessment, Direction, Outcome, Peer, Severity};
 use detector_api::text::{self, counted};
 use detector_api::units;
 use std::cmp::Reverse;
@@ -38,7 +38,7 @@ pub(crate) fn peer_card(subject: &Subject, terminal: Capabilities) -> String {
     blocks.extend(owners(subject));
     blocks.push(Block::Heading("WORST CONNECTIONS".to_owned()));
     blocks.extend(connections(subject));
-    blocks.extend(events(&subject.page.events));
+    blocks.extend(events(subject));
     blocks.push(when("WHAT TO DO IF IT COMES BACK", "WHAT TO DO"));
     blocks.extend(steps(subject));
     render(&blocks, terminal)
@@ -239,15 +239,22 @@ fn benign(assessment: &Assessment) -> Vec<Block> {
     blocks
 }
 
-fn events(all: &[Event]) -> Vec<Block> {
+fn events(subject: &Subject) -> Vec<Block> {
+    let all = &subject.page.events;
     let shown = all.iter().skip(all.len().saturating_sub(EVENTS));
     let blocks: Vec<Block> = shown
         .map(|event| {
-            let clock = event.time.get(11..19).unwrap_or(&event.time);
+            // Recorded ones may be of many days.
+            let shown = match subject.recorded {
+                Some(_) => 0..19,
+                None => 11..19,
+            };
+            let clock = event.time.get(shown).unwrap_or(&event.time);
+            let clock = clock.replace('T', " ");
             let line = text::event_line(event);
             let own = format!("{}: ", event.peer);
             let line = line.strip_prefix(&own).unwrap_or(&line).to_owned();
-            Block::item(clock, width_of(clock) + 2, Tone::Quiet, line)
+            Block::item(&clock, width_of(&clock) + 2, Tone::Quiet, line)
         })
         .collect();
     if blocks.is_empty() {

@@ -11,7 +11,9 @@ pub(crate) fn moment(time: &str, now_unix_ns: i128) -> String {
     };
     #[allow(clippy::cast_precision_loss, reason = "an age has few digits")]
     let age = time::rfc3339_unix_ns(time)
-        .map(|then| now_unix_ns.saturating_sub(then).max(0) as f64 / 1e9);
+        // Another host's clock may be ahead.
+        .filter(|then| *then <= now_unix_ns)
+        .map(|then| now_unix_ns.saturating_sub(then) as f64 / 1e9);
     match age {
         Some(age) => format!("{shown}, {} ago", units::seconds(age)),
         None => shown,

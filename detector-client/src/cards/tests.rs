@@ -42,6 +42,16 @@ fn a_zero_window_hoard() {
 }
 
 #[test]
+fn a_card_of_the_past_says_of_when_it_is() {
+    let mut subject = cases::zero_window_hoard();
+    subject.recorded = Some("2026-12-29T21:04:05.123Z".to_owned());
+    subject.now_unix_ns += 7 * 86_400_000_000_000;
+    expect_golden("recorded", &subject);
+    let text = peer_card(&subject, plain(80));
+    assert!(!text.contains(" now;") && !text.contains("NOW"), "{text}");
+}
+
+#[test]
 fn a_peer_that_takes_back_window_over_data_in_flight() {
     expect_golden("treason", &cases::treason());
 }

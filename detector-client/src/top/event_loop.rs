@@ -2,9 +2,10 @@
 
 use super::agent::{Agent, Outcome, START_PAUSE};
 use super::keys::{self, Command, Edit, Focus};
+use super::past;
 use super::screen::Screen;
 use super::settings_file::SettingsFile;
-use super::state::{ActionRequest, ActionResult, Effects, Now, Snapshot, State};
+use super::state::{ActionRequest, ActionResult, Effects, Now, Recorded, Snapshot, State};
 use super::terminal::{self, Input};
 use super::view;
 use crate::clock;
@@ -12,6 +13,7 @@ use crate::socket::ClientError;
 use crate::terminal::Capabilities;
 use detector_api::failure::Failure;
 use std::io;
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc;
@@ -23,7 +25,14 @@ const PAUSE_RATIO: u32 = 30;
 /// But by no longer one.
 const LONGEST_PAUSE: Duration = Duration::from_secs(10);
 
-type Answer = Result<Snapshot, ClientError>;
+/// What was asked for.
+enum Answer {
+    /// Of the agent.
+    Present(Result<Snapshot, ClientError>),
+    /// Of the recorder.
+    Past(Result<Recorded, String>),
+}
+
 /// What was asked for, and what came of it.
 type Acted = (ActionRequest, Result<ActionResult, ClientError>);
 
@@ -32,7 +41,7 @@ pub(super) async fn run(
     state: State,
     agent: Agent,
     settings: Option<SettingsFile>,
-    interval: Duration,
+    recorder: Recorder,
 ) -> Result<(), Failure> {
     let failure =
         |what: &str, error: &io::Error| Failure::failed(format!("cannot {what}: {error}"));
@@ -40,10 +49,10 @@ pub(super) async fn run(
     let screen = Screen::take().map_err(|error| failure("take over the terminal", &error))?;
     let inputs = terminal::inputs().map_err(|error| failure("read keys", &error))?;
     let mut event_loop = EventLoop {
-        state,
         agent,
         settings,
-        interval,
+        interval: Duration::from_secs_f64(state.interval_seconds),
+        recorder,
         screen,
         capabilities: Capabilities::of_stdout(),
         inputs,
@@ -51,9 +60,15 @@ pub(super) async fn run(
         asked: Instant::now(),
         next: Instant::now(),
         question: None,
+        is_reading: false,
+        reads_again: false,
         acting: JoinSet::new(),
         is_dirty: true,
+        state,
     };
+    if event_loop.recorder.is_first {
+        event_loop.apply(Command::Past);
+    }
     event_loop.state.size = event_loop.screen.size().unwrap_or((80, 24));
     tokio::select! {
         ended = event_loop.run() => ended,
@@ -61,11 +76,20 @@ pub(super) async fn run(
     }
 }
 
+/// The recorder of which the past is read.
+pub(super) struct Recorder {
+    /// The file, or the folder that it lies in.
+    pub(super) path: PathBuf,
+    /// Whether it is shown first, and the agent may be missing.
+    pub(super) is_first: bool,
+}
+
 struct EventLoop {
     state: State,
     agent: Agent,
     settings: Option<SettingsFile>,
     interval: Duration,
+    recorder: Recorder,
     screen: Screen,
     capabilities: Capabilities,
     inputs: mpsc::Receiver<Input>,
@@ -75,6 +99,10 @@ struct EventLoop {
     /// When it is asked again.
     next: Instant,
     question: Option<JoinHandle<Answer>>,
+    /// Whether that question is for the recorder: it cannot be called back.
+    is_reading: bool,
+    /// Whether the recorder is to be read once more after that.
+    reads_again: bool,
     /// What the agent has been asked to do or to rehearse.
     acting: JoinSet<Acted>,
     is_dirty: bool,
@@ -122,7 +150,8 @@ impl EventLoop {
     }
 
     async fn occurrence(&mut self) -> Occurrence {
-        let is_idle = self.question.is_none() && !self.state.is_paused;
+        let is_live = !self.state.is_paused && self.state.past.shown.is_none();
+        let is_idle = self.question.is_none() && is_live;
         let question = async {
             match &mut self.question {
                 Some(question) => question.await,
@@ -150,30 +179,61 @@ impl EventLoop {
             // Reported by the hook, which gave the terminal back: nothing may be drawn any more.
             Ok(panic) => std::panic::resume_unwind(panic),
             // A question is never aborted while it is waited for.
-            Err(_) => Err(ClientError::Silent),
+            Err(_) => Answer::Present(Err(ClientError::Silent)),
         });
         Occurrence::Answer(Box::new(answer))
     }
 
     fn ask(&mut self) {
+        let look = self.state.look();
+        if self.is_reading && look.is_some() {
+            self.reads_again = true;
+            return;
+        }
         if let Some(outdated) = self.question.take() {
             outdated.abort();
         }
         self.asked = Instant::now();
-        let question = self.agent.question(self.state.query());
-        self.question = Some(tokio::spawn(question));
+        self.is_reading = look.is_some();
+        self.question = Some(if let Some(look) = look {
+            // A step is taken once.
+            self.state.past.step = None;
+            let path = self.recorder.path.clone();
+            tokio::task::spawn_blocking(move || Answer::Past(past::read(&path, &look)))
+        } else {
+            let question = self.agent.question(self.state.query());
+            tokio::spawn(async { Answer::Present(question.await) })
+        });
     }
 
     fn take_answer(&mut self, answer: Answer) -> Result<(), Failure> {
-        let took = self.asked.elapsed();
-        let pause = (took * PAUSE_RATIO).min(LONGEST_PAUSE).max(self.interval);
-        self.next = self.asked + pause;
         self.is_dirty = true;
         let now = Now {
             seconds: self.began.elapsed().as_secs_f64(),
             unix_ns: clock::unix_ns(),
         };
-        match self.agent.judge(answer)? {
+        let answer = match answer {
+            Answer::Present(answer) => answer,
+            Answer::Past(recorded) => {
+                self.is_reading = false;
+                self.state.take_recorded(now, recorded);
+                if std::mem::take(&mut self.reads_again) {
+                    self.ask();
+                }
+                return Ok(());
+            }
+        };
+        let took = self.asked.elapsed();
+        let pause = (took * PAUSE_RATIO).min(LONGEST_PAUSE).max(self.interval);
+        self.next = self.asked + pause;
+        let outcome = match self.agent.judge(answer) {
+            Err(failure) if self.recorder.is_first => {
+                self.stay_in_past(&failure);
+                return Ok(());
+            }
+            outcome => outcome?,
+        };
+        match outcome {
             Outcome::Answer(snapshot) => {
                 if self.agent.is_own() {
                     self.state.own_agent = Some("no agent here: watching by itself".to_owned());
@@ -188,6 +248,13 @@ impl EventLoop {
             Outcome::Lost(why) => self.state.take(now, Err(why)),
         }
         Ok(())
+    }
+
+    /// Without a present to show, the past stays.
+    fn stay_in_past(&mut self, failure: &Failure) {
+        self.apply(Command::Past);
+        let told = failure.to_string();
+        self.state.note = told.lines().next().map(str::to_owned);
     }
 
     fn take_result(&mut self, (request, result): Acted) {

@@ -6,6 +6,7 @@
 mod agent;
 mod event_loop;
 mod keys;
+mod past;
 mod print;
 mod screen;
 mod settings_file;
@@ -17,14 +18,17 @@ mod view;
 use crate::columns::{Grouping, Sort};
 use crate::filter::Filter;
 use agent::Agent;
+use detector_api::defaults::STATE_DIR;
 use detector_api::failure::Failure;
 use detector_api::row::PeerRow;
+use detector_recorder::Reader;
+use event_loop::Recorder;
 pub use print::Printed;
 pub use screen::Screen;
 use settings_file::SettingsFile;
 use state::State;
 use std::io::{self, IsTerminal};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 /// What `detector top` was asked for.
@@ -50,6 +54,8 @@ pub struct Options {
     pub allow_actions: bool,
     /// Control socket of the agent.
     pub control_socket: Option<PathBuf>,
+    /// The recorder of which the past is shown, or its folder.
+    pub state_dir: Option<PathBuf>,
     /// What starts an agent where the host has none; `None` in a build that has none to start.
     pub start_agent: Option<StartAgent>,
 }
@@ -79,6 +85,16 @@ pub async fn run(args: &Options) -> Result<(), Failure> {
         let hint = "`detector top --once` prints a table, `--json` an object, `--batch` goes on";
         return Err(Failure::usage("stdout is no terminal").hint(hint));
     }
+    let path = args.state_dir.as_deref();
+    let recorder = Recorder {
+        path: path.unwrap_or(Path::new(STATE_DIR)).to_owned(),
+        // Whoever names a recorder and no agent wants to see the recorder.
+        is_first: path.is_some() && args.control_socket.is_none(),
+    };
+    if recorder.is_first {
+        // Refused before the terminal is taken over.
+        drop(Reader::open(&recorder.path)?);
+    }
     let file = SettingsFile::of_user();
     match file.as_ref().map(SettingsFile::read) {
         Some(Ok(Some(settings))) => state.settings = settings,
@@ -88,7 +104,7 @@ pub async fn run(args: &Options) -> Result<(), Failure> {
     choose(&mut state, args);
     state.actions.are_allowed = args.allow_actions;
     state.actions.session = crate::session::clients();
-    event_loop::run(state, agent, file, args.interval).await
+    event_loop::run(state, agent, file, recorder).await
 }
 
 /// What the command line says wins over what was remembered.

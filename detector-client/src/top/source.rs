@@ -69,7 +69,9 @@ fn facts_of(host: Host) -> Facts {
         agent_version: host.agent.version,
         uptime_seconds: host.agent.uptime_seconds,
         unready_reason: host.agent.unready_reason,
-        load: host.load.map(|load| [load.one, load.five, load.fifteen]),
+        load: host
+            .load
+            .map_or_else(Vec::new, |load| vec![load.one, load.five, load.fifteen]),
         pressure_percent: [some(cpu), some(memory), some(io)],
         memory_bytes: host.memory.map(|memory| {
             let used = memory.total_bytes.saturating_sub(memory.available_bytes);

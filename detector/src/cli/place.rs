@@ -8,11 +8,11 @@ use std::path::PathBuf;
 /// Arguments of those that read a recorder where no agent runs.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct PlaceArgs {
-    /// Control socket of the agent; without an agent on this host, its recorder in /var/lib/detector
-    /// is read
+    /// Control socket of the agent
     #[arg(long, value_name = "PATH", default_value = CONTROL_SOCKET, value_hint = ValueHint::FilePath)]
     pub(crate) control_socket: PathBuf,
-    /// Ask no agent: read the recorder in this folder, or this copy of a recorder.db
+    /// Ask no agent, read the recorder in this folder, or this copy of one [default:
+    /// /var/lib/detector, where no agent runs]
     #[arg(long, value_name = "DIR", conflicts_with = "control_socket", value_hint = ValueHint::AnyPath)]
     pub(crate) state_dir: Option<PathBuf>,
 }

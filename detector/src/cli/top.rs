@@ -46,6 +46,10 @@ pub(crate) struct TopArgs {
     /// Control socket of the agent [default: /run/detector/control.sock]
     #[arg(long, value_name = "PATH", value_hint = ValueHint::FilePath)]
     pub(crate) control_socket: Option<PathBuf>,
+    /// Folder or copy of the recorder that key `p` opens [default: /var/lib/detector]; without
+    /// --control-socket it is opened first
+    #[arg(long, value_name = "DIR", conflicts_with_all = ["once", "batch", "json"], value_hint = ValueHint::AnyPath)]
+    pub(crate) state_dir: Option<PathBuf>,
 }
 
 fn parse_interval(text: &str) -> Result<Duration, String> {

@@ -2,6 +2,8 @@
 //!
 //! The keys are those of the tools that operators know: `less`, `htop`, `below`.
 
+use detector_recorder::Step as PastStep;
+
 /// A key as a terminal reports it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[allow(missing_docs, reason = "the names are on the keys")]
@@ -125,7 +127,16 @@ pub(crate) enum Command {
     Redraw,
     /// Do something to the peer here, after a question.
     Act(Action),
+    /// From the present into the past, or back.
+    Past,
+    /// From one recorded second to another one.
+    Travel(PastStep),
 }
+
+/// A minute of the clock.
+const MINUTE_MS: i64 = 60_000;
+/// An hour of it.
+const HOUR_MS: i64 = 60 * MINUTE_MS;
 
 /// What `key` asks for while `focus` has the keys.
 pub(crate) fn of(key: Key, focus: Focus) -> Option<Command> {
@@ -156,6 +167,15 @@ fn on_screen(key: Key) -> Option<Command> {
         Key::Char(' ' | 'Z') => Command::Pause,
         Key::Char('x') => Command::Act(Action::Reset),
         Key::Char('b') => Command::Act(Action::Block),
+        Key::Char('p') => Command::Past,
+        Key::Char('T') => Command::Travel(PastStep::Seconds(-1)),
+        Key::Char('t') => Command::Travel(PastStep::Seconds(1)),
+        Key::Char('M') => Command::Travel(PastStep::Milliseconds(-MINUTE_MS)),
+        Key::Char('m') => Command::Travel(PastStep::Milliseconds(MINUTE_MS)),
+        Key::Char('O') => Command::Travel(PastStep::Milliseconds(-HOUR_MS)),
+        Key::Char('o') => Command::Travel(PastStep::Milliseconds(HOUR_MS)),
+        Key::Char('[') => Command::Travel(PastStep::Incident(false)),
+        Key::Char(']') => Command::Travel(PastStep::Incident(true)),
         key => Command::Move(step(key)?),
     };
     Some(command)

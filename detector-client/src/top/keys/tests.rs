@@ -1,4 +1,4 @@
-use super::{Action, Command, Edit, Focus, Key, Step, of};
+use super::{Action, Command, Edit, Focus, Key, PastStep, Step, of};
 
 #[test]
 fn the_keys_that_operators_know_do_what_they_expect() {
@@ -25,6 +25,14 @@ fn the_keys_that_operators_know_do_what_they_expect() {
         (Key::Char('>'), Command::SortRight),
         (Key::Char('x'), Command::Act(Action::Reset)),
         (Key::Char('b'), Command::Act(Action::Block)),
+        (Key::Char('p'), Command::Past),
+        (Key::Char('T'), Command::Travel(PastStep::Seconds(-1))),
+        (Key::Char('t'), Command::Travel(PastStep::Seconds(1))),
+        (
+            Key::Char('M'),
+            Command::Travel(PastStep::Milliseconds(-60_000)),
+        ),
+        (Key::Char(']'), Command::Travel(PastStep::Incident(true))),
     ] {
         assert_eq!(of(key, Focus::Screen), Some(command), "{key:?}");
     }

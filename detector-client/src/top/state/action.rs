@@ -111,6 +111,10 @@ impl State {
             self.note = Some(note.to_owned());
             return Effects::default();
         }
+        if self.past.shown.is_some() {
+            self.note = Some("nothing can be done in the past; p leads back".to_owned());
+            return Effects::default();
+        }
         let Some(peer) = self.peer_here() else {
             self.note = Some("actions are for a single peer: select or open one".to_owned());
             return Effects::default();

@@ -45,8 +45,8 @@ pub(crate) struct Facts {
     pub(crate) uptime_seconds: f64,
     /// Why the agent does not do its work.
     pub(crate) unready_reason: Option<String>,
-    /// Load averages over 1, 5 and 15 minutes.
-    pub(crate) load: Option<[f64; 3]>,
+    /// Load averages over 1, 5 and 15 minutes, as far as they are known.
+    pub(crate) load: Vec<f64>,
     /// Share of the last ten seconds in which some task waited for processor, memory, disk.
     pub(crate) pressure_percent: [Option<f64>; 3],
     /// Memory in use and all there is.

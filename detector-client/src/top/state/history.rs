@@ -1,8 +1,9 @@
 //! Samples over time, a bounded number of them.
 
-use super::facts::{Now, Snapshot};
+use super::facts::{Facts, Now};
 use detector_api::actions::SocketName;
 use detector_api::snapshot::Connection;
+use detector_recorder::WindowPoint;
 use std::collections::{HashMap, HashSet, VecDeque};
 
 /// Samples kept of one line: ten minutes at one a second.
@@ -53,11 +54,10 @@ pub(crate) struct HostHistory {
 
 #[allow(clippy::cast_precision_loss, reason = "drawn with eight steps")]
 impl HostHistory {
-    /// Adds what a refresh brought.
-    pub(super) fn take(&mut self, snapshot: &Snapshot) {
-        let facts = &snapshot.facts;
-        if let Some([load, ..]) = facts.load {
-            self.load.push(load);
+    /// Adds what was known at one moment.
+    pub(crate) fn take(&mut self, facts: &Facts) {
+        if let Some(load) = facts.load.first() {
+            self.load.push(*load);
         }
         if let Some((used, limit)) = facts.tcp_memory_bytes {
             self.tcp_memory_share
@@ -76,8 +76,8 @@ impl HostHistory {
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct ConnectionKey {
     netns: u32,
-    local: String,
-    remote: String,
+    pub(super) local: String,
+    pub(super) remote: String,
 }
 
 impl ConnectionKey {
@@ -153,9 +153,38 @@ impl Timelines {
         }
     }
 
+    /// What was recorded of these connections.
+    pub(super) fn recorded(peer: &str, connections: &[Connection], points: &[WindowPoint]) -> Self {
+        let mut timelines = Self {
+            peer: peer.to_owned(),
+            of: HashMap::new(),
+        };
+        let began_ms = points.first().map_or(0, |point| point.at.boot_ms);
+        for key in connections.iter().take(TIMELINES).map(ConnectionKey::of) {
+            let own = points.iter().filter(|point| key.is_at(point));
+            let mut history = History::default();
+            for sample in own.map(|point| sample_of(point, began_ms)) {
+                history.push(sample);
+            }
+            timelines.of.insert(key, history);
+        }
+        timelines
+    }
+
     /// Samples of a connection, the oldest first.
     pub(crate) fn of(&self, connection: &Connection) -> Vec<Sample> {
         let history = self.of.get(&ConnectionKey::of(connection));
         history.map_or_else(Vec::new, |history| history.iter().copied().collect())
+    }
+}
+
+#[allow(clippy::cast_precision_loss, reason = "drawn a few cells wide")]
+fn sample_of(point: &WindowPoint, began_ms: i64) -> Sample {
+    let count = |number| u64::try_from(number).unwrap_or(0);
+    Sample {
+        at_seconds: point.at.boot_ms.saturating_sub(began_ms) as f64 / 1e3,
+        window_bytes: count(point.window_bytes),
+        retracted_bytes: u64::from(point.edge_max.wrapping_sub(point.edge)),
+        queued_bytes: count(point.queued_bytes),
     }
 }

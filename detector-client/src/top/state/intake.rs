@@ -23,7 +23,7 @@ impl State {
         self.link = Link::Live;
         if !self.is_paused || self.taken == Now::default() {
             self.taken = now;
-            self.history.take(&snapshot);
+            self.history.take(&snapshot.facts);
             self.facts = snapshot.facts;
             if let Some(listing) = snapshot.listing {
                 self.take_listing(listing);
@@ -34,7 +34,7 @@ impl State {
         }
     }
 
-    fn take_listing(&mut self, listing: Listing) {
+    pub(super) fn take_listing(&mut self, listing: Listing) {
         self.table.total = listing.total;
         self.table.peers = listing.peers.into_iter().map(PeerRow::from).collect();
         self.arrange();
@@ -51,18 +51,23 @@ impl State {
         // The answer to a question that was asked before another peer was opened.
         let is_open =
             |page: &PeerPage| Some(page.detail.peer.peer.as_str()) == self.location.peer();
-        let Some(mut page) = page else {
+        let Some(page) = page else {
             self.opened.is_gone = self.location.peer().is_some();
             return;
         };
         if !is_open(&page) {
             return;
         }
-        self.opened.is_gone = false;
-        let context = self.context();
         self.opened
             .timelines
             .take(&page.detail.peer.peer, &page.detail.connections, now);
+        self.show_page(page);
+    }
+
+    /// Shows the page of the peer that is open.
+    pub(super) fn show_page(&mut self, mut page: PeerPage) {
+        self.opened.is_gone = false;
+        let context = self.context();
         let sort = self.settings.connection_sort;
         sort.apply(&mut page.detail.connections, &context);
         let connections = &page.detail.connections;

@@ -6,6 +6,7 @@ mod facts;
 mod history;
 mod intake;
 mod order;
+mod past;
 mod prompt;
 mod settings;
 mod walk;
@@ -14,6 +15,7 @@ pub(crate) use action::{ActionRequest, ActionResult, Confirmation};
 pub(crate) use cursor::Cursor;
 pub(crate) use facts::{Facts, Listing, Now, Snapshot};
 pub(crate) use history::{ConnectionKey, HostHistory, Sample, Timelines};
+pub(crate) use past::{Mark, Past, Recorded, RecordedPage};
 pub(crate) use prompt::Prompt;
 pub(crate) use settings::{Settings, Written};
 
@@ -23,6 +25,7 @@ use crate::top::keys::{Command, Edit, Focus};
 use detector_api::page::PeerPage;
 use detector_api::row::PeerRow;
 use detector_api::snapshot::Connection;
+use detector_recorder::Step as PastStep;
 use std::net::IpAddr;
 use std::time::Duration;
 
@@ -133,6 +136,17 @@ pub(crate) struct Query {
     pub(crate) page: Option<String>,
 }
 
+/// What to read of the recorder.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Look {
+    /// Number of the second that is shown; 0 if none is.
+    pub(crate) from: i64,
+    /// Where to go from there.
+    pub(crate) step: PastStep,
+    /// This peer's card.
+    pub(crate) page: Option<String>,
+}
+
 /// The table of peers or groups.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct PeerTable {
@@ -205,8 +219,10 @@ pub(crate) struct State {
     pub(crate) interval_seconds: f64,
     /// Facts of the host.
     pub(crate) facts: Facts,
-    /// Histories of the host.
+    /// Histories of the host at present.
     pub(crate) history: HostHistory,
+    /// The past, while it is shown.
+    pub(crate) past: Past,
     /// When the last snapshot was taken.
     pub(crate) taken: Now,
     /// Columns and lines of the terminal.
@@ -240,8 +256,8 @@ impl State {
     /// Group the peers by this at this moment.
     pub(crate) fn grouping(&self) -> Grouping {
         match self.table.within {
-            Some(_) => Grouping::Peer,
-            None => self.settings.grouping,
+            None if self.can_group(self.settings.grouping) => self.settings.grouping,
+            _ => Grouping::Peer,
         }
     }
 
@@ -251,6 +267,21 @@ impl State {
             now_unix_ns: self.taken.unix_ns,
             tcp_memory_limit_bytes: self.facts.tcp_memory_bytes.map(|(_, limit)| limit),
         }
+    }
+
+    /// What to read of the recorder; `None` for the present, of which the agent is asked.
+    pub(crate) fn look(&self) -> Option<Look> {
+        let shown = self.past.shown.as_ref();
+        let step = match (self.past.step, shown) {
+            (Some(step), _) => step,
+            (None, Some(_)) => PastStep::Seconds(0),
+            (None, None) => return None,
+        };
+        Some(Look {
+            from: shown.map_or(0, |mark| mark.id),
+            step,
+            page: self.location.peer().map(str::to_owned),
+        })
     }
 
     /// What to ask the agent for.
@@ -295,6 +326,10 @@ impl State {
             Command::SortLeft => return self.sort_beside(false),
             Command::SortRight => return self.sort_beside(true),
             Command::Reverse => return self.reverse(),
+            Command::Past => return self.switch_past(),
+            Command::Travel(step) => return self.travel(step),
+            // The past stands still.
+            Command::Pause if self.past.shown.is_some() => {}
             Command::Pause => {
                 self.is_paused = !self.is_paused;
                 effects.fetches = !self.is_paused;

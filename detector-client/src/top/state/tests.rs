@@ -1,5 +1,6 @@
 pub(crate) mod actions;
 mod intake;
+pub(crate) mod past;
 
 use super::{Facts, Listing, Location, Now, Overlay, Snapshot, State};
 use crate::columns::Grouping;
@@ -48,7 +49,7 @@ fn facts(stalled: u64) -> Facts {
         agent_version: "0.1.0".to_owned(),
         uptime_seconds: 12_000.0,
         unready_reason: None,
-        load: Some([0.52, 0.4, 12.31]),
+        load: vec![0.52, 0.4, 12.31],
         pressure_percent: [Some(3.0), Some(0.4), None],
         memory_bytes: Some((3_100_000_000, 8_300_000_000)),
         tcp_memory_bytes: Some((412_000_000 + stalled * 1_000_000, 780_000_000)),

@@ -71,9 +71,15 @@ impl State {
             return Effects::default();
         }
         self.table.within = None;
-        for _ in 0..steps {
-            self.settings.grouping = self.settings.grouping.next();
+        loop {
+            for _ in 0..steps {
+                self.settings.grouping = self.settings.grouping.next();
+            }
+            if self.can_group(self.settings.grouping) {
+                break;
+            }
         }
+
         Effects {
             saves: true,
             ..self.shown_anew()

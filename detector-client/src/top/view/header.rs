@@ -3,7 +3,7 @@
 use super::plot::spark;
 use super::text::{Part, draw_parts, grouped, take_line};
 use super::theme;
-use crate::top::state::{Facts, Link, State};
+use crate::top::state::{Facts, Link, Mark, State};
 use detector_api::time::rfc3339;
 use detector_api::units;
 use ratatui::buffer::Buffer;
@@ -56,7 +56,12 @@ fn title(state: &State) -> (Vec<Part>, Vec<Part>) {
     }
     if let Some(began) = &facts.incident_began {
         let text = format!("incident since {}", began.get(11..16).unwrap_or(began));
-        left.insert(1, Part::new(0, text, theme::alarm()));
+        let rank = u8::from(state.past.shown.is_some());
+        left.insert(1, Part::new(rank, text, theme::alarm()));
+    }
+    if let Some(mark) = &state.past.shown {
+        left.insert(1, Part::new(0, second(mark), theme::caution()));
+        return (left, vec![Part::new(4, "nothing is live", theme::quiet())]);
     }
     let mut right = Vec::new();
     if state.is_paused {
@@ -72,6 +77,17 @@ fn title(state: &State) -> (Vec<Part>, Vec<Part>) {
     (left, right)
 }
 
+/// `PAST 2026-12-29 21:04:05 UTC`
+fn second(mark: &Mark) -> String {
+    let time = rfc3339(mark.unix_ns);
+    let day = time.get(..10).unwrap_or_default();
+    let mut text = format!("PAST {day} {} UTC", time_of_day(mark.unix_ns));
+    if mark.span_seconds > 1 {
+        text += &format!(", for {} s", mark.span_seconds);
+    }
+    text
+}
+
 /// `1 s`, `0.5 s`: as short as it can be said.
 fn interval(seconds: f64) -> String {
     format!("{seconds} s")
@@ -85,9 +101,9 @@ pub(super) fn time_of_day(unix_ns: i128) -> String {
 
 fn host(facts: &Facts) -> Vec<Part> {
     let mut parts = Vec::new();
-    if let Some([one, five, fifteen]) = facts.load {
-        let load = format!("{one:.2} {five:.2} {fifteen:.2}");
-        parts.push(Part::labelled(1, "load", load));
+    if !facts.load.is_empty() {
+        let load: Vec<_> = facts.load.iter().map(|load| format!("{load:.2}")).collect();
+        parts.push(Part::labelled(1, "load", load.join(" ")));
     }
     if facts.pressure_percent.iter().any(Option::is_some) {
         let [cpu, memory, disk] = facts.pressure_percent.map(|percent| match percent {
@@ -136,7 +152,11 @@ fn tcp_memory(state: &State, spark_width: usize) -> Vec<Part> {
             Style::new()
         };
         let text = format!("{} of {} ", units::bytes(used), units::bytes(limit));
-        let history = spark(state.history.tcp_memory_share.iter(), spark_width, 1.0);
+        let history = spark(
+            state.shown_history().tcp_memory_share.iter(),
+            spark_width,
+            1.0,
+        );
         parts.push(
             Part::labelled(1, "tcp memory", text)
                 .and(units::percent(share), style)
@@ -158,7 +178,7 @@ fn held(state: &State, spark_width: usize) -> Vec<Part> {
         } else {
             Style::new()
         };
-        let history = spark(state.history.stalled.iter(), spark_width, 1.0);
+        let history = spark(state.shown_history().stalled.iter(), spark_width, 1.0);
         parts.push(
             Part::new(0, "stalled ", theme::quiet())
                 .and(grouped(stalled), style)
@@ -166,20 +186,20 @@ fn held(state: &State, spark_width: usize) -> Vec<Part> {
         );
     }
     if let Some(pinned) = facts.pinned_bytes {
-        let history = spark(state.history.pinned.iter(), spark_width, 1.0);
+        let history = spark(state.shown_history().pinned.iter(), spark_width, 1.0);
         parts.push(
             Part::new(1, "pinned ", theme::quiet())
                 .and(units::bytes(pinned), theme::heading())
                 .and(format!(" {history}"), theme::line()),
         );
     }
-    if let (Some(peers), Some(connections)) = (facts.peers, facts.connections) {
-        let tracked = format!(
-            "{} peers, {} connections",
-            grouped(peers),
-            grouped(connections)
-        );
-        parts.push(Part::labelled(3, "tracked", tracked));
+    let counts = [(facts.peers, "peers"), (facts.connections, "connections")];
+    let counts = counts
+        .into_iter()
+        .filter_map(|(count, what)| Some(format!("{} {what}", grouped(count?))));
+    let counts: Vec<_> = counts.collect();
+    if !counts.is_empty() {
+        parts.push(Part::labelled(3, "tracked", counts.join(", ")));
     }
     parts
 }

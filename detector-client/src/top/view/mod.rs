@@ -7,6 +7,7 @@ mod connection;
 mod evidence;
 mod header;
 mod overlay;
+mod past;
 mod peer;
 mod peers;
 mod plot;
@@ -104,6 +105,7 @@ fn draw_buffer(buffer: &mut Buffer, screen: Rect, state: &State) -> usize {
 /// Whether there is something to say whatever is open.
 fn has_banner(state: &State) -> bool {
     state.note.is_some()
+        || state.past.shown.is_some()
         || matches!(state.link, Link::Lost { .. })
         || state.facts.unready_reason.is_some()
 }
@@ -124,6 +126,9 @@ fn draw_banner(buffer: &mut Buffer, area: Rect, state: &State) {
         let text = format!("the agent is not ready: {reason}");
         return draw_text(buffer, area, &text, theme::alarm());
     }
+    if let Some(text) = past::banner(state) {
+        return draw_text(buffer, area, &text, theme::caution());
+    }
     if state.location == Location::Table {
         let (left, right) = peers::summary(state);
         draw_parts(buffer, area, left, right);
@@ -131,12 +136,15 @@ fn draw_banner(buffer: &mut Buffer, area: Rect, state: &State) {
 }
 
 /// Keys of what can be done, where that is allowed.
-const ACTION_KEYS: [(u8, &str, &str); 2] = [(1, "x", "reset"), (1, "b", "block")];
+const ACTION_KEYS: [KeyHint; 2] = [(1, "x", "reset"), (1, "b", "block")];
+
+/// A key, what it does, and how soon it gives way where there is no room.
+type KeyHint = (u8, &'static str, &'static str);
 
 /// The keys that matter here.
 fn draw_keys(buffer: &mut Buffer, area: Rect, state: &State) {
     let pause = if state.is_paused { "resume" } else { "pause" };
-    let keys: &[(u8, &str, &str)] = match (&state.overlay, &state.location) {
+    let keys: &[KeyHint] = match (&state.overlay, &state.location) {
         (Overlay::Prompt(_), _) => &[
             (0, "Enter", "apply"),
             (0, "Esc", "cancel"),
@@ -149,6 +157,7 @@ fn draw_keys(buffer: &mut Buffer, area: Rect, state: &State) {
             (0, "Esc", "close"),
         ],
         (Overlay::Help(_), _) => &[(0, "jk", "scroll"), (0, "Esc", "close")],
+        (Overlay::None, location) if state.past.shown.is_some() => past::keys(location),
         (Overlay::None, Location::Table) => &[
             (0, "?", "help"),
             (1, "Enter", "open"),
@@ -157,6 +166,7 @@ fn draw_keys(buffer: &mut Buffer, area: Rect, state: &State) {
             (3, "r", "reverse"),
             (2, "Tab", "group"),
             (3, "Space", pause),
+            (4, "p", "past"),
             (0, "q", "quit"),
         ],
         (Overlay::None, Location::Peer(_)) => &[
@@ -176,8 +186,10 @@ fn draw_keys(buffer: &mut Buffer, area: Rect, state: &State) {
             (0, "q", "quit"),
         ],
     };
-    let acts = state.actions.are_allowed && matches!(state.overlay, Overlay::None);
-    let actions: &[(u8, &str, &str)] = if acts { &ACTION_KEYS } else { &[] };
+    let acts = state.actions.are_allowed
+        && state.past.shown.is_none()
+        && matches!(state.overlay, Overlay::None);
+    let actions: &[KeyHint] = if acts { &ACTION_KEYS } else { &[] };
     let (last, first) = keys
         .split_last()
         .map_or((keys, keys), |(_, first)| (&keys[first.len()..], first));

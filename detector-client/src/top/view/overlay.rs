@@ -13,7 +13,7 @@ use ratatui::style::Style;
 use ratatui::widgets::{Block, Clear, Widget};
 
 /// Keys and what they do, and the beginning of a filter; then every column.
-const HELP: [(&str, &str); 23] = [
+const HELP: [(&str, &str); 27] = [
     ("q, ^C", "quit"),
     ("?, h, F1", "this help"),
     ("Enter", "open the peer, the connection or the group"),
@@ -31,6 +31,10 @@ const HELP: [(&str, &str); 23] = [
     ("Tab", "group by peer, /24 and /64, process, unit"),
     ("Space", "pause or resume refreshing"),
     ("^L", "redraw the screen"),
+    ("p", "the past: the recorder's newest second; p again: live"),
+    ("T t", "a recorded second back, a second on"),
+    ("M m, O o", "a minute, an hour back and on"),
+    ("[ ]", "to the incident before, to the next one"),
     ("x", "with --allow-actions: reset what has stalled for 30 s"),
     ("b", "with --allow-actions: block the peer for 10 minutes"),
     ("# !", "critical and warning, from what a peer costs"),

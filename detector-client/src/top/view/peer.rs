@@ -25,11 +25,13 @@ const CONNECTIONS: u16 = 4;
 /// Draws the page of the peer called `name`.
 pub(super) fn draw(buffer: &mut Buffer, mut area: Rect, state: &State, name: &str) {
     let Some(page) = &state.opened.page else {
-        let text = if state.opened.is_gone {
-            format!("{name}: the agent does not track this peer any more; Esc goes back")
-        } else {
-            format!("{name}: asking the agent")
+        let text = match (state.opened.is_gone, &state.past.shown) {
+            (true, None) => "the agent does not track this peer any more; Esc goes back",
+            (false, None) => "asking the agent",
+            (true, Some(_)) => "the recorder has no card of this peer; Esc goes back",
+            (false, Some(_)) => "reading the recorder",
         };
+        let text = format!("{name}: {text}");
         return draw_text(buffer, area, &text, theme::heading());
     };
     draw_facts(buffer, &mut area, page, state);
@@ -189,6 +191,7 @@ fn draw_connections(buffer: &mut Buffer, area: Rect, state: &State, page: &PeerP
         selected: (!rows.is_empty()).then_some(state.opened.cursor.index),
         sort: state.settings.connection_sort,
         context: state.context(),
+        known: None,
     };
     listing.draw(buffer, area);
 }

@@ -1,5 +1,6 @@
 //! The table of peers or groups.
 
+use super::past;
 use super::table::Listing;
 use super::text::{Part, draw_text, grouped};
 use super::theme;
@@ -54,6 +55,7 @@ pub(super) fn draw(buffer: &mut Buffer, area: Rect, state: &State, has_cursor: b
         selected: (has_cursor && !state.table.rows.is_empty()).then_some(state.table.cursor.index),
         sort: state.settings.sort,
         context: state.context(),
+        known: state.past.shown.is_some().then_some(past::COLUMNS),
     };
     listing.draw(buffer, area);
     if state.table.rows.is_empty() && area.height > 2 {
@@ -69,6 +71,9 @@ pub(super) fn draw(buffer: &mut Buffer, area: Rect, state: &State, has_cursor: b
 
 /// Why there are no rows.
 fn nothing(state: &State) -> String {
+    if state.past.shown.is_some() && state.table.filter.is_empty() {
+        return "no peer was held up in this second".to_owned();
+    }
     if state.link == Link::Waiting {
         return "waiting for the agent".to_owned();
     }

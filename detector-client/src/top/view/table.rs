@@ -25,6 +25,8 @@ pub(super) struct Listing<'a, R: 'static> {
     pub(super) sort: Sort<R>,
     /// What rows do not know by themselves.
     pub(super) context: Context,
+    /// The only columns of which something is known; all unless they are given.
+    pub(super) known: Option<&'static [&'static str]>,
 }
 
 impl<R: Row> Listing<'_, R> {
@@ -38,6 +40,9 @@ impl<R: Row> Listing<'_, R> {
         let is_sorted_by =
             |column: &Column<R>| self.sort.column.is_some_and(|by| by.key == column.key);
         let mut chosen = Chosen::of(self.grouping, is_sorted_by);
+        if let Some(known) = self.known {
+            chosen.retain(|each| known.contains(&each.column.key));
+        }
         if let Some(sorted) = chosen.iter_mut().find(|each| is_sorted_by(each.column)) {
             let arrow = if self.sort.is_reversed { '↑' } else { '↓' };
             sorted.heading.push(arrow);

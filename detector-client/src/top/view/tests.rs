@@ -6,6 +6,7 @@ use crate::terminal::Capabilities;
 use crate::top::keys::{self, Key};
 use crate::top::state::State;
 use crate::top::state::tests::actions::{block_result, rehearsed, reset_result};
+use crate::top::state::tests::past::Night;
 use crate::top::state::tests::{at_night, attacked, page, press, started, type_text};
 use ratatui::Terminal;
 use ratatui::backend::TestBackend;
@@ -111,6 +112,17 @@ fn help_menu_and_prompt() {
     type_text(&mut state, "pined>10M");
     press(&mut state, Key::Enter);
     expect("prompt", &mut state);
+}
+
+#[test]
+fn the_past() {
+    let mut night = Night::new(attacked());
+    night.press(&[Key::Char('p'), Key::Char('M')]);
+    expect("past", &mut night.state);
+    night.press(&[Key::Enter]);
+    expect("past-peer", &mut night.state);
+    night.press(&[Key::Esc, Key::Char('t')]);
+    expect("past-gap", &mut night.state);
 }
 
 #[test]

@@ -1,0 +1,184 @@
+//! Reads of a recorder what the state wants to show.
+
+use super::state::{Facts, HostHistory, Look, Mark, Recorded, RecordedPage};
+use detector_api::page::PeerPage;
+use detector_api::snapshot::{Peer, Retransmits, Severity, Shrinks};
+use detector_api::time::rfc3339;
+use detector_recorder::{
+    EventsWanted, HostSecond, PeerSecond, Reader, RecorderError, Run, Second, Span, Step,
+};
+use std::path::Path;
+
+/// Seconds of the host's history, at most what a header shows.
+const HISTORY: usize = 60;
+/// How windows moved over that long.
+const WINDOWS_MS: i64 = 300_000;
+/// Events of the peer that is open.
+const EVENTS: usize = 100;
+
+/// Reads the second that `look` leads to.
+pub(super) fn read(path: &Path, look: &Look) -> Result<Recorded, String> {
+    recorded(path, look)
+        .map_err(|error| match error.hint() {
+            Some(hint) => format!("no past to show: {error}; {hint}"),
+            None => format!("no past to show: {error}"),
+        })?
+        .ok_or_else(|| {
+            format!(
+                "no past to show: no second is recorded in {}",
+                path.display()
+            )
+        })
+}
+
+fn recorded(path: &Path, look: &Look) -> Result<Option<Recorded>, RecorderError> {
+    let reader = Reader::open(path)?;
+    let Some(second) = reader.second(look.from, look.step)? else {
+        return Ok(None);
+    };
+    let now_ms = second.at.unix_ms;
+    let before = reader.second(second.id, Step::Seconds(-1))?;
+    let mut gaps = match before.filter(|before| before.id != second.id) {
+        Some(before) => reader.gaps(Span {
+            from_ms: before.at.unix_ms.saturating_add(1),
+            until_ms: now_ms,
+        })?,
+        None => Vec::new(),
+    };
+    // One that begins only now is told of the second behind it.
+    gaps.retain(|gap| gap.from_ms < now_ms);
+    let runs = reader.runs()?;
+    let run = runs.iter().find(|run| run.id == second.run);
+    let mut facts = facts(&second.host);
+    if let Some(run) = run {
+        tell_run(&mut facts, run, &second);
+    }
+    let now = Span {
+        from_ms: now_ms,
+        until_ms: now_ms,
+    };
+    let incident = reader.incidents(now)?.pop();
+    facts.incident_began = incident.map(|incident| incident.began);
+    let mut history = HostHistory::default();
+    for host in reader.hosts_until(second.id, HISTORY)? {
+        history.take(&self::facts(&host));
+    }
+    let page = match &look.page {
+        Some(peer) => Some(page(&reader, peer, now_ms)?),
+        None => None,
+    };
+    let time = unix_time(now_ms);
+    Ok(Some(Recorded {
+        mark: Mark {
+            id: second.id,
+            unix_ns: i128::from(now_ms) * 1_000_000,
+            span_seconds: second.span_seconds,
+            gap: gaps
+                .into_iter()
+                .max_by_key(|gap| gap.until_ms - gap.from_ms),
+        },
+        facts,
+        history,
+        peers: second.peers.iter().map(|row| peer(row, &time)).collect(),
+        page,
+    }))
+}
+
+fn unix_time(unix_ms: i64) -> String {
+    rfc3339(i128::from(unix_ms) * 1_000_000)
+}
+
+/// A count of a file, which may say anything.
+fn count(number: i64) -> u64 {
+    u64::try_from(number).unwrap_or(0)
+}
+
+fn facts(host: &HostSecond) -> Facts {
+    let pair = |used: Option<i64>, all: Option<i64>| Some((count(used?), count(all?)));
+    let taken = host.memory_total_bytes.zip(host.memory_available_bytes);
+    let taken = taken.map(|(total, available)| total.saturating_sub(available));
+    Facts {
+        load: host.load_one.into_iter().collect(),
+        pressure_percent: [
+            host.cpu_some_percent,
+            host.memory_some_percent,
+            host.io_some_percent,
+        ],
+        memory_bytes: pair(taken, host.memory_total_bytes),
+        tcp_memory_bytes: pair(host.tcp_memory_bytes, host.tcp_memory_limit_bytes),
+        orphans: host.orphans.map(count),
+        stalled_connections: host.stalled_connections.map(count),
+        pinned_bytes: host.pinned_bytes.map(count),
+        peers: host.peers.map(count),
+        agent_cpu_share: host.agent_cpu_share,
+        agent_memory_bytes: host.agent_resident_bytes.map(count),
+        records_lost: host.records_lost.map_or(0, count),
+        ..Facts::default()
+    }
+}
+
+#[allow(
+    clippy::cast_precision_loss,
+    reason = "an uptime of two digits is shown"
+)]
+fn tell_run(facts: &mut Facts, run: &Run, second: &Second) {
+    facts.host.clone_from(&run.host);
+    facts.agent_version.clone_from(&run.version);
+    let up_ms = second.at.boot_ms.saturating_sub(run.began.boot_ms).max(0);
+    facts.uptime_seconds = up_ms as f64 / 1e3;
+}
+
+/// What is kept of a peer each second; the rest is not shown.
+#[allow(clippy::cast_precision_loss, reason = "a rate of two digits is shown")]
+fn peer(row: &PeerSecond, time: &str) -> Peer {
+    let verdict = row.verdict.as_deref();
+    Peer {
+        peer: row.peer.clone(),
+        verdict: verdict.and_then(|verdict| verdict.parse().ok()),
+        confidence: None,
+        trusted: false,
+        flags: Vec::new(),
+        severity: Severity::Info,
+        connections: 0,
+        stalled_connections: count(row.stalled_connections),
+        pinned_bytes: count(row.pinned_bytes),
+        pinned_byte_seconds: 0.0,
+        zero_window_episodes: count(row.zero_window_episodes),
+        zero_window_seconds: 0.0,
+        longest_stall_seconds: 0.0,
+        window_shrinks: Shrinks::default(),
+        retransmits: Retransmits::default(),
+        bytes_acked_per_second: row.bytes_acked_per_second as f64,
+        services: Vec::new(),
+        processes: Vec::new(),
+        first_seen: time.to_owned(),
+        last_seen: time.to_owned(),
+    }
+}
+
+fn page(reader: &Reader, peer: &str, now_ms: i64) -> Result<Option<RecordedPage>, RecorderError> {
+    let Some(card) = reader.card(peer)? else {
+        return Ok(None);
+    };
+    let events = reader.events(&EventsWanted {
+        span: Span {
+            from_ms: i64::MIN,
+            until_ms: now_ms,
+        },
+        peer: Some(&card.peer().peer),
+        kind: None,
+        limit: EVENTS,
+    })?;
+    let span = Span {
+        from_ms: now_ms.saturating_sub(WINDOWS_MS),
+        until_ms: now_ms,
+    };
+    Ok(Some(RecordedPage {
+        time: unix_time(card.at.unix_ms),
+        windows: reader.windows(&card.peer().peer, span)?,
+        page: PeerPage {
+            detail: card.detail,
+            events,
+        },
+    }))
+}
