@@ -28,6 +28,7 @@ mod metrics;
 mod namespaces;
 mod orphan;
 mod owner;
+mod past;
 mod restart;
 mod salami;
 mod selftest;

@@ -21,7 +21,7 @@ pub use explain::explain;
 pub use incident::incident;
 pub use list::{ListQuery, connections, incidents, peers};
 pub use peer_address::PeerAddress;
-pub use place::Place;
+pub use place::{Place, recorded_incidents, recorded_peers};
 pub use reset::reset;
 
 use crate::socket::{self as agent, ClientError};

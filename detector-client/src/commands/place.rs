@@ -7,9 +7,10 @@ use crate::socket;
 use detector_api::defaults::{CONTROL_SOCKET, STATE_DIR};
 use detector_api::failure::Failure;
 use detector_api::sanitize;
+use detector_api::snapshot::{Incident, Peer};
 use detector_api::text::counted;
 use detector_api::time::rfc3339;
-use detector_recorder::{Reader, RecorderError};
+use detector_recorder::{Reader, RecorderError, Span};
 use std::io::{self, ErrorKind};
 use std::path::Path;
 
@@ -92,4 +93,19 @@ pub(super) fn tell_left_out(reader: &Reader) {
             counted(count, "record", "records")
         ));
     }
+}
+
+/// The peers of a recorder; none of one that cannot be read.
+#[must_use]
+pub fn recorded_peers(path: &Path) -> Vec<Peer> {
+    let cards = Reader::open(path).and_then(|reader| reader.cards(Span::ALL));
+    let cards = cards.unwrap_or_default().into_iter();
+    cards.map(|card| card.detail.peer).collect()
+}
+
+/// The incidents of a recorder, oldest first; none of one that cannot be read.
+#[must_use]
+pub fn recorded_incidents(path: &Path) -> Vec<Incident> {
+    let incidents = Reader::open(path).and_then(|reader| reader.incidents(Span::ALL));
+    incidents.unwrap_or_default()
 }

@@ -1,5 +1,5 @@
 //! What may come next on a command line that is being typed: names of the code, and what the running
-//! agent knows.
+//! agent knows, or the recorder that the line names.
 //!
 //! The shell runs this program at each press of Tab: it waits for the agent only a moment, and an
 //! agent that is not there has no peers to offer.
@@ -9,6 +9,7 @@ use detector_api::defaults::CONTROL_SOCKET;
 use detector_api::snapshot::{FlagKind, Incident, IncidentKind, Peer};
 use detector_api::text;
 use detector_client::columns::{Kind, Row};
+use detector_client::commands::{recorded_incidents, recorded_peers};
 use detector_client::socket;
 use serde::de::DeserializeOwned;
 use std::collections::BTreeSet;
@@ -20,19 +21,24 @@ use std::time::Duration;
 const PATIENCE: Duration = Duration::from_millis(500);
 /// Peers to choose from, the most costly.
 const PEERS: usize = 200;
+const SOCKET_FLAG: &str = "--control-socket";
+const STATE_DIR_FLAG: &str = "--state-dir";
 
-/// Incidents of the running agent, and `last`.
+/// Incidents of the agent or the recorder, and `last`.
 pub(super) fn incidents(current: &OsStr) -> Vec<CompletionCandidate> {
     let last = ("last".to_owned(), "the newest".to_owned());
-    let incidents = ask::<Incident>("/v1/incidents?limit=0").into_iter().rev();
-    let incidents = incidents.map(|incident| {
+    let incidents = match named(STATE_DIR_FLAG) {
+        Some(path) => recorded_incidents(&path),
+        None => ask::<Incident>("/v1/incidents?limit=0"),
+    };
+    let incidents = incidents.into_iter().rev().map(|incident| {
         let about = text::incident_over(&incident);
         (incident.id, about)
     });
     starting_with(current, std::iter::once(last).chain(incidents))
 }
 
-/// Peers of the running agent.
+/// Peers of the agent or the recorder.
 pub(super) fn peers(current: &OsStr) -> Vec<CompletionCandidate> {
     let peers = ask_peers().into_iter().map(|peer| {
         let verdict = peer.verdict.map_or("-", |verdict| verdict.label());
@@ -134,15 +140,18 @@ fn starting_with(
         .collect()
 }
 
-/// The most costly peers of the agent.
+/// The most costly peers of the agent, or those of the recorder.
 fn ask_peers() -> Vec<Peer> {
+    if let Some(path) = named(STATE_DIR_FLAG) {
+        return recorded_peers(&path);
+    }
     ask(&format!("/v1/peers?limit={PEERS}"))
 }
 
 /// A list of the agent on the socket that the command line names; empty if it does not answer at
 /// once.
 fn ask<T: DeserializeOwned + Send + 'static>(target: &str) -> Vec<T> {
-    let socket = named_socket().unwrap_or_else(|| PathBuf::from(CONTROL_SOCKET));
+    let socket = named(SOCKET_FLAG).unwrap_or_else(|| PathBuf::from(CONTROL_SOCKET));
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build();
@@ -159,17 +168,16 @@ fn ask<T: DeserializeOwned + Send + 'static>(target: &str) -> Vec<T> {
     }
 }
 
-/// The socket among the words that the shell hands over.
-fn named_socket() -> Option<PathBuf> {
-    const FLAG: &str = "--control-socket";
+/// The path behind this flag among the words that the shell hands over.
+fn named(flag: &str) -> Option<PathBuf> {
     let mut words = std::env::args_os();
     while let Some(word) = words.next() {
-        if word == FLAG {
+        if word == flag {
             return words.next().map(PathBuf::from);
         }
         let word = word.to_string_lossy();
         if let Some(path) = word
-            .strip_prefix(FLAG)
+            .strip_prefix(flag)
             .and_then(|rest| rest.strip_prefix('='))
         {
             return Some(PathBuf::from(path));
