@@ -5,11 +5,14 @@
 use crate::unprivileged::{nobody, program_for_all};
 use anyhow::{Context, Result, ensure};
 use detector_recorder::fixtures::{OTHERS, WORST, night};
-use detector_tests::PATIENCE;
-use detector_tests::agent::{binary, command};
+use detector_tests::agent::{Agent, binary, command};
+use detector_tests::lab::Family;
+use detector_tests::peers::KernelPeer;
 use detector_tests::schema::Schema;
 use detector_tests::screen::Screen;
-use detector_tests::story::in_folder;
+use detector_tests::servers::TinyServer;
+use detector_tests::story::{Story, in_folder};
+use detector_tests::{PATIENCE, expect};
 use serde_json::Value;
 use std::fs::{self, Permissions};
 use std::os::unix::fs::{FileExt, PermissionsExt};
@@ -271,6 +274,64 @@ fn a_host_without_an_agent_tells_what_its_recorder_has() -> Result<()> {
             ensure!(output.status.code() == Some(1), "{output:?}");
             ensure!(said(&output).starts_with(told), "{arguments:?}: {output:?}");
         }
+        Ok(())
+    })
+}
+
+#[test]
+fn what_an_agent_said_is_read_after_it_was_killed() -> Result<()> {
+    Story::play("past-killed", Family::V4, |story| {
+        let agent = Agent::start(story.folder())?;
+        let server = TinyServer::start(story.server(), story.lab.addresses.server(Family::V4))?;
+        let mut client = KernelPeer::connect(&story.lab.client, server.address())?;
+        client.request("/bytes/20000000")?;
+        let peer = client.address()?.ip();
+        agent.wait_flag(peer, "zero-window-stall", PATIENCE)?;
+        let state = story.folder().join("agent/state");
+        let recorded = |arguments: &[&str]| -> Result<Output> {
+            let mut command = command(arguments)?;
+            Ok(command.arg("--state-dir").arg(&state).output()?)
+        };
+        // Its card is written within seconds, while the agent runs.
+        let name = peer.to_string();
+        let card = expect::until("the card is recorded", PATIENCE, || {
+            let output = recorded(&["explain", &name])?;
+            Ok(output.status.success().then_some(output))
+        })?;
+        ensure!(
+            said(&card).contains(", which an agent writes"),
+            "{}",
+            said(&card)
+        );
+        let events = agent.get("/v1/events")?.body;
+        let of_peer = |text: &str| -> Vec<Value> {
+            let lines = text
+                .lines()
+                .filter_map(|line| serde_json::from_str(line).ok());
+            lines
+                .filter(|event: &Value| event["peer"] == name)
+                .collect()
+        };
+        let events = of_peer(&events);
+        ensure!(!events.is_empty());
+        expect::until("they are recorded", PATIENCE, || {
+            let output = recorded(&["events", "--json", "--peer", &name])?;
+            let found = of_peer(&String::from_utf8_lossy(&output.stdout));
+            Ok(found.starts_with(&events).then_some(()))
+        })?;
+        agent.kill()?;
+        let output = recorded(&["events", "--json", "--peer", &name])?;
+        ensure!(
+            said(&output).contains(", written until "),
+            "{}",
+            said(&output)
+        );
+        ensure!(of_peer(&String::from_utf8_lossy(&output.stdout)).starts_with(&events));
+        let output = recorded(&["explain", &format!("{peer}:80")])?;
+        let card = String::from_utf8_lossy(&output.stdout);
+        ensure!(card.contains("HELD THEN") && card.contains(&name), "{card}");
+        // Nobody but whoever may write the folder is needed for its log.
+        ensure!(state.join("recorder.db-wal").exists());
         Ok(())
     })
 }

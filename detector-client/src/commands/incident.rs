@@ -80,7 +80,7 @@ fn last(socket: &Path) -> Result<String, Failure> {
         Some(incident) => Ok(incident.id),
         None => Err(
             Failure::failed("cannot show an incident: there has been none")
-                .hint("the agent remembers incidents since it started, not from before"),
+                .hint("the agent knows the last 64; --state-dir reads all that its recorder has"),
         ),
     }
 }
@@ -90,8 +90,5 @@ fn unknown(id: &str) -> Failure {
         "cannot show incident {}: the agent knows no such incident",
         sanitize::text(id)
     ))
-    .hint(
-        "`detector incidents` lists those since the agent started; it keeps the last 64 that \
-         are over",
-    )
+    .hint("`detector incidents` lists the last 64; with --state-dir, all that the recorder has")
 }

@@ -26,6 +26,7 @@ const PAUSE_RATIO: u32 = 30;
 const LONGEST_PAUSE: Duration = Duration::from_secs(10);
 
 /// What was asked for.
+#[allow(clippy::large_enum_variant, reason = "there is one at a time, in a box")]
 enum Answer {
     /// Of the agent.
     Present(Result<Snapshot, ClientError>),

@@ -2,7 +2,7 @@
 
 use super::state::{Facts, HostHistory, Look, Mark, Recorded, RecordedPage};
 use detector_api::page::PeerPage;
-use detector_api::snapshot::{Peer, Retransmits, Severity, Shrinks};
+use detector_api::snapshot::{Direction, Peer, Retransmits, Severity, Shrinks};
 use detector_api::time::rfc3339;
 use detector_recorder::{
     EventsWanted, HostSecond, PeerSecond, Reader, RecorderError, Run, Second, Span, Step,
@@ -137,6 +137,7 @@ fn peer(row: &PeerSecond, time: &str) -> Peer {
         verdict: verdict.and_then(|verdict| verdict.parse().ok()),
         confidence: None,
         trusted: false,
+        direction: Direction::Unknown,
         flags: Vec::new(),
         severity: Severity::Info,
         connections: 0,
@@ -148,6 +149,7 @@ fn peer(row: &PeerSecond, time: &str) -> Peer {
         longest_stall_seconds: 0.0,
         window_shrinks: Shrinks::default(),
         retransmits: Retransmits::default(),
+        retransmits_needless: 0,
         bytes_acked_per_second: row.bytes_acked_per_second as f64,
         services: Vec::new(),
         processes: Vec::new(),

@@ -73,7 +73,7 @@ const CRATES: [Allowed; 13] = [
     },
     Allowed {
         folder: "tests",
-        ours: &["detector-lab"],
+        ours: &["detector-lab", "detector-recorder"],
         may_use_aya: false,
     },
     Allowed {

@@ -47,7 +47,11 @@ fn title(state: &State) -> (Vec<Part>, Vec<Part>) {
         Part::new(3, facts.host.clone(), Style::new()),
         Part::new(6, facts.kernel.clone(), theme::quiet()),
     ];
-    if let Some(why) = &state.own_agent {
+    if let Some(why) = state
+        .own_agent
+        .as_ref()
+        .filter(|_| state.past.shown.is_none())
+    {
         left.push(Part::new(1, why.clone(), theme::caution()));
     } else if !facts.agent_version.is_empty() {
         let uptime = units::seconds(facts.uptime_seconds);
