@@ -3,5 +3,6 @@
 //! Everything read here is foreign text: bounded, checked and sanitized where it comes in.
 
 mod folder;
+pub(crate) mod kernel_log;
 pub(crate) mod owner;
 pub(crate) mod pressure;
