@@ -151,6 +151,11 @@ impl AgentState {
         Ok(())
     }
 
+    /// The kernel has killed a process for want of memory.
+    pub(crate) fn witness_oom_kill(&self) {
+        self.with_engine(Engine::witness_oom_kill);
+    }
+
     /// Wakes those who wait for events, if there are new ones.
     pub(crate) fn publish_events(&self) {
         let newest = self.engine().last_event_id();

@@ -12,6 +12,7 @@ mod pressure;
 mod signals;
 mod start;
 mod supervisor;
+mod witness;
 
 pub use start::Start;
 
@@ -67,6 +68,11 @@ pub async fn run(start: Start) -> Result<(), Failure> {
         )
     });
 
+    let witness = witness::start(Arc::clone(&state)).inspect_err(|error| {
+        tracing::warn!(
+            "cannot read the kernel's log: {error}; OOM kills are counted, but who was killed is not known"
+        )
+    });
     let recorder = recorder
         .map(|recorder| recording::start(Arc::clone(&state), recorder, background_nice))
         .transpose()
@@ -89,6 +95,7 @@ pub async fn run(start: Start) -> Result<(), Failure> {
         () = signals.handle(&state, &start) => Ok(()),
     };
     drop(owners);
+    drop(witness);
     stop(&state, servers).await;
     if let Some(recorder) = recorder {
         recorder.end();

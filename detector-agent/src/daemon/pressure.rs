@@ -11,6 +11,7 @@ const EVERY: Duration = Duration::from_secs(5);
 /// Samples until the agent stops.
 pub(super) async fn sample_host(state: Arc<AgentState>) {
     let mut stop = state.watch_stop();
+    let mut oom_kills = None;
     loop {
         let sampling = Arc::clone(&state);
         // A file that hangs holds up this task and a thread, nobody else.
@@ -24,6 +25,11 @@ pub(super) async fn sample_host(state: Arc<AgentState>) {
         };
         match sampled {
             Ok(pressure) => {
+                let killed = pressure.oom_kills;
+                if oom_kills.is_some_and(|before| killed > Some(before)) {
+                    state.witness_oom_kill();
+                }
+                oom_kills = killed;
                 let pressure = pressure.for_incidents();
                 state.with_engine(|engine| engine.set_host_pressure(pressure));
             }

@@ -84,9 +84,9 @@ impl Reading {
                 Waited::Other => false,
                 Waited::Nothing => true,
             };
-            let gathering = self.gathering.take_if(|gathering| {
-                is_quiet || gathering.since.elapsed() >= LONGEST
-            });
+            let gathering = self
+                .gathering
+                .take_if(|gathering| is_quiet || gathering.since.elapsed() >= LONGEST);
             if let Some(gathering) = gathering {
                 self.conclude(gathering);
             }
@@ -123,7 +123,9 @@ impl Reading {
         for kill in gathering.lines.finish().kills {
             let sentence = sentence(&kill);
             tracing::warn!("{sentence}");
-            self.state.recording.note(NoteKind::OomKill, None, &sentence);
+            self.state
+                .recording
+                .note(NoteKind::OomKill, None, &sentence);
         }
     }
 

@@ -83,7 +83,10 @@ mod tests {
             Some("Out of memory: Killed process 870 (httpd)".to_owned())
         );
         // `echo … >/dev/kmsg`
-        assert_eq!(text("12,2,5140900,-;Out of memory: Killed process 1 (init)\n"), None);
+        assert_eq!(
+            text("12,2,5140900,-;Out of memory: Killed process 1 (init)\n"),
+            None
+        );
         for broken in ["", ";", "x,1,2,-;text", "text", "6;", "6,1,2,-;"] {
             assert_eq!(text(broken), None, "{broken}");
         }

@@ -91,6 +91,11 @@ impl Recording {
         }
     }
 
+    /// Counts something that happened and is not written down.
+    pub(crate) fn lose_note(&self) {
+        self.inbox().notes_lost += 1;
+    }
+
     /// Remembers how windows moved, in case one of them is flagged.
     pub(crate) fn watch(&self, observations: &[Observation]) {
         let mut timeline = self.timeline();

@@ -207,8 +207,6 @@ struct Writer {
     /// Where the cards of this second begin among the peers.
     next_card: usize,
     last: Moment,
-    /// Kills for want of memory at the last second.
-    oom_kills: Option<i64>,
     tidied: Instant,
     failing_since: Option<(Moment, GapReason)>,
 }
@@ -227,7 +225,6 @@ impl Writer {
             incident: None,
             next_card: 0,
             last: now(),
-            oom_kills: None,
             tidied: Instant::now(),
             failing_since: None,
         }
@@ -335,9 +332,7 @@ impl Writer {
         let at = now();
         self.waiting.gaps.extend(gaps_between(self.last, at));
         self.last = at;
-        let host = second(&self.state);
-        self.note_oom_kills(at, host.oom_kills);
-        self.waiting.host = Some(host);
+        self.waiting.host = Some(second(&self.state));
         let peers = self.state.with_engine(|engine| {
             let ranked = engine.rank_flagged_peers(peers_max);
             engine.view_peers(&ranked)
@@ -372,21 +367,6 @@ impl Writer {
         self.waiting.cards = details.map(|detail| card(detail, at)).collect();
         let points = self.state.recording.timeline().take(clock::now(), at);
         self.waiting.windows = points;
-    }
-
-    fn note_oom_kills(&mut self, at: Moment, total: Option<i64>) {
-        let before = std::mem::replace(&mut self.oom_kills, total);
-        let Some(new) = total.zip(before).map(|(total, before)| total - before) else {
-            return;
-        };
-        if new > 0 {
-            self.waiting.notes.push(Note {
-                at,
-                kind: NoteKind::OomKill,
-                peer: None,
-                text: format!("the kernel killed {new} process(es) for want of memory"),
-            });
-        }
     }
 
     /// Writes what waits; what cannot be written but may not be lost goes on waiting.

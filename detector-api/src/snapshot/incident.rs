@@ -19,6 +19,8 @@ labelled! {
         ShrinkingPeers = "shrinking-peers",
         /// The kernel saves memory for TCP, and stalled connections hold a tenth of it or more.
         MemoryPressure = "memory-pressure",
+        /// The kernel killed a process for want of memory, whatever took that memory.
+        OomKill = "oom-kill",
     }
 }
 
@@ -33,6 +35,8 @@ labelled! {
         BelowWarning = "below-warning",
         /// The kernel stopped saving memory for TCP, or stalled connections hold little of it.
         PressureOver = "pressure-over",
+        /// Nothing has followed a kill by the OOM killer.
+        NoMoreKills = "no-more-kills",
         /// Nobody saw it: the agent ended while something stood. Told of the past only.
         Unseen = "unseen",
     }
@@ -79,7 +83,8 @@ pub struct Incident {
     pub duration_seconds: f64,
     /// What stood in it, in the order in which it began.
     pub kinds: Vec<IncidentKind>,
-    /// The worst severity of a peer in it; `warning` for memory pressure alone.
+    /// The worst severity of a peer in it; `warning` for memory pressure alone, `critical` after an
+    /// OOM kill.
     pub severity: Severity,
     /// Most stalled connections at once, of all peers, looked at once a second.
     pub peak_stalled_connections: u64,

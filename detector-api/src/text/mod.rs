@@ -23,7 +23,7 @@ pub use change::change;
 pub use evidence::evidence;
 pub use figures::{counted, each_number};
 pub use flag::rule;
-pub use incident::{incident_end, incident_kinds, incident_over};
+pub use incident::{incident_end, incident_kinds, incident_over, oom_cause};
 pub use kernel_line::kernel_line;
 pub use rule::{Seen, source};
 pub use verdict::{meaning as verdict_meaning, sentence as verdict};

@@ -18,6 +18,10 @@ pub(crate) fn incident_card(
     let mut blocks = headline(incident, now_unix_ns);
     if let Some(host) = &incident.host {
         let told = pressure(host);
+        let told = match text::oom_cause(incident) {
+            Some(cause) => format!("{told} {cause}"),
+            None => told,
+        };
         if !told.is_empty() {
             blocks.push(Block::Heading("THE HOST WHEN MOST WAS HELD".to_owned()));
             blocks.push(Block::Text(told));

@@ -51,10 +51,9 @@ fn what(report: &Report) -> String {
         .iter()
         .flat_map(|each| &each.incident.kinds);
     let mut doings: Vec<String> = Vec::new();
-    for kind in kinds {
-        let doing = doing(*kind).to_owned();
-        if !doings.contains(&doing) {
-            doings.push(doing);
+    for doing in kinds.filter_map(|kind| doing(*kind)) {
+        if !doings.iter().any(|known| known == doing) {
+            doings.push(doing.to_owned());
         }
     }
     let lasted = span(covered_ms(spans));
@@ -63,6 +62,14 @@ fn what(report: &Report) -> String {
         times => format!(", in {times} incidents,"),
     };
     let were = if held.len() == 1 { "was" } else { "were" };
+    if doings.is_empty() {
+        return format!(
+            "From {}, {} {were} short of memory{times} so that the kernel killed a process; no other \
+             computer was seen to hold anything up.",
+            range(first, last),
+            listed(&held)
+        );
+    }
     format!(
         "From {}, {} {were} held up for {lasted}{times} by other computers that {}.",
         range(first, last),
@@ -92,17 +99,18 @@ fn covered_ms(mut spans: Vec<(Time, Time)>) -> i64 {
     covered
 }
 
-/// What the other side did; completes `other computers that …`.
-const fn doing(kind: IncidentKind) -> &'static str {
-    match kind {
+/// What the other side did, if it did anything; completes `other computers that …`.
+const fn doing(kind: IncidentKind) -> Option<&'static str> {
+    Some(match kind {
         IncidentKind::Hoard => "kept many connections standing",
         IncidentKind::StalledPeers => "asked for data without taking it",
         IncidentKind::SilentPeers => "stopped answering",
         IncidentKind::ShrinkingPeers => "took back room that they had offered",
+        IncidentKind::OomKill => return None,
         IncidentKind::MemoryPressure => {
             "left so much data waiting that the kernel ran short of memory"
         }
-    }
+    })
 }
 
 fn who(report: &Report) -> String {

@@ -9,11 +9,13 @@ use crate::rules::flags::FlagSet;
 use crate::tables::peers::Peer;
 use crate::time::{MonotonicTime, SECOND_NS};
 use detector_api::snapshot::{
-    FlagKind, HostPressure, Incident, IncidentEnd, OpenIncident, Process, Severity,
+    FlagKind, HostPressure, Incident, IncidentEnd, IncidentKind, OpenIncident, Process, Severity,
 };
 
 /// Stalled connections add to memory pressure from this part of TCP's memory on.
 const PRESSURE_PART: u64 = 10;
+/// A kill by the OOM killer happens at a moment; as part of an incident it stands for so long.
+const OOM_KILL_STANDS_NS: u64 = 5 * SECOND_NS;
 /// Connections of a peer that are looked at for owners.
 const OWNER_CONNECTIONS: usize = 64;
 /// Owners are looked for at each of so many scans: they are found some time after the stall.
@@ -25,6 +27,19 @@ impl Engine {
     pub fn set_host_pressure(&mut self, pressure: HostPressure) {
         self.host_pressure = Some(pressure);
         self.schedule_scan();
+    }
+
+    /// The kernel has killed a process for want of memory: that is an incident, or part of one.
+    pub fn witness_oom_kill(&mut self) {
+        self.oom_kill = Some(self.clock.now);
+        self.schedule_scan();
+    }
+
+    /// Whether the kernel killed so lately that it still counts.
+    fn is_oom_kill_fresh(&self) -> bool {
+        let since = |kill| self.clock.now.since_ns(kill);
+        self.oom_kill
+            .is_some_and(|kill| since(kill) < OOM_KILL_STANDS_NS)
     }
 
     /// Incidents that are kept, oldest first.
@@ -67,7 +82,10 @@ impl Engine {
 
     /// Something may stand now that did not: there will be a scan.
     pub(super) fn schedule_scan(&mut self) {
-        let matters = !self.flagged.is_empty() || self.incidents.is_open() || self.is_pressed();
+        let matters = !self.flagged.is_empty()
+            || self.incidents.is_open()
+            || self.is_oom_kill_fresh()
+            || self.is_pressed();
         if !matters {
             return;
         }
@@ -108,10 +126,15 @@ impl Engine {
             usage: self.host.usage(),
             parts,
             is_memory_pressed: self.is_pressed(),
+            is_oom_kill_fresh: self.is_oom_kill_fresh(),
             host: self.host_pressure,
         };
         let end = self.how_it_ended();
         self.incidents.ingest(&scan, end);
+        if scan.is_oom_kill_fresh {
+            // Nothing but time ends it.
+            self.schedule_scan();
+        }
         if scan.stands() && (self.clock.now.as_ns() / SECOND_NS).is_multiple_of(OWNER_EVERY_SECONDS)
         {
             let owners = self.owners_of_incident();
@@ -156,7 +179,11 @@ impl Engine {
             return IncidentEnd::Closed;
         };
         if standing.is_empty() {
-            return IncidentEnd::PressureOver;
+            return if self.incidents.open_has(IncidentKind::MemoryPressure) {
+                IncidentEnd::PressureOver
+            } else {
+                IncidentEnd::NoMoreKills
+            };
         }
         let mut end = IncidentEnd::Closed;
         for address in standing {

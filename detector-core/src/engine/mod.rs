@@ -68,6 +68,8 @@ pub struct Engine {
     host: Account,
     untracked: UntrackedTotals,
     host_pressure: Option<HostPressure>,
+    /// When the kernel last killed a process for want of memory.
+    oom_kill: Option<MonotonicTime>,
     /// Slots of peers that were flagged at the last scan for incidents or since.
     flagged: BTreeSet<u32>,
     incidents: Incidents,
@@ -101,6 +103,7 @@ impl Engine {
             host: Account::default(),
             untracked: UntrackedTotals::default(),
             host_pressure: None,
+            oom_kill: None,
             flagged: BTreeSet::new(),
             incidents: Incidents::default(),
             events: Events::new(tables.events_capacity),

@@ -51,13 +51,14 @@ pub(crate) struct Scan {
     pub(crate) usage: Usage,
     pub(crate) parts: Vec<Part>,
     pub(crate) is_memory_pressed: bool,
+    pub(crate) is_oom_kill_fresh: bool,
     pub(crate) host: Option<HostPressure>,
 }
 
 impl Scan {
     /// Whether any condition does.
     pub(crate) const fn stands(&self) -> bool {
-        self.is_memory_pressed || !self.parts.is_empty()
+        self.is_memory_pressed || self.is_oom_kill_fresh || !self.parts.is_empty()
     }
 }
 
@@ -164,6 +165,9 @@ impl Incident {
             self.first = first.map(|part| flag_of(part.address, part.flag, part.severity));
         }
         self.raise_peaks(scan);
+        if scan.is_oom_kill_fresh {
+            self.severity = Severity::Critical;
+        }
         for part in &scan.parts {
             self.peers_total += u64::from(part.is_new);
             self.severity = self.severity.max(part.severity);
@@ -192,6 +196,7 @@ impl Incident {
     fn join_kinds(&mut self, scan: &Scan) -> Vec<IncidentKind> {
         let stands = |kind: IncidentKind| match kind {
             IncidentKind::MemoryPressure => scan.is_memory_pressed,
+            IncidentKind::OomKill => scan.is_oom_kill_fresh,
             kind => scan.parts.iter().any(|part| {
                 let mut flags = FlagKind::ALL.into_iter();
                 flags.any(|flag| part.flags.contains(flag) && flag.facts().incident == kind)

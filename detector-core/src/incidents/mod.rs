@@ -52,6 +52,12 @@ impl Incidents {
         self.open.is_some()
     }
 
+    /// Whether this kind has joined the open incident.
+    pub(crate) fn open_has(&self, kind: IncidentKind) -> bool {
+        let mut open = self.open.iter();
+        open.any(|open| open.kinds().contains(&kind))
+    }
+
     /// Peers that stood at the last scan, and when that was; `None` if nothing did.
     pub(crate) fn standing(&self) -> Option<(&[PeerAddress], MonotonicTime)> {
         self.open.as_ref().and_then(Incident::standing)

@@ -36,6 +36,7 @@ const CRATES: [Allowed; 13] = [
             "detector-api",
             "detector-common",
             "detector-core",
+            "detector-kmsg",
             "detector-recorder",
         ],
         may_use_aya: true,
