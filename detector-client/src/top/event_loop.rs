@@ -26,7 +26,10 @@ const PAUSE_RATIO: u32 = 30;
 const LONGEST_PAUSE: Duration = Duration::from_secs(10);
 
 /// What was asked for.
-#[allow(clippy::large_enum_variant, reason = "there is one at a time, in a box")]
+#[allow(
+    clippy::large_enum_variant,
+    reason = "there is one at a time, in a box"
+)]
 enum Answer {
     /// Of the agent.
     Present(Result<Snapshot, ClientError>),
@@ -52,7 +55,7 @@ pub(super) async fn run(
     let mut event_loop = EventLoop {
         agent,
         settings,
-        interval: Duration::from_secs_f64(state.interval_seconds),
+        interval: Duration::from_secs_f64(state.refresh.interval_seconds),
         recorder,
         screen,
         capabilities: Capabilities::of_stdout(),
@@ -61,8 +64,7 @@ pub(super) async fn run(
         asked: Instant::now(),
         next: Instant::now(),
         question: None,
-        is_reading: false,
-        reads_again: false,
+        reading: Reading::No,
         acting: JoinSet::new(),
         is_dirty: true,
         state,
@@ -85,6 +87,15 @@ pub(super) struct Recorder {
     pub(super) is_first: bool,
 }
 
+/// Whether the recorder is read: that cannot be called off.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Reading {
+    No,
+    Once,
+    /// And once more after that.
+    Twice,
+}
+
 struct EventLoop {
     state: State,
     agent: Agent,
@@ -100,10 +111,8 @@ struct EventLoop {
     /// When it is asked again.
     next: Instant,
     question: Option<JoinHandle<Answer>>,
-    /// Whether that question is for the recorder: it cannot be called back.
-    is_reading: bool,
-    /// Whether the recorder is to be read once more after that.
-    reads_again: bool,
+    /// Whether that question is for the recorder.
+    reading: Reading,
     /// What the agent has been asked to do or to rehearse.
     acting: JoinSet<Acted>,
     is_dirty: bool,
@@ -151,7 +160,7 @@ impl EventLoop {
     }
 
     async fn occurrence(&mut self) -> Occurrence {
-        let is_live = !self.state.is_paused && self.state.past.shown.is_none();
+        let is_live = !self.state.refresh.is_paused && self.state.past.shown.is_none();
         let is_idle = self.question.is_none() && is_live;
         let question = async {
             match &mut self.question {
@@ -187,16 +196,17 @@ impl EventLoop {
 
     fn ask(&mut self) {
         let look = self.state.look();
-        if self.is_reading && look.is_some() {
-            self.reads_again = true;
+        if self.reading != Reading::No && look.is_some() {
+            self.reading = Reading::Twice;
             return;
         }
         if let Some(outdated) = self.question.take() {
             outdated.abort();
         }
         self.asked = Instant::now();
-        self.is_reading = look.is_some();
+        self.reading = Reading::No;
         self.question = Some(if let Some(look) = look {
+            self.reading = Reading::Once;
             // A step is taken once.
             self.state.past.step = None;
             let path = self.recorder.path.clone();
@@ -216,9 +226,9 @@ impl EventLoop {
         let answer = match answer {
             Answer::Present(answer) => answer,
             Answer::Past(recorded) => {
-                self.is_reading = false;
+                let reading = std::mem::replace(&mut self.reading, Reading::No);
                 self.state.take_recorded(now, recorded);
-                if std::mem::take(&mut self.reads_again) {
+                if reading == Reading::Twice {
                     self.ask();
                 }
                 return Ok(());

@@ -21,7 +21,7 @@ impl State {
             }
         };
         self.link = Link::Live;
-        if !self.is_paused || self.taken == Now::default() {
+        if !self.refresh.is_paused || self.taken == Now::default() {
             self.taken = now;
             self.history.take(&snapshot.facts);
             self.facts = snapshot.facts;

@@ -192,6 +192,15 @@ pub(crate) struct Actions {
     pub(crate) request: Option<ActionRequest>,
 }
 
+/// How often the agent is asked.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Refresh {
+    /// Seconds from one refresh to the next.
+    pub(crate) interval_seconds: f64,
+    /// Whether it is stopped.
+    pub(crate) is_paused: bool,
+}
+
 /// See the module.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct State {
@@ -207,16 +216,14 @@ pub(crate) struct State {
     pub(crate) opened: OpenedPeer,
     /// What is done to peers.
     pub(crate) actions: Actions,
-    /// Whether refreshing is stopped.
-    pub(crate) is_paused: bool,
+    /// How often the agent is asked.
+    pub(crate) refresh: Refresh,
     /// How the agent is.
     pub(crate) link: Link,
     /// Something the user should know, until the next key.
     pub(crate) note: Option<String>,
     /// Why no agent of the host is asked.
     pub(crate) own_agent: Option<String>,
-    /// Seconds from one refresh to the next.
-    pub(crate) interval_seconds: f64,
     /// Facts of the host.
     pub(crate) facts: Facts,
     /// Histories of the host at present.
@@ -237,7 +244,10 @@ impl State {
                 filter,
                 ..PeerTable::default()
             },
-            interval_seconds: interval.as_secs_f64(),
+            refresh: Refresh {
+                interval_seconds: interval.as_secs_f64(),
+                is_paused: false,
+            },
             ..Self::default()
         }
     }
@@ -331,8 +341,8 @@ impl State {
             // The past stands still.
             Command::Pause if self.past.shown.is_some() => {}
             Command::Pause => {
-                self.is_paused = !self.is_paused;
-                effects.fetches = !self.is_paused;
+                self.refresh.is_paused = !self.refresh.is_paused;
+                effects.fetches = !self.refresh.is_paused;
             }
             Command::TypeFilter if self.location == Location::Table => {
                 self.overlay = Overlay::Prompt(Prompt::new(&self.table.filter.to_string()));

@@ -105,7 +105,7 @@ impl State {
         };
         if self.past.shown.is_none() {
             self.close_all();
-            self.is_paused = false;
+            self.refresh.is_paused = false;
         }
         self.link = Link::Live;
         self.taken = Now {

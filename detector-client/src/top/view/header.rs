@@ -68,10 +68,10 @@ fn title(state: &State) -> (Vec<Part>, Vec<Part>) {
         return (left, vec![Part::new(4, "nothing is live", theme::quiet())]);
     }
     let mut right = Vec::new();
-    if state.is_paused {
+    if state.refresh.is_paused {
         right.push(Part::new(0, "PAUSED", theme::alarm()));
     } else {
-        let interval = format!("every {}", interval(state.interval_seconds));
+        let interval = format!("every {}", interval(state.refresh.interval_seconds));
         right.push(Part::new(7, interval, theme::quiet()));
     }
     if state.link != Link::Waiting {

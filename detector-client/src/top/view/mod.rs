@@ -143,7 +143,11 @@ type KeyHint = (u8, &'static str, &'static str);
 
 /// The keys that matter here.
 fn draw_keys(buffer: &mut Buffer, area: Rect, state: &State) {
-    let pause = if state.is_paused { "resume" } else { "pause" };
+    let pause = if state.refresh.is_paused {
+        "resume"
+    } else {
+        "pause"
+    };
     let keys: &[KeyHint] = match (&state.overlay, &state.location) {
         (Overlay::Prompt(_), _) => &[
             (0, "Enter", "apply"),

@@ -85,7 +85,7 @@ fn steps_that_come_while_the_recorder_is_read_add_up() {
 fn nothing_of_the_past_is_left_in_the_present_and_nothing_can_be_done_in_it() {
     let mut state = attacked();
     state.actions.are_allowed = true;
-    state.is_paused = true;
+    state.refresh.is_paused = true;
     let mut night = Night::new(state);
     night.press(&[Key::Char('T'), Key::Char('M')]);
     assert_eq!(shown(&night.state), [WORST, OTHERS[0], OTHERS[1]]);
@@ -95,7 +95,7 @@ fn nothing_of_the_past_is_left_in_the_present_and_nothing_can_be_done_in_it() {
         (90, 360_000_000)
     );
     assert_eq!(night.state.facts.host, "web1");
-    assert!(!night.state.is_paused);
+    assert!(!night.state.refresh.is_paused);
     let effects = press(&mut night.state, Key::Char('x'));
     assert!(!effects.acts && night.state.actions.request.is_none());
     let note = night.state.note.as_deref().unwrap_or_default();
