@@ -2,6 +2,7 @@
 
 use super::model::{HostIncident, Report, ReportSpan, Time};
 use super::recording::{Recording, Source, failure, time_of};
+use super::remedies::Tried;
 use super::stalls::stalls;
 use super::words::listed;
 use super::{chronicle, clocks, peers, remedies, steps, summary, timeline, unseen};
@@ -61,7 +62,12 @@ pub(super) fn build(
         chronicle,
         peers,
         peers_total,
-        remedies: remedies::remedies(&recordings, &verdicts),
+        remedies: remedies::remedies(Tried {
+            recordings: &recordings,
+            stalls: &stalls,
+            verdicts: &verdicts,
+            only: None,
+        }),
         actions: chronicle::actions(&recordings),
         unseen: unseen::unseen(&recordings, &hosts),
         hosts,

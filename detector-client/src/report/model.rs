@@ -348,8 +348,8 @@ pub struct Remedy {
     pub ended_connections: u64,
     /// What those held.
     pub freed_bytes: u64,
-    /// Workers that those held, estimated from their share of the stalled connections.
-    pub freed_workers: Option<u64>,
+    /// Workers that those held; `null` where workers were not recorded.
+    pub freed_workers: Option<WorkersFreed>,
     /// For how long a host would have been in danger, the one for which it would have been longest.
     pub danger_seconds: f64,
     /// When all hosts would have been out of danger; `null` if never within the record, or without
@@ -358,6 +358,16 @@ pub struct Remedy {
     /// Connections of honest peers, in all that is recorded, that it would have ended or refused; at
     /// least.
     pub honest_connections: u64,
+}
+
+/// How many workers would have been free. A worker waits for one connection at most; for which, the
+/// record does not say.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct WorkersFreed {
+    /// At least: all that waited but one for each connection that would have stayed.
+    pub least: u64,
+    /// At most: one for each connection that would have gone.
+    pub most: u64,
 }
 
 /// Something to do.

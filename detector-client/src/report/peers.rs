@@ -315,8 +315,10 @@ fn flags_as_evidence(traces: &[Trace<'_>]) -> Vec<String> {
             *before = event;
         }
     }
-    worst
-        .values()
-        .map(|event| text::event_line(event))
-        .collect()
+    let lines = worst.values().map(|event| {
+        let line = text::event_line(event);
+        let own = format!("{}: ", event.peer);
+        line.strip_prefix(&own).unwrap_or(&line).to_owned()
+    });
+    lines.collect()
 }

@@ -1,6 +1,6 @@
 //! Rows and lines that the text and the page of a report share.
 
-use super::model::{HostIncident, PeerOnHost, PeerPart, Remedies, Remedy};
+use super::model::{HostIncident, PeerOnHost, PeerPart, Remedies, Remedy, WorkersFreed};
 use super::recording::time_of;
 use super::words::{clock, moment};
 use detector_api::snapshot::Connection;
@@ -52,13 +52,19 @@ pub(super) fn remedy(name: String, remedy: &Remedy) -> [String; 7] {
         name,
         remedy.ended_connections.to_string(),
         units::bytes(remedy.freed_bytes),
-        remedy
-            .freed_workers
-            .map_or_else(|| "?".to_owned(), |workers| format!("about {workers}")),
+        workers(remedy.freed_workers),
         in_danger(remedy.danger_seconds),
         out_of_danger(remedy.danger_seconds, remedy.out_of_danger),
         remedy.honest_connections.to_string(),
     ]
+}
+
+fn workers(freed: Option<WorkersFreed>) -> String {
+    match freed {
+        None => "?".to_owned(),
+        Some(WorkersFreed { least, most }) if least == most => most.to_string(),
+        Some(WorkersFreed { least, most }) => format!("{least} to {most}"),
+    }
 }
 
 fn in_danger(seconds: f64) -> String {
@@ -73,7 +79,7 @@ fn out_of_danger(seconds: f64, at: Option<super::model::Time>) -> String {
     match at {
         _ if seconds <= 0.0 => "-".to_owned(),
         Some(at) => clock(at),
-        None => "not in the record".to_owned(),
+        None => "open end".to_owned(),
     }
 }
 

@@ -5,7 +5,7 @@ use super::model::{HostIncident, MarkKind, PeerPart, Remedies, Remedy, Report, T
 use super::recommended::best;
 use super::recording::{Recording, natural, time_of};
 use super::words::{clock, listed, moment, range, span};
-use detector_api::snapshot::{IncidentKind, Verdict};
+use detector_api::snapshot::{IncidentEnd, IncidentKind, Verdict};
 use detector_api::text::counted;
 use detector_api::units;
 
@@ -13,6 +13,8 @@ use detector_api::units;
 /// waiting workers.
 const MATTERS_PART: u64 = 20;
 const MATTERS_WORKERS: u64 = 8;
+/// An incident is over when nothing has stood for this long.
+const QUIET_MS: i64 = 60_000;
 
 /// The five sentences.
 pub(super) fn summary(report: &Report, recordings: &[Recording]) -> Vec<String> {
@@ -286,6 +288,12 @@ fn now(report: &Report) -> String {
         format!("It goes on, on {}", listed(&open))
     } else if report.incidents.is_empty() {
         "There is nothing to do".to_owned()
+    } else if let Some(host) = report
+        .incidents
+        .iter()
+        .find_map(|each| unseen_on(each, report))
+    {
+        format!("How it went on, on {host}, nobody saw: the record ends before")
     } else {
         "It is over".to_owned()
     };
@@ -297,6 +305,17 @@ fn now(report: &Report) -> String {
         ),
         None => format!("{state}."),
     }
+}
+
+/// The host of an incident that nobody saw end, and after which it was not watched for as long as an
+/// incident takes to be over.
+fn unseen_on<'a>(each: &'a HostIncident, report: &Report) -> Option<&'a str> {
+    let mut hosts = report.hosts.iter();
+    let host = hosts.find(|host| host.host == each.host)?;
+    let ended = each.incident.ended.as_deref().and_then(time_of)?;
+    let watched_ms = host.last.0.saturating_sub(ended.0);
+    let is_unseen = each.incident.end == Some(IncidentEnd::Unseen) && watched_ms < QUIET_MS;
+    is_unseen.then_some(&each.host)
 }
 
 /// Completes `… would have`.

@@ -1,0 +1,193 @@
+//! What would have helped: timeouts and limits, tried on what was recorded.
+
+mod trial;
+
+use super::model::{Remedies, Remedy, Time, WorkersFreed};
+use super::recording::{Recording, natural};
+use super::stalls::Stall;
+use detector_api::snapshot::{Evidence, HoardThresholds, Verdict};
+use std::collections::HashMap;
+use trial::{Held, Setting, Trial};
+
+/// Seconds between two writes that make progress.
+pub(super) const TIMEOUTS: [u64; 5] = [5, 10, 15, 30, 60];
+/// Connections that one address may have.
+pub(super) const LIMITS: [u64; 4] = [5, 10, 20, 50];
+/// Of the agent's configuration, where no card says otherwise.
+const HOARD: HoardThresholds = HoardThresholds {
+    hoard_connections: 20,
+    hoard_bytes: 64 << 20,
+};
+
+/// What each peer is taken to be, over all hosts.
+pub(super) type Verdicts = HashMap<String, Option<Verdict>>;
+
+/// On what settings are tried.
+#[derive(Clone, Copy)]
+pub(super) struct Tried<'a> {
+    pub(super) recordings: &'a [Recording],
+    /// Of each recording.
+    pub(super) stalls: &'a [Vec<Stall>],
+    pub(super) verdicts: &'a Verdicts,
+    /// Only what this peer held.
+    pub(super) only: Option<&'a str>,
+}
+/// Tries all settings.
+pub(super) fn remedies(tried: Tried<'_>) -> Remedies {
+    let Tried {
+        recordings,
+        verdicts,
+        only,
+        ..
+    } = tried;
+    let each = recordings.iter().zip(tried.stalls);
+    let trials: Vec<_> = each
+        .map(|(recording, stalls)| Trial::of(recording, stalls, only))
+        .collect();
+    let hoard = thresholds(recordings);
+    let of_trials = |setting| remedy(&trials, verdicts, hoard, setting);
+    let (danger_seconds, out_of_danger) = danger(&trials, hoard, None);
+    Remedies {
+        worst: trials.iter().filter_map(Trial::worst_moment).collect(),
+        hoard_connections: hoard.hoard_connections,
+        hoard_bytes: hoard.hoard_bytes,
+        danger_seconds,
+        out_of_danger,
+        honest_stalled_connections: trials.iter().map(|trial| trial.honest(verdicts)).sum(),
+        timeouts: TIMEOUTS.map(Setting::Timeout).map(of_trials).into(),
+        limits: LIMITS.map(Setting::Limit).map(of_trials).into(),
+        undecided: undecided(&trials),
+    }
+}
+
+/// The thresholds that were in force, as far as a card tells them.
+fn thresholds(recordings: &[Recording]) -> HoardThresholds {
+    let cards = recordings.iter().flat_map(|recording| &recording.cards);
+    let all = cards.flat_map(|card| {
+        let assessment = &card.detail.assessment;
+        let evidence = assessment.evidence_for.iter();
+        evidence.chain(&assessment.evidence_against)
+    });
+    let mut told = all.filter_map(|evidence| match evidence {
+        Evidence::HoardOfPeer { hoard, .. }
+        | Evidence::HoardOfNetwork { hoard, .. }
+        | Evidence::HoardByLikeness { hoard, .. }
+        | Evidence::BelowThresholds { hoard, .. } => Some(*hoard),
+        _ => None,
+    });
+    told.next().unwrap_or(HOARD)
+}
+
+fn remedy(
+    trials: &[Trial<'_>],
+    verdicts: &Verdicts,
+    hoard: HoardThresholds,
+    setting: Setting,
+) -> Remedy {
+    let mut ended = Held::default();
+    let mut freed_workers = None;
+    for trial in trials {
+        let Some(worst) = trial.worst else { continue };
+        let gone = trial.ended(worst, setting, |peer| trial.concerns(peer));
+        ended.connections = ended.connections.saturating_add(gone.connections);
+        ended.bytes = ended.bytes.saturating_add(gone.bytes);
+        if let Some(workers) = worst.host.held_workers.map(natural) {
+            let stalled = natural(worst.host.stalled_connections.unwrap_or(0));
+            let stay = stalled.saturating_sub(gone.connections);
+            let freed: &mut WorkersFreed = freed_workers.get_or_insert_default();
+            freed.least = freed.least.saturating_add(workers.saturating_sub(stay));
+            freed.most = freed.most.saturating_add(workers.min(gone.connections));
+        }
+    }
+    let (danger_seconds, out_of_danger) = danger(trials, hoard, Some(setting));
+    Remedy {
+        value: match setting {
+            Setting::Timeout(value) | Setting::Limit(value) => value,
+        },
+        ended_connections: ended.connections,
+        freed_bytes: ended.bytes,
+        freed_workers,
+        danger_seconds,
+        out_of_danger,
+        honest_connections: trials
+            .iter()
+            .map(|trial| trial.honest_cost(verdicts, setting))
+            .fold(0, u64::saturating_add),
+    }
+}
+
+/// For how long the host that is longest in danger is so under the setting, and when the last of them
+/// is not any more.
+fn danger(
+    trials: &[Trial<'_>],
+    hoard: HoardThresholds,
+    setting: Option<Setting>,
+) -> (f64, Option<Time>) {
+    let mut longest_ms = 0;
+    let mut out = None;
+    let mut is_over = true;
+    for trial in trials {
+        let seconds = &trial.recording.seconds;
+        let is_danger = |held: Held| {
+            held.connections >= hoard.hoard_connections || held.bytes >= hoard.hoard_bytes
+        };
+        let mut in_danger_ms = 0_i64;
+        for (place, second) in seconds.iter().enumerate() {
+            let held = trial.held(second);
+            // What was no danger is none under any setting; trying costs most of the time.
+            if !is_danger(held) || !is_danger(trial.left(held, second, setting)) {
+                continue;
+            }
+            // Until somebody has seen otherwise.
+            match seconds.get(place + 1) {
+                Some(next) => {
+                    let lasted = next.at.unix_ms.saturating_sub(second.at.unix_ms);
+                    in_danger_ms = in_danger_ms.saturating_add(lasted);
+                    out = out.max(Some(Time(next.at.unix_ms)));
+                }
+                None => {
+                    in_danger_ms = in_danger_ms.max(1);
+                    is_over = false;
+                }
+            }
+        }
+        longest_ms = longest_ms.max(in_danger_ms);
+    }
+    #[allow(clippy::cast_precision_loss, reason = "shown with few digits")]
+    let danger_seconds = longest_ms as f64 / 1_000.0;
+    (danger_seconds, out.filter(|_| is_over))
+}
+
+/// What no record of what was can say of what would have been.
+fn undecided(trials: &[Trial<'_>]) -> Vec<String> {
+    let mut told = vec![
+        "Whether those who meant harm would have come back: a connection that was ended can be \
+         opened again at once. A timeout bounds what each holds, a limit how many there are."
+            .to_owned(),
+        "What healthy connections a limit would have refused: only connections that misbehaved are \
+         recorded. Many users behind one address may have more."
+            .to_owned(),
+        "Whether the program would have freed a connection at once: nginx without \
+         `reset_timedout_connection on` leaves the kernel to send what is queued."
+            .to_owned(),
+    ];
+    let slow = trials.iter().flat_map(|trial| trial.stalls);
+    let slow = slow.filter(|stall| !stall.makes_no_progress).count();
+    if slow > 0 {
+        told.push(format!(
+            "A timeout between two writes does not see {slow} of the recorded stalls: those peers \
+             took a few bytes now and then. They are counted as not ended."
+        ));
+    }
+    let dated = trials.iter().filter_map(Trial::worst_moment);
+    let undated = dated
+        .map(|worst| worst.stalled_connections - worst.dated_connections)
+        .fold(0, u64::saturating_add);
+    if undated > 0 {
+        told.push(format!(
+            "Since when {undated} of the connections stalled at the worst moment were stalled: a \
+             peer may cause only so many events. They are counted as not ended by a timeout."
+        ));
+    }
+    told
+}

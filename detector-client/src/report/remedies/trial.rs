@@ -1,0 +1,266 @@
+//! One host, and what a setting would have done to what it recorded.
+
+use super::Verdicts;
+use crate::report::model::{Time, WorstMoment};
+use crate::report::recording::{Recording, Second, natural, time_of};
+use crate::report::stalls::Stall;
+use detector_api::snapshot::{Incident, Verdict};
+use std::collections::BTreeSet;
+
+/// One host, and what can be tried on it.
+pub(super) struct Trial<'a> {
+    pub(super) recording: &'a Recording,
+    pub(super) stalls: &'a [Stall],
+    /// Peers that took part in an incident of this host.
+    involved: BTreeSet<&'a str>,
+    /// Incidents that do not name all who took part.
+    crowded: Vec<(Time, Time)>,
+    only: Option<&'a str>,
+    pub(super) worst: Option<&'a Second>,
+}
+/// A setting to try.
+#[derive(Clone, Copy)]
+pub(super) enum Setting {
+    Timeout(u64),
+    Limit(u64),
+}
+/// Connections and bytes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Held {
+    pub(super) bytes: u64,
+    pub(super) connections: u64,
+}
+
+/// What the peer, or all, held in that second.
+fn held_in(second: &Second, only: Option<&str>) -> Held {
+    let (connections, bytes) = match only {
+        Some(only) => {
+            let mut peers = second.peers.iter();
+            let peer = peers.find(|peer| peer.peer == only);
+            peer.map_or((0, 0), |peer| (peer.stalled_connections, peer.pinned_bytes))
+        }
+        None => {
+            let host = &second.host;
+            let bytes = host.pinned_bytes.unwrap_or(0);
+            (host.stalled_connections.unwrap_or(0), bytes)
+        }
+    };
+    Held {
+        bytes: natural(bytes),
+        connections: natural(connections),
+    }
+}
+/// Whether a peer counts as honest: nobody accuses it, and it is there.
+fn is_honest(verdicts: &Verdicts, peer: &str) -> bool {
+    !matches!(
+        verdicts.get(peer).copied().flatten(),
+        Some(
+            Verdict::SlowReadAttack
+                | Verdict::ZeroWindowAttack
+                | Verdict::Tarpit
+                | Verdict::Vanished
+        )
+    )
+}
+impl<'a> Trial<'a> {
+    pub(super) fn of(recording: &'a Recording, stalls: &'a [Stall], only: Option<&'a str>) -> Self {
+        let incidents = recording.incidents.iter();
+        let peers = incidents.flat_map(|incident| &incident.peers);
+        let seconds = recording.seconds.iter();
+        Self {
+            recording,
+            stalls,
+            involved: match only {
+                Some(only) => BTreeSet::from([only]),
+                None => peers.map(|peer| peer.peer.as_str()).collect(),
+            },
+            only,
+            crowded: match only {
+                Some(_) => Vec::new(),
+                None => recording.incidents.iter().filter_map(crowded).collect(),
+            },
+            // The first of several.
+            worst: seconds
+                .filter(|second| held_in(second, only).connections > 0)
+                .rev()
+                .max_by_key(|second| held_in(second, only)),
+        }
+    }
+
+    /// Whether a setting is tried on this peer.
+    pub(super) fn concerns(&self, peer: &str) -> bool {
+        self.only.is_none_or(|only| only == peer)
+    }
+
+    pub(super) fn worst_moment(&self) -> Option<WorstMoment> {
+        let second = self.worst?;
+        let at = Time(second.at.unix_ms);
+        let held = held_in(second, self.only);
+        let dated = self
+            .stalls
+            .iter()
+            .filter(|stall| self.concerns(&stall.peer) && stall.age_ms(at).is_some());
+        Some(WorstMoment {
+            host: self.recording.host().to_owned(),
+            time: at,
+            stalled_connections: held.connections,
+            pinned_bytes: held.bytes,
+            held_workers: second.host.held_workers.map(natural),
+            dated_connections: (dated.count() as u64).min(held.connections),
+        })
+    }
+
+    /// What would not be held in that second, of the peers asked for.
+    pub(super) fn ended(
+        &self,
+        second: &Second,
+        setting: Setting,
+        wants: impl Fn(&str) -> bool,
+    ) -> Held {
+        let mut ended = Held::default();
+        match setting {
+            Setting::Timeout(seconds) => {
+                let at = Time(second.at.unix_ms);
+                let is_over = |stall: &&Stall| {
+                    stall.makes_no_progress
+                        && wants(&stall.peer)
+                        && stall
+                            .age_ms(at)
+                            .is_some_and(|age| age >= as_milliseconds(seconds))
+                };
+                for stall in self.stalls.iter().filter(is_over) {
+                    ended.connections += 1;
+                    ended.bytes = ended.bytes.saturating_add(stall.pinned_bytes);
+                }
+            }
+            Setting::Limit(limit) => {
+                for peer in second.peers.iter().filter(|peer| wants(&peer.peer)) {
+                    let stalled = natural(peer.stalled_connections);
+                    let over = stalled.saturating_sub(limit);
+                    ended.connections = ended.connections.saturating_add(over);
+                    let bytes = u128::from(natural(peer.pinned_bytes));
+                    let share = bytes * u128::from(over) / u128::from(stalled.max(1));
+                    ended.bytes = ended
+                        .bytes
+                        .saturating_add(u64::try_from(share).unwrap_or(0));
+                }
+            }
+        }
+        // Not more than was held: what single connections held is known at their worst only.
+        let held = held_in(second, self.only);
+        Held {
+            connections: ended.connections.min(held.connections),
+            bytes: ended.bytes.min(held.bytes),
+        }
+    }
+
+    /// Whether more took part in an incident of that moment than anybody wrote down: then all that is
+    /// stalled counts.
+    fn is_crowded(&self, at: Time) -> bool {
+        let mut crowded = self.crowded.iter();
+        crowded.any(|(began, ended)| *began <= at && at <= *ended)
+    }
+
+    /// What peers of incidents hold in that second.
+    pub(super) fn held(&self, second: &Second) -> Held {
+        if self.is_crowded(Time(second.at.unix_ms)) {
+            return held_in(second, None);
+        }
+        let mut held = Held::default();
+        for peer in &second.peers {
+            if self.involved.contains(peer.peer.as_str()) {
+                let stalled = natural(peer.stalled_connections);
+                held.connections = held.connections.saturating_add(stalled);
+                held.bytes = held.bytes.saturating_add(natural(peer.pinned_bytes));
+            }
+        }
+        held
+    }
+
+    /// What is left of that under the setting.
+    pub(super) fn left(&self, held: Held, second: &Second, setting: Option<Setting>) -> Held {
+        let Some(setting) = setting else { return held };
+        let is_crowded = self.is_crowded(Time(second.at.unix_ms));
+        let ended = self.ended(second, setting, |peer| {
+            is_crowded || self.involved.contains(peer)
+        });
+        Held {
+            connections: held.connections.saturating_sub(ended.connections),
+            bytes: held.bytes.saturating_sub(ended.bytes),
+        }
+    }
+
+    /// Stalls of honest peers in all that is recorded.
+    pub(super) fn honest(&self, verdicts: &Verdicts) -> u64 {
+        let stalls = self.stalls.iter();
+        stalls
+            .filter(|stall| is_honest(verdicts, &stall.peer))
+            .count() as u64
+    }
+
+    pub(super) fn honest_cost(&self, verdicts: &Verdicts, setting: Setting) -> u64 {
+        match setting {
+            Setting::Timeout(seconds) => {
+                let is_cost = |stall: &&Stall| {
+                    stall.makes_no_progress
+                        && stall.lasted_ms() >= as_milliseconds(seconds)
+                        && is_honest(verdicts, &stall.peer)
+                };
+                self.stalls.iter().filter(is_cost).count() as u64
+            }
+            Setting::Limit(limit) => {
+                let peaks = self.recording.peaks_ever.iter();
+                let honest = peaks.filter(|peak| is_honest(verdicts, &peak.peer));
+                honest
+                    .map(|peak| natural(peak.stalled_connections).saturating_sub(limit))
+                    .fold(0, u64::saturating_add)
+            }
+        }
+    }
+}
+/// From when to when an incident went on, if it has more peers than it names.
+fn crowded(incident: &Incident) -> Option<(Time, Time)> {
+    if incident.peers_total <= incident.peers.len() as u64 {
+        return None;
+    }
+    let ended = incident.ended.as_deref().and_then(time_of);
+    Some((time_of(&incident.began)?, ended.unwrap_or(Time(i64::MAX))))
+}
+
+fn as_milliseconds(seconds: u64) -> i64 {
+    i64::try_from(seconds.saturating_mul(1_000)).unwrap_or(i64::MAX)
+}
+#[cfg(test)]
+mod tests {
+    use super::{Setting, Trial, is_honest};
+    use crate::report::stalls::stalls;
+    use crate::report::tests::quiet_recording;
+    use detector_api::snapshot::Verdict;
+    use std::collections::HashMap;
+
+    #[test]
+    fn those_who_are_accused_or_gone_cost_nothing() {
+        let mut verdicts = HashMap::new();
+        verdicts.insert("a".to_owned(), Some(Verdict::SlowReadAttack));
+        verdicts.insert("b".to_owned(), Some(Verdict::Vanished));
+        verdicts.insert("c".to_owned(), Some(Verdict::SlowClient));
+        let honest = ["a", "b", "c", "unheard-of"].map(|peer| is_honest(&verdicts, peer));
+        assert_eq!(honest, [false, false, true, true]);
+    }
+
+    #[test]
+    fn a_limit_ends_what_is_above_it_and_a_timeout_what_is_older() {
+        let recording = quiet_recording();
+        let stalls = stalls(&recording);
+        let trial = Trial::of(&recording, &stalls, None);
+        let worst = trial.worst.unwrap();
+        let ended = |setting| trial.ended(worst, setting, |_| true);
+        // Eight of one peer and one of another, of 4 MB each; the first eight for 40 s.
+        let limit = ended(Setting::Limit(5));
+        assert_eq!((limit.connections, limit.bytes), (3, 12_000_000));
+        let timeout = ended(Setting::Timeout(30));
+        assert_eq!((timeout.connections, timeout.bytes), (8, 32_000_000));
+        assert_eq!(ended(Setting::Timeout(60)).connections, 0);
+        assert_eq!(ended(Setting::Limit(50)).connections, 0);
+    }
+}
