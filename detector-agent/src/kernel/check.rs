@@ -9,8 +9,6 @@ use crate::capability::{self, Capability};
 use detector_api::failure::Code;
 use std::fs;
 
-/// The oldest kernel the programs load on.
-const OLDEST_KERNEL: (u32, u32) = (5, 10);
 const STATS_FILE: &str = "/proc/sys/kernel/bpf_stats_enabled";
 const LOCKDOWN_FILE: &str = "/sys/kernel/security/lockdown";
 
@@ -27,7 +25,7 @@ pub fn requirements() -> Vec<Requirement> {
 /// Refuses early, and for the true reason, what would fail later with an obscure one. Cheap: what
 /// the kernel's types lack comes out when they are read.
 pub(crate) fn refuse_unfit_host() -> Result<(), StartError> {
-    for requirement in [kernel(), lockdown(), types::presence()] {
+    for requirement in [lockdown(), types::presence()] {
         if requirement.state == State::Missing {
             return Err(requirement.into());
         }
@@ -55,29 +53,12 @@ pub fn missing_for_selftest() -> Vec<&'static str> {
         .collect()
 }
 
+/// Its version says nothing: what it has is asked for one by one.
 fn kernel() -> Requirement {
-    let release = kernel_release();
-    let (major, minor) = OLDEST_KERNEL;
-    match parse_release(&release) {
-        Some(version) if version >= OLDEST_KERNEL => Requirement::ok("kernel", release),
-        Some(_) => Requirement::missing(
-            "kernel",
-            format!("{release} is older than {major}.{minor}"),
-            "run Linux 5.10 or newer: older kernels lack what the programs need",
-        ),
-        None => Requirement::degraded(
-            "kernel",
-            format!("cannot read a version from {release}"),
-            "start the agent: it may work all the same",
-        ),
-    }
-}
-
-fn parse_release(release: &str) -> Option<(u32, u32)> {
-    let mut numbers = release.split(|character: char| !character.is_ascii_digit());
-    let major = numbers.next()?.parse().ok()?;
-    let minor = numbers.next()?.parse().ok()?;
-    Some((major, minor))
+    Requirement::ok(
+        "kernel",
+        format!("{}, {}", kernel_release(), std::env::consts::ARCH),
+    )
 }
 
 fn lockdown() -> Requirement {
@@ -211,14 +192,6 @@ fn program_costs() -> Requirement {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn releases_are_parsed() {
-        assert_eq!(parse_release("5.10.0-33-amd64"), Some((5, 10)));
-        assert_eq!(parse_release("6.1"), Some((6, 1)));
-        assert_eq!(parse_release("7.2.0-rc1+"), Some((7, 2)));
-        assert_eq!(parse_release("unknown"), None);
-    }
 
     #[test]
     fn only_confidentiality_is_refused() {

@@ -9,6 +9,7 @@ pub mod check;
 mod collect;
 mod counters;
 mod failure;
+mod features;
 mod hooks;
 mod message;
 mod object;

@@ -1,9 +1,11 @@
-//! What the kernel must say of its own types: each field, each tracepoint and the iterator.
+//! What the kernel must say of its own types: each field, each feature of BPF, each
+//! tracepoint and the iterator.
 //!
 //! In: the kernel's BTF. Out: requirements, and the layout if none of them is missing, so that a
 //! start is refused for exactly what `detector check` shows.
 
 use super::failure::StartError;
+use super::features;
 use super::hooks::{HOOKS, ITERATOR};
 use super::release::kernel_release;
 use super::requirement::{Requirement, State};
@@ -65,6 +67,7 @@ fn survey(types: &Btf<'_>) -> (Vec<Requirement>, Option<KernelLayout>) {
     let found = layout::survey(types);
     let mut requirements = vec![Requirement::ok("btf", size)];
     requirements.extend(found.fields.iter().map(field));
+    requirements.extend(features::requirements(types));
     requirements.extend(HOOKS.iter().map(|(_, tracepoint)| hook(types, tracepoint)));
     requirements.push(iterator(types));
     let is_complete = missing(&requirements).next().is_none();
