@@ -9,6 +9,7 @@ mod background;
 mod bench;
 mod chaos;
 mod command;
+mod cross;
 mod demo;
 mod docs;
 mod e2e;
@@ -63,6 +64,8 @@ enum Chore {
     Kernels(kernels::Arguments),
     /// Kill the recorder and switch off machines that record: nothing announced is lost
     Chaos(chaos::Arguments),
+    /// Build the program for arm64 on another machine
+    Cross(cross::Arguments),
     /// Feed hostile bytes to everything that reads bytes
     Fuzz(fuzz::Arguments),
     /// Write the reference pages from the agent itself
@@ -83,6 +86,7 @@ fn main() -> ExitCode {
         Chore::Scenarios(arguments) => scenarios::main(&arguments),
         Chore::Kernels(arguments) => kernels::main(&arguments),
         Chore::Chaos(arguments) => chaos::main(&arguments),
+        Chore::Cross(arguments) => cross::main(&arguments),
         Chore::Fuzz(arguments) => fuzz::main(&arguments),
         Chore::Docs(arguments) => docs::main(&arguments),
     };

@@ -6,6 +6,7 @@ use std::process::Command;
 
 use anyhow::{Context as _, Result, bail};
 
+use super::architecture::Architecture;
 use super::{pattern, sources};
 use crate::command::{output, run};
 use crate::tree;
@@ -20,16 +21,51 @@ pub(crate) struct Image {
 }
 
 /// Newest kernel whose package matches one of `patterns`: from the cache unless `is_refresh`.
-pub(super) fn image(patterns: &[String], is_refresh: bool) -> Result<Image> {
-    let cache = tree::cache()?.join("kernels");
-    fs::create_dir_all(&cache)
-        .with_context(|| format!("cannot create folder {}", cache.display()))?;
+pub(super) fn image(
+    patterns: &[String],
+    architecture: Architecture,
+    is_refresh: bool,
+) -> Result<Image> {
+    let cache = cache()?;
     let kept = cached(&cache)?;
     let package = match pattern::newest(&kept, patterns) {
         Some(package) if !is_refresh => package.to_owned(),
-        _ => download(&cache, patterns)?,
+        _ => download(&cache, architecture, patterns)?,
     };
-    unpack(&cache, &package)
+    unpack(&cache, architecture, &package)
+}
+
+/// Folder in which these packages of another processor are unpacked together.
+pub(super) fn packages(
+    names: &[&str],
+    architecture: Architecture,
+    is_refresh: bool,
+) -> Result<PathBuf> {
+    let cache = cache()?.join(architecture.debian());
+    let root = tree::target().join("kernels").join(architecture.debian());
+    for folder in [&cache, &root] {
+        fs::create_dir_all(folder)
+            .with_context(|| format!("cannot create folder {}", folder.display()))?;
+    }
+    let mut apt = None;
+    for name in names {
+        if is_refresh || file_of(&cache, name)?.is_none() {
+            let apt = match &mut apt {
+                Some(apt) => apt,
+                none => none.insert(Apt::prepare(&cache, architecture)?),
+            };
+            apt.download(name, &cache)?;
+        }
+        extract(&cache, name, &root)?;
+    }
+    Ok(root)
+}
+
+fn cache() -> Result<PathBuf> {
+    let cache = tree::cache()?.join("kernels");
+    fs::create_dir_all(&cache)
+        .with_context(|| format!("cannot create folder {}", cache.display()))?;
+    Ok(cache)
 }
 
 /// Names of the packages in the cache.
@@ -43,8 +79,8 @@ fn cached(cache: &Path) -> Result<Vec<String>> {
     Ok(names.collect())
 }
 
-fn download(cache: &Path, patterns: &[String]) -> Result<String> {
-    let apt = Apt::prepare(&cache.join("apt"))?;
+fn download(cache: &Path, architecture: Architecture, patterns: &[String]) -> Result<String> {
+    let apt = Apt::prepare(cache, architecture)?;
     let names = apt.names("linux-")?;
     let Some(package) = pattern::newest(&names, patterns) else {
         bail!(
@@ -57,7 +93,7 @@ fn download(cache: &Path, patterns: &[String]) -> Result<String> {
     Ok(package.to_owned())
 }
 
-fn unpack(cache: &Path, package: &str) -> Result<Image> {
+fn unpack(cache: &Path, architecture: Architecture, package: &str) -> Result<Image> {
     let root = tree::target().join("kernels").join(package);
     if !root.join("unpacked").exists() {
         fs::create_dir_all(&root)
@@ -67,7 +103,7 @@ fn unpack(cache: &Path, package: &str) -> Result<Image> {
         let modules = package.replace("linux-binary-", "linux-modules-");
         if modules != package {
             if file_of(cache, &modules)?.is_none() {
-                Apt::prepare(&cache.join("apt"))?.download(&modules, cache)?;
+                Apt::prepare(cache, architecture)?.download(&modules, cache)?;
             }
             extract(cache, &modules, &root)?;
         }
@@ -140,8 +176,13 @@ struct Apt {
 }
 
 impl Apt {
-    fn prepare(folder: &Path) -> Result<Self> {
-        let list = sources::list(&host_sources()?, &codename()?)?;
+    fn prepare(cache: &Path, architecture: Architecture) -> Result<Self> {
+        let name = architecture.debian();
+        let folder = match architecture {
+            Architecture::Amd64 => cache.join("apt"),
+            Architecture::Arm64 => cache.join(format!("apt-{name}")),
+        };
+        let list = sources::list(&host_sources()?, &codename()?, name)?;
         let at = folder.display();
         for inner in ["state/lists/partial", "cache/archives/partial"] {
             fs::create_dir_all(folder.join(inner))
@@ -160,6 +201,8 @@ impl Apt {
             "APT::Sandbox::User=root".to_owned(),
             "APT::Get::List-Cleanup=false".to_owned(),
             "Acquire::Languages=none".to_owned(),
+            format!("APT::Architecture={name}"),
+            format!("APT::Architectures={name}"),
         ];
         let options = options
             .into_iter()

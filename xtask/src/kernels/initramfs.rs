@@ -18,26 +18,63 @@ pub(crate) struct Payload {
     files: Vec<(String, Vec<u8>)>,
 }
 
+/// What a program needs besides itself.
+pub(super) struct Parts {
+    pub(super) busybox: PathBuf,
+    /// Its loader and libraries, each with its path in the machine.
+    pub(super) libraries: Vec<(String, PathBuf)>,
+    /// What takes its debug sections off.
+    pub(super) strip: &'static str,
+}
+
+impl Parts {
+    /// Of a program that runs on this host.
+    pub(super) fn of_host(program: &Path) -> Result<Self> {
+        let libraries = needed(&output(Command::new("ldd").arg(program))?)?;
+        let placed = libraries.into_iter().map(|library| {
+            let path = library.to_string_lossy().trim_start_matches('/').to_owned();
+            (path, library)
+        });
+        Ok(Self {
+            busybox: find_in_path("busybox").context("busybox is not in PATH")?,
+            libraries: placed.collect(),
+            strip: "strip",
+        })
+    }
+}
+
 impl Payload {
-    /// A program without debug sections, as `/bin/NAME`, with all it needs, and the script that runs
-    /// it; `folder` is for scratch files.
+    /// A program of this host without debug sections, as `/bin/NAME`, with all it needs, and the
+    /// script that runs it; `folder` is for scratch files.
     pub(crate) fn prepare(
         program: &Path,
         name: &str,
         script: &[u8],
         folder: &Path,
     ) -> Result<Self> {
-        let busybox = find_in_path("busybox").context("busybox is not in PATH")?;
+        Self::of_parts(program, name, script, folder, &Parts::of_host(program)?)
+    }
+
+    /// The same of a program of any processor.
+    pub(super) fn of_parts(
+        program: &Path,
+        name: &str,
+        script: &[u8],
+        folder: &Path,
+        parts: &Parts,
+    ) -> Result<Self> {
         let mut files = vec![
             ("init".to_owned(), script.to_vec()),
-            ("bin/busybox".to_owned(), read(&busybox)?),
+            ("bin/busybox".to_owned(), read(&parts.busybox)?),
         ];
         let stripped = folder.join(name);
-        run(Command::new("strip").arg("-o").arg(&stripped).arg(program))?;
+        run(Command::new(parts.strip)
+            .arg("-o")
+            .arg(&stripped)
+            .arg(program))?;
         files.push((format!("bin/{name}"), read(&stripped)?));
-        for library in needed(&output(Command::new("ldd").arg(program))?)? {
-            let path = library.to_string_lossy().trim_start_matches('/').to_owned();
-            files.push((path, read(&library)?));
+        for (path, library) in &parts.libraries {
+            files.push((path.clone(), read(library)?));
         }
         Ok(Self { files })
     }

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail};
 
+use super::architecture::Architecture;
 use crate::command::shown;
 
 /// A machine that has not switched itself off by then hangs. It takes some two minutes on an idle
@@ -21,19 +22,18 @@ pub(super) struct Report {
 }
 
 /// Boots and waits for the end; the console is kept in `log`.
-pub(super) fn boot(vmlinuz: &Path, initrd: &Path, log: &Path) -> Result<Report> {
+pub(super) fn boot(
+    vmlinuz: &Path,
+    initrd: &Path,
+    log: &Path,
+    architecture: Architecture,
+) -> Result<Report> {
     let console = File::create(log).with_context(|| format!("cannot write {}", log.display()))?;
     let errors = console.try_clone().context("cannot share the log file")?;
-    let mut qemu = Command::new("qemu-system-x86_64");
-    qemu
-        // Hardware acceleration is not to be had everywhere; emulation is the same everywhere.
-        .args(["-accel", "tcg", "-cpu", "max", "-m", "1024", "-smp", "2"])
+    let mut qemu = Command::new(architecture.emulator());
+    qemu.args(architecture.machine())
         .args(["-nographic", "-no-reboot", "-nic", "none"])
-        // On a busy host an emulated timer comes too late for the kernel's check of it at boot.
-        .args([
-            "-append",
-            "console=ttyS0 quiet panic=-1 oops=panic no_timer_check",
-        ])
+        .args(["-append", architecture.command_line()])
         .arg("-kernel")
         .arg(vmlinuz)
         .arg("-initrd")

@@ -4,13 +4,16 @@
 //! In each: load and attach (`ready:`), a clean stop, and `detector selftest`, which plays every bad
 //! and good peer it knows against that kernel.
 
+mod architecture;
 mod cpio;
 mod fetch;
+mod foreign;
 mod initramfs;
 mod machine;
 mod pattern;
 mod sources;
 
+use architecture::Architecture;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
@@ -22,6 +25,7 @@ use anyhow::{Context as _, Result, bail};
 pub(crate) use fetch::Image;
 pub(crate) use initramfs::Payload;
 
+use crate::cross;
 use crate::packages;
 use crate::run::{Profile, build_agent};
 use crate::tree;
@@ -74,6 +78,9 @@ const AT_ONCE: usize = 2;
 
 #[derive(clap::Args)]
 pub(crate) struct Arguments {
+    /// Processor of the machines. For arm64 the agent is built by `cargo xtask cross`
+    #[arg(long, value_enum, default_value = "amd64")]
+    arch: Architecture,
     /// Only the kernel of this name (5.10, 6.1, 6.12, newest), or newest package of this pattern
     #[arg(long, value_name = "PATTERN")]
     kernel: Option<String>,
@@ -89,6 +96,7 @@ impl Arguments {
     /// The whole matrix, with what is missing installed if that is allowed.
     pub(crate) fn all(install: bool) -> Self {
         Self {
+            arch: Architecture::Amd64,
             kernel: None,
             refresh: false,
             install,
@@ -104,16 +112,29 @@ struct Outcome {
 }
 
 pub(crate) fn main(arguments: &Arguments) -> Result<()> {
-    packages::need(&PROGRAMS, "the kernel matrix", arguments.install)?;
+    let arch = arguments.arch;
+    packages::need(arch.programs(), "the kernel matrix", arguments.install)?;
     // What users run; the other would be too slow on an emulated machine.
-    let agent = build_agent(Profile::Release)?;
-    let script = include_bytes!("init.sh");
-    let payload = Payload::prepare(&agent, "detector", script, &folder()?)?;
-    let chosen = chosen(arguments.kernel.as_deref());
+    let agent = match arch {
+        Architecture::Amd64 => build_agent(Profile::Release)?,
+        Architecture::Arm64 => cross::build(arguments.install)?,
+    };
+    let parts = match arch {
+        Architecture::Amd64 => initramfs::Parts::of_host(&agent)?,
+        Architecture::Arm64 => foreign::parts(&agent, arch, arguments.refresh)?,
+    };
+    let payload = Payload::of_parts(
+        &agent,
+        "detector",
+        include_bytes!("init.sh"),
+        &folder()?,
+        &parts,
+    )?;
+    let chosen = chosen(arch, arguments.kernel.as_deref());
     let mut images = Vec::new();
     for (name, patterns) in &chosen {
-        let image =
-            fetch::image(patterns, arguments.refresh).with_context(|| format!("kernel {name}"))?;
+        let image = fetch::image(patterns, arch, arguments.refresh)
+            .with_context(|| format!("kernel {name}"))?;
         images.push(image);
     }
 
@@ -123,7 +144,7 @@ pub(crate) fn main(arguments: &Arguments) -> Result<()> {
         for _ in 0..AT_ONCE {
             scope.spawn(|| {
                 while let Some(image) = next(&waiting) {
-                    let outcome = try_kernel(&image, &payload);
+                    let outcome = try_kernel(&image, &payload, arch);
                     println!("{}", line(&outcome));
                     if let Ok(mut outcomes) = outcomes.lock() {
                         outcomes.push(outcome);
@@ -138,8 +159,8 @@ pub(crate) fn main(arguments: &Arguments) -> Result<()> {
 
 /// The newest kernel of the matrix that has this name, from the cache if it is there.
 pub(crate) fn boot_image(name: &str) -> Result<Image> {
-    let (_, patterns) = chosen(Some(name)).remove(0);
-    fetch::image(&patterns, false).with_context(|| format!("kernel {name}"))
+    let (_, patterns) = chosen(Architecture::Amd64, Some(name)).remove(0);
+    fetch::image(&patterns, Architecture::Amd64, false).with_context(|| format!("kernel {name}"))
 }
 
 /// Writes what a machine with this kernel boots into.
@@ -156,7 +177,7 @@ fn next(waiting: &Mutex<std::vec::IntoIter<Image>>) -> Option<Image> {
     waiting.lock().ok()?.next()
 }
 
-fn chosen(wanted: Option<&str>) -> Vec<(String, Vec<String>)> {
+fn chosen(arch: Architecture, wanted: Option<&str>) -> Vec<(String, Vec<String>)> {
     let owned = |kernel: &Kernel| {
         let patterns = kernel
             .patterns
@@ -166,15 +187,15 @@ fn chosen(wanted: Option<&str>) -> Vec<(String, Vec<String>)> {
         (kernel.name.to_owned(), patterns)
     };
     match wanted {
-        None => MATRIX.iter().map(owned).collect(),
-        Some(name) => match MATRIX.iter().find(|kernel| kernel.name == name) {
+        None => arch.matrix().iter().map(owned).collect(),
+        Some(name) => match arch.matrix().iter().find(|kernel| kernel.name == name) {
             Some(kernel) => vec![owned(kernel)],
             None => vec![(name.to_owned(), vec![name.to_owned()])],
         },
     }
 }
 
-fn try_kernel(image: &Image, payload: &Payload) -> Outcome {
+fn try_kernel(image: &Image, payload: &Payload, arch: Architecture) -> Outcome {
     let began = Instant::now();
     let result = folder().and_then(|folder| {
         let initrd = folder.join(format!("{}.initrd", image.release));
@@ -183,6 +204,7 @@ fn try_kernel(image: &Image, payload: &Payload) -> Outcome {
             &image.vmlinuz,
             &initrd,
             &folder.join(format!("{}.log", image.release)),
+            arch,
         )
     });
     Outcome {

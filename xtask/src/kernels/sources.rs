@@ -14,7 +14,11 @@ struct Entry {
 }
 
 /// A `sources.list` for a private apt, from the contents of the host's `.sources` and `.list` files.
-pub(super) fn list(files: &[(String, String)], codename: &str) -> Result<String> {
+pub(super) fn list(
+    files: &[(String, String)],
+    codename: &str,
+    architecture: &str,
+) -> Result<String> {
     let mut entries = Vec::new();
     for (name, text) in files {
         entries.extend(if name.ends_with(".sources") {
@@ -36,10 +40,13 @@ pub(super) fn list(files: &[(String, String)], codename: &str) -> Result<String>
             signed_by,
         });
     }
-    Ok(entries.iter().map(line).collect())
+    Ok(entries
+        .iter()
+        .map(|entry| line(entry, architecture))
+        .collect())
 }
 
-fn line(entry: &Entry) -> String {
+fn line(entry: &Entry, architecture: &str) -> String {
     let Entry {
         uri,
         suite,
@@ -49,7 +56,7 @@ fn line(entry: &Entry) -> String {
         .as_ref()
         .map(|key| format!(" signed-by={key}"))
         .unwrap_or_default();
-    format!("deb [arch=amd64{options}] {uri} {suite} main\n")
+    format!("deb [arch={architecture}{options}] {uri} {suite} main\n")
 }
 
 /// `deb [options] URI SUITE COMPONENT…` lines.
@@ -126,7 +133,7 @@ mod tests {
         Types: deb\nURIs: http://mirror.test/security\nSuites: bookworm-security\nComponents: main\n";
 
     fn list_of(name: &str, text: &str) -> Result<String> {
-        list(&[(name.to_owned(), text.to_owned())], "bookworm")
+        list(&[(name.to_owned(), text.to_owned())], "bookworm", "amd64")
     }
 
     #[test]
