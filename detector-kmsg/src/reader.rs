@@ -355,11 +355,23 @@ impl LogReader {
         let begun = broken.text.trim_end();
         let begun = begun.strip_suffix("=20").unwrap_or(begun).trim_end();
         let mut longer = None;
-        for (rest, glue) in rests.into_iter().flat_map(|rest| [(rest, " "), (rest, "")]) {
+        // That record has no blanks where it could be broken.
+        let glues = if begun.starts_with("oom-kill:") {
+            ["", " "]
+        } else {
+            [" ", ""]
+        };
+        let glued = |rest| glues.map(|glue| (rest, glue));
+        for (rest, glue) in rests.into_iter().flat_map(glued) {
             let joined = format!("{begun}{glue}{}", rest.trim());
             match message::parse(&joined) {
                 Parsed::Message(message, _) => {
-                    self.digest.take(message, &broken.origin);
+                    // The next line may say that it was repeated.
+                    let origin = Origin {
+                        line: self.lines,
+                        ..broken.origin
+                    };
+                    self.digest.take(message, &origin);
                     return false;
                 }
                 Parsed::Cut(_) if !rest.trim().is_empty() && !message::begins(rest) => {

@@ -40,6 +40,8 @@ pub struct Report {
     pub kills_not_listed: u64,
     /// Times that the OOM killer was called and the log shows no victim.
     pub invocations_without_victim: u64,
+    /// Who was chosen in those, where the log says it; whether they were killed it does not say.
+    pub chosen_without_kill: Vec<Victim>,
     /// What the kernel said about the memory of TCP.
     pub tcp_memory: TcpMemory,
     /// Listeners with a flood of requests, or just a full queue. The addresses are ours.

@@ -86,8 +86,8 @@ fn summary(report: &Report) -> String {
         line(kill_line(kill));
     }
     line(format!(
-        "calls without victim: {}",
-        report.invocations_without_victim
+        "calls without victim: {}, chosen {:?}",
+        report.invocations_without_victim, report.chosen_without_kill
     ));
     line(format!("{:?}", report.tcp_memory));
     for flood in &report.syn_floods {

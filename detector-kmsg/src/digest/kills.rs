@@ -2,7 +2,7 @@
 
 use super::Span;
 use crate::message::{OomLine, Task, TaskMemory};
-use crate::report::{Kill, Memory, Scope, Victim};
+use crate::report::{Kill, Memory, Report, Scope, Victim};
 use detector_api::sanitize;
 
 /// Kills that are kept.
@@ -15,10 +15,14 @@ pub(super) struct Kills {
     done: Vec<Draft>,
     not_kept: u64,
     without_victim: u64,
+    /// Who was chosen in those.
+    spared: Vec<Victim>,
     /// The report that is being read, its victim not known yet.
     open: Option<Draft>,
     /// In a log that runs backwards: the last kill's other lines are still to come.
     is_tail_open: bool,
+    /// The last line named a victim, and not what it held.
+    is_bare: bool,
 }
 
 /// A kill, and which lines it is made of.
@@ -34,19 +38,17 @@ struct Draft {
 impl Kills {
     /// How many of the next lines may belong to the report that is being read.
     pub(super) fn lines_wanted(&self) -> u32 {
-        if self.is_tail_open
-            || self
-                .open
-                .as_ref()
-                .is_some_and(|open| open.kill.usage_bytes.is_some())
-        {
-            160
+        const REPORT: u32 = 160;
+        let is_of_cgroup = |open: &Draft| open.kill.usage_bytes.is_some();
+        if self.is_tail_open || self.open.as_ref().is_some_and(is_of_cgroup) {
+            REPORT
         } else {
-            0
+            u32::from(self.is_bare)
         }
     }
 
     pub(super) fn take(&mut self, line: OomLine, is_backwards: bool, span: &Span) {
+        self.is_bare = matches!(&line, OomLine::Killed { memory, .. } if memory.file.is_none());
         match line {
             OomLine::Killed {
                 victim,
@@ -71,8 +73,7 @@ impl Kills {
             }
             OomLine::Reaped(task) => self.reaped(task, span),
             OomLine::NoVictim => {
-                self.open = None;
-                self.without_victim += 1;
+                self.end_open();
             }
             other => self.part(other, is_backwards),
         }
@@ -138,8 +139,7 @@ impl Kills {
             _ => false,
         };
         if self.open.as_ref().is_some_and(is_next) {
-            self.open = None;
-            self.without_victim += 1;
+            self.end_open();
         }
         // Lines with numbers say nothing without the head above them.
         if matches!(line, OomLine::Stats(_)) && self.open.is_none() {
@@ -156,16 +156,28 @@ impl Kills {
         }
     }
 
-    /// The kills in the order of time, those not kept, and calls without a victim.
-    pub(super) fn finish(mut self, is_backwards: bool) -> (Vec<Kill>, u64, u64) {
-        let is_begun =
-            |open: &Draft| open.is_invoker_seen || open.is_record_seen || open.chosen.is_some();
-        self.without_victim += u64::from(self.open.as_ref().is_some_and(is_begun));
+    /// The log goes on and has no victim for what was begun.
+    fn end_open(&mut self) {
+        const MOST: usize = 256;
+        let Some(open) = self.open.take() else { return };
+        if open.is_invoker_seen || open.is_record_seen || open.chosen.is_some() {
+            self.without_victim += 1;
+        }
+        if let Some(chosen) = open.chosen.filter(|_| self.spared.len() < MOST) {
+            self.spared.push(named(&chosen));
+        }
+    }
+
+    /// Puts the kills into the report in the order of time.
+    pub(super) fn finish(mut self, is_backwards: bool, report: &mut Report) {
+        self.end_open();
         if is_backwards {
             self.done.reverse();
         }
-        let kills = self.done.into_iter().map(Draft::finish).collect();
-        (kills, self.not_kept, self.without_victim)
+        report.kills = self.done.into_iter().map(Draft::finish).collect();
+        report.kills_not_listed = self.not_kept;
+        report.invocations_without_victim = self.without_victim;
+        report.chosen_without_kill = self.spared;
     }
 }
 

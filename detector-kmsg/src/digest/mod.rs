@@ -159,7 +159,9 @@ impl Digest {
         let last = self.last.take().filter(|last| {
             let is_same_host =
                 last.host == origin.host || last.host.is_none() || origin.host.is_none();
-            last.line + 1 == origin.line && is_same_host
+            // One kill is one, however often it is written.
+            let is_counted = !matches!(last.message, Message::Oom(_));
+            last.line + 1 == origin.line && is_same_host && is_counted
         });
         match last {
             Some(last) => {
@@ -283,11 +285,7 @@ impl Digest {
             .iter()
             .map(|peer| peer.stalls.len() as u64)
             .sum();
-        (
-            report.kills,
-            report.kills_not_listed,
-            report.invocations_without_victim,
-        ) = self.kills.finish(is_backwards);
+        self.kills.finish(is_backwards, &mut report);
         report.counts_are_lower_bounds =
             report.suppressed > 0 || report.repeats > 0 || report.lines_are_lost;
         report

@@ -119,7 +119,11 @@ pub fn parse(text: &str) -> Parsed<'_> {
         .or_else(|| oom::line(text).map(Message::Oom))
         .or_else(|| host::message(text))
         .or_else(|| link::change(text));
-    found.map_or(Parsed::Nothing, |message| Parsed::Message(message, ""))
+    match found {
+        Some(message) => Parsed::Message(message, ""),
+        None if oom::is_cut(text) => Parsed::Cut(None),
+        None => Parsed::Nothing,
+    }
 }
 
 /// Whether `text` has the words of a message wherever they stand, so that it is worth a count where

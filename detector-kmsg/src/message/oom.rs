@@ -95,7 +95,7 @@ pub(super) fn line(text: &str) -> Option<OomLine> {
     if let Some(fields) = text.strip_prefix("oom-kill:") {
         return record(fields);
     }
-    if let Some((by, _)) = text.split_once(" invoked oom-killer: ")
+    if let Some((by, _)) = text.split_once(" invoked oom-killer:")
         && by.len() <= LONGEST_NAME
     {
         return Some(OomLine::Invoked(Some(by.to_owned())));
@@ -117,6 +117,24 @@ pub(super) fn line(text: &str) -> Option<OomLine> {
         });
     }
     cgroup(text).or_else(|| killed(text))
+}
+
+/// Whether this is the beginning of such a line, which goes on in the next one or is cut.
+pub(super) fn is_cut(text: &str) -> bool {
+    if text.starts_with("oom-kill:") {
+        return true;
+    }
+    let starts = text
+        .split_once("illed process ")
+        .or_else(|| text.split_once("ill process "));
+    starts.is_some_and(|(before, rest)| {
+        let is_start =
+            matches!(before, "K" | "k") || before.ends_with(": K") || before.ends_with(": k");
+        let name = rest
+            .trim_start_matches(|c: char| c.is_ascii_digit())
+            .trim_start();
+        is_start && (name.is_empty() || name.starts_with('(') && !name.contains(')'))
+    })
 }
 
 /// Lines that name a process to be killed, with or without why before it.

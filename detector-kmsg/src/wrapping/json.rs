@@ -33,7 +33,7 @@ enum Member {
 fn member(name: &str) -> Option<Member> {
     Some(match name {
         "MESSAGE" | "message" | "msg" | "log" | "line" | "_raw" | "@message" | "textPayload"
-        | "original" => Member::Text,
+        | "original" | "short_message" | "full_message" | "content" | "body" => Member::Text,
         "__REALTIME_TIMESTAMP" | "@timestamp" | "timestamp" | "time" | "ts" | "_time" | "date" => {
             Member::Time
         }

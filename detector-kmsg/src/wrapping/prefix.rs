@@ -75,6 +75,7 @@ impl<'a> Unwrapping<'a> {
             || self.date()
             || self.container()
             || self.facility()
+            || self.pair()
             || self.tag()
             || self.host()
     }
@@ -221,6 +222,44 @@ impl<'a> Unwrapping<'a> {
         else {
             return false;
         };
+        self.text = rest;
+        true
+    }
+
+    /// `level=debug`, `msg="…"`, `MESSAGE=…`, and what a store writes in braces about all its lines.
+    fn pair(&mut self) -> bool {
+        if let Some((inside, rest)) = self
+            .text
+            .strip_prefix('{')
+            .and_then(|text| text.split_once('}'))
+        {
+            self.text = rest;
+            return inside.contains("=\"");
+        }
+        let is_part = |c: char| c.is_ascii_alphanumeric() || "_.-@".contains(c);
+        let end = self.text.find(|c: char| !is_part(c)).unwrap_or(0);
+        let (key, rest) = self.text.split_at(end);
+        let Some(value) = rest.strip_prefix('=').filter(|_| !key.is_empty()) else {
+            return false;
+        };
+        if matches!(key, "MESSAGE" | "message" | "msg" | "log" | "line" | "_raw") {
+            self.text = value;
+            return true;
+        }
+        let (value, rest) = match value.strip_prefix('"') {
+            Some(quoted) => quoted.split_once('"').unwrap_or((quoted, "")),
+            None => value.split_at(value.find(' ').unwrap_or(value.len())),
+        };
+        if matches!(
+            key,
+            "program" | "ident" | "app" | "appname" | "SYSLOG_IDENTIFIER"
+        ) {
+            self.is_foreign_facility |= !value.eq_ignore_ascii_case("kernel");
+        }
+        match stamp::date(value) {
+            Some((stamp, "")) => self.stamp(Some(stamp)),
+            _ => {}
+        }
         self.text = rest;
         true
     }

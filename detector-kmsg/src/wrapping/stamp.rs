@@ -295,8 +295,11 @@ pub(super) fn bracket(content: &str) -> Option<Option<Stamp>> {
     {
         return Some(Some(stamp));
     }
-    // A date in another language.
-    let has_clock = content.split_whitespace().any(|word| clock(word).is_some());
+    // A date in another language, or without seconds, as `dmesg --human` has it.
+    let is_clock = |word: &str| {
+        clock(word).is_some() || (word.len() == 5 && clock(&format!("{word}:00")).is_some())
+    };
+    let has_clock = content.split_whitespace().any(is_clock);
     has_clock.then(|| Some(Stamp::Local(content.to_owned(), None)))
 }
 

@@ -163,8 +163,14 @@ impl Page<'_> {
             self.line(&format!("  and {more} more; --json lists up to 4096"));
         }
         if report.invocations_without_victim > 0 {
+            let chosen = report.chosen_without_kill.iter();
+            let chosen: Vec<_> = chosen.map(|task| process(task.pid, &task.name)).collect();
+            let chosen = match chosen.is_empty() {
+                true => String::new(),
+                false => format!("; chosen, maybe killed: {}", chosen.join(", ")),
+            };
             self.line(&format!(
-                "  the OOM killer was called {} more, and the log shows no victim",
+                "  the OOM killer was called {} more, and the log shows no victim{chosen}",
                 times_of(report.invocations_without_victim)
             ));
         }
