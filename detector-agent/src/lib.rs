@@ -16,6 +16,7 @@ pub mod kernel;
 pub mod log;
 pub mod metrics;
 mod namespace;
+mod netlink;
 mod priority;
 mod recording;
 mod state;

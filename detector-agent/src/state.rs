@@ -7,6 +7,7 @@ use crate::clock;
 use crate::config::Config;
 use crate::host::owner::SharedReport;
 use crate::host::pressure::PressureGauge;
+use crate::host::tcp_memory::TcpMemoryGauge;
 use crate::http::Refusals;
 use crate::kernel::{Kernel, KernelStatus, Message};
 use crate::recording::Recording;
@@ -47,6 +48,8 @@ pub(crate) struct AgentState {
     pub(crate) owners: SharedReport,
     /// How loaded the host is.
     pub(crate) pressure: PressureGauge,
+    /// Who holds TCP's memory.
+    pub(crate) tcp_memory: TcpMemoryGauge,
     /// Does what operators ask for.
     pub(crate) actions: Actions,
     /// Writes down what happens.
@@ -94,6 +97,7 @@ impl AgentState {
             counters: Counters::default(),
             owners: SharedReport::default(),
             pressure: PressureGauge::default(),
+            tcp_memory: TcpMemoryGauge::default(),
             actions,
             recording: Recording::default(),
         }

@@ -2,6 +2,7 @@
 
 use crate::snapshot::numbers::numbers;
 use crate::snapshot::{OpenIncident, Retransmits, Shrinks};
+use crate::tcp_memory::TcpMemoryHeld;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -21,6 +22,10 @@ pub struct Host {
     pub memory: Option<Memory>,
     /// The kernel's account of memory for TCP.
     pub tcp_memory: Option<TcpMemory>,
+    /// Who holds it, from the last look at all sockets; `null` before there was one, or where it is
+    /// older than a few minutes.
+    #[serde(default)]
+    pub tcp_memory_held: Option<TcpMemoryHeld>,
     /// Sockets.
     pub sockets: Option<Sockets>,
     /// Errors and drops of network interfaces.

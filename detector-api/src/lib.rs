@@ -18,6 +18,7 @@ pub mod row;
 pub mod sanitize;
 pub mod snapshot;
 pub mod status;
+pub mod tcp_memory;
 pub mod text;
 pub mod time;
 pub mod units;

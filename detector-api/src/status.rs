@@ -36,6 +36,13 @@ pub struct Status {
     /// The thresholds that the agent judges by; older agents do not send them.
     #[serde(default)]
     pub thresholds: Option<Thresholds>,
+    /// Whether the agent is not in the kernel's first PID namespace: containers or nodes beside its own
+    /// share the kernel, their sockets are seen and their processes are not.
+    #[serde(default)]
+    pub shared_kernel: bool,
+    /// Connections in the table that belong to those.
+    #[serde(default)]
+    pub connections_of_others: u64,
     /// Services that own stalled connections, and how many of their tasks those hold up.
     #[serde(default)]
     pub held_workers: Vec<HeldWorkers>,

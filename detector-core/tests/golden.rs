@@ -6,7 +6,8 @@
 //!
 //! A line is `SECONDS STEP …`: `hook`, `sweep` or `closed` with `ADDR:PORT` and `field=value`s (a
 //! field keeps its value from the connection's line before), `sweep_end began=SECONDS`, `advance`,
-//! `trusted NETWORK`, `interface_errors COUNT`, `tcp_memory USED PRESSURE` in bytes, `wall_steps SECONDS`.
+//! `trusted NETWORK`, `interface_errors COUNT`, `tcp_memory USED PRESSURE` in bytes, `tcp_memory_held
+//! COUNTED RECEIVE UNLISTED` in bytes, `within_host ADDR:PORT`, `wall_steps SECONDS`.
 
 #![allow(
     clippy::unwrap_used,
@@ -17,6 +18,7 @@
 mod support;
 
 use detector_api::snapshot::HostPressure;
+use detector_api::tcp_memory::{HeldBytes, TcpMemoryHeld};
 use detector_core::engine::Engine;
 use detector_core::observe::observation::{
     Direction, InterfaceCounts, Observation, PendingTimer, Reason, Source, TcpState,
@@ -129,6 +131,23 @@ impl Player {
                     tcp_memory_pressure_bytes: bytes(),
                     ..HostPressure::default()
                 });
+            }
+            "tcp_memory_held" => {
+                let mut bytes = || words.next().unwrap().parse().unwrap();
+                self.engine.set_tcp_memory_held(Some(TcpMemoryHeld {
+                    counted_bytes: bytes(),
+                    held_bytes: HeldBytes {
+                        receive: bytes(),
+                        unlisted: bytes(),
+                        ..HeldBytes::default()
+                    },
+                    ..TcpMemoryHeld::default()
+                }));
+            }
+            "within_host" => {
+                let connection = self.connections[words.next().unwrap()].connection;
+                self.engine.advance(at, self.wall);
+                self.engine.set_within_host(&connection, true);
             }
             "wall_steps" => {
                 let seconds: i128 = words.next().unwrap().parse().unwrap();

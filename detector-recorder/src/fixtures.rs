@@ -171,6 +171,7 @@ fn card(name: &str, second: i64) -> Card {
     Card {
         at: at(second),
         detail: PeerDetail {
+            unit_shares: Vec::new(),
             peer,
             assessment: fixtures::assessment(),
             connections_total: stalled + 3,

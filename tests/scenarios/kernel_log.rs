@@ -53,6 +53,7 @@ fn fill_the_table(
         let options = AgentOptions {
             configuration: Some(format!("[budget]\nconnections = {CAPACITY}\n")),
             log_level,
+            is_contained: false,
         };
         let agent = Agent::start_with(story.folder(), &options)?;
         let stage = CraftedStage::set(story)?;

@@ -4,9 +4,10 @@
 //! with the first block and removed with the last one.
 
 use super::refusal::{Refusal, refusal};
-use super::ruleset::{CAPACITY, Ruleset, own_addresses};
+use super::ruleset::{CAPACITY, Ruleset};
 use crate::capability::{self, Capability};
 use crate::clock;
+use crate::netlink::addresses::own_addresses;
 use detector_api::actions::{BlockAnswer, Blocked, UnblockAnswer};
 use detector_api::time::rfc3339;
 use ipnet::IpNet;

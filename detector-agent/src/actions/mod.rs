@@ -5,8 +5,6 @@
 //! now, or on anything that was not asked for.
 
 mod blocks;
-mod diag;
-mod netlink;
 mod refusal;
 mod reset;
 mod ruleset;

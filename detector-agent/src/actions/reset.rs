@@ -3,9 +3,9 @@
 //! In: what the engine knows of the peer. Out: what came of each socket. Never: closing a socket
 //! that is not stalled now, or another one that has taken its addresses.
 
-use super::diag::{Diagnosis, Ends, Found};
 use crate::capability::{self, Capability};
 use crate::namespace::{self, Namespace};
+use crate::netlink::sock_diag::{Diagnosis, Ends, Found};
 use detector_api::actions::{ResetAnswer, ResetOutcome, ResetRequest, ResetSocket, SocketName};
 use detector_api::address::network_of;
 use detector_api::snapshot::{Connection, PeerDetail, StallCause};

@@ -6,11 +6,10 @@
 //! element has a timeout of its own, so that the kernel forgets it also while the agent hangs.
 //! Bytes as `nft --debug=mnl` shows them; see `include/uapi/linux/netfilter/nf_tables.h`.
 
-use super::netlink::{Netlink, Payload, Request, flag};
+use crate::netlink::{Netlink, Payload, Request, flag};
 use ipnet::IpNet;
 use rustix::io::Errno;
 use std::io;
-use std::net::IpAddr;
 use std::time::Duration;
 
 /// Networks that are blocked at the same time, of each family.
@@ -269,44 +268,4 @@ fn elements(network: IpNet, span: Option<Duration>) -> io::Result<Payload> {
         .with_text(1, TABLE)
         .with_text(2, family.set)
         .with_nested(3, list))
-}
-
-/// The addresses of the network namespace of this thread.
-pub(super) fn own_addresses() -> io::Result<Vec<IpAddr>> {
-    const GET_ADDRESSES: u16 = 22;
-    const ADDRESS: u16 = 1;
-    const LOCAL: u16 = 2;
-    /// `struct ifaddrmsg`.
-    const HEAD_BYTES: usize = 8;
-    /// While addresses come and go, a dump has to be asked for again.
-    const TRIES: usize = 8;
-    let request = Request {
-        kind: GET_ADDRESSES,
-        flags: flag::DUMP,
-        payload: Payload::new(&[0; HEAD_BYTES]),
-    };
-    let is_overtaken = |error: &io::Error| error.kind() == io::ErrorKind::Interrupted;
-    let mut answer = Netlink::open(None)?.ask(&request);
-    for _ in 1..TRIES {
-        if !answer.as_ref().is_err_and(is_overtaken) {
-            break;
-        }
-        // On a socket of its own: the rest of the last dump is still on its way.
-        answer = Netlink::open(None)?.ask(&request);
-    }
-    let answer = answer?;
-    let address = |payload: &[u8]| {
-        let attributes = payload.get(HEAD_BYTES..)?;
-        let bytes = super::netlink::attribute(attributes, LOCAL)
-            .or_else(|| super::netlink::attribute(attributes, ADDRESS))?;
-        match bytes.len() {
-            4 => Some(IpAddr::from(<[u8; 4]>::try_from(bytes).ok()?)),
-            16 => Some(IpAddr::from(<[u8; 16]>::try_from(bytes).ok()?)),
-            _ => None,
-        }
-    };
-    let answer = answer.iter();
-    Ok(answer
-        .filter_map(|object| address(&object.payload))
-        .collect())
 }

@@ -6,9 +6,14 @@ use crate::state::AgentState;
 use detector_api::host::{Agent, Host, Totals};
 use detector_api::snapshot::StallCause;
 use detector_api::time::rfc3339;
+use std::time::Duration;
+
+/// For a look at all sockets; a hundred thousand take a quarter of it.
+const LOOK_PATIENCE: Duration = Duration::from_secs(1);
 
 /// The host at this moment. Reads files: not for the event loop.
 pub(super) fn host(state: &AgentState) -> Host {
+    let tcp_memory_held = state.tcp_memory.ask(LOOK_PATIENCE);
     let Pressure {
         load,
         stalls,
@@ -32,6 +37,7 @@ pub(super) fn host(state: &AgentState) -> Host {
         pressure: stalls,
         memory,
         tcp_memory,
+        tcp_memory_held,
         sockets,
         interfaces,
         listen_queues,

@@ -1,5 +1,6 @@
 //! `/v1/status`: how the agent itself is.
 
+use crate::host::pid_namespace;
 use crate::kernel::{KernelStatus, kernel_release};
 use crate::recording::RecorderStatus;
 use crate::state::AgentState;
@@ -9,12 +10,13 @@ use std::collections::BTreeMap;
 /// The status of this moment.
 pub(super) fn status(state: &AgentState) -> Status {
     let kernel = state.kernel_status().unwrap_or_default();
-    let (core, events, thresholds) = state.with_engine(|engine| {
+    let (core, events, thresholds, connections_of_others) = state.with_engine(|engine| {
         let events = Events {
             oldest_id: engine.first_event_id(),
             newest_id: engine.last_event_id(),
         };
-        (engine.totals(), events, engine.thresholds())
+        let others = engine.connections_of_others();
+        (engine.totals(), events, engine.thresholds(), others)
     });
     let unready_reason = state.unready_reason();
     let lost = lost(&kernel, core.records_refused);
@@ -57,6 +59,8 @@ pub(super) fn status(state: &AgentState) -> Status {
         },
         events,
         thresholds: Some(thresholds),
+        shared_kernel: !pid_namespace::is_first(),
+        connections_of_others,
         held_workers: state.owners.read().held_workers,
         recorder: recorder(state.recording.status()),
         last_reload_successful: state.is_last_reload_successful(),

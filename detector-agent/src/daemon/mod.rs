@@ -12,6 +12,7 @@ mod pressure;
 mod signals;
 mod start;
 mod supervisor;
+mod tcp_memory;
 mod witness;
 
 pub use start::Start;
@@ -80,6 +81,7 @@ pub async fn run(start: Start) -> Result<(), Failure> {
 
     let mut servers = JoinSet::new();
     servers.spawn(pressure::sample_host(Arc::clone(&state)));
+    servers.spawn(tcp_memory::watch(Arc::clone(&state), background_nice));
     serve_all(
         &mut servers,
         &state,

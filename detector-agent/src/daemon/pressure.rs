@@ -1,6 +1,8 @@
-//! Samples how loaded the host is, for metrics, incidents and verdicts about the path; drops
+//! Samples how loaded the host is, for metrics, incidents and verdicts about the path, and which
+//! addresses it has; drops
 //! the table of blocks once all in it have expired.
 
+use crate::netlink::addresses::own_addresses;
 use crate::state::AgentState;
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,6 +19,7 @@ pub(super) async fn sample_host(state: Arc<AgentState>) {
         // A file that hangs holds up this task and a thread, nobody else.
         let sampling = tokio::task::spawn_blocking(move || {
             sampling.actions.tidy();
+            take_own_addresses(&sampling);
             sampling.pressure.sample()
         });
         let sampled = tokio::select! {
@@ -41,6 +44,18 @@ pub(super) async fn sample_host(state: Arc<AgentState>) {
             () = tokio::time::sleep(EVERY) => {}
             _ = stop.wait_for(|stops| *stops) => return,
         }
+    }
+}
+
+/// Tells the engine the addresses of the agent's own network namespace.
+fn take_own_addresses(state: &AgentState) {
+    match own_addresses() {
+        Ok(addresses) => {
+            let addresses = addresses.into_iter().map(|address| address.to_canonical());
+            let addresses = addresses.collect();
+            state.with_engine(|engine| engine.set_own_addresses(addresses));
+        }
+        Err(error) => tracing::debug!("cannot ask for the addresses of this host: {error}"),
     }
 }
 

@@ -5,4 +5,6 @@
 mod folder;
 pub(crate) mod kernel_log;
 pub(crate) mod owner;
+pub(crate) mod pid_namespace;
 pub(crate) mod pressure;
+pub(crate) mod tcp_memory;

@@ -74,6 +74,12 @@ metrics! {
         "Processes that the kernel killed for want of memory, since the host started.";
     TCP_MEMORY = Gauge "detector_tcp_memory_bytes" []
         "Bytes of kernel memory used by TCP in all network namespaces.";
+    TCP_MEMORY_HELD = Gauge "detector_tcp_memory_held_bytes" ["holder"]
+        "Bytes of TCP's memory by who holds them; known while somebody looks: under pressure, in an incident, or asked for.";
+    TCP_MEMORY_LOOKS = Counter "detector_tcp_memory_looks_total" ["result"]
+        "Listings of all sockets to find who holds TCP's memory.";
+    TCP_MEMORY_LOOK_SECONDS = Counter "detector_tcp_memory_look_seconds_total" []
+        "Processor seconds spent on these listings.";
     TCP_MEMORY_LIMIT = Gauge "detector_tcp_memory_limit_bytes" []
         "Bytes at which the kernel refuses TCP more memory (net.ipv4.tcp_mem, third number).";
     PEER_WINDOW_SHRINKS = Counter "detector_peer_window_shrinks_total" ["peer"]

@@ -53,6 +53,8 @@ impl Web {
             tcp_memory: pressure.as_ref().and_then(|pressure| pressure.tcp_memory),
             oom_kills: pressure.and_then(|pressure| pressure.oom_kills),
             recorder: state.recording.status(),
+            tcp_memory_held: state.tcp_memory.read().map(|held| held.held_bytes),
+            tcp_memory_looks: state.tcp_memory.counts(),
             is_last_reload_successful: state.is_last_reload_successful(),
         };
         match page::render(&core, &kernel, &counts) {

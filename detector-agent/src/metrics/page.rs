@@ -5,11 +5,13 @@ use super::exposition::{Page, Value};
 use super::process;
 use crate::actions;
 use crate::host::owner::OwnerReport;
+use crate::host::tcp_memory::LookCounts;
 use crate::http::Refusals;
 use crate::kernel::KernelStatus;
 use crate::recording::RecorderStatus;
 use detector_api::host::TcpMemory;
 use detector_api::snapshot::{FlagKind, IncidentKind, StallCause};
+use detector_api::tcp_memory::{HeldBytes, MemoryHolder};
 use detector_core::metrics::{Ledger, MetricsSnapshot};
 
 /// The label value under which all peers, or services, without a line of their own are summed.
@@ -44,6 +46,10 @@ pub(crate) struct SelfCounts<'a> {
     pub(crate) oom_kills: Option<u64>,
     /// The flight recorder.
     pub(crate) recorder: RecorderStatus,
+    /// Who holds it, if somebody has looked lately.
+    pub(crate) tcp_memory_held: Option<HeldBytes>,
+    /// What looking has cost.
+    pub(crate) tcp_memory_looks: LookCounts,
     /// Whether the last reload was applied.
     pub(crate) is_last_reload_successful: bool,
 }
@@ -63,7 +69,7 @@ pub(crate) fn render(
     if let Some(oom_kills) = counts.oom_kills {
         page.single(&metric::OOM_KILLS, oom_kills);
     }
-    write_tcp_memory(&mut page, counts.tcp_memory);
+    write_tcp_memory(&mut page, counts);
     write_peers(&mut page, core);
     write_tables(&mut page, core);
     write_kernel(&mut page, core, kernel);
@@ -111,11 +117,22 @@ fn write_host(page: &mut Page, core: &MetricsSnapshot) {
 }
 
 /// What is not known has no line.
-fn write_tcp_memory(page: &mut Page, memory: Option<TcpMemory>) {
-    if let Some(memory) = memory {
+fn write_tcp_memory(page: &mut Page, counts: &SelfCounts<'_>) {
+    if let Some(memory) = counts.tcp_memory {
         page.single(&metric::TCP_MEMORY, memory.used_bytes);
         page.single(&metric::TCP_MEMORY_LIMIT, memory.limit_bytes);
     }
+    if let Some(held) = counts.tcp_memory_held {
+        let mut samples = page.metric(&metric::TCP_MEMORY_HELD);
+        for holder in MemoryHolder::ALL {
+            samples.sample(&[holder.label()], held.of(holder));
+        }
+    }
+    let looks = counts.tcp_memory_looks;
+    let mut samples = page.metric(&metric::TCP_MEMORY_LOOKS);
+    samples.sample(&["done"], looks.done);
+    samples.sample(&["failed"], looks.failed);
+    page.single(&metric::TCP_MEMORY_LOOK_SECONDS, looks.used.as_secs_f64());
 }
 
 /// A number of a ledger, as a metric shows it.

@@ -146,6 +146,12 @@ coded! {
             /// Length of the span.
             over_seconds: f64,
         }
+        /// The other end is a program on this host, for instance a proxy between a client and a
+        /// server: whoever holds up the proxy is counted, not this.
+        WithinHost = "within-host" {
+            /// Its stalled connections of that kind, which are counted nowhere else.
+            connections: u64,
+        }
         /// The peer belongs to a trusted network.
         TrustedNetwork = "trusted-network" {}
         /// Shrinks to zero that opened again at once.

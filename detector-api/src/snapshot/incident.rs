@@ -2,6 +2,7 @@
 
 use super::{FlagKind, Process, Severity, Verdict};
 use crate::labelled::labelled;
+use crate::tcp_memory::TcpMemoryHeld;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -17,7 +18,8 @@ labelled! {
         SilentPeers = "silent-peers",
         /// Peers of warning or above took back window (`window-shrink`).
         ShrinkingPeers = "shrinking-peers",
-        /// The kernel saves memory for TCP, and stalled connections hold a tenth of it or more.
+        /// The kernel saves memory for TCP, and a tenth of it or more is held by stalled connections,
+        /// by data that our own programs do not read, by orphans or by sockets that no list shows.
         MemoryPressure = "memory-pressure",
         /// The kernel killed a process for want of memory, whatever took that memory.
         OomKill = "oom-kill",
@@ -33,7 +35,7 @@ labelled! {
         Closed = "closed",
         /// What is still held is below a warning.
         BelowWarning = "below-warning",
-        /// The kernel stopped saving memory for TCP, or stalled connections hold little of it.
+        /// The kernel stopped saving memory for TCP, or what drains by itself holds it.
         PressureOver = "pressure-over",
         /// Nothing has followed a kill by the OOM killer.
         NoMoreKills = "no-more-kills",
@@ -67,8 +69,8 @@ pub struct HostPressure {
     pub io_some_percent: Option<f64>,
 }
 
-/// A span on this host in which flags of warning or above stood, or memory pressure to which
-/// stalled connections add.
+/// A span on this host in which flags of warning or above stood, or memory pressure that is more
+/// than traffic.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Incident {
     /// When it began, ISO 8601 without separators: sorts by time, and no other has it.
@@ -94,6 +96,9 @@ pub struct Incident {
     pub peak_time: String,
     /// The host then; `null` if nobody looked.
     pub host: Option<HostPressure>,
+    /// Who held TCP's memory when it took most; `null` if nobody looked.
+    #[serde(default)]
+    pub tcp_memory_held: Option<TcpMemoryHeld>,
     /// Peers that took part, those left out below included.
     pub peers_total: u64,
     /// Those that held most, at most [`Incident::PEERS_MAX`], the most costly first.

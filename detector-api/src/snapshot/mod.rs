@@ -101,6 +101,34 @@ pub struct HeldWorkers {
     pub total: u64,
     /// Stalled connections of the service; one worker may hold many without waiting for any.
     pub stalled_connections: u64,
+    /// The memory it may have; `null` where no control group limits it, or where those of this host
+    /// do not count sockets (cgroup v1).
+    #[serde(default)]
+    pub memory: Option<UnitMemory>,
+}
+
+/// Memory of the control group that limits a unit or container most.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct UnitMemory {
+    /// What it may have (`memory.max`).
+    pub limit_bytes: u64,
+    /// What it has (`memory.current`).
+    pub used_bytes: u64,
+    /// What its sockets take of that (`memory.stat`, `sock`).
+    pub socket_bytes: u64,
+    /// What its stalled connections pin.
+    pub pinned_bytes: u64,
+}
+
+/// What stalled connections of one peer hold of the memory that a unit or container may have.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct UnitShare {
+    /// systemd unit or container.
+    pub unit: String,
+    /// What they pin.
+    pub pinned_bytes: u64,
+    /// What the unit may have.
+    pub limit_bytes: u64,
 }
 
 /// One peer: what its connections hold now, and totals since the agent started.
@@ -180,6 +208,10 @@ pub struct PeerDetail {
     pub connections_total: u64,
     /// Those that cost most, at most [`PeerDetail::CONNECTIONS_MAX`], the most costly first.
     pub connections: Vec<Connection>,
+    /// What its stalled connections hold of the memory of units and containers that have a limit, the
+    /// most first.
+    #[serde(default)]
+    pub unit_shares: Vec<UnitShare>,
 }
 
 impl PeerDetail {
@@ -275,6 +307,13 @@ pub struct Connection {
     /// Processes that hold the socket, or held it last; the most plausible first.
     #[serde(default)]
     pub processes: Vec<Process>,
+    /// Whether no process of the agent's own PID namespace holds it: it belongs to another container
+    /// or node on this kernel.
+    #[serde(default)]
+    pub owner_out_of_sight: bool,
+    /// Whether its other end is a program on this host.
+    #[serde(default)]
+    pub within_host: bool,
     /// Which sources saw it.
     pub source: Source,
     /// First record.

@@ -157,6 +157,11 @@ pub fn evidence(evidence: &Evidence) -> String {
             seconds(*over_seconds),
             connections(*holding_connections),
         ),
+        Evidence::WithinHost { connections: count } => format!(
+            "The other end of {} is a program on this host, for instance a proxy that waits for a \
+             client of its own: that client is counted.",
+            connections(*count),
+        ),
         Evidence::TrustedNetwork {} => {
             "It belongs to a network under `[peers] trusted`: it is never accused.".to_owned()
         }

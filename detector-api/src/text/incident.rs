@@ -11,7 +11,7 @@ const fn noun(kind: IncidentKind) -> &'static str {
         IncidentKind::StalledPeers => "peers that do not take their data",
         IncidentKind::SilentPeers => "peers that do not answer",
         IncidentKind::ShrinkingPeers => "peers that take back window",
-        IncidentKind::MemoryPressure => "TCP short of memory that stalled connections hold",
+        IncidentKind::MemoryPressure => "TCP short of memory",
         IncidentKind::OomKill => "a process killed for want of memory",
     }
 }
@@ -29,8 +29,7 @@ pub const fn incident_end(end: IncidentEnd) -> &'static str {
         IncidentEnd::Closed => "Ended because the connections are gone.",
         IncidentEnd::BelowWarning => "Ended because what is still held is below a warning.",
         IncidentEnd::PressureOver => {
-            "Ended because the kernel saves no more memory for TCP, or stalled connections hold \
-             little of it."
+            "Ended because the kernel saves no more memory for TCP, or only traffic holds it."
         }
         IncidentEnd::NoMoreKills => "Ended because nothing followed the kill.",
         IncidentEnd::Unseen => "Nobody saw it end: the agent ended before.",

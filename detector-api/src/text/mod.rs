@@ -14,6 +14,7 @@ mod flag;
 mod incident;
 mod kernel_line;
 mod rule;
+mod tcp_memory;
 mod verdict;
 
 pub use action::{block_summary, owner, reset_failures, reset_summary, unblock_summary};
@@ -26,6 +27,7 @@ pub use flag::rule;
 pub use incident::{incident_end, incident_kinds, incident_over, oom_cause};
 pub use kernel_line::kernel_line;
 pub use rule::{Seen, source};
+pub use tcp_memory::{tcp_memory_held, unit_share};
 pub use verdict::{meaning as verdict_meaning, sentence as verdict};
 
 use crate::snapshot::{Event, EventType, FlagEvidence};

@@ -27,6 +27,10 @@ pub(crate) fn incident_card(
             blocks.push(Block::Text(told));
         }
     }
+    if let Some(held) = &incident.tcp_memory_held {
+        blocks.push(Block::Heading("WHO HELD TCP'S MEMORY".to_owned()));
+        blocks.push(Block::Text(text::tcp_memory_held(held)));
+    }
     blocks.extend(flags(incident));
     blocks.extend(peers(incident));
     blocks.extend(owners(incident));

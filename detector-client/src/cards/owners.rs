@@ -2,8 +2,9 @@
 
 use super::page::Block;
 use super::subject::Subject;
-use detector_api::snapshot::Process;
-use detector_api::text::counted;
+use detector_api::snapshot::{Process, UnitShare};
+use detector_api::text::{counted, unit_share};
+use detector_api::units::bytes;
 
 /// Processes shown of one program.
 const PROCESSES: usize = 8;
@@ -17,6 +18,16 @@ pub(super) fn owners(subject: &Subject) -> Vec<Block> {
         if !processes.iter().any(|known| known.pid == process.pid) {
             processes.push(process);
         }
+    }
+    if processes.is_empty()
+        && detail
+            .connections
+            .iter()
+            .any(|each| each.owner_out_of_sight)
+    {
+        let text = "Not in the agent's PID namespace: another container or node on this kernel has \
+                    its sockets. An agent there, or one with the host's PID namespace, can name them.";
+        return vec![Block::Text(text.to_owned())];
     }
     if processes.is_empty() {
         let text = "Not known: no process held its sockets long enough to be found, or the agent \
@@ -40,7 +51,32 @@ pub(super) fn owners(subject: &Subject) -> Vec<Block> {
             counted(held.stalled_connections, "connection", "connections"),
         )));
     }
+    blocks.extend(detail.unit_shares.iter().map(|share| limit(subject, share)));
     blocks
+}
+
+/// How much of what a unit or container may have of memory the peer holds, and all peers together.
+fn limit(subject: &Subject, share: &UnitShare) -> Block {
+    let UnitShare {
+        unit,
+        pinned_bytes,
+        limit_bytes,
+    } = share;
+    let mut text = format!(
+        "Its stalled connections pin {}.",
+        unit_share(*pinned_bytes, *limit_bytes, unit)
+    );
+    let mut services = subject.status.held_workers.iter();
+    let memory = services.find_map(|each| each.memory.filter(|_| each.service == *unit));
+    if let Some(memory) = memory {
+        text += &format!(
+            " Those of all peers pin {}; all its sockets take {}, and it uses {} in all.",
+            bytes(memory.pinned_bytes),
+            bytes(memory.socket_bytes),
+            bytes(memory.used_bytes),
+        );
+    }
+    Block::Text(text)
 }
 
 /// Processes of one program in one unit, in the order of the first of each.

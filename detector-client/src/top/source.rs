@@ -80,6 +80,11 @@ fn facts_of(host: Host) -> Facts {
         tcp_memory_bytes: host
             .tcp_memory
             .map(|memory| (memory.used_bytes, memory.limit_bytes)),
+        tcp_memory_held: host
+            .tcp_memory
+            .filter(|memory| memory.used_bytes >= memory.pressure_bytes)
+            .and(host.tcp_memory_held)
+            .map(|held| held.held_bytes),
         orphans: host.sockets.map(|sockets| sockets.orphans),
         stalled_connections: Some(host.totals.stalled_connections),
         pinned_bytes: Some(host.totals.pinned_bytes),

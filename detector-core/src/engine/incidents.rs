@@ -11,6 +11,7 @@ use crate::time::{MonotonicTime, SECOND_NS};
 use detector_api::snapshot::{
     FlagKind, HostPressure, Incident, IncidentEnd, IncidentKind, OpenIncident, Process, Severity,
 };
+use detector_api::tcp_memory::TcpMemoryHeld;
 
 /// Stalled connections add to memory pressure from this part of TCP's memory on.
 const PRESSURE_PART: u64 = 10;
@@ -23,7 +24,7 @@ const OWNER_EVERY_SECONDS: u64 = 5;
 
 impl Engine {
     /// Takes how loaded the host is, to publish it with incidents; the kernel's saving of memory
-    /// for TCP makes one where stalled connections pin a tenth of that memory.
+    /// for TCP makes one where a tenth of that memory is no traffic.
     pub fn set_host_pressure(&mut self, pressure: HostPressure) {
         self.host_pressure = Some(pressure);
         self.schedule_scan();
@@ -40,6 +41,37 @@ impl Engine {
         let since = |kill| self.clock.now.since_ns(kill);
         self.oom_kill
             .is_some_and(|kill| since(kill) < OOM_KILL_STANDS_NS)
+    }
+
+    /// Takes who holds TCP's memory; `None` once nobody has looked for long.
+    pub fn set_tcp_memory_held(&mut self, held: Option<TcpMemoryHeld>) {
+        if self.tcp_memory_held != held {
+            self.tcp_memory_held = held;
+            self.schedule_scan();
+        }
+    }
+
+    /// What stalled connections that a process holds pin now: the part of all send queues that
+    /// peers hold up.
+    #[must_use]
+    pub fn stalled_send_bytes(&self) -> u64 {
+        let stalled = self
+            .connections
+            .iter()
+            .filter(|connection| connection.stall.cause().is_some() && !connection.last.is_orphan);
+        stalled
+            .map(|connection| connection.last.pinned_bytes())
+            .sum()
+    }
+
+    /// Whether the kernel saves memory for TCP.
+    #[must_use]
+    pub fn is_tcp_memory_short(&self) -> bool {
+        let bytes = |of: fn(&HostPressure) -> Option<u64>| self.host_pressure.as_ref().and_then(of);
+        let used = bytes(|pressure| pressure.tcp_memory_bytes);
+        let bound = bytes(|pressure| pressure.tcp_memory_pressure_bytes);
+        used.zip(bound)
+            .is_some_and(|(used, bound)| bound > 0 && used >= bound)
     }
 
     /// Incidents that are kept, oldest first.
@@ -96,18 +128,19 @@ impl Engine {
         }
     }
 
+    /// Whether the memory is short, and a part of it that matters is held by somebody: traffic alone
+    /// is what it is for.
     fn is_pressed(&self) -> bool {
-        let Some(pressure) = &self.host_pressure else {
-            return false;
-        };
-        let (Some(used), Some(bound)) = (
-            pressure.tcp_memory_bytes,
-            pressure.tcp_memory_pressure_bytes,
-        ) else {
-            return false;
-        };
+        let used = self
+            .host_pressure
+            .and_then(|pressure| pressure.tcp_memory_bytes);
         let pinned = self.host.usage().pinned_bytes;
-        bound > 0 && used >= bound && pinned.saturating_mul(PRESSURE_PART) >= used
+        let is_pinned = used.is_some_and(|used| pinned.saturating_mul(PRESSURE_PART) >= used);
+        let is_held = || {
+            let held = self.tcp_memory_held.as_ref();
+            held.is_some_and(|held| !held.culprits().is_empty())
+        };
+        self.is_tcp_memory_short() && (is_pinned || is_held())
     }
 
     pub(super) fn scan_incidents(&mut self) {
@@ -128,6 +161,7 @@ impl Engine {
             is_memory_pressed: self.is_pressed(),
             is_oom_kill_fresh: self.is_oom_kill_fresh(),
             host: self.host_pressure,
+            tcp_memory_held: self.tcp_memory_held.clone(),
         };
         let end = self.how_it_ended();
         self.incidents.ingest(&scan, end);

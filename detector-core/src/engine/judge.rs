@@ -138,14 +138,19 @@ impl Engine {
     /// As what a connection with this stall is to be counted.
     fn counted_as(&self, slot: u32, cause: StallCause) -> Stalled {
         let connection = self.connections.get(slot);
-        Stalled {
-            cause,
-            class: StallClass::of(
+        let class = if connection.is_within_host == Some(true) {
+            StallClass::WithinHost
+        } else {
+            StallClass::of(
                 cause,
                 &connection.last,
                 &connection.pace,
                 connection.direction,
-            ),
+            )
+        };
+        Stalled {
+            cause,
+            class,
             pinned_bytes: connection.last.pinned_bytes(),
         }
     }

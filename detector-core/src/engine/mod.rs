@@ -14,6 +14,7 @@ mod leave;
 mod owners;
 mod verdicts;
 mod view;
+mod within_host;
 mod zero_window;
 
 pub use owners::OwnerWanted;
@@ -34,9 +35,11 @@ use crate::tables::symptom_window::Symptoms;
 use crate::time::{MonotonicTime, WallClock};
 use clock::Clock;
 use detector_api::snapshot::{Event, HostPressure, Incident, Thresholds};
+use detector_api::tcp_memory::TcpMemoryHeld;
 use export::Labels;
 use ipnet::IpNet;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
 
 /// What the engine is configured to do.
 #[derive(Debug)]
@@ -70,6 +73,11 @@ pub struct Engine {
     host_pressure: Option<HostPressure>,
     /// When the kernel last killed a process for want of memory.
     oom_kill: Option<MonotonicTime>,
+    tcp_memory_held: Option<TcpMemoryHeld>,
+    /// What units and containers may have of memory, those that have a limit.
+    unit_limits: BTreeMap<String, u64>,
+    /// Addresses of the agent's own network namespace.
+    own_addresses: BTreeSet<IpAddr>,
     /// Slots of peers that were flagged at the last scan for incidents or since.
     flagged: BTreeSet<u32>,
     incidents: Incidents,
@@ -104,6 +112,9 @@ impl Engine {
             untracked: UntrackedTotals::default(),
             host_pressure: None,
             oom_kill: None,
+            tcp_memory_held: None,
+            unit_limits: BTreeMap::new(),
+            own_addresses: BTreeSet::new(),
             flagged: BTreeSet::new(),
             incidents: Incidents::default(),
             events: Events::new(tables.events_capacity),

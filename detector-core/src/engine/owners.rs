@@ -9,7 +9,9 @@ use crate::rules::flags::FlagSet;
 use crate::tables::connections::{Class, Connection};
 use crate::tables::peers::Peer;
 use crate::time::{MonotonicTime, SECOND_NS};
-use detector_api::snapshot::Process;
+use detector_api::snapshot::{Process, UnitShare};
+use std::cmp::Reverse;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// Data must be held up for so long before an owner is looked for: honest readers close their
@@ -52,8 +54,16 @@ impl Engine {
         self.connections.iter().filter_map(wanted).collect()
     }
 
+    /// How many connections belong to processes that the agent cannot see.
+    #[must_use]
+    pub fn connections_of_others(&self) -> u64 {
+        let others = self.connections.iter().filter(|each| is_out_of_sight(each));
+        others.count() as u64
+    }
+
     /// Names the processes that hold the socket `inode` of a connection, the most plausible
-    /// first. Nothing happens if the connection has left or has another socket by now.
+    /// first; none where the agent has looked into all that it can see. Nothing happens if the
+    /// connection has left or has another socket by now.
     pub fn set_owner(&mut self, connection: &ConnectionId, inode: u64, owner: &Arc<[Process]>) {
         let Some(slot) = self.connections.find(connection) else {
             return;
@@ -63,7 +73,9 @@ impl Engine {
         if connection.last.inode.is_none_or(|now| now.get() == inode) {
             connection.owner = Some(Arc::clone(owner));
             let peer = self.peers.get_mut(connection.peer);
-            peer.services.add_owner(owner);
+            if !owner.is_empty() {
+                peer.services.add_owner(owner);
+            }
         }
     }
 
@@ -76,6 +88,58 @@ impl Engine {
         } else {
             stalled
         }
+    }
+}
+
+impl Engine {
+    /// Takes how much memory units and containers may have, those that have a limit and own stalled
+    /// connections.
+    pub fn set_unit_limits(&mut self, limits: BTreeMap<String, u64>) {
+        self.unit_limits = limits;
+    }
+
+    /// What stalled connections pin of the memory of each unit that has a limit.
+    #[must_use]
+    pub fn pinned_of_units(&self) -> BTreeMap<String, u64> {
+        self.pinned_by_unit(self.connections.iter())
+    }
+
+    /// The same of one peer's connections, the most first.
+    pub(super) fn unit_shares<'a>(
+        &self,
+        connections: impl Iterator<Item = &'a Connection>,
+    ) -> Vec<UnitShare> {
+        let pinned = self.pinned_by_unit(connections).into_iter();
+        let mut shares: Vec<_> = pinned
+            .filter_map(|(unit, pinned_bytes)| {
+                let limit_bytes = *self.unit_limits.get(&unit)?;
+                Some(UnitShare {
+                    unit,
+                    pinned_bytes,
+                    limit_bytes,
+                })
+            })
+            .collect();
+        shares.sort_by_key(|share| Reverse(share.pinned_bytes));
+        shares
+    }
+
+    fn pinned_by_unit<'a>(
+        &self,
+        connections: impl Iterator<Item = &'a Connection>,
+    ) -> BTreeMap<String, u64> {
+        let mut pinned = BTreeMap::new();
+        if self.unit_limits.is_empty() {
+            return pinned;
+        }
+        for connection in connections.filter(|each| each.stall.cause().is_some()) {
+            let owner = connection.owner.as_deref().and_then(<[_]>::first);
+            let unit = owner.and_then(|process| process.unit.as_ref());
+            if let Some(unit) = unit.filter(|unit| self.unit_limits.contains_key(*unit)) {
+                *pinned.entry(unit.clone()).or_default() += connection.last.pinned_bytes();
+            }
+        }
+        pinned
     }
 }
 
@@ -109,6 +173,11 @@ fn each_once<'a>(owners: impl Iterator<Item = &'a Arc<[Process]>>) -> Vec<Proces
         }
     }
     processes
+}
+
+/// Whether no process that the agent can see holds the socket.
+pub(super) fn is_out_of_sight(connection: &Connection) -> bool {
+    connection.owner.as_deref().is_some_and(<[_]>::is_empty)
 }
 
 /// What is published of a connection's owner.

@@ -110,6 +110,7 @@ impl Engine {
             silent_networks: self.symptoms.silent.networks(),
             shrinking_networks: self.symptoms.shrinking.networks(),
             interfaces: self.symptoms.interface_errors.sum(),
+            within_host_connections: connections(StallClass::WithinHost),
             is_trusted: self.settings.trusted.touch(&peer.address),
             ..PeerEvidence::default()
         }

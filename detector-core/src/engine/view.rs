@@ -114,6 +114,7 @@ impl Engine {
             assessment: self.assess(peer),
             connections_total,
             connections: connections.map(|each| self.view_connection(each)).collect(),
+            unit_shares: self.unit_shares(self.connections.of_peer(peer.connections)),
         }
     }
 
@@ -256,6 +257,8 @@ impl Engine {
             is_orphan: last.is_orphan,
             inode: last.inode.map(u64::from),
             processes: owners::of_connection(connection),
+            owner_out_of_sight: owners::is_out_of_sight(connection),
+            within_host: connection.is_within_host == Some(true),
             source: connection.source,
             first_seen: self.clock.rfc3339(connection.first_seen),
             last_seen: self.clock.rfc3339(last.at),

@@ -8,6 +8,7 @@ use detector_api::snapshot::{
     self, FlagKind, HostPressure, IncidentEnd, IncidentFlag, IncidentKind, IncidentPeer,
     OpenIncident, Process, Severity, Verdict,
 };
+use detector_api::tcp_memory::TcpMemoryHeld;
 use detector_api::time::rfc3339;
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
@@ -53,6 +54,7 @@ pub(crate) struct Scan {
     pub(crate) is_memory_pressed: bool,
     pub(crate) is_oom_kill_fresh: bool,
     pub(crate) host: Option<HostPressure>,
+    pub(crate) tcp_memory_held: Option<TcpMemoryHeld>,
 }
 
 impl Scan {
@@ -106,6 +108,8 @@ pub(super) struct Incident {
     peak: Usage,
     peak_at: Stamp,
     host: Option<HostPressure>,
+    /// The look at which TCP's memory was largest.
+    tcp_memory_held: Option<TcpMemoryHeld>,
     peers_total: u64,
     peers: BTreeMap<PeerAddress, Kept>,
     owners: Vec<Process>,
@@ -129,6 +133,7 @@ impl Incident {
             },
             peak_at: began,
             host: None,
+            tcp_memory_held: None,
             peers_total: 0,
             peers: BTreeMap::new(),
             owners: Vec::new(),
@@ -191,6 +196,12 @@ impl Incident {
             self.host = scan.host;
         }
         self.peak = most(self.peak, scan.usage);
+        // The same look may come again, with programs that have been found meanwhile.
+        let counted = |held: &TcpMemoryHeld| held.counted_bytes;
+        if scan.tcp_memory_held.as_ref().map(counted) >= self.tcp_memory_held.as_ref().map(counted)
+        {
+            self.tcp_memory_held.clone_from(&scan.tcp_memory_held);
+        }
     }
 
     fn join_kinds(&mut self, scan: &Scan) -> Vec<IncidentKind> {
@@ -284,6 +295,7 @@ impl Incident {
             peak_pinned_bytes: self.peak.pinned_bytes,
             peak_time: self.peak_at.text(),
             host: self.host,
+            tcp_memory_held: self.tcp_memory_held.clone(),
             peers_total: self.peers_total,
             peers: peers
                 .into_iter()

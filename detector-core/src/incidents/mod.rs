@@ -1,5 +1,5 @@
 //! Incidents: spans on this host in which peers of warning or above are flagged, or in which TCP's
-//! memory runs short while stalled connections pin much of it.
+//! memory runs short and traffic alone is not why.
 //!
 //! In: one [`Scan`] of what stands, at most once a second. Out: incidents, at most one of them
 //! open. An incident opens at the first scan at which a condition stands, and closes when none has

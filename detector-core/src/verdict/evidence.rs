@@ -124,6 +124,8 @@ pub(crate) struct PeerEvidence {
     pub(crate) shrinking_networks: u64,
     /// Errors and drops of this host's interfaces lately.
     pub(crate) interfaces: InterfaceCounts,
+    /// Stalled connections whose other end is a program on this host; counted nowhere else.
+    pub(crate) within_host_connections: u64,
     /// Whether it belongs to a trusted network.
     pub(crate) is_trusted: bool,
 }

@@ -22,7 +22,9 @@ pub(crate) type Finding = (Verdict, Confidence);
 ///    `tarpit`.
 /// 5. Windows taken back lately: `shrinking-peer`, but `benign` if all were closed and reopened at
 ///    once, and nothing is held up.
-/// 6. Stalls, or flags that a state alone raises: `slow-client`.
+/// 6. Stalls: `slow-client`.
+/// 7. Stalls only towards programs on this host: `benign`.
+/// 8. Flags that a state alone raises: `slow-client`.
 pub(crate) fn judge(evidence: &PeerEvidence) -> Option<Finding> {
     if evidence.is_trusted {
         return judge_trusted(evidence);
@@ -54,6 +56,9 @@ pub(crate) fn judge(evidence: &PeerEvidence) -> Option<Finding> {
             Confidence::Low
         };
         return Some((Verdict::SlowClient, confidence));
+    }
+    if evidence.within_host_connections > 0 {
+        return Some((Verdict::Benign, Confidence::High));
     }
     (evidence.state_flags > 0).then_some((Verdict::SlowClient, Confidence::Low))
 }

@@ -84,6 +84,11 @@ fn stalls(evidence: &PeerEvidence) -> Vec<Evidence> {
             holding_connections: evidence.outgoing_holding_connections,
         });
     }
+    if evidence.within_host_connections > 0 {
+        found.push(Evidence::WithinHost {
+            connections: evidence.within_host_connections,
+        });
+    }
     if evidence.tiny_window_connections > 0 {
         let connections = evidence.tiny_window_connections;
         found.push(Evidence::TinyWindow { connections });

@@ -3,6 +3,7 @@
 use crate::operations::Operation;
 use crate::support::{self, WALL};
 use detector_api::snapshot::{HostPressure, Incident, IncidentKind, Severity};
+use detector_api::tcp_memory::{HeldBytes, TcpMemoryHeld};
 use detector_core::engine::Engine;
 use detector_core::metrics::{Ledger, MetricsSnapshot};
 use detector_core::observe::observation::{Observation, Retransmits, SweepEnd, UntrackedTotals};
@@ -86,6 +87,16 @@ impl Run {
                     tcp_memory_pressure_bytes: Some(1_000_000),
                     ..HostPressure::default()
                 });
+                // Mostly of peers, now and then mostly our own, or not known.
+                let held = (used_bytes % 3 > 0).then(|| TcpMemoryHeld {
+                    counted_bytes: *used_bytes,
+                    held_bytes: HeldBytes {
+                        receive: used_bytes / (used_bytes % 20 + 1),
+                        ..HeldBytes::default()
+                    },
+                    ..TcpMemoryHeld::default()
+                });
+                self.engine.set_tcp_memory_held(held);
             }
             Operation::Scrape => self.scrape(),
             Operation::Untracked(count) => self.engine.set_untracked(UntrackedTotals {

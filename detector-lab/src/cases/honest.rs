@@ -32,6 +32,8 @@ pub(super) static PEERS: &[Case] = &[
     honest("server-sent-events", "one short line a second", honest::server_sent_events).on(Link),
     honest("web-socket", "idle but for a ping and a message each 15 s",
         honest::web_socket).on(Link),
+    honest("unread-upload", "sends 48 kB that our own program never reads",
+        honest::unread_upload).on(Link),
     honest("short-of-memory", "takes its window back to zero once, reopens it 0.5 s later and reads all",
         honest::short_of_memory),
 ];

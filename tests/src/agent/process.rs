@@ -44,6 +44,8 @@ pub struct AgentOptions {
     pub configuration: Option<String>,
     /// What `--log-level` says; `None` for a run without it.
     pub log_level: Option<&'static str>,
+    /// Whether it sees no processes but its own, as in a container.
+    pub is_contained: bool,
 }
 
 impl Default for AgentOptions {
@@ -54,6 +56,7 @@ impl Default for AgentOptions {
         Self {
             configuration: Some(text.to_owned()),
             log_level: None,
+            is_contained: false,
         }
     }
 }
@@ -65,6 +68,7 @@ impl AgentOptions {
         Self {
             configuration: None,
             log_level: None,
+            is_contained: false,
         }
     }
 }
@@ -117,8 +121,19 @@ impl Agent {
         std::fs::create_dir_all(&folder)?;
         let web = free_address()?;
         let socket = folder.join("control.sock");
-        let mut command = command(&["run", "--web.listen-address", &web.to_string()])?;
-        command.arg("--control-socket").arg(&socket);
+        let mut command = if options.is_contained {
+            let mut command = Command::new("unshare");
+            command.args(["--pid", "--fork", "--kill-child", "--mount-proc"]);
+            command.arg(binary()?);
+            command
+        } else {
+            Command::new(binary()?)
+        };
+        command.args(["run", "--web.listen-address", &web.to_string()]);
+        command
+            .stdin(Stdio::null())
+            .arg("--control-socket")
+            .arg(&socket);
         command.arg("--state-dir").arg(folder.join("state"));
         if let Some(text) = &options.configuration {
             let file = folder.join("detector.toml");

@@ -124,6 +124,8 @@ pub struct ConnectionView {
     pub retransmits: RetransmitsView,
     pub is_orphan: bool,
     pub processes: Vec<ProcessView>,
+    pub owner_out_of_sight: bool,
+    pub within_host: bool,
     pub source: String,
 }
 

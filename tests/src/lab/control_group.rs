@@ -26,6 +26,28 @@ impl ControlGroup {
         Ok(Self { root, name })
     }
 
+    /// Limits the memory of the group; false where this hierarchy has no memory controller (cgroup v1
+    /// has it then).
+    pub fn limit_memory(&self, bytes: u64) -> Result<bool> {
+        let write = |path: &str, text: &str| {
+            let file = openat(
+                &self.root,
+                path,
+                OFlags::WRONLY | OFlags::CLOEXEC,
+                Mode::empty(),
+            )?;
+            rustix::io::write(&file, text.as_bytes())
+        };
+        match write("cgroup.subtree_control", "+memory") {
+            Ok(_) => {}
+            Err(Errno::INVAL | Errno::NOENT) => return Ok(false),
+            Err(error) => return Err(error).context("let groups limit memory"),
+        }
+        write(&format!("{}/memory.max", self.name), &bytes.to_string())
+            .context("limit the memory of the group")?;
+        Ok(true)
+    }
+
     /// Makes `command` start inside the group.
     pub fn place(&self, command: &mut Command) -> Result<()> {
         let path = format!("{}/cgroup.procs", self.name);

@@ -1,11 +1,12 @@
-use super::super::diag::Found;
 use super::{Candidate, ResetFilter, ResetPlan};
+use crate::netlink::sock_diag::Found;
 use detector_api::actions::{ResetOutcome, ResetRequest, SocketName};
 use detector_api::fixtures::{connection, peer};
 use detector_api::snapshot::{Assessment, Connection, PeerDetail, StallCause};
 
 fn detail(connections: Vec<Connection>) -> PeerDetail {
     PeerDetail {
+        unit_shares: Vec::new(),
         peer: peer("198.51.100.7", 1).peer,
         assessment: Assessment {
             verdict: None,

@@ -4,6 +4,7 @@
 //! then, with growing pauses, in all processes. One search finds all wanted sockets it meets.
 
 use super::budget::{CpuBudget, Stopped};
+use super::cgroup_memory::ControlGroups;
 use super::holder::{Holder, Holders};
 use super::proc::{Miss, ProcTree};
 use super::process::{Identities, Stat};
@@ -84,6 +85,9 @@ pub(crate) struct Finder {
     pub(super) sockets: HashMap<u64, Socket>,
     pub(super) identities: Identities,
     pub(super) counts: LookupCounts,
+    pub(super) groups: Option<ControlGroups>,
+    /// Whether there may be processes that the tree does not show.
+    has_neighbours: bool,
     /// Processes that held sockets of a port, the latest last.
     of_port: HashMap<Port, Vec<u32>>,
     round: u64,
@@ -98,15 +102,33 @@ impl Finder {
             sockets: HashMap::new(),
             identities: Identities::default(),
             counts: LookupCounts::default(),
+            groups: ControlGroups::find(tree),
+            has_neighbours: false,
             of_port: HashMap::new(),
             round: 0,
             search: 0,
         })
     }
 
+    /// The same where other PID namespaces share the kernel: a socket that no process holds which may
+    /// be seen belongs to one that may not.
+    pub(crate) fn with_neighbours(mut self, has_neighbours: bool) -> Self {
+        self.has_neighbours = has_neighbours;
+        self
+    }
+
     /// What was counted so far.
     pub(crate) const fn counts(&self) -> LookupCounts {
         self.counts
+    }
+
+    /// Who holds a wanted socket, if that is known.
+    pub(crate) fn owner(&self, inode: u64) -> Option<Arc<[Process]>> {
+        let socket = self
+            .sockets
+            .get(&inode)
+            .filter(|socket| socket.is_named())?;
+        Some(socket.holders.processes())
     }
 
     /// Whether there is a stalled socket with a known owner.
@@ -198,6 +220,7 @@ impl Finder {
         report: &mut impl FnMut(&[NamedSocket]),
     ) -> Result<(), Stopped> {
         self.search += 1;
+        let unreadable_before = self.counts.unreadable;
         let pids = match self.tree.pids() {
             Ok(pids) => pids,
             Err(miss) => {
@@ -208,7 +231,8 @@ impl Finder {
         for pid in pids {
             self.visit(pid, budget, report)?;
         }
-        let named = self.end_search(now);
+        let has_seen_all = self.counts.unreadable == unreadable_before;
+        let named = self.end_search(now, has_seen_all);
         if !named.is_empty() {
             report(&named);
         }
@@ -216,11 +240,15 @@ impl Finder {
     }
 
     /// After all processes were looked into: when to look for each socket again; those that have
-    /// fewer holders now.
-    fn end_search(&mut self, now: Instant) -> Vec<NamedSocket> {
+    /// fewer holders now, and those that are a neighbour's.
+    fn end_search(&mut self, now: Instant, has_seen_all: bool) -> Vec<NamedSocket> {
         let mut named = Vec::new();
         for (&inode, socket) in &mut self.sockets {
-            if socket.holders.end_search(self.search) {
+            let is_neighbours = self.has_neighbours
+                && has_seen_all
+                && !socket.is_named()
+                && socket.searches_failed == 0;
+            if socket.holders.end_search(self.search) || is_neighbours {
                 named.push(NamedSocket {
                     connection: socket.connection,
                     inode,

@@ -7,12 +7,13 @@
 //! be held, unless it sleeps in an event loop.
 
 use super::budget::{CpuBudget, Stopped};
+use super::cgroup_memory::GroupMemory;
 use super::finder::{Finder, NamedSocket};
 use super::holder::Task;
 use super::proc::{Miss, ProcessFolder};
 use super::process::Stat;
 use super::syscall::Waiting;
-use detector_api::snapshot::HeldWorkers;
+use detector_api::snapshot::{HeldWorkers, UnitMemory};
 use std::cmp::Reverse;
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -35,6 +36,7 @@ struct HeldTasks {
 
 #[derive(Debug, Default)]
 struct Service {
+    memory: Option<GroupMemory>,
     held: u64,
     total: u64,
     stalled_connections: u64,
@@ -57,6 +59,10 @@ impl Finder {
             let service = services
                 .entry(Arc::clone(&first.identity.service))
                 .or_default();
+            if service.stalled_connections == 0 {
+                let groups = self.groups.as_ref().zip(first.identity.group.as_deref());
+                service.memory = groups.and_then(|(groups, path)| groups.memory(path));
+            }
             service.stalled_connections += 1;
             *stalled_of.entry(first.pid).or_default() += 1;
             for holder in socket.holders.iter() {
@@ -197,6 +203,12 @@ fn publish(services: HashMap<Arc<str>, Service>) -> Vec<HeldWorkers> {
             held: service.held,
             total: service.total.max(service.held),
             stalled_connections: service.stalled_connections,
+            memory: service.memory.map(|memory| UnitMemory {
+                limit_bytes: memory.limit_bytes,
+                used_bytes: memory.used_bytes,
+                socket_bytes: memory.socket_bytes,
+                pinned_bytes: 0,
+            }),
         })
         .collect();
     workers.sort_by(|a, b| {

@@ -9,6 +9,7 @@
 
 mod budget;
 mod cgroup;
+mod cgroup_memory;
 mod finder;
 mod held;
 mod holder;

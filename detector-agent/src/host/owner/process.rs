@@ -1,6 +1,7 @@
 //! Names a process: command, executable, where it runs.
 
 use super::cgroup::Placement;
+use super::cgroup_memory;
 use super::proc::{Miss, ProcessFolder};
 use detector_api::sanitize;
 use std::collections::HashMap;
@@ -55,6 +56,8 @@ pub(super) struct Identity {
     pub(super) executable: Option<String>,
     /// systemd unit or container.
     pub(super) unit: Option<String>,
+    /// Path of its control group in the unified hierarchy.
+    pub(super) group: Option<String>,
     /// What tasks of the same service share.
     pub(super) service: Arc<str>,
 }
@@ -88,10 +91,8 @@ impl Identities {
 impl Identity {
     fn read(process: &ProcessFolder, stat: &Stat) -> Self {
         // A process without a readable placement still has a name.
-        let placement = process
-            .read("cgroup", CGROUP_BYTES)
-            .map(|text| Placement::parse(&text))
-            .unwrap_or_default();
+        let groups = process.read("cgroup", CGROUP_BYTES).unwrap_or_default();
+        let placement = Placement::parse(&groups);
         let mut buffer = [0; EXECUTABLE_BYTES];
         let executable = process.read_link("exe", &mut buffer).ok();
         let executable = executable.map(|path| name_of(path, EXECUTABLE_BYTES));
@@ -109,6 +110,7 @@ impl Identity {
             command: stat.command.clone(),
             executable,
             unit,
+            group: cgroup_memory::path_of(&groups).map(str::to_owned),
             service: service.into(),
         }
     }

@@ -263,6 +263,7 @@ fn threads_that_write_to_stalled_sockets_are_held() {
     host.look_up(&[1_001, 1_002]);
     let held = host.count_held();
     let expected = HeldWorkers {
+        memory: None,
         service: "python3 (/usr/bin/python3)".to_owned(),
         held: 2,
         total: 5,

@@ -16,6 +16,7 @@ use detector_api::host::{
 use detector_api::snapshot::HostPressure;
 use interfaces::Interfaces;
 use rustix::time::{ClockId, clock_gettime};
+use std::io;
 use std::path::Path;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -146,6 +147,14 @@ impl Inner {
         let passed = now.saturating_duration_since(before).as_secs_f64();
         (passed > 0.0).then(|| used.saturating_sub(used_before).as_secs_f64() / passed)
     }
+}
+
+/// What the kernel counts for TCP at this very moment, in all namespaces.
+pub(crate) fn tcp_memory_now() -> io::Result<u64> {
+    let text = Folder::open(Path::new("/proc"))?.text("net/sockstat", FILE_BYTES_MAX);
+    let counted = text.and_then(|text| parse::sockets(&text));
+    let (_, pages) = counted.ok_or_else(|| io::Error::other("no TCP in /proc/net/sockstat"))?;
+    Ok(pages.saturating_mul(rustix::param::page_size() as u64))
 }
 
 #[cfg(test)]

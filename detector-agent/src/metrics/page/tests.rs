@@ -1,12 +1,15 @@
 use super::{SelfCounts, render};
+use crate::host::tcp_memory::LookCounts;
 use crate::http::Refusals;
 use crate::kernel::{KernelStatus, MapStatus, ProgramStatus};
 use crate::metrics::definition::ALL;
 use crate::recording::{RecorderCounts, RecorderStatus};
 use detector_api::host::TcpMemory;
 use detector_api::snapshot::{Retransmits, Shrinks, Verdict};
+use detector_api::tcp_memory::HeldBytes;
 use detector_core::metrics::{HostTotals, Ledger, MetricsSnapshot, PeerMetrics};
 use std::path::Path;
+use std::time::Duration;
 
 fn ledger(factor: u64) -> Ledger {
     Ledger {
@@ -97,6 +100,18 @@ fn page(peers: Vec<PeerMetrics>) -> String {
                 files_set_aside: 211,
                 last_commit_unix_seconds: 212.5,
             },
+        },
+        tcp_memory_held: Some(HeldBytes {
+            stalled_send: 19,
+            send: 20,
+            receive: 21,
+            orphans: 22,
+            unlisted: 23,
+        }),
+        tcp_memory_looks: LookCounts {
+            done: 24,
+            failed: 25,
+            used: Duration::from_millis(500),
         },
         ..SelfCounts::default()
     };

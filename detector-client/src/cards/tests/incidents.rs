@@ -6,6 +6,7 @@ use detector_api::snapshot::{
     FlagKind, HostPressure, Incident, IncidentEnd, IncidentFlag, IncidentKind, IncidentPeer,
     Process, Severity, Verdict,
 };
+use detector_api::tcp_memory::{HeldBytes, TcpMemoryHeld, Unread};
 use detector_api::time;
 use std::path::Path;
 
@@ -57,6 +58,7 @@ fn hoard() -> Incident {
             memory_full_percent: Some(12.0),
             io_some_percent: None,
         }),
+        tcp_memory_held: None,
         peers_total: 40,
         peers: vec![
             peer("203.0.113.9", 31, 131_000_000),
@@ -107,6 +109,32 @@ fn an_incident_of_memory_alone_that_goes_on() {
         first_flag: None,
         worst_flag: None,
         host: None,
+        tcp_memory_held: Some(TcpMemoryHeld {
+            time: "2026-12-29T21:12:00.000Z".to_owned(),
+            counted_bytes: 612_000_000,
+            held_bytes: HeldBytes {
+                stalled_send: 4_200_000,
+                send: 31_000_000,
+                receive: 520_000_000,
+                orphans: 0,
+                unlisted: 56_800_000,
+            },
+            reserve_bytes: 67_000_000,
+            sockets: 4_312,
+            namespaces_missed: 0,
+            unread: vec![Unread {
+                process: Some(Process {
+                    pid: 812,
+                    comm: "haproxy".to_owned(),
+                    unit: Some("haproxy.service".to_owned()),
+                    executable: None,
+                    thread: None,
+                }),
+                bytes: 519_000_000,
+                sockets: 124,
+                not_accepted: 0,
+            }],
+        }),
         ..hoard()
     };
     expect_golden("incident-of-memory", &incident);

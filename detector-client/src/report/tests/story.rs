@@ -329,6 +329,7 @@ pub(super) fn card(at: Moment, peer: &str, stalled: i64) -> Card {
     Card {
         at,
         detail: PeerDetail {
+            unit_shares: Vec::new(),
             peer: row,
             assessment,
             connections_total: stalled.unsigned_abs(),

@@ -2,6 +2,7 @@
 
 use detector_api::page::PeerPage;
 use detector_api::snapshot::Peer;
+use detector_api::tcp_memory::HeldBytes;
 
 /// A present moment.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -53,6 +54,8 @@ pub(crate) struct Facts {
     pub(crate) memory_bytes: Option<(u64, u64)>,
     /// Memory of TCP and what the kernel allows it.
     pub(crate) tcp_memory_bytes: Option<(u64, u64)>,
+    /// Who holds the memory of TCP, while the kernel saves it.
+    pub(crate) tcp_memory_held: Option<HeldBytes>,
     /// Sockets that no process holds any more.
     pub(crate) orphans: Option<u64>,
     /// Connections held up now.

@@ -53,6 +53,7 @@ fn facts(stalled: u64) -> Facts {
         pressure_percent: [Some(3.0), Some(0.4), None],
         memory_bytes: Some((3_100_000_000, 8_300_000_000)),
         tcp_memory_bytes: Some((412_000_000 + stalled * 1_000_000, 780_000_000)),
+        tcp_memory_held: None,
         orphans: Some(12),
         stalled_connections: Some(stalled),
         incident_began: (stalled > 0).then(|| "2026-12-29T21:04:05.123Z".to_owned()),
@@ -149,6 +150,7 @@ pub(crate) fn page(state: &mut State, seconds: u32) {
         });
         let page = PeerPage {
             detail: PeerDetail {
+                unit_shares: Vec::new(),
                 peer: shown.clone(),
                 assessment: assessment(),
                 connections_total: 64,

@@ -4,11 +4,13 @@ use super::plot::spark;
 use super::text::{Part, draw_parts, grouped, take_line};
 use super::theme;
 use crate::top::state::{Facts, Link, Mark, State};
+use detector_api::tcp_memory::MemoryHolder;
 use detector_api::time::rfc3339;
 use detector_api::units;
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::style::Style;
+use std::cmp::Reverse;
 
 /// Lines of the header where there is room.
 pub(super) const LINES: u16 = 5;
@@ -36,8 +38,31 @@ pub(super) fn draw(buffer: &mut Buffer, area: &mut Rect, state: &State) {
     let held = held(state, spark_width);
     draw_parts(buffer, take_line(area), held, agent(facts));
     if is_tall {
-        take_line(area);
+        draw_parts(buffer, take_line(area), holders(facts), Vec::new());
     }
+}
+
+/// Who holds TCP's memory, the largest first; nothing while there is enough of it.
+fn holders(facts: &Facts) -> Vec<Part> {
+    let Some(held) = facts.tcp_memory_held else {
+        return Vec::new();
+    };
+    let mut holders = MemoryHolder::ALL.map(|holder| (held.of(holder), holder));
+    holders.sort_by_key(|(bytes, _)| Reverse(*bytes));
+    let mut parts = vec![Part::new(0, "short of tcp memory:", theme::alarm())];
+    for ((bytes, holder), priority) in holders.into_iter().zip(1..) {
+        if bytes > 0 {
+            let name = match holder {
+                MemoryHolder::StalledSend => "stalled",
+                MemoryHolder::Send => "to send",
+                MemoryHolder::Receive => "not read by us",
+                MemoryHolder::Orphans => "orphans",
+                MemoryHolder::Unlisted => "in no list",
+            };
+            parts.push(Part::labelled(priority, name, units::bytes(bytes)));
+        }
+    }
+    parts
 }
 
 fn title(state: &State) -> (Vec<Part>, Vec<Part>) {

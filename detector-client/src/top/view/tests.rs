@@ -8,6 +8,7 @@ use crate::top::state::State;
 use crate::top::state::tests::actions::{block_result, rehearsed, reset_result};
 use crate::top::state::tests::past::Night;
 use crate::top::state::tests::{at_night, attacked, page, press, started, type_text};
+use detector_api::tcp_memory::HeldBytes;
 use ratatui::Terminal;
 use ratatui::backend::TestBackend;
 use ratatui::style::{Color, Modifier};
@@ -283,4 +284,17 @@ fn every_key_can_be_pressed_everywhere() {
             }
         }
     }
+}
+
+#[test]
+fn who_holds_memory_is_said_while_it_is_short() {
+    let mut state = at_night(0);
+    state.facts.tcp_memory_held = Some(HeldBytes {
+        stalled_send: 4_200_000,
+        receive: 520_000_000,
+        ..HeldBytes::default()
+    });
+    let drawn = frame(&mut state, (80, 24), FULL);
+    let line = "short of tcp memory:  not read by us 520 MB  stalled 4.2 MB";
+    assert!(drawn.contains(line), "{drawn}");
 }

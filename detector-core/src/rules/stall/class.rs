@@ -24,11 +24,14 @@ pub(crate) enum StallClass {
     Outbound,
     /// Below the drain floor, and opened by us.
     OutboundBlocked,
+    /// Towards a program on this host, for instance a proxy that waits for a client of its own: that
+    /// one is counted.
+    WithinHost,
 }
 
 impl StallClass {
     /// All of them, each at the place of its number.
-    pub(crate) const ALL: [Self; 8] = [
+    pub(crate) const ALL: [Self; 9] = [
         Self::Paused,
         Self::Unresponsive,
         Self::NoProgress,
@@ -37,6 +40,7 @@ impl StallClass {
         Self::LongDrain,
         Self::Outbound,
         Self::OutboundBlocked,
+        Self::WithinHost,
     ];
     /// How many there are.
     pub(crate) const COUNT: usize = Self::ALL.len();
@@ -65,7 +69,7 @@ impl StallClass {
     /// Whether it costs more than a pause does.
     pub(crate) const fn is_beyond_pause(self) -> bool {
         match self {
-            Self::Paused | Self::LongDrain | Self::Outbound => false,
+            Self::Paused | Self::LongDrain | Self::Outbound | Self::WithinHost => false,
             Self::Unresponsive
             | Self::NoProgress
             | Self::Blocked

@@ -38,7 +38,8 @@ impl Sub for Usage {
 /// The stalled connections of a peer or of the host. Tables are bounded far below 2^32 of them.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Stalls {
-    /// The sum of all classes: a scrape asks it of every peer, and reads no more of them.
+    /// The sum of all classes but those within this host: a scrape asks it of every peer, and reads
+    /// no more of them.
     all: Usage,
     connections: [u32; StallClass::COUNT],
     pinned_bytes: [u64; StallClass::COUNT],
@@ -52,24 +53,28 @@ impl Stalls {
             let class = before.class as usize;
             self.connections[class] -= 1;
             self.pinned_bytes[class] = self.pinned_bytes[class].saturating_sub(before.pinned_bytes);
-            self.by_cause[before.cause as usize] -= 1;
-            self.all = self.all - before.usage();
+            if before.class != StallClass::WithinHost {
+                self.by_cause[before.cause as usize] -= 1;
+                self.all = self.all - before.usage();
+            }
         }
         if let Some(after) = change.after {
             let class = after.class as usize;
             self.connections[class] += 1;
             self.pinned_bytes[class] += after.pinned_bytes;
-            self.by_cause[after.cause as usize] += 1;
-            self.all = self.all + after.usage();
+            if after.class != StallClass::WithinHost {
+                self.by_cause[after.cause as usize] += 1;
+                self.all = self.all + after.usage();
+            }
         }
     }
 
-    /// Connections by cause, in the order of `StallCause::ALL`.
+    /// Connections by cause, in the order of `StallCause::ALL`; without those within this host.
     pub(crate) fn by_cause(&self) -> [u64; StallCause::COUNT] {
         self.by_cause.map(u64::from)
     }
 
-    /// All of them.
+    /// All of them but those within this host.
     pub(crate) const fn all(&self) -> Usage {
         self.all
     }

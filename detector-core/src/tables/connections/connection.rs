@@ -28,7 +28,11 @@ pub(crate) struct Connection {
     /// Who opened it. Known once is known for good.
     pub(crate) direction: Direction,
     /// Who holds the socket, or held it until it became an orphan.
+    ///
+    /// Empty where no process that the agent can see does.
     pub(crate) owner: Option<Arc<[Process]>>,
+    /// Whether its other end is a socket of this host; `None` while that was not looked up.
+    pub(crate) is_within_host: Option<bool>,
     /// Newest state.
     pub(crate) last: State,
     pub(crate) booked: Booked,
@@ -62,6 +66,7 @@ impl Connection {
             source: first.source,
             direction: first.direction,
             owner: None,
+            is_within_host: None,
             last: State::of(first),
             booked: Booked::default(),
             flags: ConnectionFlags::default(),

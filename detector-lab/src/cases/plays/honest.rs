@@ -116,6 +116,14 @@ pub(crate) fn server_sent_events(stage: &Stage) -> Result<()> {
     Ok(())
 }
 
+/// The client has sent what it wanted to; it is our own program that does not read.
+pub(crate) fn unread_upload(stage: &Stage) -> Result<()> {
+    let (mut client, _server) = dialogue(stage)?;
+    client.send(&[b'x'; 48_000])?;
+    stage.hold();
+    Ok(())
+}
+
 /// Like a WebSocket: long silence, a ping and its pong, now and then a message.
 pub(crate) fn web_socket(stage: &Stage) -> Result<()> {
     let (mut client, mut server) = dialogue(stage)?;

@@ -6,7 +6,7 @@ use super::parts::{
 use crate::cards::Subject;
 use detector_api::snapshot::{
     Advice, Assessment, BenignCause, Change, Condition, Confidence, Connection, Evidence, FlagKind,
-    HeldWorkers, Outcome, Severity, Source, StallCause, Verdict,
+    HeldWorkers, Outcome, Severity, Source, StallCause, UnitMemory, UnitShare, Verdict,
 };
 
 pub(in crate::cards::tests) fn zero_window_hoard() -> Subject {
@@ -77,10 +77,21 @@ pub(in crate::cards::tests) fn zero_window_hoard() -> Subject {
         ..detail.assessment.clone()
     };
     subject.status.held_workers = vec![HeldWorkers {
+        memory: Some(UnitMemory {
+            limit_bytes: 536_870_912,
+            used_bytes: 310_000_000,
+            socket_bytes: 142_000_000,
+            pinned_bytes: 135_000_000,
+        }),
         service: "apache2.service".to_owned(),
         held: 31,
         total: 151,
         stalled_connections: 31,
+    }];
+    subject.page.detail.unit_shares = vec![UnitShare {
+        unit: "apache2.service".to_owned(),
+        pinned_bytes: 131_000_000,
+        limit_bytes: 536_870_912,
     }];
     subject.page.events = vec![
         event(

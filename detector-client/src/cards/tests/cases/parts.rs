@@ -133,6 +133,8 @@ pub(super) fn connection(remote: &str, stall: StallCause, owner: &[Process]) -> 
         bytes_acked_per_second: 0.0,
         rtt_seconds: 0.02,
         timer: "window_probe".to_owned(),
+        owner_out_of_sight: false,
+        within_host: false,
         is_orphan: false,
         inode: Some(1),
         processes: owner.to_vec(),
@@ -239,6 +241,7 @@ pub(super) fn subject(name: &str, verdict: Verdict, connections: Vec<Connection>
     Subject {
         page: PeerPage {
             detail: PeerDetail {
+                unit_shares: Vec::new(),
                 peer,
                 assessment,
                 connections_total: connections.len() as u64,

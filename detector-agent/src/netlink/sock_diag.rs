@@ -1,9 +1,9 @@
-//! Queries and closes single sockets through the kernel's socket diagnosis (`sock_diag(7)`).
+//! Lists, queries and closes sockets through the kernel's socket diagnosis (`sock_diag(7)`).
 //!
 //! A socket is closed by its cookie, never by its addresses alone: those may belong to another
 //! connection meanwhile, or, once it is gone, to the listener behind it.
 
-use super::netlink::{Netlink, Payload, Request, attribute, flag, u32_at, u64_at};
+use super::{Netlink, Payload, Request, attribute, flag, u32_at, u64_at};
 use rustix::io::Errno;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -16,39 +16,43 @@ const IPPROTO_TCP: u8 = 6;
 /// `INET_DIAG_INFO` and `INET_DIAG_SKMEMINFO`: also the numbers of their bits, counted from 1.
 const INFO: u16 = 2;
 const SOCKET_MEMORY: u16 = 7;
-/// `SK_MEMINFO_WMEM_QUEUED`, an index of numbers of four bytes.
+/// `SK_MEMINFO_RMEM_ALLOC` and so on, indices of numbers of four bytes.
+const RMEM_ALLOC: usize = 0;
+const FORWARD_ALLOC: usize = 4;
 const WMEM_QUEUED: usize = 5;
 /// `tcpi_bytes_acked` in `struct tcp_info`, from Linux 4.1 on.
 const BYTES_ACKED_AT: usize = 120;
 /// `struct inet_diag_msg`.
 const MESSAGE_BYTES: usize = 72;
+const TIME_WAIT: u8 = 6;
+const NEW_SYN_RECEIVED: u8 = 12;
 /// Stands for any cookie.
 const NO_COOKIE: [u8; 8] = [0xff; 8];
 
 /// A socket as the kernel has it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Found {
+pub(crate) struct Found {
     cookie: [u8; 8],
     /// As in `net/tcp_states.h`.
-    pub(super) state: u8,
+    pub(crate) state: u8,
     /// Written and not acknowledged.
-    pub(super) queued_bytes: u32,
+    pub(crate) queued_bytes: u32,
     /// 0 once no process holds it.
-    pub(super) inode: u32,
+    pub(crate) inode: u32,
     /// `sk_wmem_queued`.
-    pub(super) pinned_bytes: Option<u32>,
+    pub(crate) pinned_bytes: Option<u32>,
     /// Acknowledged since the connection began.
-    pub(super) bytes_acked: Option<u64>,
+    pub(crate) bytes_acked: Option<u64>,
 }
 
 impl Found {
     /// Whether both are one socket.
-    pub(super) fn is_same(&self, other: &Self) -> bool {
+    pub(crate) fn is_same(&self, other: &Self) -> bool {
         self.cookie == other.cookie
     }
 
     #[cfg(test)]
-    pub(super) const fn sample(state: u8, queued_bytes: u32, inode: u32, bytes_acked: u64) -> Self {
+    pub(crate) const fn sample(state: u8, queued_bytes: u32, inode: u32, bytes_acked: u64) -> Self {
         Self {
             cookie: [1; 8],
             state,
@@ -60,25 +64,42 @@ impl Found {
     }
 }
 
+/// A socket of a listing, with what it takes of TCP's memory.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Listed {
+    /// IPv4-mapped folded.
+    pub(crate) local: SocketAddr,
+    /// As in `net/tcp_states.h`.
+    pub(crate) state: u8,
+    /// 0 once no process holds it, and before one has accepted it.
+    pub(crate) inode: u32,
+    /// `sk_rmem_alloc`.
+    pub(crate) receive_bytes: u64,
+    /// `sk_wmem_queued`.
+    pub(crate) send_bytes: u64,
+    /// `sk_forward_alloc`: taken ahead for either queue.
+    pub(crate) spare_bytes: u64,
+}
+
 /// The ends of a connection, IPv4-mapped folded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Ends {
-    pub(super) local: SocketAddr,
-    pub(super) remote: SocketAddr,
+pub(crate) struct Ends {
+    pub(crate) local: SocketAddr,
+    pub(crate) remote: SocketAddr,
 }
 
 /// The diagnosis of one network namespace: that of the thread that opened it.
 #[derive(Debug)]
-pub(super) struct Diagnosis(Netlink);
+pub(crate) struct Diagnosis(Netlink);
 
 impl Diagnosis {
     /// Opens it.
-    pub(super) fn open() -> io::Result<Self> {
+    pub(crate) fn open() -> io::Result<Self> {
         Netlink::open(Some(rustix::net::netlink::SOCK_DIAG)).map(Self)
     }
 
     /// The socket with these ends; `None` if there is none.
-    pub(super) fn find(&mut self, ends: Ends) -> io::Result<Option<Found>> {
+    pub(crate) fn find(&mut self, ends: Ends) -> io::Result<Option<Found>> {
         let request = Request {
             kind: SOCK_DIAG_BY_FAMILY,
             flags: 0,
@@ -93,14 +114,39 @@ impl Diagnosis {
             .first()
             .filter(|object| object.kind == SOCK_DIAG_BY_FAMILY);
         let found = object.and_then(|object| read(&object.payload));
-        let (answered, found) =
-            found.ok_or_else(|| io::Error::other("the kernel's answer makes no sense"))?;
+        let (answered, found) = found.ok_or_else(nonsense)?;
         // A listener answers for a connection that has gone.
         Ok((answered == ends).then_some(found))
     }
 
+    /// Calls `each` with every socket of the namespace that can hold memory, listeners before
+    /// connections of the same family. TIME-WAIT holds none, nor does a request that waits for its
+    /// third segment.
+    pub(crate) fn each_socket(&mut self, each: &mut impl FnMut(Listed)) -> io::Result<()> {
+        for family in [AF_INET, AF_INET6] {
+            let request = Request {
+                kind: SOCK_DIAG_BY_FAMILY,
+                flags: flag::DUMP,
+                payload: listing(family),
+            };
+            let mut has_nonsense = false;
+            let listed = self.0.ask_each(&request, &mut |object| {
+                let listed = (object.kind == SOCK_DIAG_BY_FAMILY).then(|| list(&object.payload));
+                match listed.flatten() {
+                    Some(listed) => each(listed),
+                    None => has_nonsense = true,
+                }
+            });
+            listed?;
+            if has_nonsense {
+                return Err(nonsense());
+            }
+        }
+        Ok(())
+    }
+
     /// Closes it; `false` if it has gone already.
-    pub(super) fn destroy(&mut self, ends: Ends, found: &Found) -> io::Result<bool> {
+    pub(crate) fn destroy(&mut self, ends: Ends, found: &Found) -> io::Result<bool> {
         let request = Request {
             kind: SOCK_DESTROY,
             flags: flag::ACK,
@@ -115,7 +161,7 @@ impl Diagnosis {
 
     /// Whether this kernel can close sockets for others (`CONFIG_INET_DIAG_DESTROY`): asked with
     /// ends that no socket has.
-    pub(super) fn can_destroy(&mut self) -> io::Result<bool> {
+    pub(crate) fn can_destroy(&mut self) -> io::Result<bool> {
         let nowhere = SocketAddr::from((Ipv4Addr::UNSPECIFIED, 0));
         let ends = Ends {
             local: nowhere,
@@ -137,6 +183,10 @@ impl Diagnosis {
 
 fn is(error: &io::Error, errno: Errno) -> bool {
     error.raw_os_error() == Some(errno.raw_os_error())
+}
+
+fn nonsense() -> io::Error {
+    io::Error::other("the kernel's answer makes no sense")
 }
 
 /// It is gone, or another socket has its addresses.
@@ -162,6 +212,19 @@ fn payload(ends: Ends, cookie: [u8; 8]) -> Payload {
         &address(ends.remote.ip()),
         &any_interface.to_ne_bytes(),
         &cookie,
+    ];
+    Payload::new(&bytes.concat())
+}
+
+/// The same for all sockets of a family: their ends and cookie are not looked at.
+fn listing(family: u8) -> Payload {
+    let wanted = 1_u8 << (SOCKET_MEMORY - 1);
+    let states = !(1_u32 << TIME_WAIT | 1 << NEW_SYN_RECEIVED);
+    let any_socket = [0; 48];
+    let bytes = [
+        &[family, IPPROTO_TCP, wanted, 0][..],
+        &states.to_ne_bytes(),
+        &any_socket,
     ];
     Payload::new(&bytes.concat())
 }
@@ -200,6 +263,24 @@ fn read(payload: &[u8]) -> Option<(Ends, Found)> {
     Some((ends, found))
 }
 
+/// The same of a listing.
+fn list(payload: &[u8]) -> Option<Listed> {
+    let family = *payload.first()?;
+    let memory = attribute(payload.get(MESSAGE_BYTES..)?, SOCKET_MEMORY)?;
+    let number = |index: usize| u32_at(memory, index * 4).map(u64::from);
+    Some(Listed {
+        local: SocketAddr::new(ip_at(payload, family, 8)?, port_at(payload, 4)?),
+        state: *payload.get(1)?,
+        inode: u32_at(payload, 68)?,
+        receive_bytes: number(RMEM_ALLOC)?,
+        send_bytes: number(WMEM_QUEUED)?,
+        // Below zero for moments while others are charged.
+        spare_bytes: number(FORWARD_ALLOC)
+            .filter(|bytes| *bytes <= i32::MAX as u64)
+            .unwrap_or(0),
+    })
+}
+
 fn port_at(payload: &[u8], at: usize) -> Option<u16> {
     Some(u16::from_be_bytes(
         payload.get(at..at + 2)?.try_into().ok()?,
@@ -220,8 +301,9 @@ fn ip_at(payload: &[u8], family: u8, at: usize) -> Option<IpAddr> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Diagnosis, Ends, read};
+    use super::{Diagnosis, Ends, list, read};
     use proptest::prelude::*;
+    use std::io::Write as _;
     use std::net::{TcpListener, TcpStream};
 
     #[test]
@@ -259,10 +341,34 @@ mod tests {
         assert_eq!(found.map(|found| found.state), Some(1));
     }
 
+    #[test]
+    fn a_listing_shows_what_is_not_read_and_where_it_was_not_accepted() {
+        for address in ["127.0.0.1:0", "[::1]:0"] {
+            let listener = TcpListener::bind(address).unwrap();
+            let local = listener.local_addr().unwrap();
+            let mut client = TcpStream::connect(local).unwrap();
+            client.write_all(&[7; 30_000]).unwrap();
+            let mut diagnosis = Diagnosis::open().unwrap();
+            let mut listed = Vec::new();
+            diagnosis
+                .each_socket(&mut |each| listed.push(each))
+                .unwrap();
+            listed.retain(|each| each.local == local);
+            let [listener, waiting] = listed.as_slice() else {
+                panic!("{listed:?}")
+            };
+            assert_eq!((listener.state, waiting.state), (10, 1));
+            assert!(listener.inode != 0 && waiting.inode == 0, "{listed:?}");
+            assert!(waiting.receive_bytes >= 30_000, "{waiting:?}");
+            assert_eq!(waiting.send_bytes, 0);
+        }
+    }
+
     proptest! {
         #[test]
         fn no_bytes_are_too_strange(bytes in prop::collection::vec(any::<u8>(), 0..300)) {
             let _found = read(&bytes);
+            let _listed = list(&bytes);
         }
     }
 }

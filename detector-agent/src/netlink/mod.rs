@@ -2,8 +2,13 @@
 //!
 //! Everything that comes back is read with every length checked. Waits are bounded.
 //!
+//! Of one network namespace: that of the thread that opened it.
+//!
 //! Our own: what is needed fits one file, and the crates for it bring a crate for each protocol and
 //! no transactions of nftables.
+
+pub(crate) mod addresses;
+pub(crate) mod sock_diag;
 
 use rustix::net::netlink::SocketAddrNetlink;
 use rustix::net::sockopt::{Timeout, set_socket_timeout};
@@ -29,12 +34,12 @@ const NLMSG_ERROR: u16 = 2;
 const NLMSG_DONE: u16 = 3;
 
 /// Flags of a request.
-pub(super) mod flag {
-    pub(in crate::actions) const REQUEST: u16 = 0x1;
-    pub(in crate::actions) const ACK: u16 = 0x4;
-    pub(in crate::actions) const EXCLUSIVE: u16 = 0x200;
-    pub(in crate::actions) const DUMP: u16 = 0x300;
-    pub(in crate::actions) const CREATE: u16 = 0x400;
+pub(crate) mod flag {
+    pub(crate) const REQUEST: u16 = 0x1;
+    pub(crate) const ACK: u16 = 0x4;
+    pub(crate) const EXCLUSIVE: u16 = 0x200;
+    pub(crate) const DUMP: u16 = 0x300;
+    pub(crate) const CREATE: u16 = 0x400;
 }
 
 /// `NLM_F_DUMP_INTR`, in the flags of an answer.
@@ -45,16 +50,16 @@ const NESTED: u16 = 1 << 15;
 
 /// Bytes of a message or of an attribute that holds others.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Payload(Vec<u8>);
+pub(crate) struct Payload(Vec<u8>);
 
 impl Payload {
     /// These bytes, and what is added.
-    pub(super) fn new(head: &[u8]) -> Self {
+    pub(crate) fn new(head: &[u8]) -> Self {
         Self(head.to_vec())
     }
 
     /// The same with an attribute at its end. No value of ours comes near 64 KiB.
-    pub(super) fn with(mut self, kind: u16, value: &[u8]) -> Self {
+    pub(crate) fn with(mut self, kind: u16, value: &[u8]) -> Self {
         let length = u16::try_from(ATTRIBUTE_HEADER_BYTES + value.len()).unwrap_or(u16::MAX);
         self.0.extend_from_slice(&length.to_ne_bytes());
         self.0.extend_from_slice(&kind.to_ne_bytes());
@@ -64,35 +69,35 @@ impl Payload {
     }
 
     /// The same with a text, which ends in a zero.
-    pub(super) fn with_text(self, kind: u16, text: &str) -> Self {
+    pub(crate) fn with_text(self, kind: u16, text: &str) -> Self {
         self.with(kind, &[text.as_bytes(), &[0]].concat())
     }
 
     /// The same with a number in network byte order.
-    pub(super) fn with_u32(self, kind: u16, number: u32) -> Self {
+    pub(crate) fn with_u32(self, kind: u16, number: u32) -> Self {
         self.with(kind, &number.to_be_bytes())
     }
 
     /// The same with attributes in an attribute.
-    pub(super) fn with_nested(self, kind: u16, inner: Self) -> Self {
+    pub(crate) fn with_nested(self, kind: u16, inner: Self) -> Self {
         self.with(kind | NESTED, &inner.0)
     }
 }
 
 /// One request.
 #[derive(Clone, Debug)]
-pub(super) struct Request {
-    pub(super) kind: u16,
+pub(crate) struct Request {
+    pub(crate) kind: u16,
     /// Of [`flag`]; [`flag::REQUEST`] is always added.
-    pub(super) flags: u16,
-    pub(super) payload: Payload,
+    pub(crate) flags: u16,
+    pub(crate) payload: Payload,
 }
 
 /// A message of the kernel that is neither an error nor an end.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Object {
-    pub(super) kind: u16,
-    pub(super) payload: Vec<u8>,
+pub(crate) struct Object {
+    pub(crate) kind: u16,
+    pub(crate) payload: Vec<u8>,
 }
 
 /// A message of the kernel.
@@ -109,14 +114,14 @@ enum Answer {
 
 /// An open netlink socket, in the network namespace of the thread that opened it.
 #[derive(Debug)]
-pub(super) struct Netlink {
+pub(crate) struct Netlink {
     socket: OwnedFd,
     sequence: u32,
 }
 
 impl Netlink {
     /// Opens a socket of this protocol; without one that of links and addresses.
-    pub(super) fn open(protocol: Option<Protocol>) -> io::Result<Self> {
+    pub(crate) fn open(protocol: Option<Protocol>) -> io::Result<Self> {
         let socket = socket_with(
             AddressFamily::NETLINK,
             SocketType::RAW,
@@ -136,34 +141,48 @@ impl Netlink {
 
     /// Sends one request; returns the object it asks for, or all of a dump, or nothing for one that
     /// is only acknowledged.
-    pub(super) fn ask(&mut self, request: &Request) -> io::Result<Vec<Object>> {
+    pub(crate) fn ask(&mut self, request: &Request) -> io::Result<Vec<Object>> {
+        let mut objects = Vec::new();
+        self.ask_each(request, &mut |object| objects.push(object))?;
+        Ok(objects)
+    }
+
+    /// The same, object by object: a dump may be larger than memory should be spent on it.
+    pub(crate) fn ask_each(
+        &mut self,
+        request: &Request,
+        each: &mut impl FnMut(Object),
+    ) -> io::Result<()> {
         self.sequence = self.sequence.wrapping_add(1);
         let sequence = self.sequence;
         self.send(&encode(request, sequence))?;
         let is_dump = request.flags & flag::DUMP == flag::DUMP;
         let is_acknowledged = request.flags & flag::ACK != 0;
-        let mut objects = Vec::new();
+        let mut has_object = false;
         loop {
             for (answered, answer) in self.receive()? {
                 match answer {
                     _ if answered != sequence => {}
-                    Answer::Done(0) | Answer::Error(0) => return Ok(objects),
+                    Answer::Done(0) | Answer::Error(0) => return Ok(()),
                     Answer::Interrupted => return Err(io::ErrorKind::Interrupted.into()),
                     Answer::Done(number) | Answer::Error(number) => {
                         return Err(io::Error::from_raw_os_error(number));
                     }
-                    Answer::Object(object) => objects.push(object),
+                    Answer::Object(object) => {
+                        has_object = true;
+                        each(object);
+                    }
                 }
             }
-            if !is_dump && !is_acknowledged && !objects.is_empty() {
-                return Ok(objects);
+            if !is_dump && !is_acknowledged && has_object {
+                return Ok(());
             }
         }
     }
 
     /// Sends requests that the kernel takes all or none of, between `begin` and `end`, and waits
     /// until it has. Each of `requests` must ask for an acknowledgement.
-    pub(super) fn transact(
+    pub(crate) fn transact(
         &mut self,
         begin: &Request,
         requests: &[Request],
@@ -271,7 +290,7 @@ fn decode(mut bytes: &[u8]) -> Option<Vec<(u32, Answer)>> {
 }
 
 /// Value of the first attribute of this type.
-pub(super) fn attribute(mut bytes: &[u8], wanted: u16) -> Option<&[u8]> {
+pub(crate) fn attribute(mut bytes: &[u8], wanted: u16) -> Option<&[u8]> {
     loop {
         let length = usize::from(u16_at(bytes, 0)?);
         let value = bytes.get(ATTRIBUTE_HEADER_BYTES..length)?;
@@ -283,14 +302,14 @@ pub(super) fn attribute(mut bytes: &[u8], wanted: u16) -> Option<&[u8]> {
 }
 
 /// A number of the host's byte order at this place.
-pub(super) fn u32_at(bytes: &[u8], at: usize) -> Option<u32> {
+pub(crate) fn u32_at(bytes: &[u8], at: usize) -> Option<u32> {
     Some(u32::from_ne_bytes(
         bytes.get(at..at.checked_add(4)?)?.try_into().ok()?,
     ))
 }
 
 /// A number of the host's byte order at this place.
-pub(super) fn u64_at(bytes: &[u8], at: usize) -> Option<u64> {
+pub(crate) fn u64_at(bytes: &[u8], at: usize) -> Option<u64> {
     Some(u64::from_ne_bytes(
         bytes.get(at..at.checked_add(8)?)?.try_into().ok()?,
     ))

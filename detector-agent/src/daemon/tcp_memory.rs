@@ -1,0 +1,41 @@
+//! Looks who holds TCP's memory while somebody wants to know: the control socket, an open incident,
+//! or the kernel because it is short.
+
+use crate::state::AgentState;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Between two looks at whether anybody wants to know.
+const PAUSE: Duration = Duration::from_secs(1);
+
+/// Looks until the agent stops.
+pub(super) async fn watch(state: Arc<AgentState>, nice: i32) {
+    let mut stop = state.watch_stop();
+    loop {
+        let is_wanted = state.with_engine(|engine| {
+            // Names of programs arrive after the look.
+            engine.set_tcp_memory_held(state.tcp_memory.read());
+            engine.is_tcp_memory_short() || engine.open_incident().is_some()
+        });
+        let pause = match state.tcp_memory.due_in(is_wanted) {
+            Some(Duration::ZERO) => {
+                let looking = Arc::clone(&state);
+                let look = tokio::task::spawn_blocking(move || {
+                    let stalled = || looking.with_engine(|engine| engine.stalled_send_bytes());
+                    looking.tcp_memory.look(nice, stalled);
+                });
+                if let Err(error) = look.await {
+                    tracing::warn!("looking who holds TCP's memory failed: {error}");
+                }
+                Duration::ZERO
+            }
+            Some(due_in) => due_in.min(PAUSE),
+            None => PAUSE,
+        };
+        tokio::select! {
+            () = tokio::time::sleep(pause) => {}
+            () = state.tcp_memory.wanted.notified() => {}
+            _ = stop.wait_for(|stops| *stops) => return,
+        }
+    }
+}
