@@ -4,6 +4,7 @@ use super::place::tell_left_out;
 use super::{PeerAddress, Place, converse, print};
 use crate::cards::{HostFacts, KernelSettings, StatusFacts, Subject, peer_card};
 use crate::clock;
+use crate::report;
 use crate::socket::{self as agent, ClientError, percent_encoded};
 use crate::sysctl;
 use crate::terminal::Capabilities;
@@ -97,7 +98,10 @@ fn recorded(reader: &Reader, peer: PeerAddress, json: bool) -> Result<(), Failur
         asked: peer.connection,
         recorded: Some(rfc3339(i128::from(card.at.unix_ms) * 1_000_000)),
     };
-    print(&peer_card(&subject, Capabilities::of_stdout()))
+    let terminal = Capabilities::of_stdout();
+    let peer = &subject.page.detail.peer.peer;
+    let helped = report::helped(reader.file(), peer, terminal);
+    print(&(peer_card(&subject, terminal) + &helped))
 }
 
 /// The host when the card was written.

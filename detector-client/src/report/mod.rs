@@ -34,6 +34,7 @@ use crate::terminal::Capabilities;
 use build::{Wanted, build};
 use detector_api::failure::Failure;
 use detector_api::sanitize;
+use detector_recorder::Span;
 use model::Time;
 use std::path::{Path, PathBuf};
 
@@ -96,6 +97,25 @@ pub fn report(query: &ReportQuery<'_>) -> Result<(), Failure> {
         return print(&text::text(&report, Capabilities::of_stdout()));
     }
     Ok(())
+}
+
+/// What would have helped against one peer, by what a recorder has of it: the end of its card. Empty
+/// where it held nothing, or where the recorder cannot be read.
+pub(crate) fn helped(recorder: &Path, peer: &str, terminal: Capabilities) -> String {
+    let sources = recording::Source::open_all(&[recorder.to_owned()]);
+    let source = sources.ok().and_then(|mut sources| sources.pop());
+    let recording = source.and_then(|source| source.read(Span::ALL).ok());
+    let Some(recording) = recording else {
+        return String::new();
+    };
+    let (stalls, recordings) = ([stalls::stalls(&recording)], [recording]);
+    let remedies = remedies::remedies(remedies::Tried {
+        recordings: &recordings,
+        stalls: &stalls,
+        verdicts: &peers::verdicts(&recordings),
+        only: Some(peer),
+    });
+    text::helped(&remedies, terminal)
 }
 
 fn write(file: &Path, page: &str) -> Result<(), Failure> {

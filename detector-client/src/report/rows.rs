@@ -104,8 +104,11 @@ pub(super) fn remedies(remedies: &Remedies) -> Vec<[String; 7]> {
         .collect()
 }
 
+/// Whose doing is the danger, in a report.
+pub(super) const ALL_HOLD: &str = "peers of incidents hold";
+
 /// To what the numbers belong.
-pub(super) fn remedies_explained(remedies: &Remedies) -> String {
+pub(super) fn remedies_explained(remedies: &Remedies, who_holds: &str) -> String {
     let moments = remedies.worst.iter().map(|worst| {
         format!(
             "{} on {} ({}, {})",
@@ -124,7 +127,7 @@ pub(super) fn remedies_explained(remedies: &Remedies) -> String {
         "Tried on what was recorded. A timeout ends connections that took nothing for that long \
          (nginx send_timeout, Apache Timeout, TCP_USER_TIMEOUT); a limit refuses those of one \
          address beyond that number. Ended, freed and workers are what would have been missing at \
-         the worst moment: {moments}. A host is in danger while peers of incidents hold {} stalled \
+         the worst moment: {moments}. A host is in danger while {who_holds} {} stalled \
          connections or {}, or more. Honest cost is the number of connections, in all that is recorded, of \
          peers that nobody accuses: of {} that were stalled at some time.",
         remedies.hoard_connections,

@@ -153,6 +153,24 @@ fn what_the_story_asks_for_is_in_it() {
 }
 
 #[test]
+fn the_card_of_a_peer_ends_with_what_would_have_helped_against_it() {
+    let web1 = &story::hosts()[0];
+    let helped = super::helped(web1, "203.0.113.9", PLAIN);
+    assert!(helped.starts_with("\nWHAT WOULD HAVE HELPED\n"), "{helped}");
+    let joined = helped.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(
+        joined.contains("(60 stalled connections, 253 MB)"),
+        "{helped}"
+    );
+    assert!(joined.contains("limit 50 each 10 42 MB"), "{helped}");
+    assert_eq!(super::helped(web1, "192.0.2.200", PLAIN), "");
+    assert_eq!(
+        super::helped(Path::new("/nowhere"), "203.0.113.9", PLAIN),
+        ""
+    );
+}
+
+#[test]
 fn an_incident_is_reported_with_what_lies_around_it() {
     let wanted = Wanted {
         incident: Some("last"),

@@ -1,6 +1,6 @@
 //! The report as text.
 
-use super::model::{HostPart, MarkKind, PeerPart, Report, ReportStep, Time};
+use super::model::{HostPart, MarkKind, PeerPart, Remedies, Report, ReportStep, Time};
 use super::rows;
 use super::series::{self, Series, highest};
 use super::words::{clock, moment, range};
@@ -26,13 +26,18 @@ pub(super) fn text(report: &Report, terminal: Capabilities) -> String {
     let chronicle = chronicle.map(|entry| (entry.time, format!("{}: {}", entry.host, entry.text)));
     blocks.extend(timed("WHAT HAPPENED (UTC)", chronicle));
     blocks.extend(peers(report));
-    blocks.extend(remedies(report));
+    blocks.extend(remedies(&report.remedies, rows::ALL_HOLD));
     blocks.extend(actions(report));
     let unseen = listed("WHAT COULD NOT BE SEEN", &report.unseen);
     blocks.extend(unseen);
     blocks.extend(listed("CLOCKS", &report.clocks));
     blocks.extend(steps(&report.steps));
     render(&blocks, terminal)
+}
+
+/// What would have helped against one peer, as the end of its card.
+pub(super) fn helped(of_peer: &Remedies, terminal: Capabilities) -> String {
+    render(&remedies(of_peer, "it holds"), terminal)
 }
 
 fn headline(report: &Report) -> Vec<Block> {
@@ -245,8 +250,8 @@ fn peer_blocks(peer: &PeerPart) -> Vec<Block> {
     blocks
 }
 
-fn remedies(report: &Report) -> Vec<Block> {
-    let remedies = &report.remedies;
+/// What would have helped; empty where nothing was held. `who_holds` says whose doing is the danger.
+fn remedies(remedies: &Remedies, who_holds: &str) -> Vec<Block> {
     if remedies.worst.is_empty() {
         return Vec::new();
     }
@@ -260,7 +265,7 @@ fn remedies(report: &Report) -> Vec<Block> {
     });
     let mut blocks = vec![
         Block::Heading("WHAT WOULD HAVE HELPED".to_owned()),
-        Block::Text(rows::remedies_explained(remedies)),
+        Block::Text(rows::remedies_explained(remedies, who_holds)),
         Block::Table(Table::of_text(headings, rows::remedies(remedies))),
     ];
     blocks.extend(listed("WHAT THE RECORD CANNOT DECIDE", &remedies.undecided));

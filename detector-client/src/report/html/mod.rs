@@ -253,7 +253,11 @@ fn remedies(markup: &mut Markup, report: &Report) {
         markup.raw("<p>Nothing was held.</p></section>");
         return;
     }
-    markup.element("<p>", &rows::remedies_explained(&report.remedies), "</p>");
+    markup.element(
+        "<p>",
+        &rows::remedies_explained(&report.remedies, rows::ALL_HOLD),
+        "</p>",
+    );
     let rows = rows::remedies(&report.remedies).into_iter();
     table(markup, rows::REMEDY_HEADINGS, rows);
     markup.raw("<h3>What the record cannot decide</h3><ul>");
