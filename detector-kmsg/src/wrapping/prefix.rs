@@ -256,9 +256,8 @@ impl<'a> Unwrapping<'a> {
         ) {
             self.is_foreign_facility |= !value.eq_ignore_ascii_case("kernel");
         }
-        match stamp::date(value) {
-            Some((stamp, "")) => self.stamp(Some(stamp)),
-            _ => {}
+        if let Some((stamp, "")) = stamp::date(value) {
+            self.stamp(Some(stamp));
         }
         self.text = rest;
         true

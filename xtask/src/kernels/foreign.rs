@@ -29,8 +29,13 @@ pub(super) fn parts(program: &Path, architecture: Architecture, is_refresh: bool
     for name in needed(&listed).filter(|name| *name != LOADER) {
         libraries.push((format!("{LIBRARIES}/{name}"), find(name)?));
     }
+    // Its package has other files of the same name.
+    let busybox = ["usr/bin/busybox", "bin/busybox"].map(|path| root.join(path));
     Ok(Parts {
-        busybox: find("busybox")?,
+        busybox: busybox
+            .into_iter()
+            .find(|path| path.is_file())
+            .with_context(|| format!("no busybox in {}", root.display()))?,
         libraries,
         strip: architecture.strip(),
     })
