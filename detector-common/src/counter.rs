@@ -20,8 +20,10 @@ pub enum Counter {
     ConnectionsRefusedMapError,
     /// Reading the TCP header of a segment failed.
     HeaderReadsFailed,
-    /// Reading the timestamp option of a segment failed; the segment counts as ambiguous.
+    /// Reading the timestamp option of a segment failed; what becomes of it is looked for later.
     OptionReadsFailed,
+    /// A segment's window was not counted, because what became of the segment could not be told.
+    WindowsUnproven,
     /// Reading the socket's inode number failed; the record carries inode 0.
     InodeReadsFailed,
     /// A tracepoint handed over a socket that is no full TCP socket.
@@ -52,7 +54,7 @@ pub enum Counter {
 
 impl Counter {
     /// All counters in index order.
-    pub const ALL: [Self; 21] = [
+    pub const ALL: [Self; 22] = [
         Self::RecordsDroppedRingFull,
         Self::RecordsSuppressedRate,
         Self::ClosedRecordsReplaced,
@@ -61,6 +63,7 @@ impl Counter {
         Self::ConnectionsRefusedMapError,
         Self::HeaderReadsFailed,
         Self::OptionReadsFailed,
+        Self::WindowsUnproven,
         Self::InodeReadsFailed,
         Self::SocketsNotTcp,
         Self::DirectionsNotNoted,
@@ -77,7 +80,7 @@ impl Counter {
     ];
 
     /// How many counters there are: the size of the per-CPU array.
-    #[allow(clippy::cast_possible_truncation, reason = "21 fits u32")]
+    #[allow(clippy::cast_possible_truncation, reason = "22 fits u32")]
     pub const COUNT: u32 = Self::ALL.len() as u32;
 
     /// Name in `snake_case`, used as the `stage` label of `detector_records_lost_total`.
@@ -92,6 +95,7 @@ impl Counter {
             Self::ConnectionsRefusedMapError => "map_error",
             Self::HeaderReadsFailed => "header_read",
             Self::OptionReadsFailed => "option_read",
+            Self::WindowsUnproven => "window_unproven",
             Self::InodeReadsFailed => "inode_read",
             Self::SocketsNotTcp => "not_tcp",
             Self::DirectionsNotNoted => "direction",

@@ -5,9 +5,11 @@
 //! Never: allocation, I/O, a clock, a dependency on `std`.
 #![no_std]
 
+pub mod acceptance;
 pub mod counter;
 pub mod layout;
 pub mod names;
+pub mod options;
 pub mod record;
 pub mod retransmit;
 pub mod settings;

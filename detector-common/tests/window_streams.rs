@@ -3,9 +3,8 @@
 
 #![allow(clippy::unwrap_used, reason = "a test may fail where it stands")]
 
-use detector_common::window::{
-    Acceptance, Retreat, Segment, Sender, acceptance, edge, later, retreat,
-};
+use detector_common::acceptance::{Acceptance, Segment, Sender, acceptance};
+use detector_common::window::{Retreat, edge, later, retreat};
 use proptest::prelude::*;
 
 /// The sending side as the kernel keeps it, and the edges as our kernel side keeps them.
@@ -38,7 +37,10 @@ impl Judge {
                 rcv_nxt: PEER_SEQ,
                 rcv_wup: PEER_SEQ,
                 rcv_wnd: 65_535,
+                rcv_mwnd_seq: None,
+                receive_queue: None,
                 ts_recent,
+                ts_recent_has_expired: false,
             },
             edge_max: edge(start, window),
             last_edge: edge(start, window),
@@ -52,7 +54,9 @@ impl Judge {
             end_seq: PEER_SEQ,
             ack: start.wrapping_add(offer.acked),
             window: offer.window,
+            has_fin: false,
             timestamp: offer.timestamp,
+            is_settled: true,
         };
         let verdict = acceptance(&self.sender, &segment);
         if let Some(value) = offer.timestamp

@@ -1,6 +1,6 @@
 //! Counts what is lost or not kept, and says so where the agent asks for it.
 
-use crate::maps::COUNTERS;
+use crate::maps::{COUNTERS, WATCHED};
 use core::arch::asm;
 use detector_common::counter::Counter;
 
@@ -32,15 +32,37 @@ pub fn count(counter: Counter) {
 #[inline(always)]
 pub fn add(counter: Counter, amount: u32) {
     if let Some(slot) = COUNTERS.get_ptr_mut(counter as u32) {
+        add_to(slot, u64::from(amount));
+    }
+}
+
+/// Whether there is no segment put by for the sockets of this place.
+#[inline(always)]
+pub fn is_unwatched(place: u32) -> bool {
+    // SAFETY: map values are aligned to eight bytes, and stay while the program runs.
+    WATCHED
+        .get_ptr(place)
+        .is_none_or(|slot| unsafe { slot.read_volatile() } == 0)
+}
+
+/// One segment more, or less, is put by for the sockets of this place.
+#[inline(always)]
+pub fn watch(place: u32, is_more: bool) {
+    if let Some(slot) = WATCHED.get_ptr_mut(place) {
+        add_to(slot, if is_more { 1 } else { u64::MAX });
+    }
+}
+
+#[inline(always)]
+fn add_to(slot: *mut u64, amount: u64) {
         // The target has no `fetch_add`, and Linux 5.10 only this form, which fetches nothing.
         // SAFETY: map values are aligned to eight bytes, and the verifier checked the slot for null.
         unsafe {
             asm!(
                 "lock *(u64 *)({slot} + 0) += {amount}",
                 slot = in(reg) slot,
-                amount = in(reg) u64::from(amount),
+                amount = in(reg) amount,
                 options(nostack),
             );
         }
-    }
 }

@@ -26,6 +26,16 @@ macro_rules! global {
 }
 pub(crate) use global;
 
+/// Loads a bit field of a kernel struct.
+macro_rules! bit_field {
+    ($pointer:expr, $field:ident) => {{
+        let byte = u32::from($pointer.load_u8($crate::globals::global!(DET_LAYOUT.$field.offset)));
+        let shift = $crate::globals::global!(DET_LAYOUT.$field.shift);
+        ((byte >> (shift & 7)) & $crate::globals::global!(DET_LAYOUT.$field.mask)) as u8
+    }};
+}
+pub(crate) use bit_field;
+
 /// How long a rate window of a connection lasts.
 #[inline(always)]
 pub fn rate_window_ns() -> u64 {
@@ -49,4 +59,10 @@ pub fn retransmit_has_err() -> bool {
 pub fn socket_inode_number() -> Option<u64> {
     let offset = global!(DET_LAYOUT.socket_inode_number);
     if offset == ABSENT { None } else { Some(offset) }
+}
+
+/// Whether the kernel takes a zero window also from a segment whose numbers are both as before.
+#[inline(always)]
+pub fn takes_repeated_zero() -> bool {
+    global!(DET_LAYOUT.has_ack_nomem) == 1
 }

@@ -1,12 +1,13 @@
 //! Kernel helpers, each behind a safe function.
 
 use crate::kernel_memory::KernelPointer;
-use crate::maps::RECORDS;
+use crate::connection::pending::Pending;
+use crate::maps::{PENDING, RECORDS};
 use crate::record_pointer::RecordPointer;
 use aya_ebpf::helpers::{bpf_ktime_get_ns, bpf_probe_read_kernel, generated};
 use aya_ebpf::programs::BtfTracePointContext;
 use detector_common::names;
-use detector_common::record::ConnectionRecord;
+use detector_common::record::{ConnectionKey, ConnectionRecord};
 
 /// Nanoseconds of `CLOCK_MONOTONIC`.
 #[inline(always)]
@@ -45,6 +46,14 @@ pub fn rdonly_cast(address: u64, type_number: u64) -> KernelPointer {
 pub fn read_kernel<T: bytemuck::Pod>(address: u64) -> Option<T> {
     // SAFETY: the helper checks the address and reports a fault; `T` is plain bytes.
     unsafe { bpf_probe_read_kernel(address as *const T) }.ok()
+}
+
+/// A copy of the segment that is put by for a connection.
+#[inline(always)]
+pub fn pending(key: ConnectionKey) -> Option<Pending> {
+    // SAFETY: the verifier checks the pointer for null; the kernel keeps a map value while the program
+    // runs, and integers are always values.
+    PENDING.get_ptr(key).map(|pending| unsafe { pending.read() })
 }
 
 /// The `n`th argument of a tracepoint, as a kernel pointer whose type the verifier knows.

@@ -1,7 +1,8 @@
 //! The maps. Names are those of `detector_common::names`.
 
 use aya_ebpf::macros::map;
-use aya_ebpf::maps::{HashMap, LruHashMap, PerCpuArray, RingBuf};
+use crate::connection::pending::{PLACES, Pending};
+use aya_ebpf::maps::{Array, HashMap, LruHashMap, PerCpuArray, RingBuf};
 use detector_common::counter::Counter;
 use detector_common::record::{ConnectionKey, ConnectionRecord, ListenerKey};
 
@@ -25,6 +26,15 @@ pub static LISTENERS: LruHashMap<ListenerKey, u8> = LruHashMap::with_max_entries
 /// Records on their way to the agent; the agent sets the size before loading.
 #[map(name = "det_records")]
 pub static RECORDS: RingBuf = RingBuf::with_byte_size(4 << 20, 0);
+
+/// Segments put by until it is seen what the kernel made of them. Each lasts until the next look at
+/// its socket; what does not fit is counted.
+#[map(name = "det_pending")]
+pub static PENDING: HashMap<ConnectionKey, Pending> = HashMap::with_max_entries(1_024, 0);
+
+/// How many of them there are for the sockets of each place: what the busiest hook asks.
+#[map(name = "det_watched")]
+pub static WATCHED: Array<u64> = Array::with_max_entries(PLACES, 0);
 
 /// Counters of loss and of what was not kept per connection.
 #[map(name = "det_counters")]

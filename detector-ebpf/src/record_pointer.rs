@@ -14,6 +14,10 @@ use core::marker::PhantomData;
 use detector_common::record::{ConnectionKey, ConnectionRecord};
 use detector_common::retransmit::Cause;
 
+/// A record that says nothing, in read-only memory.
+// SAFETY: a record is plain bytes, of which zero is a value.
+pub static EMPTY: ConnectionRecord = unsafe { core::mem::zeroed() };
+
 /// A pointer to a record. It cannot be copied, so that what gives up an entry can take it away.
 pub struct RecordPointer<'a> {
     record: *mut ConnectionRecord,

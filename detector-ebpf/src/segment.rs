@@ -5,16 +5,28 @@
 //! is then most of the cost of the hot path.
 
 use crate::count::count_and_log;
-use crate::globals::global;
+use crate::globals::{bit_field, global};
 use crate::helpers;
 use crate::kernel_memory::KernelPointer;
 use bytemuck::{Pod, Zeroable};
+use detector_common::layout::ABSENT;
+use detector_common::options::{self, NO_TIMESTAMP, UNREAD};
 
+const FIN: u16 = 0x01;
 const SYN: u16 = 0x02;
 const RST: u16 = 0x04;
 const ACK: u16 = 0x10;
 /// NOP, NOP, kind 8, length 10: the timestamp option where every common stack puts it.
 const TIMESTAMP_HEADER: u32 = 0x0101_080a;
+/// Bytes of a header with these and nothing else, which the kernel reads without a walk.
+const ALIGNED_BYTES: u32 = 32;
+/// Bytes of a header without options.
+const BARE_BYTES: u32 = 20;
+
+/// `CHECKSUM_UNNECESSARY`: the device or GRO found the checksum right.
+const CHECKED: u8 = 1;
+/// `CHECKSUM_PARTIAL`: the segment never left this machine.
+const LOCAL: u8 = 3;
 
 /// Where the acknowledgement number stands in a TCP header (RFC 9293 section 3.1).
 const ACK_OFFSET: u64 = 8;
@@ -121,21 +133,66 @@ impl IncomingSegment {
         )
     }
 
-    /// Timestamp value, if the option stands first and aligned, as every common stack sends it.
+    /// Whether it ends what the peer sends.
     #[inline(always)]
-    pub fn timestamp(&self) -> Option<u32> {
-        if self.header_bytes() < 32 {
-            return None;
+    pub fn has_fin(&self) -> bool {
+        self.offset_and_flags & FIN != 0
+    }
+
+    /// Whether the checksum was found right already (`skb_csum_unnecessary`). If not, the kernel
+    /// computes it behind the tracepoint.
+    #[inline(always)]
+    pub fn has_good_checksum(&self) -> bool {
+        if global!(DET_LAYOUT.skb_ip_summed.offset) == ABSENT
+            || global!(DET_LAYOUT.skb_csum_valid.offset) == ABSENT
+        {
+            return true;
         }
-        let Some(part) = helpers::read_kernel::<TimestampPart>(self.data.wrapping_add(20)) else {
+        let summed = bit_field!(self.skb, skb_ip_summed);
+        summed == CHECKED || summed == LOCAL || bit_field!(self.skb, skb_csum_valid) != 0
+    }
+
+    /// Timestamp value, wherever the option stands (`tcp_fast_parse_options`), or one of the two other
+    /// numbers of [`options`].
+    #[inline(always)]
+    pub fn timestamp(&self) -> i64 {
+        let header_bytes = self.header_bytes();
+        // The option takes ten bytes, and headers are multiples of four.
+        if header_bytes < ALIGNED_BYTES {
+            return NO_TIMESTAMP;
+        }
+        let options = self.data.wrapping_add(u64::from(BARE_BYTES));
+        let Some(part) = helpers::read_kernel::<TimestampPart>(options) else {
             count_and_log!(OptionReadsFailed, "the options of a segment cannot be read");
-            return None;
+            return UNREAD;
         };
-        (u32::from_be(part.header) == TIMESTAMP_HEADER).then(|| u32::from_be(part.value))
+        if header_bytes == ALIGNED_BYTES && u32::from_be(part.header) == TIMESTAMP_HEADER {
+            return i64::from(u32::from_be(part.value));
+        }
+        walk_options(self.skb, header_bytes)
     }
 
     #[inline(always)]
     fn header_bytes(&self) -> u32 {
         u32::from(self.offset_and_flags >> 12) * 4
     }
+}
+
+/// The timestamp in options of another order. Not inlined: few segments come here.
+#[inline(never)]
+fn walk_options(skb: KernelPointer, header_bytes: u32) -> i64 {
+    // Through a helper, so that the verifier takes it for a number it knows nothing of. Of a loaded
+    // pointer it would know how far each way around the loop had moved it, and follow them all.
+    let data = helpers::read_kernel::<u64>(skb.address().wrapping_add(global!(DET_LAYOUT.skb_data)));
+    let stamp = data.map_or(UNREAD, |data| {
+        let start = data.wrapping_add(u64::from(BARE_BYTES));
+        let end = data.wrapping_add(u64::from(header_bytes));
+        // The linear part of a buffer ends in a `struct skb_shared_info`, so that eight bytes from
+        // the last option on can be read as well.
+        options::timestamp(start, end, helpers::read_kernel)
+    });
+    if stamp == UNREAD {
+        count_and_log!(OptionReadsFailed, "the options of a segment cannot be read");
+    }
+    stamp
 }

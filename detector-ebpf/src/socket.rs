@@ -1,13 +1,15 @@
 //! A TCP socket as the hooks see it: every field a typed load at an offset from `DET_LAYOUT`.
 
-use crate::globals::global;
+use crate::globals::{bit_field, global};
 use crate::helpers;
 use crate::kernel_memory::KernelPointer;
-use detector_common::layout::{ABSENT, BitField, Offset};
+use detector_common::acceptance;
+use detector_common::layout::{ABSENT, Offset};
 use detector_common::record::{ConnectionKey, ListenerKey};
 use detector_common::window;
 
 const AF_INET: u16 = 2;
+const NANOSECONDS: u64 = 1_000_000_000;
 
 /// TCP states the kernel side acts on, as in `net/tcp_states.h`.
 pub mod tcp_state {
@@ -163,29 +165,41 @@ impl TcpSocket {
     /// The peer's window shift.
     #[inline(always)]
     pub fn window_shift(self) -> u8 {
-        let field = BitField {
-            offset: global!(DET_LAYOUT.snd_wscale.offset),
-            shift: global!(DET_LAYOUT.snd_wscale.shift),
-            mask: global!(DET_LAYOUT.snd_wscale.mask),
-        };
-        self.bit_field(field)
+        bit_field!(self.0, snd_wscale)
     }
 
     /// `icsk_ca_state`.
     #[inline(always)]
     pub fn congestion_state(self) -> u8 {
-        let field = BitField {
-            offset: global!(DET_LAYOUT.icsk_ca_state.offset),
-            shift: global!(DET_LAYOUT.icsk_ca_state.shift),
-            mask: global!(DET_LAYOUT.icsk_ca_state.mask),
-        };
-        self.bit_field(field)
+        bit_field!(self.0, icsk_ca_state)
     }
 
+    /// Highest right edge we ever offered, where the kernel keeps it.
     #[inline(always)]
-    fn bit_field(self, field: BitField) -> u8 {
-        let byte = u32::from(self.0.load_u8(field.offset));
-        ((byte >> (field.shift & 7)) & field.mask) as u8
+    pub fn rcv_mwnd_seq(self) -> Option<u32> {
+        let offset = global!(DET_LAYOUT.rcv_mwnd_seq);
+        (offset != ABSENT).then(|| self.0.load_u32(offset))
+    }
+
+    /// Buffers that no process has read, where the kernel asks for them before it takes a segment
+    /// that ends beyond our window.
+    #[inline(always)]
+    pub fn receive_queue(self) -> Option<u32> {
+        let offset = global!(DET_LAYOUT.receive_queue_length);
+        let is_asked = global!(DET_LAYOUT.has_invalid_end_sequence) == 1 && offset != ABSENT;
+        is_asked.then(|| self.0.load_u32(offset))
+    }
+
+    /// Whether the last good timestamp is so old that the kernel lets any pass.
+    #[inline(always)]
+    pub fn ts_recent_has_expired(self) -> bool {
+        let offset = global!(DET_LAYOUT.ts_recent_stamp);
+        if offset == ABSENT {
+            return false;
+        }
+        let now_seconds = (helpers::monotonic_ns() / NANOSECONDS) as u32;
+        let may_be_microseconds = global!(DET_LAYOUT.has_tcp_usec_ts) == 1;
+        acceptance::has_expired(self.0.load_u32(offset), now_seconds, may_be_microseconds)
     }
 
     /// Sequence number of the peer's SYN, as far as in-order data tells (no FIN received yet).
@@ -205,8 +219,13 @@ impl TcpSocket {
     #[inline(always)]
     pub fn ports(self) -> (u16, u16) {
         let local = self.0.load_u16(global!(DET_LAYOUT.skc_num));
-        let remote = u16::from_be(self.0.load_u16(global!(DET_LAYOUT.skc_dport)));
-        (local, remote)
+        (local, self.remote_port())
+    }
+
+    /// Remote port, host order.
+    #[inline(always)]
+    pub fn remote_port(self) -> u16 {
+        u16::from_be(self.0.load_u16(global!(DET_LAYOUT.skc_dport)))
     }
 
     /// Local and remote address; IPv4 mapped into IPv6.
@@ -265,13 +284,12 @@ impl TcpSocket {
     /// The key of its state: address and remote end, which stay until the socket is freed.
     #[inline(always)]
     pub fn key(self) -> ConnectionKey {
-        let (_, remote_port) = self.ports();
         // `skc_daddr` is set for IPv6 too (to a filler), which serves as well.
         let remote_tail = self.0.load_u32(global!(DET_LAYOUT.skc_daddr)).to_ne_bytes();
         ConnectionKey {
             socket: self.0.address(),
             remote_tail,
-            remote_port,
+            remote_port: self.remote_port(),
             reserved: 0,
         }
     }

@@ -10,7 +10,7 @@
 //! pass knows those of its namespace.
 
 use crate::connection::offer::{self, Offer};
-use crate::connection::{direction, episode, snapshot, table};
+use crate::connection::{direction, episode, pending, snapshot, table};
 use crate::count::{count, count_and_log};
 use crate::helpers;
 use crate::kernel_memory::KernelPointer;
@@ -56,6 +56,7 @@ fn sweep_socket(context: KernelPointer) -> Option<()> {
         return None;
     }
     count(Counter::SocketsSwept);
+    pending::settle_in_sweep(tcp);
     let state = table::find(tcp);
     let is_suspicious = is_suspicious(tcp);
     let record = match state {

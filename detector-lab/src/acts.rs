@@ -38,6 +38,49 @@ pub fn retract_to_zero(peer: &Peer) -> Result<()> {
     peer.say().ack(RETRACTED_AT_BYTES).window(0).send()
 }
 
+/// Payload of a segment whose checksum only the kernel looks at, behind all hooks: with the header
+/// more than 76 bytes.
+pub const UNCHECKED: [u8; 200] = [b'x'; 200];
+
+/// The same in a segment with data, whose checksum is looked at late.
+pub fn retract_to_zero_in_data(peer: &Peer) -> Result<()> {
+    fill_flight(peer)?;
+    peer.policy(Policy::Hold);
+    let segment = peer.say().ack(RETRACTED_AT_BYTES).window(0);
+    segment.payload(&UNCHECKED).send()
+}
+
+/// How many segments of each kind [`say_unheard`] sends.
+pub const UNHEARD: u64 = 3;
+
+/// Says in segments that the kernel drops that it acknowledges `acked` bytes and has `window`: with
+/// wrong checksums, and with timestamps from the past behind which the NOPs stand.
+pub fn say_unheard(peer: &Peer, acked: u64, window: u32) -> Result<()> {
+    let say = || peer.say().ack(acked).window(window);
+    for _ in 0..UNHEARD {
+        say().payload(&UNCHECKED).damaged().send()?;
+        say().from_the_past(100_000).send()?;
+    }
+    Ok(())
+}
+
+/// The same in segments that begin inside the server's window and end beyond it, while it has something
+/// unread, which some kernels drop.
+pub fn say_beyond_window(peer: &Peer, acked: u64, window: u32) -> Result<()> {
+    for _ in 0..UNHEARD {
+        let segment = peer.say().ack(acked).window(window).seq_offset(60_000);
+        segment.payload(&[b'x'; 64_000]).send()?;
+    }
+    Ok(())
+}
+
+/// Says the same with one byte beyond the window of a server that has no room left: as one that probes
+/// it byte by byte.
+pub fn probe_full_server(peer: &Peer, acked: u64, window: u32) -> Result<()> {
+    let segment = peer.say().ack(acked).window(window);
+    segment.seq_offset(-1).payload(b"xx").send()
+}
+
 /// The same, but leaves a window that covers only part of what is in flight.
 pub fn retract_below_flight(peer: &Peer) -> Result<()> {
     fill_flight(peer)?;

@@ -32,6 +32,7 @@ mod owner;
 mod past;
 mod restart;
 mod salami;
+mod segments;
 mod selftest;
 mod slow_link;
 mod stage;

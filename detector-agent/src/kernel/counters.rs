@@ -5,7 +5,7 @@ use detector_common::counter::Counter;
 use detector_core::observe::observation::{Retransmits, Shrinks, UntrackedTotals};
 
 /// Counters that say that something was lost on its way, exported by stage.
-const LOSSES: [Counter; 10] = [
+const LOSSES: [Counter; 11] = [
     Counter::RecordsDroppedRingFull,
     Counter::ClosedRecordsReplaced,
     Counter::SweepRowsDropped,
@@ -13,6 +13,7 @@ const LOSSES: [Counter; 10] = [
     Counter::ConnectionsRefusedMapError,
     Counter::HeaderReadsFailed,
     Counter::OptionReadsFailed,
+    Counter::WindowsUnproven,
     Counter::InodeReadsFailed,
     Counter::SocketsNotTcp,
     Counter::DirectionsNotNoted,

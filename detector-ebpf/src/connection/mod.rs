@@ -8,6 +8,8 @@
 pub mod direction;
 pub mod episode;
 pub mod offer;
+pub mod pending;
 pub mod retransmit;
 pub mod snapshot;
 pub mod table;
+pub mod taken;

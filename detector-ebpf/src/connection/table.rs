@@ -3,11 +3,10 @@
 use super::{retransmit, snapshot};
 use crate::count::{count, count_and_log};
 use crate::maps::CONNECTIONS;
-use crate::record_pointer::RecordPointer;
+use crate::record_pointer::{EMPTY, RecordPointer};
 use crate::socket::TcpSocket;
-use bytemuck::Zeroable;
 use detector_common::counter::Counter;
-use detector_common::record::{ConnectionRecord, flag};
+use detector_common::record::flag;
 
 const BPF_NOEXIST: u64 = 1;
 /// `-E2BIG`: the table is full.
@@ -37,36 +36,20 @@ pub fn find_or_create(tcp: TcpSocket, now_ns: u64) -> Option<RecordPointer<'stat
     create(tcp, now_ns)
 }
 
-/// Not inlined: the record on its stack would count against every caller's 512 bytes.
-#[inline(never)]
-#[allow(
-    clippy::needless_borrows_for_generic_args,
-    reason = "by value, the record would be on the stack twice"
-)]
-fn insert(tcp: TcpSocket, now_ns: u64) -> i32 {
-    let mut record = ConnectionRecord::zeroed();
-    record.generation_ns = now_ns;
-    let pointer = RecordPointer::to(&mut record);
-    snapshot::identify(&pointer, tcp);
-    retransmit::begin(&pointer, tcp);
-    match CONNECTIONS.insert(tcp.key(), &record, BPF_NOEXIST) {
-        Ok(()) => 0,
-        Err(error) => error,
-    }
-}
-
 #[inline(always)]
 fn create(tcp: TcpSocket, now_ns: u64) -> Option<RecordPointer<'static>> {
-    match insert(tcp, now_ns) {
-        0 => {}
-        E2BIG => {
+    // Empty at first, and filled in where it lies: on the stack it would take most of the 512 bytes
+    // that all calls share. The agent reads no entry that is not closed.
+    match CONNECTIONS.insert(tcp.key(), &EMPTY, BPF_NOEXIST) {
+        Ok(()) => {}
+        Err(E2BIG) => {
             count_and_log!(
                 ConnectionsRefusedTableFull,
                 "a connection gets no state: the table is full"
             );
             return None;
         }
-        error => {
+        Err(error) => {
             count_and_log!(
                 ConnectionsRefusedMapError,
                 "a connection gets no state: the table refused with error {}",
@@ -76,7 +59,11 @@ fn create(tcp: TcpSocket, now_ns: u64) -> Option<RecordPointer<'static>> {
         }
     }
     count(Counter::ConnectionsMade);
-    RecordPointer::in_table(tcp.key())
+    let record = RecordPointer::in_table(tcp.key())?;
+    snapshot::identify(&record, tcp);
+    retransmit::begin(&record, tcp);
+    record.generation_ns().set(now_ns);
+    Some(record)
 }
 
 /// A new socket has the key of one whose last record still waits to be collected. Of the same two

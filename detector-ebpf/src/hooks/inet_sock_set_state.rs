@@ -8,7 +8,7 @@
 //! blind. Also what proves who opened a connection: SYN-SENT, and new listeners.
 #![forbid(unsafe_code)]
 
-use crate::connection::{direction, episode, snapshot, table};
+use crate::connection::{direction, episode, pending, snapshot, table};
 use crate::emit;
 use crate::helpers;
 use crate::socket::{TcpSocket, tcp_state};
@@ -41,6 +41,7 @@ fn det_set_state(context: BtfTracePointContext) -> Option<()> {
         tcp_state::CLOSE => direction::forget(tcp),
         _ => {}
     }
+    pending::settle(tcp);
     let record = table::find(tcp)?;
     let now_ns = helpers::monotonic_ns();
     snapshot::refresh(&record, tcp, now_ns);

@@ -9,19 +9,18 @@
 //! many hosts.
 #![forbid(unsafe_code)]
 
-use crate::connection::offer::{self, Offer};
-use crate::connection::{snapshot, table};
-use crate::count::{count, count_and_log};
-use crate::emit;
+use crate::connection::taken::Taken;
+use crate::connection::{pending, snapshot, table};
+use crate::count::count_and_log;
 use crate::helpers;
-use crate::record_pointer::RecordPointer;
 use crate::segment::IncomingSegment;
 use crate::socket::TcpSocket;
 use aya_ebpf::macros::btf_tracepoint;
 use aya_ebpf::programs::BtfTracePointContext;
-use detector_common::counter::Counter;
-use detector_common::record::{Reason, flag};
-use detector_common::window::{self, Acceptance, Retreat, Segment, Sender};
+use detector_common::acceptance::{Acceptance, Segment, Sender, acceptance, is_past};
+use detector_common::options;
+use detector_common::record::flag;
+use detector_common::window;
 
 #[btf_tracepoint(function = "tcp_probe")]
 fn det_tcp_probe(context: BtfTracePointContext) -> Option<()> {
@@ -35,9 +34,10 @@ fn det_tcp_probe(context: BtfTracePointContext) -> Option<()> {
     let segment = IncomingSegment::read(helpers::argument(&context, 1))?;
     let window_bytes = u32::from(segment.raw_window) << (tcp.window_shift() & 15);
     let snd_wnd = tcp.snd_wnd();
-    if is_healthy(tcp, &segment, snd_wnd, window_bytes) {
+    if is_healthy(tcp, &segment, snd_wnd, window_bytes) && !pending::is_watched(tcp) {
         return None;
     }
+    pending::settle(tcp);
     suspect(tcp, &segment, window_bytes)
 }
 
@@ -63,25 +63,43 @@ fn suspect(tcp: TcpSocket, segment: &IncomingSegment, window_bytes: u32) -> Opti
     if !segment.carries_window() {
         return None;
     }
-    let (seq, end_seq, ack) = segment.numbers();
-    let sender = sender(tcp);
-    let offered = Segment {
-        seq,
-        end_seq,
-        ack,
-        window: window_bytes,
-        timestamp: segment.timestamp(),
-    };
-    match window::acceptance(&sender, &offered) {
+    let offered = offered(tcp, segment, window_bytes);
+    let sender = sender(tcp, offered.timestamp);
+    match acceptance(&sender, &offered) {
         Acceptance::Stale => None,
         Acceptance::Ignored => note_ignored(tcp),
         Acceptance::Ambiguous => note_ambiguous(tcp),
-        Acceptance::Taken => take(tcp, &sender, &offered),
+        Acceptance::Taken => Taken::now(&sender, &offered).apply(tcp),
+        Acceptance::Unproven => pending::put_by(tcp, &Taken::now(&sender, &offered)),
     }
 }
 
 #[inline(always)]
-fn sender(tcp: TcpSocket) -> Sender {
+fn offered(tcp: TcpSocket, segment: &IncomingSegment, window_bytes: u32) -> Segment {
+    let (seq, end_seq, ack) = segment.numbers();
+    // Without an agreed timestamp none is looked for.
+    let stamp = if tcp.ts_recent() == 0 {
+        options::NO_TIMESTAMP
+    } else {
+        segment.timestamp()
+    };
+    Segment {
+        seq,
+        end_seq,
+        ack,
+        window: window_bytes,
+        has_fin: segment.has_fin(),
+        timestamp: u32::try_from(stamp).ok(),
+        is_settled: stamp != options::UNREAD && segment.has_good_checksum(),
+    }
+}
+
+#[inline(always)]
+fn sender(tcp: TcpSocket, timestamp: Option<u32>) -> Sender {
+    let ts_recent = tcp.ts_recent();
+    // Asked last: it reads the clock.
+    let ts_recent_has_expired =
+        timestamp.is_some_and(|value| is_past(ts_recent, value)) && tcp.ts_recent_has_expired();
     Sender {
         snd_una: tcp.snd_una(),
         snd_nxt: tcp.snd_nxt(),
@@ -90,7 +108,10 @@ fn sender(tcp: TcpSocket) -> Sender {
         rcv_nxt: tcp.rcv_nxt(),
         rcv_wup: tcp.rcv_wup(),
         rcv_wnd: tcp.rcv_wnd(),
-        ts_recent: tcp.ts_recent(),
+        rcv_mwnd_seq: tcp.rcv_mwnd_seq(),
+        receive_queue: tcp.receive_queue(),
+        ts_recent,
+        ts_recent_has_expired,
     }
 }
 
@@ -111,82 +132,4 @@ fn note_ambiguous(tcp: TcpSocket) -> Option<()> {
     record.ambiguous_windows().add(1);
     record.raise(flag::NOT_CARRIED | flag::SEEN_BY_HOOK);
     None
-}
-
-#[inline(always)]
-fn take(tcp: TcpSocket, sender: &Sender, offered: &Segment) -> Option<()> {
-    let previous_edge = window::edge(sender.snd_una, sender.snd_wnd);
-    // The window of a SYN is unscaled and a promise of another kind: it is not counted.
-    let is_from_syn = sender.snd_wl1 == tcp.initial_receive_sequence();
-    let new_edge = window::edge(offered.ack, offered.window);
-    let retreats = !is_from_syn && window::is_after(previous_edge, new_edge);
-    let now_ns = helpers::monotonic_ns();
-    let record = if offered.window == 0 || retreats {
-        let Some(record) = table::find_or_create(tcp, now_ns) else {
-            count_untracked(tcp, sender, offered, previous_edge, retreats);
-            return None;
-        };
-        record
-    } else {
-        table::find(tcp)?
-    };
-    let is_behind = record.snd_una().get() != sender.snd_una;
-    snapshot::refresh(&record, tcp, now_ns);
-    record.raise(flag::SEEN_BY_HOOK);
-    let offer = Offer {
-        ack: offered.ack,
-        window_bytes: offered.window,
-        previous_edge: if is_from_syn {
-            None
-        } else {
-            Some(previous_edge)
-        },
-        is_behind,
-    };
-    let is_news = offer::apply(&record, offer, now_ns);
-    mark_force(&record, sender, offered);
-    if is_news {
-        emit::emit(&record, Reason::Window);
-    }
-    None
-}
-
-/// Remembers when the kernel may not have taken a window that counts for us: same numbers as
-/// before and smaller (6.1 ignores even zero then).
-#[inline(always)]
-fn mark_force(record: &RecordPointer<'_>, sender: &Sender, offered: &Segment) {
-    let same_numbers = offered.ack == sender.snd_una && offered.seq == sender.snd_wl1;
-    record.put(
-        flag::WINDOW_NOT_IN_FORCE,
-        same_numbers && offered.window < sender.snd_wnd,
-    );
-}
-
-#[inline(always)]
-fn count_untracked(
-    tcp: TcpSocket,
-    sender: &Sender,
-    offered: &Segment,
-    previous_edge: u32,
-    retreats: bool,
-) {
-    if offered.window == 0 && sender.snd_wnd != 0 {
-        count(Counter::UntrackedZeroWindows);
-    }
-    if !retreats {
-        return;
-    }
-    match window::retreat(
-        previous_edge,
-        previous_edge,
-        offered.ack,
-        offered.window,
-        sender.snd_nxt,
-        tcp.window_shift(),
-    ) {
-        Retreat::None | Retreat::Granularity => {}
-        Retreat::Polite => count(Counter::UntrackedShrinksPolite),
-        Retreat::BelowFlight => count(Counter::UntrackedShrinksBelowFlight),
-        Retreat::Treason => count(Counter::UntrackedShrinksTreason),
-    }
 }

@@ -10,7 +10,7 @@
 //! So does the timer for a loss probe, which the kernel sends before it clears `icsk_pending`.
 #![forbid(unsafe_code)]
 
-use crate::connection::{self, snapshot, table};
+use crate::connection::{self, pending, snapshot, table};
 use crate::count::{add, count_and_log};
 use crate::emit;
 use crate::globals::retransmit_has_err;
@@ -38,9 +38,10 @@ fn det_retransmit(context: BtfTracePointContext) -> Option<()> {
         );
         return None;
     };
+    pending::settle(tcp);
+    let (seq, segments) = segment::sent(helpers::argument(&context, 1));
     let has_window = !matches!(tcp.skc_state(), tcp_state::SYN_SENT | tcp_state::SYN_RECV);
     let is_zero = has_window && tcp.snd_wnd() == 0;
-    let (seq, segments) = segment::sent(helpers::argument(&context, 1));
     let (timer, congestion) = (tcp.icsk_pending(), tcp.congestion_state());
     let now_ns = helpers::monotonic_ns();
     let Some(record) = table::find_or_create(tcp, now_ns) else {

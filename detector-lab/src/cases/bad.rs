@@ -28,6 +28,12 @@ const fn shrink(counts: &'static str) -> Flag {
     }
 }
 
+/// Its checksum is looked at behind the hooks: the next look at the socket shows what became of it.
+const SHRINK_IN_DATA: Flag = Flag {
+    seen_by: SeenBy::Sweep,
+    ..shrink("shrinks_treason")
+};
+
 const ZERO_WINDOW: Flag = hook("zero-window-stall");
 const HOARD: Flag = hook("stall-hoard");
 const DRIBBLE: Flag = sweep("dribble");
@@ -61,6 +67,8 @@ pub(super) static LONE_PEERS: &[Case] = &[
     bad("treason", "takes its window back to zero with data in flight",
         (&[shrink("shrinks_treason"), ZERO_WINDOW], SHRINKS), Like("short-of-memory"),
         crafted::treason).selftest(),
+    bad("treason-in-data", "does so in a segment with 200 bytes of data",
+        (&[SHRINK_IN_DATA, ZERO_WINDOW], SHRINKS), Like("unheard"), crafted::treason_in_data),
     bad("below-flight", "takes its window back to 2,048 bytes with more than that in flight",
         (&[shrink("shrinks_below_flight")], SHRINKS), Like("short-of-memory"),
         crafted::below_flight).selftest(),

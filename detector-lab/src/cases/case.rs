@@ -23,6 +23,8 @@ pub struct Case {
     pub networks: u8,
     /// When it is played.
     pub when: When,
+    /// Why this kernel cannot play it, if so.
+    pub obstacle: fn() -> Option<&'static str>,
     /// The play itself.
     pub play: Play,
 }
@@ -125,6 +127,10 @@ pub enum When {
     Last,
 }
 
+const fn no_obstacle() -> Option<&'static str> {
+    None
+}
+
 const fn case(name: &'static str, plot: &'static str, label: Label, play: Play) -> Case {
     Case {
         name,
@@ -134,6 +140,7 @@ const fn case(name: &'static str, plot: &'static str, label: Label, play: Play) 
         place: Place::Tun,
         networks: 1,
         when: When::Beside,
+        obstacle: no_obstacle,
         play,
     }
 }
@@ -197,6 +204,11 @@ impl Case {
 
     pub(super) const fn when(mut self, when: When) -> Self {
         self.when = when;
+        self
+    }
+
+    pub(super) const fn unless(mut self, obstacle: fn() -> Option<&'static str>) -> Self {
+        self.obstacle = obstacle;
         self
     }
 

@@ -3,9 +3,11 @@
 mod address;
 mod interface;
 mod namespace;
+mod segment_counts;
 mod tun;
 
 pub use address::{Addresses, Family, peer_key};
 pub use interface::{add_address, bring_up, disable_offloads, set_mtu};
 pub use namespace::{Namespace, reap_leftovers};
+pub use segment_counts::SegmentCounts;
 pub use tun::{Tun, tun_with_addresses};

@@ -155,7 +155,8 @@ impl Stage {
     /// Why this kernel cannot play the case, if so.
     #[must_use]
     pub fn obstacle(&self) -> Option<&'static str> {
-        self.site.obstacle(self.case.place)
+        let of_place = self.site.obstacle(self.case.place);
+        of_place.or_else(self.case.obstacle)
     }
 
     /// Whether a peer with this key, as an agent writes it, is of this case.

@@ -17,6 +17,17 @@ pub(crate) fn treason(stage: &Stage) -> Result<()> {
     Ok(())
 }
 
+/// The same in a segment with data.
+pub(crate) fn treason_in_data(stage: &Stage) -> Result<()> {
+    let server = stage.tiny_server()?;
+    let peer = stage.peer(&server, stage.profile())?;
+    acts::retract_to_zero_in_data(&peer)?;
+    stage.note_due("window-shrink", &peer, peer.progress_at());
+    stage.note_stall("zero-window-stall", &peer);
+    stage.hold();
+    Ok(())
+}
+
 pub(crate) fn below_flight(stage: &Stage) -> Result<()> {
     let server = stage.tiny_server()?;
     let peer = stage.peer(&server, stage.profile())?;

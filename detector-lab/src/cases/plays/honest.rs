@@ -1,14 +1,15 @@
 //! Honest peers: slow, paused, far away, idle, short of memory.
 
 use crate::acts;
+use crate::network::SegmentCounts;
 use crate::peers::KernelPeer;
-use crate::peers::crafted::Policy;
+use crate::peers::crafted::{Peer, Policy};
 use crate::servers::TinyServer;
 use crate::stage::{Stage, lose_incoming, set_gone};
 use anyhow::{Context, Result, ensure};
 use std::io::{Read, Write};
 use std::net::{IpAddr, Ipv6Addr, SocketAddr, TcpListener, TcpStream};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// How much longer than a stall takes an honest peer has to go unmentioned.
 const MARGIN: Duration = Duration::from_secs(2);
@@ -90,6 +91,48 @@ fn show_long_enough(stage: &Stage) {
         stage.shown();
         stage.hold();
     }
+}
+
+/// Reads, while segments in its name that the kernel drops take its window back to zero, with data in
+/// flight, and claim to have got all.
+pub(crate) fn unheard(stage: &Stage) -> Result<()> {
+    beside_lies(stage, |peer, arrived| {
+        acts::say_unheard(peer, arrived - 10_000, 0)?;
+        acts::say_unheard(peer, arrived, 0)
+    })
+}
+
+/// The same in segments that end beyond the server's window.
+pub(crate) fn beyond_window(stage: &Stage) -> Result<()> {
+    beside_lies(stage, |peer, arrived| {
+        peer.send(b"x")?;
+        acts::say_beyond_window(peer, arrived - 10_000, 0)
+    })
+}
+
+/// Whether this kernel takes such a segment.
+pub(crate) fn takes_any_end() -> Option<&'static str> {
+    let counts = SegmentCounts::here().ok()?;
+    let is_taken = counts.beyond_window.is_none();
+    is_taken.then_some("it takes segments that end beyond its window")
+}
+
+fn beside_lies(stage: &Stage, lie: fn(&Peer, u64) -> Result<()>) -> Result<()> {
+    let server = stage.tiny_server()?;
+    let peer = stage.peer(&server, stage.profile())?;
+    // The server does not read what comes behind its question as long as it has to answer.
+    peer.request("/bytes/2000000000")?;
+    let begun = Instant::now();
+    while stage.pause(Duration::from_millis(300)) {
+        peer.policy(Policy::Silent);
+        let arrived = peer.wait_quiet(acts::FULL)?;
+        lie(&peer, arrived)?;
+        peer.drain(arrived + 100_000, 65_280)?;
+        if begun.elapsed() > stage.thresholds().stall_after + MARGIN {
+            stage.shown();
+        }
+    }
+    Ok(())
 }
 
 /// A browser's connection to a web server: one answer, a minute of nothing, one more.

@@ -53,6 +53,24 @@ impl Peer {
         self.send(format!("GET {path} HTTP/1.1\r\nHost: server\r\n\r\n").as_bytes())
     }
 
+    /// Sends data until the server has no room for more, as one that does not read has in the end.
+    pub fn fill(&self) -> Result<()> {
+        const SEGMENT: usize = 8_000;
+        loop {
+            self.wait("the server has acknowledged what was sent", |state| {
+                state.remote_ack == state.snd_nxt
+            })?;
+            let state = self.shared.lock();
+            let room = state.remote_edge.wrapping_sub(state.snd_nxt);
+            drop(state);
+            if room == 0 {
+                return Ok(());
+            }
+            let room = usize::try_from(room)?;
+            self.send(&[b'x'; SEGMENT][..SEGMENT.min(room)])?;
+        }
+    }
+
     /// Sets what happens to segments that arrive while the script does something else.
     pub fn policy(&self, policy: Policy) {
         self.shared.lock().policy = policy;
@@ -66,6 +84,7 @@ impl Peer {
             raw_window: None,
             seq_offset: 0,
             payload: Vec::new(),
+            age: None,
             is_fin: false,
             is_rst: false,
             is_damaged: false,
@@ -166,6 +185,7 @@ pub struct Outgoing<'p> {
     raw_window: Option<WindowField>,
     seq_offset: i32,
     payload: Vec<u8>,
+    age: Option<u32>,
     is_fin: bool,
     is_rst: bool,
     is_damaged: bool,
@@ -205,6 +225,12 @@ impl Outgoing<'_> {
     /// Carries data.
     pub fn payload(mut self, bytes: &[u8]) -> Self {
         self.payload = bytes.to_vec();
+        self
+    }
+
+    /// With a timestamp of `ticks` ago, which stands in front of two NOPs instead of behind.
+    pub const fn from_the_past(mut self, ticks: u32) -> Self {
+        self.age = Some(ticks);
         self
     }
 
@@ -253,7 +279,7 @@ impl Outgoing<'_> {
     }
 
     fn transmit(&self, state: &mut State, offer: Offer) -> Result<()> {
-        let is_in_place = self.seq_offset == 0 && !self.is_damaged;
+        let is_in_place = self.seq_offset == 0 && !self.is_damaged && self.age.is_none();
         if is_in_place && !self.is_rst {
             state.set_offer(offer);
         }
@@ -264,6 +290,9 @@ impl Outgoing<'_> {
         segment.payload.clone_from(&self.payload);
         segment.is_fin = self.is_fin;
         segment.is_rst = self.is_rst;
+        if let Some(ticks) = self.age {
+            segment.raw_options = Some(odd_timestamp(state.timestamp().wrapping_sub(ticks)));
+        }
         let mut packet = segment.to_packet()?;
         if self.is_damaged {
             let last = packet.last_mut().context("an empty packet")?;
@@ -275,4 +304,12 @@ impl Outgoing<'_> {
         }
         Ok(())
     }
+}
+
+/// Kind, length, value, an echo of nothing, and two NOPs behind, where others put them in front.
+fn odd_timestamp(value: u32) -> Vec<u8> {
+    let mut options = vec![8, 10];
+    options.extend(value.to_be_bytes());
+    options.extend([0, 0, 0, 0, 1, 1]);
+    options
 }

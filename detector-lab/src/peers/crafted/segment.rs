@@ -29,6 +29,8 @@ pub struct Segment {
     pub mss: Option<u16>,
     /// Window scale (SYN only).
     pub shift: Option<u8>,
+    /// Options as they are, instead of those of the fields above.
+    pub raw_options: Option<Vec<u8>>,
     /// Payload.
     pub payload: Vec<u8>,
 }
@@ -49,6 +51,7 @@ impl Segment {
             timestamps: None,
             mss: None,
             shift: None,
+            raw_options: None,
             payload: Vec::new(),
         }
     }
@@ -141,9 +144,11 @@ impl Segment {
         if !self.payload.is_empty() {
             tcp = tcp.psh();
         }
-        let tcp = tcp
-            .options(&self.options())
-            .context("TCP options do not fit")?;
+        let tcp = match &self.raw_options {
+            Some(options) => tcp.options_raw(options),
+            None => tcp.options(&self.options()),
+        };
+        let tcp = tcp.context("TCP options do not fit")?;
         let mut packet = Vec::with_capacity(tcp.size(self.payload.len()));
         tcp.write(&mut packet, &self.payload)
             .context("write the packet")?;

@@ -74,6 +74,11 @@ pub(super) struct State {
     /// When the offer last acknowledged something new.
     progress_at: Instant,
     pub(super) seen: Seen,
+    /// The server's window scale.
+    remote_shift: u8,
+    /// What the server has acknowledged, and its right edge.
+    pub(super) remote_ack: u32,
+    pub(super) remote_edge: u32,
     /// Latest timestamp of the server, to be echoed.
     timestamp_to_echo: u32,
     clock: Instant,
@@ -101,6 +106,9 @@ impl State {
             },
             progress_at: Instant::now(),
             seen: Seen::default(),
+            remote_shift: 0,
+            remote_ack: iss,
+            remote_edge: iss,
             timestamp_to_echo: 0,
             clock: Instant::now(),
         }
@@ -140,11 +148,18 @@ impl State {
         }
         if segment.is_syn {
             self.data_begin = Some(segment.end_seq());
+            let is_scaled = self.profile.shift.is_some();
+            self.remote_shift = segment.shift.filter(|_| is_scaled).unwrap_or(0);
             self.rcv_nxt = segment.end_seq();
             self.highest = segment.end_seq();
             return None;
         }
         let data_begin = self.data_begin?;
+        if let Some(ack) = segment.ack {
+            self.remote_ack = ack;
+            let window = u32::from(segment.window) << self.remote_shift;
+            self.remote_edge = ack.wrapping_add(window);
+        }
         self.count(segment, data_begin);
         let is_below = is_after(self.offer.ack, segment.seq);
         let asks = !segment.payload.is_empty() || segment.is_fin || is_below;
