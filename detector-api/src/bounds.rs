@@ -34,5 +34,10 @@ pub const DEFAULT_MSS_BYTES: u32 = 536;
 /// bytes, real links have at least 296). 536 is honest.
 pub const TINY_MSS_BYTES: u32 = 256;
 
+/// A peer whose largest window ever, and all that it ever took, are no more than this has read
+/// nothing: a receiver that reads at all takes its first buffer and goes on. Honest small stacks
+/// offer as little, but read on within a stall's time.
+pub const NEVER_READ_BYTES: u32 = 8_192;
+
 /// A receiver without memory opens its window again within this time.
 pub const QUICK_REOPEN: Duration = Duration::from_secs(1);

@@ -27,6 +27,7 @@ mod loss;
 mod metrics;
 mod namespaces;
 mod neighbours;
+mod never_read;
 mod orphan;
 mod owner;
 mod past;

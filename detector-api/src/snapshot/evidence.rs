@@ -46,6 +46,16 @@ coded! {
             /// Length of the span.
             over_seconds: f64,
         }
+        /// Connections of a hoard that offered next to nothing from their first byte on and took no
+        /// more than that, before a whole span has passed.
+        NeverRead = "never-read" {
+            /// How many.
+            never_read_connections: u64,
+            /// What they pin.
+            never_read_pinned_bytes: u64,
+            /// The most that their windows, and what they took, may be.
+            never_read_bytes_bound: u64,
+        }
         /// Connections held up by a zero window.
         ZeroWindow = "zero-window" {
             /// How many.

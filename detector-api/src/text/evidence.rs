@@ -54,6 +54,16 @@ pub fn evidence(evidence: &Evidence) -> String {
             pace(*floor_bytes_per_second),
             seconds(*over_seconds),
         ),
+        Evidence::NeverRead {
+            never_read_connections,
+            never_read_pinned_bytes,
+            never_read_bytes_bound,
+        } => format!(
+            "{} ({} pinned) never offered more than {} from the first byte on, and took no more.",
+            connections(*never_read_connections),
+            bytes(*never_read_pinned_bytes),
+            bytes(*never_read_bytes_bound),
+        ),
         Evidence::ZeroWindow { connections: held } => {
             format!("{} held up by a window of zero.", connections(*held))
         }

@@ -133,13 +133,14 @@ impl Engine {
         let peer = self.peers.get(peer_slot);
         let network = peer.hoard.network(peer.address, &self.groups);
         let alike = peer.hoard.same_fingerprint(&self.groups);
-        let blocked = peer.account.stalls.sum(StallClass::is_blocked_by_peer);
+        let stalls = &peer.account.stalls;
+        let holding = stalls.sum(StallClass::is_blocked_by_peer) + peer.hoard.never_read(stalls);
         let usage = peer.account.usage();
         FlagEvidence::StallHoard(HoardEvidence {
             network: network.map(|group| GroupEvidence::of(group).network()),
             alike: alike.map(|group| GroupEvidence::of(group).alike()),
             stalled_connections: usage.stalled_connections,
-            holding_connections: blocked.stalled_connections,
+            holding_connections: holding.stalled_connections,
             pinned_bytes: usage.pinned_bytes,
             drain_bytes_per_second: peer.drain_bytes_per_second,
         })

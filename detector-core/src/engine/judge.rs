@@ -66,6 +66,7 @@ impl Engine {
         let connection = self.connections.get(slot);
         let deadlines = [
             stall_due,
+            connection.progress.never_read_from(&settings),
             connection.pace.deadline(&settings),
             connection.forgotten_at(),
         ];
@@ -138,6 +139,9 @@ impl Engine {
     /// As what a connection with this stall is to be counted.
     fn counted_as(&self, slot: u32, cause: StallCause) -> Stalled {
         let connection = self.connections.get(slot);
+        let from = connection.progress.never_read_from(&self.settings.detect);
+        let has_had_time = from.is_some_and(|from| from <= self.clock.now);
+        let recoveries = self.peers.get(connection.peer).stalls.recoveries;
         let class = if connection.is_within_host == Some(true) {
             StallClass::WithinHost
         } else {
@@ -146,6 +150,7 @@ impl Engine {
                 &connection.last,
                 &connection.pace,
                 connection.direction,
+                !has_had_time || recoveries.count() > 0,
             )
         };
         Stalled {

@@ -76,15 +76,18 @@ impl Engine {
     /// What a verdict rests on: constant time.
     fn evidence(&self, peer: &Peer) -> PeerEvidence {
         let stalls = &peer.account.stalls;
-        let blocked = stalls.sum(StallClass::is_blocked_by_peer);
+        let never_read = peer.hoard.never_read(stalls);
+        let holding = stalls.sum(StallClass::is_blocked_by_peer) + never_read;
         let connections = |class: StallClass| stalls.of(class).stalled_connections;
         PeerEvidence {
             detect: self.settings.detect,
             stalled_by_cause: stalls.by_cause(),
             pinned_bytes: stalls.all().pinned_bytes,
             drain_bytes_per_second: peer.drain_bytes_per_second,
-            holding_connections: blocked.stalled_connections,
-            holding_pinned_bytes: blocked.pinned_bytes,
+            holding_connections: holding.stalled_connections,
+            holding_pinned_bytes: holding.pinned_bytes,
+            never_read_connections: never_read.stalled_connections,
+            never_read_pinned_bytes: never_read.pinned_bytes,
             silent_connections: connections(StallClass::Unresponsive),
             read_slowly_connections: connections(StallClass::SlowRead),
             outgoing_connections: stalls.sum(StallClass::is_outbound).stalled_connections,

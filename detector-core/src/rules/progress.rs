@@ -8,8 +8,11 @@ use crate::observe::observation::Observation;
 use crate::observe::state::State;
 use crate::rules::held_up;
 use crate::settings::DetectSettings;
-use crate::time::MonotonicTime;
+use crate::time::{MonotonicTime, SECOND_NS};
 use detector_api::snapshot::StallCause;
+
+/// Readers that take next to nothing each few seconds show it within this time after a stall.
+const NEVER_READ_MARGIN_NS: u64 = SECOND_NS;
 
 /// The progress of one connection.
 #[derive(Debug)]
@@ -109,6 +112,13 @@ impl Progress {
     pub(crate) fn deadline(&self, settings: &DetectSettings) -> Option<MonotonicTime> {
         let since = self.held_up_since?;
         Some(since.plus_ns(settings.stall_after_ns))
+    }
+
+    /// When data that is held up, of a connection that was never read, counts as nothing else.
+    #[inline]
+    pub(crate) fn never_read_from(&self, settings: &DetectSettings) -> Option<MonotonicTime> {
+        let stalled = self.deadline(settings)?;
+        Some(stalled.plus_ns(NEVER_READ_MARGIN_NS))
     }
 
     /// When the peer last took data for sure, or nothing was queued.

@@ -62,7 +62,8 @@ impl GroupEvidence {
 /// The evidence of one peer at one moment.
 ///
 /// A connection is *holding* while it is stalled by the peer's window and has drained less than
-/// the floor over the last whole span (`dribble_over`). Connections that we opened are counted
+/// the floor over the last whole span (`dribble_over`), or is one of a hoard that was never read.
+/// Connections that we opened are counted
 /// apart everywhere but in `stalled_by_cause`.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub(crate) struct PeerEvidence {
@@ -78,6 +79,10 @@ pub(crate) struct PeerEvidence {
     pub(crate) holding_connections: u64,
     /// What those pin.
     pub(crate) holding_pinned_bytes: u64,
+    /// Those of them that were never read from, and have not been stalled for a whole span yet.
+    pub(crate) never_read_connections: u64,
+    /// What those pin.
+    pub(crate) never_read_pinned_bytes: u64,
     /// Those of them that were read from, if slowly, since they first stalled.
     pub(crate) read_slowly_connections: u64,
     /// Stalled connections on which nothing at all comes from the peer.

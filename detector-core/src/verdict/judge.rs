@@ -96,7 +96,12 @@ fn judge_attack(evidence: &PeerEvidence) -> Finding {
     } else {
         Verdict::ZeroWindowAttack
     };
-    let confidence = match (evidence.is_gripping, evidence.recovered_stalls) {
+    // A hoard that was never read may still prove a slow start of them all.
+    let has_lasted = evidence.never_read_connections * 2 <= evidence.holding_connections;
+    let confidence = match (
+        evidence.is_gripping && has_lasted,
+        evidence.recovered_stalls,
+    ) {
         (true, 0) => Confidence::High,
         (true, _) | (false, 0) => Confidence::Medium,
         (false, _) => Confidence::Low,

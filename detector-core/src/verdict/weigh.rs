@@ -2,6 +2,7 @@
 
 use super::evidence::{CROWD_NETWORKS, PeerEvidence, seconds};
 use crate::tables::symptom_window;
+use detector_api::bounds::NEVER_READ_BYTES;
 use detector_api::snapshot::{Evidence, StallCause, Verdict};
 
 /// What speaks for the verdict, and what against it or against a worse one; `quiet_ns` is for how
@@ -49,10 +50,24 @@ fn hoards(evidence: &PeerEvidence) -> Vec<Evidence> {
         let alike = alike.alike();
         found.push(Evidence::HoardByLikeness { hoard, alike });
     }
-    if evidence.holding_connections > 0 {
+    let never_read_connections = evidence.never_read_connections;
+    let never_read_pinned_bytes = evidence.never_read_pinned_bytes;
+    if never_read_connections > 0 {
+        found.push(Evidence::NeverRead {
+            never_read_connections,
+            never_read_pinned_bytes,
+            never_read_bytes_bound: NEVER_READ_BYTES.into(),
+        });
+    }
+    let holding_connections = evidence
+        .holding_connections
+        .saturating_sub(never_read_connections);
+    if holding_connections > 0 {
         found.push(Evidence::DrainsNothing {
-            holding_connections: evidence.holding_connections,
-            holding_pinned_bytes: evidence.holding_pinned_bytes,
+            holding_connections,
+            holding_pinned_bytes: evidence
+                .holding_pinned_bytes
+                .saturating_sub(never_read_pinned_bytes),
             floor_bytes_per_second: evidence.detect.dribble_floor_bytes_per_second,
             over_seconds: evidence.over_seconds(),
         });

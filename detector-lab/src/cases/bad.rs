@@ -55,6 +55,11 @@ const ATTACKS: Due = (&[ZERO_WINDOW], &["zero-window-attack"]);
 const FLOODS: Due = (&[HOARD, ZERO_WINDOW], &["zero-window-attack"]);
 /// We opened the connection.
 const HOLDS_OURS: Due = (&[ZERO_WINDOW], &["tarpit"]);
+/// No segment says that the window closes: it never was open.
+const FLOODS_SWEPT: Due = (
+    &[sweep("stall-hoard"), sweep("zero-window-stall")],
+    FLOODS.1,
+);
 /// A little is read now and then, but the kernel below says so only when there is room again:
 /// both names are right.
 const SIPS: Due = (&[HOARD], &["slow-read-attack", "zero-window-attack"]);
@@ -106,6 +111,10 @@ pub(super) static LONE_PEERS: &[Case] = &[
 pub(super) static CROWDS: &[Case] = &[
     bad("hoard-address", "30 connections of one address stop reading",
         FLOODS, Like("many-slow"), hoards::of_address).selftest_as("hoard"),
+    bad("hoard-no-window", "30 connections of one address offer no window from the handshake on",
+        FLOODS_SWEPT, Like("slow-starters"), hoards::without_window),
+    bad("hoard-small-window", "30 connections of one address offer 2 KiB from the handshake on and take no more",
+        FLOODS, Like("tiny-buffers"), hoards::with_small_window),
     bad("vanished", "all packets of a client are dropped where it lives, in the middle of a download",
         SILENT, Like("tunnel"), kernel::vanished).on(Link),
     bad("tarpit", "we are the client: three uploads to a server that never reads",

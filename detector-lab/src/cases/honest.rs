@@ -2,7 +2,7 @@
 
 use super::Place::{Link, SecondServer, Shaped, ShrinkingClient};
 use super::case::{Case, When, honest};
-use super::plays::{honest, kernel, tools};
+use super::plays::{honest, kernel, small, tools};
 
 /// Those that some bad peer of the selftest looks like.
 #[rustfmt::skip]
@@ -42,6 +42,13 @@ pub(super) static PEERS: &[Case] = &[
         honest::short_of_memory),
 ];
 
+const SMALL: &[&str] = &[
+    "tiny-window",
+    "zero-window-stall",
+    "small-window-stall",
+    "stall-hoard",
+];
+
 /// Honest peers that read slowly, late or fast.
 #[rustfmt::skip]
 pub(super) static READERS: &[Case] = &[
@@ -57,6 +64,14 @@ pub(super) static READERS: &[Case] = &[
     honest("many-slow", "24 clients of unrelated networks read 4 to 50 kB/s each",
         honest::many_slow).on(Link).networks(honest::SLOW_CLIENTS),
     honest("download", "reads 64 MiB of nginx as fast as it comes", honest::download).on(Link),
+    honest("slow-starters", "24 connections of one address start to read three seconds after they are stalled",
+        small::slow_starters).on(Link).noting(&["zero-window-stall", "stall-hoard"]),
+    honest("tiny-buffers", "24 connections of one address with the smallest receive buffers, read at 2 kB/s",
+        small::tiny_buffers).on(Link).noting(SMALL),
+    honest("replica", "takes a dump, loads it for longer than a stall takes, and reads on, as a redis replica",
+        small::replica).on(Link).noting(&["zero-window-stall"]),
+    honest("retracts", "a small stack that takes back half of its window and reads steadily",
+        small::retracts).noting(&["window-shrink", "tiny-window", "small-window-stall"]),
     honest("mapped", "a socket for both families, IPv4 as IPv4-mapped", honest::mapped).on(Link),
     honest("second-namespace", "a server in a second namespace, read fast, then at 300 kB/s",
         honest::second_namespace).on(SecondServer),

@@ -27,7 +27,8 @@ const WARNING_CONNECTIONS_LEAST: u64 = 2;
 pub(crate) struct Hoard {
     /// Whether all its stalls reach the thresholds.
     pub(crate) is_alone: bool,
-    /// Whether those below the drain floor do, connections that we opened aside.
+    /// Whether those below the drain floor do, connections that we opened aside. Connections that
+    /// were never read count as such from the start.
     pub(crate) is_below_floor: bool,
     /// Whether those do that cost more than a pause.
     is_beyond_pause: bool,
@@ -56,14 +57,24 @@ impl Hoard {
         self.fingerprint = joined.group.or(self.fingerprint);
         let blocked = stalls.sum(StallClass::is_blocked_by_peer);
         let takes_part = blocked.stalled_connections > 0;
-        let beyond_pause = stalls.sum(StallClass::is_beyond_pause);
+        let never_read = stalls.of(StallClass::NeverRead);
+        let beyond_pause = stalls.sum(StallClass::is_beyond_pause) + never_read;
         self.is_alone = is_hoarding(stalls.all(), self.is_alone, settings);
-        self.is_below_floor = is_hoarding(blocked, self.is_below_floor, settings);
+        self.is_below_floor = is_hoarding(blocked + never_read, self.is_below_floor, settings);
         self.is_beyond_pause = is_hoarding(beyond_pause, self.is_beyond_pause, settings);
         self.is_in_network = takes_part && network.is_some_and(|group| group.hoards);
         let is_worse = self.is_beyond_pause && !before.is_beyond_pause;
         let is_flagged = before.is_hoard() != self.is_hoard() || is_worse;
         is_flagged.then(|| self.is_hoard())
+    }
+
+    /// Connections that were never read, where they make a hoard.
+    pub(crate) fn never_read(&self, stalls: &Stalls) -> Usage {
+        if self.is_below_floor {
+            stalls.of(StallClass::NeverRead)
+        } else {
+            Usage::default()
+        }
     }
 
     /// Whether the peer hoards, alone or with others.
@@ -96,7 +107,8 @@ impl Hoard {
     /// it takes part in a hoard of many, or keeps the memory of a hoard for long. A reader that
     /// drains, if slowly, costs no more than others do.
     pub(crate) fn severity(&self, stalls: &Stalls, settings: &DetectSettings) -> Severity {
-        let own = severity_of(stalls.sum(StallClass::is_beyond_pause), settings);
+        let beyond_pause = stalls.sum(StallClass::is_beyond_pause) + self.never_read(stalls);
+        let own = severity_of(beyond_pause, settings);
         let pins_for_long = stalls.of(StallClass::LongDrain).pinned_bytes >= settings.hoard_bytes;
         if self.is_with_others() || pins_for_long {
             own.max(Severity::Warning)

@@ -3,6 +3,7 @@
 use crate::observe::state::State;
 use crate::rules::held_up::is_silent;
 use crate::rules::pace::Pace;
+use detector_api::bounds::NEVER_READ_BYTES;
 use detector_api::snapshot::{Direction, StallCause};
 
 /// What a stalled connection is taken for.
@@ -10,6 +11,8 @@ use detector_api::snapshot::{Direction, StallCause};
 pub(crate) enum StallClass {
     /// Nothing more yet than a pause of the peer's.
     Paused,
+    /// Offered no window, or next to none, from its first byte on, and took no more than that.
+    NeverRead,
     /// Nothing at all comes from the peer.
     Unresponsive,
     /// Answers, offers a window, and acknowledges nothing of what is sent into it.
@@ -31,8 +34,9 @@ pub(crate) enum StallClass {
 
 impl StallClass {
     /// All of them, each at the place of its number.
-    pub(crate) const ALL: [Self; 9] = [
+    pub(crate) const ALL: [Self; 10] = [
         Self::Paused,
+        Self::NeverRead,
         Self::Unresponsive,
         Self::NoProgress,
         Self::Blocked,
@@ -46,9 +50,16 @@ impl StallClass {
     pub(crate) const COUNT: usize = Self::ALL.len();
 
     /// What a stall of this cause is taken for. Where it is not known who opened the connection, it
-    /// counts as the peer's: a host that has peers serves them.
+    /// counts as the peer's: a host that has peers serves them. `may_be_read` says that the peer has
+    /// read on after other stalls, or may just be late.
     #[inline]
-    pub(crate) fn of(cause: StallCause, last: &State, pace: &Pace, direction: Direction) -> Self {
+    pub(crate) fn of(
+        cause: StallCause,
+        last: &State,
+        pace: &Pace,
+        direction: Direction,
+        may_be_read: bool,
+    ) -> Self {
         if cause == StallCause::Unanswered {
             return if is_silent(last) {
                 Self::Unresponsive
@@ -60,16 +71,22 @@ impl StallClass {
             (true, false) => Self::Outbound,
             (true, true) => Self::OutboundBlocked,
             (false, false) if pace.drains_for_long(last) => Self::LongDrain,
+            (false, false) if !may_be_read && is_never_read(last) => Self::NeverRead,
             (false, false) => Self::Paused,
             (false, true) if pace.is_read => Self::SlowRead,
             (false, true) => Self::Blocked,
         }
     }
 
-    /// Whether it costs more than a pause does.
+    /// Whether it costs more than a pause does. One that was never read does not yet: by itself it
+    /// may be a small machine that starts slowly, and only a hoard of them is more.
     pub(crate) const fn is_beyond_pause(self) -> bool {
         match self {
-            Self::Paused | Self::LongDrain | Self::Outbound | Self::WithinHost => false,
+            Self::Paused
+            | Self::NeverRead
+            | Self::LongDrain
+            | Self::Outbound
+            | Self::WithinHost => false,
             Self::Unresponsive
             | Self::NoProgress
             | Self::Blocked
@@ -87,4 +104,9 @@ impl StallClass {
     pub(crate) const fn is_outbound(self) -> bool {
         matches!(self, Self::Outbound | Self::OutboundBlocked)
     }
+}
+
+/// Whether the peer never offered more than next to nothing, and took no more than that.
+fn is_never_read(last: &State) -> bool {
+    last.max_window_bytes <= NEVER_READ_BYTES && last.bytes_acked <= NEVER_READ_BYTES.into()
 }

@@ -13,7 +13,27 @@ use std::time::Instant;
 pub(crate) fn of_address(stage: &Stage) -> Result<()> {
     let server = stage.tiny_server()?;
     let places = (0..30).map(|number| (0, 2, 40_000 + number));
-    let peers = stall_all(stage, server.address(), LONG_ANSWER, places)?;
+    let asked = (server.address(), LONG_ANSWER);
+    let peers = stall_all(stage, asked, taken_edge(stage), places)?;
+    note_hoard(stage, &peers);
+    stage.hold();
+    Ok(())
+}
+
+/// Connections from one address that offer no window from the handshake on.
+pub(crate) fn without_window(stage: &Stage) -> Result<()> {
+    never_read(stage, 0)
+}
+
+/// The same that offer 2 KiB from the handshake on, and take no more.
+pub(crate) fn with_small_window(stage: &Stage) -> Result<()> {
+    never_read(stage, 2_048)
+}
+
+fn never_read(stage: &Stage, edge: u32) -> Result<()> {
+    let server = stage.tiny_server()?;
+    let places = (0..30).map(|number| (0, 2, 40_000 + number));
+    let peers = stall_all(stage, (server.address(), LONG_ANSWER), edge, places)?;
     note_hoard(stage, &peers);
     stage.hold();
     Ok(())
@@ -23,7 +43,8 @@ pub(crate) fn of_address(stage: &Stage) -> Result<()> {
 pub(crate) fn of_network(stage: &Stage) -> Result<()> {
     let server = stage.tiny_server()?;
     let places = (0..36).map(|number| (0, 2 + (number % 12) as u8, 40_000 + number));
-    let _peers = stall_all(stage, server.address(), LONG_ANSWER, places)?;
+    let asked = (server.address(), LONG_ANSWER);
+    let _peers = stall_all(stage, asked, taken_edge(stage), places)?;
     stage.hold();
     Ok(())
 }
@@ -35,7 +56,8 @@ pub(crate) const ALIKE: u8 = 24;
 pub(crate) fn by_likeness(stage: &Stage) -> Result<()> {
     let server = stage.tiny_server()?;
     let places = (0..ALIKE).map(|number| (number, 2, 40_001));
-    let _peers = stall_all(stage, server.address(), LONG_ANSWER, places)?;
+    let asked = (server.address(), LONG_ANSWER);
+    let _peers = stall_all(stage, asked, taken_edge(stage), places)?;
     stage.hold();
     Ok(())
 }
@@ -70,20 +92,25 @@ pub(crate) fn sockstress_event(stage: &Stage) -> Result<()> {
 
 fn flood(stage: &Stage, server: SocketAddr) -> Result<()> {
     let places = (0..30).map(|number| (0, 2, 40_000 + number));
-    let peers = stall_all(stage, server, "/large", places)?;
+    let peers = stall_all(stage, (server, "/large"), taken_edge(stage), places)?;
     note_hoard(stage, &peers);
     stage.hold();
     Ok(())
 }
 
-/// Connects from each place (network, host, port), asks, and stops reading.
+/// What most of them take before they stop.
+fn taken_edge(stage: &Stage) -> u32 {
+    uneven_edge(stage.profile(), 5)
+}
+
+/// Connects from each place (network, host, port), asks a server for a path, and stops reading at
+/// `edge`.
 fn stall_all(
     stage: &Stage,
-    server: SocketAddr,
-    path: &str,
+    (server, path): (SocketAddr, &str),
+    edge: u32,
     places: impl Iterator<Item = (u8, u8, u16)>,
 ) -> Result<Vec<Peer>> {
-    let edge = uneven_edge(stage.profile(), 5);
     let profile = stage.profile().window(edge);
     let mut peers = Vec::new();
     for place in places {
@@ -93,7 +120,7 @@ fn stall_all(
         peers.push(peer);
     }
     for peer in &peers {
-        peer.wait_bytes(u64::from(edge) - 1_460)?;
+        peer.wait_bytes(u64::from(edge).saturating_sub(1_460))?;
         peer.wait_closed()?;
         stage.note_stall("zero-window-stall", peer);
     }

@@ -5,4 +5,5 @@ pub(super) mod crafted;
 pub(super) mod hoards;
 pub(super) mod honest;
 pub(super) mod kernel;
+pub(super) mod small;
 pub(super) mod tools;
