@@ -43,7 +43,10 @@ fn nginx_is_named_not_held_and_remembered(family: Family) -> Result<()> {
             seen.processes.iter().any(|each| each.pid == owner.pid)
         })?;
         let held = wait_held(&agent, owner, |held| held.stalled_connections >= 1)?;
-        ensure!(held.held == 0 && held.total >= 2, "{held:?}");
+        ensure!(held.held.is_none() && held.total >= 2, "{held:?}");
+        let labels = [("service", held.service.as_str())];
+        let told = agent.metrics()?.find("detector_held_workers", &labels)?;
+        ensure!(told.is_none(), "{told:?} in the metrics, {held:?}");
 
         drop(nginx);
         let orphan = agent.wait_connection(peer, "an orphan", PATIENCE, |seen| seen.is_orphan)?;
@@ -63,8 +66,8 @@ fn threads_that_wait_in_a_write_are_held(family: Family) -> Result<()> {
         ensure!(owner.pid == server.pid(), "{named:?}");
         // The first thread accepts; others serve.
         ensure!(owner.thread != Some(owner.pid), "{named:?}");
-        let held = wait_held(&agent, owner, |held| held.held >= 2)?;
-        ensure!(held.total > held.held, "{held:?}");
+        let held = wait_held(&agent, owner, |held| held.held >= Some(2))?;
+        ensure!(Some(held.total) > held.held, "{held:?}");
         let labels = [("service", held.service.as_str())];
         let value = agent.metrics()?.value("detector_held_workers", &labels)?;
         ensure!(value >= 2.0, "{value} in the metrics, {held:?}");
@@ -87,7 +90,7 @@ fn prefork_workers_are_held(family: Family) -> Result<()> {
         for process in &seen.processes {
             ensure!(parent_of(process.pid)? == server.pid(), "{seen:?}");
         }
-        wait_held(&agent, &seen.processes[0], |held| held.held >= 3).map(drop)
+        wait_held(&agent, &seen.processes[0], |held| held.held >= Some(3)).map(drop)
     })
 }
 
@@ -113,7 +116,9 @@ fn server_in_a_container_is_named_as_the_host_sees_it(family: Family) -> Result<
         ensure!(Path::new(&task).exists(), "{named:?}");
         let unit = format!("docker:{id}");
         ensure!(owner.unit.as_ref() == Some(&unit), "{named:?}");
-        wait_held(&agent, owner, |held| held.service == unit && held.held >= 1)?;
+        wait_held(&agent, owner, |held| {
+            held.service == unit && held.held >= Some(1)
+        })?;
         // The first process of a namespace heeds no other signal that it has no handler for.
         container.signal(Signal::SIGKILL)
     })

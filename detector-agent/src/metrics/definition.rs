@@ -137,7 +137,7 @@ metrics! {
     MAP_CAPACITY = Gauge "detector_bpf_map_capacity" ["map"]
         "Entries an eBPF map can hold.";
     HELD_WORKERS = Gauge "detector_held_workers" ["service"]
-        "Tasks of a service that sleep in a write to a stalled connection; the 20 services with the most, the rest summed under other.";
+        "Tasks of a service that sleep in a write to a stalled connection; the 20 services with the most, the rest summed under other. A service of which none is seen to has no sample: an event loop may serve its connections.";
     OWNER_LOOKUPS = Counter "detector_owner_lookups_total" ["result"]
         "Sockets whose owner was found, and searches that found none.";
     OWNER_ENTRIES_SKIPPED = Counter "detector_owner_entries_skipped_total" ["reason"]

@@ -244,9 +244,11 @@ fn write_owners(page: &mut Page, owners: &OwnerReport) {
     let (shown, rest) = services.split_at(SERVICES.min(services.len()));
     let mut samples = page.metric(&metric::HELD_WORKERS);
     for workers in shown {
-        samples.sample(&[&workers.service], workers.held);
+        if let Some(held) = workers.held {
+            samples.sample(&[&workers.service], held);
+        }
     }
-    let rest: u64 = rest.iter().map(|workers| workers.held).sum();
+    let rest: u64 = rest.iter().filter_map(|workers| workers.held).sum();
     samples.sample(&[OTHER], rest);
     let counts = &owners.counts;
     let mut samples = page.metric(&metric::OWNER_LOOKUPS);

@@ -17,7 +17,9 @@ pub(super) fn second(state: &AgentState) -> HostSecond {
     let kernel = state.kernel_status().unwrap_or_default();
     let totals = state.with_engine(|engine| engine.totals());
     let held = state.owners.read().held_workers;
-    let held_workers = held.iter().map(|service| service.held).sum();
+    // Unknown where services own stalled connections and none of their tasks is seen to wait.
+    let known: Vec<u64> = held.iter().filter_map(|service| service.held).collect();
+    let is_known = held.is_empty() || !known.is_empty();
     let (sockets, memory, tcp) = (pressure.sockets, pressure.memory, pressure.tcp_memory);
     let interfaces = pressure.interfaces.as_ref().map(|each| each.total);
     let some = |stall: Option<detector_api::host::Stall>| stall.map(|stall| stall.some_percent);
@@ -43,7 +45,7 @@ pub(super) fn second(state: &AgentState) -> HostSecond {
         interface_drops: interfaces
             .map(|counts| signed(counts.rx_dropped.saturating_add(counts.tx_dropped))),
         oom_kills: pressure.oom_kills.map(signed),
-        held_workers: Some(signed(held_workers)),
+        held_workers: is_known.then(|| signed(known.iter().sum())),
         ..of_totals(&totals, &kernel, &pressure)
     }
 }

@@ -95,8 +95,10 @@ pub struct Thresholds {
 pub struct HeldWorkers {
     /// systemd unit or container; else command name and executable. Sanitized.
     pub service: String,
-    /// Tasks (processes or threads) that sleep in a write to a stalled connection.
-    pub held: u64,
+    /// Tasks (processes or threads) that sleep in a write to a stalled connection; `null` where none
+    /// is seen to. That does not mean that nothing waits: an event loop, or goroutines, may serve
+    /// those connections, and what of their work waits does not show.
+    pub held: Option<u64>,
     /// Tasks of the service, those that never serve a connection included.
     pub total: u64,
     /// Stalled connections of the service; one worker may hold many without waiting for any.

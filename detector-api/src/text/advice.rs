@@ -350,8 +350,9 @@ fn bound_own_client(outgoing: u64) -> Step {
     }
 }
 
-/// What to do about workers that wait for peers that do not read.
-pub fn workers(held: &HeldWorkers, servers: Servers) -> Step {
+/// What to do about workers that wait for peers that do not read, if any are known to.
+pub fn workers(service: &HeldWorkers, servers: Servers) -> Option<Step> {
+    let held = service.held?;
     let settings = if servers.has_apache {
         let note = "Apache httpd: under the event MPM the rest of a finished response waits \
                     without a worker. Size MaxRequestWorkers for memory";
@@ -362,15 +363,15 @@ pub fn workers(held: &HeldWorkers, servers: Servers) -> Step {
     } else {
         Vec::new()
     };
-    Step {
+    Some(Step {
         what: format!(
-            "Mind the workers of {}: {} of {} sleep in a write to peers that do not read. More of \
+            "Mind the workers of {}: {held} of {} sleep in a write to peers that do not read. More of \
              them only help for as long as the peer does not open more connections: limit \
              connections for each address first, and size the number of workers for memory.",
-            held.service, held.held, held.total
+            service.service, service.total
         ),
         settings,
-    }
+    })
 }
 
 #[cfg(test)]

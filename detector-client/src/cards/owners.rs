@@ -2,9 +2,9 @@
 
 use super::page::Block;
 use super::subject::Subject;
-use detector_api::snapshot::{Process, UnitShare};
+use detector_api::snapshot::{HeldWorkers, Process, UnitShare};
 use detector_api::text::{counted, unit_share};
-use detector_api::units::bytes;
+use detector_api::units::{bytes, seconds};
 
 /// Processes shown of one program.
 const PROCESSES: usize = 8;
@@ -42,17 +42,31 @@ pub(super) fn owners(subject: &Subject) -> Vec<Block> {
     }
     let owners = alike(&processes);
     blocks.extend(owners.iter().map(|alike| Block::Text(owner(alike))));
-    for held in subject.held_workers() {
-        blocks.push(Block::Text(format!(
-            "{}: {} of {} wait in a write to peers that do not read; {} stalled.",
-            held.service,
-            held.held,
-            counted(held.total, "task", "tasks"),
-            counted(held.stalled_connections, "connection", "connections"),
-        )));
-    }
+    let services = subject.held_workers().into_iter();
+    blocks.extend(services.map(|service| Block::Text(waiting(service, subject))));
     blocks.extend(detail.unit_shares.iter().map(|share| limit(subject, share)));
     blocks
+}
+
+/// What is known of the work of a service that waits.
+fn waiting(service: &HeldWorkers, subject: &Subject) -> String {
+    let name = &service.service;
+    let tasks = counted(service.total, "task", "tasks");
+    let stalled = counted(service.stalled_connections, "connection", "connections");
+    if let Some(held) = service.held {
+        return format!(
+            "{name}: {held} of {tasks} wait in a write to peers that do not read; {stalled} stalled."
+        );
+    }
+    let connections = &subject.page.detail.connections;
+    let stalled_for = connections.iter().map(|each| each.stalled_seconds);
+    let longest = stalled_for.fold(0.0, f64::max);
+    format!(
+        "{name}: {stalled} stalled, of this peer the longest for {}. None of its {tasks} is seen to \
+         wait in a write: an event loop or goroutines may serve many connections each, and what of \
+         their work waits does not show.",
+        seconds(longest)
+    )
 }
 
 /// How much of what a unit or container may have of memory the peer holds, and all peers together.

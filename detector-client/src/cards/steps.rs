@@ -15,8 +15,8 @@ pub(super) fn steps(subject: &Subject) -> Vec<Block> {
         .map(|advice| text::advice(advice, &around))
         .collect();
     if !subject.page.detail.peer.trusted {
-        let held = subject.held_workers().into_iter();
-        steps.extend(held.map(|held| text::workers(held, around.servers)));
+        let services = subject.held_workers().into_iter();
+        steps.extend(services.filter_map(|service| text::workers(service, around.servers)));
     }
     let mut blocks = Vec::new();
     for (number, step) in (1..).zip(steps) {

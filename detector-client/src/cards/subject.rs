@@ -55,7 +55,7 @@ pub(crate) struct Subject {
 }
 
 impl Subject {
-    /// Services that own connections of the peer and have workers that wait.
+    /// Services that own stalled connections of the peer.
     pub(super) fn held_workers(&self) -> Vec<&HeldWorkers> {
         let detail = &self.page.detail;
         let of_connections = detail.connections.iter().flat_map(|each| &each.processes);
@@ -69,8 +69,6 @@ impl Subject {
             })
         };
         let services = self.status.held_workers.iter();
-        services
-            .filter(|each| each.held > 0 && owns(&each.service))
-            .collect()
+        services.filter(|each| owns(&each.service)).collect()
     }
 }

@@ -8,8 +8,8 @@ use super::{Subject, peer_card};
 use crate::layout::width_of;
 use crate::terminal::Capabilities;
 use detector_api::snapshot::{
-    Advice, BenignCause, Change, Condition, Considered, Evidence, FlagKind, Outcome, Process,
-    StandingFlag, Thresholds, Verdict,
+    Advice, BenignCause, Change, Condition, Considered, Evidence, FlagKind, HeldWorkers, Outcome,
+    Process, StandingFlag, Thresholds, Verdict,
 };
 use std::path::Path;
 
@@ -264,4 +264,25 @@ fn owners_of_closed_connections_are_told_as_such() {
     let text = peer_card(&subject, plain(80));
     let owners = text.split(closed).nth(1).unwrap();
     assert!(owners.trim_start().starts_with(&first), "{text}");
+}
+
+#[test]
+fn of_an_event_loop_it_is_said_what_can_be_said() {
+    let mut subject = cases::zero_window_hoard();
+    let process = subject.page.detail.peer.processes[0].clone();
+    subject.status.held_workers = vec![HeldWorkers {
+        service: process.unit.unwrap_or(process.comm),
+        held: None,
+        total: 5,
+        stalled_connections: 100,
+        memory: None,
+    }];
+    let text = peer_card(&subject, plain(80));
+    let words: Vec<&str> = text.split_whitespace().collect();
+    let text = words.join(" ");
+    let longest = detector_api::units::seconds(725.0);
+    let said = format!("100 connections stalled, of this peer the longest for {longest}.");
+    assert!(text.contains(&said), "{said}: {text}");
+    assert!(text.contains("does not show"), "{text}");
+    assert!(!text.contains("sleep in a write to peers"), "{text}");
 }

@@ -62,7 +62,7 @@ pub struct ProcessView {
 #[allow(missing_docs, reason = "the contract's names")]
 pub struct HeldWorkersView {
     pub service: String,
-    pub held: u64,
+    pub held: Option<u64>,
     pub total: u64,
     pub stalled_connections: u64,
 }

@@ -3,6 +3,8 @@
 //! A task is held if it sleeps in a write to a stalled socket. One that waits for exactly one
 //! descriptor, as servers do that give a write a time limit, is taken to wait for a stalled
 //! socket of its process as long as there are such sockets without a task; which one is not known.
+//! A service of which no task is seen to wait may serve its connections by an event loop or by
+//! goroutines, and what of its work waits does not show: so nothing is said, and not that none is held.
 //! Where calls may not be read, the only task of a process that owns a stalled socket is taken to
 //! be held, unless it sleeps in an event loop.
 
@@ -200,7 +202,7 @@ fn publish(services: HashMap<Arc<str>, Service>) -> Vec<HeldWorkers> {
         .filter(|(_, service)| service.held + service.stalled_connections > 0)
         .map(|(name, service)| HeldWorkers {
             service: name.to_string(),
-            held: service.held,
+            held: Some(service.held).filter(|held| *held > 0),
             total: service.total.max(service.held),
             stalled_connections: service.stalled_connections,
             memory: service.memory.map(|memory| UnitMemory {

@@ -84,7 +84,7 @@ pub(in crate::cards::tests) fn zero_window_hoard() -> Subject {
             pinned_bytes: 135_000_000,
         }),
         service: "apache2.service".to_owned(),
-        held: 31,
+        held: Some(31),
         total: 151,
         stalled_connections: 31,
     }];
