@@ -184,7 +184,7 @@ pub(crate) fn web_socket(stage: &Stage) -> Result<()> {
 }
 
 /// A client and the server's end of its connection.
-pub(super) fn dialogue(stage: &Stage) -> Result<(KernelPeer, TcpStream)> {
+fn dialogue(stage: &Stage) -> Result<(KernelPeer, TcpStream)> {
     let ip = stage.server_ip();
     let listener = stage
         .servers()?

@@ -1,11 +1,7 @@
-//! Honest peers that a hoard that was never read looks like: slow to start, with small buffers, busy
-//! with something else.
+//! Honest peers that a hoard that was never read looks like: slow to start, with small buffers.
 
-use super::honest::dialogue;
-use crate::peers::crafted::Policy;
 use crate::stage::Stage;
 use anyhow::Result;
-use std::io::Write;
 use std::time::Duration;
 
 /// As many of one address as make a hoard.
@@ -42,49 +38,5 @@ pub(crate) fn tiny_buffers(stage: &Stage) -> Result<()> {
     }
     stage.shown();
     stage.hold();
-    Ok(())
-}
-
-/// Like a redis replica: takes what its primary sends, stops while it loads that, says each second
-/// how far it is all the while, and reads on.
-pub(crate) fn replica(stage: &Stage) -> Result<()> {
-    const TAKEN_BYTES: usize = 5_000_000;
-    let (mut replica, mut primary) = dialogue(stage)?;
-    let dump = std::thread::spawn(move || while primary.write_all(&[0; 65_536]).is_ok() {});
-    replica.read(TAKEN_BYTES)?;
-    let loads_for = stage.thresholds().stall_after + Duration::from_secs(7);
-    for _ in 0..loads_for.as_secs() {
-        replica.send(b"*3\r\n$8\r\nREPLCONF\r\n$3\r\nACK\r\n$7\r\n5000000\r\n")?;
-        stage.wait(Duration::from_secs(1))?;
-    }
-    replica.read(TAKEN_BYTES)?;
-    {
-        let _reader = replica.read_slowly(65_536, Duration::from_millis(20));
-        stage.hold();
-    }
-    // The write ends with the connection.
-    drop(dump.join());
-    Ok(())
-}
-
-/// A small stack whose free buffer shrinks and grows: it takes back half of what it offered, also
-/// below what is in flight, and reads steadily.
-pub(crate) fn retracts(stage: &Stage) -> Result<()> {
-    const BUFFER: u32 = 4_000;
-    let server = stage.tiny_server()?;
-    let mut profile = stage.profile().window(BUFFER).mss(536);
-    profile.shift = None;
-    let peer = stage.peer(&server, profile)?;
-    peer.policy(Policy::Silent);
-    peer.request("/bytes/200000000")?;
-    let pause = Duration::from_millis(100);
-    while stage.pause(pause) {
-        let arrived = peer.seen().bytes;
-        peer.say().ack(arrived).window(BUFFER).send()?;
-        if !stage.pause(pause) {
-            break;
-        }
-        peer.say().ack(arrived).window(BUFFER / 2).send()?;
-    }
     Ok(())
 }
