@@ -49,7 +49,15 @@ pub(crate) fn with_suffix(file: &Path, suffix: &str) -> PathBuf {
 
 /// The writer's right to the folder; held for as long as it lives, and by no other process.
 #[derive(Debug)]
-pub(crate) struct WriterLock(#[allow(dead_code, reason = "closing it unlocks")] File);
+pub(crate) struct WriterLock(File);
+
+/// Closing is not enough: a child that is just being started holds the file for a moment, too.
+impl Drop for WriterLock {
+    fn drop(&mut self) {
+        // One that does not unlock is closed all the same.
+        let _ = flock(&self.0, FlockOperation::Unlock);
+    }
+}
 
 impl WriterLock {
     pub(crate) fn take(folder: &Path) -> Result<Self, RecorderError> {
