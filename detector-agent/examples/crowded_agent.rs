@@ -85,6 +85,7 @@ fn stalled(now: MonotonicTime, peer: u32, connection: u16) -> Observation {
         harmful_since: Some(since),
         state: TcpState::Established,
         is_orphan: false,
+        is_subflow: false,
         inode: None,
         snd_una: 1,
         snd_nxt: 1,

@@ -133,6 +133,7 @@ pub fn connection(remote: &str, pinned_bytes: u64) -> Connection {
         owner_out_of_sight: false,
         within_host: false,
         is_orphan: false,
+        is_subflow: false,
         inode: Some(1),
         processes: vec![process(7, "httpd", Some("httpd.service"))],
         direction: Direction::Inbound,

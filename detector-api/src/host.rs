@@ -69,6 +69,9 @@ pub struct Totals {
     pub zero_window_seconds: f64,
     /// Window shrinks.
     pub window_shrinks: Shrinks,
+    /// Times the right edge of an MPTCP subflow moved left, which is no shrink.
+    #[serde(default)]
+    pub subflow_retreats: u64,
     /// Segments sent again.
     pub retransmits: Retransmits,
     /// Of those, known to have been needless.

@@ -36,6 +36,8 @@ pub enum Counter {
     ConnectionsMade,
     /// State was removed by the kernel side, its last record sent.
     ConnectionsForgotten,
+    /// The right edge of an MPTCP subflow moved left. Not a loss: a measure.
+    SubflowRetreats,
     /// Without connection state: a window shrink with all data already acknowledged or still inside.
     UntrackedShrinksPolite,
     /// Without connection state: a shrink below data in flight, to a window above zero.
@@ -54,7 +56,7 @@ pub enum Counter {
 
 impl Counter {
     /// All counters in index order.
-    pub const ALL: [Self; 22] = [
+    pub const ALL: [Self; 23] = [
         Self::RecordsDroppedRingFull,
         Self::RecordsSuppressedRate,
         Self::ClosedRecordsReplaced,
@@ -70,6 +72,7 @@ impl Counter {
         Self::SocketsSwept,
         Self::ConnectionsMade,
         Self::ConnectionsForgotten,
+        Self::SubflowRetreats,
         Self::UntrackedShrinksPolite,
         Self::UntrackedShrinksBelowFlight,
         Self::UntrackedShrinksTreason,
@@ -102,6 +105,7 @@ impl Counter {
             Self::SocketsSwept => "sockets_swept",
             Self::ConnectionsMade => "connections_made",
             Self::ConnectionsForgotten => "connections_forgotten",
+            Self::SubflowRetreats => "subflow_retreats",
             Self::UntrackedShrinksPolite => "untracked_shrink_polite",
             Self::UntrackedShrinksBelowFlight => "untracked_shrink_below_flight",
             Self::UntrackedShrinksTreason => "untracked_shrink_treason",

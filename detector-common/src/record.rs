@@ -102,6 +102,9 @@ pub mod flag {
     pub const INBOUND: u16 = 1 << 10;
     /// We opened the connection.
     pub const OUTBOUND: u16 = 1 << 11;
+    /// An MPTCP subflow. Its window is that of all subflows together (RFC 8684 section 3.3.4), so
+    /// its own right edge moves left for honest peers too and is not judged.
+    pub const SUBFLOW: u16 = 1 << 12;
 }
 
 /// Index of [`ConnectionRecord::shrinks`].

@@ -134,6 +134,24 @@ impl TcpSocket {
         self.optional_u32(global!(DET_LAYOUT.prior_ssthresh))
     }
 
+    /// Whether it is a subflow of an MPTCP connection, or was to be one.
+    #[inline(always)]
+    pub fn is_subflow(self) -> bool {
+        let offset = global!(DET_LAYOUT.is_mptcp);
+        offset != ABSENT && self.0.load_u8(offset) != 0
+    }
+
+    /// When it last received or sent anything, nanoseconds of `CLOCK_MONOTONIC`.
+    #[inline(always)]
+    pub fn last_packet_ns(self) -> Option<u64> {
+        let offset = global!(DET_LAYOUT.tcp_mstamp);
+        if offset == ABSENT {
+            None
+        } else {
+            Some(self.0.load_u64(offset).wrapping_mul(1_000))
+        }
+    }
+
     /// The verifier drops the load where the field is absent.
     #[inline(always)]
     fn optional_u32(self, offset: Offset) -> u32 {

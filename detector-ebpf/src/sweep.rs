@@ -9,8 +9,7 @@
 //! hook. Only sockets that look held up get a row. Listeners come first and are noted, so that each
 //! pass knows those of its namespace.
 
-use crate::connection::offer::{self, Offer};
-use crate::connection::{direction, episode, pending, snapshot, table};
+use crate::connection::{catch_up, direction, pending, snapshot, table};
 use crate::count::{count, count_and_log};
 use crate::helpers;
 use crate::kernel_memory::KernelPointer;
@@ -68,7 +67,8 @@ fn sweep_socket(context: KernelPointer) -> Option<()> {
             None => return write_without_state(seq, tcp),
         },
     };
-    bring_up_to_date(&record, tcp);
+    catch_up(&record, tcp, helpers::monotonic_ns());
+    record.raise(flag::SEEN_BY_SWEEP);
     // A queue whose head was sent again in vain is held up, even if no timer fires any more.
     let is_suspicious = is_suspicious || record.head_retransmits().get() != 0;
     if !is_suspicious && !record.has(flag::NOT_CARRIED | flag::ZERO_WINDOW) {
@@ -132,51 +132,6 @@ fn is_window_limited(tcp: TcpSocket, snd_wnd: u32) -> bool {
     let edge = window::edge(tcp.snd_una(), snd_wnd);
     let room = edge.wrapping_sub(snd_nxt);
     room >> 31 == 1 || room < tcp.mss_cache()
-}
-
-/// Applies the same rules as the hook to the window in force.
-#[inline(always)]
-fn bring_up_to_date(record: &RecordPointer<'_>, tcp: TcpSocket) {
-    let now_ns = helpers::monotonic_ns();
-    let is_established = tcp.skc_state() == tcp_state::ESTABLISHED;
-    let offered_bytes = record.snd_wnd_bytes().get();
-    let window_is_in_force = !record.has(flag::WINDOW_NOT_IN_FORCE)
-        || record.snd_una().get() != tcp.snd_una()
-        || tcp.snd_wnd() <= offered_bytes;
-    snapshot::refresh(record, tcp, now_ns);
-    if !window_is_in_force {
-        record.snd_wnd_bytes().set(offered_bytes);
-        episode::follow(record, now_ns);
-        return;
-    }
-    record.raise(flag::SEEN_BY_SWEEP);
-    if is_established && record.has(flag::EDGE_KNOWN) {
-        // The hook judges every edge of an established socket; only a missed end is made good.
-        if episode::follow(record, now_ns) {
-            record.raise(flag::NOT_CARRIED);
-        }
-        return;
-    }
-    // The window of a SYN is unscaled and no offer.
-    if tcp.snd_wl1() == tcp.initial_receive_sequence() {
-        episode::follow(record, now_ns);
-        return;
-    }
-    let ack = record.snd_una().get();
-    let window_bytes = record.snd_wnd_bytes().get();
-    let known_edge = if record.has(flag::EDGE_KNOWN) {
-        record.last_edge().get()
-    } else {
-        // Never sent beyond an edge: what is in flight was offered once.
-        window::later(record.snd_nxt().get(), window::edge(ack, window_bytes))
-    };
-    let offer = Offer {
-        ack,
-        window_bytes,
-        previous_edge: Some(known_edge),
-        is_behind: true,
-    };
-    offer::apply(record, offer, now_ns);
 }
 
 /// A row for a socket that has no state, and needs none: nothing of it is counted.

@@ -90,7 +90,7 @@ fn namespaces_that_go_away_are_passed_over(family: Family) -> Result<()> {
     })
 }
 
-fn set_in<'s>(namespace: &Namespace, story: &'s Story) -> Result<CraftedStage<'s>> {
+pub(crate) fn set_in<'s>(namespace: &Namespace, story: &'s Story) -> Result<CraftedStage<'s>> {
     let addresses = story.lab.addresses;
     let tun = namespace.enter(move || tun_with_addresses(Lab::TUN, &addresses))?;
     CraftedStage::set_in(namespace, tun, story)

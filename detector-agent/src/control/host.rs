@@ -69,6 +69,7 @@ pub(super) fn host(state: &AgentState) -> Host {
             zero_window_episodes: totals.ledger.zero_window_episodes,
             zero_window_seconds: totals.ledger.zero_window_seconds,
             window_shrinks: totals.ledger.shrinks,
+            subflow_retreats: kernel.subflow_retreats,
             retransmits: totals.ledger.retransmits,
             retransmits_needless: totals.ledger.retransmits_needless,
         },

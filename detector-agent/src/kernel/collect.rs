@@ -1,13 +1,16 @@
-//! Collects closed connections whose last record did not fit the ring.
+//! Collects from the kernel side's table what no other record brings.
 //!
-//! The kernel side leaves such an entry in its table, marked closed. This scan reads it, hands it
-//! on like any record, and removes it.
+//! Closed connections whose last record did not fit the ring: the kernel side leaves such an entry
+//! marked closed; this scan reads it, hands it on like any record, and removes it. And connections
+//! of namespaces that are gone, where sockets without a process may live on for minutes and no
+//! sweep gets to: what they have not told yet is read, as often as it takes, and left where it is.
 
 use aya::Pod;
 use aya::maps::{HashMap, MapData, MapError};
-use detector_common::record::{ConnectionKey, ConnectionRecord, flag};
+use detector_common::record::{ConnectionKey, ConnectionRecord, Reason, flag};
 use detector_core::observe::decode::{DecodeError, Decoder};
 use detector_core::observe::observation::Observation;
+use std::collections::BTreeSet;
 
 /// [`ConnectionKey`] as aya reads it.
 #[repr(transparent)]
@@ -40,14 +43,36 @@ pub(super) struct Collected {
     pub(super) failure: Option<MapError>,
 }
 
-/// Scans the whole table; about two system calls an entry, so only done after a loss.
-pub(super) fn collect_closed(connections: &mut Connections, decoder: Decoder) -> Collected {
+impl Collected {
+    fn decode(&mut self, record: &ConnectionRecord, decoder: Decoder) {
+        match decoder.decode(bytemuck::bytes_of(record)) {
+            Ok(observation) => self.observations.push(observation),
+            Err(error) => self.refused.push(error),
+        }
+    }
+}
+
+/// Scans the whole table; about two system calls an entry, so only done after a loss, or while
+/// there are connections of namespaces that are `gone`. Those without any are taken out of it.
+pub(super) fn collect(
+    connections: &mut Connections,
+    decoder: Decoder,
+    gone: &mut BTreeSet<u32>,
+) -> Collected {
     let mut collected = Collected::default();
     let mut closed = Vec::new();
+    let mut inhabited = BTreeSet::new();
     for entry in connections.iter() {
         match entry {
             Ok((key, Record(record))) if record.flags & flag::CLOSED != 0 => {
                 closed.push((key, record));
+            }
+            Ok((_, Record(mut record))) if gone.contains(&record.netns) => {
+                inhabited.insert(record.netns);
+                if record.flags & flag::NOT_CARRIED != 0 {
+                    record.reason = Reason::Sweep as u8;
+                    collected.decode(&record, decoder);
+                }
             }
             Ok(_) | Err(MapError::KeyNotFound) => {}
             Err(error) => {
@@ -55,6 +80,9 @@ pub(super) fn collect_closed(connections: &mut Connections, decoder: Decoder) ->
                 break;
             }
         }
+    }
+    if collected.failure.is_none() {
+        *gone = inhabited;
     }
     for (key, record) in closed {
         match connections.remove(&key) {
@@ -65,10 +93,7 @@ pub(super) fn collect_closed(connections: &mut Connections, decoder: Decoder) ->
                 break;
             }
         }
-        match decoder.decode(bytemuck::bytes_of(&record)) {
-            Ok(observation) => collected.observations.push(observation),
-            Err(error) => collected.refused.push(error),
-        }
+        collected.decode(&record, decoder);
     }
     collected
 }

@@ -99,6 +99,7 @@ mod tests {
     fn every_counter_is_a_loss_held_back_an_untracked_total_or_a_measure() {
         let measures = [
             Counter::SocketsSwept,
+            Counter::SubflowRetreats,
             Counter::ConnectionsMade,
             Counter::ConnectionsForgotten,
         ];

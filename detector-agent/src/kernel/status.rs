@@ -11,6 +11,8 @@ pub(crate) struct KernelStatus {
     pub(crate) records_lost: Vec<(&'static str, u64)>,
     /// Records not sent of which the next one carries all, by reason.
     pub(crate) records_held_back: Vec<(&'static str, u64)>,
+    /// Times the right edge of an MPTCP subflow moved left.
+    pub(crate) subflow_retreats: u64,
     /// Time the last full round of sweeps took.
     pub(crate) sweep_seconds: f64,
     /// Sockets met in the last full round.

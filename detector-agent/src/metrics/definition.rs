@@ -52,6 +52,8 @@ macro_rules! metrics {
 metrics! {
     WINDOW_SHRINKS = Counter "detector_window_shrinks_total" ["severity"]
         "Times a peer moved its right window edge left by at least 2^wscale below the highest it ever offered; severity by what was in flight.";
+    SUBFLOW_RETREATS = Counter "detector_subflow_retreats_total" []
+        "Times the right window edge of an MPTCP subflow moved left. Subflows share one window, so this is no evidence and no shrink.";
     ZERO_WINDOW_EPISODES = Counter "detector_zero_window_episodes_total" []
         "Times a connection entered zero window, in any TCP state.";
     ZERO_WINDOW_SECONDS = Counter "detector_zero_window_seconds_total" []

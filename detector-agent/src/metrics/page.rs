@@ -213,6 +213,7 @@ fn write_kernel(page: &mut Page, core: &MetricsSnapshot, kernel: &KernelStatus) 
     for (reason, count) in &kernel.records_held_back {
         samples.sample(&[reason], *count);
     }
+    page.single(&metric::SUBFLOW_RETREATS, kernel.subflow_retreats);
     page.single(&metric::SWEEP_SECONDS, kernel.sweep_seconds);
     page.single(&metric::SWEEP_SOCKETS, kernel.sweep_sockets);
     page.single(

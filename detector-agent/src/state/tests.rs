@@ -46,6 +46,7 @@ pub(crate) fn stalled(remote: &str, seconds: u64) -> Observation {
         harmful_since: Some(since),
         state: TcpState::Established,
         is_orphan: false,
+        is_subflow: false,
         inode: Some(7),
         snd_una: 1,
         snd_nxt: 1,

@@ -304,6 +304,9 @@ pub struct Connection {
     pub timer: String,
     /// Whether no process holds the socket any more.
     pub is_orphan: bool,
+    /// Whether it is an MPTCP subflow: its window is shared with others, so its shrinks are none.
+    #[serde(default)]
+    pub is_subflow: bool,
     /// Inode number of the socket.
     pub inode: Option<u64>,
     /// Processes that hold the socket, or held it last; the most plausible first.

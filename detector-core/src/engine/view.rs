@@ -255,6 +255,7 @@ impl Engine {
             rtt_seconds: f64::from(last.srtt_us) / 1e6,
             timer: last.timer.label().to_owned(),
             is_orphan: last.is_orphan,
+            is_subflow: last.is_subflow,
             inode: last.inode.map(u64::from),
             processes: owners::of_connection(connection),
             owner_out_of_sight: owners::is_out_of_sight(connection),

@@ -208,6 +208,7 @@ impl Decoder {
             harmful_since: harmful_since.filter(|_| zero_window_since.is_some()),
             state: tcp_state(record.tcp_state)?,
             is_orphan: has(flag::ORPHAN),
+            is_subflow: has(flag::SUBFLOW),
             inode: Some(record.inode).filter(|&inode| inode != 0),
             snd_una: record.snd_una,
             snd_nxt: record.snd_nxt,

@@ -203,6 +203,8 @@ pub struct Observation {
     pub state: TcpState,
     /// Whether no process holds the socket any more.
     pub is_orphan: bool,
+    /// Whether it is an MPTCP subflow.
+    pub is_subflow: bool,
     /// Inode number of the socket, if known.
     pub inode: Option<u64>,
     /// First sequence number not yet acknowledged.

@@ -55,6 +55,7 @@ pub(crate) fn healthy(remote: &str, at: MonotonicTime) -> Observation {
         harmful_since: None,
         state: TcpState::Established,
         is_orphan: false,
+        is_subflow: false,
         inode: Some(4711),
         snd_una: 1_000,
         snd_nxt: 1_000,

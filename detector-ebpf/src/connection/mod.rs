@@ -5,6 +5,7 @@
 //! holds the hash bucket's lock; see `sweep` for what it leaves to the hooks there.
 #![forbid(unsafe_code)]
 
+mod catch_up;
 pub mod direction;
 pub mod episode;
 pub mod offer;
@@ -13,3 +14,5 @@ pub mod retransmit;
 pub mod snapshot;
 pub mod table;
 pub mod taken;
+
+pub use catch_up::catch_up;

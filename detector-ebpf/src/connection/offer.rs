@@ -43,6 +43,10 @@ pub fn apply(record: &RecordPointer<'_>, offer: Offer, now_ns: u64) -> bool {
 #[inline(always)]
 fn judge_edge(record: &RecordPointer<'_>, offer: Offer) -> bool {
     let new_edge = window::edge(offer.ack, offer.window_bytes);
+    if record.has(flag::SUBFLOW) {
+        know_edges(record, new_edge, new_edge);
+        return false;
+    }
     remember_previous_edge(record, offer, new_edge);
     let retreat = window::retreat(
         record.edge_max().get(),

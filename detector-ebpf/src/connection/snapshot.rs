@@ -54,6 +54,7 @@ pub fn refresh(record: &RecordPointer<'_>, tcp: TcpSocket, now_ns: u64) {
         record.tcp_state().get() == tcp_state::ESTABLISHED,
     );
     record.put(flag::DATA_QUEUED, tcp.queued_bytes() > 0);
+    record.put(flag::SUBFLOW, tcp.is_subflow());
 }
 
 /// Healthy acknowledgements leave no trace, so the edges of a record may lie behind by gigabytes.

@@ -49,9 +49,15 @@ impl Taken {
     }
 
     #[inline(always)]
-    fn retreats(&self, tcp: TcpSocket) -> bool {
+    fn moves_edge_left(&self, tcp: TcpSocket) -> bool {
         let new_edge = window::edge(self.offered.snd_una, self.offered.snd_wnd);
         !self.follows_syn(tcp) && window::is_after(self.previous_edge(), new_edge)
+    }
+
+    /// Whether that takes something back: on an MPTCP subflow it does not, see `offer`.
+    #[inline(always)]
+    fn retreats(&self, tcp: TcpSocket) -> bool {
+        self.moves_edge_left(tcp) && !tcp.is_subflow()
     }
 
     /// Whether it says anything against the peer, so that a connection without a record gets one.
@@ -63,6 +69,9 @@ impl Taken {
     /// Books it.
     #[inline(always)]
     pub fn apply(&self, tcp: TcpSocket) -> Option<()> {
+        if tcp.is_subflow() && self.moves_edge_left(tcp) {
+            count(Counter::SubflowRetreats);
+        }
         let now_ns = helpers::monotonic_ns();
         let record = if self.makes_state(tcp) {
             let Some(record) = table::find_or_create(tcp, now_ns) else {

@@ -8,35 +8,33 @@
 //! blind. Also what proves who opened a connection: SYN-SENT, and new listeners.
 #![forbid(unsafe_code)]
 
-use crate::connection::{direction, episode, pending, snapshot, table};
+use crate::connection::{catch_up, direction, episode, pending, snapshot, table};
+use crate::count::count;
 use crate::emit;
 use crate::helpers;
 use crate::socket::{TcpSocket, tcp_state};
 use aya_ebpf::macros::btf_tracepoint;
 use aya_ebpf::programs::BtfTracePointContext;
+use detector_common::counter::Counter;
 use detector_common::record::{Reason, flag};
 
 #[btf_tracepoint(function = "inet_sock_set_state")]
 fn det_set_state(context: BtfTracePointContext) -> Option<()> {
     let (old_state, new_state): (i32, i32) = (context.arg(1), context.arg(2));
     let (old_state, new_state) = (old_state as u8, new_state as u8);
-    // Nobody has state before it is established, so connections that are accepted cost no look-up.
-    let is_new = matches!(
-        new_state,
-        tcp_state::ESTABLISHED | tcp_state::SYN_SENT | tcp_state::SYN_RECV
-    );
-    if is_new && old_state != tcp_state::SYN_SENT {
+    if matches!(new_state, tcp_state::SYN_SENT | tcp_state::SYN_RECV)
+        && old_state != tcp_state::SYN_SENT
+    {
         return None;
     }
     let tcp = TcpSocket::from_sock(helpers::argument(&context, 0))?;
-    if is_new {
-        direction::note_opened(tcp);
-        return None;
-    }
     match new_state {
         tcp_state::LISTEN => {
             direction::note_listener(tcp);
             return None;
+        }
+        tcp_state::ESTABLISHED | tcp_state::SYN_SENT | tcp_state::SYN_RECV => {
+            return begin(tcp, old_state, new_state);
         }
         tcp_state::CLOSE => direction::forget(tcp),
         _ => {}
@@ -44,7 +42,7 @@ fn det_set_state(context: BtfTracePointContext) -> Option<()> {
     pending::settle(tcp);
     let record = table::find(tcp)?;
     let now_ns = helpers::monotonic_ns();
-    snapshot::refresh(&record, tcp, now_ns);
+    catch_up(&record, tcp, now_ns);
     record.tcp_state().set(new_state);
     record.raise(flag::SEEN_BY_HOOK);
     record.lower(flag::ESTABLISHED);
@@ -57,5 +55,29 @@ fn det_set_state(context: BtfTracePointContext) -> Option<()> {
     if emit::send(&record, Reason::Closed) {
         table::forget(tcp, record);
     }
+    None
+}
+
+/// A connection begins to live. `tcp_probe` saw nothing of the handshake, so a window that was zero
+/// from the start is noticed here; the socket has it already. Nobody else has state before, so
+/// connections that are accepted cost no look-up.
+#[inline(always)]
+fn begin(tcp: TcpSocket, old_state: u8, new_state: u8) -> Option<()> {
+    if old_state == tcp_state::SYN_SENT {
+        direction::note_opened(tcp);
+    }
+    if new_state != tcp_state::ESTABLISHED || tcp.snd_wnd() != 0 {
+        return None;
+    }
+    let now_ns = helpers::monotonic_ns();
+    let Some(record) = table::find_or_create(tcp, now_ns) else {
+        count(Counter::UntrackedZeroWindows);
+        return None;
+    };
+    snapshot::refresh(&record, tcp, now_ns);
+    record.tcp_state().set(new_state);
+    record.raise(flag::SEEN_BY_HOOK | flag::ESTABLISHED | flag::NOT_CARRIED);
+    episode::follow(&record, now_ns);
+    emit::emit(&record, Reason::State);
     None
 }

@@ -10,7 +10,7 @@
 //! So does the timer for a loss probe, which the kernel sends before it clears `icsk_pending`.
 #![forbid(unsafe_code)]
 
-use crate::connection::{self, pending, snapshot, table};
+use crate::connection::{self, catch_up, pending, table};
 use crate::count::{add, count_and_log};
 use crate::emit;
 use crate::globals::retransmit_has_err;
@@ -53,15 +53,10 @@ fn det_retransmit(context: BtfTracePointContext) -> Option<()> {
         add(untracked, segments);
         return None;
     };
-    // A zero window that the kernel did not take counts all the same: the peer said it.
-    let is_zero = is_zero
-        || (record.has(flag::WINDOW_NOT_IN_FORCE)
-            && record.snd_wnd_bytes().get() == 0
-            && record.snd_una().get() == tcp.snd_una());
-    let window_bytes = if is_zero { 0 } else { tcp.snd_wnd() };
-    snapshot::refresh(&record, tcp, now_ns);
-    record.snd_wnd_bytes().set(window_bytes);
+    catch_up(&record, tcp, now_ns);
     record.raise(flag::SEEN_BY_HOOK);
+    // A zero window that the kernel did not take counts all the same: the peer said it.
+    let is_zero = has_window && record.snd_wnd_bytes().get() == 0;
     let cause = retransmit::cause(is_zero, timer, congestion);
     connection::retransmit::book(&record, tcp, cause, seq, segments);
     // Loss is everyday: the next record or the sweep carries it.

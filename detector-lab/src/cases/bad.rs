@@ -100,6 +100,8 @@ pub(super) static LONE_PEERS: &[Case] = &[
         STALLS, Like("slow-reader"), crafted::odd_ports),
     bad("dribble-kernel", "a kernel with next to no receive buffer reads 100 bytes a second",
         DRIBBLES, Like("many-slow"), kernel::dribbler).on(Link),
+    bad("mptcp-stalled", "an MPTCP client reads 1 MB of a download and stops",
+        STALLS, Like("mptcp"), kernel::mptcp_stalled).on(Link),
     bad("fruitless", "answers all that is sent, with its window open, and acknowledges none of it",
         LINGERS, Like("loss-10"), crafted::fruitless),
     bad("slow-ack", "acknowledges a byte a second, with its window open",

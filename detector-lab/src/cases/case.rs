@@ -104,6 +104,8 @@ pub enum Place {
     ShrinkingClient,
     /// Kernel clients of a server in a second namespace.
     SecondServer,
+    /// Kernel clients whose MPTCP connections have a subflow from each of two networks.
+    Multipath,
     /// Kernel clients behind a slow wire.
     Shaped,
     /// Kernel clients with small receive buffers, for crowds: thousands of sockets with the usual

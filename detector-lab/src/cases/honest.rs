@@ -1,6 +1,6 @@
 //! Honest peers, of whom nothing is to be said.
 
-use super::Place::{Link, SecondServer, Shaped, ShrinkingClient};
+use super::Place::{Link, Multipath, SecondServer, Shaped, ShrinkingClient};
 use super::case::{Case, When, honest};
 use super::plays::{honest, kernel, small, tools};
 
@@ -21,6 +21,8 @@ pub(super) static TWINS: &[Case] = &[
         honest::beyond_window).unless(honest::takes_any_end).selftest(),
     honest("keep-alive", "stays connected and idle between two answers of a web server",
         honest::keep_alive).on(Link).selftest(),
+    honest("mptcp", "reads 5 MB/s over two subflows, which share one window (RFC 8684 section 3.3.4)",
+        honest::mptcp).on(Multipath).networks(2).noting(&["zero-window-stall"]).selftest(),
     honest("shrinking-kernel", "fast, slow and small readers of a kernel with tcp_shrink_window=1",
         honest::shrinking_kernel).on(ShrinkingClient).when(When::Last)
         .noting(&["window-shrink", "zero-window-stall"]).selftest(),

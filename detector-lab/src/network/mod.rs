@@ -2,6 +2,7 @@
 
 mod address;
 mod interface;
+pub(crate) mod mptcp;
 mod namespace;
 mod segment_counts;
 mod tun;

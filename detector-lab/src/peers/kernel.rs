@@ -3,7 +3,7 @@
 use crate::expect::PATIENCE;
 use crate::network::Namespace;
 use anyhow::{Context, Result, ensure};
-use socket2::{Domain, Socket, Type};
+use socket2::{Domain, Protocol, Socket, Type};
 use std::io::{Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::sync::Arc;
@@ -31,9 +31,29 @@ impl KernelPeer {
         server: SocketAddr,
         receive_buffer: Option<usize>,
     ) -> Result<Self> {
+        Self::open(namespace, Protocol::TCP, source, server, receive_buffer)
+    }
+
+    /// Connects from `source` by MPTCP.
+    pub fn connect_mptcp(
+        namespace: &Namespace,
+        source: SocketAddr,
+        server: SocketAddr,
+    ) -> Result<Self> {
+        Self::open(namespace, Protocol::MPTCP, Some(source), server, None)
+    }
+
+    fn open(
+        namespace: &Namespace,
+        protocol: Protocol,
+        source: Option<SocketAddr>,
+        server: SocketAddr,
+        receive_buffer: Option<usize>,
+    ) -> Result<Self> {
         let stream = namespace
             .enter(|| {
-                let socket = Socket::new(Domain::for_address(server), Type::STREAM, None)?;
+                let domain = Domain::for_address(server);
+                let socket = Socket::new(domain, Type::STREAM, Some(protocol))?;
                 if let Some(bytes) = receive_buffer {
                     socket.set_recv_buffer_size(bytes)?;
                 }

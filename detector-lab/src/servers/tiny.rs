@@ -11,7 +11,7 @@ use crate::expect::PATIENCE;
 use crate::network::Namespace;
 use anyhow::{Context, Result};
 use nix::unistd::{Pid, gettid};
-use socket2::SockRef;
+use socket2::{Domain, Protocol, SockRef, Socket, Type};
 use std::collections::HashMap;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{IpAddr, Shutdown, SocketAddr, TcpListener, TcpStream};
@@ -50,6 +50,24 @@ impl TinyServer {
         let listener = namespace
             .enter(|| Ok(TcpListener::bind(address)?))
             .with_context(|| format!("listen on {address}"))?;
+        Self::serve(listener)
+    }
+
+    /// The same for MPTCP.
+    pub fn start_mptcp(namespace: &Namespace, address: SocketAddr) -> Result<Self> {
+        let listen = || {
+            let domain = Domain::for_address(address);
+            let socket = Socket::new(domain, Type::STREAM, Some(Protocol::MPTCP))?;
+            socket.set_reuse_address(true)?;
+            socket.bind(&address.into())?;
+            socket.listen(16)?;
+            Ok(TcpListener::from(socket))
+        };
+        let listener = namespace.enter(listen);
+        Self::serve(listener.with_context(|| format!("listen on {address} for MPTCP"))?)
+    }
+
+    fn serve(listener: TcpListener) -> Result<Self> {
         listener.set_nonblocking(true)?;
         let address = listener.local_addr()?;
         let is_over = Arc::new(AtomicBool::new(false));

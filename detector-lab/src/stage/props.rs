@@ -2,7 +2,7 @@
 //! what they report.
 
 use super::{DueFlag, Ends, Stage, Thresholds};
-use crate::network::Namespace;
+use crate::network::{Namespace, mptcp};
 use crate::peers::KernelPeer;
 use crate::peers::crafted::{Peer, Profile};
 use crate::program::Child;
@@ -72,6 +72,23 @@ impl Stage {
     /// A small server for this case alone, on a port that servers have.
     pub(crate) fn tiny_server(&self) -> Result<TinyServer> {
         TinyServer::start_on(self.servers()?, self.server())
+    }
+
+    /// The same for MPTCP.
+    pub(crate) fn mptcp_server(&self) -> Result<TinyServer> {
+        TinyServer::start_mptcp(self.servers()?, self.server())
+    }
+
+    /// Connects an MPTCP client of the first network of the case.
+    pub(crate) fn mptcp_client(&self, server: &TinyServer) -> Result<KernelPeer> {
+        let source = SocketAddr::new(self.peer_ip(), 0);
+        KernelPeer::connect_mptcp(self.clients()?, source, server.address())
+    }
+
+    /// Has MPTCP clients of the case make a subflow from its second network.
+    pub(crate) fn add_path(&self) -> Result<()> {
+        let second = self.peer_at(1, 2);
+        self.clients()?.enter(|| mptcp::add_path(second))
     }
 
     /// nginx where there is one, else a small server, which runs as long as its guard.

@@ -7,7 +7,7 @@
 use super::{Network, Plan, weather};
 use crate::cases::Place;
 use crate::network::{
-    Family, Namespace, Tun, add_address, disable_offloads, reap_leftovers, set_mtu,
+    Family, Namespace, Tun, add_address, disable_offloads, mptcp, reap_leftovers, set_mtu,
 };
 use crate::peers::crafted::{Host, Peer, Profile};
 use crate::program::{Child, require, run};
@@ -99,6 +99,7 @@ impl Site {
                 (Place::Tun, Wire::new(TUN, &here, &here)),
                 (Place::Link, Wire::new("lo", &here, &here)),
                 (Place::ShrinkingClient, Wire::new("lo", &here, &here)),
+                (Place::Multipath, Wire::new("lo", &here, &here)),
             ]),
             families: &[Family::V4, Family::V6][..1 + usize::from(has_v6)],
         })
@@ -153,6 +154,10 @@ impl Site {
                 Place::SmallBuffers,
                 Wire::new("link4", &server, &small_client),
             ),
+            (
+                Place::Multipath,
+                Wire::new("link5", &server, &create("client4")?),
+            ),
         ]);
         for wire in wires.values() {
             wire.connect()?;
@@ -196,17 +201,27 @@ impl Site {
 
     /// Why this kernel has no such place.
     pub(super) fn obstacle(&self, place: Place) -> Option<&'static str> {
-        let is_there = || Path::new("/proc/sys/net").join(SHRINK_WINDOW).exists();
-        (place == Place::ShrinkingClient && !is_there())
-            .then_some("it has no net.ipv4.tcp_shrink_window")
+        let shrinks = || Path::new("/proc/sys/net").join(SHRINK_WINDOW).exists();
+        match place {
+            Place::ShrinkingClient if !shrinks() => Some("it has no net.ipv4.tcp_shrink_window"),
+            Place::Multipath if !mptcp::is_there() => Some("it has no MPTCP"),
+            _ => None,
+        }
     }
 
     /// Makes `place` what it is, when something is about to be played there.
     pub(super) fn prepare(&self, place: Place) -> Result<()> {
-        if place == Place::ShrinkingClient {
-            self.client_of(place)?.sysctl(SHRINK_WINDOW, "1")?;
+        match place {
+            Place::ShrinkingClient => self.client_of(place)?.sysctl(SHRINK_WINDOW, "1"),
+            Place::Multipath => {
+                for end in [self.server_of(place)?, self.client_of(place)?] {
+                    end.sysctl(mptcp::SETTING, "1")?;
+                    end.enter(mptcp::allow_subflows)?;
+                }
+                Ok(())
+            }
+            _ => Ok(()),
         }
-        Ok(())
     }
 
     /// Gives both ends of `place` the addresses of `count` networks from `first` on: the server's
@@ -218,7 +233,7 @@ impl Site {
         let wire = self.wire(place)?;
         match &self.programs {
             Some(programs) => wire.settle(first, count, &programs.folder),
-            None => wire.settle_alone(first),
+            None => (0..count).try_for_each(|number| wire.settle_alone(first.further(number))),
         }
     }
 

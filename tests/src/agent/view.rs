@@ -123,6 +123,7 @@ pub struct ConnectionView {
     pub ignored_segments: u64,
     pub retransmits: RetransmitsView,
     pub is_orphan: bool,
+    pub is_subflow: bool,
     pub processes: Vec<ProcessView>,
     pub owner_out_of_sight: bool,
     pub within_host: bool,

@@ -8,7 +8,7 @@ mod pace;
 mod pass;
 mod programs;
 
-use super::collect::{Connections, collect_closed};
+use super::collect::{Connections, collect};
 use super::counters::Counts;
 use super::message::Message;
 use super::shared::{Shared, StopSignal};
@@ -22,6 +22,7 @@ use detector_common::counter::Counter;
 use detector_common::names;
 use detector_core::observe::decode::Decoder;
 use rustix::event::{PollFd, PollFlags, Timespec};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::sync::mpsc::Sender;
@@ -67,6 +68,8 @@ struct Progress {
     /// A scan for closed entries is due; it stays so until one has succeeded.
     collect_due: bool,
     namespaces: Vec<Namespace>,
+    /// Those that were swept once, are not found any more, and may still have sockets.
+    namespaces_gone: BTreeSet<u32>,
     namespaces_found: Option<Instant>,
     namespace_search: Duration,
 }
@@ -149,11 +152,17 @@ impl Sweeper {
             return;
         }
         let began = pace::thread_cpu_time();
+        let before = std::mem::take(&mut progress.namespaces);
         progress.namespaces = if super::check::can_enter_namespaces() {
             namespace::find_all()
         } else {
             namespace::current().into_iter().collect()
         };
+        let gone = &mut progress.namespaces_gone;
+        gone.extend(before.iter().map(|namespace| namespace.inode));
+        for namespace in &progress.namespaces {
+            gone.remove(&namespace.inode);
+        }
         progress.namespace_search = pace::thread_cpu_time().saturating_sub(began);
         progress.namespaces_found = Some(Instant::now());
     }
@@ -167,23 +176,25 @@ impl Sweeper {
         }
         let dropped = Counter::RecordsDroppedRingFull;
         progress.collect_due |= counts.get(dropped) != earlier.get(dropped);
-        if progress.collect_due {
+        if progress.collect_due || !progress.namespaces_gone.is_empty() {
             self.collect(progress)?;
         }
         Some(())
     }
 
     fn collect(&mut self, progress: &mut Progress) -> Option<()> {
-        let collected = collect_closed(&mut self.connections, self.decoder);
+        let gone = &mut progress.namespaces_gone;
+        let collected = collect(&mut self.connections, self.decoder, gone);
         progress.collect_due = collected.failure.is_some();
         if let Some(error) = &collected.failure {
             progress.failures += 1;
-            tracing::warn!("collecting closed connections failed: {error}");
+            tracing::warn!("scanning the connections of the kernel side failed: {error}");
         }
         progress.collected += collected.removed;
-        self.shared.add_received(collected.removed);
+        self.shared
+            .add_received((collected.observations.len() + collected.refused.len()) as u64);
         for error in &collected.refused {
-            tracing::debug!("a closed connection's record was refused: {error}");
+            tracing::debug!("a connection's record was refused: {error}");
         }
         if !collected.refused.is_empty() {
             self.send(Message::Refused(collected.refused.len() as u64))?;
@@ -212,6 +223,7 @@ impl Sweeper {
         self.shared.update(|status| {
             let swept = counts.get(Counter::SocketsSwept);
             status.records_held_back = counts.held_back();
+            status.subflow_retreats = counts.get(Counter::SubflowRetreats);
             status.records_lost = counts.losses();
             status
                 .records_lost

@@ -58,6 +58,7 @@ fn kernel() -> KernelStatus {
         records_received: 11,
         records_lost: vec![("ring_full", 12)],
         records_held_back: vec![("rate_bound", 9)],
+        subflow_retreats: 8,
         programs: vec![ProgramStatus {
             name: "det_tcp_probe".to_owned(),
             runs: 13,

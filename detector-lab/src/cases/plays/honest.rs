@@ -312,6 +312,17 @@ pub(crate) fn tunnel(stage: &Stage) -> Result<()> {
     Ok(())
 }
 
+/// Reads slowly over two subflows, which share one window: the edge of each moves left.
+pub(crate) fn mptcp(stage: &Stage) -> Result<()> {
+    let server = stage.mptcp_server()?;
+    stage.add_path()?;
+    let mut client = stage.mptcp_client(&server)?;
+    client.request("/bytes/2000000000")?;
+    let _reader = client.read_slowly(20_000, Duration::from_millis(4));
+    show_long_enough(stage);
+    Ok(())
+}
+
 /// How many networks [`many_slow`] needs.
 pub(crate) const SLOW_CLIENTS: u8 = 24;
 

@@ -125,6 +125,16 @@ fn fill(stream: &TcpStream) -> Result<()> {
     }
 }
 
+/// An MPTCP client that stops reading.
+pub(crate) fn mptcp_stalled(stage: &Stage) -> Result<()> {
+    let server = stage.mptcp_server()?;
+    let mut client = stage.mptcp_client(&server)?;
+    client.request(acts::LONG_ANSWER)?;
+    client.read(1_000_000)?;
+    stage.hold();
+    Ok(())
+}
+
 /// A kernel with next to no receive buffer that reads 100 bytes a second.
 pub(crate) fn dribbler(stage: &Stage) -> Result<()> {
     let (_server, client) = stage.download(acts::LONG_ANSWER, Some(1_000))?;

@@ -136,6 +136,7 @@ pub(super) fn connection(remote: &str, stall: StallCause, owner: &[Process]) -> 
         owner_out_of_sight: false,
         within_host: false,
         is_orphan: false,
+        is_subflow: false,
         inode: Some(1),
         processes: owner.to_vec(),
         direction: Direction::Inbound,
