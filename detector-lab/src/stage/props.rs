@@ -180,6 +180,12 @@ impl Stage {
         self.push_due(kind, Some(peer.address()), at);
     }
 
+    /// Notes that the connection whose far end is `remote` takes nothing more from now on.
+    pub(crate) fn note_filled(&self, kind: &'static str, remote: SocketAddr) {
+        let at = Instant::now() + self.thresholds.stall_after;
+        self.push_due(kind, Some(remote), at);
+    }
+
     /// Notes that a flag on the peer as a whole is due from `at`.
     pub(crate) fn note_peer_due(&self, kind: &'static str, at: Instant) {
         self.push_due(kind, None, at);

@@ -43,6 +43,7 @@ pub(crate) fn hung_backend(stage: &Stage) -> Result<()> {
     let listener = listen(stage, CLUSTER)?;
     let (ours, _theirs) = connect(stage, &listener)?;
     fill(&ours)?;
+    stage.note_filled("zero-window-stall", listener.local_addr()?);
     stage.hold();
     Ok(())
 }
