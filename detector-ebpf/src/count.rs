@@ -55,14 +55,14 @@ pub fn watch(place: u32, is_more: bool) {
 
 #[inline(always)]
 fn add_to(slot: *mut u64, amount: u64) {
-        // The target has no `fetch_add`, and Linux 5.10 only this form, which fetches nothing.
-        // SAFETY: map values are aligned to eight bytes, and the verifier checked the slot for null.
-        unsafe {
-            asm!(
-                "lock *(u64 *)({slot} + 0) += {amount}",
-                slot = in(reg) slot,
-                amount = in(reg) amount,
-                options(nostack),
-            );
-        }
+    // The target has no `fetch_add`, and Linux 5.10 only this form, which fetches nothing.
+    // SAFETY: map values are aligned to eight bytes, and the verifier checked the slot for null.
+    unsafe {
+        asm!(
+            "lock *(u64 *)({slot} + 0) += {amount}",
+            slot = in(reg) slot,
+            amount = in(reg) amount,
+            options(nostack),
+        );
+    }
 }

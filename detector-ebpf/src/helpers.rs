@@ -1,7 +1,7 @@
 //! Kernel helpers, each behind a safe function.
 
-use crate::kernel_memory::KernelPointer;
 use crate::connection::pending::Pending;
+use crate::kernel_memory::KernelPointer;
 use crate::maps::{PENDING, RECORDS};
 use crate::record_pointer::RecordPointer;
 use aya_ebpf::helpers::{bpf_ktime_get_ns, bpf_probe_read_kernel, generated};
@@ -53,7 +53,9 @@ pub fn read_kernel<T: bytemuck::Pod>(address: u64) -> Option<T> {
 pub fn pending(key: ConnectionKey) -> Option<Pending> {
     // SAFETY: the verifier checks the pointer for null; the kernel keeps a map value while the program
     // runs, and integers are always values.
-    PENDING.get_ptr(key).map(|pending| unsafe { pending.read() })
+    PENDING
+        .get_ptr(key)
+        .map(|pending| unsafe { pending.read() })
 }
 
 /// The `n`th argument of a tracepoint, as a kernel pointer whose type the verifier knows.

@@ -1,7 +1,7 @@
 //! The maps. Names are those of `detector_common::names`.
 
-use aya_ebpf::macros::map;
 use crate::connection::pending::{PLACES, Pending};
+use aya_ebpf::macros::map;
 use aya_ebpf::maps::{Array, HashMap, LruHashMap, PerCpuArray, RingBuf};
 use detector_common::counter::Counter;
 use detector_common::record::{ConnectionKey, ConnectionRecord, ListenerKey};

@@ -183,7 +183,8 @@ impl IncomingSegment {
 fn walk_options(skb: KernelPointer, header_bytes: u32) -> i64 {
     // Through a helper, so that the verifier takes it for a number it knows nothing of. Of a loaded
     // pointer it would know how far each way around the loop had moved it, and follow them all.
-    let data = helpers::read_kernel::<u64>(skb.address().wrapping_add(global!(DET_LAYOUT.skb_data)));
+    let data =
+        helpers::read_kernel::<u64>(skb.address().wrapping_add(global!(DET_LAYOUT.skb_data)));
     let stamp = data.map_or(UNREAD, |data| {
         let start = data.wrapping_add(u64::from(BARE_BYTES));
         let end = data.wrapping_add(u64::from(header_bytes));

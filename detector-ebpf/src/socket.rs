@@ -172,7 +172,10 @@ impl TcpSocket {
     /// kernel does not count it.
     #[inline(always)]
     pub fn first_sent_bytes(self) -> Option<u32> {
-        let (sent, again) = (global!(DET_LAYOUT.bytes_sent), global!(DET_LAYOUT.bytes_retrans));
+        let (sent, again) = (
+            global!(DET_LAYOUT.bytes_sent),
+            global!(DET_LAYOUT.bytes_retrans),
+        );
         if sent == ABSENT || again == ABSENT {
             return None;
         }

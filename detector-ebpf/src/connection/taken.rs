@@ -108,8 +108,7 @@ impl Taken {
     #[inline(always)]
     fn mark_force(&self, record: &RecordPointer<'_>) {
         let (before, offered) = (self.before, self.offered);
-        let same_numbers =
-            offered.snd_una == before.snd_una && offered.snd_wl1 == before.snd_wl1;
+        let same_numbers = offered.snd_una == before.snd_una && offered.snd_wl1 == before.snd_wl1;
         let is_in_force = offered.snd_wnd == 0 && globals::takes_repeated_zero();
         record.put(
             flag::WINDOW_NOT_IN_FORCE,
