@@ -68,7 +68,7 @@ fn by_counts(tcp: TcpSocket) -> u16 {
 /// A connection leaves SYN-SENT for a state in which it lives.
 #[inline(always)]
 pub fn note_opened(tcp: TcpSocket) {
-    if OPENED.insert(tcp.key(), &1, 0).is_err() {
+    if OPENED.insert(tcp.key(), 1, 0).is_err() {
         note_refusal();
     }
 }
@@ -90,7 +90,7 @@ pub fn note_listener(tcp: TcpSocket) {
     if key.port == 0 || LISTENERS.get_ptr(key).is_some() {
         return;
     }
-    if LISTENERS.insert(key, &1, 0).is_err() {
+    if LISTENERS.insert(key, 1, 0).is_err() {
         note_refusal();
     }
 }

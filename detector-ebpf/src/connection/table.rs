@@ -37,6 +37,10 @@ pub fn find_or_create(tcp: TcpSocket, now_ns: u64) -> Option<RecordPointer<'stat
 }
 
 #[inline(always)]
+#[allow(
+    clippy::needless_borrows_for_generic_args,
+    reason = "by value it would be copied to the stack"
+)]
 fn create(tcp: TcpSocket, now_ns: u64) -> Option<RecordPointer<'static>> {
     // Empty at first, and filled in where it lies: on the stack it would take most of the 512 bytes
     // that all calls share. The agent reads no entry that is not closed.
