@@ -138,6 +138,12 @@ pub(crate) fn current() -> Option<Namespace> {
     inode_of(&path).map(|inode| Namespace { inode, path })
 }
 
+/// The namespace the process was started in, in which its first thread stays.
+pub(crate) fn home() -> Option<Namespace> {
+    let path = PathBuf::from("/proc/self/ns/net");
+    inode_of(&path).map(|inode| Namespace { inode, path })
+}
+
 #[cfg(test)]
 pub(crate) mod tests {
     use super::*;

@@ -13,6 +13,7 @@ use crate::kernel::{Kernel, KernelStatus, Message};
 use crate::recording::Recording;
 use detector_api::time::rfc3339;
 use detector_core::engine::Engine;
+use detector_core::observe::peer_address::PeerAddress;
 use detector_core::time::MonotonicTime;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -69,8 +70,26 @@ pub(crate) struct Counters {
     pub(crate) flags_not_logged: AtomicU64,
     /// Readers that are following events now.
     pub(crate) followers: AtomicU64,
+    /// Suspects of which the kernel has told all connections, and of which it has not.
+    pub(crate) suspects_counted: AtomicU64,
+    /// See above.
+    pub(crate) suspects_not_counted: AtomicU64,
+    /// Processor time that asking took, nanoseconds.
+    pub(crate) census_ns: AtomicU64,
     /// Events that readers missed because they were too slow; each reader got their number.
     pub(crate) events_missed: AtomicU64,
+}
+
+impl Counters {
+    /// Suspects that were counted, and that were not; processor seconds it took.
+    pub(crate) fn census(&self) -> (u64, u64, f64) {
+        let used = Duration::from_nanos(self.census_ns.load(Ordering::Relaxed));
+        (
+            self.suspects_counted.load(Ordering::Relaxed),
+            self.suspects_not_counted.load(Ordering::Relaxed),
+            used.as_secs_f64(),
+        )
+    }
 }
 
 impl AgentState {
@@ -188,6 +207,11 @@ impl AgentState {
     /// The status of the kernel side; `None` before it runs and after it has stopped.
     pub(crate) fn kernel_status(&self) -> Option<KernelStatus> {
         self.kernel().as_ref().map(Kernel::status)
+    }
+
+    /// How connections of this peer have ended over the past hours, well and early, if that is known.
+    pub(crate) fn history(&self, peer: PeerAddress) -> Option<(u64, u64)> {
+        self.kernel().as_ref()?.history(peer, clock::now())
     }
 
     fn kernel(&self) -> MutexGuard<'_, Option<Kernel>> {

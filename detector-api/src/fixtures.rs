@@ -59,6 +59,8 @@ pub fn peer(address: &str, pinned_bytes: u64) -> PeerRow {
         severity: Severity::Warning,
         connections: 3,
         stalled_connections: 2,
+        connections_all: None,
+        connections_well: None,
         pinned_bytes,
         pinned_byte_seconds: 1e9,
         zero_window_episodes: 4,

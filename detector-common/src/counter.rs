@@ -30,6 +30,8 @@ pub enum Counter {
     SocketsNotTcp,
     /// A listener or a connection that we opened was not noted: the table refused.
     DirectionsNotNoted,
+    /// The end of a connection is not in the history of its address: the table refused.
+    HistoryNotKept,
     /// A sweep met a socket that can hold data. Not a loss: the measure of a sweep.
     SocketsSwept,
     /// State was made for a connection. With the next: how full the table is.
@@ -56,7 +58,7 @@ pub enum Counter {
 
 impl Counter {
     /// All counters in index order.
-    pub const ALL: [Self; 23] = [
+    pub const ALL: [Self; 24] = [
         Self::RecordsDroppedRingFull,
         Self::RecordsSuppressedRate,
         Self::ClosedRecordsReplaced,
@@ -69,6 +71,7 @@ impl Counter {
         Self::InodeReadsFailed,
         Self::SocketsNotTcp,
         Self::DirectionsNotNoted,
+        Self::HistoryNotKept,
         Self::SocketsSwept,
         Self::ConnectionsMade,
         Self::ConnectionsForgotten,
@@ -102,6 +105,7 @@ impl Counter {
             Self::InodeReadsFailed => "inode_read",
             Self::SocketsNotTcp => "not_tcp",
             Self::DirectionsNotNoted => "direction",
+            Self::HistoryNotKept => "history",
             Self::SocketsSwept => "sockets_swept",
             Self::ConnectionsMade => "connections_made",
             Self::ConnectionsForgotten => "connections_forgotten",

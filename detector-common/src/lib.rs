@@ -7,6 +7,7 @@
 
 pub mod acceptance;
 pub mod counter;
+pub mod history;
 pub mod layout;
 pub mod names;
 pub mod options;

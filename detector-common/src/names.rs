@@ -10,6 +10,9 @@ pub const CONNECTIONS_MAP: &str = "det_conns";
 pub const OPENED_MAP: &str = "det_opened";
 /// LRU hash of [`ListenerKey`](crate::record::ListenerKey): ports on which somebody listens, or has.
 pub const LISTENERS_MAP: &str = "det_listeners";
+/// LRU hash of remote addresses (16 bytes, IPv4 mapped, IPv6 cut as peers are) to
+/// [`AddressHistory`](crate::history::AddressHistory).
+pub const HISTORY_MAP: &str = "det_history";
 /// Ring buffer that carries [`ConnectionRecord`](crate::record::ConnectionRecord)s to the agent.
 pub const RECORDS_MAP: &str = "det_records";
 /// Per-CPU array of `u64`, indexed by [`Counter`](crate::counter::Counter).

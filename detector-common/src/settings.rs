@@ -12,9 +12,11 @@ pub struct KernelSettings {
     pub rate_records: u32,
     /// Keeps the size a multiple of its alignment without hidden padding.
     pub reserved: u32,
+    /// What of an IPv6 address makes a peer, as it lies in memory.
+    pub ipv6_mask: [u64; 2],
 }
 
-const _: () = assert!(size_of::<KernelSettings>() == 16);
+const _: () = assert!(size_of::<KernelSettings>() == 32);
 
 impl KernelSettings {
     /// Eight records a second and connection.
@@ -22,5 +24,38 @@ impl KernelSettings {
         rate_window_ns: 1_000_000_000,
         rate_records: 8,
         reserved: 0,
+        ipv6_mask: Self::ipv6_mask(64),
     };
+
+    /// The mask of a prefix of so many bits.
+    #[must_use]
+    pub const fn ipv6_mask(prefix_length: u8) -> [u64; 2] {
+        [
+            leading_ones(prefix_length).to_be(),
+            leading_ones(prefix_length.saturating_sub(64)).to_be(),
+        ]
+    }
+}
+
+const fn leading_ones(bits: u8) -> u64 {
+    match bits {
+        0 => 0,
+        64.. => u64::MAX,
+        bits => !(u64::MAX >> bits),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::KernelSettings;
+
+    #[test]
+    fn a_mask_has_as_many_ones_as_the_prefix_is_long() {
+        for length in 0..=128 {
+            let bytes: [u8; 16] = bytemuck::cast(KernelSettings::ipv6_mask(length));
+            let mask = u128::from_be_bytes(bytes);
+            assert_eq!(mask.leading_ones(), u32::from(length));
+            assert_eq!(mask.count_ones(), u32::from(length));
+        }
+    }
 }

@@ -7,7 +7,7 @@ mod support;
 use detector_api::snapshot::{Confidence, EventType, FlagKind, StallCause, Verdict};
 use detector_core::observe::observation::{Observation, Reason, Shrinks, Totals, UntrackedTotals};
 use detector_core::settings::{DetectSettings, TableSettings};
-use support::{WALL, engine, engine_with, healthy, ms, sweep, zero_window};
+use support::{WALL, answer_alone, engine, engine_with, healthy, ms, sweep, zero_window};
 
 const PEER: &str = "198.51.100.7:40000";
 
@@ -175,7 +175,8 @@ fn one_peer_cannot_fill_the_ring_of_events() {
             .events_after(0)
             .any(|event| event.kind() == FlagKind::StallHoard)
     );
-    // Thirty seconds without a byte, and no benign cause is left.
+    // Thirty seconds without a byte, the kernel knows of no others, and no benign cause is left.
+    answer_alone(&mut engine);
     engine.advance(ms(30_999), WALL);
     assert_eq!(engine.peers()[0].verdict, Some(Verdict::SlowClient));
     engine.advance(ms(31_000), WALL);

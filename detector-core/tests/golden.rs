@@ -8,6 +8,7 @@
 //! field keeps its value from the connection's line before), `sweep_end began=SECONDS`, `advance`,
 //! `trusted NETWORK`, `interface_errors COUNT`, `tcp_memory USED PRESSURE` in bytes, `tcp_memory_held
 //! COUNTED RECEIVE UNLISTED` in bytes, `within_host ADDR:PORT`, `wall_steps SECONDS`.
+//! `census ADDR all=30 well=0 came=0 went=0 ended_well=0` or `census ADDR refused`.
 
 #![allow(
     clippy::unwrap_used,
@@ -19,16 +20,18 @@ mod support;
 
 use detector_api::snapshot::HostPressure;
 use detector_api::tcp_memory::{HeldBytes, TcpMemoryHeld};
-use detector_core::engine::Engine;
+use detector_core::engine::{Counted, Engine};
+use detector_core::observe::census::Census;
 use detector_core::observe::observation::{
     Direction, InterfaceCounts, Observation, PendingTimer, Reason, Source, TcpState,
 };
+use detector_core::observe::peer_address::PeerAddress;
 use detector_core::settings::{DetectSettings, TableSettings};
-use detector_core::time::{MonotonicTime, WallClock};
+use detector_core::time::{MonotonicTime, SECOND_NS, WallClock};
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
-use support::{WALL, engine, healthy, ms, sweep};
+use support::{WALL, answer_alone, engine, healthy, ms, sweep};
 
 fn moment(seconds: &str) -> MonotonicTime {
     let (whole, fraction) = seconds.split_once('.').unwrap_or((seconds, ""));
@@ -99,7 +102,30 @@ fn set_field(seen: &mut Observation, name: &str, value: &str) {
     }
 }
 
+/// `refused`, or `all=NUMBER` and the like.
+fn census<'a>(words: impl Iterator<Item = &'a str>) -> Option<Counted> {
+    let mut census = Census::default();
+    for word in words {
+        let (name, value) = word.split_once('=')?;
+        let field = match name {
+            "all" => &mut census.connections,
+            "well" => &mut census.well,
+            "came" => &mut census.came,
+            "went" => &mut census.went,
+            "ended_well" => &mut census.ended_well,
+            other => panic!("unknown number {other}"),
+        };
+        *field = value.parse().unwrap();
+    }
+    Some(Counted {
+        census,
+        ..Counted::default()
+    })
+}
+
 struct Player {
+    /// The kernel has nothing of suspects but what is held; not in streams that say what it has.
+    answers_alone: bool,
     engine: Engine,
     wall: WallClock,
     connections: BTreeMap<String, Observation>,
@@ -109,6 +135,16 @@ impl Player {
     fn step(&mut self, line: &str) {
         let mut words = line.split_whitespace();
         let at = moment(words.next().unwrap());
+        // The kernel is asked all the time.
+        let is_at_once = line.contains(" tcp_memory");
+        while self.answers_alone && !is_at_once && self.engine.clock().plus_ns(SECOND_NS) < at {
+            let next = self.engine.clock().plus_ns(SECOND_NS);
+            if self.engine.clock() == MonotonicTime::default() {
+                break;
+            }
+            self.engine.advance(next, self.wall);
+            answer_alone(&mut self.engine);
+        }
         match words.next().unwrap() {
             "advance" => self.engine.advance(at, self.wall),
             "trusted" => {
@@ -149,6 +185,12 @@ impl Player {
                 self.engine.advance(at, self.wall);
                 self.engine.set_within_host(&connection, true);
             }
+            "census" => {
+                let peer = PeerAddress::of(words.next().unwrap().parse().unwrap(), 64);
+                self.engine.advance(at, self.wall);
+                let counted = census(words);
+                self.engine.set_census(peer, counted.as_ref());
+            }
             "wall_steps" => {
                 let seconds: i128 = words.next().unwrap().parse().unwrap();
                 self.wall.offset_ns += seconds * 1_000_000_000;
@@ -176,6 +218,9 @@ impl Player {
                 self.engine.observe(seen);
             }
         }
+        if self.answers_alone {
+            answer_alone(&mut self.engine);
+        }
     }
 
     fn outcome(&self) -> String {
@@ -198,12 +243,13 @@ impl Player {
 
 /// Plays a stream; the first line in which it came to something else than what is recorded.
 fn difference(stream: &Path) -> Option<String> {
+    let steps = std::fs::read_to_string(stream).unwrap();
     let mut player = Player {
+        answers_alone: !steps.contains(" census "),
         engine: engine(),
         wall: WALL,
         connections: BTreeMap::new(),
     };
-    let steps = std::fs::read_to_string(stream).unwrap();
     for line in steps
         .lines()
         .filter(|line| !line.is_empty() && !line.starts_with('#'))

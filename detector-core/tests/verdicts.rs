@@ -9,7 +9,7 @@ use detector_core::engine::Engine;
 use detector_core::observe::observation::{Direction, Observation, Reason, Totals};
 use detector_core::settings::{DetectSettings, TableSettings};
 use detector_core::time::WallClock;
-use support::{WALL, engine, engine_with, healthy, ms, zero_window};
+use support::{WALL, answer_alone, engine, engine_with, healthy, ms, zero_window};
 
 #[test]
 fn a_lone_stall_of_a_few_kilobytes_is_info_for_ever() {
@@ -114,6 +114,7 @@ fn hold(engine: &mut Engine, now_ms: u64) {
         let remote = format!("198.51.100.7:{port}");
         engine.observe(&zero_window(&remote, ms(1_000), ms(now_ms)));
     }
+    answer_alone(engine);
 }
 
 #[test]
@@ -165,6 +166,7 @@ fn steps_of_the_wall_clock_change_no_judgement() {
         }
         for (step, &offset_ns) in (1..).zip(walls) {
             engine.advance(ms(1_000 + step * 10_000), WallClock { offset_ns });
+            answer_alone(&mut engine);
         }
         let events: Vec<_> = engine
             .events_after(0)

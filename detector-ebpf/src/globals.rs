@@ -19,9 +19,9 @@ pub static DET_SETTINGS: KernelSettings = KernelSettings::DEFAULT;
 
 /// Reads one field of a read-only global.
 macro_rules! global {
-    ($global:ident . $($field:ident).+) => {{
+    ($global:ident . $($field:ident).+ $([$index:literal])?) => {{
         // SAFETY: the address is that of a static of this object, aligned and initialised.
-        unsafe { core::ptr::read_volatile(&raw const $crate::globals::$global.$($field).+) }
+        unsafe { core::ptr::read_volatile(&raw const $crate::globals::$global.$($field).+ $([$index])?) }
     }};
 }
 pub(crate) use global;
@@ -65,4 +65,13 @@ pub fn socket_inode_number() -> Option<u64> {
 #[inline(always)]
 pub fn takes_repeated_zero() -> bool {
     global!(DET_LAYOUT.has_ack_nomem) == 1
+}
+
+/// What of an IPv6 address makes a peer.
+#[inline(always)]
+pub fn ipv6_mask() -> [u64; 2] {
+    [
+        global!(DET_SETTINGS.ipv6_mask[0]),
+        global!(DET_SETTINGS.ipv6_mask[1]),
+    ]
 }

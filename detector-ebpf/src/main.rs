@@ -19,6 +19,7 @@ mod count;
 mod emit;
 mod globals;
 mod helpers;
+mod history;
 mod hooks;
 mod kernel_memory;
 mod maps;

@@ -4,6 +4,7 @@ use crate::connection::pending::{PLACES, Pending};
 use aya_ebpf::macros::map;
 use aya_ebpf::maps::{Array, HashMap, LruHashMap, PerCpuArray, RingBuf};
 use detector_common::counter::Counter;
+use detector_common::history::AddressHistory;
 use detector_common::record::{ConnectionKey, ConnectionRecord, ListenerKey};
 
 /// State of misbehaving connections. Preallocated, so that an update in softirq never allocates;
@@ -22,6 +23,10 @@ pub static OPENED: LruHashMap<ConnectionKey, u8> = LruHashMap::with_max_entries(
 /// lives on. Each sweep renews those that are there.
 #[map(name = "det_listeners")]
 pub static LISTENERS: LruHashMap<ListenerKey, u8> = LruHashMap::with_max_entries(8_192, 0);
+
+/// How connections of an address have ended. Under LRU: addresses that come no more make room.
+#[map(name = "det_history")]
+pub static HISTORY: LruHashMap<[u64; 2], AddressHistory> = LruHashMap::with_max_entries(16_384, 0);
 
 /// Records on their way to the agent; the agent sets the size before loading.
 #[map(name = "det_records")]

@@ -4,8 +4,7 @@
 //! that is not stalled now, or another one that has taken its addresses.
 
 use crate::capability::{self, Capability};
-use crate::namespace::{self, Namespace};
-use crate::netlink::sock_diag::{Diagnosis, Ends, Found};
+use crate::netlink::sock_diag::{Diagnosis, Ends, Found, Namespaces};
 use detector_api::actions::{ResetAnswer, ResetOutcome, ResetRequest, ResetSocket, SocketName};
 use detector_api::address::network_of;
 use detector_api::snapshot::{Connection, PeerDetail, StallCause};
@@ -270,42 +269,6 @@ impl Candidate {
             return Some((ResetOutcome::Resumed, None));
         }
         None
-    }
-}
-
-/// The network namespaces that are there.
-struct Namespaces {
-    current: Option<u32>,
-    all: Vec<Namespace>,
-}
-
-impl Namespaces {
-    fn find() -> Self {
-        let current = namespace::current().map(|namespace| namespace.inode);
-        let all = if capability::has(Capability::SysAdmin) {
-            namespace::find_all()
-        } else {
-            Vec::new()
-        };
-        Self { current, all }
-    }
-
-    /// Moves this thread there; fails with the reason.
-    fn enter(&self, netns: u32) -> Result<Diagnosis, String> {
-        let is_own = namespace::current().is_some_and(|current| current.inode == netns);
-        if !is_own {
-            let found = self.all.iter().find(|each| each.inode == netns);
-            let Some(found) = found else {
-                return Err(if self.all.is_empty() && self.current != Some(netns) {
-                    "the agent may not enter its network namespace: it lacks CAP_SYS_ADMIN".into()
-                } else {
-                    "its network namespace is gone".into()
-                });
-            };
-            namespace::enter(found)
-                .map_err(|error| format!("cannot enter its network namespace: {error}"))?;
-        }
-        Diagnosis::open().map_err(|error| format!("cannot query its sockets: {error}"))
     }
 }
 

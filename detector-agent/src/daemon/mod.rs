@@ -4,6 +4,7 @@
 //! wrong; then socket and listeners, so that a second agent fails before it loads anything; then
 //! the kernel side; then `ready`.
 
+mod census;
 mod claims;
 mod flag_log;
 mod judge;
@@ -79,6 +80,9 @@ pub async fn run(start: Start) -> Result<(), Failure> {
         .transpose()
         .map_err(|error| Failure::failed(format!("cannot start the recorder: {error}")))?;
 
+    let census = census::start(Arc::clone(&state), background_nice).inspect_err(|error| {
+        tracing::warn!("cannot ask the kernel about suspects: {error}; nobody is accused")
+    });
     let mut servers = JoinSet::new();
     servers.spawn(pressure::sample_host(Arc::clone(&state)));
     servers.spawn(tcp_memory::watch(Arc::clone(&state), background_nice));
@@ -96,6 +100,7 @@ pub async fn run(start: Start) -> Result<(), Failure> {
         () = supervisor::feed_watchdog(async || state.is_alive().await) => Ok(()),
         () = signals.handle(&state, &start) => Ok(()),
     };
+    drop(census);
     drop(owners);
     drop(witness);
     stop(&state, servers).await;
@@ -210,7 +215,10 @@ fn serve_control(servers: &mut JoinSet<()>, state: &Arc<AgentState>, listener: U
 fn kernel_options(start: &Start, sweep_nice: i32) -> KernelOptions {
     let budget = &start.config.budget;
     KernelOptions {
-        settings: KernelSettings::DEFAULT,
+        settings: KernelSettings {
+            ipv6_mask: KernelSettings::ipv6_mask(start.config.peers.ipv6_prefix),
+            ..KernelSettings::DEFAULT
+        },
         log_level: start.kernel_log_level,
         ipv6_prefix: start.config.peers.ipv6_prefix,
         ring_bytes: u32::try_from(budget.ring.0).unwrap_or(u32::MAX),

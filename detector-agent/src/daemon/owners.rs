@@ -1,7 +1,7 @@
 //! The thread that finds the owners of stalled connections: asks the engine which are wanted and
 //! reports what it finds.
 
-use crate::host::owner::{CpuBudget, Finder, NamedSocket, Stopped};
+use crate::host::owner::{CpuBudget, Finder, NamedSocket, Share, Stopped};
 use crate::host::pid_namespace;
 use crate::netlink::sock_diag::{Diagnosis, Ends};
 use crate::priority::set_niceness;
@@ -41,7 +41,7 @@ pub(super) fn start(state: Arc<AgentState>, nice: i32) -> io::Result<Owners> {
                 tracing::debug!("cannot set the niceness of the search for owners: {error}");
             }
             // It ends in one way only: when the agent stops.
-            let Err(Stopped) = name_owners(&state, finder, CpuBudget::new(stopped));
+            let Err(Stopped) = name_owners(&state, finder, CpuBudget::new(stopped, Share::OWNERS));
         })?;
     Ok(Owners { _stop: stop })
 }

@@ -5,7 +5,7 @@ use detector_common::counter::Counter;
 use detector_core::observe::observation::{Retransmits, Shrinks, UntrackedTotals};
 
 /// Counters that say that something was lost on its way, exported by stage.
-const LOSSES: [Counter; 11] = [
+const LOSSES: [Counter; 12] = [
     Counter::RecordsDroppedRingFull,
     Counter::ClosedRecordsReplaced,
     Counter::SweepRowsDropped,
@@ -17,6 +17,7 @@ const LOSSES: [Counter; 11] = [
     Counter::InodeReadsFailed,
     Counter::SocketsNotTcp,
     Counter::DirectionsNotNoted,
+    Counter::HistoryNotKept,
 ];
 
 /// Counters of records that were not sent, of which the next one carries all: nothing is lost.

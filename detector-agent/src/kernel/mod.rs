@@ -30,15 +30,18 @@ pub(crate) use status::{MapStatus, ProgramStatus};
 pub(crate) use sweep::SweepOptions;
 
 use aya::Ebpf;
-use aya::maps::{Map, MapData, MapError, RingBuf};
+use aya::maps::{HashMap, Map, MapData, MapError, RingBuf};
 use aya_log::EbpfLogger;
 use detector_common::names;
 use detector_common::settings::KernelSettings;
 use detector_core::observe::decode::Decoder;
+use detector_core::observe::peer_address::PeerAddress;
+use detector_core::time::MonotonicTime;
 use failure::failed;
 use object::LoadOptions;
 use rustix::process::{Resource, Rlimit};
 use shared::{Shared, StopSignal};
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 use sweep::Sweeper;
@@ -62,12 +65,15 @@ pub(crate) struct KernelOptions {
 }
 
 /// The running kernel side.
-#[derive(Debug)]
 pub(crate) struct Kernel {
     shared: Arc<Shared>,
     stop: Arc<StopSignal>,
+    history: History,
     threads: Vec<JoinHandle<()>>,
 }
+
+/// How connections of addresses have ended.
+type History = HashMap<MapData, [u8; 16], collect::Ended>;
 
 /// Loads and attaches; messages flow into `sink` from then on. The host has been checked: see
 /// [`check::refuse_unfit_host`].
@@ -90,6 +96,7 @@ pub(crate) fn start(
     let shared = Arc::new(Shared::default());
     shared.update(|status| status.probes = attached_probes());
     let decoder = Decoder::new(options.ipv6_prefix);
+    let history = take_map(&mut ebpf, names::HISTORY_MAP)?;
     let ring: RingBuf<MapData> = take_map(&mut ebpf, names::RECORDS_MAP)?;
     let logger = (options.log_level > 0)
         .then(|| EbpfLogger::init(&mut ebpf))
@@ -110,6 +117,7 @@ pub(crate) fn start(
     let mut kernel = Kernel {
         shared: Arc::clone(&shared),
         stop: Arc::clone(&stop),
+        history,
         threads: vec![],
     };
     let records_sink = sink.clone();
@@ -180,6 +188,23 @@ impl Kernel {
     /// Counts of this moment; cheap enough for each scrape.
     pub(crate) fn status(&self) -> KernelStatus {
         self.shared.status()
+    }
+
+    /// How connections of this peer have ended over the past hours, well and early; `None` if that
+    /// cannot be read.
+    pub(crate) fn history(&self, peer: PeerAddress, now: MonotonicTime) -> Option<(u64, u64)> {
+        let key = match peer.address() {
+            IpAddr::V4(v4) => v4.to_ipv6_mapped().octets(),
+            IpAddr::V6(v6) => v6.octets(),
+        };
+        match self.history.get(&key, 0) {
+            Ok(ended) => Some(ended.over_the_past_hours(now)),
+            Err(MapError::KeyNotFound) => Some((0, 0)),
+            Err(error) => {
+                tracing::debug!("the history of {peer} cannot be read: {error}");
+                None
+            }
+        }
     }
 
     /// Detaches and waits until the threads have ended.

@@ -146,6 +146,10 @@ metrics! {
         "Entries of /proc that could not be read or vanished during searches for owners.";
     OWNER_SECONDS = Counter "detector_owner_seconds_total" []
         "Processor seconds spent looking for owners and counting held tasks.";
+    CENSUS_SUSPECTS = Counter "detector_census_suspects_total" ["result"]
+        "Suspects of which the kernel was asked for all connections, and has told them or not.";
+    CENSUS_SECONDS = Counter "detector_census_seconds_total" []
+        "Processor seconds spent asking the kernel for connections of suspects.";
     EVENTS_FORGOTTEN = Counter "detector_events_forgotten_total" []
         "Events forgotten because newer ones needed their room.";
     EVENTS_SUPPRESSED = Counter "detector_events_suppressed_total" []

@@ -50,6 +50,7 @@ impl Web {
             actions: state.actions.counts(),
             log_lines_dropped: log::lines_dropped(),
             owners: state.owners.read(),
+            census: counters.census(),
             tcp_memory: pressure.as_ref().and_then(|pressure| pressure.tcp_memory),
             oom_kills: pressure.and_then(|pressure| pressure.oom_kills),
             recorder: state.recording.status(),

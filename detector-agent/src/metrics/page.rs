@@ -40,6 +40,8 @@ pub(crate) struct SelfCounts<'a> {
     pub(crate) log_lines_dropped: u64,
     /// What the search for owners has found.
     pub(crate) owners: OwnerReport,
+    /// Suspects whose connections were counted, and that could not be; seconds it took.
+    pub(crate) census: (u64, u64, f64),
     /// The kernel's account of memory for TCP, if it is known.
     pub(crate) tcp_memory: Option<TcpMemory>,
     /// Processes killed for want of memory, if the kernel says.
@@ -262,6 +264,11 @@ fn write_owners(page: &mut Page, owners: &OwnerReport) {
 }
 
 fn write_self(page: &mut Page, counts: &SelfCounts<'_>) {
+    let (counted, not_counted, census_seconds) = counts.census;
+    let mut samples = page.metric(&metric::CENSUS_SUSPECTS);
+    samples.sample(&["counted"], counted);
+    samples.sample(&["not_counted"], not_counted);
+    page.single(&metric::CENSUS_SECONDS, census_seconds);
     page.single(&metric::EVENTS_FORGOTTEN, counts.events_forgotten);
     page.single(&metric::EVENTS_SUPPRESSED, counts.events_suppressed);
     page.single(&metric::EVENTS_MISSED, counts.events_missed);

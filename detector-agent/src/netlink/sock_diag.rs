@@ -3,6 +3,12 @@
 //! A socket is closed by its cookie, never by its addresses alone: those may belong to another
 //! connection meanwhile, or, once it is gone, to the listener behind it.
 
+mod dump;
+mod namespaces;
+
+pub(crate) use dump::Seen;
+pub(crate) use namespaces::Namespaces;
+
 use super::{Netlink, Payload, Request, attribute, flag, u32_at, u64_at};
 use rustix::io::Errno;
 use std::io;

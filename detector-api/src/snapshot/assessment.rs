@@ -131,6 +131,21 @@ coded! {
             /// From how many on they are many.
             networks_bound: u64,
         }
+        /// Many use the address: a balancer, a proxy, an edge of a CDN, a NAT.
+        SharedAddress = "shared-address" {
+            /// Connections held up with data queued.
+            stalled_connections: u64,
+            /// All its connections.
+            connections_all: u64,
+            /// Those of them that take what they are sent.
+            connections_well: u64,
+            /// Connections that came between two looks.
+            came_connections: u64,
+            /// Connections that went.
+            went_connections: u64,
+            /// Connections that ended with all taken, over the past hours.
+            ended_well_connections: u64,
+        }
     }
 }
 
@@ -185,6 +200,11 @@ coded! {
             /// Within how long.
             over_seconds: f64,
         }
+        /// None of its other connections behaves any more.
+        StandsAlone = "stands-alone" {
+            /// For how long.
+            over_seconds: f64,
+        }
         /// Nothing is flagged for long enough.
         StaysQuiet = "stays-quiet" {
             /// For how long.
@@ -205,6 +225,11 @@ coded! {
         /// Limit connections for each address.
         LimitConnections = "limit-connections" {
             /// Stalled connections of this one.
+            stalled_connections: u64,
+        }
+        /// Close what is stalled, and nothing else (`detector reset`).
+        ResetStalled = "reset-stalled" {
+            /// How many.
             stalled_connections: u64,
         }
         /// End connections that do not move (`tcp_user_timeout`, `send_timeout`).

@@ -162,6 +162,17 @@ coded! {
             /// Its stalled connections of that kind, which are counted nowhere else.
             connections: u64,
         }
+        /// Others use its address, who behave.
+        OthersBehave = "others-behave" {
+            /// All its connections.
+            connections_all: u64,
+            /// Those of them that take what they are sent.
+            connections_well: u64,
+            /// Connections that ended with all taken, over the past hours.
+            ended_well_connections: u64,
+        }
+        /// The kernel has not told of all its connections, so it is not accused.
+        NotCounted = "not-counted" {}
         /// The peer belongs to a trusted network.
         TrustedNetwork = "trusted-network" {}
         /// Shrinks to zero that opened again at once.

@@ -155,6 +155,12 @@ pub struct Peer {
     pub connections: u64,
     /// Connections with queued data held up now.
     pub stalled_connections: u64,
+    /// All its connections that the kernel has, of a suspect; `null` while it has not been asked.
+    #[serde(default)]
+    pub connections_all: Option<u64>,
+    /// Those of them that take what they are sent.
+    #[serde(default)]
+    pub connections_well: Option<u64>,
     /// Kernel memory the stalled connections hold now.
     pub pinned_bytes: u64,
     /// Integral of `pinned_bytes` over time.

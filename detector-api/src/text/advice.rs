@@ -92,6 +92,9 @@ pub fn advice(advice: &Advice, around: &Circumstances) -> Step {
         Advice::LimitConnections {
             stalled_connections,
         } => limit_connections(*stalled_connections, around),
+        Advice::ResetStalled {
+            stalled_connections,
+        } => reset_stalled(*stalled_connections, around),
         Advice::BoundWaiting {
             longest_stall_seconds,
         } => bound_waiting(*longest_stall_seconds, around),
@@ -196,6 +199,22 @@ fn limit_connections(stalled_connections: u64, around: &Circumstances) -> Step {
              browser opens about 6."
         ),
         settings,
+    }
+}
+
+fn reset_stalled(stalled_connections: u64, around: &Circumstances) -> Step {
+    let peer = around
+        .address
+        .map_or("PEER".to_owned(), |address| address.to_string());
+    let line = format!("detector reset {peer} --stalled-for 30s --dry-run");
+    let note = "Says what would be closed; without --dry-run it is";
+    Step {
+        what: format!(
+            "Close what is stalled ({}), and nothing else: others may use this address, and a limit \
+             or a block would shut them out.",
+            connections(stalled_connections)
+        ),
+        settings: vec![setting(&[&line], note)],
     }
 }
 

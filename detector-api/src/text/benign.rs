@@ -106,6 +106,22 @@ pub fn considered(considered: &Considered) -> String {
                 counted(*networks, "network", "networks"),
             ),
         ),
+        BenignCause::SharedAddress {
+            stalled_connections,
+            connections_all,
+            connections_well,
+            came_connections,
+            went_connections,
+            ended_well_connections,
+        } => (
+            "an address that many share",
+            format!(
+                "{stalled_connections} of {} stalled, {connections_well} take what they are sent, \
+                 {came_connections} came and {went_connections} went between two looks; \
+                 {ended_well_connections} ended with all taken over the past hours",
+                connections(*connections_all),
+            ),
+        ),
         BenignCause::Other { code, numbers } => return unknown_code(code, numbers),
     };
     format!("{cause}: {found}")

@@ -60,6 +60,10 @@ pub fn change(change: &Change) -> String {
             counted(*interface_errors_bound, "error", "errors"),
             seconds(*over_seconds),
         ),
+        Condition::StandsAlone { over_seconds } => format!(
+            "none of its other connections takes what it is sent for {}",
+            seconds(*over_seconds)
+        ),
         Condition::StaysQuiet { quiet_seconds } => {
             format!("nothing is flagged for {}", seconds(*quiet_seconds))
         }

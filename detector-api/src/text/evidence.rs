@@ -172,6 +172,18 @@ pub fn evidence(evidence: &Evidence) -> String {
              client of its own: that client is counted.",
             connections(*count),
         ),
+        Evidence::OthersBehave {
+            connections_all,
+            connections_well,
+            ended_well_connections,
+        } => format!(
+            "Others use its address, who behave: {connections_well} of all its {} take what they are \
+             sent, and {ended_well_connections} ended so over the past hours.",
+            connections(*connections_all),
+        ),
+        Evidence::NotCounted {} => {
+            "The kernel has not told of all its connections: it is not accused.".to_owned()
+        }
         Evidence::TrustedNetwork {} => {
             "It belongs to a network under `[peers] trusted`: it is never accused.".to_owned()
         }

@@ -93,11 +93,18 @@ fn holding(subject: &Subject) -> Vec<Block> {
         format!(
             "{} of {} stalled, {pinned} of kernel memory pinned{share}.",
             peer.stalled_connections,
-            counted(
-                peer.connections,
-                "tracked connection is",
-                "tracked connections are"
-            ),
+            match peer.connections_all {
+                Some(all) => counted(
+                    all.max(peer.stalled_connections),
+                    "connection is",
+                    "connections are"
+                ),
+                None => counted(
+                    peer.connections,
+                    "tracked connection is",
+                    "tracked connections are"
+                ),
+            },
         )
     };
     text += match peer.direction {

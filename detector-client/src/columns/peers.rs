@@ -64,6 +64,26 @@ pub(super) const COLUMNS: &[Own] = &[
     )
     .also_called(&["conns"])
     .dispensable(6),
+    Own::count(
+        "all",
+        "ALL",
+        "connections_all",
+        "all its connections that the kernel has, of a suspect",
+        |row, _| row.peer.connections_all.map_or(Value::Absent, Value::Count),
+    )
+    .on_request(),
+    Own::count(
+        "well",
+        "WELL",
+        "connections_well",
+        "those of all its connections that take what they are sent, of a suspect",
+        |row, _| {
+            row.peer
+                .connections_well
+                .map_or(Value::Absent, Value::Count)
+        },
+    )
+    .on_request(),
     Own::size(
         "pinned",
         "PINNED",

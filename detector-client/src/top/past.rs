@@ -142,6 +142,8 @@ fn peer(row: &PeerSecond, time: &str) -> Peer {
         severity: Severity::Info,
         connections: 0,
         stalled_connections: count(row.stalled_connections),
+        connections_all: None,
+        connections_well: None,
         pinned_bytes: count(row.pinned_bytes),
         pinned_byte_seconds: 0.0,
         zero_window_episodes: count(row.zero_window_episodes),

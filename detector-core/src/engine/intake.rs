@@ -50,7 +50,11 @@ impl Engine {
             connection.shrink = Shrink::seen(&baseline.totals().shrinks);
         }
         let of_peer = &mut self.peers.get_mut(peer).connections;
-        self.connections.insert(connection, of_peer)
+        let slot = self.connections.insert(connection, of_peer);
+        if u64::from(of_peer.len()) >= self.settings.detect.hoard_connections {
+            self.crowds.insert(peer);
+        }
+        slot
     }
 
     fn find_or_insert_peer(&mut self, observation: &Observation) -> u32 {

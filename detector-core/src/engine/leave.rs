@@ -46,6 +46,9 @@ impl Engine {
         let peer_slot = self.connections.get(slot).peer;
         let peer = self.peers.get_mut(peer_slot);
         let connection = self.connections.remove(slot, &mut peer.connections);
+        if u64::from(peer.connections.len()) < self.settings.detect.hoard_connections {
+            self.crowds.remove(&peer_slot);
+        }
         self.peers.lower_rank(peer_slot);
         (connection.last.id, connection.booked.last())
     }
@@ -67,6 +70,7 @@ impl Engine {
             self.forget_connection(slot);
         }
         self.flagged.remove(&peer_slot);
+        self.crowds.remove(&peer_slot);
         self.peers.remove(peer_slot);
     }
 

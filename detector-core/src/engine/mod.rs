@@ -4,6 +4,7 @@
 //! Pure: the same calls give the same events, whatever the hash keys. Never a panic, whatever the
 //! observations; every table is bounded and what it forgets is counted.
 
+mod census;
 mod clock;
 mod export;
 mod flags;
@@ -17,6 +18,7 @@ mod view;
 mod within_host;
 mod zero_window;
 
+pub use census::{CensusWanted, Counted};
 pub use owners::OwnerWanted;
 
 use crate::events::Events;
@@ -80,6 +82,8 @@ pub struct Engine {
     own_addresses: BTreeSet<IpAddr>,
     /// Slots of peers that were flagged at the last scan for incidents or since.
     flagged: BTreeSet<u32>,
+    /// Slots of peers with as many tracked connections as make a hoard.
+    crowds: BTreeSet<u32>,
     incidents: Incidents,
     events: Events,
     labels: Labels,
@@ -116,6 +120,7 @@ impl Engine {
             unit_limits: BTreeMap::new(),
             own_addresses: BTreeSet::new(),
             flagged: BTreeSet::new(),
+            crowds: BTreeSet::new(),
             incidents: Incidents::default(),
             events: Events::new(tables.events_capacity),
             labels: Labels::default(),

@@ -114,6 +114,8 @@ impl Engine {
             shrinking_networks: self.symptoms.shrinking.networks(),
             interfaces: self.symptoms.interface_errors.sum(),
             within_host_connections: connections(StallClass::WithinHost),
+            census: peer.verdicts.sharing.census(self.clock.now),
+            has_others: peer.verdicts.sharing.has_others(self.clock.now),
             is_trusted: self.settings.trusted.touch(&peer.address),
             ..PeerEvidence::default()
         }

@@ -175,6 +175,7 @@ impl Engine {
             .max();
         let longest_stall_ns = peer.stalls.longest_ns.max(longest_now_ns.unwrap_or(0));
         let finding = peer.verdicts.standing.map(|(finding, _)| finding);
+        let census = peer.verdicts.sharing.census(self.clock.now);
         snapshot::Peer {
             peer: peer.address.to_string(),
             verdict: finding.map(|(verdict, _)| verdict),
@@ -184,6 +185,8 @@ impl Engine {
             severity: self.severity(peer),
             connections: u64::from(peer.connections.len()),
             stalled_connections: usage.stalled_connections,
+            connections_all: census.map(|census| census.connections),
+            connections_well: census.map(|census| census.well),
             pinned_bytes: usage.pinned_bytes,
             pinned_byte_seconds: seconds(counts.pinned_byte_ns),
             zero_window_episodes: counts.zero_window_episodes,

@@ -2,6 +2,7 @@
 //! (`decode`, `observation`), and the state kept of it (`state`).
 
 pub mod btf;
+pub mod census;
 pub mod decode;
 pub mod layout;
 pub mod observation;

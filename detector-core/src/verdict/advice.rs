@@ -17,8 +17,15 @@ pub(super) fn advise(evidence: &PeerEvidence, verdict: Option<Verdict>) -> Vec<A
     let bound_waiting = || Advice::BoundWaiting {
         longest_stall_seconds: evidence.longest_stall_seconds,
     };
-    let limit_connections = || Advice::LimitConnections {
-        stalled_connections,
+    // Whoever limits or blocks a shared address, or one of which that is not known, hits others.
+    let may_be_shared = evidence.is_shared() || evidence.census.is_none();
+    let limit_connections = || match may_be_shared {
+        true => Advice::ResetStalled {
+            stalled_connections,
+        },
+        false => Advice::LimitConnections {
+            stalled_connections,
+        },
     };
     let mut given = match verdict {
         None | Some(Verdict::Benign) => Vec::new(),

@@ -61,7 +61,11 @@ pub(super) fn what_would_change(evidence: &PeerEvidence, verdict: Option<Verdict
                 } else {
                     holds_a_hoard()
                 };
-                changes.push((holds, attack));
+                let stands_alone = || Condition::StandsAlone {
+                    over_seconds: seconds(QUIET_NS),
+                };
+                let is_spared = evidence.is_shared() && evidence.holds_a_hoard();
+                changes.push((if is_spared { stands_alone() } else { holds }, attack));
             }
             changes
         }

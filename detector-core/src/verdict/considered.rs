@@ -14,6 +14,7 @@ pub(super) fn consider(evidence: &PeerEvidence) -> Vec<Considered> {
         slow_reader(evidence),
         path_loss(evidence),
         middlebox(evidence),
+        shared(evidence),
     ];
     weighed
         .into_iter()
@@ -160,6 +161,27 @@ fn middlebox(evidence: &PeerEvidence) -> (Outcome, BenignCause) {
     let cause = BenignCause::Middlebox {
         networks: evidence.shrinking_networks.max(evidence.silent_networks),
         networks_bound: CROWD_NETWORKS,
+    };
+    (outcome, cause)
+}
+
+/// A balancer, a proxy, a NAT: some behind it have stopped reading, others go on.
+fn shared(evidence: &PeerEvidence) -> (Outcome, BenignCause) {
+    let stalled_connections = evidence.stalled_connections();
+    let outcome = match evidence.census {
+        _ if stalled_connections == 0 => Outcome::RuledOut,
+        _ if evidence.is_shared() => Outcome::Likely,
+        None => Outcome::Possible,
+        Some(_) => Outcome::RuledOut,
+    };
+    let census = evidence.census.unwrap_or_default();
+    let cause = BenignCause::SharedAddress {
+        stalled_connections,
+        connections_all: census.connections,
+        connections_well: census.well,
+        came_connections: census.came,
+        went_connections: census.went,
+        ended_well_connections: census.ended_well,
     };
     (outcome, cause)
 }

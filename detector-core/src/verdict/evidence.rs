@@ -1,6 +1,8 @@
 //! Everything a verdict rests on, as numbers, the bounds they are held against, and the questions
 //! that are asked of them.
 
+use super::sharing::is_shared_by_past;
+use crate::observe::census::Census;
 use crate::observe::observation::{InterfaceCounts, Shrinks};
 pub(super) use crate::rules::QUIET_NS;
 use crate::rules::hoard::Group;
@@ -131,6 +133,10 @@ pub(crate) struct PeerEvidence {
     pub(crate) interfaces: InterfaceCounts,
     /// Stalled connections whose other end is a program on this host; counted nowhere else.
     pub(crate) within_host_connections: u64,
+    /// All its connections, if the kernel has been asked and has told.
+    pub(crate) census: Option<Census>,
+    /// Whether others of its connections behaved lately.
+    pub(crate) has_others: bool,
     /// Whether it belongs to a trusted network.
     pub(crate) is_trusted: bool,
 }
@@ -170,6 +176,12 @@ impl PeerEvidence {
     pub(crate) const fn holds_a_hoard(&self) -> bool {
         let is_one_of_many = self.network.is_some() || self.alike.is_some();
         self.is_gripping || (is_one_of_many && self.holding_connections > 0)
+    }
+
+    /// Whether others use its address, who behave.
+    pub(crate) fn is_shared(&self) -> bool {
+        let by_past = |census: &Census| is_shared_by_past(census, self.holding_connections);
+        self.has_others || self.census.as_ref().is_some_and(by_past)
     }
 
     /// Whether the peer reads on at least as often as it holds, whoever opened the connection.

@@ -16,7 +16,8 @@ pub(crate) type Finding = (Verdict, Confidence);
 /// 1. Trusted: `path-loss` for silence and shrinks, `slow-client` for anything else.
 /// 2. Mostly silent connections, and no hoard held beside them: `path-loss` if silences ended
 ///    before, if unrelated networks fall silent too or interface errors rise, else `vanished`.
-/// 3. A hoard that drains nothing: `slow-read-attack` if most of it is read from now and then,
+/// 3. A hoard that drains nothing: `slow-client` if others use the address, who behave, or if the
+///    kernel has not told of all its connections; else `slow-read-attack` if most of it is read from now and then,
 ///    else `zero-window-attack`.
 /// 4. A connection that we opened drains nothing, and fewer stalls have recovered than are held:
 ///    `tarpit`.
@@ -30,12 +31,12 @@ pub(crate) fn judge(evidence: &PeerEvidence) -> Option<Finding> {
         return judge_trusted(evidence);
     }
     // Silent connections cost a peer nothing: any number of them hides no hoard.
-    let is_attack = evidence.holds_a_hoard() && !evidence.recovers();
-    if evidence.is_mostly_silent() && !is_attack {
+    let holds = evidence.holds_a_hoard() && !evidence.recovers();
+    if evidence.is_mostly_silent() && !holds {
         return Some(judge_silence(evidence));
     }
-    if is_attack {
-        return Some(judge_attack(evidence));
+    if holds {
+        return Some(judge_hoard(evidence));
     }
     if evidence.outgoing_holding_connections > 0 && !evidence.recovers() {
         let is_many = evidence.outgoing_holding_connections > 1;
@@ -87,6 +88,18 @@ fn judge_silence(evidence: &PeerEvidence) -> Finding {
         0 => (Verdict::Vanished, Confidence::Medium),
         1 => (Verdict::PathLoss, Confidence::Medium),
         _ => (Verdict::PathLoss, Confidence::High),
+    }
+}
+
+/// Whoever shares its address with others who behave is not accused, nor is anybody of whom the
+/// kernel has not told all connections.
+fn judge_hoard(evidence: &PeerEvidence) -> Finding {
+    if evidence.is_shared() {
+        (Verdict::SlowClient, Confidence::Medium)
+    } else if evidence.census.is_none() {
+        (Verdict::SlowClient, Confidence::Low)
+    } else {
+        judge_attack(evidence)
     }
 }
 

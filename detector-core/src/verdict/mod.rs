@@ -15,6 +15,7 @@ mod change;
 mod considered;
 mod evidence;
 mod judge;
+mod sharing;
 mod standing;
 mod weigh;
 

@@ -2,6 +2,7 @@
 //! then it is `benign`, then none. So one bad moment accuses nobody for ever.
 
 use super::judge::Finding;
+use super::sharing::Sharing;
 use crate::rules::QUIET_NS;
 use crate::time::MonotonicTime;
 use detector_api::snapshot::{Confidence, Verdict};
@@ -37,6 +38,8 @@ pub(crate) struct Verdicts {
     pub(crate) standing: Option<(Finding, MonotonicTime)>,
     /// What others showed when the peer was judged last.
     path_signs: PathSigns,
+    /// What is known of its other connections.
+    pub(crate) sharing: Sharing,
 }
 
 impl Verdicts {

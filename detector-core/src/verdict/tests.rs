@@ -1,4 +1,5 @@
 use super::{GroupEvidence, PeerEvidence, Standing, assess, judge};
+use crate::observe::census::Census;
 use crate::observe::observation::{InterfaceCounts, Shrinks};
 use crate::time::{MonotonicTime, WallClock};
 use detector_api::snapshot::{Advice, BenignCause, Outcome, Verdict};
@@ -15,6 +16,7 @@ fn each_kind_of_evidence_has_its_verdict() {
         ..PeerEvidence::default()
     };
     let hoard = PeerEvidence {
+        census: Some(Census::default()),
         is_hoarding: true,
         is_gripping: true,
         holding_connections: 30,
@@ -54,6 +56,26 @@ fn each_kind_of_evidence_has_its_verdict() {
         ..hoard
     };
     assert_eq!(verdict(&drains), Some(Verdict::SlowClient));
+    let past = Census {
+        ended_well: 15,
+        ..Census::default()
+    };
+    for spared in [
+        PeerEvidence {
+            has_others: true,
+            ..hoard
+        },
+        PeerEvidence {
+            census: Some(past),
+            ..hoard
+        },
+        PeerEvidence {
+            census: None,
+            ..hoard
+        },
+    ] {
+        assert_eq!(verdict(&spared), Some(Verdict::SlowClient));
+    }
     let trusted = PeerEvidence {
         is_trusted: true,
         ..hoard
@@ -65,7 +87,7 @@ fn evidence() -> impl Strategy<Value = PeerEvidence> {
     let few = || prop_oneof![Just(0u64), 1u64..40, Just(1 << 30)];
     let stalls = [few(), few(), few(), few()];
     let held = (few(), few(), few(), few(), few(), few());
-    let is = any::<[bool; 5]>();
+    let is = any::<[bool; 7]>();
     let shrinks = (few(), few(), few(), few(), few());
     let path = (few(), few(), few(), few(), few());
     (stalls, held, is, shrinks, path).prop_map(|(stalls, held, is, shrinks, path)| {
@@ -92,6 +114,11 @@ fn evidence() -> impl Strategy<Value = PeerEvidence> {
             network: group(is[2]),
             alike: group(is[3]),
             is_trusted: is[4],
+            census: is[5].then(|| Census {
+                ended_well: shrinks.4,
+                ..Census::default()
+            }),
+            has_others: is[6],
             shrunk_connections: shrinks.0,
             shrinks: Shrinks {
                 polite: shrinks.1,
@@ -130,6 +157,7 @@ proptest! {
             prop_assert!(evidence.outgoing_holding_connections > 0);
         } else {
             prop_assert!(evidence.holds_a_hoard());
+            prop_assert!(evidence.census.is_some() && !evidence.is_shared());
         }
         prop_assert!(!evidence.recovers());
     }
@@ -154,7 +182,7 @@ proptest! {
             });
             prop_assert!(!accuses || !is_paused);
         }
-        if evidence.is_trusted {
+        if evidence.is_trusted || evidence.is_shared() {
             let blocks = |advice: &Advice| matches!(advice, Advice::LimitConnections { .. });
             prop_assert!(!weighed.advice.iter().any(blocks));
         }

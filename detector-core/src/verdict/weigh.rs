@@ -187,6 +187,16 @@ fn relief(evidence: &PeerEvidence, quiet_ns: Option<u64>) -> Vec<Evidence> {
             over_seconds: evidence.over_seconds(),
         });
     }
+    if let Some(census) = evidence.census.filter(|_| evidence.is_shared()) {
+        found.push(Evidence::OthersBehave {
+            connections_all: census.connections,
+            connections_well: census.well,
+            ended_well_connections: census.ended_well,
+        });
+    }
+    if evidence.census.is_none() && evidence.holds_a_hoard() && !evidence.is_trusted {
+        found.push(Evidence::NotCounted {});
+    }
     if evidence.is_trusted {
         found.push(Evidence::TrustedNetwork {});
     }

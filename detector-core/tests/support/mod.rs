@@ -2,7 +2,7 @@
 
 #![allow(dead_code, reason = "each test binary uses its own part")]
 
-use detector_core::engine::Engine;
+use detector_core::engine::{Counted, Engine};
 use detector_core::observe::observation::{
     CongestionState, ConnectionId, Direction, Observation, PendingTimer, Reason, Source, SweepEnd,
     TcpState, Totals,
@@ -104,5 +104,12 @@ pub(crate) fn sweep(began: MonotonicTime, ended: MonotonicTime) -> SweepEnd {
         began,
         ended,
         is_complete: true,
+    }
+}
+
+/// What the kernel says of all suspects: there is nothing but what is held.
+pub(crate) fn answer_alone(engine: &mut Engine) {
+    for wanted in engine.census_wanted() {
+        engine.set_census(wanted.peer, Some(&Counted::default()));
     }
 }

@@ -12,6 +12,7 @@ use crate::connection::{catch_up, direction, episode, pending, snapshot, table};
 use crate::count::count;
 use crate::emit;
 use crate::helpers;
+use crate::history;
 use crate::socket::{TcpSocket, tcp_state};
 use aya_ebpf::macros::btf_tracepoint;
 use aya_ebpf::programs::BtfTracePointContext;
@@ -36,7 +37,10 @@ fn det_set_state(context: BtfTracePointContext) -> Option<()> {
         tcp_state::ESTABLISHED | tcp_state::SYN_SENT | tcp_state::SYN_RECV => {
             return begin(tcp, old_state, new_state);
         }
-        tcp_state::CLOSE => direction::forget(tcp),
+        tcp_state::CLOSE => {
+            direction::forget(tcp);
+            history::note_end(tcp);
+        }
         _ => {}
     }
     pending::settle(tcp);

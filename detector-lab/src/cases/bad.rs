@@ -4,13 +4,14 @@
 use super::Place::{Link, SmallBuffers};
 use super::Twin::{Case as Like, None as No};
 use super::case::{Case, Flag, SeenBy, When, bad};
-use super::plays::{crafted, hoards, kernel, tools};
+use super::plays::{crafted, hoards, kernel, shared, tools};
 
 const fn hook(kind: &'static str) -> Flag {
     Flag {
         kind,
         seen_by: SeenBy::Hook,
         counts: None,
+        words: &[],
     }
 }
 
@@ -54,7 +55,11 @@ const SILENT: Due = (&[UNANSWERED], &["vanished", "path-loss"]);
 const ATTACKS: Due = (&[ZERO_WINDOW], &["zero-window-attack"]);
 const FLOODS: Due = (&[HOARD, ZERO_WINDOW], &["zero-window-attack"]);
 /// We opened the connection.
-const HOLDS_OURS: Due = (&[ZERO_WINDOW], &["tarpit"]);
+const HOLDS_OURS: Due = (&[OUTBOUND], &["tarpit"]);
+const OUTBOUND: Flag = Flag {
+    words: &[("direction", "outbound")],
+    ..ZERO_WINDOW
+};
 /// No segment says that the window closes: it never was open.
 const FLOODS_SWEPT: Due = (
     &[sweep("stall-hoard"), sweep("zero-window-stall")],
@@ -149,4 +154,28 @@ pub(super) static REAL_TOOLS: &[Case] = &[
         SIPS, Like("curl-200k"), tools::slow_read_event).on(Link),
     bad("curl-1B", "1,000 curl --limit-rate 1B with small buffers at the same time from one address, on nginx",
         (&[HOARD, ZERO_WINDOW], SIPS.1), Like("curl-200k"), tools::curl_one_byte).on(SmallBuffers),
+];
+
+/// Accused would be whoever else uses the address; what is held is as loud as an attacker's.
+const SPARED: Due = (&[LOUD, ZERO_WINDOW], SLOW);
+/// What it is when the hoard has lasted.
+const LOUD: Flag = Flag {
+    words: &[("severity", "critical"), ("verdict", "slow-client")],
+    ..sweep("stall-hoard")
+};
+const AS_LOUD: &str = "the cost is as loud as that of hoard-address, only nobody is accused";
+
+/// Addresses that many share.
+#[rustfmt::skip]
+pub(super) static SHARED: &[Case] = &[
+    bad("balancer-busy", "HAProxy before nginx: 30 of its clients are paused, others are served all the time",
+        SPARED, No(AS_LOUD), shared::balancer_busy).on(Link),
+    bad("balancer-attacked", "the same with 60 held connections of an attacker behind it",
+        SPARED, No(AS_LOUD), shared::balancer_attacked).on(Link),
+    bad("balancer-night", "HAProxy before nginx: 30 clients were served, now it carries 30 paused readers",
+        SPARED, No(AS_LOUD), shared::balancer_at_night).on(Link),
+    bad("cdn", "four edges of a CDN in one network, 7 paused readers and 3 that have read all on each",
+        (&[ZERO_WINDOW], SLOW), No(AS_LOUD), shared::cdn),
+    bad("office", "the NAT of an office: 30 paused players, and 3 who download",
+        SPARED, No(AS_LOUD), shared::office).on(Link).selftest_as("shared-address"),
 ];

@@ -66,14 +66,24 @@ pub struct Flag {
     pub seen_by: SeenBy,
     /// A count in its evidence that must be above zero.
     pub counts: Option<&'static str>,
+    /// Words that its event must carry, by the names of their fields.
+    pub words: &'static [(&'static str, &'static str)],
 }
 
 impl Flag {
-    /// Whether it is this flag that was raised, of this kind and with this evidence.
+    /// Whether it is this flag that was raised, of this kind, with this evidence and these words.
     #[must_use]
-    pub fn is_met_by(&self, kind: &str, evidence: impl Fn(&str) -> Option<f64>) -> bool {
+    pub fn is_met_by<'a>(
+        &self,
+        kind: &str,
+        evidence: impl Fn(&str) -> Option<f64>,
+        word: impl Fn(&str) -> Option<&'a str>,
+    ) -> bool {
         let has_count = |name| evidence(name).is_some_and(|number| number >= 1.0);
-        kind == self.kind && self.counts.is_none_or(has_count)
+        let mut words = self.words.iter();
+        kind == self.kind
+            && self.counts.is_none_or(has_count)
+            && words.all(|(field, wanted)| word(field) == Some(wanted))
     }
 }
 

@@ -15,7 +15,7 @@ use anyhow::{Context, Result};
 
 /// All cases, each to be played in both families: the bad ones, then the honest ones.
 pub fn all() -> impl Iterator<Item = &'static Case> {
-    let bad = [bad::LONE_PEERS, bad::CROWDS, bad::REAL_TOOLS];
+    let bad = [bad::LONE_PEERS, bad::CROWDS, bad::REAL_TOOLS, bad::SHARED];
     let honest = [honest::TWINS, honest::PEERS, honest::READERS];
     bad.into_iter().chain(honest).flatten()
 }

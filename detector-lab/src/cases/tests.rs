@@ -95,8 +95,17 @@ fn a_flag_of_another_kind_or_without_the_count_is_not_the_one_that_is_due() {
     let treason = all().find(|case| case.name == "treason").unwrap();
     let flag = treason.flags()[0];
     let counts = |number| move |name: &str| (name == "shrinks_treason").then_some(number);
-    assert!(flag.is_met_by("window-shrink", counts(1.0)));
-    assert!(!flag.is_met_by("window-shrink", counts(0.0)));
-    assert!(!flag.is_met_by("window-shrink", |_| None));
-    assert!(!flag.is_met_by("dribble", counts(1.0)));
+    assert!(flag.is_met_by("window-shrink", counts(1.0), |_| None));
+    assert!(!flag.is_met_by("window-shrink", counts(0.0), |_| None));
+    assert!(!flag.is_met_by("window-shrink", |_| None, |_| None));
+    assert!(!flag.is_met_by("dribble", counts(1.0), |_| None));
+}
+
+#[test]
+fn a_flag_without_the_word_is_not_the_one_that_is_due() {
+    let outbound = all().find(|case| case.name == "hung-backend").unwrap();
+    let says = |direction| move |field: &str| (field == "direction").then_some(direction);
+    let is_met =
+        |direction| outbound.flags()[0].is_met_by("zero-window-stall", |_| None, says(direction));
+    assert!(is_met("outbound") && !is_met("inbound"));
 }

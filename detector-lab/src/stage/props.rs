@@ -120,6 +120,15 @@ impl Stage {
         Profile::default().mss(1_460 - 4 * u16::from(number))
     }
 
+    /// A port of loopback that no other case of the process has.
+    pub(crate) fn own_port(&self) -> u16 {
+        const FIRST: u16 = 20_000;
+        match self.ends {
+            Ends::Planned(network) => FIRST + u16::from(network.number),
+            Ends::Given { .. } => FIRST,
+        }
+    }
+
     /// Connects the one crafted peer of a case, from a port that kernels give to clients.
     pub(crate) fn peer(&self, server: &TinyServer, profile: Profile) -> Result<Peer> {
         self.crafted((0, 2, 40_001), server.address(), profile)

@@ -134,6 +134,7 @@ impl Site {
             ("curl", "curl"),
             ("wrk", "wrk"),
             ("slowhttptest", "slowhttptest"),
+            ("haproxy", "haproxy"),
         ])?;
         reap_leftovers()?;
         let create = |role| Namespace::create(SITE, role).map(Arc::new);

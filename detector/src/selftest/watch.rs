@@ -155,7 +155,13 @@ impl Watch {
 fn is_met(flag: &Flag, event: &Event) -> bool {
     let numbers = event.flag.numbers();
     let evidence = |name: &str| numbers.get(name)?.as_f64();
-    flag.is_met_by(event.kind().label(), evidence)
+    let word = |field: &str| match field {
+        "direction" => Some(event.direction.label()),
+        "severity" => Some(event.severity.label()),
+        "verdict" => event.verdict.map(|verdict| verdict.label()),
+        _ => None,
+    };
+    flag.is_met_by(event.kind().label(), evidence, word)
 }
 
 /// Whether a flag on an honest peer is more than a note of the kinds that may be there.

@@ -151,6 +151,19 @@ pub struct EventView {
     pub source: String,
 }
 
+impl EventView {
+    /// The word in this field.
+    #[must_use]
+    pub fn word(&self, field: &str) -> Option<&str> {
+        match field {
+            "direction" => Some(&self.direction),
+            "severity" => Some(&self.severity),
+            "verdict" => self.verdict.as_deref(),
+            _ => None,
+        }
+    }
+}
+
 /// `/v1/peers/{peer}`.
 #[derive(Clone, Debug, Deserialize)]
 #[allow(missing_docs, reason = "the contract's names")]

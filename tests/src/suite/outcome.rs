@@ -92,12 +92,7 @@ impl Heard<'_> {
 
     fn find_misses(&self, flags: &[Flag], verdicts: &[&str], outcome: &mut Outcome) {
         for due in flags {
-            let is_due = |flag: &Arrived| {
-                due.is_met_by(&flag.event.kind, |name| {
-                    flag.event.evidence.get(name).copied()
-                })
-            };
-            if !self.flags().any(is_due) {
+            if !self.flags().any(|flag| is_met(due, flag)) {
                 outcome.wrongs.push(format!("no {} flag", due.kind));
             }
         }
@@ -107,7 +102,19 @@ impl Heard<'_> {
                 .push("the agent knows no peer of it".to_owned());
         }
         let mut wrong: BTreeMap<&str, Vec<_>> = BTreeMap::new();
+        let may_be_accused = verdicts
+            .iter()
+            .any(|verdict| is_alarm("info", Some(verdict)));
         for (peer, story) in &self.peers {
+            let accused = story
+                .verdicts
+                .iter()
+                .any(|(verdict, _)| is_alarm("info", Some(verdict)));
+            if accused && !may_be_accused {
+                outcome
+                    .wrongs
+                    .push(format!("{peer} is accused: {:?}", story.verdicts));
+            }
             let said = story.verdict().unwrap_or("nothing");
             if !verdicts.contains(&said) {
                 wrong.entry(said).or_default().push((peer, &story.last));
@@ -159,7 +166,7 @@ impl Heard<'_> {
             let remote = due.remote.map(|remote| remote.to_string());
             let found = self
                 .flags()
-                .find(|flag| flag.event.kind == due.kind && flag.event.remote == remote);
+                .find(|flag| is_met(expected, flag) && flag.event.remote == remote);
             // One peer may cause a burst of events only; that its flags are all there is not asked.
             if let Some(flag) = found {
                 outcome.latencies.push(Latency {
@@ -169,6 +176,12 @@ impl Heard<'_> {
             }
         }
     }
+}
+
+fn is_met(due: &Flag, flag: &Arrived) -> bool {
+    let event = &flag.event;
+    let evidence = |name: &str| event.evidence.get(name).copied();
+    due.is_met_by(&event.kind, evidence, |field| event.word(field))
 }
 
 /// Seconds from `earlier` to `later`, negative the other way round.

@@ -71,7 +71,7 @@ pub(crate) const PROGRAMS: [(&str, &str); 7] = [
 ];
 
 /// Modules that are not built into cloud kernels, and without which peers cannot be played.
-const MODULES: [&str; 1] = ["tun"];
+const MODULES: [&str; 2] = ["tun", "tcp_diag"];
 
 /// Machines at a time: emulation takes a core each.
 const AT_ONCE: usize = 2;

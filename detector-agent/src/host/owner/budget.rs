@@ -5,10 +5,23 @@ use std::convert::Infallible;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant};
 
-/// Share of one core; what else the thread does leaves room below two in a hundred.
-const SHARE: f64 = 0.015;
-/// Work that may be done at once after a quiet time: names come soon when few are wanted.
-const BURST: Duration = Duration::from_millis(50);
+/// How much work is allowed.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Share {
+    /// Of one core, in the long run.
+    pub(crate) of_core: f64,
+    /// At once, after a quiet time.
+    pub(crate) burst: Duration,
+}
+
+impl Share {
+    /// To look for owners: what else the thread does leaves room below two in a hundred, and names
+    /// come soon when few are wanted.
+    pub(crate) const OWNERS: Self = Self {
+        of_core: 0.015,
+        burst: Duration::from_millis(50),
+    };
+}
 
 /// The thread is to end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -18,7 +31,7 @@ pub(crate) struct Stopped;
 #[derive(Debug)]
 pub(crate) struct CpuBudget {
     stop: Receiver<Infallible>,
-    share: f64,
+    share: Share,
     seconds_left: f64,
     used_until: Duration,
     filled_at: Instant,
@@ -27,11 +40,11 @@ pub(crate) struct CpuBudget {
 
 impl CpuBudget {
     /// For the current thread; it is to end when the other end of `stop` is dropped.
-    pub(crate) fn new(stop: Receiver<Infallible>) -> Self {
+    pub(crate) fn new(stop: Receiver<Infallible>, share: Share) -> Self {
         Self {
             stop,
-            share: SHARE,
-            seconds_left: BURST.as_secs_f64(),
+            share,
+            seconds_left: share.burst.as_secs_f64(),
             used_until: thread_time(),
             filled_at: Instant::now(),
             used: Duration::ZERO,
@@ -49,7 +62,9 @@ impl CpuBudget {
         if self.seconds_left >= 0.0 {
             return Ok(());
         }
-        self.wait(Duration::from_secs_f64(-self.seconds_left / self.share))
+        self.wait(Duration::from_secs_f64(
+            -self.seconds_left / self.share.of_core,
+        ))
     }
 
     /// Waits for a time.
@@ -71,8 +86,8 @@ impl CpuBudget {
         self.used_until = used_until;
         self.filled_at = now;
         self.used += used;
-        let grown = self.seconds_left + passed.as_secs_f64() * self.share;
-        self.seconds_left = grown.min(BURST.as_secs_f64()) - used.as_secs_f64();
+        let grown = self.seconds_left + passed.as_secs_f64() * self.share.of_core;
+        self.seconds_left = grown.min(self.share.burst.as_secs_f64()) - used.as_secs_f64();
     }
 }
 
@@ -84,18 +99,20 @@ mod tests {
     #[test]
     fn work_beyond_the_burst_has_to_wait_for_its_share() {
         let (_stop, stopped) = channel();
-        let mut budget = CpuBudget {
-            share: 0.5,
-            ..CpuBudget::new(stopped)
+        let share = Share {
+            of_core: 0.5,
+            ..Share::OWNERS
         };
+        let burst = share.burst;
+        let mut budget = CpuBudget::new(stopped, share);
         let began = Instant::now();
-        while budget.used() < BURST + Duration::from_millis(20) {
+        while budget.used() < burst + Duration::from_millis(20) {
             budget.throttle().unwrap();
         }
         budget.throttle().unwrap();
         // 20 ms beyond the burst at one half.
         assert!(
-            began.elapsed() >= budget.used().saturating_sub(BURST) * 2,
+            began.elapsed() >= budget.used().saturating_sub(burst) * 2,
             "{budget:?}"
         );
     }
@@ -103,7 +120,7 @@ mod tests {
     #[test]
     fn a_wait_ends_when_the_thread_is_to_end() {
         let (stop, stopped) = channel();
-        let mut budget = CpuBudget::new(stopped);
+        let mut budget = CpuBudget::new(stopped, Share::OWNERS);
         drop(stop);
         assert_eq!(budget.wait(Duration::from_secs(3_600)), Err(Stopped));
     }

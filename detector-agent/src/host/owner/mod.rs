@@ -20,6 +20,6 @@ mod syscall;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use budget::{CpuBudget, Stopped};
+pub(crate) use budget::{CpuBudget, Share, Stopped};
 pub(crate) use finder::{Finder, NamedSocket};
 pub(crate) use report::{OwnerReport, SharedReport};

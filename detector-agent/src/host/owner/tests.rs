@@ -1,6 +1,6 @@
 //! Look-ups in a tree that looks like `/proc`.
 
-use super::{CpuBudget, Finder, NamedSocket};
+use super::{CpuBudget, Finder, NamedSocket, Share};
 use detector_api::snapshot::{HeldWorkers, Process};
 use detector_core::engine::OwnerWanted;
 use detector_core::observe::observation::ConnectionId;
@@ -33,7 +33,7 @@ impl Host {
         fs::create_dir(folder.path().join("self")).unwrap();
         fs::write(folder.path().join("uptime"), "1 1").unwrap();
         let now = Instant::now();
-        let budget = CpuBudget::new(stopped);
+        let budget = CpuBudget::new(stopped, Share::OWNERS);
         Self {
             folder,
             finder,

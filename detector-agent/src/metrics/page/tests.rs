@@ -78,6 +78,7 @@ fn page(peers: Vec<PeerMetrics>) -> String {
     let counts = SelfCounts {
         refusals: vec![("web", &refusals)],
         is_last_reload_successful: true,
+        census: (40, 2, 0.5),
         tcp_memory: Some(TcpMemory {
             used_bytes: 16,
             pressure_bytes: 17,

@@ -94,7 +94,7 @@ fn held(peer: &Peer) -> Vec<Part> {
     let stalled = format!(
         "{} of {}",
         grouped(peer.stalled_connections),
-        grouped(peer.connections)
+        grouped(peer.connections_all.unwrap_or(peer.connections))
     );
     vec![
         Part::labelled(0, "stalled", stalled),

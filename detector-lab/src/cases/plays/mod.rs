@@ -5,5 +5,6 @@ pub(super) mod crafted;
 pub(super) mod hoards;
 pub(super) mod honest;
 pub(super) mod kernel;
+pub(super) mod shared;
 pub(super) mod small;
 pub(super) mod tools;

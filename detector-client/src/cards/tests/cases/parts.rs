@@ -205,6 +205,8 @@ pub(super) fn subject(name: &str, verdict: Verdict, connections: Vec<Connection>
         severity: Severity::Info,
         connections: connections.len() as u64,
         stalled_connections: stalled,
+        connections_all: None,
+        connections_well: None,
         pinned_bytes: connections.iter().map(|each| each.pinned_bytes).sum(),
         pinned_byte_seconds: 1e9,
         zero_window_episodes: connections.len() as u64,

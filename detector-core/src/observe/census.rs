@@ -1,0 +1,34 @@
+//! What the kernel says of all connections of an address, those that behave among them.
+
+use std::net::SocketAddr;
+
+/// All connections of a suspect, as two looks of the kernel's show them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Census {
+    /// Connections at the second look.
+    pub connections: u64,
+    /// Those of them that took at least the drain floor between the looks, or all that they were
+    /// ever sent.
+    pub well: u64,
+    /// Connections that were not there at the first look.
+    pub came: u64,
+    /// Connections that were not there any more at the second.
+    pub went: u64,
+    /// Connections that ended between the looks with all taken.
+    pub ended_well_meanwhile: u64,
+    /// Connections that ended so over the past hours.
+    pub ended_well: u64,
+    /// Connections that ended over the past hours with something left to send.
+    pub ended_early: u64,
+}
+
+/// A connection, as sockets are named outside the kernel.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Ends {
+    /// Network namespace, the number in `/proc/PID/ns/net`.
+    pub netns: u32,
+    /// Local end, IPv4-mapped folded.
+    pub local: SocketAddr,
+    /// Remote end, IPv4-mapped folded.
+    pub remote: SocketAddr,
+}

@@ -1,0 +1,77 @@
+//! Counts how the connections of a remote address end: the only place that writes `det_history`.
+
+use crate::count::count_and_log;
+use crate::globals;
+use crate::helpers;
+use crate::maps::HISTORY;
+use crate::socket::TcpSocket;
+use detector_common::history::{AddressHistory, HistorySpan, SPAN_NS, SPANS};
+
+const _: () = assert!(SPANS.is_power_of_two());
+
+/// A connection has ended. One on which nothing was sent says nothing. Not inlined: key and first
+/// entry lie on the stack.
+#[inline(never)]
+pub fn note_end(tcp: TcpSocket) {
+    let is_early = tcp.queued_bytes() > 0;
+    // The SYN counts as one where we opened the connection.
+    if !is_early && tcp.bytes_acked() <= 1 {
+        return;
+    }
+    let key = key_of(tcp);
+    let number = (helpers::monotonic_ns() / SPAN_NS) as u32;
+    if let Some(history) = HISTORY.get_ptr_mut(key) {
+        count_in(history, number, is_early);
+        return;
+    }
+    let mut history = AddressHistory {
+        spans: [HistorySpan {
+            number: 0,
+            ended_well: 0,
+            ended_early: 0,
+        }; SPANS],
+    };
+    count_in(&raw mut history, number, is_early);
+    if HISTORY.insert(key, &history, 0).is_err() {
+        count_and_log!(
+            HistoryNotKept,
+            "the end of a connection is not kept: the table refused"
+        );
+    }
+}
+
+/// The remote address, cut as the agent cuts peers.
+#[inline(always)]
+fn key_of(tcp: TcpSocket) -> [u64; 2] {
+    let (_, remote) = tcp.addresses();
+    let [high, low]: [u64; 2] = bytemuck::cast(remote);
+    let is_mapped = high == 0 && low as u32 == 0xffff_u32.to_be();
+    if is_mapped {
+        return [high, low];
+    }
+    let [high_mask, low_mask] = globals::ipv6_mask();
+    [high & high_mask, low & low_mask]
+}
+
+#[inline(always)]
+fn count_in(history: *mut AddressHistory, number: u32, is_early: bool) {
+    let place = number as usize & (SPANS - 1);
+    let span = history.cast::<HistorySpan>().wrapping_add(place);
+    // SAFETY: a map value, checked for null, or one on the stack; the place lies within it. Whoever
+    // counts at the same time may be lost, nothing else.
+    let mut counted = unsafe { span.read() };
+    if counted.number != number {
+        counted = HistorySpan {
+            number,
+            ended_well: 0,
+            ended_early: 0,
+        };
+    }
+    if is_early {
+        counted.ended_early = counted.ended_early.wrapping_add(1);
+    } else {
+        counted.ended_well = counted.ended_well.wrapping_add(1);
+    }
+    // SAFETY: as above.
+    unsafe { span.write(counted) };
+}

@@ -1,0 +1,136 @@
+//! Addresses that many share: a balancer, the edges of a CDN, the NAT of an office. Some behind them
+//! have stopped reading, others go on.
+
+use super::crafted::uneven_edge;
+use crate::acts;
+use crate::peers::KernelPeer;
+use crate::peers::crafted::Policy;
+use crate::servers::Haproxy;
+use crate::stage::Stage;
+use anyhow::Result;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::time::{Duration, Instant};
+
+/// Readers on pause behind one address: a hoard, by their number.
+const PAUSED: usize = 30;
+/// Of a client that pauses; thousands of those with the usual one would take the host's memory.
+const BUFFER_BYTES: usize = 16_384;
+
+/// HAProxy before nginx: thirty of its clients are paused, others are served all the time.
+pub(crate) fn balancer_busy(stage: &Stage) -> Result<()> {
+    let balancer = balancer(stage)?;
+    let _paused = pause_all(stage, balancer.address(), PAUSED)?;
+    while stage.pause(Duration::from_millis(150)) {
+        fetch(stage, &balancer)?;
+    }
+    Ok(())
+}
+
+/// The same with twice as many of one attacker's clients behind it: nobody can tell from here.
+pub(crate) fn balancer_attacked(stage: &Stage) -> Result<()> {
+    let balancer = balancer(stage)?;
+    let _held = pause_all(stage, balancer.address(), 2 * PAUSED)?;
+    while stage.pause(Duration::from_millis(150)) {
+        fetch(stage, &balancer)?;
+    }
+    Ok(())
+}
+
+/// At night: all day the balancer has served others, now it carries nothing but paused readers.
+pub(crate) fn balancer_at_night(stage: &Stage) -> Result<()> {
+    let balancer = balancer(stage)?;
+    for _ in 0..PAUSED {
+        fetch(stage, &balancer)?;
+    }
+    // Until the balancer has closed what it keeps for reuse.
+    stage.wait(Duration::from_secs(8))?;
+    let _paused = pause_all(stage, balancer.address(), PAUSED)?;
+    stage.hold();
+    Ok(())
+}
+
+/// Four edges of a CDN in one network; on each some are paused and some have read all.
+pub(crate) fn cdn(stage: &Stage) -> Result<()> {
+    const EDGES: u8 = 4;
+    const PAUSED_EACH: u16 = 7;
+    let server = stage.tiny_server()?;
+    let edge_bytes = uneven_edge(stage.profile(), 5);
+    let profile = stage.profile().window(edge_bytes);
+    let mut peers = Vec::new();
+    for host in 2..2 + EDGES {
+        for number in 0..3 {
+            let reader = stage.crafted((0, host, 41_000 + number), server.address(), profile)?;
+            acts::read_all(&reader, 50_000)?;
+            peers.push(reader);
+        }
+        for number in 0..PAUSED_EACH {
+            let paused = stage.crafted((0, host, 40_000 + number), server.address(), profile)?;
+            paused.policy(Policy::StopReading { edge: edge_bytes });
+            paused.request(acts::LONG_ANSWER)?;
+            peers.push(paused);
+        }
+    }
+    stage.hold();
+    Ok(())
+}
+
+/// The NAT of an office: thirty paused players, and three who download.
+pub(crate) fn office(stage: &Stage) -> Result<()> {
+    let server = stage.tiny_server()?;
+    let mut readers = Vec::new();
+    for _ in 0..3 {
+        let mut client = stage.kernel(0, server.address(), None)?;
+        client.request("/bytes/2000000000")?;
+        readers.push(client.read_slowly(65_536, Duration::from_millis(50)));
+    }
+    let mut paused = Vec::new();
+    for _ in 0..PAUSED {
+        let mut client = stage.kernel(0, server.address(), Some(BUFFER_BYTES))?;
+        client.request(acts::LONG_ANSWER)?;
+        paused.push(client);
+    }
+    stage.note_peer_due(
+        "stall-hoard",
+        Instant::now() + stage.thresholds().dribble_over,
+    );
+    stage.hold();
+    Ok(())
+}
+
+/// HAProxy where clients are, before nginx. Its own clients are on loopback, which nobody judges.
+fn balancer(stage: &Stage) -> Result<Haproxy> {
+    let loopback = match stage.peer_ip() {
+        IpAddr::V4(_) => IpAddr::from(Ipv4Addr::LOCALHOST),
+        IpAddr::V6(_) => IpAddr::from(Ipv6Addr::LOCALHOST),
+    };
+    let address = SocketAddr::new(loopback, stage.own_port());
+    let ends = (stage.peer_ip(), stage.nginx()?);
+    Haproxy::start(
+        stage.clients()?,
+        address,
+        ends,
+        (stage.folder()?, &stage.name()),
+    )
+}
+
+fn client(stage: &Stage, server: SocketAddr) -> Result<KernelPeer> {
+    KernelPeer::connect_with(stage.clients()?, None, server, Some(BUFFER_BYTES))
+}
+
+/// Clients that ask for a large file and do not read it.
+fn pause_all(stage: &Stage, server: SocketAddr, count: usize) -> Result<Vec<KernelPeer>> {
+    let mut paused = Vec::new();
+    for _ in 0..count {
+        let mut client = client(stage, server)?;
+        client.request("/large")?;
+        paused.push(client);
+    }
+    Ok(paused)
+}
+
+/// A client that asks for a small file and reads all of it.
+fn fetch(stage: &Stage, balancer: &Haproxy) -> Result<()> {
+    let mut client = client(stage, balancer.address())?;
+    client.request("/small")?;
+    client.read_to_end().map(drop)
+}

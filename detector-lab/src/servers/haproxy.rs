@@ -1,0 +1,75 @@
+//! Real HAProxy with a configuration of its own, in the foreground, in a namespace.
+
+use crate::expect::{self, PATIENCE};
+use crate::network::Namespace;
+use crate::program::{Child, require};
+use anyhow::{Result, bail};
+use std::fs::File;
+use std::net::{IpAddr, SocketAddr, TcpStream};
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+/// A running HAProxy in front of one server; ended with its guard.
+#[derive(Debug)]
+pub struct Haproxy {
+    _child: Child,
+    address: SocketAddr,
+}
+
+impl Haproxy {
+    /// Starts HAProxy at `address` in `namespace`; it connects to `server` from `source`. Its files
+    /// lie in `folder` and begin with `name`.
+    pub fn start(
+        namespace: &Namespace,
+        address: SocketAddr,
+        (source, server): (IpAddr, SocketAddr),
+        (folder, name): (&Path, &str),
+    ) -> Result<Self> {
+        require(&[("haproxy", "haproxy")])?;
+        let source = SocketAddr::new(source, 0);
+        let configuration = folder.join(format!("{name}.cfg"));
+        let text = format!(
+            "global
+    maxconn 400
+defaults
+    mode http
+    timeout connect 10s
+    timeout client 10m
+    timeout server 10m
+listen balancer
+    bind {address}
+    source {source}
+    server one {server}
+"
+        );
+        std::fs::write(&configuration, text)?;
+        let log = File::create(folder.join(format!("{name}-haproxy.log")))?;
+        let errors = log.try_clone()?;
+        let mut command = Command::new("haproxy");
+        command
+            .arg("-db")
+            .arg("-f")
+            .arg(&configuration)
+            .stdin(Stdio::null())
+            .stdout(log)
+            .stderr(errors);
+        namespace.place(&mut command);
+        let mut child = Child::start(command)?;
+        expect::until("HAProxy accepts connections", PATIENCE, || {
+            if let Some(status) = child.status()? {
+                bail!("HAProxy ended early ({status}), see {}", folder.display());
+            }
+            namespace.enter(|| Ok(TcpStream::connect(address).ok().map(drop)))
+        })?;
+        Ok(Self {
+            _child: child,
+            address,
+        })
+    }
+
+    /// Where it listens.
+    #[must_use]
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+}
