@@ -10,7 +10,7 @@ use detector_api::snapshot::{Severity, Verdict};
 use detector_core::engine::Engine;
 use detector_core::observe::observation::{Observation, Reason, Source};
 use proptest::prelude::*;
-use support::{WALL, engine, ms, zero_window};
+use support::{WALL, answer_alone, engine, ms, zero_window};
 
 const PEER: &str = "198.51.100.7";
 const FIRST_MS: u64 = 1_000;
@@ -57,6 +57,8 @@ fn accused_at(engine: &mut Engine, plans: &[Plan], until_ms: u64) -> Option<(u64
                 engine.observe(&seen);
             }
         }
+        // Nobody shares its address.
+        answer_alone(engine);
         let peer = engine.peers().into_iter().next();
         if let Some(peer) = peer.filter(|peer| is_accusation(peer.verdict)) {
             return Some((at_ms, peer.severity));
