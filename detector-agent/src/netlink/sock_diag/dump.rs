@@ -174,7 +174,10 @@ mod tests {
             assert_eq!(seen(&[other(1), peer, other(2)], port), 3);
             assert_eq!(seen(&[peer, other(1)], port), 3);
             assert_eq!(seen(&[other(1), peer], port), 3);
-            let many: Vec<_> = (0..u8::try_from(FILTERED).unwrap()).map(other).chain([peer]).collect();
+            let many: Vec<_> = (0..u8::try_from(FILTERED).unwrap())
+                .map(other)
+                .chain([peer])
+                .collect();
             assert_eq!(seen(&many, port), 3);
         }
     }
