@@ -15,12 +15,14 @@ use std::time::{Duration, Instant};
 both_families!(
     seconds_end_with_the_last_acknowledgement,
     episode_in_fin_wait1_begins_before_the_sweep,
-    window_that_is_zero_from_the_start_is_an_episode,
     totals_of_an_orphan_outlive_its_namespace,
 );
 
-/// How far the agent's seconds may lie from those of the play, which end when `send` is back.
+/// How far the agent's seconds may lie below those of the play, which end when `send` is back.
 const CLOCKS: Duration = Duration::from_millis(150);
+/// How far above: what the server sends after the last acknowledgement, its FIN, dates the end. A sweep
+/// alone would be three seconds apart.
+const LATE: Duration = Duration::from_millis(700);
 
 fn start(story: &Story, sweep_interval: &str) -> Result<Agent> {
     let options = AgentOptions {
@@ -56,7 +58,8 @@ fn seconds_end_with_the_last_acknowledgement(family: Family) -> Result<()> {
         ensure!(seen.zero_window_episodes == 1, "{seen:?}");
         ensure!(seen.window_shrinks.treason == 1, "{seen:?}");
         let told = Duration::from_secs_f64(seen.zero_window_seconds);
-        ensure!(told.abs_diff(shut) <= CLOCKS, "{told:?} of {shut:?}");
+        ensure!(told + CLOCKS >= shut, "{told:?} of {shut:?}");
+        ensure!(told <= shut + LATE, "{told:?} of {shut:?}");
         Ok(())
     })
 }
@@ -78,22 +81,6 @@ fn episode_in_fin_wait1_begins_before_the_sweep(family: Family) -> Result<()> {
         ensure!(agent.sweeps()? == sweeps, "a sweep came in between");
         ensure!(seen.zero_window_episodes == 1, "{seen:?}");
         ensure!(seen.window_shrinks.treason == 1, "{seen:?}");
-        Ok(())
-    })
-}
-
-fn window_that_is_zero_from_the_start_is_an_episode(family: Family) -> Result<()> {
-    Story::play(&suffix("zero-from-start", family), family, |story| {
-        let agent = start(story, "10s")?;
-        let stage = CraftedStage::set(story)?;
-        let sweeps = after_a_sweep(&agent)?;
-        let _open = stage.connect(4_002, Profile::default())?;
-        let _peer = stage.connect(4_001, Profile::default().window(0))?;
-        let has_begun = |seen: &PeerView| seen.zero_window_episodes > 0;
-        let seen = agent.wait_peer(stage.peer_ip(), "an episode", PATIENCE, has_begun)?;
-        ensure!(agent.sweeps()? == sweeps, "a sweep came in between");
-        ensure!(seen.zero_window_episodes == 1, "{seen:?}");
-        ensure!(seen.window_shrinks.total() == 0, "{seen:?}");
         Ok(())
     })
 }
