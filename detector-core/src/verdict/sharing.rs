@@ -16,6 +16,10 @@ const RETRY_NS: u64 = 5 * SECOND_NS;
 /// be an attacker's own look at whether the server still answers.
 const OTHERS: u64 = 2;
 
+/// And so great a part of all: a reader of single bytes on a thousand connections has a few of them that
+/// are still in their first burst, or in a rare one, at any moment.
+const OTHERS_PART: u64 = 20;
+
 /// At least so many connections ended well over the past hours where only the past speaks.
 const PAST: u64 = 10;
 
@@ -37,7 +41,8 @@ impl Sharing {
             return;
         };
         self.counted = Some((census, now));
-        if census.well.saturating_add(census.ended_well_meanwhile) >= OTHERS {
+        let others = census.well.saturating_add(census.ended_well_meanwhile);
+        if others >= OTHERS.max(census.connections / OTHERS_PART) {
             self.others_seen_at = Some(now);
         }
     }

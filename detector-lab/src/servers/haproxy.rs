@@ -9,6 +9,10 @@ use std::net::{IpAddr, SocketAddr, TcpStream};
 use std::path::Path;
 use std::process::{Command, Stdio};
 
+/// What it buffers in the kernel of each connection: left to the kernel, a hundred paused ones would take
+/// the memory that the host has for TCP.
+const BUFFER_BYTES: u32 = 65_536;
+
 /// A running HAProxy in front of one server; ended with its guard.
 #[derive(Debug)]
 pub struct Haproxy {
@@ -31,6 +35,8 @@ impl Haproxy {
         let text = format!(
             "global
     maxconn 400
+    tune.sndbuf.client {BUFFER_BYTES}
+    tune.rcvbuf.server {BUFFER_BYTES}
 defaults
     mode http
     timeout connect 10s
