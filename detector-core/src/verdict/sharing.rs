@@ -41,7 +41,9 @@ impl Sharing {
             return;
         };
         self.counted = Some((census, now));
-        let others = census.well.saturating_add(census.ended_well_meanwhile);
+        // Whoever has just come is taking its first bytes, whatever it does then.
+        let settled = census.well.saturating_sub(census.came);
+        let others = settled.saturating_add(census.ended_well_meanwhile);
         if others >= OTHERS.max(census.connections / OTHERS_PART) {
             self.others_seen_at = Some(now);
         }
