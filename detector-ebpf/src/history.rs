@@ -32,6 +32,8 @@ pub fn note_end(tcp: TcpSocket) {
         }; SPANS],
     };
     count_in(&raw mut history, number, is_early);
+    // By value it would be copied once more to the stack.
+    #[allow(clippy::needless_borrows_for_generic_args)]
     if HISTORY.insert(key, &history, 0).is_err() {
         count_and_log!(
             HistoryNotKept,
