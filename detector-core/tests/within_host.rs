@@ -7,7 +7,7 @@ mod support;
 use detector_api::snapshot::{Evidence, Severity, Verdict};
 use detector_core::engine::Engine;
 use detector_core::observe::observation::Observation;
-use support::{WALL, engine, ms, zero_window};
+use support::{WALL, answer_alone, engine, ms, zero_window};
 
 const GATEWAY: &str = "172.17.0.1";
 
@@ -76,6 +76,8 @@ fn a_stranger_under_an_address_of_ours_is_judged() {
     }
     assert_eq!(engine.maybe_within_host(), []);
     hold_on(&mut engine, &held);
+    // Nobody shares its address.
+    answer_alone(&mut engine);
     let peer = engine.peer(GATEWAY).unwrap().peer;
     assert_eq!(peer.verdict, Some(Verdict::ZeroWindowAttack));
     assert_eq!(peer.severity, Severity::Critical);
