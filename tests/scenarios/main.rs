@@ -33,6 +33,7 @@ mod orphan;
 mod outside_established;
 mod owner;
 mod past;
+mod report;
 mod restart;
 mod salami;
 mod segments;

@@ -1,0 +1,97 @@
+//! `detector report` tells of a real hoard from the files of an agent that was killed and came back: who,
+//! when nothing was seen, as text, as a page, as JSON and as a letter.
+
+use crate::stage::{CraftedStage, both_families, suffix};
+use anyhow::{Context, Result, ensure};
+use detector_tests::agent::{Agent, command};
+use detector_tests::lab::Family;
+use detector_tests::schema::Schema;
+use detector_tests::story::Story;
+use detector_tests::{PATIENCE, expect};
+use nix::sys::signal::Signal;
+use serde_json::Value;
+use std::fs;
+use std::net::{IpAddr, Ipv6Addr};
+use std::path::Path;
+
+both_families!(a_hoard_is_reported_from_the_files_of_a_killed_agent);
+
+fn a_hoard_is_reported_from_the_files_of_a_killed_agent(family: Family) -> Result<()> {
+    Story::play(&suffix("report", family), family, |story| {
+        let agent = Agent::start(story.folder())?;
+        let stage = CraftedStage::set(story)?;
+        let _play = stage.play("hoard-address")?;
+        let ip = stage.peer_ip();
+        agent.wait_flag(ip, "stall-hoard", PATIENCE)?;
+        let state = story.folder().join("agent/state");
+        // While the agent writes, an ordinary reader reads.
+        let last: Value = expect::until("the incident is recorded", PATIENCE, || {
+            let text = report(&state, &["--json"])?;
+            let report: Value = serde_json::from_str(&text)?;
+            let is_there = report["incidents"][0]["incident"]["open"] == true;
+            Ok(is_there.then_some(report))
+        })?;
+        ensure!(last["hosts"][0]["is_written"] == true, "{last}");
+        agent.kill()?;
+        Agent::start(story.folder())?.stop(Signal::SIGTERM)?;
+
+        let page = story.folder().join("night.html");
+        let page_name = page.to_str().context("a name in UTF-8")?;
+        let all = ["--incident", "last", "--json", "-o", page_name];
+        let json: Value = serde_json::from_str(&report(&state, &all)?)?;
+        Schema::read("report")?.check(&json)?;
+        // The agent sees what other stories play at the same time.
+        let peer = name_of(ip);
+        let peers = json["peers"].as_array().context("peers")?;
+        ensure!(
+            peers.iter().any(|each| each["peer"] == *peer),
+            "no {peer}: {json}"
+        );
+        let gaps = json["hosts"][0]["gaps"].as_array().context("gaps")?;
+        ensure!(gaps.iter().any(|gap| gap["reason"] == "killed"), "{gaps:?}");
+        let sentences = json["summary"].as_array().map(Vec::len);
+        ensure!(sentences == Some(5), "{json}");
+
+        let page = fs::read_to_string(page)?;
+        ensure!(page.contains(&peer) && page.contains("default-src 'none'"));
+        ensure!(!page.contains("<script"));
+        let text = report(&state, &["--since", "10m"])?;
+        for words in [
+            "IN SHORT",
+            "TIMELINE",
+            "stall-hoard",
+            "it was killed or crashed",
+            &peer,
+        ] {
+            ensure!(text.contains(words), "no `{words}` in\n{text}");
+        }
+        let letter = report(&state, &["--abuse", &ip.to_string()])?;
+        for words in [
+            "To the operator of the network of",
+            "WHAT WE ASK",
+            "TIME (UTC)",
+        ] {
+            ensure!(letter.contains(words), "no `{words}` in\n{letter}");
+        }
+        Ok(())
+    })
+}
+
+/// As the agent writes a peer: IPv6 as a /64.
+fn name_of(ip: IpAddr) -> String {
+    match ip {
+        IpAddr::V4(v4) => v4.to_string(),
+        IpAddr::V6(v6) => {
+            let network = Ipv6Addr::from_bits(v6.to_bits() >> 64 << 64);
+            format!("{network}/64")
+        }
+    }
+}
+
+fn report(state: &Path, arguments: &[&str]) -> Result<String> {
+    let mut report = command(&["report", "--state-dir"])?;
+    let output = report.arg(state).args(arguments).output()?;
+    let said = String::from_utf8_lossy(&output.stderr);
+    ensure!(output.status.success(), "{arguments:?}: {said}");
+    String::from_utf8(output.stdout).context("the report is UTF-8")
+}
