@@ -77,8 +77,6 @@ pub struct Written {
     pub rows: u64,
     /// Rows of samples (host, peers, cards, windows) left out for want of room.
     pub samples_left_out: u64,
-    /// Rows deleted to keep the bounds.
-    pub deleted: u64,
 }
 
 /// The writer.
@@ -89,6 +87,8 @@ pub struct Recorder {
     limits: Limits,
     run: i64,
     numbers_until: u64,
+    /// Where a damaged file is in whose place none could be made yet.
+    aside: Option<PathBuf>,
     _lock: WriterLock,
 }
 
@@ -110,8 +110,8 @@ impl Recorder {
             open_file(&file, limits).and_then(|connection| begin_run(connection, &file, who));
         let (begun, aside) = match begun {
             Err(error) if error.is_damage() => {
-                let (begun, aside) = begin_anew(&file, limits, who)?;
-                (begun, Some(aside))
+                let aside = location::set_aside(&file)?;
+                (begin_anew(&file, limits, who)?, Some(aside))
             }
             begun => (begun?, None),
         };
@@ -125,13 +125,28 @@ impl Recorder {
     ///
     /// As [`Recorder::open`].
     pub fn replace(&mut self, who: &Opened<'_>) -> Result<PathBuf, RecorderError> {
-        let closed =
-            Connection::open_in_memory().map_err(|error| RecorderError::of(&self.file, error))?;
-        drop(std::mem::replace(&mut self.connection, closed));
-        let (begun, aside) = begin_anew(&self.file, self.limits, who)?;
-        self.connection = begun.connection;
-        self.run = begun.run;
-        Ok(aside)
+        // Once only: where the new file cannot be made, the next try must not set that aside, too, and
+        // push the old one out.
+        let aside = match self.aside.take() {
+            Some(aside) => aside,
+            None => {
+                let closed = Connection::open_in_memory()
+                    .map_err(|error| RecorderError::of(&self.file, error))?;
+                drop(std::mem::replace(&mut self.connection, closed));
+                location::set_aside(&self.file)?
+            }
+        };
+        match begin_anew(&self.file, self.limits, who) {
+            Ok(begun) => {
+                self.connection = begun.connection;
+                self.run = begun.run;
+                Ok(aside)
+            }
+            Err(error) => {
+                self.aside = Some(aside);
+                Err(error)
+            }
+        }
     }
 
     fn new(begun: Begun, file: PathBuf, limits: Limits, lock: WriterLock) -> Self {
@@ -141,6 +156,7 @@ impl Recorder {
             limits,
             run: begun.run,
             numbers_until: begun.numbers_until,
+            aside: None,
             _lock: lock,
         }
     }
@@ -173,11 +189,6 @@ impl Recorder {
     #[must_use]
     pub fn size_bytes(&self) -> u64 {
         location::size_bytes(&self.file)
-    }
-
-    /// Changes the bounds.
-    pub const fn set_limits(&mut self, limits: Limits) {
-        self.limits = limits;
     }
 
     /// Writes a batch: it is on the disk when this returns. Where room is short, samples are left out
@@ -292,12 +303,8 @@ struct Begun {
     numbers_until: u64,
 }
 
-fn begin_anew(
-    file: &Path,
-    limits: Limits,
-    who: &Opened<'_>,
-) -> Result<(Begun, PathBuf), RecorderError> {
-    let aside = location::set_aside(file)?;
+/// Begins a new file in place of a damaged one that was set aside.
+fn begin_anew(file: &Path, limits: Limits, who: &Opened<'_>) -> Result<Begun, RecorderError> {
     let mut begun = begin_run(open_file(file, limits)?, file, who)?;
     let gap = Gap {
         from_ms: who.at.unix_ms,
@@ -308,7 +315,7 @@ fn begin_anew(
         write_gap(transaction, &gap)
     })
     .map_err(|error| RecorderError::of(file, error))?;
-    Ok((begun, aside))
+    Ok(begun)
 }
 
 fn open_file(file: &Path, limits: Limits) -> Result<Connection, RecorderError> {

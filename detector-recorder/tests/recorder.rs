@@ -438,3 +438,22 @@ fn no_string_of_a_file_reaches_a_terminal_as_it_is() {
         assert!(!said.contains(raw), "{said}");
     }
 }
+
+#[test]
+fn a_damaged_file_is_set_aside_once_however_often_the_new_one_fails() {
+    let made = tempfile::tempdir().unwrap();
+    let folder = made.path().join("state");
+    fs::create_dir(&folder).unwrap();
+    let mut recorder = open(&folder, 0);
+    fs::remove_dir_all(&folder).unwrap();
+    for second in 1..4 {
+        assert!(recorder.replace(&opened(second, "boot")).is_err());
+    }
+    fs::create_dir(&folder).unwrap();
+    let aside = folder.join("recorder.db.damaged-1");
+    fs::write(&aside, "what was damaged").unwrap();
+    assert_eq!(recorder.replace(&opened(4, "boot")).unwrap(), aside);
+    assert_eq!(fs::read_to_string(&aside).unwrap(), "what was damaged");
+    recorder.record(&batch(5, 1)).unwrap();
+    assert_eq!(all_events(&Reader::open(&folder).unwrap()), [1]);
+}

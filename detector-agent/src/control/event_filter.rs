@@ -1,7 +1,7 @@
 //! Which events a reader asked for.
 
 use crate::clock;
-use detector_api::address::network_of;
+use detector_api::address::{concerns, network_of};
 use detector_api::snapshot::{Event, FlagKind};
 use detector_api::time;
 use detector_api::time::rfc3339;
@@ -66,15 +66,9 @@ impl EventFilter {
     pub(crate) fn wants(&self, event: &Event) -> bool {
         self.since.as_ref().is_none_or(|since| event.time >= *since)
             && self.until.as_ref().is_none_or(|until| event.time <= *until)
-            && self.peer.is_none_or(|peer| is_about(event, peer))
+            && self.peer.is_none_or(|peer| concerns(&event.peer, peer))
             && self.kind.is_none_or(|kind| event.kind() == kind)
     }
-}
-
-/// Whether an event is about a peer in this network, or about the peer, a network itself, that an
-/// address lies in.
-fn is_about(event: &Event, peer: IpNet) -> bool {
-    network_of(&event.peer).is_some_and(|known| known.contains(&peer) || peer.contains(&known))
 }
 
 fn parse_peer(value: &str) -> Result<IpNet, String> {

@@ -1,5 +1,6 @@
 //! Logs when an incident opens and when it is over.
 
+use detector_api::snapshot::Incident;
 use detector_api::text;
 use detector_core::engine::Engine;
 
@@ -20,22 +21,32 @@ impl IncidentLog {
 
     /// Logs what has changed since the last call.
     pub(crate) fn log(&mut self, engine: &Engine) {
-        let open = engine.open_incident();
-        if self.open.as_ref() == open.as_ref().map(|open| &open.id) {
+        let open = engine.open_incident().map(|open| open.id);
+        if self.open == open {
             return;
         }
-        if let Some(over) = self.open.take().and_then(|id| engine.incident(&id)) {
-            let sentence = text::incident_over(&over);
-            tracing::warn!("incident {} is over: {sentence}", over.id);
+        let over = self.open.clone();
+        for id in over.into_iter().chain(open) {
+            match engine.incident(&id) {
+                Some(incident) => self.tell(&incident),
+                // Forgotten for newer ones: nothing more can be said of it.
+                None => self.open = None,
+            }
         }
-        if let Some(open) = open {
-            let kinds = text::incident_kinds(&open.kinds);
-            tracing::warn!(
-                "incident {} began: {kinds}; `detector incidents show {}` shows it",
-                open.id,
-                open.id
-            );
-            self.open = Some(open.id);
+    }
+
+    /// Logs that this incident has begun or is over, if that is news.
+    pub(crate) fn tell(&mut self, incident: &Incident) {
+        let id = &incident.id;
+        let is_known = self.open.as_ref() == Some(id);
+        if is_known && !incident.open {
+            let sentence = text::incident_over(incident);
+            tracing::warn!("incident {id} is over: {sentence}");
+            self.open = None;
+        } else if !is_known && incident.open {
+            let kinds = text::incident_kinds(&incident.kinds);
+            tracing::warn!("incident {id} began: {kinds}; `detector incidents show {id}` shows it");
+            self.open = Some(id.clone());
         }
     }
 }

@@ -30,8 +30,9 @@ const INCIDENT_EVERY: Duration = Duration::from_secs(10);
 /// Cards written in one second, and connections on each.
 const CARDS: usize = 2;
 const CARD_CONNECTIONS: usize = 20;
-/// Events that wait for a file that cannot be written.
+/// Events and notes that wait for a file that cannot be written; the oldest go first.
 const EVENTS_WAIT: usize = 20_000;
+const NOTES_WAIT: usize = 4_096;
 /// Events and incidents of earlier runs that a new run shows.
 const EVENTS_SHOWN: usize = 1_000;
 const INCIDENTS_SHOWN: usize = 64;
@@ -202,6 +203,8 @@ struct Writer {
     event: u64,
     /// What could not be written yet.
     waiting: Batch,
+    /// Notes that waited for too long.
+    notes_dropped: u64,
     verdicts: HashMap<String, Option<Verdict>>,
     incident: Option<(Incident, Instant)>,
     /// Where the cards of this second begin among the peers.
@@ -221,6 +224,7 @@ impl Writer {
             incident_log: IncidentLog::default(),
             event,
             waiting: Batch::default(),
+            notes_dropped: 0,
             verdicts: HashMap::new(),
             incident: None,
             next_card: 0,
@@ -256,6 +260,10 @@ impl Writer {
     fn take_findings(&mut self) -> bool {
         let (notes, notes_lost) = self.state.recording.take_notes();
         self.waiting.notes.extend(notes);
+        let excess = self.waiting.notes.len().saturating_sub(NOTES_WAIT);
+        self.waiting.notes.drain(..excess);
+        self.notes_dropped += excess as u64;
+        let notes_lost = notes_lost + self.notes_dropped;
         self.count(|counts| counts.notes_lost = notes_lost);
         self.take_events();
         let before = self.incident.as_ref().map(|(open, _)| open.id.clone());
@@ -385,7 +393,7 @@ impl Writer {
         let began = Instant::now();
         match self.recorder.record(&self.waiting) {
             Ok(written) => {
-                self.waiting = Batch::default();
+                let written_batch = std::mem::take(&mut self.waiting);
                 if self.failing_since.take().is_some() {
                     tracing::info!("the recorder is written again");
                 }
@@ -401,7 +409,10 @@ impl Writer {
                     counts.last_commit_unix_seconds = unix_seconds();
                 });
                 self.state.recording.lock_status().failure = None;
-                self.announce_incidents();
+                // On the disk before they are announced, and no other.
+                for incident in &written_batch.incidents {
+                    self.incident_log.tell(incident);
+                }
             }
             Err(error) => self.keep_for_later(&error),
         }
@@ -425,8 +436,10 @@ impl Writer {
             self.failing_since = Some((self.waiting.at, reason));
         }
         self.state.recording.lock_status().failure = Some(error.to_string());
-        // Told late is better than not told.
-        self.announce_incidents();
+        // Told without being written is better than not told.
+        for incident in &self.waiting.incidents {
+            self.incident_log.tell(incident);
+        }
     }
 
     /// Goes on with a new file.
@@ -441,11 +454,6 @@ impl Writer {
                 self.state.recording.lock_status().failure = Some(error.to_string());
             }
         }
-    }
-
-    /// An incident is on the disk before it is announced.
-    fn announce_incidents(&mut self) {
-        self.incident_log.log(&self.state.engine());
     }
 
     fn tidy(&mut self) {
