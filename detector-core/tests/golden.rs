@@ -8,7 +8,7 @@
 //! field keeps its value from the connection's line before), `sweep_end began=SECONDS`, `advance`,
 //! `trusted NETWORK`, `interface_errors COUNT`, `tcp_memory USED PRESSURE` in bytes, `tcp_memory_held
 //! COUNTED RECEIVE UNLISTED` in bytes, `within_host ADDR:PORT`, `wall_steps SECONDS`.
-//! `census ADDR all=30 well=0 came=0 went=0 ended_well=0` or `census ADDR refused`.
+//! `census ADDR all=30 well=0 well_before=0 came=0 went=0 ended_well=0` or `census ADDR refused`.
 
 #![allow(
     clippy::unwrap_used,
@@ -105,11 +105,13 @@ fn set_field(seen: &mut Observation, name: &str, value: &str) {
 /// `refused`, or `all=NUMBER` and the like.
 fn census<'a>(words: impl Iterator<Item = &'a str>) -> Option<Counted> {
     let mut census = Census::default();
+    let mut well_before = None;
     for word in words {
         let (name, value) = word.split_once('=')?;
         let field = match name {
             "all" => &mut census.connections,
             "well" => &mut census.well,
+            "well_before" => well_before.insert(0),
             "came" => &mut census.came,
             "went" => &mut census.went,
             "ended_well" => &mut census.ended_well,
@@ -117,6 +119,7 @@ fn census<'a>(words: impl Iterator<Item = &'a str>) -> Option<Counted> {
         };
         *field = value.parse().unwrap();
     }
+    census.well_before = well_before;
     Some(Counted {
         census,
         ..Counted::default()
@@ -189,7 +192,7 @@ impl Player {
                 let peer = PeerAddress::of(words.next().unwrap().parse().unwrap(), 64);
                 self.engine.advance(at, self.wall);
                 let counted = census(words);
-                self.engine.set_census(peer, counted.as_ref());
+                let _is_taken = self.engine.set_census(peer, counted.as_ref());
             }
             "wall_steps" => {
                 let seconds: i128 = words.next().unwrap().parse().unwrap();

@@ -54,6 +54,8 @@ pub(super) fn start(state: Arc<AgentState>, nice: i32) -> io::Result<CensusTaker
 
 fn count_suspects(state: &AgentState, mut budget: CpuBudget) -> Result<Infallible, Stopped> {
     let mut known = Known::find();
+    // What an earlier pair of looks showed of suspects of whom two more are wanted.
+    let mut before = HashMap::new();
     loop {
         let (wanted, thresholds) =
             state.with_engine(|engine| (engine.census_wanted(), engine.thresholds()));
@@ -68,7 +70,8 @@ fn count_suspects(state: &AgentState, mut budget: CpuBudget) -> Result<Infallibl
                 known = Known::find();
             }
             let floor = thresholds.dribble_floor_bytes_per_second;
-            report(state, &wanted, &first.compare(&second, floor));
+            let mut found = first.compare(&second, floor);
+            before = report(state, &wanted, &mut found, &before);
         }
         let spent = u64::try_from(budget.used().as_nanos()).unwrap_or(u64::MAX);
         state.counters.census_ns.store(spent, Ordering::Relaxed);
@@ -92,16 +95,31 @@ impl Known {
     }
 }
 
-fn report(state: &AgentState, wanted: &[CensusWanted], counted: &HashMap<PeerAddress, Counted>) {
+/// Tells the engine; gives what two more looks are to confirm.
+fn report(
+    state: &AgentState,
+    wanted: &[CensusWanted],
+    found: &mut HashMap<PeerAddress, Compared>,
+    before: &HashMap<PeerAddress, Compared>,
+) -> HashMap<PeerAddress, Compared> {
+    let mut unconfirmed = HashMap::new();
     for suspect in wanted {
-        let counted = counted.get(&suspect.peer);
-        state.engine().set_census(suspect.peer, counted);
-        let counter = match counted {
+        let compared = found.remove(&suspect.peer);
+        let counted = compared
+            .as_ref()
+            .map(|compared| compared.counted(before.get(&suspect.peer)));
+        let is_taken = state.engine().set_census(suspect.peer, counted.as_ref());
+        let counter = match compared {
+            Some(compared) if !is_taken => {
+                unconfirmed.insert(suspect.peer, compared);
+                continue;
+            }
             Some(_) => &state.counters.suspects_counted,
             None => &state.counters.suspects_not_counted,
         };
         counter.fetch_add(1, Ordering::Relaxed);
     }
+    unconfirmed
 }
 
 /// What the kernel has of suspects at one moment.
@@ -153,7 +171,7 @@ impl Look {
     }
 
     /// What both looks say together, of those that are in both.
-    fn compare(&self, later: &Self, floor_bytes_per_second: u64) -> HashMap<PeerAddress, Counted> {
+    fn compare(&self, later: &Self, floor_bytes_per_second: u64) -> HashMap<PeerAddress, Compared> {
         let milliseconds = later.at.duration_since(self.at).as_millis();
         let least = u128::from(floor_bytes_per_second) * milliseconds / 1_000;
         let least = u64::try_from(least).unwrap_or(u64::MAX);
@@ -165,42 +183,86 @@ impl Look {
     }
 }
 
-fn compare(first: &Found, second: &Found, least_bytes: u64) -> Counted {
+/// What a pair of looks shows of one suspect.
+struct Compared {
+    connections: u64,
+    came: u64,
+    went: u64,
+    /// Connections that are well, by network namespace and cookie.
+    well: HashMap<(u32, [u8; 8]), Ends>,
+    ended_at_first: (u64, u64),
+    ended: (u64, u64),
+}
+
+impl Compared {
+    /// With what an earlier pair showed.
+    fn counted(&self, before: Option<&Self>) -> Counted {
+        let was_well = |key| before.is_some_and(|before| before.well.contains_key(key));
+        let well: HashMap<Ends, bool> = self
+            .well
+            .iter()
+            .map(|(key, ends)| (*ends, was_well(key)))
+            .collect();
+        let well_before = well.values().filter(|was_well| **was_well).count() as u64;
+        let (ended_well_at_first, _) = before.unwrap_or(self).ended_at_first;
+        let (ended_well, ended_early) = self.ended;
+        Counted {
+            census: Census {
+                connections: self.connections,
+                well: well.len() as u64,
+                well_before: before.map(|_| well_before),
+                came: self.came,
+                went: self.went,
+                ended_well_meanwhile: ended_well.saturating_sub(ended_well_at_first),
+                ended_well,
+                ended_early,
+            },
+            well,
+        }
+    }
+}
+
+fn compare(first: &Found, second: &Found, least_bytes: u64) -> Compared {
     let (earlier, later) = (&first.connections, &second.connections);
     let well = later.iter().filter(|(key, now)| {
-        // Our SYN counts as one byte.
-        let has_taken_all = now.queued_bytes == 0 && now.bytes_acked > 1;
-        let taken = earlier
+        earlier
             .get(*key)
-            .map(|then| now.bytes_acked.saturating_sub(then.bytes_acked));
-        has_taken_all || taken.is_some_and(|taken| taken >= least_bytes.max(1))
+            .is_some_and(|then| is_well(then, now, least_bytes.max(1)))
     });
-    let well: HashSet<Ends> = well
-        .map(|((netns, _), seen)| Ends {
+    let well = well.map(|((netns, cookie), seen)| {
+        let ends = Ends {
             netns: *netns,
             local: seen.ends.local,
             remote: seen.ends.remote,
-        })
-        .collect();
+        };
+        ((*netns, *cookie), ends)
+    });
     let missing_in = |these: &HashMap<_, _>, others: &HashMap<_, _>| {
         these
             .keys()
             .filter(|key| !others.contains_key(*key))
             .count() as u64
     };
-    let (ended_well, ended_early) = second.ended;
-    Counted {
-        census: Census {
-            connections: later.len() as u64,
-            well: well.len() as u64,
-            came: missing_in(later, earlier),
-            went: missing_in(earlier, later),
-            ended_well_meanwhile: ended_well.saturating_sub(first.ended.0),
-            ended_well,
-            ended_early,
-        },
-        well,
+    Compared {
+        connections: later.len() as u64,
+        came: missing_in(later, earlier),
+        went: missing_in(earlier, later),
+        well: well.collect(),
+        ended_at_first: first.ended,
+        ended: second.ended,
     }
+}
+
+/// Whoever does not read takes bytes as long as its buffers have room, but offers no more of it.
+fn is_well(then: &Seen, now: &Seen, least_bytes: u64) -> bool {
+    // Our SYN counts as one byte.
+    let has_taken_all = now.queued_bytes == 0 && now.bytes_acked > 1;
+    let taken = now.bytes_acked.saturating_sub(then.bytes_acked);
+    let read = match (then.edge, now.edge) {
+        (Some(then), Some(now)) => now.saturating_sub(then),
+        _ => taken,
+    };
+    has_taken_all || taken.min(read) >= least_bytes
 }
 
 /// Adds what this namespace has of `suspects` to `peers`.
@@ -229,4 +291,82 @@ fn look_in(
         }
     });
     asked.map_err(|error| error.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Found, compare};
+    use crate::netlink::sock_diag::{Ends, Seen};
+    use std::net::{Ipv4Addr, SocketAddr};
+
+    /// `queued`, `acked`, `window` of each connection.
+    fn found(ended_well: u64, connections: &[(u32, u64, u64)]) -> Found {
+        let seen = connections.iter().zip(1_u8..);
+        let seen = seen.map(|((queued_bytes, bytes_acked, window), number)| {
+            let end = |port| SocketAddr::from((Ipv4Addr::LOCALHOST, port));
+            let seen = Seen {
+                ends: Ends {
+                    local: end(80),
+                    remote: end(u16::from(number)),
+                },
+                cookie: [number; 8],
+                queued_bytes: *queued_bytes,
+                bytes_acked: *bytes_acked,
+                edge: Some(bytes_acked + window),
+            };
+            ((1, seen.cookie), seen)
+        });
+        Found {
+            connections: seen.collect(),
+            ended: (ended_well, 0),
+        }
+    }
+
+    const READS: [(u32, u64, u64); 3] = [
+        (9_000, 10_000, 60_000),
+        (9_000, 20_000, 60_000),
+        (9_000, 30_000, 60_000),
+    ];
+    const FILLS_ITS_BUFFER: [(u32, u64, u64); 3] = [
+        (9_000, 10_000, 60_000),
+        (9_000, 40_000, 30_000),
+        (9_000, 69_000, 1_000),
+    ];
+    const IDLE: [(u32, u64, u64); 3] = [(0, 10_000, 60_000); 3];
+    const IN_ITS_FIRST_BURST: [(u32, u64, u64); 3] = [
+        (9_000, 1, 60_000),
+        (9_000, 60_000, 9_000),
+        (9_000, 69_000, 0),
+    ];
+    const UNUSED: [(u32, u64, u64); 3] = [(0, 1, 60_000); 3];
+
+    #[test]
+    fn a_connection_is_well_whose_peer_reads_or_has_taken_all() {
+        let all = [READS, FILLS_ITS_BUFFER, IDLE, IN_ITS_FIRST_BURST, UNUSED];
+        let look = |number: usize| {
+            let connections: Vec<_> = all.iter().map(|each| each[number]).collect();
+            found(number as u64, &connections)
+        };
+        let first = compare(&look(0), &look(1), 1_000);
+        let counted = first.counted(None);
+        assert_eq!((counted.census.connections, counted.census.well), (5, 3));
+        assert_eq!(counted.census.well_before, None);
+        assert_eq!(counted.census.ended_well_meanwhile, 1);
+        let counted = compare(&look(1), &look(2), 1_000).counted(Some(&first));
+        assert_eq!(counted.census.well, 2);
+        assert_eq!(counted.census.well_before, Some(2));
+        assert_eq!(counted.census.ended_well_meanwhile, 2);
+    }
+
+    #[test]
+    fn who_comes_or_goes_between_two_looks_is_not_well() {
+        let compared = compare(&found(0, &[IDLE[0]]), &found(0, &[IDLE[0], IDLE[0]]), 1);
+        let counted = compared.counted(None).census;
+        assert_eq!((counted.connections, counted.well), (2, 1));
+        assert_eq!((counted.came, counted.went), (1, 0));
+        let compared = compare(&found(0, &[IDLE[0], IDLE[0]]), &found(0, &[]), 1);
+        let counted = compared.counted(None).census;
+        assert_eq!((counted.connections, counted.well), (0, 0));
+        assert_eq!((counted.came, counted.went), (0, 2));
+    }
 }

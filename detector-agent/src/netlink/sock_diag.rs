@@ -28,6 +28,8 @@ const FORWARD_ALLOC: usize = 4;
 const WMEM_QUEUED: usize = 5;
 /// `tcpi_bytes_acked` in `struct tcp_info`, from Linux 4.1 on.
 const BYTES_ACKED_AT: usize = 120;
+/// `tcpi_snd_wnd`, from Linux 5.4 on.
+const WINDOW_AT: usize = 228;
 /// `struct inet_diag_msg`.
 const MESSAGE_BYTES: usize = 72;
 const TIME_WAIT: u8 = 6;
@@ -49,6 +51,8 @@ pub(crate) struct Found {
     pub(crate) pinned_bytes: Option<u32>,
     /// Acknowledged since the connection began.
     pub(crate) bytes_acked: Option<u64>,
+    /// The peer's window, in bytes.
+    window: Option<u32>,
 }
 
 impl Found {
@@ -66,6 +70,7 @@ impl Found {
             inode,
             pinned_bytes: Some(queued_bytes),
             bytes_acked: Some(bytes_acked),
+            window: None,
         }
     }
 }
@@ -265,6 +270,7 @@ fn read(payload: &[u8]) -> Option<(Ends, Found)> {
         inode: u32_at(payload, 68)?,
         pinned_bytes: memory.and_then(|memory| u32_at(memory, WMEM_QUEUED * 4)),
         bytes_acked: info.and_then(|info| u64_at(info, BYTES_ACKED_AT)),
+        window: info.and_then(|info| u32_at(info, WINDOW_AT)),
     };
     Some((ends, found))
 }

@@ -8,7 +8,7 @@ use crate::rules::hoard::is_hoarding;
 use crate::rules::stall::StallClass;
 use crate::tables::peers::Peer;
 use crate::time::SECOND_NS;
-use std::collections::{BTreeSet, HashSet};
+use std::collections::{BTreeSet, HashMap};
 
 /// A connection that has taken nothing for so long is not well, though it filled its first window
 /// between two looks.
@@ -28,8 +28,8 @@ pub struct CensusWanted {
 pub struct Counted {
     /// The numbers.
     pub census: Census,
-    /// Which connections are well.
-    pub well: HashSet<Ends>,
+    /// Which connections are well, and whether they were before.
+    pub well: HashMap<Ends, bool>,
 }
 
 impl Engine {
@@ -65,36 +65,44 @@ impl Engine {
 
     /// Takes what the kernel has said of all connections of a suspect; `None` if it could not be
     /// asked. Connections that are known to be held up are not well, whatever a look shows.
-    pub fn set_census(&mut self, peer: PeerAddress, counted: Option<&Counted>) {
+    ///
+    /// `false` if two more looks are to show the same first.
+    pub fn set_census(&mut self, peer: PeerAddress, counted: Option<&Counted>) -> bool {
         let Some(slot) = self.peers.find(&peer) else {
-            return;
+            return true;
         };
         let now = self.clock.now;
-        let census = counted.map(|counted| {
-            let connections = self.connections.of_peer(self.peers.get(slot).connections);
-            let held_up = connections.filter(|each| {
-                let since = each.progress.held_up_since;
-                let is_old = since.is_some_and(|since| now.since_ns(since) >= HELD_UP_NS);
-                is_old || each.stall.cause().is_some()
-            });
-            let held_up = held_up.filter(|each| {
-                let id = each.last.id.unpack();
-                counted.well.contains(&Ends {
-                    netns: id.netns,
-                    local: id.local,
-                    remote: id.remote,
-                })
-            });
-            let not_well = held_up.count() as u64;
-            Census {
-                well: counted.census.well.saturating_sub(not_well),
-                ..counted.census
-            }
-        });
+        let census = counted.map(|counted| self.without_held_up(slot, counted));
         let peer = self.peers.get_mut(slot);
-        peer.verdicts.sharing.observe(census, now);
-        if peer.flags.is_any() {
+        let is_taken = peer.verdicts.sharing.observe(census, now);
+        if is_taken && peer.flags.is_any() {
             self.renew_verdict(slot);
         }
+        is_taken
+    }
+
+    fn without_held_up(&self, slot: u32, counted: &Counted) -> Census {
+        let now = self.clock.now;
+        let connections = self.connections.of_peer(self.peers.get(slot).connections);
+        let held_up = connections.filter(|each| {
+            let since = each.progress.held_up_since;
+            let is_old = since.is_some_and(|since| now.since_ns(since) >= HELD_UP_NS);
+            is_old || each.stall.cause().is_some()
+        });
+        let mut census = counted.census;
+        for each in held_up {
+            let id = each.last.id.unpack();
+            let ends = Ends {
+                netns: id.netns,
+                local: id.local,
+                remote: id.remote,
+            };
+            if let Some(was_well) = counted.well.get(&ends) {
+                census.well = census.well.saturating_sub(1);
+                let before = &mut census.well_before;
+                *before = before.map(|well| well.saturating_sub(u64::from(*was_well)));
+            }
+        }
+        census
     }
 }

@@ -7,14 +7,17 @@ use std::net::SocketAddr;
 pub struct Census {
     /// Connections at the second look.
     pub connections: u64,
-    /// Those of them that took at least the drain floor between the looks, or all that they were
-    /// ever sent.
+    /// Those of them whose peer read at least the drain floor between the looks, or which took all
+    /// that they were ever sent.
     pub well: u64,
+    /// Those of them that were so at an earlier pair of looks, too; `None` if there was none.
+    pub well_before: Option<u64>,
     /// Connections that were not there at the first look.
     pub came: u64,
     /// Connections that were not there any more at the second.
     pub went: u64,
-    /// Connections that ended between the looks with all taken.
+    /// Connections that ended between the looks with all taken, since the first of the earlier pair
+    /// if there was one.
     pub ended_well_meanwhile: u64,
     /// Connections that ended so over the past hours.
     pub ended_well: u64,

@@ -16,9 +16,8 @@ const RETRY_NS: u64 = 5 * SECOND_NS;
 /// be an attacker's own look at whether the server still answers.
 const OTHERS: u64 = 2;
 
-/// And so great a part of all: a reader of single bytes on a thousand connections has a few of them that
-/// are still in their first burst, or in a rare one, at any moment.
-const OTHERS_PART: u64 = 20;
+/// And so great a part of all: of a thousand connections that stop reading some do so late.
+const OTHERS_PART: u64 = 100;
 
 /// At least so many connections ended well over the past hours where only the past speaks.
 const PAST: u64 = 10;
@@ -33,20 +32,28 @@ pub(crate) struct Sharing {
 }
 
 impl Sharing {
-    /// Takes an answer; `None` if there was none.
-    pub(crate) fn observe(&mut self, census: Option<Census>, now: MonotonicTime) {
-        let wait_ns = if census.is_some() { RENEW_NS } else { RETRY_NS };
-        self.ask_at = Some(now.plus_ns(wait_ns));
-        let Some(census) = census else {
-            return;
+    /// Takes an answer; `None` if there was none. Whether it was taken: connections that are well
+    /// once may be in their first burst, which fills the buffers of whoever never reads, so that a
+    /// second pair of looks is to show the same ones well.
+    pub(crate) fn observe(&mut self, census: Option<Census>, now: MonotonicTime) -> bool {
+        let has_others = |well: u64, census: &Census| {
+            let others = well.saturating_add(census.ended_well_meanwhile);
+            others >= OTHERS.max(census.connections / OTHERS_PART)
         };
+        let Some(census) = census else {
+            self.ask_at = Some(now.plus_ns(RETRY_NS));
+            return true;
+        };
+        let is_shared = has_others(census.well_before.unwrap_or(0), &census);
+        if !is_shared && census.well_before.is_none() && has_others(census.well, &census) {
+            return false;
+        }
+        self.ask_at = Some(now.plus_ns(RENEW_NS));
         self.counted = Some((census, now));
-        // Whoever has just come is taking its first bytes, whatever it does then.
-        let settled = census.well.saturating_sub(census.came);
-        let others = settled.saturating_add(census.ended_well_meanwhile);
-        if others >= OTHERS.max(census.connections / OTHERS_PART) {
+        if is_shared {
             self.others_seen_at = Some(now);
         }
+        true
     }
 
     /// Whether the kernel is to be asked, if the peer is a suspect.

@@ -32,6 +32,9 @@ pub(crate) struct Seen {
     pub(crate) queued_bytes: u32,
     /// Acknowledged since the connection began.
     pub(crate) bytes_acked: u64,
+    /// Acknowledged or still taken: where the peer's window ends, counted as `bytes_acked` is. It
+    /// moves as the peer reads. `None` if this kernel does not say.
+    pub(crate) edge: Option<u64>,
 }
 
 impl Diagnosis {
@@ -67,11 +70,14 @@ impl Diagnosis {
 
 fn seen(payload: &[u8]) -> Option<Seen> {
     let (ends, found) = read(payload)?;
+    let bytes_acked = found.bytes_acked?;
+    let window = found.window.map(u64::from);
     Some(Seen {
         ends,
         cookie: found.cookie,
         queued_bytes: found.queued_bytes,
-        bytes_acked: found.bytes_acked?,
+        bytes_acked,
+        edge: window.and_then(|window| bytes_acked.checked_add(window)),
     })
 }
 
