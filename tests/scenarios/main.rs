@@ -10,6 +10,7 @@ mod agent_start;
 mod before_agent;
 mod below_flight;
 mod command_line;
+mod configuration;
 mod default_threshold;
 mod differential;
 mod direction;

@@ -4,6 +4,15 @@ use super::sections::Config;
 use detector_api::units::{Part, Rate, Size, Span};
 use std::time::Duration;
 
+/// What is wrong with the value of a key.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct WrongValue {
+    /// `section.name`.
+    pub(super) key: &'static str,
+    /// What is wrong; names the key.
+    pub(super) message: String,
+}
+
 /// Most addresses to listen on.
 const MAX_LISTEN_ADDRESSES: usize = 16;
 
@@ -21,7 +30,7 @@ macro_rules! within {
 
 impl Config {
     /// Says what is wrong, under which key.
-    pub(super) fn check(&self) -> Result<(), String> {
+    pub(super) fn check(&self) -> Result<(), WrongValue> {
         self.check_web()?;
         self.check_control()?;
         within!(self.detect.stall_after, seconds(1), seconds(3_600));
@@ -39,10 +48,9 @@ impl Config {
         within!(self.budget.nice, -20, 19);
         within!(self.budget.ring, Size(64 << 10), Size(1 << 30));
         if !self.budget.ring.0.is_power_of_two() {
-            return Err(format!(
-                "budget.ring = {} is not a power of two",
-                self.budget.ring
-            ));
+            let ring = self.budget.ring;
+            let message = format!("budget.ring = {ring} is not a power of two");
+            return wrong("budget.ring", message);
         }
         let shortest = Span(Duration::from_millis(100));
         within!(self.budget.sweep_interval, shortest, seconds(60));
@@ -51,49 +59,48 @@ impl Config {
         Ok(())
     }
 
-    fn check_web(&self) -> Result<(), String> {
+    fn check_web(&self) -> Result<(), WrongValue> {
         let addresses = &self.web.listen_addresses;
-        within(
-            "number of web.listen_addresses",
-            addresses.len(),
-            1,
-            MAX_LISTEN_ADDRESSES,
-        )?;
+        let count = addresses.len();
+        if !(1..=MAX_LISTEN_ADDRESSES).contains(&count) {
+            let message = format!(
+                "number of web.listen_addresses = {count} is outside 1 to {MAX_LISTEN_ADDRESSES}"
+            );
+            return wrong("web.listen_addresses", message);
+        }
         for (index, address) in addresses.iter().enumerate() {
             // Port 0 asks for any free port, so it may be there twice.
             if address.port() != 0 && addresses[..index].contains(address) {
-                return Err(format!("web.listen_addresses names {address} twice"));
+                let message = format!("web.listen_addresses names {address} twice");
+                return wrong("web.listen_addresses", message);
             }
         }
         let path = &self.web.telemetry_path;
         let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"/-_.~".contains(&byte);
         if !path.starts_with('/') || !path.bytes().all(is_plain) {
-            return Err(format!(
-                "web.telemetry_path = {path:?} is not a path such as /metrics"
-            ));
+            let message = format!("web.telemetry_path = {path:?} is not a path such as /metrics");
+            return wrong("web.telemetry_path", message);
         }
         if ["/", "/healthz", "/readyz"].contains(&path.as_str()) {
-            return Err(format!(
-                "web.telemetry_path = {path:?} is another page of the agent"
-            ));
+            let message = format!("web.telemetry_path = {path:?} is another page of the agent");
+            return wrong("web.telemetry_path", message);
         }
         Ok(())
     }
 
-    fn check_control(&self) -> Result<(), String> {
+    fn check_control(&self) -> Result<(), WrongValue> {
         // `sun_path` has 108 bytes with the final zero; the lock file beside has its own limit.
         const MAX_PATH_BYTES: usize = 107;
         let socket = &self.control.socket;
         let bytes = socket.as_os_str().as_encoded_bytes();
         if !socket.is_absolute() || socket.file_name().is_none() || bytes.contains(&0) {
-            return Err(format!(
-                "control.socket = {socket:?} is not an absolute path of a file"
-            ));
+            let message = format!("control.socket = {socket:?} is not an absolute path of a file");
+            return wrong("control.socket", message);
         }
         if bytes.len() > MAX_PATH_BYTES {
-            return Err(format!(
-                "control.socket = {socket:?} is longer than {MAX_PATH_BYTES} bytes"
-            ));
+            let message =
+                format!("control.socket = {socket:?} is longer than {MAX_PATH_BYTES} bytes");
+            return wrong("control.socket", message);
         }
         Ok(())
     }
@@ -104,13 +111,18 @@ const fn seconds(seconds: u64) -> Span {
 }
 
 fn within<T: PartialOrd + std::fmt::Display>(
-    key: &str,
+    key: &'static str,
     value: T,
     least: T,
     most: T,
-) -> Result<(), String> {
+) -> Result<(), WrongValue> {
     if value < least || value > most {
-        return Err(format!("{key} = {value} is outside {least} to {most}"));
+        let message = format!("{key} = {value} is outside {least} to {most}");
+        return wrong(key, message);
     }
     Ok(())
+}
+
+const fn wrong(key: &'static str, message: String) -> Result<(), WrongValue> {
+    Err(WrongValue { key, message })
 }

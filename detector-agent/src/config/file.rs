@@ -1,16 +1,26 @@
-//! Reads the text of the configuration file; what its values must hold to is checked in `check`.
+//! Reads the text of one configuration file; what its values must hold to is checked in `check`.
 
-use super::keys;
+use super::keys::{self, Key};
 use super::sections::Config;
 use detector_api::nearest::nearest;
 use toml::de::{DeTable, DeValue};
 
-/// Reads the text of a file; what is absent keeps its default. The error is one line and names the
-/// line where it can.
-pub(super) fn parse(text: &str) -> Result<Config, String> {
+/// What one file sets.
+#[derive(Debug)]
+pub(super) struct Document {
+    /// Sections of known keys, each of a right type.
+    pub(super) sections: toml::Table,
+    /// Each key that is set, and on which line.
+    pub(super) lines: Vec<(&'static Key, usize)>,
+}
+
+/// Reads the text of a file. The error is one line and names the line where it can.
+pub(super) fn parse(text: &str) -> Result<Document, String> {
     let table = DeTable::parse(text).map_err(|error| located(text, &error))?;
-    refuse_unknown(text, table.get_ref())?;
-    toml::from_str(text).map_err(|error| located(text, &error))
+    let lines = find_keys(text, table.get_ref())?;
+    let _typed: Config = toml::from_str(text).map_err(|error| located(text, &error))?;
+    let sections = toml::from_str(text).map_err(|error| located(text, &error))?;
+    Ok(Document { sections, lines })
 }
 
 fn located(text: &str, error: &toml::de::Error) -> String {
@@ -27,8 +37,10 @@ fn line_of(text: &str, offset: usize) -> usize {
     1 + before.iter().filter(|byte| **byte == b'\n').count()
 }
 
-/// Refuses sections and keys that do not exist, and says which name is nearest.
-fn refuse_unknown(text: &str, table: &DeTable<'_>) -> Result<(), String> {
+/// Where each key is set. Refuses sections and keys that do not exist, and says which name is
+/// nearest.
+fn find_keys(text: &str, table: &DeTable<'_>) -> Result<Vec<(&'static Key, usize)>, String> {
+    let mut lines = Vec::new();
     for (section, value) in table {
         let line = line_of(text, section.span().start);
         let name: &str = section.get_ref();
@@ -46,7 +58,9 @@ fn refuse_unknown(text: &str, table: &DeTable<'_>) -> Result<(), String> {
         for key in fields.keys() {
             let line = line_of(text, key.span().start);
             let key: &str = key.get_ref();
-            if !known().any(|known| known.name == key) {
+            if let Some(known) = known().find(|known| known.name == key) {
+                lines.push((known, line));
+            } else {
                 let names: Vec<_> = known().map(|known| known.name).collect();
                 let meant = nearest(key, names.iter().copied());
                 return Err(unknown(
@@ -59,7 +73,7 @@ fn refuse_unknown(text: &str, table: &DeTable<'_>) -> Result<(), String> {
             }
         }
     }
-    Ok(())
+    Ok(lines)
 }
 
 fn unknown(line: usize, what: &str, name: &str, nearest: Option<&str>, known: &[&str]) -> String {

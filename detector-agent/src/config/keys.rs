@@ -5,7 +5,10 @@ use std::fmt::Display;
 use std::path::Path;
 
 /// One key.
+#[derive(Debug)]
 pub struct Key {
+    /// `section.name`.
+    pub path: &'static str,
     /// Section without brackets.
     pub section: &'static str,
     /// Name within the section.
@@ -16,6 +19,17 @@ pub struct Key {
     pub is_reloaded: bool,
     /// Its value in a configuration, as it is written in TOML.
     pub value: fn(&Config) -> String,
+}
+
+impl Key {
+    /// Its value as JSON: numbers, words and lists as in TOML.
+    #[must_use]
+    pub fn json(&self, config: &Config) -> serde_json::Value {
+        let written = (self.value)(config);
+        let table = toml::from_str::<serde_json::Value>(&format!("value = {written}"));
+        let mut table = table.unwrap_or_default();
+        table["value"].take()
+    }
 }
 
 fn number(value: &impl Display) -> String {
@@ -39,6 +53,7 @@ macro_rules! keys {
     ($($section:ident.$name:ident $applied:ident $written:ident $meaning:literal;)*) => {
         /// All keys in the order of the reference.
         pub const KEYS: &[Key] = &[$(Key {
+            path: concat!(stringify!($section), ".", stringify!($name)),
             section: stringify!($section),
             name: stringify!($name),
             meaning: $meaning,
@@ -118,7 +133,7 @@ impl Config {
     pub(crate) fn needs_restart(&self, running: &Self) -> Vec<String> {
         KEYS.iter()
             .filter(|key| !key.is_reloaded && (key.value)(self) != (key.value)(running))
-            .map(|key| format!("{}.{}", key.section, key.name))
+            .map(|key| key.path.to_owned())
             .collect()
     }
 }

@@ -1,12 +1,23 @@
 use super::keys::{KEYS, sections};
-use super::{Config, Overrides};
+use super::{Config, Loaded, Origin, Overrides};
+use proptest::prelude::*;
+use std::fs;
 use std::path::PathBuf;
 use std::time::Duration;
 
+/// The configuration that a file with this text makes, or what is wrong.
+fn parse(text: &str) -> Result<Config, String> {
+    let texts = [(PathBuf::from("x.toml"), text.to_owned())];
+    let loaded = Loaded::merge(&texts, &Overrides::default());
+    loaded
+        .map(|loaded| loaded.config)
+        .map_err(|error| error.to_string())
+}
+
 #[test]
 fn an_empty_file_gives_the_defaults() {
-    assert_eq!(Config::parse(""), Ok(Config::default()));
-    assert_eq!(Config::parse("[web]\n[detect]\n"), Ok(Config::default()));
+    assert_eq!(parse(""), Ok(Config::default()));
+    assert_eq!(parse("[web]\n[detect]\n"), Ok(Config::default()));
 }
 
 #[test]
@@ -19,12 +30,12 @@ fn the_file_that_the_reference_prints_is_accepted_and_changes_nothing() {
             text += &format!("{} = {}\n", key.name, (key.value)(&defaults));
         }
     }
-    assert_eq!(Config::parse(&text), Ok(defaults), "{text}");
+    assert_eq!(parse(&text), Ok(defaults), "{text}");
 }
 
 #[test]
 fn values_are_taken() {
-    let config = Config::parse(
+    let config = parse(
         "[detect]\nstall_after = \"10s\"\n[peers]\ntrusted = [\"10.0.0.0/8\", \"fd00::/8\"]\n",
     )
     .unwrap();
@@ -60,7 +71,7 @@ fn what_is_wrong_is_named_with_its_line() {
         ("[detect\n", "line 1: "),
         (
             "[peers]\nipv6_prefix = 0\n",
-            "peers.ipv6_prefix = 0 is outside 1 to 128",
+            "configuration x.toml: line 2: peers.ipv6_prefix = 0 is outside 1 to 128",
         ),
         (
             "[budget]\nnice = -21\n",
@@ -103,7 +114,7 @@ fn what_is_wrong_is_named_with_its_line() {
             "is not an absolute path",
         ),
     ] {
-        let error = Config::parse(text).expect_err(text);
+        let error = parse(text).expect_err(text);
         assert!(error.contains(expected), "{text:?} gives {error:?}");
         assert_eq!(error.lines().count(), 1, "{error:?}");
     }
@@ -140,7 +151,79 @@ fn an_absent_file_is_named() {
 #[test]
 fn only_a_restart_applies_listeners() {
     let running = Config::default();
-    let wanted =
-        Config::parse("[web]\ntelemetry_path = \"/m\"\n[detect]\nstall_after = \"6s\"\n").unwrap();
+    let wanted = parse("[web]\ntelemetry_path = \"/m\"\n[detect]\nstall_after = \"6s\"\n").unwrap();
     assert_eq!(wanted.needs_restart(&running), ["web.telemetry_path"]);
+}
+
+#[test]
+fn drop_ins_win_key_by_key_in_the_order_of_their_names() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("detector.toml");
+    let flags = Overrides {
+        telemetry_path: Some("/m".to_owned()),
+        ..Overrides::default()
+    };
+    fs::write(
+        &file,
+        "[detect]\nstall_after = \"6s\"\nhoard_connections = 30\n",
+    )
+    .unwrap();
+    let alone = Config::load(Some(&file), &flags).unwrap();
+    assert_eq!(alone.detect.hoard_connections, 30);
+    let drop_ins = folder.path().join("conf.d");
+    fs::create_dir(&drop_ins).unwrap();
+    let write = |name: &str, text: &str| fs::write(drop_ins.join(name), text).unwrap();
+    write(
+        "20-site.toml",
+        "[detect]\nhoard_connections = 50\n[peers]\nexport = 10\n",
+    );
+    write("10-base.toml", "[detect]\nhoard_connections = 40\n");
+    write("30-site.toml.dpkg-old", "no TOML");
+    write(".30-site.toml", "no TOML");
+    let loaded = Loaded::of(Some(&file), &flags).unwrap();
+    assert_eq!(loaded.config.detect.hoard_connections, 50);
+    assert_eq!(loaded.config.detect.stall_after.0, Duration::from_secs(6));
+    let origin = |path: &str| {
+        let mut keys = loaded.keys();
+        keys.find(|(key, _)| key.path == path).unwrap().1.clone()
+    };
+    let of_file = |file: PathBuf, line| Origin::File { file, line };
+    assert_eq!(origin("detect.stall_after"), of_file(file.clone(), 2));
+    assert_eq!(
+        origin("detect.hoard_connections"),
+        of_file(drop_ins.join("20-site.toml"), 2)
+    );
+    assert_eq!(origin("web.telemetry_path"), Origin::Flag);
+    assert_eq!(origin("budget.nice"), Origin::Default);
+
+    // What is wrong is found in its file, whether by itself or with the others.
+    write("25-wrong.toml", "[detect]\n\nhoard_connections = 0\n");
+    let error = Config::load(Some(&file), &flags).unwrap_err().to_string();
+    let expected = "conf.d/25-wrong.toml: line 3: detect.hoard_connections = 0 is outside";
+    assert!(error.contains(expected), "{error}");
+    write("25-wrong.toml", "[detect]\nhoard_connection = 1\n");
+    let error = Config::load(Some(&file), &flags).unwrap_err().to_string();
+    assert!(
+        error.contains("conf.d/25-wrong.toml: line 2: unknown key"),
+        "{error}"
+    );
+    write("25-wrong.toml", "[peers]\ncapacity = 16\nexport = 17\n");
+    let error = Config::load(Some(&file), &flags).unwrap_err().to_string();
+    assert!(
+        error.contains("conf.d/25-wrong.toml: line 3: peers.export"),
+        "{error}"
+    );
+}
+
+proptest! {
+    /// Whatever is in a file, the answer is a configuration or one line.
+    #[test]
+    fn no_text_is_too_odd(text in "(?s).{0,200}", key in 0..KEYS.len(), value in "[ -~]{0,40}") {
+        let key = &KEYS[key];
+        for text in [text, format!("[{}]\n{} = {value}\n", key.section, key.name)] {
+            if let Err(error) = parse(&text) {
+                prop_assert_eq!(error.lines().count(), 1, "{}", error);
+            }
+        }
+    }
 }

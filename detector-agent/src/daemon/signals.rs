@@ -44,10 +44,7 @@ impl Signals {
 /// Reads the configuration again; keeps the old one if the new one is wrong.
 fn reload(state: &AgentState, start: &Start) {
     let loaded = Config::load(start.config_file.as_deref(), &start.flags);
-    state
-        .counters
-        .last_reload_failed
-        .store(loaded.is_err(), Ordering::Relaxed);
+    let has_failed = loaded.is_err();
     match loaded {
         Ok(config) => {
             state.reconfigure(&config, &start.config);
@@ -69,6 +66,9 @@ fn reload(state: &AgentState, start: &Start) {
             note(state, &format!("configuration not reloaded: {error}"));
         }
     }
+    // Last, so that whoever reads it finds the rest done.
+    let failed = &state.counters.last_reload_failed;
+    failed.store(has_failed, Ordering::Relaxed);
 }
 
 fn note(state: &AgentState, text: &str) {

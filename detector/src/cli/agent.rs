@@ -1,15 +1,16 @@
 //! Arguments of the commands that need the kernel side.
 
-use clap::{Args, ValueHint};
+use clap::{Args, Subcommand, ValueHint};
+use detector_agent::config::Overrides;
 use detector_agent::log::{LogFormat, LogLevel};
 use detector_api::defaults::STATE_DIR;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-/// Arguments of `detector run`.
+/// Where the configuration comes from.
 #[derive(Clone, Debug, Default, Args)]
-pub(crate) struct RunArgs {
-    /// Configuration file (TOML); flags override it
+pub(crate) struct ConfigArgs {
+    /// Configuration file (TOML); files `conf.d/*.toml` beside it override it, flags override all
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub(crate) config: Option<PathBuf>,
     /// Address and port for metrics; repeatable [default: 127.0.0.1:10062]
@@ -21,6 +22,41 @@ pub(crate) struct RunArgs {
     /// Control socket [default: /run/detector/control.sock]
     #[arg(long, value_name = "PATH", value_hint = ValueHint::FilePath)]
     pub(crate) control_socket: Option<PathBuf>,
+}
+
+impl ConfigArgs {
+    /// What the flags say.
+    pub(crate) fn overrides(&self) -> Overrides {
+        Overrides {
+            listen_addresses: self.web_listen_addresses.clone(),
+            telemetry_path: self.web_telemetry_path.clone(),
+            control_socket: self.control_socket.clone(),
+        }
+    }
+}
+
+/// What to do with the configuration.
+#[derive(Clone, Debug, Subcommand)]
+pub(crate) enum ConfigVerb {
+    /// Show every key with its value and where that comes from: default, file and line, or flag
+    Show(ConfigShowArgs),
+}
+
+/// Arguments of `detector config show`.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct ConfigShowArgs {
+    #[command(flatten)]
+    pub(crate) config: ConfigArgs,
+    /// Print one JSON array
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// Arguments of `detector run`.
+#[derive(Clone, Debug, Default, Args)]
+pub(crate) struct RunArgs {
+    #[command(flatten)]
+    pub(crate) config: ConfigArgs,
     /// Folder for the agent's own files
     #[arg(long, value_name = "DIR", default_value = STATE_DIR, value_hint = ValueHint::DirPath)]
     pub(crate) state_dir: PathBuf,

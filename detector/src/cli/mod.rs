@@ -21,7 +21,7 @@ mod top;
 
 pub(crate) use action::{BlockArgs, BlockedArgs, ResetArgs, UnblockArgs};
 #[cfg(feature = "agent")]
-pub(crate) use agent::{CheckArgs, RunArgs, SelftestArgs};
+pub(crate) use agent::{CheckArgs, ConfigShowArgs, ConfigVerb, RunArgs, SelftestArgs};
 pub(crate) use dmesg::DmesgArgs;
 #[cfg(feature = "agent")]
 pub(crate) use docs::Chapter;
@@ -59,6 +59,10 @@ pub(crate) enum Command {
     /// Check whether this host can run the agent, and what to do if it cannot
     #[cfg(feature = "agent")]
     Check(CheckArgs),
+    /// Look at the configuration
+    #[cfg(feature = "agent")]
+    #[command(subcommand)]
+    Config(ConfigVerb),
     /// Watch live who holds what, since when, and why
     Top(TopArgs),
     /// List the peers the agent knows, the most costly first
@@ -152,7 +156,7 @@ mod tests {
         else {
             panic!("{cli:?}");
         };
-        assert_eq!(args.web_listen_addresses.len(), 2);
+        assert_eq!(args.config.web_listen_addresses.len(), 2);
     }
 
     #[test]

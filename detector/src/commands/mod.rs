@@ -5,6 +5,8 @@ mod check;
 mod client;
 pub(crate) mod completions;
 #[cfg(feature = "agent")]
+mod config;
+#[cfg(feature = "agent")]
 mod docs;
 mod man;
 #[cfg(feature = "agent")]
@@ -16,6 +18,8 @@ mod run;
 mod selftest;
 mod top;
 
+#[cfg(feature = "agent")]
+use crate::cli::ConfigVerb;
 use crate::cli::{Cli, Command};
 use detector_api::failure::Failure;
 use detector_client::commands::print;
@@ -27,6 +31,8 @@ pub(crate) fn run(cli: Cli) -> Result<(), Failure> {
         Command::Run(args) => run::run(&args),
         #[cfg(feature = "agent")]
         Command::Check(args) => check::run(&args),
+        #[cfg(feature = "agent")]
+        Command::Config(ConfigVerb::Show(args)) => config::show(&args),
         Command::Top(args) => top::run(&args),
         Command::Peers(args) => client::peers(&args),
         Command::Connections(args) => client::connections(&args),

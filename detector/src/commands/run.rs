@@ -15,12 +15,9 @@ const RUNTIME_PATIENCE: Duration = Duration::from_millis(200);
 
 pub(super) fn run(args: &RunArgs) -> Result<(), Failure> {
     let began = Instant::now();
-    let flags = Overrides {
-        listen_addresses: args.web_listen_addresses.clone(),
-        telemetry_path: args.web_telemetry_path.clone(),
-        control_socket: args.control_socket.clone(),
-    };
-    let config = load(args.config.as_deref(), &flags)?;
+    let flags = args.config.overrides();
+    let config_file = args.config.config.clone();
+    let config = load(config_file.as_deref(), &flags)?;
     if args.die_with_parent {
         die_with_parent()?;
     }
@@ -31,7 +28,7 @@ pub(super) fn run(args: &RunArgs) -> Result<(), Failure> {
         .map_err(|error| Failure::failed(format!("cannot start the log: {error}")))?;
     let start = Start {
         config,
-        config_file: args.config.clone(),
+        config_file,
         flags,
         state_dir: args.state_dir.clone(),
         kernel_log_level: kernel_log_level(args.log_level),
@@ -52,7 +49,7 @@ pub(super) fn load(file: Option<&Path>, flags: &Overrides) -> Result<Config, Fai
     Config::load(file, flags).map_err(config_failure)
 }
 
-fn config_failure(error: ConfigError) -> Failure {
+pub(super) fn config_failure(error: ConfigError) -> Failure {
     let hint = match error {
         ConfigError::Unreadable { .. } => {
             "name a file that can be read with --config, or none: no file is needed"

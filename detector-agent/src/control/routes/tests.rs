@@ -136,7 +136,8 @@ async fn a_follower_gets_what_happens_and_ends_with_the_agent() {
 
 #[tokio::test]
 async fn a_follower_that_is_too_slow_learns_what_it_missed() {
-    let config = Config::parse("[budget]\nevents = 16\n").unwrap();
+    let mut config = Config::default();
+    config.budget.events = 16;
     let (state, _pings) = state(&config);
     let Content::EndlessPieces(mut pieces) = get(&state, "/v1/events?follow=1").await.content
     else {

@@ -1,0 +1,96 @@
+//! The configuration is put together of a file, `conf.d` beside it and flags; `detector config show`
+//! says of each value where it comes from; a reload takes all of it or nothing.
+
+use anyhow::{Context, Result, ensure};
+use detector_tests::PATIENCE;
+use detector_tests::agent::{Agent, AgentOptions, command};
+use detector_tests::expect;
+use detector_tests::story::in_folder;
+use nix::sys::signal::Signal;
+use serde_json::Value;
+use std::fs;
+use std::path::Path;
+
+/// One key as `detector config show --json` has it.
+fn shown(file: &Path, key: &str) -> Result<Value> {
+    let mut show = command(&["config", "show", "--json", "--web.telemetry-path=/m"])?;
+    let output = show.arg("--config").arg(file).output()?;
+    ensure!(output.status.success(), "{output:?}");
+    let all: Vec<Value> = serde_json::from_slice(&output.stdout)?;
+    let mut keys = all.into_iter().filter(|each| each["key"] == key);
+    keys.next().with_context(|| key.to_owned())
+}
+
+#[test]
+fn drop_ins_win_and_a_reload_is_all_or_nothing() -> Result<()> {
+    in_folder("drop-ins", |folder| {
+        let options = AgentOptions {
+            configuration: Some(
+                "[detect]\nstall_after = \"7s\"\nhoard_connections = 21\n".to_owned(),
+            ),
+            ..AgentOptions::default()
+        };
+        let agent = Agent::start_with(folder, &options)?;
+        let file = folder.join("agent/detector.toml");
+        let drop_ins = folder.join("agent/conf.d");
+        fs::create_dir(&drop_ins)?;
+        let site = drop_ins.join("10-site.toml");
+        fs::write(&site, "# ours\n[detect]\nhoard_connections = 33\n")?;
+
+        let hoard = shown(&file, "detect.hoard_connections")?;
+        ensure!(hoard["value"] == 33 && hoard["default"] == 20, "{hoard}");
+        let origin = &hoard["origin"];
+        ensure!(
+            origin["file"] == site.display().to_string() && origin["line"] == 3,
+            "{hoard}"
+        );
+        let flag = shown(&file, "web.telemetry_path")?;
+        ensure!(
+            flag["value"] == "/m" && flag["origin"]["from"] == "flag",
+            "{flag}"
+        );
+        let default = shown(&file, "peers.ignore")?;
+        ensure!(default["origin"]["from"] == "default", "{default}");
+
+        let threshold =
+            |name: &str| -> Result<Value> { Ok(agent.status()?["thresholds"][name].clone()) };
+        let reloaded = |successful: f64| {
+            expect::until("the reload is over", PATIENCE, || {
+                let gauge = agent.metrics()?;
+                let gauge = gauge.value("detector_config_last_reload_successful", &[])?;
+                Ok(((gauge - successful).abs() < 0.1).then_some(()))
+            })
+        };
+        ensure!(threshold("hoard_connections")? == 21);
+        fs::write(
+            drop_ins.join("20-broken.toml"),
+            "[detect]\nstall_after = \"9 parsecs\"\n",
+        )?;
+        agent.signal(Signal::SIGHUP)?;
+        reloaded(0.0)?;
+        ensure!(threshold("hoard_connections")? == 21, "half a reload");
+        expect::until("what is wrong is logged", PATIENCE, || {
+            let log = agent.log()?;
+            Ok(log
+                .contains("20-broken.toml: line 2: `9 parsecs`")
+                .then_some(()))
+        })?;
+        let mut check = command(&["run", "--check-config", "--config"])?;
+        let output = check.arg(&file).output()?;
+        let said = String::from_utf8_lossy(&output.stderr);
+        ensure!(
+            output.status.code() == Some(2) && said.contains("20-broken.toml: line 2"),
+            "{said}"
+        );
+
+        fs::write(
+            drop_ins.join("20-broken.toml"),
+            "[detect]\nstall_after = \"9s\"\n",
+        )?;
+        agent.signal(Signal::SIGHUP)?;
+        reloaded(1.0)?;
+        ensure!(threshold("hoard_connections")? == 33);
+        ensure!(threshold("stall_after_seconds")? == 9.0);
+        Ok(())
+    })
+}
