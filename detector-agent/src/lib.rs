@@ -10,6 +10,7 @@ mod clock;
 pub mod config;
 mod control;
 pub mod daemon;
+mod governor;
 mod host;
 mod http;
 pub mod kernel;

@@ -5,19 +5,23 @@
 use crate::actions::Actions;
 use crate::clock;
 use crate::config::Config;
+use crate::governor::Governor;
 use crate::host::owner::SharedReport;
 use crate::host::pressure::PressureGauge;
 use crate::host::tcp_memory::TcpMemoryGauge;
 use crate::http::Refusals;
 use crate::kernel::{Kernel, KernelStatus, Message};
 use crate::recording::Recording;
+use detector_api::status::Saving;
+use detector_api::text::budget_line;
 use detector_api::time::rfc3339;
 use detector_core::engine::Engine;
 use detector_core::observe::peer_address::PeerAddress;
 use detector_core::time::MonotonicTime;
+use detector_recorder::NoteKind;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::sync::{mpsc, oneshot, watch};
 
 /// How long the judge may take to answer before the agent counts as stuck.
@@ -51,6 +55,8 @@ pub(crate) struct AgentState {
     pub(crate) pressure: PressureGauge,
     /// Who holds TCP's memory.
     pub(crate) tcp_memory: TcpMemoryGauge,
+    /// Keeps the agent's own cost within bounds.
+    pub(crate) governor: Governor,
     /// Does what operators ask for.
     pub(crate) actions: Actions,
     /// Writes down what happens.
@@ -117,6 +123,7 @@ impl AgentState {
             owners: SharedReport::default(),
             pressure: PressureGauge::default(),
             tcp_memory: TcpMemoryGauge::default(),
+            governor: Governor::new(config.budget.cpu_share.as_ratio()),
             actions,
             recording: Recording::default(),
         }
@@ -152,7 +159,7 @@ impl AgentState {
 
     /// Ingests messages of the kernel side; fails with the reason if it cannot go on.
     pub(crate) fn ingest(&self, messages: &mut Vec<Message>) -> Result<(), String> {
-        let is_recorded = self.recording.is_on();
+        let is_recorded = self.recording.is_on() && !self.governor.saves(Saving::Timelines);
         let mut engine = self.engine();
         engine.admit_until(clock::now());
         for message in messages.drain(..) {
@@ -212,6 +219,22 @@ impl AgentState {
     /// How connections of this peer have ended over the past hours, well and early, if that is known.
     pub(crate) fn history(&self, peer: PeerAddress) -> Option<(u64, u64)> {
         self.kernel().as_ref()?.history(peer, clock::now())
+    }
+
+    /// Takes what the agent has used of the processors; gives something up, or takes it up again, and
+    /// says so.
+    pub(crate) fn govern(&self) {
+        let hooks = self.kernel_status().unwrap_or_default().hook_time();
+        let used = clock::process_time().saturating_add(hooks);
+        if !self.governor.look(used, Instant::now()) {
+            return;
+        }
+        if let Some(kernel) = self.kernel().as_ref() {
+            kernel.sweep_seldom(self.governor.saves(Saving::Sweeps));
+        }
+        let text = budget_line(&self.governor.status());
+        tracing::warn!("{text}");
+        self.recording.note(NoteKind::Budget, None, &text);
     }
 
     fn kernel(&self) -> MutexGuard<'_, Option<Kernel>> {

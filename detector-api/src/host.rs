@@ -2,6 +2,7 @@
 
 use crate::snapshot::numbers::numbers;
 use crate::snapshot::{OpenIncident, Retransmits, Shrinks};
+use crate::status::Saving;
 use crate::tcp_memory::TcpMemoryHeld;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -101,6 +102,9 @@ pub struct Agent {
     pub sweep_interval_seconds: f64,
     /// Sockets met in the last full round.
     pub sweep_sockets: u64,
+    /// What it gives up to use less of the processors.
+    #[serde(default)]
+    pub given_up: Vec<Saving>,
 }
 
 /// Load averages.

@@ -1,5 +1,6 @@
 //! `/v1/status`: the state of the agent itself.
 
+use crate::labelled::labelled;
 use crate::snapshot::{HeldWorkers, Thresholds};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -49,8 +50,36 @@ pub struct Status {
     /// The flight recorder; `null` where none is kept.
     #[serde(default)]
     pub recorder: Option<Recorder>,
+    /// What the agent uses of the processors, and what it gives up to use less; older agents do not
+    /// send it.
+    #[serde(default)]
+    pub budget: Option<Budget>,
     /// Whether the last reload of the configuration was applied.
     pub last_reload_successful: bool,
+}
+
+/// What the agent uses of the processors.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Budget {
+    /// What it may use, as a share of one core: `[budget] cpu_share`.
+    pub cpu_share: f64,
+    /// What it used over the last ten seconds; `null` before that.
+    pub used_cpu_share: Option<f64>,
+    /// What it has given up to use less. Counts, flags and verdicts of what the hooks see are as ever.
+    pub given_up: Vec<Saving>,
+}
+
+labelled! {
+    /// What the agent gives up where it would use more than its share, in this order.
+    Saving {
+        /// Windows of suspects are not written to the flight recorder.
+        Timelines = "timelines",
+        /// Processes behind newly stalled connections are not looked up.
+        Owners = "owners",
+        /// Sweeps keep to the share for quiet times: what the hooks cannot see is found up to ten seconds
+        /// late.
+        Sweeps = "sweeps",
+    }
 }
 
 /// The flight recorder.

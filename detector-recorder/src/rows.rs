@@ -224,6 +224,8 @@ words! {
         Kernel = "kernel",
         /// The kernel killed a process for want of memory.
         OomKill = "oom-kill",
+        /// The agent gave something up to cost less, or took it up again.
+        Budget = "budget",
     }
 }
 

@@ -9,6 +9,7 @@ mod agent_http;
 mod agent_start;
 mod before_agent;
 mod below_flight;
+mod budget;
 mod command_line;
 mod configuration;
 mod default_threshold;

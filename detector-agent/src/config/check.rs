@@ -43,6 +43,7 @@ impl Config {
         within!(self.peers.export, 0, 1_000.min(self.peers.capacity));
         within!(self.recorder.size, Size(4 << 20), Size(1 << 40));
         within!(self.recorder.age, seconds(3_600), seconds(3_650 * 86_400));
+        within!(self.budget.cpu_share, Part(1), Part(1_000_000));
         within!(self.budget.connections, 16, 4_194_304);
         within!(self.budget.events, 16, 1_048_576);
         within!(self.budget.nice, -20, 19);

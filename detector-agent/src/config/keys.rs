@@ -100,6 +100,8 @@ keys! {
         "Its size at most; where room runs short, detail goes before findings and the newest incidents stay longest.";
     recorder.age on_restart quoted
         "How long anything is kept at most.";
+    budget.cpu_share on_restart quoted
+        "Share of one core that the agent may use over ten seconds; where it would use more it gives up, in this order, windows of suspects in the flight recorder, the processes behind newly stalled connections, and sweeps beyond `sweep_share_idle`, and says so.";
     budget.connections on_restart number
         "Misbehaving connections tracked at most, in the kernel and in the agent.";
     budget.events on_restart number

@@ -88,6 +88,7 @@ pub struct RecorderConfig {
 #[serde(deny_unknown_fields, default)]
 #[allow(missing_docs, reason = "see `keys`")]
 pub struct Budget {
+    pub cpu_share: Part,
     pub connections: u32,
     pub events: usize,
     pub nice: i32,
@@ -164,6 +165,7 @@ impl Default for RecorderConfig {
 impl Default for Budget {
     fn default() -> Self {
         Self {
+            cpu_share: Part(2_500),
             connections: 65_536,
             events: TableSettings::default().events_capacity,
             nice: -10,

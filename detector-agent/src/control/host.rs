@@ -53,6 +53,7 @@ pub(super) fn host(state: &AgentState) -> Host {
             sweep_seconds: kernel.sweep_seconds,
             sweep_interval_seconds: kernel.sweep_interval_seconds,
             sweep_sockets: kernel.sweep_sockets,
+            given_up: state.governor.status().given_up,
         },
         records_lost: super::status::lost(&kernel, totals.records_refused),
         records_held_back: super::status::held_back(&kernel),

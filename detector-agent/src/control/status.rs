@@ -63,6 +63,7 @@ pub(super) fn status(state: &AgentState) -> Status {
         connections_of_others,
         held_workers: state.owners.read().held_workers,
         recorder: recorder(state.recording.status()),
+        budget: Some(state.governor.status()),
         last_reload_successful: state.is_last_reload_successful(),
     }
 }

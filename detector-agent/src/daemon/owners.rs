@@ -7,6 +7,7 @@ use crate::netlink::sock_diag::{Diagnosis, Ends};
 use crate::priority::set_niceness;
 use crate::state::AgentState;
 use detector_api::snapshot::HeldWorkers;
+use detector_api::status::Saving;
 use detector_core::engine::{Engine, OwnerWanted};
 use detector_core::observe::observation::ConnectionId;
 use std::collections::{BTreeMap, HashSet};
@@ -60,6 +61,10 @@ fn name_owners(
     let mut count_at = Instant::now();
     loop {
         find_within_host(state, &mut budget)?;
+        if state.governor.saves(Saving::Owners) {
+            budget.wait(ROUND)?;
+            continue;
+        }
         let mut wanted = state.with_engine(|engine| engine.owners_wanted());
         let readers = add_readers(&mut wanted, state.tcp_memory.owners_wanted());
         let now = Instant::now();

@@ -1,6 +1,6 @@
 //! Samples how loaded the host is, for metrics, incidents and verdicts about the path, and which
-//! addresses it has; drops
-//! the table of blocks once all in it have expired.
+//! addresses it has; drops the table of blocks once all in it have expired; has the agent's own cost
+//! looked at.
 
 use crate::netlink::addresses::own_addresses;
 use crate::state::AgentState;
@@ -15,6 +15,7 @@ pub(super) async fn sample_host(state: Arc<AgentState>) {
     let mut stop = state.watch_stop();
     let mut oom_kills = None;
     loop {
+        state.govern();
         let sampling = Arc::clone(&state);
         // A file that hangs holds up this task and a thread, nobody else.
         let sampling = tokio::task::spawn_blocking(move || {

@@ -190,6 +190,11 @@ impl Kernel {
         self.shared.status()
     }
 
+    /// Has sweeps keep to the share for quiet times, or not any more.
+    pub(crate) fn sweep_seldom(&self, seldom: bool) {
+        self.shared.sweep_seldom(seldom);
+    }
+
     /// How connections of this peer have ended over the past hours, well and early; `None` if that
     /// cannot be read.
     pub(crate) fn history(&self, peer: PeerAddress, now: MonotonicTime) -> Option<(u64, u64)> {

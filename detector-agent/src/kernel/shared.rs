@@ -48,12 +48,23 @@ impl AsFd for StopSignal {
 pub(super) struct Shared {
     status: Mutex<KernelStatus>,
     received: AtomicU64,
+    sweeps_seldom: AtomicBool,
 }
 
 impl Shared {
     /// Adds records that were read from the kernel.
     pub(super) fn add_received(&self, records: u64) {
         self.received.fetch_add(records, Ordering::Relaxed);
+    }
+
+    /// Has sweeps keep to the share for quiet times, or not any more.
+    pub(super) fn sweep_seldom(&self, seldom: bool) {
+        self.sweeps_seldom.store(seldom, Ordering::Relaxed);
+    }
+
+    /// Whether they do.
+    pub(super) fn sweeps_seldom(&self) -> bool {
+        self.sweeps_seldom.load(Ordering::Relaxed)
     }
 
     /// Changes the status.

@@ -1,5 +1,8 @@
 //! What the kernel side counts about itself.
 
+use detector_common::names;
+use std::time::Duration;
+
 /// What the kernel side counts about itself.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct KernelStatus {
@@ -19,7 +22,7 @@ pub(crate) struct KernelStatus {
     pub(crate) sweep_sockets: u64,
     /// Sockets met since the start.
     pub(crate) sweep_sockets_total: u64,
-    /// Time between rounds, as the governor set it.
+    /// Time between rounds, as its share of the processors allows.
     pub(crate) sweep_interval_seconds: f64,
     /// Full rounds so far.
     pub(crate) sweeps_total: u64,
@@ -31,6 +34,16 @@ pub(crate) struct KernelStatus {
     pub(crate) programs: Vec<ProgramStatus>,
     /// Fill of each map.
     pub(crate) maps: Vec<MapStatus>,
+}
+
+impl KernelStatus {
+    /// Processor time of the hooks, where the kernel counts it: that of the sweep is the agent's own.
+    pub(crate) fn hook_time(&self) -> Duration {
+        let hooks = self.programs.iter();
+        let hooks = hooks.filter(|program| program.name != names::SWEEP_PROGRAM);
+        let seconds = hooks.map(|program| program.seconds).sum();
+        Duration::try_from_secs_f64(seconds).unwrap_or_default()
+    }
 }
 
 /// Cost of one program, as the kernel accounts it (zero while `bpf_stats_enabled` is off).

@@ -53,6 +53,7 @@ impl Web {
             census: counters.census(),
             tcp_memory: pressure.as_ref().and_then(|pressure| pressure.tcp_memory),
             oom_kills: pressure.and_then(|pressure| pressure.oom_kills),
+            budget: state.governor.status(),
             recorder: state.recording.status(),
             tcp_memory_held: state.tcp_memory.read().map(|held| held.held_bytes),
             tcp_memory_looks: state.tcp_memory.counts(),

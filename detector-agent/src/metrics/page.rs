@@ -11,6 +11,7 @@ use crate::kernel::KernelStatus;
 use crate::recording::RecorderStatus;
 use detector_api::host::TcpMemory;
 use detector_api::snapshot::{FlagKind, IncidentKind, StallCause};
+use detector_api::status::{Budget, Saving};
 use detector_api::tcp_memory::{HeldBytes, MemoryHolder};
 use detector_core::metrics::{Ledger, MetricsSnapshot};
 
@@ -46,6 +47,8 @@ pub(crate) struct SelfCounts<'a> {
     pub(crate) tcp_memory: Option<TcpMemory>,
     /// Processes killed for want of memory, if the kernel says.
     pub(crate) oom_kills: Option<u64>,
+    /// What the agent costs, and gives up.
+    pub(crate) budget: Budget,
     /// The flight recorder.
     pub(crate) recorder: RecorderStatus,
     /// Who holds it, if somebody has looked lately.
@@ -77,6 +80,7 @@ pub(crate) fn render(
     write_kernel(&mut page, core, kernel);
     write_owners(&mut page, &counts.owners);
     write_self(&mut page, counts);
+    write_budget(&mut page, &counts.budget);
     write_recorder(&mut page, &counts.recorder);
     process::write(&mut page);
     page.into_text()
@@ -296,6 +300,17 @@ fn write_self(page: &mut Page, counts: &SelfCounts<'_>) {
         &metric::LAST_RELOAD_SUCCESSFUL,
         counts.is_last_reload_successful,
     );
+}
+
+fn write_budget(page: &mut Page, budget: &Budget) {
+    page.single(&metric::BUDGET_CPU_SHARE, budget.cpu_share);
+    if let Some(share) = budget.used_cpu_share {
+        page.single(&metric::BUDGET_USED_CPU_SHARE, share);
+    }
+    let mut given_up = page.metric(&metric::BUDGET_GIVEN_UP);
+    for saving in Saving::ALL {
+        given_up.sample(&[saving.label()], budget.given_up.contains(&saving));
+    }
 }
 
 /// Where none is kept, and none was meant to be, there is no line.

@@ -7,6 +7,7 @@
 mod action;
 mod advice;
 mod benign;
+mod budget;
 mod change;
 mod evidence;
 mod figures;
@@ -20,6 +21,7 @@ mod verdict;
 pub use action::{block_summary, owner, reset_failures, reset_summary, unblock_summary};
 pub use advice::{Circumstances, Servers, Setting, Step, advice, workers};
 pub use benign::{considered, outcome};
+pub use budget::budget_line;
 pub use change::change;
 pub use evidence::evidence;
 pub use figures::{counted, each_number};

@@ -81,7 +81,7 @@ fn notes<'a>(recording: &'a Recording, peers: &'a [&str]) -> impl Iterator<Item 
             let peer = note.peer.as_deref();
             peer.is_some_and(|peer| peers.contains(&peer))
         }
-        NoteKind::Action | NoteKind::Configuration | NoteKind::Kernel => true,
+        NoteKind::Action | NoteKind::Budget | NoteKind::Configuration | NoteKind::Kernel => true,
     });
     notes.map(|note| (Time(note.at.unix_ms), note.text.clone()))
 }

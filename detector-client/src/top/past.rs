@@ -113,6 +113,7 @@ fn facts(host: &HostSecond) -> Facts {
         agent_cpu_share: host.agent_cpu_share,
         agent_memory_bytes: host.agent_resident_bytes.map(count),
         records_lost: host.records_lost.map_or(0, count),
+        given_up: Vec::new(),
         ..Facts::default()
     }
 }

@@ -94,6 +94,7 @@ fn facts_of(host: Host) -> Facts {
         agent_memory_bytes: host.agent.cost.resident_bytes,
         incident_began: host.incident.map(|incident| incident.began),
         records_lost: host.records_lost.values().sum(),
+        given_up: host.agent.given_up,
     }
 }
 

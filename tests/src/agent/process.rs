@@ -50,9 +50,10 @@ pub struct AgentOptions {
 
 impl Default for AgentOptions {
     /// Stalls are flagged after one second, and sweeps keep their interval however many namespaces
-    /// there are, so that stories are short.
+    /// there are, so that stories are short; a debug build gives nothing up for what it costs.
     fn default() -> Self {
-        let text = "[detect]\nstall_after = \"1s\"\n[budget]\nsweep_share_idle = \"5%\"\n";
+        let text = "[detect]\nstall_after = \"1s\"\n\
+                    [budget]\nsweep_share_idle = \"5%\"\ncpu_share = \"400%\"\n";
         Self {
             configuration: Some(text.to_owned()),
             log_level: None,
@@ -93,7 +94,7 @@ impl Agent {
     /// The same with the users' own threshold for a stall, for peers that read all the time: a busy
     /// machine may keep them from it for a second.
     pub fn start_beside_readers(folder: &Path) -> Result<Self> {
-        let text = "[budget]\nsweep_share_idle = \"5%\"\n";
+        let text = "[budget]\nsweep_share_idle = \"5%\"\ncpu_share = \"400%\"\n";
         let options = AgentOptions {
             configuration: Some(text.to_owned()),
             ..AgentOptions::default()

@@ -1,7 +1,7 @@
 //! Sweeps all network namespaces on a thread of its own, and keeps the status up to date.
 //!
-//! A governor stretches the time between rounds so that sweeping stays within its share of one
-//! core, a small one while nothing is held up, a larger one while something is. The interval in
+//! The time between rounds is stretched so that sweeping stays within its share of one core, a small
+//! one while nothing is held up, a larger one while something is. The interval in
 //! force is in the status, for it bounds how late a stall outside the hooks' sight is found.
 
 mod pace;
@@ -113,7 +113,8 @@ impl Sweeper {
             let Some(round) = self.round(&mut progress) else {
                 return;
             };
-            let interval = pace::interval(&self.options, round);
+            let share = pace::share(&self.options, round, self.shared.sweeps_seldom());
+            let interval = pace::interval(self.options.interval, share, round.cost);
             self.publish(&mut progress, round, interval, began.elapsed());
             if !self.wait_until(began + interval) {
                 return;

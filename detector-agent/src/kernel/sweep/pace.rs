@@ -1,4 +1,4 @@
-//! The governor: how long from one round to the next, and from one search for namespaces to the next.
+//! The pace of sweeps: how long from one round to the next, and from one search for namespaces to the next.
 //!
 //! In: what a round or a search took, and the shares of one core. Out: intervals. Never: waiting.
 
@@ -17,15 +17,18 @@ pub(super) fn between_searches(search: Duration) -> Duration {
     (search * 200).min(LONGEST_INTERVAL)
 }
 
-/// The time from one round to the next that keeps the cost within its share.
-pub(super) fn interval(options: &SweepOptions, round: Round) -> Duration {
-    let share = if round.held_up == 0 {
+/// Part of one core that rounds may take.
+pub(super) const fn share(options: &SweepOptions, round: Round, is_seldom: bool) -> f64 {
+    if is_seldom || round.held_up == 0 {
         options.idle_share
     } else {
         options.busy_share
-    };
-    let wanted = options.interval;
-    let needed = round.cost.div_f64(share);
+    }
+}
+
+/// The time from one round to the next that keeps the cost within its share.
+pub(super) fn interval(wanted: Duration, share: f64, cost: Duration) -> Duration {
+    let needed = cost.div_f64(share);
     wanted.max(needed.min(LONGEST_INTERVAL.max(wanted)))
 }
 
@@ -61,19 +64,25 @@ mod tests {
         nice: 0,
     };
 
+    fn stretched(held_up: u64, cost: Duration, is_seldom: bool) -> Duration {
+        let share = share(&OPTIONS, round(held_up, cost), is_seldom);
+        interval(OPTIONS.interval, share, cost)
+    }
+
     #[test]
     fn a_cheap_round_keeps_the_wanted_interval() {
-        let cheap = round(0, Duration::from_millis(3));
-        assert_eq!(interval(&OPTIONS, cheap), OPTIONS.interval);
+        let cheap = Duration::from_millis(3);
+        assert_eq!(stretched(0, cheap, false), OPTIONS.interval);
+        assert_eq!(stretched(9, cheap, true), OPTIONS.interval);
     }
 
     #[test]
     fn a_costly_round_stretches_the_interval_within_bounds() {
         let second = Duration::from_secs(1);
         let cost = Duration::from_millis(20);
-        let stretched = |held_up, cost| interval(&OPTIONS, round(held_up, cost));
-        assert_eq!(stretched(0, cost), Duration::from_secs(5));
-        assert_eq!(stretched(9, cost), second);
-        assert_eq!(stretched(9, second), LONGEST_INTERVAL);
+        assert_eq!(stretched(0, cost, false), Duration::from_secs(5));
+        assert_eq!(stretched(9, cost, false), second);
+        assert_eq!(stretched(9, cost, true), Duration::from_secs(5));
+        assert_eq!(stretched(9, second, false), LONGEST_INTERVAL);
     }
 }

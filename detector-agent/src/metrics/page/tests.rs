@@ -6,6 +6,7 @@ use crate::metrics::definition::ALL;
 use crate::recording::{RecorderCounts, RecorderStatus};
 use detector_api::host::TcpMemory;
 use detector_api::snapshot::{Retransmits, Shrinks, Verdict};
+use detector_api::status::{Budget, Saving};
 use detector_api::tcp_memory::HeldBytes;
 use detector_core::metrics::{HostTotals, Ledger, MetricsSnapshot, PeerMetrics};
 use std::path::Path;
@@ -85,6 +86,11 @@ fn page(peers: Vec<PeerMetrics>) -> String {
             limit_bytes: 18,
         }),
         oom_kills: Some(19),
+        budget: Budget {
+            cpu_share: 0.25,
+            used_cpu_share: Some(0.31),
+            given_up: vec![Saving::Timelines],
+        },
         recorder: RecorderStatus {
             file: Some("/var/lib/detector/recorder.db".to_owned()),
             failure: None,

@@ -2,6 +2,7 @@
 
 use detector_api::page::PeerPage;
 use detector_api::snapshot::Peer;
+use detector_api::status::Saving;
 use detector_api::tcp_memory::HeldBytes;
 
 /// A present moment.
@@ -74,4 +75,6 @@ pub(crate) struct Facts {
     pub(crate) incident_began: Option<String>,
     /// Records that were lost on the way.
     pub(crate) records_lost: u64,
+    /// What the agent gives up to use less of the processors.
+    pub(crate) given_up: Vec<Saving>,
 }

@@ -63,6 +63,7 @@ fn facts(stalled: u64) -> Facts {
         agent_cpu_share: Some(0.003),
         agent_memory_bytes: Some(24_000_000),
         records_lost: 7,
+        given_up: Vec::new(),
     }
 }
 

@@ -36,7 +36,9 @@ pub(super) fn draw(buffer: &mut Buffer, area: &mut Rect, state: &State) {
     let memory = tcp_memory(state, spark_width);
     draw_parts(buffer, take_line(area), memory, lost(facts));
     let held = held(state, spark_width);
-    draw_parts(buffer, take_line(area), held, agent(facts));
+    let mut right = given_up(facts);
+    right.extend(agent(facts));
+    draw_parts(buffer, take_line(area), held, right);
     if is_tall {
         draw_parts(buffer, take_line(area), holders(facts), Vec::new());
     }
@@ -165,6 +167,15 @@ fn lost(facts: &Facts) -> Vec<Part> {
     }
     let lost = format!("{} records lost", grouped(facts.records_lost));
     vec![Part::new(1, lost, theme::caution())]
+}
+
+fn given_up(facts: &Facts) -> Vec<Part> {
+    if facts.given_up.is_empty() {
+        return Vec::new();
+    }
+    let given_up: Vec<_> = facts.given_up.iter().map(|each| each.label()).collect();
+    let text = format!("gives up {}", given_up.join(" "));
+    vec![Part::new(1, text, theme::caution())]
 }
 
 #[allow(clippy::cast_precision_loss, reason = "a percentage is shown")]

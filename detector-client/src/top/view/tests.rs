@@ -8,6 +8,7 @@ use crate::top::state::State;
 use crate::top::state::tests::actions::{block_result, rehearsed, reset_result};
 use crate::top::state::tests::past::Night;
 use crate::top::state::tests::{at_night, attacked, page, press, started, type_text};
+use detector_api::status::Saving;
 use detector_api::tcp_memory::HeldBytes;
 use ratatui::Terminal;
 use ratatui::backend::TestBackend;
@@ -297,4 +298,15 @@ fn who_holds_memory_is_said_while_it_is_short() {
     let drawn = frame(&mut state, (80, 24), FULL);
     let line = "short of tcp memory:  not read by us 520 MB  stalled 4.2 MB";
     assert!(drawn.contains(line), "{drawn}");
+}
+
+#[test]
+fn what_the_agent_gives_up_is_said() {
+    let mut state = at_night(0);
+    state.facts.given_up = vec![Saving::Timelines, Saving::Owners];
+    let drawn = frame(&mut state, (120, 24), FULL);
+    assert!(
+        drawn.contains("gives up timelines owners  own cost"),
+        "{drawn}"
+    );
 }
