@@ -14,6 +14,9 @@ pub struct PeerRow {
     /// Peers in it: 1 for a peer by itself.
     #[serde(default = "one")]
     pub members: u64,
+    /// Hosts on which its connections are held up now, where rows are of more than one host.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hosts: Option<u64>,
 }
 
 const fn one() -> u64 {
@@ -22,6 +25,10 @@ const fn one() -> u64 {
 
 impl From<Peer> for PeerRow {
     fn from(peer: Peer) -> Self {
-        Self { peer, members: 1 }
+        Self {
+            peer,
+            members: 1,
+            hosts: None,
+        }
     }
 }

@@ -9,6 +9,7 @@ pub mod columns;
 pub mod commands;
 pub mod filter;
 pub mod layout;
+pub mod prometheus;
 pub mod report;
 mod session;
 pub mod socket;

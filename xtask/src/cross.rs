@@ -13,7 +13,8 @@ use crate::run::{Profile, build_agent};
 use crate::tree;
 
 const TARGET: &str = "aarch64-unknown-linux-gnu";
-const LINKER: &str = "aarch64-linux-gnu-gcc";
+/// What links for it.
+pub(crate) const LINKER: &str = "aarch64-linux-gnu-gcc";
 
 /// Programs a cross build uses, and the Debian packages that bring them.
 const PROGRAMS: [(&str, &str); 2] = [
@@ -43,18 +44,18 @@ pub(crate) fn build(may_install: bool) -> Result<PathBuf> {
     if env::consts::ARCH == "aarch64" {
         return build_agent(Profile::Release);
     }
-    packages::need(&PROGRAMS, "a build for arm64", may_install)?;
-    let rustc = find_or_install(may_install)?;
     run(cargo()
         .current_dir(tree::root())
-        .env("RUSTC", rustc)
+        .env("RUSTC", compiler(may_install)?)
         .env("CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_LINKER", LINKER)
         .args(["build", "--locked", "--release", "--target", TARGET])
         .args(["--package", "detector", "--bin", "detector"]))?;
     Ok(tree::target().join(TARGET).join("release/detector"))
 }
 
-fn find_or_install(may_install: bool) -> Result<PathBuf> {
+/// A compiler that has arm64's library, once everything beside it is there, too.
+pub(crate) fn compiler(may_install: bool) -> Result<PathBuf> {
+    packages::need(&PROGRAMS, "a build for arm64", may_install)?;
     if let Some(rustc) = find() {
         return Ok(rustc);
     }

@@ -11,6 +11,7 @@ mod chaos;
 mod command;
 mod cross;
 mod demo;
+mod dist;
 mod docs;
 mod e2e;
 mod ebpf;
@@ -19,7 +20,9 @@ mod fuzz;
 mod kernels;
 mod licences;
 mod lint;
+mod monitoring;
 mod packages;
+mod packaging;
 mod run;
 mod scenarios;
 mod terminal;
@@ -66,6 +69,12 @@ enum Chore {
     Chaos(chaos::Arguments),
     /// Build the program for arm64 on another machine
     Cross(cross::Arguments),
+    /// Packages, tarballs, container image and bill of materials
+    Dist(dist::Arguments),
+    /// What is shipped beside the program: unit, rules, alerts, dashboards, manifests
+    Packaging(packaging::Arguments),
+    /// Three agents, a real Prometheus, an attack: which alerts fire, what dashboards show (needs root)
+    Monitoring(monitoring::Arguments),
     /// Feed hostile bytes to everything that reads bytes
     Fuzz(fuzz::Arguments),
     /// Write the reference pages from the agent itself
@@ -87,6 +96,9 @@ fn main() -> ExitCode {
         Chore::Kernels(arguments) => kernels::main(&arguments),
         Chore::Chaos(arguments) => chaos::main(&arguments),
         Chore::Cross(arguments) => cross::main(&arguments),
+        Chore::Dist(arguments) => dist::main(&arguments),
+        Chore::Packaging(arguments) => packaging::main(&arguments),
+        Chore::Monitoring(arguments) => monitoring::main(&arguments),
         Chore::Fuzz(arguments) => fuzz::main(&arguments),
         Chore::Docs(arguments) => docs::main(&arguments),
     };

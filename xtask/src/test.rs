@@ -14,6 +14,7 @@ use crate::kernels;
 use crate::licences;
 use crate::lint;
 use crate::packages;
+use crate::packaging;
 use crate::tree;
 
 /// One step: what it shows and how to run it alone.
@@ -23,7 +24,7 @@ struct Step {
     act: fn(&Arguments) -> Result<()>,
 }
 
-const STEPS: [Step; 14] = [
+const STEPS: [Step; 15] = [
     Step {
         name: "tools",
         alone: "cargo xtask test --only tools",
@@ -53,6 +54,11 @@ const STEPS: [Step; 14] = [
         name: "licences",
         alone: "cargo xtask licences",
         act: |_| licences::main(&licences::Arguments {}),
+    },
+    Step {
+        name: "packaging",
+        alone: "cargo xtask packaging",
+        act: |arguments| packaging::main(&packaging::Arguments::short(arguments.install())),
     },
     Step {
         name: "unit",
@@ -165,6 +171,7 @@ fn tools(arguments: &Arguments) -> Result<()> {
         .into_iter()
         .chain(kernels::PROGRAMS)
         .chain(chaos::PROGRAMS)
+        .chain(packaging::PROGRAMS)
         .collect();
     packages::need(&programs, "the whole test", may_install)?;
     let (toolchain, linker) = ebpf::tools(may_install)?;

@@ -138,7 +138,7 @@ pub async fn serve_engine<E>(
 fn raise_priority(nice: i32) -> Result<i32, Failure> {
     let started_with = priority::niceness()
         .map_err(|error| Failure::failed(format!("cannot ask for the niceness: {error}")))?;
-    if started_with != 0 {
+    if started_with != 0 || nice == 0 {
         return Ok(started_with);
     }
     if let Err(error) = priority::set_niceness(nice) {

@@ -194,6 +194,47 @@ pub struct Peer {
     pub last_seen: String,
 }
 
+impl Peer {
+    /// One of which nothing but its name is known.
+    #[must_use]
+    pub const fn unknown(peer: String) -> Self {
+        Self {
+            peer,
+            verdict: None,
+            confidence: None,
+            trusted: false,
+            flags: Vec::new(),
+            severity: Severity::Info,
+            connections: 0,
+            stalled_connections: 0,
+            connections_all: None,
+            connections_well: None,
+            pinned_bytes: 0,
+            pinned_byte_seconds: 0.0,
+            zero_window_episodes: 0,
+            zero_window_seconds: 0.0,
+            longest_stall_seconds: 0.0,
+            window_shrinks: Shrinks {
+                polite: 0,
+                below_flight: 0,
+                treason: 0,
+            },
+            retransmits: Retransmits {
+                loss: 0,
+                tail_probe: 0,
+                window_probe: 0,
+            },
+            retransmits_needless: 0,
+            bytes_acked_per_second: 0.0,
+            direction: Direction::Unknown,
+            services: Vec::new(),
+            processes: Vec::new(),
+            first_seen: String::new(),
+            last_seen: String::new(),
+        }
+    }
+}
+
 /// A kind of flag that stands on a peer or on connections of it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct StandingFlag {

@@ -144,6 +144,8 @@ impl Lead {
 fn add(sum: &mut PeerRow, lead: &mut Lead, row: PeerRow) {
     let its_lead = Lead::of(&row.peer);
     sum.members += row.members;
+    // The same host may be among those of several members.
+    sum.hosts = None;
     let (sum, peer) = (&mut sum.peer, row.peer);
     if its_lead > *lead {
         *lead = its_lead;

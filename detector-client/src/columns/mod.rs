@@ -14,6 +14,7 @@ mod sort;
 mod value;
 
 pub use group::{Grouping, group};
+pub(crate) use names::whole;
 pub use sort::{Choice, Sort};
 pub use value::Value;
 

@@ -64,6 +64,6 @@ fn owners<'a>(processes: &'a [Process], name: fn(&'a Process) -> &'a str) -> Vec
     clippy::cast_sign_loss,
     reason = "a float cast saturates"
 )]
-pub(super) const fn whole(number: f64) -> u64 {
+pub(crate) const fn whole(number: f64) -> u64 {
     number as u64
 }

@@ -26,6 +26,14 @@ pub(super) const COLUMNS: &[Own] = &[
         |row, _| Value::Count(row.members),
     )
     .on_request(),
+    Own::count(
+        "hosts",
+        "HOSTS",
+        "hosts",
+        "hosts on which it holds connections up, as a Prometheus knows",
+        |row, _| row.hosts.map_or(Value::Absent, Value::Count),
+    )
+    .on_request(),
     Own::text(
         "severity",
         "SEVERITY",

@@ -148,7 +148,12 @@ fn print_rows<R: Shaped>(query: &ListQuery<'_, R>) -> Result<(), Failure> {
 }
 
 impl<R: Row> ListQuery<'_, R> {
-    fn print_table(&self, rows: &[R], context: &Context, by: Grouping) -> Result<(), Failure> {
+    pub(super) fn print_table(
+        &self,
+        rows: &[R],
+        context: &Context,
+        by: Grouping,
+    ) -> Result<(), Failure> {
         let chosen = match self.columns {
             Some(Choice(columns)) => {
                 let columns = columns.iter().copied();
@@ -261,7 +266,7 @@ impl<R: Row> ListQuery<'_, R> {
     }
 
     /// Says on stderr when there are more rows than were printed, or none at all.
-    fn tell_rest(&self, shown: usize, total: usize) {
+    pub(super) fn tell_rest(&self, shown: usize, total: usize) {
         let note = if self.limit != 0 && shown < total {
             format!("showing {shown} of {total}; --limit 0 shows all\n")
         } else if shown == 0 && !self.json {
@@ -332,7 +337,7 @@ struct Sent<'a, R> {
 }
 
 /// One array, an item a line.
-fn json_lines<T: Serialize>(items: &[T]) -> Result<String, Failure> {
+pub(super) fn json_lines<T: Serialize>(items: &[T]) -> Result<String, Failure> {
     let mut text = String::from("[");
     for (index, item) in items.iter().enumerate() {
         text.push_str(if index == 0 { "\n" } else { ",\n" });

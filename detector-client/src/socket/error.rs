@@ -42,6 +42,13 @@ pub enum ClientError {
         /// What is wrong.
         message: String,
     },
+    /// A Prometheus was asked, and gave no answer that is of use.
+    Prometheus {
+        /// Which.
+        url: String,
+        /// Why.
+        why: String,
+    },
     /// Whoever was to get the lines failed.
     Sink(io::Error),
 }
@@ -80,6 +87,7 @@ impl fmt::Display for ClientError {
                  understood: {message}"
             ),
             Self::Broken { message } => write!(f, "cannot read the agent's answer: {message}"),
+            Self::Prometheus { url, why } => write!(f, "cannot ask {url}: {why}"),
             Self::Sink(error) => write!(f, "cannot write the output: {error}"),
         }
     }
@@ -98,7 +106,7 @@ impl ClientError {
             },
             Self::Refused { message, .. } => format!("the agent refused: {message}"),
             Self::Silent => format!("the agent takes longer than {} s", PATIENCE.as_secs()),
-            Self::Unknown => self.to_string(),
+            Self::Unknown | Self::Prometheus { .. } => self.to_string(),
             Self::OtherVersion { agent, .. } => {
                 format!("the agent is version {agent}, this is version {VERSION}")
             }
@@ -168,6 +176,9 @@ impl ClientError {
                 sanitize::text(&socket.display().to_string())
             )),
             Self::Refused { hint, .. } => hint.clone(),
+            Self::Prometheus { url, .. } => Some(format!(
+                "`curl {url}/-/ready` shows whether a Prometheus is there"
+            )),
             Self::Sink(_) => None,
         };
         let code = match &self {

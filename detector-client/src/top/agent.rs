@@ -3,6 +3,7 @@
 use super::source;
 use super::state::{ActionRequest, ActionResult, Query, Snapshot};
 use super::{Options, OwnAgent, StartAgent};
+use crate::prometheus::Prometheus;
 use crate::socket::ClientError;
 use detector_api::defaults::CONTROL_SOCKET;
 use detector_api::failure::Failure;
@@ -18,6 +19,8 @@ pub(super) const START_PAUSE: Duration = Duration::from_millis(50);
 /// The agent that is asked.
 pub(super) struct Agent {
     socket: PathBuf,
+    /// Asked in its place.
+    prometheus: Option<Prometheus>,
     /// Whether the user said which agent; then no other will do.
     is_named: bool,
     start: Option<StartAgent>,
@@ -41,6 +44,7 @@ impl Agent {
         let socket = options.control_socket.as_deref();
         Self {
             socket: socket.unwrap_or(Path::new(CONTROL_SOCKET)).to_owned(),
+            prometheus: options.prometheus.clone(),
             is_named: socket.is_some(),
             start: options.start_agent,
             own: None,
@@ -59,7 +63,13 @@ impl Agent {
         query: Query,
     ) -> impl Future<Output = Result<Snapshot, ClientError>> + Send + 'static {
         let socket = self.socket.clone();
-        async move { source::ask(&socket, &query).await }
+        let prometheus = self.prometheus.clone();
+        async move {
+            match prometheus {
+                Some(prometheus) => source::ask_prometheus(&prometheus).await,
+                None => source::ask(&socket, &query).await,
+            }
+        }
     }
 
     /// Has the agent do or rehearse something, beside everything else.

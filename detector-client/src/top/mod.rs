@@ -17,6 +17,7 @@ mod view;
 
 use crate::columns::{Grouping, Sort};
 use crate::filter::Filter;
+use crate::prometheus::Prometheus;
 use agent::Agent;
 use detector_api::defaults::STATE_DIR;
 use detector_api::failure::Failure;
@@ -54,6 +55,8 @@ pub struct Options {
     pub allow_actions: bool,
     /// Control socket of the agent.
     pub control_socket: Option<PathBuf>,
+    /// A Prometheus that is asked about all hosts in place of an agent.
+    pub prometheus: Option<Prometheus>,
     /// The recorder of which the past is shown, or its folder.
     pub state_dir: Option<PathBuf>,
     /// What starts an agent where the host has none; `None` in a build that has none to start.
@@ -109,6 +112,7 @@ pub async fn run(args: &Options) -> Result<(), Failure> {
 
 /// What the command line says wins over what was remembered.
 fn choose(state: &mut State, args: &Options) {
+    state.is_of_fleet = args.prometheus.is_some();
     if let Some(grouping) = args.group {
         state.settings.grouping = grouping;
     }

@@ -2,7 +2,7 @@
 
 use super::state::{Facts, HostHistory, Look, Mark, Recorded, RecordedPage};
 use detector_api::page::PeerPage;
-use detector_api::snapshot::{Direction, Peer, Retransmits, Severity, Shrinks};
+use detector_api::snapshot::Peer;
 use detector_api::time::rfc3339;
 use detector_recorder::{
     EventsWanted, HostSecond, PeerSecond, Reader, RecorderError, Run, Second, Span, Step,
@@ -134,30 +134,14 @@ fn tell_run(facts: &mut Facts, run: &Run, second: &Second) {
 fn peer(row: &PeerSecond, time: &str) -> Peer {
     let verdict = row.verdict.as_deref();
     Peer {
-        peer: row.peer.clone(),
         verdict: verdict.and_then(|verdict| verdict.parse().ok()),
-        confidence: None,
-        trusted: false,
-        direction: Direction::Unknown,
-        flags: Vec::new(),
-        severity: Severity::Info,
-        connections: 0,
         stalled_connections: count(row.stalled_connections),
-        connections_all: None,
-        connections_well: None,
         pinned_bytes: count(row.pinned_bytes),
-        pinned_byte_seconds: 0.0,
         zero_window_episodes: count(row.zero_window_episodes),
-        zero_window_seconds: 0.0,
-        longest_stall_seconds: 0.0,
-        window_shrinks: Shrinks::default(),
-        retransmits: Retransmits::default(),
-        retransmits_needless: 0,
         bytes_acked_per_second: row.bytes_acked_per_second as f64,
-        services: Vec::new(),
-        processes: Vec::new(),
         first_seen: time.to_owned(),
         last_seen: time.to_owned(),
+        ..Peer::unknown(row.peer.clone())
     }
 }
 

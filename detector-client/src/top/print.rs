@@ -5,6 +5,7 @@ use super::agent::{Agent, Outcome, START_PAUSE};
 use super::state::{Location, Now, Query, Snapshot, State};
 use super::view;
 use crate::clock;
+use crate::prometheus;
 use crate::terminal::Capabilities;
 use detector_api::failure::Failure;
 use detector_api::row::PeerRow;
@@ -100,12 +101,17 @@ pub struct Printed<'a> {
 }
 
 fn json(state: &State) -> Result<String, Failure> {
-    let printed = Printed {
+    let unwritten =
+        |error: serde_json::Error| Failure::failed(format!("cannot write JSON: {error}"));
+    let mut printed = serde_json::to_value(Printed {
         time: detector_api::time::rfc3339(state.taken.unix_ns),
         peers: &state.table.rows,
         peers_total: state.table.total,
-    };
-    let line = serde_json::to_string(&printed)
-        .map_err(|error| Failure::failed(format!("cannot write JSON: {error}")))?;
-    Ok(line + "\n")
+    })
+    .map_err(unwritten)?;
+    if state.is_of_fleet {
+        let known = state.table.rows.iter().map(prometheus::known_json);
+        printed["peers"] = known.collect::<Result<_, _>>().map_err(unwritten)?;
+    }
+    Ok(format!("{printed}\n"))
 }

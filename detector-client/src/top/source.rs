@@ -1,11 +1,14 @@
 //! Asks the agent for what the state wants to show.
 
 use super::state::{ActionRequest, ActionResult, Facts, Listing, Query, Snapshot};
+use crate::prometheus::{self, Prometheus};
 use crate::socket::{self, ClientError, percent_encoded};
 use detector_api::host::{Host, Stall, Stalls};
 use detector_api::page::PeerPage;
+use detector_api::row::PeerRow;
 use detector_api::sanitize;
 use detector_api::snapshot::Peer;
+use detector_api::text::counted;
 use std::ffi::CStr;
 use std::path::Path;
 use std::time::Duration;
@@ -33,6 +36,33 @@ pub(super) async fn act(
             .await
             .map(ActionResult::Block),
     }
+}
+
+/// What a Prometheus knows of all hosts.
+pub(super) async fn ask_prometheus(prometheus: &Prometheus) -> Result<Snapshot, ClientError> {
+    let fleet = prometheus::ask_all(prometheus).await?;
+    let mut host = counted(fleet.hosts, "host", "hosts");
+    if fleet.silent_hosts > 0 {
+        host += &format!(", {} silent", fleet.silent_hosts);
+    }
+    let facts = Facts {
+        host,
+        kernel: prometheus.to_string(),
+        tcp_memory_bytes: fleet.tcp_memory_bytes,
+        stalled_connections: Some(fleet.stalled_connections),
+        pinned_bytes: Some(fleet.pinned_bytes),
+        ..Facts::default()
+    };
+    let total = fleet.peers.len();
+    let listing = Some(Listing {
+        peers: fleet.peers,
+        total,
+    });
+    Ok(Snapshot {
+        facts,
+        listing,
+        page: None,
+    })
 }
 
 async fn ask_patiently(socket: &Path, query: &Query) -> Result<Snapshot, ClientError> {
@@ -102,7 +132,7 @@ async fn ask_peers(socket: &Path, limit: usize) -> Result<Listing, ClientError> 
     let target = format!("/v1/peers?limit={limit}");
     let list = socket::list::<Peer>(socket, &target).await?;
     Ok(Listing {
-        peers: list.rows,
+        peers: list.rows.into_iter().map(PeerRow::from).collect(),
         total: list.total,
     })
 }

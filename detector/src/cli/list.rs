@@ -1,13 +1,14 @@
 //! Arguments of `detector peers` and `detector connections`.
 
 use super::{PlaceArgs, candidates};
-use clap::Args;
+use clap::{Args, ValueHint};
 use clap_complete::ArgValueCompleter;
 use detector_api::defaults::LIST_LIMIT;
 use detector_api::row::PeerRow;
 use detector_api::snapshot::Connection;
 use detector_client::columns::{Choice, Grouping, Row, Sort};
 use detector_client::filter::Filter;
+use detector_client::prometheus::Prometheus;
 
 /// What both have.
 #[derive(Clone, Debug, Args)]
@@ -41,6 +42,9 @@ pub(crate) struct PeersArgs {
     /// Group the peers by this
     #[arg(long, value_name = "GROUPING", value_enum, default_value_t)]
     pub(crate) group: Grouping,
+    /// Ask the Prometheus at this URL, such as http://localhost:9090, about all hosts whose agents it scrapes
+    #[arg(long, value_name = "URL", conflicts_with_all = ["control_socket", "state_dir", "since"], value_hint = ValueHint::Url)]
+    pub(crate) prometheus: Option<Prometheus>,
     #[command(flatten)]
     pub(crate) list: ListArgs,
 }

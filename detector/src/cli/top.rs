@@ -6,6 +6,7 @@ use clap_complete::ArgValueCompleter;
 use detector_api::row::PeerRow;
 use detector_client::columns::{Grouping, Sort};
 use detector_client::filter::Filter;
+use detector_client::prometheus::Prometheus;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -46,6 +47,9 @@ pub(crate) struct TopArgs {
     /// Control socket of the agent [default: /run/detector/control.sock]
     #[arg(long, value_name = "PATH", value_hint = ValueHint::FilePath)]
     pub(crate) control_socket: Option<PathBuf>,
+    /// Ask the Prometheus at this URL, such as http://localhost:9090, about all hosts whose agents it scrapes
+    #[arg(long, value_name = "URL", conflicts_with_all = ["allow_actions", "control_socket", "state_dir"], value_hint = ValueHint::Url)]
+    pub(crate) prometheus: Option<Prometheus>,
     /// Folder or copy of the recorder that key `p` opens [default: /var/lib/detector]; without
     /// --control-socket it is opened first
     #[arg(long, value_name = "DIR", conflicts_with_all = ["once", "batch", "json"], value_hint = ValueHint::AnyPath)]

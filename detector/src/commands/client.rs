@@ -17,7 +17,10 @@ pub(super) fn peers(args: &PeersArgs) -> Result<(), Failure> {
         json: args.list.json,
         place: args.list.place.place(),
     };
-    commands::peers(&query, args.group)
+    match &args.prometheus {
+        Some(prometheus) => commands::fleet_peers(&query, args.group, prometheus),
+        None => commands::peers(&query, args.group),
+    }
 }
 
 pub(super) fn connections(args: &ConnectionsArgs) -> Result<(), Failure> {

@@ -16,6 +16,7 @@ pub(super) fn run(args: &TopArgs) -> Result<(), Failure> {
         filter: args.filter.clone(),
         allow_actions: args.allow_actions,
         control_socket: args.control_socket.clone(),
+        prometheus: args.prometheus.clone(),
         state_dir: args.state_dir.clone(),
         #[cfg(feature = "agent")]
         start_agent: Some(super::own_agent::start),

@@ -1,7 +1,7 @@
 //! What one refresh brings: facts of the host, rows, the page that is open.
 
 use detector_api::page::PeerPage;
-use detector_api::snapshot::Peer;
+use detector_api::row::PeerRow;
 use detector_api::status::Saving;
 use detector_api::tcp_memory::HeldBytes;
 
@@ -29,7 +29,7 @@ pub(crate) struct Snapshot {
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Listing {
     /// Peers, the most costly first.
-    pub(crate) peers: Vec<Peer>,
+    pub(crate) peers: Vec<PeerRow>,
     /// How many there are in all.
     pub(crate) total: usize,
 }

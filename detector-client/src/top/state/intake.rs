@@ -36,7 +36,7 @@ impl State {
 
     pub(super) fn take_listing(&mut self, listing: Listing) {
         self.table.total = listing.total;
-        self.table.peers = listing.peers.into_iter().map(PeerRow::from).collect();
+        self.table.peers = listing.peers;
         self.arrange();
         let rows = &self.table.rows;
         let is_at = |index: usize, key: &String| rows[index].peer.peer == *key;

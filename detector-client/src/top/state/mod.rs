@@ -224,6 +224,8 @@ pub(crate) struct State {
     pub(crate) note: Option<String>,
     /// Why no agent of the host is asked.
     pub(crate) own_agent: Option<String>,
+    /// Whether peers of many hosts are shown, as a Prometheus knows them.
+    pub(crate) is_of_fleet: bool,
     /// Facts of the host.
     pub(crate) facts: Facts,
     /// Histories of the host at present.

@@ -4,6 +4,7 @@ use super::history::{HostHistory, Timelines};
 use super::{ConnectionKey, Cursor, Effects, Facts, Link, Listing, Location, Now, State};
 use crate::columns::Grouping;
 use detector_api::page::PeerPage;
+use detector_api::row::PeerRow;
 use detector_api::snapshot::Peer;
 use detector_recorder::{Gap, Step, WindowPoint};
 
@@ -80,6 +81,10 @@ impl State {
 
     /// From the present into the past, and back.
     pub(super) fn switch_past(&mut self) -> Effects {
+        if self.is_of_fleet {
+            self.note = Some("the past is with each host: `detector top` there, then p".to_owned());
+            return Effects::default();
+        }
         if self.past.shown.is_none() {
             return self.travel(Step::Newest);
         }
@@ -117,7 +122,7 @@ impl State {
         self.facts = recorded.facts;
         self.take_listing(Listing {
             total: recorded.peers.len(),
-            peers: recorded.peers,
+            peers: recorded.peers.into_iter().map(PeerRow::from).collect(),
         });
         match recorded.page {
             Some(Some(page)) => self.take_recorded_page(page),
@@ -146,10 +151,11 @@ impl State {
         self.table.cursor = Cursor::<String>::default();
     }
 
-    /// Whether peers can be put together so: the recorder does not know whose connections they were
-    /// second by second.
+    /// Whether peers can be put together so: neither the recorder, second by second, nor a Prometheus knows
+    /// whose connections they are.
     pub(super) const fn can_group(&self, grouping: Grouping) -> bool {
-        self.past.shown.is_none() || matches!(grouping, Grouping::Peer | Grouping::Net)
+        let is_owner_known = self.past.shown.is_none() && !self.is_of_fleet;
+        is_owner_known || matches!(grouping, Grouping::Peer | Grouping::Net)
     }
 
     /// Histories of the host up to what is shown.

@@ -70,7 +70,13 @@ fn facts(stalled: u64) -> Facts {
 fn refresh(state: &mut State, second: u32, peers: Vec<Peer>, total: usize) {
     let snapshot = Snapshot {
         facts: facts(u64::from(second) * 10),
-        listing: Some(Listing { peers, total }),
+        listing: Some(Listing {
+            peers: peers
+                .into_iter()
+                .map(detector_api::row::PeerRow::from)
+                .collect(),
+            total,
+        }),
         page: None,
     };
     state.take(now(second), Ok(snapshot));

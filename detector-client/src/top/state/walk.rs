@@ -39,6 +39,10 @@ impl State {
                     return Effects::default();
                 };
                 let name = row.peer.peer.clone();
+                if self.grouping() == Grouping::Peer && self.is_of_fleet {
+                    self.note = Some(format!("`detector explain {name}` on a host knows more"));
+                    return Effects::default();
+                }
                 if self.grouping() == Grouping::Peer {
                     self.location = Location::Peer(name);
                     self.opened.page = None;

@@ -5,6 +5,7 @@ use super::table::Listing;
 use super::text::{Part, draw_text, grouped};
 use super::theme;
 use crate::columns::Grouping;
+use crate::prometheus;
 use crate::top::state::{Link, State};
 use detector_api::units;
 use ratatui::buffer::Buffer;
@@ -55,7 +56,11 @@ pub(super) fn draw(buffer: &mut Buffer, area: Rect, state: &State, has_cursor: b
         selected: (has_cursor && !state.table.rows.is_empty()).then_some(state.table.cursor.index),
         sort: state.settings.sort,
         context: state.context(),
-        known: state.past.shown.is_some().then_some(past::COLUMNS),
+        known: if state.is_of_fleet {
+            Some(prometheus::COLUMNS)
+        } else {
+            state.past.shown.is_some().then_some(past::COLUMNS)
+        },
     };
     listing.draw(buffer, area);
     if state.table.rows.is_empty() && area.height > 2 {
@@ -82,6 +87,9 @@ fn nothing(state: &State) -> String {
     }
     if state.table.within.is_some() {
         return "no peer of this group is left; Esc goes back".to_owned();
+    }
+    if state.is_of_fleet {
+        return "no peer of these hosts has misbehaved".to_owned();
     }
     let watched = units::seconds(state.facts.uptime_seconds);
     format!("no peer has misbehaved; watched for {watched}")

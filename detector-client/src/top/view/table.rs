@@ -39,7 +39,12 @@ impl<R: Row> Listing<'_, R> {
         let rows = &rows[..rows.len().min(usize::from(area.height - 1))];
         let is_sorted_by =
             |column: &Column<R>| self.sort.column.is_some_and(|by| by.key == column.key);
-        let mut chosen = Chosen::of(self.grouping, is_sorted_by);
+        let is_of_hosts = |column: &Column<R>| {
+            column.key == "hosts" && self.known.is_some_and(|known| known.contains(&"hosts"))
+        };
+        let mut chosen = Chosen::of(self.grouping, |column| {
+            is_sorted_by(column) || (is_of_hosts(column) && self.grouping == Grouping::Peer)
+        });
         if let Some(known) = self.known {
             chosen.retain(|each| known.contains(&each.column.key));
         }

@@ -85,6 +85,16 @@ fn groups() {
 }
 
 #[test]
+fn peers_of_many_hosts() {
+    let mut state = attacked();
+    state.is_of_fleet = true;
+    state.table.rows[0].hosts = Some(3);
+    press(&mut state, Key::Enter);
+    assert!(state.note.is_some());
+    expect("fleet", &mut state);
+}
+
+#[test]
 fn the_page_of_a_peer() {
     let mut state = attacked();
     press(&mut state, Key::Enter);

@@ -1,0 +1,63 @@
+"""Renders the chart with Helm's own engine and holds it and the base against the published schemas.
+
+Called by `cargo xtask packaging --kubernetes` with the folder of the packages it imports in PYTHONPATH.
+"""
+
+import pathlib
+import sys
+
+import kubernetes_validate
+import yaml
+from helm_python import chart
+
+HERE = pathlib.Path(__file__).parent
+# The custom resource of the Prometheus operator has no schema among the published ones.
+FOREIGN = {"PodMonitor"}
+
+
+def documents(text):
+    return [document for document in yaml.safe_load_all(text) if document]
+
+
+def check(origin, text, version):
+    for document in documents(text):
+        kind = document["kind"]
+        if kind not in FOREIGN and kind != "Kustomization":
+            kubernetes_validate.validate(document, version, strict=True)
+        print(f"{origin}: {kind} fits Kubernetes {version}")
+
+
+def is_unprivileged(text):
+    """No container is privileged, and each names its capabilities."""
+    found = [document for document in documents(text) if document["kind"] == "DaemonSet"]
+    for document in found:
+        for container in document["spec"]["template"]["spec"]["containers"]:
+            context = container["securityContext"]
+            assert context["privileged"] is False, "a container is privileged"
+            assert context["capabilities"]["drop"] == ["ALL"], "not all capabilities are dropped"
+    return bool(found)
+
+
+def main():
+    base = sorted((HERE / "base").glob("*.yaml"))
+    listed = yaml.safe_load((HERE / "base/kustomization.yaml").read_text())["resources"]
+    assert sorted(listed) == [file.name for file in base if file.name != "kustomization.yaml"]
+    for file in base:
+        for version in ("1.30", "1.37"):
+            check(file.name, file.read_text(), version)
+    assert is_unprivileged((HERE / "base/daemonset.yaml").read_text())
+
+    with chart.Chart.load(HERE / "chart") as loaded:
+        for values in ({}, {"podMonitor": {"enabled": True}, "port": 9999, "nodeSelector": {"web": "yes"}}):
+            manifests = loaded.render(values, name="peers", namespace="web")
+            for name, text in manifests.items():
+                for version in ("1.30", "1.37"):
+                    if name.endswith(".yaml"):
+                        check(name, text, version)
+            text = manifests["detector/templates/daemonset.yaml"]
+            assert is_unprivileged(text)
+            assert str(values.get("port", 10062)) in text
+
+
+if __name__ == "__main__":
+    sys.exit(main())

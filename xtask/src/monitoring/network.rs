@@ -1,0 +1,113 @@
+//! A namespace for Prometheus and the attacker, one for each host, and a wire between.
+
+use std::path::Path;
+use std::process::Command;
+
+use anyhow::Result;
+
+use crate::command::run;
+
+/// Namespaces and wires, removed with it.
+pub(super) struct Network {
+    /// Where Prometheus runs.
+    pub(super) middle: String,
+    hosts: usize,
+    id: u32,
+}
+
+impl Network {
+    pub(super) fn make(hosts: usize) -> Result<Self> {
+        let id = std::process::id();
+        let middle = format!("dt{id}m");
+        // First, so that what was made is removed if a later step fails.
+        let network = Self { middle, hosts, id };
+        ip(&["netns", "add", &network.middle])?;
+        ip(&["-n", &network.middle, "link", "set", "lo", "up"])?;
+        for host in 0..hosts {
+            network.connect(host)?;
+        }
+        Ok(network)
+    }
+
+    fn connect(&self, host: usize) -> Result<()> {
+        let (name, middle) = (self.host(host), &self.middle);
+        let wire = format!("host{host}");
+        ip(&["netns", "add", &name])?;
+        ip(&["-n", &name, "link", "set", "lo", "up"])?;
+        ip(&[
+            "-n", middle, "link", "add", &wire, "type", "veth", "peer", "name", "eth0", "netns",
+            &name,
+        ])?;
+        for (namespace, device, address) in [
+            (middle, wire.as_str(), self.address_of_middle(host)),
+            (&name, "eth0", self.address_of_host(host)),
+        ] {
+            ip(&[
+                "-n",
+                namespace,
+                "address",
+                "add",
+                &format!("{address}/30"),
+                "dev",
+                device,
+            ])?;
+            ip(&["-n", namespace, "link", "set", device, "up"])?;
+        }
+        Ok(())
+    }
+
+    /// Name of a host's namespace.
+    pub(super) fn host(&self, host: usize) -> String {
+        format!("dt{}h{host}", self.id)
+    }
+
+    /// A port of a host.
+    pub(super) fn address(&self, host: usize, port: u16) -> String {
+        format!("{}:{port}", self.address_of_host(host))
+    }
+
+    fn address_of_host(&self, host: usize) -> String {
+        self.nth(4 * host + 2)
+    }
+
+    /// The other end of a host's wire.
+    pub(super) fn address_of_middle(&self, host: usize) -> String {
+        self.nth(4 * host + 1)
+    }
+
+    /// An address of the network that is kept for tests (RFC 2544).
+    fn nth(&self, number: usize) -> String {
+        format!("198.18.{}.{number}", self.id % 256)
+    }
+}
+
+impl Drop for Network {
+    fn drop(&mut self) {
+        for host in 0..self.hosts {
+            drop(
+                Command::new("ip")
+                    .args(["netns", "delete", &self.host(host)])
+                    .output(),
+            );
+        }
+        drop(
+            Command::new("ip")
+                .args(["netns", "delete", &self.middle])
+                .output(),
+        );
+    }
+}
+
+/// A program in a namespace.
+pub(super) fn within(namespace: &str, program: &Path) -> Command {
+    let mut command = Command::new("nsenter");
+    command
+        .arg(format!("--net=/run/netns/{namespace}"))
+        .arg("--")
+        .arg(program);
+    command
+}
+
+fn ip(arguments: &[&str]) -> Result<()> {
+    run(Command::new("ip").args(arguments))
+}
