@@ -57,9 +57,10 @@ impl Engine {
 
     fn is_suspect(&self, peer: &Peer) -> bool {
         let held = |class: StallClass| !class.is_outbound() && class != StallClass::Unresponsive;
-        peer.verdicts.sharing.is_due(self.clock.now)
-            && (peer.account.stalls.sum(held).stalled_connections > 0
-                || u64::from(peer.connections.len()) >= self.settings.detect.hoard_connections)
+        let stalled = peer.account.stalls.sum(held).stalled_connections;
+        let tracked = u64::from(peer.connections.len());
+        (stalled > 0 || tracked >= self.settings.detect.hoard_connections)
+            && peer.verdicts.sharing.is_due(stalled, self.clock.now)
             && !self.settings.trusted.touch(&peer.address)
     }
 
