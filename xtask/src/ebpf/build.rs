@@ -9,7 +9,8 @@ use std::process::Command;
 use anyhow::{Context as _, Result};
 
 use super::linker::Linker;
-use super::toolchain::Toolchain;
+use super::sources;
+use super::toolchain::{Toolchain, clear_environment};
 use super::{OBJECTS, object_file};
 use crate::command::run;
 use crate::tree;
@@ -118,31 +119,6 @@ fn remapped(root: &Path, toolchain: &Toolchain) -> Result<Vec<(PathBuf, &'static
     Ok(remapped)
 }
 
-/// Takes out of `command`'s environment all that could change what a compiler makes.
-pub(crate) fn clear_environment(command: &mut Command) {
-    const PREFIXES: [&str; 7] = [
-        "CARGO_BUILD_",
-        "CARGO_ENCODED_",
-        "CARGO_PROFILE_",
-        "CARGO_TARGET_",
-        "CARGO_UNSTABLE_",
-        "RUSTC",
-        "RUSTFLAGS",
-    ];
-    const NAMES: [&str; 4] = [
-        "CARGO_INCREMENTAL",
-        "RUSTDOCFLAGS",
-        "RUSTUP_TOOLCHAIN",
-        "SOURCE_DATE_EPOCH",
-    ];
-    for (name, _) in env::vars_os() {
-        let text = name.to_string_lossy();
-        if NAMES.contains(&&*text) || PREFIXES.iter().any(|prefix| text.starts_with(prefix)) {
-            command.env_remove(&name);
-        }
-    }
-}
-
 /// Copies what the kernel side is built from to `to`, emptied first.
 pub(crate) fn copy_source(root: &Path, to: &Path) -> Result<()> {
     if to.exists() {
@@ -164,6 +140,6 @@ pub(crate) fn copy_source(root: &Path, to: &Path) -> Result<()> {
 fn source_files(root: &Path) -> Result<Vec<PathBuf>> {
     // The workspace manifest is there because detector-common inherits from it.
     let mut files = vec![PathBuf::from("Cargo.toml")];
-    files.extend(super::provenance::source_files(root)?);
+    files.extend(sources::files(root)?);
     Ok(files)
 }

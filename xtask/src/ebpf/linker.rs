@@ -9,7 +9,7 @@ use std::process::Command;
 
 use anyhow::{Context as _, Result, bail};
 
-use super::toolchain::Toolchain;
+use super::toolchain::{Toolchain, clear_environment};
 use crate::command::{cargo, find_in_path, is_executable, output, run};
 use crate::packages;
 use crate::tree;
@@ -111,7 +111,7 @@ fn build(root: &Path, llvm: u32, prefix: &Path) -> Result<()> {
         root.display()
     );
     let mut command = cargo();
-    super::build::clear_environment(&mut command);
+    clear_environment(&mut command);
     command
         .args([
             "install",

@@ -8,6 +8,7 @@ mod build;
 mod linker;
 mod object_file;
 mod provenance;
+mod sources;
 mod toolchain;
 
 use std::fs;

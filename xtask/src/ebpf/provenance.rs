@@ -1,7 +1,7 @@
 //! What made the object in the tree: toolchain, source hash, object hashes.
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 
 use anyhow::{Context as _, Result};
@@ -9,6 +9,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::build::Object;
 use super::linker::Linker;
+use super::sources;
 use super::toolchain::Toolchain;
 use crate::command::output;
 
@@ -31,7 +32,7 @@ impl Provenance {
                 .trim()
                 .to_owned(),
             linker: linker.version.clone(),
-            source_sha256: source_hash(root)?,
+            source_sha256: sources::hash(root)?,
         })
     }
 
@@ -103,58 +104,6 @@ pub(crate) fn hash(bytes: &[u8]) -> String {
         .iter()
         .map(|byte| format!("{byte:02x}"))
         .collect()
-}
-
-/// Paths, from `root`, of all that decides what the object does, sorted.
-pub(crate) fn source_files(root: &Path) -> Result<Vec<PathBuf>> {
-    let mut files = Vec::new();
-    for name in [
-        "detector-common/Cargo.toml",
-        "detector-ebpf/Cargo.lock",
-        "detector-ebpf/Cargo.toml",
-    ] {
-        files.push(PathBuf::from(name));
-    }
-    for folder in ["detector-common/src", "detector-ebpf/src"] {
-        collect(root, Path::new(folder), &mut files)?;
-    }
-    files.sort();
-    Ok(files)
-}
-
-fn collect(root: &Path, folder: &Path, files: &mut Vec<PathBuf>) -> Result<()> {
-    let shown = root.join(folder);
-    let entries =
-        fs::read_dir(&shown).with_context(|| format!("cannot list {}", shown.display()))?;
-    for entry in entries {
-        let entry = entry.with_context(|| format!("cannot list {}", shown.display()))?;
-        let path = folder.join(entry.file_name());
-        let kind = entry
-            .file_type()
-            .with_context(|| format!("cannot read {}", path.display()))?;
-        if kind.is_dir() {
-            collect(root, &path, files)?;
-        } else if path.extension().is_some_and(|extension| extension == "rs") {
-            files.push(path);
-        }
-    }
-    Ok(())
-}
-
-/// One hash over names, lengths and contents, so that a renamed file counts as a change.
-fn source_hash(root: &Path) -> Result<String> {
-    let mut hasher = Sha256::new();
-    for file in source_files(root)? {
-        let path = root.join(&file);
-        let content = fs::read(&path).with_context(|| format!("cannot read {}", path.display()))?;
-        hasher.update(format!("{}\0{}\0", file.display(), content.len()));
-        hasher.update(content);
-    }
-    Ok(hasher
-        .finalize()
-        .iter()
-        .map(|byte| format!("{byte:02x}"))
-        .collect())
 }
 
 #[cfg(test)]

@@ -184,6 +184,31 @@ fn advice(os_release: &str) -> String {
     format!("hint: {packages}   (or, where rustup can reach its server: {rustup})")
 }
 
+/// Takes out of `command`'s environment all that could change what a compiler makes.
+pub(crate) fn clear_environment(command: &mut Command) {
+    const PREFIXES: [&str; 7] = [
+        "CARGO_BUILD_",
+        "CARGO_ENCODED_",
+        "CARGO_PROFILE_",
+        "CARGO_TARGET_",
+        "CARGO_UNSTABLE_",
+        "RUSTC",
+        "RUSTFLAGS",
+    ];
+    const NAMES: [&str; 4] = [
+        "CARGO_INCREMENTAL",
+        "RUSTDOCFLAGS",
+        "RUSTUP_TOOLCHAIN",
+        "SOURCE_DATE_EPOCH",
+    ];
+    for (name, _) in env::vars_os() {
+        let text = name.to_string_lossy();
+        if NAMES.contains(&&*text) || PREFIXES.iter().any(|prefix| text.starts_with(prefix)) {
+            command.env_remove(&name);
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
