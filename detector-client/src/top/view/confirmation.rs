@@ -1,8 +1,8 @@
 //! What an action would do, exactly, and the line in which it is confirmed.
 
-use super::overlay::{line_at, window};
 use super::text::draw_text;
 use super::theme;
+use super::window::{line_at, window};
 use crate::layout::wrap;
 use crate::top::state::{ActionResult, Confirmation, State};
 use detector_api::actions::{BlockAnswer, ResetAnswer, ResetOutcome, ResetSocket};

@@ -14,6 +14,7 @@ mod plot;
 mod table;
 mod text;
 mod theme;
+mod window;
 
 use super::state::{Link, Location, Overlay, State};
 use crate::layout::width_of;

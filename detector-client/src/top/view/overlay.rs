@@ -2,6 +2,7 @@
 
 use super::text::draw_text;
 use super::theme;
+use super::window::{line_at, window};
 use crate::columns::{Column, Row};
 use crate::layout::{width_of, wrap};
 use crate::top::state::{Overlay, Prompt, State};
@@ -10,7 +11,6 @@ use detector_api::snapshot::Connection;
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::style::Style;
-use ratatui::widgets::{Block, Clear, Widget};
 
 /// Keys and what they do, and the beginning of a filter; then every column.
 const HELP: [(&str, &str); 27] = [
@@ -67,31 +67,6 @@ pub(super) fn draw(buffer: &mut Buffer, screen: Rect, state: &State) -> Option<u
     }
 }
 
-/// A frame in the middle of the screen with `lines` lines in it, as far as they fit.
-pub(super) fn window(
-    buffer: &mut Buffer,
-    screen: Rect,
-    title: &str,
-    width: u16,
-    lines: usize,
-) -> Rect {
-    let width = width.min(screen.width);
-    let lines = u16::try_from(lines).unwrap_or(u16::MAX);
-    // The last line of the screen shows the keys.
-    let height = lines.saturating_add(2).min(screen.height - 1);
-    let area = Rect {
-        x: screen.x + (screen.width - width) / 2,
-        y: screen.y + (screen.height - 1 - height) / 2,
-        width,
-        height,
-    };
-    Clear.render(area, buffer);
-    let block = Block::bordered().title(format!(" {title} "));
-    let inner = block.inner(area);
-    block.render(area, buffer);
-    inner
-}
-
 fn draw_help(buffer: &mut Buffer, screen: Rect, scroll: usize) -> usize {
     let width = screen.width.min(78);
     let mut lines: Vec<(String, Style)> = HELP
@@ -136,15 +111,6 @@ fn draw_menu<R: Row>(buffer: &mut Buffer, screen: Rect, index: usize) {
         if row == index {
             buffer.set_style(at, theme::selected());
         }
-    }
-}
-
-pub(super) const fn line_at(area: Rect, y: u16) -> Rect {
-    Rect {
-        x: area.x,
-        y,
-        width: area.width,
-        height: 1,
     }
 }
 
