@@ -8,6 +8,7 @@ mod build;
 mod image;
 mod packages;
 mod tree_of_files;
+mod vm;
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -38,6 +39,12 @@ pub(crate) struct Arguments {
     /// Build the commit a second time, elsewhere, and compare all bytes
     #[arg(long)]
     twice: bool,
+    /// Install, attack, reboot, upgrade and purge the package in a booted Debian (amd64, needs root)
+    #[arg(long)]
+    vm: bool,
+    /// Try the packages that are there, build nothing
+    #[arg(long, requires = "vm")]
+    no_build: bool,
     /// Install missing packages (as root, on Debian)
     #[arg(long)]
     install: bool,
@@ -53,40 +60,46 @@ struct Release {
 }
 
 pub(crate) fn main(arguments: &Arguments) -> Result<()> {
-    need(&PROGRAMS, "making packages", arguments.install)?;
-    let mut processors = arguments.processors.clone();
-    if processors.is_empty() {
-        processors.extend([Processor::Amd64, Processor::Arm64]);
+    let release = Release::new()?;
+    if !arguments.no_build {
+        need(&PROGRAMS, "making packages", arguments.install)?;
+        let sums = pack(&release, arguments)?;
+        if arguments.twice {
+            twice(arguments, &sums)?;
+        }
     }
-    let release = Release::prepare()?;
-    let mut trees = Vec::new();
-    for processor in processors {
-        let program = build::build(processor, arguments.install)?;
-        let tree = Tree::lay_out(&release, processor, &program)?;
-        packages::tarball(&release, &tree)?;
-        packages::deb(&release, &tree)?;
-        packages::rpm(&release, &tree)?;
-        trees.push(tree);
-    }
-    image::write(&release, &trees)?;
-    let sums = sums(&release.folder)?;
-    fs::write(release.folder.join("SHA256SUMS"), &sums).context("cannot write SHA256SUMS")?;
-    print!("{sums}");
-    println!("in {}", release.folder.display());
-    if arguments.twice {
-        twice(arguments, &sums)?;
+    if arguments.vm {
+        vm::try_out(&release, arguments.install)?;
     }
     Ok(())
 }
 
+/// Builds and packs; returns the sums of all files.
+fn pack(release: &Release, arguments: &Arguments) -> Result<String> {
+    release.empty()?;
+    let mut processors = arguments.processors.clone();
+    if processors.is_empty() {
+        processors.extend([Processor::Amd64, Processor::Arm64]);
+    }
+    let mut trees = Vec::new();
+    for processor in processors {
+        let program = build::build(processor, arguments.install)?;
+        let tree = Tree::lay_out(release, processor, &program)?;
+        packages::tarball(release, &tree)?;
+        packages::deb(release, &tree)?;
+        packages::rpm(release, &tree)?;
+        trees.push(tree);
+    }
+    image::write(release, &trees)?;
+    let sums = sums(&release.folder)?;
+    fs::write(release.folder.join("SHA256SUMS"), &sums).context("cannot write SHA256SUMS")?;
+    print!("{sums}");
+    println!("in {}", release.folder.display());
+    Ok(sums)
+}
+
 impl Release {
-    fn prepare() -> Result<Self> {
-        let folder = tree::target().join("packages");
-        if folder.exists() {
-            fs::remove_dir_all(&folder)
-                .with_context(|| format!("cannot empty {}", folder.display()))?;
-        }
-        fs::create_dir_all(&folder).with_context(|| format!("cannot make {}", folder.display()))?;
+    fn new() -> Result<Self> {
         let epoch = match std::env::var("SOURCE_DATE_EPOCH") {
             Ok(epoch) => epoch,
             Err(_) => output(Command::new("git").current_dir(tree::root()).args([
@@ -98,8 +111,18 @@ impl Release {
         Ok(Self {
             version: version()?,
             epoch: epoch.trim().to_owned(),
-            folder,
+            folder: tree::target().join("packages"),
         })
+    }
+
+    /// An empty folder for packages.
+    fn empty(&self) -> Result<()> {
+        if self.folder.exists() {
+            fs::remove_dir_all(&self.folder)
+                .with_context(|| format!("cannot empty {}", self.folder.display()))?;
+        }
+        fs::create_dir_all(&self.folder)
+            .with_context(|| format!("cannot make {}", self.folder.display()))
     }
 
     /// A program that takes the time of the release for now.

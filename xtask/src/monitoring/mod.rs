@@ -5,6 +5,7 @@
 mod network;
 mod peers;
 mod prometheus;
+mod sizing;
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -57,6 +58,9 @@ const NOT_HERE: [&str; 4] = [
 
 #[derive(clap::Args)]
 pub(crate) struct Arguments {
+    /// Measure what samples take on the disk of Prometheus, and write the table of docs/sizing.md
+    #[arg(long)]
+    sizing: bool,
     /// Install missing packages (as root, on Debian)
     #[arg(long)]
     install: bool,
@@ -73,6 +77,9 @@ pub(crate) fn main(arguments: &Arguments) -> Result<()> {
         return peers::play(role, address);
     }
     packages::need(&PROGRAMS, "the play with Prometheus", arguments.install)?;
+    if arguments.sizing {
+        return sizing::write();
+    }
     let agent = match &arguments.agent {
         Some(agent) => agent.clone(),
         None => build_agent(Profile::Dev)?,

@@ -14,6 +14,8 @@ const SHORT_ID: usize = 12;
 pub(super) struct Placement {
     /// Kubernetes pod, by its UID.
     pub(super) pod: Option<String>,
+    /// Number of the container, in full.
+    pub(super) id: Option<String>,
     /// Container as `runtime:number` or `runtime:name`, numbers shortened as tools show them.
     pub(super) container: Option<String>,
     /// Innermost systemd service or scope; inside the container if there is one.
@@ -66,6 +68,7 @@ impl Placement {
                 placement.pod = Some(pod);
             }
             if let Some(container) = container(parent, component) {
+                placement.id = id_in(component).map(str::to_owned);
                 // Units outside are those of the runtime.
                 placement.container = Some(container);
                 placement.unit = None;
@@ -102,6 +105,13 @@ impl fmt::Display for Placement {
             .collect();
         formatter.write_str(&parts.join("/"))
     }
+}
+
+/// The number in a component: the whole of it, or behind the last separator.
+fn id_in(component: &str) -> Option<&str> {
+    let name = component.strip_suffix(".scope").unwrap_or(component);
+    let last = name.rsplit(['-', ':']).next().unwrap_or(name);
+    is_id(last).then_some(last)
 }
 
 /// A container that the component stands for, below `parent`.
@@ -145,6 +155,8 @@ fn runtime_above(parent: &str) -> &str {
     match parent {
         "docker" => "docker",
         "libpod_parent" => "podman",
+        // containerd's own namespaces.
+        "k8s.io" | "moby" => "containerd",
         _ => "container",
     }
 }

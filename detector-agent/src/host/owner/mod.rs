@@ -13,6 +13,7 @@ mod cgroup_memory;
 mod finder;
 mod held;
 mod holder;
+mod pod;
 mod proc;
 mod process;
 mod report;

@@ -2,6 +2,7 @@
 
 use super::cgroup::Placement;
 use super::cgroup_memory;
+use super::pod;
 use super::proc::{Miss, ProcessFolder};
 use detector_api::sanitize;
 use std::collections::HashMap;
@@ -92,7 +93,11 @@ impl Identity {
     fn read(process: &ProcessFolder, stat: &Stat) -> Self {
         // A process without a readable placement still has a name.
         let groups = process.read("cgroup", CGROUP_BYTES).unwrap_or_default();
-        let placement = Placement::parse(&groups);
+        let mut placement = Placement::parse(&groups);
+        if let Some(names) = placement.id.as_deref().and_then(pod::find) {
+            placement.pod = Some(names.pod);
+            placement.container = Some(names.container);
+        }
         let mut buffer = [0; EXECUTABLE_BYTES];
         let executable = process.read_link("exe", &mut buffer).ok();
         let executable = executable.map(|path| name_of(path, EXECUTABLE_BYTES));

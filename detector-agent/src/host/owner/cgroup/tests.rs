@@ -111,6 +111,14 @@ fn kubernetes() {
 }
 
 #[test]
+fn containers_of_containerd_without_a_pod() {
+    assert_name("0::/k8s.io/{ID}\n", "containerd:3f2ab9c07d5e");
+    let text = format!("0::/k8s.io/{ID}\n");
+    let placement = Placement::parse(text.as_bytes());
+    assert_eq!(placement.id.as_deref(), Some(ID));
+}
+
+#[test]
 fn other_containers() {
     assert_name(
         "0::/lxc.payload.web1/system.slice/nginx.service\n",

@@ -1,0 +1,125 @@
+#!/bin/bash
+# Runs in the machine at each of its two boots, as a user would who follows the README. What is wrong goes to the
+# console behind "@@ failed", what is right behind "@@ ok".
+exec >/dev/ttyS0 2>&1
+cd /root
+ok() { echo "@@ ok $*"; }
+fail() {
+    echo "@@ failed $*"
+    systemctl status --no-pager detector | head -20
+    journalctl --no-pager -u detector -n 30
+    echo "@@ end"
+    systemctl poweroff --force
+    exit 1
+}
+expect() { # what, then a command that must succeed
+    local what=$1
+    shift
+    "$@" >/tmp/said 2>&1 && ok "$what" || { cat /tmp/said; fail "$what"; }
+}
+refuse() {
+    local what=$1
+    shift
+    "$@" >/tmp/said 2>&1 && { cat /tmp/said; fail "$what"; } || ok "$what"
+}
+metric() { curl -s http://127.0.0.1:10062/metrics | grep -F "$1"; }
+wait_for() { # seconds, what, command
+    local seconds=$1 what=$2
+    shift 2
+    for _ in $(seq "$seconds"); do
+        "$@" >/tmp/said 2>&1 && { ok "$what"; return; }
+        sleep 1
+    done
+    fail "$what"
+}
+pid() { systemctl show --value -p MainPID detector; }
+
+# Thirty clients of another network ask the web server for a page and read nothing.
+attack() {
+    truncate -s 64M /var/www/html/big
+    ip netns add away
+    ip link add wire type veth peer name wire netns away
+    ip address add 198.18.0.1/30 dev wire
+    ip link set wire up
+    ip -n away address add 198.18.0.2/30 dev wire
+    ip -n away link set wire up
+    exec ip netns exec away bash -c 'for i in $(seq 30); do
+        exec {to}<>/dev/tcp/198.18.0.1/80
+        printf "GET /big HTTP/1.0\r\n\r\n" >&$to
+    done; sleep 600'
+}
+
+first() {
+    expect "installs" dpkg -i detector.deb
+    grep -q "systemctl enable --now detector" /tmp/said && ok "says how to start" || fail "says how to start"
+    refuse "nothing was started" systemctl is-active detector
+    refuse "nothing will be started" systemctl is-enabled detector
+    expect "the host can run it" detector check
+    local began=$SECONDS
+    expect "one command starts it, and waits until it is ready" systemctl enable --now detector
+    echo "@@ ready after $((SECONDS - began)) s"
+    expect "ready" curl -sf http://127.0.0.1:10062/readyz
+    expect "runs as its own user" test "$(stat -c %U /proc/"$(pid)")" = detector
+    echo "@@ $(systemd-analyze --no-pager security detector | tail -1)"
+    echo "@@ memory, maps included: $(systemctl show --value -p MemoryCurrent detector) bytes"
+    attack &
+    local attacker=$!
+    wait_for 60 "an attack is flagged" sh -c "detector events | grep stall-hoard"
+    wait_for 30 "its owner is named" sh -c "detector peers | grep nginx.service"
+    wait_for 90 "what an alert looks at is there" metric 'detector_incidents_open{kind="hoard"} 1'
+    detector peers
+    kill $attacker
+    expect "an incident is listed" sh -c "detector incidents | grep hoard"
+
+    echo 'nonsense = 1' >>/etc/detector/detector.toml
+    systemctl reload detector
+    wait_for 10 "a wrong configuration is refused at reload" metric "detector_config_last_reload_successful 0"
+    sed -i '/nonsense/d' /etc/detector/detector.toml
+    echo '# mine' >>/etc/detector/detector.toml
+    expect "and a right one taken" systemctl reload detector
+    wait_for 10 "which the metric says" metric "detector_config_last_reload_successful 1"
+
+    local before
+    before=$(pid)
+    kill -STOP "$before"
+    wait_for 150 "an agent that hangs is killed by the watchdog and started anew" \
+        sh -c "p=\$(systemctl show --value -p MainPID detector); [ \$p != 0 ] && [ \$p != $before ] && systemctl is-active detector"
+    detector incidents --state-dir /var/lib/detector | tail -n +2 | wc -l >/root/incidents
+    touch /root/second
+    ok "reboots"
+    systemctl reboot
+}
+
+second() {
+    wait_for 60 "runs after a reboot" systemctl is-active detector
+    expect "incidents outlived it" sh -c "[ \$(detector incidents | tail -n +2 | wc -l) -ge $(cat /root/incidents) ] && [ $(cat /root/incidents) -gt 0 ]"
+    local before
+    before=$(pid)
+    expect "is upgraded" dpkg --force-confold -i newer.deb
+    wait_for 30 "and started anew" sh -c "p=\$(systemctl show --value -p MainPID detector); [ \$p != 0 ] && [ \$p != $before ]"
+    wait_for 30 "the new one is ready" curl -sf http://127.0.0.1:10062/readyz
+    expect "the configuration was kept" grep -q '# mine' /etc/detector/detector.toml
+    expect "the recorder was kept" sh -c "detector incidents | grep hoard"
+
+    echo 'nonsense = 1' >>/etc/detector/detector.toml
+    before=$(pid)
+    expect "an upgrade over a wrong configuration goes through" dpkg --force-confold -i newer.deb
+    grep -q "refuses /etc/detector/detector.toml" /tmp/said && ok "says what is wrong" || { cat /tmp/said; fail "says what is wrong"; }
+    expect "and the old one goes on" test "$(pid)" = "$before"
+
+    expect "is removed" dpkg -r detector
+    refuse "and does not run any more" sh -c "ls -l /proc/[0-9]*/exe 2>/dev/null | grep /usr/bin/detector"
+    expect "the recorder is kept" test -s /var/lib/detector/recorder.db
+    expect "is purged" dpkg -P detector
+    for left in $(find / -xdev -path /proc -prune -o -path /root -prune -o -path /var/log -prune -o \
+        -path /var/lib/systemd -prune -o -path /sys -prune -o -name '*detector*' -print); do
+        fail "purged, but left $left"
+    done
+    refuse "its user is gone" getent passwd detector
+    refuse "its unit is gone" systemctl cat detector
+    ok "nothing is left"
+    echo "@@ end"
+    systemctl poweroff
+}
+
+if [ -e /root/second ]; then second; else first; fi
