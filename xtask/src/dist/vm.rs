@@ -30,7 +30,7 @@ const TIME_LIMIT: Duration = Duration::from_secs(1_200);
 /// More than Debian and the packages take.
 const DISK_BYTES: u64 = 2 << 30;
 /// Starts what is tried, at each boot.
-const UNIT: &str = "[Unit]\nAfter=multi-user.target\n[Service]\nType=oneshot\nExecStart=/root/vm.sh\n\
+const UNIT: &str = "[Unit]\nAfter=multi-user.target\n[Service]\nType=oneshot\nExecStart=/srv/vm.sh\n\
     TimeoutStartSec=infinity\n[Install]\nWantedBy=default.target\n";
 
 pub(super) fn try_out(release: &Release, may_install: bool) -> Result<()> {
@@ -89,7 +89,7 @@ fn furnish(root: &Path, release: &Release) -> Result<()> {
     let package = release
         .folder
         .join(format!("detector_{}_amd64.deb", release.version));
-    let home = root.join("root");
+    let home = root.join("srv");
     fs::copy(&package, home.join("detector.deb"))
         .with_context(|| format!("cannot copy {}", package.display()))?;
     let scratch = home.join("newer");

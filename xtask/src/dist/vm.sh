@@ -2,7 +2,7 @@
 # Runs in the machine at each of its two boots, as a user would who follows the README. What is wrong goes to the
 # console behind "@@ failed", what is right behind "@@ ok".
 exec >/dev/ttyS0 2>&1
-cd /root
+cd /srv
 ok() { echo "@@ ok $*"; }
 fail() {
     echo "@@ failed $*"
@@ -84,15 +84,15 @@ first() {
     kill -STOP "$before"
     wait_for 150 "an agent that hangs is killed by the watchdog and started anew" \
         sh -c "p=\$(systemctl show --value -p MainPID detector); [ \$p != 0 ] && [ \$p != $before ] && systemctl is-active detector"
-    detector incidents --state-dir /var/lib/detector | tail -n +2 | wc -l >/root/incidents
-    touch /root/second
+    detector incidents --state-dir /var/lib/detector | tail -n +2 | wc -l >/srv/incidents
+    touch /srv/second
     ok "reboots"
     systemctl reboot
 }
 
 second() {
     wait_for 60 "runs after a reboot" systemctl is-active detector
-    expect "incidents outlived it" sh -c "[ \$(detector incidents | tail -n +2 | wc -l) -ge $(cat /root/incidents) ] && [ $(cat /root/incidents) -gt 0 ]"
+    expect "incidents outlived it" sh -c "[ \$(detector incidents | tail -n +2 | wc -l) -ge $(cat /srv/incidents) ] && [ $(cat /srv/incidents) -gt 0 ]"
     local before
     before=$(pid)
     expect "is upgraded" dpkg --force-confold -i newer.deb
@@ -111,7 +111,7 @@ second() {
     refuse "and does not run any more" sh -c "ls -l /proc/[0-9]*/exe 2>/dev/null | grep /usr/bin/detector"
     expect "the recorder is kept" test -s /var/lib/detector/recorder.db
     expect "is purged" dpkg -P detector
-    for left in $(find / -xdev -path /proc -prune -o -path /root -prune -o -path /var/log -prune -o \
+    for left in $(find / -xdev -path /proc -prune -o -path /srv -prune -o -path /var/log -prune -o \
         -path /var/lib/systemd -prune -o -path /sys -prune -o -name '*detector*' -print); do
         fail "purged, but left $left"
     done
@@ -122,4 +122,4 @@ second() {
     systemctl poweroff
 }
 
-if [ -e /root/second ]; then second; else first; fi
+if [ -e /srv/second ]; then second; else first; fi
