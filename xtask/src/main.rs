@@ -19,6 +19,7 @@ mod frames;
 mod fuzz;
 mod kernels;
 mod licences;
+mod links;
 mod lint;
 mod monitoring;
 mod packages;

@@ -11,6 +11,7 @@ use serde_json::Value;
 
 use crate::background::Scratch;
 use crate::command::{output, run};
+use crate::links;
 use crate::packages;
 use crate::tree;
 
@@ -50,6 +51,7 @@ pub(crate) fn main(arguments: &Arguments) -> Result<()> {
     unit()?;
     rules()?;
     dashboards()?;
+    links::check()?;
     if arguments.kubernetes {
         manifests()?;
     }

@@ -40,7 +40,8 @@ impl Processor {
         format!("{}-unknown-linux-gnu", self.rpm())
     }
 
-    fn is_this_machine(self) -> bool {
+    /// Whether it is the processor of this machine.
+    pub(super) fn is_this_machine(self) -> bool {
         self.rpm() == std::env::consts::ARCH
     }
 }

@@ -19,6 +19,7 @@ use sha2::{Digest as _, Sha256};
 
 use crate::command::{cargo, output, run};
 use crate::packages::need;
+use crate::run::{Profile, build_agent};
 use crate::tree;
 use build::Processor;
 use tree_of_files::Tree;
@@ -81,10 +82,18 @@ fn pack(release: &Release, arguments: &Arguments) -> Result<String> {
     if processors.is_empty() {
         processors.extend([Processor::Amd64, Processor::Arm64]);
     }
-    let mut trees = Vec::new();
+    let mut programs = Vec::new();
     for processor in processors {
-        let program = build::build(processor, arguments.install)?;
-        let tree = Tree::lay_out(release, processor, &program)?;
+        programs.push((processor, build::build(processor, arguments.install)?));
+    }
+    let ours = programs.iter().find(|(each, _)| each.is_this_machine());
+    let speaker = match ours {
+        Some((_, program)) => program.clone(),
+        None => build_agent(Profile::Dev)?,
+    };
+    let mut trees = Vec::new();
+    for (processor, program) in programs {
+        let tree = Tree::lay_out(release, processor, &program, &speaker)?;
         packages::tarball(release, &tree)?;
         packages::deb(release, &tree)?;
         packages::rpm(release, &tree)?;

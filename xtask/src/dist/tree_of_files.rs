@@ -12,7 +12,6 @@ use super::Release;
 use super::bill;
 use super::build::Processor;
 use crate::command::{output, run};
-use crate::run::{Profile, build_agent};
 use crate::tree;
 
 const DOC: &str = "usr/share/doc/detector";
@@ -80,12 +79,18 @@ pub(super) struct Tree {
 }
 
 impl Tree {
-    pub(super) fn lay_out(release: &Release, processor: Processor, program: &Path) -> Result<Self> {
+    /// With man page and completions as `speaker` writes them: the program for this machine.
+    pub(super) fn lay_out(
+        release: &Release,
+        processor: Processor,
+        program: &Path,
+        speaker: &Path,
+    ) -> Result<Self> {
         let root = release.folder.join(format!("tree-{}", processor.debian()));
         let tree = Self { root, processor };
         tree.put("usr/bin/detector", &read(program)?)?;
         tree.copy()?;
-        tree.write_texts(release)?;
+        tree.write_texts(release, speaker)?;
         let bill = bill::of(release, processor)?;
         tree.put(&format!("{DOC}/detector.cdx.json"), bill.as_bytes())?;
         let name = format!(
@@ -132,14 +137,13 @@ impl Tree {
         Ok(())
     }
 
-    /// Man page and completions are the same for every processor, so that the one of this machine can write them.
-    fn write_texts(&self, release: &Release) -> Result<()> {
-        let program = build_agent(Profile::Dev)?;
+    /// Man page and completions are the same for every processor.
+    fn write_texts(&self, release: &Release, speaker: &Path) -> Result<()> {
         for (arguments, to) in WRITTEN {
-            let text = output(Command::new(&program).args(arguments))?;
+            let text = output(Command::new(speaker).args(arguments))?;
             self.put(to, text.as_bytes())?;
         }
-        let page = output(Command::new(&program).arg("man"))?;
+        let page = output(Command::new(speaker).arg("man"))?;
         self.put("usr/share/man/man8/detector.8", page.as_bytes())?;
         let page = self.root.join("usr/share/man/man8/detector.8");
         run(release
