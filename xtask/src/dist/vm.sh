@@ -49,6 +49,23 @@ attack() {
     done; sleep 600'
 }
 
+# What needs more than the unit gives by default.
+drop_ins() {
+    mkdir -p /etc/systemd/system/detector.service.d
+    cp /usr/share/doc/detector/examples/{actions,kernel-log,namespaces}.conf /etc/systemd/system/detector.service.d/
+    systemctl daemon-reload
+    expect "starts with all drop-ins" systemctl restart detector
+    wait_for 30 "ready with them" curl -sf http://127.0.0.1:10062/readyz
+    refuse "the kernel's log is read" sh -c "journalctl -u detector _PID=$(pid) | grep 'cannot read the kernel'"
+    expect "the other namespace is swept" sh -c "curl -s http://127.0.0.1:10062/metrics | grep -E '^detector_sweep_namespaces [2-9]'"
+    wait_for 30 "what was stalled before it started is found" sh -c "detector peers | grep 198.18.0.2"
+    expect "and reset" sh -c "detector reset 198.18.0.2 --stalled-for 1s | grep -i -E 'closed|reset'"
+    rm -r /etc/systemd/system/detector.service.d
+    systemctl daemon-reload
+    expect "and starts without them" systemctl restart detector
+    wait_for 30 "ready without" curl -sf http://127.0.0.1:10062/readyz
+}
+
 first() {
     expect "installs" dpkg -i detector.deb
     grep -q "systemctl enable --now detector" /tmp/said && ok "says how to start" || fail "says how to start"
@@ -68,8 +85,10 @@ first() {
     wait_for 30 "its owner is named" sh -c "detector peers | grep nginx.service"
     wait_for 90 "what an alert looks at is there" metric 'detector_incidents_open{kind="hoard"} 1'
     detector peers
-    kill $attacker
+    refuse "it may not act" detector reset 198.18.0.2 --stalled-for 1s
     expect "an incident is listed" sh -c "detector incidents | grep hoard"
+    drop_ins
+    kill $attacker
 
     echo 'nonsense = 1' >>/etc/detector/detector.toml
     systemctl reload detector
