@@ -11,7 +11,7 @@ use detector_tests::servers::TinyServer;
 use detector_tests::story::Story;
 use detector_tests::suite::THRESHOLDS;
 use detector_tests::truth::Counts;
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, SocketAddr, TcpStream};
 use std::sync::Arc;
 use std::thread::JoinHandle;
 
@@ -66,6 +66,14 @@ impl<'s> CraftedStage<'s> {
     pub(crate) fn connect(&self, port: u16, profile: Profile) -> Result<Peer> {
         let local = SocketAddr::new(self.peer_ip(), port);
         self.site.connect(local, self.server.address(), profile)
+    }
+
+    /// Opens a connection to a peer that answers the SYN with this profile: our end, and the peer.
+    pub(crate) fn open(&self, port: u16, profile: Profile) -> Result<(TcpStream, Peer)> {
+        let address = SocketAddr::new(self.peer_ip(), port);
+        let peer = self.site.listen(address, profile)?;
+        let connect = || TcpStream::connect_timeout(&address, PATIENCE).context("connect");
+        Ok((self.story.server().enter(connect)?, peer))
     }
 
     /// Plays a case of the table; back when it is known from when on its first flag is due, or

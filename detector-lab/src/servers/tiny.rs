@@ -9,11 +9,11 @@
 
 use crate::expect::PATIENCE;
 use crate::network::Namespace;
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use nix::unistd::{Pid, gettid};
 use socket2::{Domain, Protocol, SockRef, Socket, Type};
 use std::collections::HashMap;
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{BufRead, BufReader, ErrorKind, Read, Write};
 use std::net::{IpAddr, Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -125,7 +125,7 @@ impl TinyServer {
 
 fn accept(
     listener: &TcpListener,
-    is_over: &AtomicBool,
+    is_over: &Arc<AtomicBool>,
     closed: &Arc<AtomicU64>,
     workers: &Workers,
 ) {
@@ -135,13 +135,14 @@ fn accept(
         match listener.accept() {
             Ok((stream, client)) => {
                 let (streams, closed) = (Arc::clone(&streams), Arc::clone(closed));
-                let workers = Arc::clone(workers);
+                let (workers, is_over) = (Arc::clone(workers), Arc::clone(is_over));
                 threads.push(std::thread::spawn(move || {
                     let mut workers = workers.lock().unwrap_or_else(PoisonError::into_inner);
                     workers.insert(client, gettid());
                     drop(workers);
-                    // A client that leaves early is part of the play.
-                    drop(serve(stream, &streams, &closed));
+                    // A client that leaves early, or never asks, is part of the play.
+                    let asked = wait_for_word(&stream, &is_over);
+                    drop(asked.and_then(|()| serve(stream, &streams, &closed)));
                 }));
             }
             Err(_) => std::thread::sleep(Duration::from_millis(2)),
@@ -153,8 +154,19 @@ fn accept(
     }
 }
 
-fn serve(stream: TcpStream, streams: &Streams, closed: &AtomicU64) -> Result<()> {
+/// Waits until the client says something; an error if the server ends before, for there is no hold on
+/// the connection yet.
+fn wait_for_word(stream: &TcpStream, is_over: &AtomicBool) -> Result<()> {
     stream.set_nonblocking(false)?;
+    stream.set_read_timeout(Some(Duration::from_millis(50)))?;
+    while let Err(error) = stream.peek(&mut [0]) {
+        let is_silent = matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted);
+        ensure!(is_silent && !is_over.load(Ordering::Relaxed), "{error}");
+    }
+    Ok(stream.set_read_timeout(None)?)
+}
+
+fn serve(stream: TcpStream, streams: &Streams, closed: &AtomicU64) -> Result<()> {
     let mut reader = BufReader::new(stream.try_clone()?);
     let mut request = String::new();
     reader.read_line(&mut request)?;

@@ -125,6 +125,11 @@ impl Site {
         self.crafted.connect(local, server, profile)
     }
 
+    /// Has a crafted peer take the next connection that somebody opens to `local`.
+    pub fn listen(&self, local: SocketAddr, profile: Profile) -> Result<Peer> {
+        self.crafted.listen(local, profile)
+    }
+
     /// All places, with real servers, whose files lie in `folder`. Needs programs and root.
     pub fn with_programs(folder: &Path) -> Result<Self> {
         require(&[

@@ -58,10 +58,21 @@ impl Host {
 
     /// Connects a new peer from `local` (address and port) to `server`.
     pub fn connect(&self, local: SocketAddr, server: SocketAddr, profile: Profile) -> Result<Peer> {
-        // Any number does; one near the end makes sequence numbers wrap in longer stories.
-        let iss = 0xffff_f000_u32.wrapping_add(u32::from(local.port()));
+        let shared = self.add(State::new(local, server, profile, iss(local)))?;
+        Peer::handshake(Arc::clone(&self.tun), shared)
+    }
+
+    /// A new peer that takes the next connection that somebody opens to `local`, and answers the SYN by
+    /// itself.
+    pub fn listen(&self, local: SocketAddr, profile: Profile) -> Result<Peer> {
+        let shared = self.add(State::new(local, local, profile, iss(local)))?;
+        Ok(Peer::waiting(Arc::clone(&self.tun), shared))
+    }
+
+    fn add(&self, state: State) -> Result<Arc<Shared>> {
+        let local = state.local;
         let shared = Arc::new(Shared {
-            state: Mutex::new(State::new(local, server, profile, iss)),
+            state: Mutex::new(state),
             changed: Condvar::new(),
         });
         let mut peers = self.peers.lock().unwrap_or_else(PoisonError::into_inner);
@@ -70,9 +81,13 @@ impl Host {
             "a crafted peer already uses {local}"
         );
         peers.insert(local, Arc::clone(&shared));
-        drop(peers);
-        Peer::handshake(Arc::clone(&self.tun), shared)
+        Ok(shared)
     }
+}
+
+/// Any number does; one near the end makes sequence numbers wrap in longer stories.
+fn iss(local: SocketAddr) -> u32 {
+    0xffff_f000_u32.wrapping_add(u32::from(local.port()))
 }
 
 fn serve(tun: &Tun, peers: &Peers, is_over: &AtomicBool) {

@@ -21,11 +21,7 @@ impl Peer {
     pub(super) fn handshake(tun: Arc<Tun>, shared: Arc<Shared>) -> Result<Self> {
         let peer = Self { tun, shared };
         let mut state = peer.shared.lock();
-        let mut syn = state.blank();
-        syn.is_syn = true;
-        syn.mss = Some(state.profile.mss);
-        syn.shift = state.profile.shift;
-        syn.window = u16::try_from(state.profile.window).unwrap_or(u16::MAX);
+        let syn = state.syn();
         let window = state.profile.window;
         peer.tun.send(&syn.to_packet()?)?;
         state.snd_nxt = syn.end_seq();
@@ -35,6 +31,10 @@ impl Peer {
         })?;
         peer.say().window(window).send()?;
         Ok(peer)
+    }
+
+    pub(super) const fn waiting(tun: Arc<Tun>, shared: Arc<Shared>) -> Self {
+        Self { tun, shared }
     }
 
     /// Address and port of the peer.

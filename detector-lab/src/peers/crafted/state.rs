@@ -62,6 +62,7 @@ pub(super) struct State {
     pub(super) remote: SocketAddr,
     pub(super) profile: Profile,
     pub(super) policy: Policy,
+    iss: u32,
     /// Next sequence number to send.
     pub(super) snd_nxt: u32,
     /// First sequence number of the server's data; `None` before its SYN.
@@ -96,6 +97,7 @@ impl State {
             remote,
             profile,
             policy: Policy::Silent,
+            iss,
             snd_nxt: iss,
             data_begin: None,
             rcv_nxt: 0,
@@ -152,7 +154,7 @@ impl State {
             self.remote_shift = segment.shift.filter(|_| is_scaled).unwrap_or(0);
             self.rcv_nxt = segment.end_seq();
             self.highest = segment.end_seq();
-            return None;
+            return segment.ack.is_none().then(|| self.accept(segment));
         }
         let data_begin = self.data_begin?;
         if let Some(ack) = segment.ack {
@@ -164,6 +166,36 @@ impl State {
         let is_below = is_after(self.offer.ack, segment.seq);
         let asks = !segment.payload.is_empty() || segment.is_fin || is_below;
         self.answer(asks)
+    }
+
+    /// The SYN of this peer, with its window.
+    pub(super) fn syn(&self) -> Segment {
+        let mut syn = self.blank();
+        syn.is_syn = true;
+        syn.mss = Some(self.profile.mss);
+        syn.shift = self.profile.shift;
+        // Not scaled.
+        syn.window = u16::try_from(self.profile.window).unwrap_or(u16::MAX);
+        syn
+    }
+
+    /// Takes the connection that somebody opens, and answers the SYN.
+    fn accept(&mut self, segment: &Segment) -> Segment {
+        self.remote = segment.source;
+        self.set_offer(Offer {
+            ack: self.rcv_nxt,
+            raw_window: self.raw_window(self.profile.window),
+        });
+        let mut answer = Segment {
+            seq: self.iss,
+            ack: Some(self.rcv_nxt),
+            ..self.syn()
+        };
+        if segment.shift.is_none() {
+            answer.shift = None;
+        }
+        self.snd_nxt = answer.end_seq();
+        answer
     }
 
     fn count(&mut self, segment: &Segment, data_begin: u32) {
