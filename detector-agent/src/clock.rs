@@ -1,7 +1,7 @@
 //! The two clocks of this host, and that of a thread, read in one place.
 
 use detector_core::time::{MonotonicTime, WallClock};
-use rustix::time::{ClockId, clock_gettime};
+use rustix::time::{ClockId, clock_getres, clock_gettime};
 use std::time::Duration;
 
 /// Now, on the clock of `bpf_ktime_get_ns`.
@@ -24,6 +24,12 @@ pub(crate) fn boot_ns() -> i128 {
 /// Unix time in nanoseconds.
 pub(crate) fn unix_ns() -> i128 {
     nanoseconds(ClockId::Realtime)
+}
+
+/// A tick of the kernel's clock: what its coarse clocks move by.
+pub(crate) fn kernel_tick_ns() -> u32 {
+    let tick = clock_getres(ClockId::MonotonicCoarse);
+    u32::try_from(tick.tv_nsec).unwrap_or(0)
 }
 
 fn nanoseconds(clock: ClockId) -> i128 {

@@ -9,6 +9,7 @@ pub mod acceptance;
 pub mod counter;
 pub mod history;
 pub mod layout;
+pub mod look;
 pub mod names;
 pub mod options;
 pub mod record;

@@ -10,8 +10,8 @@ pub struct KernelSettings {
     pub rate_window_ns: u64,
     /// Records a connection may emit in one rate window; more are counted and held back.
     pub rate_records: u32,
-    /// Keeps the size a multiple of its alignment without hidden padding.
-    pub reserved: u32,
+    /// A tick of the kernel's clock (`1/HZ`), in nanoseconds; 0 if not known.
+    pub tick_ns: u32,
     /// What of an IPv6 address makes a peer, as it lies in memory.
     pub ipv6_mask: [u64; 2],
 }
@@ -23,7 +23,7 @@ impl KernelSettings {
     pub const DEFAULT: Self = Self {
         rate_window_ns: 1_000_000_000,
         rate_records: 8,
-        reserved: 0,
+        tick_ns: 0,
         ipv6_mask: Self::ipv6_mask(64),
     };
 

@@ -36,6 +36,19 @@ pub fn add(counter: Counter, amount: u32) {
     }
 }
 
+/// How many segments are put by for all sockets together. A global and no map: asking is one load.
+// SAFETY: nothing else has this name.
+#[unsafe(no_mangle)]
+static mut DET_PUT_BY: u64 = 0;
+
+/// Whether a segment is put by for any socket.
+#[inline(always)]
+pub fn is_any_watched() -> bool {
+    let put_by = &raw const DET_PUT_BY;
+    // SAFETY: an aligned static of this object; programs change it beside us, so it is read as it is.
+    unsafe { put_by.read_volatile() != 0 }
+}
+
 /// Whether there is no segment put by for the sockets of this place.
 #[inline(always)]
 pub fn is_unwatched(place: u32) -> bool {
@@ -48,15 +61,18 @@ pub fn is_unwatched(place: u32) -> bool {
 /// One segment more, or less, is put by for the sockets of this place.
 #[inline(always)]
 pub fn watch(place: u32, is_more: bool) {
+    let amount = if is_more { 1 } else { u64::MAX };
+    add_to(&raw mut DET_PUT_BY, amount);
     if let Some(slot) = WATCHED.get_ptr_mut(place) {
-        add_to(slot, if is_more { 1 } else { u64::MAX });
+        add_to(slot, amount);
     }
 }
 
 #[inline(always)]
 fn add_to(slot: *mut u64, amount: u64) {
     // The target has no `fetch_add`, and Linux 5.10 only this form, which fetches nothing.
-    // SAFETY: map values are aligned to eight bytes, and the verifier checked the slot for null.
+    // SAFETY: map values and the static are aligned to eight bytes, and the verifier checked the slot
+    // for null.
     unsafe {
         asm!(
             "lock *(u64 *)({slot} + 0) += {amount}",

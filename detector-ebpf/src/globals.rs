@@ -48,6 +48,12 @@ pub fn rate_records() -> u32 {
     global!(DET_SETTINGS.rate_records)
 }
 
+/// A tick of the kernel's clock; 0 if not known.
+#[inline(always)]
+pub fn tick_ns() -> u32 {
+    global!(DET_SETTINGS.tick_ns)
+}
+
 /// Whether `tcp_retransmit_skb` has its third argument on this kernel.
 #[inline(always)]
 pub fn retransmit_has_err() -> bool {

@@ -16,6 +16,13 @@ pub fn monotonic_ns() -> u64 {
     unsafe { bpf_ktime_get_ns() }
 }
 
+/// The kernel's clock ticks, as sockets keep them.
+#[inline(always)]
+pub fn jiffies() -> u32 {
+    // SAFETY: as above.
+    unsafe { generated::bpf_jiffies64() as u32 }
+}
+
 /// The full TCP socket behind a `struct sock_common`, or `None` for a request socket, a TIME-WAIT
 /// socket or another protocol.
 #[inline(always)]

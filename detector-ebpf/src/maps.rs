@@ -37,7 +37,8 @@ pub static RECORDS: RingBuf = RingBuf::with_byte_size(4 << 20, 0);
 #[map(name = "det_pending")]
 pub static PENDING: HashMap<ConnectionKey, Pending> = HashMap::with_max_entries(1_024, 0);
 
-/// How many of them there are for the sockets of each place: what the busiest hook asks.
+/// How many of them there are for the sockets of each place: what the busiest hook asks where there are
+/// any.
 #[map(name = "det_watched")]
 pub static WATCHED: Array<u64> = Array::with_max_entries(PLACES, 0);
 

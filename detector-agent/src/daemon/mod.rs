@@ -18,6 +18,7 @@ mod witness;
 
 pub use start::Start;
 
+use crate::clock;
 use crate::config::Config;
 use crate::control::Control;
 use crate::http::{BoundTcp, Limits, serve};
@@ -217,6 +218,7 @@ fn kernel_options(start: &Start, sweep_nice: i32) -> KernelOptions {
     KernelOptions {
         settings: KernelSettings {
             ipv6_mask: KernelSettings::ipv6_mask(start.config.peers.ipv6_prefix),
+            tick_ns: clock::kernel_tick_ns(),
             ..KernelSettings::DEFAULT
         },
         log_level: start.kernel_log_level,

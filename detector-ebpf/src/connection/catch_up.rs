@@ -2,16 +2,19 @@
 
 use super::offer::{self, Offer};
 use super::{episode, snapshot};
+use crate::globals;
+use crate::helpers;
 use crate::record_pointer::RecordPointer;
 use crate::socket::{TcpSocket, tcp_state};
+use detector_common::look::Look;
 use detector_common::record::flag;
 use detector_common::window;
 
 /// Brings a record up to date and applies the rules of the hook to the window in force.
 ///
-/// What has changed since the record was last looked at came with a packet, the last one at the
-/// latest. Where no packet came after it, as after the last acknowledgement of all data, its time
-/// is exact; else an episode is taken to begin and to end a little late.
+/// What has changed since the record was last looked at came with an acknowledgement, the last one at
+/// the latest. Where none came after it, its time is exact to a tick; else an episode is taken to begin
+/// and to end a little late.
 #[inline(always)]
 pub fn catch_up(record: &RecordPointer<'_>, tcp: TcpSocket, now_ns: u64) {
     let state = tcp.skc_state();
@@ -59,9 +62,14 @@ pub fn catch_up(record: &RecordPointer<'_>, tcp: TcpSocket, now_ns: u64) {
     offer::apply(record, offer, changed_ns);
 }
 
-/// The time of the last packet, but not before the last look.
 #[inline(always)]
 fn changed_ns(tcp: TcpSocket, looked_ns: u64, now_ns: u64) -> u64 {
-    let last_packet_ns = tcp.last_packet_ns().unwrap_or(now_ns);
-    last_packet_ns.max(looked_ns).min(now_ns)
+    let look = Look {
+        now_ns,
+        before_ns: looked_ns,
+        last_packet_ns: tcp.last_packet_ns(),
+        ack_age_ticks: helpers::jiffies().wrapping_sub(tcp.rcv_tstamp()),
+        tick_ns: globals::tick_ns(),
+    };
+    look.changed_ns()
 }

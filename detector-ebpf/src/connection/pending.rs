@@ -30,10 +30,10 @@ const BPF_NOEXIST: u64 = 1;
 /// to process.
 const YOUNG_NS: u64 = 1_000_000;
 
-/// Whether a segment may be put by for this socket; most often not.
+/// Whether a segment may be put by for this socket; most often none is for any.
 #[inline(always)]
 pub fn is_watched(tcp: TcpSocket) -> bool {
-    !count::is_unwatched(place(tcp))
+    count::is_any_watched() && !count::is_unwatched(place(tcp))
 }
 
 #[inline(always)]
