@@ -1,24 +1,30 @@
 //! `detector reset` closes what is stalled and nothing else: a dry run changes nothing, a stalled
 //! download is closed for its server too and its memory comes back, a healthy connection of the
-//! very same peer goes on, an orphan in FIN_WAIT1 goes. Who may only look cannot act.
+//! very same peer goes on, an orphan in FIN_WAIT1 goes. Behind a balancer it frees what an attacker
+//! holds there, and others are served on. Who may only look cannot act.
 
 use crate::stage::{CraftedStage, both_families, suffix};
 use crate::unprivileged::{as_nobody, program_for_all};
 use anyhow::{Context, Result, ensure};
 use detector_tests::PATIENCE;
-use detector_tests::agent::{Agent, command};
+use detector_tests::agent::{Agent, AgentOptions, PeerView, command};
+use detector_tests::expect;
 use detector_tests::lab::Family;
 use detector_tests::peers::KernelPeer;
 use detector_tests::schema::Schema;
-use detector_tests::servers::TinyServer;
+use detector_tests::servers::{Haproxy, Nginx, NginxSettings, TinyServer};
 use detector_tests::story::{self, Story};
 use serde_json::Value;
 use std::fs::{self, Permissions};
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::os::unix::fs::PermissionsExt;
 use std::process::Output;
 
-both_families!(stalled_download_is_reset, stalled_orphan_is_reset);
+both_families!(
+    stalled_download_is_reset,
+    stalled_orphan_is_reset,
+    hoard_behind_a_balancer_is_reset,
+);
 
 /// `detector reset` of this peer.
 fn reset(agent: &Agent, peer: IpAddr, arguments: &[&str]) -> Result<Output> {
@@ -122,6 +128,73 @@ fn stalled_orphan_is_reset(family: Family) -> Result<()> {
         ensure!(left.is_empty(), "{told}\n{left}");
         Ok(())
     })
+}
+
+/// The balancer is not accused, what it holds is as loud as an attacker's, and can be freed.
+fn hoard_behind_a_balancer_is_reset(family: Family) -> Result<()> {
+    const HELD: u64 = 30;
+    Story::play(&suffix("reset-balancer", family), family, |story| {
+        let text = "[detect]\nstall_after = \"1s\"\ndribble_over = \"5s\"\n";
+        let options = AgentOptions {
+            configuration: Some(text.to_owned()),
+            ..AgentOptions::default()
+        };
+        let agent = Agent::start_with(story.folder(), &options)?;
+        let addresses = story.lab.addresses;
+        let server_ip = addresses.server(family);
+        let settings = NginxSettings::default();
+        let nginx = Nginx::start(story.server(), server_ip, story.folder(), settings)?;
+        let peer = addresses.client(family);
+        let balancer = Haproxy::start(
+            &story.lab.client,
+            SocketAddr::new(loopback(family), 8_000),
+            (peer, nginx.address()),
+            (story.folder(), "balancer"),
+        )?;
+        let ask = |path: &str| {
+            let address = balancer.address();
+            let mut client =
+                KernelPeer::connect_with(&story.lab.client, None, address, Some(16_384))?;
+            client.request(path)?;
+            anyhow::Ok(client)
+        };
+        let held: Result<Vec<_>> = (0..HELD).map(|_| ask("/large")).collect();
+        let _held = held?;
+        let serve_others = || ask("/small")?.read_to_end();
+        let is_spared = |seen: &PeerView| {
+            let verdict = seen.verdict.as_deref();
+            ensure!(
+                verdict != Some("zero-window-attack") && verdict != Some("slow-read-attack"),
+                "a balancer is accused: {seen:?}"
+            );
+            let is_loud = verdict == Some("slow-client") && seen.severity == "critical";
+            Ok(is_loud && seen.stalled_connections >= HELD)
+        };
+        let seen = expect::until("the cost is named", PATIENCE, || {
+            serve_others()?;
+            let Some(seen) = agent.peer(peer)? else {
+                return Ok(None);
+            };
+            Ok(is_spared(&seen)?.then_some(seen))
+        })?;
+        let told = answer(&reset(&agent, peer, &["--stalled-for", "1s", "--json"])?)?;
+        ensure!(told["reset"] == HELD, "{told}");
+        let freed = told["freed_bytes"].as_u64();
+        ensure!(freed >= Some(seen.pinned_bytes / 2), "{told} of {seen:?}");
+        expect::until("its memory is free", PATIENCE, || {
+            serve_others()?;
+            let is_free = |seen: &PeerView| seen.stalled_connections == 0 && seen.pinned_bytes == 0;
+            Ok(agent.peer(peer)?.filter(is_free))
+        })?;
+        Ok(())
+    })
+}
+
+fn loopback(family: Family) -> IpAddr {
+    match family {
+        Family::V4 => Ipv4Addr::LOCALHOST.into(),
+        Family::V6 => Ipv6Addr::LOCALHOST.into(),
+    }
 }
 
 #[test]

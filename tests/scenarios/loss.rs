@@ -1,21 +1,23 @@
-//! Packets lost on the way are `loss`, not window probes, and blame nobody for shrinking. The quiet
-//! twins are the same download on a link that loses nothing, and readers there that are slow: what is
+//! Packets lost on the way are `loss`, not window probes, and blame nobody for shrinking. Where packets
+//! only overtake each other, what was sent again is known to have been needless. The quiet twins are the same download on a link that loses nothing, and readers there that are slow: what is
 //! sent again for them is a tail probe.
 
 use crate::stage::{both_families, expect_unblamed, suffix};
-use anyhow::{Result, ensure};
+use anyhow::{Context, Result, ensure};
 use detector_tests::PATIENCE;
 use detector_tests::agent::{Agent, PeerView};
-use detector_tests::lab::{Family, drop_incoming};
+use detector_tests::lab::{Family, Reordering, drop_incoming};
 use detector_tests::peers::KernelPeer;
 use detector_tests::servers::TinyServer;
 use detector_tests::story::Story;
+use std::net::SocketAddr;
 use std::time::Duration;
 
 const ANSWER_BYTES: usize = 2_000_000;
 
 both_families!(
     lost_packets_are_loss,
+    overtaken_packets_are_sent_again_needlessly,
     lossless_link_is_not_mentioned,
     slow_readers_lose_nothing
 );
@@ -38,6 +40,56 @@ fn lost_packets_are_loss(family: Family) -> Result<()> {
         ensure!(flags.is_empty(), "loss alone accuses nobody: {flags:?}");
         Ok(())
     })
+}
+
+/// The peer's kernel reports each that it has received twice (DSACK).
+fn overtaken_packets_are_sent_again_needlessly(family: Family) -> Result<()> {
+    Story::play(&suffix("reordering", family), family, |story| {
+        let agent = Agent::start_beside_readers(story.folder())?;
+        let _wire = Reordering::lay(&story.lab)?;
+        let addresses = story.lab.addresses;
+        let server = TinyServer::start(story.server(), addresses.tun_server(family))?;
+        let peer = addresses.crafted(family, 0);
+        // A kernel learns how far packets are overtaken here, on each connection and for the next.
+        story.server().sysctl("ipv4/tcp_no_metrics_save", "1")?;
+        for _ in 0..4 {
+            // Fewer in flight than the devices have room for.
+            let (source, buffer) = (SocketAddr::new(peer, 0), 100_000);
+            let mut client = KernelPeer::connect_with(
+                &story.lab.client,
+                Some(source),
+                server.address(),
+                Some(buffer),
+            )?;
+            client.request(&format!("/bytes/{ANSWER_BYTES}"))?;
+            client.read(ANSWER_BYTES)?;
+        }
+        let is_told = |seen: &PeerView| {
+            let sent_again = seen.retransmits.into_open_window();
+            // What is reported after a sweep has carried all and forgotten is not known.
+            seen.retransmits.loss > 0 && seen.retransmits_needless * 2 > sent_again
+        };
+        let seen = agent.wait_peer(peer, "needless retransmits", PATIENCE, is_told)?;
+        let reported = count(&story.server().stdout_of("nstat -asz TcpExtTCPDSACKRecv")?)?;
+        ensure!(
+            seen.retransmits_needless <= reported && reported > 0,
+            "{reported} reported: {seen:?}"
+        );
+        ensure!(seen.retransmits.window_probe == 0, "{seen:?}");
+        let flags = agent.flags(peer)?;
+        ensure!(flags.is_empty(), "{flags:?}");
+        Ok(())
+    })
+}
+
+/// The number in the last line of `nstat`.
+fn count(text: &str) -> Result<u64> {
+    let line = text.lines().last().context("no line of nstat")?;
+    let number = line
+        .split_whitespace()
+        .nth(1)
+        .context("no number of nstat")?;
+    number.parse().context("a number of nstat")
 }
 
 fn lossless_link_is_not_mentioned(family: Family) -> Result<()> {

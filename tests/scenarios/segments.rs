@@ -17,6 +17,7 @@ both_families!(
     dropped_segments_take_nothing_back,
     dropped_segments_end_no_episode,
     probing_a_full_server_takes_nothing_back,
+    a_fin_beyond_a_full_server_counts_where_the_kernel_takes_it,
     a_window_in_unchecked_data_counts,
     a_reader_whose_data_is_unchecked_is_not_mentioned,
 );
@@ -91,6 +92,35 @@ fn probing_a_full_server_takes_nothing_back(family: Family) -> Result<()> {
         }
         acts::read_rest(&peer, ANSWER_BYTES)?;
         expect_unblamed(&agent, stage.peer_ip())
+    })
+}
+
+/// Kernels with the same test differ in it, and no field tells.
+fn a_fin_beyond_a_full_server_counts_where_the_kernel_takes_it(family: Family) -> Result<()> {
+    Story::play(&suffix("fin-beyond", family), family, |story| {
+        let agent = Agent::start(story.folder())?;
+        let stage = CraftedStage::set(story)?;
+        let peer = stage.connect(4_001, Profile::default())?;
+        let arrived = acts::ask_and_fill_flight(&peer, &format!("/bytes/{ANSWER_BYTES}"))?;
+        peer.fill()?;
+        let before = SegmentCounts::read(story.server())?;
+        peer.policy(Policy::Hold);
+        peer.say().ack(arrived - 8_000).window(0).fin().send()?;
+        let is_taken = expect::until("the kernel has decided", PATIENCE, || {
+            let halves = story.server().stdout_of("ss -Htn state close-wait")?;
+            if !halves.trim().is_empty() {
+                return Ok(Some(true));
+            }
+            let now = SegmentCounts::read(story.server())?;
+            Ok((now.beyond_window > before.beyond_window).then_some(false))
+        })?;
+        agent.wait_sweeps(2)?;
+        let counts = agent.peer(stage.peer_ip())?.map_or((0, 0), |seen| {
+            (seen.window_shrinks.total(), seen.zero_window_episodes)
+        });
+        let expected = if is_taken { (1, 1) } else { (0, 0) };
+        ensure!(counts == expected, "{counts:?}, and taken is {is_taken}");
+        Ok(())
     })
 }
 

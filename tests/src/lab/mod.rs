@@ -5,6 +5,7 @@ mod capture;
 mod control_group;
 mod host;
 mod impairment;
+mod reordering;
 
 pub use capture::Capture;
 pub use control_group::ControlGroup;
@@ -15,3 +16,4 @@ pub use detector_lab::network::{
 pub use detector_lab::program::{Child, require, run, stdout_of};
 pub use host::Lab;
 pub use impairment::{drop_incoming, limit_rate};
+pub use reordering::Reordering;
