@@ -163,19 +163,22 @@ const LOUD: Flag = Flag {
     words: &[("severity", "critical"), ("verdict", "slow-client")],
     ..sweep("stall-hoard")
 };
-const AS_LOUD: &str = "the cost is as loud as that of hoard-address, only nobody is accused";
 
-/// Addresses that many share.
+/// Addresses that many share, and two of attackers that look so.
 #[rustfmt::skip]
 pub(super) static SHARED: &[Case] = &[
     bad("balancer-busy", "HAProxy before nginx: 30 of its clients are paused, others are served all the time",
-        SPARED, No(AS_LOUD), shared::balancer_busy).on(Link),
+        SPARED, Like("balancer"), shared::balancer_busy).on(Link),
     bad("balancer-attacked", "the same with 60 held connections of an attacker behind it",
-        SPARED, No(AS_LOUD), shared::balancer_attacked).on(Link),
+        SPARED, Like("balancer"), shared::balancer_attacked).on(Link),
     bad("balancer-night", "HAProxy before nginx: 30 clients were served, now it carries 30 paused readers",
-        SPARED, No(AS_LOUD), shared::balancer_at_night).on(Link),
+        SPARED, Like("balancer"), shared::balancer_at_night).on(Link),
     bad("cdn", "four edges of a CDN in one network, 7 paused readers and 3 that have read all on each",
-        (&[ZERO_WINDOW], SLOW), No(AS_LOUD), shared::cdn),
+        (&[ZERO_WINDOW], SLOW), Like("cdn-read"), shared::cdn),
     bad("office", "the NAT of an office: 30 paused players, and 3 who download",
-        SPARED, No(AS_LOUD), shared::office).on(Link).selftest_as("shared-address"),
+        SPARED, Like("office-read"), shared::office).on(Link).selftest_as("shared-address"),
+    bad("hoard-probed", "30 paused readers of one address, and one that reads all of an answer",
+        FLOODS, Like("office-read"), shared::probed).on(Link),
+    bad("hoard-network-probed", "four addresses of one network with 7 paused readers each, and one reader that has read all",
+        ATTACKS, Like("cdn-read"), shared::edges_probed),
 ];

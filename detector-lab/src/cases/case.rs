@@ -23,6 +23,8 @@ pub struct Case {
     pub networks: u8,
     /// When it is played.
     pub when: When,
+    /// Whether nothing is lost on its wire, so that what is sent again does not count as loss.
+    pub is_lossless: bool,
     /// Why this kernel cannot play it, if so.
     pub obstacle: fn() -> Option<&'static str>,
     /// The play itself.
@@ -152,6 +154,7 @@ const fn case(name: &'static str, plot: &'static str, label: Label, play: Play) 
         place: Place::Tun,
         networks: 1,
         when: When::Beside,
+        is_lossless: false,
         obstacle: no_obstacle,
         play,
     }
@@ -226,6 +229,11 @@ impl Case {
 
     pub(super) const fn networks(mut self, networks: u8) -> Self {
         self.networks = networks;
+        self
+    }
+
+    pub(super) const fn lossless(mut self) -> Self {
+        self.is_lossless = true;
         self
     }
 

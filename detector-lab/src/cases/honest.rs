@@ -2,7 +2,7 @@
 
 use super::Place::{Link, Multipath, SecondServer, Shaped, ShrinkingClient};
 use super::case::{Case, When, honest};
-use super::plays::{honest, kernel, small, tools};
+use super::plays::{dialogues, honest, kernel, shared, small, tools};
 
 /// Those that some bad peer of the selftest looks like.
 #[rustfmt::skip]
@@ -35,11 +35,11 @@ pub(super) static PEERS: &[Case] = &[
     honest("loss-2", "downloads with 2 % of packets lost", honest::loss_2).on(Link),
     honest("loss-10", "downloads with 10 % of packets lost", honest::loss_10).on(Link),
     honest("shaped", "a download over a wire of 8 Mbit/s (tbf)", honest::shaped).on(Shaped),
-    honest("server-sent-events", "one short line a second", honest::server_sent_events).on(Link),
+    honest("server-sent-events", "one short line a second", dialogues::server_sent_events).on(Link),
     honest("web-socket", "idle but for a ping and a message each 15 s",
-        honest::web_socket).on(Link),
+        dialogues::web_socket).on(Link),
     honest("unread-upload", "sends 48 kB that our own program never reads",
-        honest::unread_upload).on(Link),
+        dialogues::unread_upload).on(Link),
     honest("short-of-memory", "takes its window back to zero once, reopens it 0.5 s later and reads all",
         honest::short_of_memory),
 ];
@@ -70,6 +70,20 @@ pub(super) static READERS: &[Case] = &[
         small::slow_starters).on(Link).noting(&["zero-window-stall", "stall-hoard"]),
     honest("tiny-buffers", "24 connections of one address with the smallest receive buffers, read at 2 kB/s",
         small::tiny_buffers).on(Link).noting(SMALL),
+    honest("replica", "a redis replica of a kernel with tcp_shrink_window=1: takes a dump, loads it for 12 s, reads on",
+        dialogues::replica).on(ShrinkingClient).noting(&["window-shrink", "zero-window-stall"]),
+    honest("retracts", "a small stack that takes back half of its window and reads 20 kB/s",
+        small::retracts).noting(&["window-shrink", "tiny-window", "small-window-stall"]),
+    honest("lossless", "eight readers of 20 kB each 1 to 80 ms: what is sent again for them was not lost",
+        honest::lossless).on(Link).lossless(),
+    honest("stuck-proxy", "a proxy of ours stops reading: 24 uploads of one address and what its backend sends wait there",
+        dialogues::stuck_proxy).on(Link),
+    honest("balancer", "HAProxy before nginx: 30 of its clients read 40 kB/s, others are served all the time",
+        shared::balancer_read).on(Link),
+    honest("cdn-read", "four edges of a CDN in one network, 10 connections that have read all on each",
+        shared::cdn_read),
+    honest("office-read", "the NAT of an office: 30 players read 40 kB/s, and 3 download",
+        shared::office_read).on(Link),
     honest("mapped", "a socket for both families, IPv4 as IPv4-mapped", honest::mapped).on(Link),
     honest("second-namespace", "a server in a second namespace, read fast, then at 300 kB/s",
         honest::second_namespace).on(SecondServer),

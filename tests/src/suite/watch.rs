@@ -2,7 +2,7 @@
 //! second.
 
 use super::listener::{Arrived, Listener};
-use crate::agent::{Agent, AgentView};
+use crate::agent::{Agent, AgentView, RetransmitsView};
 use anyhow::{Context, Result, ensure};
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -20,6 +20,8 @@ pub(crate) struct PeerStory {
     pub(crate) verdicts: Vec<(String, SystemTime)>,
     /// Severities above `info` that were seen.
     pub(crate) alarms: Vec<String>,
+    /// Segments sent again at the last look, by cause.
+    pub(crate) retransmits: RetransmitsView,
     /// The peer at the last look, for the reader of a failure.
     pub(crate) last: String,
 }
@@ -154,6 +156,7 @@ fn look(view: &AgentView, said: &Mutex<Said>) -> Result<()> {
         if peer.severity != "info" && !story.alarms.contains(&peer.severity) {
             story.alarms.push(peer.severity.clone());
         }
+        story.retransmits = peer.retransmits;
         story.last = format!("{peer:?}");
     }
     Ok(())

@@ -6,9 +6,8 @@ use crate::peers::KernelPeer;
 use crate::peers::crafted::{Peer, Policy};
 use crate::servers::TinyServer;
 use crate::stage::{Stage, lose_incoming, set_gone};
-use anyhow::{Context, Result, ensure};
-use std::io::{Read, Write};
-use std::net::{IpAddr, Ipv6Addr, SocketAddr, TcpListener, TcpStream};
+use anyhow::{Result, ensure};
+use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::time::{Duration, Instant};
 
 /// How much longer than a stall takes an honest peer has to go unmentioned.
@@ -147,53 +146,6 @@ pub(crate) fn keep_alive(stage: &Stage) -> Result<()> {
     client.read(1_000)
 }
 
-/// Server-sent events: a line a second.
-pub(crate) fn server_sent_events(stage: &Stage) -> Result<()> {
-    let (mut client, mut server) = dialogue(stage)?;
-    server.write_all(b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\n")?;
-    let line = b"data: {\"price\": 42}\n\n";
-    while stage.pause(Duration::from_secs(1)) {
-        server.write_all(line)?;
-        client.read(line.len())?;
-    }
-    Ok(())
-}
-
-/// The client has sent what it wanted to; it is our own program that does not read.
-pub(crate) fn unread_upload(stage: &Stage) -> Result<()> {
-    let (mut client, _server) = dialogue(stage)?;
-    client.send(&[b'x'; 48_000])?;
-    stage.hold();
-    Ok(())
-}
-
-/// Like a WebSocket: long silence, a ping and its pong, now and then a message.
-pub(crate) fn web_socket(stage: &Stage) -> Result<()> {
-    let (mut client, mut server) = dialogue(stage)?;
-    server.write_all(b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n\r\n")?;
-    let mut pong = [0; 6];
-    while stage.pause(Duration::from_secs(15)) {
-        server.write_all(&[0x89, 0])?;
-        client.read(2)?;
-        client.send(&[0x8a, 0x80, 1, 2, 3, 4])?;
-        server.read_exact(&mut pong).context("read the pong")?;
-        server.write_all(&[b'm'; 30_000])?;
-        client.read(30_000)?;
-    }
-    Ok(())
-}
-
-/// A client and the server's end of its connection.
-fn dialogue(stage: &Stage) -> Result<(KernelPeer, TcpStream)> {
-    let ip = stage.server_ip();
-    let listener = stage
-        .servers()?
-        .enter(|| TcpListener::bind((ip, 0)).context("listen"))?;
-    let client = stage.kernel(0, listener.local_addr()?, None)?;
-    let (server, _) = listener.accept()?;
-    Ok((client, server))
-}
-
 /// Over a socket that listens for both families: IPv4 peers have mapped addresses there.
 pub(crate) fn mapped(stage: &Stage) -> Result<()> {
     let anywhere = IpAddr::from(Ipv6Addr::UNSPECIFIED);
@@ -320,6 +272,19 @@ pub(crate) fn mptcp(stage: &Stage) -> Result<()> {
     client.request("/bytes/2000000000")?;
     let _reader = client.read_slowly(20_000, Duration::from_millis(4));
     show_long_enough(stage);
+    Ok(())
+}
+
+/// Readers that a lossless link draws loss probes for.
+pub(crate) fn lossless(stage: &Stage) -> Result<()> {
+    let server = stage.tiny_server()?;
+    let mut readers = Vec::new();
+    for pause in [1, 2, 5, 10, 20, 30, 50, 80] {
+        let mut client = stage.kernel(0, server.address(), None)?;
+        client.request("/bytes/2000000000")?;
+        readers.push(client.read_slowly(20_000, Duration::from_millis(pause)));
+    }
+    stage.hold();
     Ok(())
 }
 

@@ -2,6 +2,7 @@
 //! know that; an honest one of the selftest notes when it has shown what it is about.
 
 pub(super) mod crafted;
+pub(super) mod dialogues;
 pub(super) mod hoards;
 pub(super) mod honest;
 pub(super) mod kernel;

@@ -1,11 +1,12 @@
 //! Addresses that many share: a balancer, the edges of a CDN, the NAT of an office. Some behind them
-//! have stopped reading, others go on.
+//! have stopped reading, others go on. And who looks so: where nobody pauses, and where one attacker has
+//! the address.
 
 use super::crafted::uneven_edge;
 use crate::acts;
-use crate::peers::KernelPeer;
 use crate::peers::crafted::Policy;
-use crate::servers::Haproxy;
+use crate::peers::{KernelPeer, SlowReader};
+use crate::servers::{Haproxy, TinyServer};
 use crate::stage::Stage;
 use anyhow::Result;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -36,6 +37,17 @@ pub(crate) fn balancer_attacked(stage: &Stage) -> Result<()> {
     Ok(())
 }
 
+/// The same with readers that are slow, and none that pauses.
+pub(crate) fn balancer_read(stage: &Stage) -> Result<()> {
+    let balancer = balancer(stage)?;
+    let clients = pause_all(stage, balancer.address(), PAUSED)?;
+    let _readers = read_on(clients);
+    while stage.pause(Duration::from_millis(150)) {
+        fetch(stage, &balancer)?;
+    }
+    Ok(())
+}
+
 /// At night: all day the balancer has served others, now it carries nothing but paused readers.
 pub(crate) fn balancer_at_night(stage: &Stage) -> Result<()> {
     let balancer = balancer(stage)?;
@@ -51,19 +63,36 @@ pub(crate) fn balancer_at_night(stage: &Stage) -> Result<()> {
 
 /// Four edges of a CDN in one network; on each some are paused and some have read all.
 pub(crate) fn cdn(stage: &Stage) -> Result<()> {
-    const EDGES: u8 = 4;
-    const PAUSED_EACH: u16 = 7;
+    edges(stage, |_| 3, PAUSED_EACH)
+}
+
+/// The same with one that reads on all of them together: addresses of an attacker who looks whether the
+/// server still answers. For IPv6 they are one peer.
+pub(crate) fn edges_probed(stage: &Stage) -> Result<()> {
+    edges(stage, |edge| u16::from(edge == 0), PAUSED_EACH)
+}
+
+/// Edges of a CDN whose readers have all read all.
+pub(crate) fn cdn_read(stage: &Stage) -> Result<()> {
+    edges(stage, |_| 3 + PAUSED_EACH, 0)
+}
+
+const EDGES: u8 = 4;
+const PAUSED_EACH: u16 = 7;
+
+fn edges(stage: &Stage, readers_of: fn(u8) -> u16, paused: u16) -> Result<()> {
     let server = stage.tiny_server()?;
     let edge_bytes = uneven_edge(stage.profile(), 5);
     let profile = stage.profile().window(edge_bytes);
     let mut peers = Vec::new();
-    for host in 2..2 + EDGES {
-        for number in 0..3 {
+    for edge in 0..EDGES {
+        let host = 2 + edge;
+        for number in 0..readers_of(edge) {
             let reader = stage.crafted((0, host, 41_000 + number), server.address(), profile)?;
             acts::read_all(&reader, 50_000)?;
             peers.push(reader);
         }
-        for number in 0..PAUSED_EACH {
+        for number in 0..paused {
             let paused = stage.crafted((0, host, 40_000 + number), server.address(), profile)?;
             paused.policy(Policy::StopReading { edge: edge_bytes });
             paused.request(acts::LONG_ANSWER)?;
@@ -77,24 +106,70 @@ pub(crate) fn cdn(stage: &Stage) -> Result<()> {
 /// The NAT of an office: thirty paused players, and three who download.
 pub(crate) fn office(stage: &Stage) -> Result<()> {
     let server = stage.tiny_server()?;
+    let _readers = downloads(stage, &server)?;
+    let _paused = players(stage, &server)?;
+    note_hoard(stage);
+    stage.hold();
+    Ok(())
+}
+
+/// The same whose players play.
+pub(crate) fn office_read(stage: &Stage) -> Result<()> {
+    let server = stage.tiny_server()?;
+    let _readers = downloads(stage, &server)?;
+    let _players = read_on(players(stage, &server)?);
+    stage.hold();
+    Ok(())
+}
+
+/// Thirty paused readers of one address, and one that reads all: an attacker who looks whether the
+/// server still answers. Who does so again has others, as far as can be told from here.
+pub(crate) fn probed(stage: &Stage) -> Result<()> {
+    let server = stage.tiny_server()?;
+    let _paused = players(stage, &server)?;
+    note_hoard(stage);
+    stage.wait(Duration::from_secs(8))?;
+    let mut probe = stage.kernel(0, server.address(), None)?;
+    probe.request("/close/50000")?;
+    probe.read_to_end()?;
+    stage.hold();
+    Ok(())
+}
+
+fn downloads(stage: &Stage, server: &TinyServer) -> Result<Vec<SlowReader>> {
     let mut readers = Vec::new();
     for _ in 0..3 {
         let mut client = stage.kernel(0, server.address(), None)?;
         client.request("/bytes/2000000000")?;
         readers.push(client.read_slowly(65_536, Duration::from_millis(50)));
     }
-    let mut paused = Vec::new();
+    Ok(readers)
+}
+
+/// Clients that have asked for a long answer and do not read yet.
+fn players(stage: &Stage, server: &TinyServer) -> Result<Vec<KernelPeer>> {
+    let mut players = Vec::new();
     for _ in 0..PAUSED {
         let mut client = stage.kernel(0, server.address(), Some(BUFFER_BYTES))?;
         client.request(acts::LONG_ANSWER)?;
-        paused.push(client);
+        players.push(client);
     }
-    stage.note_peer_due(
-        "stall-hoard",
-        Instant::now() + stage.thresholds().dribble_over,
-    );
-    stage.hold();
-    Ok(())
+    Ok(players)
+}
+
+/// Each reads 40 kB/s from now on.
+fn read_on(clients: Vec<KernelPeer>) -> Vec<SlowReader> {
+    let pause = Duration::from_millis(100);
+    let readers = clients.into_iter();
+    readers
+        .map(|client| client.read_slowly(4_000, pause))
+        .collect()
+}
+
+/// What is paused from now on is a hoard that is called one.
+fn note_hoard(stage: &Stage) {
+    let after = stage.thresholds().dribble_over;
+    stage.note_peer_due("stall-hoard", Instant::now() + after);
 }
 
 /// HAProxy where clients are, before nginx. Its own clients are on loopback, which nobody judges.

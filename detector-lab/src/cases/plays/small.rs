@@ -1,5 +1,7 @@
-//! Honest peers that a hoard that was never read looks like: slow to start, with small buffers.
+//! Honest peers that a hoard that was never read looks like, or one that takes back what it offered:
+//! slow to start, with small buffers.
 
+use crate::peers::crafted::Policy;
 use crate::stage::Stage;
 use anyhow::Result;
 use std::time::Duration;
@@ -38,5 +40,27 @@ pub(crate) fn tiny_buffers(stage: &Stage) -> Result<()> {
     }
     stage.shown();
     stage.hold();
+    Ok(())
+}
+
+/// A small stack whose free buffer shrinks and grows: it takes back half of what it offered, also
+/// below what is in flight, and reads steadily.
+pub(crate) fn retracts(stage: &Stage) -> Result<()> {
+    const BUFFER: u32 = 4_000;
+    let server = stage.tiny_server()?;
+    let mut profile = stage.profile().window(BUFFER).mss(536);
+    profile.shift = None;
+    let peer = stage.peer(&server, profile)?;
+    peer.policy(Policy::Silent);
+    peer.request("/bytes/200000000")?;
+    let pause = Duration::from_millis(100);
+    while stage.pause(pause) {
+        let arrived = peer.seen().bytes;
+        peer.say().ack(arrived).window(BUFFER).send()?;
+        if !stage.pause(pause) {
+            break;
+        }
+        peer.say().ack(arrived).window(BUFFER / 2).send()?;
+    }
     Ok(())
 }
