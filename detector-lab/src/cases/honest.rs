@@ -75,7 +75,7 @@ pub(super) static READERS: &[Case] = &[
     honest("retracts", "a small stack that takes back half of its window and reads 20 kB/s",
         small::retracts).noting(&["window-shrink", "tiny-window", "small-window-stall"]),
     honest("lossless", "eight readers of 20 kB each 1 to 80 ms: what is sent again for them was not lost",
-        honest::lossless).on(Link).lossless(),
+        honest::lossless).on(Link).when(When::Alone).lossless(),
     honest("stuck-proxy", "a proxy of ours stops reading: 24 uploads of one address and what its backend sends wait there",
         dialogues::stuck_proxy).on(Link),
     honest("balancer", "HAProxy before nginx: 30 of its clients read 40 kB/s, others are served all the time",

@@ -11,6 +11,7 @@ nix::ioctl_write_ptr_bad!(set_address, libc::SIOCSIFADDR, libc::ifreq);
 nix::ioctl_write_ptr_bad!(set_netmask, libc::SIOCSIFNETMASK, libc::ifreq);
 nix::ioctl_write_ptr_bad!(set_flags, libc::SIOCSIFFLAGS, libc::ifreq);
 nix::ioctl_write_ptr_bad!(set_mtu_of, libc::SIOCSIFMTU, libc::ifreq);
+nix::ioctl_write_ptr_bad!(set_queue_of, libc::SIOCSIFTXQLEN, libc::ifreq);
 nix::ioctl_read_bad!(get_index, libc::SIOCGIFINDEX, libc::ifreq);
 nix::ioctl_write_ptr_bad!(set_address_v6, libc::SIOCSIFADDR, libc::in6_ifreq);
 
@@ -76,6 +77,18 @@ pub fn set_mtu(interface: &str, bytes: u16) -> Result<()> {
     // SAFETY: the request lives across the call and is the struct this ioctl reads.
     unsafe { set_mtu_of(socket.as_raw_fd(), &raw const request) }
         .with_context(|| format!("set the MTU of {interface}"))?;
+    Ok(())
+}
+
+/// Lets so many packets wait in `interface`.
+pub(super) fn set_queue(interface: &str, packets: c_int) -> Result<()> {
+    let mut request = request(interface)?;
+    // `ifr_qlen` is the same member of the union, by another name.
+    request.ifr_ifru.ifru_metric = packets;
+    let socket = control_socket(Domain::IPV4)?;
+    // SAFETY: the request lives across the call and is the struct this ioctl reads.
+    unsafe { set_queue_of(socket.as_raw_fd(), &raw const request) }
+        .with_context(|| format!("set the queue of {interface}"))?;
     Ok(())
 }
 

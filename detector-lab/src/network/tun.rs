@@ -2,7 +2,7 @@
 //! the file enter its stack.
 
 use super::address::{Addresses, Family};
-use super::interface::{add_address, bring_up, request};
+use super::interface::{add_address, bring_up, request, set_queue};
 use anyhow::{Context, Result};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use std::fs::{File, OpenOptions};
@@ -12,6 +12,10 @@ use std::os::fd::{AsFd, AsRawFd};
 /// `TUNSETIFF`, `_IOW('T', 202, int)`.
 const TUNSETIFF: libc::Ioctl = 0x4004_54ca;
 nix::ioctl_write_ptr_bad!(attach, TUNSETIFF, libc::ifreq);
+
+/// More than all peers behind a device offer together: a reader that has to wait for a processor loses
+/// nothing.
+const QUEUE_PACKETS: i32 = 10_000;
 
 /// An open TUN device in the namespace of the thread that opened it; gone when dropped.
 #[derive(Debug)]
@@ -33,6 +37,8 @@ impl Tun {
         // SAFETY: the request lives across the call and is the struct this ioctl reads.
         unsafe { attach(file.as_raw_fd(), &raw const request) }
             .with_context(|| format!("make TUN device {name}"))?;
+        // A crafted peer says nothing of what was lost, and its sender would take minutes to find out.
+        set_queue(name, QUEUE_PACKETS)?;
         bring_up(name)?;
         Ok(Self {
             file,
