@@ -24,11 +24,15 @@ fn a_hoard_is_reported_from_the_files_of_a_killed_agent(family: Family) -> Resul
         let ip = stage.peer_ip();
         agent.wait_flag(ip, "stall-hoard", PATIENCE)?;
         let state = story.folder().join("agent/state");
-        // While the agent writes, an ordinary reader reads.
+        let peer = name_of(ip);
+        // While the agent writes, an ordinary reader reads. The agent sees what other stories play at the
+        // same time: the incident may have begun with theirs.
         let last: Value = expect::until("the incident is recorded", PATIENCE, || {
             let text = report(&state, &["--json"])?;
             let report: Value = serde_json::from_str(&text)?;
-            let is_there = report["incidents"][0]["incident"]["open"] == true;
+            let incident = &report["incidents"][0]["incident"];
+            let mut peers = incident["peers"].as_array().into_iter().flatten();
+            let is_there = incident["open"] == true && peers.any(|each| each["peer"] == *peer);
             Ok(is_there.then_some(report))
         })?;
         ensure!(last["hosts"][0]["is_written"] == true, "{last}");
@@ -40,8 +44,6 @@ fn a_hoard_is_reported_from_the_files_of_a_killed_agent(family: Family) -> Resul
         let all = ["--incident", "last", "--json", "-o", page_name];
         let json: Value = serde_json::from_str(&report(&state, &all)?)?;
         Schema::read("report")?.check(&json)?;
-        // The agent sees what other stories play at the same time.
-        let peer = name_of(ip);
         let peers = json["peers"].as_array().context("peers")?;
         ensure!(
             peers.iter().any(|each| each["peer"] == *peer),
