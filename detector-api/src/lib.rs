@@ -14,6 +14,7 @@ pub mod host;
 pub mod labelled;
 pub mod nearest;
 pub mod page;
+pub mod recorded;
 pub mod row;
 pub mod sanitize;
 pub mod snapshot;

@@ -82,8 +82,10 @@ fn batch(second: i64, number: &mut u64, events: u64) -> Result<Batch, Box<dyn Er
         stalled_connections: 20 - rank,
         pinned_bytes: (20 - rank) << 20,
         zero_window_episodes: second,
-        window_shrinks: rank,
+        window_shrinks_polite: rank,
+        severity: Some("warning".to_owned()),
         bytes_acked_per_second: 100,
+        ..PeerSecond::default()
     });
     let flags = (0..events).map(|offset| {
         *number += 1;
@@ -154,7 +156,7 @@ fn host(second: i64) -> HostSecond {
         held_workers: Some(second % 10),
         peers: Some(PEERS),
         zero_window_episodes: number,
-        window_shrinks: number,
+        window_shrinks_polite: number,
         retransmits_loss: number,
         records_lost: Some(0),
         agent_cpu_share: Some(0.01),

@@ -140,8 +140,10 @@ fn peer(name: &str, verdict: &str, stalled_connections: i64, pinned_bytes: i64) 
         stalled_connections,
         pinned_bytes,
         zero_window_episodes: stalled_connections + 2,
-        window_shrinks: 3,
+        window_shrinks_treason: 3,
+        severity: Some("warning".to_owned()),
         bytes_acked_per_second: 120,
+        ..PeerSecond::default()
     }
 }
 

@@ -18,12 +18,10 @@ mod schema;
 mod tidy;
 mod writer;
 
+pub use detector_api::recorded::{GapReason, NoteKind};
 pub use error::RecorderError;
 pub use location::{DAMAGED_KEPT, FILE_NAME, file_in};
 pub use reader::{EventsWanted, Reader, Second, Span, Step};
-pub use rows::{
-    Card, Gap, GapReason, HostSecond, Moment, Note, NoteKind, PeerPeak, PeerSecond, Run,
-    WindowPoint,
-};
+pub use rows::{Card, Gap, HostSecond, Moment, Note, PeerPeak, PeerSecond, Run, WindowPoint};
 pub use tidy::Limits;
 pub use writer::{Batch, Numbering, Opened, Recorder, Written};

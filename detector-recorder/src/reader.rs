@@ -15,9 +15,11 @@ use crate::writer::end_unseen;
 use detector_api::address::network_of;
 use detector_api::sanitize;
 use detector_api::snapshot::{Incident, PeerDetail};
+use rusqlite::types::FromSqlError;
 use rusqlite::{Connection, OpenFlags, Params, Row, params};
 use std::cell::Cell;
 use std::path::{Path, PathBuf};
+use std::str::FromStr;
 use std::time::Duration;
 
 /// How long the writer may be in the way.
@@ -144,7 +146,7 @@ impl Reader {
                 Ok(Gap {
                     from_ms: row.get(0)?,
                     until_ms: row.get(1)?,
-                    reason: row.get(2)?,
+                    reason: label(row, 2)?,
                 })
             },
         )
@@ -238,7 +240,7 @@ impl Reader {
             |row| {
                 Ok(Note {
                     at: moment(row, 0)?,
-                    kind: row.get(2)?,
+                    kind: label(row, 2)?,
                     peer: optional_text(row, 3)?,
                     text: text(row, 4)?,
                 })
@@ -352,6 +354,12 @@ fn moment(row: &Row<'_>, first: usize) -> rusqlite::Result<Moment> {
         unix_ms: row.get(first)?,
         boot_ms: row.get(first + 1)?,
     })
+}
+
+/// A word of a closed list.
+fn label<T: FromStr>(row: &Row<'_>, column: usize) -> rusqlite::Result<T> {
+    let word = row.get_ref(column)?.as_str()?.parse();
+    word.map_err(|_| FromSqlError::InvalidType.into())
 }
 
 fn text(row: &Row<'_>, column: usize) -> rusqlite::Result<String> {

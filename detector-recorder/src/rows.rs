@@ -1,7 +1,8 @@
 //! What is recorded, row by row.
 
+use detector_api::recorded::{GapReason, NoteKind};
 use detector_api::snapshot::{Peer, PeerDetail};
-use rusqlite::types::{FromSql, FromSqlError, FromSqlResult, ToSql, ToSqlOutput, ValueRef};
+use rusqlite::ToSql;
 
 /// A moment by both clocks.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -54,6 +55,8 @@ row! {
         memory_full_percent: f64,
         /// The same as for the processor, for disks.
         io_some_percent: f64,
+        /// The same, all tasks at once.
+        io_full_percent: f64,
         /// Memory of the host.
         memory_total_bytes: i64,
         /// Memory that programs could still have had.
@@ -90,10 +93,16 @@ row! {
         peers: i64,
         /// Entries into zero window.
         zero_window_episodes: i64,
-        /// Window shrinks of all severities.
-        window_shrinks: i64,
+        /// Window shrinks that took back what was not used.
+        window_shrinks_polite: i64,
+        /// Those that left data in flight beyond the window.
+        window_shrinks_below_flight: i64,
+        /// Those that closed the window with data in flight.
+        window_shrinks_treason: i64,
         /// Segments sent again for loss.
         retransmits_loss: i64,
+        /// Segments sent again by the loss-probe timer.
+        retransmits_tail_probe: i64,
         /// Segments sent again into a zero window.
         retransmits_window_probe: i64,
         /// Records of the kernel side that were lost.
@@ -106,20 +115,26 @@ row! {
 }
 
 /// A peer in one second.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct PeerSecond {
     /// The peer.
     pub peer: String,
     /// What it was taken to be, its label.
     pub verdict: Option<String>,
+    /// How much it mattered, its label.
+    pub severity: Option<String>,
     /// Connections held up.
     pub stalled_connections: i64,
     /// Kernel memory that they held.
     pub pinned_bytes: i64,
     /// Entries into zero window since the agent started.
     pub zero_window_episodes: i64,
-    /// Window shrinks since then.
-    pub window_shrinks: i64,
+    /// Window shrinks since then that took back what was not used,
+    pub window_shrinks_polite: i64,
+    /// that left data in flight beyond the window,
+    pub window_shrinks_below_flight: i64,
+    /// that closed the window with data in flight.
+    pub window_shrinks_treason: i64,
     /// What it drained.
     pub bytes_acked_per_second: i64,
 }
@@ -177,58 +192,6 @@ pub struct WindowPoint {
     pub queued_bytes: i64,
 }
 
-/// Declares an enum of words that stand in a column.
-macro_rules! words {
-    ($(#[$of_enum:meta])* $name:ident { $($(#[$of_case:meta])* $case:ident = $word:literal,)+ }) => {
-        $(#[$of_enum])*
-        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-        pub enum $name { $($(#[$of_case])* $case,)+ }
-
-        impl $name {
-            /// All of them.
-            pub const ALL: &'static [Self] = &[$(Self::$case),+];
-
-            /// Its word.
-            #[must_use]
-            pub const fn label(self) -> &'static str {
-                match self { $(Self::$case => $word),+ }
-            }
-        }
-
-        impl ToSql for $name {
-            fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
-                Ok(self.label().into())
-            }
-        }
-
-        impl FromSql for $name {
-            fn column_result(value: ValueRef<'_>) -> FromSqlResult<Self> {
-                let word = value.as_str()?;
-                let known = Self::ALL.iter().copied().find(|known| known.label() == word);
-                known.ok_or(FromSqlError::InvalidType)
-            }
-        }
-    };
-}
-
-words! {
-    /// What a note tells of.
-    NoteKind {
-        /// A peer is taken to be something else.
-        Verdict = "verdict",
-        /// Somebody, or the guard, acted.
-        Action = "action",
-        /// The configuration changed.
-        Configuration = "configuration",
-        /// A message of the kernel.
-        Kernel = "kernel",
-        /// The kernel killed a process for want of memory.
-        OomKill = "oom-kill",
-        /// The agent gave something up to cost less, or took it up again.
-        Budget = "budget",
-    }
-}
-
 /// Something that happened besides flags and episodes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Note {
@@ -240,28 +203,6 @@ pub struct Note {
     pub peer: Option<String>,
     /// The note, sanitized.
     pub text: String,
-}
-
-words! {
-    /// Why nothing was seen for a while.
-    GapReason {
-        /// No agent ran: it was stopped.
-        Stopped = "stopped",
-        /// No agent ran: it was killed or crashed.
-        Killed = "killed",
-        /// The host went down without the agent being stopped.
-        HostDown = "host-down",
-        /// The agent was kept from running: frozen, suspended or starved.
-        Frozen = "frozen",
-        /// There was no room to write.
-        DiskFull = "disk-full",
-        /// The file was damaged and was set aside with all that it held.
-        Damaged = "damaged",
-        /// Nothing could be written for another reason.
-        WriteFailed = "write-failed",
-        /// The wall clock was set: times before and after do not follow each other.
-        ClockStep = "clock-step",
-    }
 }
 
 /// A span of which the recorder knows nothing, and why.

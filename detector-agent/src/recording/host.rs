@@ -29,6 +29,7 @@ pub(super) fn second(state: &AgentState) -> HostSecond {
         memory_some_percent: some(pressure.stalls.memory),
         memory_full_percent: pressure.stalls.memory.and_then(|stall| stall.full_percent),
         io_some_percent: some(pressure.stalls.io),
+        io_full_percent: pressure.stalls.io.and_then(|stall| stall.full_percent),
         memory_total_bytes: memory.map(|memory| signed(memory.total_bytes)),
         memory_available_bytes: memory.map(|memory| signed(memory.available_bytes)),
         tcp_memory_bytes: tcp.map(|tcp| signed(tcp.used_bytes)),
@@ -59,10 +60,11 @@ fn of_totals(totals: &HostTotals, kernel: &KernelStatus, pressure: &Pressure) ->
         pinned_bytes: Some(signed(ledger.pinned_bytes)),
         peers: Some(signed(totals.peers_tracked)),
         zero_window_episodes: Some(signed(ledger.zero_window_episodes)),
-        window_shrinks: Some(signed(
-            shrinks.polite + shrinks.below_flight + shrinks.treason,
-        )),
+        window_shrinks_polite: Some(signed(shrinks.polite)),
+        window_shrinks_below_flight: Some(signed(shrinks.below_flight)),
+        window_shrinks_treason: Some(signed(shrinks.treason)),
         retransmits_loss: Some(signed(ledger.retransmits.loss)),
+        retransmits_tail_probe: Some(signed(ledger.retransmits.tail_probe)),
         retransmits_window_probe: Some(signed(ledger.retransmits.window_probe)),
         records_lost: Some(signed(lost.saturating_add(totals.records_refused))),
         agent_cpu_share: pressure.own.cpu_share,
@@ -77,10 +79,13 @@ pub(super) fn peer_second(peer: &Peer) -> PeerSecond {
     PeerSecond {
         peer: peer.peer.clone(),
         verdict: peer.verdict.map(|verdict| verdict.label().to_owned()),
+        severity: Some(peer.severity.label().to_owned()),
         stalled_connections: signed(peer.stalled_connections),
         pinned_bytes: signed(peer.pinned_bytes),
         zero_window_episodes: signed(peer.zero_window_episodes),
-        window_shrinks: signed(shrinks.polite + shrinks.below_flight + shrinks.treason),
+        window_shrinks_polite: signed(shrinks.polite),
+        window_shrinks_below_flight: signed(shrinks.below_flight),
+        window_shrinks_treason: signed(shrinks.treason),
         #[allow(
             clippy::cast_possible_truncation,
             reason = "a rate: what exceeds the largest number is the largest number"

@@ -133,11 +133,19 @@ fn tell_run(facts: &mut Facts, run: &Run, second: &Second) {
 #[allow(clippy::cast_precision_loss, reason = "a rate of two digits is shown")]
 fn peer(row: &PeerSecond, time: &str) -> Peer {
     let verdict = row.verdict.as_deref();
+    let severity = row.severity.as_deref();
+    let severity = severity.and_then(|severity| severity.parse().ok());
     Peer {
         verdict: verdict.and_then(|verdict| verdict.parse().ok()),
+        severity: severity.unwrap_or(Severity::Info),
         stalled_connections: count(row.stalled_connections),
         pinned_bytes: count(row.pinned_bytes),
         zero_window_episodes: count(row.zero_window_episodes),
+        window_shrinks: Shrinks {
+            polite: count(row.window_shrinks_polite),
+            below_flight: count(row.window_shrinks_below_flight),
+            treason: count(row.window_shrinks_treason),
+        },
         bytes_acked_per_second: row.bytes_acked_per_second as f64,
         first_seen: time.to_owned(),
         last_seen: time.to_owned(),

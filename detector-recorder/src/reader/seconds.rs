@@ -35,8 +35,9 @@ pub enum Step {
     Incident(bool),
 }
 
-const PEERS: &str = "SELECT peer, verdict, stalled_connections, pinned_bytes, \
-                     zero_window_episodes, window_shrinks, bytes_acked_per_second \
+const PEERS: &str = "SELECT peer, verdict, severity, stalled_connections, pinned_bytes, \
+                     zero_window_episodes, window_shrinks_polite, window_shrinks_below_flight, \
+                     window_shrinks_treason, bytes_acked_per_second \
                      FROM peer_seconds WHERE second = ?1 ORDER BY place";
 
 impl Reader {
@@ -152,11 +153,14 @@ impl Reader {
                 Ok(PeerSecond {
                     peer: text(row, 0)?,
                     verdict: optional_text(row, 1)?,
-                    stalled_connections: row.get(2)?,
-                    pinned_bytes: row.get(3)?,
-                    zero_window_episodes: row.get(4)?,
-                    window_shrinks: row.get(5)?,
-                    bytes_acked_per_second: row.get(6)?,
+                    severity: optional_text(row, 2)?,
+                    stalled_connections: row.get(3)?,
+                    pinned_bytes: row.get(4)?,
+                    zero_window_episodes: row.get(5)?,
+                    window_shrinks_polite: row.get(6)?,
+                    window_shrinks_below_flight: row.get(7)?,
+                    window_shrinks_treason: row.get(8)?,
+                    bytes_acked_per_second: row.get(9)?,
                 })
             })?;
         }

@@ -49,8 +49,10 @@ pub(crate) fn batch(second: i64, event: u64) -> Batch {
         stalled_connections: 1,
         pinned_bytes,
         zero_window_episodes: 2,
-        window_shrinks: 3,
+        window_shrinks_treason: 3,
+        severity: Some("warning".to_owned()),
         bytes_acked_per_second: 4,
+        ..PeerSecond::default()
     };
     Batch {
         at: at(second),

@@ -72,7 +72,10 @@ pub(super) fn hostile() -> TempDir {
         stalled_connections: i64::MAX,
         pinned_bytes: i64::MIN,
         zero_window_episodes: -1,
-        window_shrinks: -1,
+        severity: Some(EVIL.to_owned()),
+        window_shrinks_polite: -1,
+        window_shrinks_below_flight: i64::MAX,
+        window_shrinks_treason: i64::MIN,
         bytes_acked_per_second: -1,
     };
     for place in 0..3 {

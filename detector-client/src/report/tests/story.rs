@@ -143,8 +143,7 @@ impl<'a> Host<'a> {
             stalled_connections: *stalled,
             pinned_bytes: stalled * EACH_BYTES,
             zero_window_episodes: *stalled,
-            window_shrinks: 0,
-            bytes_acked_per_second: 0,
+            ..PeerSecond::default()
         });
         let batch = Batch {
             at,
@@ -466,8 +465,7 @@ pub(in crate::report) fn quiet_recording() -> Recording {
         stalled_connections: stalled,
         pinned_bytes: stalled * 4_000_000,
         zero_window_episodes: 0,
-        window_shrinks: 0,
-        bytes_acked_per_second: 0,
+        ..PeerSecond::default()
     };
     batch.at = host.moment(began + 40_000);
     batch.peers = vec![peer("203.0.113.9", 8), peer("203.0.113.10", 1)];

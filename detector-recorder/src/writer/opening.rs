@@ -1,0 +1,177 @@
+//! How the file is opened, a run of an agent begun, and the run before it concluded.
+
+use super::Opened;
+use super::statements::{in_transaction, write_gap, write_incident};
+use crate::error::RecorderError;
+use crate::location;
+use crate::rows::Gap;
+use crate::schema;
+use crate::tidy::Limits;
+use detector_api::recorded::GapReason;
+use detector_api::snapshot::{Incident, IncidentEnd};
+use detector_api::time::rfc3339;
+use rusqlite::{Connection, ErrorCode, Transaction, params};
+use std::path::Path;
+use std::time::Duration;
+
+/// How long a reader that copies the file may hold up a commit.
+const BUSY: Duration = Duration::from_millis(500);
+/// Pages in the log after which they are moved into the file: 4 MiB.
+const CHECKPOINT_PAGES: i64 = 1_000;
+const LOG_BYTES: i64 = 8 << 20;
+
+/// A run that has begun.
+pub(super) struct Begun {
+    pub(super) connection: Connection,
+    pub(super) run: i64,
+    pub(super) numbers_until: u64,
+}
+
+/// Begins a new file in place of a damaged one that was set aside.
+pub(super) fn begin_anew(
+    file: &Path,
+    limits: Limits,
+    who: &Opened<'_>,
+) -> Result<Begun, RecorderError> {
+    let mut begun = begin_run(open_file(file, limits)?, file, who)?;
+    let gap = Gap {
+        from_ms: who.at.unix_ms,
+        until_ms: who.at.unix_ms,
+        reason: GapReason::Damaged,
+    };
+    in_transaction(&mut begun.connection, |transaction| {
+        write_gap(transaction, &gap)
+    })
+    .map_err(|error| RecorderError::of(file, error))?;
+    Ok(begun)
+}
+
+pub(super) fn open_file(file: &Path, limits: Limits) -> Result<Connection, RecorderError> {
+    location::make_file(file)?;
+    let failed = |error: rusqlite::Error| match error.sqlite_error_code() {
+        // We may write it: then it is its header that forbids it.
+        Some(ErrorCode::ReadOnly) => RecorderError::Damaged {
+            path: file.to_owned(),
+            reason: error.to_string(),
+        },
+        _ => RecorderError::of(file, error),
+    };
+    let connection = Connection::open(file).map_err(failed)?;
+    // What it is comes first: nothing is written into a file that is not ours.
+    schema::find(&connection, file)?;
+    set_up(&connection, limits).map_err(failed)?;
+    Ok(connection)
+}
+
+fn set_up(connection: &Connection, limits: Limits) -> rusqlite::Result<()> {
+    connection.busy_timeout(BUSY)?;
+    connection.pragma_update(None, "journal_mode", "WAL")?;
+    connection.pragma_update(None, "synchronous", "FULL")?;
+    connection.pragma_update(None, "foreign_keys", true)?;
+    connection.pragma_update(None, "trusted_schema", false)?;
+    connection.pragma_update(None, "cell_size_check", true)?;
+    connection.pragma_update(None, "wal_autocheckpoint", CHECKPOINT_PAGES)?;
+    connection.pragma_update(None, "journal_size_limit", LOG_BYTES)?;
+    let page_bytes =
+        connection.pragma_query_value(None, "page_size", |row| row.get::<_, i64>(0))?;
+    let pages = i64::try_from(limits.bytes).unwrap_or(i64::MAX) / page_bytes.max(1);
+    connection.pragma_update(None, "max_page_count", pages)?;
+    connection.set_prepared_statement_cache_capacity(64);
+    Ok(())
+}
+
+/// Begins a run: brings the schema up to date, and says what happened since the run before.
+pub(super) fn begin_run(
+    mut connection: Connection,
+    file: &Path,
+    who: &Opened<'_>,
+) -> Result<Begun, RecorderError> {
+    let found = schema::find(&connection, file)?;
+    let (run, numbers_until) = in_transaction(&mut connection, |transaction| {
+        schema::migrate(transaction, found)?;
+        close_run_before(transaction, who)?;
+        transaction.execute(
+            "INSERT INTO runs (host, boot_id, version, began_ms, began_boot_ms, last_ms, \
+             last_boot_ms) VALUES (?1, ?2, ?3, ?4, ?5, ?4, ?5)",
+            params![
+                who.host,
+                who.boot_id,
+                who.version,
+                who.at.unix_ms,
+                who.at.boot_ms
+            ],
+        )?;
+        let run = transaction.last_insert_rowid();
+        let numbers: Option<i64> = transaction.query_row(
+            "SELECT max((SELECT coalesce(max(id), 0) FROM events), \
+             coalesce((SELECT value FROM settings WHERE name = 'event_numbers_until'), 0))",
+            [],
+            |row| row.get(0),
+        )?;
+        Ok((
+            run,
+            numbers
+                .and_then(|number| u64::try_from(number).ok())
+                .unwrap_or(0),
+        ))
+    })
+    .map_err(|error| RecorderError::of(file, error))?;
+    Ok(Begun {
+        connection,
+        run,
+        numbers_until,
+    })
+}
+
+/// The gap since the run before, and the end of incidents that nobody saw end.
+fn close_run_before(transaction: &Transaction<'_>, who: &Opened<'_>) -> rusqlite::Result<()> {
+    let before = transaction.query_row(
+        "SELECT last_ms, boot_id, end IS NOT NULL FROM runs ORDER BY id DESC LIMIT 1",
+        [],
+        |row| {
+            let values: (i64, String, bool) = (row.get(0)?, row.get(1)?, row.get(2)?);
+            Ok(values)
+        },
+    );
+    let (last_ms, boot_id, was_stopped) = match before {
+        Err(rusqlite::Error::QueryReturnedNoRows) => return Ok(()),
+        before => before?,
+    };
+    let reason = match (was_stopped, boot_id == who.boot_id) {
+        (true, _) => GapReason::Stopped,
+        (false, true) => GapReason::Killed,
+        (false, false) => GapReason::HostDown,
+    };
+    let gap = Gap {
+        from_ms: last_ms.min(who.at.unix_ms),
+        until_ms: last_ms.max(who.at.unix_ms),
+        reason,
+    };
+    write_gap(transaction, &gap)?;
+    let mut open = transaction.prepare("SELECT json FROM incidents WHERE ended_ms IS NULL")?;
+    let open: Vec<String> = open
+        .query_map([], |row| row.get(0))?
+        .collect::<rusqlite::Result<_>>()?;
+    for json in open {
+        if let Ok(mut incident) = serde_json::from_str::<Incident>(&json) {
+            end_unseen(&mut incident, last_ms);
+            write_incident(transaction, None, &incident)?;
+        }
+    }
+    Ok(())
+}
+
+/// Ends an incident with the last that was seen of it.
+pub(crate) fn end_unseen(incident: &mut Incident, last_ms: i64) {
+    let last = rfc3339(i128::from(last_ms) * 1_000_000);
+    if incident.ended.is_none() {
+        #[allow(clippy::cast_precision_loss, reason = "shown with few digits")]
+        let lasted = last_ms.saturating_sub(super::statements::milliseconds(&incident.began))
+            as f64
+            / 1_000.0;
+        incident.duration_seconds = incident.duration_seconds.max(lasted);
+    }
+    incident.open = false;
+    incident.ended.get_or_insert(last);
+    incident.end.get_or_insert(IncidentEnd::Unseen);
+}

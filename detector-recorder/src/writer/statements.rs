@@ -1,0 +1,206 @@
+//! The statements that write a batch, row by row.
+
+use super::{Batch, Written};
+use crate::rows::{Gap, HostSecond};
+use detector_api::snapshot::Incident;
+use detector_api::time::rfc3339_unix_ns;
+use rusqlite::{Connection, Transaction, TransactionBehavior, params};
+
+pub(super) fn in_transaction<T>(
+    connection: &mut Connection,
+    act: impl FnOnce(&Transaction<'_>) -> rusqlite::Result<T>,
+) -> rusqlite::Result<T> {
+    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    let done = act(&transaction)?;
+    transaction.commit()?;
+    Ok(done)
+}
+
+pub(super) fn set_numbers(transaction: &Transaction<'_>, until: u64) -> rusqlite::Result<()> {
+    transaction.execute(
+        "INSERT INTO settings (name, value) VALUES ('event_numbers_until', ?1) \
+         ON CONFLICT (name) DO UPDATE SET value = excluded.value WHERE value <> excluded.value",
+        [i64::try_from(until).unwrap_or(i64::MAX)],
+    )?;
+    Ok(())
+}
+
+pub(super) fn write_gap(transaction: &Transaction<'_>, gap: &Gap) -> rusqlite::Result<()> {
+    transaction
+        .prepare_cached("INSERT INTO gaps (from_ms, until_ms, reason) VALUES (?1, ?2, ?3)")?
+        .execute(params![gap.from_ms, gap.until_ms, gap.reason.label()])?;
+    Ok(())
+}
+
+/// Unix milliseconds of a time that the core wrote.
+pub(super) fn milliseconds(time: &str) -> i64 {
+    let ns = rfc3339_unix_ns(time).unwrap_or(0);
+    i64::try_from(ns / 1_000_000).unwrap_or(i64::MAX)
+}
+
+fn json(value: &impl serde::Serialize) -> rusqlite::Result<String> {
+    serde_json::to_string(value)
+        .map_err(|error| rusqlite::Error::ToSqlConversionFailure(Box::new(error)))
+}
+
+/// `run` is `None` for one of an earlier run, which keeps its number.
+pub(super) fn write_incident(
+    transaction: &Transaction<'_>,
+    run: Option<i64>,
+    incident: &Incident,
+) -> rusqlite::Result<()> {
+    let ended = (!incident.open).then(|| incident.ended.as_deref().map(milliseconds));
+    transaction
+        .prepare_cached(
+            "INSERT INTO incidents (id, run, began_ms, ended_ms, json) VALUES (?1, ?2, ?3, ?4, ?5) \
+             ON CONFLICT (id) DO UPDATE SET ended_ms = excluded.ended_ms, json = excluded.json",
+        )?
+        .execute(params![
+            incident.id,
+            run.unwrap_or(0),
+            milliseconds(&incident.began),
+            ended.flatten(),
+            json(incident)?
+        ])?;
+    Ok(())
+}
+
+/// What is written before all else: incidents, events, notes and gaps.
+pub(super) fn write_findings(
+    transaction: &Transaction<'_>,
+    run: i64,
+    batch: &Batch,
+) -> rusqlite::Result<Written> {
+    for incident in &batch.incidents {
+        write_incident(transaction, Some(run), incident)?;
+    }
+    for gap in &batch.gaps {
+        write_gap(transaction, gap)?;
+    }
+    for event in &batch.events {
+        transaction
+            .prepare_cached(
+                "INSERT OR REPLACE INTO events (id, run, time_ms, kind, severity, peer, json) \
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+            )?
+            .execute(params![
+                i64::try_from(event.id).unwrap_or(i64::MAX),
+                run,
+                milliseconds(&event.time),
+                event.kind().label(),
+                event.severity.label(),
+                event.peer,
+                json(event)?
+            ])?;
+    }
+    for note in &batch.notes {
+        transaction
+            .prepare_cached(
+                "INSERT INTO notes (run, time_ms, boot_ms, kind, peer, text) \
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+            )?
+            .execute(params![
+                run,
+                note.at.unix_ms,
+                note.at.boot_ms,
+                note.kind.label(),
+                note.peer,
+                note.text
+            ])?;
+    }
+    Ok(Written {
+        rows: batch.findings(),
+        ..Written::default()
+    })
+}
+
+/// What is left out first where room is short.
+pub(super) fn write_samples(
+    transaction: &Transaction<'_>,
+    run: i64,
+    batch: &Batch,
+) -> rusqlite::Result<()> {
+    if let Some(host) = &batch.host {
+        write_second(transaction, run, batch, host)?;
+    }
+    for card in &batch.cards {
+        transaction
+            .prepare_cached(
+                "INSERT OR REPLACE INTO cards (peer, time_ms, boot_ms, json) \
+                 VALUES (?1, ?2, ?3, ?4)",
+            )?
+            .execute(params![
+                card.peer().peer,
+                card.at.unix_ms,
+                card.at.boot_ms,
+                json(&card.detail)?
+            ])?;
+    }
+    for point in &batch.windows {
+        transaction
+            .prepare_cached(
+                "INSERT INTO windows (time_ms, boot_ms, peer, local, remote, snd_una, snd_nxt, \
+                 edge, edge_max, window_bytes, queued_bytes) \
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
+            )?
+            .execute(params![
+                point.at.unix_ms,
+                point.at.boot_ms,
+                point.peer,
+                point.local,
+                point.remote,
+                point.snd_una,
+                point.snd_nxt,
+                point.edge,
+                point.edge_max,
+                point.window_bytes,
+                point.queued_bytes
+            ])?;
+    }
+    Ok(())
+}
+
+fn write_second(
+    transaction: &Transaction<'_>,
+    run: i64,
+    batch: &Batch,
+    host: &HostSecond,
+) -> rusqlite::Result<()> {
+    let columns = HostSecond::COLUMNS;
+    let places: Vec<_> = (4..4 + columns.len())
+        .map(|place| format!("?{place}"))
+        .collect();
+    let insert = format!(
+        "INSERT INTO host_seconds (span, run, time_ms, boot_ms, {}) VALUES (1, ?1, ?2, ?3, {})",
+        columns.join(", "),
+        places.join(", ")
+    );
+    let mut values: Vec<&dyn rusqlite::ToSql> = vec![&run, &batch.at.unix_ms, &batch.at.boot_ms];
+    values.extend(host.values());
+    transaction.prepare_cached(&insert)?.execute(&*values)?;
+    let second = transaction.last_insert_rowid();
+    for (place, peer) in (1_i64..).zip(&batch.peers) {
+        transaction
+            .prepare_cached(
+                "INSERT INTO peer_seconds (second, place, peer, verdict, severity, \
+                 stalled_connections, pinned_bytes, zero_window_episodes, window_shrinks_polite, \
+                 window_shrinks_below_flight, window_shrinks_treason, bytes_acked_per_second) \
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)",
+            )?
+            .execute(params![
+                second,
+                place,
+                peer.peer,
+                peer.verdict,
+                peer.severity,
+                peer.stalled_connections,
+                peer.pinned_bytes,
+                peer.zero_window_episodes,
+                peer.window_shrinks_polite,
+                peer.window_shrinks_below_flight,
+                peer.window_shrinks_treason,
+                peer.bytes_acked_per_second
+            ])?;
+    }
+    Ok(())
+}
