@@ -21,3 +21,4 @@ mod netlink;
 mod priority;
 mod recording;
 mod state;
+mod watched;

@@ -14,6 +14,7 @@ use crate::kernel::{Kernel, KernelStatus, Message};
 use crate::recording::Recording;
 use detector_api::status::Saving;
 use detector_api::text::budget_line;
+use crate::watched::Watched;
 use detector_api::time::rfc3339;
 use detector_core::engine::Engine;
 use detector_core::observe::peer_address::PeerAddress;
@@ -61,6 +62,10 @@ pub(crate) struct AgentState {
     pub(crate) actions: Actions,
     /// Writes down what happens.
     pub(crate) recording: Recording,
+    /// What of the host counts.
+    pub(crate) watched: Watched,
+    /// Why the kernel's log is not read; `None` while it is.
+    pub(crate) kernel_log_failure: Mutex<Option<String>>,
 }
 
 /// What the agent counts about itself.
@@ -126,6 +131,8 @@ impl AgentState {
             governor: Governor::new(config.budget.cpu_share.as_ratio()),
             actions,
             recording: Recording::default(),
+            watched: Watched::of(config.detect.scope),
+            kernel_log_failure: Mutex::default(),
         }
     }
 
@@ -164,7 +171,8 @@ impl AgentState {
         engine.admit_until(clock::now());
         for message in messages.drain(..) {
             match message {
-                Message::Records(observations) => {
+                Message::Records(mut observations) => {
+                    observations.retain(|each| self.watched.has_namespace(each.connection.netns));
                     if is_recorded {
                         self.recording.watch(&observations);
                     }
@@ -184,6 +192,15 @@ impl AgentState {
     /// The kernel has killed a process for want of memory.
     pub(crate) fn witness_oom_kill(&self) {
         self.with_engine(Engine::witness_oom_kill);
+    }
+
+    /// Says, once, that the kernel's log is not read.
+    pub(crate) fn lose_kernel_log(&self, reason: &str) {
+        tracing::warn!(
+            "cannot read the kernel's log: {reason}; OOM kills are counted, but who was killed is not known"
+        );
+        let failure = self.kernel_log_failure.lock();
+        *failure.unwrap_or_else(PoisonError::into_inner) = Some(reason.to_owned());
     }
 
     /// Wakes those who wait for events, if there are new ones.

@@ -54,6 +54,10 @@ pub struct Status {
     /// send it.
     #[serde(default)]
     pub budget: Option<Budget>,
+    /// Why the kernel's log is not read, so that who was killed for want of memory is not known; `null`
+    /// while it is.
+    #[serde(default)]
+    pub kernel_log_failure: Option<String>,
     /// Whether the last reload of the configuration was applied.
     pub last_reload_successful: bool,
 }

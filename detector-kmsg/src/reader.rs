@@ -97,8 +97,19 @@ impl LogReader {
     ///
     /// If the search for the words of messages cannot be set up.
     pub fn new() -> Result<Self, String> {
-        Ok(Self {
-            needles: AhoCorasick::new(NEEDLES).map_err(|error| error.to_string())?,
+        let needles = AhoCorasick::new(NEEDLES).map_err(|error| error.to_string())?;
+        Ok(Self::with(needles))
+    }
+
+    /// One that has read nothing, without setting up the search again.
+    #[must_use]
+    pub fn another(&self) -> Self {
+        Self::with(self.needles.clone())
+    }
+
+    fn with(needles: AhoCorasick) -> Self {
+        Self {
+            needles,
             digest: Digest::default(),
             unfinished: Vec::new(),
             lines: 0,
@@ -107,7 +118,7 @@ impl LogReader {
             pretty: None,
             containers: Containers::default(),
             broken: None,
-        })
+        }
     }
 
     /// Takes the next piece.

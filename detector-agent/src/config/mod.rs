@@ -12,7 +12,7 @@ mod sections;
 mod sources;
 
 pub use loaded::{Loaded, Origin};
-pub use sections::{Config, RecorderConfig};
+pub use sections::{Config, RecorderConfig, Scope};
 
 use std::io;
 use std::net::SocketAddr;

@@ -5,6 +5,7 @@ use detector_core::settings::{DetectSettings, TableSettings};
 use detector_core::time::SECOND_NS;
 use ipnet::IpNet;
 use serde::Deserialize;
+use std::fmt;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
@@ -48,11 +49,32 @@ pub struct Control {
     pub socket: PathBuf,
 }
 
+/// What of the host is watched.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Scope {
+    /// All network namespaces, and whoever is killed for want of memory.
+    #[default]
+    Host,
+    /// The agent's own network namespace, and who is killed in its own control group.
+    Container,
+}
+
+impl fmt::Display for Scope {
+    fn fmt(&self, to: &mut fmt::Formatter<'_>) -> fmt::Result {
+        to.write_str(match self {
+            Self::Host => "host",
+            Self::Container => "container",
+        })
+    }
+}
+
 /// Section `[detect]`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 #[allow(missing_docs, reason = "see `keys`")]
 pub struct Detect {
+    pub scope: Scope,
     pub stall_after: Span,
     pub dribble_floor: Rate,
     pub dribble_over: Span,
@@ -126,6 +148,7 @@ impl Default for Detect {
     fn default() -> Self {
         let detect = DetectSettings::default();
         Self {
+            scope: Scope::default(),
             stall_after: Span(Duration::from_nanos(detect.stall_after_ns)),
             dribble_floor: Rate(detect.dribble_floor_bytes_per_second),
             dribble_over: Span(Duration::from_nanos(detect.dribble_over_ns)),

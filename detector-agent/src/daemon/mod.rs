@@ -19,7 +19,7 @@ mod witness;
 pub use start::Start;
 
 use crate::clock;
-use crate::config::Config;
+use crate::config::{Config, Scope};
 use crate::control::Control;
 use crate::http::{BoundTcp, Limits, serve};
 use crate::kernel::check::refuse_unfit_host;
@@ -71,11 +71,8 @@ pub async fn run(start: Start) -> Result<(), Failure> {
         )
     });
 
-    let witness = witness::start(Arc::clone(&state)).inspect_err(|error| {
-        tracing::warn!(
-            "cannot read the kernel's log: {error}; OOM kills are counted, but who was killed is not known"
-        )
-    });
+    let witness = witness::start(Arc::clone(&state))
+        .inspect_err(|error| state.lose_kernel_log(&error.to_string()));
     let recorder = recorder
         .map(|recorder| recording::start(Arc::clone(&state), recorder, background_nice))
         .transpose()
@@ -230,6 +227,7 @@ fn kernel_options(start: &Start, sweep_nice: i32) -> KernelOptions {
             idle_share: budget.sweep_share_idle.as_ratio(),
             busy_share: budget.busy_share().as_ratio(),
             nice: sweep_nice,
+            is_own_only: start.config.detect.scope == Scope::Container,
         },
     }
 }

@@ -30,7 +30,9 @@ pub(super) async fn sample_host(state: Arc<AgentState>) {
         match sampled {
             Ok(pressure) => {
                 let killed = pressure.oom_kills;
-                if oom_kills.is_some_and(|before| killed > Some(before)) {
+                // Of the whole host, and without the name of a victim.
+                let is_more = oom_kills.is_some_and(|before| killed > Some(before));
+                if is_more && state.watched.is_host() {
                     state.witness_oom_kill();
                 }
                 oom_kills = killed;

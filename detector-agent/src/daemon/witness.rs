@@ -34,32 +34,31 @@ pub(super) struct Witness {
 /// Starts it.
 pub(super) fn start(state: Arc<AgentState>) -> io::Result<Witness> {
     let log = KernelLog::open(Path::new(LOG))?;
+    let lines = LogReader::new().map_err(io::Error::other)?;
     let (stop, stopped) = channel();
     std::thread::Builder::new()
         .name("witness".to_owned())
         .spawn(move || {
             let mut witness = Reading {
                 state,
+                lines,
                 gathering: None,
                 notes: 0,
                 notes_since: Instant::now(),
             };
             if let Err(errno) = witness.read(log, &stopped) {
-                tracing::warn!("cannot read the kernel's log any more: {errno}");
+                witness.state.lose_kernel_log(&errno.to_string());
             }
         })?;
     Ok(Witness { _stop: stop })
 }
 
-/// The lines about an OOM kill so far.
-struct Gathering {
-    lines: LogReader,
-    since: Instant,
-}
-
 struct Reading {
     state: Arc<AgentState>,
-    gathering: Option<Gathering>,
+    /// The lines about an OOM kill so far,
+    lines: LogReader,
+    /// and since when; `None` between reports.
+    gathering: Option<Instant>,
     notes: u32,
     notes_since: Instant,
 }
@@ -84,11 +83,9 @@ impl Reading {
                 Waited::Other => false,
                 Waited::Nothing => true,
             };
-            let gathering = self
-                .gathering
-                .take_if(|gathering| is_quiet || gathering.since.elapsed() >= LONGEST);
-            if let Some(gathering) = gathering {
-                self.conclude(gathering);
+            let is_complete = |since: &mut Instant| is_quiet || since.elapsed() >= LONGEST;
+            if self.gathering.take_if(is_complete).is_some() {
+                self.conclude();
             }
         }
         Ok(())
@@ -97,19 +94,15 @@ impl Reading {
     fn take(&mut self, text: &str) {
         let parsed = parse(text);
         if let Parsed::Message(Message::Oom(line), _) = &parsed {
-            if matches!(line, OomLine::Killed { .. }) {
+            // At once, for who holds what at this second; a container waits to hear whose it was.
+            if matches!(line, OomLine::Killed { .. }) && self.state.watched.is_host() {
                 self.state.witness_oom_kill();
             }
-            if self.gathering.is_none() {
-                self.gathering = LogReader::new().ok().map(|lines| Gathering {
-                    lines,
-                    since: Instant::now(),
-                });
-            }
+            self.gathering.get_or_insert_with(Instant::now);
         }
-        if let Some(gathering) = &mut self.gathering {
-            gathering.lines.feed(text.as_bytes());
-            gathering.lines.feed(b"\n");
+        if self.gathering.is_some() {
+            self.lines.feed(text.as_bytes());
+            self.lines.feed(b"\n");
         }
         match parsed {
             Parsed::Nothing | Parsed::Message(Message::Oom(_) | Message::Boot, _) => {}
@@ -119,8 +112,16 @@ impl Reading {
         }
     }
 
-    fn conclude(&mut self, gathering: Gathering) {
-        for kill in gathering.lines.finish().kills {
+    fn conclude(&mut self) {
+        let another = self.lines.another();
+        let lines = std::mem::replace(&mut self.lines, another);
+        for kill in lines.finish().kills {
+            if !self.state.watched.has_victim(&kill) {
+                continue;
+            }
+            if !self.state.watched.is_host() {
+                self.state.witness_oom_kill();
+            }
             let sentence = sentence(&kill);
             tracing::warn!("{sentence}");
             self.state

@@ -45,7 +45,10 @@ pub(super) fn second(state: &AgentState) -> HostSecond {
         interface_errors: interfaces.map(|counts| signed(counts.errors())),
         interface_drops: interfaces
             .map(|counts| signed(counts.rx_dropped.saturating_add(counts.tx_dropped))),
-        oom_kills: pressure.oom_kills.map(signed),
+        oom_kills: pressure
+            .oom_kills
+            .filter(|_| state.watched.is_host())
+            .map(signed),
         held_workers: is_known.then(|| signed(known.iter().sum())),
         ..of_totals(&totals, &kernel, &pressure)
     }

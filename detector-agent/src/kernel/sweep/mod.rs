@@ -38,6 +38,8 @@ pub(crate) struct SweepOptions {
     pub(crate) busy_share: f64,
     /// Niceness of the thread that sweeps.
     pub(crate) nice: i32,
+    /// Whether no other network namespace than the agent's own is swept.
+    pub(crate) is_own_only: bool,
 }
 
 /// Everything the sweep thread owns. The programs stay attached while it lives.
@@ -154,7 +156,7 @@ impl Sweeper {
         }
         let began = pace::thread_cpu_time();
         let before = std::mem::take(&mut progress.namespaces);
-        progress.namespaces = if super::check::can_enter_namespaces() {
+        progress.namespaces = if !self.options.is_own_only && super::check::can_enter_namespaces() {
             namespace::find_all()
         } else {
             namespace::current().into_iter().collect()

@@ -62,6 +62,7 @@ mod tests {
         idle_share: 0.004,
         busy_share: 0.05,
         nice: 0,
+        is_own_only: false,
     };
 
     fn stretched(held_up: u64, cost: Duration, is_seldom: bool) -> Duration {
