@@ -46,7 +46,7 @@ impl ApacheModel {
 /// A running apache2; ended with its guard.
 #[derive(Debug)]
 pub struct Apache {
-    _child: Child,
+    child: Child,
     address: SocketAddr,
 }
 
@@ -80,16 +80,19 @@ impl Apache {
             }
             namespace.enter(|| Ok(TcpStream::connect(address).ok().map(drop)))
         })?;
-        Ok(Self {
-            _child: child,
-            address,
-        })
+        Ok(Self { child, address })
     }
 
     /// Where it listens.
     #[must_use]
     pub fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// Process number of its first process.
+    #[must_use]
+    pub fn pid(&self) -> u32 {
+        self.child.pid()
     }
 }
 

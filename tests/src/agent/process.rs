@@ -104,19 +104,25 @@ impl Agent {
 
     /// The same with options.
     pub fn start_with(folder: &Path, options: &AgentOptions) -> Result<Self> {
-        Self::start_somewhere(None, folder, options)
+        Self::start_prepared(folder, options, |_| Ok(()))
     }
 
     /// Starts an agent whose own network namespace is this one: what it blocks, it blocks there.
     /// Its web port is to be asked from inside.
     pub fn start_in(namespace: &Namespace, folder: &Path) -> Result<Self> {
-        Self::start_somewhere(Some(namespace), folder, &AgentOptions::default())
+        let place = |command: &mut Command| {
+            namespace.place(command);
+            Ok(())
+        };
+        Self::start_prepared(folder, &AgentOptions::default(), place)
     }
 
-    fn start_somewhere(
-        namespace: Option<&Namespace>,
+    /// The same with whatever `prepare` does to its command. In a network namespace of its own, its web
+    /// port is to be asked from inside.
+    pub fn start_prepared(
         folder: &Path,
         options: &AgentOptions,
+        prepare: impl FnOnce(&mut Command) -> Result<()>,
     ) -> Result<Self> {
         let folder = folder.join("agent");
         std::fs::create_dir_all(&folder)?;
@@ -146,9 +152,7 @@ impl Agent {
         }
         let log = folder.join("stderr.log");
         command.stdout(Stdio::null()).stderr(File::create(&log)?);
-        if let Some(namespace) = namespace {
-            namespace.place(&mut command);
-        }
+        prepare(&mut command)?;
         let started = Instant::now();
         let mut child = Child::start(command)?;
         wait_ready(&mut child, &log)?;

@@ -11,7 +11,7 @@ pub use capture::Capture;
 pub use control_group::ControlGroup;
 pub use detector_lab::network::{
     Addresses, Family, Namespace, SegmentCounts, Tun, add_address, bring_up, peer_key,
-    tun_with_addresses,
+    reap_leftovers, tun_with_addresses,
 };
 pub use detector_lab::program::{Child, require, run, stdout_of};
 pub use host::Lab;

@@ -83,13 +83,13 @@ fn play_in(folder: &Path, span: Duration) -> Result<()> {
 }
 
 /// Set by SIGTERM and SIGINT, so that an early end tidies up as well.
-static IS_OVER: AtomicBool = AtomicBool::new(false);
+pub(crate) static IS_OVER: AtomicBool = AtomicBool::new(false);
 
 extern "C" fn end_early(_signal: c_int) {
     IS_OVER.store(true, Ordering::Relaxed);
 }
 
-fn end_early_on_signals() -> Result<()> {
+pub(crate) fn end_early_on_signals() -> Result<()> {
     for wanted in [Signal::SIGTERM, Signal::SIGINT] {
         // SAFETY: the handler only stores to an atomic, which is async-signal-safe.
         unsafe { signal(wanted, SigHandler::Handler(end_early)) }

@@ -4,6 +4,7 @@
 //! system calls, so that the static binary runs where nothing else is installed.
 
 mod demo;
+mod incident;
 mod scenarios;
 
 use clap::{Parser, Subcommand};
@@ -33,6 +34,11 @@ enum Play {
         #[arg(long, default_value_t = 1)]
         runs: u32,
     },
+    /// Plays the night of an incident on two web servers, and leaves what their agents recorded.
+    Incident {
+        /// An empty folder for the recorders, one for each host.
+        folder: PathBuf,
+    },
     /// Writes each event of an agent with the time it came: a process of its own for the scenarios.
     #[command(hide = true)]
     Listen {
@@ -50,6 +56,7 @@ fn main() -> ExitCode {
     let outcome = match arguments.play {
         None => demo::play(Duration::from_secs(arguments.seconds)),
         Some(Play::Scenarios { filter, runs }) => scenarios::play(filter.as_deref(), runs),
+        Some(Play::Incident { folder }) => incident::play(&folder),
         Some(Play::Listen { socket }) => {
             detector_tests::suite::listen(&socket, &mut std::io::stdout())
         }
