@@ -160,6 +160,7 @@ pub fn incident(id: &str, began: &str) -> Incident {
         peak_pinned_bytes: 96 << 20,
         peak_time: began.to_owned(),
         host: None,
+        counts: None,
         tcp_memory_held: None,
         peers_total: 1,
         peers: Vec::new(),

@@ -88,14 +88,18 @@ pub(crate) fn is_written(folder: &Path) -> bool {
 
 fn refuse_network(folder: &Path) -> Result<(), RecorderError> {
     let found = statfs(folder).map_err(io_error("look at", folder))?;
-    // A 32-bit magic number in a field whose width and sign differ between systems.
-    let magic = u64::from_ne_bytes(found.f_type.to_ne_bytes()) & 0xffff_ffff;
-    if NETWORK_FILE_SYSTEMS.contains(&magic) {
+    if is_network(u64::from_ne_bytes(found.f_type.to_ne_bytes())) {
         return Err(RecorderError::NetworkFileSystem {
             folder: folder.to_owned(),
         });
     }
     Ok(())
+}
+
+/// Whether this `f_type` is one of theirs: a 32-bit magic number in a field whose width and sign differ
+/// between systems.
+fn is_network(kind: u64) -> bool {
+    NETWORK_FILE_SYSTEMS.contains(&(kind & 0xffff_ffff))
 }
 
 /// Makes the file if it is not there, so that it never has other rights than these.
@@ -156,4 +160,31 @@ pub(crate) fn size_bytes(file: &Path) -> u64 {
         .filter_map(|path| fs::metadata(path).ok())
         .map(|metadata| metadata.len())
         .sum()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_network;
+
+    /// The numbers are those of `linux/magic.h` and of the file systems' own sources.
+    #[test]
+    fn network_file_systems_are_known_whatever_the_width_of_their_number() {
+        const NFS: u64 = 0x6969;
+        const CIFS: u64 = 0xff53_4d42;
+        const SIGNED_CIFS: u64 = 0xffff_ffff_ff53_4d42;
+        for kind in [
+            NFS,
+            CIFS,
+            SIGNED_CIFS,
+            0xfe53_4d42,
+            0x0102_1997,
+            0x00c3_6400,
+        ] {
+            assert!(is_network(kind), "{kind:#x}");
+        }
+        // ext4, tmpfs, xfs, btrfs, overlayfs.
+        for kind in [0xef53, 0x0102_1994, 0x5846_5342, 0x9123_683e, 0x794c_7630] {
+            assert!(!is_network(kind), "{kind:#x}");
+        }
+    }
 }

@@ -3,6 +3,7 @@
 
 mod incidents;
 mod labelled;
+mod oom_kill;
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 

@@ -12,6 +12,7 @@ use anyhow::{Context as _, Result, bail};
 
 use crate::background::{Background, Scratch};
 use crate::command::{output, run};
+use crate::incident;
 use crate::packages::is_root;
 use crate::run::{Profile, as_root, build_agent, build_play};
 
@@ -23,6 +24,10 @@ const STALLS: usize = 3;
 
 #[derive(clap::Args)]
 pub(crate) struct Arguments {
+    /// The night of an incident on two hosts instead, real servers and a real OOM kill, and the report of
+    /// it; some two minutes
+    #[arg(long)]
+    incident: bool,
     /// Agent, already built (used when this chore calls itself through sudo)
     #[arg(long, hide = true, requires = "play")]
     agent: Option<PathBuf>,
@@ -37,11 +42,16 @@ pub(crate) fn main(arguments: &Arguments) -> Result<()> {
         _ => (build_agent(Profile::Dev)?, build_play(Profile::Dev)?),
     };
     if is_root() {
-        return show(&agent, &play);
+        return if arguments.incident {
+            incident::show(&agent, &play)
+        } else {
+            show(&agent, &play)
+        };
     }
     let this = std::env::current_exe().context("cannot find this program's own file")?;
     run(as_root(&this)?
         .arg("demo")
+        .args(arguments.incident.then_some("--incident"))
         .arg("--agent")
         .arg(agent)
         .arg("--play")

@@ -17,6 +17,7 @@ mod e2e;
 mod ebpf;
 mod frames;
 mod fuzz;
+mod incident;
 mod kernels;
 mod licences;
 mod links;

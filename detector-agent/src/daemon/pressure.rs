@@ -4,6 +4,7 @@
 
 use crate::netlink::addresses::own_addresses;
 use crate::state::AgentState;
+use detector_api::snapshot::HostPressure;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -36,7 +37,10 @@ pub(super) async fn sample_host(state: Arc<AgentState>) {
                     state.witness_oom_kill();
                 }
                 oom_kills = killed;
-                let pressure = pressure.for_incidents();
+                let pressure = HostPressure {
+                    held_workers: state.owners.held_workers(),
+                    ..pressure.for_incidents()
+                };
                 state.with_engine(|engine| engine.set_host_pressure(pressure));
             }
             Err(error) => tracing::warn!("sampling the host failed: {error}"),

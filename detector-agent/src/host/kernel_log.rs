@@ -48,6 +48,8 @@ impl KernelLog {
         }
         let mut record = [0; RECORD_BYTES];
         match retry_on_intr(|| read(&self.0, &mut record)) {
+            // The log has no end: something else lies in its place, as in some containers.
+            Ok(0) => Err(Errno::NODATA),
             Ok(length) => Ok(message(&record[..length]).map_or(Waited::Other, Waited::Message)),
             Err(Errno::PIPE) => Ok(Waited::Lost),
             Err(Errno::AGAIN) => Ok(Waited::Nothing),
@@ -73,7 +75,9 @@ fn message(record: &[u8]) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::{KernelLog, message};
+    use rustix::io::Errno;
     use std::path::Path;
+    use std::time::Duration;
 
     #[test]
     fn only_the_kernel_is_believed() {
@@ -96,5 +100,7 @@ mod tests {
     #[test]
     fn what_is_no_log_is_an_error() {
         assert!(KernelLog::open(Path::new("/nowhere")).is_err());
+        let mut other = KernelLog::open(Path::new("/dev/null")).unwrap();
+        assert_eq!(other.wait(Duration::ZERO), Err(Errno::NODATA));
     }
 }

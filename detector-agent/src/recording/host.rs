@@ -16,10 +16,6 @@ pub(super) fn second(state: &AgentState) -> HostSecond {
     let pressure = state.pressure.sample();
     let kernel = state.kernel_status().unwrap_or_default();
     let totals = state.with_engine(|engine| engine.totals());
-    let held = state.owners.read().held_workers;
-    // Unknown where services own stalled connections and none of their tasks is seen to wait.
-    let known: Vec<u64> = held.iter().filter_map(|service| service.held).collect();
-    let is_known = held.is_empty() || !known.is_empty();
     let (sockets, memory, tcp) = (pressure.sockets, pressure.memory, pressure.tcp_memory);
     let interfaces = pressure.interfaces.as_ref().map(|each| each.total);
     let some = |stall: Option<detector_api::host::Stall>| stall.map(|stall| stall.some_percent);
@@ -49,7 +45,7 @@ pub(super) fn second(state: &AgentState) -> HostSecond {
             .oom_kills
             .filter(|_| state.watched.is_host())
             .map(signed),
-        held_workers: is_known.then(|| signed(known.iter().sum())),
+        held_workers: state.owners.held_workers().map(signed),
         ..of_totals(&totals, &kernel, &pressure)
     }
 }

@@ -1,6 +1,7 @@
 //! An incident as it is published.
 
-use super::{FlagKind, Process, Severity, Verdict};
+use super::{FlagKind, Process, Retransmits, Severity, Shrinks, Verdict};
+use crate::host::InterfaceCounts;
 use crate::labelled::labelled;
 use crate::tcp_memory::TcpMemoryHeld;
 use schemars::JsonSchema;
@@ -67,6 +68,23 @@ pub struct HostPressure {
     pub memory_full_percent: Option<f64>,
     /// The same as for the processor, for disks.
     pub io_some_percent: Option<f64>,
+    /// Workers of our own programs that slept in a write to a stalled connection.
+    #[serde(default)]
+    pub held_workers: Option<u64>,
+}
+
+/// What all connections and interfaces of this host counted from up to a minute before the begin of an
+/// incident, for the cause comes before it, to its end.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct IncidentCounts {
+    /// Window that peers took back.
+    pub window_shrinks: Shrinks,
+    /// Segments sent again.
+    pub retransmits: Retransmits,
+    /// Those that turned out needless.
+    pub retransmits_needless: u64,
+    /// All interfaces but the loopback.
+    pub interfaces: InterfaceCounts,
 }
 
 /// A span on this host in which flags of warning or above stood, or memory pressure that is more
@@ -96,6 +114,9 @@ pub struct Incident {
     pub peak_time: String,
     /// The host then; `null` if nobody looked.
     pub host: Option<HostPressure>,
+    /// What was counted around it; `null` if nobody did.
+    #[serde(default)]
+    pub counts: Option<IncidentCounts>,
     /// Who held TCP's memory when it took most; `null` if nobody looked.
     #[serde(default)]
     pub tcp_memory_held: Option<TcpMemoryHeld>,

@@ -14,7 +14,8 @@ pub use assessment::{Advice, Assessment, BenignCause, Change, Condition, Conside
 pub use evidence::{Evidence, HoardThresholds};
 pub use flag::*;
 pub use incident::{
-    HostPressure, Incident, IncidentEnd, IncidentFlag, IncidentKind, IncidentPeer, OpenIncident,
+    HostPressure, Incident, IncidentCounts, IncidentEnd, IncidentFlag, IncidentKind, IncidentPeer,
+    OpenIncident,
 };
 pub use kinds::{Confidence, Direction, EventType, Severity, Source, StallCause, Verdict};
 pub use numbers::Numbers;

@@ -45,3 +45,12 @@ pub fn each_number(numbers: &Numbers) -> Vec<String> {
     });
     each.collect()
 }
+/// `a`, `a and b`, `a, b and c`
+#[must_use]
+pub fn listed(items: &[String]) -> String {
+    match items {
+        [] => String::new(),
+        [one] => one.clone(),
+        [all @ .., last] => format!("{} and {last}", all.join(", ")),
+    }
+}

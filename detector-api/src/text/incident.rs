@@ -36,35 +36,6 @@ pub const fn incident_end(end: IncidentEnd) -> &'static str {
     }
 }
 
-/// Whether TCP is what took the memory for want of which a process was killed: from this part of the
-/// host's memory on, in percent.
-const TCP_MATTERS_PERCENT: u64 = 5;
-
-/// What TCP had to do with an OOM kill; `None` if there was none, or if the kernel does not say.
-#[must_use]
-pub fn oom_cause(incident: &Incident) -> Option<String> {
-    if !incident.kinds.contains(&IncidentKind::OomKill) {
-        return None;
-    }
-    let host = incident.host?;
-    let (tcp, total) = host.tcp_memory_bytes.zip(host.memory_total_bytes)?;
-    let percent = tcp.saturating_mul(100) / total.max(1);
-    let held = format!(
-        "TCP held {} of the host's {} ({percent} %), of that stalled connections {}",
-        units::bytes(tcp),
-        units::bytes(total),
-        units::bytes(incident.peak_pinned_bytes)
-    );
-    Some(if percent >= TCP_MATTERS_PERCENT {
-        format!("{held}: it had its part in the kill.")
-    } else {
-        format!(
-            "{held}: TCP was not what took the memory, unless a control group with a limit of its own \
-             was short of it."
-        )
-    })
-}
-
 /// `12 peers, at most 31 stalled connections and 131 MB at once, for 12m 5s`
 pub fn incident_over(incident: &Incident) -> String {
     let peers = match incident.peers_total {

@@ -17,6 +17,7 @@ mod kernel_line;
 mod rule;
 mod tcp_memory;
 mod verdict;
+mod weighed;
 
 pub use action::{block_summary, owner, reset_failures, reset_summary, unblock_summary};
 pub use advice::{Circumstances, Servers, Setting, Step, advice, workers};
@@ -24,13 +25,14 @@ pub use benign::{considered, outcome};
 pub use budget::budget_line;
 pub use change::change;
 pub use evidence::evidence;
-pub use figures::{counted, each_number};
+pub use figures::{counted, each_number, listed};
 pub use flag::rule;
-pub use incident::{incident_end, incident_kinds, incident_over, oom_cause};
+pub use incident::{incident_end, incident_kinds, incident_over};
 pub use kernel_line::kernel_line;
 pub use rule::{Seen, source};
 pub use tcp_memory::{tcp_memory_held, unit_share};
 pub use verdict::{meaning as verdict_meaning, sentence as verdict};
+pub use weighed::{Answer, Speaks, Weighed, weighed};
 
 use crate::snapshot::{Event, EventType, FlagEvidence};
 use crate::units;

@@ -49,7 +49,7 @@ pub fn tcp_memory_held(held: &TcpMemoryHeld) -> String {
 }
 
 /// `haproxy[812] haproxy.service: 300 MB in 24 queues, 3 of them not even accepted`
-fn who_does_not_read(unread: &Unread) -> String {
+pub(super) fn who_does_not_read(unread: &Unread) -> String {
     let who = unread.process.as_ref().map_or_else(
         || "a program not found".to_owned(),
         |process| owner(std::slice::from_ref(process)),

@@ -6,7 +6,7 @@ use crate::layout::Align;
 use crate::table::Table;
 use crate::terminal::{Capabilities, Tone};
 use detector_api::snapshot::{HostPressure, Incident, IncidentFlag, IncidentPeer, Severity};
-use detector_api::text;
+use detector_api::text::{self, Speaks};
 use detector_api::units;
 
 /// The card as text.
@@ -18,10 +18,6 @@ pub(crate) fn incident_card(
     let mut blocks = headline(incident, now_unix_ns);
     if let Some(host) = &incident.host {
         let told = pressure(host);
-        let told = match text::oom_cause(incident) {
-            Some(cause) => format!("{told} {cause}"),
-            None => told,
-        };
         if !told.is_empty() {
             blocks.push(Block::Heading("THE HOST WHEN MOST WAS HELD".to_owned()));
             blocks.push(Block::Text(told));
@@ -31,6 +27,7 @@ pub(crate) fn incident_card(
         blocks.push(Block::Heading("WHO HELD TCP'S MEMORY".to_owned()));
         blocks.push(Block::Text(text::tcp_memory_held(held)));
     }
+    blocks.extend(weighed(incident));
     blocks.extend(flags(incident));
     blocks.extend(peers(incident));
     blocks.extend(owners(incident));
@@ -115,6 +112,19 @@ fn pressure(host: &HostPressure) -> String {
         told.push(format!("The load was {load:.2}."));
     }
     told.join(" ")
+}
+
+/// The answers that people reach for.
+fn weighed(incident: &Incident) -> Vec<Block> {
+    let mut blocks = vec![Block::Heading("WHAT IT MAY HAVE BEEN".to_owned())];
+    blocks.extend(text::weighed(incident).into_iter().map(|each| {
+        let tone = match each.speaks {
+            Speaks::For => Tone::Alarm,
+            Speaks::Against | Speaks::Open => Tone::Quiet,
+        };
+        Block::item("-", 2, tone, each.line())
+    }));
+    blocks
 }
 
 fn flags(incident: &Incident) -> Vec<Block> {

@@ -1,7 +1,7 @@
 //! Chooses the span and puts the parts of a report together.
 
 use super::model::{HostIncident, Report, ReportSpan, Time};
-use super::recording::{Recording, Source, failure, time_of};
+use super::recording::{Recording, Source, time_of};
 use super::remedies::Tried;
 use super::stalls::stalls;
 use super::words::listed;
@@ -9,7 +9,7 @@ use super::{chronicle, clocks, peers, remedies, steps, summary, timeline, unseen
 use detector_api::failure::Failure;
 use detector_api::sanitize;
 use detector_api::snapshot::Incident;
-use detector_api::time;
+use detector_api::{text, time};
 use detector_recorder::Span;
 use ipnet::IpNet;
 
@@ -44,8 +44,7 @@ pub(super) fn build(
         until_ms: chosen.until.0,
     };
     let read = sources.into_iter().map(|source| source.read(span));
-    let recordings = read.collect::<Result<Vec<_>, _>>();
-    let recordings = recordings.map_err(|error| failure(&error))?;
+    let recordings = read.collect::<Result<Vec<_>, _>>()?;
     let verdicts = peers::verdicts(&recordings);
     let stalls: Vec<_> = recordings.iter().map(stalls).collect();
     let (peers, peers_total) = peers::peers(&recordings, wanted.peer, &verdicts, &stalls)?;
@@ -83,6 +82,7 @@ fn incidents(recordings: &[Recording]) -> Vec<HostIncident> {
         let incidents = recording.incidents.iter();
         incidents.map(|incident| HostIncident {
             host: recording.host().to_owned(),
+            weighed: text::weighed(incident),
             incident: incident.clone(),
         })
     });
@@ -140,7 +140,7 @@ fn around_incident(sources: &[Source], id: &str, last: Time) -> Result<ReportSpa
             LAST => source.reader.incidents(Span::ALL).map(|mut all| all.pop()),
             id => source.reader.incident(id),
         };
-        found.extend(incidents.map_err(|error| failure(&error))?);
+        found.extend(incidents?);
     }
     if id == LAST {
         // Of several hosts the newest; the others are in its span if they have to do with it.

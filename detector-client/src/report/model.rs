@@ -7,6 +7,7 @@
 use detector_api::snapshot::{
     Confidence, Connection, FlagKind, Incident, Process, Severity, Shrinks, Verdict,
 };
+use detector_api::text::Weighed;
 use detector_api::time::rfc3339;
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::{Serialize, Serializer};
@@ -183,6 +184,18 @@ pub struct HostIncident {
     pub host: String,
     /// The incident.
     pub incident: Incident,
+    /// What it may have been: the answers that people reach for, weighed.
+    pub weighed: Vec<Weighed>,
+}
+
+impl Report {
+    /// The worst incident of each host.
+    pub(super) fn worst_incidents(&self) -> impl Iterator<Item = &HostIncident> {
+        self.hosts.iter().filter_map(|host| {
+            let incidents = self.incidents.iter().filter(|each| each.host == host.host);
+            incidents.max_by_key(|each| (each.incident.severity, each.incident.peak_pinned_bytes))
+        })
+    }
 }
 
 /// Something that happened.

@@ -77,21 +77,12 @@ impl Recording {
     }
 }
 
-/// A failure to read a recorder, with what to do about it.
-pub(super) fn failure(error: &RecorderError) -> Failure {
-    let failure = Failure::failed(format!("cannot report: {error}"));
-    match error.hint() {
-        Some(hint) => failure.hint(hint),
-        None => failure,
-    }
-}
-
 impl Source {
     /// Opens the recorders that these paths mean, each once.
     pub(super) fn open_all(paths: &[PathBuf]) -> Result<Vec<Self>, Failure> {
         let mut sources: Vec<Self> = Vec::new();
         for path in paths {
-            let source = Self::open(path).map_err(|error| failure(&error))?;
+            let source = Self::open(path)?;
             let is_same = |other: &Self| {
                 other.reader.file().canonicalize().ok() == source.reader.file().canonicalize().ok()
             };

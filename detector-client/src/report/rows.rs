@@ -36,6 +36,12 @@ pub(super) fn incident(row: &HostIncident) -> [String; 8] {
     ]
 }
 
+/// `What it may have been, on web1 from 21:04:20`
+pub(super) fn weighed_heading(row: &HostIncident) -> String {
+    let began = time_of(&row.incident.began).map_or_else(|| row.incident.began.clone(), clock);
+    format!("What it may have been, on {} from {began}", row.host)
+}
+
 pub(super) const REMEDY_HEADINGS: [&str; 7] = [
     "",
     "ENDED",

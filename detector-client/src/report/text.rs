@@ -9,6 +9,7 @@ use crate::layout::{Align, width_of};
 use crate::table::Table;
 use crate::terminal::{Capabilities, Tone};
 use detector_api::snapshot::Severity;
+use detector_api::text::Speaks;
 
 /// Cells of the curves.
 const CELLS: usize = 50;
@@ -22,6 +23,7 @@ pub(super) fn text(report: &Report, terminal: Capabilities) -> String {
     let mut blocks = headline(report);
     blocks.extend(timeline(report, terminal));
     blocks.extend(incidents(report));
+    blocks.extend(weighed(report));
     let chronicle = report.chronicle.iter();
     let chronicle = chronicle.map(|entry| (entry.time, format!("{}: {}", entry.host, entry.text)));
     blocks.extend(timed("WHAT HAPPENED (UTC)", chronicle));
@@ -184,6 +186,22 @@ fn incidents(report: &Report) -> Vec<Block> {
         blocks.push(Block::Text(format!(
             "{skipped} before these; --json and -o show all."
         )));
+    }
+    blocks
+}
+
+fn weighed(report: &Report) -> Vec<Block> {
+    let mut blocks = Vec::new();
+    for each in report.worst_incidents() {
+        let heading = rows::weighed_heading(each).to_uppercase();
+        blocks.push(Block::Heading(heading));
+        blocks.extend(each.weighed.iter().map(|answer| {
+            let tone = match answer.speaks {
+                Speaks::For => Tone::Caution,
+                Speaks::Against | Speaks::Open => Tone::Quiet,
+            };
+            Block::item("-", 2, tone, answer.line())
+        }));
     }
     blocks
 }

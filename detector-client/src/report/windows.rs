@@ -1,7 +1,7 @@
 //! How windows of the worst connections of a peer moved.
 
 use super::model::{Time, WindowPlot, WindowState};
-use super::recording::{Recording, failure, natural};
+use super::recording::{Recording, natural};
 use detector_api::failure::Failure;
 use detector_recorder::WindowPoint;
 use std::cmp::Reverse;
@@ -15,8 +15,7 @@ const POINTS: usize = 240;
 /// Plots of the connections of the peer that had most queued.
 pub(super) fn window_plots(recording: &Recording, peer: &str) -> Result<Vec<WindowPlot>, Failure> {
     let reader = &recording.source.reader;
-    let points = reader.windows(peer, recording.span);
-    let points = points.map_err(|error| failure(&error))?;
+    let points = reader.windows(peer, recording.span)?;
     let mut by_names: BTreeMap<(&str, &str), Vec<&WindowPoint>> = BTreeMap::new();
     for point in &points {
         let names = (point.local.as_str(), point.remote.as_str());

@@ -1,5 +1,7 @@
 //! Pieces of sentences that the parts of a report share.
 
+pub(super) use detector_api::text::listed;
+
 use super::model::Time;
 use detector_api::units;
 use detector_recorder::GapReason;
@@ -38,15 +40,6 @@ pub(super) fn span(ms: i64) -> String {
     #[allow(clippy::cast_precision_loss, reason = "a span has few digits")]
     let seconds = ms.unsigned_abs() as f64 / 1_000.0;
     units::seconds(seconds)
-}
-
-/// `a`, `a and b`, `a, b and c`
-pub(super) fn listed(items: &[String]) -> String {
-    match items {
-        [] => String::new(),
-        [one] => one.clone(),
-        [all @ .., last] => format!("{} and {last}", all.join(", ")),
-    }
 }
 
 /// Why nothing was seen.

@@ -9,7 +9,8 @@ use crate::rules::flags::FlagSet;
 use crate::tables::peers::Peer;
 use crate::time::{MonotonicTime, SECOND_NS};
 use detector_api::snapshot::{
-    FlagKind, HostPressure, Incident, IncidentEnd, IncidentKind, OpenIncident, Process, Severity,
+    FlagKind, HostPressure, Incident, IncidentCounts, IncidentEnd, IncidentKind, OpenIncident,
+    Process, Severity,
 };
 use detector_api::tcp_memory::TcpMemoryHeld;
 
@@ -27,6 +28,8 @@ impl Engine {
     /// for TCP makes one where a tenth of that memory is no traffic.
     pub fn set_host_pressure(&mut self, pressure: HostPressure) {
         self.host_pressure = Some(pressure);
+        let counts = self.incident_counts();
+        self.incidents.take_counts(counts, self.clock.now);
         self.schedule_scan();
     }
 
@@ -162,6 +165,7 @@ impl Engine {
             is_oom_kill_fresh: self.is_oom_kill_fresh(),
             host: self.host_pressure,
             tcp_memory_held: self.tcp_memory_held.clone(),
+            counts: self.incident_counts(),
         };
         let end = self.how_it_ended();
         self.incidents.ingest(&scan, end);
@@ -173,6 +177,16 @@ impl Engine {
         {
             let owners = self.owners_of_incident();
             self.incidents.add_owners(owners);
+        }
+    }
+
+    fn incident_counts(&self) -> IncidentCounts {
+        let counts = &self.host.counts;
+        IncidentCounts {
+            window_shrinks: counts.shrinks,
+            retransmits: counts.retransmits,
+            retransmits_needless: counts.retransmits_needless,
+            interfaces: self.incidents.interfaces,
         }
     }
 

@@ -227,6 +227,7 @@ impl Engine {
     /// rest on it, together with what peers show.
     pub fn add_interface_errors(&mut self, errors: &InterfaceCounts) {
         self.symptoms.interface_errors.add(errors, self.clock.now);
+        self.incidents.interfaces = self.incidents.interfaces.plus(errors);
     }
 
     /// Moves the clock: raises the stalls whose time has come, forgets quiet connections.

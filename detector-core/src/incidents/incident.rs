@@ -1,12 +1,13 @@
 //! One incident, as it is put together scan by scan.
 
+use crate::observe::observation::{InterfaceCounts, join_retransmits, join_shrinks};
 use crate::observe::peer_address::PeerAddress;
 use crate::rules::flags::FlagSet;
 use crate::rules::stall::Usage;
 use crate::time::MonotonicTime;
 use detector_api::snapshot::{
-    self, FlagKind, HostPressure, IncidentEnd, IncidentFlag, IncidentKind, IncidentPeer,
-    OpenIncident, Process, Severity, Verdict,
+    self, FlagKind, HostPressure, IncidentCounts, IncidentEnd, IncidentFlag, IncidentKind,
+    IncidentPeer, OpenIncident, Process, Severity, Verdict,
 };
 use detector_api::tcp_memory::TcpMemoryHeld;
 use detector_api::time::rfc3339;
@@ -55,6 +56,8 @@ pub(crate) struct Scan {
     pub(crate) is_oom_kill_fresh: bool,
     pub(crate) host: Option<HostPressure>,
     pub(crate) tcp_memory_held: Option<TcpMemoryHeld>,
+    /// Since the start of the agent.
+    pub(crate) counts: IncidentCounts,
 }
 
 impl Scan {
@@ -115,10 +118,12 @@ pub(super) struct Incident {
     owners: Vec<Process>,
     first: Option<IncidentFlag>,
     worst: Option<Worst>,
+    /// What had been counted before it, and by the last scan at which something stood.
+    counts: [IncidentCounts; 2],
 }
 
 impl Incident {
-    pub(super) const fn new(id: String, began: Stamp) -> Self {
+    pub(super) const fn new(id: String, began: Stamp, counts: IncidentCounts) -> Self {
         Self {
             id,
             began,
@@ -139,6 +144,7 @@ impl Incident {
             owners: Vec::new(),
             first: None,
             worst: None,
+            counts: [counts, counts],
         }
     }
 
@@ -158,6 +164,7 @@ impl Incident {
     /// Takes what stands now; gives the kinds that are new in it.
     pub(super) fn go_on(&mut self, scan: &Scan) -> Vec<IncidentKind> {
         self.ceased = None;
+        self.counts[1] = scan.counts;
         self.stood = scan.at.moment;
         self.standing.clear();
         let addresses = scan.parts.iter().map(|part| part.address);
@@ -295,6 +302,7 @@ impl Incident {
             peak_pinned_bytes: self.peak.pinned_bytes,
             peak_time: self.peak_at.text(),
             host: self.host,
+            counts: Some(between(self.counts)),
             tcp_memory_held: self.tcp_memory_held.clone(),
             peers_total: self.peers_total,
             peers: peers
@@ -313,6 +321,23 @@ fn most(a: Usage, b: Usage) -> Usage {
     Usage {
         stalled_connections: a.stalled_connections.max(b.stalled_connections),
         pinned_bytes: a.pinned_bytes.max(b.pinned_bytes),
+    }
+}
+
+fn between([before, after]: [IncidentCounts; 2]) -> IncidentCounts {
+    let less = u64::saturating_sub;
+    let interfaces =
+        |of: fn(&InterfaceCounts) -> u64| less(of(&after.interfaces), of(&before.interfaces));
+    IncidentCounts {
+        window_shrinks: join_shrinks(&after.window_shrinks, &before.window_shrinks, less),
+        retransmits: join_retransmits(&after.retransmits, &before.retransmits, less),
+        retransmits_needless: less(after.retransmits_needless, before.retransmits_needless),
+        interfaces: InterfaceCounts {
+            rx_errors: interfaces(|it| it.rx_errors),
+            tx_errors: interfaces(|it| it.tx_errors),
+            rx_dropped: interfaces(|it| it.rx_dropped),
+            tx_dropped: interfaces(|it| it.tx_dropped),
+        },
     }
 }
 

@@ -11,15 +11,20 @@ mod incident;
 
 pub(crate) use incident::{Part, Scan, Stamp};
 
+use crate::observe::observation::InterfaceCounts;
 use crate::observe::peer_address::PeerAddress;
 use crate::time::{MonotonicTime, SECOND_NS};
-use detector_api::snapshot::{self, IncidentEnd, IncidentKind, OpenIncident, Process};
+use detector_api::snapshot::{
+    self, IncidentCounts, IncidentEnd, IncidentKind, OpenIncident, Process,
+};
 use detector_api::time::rfc3339;
 use incident::Incident;
 use std::collections::VecDeque;
 
 /// An incident is over when nothing has stood for so long.
 pub(crate) const QUIET_NS: u64 = 60 * SECOND_NS;
+/// What is counted for an incident begins one to two of these before it.
+const COUNTS_BEFORE_NS: u64 = 30 * SECOND_NS;
 /// Incidents kept, the open one aside.
 pub(crate) const CLOSED_MAX: usize = 64;
 
@@ -37,6 +42,11 @@ pub(crate) struct Incidents {
     opened_by_kind: [u64; IncidentKind::COUNT],
     forgotten: u64,
     last_id_ms: i128,
+    /// What had been counted half a minute ago or longer, and since then at the latest; and when.
+    before: [IncidentCounts; 2],
+    before_at: MonotonicTime,
+    /// What interfaces counted since the agent started.
+    pub(crate) interfaces: InterfaceCounts,
     /// When to scan again.
     pub(crate) next_scan: Option<MonotonicTime>,
 }
@@ -63,6 +73,14 @@ impl Incidents {
         self.open.as_ref().and_then(Incident::standing)
     }
 
+    /// Takes what has been counted so far: what led to an incident comes before its begin.
+    pub(crate) fn take_counts(&mut self, counts: IncidentCounts, now: MonotonicTime) {
+        if now.since_ns(self.before_at) >= COUNTS_BEFORE_NS {
+            self.before = [self.before[1], counts];
+            self.before_at = now;
+        }
+    }
+
     /// Ingests a scan. `end` is why the incident ended, if this is the first scan at which nothing stands.
     pub(crate) fn ingest(&mut self, scan: &Scan, end: IncidentEnd) {
         self.next_scan = None;
@@ -70,7 +88,7 @@ impl Incidents {
             if self.open.is_none() {
                 self.opened = self.opened.saturating_add(1);
                 let id = self.new_id(scan.at);
-                self.open = Some(Incident::new(id, scan.at));
+                self.open = Some(Incident::new(id, scan.at, self.before[0]));
             }
             if let Some(open) = &mut self.open {
                 for kind in open.go_on(scan) {

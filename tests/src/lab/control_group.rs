@@ -2,6 +2,8 @@
 
 use crate::{PATIENCE, expect};
 use anyhow::{Context, Result};
+use nix::sys::signal::Signal;
+use nix::unistd::Pid;
 use rustix::fs::{AtFlags, Mode, OFlags, mkdirat, openat, unlinkat};
 use rustix::io::Errno;
 use rustix::mount::{
@@ -17,7 +19,31 @@ use std::process::Command;
 pub struct ControlGroup {
     root: OwnedFd,
     name: String,
+    memory: MemoryFiles,
 }
+
+/// Files of a group's memory.
+#[derive(Debug)]
+struct MemoryFiles {
+    used: &'static str,
+    limit: &'static str,
+    swap: &'static str,
+    /// Else both together are limited.
+    swap_is_apart: bool,
+}
+
+const V2: MemoryFiles = MemoryFiles {
+    used: "memory.current",
+    limit: "memory.max",
+    swap: "memory.swap.max",
+    swap_is_apart: true,
+};
+const V1: MemoryFiles = MemoryFiles {
+    used: "memory.usage_in_bytes",
+    limit: "memory.limit_in_bytes",
+    swap: "memory.memsw.limit_in_bytes",
+    swap_is_apart: false,
+};
 
 impl ControlGroup {
     /// Makes the group.
@@ -25,29 +51,37 @@ impl ControlGroup {
         let root = open_root().context("open the unified control group hierarchy (as root)")?;
         mkdirat(&root, &name, Mode::from_raw_mode(0o755))
             .with_context(|| format!("make the control group {name}"))?;
-        Ok(Self { root, name })
+        Ok(Self {
+            root,
+            name,
+            memory: V2,
+        })
     }
 
     /// Limits the memory of the group; false where this hierarchy has no memory controller (cgroup v1
     /// has it then).
     pub fn limit_memory(&self, bytes: u64) -> Result<bool> {
-        let flags = OFlags::WRONLY | OFlags::CLOEXEC;
-        let control = openat(&self.root, "cgroup.subtree_control", flags, Mode::empty());
-        match control.and_then(|file| rustix::io::write(&file, b"+memory")) {
-            Ok(_) => {}
-            Err(Errno::INVAL | Errno::NOENT) => return Ok(false),
-            Err(error) => return Err(error).context("let groups limit memory"),
+        if !self.let_limit_memory()? {
+            return Ok(false);
         }
-        self.write("memory.max", &bytes.to_string())?;
+        self.write(V2.limit, &bytes.to_string())?;
         Ok(true)
     }
 
-    /// Makes a group with this much memory, in whichever hierarchy limits memory on this host.
-    pub fn with_memory(name: String, bytes: u64) -> Result<Self> {
+    fn let_limit_memory(&self) -> Result<bool> {
+        let flags = OFlags::WRONLY | OFlags::CLOEXEC;
+        let control = openat(&self.root, "cgroup.subtree_control", flags, Mode::empty());
+        match control.and_then(|file| rustix::io::write(&file, b"+memory")) {
+            Ok(_) => Ok(true),
+            Err(Errno::INVAL | Errno::NOENT) => Ok(false),
+            Err(error) => Err(error).context("let groups limit memory"),
+        }
+    }
+
+    /// Makes a group in whichever hierarchy limits memory on this host.
+    pub fn of_memory(name: String) -> Result<Self> {
         let group = Self::create(name)?;
-        if group.limit_memory(bytes)? {
-            // Else it would swap instead; there is no such file where nothing can be swapped out.
-            drop(group.write("memory.swap.max", "0"));
+        if group.let_limit_memory()? {
             return Ok(group);
         }
         let root = open_memory_root().context(
@@ -57,10 +91,39 @@ impl ControlGroup {
         drop(group);
         mkdirat(&root, &name, Mode::from_raw_mode(0o755))
             .with_context(|| format!("make the control group {name}"))?;
-        let group = Self { root, name };
-        group.write("memory.limit_in_bytes", &bytes.to_string())?;
-        drop(group.write("memory.memsw.limit_in_bytes", &bytes.to_string()));
-        Ok(group)
+        Ok(Self {
+            root,
+            name,
+            memory: V1,
+        })
+    }
+
+    /// Lets the group have so much more memory than it has, and no swap.
+    pub fn leave_memory(&self, bytes: u64) -> Result<()> {
+        let path = format!("{}/{}", self.name, self.memory.used);
+        let file = openat(
+            &self.root,
+            &path,
+            OFlags::RDONLY | OFlags::CLOEXEC,
+            Mode::empty(),
+        );
+        let mut text = [0; 32];
+        let length = file
+            .and_then(|file| rustix::io::read(&file, &mut text))
+            .with_context(|| format!("read {path}"))?;
+        let used: u64 = std::str::from_utf8(&text[..length])?.trim().parse()?;
+        let limit = (used + bytes).to_string();
+        let with_swap = if self.memory.swap_is_apart {
+            "0"
+        } else {
+            &limit
+        };
+        // There is no such file where nothing can be swapped out; where it limits both together, it is
+        // never below the other: first when both grow, last when they shrink.
+        drop(self.write(self.memory.swap, with_swap));
+        self.write(self.memory.limit, &limit)?;
+        drop(self.write(self.memory.swap, with_swap));
+        Ok(())
     }
 
     /// Moves a process inside.
@@ -76,6 +139,20 @@ impl ControlGroup {
             .and_then(|file| rustix::io::write(&file, text.as_bytes()))
             .with_context(|| format!("write {text} into {path}"))?;
         Ok(())
+    }
+
+    /// Whoever is left was started inside, by us or by our children.
+    fn kill_all(&self) {
+        let path = format!("{}/cgroup.procs", self.name);
+        let flags = OFlags::RDONLY | OFlags::CLOEXEC;
+        let Ok(file) = openat(&self.root, &path, flags, Mode::empty()) else {
+            return;
+        };
+        let processes = std::io::read_to_string(std::fs::File::from(file)).unwrap_or_default();
+        for pid in processes.lines().filter_map(|pid| pid.parse().ok()) {
+            // It may have ended by itself.
+            nix::sys::signal::kill(Pid::from_raw(pid), Signal::SIGKILL).ok();
+        }
     }
 
     /// Makes `command` start inside the group.
@@ -98,6 +175,7 @@ impl ControlGroup {
 
 impl Drop for ControlGroup {
     fn drop(&mut self) {
+        self.kill_all();
         let removed = expect::until("the control group is empty", PATIENCE, || {
             match unlinkat(&self.root, &self.name, AtFlags::REMOVEDIR) {
                 Ok(()) => Ok(Some(())),

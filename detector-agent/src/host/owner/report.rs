@@ -43,6 +43,18 @@ impl SharedReport {
         self.lock().clone()
     }
 
+    /// Workers that wait on stalled connections; `None` where services own some and none of their tasks is
+    /// seen to wait.
+    pub(crate) fn held_workers(&self) -> Option<u64> {
+        let report = self.lock();
+        let known = report
+            .held_workers
+            .iter()
+            .filter_map(|service| service.held);
+        let is_known = report.held_workers.is_empty() || known.clone().next().is_some();
+        is_known.then(|| known.sum())
+    }
+
     fn lock(&self) -> MutexGuard<'_, OwnerReport> {
         // Plain values: a panic in the middle of a change leaves nothing broken.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)

@@ -55,6 +55,7 @@ impl Pressure {
             memory_some_percent: some(self.stalls.memory),
             memory_full_percent: self.stalls.memory.and_then(|stall| stall.full_percent),
             io_some_percent: some(self.stalls.io),
+            held_workers: None,
         }
     }
 }

@@ -57,7 +57,9 @@ fn hoard() -> Incident {
             memory_some_percent: Some(41.5),
             memory_full_percent: Some(12.0),
             io_some_percent: None,
+            held_workers: Some(40),
         }),
+        counts: None,
         tcp_memory_held: None,
         peers_total: 40,
         peers: vec![

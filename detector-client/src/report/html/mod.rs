@@ -146,6 +146,13 @@ fn incidents(markup: &mut Markup, report: &Report) {
             "{skipped} before these are left out; --json has all."
         ));
     }
+    for each in report.worst_incidents() {
+        markup.element("<h3>", &rows::weighed_heading(each), "</h3><ul>");
+        for answer in &each.weighed {
+            markup.element("<li>", &answer.line(), "</li>");
+        }
+        markup.raw("</ul>");
+    }
     markup.raw("</section>");
 }
 

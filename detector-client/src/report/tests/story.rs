@@ -2,17 +2,21 @@
 //! kills, one host is power-cycled, the other's agent dies for a while. The day before has small
 //! incidents.
 
+mod parts;
+
+pub(super) use parts::{card, incident};
+
 use crate::report::recording::{Recording, Source};
 use detector_api::fixtures;
 use detector_api::snapshot::{
-    Connection, Event, EventType, FlagKind, Incident, IncidentEnd, IncidentKind, IncidentPeer,
-    PeerDetail, Severity, Verdict,
+    Event, EventType, FlagKind, Incident, IncidentEnd, Severity, Verdict,
 };
 use detector_api::time::{rfc3339, rfc3339_unix_ns};
 use detector_recorder::{
-    Batch, Card, FILE_NAME, HostSecond, Limits, Moment, Note, NoteKind, Opened, PeerSecond,
-    Recorder, Span, WindowPoint,
+    Batch, FILE_NAME, HostSecond, Limits, Moment, Note, NoteKind, Opened, PeerSecond, Recorder,
+    Span,
 };
+use parts::{remote, seconds, windows};
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 use tempfile::TempDir;
@@ -266,100 +270,6 @@ impl<'a> Host<'a> {
         batch.events = vec![over];
         self.record(at_ms + lasts_ms, &[], batch);
     }
-}
-
-#[allow(clippy::cast_precision_loss, reason = "a few digits")]
-fn seconds(ms: i64) -> f64 {
-    ms as f64 / 1_000.0
-}
-
-fn remote(peer: &str, port: i64) -> String {
-    match peer.strip_suffix("/64") {
-        Some(network) => format!("[{network}7]:{}", 40_000 + port),
-        None => format!("{peer}:{}", 40_000 + port),
-    }
-}
-
-pub(super) fn incident(began_ms: i64, attackers: &[(&str, i64)]) -> Incident {
-    let id = text(began_ms).get(..19).unwrap().replace(['-', ':'], "") + "Z";
-    let mut incident = fixtures::incident(&id, &text(began_ms));
-    incident.kinds = vec![IncidentKind::StalledPeers, IncidentKind::Hoard];
-    let total: i64 = attackers.iter().map(|(_, most)| most).sum();
-    incident.peak_stalled_connections = total.unsigned_abs();
-    incident.peak_pinned_bytes = (total * EACH_BYTES).unsigned_abs();
-    incident.peers_total = attackers.len() as u64;
-    let peers = attackers.iter().map(|(peer, most)| IncidentPeer {
-        peer: (*peer).to_owned(),
-        verdict: Some(Verdict::ZeroWindowAttack),
-        severity: Severity::Critical,
-        flags: vec![FlagKind::ZeroWindowStall, FlagKind::StallHoard],
-        peak_stalled_connections: most.unsigned_abs(),
-        peak_pinned_bytes: (most * EACH_BYTES).unsigned_abs(),
-        since: text(began_ms),
-        until: text(began_ms + 60_000),
-    });
-    incident.peers = peers.collect();
-    incident
-}
-
-pub(super) fn card(at: Moment, peer: &str, stalled: i64) -> Card {
-    let mut row = fixtures::peer(peer, (stalled * EACH_BYTES).unsigned_abs()).peer;
-    row.verdict = Some(Verdict::ZeroWindowAttack);
-    row.stalled_connections = stalled.unsigned_abs();
-    row.severity = Severity::Critical;
-    let mut assessment = fixtures::assessment();
-    assessment.verdict = Some(Verdict::ZeroWindowAttack);
-    assessment.advice = vec![
-        detector_api::snapshot::Advice::LimitConnections {
-            stalled_connections: stalled.unsigned_abs(),
-        },
-        detector_api::snapshot::Advice::BoundWaiting {
-            longest_stall_seconds: 1_500.0,
-        },
-    ];
-    let connections: Vec<Connection> = (1..=3)
-        .map(|port| Connection {
-            peer: peer.to_owned(),
-            remote: remote(peer, port),
-            netns: 1,
-            ..fixtures::connection("", EACH_BYTES.unsigned_abs())
-        })
-        .collect();
-    Card {
-        at,
-        detail: PeerDetail {
-            unit_shares: Vec::new(),
-            peer: row,
-            assessment,
-            connections_total: stalled.unsigned_abs(),
-            connections,
-        },
-    }
-}
-
-/// Its first connection closes its window over data in flight after half a minute.
-fn windows(at: Moment, peer: &str, from_ms: i64) -> Vec<WindowPoint> {
-    let passed = u32::try_from((at.unix_ms - from_ms) / 1_000).unwrap();
-    if passed > 120 {
-        return Vec::new();
-    }
-    let base = u32::MAX - 100_000;
-    let taken = passed.min(30) * 20_000;
-    let snd_una = base.wrapping_add(taken);
-    let edge_max = base.wrapping_add(taken + 65_000);
-    let edge = if passed > 30 { snd_una } else { edge_max };
-    vec![WindowPoint {
-        at,
-        peer: peer.to_owned(),
-        local: "192.0.2.1:80".to_owned(),
-        remote: remote(peer, 1),
-        snd_una,
-        snd_nxt: snd_una.wrapping_add(50_000),
-        edge,
-        edge_max,
-        window_bytes: i64::from(edge.wrapping_sub(snd_una)),
-        queued_bytes: i64::from(passed.min(30)) * 130_000,
-    }]
 }
 
 /// A day with small incidents: somebody pauses, somebody tries.

@@ -18,7 +18,9 @@ use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::os::unix::process::CommandExt as _;
 use std::path::Path;
 use std::process::Command;
-use std::sync::atomic::Ordering;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 /// Labs of stories count from 0.
@@ -31,8 +33,10 @@ const GROWING: Duration = Duration::from_secs(10);
 const BLIND: Duration = Duration::from_secs(5);
 /// For what is certain to come; nothing may stand for a minute before an incident is over.
 const PATIENCE: Duration = Duration::from_secs(90);
-/// An agent and Apache's first processes fit; one process for each connection that is held does not.
-const MEMORY_BYTES: u64 = 160 << 20;
+/// Memory that web1 has left in the end: another process or two of Apache.
+const MEMORY_LEFT: u64 = 1 << 20;
+/// What it is given when that is over.
+const MORE_MEMORY: u64 = 100 << 20;
 /// Readers that ask for much and never read, in one address; and those that read a byte a second, from
 /// a few addresses of one network. Addresses are set aside for documentation.
 const NEVER: &str = "203.0.113.9";
@@ -83,9 +87,6 @@ fn night(scratch: &Path) -> Result<()> {
         ApacheModel::Prefork,
     )?;
     web1.group.take(apache.pid())?;
-    // What watches a host that is out of memory is not to go first; making it less likely itself takes a
-    // right that not every root has.
-    std::fs::write(format!("/proc/{}/oom_score_adj", apache.pid()), "500")?;
     let settings = NginxSettings::default();
     let nginx = Nginx::start(
         &web2.namespace,
@@ -93,6 +94,7 @@ fn night(scratch: &Path) -> Result<()> {
         &web2.files,
         settings,
     )?;
+    web2.group.take(nginx.pid())?;
     std::fs::copy(web2.files.join("small"), web1.files.join("small"))?;
     std::fs::File::create(web1.files.join("large"))?.set_len(settings.large_bytes)?;
     let ports = [apache.address().port(), nginx.address().port()];
@@ -101,7 +103,7 @@ fn night(scratch: &Path) -> Result<()> {
 
     let mut agent1 = web1.start_agent()?;
     let agent2 = web2.start_agent()?;
-    tell("web1 (apache2 prefork, 160 MiB) and web2 (nginx) serve; an agent watches each");
+    tell("web1 (apache2 prefork) and web2 (nginx) serve; an agent watches each");
     let _honest = HONEST
         .iter()
         .flat_map(|from| servers.iter().map(move |server| (from, server)))
@@ -121,26 +123,22 @@ fn night(scratch: &Path) -> Result<()> {
         "{NEVER} asks both for 64 MiB, 25 times each, and reads nothing"
     ));
     pause(GROWING)?;
-    let mut readers = Vec::new();
+    let mut slow = Vec::new();
     for (host, port) in &servers {
         for from in BYTES {
-            let held = internet.hold(from, host, *port, 15)?.into_iter();
-            readers.extend(held.map(|peer| peer.read_slowly(1, Duration::from_secs(1))));
+            slow.extend(internet.hold(from, host, *port, 15)?);
         }
         holding.extend(internet.hold(NEVER, host, *port, 40)?);
     }
+    let slow = ByteReaders::start(slow);
     tell(
         "2001:db8:bad::/64 joins with 60 connections to each, a byte a second; 203.0.113.9 takes 40 more",
     );
-    let killed = |agent: &Agent| -> Result<Option<()>> {
-        check_over()?;
-        let incidents = agent.get("/v1/incidents")?.body;
-        Ok(incidents.contains("\"oom-kill\"").then_some(()))
-    };
-    expect::until("the kernel kills a process of web1", PATIENCE, || {
-        killed(&agent1)
-    })?;
+    pause(GROWING)?;
+    let held = exhaust(&web1, &apache, &agent1, &internet)?;
+    holding.extend(held);
     tell("web1 is out of memory: the kernel has killed a process of apache2");
+    web1.group.leave_memory(MORE_MEMORY)?;
     pause(BLIND)?;
 
     agent1.kill()?;
@@ -148,14 +146,16 @@ fn night(scratch: &Path) -> Result<()> {
     pause(BLIND)?;
     agent1 = web1.start_agent()?;
     tell("it is started again");
-    let reset = command(&["reset", NEVER, "--control-socket"])?
+    let reset = command(&["reset", NEVER, "--stalled-for", "5s", "--control-socket"])?
         .arg(agent2.control_socket())
         .output()?;
     ensure!(reset.status.success(), "detector reset: {reset:?}");
-    tell(&format!("an operator of web2: detector reset {NEVER}"));
+    tell(&format!(
+        "an operator of web2: detector reset {NEVER} --stalled-for 5s"
+    ));
     pause(GROWING)?;
 
-    drop(readers);
+    drop(slow);
     drop(holding);
     tell("the peers leave");
     for agent in [&agent1, &agent2] {
@@ -223,6 +223,39 @@ impl Internet {
     }
 }
 
+/// Peers of which each reads a byte a second; one thread for all, so that they leave together.
+struct ByteReaders {
+    are_over: Arc<AtomicBool>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl ByteReaders {
+    fn start(mut peers: Vec<KernelPeer>) -> Self {
+        let are_over = Arc::new(AtomicBool::new(false));
+        let flag = Arc::clone(&are_over);
+        let thread = std::thread::spawn(move || {
+            while !flag.load(Ordering::Relaxed) {
+                // One whose server process was killed is gone.
+                peers.retain_mut(|peer| peer.read(1).is_ok());
+                std::thread::sleep(Duration::from_secs(1));
+            }
+        });
+        Self {
+            are_over,
+            thread: Some(thread),
+        }
+    }
+}
+
+impl Drop for ByteReaders {
+    fn drop(&mut self) {
+        self.are_over.store(true, Ordering::Relaxed);
+        if let Some(thread) = self.thread.take() {
+            drop(thread.join());
+        }
+    }
+}
+
 /// One web server.
 struct Host {
     name: &'static str,
@@ -259,7 +292,7 @@ impl Host {
         Ok(Self {
             name,
             namespace,
-            group: ControlGroup::with_memory(group, MEMORY_BYTES)?,
+            group: ControlGroup::of_memory(group)?,
             addresses: [v4(2).parse()?, v6(2).parse()?],
             files,
         })
@@ -286,6 +319,45 @@ impl Host {
         };
         Agent::start_prepared(&self.files, &options, place)
     }
+}
+
+/// Holds ever more connections of web1 while it has next to no memory left, until the kernel kills.
+fn exhaust(
+    web1: &Host,
+    apache: &Apache,
+    agent: &Agent,
+    internet: &Internet,
+) -> Result<Vec<KernelPeer>> {
+    let (mut held, end) = (Vec::new(), Instant::now() + PATIENCE);
+    loop {
+        offer_workers(apache.pid())?;
+        web1.group.leave_memory(MEMORY_LEFT)?;
+        let more = internet.hold(NEVER, web1, apache.address().port(), 4);
+        held.extend(more.context("hold more connections of web1")?);
+        pause(Duration::from_secs(1))?;
+        if agent.get("/v1/incidents")?.body.contains("\"oom-kill\"") {
+            return Ok(held);
+        }
+        ensure!(
+            Instant::now() < end,
+            "the kernel killed nobody in {PATIENCE:?}"
+        );
+    }
+}
+
+/// Has the kernel kill workers before all else. That the agent is killed last is what its unit says, but
+/// to say that of a process takes a right that not every root has.
+fn offer_workers(of: u32) -> Result<()> {
+    let workers = std::fs::read_to_string(format!("/proc/{of}/task/{of}/children"))
+        .context("list the workers of apache2")?;
+    for worker in workers.split_whitespace() {
+        // It may end by itself.
+        drop(std::fs::write(
+            format!("/proc/{worker}/oom_score_adj"),
+            "1000",
+        ));
+    }
+    Ok(())
 }
 
 fn pause(span: Duration) -> Result<()> {

@@ -1,0 +1,456 @@
+//! The answers that people reach for after an incident, each weighed with its numbers.
+
+use super::tcp_memory::who_does_not_read;
+use super::{counted, listed};
+use crate::labelled::labelled;
+use crate::snapshot::{Incident, IncidentCounts, IncidentKind, IncidentPeer, Verdict};
+use crate::tcp_memory::MemoryHolder;
+use crate::units;
+use schemars::JsonSchema;
+use serde::Serialize;
+
+labelled! {
+    /// What people take an incident for.
+    Answer {
+        /// Peers that hold connections on purpose.
+        Attack = "attack",
+        /// Servers that we are the client of, and that hold our requests on purpose.
+        Tarpit = "tarpit",
+        /// A network card, a cable, a switch, or the way to the peers.
+        Path = "path",
+        /// A TCP stack, or a box on the way, that takes back window.
+        Stack = "stack",
+        /// A program of this host that does not read what it received.
+        OwnProgram = "own-program",
+        /// The memory that a process was killed for want of was TCP's doing; of OOM kills alone.
+        TcpMemory = "tcp-memory",
+    }
+}
+
+labelled! {
+    /// Which way the numbers point.
+    Speaks {
+        /// They speak for it.
+        For = "for",
+        /// They speak against it.
+        Against = "against",
+        /// They decide nothing.
+        Open = "open",
+    }
+}
+
+/// An answer, weighed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct Weighed {
+    /// Which answer.
+    pub answer: Answer,
+    /// What becomes of it.
+    pub speaks: Speaks,
+    /// The numbers, as a sentence.
+    pub text: String,
+}
+
+impl Weighed {
+    /// `A tarpit? Unlikely. No server that we connected to holds our requests.`
+    #[must_use]
+    pub fn line(&self) -> String {
+        let so = match self.speaks {
+            Speaks::For => "Likely",
+            Speaks::Against => "Unlikely",
+            Speaks::Open => "Undecided",
+        };
+        format!("{} {so}. {}", self.question(), self.text)
+    }
+
+    const fn question(&self) -> &'static str {
+        match self.answer {
+            Answer::Attack => "An attack?",
+            Answer::Tarpit => "A tarpit?",
+            Answer::Path => "A NIC or the path?",
+            Answer::Stack => "A TCP stack?",
+            Answer::OwnProgram => "Our own program?",
+            Answer::TcpMemory => "TCP's memory?",
+        }
+    }
+}
+
+/// Whether TCP is what took the memory for want of which a process was killed: from this part of the
+/// host's memory on, in percent,
+const TCP_MATTERS_PERCENT: u64 = 5;
+/// or from so many workers on that wait on stalled connections: each keeps a process of its own.
+const WORKERS_MATTER: u64 = 8;
+/// Errors of interfaces from which they matter, as for a verdict about the path.
+const INTERFACE_ERRORS_MATTER: u64 = 10;
+
+/// Weighs each answer by what is known of the incident.
+#[must_use]
+pub fn weighed(incident: &Incident) -> Vec<Weighed> {
+    let told = |answer, (speaks, text)| Weighed {
+        answer,
+        speaks,
+        text,
+    };
+    let mut all = vec![
+        told(Answer::Attack, attack(incident)),
+        told(Answer::Tarpit, tarpit(incident)),
+        told(Answer::Path, path(incident)),
+        told(Answer::Stack, stack(incident)),
+        told(Answer::OwnProgram, own_program(incident)),
+    ];
+    let memory = oom_cause(incident);
+    all.extend(memory.map(|memory| told(Answer::TcpMemory, memory)));
+    all
+}
+
+/// The peers that were taken to be one of these.
+fn taken<'a>(incident: &'a Incident, verdicts: &[Verdict]) -> Vec<&'a IncidentPeer> {
+    let peers = incident.peers.iter();
+    peers
+        .filter(|peer| {
+            peer.verdict
+                .is_some_and(|verdict| verdicts.contains(&verdict))
+        })
+        .collect()
+}
+
+/// `2 of 4 peers (203.0.113.9 and 2001:db8:bad::/64): 125 stalled connections and 4.2 MB, each at its worst`
+fn held_by(incident: &Incident, peers: &[&IncidentPeer]) -> String {
+    const NAMED: usize = 3;
+    let mut names: Vec<String> = peers
+        .iter()
+        .take(NAMED)
+        .map(|peer| peer.peer.clone())
+        .collect();
+    if peers.len() > NAMED {
+        names.push(format!("{} more", peers.len() - NAMED));
+    }
+    let connections = peers.iter().map(|peer| peer.peak_stalled_connections);
+    let bytes = peers.iter().map(|peer| peer.peak_pinned_bytes);
+    format!(
+        "{} of {} ({}), with {} and {}, each at its worst",
+        peers.len(),
+        counted(incident.peers_total, "peer", "peers"),
+        listed(&names),
+        counted(
+            connections.fold(0, u64::saturating_add),
+            "stalled connection",
+            "stalled connections"
+        ),
+        units::bytes(bytes.fold(0, u64::saturating_add))
+    )
+}
+
+fn attack(incident: &Incident) -> (Speaks, String) {
+    let attackers = [Verdict::SlowReadAttack, Verdict::ZeroWindowAttack];
+    let found = taken(incident, &attackers);
+    if !found.is_empty() {
+        let held = held_by(incident, &found);
+        return (Speaks::For, format!("It is taken for one: {held}."));
+    }
+    let unjudged = incident
+        .peers
+        .iter()
+        .filter(|peer| peer.verdict.is_none())
+        .count();
+    match (incident.peers_total, unjudged) {
+        (0, _) => (Speaks::Against, "No peer took part.".to_owned()),
+        (_, 0) => (
+            Speaks::Against,
+            format!(
+                "None of {} is taken to do it on purpose.",
+                counted(incident.peers_total, "peer", "peers")
+            ),
+        ),
+        (total, unjudged) => (
+            Speaks::Open,
+            format!(
+                "{unjudged} of {} were not judged, for want of evidence.",
+                counted(total, "peer", "peers")
+            ),
+        ),
+    }
+}
+
+fn tarpit(incident: &Incident) -> (Speaks, String) {
+    let found = taken(incident, &[Verdict::Tarpit]);
+    if found.is_empty() {
+        let text = "No server that we connected to holds our requests.";
+        return (Speaks::Against, text.to_owned());
+    }
+    let held = held_by(incident, &found);
+    (Speaks::For, format!("Our own requests are held: {held}."))
+}
+
+fn path(incident: &Incident) -> (Speaks, String) {
+    let found = taken(incident, &[Verdict::PathLoss, Verdict::Vanished]);
+    let mut sentences = Vec::new();
+    if !found.is_empty() {
+        let held = held_by(incident, &found);
+        sentences.push(format!("Lost on the way, or gone: {held}."));
+    }
+    let has_errors = |counts: IncidentCounts| counts.interfaces.errors() >= INTERFACE_ERRORS_MATTER;
+    sentences.extend(incident.counts.map(counted_on_the_way));
+    let speaks = if !found.is_empty() || incident.counts.is_some_and(has_errors) {
+        Speaks::For
+    } else if incident.counts.is_some() {
+        Speaks::Against
+    } else {
+        sentences.push("No peer's way is taken to lose data; errors were not counted.".to_owned());
+        Speaks::Open
+    };
+    (speaks, sentences.join(" "))
+}
+
+fn counted_on_the_way(counts: IncidentCounts) -> String {
+    let interfaces = &counts.interfaces;
+    let sent = &counts.retransmits;
+    format!(
+        "Interfaces counted {} and {}; {} sent again for loss ({} of all sent again were needless), {} \
+         into closed windows, where nothing was lost.",
+        counted(interfaces.errors(), "error", "errors"),
+        counted(
+            interfaces.rx_dropped.saturating_add(interfaces.tx_dropped),
+            "drop",
+            "drops"
+        ),
+        counted(sent.loss, "segment was", "segments were"),
+        counts.retransmits_needless,
+        sent.window_probe
+    )
+}
+
+fn stack(incident: &Incident) -> (Speaks, String) {
+    let found = taken(incident, &[Verdict::ShrinkingPeer]);
+    let shrinks = incident.counts.map(|counts| counts.window_shrinks);
+    let shrinks = shrinks.filter(|it| it.polite + it.below_flight + it.treason > 0);
+    let count = shrinks.map(|it| {
+        format!(
+            "Window was taken back {}: {} that was not used, {} below what was in flight, {} closed over it.",
+            counted(it.polite + it.below_flight + it.treason, "time", "times"),
+            it.polite,
+            it.below_flight,
+            it.treason
+        )
+    });
+    let has_kind = incident.kinds.contains(&IncidentKind::ShrinkingPeers);
+    match (found.is_empty(), count) {
+        (false, count) => {
+            let held = held_by(incident, &found);
+            let count = count.map_or_else(String::new, |count| format!(" {count}"));
+            (Speaks::For, format!("Taken for one: {held}.{count}"))
+        }
+        (true, Some(count)) => (Speaks::Open, count),
+        (true, None) if has_kind || incident.counts.is_none() => (
+            Speaks::Open,
+            "How often window was taken back was not counted.".to_owned(),
+        ),
+        (true, None) => (
+            Speaks::Against,
+            "No window was taken back that had been offered.".to_owned(),
+        ),
+    }
+}
+
+fn own_program(incident: &Incident) -> (Speaks, String) {
+    let Some(held) = &incident.tcp_memory_held else {
+        return (
+            Speaks::Open,
+            "Nobody looked how much received data our own programs had not read.".to_owned(),
+        );
+    };
+    let unread = format!(
+        "Our own programs had not read {} of the {} that TCP held",
+        units::bytes(held.held_bytes.receive),
+        units::bytes(held.counted_bytes)
+    );
+    if !held.culprits().contains(&MemoryHolder::Receive) {
+        return (Speaks::Against, unread + ".");
+    }
+    let who: Vec<_> = held.unread.iter().map(who_does_not_read).collect();
+    (Speaks::For, format!("{unread}: {}.", who.join("; ")))
+}
+
+/// What TCP had to do with an OOM kill; `None` if there was none, or if the kernel does not say.
+fn oom_cause(incident: &Incident) -> Option<(Speaks, String)> {
+    if !incident.kinds.contains(&IncidentKind::OomKill) {
+        return None;
+    }
+    let host = incident.host?;
+    let (tcp, total) = host.tcp_memory_bytes.zip(host.memory_total_bytes)?;
+    let percent = tcp.saturating_mul(100) / total.max(1);
+    let workers = host.held_workers.unwrap_or(0);
+    let mut text = format!(
+        "TCP held {} of the host's {} ({percent} %), of that stalled connections {}; {} waited on them",
+        units::bytes(tcp),
+        units::bytes(total),
+        units::bytes(incident.peak_pinned_bytes),
+        counted(workers, "worker", "workers"),
+    );
+    let speaks = if percent >= TCP_MATTERS_PERCENT || workers >= WORKERS_MATTER {
+        text += if workers >= WORKERS_MATTER {
+            ", each with the memory of its process: that had its part in the kill."
+        } else {
+            ": it had its part in the kill."
+        };
+        Speaks::For
+    } else {
+        text += ": TCP was not what took the memory, unless a control group with a limit of its own was \
+                 short of it.";
+        Speaks::Against
+    };
+    Some((speaks, text))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Answer, Speaks, weighed};
+    use crate::fixtures;
+    use crate::host::InterfaceCounts;
+    use crate::snapshot::{
+        FlagKind, HostPressure, Incident, IncidentCounts, IncidentKind, IncidentPeer, Retransmits,
+        Severity, Shrinks, Verdict,
+    };
+    use crate::tcp_memory::{HeldBytes, TcpMemoryHeld, Unread};
+
+    fn incident(verdict: Verdict) -> Incident {
+        let mut incident = fixtures::incident("20261229T210100.000Z", "2026-12-29T21:01:00.000Z");
+        incident.peers_total = 2;
+        incident.peers = vec![IncidentPeer {
+            peer: "203.0.113.9".to_owned(),
+            verdict: Some(verdict),
+            severity: Severity::Critical,
+            flags: vec![FlagKind::StallHoard],
+            peak_stalled_connections: 60,
+            peak_pinned_bytes: 48_000_000,
+            since: incident.began.clone(),
+            until: incident.began.clone(),
+        }];
+        incident.counts = Some(IncidentCounts::default());
+        incident
+    }
+
+    fn speaks(incident: &Incident, answer: Answer) -> (Speaks, String) {
+        let all = weighed(incident);
+        let found = all.into_iter().find(|each| each.answer == answer).unwrap();
+        (found.speaks, found.text)
+    }
+
+    /// Each verdict speaks for one answer and against the others.
+    #[test]
+    fn a_verdict_speaks_for_its_own_answer() {
+        for (verdict, answer) in [
+            (Verdict::ZeroWindowAttack, Answer::Attack),
+            (Verdict::SlowReadAttack, Answer::Attack),
+            (Verdict::Tarpit, Answer::Tarpit),
+            (Verdict::PathLoss, Answer::Path),
+            (Verdict::Vanished, Answer::Path),
+            (Verdict::ShrinkingPeer, Answer::Stack),
+        ] {
+            let incident = incident(verdict);
+            for each in weighed(&incident) {
+                let is_it = each.answer == answer;
+                assert_eq!(each.speaks == Speaks::For, is_it, "{verdict:?}: {each:?}");
+                if is_it {
+                    let numbers =
+                        "1 of 2 peers (203.0.113.9), with 60 stalled connections and 48 MB";
+                    assert!(each.text.contains(numbers), "{each:?}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn numbers_speak_without_a_verdict() {
+        let mut calm = incident(Verdict::SlowClient);
+        for answer in [Answer::Attack, Answer::Tarpit, Answer::Path, Answer::Stack] {
+            assert_eq!(speaks(&calm, answer).0, Speaks::Against, "{answer:?}");
+        }
+        assert_eq!(speaks(&calm, Answer::OwnProgram).0, Speaks::Open);
+        calm.counts = Some(IncidentCounts {
+            window_shrinks: Shrinks {
+                polite: 1,
+                below_flight: 2,
+                treason: 3,
+            },
+            retransmits: Retransmits {
+                loss: 12,
+                tail_probe: 4,
+                window_probe: 340,
+            },
+            retransmits_needless: 3,
+            interfaces: InterfaceCounts {
+                rx_errors: 10,
+                ..InterfaceCounts::default()
+            },
+        });
+        let (path, text) = speaks(&calm, Answer::Path);
+        assert_eq!(path, Speaks::For);
+        assert!(
+            text.contains("10 errors and 0 drops; 12 segments were sent again for loss")
+                && text.contains("340 into closed windows"),
+            "{text}"
+        );
+        let (stack, text) = speaks(&calm, Answer::Stack);
+        assert_eq!(stack, Speaks::Open);
+        assert!(
+            text.contains("6 times: 1 that was not used, 2 below"),
+            "{text}"
+        );
+        calm.counts = None;
+        assert_eq!(speaks(&calm, Answer::Path).0, Speaks::Open);
+        assert_eq!(speaks(&calm, Answer::Stack).0, Speaks::Open);
+        calm.peers[0].verdict = None;
+        assert_eq!(speaks(&calm, Answer::Attack).0, Speaks::Open);
+    }
+
+    #[test]
+    fn a_program_that_does_not_read_is_named() {
+        let mut incident = incident(Verdict::SlowClient);
+        let held = |receive| TcpMemoryHeld {
+            counted_bytes: 100_000_000,
+            held_bytes: HeldBytes {
+                receive,
+                ..HeldBytes::default()
+            },
+            unread: vec![Unread {
+                process: None,
+                bytes: receive,
+                sockets: 2,
+                not_accepted: 0,
+            }],
+            ..TcpMemoryHeld::default()
+        };
+        incident.tcp_memory_held = Some(held(80_000_000));
+        let (own, text) = speaks(&incident, Answer::OwnProgram);
+        assert_eq!(own, Speaks::For);
+        assert!(text.contains("80 MB of the 100 MB"), "{text}");
+        incident.tcp_memory_held = Some(held(1_000_000));
+        assert_eq!(speaks(&incident, Answer::OwnProgram).0, Speaks::Against);
+    }
+
+    #[test]
+    fn of_a_kill_the_memory_is_weighed_too() {
+        let mut incident = incident(Verdict::ZeroWindowAttack);
+        let answers = |incident: &Incident| weighed(incident).len();
+        assert_eq!(answers(&incident), 5);
+        incident.kinds.push(IncidentKind::OomKill);
+        assert_eq!(answers(&incident), 5, "the host is not known");
+        let host = |tcp, workers| {
+            Some(HostPressure {
+                tcp_memory_bytes: Some(tcp),
+                memory_total_bytes: Some(4_000_000_000),
+                held_workers: Some(workers),
+                ..HostPressure::default()
+            })
+        };
+        for (tcp, workers, expected) in [
+            (400_000_000, 0, Speaks::For),
+            (4_000_000, 96, Speaks::For),
+            (4_000_000, 2, Speaks::Against),
+        ] {
+            incident.host = host(tcp, workers);
+            let (memory, text) = speaks(&incident, Answer::TcpMemory);
+            assert_eq!(memory, expected, "{text}");
+        }
+    }
+}

@@ -1,0 +1,43 @@
+//! `cargo xtask demo --incident`: the night of an incident on two hosts, and the report of it. What was
+//! recorded and the report stay in `target/incident`.
+
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+
+use anyhow::{Context as _, Result};
+
+use crate::command::{output, run};
+use crate::tree;
+
+/// Hosts of the play.
+const HOSTS: [&str; 2] = ["web1", "web2"];
+
+/// Plays it, as root.
+pub(crate) fn show(agent: &Path, play: &Path) -> Result<()> {
+    let folder = tree::target().join("incident");
+    drop(fs::remove_dir_all(&folder));
+    fs::create_dir_all(&folder)
+        .with_context(|| format!("cannot create folder {}", folder.display()))?;
+    println!("two hosts, some two minutes:");
+    run(Command::new(play)
+        .arg("incident")
+        .arg(&folder)
+        .env("DETECTOR_BIN", agent))?;
+    let files = HOSTS.map(|host| folder.join(format!("{host}.db")));
+    let page = folder.join("report.html");
+    let report = || {
+        let mut report = Command::new(agent);
+        report.arg("report").args(&files);
+        report
+    };
+    run(report().arg("-o").arg(&page))?;
+    println!(
+        "\n$ detector report {} {}",
+        files[0].display(),
+        files[1].display()
+    );
+    print!("{}", output(&mut report())?);
+    println!("\nThe same as a page: {}", page.display());
+    Ok(())
+}
