@@ -48,14 +48,15 @@ impl Watched {
         }
     }
 
-    /// Whether the victim was. One whose control group is not known may have been.
+    /// Whether the victim was. Where kills come thick the kernel leaves the lines out that name their
+    /// control groups: a container then counts too few rather than another's.
     pub(crate) fn has_victim(&self, kill: &Kill) -> bool {
         let Self::Container { cgroup: own, .. } = self else {
             return true;
         };
         own.as_deref()
             .zip(kill.cgroup.as_deref())
-            .is_none_or(|(own, group)| {
+            .is_some_and(|(own, group)| {
                 let below = group.strip_prefix(own.trim_end_matches('/'));
                 below.is_some_and(|below| below.is_empty() || below.starts_with('/'))
             })
@@ -112,7 +113,7 @@ mod tests {
             assert_eq!(own.has_victim(&kill(group)), is_ours, "{group}");
         }
         assert!(watched("/").has_victim(&kill("/pod/web")));
-        assert!(own.has_victim(&Kill::default()));
+        assert!(!own.has_victim(&Kill::default()));
         assert!(Watched::Host.has_namespace(8) && Watched::Host.has_victim(&kill("/pod")));
     }
 }

@@ -73,7 +73,7 @@ keys! {
     control.socket on_restart path
         "Unix socket that commands talk to; readable and writable by its owner and group.";
     detect.scope on_restart quoted
-        "`host` watches the sockets of all network namespaces and all OOM kills. `container` watches those of the network namespace and of the control group that the agent itself is in: for an agent in a container that is to see no other; load and memory stay those of the host, and its OOM kills are known from the kernel's log alone.";
+        "`host` watches the sockets of all network namespaces and all OOM kills. `container` watches those of the network namespace and of the control group that the agent itself is in: for an agent in a container that is to see no other; load and memory stay those of the host, its OOM kills are known from the kernel's log alone, and who holds TCP's memory is not looked for.";
     detect.stall_after on_reload quoted
         "A connection whose queued data makes no progress for this long is stalled.";
     detect.dribble_floor on_reload quoted

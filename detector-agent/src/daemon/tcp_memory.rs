@@ -11,6 +11,11 @@ const PAUSE: Duration = Duration::from_secs(1);
 /// Looks until the agent stops.
 pub(super) async fn watch(state: Arc<AgentState>, nice: i32) {
     let mut stop = state.watch_stop();
+    if !state.watched.is_host() {
+        // That memory is one for the whole host: most of it is held by others.
+        drop(stop.wait_for(|stops| *stops).await);
+        return;
+    }
     loop {
         let is_wanted = state.with_engine(|engine| {
             // Names of programs arrive after the look.

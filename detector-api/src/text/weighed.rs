@@ -205,8 +205,8 @@ fn counted_on_the_way(counts: IncidentCounts) -> String {
     let interfaces = &counts.interfaces;
     let sent = &counts.retransmits;
     format!(
-        "Interfaces counted {} and {}; {} sent again for loss ({} of all sent again were needless), {} \
-         into closed windows, where nothing was lost.",
+        "Interfaces counted {} and {}; {} sent again for loss, {} by the loss-probe timer, {} into closed \
+         windows, where nothing was lost; {} of them all were needless.",
         counted(interfaces.errors(), "error", "errors"),
         counted(
             interfaces.rx_dropped.saturating_add(interfaces.tx_dropped),
@@ -214,8 +214,9 @@ fn counted_on_the_way(counts: IncidentCounts) -> String {
             "drops"
         ),
         counted(sent.loss, "segment was", "segments were"),
-        counts.retransmits_needless,
-        sent.window_probe
+        sent.tail_probe,
+        sent.window_probe,
+        counts.retransmits_needless
     )
 }
 

@@ -1,6 +1,6 @@
 //! What happened, in order, with repetitions left out.
 
-use super::model::{Entry, Time};
+use super::model::{Entry, Mark, MarkKind, Time};
 use super::recording::{Recording, time_of};
 use super::words;
 use detector_api::snapshot::{EventType, FlagKind, Severity};
@@ -10,6 +10,10 @@ use std::collections::BTreeSet;
 
 /// Entries told; of more, the middle is left out.
 const ENTRIES: usize = 160;
+/// Kills told of those that follow each other,
+const KILLS_TOLD: usize = 3;
+/// each within so long after the one before.
+const KILLS_APART_MS: i64 = 10_000;
 /// Peers whose first flags are told.
 const FLAGGED: usize = 6;
 
@@ -25,8 +29,8 @@ pub(super) fn chronicle(recordings: &[Recording], peers: &[&str]) -> Vec<Entry> 
                 entries.push(Entry { time, host, text });
             }
         };
-        for mark in part.marks {
-            tell(mark.time, mark.text);
+        for (time, text) in marks(part.marks) {
+            tell(time, text);
         }
         for gap in part.gaps {
             let lasted = words::span(gap.until.0.saturating_sub(gap.from.0));
@@ -55,6 +59,36 @@ pub(super) fn chronicle(recordings: &[Recording], peers: &[&str]) -> Vec<Entry> 
     entries.sort_by(|a, b| (a.time, &a.host).cmp(&(b.time, &b.host)));
     entries.dedup();
     without_middle(entries)
+}
+
+/// Moments that stand out. Of kills that follow each other the first are told, and how many came after
+/// them.
+fn marks(marks: Vec<Mark>) -> Vec<(Time, String)> {
+    let mut told: Vec<(Time, String)> = Vec::new();
+    // Kills in this row, and the last of them.
+    let (mut kills, mut last) = (0_usize, Time(i64::MIN));
+    let mut marks = marks.into_iter().peekable();
+    while let Some(mark) = marks.next() {
+        let is_kill = |mark: &Mark| mark.kind == MarkKind::OomKill;
+        if is_kill(&mark) {
+            let goes_on = mark.time.0.saturating_sub(last.0) < KILLS_APART_MS;
+            kills = if goes_on { kills + 1 } else { 1 };
+            last = mark.time;
+        }
+        if !is_kill(&mark) || kills <= KILLS_TOLD {
+            told.push((mark.time, mark.text));
+            continue;
+        }
+        let is_last = marks.peek().is_none_or(|next| {
+            !is_kill(next) || next.time.0.saturating_sub(last.0) >= KILLS_APART_MS
+        });
+        if is_last {
+            let more = text::counted((kills - KILLS_TOLD) as u64, "more kill", "more kills");
+            told.push((mark.time, format!("{more} for want of memory until here")));
+            kills = 0;
+        }
+    }
+    told
 }
 
 /// The first flag of each kind on each of the peers that mattered most.
@@ -116,4 +150,32 @@ pub(super) fn actions(recordings: &[Recording]) -> Vec<Entry> {
     let mut actions: Vec<_> = all.collect();
     actions.sort_by_key(|action| action.time);
     without_middle(actions)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Mark, MarkKind, Time, marks};
+
+    #[test]
+    fn of_many_kills_in_a_row_the_first_are_told_and_the_others_counted() {
+        let kill = |second: i64| Mark {
+            time: Time(second * 1_000),
+            kind: MarkKind::OomKill,
+            text: "killed".to_owned(),
+        };
+        let told = |seconds: &[i64]| {
+            let told = marks(seconds.iter().map(|second| kill(*second)).collect());
+            let told = told.into_iter();
+            told.map(|(time, text)| (time.0 / 1_000, text))
+                .collect::<Vec<_>>()
+        };
+        let three = [1, 2, 3].map(|second| (second, "killed".to_owned()));
+        assert_eq!(told(&[1, 2, 3]), three);
+        let more = (5, "2 more kills for want of memory until here".to_owned());
+        let many = told(&[1, 2, 3, 4, 5]);
+        assert_eq!((&many[..3], &many[3]), (&three[..], &more));
+        // Another row later.
+        let apart = told(&[1, 2, 3, 4, 5, 60]);
+        assert_eq!(apart[4..], [(60, "killed".to_owned())]);
+    }
 }

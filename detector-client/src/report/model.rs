@@ -5,7 +5,7 @@
 //! durations seconds.
 
 use detector_api::snapshot::{
-    Confidence, Connection, FlagKind, Incident, Process, Severity, Shrinks, Verdict,
+    Confidence, Connection, FlagKind, Incident, IncidentKind, Process, Severity, Shrinks, Verdict,
 };
 use detector_api::text::Weighed;
 use detector_api::time::rfc3339;
@@ -189,11 +189,15 @@ pub struct HostIncident {
 }
 
 impl Report {
-    /// The worst incident of each host.
+    /// The worst incident of each host: one in which the kernel killed before all others.
     pub(super) fn worst_incidents(&self) -> impl Iterator<Item = &HostIncident> {
         self.hosts.iter().filter_map(|host| {
             let incidents = self.incidents.iter().filter(|each| each.host == host.host);
-            incidents.max_by_key(|each| (each.incident.severity, each.incident.peak_pinned_bytes))
+            incidents.max_by_key(|each| {
+                let has_kill = each.incident.kinds.contains(&IncidentKind::OomKill);
+                let incident = &each.incident;
+                (has_kill, incident.severity, incident.peak_pinned_bytes)
+            })
         })
     }
 }

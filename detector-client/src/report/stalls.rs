@@ -75,17 +75,24 @@ pub(super) fn stalls(recording: &Recording) -> Vec<Stall> {
     all
 }
 
-/// Nobody saw it end: it is told as going on until its agent ended, and no longer.
+/// Nobody saw it end: it is told as going on until its agent ended or no connection of the host was
+/// stalled, and no longer.
 fn unseen(mut stall: Stall, ends: &[Time], at_most: Time) -> Stall {
-    let end = ends.iter().find(|end| **end >= stall.ended).copied();
+    let after = ends.partition_point(|end| *end < stall.ended);
+    let end = ends.get(after).copied();
     stall.ended = end.unwrap_or(stall.ended).min(at_most).max(stall.ended);
     stall
 }
 
-/// Last moments of the runs, in order.
+/// Moments at which no stall was seen to go on, in order: runs ended, or nothing was stalled.
 fn ends(recording: &Recording) -> Vec<Time> {
-    let runs = recording.source.runs.iter();
-    let mut ends: Vec<_> = runs.map(|run| Time(run.last.unix_ms)).collect();
+    let runs = recording.source.runs.iter().map(|run| run.last);
+    let seconds = recording.seconds.iter();
+    let calm = seconds.filter(|second| second.host.stalled_connections == Some(0));
+    let mut ends: Vec<_> = runs
+        .chain(calm.map(|second| second.at))
+        .map(|at| Time(at.unix_ms))
+        .collect();
     ends.sort_unstable();
     ends
 }
@@ -104,7 +111,7 @@ struct Book<'a> {
     /// When the last stall of a connection was seen to be over.
     over: HashMap<Key<'a>, Time>,
     all: Vec<Stall>,
-    /// When agents ended.
+    /// When no stall went on.
     ends: Vec<Time>,
 }
 

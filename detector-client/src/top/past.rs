@@ -2,7 +2,7 @@
 
 use super::state::{Facts, HostHistory, Look, Mark, Recorded, RecordedPage};
 use detector_api::page::PeerPage;
-use detector_api::snapshot::Peer;
+use detector_api::snapshot::{Peer, Severity, Shrinks};
 use detector_api::time::rfc3339;
 use detector_recorder::{
     EventsWanted, HostSecond, PeerSecond, Reader, RecorderError, Run, Second, Span, Step,

@@ -26,6 +26,8 @@ pub struct ControlGroup {
 #[derive(Debug)]
 struct MemoryFiles {
     used: &'static str,
+    /// File and what to write there.
+    give_back: (&'static str, &'static str),
     limit: &'static str,
     swap: &'static str,
     /// Else both together are limited.
@@ -34,12 +36,14 @@ struct MemoryFiles {
 
 const V2: MemoryFiles = MemoryFiles {
     used: "memory.current",
+    give_back: ("memory.reclaim", "1G"),
     limit: "memory.max",
     swap: "memory.swap.max",
     swap_is_apart: true,
 };
 const V1: MemoryFiles = MemoryFiles {
     used: "memory.usage_in_bytes",
+    give_back: ("memory.force_empty", "0"),
     limit: "memory.limit_in_bytes",
     swap: "memory.memsw.limit_in_bytes",
     swap_is_apart: false,
@@ -98,8 +102,11 @@ impl ControlGroup {
         })
     }
 
-    /// Lets the group have so much more memory than it has, and no swap.
+    /// Lets the group have so much more memory than it has and cannot give back, and no swap.
     pub fn leave_memory(&self, bytes: u64) -> Result<()> {
+        let (file, text) = self.memory.give_back;
+        // From 5.19 on, or in the older hierarchy; it fails if there is less to give back.
+        drop(self.write(file, text));
         let path = format!("{}/{}", self.name, self.memory.used);
         let file = openat(
             &self.root,

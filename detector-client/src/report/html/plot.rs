@@ -214,7 +214,8 @@ fn lane(markup: &mut Markup, report: &Report, host: &HostPart, (place, axis): (u
         };
         markup
             .raw(begin)
-            .number(axis.percent(mark.time))
+            // Not cut off at the ends.
+            .number(axis.percent(mark.time).clamp(1.0, 99.0))
             .raw("%\">");
         markup.raw(match mark.kind {
             MarkKind::OomKill => "K",

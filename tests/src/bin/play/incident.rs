@@ -23,6 +23,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
+/// Links are of use once nobody looks for duplicates of their addresses any more.
+const DUPLICATES: &str = "ipv6/conf/default/accept_dad";
 /// Labs of stories count from 0.
 const LAB: u32 = 950;
 /// What is seen before anything happens.
@@ -181,6 +183,7 @@ struct Internet {
 impl Internet {
     fn create() -> Result<Self> {
         let namespace = Namespace::create(LAB, "internet")?;
+        namespace.sysctl(DUPLICATES, "0")?;
         namespace.sysctl("ipv4/ip_forward", "1")?;
         for from in BYTES.iter().chain(&HONEST).chain([&NEVER]) {
             let address: IpAddr = from.parse()?;
@@ -270,6 +273,7 @@ struct Host {
 impl Host {
     fn create(name: &'static str, number: u8, internet: &Internet, scratch: &Path) -> Result<Self> {
         let namespace = Namespace::create(LAB, name)?;
+        namespace.sysctl(DUPLICATES, "0")?;
         let files = scratch.join(name);
         std::fs::create_dir(&files)?;
         let ends = [&namespace, &internet.namespace].map(Namespace::name);
@@ -328,10 +332,10 @@ fn exhaust(
     agent: &Agent,
     internet: &Internet,
 ) -> Result<Vec<KernelPeer>> {
+    web1.group.leave_memory(MEMORY_LEFT)?;
     let (mut held, end) = (Vec::new(), Instant::now() + PATIENCE);
     loop {
         offer_workers(apache.pid())?;
-        web1.group.leave_memory(MEMORY_LEFT)?;
         let more = internet.hold(NEVER, web1, apache.address().port(), 4);
         held.extend(more.context("hold more connections of web1")?);
         pause(Duration::from_secs(1))?;
