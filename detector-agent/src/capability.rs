@@ -15,18 +15,21 @@ pub(crate) enum Capability {
     NetAdmin,
     /// See the namespaces and open sockets of processes of other users.
     SysPtrace,
+    /// Look into folders of `/proc` that belong to other users.
+    DacReadSearch,
     /// Run ahead of other processes.
     SysNice,
 }
 
 impl Capability {
-    const fn set(self) -> CapabilitySet {
+    pub(crate) const fn set(self) -> CapabilitySet {
         match self {
             Self::Bpf => CapabilitySet::BPF,
             Self::Perfmon => CapabilitySet::PERFMON,
             Self::SysAdmin => CapabilitySet::SYS_ADMIN,
             Self::SysPtrace => CapabilitySet::SYS_PTRACE,
             Self::NetAdmin => CapabilitySet::NET_ADMIN,
+            Self::DacReadSearch => CapabilitySet::DAC_READ_SEARCH,
             Self::SysNice => CapabilitySet::SYS_NICE,
         }
     }
@@ -39,6 +42,7 @@ impl Capability {
             Self::SysAdmin => "CAP_SYS_ADMIN",
             Self::SysPtrace => "CAP_SYS_PTRACE",
             Self::NetAdmin => "CAP_NET_ADMIN",
+            Self::DacReadSearch => "CAP_DAC_READ_SEARCH",
             Self::SysNice => "CAP_SYS_NICE",
         }
     }

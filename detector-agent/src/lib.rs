@@ -1,6 +1,6 @@
 //! The daemon. `daemon` starts the rest and runs the judge; `state` is what its tasks share. `kernel`
 //! and `host` feed it, `metrics` and `control` answer from it over `http`, `actions` does what an
-//! operator asks for. None of them knows who started it.
+//! operator asks for, or what `guard` has decided. None of them knows who started it.
 //!
 //! The only crate that imports aya. A library so that `detector` reaches it; it promises no API.
 
@@ -11,6 +11,7 @@ pub mod config;
 mod control;
 pub mod daemon;
 mod governor;
+mod guard;
 mod host;
 mod http;
 pub mod kernel;
@@ -19,6 +20,7 @@ pub mod metrics;
 mod namespace;
 mod netlink;
 mod priority;
+mod privilege;
 mod recording;
 mod state;
 mod watched;

@@ -8,6 +8,7 @@
 //! of the process waiting for up to a second, and cannot be flushed.
 
 use crate::clock;
+use crate::privilege;
 use clap::ValueEnum;
 use detector_api::sanitize;
 use detector_api::time::rfc3339;
@@ -87,6 +88,7 @@ pub fn start(format: LogFormat, level: LogLevel) -> io::Result<()> {
 }
 
 fn write_entries(entries: &mpsc::Receiver<Entry>) {
+    privilege::give_up_all();
     for entry in entries {
         match entry {
             // Without stderr there is nobody to tell.

@@ -6,6 +6,7 @@ use crate::actions::Actions;
 use crate::clock;
 use crate::config::Config;
 use crate::governor::Governor;
+use crate::guard::AutoGuard;
 use crate::host::owner::SharedReport;
 use crate::host::pressure::PressureGauge;
 use crate::host::tcp_memory::TcpMemoryGauge;
@@ -13,7 +14,7 @@ use crate::http::Refusals;
 use crate::kernel::{Kernel, KernelStatus, Message};
 use crate::recording::Recording;
 use crate::watched::Watched;
-use detector_api::status::Saving;
+use detector_api::status::{Privilege, Saving};
 use detector_api::text::budget_line;
 use detector_api::time::rfc3339;
 use detector_core::engine::Engine;
@@ -21,7 +22,7 @@ use detector_core::observe::peer_address::PeerAddress;
 use detector_core::time::MonotonicTime;
 use detector_recorder::NoteKind;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 use tokio::sync::{mpsc, oneshot, watch};
 
@@ -46,8 +47,8 @@ pub(crate) struct AgentState {
     pings: mpsc::Sender<Ping>,
     newest_event: watch::Sender<u64>,
     stop: watch::Sender<bool>,
-    started: MonotonicTime,
-    started_unix_ns: i128,
+    started: Started,
+    privilege: OnceLock<Privilege>,
     /// What the agent counts about itself.
     pub(crate) counters: Counters,
     /// What the search for owners has found.
@@ -60,12 +61,20 @@ pub(crate) struct AgentState {
     pub(crate) governor: Governor,
     /// Does what operators ask for.
     pub(crate) actions: Actions,
+    /// Acts by itself, if it is told to.
+    pub(crate) guard: AutoGuard,
     /// Writes down what happens.
     pub(crate) recording: Recording,
     /// What of the host counts.
     pub(crate) watched: Watched,
     /// Why the kernel's log is not read; `None` while it is.
     pub(crate) kernel_log_failure: Mutex<Option<String>>,
+}
+
+/// When the agent started, by both clocks.
+struct Started {
+    at: MonotonicTime,
+    unix_ns: i128,
 }
 
 /// What the agent counts about itself.
@@ -116,20 +125,27 @@ impl AgentState {
         engine.advance(started, clock::wall());
         let actions = Actions::default();
         actions.trust(config.peers.trusted.clone());
+        actions.obey_operators(config.control.actions);
+        let guard = AutoGuard::default();
+        guard.configure(config.guard);
         Self {
             engine: Mutex::new(engine),
             kernel: Mutex::new(None),
             pings,
             newest_event: watch::Sender::new(0),
             stop: watch::Sender::new(false),
-            started,
-            started_unix_ns: clock::unix_ns(),
+            started: Started {
+                at: started,
+                unix_ns: clock::unix_ns(),
+            },
+            privilege: OnceLock::new(),
             counters: Counters::default(),
             owners: SharedReport::default(),
             pressure: PressureGauge::default(),
             tcp_memory: TcpMemoryGauge::default(),
             governor: Governor::new(config.budget.cpu_share.as_ratio()),
             actions,
+            guard,
             recording: Recording::default(),
             watched: Watched::of(config.detect.scope),
             kernel_log_failure: Mutex::default(),
@@ -218,6 +234,17 @@ impl AgentState {
         self.newest_event.subscribe()
     }
 
+    /// Takes what the agent may still do.
+    pub(crate) fn set_privilege(&self, privilege: Privilege) {
+        // It is given up once.
+        drop(self.privilege.set(privilege));
+    }
+
+    /// What the agent may still do; `None` before it has given up the rest.
+    pub(crate) fn privilege(&self) -> Option<&Privilege> {
+        self.privilege.get()
+    }
+
     /// Takes over the running kernel side.
     pub(crate) fn kernel_started(&self, kernel: Kernel) {
         *self.kernel() = Some(kernel);
@@ -286,17 +313,17 @@ impl AgentState {
 
     /// Seconds since the start.
     pub(crate) fn uptime_seconds(&self) -> f64 {
-        clock::now().since_seconds(self.started)
+        clock::now().since_seconds(self.started.at)
     }
 
     /// When it started, Unix nanoseconds.
     pub(crate) const fn started_unix_ns(&self) -> i128 {
-        self.started_unix_ns
+        self.started.unix_ns
     }
 
     /// When it started, RFC 3339.
     pub(crate) fn started_text(&self) -> String {
-        rfc3339(self.started_unix_ns)
+        rfc3339(self.started.unix_ns)
     }
 
     /// Asks every task to end.
@@ -314,6 +341,7 @@ impl AgentState {
         let mut tables = running.table_settings();
         tables.export = config.peers.export;
         self.actions.trust(config.peers.trusted.clone());
+        self.guard.configure(config.guard);
         self.engine().reconfigure(
             config.detect_settings(),
             tables,

@@ -172,6 +172,12 @@ pub struct Blocked {
     pub until: String,
     /// Time until then.
     pub seconds_left: f64,
-    /// The user who asked for it.
+    /// The user who asked for it; of the guard, that of the agent.
     pub uid: u32,
+    /// Whether the guard made it.
+    #[serde(default)]
+    pub guard: bool,
+    /// Whether it only limits new connections.
+    #[serde(default)]
+    pub limit: bool,
 }

@@ -24,6 +24,7 @@ pub fn event(id: u64, kind: FlagKind, evidence: &[(&str, f64)]) -> Event {
         direction: Direction::Inbound,
         sequence: Some(SEQUENCE),
         source: Source::Sweep,
+        guard: None,
     }
 }
 

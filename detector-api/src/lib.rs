@@ -17,6 +17,7 @@ pub mod page;
 pub mod recorded;
 pub mod row;
 pub mod sanitize;
+pub mod session;
 pub mod snapshot;
 pub mod status;
 pub mod tcp_memory;

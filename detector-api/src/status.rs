@@ -58,6 +58,12 @@ pub struct Status {
     /// while it is.
     #[serde(default)]
     pub kernel_log_failure: Option<String>,
+    /// What the agent may still do; `null` while it starts.
+    #[serde(default)]
+    pub privilege: Option<Privilege>,
+    /// The guard; older agents have none.
+    #[serde(default)]
+    pub guard: Option<GuardState>,
     /// Whether the last reload of the configuration was applied.
     pub last_reload_successful: bool,
 }
@@ -84,6 +90,26 @@ labelled! {
         /// late.
         Sweeps = "sweeps",
     }
+}
+
+/// What the agent may still do, as the kernel says it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Privilege {
+    /// Capabilities that it has kept, as `capabilities(7)` names them.
+    pub capabilities: Vec<String>,
+    /// Whether no program that it starts can gain more.
+    pub no_new_privileges: bool,
+    /// Whether system calls that it never makes are forbidden.
+    pub seccomp: bool,
+}
+
+/// The guard.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct GuardState {
+    /// `off`, `dry-run` or `enforce`.
+    pub mode: String,
+    /// The pressure under which it acts, or would; `null` while there is none.
+    pub pressure: Option<String>,
 }
 
 /// The flight recorder.

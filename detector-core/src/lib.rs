@@ -7,6 +7,7 @@
 
 pub mod engine;
 mod events;
+pub mod guard;
 mod incidents;
 mod ledger;
 pub mod metrics;

@@ -1,6 +1,7 @@
 //! Stories that need the machine for themselves: an agent sees all of it, so the peers of another
 //! story would be part of what these are about. Each module's first lines say what it verifies.
 
+mod guard;
 mod incidents;
 mod labelled;
 mod oom_kill;

@@ -3,8 +3,9 @@
 //! The kernel keeps the time; what has expired here has expired there. The kernel's table is made
 //! with the first block and removed with the last one.
 
+use super::Asker;
 use super::refusal::{Refusal, refusal};
-use super::ruleset::{CAPACITY, Ruleset};
+use super::ruleset::{CAPACITY, Fence, Ruleset};
 use crate::capability::{self, Capability};
 use crate::clock;
 use crate::netlink::addresses::own_addresses;
@@ -72,8 +73,9 @@ pub(crate) struct BlockOrder {
     pub(crate) network: IpNet,
     /// For how long, from now on.
     pub(crate) span: Duration,
-    /// The user who asks for it.
-    pub(crate) uid: u32,
+    /// What becomes of what it sends.
+    pub(crate) fence: Fence,
+    pub(crate) asker: Asker,
     /// Only says what the block would do.
     pub(crate) is_dry: bool,
 }
@@ -84,7 +86,8 @@ struct Block {
     since_unix_ns: i128,
     until: Instant,
     until_unix_ns: i128,
-    uid: u32,
+    fence: Fence,
+    asker: Asker,
 }
 
 /// See the module.
@@ -113,7 +116,9 @@ impl Blocks {
                 .until
                 .saturating_duration_since(Instant::now())
                 .as_secs_f64(),
-            uid: block.uid,
+            uid: block.asker.uid(),
+            guard: block.asker == Asker::Guard,
+            limit: block.fence == Fence::Limit,
         });
         each.collect()
     }
@@ -128,7 +133,8 @@ impl Blocks {
         let BlockOrder {
             network,
             span,
-            uid,
+            fence,
+            asker,
             is_dry,
         } = order;
         let own = own_addresses().map_err(|source| BlockError::Failed {
@@ -141,7 +147,12 @@ impl Blocks {
         self.forget_expired();
         let before = self.entries.get(&network).copied();
         let overlaps = |other: &IpNet| other.contains(&network) || network.contains(other);
-        let mut others = self.entries.iter().filter(|(other, _)| **other != network);
+        let is_operators = |block: &Block| asker == Asker::Guard && block.asker != asker;
+        let is_in_the_way = |other: &IpNet, block: &Block| *other != network || is_operators(block);
+        let mut others = self
+            .entries
+            .iter()
+            .filter(|(other, block)| is_in_the_way(other, block));
         if let Some((other, block)) = others.find(|(other, _)| overlaps(other)) {
             return Err(BlockError::Overlaps {
                 other: *other,
@@ -162,12 +173,13 @@ impl Blocks {
             since_unix_ns: now_unix_ns,
             until: Instant::now() + span,
             until_unix_ns: now_unix_ns.saturating_add(nanoseconds),
-            uid,
+            fence,
+            asker,
         };
         if is_dry {
             self.try_kernel()?;
         } else {
-            self.apply(network, span, before.is_some())?;
+            self.apply(order, before.map(|before| before.fence))?;
             self.entries.insert(network, block);
         }
         Ok(BlockAnswer {
@@ -187,17 +199,12 @@ impl Blocks {
         }
     }
 
-    fn apply(
-        &mut self,
-        network: IpNet,
-        span: Duration,
-        is_blocked: bool,
-    ) -> Result<(), BlockError> {
+    fn apply(&mut self, order: BlockOrder, before: Option<Fence>) -> Result<(), BlockError> {
         let ruleset = match &mut self.ruleset {
             Some(ruleset) => ruleset,
             none => none.insert(Ruleset::make().map_err(making_failed)?),
         };
-        let blocked = ruleset.block(network, span, is_blocked);
+        let blocked = ruleset.fence_off(order.network, order.span, order.fence, before);
         blocked.map_err(|source| self.failed("cannot block", source))
     }
 
@@ -213,7 +220,7 @@ impl Blocks {
         };
         if !is_dry {
             if let Some(ruleset) = &mut self.ruleset {
-                let unblocked = ruleset.unblock(network);
+                let unblocked = ruleset.unblock(network, block.fence);
                 unblocked.map_err(|source| self.failed("cannot unblock", source))?;
             }
             self.entries.remove(&network);
@@ -224,6 +231,15 @@ impl Blocks {
             dry_run: is_dry,
             was_blocked_until: rfc3339(block.until_unix_ns),
         })
+    }
+
+    /// Lifts what the guard has made; returns what that was.
+    pub(super) fn lift_guard(&mut self) -> Vec<IpNet> {
+        let all = self.entries.iter();
+        let of_guard = all.filter(|(_, block)| block.asker == Asker::Guard);
+        let mut networks: Vec<IpNet> = of_guard.map(|(network, _)| *network).collect();
+        networks.retain(|network| self.unblock(*network, false).is_ok());
+        networks
     }
 
     /// Forgets what has expired in the kernel.
@@ -267,7 +283,7 @@ fn making_failed(source: io::Error) -> BlockError {
 
 #[cfg(test)]
 mod tests {
-    use super::{BlockError, BlockOrder, Blocks};
+    use super::{Asker, BlockError, BlockOrder, Blocks, Fence};
     use std::time::Duration;
 
     const SPAN: Duration = Duration::from_secs(600);
@@ -279,7 +295,8 @@ mod tests {
         let order = BlockOrder {
             network,
             span: SPAN,
-            uid: 0,
+            fence: Fence::Drop,
+            asker: Asker::User(0),
             is_dry: true,
         };
         match blocks.block(order, &[]) {

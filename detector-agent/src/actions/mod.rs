@@ -1,16 +1,20 @@
-//! Actions on peers at an operator's request: closing stalled sockets, blocking networks for a time.
+//! Actions on peers, asked for by an operator or the guard: closing stalled sockets, blocking networks
+//! or limiting their new connections for a time.
 //!
-//! In: requests that the control socket has authorized, and what the engine knows. Out: what was
-//! done, in full, and a line of the log for each. Never: acting by itself, on what is not stalled
-//! now, or on anything that was not asked for.
+//! In: requests that the control socket has authorized or the guard has decided, and what the engine
+//! knows. Out: what was done, in full, and a line of the log for each. Never: acting by itself, on
+//! what is not stalled now, or on anything that was not asked for.
 
+mod asker;
 mod blocks;
 mod refusal;
 mod reset;
 mod ruleset;
 
+pub(crate) use asker::Asker;
 pub(crate) use blocks::{BlockError, BlockOrder};
 pub(crate) use reset::{ResetError, ResetFilter, ResetPlan};
+pub(crate) use ruleset::Fence;
 
 use blocks::Blocks;
 use detector_api::actions::{
@@ -18,7 +22,7 @@ use detector_api::actions::{
 };
 use detector_api::address::fold;
 use ipnet::IpNet;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError, TryLockError};
 
 /// See the module.
@@ -31,6 +35,8 @@ pub(crate) struct Actions {
     blocks: Mutex<Blocks>,
     /// Networks that are never blocked because the configuration trusts them.
     trusted: Mutex<Vec<IpNet>>,
+    /// Whether the configuration lets operators ask for nothing.
+    operators_only_look: AtomicBool,
     /// Never held while the kernel is waited for.
     counts: Mutex<ActionCounts>,
 }
@@ -59,7 +65,7 @@ pub(crate) struct ActionCounts {
 impl Actions {
     /// Carries out `plan`, or says what that would do. Blocks for as long as it takes, on a
     /// thread of its own that may change its network namespace.
-    pub(crate) fn reset(&self, plan: ResetPlan, uid: u32) -> Result<ResetAnswer, ResetError> {
+    pub(crate) fn reset(&self, plan: ResetPlan, asker: Asker) -> Result<ResetAnswer, ResetError> {
         let is_dry = plan.is_dry();
         // Whoever panicked while it was held has left nothing half done that matters to the next.
         let _one_at_a_time = self
@@ -83,17 +89,17 @@ impl Actions {
                 source: std::io::Error::other("the thread that does it has panicked"),
             })
         });
-        self.account_for(&outcome, is_dry, uid);
+        self.account_for(&outcome, is_dry, asker);
         outcome
     }
 
     /// Counts and logs what came of a reset.
-    fn account_for(&self, outcome: &Result<ResetAnswer, ResetError>, is_dry: bool, uid: u32) {
+    fn account_for(&self, outcome: &Result<ResetAnswer, ResetError>, is_dry: bool, asker: Asker) {
         let answer = match outcome {
             Ok(answer) => answer,
             Err(error) => {
-                self.lock_counts().reset_failed += u64::from(!is_dry);
-                tracing::warn!("reset asked by uid {uid} failed: {error}");
+                self.count(asker, |counts| counts.reset_failed += u64::from(!is_dry));
+                tracing::warn!("reset {asker} failed: {error}");
                 return;
             }
         };
@@ -103,7 +109,7 @@ impl Actions {
         // First of all, for a queue of lines may not hold all that follow.
         let peer = &answer.peer;
         tracing::warn!(
-            "reset asked by uid {uid}: closed {} stalled sockets of {peer}, freed {} bytes",
+            "reset {asker}: closed {} stalled sockets of {peer}, freed {} bytes",
             answer.reset,
             answer.freed_bytes
         );
@@ -118,23 +124,25 @@ impl Actions {
             let reason = socket.reason.as_deref();
             let reason = reason.map_or_else(String::new, |reason| format!(": {reason}"));
             tracing::info!(
-                "reset asked by uid {uid}: {remote} to {local} in network namespace {netns}: \
+                "reset {asker}: {remote} to {local} in network namespace {netns}: \
                  {outcome}{reason}"
             );
         }
         let failed = answer.sockets.iter();
         let failed = failed.filter(|socket| socket.outcome == ResetOutcome::Failed);
-        let mut counts = self.lock_counts();
-        counts.reset_failed += failed.count() as u64;
-        counts.reset += answer.reset;
-        counts.freed_bytes += answer.freed_bytes;
+        self.count(asker, |counts| {
+            counts.reset_failed += failed.count() as u64;
+            counts.reset += answer.reset;
+            counts.freed_bytes += answer.freed_bytes;
+        });
     }
 
     /// Blocks a network, or says what that would do. Waits for the kernel.
     pub(crate) fn block(&self, order: BlockOrder) -> Result<BlockAnswer, BlockError> {
         let BlockOrder {
             network,
-            uid,
+            fence,
+            asker,
             is_dry,
             ..
         } = order;
@@ -142,14 +150,15 @@ impl Actions {
         let outcome = self.blocks().block(order, &trusted);
         match &outcome {
             Ok(answer) if !is_dry => {
-                self.lock_counts().blocked += 1;
+                self.count(asker, |counts| counts.blocked += 1);
                 let until = &answer.until;
-                tracing::warn!("block asked by uid {uid}: {network} is blocked until {until}");
+                let done = fence.done();
+                tracing::warn!("block {asker}: {network} is {done} until {until}");
             }
             Ok(_) => {}
             Err(error) => {
-                self.lock_counts().block_failed += u64::from(!is_dry);
-                tracing::warn!("block of {network} asked by uid {uid} failed: {error}");
+                self.count(asker, |counts| counts.block_failed += u64::from(!is_dry));
+                tracing::warn!("block of {network} {asker} failed: {error}");
             }
         }
         outcome
@@ -160,21 +169,30 @@ impl Actions {
         &self,
         network: IpNet,
         is_dry: bool,
-        uid: u32,
+        asker: Asker,
     ) -> Result<UnblockAnswer, BlockError> {
         let outcome = self.blocks().unblock(network, is_dry);
         match &outcome {
             Ok(_) if !is_dry => {
-                self.lock_counts().unblocked += 1;
-                tracing::warn!("unblock asked by uid {uid}: {network} is no longer blocked");
+                self.count(asker, |counts| counts.unblocked += 1);
+                tracing::warn!("unblock {asker}: {network} is no longer blocked");
             }
             Ok(_) => {}
             Err(error) => {
-                self.lock_counts().unblock_failed += u64::from(!is_dry);
-                tracing::warn!("unblock of {network} asked by uid {uid} failed: {error}");
+                self.count(asker, |counts| counts.unblock_failed += u64::from(!is_dry));
+                tracing::warn!("unblock of {network} {asker} failed: {error}");
             }
         }
         outcome
+    }
+
+    /// Lifts what the guard has blocked or limited; returns what that was. Waits for the kernel.
+    pub(crate) fn lift_guard(&self) -> Vec<IpNet> {
+        let lifted = self.blocks().lift_guard();
+        for network in &lifted {
+            tracing::warn!("unblock {}: {network} is no longer blocked", Asker::Guard);
+        }
+        lifted
     }
 
     /// Removes the kernel's table if all in it has expired. Waits for the kernel.
@@ -190,6 +208,21 @@ impl Actions {
     /// Never blocks these networks from now on. Blocks that stand remain.
     pub(crate) fn trust(&self, networks: Vec<IpNet>) {
         *self.trusted() = networks.into_iter().map(fold).collect();
+    }
+
+    /// Whether the configuration trusts any network.
+    pub(crate) fn trusts_anybody(&self) -> bool {
+        !self.trusted().is_empty()
+    }
+
+    /// Whether operators may ask for anything from now on.
+    pub(crate) fn obey_operators(&self, obeys: bool) {
+        self.operators_only_look.store(!obeys, Ordering::Relaxed);
+    }
+
+    /// The same, asked.
+    pub(crate) fn obeys_operators(&self) -> bool {
+        !self.operators_only_look.load(Ordering::Relaxed)
     }
 
     fn blocks(&self) -> MutexGuard<'_, Blocks> {
@@ -214,6 +247,13 @@ impl Actions {
             counts.blocked_now = count as u64;
         }
         *counts
+    }
+
+    /// Counts what operators asked for; the guard counts its own steps.
+    fn count(&self, asker: Asker, change: impl FnOnce(&mut ActionCounts)) {
+        if let Asker::User(_) = asker {
+            change(&mut self.lock_counts());
+        }
     }
 
     fn lock_counts(&self) -> MutexGuard<'_, ActionCounts> {

@@ -1,5 +1,5 @@
-//! The nftables table that drops what is blocked: `inet detector`, in the agent's own network
-//! namespace.
+//! The nftables table that drops what is blocked, and new connections of those that are limited
+//! beyond a few a second: `inet detector`, in the agent's own network namespace.
 //!
 //! The table belongs to the netlink socket it was made with (`flags owner`, Linux 5.12): nobody
 //! else can change it, and the kernel removes it with the socket, however the agent ends. Each
@@ -48,9 +48,42 @@ const VERDICT_REGISTER: u32 = 0;
 const VERDICT_DROP: u32 = 0;
 const LIST_ELEMENT: u16 = 1;
 
+/// New connections that get through of all limited networks of a family together: so many a second,
+/// and so many at once.
+const LIMIT_PER_SECOND: u64 = 1;
+const LIMIT_BURST: u32 = 5;
+const META_L4PROTO: u32 = 16;
+const TCP: u8 = 6;
+const TRANSPORT_HEADER: u32 = 2;
+const TCP_FLAGS_AT: u32 = 13;
+/// FIN, SYN, RST and ACK, of which the first segment of a connection has SYN alone.
+const TCP_FLAGS: u8 = 0x17;
+const TCP_SYN: u8 = 0x02;
+const LIMIT_IS_OVER: u32 = 1;
+
+/// What becomes of what a network sends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Fence {
+    /// All of it is dropped.
+    Drop,
+    /// Few new connections get through.
+    Limit,
+}
+
+impl Fence {
+    /// What has been done to the network.
+    pub(super) const fn done(self) -> &'static str {
+        match self {
+            Self::Drop => "blocked",
+            Self::Limit => "limited to few new connections",
+        }
+    }
+}
+
 /// What differs between IPv4 and IPv6.
 struct Family {
-    set: &'static str,
+    blocked: &'static str,
+    limited: &'static str,
     set_id: u32,
     /// Types of `nft`, so that it lists the sets readably.
     key_type: u32,
@@ -60,7 +93,8 @@ struct Family {
 }
 
 const V4: Family = Family {
-    set: "blocked4",
+    blocked: "blocked4",
+    limited: "limited4",
     set_id: 1,
     key_type: 7,
     key_bytes: 4,
@@ -68,7 +102,8 @@ const V4: Family = Family {
     source_at: 12,
 };
 const V6: Family = Family {
-    set: "blocked6",
+    blocked: "blocked6",
+    limited: "limited6",
     set_id: 2,
     key_type: 8,
     key_bytes: 16,
@@ -76,9 +111,22 @@ const V6: Family = Family {
     source_at: 8,
 };
 
+impl Family {
+    const fn set(&self, fence: Fence) -> &'static str {
+        match fence {
+            Fence::Drop => self.blocked,
+            Fence::Limit => self.limited,
+        }
+    }
+}
+
 /// The table, for as long as this lives.
 #[derive(Debug)]
-pub(super) struct Ruleset(Netlink);
+pub(super) struct Ruleset {
+    netlink: Netlink,
+    /// Whether it can limit: a kernel may lack what that needs and block all the same.
+    has_limit: bool,
+}
 
 impl Ruleset {
     /// Makes the table in the network namespace of this thread; nothing is blocked yet.
@@ -88,36 +136,55 @@ impl Ruleset {
             .with_text(1, TABLE)
             .with_u32(2, TABLE_IS_OWNED);
         let mut requests = vec![made(NEW_TABLE, flag::EXCLUSIVE, table)];
-        requests.extend([V4, V6].map(|family| made(NEW_SET, 0, set(&family))));
+        let sets = [V4, V6].map(|family| made(NEW_SET, 0, set(&family, Fence::Drop)));
+        requests.extend(sets);
         requests.push(made(NEW_CHAIN, 0, chain()));
-        requests.extend([V4, V6].map(|family| made(NEW_RULE, 0, rule(&family))));
+        requests.extend([V4, V6].map(|family| made(NEW_RULE, 0, rule(&family, Fence::Drop))));
         transact(&mut netlink, &requests)?;
-        Ok(Self(netlink))
+        Ok(Self {
+            netlink,
+            has_limit: false,
+        })
     }
 
-    /// Drops what comes from `network` for a time, in place of what was said of it before.
-    pub(super) fn block(
+    /// Adds what limits.
+    fn make_limit(&mut self) -> io::Result<()> {
+        let sets = [V4, V6].map(|family| made(NEW_SET, 0, set(&family, Fence::Limit)));
+        let rules =
+            [V4, V6].map(|family| made(NEW_RULE, flag::APPEND, rule(&family, Fence::Limit)));
+        let requests: Vec<_> = sets.into_iter().chain(rules).collect();
+        transact(&mut self.netlink, &requests)?;
+        self.has_limit = true;
+        Ok(())
+    }
+
+    /// Drops or limits what comes from `network` for a time, in place of what was said of it before.
+    pub(super) fn fence_off(
         &mut self,
         network: IpNet,
         span: Duration,
-        is_blocked: bool,
+        fence: Fence,
+        before: Option<Fence>,
     ) -> io::Result<()> {
-        let add = made(NEW_ELEMENT, 0, elements(network, Some(span))?);
-        if !is_blocked {
-            return transact(&mut self.0, &[add]);
+        if fence == Fence::Limit && !self.has_limit {
+            self.make_limit()?;
         }
-        let delete = request(DELETE_ELEMENT, elements(network, None)?);
-        match transact(&mut self.0, &[delete, add.clone()]) {
+        let add = made(NEW_ELEMENT, 0, elements(network, fence, Some(span))?);
+        let Some(before) = before else {
+            return transact(&mut self.netlink, &[add]);
+        };
+        let delete = request(DELETE_ELEMENT, elements(network, before, None)?);
+        match transact(&mut self.netlink, &[delete, add.clone()]) {
             // It expired just now.
-            Err(error) if is_absent(&error) => transact(&mut self.0, &[add]),
+            Err(error) if is_absent(&error) => transact(&mut self.netlink, &[add]),
             outcome => outcome,
         }
     }
 
     /// Lets it through again.
-    pub(super) fn unblock(&mut self, network: IpNet) -> io::Result<()> {
-        let delete = request(DELETE_ELEMENT, elements(network, None)?);
-        match transact(&mut self.0, &[delete]) {
+    pub(super) fn unblock(&mut self, network: IpNet, fence: Fence) -> io::Result<()> {
+        let delete = request(DELETE_ELEMENT, elements(network, fence, None)?);
+        match transact(&mut self.netlink, &[delete]) {
             Err(error) if is_absent(&error) => Ok(()),
             outcome => outcome,
         }
@@ -154,12 +221,12 @@ fn made(kind: u16, flags: u16, payload: Payload) -> Request {
     }
 }
 
-fn set(family: &Family) -> Payload {
+fn set(family: &Family, fence: Fence) -> Payload {
     // For `nft` alone: keys are in network byte order.
     let byte_order = [0, 4, 2, 0, 0, 0];
     Payload::new(&INET)
         .with_text(1, TABLE)
-        .with_text(2, family.set)
+        .with_text(2, family.set(fence))
         .with_u32(3, SET_IS_INTERVAL | SET_HAS_TIMEOUTS)
         .with_u32(4, family.key_type)
         .with_u32(5, family.key_bytes)
@@ -181,47 +248,34 @@ fn chain() -> Payload {
         .with_nested(4, hook)
 }
 
-/// `ip saddr @blocked4 counter drop`.
-fn rule(family: &Family) -> Payload {
-    let value = |bytes: &[u8]| Payload::default().with(1, bytes);
+type Expression = (&'static str, Payload);
+
+/// `ip saddr @blocked4 counter drop`, or `ip saddr @limited4 tcp flags & (fin|syn|rst|ack) == syn
+/// limit rate over 1/second burst 5 packets counter drop`.
+fn rule(family: &Family, fence: Fence) -> Payload {
     let drop_it = Payload::default().with_nested(2, Payload::default().with_u32(1, VERDICT_DROP));
-    let expressions = [
-        (
-            "meta",
-            Payload::default()
-                .with_u32(2, META_NFPROTO)
-                .with_u32(1, REGISTER),
-        ),
-        (
-            "cmp",
-            Payload::default()
-                .with_u32(1, REGISTER)
-                .with_u32(2, CMP_EQUAL)
-                .with_nested(3, value(&[family.protocol])),
-        ),
-        (
-            "payload",
-            Payload::default()
-                .with_u32(1, REGISTER)
-                .with_u32(2, NETWORK_HEADER)
-                .with_u32(3, family.source_at)
-                .with_u32(4, family.key_bytes),
-        ),
+    let mut expressions = vec![
+        meta(META_NFPROTO),
+        equals(&[family.protocol]),
+        load(NETWORK_HEADER, family.source_at, family.key_bytes),
         (
             "lookup",
             Payload::default()
                 .with_u32(2, REGISTER)
-                .with_text(1, family.set)
+                .with_text(1, family.set(fence))
                 .with_u32(4, family.set_id),
         ),
-        ("counter", Payload::default()),
-        (
-            "immediate",
-            Payload::default()
-                .with_u32(1, VERDICT_REGISTER)
-                .with_nested(2, drop_it),
-        ),
     ];
+    if fence == Fence::Limit {
+        expressions.extend(new_connections_over_limit());
+    }
+    expressions.push(("counter", Payload::default()));
+    expressions.push((
+        "immediate",
+        Payload::default()
+            .with_u32(1, VERDICT_REGISTER)
+            .with_nested(2, drop_it),
+    ));
     let list = expressions
         .into_iter()
         .fold(Payload::default(), |list, (name, what)| {
@@ -234,8 +288,58 @@ fn rule(family: &Family) -> Payload {
         .with_nested(4, list)
 }
 
+fn new_connections_over_limit() -> [Expression; 6] {
+    let mask = |bytes: u8| Payload::default().with(1, &[bytes]);
+    let second: u64 = 1;
+    [
+        meta(META_L4PROTO),
+        equals(&[TCP]),
+        load(TRANSPORT_HEADER, TCP_FLAGS_AT, 1),
+        (
+            "bitwise",
+            Payload::default()
+                .with_u32(1, REGISTER)
+                .with_u32(2, REGISTER)
+                .with_u32(3, 1)
+                .with_nested(4, mask(TCP_FLAGS))
+                .with_nested(5, mask(0)),
+        ),
+        equals(&[TCP_SYN]),
+        (
+            "limit",
+            Payload::default()
+                .with(1, &LIMIT_PER_SECOND.to_be_bytes())
+                .with(2, &second.to_be_bytes())
+                .with_u32(3, LIMIT_BURST)
+                .with_u32(5, LIMIT_IS_OVER),
+        ),
+    ]
+}
+
+fn meta(what: u32) -> Expression {
+    let loads = Payload::default().with_u32(2, what).with_u32(1, REGISTER);
+    ("meta", loads)
+}
+
+fn load(header: u32, at: u32, bytes: u32) -> Expression {
+    let loads = Payload::default()
+        .with_u32(1, REGISTER)
+        .with_u32(2, header)
+        .with_u32(3, at)
+        .with_u32(4, bytes);
+    ("payload", loads)
+}
+
+fn equals(bytes: &[u8]) -> Expression {
+    let compares = Payload::default()
+        .with_u32(1, REGISTER)
+        .with_u32(2, CMP_EQUAL)
+        .with_nested(3, Payload::default().with(1, bytes));
+    ("cmp", compares)
+}
+
 /// The begin of a network, with the time it is to stay, and its end.
-fn elements(network: IpNet, span: Option<Duration>) -> io::Result<Payload> {
+fn elements(network: IpNet, fence: Fence, span: Option<Duration>) -> io::Result<Payload> {
     let (family, begin, end) = match network {
         IpNet::V4(network) => {
             let begin = network.network().to_bits();
@@ -266,6 +370,6 @@ fn elements(network: IpNet, span: Option<Duration>) -> io::Result<Payload> {
         .with_nested(LIST_ELEMENT, last);
     Ok(Payload::new(&INET)
         .with_text(1, TABLE)
-        .with_text(2, family.set)
+        .with_text(2, family.set(fence))
         .with_nested(3, list))
 }

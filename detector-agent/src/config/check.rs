@@ -43,6 +43,7 @@ impl Config {
         within!(self.peers.export, 0, 1_000.min(self.peers.capacity));
         within!(self.recorder.size, Size(4 << 20), Size(1 << 40));
         within!(self.recorder.age, seconds(3_600), seconds(3_650 * 86_400));
+        self.check_guard()?;
         within!(self.budget.cpu_share, Part(1), Part(1_000_000));
         within!(self.budget.connections, 16, 4_194_304);
         within!(self.budget.events, 16, 1_048_576);
@@ -57,6 +58,19 @@ impl Config {
         within!(self.budget.sweep_interval, shortest, seconds(60));
         within!(self.budget.sweep_share_idle, Part(1), Part(10_000));
         within!(self.budget.sweep_share_busy, Part(1), Part(10_000));
+        Ok(())
+    }
+
+    fn check_guard(&self) -> Result<(), WrongValue> {
+        within!(self.guard.pinned, Size(1), Size(1 << 50));
+        within!(self.guard.tcp_memory_share, Part(1), Part(10_000));
+        within!(self.guard.unit_memory_share, Part(1), Part(10_000));
+        within!(self.guard.workers_share, Part(1), Part(10_000));
+        within!(self.guard.reset_after, seconds(5), seconds(3_600));
+        within!(self.guard.block_for, seconds(1), seconds(86_400));
+        within!(self.guard.resets_per_minute, 0, 1_000_000);
+        within!(self.guard.blocks_per_minute, 0, 1_000);
+        within!(self.guard.well_behaved_max, 0, 1_000);
         Ok(())
     }
 

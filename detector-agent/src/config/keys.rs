@@ -70,8 +70,14 @@ keys! {
         "Addresses and ports that serve metrics. On anything but loopback, everyone who can connect sees the addresses of your clients.";
     web.telemetry_path on_restart quoted
         "Path of the metrics.";
+    web.config_file on_restart path
+        "File with the certificate, the key and the users for the metrics, in the format of Prometheus' exporter-toolkit (`--web.config.file`, [web](web.md)); empty for none. Changes in it, and a new certificate, are taken up without a reload.";
+    web.tls_required on_restart number
+        "Whether to refuse to start where metrics would be served in plain text on anything but loopback.";
     control.socket on_restart path
         "Unix socket that commands talk to; readable and writable by its owner and group.";
+    control.actions on_restart number
+        "Whether root and the agent's own user may ask it to reset and to block. Where nobody may and the guard is off, the agent gives up `CAP_NET_ADMIN` at its start.";
     detect.scope on_restart quoted
         "`host` watches the sockets of all network namespaces and all OOM kills. `container` watches those of the network namespace and of the control group that the agent itself is in: for an agent in a container that is to see no other; load and memory stay those of the host, its OOM kills are known from the kernel's log alone, and who holds TCP's memory is not looked for.";
     detect.stall_after on_reload quoted
@@ -102,6 +108,26 @@ keys! {
         "Its size at most; where room runs short, detail goes before findings and the newest incidents stay longest.";
     recorder.age on_restart quoted
         "How long anything is kept at most.";
+    guard.mode on_reload quoted
+        "`off`: the agent acts only when somebody asks it to. `dry-run`: the guard says what it would do. `enforce`: it acts by itself while the host is under pressure ([guard](guard.md)).";
+    guard.pinned on_reload quoted
+        "This much kernel memory pinned by stalled connections is pressure.";
+    guard.tcp_memory_share on_reload quoted
+        "So is this share of what the kernel gives TCP at most (`net.ipv4.tcp_mem`).";
+    guard.unit_memory_share on_reload quoted
+        "So is this share of the memory that a unit or container may have.";
+    guard.workers_share on_reload quoted
+        "So is this share of a service's workers that wait for stalled connections.";
+    guard.reset_after on_reload quoted
+        "What a peer that is not accused holds is reset after so long, what an accused one holds at once.";
+    guard.block_for on_reload quoted
+        "How long a limit or a block of the guard stands.";
+    guard.resets_per_minute on_reload number
+        "Connections that the guard resets in a minute at most.";
+    guard.blocks_per_minute on_reload number
+        "Limits and blocks that it makes in a minute at most; 0 for none ever.";
+    guard.well_behaved_max on_reload number
+        "A peer with more connections that behave than this is neither limited nor blocked.";
     budget.cpu_share on_restart quoted
         "Share of one core that the agent may use over ten seconds; where it would use more it gives up, in this order, windows of suspects in the flight recorder, the processes behind newly stalled connections, and sweeps beyond `sweep_share_idle`, and says so.";
     budget.connections on_restart number

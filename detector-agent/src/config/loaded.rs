@@ -116,6 +116,10 @@ impl Loaded {
             config.control.socket.clone_from(path);
             set.push("control.socket");
         }
+        if let Some(path) = &flags.web_config_file {
+            config.web.config_file.clone_from(path);
+            set.push("web.config_file");
+        }
         let set = set.into_iter().map(|key| (key, Origin::Flag));
         self.origins.extend(set);
     }

@@ -12,7 +12,7 @@ mod sections;
 mod sources;
 
 pub use loaded::{Loaded, Origin};
-pub use sections::{Config, RecorderConfig, Scope};
+pub use sections::{Config, GuardConfig, GuardMode, RecorderConfig, Scope, Web};
 
 use std::io;
 use std::net::SocketAddr;
@@ -25,6 +25,7 @@ pub struct Overrides {
     pub listen_addresses: Vec<SocketAddr>,
     pub telemetry_path: Option<String>,
     pub control_socket: Option<PathBuf>,
+    pub web_config_file: Option<PathBuf>,
 }
 
 /// Why there is no configuration.

@@ -1,6 +1,7 @@
 //! The sections of the configuration and their defaults.
 
 use detector_api::units::{Part, Rate, Size, Span};
+use detector_core::guard::{GuardSettings, PressureBounds};
 use detector_core::settings::{DetectSettings, TableSettings};
 use detector_core::time::SECOND_NS;
 use ipnet::IpNet;
@@ -27,6 +28,8 @@ pub struct Config {
     pub peers: Peers,
     /// Section `[recorder]`.
     pub recorder: RecorderConfig,
+    /// Section `[guard]`.
+    pub guard: GuardConfig,
     /// Section `[budget]`.
     pub budget: Budget,
 }
@@ -39,6 +42,10 @@ pub struct Web {
     pub listen_addresses: Vec<SocketAddr>,
     /// Starts with `/`, is not `/` nor another page of ours.
     pub telemetry_path: String,
+    /// Empty for none.
+    pub config_file: PathBuf,
+    /// Whether metrics are served in plain text on loopback only.
+    pub tls_required: bool,
 }
 
 /// Section `[control]`.
@@ -47,6 +54,8 @@ pub struct Web {
 pub struct Control {
     /// Absolute, and short enough for a Unix socket.
     pub socket: PathBuf,
+    /// Whether root and the agent's own user may ask for actions.
+    pub actions: bool,
 }
 
 /// What of the host is watched.
@@ -105,6 +114,74 @@ pub struct RecorderConfig {
     pub age: Span,
 }
 
+/// What the guard does.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum GuardMode {
+    /// Nothing.
+    #[default]
+    Off,
+    /// It says what it would do.
+    DryRun,
+    /// It acts.
+    Enforce,
+}
+
+impl GuardMode {
+    pub(crate) const ALL: [Self; 3] = [Self::Off, Self::DryRun, Self::Enforce];
+
+    /// As it is written.
+    pub(crate) const fn label(self) -> &'static str {
+        match self {
+            Self::Off => "off",
+            Self::DryRun => "dry-run",
+            Self::Enforce => "enforce",
+        }
+    }
+}
+
+impl fmt::Display for GuardMode {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str(self.label())
+    }
+}
+
+/// Section `[guard]`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+#[allow(missing_docs, reason = "see `keys`")]
+pub struct GuardConfig {
+    pub mode: GuardMode,
+    pub pinned: Size,
+    pub tcp_memory_share: Part,
+    pub unit_memory_share: Part,
+    pub workers_share: Part,
+    pub reset_after: Span,
+    pub block_for: Span,
+    pub resets_per_minute: u64,
+    pub blocks_per_minute: u64,
+    pub well_behaved_max: u64,
+}
+
+impl GuardConfig {
+    /// For the core. Who comes back with a quarter of what makes a hoard means it.
+    pub(crate) fn settings(&self, hoard_connections: u64) -> GuardSettings {
+        GuardSettings {
+            bounds: PressureBounds {
+                pinned_bytes: self.pinned.0,
+                tcp_memory_share: self.tcp_memory_share.as_ratio(),
+                unit_memory_share: self.unit_memory_share.as_ratio(),
+                workers_share: self.workers_share.as_ratio(),
+            },
+            reset_after_ns: self.reset_after.as_ns(),
+            resets_per_minute: self.resets_per_minute,
+            blocks_per_minute: self.blocks_per_minute,
+            well_behaved_max: self.well_behaved_max,
+            comes_back_with: (hoard_connections / 4).max(2),
+        }
+    }
+}
+
 /// Section `[budget]`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -132,6 +209,8 @@ impl Default for Web {
         Self {
             listen_addresses: vec![SocketAddr::from((Ipv4Addr::LOCALHOST, DEFAULT_PORT))],
             telemetry_path: "/metrics".to_owned(),
+            config_file: PathBuf::new(),
+            tls_required: false,
         }
     }
 }
@@ -140,6 +219,7 @@ impl Default for Control {
     fn default() -> Self {
         Self {
             socket: PathBuf::from(detector_api::defaults::CONTROL_SOCKET),
+            actions: true,
         }
     }
 }
@@ -181,6 +261,23 @@ impl Default for RecorderConfig {
             enabled: true,
             size: Size(256 << 20),
             age: Span(Duration::from_secs(30 * 86_400)),
+        }
+    }
+}
+
+impl Default for GuardConfig {
+    fn default() -> Self {
+        Self {
+            mode: GuardMode::Off,
+            pinned: Size(256 << 20),
+            tcp_memory_share: Part(2_000),
+            unit_memory_share: Part(2_000),
+            workers_share: Part(5_000),
+            reset_after: Span(Duration::from_secs(30)),
+            block_for: Span(Duration::from_secs(600)),
+            resets_per_minute: 5_000,
+            blocks_per_minute: 10,
+            well_behaved_max: 1,
         }
     }
 }

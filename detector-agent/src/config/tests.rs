@@ -126,6 +126,7 @@ fn flags_win_over_defaults_and_are_checked() {
         listen_addresses: vec!["127.0.0.1:0".parse().unwrap()],
         telemetry_path: Some("/m".to_owned()),
         control_socket: Some(PathBuf::from("/tmp/x.sock")),
+        web_config_file: None,
     };
     let config = Config::load(None, &flags).unwrap();
     assert_eq!(config.web.listen_addresses, flags.listen_addresses);

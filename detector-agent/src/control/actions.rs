@@ -3,8 +3,8 @@
 //! Whoever may use the control socket may look. Only root and the agent's own user may act, dry
 //! runs included: the kernel says who is at the other end of a Unix socket.
 
-use crate::actions::{BlockError, BlockOrder, ResetError, ResetFilter, ResetPlan};
-use crate::http::{Request, Response};
+use crate::actions::{Asker, BlockError, BlockOrder, Fence, ResetError, ResetFilter, ResetPlan};
+use crate::http::{Client, Request, Response};
 use crate::state::AgentState;
 use detector_api::actions::{BlockRequest, ResetRequest, UnblockRequest};
 use detector_api::address::network_of;
@@ -50,6 +50,13 @@ async fn carry_out(state: &Arc<AgentState>, request: &Request) -> Result<Respons
         return Err(Response::json_error(StatusCode::BAD_REQUEST, message));
     }
     let uid = authorized_uid(request)?;
+    if !state.actions.obeys_operators() {
+        return Err(Response::json_refusal(
+            StatusCode::FORBIDDEN,
+            "the configuration of the agent allows no actions",
+            "set control.actions = true and restart the agent",
+        ));
+    }
     match request.path.as_str() {
         RESET => reset(state, parse_body(request)?, uid).await,
         BLOCK => block(state, parse_body(request)?, uid).await,
@@ -60,7 +67,7 @@ async fn carry_out(state: &Arc<AgentState>, request: &Request) -> Result<Respons
 /// The user at the other end, if it may act.
 fn authorized_uid(request: &Request) -> Result<u32, Response> {
     let own = rustix::process::geteuid().as_raw();
-    match request.client_uid {
+    match request.client.and_then(Client::uid) {
         Some(uid) if uid == 0 || uid == own => Ok(uid),
         other => {
             let who = other.map_or("this user".to_owned(), |uid| format!("uid {uid}"));
@@ -106,7 +113,7 @@ async fn reset(
     let plan = ResetPlan::of(&peer, &request);
     let state = Arc::clone(state);
     let reset = move || {
-        let answer = state.actions.reset(plan, uid)?;
+        let answer = state.actions.reset(plan, Asker::User(uid))?;
         note(&state, &answer.peer, &text::reset_summary(&answer), uid);
         Ok(answer)
     };
@@ -157,7 +164,8 @@ async fn block(
     let order = BlockOrder {
         network: network(&request.network)?,
         span: Duration::from_secs(request.for_seconds),
-        uid,
+        fence: Fence::Drop,
+        asker: Asker::User(uid),
         is_dry: request.dry_run,
     };
     let state = Arc::clone(state);
@@ -186,7 +194,8 @@ async fn unblock(
     let network = network(&request.network)?;
     let state = Arc::clone(state);
     let unblock = move || {
-        let answer = state.actions.unblock(network, request.dry_run, uid)?;
+        let asker = Asker::User(uid);
+        let answer = state.actions.unblock(network, request.dry_run, asker)?;
         note(
             &state,
             &answer.network,

@@ -1,10 +1,11 @@
 //! `/v1/status`: how the agent itself is.
 
+use crate::guard::GuardStatus;
 use crate::host::pid_namespace;
 use crate::kernel::{KernelStatus, kernel_release};
 use crate::recording::RecorderStatus;
 use crate::state::AgentState;
-use detector_api::status::{Events, Fill, Recorder, Records, Status, Sweep, Tables};
+use detector_api::status::{Events, Fill, GuardState, Recorder, Records, Status, Sweep, Tables};
 use std::collections::BTreeMap;
 use std::sync::PoisonError;
 
@@ -68,6 +69,8 @@ pub(super) fn status(state: &AgentState) -> Status {
         recorder: recorder(state.recording.status()),
         budget: Some(state.governor.status()),
         kernel_log_failure: kernel_log_failure.clone(),
+        privilege: state.privilege().cloned(),
+        guard: Some(guard(&state.guard.status())),
         last_reload_successful: state.is_last_reload_successful(),
     }
 }
@@ -79,6 +82,13 @@ fn recorder(status: RecorderStatus) -> Option<Recorder> {
         bytes: status.counts.bytes,
         failure: status.failure,
     })
+}
+
+fn guard(status: &GuardStatus) -> GuardState {
+    GuardState {
+        mode: status.mode.to_string(),
+        pressure: status.pressure.as_ref().map(ToString::to_string),
+    }
 }
 
 /// Records held back, by reason.

@@ -1,7 +1,8 @@
 //! What the agent must have for itself before it starts; each failure says what to do.
 
+use crate::config::{Config, Web};
 use crate::control::socket::{Claim, ClaimError, claim_state_folder};
-use crate::http::BoundTcp;
+use crate::http::{Access, BoundTcp};
 use detector_api::failure::Failure;
 use std::io;
 use std::net::SocketAddr;
@@ -32,6 +33,39 @@ pub(super) fn control_socket(path: &Path) -> Result<(Claim, UnixListener), Failu
     let listener = UnixListener::from_std(listener)
         .map_err(|error| Failure::failed(format!("cannot poll the control socket: {error}")))?;
     Ok((claim, listener))
+}
+
+/// Who may fetch the metrics, and how; `None` for everybody in plain text.
+pub(super) fn access(web: &Web) -> Result<Option<Access>, Failure> {
+    let file = &web.config_file;
+    let access = if file.as_os_str().is_empty() {
+        None
+    } else {
+        let access = Access::load(file).map_err(|error| {
+            Failure::usage(format!("web configuration {error}"))
+                .hint("docs/web.md says what the file may hold")
+        })?;
+        Some(access)
+    };
+    let is_plain = !access.as_ref().is_some_and(Access::has_tls);
+    let mut exposed = web.listen_addresses.iter();
+    let exposed = exposed.find(|address| !address.ip().is_loopback());
+    match exposed {
+        Some(address) if is_plain && web.tls_required => Err(Failure::usage(format!(
+            "{address} would serve metrics in plain text, and web.tls_required is set"
+        ))
+        .hint("name a certificate with --web.config.file, or listen on loopback only")),
+        _ => Ok(access),
+    }
+}
+
+/// Whether certificate, key and users can be read as the configuration names them.
+///
+/// # Errors
+///
+/// What is wrong, and what to do.
+pub fn check_access(config: &Config) -> Result<(), Failure> {
+    access(&config.web).map(drop)
 }
 
 /// Listens on all addresses of the metrics.

@@ -1,12 +1,14 @@
 //! The composition root: claims what the agent needs, starts its parts, stops them.
 //!
 //! Order: the host is checked first, so that one that cannot run an agent says so whatever else is
-//! wrong; then socket and listeners, so that a second agent fails before it loads anything; then
-//! the kernel side; then `ready`.
+//! wrong; then socket and listeners are claimed, so that a second agent fails before it loads
+//! anything; then the kernel side is attached; then what is not needed any more is given up; only
+//! then anything is read, records and requests alike; then `ready`.
 
 mod census;
 mod claims;
 mod flag_log;
+mod guard;
 mod judge;
 mod owners;
 mod pressure;
@@ -16,17 +18,19 @@ mod supervisor;
 mod tcp_memory;
 mod witness;
 
+pub use claims::check_access;
 pub use start::Start;
 
 use crate::clock;
-use crate::config::{Config, Scope};
+use crate::config::{Config, GuardMode, Scope};
 use crate::control::Control;
-use crate::http::{BoundTcp, Limits, serve};
+use crate::http::{Access, BoundTcp, Limits, Service, serve};
 use crate::kernel::check::refuse_unfit_host;
 use crate::kernel::{self, KernelOptions, Message, StartError, SweepOptions};
 use crate::log;
 use crate::metrics::Web;
 use crate::priority;
+use crate::privilege;
 use crate::recording;
 use crate::state::AgentState;
 use detector_api::failure::Failure;
@@ -54,6 +58,7 @@ pub async fn run(start: Start) -> Result<(), Failure> {
     claims::state_folder(&start.state_dir)?;
     let config = &start.config;
     let (claim, control_listener) = claims::control_socket(&config.control.socket)?;
+    let access = claims::access(&config.web)?.map(Arc::new);
     let web_listeners = claims::web_listeners(&config.web.listen_addresses)?;
     let addresses: Vec<_> = web_listeners.iter().map(BoundTcp::address).collect();
 
@@ -63,7 +68,10 @@ pub async fn run(start: Start) -> Result<(), Failure> {
     let (message_sender, messages) = mpsc::channel(BATCHES);
     let background_nice = raise_priority(config.budget.nice)?;
     let options = kernel_options(&start, background_nice);
-    let kernel = kernel::start(&options, message_sender).map_err(start_failure)?;
+    let kernel_log = witness::open();
+    let acts = config.control.actions || config.guard.mode != GuardMode::Off;
+    let give_up = || state.set_privilege(privilege::give_up(acts));
+    let kernel = kernel::start(&options, message_sender, give_up).map_err(start_failure)?;
     state.kernel_started(kernel);
     let owners = owners::start(Arc::clone(&state), background_nice).inspect_err(|error| {
         tracing::warn!(
@@ -71,8 +79,8 @@ pub async fn run(start: Start) -> Result<(), Failure> {
         )
     });
 
-    let witness = witness::start(Arc::clone(&state))
-        .inspect_err(|error| state.lose_kernel_log(&error.to_string()));
+    let witness = kernel_log.and_then(|log| witness::start(Arc::clone(&state), log));
+    let witness = witness.inspect_err(|error| state.lose_kernel_log(&error.to_string()));
     let recorder = recorder
         .map(|recorder| recording::start(Arc::clone(&state), recorder, background_nice))
         .transpose()
@@ -84,14 +92,11 @@ pub async fn run(start: Start) -> Result<(), Failure> {
     let mut servers = JoinSet::new();
     servers.spawn(pressure::sample_host(Arc::clone(&state)));
     servers.spawn(tcp_memory::watch(Arc::clone(&state), background_nice));
-    serve_all(
-        &mut servers,
-        &state,
-        config,
-        web_listeners,
-        control_listener,
-    );
-    announce_ready(&state, &start, &addresses);
+    servers.spawn(guard::watch(Arc::clone(&state)));
+    let path = &config.web.telemetry_path;
+    serve_web(&mut servers, &state, web_listeners, path, access.as_ref());
+    serve_control(&mut servers, &state, control_listener);
+    announce_ready(&state, &start, &addresses, access.as_deref());
     let outcome = tokio::select! {
         ended = run_judge(&state, messages, pings) => ended,
         Some(ended) = servers.join_next() => Err(server_failure(&ended)),
@@ -175,39 +180,32 @@ async fn stop(state: &Arc<AgentState>, mut servers: JoinSet<()>) {
     while servers.join_next().await.is_some() {}
 }
 
-fn serve_all(
+fn serve_web(
     servers: &mut JoinSet<()>,
     state: &Arc<AgentState>,
-    config: &Config,
-    web_listeners: Vec<BoundTcp>,
-    control_listener: UnixListener,
+    listeners: Vec<BoundTcp>,
+    telemetry_path: &str,
+    access: Option<&Arc<Access>>,
 ) {
-    let path = config.web.telemetry_path.clone();
-    let web = Arc::new(Web::new(Arc::clone(state), path));
-    for listener in web_listeners {
-        let refusals = Arc::clone(&state.counters.web);
-        let handler = Arc::clone(&web);
-        servers.spawn(serve(
-            listener,
-            handler,
-            Limits::WEB,
-            refusals,
-            state.watch_stop(),
-        ));
+    let service = Service {
+        handler: Arc::new(Web::new(Arc::clone(state), telemetry_path.to_owned())),
+        limits: Limits::WEB,
+        refusals: Arc::clone(&state.counters.web),
+        access: access.cloned(),
+    };
+    for listener in listeners {
+        servers.spawn(serve(listener, service.clone(), state.watch_stop()));
     }
-    serve_control(servers, state, control_listener);
 }
 
 fn serve_control(servers: &mut JoinSet<()>, state: &Arc<AgentState>, listener: UnixListener) {
-    let control = Arc::new(Control::new(Arc::clone(state)));
-    let refusals = Arc::clone(&state.counters.control);
-    servers.spawn(serve(
-        listener,
-        control,
-        Limits::CONTROL,
-        refusals,
-        state.watch_stop(),
-    ));
+    let service = Service {
+        handler: Arc::new(Control::new(Arc::clone(state))),
+        limits: Limits::CONTROL,
+        refusals: Arc::clone(&state.counters.control),
+        access: None,
+    };
+    servers.spawn(serve(listener, service, state.watch_stop()));
 }
 
 fn kernel_options(start: &Start, sweep_nice: i32) -> KernelOptions {
@@ -232,11 +230,21 @@ fn kernel_options(start: &Start, sweep_nice: i32) -> KernelOptions {
     }
 }
 
-fn announce_ready(state: &AgentState, start: &Start, addresses: &[SocketAddr]) {
+fn announce_ready(
+    state: &AgentState,
+    start: &Start,
+    addresses: &[SocketAddr],
+    access: Option<&Access>,
+) {
     let path = &start.config.web.telemetry_path;
+    let scheme = if access.is_some_and(Access::has_tls) {
+        "https"
+    } else {
+        "http"
+    };
     let metrics: Vec<_> = addresses
         .iter()
-        .map(|address| format!("http://{address}{path}"))
+        .map(|address| format!("{scheme}://{address}{path}"))
         .collect();
     let attached = state.kernel_status().map_or(0, |status| {
         status
@@ -252,9 +260,10 @@ fn announce_ready(state: &AgentState, start: &Start, addresses: &[SocketAddr]) {
         start.config.control.socket.display(),
         start.began.elapsed().as_millis(),
     ));
+    let is_open = !access.is_some_and(Access::has_users);
     for address in addresses
         .iter()
-        .filter(|address| !address.ip().is_loopback())
+        .filter(|address| is_open && !address.ip().is_loopback())
     {
         tracing::warn!(
             "{address} is not a loopback address: anyone who can connect sees the addresses of your \

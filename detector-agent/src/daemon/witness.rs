@@ -31,9 +31,13 @@ pub(super) struct Witness {
     _stop: Sender<Infallible>,
 }
 
+/// Opens the kernel's log, which may need a privilege.
+pub(super) fn open() -> io::Result<KernelLog> {
+    Ok(KernelLog::open(Path::new(LOG))?)
+}
+
 /// Starts it.
-pub(super) fn start(state: Arc<AgentState>) -> io::Result<Witness> {
-    let log = KernelLog::open(Path::new(LOG))?;
+pub(super) fn start(state: Arc<AgentState>, log: KernelLog) -> io::Result<Witness> {
     let lines = LogReader::new().map_err(io::Error::other)?;
     let (stop, stopped) = channel();
     std::thread::Builder::new()

@@ -7,4 +7,5 @@ pub(crate) mod kernel_log;
 pub(crate) mod owner;
 pub(crate) mod pid_namespace;
 pub(crate) mod pressure;
+pub(crate) mod sessions;
 pub(crate) mod tcp_memory;

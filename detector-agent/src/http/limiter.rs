@@ -3,6 +3,7 @@
 //! A newcomer is never turned away, so a client that holds all connections keeps nobody out.
 
 use super::deadline::Progress;
+use ipnet::IpNet;
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv6Addr};
 use std::time::Duration;
@@ -29,6 +30,15 @@ impl Client {
             IpAddr::V6(v6) => IpAddr::V6(Ipv6Addr::from_bits(v6.to_bits() & CLIENT_BITS)),
             v4 @ IpAddr::V4(_) => v4,
         })
+    }
+
+    /// The same as a network; `None` for a user.
+    pub(crate) fn network(self) -> Option<IpNet> {
+        match self {
+            Self::Network(address @ IpAddr::V6(_)) => IpNet::new(address, 64).ok(),
+            Self::Network(address) => Some(address.into()),
+            Self::User(_) => None,
+        }
     }
 
     /// The user, where there is one.

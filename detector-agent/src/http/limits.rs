@@ -61,11 +61,15 @@ pub(crate) struct Refusals {
     pub(crate) too_slow: AtomicU64,
     /// Requests whose handler panicked or took too long; answered 500.
     pub(crate) handler_failed: AtomicU64,
+    /// Connections that did not come to an agreement on TLS.
+    pub(crate) handshake_failed: AtomicU64,
+    /// Requests without the right password; answered 401.
+    pub(crate) unauthorized: AtomicU64,
 }
 
 impl Refusals {
     /// Each count with its label value.
-    pub(crate) fn counts(&self) -> [(&'static str, u64); 4] {
+    pub(crate) fn counts(&self) -> [(&'static str, u64); 6] {
         [
             ("over_limit", self.over_limit.load(Ordering::Relaxed)),
             ("accept_failed", self.accept_failed.load(Ordering::Relaxed)),
@@ -74,6 +78,11 @@ impl Refusals {
                 "handler_failed",
                 self.handler_failed.load(Ordering::Relaxed),
             ),
+            (
+                "handshake_failed",
+                self.handshake_failed.load(Ordering::Relaxed),
+            ),
+            ("unauthorized", self.unauthorized.load(Ordering::Relaxed)),
         ]
     }
 }

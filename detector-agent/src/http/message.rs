@@ -13,6 +13,7 @@ use std::task::{Context, Poll};
 use tokio::sync::mpsc;
 
 use super::deadline::Progress;
+use super::limiter::Client;
 
 /// What a request wants done.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -35,8 +36,8 @@ pub(crate) struct Request {
     pub(crate) parameters: Vec<(String, String)>,
     /// What was sent with it; empty for GET.
     pub(crate) body: Bytes,
-    /// The user that connected, as the kernel knows it for a Unix socket; `None` over a network.
-    pub(crate) client_uid: Option<u32>,
+    /// Who sent it, as the kernel knows; `None` in a test.
+    pub(crate) client: Option<Client>,
 }
 
 impl Request {
@@ -104,6 +105,13 @@ impl Response {
             headers: Vec::new(),
             content,
         }
+    }
+
+    /// The client must say who it is.
+    pub(crate) fn unauthorized() -> Self {
+        let challenge = HeaderValue::from_static("Basic realm=\"detector\"");
+        let response = Self::text(StatusCode::UNAUTHORIZED, "unauthorized\n");
+        response.with_header(header::WWW_AUTHENTICATE, challenge)
     }
 
     /// The same with one more header.

@@ -3,6 +3,7 @@
 //! In: accepted connections. Out: [`Request`]s to a [`Handler`], its [`Response`]s to the client.
 //! It does not know what is served.
 
+mod access;
 mod deadline;
 mod limiter;
 mod limits;
@@ -10,10 +11,12 @@ mod listen;
 mod message;
 mod serve;
 
+pub(crate) use access::Access;
+pub(crate) use limiter::Client;
 pub(crate) use limits::{Limits, Refusals};
 pub(crate) use listen::BoundTcp;
 pub(crate) use message::{Content, Request, Response, Verb};
-pub(crate) use serve::{Handler, serve};
+pub(crate) use serve::{Handler, Service, serve};
 
 #[cfg(test)]
 mod tests;

@@ -1,7 +1,8 @@
 //! The accept loop, and one task for each connection.
 
+use super::access::Access;
 use super::deadline::{Abort, DeadlineStream, Progress};
-use super::limiter::ConnectionLimiter;
+use super::limiter::{Client, ConnectionLimiter};
 use super::limits::{Limits, Refusals, count};
 use super::listen::Listener;
 use super::message::{Request, Response, TrackedBody, Verb};
@@ -17,6 +18,7 @@ use std::io;
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
@@ -49,14 +51,37 @@ pub(crate) trait Handler: Send + Sync + 'static {
     fn handle(self: Arc<Self>, request: Request) -> impl Future<Output = Response> + Send;
 }
 
+/// What a listener serves, and to whom.
+pub(crate) struct Service<H> {
+    /// Answers.
+    pub(crate) handler: Arc<H>,
+    /// What one client may cost.
+    pub(crate) limits: Limits,
+    /// Counts whom it was too much.
+    pub(crate) refusals: Arc<Refusals>,
+    /// Who may ask, and how; everybody in plain text without it.
+    pub(crate) access: Option<Arc<Access>>,
+}
+
+// Not derived: a handler need not be cloned.
+impl<H> Clone for Service<H> {
+    fn clone(&self) -> Self {
+        Self {
+            handler: Arc::clone(&self.handler),
+            limits: self.limits,
+            refusals: Arc::clone(&self.refusals),
+            access: self.access.clone(),
+        }
+    }
+}
+
 /// Serves until `stop` says so, then lets running responses end for a moment.
 pub(crate) async fn serve<L: Listener, H: Handler>(
     listener: L,
-    handler: Arc<H>,
-    limits: Limits,
-    refusals: Arc<Refusals>,
+    service: Service<H>,
     mut stop: watch::Receiver<bool>,
 ) {
+    let (limits, refusals) = (service.limits, Arc::clone(&service.refusals));
     let mut limiter = ConnectionLimiter::new(limits.connections);
     loop {
         tokio::select! {
@@ -71,10 +96,8 @@ pub(crate) async fn serve<L: Listener, H: Handler>(
                     let progress = Progress::new(limiter.is_crowded());
                     let stream = DeadlineStream::new(stream, progress.clone(), limits);
                     let connection = Connection {
-                        client_uid: client.uid(),
-                        handler: Arc::clone(&handler),
-                        limits,
-                        refusals: Arc::clone(&refusals),
+                        client,
+                        service: service.clone(),
                         progress: progress.clone(),
                     };
                     limiter.admit(client, progress, connection.run(stream, stop.clone()));
@@ -116,27 +139,52 @@ fn is_passing(error: &io::Error) -> bool {
 
 /// One connection: its requests to the handler, its failures to the counts.
 pub(super) struct Connection<H> {
-    pub(super) handler: Arc<H>,
-    pub(super) limits: Limits,
-    pub(super) refusals: Arc<Refusals>,
+    pub(super) service: Service<H>,
     pub(super) progress: Progress,
-    pub(super) client_uid: Option<u32>,
+    pub(super) client: Client,
 }
 
 impl<H: Handler> Connection<H> {
-    /// Serves until either side ends it.
+    /// Serves until either side ends it, over TLS if that is asked for.
     pub(super) async fn run<S: Abort>(
         self,
         stream: DeadlineStream<S>,
         mut stop: watch::Receiver<bool>,
     ) where
-        DeadlineStream<S>: tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin,
+        DeadlineStream<S>: AsyncRead + AsyncWrite + Unpin,
     {
         let connection = Arc::new(self);
+        let access = connection.service.access.as_deref();
+        match access.and_then(Access::acceptor) {
+            None => Arc::clone(&connection).serve(stream, &mut stop).await,
+            Some(acceptor) => {
+                let accepted = tokio::select! {
+                    accepted = acceptor.accept(stream) => accepted,
+                    () = stopped(&mut stop) => return,
+                };
+                match accepted {
+                    Ok(stream) => Arc::clone(&connection).serve(stream, &mut stop).await,
+                    Err(_) if connection.progress.is_cut() => {}
+                    // What is wrong is the client's business.
+                    Err(_) => count(&connection.service.refusals.handshake_failed),
+                }
+            }
+        }
+        if connection.progress.is_cut() {
+            count(&connection.service.refusals.too_slow);
+        }
+    }
+
+    async fn serve(
+        self: Arc<Self>,
+        stream: impl AsyncRead + AsyncWrite + Unpin,
+        stop: &mut watch::Receiver<bool>,
+    ) {
+        let connection = self;
         let serving = Arc::clone(&connection);
         let service = service_fn(move |request| Arc::clone(&serving).respond(request));
         let http = hyper::server::conn::http1::Builder::new()
-            .max_buf_size(connection.limits.head_bytes)
+            .max_buf_size(connection.service.limits.head_bytes)
             // The stream has its own deadlines, which tell idle from slow.
             .header_read_timeout(None)
             .serve_connection(TokioIo::new(stream), service);
@@ -144,14 +192,11 @@ impl<H: Handler> Connection<H> {
         // How it ended is the client's business, unless the stream had to cut it.
         let _ended = tokio::select! {
             ended = http.as_mut() => ended,
-            () = stopped(&mut stop) => {
+            () = stopped(stop) => {
                 http.as_mut().graceful_shutdown();
                 http.await
             }
         };
-        if connection.progress.is_cut() {
-            count(&connection.refusals.too_slow);
-        }
     }
 
     async fn respond(
@@ -175,9 +220,15 @@ impl<H: Handler> Connection<H> {
 
     async fn answer(&self, request: hyper::Request<Incoming>) -> Response {
         let (head, body) = request.into_parts();
+        if let Some(access) = &self.service.access
+            && !access.admits(head.headers.get(header::AUTHORIZATION)).await
+        {
+            count(&self.service.refusals.unauthorized);
+            return Response::unauthorized();
+        }
         let verb = match head.method {
             Method::GET | Method::HEAD => Verb::Get,
-            Method::POST if self.limits.body_bytes > 0 => Verb::Post,
+            Method::POST if self.service.limits.body_bytes > 0 => Verb::Post,
             method => return Response::method_not_allowed(&method, GET_AND_HEAD),
         };
         let uri = head.uri;
@@ -194,16 +245,16 @@ impl<H: Handler> Connection<H> {
         let request = Request {
             verb,
             body,
-            client_uid: self.client_uid,
+            client: Some(self.client),
             ..request
         };
         // A task of its own: a panic ends it and nothing else.
         let mut making = JoinSet::new();
-        making.spawn(Arc::clone(&self.handler).handle(request));
-        match tokio::time::timeout(self.limits.handler_timeout, making.join_next()).await {
+        making.spawn(Arc::clone(&self.service.handler).handle(request));
+        match tokio::time::timeout(self.service.limits.handler_timeout, making.join_next()).await {
             Ok(Some(Ok(response))) => response,
             failed => {
-                count(&self.refusals.handler_failed);
+                count(&self.service.refusals.handler_failed);
                 tracing::error!("{} failed: {failed:?}", uri.path());
                 Response::text(StatusCode::INTERNAL_SERVER_ERROR, "internal error\n")
             }
@@ -212,9 +263,9 @@ impl<H: Handler> Connection<H> {
 
     /// The whole body, as large and as slow as the limits allow.
     async fn read_body(&self, body: Incoming) -> Result<Bytes, Response> {
-        let limit = self.limits.body_bytes;
+        let limit = self.service.limits.body_bytes;
         let whole = Limited::new(body, limit).collect();
-        match tokio::time::timeout(self.limits.head_timeout, whole).await {
+        match tokio::time::timeout(self.service.limits.head_timeout, whole).await {
             Ok(Ok(whole)) => Ok(whole.to_bytes()),
             Ok(Err(error)) if error.is::<LengthLimitError>() => Err(Response::text(
                 StatusCode::PAYLOAD_TOO_LARGE,
@@ -225,7 +276,7 @@ impl<H: Handler> Connection<H> {
                 format!("cannot read the request: {error}\n"),
             )),
             Err(_) => {
-                count(&self.refusals.too_slow);
+                count(&self.service.refusals.too_slow);
                 Err(Response::text(
                     StatusCode::REQUEST_TIMEOUT,
                     "the request was not complete in time\n",

@@ -2,7 +2,7 @@ use super::deadline::{Abort, DeadlineStream, Progress};
 use super::limits::{Limits, Refusals};
 use super::listen::BoundTcp;
 use super::message::{Content, Request, Response};
-use super::serve::{Connection, Handler, serve};
+use super::serve::{Connection, Handler, Service, serve};
 use bytes::Bytes;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -60,11 +60,14 @@ fn connect_within(limits: Limits, is_crowded: bool) -> Client {
     let refusals = Arc::new(Refusals::default());
     let progress = Progress::new(is_crowded);
     let connection = Connection {
-        handler: Arc::new(Pages),
-        limits,
-        refusals: Arc::clone(&refusals),
+        service: Service {
+            handler: Arc::new(Pages),
+            limits,
+            refusals: Arc::clone(&refusals),
+            access: None,
+        },
         progress: progress.clone(),
-        client_uid: None,
+        client: super::Client::User(None),
     };
     let stop = watch::Sender::new(false);
     let server = tokio::spawn(connection.run(
@@ -277,9 +280,12 @@ async fn beyond_the_limit_whoever_was_waited_for_longest_makes_room() {
     let stop = watch::Sender::new(false);
     let server = tokio::spawn(serve(
         listener,
-        Arc::new(Pages),
-        limits,
-        Arc::clone(&refusals),
+        Service {
+            handler: Arc::new(Pages),
+            limits,
+            refusals: Arc::clone(&refusals),
+            access: None,
+        },
         stop.subscribe(),
     ));
     let request = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n";

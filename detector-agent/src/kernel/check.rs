@@ -17,6 +17,7 @@ pub fn requirements() -> Vec<Requirement> {
     let mut requirements = vec![kernel(), lockdown()];
     requirements.extend(types::requirements());
     requirements.extend(capabilities());
+    requirements.push(seccomp());
     requirements.push(memory());
     requirements.push(program_costs());
     requirements
@@ -83,6 +84,24 @@ fn lockdown_from(text: &str) -> Requirement {
     }
 }
 
+/// Whether system calls that the agent never makes can be forbidden.
+fn seccomp() -> Requirement {
+    let denies = fs::read_to_string("/proc/sys/kernel/seccomp/actions_avail");
+    match denies {
+        Ok(actions) if actions.split_whitespace().any(|action| action == "errno") => {
+            Requirement::ok(
+                "seccomp",
+                "system calls that the agent never makes are forbidden",
+            )
+        }
+        _ => Requirement::degraded(
+            "seccomp",
+            "system calls that the agent never makes cannot be forbidden",
+            "use a kernel with CONFIG_SECCOMP_FILTER to have them forbidden",
+        ),
+    }
+}
+
 /// A capability without which the agent does less.
 struct Useful {
     capability: Capability,
@@ -91,28 +110,34 @@ struct Useful {
     hint: &'static str,
 }
 
-const WITH_LESS: [Useful; 4] = [
+const WITH_LESS: [Useful; 5] = [
     Useful {
         capability: Capability::SysAdmin,
-        present: "all network namespaces are swept",
+        present: "kept, all network namespaces are swept",
         absent: "only the agent's own network namespace is swept",
         hint: "run as root to see half-closed and older connections of containers",
     },
     Useful {
         capability: Capability::SysPtrace,
-        present: "processes are named",
+        present: "kept, processes are named",
         absent: "namespaces and sockets of other users' processes are not seen",
         hint: "run as root to name the processes behind stalled connections",
     },
     Useful {
+        capability: Capability::DacReadSearch,
+        present: "kept, for folders of other users in /proc",
+        absent: "processes of other users are not named",
+        hint: "run as root to name the processes behind stalled connections",
+    },
+    Useful {
         capability: Capability::NetAdmin,
-        present: "peers can be blocked and reset, if an operator asks",
+        present: "kept where operators or the guard may act: peers can be blocked and reset",
         absent: "peers can be neither blocked nor reset",
         hint: "run as root to use `detector block` and `detector reset`",
     },
     Useful {
         capability: Capability::SysNice,
-        present: "the judge runs ahead of other processes",
+        present: "given up once started, the judge runs ahead of other processes",
         absent: "on a busy host flags may come late",
         hint: "run as root to get flags in time even then",
     },
@@ -135,7 +160,11 @@ fn capabilities() -> Vec<Requirement> {
         .into_iter()
         .map(|needed| {
             if stands_in || capability::has(needed) {
-                Requirement::ok(needed.name(), "present")
+                let kept = match needed {
+                    Capability::Bpf => "present: kept, for sweeps",
+                    _ => "present: given up once attached",
+                };
+                Requirement::ok(needed.name(), kept)
             } else {
                 Requirement {
                     code: Code::Privilege,

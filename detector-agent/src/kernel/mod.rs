@@ -76,7 +76,8 @@ pub(crate) struct Kernel {
 type History = HashMap<MapData, [u8; 16], collect::Ended>;
 
 /// Loads and attaches; messages flow into `sink` from then on. The host has been checked: see
-/// [`check::refuse_unfit_host`].
+/// [`check::refuse_unfit_host`]. `attached` is called between: before any thread is started and
+/// anything is read.
 ///
 /// # Errors
 ///
@@ -84,6 +85,7 @@ type History = HashMap<MapData, [u8; 16], collect::Ended>;
 pub(crate) fn start(
     options: &KernelOptions,
     sink: mpsc::Sender<Message>,
+    attached: impl FnOnce(),
 ) -> Result<Kernel, StartError> {
     raise_memlock_limit();
     let mut ebpf = object::load(&LoadOptions {
@@ -120,6 +122,7 @@ pub(crate) fn start(
         history,
         threads: vec![],
     };
+    attached();
     let records_sink = sink.clone();
     kernel.spawn("records", sink.clone(), move || {
         ring::read(ring, decoder, &shared, &stop, &records_sink)

@@ -170,6 +170,18 @@ metrics! {
         "Bytes of kernel memory that sockets held when they were reset.";
     BLOCKED_NETWORKS = Gauge "detector_blocked_networks" []
         "Networks that are blocked now.";
+    GUARD_MODE = Gauge "detector_guard_mode" ["mode"]
+        "1 for the mode of the guard: off, dry-run or enforce.";
+    GUARD_PRESSURE = Gauge "detector_guard_pressure" []
+        "1 while the guard sees pressure under which it acts, or would; 0 also while it is off.";
+    GUARD_STEPS = Counter "detector_guard_steps_total" ["step", "result"]
+        "Steps of the guard on a peer: done, what a dry run would have done, failed.";
+    GUARD_RESETS = Counter "detector_guard_resets_total" []
+        "Connections that the guard reset.";
+    GUARD_FREED_BYTES = Counter "detector_guard_freed_bytes_total" []
+        "Bytes of kernel memory that those held.";
+    GUARD_SPARED = Counter "detector_guard_spared_total" ["reason"]
+        "Times that the guard had reason to act on a peer and spared it.";
     LOG_LINES_DROPPED = Counter "detector_log_lines_dropped_total" []
         "Log lines dropped because stderr did not take them in time.";
     BUDGET_CPU_SHARE = Gauge "detector_budget_cpu_share" []

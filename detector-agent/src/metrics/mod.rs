@@ -48,6 +48,7 @@ impl Web {
             followers: counters.followers.load(Ordering::Relaxed),
             flags_not_logged: counters.flags_not_logged.load(Ordering::Relaxed),
             actions: state.actions.counts(),
+            guard: state.guard.status(),
             log_lines_dropped: log::lines_dropped(),
             owners: state.owners.read(),
             census: counters.census(),
@@ -92,7 +93,12 @@ impl Web {
 impl Handler for Web {
     async fn handle(self: Arc<Self>, request: Request) -> Response {
         match request.path.as_str() {
-            path if path == self.telemetry_path => self.metrics(),
+            path if path == self.telemetry_path => {
+                if let Some(client) = request.client {
+                    self.state.guard.note_scrape(client);
+                }
+                self.metrics()
+            }
             "/" => self.landing_page(),
             "/healthz" if self.state.is_alive().await => Response::text(StatusCode::OK, "ok\n"),
             "/healthz" => Response::text(

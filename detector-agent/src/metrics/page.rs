@@ -4,13 +4,15 @@ use super::definition as metric;
 use super::exposition::{Page, Value};
 use super::process;
 use crate::actions;
+use crate::config::GuardMode;
+use crate::guard::{GuardStatus, SPARED_REASONS, StepResult};
 use crate::host::owner::OwnerReport;
 use crate::host::tcp_memory::LookCounts;
 use crate::http::Refusals;
 use crate::kernel::KernelStatus;
 use crate::recording::RecorderStatus;
 use detector_api::host::TcpMemory;
-use detector_api::snapshot::{FlagKind, IncidentKind, StallCause};
+use detector_api::snapshot::{FlagKind, GuardAct, IncidentKind, StallCause};
 use detector_api::status::{Budget, Saving};
 use detector_api::tcp_memory::{HeldBytes, MemoryHolder};
 use detector_core::metrics::{Ledger, MetricsSnapshot};
@@ -37,6 +39,8 @@ pub(crate) struct SelfCounts<'a> {
     pub(crate) flags_not_logged: u64,
     /// What was done at an operator's request.
     pub(crate) actions: actions::ActionCounts,
+    /// What the guard does, and has done.
+    pub(crate) guard: GuardStatus,
     /// Log lines dropped.
     pub(crate) log_lines_dropped: u64,
     /// What the search for owners has found.
@@ -139,6 +143,28 @@ fn write_tcp_memory(page: &mut Page, counts: &SelfCounts<'_>) {
     samples.sample(&["done"], looks.done);
     samples.sample(&["failed"], looks.failed);
     page.single(&metric::TCP_MEMORY_LOOK_SECONDS, looks.used.as_secs_f64());
+}
+
+fn write_guard(page: &mut Page, guard: &GuardStatus) {
+    let mut samples = page.metric(&metric::GUARD_MODE);
+    for mode in GuardMode::ALL {
+        samples.sample(&[mode.label()], mode == guard.mode);
+    }
+    page.single(&metric::GUARD_PRESSURE, guard.pressure.is_some());
+    let mut samples = page.metric(&metric::GUARD_STEPS);
+    for act in GuardAct::ALL {
+        for result in StepResult::ALL {
+            let count = guard.steps.get(&(act, result)).copied();
+            samples.sample(&[act.label(), result.label()], count.unwrap_or(0));
+        }
+    }
+    page.single(&metric::GUARD_RESETS, guard.reset);
+    page.single(&metric::GUARD_FREED_BYTES, guard.freed_bytes);
+    let mut samples = page.metric(&metric::GUARD_SPARED);
+    for reason in SPARED_REASONS {
+        let count = guard.spared.get(reason).copied();
+        samples.sample(&[reason], count.unwrap_or(0));
+    }
 }
 
 /// A number of a ledger, as a metric shows it.
@@ -295,6 +321,7 @@ fn write_self(page: &mut Page, counts: &SelfCounts<'_>) {
     samples.sample(&["unblock"], actions.unblock_failed);
     page.single(&metric::RESET_BYTES, actions.freed_bytes);
     page.single(&metric::BLOCKED_NETWORKS, actions.blocked_now);
+    write_guard(page, &counts.guard);
     page.single(&metric::LOG_LINES_DROPPED, counts.log_lines_dropped);
     page.single(
         &metric::LAST_RELOAD_SUCCESSFUL,

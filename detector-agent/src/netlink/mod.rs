@@ -8,6 +8,7 @@
 //! no transactions of nftables.
 
 pub(crate) mod addresses;
+pub(crate) mod routes;
 pub(crate) mod sock_diag;
 
 use rustix::net::netlink::SocketAddrNetlink;
@@ -40,6 +41,7 @@ pub(crate) mod flag {
     pub(crate) const EXCLUSIVE: u16 = 0x200;
     pub(crate) const DUMP: u16 = 0x300;
     pub(crate) const CREATE: u16 = 0x400;
+    pub(crate) const APPEND: u16 = 0x800;
 }
 
 /// `NLM_F_DUMP_INTR`, in the flags of an answer.
@@ -56,6 +58,11 @@ impl Payload {
     /// These bytes, and what is added.
     pub(crate) fn new(head: &[u8]) -> Self {
         Self(head.to_vec())
+    }
+
+    #[cfg(test)]
+    pub(crate) fn bytes(&self) -> &[u8] {
+        &self.0
     }
 
     /// The same with an attribute at its end. No value of ours comes near 64 KiB.

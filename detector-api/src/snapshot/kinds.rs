@@ -114,5 +114,7 @@ labelled! {
         Cleared = "cleared",
         /// A zero-window episode ended.
         Episode = "episode",
+        /// The guard has taken a step, or would have.
+        Guard = "guard",
     }
 }

@@ -6,6 +6,7 @@
 mod assessment;
 mod evidence;
 mod flag;
+mod guard;
 mod incident;
 mod kinds;
 pub(crate) mod numbers;
@@ -13,6 +14,7 @@ pub(crate) mod numbers;
 pub use assessment::{Advice, Assessment, BenignCause, Change, Condition, Considered, Outcome};
 pub use evidence::{Evidence, HoardThresholds};
 pub use flag::*;
+pub use guard::{GuardAct, GuardStep};
 pub use incident::{
     HostPressure, Incident, IncidentCounts, IncidentEnd, IncidentFlag, IncidentKind, IncidentPeer,
     OpenIncident,
@@ -382,7 +384,8 @@ pub struct Event {
     pub id: u64,
     /// When it happened.
     pub time: String,
-    /// `flag` (raised), `cleared` (the condition ended) or `episode` (a zero-window episode ended).
+    /// `flag` (raised), `cleared` (the condition ended), `episode` (a zero-window episode ended) or
+    /// `guard` (it has acted on the peer, or would have).
     pub event: EventType,
     /// Kind of the flag (for an episode `zero-window-stall`), and the numbers it rests on.
     #[serde(flatten)]
@@ -407,6 +410,9 @@ pub struct Event {
     pub sequence: Option<SequenceNumbers>,
     /// Which source saw it.
     pub source: Source,
+    /// What the guard has done; of an event `guard` alone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub guard: Option<GuardStep>,
 }
 
 impl Event {

@@ -12,6 +12,7 @@ mod change;
 mod evidence;
 mod figures;
 mod flag;
+mod guard;
 mod incident;
 mod kernel_line;
 mod rule;
@@ -27,6 +28,7 @@ pub use change::change;
 pub use evidence::evidence;
 pub use figures::{counted, each_number, listed};
 pub use flag::rule;
+pub use guard::guard_step;
 pub use incident::{incident_end, incident_kinds, incident_over};
 pub use kernel_line::kernel_line;
 pub use rule::{Seen, source};
@@ -39,6 +41,9 @@ use crate::units;
 
 /// `198.51.100.7: zero window for 5.0 s on 192.0.2.1:80, 4.2 MB pinned (zero-window-stall, sweep)`
 pub fn event_line(event: &Event) -> String {
+    if let Some(step) = &event.guard {
+        return format!("{}: {}", event.peer, guard_step(step));
+    }
     let mut line = format!("{}: {}", event.peer, what(event));
     if let Some(local) = &event.local {
         line += &format!(" on {local}");
@@ -57,7 +62,8 @@ pub fn event_line(event: &Event) -> String {
 
 fn what(event: &Event) -> String {
     match event.event {
-        EventType::Flag => {}
+        // What it did is told with the event.
+        EventType::Flag | EventType::Guard => {}
         EventType::Cleared => {
             return format!("{} is over", event.kind().label().replace('-', " "));
         }
@@ -130,7 +136,7 @@ mod tests {
     #[test]
     fn every_kind_reads_well_without_evidence() {
         for kind in FlagKind::ALL {
-            for event_type in [EventType::Flag, EventType::Cleared, EventType::Episode] {
+            for event_type in EventType::ALL {
                 let mut event = event(1, kind, &[]);
                 event.event = event_type;
                 event.local = None;

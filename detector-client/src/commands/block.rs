@@ -68,6 +68,7 @@ pub fn blocked(socket: &Path, json: bool) -> Result<(), Failure> {
     }
     let headings = [
         ("NETWORK", Align::Left),
+        ("IS", Align::Left),
         ("LEFT", Align::Right),
         ("UNTIL", Align::Left),
         ("SINCE", Align::Left),
@@ -76,10 +77,15 @@ pub fn blocked(socket: &Path, json: bool) -> Result<(), Failure> {
     let rows = blocked.into_iter().map(|each| {
         [
             each.network,
+            if each.limit { "limited" } else { "blocked" }.to_owned(),
             units::seconds(each.seconds_left),
             each.until,
             each.since,
-            each.uid.to_string(),
+            if each.guard {
+                "guard".to_owned()
+            } else {
+                each.uid.to_string()
+            },
         ]
     });
     print(&Table::of_text(headings, rows.collect()).text(Capabilities::PIPE))

@@ -129,7 +129,7 @@ impl Engine {
     }
 
     /// Numbers that a hoard flag rests on.
-    fn hoard_evidence(&self, peer_slot: u32) -> FlagEvidence {
+    pub(super) fn hoard_evidence(&self, peer_slot: u32) -> FlagEvidence {
         let peer = self.peers.get(peer_slot);
         let network = peer.hoard.network(peer.address, &self.groups);
         let alike = peer.hoard.same_fingerprint(&self.groups);
@@ -160,10 +160,21 @@ impl Engine {
     }
 
     fn write(&mut self, peer_slot: u32, slot: Option<u32>, event: EventType, flag: FlagEvidence) {
+        let event = self.event(peer_slot, slot, event, flag);
+        self.events.push(event);
+    }
+
+    pub(super) fn event(
+        &self,
+        peer_slot: u32,
+        slot: Option<u32>,
+        event: EventType,
+        flag: FlagEvidence,
+    ) -> Event {
         let peer = self.peers.get(peer_slot);
         let connection = slot.map(|slot| self.connections.get(slot));
         let id = connection.map(|connection| connection.last.id.unpack());
-        self.events.push(Event {
+        Event {
             id: 0,
             time: self.clock.rfc3339(self.clock.now),
             event,
@@ -177,7 +188,8 @@ impl Engine {
             direction: connection.map_or(peer.direction, |each| each.direction),
             sequence: connection.map(|connection| connection.last.sequence()),
             source: connection.map_or(Source::Both, |each| each.source),
-        });
+            guard: None,
+        }
     }
 }
 

@@ -8,6 +8,7 @@ mod census;
 mod clock;
 mod export;
 mod flags;
+mod guard;
 mod incidents;
 mod intake;
 mod judge;

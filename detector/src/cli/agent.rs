@@ -19,6 +19,9 @@ pub(crate) struct ConfigArgs {
     /// Path of the metrics [default: /metrics]
     #[arg(long = "web.telemetry-path", value_name = "PATH")]
     pub(crate) web_telemetry_path: Option<String>,
+    /// File with certificate, key and users for the metrics, as Prometheus exporters have it
+    #[arg(long = "web.config.file", value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub(crate) web_config_file: Option<PathBuf>,
     /// Control socket [default: /run/detector/control.sock]
     #[arg(long, value_name = "PATH", value_hint = ValueHint::FilePath)]
     pub(crate) control_socket: Option<PathBuf>,
@@ -31,6 +34,7 @@ impl ConfigArgs {
             listen_addresses: self.web_listen_addresses.clone(),
             telemetry_path: self.web_telemetry_path.clone(),
             control_socket: self.control_socket.clone(),
+            web_config_file: self.web_config_file.clone(),
         }
     }
 }

@@ -22,6 +22,7 @@ pub(super) fn run(args: &RunArgs) -> Result<(), Failure> {
         die_with_parent()?;
     }
     if args.check_config {
+        daemon::check_access(&config)?;
         return super::print("configuration ok\n");
     }
     log::start(args.log_format, args.log_level)

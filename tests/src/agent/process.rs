@@ -110,11 +110,26 @@ impl Agent {
     /// Starts an agent whose own network namespace is this one: what it blocks, it blocks there.
     /// Its web port is to be asked from inside.
     pub fn start_in(namespace: &Namespace, folder: &Path) -> Result<Self> {
+        Self::start_in_with(namespace, folder, &AgentOptions::default())
+    }
+
+    /// The same with options.
+    pub fn start_in_with(
+        namespace: &Namespace,
+        folder: &Path,
+        options: &AgentOptions,
+    ) -> Result<Self> {
         let place = |command: &mut Command| {
             namespace.place(command);
             Ok(())
         };
-        Self::start_prepared(folder, &AgentOptions::default(), place)
+        Self::start_prepared(folder, options, place)
+    }
+
+    /// Gives it another configuration and has it read that.
+    pub fn reload(&self, configuration: &str) -> Result<()> {
+        std::fs::write(self.folder.join("detector.toml"), configuration)?;
+        self.signal(Signal::SIGHUP)
     }
 
     /// The same with whatever `prepare` does to its command. In a network namespace of its own, its web

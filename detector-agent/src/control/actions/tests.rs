@@ -1,6 +1,6 @@
 use crate::config::Config;
 use crate::control::Control;
-use crate::http::{Content, Handler, Request, Response, Verb};
+use crate::http::{Client, Content, Handler, Request, Response, Verb};
 use crate::state::AgentState;
 use crate::state::tests::{stalled, state};
 use hyper::StatusCode;
@@ -18,7 +18,7 @@ async fn ask(
     let request = Request {
         verb,
         body: body.to_owned().into(),
-        client_uid: uid,
+        client: Some(Client::User(uid)),
         ..Request::parse(path, None).unwrap()
     };
     Arc::new(Control::new(Arc::clone(state)))

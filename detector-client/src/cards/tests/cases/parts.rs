@@ -181,6 +181,7 @@ pub(super) fn event(peer: &str, kind: FlagKind, remote: Option<&str>, pairs: Pai
         } else {
             Source::Both
         },
+        guard: None,
     }
 }
 

@@ -1,0 +1,207 @@
+//! One look, and what comes of it.
+
+use super::spared::{Spared, network_of};
+use super::{AutoGuard, lock};
+use crate::actions::{Asker, BlockOrder, Fence, ResetPlan};
+use crate::clock;
+use crate::config::{GuardConfig, GuardMode};
+use crate::state::AgentState;
+use detector_api::actions::ResetRequest;
+use detector_api::snapshot::{GuardAct, GuardStep, PeerDetail};
+use detector_api::text;
+use detector_core::guard::{Load, Pressure, Step, Workers};
+use detector_core::observe::observation::ConnectionId;
+use detector_recorder::NoteKind;
+use std::collections::HashSet;
+use std::io;
+use std::time::{Duration, Instant};
+
+/// Whom to spare is looked up anew after so long.
+const SPARED_FOR: Duration = Duration::from_secs(10);
+
+/// Acts, if there is pressure and something to be done. Waits for the kernel.
+pub(crate) fn round(state: &AgentState) {
+    let guard = &state.guard;
+    let config = guard.config();
+    if config.mode == GuardMode::Off {
+        return;
+    }
+    let settings = config.settings(state.engine().thresholds().hoard_connections);
+    let pressure = Pressure::of(&load(state), &settings.bounds);
+    lock(&guard.status).pressure.clone_from(&pressure);
+    let Some(pressure) = pressure else { return };
+    let suspects = state.with_engine(|engine| engine.guard_suspects());
+    if suspects.is_empty() {
+        return;
+    }
+    let spared = match guard.spared() {
+        Ok(spared) => spared,
+        Err(error) => {
+            tracing::warn!("the guard does nothing: whom to spare is not known: {error}");
+            return;
+        }
+    };
+    for reason in suspects
+        .iter()
+        .filter_map(|suspect| spared.reason(&suspect.peer))
+    {
+        *lock(&guard.status).spared.entry(reason).or_default() += 1;
+    }
+    let mut settings = settings;
+    if !spared.are_sessions_known && !state.actions.trusts_anybody() {
+        // One of them may be whoever would have to lift it; where some are trusted, it is one of those.
+        settings.blocks_per_minute = 0;
+    }
+    let spares = |peer: &_| spared.reason(peer).is_some();
+    let steps = lock(&guard.decisions).decide(clock::now(), &settings, suspects, spares);
+    for step in steps {
+        for step in split(step) {
+            let taken = take(state, &config, &step, &pressure);
+            report(state, &step, taken);
+        }
+    }
+}
+
+/// What stalled connections take of the host now.
+fn load(state: &AgentState) -> Load {
+    let tcp_memory = state
+        .pressure
+        .last()
+        .and_then(|pressure| pressure.tcp_memory);
+    let services = state.owners.read().held_workers.into_iter();
+    let services = services.map(|service| Workers {
+        service: service.service,
+        held: service.held.unwrap_or(0),
+        total: service.total,
+        pinned_bytes: service.memory.map_or(0, |memory| memory.pinned_bytes),
+        limit_bytes: service.memory.map(|memory| memory.limit_bytes),
+    });
+    Load {
+        pinned_bytes: state.engine().pinned_by_peers(),
+        tcp_memory_limit_bytes: tcp_memory.map(|memory| memory.limit_bytes),
+        services: services.collect(),
+    }
+}
+
+/// One reset closes no more connections than are shown of a peer.
+fn split(step: Step) -> Vec<Step> {
+    if step.connections.len() <= PeerDetail::CONNECTIONS_MAX {
+        return vec![step];
+    }
+    let chunks = step.connections.chunks(PeerDetail::CONNECTIONS_MAX);
+    let part = |connections: &[ConnectionId]| Step {
+        connections: connections.to_vec(),
+        ..step
+    };
+    chunks.map(part).collect()
+}
+
+/// Takes a step, or says what it would do.
+fn take(state: &AgentState, config: &GuardConfig, step: &Step, pressure: &Pressure) -> GuardStep {
+    let mut taken = GuardStep {
+        act: step.act,
+        dry_run: config.mode != GuardMode::Enforce,
+        because: pressure.to_string(),
+        reset: 0,
+        freed_bytes: 0,
+        until: None,
+        well_behaved: step.well,
+        failure: None,
+    };
+    let outcome = match step.act {
+        GuardAct::Reset => reset(state, step, &mut taken),
+        GuardAct::Limit => fence_off(state, config, step, Fence::Limit, &mut taken),
+        GuardAct::Block => fence_off(state, config, step, Fence::Drop, &mut taken),
+    };
+    taken.failure = outcome.err();
+    taken
+}
+
+fn reset(state: &AgentState, step: &Step, taken: &mut GuardStep) -> Result<(), String> {
+    let wanted = step.connections.iter();
+    let wanted: HashSet<_> = wanted
+        .map(|each| (each.netns, each.local, each.remote))
+        .collect();
+    let request = ResetRequest {
+        peer: step.peer.to_string(),
+        stalled_for_seconds: 0.0,
+        only: None,
+        dry_run: taken.dry_run,
+    };
+    let stalled = state.with_engine(|engine| {
+        engine.stalled_of_peer(&request.peer, |netns, local, remote| {
+            wanted.contains(&(netns, local, remote))
+        })
+    });
+    // It has gone meanwhile.
+    let Some(stalled) = stalled else {
+        return Ok(());
+    };
+    let plan = ResetPlan::of(&stalled, &request);
+    let answer = state.actions.reset(plan, Asker::Guard);
+    let answer = answer.map_err(|error| error.to_string())?;
+    taken.reset = answer.reset;
+    taken.freed_bytes = answer.freed_bytes;
+    Ok(())
+}
+
+fn fence_off(
+    state: &AgentState,
+    config: &GuardConfig,
+    step: &Step,
+    fence: Fence,
+    taken: &mut GuardStep,
+) -> Result<(), String> {
+    let network = network_of(&step.peer).ok_or("no such network")?;
+    let order = BlockOrder {
+        network,
+        span: config.block_for.0,
+        fence,
+        asker: Asker::Guard,
+        is_dry: taken.dry_run,
+    };
+    let answer = state
+        .actions
+        .block(order)
+        .map_err(|error| error.to_string())?;
+    taken.until = Some(answer.until);
+    Ok(())
+}
+
+/// Writes down what was done.
+fn report(state: &AgentState, step: &Step, taken: GuardStep) {
+    let sentence = text::guard_step(&taken);
+    let peer = step.peer.to_string();
+    tracing::warn!("{peer}: {sentence}");
+    state
+        .recording
+        .note(NoteKind::Action, Some(&peer), &sentence);
+    state.guard.count(&taken);
+    state.with_engine(|engine| engine.record_guard_step(step.peer, taken));
+    state.publish_events();
+}
+
+/// Lifts what the guard has blocked or limited. Waits for the kernel.
+pub(crate) fn lift(state: &AgentState) {
+    for network in state.actions.lift_guard() {
+        let note = format!("the guard has let {network} through again");
+        state
+            .recording
+            .note(NoteKind::Action, Some(&network.to_string()), &note);
+    }
+    lock(&state.guard.status).pressure = None;
+}
+
+impl AutoGuard {
+    fn spared(&self) -> io::Result<Spared> {
+        let mut known = lock(&self.spared);
+        match &*known {
+            Some((at, spared)) if at.elapsed() < SPARED_FOR => Ok(spared.clone()),
+            _ => {
+                let found = Spared::find(lock(&self.scrapers).networks())?;
+                *known = Some((Instant::now(), found.clone()));
+                Ok(found)
+            }
+        }
+    }
+}

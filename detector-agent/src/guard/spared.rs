@@ -1,0 +1,77 @@
+//! Whom the guard never touches. Networks that the configuration trusts are no suspects at all.
+
+use crate::host::sessions;
+use crate::netlink::addresses::own_addresses;
+use crate::netlink::routes::gateways;
+use detector_core::observe::peer_address::PeerAddress;
+use ipnet::IpNet;
+use std::io;
+use std::net::IpAddr;
+
+/// Why a peer is spared.
+pub(crate) const REASONS: [&str; 5] = ["loopback", "own", "gateway", "session", "scraper"];
+
+/// See the module.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Spared {
+    networks: Vec<(IpNet, &'static str)>,
+    /// Whether all that are logged in are among them.
+    pub(super) are_sessions_known: bool,
+}
+
+impl Spared {
+    /// Asks the kernel and looks at `/proc`.
+    pub(super) fn find(scrapers: impl Iterator<Item = IpNet>) -> io::Result<Self> {
+        let sessions = sessions::clients();
+        let are_sessions_known = sessions.is_some();
+        let each = |reason| move |address: IpAddr| (IpNet::from(address.to_canonical()), reason);
+        let addresses = own_addresses()?.into_iter().map(each("own"));
+        let addresses = addresses.chain(gateways()?.into_iter().map(each("gateway")));
+        let logged_in = sessions.unwrap_or_default().into_iter();
+        let addresses = addresses.chain(logged_in.map(each("session")));
+        let scrapers = scrapers.map(|network| (network, "scraper"));
+        Ok(Self {
+            networks: addresses.chain(scrapers).collect(),
+            are_sessions_known,
+        })
+    }
+
+    /// Why this peer is spared, if it is. A network is, if one address in it is.
+    pub(super) fn reason(&self, peer: &PeerAddress) -> Option<&'static str> {
+        let network = network_of(peer)?;
+        if network.addr().is_loopback() {
+            return Some("loopback");
+        }
+        let overlaps = |other: &IpNet| network.contains(other) || other.contains(&network);
+        let mut networks = self.networks.iter();
+        let spared = networks.find(|(other, _)| overlaps(other));
+        spared.map(|(_, reason)| *reason)
+    }
+}
+
+/// A peer as a network; `None` for a prefix that is none, which no peer has.
+pub(super) fn network_of(peer: &PeerAddress) -> Option<IpNet> {
+    IpNet::new(peer.address(), peer.prefix_length()).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Spared;
+    use detector_core::observe::peer_address::PeerAddress;
+
+    #[test]
+    fn a_network_is_spared_for_one_address_in_it() {
+        let scraper = ["203.0.113.7/32", "2001:db8:1::/64"].map(|text| text.parse().unwrap());
+        let spared = Spared::find(scraper.into_iter()).unwrap();
+        for (peer, reason) in [
+            ("127.0.0.9", Some("loopback")),
+            ("203.0.113.7", Some("scraper")),
+            ("203.0.113.8", None),
+            ("2001:db8:1::1", Some("scraper")),
+            ("2001:db8:2::1", None),
+        ] {
+            let peer = PeerAddress::of(peer.parse().unwrap(), 64);
+            assert_eq!(spared.reason(&peer), reason, "{peer}");
+        }
+    }
+}

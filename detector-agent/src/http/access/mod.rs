@@ -1,0 +1,198 @@
+//! Who may fetch the metrics, and how: TLS and basic authentication, as `--web.config.file` has them.
+//!
+//! In: the file, and the certificate and key that it names, read again once they have changed; what is
+//! wrong then is logged, and the old ones stay. Out: an acceptor for each connection, and whether a
+//! request may pass.
+
+mod file;
+mod passwords;
+mod tls;
+
+use detector_api::time::rfc3339;
+use hyper::header::HeaderValue;
+use passwords::Passwords;
+use std::collections::BTreeMap;
+use std::fs;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+use tls::Tls;
+use tokio_rustls::TlsAcceptor;
+
+/// How often a change is looked for, while connections come.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
+
+/// What is wrong with the file, or with what it names.
+#[derive(Debug, thiserror::Error)]
+#[error("{path}: {message}", path = path.display())]
+pub(crate) struct AccessError {
+    path: PathBuf,
+    message: String,
+}
+
+impl AccessError {
+    fn new(path: &Path, message: impl ToString) -> Self {
+        Self {
+            path: path.to_owned(),
+            message: message.to_string(),
+        }
+    }
+}
+
+/// See the module.
+pub(crate) struct Access {
+    file: PathBuf,
+    state: Mutex<State>,
+    passwords: Passwords,
+}
+
+struct State {
+    rules: Rules,
+    looked: Instant,
+    is_expiry_told: bool,
+}
+
+/// What the file says, read whole.
+struct Rules {
+    tls: Option<Tls>,
+    /// Hashes by user.
+    users: Arc<BTreeMap<String, String>>,
+    /// The files, and how they were.
+    stamps: Vec<(PathBuf, Option<Stamp>)>,
+}
+
+/// Changes with the content of a file: device, inode, size, time of change.
+type Stamp = (u64, u64, u64, i64, i64);
+
+fn stamp(path: &Path) -> Option<Stamp> {
+    let found = fs::metadata(path).ok()?;
+    let changed = (found.ctime(), found.ctime_nsec());
+    Some((found.dev(), found.ino(), found.size(), changed.0, changed.1))
+}
+
+impl Rules {
+    fn read(path: &Path) -> Result<Self, AccessError> {
+        let before = stamp(path);
+        let file = file::read(path)?;
+        let mut stamps = vec![(path.to_owned(), before)];
+        let tls = match &file.tls_server_config {
+            None => None,
+            Some(config) => {
+                let folder = path.parent().unwrap_or(Path::new(""));
+                let files = [&config.cert_file, &config.key_file].map(|name| folder.join(name));
+                stamps.extend(files.iter().map(|file| (file.clone(), stamp(file))));
+                Some(Tls::load(config, &files)?)
+            }
+        };
+        Ok(Self {
+            tls,
+            users: Arc::new(file.basic_auth_users),
+            stamps,
+        })
+    }
+
+    fn has_changed(&self) -> bool {
+        self.stamps
+            .iter()
+            .any(|(path, before)| stamp(path) != *before)
+    }
+}
+
+impl Access {
+    /// Reads the file and what it names.
+    ///
+    /// # Errors
+    ///
+    /// What is wrong, in which file.
+    pub(crate) fn load(file: &Path) -> Result<Self, AccessError> {
+        let access = Self {
+            file: file.to_owned(),
+            state: Mutex::new(State {
+                rules: Rules::read(file)?,
+                looked: Instant::now(),
+                is_expiry_told: false,
+            }),
+            passwords: Passwords::default(),
+        };
+        access.lock().tell_expiry();
+        Ok(access)
+    }
+
+    /// Whether connections are encrypted.
+    pub(crate) fn has_tls(&self) -> bool {
+        self.lock().rules.tls.is_some()
+    }
+
+    /// Whether users have passwords.
+    pub(crate) fn has_users(&self) -> bool {
+        !self.lock().rules.users.is_empty()
+    }
+
+    /// For the next connection; `None` for one in plain text.
+    pub(crate) fn acceptor(&self) -> Option<TlsAcceptor> {
+        let mut state = self.lock();
+        if state.looked.elapsed() >= LOOK_EVERY {
+            state.looked = Instant::now();
+            if state.rules.has_changed() {
+                state.renew(&self.file);
+            }
+            state.tell_expiry();
+        }
+        state.rules.tls.as_ref().map(|tls| tls.acceptor.clone())
+    }
+
+    /// Whether a request with this header may pass.
+    pub(crate) async fn admits(&self, authorization: Option<&HeaderValue>) -> bool {
+        let users = Arc::clone(&self.lock().rules.users);
+        users.is_empty() || self.passwords.are_right(&users, authorization).await
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        // It is whole at any moment.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    fn renew(&mut self, file: &Path) {
+        let refusal = match Rules::read(file) {
+            Ok(rules) if self.rules.tls.is_some() && rules.tls.is_none() => {
+                "TLS ends only with a restart".to_owned()
+            }
+            Ok(rules) if !self.rules.users.is_empty() && rules.users.is_empty() => {
+                "basic authentication ends only with a restart".to_owned()
+            }
+            Ok(rules) => {
+                self.rules = rules;
+                self.is_expiry_told = false;
+                tracing::info!("{}: certificate and users read again", file.display());
+                return;
+            }
+            Err(error) => error.to_string(),
+        };
+        tracing::error!("web configuration not read again, the old one stays: {refusal}");
+        // Once for each change.
+        for (path, before) in &mut self.rules.stamps {
+            *before = stamp(path);
+        }
+    }
+
+    /// An expired certificate is served: whoever scrapes says what is wrong with it, too.
+    fn tell_expiry(&mut self) {
+        let Some(tls) = self.rules.tls.as_ref().filter(|tls| tls.has_expired()) else {
+            return;
+        };
+        if !std::mem::replace(&mut self.is_expiry_told, true) {
+            let seconds = i128::from(tls.expires.as_secs());
+            tracing::error!(
+                "the certificate {} expired on {}: clients will refuse it until it is replaced",
+                tls.certificate.display(),
+                rfc3339(seconds * 1_000_000_000)
+            );
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,82 @@
+use super::Access;
+use super::file::parse;
+use base64::Engine as _;
+use hyper::header::HeaderValue;
+use proptest::prelude::*;
+use std::fs;
+
+/// Of `right`, at the least cost there is.
+fn hash() -> String {
+    bcrypt::hash("right", 4).unwrap()
+}
+
+fn basic(pair: &str) -> HeaderValue {
+    let encoded = base64::engine::general_purpose::STANDARD.encode(pair);
+    HeaderValue::try_from(format!("Basic {encoded}")).unwrap()
+}
+
+#[tokio::test]
+async fn only_the_right_password_passes_and_a_change_is_taken_up() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("web.yml");
+    fs::write(&path, format!("basic_auth_users:\n  ann: {}\n", hash())).unwrap();
+    let access = Access::load(&path).unwrap();
+    assert!(!access.has_tls() && access.has_users());
+    // The second time it is known.
+    for _ in 0..2 {
+        assert!(access.admits(Some(&basic("ann:right"))).await);
+    }
+    for wrong in ["ann:wrong", "ann:", "ann", "bob:right", ":"] {
+        assert!(!access.admits(Some(&basic(wrong))).await, "{wrong}");
+    }
+    let foreign = HeaderValue::from_static("Bearer right");
+    assert!(!access.admits(Some(&foreign)).await);
+    assert!(!access.admits(None).await);
+    // One that ends authentication is not taken up.
+    fs::write(&path, "{}\n").unwrap();
+    access.lock().renew(&path);
+    assert!(!access.admits(None).await);
+    fs::write(&path, format!("basic_auth_users:\n  bob: {}\n", hash())).unwrap();
+    assert!(access.lock().rules.has_changed());
+    access.lock().renew(&path);
+    assert!(access.admits(Some(&basic("bob:right"))).await);
+    assert!(!access.admits(Some(&basic("ann:right"))).await);
+}
+
+#[test]
+fn what_is_not_supported_is_refused_by_name() {
+    assert!(parse("").unwrap().tls_server_config.is_none());
+    for (text, word) in [
+        ("rate_limit:\n  interval: 1s\n", "rate_limit"),
+        (
+            "tls_server_config:\n  cert_file: a\n  key_file: b\n  client_auth_type: NoClientCert\n",
+            "client_auth_type",
+        ),
+        (
+            "tls_server_config:\n  cert_file: a\n  key_file: b\n  min_version: TLS10\n",
+            "TLS10",
+        ),
+        (
+            "tls_server_config:\n  cert_file: a\n  key_file: b\n  min_version: TLS13\n  max_version: TLS12\n",
+            "min_version is above",
+        ),
+        ("tls_server_config:\n  cert_file: a\n", "key_file"),
+        ("basic_auth_users:\n  ann: right\n", "the hash of ann"),
+        (
+            "basic_auth_users:\n  ann: $2y$31$abcdefghijklmnopqrstuu5Lo0g67CiD3M4RpN1BmBb4Crp5w7dbK\n",
+            "cost 31",
+        ),
+    ] {
+        let error = parse(text).unwrap_err();
+        assert!(error.contains(word), "{text}: {error}");
+    }
+    let absent = Access::load("/nonexistent/web.yml".as_ref()).err().unwrap();
+    assert!(absent.to_string().starts_with("/nonexistent/web.yml: "));
+}
+
+proptest! {
+    #[test]
+    fn no_text_is_too_odd(text in "(?s).{0,200}") {
+        drop(parse(&text));
+    }
+}

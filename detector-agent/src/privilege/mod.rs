@@ -1,0 +1,120 @@
+//! Gives up, once everything is attached, what the agent does not need any more. Threads inherit what
+//! is left, so that this comes before any of them is started, and before anything that a stranger has
+//! sent is read.
+//!
+//! In: what is enabled. Out: [`Privilege`], as the kernel says it afterwards. Never: a failure; what
+//! cannot be given up is logged and shown.
+
+mod syscalls;
+
+use crate::capability::Capability;
+use detector_api::status::Privilege;
+use rustix::io::Errno;
+use rustix::thread::{
+    CapabilitySet, CapabilitySets, capabilities, capability_is_in_bounding_set,
+    clear_ambient_capability_set, no_new_privs, remove_capability_from_bounding_set,
+    set_capabilities, set_no_new_privs,
+};
+
+/// What the agent goes on needing, whatever is enabled.
+const ALWAYS: [Capability; 4] = [
+    Capability::Bpf,
+    Capability::SysAdmin,
+    Capability::SysPtrace,
+    Capability::DacReadSearch,
+];
+
+/// Gives up what is not needed; `acts` says whether sockets may be closed and networks blocked.
+pub(crate) fn give_up(acts: bool) -> Privilege {
+    let needed = ALWAYS
+        .into_iter()
+        .chain(acts.then_some(Capability::NetAdmin));
+    let needed = needed.map(Capability::set).collect();
+    if let Err(errno) = keep(needed) {
+        tracing::warn!("cannot give up capabilities: {errno}; the agent keeps those it has");
+    }
+    let forbidden = syscalls::forbid();
+    if let Err(error) = &forbidden {
+        tracing::info!("cannot forbid system calls that the agent never makes: {error}");
+    }
+    let has_seccomp = forbidden.is_ok();
+    Privilege {
+        capabilities: names(),
+        no_new_privileges: no_new_privs().unwrap_or(false),
+        seccomp: has_seccomp,
+    }
+}
+
+/// Gives up everything, in this thread alone.
+pub(crate) fn give_up_all() {
+    if let Err(errno) = keep(CapabilitySet::empty()) {
+        tracing::debug!("cannot give up capabilities: {errno}");
+    }
+}
+
+/// Gives up, in this thread, all but `needed`: the bounding set first, while that may be changed.
+fn keep(needed: CapabilitySet) -> Result<(), Errno> {
+    set_no_new_privs(true)?;
+    let had = capabilities(None)?;
+    if had.effective.contains(CapabilitySet::SETPCAP) {
+        for capability in CapabilitySet::all().difference(needed).iter() {
+            // Those that this kernel does not know are in no set.
+            if capability_is_in_bounding_set(capability) == Ok(true) {
+                remove_capability_from_bounding_set(capability)?;
+            }
+        }
+    }
+    clear_ambient_capability_set()?;
+    set_capabilities(
+        None,
+        CapabilitySets {
+            effective: had.effective & needed,
+            permitted: had.permitted & needed,
+            inheritable: CapabilitySet::empty(),
+        },
+    )
+}
+
+/// What this thread has, as `capabilities(7)` names it.
+fn names() -> Vec<String> {
+    let effective = capabilities(None).map_or(CapabilitySet::all(), |sets| sets.effective);
+    let names = effective.iter_names();
+    names.map(|(name, _)| format!("CAP_{name}")).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{give_up_all, keep};
+    use rustix::thread::{CapabilitySet, capabilities};
+    use std::fs;
+
+    /// A line of this thread's status.
+    fn line(name: &str) -> String {
+        let status = fs::read_to_string("/proc/thread-self/status").unwrap();
+        let mut lines = status.lines();
+        let line = lines.find_map(|line| line.strip_prefix(name)).unwrap();
+        line.trim().to_owned()
+    }
+
+    /// Of a thread of its own: capabilities are each thread's.
+    #[test]
+    fn what_is_not_needed_is_gone_for_good() {
+        std::thread::spawn(|| {
+            let before = capabilities(None).unwrap().effective;
+            let needed = CapabilitySet::SYS_PTRACE;
+            keep(needed).unwrap();
+            let left = capabilities(None).unwrap();
+            assert_eq!(left.effective, before & needed);
+            assert_eq!(line("CapPrm:"), line("CapEff:"));
+            assert_eq!(line("CapInh:"), "0".repeat(16));
+            assert_eq!(line("NoNewPrivs:"), "1");
+            if before.contains(CapabilitySet::SETPCAP) {
+                assert_eq!(line("CapBnd:"), line("CapEff:"));
+            }
+            give_up_all();
+            assert_eq!(line("CapEff:"), "0".repeat(16));
+        })
+        .join()
+        .unwrap();
+    }
+}

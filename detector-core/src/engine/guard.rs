@@ -1,0 +1,80 @@
+//! What the guard may act on, and the events of what it did.
+
+use super::Engine;
+use crate::guard::{GuardSuspect, StalledConnection};
+use crate::observe::peer_address::PeerAddress;
+use crate::rules::stall::StallClass;
+use crate::tables::connections::Connection;
+use crate::tables::peers::Peer;
+use detector_api::snapshot::{Event, EventType, FlagKind, GuardStep, Verdict};
+
+impl Engine {
+    /// Kernel memory that stalled connections hold which peers have opened.
+    #[must_use]
+    pub fn pinned_by_peers(&self) -> u64 {
+        let is_of_peers =
+            |class: StallClass| !class.is_outbound() && class != StallClass::WithinHost;
+        self.host.stalls.sum(is_of_peers).pinned_bytes
+    }
+
+    /// Peers that are accused of an attack, or hoard, with those of their connections that are below
+    /// the drain floor. None of trusted networks.
+    #[must_use]
+    pub fn guard_suspects(&self) -> Vec<GuardSuspect> {
+        let flagged = self.flagged.iter().map(|slot| self.peers.get(*slot));
+        let untrusted = flagged.filter(|peer| !self.settings.trusted.touch(&peer.address));
+        let suspects = untrusted.filter_map(|peer| self.guard_suspect(peer));
+        suspects.collect()
+    }
+
+    fn guard_suspect(&self, peer: &Peer) -> Option<GuardSuspect> {
+        let verdict = peer.verdicts.verdict();
+        let now = self.clock.now;
+        let is_attack = matches!(
+            verdict,
+            Some(Verdict::ZeroWindowAttack | Verdict::SlowReadAttack)
+        );
+        let is_accused = is_attack && !peer.verdicts.sharing.has_others(now);
+        if !is_accused && peer.flags.count(FlagKind::StallHoard) == 0 {
+            return None;
+        }
+        let is_below_floor = |connection: &&Connection| {
+            // One that was never read may be about to start, unless its peer is accused.
+            connection.stall.class().is_some_and(|class| {
+                class.is_blocked_by_peer() || (is_accused && class == StallClass::NeverRead)
+            })
+        };
+        let stalled = self.connections.of_peer(peer.connections);
+        let stalled = stalled
+            .filter(|connection| connection.stall.cause().is_some())
+            .filter(is_below_floor);
+        let mut stalled: Vec<_> = stalled
+            .map(|connection| StalledConnection {
+                connection: connection.last.id.unpack(),
+                first_seen: connection.first_seen,
+                since: connection.stall.since,
+                pinned_bytes: connection.last.pinned_bytes(),
+            })
+            .collect();
+        stalled.sort_unstable_by_key(|each| (each.since, each.connection));
+        let census = peer.verdicts.sharing.census(now);
+        (!stalled.is_empty()).then(|| GuardSuspect {
+            peer: peer.address,
+            is_accused,
+            well: census.map(|census| census.well),
+            stalled,
+        })
+    }
+
+    /// Writes down, as an event, what the guard has done to a peer, or would have.
+    pub fn record_guard_step(&mut self, peer: PeerAddress, step: GuardStep) {
+        if let Some(slot) = self.peers.find(&peer) {
+            let evidence = self.hoard_evidence(slot);
+            let event = self.event(slot, None, EventType::Guard, evidence);
+            self.events.push(Event {
+                guard: Some(step),
+                ..event
+            });
+        }
+    }
+}

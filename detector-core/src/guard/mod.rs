@@ -1,0 +1,235 @@
+//! Which steps the guard takes now. Pure.
+//!
+//! In: how pressed the host is, and which peers hold connections below the drain floor. Out: steps,
+//! the cheapest first: reset what has been stalled for longest; where a peer that is accused comes
+//! back after that, limit its new connections; where it comes back even so, block it. Never: a step
+//! without pressure, beyond the budget of a minute, or on a peer that is to be spared; a limit or a
+//! block of a peer that is not accused, or whose other connections were not counted.
+
+mod budget;
+mod pressure;
+
+pub use pressure::{Load, Pressure, PressureBounds, Workers};
+
+use crate::observe::observation::ConnectionId;
+use crate::observe::peer_address::PeerAddress;
+use crate::time::{MonotonicTime, SECOND_NS};
+use budget::Budget;
+use detector_api::snapshot::GuardAct;
+use std::collections::HashMap;
+
+/// What a peer has done is forgotten so long after the last step.
+const REMEMBERED_NS: u64 = 900 * SECOND_NS;
+/// Peers remembered at most; the one whose last step is oldest is forgotten first.
+const REMEMBERED: usize = 4_096;
+/// A reset that has not ended a connection is tried again after so long.
+const TRY_AGAIN_NS: u64 = 60 * SECOND_NS;
+/// Connections of peers that are not accused that are reset in one round: the next round sees
+/// whether that was enough.
+const GENTLY: usize = 10;
+
+/// What the guard may do, and when.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct GuardSettings {
+    /// From where on the host is under pressure.
+    pub bounds: PressureBounds,
+    /// A peer that is not accused keeps what has been stalled for less.
+    pub reset_after_ns: u64,
+    /// Connections reset in a minute at most.
+    pub resets_per_minute: u64,
+    /// Limits and blocks made in a minute at most.
+    pub blocks_per_minute: u64,
+    /// A peer with more connections that behave is neither limited nor blocked.
+    pub well_behaved_max: u64,
+    /// A peer has come back with so many connections.
+    pub comes_back_with: u64,
+}
+
+/// A connection below the drain floor.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct StalledConnection {
+    /// Which.
+    pub connection: ConnectionId,
+    /// When the first record of it came.
+    pub first_seen: MonotonicTime,
+    /// Since when it has been stalled.
+    pub since: MonotonicTime,
+    /// What it holds.
+    pub pinned_bytes: u64,
+}
+
+/// A peer that is accused of an attack, or hoards.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct GuardSuspect {
+    /// Who.
+    pub peer: PeerAddress,
+    /// Whether it is taken for an attacker. Nobody is who shares an address with others.
+    pub is_accused: bool,
+    /// How many of its connections behave; `None` if the kernel has not counted them lately.
+    pub well: Option<u64>,
+    /// What is stalled, the longest first.
+    pub stalled: Vec<StalledConnection>,
+}
+
+/// One step to be taken.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Step {
+    /// Whom it hits.
+    pub peer: PeerAddress,
+    /// What to do.
+    pub act: GuardAct,
+    /// Which connections to reset; none for other steps.
+    pub connections: Vec<ConnectionId>,
+    /// Connections that behave and that a limit or a block meets.
+    pub well: Option<u64>,
+}
+
+/// What was done to a peer before.
+#[derive(Clone, Debug)]
+struct Past {
+    /// The furthest step.
+    act: GuardAct,
+    at: MonotonicTime,
+    /// Connections that were to be reset, and when.
+    tried: HashMap<ConnectionId, MonotonicTime>,
+}
+
+/// Decides; remembers what it has decided.
+#[derive(Debug, Default)]
+pub struct Guard {
+    past: HashMap<PeerAddress, Past>,
+    resets: Budget,
+    blocks: Budget,
+}
+
+impl Guard {
+    /// The steps to be taken now, under a pressure; `spares` says who is not to be touched at all.
+    pub fn decide(
+        &mut self,
+        now: MonotonicTime,
+        settings: &GuardSettings,
+        mut suspects: Vec<GuardSuspect>,
+        spares: impl Fn(&PeerAddress) -> bool,
+    ) -> Vec<Step> {
+        self.forget_old(now);
+        suspects.retain(|suspect| !spares(&suspect.peer));
+        for suspect in &mut suspects {
+            self.leave_untried(suspect, now);
+        }
+        suspects.retain(|suspect| !suspect.stalled.is_empty());
+        suspects.sort_by_key(|suspect| suspect.stalled.iter().map(|each| each.since).min());
+        let (accused, others): (Vec<_>, Vec<_>) =
+            suspects.into_iter().partition(|suspect| suspect.is_accused);
+        let mut steps = Vec::new();
+        for suspect in &accused {
+            steps.extend(self.fence_off(suspect, settings, now));
+            steps.extend(self.reset(suspect, usize::MAX, settings, now));
+        }
+        // What costs an attacker alone comes first, and may be enough.
+        if steps.is_empty() {
+            let mut left = GENTLY;
+            for mut suspect in others {
+                let is_old =
+                    |each: &StalledConnection| now.since_ns(each.since) >= settings.reset_after_ns;
+                suspect.stalled.retain(is_old);
+                let step = self.reset(&suspect, left, settings, now);
+                left -= step.as_ref().map_or(0, |step| step.connections.len());
+                steps.extend(step);
+            }
+        }
+        steps
+    }
+
+    /// Takes out what was to be reset lately and is still there.
+    fn leave_untried(&self, suspect: &mut GuardSuspect, now: MonotonicTime) {
+        let Some(past) = self.past.get(&suspect.peer) else {
+            return;
+        };
+        suspect.stalled.retain(|each| {
+            let tried = past.tried.get(&each.connection);
+            // A new connection may have the ends of an old one.
+            let tried = tried.filter(|tried| each.first_seen <= **tried);
+            tried.is_none_or(|tried| now.since_ns(*tried) >= TRY_AGAIN_NS)
+        });
+    }
+
+    /// Limits or blocks an accused peer that has come back after a reset.
+    fn fence_off(
+        &mut self,
+        suspect: &GuardSuspect,
+        settings: &GuardSettings,
+        now: MonotonicTime,
+    ) -> Option<Step> {
+        let past = self.past.get_mut(&suspect.peer)?;
+        let is_new = |each: &&StalledConnection| each.first_seen > past.at;
+        let new = suspect.stalled.iter().filter(is_new).count() as u64;
+        let well = suspect
+            .well
+            .filter(|well| *well <= settings.well_behaved_max)?;
+        if new < settings.comes_back_with.max(1)
+            || !self.blocks.spend(1, settings.blocks_per_minute, now)
+        {
+            return None;
+        }
+        past.act = match past.act {
+            GuardAct::Reset => GuardAct::Limit,
+            GuardAct::Limit | GuardAct::Block => GuardAct::Block,
+        };
+        past.at = now;
+        Some(Step {
+            peer: suspect.peer,
+            act: past.act,
+            connections: Vec::new(),
+            well: Some(well),
+        })
+    }
+
+    fn reset(
+        &mut self,
+        suspect: &GuardSuspect,
+        at_most: usize,
+        settings: &GuardSettings,
+        now: MonotonicTime,
+    ) -> Option<Step> {
+        let left = self.resets.left(settings.resets_per_minute, now);
+        let at_most = at_most.min(usize::try_from(left).unwrap_or(usize::MAX));
+        let longest = suspect.stalled.iter().take(at_most);
+        let connections: Vec<_> = longest.map(|each| each.connection).collect();
+        if connections.is_empty() {
+            return None;
+        }
+        self.resets
+            .spend(connections.len() as u64, settings.resets_per_minute, now);
+        let past = self.past.entry(suspect.peer).or_insert_with(|| Past {
+            act: GuardAct::Reset,
+            at: now,
+            tried: HashMap::new(),
+        });
+        past.at = now;
+        past.tried
+            .retain(|_, tried| now.since_ns(*tried) < TRY_AGAIN_NS);
+        past.tried
+            .extend(connections.iter().map(|connection| (*connection, now)));
+        Some(Step {
+            peer: suspect.peer,
+            act: GuardAct::Reset,
+            connections,
+            well: None,
+        })
+    }
+
+    fn forget_old(&mut self, now: MonotonicTime) {
+        self.past
+            .retain(|_, past| now.since_ns(past.at) < REMEMBERED_NS);
+        while self.past.len() > REMEMBERED {
+            let oldest = self.past.iter().min_by_key(|(_, past)| past.at);
+            let Some(peer) = oldest.map(|(peer, _)| *peer) else {
+                break;
+            };
+            self.past.remove(&peer);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,213 @@
+use super::{
+    Guard, GuardSettings, GuardSuspect, Load, Pressure, PressureBounds, StalledConnection, Step,
+    Workers,
+};
+use crate::observe::observation::ConnectionId;
+use crate::observe::peer_address::PeerAddress;
+use crate::time::{MonotonicTime, SECOND_NS};
+use detector_api::snapshot::GuardAct;
+use proptest::prelude::*;
+use std::collections::{HashMap, HashSet};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+
+const SETTINGS: GuardSettings = GuardSettings {
+    bounds: PressureBounds {
+        pinned_bytes: 100,
+        tcp_memory_share: 0.2,
+        unit_memory_share: 0.2,
+        workers_share: 0.5,
+    },
+    reset_after_ns: 30 * SECOND_NS,
+    resets_per_minute: 50,
+    blocks_per_minute: 2,
+    well_behaved_max: 1,
+    comes_back_with: 5,
+};
+
+fn at(second: u64) -> MonotonicTime {
+    MonotonicTime::from_ns(second * SECOND_NS)
+}
+
+fn address(last: u8) -> IpAddr {
+    Ipv4Addr::new(203, 0, 113, last).into()
+}
+
+fn peer(last: u8) -> PeerAddress {
+    PeerAddress::of(address(last), 64)
+}
+
+/// A connection that has been seen and stalled since this second.
+fn stalled(last: u8, port: u16, since: u64) -> StalledConnection {
+    StalledConnection {
+        connection: ConnectionId {
+            socket: u64::from(port),
+            netns: 1,
+            local: "192.0.2.1:80".parse().unwrap(),
+            remote: SocketAddr::new(address(last), port),
+        },
+        first_seen: at(since),
+        since: at(since),
+        pinned_bytes: 10,
+    }
+}
+
+fn suspect(last: u8, is_accused: bool, ports: std::ops::Range<u16>, since: u64) -> GuardSuspect {
+    GuardSuspect {
+        peer: peer(last),
+        is_accused,
+        well: Some(0),
+        stalled: ports.map(|port| stalled(last, port, since)).collect(),
+    }
+}
+
+fn decide(guard: &mut Guard, second: u64, suspects: Vec<GuardSuspect>) -> Vec<Step> {
+    guard.decide(at(second), &SETTINGS, suspects, |_| false)
+}
+
+fn acts(steps: &[Step]) -> Vec<(GuardAct, usize)> {
+    let acts = steps.iter().map(|step| (step.act, step.connections.len()));
+    acts.collect()
+}
+
+#[test]
+fn each_bound_alone_is_pressure() {
+    let bounds = SETTINGS.bounds;
+    let quiet = Load {
+        pinned_bytes: 99,
+        tcp_memory_limit_bytes: Some(1_000),
+        services: vec![Workers {
+            service: "web".to_owned(),
+            held: 4,
+            total: 10,
+            pinned_bytes: 19,
+            limit_bytes: Some(100),
+        }],
+    };
+    assert_eq!(Pressure::of(&quiet, &bounds), None);
+    assert_eq!(Pressure::of(&Load::default(), &bounds), None);
+    let pinned = Load {
+        pinned_bytes: 100,
+        ..quiet.clone()
+    };
+    let of_tcp = Load {
+        tcp_memory_limit_bytes: Some(400),
+        ..quiet.clone()
+    };
+    let mut of_unit = quiet.clone();
+    of_unit.services[0].pinned_bytes = 20;
+    let mut of_workers = quiet;
+    of_workers.services[0].held = 5;
+    for (load, word) in [
+        (pinned, "pin 100 B"),
+        (of_tcp, "that TCP may have"),
+        (of_unit, "that web may have"),
+        (of_workers, "5 of 10 workers of web"),
+    ] {
+        let pressure = Pressure::of(&load, &bounds).unwrap().to_string();
+        assert!(pressure.contains(word), "{pressure}");
+    }
+}
+
+#[test]
+fn an_attacker_that_comes_back_is_limited_and_then_blocked() {
+    let mut guard = Guard::default();
+    let first = decide(&mut guard, 100, vec![suspect(1, true, 0..30, 90)]);
+    assert_eq!(acts(&first), [(GuardAct::Reset, 30)]);
+    // The kernel side has not heard of it yet, or it did not help: nothing is done twice.
+    assert!(decide(&mut guard, 101, vec![suspect(1, true, 0..30, 90)]).is_empty());
+    // A few that were on their way are no return.
+    let few = decide(&mut guard, 105, vec![suspect(1, true, 100..104, 102)]);
+    assert_eq!(acts(&few), [(GuardAct::Reset, 4)]);
+    let again = decide(&mut guard, 110, vec![suspect(1, true, 200..205, 107)]);
+    assert_eq!(acts(&again), [(GuardAct::Limit, 0), (GuardAct::Reset, 5)]);
+    let still = decide(&mut guard, 120, vec![suspect(1, true, 300..305, 115)]);
+    assert_eq!(acts(&still), [(GuardAct::Block, 0), (GuardAct::Reset, 5)]);
+    // An old port again is a new connection. The budget is spent.
+    let spent = decide(&mut guard, 130, vec![suspect(1, true, 300..305, 125)]);
+    assert_eq!(acts(&spent), [(GuardAct::Reset, 5)]);
+}
+
+#[test]
+fn a_block_is_not_made_above_the_bound_nor_without_a_count() {
+    for well in [Some(2), None] {
+        let mut guard = Guard::default();
+        decide(&mut guard, 100, vec![suspect(1, true, 0..30, 90)]);
+        let back = GuardSuspect {
+            well,
+            ..suspect(1, true, 100..110, 105)
+        };
+        let steps = decide(&mut guard, 110, vec![back]);
+        assert_eq!(acts(&steps), [(GuardAct::Reset, 10)], "{well:?}");
+    }
+}
+
+#[test]
+fn whoever_is_not_accused_loses_a_few_old_ones_and_only_if_nobody_is() {
+    let shared = || suspect(2, false, 0..30, 60);
+    let mut guard = Guard::default();
+    let steps = decide(&mut guard, 100, vec![shared(), suspect(1, true, 0..3, 95)]);
+    assert_eq!(acts(&steps), [(GuardAct::Reset, 3)]);
+    let steps = decide(&mut guard, 101, vec![shared()]);
+    assert_eq!(acts(&steps), [(GuardAct::Reset, 10)]);
+    let young = suspect(3, false, 0..30, 80);
+    assert!(decide(&mut guard, 102, vec![young]).is_empty());
+}
+
+/// One round as it may come: second, suspects, whom to spare.
+fn round() -> impl Strategy<Value = (u64, Vec<GuardSuspect>, u8)> {
+    let suspects = (
+        0..4_u8,
+        any::<bool>(),
+        prop::option::of(0..4_u64),
+        0..40_u16,
+        0..20_u16,
+        0..60_u64,
+    )
+        .prop_map(|(last, is_accused, well, first, count, age)| GuardSuspect {
+            well,
+            ..suspect(last, is_accused, first..first + count, 1_000 - age)
+        });
+    (0..40_u64, prop::collection::vec(suspects, 0..4), 0..8_u8)
+}
+
+proptest! {
+    #[test]
+    fn no_bound_is_ever_passed(rounds in prop::collection::vec(round(), 1..20)) {
+        let mut guard = Guard::default();
+        let mut second = 1_000;
+        let (mut resets, mut blocks) = (Vec::new(), Vec::new());
+        for (wait, mut suspects, spared) in rounds {
+            second += wait;
+            // One of each peer, stalled since some time before now.
+            let mut seen = HashSet::new();
+            suspects.retain(|suspect| seen.insert(suspect.peer));
+            let spares = |each: &PeerAddress| *each == peer(spared);
+            let steps = guard.decide(at(second), &SETTINGS, suspects.clone(), spares);
+            let by_peer: HashMap<_, _> =
+                suspects.iter().map(|suspect| (suspect.peer, suspect)).collect();
+            for step in &steps {
+                let suspect = by_peer[&step.peer];
+                prop_assert!(!spares(&step.peer));
+                match step.act {
+                    GuardAct::Reset => resets.push((second, step.connections.len() as u64)),
+                    GuardAct::Limit | GuardAct::Block => {
+                        blocks.push((second, 1));
+                        prop_assert!(suspect.is_accused);
+                        prop_assert!(suspect.well.is_some_and(|well| well <= SETTINGS.well_behaved_max));
+                    }
+                }
+                let stalled: HashSet<_> =
+                    suspect.stalled.iter().map(|each| each.connection).collect();
+                prop_assert!(step.connections.iter().all(|each| stalled.contains(each)));
+                if !suspect.is_accused {
+                    prop_assert!(step.connections.len() <= super::GENTLY);
+                    prop_assert!(suspect.stalled[0].since <= at(second - 30));
+                }
+            }
+            for (spent, most) in [(&resets, 50), (&blocks, 2)] {
+                let minute = spent.iter().filter(|(at, _)| second - at < 60);
+                prop_assert!(minute.map(|(_, count)| count).sum::<u64>() <= most);
+            }
+        }
+    }
+}
