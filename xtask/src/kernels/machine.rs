@@ -15,6 +15,10 @@ use crate::command::shown;
 /// host.
 const TIME_LIMIT: Duration = Duration::from_secs(600);
 
+/// A kernel that is emulated dies now and then while it boots, before anything of ours has run: it is
+/// booted so many times at most.
+const BOOTS: u32 = 3;
+
 /// What was seen in a machine where all went well.
 #[derive(Debug)]
 pub(super) struct Report {
@@ -23,6 +27,31 @@ pub(super) struct Report {
 
 /// Boots and waits for the end; the console is kept in `log`.
 pub(super) fn boot(
+    vmlinuz: &Path,
+    initrd: &Path,
+    log: &Path,
+    architecture: Architecture,
+) -> Result<Report> {
+    for _ in 1..BOOTS {
+        let result = boot_once(vmlinuz, initrd, log, architecture);
+        if has_begun(log)? {
+            return result;
+        }
+        println!(
+            "{}: died before it ran anything of ours, booted again",
+            log.display()
+        );
+    }
+    boot_once(vmlinuz, initrd, log, architecture)
+}
+
+/// Whether the console shows that our first program ran.
+fn has_begun(log: &Path) -> Result<bool> {
+    let console = fs::read(log).with_context(|| format!("cannot read {}", log.display()))?;
+    Ok(marks(&String::from_utf8_lossy(&console)).next().is_some())
+}
+
+fn boot_once(
     vmlinuz: &Path,
     initrd: &Path,
     log: &Path,
@@ -82,11 +111,14 @@ impl Drop for Guard {
 }
 
 /// What the lines that begin with `@@ ` say.
+fn marks(console: &str) -> impl Iterator<Item = &str> {
+    let lines = console.lines();
+    lines.filter_map(|line| Some(line.trim().strip_prefix("@@ ")?.trim()))
+}
+
+/// What happened, as they say.
 fn judge(console: &str) -> Result<Report> {
-    let said: Vec<&str> = console
-        .lines()
-        .filter_map(|line| Some(line.trim().strip_prefix("@@ ")?.trim()))
-        .collect();
+    let said: Vec<&str> = marks(console).collect();
     if let Some(failure) = said.iter().find_map(|line| line.strip_prefix("failed ")) {
         bail!("failed: {failure}{}", last_words(console));
     }
