@@ -1,7 +1,6 @@
 //! `/v1/host`: how hard pressed the host is, what its stalled connections hold, what the agent costs.
 
-use crate::snapshot::numbers::numbers;
-use crate::snapshot::{OpenIncident, Retransmits, Shrinks};
+use crate::snapshot::{InterfaceCounts, OpenIncident, Retransmits, Shrinks};
 use crate::status::Saving;
 use crate::tcp_memory::TcpMemoryHeld;
 use schemars::JsonSchema;
@@ -181,23 +180,6 @@ pub struct ListenQueues {
     pub drops: u64,
 }
 
-numbers! {
-    /// What all interfaces but the loopback counted, from `/sys/class/net/*/statistics`: errors are
-    /// frames that arrived broken or could not be sent; drops have honest reasons too (protocols
-    /// nobody listens to), so they are shown but decide nothing.
-    #[derive(Eq)]
-    InterfaceCounts {
-        /// Receive errors: CRC, length, frame, FIFO and missed.
-        rx_errors: u64,
-        /// Send errors: carrier, aborted, FIFO, heartbeat, window.
-        tx_errors: u64,
-        /// Dropped on receipt.
-        rx_dropped: u64,
-        /// Dropped before sending.
-        tx_dropped: u64,
-    }
-}
-
 /// Errors and drops of the interfaces in the agent's namespace.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct InterfaceReport {
@@ -216,35 +198,4 @@ pub struct OwnCost {
     pub cpu_share: Option<f64>,
     /// Resident memory, without the maps that the kernel holds.
     pub resident_bytes: Option<u64>,
-}
-
-impl InterfaceCounts {
-    /// Errors in both directions, without drops.
-    #[must_use]
-    pub const fn errors(&self) -> u64 {
-        self.rx_errors.saturating_add(self.tx_errors)
-    }
-
-    /// Both together. Stops at the largest number.
-    #[must_use]
-    pub const fn plus(&self, other: &Self) -> Self {
-        Self {
-            rx_errors: self.rx_errors.saturating_add(other.rx_errors),
-            tx_errors: self.tx_errors.saturating_add(other.tx_errors),
-            rx_dropped: self.rx_dropped.saturating_add(other.rx_dropped),
-            tx_dropped: self.tx_dropped.saturating_add(other.tx_dropped),
-        }
-    }
-
-    /// What was counted since `before`. A driver that was reset counts from zero again: what it added is
-    /// not known then.
-    #[must_use]
-    pub fn since(&self, before: &Self) -> Self {
-        Self {
-            rx_errors: self.rx_errors.saturating_sub(before.rx_errors),
-            tx_errors: self.tx_errors.saturating_sub(before.tx_errors),
-            rx_dropped: self.rx_dropped.saturating_sub(before.rx_dropped),
-            tx_dropped: self.tx_dropped.saturating_sub(before.tx_dropped),
-        }
-    }
 }

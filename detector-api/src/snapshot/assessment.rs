@@ -3,9 +3,9 @@
 //!
 //! Every item is a code of a closed list with numbers by name; wording is made of both elsewhere.
 
+use super::InterfaceCounts;
 use super::numbers::coded;
 use super::{Confidence, Evidence, HoardThresholds, Verdict};
-use crate::host::InterfaceCounts;
 use crate::labelled::labelled;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};

@@ -1,8 +1,8 @@
 //! What can speak for or against a verdict.
 
+use super::InterfaceCounts;
 use super::numbers::{coded, numbers};
 use super::{AlikeNumbers, NetworkNumbers};
-use crate::host::InterfaceCounts;
 
 numbers! {
     /// The thresholds of a hoard, and what is held against them.

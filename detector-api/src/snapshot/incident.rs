@@ -1,31 +1,12 @@
 //! An incident as it is published.
 
-use super::{FlagKind, Process, Retransmits, Severity, Shrinks, Verdict};
-use crate::host::InterfaceCounts;
+use super::{
+    FlagKind, IncidentKind, InterfaceCounts, Process, Retransmits, Severity, Shrinks, Verdict,
+};
 use crate::labelled::labelled;
 use crate::tcp_memory::TcpMemoryHeld;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-
-labelled! {
-    /// What stands in an incident.
-    IncidentKind {
-        /// A peer, alone or with others, holds a hoard (`stall-hoard`).
-        Hoard = "hoard",
-        /// Peers of warning or above do not take their data (`zero-window-stall`,
-        /// `small-window-stall`, `dribble`, `tiny-window`).
-        StalledPeers = "stalled-peers",
-        /// Peers of warning or above do not answer (`unanswered`).
-        SilentPeers = "silent-peers",
-        /// Peers of warning or above took back window (`window-shrink`).
-        ShrinkingPeers = "shrinking-peers",
-        /// The kernel saves memory for TCP, and a tenth of it or more is held by stalled connections,
-        /// by data that our own programs do not read, by orphans or by sockets that no list shows.
-        MemoryPressure = "memory-pressure",
-        /// The kernel killed a process for want of memory, whatever took that memory.
-        OomKill = "oom-kill",
-    }
-}
 
 labelled! {
     /// What ended an incident.

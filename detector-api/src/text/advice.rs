@@ -2,7 +2,7 @@
 
 use super::evidence::interface_counts;
 use super::figures::{connections, counted, unknown_code};
-use crate::host::InterfaceCounts;
+use crate::snapshot::InterfaceCounts;
 use crate::snapshot::{Advice, HeldWorkers, Verdict};
 use crate::units;
 

@@ -2,7 +2,7 @@
 
 use super::figures::{connections, counted, span, unknown_code};
 use crate::bounds::QUICK_REOPEN;
-use crate::host::InterfaceCounts;
+use crate::snapshot::InterfaceCounts;
 use crate::snapshot::{Evidence, HoardThresholds};
 use crate::units::{bytes, pace, seconds};
 

@@ -2,7 +2,7 @@
 
 use crate::observe::peer_address::PeerAddress;
 use crate::time::MonotonicTime;
-pub use detector_api::host::InterfaceCounts;
+pub use detector_api::snapshot::InterfaceCounts;
 pub use detector_api::snapshot::{Direction, Retransmits, Shrinks, Source};
 pub use detector_common::record::Reason;
 use detector_common::window::span_bytes;

@@ -1,6 +1,7 @@
 //! Errors and drops of network interfaces: totals, and what was added lately.
 
-use detector_api::host::{InterfaceCounts, InterfaceReport};
+use detector_api::host::InterfaceReport;
+use detector_api::snapshot::InterfaceCounts;
 use std::collections::{HashMap, VecDeque};
 use std::time::{Duration, Instant};
 

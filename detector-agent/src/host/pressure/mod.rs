@@ -9,11 +9,11 @@ mod interfaces;
 mod parse;
 
 use super::folder::Folder;
-use detector_api::host::InterfaceCounts;
 use detector_api::host::{
     InterfaceReport, ListenQueues, Load, Memory, OwnCost, Sockets, Stall, Stalls, TcpMemory,
 };
 use detector_api::snapshot::HostPressure;
+use detector_api::snapshot::InterfaceCounts;
 use interfaces::Interfaces;
 use rustix::time::{ClockId, clock_gettime};
 use std::io;

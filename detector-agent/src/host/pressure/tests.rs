@@ -1,5 +1,6 @@
 use super::{Inner, Pressure, PressureGauge, parse};
-use detector_api::host::{InterfaceCounts, Load, Memory, Sockets, Stall};
+use detector_api::host::{Load, Memory, Sockets, Stall};
+use detector_api::snapshot::InterfaceCounts;
 use std::fs;
 use std::path::Path;
 use std::time::{Duration, Instant};

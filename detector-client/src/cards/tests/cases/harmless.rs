@@ -4,7 +4,8 @@ use super::parts::{
     HOARD, HOLDS_A_HOARD, change, connection, considered, event, flag, nginx, stays_quiet, subject,
 };
 use crate::cards::Subject;
-use detector_api::host::{InterfaceCounts, InterfaceReport};
+use detector_api::host::InterfaceReport;
+use detector_api::snapshot::InterfaceCounts;
 use detector_api::snapshot::{
     Advice, BenignCause, Condition, Evidence, FlagKind, Outcome, Source, StallCause, Verdict,
 };
