@@ -1,4 +1,4 @@
-//! What is remembered, each table bounded: connections, peers, symptoms, what left.
+//! What is remembered, each table bounded: connections, peers, what left.
 
 pub(crate) mod bounded_map;
 pub(crate) mod connections;
@@ -7,4 +7,3 @@ pub(crate) mod intrusive_list;
 pub(crate) mod networks;
 pub(crate) mod peers;
 pub(crate) mod recently_closed;
-pub(crate) mod symptom_window;

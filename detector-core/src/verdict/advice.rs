@@ -1,7 +1,7 @@
 //! What to do.
 
 use super::evidence::{PeerEvidence, seconds};
-use crate::tables::symptom_window;
+use super::symptom_window;
 use detector_api::snapshot::{Advice, Verdict};
 
 /// Most that a connection pins where `tcp_wmem` is bounded as advised.

@@ -3,7 +3,7 @@
 use super::evidence::{
     CROWD_NETWORKS, INTERFACE_ERRORS, PeerEvidence, QUICK_REOPEN_NS, QUIET_NS, seconds,
 };
-use crate::tables::symptom_window;
+use super::symptom_window;
 use detector_api::snapshot::{Change, Condition, Verdict};
 
 /// The observations that would lead from this verdict to another.

@@ -3,11 +3,11 @@
 //! Conservative: one event accuses nobody, duration alone accuses nobody, and a trusted network
 //! is never accused. An attack is named only for a hoard that drains nothing over a whole span,
 //! and only if the peer does not recover as often as it holds.
-
 //!
 //! `evidence` holds what is known and the bounds it is held against. `judge` makes the verdict of
 //! it; `weigh`, `considered`, `change` and `advice` each make one part of the weighing, which
-//! `assess` puts together. None of them knows another but `evidence`.
+//! `assess` puts together. None of them knows another but `evidence`. `symptom_window` remembers which
+//! networks show the same at the same time.
 
 mod advice;
 mod assess;
@@ -17,6 +17,7 @@ mod evidence;
 mod judge;
 mod sharing;
 mod standing;
+pub(crate) mod symptom_window;
 mod weigh;
 
 pub(crate) use assess::{Standing, assess};

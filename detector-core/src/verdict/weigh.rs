@@ -1,7 +1,7 @@
 //! What speaks for a verdict, and what against it.
 
 use super::evidence::{CROWD_NETWORKS, PeerEvidence, seconds};
-use crate::tables::symptom_window;
+use super::symptom_window;
 use detector_api::bounds::NEVER_READ_BYTES;
 use detector_api::snapshot::{Evidence, StallCause, Verdict};
 
@@ -181,7 +181,7 @@ fn relief(evidence: &PeerEvidence, quiet_ns: Option<u64>) -> Vec<Evidence> {
             pinned_bytes: evidence.pinned_bytes,
         });
     }
-    if evidence.is_hoarding && !evidence.is_gripping && !evidence.is_mostly_silent() {
+    if evidence.is_hoarding && !evidence.is_below_floor && !evidence.is_mostly_silent() {
         found.push(Evidence::TooShort {
             holding_connections: evidence.holding_connections,
             over_seconds: evidence.over_seconds(),
