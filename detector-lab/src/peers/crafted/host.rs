@@ -1,5 +1,6 @@
 //! The user-space host behind the TUN device: gives each arriving segment to its peer.
 
+use super::shared::Shared;
 use super::state::State;
 use super::{Peer, Profile, Segment};
 use crate::network::Tun;
@@ -7,21 +8,8 @@ use anyhow::{Context, Result, ensure};
 use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
-
-/// State of a peer, shared by its script and the reading thread.
-#[derive(Debug)]
-pub(super) struct Shared {
-    state: Mutex<State>,
-    pub(super) changed: Condvar,
-}
-
-impl Shared {
-    pub(super) fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
 
 type Peers = Arc<Mutex<HashMap<SocketAddr, Arc<Shared>>>>;
 
@@ -71,10 +59,7 @@ impl Host {
 
     fn add(&self, state: State) -> Result<Arc<Shared>> {
         let local = state.local;
-        let shared = Arc::new(Shared {
-            state: Mutex::new(state),
-            changed: Condvar::new(),
-        });
+        let shared = Arc::new(Shared::new(state));
         let mut peers = self.peers.lock().unwrap_or_else(PoisonError::into_inner);
         ensure!(
             !peers.contains_key(&local),

@@ -8,6 +8,7 @@
 mod host;
 mod peer;
 mod segment;
+mod shared;
 mod state;
 
 pub use host::Host;

@@ -1,6 +1,6 @@
 //! Controls one crafted peer: what a play has it do.
 
-use super::host::Shared;
+use super::shared::Shared;
 use super::state::{Offer, State};
 use super::{Policy, Seen};
 use crate::expect::PATIENCE;
