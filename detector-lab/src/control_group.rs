@@ -1,6 +1,6 @@
 //! A control group as a container runtime makes it, without the runtime.
 
-use crate::{PATIENCE, expect};
+use crate::expect::{self, PATIENCE};
 use anyhow::{Context, Result};
 use nix::sys::signal::Signal;
 use nix::unistd::Pid;
@@ -30,6 +30,8 @@ struct MemoryFiles {
     give_back: (&'static str, &'static str),
     limit: &'static str,
     swap: &'static str,
+    /// Limit of its sockets alone; else they count as all other memory does.
+    sockets: Option<&'static str>,
     /// Else both together are limited.
     swap_is_apart: bool,
 }
@@ -39,6 +41,7 @@ const V2: MemoryFiles = MemoryFiles {
     give_back: ("memory.reclaim", "1G"),
     limit: "memory.max",
     swap: "memory.swap.max",
+    sockets: None,
     swap_is_apart: true,
 };
 const V1: MemoryFiles = MemoryFiles {
@@ -46,6 +49,7 @@ const V1: MemoryFiles = MemoryFiles {
     give_back: ("memory.force_empty", "0"),
     limit: "memory.limit_in_bytes",
     swap: "memory.memsw.limit_in_bytes",
+    sockets: Some("memory.kmem.tcp.limit_in_bytes"),
     swap_is_apart: false,
 };
 
@@ -133,6 +137,15 @@ impl ControlGroup {
         Ok(())
     }
 
+    /// Lets the sockets of the group have so much memory: exactly where the hierarchy counts them
+    /// apart, else beside what the group has now.
+    pub fn limit_sockets(&self, bytes: u64) -> Result<()> {
+        match self.memory.sockets {
+            Some(file) => self.write(file, &bytes.to_string()),
+            None => self.leave_memory(bytes),
+        }
+    }
+
     /// Moves a process inside.
     pub fn take(&self, pid: u32) -> Result<()> {
         self.write("cgroup.procs", &pid.to_string())
@@ -191,8 +204,7 @@ impl Drop for ControlGroup {
             }
         });
         if let Err(error) = removed {
-            let name = &self.name;
-            crate::story::note(&format!("cannot remove control group {name}: {error:#}"));
+            eprintln!("cannot remove the control group {}: {error:#}", self.name);
         }
     }
 }

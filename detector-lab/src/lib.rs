@@ -10,6 +10,7 @@
 
 pub mod acts;
 pub mod cases;
+pub mod control_group;
 pub mod expect;
 pub mod network;
 pub mod peers;

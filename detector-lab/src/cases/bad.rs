@@ -4,7 +4,7 @@
 use super::Place::{Link, SmallBuffers};
 use super::Twin::{Case as Like, None as No};
 use super::case::{Case, Flag, SeenBy, When, bad};
-use super::plays::{crafted, hoards, kernel, shared, tools};
+use super::plays::{containers, crafted, hoards, kernel, shared, tools};
 
 const fn hook(kind: &'static str) -> Flag {
     Flag {
@@ -147,6 +147,8 @@ pub(super) static REAL_TOOLS: &[Case] = &[
     bad("sockstress-nginx", FLOOD, FLOODS, Like("download"), hoards::sockstress_nginx),
     bad("sockstress-apache-prefork", FLOOD, FLOODS, Like("download"), hoards::sockstress_prefork),
     bad("sockstress-apache-event", FLOOD, FLOODS, Like("download"), hoards::sockstress_event),
+    bad("container-held", "30 paused readers of an nginx whose container has 1 MiB for sockets",
+        FLOODS, Like("container-read"), containers::server_held).on(Link),
     bad("slowhttptest-nginx", SLOW_READ, SIPS, Like("curl-200k"), tools::slow_read_nginx).on(Link),
     bad("slowhttptest-apache-prefork", SLOW_READ,
         SIPS, Like("curl-200k"), tools::slow_read_prefork).on(Link),

@@ -2,7 +2,7 @@
 
 use super::Place::{Link, Multipath, SecondServer, Shaped, ShrinkingClient};
 use super::case::{Case, When, honest};
-use super::plays::{dialogues, honest, kernel, shared, small, tools};
+use super::plays::{containers, dialogues, honest, kernel, shared, small, tools};
 
 /// Those that some bad peer of the selftest looks like.
 #[rustfmt::skip]
@@ -51,6 +51,15 @@ const SMALL: &[&str] = &[
     "stall-hoard",
 ];
 
+/// Of a kernel that is short of memory for the sockets of a container.
+const RETRACTS: &[&str] = &[
+    "window-shrink",
+    "zero-window-stall",
+    "small-window-stall",
+    "unanswered",
+    "stall-hoard",
+];
+
 /// Honest peers that read slowly, late or fast.
 #[rustfmt::skip]
 pub(super) static READERS: &[Case] = &[
@@ -70,6 +79,10 @@ pub(super) static READERS: &[Case] = &[
         small::slow_starters).on(Link).noting(&["zero-window-stall", "stall-hoard"]),
     honest("tiny-buffers", "24 connections of one address with the smallest receive buffers, read at 2 kB/s",
         small::tiny_buffers).on(Link).noting(SMALL),
+    honest("container-read", "30 readers of 40 kB/s of an nginx whose container has 1 MiB for sockets",
+        containers::server_read).on(Link).noting(SMALL),
+    honest("container-client", "16 downloads of 40 kB/s into a container that has 1 MiB for sockets: its kernel drops and retracts",
+        containers::client_read).on(Link).noting(RETRACTS),
     honest("replica", "a redis replica of a kernel with tcp_shrink_window=1: takes a dump, loads it for 12 s, reads on",
         dialogues::replica).on(ShrinkingClient).noting(&["window-shrink", "zero-window-stall"]),
     honest("retracts", "a small stack that takes back half of its window and reads 20 kB/s",

@@ -1,13 +1,12 @@
 //! Real apache2 with a configuration of its own, in the foreground, in a namespace.
 
-use crate::expect::{self, PATIENCE};
+use super::program::serve;
 use crate::network::Namespace;
 use crate::program::{Child, require};
-use anyhow::{Result, bail};
-use std::fs::File;
-use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpStream};
+use anyhow::Result;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::Command;
 
 /// How it serves connections (its multi-processing module).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -66,20 +65,8 @@ impl Apache {
         std::fs::write(&configuration, configure(address, folder, model))?;
         let log = folder.join(format!("apache-{name}.log"));
         let mut command = Command::new("apache2");
-        command
-            .args(["-D", "FOREGROUND", "-f"])
-            .arg(&configuration)
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(File::create(&log)?);
-        namespace.place(&mut command);
-        let mut child = Child::start(command)?;
-        expect::until("apache2 accepts connections", PATIENCE, || {
-            if let Some(status) = child.status()? {
-                bail!("apache2 ended early ({status}), see {}", log.display());
-            }
-            namespace.enter(|| Ok(TcpStream::connect(address).ok().map(drop)))
-        })?;
+        command.args(["-D", "FOREGROUND", "-f"]).arg(&configuration);
+        let child = serve(namespace, command, address, &log)?;
         Ok(Self { child, address })
     }
 

@@ -1,13 +1,12 @@
 //! Real HAProxy with a configuration of its own, in the foreground, in a namespace.
 
-use crate::expect::{self, PATIENCE};
+use super::program::serve;
 use crate::network::Namespace;
 use crate::program::{Child, require};
-use anyhow::{Result, bail};
-use std::fs::File;
-use std::net::{IpAddr, SocketAddr, TcpStream};
+use anyhow::Result;
+use std::net::{IpAddr, SocketAddr};
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::Command;
 
 /// What it buffers in the kernel of each connection: left to the kernel, a hundred paused ones would take
 /// the memory that the host has for TCP.
@@ -49,24 +48,10 @@ listen balancer
 "
         );
         std::fs::write(&configuration, text)?;
-        let log = File::create(folder.join(format!("{name}-haproxy.log")))?;
-        let errors = log.try_clone()?;
+        let log = folder.join(format!("{name}-haproxy.log"));
         let mut command = Command::new("haproxy");
-        command
-            .arg("-db")
-            .arg("-f")
-            .arg(&configuration)
-            .stdin(Stdio::null())
-            .stdout(log)
-            .stderr(errors);
-        namespace.place(&mut command);
-        let mut child = Child::start(command)?;
-        expect::until("HAProxy accepts connections", PATIENCE, || {
-            if let Some(status) = child.status()? {
-                bail!("HAProxy ended early ({status}), see {}", folder.display());
-            }
-            namespace.enter(|| Ok(TcpStream::connect(address).ok().map(drop)))
-        })?;
+        command.arg("-db").arg("-f").arg(&configuration);
+        let child = serve(namespace, command, address, &log)?;
         Ok(Self {
             _child: child,
             address,

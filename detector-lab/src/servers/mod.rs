@@ -3,6 +3,7 @@
 mod apache;
 mod haproxy;
 mod nginx;
+mod program;
 mod tiny;
 
 pub use apache::{Apache, ApacheModel};

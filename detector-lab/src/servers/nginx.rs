@@ -1,22 +1,27 @@
 //! Real nginx with a configuration of its own, in the foreground, in a namespace.
 
-use crate::expect::{self, PATIENCE};
+use super::program::serve;
+use crate::control_group::ControlGroup;
 use crate::network::Namespace;
 use crate::program::{Child, require};
-use anyhow::{Result, bail};
+use anyhow::Result;
 use std::fs::File;
-use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpStream};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::Command;
 
 /// What matters to the stories.
 #[derive(Clone, Copy, Debug)]
-pub struct NginxSettings {
+pub struct NginxSettings<'a> {
+    /// Where it listens.
+    pub port: u16,
     /// Size of `/large`, bytes.
     pub large_bytes: u64,
     /// One more port, for crowds of clients: its connections have send buffers of
     /// [`CROWD_SEND_BUFFER_BYTES`].
     pub crowd_port: Option<u16>,
+    /// Where it runs, if in a control group of its own.
+    pub group: Option<&'a ControlGroup>,
 }
 
 /// The usual port for crowds.
@@ -24,11 +29,13 @@ pub const CROWD_PORT: u16 = 8_081;
 /// A thousand of them fit into the TCP memory of a small host.
 const CROWD_SEND_BUFFER_BYTES: u32 = 32_768;
 
-impl Default for NginxSettings {
+impl Default for NginxSettings<'_> {
     fn default() -> Self {
         Self {
+            port: 80,
             large_bytes: 64 << 20,
             crowd_port: None,
+            group: None,
         }
     }
 }
@@ -47,16 +54,16 @@ impl Nginx {
         require(&[("nginx", "nginx-light")]).is_ok()
     }
 
-    /// Starts nginx on `ip`, port 80, in `namespace`, with all its files in `folder`. On the
+    /// Starts nginx on `ip` in `namespace`, with all its files in `folder`. On the
     /// unspecified IPv6 address it listens on all addresses of both families.
     pub fn start(
         namespace: &Namespace,
         ip: IpAddr,
         folder: &Path,
-        settings: NginxSettings,
+        settings: NginxSettings<'_>,
     ) -> Result<Self> {
         require(&[("nginx", "nginx-light")])?;
-        let address = SocketAddr::new(ip, 80);
+        let address = SocketAddr::new(ip, settings.port);
         // The file's size is what matters: it is sparse and costs nothing.
         File::create(folder.join("large"))?.set_len(settings.large_bytes)?;
         std::fs::write(folder.join("small"), vec![b'x'; 1_000])?;
@@ -68,21 +75,11 @@ impl Nginx {
             .arg(folder)
             .arg("-c")
             .arg(&configuration)
-            .args(["-e", "nginx-error.log"])
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(File::create(folder.join("nginx.log"))?);
-        namespace.place(&mut command);
-        let mut child = Child::start(command)?;
-        expect::until("nginx accepts connections", PATIENCE, || {
-            if let Some(status) = child.status()? {
-                bail!(
-                    "nginx ended early ({status}), see {}",
-                    folder.join("nginx.log").display()
-                );
-            }
-            namespace.enter(|| Ok(TcpStream::connect(address).ok().map(drop)))
-        })?;
+            .args(["-e", "nginx-error.log"]);
+        if let Some(group) = settings.group {
+            group.place(&mut command)?;
+        }
+        let child = serve(namespace, command, address, &folder.join("nginx.log"))?;
         Ok(Self { child, address })
     }
 
@@ -99,7 +96,7 @@ impl Nginx {
     }
 }
 
-fn configure(address: SocketAddr, folder: &Path, settings: NginxSettings) -> String {
+fn configure(address: SocketAddr, folder: &Path, settings: NginxSettings<'_>) -> String {
     let mut listens = listen_lines(address, None);
     if let Some(port) = settings.crowd_port {
         let crowd = SocketAddr::new(address.ip(), port);

@@ -66,6 +66,7 @@ impl Programs {
         let settings = NginxSettings {
             large_bytes: LARGE_BYTES,
             crowd_port: Some(CROWD_PORT),
+            ..NginxSettings::default()
         };
         let apache = |model| Apache::start(server, anywhere, folder, model);
         Ok(Self {

@@ -1,14 +1,13 @@
-//! What only stories need of a lab: two namespaces with a link between them, impairments,
-//! captures and control groups; the rest comes from the crate they share with `detector selftest`.
+//! What only stories need of a lab: two namespaces with a link between them, impairments
+//! and captures; the rest comes from the crate they share with `detector selftest`.
 
 mod capture;
-mod control_group;
 mod host;
 mod impairment;
 mod reordering;
 
 pub use capture::Capture;
-pub use control_group::ControlGroup;
+pub use detector_lab::control_group::ControlGroup;
 pub use detector_lab::network::{
     Addresses, Family, Namespace, SegmentCounts, Tun, add_address, bring_up, peer_key,
     reap_leftovers, tun_with_addresses,

@@ -13,7 +13,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::{Duration, Instant};
 
 /// Readers on pause behind one address: a hoard, by their number.
-const PAUSED: usize = 30;
+pub(super) const PAUSED: usize = 30;
 /// Of a client that pauses; thousands of those with the usual one would take the host's memory.
 const BUFFER_BYTES: usize = 16_384;
 
@@ -158,7 +158,7 @@ fn players(stage: &Stage, server: &TinyServer) -> Result<Vec<KernelPeer>> {
 }
 
 /// Each reads 40 kB/s from now on.
-fn read_on(clients: Vec<KernelPeer>) -> Vec<SlowReader> {
+pub(super) fn read_on(clients: Vec<KernelPeer>) -> Vec<SlowReader> {
     let pause = Duration::from_millis(100);
     let readers = clients.into_iter();
     readers
@@ -193,7 +193,11 @@ fn client(stage: &Stage, server: SocketAddr) -> Result<KernelPeer> {
 }
 
 /// Clients that ask for a large file and do not read it.
-fn pause_all(stage: &Stage, server: SocketAddr, count: usize) -> Result<Vec<KernelPeer>> {
+pub(super) fn pause_all(
+    stage: &Stage,
+    server: SocketAddr,
+    count: usize,
+) -> Result<Vec<KernelPeer>> {
     let mut paused = Vec::new();
     for _ in 0..count {
         let mut client = client(stage, server)?;

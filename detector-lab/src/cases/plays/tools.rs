@@ -100,7 +100,7 @@ pub(crate) fn wrk(stage: &Stage) -> Result<()> {
 }
 
 /// A program that was to run to the end of the evening has not ended before.
-fn expect_running(tool: &mut Child, stage: &Stage) -> Result<()> {
+pub(super) fn expect_running(tool: &mut Child, stage: &Stage) -> Result<()> {
     let status = tool.status()?;
     ensure!(
         status.is_none(),
