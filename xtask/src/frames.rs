@@ -6,19 +6,21 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result};
 
 use crate::background::{Background, Scratch};
 use crate::command::run;
+use crate::marked::Part;
 use crate::packages::{self, is_root};
 use crate::run::{Profile, as_root, build_agent, build_play};
 use crate::terminal::Terminal;
-use crate::tree;
 
 const SIZE: (u16, u16) = (80, 24);
-/// Frames stand between these lines.
-const BEGIN: &str = "<!-- frames: written by `cargo xtask frames` -->";
-const END: &str = "<!-- frames end -->";
+const FRAMES: Part = Part {
+    page: "README.md",
+    begin: "<!-- frames: written by `cargo xtask frames` -->",
+    end: "<!-- frames end -->",
+};
 /// The play goes on for longer than it takes to look at it.
 const STAGE_SECONDS: &str = "60";
 /// Seconds of a stall after which the timeline has something to show.
@@ -51,12 +53,10 @@ pub(crate) fn main(arguments: &Arguments) -> Result<()> {
             .arg(play));
     }
     let frames = capture(&agent, &play)?;
-    let file = tree::root().join("README.md");
-    let text = fs::read_to_string(&file).context("cannot read README.md")?;
     let release = fs::read_to_string("/proc/sys/kernel/osrelease")
         .context("cannot read the kernel's release")?;
-    let text = replaced(&text, &frames, release.trim())?;
-    fs::write(&file, text).context("cannot write README.md")
+    let frames = frames.map(|frame| format!("```text\n{}\n```", tidied(&frame, release.trim())));
+    FRAMES.write(&frames.join("\n\n"))
 }
 
 /// The table, the page of the dearest peer, the page of its connection.
@@ -105,41 +105,12 @@ fn tidied(frame: &str, release: &str) -> String {
     lines.join("\n").replace(release, version)
 }
 
-/// The text with the frames in place of the old ones.
-fn replaced(text: &str, frames: &[String], release: &str) -> Result<String> {
-    let parts = text.split_once(BEGIN).and_then(|(before, rest)| {
-        let (_, after) = rest.split_once(END)?;
-        Some((before, after))
-    });
-    let Some((before, after)) = parts else {
-        bail!("README.md has no place for frames: {BEGIN} … {END}");
-    };
-    let frames: Vec<String> = frames
-        .iter()
-        .map(|frame| format!("```text\n{}\n```\n", tidied(frame, release)))
-        .collect();
-    Ok(format!(
-        "{before}{BEGIN}\n\n{}\n{END}{after}",
-        frames.join("\n")
-    ))
-}
-
 #[cfg(test)]
 mod tests {
-    use super::{BEGIN, END, replaced};
+    use super::tidied;
 
     #[test]
-    fn only_what_stands_between_the_marks_is_replaced() {
-        let text = format!("a\n{BEGIN}\nold\n{END}\nb\n");
-        let new = replaced(&text, &["frame on 6.1-x  \n\n".to_owned()], "6.1-x").unwrap();
-        assert_eq!(
-            new,
-            format!("a\n{BEGIN}\n\n```text\nframe on 6.1\n```\n\n{END}\nb\n")
-        );
-        assert_eq!(
-            replaced(&new, &["frame on 6.1".to_owned()], "6.1").unwrap(),
-            new
-        );
-        replaced("nothing", &[], "6.1").unwrap_err();
+    fn the_kernel_is_told_by_its_version_and_lines_end_where_they_end() {
+        assert_eq!(tidied("frame on 6.1-x  \n\n", "6.1-x"), "frame on 6.1");
     }
 }

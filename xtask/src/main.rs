@@ -9,6 +9,7 @@ mod background;
 mod bench;
 mod chaos;
 mod command;
+mod compare;
 mod cross;
 mod demo;
 mod dist;
@@ -22,6 +23,7 @@ mod kernels;
 mod licences;
 mod links;
 mod lint;
+mod marked;
 mod monitoring;
 mod packages;
 mod packaging;
@@ -55,6 +57,8 @@ enum Chore {
     Demo(demo::Arguments),
     /// Write what `detector top` shows of the demonstration into the README (needs root)
     Frames(frames::Arguments),
+    /// Write what other tools show of the demonstration into docs/comparison.md (needs root)
+    Compare(compare::Arguments),
     /// What the agent costs
     Bench(bench::Arguments),
     /// Formatting, clippy on both targets, and who may use whom
@@ -91,6 +95,7 @@ fn main() -> ExitCode {
         Chore::Test(arguments) => test::main(&arguments),
         Chore::Demo(arguments) => demo::main(&arguments),
         Chore::Frames(arguments) => frames::main(&arguments),
+        Chore::Compare(arguments) => compare::main(&arguments),
         Chore::Bench(arguments) => bench::main(&arguments),
         Chore::Run(arguments) => run::main(&arguments),
         Chore::E2e(arguments) => e2e::main(&arguments),

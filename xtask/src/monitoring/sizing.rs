@@ -10,6 +10,7 @@ use anyhow::{Context as _, Result};
 
 use crate::background::Scratch;
 use crate::command::{output, run};
+use crate::marked::Part;
 use crate::tree;
 
 /// Peers with metrics of their own: few, the default, and the most there are while they change.
@@ -20,9 +21,11 @@ const INTERVALS: [u64; 2] = [15, 60];
 const BLOCK_SECONDS: u64 = 7_200;
 const BLOCK_PEERS: u64 = 200;
 const DAY: u64 = 86_400;
-const PAGE: &str = "docs/sizing.md";
-const BEGIN: &str = "<!-- table: written by `cargo xtask monitoring --sizing` -->";
-const END: &str = "<!-- table end -->";
+const TABLE: Part = Part {
+    page: "docs/sizing.md",
+    begin: "<!-- table: written by `cargo xtask monitoring --sizing` -->",
+    end: "<!-- table end -->",
+};
 
 /// Series of one agent.
 struct Series {
@@ -41,15 +44,7 @@ pub(super) fn write() -> Result<()> {
         "{} series and {} a peer, {bytes:.2} bytes a sample",
         series.fixed, series.of_peer
     );
-    let page = tree::root().join(PAGE);
-    let text = fs::read_to_string(&page).with_context(|| format!("cannot read {PAGE}"))?;
-    let parts = text
-        .split_once(BEGIN)
-        .and_then(|(before, rest)| Some((before, rest.split_once(END)?.1)));
-    let (before, after) = parts.with_context(|| format!("{PAGE} has no place for the table"))?;
-    let table = table(&series, bytes);
-    fs::write(&page, format!("{before}{BEGIN}\n\n{table}\n{END}{after}"))
-        .context("cannot write the page")
+    TABLE.write(&table(&series, bytes))
 }
 
 impl Series {

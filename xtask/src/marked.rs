@@ -1,0 +1,62 @@
+//! Parts of pages that a chore writes: what stands between two lines.
+
+use std::fs;
+
+use anyhow::{Context as _, Result};
+
+use crate::tree;
+
+/// A part of a page.
+pub(crate) struct Part {
+    /// The page, below the root of the tree.
+    pub(crate) page: &'static str,
+    /// Line above it.
+    pub(crate) begin: &'static str,
+    /// Line below it.
+    pub(crate) end: &'static str,
+}
+
+impl Part {
+    /// Writes it anew; all else of the page stays.
+    pub(crate) fn write(&self, text: &str) -> Result<()> {
+        let page = self.page;
+        let file = tree::root().join(page);
+        let old = fs::read_to_string(&file).with_context(|| format!("cannot read {page}"))?;
+        let new = self.replaced(&old, text)?;
+        fs::write(&file, new).with_context(|| format!("cannot write {page}"))?;
+        println!("{page}: written");
+        Ok(())
+    }
+
+    fn replaced(&self, old: &str, text: &str) -> Result<String> {
+        let Self { page, begin, end } = self;
+        let parts = old
+            .split_once(begin)
+            .and_then(|(before, rest)| Some((before, rest.split_once(end)?.1)));
+        let (before, after) =
+            parts.with_context(|| format!("{page} has no place for it: {begin} … {end}"))?;
+        Ok(format!(
+            "{before}{begin}\n\n{}\n\n{end}{after}",
+            text.trim()
+        ))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Part;
+
+    #[test]
+    fn only_what_stands_between_the_marks_is_replaced() {
+        let part = Part {
+            page: "page",
+            begin: "<!-- x -->",
+            end: "<!-- x end -->",
+        };
+        let old = "a\n<!-- x -->\nold\n<!-- x end -->\nb\n";
+        let new = part.replaced(old, "new\n").unwrap();
+        assert_eq!(new, "a\n<!-- x -->\n\nnew\n\n<!-- x end -->\nb\n");
+        assert_eq!(part.replaced(&new, "new").unwrap(), new);
+        part.replaced("nothing", "new").unwrap_err();
+    }
+}
