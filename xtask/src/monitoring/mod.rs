@@ -2,6 +2,7 @@
 //! rules. A quiet time raises no alert, an attack raises those that are due, its end resolves them; every
 //! query of the dashboards is run, and the fleet is looked at without privilege.
 
+mod fleet;
 mod network;
 mod peers;
 mod prometheus;
@@ -61,6 +62,11 @@ pub(crate) struct Arguments {
     /// Measure what samples take on the disk of Prometheus, and write the table of docs/sizing.md
     #[arg(long)]
     sizing: bool,
+    /// So many hosts before one Prometheus: what they cost it, into docs/sizing.md (some five minutes; 10,000
+    /// take 12 GB of memory)
+    #[arg(long, value_name = "HOSTS", conflicts_with = "sizing",
+        value_parser = clap::value_parser!(u32).range(1..=20_000))]
+    fleet: Option<u32>,
     /// Install missing packages (as root, on Debian)
     #[arg(long)]
     install: bool,
@@ -80,6 +86,14 @@ pub(crate) fn main(arguments: &Arguments) -> Result<()> {
     if arguments.sizing {
         return sizing::write();
     }
+    let this = std::env::current_exe().context("cannot find this program's own file")?;
+    if let Some(hosts) = arguments.fleet {
+        if is_root() {
+            return fleet::play(hosts as usize);
+        }
+        let hosts = hosts.to_string();
+        return run(as_root(&this)?.args(["monitoring", "--fleet", &hosts]));
+    }
     let agent = match &arguments.agent {
         Some(agent) => agent.clone(),
         None => build_agent(Profile::Dev)?,
@@ -87,7 +101,6 @@ pub(crate) fn main(arguments: &Arguments) -> Result<()> {
     if is_root() {
         return play(&agent);
     }
-    let this = std::env::current_exe().context("cannot find this program's own file")?;
     run(as_root(&this)?.arg("monitoring").arg("--agent").arg(agent))
 }
 

@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, Result, bail};
 
 use super::CONNECTIONS;
+use super::fleet;
 use super::network::within;
 
 /// Bytes that each client is to get; more than any buffer takes.
@@ -36,6 +37,7 @@ pub(super) fn play(role: &str, address: &str) -> Result<()> {
         "server" => serve(address),
         "reader" => sip(address),
         "attacker" => hold(address),
+        "fleet" => fleet::serve(address),
         _ => bail!("no role {role}"),
     }
 }
@@ -79,6 +81,6 @@ fn hold(address: &str) -> Result<()> {
     Ok(())
 }
 
-fn ready(what: &str) {
+pub(super) fn ready(what: &str) {
     eprintln!("ready: {what}");
 }

@@ -25,28 +25,33 @@ pub(super) struct Prometheus {
 type Sample = (Value, String);
 
 impl Prometheus {
-    /// Starts it, to scrape so many hosts each second.
+    /// Starts it in the middle of a network, to scrape so many hosts each second.
     pub(super) fn start(network: &Network, hosts: usize, folder: &Path) -> Result<Self> {
-        let shipped = tree::root().join("packaging/prometheus");
-        for name in ["detector-rules.yml", "detector-alerts.yml"] {
-            let text = fs::read_to_string(shipped.join(name))
-                .with_context(|| format!("cannot read {name}"))?;
-            fs::write(folder.join(name), hurried(&text))?;
-        }
         let targets: Vec<String> = (0..hosts)
             .map(|host| format!("{:?}", network.address(host, 10_062)))
             .collect();
-        let text = fs::read_to_string(shipped.join("prometheus.yml"))
-            .context("cannot read prometheus.yml")?;
-        let text = text
+        let config = shipped("prometheus.yml")?
             .replace("15s", "1s")
             .replace("\"127.0.0.1:10062\"", &targets.join(", "));
-        let config = folder.join("prometheus.yml");
-        fs::write(&config, text)?;
+        Self::run(&network.middle, &config, hurried, folder)
+    }
+
+    /// Starts it in a namespace with this configuration and the shipped rules, as `change` leaves them.
+    pub(super) fn run(
+        namespace: &str,
+        config: &str,
+        change: fn(&str) -> String,
+        folder: &Path,
+    ) -> Result<Self> {
+        for name in ["detector-rules.yml", "detector-alerts.yml"] {
+            fs::write(folder.join(name), change(&shipped(name)?))?;
+        }
+        let file = folder.join("prometheus.yml");
+        fs::write(&file, config)?;
         let log = folder.join("prometheus.log");
-        let mut command = within(&network.middle, Path::new("prometheus"));
+        let mut command = within(namespace, Path::new("prometheus"));
         command
-            .arg(format!("--config.file={}", config.display()))
+            .arg(format!("--config.file={}", file.display()))
             .arg(format!(
                 "--storage.tsdb.path={}",
                 folder.join("tsdb").display()
@@ -56,7 +61,7 @@ impl Prometheus {
         let process = Background::start(&mut command, &log)?;
         Ok(Self {
             _process: process,
-            namespace: network.middle.clone(),
+            namespace: namespace.to_owned(),
             log,
         })
     }
@@ -132,6 +137,11 @@ impl Prometheus {
         );
         Ok(answer)
     }
+}
+
+fn shipped(name: &str) -> Result<String> {
+    let file = tree::root().join("packaging/prometheus").join(name);
+    fs::read_to_string(file).with_context(|| format!("cannot read {name}"))
 }
 
 /// What waits for minutes waits for two seconds.

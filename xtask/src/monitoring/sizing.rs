@@ -13,6 +13,8 @@ use crate::command::{output, run};
 use crate::marked::Part;
 use crate::tree;
 
+use super::fleet::GOLDEN_PEER;
+
 /// Peers with metrics of their own: few, the default, and the most there are while they change.
 const EXPORTED: [u64; 3] = [20, 200, 400];
 const HOSTS: [u64; 4] = [1, 100, 1_000, 10_000];
@@ -36,10 +38,9 @@ struct Series {
 }
 
 pub(super) fn write() -> Result<()> {
-    let golden =
-        fs::read_to_string(tree::root().join("detector-agent/src/metrics/page/golden.txt"))?;
-    let series = Series::of(&golden);
-    let bytes = bytes_per_sample(&golden)?;
+    let samples = golden_samples()?;
+    let series = Series::of(&samples);
+    let bytes = bytes_per_sample(&samples)?;
     println!(
         "{} series and {} a peer, {bytes:.2} bytes a sample",
         series.fixed, series.of_peer
@@ -48,10 +49,9 @@ pub(super) fn write() -> Result<()> {
 }
 
 impl Series {
-    fn of(golden: &str) -> Self {
-        let samples = golden.lines().filter(|line| !line.starts_with('#'));
+    fn of(samples: &[(String, bool)]) -> Self {
         let (of_peer, fixed): (Vec<_>, Vec<_>) =
-            samples.partition(|line| line.contains("peer=\"198."));
+            samples.iter().partition(|(_, is_of_peer)| *is_of_peer);
         // Those of the process and of the build, which the golden page has not.
         Self {
             fixed: fixed.len() as u64 + 8,
@@ -66,19 +66,14 @@ impl Series {
 
 /// Writes two hours of a host's page, a tenth of whose peers are busy, and has Prometheus pack it.
 #[allow(clippy::cast_precision_loss, reason = "a ratio of two digits is shown")]
-fn bytes_per_sample(golden: &str) -> Result<f64> {
+fn bytes_per_sample(samples: &[(String, bool)]) -> Result<f64> {
     let scratch = Scratch::create("sizing")?;
-    let samples: Vec<&str> = golden
-        .lines()
-        .filter(|line| !line.starts_with('#') && line.contains("peer=\"198."))
-        .collect();
     let mut text = String::new();
     let mut count = 0;
-    for sample in &samples {
-        let (name, _) = sample.rsplit_once(' ').context("a sample without value")?;
+    for (name, _) in samples.iter().filter(|(_, is_of_peer)| *is_of_peer) {
         for peer in 0..BLOCK_PEERS {
             let name = name.replace(
-                "198.51.100.7",
+                GOLDEN_PEER,
                 &format!("198.51.{}.{}", peer / 250, peer % 250),
             );
             let mut value = 0;
@@ -141,8 +136,25 @@ fn table(series: &Series, bytes: f64) -> String {
     text
 }
 
+/// Samples of the golden page without their values, and whether they are of a peer.
+pub(super) fn golden_samples() -> Result<Vec<(String, bool)>> {
+    let golden =
+        fs::read_to_string(tree::root().join("detector-agent/src/metrics/page/golden.txt"))?;
+    samples_of(&golden)
+}
+
+fn samples_of(page: &str) -> Result<Vec<(String, bool)>> {
+    let samples = page.lines().filter(|line| !line.starts_with('#'));
+    samples
+        .map(|sample| {
+            let (name, _) = sample.rsplit_once(' ').context("a sample without value")?;
+            Ok((name.to_owned(), name.contains(GOLDEN_PEER)))
+        })
+        .collect()
+}
+
 /// Three digits and a letter.
-fn short(number: f64) -> String {
+pub(super) fn short(number: f64) -> String {
     let (number, letter) = match number {
         n if n >= 1e12 => (n / 1e12, " T"),
         n if n >= 1e9 => (n / 1e9, " G"),
@@ -156,13 +168,13 @@ fn short(number: f64) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{Series, short};
+    use super::{Series, samples_of, short};
 
     #[test]
     fn series_are_counted_by_peer() {
         let page =
             "# TYPE a counter\na 1\na_peer{peer=\"198.51.100.7\"} 2\na_peer{peer=\"other\"} 3\n";
-        let series = Series::of(page);
+        let series = Series::of(&samples_of(page).unwrap());
         assert_eq!((series.fixed, series.of_peer, series.with(10)), (10, 1, 20));
     }
 
