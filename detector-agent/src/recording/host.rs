@@ -85,11 +85,7 @@ pub(super) fn peer_second(peer: &Peer) -> PeerSecond {
         window_shrinks_polite: signed(shrinks.polite),
         window_shrinks_below_flight: signed(shrinks.below_flight),
         window_shrinks_treason: signed(shrinks.treason),
-        #[allow(
-            clippy::cast_possible_truncation,
-            reason = "a rate: what exceeds the largest number is the largest number"
-        )]
-        bytes_acked_per_second: peer.bytes_acked_per_second as i64,
+        bytes_acked_per_second: signed(peer.bytes_acked_per_second),
     }
 }
 

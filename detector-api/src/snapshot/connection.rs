@@ -80,7 +80,8 @@ pub struct Connection {
     /// Payload acknowledged since the connection began.
     pub bytes_acked: u64,
     /// What it drained in the last sweep interval.
-    pub bytes_acked_per_second: f64,
+    #[serde(deserialize_with = "super::numbers::read")]
+    pub bytes_acked_per_second: u64,
     /// Smoothed round-trip time.
     pub rtt_seconds: f64,
     /// Timer armed: `none`, `retransmit`, `window_probe`, `loss_probe`, `reorder`, `other`.

@@ -53,7 +53,8 @@ pub struct Peer {
     #[serde(default)]
     pub retransmits_needless: u64,
     /// What the tracked connections drained in the last sweep interval.
-    pub bytes_acked_per_second: f64,
+    #[serde(deserialize_with = "super::numbers::read")]
+    pub bytes_acked_per_second: u64,
     /// Who opened its connections.
     #[serde(default)]
     pub direction: Direction,
@@ -99,7 +100,7 @@ impl Peer {
                 window_probe: 0,
             },
             retransmits_needless: 0,
-            bytes_acked_per_second: 0.0,
+            bytes_acked_per_second: 0,
             direction: Direction::Unknown,
             services: Vec::new(),
             processes: Vec::new(),

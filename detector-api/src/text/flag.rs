@@ -10,7 +10,7 @@ use crate::bounds::{
 use crate::snapshot::{
     Event, FlagEvidence, FlagKind, HoardEvidence, ShrinkEvidence, UnansweredEvidence,
 };
-use crate::units::{self, bytes, pace, seconds};
+use crate::units::{bytes, pace, seconds};
 use ipnet::IpNet;
 
 /// What a raised flag says, in half a sentence.
@@ -225,9 +225,9 @@ fn shrink(seen: &Seen<'_>) -> Rule {
 
 fn dribble(seen: &Seen<'_>) -> String {
     let now = seen.connection.map(|connection| {
-        let pace = connection.bytes_acked_per_second;
-        let rest = seconds_left(connection.queued_bytes, pace);
-        (units::rate(pace), connection.queued_bytes, rest)
+        let drain = connection.bytes_acked_per_second;
+        let rest = seconds_left(connection.queued_bytes, drain);
+        (pace(drain), connection.queued_bytes, rest)
     });
     let then = || match seen.event {
         Some(FlagEvidence::Dribble(dribble)) => Some((
@@ -256,8 +256,8 @@ fn dribble(seen: &Seen<'_>) -> String {
 
 /// Seconds until so much is drained at this pace; none where there is no pace.
 #[allow(clippy::cast_precision_loss, reason = "shown with few digits")]
-fn seconds_left(queued_bytes: u64, bytes_per_second: f64) -> Option<f64> {
-    (bytes_per_second > 0.0).then(|| queued_bytes as f64 / bytes_per_second)
+fn seconds_left(queued_bytes: u64, bytes_per_second: u64) -> Option<f64> {
+    (bytes_per_second > 0).then(|| queued_bytes as f64 / bytes_per_second as f64)
 }
 
 fn unanswered(seen: &Seen<'_>) -> String {

@@ -124,7 +124,7 @@ fn holding(subject: &Subject) -> Vec<Block> {
         let orphans = counted(orphans, "is an orphan", "are orphans");
         text += &format!(" {orphans}: closed by our process, kept by the kernel.");
     }
-    let drain = units::rate(peer.bytes_acked_per_second);
+    let drain = units::pace(peer.bytes_acked_per_second);
     let longest = units::seconds(peer.longest_stall_seconds);
     let takes = match subject.recorded {
         Some(_) => format!("took {drain} then"),

@@ -31,7 +31,7 @@ pub enum Value<'a> {
     /// Bytes.
     Bytes(u64),
     /// Bytes per second.
-    Rate(f64),
+    Rate(u64),
     /// Seconds.
     Seconds(f64),
     /// A part of a whole, 1 for all of it.
@@ -48,9 +48,9 @@ impl Value<'_> {
     )]
     pub fn number(&self) -> Option<f64> {
         match self {
-            Self::Count(number) | Self::Bytes(number) => Some(*number as f64),
+            Self::Count(number) | Self::Bytes(number) | Self::Rate(number) => Some(*number as f64),
             Self::Parts(parts, _) => Some(sum(parts) as f64),
-            Self::Rate(number) | Self::Seconds(number) | Self::Share(number) => Some(*number),
+            Self::Seconds(number) | Self::Share(number) => Some(*number),
             Self::Name(_, place) | Self::Level(_, place) => Some(*place as f64),
             Self::YesNo(is) => Some(f64::from(u8::from(*is))),
             _ => None,
@@ -94,7 +94,7 @@ impl fmt::Display for Value<'_> {
             Self::Parts(parts, count) => joined(f, parts.iter().take(*count), "/"),
             Self::Counts(numbers) => joined(f, *numbers, ","),
             Self::Bytes(bytes) => f.write_str(&units::bytes(*bytes)),
-            Self::Rate(rate) => f.write_str(&units::rate(*rate)),
+            Self::Rate(rate) => f.write_str(&units::pace(*rate)),
             Self::Seconds(seconds) => f.write_str(&units::seconds(*seconds)),
             Self::Share(share) => f.write_str(&units::percent(*share)),
             Self::YesNo(is) => f.write_str(if *is { "yes" } else { "no" }),

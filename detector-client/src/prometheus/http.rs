@@ -1,6 +1,6 @@
 //! Asks Prometheus' HTTP API: one connection, one question after the other, all of it bounded in time and size.
 
-use super::rows::{Answers, QUERIES};
+use super::rows::{Answers, QUERIES, Sample};
 use super::{Fleet, Prometheus};
 use crate::socket::{ClientError, percent_encoded};
 use bytes::Bytes;
@@ -19,9 +19,6 @@ use tokio::time::timeout;
 const PATIENCE: Duration = Duration::from_secs(30);
 /// Half a million peers fit.
 const MAX_BODY_BYTES: usize = 64 << 20;
-
-/// A sample: its labels and its value.
-pub(super) type Sample = (BTreeMap<String, String>, f64);
 
 #[derive(Deserialize)]
 struct Answer {

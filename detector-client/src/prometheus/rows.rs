@@ -1,7 +1,6 @@
 //! What is asked, and the rows that the answers make.
 
 use super::Fleet;
-use super::http::Sample;
 use crate::columns::{Row as _, whole};
 use detector_api::row::PeerRow;
 use detector_api::snapshot::{Peer, Verdict};
@@ -10,6 +9,9 @@ use std::collections::BTreeMap;
 
 /// Label under which an agent sums peers without a line of their own.
 const OTHER: &str = "other";
+
+/// A sample: its labels and its value.
+pub(super) type Sample = (BTreeMap<String, String>, f64);
 
 /// What an answer is about.
 #[derive(Clone, Copy, Debug)]

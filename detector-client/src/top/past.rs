@@ -146,7 +146,7 @@ fn peer(row: &PeerSecond, time: &str) -> Peer {
             below_flight: count(row.window_shrinks_below_flight),
             treason: count(row.window_shrinks_treason),
         },
-        bytes_acked_per_second: row.bytes_acked_per_second as f64,
+        bytes_acked_per_second: count(row.bytes_acked_per_second),
         first_seen: time.to_owned(),
         last_seen: time.to_owned(),
         ..Peer::unknown(row.peer.clone())

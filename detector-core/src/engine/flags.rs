@@ -263,8 +263,3 @@ fn connection_evidence(
         },
     }
 }
-
-#[allow(clippy::cast_precision_loss, reason = "shown, and exact below 2^53")]
-pub(super) const fn number(value: u64) -> f64 {
-    value as f64
-}

@@ -93,7 +93,7 @@ impl Engine {
             outgoing_connections: stalls.sum(StallClass::is_outbound).stalled_connections,
             outgoing_holding_connections: connections(StallClass::OutboundBlocked),
             is_hoarding: peer.hoard.is_alone,
-            is_below_floor: peer.hoard.is_below_floor,
+            is_blocked_hoard: peer.hoard.is_blocked_hoard,
             network: peer
                 .hoard
                 .network(peer.address, &self.groups)

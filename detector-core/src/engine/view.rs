@@ -2,7 +2,6 @@
 
 use super::Engine;
 use super::export::Cost;
-use super::flags::number;
 use super::owners;
 use crate::ledger::seconds;
 use crate::observe::observation::ConnectionId;
@@ -11,9 +10,10 @@ use crate::observe::state::PackedId;
 use crate::rules::shrink;
 use crate::tables::connections::Connection;
 use crate::tables::peers::Peer;
+use detector_api::address::network_of;
 use detector_api::snapshot::{self, PeerDetail, StandingFlag};
 use std::cmp::{Ordering, Reverse};
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 
 impl Engine {
     /// All peers, those that cost most first.
@@ -150,10 +150,11 @@ impl Engine {
     }
 
     fn find_peer(&self, text: &str) -> Option<&Peer> {
-        let (address, prefix_length) = parse_peer(text)?;
+        let network = network_of(text.trim())?;
+        let (address, length) = (network.addr(), network.prefix_len());
         let key = PeerAddress::of(address, self.settings.tables.ipv6_prefix);
         let is_wanted = |peer: &Peer| {
-            prefix_length.is_none_or(|length| length >= peer.address.prefix_length())
+            length >= peer.address.prefix_length()
                 && PeerAddress::of(address, peer.address.prefix_length()) == peer.address
         };
         let found = self.peers.find(&key).map(|slot| self.peers.get(slot));
@@ -195,7 +196,7 @@ impl Engine {
             window_shrinks: counts.shrinks,
             retransmits: counts.retransmits,
             retransmits_needless: counts.retransmits_needless,
-            bytes_acked_per_second: number(peer.drain_bytes_per_second),
+            bytes_acked_per_second: peer.drain_bytes_per_second,
             direction: peer.direction,
             services: peer.services.ports().to_vec(),
             processes: self.owners_of(peer),
@@ -254,7 +255,7 @@ impl Engine {
             retransmits: totals.retransmits,
             retransmits_needless: totals.retransmits_needless,
             bytes_acked: last.bytes_acked,
-            bytes_acked_per_second: number(connection.drain.bytes_per_second),
+            bytes_acked_per_second: connection.drain.bytes_per_second,
             rtt_seconds: f64::from(last.srtt_us) / 1e6,
             timer: last.timer.label().to_owned(),
             is_orphan: last.is_orphan,
@@ -289,23 +290,4 @@ fn keep_first<T>(items: &mut Vec<T>, limit: usize, order: impl Fn(&T, &T) -> Ord
     }
     items.truncate(limit);
     items.sort_unstable_by(order);
-}
-
-/// An address with an optional prefix length; IPv4-mapped ones folded, with their prefix.
-fn parse_peer(text: &str) -> Option<(IpAddr, Option<u8>)> {
-    let (address, prefix_length) = match text.trim().split_once('/') {
-        None => (text.trim(), None),
-        Some((address, length)) => (address, Some(length.parse::<u8>().ok()?)),
-    };
-    let address: IpAddr = address.parse().ok()?;
-    let folded = address.to_canonical();
-    let prefix_length = match prefix_length {
-        Some(length) if address.is_ipv6() && folded.is_ipv4() => Some(length.checked_sub(96)?),
-        other => other,
-    };
-    let longest = if folded.is_ipv4() { 32 } else { 128 };
-    if prefix_length.is_some_and(|length| length > longest) {
-        return None;
-    }
-    Some((folded, prefix_length))
 }

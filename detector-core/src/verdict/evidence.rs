@@ -96,7 +96,7 @@ pub(crate) struct PeerEvidence {
     /// Whether the peer alone reaches the hoard thresholds.
     pub(crate) is_hoarding: bool,
     /// Whether its holding connections do.
-    pub(crate) is_below_floor: bool,
+    pub(crate) is_blocked_hoard: bool,
     /// Its network, if peers of it reach them together.
     pub(crate) network: Option<GroupEvidence>,
     /// Peers with the same fingerprint, if they reach them together.
@@ -175,7 +175,7 @@ impl PeerEvidence {
     /// Whether it holds a hoard, alone or with others of which it is one.
     pub(crate) const fn holds_a_hoard(&self) -> bool {
         let is_one_of_many = self.network.is_some() || self.alike.is_some();
-        self.is_below_floor || (is_one_of_many && self.holding_connections > 0)
+        self.is_blocked_hoard || (is_one_of_many && self.holding_connections > 0)
     }
 
     /// Whether others use its address, who behave.

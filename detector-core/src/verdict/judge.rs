@@ -112,7 +112,7 @@ fn judge_attack(evidence: &PeerEvidence) -> Finding {
     // A hoard that was never read may still prove a slow start of them all.
     let has_lasted = evidence.never_read_connections * 2 <= evidence.holding_connections;
     let confidence = match (
-        evidence.is_below_floor && has_lasted,
+        evidence.is_blocked_hoard && has_lasted,
         evidence.recovered_stalls,
     ) {
         (true, 0) => Confidence::High,

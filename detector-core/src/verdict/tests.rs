@@ -18,7 +18,7 @@ fn each_kind_of_evidence_has_its_verdict() {
     let hoard = PeerEvidence {
         census: Some(Census::default()),
         is_hoarding: true,
-        is_below_floor: true,
+        is_blocked_hoard: true,
         holding_connections: 30,
         ..zero(30)
     };
@@ -40,7 +40,7 @@ fn each_kind_of_evidence_has_its_verdict() {
         stalled_by_cause: [3, 0, 0, 27],
         silent_connections: 27,
         holding_connections: 3,
-        is_below_floor: false,
+        is_blocked_hoard: false,
         ..hoard
     };
     assert_eq!(verdict(&silent), Some(Verdict::Vanished));
@@ -51,7 +51,7 @@ fn each_kind_of_evidence_has_its_verdict() {
     };
     assert_eq!(verdict(&hidden), Some(Verdict::ZeroWindowAttack));
     let drains = PeerEvidence {
-        is_below_floor: false,
+        is_blocked_hoard: false,
         holding_connections: 0,
         ..hoard
     };
@@ -110,7 +110,7 @@ fn evidence() -> impl Strategy<Value = PeerEvidence> {
             outgoing_holding_connections: held.4.min(held_up),
             recovered_stalls: held.5,
             is_hoarding: is[0],
-            is_below_floor: is[0] && is[1],
+            is_blocked_hoard: is[0] && is[1],
             network: group(is[2]),
             alike: group(is[3]),
             is_trusted: is[4],

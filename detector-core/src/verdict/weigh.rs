@@ -181,7 +181,7 @@ fn relief(evidence: &PeerEvidence, quiet_ns: Option<u64>) -> Vec<Evidence> {
             pinned_bytes: evidence.pinned_bytes,
         });
     }
-    if evidence.is_hoarding && !evidence.is_below_floor && !evidence.is_mostly_silent() {
+    if evidence.is_hoarding && !evidence.is_blocked_hoard && !evidence.is_mostly_silent() {
         found.push(Evidence::TooShort {
             holding_connections: evidence.holding_connections,
             over_seconds: evidence.over_seconds(),

@@ -171,7 +171,11 @@ fn page(samples: &[(String, bool)], host: usize) -> String {
             continue;
         }
         for (number, peer) in peers.iter().enumerate() {
-            let value = if (host + number).is_multiple_of(10) { 3 } else { 0 };
+            let value = if (host + number).is_multiple_of(10) {
+                3
+            } else {
+                0
+            };
             let _ = writeln!(page, "{} {value}", name.replace(GOLDEN_PEER, peer));
         }
     }

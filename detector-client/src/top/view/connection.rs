@@ -200,7 +200,7 @@ fn facts(connection: &Connection) -> Vec<String> {
         fact("edge", sequence.edge.to_string()),
         bytes("pinned", connection.pinned_bytes),
         fact("window shift", connection.window_shift.to_string()),
-        fact("drains", units::rate(connection.bytes_acked_per_second)),
+        fact("drains", units::pace(connection.bytes_acked_per_second)),
         fact(
             "zero window",
             format!(

@@ -101,7 +101,7 @@ fn held(peer: &Peer) -> Vec<Part> {
         Part::labelled(0, "pinned", units::bytes(peer.pinned_bytes)),
         Part::labelled(1, "longest", units::seconds(peer.longest_stall_seconds)),
         Part::labelled(2, "zero window", units::seconds(peer.zero_window_seconds)),
-        Part::labelled(3, "drains", units::rate(peer.bytes_acked_per_second)),
+        Part::labelled(3, "drains", units::pace(peer.bytes_acked_per_second)),
     ]
 }
 

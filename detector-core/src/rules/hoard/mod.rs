@@ -29,7 +29,7 @@ pub(crate) struct Hoard {
     pub(crate) is_alone: bool,
     /// Whether those below the drain floor do, connections that we opened aside. Connections that
     /// were never read count as such from the start.
-    pub(crate) is_below_floor: bool,
+    pub(crate) is_blocked_hoard: bool,
     /// Whether those do that cost more than a pause.
     is_beyond_pause: bool,
     /// Whether its network does, and it takes part.
@@ -60,7 +60,7 @@ impl Hoard {
         let never_read = stalls.of(StallClass::NeverRead);
         let beyond_pause = stalls.sum(StallClass::is_beyond_pause) + never_read;
         self.is_alone = is_hoarding(stalls.all(), self.is_alone, settings);
-        self.is_below_floor = is_hoarding(blocked + never_read, self.is_below_floor, settings);
+        self.is_blocked_hoard = is_hoarding(blocked + never_read, self.is_blocked_hoard, settings);
         self.is_beyond_pause = is_hoarding(beyond_pause, self.is_beyond_pause, settings);
         self.is_in_network = takes_part && network.is_some_and(|group| group.hoards);
         let is_worse = self.is_beyond_pause && !before.is_beyond_pause;
@@ -70,7 +70,7 @@ impl Hoard {
 
     /// Connections that were never read, where they make a hoard.
     pub(crate) fn never_read(&self, stalls: &Stalls) -> Usage {
-        if self.is_below_floor {
+        if self.is_blocked_hoard {
             stalls.of(StallClass::NeverRead)
         } else {
             Usage::default()

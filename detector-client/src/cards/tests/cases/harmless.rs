@@ -13,7 +13,7 @@ use detector_api::snapshot::{
 pub(in crate::cards::tests) fn slow_client() -> Subject {
     let mut slow = connection("198.51.100.80:55000", StallCause::ZeroWindow, &[nginx()]);
     slow.stalled_seconds = 8.4;
-    slow.bytes_acked_per_second = 200_000.0;
+    slow.bytes_acked_per_second = 200_000;
     slow.source = Source::Hook;
     let mut subject = subject("198.51.100.80", Verdict::SlowClient, vec![slow]);
     let detail = &mut subject.page.detail;

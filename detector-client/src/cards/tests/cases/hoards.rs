@@ -120,7 +120,7 @@ pub(in crate::cards::tests) fn dribble() -> Subject {
             let mut each = connection(&remote, StallCause::Dribble, &[nginx()]);
             each.window_bytes = 128;
             each.mss_bytes = 128;
-            each.bytes_acked_per_second = 120.0;
+            each.bytes_acked_per_second = 120;
             each.source = Source::Hook;
             each
         })

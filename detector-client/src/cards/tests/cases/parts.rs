@@ -130,7 +130,7 @@ pub(super) fn connection(remote: &str, stall: StallCause, owner: &[Process]) -> 
         retransmits: Retransmits::default(),
         retransmits_needless: 0,
         bytes_acked: 65_535,
-        bytes_acked_per_second: 0.0,
+        bytes_acked_per_second: 0,
         rtt_seconds: 0.02,
         timer: "window_probe".to_owned(),
         owner_out_of_sight: false,
