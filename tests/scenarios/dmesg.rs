@@ -79,7 +79,7 @@ fn what_is_no_log_is_refused_with_what_to_do() -> Result<()> {
             ),
             (
                 write("binary", &[1, 2, 3, 4, 5, 6])?,
-                "is no text",
+                "is not text",
                 "name a log file",
             ),
         ] {

@@ -299,7 +299,7 @@ fn what_an_agent_said_is_read_after_it_was_killed() -> Result<()> {
             Ok(output.status.success().then_some(output))
         })?;
         ensure!(
-            said(&card).contains(", which an agent writes"),
+            said(&card).contains(", which a running agent is still writing"),
             "{}",
             said(&card)
         );

@@ -158,7 +158,7 @@ fn what_is_printed_is_a_table_or_json_and_a_closed_pipe_is_no_error() -> Result<
         let said = String::from_utf8_lossy(&output.stderr);
         ensure!(output.status.code() == Some(2), "{output:?}");
         ensure!(
-            said.contains("no terminal") && said.contains("--once"),
+            said.contains("not a terminal") && said.contains("--once"),
             "{said}"
         );
         Ok(())

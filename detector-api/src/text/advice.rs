@@ -208,13 +208,20 @@ fn reset_stalled(stalled_connections: u64, around: &Circumstances) -> Step {
         .map_or("PEER".to_owned(), |address| address.to_string());
     let line = format!("detector reset {peer} --stalled-for 30s --dry-run");
     let note = "Says what would be closed; without --dry-run it is";
+    let mut settings = vec![setting(&[&line], note)];
+    // Never said of an address that others share.
+    if let Some(Verdict::ZeroWindowAttack | Verdict::SlowReadAttack) = around.verdict {
+        let line = format!("detector block {peer} --for 10m");
+        let note = "If it comes back: drops all that it sends; ends by itself";
+        settings.push(setting(&[&line], note));
+    }
     Step {
         what: format!(
-            "Close what is stalled ({}), and nothing else: others may use this address, and a limit \
-             or a block would shut them out.",
+            "Close what is stalled ({}), and nothing else: it frees what they hold, and hits nobody else \
+             who uses this address.",
             connections(stalled_connections)
         ),
-        settings: vec![setting(&[&line], note)],
+        settings,
     }
 }
 

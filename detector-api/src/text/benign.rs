@@ -102,7 +102,7 @@ pub fn considered(considered: &Considered) -> String {
         } => (
             "a box on the path",
             format!(
-                "{} with the same symptom at once, many are {networks_bound}",
+                "{} with the same symptom at once, {networks_bound} or more count as many",
                 counted(*networks, "network", "networks"),
             ),
         ),

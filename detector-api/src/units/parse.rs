@@ -27,7 +27,7 @@ const SIZE_UNITS: [(&str, u64); 5] = [
 pub fn parse_duration(text: &str) -> Result<Duration, String> {
     scaled(text, &DURATION_UNITS)
         .map(Duration::from_millis)
-        .ok_or_else(|| format!("`{text}` is no duration such as 250ms, 5s, 10m, 2h or 7d"))
+        .ok_or_else(|| format!("`{text}` is not a duration such as 250ms, 5s, 10m, 2h or 7d"))
 }
 
 /// Reads a whole number and a unit of size: `512B`, `64KiB`, `256MiB`, `1GiB`.

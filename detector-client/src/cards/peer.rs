@@ -81,12 +81,11 @@ fn holding(subject: &Subject) -> Vec<Block> {
     let detail = &subject.page.detail;
     let peer = &detail.peer;
     let mut text = if peer.stalled_connections == 0 {
-        let tracked = counted(
-            peer.connections,
-            "tracked connection",
-            "tracked connections",
-        );
-        format!("Nothing: none of its {tracked} is stalled.")
+        match peer.connections {
+            0 => "Nothing: no connection of it is tracked any more.".to_owned(),
+            1 => "Nothing: its one tracked connection is not stalled.".to_owned(),
+            many => format!("Nothing: none of its {many} tracked connections is stalled."),
+        }
     } else {
         let pinned = units::bytes(peer.pinned_bytes);
         let share = share_of_tcp_memory(peer, &subject.host);

@@ -1,5 +1,5 @@
 //! Golden cards. After a change of words that is meant, run the tests with
-//! `DETECTOR_WRITE_GOLDEN=1` and read the difference.
+//! `DETECTOR_BLESS=1` and read the difference.
 
 mod cases;
 mod incidents;
@@ -25,7 +25,7 @@ fn expect_golden(name: &str, subject: &Subject) {
     let file = Path::new(env!("CARGO_MANIFEST_DIR"))
         .join("src/cards/golden")
         .join(format!("{name}.txt"));
-    if std::env::var_os("DETECTOR_WRITE_GOLDEN").is_some() {
+    if std::env::var_os("DETECTOR_BLESS").is_some() {
         std::fs::write(&file, &text).unwrap();
     }
     let golden = std::fs::read_to_string(&file).unwrap();

@@ -77,7 +77,9 @@ fn told(reader: &Reader) -> Result<String, RecorderError> {
     };
     let host = &run.host;
     if reader.is_written() {
-        return Ok(format!("read from {file} of {host}, which an agent writes"));
+        return Ok(format!(
+            "read from {file} of {host}, which a running agent is still writing"
+        ));
     }
     let last = rfc3339(i128::from(run.last.unix_ms) * 1_000_000);
     let last = moment(&last, clock::unix_ns());

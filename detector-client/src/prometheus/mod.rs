@@ -46,7 +46,7 @@ impl FromStr for Prometheus {
                 Some(("https", _)) => {
                     "https is not spoken; forward its port: ssh -L 9090:localhost:9090 HOST"
                 }
-                _ => "is no URL such as http://localhost:9090",
+                _ => "is not a URL such as http://localhost:9090",
             }
             .to_owned());
         };
@@ -56,7 +56,7 @@ impl FromStr for Prometheus {
         }
         let is_plain = |c: char| c.is_ascii_graphic() && !"?#%\\\"<>".contains(c);
         if authority.is_empty() || !rest.chars().all(is_plain) {
-            return Err("is no URL such as http://localhost:9090".to_owned());
+            return Err("is not a URL such as http://localhost:9090".to_owned());
         }
         let port = authority.rsplit_once(':').map(|(_, port)| port);
         let has_port = port.is_some_and(|port| port.parse::<u16>().is_ok());

@@ -1,5 +1,5 @@
 //! The story of the design, from recorders on disk to text, page and JSON. After a change of words that
-//! is meant, run the tests with `DETECTOR_WRITE_GOLDEN=1` and read the difference.
+//! is meant, run the tests with `DETECTOR_BLESS=1` and read the difference.
 
 mod hostile;
 mod story;
@@ -52,7 +52,7 @@ fn expect_golden(name: &str, text: &str) {
     let file = Path::new(env!("CARGO_MANIFEST_DIR"))
         .join("src/report/golden")
         .join(format!("{name}.txt"));
-    if std::env::var_os("DETECTOR_WRITE_GOLDEN").is_some() {
+    if std::env::var_os("DETECTOR_BLESS").is_some() {
         std::fs::write(&file, text).unwrap();
     }
     let golden = std::fs::read_to_string(&file).unwrap_or_default();

@@ -32,8 +32,8 @@ pub(super) fn unseen(recordings: &[Recording], hosts: &[HostPart]) -> Vec<String
         let lost = records_lost(recording);
         if lost > 0 {
             told.push(format!(
-                "{name}: {} of the kernel side lost; counts are lower bounds.",
-                counted(lost, "record was", "records were")
+                "{name}: the kernel side lost {}; counts are lower bounds.",
+                counted(lost, "record", "records")
             ));
         }
         if let Some(apart) = usual_distance_ms(host).filter(|apart| *apart > COARSE_MS) {

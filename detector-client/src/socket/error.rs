@@ -152,8 +152,10 @@ impl ClientError {
         );
         let hint = match &self {
             Self::Unreachable { .. } if is_forbidden => Some(match group_of(socket) {
-                Some(group) => format!("run it as root, or as a member of group `{group}`"),
-                None => "run it as root".to_owned(),
+                Some(group) if group != "root" => {
+                    format!("run it as root, or as a member of group `{group}`")
+                }
+                _ => "run it as root".to_owned(),
             }),
             Self::Unreachable { .. } => Some(
                 "start the agent with `detector run`, or name its socket with --control-socket"

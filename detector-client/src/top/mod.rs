@@ -86,7 +86,7 @@ pub async fn run(args: &Options) -> Result<(), Failure> {
     }
     if !io::stdout().is_terminal() {
         let hint = "`detector top --once` prints a table, `--json` an object, `--batch` goes on";
-        return Err(Failure::usage("stdout is no terminal").hint(hint));
+        return Err(Failure::usage("cannot draw the screen: stdout is not a terminal").hint(hint));
     }
     let path = args.state_dir.as_deref();
     let recorder = Recorder {

@@ -19,10 +19,11 @@ pub(super) fn advise(evidence: &PeerEvidence, verdict: Option<Verdict>) -> Vec<A
     };
     // Whoever limits or blocks a shared address, or one of which that is not known, hits others.
     let may_be_shared = evidence.is_shared() || evidence.census.is_none();
+    let reset_stalled = || Advice::ResetStalled {
+        stalled_connections,
+    };
     let limit_connections = || match may_be_shared {
-        true => Advice::ResetStalled {
-            stalled_connections,
-        },
+        true => reset_stalled(),
         false => Advice::LimitConnections {
             stalled_connections,
         },
@@ -32,7 +33,12 @@ pub(super) fn advise(evidence: &PeerEvidence, verdict: Option<Verdict>) -> Vec<A
         _ if evidence.is_trusted => vec![look_at_path()],
         Some(Verdict::PathLoss) => vec![look_at_path(), bound_waiting()],
         Some(Verdict::ZeroWindowAttack | Verdict::SlowReadAttack) => {
-            vec![limit_connections(), bound_waiting()]
+            let mut given = vec![reset_stalled()];
+            if !may_be_shared {
+                given.push(limit_connections());
+            }
+            given.push(bound_waiting());
+            given
         }
         Some(Verdict::ShrinkingPeer) if evidence.shrinks_are_common() => vec![look_at_path()],
         Some(Verdict::ShrinkingPeer) => {

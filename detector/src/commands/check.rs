@@ -2,7 +2,7 @@
 
 use crate::cli::CheckArgs;
 use detector_agent::kernel::check::{Requirement, State, requirements};
-use detector_api::failure::Failure;
+use detector_api::failure::{Code, Failure};
 use detector_client::layout::Align;
 use detector_client::table::Table;
 use detector_client::terminal::Capabilities;
@@ -55,7 +55,11 @@ fn missing_failure(missing: &Requirement) -> Failure {
     let failure = Failure::new(
         missing.code,
         anyhow::anyhow!(
-            "this host cannot run the agent: {}: {}",
+            "{} cannot run the agent: {}: {}",
+            match missing.code {
+                Code::Privilege => "this user",
+                _ => "this host",
+            },
             missing.name,
             missing.detail
         ),

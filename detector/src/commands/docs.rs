@@ -118,18 +118,24 @@ fn cli() -> String {
     // A fixed width: the page must not depend on the terminal it is made on.
     let mut command = Cli::command().term_width(100);
     command.build();
+    add_commands(&mut page, &mut command);
+    page
+}
+
+/// The help of each command below this one, and of those below it.
+fn add_commands(page: &mut String, command: &mut clap::Command) {
     let shown =
         |command: &&mut clap::Command| !command.is_hide_set() && command.get_name() != "help";
     for subcommand in command.get_subcommands_mut().filter(shown) {
-        let name = subcommand.get_name().to_owned();
+        let name = subcommand.get_bin_name().unwrap_or_default().to_owned();
         let help = subcommand.render_long_help().to_string();
         let help: Vec<_> = help.lines().map(str::trim_end).collect();
-        page += &format!(
-            "\n## `detector {name}`\n\n```text\n{}\n```\n",
+        *page += &format!(
+            "\n## `{name}`\n\n```text\n{}\n```\n",
             help.join("\n").trim_end()
         );
+        add_commands(page, subcommand);
     }
-    page
 }
 
 #[cfg(test)]

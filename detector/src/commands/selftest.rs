@@ -63,8 +63,10 @@ fn head(cases: usize, kernel: &str) -> String {
 fn chosen(only: &[String]) -> Result<Vec<&'static Case>, Failure> {
     let is_known = |name: &&String| of_selftest().any(|case| case.selftest_name() == *name);
     if let Some(unknown) = only.iter().find(|name| !is_known(name)) {
-        return Err(Failure::usage(format!("there is no case `{unknown}`"))
-            .hint("`detector selftest --list` names them"));
+        return Err(
+            Failure::usage(format!("cannot play `{unknown}`: there is no such case"))
+                .hint("`detector selftest --list` names them"),
+        );
     }
     let is_wanted =
         |case: &&Case| only.is_empty() || only.iter().any(|name| name == case.selftest_name());

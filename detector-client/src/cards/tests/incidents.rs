@@ -85,7 +85,7 @@ fn expect_golden(name: &str, incident: &Incident) {
     let file = Path::new(env!("CARGO_MANIFEST_DIR"))
         .join("src/cards/golden")
         .join(format!("{name}.txt"));
-    if std::env::var_os("DETECTOR_WRITE_GOLDEN").is_some() {
+    if std::env::var_os("DETECTOR_BLESS").is_some() {
         std::fs::write(&file, &text).unwrap();
     }
     let golden = std::fs::read_to_string(&file).unwrap();

@@ -164,7 +164,7 @@ fn refuse_other_forms(name: &str, start: &[u8]) -> Result<(), Failure> {
     let head = start.get(..HEAD_BYTES).unwrap_or(start);
     let is_control = |byte: &&u8| **byte < 0x20 && !b"\0\t\n\r\x1b\x1e\x0c\x08".contains(byte);
     if head.iter().filter(is_control).count() * 20 > head.len() {
-        return Err(refused("is no text")
+        return Err(refused("is not text")
             .hint("name a log file, or pipe one in: journalctl -k | detector dmesg -"));
     }
     Ok(())

@@ -182,13 +182,16 @@ pub(in crate::cards::tests) fn orphans() -> Subject {
     let orphans = Advice::BoundOrphans {
         orphan_connections: 40,
     };
-    detail.assessment.advice.insert(2, orphans);
+    detail.assessment.advice.insert(3, orphans);
     subject
 }
 
 /// What is advised against so many stalled connections, each with so much memory.
 fn bounds(stalled_connections: u64, pinned_bytes_per_connection: u64) -> Vec<Advice> {
     vec![
+        Advice::ResetStalled {
+            stalled_connections,
+        },
         Advice::LimitConnections {
             stalled_connections,
         },
