@@ -5,8 +5,10 @@ use crate::state::AgentState;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// Between two looks at whether anybody wants to know.
+/// Between two looks at whether anybody still wants to know, while somebody does.
 const PAUSE: Duration = Duration::from_secs(1);
+/// The same while nobody does: whoever begins to, says so.
+const IDLE_PAUSE: Duration = Duration::from_secs(10);
 
 /// Looks until the agent stops.
 pub(super) async fn watch(state: Arc<AgentState>, nice: i32) {
@@ -35,7 +37,7 @@ pub(super) async fn watch(state: Arc<AgentState>, nice: i32) {
                 Duration::ZERO
             }
             Some(due_in) => due_in.min(PAUSE),
-            None => PAUSE,
+            None => IDLE_PAUSE,
         };
         tokio::select! {
             () = tokio::time::sleep(pause) => {}
