@@ -30,6 +30,8 @@ pub(super) async fn watch(state: Arc<AgentState>, nice: i32) {
                 let look = tokio::task::spawn_blocking(move || {
                     let stalled = || looking.with_engine(|engine| engine.stalled_send_bytes());
                     looking.tcp_memory.look(nice, stalled);
+                    // For the names of programs.
+                    looking.doze.rouse();
                 });
                 if let Err(error) = look.await {
                     tracing::warn!("looking who holds TCP's memory failed: {error}");

@@ -67,7 +67,7 @@ pub(super) struct Sweeper {
 }
 
 /// Between two looks at what the kernel counts, while no round finds anything to do.
-const COUNT_EVERY: Duration = Duration::from_secs(5);
+const COUNT_EVERY: Duration = Duration::from_secs(15);
 
 /// What the rounds carry from one to the next.
 #[derive(Default)]
