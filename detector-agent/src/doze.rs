@@ -46,8 +46,8 @@ mod tests {
         let then = doze.times_roused();
         doze.rouse();
         doze.sleep_since(then);
+        let then = doze.times_roused();
         std::thread::scope(|scope| {
-            let then = doze.times_roused();
             let sleeper = scope.spawn(|| doze.sleep_since(then));
             doze.rouse();
             sleeper.join().unwrap();
