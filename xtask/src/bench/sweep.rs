@@ -14,12 +14,13 @@ use crate::tree;
 const BOUND: f64 = 1.2;
 const SOCKETS: [u32; 3] = [1_000, 10_000, 100_000];
 
-/// Processor time of passes, in nanoseconds: medians of all rounds.
-#[derive(Clone, Copy, Debug, PartialEq)]
+/// Rounds of one pass each, of which the costs are processor time in nanoseconds.
+#[derive(Clone, Debug, PartialEq)]
 struct Passes {
+    /// Shown to a pass.
     sockets: f64,
     /// Of the empty program; of the sweep where it looks at marked sockets; where it looks at all.
-    costs: [f64; 3],
+    rounds: Vec<[f64; 3]>,
 }
 
 pub(super) fn main(examples: &Path, rounds: u32) -> Result<()> {
@@ -31,12 +32,14 @@ pub(super) fn main(examples: &Path, rounds: u32) -> Result<()> {
     println!("\n sockets  ns a socket: empty  sweep (ratio)  full sweep (ratio)");
     for sockets in SOCKETS {
         let passes = passes(examples, sockets, rounds)?;
-        let [nothing, marked, all] = passes.beyond(&empty);
+        let [nothing, marked, all] = passes.beyond(&empty).costs();
+        let [_, marked_ratio, all_ratio] = passes.beyond(&empty).ratios();
         println!(
-            "{:>8}              {nothing:>6.0} {marked:>6.0} ({:.2})  {all:>11.0} ({:.2})   pass: {}",
+            "{:>8}              {:>6.0} {:>6.0} ({marked_ratio:.2})  {:>11.0} ({all_ratio:.2})   pass: {}",
             passes.sockets,
-            marked / nothing,
-            all / nothing,
+            nothing / passes.sockets,
+            marked / passes.sockets,
+            all / passes.sockets,
             whole(&passes)
         );
     }
@@ -45,7 +48,7 @@ pub(super) fn main(examples: &Path, rounds: u32) -> Result<()> {
 }
 
 fn whole(passes: &Passes) -> String {
-    let [nothing, marked, all] = passes.costs.map(|cost| cost / 1e6);
+    let [nothing, marked, all] = passes.costs().map(|cost| cost / 1e6);
     format!("{nothing:.2} ms empty, {marked:.2} ms sweep, {all:.2} ms full sweep")
 }
 
@@ -68,25 +71,45 @@ fn passes(examples: &Path, sockets: u32, rounds: u32) -> Result<Passes> {
 impl Passes {
     /// Lines of four numbers.
     fn read(said: &str) -> Option<Self> {
-        let rows: Option<Vec<Vec<f64>>> = said
-            .lines()
-            .map(|line| line.split(' ').map(|number| number.parse().ok()).collect())
-            .collect();
-        let rows = rows?;
-        let column = |index: usize| -> Option<f64> {
-            let values: Option<Vec<f64>> = rows.iter().map(|row| row.get(index).copied()).collect();
-            Some(median(&values?))
-        };
+        let mut sockets = Vec::new();
+        let mut rounds = Vec::new();
+        for line in said.lines() {
+            let mut numbers = line.split(' ').map(|number| number.parse::<f64>().ok());
+            let mut next = || numbers.next().flatten();
+            sockets.push(next()?);
+            rounds.push([next()?, next()?, next()?]);
+        }
         Some(Self {
-            sockets: column(0)?,
-            costs: [column(1)?, column(2)?, column(3)?],
+            sockets: median(&sockets),
+            rounds,
         })
     }
 
-    /// Nanoseconds a socket, without what a pass costs that finds none.
-    fn beyond(&self, empty: &Self) -> [f64; 3] {
-        let each = |index: usize| (self.costs[index] - empty.costs[index]) / self.sockets;
-        [each(0), each(1), each(2)]
+    /// Without what a pass costs that is shown no socket.
+    fn beyond(&self, empty: &Self) -> Self {
+        let without = empty.costs();
+        let less = |round: &[f64; 3]| [0, 1, 2].map(|kind| round[kind] - without[kind]);
+        Self {
+            sockets: self.sockets,
+            rounds: self.rounds.iter().map(less).collect(),
+        }
+    }
+
+    /// Medians.
+    fn costs(&self) -> [f64; 3] {
+        self.medians(|round, kind| round[kind])
+    }
+
+    /// Medians of the ratios to the empty program in the same round.
+    fn ratios(&self) -> [f64; 3] {
+        self.medians(|round, kind| round[kind] / round[0])
+    }
+
+    fn medians(&self, of: impl Fn(&[f64; 3], usize) -> f64) -> [f64; 3] {
+        [0, 1, 2].map(|kind| {
+            let values: Vec<f64> = self.rounds.iter().map(|round| of(round, kind)).collect();
+            median(&values)
+        })
     }
 }
 
@@ -97,10 +120,12 @@ mod tests {
     #[test]
     fn what_a_pass_costs_without_sockets_is_no_socket_s() {
         let empty = Passes::read("0 1000 1100 1200\n").unwrap();
-        let passes = Passes::read("10 3000 3500 9200\n10 2000 3100 5200\n10 1000 3000 5200\n");
+        let passes = Passes::read("10 3000 3500 9200\n10 2000 3100 5200\n10 1500 3000 5200\n");
         let passes = passes.unwrap();
-        assert_eq!(passes.costs, [2000.0, 3100.0, 5200.0]);
-        assert_eq!(passes.beyond(&empty), [100.0, 200.0, 400.0]);
+        assert_eq!(passes.costs(), [2000.0, 3100.0, 5200.0]);
+        let beyond = passes.beyond(&empty);
+        assert_eq!(beyond.costs(), [1000.0, 2000.0, 4000.0]);
+        assert_eq!(beyond.ratios(), [1.0, 2.0, 4.0]);
         assert_eq!(Passes::read("10 3000\n"), None);
     }
 }
