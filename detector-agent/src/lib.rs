@@ -10,6 +10,7 @@ mod clock;
 pub mod config;
 mod control;
 pub mod daemon;
+mod doze;
 mod governor;
 mod guard;
 mod host;

@@ -5,6 +5,7 @@
 use crate::actions::Actions;
 use crate::clock;
 use crate::config::Config;
+use crate::doze::Doze;
 use crate::governor::Governor;
 use crate::guard::AutoGuard;
 use crate::host::owner::SharedReport;
@@ -57,6 +58,8 @@ pub(crate) struct AgentState {
     pub(crate) pressure: PressureGauge,
     /// Who holds TCP's memory.
     pub(crate) tcp_memory: TcpMemoryGauge,
+    /// Rouses the threads that look after tracked connections.
+    pub(crate) doze: Doze,
     /// Keeps the agent's own cost within bounds.
     pub(crate) governor: Governor,
     /// Does what operators ask for.
@@ -143,6 +146,7 @@ impl AgentState {
             owners: SharedReport::default(),
             pressure: PressureGauge::default(),
             tcp_memory: TcpMemoryGauge::default(),
+            doze: Doze::default(),
             governor: Governor::new(config.budget.cpu_share.as_ratio()),
             actions,
             guard,
@@ -195,6 +199,7 @@ impl AgentState {
                     for observation in &observations {
                         engine.observe(observation);
                     }
+                    self.doze.rouse();
                 }
                 Message::Refused(count) => (0..count).for_each(|_| engine.refuse_record()),
                 Message::SweepEnd(end) => engine.end_sweep(&end),
@@ -329,6 +334,7 @@ impl AgentState {
     /// Asks every task to end.
     pub(crate) fn stop(&self) {
         self.stop.send_replace(true);
+        self.doze.rouse();
     }
 
     /// Becomes true when every task is to end.

@@ -131,6 +131,13 @@ pub struct Sweep {
     pub seconds: f64,
     pub sockets: u64,
     pub interval_seconds: f64,
+    /// Between two passes over all network namespaces that nothing calls for: what the hooks should have
+    /// missed is found within it.
+    #[serde(default)]
+    pub full_interval_seconds: f64,
+    /// Passes over one network namespace, since the start.
+    #[serde(default)]
+    pub passes: u64,
     pub namespaces: u64,
     /// Network namespaces that went away before they were swept, since the start.
     #[serde(default)]

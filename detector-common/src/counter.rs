@@ -32,7 +32,7 @@ pub enum Counter {
     DirectionsNotNoted,
     /// The end of a connection is not in the history of its address: the table refused.
     HistoryNotKept,
-    /// A sweep met a socket that can hold data. Not a loss: the measure of a sweep.
+    /// A sweep was shown a socket. Not a loss: the measure of a sweep.
     SocketsSwept,
     /// State was made for a connection. With the next: how full the table is.
     ConnectionsMade,

@@ -12,6 +12,7 @@ pub mod layout;
 pub mod look;
 pub mod names;
 pub mod options;
+pub mod orders;
 pub mod record;
 pub mod retransmit;
 pub mod settings;

@@ -18,6 +18,14 @@ pub const RECORDS_MAP: &str = "det_records";
 /// Per-CPU array of `u64`, indexed by [`Counter`](crate::counter::Counter).
 pub const COUNTERS_MAP: &str = "det_counters";
 
+/// Hash of network namespaces (`u32`) that a sweep must pass over.
+pub const AWAKE_MAP: &str = "det_awake";
+/// Most of them; more count as all.
+pub const AWAKE_CAPACITY: u32 = 256;
+/// Array of one [`RoundOrders`](crate::orders::RoundOrders): the object's only data that is not zero at
+/// first.
+pub const ORDERS_MAP: &str = ".data";
+
 /// Read-only global of type [`KernelLayout`](crate::layout::KernelLayout).
 pub const LAYOUT_GLOBAL: &str = "DET_LAYOUT";
 /// Read-only global of type [`KernelSettings`](crate::settings::KernelSettings).

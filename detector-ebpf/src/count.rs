@@ -68,8 +68,9 @@ pub fn watch(place: u32, is_more: bool) {
     }
 }
 
+/// Adds to eight aligned bytes of a map or a static.
 #[inline(always)]
-fn add_to(slot: *mut u64, amount: u64) {
+pub fn add_to(slot: *mut u64, amount: u64) {
     // The target has no `fetch_add`, and Linux 5.10 only this form, which fetches nothing.
     // SAFETY: map values and the static are aligned to eight bytes, and the verifier checked the slot
     // for null.

@@ -1,5 +1,6 @@
 //! Sends copies of a connection's record to the agent, at a bounded rate.
 
+use crate::attention;
 use crate::count::{count, count_and_log};
 use crate::globals;
 use crate::helpers;
@@ -11,6 +12,7 @@ use detector_common::record::{Reason, flag};
 /// stays marked, so that the next copy or the sweep carries its totals.
 #[inline(always)]
 pub fn emit(record: &RecordPointer<'_>, reason: Reason) {
+    attention::note_namespace(record.netns().get());
     if !take_rate_token(record) {
         record.records_suppressed().add(1);
         record.raise(flag::NOT_CARRIED);
@@ -29,6 +31,7 @@ pub fn send(record: &RecordPointer<'_>, reason: Reason) -> bool {
         return true;
     }
     record.raise(flag::NOT_CARRIED);
+    attention::note_namespace(record.netns().get());
     record.records_suppressed().add(1);
     count_and_log!(
         RecordsDroppedRingFull,

@@ -2,7 +2,8 @@
 //!
 //! In: tracepoint arguments and sockets. Out: [`ConnectionRecord`](detector_common::record)s of
 //! connections that misbehave, and counters of everything that could not be kept. Never: a map
-//! look-up, a write or a clock read for a healthy acknowledgement.
+//! look-up, a write or a clock read for a healthy acknowledgement, but for those few a second that
+//! [`attention`] looks at.
 #![no_std]
 #![no_main]
 #![allow(unreachable_pub, reason = "one binary: `pub` is for its own modules")]
@@ -14,6 +15,7 @@
 // For the atomic add of `count`; the build lets unstable features in anyway, for `core` itself.
 #![feature(asm_experimental_arch)]
 
+mod attention;
 mod connection;
 mod count;
 mod emit;

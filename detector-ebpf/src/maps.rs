@@ -1,10 +1,12 @@
 //! The maps. Names are those of `detector_common::names`.
 
+use crate::attention;
 use crate::connection::pending::{PLACES, Pending};
 use aya_ebpf::macros::map;
 use aya_ebpf::maps::{Array, HashMap, LruHashMap, PerCpuArray, RingBuf};
 use detector_common::counter::Counter;
 use detector_common::history::AddressHistory;
+use detector_common::names;
 use detector_common::record::{ConnectionKey, ConnectionRecord, ListenerKey};
 
 /// State of misbehaving connections. Preallocated, so that an update in softirq never allocates;
@@ -41,6 +43,16 @@ pub static PENDING: HashMap<ConnectionKey, Pending> = HashMap::with_max_entries(
 /// any.
 #[map(name = "det_watched")]
 pub static WATCHED: Array<u64> = Array::with_max_entries(PLACES, 0);
+
+/// Network namespaces that a sweep must pass over, by their number; the agent takes them out. Small, as it
+/// is looked through each second.
+#[map(name = "det_awake")]
+pub static AWAKE: HashMap<u32, u8> = HashMap::with_max_entries(names::AWAKE_CAPACITY, 0);
+
+/// Which sockets hooks and passes have had to do with lately: of each place, the epoch in which it was
+/// marked last.
+#[map(name = "det_marks")]
+pub static MARKS: Array<u32> = Array::with_max_entries(attention::PLACES, 0);
 
 /// Counters of loss and of what was not kept per connection.
 #[map(name = "det_counters")]

@@ -6,11 +6,12 @@
 //! again, so everything here must bear repetition.
 //!
 //! Why: `tcp_probe` is blind outside ESTABLISHED, and sockets older than the agent never passed a
-//! hook. Only sockets that look held up get a row. Listeners come first and are noted, so that each
+//! hook. Only sockets that look held up get a row, and most are left alone at the first look. Listeners come first and are noted, so that each
 //! pass knows those of its namespace.
 
+use crate::attention;
 use crate::connection::{catch_up, direction, pending, snapshot, table};
-use crate::count::{count, count_and_log};
+use crate::count::{add, count_and_log};
 use crate::helpers;
 use crate::kernel_memory::KernelPointer;
 use crate::record_pointer::RecordPointer;
@@ -19,10 +20,11 @@ use bytemuck::Zeroable;
 use core::ffi::c_void;
 use detector_common::counter::Counter;
 use detector_common::record::{ConnectionRecord, Reason, flag};
-use detector_common::window;
 
 /// `meta` in the context; `seq` in `struct bpf_iter_meta`.
 const FIRST_POINTER: u64 = 0;
+/// `seq_num` in `struct bpf_iter_meta`: how many sockets were shown.
+const OBJECTS_SHOWN: u64 = 16;
 /// `sk_common` in the context.
 const SECOND_POINTER: u64 = 8;
 /// `-EOVERFLOW`: the kernel will show this socket again with an empty buffer.
@@ -39,25 +41,37 @@ fn det_sweep(context: *mut c_void) -> i32 {
 }
 
 fn sweep_socket(context: KernelPointer) -> Option<()> {
-    let seq = context
-        .load_pointer(FIRST_POINTER)
-        .load_pointer(FIRST_POINTER);
+    let meta = context.load_pointer(FIRST_POINTER);
     let sock = context.load_pointer(SECOND_POINTER);
     if sock.is_null() {
+        add(Counter::SocketsSwept, meta.load_u64(OBJECTS_SHOWN) as u32);
         return None;
     }
     let tcp = TcpSocket::from_sock(sock)?;
-    if tcp.skc_state() == tcp_state::LISTEN {
+    let state = tcp.skc_state();
+    // These lie where the kernel has looked just before.
+    if state == tcp_state::ESTABLISHED && tcp.sk_wmem_queued() == 0 && attention::is_at_rest(tcp) {
+        return None;
+    }
+    if state == tcp_state::LISTEN {
         direction::note_listener(tcp);
         return None;
     }
-    if !can_hold_data(tcp.skc_state()) {
-        return None;
+    if can_hold_data(state) {
+        sweep_connection(meta.load_pointer(FIRST_POINTER), tcp)?;
     }
-    count(Counter::SocketsSwept);
+    None
+}
+
+/// Not inlined: keeps the registers and code of what comes before small.
+#[inline(never)]
+fn sweep_connection(seq: KernelPointer, tcp: TcpSocket) -> Option<()> {
     pending::settle_in_sweep(tcp);
+    let is_suspicious = attention::is_suspicious(tcp);
+    if is_suspicious || attention::may_fall_silent(tcp) {
+        attention::note(tcp);
+    }
     let state = table::find(tcp);
-    let is_suspicious = is_suspicious(tcp);
     let record = match state {
         Some(record) => record,
         None if !is_suspicious => return None,
@@ -77,6 +91,8 @@ fn sweep_socket(context: KernelPointer) -> Option<()> {
         }
         return None;
     }
+    // What is told now and over at the next pass is missed there, and so known to be over.
+    attention::note(tcp);
     record.reason().set(Reason::Sweep as u8);
     let flags = record.flags().get();
     record.lower(flag::NOT_CARRIED);
@@ -98,40 +114,6 @@ fn can_hold_data(state: u8) -> bool {
             | tcp_state::LAST_ACK
             | tcp_state::CLOSING
     )
-}
-
-/// `TCP_CA_Loss`: what is in flight when a timeout comes has to be acknowledged before this ends. A
-/// byte acknowledged now and then sets the timer's counts back, not this.
-const IN_LOSS: u8 = 4;
-
-/// A closed window, or data queued that the window, a timer, loss or silence holds back.
-#[inline(always)]
-fn is_suspicious(tcp: TcpSocket) -> bool {
-    if tcp.skc_state() == tcp_state::FIN_WAIT2 {
-        return false;
-    }
-    let snd_wnd = tcp.snd_wnd();
-    if snd_wnd == 0 {
-        return true;
-    }
-    if tcp.queued_bytes() == 0 {
-        return false;
-    }
-    tcp.icsk_backoff() | tcp.icsk_retransmits() | tcp.icsk_probes_out() != 0
-        || tcp.congestion_state() == IN_LOSS
-        || is_window_limited(tcp, snd_wnd)
-}
-
-/// Unsent data, and less than one segment of the window left.
-#[inline(always)]
-fn is_window_limited(tcp: TcpSocket, snd_wnd: u32) -> bool {
-    let snd_nxt = tcp.snd_nxt();
-    if !window::is_after(tcp.write_seq(), snd_nxt) {
-        return false;
-    }
-    let edge = window::edge(tcp.snd_una(), snd_wnd);
-    let room = edge.wrapping_sub(snd_nxt);
-    room >> 31 == 1 || room < tcp.mss_cache()
 }
 
 /// A row for a socket that has no state, and needs none: nothing of it is counted.

@@ -15,7 +15,7 @@ use crate::tidy::{self, Limits};
 use detector_api::snapshot::{Event, Incident};
 use opening::{Begun, begin_anew, begin_run, open_file};
 use rusqlite::{Connection, params};
-use statements::{in_transaction, set_numbers, write_findings, write_samples};
+use statements::{in_transaction, prolong_run, set_numbers, write_findings, write_samples};
 use std::path::{Path, PathBuf};
 
 /// Events that may be announced between two commits: their numbers are taken before they are used,
@@ -222,10 +222,7 @@ impl Recorder {
             } else {
                 written.samples_left_out = samples;
             }
-            transaction.execute(
-                "UPDATE runs SET last_ms = ?2, last_boot_ms = ?3 WHERE id = ?1",
-                params![run, batch.at.unix_ms, batch.at.boot_ms],
-            )?;
+            prolong_run(transaction, run, batch.at)?;
             set_numbers(transaction, numbers_until)?;
             Ok(written)
         });

@@ -139,7 +139,7 @@ keys! {
     budget.ring on_restart quoted
         "Size of the ring buffer between kernel and agent; a power of two.";
     budget.sweep_interval on_restart quoted
-        "Time from the start of one pass over all sockets to the start of the next, if the shares below allow it.";
+        "Time from one look at what the hooks have noted, and a pass over the sockets of the network namespaces that it names, to the next, if the shares below allow it.";
     budget.sweep_share_idle on_restart quoted
         "Share of one core that passes may take while nothing is held up; where they would cost more, they come less often, but at least every 10 s.";
     budget.sweep_share_busy on_restart quoted

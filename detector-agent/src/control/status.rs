@@ -46,6 +46,8 @@ pub(super) fn status(state: &AgentState) -> Status {
             seconds: kernel.sweep_seconds,
             sockets: kernel.sweep_sockets,
             interval_seconds: kernel.sweep_interval_seconds,
+            full_interval_seconds: kernel.sweep_full_interval_seconds,
+            passes: kernel.sweep_passes_total,
             namespaces: kernel.namespaces,
             namespaces_missed: kernel.namespaces_missed,
         },

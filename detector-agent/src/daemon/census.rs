@@ -19,7 +19,7 @@ use std::sync::atomic::Ordering;
 use std::sync::mpsc::{Sender, channel};
 use std::time::{Duration, Instant};
 
-/// Time between two questions to the engine.
+/// Time between two questions to the engine, while it tracks any connection.
 const ROUND: Duration = Duration::from_millis(500);
 /// From the first look to the second.
 const BETWEEN_LOOKS: Duration = Duration::from_secs(2);
@@ -57,8 +57,15 @@ fn count_suspects(state: &AgentState, mut budget: CpuBudget) -> Result<Infallibl
     // What an earlier pair of looks showed of suspects of whom two more are wanted.
     let mut before = HashMap::new();
     loop {
-        let (wanted, thresholds) =
-            state.with_engine(|engine| (engine.census_wanted(), engine.thresholds()));
+        let roused = state.doze.times_roused();
+        let (wanted, thresholds, is_idle) = state.with_engine(|engine| {
+            let wanted = engine.census_wanted();
+            (
+                wanted,
+                engine.thresholds(),
+                engine.connections_tracked() == 0,
+            )
+        });
         if !wanted.is_empty() {
             if known.found.elapsed() > KNOWN_FOR {
                 known = Known::find();
@@ -75,6 +82,9 @@ fn count_suspects(state: &AgentState, mut budget: CpuBudget) -> Result<Infallibl
         }
         let spent = u64::try_from(budget.used().as_nanos()).unwrap_or(u64::MAX);
         state.counters.census_ns.store(spent, Ordering::Relaxed);
+        if is_idle {
+            state.doze.sleep_since(roused);
+        }
         budget.wait(ROUND)?;
         budget.throttle()?;
     }

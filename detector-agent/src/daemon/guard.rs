@@ -1,4 +1,4 @@
-//! Has the guard look each second, and undoes what it did once it is off or the agent stops.
+//! Has the guard look each second while it is on, and undoes what it did once it is off or the agent stops.
 
 use crate::config::GuardMode;
 use crate::guard;
@@ -21,7 +21,8 @@ pub(super) async fn watch(state: Arc<AgentState>) {
         }
         was_on = is_on;
         tokio::select! {
-            () = tokio::time::sleep(EVERY) => {}
+            () = tokio::time::sleep(EVERY), if is_on => {}
+            () = state.guard.switched.notified() => {}
             _ = stop.wait_for(|stops| *stops) => break,
         }
     }

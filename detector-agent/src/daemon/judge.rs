@@ -89,12 +89,17 @@ fn advance_to_now(state: &AgentState) -> Duration {
     due_in.clamp(SHORTEST_SLEEP, LONGEST_SLEEP)
 }
 
-/// Where a recorder is kept, it announces an incident once it is on the disk.
+/// Where a recorder is kept, it announces an incident once it is on the disk. Who holds TCP's memory is
+/// looked at when one begins.
 fn announce_incidents(state: &AgentState, incident_log: &mut IncidentLog) {
-    if !state.recording.is_on() {
-        incident_log.log(&state.engine());
-    } else if incident_log.notices(&state.engine()) {
+    let is_new = if state.recording.is_on() {
+        incident_log.notices(&state.engine())
+    } else {
+        incident_log.log(&state.engine())
+    };
+    if is_new {
         state.recording.hurry();
+        state.tcp_memory.wanted.notify_one();
     }
 }
 

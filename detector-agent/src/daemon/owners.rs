@@ -19,7 +19,7 @@ use std::sync::Arc;
 use std::sync::mpsc::{Sender, channel};
 use std::time::{Duration, Instant};
 
-/// Time between two searches.
+/// Time between two searches, while there is anything to search for.
 const ROUND: Duration = Duration::from_secs(1);
 /// Time between two counts of held tasks, at least.
 const COUNT_EVERY: Duration = Duration::from_secs(5);
@@ -60,13 +60,16 @@ fn name_owners(
     };
     let mut count_at = Instant::now();
     loop {
+        let roused = state.doze.times_roused();
         find_within_host(state, &mut budget)?;
         if state.governor.saves(Saving::Owners) {
             budget.wait(ROUND)?;
             continue;
         }
         let mut wanted = state.with_engine(|engine| engine.owners_wanted());
+        let is_idle = state.engine().connections_tracked() == 0;
         let readers = add_readers(&mut wanted, state.tcp_memory.owners_wanted());
+        let has_readers = !readers.is_empty();
         let now = Instant::now();
         finder.look_up(&wanted, now, &mut budget, &mut report)?;
         let owner = |inode: u32| Some((inode, finder.owner(u64::from(inode))?));
@@ -89,6 +92,9 @@ fn name_owners(
             report.counts = finder.counts();
             report.used = budget.used();
         });
+        if is_idle && !has_readers {
+            state.doze.sleep_since(roused);
+        }
         budget.wait(ROUND)?;
     }
 }

@@ -41,7 +41,13 @@ pub(super) async fn sample_host(state: Arc<AgentState>) {
                     held_workers: state.owners.held_workers(),
                     ..pressure.for_incidents()
                 };
-                state.with_engine(|engine| engine.set_host_pressure(pressure));
+                let is_short = state.with_engine(|engine| {
+                    engine.set_host_pressure(pressure);
+                    engine.is_tcp_memory_short()
+                });
+                if is_short {
+                    state.tcp_memory.wanted.notify_one();
+                }
             }
             Err(error) => tracing::warn!("sampling the host failed: {error}"),
         }

@@ -5,8 +5,10 @@ use crate::state::AgentState;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// Between two looks at whether anybody wants to know.
+/// Between two looks at whether anybody still wants to know, while somebody does.
 const PAUSE: Duration = Duration::from_secs(1);
+/// The same while nobody does: whoever begins to, says so.
+const IDLE_PAUSE: Duration = Duration::from_secs(10);
 
 /// Looks until the agent stops.
 pub(super) async fn watch(state: Arc<AgentState>, nice: i32) {
@@ -28,6 +30,8 @@ pub(super) async fn watch(state: Arc<AgentState>, nice: i32) {
                 let look = tokio::task::spawn_blocking(move || {
                     let stalled = || looking.with_engine(|engine| engine.stalled_send_bytes());
                     looking.tcp_memory.look(nice, stalled);
+                    // For the names of programs.
+                    looking.doze.rouse();
                 });
                 if let Err(error) = look.await {
                     tracing::warn!("looking who holds TCP's memory failed: {error}");
@@ -35,7 +39,7 @@ pub(super) async fn watch(state: Arc<AgentState>, nice: i32) {
                 Duration::ZERO
             }
             Some(due_in) => due_in.min(PAUSE),
-            None => PAUSE,
+            None => IDLE_PAUSE,
         };
         tokio::select! {
             () = tokio::time::sleep(pause) => {}

@@ -17,8 +17,8 @@ use std::sync::mpsc::{Receiver, Sender, TryRecvError, channel};
 use std::time::{Duration, Instant};
 
 const LOG: &str = "/dev/kmsg";
-/// Between looks whether the agent ends.
-const LOOK_EVERY: Duration = Duration::from_secs(1);
+/// Between looks whether the agent ends; nobody waits for this thread.
+const LOOK_EVERY: Duration = Duration::from_secs(60);
 /// The report of an OOM kill is complete once nothing more has come for so long, or after so long.
 const QUIET: Duration = Duration::from_millis(300);
 const LONGEST: Duration = Duration::from_secs(3);

@@ -21,6 +21,7 @@ use spared::Spared;
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
+use tokio::sync::Notify;
 
 /// See the module.
 #[derive(Debug, Default)]
@@ -32,6 +33,8 @@ pub(crate) struct AutoGuard {
     spared: Mutex<Option<(Instant, Spared)>>,
     scrapers: Mutex<Scrapers>,
     status: Mutex<GuardStatus>,
+    /// Wakes whoever waits for the guard to be switched on or off.
+    pub(crate) switched: Notify,
 }
 
 /// What the guard does, and has done since the start.
@@ -77,6 +80,7 @@ impl AutoGuard {
         if before.mode != config.mode {
             // What would have been done was not.
             *lock(&self.decisions) = Guard::default();
+            self.switched.notify_one();
         }
         lock(&self.status).mode = config.mode;
     }

@@ -4,8 +4,13 @@
 use rustix::buffer::spare_capacity;
 use rustix::fs::{Mode, OFlags};
 use rustix::io::{Errno, retry_on_intr};
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::Path;
+
+/// Most of the files that are kept open are shorter.
+const READ_BYTES: usize = 8 << 10;
 
 /// `/proc`, a folder in it, or a tree that looks like it.
 #[derive(Debug)]
@@ -23,10 +28,14 @@ impl Folder {
         rustix::fs::openat(&self.0, name, flags, Mode::empty()).map(Self)
     }
 
+    fn file(&self, name: &str) -> Result<OwnedFd, Errno> {
+        let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC | OFlags::NONBLOCK;
+        rustix::fs::openat(&self.0, name, flags, Mode::empty())
+    }
+
     /// The beginning of a file, at most this many bytes.
     pub(super) fn read(&self, name: &str, bytes_max: usize) -> Result<Vec<u8>, Errno> {
-        let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC | OFlags::NONBLOCK;
-        let file = rustix::fs::openat(&self.0, name, flags, Mode::empty())?;
+        let file = self.file(name)?;
         let mut bytes = Vec::with_capacity(bytes_max);
         while bytes.len() < bytes_max
             && retry_on_intr(|| rustix::io::read(&file, spare_capacity(&mut bytes)))? > 0
@@ -42,6 +51,62 @@ impl Folder {
             return None;
         }
         String::from_utf8(bytes).ok()
+    }
+}
+
+/// Files of one folder that are read again and again: kept open, and read into one buffer.
+#[derive(Debug, Default)]
+pub(super) struct KeptFiles {
+    folder: Option<Folder>,
+    files: HashMap<&'static str, OwnedFd>,
+    buffer: Vec<u8>,
+}
+
+impl KeptFiles {
+    /// What `parse` makes of the whole file as text; `None` if that is not there, longer than so many
+    /// bytes or no UTF-8.
+    pub(super) fn parse<T>(
+        &mut self,
+        path: &Path,
+        name: &'static str,
+        bytes_max: usize,
+        parse: impl FnOnce(&str) -> Option<T>,
+    ) -> Option<T> {
+        if self.fill(path, name, bytes_max).is_err() {
+            // Another time it may be there, or another.
+            self.files.remove(name);
+            return None;
+        }
+        if self.buffer.len() > bytes_max {
+            return None;
+        }
+        parse(str::from_utf8(&self.buffer).ok()?)
+    }
+
+    /// Reads the beginning of a file, at most a byte more than wanted.
+    fn fill(&mut self, path: &Path, name: &'static str, bytes_max: usize) -> Result<(), Errno> {
+        self.buffer.clear();
+        let file = match self.files.entry(name) {
+            Entry::Occupied(entry) => entry.into_mut(),
+            Entry::Vacant(entry) => {
+                if self.folder.is_none() {
+                    self.folder = Some(Folder::open(path)?);
+                }
+                let folder = self.folder.as_ref().ok_or(Errno::NOENT)?;
+                entry.insert(folder.file(name)?)
+            }
+        };
+        while self.buffer.len() <= bytes_max {
+            self.buffer.reserve(READ_BYTES);
+            let offset = self.buffer.len() as u64;
+            let count = retry_on_intr(|| {
+                rustix::io::pread(&*file, spare_capacity(&mut self.buffer), offset)
+            })?;
+            if count == 0 {
+                break;
+            }
+        }
+        Ok(())
     }
 }
 

@@ -4,6 +4,7 @@
 //! In: settings. Out: batches of [`Message`]s through a bounded channel, and a
 //! [`KernelStatus`] when asked. Never: judging, HTTP.
 
+pub mod bench;
 mod cast;
 pub mod check;
 mod collect;
@@ -44,7 +45,7 @@ use shared::{Shared, StopSignal};
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::thread::JoinHandle;
-use sweep::Sweeper;
+use sweep::{Notes, Sweeper};
 use tokio::sync::mpsc;
 
 /// How to load the kernel side.
@@ -105,6 +106,7 @@ pub(crate) fn start(
         .transpose();
     let logger = logger.map_err(|error| failed("opening the kernel-side log", &error))?;
     let sweeper = Sweeper {
+        notes: Notes::of(&mut ebpf)?,
         counters: take_map(&mut ebpf, names::COUNTERS_MAP)?,
         connections: take_map(&mut ebpf, names::CONNECTIONS_MAP)?,
         ebpf,

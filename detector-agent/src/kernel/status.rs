@@ -16,17 +16,21 @@ pub(crate) struct KernelStatus {
     pub(crate) records_held_back: Vec<(&'static str, u64)>,
     /// Times the right edge of an MPTCP subflow moved left.
     pub(crate) subflow_retreats: u64,
-    /// Time the last full round of sweeps took.
+    /// Time the last round took that had anything to pass over.
     pub(crate) sweep_seconds: f64,
     /// Sockets met in the last full round.
     pub(crate) sweep_sockets: u64,
     /// Sockets met since the start.
     pub(crate) sweep_sockets_total: u64,
+    /// Time between rounds over all namespaces that nothing calls for.
+    pub(crate) sweep_full_interval_seconds: f64,
+    /// Passes over one namespace since the start.
+    pub(crate) sweep_passes_total: u64,
     /// Time between rounds, as its share of the processors allows.
     pub(crate) sweep_interval_seconds: f64,
-    /// Full rounds so far.
+    /// Rounds so far, those included that had nothing to pass over.
     pub(crate) sweeps_total: u64,
-    /// Network namespaces swept in the last round.
+    /// Network namespaces swept in the last full round.
     pub(crate) namespaces: u64,
     /// Network namespaces that went away, or could not be entered, before they were swept.
     pub(crate) namespaces_missed: u64,

@@ -121,13 +121,17 @@ metrics! {
     CONNECTION_EVICTIONS = Counter "detector_connection_evictions_total" []
         "Connections forgotten for lack of room.";
     SWEEP_SECONDS = Gauge "detector_sweep_seconds" []
-        "Seconds the last full round of sweeps took.";
+        "Seconds the last round of sweeps took that had anything to pass over.";
     SWEEP_SOCKETS = Gauge "detector_sweep_sockets" []
         "Sockets met in the last full round of sweeps.";
     SWEEP_INTERVAL_SECONDS = Gauge "detector_sweep_interval_seconds" []
         "Seconds between two rounds of sweeps at present; longer than configured where sweeping would cost too much.";
     SWEEPS = Counter "detector_sweeps_total" []
-        "Full rounds of sweeps.";
+        "Rounds of sweeps, those included that had nothing to pass over.";
+    SWEEP_PASSES = Counter "detector_sweep_passes_total" []
+        "Passes over one network namespace: those in which hooks have seen something to follow, and all once in a while.";
+    SWEEP_FULL_INTERVAL_SECONDS = Gauge "detector_sweep_full_interval_seconds" []
+        "Seconds between two rounds over all network namespaces that nothing calls for.";
     SWEEP_NAMESPACES = Gauge "detector_sweep_namespaces" []
         "Network namespaces swept in the last full round.";
     PROGRAM_RUNS = Counter "detector_bpf_program_runs_total" ["program"]

@@ -253,6 +253,11 @@ fn write_kernel(page: &mut Page, core: &MetricsSnapshot, kernel: &KernelStatus) 
         kernel.sweep_interval_seconds,
     );
     page.single(&metric::SWEEPS, kernel.sweeps_total);
+    page.single(&metric::SWEEP_PASSES, kernel.sweep_passes_total);
+    page.single(
+        &metric::SWEEP_FULL_INTERVAL_SECONDS,
+        kernel.sweep_full_interval_seconds,
+    );
     page.single(&metric::SWEEP_NAMESPACES, kernel.namespaces);
     let mut samples = page.metric(&metric::PROGRAM_RUNS);
     for program in &kernel.programs {

@@ -19,11 +19,11 @@ impl IncidentLog {
         is_new
     }
 
-    /// Logs what has changed since the last call.
-    pub(crate) fn log(&mut self, engine: &Engine) {
+    /// Logs what has changed since the last call, if anything has; says whether.
+    pub(crate) fn log(&mut self, engine: &Engine) -> bool {
         let open = engine.open_incident().map(|open| open.id);
         if self.open == open {
-            return;
+            return false;
         }
         let over = self.open.clone();
         for id in over.into_iter().chain(open) {
@@ -33,6 +33,7 @@ impl IncidentLog {
                 None => self.open = None,
             }
         }
+        true
     }
 
     /// Logs that this incident has begun or is over, if that is news.

@@ -13,6 +13,7 @@
 //! 3. Somebody listens on the local port, or has.
 #![forbid(unsafe_code)]
 
+use crate::attention;
 use crate::count::count_and_log;
 use crate::maps::{LISTENERS, OPENED};
 use crate::record_pointer::RecordPointer;
@@ -86,8 +87,12 @@ pub fn forget(tcp: TcpSocket) {
 #[inline(always)]
 pub fn note_listener(tcp: TcpSocket) {
     let key = tcp.listener_key();
-    // Bound by `listen` itself, which tells the state first: the sweep finds it.
-    if key.port == 0 || LISTENERS.get_ptr(key).is_some() {
+    if key.port == 0 {
+        // Bound by `listen` itself, which tells the state first: the sweep finds it.
+        attention::note(tcp);
+        return;
+    }
+    if LISTENERS.get_ptr(key).is_some() {
         return;
     }
     if LISTENERS.insert(key, 1, 0).is_err() {

@@ -9,6 +9,7 @@
 
 use super::table;
 use super::taken::Taken;
+use crate::attention;
 use crate::count::{self, count};
 use crate::helpers;
 use crate::maps::PENDING;
@@ -52,6 +53,7 @@ pub fn put_by(tcp: TcpSocket, taken: &Taken) -> Option<()> {
         return None;
     }
     count::watch(place(tcp), true);
+    attention::note(tcp);
     None
 }
 
@@ -76,6 +78,7 @@ fn settle_watched(tcp: TcpSocket, age_ns: u64) -> Option<()> {
     let key = tcp.key();
     let pending = helpers::pending(key)?;
     if helpers::monotonic_ns().wrapping_sub(pending.at_ns) < age_ns {
+        attention::note(tcp);
         return None;
     }
     // Of two that look at the same moment one settles.
@@ -94,6 +97,7 @@ fn settle_watched(tcp: TcpSocket, age_ns: u64) -> Option<()> {
         }
         Outcome::Dropped => {
             let record = table::find(tcp)?;
+            attention::note(tcp);
             record.ignored_segments().add(1);
             record.raise(flag::NOT_CARRIED);
             None

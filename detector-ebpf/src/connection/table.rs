@@ -1,6 +1,7 @@
 //! The state table: entries found, made, reused and given up.
 
 use super::{retransmit, snapshot};
+use crate::attention;
 use crate::count::{count, count_and_log};
 use crate::maps::CONNECTIONS;
 use crate::record_pointer::{EMPTY, RecordPointer};
@@ -24,9 +25,11 @@ pub fn find(tcp: TcpSocket) -> Option<RecordPointer<'static>> {
     }
 }
 
-/// State of this connection, made if there is none. `None` if the table refuses: counted.
+/// State of this connection, made if there is none, for something to be written down that the next pass
+/// carries if nothing else does. `None` if the table refuses: counted.
 #[inline(always)]
 pub fn find_or_create(tcp: TcpSocket, now_ns: u64) -> Option<RecordPointer<'static>> {
+    attention::note(tcp);
     if let Some(record) = RecordPointer::in_table(tcp.key()) {
         if record.has(flag::CLOSED) {
             reopen(&record, tcp, now_ns);

@@ -2,6 +2,7 @@
 
 use super::offer::{self, Offer};
 use super::{snapshot, table};
+use crate::attention;
 use crate::count::count;
 use crate::emit;
 use crate::globals;
@@ -80,7 +81,9 @@ impl Taken {
             };
             record
         } else {
-            table::find(tcp)?
+            let record = table::find(tcp)?;
+            attention::note(tcp);
+            record
         };
         let is_behind = record.snd_una().get() != self.before.snd_una;
         snapshot::refresh(&record, tcp, now_ns);

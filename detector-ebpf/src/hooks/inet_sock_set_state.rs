@@ -8,6 +8,7 @@
 //! blind. Also what proves who opened a connection: SYN-SENT, and new listeners.
 #![forbid(unsafe_code)]
 
+use crate::attention;
 use crate::connection::{catch_up, direction, episode, pending, snapshot, table};
 use crate::count::count;
 use crate::emit;
@@ -41,10 +42,11 @@ fn det_set_state(context: BtfTracePointContext) -> Option<()> {
             direction::forget(tcp);
             history::note_end(tcp);
         }
-        _ => {}
+        _ => attention::note_leaving(tcp, new_state),
     }
     pending::settle(tcp);
     let record = table::find(tcp)?;
+    attention::note(tcp);
     let now_ns = helpers::monotonic_ns();
     catch_up(&record, tcp, now_ns);
     record.tcp_state().set(new_state);
@@ -70,7 +72,12 @@ fn begin(tcp: TcpSocket, old_state: u8, new_state: u8) -> Option<()> {
     if old_state == tcp_state::SYN_SENT {
         direction::note_opened(tcp);
     }
-    if new_state != tcp_state::ESTABLISHED || tcp.snd_wnd() != 0 {
+    if new_state != tcp_state::ESTABLISHED {
+        return None;
+    }
+    let window_bytes = tcp.snd_wnd();
+    attention::note_small_window(tcp, window_bytes);
+    if window_bytes != 0 {
         return None;
     }
     let now_ns = helpers::monotonic_ns();

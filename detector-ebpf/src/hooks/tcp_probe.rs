@@ -9,6 +9,7 @@
 //! many hosts.
 #![forbid(unsafe_code)]
 
+use crate::attention;
 use crate::connection::taken::Taken;
 use crate::connection::{pending, snapshot, table};
 use crate::count::count_and_log;
@@ -34,8 +35,11 @@ fn det_tcp_probe(context: BtfTracePointContext) -> Option<()> {
     let segment = IncomingSegment::read(helpers::argument(&context, 1))?;
     let window_bytes = u32::from(segment.raw_window) << (tcp.window_shift() & 15);
     let snd_wnd = tcp.snd_wnd();
-    if is_healthy(tcp, &segment, snd_wnd, window_bytes) && !pending::is_watched(tcp) {
-        return None;
+    if is_healthy(tcp, &segment, snd_wnd, window_bytes) {
+        attention::look(tcp);
+        if !pending::is_watched(tcp) {
+            return None;
+        }
     }
     pending::settle(tcp);
     suspect(tcp, &segment, window_bytes)
@@ -44,7 +48,8 @@ fn det_tcp_probe(context: BtfTracePointContext) -> Option<()> {
 /// The healthy acknowledgement: the window was open for the head segment (an episode can only be
 /// going on below one MSS), it is open still, and its right edge does not move left. A window that
 /// is not smaller cannot move the edge left unless the segment is old, so most acknowledgements
-/// spare the load of `snd_una`, which lies in a cache line of its own.
+/// spare the load of `snd_una`, which lies in a cache line of its own. One that becomes smaller than a
+/// segment is none, though its edge may stay.
 #[inline(always)]
 fn is_healthy(tcp: TcpSocket, segment: &IncomingSegment, snd_wnd: u32, window_bytes: u32) -> bool {
     if segment.raw_window == 0 || snd_wnd < tcp.mss_cache() {
@@ -52,6 +57,9 @@ fn is_healthy(tcp: TcpSocket, segment: &IncomingSegment, snd_wnd: u32, window_by
     }
     if window_bytes >= snd_wnd {
         return true;
+    }
+    if window_bytes < tcp.mss_cache() {
+        return false;
     }
     let edge = window::edge(tcp.snd_una(), snd_wnd);
     !window::is_after(edge, window::edge(segment.header_ack, window_bytes))
@@ -63,6 +71,7 @@ fn suspect(tcp: TcpSocket, segment: &IncomingSegment, window_bytes: u32) -> Opti
     if !segment.carries_window() {
         return None;
     }
+    attention::note_small_window(tcp, window_bytes);
     let offered = offered(tcp, segment, window_bytes);
     let sender = sender(tcp, offered.timestamp);
     match acceptance(&sender, &offered) {
@@ -119,6 +128,7 @@ fn sender(tcp: TcpSocket, timestamp: Option<u32>) -> Sender {
 #[inline(always)]
 fn note_ignored(tcp: TcpSocket) -> Option<()> {
     let record = table::find(tcp)?;
+    attention::note(tcp);
     record.ignored_segments().add(1);
     record.raise(flag::NOT_CARRIED);
     None

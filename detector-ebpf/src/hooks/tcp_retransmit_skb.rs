@@ -10,6 +10,7 @@
 //! So does the timer for a loss probe, which the kernel sends before it clears `icsk_pending`.
 #![forbid(unsafe_code)]
 
+use crate::attention;
 use crate::connection::{self, catch_up, pending, table};
 use crate::count::{add, count_and_log};
 use crate::emit;
@@ -25,12 +26,6 @@ use detector_common::retransmit::{self, Cause};
 
 #[btf_tracepoint(function = "tcp_retransmit_skb")]
 fn det_retransmit(context: BtfTracePointContext) -> Option<()> {
-    if retransmit_has_err() {
-        let error: i32 = context.arg(2);
-        if error != 0 {
-            return None;
-        }
-    }
     let Some(tcp) = TcpSocket::from_sock(helpers::argument(&context, 0)) else {
         count_and_log!(
             SocketsNotTcp,
@@ -38,6 +33,14 @@ fn det_retransmit(context: BtfTracePointContext) -> Option<()> {
         );
         return None;
     };
+    if retransmit_has_err() {
+        let error: i32 = context.arg(2);
+        if error != 0 {
+            // Not sent, and nothing to count; but held up it may be.
+            attention::note(tcp);
+            return None;
+        }
+    }
     pending::settle(tcp);
     let (seq, segments) = segment::sent(helpers::argument(&context, 1));
     let has_window = !matches!(tcp.skc_state(), tcp_state::SYN_SENT | tcp_state::SYN_RECV);

@@ -1,7 +1,7 @@
 //! The statements that write a batch, row by row.
 
 use super::{Batch, Written};
-use crate::rows::{Gap, HostSecond};
+use crate::rows::{Gap, HostSecond, Moment};
 use detector_api::snapshot::Incident;
 use detector_api::time::rfc3339_unix_ns;
 use rusqlite::{Connection, Transaction, TransactionBehavior, params};
@@ -17,11 +17,24 @@ pub(super) fn in_transaction<T>(
 }
 
 pub(super) fn set_numbers(transaction: &Transaction<'_>, until: u64) -> rusqlite::Result<()> {
-    transaction.execute(
-        "INSERT INTO settings (name, value) VALUES ('event_numbers_until', ?1) \
-         ON CONFLICT (name) DO UPDATE SET value = excluded.value WHERE value <> excluded.value",
-        [i64::try_from(until).unwrap_or(i64::MAX)],
-    )?;
+    transaction
+        .prepare_cached(
+            "INSERT INTO settings (name, value) VALUES ('event_numbers_until', ?1) \
+             ON CONFLICT (name) DO UPDATE SET value = excluded.value WHERE value <> excluded.value",
+        )?
+        .execute([i64::try_from(until).unwrap_or(i64::MAX)])?;
+    Ok(())
+}
+
+/// The run has gone on until now.
+pub(super) fn prolong_run(
+    transaction: &Transaction<'_>,
+    run: i64,
+    at: Moment,
+) -> rusqlite::Result<()> {
+    transaction
+        .prepare_cached("UPDATE runs SET last_ms = ?2, last_boot_ms = ?3 WHERE id = ?1")?
+        .execute(params![run, at.unix_ms, at.boot_ms])?;
     Ok(())
 }
 

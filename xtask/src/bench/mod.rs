@@ -1,12 +1,15 @@
 //! `cargo xtask bench`: what the agent costs, as ratios measured in one run.
 
+mod crowd;
 mod hook;
+mod idle;
 mod namespace;
 mod owner;
 mod programs;
 mod recorder;
 mod share;
 mod stage;
+mod sweep;
 mod top;
 mod web;
 
@@ -28,6 +31,9 @@ const PROGRAMS: [(&str, &str); 5] = [
     ("tcpdump", "tcpdump"),
     ("bpftool", "bpftool"),
 ];
+
+/// Holds idle connections.
+const IDLE_SOCKETS: (&str, &str) = ("detector-lab", "idle_sockets");
 
 #[derive(clap::Args)]
 pub(crate) struct Arguments {
@@ -64,6 +70,11 @@ enum What {
     Top(Rounds),
     /// A day of the flight recorder, ordinary and in a flood: processor time, commits, size
     Recorder,
+    /// An idle host, and one with many network namespaces and idle sockets: processor time of the agent
+    /// outside its programs, by thread, and of its programs
+    Idle(idle::Idle),
+    /// A pass of the sweep over 1,000, 10,000 and 100,000 idle sockets, against one of an empty program
+    Sweep(Rounds),
     /// Owners of 5,000 stalled connections of nginx, apache2 (prefork) and a server with threads:
     /// how many are found and right, how soon, and what the search takes
     Owner {
@@ -87,6 +98,8 @@ impl What {
             Self::Owner { .. } => &owner::EXAMPLES,
             Self::Recorder => &[("detector-recorder", "day")],
             Self::Top(_) => &[("detector-agent", "crowded_agent")],
+            Self::Idle(_) => &[("detector-agent", "attach_empty"), IDLE_SOCKETS],
+            Self::Sweep(_) => &[("detector-agent", "time_sweeps"), IDLE_SOCKETS],
             Self::Hook(_) | Self::Web { .. } => &[("detector-agent", "attach_empty")],
         }
     }
@@ -141,6 +154,8 @@ pub(crate) fn main(arguments: &Arguments) -> Result<()> {
     match arguments.what {
         What::Hook(Rounds { rounds, seconds }) => hook::main(&agent, &loader, rounds, seconds),
         What::Web { blocks, bytes } => web::main(&agent, &loader, blocks, bytes),
+        What::Idle(idle) => idle::main(&agent, &examples, idle),
+        What::Sweep(Rounds { rounds, .. }) => sweep::main(&examples, rounds),
         What::Owner { seconds } => owner::main(&agent, &examples, seconds),
         // Need neither root nor the loader: done above.
         What::Recorder | What::Top(_) => Ok(()),

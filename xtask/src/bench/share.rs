@@ -12,7 +12,7 @@ use super::stage::Stage;
 use crate::background::Background;
 
 /// The agent's programs that run on others' time. The sweep runs on the agent's own.
-const HOOKS: [&str; 3] = ["det_tcp_probe", "det_retransmit", "det_set_state"];
+pub(super) const HOOKS: [&str; 3] = ["det_tcp_probe", "det_retransmit", "det_set_state"];
 
 /// Shares of the busy time of all processors.
 #[derive(Clone, Copy, Debug)]
@@ -113,7 +113,7 @@ fn busy_time() -> Result<f64> {
     Ok((column(1)? + column(2)? + column(3)? + column(6)? + column(7)?) * TICK_NANOSECONDS)
 }
 
-fn number_at(line: &str, index: usize) -> Option<f64> {
+pub(super) fn number_at(line: &str, index: usize) -> Option<f64> {
     line.split_whitespace().nth(index)?.parse().ok()
 }
 

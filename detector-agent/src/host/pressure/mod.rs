@@ -1,14 +1,14 @@
 //! How loaded the host is: load, pressure stalls, memory, TCP's share of it, interface
 //! errors; and what the agent itself takes.
 //!
-//! In: small files of `/proc`, each read once and bounded. Out: a [`Pressure`], and what interfaces
+//! In: small files of `/proc`, kept open, each read once a sample and bounded. Out: a [`Pressure`], and what interfaces
 //! counted since the last sample. What a kernel does not have, or what makes no sense, is `None`;
 //! nothing here fails as a whole.
 
 mod interfaces;
 mod parse;
 
-use super::folder::Folder;
+use super::folder::{Folder, KeptFiles};
 use detector_api::host::{
     InterfaceReport, ListenQueues, Load, Memory, OwnCost, Sockets, Stall, Stalls, TcpMemory,
 };
@@ -67,6 +67,7 @@ pub(crate) struct PressureGauge(Mutex<Inner>);
 #[derive(Debug, Default)]
 struct Inner {
     last: Option<(Instant, Pressure)>,
+    files: KeptFiles,
     interfaces: Interfaces,
     /// Processor time that the process had used, and when.
     used: Option<(Instant, Duration)>,
@@ -106,20 +107,29 @@ impl PressureGauge {
 
 impl Inner {
     fn sample(&mut self, folder: &Path, now: Instant) -> Pressure {
-        let proc = Folder::open(folder).ok();
-        let read = |name: &str| proc.as_ref()?.text(name, FILE_BYTES_MAX);
-        let stall = |name: &str| parse::stall(&read(name)?);
-        let sockets = read("net/sockstat").and_then(|text| parse::sockets(&text));
-        let tcp_limits = read("sys/net/ipv4/tcp_mem").and_then(|text| parse::numbers(&text));
+        let mut files = std::mem::take(&mut self.files);
+        let pressure = self.sample_from(&mut files, folder, now);
+        self.files = files;
+        pressure
+    }
+
+    fn sample_from(&mut self, files: &mut KeptFiles, folder: &Path, now: Instant) -> Pressure {
+        macro_rules! parse {
+            ($name:literal, $parse:expr) => {
+                files.parse(folder, $name, FILE_BYTES_MAX, $parse)
+            };
+        }
+        let sockets = parse!("net/sockstat", parse::sockets);
+        let tcp_limits = parse!("sys/net/ipv4/tcp_mem", parse::numbers);
         let page_bytes = rustix::param::page_size() as u64;
         Pressure {
-            load: read("loadavg").and_then(|text| parse::load(&text)),
+            load: parse!("loadavg", parse::load),
             stalls: Stalls {
-                cpu: stall("pressure/cpu"),
-                memory: stall("pressure/memory"),
-                io: stall("pressure/io"),
+                cpu: parse!("pressure/cpu", parse::stall),
+                memory: parse!("pressure/memory", parse::stall),
+                io: parse!("pressure/io", parse::stall),
             },
-            memory: read("meminfo").and_then(|text| parse::memory(&text)),
+            memory: parse!("meminfo", parse::memory),
             tcp_memory: sockets.zip(tcp_limits).map(|((_, pages), limits)| {
                 let [_, pressure, limit] = limits;
                 TcpMemory {
@@ -129,13 +139,12 @@ impl Inner {
                 }
             }),
             sockets: sockets.map(|(sockets, _)| sockets),
-            interfaces: read("net/dev").map(|text| self.interfaces.update(&text, now)),
-            listen_queues: read("net/netstat").and_then(|text| parse::listen_queues(&text)),
-            oom_kills: read("vmstat").and_then(|text| parse::oom_kills(&text)),
+            interfaces: parse!("net/dev", |text| Some(self.interfaces.update(text, now))),
+            listen_queues: parse!("net/netstat", parse::listen_queues),
+            oom_kills: parse!("vmstat", parse::oom_kills),
             own: OwnCost {
                 cpu_share: self.cpu_share(now),
-                resident_bytes: read("self/statm")
-                    .and_then(|text| parse::numbers::<2>(&text))
+                resident_bytes: parse!("self/statm", parse::numbers::<2>)
                     .map(|[_, resident]| resident.saturating_mul(page_bytes)),
             },
         }

@@ -1,19 +1,24 @@
-//! Sweeps all network namespaces on a thread of its own, and keeps the status up to date.
+//! Sweeps network namespaces on a thread of its own, and keeps the status up to date.
 //!
-//! The time between rounds is stretched so that sweeping stays within its share of one core, a small
-//! one while nothing is held up, a larger one while something is. The interval in
-//! force is in the status, for it bounds how late a stall outside the hooks' sight is found.
+//! A round passes over the namespaces that the hooks have noted, which most often is none; over all of
+//! them at first, where the hooks have seen more than they could look at, and once in a while, should
+//! they have missed anything. The time between rounds is stretched so that sweeping stays within its
+//! share of one core, a small one while nothing is held up, a larger one while something is. The
+//! interval in force is in the status, for it bounds how late a stall outside the hooks' sight is found.
 
+mod namespaces;
+mod notes;
 mod pace;
 mod pass;
 mod programs;
+
+pub(super) use notes::Notes;
 
 use super::collect::{Connections, collect};
 use super::counters::Counts;
 use super::message::Message;
 use super::shared::{Shared, StopSignal};
 use super::status::MapStatus;
-use crate::namespace::{self, Namespace};
 use crate::priority::set_niceness;
 use aya::Ebpf;
 use aya::maps::{MapData, PerCpuArray};
@@ -21,6 +26,9 @@ use aya_log::EbpfLogger;
 use detector_common::counter::Counter;
 use detector_common::names;
 use detector_core::observe::decode::Decoder;
+use namespaces::Namespaces;
+use notes::Noted;
+use pace::Credit;
 use rustix::event::{PollFd, PollFlags, Timespec};
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -45,6 +53,7 @@ pub(crate) struct SweepOptions {
 /// Everything the sweep thread owns. The programs stay attached while it lives.
 pub(super) struct Sweeper {
     pub(super) ebpf: Ebpf,
+    pub(super) notes: Notes,
     pub(super) counters: PerCpuArray<MapData, u64>,
     pub(super) connections: Connections,
     /// Present while kernel-side log lines are wanted.
@@ -57,6 +66,9 @@ pub(super) struct Sweeper {
     pub(super) sink: Sender<Message>,
 }
 
+/// Between two looks at what the kernel counts, while no round finds anything to do.
+const COUNT_EVERY: Duration = Duration::from_secs(15);
+
 /// What the rounds carry from one to the next.
 #[derive(Default)]
 struct Progress {
@@ -65,40 +77,52 @@ struct Progress {
     recursion_misses: u64,
     rounds: u64,
     failures: u64,
-    /// Namespaces that were found and could not be entered.
-    namespaces_missed: u64,
+    /// When the last round over all namespaces ended, and what it took.
+    full: Option<(Instant, Duration)>,
+    /// When the counters were read last.
+    counted: Option<Instant>,
+    /// When what is published had been read.
+    published: Option<Instant>,
+    /// Passes over one namespace.
+    passes: u64,
     /// A scan for closed entries is due; it stays so until one has succeeded.
     collect_due: bool,
-    namespaces: Vec<Namespace>,
-    /// Those that were swept once, are not found any more, and may still have sockets.
-    namespaces_gone: BTreeSet<u32>,
-    namespaces_found: Option<Instant>,
-    namespace_search: Duration,
+    namespaces: Namespaces,
+    /// To be passed over again, for the last pass there was not whole.
+    again: BTreeSet<u32>,
 }
 
-/// One round over all namespaces.
+/// One round.
 #[derive(Clone, Copy, Default)]
 struct Round {
+    /// Whether it went over all namespaces.
+    is_full: bool,
+    /// Whether hooks have noted anything.
+    is_called_for: bool,
     /// Rows that show data held up now; others only carry totals.
     held_up: u64,
+    /// Namespaces that were passed over.
     namespaces: u64,
     /// CPU time of this thread.
     cost: Duration,
 }
 
+impl Round {
+    /// What comes whether or not it is called for keeps to a share of its own.
+    const fn charged(&self) -> Duration {
+        if self.is_called_for {
+            self.cost
+        } else {
+            Duration::ZERO
+        }
+    }
+}
+
 impl Progress {
-    /// Moves this thread into the first of `left` that can be entered; those before it are missed.
-    fn enter_next(&mut self, left: &mut impl Iterator<Item = Namespace>) -> Option<Namespace> {
-        left.find(|namespace| {
-            let Err(error) = namespace::enter(namespace) else {
-                return true;
-            };
-            // Most often it, or the process that led to it, went away between the search and now.
-            tracing::debug!("network namespace {} not swept: {error}", namespace.inode);
-            self.namespaces_missed += 1;
-            self.namespaces_found = None;
-            false
-        })
+    /// Whether it is time for a round over all namespaces, whatever is noted.
+    fn is_full_due(&self) -> bool {
+        self.full
+            .is_none_or(|(ended, cost)| ended.elapsed() >= pace::between_full(cost))
     }
 }
 
@@ -109,6 +133,7 @@ impl Sweeper {
             tracing::debug!("the sweep keeps the niceness of the judge: {error}");
         }
         let mut progress = Progress::default();
+        let mut credit = Credit::new(Instant::now());
         loop {
             // From start to start: on a crowded host a round takes far longer than its cost.
             let began = Instant::now();
@@ -116,7 +141,7 @@ impl Sweeper {
                 return;
             };
             let share = pace::share(&self.options, round, self.shared.sweeps_seldom());
-            let interval = pace::interval(self.options.interval, share, round.cost);
+            let interval = credit.interval(self.options.interval, share, round.charged(), began);
             self.publish(&mut progress, round, interval, began.elapsed());
             if !self.wait_until(began + interval) {
                 return;
@@ -127,47 +152,50 @@ impl Sweeper {
     /// `None` when there is no one left to sweep for.
     fn round(&mut self, progress: &mut Progress) -> Option<Round> {
         let began = pace::thread_cpu_time();
-        self.renew_namespaces(progress);
-        let mut round = Round::default();
-        let mut left = progress.namespaces.clone().into_iter();
-        while let Some(namespace) = progress.enter_next(&mut left) {
+        let mut due = std::mem::take(&mut progress.again);
+        let mut round = Round {
+            is_full: progress.is_full_due(),
+            ..Round::default()
+        };
+        match self.notes.take() {
+            Noted::All => (round.is_full, round.is_called_for) = (true, true),
+            Noted::These(noted) => due.extend(noted),
+        }
+        round.is_called_for |= !due.is_empty();
+        self.notes.order(round.is_full);
+        let namespaces = &mut progress.namespaces;
+        progress.again = namespaces.renew(round.is_full, &due, self.options.is_own_only);
+        let mut left = namespaces.among(round.is_full, &due).into_iter();
+        while let Some(namespace) = progress
+            .namespaces
+            .enter_next(&mut left, &mut progress.again)
+        {
             if self.stop.is_set() {
                 return None;
             }
             round.namespaces += 1;
+            progress.passes += 1;
             round.held_up += self.sweep(namespace.inode, progress)?;
+        }
+        if round.namespaces > 0 {
+            progress.namespaces.leave();
         }
         if let Some(logger) = &mut self.logger {
             logger.flush();
         }
-        self.read_counters(progress)?;
+        let is_count_due = progress
+            .counted
+            .is_none_or(|counted| counted.elapsed() >= COUNT_EVERY);
+        if round.namespaces > 0 || !progress.namespaces.gone.is_empty() || is_count_due {
+            self.read_counters(progress)?;
+            progress.counted = Some(Instant::now());
+        }
         progress.rounds += 1;
         round.cost = pace::thread_cpu_time().saturating_sub(began);
+        if round.is_full {
+            progress.full = Some((Instant::now(), round.cost));
+        }
         Some(round)
-    }
-
-    /// Searching costs a system call a process, so it is done at most for a tenth of the share.
-    fn renew_namespaces(&self, progress: &mut Progress) {
-        let is_due = progress.namespaces_found.is_none_or(|found| {
-            found.elapsed() >= pace::between_searches(progress.namespace_search)
-        });
-        if !is_due {
-            return;
-        }
-        let began = pace::thread_cpu_time();
-        let before = std::mem::take(&mut progress.namespaces);
-        progress.namespaces = if !self.options.is_own_only && super::check::can_enter_namespaces() {
-            namespace::find_all()
-        } else {
-            namespace::current().into_iter().collect()
-        };
-        let gone = &mut progress.namespaces_gone;
-        gone.extend(before.iter().map(|namespace| namespace.inode));
-        for namespace in &progress.namespaces {
-            gone.remove(&namespace.inode);
-        }
-        progress.namespace_search = pace::thread_cpu_time().saturating_sub(began);
-        progress.namespaces_found = Some(Instant::now());
     }
 
     fn read_counters(&mut self, progress: &mut Progress) -> Option<()> {
@@ -179,14 +207,14 @@ impl Sweeper {
         }
         let dropped = Counter::RecordsDroppedRingFull;
         progress.collect_due |= counts.get(dropped) != earlier.get(dropped);
-        if progress.collect_due || !progress.namespaces_gone.is_empty() {
+        if progress.collect_due || !progress.namespaces.gone.is_empty() {
             self.collect(progress)?;
         }
         Some(())
     }
 
     fn collect(&mut self, progress: &mut Progress) -> Option<()> {
-        let gone = &mut progress.namespaces_gone;
+        let gone = &mut progress.namespaces.gone;
         let collected = collect(&mut self.connections, self.decoder, gone);
         progress.collect_due = collected.failure.is_some();
         if let Some(error) = &collected.failure {
@@ -214,6 +242,21 @@ impl Sweeper {
 
     /// `took` is how long the round took by the clock.
     fn publish(&self, progress: &mut Progress, round: Round, interval: Duration, took: Duration) {
+        self.shared.update(|status| {
+            status.sweep_interval_seconds = interval.max(took).as_secs_f64();
+            status.sweeps_total = progress.rounds;
+            if round.namespaces > 0 {
+                status.sweep_seconds = took.as_secs_f64();
+            }
+        });
+        // Nothing has been counted since else.
+        if progress.counted != progress.published {
+            progress.published = progress.counted;
+            self.publish_counts(progress, round);
+        }
+    }
+
+    fn publish_counts(&self, progress: &mut Progress, round: Round) {
         // What cannot be read at one time is no reason to count less.
         progress.recursion_misses = progress
             .recursion_misses
@@ -234,13 +277,14 @@ impl Sweeper {
             status
                 .records_lost
                 .push(("recursion", progress.recursion_misses));
-            status.sweep_seconds = took.as_secs_f64();
-            status.sweep_sockets = swept.saturating_sub(status.sweep_sockets_total);
+            if round.is_full {
+                status.sweep_sockets = swept.saturating_sub(status.sweep_sockets_total);
+                status.namespaces = round.namespaces;
+                status.sweep_full_interval_seconds = pace::between_full(round.cost).as_secs_f64();
+            }
             status.sweep_sockets_total = swept;
-            status.sweep_interval_seconds = interval.max(took).as_secs_f64();
-            status.sweeps_total = progress.rounds;
-            status.namespaces = round.namespaces;
-            status.namespaces_missed = progress.namespaces_missed;
+            status.sweep_passes_total = progress.passes;
+            status.namespaces_missed = progress.namespaces.missed;
             status.programs = costs;
             status.maps = vec![MapStatus {
                 name: names::CONNECTIONS_MAP.to_owned(),

@@ -42,6 +42,9 @@ impl Sweeper {
             self.hand_on(&mut pass, true)?;
         }
         let is_complete = outcome.is_ok() && is_whole && pass.refused == 0;
+        if !is_complete {
+            progress.again.insert(netns);
+        }
         self.send(Message::SweepEnd(SweepEnd {
             netns,
             began,

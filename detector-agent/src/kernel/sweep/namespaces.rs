@@ -1,0 +1,117 @@
+//! The network namespaces that are known, and those that went away.
+
+use super::pace;
+use crate::kernel::check;
+use crate::namespace::{self, Namespace};
+use std::collections::BTreeSet;
+use std::time::{Duration, Instant};
+
+/// What is known of them.
+#[derive(Default)]
+pub(super) struct Namespaces {
+    known: Vec<Namespace>,
+    /// Those that were known once, are not found any more, and may still have sockets.
+    pub(super) gone: BTreeSet<u32>,
+    /// Those that were asked for at the last search and not found.
+    unfound: BTreeSet<u32>,
+    /// Times one was known and could not be entered.
+    pub(super) missed: u64,
+    searched: Option<Instant>,
+    search: Duration,
+}
+
+impl Namespaces {
+    /// Searches if that is due: for a round over all, or because one of `asked` is not known. Returns
+    /// those that are to be asked for again, as there was no search since they were noted.
+    pub(super) fn renew(
+        &mut self,
+        for_all: bool,
+        asked: &BTreeSet<u32>,
+        is_own_only: bool,
+    ) -> BTreeSet<u32> {
+        let is_known = |netns: &u32| self.known.iter().any(|known| known.inode == *netns);
+        let strangers: BTreeSet<u32> = asked
+            .iter()
+            .copied()
+            .filter(|each| !is_known(each))
+            .collect();
+        let is_old = |age| self.searched.is_none_or(|at| at.elapsed() >= age);
+        let has_news = for_all || !strangers.is_subset(&self.unfound);
+        let is_due = if self.searched.is_none() {
+            true
+        } else if has_news {
+            is_old(pace::between_searches(self.search))
+        } else {
+            // Where even a search did not find one, it can hardly be passed over.
+            !strangers.is_empty() && is_old(pace::LONGEST_INTERVAL)
+        };
+        if !is_due {
+            return strangers.difference(&self.unfound).copied().collect();
+        }
+        self.find(is_own_only);
+        let is_known = |netns: &u32| self.known.iter().any(|known| known.inode == *netns);
+        self.unfound = strangers
+            .into_iter()
+            .filter(|each| !is_known(each))
+            .collect();
+        BTreeSet::new()
+    }
+
+    /// Searching costs a system call a process.
+    fn find(&mut self, is_own_only: bool) {
+        let began = pace::thread_cpu_time();
+        let before = std::mem::take(&mut self.known);
+        self.known = if !is_own_only && check::can_enter_namespaces() {
+            namespace::find_all()
+        } else {
+            namespace::current().into_iter().collect()
+        };
+        self.gone
+            .extend(before.iter().map(|namespace| namespace.inode));
+        for namespace in &self.known {
+            self.gone.remove(&namespace.inode);
+        }
+        self.search = pace::thread_cpu_time().saturating_sub(began);
+        self.searched = Some(Instant::now());
+    }
+
+    /// All that are known, or those of `asked`.
+    pub(super) fn among(&self, all: bool, asked: &BTreeSet<u32>) -> Vec<Namespace> {
+        let known = self.known.iter();
+        let due = known.filter(|known| all || asked.contains(&known.inode));
+        due.cloned().collect()
+    }
+
+    /// Moves this thread into the first of `left` that can be entered; those before it are missed, and
+    /// noted in `again`.
+    pub(super) fn enter_next(
+        &mut self,
+        left: &mut impl Iterator<Item = Namespace>,
+        again: &mut BTreeSet<u32>,
+    ) -> Option<Namespace> {
+        left.find(|namespace| {
+            let Err(error) = namespace::enter(namespace) else {
+                return true;
+            };
+            // Most often it, or the process that led to it, went away between the search and now.
+            tracing::debug!("network namespace {} not swept: {error}", namespace.inode);
+            self.missed += 1;
+            again.insert(namespace.inode);
+            self.searched = None;
+            false
+        })
+    }
+
+    /// As if there had been none.
+    #[cfg(test)]
+    pub(super) fn forget_search(&mut self) {
+        self.searched = None;
+    }
+
+    /// Moves this thread back: it keeps the namespace alive in which it is.
+    pub(super) fn leave(&self) {
+        if let Some(Err(error)) = namespace::home().map(|home| namespace::enter(&home)) {
+            tracing::debug!("the sweep cannot go home: {error}");
+        }
+    }
+}
