@@ -2,6 +2,7 @@
 //! is meant, run the tests with `DETECTOR_WRITE_GOLDEN=1` and read the difference.
 
 mod hostile;
+mod stepped;
 mod story;
 
 use super::build::{Wanted, build};
@@ -89,6 +90,35 @@ fn the_operator_of_a_network_gets_a_letter() {
         failure.to_string().contains("nothing is recorded of it"),
         "{failure}"
     );
+}
+
+/// Rows stay in the order in which they were written; each step is told once, with its size.
+#[test]
+fn a_clock_that_was_set_is_told_and_mixes_nothing_up() {
+    let folder = stepped::stepped();
+    let (report, recordings) = made(&wanted(), &[folder.path().to_owned()]);
+    let seconds = recordings[0].seconds.iter();
+    let stalled: Vec<_> = seconds
+        .map(|second| second.host.stalled_connections)
+        .collect();
+    assert!(stalled.is_sorted() && stalled.len() > 100, "{stalled:?}");
+    assert_eq!(report.clocks.len(), 2, "{:?}", report.clocks);
+    for (told, words) in report.clocks.iter().zip([
+        "was set back by 1h at 2026-12-29 20:30:00 UTC",
+        "was set forwards by 2h at 2026-12-29 23:00:00 UTC",
+    ]) {
+        assert!(told.contains(words), "{told}");
+    }
+    // An hour that came twice was seen, one that never came was not.
+    let gaps = &report.hosts[0].gaps;
+    let lasted: Vec<_> = gaps.iter().map(|gap| gap.until.0 - gap.from.0).collect();
+    assert_eq!(lasted, [0, 7_210_000]);
+    let text = text::text(&report, PLAIN);
+    assert!(
+        text.contains("2026-12-29 20:30:00 UTC: the clock was set."),
+        "{text}"
+    );
+    assert!(!html::page(&report).contains("NaN"));
 }
 
 /// A quiet day has a report too.

@@ -92,7 +92,7 @@ fn panel(markup: &mut Markup, report: &Report, series: &Series, axis: Axis) {
     markup.text(&(series.shown)(top)).raw("</text></svg></div>");
 }
 
-/// A path through the points; it breaks where nothing was seen.
+/// A path through the points; it breaks where nothing was seen, and where the clock was set back.
 fn curve(
     markup: &mut Markup,
     values: &[(Time, Option<f64>)],
@@ -108,7 +108,7 @@ fn curve(
         };
         let is_joined = before.is_some_and(|before| {
             let lies_between = |gap: &GapPart| before < gap.until && gap.from < *at;
-            !gaps.iter().any(lies_between)
+            before <= *at && !gaps.iter().any(lies_between)
         });
         markup.raw(if is_joined { "L" } else { "M" });
         markup.number(axis.percent(*at) * 10.0).raw(" ");
