@@ -377,6 +377,8 @@ fn the_bound_holds_and_the_newest_incidents_stay() {
     assert_eq!(left_out, 0);
     let reader = Reader::open(folder.path()).unwrap();
     assert_eq!(reader.incidents(Span::ALL).unwrap().len(), 8);
+    // A flood of events does not cost the timeline.
+    assert!(reader.seconds(Span::ALL, 1_000).unwrap().len() > 300);
     let events = all_events(&reader);
     assert_eq!(events.last(), Some(&number));
     assert!(events.len() > 100, "{}", events.len());

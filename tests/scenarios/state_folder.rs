@@ -329,3 +329,30 @@ fn a_damaged_recorder_is_set_aside_and_one_of_another_machine_is_named() -> Resu
         Ok(())
     })
 }
+
+/// Through it a file cannot be mapped, as on some network file systems; those of other hosts are refused
+/// by their kind.
+#[test]
+fn a_file_system_that_cannot_share_memory_is_told_and_the_agent_runs() -> Result<()> {
+    Story::play("state-fuse", Family::V4, |story| {
+        require(&[("bindfs", "bindfs")])?;
+        let (behind, state) = (story.folder().join("behind"), state_of(story));
+        fs::create_dir_all(&behind)?;
+        fs::create_dir_all(&state)?;
+        let mut bindfs = Command::new("bindfs");
+        run(bindfs.args(["-o", "direct_io"]).args([&behind, &state]))?;
+        let _mount = StateMount(state);
+        let agent = start(story)?;
+        Readers::of(story)?.stall(&agent)?;
+        let said = agent.log()?;
+        for words in [
+            "is on a file system that cannot share memory between programs",
+            "the agent runs without a recorder",
+            "choose a folder on a local disk with --state-dir",
+        ] {
+            ensure!(said.contains(words), "no `{words}` in {said}");
+        }
+        ensure!(agent.metrics()?.sum("detector_recorder_up")? == 0.0);
+        Ok(())
+    })
+}

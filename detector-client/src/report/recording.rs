@@ -4,7 +4,7 @@ use super::model::Time;
 use detector_api::failure::Failure;
 use detector_api::snapshot::{Event, Incident};
 use detector_recorder::{
-    Card, EventsWanted, Gap, Note, PeerPeak, Reader, RecorderError, Run, Second, Span,
+    Card, EventsWanted, Gap, GapReason, Note, PeerPeak, Reader, RecorderError, Run, Second, Span,
 };
 use std::cmp::Reverse;
 use std::path::{Path, PathBuf};
@@ -24,6 +24,9 @@ pub(super) struct Source {
     /// Name of the host, told apart from others of the same name.
     pub(super) host: String,
     pub(super) runs: Vec<Run>,
+    /// Between which moments the clock was set: it may have shown earlier and later ones than runs
+    /// began and ended with.
+    steps: Vec<Gap>,
 }
 
 /// Everything that a report needs of one host.
@@ -90,13 +93,23 @@ impl Source {
         let reader = Reader::open(path)?;
         let runs = reader.runs()?;
         let host = runs.last().map_or_else(String::new, |run| run.host.clone());
-        Ok(Self { reader, host, runs })
+        let mut steps = reader.gaps(Span::ALL)?;
+        steps.retain(|gap| gap.reason == GapReason::ClockStep);
+        Ok(Self {
+            host,
+            runs,
+            steps,
+            reader,
+        })
     }
 
     /// From the first to the last moment that is recorded.
     pub(super) fn extent(&self) -> Option<(Time, Time)> {
-        let first = self.runs.iter().map(|run| run.began.unix_ms).min()?;
-        let last = self.runs.iter().map(|run| run.last.unix_ms).max()?;
+        let began = self.runs.iter().map(|run| run.began.unix_ms);
+        let ended = self.runs.iter().map(|run| run.last.unix_ms);
+        let steps = self.steps.iter();
+        let first = began.chain(steps.clone().map(|gap| gap.from_ms)).min()?;
+        let last = ended.chain(steps.map(|gap| gap.until_ms)).max()?;
         Some((Time(first), Time(last)))
     }
 

@@ -14,8 +14,10 @@ use detector_api::units;
 
 /// Height of what curves are drawn in; its width is 1000.
 const HEIGHT: f64 = 100.0;
-/// Room below and above them, so that a line at either end is seen whole.
+/// Room below them, so that a line at the end is seen whole.
 const ROOM: f64 = 4.0;
+/// Room for the scale above the highest value.
+const HEAD: f64 = 22.0;
 /// Hosts that have a colour of their own.
 const COLOURS: [&str; 6] = ["h0", "h1", "h2", "h3", "h4", "h5"];
 
@@ -124,7 +126,7 @@ fn curve(
 /// How far from the top a value is drawn.
 fn height(value: f64, (low, high): (f64, f64)) -> f64 {
     let share = (value - low) / (high - low).max(f64::MIN_POSITIVE);
-    HEIGHT - ROOM - share.clamp(0.0, 1.0) * (HEIGHT - 2.0 * ROOM)
+    HEIGHT - ROOM - share.clamp(0.0, 1.0) * (HEIGHT - ROOM - HEAD)
 }
 
 /// Incidents of all hosts, behind the curves.

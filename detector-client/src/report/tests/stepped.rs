@@ -1,4 +1,4 @@
-//! A recorder of a host whose clock was set back by an hour, and forwards by two a while later.
+//! A recorder of a host whose clock was set forwards by an hour, and back by two and a half later.
 
 use super::story::at;
 use detector_recorder::{Batch, Gap, GapReason, HostSecond, Limits, Moment, Opened, Recorder};
@@ -13,8 +13,8 @@ pub(super) fn stepped() -> TempDir {
     let moment = |second: i64| {
         let by_ms = match second {
             ..1_800 => 0,
-            1_800..3_600 => -HOUR_MS,
-            _ => HOUR_MS,
+            1_800..3_600 => HOUR_MS,
+            _ => -HOUR_MS - HOUR_MS / 2,
         };
         Moment {
             unix_ms: began + by_ms + second * 1_000,
