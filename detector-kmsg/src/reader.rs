@@ -5,19 +5,22 @@ use crate::message::{self, Parsed};
 use crate::report::Report;
 use crate::wrapping::container::{self, Containers};
 use crate::wrapping::json::{self, Pretty, Record, Step};
+use crate::wrapping::verbose::Verbose;
 use crate::wrapping::{markup, prefix};
 use aho_corasick::AhoCorasick;
 use memchr::{memchr, memchr_iter, memrchr};
 
 /// What a line must have to be looked at. A message that a mail program has broken is found by its
 /// first part.
-const NEEDLES: [&str; 42] = [
+const NEEDLES: [&str; 44] = [
     // Where the text itself cannot be searched for, or goes on on the next line.
     DOCKER,
     "{\n",
     "{\r\n",
     "\"MESSAGE\":[",
     "\"MESSAGE\" : [",
+    " [s=",
+    "__CURSOR=s=",
     " stdout P ",
     " stderr P ",
     "Treason",
@@ -79,6 +82,7 @@ pub struct LogReader {
     /// So many of the next lines are looked at whatever they have.
     attention: u32,
     pretty: Option<Pretty>,
+    verbose: Option<Verbose>,
     containers: Containers,
     broken: Option<Broken>,
 }
@@ -116,6 +120,7 @@ impl LogReader {
             bytes: 0,
             attention: 0,
             pretty: None,
+            verbose: None,
             containers: Containers::default(),
             broken: None,
         }
@@ -159,6 +164,7 @@ impl LogReader {
             line.push(b'\n');
             self.lines_of(&line);
         }
+        self.end_verbose(self.lines);
         self.end_broken();
         self.digest.finish(self.lines, self.bytes)
     }
@@ -215,6 +221,15 @@ impl LogReader {
                 Step::Foreign => self.pretty = None,
             }
         }
+        let begins = Verbose::begin(&text);
+        if begins.is_some() || self.verbose.as_mut().is_some_and(|open| !open.field(&text)) {
+            self.end_verbose(self.lines - 1);
+            self.verbose = begins;
+        }
+        if self.verbose.is_some() {
+            self.attention = self.attention.max(1);
+            return;
+        }
         if let Some(pretty) = Pretty::begin(&text) {
             self.pretty = Some(pretty);
             self.attention = 1;
@@ -232,6 +247,18 @@ impl LogReader {
         match container::part(&text) {
             Some((record, is_whole)) => self.container(record, is_whole, &origin),
             None => self.text(&text, &origin),
+        }
+    }
+
+    /// The entry that was being read has ended with this line.
+    fn end_verbose(&mut self, line: u64) {
+        if let Some(record) = self.verbose.take().and_then(Verbose::end) {
+            let origin = Origin {
+                line,
+                count: 1,
+                ..Origin::default()
+            };
+            self.record(record, origin);
         }
     }
 

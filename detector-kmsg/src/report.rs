@@ -16,6 +16,8 @@ pub struct Report {
     pub last: Option<LogTime>,
     /// Whether the newest line stood first.
     pub runs_backwards: bool,
+    /// Hosts of what was found, where the log names them; the first 256.
+    pub hosts: Vec<String>,
     /// Marks of another boot: times since boot before and after one do not compare.
     pub boot_marks: u64,
     /// Messages that the kernel says it did not write. If there are any, all counts are lower bounds.
@@ -117,6 +119,8 @@ pub struct Stall {
     pub local_port: u16,
     /// Who opened the connection, by the ports.
     pub direction: Direction,
+    /// The host that wrote it, if the log says it.
+    pub host: Option<String>,
     /// First byte that was not acknowledged, `X` of `X:Y`; `null` if the line is cut.
     pub snd_una: Option<u32>,
     /// Byte after the last one sent, `Y`.
@@ -175,6 +179,8 @@ pub struct Memory {
 pub struct Kill {
     /// When.
     pub time: Option<LogTime>,
+    /// The host that wrote it, if the log says it.
+    pub host: Option<String>,
     /// The host's memory or a cgroup's limit.
     pub scope: Scope,
     /// Who was killed.

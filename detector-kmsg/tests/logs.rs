@@ -67,7 +67,7 @@ fn summary(report: &Report) -> String {
         ));
         for stall in &peer.stalls {
             line(format!(
-                "  {}/{} {:?} {} B x{} at {} to {}, lasted {:?} silent {:?}",
+                "  {}/{} {:?} {} B x{} at {} to {}, lasted {:?} silent {:?}{}",
                 stall.remote_port,
                 stall.local_port,
                 stall.direction,
@@ -79,6 +79,7 @@ fn summary(report: &Report) -> String {
                 at(&stall.last),
                 stall.lasted_seconds,
                 stall.silent_seconds,
+                on(&stall.host),
             ));
         }
     }
@@ -111,7 +112,7 @@ fn summary(report: &Report) -> String {
 fn kill_line(kill: &Kill) -> String {
     format!(
         "killed {:?} uid {:?} {:?} at {}: by {:?}, chosen {:?}, {:?}, adj {:?}, cgroup {:?}, limited {:?}, \
-         usage {:?} of {:?}, sock {:?} share {:?}, anon {:?}, reaped {}",
+         usage {:?} of {:?}, sock {:?} share {:?}, anon {:?}, reaped {}{}",
         kill.victim,
         kill.uid,
         kill.scope,
@@ -127,8 +128,14 @@ fn kill_line(kill: &Kill) -> String {
         kill.socket_bytes,
         kill.socket_share,
         kill.cgroup_anonymous_bytes,
-        kill.was_reaped
+        kill.was_reaped,
+        on(&kill.host)
     )
+}
+
+fn on(host: &Option<String>) -> String {
+    host.as_ref()
+        .map_or(String::new(), |host| format!(", on {host}"))
 }
 
 fn at(time: &Option<LogTime>) -> String {

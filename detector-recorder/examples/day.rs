@@ -1,6 +1,6 @@
 //! What recording costs: `day FOLDER [EVENTS]` plays a day of a busy host, second by second and as fast as
-//! it goes: 20 of 10,000 peers each second, so many events a second (1 if it is not said), an incident
-//! an hour with its cards and windows.
+//! it goes: 20 of 10,000 peers each second, so many events a second (1 if it is not said), fifty
+//! incidents of two minutes with their cards and windows.
 
 use detector_api::snapshot::{FlagKind, PeerDetail};
 use detector_api::{fixtures, time};
@@ -18,7 +18,8 @@ const PEERS: i64 = 10_000;
 const PEERS_A_SECOND: i64 = 20;
 const CARDS_A_SECOND: i64 = 2;
 const POINTS_A_SECOND: i64 = 16;
-const INCIDENT_EVERY: i64 = 3_600;
+const INCIDENT_EVERY: i64 = 1_728;
+const INCIDENT_SECONDS: i64 = 120;
 const TIDY_EVERY: i64 = 10;
 /// 29 December 2026.
 const BEGAN_MS: i64 = 1_798_502_400_000;
@@ -56,6 +57,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     }
     let used = used()?.saturating_sub(used_before);
     let bytes = std::fs::metadata(recorder.file())?.len();
+    recorder.end(at(SECONDS), number)?;
     commits.sort_unstable();
     let p99 = commits[commits.len() * 99 / 100];
     let seconds = f64::from(u32::try_from(SECONDS)?);
@@ -125,10 +127,16 @@ fn batch(second: i64, number: &mut u64, events: u64) -> Result<Batch, Box<dyn Er
         windows: points.collect(),
         ..Batch::default()
     };
-    if second % INCIDENT_EVERY == 0 {
-        batch
-            .incidents
-            .push(fixtures::incident(&second.to_string(), &text));
+    let of_incident = second % INCIDENT_EVERY;
+    if of_incident == 0 || of_incident == INCIDENT_SECONDS {
+        let began = second - of_incident;
+        let began_text = time::rfc3339(i128::from(self::at(began).unix_ms) * 1_000_000);
+        let mut incident = fixtures::incident(&began.to_string(), &began_text);
+        if of_incident > 0 {
+            incident.open = false;
+            incident.ended = Some(text);
+        }
+        batch.incidents.push(incident);
     }
     Ok(batch)
 }

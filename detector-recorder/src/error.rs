@@ -1,6 +1,7 @@
 //! Why the recorder cannot be opened, written or read.
 
 use detector_api::failure::{Code, Failure};
+use rusqlite::ffi;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -52,6 +53,18 @@ pub enum RecorderError {
         /// Which folder.
         folder: PathBuf,
     },
+    /// A file system on which a writer and its readers cannot share memory: a write-ahead log needs that.
+    #[error("{} is on a file system that cannot share memory between programs", .path.display())]
+    NoSharedMemory {
+        /// Which file.
+        path: PathBuf,
+    },
+    /// It was removed while it was written.
+    #[error("{} was removed while it was written", .path.display())]
+    Removed {
+        /// Which file.
+        path: PathBuf,
+    },
     /// No room is left: on the file system, or within the bound of the recorder.
     #[error("no room is left for {}", .path.display())]
     Full {
@@ -83,6 +96,12 @@ impl RecorderError {
     pub(crate) fn of(path: &Path, source: rusqlite::Error) -> Self {
         use rusqlite::ErrorCode;
         let path = path.to_owned();
+        match source.sqlite_error().map(|error| error.extended_code) {
+            Some(ffi::SQLITE_IOERR_SHMMAP) => return Self::NoSharedMemory { path },
+            // The index of the log could not grow.
+            Some(ffi::SQLITE_IOERR_SHMSIZE) => return Self::Full { path },
+            _ => {}
+        }
         match source.sqlite_error_code() {
             Some(ErrorCode::NotADatabase) => Self::Foreign { path },
             Some(ErrorCode::DiskFull) => Self::Full { path },
@@ -112,6 +131,28 @@ impl RecorderError {
         matches!(self, Self::Damaged { .. } | Self::Foreign { .. })
     }
 
+    /// Whether it may pass without anything being done to the recorder: another try is worth it.
+    #[must_use]
+    pub const fn may_pass(&self) -> bool {
+        matches!(
+            self,
+            Self::Full { .. } | Self::Io { .. } | Self::Database { .. } | Self::Removed { .. }
+        )
+    }
+
+    /// Whether the file system has no room left.
+    #[must_use]
+    pub fn is_want_of_room(&self) -> bool {
+        match self {
+            Self::Full { .. } => true,
+            Self::Io { source, .. } => matches!(
+                source.kind(),
+                io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded
+            ),
+            _ => false,
+        }
+    }
+
     /// What to do about it.
     #[must_use]
     pub fn hint(&self) -> Option<String> {
@@ -121,15 +162,23 @@ impl RecorderError {
             }
             Self::InUse { .. } => "stop that agent, or give this one its own --state-dir",
             Self::Newer { .. } => {
-                "read it with the version of detector that wrote it, or a later one"
+                "move it away, or run the version of detector that wrote it, or a later one"
             }
             Self::Foreign { .. } => "name a file recorder.db that an agent wrote, or its folder",
             Self::Damaged { .. } => {
                 "the agent sets a damaged recorder aside at its next start; \
                  `sqlite3 FILE .recover` may save what is in it"
             }
-            Self::NetworkFileSystem { .. } => "choose a folder on a local disk with --state-dir",
+            Self::NetworkFileSystem { .. } | Self::NoSharedMemory { .. } => {
+                "choose a folder on a local disk with --state-dir"
+            }
+            Self::Removed { .. } => "leave the files beside it alone while the agent runs",
             Self::Full { .. } => "make room on that file system",
+            Self::Io { .. } if self.is_want_of_room() => "make room on that file system",
+            Self::Io { source, .. } if source.kind() == io::ErrorKind::ReadOnlyFilesystem => {
+                "mount that file system writable: `dmesg` says whether the kernel made it read-only \
+                 after an error"
+            }
             Self::Io { .. } if self.is_privilege() => {
                 "run it as root, or as a user who may read the file"
             }
@@ -160,7 +209,9 @@ impl RecorderError {
 impl From<RecorderError> for Failure {
     fn from(error: RecorderError) -> Self {
         let code = match &error {
-            RecorderError::InUse { .. } | RecorderError::NetworkFileSystem { .. } => Code::Usage,
+            RecorderError::InUse { .. }
+            | RecorderError::NetworkFileSystem { .. }
+            | RecorderError::NoSharedMemory { .. } => Code::Usage,
             error if error.is_privilege() => Code::Privilege,
             _ => Code::Failed,
         };

@@ -3,8 +3,8 @@
 use crate::error::{RecorderError, io_error};
 use rustix::fs::{FlockOperation, OFlags, flock, statfs, statvfs};
 use rustix::io::Errno;
-use std::fs::{self, File, OpenOptions};
-use std::os::unix::fs::OpenOptionsExt;
+use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 /// Name of the file in the state folder.
@@ -14,9 +14,10 @@ pub const DAMAGED_KEPT: usize = 2;
 const LOCK_NAME: &str = "recorder.lock";
 /// Readable by the group, as the control socket is.
 const FILE_MODE: u32 = 0o640;
+const FOLDER_MODE: u32 = 0o750;
 /// `f_type` of file systems whose locks or shared memory do not hold across hosts: NFS, SMB, CIFS,
-/// SMB2, 9P, CEPH, AFS.
-const NETWORK_FILE_SYSTEMS: [u64; 7] = [
+/// SMB2, 9P, CEPH, OpenAFS, AFS, Coda, Lustre.
+const NETWORK_FILE_SYSTEMS: [u64; 10] = [
     0x6969,
     0x517b,
     0xff53_4d42,
@@ -24,6 +25,9 @@ const NETWORK_FILE_SYSTEMS: [u64; 7] = [
     0x0102_1997,
     0x00c3_6400,
     0x5346_414f,
+    0x6b41_4653,
+    0x7375_7245,
+    0x0bd0_0bd0,
 ];
 
 /// The recorder that `path` means: a file, or the folder that it lies in.
@@ -100,6 +104,49 @@ fn refuse_network(folder: &Path) -> Result<(), RecorderError> {
 /// between systems.
 fn is_network(kind: u64) -> bool {
     NETWORK_FILE_SYSTEMS.contains(&(kind & 0xffff_ffff))
+}
+
+/// Makes the folder if it is not there.
+pub(crate) fn make_folder(folder: &Path) -> Result<(), RecorderError> {
+    let mut builder = DirBuilder::new();
+    builder.recursive(true).mode(FOLDER_MODE);
+    builder.create(folder).map_err(io_error("make", folder))
+}
+
+/// Device and inode of a database and of its log: whether they are still those behind their names.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Identity {
+    main: Option<(u64, u64)>,
+    log: Option<(u64, u64)>,
+}
+
+impl Identity {
+    /// Of an open database.
+    pub(crate) fn of(file: &Path) -> Self {
+        let [main, log, _] = parts(file);
+        Self {
+            main: device_and_inode(&main),
+            log: device_and_inode(&log),
+        }
+    }
+
+    pub(crate) fn is_at(&self, file: &Path) -> bool {
+        device_and_inode(file) == self.main
+    }
+
+    /// Removes the log that was left where the file was removed: it must not become part of another.
+    pub(crate) fn remove_log(&self, file: &Path) -> Result<(), RecorderError> {
+        let [main, log, _] = parts(file);
+        if self.log.is_none() || self.is_at(&main) || device_and_inode(&log) != self.log {
+            return Ok(());
+        }
+        fs::remove_file(&log).map_err(io_error("remove", &log))
+    }
+}
+
+fn device_and_inode(file: &Path) -> Option<(u64, u64)> {
+    let metadata = fs::metadata(file).ok()?;
+    Some((metadata.dev(), metadata.ino()))
 }
 
 /// Makes the file if it is not there, so that it never has other rights than these.
@@ -179,11 +226,22 @@ mod tests {
             0xfe53_4d42,
             0x0102_1997,
             0x00c3_6400,
+            0x5346_414f,
+            0x6b41_4653,
+            0x7375_7245,
+            0x0bd0_0bd0,
         ] {
             assert!(is_network(kind), "{kind:#x}");
         }
-        // ext4, tmpfs, xfs, btrfs, overlayfs.
-        for kind in [0xef53, 0x0102_1994, 0x5846_5342, 0x9123_683e, 0x794c_7630] {
+        // ext4, tmpfs, xfs, btrfs, overlayfs, and FUSE, which may be anything: trying tells.
+        for kind in [
+            0xef53,
+            0x0102_1994,
+            0x5846_5342,
+            0x9123_683e,
+            0x794c_7630,
+            0x6573_5546,
+        ] {
             assert!(!is_network(kind), "{kind:#x}");
         }
     }

@@ -20,15 +20,16 @@ const THINNING: [(i64, i64, i64); 2] = [(1, 10, HOUR_MS), (10, 60, 24 * HOUR_MS)
 const HOUR_MS: i64 = 3_600_000;
 /// Rows of one table that one call deletes at most.
 const ROWS: i64 = 2_000;
-/// Tables, in the order in which their rows go where room runs short, and the column that orders
-/// them: the order of writing, for the clock may have been set.
-const TABLES: [(&str, &str); 5] = [
-    ("windows", "id"),
-    ("host_seconds", "id"),
-    ("cards", "time_ms"),
-    ("events", "id"),
-    ("notes", "id"),
-];
+/// A table, and the column that orders its rows: the order of writing, for the clock may have been set.
+type Table = (&'static str, &'static str);
+const WINDOWS: Table = ("windows", "id");
+const CARDS: Table = ("cards", "time_ms");
+const SECONDS: Table = ("host_seconds", "id");
+const EVENTS: Table = ("events", "id");
+const NOTES: Table = ("notes", "id");
+/// About how many bytes a second takes with its peers, and an event.
+const SECOND_BYTES: i64 = 2_000;
+const EVENT_BYTES: i64 = 1_000;
 /// Spans around the newest twenty incidents, from ten minutes before to two after: they are not
 /// thinned, and where room runs short they go last.
 const WHOLE: &str = "whole AS (SELECT began_ms - 600000 AS from_ms, \
@@ -48,7 +49,7 @@ pub(crate) fn tidy(
         deleted += thin(transaction, fine, coarse, now_ms.saturating_sub(age_ms))?;
     }
     let oldest_ms = now_ms.saturating_sub(limits.age_ms);
-    for (table, _) in TABLES {
+    for (table, _) in [WINDOWS, CARDS, SECONDS, EVENTS, NOTES] {
         deleted += delete_older(transaction, table, "time_ms", oldest_ms)?;
     }
     deleted += delete_older(transaction, "incidents", "began_ms", oldest_ms)?;
@@ -109,8 +110,12 @@ fn delete_older(
 /// Deletes the oldest rows while more than nine tenths of the bound are in use.
 fn make_room(transaction: &Transaction<'_>, limits: Limits) -> rusqlite::Result<usize> {
     let mut deleted = 0;
+    if !is_crowded(transaction, limits)? {
+        return Ok(deleted);
+    }
+    let tables = in_order(transaction)?;
     for condition in [NOT_WHOLE, "true"] {
-        for (table, order) in TABLES {
+        for (table, order) in tables {
             if !is_crowded(transaction, limits)? {
                 return Ok(deleted);
             }
@@ -128,6 +133,24 @@ fn make_room(transaction: &Transaction<'_>, limits: Limits) -> rusqlite::Result<
     let delete = "DELETE FROM incidents WHERE id IN (SELECT id FROM incidents ORDER BY began_ms \
                   LIMIT max(0, min(10, (SELECT count(*) - 1 FROM incidents))))";
     transaction.execute(delete, [])
+}
+
+/// The order in which rows go. Of seconds and events those that take more go first: neither a flood of
+/// events may cost the whole timeline, nor the other way round.
+fn in_order(connection: &Connection) -> rusqlite::Result<[Table; 5]> {
+    let number = |query| connection.query_row(query, [], |row| row.get::<_, i64>(0));
+    let seconds = number("SELECT count(*) FROM host_seconds")?;
+    let events = number("SELECT coalesce(max(id) - min(id) + 1, 0) FROM events")?;
+    let (seconds, events) = (
+        seconds.saturating_mul(SECOND_BYTES),
+        events.saturating_mul(EVENT_BYTES),
+    );
+    let [first, second] = if seconds > events {
+        [SECONDS, EVENTS]
+    } else {
+        [EVENTS, SECONDS]
+    };
+    Ok([WINDOWS, CARDS, first, second, NOTES])
 }
 
 fn is_crowded(connection: &Connection, limits: Limits) -> rusqlite::Result<bool> {

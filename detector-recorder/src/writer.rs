@@ -9,11 +9,11 @@ mod statements;
 pub(crate) use opening::end_unseen;
 
 use crate::error::RecorderError;
-use crate::location::{self, WriterLock};
+use crate::location::{self, Identity, WriterLock};
 use crate::rows::{Card, Gap, HostSecond, Moment, Note, PeerSecond, WindowPoint};
 use crate::tidy::{self, Limits};
 use detector_api::snapshot::{Event, Incident};
-use opening::{Begun, begin_anew, begin_run, open_file};
+use opening::{Begun, begin, begin_anew};
 use rusqlite::{Connection, params};
 use statements::{in_transaction, prolong_run, set_numbers, write_findings, write_samples};
 use std::path::{Path, PathBuf};
@@ -76,6 +76,8 @@ pub struct Written {
     pub rows: u64,
     /// Rows of samples (host, peers, cards, windows) left out for want of room.
     pub samples_left_out: u64,
+    /// Whether there was too little room for samples.
+    pub lacks_room: bool,
 }
 
 /// The writer.
@@ -88,7 +90,10 @@ pub struct Recorder {
     numbers_until: u64,
     /// Where a damaged file is in whose place none could be made yet.
     aside: Option<PathBuf>,
-    _lock: WriterLock,
+    /// Another file of the name is not the one that is written.
+    identity: Identity,
+    /// `None` between two files only.
+    lock: Option<WriterLock>,
 }
 
 impl Recorder {
@@ -105,16 +110,27 @@ impl Recorder {
     ) -> Result<(Self, Option<PathBuf>), RecorderError> {
         let lock = WriterLock::take(folder)?;
         let file = folder.join(location::FILE_NAME);
-        let begun =
-            open_file(&file, limits).and_then(|connection| begin_run(connection, &file, who));
-        let (begun, aside) = match begun {
-            Err(error) if error.is_damage() => {
-                let aside = location::set_aside(&file)?;
-                (begin_anew(&file, limits, who)?, Some(aside))
-            }
-            begun => (begun?, None),
-        };
+        let (begun, aside) = begin(&file, limits, who)?;
         Ok((Self::new(begun, file, limits, lock), aside))
+    }
+
+    /// Goes on with a new file in place of one that was removed, perhaps with its folder; as
+    /// [`Recorder::open`] otherwise. Numbers go on.
+    ///
+    /// # Errors
+    ///
+    /// As [`Recorder::open`].
+    pub fn begin_again(&mut self, who: &Opened<'_>) -> Result<Option<PathBuf>, RecorderError> {
+        self.close()?;
+        self.identity.remove_log(&self.file)?;
+        let folder = self.file.parent().unwrap_or(&self.file);
+        location::make_folder(folder)?;
+        // The lock may have gone with the folder; where it has not, it is ours and in our way.
+        self.lock = None;
+        self.lock = Some(WriterLock::take(folder)?);
+        let (begun, aside) = begin(&self.file, self.limits, who)?;
+        self.go_on_with(begun);
+        Ok(aside)
     }
 
     /// Sets the file aside, because writing it has shown that it is damaged, and goes on with a new
@@ -129,16 +145,13 @@ impl Recorder {
         let aside = match self.aside.take() {
             Some(aside) => aside,
             None => {
-                let closed = Connection::open_in_memory()
-                    .map_err(|error| RecorderError::of(&self.file, error))?;
-                drop(std::mem::replace(&mut self.connection, closed));
+                self.close()?;
                 location::set_aside(&self.file)?
             }
         };
         match begin_anew(&self.file, self.limits, who) {
             Ok(begun) => {
-                self.connection = begun.connection;
-                self.run = begun.run;
+                self.go_on_with(begun);
                 Ok(aside)
             }
             Err(error) => {
@@ -148,15 +161,31 @@ impl Recorder {
         }
     }
 
+    /// Closing may take away the log by its name: nothing new may have that name by then.
+    fn close(&mut self) -> Result<(), RecorderError> {
+        let closed =
+            Connection::open_in_memory().map_err(|error| RecorderError::of(&self.file, error))?;
+        drop(std::mem::replace(&mut self.connection, closed));
+        Ok(())
+    }
+
+    fn go_on_with(&mut self, begun: Begun) {
+        self.connection = begun.connection;
+        self.run = begun.run;
+        self.numbers_until = self.numbers_until.max(begun.numbers_until);
+        self.identity = Identity::of(&self.file);
+    }
+
     fn new(begun: Begun, file: PathBuf, limits: Limits, lock: WriterLock) -> Self {
         Self {
+            identity: Identity::of(&file),
             connection: begun.connection,
             file,
             limits,
             run: begun.run,
             numbers_until: begun.numbers_until,
             aside: None,
-            _lock: lock,
+            lock: Some(lock),
         }
     }
 
@@ -197,6 +226,12 @@ impl Recorder {
     ///
     /// Nothing of the batch was written.
     pub fn record(&mut self, batch: &Batch) -> Result<Written, RecorderError> {
+        // Writing on into a file without a name would be lost with this process.
+        if !self.identity.is_at(&self.file) {
+            return Err(RecorderError::Removed {
+                path: self.file.clone(),
+            });
+        }
         let folder = self.file.parent().unwrap_or(&self.file);
         let has_room = location::free_bytes(folder).is_none_or(|free| free >= ROOM_FOR_SAMPLES);
         match self.commit(batch, has_room) {
@@ -221,6 +256,7 @@ impl Recorder {
                 written.rows += samples;
             } else {
                 written.samples_left_out = samples;
+                written.lacks_room = true;
             }
             prolong_run(transaction, run, batch.at)?;
             set_numbers(transaction, numbers_until)?;

@@ -377,6 +377,8 @@ fn the_bound_holds_and_the_newest_incidents_stay() {
     assert_eq!(left_out, 0);
     let reader = Reader::open(folder.path()).unwrap();
     assert_eq!(reader.incidents(Span::ALL).unwrap().len(), 8);
+    // A flood of events does not cost the timeline.
+    assert!(reader.seconds(Span::ALL, 1_000).unwrap().len() > 300);
     let events = all_events(&reader);
     assert_eq!(events.last(), Some(&number));
     assert!(events.len() > 100, "{}", events.len());
@@ -437,6 +439,44 @@ fn no_string_of_a_file_reaches_a_terminal_as_it_is() {
     for raw in ["\\u{1b}", "\\u{7}", "\\u{202e}"] {
         assert!(!said.contains(raw), "{said}");
     }
+}
+
+/// By somebody who tidies up: what is found from then on is kept all the same.
+#[test]
+fn a_file_that_is_removed_while_it_is_written_is_noticed_and_made_again() {
+    let made = tempfile::tempdir().unwrap();
+    let folder = made.path().join("state");
+    fs::create_dir(&folder).unwrap();
+    let mut recorder = open(&folder, 0);
+    recorder.record(&batch(1, 1)).unwrap();
+    let before = recorder.numbering().unwrap().last_event_id;
+    let removed_at = |second: i64, remove: &dyn Fn(), recorder: &mut Recorder| {
+        remove();
+        let error = recorder.record(&batch(second, 2)).unwrap_err();
+        assert!(
+            matches!(error, RecorderError::Removed { .. }) && error.may_pass(),
+            "{error}"
+        );
+        let aside = recorder.begin_again(&opened(second, "boot")).unwrap();
+        assert_eq!(aside, None);
+        assert!(recorder.numbering().unwrap().last_event_id >= before);
+        recorder.record(&batch(second, 2)).unwrap();
+        assert_eq!(all_events(&Reader::open(&folder).unwrap()), [2]);
+        let other = Recorder::open(&folder, LIMITS, &opened(second, "boot"));
+        assert!(matches!(other, Err(RecorderError::InUse { .. })));
+    };
+    let file = folder.join(FILE_NAME);
+    removed_at(2, &|| fs::remove_dir_all(&folder).unwrap(), &mut recorder);
+    removed_at(3, &|| fs::remove_file(&file).unwrap(), &mut recorder);
+    // Another one in its place, damaged at that.
+    fs::remove_file(&file).unwrap();
+    fs::write(&file, "something else").unwrap();
+    assert!(recorder.record(&batch(4, 3)).is_err());
+    let aside = recorder.begin_again(&opened(4, "boot")).unwrap();
+    assert_eq!(
+        fs::read_to_string(aside.unwrap()).unwrap(),
+        "something else"
+    );
 }
 
 #[test]

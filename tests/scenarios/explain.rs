@@ -4,12 +4,12 @@
 
 use crate::stage::{CraftedStage, both_families, suffix};
 use anyhow::{Context, Result, ensure};
-use detector_tests::PATIENCE;
 use detector_tests::agent::{Agent, PeerView, command};
 use detector_tests::lab::Family;
 use detector_tests::peers::KernelPeer;
 use detector_tests::servers::{Nginx, NginxSettings};
 use detector_tests::story::Story;
+use detector_tests::{PATIENCE, expect};
 use serde_json::Value;
 use std::net::IpAddr;
 use std::path::Path;
@@ -122,6 +122,12 @@ fn a_held_nginx_worker_is_named(family: Family) -> Result<()> {
         ] {
             ensure!(contains(&text, words), "no `{words}` in\n{text}");
         }
+
+        // From the recorder of the agent that is asked: its newest second is a moment old.
+        expect::until("the card says what would have helped", PATIENCE, || {
+            let text = card(&agent.control_socket(), &peer.to_string())?;
+            Ok(contains(&text, "WHAT WOULD HAVE HELPED").then_some(()))
+        })?;
 
         drop(client);
         let is_closed = |seen: &PeerView| seen.connections == 0;

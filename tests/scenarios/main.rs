@@ -43,6 +43,7 @@ mod segments;
 mod selftest;
 mod slow_link;
 mod stage;
+mod state_folder;
 mod tcp_memory;
 mod teasing;
 mod top;

@@ -11,7 +11,8 @@ use crate::run::{Profile, as_root, build_agent};
 use crate::tree;
 
 /// Programs the stories use, and the Debian packages that bring them.
-pub(crate) const PROGRAMS: [(&str, &str); 12] = [
+pub(crate) const PROGRAMS: [(&str, &str); 13] = [
+    ("bindfs", "bindfs"),
     ("haproxy", "haproxy"),
     ("nginx", "nginx-light"),
     ("apache2", "apache2-bin"),

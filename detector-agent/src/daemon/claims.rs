@@ -89,9 +89,14 @@ pub(super) fn web_listeners(addresses: &[SocketAddr]) -> Result<Vec<BoundTcp>, F
     addresses.iter().map(bind).collect()
 }
 
-/// Makes the agent's own folder, or checks that nobody else can write into it.
+/// Makes the agent's own folder, or checks that nobody else can write into it. A file system that is
+/// full or has become read-only keeps nobody from being watched: the recorder says what it lacks.
 pub(super) fn state_folder(folder: &Path) -> Result<(), Failure> {
-    claim_state_folder(folder).map_err(|error| {
+    let claimed = claim_state_folder(folder).or_else(|error| match error {
+        ClaimError::Failed { source, .. } if may_pass(source.kind()) => Ok(()),
+        error => Err(error),
+    });
+    claimed.map_err(|error| {
         let folder = folder.display();
         let failure = Failure::usage(format!("cannot use state directory {folder}: {error}"));
         match error {
@@ -101,4 +106,9 @@ pub(super) fn state_folder(folder: &Path) -> Result<(), Failure> {
             _ => failure.hint("choose a folder you may write to with --state-dir"),
         }
     })
+}
+
+const fn may_pass(kind: io::ErrorKind) -> bool {
+    use io::ErrorKind::{QuotaExceeded, ReadOnlyFilesystem, StorageFull};
+    matches!(kind, QuotaExceeded | ReadOnlyFilesystem | StorageFull)
 }

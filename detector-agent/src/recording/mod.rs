@@ -6,11 +6,13 @@
 
 mod host;
 mod incident_log;
+mod opening;
 mod timeline;
 mod writer;
 
 pub(crate) use incident_log::IncidentLog;
-pub(crate) use writer::{open, start};
+pub(crate) use opening::open;
+pub(crate) use writer::start;
 
 use crate::clock;
 use detector_api::sanitize;
@@ -50,6 +52,8 @@ pub(crate) struct RecorderStatus {
     pub(crate) file: Option<String>,
     /// Why nothing is written at present.
     pub(crate) failure: Option<String>,
+    /// Whether there is no file yet, but may be one soon.
+    pub(crate) is_awaited: bool,
     /// What it has done.
     pub(crate) counts: RecorderCounts,
 }
@@ -74,7 +78,11 @@ pub(crate) struct RecorderCounts {
 impl Recording {
     /// Writes down something that happened; `text` may be hostile.
     pub(crate) fn note(&self, kind: NoteKind, peer: Option<&str>, text: &str) {
-        if !self.is_on() {
+        let is_kept = {
+            let status = self.lock_status();
+            status.file.is_some() || status.is_awaited
+        };
+        if !is_kept {
             return;
         }
         let note = Note {

@@ -7,6 +7,7 @@ use detector_recorder::{
 };
 use std::path::Path;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 const EVERYTHING: EventsWanted<'_> = EventsWanted {
     span: Span::ALL,
@@ -88,10 +89,15 @@ fn an_agent_that_may_not_record_says_so_and_one_that_must_not_keeps_nothing() {
     assert!(!folder.path().join(FILE_NAME).exists());
     assert_eq!(state.recording.status().failure, None);
 
-    let nowhere = folder.path().join("nowhere");
-    let opened = open(&state, &nowhere, RecorderConfig::default()).unwrap();
-    assert!(opened.is_none());
-    assert!(state.recording.status().failure.is_some());
+    let file = folder.path().join("file");
+    std::fs::write(&file, "").unwrap();
+    let opened = open(&state, &file, RecorderConfig::default()).unwrap();
+    assert!(opened.is_some(), "it may become a folder");
+    let status = state.recording.status();
+    assert!(
+        status.file.is_none() && status.failure.is_some(),
+        "{status:?}"
+    );
 
     let first = open(&state, folder.path(), RecorderConfig::default()).unwrap();
     let second = open(&state, folder.path(), RecorderConfig::default());
@@ -101,6 +107,40 @@ fn an_agent_that_may_not_record_says_so_and_one_that_must_not_keeps_nothing() {
     };
     assert!(refusal.contains(&expected.to_string()), "{refusal}");
     drop(first);
+}
+
+#[test]
+fn what_is_found_before_the_recorder_can_be_opened_is_kept() {
+    let made = tempfile::tempdir().unwrap();
+    let folder = made.path().join("state");
+    run(made.path(), |_| {});
+    let (state, _pings) = state(&Config::default());
+    let opening = open(&state, &folder, RecorderConfig::default()).unwrap();
+    assert!(!state.recording.is_on());
+    let stall = stalled("198.51.100.7:40000", 10);
+    let records = crate::kernel::Message::Records(vec![stall]);
+    state.ingest(&mut vec![records]).unwrap();
+    state.recording.note(NoteKind::OomKill, None, "before");
+    std::fs::create_dir(&folder).unwrap();
+    // What an earlier agent left there: its numbers are not given again.
+    std::fs::copy(made.path().join(FILE_NAME), folder.join(FILE_NAME)).unwrap();
+    let thread = start(Arc::clone(&state), opening.unwrap(), 0).unwrap();
+    let end = Instant::now() + Duration::from_secs(30);
+    while !state.recording.is_on() {
+        assert!(Instant::now() < end, "{:?}", state.recording.status());
+        state.recording.hurry();
+        std::thread::yield_now();
+    }
+    thread.end();
+    let reader = Reader::open(&folder).unwrap();
+    let notes = reader.notes(Span::ALL).unwrap();
+    assert!(notes.iter().any(|note| note.text == "before"), "{notes:?}");
+    assert_eq!(reader.events(&EVERYTHING).unwrap().len(), 1);
+    let gaps = reader.gaps(Span::ALL).unwrap();
+    let reasons: Vec<_> = gaps.iter().map(|gap| gap.reason).collect();
+    assert_eq!(reasons, [GapReason::Stopped, GapReason::WriteFailed]);
+    let status = state.recording.status();
+    assert_eq!((status.failure, status.is_awaited), (None, false));
 }
 
 #[test]

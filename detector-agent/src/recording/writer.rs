@@ -1,22 +1,19 @@
 //! The thread that writes the recorder: once a second, and at once when an incident opens.
 
+mod lack;
+
 use super::host::{PEERS, PEERS_AT_INCIDENT, peer_second, second};
+use super::opening::{Begun, Identity, Opening};
 use super::{IncidentLog, gaps_between, milliseconds, now};
 use crate::clock;
-use crate::config::RecorderConfig;
 use crate::priority::set_niceness;
 use crate::state::AgentState;
-use detector_api::failure::Failure;
 use detector_api::snapshot::{Event, EventType, Incident, PeerDetail, Verdict};
-use detector_api::time::rfc3339;
-use detector_recorder::{
-    Batch, Card, EventsWanted, Gap, GapReason, Limits, Moment, Note, NoteKind, Opened, Reader,
-    Recorder, RecorderError, Span,
-};
+use detector_recorder::{Batch, Card, Moment, Note, NoteKind, Recorder};
+use lack::Lack;
 use std::collections::HashMap;
 use std::convert::Infallible;
 use std::io;
-use std::path::Path;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::time::{Duration, Instant};
@@ -33,127 +30,10 @@ const CARD_CONNECTIONS: usize = 20;
 /// Events and notes that wait for a file that cannot be written; the oldest go first.
 const EVENTS_WAIT: usize = 20_000;
 const NOTES_WAIT: usize = 4_096;
-/// Events and incidents of earlier runs that a new run shows.
-const EVENTS_SHOWN: usize = 1_000;
-const INCIDENTS_SHOWN: usize = 64;
 /// For the last commit; a disk that does not answer must not keep the agent from stopping.
 const END_PATIENCE: Duration = Duration::from_secs(1);
 /// Peers whose last verdict is remembered.
 const VERDICTS_KNOWN: usize = 4_096;
-/// Agents before this one whose readers may go on here.
-const AGENTS_KNOWN: usize = 64;
-/// Which start of the host this is.
-const BOOT_ID: &str = "/proc/sys/kernel/random/boot_id";
-
-/// Opens the recorder and has the engine go on where it ended. `None` where none is kept, or where
-/// none can be: an agent that detects is worth more than one that does not run.
-pub(crate) fn open(
-    state: &AgentState,
-    folder: &Path,
-    config: RecorderConfig,
-) -> Result<Option<Recorder>, Failure> {
-    if !config.enabled {
-        return Ok(None);
-    }
-    let identity = Identity::read();
-    let started = Moment {
-        unix_ms: milliseconds(state.started_unix_ns()),
-        ..now()
-    };
-    let opened = Recorder::open(folder, limits(config), &identity.at(started));
-    let (recorder, aside) = match opened {
-        Ok(opened) => opened,
-        Err(error @ RecorderError::InUse { .. }) => {
-            let hint = error.hint().unwrap_or_default();
-            return Err(Failure::usage(error).hint(hint));
-        }
-        Err(error) => {
-            tracing::error!(
-                "{error}; the agent runs without a recorder{}",
-                error
-                    .hint()
-                    .map(|hint| format!(": {hint}"))
-                    .unwrap_or_default()
-            );
-            state.recording.lock_status().failure = Some(error.to_string());
-            return Ok(None);
-        }
-    };
-    if let Some(aside) = aside {
-        tracing::error!(
-            "the recorder was damaged and is set aside as {}; a new one is begun",
-            aside.display()
-        );
-        state.recording.lock_status().counts.files_set_aside += 1;
-    }
-    if let Err(error) = go_on(state, &recorder) {
-        tracing::warn!("what was recorded before cannot be shown: {error}");
-    }
-    state.recording.lock_status().file = Some(recorder.file().display().to_string());
-    Ok(Some(recorder))
-}
-
-/// Numbers go on, and what was recorded of late is shown.
-fn go_on(state: &AgentState, recorder: &Recorder) -> Result<(), RecorderError> {
-    let numbering = recorder.numbering()?;
-    let reader = Reader::open(recorder.file())?;
-    let events = reader.events(&EventsWanted {
-        span: Span::ALL,
-        peer: None,
-        kind: None,
-        limit: EVENTS_SHOWN,
-    })?;
-    let mut incidents = reader.incidents(Span::ALL)?;
-    incidents.drain(..incidents.len().saturating_sub(INCIDENTS_SHOWN));
-    let mut runs = reader.runs()?;
-    // The last is this one.
-    runs.pop();
-    let started = runs.iter().rev().take(AGENTS_KNOWN).map(|run| {
-        let began_ns = i128::from(run.began.unix_ms) * 1_000_000;
-        rfc3339(began_ns)
-    });
-    *state.recording.earlier_agents() = started.collect();
-    let last_incident_ms = i128::from(numbering.last_incident_ms);
-    state.with_engine(|engine| {
-        engine.go_on_after(numbering.last_event_id, last_incident_ms);
-        engine.remember(events, incidents);
-    });
-    Ok(())
-}
-
-fn limits(config: RecorderConfig) -> Limits {
-    Limits {
-        bytes: config.size.0,
-        age_ms: i64::try_from(config.age.0.as_millis()).unwrap_or(i64::MAX),
-    }
-}
-
-/// Which host and which start of it.
-#[derive(Debug)]
-struct Identity {
-    host: String,
-    boot_id: String,
-}
-
-impl Identity {
-    fn read() -> Self {
-        let host = rustix::system::uname();
-        let boot_id = std::fs::read_to_string(BOOT_ID).unwrap_or_default();
-        Self {
-            host: detector_api::sanitize::text(&host.nodename().to_string_lossy()),
-            boot_id: boot_id.trim().to_owned(),
-        }
-    }
-
-    fn at(&self, at: Moment) -> Opened<'_> {
-        Opened {
-            host: &self.host,
-            boot_id: &self.boot_id,
-            version: env!("CARGO_PKG_VERSION"),
-            at,
-        }
-    }
-}
 
 /// The running thread.
 pub(crate) struct RecorderThread {
@@ -165,10 +45,10 @@ pub(crate) struct RecorderThread {
 /// Starts it.
 pub(crate) fn start(
     state: Arc<AgentState>,
-    recorder: Recorder,
+    opening: Opening,
     nice: i32,
 ) -> io::Result<RecorderThread> {
-    let writer = Writer::new(Arc::clone(&state), recorder);
+    let of_thread = Arc::clone(&state);
     let (alive, running) = channel::<Infallible>();
     std::thread::Builder::new()
         .name("recorder".to_owned())
@@ -177,7 +57,9 @@ pub(crate) fn start(
             if let Err(error) = set_niceness(nice) {
                 tracing::debug!("cannot set the niceness of the recorder: {error}");
             }
-            writer.run();
+            if let Some(begun) = opening.wait(&of_thread) {
+                Writer::new(of_thread, begun).run();
+            }
         })?;
     Ok(RecorderThread { state, running })
 }
@@ -211,26 +93,31 @@ struct Writer {
     next_card: usize,
     last: Moment,
     tidied: Instant,
-    failing_since: Option<(Moment, GapReason)>,
+    lack: Option<Lack>,
 }
 
 impl Writer {
-    fn new(state: Arc<AgentState>, recorder: Recorder) -> Self {
-        let event = state.engine().last_event_id();
+    fn new(state: Arc<AgentState>, begun: Begun) -> Self {
+        let mut incident_log = IncidentLog::default();
+        // One that is open was told while there was no file.
+        incident_log.notices(&state.engine());
         Self {
             state,
-            recorder,
+            recorder: begun.recorder,
             identity: Identity::read(),
-            incident_log: IncidentLog::default(),
-            event,
-            waiting: Batch::default(),
+            incident_log,
+            event: begun.event,
+            waiting: Batch {
+                incidents: begun.incidents,
+                ..Batch::default()
+            },
             notes_dropped: 0,
             verdicts: HashMap::new(),
             incident: None,
             next_card: 0,
             last: now(),
             tidied: Instant::now(),
-            failing_since: None,
+            lack: None,
         }
     }
 
@@ -382,21 +269,11 @@ impl Writer {
         if self.waiting.is_empty() {
             return;
         }
-        if let Some((since, reason)) = self.failing_since {
-            self.waiting.gaps.retain(|gap| gap.reason != reason);
-            self.waiting.gaps.push(Gap {
-                from_ms: since.unix_ms.min(self.waiting.at.unix_ms),
-                until_ms: since.unix_ms.max(self.waiting.at.unix_ms),
-                reason,
-            });
-        }
         let began = Instant::now();
         match self.recorder.record(&self.waiting) {
             Ok(written) => {
                 let written_batch = std::mem::take(&mut self.waiting);
-                if self.failing_since.take().is_some() {
-                    tracing::info!("the recorder is written again");
-                }
+                self.settle(written, written_batch.at);
                 let bytes = self.recorder.size_bytes();
                 let points_lost = self.state.recording.timeline().lost;
                 self.count(|counts| {
@@ -419,45 +296,8 @@ impl Writer {
         self.tidy();
     }
 
-    fn keep_for_later(&mut self, error: &RecorderError) {
-        self.count(|counts| counts.failures += 1);
-        let samples = self.waiting.drop_samples();
-        self.count(|counts| counts.samples_left_out += samples);
-        if error.is_damage() {
-            self.replace(error);
-            return;
-        }
-        let reason = match error {
-            RecorderError::Full { .. } => GapReason::DiskFull,
-            _ => GapReason::WriteFailed,
-        };
-        if self.failing_since.is_none() {
-            tracing::error!("{error}; what is found meanwhile waits in memory");
-            self.failing_since = Some((self.waiting.at, reason));
-        }
-        self.state.recording.lock_status().failure = Some(error.to_string());
-        // Told without being written is better than not told.
-        for incident in &self.waiting.incidents {
-            self.incident_log.tell(incident);
-        }
-    }
-
-    /// Goes on with a new file.
-    fn replace(&mut self, error: &RecorderError) {
-        tracing::error!("{error}; it is set aside and a new one is begun");
-        let now = now();
-        match self.recorder.replace(&self.identity.at(now)) {
-            Ok(_) => self.count(|counts| counts.files_set_aside += 1),
-            Err(error) => {
-                self.failing_since
-                    .get_or_insert((now, GapReason::WriteFailed));
-                self.state.recording.lock_status().failure = Some(error.to_string());
-            }
-        }
-    }
-
     fn tidy(&mut self) {
-        if self.tidied.elapsed() < TIDY_EVERY || self.failing_since.is_some() {
+        if self.tidied.elapsed() < TIDY_EVERY || self.lack.is_some_and(|lack| lack.is_total) {
             return;
         }
         self.tidied = Instant::now();

@@ -3,6 +3,7 @@
 use detector_api::host::{InterfaceReport, TcpMemory};
 use detector_api::page::PeerPage;
 use detector_api::snapshot::{HeldWorkers, Process, Thresholds};
+use detector_api::status::Recorder;
 use serde::Deserialize;
 use std::net::SocketAddr;
 
@@ -24,6 +25,8 @@ pub(crate) struct StatusFacts {
     pub(crate) held_workers: Vec<HeldWorkers>,
     #[serde(default)]
     pub(crate) thresholds: Option<Thresholds>,
+    #[serde(default)]
+    pub(crate) recorder: Option<Recorder>,
 }
 
 /// Settings of the kernel.

@@ -1,7 +1,7 @@
 //! `detector explain`: the evidence card of one peer.
 
 use super::place::tell_left_out;
-use super::{PeerAddress, Place, converse, print};
+use super::{PeerAddress, Place, converse, note, print};
 use crate::cards::{HostFacts, KernelSettings, StatusFacts, Subject, peer_card};
 use crate::clock;
 use crate::report;
@@ -63,7 +63,20 @@ pub fn explain(place: Place<'_>, peer: PeerAddress, json: bool) -> Result<(), Fa
         asked: peer.connection,
         recorded: None,
     };
-    print(&peer_card(&subject, Capabilities::of_stdout()))
+    let terminal = Capabilities::of_stdout();
+    print(&peer_card(&subject, terminal))?;
+    // The recorder of that agent knows what was held before this moment.
+    let recorder = subject.status.recorder.as_ref();
+    let Some(file) = recorder.and_then(|recorder| recorder.file.as_deref()) else {
+        return Ok(());
+    };
+    match report::helped(Path::new(file), &subject.page.detail.peer.peer, terminal) {
+        Ok(helped) => print(&helped),
+        Err(error) => {
+            note(&format!("what would have helped is not told: {error}"));
+            Ok(())
+        }
+    }
 }
 
 /// Prints the card that was written last.
@@ -100,7 +113,7 @@ fn recorded(reader: &Reader, peer: PeerAddress, json: bool) -> Result<(), Failur
     };
     let terminal = Capabilities::of_stdout();
     let peer = &subject.page.detail.peer.peer;
-    let helped = report::helped(reader.file(), peer, terminal);
+    let helped = report::helped(reader.file(), peer, terminal)?;
     print(&(peer_card(&subject, terminal) + &helped))
 }
 

@@ -33,8 +33,14 @@ pub(super) fn chronicle(recordings: &[Recording], peers: &[&str]) -> Vec<Entry> 
             tell(time, text);
         }
         for gap in part.gaps {
-            let lasted = words::span(gap.until.0.saturating_sub(gap.from.0));
-            let text = format!("nothing was seen from here on for {lasted}: {}", gap.text);
+            let lasted_ms = gap.until.0.saturating_sub(gap.from.0);
+            let text = match lasted_ms {
+                0 => gap.text,
+                lasted_ms => {
+                    let lasted = words::span(lasted_ms);
+                    format!("nothing was seen from here on for {lasted}: {}", gap.text)
+                }
+            };
             tell(gap.from, text);
         }
         for incident in &recording.incidents {

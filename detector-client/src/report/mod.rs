@@ -34,7 +34,7 @@ use crate::terminal::Capabilities;
 use build::{Wanted, build};
 use detector_api::failure::Failure;
 use detector_api::sanitize;
-use detector_recorder::Span;
+use detector_recorder::{RecorderError, Span};
 use model::Time;
 use std::path::{Path, PathBuf};
 
@@ -100,14 +100,13 @@ pub fn report(query: &ReportQuery<'_>) -> Result<(), Failure> {
 }
 
 /// What would have helped against one peer, by what a recorder has of it: the end of its card. Empty
-/// where it held nothing, or where the recorder cannot be read.
-pub(crate) fn helped(recorder: &Path, peer: &str, terminal: Capabilities) -> String {
-    let sources = recording::Source::open_all(&[recorder.to_owned()]);
-    let source = sources.ok().and_then(|mut sources| sources.pop());
-    let recording = source.and_then(|source| source.read(Span::ALL).ok());
-    let Some(recording) = recording else {
-        return String::new();
-    };
+/// where it held nothing.
+pub(crate) fn helped(
+    recorder: &Path,
+    peer: &str,
+    terminal: Capabilities,
+) -> Result<String, RecorderError> {
+    let recording = recording::Source::open(recorder)?.read(Span::ALL)?;
     let (stalls, recordings) = ([stalls::stalls(&recording)], [recording]);
     let remedies = remedies::remedies(remedies::Tried {
         recordings: &recordings,
@@ -115,7 +114,7 @@ pub(crate) fn helped(recorder: &Path, peer: &str, terminal: Capabilities) -> Str
         verdicts: &peers::verdicts(&recordings),
         only: Some(peer),
     });
-    text::helped(&remedies, terminal)
+    Ok(text::helped(&remedies, terminal))
 }
 
 fn write(file: &Path, page: &str) -> Result<(), Failure> {

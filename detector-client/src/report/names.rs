@@ -38,7 +38,9 @@ pub(super) fn resolve(peers: &mut [PeerPart]) {
         };
         if let (Some(name), Some(peer)) = (name, peers.get_mut(place)) {
             let name = sanitize::text(&name);
-            if !peer.names.contains(&name) {
+            // Whoever owns the zone writes what they like, another's address for instance.
+            let is_address = name.parse::<IpAddr>().is_ok();
+            if !is_address && !peer.names.contains(&name) {
                 peer.names.push(name);
             }
         }

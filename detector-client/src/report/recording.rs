@@ -4,8 +4,7 @@ use super::model::Time;
 use detector_api::failure::Failure;
 use detector_api::snapshot::{Event, Incident};
 use detector_recorder::{
-    Card, EventsWanted, Gap, HostSecond, Moment, Note, PeerPeak, PeerSecond, Reader, RecorderError,
-    Run, Span,
+    Card, EventsWanted, Gap, GapReason, Note, PeerPeak, Reader, RecorderError, Run, Second, Span,
 };
 use std::cmp::Reverse;
 use std::path::{Path, PathBuf};
@@ -19,19 +18,15 @@ const SECONDS_CLOSER: usize = 300;
 /// of which there are so many.
 const CLOSER: usize = 3;
 
-/// One second of a host.
-pub(super) struct Second {
-    pub(super) at: Moment,
-    pub(super) host: HostSecond,
-    pub(super) peers: Vec<PeerSecond>,
-}
-
 /// An open recorder, and who wrote it.
 pub(super) struct Source {
     pub(super) reader: Reader,
     /// Name of the host, told apart from others of the same name.
     pub(super) host: String,
     pub(super) runs: Vec<Run>,
+    /// Between which moments the clock was set: it may have shown earlier and later ones than runs
+    /// began and ended with.
+    steps: Vec<Gap>,
 }
 
 /// Everything that a report needs of one host.
@@ -39,7 +34,7 @@ pub(super) struct Recording {
     pub(super) source: Source,
     /// What the report is about.
     pub(super) span: Span,
-    /// Of the span.
+    /// Of the span, in the order in which they were written.
     pub(super) seconds: Vec<Second>,
     /// Of the span.
     pub(super) gaps: Vec<Gap>,
@@ -94,17 +89,27 @@ impl Source {
         Ok(sources)
     }
 
-    fn open(path: &Path) -> Result<Self, RecorderError> {
+    pub(super) fn open(path: &Path) -> Result<Self, RecorderError> {
         let reader = Reader::open(path)?;
         let runs = reader.runs()?;
         let host = runs.last().map_or_else(String::new, |run| run.host.clone());
-        Ok(Self { reader, host, runs })
+        let mut steps = reader.gaps(Span::ALL)?;
+        steps.retain(|gap| gap.reason == GapReason::ClockStep);
+        Ok(Self {
+            host,
+            runs,
+            steps,
+            reader,
+        })
     }
 
     /// From the first to the last moment that is recorded.
     pub(super) fn extent(&self) -> Option<(Time, Time)> {
-        let first = self.runs.iter().map(|run| run.began.unix_ms).min()?;
-        let last = self.runs.iter().map(|run| run.last.unix_ms).max()?;
+        let began = self.runs.iter().map(|run| run.began.unix_ms);
+        let ended = self.runs.iter().map(|run| run.last.unix_ms);
+        let steps = self.steps.iter();
+        let first = began.chain(steps.clone().map(|gap| gap.from_ms)).min()?;
+        let last = ended.chain(steps.map(|gap| gap.until_ms)).max()?;
         Some((Time(first), Time(last)))
     }
 
@@ -145,7 +150,7 @@ fn seconds(
     span: Span,
     incidents: &[Incident],
 ) -> Result<Vec<Second>, RecorderError> {
-    let mut rows = reader.seconds(span, SECONDS)?;
+    let mut rows = reader.numbered_seconds(span, SECONDS)?;
     let mut worst: Vec<_> = incidents.iter().collect();
     worst.sort_by_key(|incident| Reverse((incident.severity, incident.peak_pinned_bytes)));
     for incident in worst.into_iter().take(CLOSER) {
@@ -154,15 +159,13 @@ fn seconds(
             from_ms: around.0.0.max(span.from_ms),
             until_ms: around.1.0.min(span.until_ms),
         };
-        rows.extend(reader.seconds(closer, SECONDS_CLOSER)?);
+        rows.extend(reader.numbered_seconds(closer, SECONDS_CLOSER)?);
     }
-    // By the clock that is shown; where it was set back, lines go back too.
-    rows.sort_by_key(|(at, ..)| (at.unix_ms, at.boot_ms));
-    rows.dedup_by_key(|(at, ..)| (at.unix_ms, at.boot_ms));
-    let rows = rows.into_iter();
-    Ok(rows
-        .map(|(at, host, peers)| Second { at, host, peers })
-        .collect())
+    // In the order in which it happened: by the clock that is shown, an hour that came twice would be
+    // one in which everything jumps.
+    rows.sort_by_key(|second| second.id);
+    rows.dedup_by_key(|second| second.id);
+    Ok(rows)
 }
 
 /// Around an incident, as much as the recorder keeps whole; `None` while it goes on.

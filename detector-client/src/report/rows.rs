@@ -31,7 +31,7 @@ pub(super) fn incident(row: &HostIncident) -> [String; 8] {
         incident.peers_total.to_string(),
         incident.peak_stalled_connections.to_string(),
         units::bytes(incident.peak_pinned_bytes),
-        kinds.join(","),
+        kinds.join(", "),
         incident.severity.label().to_owned(),
     ]
 }

@@ -303,7 +303,8 @@ fn now(report: &Report) -> String {
             effect(remedy, &report.remedies),
             price(remedy)
         ),
-        None => format!("{state}."),
+        None if report.incidents.is_empty() => format!("{state}."),
+        None => format!("{state}; what to do about it is under \"What to do now\"."),
     }
 }
 

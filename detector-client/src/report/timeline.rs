@@ -1,9 +1,9 @@
 //! One host over the span: its seconds, where nothing was seen, and what stands out.
 
 use super::model::{GapPart, HostPart, Mark, MarkKind, Point, Time};
-use super::recording::{Recording, Second, natural};
+use super::recording::{Recording, natural};
 use super::words;
-use detector_recorder::NoteKind;
+use detector_recorder::{Gap, GapReason, NoteKind, Second};
 use std::collections::BTreeSet;
 
 /// The host as a report shows it.
@@ -49,9 +49,18 @@ fn point(second: &Second) -> Point {
 
 fn gaps(recording: &Recording) -> Vec<GapPart> {
     let gaps = recording.gaps.iter();
+    // A clock that was set back made a span come twice, and hid none.
+    let hides = |gap: &Gap| {
+        let mut seen = recording.seconds.iter().map(|second| second.at.unix_ms);
+        gap.reason != GapReason::ClockStep || !seen.any(|at| gap.from_ms < at && at < gap.until_ms)
+    };
     let parts = gaps.map(|gap| GapPart {
         from: Time(gap.from_ms),
-        until: Time(gap.until_ms),
+        until: Time(if hides(gap) {
+            gap.until_ms
+        } else {
+            gap.from_ms
+        }),
         reason: gap.reason.label().to_owned(),
         text: words::gap(gap.reason).to_owned(),
     });

@@ -16,9 +16,12 @@ pub(super) fn unseen(recordings: &[Recording], hosts: &[HostPart]) -> Vec<String
     for (recording, host) in recordings.iter().zip(hosts) {
         let name = &host.host;
         for gap in &host.gaps {
-            let lasted = span(gap.until.0.saturating_sub(gap.from.0));
-            let when = range(gap.from, gap.until);
-            told.push(format!("{name}, {when} ({lasted}): {}.", gap.text));
+            let lasted_ms = gap.until.0.saturating_sub(gap.from.0);
+            let when = match lasted_ms {
+                0 => moment(gap.from),
+                lasted_ms => format!("{} ({})", range(gap.from, gap.until), span(lasted_ms)),
+            };
+            told.push(format!("{name}, {when}: {}.", gap.text));
         }
         let wanted = recording.span;
         if host.first.0.saturating_sub(wanted.from_ms) > EDGE_MS {

@@ -1,6 +1,6 @@
 //! OOM kills: the lines of one report put together, in whichever direction the log runs.
 
-use super::Span;
+use super::Place;
 use crate::message::{OomLine, Task, TaskMemory};
 use crate::report::{Kill, Memory, Report, Scope, Victim};
 use detector_api::sanitize;
@@ -10,8 +10,54 @@ const MOST: usize = 4096;
 /// Kills in which the line of the reaper is looked for: it comes soon.
 const LOOKED_BACK: usize = 16;
 
+/// Kills of all hosts: lines of one do not belong to reports of another, however they are mixed.
 #[derive(Default)]
-pub(super) struct Kills {
+pub(super) struct KillsOfHosts {
+    /// By number of the host.
+    each: Vec<Kills>,
+    /// To whom a line belongs that names no host.
+    newest: usize,
+}
+
+impl KillsOfHosts {
+    /// How many of the next lines may belong to a report that is being read.
+    pub(super) fn lines_wanted(&self) -> u32 {
+        let wanted = self.each.iter().map(Kills::lines_wanted);
+        wanted.max().unwrap_or(0)
+    }
+
+    pub(super) fn take(&mut self, line: OomLine, is_backwards: bool, of: &Place<'_>) {
+        if of.host.name().is_some() {
+            self.newest = of.host.number();
+        }
+        if self.each.len() <= self.newest {
+            self.each.resize_with(self.newest + 1, Kills::default);
+        }
+        self.each[self.newest].take(line, is_backwards, of);
+    }
+
+    /// Puts the kills into the report in the order of time.
+    pub(super) fn finish(self, is_backwards: bool, report: &mut Report) {
+        let mut done = Vec::new();
+        for mut kills in self.each {
+            kills.end_open();
+            done.append(&mut kills.done);
+            report.kills_not_listed += kills.not_kept;
+            report.invocations_without_victim += kills.without_victim;
+            report.chosen_without_kill.append(&mut kills.spared);
+        }
+        done.sort_by_key(|draft| draft.line);
+        if is_backwards {
+            done.reverse();
+        }
+        report.kills_not_listed += done.len().saturating_sub(MOST) as u64;
+        done.truncate(MOST);
+        report.kills = done.into_iter().map(Draft::finish).collect();
+    }
+}
+
+#[derive(Default)]
+struct Kills {
     done: Vec<Draft>,
     not_kept: u64,
     without_victim: u64,
@@ -29,6 +75,8 @@ pub(super) struct Kills {
 #[derive(Clone, Debug, Default)]
 struct Draft {
     kill: Kill,
+    /// Number of the line that names the victim.
+    line: u64,
     chosen: Option<Task>,
     is_record_seen: bool,
     is_invoker_seen: bool,
@@ -37,7 +85,7 @@ struct Draft {
 
 impl Kills {
     /// How many of the next lines may belong to the report that is being read.
-    pub(super) fn lines_wanted(&self) -> u32 {
+    fn lines_wanted(&self) -> u32 {
         const REPORT: u32 = 160;
         let is_of_cgroup = |open: &Draft| open.kill.usage_bytes.is_some();
         if self.is_tail_open || self.open.as_ref().is_some_and(is_of_cgroup) {
@@ -47,7 +95,7 @@ impl Kills {
         }
     }
 
-    pub(super) fn take(&mut self, line: OomLine, is_backwards: bool, span: &Span) {
+    fn take(&mut self, line: OomLine, is_backwards: bool, of: &Place<'_>) {
         self.is_bare = matches!(&line, OomLine::Killed { memory, .. } if memory.file.is_none());
         match line {
             OomLine::Killed {
@@ -56,7 +104,7 @@ impl Kills {
                 memory,
             } => {
                 let mut draft = self.draft_for(&victim, is_backwards);
-                draft.kill.time = span.times().0;
+                draft.set_place(of);
                 draft.is_killed_seen = true;
                 draft.add_memory(&memory);
                 if let Some(is_cgroup) = is_cgroup {
@@ -71,7 +119,7 @@ impl Kills {
                     last.add_memory(&memory);
                 }
             }
-            OomLine::Reaped(task) => self.reaped(task, span),
+            OomLine::Reaped(task) => self.reaped(task, of),
             OomLine::NoVictim => {
                 self.end_open();
             }
@@ -90,14 +138,14 @@ impl Kills {
         self.open.take().unwrap_or_default()
     }
 
-    fn reaped(&mut self, task: Task, span: &Span) {
+    fn reaped(&mut self, task: Task, of: &Place<'_>) {
         let is_it = |draft: &&mut Draft| draft.kill.victim.pid == task.pid;
         if let Some(known) = self.done.iter_mut().rev().take(LOOKED_BACK).find(is_it) {
             known.kill.was_reaped = true;
             return;
         }
         let mut draft = Draft::default();
-        draft.kill.time = span.times().0;
+        draft.set_place(of);
         draft.kill.was_reaped = true;
         draft.set_victim(task);
         self.push(draft);
@@ -167,21 +215,15 @@ impl Kills {
             self.spared.push(named(&chosen));
         }
     }
-
-    /// Puts the kills into the report in the order of time.
-    pub(super) fn finish(mut self, is_backwards: bool, report: &mut Report) {
-        self.end_open();
-        if is_backwards {
-            self.done.reverse();
-        }
-        report.kills = self.done.into_iter().map(Draft::finish).collect();
-        report.kills_not_listed = self.not_kept;
-        report.invocations_without_victim = self.without_victim;
-        report.chosen_without_kill = self.spared;
-    }
 }
 
 impl Draft {
+    fn set_place(&mut self, of: &Place<'_>) {
+        self.kill.time = of.span.times().0;
+        self.kill.host = of.host.name().map(str::to_owned);
+        self.line = of.line;
+    }
+
     fn add(&mut self, line: OomLine) {
         let kill = &mut self.kill;
         match line {

@@ -1,5 +1,6 @@
 //! Messages put together: the same stall probed again, the lines of one kill, repeats, order.
 
+mod hosts;
 mod kills;
 mod stalls;
 
@@ -7,7 +8,8 @@ use crate::message::{LinkChange, Message};
 use crate::report::{Count, LeftOut, LinkChanges, LogTime, Report, SynFlood};
 use crate::wrapping::stamp::Stamps;
 use detector_api::sanitize;
-use kills::Kills;
+use hosts::{HostOf, Hosts};
+use kills::KillsOfHosts;
 use stalls::Stalls;
 
 /// Names, ports and interfaces that are kept of each kind.
@@ -71,6 +73,16 @@ impl Span {
     }
 }
 
+/// Where and when a line was written.
+struct Place<'a> {
+    host: HostOf<'a>,
+    /// Boots before it in the log.
+    boot: u64,
+    span: &'a Span,
+    /// Number of the line.
+    line: u64,
+}
+
 /// What a line came to that the next one may say was repeated.
 struct Last {
     message: Message,
@@ -81,7 +93,8 @@ struct Last {
 #[derive(Default)]
 pub(crate) struct Digest {
     stalls: Stalls,
-    kills: Kills,
+    kills: KillsOfHosts,
+    hosts: Hosts,
     report: Report,
     span: Span,
     last: Option<Last>,
@@ -147,7 +160,7 @@ impl Digest {
             host: origin.host.clone(),
             line: origin.line,
         });
-        self.count(message, count, &Span::of(&origin.stamps));
+        self.count(message, count, origin);
     }
 
     fn repeated(&mut self, more: u64, origin: &Origin) {
@@ -165,7 +178,11 @@ impl Digest {
         });
         match last {
             Some(last) => {
-                self.count(last.message, more, &Span::of(&origin.stamps));
+                let origin = Origin {
+                    host: last.host,
+                    ..origin.clone()
+                };
+                self.count(last.message, more, &origin);
             }
             None => self.report.left_out.repeats_of_others += 1,
         }
@@ -194,13 +211,23 @@ impl Digest {
         self.newest = stamps.clone().or(&self.newest);
     }
 
-    fn count(&mut self, message: Message, count: u64, span: &Span) {
+    fn count(&mut self, message: Message, count: u64, origin: &Origin) {
         let report = &mut self.report;
+        let place = Place {
+            // Only of what is told with its host.
+            host: match message {
+                Message::Window(_) | Message::Oom(_) => self.hosts.of(origin.host.as_deref()),
+                _ => HostOf::default(),
+            },
+            boot: report.boot_marks,
+            span: &Span::of(&origin.stamps),
+            line: origin.line,
+        };
         let tcp = &mut report.tcp_memory;
         let add = |number: &mut u64| *number = number.saturating_add(count);
         match message {
-            Message::Window(line) => self.stalls.take(&line, count, report.boot_marks, span),
-            Message::Oom(line) => self.kills.take(line, self.earlier > self.later, span),
+            Message::Window(line) => self.stalls.take(&line, count, &place),
+            Message::Oom(line) => self.kills.take(line, self.earlier > self.later, &place),
             Message::TcpOutOfMemory => add(&mut tcp.out_of_memory),
             Message::OutOfSocketMemory => add(&mut tcp.out_of_socket_memory),
             Message::TooManyOrphans => add(&mut tcp.too_many_orphans),
@@ -221,7 +248,7 @@ impl Digest {
                     lines: 0,
                     is_dropping: false,
                 };
-                if let Some(flood) = place(floods, known, new) {
+                if let Some(flood) = entry(floods, known, new) {
                     add(&mut flood.lines);
                     flood.is_dropping |= is_dropping;
                 }
@@ -247,7 +274,7 @@ impl Digest {
                     up: 0,
                     resets: 0,
                 };
-                if let Some(link) = place(links, known, new) {
+                if let Some(link) = entry(links, known, new) {
                     add(match change {
                         LinkChange::Down => &mut link.down,
                         LinkChange::Up => &mut link.up,
@@ -286,6 +313,7 @@ impl Digest {
             .map(|peer| peer.stalls.len() as u64)
             .sum();
         self.kills.finish(is_backwards, &mut report);
+        report.hosts = self.hosts.finish();
         report.counts_are_lower_bounds =
             report.suppressed > 0 || report.repeats > 0 || report.lines_are_lost;
         report
@@ -293,7 +321,7 @@ impl Digest {
 }
 
 /// The one that is there, or a new one if there is room.
-fn place<T>(list: &mut Vec<T>, known: Option<usize>, new: impl FnOnce() -> T) -> Option<&mut T> {
+fn entry<T>(list: &mut Vec<T>, known: Option<usize>, new: impl FnOnce() -> T) -> Option<&mut T> {
     match known {
         Some(at) => list.get_mut(at),
         None if list.len() < MOST_NAMES => {
@@ -307,7 +335,7 @@ fn place<T>(list: &mut Vec<T>, known: Option<usize>, new: impl FnOnce() -> T) ->
 fn named(list: &mut Vec<Count>, name: &str, count: u64) {
     let name = sanitize::text(name);
     let known = list.iter().position(|entry| entry.name == name);
-    if let Some(entry) = place(list, known, || Count { name, lines: 0 }) {
+    if let Some(entry) = entry(list, known, || Count { name, lines: 0 }) {
         entry.lines = entry.lines.saturating_add(count);
     }
 }

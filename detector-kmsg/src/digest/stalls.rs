@@ -1,6 +1,7 @@
 //! Peers and their stalls: lines put together.
 
-use super::Span;
+use super::hosts::HostOf;
+use super::{Place, Span};
 use crate::message::WindowLine;
 use crate::report::{Direction, Peer, Stall};
 use std::collections::HashMap;
@@ -9,8 +10,8 @@ use std::net::IpAddr;
 /// Stalls that are kept.
 const MOST: usize = 1 << 16;
 
-/// A connection, in one boot.
-type Connection = (IpAddr, u16, u16, u64);
+/// A connection, in one boot of one host.
+type Connection = (IpAddr, u16, u16, u64, usize);
 
 #[derive(Default)]
 pub(super) struct Stalls {
@@ -30,9 +31,10 @@ struct Entry {
 }
 
 impl Stalls {
-    pub(super) fn take(&mut self, line: &WindowLine, count: u64, boot: u64, span: &Span) {
+    pub(super) fn take(&mut self, line: &WindowLine, count: u64, of: &Place<'_>) {
         self.lines = self.lines.saturating_add(count);
-        let connection = (line.peer, line.remote_port, line.local_port, boot);
+        let (ports, host) = ((line.remote_port, line.local_port), of.host);
+        let connection = (line.peer, ports.0, ports.1, of.boot, host.number());
         let known = match line.una {
             Some(_) => self.by_byte.get(&(connection, line.una)),
             None => self.newest.get(&connection),
@@ -44,13 +46,13 @@ impl Stalls {
                 return;
             }
             None => {
-                self.all.push(Entry::new(line));
+                self.all.push(Entry::new(line, host));
                 self.all.len() - 1
             }
         };
         self.by_byte.insert((connection, line.una), at);
         self.newest.insert(connection, at);
-        self.all[at].add(line, count, span);
+        self.all[at].add(line, count, of.span);
     }
 
     /// Peers with their stalls in the order of time, those with most stalls first; all lines, and
@@ -86,7 +88,7 @@ impl Stalls {
 }
 
 impl Entry {
-    fn new(line: &WindowLine) -> Self {
+    fn new(line: &WindowLine, host: HostOf<'_>) -> Self {
         Self {
             peer: line.peer,
             span: Span::default(),
@@ -94,6 +96,7 @@ impl Entry {
                 remote_port: line.remote_port,
                 local_port: line.local_port,
                 direction: direction(line.local_port, line.remote_port),
+                host: host.name().map(str::to_owned),
                 snd_una: None,
                 snd_nxt: None,
                 in_flight_bytes: None,

@@ -49,7 +49,7 @@ fn member(name: &str) -> Option<Member> {
 }
 
 impl Record {
-    fn set(&mut self, name: &str, value: &Value) {
+    pub(super) fn set(&mut self, name: &str, value: &Value) {
         let Some(member) = member(name) else { return };
         let string = value.as_str();
         match member {

@@ -5,3 +5,4 @@ pub(crate) mod json;
 pub(crate) mod markup;
 pub(crate) mod prefix;
 pub(crate) mod stamp;
+pub(crate) mod verbose;

@@ -105,13 +105,21 @@ impl Reader {
         Ok(hosts)
     }
 
-    /// The host, second by second or as far as it is thinned, with the peers that cost most then;
-    /// oldest first, and one in so many where there would be more than `limit`.
+    /// The host, second by second or as far as it is thinned, with the peers that cost most then.
     pub fn seconds(
         &self,
         span: Span,
         limit: usize,
     ) -> Result<Vec<(Moment, HostSecond, Vec<PeerSecond>)>, RecorderError> {
+        let seconds = self.numbered_seconds(span, limit)?.into_iter();
+        Ok(seconds
+            .map(|second| (second.at, second.host, second.peers))
+            .collect())
+    }
+
+    /// The same with their numbers: in the order of writing, whatever the wall clock did, and one in so
+    /// many where there would be more than `limit`.
+    pub fn numbered_seconds(&self, span: Span, limit: usize) -> Result<Vec<Second>, RecorderError> {
         let limit = i64::try_from(limit.max(1)).unwrap_or(i64::MAX);
         // Of each group the hardest, as where the writer thins.
         let hardest = "WHERE id IN (WITH wanted AS (SELECT id, \
@@ -121,11 +129,7 @@ impl Reader {
              ranked AS (SELECT id, row_number() OVER (PARTITION BY number * ?3 / max(total, ?3) \
              ORDER BY pinned_bytes DESC, tcp_memory_bytes DESC, id) AS rank FROM wanted) \
              SELECT id FROM ranked WHERE rank = 1) ORDER BY id";
-        let seconds = self.whole_seconds(hardest, params![span.from_ms, span.until_ms, limit])?;
-        let parts = seconds.into_iter();
-        Ok(parts
-            .map(|second| (second.at, second.host, second.peers))
-            .collect())
+        self.whole_seconds(hardest, params![span.from_ms, span.until_ms, limit])
     }
 
     fn whole_seconds(

@@ -11,7 +11,7 @@ use detector_api::recorded::GapReason;
 use detector_api::snapshot::{Incident, IncidentEnd};
 use detector_api::time::rfc3339;
 use rusqlite::{Connection, ErrorCode, Transaction, params};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 /// How long a reader that copies the file may hold up a commit.
@@ -25,6 +25,22 @@ pub(super) struct Begun {
     pub(super) connection: Connection,
     pub(super) run: i64,
     pub(super) numbers_until: u64,
+}
+
+/// Begins a run in the file, or in a new one if it is damaged; the second value says where it is then.
+pub(super) fn begin(
+    file: &Path,
+    limits: Limits,
+    who: &Opened<'_>,
+) -> Result<(Begun, Option<PathBuf>), RecorderError> {
+    let begun = open_file(file, limits).and_then(|connection| begin_run(connection, file, who));
+    match begun {
+        Err(error) if error.is_damage() => {
+            let aside = location::set_aside(file)?;
+            Ok((begin_anew(file, limits, who)?, Some(aside)))
+        }
+        begun => Ok((begun?, None)),
+    }
 }
 
 /// Begins a new file in place of a damaged one that was set aside.
@@ -46,7 +62,7 @@ pub(super) fn begin_anew(
     Ok(begun)
 }
 
-pub(super) fn open_file(file: &Path, limits: Limits) -> Result<Connection, RecorderError> {
+fn open_file(file: &Path, limits: Limits) -> Result<Connection, RecorderError> {
     location::make_file(file)?;
     let failed = |error: rusqlite::Error| match error.sqlite_error_code() {
         // We may write it: then it is its header that forbids it.
@@ -59,13 +75,25 @@ pub(super) fn open_file(file: &Path, limits: Limits) -> Result<Connection, Recor
     let connection = Connection::open(file).map_err(failed)?;
     // What it is comes first: nothing is written into a file that is not ours.
     schema::find(&connection, file)?;
+    connection.busy_timeout(BUSY).map_err(failed)?;
+    if !has_log(&connection).map_err(failed)? {
+        return Err(RecorderError::NoSharedMemory {
+            path: file.to_owned(),
+        });
+    }
     set_up(&connection, limits).map_err(failed)?;
     Ok(connection)
 }
 
+/// Has it write a log first. SQLite keeps another journal, without a word of it, where a file system
+/// cannot do what that takes: a commit would wait for readers then, and readers for commits.
+fn has_log(connection: &Connection) -> rusqlite::Result<bool> {
+    let mode: String =
+        connection.pragma_update_and_check(None, "journal_mode", "WAL", |row| row.get(0))?;
+    Ok(mode == "wal")
+}
+
 fn set_up(connection: &Connection, limits: Limits) -> rusqlite::Result<()> {
-    connection.busy_timeout(BUSY)?;
-    connection.pragma_update(None, "journal_mode", "WAL")?;
     connection.pragma_update(None, "synchronous", "FULL")?;
     connection.pragma_update(None, "foreign_keys", true)?;
     connection.pragma_update(None, "trusted_schema", false)?;
@@ -81,7 +109,7 @@ fn set_up(connection: &Connection, limits: Limits) -> rusqlite::Result<()> {
 }
 
 /// Begins a run: brings the schema up to date, and says what happened since the run before.
-pub(super) fn begin_run(
+fn begin_run(
     mut connection: Connection,
     file: &Path,
     who: &Opened<'_>,
@@ -174,4 +202,27 @@ pub(crate) fn end_unseen(incident: &mut Incident, last_ms: i64) {
     incident.open = false;
     incident.ended.get_or_insert(last);
     incident.end.get_or_insert(IncidentEnd::Unseen);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::has_log;
+    use rusqlite::{Connection, OpenFlags};
+
+    /// `unix-none` and `unix-dotfile` are what SQLite has for file systems without locks: neither
+    /// shares memory.
+    #[test]
+    fn a_file_system_without_shared_memory_is_noticed() {
+        let folder = tempfile::tempdir().unwrap();
+        for (vfs, expected) in [
+            ("unix", true),
+            ("unix-dotfile", false),
+            ("unix-none", false),
+        ] {
+            let file = folder.path().join(vfs);
+            let flags = OpenFlags::default();
+            let connection = Connection::open_with_flags_and_vfs(&file, flags, vfs).unwrap();
+            assert_eq!(has_log(&connection), Ok(expected), "{vfs}");
+        }
+    }
 }

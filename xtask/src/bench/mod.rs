@@ -68,7 +68,8 @@ enum What {
     /// `detector top` before an agent with 5,000 peers and 20,000 stalled connections: first frame,
     /// refresh, keys, and what the agent spends for a watcher
     Top(Rounds),
-    /// A day of the flight recorder, ordinary and in a flood: processor time, commits, size
+    /// A day of the flight recorder, ordinary and in a flood: processor time, commits, size, and how
+    /// long a report of it takes
     Recorder,
     /// An idle host, and one with many network namespaces and idle sockets: processor time of the agent
     /// outside its programs, by thread, and of its programs
@@ -117,7 +118,8 @@ struct Rounds {
 
 pub(crate) fn main(arguments: &Arguments) -> Result<()> {
     if let What::Recorder = arguments.what {
-        return recorder::main(&build_examples(arguments.what.examples())?.join("day"));
+        let day = build_examples(arguments.what.examples())?.join("day");
+        return recorder::main(&day, &build_agent(Profile::Release)?);
     }
     if let What::Top(Rounds { rounds, seconds }) = arguments.what {
         packages::need(

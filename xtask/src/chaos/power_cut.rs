@@ -16,6 +16,13 @@ use crate::tree;
 
 /// A machine that says nothing for so long hangs.
 const PATIENCE: Duration = Duration::from_secs(180);
+/// One that is emulated hangs now and then while it boots, before anything of ours has run: it is booted
+/// so many times at most,
+const BOOTS: u32 = 5;
+/// each time after so long without a word of ours.
+const BOOT_PATIENCE: Duration = Duration::from_secs(120);
+/// What the writer says first.
+const FIRST_WORD: &str = "opened, ";
 /// Bytes of the disk.
 const DISK_BYTES: u64 = 128 << 20;
 /// Kernel on which the machine runs, and what its disk needs of it.
@@ -56,6 +63,23 @@ pub(super) fn cut(writer: &Path, times: u32) -> Result<()> {
 
 /// Boots, lets the machine announce so many lines, and switches it off; returns all that it said.
 fn record_and_cut(image: &Image, initrd: &Path, disk: &Path, lines: usize) -> Result<Vec<String>> {
+    for _ in 1..BOOTS {
+        if let Some(said) = boot_and_cut(image, initrd, disk, lines)? {
+            return Ok(said);
+        }
+        println!("the machine hung before it ran anything of ours, booted again");
+    }
+    let said = boot_and_cut(image, initrd, disk, lines)?;
+    said.context("the machine does not boot")
+}
+
+/// The same; `None` if it hung before the disk was touched.
+fn boot_and_cut(
+    image: &Image,
+    initrd: &Path,
+    disk: &Path,
+    lines: usize,
+) -> Result<Option<Vec<String>>> {
     let mut qemu = Command::new("qemu-system-x86_64");
     qemu.args(["-accel", "tcg", "-cpu", "max", "-m", "512", "-smp", "1"])
         .args(["-nographic", "-no-reboot", "-nic", "none"])
@@ -88,7 +112,7 @@ fn record_and_cut(image: &Image, initrd: &Path, disk: &Path, lines: usize) -> Re
         }
     });
     let mut said = Vec::new();
-    wait_for(&receiver, &mut said, lines)?;
+    let has_begun = wait_for(&receiver, &mut said, lines)?;
     machine.0.kill().context("cannot switch the machine off")?;
     machine.0.wait().context("cannot wait for qemu")?;
     // What it said until then counts; the last line may be cut.
@@ -96,14 +120,17 @@ fn record_and_cut(image: &Image, initrd: &Path, disk: &Path, lines: usize) -> Re
     rest.pop();
     said.extend(rest);
     drop(reader.join());
-    Ok(said)
+    Ok(has_begun.then_some(said))
 }
 
-fn wait_for(console: &Receiver<String>, said: &mut Vec<String>, lines: usize) -> Result<()> {
+/// Waits for so many lines; false if nothing of ours was said in time.
+fn wait_for(console: &Receiver<String>, said: &mut Vec<String>, lines: usize) -> Result<bool> {
     let began = Instant::now();
     let mut counted = 0;
+    let mut has_begun = false;
     while counted < lines {
-        let left = PATIENCE.saturating_sub(began.elapsed());
+        let patience = if has_begun { PATIENCE } else { BOOT_PATIENCE };
+        let left = patience.saturating_sub(began.elapsed());
         match console.recv_timeout(left) {
             Ok(line) => {
                 ensure!(!line.contains("@@ failed"), "{line}");
@@ -111,9 +138,11 @@ fn wait_for(console: &Receiver<String>, said: &mut Vec<String>, lines: usize) ->
                     !line.contains("damaged before: true"),
                     "the file was set aside"
                 );
+                has_begun |= line.starts_with(FIRST_WORD);
                 counted += usize::from(line.starts_with("event "));
                 said.push(line);
             }
+            Err(RecvTimeoutError::Timeout) if !has_begun => return Ok(false),
             Err(RecvTimeoutError::Timeout) => {
                 bail!(
                     "the machine was silent too long; last were {:?}",
@@ -128,7 +157,7 @@ fn wait_for(console: &Receiver<String>, said: &mut Vec<String>, lines: usize) ->
             }
         }
     }
-    Ok(())
+    Ok(true)
 }
 
 /// The file system is sound once its journal is replayed, the database too, and all that was announced

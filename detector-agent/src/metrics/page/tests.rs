@@ -92,6 +92,7 @@ fn page(peers: Vec<PeerMetrics>) -> String {
             given_up: vec![Saving::Timelines],
         },
         recorder: RecorderStatus {
+            is_awaited: false,
             file: Some("/var/lib/detector/recorder.db".to_owned()),
             failure: None,
             counts: RecorderCounts {

@@ -71,6 +71,10 @@ impl Page<'_> {
             _ => "the log has no times".to_owned(),
         };
         self.line(&times);
+        if report.hosts.len() > 1 {
+            let hosts = report.hosts.join(", ");
+            self.line(&format!("several hosts wrote what follows: {hosts}"));
+        }
         if report.boot_marks > 0 {
             self.line(&format!(
                 "{} of another boot: seconds since boot before and after do not compare",
@@ -95,6 +99,12 @@ impl Page<'_> {
         if !found {
             self.line("no message about a closed window, an OOM kill or TCP's memory is in it");
         }
+    }
+
+    /// ` on web1`, where a log brings several hosts together.
+    fn on(&self, host: Option<&String>) -> String {
+        let host = host.filter(|_| self.report.hosts.len() > 1);
+        host.map_or_else(String::new, |host| format!(" on {host}"))
     }
 
     fn peers(&mut self) {
@@ -140,7 +150,8 @@ impl Page<'_> {
             times(peer.first.as_ref(), peer.last.as_ref())
         ));
         for stall in peer.stalls.iter().take(SHOWN_STALLS) {
-            self.line(&format!("    {}", stall_line(stall)));
+            let on = self.on(stall.host.as_ref());
+            self.line(&format!("    {}{on}", stall_line(stall)));
         }
         let more = peer.stalls.len().saturating_sub(SHOWN_STALLS);
         if more > 0 {
@@ -190,7 +201,8 @@ impl Page<'_> {
             .terminal
             .paint(Tone::Alarm, &process(kill.victim.pid, &kill.victim.name));
         self.line(&format!(
-            "  killed {victim}  {}{}",
+            "  killed {victim}{}  {}{}",
+            self.on(kill.host.as_ref()),
             about.join(", "),
             times(kill.time.as_ref(), None)
         ));

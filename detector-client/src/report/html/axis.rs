@@ -90,7 +90,13 @@ impl Axis {
         let is_by_seconds = self.whole_ms() < 10 * MINUTE_MS;
         // At the edges a label would stick out.
         let is_within = |tick: &Time| (2.0..98.0).contains(&self.percent(*tick));
-        for tick in self.ticks().into_iter().filter(is_within) {
+        let ticks: Vec<_> = self.ticks().into_iter().filter(is_within).collect();
+        if ticks.is_empty() {
+            // Within one second: it has a time all the same.
+            markup.raw("<text class=\"scale\" y=\"12\" x=\"2\">");
+            markup.text(&clock(self.from)).raw("</text>");
+        }
+        for tick in ticks {
             let text = match clock(tick).as_str() {
                 "00:00:00" => moment(tick).get(5..10).unwrap_or_default().to_owned(),
                 clock if is_by_seconds => clock.to_owned(),

@@ -107,26 +107,25 @@ fn table<const N: usize>(
     rows: impl Iterator<Item = [String; N]>,
 ) {
     markup.raw("<div class=\"scroll\"><table><thead><tr>");
-    for heading in headings {
-        markup.element(
-            "<th>",
-            &heading.to_lowercase().replace("utc", "UTC"),
-            "</th>",
-        );
+    let headings = headings.map(|heading| heading.to_lowercase().replace("utc", "UTC"));
+    for heading in &headings {
+        markup.element("<th>", heading, "</th>");
     }
     markup.raw("</tr></thead><tbody>");
     for row in rows {
         markup.raw("<tr>");
-        for cell in row {
+        // A phone has no room for columns: each value stands beside its heading there.
+        for (cell, heading) in row.iter().zip(&headings) {
             let is_number = cell.starts_with(|first: char| first.is_ascii_digit())
                 && !cell.contains([':', '/', '-'])
                 && cell.matches('.').count() < 2;
             let begin = if is_number {
-                "<td class=\"n\">"
+                "<td class=\"n\" data-label=\""
             } else {
-                "<td>"
+                "<td data-label=\""
             };
-            markup.element(begin, &cell, "</td>");
+            markup.raw(begin).text(heading);
+            markup.element("\">", cell, "</td>");
         }
         markup.raw("</tr>");
     }

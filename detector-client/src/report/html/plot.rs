@@ -14,8 +14,10 @@ use detector_api::units;
 
 /// Height of what curves are drawn in; its width is 1000.
 const HEIGHT: f64 = 100.0;
-/// Room below and above them, so that a line at either end is seen whole.
+/// Room below them, so that a line at the end is seen whole.
 const ROOM: f64 = 4.0;
+/// Room for the scale above the highest value.
+const HEAD: f64 = 22.0;
 /// Hosts that have a colour of their own.
 const COLOURS: [&str; 6] = ["h0", "h1", "h2", "h3", "h4", "h5"];
 
@@ -92,7 +94,7 @@ fn panel(markup: &mut Markup, report: &Report, series: &Series, axis: Axis) {
     markup.text(&(series.shown)(top)).raw("</text></svg></div>");
 }
 
-/// A path through the points; it breaks where nothing was seen.
+/// A path through the points; it breaks where nothing was seen, and where the clock was set back.
 fn curve(
     markup: &mut Markup,
     values: &[(Time, Option<f64>)],
@@ -108,7 +110,7 @@ fn curve(
         };
         let is_joined = before.is_some_and(|before| {
             let lies_between = |gap: &GapPart| before < gap.until && gap.from < *at;
-            !gaps.iter().any(lies_between)
+            before <= *at && !gaps.iter().any(lies_between)
         });
         markup.raw(if is_joined { "L" } else { "M" });
         markup.number(axis.percent(*at) * 10.0).raw(" ");
@@ -124,7 +126,7 @@ fn curve(
 /// How far from the top a value is drawn.
 fn height(value: f64, (low, high): (f64, f64)) -> f64 {
     let share = (value - low) / (high - low).max(f64::MIN_POSITIVE);
-    HEIGHT - ROOM - share.clamp(0.0, 1.0) * (HEIGHT - 2.0 * ROOM)
+    HEIGHT - ROOM - share.clamp(0.0, 1.0) * (HEIGHT - ROOM - HEAD)
 }
 
 /// Incidents of all hosts, behind the curves.

@@ -141,7 +141,8 @@ fn danger(
             // Until somebody has seen otherwise.
             match seconds.get(place + 1) {
                 Some(next) => {
-                    let lasted = next.at.unix_ms.saturating_sub(second.at.unix_ms);
+                    // Nothing lasts where the clock was set back.
+                    let lasted = next.at.unix_ms.saturating_sub(second.at.unix_ms).max(0);
                     in_danger_ms = in_danger_ms.saturating_add(lasted);
                     out = out.max(Some(Time(next.at.unix_ms)));
                 }

@@ -2,9 +2,10 @@
 
 use super::Verdicts;
 use crate::report::model::{Time, WorstMoment};
-use crate::report::recording::{Recording, Second, natural, time_of};
+use crate::report::recording::{Recording, natural, time_of};
 use crate::report::stalls::Stall;
 use detector_api::snapshot::{Incident, Verdict};
+use detector_recorder::Second;
 use std::collections::BTreeSet;
 
 /// One host, and what can be tried on it.

@@ -270,6 +270,7 @@ pub(super) fn subject(name: &str, verdict: Verdict, connections: Vec<Connection>
                 hoard_connections: 20,
                 hoard_bytes: 64 << 20,
             }),
+            recorder: None,
         },
         kernel: KernelSettings {
             tcp_wmem: Some([4_096, 16_384, 4_194_304]),

@@ -1,0 +1,103 @@
+//! What the writer does when not all, or nothing, can be written.
+
+use super::Writer;
+use crate::recording::now;
+use crate::recording::opening::{gap_reason, tell_aside, tell_gap};
+use detector_recorder::{GapReason, Moment, RecorderError, Written};
+
+/// Not all could be written from a moment on.
+#[derive(Clone, Copy)]
+pub(super) struct Lack {
+    since: Moment,
+    reason: GapReason,
+    /// Not even what was found.
+    pub(super) is_total: bool,
+}
+
+impl Writer {
+    /// Says when room runs short and when all is written again, and writes from when to when it was not.
+    pub(super) fn settle(&mut self, written: Written, at: Moment) {
+        if written.lacks_room {
+            if self.lack.is_none_or(|lack| lack.is_total) {
+                tracing::error!(
+                    "little room is left for {}: seconds are not recorded any more, only what is \
+                     found; make room on its file system",
+                    self.recorder.file().display()
+                );
+            }
+            let since = self.lack.map_or(at, |lack| lack.since);
+            self.lack = Some(Lack {
+                since,
+                reason: GapReason::DiskFull,
+                is_total: false,
+            });
+        } else if let Some(lack) = self.lack.take() {
+            tracing::info!("all is recorded again");
+            tell_gap(&mut self.recorder, lack.since, lack.reason);
+        }
+    }
+
+    pub(super) fn keep_for_later(&mut self, error: &RecorderError) {
+        self.count(|counts| counts.failures += 1);
+        let samples = self.waiting.drop_samples();
+        self.count(|counts| counts.samples_left_out += samples);
+        if error.is_damage() {
+            self.replace(error);
+            return;
+        }
+        if let RecorderError::Removed { .. } = error {
+            self.begin_again(error);
+            return;
+        }
+        let reason = gap_reason(error);
+        if self.lack.is_none_or(|lack| !lack.is_total) {
+            let hint = error.hint().map(|hint| format!("; {hint}"));
+            let hint = hint.unwrap_or_default();
+            tracing::error!("{error}; what is found meanwhile waits in memory{hint}");
+        }
+        self.lack_all(reason);
+        self.state.recording.lock_status().failure = Some(error.to_string());
+        // Told without being written is better than not told.
+        for incident in &self.waiting.incidents {
+            self.incident_log.tell(incident);
+        }
+    }
+
+    /// Goes on with a new file.
+    fn replace(&mut self, error: &RecorderError) {
+        tracing::error!("{error}; it is set aside and a new one is begun");
+        let now = now();
+        match self.recorder.replace(&self.identity.at(now)) {
+            Ok(_) => self.count(|counts| counts.files_set_aside += 1),
+            Err(error) => self.fail(&error),
+        }
+    }
+
+    /// Goes on where the file was removed.
+    fn begin_again(&mut self, error: &RecorderError) {
+        match self.recorder.begin_again(&self.identity.at(now())) {
+            Ok(aside) => {
+                tracing::error!("{error}; a new one is begun");
+                if let Some(aside) = aside {
+                    tell_aside(&self.state, &aside);
+                }
+            }
+            Err(error) => self.fail(&error),
+        }
+    }
+
+    /// No new file can be made yet.
+    fn fail(&mut self, error: &RecorderError) {
+        self.lack_all(gap_reason(error));
+        self.state.recording.lock_status().failure = Some(error.to_string());
+    }
+
+    fn lack_all(&mut self, reason: GapReason) {
+        let since = self.lack.map_or(self.waiting.at, |lack| lack.since);
+        self.lack = Some(Lack {
+            since,
+            reason,
+            is_total: true,
+        });
+    }
+}
