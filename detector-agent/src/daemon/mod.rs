@@ -70,7 +70,8 @@ pub async fn run(start: Start) -> Result<(), Failure> {
     let options = kernel_options(&start, background_nice);
     let kernel_log = witness::open();
     let acts = config.control.actions || config.guard.mode != GuardMode::Off;
-    let give_up = || state.set_privilege(privilege::give_up(acts));
+    let files = claims::files(&start, access.as_deref());
+    let give_up = || state.set_privilege(privilege::give_up(acts, &files));
     let kernel = kernel::start(&options, message_sender, give_up).map_err(start_failure)?;
     state.kernel_started(kernel);
     let owners = owners::start(Arc::clone(&state), background_nice).inspect_err(|error| {

@@ -5,9 +5,11 @@
 
 mod demo;
 mod incident;
+mod lacking;
 mod scenarios;
 
 use clap::{Parser, Subcommand};
+use std::ffi::OsString;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
@@ -45,6 +47,24 @@ enum Play {
         /// The agent's control socket.
         socket: PathBuf,
     },
+    /// Runs a program as on a kernel that lacks something.
+    #[command(hide = true)]
+    Lacking {
+        /// What it lacks.
+        #[arg(required = true)]
+        features: Vec<lacking::Feature>,
+        /// The program and its arguments.
+        #[arg(last = true, required = true)]
+        program: Vec<OsString>,
+    },
+    /// Changes what such a program asks the kernel.
+    #[command(hide = true)]
+    Trace {
+        /// Its process.
+        process: i32,
+        /// What is lacking.
+        features: Vec<lacking::Feature>,
+    },
 }
 
 #[allow(
@@ -60,6 +80,8 @@ fn main() -> ExitCode {
         Some(Play::Listen { socket }) => {
             detector_tests::suite::listen(&socket, &mut std::io::stdout())
         }
+        Some(Play::Lacking { features, program }) => lacking::run(&features, &program),
+        Some(Play::Trace { process, features }) => lacking::trace(process, &features),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
