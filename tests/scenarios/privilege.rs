@@ -101,6 +101,8 @@ fn check(configuration: &str, kept: u64, may_act: bool) -> Result<()> {
 #[test]
 fn what_is_not_enabled_is_given_up() -> Result<()> {
     check("", ALWAYS | NET_ADMIN, true)?;
+    let of_container = "[detect]\nscope = \"container\"\n";
+    check(of_container, ALWAYS & !SYS_ADMIN | NET_ADMIN, true)?;
     check("[control]\nactions = false\n", ALWAYS, false)?;
     let with_guard = "[control]\nactions = false\n[guard]\nmode = \"dry-run\"\n";
     check(with_guard, ALWAYS | NET_ADMIN, false)

@@ -13,6 +13,14 @@ use detector_tests::{PATIENCE, expect};
 use serde_json::{Value, json};
 use std::path::Path;
 
+/// An agent that is not held up by what others play at the same time.
+fn watching_little() -> AgentOptions {
+    AgentOptions {
+        configuration: Some("[detect]\nscope = \"container\"\n".to_owned()),
+        ..AgentOptions::default()
+    }
+}
+
 /// What `detector check` says there; nothing that it lacks keeps it from starting.
 pub(crate) fn check_under(line: &[String], program: &Path) -> Result<String> {
     let checked = command_under(line, program).arg("check").output()?;
@@ -46,7 +54,7 @@ fn without_nftables_nothing_is_blocked() -> Result<()> {
     Story::play("no-nftables", Family::V4, |story| {
         let options = AgentOptions {
             under: on_a_kernel_without(&["nftables"])?,
-            ..AgentOptions::default()
+            ..watching_little()
         };
         let agent = Agent::start_in_with(story.server(), story.folder(), &options)?;
         let words = ["no tables of nftables that go with their owner", "firewall"];
@@ -66,7 +74,7 @@ fn without_netlink_it_watches_and_says_what_it_cannot() -> Result<()> {
     Story::play("no-netlink", Family::V4, |story| {
         let options = AgentOptions {
             under: on_a_kernel_without(&["netlink"])?,
-            ..AgentOptions::default()
+            ..watching_little()
         };
         let agent = Agent::start_in_with(story.server(), story.folder(), &options)?;
         let block = json!({"network": "203.0.113.7", "for_seconds": 60});
@@ -117,7 +125,7 @@ fn on_a_read_only_root_it_names_the_folder_and_runs_with_another() -> Result<()>
         )?;
         let options = AgentOptions {
             under,
-            ..AgentOptions::default()
+            ..watching_little()
         };
         let agent = Agent::start_with(folder, &options)?;
         let status = agent.status()?;
@@ -131,7 +139,7 @@ fn without_cgroup_v2_it_says_that_limits_are_not_known() -> Result<()> {
     in_folder("no-cgroup-v2", |folder| {
         let options = AgentOptions {
             under: with_mounts("umount --recursive --lazy /sys/fs/cgroup"),
-            ..AgentOptions::default()
+            ..watching_little()
         };
         let words = ["limits of units are not known", "unified_cgroup_hierarchy"];
         expect_words(&lacking(&options.under, "cgroup v2")?, &words)?;

@@ -26,6 +26,10 @@ use detector_api::address::fold;
 use ipnet::IpNet;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
+use std::time::{Duration, Instant};
+
+/// Of those who may not act, one line in so long.
+const REFUSAL_EVERY: Duration = Duration::from_secs(1);
 
 /// See the module.
 #[derive(Debug, Default)]
@@ -39,6 +43,8 @@ pub(crate) struct Actions {
     trusted: Mutex<Vec<IpNet>>,
     /// Whether the configuration lets operators ask for nothing.
     operators_only_look: AtomicBool,
+    /// When somebody who may not act was last told of in the log.
+    refusal_told: Mutex<Option<Instant>>,
     /// Never held while the kernel is waited for.
     counts: Mutex<ActionCounts>,
 }
@@ -233,6 +239,17 @@ impl Actions {
     /// The same, asked.
     pub(crate) fn obeys_operators(&self) -> bool {
         !self.operators_only_look.load(Ordering::Relaxed)
+    }
+
+    /// Whether a refusal may have its line in the log: whoever may not act shall not fill it either.
+    pub(crate) fn may_tell_refusal(&self) -> bool {
+        let told = self.refusal_told.lock();
+        let mut told = told.unwrap_or_else(PoisonError::into_inner);
+        let may = told.is_none_or(|at| at.elapsed() >= REFUSAL_EVERY);
+        if may {
+            *told = Some(Instant::now());
+        }
+        may
     }
 
     fn blocks(&self) -> MutexGuard<'_, Blocks> {

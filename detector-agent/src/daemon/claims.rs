@@ -26,7 +26,9 @@ pub(super) fn control_socket(path: &Path) -> Result<(Claim, UnixListener), Failu
             ClaimError::NotASocket => {
                 failure.hint("remove what is there, or choose another path with --control-socket")
             }
-            ClaimError::WritableByOthers | ClaimError::Failed { .. } => {
+            ClaimError::WritableByOthers
+            | ClaimError::BelongsToAnother { .. }
+            | ClaimError::Failed { .. } => {
                 failure.hint("choose a path you may write to with --control-socket")
             }
         }
@@ -110,6 +112,9 @@ pub(super) fn state_folder(folder: &Path) -> Result<(), Failure> {
             ClaimError::WritableByOthers => failure.hint(format!(
                 "choose another with --state-dir, or make it yours alone: chmod go-w {folder}"
             )),
+            ClaimError::BelongsToAnother { .. } => failure.hint(
+                "run the agent as that user, as its service does, or choose another folder with --state-dir",
+            ),
             _ => failure.hint("choose a folder you may write to with --state-dir"),
         }
     })

@@ -20,18 +20,26 @@ use rustix::thread::{
 };
 
 /// What the agent goes on needing, whatever is enabled.
-const ALWAYS: [Capability; 4] = [
+const ALWAYS: [Capability; 3] = [
     Capability::Bpf,
-    Capability::SysAdmin,
     Capability::SysPtrace,
     Capability::DacReadSearch,
 ];
 
-/// Gives up what is not needed; `acts` says whether sockets may be closed and networks blocked.
-pub(crate) fn give_up(acts: bool, files: &Files) -> Privilege {
-    let needed = ALWAYS
-        .into_iter()
-        .chain(acts.then_some(Capability::NetAdmin));
+/// What it needs of what may be enabled.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Enabled {
+    /// Closing sockets, blocking networks.
+    pub(crate) acts: bool,
+    /// Entering network namespaces of others.
+    pub(crate) enters_namespaces: bool,
+}
+
+/// Gives up what is not needed.
+pub(crate) fn give_up(enabled: Enabled, files: &Files) -> Privilege {
+    let namespaces = enabled.enters_namespaces.then_some(Capability::SysAdmin);
+    let acts = enabled.acts.then_some(Capability::NetAdmin);
+    let needed = ALWAYS.into_iter().chain(namespaces).chain(acts);
     let needed = needed.map(Capability::set).collect();
     if let Err(errno) = keep(needed) {
         tracing::warn!("cannot give up capabilities: {errno}; the agent keeps those it has");
