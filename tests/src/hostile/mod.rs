@@ -24,8 +24,8 @@ use std::time::{Duration, Instant};
 const SCRAPE_EVERY: Duration = Duration::from_millis(20);
 /// A client does not wait longer for an answer to a request that may not be whole.
 const ANSWER_PATIENCE: Duration = Duration::from_millis(25);
-/// Clients that send requests at the same time to each listener.
-const SENDERS: u64 = 2;
+/// Clients that send requests at the same time to each listener; most of the time they wait.
+const SENDERS: u64 = 8;
 
 /// Either listener.
 #[derive(Clone, Debug)]
