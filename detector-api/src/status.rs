@@ -101,6 +101,9 @@ pub struct Privilege {
     pub no_new_privileges: bool,
     /// Whether system calls that it never makes are forbidden.
     pub seccomp: bool,
+    /// Whether the kernel bounds which files it opens; not in threads that look at processes of others.
+    #[serde(default)]
+    pub landlock: bool,
 }
 
 /// The guard.

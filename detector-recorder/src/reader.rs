@@ -74,7 +74,15 @@ impl Reader {
         let is_written = file.parent().is_some_and(is_written);
         let connection = connect(&file, is_written)?;
         match schema::find(&connection, &file)? {
-            Found::Version(_) => {}
+            Found::Version(version) => {
+                let is_ours = schema::is_ours(&connection, version);
+                if !is_ours.map_err(|error| RecorderError::of(&file, error))? {
+                    return Err(RecorderError::Damaged {
+                        path: file,
+                        reason: format!("its tables are not those of schema {version}"),
+                    });
+                }
+            }
             Found::Empty => return Err(RecorderError::Missing { path: file }),
         }
         Ok(Self {

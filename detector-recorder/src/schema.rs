@@ -5,6 +5,7 @@
 
 use crate::error::RecorderError;
 use rusqlite::{Connection, Transaction};
+use std::collections::HashSet;
 use std::path::Path;
 
 /// `dtct`, in the header of the file.
@@ -51,6 +52,30 @@ pub(crate) fn find(connection: &Connection, path: &Path) -> Result<Found, Record
         });
     }
     Ok(Found::Version(version))
+}
+
+/// Whether each table and index of this version is there as we make it. Somebody may have prepared the
+/// file: a view in place of a table, or a column that is computed, makes as many rows of as many bytes as
+/// it likes of a few.
+pub(crate) fn is_ours(connection: &Connection, version: i64) -> rusqlite::Result<bool> {
+    let ours = Connection::open_in_memory()?;
+    for step in MIGRATIONS
+        .iter()
+        .take(usize::try_from(version).unwrap_or(0))
+    {
+        ours.execute_batch(step)?;
+    }
+    let found = definitions(connection)?;
+    let expected = definitions(&ours)?;
+    Ok(expected.iter().all(|each| found.contains(each)))
+}
+
+/// Kind, name and text of everything that was made by a statement.
+fn definitions(connection: &Connection) -> rusqlite::Result<HashSet<(String, String, String)>> {
+    let query = "SELECT type, name, sql FROM sqlite_schema WHERE sql IS NOT NULL";
+    let mut statement = connection.prepare(query)?;
+    let rows = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
+    rows.collect()
 }
 
 /// Brings the file to the newest version, in the one transaction.

@@ -166,6 +166,28 @@ fn what_is_no_file_is_no_recorder_and_is_not_waited_for() {
     );
 }
 
+/// Else a few bytes would be read as rows without end.
+#[test]
+fn a_prepared_file_whose_tables_are_something_else_is_refused() {
+    let as_view = "PRAGMA foreign_keys = OFF; DROP TABLE runs; CREATE VIEW runs AS \
+                   WITH RECURSIVE n(id) AS (SELECT 1 UNION ALL SELECT id + 1 FROM n) \
+                   SELECT id, '' AS host FROM n";
+    let computed = "ALTER TABLE runs ADD COLUMN more BLOB AS (zeroblob(1000000000))";
+    for change in [as_view, computed] {
+        let folder = tempfile::tempdir().unwrap();
+        drop(open(folder.path(), 0));
+        let file = folder.path().join(FILE_NAME);
+        let prepared = rusqlite::Connection::open(&file).unwrap();
+        prepared.execute_batch(change).unwrap();
+        drop(prepared);
+        let failure = Failure::from(Reader::open(&file).unwrap_err()).to_string();
+        assert!(
+            failure.contains("its tables are not those of schema"),
+            "{failure}"
+        );
+    }
+}
+
 #[test]
 fn a_copy_with_its_log_is_read_without_an_index_beside_it() {
     let folder = tempfile::tempdir().unwrap();

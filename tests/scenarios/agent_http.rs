@@ -3,9 +3,11 @@
 
 use anyhow::{Context, Result, ensure};
 use detector_tests::PATIENCE;
-use detector_tests::agent::{Agent, request, write_and_read};
+use detector_tests::agent::{Agent, AgentOptions, request, write_and_read};
 use detector_tests::expect;
-use detector_tests::story::in_folder;
+use detector_tests::hostile::{self, Plan};
+use detector_tests::lab::Family;
+use detector_tests::story::{Story, in_folder};
 use socket2::{Domain, SockRef, Socket, Type};
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -208,6 +210,30 @@ fn wrong_requests_get_an_answer_that_says_so() -> Result<()> {
             refused.status
         );
         agent.metrics().map(drop)
+    })
+}
+
+/// The short form of `cargo xtask chaos --requests`, which also bounds how long a scrape may take: here
+/// other stories are played beside it.
+#[test]
+fn wrong_requests_beside_slow_clients_leave_it_well() -> Result<()> {
+    Story::play("http-hostile", Family::V4, |story| {
+        let options = AgentOptions {
+            configuration: Some("[detect]\nscope = \"container\"\n".to_owned()),
+            ..AgentOptions::default()
+        };
+        let agent = Agent::start_in_with(story.server(), story.folder(), &options)?;
+        let plan = Plan {
+            requests: 4_000,
+            slow_clients: 400,
+            seed: 1,
+        };
+        let outcome = story.server().enter(|| hostile::play(&agent, plan))?;
+        let half = outcome.scraped_within(50);
+        ensure!(half < Duration::from_secs(1), "{outcome}");
+        ensure!(outcome.grown_kib < 64 << 10, "{outcome}");
+        ensure!(outcome.returned > 0, "{outcome}");
+        Ok(())
     })
 }
 

@@ -1,11 +1,16 @@
 //! The configuration is put together of a file, `conf.d` beside it and flags; `detector config show`
-//! says of each value where it comes from; a reload takes all of it or nothing.
+//! says of each value where it comes from; a reload takes all of it or nothing, and loses no record.
 
+use crate::stage::{CraftedStage, both_families, expect_counts, suffix};
 use anyhow::{Context, Result, ensure};
 use detector_tests::PATIENCE;
+use detector_tests::acts;
 use detector_tests::agent::{Agent, AgentOptions, command};
 use detector_tests::expect;
-use detector_tests::story::in_folder;
+use detector_tests::lab::Family;
+use detector_tests::peers::crafted::Profile;
+use detector_tests::story::{Story, in_folder};
+use detector_tests::truth;
 use nix::sys::signal::Signal;
 use serde_json::Value;
 use std::fs;
@@ -92,5 +97,38 @@ fn drop_ins_win_and_a_reload_is_all_or_nothing() -> Result<()> {
         ensure!(threshold("hoard_connections")? == 33);
         ensure!(threshold("stall_after_seconds")? == 9.0);
         Ok(())
+    })
+}
+
+both_families!(a_reload_loses_no_record);
+
+/// Each time a window closes the configuration is read again, with a shorter or a longer stall.
+fn a_reload_loses_no_record(family: Family) -> Result<()> {
+    const RELOADS: u32 = 20;
+    Story::play(&suffix("reload", family), family, |story| {
+        let agent = Agent::start(story.folder())?;
+        let stage = CraftedStage::set(story)?;
+        let capture = story.capture_tun()?;
+        let peer = stage.connect(4_001, Profile::default())?;
+        acts::close_window(&peer)?;
+        for round in 0..RELOADS {
+            let seconds = 1 + round % 2;
+            agent.reload(&format!("[detect]\nstall_after = \"{seconds}s\"\n"))?;
+            let taken = u32::try_from(peer.seen().bytes)?;
+            let edge = (taken + 40_000).next_multiple_of(128);
+            acts::read_up_to(&peer, edge)?;
+            peer.wait_bytes(u64::from(edge) - 1_500)?;
+            peer.wait_closed()?;
+        }
+        let episodes = u64::from(RELOADS) + 1;
+        agent.wait_peer(stage.peer_ip(), "every episode", PATIENCE, |seen| {
+            seen.zero_window_episodes == episodes
+        })?;
+        let told = agent.log()?.matches("configuration reloaded").count();
+        // Signals that come while one is waiting are one.
+        ensure!(told > 1, "{told} reloads");
+        let counts = truth::read(&capture.finish()?, stage.server.address())?[&peer.address()];
+        ensure!(counts.zero_window_episodes == episodes, "{counts:?}");
+        expect_counts(&agent, stage.peer_ip(), &counts)
     })
 }

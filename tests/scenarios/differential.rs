@@ -12,6 +12,7 @@ use crate::stage::{both_families, suffix};
 use anyhow::{Context, Result, ensure};
 use detector_tests::PATIENCE;
 use detector_tests::agent::{Agent, PeerView};
+use detector_tests::dice::Dice;
 use detector_tests::expect;
 use detector_tests::lab::{Family, Namespace, peer_key};
 use detector_tests::peers::crafted::{Host, Peer, Policy, Profile};
@@ -61,7 +62,7 @@ fn compare(story: &Story, seed: u64) -> Result<()> {
                     story.lab.addresses.crafted(story.family, number),
                     40_000 + u16::from(number),
                 );
-                let mut dice = Dice::new(seed, number);
+                let mut dice = Dice::new(seed, u64::from(number));
                 let (host, server) = (&host, &server);
                 scope.spawn(move || play(host, local, server, &mut dice))
             })
@@ -284,23 +285,4 @@ fn merged_acks(namespace: &Namespace) -> Result<u64> {
         .find(|(name, _)| *name == "TCPBacklogCoalesce")
         .context("no TCPBacklogCoalesce in netstat")?;
     value.parse().with_context(|| format!("number {value}"))
-}
-
-/// A small generator (xorshift64*): the same seed gives the same mix.
-struct Dice(u64);
-
-impl Dice {
-    fn new(seed: u64, number: u8) -> Self {
-        let stream = u64::from(number).wrapping_add(1);
-        Self((seed ^ stream.wrapping_mul(0x9e37_79b9_7f4a_7c15)) | 1)
-    }
-
-    /// A number from 0 to `bound` less one; `bound` above 0.
-    fn below(&mut self, bound: u32) -> u32 {
-        self.0 ^= self.0 >> 12;
-        self.0 ^= self.0 << 25;
-        self.0 ^= self.0 >> 27;
-        let high = self.0.wrapping_mul(0x2545_f491_4f6c_dd1d) >> 32;
-        u32::try_from(high).map_or(0, |high| high % bound)
-    }
 }

@@ -53,7 +53,7 @@ fn fill_the_table(
         let options = AgentOptions {
             configuration: Some(format!("[budget]\nconnections = {CAPACITY}\n")),
             log_level,
-            is_contained: false,
+            ..AgentOptions::without_configuration()
         };
         let agent = Agent::start_with(story.folder(), &options)?;
         let stage = CraftedStage::set(story)?;

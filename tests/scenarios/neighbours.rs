@@ -6,7 +6,7 @@
 use crate::stage::{both_families, suffix};
 use anyhow::{Context, Result, bail, ensure};
 use detector_tests::PATIENCE;
-use detector_tests::agent::{Agent, AgentOptions};
+use detector_tests::agent::{Agent, AgentOptions, in_a_container};
 use detector_tests::expect;
 use detector_tests::lab::{Child, Family, require};
 use detector_tests::peers::KernelPeer;
@@ -127,7 +127,7 @@ fn sockets_of_neighbours_are_told(family: Family) -> Result<()> {
         std::fs::create_dir(&folder)?;
         let of_host = Agent::start(&folder)?;
         let options = AgentOptions {
-            is_contained: true,
+            under: in_a_container(),
             ..AgentOptions::default()
         };
         let contained = Agent::start_with(story.folder(), &options)?;

@@ -1,12 +1,18 @@
 //! Once it is attached the agent keeps what is enabled and nothing else, in every thread: read back from
-//! the kernel, and as `/v1/status` says.
+//! the kernel, and as `/v1/status` says. What a reload names outside of the folders that it was started
+//! with it cannot open, and says so; on a kernel without Landlock it says that, and reads it.
 
+use crate::surroundings::check_under;
 use anyhow::{Context, Result, ensure};
-use detector_tests::agent::{Agent, AgentOptions, command};
+use detector_tests::PATIENCE;
+use detector_tests::agent::{Agent, AgentOptions, binary, command, on_a_kernel_without};
+use detector_tests::expect;
 use detector_tests::story::in_folder;
+use nix::sys::signal::Signal;
 use serde_json::Value;
 use std::collections::BTreeSet;
 use std::fs;
+use std::os::unix::fs::symlink;
 
 /// As in `linux/capability.h`.
 const DAC_READ_SEARCH: u64 = 1 << 2;
@@ -74,7 +80,9 @@ fn check(configuration: &str, kept: u64, may_act: bool) -> Result<()> {
             "{told}"
         );
         ensure!(
-            told["seccomp"] == true && told["no_new_privileges"] == true,
+            told["seccomp"] == true
+                && told["no_new_privileges"] == true
+                && told["landlock"] == true,
             "{told}"
         );
         agent.wait_sweeps(2)?;
@@ -93,7 +101,102 @@ fn check(configuration: &str, kept: u64, may_act: bool) -> Result<()> {
 #[test]
 fn what_is_not_enabled_is_given_up() -> Result<()> {
     check("", ALWAYS | NET_ADMIN, true)?;
+    let of_container = "[detect]\nscope = \"container\"\n";
+    check(of_container, ALWAYS & !SYS_ADMIN | NET_ADMIN, true)?;
     check("[control]\nactions = false\n", ALWAYS, false)?;
     let with_guard = "[control]\nactions = false\n[guard]\nmode = \"dry-run\"\n";
     check(with_guard, ALWAYS | NET_ADMIN, false)
+}
+
+/// The line of the log that says that a reload came to nothing.
+fn refusal(agent: &Agent, told_before: usize) -> Result<String> {
+    expect::until("the reload is told", PATIENCE, || {
+        let log = agent.log()?;
+        let mut lines = log.lines().skip(told_before);
+        let line = lines.find(|line| line.contains("not reloaded, the old one stays"));
+        Ok(line.map(str::to_owned))
+    })
+}
+
+#[test]
+fn what_lies_elsewhere_cannot_be_opened_by_a_reload() -> Result<()> {
+    in_folder("landlock", |folder| {
+        let elsewhere = folder.join("elsewhere");
+        fs::create_dir(&elsewhere)?;
+        let secret = elsewhere.join("secret.toml");
+        fs::write(&secret, "[peers]\nexport = 7\n")?;
+        let drop_ins = folder.join("agent/conf.d");
+        fs::create_dir_all(&drop_ins)?;
+        // What it could read at its start it can read again.
+        let linked = folder.join("linked");
+        fs::create_dir(&linked)?;
+        fs::write(linked.join("10.toml"), "[peers]\nexport = 5\n")?;
+        symlink(linked.join("10.toml"), drop_ins.join("10.toml"))?;
+        let agent = Agent::start(folder)?;
+        let configuration = fs::read_to_string(folder.join("agent/detector.toml"))?;
+        fs::write(linked.join("10.toml"), "[peers]\nexport = 6\n")?;
+        fs::write(drop_ins.join("20.toml"), "[peers]\nexport = 8\n")?;
+        agent.reload(&configuration)?;
+        expect::until("the configuration is reloaded", PATIENCE, || {
+            Ok(agent
+                .log()?
+                .contains("configuration reloaded")
+                .then_some(()))
+        })?;
+
+        let told = agent.log()?.lines().count();
+        symlink(&secret, drop_ins.join("30.toml"))?;
+        agent.signal(Signal::SIGHUP)?;
+        let line = refusal(&agent, told)?;
+        for part in [
+            "30.toml: Permission denied",
+            "(Landlock)",
+            "or restart the agent",
+        ] {
+            ensure!(line.contains(part), "{line}");
+        }
+        let failed = agent
+            .metrics()?
+            .value("detector_config_last_reload_successful", &[])?;
+        ensure!(failed < 0.1, "{failed}");
+        // A file of that name in the folder itself is another matter.
+        fs::remove_file(drop_ins.join("30.toml"))?;
+        agent.signal(Signal::SIGHUP)?;
+        expect::until("the reload is well again", PATIENCE, || {
+            let is_well = agent
+                .metrics()?
+                .value("detector_config_last_reload_successful", &[])?;
+            Ok((is_well > 0.9).then_some(()))
+        })?;
+        agent.stop(Signal::SIGTERM)?;
+        ensure!(
+            !folder.join("agent/control.sock").exists(),
+            "its socket is still there"
+        );
+        Ok(())
+    })
+}
+
+#[test]
+fn without_landlock_it_goes_on_and_says_so() -> Result<()> {
+    in_folder("no-landlock", |folder| {
+        let options = AgentOptions {
+            under: on_a_kernel_without(&["landlock"])?,
+            ..AgentOptions::default()
+        };
+        let agent = Agent::start_with(folder, &options)?;
+        let told = &agent.status()?["privilege"];
+        ensure!(
+            told["landlock"] == false && told["seccomp"] == true,
+            "{told}"
+        );
+        ensure!(
+            agent.log()?.contains("this kernel has no Landlock"),
+            "{}",
+            agent.log()?
+        );
+        let said = check_under(&options.under, &binary()?)?;
+        ensure!(said.contains("CONFIG_SECURITY_LANDLOCK"), "{said}");
+        Ok(())
+    })
 }

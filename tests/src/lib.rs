@@ -8,6 +8,8 @@
 //! Start reading at [`story`]: it gives each story a lab of its own and cleans up behind it.
 
 pub mod agent;
+pub mod dice;
+pub mod hostile;
 pub mod lab;
 pub mod schema;
 pub mod screen;

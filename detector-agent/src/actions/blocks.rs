@@ -50,8 +50,8 @@ pub(crate) enum BlockError {
     NoPrivilege,
     /// The kernel cannot.
     #[error(
-        "this kernel cannot remove an nftables table with its owner (Linux 5.12 can), and blocks must \
-         not outlive the agent"
+        "this kernel has no tables of nftables that go with their owner (Linux 5.12 has, with \
+         CONFIG_NF_TABLES and CONFIG_NF_TABLES_INET), and blocks must not outlive the agent"
     )]
     NoSupport,
     /// Another process has the table.
@@ -192,7 +192,7 @@ impl Blocks {
     }
 
     /// Whether the kernel lets the table be made. It goes again at once.
-    fn try_kernel(&self) -> Result<(), BlockError> {
+    pub(super) fn try_kernel(&self) -> Result<(), BlockError> {
         match self.ruleset {
             Some(_) => Ok(()),
             None => Ruleset::make().map(drop).map_err(making_failed),

@@ -16,6 +16,8 @@ pub(crate) use blocks::{BlockError, BlockOrder};
 pub(crate) use reset::{ResetError, ResetFilter, ResetPlan};
 pub(crate) use ruleset::Fence;
 
+use crate::netlink::sock_diag::Diagnosis;
+use crate::privilege::outside;
 use blocks::Blocks;
 use detector_api::actions::{
     BlockAnswer, Blocked, ResetAnswer, ResetOutcome, ResetSocket, UnblockAnswer,
@@ -23,7 +25,11 @@ use detector_api::actions::{
 use detector_api::address::fold;
 use ipnet::IpNet;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError, TryLockError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
+use std::time::{Duration, Instant};
+
+/// Of those who may not act, one line in so long.
+const REFUSAL_EVERY: Duration = Duration::from_secs(1);
 
 /// See the module.
 #[derive(Debug, Default)]
@@ -31,12 +37,14 @@ pub(crate) struct Actions {
     /// One reset at a time.
     resetting: Mutex<()>,
     /// Whether an orphan has outlived being closed: this kernel only frees their memory.
-    orphans_linger: AtomicBool,
+    orphans_linger: Arc<AtomicBool>,
     blocks: Mutex<Blocks>,
     /// Networks that are never blocked because the configuration trusts them.
     trusted: Mutex<Vec<IpNet>>,
     /// Whether the configuration lets operators ask for nothing.
     operators_only_look: AtomicBool,
+    /// When somebody who may not act was last told of in the log.
+    refusal_told: Mutex<Option<Instant>>,
     /// Never held while the kernel is waited for.
     counts: Mutex<ActionCounts>,
 }
@@ -72,21 +80,12 @@ impl Actions {
             .resetting
             .lock()
             .unwrap_or_else(PoisonError::into_inner);
-        let carried_out = std::thread::scope(|scope| {
-            let thread = std::thread::Builder::new().name("detector-reset".to_owned());
-            let running = thread.spawn_scoped(scope, || plan.carry_out(&self.orphans_linger));
-            let ended = running.map(|thread| thread.join());
-            ended.unwrap_or_else(|error| {
-                Ok(Err(ResetError::Failed {
-                    doing: "cannot start a thread",
-                    source: error,
-                }))
-            })
-        });
-        let outcome = carried_out.unwrap_or_else(|_| {
+        let orphans_linger = Arc::clone(&self.orphans_linger);
+        let carried_out = outside::run("detector-reset", move || plan.carry_out(&orphans_linger));
+        let outcome = carried_out.unwrap_or_else(|source| {
             Err(ResetError::Failed {
                 doing: "cannot reset",
-                source: std::io::Error::other("the thread that does it has panicked"),
+                source,
             })
         });
         self.account_for(&outcome, is_dry, asker);
@@ -205,6 +204,23 @@ impl Actions {
         self.blocks().list()
     }
 
+    /// Why this kernel closes no sockets for the agent.
+    pub(crate) fn why_no_reset() -> Option<String> {
+        match Diagnosis::open().and_then(|mut diagnosis| diagnosis.can_destroy()) {
+            Ok(true) => None,
+            Ok(false) => Some(ResetError::NoSupport.to_string()),
+            Err(error) => Some(format!("the kernel cannot be asked: {error}")),
+        }
+    }
+
+    /// Why it has no table for blocks; one that another agent has made will do.
+    pub(crate) fn why_no_block() -> Option<String> {
+        match Blocks::default().try_kernel() {
+            Ok(()) | Err(BlockError::Taken) => None,
+            Err(error) => Some(error.to_string()),
+        }
+    }
+
     /// Never blocks these networks from now on. Blocks that stand remain.
     pub(crate) fn trust(&self, networks: Vec<IpNet>) {
         *self.trusted() = networks.into_iter().map(fold).collect();
@@ -223,6 +239,17 @@ impl Actions {
     /// The same, asked.
     pub(crate) fn obeys_operators(&self) -> bool {
         !self.operators_only_look.load(Ordering::Relaxed)
+    }
+
+    /// Whether a refusal may have its line in the log: whoever may not act shall not fill it either.
+    pub(crate) fn may_tell_refusal(&self) -> bool {
+        let told = self.refusal_told.lock();
+        let mut told = told.unwrap_or_else(PoisonError::into_inner);
+        let may = told.is_none_or(|at| at.elapsed() >= REFUSAL_EVERY);
+        if may {
+            *told = Some(Instant::now());
+        }
+        may
     }
 
     fn blocks(&self) -> MutexGuard<'_, Blocks> {

@@ -60,6 +60,17 @@ impl Config {
     pub fn load(file: Option<&Path>, flags: &Overrides) -> Result<Self, ConfigError> {
         Loaded::of(file, flags).map(|loaded| loaded.config)
     }
+
+    /// The files that make the configuration at present; `conf.d` is named by one in it that need not be
+    /// there.
+    pub(crate) fn files(file: &Path) -> Vec<PathBuf> {
+        let drop_ins = sources::drop_ins(file).unwrap_or_default();
+        let folder = file.with_file_name("conf.d");
+        let folder = folder.canonicalize().unwrap_or(folder);
+        let mut files = vec![file.to_owned(), folder.join("any.toml")];
+        files.extend(drop_ins);
+        files
+    }
 }
 
 #[cfg(test)]

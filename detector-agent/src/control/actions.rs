@@ -49,7 +49,7 @@ async fn carry_out(state: &Arc<AgentState>, request: &Request) -> Result<Respons
         let message = "this path takes no parameters, only a body";
         return Err(Response::json_error(StatusCode::BAD_REQUEST, message));
     }
-    let uid = authorized_uid(request)?;
+    let uid = authorized_uid(state, request)?;
     if !state.actions.obeys_operators() {
         return Err(Response::json_refusal(
             StatusCode::FORBIDDEN,
@@ -65,13 +65,15 @@ async fn carry_out(state: &Arc<AgentState>, request: &Request) -> Result<Respons
 }
 
 /// The user at the other end, if it may act.
-fn authorized_uid(request: &Request) -> Result<u32, Response> {
+fn authorized_uid(state: &AgentState, request: &Request) -> Result<u32, Response> {
     let own = rustix::process::geteuid().as_raw();
     match request.client.and_then(Client::uid) {
         Some(uid) if uid == 0 || uid == own => Ok(uid),
         other => {
             let who = other.map_or("this user".to_owned(), |uid| format!("uid {uid}"));
-            tracing::warn!("{who} asked for {} but may not act", request.path);
+            if state.actions.may_tell_refusal() {
+                tracing::warn!("{who} asked for {} but may not act", request.path);
+            }
             Err(Response::json_refusal(
                 StatusCode::FORBIDDEN,
                 &format!("{who} may look, not act"),

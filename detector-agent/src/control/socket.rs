@@ -26,6 +26,12 @@ pub(crate) enum ClaimError {
     /// Others could put something into the folder.
     #[error("others can write into it (group or world)")]
     WritableByOthers,
+    /// Another user could.
+    #[error("it belongs to uid {uid}, who can write into it")]
+    BelongsToAnother {
+        /// Neither root nor the agent's own user.
+        uid: u32,
+    },
     /// A system call failed.
     #[error("{doing}: {source}")]
     Failed {
@@ -147,6 +153,11 @@ pub(crate) fn claim_state_folder(folder: &Path) -> Result<(), ClaimError> {
     if mode.intersects(Mode::WGRP | Mode::WOTH) {
         return Err(ClaimError::WritableByOthers);
     }
+    let own = rustix::process::geteuid().as_raw();
+    if ![0, own].contains(&metadata.uid()) {
+        let uid = metadata.uid();
+        return Err(ClaimError::BelongsToAnother { uid });
+    }
     let probe = folder.join(".writable");
     OpenOptions::new()
         .create(true)
@@ -232,5 +243,13 @@ mod tests {
             claim_state_folder(&path),
             Err(ClaimError::WritableByOthers)
         ));
+        fs::set_permissions(&path, Permissions::from_mode(0o755)).unwrap();
+        // Only root can give it away.
+        if std::os::unix::fs::chown(&path, Some(65_534), None).is_ok() {
+            assert!(matches!(
+                claim_state_folder(&path),
+                Err(ClaimError::BelongsToAnother { uid: 65_534 })
+            ));
+        }
     }
 }

@@ -7,6 +7,7 @@ use crate::host::owner::{CpuBudget, Share, Stopped};
 use crate::namespace;
 use crate::netlink::sock_diag::{Namespaces, Seen};
 use crate::priority::set_niceness;
+use crate::privilege::outside;
 use crate::state::AgentState;
 use detector_core::engine::{CensusWanted, Counted};
 use detector_core::observe::census::{Census, Ends};
@@ -40,15 +41,13 @@ pub(super) struct CensusTaker {
 /// Starts the thread, which changes its network namespace.
 pub(super) fn start(state: Arc<AgentState>, nice: i32) -> io::Result<CensusTaker> {
     let (stop, stopped) = channel();
-    std::thread::Builder::new()
-        .name("census".to_owned())
-        .spawn(move || {
-            if let Err(error) = set_niceness(nice) {
-                tracing::debug!("cannot set the niceness of the census: {error}");
-            }
-            // It ends in one way only: when the agent stops.
-            let Err(Stopped) = count_suspects(&state, CpuBudget::new(stopped, SHARE));
-        })?;
+    outside::spawn("census", move || {
+        if let Err(error) = set_niceness(nice) {
+            tracing::debug!("cannot set the niceness of the census: {error}");
+        }
+        // It ends in one way only: when the agent stops.
+        let Err(Stopped) = count_suspects(&state, CpuBudget::new(stopped, SHARE));
+    })?;
     Ok(CensusTaker { _stop: stop })
 }
 

@@ -1,8 +1,10 @@
 //! What the agent must have for itself before it starts; each failure says what to do.
 
+use super::start::Start;
 use crate::config::{Config, Web};
 use crate::control::socket::{Claim, ClaimError, claim_state_folder};
 use crate::http::{Access, BoundTcp};
+use crate::privilege::files::Files;
 use detector_api::failure::Failure;
 use std::io;
 use std::net::SocketAddr;
@@ -24,7 +26,9 @@ pub(super) fn control_socket(path: &Path) -> Result<(Claim, UnixListener), Failu
             ClaimError::NotASocket => {
                 failure.hint("remove what is there, or choose another path with --control-socket")
             }
-            ClaimError::WritableByOthers | ClaimError::Failed { .. } => {
+            ClaimError::WritableByOthers
+            | ClaimError::BelongsToAnother { .. }
+            | ClaimError::Failed { .. } => {
                 failure.hint("choose a path you may write to with --control-socket")
             }
         }
@@ -57,6 +61,16 @@ pub(super) fn access(web: &Web) -> Result<Option<Access>, Failure> {
         .hint("name a certificate with --web.config.file, or listen on loopback only")),
         _ => Ok(access),
     }
+}
+
+/// Which files the agent needs once it has started. A reload may bring drop-ins that link elsewhere; those
+/// it cannot read.
+pub(super) fn files(start: &Start, access: Option<&Access>) -> Files {
+    let files = Files::new(&start.state_dir, &start.config.control.socket);
+    let configuration = start.config_file.as_deref().map(Config::files);
+    files
+        .with_read(configuration.unwrap_or_default())
+        .with_read(access.map(Access::files).unwrap_or_default())
 }
 
 /// Whether certificate, key and users can be read as the configuration names them.
@@ -103,6 +117,9 @@ pub(super) fn state_folder(folder: &Path) -> Result<(), Failure> {
             ClaimError::WritableByOthers => failure.hint(format!(
                 "choose another with --state-dir, or make it yours alone: chmod go-w {folder}"
             )),
+            ClaimError::BelongsToAnother { .. } => failure.hint(
+                "run the agent as that user, as its service does, or choose another folder with --state-dir",
+            ),
             _ => failure.hint("choose a folder you may write to with --state-dir"),
         }
     })

@@ -1,4 +1,5 @@
-//! Has the guard look each second while it is on, and undoes what it did once it is off or the agent stops.
+//! Has the guard look each second while it is on, and undoes what it did once it acts no more or the agent
+//! stops.
 
 use crate::config::GuardMode;
 use crate::guard;
@@ -11,22 +12,24 @@ const EVERY: Duration = Duration::from_secs(1);
 /// Guards until the agent stops.
 pub(super) async fn watch(state: Arc<AgentState>) {
     let mut stop = state.watch_stop();
-    let mut was_on = false;
+    let mut before = GuardMode::Off;
     loop {
-        let is_on = state.guard.config().mode != GuardMode::Off;
-        if is_on {
-            on_a_thread(&state, guard::round).await;
-        } else if was_on {
+        let mode = state.guard.config().mode;
+        if mode != before {
+            // Of what it did, and of the pressure that it saw.
             on_a_thread(&state, guard::lift).await;
         }
-        was_on = is_on;
+        if mode != GuardMode::Off {
+            on_a_thread(&state, guard::round).await;
+        }
+        before = mode;
         tokio::select! {
-            () = tokio::time::sleep(EVERY), if is_on => {}
+            () = tokio::time::sleep(EVERY), if mode != GuardMode::Off => {}
             () = state.guard.switched.notified() => {}
             _ = stop.wait_for(|stops| *stops) => break,
         }
     }
-    if was_on {
+    if before != GuardMode::Off {
         on_a_thread(&state, guard::lift).await;
     }
 }

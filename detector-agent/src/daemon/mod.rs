@@ -30,7 +30,7 @@ use crate::kernel::{self, KernelOptions, Message, StartError, SweepOptions};
 use crate::log;
 use crate::metrics::Web;
 use crate::priority;
-use crate::privilege;
+use crate::privilege::{self, Enabled};
 use crate::recording;
 use crate::state::AgentState;
 use detector_api::failure::Failure;
@@ -69,8 +69,12 @@ pub async fn run(start: Start) -> Result<(), Failure> {
     let background_nice = raise_priority(config.budget.nice)?;
     let options = kernel_options(&start, background_nice);
     let kernel_log = witness::open();
-    let acts = config.control.actions || config.guard.mode != GuardMode::Off;
-    let give_up = || state.set_privilege(privilege::give_up(acts));
+    let enabled = Enabled {
+        acts: config.control.actions || config.guard.mode != GuardMode::Off,
+        enters_namespaces: config.detect.scope == Scope::Host,
+    };
+    let files = claims::files(&start, access.as_deref());
+    let give_up = || state.set_privilege(privilege::give_up(enabled, &files));
     let kernel = kernel::start(&options, message_sender, give_up).map_err(start_failure)?;
     state.kernel_started(kernel);
     let owners = owners::start(Arc::clone(&state), background_nice).inspect_err(|error| {

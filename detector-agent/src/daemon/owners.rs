@@ -5,6 +5,7 @@ use crate::host::owner::{CpuBudget, Finder, NamedSocket, Share, Stopped};
 use crate::host::pid_namespace;
 use crate::netlink::sock_diag::{Diagnosis, Ends};
 use crate::priority::set_niceness;
+use crate::privilege::outside;
 use crate::state::AgentState;
 use detector_api::snapshot::HeldWorkers;
 use detector_api::status::Saving;
@@ -35,15 +36,13 @@ pub(super) struct Owners {
 pub(super) fn start(state: Arc<AgentState>, nice: i32) -> io::Result<Owners> {
     let (stop, stopped) = channel();
     let finder = Finder::new(Path::new("/proc"))?.with_neighbours(!pid_namespace::is_first());
-    std::thread::Builder::new()
-        .name("owners".to_owned())
-        .spawn(move || {
-            if let Err(error) = set_niceness(nice) {
-                tracing::debug!("cannot set the niceness of the search for owners: {error}");
-            }
-            // It ends in one way only: when the agent stops.
-            let Err(Stopped) = name_owners(&state, finder, CpuBudget::new(stopped, Share::OWNERS));
-        })?;
+    outside::spawn("owners", move || {
+        if let Err(error) = set_niceness(nice) {
+            tracing::debug!("cannot set the niceness of the search for owners: {error}");
+        }
+        // It ends in one way only: when the agent stops.
+        let Err(Stopped) = name_owners(&state, finder, CpuBudget::new(stopped, Share::OWNERS));
+    })?;
     Ok(Owners { _stop: stop })
 }
 

@@ -6,6 +6,7 @@ use crate::netlink::addresses::own_addresses;
 use crate::state::AgentState;
 use detector_api::snapshot::HostPressure;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 /// Time between two samples, each of a handful of small files.
@@ -15,13 +16,14 @@ const EVERY: Duration = Duration::from_secs(5);
 pub(super) async fn sample_host(state: Arc<AgentState>) {
     let mut stop = state.watch_stop();
     let mut oom_kills = None;
+    let is_told = Arc::new(AtomicBool::new(false));
     loop {
         state.govern();
-        let sampling = Arc::clone(&state);
+        let (sampling, told) = (Arc::clone(&state), Arc::clone(&is_told));
         // A file that hangs holds up this task and a thread, nobody else.
         let sampling = tokio::task::spawn_blocking(move || {
             sampling.actions.tidy();
-            take_own_addresses(&sampling);
+            take_own_addresses(&sampling, &told);
             sampling.pressure.sample()
         });
         let sampled = tokio::select! {
@@ -61,13 +63,17 @@ pub(super) async fn sample_host(state: Arc<AgentState>) {
 }
 
 /// Tells the engine the addresses of the agent's own network namespace.
-fn take_own_addresses(state: &AgentState) {
+fn take_own_addresses(state: &AgentState, is_told: &AtomicBool) {
     match own_addresses() {
         Ok(addresses) => {
             let addresses = addresses.into_iter().map(|address| address.to_canonical());
             let addresses = addresses.collect();
             state.with_engine(|engine| engine.set_own_addresses(addresses));
         }
+        Err(error) if !is_told.swap(true, Ordering::Relaxed) => tracing::warn!(
+            "cannot ask for the addresses of this host: {error}; connections to programs on it are taken \
+             for those of peers, nothing is blocked, and the guard does nothing"
+        ),
         Err(error) => tracing::debug!("cannot ask for the addresses of this host: {error}"),
     }
 }

@@ -2,7 +2,8 @@
 
 use super::start::Start;
 use super::supervisor;
-use crate::config::Config;
+use crate::config::{Config, ConfigError};
+use crate::privilege::files::explain;
 use crate::state::AgentState;
 use detector_recorder::NoteKind;
 use std::io;
@@ -62,8 +63,12 @@ fn reload(state: &AgentState, start: &Start) {
             }
         }
         Err(error) => {
-            tracing::error!("configuration not reloaded, the old one stays: {error}");
-            note(state, &format!("configuration not reloaded: {error}"));
+            let why = match &error {
+                ConfigError::Unreadable { source, .. } => explain(source),
+                _ => "",
+            };
+            tracing::error!("configuration not reloaded, the old one stays: {error}{why}");
+            note(state, &format!("configuration not reloaded: {error}{why}"));
         }
     }
     // Last, so that whoever reads it finds the rest done.

@@ -19,6 +19,7 @@ use detector_core::guard::{Guard, Pressure};
 use scrapers::Scrapers;
 use spared::Spared;
 use std::collections::BTreeMap;
+use std::sync::atomic::AtomicBool;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 use tokio::sync::Notify;
@@ -32,6 +33,8 @@ pub(crate) struct AutoGuard {
     /// Whom to spare, and when that was looked up.
     spared: Mutex<Option<(Instant, Spared)>>,
     scrapers: Mutex<Scrapers>,
+    /// Whether it was told that nobody knows who is logged in.
+    are_hidden_told: AtomicBool,
     status: Mutex<GuardStatus>,
     /// Wakes whoever waits for the guard to be switched on or off.
     pub(crate) switched: Notify,

@@ -14,6 +14,7 @@ use detector_core::observe::observation::ConnectionId;
 use detector_recorder::NoteKind;
 use std::collections::HashSet;
 use std::io;
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 /// Whom to spare is looked up anew after so long.
@@ -51,6 +52,12 @@ pub(crate) fn round(state: &AgentState) {
     if !spared.are_sessions_known && !state.actions.trusts_anybody() {
         // One of them may be whoever would have to lift it; where some are trusted, it is one of those.
         settings.blocks_per_minute = 0;
+        if !guard.are_hidden_told.swap(true, Ordering::Relaxed) {
+            tracing::warn!(
+                "the guard limits and blocks nobody: the processes of others are hidden, so it is not known \
+                 who is logged in; name in [peers] trusted the networks that you come from"
+            );
+        }
     }
     let spares = |peer: &_| spared.reason(peer).is_some();
     let steps = lock(&guard.decisions).decide(clock::now(), &settings, suspects, spares);

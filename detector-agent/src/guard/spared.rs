@@ -3,6 +3,7 @@
 use crate::host::sessions;
 use crate::netlink::addresses::own_addresses;
 use crate::netlink::routes::gateways;
+use crate::privilege::outside;
 use detector_core::observe::peer_address::PeerAddress;
 use ipnet::IpNet;
 use std::io;
@@ -22,7 +23,7 @@ pub(super) struct Spared {
 impl Spared {
     /// Asks the kernel and looks at `/proc`.
     pub(super) fn find(scrapers: impl Iterator<Item = IpNet>) -> io::Result<Self> {
-        let sessions = sessions::clients();
+        let sessions = outside::run("sessions", sessions::clients)?;
         let are_sessions_known = sessions.is_some();
         let each = |reason| move |address: IpAddr| (IpNet::from(address.to_canonical()), reason);
         let addresses = own_addresses()?.into_iter().map(each("own"));

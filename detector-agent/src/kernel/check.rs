@@ -4,8 +4,9 @@ pub use super::release::kernel_release;
 pub use super::requirement::{Requirement, State};
 
 use super::failure::{StartError, missing_to_load, privilege_error};
-use super::types;
+use super::{surroundings, types};
 use crate::capability::{self, Capability};
+use crate::privilege::files::can_be_bounded;
 use detector_api::failure::Code;
 use std::fs;
 
@@ -18,7 +19,9 @@ pub fn requirements() -> Vec<Requirement> {
     requirements.extend(types::requirements());
     requirements.extend(capabilities());
     requirements.push(seccomp());
+    requirements.push(landlock());
     requirements.push(memory());
+    requirements.extend(surroundings::requirements());
     requirements.push(program_costs());
     requirements
 }
@@ -99,6 +102,23 @@ fn seccomp() -> Requirement {
             "system calls that the agent never makes cannot be forbidden",
             "use a kernel with CONFIG_SECCOMP_FILTER to have them forbidden",
         ),
+    }
+}
+
+/// Whether files that the agent never needs can be kept from it.
+fn landlock() -> Requirement {
+    if can_be_bounded() {
+        Requirement::ok(
+            "landlock",
+            "files that the agent does not need are kept from it",
+        )
+    } else {
+        Requirement::degraded(
+            "landlock",
+            "files that the agent does not need cannot be kept from it",
+            "use a kernel with CONFIG_SECURITY_LANDLOCK (Linux 5.13 has it), with landlock in lsm= where \
+             that is given, to have them kept from it",
+        )
     }
 }
 

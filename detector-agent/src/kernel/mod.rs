@@ -19,6 +19,7 @@ mod requirement;
 mod ring;
 mod shared;
 mod status;
+mod surroundings;
 mod sweep;
 mod types;
 
@@ -30,6 +31,7 @@ pub(crate) use status::KernelStatus;
 pub(crate) use status::{MapStatus, ProgramStatus};
 pub(crate) use sweep::SweepOptions;
 
+use crate::privilege::outside;
 use aya::Ebpf;
 use aya::maps::{HashMap, Map, MapData, MapError, RingBuf};
 use aya_log::EbpfLogger;
@@ -42,9 +44,10 @@ use failure::failed;
 use object::LoadOptions;
 use rustix::process::{Resource, Rlimit};
 use shared::{Shared, StopSignal};
+use std::io;
 use std::net::IpAddr;
 use std::sync::Arc;
-use std::thread::JoinHandle;
+use std::thread::{Builder, JoinHandle};
 use sweep::{Notes, Sweeper};
 use tokio::sync::mpsc;
 
@@ -126,10 +129,14 @@ pub(crate) fn start(
     };
     attached();
     let records_sink = sink.clone();
-    kernel.spawn("records", sink.clone(), move || {
+    let records = kernel.guarded("records", sink.clone(), move || {
         ring::read(ring, decoder, &shared, &stop, &records_sink)
-    })?;
-    kernel.spawn("sweep", sink, move || sweeper.run())?;
+    });
+    let thread = Builder::new().name("detector-records".to_owned());
+    kernel.keep("records", thread.spawn(records))?;
+    let sweep = kernel.guarded("sweep", sink, move || sweeper.run());
+    // It enters network namespaces of others.
+    kernel.keep("sweep", outside::spawn("detector-sweep", sweep))?;
     Ok(kernel)
 }
 
@@ -230,26 +237,29 @@ impl Kernel {
         }
     }
 
-    fn spawn(
-        &mut self,
+    /// What a thread does, with a report if it ends unasked.
+    fn guarded(
+        &self,
         name: &'static str,
         sink: mpsc::Sender<Message>,
         work: impl FnOnce() + Send + 'static,
-    ) -> Result<(), StartError> {
+    ) -> impl FnOnce() + Send + 'static {
         let guard = EndGuard {
             name,
             shared: Arc::clone(&self.shared),
             stop: Arc::clone(&self.stop),
             sink,
         };
-        let thread = std::thread::Builder::new()
-            .name(format!("detector-{name}"))
-            .spawn(move || {
-                let _guard = guard;
-                work();
-            })
-            .map_err(|error| failed(&format!("starting the thread {name}"), &error))?;
-        self.threads.push(thread);
+        move || {
+            let _guard = guard;
+            work();
+        }
+    }
+
+    /// Takes a thread to be waited for in the end.
+    fn keep(&mut self, name: &str, started: io::Result<JoinHandle<()>>) -> Result<(), StartError> {
+        let failed = |error| failed(&format!("starting the thread {name}"), &error);
+        self.threads.push(started.map_err(failed)?);
         Ok(())
     }
 }

@@ -2,13 +2,16 @@
 //! is left, so that this comes before any of them is started, and before anything that a stranger has
 //! sent is read.
 //!
-//! In: what is enabled. Out: [`Privilege`], as the kernel says it afterwards. Never: a failure; what
-//! cannot be given up is logged and shown.
+//! In: what is enabled, and which files will be needed. Out: [`Privilege`], as the kernel says it
+//! afterwards. Never: a failure; what cannot be given up is logged and shown.
 
+pub(crate) mod files;
+pub(crate) mod outside;
 mod syscalls;
 
 use crate::capability::Capability;
 use detector_api::status::Privilege;
+use files::Files;
 use rustix::io::Errno;
 use rustix::thread::{
     CapabilitySet, CapabilitySets, capabilities, capability_is_in_bounding_set,
@@ -17,18 +20,26 @@ use rustix::thread::{
 };
 
 /// What the agent goes on needing, whatever is enabled.
-const ALWAYS: [Capability; 4] = [
+const ALWAYS: [Capability; 3] = [
     Capability::Bpf,
-    Capability::SysAdmin,
     Capability::SysPtrace,
     Capability::DacReadSearch,
 ];
 
-/// Gives up what is not needed; `acts` says whether sockets may be closed and networks blocked.
-pub(crate) fn give_up(acts: bool) -> Privilege {
-    let needed = ALWAYS
-        .into_iter()
-        .chain(acts.then_some(Capability::NetAdmin));
+/// What it needs of what may be enabled.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Enabled {
+    /// Closing sockets, blocking networks.
+    pub(crate) acts: bool,
+    /// Entering network namespaces of others.
+    pub(crate) enters_namespaces: bool,
+}
+
+/// Gives up what is not needed.
+pub(crate) fn give_up(enabled: Enabled, files: &Files) -> Privilege {
+    let namespaces = enabled.enters_namespaces.then_some(Capability::SysAdmin);
+    let acts = enabled.acts.then_some(Capability::NetAdmin);
+    let needed = ALWAYS.into_iter().chain(namespaces).chain(acts);
     let needed = needed.map(Capability::set).collect();
     if let Err(errno) = keep(needed) {
         tracing::warn!("cannot give up capabilities: {errno}; the agent keeps those it has");
@@ -42,6 +53,32 @@ pub(crate) fn give_up(acts: bool) -> Privilege {
         capabilities: names(),
         no_new_privileges: no_new_privs().unwrap_or(false),
         seccomp: has_seccomp,
+        landlock: confine(files),
+    }
+}
+
+/// Bounds which files are opened, by this thread and those that it starts from now on.
+fn confine(files: &Files) -> bool {
+    if let Err(error) = outside::stay() {
+        tracing::warn!("the agent may go on opening any file: cannot start a thread: {error}");
+        return false;
+    }
+    match files.confine() {
+        Ok(true) => {
+            files::note_that_it_is_bounded();
+            true
+        }
+        Ok(false) => {
+            tracing::info!(
+                "the agent may go on opening any file: this kernel has no Landlock, or was booted \
+                 without it"
+            );
+            false
+        }
+        Err(error) => {
+            tracing::warn!("the agent may go on opening any file: {error}");
+            false
+        }
     }
 }
 

@@ -9,7 +9,10 @@ mod view;
 pub use follow::{event_of, follow_lines};
 pub use http::{Response, request, write_and_read};
 pub use metrics::Metrics;
-pub use process::{Agent, AgentOptions, binary, command};
+pub use process::{
+    Agent, AgentOptions, binary, command, command_under, in_a_container, on_a_kernel_without,
+    with_mounts,
+};
 pub use view::{
     AgentView, ConnectionView, EventView, HeldWorkersView, PeerReport, PeerView, ProcessView,
     RetransmitsView, ShrinksView,

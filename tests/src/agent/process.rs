@@ -30,6 +30,52 @@ pub fn binary() -> Result<PathBuf> {
         .context("no built agent found: run `cargo build -p detector` first, or set DETECTOR_BIN")
 }
 
+/// `play` beside the agent, which runs a program as on a kernel that lacks something.
+fn play() -> Result<PathBuf> {
+    let own = std::env::current_exe().context("path of this program")?;
+    let mut beside = own.ancestors().skip(1).map(|folder| folder.join("play"));
+    let found = beside.find(|path| path.is_file());
+    found.context("no built `play` found: run `cargo build -p detector-tests` first")
+}
+
+/// A program that is the rest of this line, not started; arguments may be added.
+#[must_use]
+pub fn command_under(line: &[String], program: &Path) -> Command {
+    match line.split_first() {
+        None => Command::new(program),
+        Some((starter, arguments)) => {
+            let mut command = Command::new(starter);
+            command.args(arguments).arg(program);
+            command
+        }
+    }
+}
+
+/// The begin of a program line that runs the rest as on a kernel that lacks something, as `play lacking`
+/// names it.
+pub fn on_a_kernel_without(features: &[&str]) -> Result<Vec<String>> {
+    let play = play()?.display().to_string();
+    let line = [&[play.as_str(), "lacking"], features, &["--"]].concat();
+    Ok(line.into_iter().map(str::to_owned).collect())
+}
+
+/// The begin of a program line that runs the rest where it sees no processes but its own, as in a
+/// container.
+#[must_use]
+pub fn in_a_container() -> Vec<String> {
+    let line = ["unshare", "--pid", "--fork", "--kill-child", "--mount-proc"];
+    line.map(str::to_owned).into()
+}
+
+/// The begin of a program line that runs the rest where these commands have changed what is mounted, for
+/// it alone.
+#[must_use]
+pub fn with_mounts(commands: &str) -> Vec<String> {
+    let script = format!("{commands} && exec \"$@\"");
+    let line = ["unshare", "--mount", "sh", "-c", &script, "sh"];
+    line.map(str::to_owned).into()
+}
+
 /// `detector` with these arguments, not started.
 pub fn command(arguments: &[&str]) -> Result<Command> {
     let mut command = Command::new(binary()?);
@@ -44,8 +90,10 @@ pub struct AgentOptions {
     pub configuration: Option<String>,
     /// What `--log-level` says; `None` for a run without it.
     pub log_level: Option<&'static str>,
-    /// Whether it sees no processes but its own, as in a container.
-    pub is_contained: bool,
+    /// The program line that starts it, of which its own is the rest; empty for none.
+    pub under: Vec<String>,
+    /// A copy of the agent's binary, for users who may not come to the original.
+    pub program: Option<PathBuf>,
 }
 
 impl Default for AgentOptions {
@@ -57,7 +105,8 @@ impl Default for AgentOptions {
         Self {
             configuration: Some(text.to_owned()),
             log_level: None,
-            is_contained: false,
+            under: Vec::new(),
+            program: None,
         }
     }
 }
@@ -69,7 +118,8 @@ impl AgentOptions {
         Self {
             configuration: None,
             log_level: None,
-            is_contained: false,
+            under: Vec::new(),
+            program: None,
         }
     }
 }
@@ -143,14 +193,11 @@ impl Agent {
         std::fs::create_dir_all(&folder)?;
         let web = free_address()?;
         let socket = folder.join("control.sock");
-        let mut command = if options.is_contained {
-            let mut command = Command::new("unshare");
-            command.args(["--pid", "--fork", "--kill-child", "--mount-proc"]);
-            command.arg(binary()?);
-            command
-        } else {
-            Command::new(binary()?)
+        let program = match &options.program {
+            Some(program) => program.clone(),
+            None => binary()?,
         };
+        let mut command = command_under(&options.under, &program);
         command.args(["run", "--web.listen-address", &web.to_string()]);
         command
             .stdin(Stdio::null())

@@ -1,7 +1,7 @@
 //! What the agent says over its control socket: the fields the stories look at, spelled again
 //! here, because the names are a contract.
 
-use super::http::{Response, request};
+use super::http::{Response, request, write_and_read};
 use crate::{PATIENCE, expect};
 use anyhow::{Context, Result, ensure};
 use serde::Deserialize;
@@ -190,10 +190,14 @@ impl AgentView {
 
     /// GET of `path`.
     pub fn get(&self, path: &str) -> Result<Response> {
+        request(self.connect()?, "GET", path)
+    }
+
+    fn connect(&self) -> Result<UnixStream> {
         let stream = UnixStream::connect(&self.socket)
             .with_context(|| format!("connect to {}", self.socket.display()))?;
         stream.set_read_timeout(Some(PATIENCE))?;
-        request(stream, "GET", path)
+        Ok(stream)
     }
 
     fn json<T: DeserializeOwned>(&self, path: &str) -> Result<T> {
@@ -206,6 +210,17 @@ impl AgentView {
         );
         serde_json::from_str(&response.body)
             .with_context(|| format!("GET {path}: {}", response.body))
+    }
+
+    /// Asks the control socket to do something.
+    pub fn post(&self, path: &str, body: &serde_json::Value) -> Result<Response> {
+        let body = body.to_string();
+        let length = body.len();
+        let text = format!(
+            "POST {path} HTTP/1.1\r\nHost: agent\r\nConnection: close\r\nContent-Length: {length}\r\n\r\n{body}"
+        );
+        let stream = self.connect()?;
+        write_and_read(stream, text.as_bytes()).with_context(|| format!("POST {path}"))
     }
 
     /// `/v1/status`, as it is.

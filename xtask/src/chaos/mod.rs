@@ -1,9 +1,10 @@
 //! `cargo xtask chaos`: the recorder's writer is killed, and a machine that records is switched off; what
-//! was announced before must be in the file, and the file sound.
+//! was announced before must be in the file, and the file sound. And wrong requests come to an agent's
+//! listeners beside slow clients; it must stay well, and its metrics at hand.
 
 mod power_cut;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context as _, Result};
@@ -11,6 +12,7 @@ use anyhow::{Context as _, Result};
 use crate::command::{cargo, run};
 use crate::kernels;
 use crate::packages;
+use crate::run::{Profile, as_root, build_agent, build_play};
 use crate::tree;
 
 /// Programs that power cuts need beside those of the kernel matrix.
@@ -28,28 +30,35 @@ pub(crate) struct Arguments {
     /// Times the machine is switched off; some ten seconds each
     #[arg(long, value_name = "N", default_value_t = 100)]
     power_cuts: u32,
+    /// Wrong requests, beside two thousand slow clients, half of either to each listener; as root
+    #[arg(long, value_name = "N", default_value_t = 1_000_000)]
+    requests: u64,
     /// Install missing packages (as root, on Debian)
     #[arg(long)]
     install: bool,
 }
 
 impl Arguments {
-    /// A round for each run of the tests; kills are among the unit tests.
+    /// A round for each run of the tests; kills are among the unit tests, requests among the stories.
     pub(crate) fn short(install: bool) -> Self {
         Self {
             kills: 0,
             power_cuts: 2,
+            requests: 0,
             install,
         }
     }
 }
 
 pub(crate) fn main(arguments: &Arguments) -> Result<()> {
-    let writer = build_writer()?;
+    if arguments.requests > 0 {
+        ask(arguments.requests)?;
+    }
     if arguments.kills > 0 {
         kill(arguments.kills)?;
     }
     if arguments.power_cuts > 0 {
+        let writer = build_writer()?;
         let programs: Vec<_> = PROGRAMS.into_iter().chain(kernels::PROGRAMS).collect();
         packages::need(&programs, "power cuts", arguments.install)?;
         power_cut::cut(&writer, arguments.power_cuts)?;
@@ -69,6 +78,17 @@ fn build_writer() -> Result<PathBuf> {
         "chaos",
     ]))?;
     Ok(tree::target().join("release/examples/chaos"))
+}
+
+fn ask(requests: u64) -> Result<()> {
+    let agent = build_agent(Profile::Release)?;
+    let play = build_play(Profile::Release)?;
+    let mut play_them = as_root(Path::new("env"))?;
+    play_them.arg(format!("DETECTOR_BIN={}", agent.display()));
+    play_them
+        .arg(play)
+        .args(["requests", "--count", &requests.to_string()]);
+    run(&mut play_them).context("the agent did not stand them")
 }
 
 fn kill(times: u32) -> Result<()> {

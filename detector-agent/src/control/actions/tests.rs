@@ -146,3 +146,10 @@ async fn networks_are_refused_with_the_reason_and_what_to_do() {
     let response = ask(&state, Verb::Get, "/v1/blocked", "", None).await;
     assert_eq!(response.status, StatusCode::OK, "anybody may look");
 }
+
+#[tokio::test]
+async fn who_may_not_act_cannot_fill_the_log() {
+    let (state, _pings) = state(&Config::default());
+    let told = (0..10_000).filter(|_| state.actions.may_tell_refusal());
+    assert!((1..100).contains(&told.count()));
+}

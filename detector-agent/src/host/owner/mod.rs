@@ -24,3 +24,8 @@ mod tests;
 pub(crate) use budget::{CpuBudget, Share, Stopped};
 pub(crate) use finder::{Finder, NamedSocket};
 pub(crate) use report::{OwnerReport, SharedReport};
+
+/// Whether limits of control groups can be read here.
+pub(crate) fn has_control_groups() -> bool {
+    cgroup_memory::ControlGroups::find(std::path::Path::new("/proc")).is_some()
+}

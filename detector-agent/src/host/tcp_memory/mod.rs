@@ -11,6 +11,7 @@ mod listing;
 use crate::clock::{self, thread_time};
 use crate::host::pressure::tcp_memory_now;
 use crate::priority::set_niceness;
+use crate::privilege::outside;
 use detector_api::snapshot::Process;
 use detector_api::tcp_memory::{HeldBytes, TcpMemoryHeld, Unread};
 use detector_api::time::rfc3339;
@@ -203,24 +204,14 @@ impl Inner {
 
 /// A listing, and the processor time that it took.
 fn list_apart(nice: i32) -> (io::Result<Listing>, Duration) {
-    let list = || {
+    let list = move || {
         if let Err(error) = set_niceness(nice) {
             tracing::debug!("listing sockets at the usual niceness: {error}");
         }
         let listing = Listing::take();
         (listing, thread_time())
     };
-    std::thread::scope(|scope| {
-        let thread = std::thread::Builder::new().name("tcp-memory".to_owned());
-        match thread.spawn_scoped(scope, list).map(|thread| thread.join()) {
-            Ok(Ok(listed)) => listed,
-            Ok(Err(_)) => (
-                Err(io::Error::other("the thread that does it has panicked")),
-                Duration::ZERO,
-            ),
-            Err(error) => (Err(error), Duration::ZERO),
-        }
-    })
+    outside::run("tcp-memory", list).unwrap_or_else(|error| (Err(error), Duration::ZERO))
 }
 
 /// Who holds what; `stalled_send` is from the last sweep, so it may be more than there is now.

@@ -53,8 +53,12 @@ pub(super) fn read(path: &Path) -> Result<WebFile, AccessError> {
     let wrong = |message: String| AccessError::new(path, message);
     let mut text = String::new();
     File::open(path)
-        .and_then(|file| file.take(MAX_BYTES).read_to_string(&mut text))
+        .and_then(|file| file.take(MAX_BYTES + 1).read_to_string(&mut text))
         .map_err(|error| wrong(error.to_string()))?;
+    // A part of it would be another file: with fewer users, or without TLS.
+    if text.len() as u64 > MAX_BYTES {
+        return Err(wrong("larger than 1 MiB".to_owned()));
+    }
     parse(&text).map_err(wrong)
 }
 

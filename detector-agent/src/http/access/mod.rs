@@ -8,11 +8,12 @@ mod file;
 mod passwords;
 mod tls;
 
+use crate::privilege::files::explain;
 use detector_api::time::rfc3339;
 use hyper::header::HeaderValue;
 use passwords::Passwords;
 use std::collections::BTreeMap;
-use std::fs;
+use std::fs::{self, File};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -119,6 +120,13 @@ impl Access {
         Ok(access)
     }
 
+    /// The file, and what it names.
+    pub(crate) fn files(&self) -> Vec<PathBuf> {
+        let state = self.lock();
+        let files = state.rules.stamps.iter().map(|(file, _)| file.clone());
+        files.collect()
+    }
+
     /// Whether connections are encrypted.
     pub(crate) fn has_tls(&self) -> bool {
         self.lock().rules.tls.is_some()
@@ -169,7 +177,11 @@ impl State {
                 tracing::info!("{}: certificate and users read again", file.display());
                 return;
             }
-            Err(error) => error.to_string(),
+            Err(error) => {
+                let refusal = File::open(&error.path).err();
+                let why = refusal.as_ref().map(explain).unwrap_or_default();
+                format!("{error}{why}")
+            }
         };
         tracing::error!("web configuration not read again, the old one stays: {refusal}");
         // Once for each change.

@@ -5,9 +5,13 @@
 
 mod demo;
 mod incident;
+mod lacking;
+mod requests;
 mod scenarios;
 
 use clap::{Parser, Subcommand};
+use detector_tests::hostile::Plan;
+use std::ffi::OsString;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
@@ -45,6 +49,36 @@ enum Play {
         /// The agent's control socket.
         socket: PathBuf,
     },
+    /// Sends wrong requests to an agent of their own, beside slow clients and scrapes.
+    Requests {
+        /// How many, half of them to each listener.
+        #[arg(long, default_value_t = 1_000_000)]
+        count: u64,
+        /// Slow clients, half of them of each listener.
+        #[arg(long, default_value_t = 2_000)]
+        slow_clients: usize,
+        /// Where the choice of requests begins.
+        #[arg(long, default_value_t = 1)]
+        seed: u64,
+    },
+    /// Runs a program as on a kernel that lacks something.
+    #[command(hide = true)]
+    Lacking {
+        /// What it lacks.
+        #[arg(required = true)]
+        features: Vec<lacking::Feature>,
+        /// The program and its arguments.
+        #[arg(last = true, required = true)]
+        program: Vec<OsString>,
+    },
+    /// Changes what such a program asks the kernel.
+    #[command(hide = true)]
+    Trace {
+        /// Its process.
+        process: i32,
+        /// What is lacking.
+        features: Vec<lacking::Feature>,
+    },
 }
 
 #[allow(
@@ -60,6 +94,17 @@ fn main() -> ExitCode {
         Some(Play::Listen { socket }) => {
             detector_tests::suite::listen(&socket, &mut std::io::stdout())
         }
+        Some(Play::Requests {
+            count: requests,
+            slow_clients,
+            seed,
+        }) => requests::play(Plan {
+            requests,
+            slow_clients,
+            seed,
+        }),
+        Some(Play::Lacking { features, program }) => lacking::run(&features, &program),
+        Some(Play::Trace { process, features }) => lacking::trace(process, &features),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,

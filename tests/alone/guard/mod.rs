@@ -3,11 +3,13 @@
 //! back even so, and touches no honest connection; an address that others use, too, loses what is
 //! stalled and nothing else. Nobody else can take away what it made, and nothing stays once it is off.
 
+mod failures;
+
 use anyhow::{Context, Result, ensure};
 use detector_lab::stage::Site;
 use detector_tests::PATIENCE;
 use detector_tests::acts;
-use detector_tests::agent::{Agent, AgentOptions};
+use detector_tests::agent::{Agent, AgentOptions, on_a_kernel_without};
 use detector_tests::expect;
 use detector_tests::lab::{Family, Lab, peer_key};
 use detector_tests::peers::KernelPeer;
@@ -94,8 +96,19 @@ fn everybody_but(
 }
 
 fn start(story: &Story, mode: &str) -> Result<Agent> {
+    start_without(story, mode, &[])
+}
+
+/// On a kernel that lacks something.
+fn start_without(story: &Story, mode: &str, lacks: &[&str]) -> Result<Agent> {
+    let under = if lacks.is_empty() {
+        Vec::new()
+    } else {
+        on_a_kernel_without(lacks)?
+    };
     let options = AgentOptions {
         configuration: Some(configuration(story, mode)),
+        under,
         ..AgentOptions::default()
     };
     Agent::start_in_with(story.server(), story.folder(), &options)
@@ -115,6 +128,17 @@ fn hoard(
         Ok(client)
     };
     (0..connections).map(|_| client()).collect()
+}
+
+/// Two thirds of them: pressure again. Some wait until the limit lets them through, and once it is blocked
+/// none does any more.
+fn hoard_in_spite_of_a_limit(
+    story: &Story,
+    address: IpAddr,
+    server: SocketAddr,
+) -> Vec<Vec<KernelPeer>> {
+    let held = (0..8).map_while(|_| hoard(story, address, server, 1).ok());
+    held.collect()
 }
 
 /// Steps on this peer, as the agent tells them as events.
@@ -232,11 +256,7 @@ fn a_hoard_is_reset_limited_and_blocked(family: Family) -> Result<()> {
         ensure!(table.contains("limit rate over 1/second"), "{table}");
         ensure!(table.contains(first), "{table}");
         drop(held);
-        // Two thirds of them: pressure again. Some wait until the limit lets them through, and once it is
-        // blocked none does any more.
-        let held: Vec<_> = (0..8)
-            .map_while(|_| hoard(story, attacker, server.address(), 1).ok())
-            .collect();
+        let held = hoard_in_spite_of_a_limit(story, attacker, server.address());
         let blocked = wait_step(&agent, attacker, "block", false)?;
         ensure!(blocked["guard"]["failure"].is_null(), "{blocked}");
         ensure!(blocked["guard"]["well_behaved"] == 0, "{blocked}");
@@ -252,8 +272,12 @@ fn a_hoard_is_reset_limited_and_blocked(family: Family) -> Result<()> {
         );
         ensure!(steps(&agent, honest.ip())?.is_empty());
 
-        // Once it is off, nothing stays.
-        agent.reload(&configuration(story, "off"))?;
+        // Once it acts no more, nothing stays.
+        let mode = match family {
+            Family::V4 => "off",
+            Family::V6 => "dry-run",
+        };
+        agent.reload(&configuration(story, mode))?;
         expect::until("what it made is lifted", PATIENCE, || {
             Ok(tables(story)?.is_empty().then_some(()))
         })?;

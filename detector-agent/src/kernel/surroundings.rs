@@ -1,0 +1,75 @@
+//! What of the host the agent uses where it is there: other processes, control groups, what closes sockets
+//! and drops packets.
+
+use super::requirement::Requirement;
+use crate::actions::Actions;
+use crate::capability::{self, Capability};
+use crate::host::{owner, sessions};
+
+/// Each, and whether it is there.
+pub(super) fn requirements() -> Vec<Requirement> {
+    let mut requirements = vec![processes(), control_groups()];
+    // Without it nothing can be asked, which its own line says.
+    if capability::has(Capability::NetAdmin) {
+        requirements.push(closing_sockets());
+        requirements.push(dropping_packets());
+    }
+    requirements
+}
+
+fn processes() -> Requirement {
+    let name = "processes of others";
+    if sessions::clients().is_some() {
+        Requirement::ok(name, "seen, and who is logged in")
+    } else {
+        Requirement::degraded(
+            name,
+            "hidden: owners of connections may not be named, and the guard limits and blocks nobody, for it \
+             does not know who is logged in",
+            "run in the host's PID namespace with CAP_SYS_PTRACE, or name in [peers] trusted the networks \
+             that you come from",
+        )
+    }
+}
+
+fn control_groups() -> Requirement {
+    let name = "cgroup v2";
+    if owner::has_control_groups() {
+        Requirement::ok(name, "mounted, limits of units are known")
+    } else {
+        Requirement::degraded(
+            name,
+            "not mounted from its root: limits of units are not known, and unit_memory_share of the guard is \
+             never reached",
+            "boot with systemd.unified_cgroup_hierarchy=1, or mount the host's /sys/fs/cgroup into the \
+             container",
+        )
+    }
+}
+
+fn closing_sockets() -> Requirement {
+    let name = "closing sockets";
+    match Actions::why_no_reset() {
+        None => Requirement::ok(
+            name,
+            "the kernel does it for `detector reset` and the guard",
+        ),
+        Some(why) => Requirement::degraded(
+            name,
+            why,
+            "use a kernel with CONFIG_INET_DIAG_DESTROY for `detector reset`",
+        ),
+    }
+}
+
+fn dropping_packets() -> Requirement {
+    let name = "dropping packets";
+    match Actions::why_no_block() {
+        None => Requirement::ok(name, "nftables does it for `detector block` and the guard"),
+        Some(why) => Requirement::degraded(
+            name,
+            why,
+            "use Linux 5.12 or newer with nftables for `detector block`, or the host's firewall",
+        ),
+    }
+}

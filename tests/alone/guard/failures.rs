@@ -1,0 +1,267 @@
+//! The guard where something fails: the kernel's set is full, the kernel cannot close sockets for others
+//! or has no tables that go with their owner, the agent is stopped or killed while it blocks. Each is
+//! told in a clear line, the rest goes on, and nothing stays behind.
+
+use super::{
+    CLIENTS, JUDGED, attacker, configuration, connections, hoard, hoard_in_spite_of_a_limit, start,
+    start_without, steps, tables, wait_step,
+};
+use anyhow::{Context, Result, ensure};
+use detector_tests::PATIENCE;
+use detector_tests::agent::{Agent, command};
+use detector_tests::expect;
+use detector_tests::lab::Family;
+use detector_tests::peers::KernelPeer;
+use detector_tests::servers::TinyServer;
+use detector_tests::story::Story;
+use nix::sys::signal::Signal;
+use serde_json::{Value, json};
+use std::net::{IpAddr, SocketAddr};
+use std::time::{Duration, Instant};
+
+/// Networks of a family that can be blocked at the same time.
+const ROOM: u64 = 1_024;
+/// With a connection that gets through within this time nothing is dropped.
+const DROPPED: Duration = Duration::from_millis(700);
+
+macro_rules! both_families {
+    ($($story:ident),+) => {
+        $(mod $story {
+            #[test]
+            fn v4() -> anyhow::Result<()> {
+                super::$story(detector_tests::lab::Family::V4)
+            }
+
+            #[test]
+            fn v6() -> anyhow::Result<()> {
+                super::$story(detector_tests::lab::Family::V6)
+            }
+        })+
+    };
+}
+
+both_families!(
+    a_full_set_is_told_and_loses_nothing,
+    where_sockets_cannot_be_closed_the_rest_goes_on,
+    where_no_table_goes_with_its_owner_nothing_is_blocked,
+    what_it_made_ends_with_the_agent_or_on_time
+);
+
+/// Has the agent limit or block the attacker: hoards, and comes back until that step is tried. What is
+/// held is handed back.
+fn come_back_until(
+    story: &Story,
+    agent: &Agent,
+    (attacker, server): (IpAddr, SocketAddr),
+    act: &str,
+) -> Result<(Value, Vec<KernelPeer>)> {
+    let held = hoard(story, attacker, server, CLIENTS)?;
+    wait_step(agent, attacker, "reset", false)?;
+    drop(held);
+    let held = hoard(story, attacker, server, CLIENTS)?;
+    Ok((wait_step(agent, attacker, act, false)?, held))
+}
+
+fn failure(step: &Value) -> Result<&str> {
+    let failure = step["guard"]["failure"].as_str();
+    failure.with_context(|| format!("it has not failed: {step}"))
+}
+
+/// Networks where nobody plays.
+fn elsewhere(family: Family) -> impl Iterator<Item = String> {
+    (1..=ROOM).map(move |number| match family {
+        Family::V4 => format!("198.18.{}.{}/32", number / 256, number % 256),
+        Family::V6 => format!("2001:2:0:{number:x}::/64"),
+    })
+}
+
+fn a_full_set_is_told_and_loses_nothing(family: Family) -> Result<()> {
+    let _machine = crate::machine();
+    Story::play(&format!("guard-full-{}", family.name()), family, |story| {
+        let agent = start(story, "off")?;
+        let server = TinyServer::start(story.server(), story.lab.addresses.server(family))?;
+        let attacker = attacker(story, family)?;
+        // Who is trusted is not blocked; what is blocked stays when it is trusted later.
+        agent.reload(super::DETECT)?;
+        expect::until("nobody is trusted", PATIENCE, || {
+            let body = json!({"network": elsewhere(family).next(), "for_seconds": 3_600});
+            Ok((agent.post("/v1/block", &body)?.status == 200).then_some(()))
+        })?;
+        for network in elsewhere(family) {
+            let body = json!({"network": network, "for_seconds": 3_600});
+            let answer = agent.post("/v1/block", &body)?;
+            ensure!(answer.status == 200, "{network}: {answer:?}");
+        }
+        let one_more = json!({"network": attacker.to_string(), "for_seconds": 60});
+        let refused = agent.post("/v1/block", &one_more)?;
+        ensure!(
+            refused.status == 409 && refused.body.contains("1024 networks"),
+            "{refused:?}"
+        );
+        agent.reload(&configuration(story, "enforce"))?;
+
+        let (limited, held) =
+            come_back_until(story, &agent, (attacker, server.address()), "limit")?;
+        ensure!(
+            failure(&limited)?
+                .contains("1024 networks of this family are blocked, which is the limit"),
+            "{limited}"
+        );
+        let blocked: Vec<Value> = serde_json::from_str(&agent.get("/v1/blocked")?.body)?;
+        ensure!(
+            blocked.len() as u64 == ROOM,
+            "{} are blocked",
+            blocked.len()
+        );
+        let table = story.server().stdout_of("nft list table inet detector")?;
+        for network in elsewhere(family) {
+            let network = network.trim_end_matches("/32");
+            ensure!(table.contains(network), "{network} is lost: {table}");
+        }
+        drop(held);
+
+        // As soon as there is room the next step is made.
+        let first = elsewhere(family).next();
+        let lifted = agent.post("/v1/unblock", &json!({ "network": first }))?;
+        ensure!(lifted.status == 200, "{lifted:?}");
+        let _held = hoard(story, attacker, server.address(), CLIENTS)?;
+        let blocked = wait_step(&agent, attacker, "block", false)?;
+        ensure!(blocked["guard"]["failure"].is_null(), "{blocked}");
+        Ok(())
+    })
+}
+
+fn where_sockets_cannot_be_closed_the_rest_goes_on(family: Family) -> Result<()> {
+    let _machine = crate::machine();
+    Story::play(
+        &format!("guard-no-destroy-{}", family.name()),
+        family,
+        |story| {
+            let agent = start_without(story, "enforce", &["socket-destroy"])?;
+            let server = TinyServer::start(story.server(), story.lab.addresses.server(family))?;
+            let attacker = attacker(story, family)?;
+            let held = hoard(story, attacker, server.address(), CLIENTS)?;
+            let reset = wait_step(&agent, attacker, "reset", false)?;
+            ensure!(
+                failure(&reset)?.contains("built without CONFIG_INET_DIAG_DESTROY"),
+                "{reset}"
+            );
+            ensure!(reset["guard"]["reset"] == 0, "{reset}");
+            ensure!(connections(story, attacker)? == CLIENTS, "some were closed");
+            let asked = agent.post("/v1/reset", &json!({"peer": attacker.to_string()}))?;
+            ensure!(
+                asked.status == 501 && asked.body.contains("CONFIG_INET_DIAG_DESTROY"),
+                "{asked:?}"
+            );
+            // It is tried again in a minute, not each second.
+            ensure!(steps(&agent, attacker)?.len() == 1);
+            let more = hoard(story, attacker, server.address(), CLIENTS)?;
+            let limited = wait_step(&agent, attacker, "limit", false)?;
+            ensure!(limited["guard"]["failure"].is_null(), "{limited}");
+            drop((held, more));
+            Ok(())
+        },
+    )
+}
+
+fn where_no_table_goes_with_its_owner_nothing_is_blocked(family: Family) -> Result<()> {
+    let _machine = crate::machine();
+    Story::play(
+        &format!("guard-no-owner-{}", family.name()),
+        family,
+        |story| {
+            let agent = start_without(story, "enforce", &["owned-tables"])?;
+            let server = TinyServer::start(story.server(), story.lab.addresses.server(family))?;
+            let attacker = attacker(story, family)?;
+            let (limited, held) =
+                come_back_until(story, &agent, (attacker, server.address()), "limit")?;
+            ensure!(
+                failure(&limited)?.contains("no tables of nftables that go with their owner"),
+                "{limited}"
+            );
+            ensure!(tables(story)?.is_empty(), "{}", tables(story)?);
+            // What it can do it goes on doing.
+            expect::until("what came back is reset", JUDGED, || {
+                let left = connections(story, attacker)?;
+                Ok((left < CLIENTS / 2).then_some(()))
+            })?;
+            drop(held);
+            Ok(())
+        },
+    )
+}
+
+fn connects(story: &Story, from: IpAddr, server: SocketAddr) -> Result<bool> {
+    let source = Some(SocketAddr::new(from, 0));
+    story.lab.client.enter(|| {
+        let socket = socket2::Socket::new(
+            socket2::Domain::for_address(server),
+            socket2::Type::STREAM,
+            None,
+        )?;
+        if let Some(source) = source {
+            socket.bind(&source.into())?;
+        }
+        Ok(socket.connect_timeout(&server.into(), DROPPED).is_ok())
+    })
+}
+
+fn what_it_made_ends_with_the_agent_or_on_time(family: Family) -> Result<()> {
+    let _machine = crate::machine();
+    Story::play(
+        &format!("guard-killed-{}", family.name()),
+        family,
+        |story| {
+            let block_for = Duration::from_secs(20);
+            let agent = start(story, "off")?;
+            let text = configuration(story, "enforce") + "block_for = \"20s\"\n";
+            agent.reload(&text)?;
+            let server = TinyServer::start(story.server(), story.lab.addresses.server(family))?;
+            let attacker = attacker(story, family)?;
+            let both = (attacker, server.address());
+            let (_, held) = come_back_until(story, &agent, both, "limit")?;
+            drop(held);
+            let held = hoard_in_spite_of_a_limit(story, attacker, server.address());
+            wait_step(&agent, attacker, "block", false)?;
+            let began = Instant::now();
+            drop(held);
+
+            // The kernel keeps the time, whatever the agent does.
+            agent.signal(Signal::SIGSTOP)?;
+            ensure!(!connects(story, attacker, server.address())?, "not blocked");
+            expect::until("the block ends by itself", PATIENCE, || {
+                Ok(connects(story, attacker, server.address())?.then_some(()))
+            })?;
+            let took = began.elapsed();
+            ensure!(took + Duration::from_secs(2) >= block_for, "after {took:?}");
+            agent.signal(Signal::SIGCONT)?;
+
+            // Killed while it blocks: the kernel removes the table.
+            let _held = hoard(story, attacker, server.address(), CLIENTS)?;
+            expect::until("it is blocked again", JUDGED, || {
+                let table = story.server().stdout_of("nft list tables")?;
+                Ok((!table.is_empty()).then_some(()))
+            })?;
+            agent.kill()?;
+            ensure!(
+                connects(story, attacker, server.address())?,
+                "still blocked"
+            );
+            ensure!(tables(story)?.is_empty(), "{}", tables(story)?);
+
+            // The next one begins anew, and the recorder remembers.
+            let agent = start(story, "enforce")?;
+            let blocked = agent.get("/v1/blocked")?.body;
+            ensure!(blocked.trim() == "[]", "{blocked}");
+            let mut report = command(&["report", "--state-dir"])?;
+            let report = report.arg(story.folder().join("agent/state")).output()?;
+            let report = String::from_utf8(report.stdout)?;
+            ensure!(
+                report.contains("the guard has blocked it until"),
+                "{report}"
+            );
+            wait_step(&agent, attacker, "reset", false)?;
+            Ok(())
+        },
+    )
+}
