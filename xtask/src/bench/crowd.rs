@@ -39,9 +39,8 @@ impl Crowd {
                 gathered += some * u32::try_from(names.len())?;
                 left -= some;
             }
-        } else if each > 0 {
-            let at_once = usize::try_from(CONNECTIONS_A_PROCESS / each)?;
-            for some in names.chunks(at_once) {
+        } else if let Some(at_once) = CONNECTIONS_A_PROCESS.checked_div(each) {
+            for some in names.chunks(usize::try_from(at_once)?) {
                 holders.push(hold(examples, each, some)?);
                 gathered += each * u32::try_from(some.len())?;
             }

@@ -64,13 +64,12 @@ impl Credit {
     ) -> Duration {
         let passed = began.saturating_duration_since(self.at).as_secs_f64();
         self.at = began;
-        let saved = passed.mul_add(share, self.seconds);
         let most = SAVED_OVER.as_secs_f64() * share;
-        let longest = LONGEST_INTERVAL.max(wanted);
-        let left = saved.min(most) - cost.as_secs_f64();
-        // What no interval makes good is not carried on.
-        self.seconds = left.max(-longest.as_secs_f64() * share);
+        // What the interval before did not make good is not carried on.
+        let saved = passed.mul_add(share, self.seconds).clamp(0.0, most);
+        self.seconds = saved - cost.as_secs_f64();
         let needed = Duration::from_secs_f64((-self.seconds / share).max(0.0));
+        let needed = needed.min(LONGEST_INTERVAL.max(wanted));
         wanted.max(needed)
     }
 }
