@@ -192,6 +192,13 @@ impl Storm {
                 return Ok(Some(Arrival::Other));
             }
             connection.rcv_nxt = segment.end_seq();
+        } else if !connection.is_full {
+            // A segment was lost on the way, and the server sends the first again for ever.
+            let (standing, edge) = (*connection, u32::from(FIRST_WINDOW));
+            let arrived = standing.rcv_nxt.wrapping_sub(standing.data_begin);
+            let window = u16::try_from(edge.saturating_sub(arrived))?;
+            self.acknowledge(&standing, standing.rcv_nxt, window)?;
+            return Ok(Some(Arrival::Other));
         }
         let arrived = connection.rcv_nxt.wrapping_sub(connection.data_begin);
         if !connection.is_full && arrived + u32::from(MSS) > u32::from(FIRST_WINDOW) {
