@@ -5,6 +5,7 @@
 //! The only crate that imports aya. A library so that `detector` reaches it; it promises no API.
 
 mod actions;
+mod allocator;
 mod capability;
 mod clock;
 pub mod config;

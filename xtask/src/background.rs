@@ -32,6 +32,14 @@ impl Background {
 
     /// Starts a program and waits for its `ready:` line on stderr, which is returned.
     pub(crate) fn start_until_ready(command: &mut Command) -> Result<(Self, String)> {
+        Self::start_until_ready_within(command, Duration::from_secs(20))
+    }
+
+    /// The same, of a program that may need long.
+    pub(crate) fn start_until_ready_within(
+        command: &mut Command,
+        patience: Duration,
+    ) -> Result<(Self, String)> {
         // Input that does not end before the guard is dropped: some stop by it.
         command
             .stdin(Stdio::piped())
@@ -51,7 +59,7 @@ impl Background {
         }
         let started = Self { child };
         let mut said = Vec::new();
-        let end = Instant::now() + Duration::from_secs(20);
+        let end = Instant::now() + patience;
         while let Ok(line) = lines.recv_timeout(end.saturating_duration_since(Instant::now())) {
             if line.starts_with("ready:") {
                 return Ok((started, line));
@@ -63,6 +71,26 @@ impl Background {
             shown(command),
             said.join("\n")
         );
+    }
+
+    /// Ends its input, which some take for the end, and waits until it has ended well.
+    pub(crate) fn finish(mut self) -> Result<()> {
+        const PATIENCE: Duration = Duration::from_secs(20);
+        drop(self.child.stdin.take());
+        let end = Instant::now() + PATIENCE;
+        while Instant::now() < end {
+            match self.child.try_wait().context("cannot wait for a program")? {
+                Some(status) if status.success() => return Ok(()),
+                Some(status) => bail!("a program in the background ended with {status}"),
+                None => thread::sleep(Duration::from_millis(5)),
+            }
+        }
+        bail!("a program in the background has not ended within {PATIENCE:?}")
+    }
+
+    /// Has it read its configuration again.
+    pub(crate) fn hang_up(&self) -> Result<()> {
+        kill_process(Pid::from_child(&self.child), Signal::HUP).context("cannot send a signal")
     }
 
     /// Its number among the processes.

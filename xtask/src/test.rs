@@ -4,6 +4,7 @@ use std::time::Instant;
 
 use anyhow::{Context as _, Result, bail};
 
+use crate::bench;
 use crate::chaos;
 use crate::command::{cargo, run};
 use crate::docs;
@@ -24,7 +25,7 @@ struct Step {
     act: fn(&Arguments) -> Result<()>,
 }
 
-const STEPS: [Step; 15] = [
+const STEPS: [Step; 16] = [
     Step {
         name: "tools",
         alone: "cargo xtask test --only tools",
@@ -84,6 +85,11 @@ const STEPS: [Step; 15] = [
         name: "docs",
         alone: "cargo xtask docs --check",
         act: |_| docs::main(&docs::Arguments { check: true }),
+    },
+    Step {
+        name: "bench",
+        alone: "cargo xtask bench guard",
+        act: |arguments| bench::guard(arguments.install()),
     },
     Step {
         name: "kernels",

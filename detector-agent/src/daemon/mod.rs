@@ -21,6 +21,7 @@ mod witness;
 pub use claims::check_access;
 pub use start::Start;
 
+use crate::allocator;
 use crate::clock;
 use crate::config::{Config, GuardMode, Scope};
 use crate::control::Control;
@@ -52,6 +53,7 @@ const KERNEL_STOP_PATIENCE: Duration = Duration::from_secs(1);
 
 /// Runs the agent until a signal stops it.
 pub async fn run(start: Start) -> Result<(), Failure> {
+    allocator::give_back_what_is_freed();
     let mut signals = Signals::new()
         .map_err(|error| Failure::failed(format!("cannot listen for signals: {error}")))?;
     refuse_unfit_host().map_err(start_failure)?;

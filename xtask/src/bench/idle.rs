@@ -8,9 +8,10 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result};
 
+use super::cost::number_at;
 use super::crowd::Crowd;
 use super::programs::{Stats, programs, start_agent, start_counting};
-use super::share::{HOOKS, number_at};
+use super::share::HOOKS;
 use crate::background::{Background, Scratch};
 
 /// The agent's own program, which runs on its own time.

@@ -1,26 +1,88 @@
 //! Programs in the kernel while a benchmark runs: the agent's, the empty one, and their run times.
 
 use std::collections::HashMap;
-use std::path::Path;
+use std::fs;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, bail};
 
+use super::cost::number_of;
 use crate::background::Background;
 use crate::command::output;
 use crate::tree;
 
 /// The agent with everything at its default but where it listens.
 pub(super) fn start_agent(agent: &Path, folder: &Path) -> Result<Background> {
-    let (running, _) = Background::start_until_ready(
+    Ok(start_telling(agent, folder, &[])?.0)
+}
+
+/// The same with more arguments, and its `ready:` line.
+pub(super) fn start_telling(
+    agent: &Path,
+    folder: &Path,
+    more: &[&Path],
+) -> Result<(Background, String)> {
+    Background::start_until_ready(
         Command::new(agent)
             .args(["run", "--web.listen-address", "127.0.0.1:0"])
             .arg("--control-socket")
-            .arg(folder.join("control.sock"))
+            .arg(control_socket(folder))
             .arg("--state-dir")
-            .arg(folder.join("state")),
-    )?;
-    Ok(running)
+            .arg(folder.join("state"))
+            .args(more),
+    )
+}
+
+/// Where an agent that was started in `folder` is asked.
+pub(super) fn control_socket(folder: &Path) -> PathBuf {
+    folder.join("control.sock")
+}
+
+/// One program as the kernel has it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Size {
+    pub(super) name: String,
+    /// Instructions once loaded.
+    pub(super) instructions: u64,
+    /// Instructions that the verifier went through, all states together.
+    pub(super) verified: u64,
+}
+
+/// Sizes of the programs that a process holds, by name.
+pub(super) fn sizes_of(process: u32) -> Result<Vec<Size>> {
+    let folder = format!("/proc/{process}/fdinfo");
+    let mut verified = HashMap::new();
+    for entry in fs::read_dir(&folder)
+        .with_context(|| format!("cannot list {folder}"))?
+        .flatten()
+    {
+        let Ok(said) = fs::read_to_string(entry.path()) else {
+            continue;
+        };
+        if let (Some(id), Some(count)) = (
+            number_of(&said, "prog_id:"),
+            number_of(&said, "verified_insns:"),
+        ) {
+            verified.insert(id, count);
+        }
+    }
+    let mut sizes = Vec::new();
+    for program in listed()? {
+        if let Some(&verified) = verified.get(&number(&program, "id")) {
+            let name = program.get("name").and_then(serde_json::Value::as_str);
+            sizes.push(Size {
+                name: name.unwrap_or_default().to_owned(),
+                instructions: number(&program, "bytes_xlated") / 8,
+                verified,
+            });
+        }
+    }
+    if sizes.is_empty() {
+        bail!("the kernel does not say how many instructions it verified (it does from 5.16 on)");
+    }
+    sizes.sort_by(|one, other| one.name.cmp(&other.name));
+    Ok(sizes)
 }
 
 /// Name of the empty program.
@@ -82,29 +144,32 @@ impl Stats {
 
 /// Identifiers and totals of the loaded programs called `name`.
 pub(super) fn programs(name: &str) -> Result<HashMap<u64, Stats>> {
-    let listed = output(Command::new("bpftool").args(["--json", "prog", "show"]))?;
-    programs_in(&listed, name).context("bpftool printed something unexpected")
+    Ok(totals_of(&listed()?, name))
 }
 
-fn programs_in(listed: &str, name: &str) -> Result<HashMap<u64, Stats>> {
-    let programs: Vec<serde_json::Value> = serde_json::from_str(listed).context("not JSON")?;
-    let number = |program: &serde_json::Value, key: &str| {
-        program
-            .get(key)
-            .and_then(serde_json::Value::as_u64)
-            .unwrap_or_default()
+/// What `bpftool` says of all programs.
+fn listed() -> Result<Vec<serde_json::Value>> {
+    let said = output(Command::new("bpftool").args(["--json", "prog", "show"]))?;
+    serde_json::from_str(&said).context("bpftool printed something that is not JSON")
+}
+
+fn totals_of(programs: &[serde_json::Value], name: &str) -> HashMap<u64, Stats> {
+    let is_called_so = |program: &&serde_json::Value| {
+        program.get("name").and_then(serde_json::Value::as_str) == Some(name)
     };
-    let ours = programs
-        .iter()
-        .filter(|program| program.get("name").and_then(serde_json::Value::as_str) == Some(name))
-        .map(|program| {
-            let stats = Stats {
-                runs: number(program, "run_cnt"),
-                nanoseconds: number(program, "run_time_ns"),
-            };
-            (number(program, "id"), stats)
-        });
-    Ok(ours.collect())
+    let ours = programs.iter().filter(is_called_so).map(|program| {
+        let stats = Stats {
+            runs: number(program, "run_cnt"),
+            nanoseconds: number(program, "run_time_ns"),
+        };
+        (number(program, "id"), stats)
+    });
+    ours.collect()
+}
+
+fn number(program: &serde_json::Value, key: &str) -> u64 {
+    let value = program.get(key).and_then(serde_json::Value::as_u64);
+    value.unwrap_or_default()
 }
 
 #[cfg(test)]
@@ -116,7 +181,8 @@ mod tests {
         let listed = r#"[{"id":1,"name":"det_empty","run_time_ns":100,"run_cnt":2},
             {"id":2,"name":"other","run_time_ns":7,"run_cnt":7},
             {"id":4,"name":"det_empty"}]"#;
-        let found = programs_in(listed, "det_empty").unwrap();
+        let listed: Vec<serde_json::Value> = serde_json::from_str(listed).unwrap();
+        let found = totals_of(&listed, "det_empty");
         assert_eq!(found.len(), 2);
         assert_eq!(
             found[&1],
@@ -127,6 +193,5 @@ mod tests {
         );
         assert_eq!(found[&1].nanoseconds_a_run(), 50.0);
         assert_eq!(found[&4], Stats::default());
-        programs_in("{", "det_empty").unwrap_err();
     }
 }

@@ -13,7 +13,7 @@ use crate::tree;
 /// Events a second: an ordinary day, and a flood.
 const EVENTS: [&str; 2] = ["1", "200"];
 
-pub(super) fn main(day: &Path, program: &Path) -> Result<()> {
+pub(super) fn main(agent: &Path, day: &Path) -> Result<()> {
     println!("budget: 1 % of a core, 5 % under flood; 256 MiB; a report 2 s and 5 MiB");
     for events in EVENTS {
         let folder = tree::target().join("bench-recorder");
@@ -23,7 +23,7 @@ pub(super) fn main(day: &Path, program: &Path) -> Result<()> {
         run(Command::new(day).arg(&folder).arg(events))?;
         let page = folder.join("report.html");
         let began = Instant::now();
-        run(Command::new(program)
+        run(Command::new(agent)
             .args(["report", "--state-dir"])
             .arg(&folder)
             .arg("-o")

@@ -1,20 +1,21 @@
-//! Which share of the processors' time the agent takes while they are saturated.
+//! Which share of the processor time under load the agent and its programs take.
 
-use std::fs;
+use std::collections::{HashMap, HashSet};
 use std::path::Path;
 use std::thread;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 
+use super::cost::time_of_process;
 use super::programs::{EMPTY, Stats, programs, start_agent, start_counting, start_empty};
-use super::stage::Stage;
+use super::stage::{Stage, Traffic};
 use crate::background::Background;
 
 /// The agent's programs that run on others' time. The sweep runs on the agent's own.
-pub(super) const HOOKS: [&str; 3] = ["det_tcp_probe", "det_retransmit", "det_set_state"];
+const HOOKS: [&str; 3] = ["det_tcp_probe", "det_retransmit", "det_set_state"];
 
-/// Shares of the busy time of all processors.
+/// Shares of the time that nginx, wrk and the agent take together, with the kernel's work for them.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Share {
     /// The agent's own threads, its sweeps included.
@@ -30,13 +31,13 @@ impl Share {
     }
 }
 
-/// Measures one span with the agent, under whatever traffic there is. The kernel's counting reads the clock twice a run, which costs
-/// more than most runs do; an empty program in a span of its own shows how much, and that is taken
-/// out.
+/// Measures one span with the agent, under this traffic. The kernel's counting reads the clock twice
+/// a run, which costs more than most runs do; an empty program in a span of its own shows how much,
+/// and that is taken out.
 pub(super) fn left_over(
     stage: &Stage,
-    agent: &Path,
-    loader: &Path,
+    traffic: &Traffic,
+    (agent, loader): (&Path, &Path),
     span: Duration,
 ) -> Result<Share> {
     let _counting = start_counting(loader)?;
@@ -50,11 +51,23 @@ pub(super) fn left_over(
             .map(|(_, stats)| stats)
             .context("the empty program has gone")?
     };
+    let others: HashSet<u64> = hooks()?.into_keys().collect();
     let running = start_agent(agent, &stage.scratch.path)?;
-    let before = Moment::now(&running)?;
+    // Starting is another matter.
     thread::sleep(span);
-    let after = Moment::now(&running)?;
+    let before = Moment::now(&running, traffic, &others)?;
+    thread::sleep(span);
+    let after = Moment::now(&running, traffic, &others)?;
     Ok(after.share_since(&before, empty.nanoseconds_a_run()))
+}
+
+/// The hooks of all agents on this host.
+fn hooks() -> Result<HashMap<u64, Stats>> {
+    let mut hooks = HashMap::new();
+    for name in HOOKS {
+        hooks.extend(programs(name)?);
+    }
+    Ok(hooks)
 }
 
 /// Totals at one moment, in nanoseconds.
@@ -65,15 +78,17 @@ struct Moment {
 }
 
 impl Moment {
-    fn now(agent: &Background) -> Result<Self> {
-        let mut hooks = Stats::default();
-        for name in HOOKS {
-            hooks = programs(name)?.into_values().fold(hooks, Stats::plus);
-        }
+    /// `others` are the hooks of other agents on this host.
+    fn now(agent: &Background, traffic: &Traffic, others: &HashSet<u64>) -> Result<Self> {
+        let ours = hooks()?.into_iter().filter(|(id, _)| !others.contains(id));
+        let hooks = ours
+            .map(|(_, stats)| stats)
+            .fold(Stats::default(), Stats::plus);
+        let agent = time_of_process(agent.id())?;
         Ok(Self {
             hooks,
-            agent: time_of_process(agent.id())?,
-            busy: busy_time()?,
+            agent,
+            busy: agent + traffic.time_used()?,
         })
     }
 
@@ -85,36 +100,6 @@ impl Moment {
             hooks: hooks.nanoseconds_beyond(empty_nanoseconds).max(0.0) / busy,
         }
     }
-}
-
-/// Time on a processor of all threads, as the scheduler counts it.
-fn time_of_process(id: u32) -> Result<f64> {
-    let mut sum = 0.0;
-    let tasks = format!("/proc/{id}/task");
-    for task in fs::read_dir(&tasks).with_context(|| format!("cannot list {tasks}"))? {
-        let file = task
-            .context("cannot list a thread")?
-            .path()
-            .join("schedstat");
-        let said =
-            fs::read_to_string(&file).with_context(|| format!("cannot read {}", file.display()))?;
-        sum += number_at(&said, 0).with_context(|| format!("{}: {said}", file.display()))?;
-    }
-    Ok(sum)
-}
-
-/// Time in which the processors were not idle: user, nice, system, interrupts.
-fn busy_time() -> Result<f64> {
-    // The kernel shows user space a hundred ticks a second, whatever its own are.
-    const TICK_NANOSECONDS: f64 = 1e7;
-    let said = fs::read_to_string("/proc/stat").context("cannot read /proc/stat")?;
-    let all = said.lines().next().unwrap_or_default();
-    let column = |index| number_at(all, index).with_context(|| format!("/proc/stat: {all}"));
-    Ok((column(1)? + column(2)? + column(3)? + column(6)? + column(7)?) * TICK_NANOSECONDS)
-}
-
-pub(super) fn number_at(line: &str, index: usize) -> Option<f64> {
-    line.split_whitespace().nth(index)?.parse().ok()
 }
 
 #[cfg(test)]

@@ -31,9 +31,6 @@ pub(super) const PROGRAMS: [(&str, &str); 6] = [
     ("prlimit", "util-linux"),
     ("setpriv", "util-linux"),
 ];
-/// Peers and a server of the lab.
-pub(super) const EXAMPLES: [(&str, &str); 2] =
-    [("detector-lab", "unread"), ("detector-lab", "threads")];
 
 /// Share of the stalled connections whose owner is found and right.
 const FOUND: f64 = 0.99;
