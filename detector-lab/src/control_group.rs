@@ -204,7 +204,10 @@ impl Drop for ControlGroup {
             }
         });
         if let Err(error) = removed {
-            eprintln!("cannot remove the control group {}: {error:#}", self.name);
+            crate::note(&format!(
+                "cannot remove the control group {}: {error:#}",
+                self.name
+            ));
         }
     }
 }

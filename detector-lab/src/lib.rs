@@ -17,3 +17,12 @@ pub mod peers;
 pub mod program;
 pub mod servers;
 pub mod stage;
+
+/// Tells whoever plays something that is not worth a failure.
+#[allow(
+    clippy::print_stderr,
+    reason = "a guard has nobody to return an error to"
+)]
+fn note(text: &str) {
+    eprintln!("note: {text}");
+}

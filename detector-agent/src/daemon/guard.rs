@@ -1,6 +1,7 @@
 //! Has the guard look each second while it is on, and undoes what it did once it acts no more or the agent
 //! stops.
 
+use crate::capability::{Capability, has};
 use crate::config::GuardMode;
 use crate::guard;
 use crate::state::AgentState;
@@ -18,6 +19,12 @@ pub(super) async fn watch(state: Arc<AgentState>) {
         if mode != before {
             // Of what it did, and of the pressure that it saw.
             on_a_thread(&state, guard::lift).await;
+            if mode == GuardMode::Enforce && !has(Capability::NetAdmin) {
+                tracing::warn!(
+                    "the guard is to enforce, but the agent lacks CAP_NET_ADMIN and can act on nobody; \
+                     run it as root, or give its service CAP_NET_ADMIN, and restart it"
+                );
+            }
         }
         if mode != GuardMode::Off {
             on_a_thread(&state, guard::round).await;

@@ -96,6 +96,8 @@ mod tests {
             seccompiler::apply_filter(&filter).unwrap();
             let started = Command::new("/bin/true").status();
             assert_eq!(started.unwrap_err().kind(), io::ErrorKind::PermissionDenied);
+            let killed = rustix::process::test_kill_process(rustix::process::getpid());
+            assert_eq!(killed, Err(rustix::io::Errno::PERM));
             assert!(std::fs::read("/proc/self/status").is_ok());
         })
         .join()

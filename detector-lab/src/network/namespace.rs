@@ -142,18 +142,9 @@ impl Drop for Namespace {
             && let Err(error) = run(&format!("ip netns del {name}"))
         {
             // The reaper of the next run tries again.
-            note(&format!("cannot remove namespace {name}: {error:#}"));
+            crate::note(&format!("cannot remove namespace {name}: {error:#}"));
         }
     }
-}
-
-/// Tells whoever plays something that is not worth a failure.
-#[allow(
-    clippy::print_stderr,
-    reason = "a guard has nobody to return an error to"
-)]
-fn note(text: &str) {
-    eprintln!("note: {text}");
 }
 
 /// Removes namespaces whose maker is dead, with the processes that are left in them.

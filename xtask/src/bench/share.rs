@@ -13,7 +13,7 @@ use super::stage::{Stage, Traffic};
 use crate::background::Background;
 
 /// The agent's programs that run on others' time. The sweep runs on the agent's own.
-const HOOKS: [&str; 3] = ["det_tcp_probe", "det_retransmit", "det_set_state"];
+pub(super) const HOOKS: [&str; 3] = ["det_tcp_probe", "det_retransmit", "det_set_state"];
 
 /// Shares of the time that nginx, wrk and the agent take together, with the kernel's work for them.
 #[derive(Clone, Copy, Debug)]

@@ -43,6 +43,17 @@ async fn only_the_right_password_passes_and_a_change_is_taken_up() {
     assert!(!access.admits(Some(&basic("ann:right"))).await);
 }
 
+/// Cut where reading stops it would ask for nothing, and serve everybody.
+#[test]
+fn a_file_that_is_too_large_is_refused_whole() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("web.yml");
+    let users = format!("basic_auth_users:\n  ann: {}\n", hash());
+    fs::write(&path, format!("{}{users}", "#\n".repeat(1 << 19))).unwrap();
+    let error = Access::load(&path).err().unwrap().to_string();
+    assert!(error.contains("larger than 1 MiB"), "{error}");
+}
+
 #[test]
 fn what_is_not_supported_is_refused_by_name() {
     assert!(parse("").unwrap().tls_server_config.is_none());
