@@ -20,11 +20,18 @@ const FILE: &str = "BENCHMARKS.md";
 /// Parts that a page about cost has no use for.
 const LEFT_OUT: [&str; 1] = ["guard"];
 
-pub(super) fn main(agent: &Path, examples: &Path) -> Result<()> {
-    let mut parts = Vec::new();
+pub(super) fn main(agent: &Path, examples: &Path, wanted: &[String]) -> Result<()> {
     let known = What::augment_subcommands(clap::Command::new("bench"));
-    for part in known.get_subcommands() {
-        if LEFT_OUT.contains(&part.get_name()) {
+    let known: Vec<_> = known.get_subcommands().collect();
+    let is_known = |name: &String| known.iter().any(|part| part.get_name() == name);
+    if let Some(unknown) = wanted.iter().find(|name| !is_known(name)) {
+        bail!("there is no part {unknown}: --help names them");
+    }
+    let machine = machine()?;
+    let mut parts = Vec::new();
+    for part in known {
+        let is_wanted = wanted.is_empty() || wanted.iter().any(|name| name == part.get_name());
+        if LEFT_OUT.contains(&part.get_name()) || !is_wanted {
             continue;
         }
         let about = part.get_about().map(ToString::to_string);
@@ -34,7 +41,7 @@ pub(super) fn main(agent: &Path, examples: &Path) -> Result<()> {
             [agent, examples],
         )?);
     }
-    let page = page(&parts)?;
+    let page = page(&parts, &machine, wanted)?;
     let file = tree::root().join(FILE);
     fs::write(&file, page).with_context(|| format!("cannot write {}", file.display()))?;
     println!("written: {FILE}");
@@ -103,7 +110,7 @@ impl Part {
     }
 }
 
-fn page(parts: &[Part]) -> Result<String> {
+fn page(parts: &[Part], machine: &str, wanted: &[String]) -> Result<String> {
     let mut page = String::from(
         "# Benchmarks\n\n\
          Written by `cargo xtask bench`, which needs root and takes half an hour: what each part printed on the\n\
@@ -111,7 +118,14 @@ fn page(parts: &[Part]) -> Result<String> {
          lowest and the highest round. Ratios are taken within one run, between rounds that follow each other;\n\
          absolute times are of this machine only.\n\n",
     );
-    page.push_str(&machine()?);
+    if !wanted.is_empty() {
+        writeln!(
+            page,
+            "Not all parts were played: this is `cargo xtask bench --parts {}`.\n",
+            wanted.join(",")
+        )?;
+    }
+    page.push_str(machine);
     page.push_str("\n## Bounds\n\n| what | found | bound | |\n|---|---|---|---|\n");
     for part in parts {
         for bound in part.bounds() {

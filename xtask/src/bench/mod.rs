@@ -45,6 +45,9 @@ pub(crate) struct Arguments {
     /// Without one: all but `guard`, written to BENCHMARKS.md
     #[command(subcommand)]
     what: Option<What>,
+    /// Only these parts, separated by commas; the page says which were left out
+    #[arg(long, value_delimiter = ',')]
+    parts: Vec<String>,
     /// Agent, already built (used when this chore calls itself through sudo)
     #[arg(long, hide = true, global = true)]
     agent: Option<PathBuf>,
@@ -167,7 +170,7 @@ pub(crate) fn main(arguments: &Arguments) -> Result<()> {
     }
     let loader = examples.join("attach_empty");
     match what.copied() {
-        None => all::main(&agent, &examples),
+        None => all::main(&agent, &examples, &arguments.parts),
         Some(What::Hook(Rounds { rounds, seconds })) => {
             hook::main(&agent, &examples, rounds, seconds)
         }
@@ -190,6 +193,7 @@ pub(crate) fn main(arguments: &Arguments) -> Result<()> {
 pub(crate) fn guard(install: bool) -> Result<()> {
     main(&Arguments {
         what: Some(What::Guard { bless: false }),
+        parts: Vec::new(),
         agent: None,
         examples: None,
         install,
