@@ -4,12 +4,12 @@
 
 use crate::stage::{both_families, expect_unblamed, suffix};
 use anyhow::{Context, Result, ensure};
-use detector_tests::PATIENCE;
 use detector_tests::agent::{Agent, PeerView};
 use detector_tests::lab::{Family, Reordering, drop_incoming};
 use detector_tests::peers::KernelPeer;
 use detector_tests::servers::TinyServer;
 use detector_tests::story::Story;
+use detector_tests::{PATIENCE, expect};
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -52,7 +52,12 @@ fn overtaken_packets_are_sent_again_needlessly(family: Family) -> Result<()> {
         let peer = addresses.crafted(family, 0);
         // A kernel learns how far packets are overtaken here, on each connection and for the next.
         story.server().sysctl("ipv4/tcp_no_metrics_save", "1")?;
-        for _ in 0..4 {
+        let is_told = |seen: &PeerView| {
+            // Not all: what is reported after a sweep has carried all and forgotten is not known.
+            seen.retransmits.loss > 0 && seen.retransmits_needless > 0
+        };
+        let mut clients = Vec::new();
+        let seen = expect::until("needless retransmits are told", PATIENCE, || {
             // Fewer in flight than the devices have room for.
             let (source, buffer) = (SocketAddr::new(peer, 0), 100_000);
             let mut client = KernelPeer::connect_with(
@@ -63,13 +68,22 @@ fn overtaken_packets_are_sent_again_needlessly(family: Family) -> Result<()> {
             )?;
             client.request(&format!("/bytes/{ANSWER_BYTES}"))?;
             client.read(ANSWER_BYTES)?;
-        }
-        let is_told = |seen: &PeerView| {
-            // Not all: what is reported after a sweep has carried all and forgotten is not known.
-            seen.retransmits.loss > 0 && seen.retransmits_needless > 0
-        };
-        let seen = agent.wait_peer(peer, "needless retransmits", PATIENCE, is_told)?;
-        let reported = count(&story.server().stdout_of("nstat -asz TcpExtTCPDSACKRecv")?)?;
+            // What was overtaken by the end of an answer is no news to a socket that is closed.
+            clients.push(client);
+            Ok(agent.peer(peer)?.filter(is_told))
+        });
+        let seen = seen.with_context(|| {
+            let counted = story
+                .server()
+                .stdout_of("nstat -as TcpRetransSegs TcpExtTCPDSACKRecvSegs");
+            format!("{counted:?}, {:?}", agent.peer(peer))
+        })?;
+        // Segments: one report may tell of several.
+        let reported = count(
+            &story
+                .server()
+                .stdout_of("nstat -asz TcpExtTCPDSACKRecvSegs")?,
+        )?;
         ensure!(
             seen.retransmits_needless <= reported && reported > 0,
             "{reported} reported: {seen:?}"

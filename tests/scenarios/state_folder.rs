@@ -246,20 +246,35 @@ fn a_read_only_file_system_is_told_and_written_once_it_may_be() -> Result<()> {
 }
 
 #[test]
-fn a_folder_that_is_missing_is_made_and_made_again_when_it_is_removed() -> Result<()> {
+fn a_folder_that_is_missing_is_made_and_a_file_that_is_removed_begun_anew() -> Result<()> {
     Story::play("state-missing", Family::V4, |story| {
         let state = state_of(story);
         ensure!(!state.exists());
         let agent = start(story)?;
         let mut readers = Readers::of(story)?;
         wait_recorded(&state, &readers.stall(&agent)?)?;
-        fs::remove_dir_all(&state)?;
+        for entry in fs::read_dir(&state)? {
+            fs::remove_file(entry?.path())?;
+        }
         wait_log(
             &agent,
             " was removed while it was written; a new one is begun",
         )?;
         wait_recorded(&state, &readers.stall(&agent)?)?;
         ensure!(agent.metrics()?.sum("detector_recorder_up")? == 1.0);
+        fs::remove_dir_all(&state)?;
+        let is_bounded = agent.status()?["privilege"]["landlock"] == true;
+        let words = match is_bounded {
+            true => "was removed while it was written, and a new one cannot be begun: ",
+            false => " was removed while it was written; a new one is begun",
+        };
+        expect::until("it is told", PATIENCE, || {
+            let said = agent.log()?;
+            let count = said.matches(words).count();
+            Ok((count >= 1 + usize::from(!is_bounded)).then_some(()))
+        })?;
+        // Watching goes on.
+        readers.stall(&agent)?;
         Ok(())
     })
 }

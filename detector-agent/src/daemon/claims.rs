@@ -107,7 +107,8 @@ pub(super) fn web_listeners(addresses: &[SocketAddr]) -> Result<Vec<BoundTcp>, F
 /// full or has become read-only keeps nobody from being watched: the recorder says what it lacks.
 pub(super) fn state_folder(folder: &Path) -> Result<(), Failure> {
     let claimed = claim_state_folder(folder).or_else(|error| match error {
-        ClaimError::Failed { source, .. } if may_pass(source.kind()) => Ok(()),
+        // One that could not be made will not be: nothing is written elsewhere from now on.
+        ClaimError::Failed { source, .. } if folder.is_dir() && may_pass(source.kind()) => Ok(()),
         error => Err(error),
     });
     claimed.map_err(|error| {

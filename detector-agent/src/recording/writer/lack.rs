@@ -82,7 +82,15 @@ impl Writer {
                     tell_aside(&self.state, &aside);
                 }
             }
-            Err(error) => self.fail(&error),
+            Err(why) => {
+                if self.lack.is_none_or(|lack| !lack.is_total) {
+                    // Landlock knows folders as they were at the start, not by their names.
+                    tracing::error!(
+                        "{error}, and a new one cannot be begun: {why}; if its folder is gone, restart the agent"
+                    );
+                }
+                self.fail(&why);
+            }
         }
     }
 
