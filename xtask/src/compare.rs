@@ -2,17 +2,17 @@
 //! printed into docs/comparison.md.
 
 use std::fmt::Write as _;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail};
 
 use crate::background::{Background, Scratch};
-use crate::command::{output, run};
+use crate::command::output;
 use crate::marked::Part;
-use crate::packages::{self, is_root};
-use crate::run::{Profile, as_root, build_agent, build_play};
+use crate::packages;
+use crate::run::Programs;
 
 const PRINTED: Part = Part {
     page: "docs/comparison.md",
@@ -56,30 +56,16 @@ pub(crate) struct Arguments {
     /// Install missing packages (as root, on Debian)
     #[arg(long)]
     install: bool,
-    /// Agent, already built (used when this chore calls itself through sudo)
-    #[arg(long, hide = true, requires = "play")]
-    agent: Option<PathBuf>,
-    /// Player, already built
-    #[arg(long, hide = true, requires = "agent")]
-    play: Option<PathBuf>,
+    #[command(flatten)]
+    programs: Programs,
 }
 
 pub(crate) fn main(arguments: &Arguments) -> Result<()> {
     let needed = TOOLS.map(|(line, package)| (line.split(' ').next().unwrap_or(line), package));
     packages::need(&needed, "the comparison", arguments.install)?;
-    let (agent, play) = match (&arguments.agent, &arguments.play) {
-        (Some(agent), Some(play)) => (agent.clone(), play.clone()),
-        _ => (build_agent(Profile::Dev)?, build_play(Profile::Dev)?),
+    let Some((agent, play)) = arguments.programs.as_root(&["compare"])? else {
+        return Ok(());
     };
-    if !is_root() {
-        let this = std::env::current_exe().context("cannot find this program's own file")?;
-        return run(as_root(&this)?
-            .arg("compare")
-            .arg("--agent")
-            .arg(agent)
-            .arg("--play")
-            .arg(play));
-    }
     PRINTED.write(&printed(&agent, &play)?)
 }
 

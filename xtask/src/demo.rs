@@ -3,7 +3,7 @@
 
 use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpListener, TcpStream};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -11,10 +11,9 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, Result, bail};
 
 use crate::background::{Background, Scratch};
-use crate::command::{output, run};
+use crate::command::output;
 use crate::incident;
-use crate::packages::is_root;
-use crate::run::{Profile, as_root, build_agent, build_play};
+use crate::run::Programs;
 
 /// Longer than the five seconds after which a stall is flagged, and a sweep.
 const STAGE_SECONDS: u64 = 25;
@@ -28,34 +27,23 @@ pub(crate) struct Arguments {
     /// it; some two minutes
     #[arg(long)]
     incident: bool,
-    /// Agent, already built (used when this chore calls itself through sudo)
-    #[arg(long, hide = true, requires = "play")]
-    agent: Option<PathBuf>,
-    /// Player, already built
-    #[arg(long, hide = true, requires = "agent")]
-    play: Option<PathBuf>,
+    #[command(flatten)]
+    programs: Programs,
 }
 
 pub(crate) fn main(arguments: &Arguments) -> Result<()> {
-    let (agent, play) = match (&arguments.agent, &arguments.play) {
-        (Some(agent), Some(play)) => (agent.clone(), play.clone()),
-        _ => (build_agent(Profile::Dev)?, build_play(Profile::Dev)?),
+    let chore = match arguments.incident {
+        true => &["demo", "--incident"][..],
+        false => &["demo"],
     };
-    if is_root() {
-        return if arguments.incident {
-            incident::show(&agent, &play)
-        } else {
-            show(&agent, &play)
-        };
+    let Some((agent, play)) = arguments.programs.as_root(chore)? else {
+        return Ok(());
+    };
+    if arguments.incident {
+        incident::show(&agent, &play)
+    } else {
+        show(&agent, &play)
     }
-    let this = std::env::current_exe().context("cannot find this program's own file")?;
-    run(as_root(&this)?
-        .arg("demo")
-        .args(arguments.incident.then_some("--incident"))
-        .arg("--agent")
-        .arg(agent)
-        .arg("--play")
-        .arg(play))
 }
 
 fn show(agent: &Path, play: &Path) -> Result<()> {

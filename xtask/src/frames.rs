@@ -2,17 +2,16 @@
 //! columns and 24 lines, and writes what is on the screen into README.md.
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result};
 
 use crate::background::{Background, Scratch};
-use crate::command::run;
 use crate::marked::Part;
-use crate::packages::{self, is_root};
-use crate::run::{Profile, as_root, build_agent, build_play};
+use crate::packages;
+use crate::run::Programs;
 use crate::terminal::Terminal;
 
 const SIZE: (u16, u16) = (80, 24);
@@ -29,29 +28,15 @@ const PATIENCE: Duration = Duration::from_secs(30);
 
 #[derive(clap::Args)]
 pub(crate) struct Arguments {
-    /// Agent, already built (used when this chore calls itself through sudo)
-    #[arg(long, hide = true, requires = "play")]
-    agent: Option<PathBuf>,
-    /// Player, already built
-    #[arg(long, hide = true, requires = "agent")]
-    play: Option<PathBuf>,
+    #[command(flatten)]
+    programs: Programs,
 }
 
 pub(crate) fn main(arguments: &Arguments) -> Result<()> {
     packages::need(&[("script", "bsdutils")], "capturing a terminal", false)?;
-    let (agent, play) = match (&arguments.agent, &arguments.play) {
-        (Some(agent), Some(play)) => (agent.clone(), play.clone()),
-        _ => (build_agent(Profile::Dev)?, build_play(Profile::Dev)?),
+    let Some((agent, play)) = arguments.programs.as_root(&["frames"])? else {
+        return Ok(());
     };
-    if !is_root() {
-        let this = std::env::current_exe().context("cannot find this program's own file")?;
-        return run(as_root(&this)?
-            .arg("frames")
-            .arg("--agent")
-            .arg(agent)
-            .arg("--play")
-            .arg(play));
-    }
     let frames = capture(&agent, &play)?;
     let release = fs::read_to_string("/proc/sys/kernel/osrelease")
         .context("cannot read the kernel's release")?;

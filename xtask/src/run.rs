@@ -27,6 +27,36 @@ pub(crate) fn main(arguments: &Arguments) -> Result<()> {
     Err(error).with_context(|| format!("cannot start {}", shown(&command)))
 }
 
+/// Agent and player, for chores that need root.
+#[derive(clap::Args)]
+pub(crate) struct Programs {
+    /// Agent, already built (used when this chore calls itself through sudo)
+    #[arg(long, hide = true, requires = "play")]
+    agent: Option<PathBuf>,
+    /// Player, already built
+    #[arg(long, hide = true, requires = "agent")]
+    play: Option<PathBuf>,
+}
+
+impl Programs {
+    /// Builds them as the current user. `None` if the chore, called by these words, was then carried out
+    /// by itself through sudo.
+    pub(crate) fn as_root(&self, chore: &[&str]) -> Result<Option<(PathBuf, PathBuf)>> {
+        let (agent, play) = match (&self.agent, &self.play) {
+            (Some(agent), Some(play)) => (agent.clone(), play.clone()),
+            _ => (build_agent(Profile::Dev)?, build_play(Profile::Dev)?),
+        };
+        if packages::is_root() {
+            return Ok(Some((agent, play)));
+        }
+        let this = std::env::current_exe().context("cannot find this program's own file")?;
+        let mut command = as_root(&this)?;
+        command.args(chore);
+        run(command.arg("--agent").arg(agent).arg("--play").arg(play))?;
+        Ok(None)
+    }
+}
+
 /// How programs are built: what users run, or what tests run and is built sooner.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Profile {

@@ -233,9 +233,30 @@ fn median(values: &[f64]) -> f64 {
     }
 }
 
+/// The value that this share of the sorted ones does not exceed.
+#[allow(
+    clippy::cast_precision_loss,
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "a rank among a few thousand"
+)]
+fn percentile(sorted: &[f64], share: f64) -> f64 {
+    let rank = (sorted.len() as f64 * share).ceil() as usize;
+    let value = sorted.get(rank.saturating_sub(1));
+    value.copied().unwrap_or(f64::NAN)
+}
+
 #[cfg(test)]
 mod tests {
-    use super::median;
+    use super::{median, percentile};
+
+    #[test]
+    fn a_percentile_is_one_of_the_values() {
+        let values = [1.0, 2.0, 3.0, 4.0];
+        assert_eq!(percentile(&values, 0.5), 2.0);
+        assert_eq!(percentile(&values, 0.99), 4.0);
+        assert!(percentile(&[], 0.5).is_nan());
+    }
 
     #[test]
     fn the_median_is_the_middle() {

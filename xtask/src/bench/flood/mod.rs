@@ -15,6 +15,7 @@ use anyhow::Result;
 
 use self::watch::{Follower, Page};
 use super::cost::{memory, time_of_process};
+use super::percentile;
 use super::programs::{control_socket, start_telling};
 use super::stage::Stage;
 use super::storm::{FLOOD, PROBE, Sent, Storm};
@@ -245,17 +246,7 @@ impl Bench<'_> {
 
 impl Outcome {
     fn flag_percentile(&self, share: f64) -> f64 {
-        #[allow(
-            clippy::cast_precision_loss,
-            clippy::cast_possible_truncation,
-            clippy::cast_sign_loss,
-            reason = "a rank among hundreds"
-        )]
-        let rank = (self.flags.len() as f64 * share).ceil() as usize;
-        self.flags
-            .get(rank.saturating_sub(1))
-            .copied()
-            .unwrap_or(f64::NAN)
+        percentile(&self.flags, share)
     }
 
     #[allow(clippy::cast_precision_loss, reason = "far below 2^53")]

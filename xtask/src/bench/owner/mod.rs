@@ -19,6 +19,7 @@ use anyhow::{Context as _, Result, bail};
 use self::servers::{SERVERS, Server, Site};
 use self::truth::{Ends, Listed};
 use super::namespace::until;
+use super::percentile;
 use super::programs::start_agent;
 use crate::command::output;
 
@@ -242,15 +243,7 @@ impl Score {
     }
 
     fn after(&self, share: f64) -> f64 {
-        #[allow(
-            clippy::cast_precision_loss,
-            clippy::cast_possible_truncation,
-            clippy::cast_sign_loss,
-            reason = "a rank among a few thousand"
-        )]
-        let rank = (self.after.len() as f64 * share).ceil() as usize;
-        let value = self.after.get(rank.saturating_sub(1));
-        value.copied().unwrap_or(f64::NAN)
+        percentile(&self.after, share)
     }
 }
 
