@@ -249,6 +249,26 @@ fn a_million_short_lived_peers_leave_nothing_but_their_sums() {
     assert_eq!(shown + other, u64::from(PEERS));
 }
 
+#[test]
+fn a_crowd_is_asked_for_before_it_stalls_unless_we_opened_it() {
+    for (direction, is_asked_for) in [
+        (Direction::Inbound, true),
+        (Direction::Unknown, true),
+        (Direction::Outbound, false),
+    ] {
+        let mut engine = engine();
+        engine.advance(ms(1_000), WALL);
+        for port in 40_000..40_024 {
+            engine.observe(&Observation {
+                direction,
+                ..healthy(&format!("198.51.100.7:{port}"), ms(1_000))
+            });
+        }
+        let wanted = engine.census_wanted().len();
+        assert_eq!(wanted, usize::from(is_asked_for), "{direction:?}");
+    }
+}
+
 /// A connection of ours to a server that has stopped reading.
 fn to_server(remote: &str, local_port: u16, at_ms: u64) -> Observation {
     let mut held = zero_window(remote, ms(1_000), ms(at_ms));

@@ -28,9 +28,11 @@ const BETWEEN_LOOKS: Duration = Duration::from_secs(2);
 /// Network namespaces come and go; finding them costs a look at each process.
 const KNOWN_FOR: Duration = Duration::from_secs(10);
 
+/// A second of work at hand, for the many suspects of an attack's first minute: whoever waits for an
+/// answer is not accused meanwhile.
 const SHARE: Share = Share {
     of_core: 0.002,
-    burst: Duration::from_millis(200),
+    burst: Duration::from_secs(1),
 };
 
 /// The running thread; it ends when this is dropped.

@@ -8,6 +8,7 @@ use crate::rules::hoard::is_hoarding;
 use crate::rules::stall::StallClass;
 use crate::tables::peers::Peer;
 use crate::time::SECOND_NS;
+use detector_api::snapshot::Direction;
 use std::collections::{BTreeSet, HashMap};
 
 /// A connection that has taken nothing for so long is not well, though it filled its first window
@@ -58,8 +59,10 @@ impl Engine {
     fn is_suspect(&self, peer: &Peer) -> bool {
         let held = |class: StallClass| !class.is_outbound() && class != StallClass::Unresponsive;
         let stalled = peer.account.stalls.sum(held).stalled_connections;
-        let tracked = u64::from(peer.connections.len());
-        (stalled > 0 || tracked >= self.settings.detect.hoard_connections)
+        // A backend of ours with many connections is no client that may turn out to hold them.
+        let is_crowd = peer.direction != Direction::Outbound
+            && u64::from(peer.connections.len()) >= self.settings.detect.hoard_connections;
+        (stalled > 0 || is_crowd)
             && peer.verdicts.sharing.is_due(stalled, self.clock.now)
             && !self.settings.trusted.touch(&peer.address)
     }

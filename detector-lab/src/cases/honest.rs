@@ -81,7 +81,7 @@ pub(super) static READERS: &[Case] = &[
         small::tiny_buffers).on(Link).noting(SMALL),
     honest("container-read", "30 readers of 40 kB/s of an nginx whose container has 1 MiB for sockets",
         containers::server_read).on(Link).noting(SMALL),
-    honest("container-client", "16 downloads of 40 kB/s into a container that has 1 MiB for sockets: its kernel drops and retracts",
+    honest("container-client", "4 downloads of 40 kB/s into a container that has 256 KiB for sockets: its kernel drops and retracts",
         containers::client_read).on(Link).noting(RETRACTS),
     honest("replica", "a redis replica of a kernel with tcp_shrink_window=1: takes a dump, loads it for 12 s, reads on",
         dialogues::replica).on(ShrinkingClient).noting(&["window-shrink", "zero-window-stall"]),

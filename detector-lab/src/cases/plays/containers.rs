@@ -28,20 +28,25 @@ pub(crate) fn server_read(stage: &Stage) -> Result<()> {
     Ok(())
 }
 
-/// A client in a container: sixteen downloads at once, of which its kernel drops what it has no room
-/// for, and takes back window that it had offered.
+/// What a client with [`DOWNLOADS`] has for its sockets.
+const CLIENT_SOCKET_BYTES: u64 = 256 << 10;
+/// So few that they hold little, even where a busy machine hardly lets the client read.
+const DOWNLOADS: usize = 4;
+
+/// A client in a container: downloads at once, of which its kernel drops what it has no room for, and
+/// takes back window that it had offered.
 pub(crate) fn client_read(stage: &Stage) -> Result<()> {
     let group = limited(stage)?;
     let url = format!("http://{}/large", stage.nginx()?);
     let mut command = Command::new("curl");
     command.args(["--globoff", "--silent", "--limit-rate", "40k"]);
     command.args(["--parallel", "--parallel-immediate"]);
-    for _ in 0..16 {
+    for _ in 0..DOWNLOADS {
         command.args([&url, "-o", "/dev/null"]);
     }
     group.place(&mut command)?;
     let mut tool = stage.start_client(&stage.name(), command)?;
-    group.limit_sockets(SOCKET_BYTES)?;
+    group.limit_sockets(CLIENT_SOCKET_BYTES)?;
     stage.hold();
     expect_running(&mut tool, stage)
 }
