@@ -2,6 +2,7 @@
 
 mod all;
 mod ask;
+mod census;
 mod cost;
 mod crowd;
 mod engine;
@@ -78,6 +79,12 @@ enum What {
         #[arg(long, default_value_t = 1_000_000, value_parser = clap::value_parser!(u32).range(1..=8_000_000))]
         peers: u32,
     },
+    /// What it takes to ask the kernel for all connections of 5,000 suspects with 20,000 stalled ones
+    Census {
+        /// Seconds over which it is watched
+        #[arg(long, default_value_t = 120, value_parser = clap::value_parser!(u32).range(20..=3_600))]
+        seconds: u32,
+    },
     /// Observations a second of the engine, memory and allocations, by connections tracked
     Engine {
         /// Most connections; ten million take some gigabytes
@@ -123,6 +130,7 @@ impl What {
             | Self::Sweep(_)
             | Self::Hook(_)
             | Self::Flood { .. }
+            | Self::Census { .. }
             | Self::Life(_)
             | Self::Guard { .. } => &PROGRAMS,
         }
@@ -176,6 +184,7 @@ pub(crate) fn main(arguments: &Arguments) -> Result<()> {
         }
         Some(What::Web { rounds }) => web::main(&agent, &loader, rounds),
         Some(What::Flood { peers }) => flood::main(&agent, &examples, peers),
+        Some(What::Census { seconds }) => census::main(&agent, &examples, seconds),
         Some(What::Engine { most }) => engine::main(&examples.join("many"), most),
         Some(What::Life(Rounds { rounds, .. })) => life::main(&agent, rounds),
         Some(What::Top(Rounds { rounds, seconds })) => {

@@ -8,6 +8,9 @@ use anyhow::{Result, bail};
 
 use crate::command::run;
 
+/// Least, default and most bytes of a send queue: 20,000 full ones must fit.
+const SEND_QUEUE: &str = "4096 16384 65536";
+
 /// A named network namespace, deleted with its guard.
 pub(super) struct Namespace {
     pub(super) name: String,
@@ -25,6 +28,14 @@ impl Namespace {
         let mut command = Command::new("ip");
         command.args(["netns", "exec", &self.name, program]);
         command
+    }
+
+    /// Has servers in it hold little for each of many connections.
+    pub(super) fn bound_send_queues(&self) -> Result<()> {
+        run(self.command("sh").args([
+            "-c",
+            &format!("echo {SEND_QUEUE} > /proc/sys/net/ipv4/tcp_wmem"),
+        ]))
     }
 }
 

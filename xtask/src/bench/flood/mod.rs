@@ -21,7 +21,6 @@ use super::stage::Stage;
 use super::storm::{FLOOD, PROBE, Sent, Storm};
 use super::table::{Table, tell_bound};
 use crate::background::Background;
-use crate::command::run;
 
 /// Milliseconds between two connections whose flags are waited for.
 const PROBE_EVERY_MS: &str = "50";
@@ -31,8 +30,6 @@ const WITH_SECONDS: u32 = 15;
 /// For what is under way to be counted.
 const SETTLE: Duration = Duration::from_secs(3);
 const STALLED: &str = "20000";
-/// Least, default and most bytes of a send queue: 20,000 full ones must fit.
-const SEND_QUEUE: &str = "4096 16384 65536";
 
 /// Bounds.
 const FLAG_MS: f64 = 10.0;
@@ -68,10 +65,7 @@ fn floods(peers: u32) -> Vec<Flood> {
 
 pub(super) fn main(agent: &Path, examples: &Path, peers: u32) -> Result<()> {
     let stage = Stage::build()?;
-    run(stage.server.command("sh").args([
-        "-c",
-        &format!("echo {SEND_QUEUE} > /proc/sys/net/ipv4/tcp_wmem"),
-    ]))?;
+    stage.server.bound_send_queues()?;
     let bench = Bench {
         stage,
         agent,

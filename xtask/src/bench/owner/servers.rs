@@ -9,7 +9,7 @@ use anyhow::{Context as _, Result};
 
 use crate::background::{Background, Scratch};
 use crate::bench::namespace::{self, Namespace, until};
-use crate::command::{output, run};
+use crate::command::output;
 use crate::packages::find_program;
 
 /// Addresses of documentation, in namespaces nobody else sees.
@@ -17,8 +17,6 @@ const SERVER: &str = "192.0.2.1";
 const PEER: &str = "192.0.2.2";
 /// What is asked for: far more than any queue takes.
 const LARGE_BYTES: u64 = 64 << 20;
-/// Least, default and most bytes of a send queue: thousands of full ones must fit.
-const SEND_QUEUE: &str = "4096 16384 65536";
 /// Open files of the peers and of nginx; root may ask for so many nearly everywhere.
 const OPEN_FILES: &str = "--nofile=16384:16384";
 
@@ -64,10 +62,7 @@ impl Site {
         let server = Namespace::create("s")?;
         let peers = Namespace::create("c")?;
         namespace::join("web", [(&server, SERVER), (&peers, PEER)])?;
-        run(server.command("sh").args([
-            "-c",
-            &format!("echo {SEND_QUEUE} > /proc/sys/net/ipv4/tcp_wmem"),
-        ]))?;
+        server.bound_send_queues()?;
         let folder = &scratch.path;
         File::create(folder.join("large"))
             .and_then(|file| file.set_len(LARGE_BYTES))
