@@ -1,9 +1,9 @@
 //! The one task that feeds the engine: messages in, time forward, new events out.
 
 use super::flag_log::FlagLog;
+use super::incident_log::IncidentLog;
 use crate::clock;
 use crate::kernel::Message;
-use crate::recording::IncidentLog;
 use crate::state::{AgentState, Ping};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;

@@ -9,9 +9,11 @@ mod census;
 mod claims;
 mod flag_log;
 mod guard;
+mod incident_log;
 mod judge;
 mod owners;
 mod pressure;
+mod recorder;
 mod signals;
 mod start;
 mod supervisor;
@@ -32,7 +34,6 @@ use crate::log;
 use crate::metrics::Web;
 use crate::priority;
 use crate::privilege::{self, Enabled};
-use crate::recording;
 use crate::state::AgentState;
 use detector_api::failure::Failure;
 use detector_common::settings::KernelSettings;
@@ -66,7 +67,7 @@ pub async fn run(start: Start) -> Result<(), Failure> {
 
     let (ping_sender, pings) = mpsc::channel(1);
     let state = Arc::new(AgentState::new(config, ping_sender));
-    let recorder = recording::open(&state, &start.state_dir, config.recorder)?;
+    let recorder = recorder::open(&state, &start.state_dir, config.recorder)?;
     let (message_sender, messages) = mpsc::channel(BATCHES);
     let background_nice = raise_priority(config.budget.nice)?;
     let options = kernel_options(&start, background_nice);
@@ -88,7 +89,7 @@ pub async fn run(start: Start) -> Result<(), Failure> {
     let witness = kernel_log.and_then(|log| witness::start(Arc::clone(&state), log));
     let witness = witness.inspect_err(|error| state.lose_kernel_log(&error.to_string()));
     let recorder = recorder
-        .map(|recorder| recording::start(Arc::clone(&state), recorder, background_nice))
+        .map(|recorder| recorder::start(Arc::clone(&state), recorder, background_nice))
         .transpose()
         .map_err(|error| Failure::failed(format!("cannot start the recorder: {error}")))?;
 

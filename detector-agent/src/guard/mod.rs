@@ -1,28 +1,28 @@
-//! The guard: acts by itself, if it is told to, while the host is under pressure.
+//! What the guard knows: its settings, what it decided before, whom it spares, what it has done.
 //!
-//! In: pressure, what the engine knows of peers, who is to be spared. Which step is due is decided by
-//! [`detector_core::guard`]; `actions` carry it out. Out: of each step an event, a note of the
-//! recorder, counts and a line of the log; of a dry run the same, and nothing is done. Never: anything
-//! while it is off, or where it is not known whom to spare.
+//! Which step is due is decided by [`detector_core::guard`]; `daemon/guard` looks and acts.
 
-mod round;
 mod scrapers;
 mod spared;
 
-pub(crate) use round::{lift, round};
-pub(crate) use spared::REASONS as SPARED_REASONS;
+pub(crate) use spared::{REASONS as SPARED_REASONS, Spared, network_of};
 
+use crate::clock;
 use crate::config::{GuardConfig, GuardMode};
 use crate::http::Client;
 use detector_api::snapshot::{GuardAct, GuardStep};
-use detector_core::guard::{Guard, Pressure};
+use detector_core::guard::{Guard, GuardSettings, GuardSuspect, Pressure, Step};
+use detector_core::observe::peer_address::PeerAddress;
 use scrapers::Scrapers;
-use spared::Spared;
 use std::collections::BTreeMap;
-use std::sync::atomic::AtomicBool;
+use std::io;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 use tokio::sync::Notify;
+
+/// Whom to spare is looked up anew after so long.
+const SPARED_FOR: Duration = Duration::from_secs(10);
 
 /// See the module.
 #[derive(Debug, Default)]
@@ -101,7 +101,45 @@ impl AutoGuard {
         lock(&self.status).clone()
     }
 
-    fn count(&self, step: &GuardStep) {
+    /// What presses the host now.
+    pub(crate) fn set_pressure(&self, pressure: Option<Pressure>) {
+        lock(&self.status).pressure = pressure;
+    }
+
+    /// Whom to spare, as it was within the last seconds.
+    pub(crate) fn spared(&self) -> io::Result<Spared> {
+        let mut known = lock(&self.spared);
+        match &*known {
+            Some((at, spared)) if at.elapsed() < SPARED_FOR => Ok(spared.clone()),
+            _ => {
+                let found = Spared::find(lock(&self.scrapers).networks())?;
+                *known = Some((Instant::now(), found.clone()));
+                Ok(found)
+            }
+        }
+    }
+
+    pub(crate) fn count_spared(&self, reason: &'static str) {
+        *lock(&self.status).spared.entry(reason).or_default() += 1;
+    }
+
+    /// Whether it is to be told that nobody knows who is logged in: once.
+    pub(crate) fn tells_of_hidden_sessions(&self) -> bool {
+        !self.are_hidden_told.swap(true, Ordering::Relaxed)
+    }
+
+    /// The steps that are due.
+    pub(crate) fn decide(
+        &self,
+        settings: &GuardSettings,
+        suspects: Vec<GuardSuspect>,
+        spares: impl Fn(&PeerAddress) -> bool,
+    ) -> Vec<Step> {
+        lock(&self.decisions).decide(clock::now(), settings, suspects, spares)
+    }
+
+    /// Counts a step and what came of it.
+    pub(crate) fn count(&self, step: &GuardStep) {
         let result = match (&step.failure, step.dry_run) {
             (Some(_), _) => StepResult::Failed,
             (None, true) => StepResult::Would,

@@ -14,10 +14,10 @@ pub(crate) const REASONS: [&str; 5] = ["loopback", "own", "gateway", "session", 
 
 /// See the module.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Spared {
+pub(crate) struct Spared {
     networks: Vec<(IpNet, &'static str)>,
     /// Whether all that are logged in are among them.
-    pub(super) are_sessions_known: bool,
+    pub(crate) are_sessions_known: bool,
 }
 
 impl Spared {
@@ -38,7 +38,7 @@ impl Spared {
     }
 
     /// Why this peer is spared, if it is. A network is, if one address in it is.
-    pub(super) fn reason(&self, peer: &PeerAddress) -> Option<&'static str> {
+    pub(crate) fn reason(&self, peer: &PeerAddress) -> Option<&'static str> {
         let network = network_of(peer)?;
         if network.addr().is_loopback() {
             return Some("loopback");
@@ -51,7 +51,7 @@ impl Spared {
 }
 
 /// A peer as a network; `None` for a prefix that is none, which no peer has.
-pub(super) fn network_of(peer: &PeerAddress) -> Option<IpNet> {
+pub(crate) fn network_of(peer: &PeerAddress) -> Option<IpNet> {
     IpNet::new(peer.address(), peer.prefix_length()).ok()
 }
 

@@ -1,23 +1,15 @@
-//! The agent's flight recorder: what it is fed with, and the thread that writes it.
+//! What the rest of the agent hands to the flight recorder, until the thread of `daemon/recorder` writes
+//! it.
 //!
-//! In: each second the host and the peers that cost most, events and incidents from the engine, notes
-//! from whoever acts, states of suspects' windows. Out: rows of `detector-recorder`. Nobody ever
-//! waits for it but the line of the log that announces an incident. What it cannot keep is counted.
+//! In: notes from whoever acts, states of suspects' windows. Nobody ever waits for it. What it cannot
+//! keep is counted.
 
-mod host;
-mod incident_log;
-mod opening;
 mod timeline;
-mod writer;
-
-pub(crate) use incident_log::IncidentLog;
-pub(crate) use opening::open;
-pub(crate) use writer::start;
 
 use crate::clock;
 use detector_api::sanitize;
 use detector_core::observe::observation::Observation;
-use detector_recorder::{Gap, Moment, Note, NoteKind};
+use detector_recorder::{Moment, Note, NoteKind};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use timeline::Timeline;
@@ -119,7 +111,7 @@ impl Recording {
     }
 
     /// Has the thread write what waits, and end.
-    fn end(&self) {
+    pub(crate) fn end(&self) {
         self.inbox().ends = true;
         self.changed.notify_one();
     }
@@ -138,13 +130,13 @@ impl Recording {
         self.earlier_agents().iter().any(|earlier| earlier == agent)
     }
 
-    fn earlier_agents(&self) -> MutexGuard<'_, Vec<String>> {
+    pub(crate) fn earlier_agents(&self) -> MutexGuard<'_, Vec<String>> {
         let earlier = self.earlier_agents.lock();
         earlier.unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Sleeps until something is urgent, or for so long; true if the thread is to end.
-    fn wait(&self, patience: Duration) -> bool {
+    pub(crate) fn wait(&self, patience: Duration) -> bool {
         let inbox = self.inbox();
         let idle = |inbox: &mut Inbox| !inbox.is_urgent && !inbox.ends;
         let waited = self.changed.wait_timeout_while(inbox, patience, idle);
@@ -153,7 +145,7 @@ impl Recording {
         inbox.ends
     }
 
-    fn take_notes(&self) -> (Vec<Note>, u64) {
+    pub(crate) fn take_notes(&self) -> (Vec<Note>, u64) {
         let mut inbox = self.inbox();
         (std::mem::take(&mut inbox.notes), inbox.notes_lost)
     }
@@ -162,51 +154,23 @@ impl Recording {
         self.inbox.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn timeline(&self) -> MutexGuard<'_, Timeline> {
+    pub(crate) fn timeline(&self) -> MutexGuard<'_, Timeline> {
         self.timeline.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn lock_status(&self) -> MutexGuard<'_, RecorderStatus> {
+    pub(crate) fn lock_status(&self) -> MutexGuard<'_, RecorderStatus> {
         self.status.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 /// Now, by both clocks.
-fn now() -> Moment {
+pub(crate) fn now() -> Moment {
     Moment {
         unix_ms: milliseconds(clock::unix_ns()),
         boot_ms: milliseconds(clock::boot_ns()),
     }
 }
 
-fn milliseconds(ns: i128) -> i64 {
+pub(crate) fn milliseconds(ns: i128) -> i64 {
     i64::try_from(ns / 1_000_000).unwrap_or(i64::MAX)
 }
-
-/// Two moments between which the wall clock was set by more than this are a gap.
-const STEP_MS: i64 = 1_000;
-/// A second that comes later than this was not seen.
-const FROZEN_MS: i64 = 5_000;
-
-/// What lies between two seconds that should have followed each other.
-fn gaps_between(before: Moment, now: Moment) -> Vec<Gap> {
-    use detector_recorder::GapReason;
-    let passed_ms = now.boot_ms - before.boot_ms;
-    let stepped_ms = now.unix_ms - before.unix_ms - passed_ms;
-    let gap = |reason| Gap {
-        from_ms: before.unix_ms.min(now.unix_ms),
-        until_ms: before.unix_ms.max(now.unix_ms),
-        reason,
-    };
-    let mut gaps = Vec::new();
-    if passed_ms > FROZEN_MS {
-        gaps.push(gap(GapReason::Frozen));
-    }
-    if stepped_ms.abs() > STEP_MS {
-        gaps.push(gap(GapReason::ClockStep));
-    }
-    gaps
-}
-
-#[cfg(test)]
-mod tests;

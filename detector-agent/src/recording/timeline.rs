@@ -18,7 +18,7 @@ const POINTS_AT_ONCE: usize = 2_000;
 const FOLLOW_FOR: Duration = Duration::from_secs(60);
 
 /// Local and remote end of a connection.
-pub(super) type Ends = (SocketAddr, SocketAddr);
+pub(crate) type Ends = (SocketAddr, SocketAddr);
 
 #[derive(Clone, Copy, Debug, PartialEq)]
 struct State {
@@ -43,18 +43,18 @@ struct Followed {
 
 /// See the module.
 #[derive(Debug, Default)]
-pub(super) struct Timeline {
+pub(crate) struct Timeline {
     states: VecDeque<State>,
     /// Number of the next state; the ring's last has the one before.
     next: u64,
     looked_until: u64,
     followed: HashMap<Ends, Followed>,
     /// States of flagged connections that were not written.
-    pub(super) lost: u64,
+    pub(crate) lost: u64,
 }
 
 impl Timeline {
-    pub(super) fn push(&mut self, observation: &Observation) {
+    pub(crate) fn push(&mut self, observation: &Observation) {
         if self.states.len() == STATES {
             self.states.pop_front();
         }
@@ -71,7 +71,7 @@ impl Timeline {
     }
 
     /// A connection was flagged: it is followed from now on, and from before.
-    pub(super) fn follow(&mut self, ends: Ends, peer: &str, now: MonotonicTime) {
+    pub(crate) fn follow(&mut self, ends: Ends, peer: &str, now: MonotonicTime) {
         let follow_ns = u64::try_from(FOLLOW_FOR.as_nanos()).unwrap_or(u64::MAX);
         let until = MonotonicTime::from_ns(now.as_ns().saturating_add(follow_ns));
         if let Some(followed) = self.followed.get_mut(&ends) {
@@ -90,7 +90,7 @@ impl Timeline {
     }
 
     /// What is to be written; `moment` is `now` by the other clocks.
-    pub(super) fn take(&mut self, now: MonotonicTime, moment: Moment) -> Vec<WindowPoint> {
+    pub(crate) fn take(&mut self, now: MonotonicTime, moment: Moment) -> Vec<WindowPoint> {
         self.followed.retain(|_, followed| followed.until > now);
         let first = self.next - self.states.len() as u64;
         let mut points = Vec::new();

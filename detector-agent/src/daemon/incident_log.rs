@@ -6,13 +6,13 @@ use detector_core::engine::Engine;
 
 /// What was logged last.
 #[derive(Debug, Default)]
-pub(crate) struct IncidentLog {
+pub(super) struct IncidentLog {
     open: Option<String>,
 }
 
 impl IncidentLog {
     /// Whether there is something new to log; remembers that it is known.
-    pub(crate) fn notices(&mut self, engine: &Engine) -> bool {
+    pub(super) fn notices(&mut self, engine: &Engine) -> bool {
         let open = engine.open_incident().map(|open| open.id);
         let is_new = self.open != open;
         self.open = open;
@@ -20,7 +20,7 @@ impl IncidentLog {
     }
 
     /// Logs what has changed since the last call, if anything has; says whether.
-    pub(crate) fn log(&mut self, engine: &Engine) -> bool {
+    pub(super) fn log(&mut self, engine: &Engine) -> bool {
         let open = engine.open_incident().map(|open| open.id);
         if self.open == open {
             return false;
@@ -37,7 +37,7 @@ impl IncidentLog {
     }
 
     /// Logs that this incident has begun or is over, if that is news.
-    pub(crate) fn tell(&mut self, incident: &Incident) {
+    pub(super) fn tell(&mut self, incident: &Incident) {
         let id = &incident.id;
         let is_known = self.open.as_ref() == Some(id);
         if is_known && !incident.open {

@@ -1,8 +1,8 @@
 //! Opens the recorder, at the start or, where that fails for a reason that may pass, as soon as it can
 //! be: an agent that detects is worth more than one that does not run.
 
-use super::{milliseconds, now};
 use crate::config::RecorderConfig;
+use crate::recording::{milliseconds, now};
 use crate::state::AgentState;
 use detector_api::failure::Failure;
 use detector_api::snapshot::Incident;
@@ -26,7 +26,7 @@ const BOOT_ID: &str = "/proc/sys/kernel/random/boot_id";
 
 /// The recorder of an agent: open, or to be opened.
 #[derive(Debug)]
-pub(crate) struct Opening {
+pub(in crate::daemon) struct Opening {
     folder: PathBuf,
     limits: Limits,
     begun: Option<Begun>,
@@ -45,7 +45,7 @@ pub(super) struct Begun {
 }
 
 /// Opens the recorder. `None` where none is kept, or where none can be.
-pub(crate) fn open(
+pub(in crate::daemon) fn open(
     state: &AgentState,
     folder: &Path,
     config: RecorderConfig,

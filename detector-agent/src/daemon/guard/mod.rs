@@ -1,9 +1,14 @@
-//! Has the guard look each second while it is on, and undoes what it did once it acts no more or the agent
-//! stops.
+//! The guard: acts by itself, if it is told to, while the host is under pressure. It looks each second
+//! while it is on, and what it did is undone once it acts no more or the agent stops.
+//!
+//! In: pressure, what the engine knows of peers, who is to be spared. `actions` carry out what is due.
+//! Out: of each step an event, a note of the recorder, counts and a line of the log; of a dry run the
+//! same, and nothing is done. Never: anything while it is off, or where it is not known whom to spare.
+
+mod round;
 
 use crate::capability::{Capability, has};
 use crate::config::GuardMode;
-use crate::guard;
 use crate::state::AgentState;
 use std::sync::Arc;
 use std::time::Duration;
@@ -18,7 +23,7 @@ pub(super) async fn watch(state: Arc<AgentState>) {
         let mode = state.guard.config().mode;
         if mode != before {
             // Of what it did, and of the pressure that it saw.
-            on_a_thread(&state, guard::lift).await;
+            on_a_thread(&state, round::lift).await;
             if mode == GuardMode::Enforce && !has(Capability::NetAdmin) {
                 tracing::warn!(
                     "the guard is to enforce, but the agent lacks CAP_NET_ADMIN and can act on nobody; \
@@ -27,7 +32,7 @@ pub(super) async fn watch(state: Arc<AgentState>) {
             }
         }
         if mode != GuardMode::Off {
-            on_a_thread(&state, guard::round).await;
+            on_a_thread(&state, round::round).await;
         }
         before = mode;
         tokio::select! {
@@ -37,7 +42,7 @@ pub(super) async fn watch(state: Arc<AgentState>) {
         }
     }
     if before != GuardMode::Off {
-        on_a_thread(&state, guard::lift).await;
+        on_a_thread(&state, round::lift).await;
     }
 }
 

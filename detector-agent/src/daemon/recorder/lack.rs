@@ -1,8 +1,8 @@
 //! What the writer does when not all, or nothing, can be written.
 
-use super::Writer;
+use super::opening::{gap_reason, tell_aside, tell_gap};
+use super::writer::Writer;
 use crate::recording::now;
-use crate::recording::opening::{gap_reason, tell_aside, tell_gap};
 use detector_recorder::{GapReason, Moment, RecorderError, Written};
 
 /// Not all could be written from a moment on.

@@ -1,16 +1,16 @@
 //! The thread that writes the recorder: once a second, and at once when an incident opens.
 
-mod lack;
-
-use super::host::{PEERS, PEERS_AT_INCIDENT, peer_second, second};
+use super::gaps_between;
+use super::lack::Lack;
 use super::opening::{Begun, Identity, Opening};
-use super::{IncidentLog, gaps_between, milliseconds, now};
+use super::second::{PEERS, PEERS_AT_INCIDENT, peer_second, second};
 use crate::clock;
+use crate::daemon::incident_log::IncidentLog;
 use crate::priority::set_niceness;
+use crate::recording::{RecorderCounts, milliseconds, now};
 use crate::state::AgentState;
 use detector_api::snapshot::{Event, EventType, Incident, PeerDetail, Verdict};
 use detector_recorder::{Batch, Card, Moment, Note, NoteKind, Recorder};
-use lack::Lack;
 use std::collections::HashMap;
 use std::convert::Infallible;
 use std::io;
@@ -36,14 +36,14 @@ const END_PATIENCE: Duration = Duration::from_secs(1);
 const VERDICTS_KNOWN: usize = 4_096;
 
 /// The running thread.
-pub(crate) struct RecorderThread {
+pub(in crate::daemon) struct RecorderThread {
     state: Arc<AgentState>,
     /// Closed by the thread when it ends.
     running: Receiver<Infallible>,
 }
 
 /// Starts it.
-pub(crate) fn start(
+pub(in crate::daemon) fn start(
     state: Arc<AgentState>,
     opening: Opening,
     nice: i32,
@@ -66,7 +66,7 @@ pub(crate) fn start(
 
 impl RecorderThread {
     /// Has what waits written and the run ended.
-    pub(crate) fn end(self) {
+    pub(in crate::daemon) fn end(self) {
         self.state.recording.end();
         // It never sends anything: this waits for it to end.
         if self.running.recv_timeout(END_PATIENCE) == Err(RecvTimeoutError::Timeout) {
@@ -76,15 +76,15 @@ impl RecorderThread {
 }
 
 /// What the thread knows.
-struct Writer {
-    state: Arc<AgentState>,
-    recorder: Recorder,
-    identity: Identity,
-    incident_log: IncidentLog,
+pub(super) struct Writer {
+    pub(super) state: Arc<AgentState>,
+    pub(super) recorder: Recorder,
+    pub(super) identity: Identity,
+    pub(super) incident_log: IncidentLog,
     /// Number of the last event taken from the engine.
     event: u64,
     /// What could not be written yet.
-    waiting: Batch,
+    pub(super) waiting: Batch,
     /// Notes that waited for too long.
     notes_dropped: u64,
     verdicts: HashMap<String, Option<Verdict>>,
@@ -93,7 +93,7 @@ struct Writer {
     next_card: usize,
     last: Moment,
     tidied: Instant,
-    lack: Option<Lack>,
+    pub(super) lack: Option<Lack>,
 }
 
 impl Writer {
@@ -307,7 +307,7 @@ impl Writer {
         }
     }
 
-    fn count(&self, count: impl FnOnce(&mut super::RecorderCounts)) {
+    pub(super) fn count(&self, count: impl FnOnce(&mut RecorderCounts)) {
         count(&mut self.state.recording.lock_status().counts);
     }
 }

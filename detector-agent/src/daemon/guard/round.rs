@@ -1,10 +1,8 @@
 //! One look, and what comes of it.
 
-use super::spared::{Spared, network_of};
-use super::{AutoGuard, lock};
 use crate::actions::{Asker, BlockOrder, Fence, ResetPlan};
-use crate::clock;
 use crate::config::{GuardConfig, GuardMode};
+use crate::guard::network_of;
 use crate::state::AgentState;
 use detector_api::actions::ResetRequest;
 use detector_api::snapshot::{GuardAct, GuardStep, PeerDetail};
@@ -13,15 +11,9 @@ use detector_core::guard::{Load, Pressure, Step, Workers};
 use detector_core::observe::observation::ConnectionId;
 use detector_recorder::NoteKind;
 use std::collections::HashSet;
-use std::io;
-use std::sync::atomic::Ordering;
-use std::time::{Duration, Instant};
-
-/// Whom to spare is looked up anew after so long.
-const SPARED_FOR: Duration = Duration::from_secs(10);
 
 /// Acts, if there is pressure and something to be done. Waits for the kernel.
-pub(crate) fn round(state: &AgentState) {
+pub(super) fn round(state: &AgentState) {
     let guard = &state.guard;
     let config = guard.config();
     if config.mode == GuardMode::Off {
@@ -29,7 +21,7 @@ pub(crate) fn round(state: &AgentState) {
     }
     let settings = config.settings(state.engine().thresholds().hoard_connections);
     let pressure = Pressure::of(&load(state), &settings.bounds);
-    lock(&guard.status).pressure.clone_from(&pressure);
+    guard.set_pressure(pressure.clone());
     let Some(pressure) = pressure else { return };
     let suspects = state.with_engine(|engine| engine.guard_suspects());
     if suspects.is_empty() {
@@ -46,13 +38,13 @@ pub(crate) fn round(state: &AgentState) {
         .iter()
         .filter_map(|suspect| spared.reason(&suspect.peer))
     {
-        *lock(&guard.status).spared.entry(reason).or_default() += 1;
+        guard.count_spared(reason);
     }
     let mut settings = settings;
     if !spared.are_sessions_known && !state.actions.trusts_anybody() {
         // One of them may be whoever would have to lift it; where some are trusted, it is one of those.
         settings.blocks_per_minute = 0;
-        if !guard.are_hidden_told.swap(true, Ordering::Relaxed) {
+        if guard.tells_of_hidden_sessions() {
             tracing::warn!(
                 "the guard limits and blocks nobody: the processes of others are hidden, so it is not known \
                  who is logged in; name in [peers] trusted the networks that you come from"
@@ -60,7 +52,7 @@ pub(crate) fn round(state: &AgentState) {
         }
     }
     let spares = |peer: &_| spared.reason(peer).is_some();
-    let steps = lock(&guard.decisions).decide(clock::now(), &settings, suspects, spares);
+    let steps = guard.decide(&settings, suspects, spares);
     for step in steps {
         for step in split(step) {
             let taken = take(state, &config, &step, &pressure);
@@ -189,26 +181,12 @@ fn report(state: &AgentState, step: &Step, taken: GuardStep) {
 }
 
 /// Lifts what the guard has blocked or limited. Waits for the kernel.
-pub(crate) fn lift(state: &AgentState) {
+pub(super) fn lift(state: &AgentState) {
     for network in state.actions.lift_guard() {
         let note = format!("the guard has let {network} through again");
         state
             .recording
             .note(NoteKind::Action, Some(&network.to_string()), &note);
     }
-    lock(&state.guard.status).pressure = None;
-}
-
-impl AutoGuard {
-    fn spared(&self) -> io::Result<Spared> {
-        let mut known = lock(&self.spared);
-        match &*known {
-            Some((at, spared)) if at.elapsed() < SPARED_FOR => Ok(spared.clone()),
-            _ => {
-                let found = Spared::find(lock(&self.scrapers).networks())?;
-                *known = Some((Instant::now(), found.clone()));
-                Ok(found)
-            }
-        }
-    }
+    state.guard.set_pressure(None);
 }
