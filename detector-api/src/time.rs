@@ -47,9 +47,41 @@ pub fn rfc3339_unix_ns(text: &str) -> Option<i128> {
     (time.year() >= 1970).then(|| time.unix_timestamp_nanos())
 }
 
+/// `2026-12-29` of an RFC 3339 time; nothing of what is none.
+#[must_use]
+pub fn day(rfc3339: &str) -> &str {
+    rfc3339.get(..10).unwrap_or_default()
+}
+
+/// `21:04:05` of an RFC 3339 time; what is none is shown as it is.
+#[must_use]
+pub fn clock(rfc3339: &str) -> &str {
+    rfc3339.get(11..19).unwrap_or(rfc3339)
+}
+
+/// `2026-12-29 21:04:05 UTC` of an RFC 3339 time in UTC; what is none is shown as it is.
+#[must_use]
+pub fn moment(rfc3339: &str) -> String {
+    match (rfc3339.get(..10), rfc3339.get(11..19)) {
+        (Some(day), Some(clock)) => format!("{day} {clock} UTC"),
+        _ => rfc3339.to_owned(),
+    }
+}
+
 #[cfg(test)]
 mod tests {
-    use super::{parse, rfc3339};
+    use super::{clock, day, moment, parse, rfc3339};
+
+    #[test]
+    fn a_time_has_a_day_and_a_clock() {
+        let time = "2026-12-29T21:04:05.123Z";
+        assert_eq!((day(time), clock(time)), ("2026-12-29", "21:04:05"));
+        assert_eq!(moment(time), "2026-12-29 21:04:05 UTC");
+        for strange in ["", "soon", "2026-1é"] {
+            assert_eq!((day(strange), clock(strange)), ("", strange));
+            assert_eq!(moment(strange), strange);
+        }
+    }
 
     #[test]
     fn known_dates_are_formatted() {

@@ -7,7 +7,7 @@ use crate::table::Table;
 use crate::terminal::{Capabilities, Tone};
 use detector_api::snapshot::{HostPressure, Incident, IncidentFlag, IncidentPeer, Severity};
 use detector_api::text::{self, Speaks};
-use detector_api::units;
+use detector_api::{time, units};
 
 /// The card as text.
 pub(crate) fn incident_card(
@@ -133,7 +133,7 @@ fn flags(incident: &Incident) -> Vec<Block> {
     };
     let told = |flag: &IncidentFlag| {
         let severity = flag.severity.label();
-        let clock = flag.time.get(11..19).unwrap_or(&flag.time);
+        let clock = time::clock(&flag.time);
         format!(
             "{} on {}, {severity}, since {clock} UTC",
             flag.kind.label(),

@@ -3,28 +3,23 @@
 pub(super) use detector_api::text::listed;
 
 use super::model::Time;
-use detector_api::units;
+use detector_api::{time, units};
 use detector_recorder::GapReason;
 
 /// `2026-12-29 21:04:05 UTC`
 pub(super) fn moment(at: Time) -> String {
-    let text = at.rfc3339();
-    match (text.get(..10), text.get(11..19)) {
-        (Some(day), Some(clock)) => format!("{day} {clock} UTC"),
-        _ => text,
-    }
+    time::moment(&at.rfc3339())
 }
 
 /// `21:04:05`, for where the day is known.
 pub(super) fn clock(at: Time) -> String {
-    let text = at.rfc3339();
-    text.get(11..19).unwrap_or(&text).to_owned()
+    time::clock(&at.rfc3339()).to_owned()
 }
 
 /// `2026-12-29 21:04:05 to 22:31:00 UTC`
 pub(super) fn range(from: Time, until: Time) -> String {
     let (begin, end) = (from.rfc3339(), until.rfc3339());
-    if begin.get(..10) == end.get(..10) {
+    if time::day(&begin) == time::day(&end) {
         let until = clock(until);
         return format!("{} to {until} UTC", moment(from).trim_end_matches(" UTC"));
     }

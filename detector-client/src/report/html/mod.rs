@@ -10,6 +10,7 @@ use super::recording::around;
 use super::rows;
 use super::words::{clock, listed, moment, range};
 use axis::Axis;
+use detector_api::time;
 use markup::Markup;
 
 const STYLE: &str = include_str!("style.css");
@@ -165,8 +166,8 @@ fn entries(markup: &mut Markup, heading: &'static str, entries: &[Entry]) {
         .raw("</h2><ol class=\"entries\">");
     let mut day = String::new();
     for entry in entries {
-        let written = moment(entry.time);
-        let date = written.get(..10).unwrap_or_default();
+        let written = entry.time.rfc3339();
+        let date = time::day(&written);
         if date != day {
             day = date.to_owned();
             markup.element("<li class=\"day\">", &day, "</li>");

@@ -5,8 +5,7 @@ use super::text::{Part, draw_parts, grouped, take_line};
 use super::theme;
 use crate::top::state::{Facts, Link, Mark, State};
 use detector_api::tcp_memory::MemoryHolder;
-use detector_api::time::rfc3339;
-use detector_api::units;
+use detector_api::{time, units};
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::style::Style;
@@ -86,7 +85,7 @@ fn title(state: &State) -> (Vec<Part>, Vec<Part>) {
         left.push(Part::new(5, agent, theme::quiet()));
     }
     if let Some(began) = &facts.incident_began {
-        let text = format!("incident since {}", began.get(11..16).unwrap_or(began));
+        let text = format!("incident since {}", minute(time::clock(began)));
         let rank = u8::from(state.past.shown.is_some());
         left.insert(1, Part::new(rank, text, theme::alarm()));
     }
@@ -110,13 +109,17 @@ fn title(state: &State) -> (Vec<Part>, Vec<Part>) {
 
 /// `PAST 2026-12-29 21:04:05 UTC`
 fn second(mark: &Mark) -> String {
-    let time = rfc3339(mark.unix_ns);
-    let day = time.get(..10).unwrap_or_default();
-    let mut text = format!("PAST {day} {} UTC", time_of_day(mark.unix_ns));
+    let time = time::rfc3339(mark.unix_ns);
+    let mut text = format!("PAST {}", time::moment(&time));
     if mark.span_seconds > 1 {
         text += &format!(", for {} s", mark.span_seconds);
     }
     text
+}
+
+/// `21:04` of `21:04:05`
+fn minute(clock: &str) -> &str {
+    clock.rsplit_once(':').map_or(clock, |(minute, _)| minute)
 }
 
 /// `1 s`, `0.5 s`: as short as it can be said.
@@ -126,8 +129,7 @@ fn interval(seconds: f64) -> String {
 
 /// `21:04:05`
 pub(super) fn time_of_day(unix_ns: i128) -> String {
-    let text = rfc3339(unix_ns);
-    text.get(11..19).unwrap_or_default().to_owned()
+    time::clock(&time::rfc3339(unix_ns)).to_owned()
 }
 
 fn host(facts: &Facts) -> Vec<Part> {

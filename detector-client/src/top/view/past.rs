@@ -2,7 +2,7 @@
 
 use super::KeyHint;
 use crate::top::state::{Location, State};
-use detector_api::units;
+use detector_api::{time, units};
 use detector_recorder::GapReason;
 
 /// Columns of what the recorder keeps of a peer each second.
@@ -15,9 +15,9 @@ pub(super) fn banner(state: &State) -> Option<String> {
     let mark = state.past.shown.as_ref()?;
     if state.location != Location::Table {
         let time = state.past.card_time.as_deref()?;
-        let (day, clock) = (time.get(..10)?, time.get(11..19)?);
         return Some(format!(
-            "the peer's last card, of {day} {clock} UTC; events up to this second"
+            "the peer's last card, of {}; events up to this second",
+            time::moment(time)
         ));
     }
     let gap = mark.gap.as_ref()?;

@@ -11,8 +11,8 @@ use crate::layout::wrap;
 use crate::top::state::State;
 use detector_api::page::PeerPage;
 use detector_api::snapshot::Peer;
-use detector_api::text;
-use detector_api::units;
+use detector_api::time::clock;
+use detector_api::{text, units};
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::style::Style;
@@ -83,11 +83,6 @@ fn draw_facts(buffer: &mut Buffer, area: &mut Rect, page: &PeerPage, state: &Sta
         let owners = vec![Part::labelled(0, "owner", owners.join(", "))];
         draw_parts(buffer, take_line(area), owners, Vec::new());
     }
-}
-
-/// `21:04:05` of an RFC 3339 time.
-fn clock(time: &str) -> &str {
-    time.get(11..19).unwrap_or(time)
 }
 
 fn held(peer: &Peer) -> Vec<Part> {
