@@ -13,6 +13,7 @@ pub mod fixtures;
 pub mod host;
 pub mod labelled;
 pub mod nearest;
+pub mod owner;
 pub mod page;
 pub mod recorded;
 pub mod row;

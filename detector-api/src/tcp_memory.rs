@@ -1,7 +1,7 @@
 //! Who holds the memory that the kernel counts for TCP.
 
 use crate::labelled::labelled;
-use crate::snapshot::Process;
+use crate::owner::Process;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 

@@ -9,6 +9,8 @@ pub mod columns;
 pub mod commands;
 pub mod filter;
 pub mod layout;
+pub mod output;
+pub mod peer_address;
 pub mod prometheus;
 pub mod report;
 mod session;

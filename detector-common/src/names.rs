@@ -6,10 +6,6 @@
 /// Hash of [`ConnectionKey`](crate::record::ConnectionKey) to
 /// [`ConnectionRecord`](crate::record::ConnectionRecord): state of misbehaving connections only.
 pub const CONNECTIONS_MAP: &str = "det_conns";
-/// LRU hash of [`ConnectionKey`](crate::record::ConnectionKey): connections seen in SYN-SENT.
-pub const OPENED_MAP: &str = "det_opened";
-/// LRU hash of [`ListenerKey`](crate::record::ListenerKey): ports on which somebody listens, or has.
-pub const LISTENERS_MAP: &str = "det_listeners";
 /// LRU hash of remote addresses (16 bytes, IPv4 mapped, IPv6 cut as peers are) to
 /// [`AddressHistory`](crate::history::AddressHistory).
 pub const HISTORY_MAP: &str = "det_history";

@@ -13,10 +13,10 @@ mod guard;
 mod incident;
 mod kinds;
 pub(crate) mod numbers;
-mod owner;
 mod peer;
 mod thresholds;
 
+pub use crate::owner::{HeldWorkers, Process, UnitMemory, UnitShare};
 pub use assessment::{Advice, Assessment, BenignCause, Change, Condition, Considered, Outcome};
 pub use connection::{Connection, SequenceNumbers};
 pub use counts::{InterfaceCounts, Retransmits, Shrinks};
@@ -31,7 +31,6 @@ pub use kinds::{
     Confidence, Direction, EventType, IncidentKind, Severity, Source, StallCause, Verdict,
 };
 pub use numbers::Numbers;
-pub use owner::{HeldWorkers, Process, UnitMemory, UnitShare};
 pub use peer::{Peer, PeerDetail, StandingFlag};
 pub use thresholds::Thresholds;
 

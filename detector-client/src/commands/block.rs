@@ -1,8 +1,9 @@
 //! `detector block`, `unblock` and `blocked`: networks that the agent has the kernel drop for a
 //! time.
 
-use super::{act, print, talk, understood};
+use super::{act, talk, understood};
 use crate::layout::Align;
+use crate::output::print;
 use crate::session;
 use crate::socket;
 use crate::table::Table;

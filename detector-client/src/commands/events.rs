@@ -1,10 +1,11 @@
 //! `detector events`: flags and episodes, newest last.
 
 use super::place::tell_left_out;
-use super::{Place, note, talk};
+use super::{Place, talk};
 use crate::clock;
 use crate::columns::Context;
 use crate::filter::Filter;
+use crate::output::note;
 use crate::socket::{self, Answer, ClientError, percent_encoded};
 use crate::terminal::Capabilities;
 use detector_api::address::{concerns, network_of};

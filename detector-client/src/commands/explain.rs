@@ -1,9 +1,11 @@
 //! `detector explain`: the evidence card of one peer.
 
 use super::place::tell_left_out;
-use super::{PeerAddress, Place, converse, note, print};
+use super::{Place, converse};
 use crate::cards::{HostFacts, KernelSettings, StatusFacts, Subject, peer_card};
 use crate::clock;
+use crate::output::{note, print};
+use crate::peer_address::PeerAddress;
 use crate::report;
 use crate::socket::{self as agent, ClientError, percent_encoded};
 use crate::sysctl;

@@ -1,9 +1,10 @@
 //! `detector peers --prometheus`: peers over all hosts.
 
+use super::converse;
 use super::list::ListQuery;
-use super::{converse, print};
 use crate::clock;
 use crate::columns::{Choice, Column, Context, Grouping, Row as _, group};
+use crate::output::print;
 use crate::prometheus::{self, Prometheus};
 use detector_api::failure::Failure;
 use detector_api::row::PeerRow;

@@ -1,8 +1,9 @@
 //! `detector incidents show`: the card of one incident.
 
-use super::{Place, converse, print, talk};
+use super::{Place, converse, talk};
 use crate::cards::incident_card;
 use crate::clock;
+use crate::output::print;
 use crate::socket::{self as agent, ClientError, percent_encoded};
 use crate::terminal::Capabilities;
 use detector_api::failure::Failure;

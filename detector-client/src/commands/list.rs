@@ -1,10 +1,11 @@
 //! `detector peers`, `connections` and `incidents`: ask or read, choose, sort, print.
 
 use super::place::tell_left_out;
-use super::{Place, print, talk};
+use super::{Place, talk};
 use crate::clock;
 use crate::columns::{Choice, Context, Grouping, Row, Sort, group};
 use crate::filter::Filter;
+use crate::output::print;
 use crate::socket::{self, ClientError, Text};
 use crate::table::{Chosen, Table};
 use crate::terminal::Capabilities;

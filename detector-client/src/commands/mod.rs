@@ -11,7 +11,6 @@ mod explain;
 mod fleet;
 mod incident;
 mod list;
-mod peer_address;
 mod place;
 mod reset;
 
@@ -22,30 +21,16 @@ pub use explain::explain;
 pub use fleet::fleet_peers;
 pub use incident::incident;
 pub use list::{ListQuery, connections, incidents, peers};
-pub use peer_address::PeerAddress;
 pub use place::{Place, recorded_incidents, recorded_peers};
 pub use reset::reset;
 
+use crate::output::print;
 use crate::socket::{self as agent, ClientError};
 use detector_api::failure::Failure;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
-use std::io::{self, Write};
 use std::path::Path;
-
-/// Writes text to stdout.
-pub fn print(text: &str) -> Result<(), Failure> {
-    let mut stdout = io::stdout().lock();
-    stdout.write_all(text.as_bytes())?;
-    Ok(stdout.flush()?)
-}
-
-/// Says something on stderr beside the output.
-fn note(text: &str) {
-    // A lost note is no failure.
-    drop(writeln!(io::stderr().lock(), "note: {text}"));
-}
 
 /// Runs a conversation with the agent to its end.
 fn talk<T>(

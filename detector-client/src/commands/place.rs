@@ -1,8 +1,8 @@
 //! Where a command that reads looks: at the running agent, or into a recorder.
 
-use super::note;
 use crate::cards::moment;
 use crate::clock;
+use crate::output::note;
 use crate::socket;
 use detector_api::defaults::{CONTROL_SOCKET, STATE_DIR};
 use detector_api::failure::Failure;

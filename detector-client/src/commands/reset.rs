@@ -1,7 +1,9 @@
 //! `detector reset`: has the agent close a peer's stalled sockets.
 
-use super::{PeerAddress, act, note, print};
+use super::act;
 use crate::layout::Align;
+use crate::output::{note, print};
+use crate::peer_address::PeerAddress;
 use crate::table::Table;
 use crate::terminal::Capabilities;
 use detector_api::actions::{ResetAnswer, ResetRequest, ResetSocket, SocketName};

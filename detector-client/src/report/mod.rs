@@ -29,7 +29,8 @@ mod words;
 pub use model::Report;
 
 use crate::clock;
-use crate::commands::{PeerAddress, print};
+use crate::output::print;
+use crate::peer_address::PeerAddress;
 use crate::terminal::Capabilities;
 use build::{Wanted, build};
 use detector_api::failure::Failure;

@@ -3,8 +3,8 @@
 
 use super::Place::{Link, SmallBuffers};
 use super::Twin::{Case as Like, None as No};
-use super::case::{Case, Flag, SeenBy, When, bad};
 use super::plays::{containers, crafted, hoards, kernel, shared, tools};
+use crate::stage::case::{Case, Flag, SeenBy, When, bad};
 
 const fn hook(kind: &'static str) -> Flag {
     Flag {

@@ -1,8 +1,8 @@
 //! Honest peers, of whom nothing is to be said.
 
 use super::Place::{Link, Multipath, SecondServer, Shaped, ShrinkingClient};
-use super::case::{Case, When, honest};
 use super::plays::{containers, dialogues, honest, kernel, shared, small, tools};
+use crate::stage::case::{Case, When, honest};
 
 /// Those that some bad peer of the selftest looks like.
 #[rustfmt::skip]

@@ -5,11 +5,10 @@
 //! all, `detector selftest` those that need a kernel and no program.
 
 mod bad;
-mod case;
 mod honest;
 mod plays;
 
-pub use case::{Case, Flag, Label, Place, Play, SeenBy, Twin, When, is_alarm};
+pub use crate::stage::case::{Case, Flag, Label, Place, Play, SeenBy, Twin, When, is_alarm};
 
 use anyhow::{Context, Result};
 

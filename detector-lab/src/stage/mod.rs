@@ -2,16 +2,17 @@
 //!
 //! Here is what those who watch see of it; `props` has what plays see.
 
+pub(crate) mod case;
 mod plan;
 mod props;
 mod site;
 mod weather;
 
+use case::Case;
 pub use plan::{MOST_NETWORKS, Network, Plan};
 pub use site::Site;
 pub(crate) use weather::{lose_incoming, set_gone};
 
-use crate::cases::Case;
 use crate::network::{Family, peer_key};
 use anyhow::Result;
 use std::net::{IpAddr, SocketAddr};

@@ -4,8 +4,8 @@
 //! One kind is a single namespace and needs no program; the other has a namespace for each kind of
 //! host, real wires between them and real servers.
 
+use super::case::Place;
 use super::{Network, Plan, weather};
-use crate::cases::Place;
 use crate::network::{
     Family, Namespace, Tun, add_address, disable_offloads, mptcp, reap_leftovers, set_mtu,
 };

@@ -6,7 +6,7 @@ use clap_complete::ArgValueCompleter;
 use detector_api::address::network_of;
 use detector_api::defaults::CONTROL_SOCKET;
 use detector_api::units::parse_duration;
-use detector_client::commands::PeerAddress;
+use detector_client::peer_address::PeerAddress;
 use ipnet::IpNet;
 use std::path::PathBuf;
 use std::time::Duration;

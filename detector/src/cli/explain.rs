@@ -3,7 +3,7 @@
 use super::{PlaceArgs, candidates};
 use clap::Args;
 use clap_complete::ArgValueCompleter;
-use detector_client::commands::PeerAddress;
+use detector_client::peer_address::PeerAddress;
 
 /// Arguments of `detector explain`.
 #[derive(Clone, Debug, Args)]

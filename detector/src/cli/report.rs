@@ -4,7 +4,7 @@ use super::candidates;
 use clap::{Args, ValueHint};
 use clap_complete::ArgValueCompleter;
 use detector_api::defaults::STATE_DIR;
-use detector_client::commands::PeerAddress;
+use detector_client::peer_address::PeerAddress;
 use std::path::PathBuf;
 
 /// Arguments of `detector report`.

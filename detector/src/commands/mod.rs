@@ -22,7 +22,7 @@ mod top;
 use crate::cli::ConfigVerb;
 use crate::cli::{Cli, Command};
 use detector_api::failure::Failure;
-use detector_client::commands::print;
+use detector_client::output::print;
 
 /// Runs the command that was asked for.
 pub(crate) fn run(cli: Cli) -> Result<(), Failure> {

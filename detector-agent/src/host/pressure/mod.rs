@@ -9,13 +9,13 @@ mod interfaces;
 mod parse;
 
 use super::folder::{Folder, KeptFiles};
+use crate::clock;
 use detector_api::host::{
     InterfaceReport, ListenQueues, Load, Memory, OwnCost, Sockets, Stall, Stalls, TcpMemory,
 };
 use detector_api::snapshot::HostPressure;
 use detector_api::snapshot::InterfaceCounts;
 use interfaces::Interfaces;
-use rustix::time::{ClockId, clock_gettime};
 use std::io;
 use std::path::Path;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -152,7 +152,7 @@ impl Inner {
 
     /// Of one core, since the last sample; `None` at the first.
     fn cpu_share(&mut self, now: Instant) -> Option<f64> {
-        let used = Duration::try_from(clock_gettime(ClockId::ProcessCPUTime)).ok()?;
+        let used = clock::process_time();
         let (before, used_before) = self.used.replace((now, used))?;
         let passed = now.saturating_duration_since(before).as_secs_f64();
         (passed > 0.0).then(|| used.saturating_sub(used_before).as_secs_f64() / passed)

@@ -19,6 +19,7 @@ use super::counters::Counts;
 use super::message::Message;
 use super::shared::{Shared, StopSignal};
 use super::status::MapStatus;
+use crate::clock;
 use crate::priority::set_niceness;
 use aya::Ebpf;
 use aya::maps::{MapData, PerCpuArray};
@@ -151,7 +152,7 @@ impl Sweeper {
 
     /// `None` when there is no one left to sweep for.
     fn round(&mut self, progress: &mut Progress) -> Option<Round> {
-        let began = pace::thread_cpu_time();
+        let began = clock::thread_time();
         let mut due = std::mem::take(&mut progress.again);
         let mut round = Round {
             is_full: progress.is_full_due(),
@@ -191,7 +192,7 @@ impl Sweeper {
             progress.counted = Some(Instant::now());
         }
         progress.rounds += 1;
-        round.cost = pace::thread_cpu_time().saturating_sub(began);
+        round.cost = clock::thread_time().saturating_sub(began);
         if round.is_full {
             progress.full = Some((Instant::now(), round.cost));
         }

@@ -1,6 +1,7 @@
 //! The network namespaces that are known, and those that went away.
 
 use super::pace;
+use crate::clock;
 use crate::kernel::check;
 use crate::namespace::{self, Namespace};
 use std::collections::BTreeSet;
@@ -59,7 +60,7 @@ impl Namespaces {
 
     /// Searching costs a system call a process.
     fn find(&mut self, is_own_only: bool) {
-        let began = pace::thread_cpu_time();
+        let began = clock::thread_time();
         let before = std::mem::take(&mut self.known);
         self.known = if !is_own_only && check::can_enter_namespaces() {
             namespace::find_all()
@@ -71,7 +72,7 @@ impl Namespaces {
         for namespace in &self.known {
             self.gone.remove(&namespace.inode);
         }
-        self.search = pace::thread_cpu_time().saturating_sub(began);
+        self.search = clock::thread_time().saturating_sub(began);
         self.searched = Some(Instant::now());
     }
 

@@ -4,9 +4,6 @@
 
 use super::Round;
 use super::SweepOptions;
-use detector_core::time::MonotonicTime;
-use rustix::event::Timespec;
-use rustix::time::{ClockId, clock_gettime};
 use std::time::{Duration, Instant};
 
 /// No stretch goes beyond this: a stall is found within it, whatever the load.
@@ -72,19 +69,6 @@ impl Credit {
         let needed = needed.min(LONGEST_INTERVAL.max(wanted));
         wanted.max(needed)
     }
-}
-
-pub(super) fn thread_cpu_time() -> Duration {
-    duration_of(clock_gettime(ClockId::ThreadCPUTime))
-}
-
-pub(super) fn monotonic_now() -> MonotonicTime {
-    let elapsed = duration_of(clock_gettime(ClockId::Monotonic));
-    MonotonicTime::from_ns(u64::try_from(elapsed.as_nanos()).unwrap_or(u64::MAX))
-}
-
-fn duration_of(time: Timespec) -> Duration {
-    Duration::try_from(time).unwrap_or_default()
 }
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! One pass over the sockets of one namespace: the rows of the iterator, decoded and handed on.
 
-use super::{Progress, Sweeper, pace};
+use super::{Progress, Sweeper};
+use crate::clock;
 use crate::kernel::message::Message;
 use crate::kernel::object;
 use crate::namespace;
@@ -26,7 +27,7 @@ impl Sweeper {
     /// Sweeps the namespace this thread is in; the number of connections held up there, `None` if
     /// the agent is gone.
     pub(super) fn sweep(&mut self, netns: u32, progress: &mut Progress) -> Option<u64> {
-        let began = pace::monotonic_now();
+        let began = clock::now();
         let mut pass = Pass::default();
         let outcome = if namespace::has_sockets() {
             self.read_rows(&mut pass)?
@@ -48,7 +49,7 @@ impl Sweeper {
         self.send(Message::SweepEnd(SweepEnd {
             netns,
             began,
-            ended: pace::monotonic_now(),
+            ended: clock::now(),
             is_complete,
         }))?;
         Some(pass.held_up)

@@ -4,7 +4,7 @@ mod phrases;
 mod source;
 mod text;
 
-use super::{note, print};
+use crate::output::{note, print};
 use crate::terminal::Capabilities;
 use detector_api::failure::Failure;
 use std::path::Path;

@@ -161,7 +161,7 @@ const fn case(name: &'static str, plot: &'static str, label: Label, play: Play) 
 }
 
 /// A bad or broken peer.
-pub(super) const fn bad(
+pub(crate) const fn bad(
     name: &'static str,
     plot: &'static str,
     (flags, verdicts): (&'static [Flag], &'static [&'static str]),
@@ -177,7 +177,7 @@ pub(super) const fn bad(
 }
 
 /// An honest peer.
-pub(super) const fn honest(name: &'static str, plot: &'static str, play: Play) -> Case {
+pub(crate) const fn honest(name: &'static str, plot: &'static str, play: Play) -> Case {
     case(name, plot, Label::Honest { notes: &[] }, play)
 }
 
@@ -212,43 +212,43 @@ impl Case {
         }
     }
 
-    pub(super) const fn on(mut self, place: Place) -> Self {
+    pub(crate) const fn on(mut self, place: Place) -> Self {
         self.place = place;
         self
     }
 
-    pub(super) const fn when(mut self, when: When) -> Self {
+    pub(crate) const fn when(mut self, when: When) -> Self {
         self.when = when;
         self
     }
 
-    pub(super) const fn unless(mut self, obstacle: fn() -> Option<&'static str>) -> Self {
+    pub(crate) const fn unless(mut self, obstacle: fn() -> Option<&'static str>) -> Self {
         self.obstacle = obstacle;
         self
     }
 
-    pub(super) const fn networks(mut self, networks: u8) -> Self {
+    pub(crate) const fn networks(mut self, networks: u8) -> Self {
         self.networks = networks;
         self
     }
 
-    pub(super) const fn lossless(mut self) -> Self {
+    pub(crate) const fn lossless(mut self) -> Self {
         self.is_lossless = true;
         self
     }
 
-    pub(super) const fn noting(mut self, notes: &'static [&'static str]) -> Self {
+    pub(crate) const fn noting(mut self, notes: &'static [&'static str]) -> Self {
         self.label = Label::Honest { notes };
         self
     }
 
     /// Of the selftest as well.
-    pub(super) const fn selftest(self) -> Self {
+    pub(crate) const fn selftest(self) -> Self {
         self.selftest_as(self.name)
     }
 
     /// The same under another name.
-    pub(super) const fn selftest_as(mut self, name: &'static str) -> Self {
+    pub(crate) const fn selftest_as(mut self, name: &'static str) -> Self {
         self.selftest = Some(name);
         self
     }
