@@ -11,7 +11,7 @@ use std::process::{Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
 /// Longest a start may take on a slow, emulated machine.
-const READY_DEADLINE: Duration = Duration::from_secs(30);
+const READY_DEADLINE: Duration = Duration::from_secs(120);
 /// Between two looks at its log.
 const LOOK_EVERY: Duration = Duration::from_millis(5);
 
