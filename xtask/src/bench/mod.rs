@@ -10,6 +10,7 @@ mod flood;
 mod guard;
 mod hook;
 mod idle;
+mod latency;
 mod life;
 mod namespace;
 mod owner;
@@ -98,6 +99,16 @@ enum What {
     Top(Rounds),
     /// A day of the flight recorder, ordinary and in a flood: processor time, commits, size
     Recorder,
+    /// How soon a flag reaches a reader with the flight recorder and without it, in turns, on a calm host
+    /// and while 20,000 connections stall
+    Latency {
+        /// Rounds of each kind
+        #[arg(long, default_value_t = 4, value_parser = clap::value_parser!(u32).range(1..))]
+        rounds: u32,
+        /// Seconds of each round
+        #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u32).range(2..=600))]
+        seconds: u32,
+    },
     /// Owners of 5,000 stalled connections of nginx, apache2 (prefork) and a server with threads:
     /// how many are found and right, how soon, and what the search takes
     Owner {
@@ -131,6 +142,7 @@ impl What {
             | Self::Hook(_)
             | Self::Flood { .. }
             | Self::Census { .. }
+            | Self::Latency { .. }
             | Self::Life(_)
             | Self::Guard { .. } => &PROGRAMS,
         }
@@ -191,6 +203,9 @@ pub(crate) fn main(arguments: &Arguments) -> Result<()> {
             top::main(&agent, &examples.join("crowded_agent"), rounds, seconds)
         }
         Some(What::Recorder) => recorder::main(&agent, &examples.join("day")),
+        Some(What::Latency { rounds, seconds }) => {
+            latency::main(&agent, &examples, rounds, seconds)
+        }
         Some(What::Owner { seconds }) => owner::main(&agent, &examples, seconds),
         Some(What::Idle(idle)) => idle::main(&agent, &examples, idle),
         Some(What::Sweep(Rounds { rounds, .. })) => sweep::main(&examples, rounds),

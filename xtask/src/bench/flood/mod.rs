@@ -13,7 +13,8 @@ use std::time::{Duration, Instant};
 
 use anyhow::Result;
 
-use self::watch::{Follower, Page};
+pub(super) use self::watch::Follower;
+use self::watch::Page;
 use super::cost::{memory, time_of_process};
 use super::percentile;
 use super::programs::{control_socket, start_telling};

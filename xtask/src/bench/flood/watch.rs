@@ -97,13 +97,13 @@ impl Page {
 }
 
 /// `detector events --follow`: a reader of flags of one kind.
-pub(super) struct Follower {
+pub(in crate::bench) struct Follower {
     child: Child,
     lines: Receiver<(Duration, String)>,
 }
 
 impl Follower {
-    pub(super) fn start(agent: &Path, socket: &Path) -> Result<Self> {
+    pub(in crate::bench) fn start(agent: &Path, socket: &Path) -> Result<Self> {
         // Before others, as it stands for somebody who has a processor to listen with.
         let mut child = Command::new("nice")
             .args(["-n", "-19"])
@@ -137,7 +137,7 @@ impl Follower {
     }
 
     /// Milliseconds from each `PEER NANOSECONDS` to the event of that peer, and how many had none.
-    pub(super) fn match_with(mut self, probes: &str) -> Result<(Vec<f64>, usize)> {
+    pub(in crate::bench) fn match_with(mut self, probes: &str) -> Result<(Vec<f64>, usize)> {
         drop(self.child.kill());
         drop(self.child.wait());
         let mut came = HashMap::new();
