@@ -3,7 +3,7 @@
 
 use crate::stage::{CraftedStage, both_families, suffix};
 use anyhow::{Context, Result, ensure};
-use detector_tests::agent::{Agent, command};
+use detector_tests::agent::{Agent, binary, command, command_under, with_mounts};
 use detector_tests::lab::Family;
 use detector_tests::schema::Schema;
 use detector_tests::story::Story;
@@ -78,8 +78,28 @@ fn a_hoard_is_reported_from_the_files_of_a_killed_agent(family: Family) -> Resul
         ] {
             ensure!(letter.contains(words), "no `{words}` in\n{letter}");
         }
-        Ok(())
+        resolve(story.folder(), &state, ip)
     })
+}
+
+/// A peer's name is told by the host's own resolver, and only if somebody asks for it.
+fn resolve(folder: &Path, state: &Path, ip: IpAddr) -> Result<()> {
+    const NAME: &str = "client.example";
+    let hosts = folder.join("hosts");
+    fs::write(&hosts, format!("{ip} {NAME}\n"))?;
+    let under = with_mounts(&format!("mount --bind {} /etc/hosts", hosts.display()));
+    for arguments in [&["report"][..], &["report", "--resolve"]] {
+        let mut report = command_under(&under, &binary()?);
+        report.args(arguments).arg("--state-dir").arg(state);
+        let output = report.output()?;
+        ensure!(output.status.success(), "{output:?}");
+        let said = String::from_utf8_lossy(&output.stdout);
+        ensure!(
+            said.contains(NAME) == arguments.contains(&"--resolve"),
+            "{arguments:?}: {said}"
+        );
+    }
+    Ok(())
 }
 
 /// As the agent writes a peer: IPv6 as a /64.

@@ -1,5 +1,6 @@
 //! What the kernel side counts about itself.
 
+use super::counters::Counts;
 use detector_common::names;
 use std::time::Duration;
 
@@ -41,6 +42,16 @@ pub(crate) struct KernelStatus {
 }
 
 impl KernelStatus {
+    /// That of a kernel side that has lost nothing.
+    pub(crate) fn without_losses() -> Self {
+        let counts = Counts::default();
+        Self {
+            records_lost: counts.losses(),
+            records_held_back: counts.held_back(),
+            ..Self::default()
+        }
+    }
+
     /// Processor time of the hooks, where the kernel counts it: that of the sweep is the agent's own.
     pub(crate) fn hook_time(&self) -> Duration {
         let hooks = self.programs.iter();

@@ -49,6 +49,16 @@ impl Page {
         self.metric(metric).sample(&[], value);
     }
 
+    /// What a label of a metric is on this page, sample by sample.
+    pub(super) fn values(&self, metric: &Metric, label: &str) -> impl Iterator<Item = String> {
+        let families = self.families.iter();
+        let family = families.filter(move |family| family.name() == metric.name);
+        let samples = family.flat_map(|family| family.get_metric());
+        let labels = samples.flat_map(|sample| sample.get_label());
+        let values = labels.filter(move |pair| pair.name() == label);
+        values.map(|pair| pair.value().to_owned())
+    }
+
     /// The finished page.
     ///
     /// # Errors

@@ -1,9 +1,10 @@
 //! What the metrics listeners serve: `/`, the metrics, `/healthz`, `/readyz`.
 
-pub mod definition;
+mod definition;
 mod exposition;
 mod page;
 mod process;
+pub mod reference;
 
 use crate::http::{Content, Handler, Request, Response};
 use crate::log;

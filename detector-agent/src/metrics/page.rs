@@ -73,6 +73,10 @@ pub(crate) fn render(
     kernel: &KernelStatus,
     counts: &SelfCounts<'_>,
 ) -> prometheus::Result<String> {
+    fill(core, kernel, counts).into_text()
+}
+
+pub(super) fn fill(core: &MetricsSnapshot, kernel: &KernelStatus, counts: &SelfCounts<'_>) -> Page {
     let mut page = Page::default();
     write_host(&mut page, core);
     if let Some(oom_kills) = counts.oom_kills {
@@ -87,7 +91,7 @@ pub(crate) fn render(
     write_budget(&mut page, &counts.budget);
     write_recorder(&mut page, &counts.recorder);
     process::write(&mut page);
-    page.into_text()
+    page
 }
 
 fn write_host(page: &mut Page, core: &MetricsSnapshot) {

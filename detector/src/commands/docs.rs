@@ -5,7 +5,7 @@ mod reference;
 use crate::cli::{Chapter, Cli};
 use clap::CommandFactory;
 use detector_agent::config::{Config, keys};
-use detector_agent::metrics::definition;
+use detector_agent::metrics::reference as metrics;
 use detector_api::actions::{
     BlockAnswer, BlockRequest, Blocked, ResetAnswer, ResetRequest, UnblockAnswer, UnblockRequest,
 };
@@ -22,7 +22,7 @@ use schemars::generate::SchemaSettings;
 
 pub(super) fn run(chapter: Chapter) -> Result<(), Failure> {
     super::print(&match chapter {
-        Chapter::Metrics => definition::markdown(),
+        Chapter::Metrics => metrics::markdown(),
         Chapter::Cli => cli(),
         Chapter::Configuration => configuration(),
         Chapter::Columns => reference::columns(),
