@@ -177,6 +177,8 @@ fn one_peer_cannot_fill_the_ring_of_events() {
     );
     // Thirty seconds without a byte, the kernel knows of no others, and no benign cause is left.
     answer_alone(&mut engine);
+    engine.advance(ms(25_000), WALL);
+    answer_alone(&mut engine);
     engine.advance(ms(30_999), WALL);
     assert_eq!(engine.peers()[0].verdict, Some(Verdict::SlowClient));
     engine.advance(ms(31_000), WALL);

@@ -4,7 +4,9 @@
 
 mod support;
 
-use detector_api::snapshot::{Advice, BenignCause, Outcome, PeerDetail, Severity, Verdict};
+use detector_api::snapshot::{
+    Advice, BenignCause, FlagKind, Outcome, PeerDetail, Severity, Verdict,
+};
 use detector_core::engine::Engine;
 use detector_core::observe::observation::{Direction, Observation, Reason, Totals};
 use detector_core::settings::{DetectSettings, TableSettings};
@@ -291,6 +293,7 @@ fn a_backend_that_hangs_is_no_attacker() {
     let peer = engine.peer("10.0.0.5").unwrap().peer;
     assert_eq!(peer.stalled_connections, 25);
     assert_eq!(peer.verdict, Some(Verdict::Tarpit));
+    assert_eq!(engine.metrics().flags[FlagKind::StallHoard as usize], 0);
 }
 
 #[test]

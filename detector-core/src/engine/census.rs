@@ -62,8 +62,9 @@ impl Engine {
         // A backend of ours with many connections is no client that may turn out to hold them.
         let is_crowd = peer.direction != Direction::Outbound
             && u64::from(peer.connections.len()) >= self.settings.detect.hoard_connections;
+        let may_be_accused = peer.hoard.is_alone && !peer.verdicts.is_accused();
         (stalled > 0 || is_crowd)
-            && peer.verdicts.sharing.is_due(stalled, self.clock.now)
+            && (peer.verdicts.sharing).is_due(stalled, may_be_accused, self.clock.now)
             && !self.settings.trusted.touch(&peer.address)
     }
 
@@ -79,7 +80,7 @@ impl Engine {
         let census = counted.map(|counted| self.without_held_up(slot, counted));
         let peer = self.peers.get_mut(slot);
         let is_taken = peer.verdicts.sharing.observe(census, now);
-        if is_taken && peer.flags.is_any() {
+        if is_taken && (peer.flags.is_any() || peer.verdicts.is_accused()) {
             self.renew_verdict(slot);
         }
         is_taken

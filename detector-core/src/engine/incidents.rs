@@ -6,6 +6,7 @@
 use super::{Engine, owners};
 use crate::incidents::{Part, Scan, Stamp};
 use crate::rules::flags::FlagSet;
+use crate::rules::stall::StallClass;
 use crate::tables::peers::Peer;
 use crate::time::{MonotonicTime, SECOND_NS};
 use detector_api::snapshot::{
@@ -55,13 +56,13 @@ impl Engine {
     }
 
     /// What stalled connections that a process holds pin now: the part of all send queues that
-    /// peers hold up.
+    /// peers hold up, and no program on this host.
     #[must_use]
     pub fn stalled_send_bytes(&self) -> u64 {
-        let stalled = self
-            .connections
-            .iter()
-            .filter(|connection| connection.stall.cause().is_some() && !connection.last.is_orphan);
+        let is_of_peer = |class: StallClass| class != StallClass::WithinHost;
+        let stalled = self.connections.iter().filter(|connection| {
+            connection.stall.class().is_some_and(is_of_peer) && !connection.last.is_orphan
+        });
         stalled
             .map(|connection| connection.last.pinned_bytes())
             .sum()

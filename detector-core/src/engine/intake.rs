@@ -22,6 +22,7 @@ impl Engine {
             self.book(peer, &counts);
             if counts.shrinks != Shrinks::default() {
                 self.peers.get_mut(peer).shrinks.note(observation.at);
+                self.renew_verdict(peer);
             }
         }
         true

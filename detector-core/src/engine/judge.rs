@@ -4,7 +4,6 @@
 use super::Engine;
 use crate::rules::fingerprint::Fingerprint;
 use crate::rules::pace::PaceChange;
-use crate::rules::recovery;
 use crate::rules::shrink;
 use crate::rules::stall::{self, StallChange, StallClass, Stalled};
 use crate::tables::connections::{Class, Connection};
@@ -87,10 +86,10 @@ impl Engine {
     pub(super) fn note_recovery(&mut self, slot: u32) {
         let now = self.clock.now;
         let connection = self.connections.get_mut(slot);
-        if connection.stall.recover(now, recovery::REMEMBERED_NS) {
+        if let Some(read_on) = connection.stall.recover(now) {
             let peer_slot = connection.peer;
             let peer = self.peers.get_mut(peer_slot);
-            peer.stalls.recoveries.note(now);
+            peer.stalls.recoveries.note(now, read_on.before);
             let deadline = peer.deadline();
             self.peers.set_deadline(peer_slot, deadline);
         }

@@ -71,6 +71,7 @@ impl Engine {
         }
         self.flagged.remove(&peer_slot);
         self.crowds.remove(&peer_slot);
+        self.groups.spare(peer_slot, false, &self.settings.detect);
         self.peers.remove(peer_slot);
     }
 

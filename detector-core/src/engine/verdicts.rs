@@ -22,10 +22,18 @@ impl Engine {
     /// Judges a peer after its flags or its stalls have changed.
     pub(super) fn renew_verdict(&mut self, peer_slot: u32) {
         let (now, path_signs) = (self.clock.now, self.path_signs());
-        let found = verdict::judge(&self.evidence(self.peers.get(peer_slot)));
+        let evidence = self.evidence(self.peers.get(peer_slot));
+        let found = verdict::judge(&evidence);
         let peer = self.peers.get_mut(peer_slot);
-        let aftermath = aftermath(peer);
+        let aftermath = Aftermath {
+            is_excused: evidence.is_shared() || evidence.is_trusted || evidence.drains(),
+            ..aftermath(peer)
+        };
         peer.verdicts.observe(found, &aftermath, path_signs, now);
+        let is_spared = evidence.is_shared() || evidence.is_trusted;
+        self.groups
+            .spare(peer_slot, is_spared, &self.settings.detect);
+        let peer = self.peers.get(peer_slot);
         let deadline = peer.deadline();
         self.peers.set_deadline(peer_slot, deadline);
     }
@@ -115,6 +123,8 @@ impl Engine {
             interfaces: self.symptoms.interface_errors.sum(),
             within_host_connections: connections(StallClass::WithinHost),
             census: peer.verdicts.sharing.census(self.clock.now),
+            is_census_fresh: peer.verdicts.is_accused()
+                || peer.verdicts.sharing.is_fresh(self.clock.now),
             has_others: peer.verdicts.sharing.has_others(self.clock.now),
             is_trusted: self.settings.trusted.touch(&peer.address),
             ..PeerEvidence::default()
@@ -151,5 +161,6 @@ fn aftermath(peer: &Peer) -> Aftermath {
         has_shrunk: !peer.shrinks.is_empty(),
         quiet_since: peer.flags.quiet_since,
         relieved_at: peer.stalls.relieved_at,
+        is_excused: false,
     }
 }

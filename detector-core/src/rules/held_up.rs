@@ -51,7 +51,7 @@ pub(crate) fn is_silent(state: &State) -> bool {
 /// own accord; what is in flight then is below an edge that was taken back, or the cut-down segment
 /// of a probe (`tcp_write_wakeup`), whose timeouts a peer that answers but takes nothing draws too.
 /// So they are not looked at before.
-fn is_window_too_small(state: &State) -> bool {
+pub(crate) fn is_window_too_small(state: &State) -> bool {
     window::episode_continues(
         state.snd_una,
         state.window_bytes,

@@ -51,12 +51,23 @@ pub(crate) struct Recoveries {
     earlier: u64,
     /// When `latest` began.
     began: Option<MonotonicTime>,
+    /// When `earlier` did; what came before is forgotten.
+    earlier_began: Option<MonotonicTime>,
 }
 
 impl Recoveries {
-    pub(crate) fn note(&mut self, now: MonotonicTime) {
+    /// Notes that a connection has read on, which did so `before` already, if it did. Each counts once
+    /// while it is remembered: one that stalls again and again speaks for itself, not for others.
+    pub(crate) fn note(&mut self, now: MonotonicTime, before: Option<MonotonicTime>) {
         self.forget(now);
-        self.began.get_or_insert(now);
+        let began = *self.began.get_or_insert(now);
+        if before.is_some_and(|before| before >= began) {
+            return;
+        }
+        let is_counted = |earlier| before.is_some_and(|before| before >= earlier);
+        if self.earlier_began.is_some_and(is_counted) {
+            self.earlier = self.earlier.saturating_sub(1);
+        }
         self.latest = self.latest.saturating_add(1);
     }
 
@@ -78,6 +89,7 @@ impl Recoveries {
             0
         };
         self.latest = 0;
+        self.earlier_began = self.began.filter(|_| self.earlier > 0);
         self.began = (self.earlier > 0).then_some(now);
     }
 
@@ -98,12 +110,12 @@ mod tests {
         let at = |seconds: u64| MonotonicTime::from_ns(seconds * SECOND_NS);
         let mut recoveries = Recoveries::default();
         assert_eq!(recoveries.forgets_at(), None);
-        recoveries.note(at(5_000));
-        recoveries.note(at(5_599));
+        recoveries.note(at(5_000), None);
+        recoveries.note(at(5_599), None);
         assert_eq!(recoveries.count(), 2);
         assert_eq!(recoveries.forgets_at(), Some(at(5_600)));
         recoveries.forget(at(5_600));
-        recoveries.note(at(5_700));
+        recoveries.note(at(5_700), None);
         assert_eq!(recoveries.count(), 3);
         recoveries.forget(at(6_200));
         assert_eq!(recoveries.count(), 1);
@@ -117,8 +129,25 @@ mod tests {
     fn a_long_pause_forgets_all_at_once() {
         let at = |seconds: u64| MonotonicTime::from_ns(seconds * SECOND_NS);
         let mut recoveries = Recoveries::default();
-        recoveries.note(at(1_000));
-        recoveries.note(at(2_200));
+        recoveries.note(at(1_000), None);
+        recoveries.note(at(2_200), None);
         assert_eq!(recoveries.count(), 1);
+    }
+
+    #[test]
+    fn a_connection_counts_once_and_is_remembered_since_it_last_read_on() {
+        let at = |seconds: u64| MonotonicTime::from_ns(seconds * SECOND_NS);
+        let mut recoveries = Recoveries::default();
+        let mut before = None;
+        for seconds in (1_060..9_000).step_by(360) {
+            recoveries.note(at(seconds), before);
+            before = Some(at(seconds));
+            assert_eq!(recoveries.count(), 1, "{seconds}");
+            recoveries.forget(at(seconds + 359));
+            assert_eq!(recoveries.count(), 1, "{seconds}");
+        }
+        recoveries.forget(at(9_600));
+        recoveries.forget(at(10_300));
+        assert_eq!(recoveries.count(), 0);
     }
 }

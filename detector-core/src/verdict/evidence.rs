@@ -135,6 +135,8 @@ pub(crate) struct PeerEvidence {
     pub(crate) within_host_connections: u64,
     /// All its connections, if the kernel has been asked and has told.
     pub(crate) census: Option<Census>,
+    /// Whether it has told so lately, or the peer is accused on what it told before.
+    pub(crate) is_census_fresh: bool,
     /// Whether others of its connections behaved lately.
     pub(crate) has_others: bool,
     /// Whether it belongs to a trusted network.

@@ -17,7 +17,7 @@ pub(crate) type Finding = (Verdict, Confidence);
 /// 2. Mostly silent connections, and no hoard held beside them: `path-loss` if silences ended
 ///    before, if unrelated networks fall silent too or interface errors rise, else `vanished`.
 /// 3. A hoard that drains nothing: `slow-client` if others use the address, who behave, or if the
-///    kernel has not told of all its connections; else `slow-read-attack` if most of it is read from now and then,
+///    kernel has not told lately of all its connections; else `slow-read-attack` if most of it is read from now and then,
 ///    else `zero-window-attack`.
 /// 4. A connection that we opened drains nothing, and fewer stalls have recovered than are held:
 ///    `tarpit`.
@@ -92,11 +92,12 @@ fn judge_silence(evidence: &PeerEvidence) -> Finding {
 }
 
 /// Whoever shares its address with others who behave is not accused, nor is anybody of whom the
-/// kernel has not told all connections.
+/// kernel has not told all connections, or long ago.
 fn judge_hoard(evidence: &PeerEvidence) -> Finding {
     if evidence.is_shared() {
         (Verdict::SlowClient, Confidence::Medium)
-    } else if evidence.census.is_none() {
+    } else if evidence.census.is_none() || (evidence.is_blocked_hoard && !evidence.is_census_fresh)
+    {
         (Verdict::SlowClient, Confidence::Low)
     } else {
         judge_attack(evidence)

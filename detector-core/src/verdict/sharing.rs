@@ -12,6 +12,12 @@ const RENEW_NS: u64 = 60 * SECOND_NS;
 /// The same where there was no answer.
 const RETRY_NS: u64 = 5 * SECOND_NS;
 
+/// Who hoards and is not accused yet is asked for so soon again: others that came meanwhile count.
+const RENEW_BEFORE_ACCUSING_NS: u64 = 8 * SECOND_NS;
+
+/// Nobody is accused on an answer older than this: the wait before, the looks and what may delay them.
+const FRESH_NS: u64 = 15 * SECOND_NS;
+
 /// So many connections that behave beside those that are held, and the address has others. One may
 /// be an attacker's own look at whether the server still answers.
 const OTHERS: u64 = 2;
@@ -81,9 +87,21 @@ impl Sharing {
         before
     }
 
-    /// Whether the kernel is to be asked, if the peer is a suspect: after a while, and once so many of
-    /// its connections are stalled that some of those must be that were well.
-    pub(crate) fn is_due(&self, stalled_connections: u64, now: MonotonicTime) -> bool {
+    /// Whether the kernel is to be asked, if the peer is a suspect: after a while, sooner if it
+    /// `may_be_accused`, and once so many of its connections are stalled that some of those must be that
+    /// were well.
+    pub(crate) fn is_due(
+        &self,
+        stalled_connections: u64,
+        may_be_accused: bool,
+        now: MonotonicTime,
+    ) -> bool {
+        let is_old = self
+            .counted
+            .is_some_and(|(_, at)| now.since_ns(at) >= RENEW_BEFORE_ACCUSING_NS);
+        if may_be_accused && is_old && !self.has_others {
+            return true;
+        }
         let is_outdated = self.counted.is_some_and(|(census, at)| {
             let others = census.well_before.unwrap_or(0);
             stalled_connections > census.connections.saturating_sub(others)
@@ -96,6 +114,12 @@ impl Sharing {
     pub(crate) fn census(&self, now: MonotonicTime) -> Option<Census> {
         let fresh = self.counted.filter(|(_, at)| now.since_ns(*at) < QUIET_NS);
         fresh.map(|(census, _)| census)
+    }
+
+    /// Whether the kernel was asked so lately that somebody may be accused on what it said.
+    pub(crate) fn is_fresh(&self, now: MonotonicTime) -> bool {
+        self.counted
+            .is_some_and(|(_, at)| now.since_ns(at) < FRESH_NS)
     }
 
     /// Whether others behaved lately.
@@ -111,7 +135,7 @@ pub(super) fn is_shared_by_past(census: &Census, holding: u64) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::{RENEW_NS, RETRY_NS, Sharing};
+    use super::{FRESH_NS, RENEW_BEFORE_ACCUSING_NS, RENEW_NS, RETRY_NS, Sharing};
     use crate::observe::census::Census;
     use crate::rules::QUIET_NS;
     use crate::time::{MonotonicTime, SECOND_NS};
@@ -139,11 +163,11 @@ mod tests {
     fn others_are_well_at_two_pairs_of_looks() {
         let mut sharing = Sharing::default();
         assert!(!answer(&mut sharing, census(31, 7, None), START));
-        assert!(sharing.is_due(24, START) && sharing.census(START).is_none());
+        assert!(sharing.is_due(24, false, START) && sharing.census(START).is_none());
         assert!(answer(&mut sharing, census(31, 7, Some(1)), START));
         assert!(!sharing.has_others(START));
         assert!(answer(&mut sharing, census(31, 7, Some(2)), START));
-        assert!(sharing.has_others(START) && !sharing.is_due(24, START));
+        assert!(sharing.has_others(START) && !sharing.is_due(24, false, START));
         let few = census(1_000, 12, Some(9));
         assert!(answer(&mut sharing, few, START) && answer(&mut sharing, few, START));
         assert!(!sharing.has_others(START));
@@ -154,11 +178,11 @@ mod tests {
         let mut sharing = Sharing::default();
         answer(&mut sharing, census(31, 7, Some(7)), START);
         let later = START.plus_ns(RENEW_NS);
-        assert!(sharing.is_due(24, later));
+        assert!(sharing.is_due(24, false, later));
         answer(&mut sharing, census(31, 0, None), later);
-        assert!(sharing.has_others(later) && !sharing.is_due(24, later));
+        assert!(sharing.has_others(later) && !sharing.is_due(24, false, later));
         let again = later.plus_ns(RETRY_NS);
-        assert!(sharing.is_due(24, again));
+        assert!(sharing.is_due(24, false, again));
         answer(&mut sharing, census(31, 0, None), again);
         assert!(!sharing.has_others(again));
     }
@@ -168,9 +192,9 @@ mod tests {
         let mut sharing = Sharing::default();
         answer(&mut sharing, census(1_000, 60, Some(48)), START);
         let later = START.plus_ns(RETRY_NS);
-        assert!(!sharing.is_due(952, later));
-        assert!(sharing.is_due(953, later));
-        assert!(!sharing.is_due(953, START));
+        assert!(!sharing.is_due(952, false, later));
+        assert!(sharing.is_due(953, false, later));
+        assert!(!sharing.is_due(953, false, START));
     }
 
     #[test]
@@ -196,5 +220,20 @@ mod tests {
         answer(&mut sharing, ended(0, 0), now);
         answer(&mut sharing, ended(2, 0), now);
         assert!(sharing.has_others(now));
+    }
+
+    #[test]
+    fn who_may_be_accused_is_asked_for_until_it_is() {
+        let mut sharing = Sharing::default();
+        assert!(!sharing.is_fresh(START));
+        answer(&mut sharing, census(30, 0, None), START);
+        let later = START.plus_ns(RENEW_BEFORE_ACCUSING_NS);
+        assert!(!sharing.is_due(30, false, later) && sharing.is_due(30, true, later));
+        assert!(!sharing.is_due(30, true, START) && sharing.is_fresh(later));
+        assert!(!sharing.is_fresh(START.plus_ns(FRESH_NS)));
+        answer(&mut sharing, census(33, 3, None), later);
+        answer(&mut sharing, census(33, 3, Some(3)), later);
+        let last = later.plus_ns(RENEW_BEFORE_ACCUSING_NS);
+        assert!(!sharing.is_due(30, true, last), "others are known");
     }
 }

@@ -29,6 +29,9 @@ pub(crate) struct Aftermath {
     pub(crate) quiet_since: MonotonicTime,
     /// When a stall last ended while its connection lived on.
     pub(crate) relieved_at: Option<MonotonicTime>,
+    /// Whether it is not to be accused at all: it is trusted, shares its address with others who
+    /// behave, or drains.
+    pub(crate) is_excused: bool,
 }
 
 /// The verdict of one peer.
@@ -52,7 +55,7 @@ impl Verdicts {
         now: MonotonicTime,
     ) {
         let finding = match found {
-            Some(found) => Some(self.keep_accusation(found)),
+            Some(found) => Some(self.keep_accusation(found, aftermath)),
             None => self.after(aftermath),
         };
         self.stand(finding, now);
@@ -70,6 +73,11 @@ impl Verdicts {
         let benign = (Verdict::Benign, Confidence::Low);
         self.stand((!is_cleared).then_some(benign), now);
         is_cleared
+    }
+
+    /// Whether it is called an attacker.
+    pub(crate) fn is_accused(&self) -> bool {
+        self.verdict().is_some_and(is_accusation)
     }
 
     pub(crate) fn verdict(&self) -> Option<Verdict> {
@@ -101,16 +109,18 @@ impl Verdicts {
         });
     }
 
-    /// An attack whose last connections are being closed does not become a slow client: only
-    /// reading on, silence or time takes an accusation back.
-    fn keep_accusation(&self, found: Finding) -> Finding {
-        match self.verdict() {
-            Some(before)
-                if is_accusation(before) && found == (Verdict::SlowClient, Confidence::Low) =>
-            {
-                (before, Confidence::Medium)
-            }
-            _ => found,
+    /// An attack whose last connections are being closed does not become something milder: only
+    /// reading on, silence, others at its address or time takes an accusation back.
+    fn keep_accusation(&self, found: Finding, aftermath: &Aftermath) -> Finding {
+        let Some(((before, _), since)) = self.standing else {
+            return found;
+        };
+        let is_milder = matches!(found.0, Verdict::SlowClient | Verdict::ShrinkingPeer);
+        let has_read_on = aftermath.relieved_at >= Some(since);
+        if is_accusation(before) && is_milder && !has_read_on && !aftermath.is_excused {
+            (before, Confidence::Medium)
+        } else {
+            found
         }
     }
 
@@ -118,6 +128,9 @@ impl Verdicts {
     /// peer has recovered by itself, any other stays for a while.
     fn after(&self, aftermath: &Aftermath) -> Option<Finding> {
         let ((verdict, confidence), _) = self.standing?;
+        if is_accusation(verdict) && aftermath.is_excused {
+            return Some((Verdict::SlowClient, Confidence::Low));
+        }
         let is_mild = !is_accusation(verdict) && verdict != Verdict::ShrinkingPeer;
         let is_relieved = aftermath.relieved_at >= Some(aftermath.quiet_since);
         if is_mild && is_relieved && !aftermath.is_flagged && verdict != Verdict::Benign {

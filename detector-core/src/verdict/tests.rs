@@ -17,6 +17,7 @@ fn each_kind_of_evidence_has_its_verdict() {
     };
     let hoard = PeerEvidence {
         census: Some(Census::default()),
+        is_census_fresh: true,
         is_hoarding: true,
         is_blocked_hoard: true,
         holding_connections: 30,
@@ -73,6 +74,10 @@ fn each_kind_of_evidence_has_its_verdict() {
             census: None,
             ..hoard
         },
+        PeerEvidence {
+            is_census_fresh: false,
+            ..hoard
+        },
     ] {
         assert_eq!(verdict(&spared), Some(Verdict::SlowClient));
     }
@@ -87,7 +92,7 @@ fn evidence() -> impl Strategy<Value = PeerEvidence> {
     let few = || prop_oneof![Just(0u64), 1u64..40, Just(1 << 30)];
     let stalls = [few(), few(), few(), few()];
     let held = (few(), few(), few(), few(), few(), few());
-    let is = any::<[bool; 7]>();
+    let is = any::<[bool; 8]>();
     let shrinks = (few(), few(), few(), few(), few());
     let path = (few(), few(), few(), few(), few());
     (stalls, held, is, shrinks, path).prop_map(|(stalls, held, is, shrinks, path)| {
@@ -119,6 +124,7 @@ fn evidence() -> impl Strategy<Value = PeerEvidence> {
                 ..Census::default()
             }),
             has_others: is[6],
+            is_census_fresh: is[7],
             shrunk_connections: shrinks.0,
             shrinks: Shrinks {
                 polite: shrinks.1,
@@ -158,6 +164,7 @@ proptest! {
         } else {
             prop_assert!(evidence.holds_a_hoard());
             prop_assert!(evidence.census.is_some() && !evidence.is_shared());
+            prop_assert!(evidence.is_census_fresh || !evidence.is_blocked_hoard);
         }
         prop_assert!(!evidence.recovers());
     }

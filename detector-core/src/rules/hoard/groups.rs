@@ -7,7 +7,7 @@
 
 use crate::rules::stall::Usage;
 use crate::settings::DetectSettings;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::hash::Hash;
 
 /// Part of the thresholds that one peer counts with at most.
@@ -31,6 +31,8 @@ pub(crate) struct Group {
 pub(crate) struct Groups<K> {
     groups: HashMap<K, Group>,
     members: HashMap<(K, u32), Usage>,
+    /// Peers that count for nothing.
+    spared: HashSet<u32>,
     changes: u64,
 }
 
@@ -39,6 +41,7 @@ impl<K> Default for Groups<K> {
         Self {
             groups: HashMap::new(),
             members: HashMap::new(),
+            spared: HashSet::new(),
             changes: 0,
         }
     }
@@ -70,6 +73,41 @@ impl<K: Copy + Eq + Hash> Groups<K> {
         if usage_after == Usage::default() {
             self.members.remove(&(key, peer));
         }
+        if !self.spared.contains(&peer) {
+            self.count(key, usage_before, usage_after, settings);
+        }
+    }
+
+    /// Has a peer count for nothing from now on, or as any other. Goes through all members where that
+    /// is new.
+    pub(crate) fn spare(&mut self, peer: u32, is_spared: bool, settings: &DetectSettings) {
+        let is_new = if is_spared {
+            self.spared.insert(peer)
+        } else {
+            self.spared.remove(&peer)
+        };
+        if !is_new {
+            return;
+        }
+        let of_peer = self.members.iter().filter(|((_, slot), _)| *slot == peer);
+        let of_peer: Vec<_> = of_peer.map(|((key, _), usage)| (*key, *usage)).collect();
+        for (key, usage) in of_peer {
+            let (before, after) = match is_spared {
+                true => (usage, Usage::default()),
+                false => (Usage::default(), usage),
+            };
+            self.count(key, before, after, settings);
+        }
+    }
+
+    /// One member costs something else now.
+    fn count(
+        &mut self,
+        key: K,
+        usage_before: Usage,
+        usage_after: Usage,
+        settings: &DetectSettings,
+    ) {
         let group = self.groups.entry(key).or_default();
         group.peers += u64::from(usage_after != Usage::default());
         group.peers -= u64::from(usage_before != Usage::default());
@@ -87,7 +125,10 @@ impl<K: Copy + Eq + Hash> Groups<K> {
         for group in self.groups.values_mut() {
             group.counted = Usage::default();
         }
-        for ((key, _), usage) in &self.members {
+        for ((key, peer), usage) in &self.members {
+            if self.spared.contains(peer) {
+                continue;
+            }
             if let Some(group) = self.groups.get_mut(key) {
                 group.counted = group.counted + capped(*usage, settings);
             }
@@ -154,6 +195,39 @@ mod tests {
         }
         assert!(groups.get('a').is_none());
         assert!(groups.members.is_empty());
+    }
+
+    #[test]
+    fn who_is_spared_does_not_count_for_its_neighbours() {
+        let detect = DetectSettings::default();
+        let mut groups = Groups::default();
+        for peer in 0..4 {
+            groups.change(('a', peer), usage(0), usage(5), &detect);
+        }
+        groups.change(('a', 4), usage(0), usage(1), &detect);
+        assert!(groups.get('a').unwrap().hoards);
+        for peer in 0..4 {
+            groups.spare(peer, true, &detect);
+            groups.spare(peer, true, &detect);
+        }
+        let group = groups.get('a').unwrap();
+        assert_eq!(
+            (group.hoards, group.peers, group.usage),
+            (false, 1, usage(1))
+        );
+        groups.change(('a', 0), usage(5), usage(7), &detect);
+        groups.reconfigure(&detect);
+        assert!(!groups.get('a').unwrap().hoards);
+        for peer in 0..4 {
+            groups.spare(peer, false, &detect);
+        }
+        let group = groups.get('a').unwrap();
+        assert_eq!((group.hoards, group.usage), (true, usage(23)));
+        groups.spare(4, true, &detect);
+        for (peer, held) in [(0, 7), (1, 5), (2, 5), (3, 5), (4, 1)] {
+            groups.change(('a', peer), usage(held), usage(0), &detect);
+        }
+        assert!(groups.get('a').is_none() && groups.members.is_empty());
     }
 
     proptest! {

@@ -25,7 +25,7 @@ const WARNING_CONNECTIONS_LEAST: u64 = 2;
 /// The hoard of one peer.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Hoard {
-    /// Whether all its stalls reach the thresholds.
+    /// Whether all its stalls reach the thresholds, connections that we opened aside.
     pub(crate) is_alone: bool,
     /// Whether those below the drain floor do, connections that we opened aside. Connections that
     /// were never read count as such from the start.
@@ -58,8 +58,11 @@ impl Hoard {
         let blocked = stalls.sum(StallClass::is_blocked_by_peer);
         let takes_part = blocked.stalled_connections > 0;
         let never_read = stalls.of(StallClass::NeverRead);
-        let beyond_pause = stalls.sum(StallClass::is_beyond_pause) + never_read;
-        self.is_alone = is_hoarding(stalls.all(), self.is_alone, settings);
+        let is_cost = |class: StallClass| class.is_beyond_pause() && !class.is_outbound();
+        let beyond_pause = stalls.sum(is_cost) + never_read;
+        let opened_by_us = stalls.sum(StallClass::is_outbound);
+        let of_peer = stalls.all() - opened_by_us;
+        self.is_alone = is_hoarding(of_peer, self.is_alone, settings);
         self.is_blocked_hoard = is_hoarding(blocked + never_read, self.is_blocked_hoard, settings);
         self.is_beyond_pause = is_hoarding(beyond_pause, self.is_beyond_pause, settings);
         self.is_in_network = takes_part && network.is_some_and(|group| group.hoards);

@@ -29,6 +29,13 @@ impl PeerGroups {
         self.fingerprints.reconfigure(settings);
     }
 
+    /// Has a peer count for nothing in any group from now on, or as any other: who shares its address
+    /// with others who behave, or is trusted, accuses no neighbours.
+    pub(crate) fn spare(&mut self, peer_slot: u32, is_spared: bool, settings: &DetectSettings) {
+        self.networks.spare(peer_slot, is_spared, settings);
+        self.fingerprints.spare(peer_slot, is_spared, settings);
+    }
+
     /// Counts a connection otherwise for the groups that it and its peer belong to.
     pub(crate) fn change(
         &mut self,

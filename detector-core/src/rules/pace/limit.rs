@@ -2,6 +2,7 @@
 
 use crate::observe::observation::CongestionState;
 use crate::observe::state::State;
+use crate::rules::held_up::is_window_too_small;
 
 /// What limits sending.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -16,15 +17,17 @@ pub(crate) enum Limit {
 
 /// What limits sending now.
 ///
-/// Loss recovery and the congestion window are no doing of the peer; while the window is closed
-/// they do not matter, for nothing could be sent anyway.
+/// Loss recovery and the congestion window are no doing of the peer; while the window is closed, or too
+/// small for the next segment, they do not matter, for nothing could be sent anyway. What is in flight
+/// then is what a probe cut down, or lies below an edge that was taken back.
 #[inline]
 pub(crate) fn limit(state: &State) -> Limit {
     let queued_bytes = state.queued_bytes();
     if queued_bytes == 0 {
         return Limit::Other;
     }
-    if state.window_bytes == 0 || state.zero_window_since.is_some() {
+    let is_closed = state.window_bytes == 0 || state.zero_window_since.is_some();
+    if is_closed || is_window_too_small(state) {
         return Limit::Peer;
     }
     let is_recovering = matches!(

@@ -132,6 +132,7 @@ impl Pace {
             PaceKind::Free => {
                 self.dribbling_since = None;
                 self.is_below_floor = false;
+                self.is_read = false;
                 let floor = settings.dribble_floor_bytes_per_second;
                 let keeps_up = measured.bytes_per_second >= floor || last.queued_bytes() == 0;
                 return keeps_up.then_some(PaceChange::KeepsUp);

@@ -136,18 +136,19 @@ impl Stall {
         })
     }
 
-    /// The peer has read on: what stall there was, was a pause. Returns whether that counts for the
-    /// peer: once while it is remembered, for `counts_for_ns`. A connection that stalls again and
-    /// again speaks for itself, not for others.
-    pub(crate) fn recover(&mut self, now: MonotonicTime, counts_for_ns: u64) -> bool {
-        let was_open = std::mem::take(&mut self.is_open);
-        let is_counted = |at: MonotonicTime| now.since_ns(at) < counts_for_ns;
-        let counts = was_open && !self.recovered_at.is_some_and(is_counted);
-        if counts {
-            self.recovered_at = Some(now);
-        }
-        counts
+    /// The peer has read on: what stall there was, was a pause. `None` if there was none.
+    pub(crate) fn recover(&mut self, now: MonotonicTime) -> Option<ReadOn> {
+        std::mem::take(&mut self.is_open).then(|| ReadOn {
+            before: self.recovered_at.replace(now),
+        })
     }
+}
+
+/// A stall that ended because the peer read on.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct ReadOn {
+    /// When one of this connection last ended so.
+    pub(crate) before: Option<MonotonicTime>,
 }
 
 /// Why the connection is stalled now, if it is; `held_up_by` is what holds it up.

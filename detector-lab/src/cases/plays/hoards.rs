@@ -39,6 +39,35 @@ fn never_read(stage: &Stage, edge: u32) -> Result<()> {
     Ok(())
 }
 
+/// Thirty connections of one address that leave a window open into which no segment fits.
+pub(crate) fn stopping_short(stage: &Stage) -> Result<()> {
+    let server = stage.tiny_server()?;
+    let segment = stage.profile().payload_bytes();
+    let edge = uneven_edge(stage.profile(), SHORT_SEGMENTS);
+    let policy = Policy::StopShort {
+        edge,
+        room: segment,
+    };
+    let mut peers = Vec::new();
+    for number in 0..30 {
+        let place = (0, 2, 40_000 + number);
+        let peer = stage.crafted(place, server.address(), stage.profile().window(edge))?;
+        peer.policy(policy);
+        peer.request(LONG_ANSWER)?;
+        peers.push(peer);
+    }
+    for peer in &peers {
+        peer.wait_bytes((SHORT_SEGMENTS * segment).into())?;
+        stage.note_stall("small-window-stall", peer);
+    }
+    note_hoard(stage, &peers);
+    stage.hold();
+    Ok(())
+}
+
+/// Segments that each of those takes.
+const SHORT_SEGMENTS: u32 = 8;
+
 /// Twelve addresses of one network with three connections each: fewer than a warning asks for.
 pub(crate) fn of_network(stage: &Stage) -> Result<()> {
     let server = stage.tiny_server()?;

@@ -4,7 +4,7 @@
 
 use super::crafted::uneven_edge;
 use crate::acts;
-use crate::peers::crafted::Policy;
+use crate::peers::crafted::{Peer, Policy};
 use crate::peers::{KernelPeer, SlowReader};
 use crate::servers::{Haproxy, TinyServer};
 use crate::stage::Stage;
@@ -61,29 +61,43 @@ pub(crate) fn balancer_at_night(stage: &Stage) -> Result<()> {
     Ok(())
 }
 
-/// Four edges of a CDN in one network; on each some are paused and some have read all.
+/// Four edges of a CDN in one network; on each some are paused and some have read all. A neighbour of
+/// theirs is an ordinary client that is paused, too.
 pub(crate) fn cdn(stage: &Stage) -> Result<()> {
-    edges(stage, |_| 3, PAUSED_EACH)
+    let server = stage.tiny_server()?;
+    let mut peers = edges(stage, &server, |_| 3, PAUSED_EACH)?;
+    peers.push(paused(stage, &server, (0, 2 + EDGES, 40_000))?);
+    stage.hold();
+    Ok(())
 }
 
 /// The same with one that reads on all of them together: addresses of an attacker who looks whether the
 /// server still answers. For IPv6 they are one peer.
 pub(crate) fn edges_probed(stage: &Stage) -> Result<()> {
-    edges(stage, |edge| u16::from(edge == 0), PAUSED_EACH)
+    let server = stage.tiny_server()?;
+    let _peers = edges(stage, &server, |edge| u16::from(edge == 0), PAUSED_EACH)?;
+    stage.hold();
+    Ok(())
 }
 
 /// Edges of a CDN whose readers have all read all.
 pub(crate) fn cdn_read(stage: &Stage) -> Result<()> {
-    edges(stage, |_| 3 + PAUSED_EACH, 0)
+    let server = stage.tiny_server()?;
+    let _peers = edges(stage, &server, |_| 3 + PAUSED_EACH, 0)?;
+    stage.hold();
+    Ok(())
 }
 
 const EDGES: u8 = 4;
 const PAUSED_EACH: u16 = 7;
 
-fn edges(stage: &Stage, readers_of: fn(u8) -> u16, paused: u16) -> Result<()> {
-    let server = stage.tiny_server()?;
-    let edge_bytes = uneven_edge(stage.profile(), 5);
-    let profile = stage.profile().window(edge_bytes);
+fn edges(
+    stage: &Stage,
+    server: &TinyServer,
+    readers_of: fn(u8) -> u16,
+    paused_each: u16,
+) -> Result<Vec<Peer>> {
+    let profile = stage.profile().window(edge_bytes(stage));
     let mut peers = Vec::new();
     for edge in 0..EDGES {
         let host = 2 + edge;
@@ -92,15 +106,24 @@ fn edges(stage: &Stage, readers_of: fn(u8) -> u16, paused: u16) -> Result<()> {
             acts::read_all(&reader, 50_000)?;
             peers.push(reader);
         }
-        for number in 0..paused {
-            let paused = stage.crafted((0, host, 40_000 + number), server.address(), profile)?;
-            paused.policy(Policy::StopReading { edge: edge_bytes });
-            paused.request(acts::LONG_ANSWER)?;
-            peers.push(paused);
+        for number in 0..paused_each {
+            peers.push(paused(stage, server, (0, host, 40_000 + number))?);
         }
     }
-    stage.hold();
-    Ok(())
+    Ok(peers)
+}
+
+fn paused(stage: &Stage, server: &TinyServer, place: (u8, u8, u16)) -> Result<Peer> {
+    let edge = edge_bytes(stage);
+    let profile = stage.profile().window(edge);
+    let peer = stage.crafted(place, server.address(), profile)?;
+    peer.policy(Policy::StopReading { edge });
+    peer.request(acts::LONG_ANSWER)?;
+    Ok(peer)
+}
+
+fn edge_bytes(stage: &Stage) -> u32 {
+    uneven_edge(stage.profile(), 5)
 }
 
 /// The NAT of an office: thirty paused players, and three who download.
@@ -109,6 +132,17 @@ pub(crate) fn office(stage: &Stage) -> Result<()> {
     let _readers = downloads(stage, &server)?;
     let _paused = players(stage, &server)?;
     note_hoard(stage);
+    stage.hold();
+    Ok(())
+}
+
+/// The same whose downloads begin once the players are paused.
+pub(crate) fn office_late(stage: &Stage) -> Result<()> {
+    let server = stage.tiny_server()?;
+    let _paused = players(stage, &server)?;
+    note_hoard(stage);
+    stage.wait(Duration::from_secs(12))?;
+    let _readers = downloads(stage, &server)?;
     stage.hold();
     Ok(())
 }

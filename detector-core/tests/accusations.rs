@@ -1,0 +1,138 @@
+//! What takes an accusation back, and what does not.
+
+#![allow(clippy::unwrap_used, reason = "a test may fail where it stands")]
+
+mod support;
+
+use detector_api::snapshot::{Severity, Verdict};
+use detector_core::engine::{Counted, Engine};
+use detector_core::observe::census::Census;
+use detector_core::observe::observation::{
+    CongestionState, Observation, PendingTimer, Reason, Shrinks, Totals,
+};
+use detector_core::observe::peer_address::PeerAddress;
+use detector_core::time::MonotonicTime;
+use support::{WALL, answer_alone, engine, healthy, ms, zero_window};
+
+const PEER: &str = "198.51.100.7";
+
+fn remote(port: u16) -> String {
+    format!("{PEER}:{port}")
+}
+
+/// Window taken back to zero under data in flight, and nothing taken since.
+fn treason(port: u16, at: MonotonicTime) -> Observation {
+    let seen = zero_window(&remote(port), ms(1_000), at);
+    let shrinks = Shrinks {
+        treason: 1,
+        ..Shrinks::default()
+    };
+    Observation {
+        totals: Totals {
+            shrinks,
+            ..seen.totals
+        },
+        ..seen
+    }
+}
+
+/// An engine that calls [`PEER`] an attacker, for thirty connections.
+fn accused(hold: impl Fn(u16, MonotonicTime) -> Observation) -> Engine {
+    let mut engine = engine();
+    engine.advance(ms(1_000), WALL);
+    for port in 1..=30 {
+        engine.observe(&hold(port, ms(1_000)));
+    }
+    for second in [6, 15, 24, 31] {
+        engine.advance(ms(second * 1_000), WALL);
+        answer_alone(&mut engine);
+    }
+    assert_eq!(verdict(&engine), Some(Verdict::ZeroWindowAttack));
+    engine
+}
+
+fn verdict(engine: &Engine) -> Option<Verdict> {
+    engine.peer(PEER).unwrap().peer.verdict
+}
+
+fn close(engine: &mut Engine, ports: impl Iterator<Item = u16>, at: MonotonicTime) {
+    for port in ports {
+        engine.observe(&Observation {
+            reason: Reason::Closed,
+            ..zero_window(&remote(port), ms(1_000), at)
+        });
+    }
+}
+
+fn others_behave(engine: &mut Engine) {
+    let address = PeerAddress::of(PEER.parse().unwrap(), 64);
+    let counted = Counted {
+        census: Census {
+            connections: 20,
+            well: 10,
+            well_before: Some(10),
+            ..Census::default()
+        },
+        ..Counted::default()
+    };
+    assert!(engine.set_census(address, Some(&counted)));
+}
+
+#[test]
+fn an_attack_whose_connections_are_reset_stays_one() {
+    let mut engine = accused(treason);
+    close(&mut engine, 1..=25, ms(32_000));
+    engine.advance(ms(33_000), WALL);
+    assert_eq!(verdict(&engine), Some(Verdict::ZeroWindowAttack));
+    close(&mut engine, 26..=30, ms(34_000));
+    engine.advance(ms(35_000), WALL);
+    assert_eq!(verdict(&engine), Some(Verdict::ZeroWindowAttack));
+}
+
+#[test]
+fn who_reads_on_is_no_attacker_any_more() {
+    let mut engine = accused(treason);
+    close(&mut engine, 1..=25, ms(32_000));
+    for port in 26..=30 {
+        engine.observe(&Observation {
+            snd_una: 90_000,
+            snd_nxt: 90_000,
+            write_seq: 90_000,
+            bytes_acked: 89_999,
+            totals: treason(port, ms(33_000)).totals,
+            ..healthy(&remote(port), ms(33_000))
+        });
+    }
+    engine.advance(ms(34_000), WALL);
+    assert_eq!(verdict(&engine), Some(Verdict::ShrinkingPeer));
+}
+
+#[test]
+fn others_at_its_address_excuse_it_however_little_is_held_by_then() {
+    let hold = |port, at| zero_window(&remote(port), ms(1_000), at);
+    for left in [10, 0] {
+        let mut engine = accused(hold);
+        close(&mut engine, left + 1..=30, ms(32_000));
+        others_behave(&mut engine);
+        engine.advance(ms(33_000), WALL);
+        assert_eq!(verdict(&engine), Some(Verdict::SlowClient), "{left}");
+    }
+}
+
+/// The kernel's probe into a window that is open by less than a segment, cut down to it and never
+/// acknowledged, looks like loss.
+#[test]
+fn a_window_too_small_for_a_segment_is_held_like_a_closed_one() {
+    let engine = accused(|port, at| Observation {
+        window_bytes: 700,
+        snd_nxt: 1_700,
+        in_flight_segments: 1,
+        cwnd_segments: 1,
+        congestion: CongestionState::Loss,
+        timer: PendingTimer::Retransmit,
+        timeouts: 3,
+        edge_max: Some(1_700),
+        ..healthy(&remote(port), at)
+    });
+    assert_eq!(engine.peer(PEER).unwrap().peer.severity, Severity::Critical);
+}
