@@ -117,7 +117,7 @@ impl Stage {
             Ends::Planned(network) => network.number,
             Ends::Given { .. } => 0,
         };
-        Profile::default().mss(1_460 - 4 * u16::from(number))
+        Profile::default().mss(1_460 - 2 * u16::from(number))
     }
 
     /// A port of loopback that no other case of the process has.

@@ -19,7 +19,7 @@ const PATIENCE: Duration = Duration::from_secs(15);
 /// Sweeps that an honest peer must survive unmentioned: the one on its way has perhaps passed it.
 const SWEEPS: u64 = 3;
 /// Longest they may take.
-const SWEEPS_PATIENCE: Duration = Duration::from_secs(30);
+const SWEEPS_PATIENCE: Duration = Duration::from_secs(60);
 /// Between two looks at how often the agent has swept.
 const LOOK_EVERY: Duration = Duration::from_millis(200);
 
