@@ -2,7 +2,7 @@
 //! and hung tasks become notes of the recorder, with the time of the wall clock; an OOM kill is part of
 //! an incident.
 
-use crate::host::kernel_log::{KernelLog, Waited};
+use crate::host::kernel_log::{self, KernelLog, Waited};
 use crate::state::AgentState;
 use detector_api::units;
 use detector_kmsg::message::{Message, OomLine, Parsed, parse};
@@ -16,7 +16,6 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, TryRecvError, channel};
 use std::time::{Duration, Instant};
 
-const LOG: &str = "/dev/kmsg";
 /// Between looks whether the agent ends; nobody waits for this thread.
 const LOOK_EVERY: Duration = Duration::from_secs(60);
 /// The report of an OOM kill is complete once nothing more has come for so long, or after so long.
@@ -33,7 +32,7 @@ pub(super) struct Witness {
 
 /// Opens the kernel's log, which may need a privilege.
 pub(super) fn open() -> io::Result<KernelLog> {
-    Ok(KernelLog::open(Path::new(LOG))?)
+    Ok(KernelLog::open(Path::new(kernel_log::PATH))?)
 }
 
 /// Starts it.

@@ -8,6 +8,8 @@ use std::os::fd::OwnedFd;
 use std::path::Path;
 use std::time::Duration;
 
+/// Where it is read.
+pub(crate) const PATH: &str = "/dev/kmsg";
 /// Longest record (`PRINTK_MESSAGE_MAX`, or `CONSOLE_EXT_LOG_MAX` before 6.3).
 const RECORD_BYTES: usize = 8_192;
 

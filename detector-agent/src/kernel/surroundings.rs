@@ -4,11 +4,13 @@
 use super::requirement::Requirement;
 use crate::actions::Actions;
 use crate::capability::{self, Capability};
+use crate::host::kernel_log::{self, KernelLog};
 use crate::host::{owner, sessions};
+use std::path::Path;
 
 /// Each, and whether it is there.
 pub(super) fn requirements() -> Vec<Requirement> {
-    let mut requirements = vec![processes(), control_groups()];
+    let mut requirements = vec![processes(), control_groups(), kernel_log()];
     // Without it nothing can be asked, which its own line says.
     if capability::has(Capability::NetAdmin) {
         requirements.push(closing_sockets());
@@ -44,6 +46,22 @@ fn control_groups() -> Requirement {
             "boot with systemd.unified_cgroup_hierarchy=1, or mount the host's /sys/fs/cgroup into the \
              container",
         )
+    }
+}
+
+fn kernel_log() -> Requirement {
+    let name = "kernel log";
+    match KernelLog::open(Path::new(kernel_log::PATH)) {
+        Ok(_) => Requirement::ok(name, "read: who is killed for want of memory is named"),
+        Err(errno) => Requirement::degraded(
+            name,
+            format!(
+                "{} cannot be read ({errno}): OOM kills are counted, but who was killed is not known",
+                kernel_log::PATH
+            ),
+            "run as root, or with CAP_SYSLOG where kernel.dmesg_restrict is 1, and with /dev/kmsg in the \
+             container",
+        ),
     }
 }
 

@@ -113,19 +113,32 @@ fn opening(report: &Report, peer: &PeerPart) -> Vec<Block> {
         .map(|host| host.peak_stalled_connections)
         .max();
     let pinned = peer.hosts.iter().map(|host| host.peak_pinned_bytes).max();
+    let held_nothing = stalled.unwrap_or(0) == 0 && pinned.unwrap_or(0) == 0;
     let did = if is_attack(peer) {
         "opened connections to our servers, asked for data and did not take it. That is a known way \
          to exhaust a server: each such connection holds memory and a worker that serves nobody else"
     } else {
         "had connections with our servers on which data that it had asked for was not taken"
     };
-    let subject = format!("Subject: {name} held up our servers, {when}");
-    let body = format!(
-        "To the operator of the network of {name}{registered}: from {when}, {name} {did}. At worst \
-         it held {} at once and {} of memory on {hosts}.",
-        counted(stalled.unwrap_or(0), "such connection", "such connections"),
-        units::bytes(pinned.unwrap_or(0)),
-    );
+    let what = if held_nothing {
+        "as our servers saw it"
+    } else {
+        "held up our servers"
+    };
+    let subject = format!("Subject: {name} {what}, {when}");
+    let to = format!("To the operator of the network of {name}{registered}: from {when},");
+    let body = if held_nothing {
+        format!(
+            "{to} {hosts} saw of {name} what is listed below. No connection of it was held up for \
+             long, and no memory with it."
+        )
+    } else {
+        format!(
+            "{to} {name} {did}. At worst it held {} at once and {} of memory on {hosts}.",
+            counted(stalled.unwrap_or(0), "such connection", "such connections"),
+            units::bytes(pinned.unwrap_or(0)),
+        )
+    };
     let meaning = format!(
         "What it is taken to be: {}",
         text::verdict_meaning(peer.verdict)

@@ -80,6 +80,17 @@ fn the_operator_of_a_network_gets_a_letter() {
     assert_eq!(report.peers.len(), 1);
     let letter = abuse::letter(&report, &recordings, "203.0.113.9").unwrap();
     expect_golden("abuse", &letter);
+    let mut held_nothing = report;
+    for host in held_nothing
+        .peers
+        .iter_mut()
+        .flat_map(|peer| &mut peer.hosts)
+    {
+        (host.peak_stalled_connections, host.peak_pinned_bytes) = (0, 0);
+    }
+    let letter = abuse::letter(&held_nothing, &recordings, "203.0.113.9").unwrap();
+    assert!(letter.starts_with("Subject: 203.0.113.9 as our servers saw it, "));
+    assert!(!letter.contains("At worst"), "{letter}");
     let stranger = Wanted {
         peer: Some("192.0.2.200/32".parse().unwrap()),
         ..wanted

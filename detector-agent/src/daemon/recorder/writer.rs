@@ -128,7 +128,8 @@ impl Writer {
             let ends = self.state.recording.wait(until_sample);
             let is_due = Instant::now() >= sample_at;
             let opened = self.take_findings();
-            if opened || is_due {
+            // The last second is no whole one, and tells how it ended.
+            if opened || is_due || ends {
                 sample_at = Instant::now() + SECOND;
                 // Who held what when it opened: more than can be kept each second.
                 self.take_samples(if opened { PEERS_AT_INCIDENT } else { PEERS });

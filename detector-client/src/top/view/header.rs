@@ -167,7 +167,12 @@ fn lost(facts: &Facts) -> Vec<Part> {
     if facts.records_lost == 0 {
         return Vec::new();
     }
-    let lost = format!("{} records lost", grouped(facts.records_lost));
+    let noun = if facts.records_lost == 1 {
+        "record"
+    } else {
+        "records"
+    };
+    let lost = format!("{} {noun} lost", grouped(facts.records_lost));
     vec![Part::new(1, lost, theme::caution())]
 }
 

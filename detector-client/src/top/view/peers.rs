@@ -39,7 +39,12 @@ pub(super) fn summary(state: &State) -> (Vec<Part>, Vec<Part>) {
             grouped(state.table.total as u64)
         )
     } else if is_whole {
-        format!("{} peers", grouped(state.table.total as u64))
+        let noun = if state.table.total == 1 {
+            "peer"
+        } else {
+            "peers"
+        };
+        format!("{} {noun}", grouped(state.table.total as u64))
     } else {
         format!("{shown} of {} peers", grouped(state.table.total as u64))
     };

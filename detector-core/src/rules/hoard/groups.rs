@@ -84,7 +84,7 @@ impl<K: Copy + Eq + Hash> Groups<K> {
         let is_new = if is_spared {
             self.spared.insert(peer)
         } else {
-            self.spared.remove(&peer)
+            !self.spared.is_empty() && self.spared.remove(&peer)
         };
         if !is_new {
             return;
