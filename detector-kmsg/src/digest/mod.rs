@@ -104,6 +104,8 @@ pub(crate) struct Digest {
     later: u64,
     earlier: u64,
     boot_id: Option<String>,
+    /// The log has said something since the last mark of a boot.
+    is_boot_known: bool,
 }
 
 impl Digest {
@@ -113,7 +115,7 @@ impl Digest {
     }
 
     /// How many of the next lines are wanted whatever they say.
-    pub(crate) fn lines_wanted(&self) -> u32 {
+    pub(crate) fn lines_wanted(&mut self) -> u32 {
         self.kills
             .lines_wanted()
             .max(u32::from(self.repeats_ahead.is_some()))
@@ -132,10 +134,17 @@ impl Digest {
     /// Another boot begins where the id changes.
     pub(crate) fn boot(&mut self, id: String) {
         if self.boot_id.as_ref().is_some_and(|known| *known != id) {
+            self.another_boot();
+        }
+        self.boot_id = Some(id);
+    }
+
+    /// A mark of another boot. Several stand together, and one at the head of most logs.
+    fn another_boot(&mut self) {
+        if std::mem::take(&mut self.is_boot_known) {
             self.report.boot_marks += 1;
             self.newest = Stamps::default();
         }
-        self.boot_id = Some(id);
     }
 
     pub(crate) fn take(&mut self, message: Message, origin: &Origin) {
@@ -153,6 +162,7 @@ impl Digest {
             }
         }
         if !matches!(message, Message::Boot) {
+            self.is_boot_known = true;
             self.span.extend(&Span::of(&origin.stamps));
         }
         self.last = Some(Last {
@@ -287,16 +297,14 @@ impl Digest {
                     .suppressed
                     .saturating_add(messages.saturating_mul(count));
             }
-            Message::Boot => {
-                report.boot_marks += 1;
-                self.newest = Stamps::default();
-            }
+            Message::Boot => self.another_boot(),
             Message::Repeated(_) => {}
         }
     }
 
     pub(crate) fn finish(mut self, lines: u64, bytes: u64) -> Report {
-        let is_backwards = self.is_backwards();
+        let is_told = self.earlier > 0 || self.later > 0;
+        let is_backwards = self.is_backwards() || !is_told && self.kills.look_backwards();
         self.report.left_out.repeats_of_others += u64::from(self.repeats_ahead.is_some());
         let mut report = self.report;
         (report.lines, report.bytes) = (lines, bytes);

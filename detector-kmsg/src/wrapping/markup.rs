@@ -2,41 +2,138 @@
 
 use std::borrow::Cow;
 
-/// Line ends of HTML.
-const BREAKS: [&str; 8] = [
-    "<br>", "<br/>", "<br />", "<BR>", "</p>", "</div>", "</li>", "</tr>",
+/// What HTML calls things within a line, which stand for nothing; between columns; and between lines.
+const INLINE: [&str; 22] = [
+    "a", "abbr", "b", "big", "code", "em", "font", "i", "kbd", "mark", "pre", "s", "samp", "small",
+    "span", "strong", "sub", "sup", "tt", "u", "var", "wbr",
 ];
+const COLUMNS: [&str; 2] = ["td", "th"];
+const LINES: [&str; 14] = [
+    "br",
+    "p",
+    "div",
+    "li",
+    "tr",
+    "ol",
+    "ul",
+    "table",
+    "tbody",
+    "blockquote",
+    "h1",
+    "h2",
+    "h3",
+    "hr",
+];
+/// A longer tag is none.
+const LONGEST_TAG: usize = 256;
 
-/// Without escape sequences, with HTML's entities as the characters they stand for, and a line end
-/// where HTML has one.
+/// Without escape sequences, with HTML's entities as the characters they stand for, a line end where HTML
+/// has one, plain blanks and dashes, and without what mail programs encode.
 pub(crate) fn plain(line: &str) -> Cow<'_, str> {
-    let mut text = Cow::Borrowed(line);
-    if text.contains('\u{1b}') {
+    // Quoted-printable writes the blank before a line's end.
+    let mut text = Cow::Borrowed(line.strip_suffix("=20").unwrap_or(line));
+    if !text.is_ascii() {
+        text = Cow::Owned(text.chars().map(plain_character).collect());
+    }
+    if text.contains('\u{1b}') || text.contains("^[[") || text.contains('[') && text.contains('m') {
         text = Cow::Owned(without_escapes(&text));
     }
     if text.contains('<') {
-        for end in BREAKS {
-            if text.contains(end) {
-                text = Cow::Owned(text.replace(end, "\n"));
-            }
+        text = Cow::Owned(without_tags(&text));
+    }
+    // What was escaped may have been escaped again, with the tags.
+    for _ in 0..2 {
+        if text.contains('&') && text.contains(';') {
+            text = Cow::Owned(without_tags(&without_entities(&text)));
         }
     }
-    if text.contains('&') && text.contains(';') {
-        text = Cow::Owned(without_entities(&text));
+    // Quoted-printable has no other equals sign than this.
+    if text.contains("=3D") {
+        text = Cow::Owned(
+            text.replace("=20", " ")
+                .replace("=09", "\t")
+                .replace("=3D", "="),
+        );
     }
     text
 }
 
-/// `\x1b[31m` and its like: up to a letter.
-fn without_escapes(text: &str) -> String {
-    let mut parts = text.split('\u{1b}');
-    let mut plain = parts.next().unwrap_or_default().to_owned();
-    for part in parts {
-        let end = part.find(|c: char| c.is_ascii_alphabetic());
-        let rest = end.and_then(|end| part.get(end + 1..));
-        plain.push_str(rest.filter(|_| part.starts_with('[')).unwrap_or(part));
+fn plain_character(c: char) -> char {
+    match c {
+        '\u{a0}' | '\u{2000}'..='\u{200a}' | '\u{202f}' => ' ',
+        '\u{2010}'..='\u{2014}' => '-',
+        '\u{201c}' | '\u{201d}' => '"',
+        '\u{2018}' | '\u{2019}' => '\'',
+        _ => c,
     }
-    plain
+}
+
+/// `\x1b[31m` and its like, up to a letter; also with `^[` for the first byte, and colours without it.
+fn without_escapes(text: &str) -> String {
+    let mut plain = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(at) = rest.find(['\u{1b}', '^', '[']) {
+        plain.push_str(&rest[..at]);
+        let found = &rest[at..];
+        let after = ["\u{1b}[", "^[[", "["]
+            .iter()
+            .find_map(|start| found.strip_prefix(start));
+        let end = after.and_then(|after| {
+            let end = after.find(|c: char| !c.is_ascii_digit() && c != ';')?;
+            let is_colour = end > 0 && after[end..].starts_with('m');
+            let is_sequence = after[end..].starts_with(|c: char| c.is_ascii_alphabetic());
+            let is_one = if found.starts_with('[') {
+                is_colour
+            } else {
+                is_sequence
+            };
+            is_one.then(|| &after[end + 1..])
+        });
+        let mut characters = found.chars();
+        if let Some(first) = characters
+            .next()
+            .filter(|c| end.is_none() && *c != '\u{1b}')
+        {
+            plain.push(first);
+        }
+        rest = end.unwrap_or(characters.as_str());
+    }
+    plain + rest
+}
+
+/// What HTML marks up, and nothing else in angle brackets.
+fn without_tags(text: &str) -> String {
+    let mut plain = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some((before, after)) = rest.split_once('<') {
+        plain.push_str(before);
+        let tag = after
+            .split_once('>')
+            .filter(|(tag, _)| tag.len() <= LONGEST_TAG);
+        let known = tag.and_then(|(tag, after)| Some((stands_for(tag)?, after)));
+        match known {
+            Some((stand_in, after)) => {
+                plain.push_str(stand_in);
+                rest = after;
+            }
+            None => {
+                plain.push('<');
+                rest = after;
+            }
+        }
+    }
+    plain + rest
+}
+
+fn stands_for(tag: &str) -> Option<&'static str> {
+    let name = tag.trim_start_matches('/').split([' ', '/']).next()?;
+    let is_in = |names: &[&str]| names.iter().any(|known| name.eq_ignore_ascii_case(known));
+    match () {
+        () if is_in(&INLINE) => Some(""),
+        () if is_in(&COLUMNS) => Some("\t"),
+        () if is_in(&LINES) => Some("\n"),
+        () => None,
+    }
 }
 
 fn without_entities(text: &str) -> String {
