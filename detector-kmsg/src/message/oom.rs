@@ -153,8 +153,9 @@ fn is_name(name: &str) -> bool {
 
 /// Whether this is the beginning of such a line, which goes on in the next one or is cut.
 pub(super) fn is_cut(text: &str) -> bool {
-    if text.starts_with("oom-kill:") {
-        return true;
+    if let Some(fields) = text.strip_prefix("oom-kill:") {
+        // Only a name may have blanks.
+        return !fields.contains(' ') || fields.contains(",task=");
     }
     let starts = text
         .split_once("illed process ")

@@ -35,7 +35,7 @@ impl LogReader {
     pub(super) fn go_on(&mut self, broken: Broken, line: &str, found: &Prefix<'_>) -> bool {
         let before = weight(&message::parse(&broken.text), &broken.text, "");
         let mut best: Option<((u8, usize), String, bool)> = None;
-        for rest in parts_of(line, found, &broken, before.0 == MESSAGE) {
+        for rest in parts_of(line, found, &broken, before.0 > BEGUN) {
             let (rest, is_soft) = without_soft_end(rest);
             for glue in glues(&broken, rest) {
                 let joined = format!("{}{glue}{rest}", broken.text);
@@ -88,8 +88,9 @@ impl LogReader {
     }
 }
 
-/// What a whole message weighs.
+/// What a whole message weighs, and its first words.
 const MESSAGE: u8 = 3;
+const BEGUN: u8 = 1;
 
 /// How much of a text is understood: what it is, and how many parts of it, or bytes, are.
 fn weight(parsed: &Parsed<'_>, text: &str, glue: &str) -> (u8, usize) {
@@ -97,7 +98,7 @@ fn weight(parsed: &Parsed<'_>, text: &str, glue: &str) -> (u8, usize) {
     match parsed {
         Parsed::Message(message, _) => (MESSAGE, message.parts()),
         Parsed::Cut(_) => (2, length),
-        Parsed::Begun => (1, length),
+        Parsed::Begun => (BEGUN, length),
         Parsed::Impossible | Parsed::NoLocalPort | Parsed::Nothing => (0, 0),
     }
 }
@@ -119,9 +120,9 @@ fn glues(broken: &Broken, rest: &str) -> &'static [&'static str] {
 }
 
 /// What of a line may belong to the message before it. A line that is a message is no part of another,
-/// unless all that there is of that is how it begins, and the line has no times of its own.
-fn parts_of<'a>(line: &'a str, found: &Prefix<'a>, of: &Broken, is_whole: bool) -> Vec<&'a str> {
-    if (found.is_wrapped || is_whole) && message::begins(found.rest) {
+/// unless all that there is of that is its first words, and the line has no times of its own.
+fn parts_of<'a>(line: &'a str, found: &Prefix<'a>, of: &Broken, is_told: bool) -> Vec<&'a str> {
+    if (found.is_wrapped || is_told) && message::begins(found.rest) {
         return Vec::new();
     }
     let mut parts = vec![prefix::unmarked(line), found.rest];

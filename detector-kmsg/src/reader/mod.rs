@@ -9,6 +9,7 @@ use crate::message;
 use crate::report::Report;
 use crate::wrapping::container::{self, Containers};
 use crate::wrapping::json::{self, Pretty, Record, Step};
+use crate::wrapping::stamp::Stamps;
 use crate::wrapping::table::Table;
 use crate::wrapping::verbose::Verbose;
 use aho_corasick::AhoCorasick;
@@ -48,6 +49,8 @@ pub struct LogReader {
     broken: Option<Broken>,
     /// Times and host of a line that had nothing else: its text was moved to the next.
     bare: Option<Origin>,
+    /// The last time of a line that came with it alone.
+    minute: Stamps,
 }
 
 impl LogReader {
@@ -81,6 +84,7 @@ impl LogReader {
             table: None,
             broken: None,
             bare: None,
+            minute: Stamps::default(),
         }
     }
 

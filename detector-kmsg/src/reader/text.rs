@@ -1,9 +1,10 @@
 //! Lines of text to messages.
 
-use super::LogReader;
 use super::broken::without_soft_end;
+use super::{LogReader, PASTED_BYTES};
 use crate::digest::Origin;
 use crate::message::{self, Parsed};
+use crate::wrapping::stamp::Stamps;
 use crate::wrapping::{json, markup, prefix};
 
 impl LogReader {
@@ -35,7 +36,15 @@ impl LogReader {
         }
         let before = self.bare.take().filter(|_| !found.is_wrapped);
         let outer = before.as_ref().unwrap_or(origin);
-        let stamps = found.stamps.or(&outer.stamps);
+        let mut stamps = found.stamps.or(&outer.stamps);
+        if found.is_relative && stamps == Stamps::default() {
+            // Told from the minute on, which `dmesg --human` writes once.
+            stamps.clone_from(&self.minute);
+        } else if stamps.local.is_some() && self.bytes_taken < PASTED_BYTES {
+            self.minute.clone_from(&stamps);
+        } else {
+            self.minute = Stamps::default();
+        }
         let host = found.host.map(str::to_owned).or_else(|| outer.host.clone());
         let origin = Origin {
             line: origin.line,
@@ -63,37 +72,82 @@ impl LogReader {
     fn messages(&mut self, text: &str, origin: &Origin) {
         let (text, is_soft) = without_soft_end(text);
         let mut rest = text;
+        let mut origin = origin.clone();
         loop {
-            match message::parse(rest) {
-                Parsed::Message(message, "") if message.may_go_on() => {
-                    return self.hold(rest, is_soft, origin);
+            let mut parsed = message::parse(rest);
+            let is_all = !matches!(parsed, Parsed::Message(_, after) if !after.is_empty());
+            let next = if is_all {
+                next_start(rest, &parsed)
+            } else {
+                None
+            };
+            if let Some(next) = next {
+                parsed = message::parse(&rest[..next]);
+            }
+            let after = match parsed {
+                Parsed::Message(message, "") if message.may_go_on() && next.is_none() => {
+                    return self.hold(rest, is_soft, &origin);
                 }
                 Parsed::Message(message, after) => {
-                    let count = origin.count.max(message::times_after(after));
-                    let origin = Origin {
-                        count,
-                        ..origin.clone()
-                    };
+                    origin.count = origin.count.max(message::times_after(after));
                     self.digest.take(message, &origin);
-                    rest = after.trim_start_matches(|c: char| {
-                        !c.is_ascii_alphanumeric() && c != '[' && c != '<'
-                    });
-                    rest = prefix::unwrap(rest).rest;
-                    if rest.is_empty() || rest.len() >= text.len() || !message::begins(rest) {
-                        return;
-                    }
+                    after
                 }
-                Parsed::Cut(_) | Parsed::Begun => return self.hold(rest, is_soft, origin),
+                Parsed::Cut(_) | Parsed::Begun => {
+                    self.hold(next.map_or(rest, |next| &rest[..next]), is_soft, &origin);
+                    ""
+                }
                 Parsed::Impossible => {
                     self.digest.left_out().impossible += 1;
-                    return;
+                    ""
                 }
                 Parsed::NoLocalPort => {
                     self.digest.left_out().without_local_port += 1;
-                    return;
+                    ""
                 }
-                Parsed::Nothing => return self.foreign(rest),
+                Parsed::Nothing => {
+                    self.foreign(next.map_or(rest, |next| &rest[..next]));
+                    ""
+                }
+            };
+            let after = next.map_or(after, |next| &rest[next..]);
+            let after = after
+                .trim_start_matches(|c: char| !c.is_ascii_alphanumeric() && c != '[' && c != '<');
+            let found = prefix::unwrap(after);
+            rest = found.rest;
+            if rest.is_empty() || rest.len() >= text.len() || !message::begins(rest) {
+                return;
             }
+            origin.stamps = found.stamps.or(&origin.stamps);
+            origin.count = found.count;
         }
     }
+}
+
+/// Where another message begins in a text that should be one: line ends were lost, or the kernel was
+/// interrupted by itself.
+fn next_start(text: &str, parsed: &Parsed<'_>) -> Option<usize> {
+    const LONGEST: usize = 4096;
+    let is_message = !matches!(parsed, Parsed::Nothing);
+    let bytes = text.as_bytes();
+    (1..bytes.len().min(LONGEST)).find(|at| {
+        let at = *at;
+        let (Some(before), Some(rest)) = (text.get(..at), text.get(at..)) else {
+            return false;
+        };
+        if rest.starts_with('[') {
+            // A quotation has a blank before it, the kernel's own none.
+            let is_apart = before.ends_with(' ') || before.ends_with('"');
+            return (is_message || !is_apart) && is_stamped(rest);
+        }
+        let before = before.trim_end();
+        let is_end = bytes[at - 1] == b' ' || before.ends_with(['.', ')', ']', '>']);
+        is_message && is_end && !before.ends_with([':', '"', '(']) && message::begins(rest)
+    })
+}
+
+/// Whether the kernel's time and a message stand here.
+fn is_stamped(text: &str) -> bool {
+    let found = prefix::unwrap(text);
+    found.is_wrapped && message::begins(found.rest)
 }

@@ -10,8 +10,10 @@ impl Unwrapping<'_> {
     pub(super) fn people(&mut self) {
         self.quoter();
         self.number();
-        self.file_name();
-        self.place();
+        if !message::begins(self.text.trim_start()) {
+            self.file_name();
+            self.place();
+        }
     }
 
     /// `jd> `, `- `: somebody quotes, or makes a list.

@@ -14,6 +14,8 @@ pub(crate) struct Prefix<'a> {
     pub(crate) is_foreign: bool,
     /// Something was taken off that a line has which begins a message.
     pub(crate) is_wrapped: bool,
+    /// All that it says of its time is how long after the line before it came.
+    pub(crate) is_relative: bool,
     /// So many lines are this one.
     pub(crate) count: u64,
     /// It is written as `/dev/kmsg` gives it, with escapes.
@@ -42,6 +44,7 @@ pub(crate) fn unwrap(line: &str) -> Prefix<'_> {
     while found.step() {}
     Prefix {
         rest: found.text,
+        is_relative: found.is_relative && found.stamps == Stamps::default(),
         is_wrapped: found.is_tagged || found.is_after_time,
         stamps: found.stamps,
         host: found.host.filter(|host| !matches!(*host, "-" | "(none)")),
@@ -63,6 +66,7 @@ pub(super) struct Unwrapping<'a> {
     /// Whoever writes such a record is believed.
     is_foreign_record: bool,
     is_escaped: bool,
+    is_relative: bool,
     pub(super) is_after_time: bool,
     pub(super) count: Option<u64>,
 }
@@ -162,7 +166,10 @@ impl<'a> Unwrapping<'a> {
         let is_data = inside.len() < 512
             && (inside.contains("=\"") || inside.starts_with("pod/") || is_of_forum(inside));
         match stamp::bracket(inside).filter(|_| inside.len() < 64) {
-            Some(stamp) => self.stamp(stamp),
+            Some(stamp) => {
+                self.is_relative |= inside.trim_start().starts_with('+');
+                self.stamp(stamp);
+            }
             None if is_data => {}
             None => return false,
         }

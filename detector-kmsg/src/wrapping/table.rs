@@ -50,9 +50,14 @@ impl Table {
             self.open = row;
             return (true, None);
         }
-        let fields = fields(&row, self.separator);
-        if fields.len() < self.columns.len() {
+        let mut fields = fields(&row, self.separator);
+        let (count, last) = (self.columns.len(), self.columns.len().saturating_sub(1));
+        if fields.len() < count {
             return (false, None);
+        }
+        // A text that stands last may be written without quotes.
+        if fields.len() > count && self.columns.last() == Some(&Some(Member::Text)) {
+            fields[last] = fields[last..].join(&self.separator.to_string());
         }
         let mut record = Record::default();
         for (member, field) in self.columns.iter().zip(&fields) {
