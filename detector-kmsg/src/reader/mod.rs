@@ -21,7 +21,7 @@ use needles::DOCKER;
 const DOCKER_WHOLE: &[u8] = b"\\n\",\"stream\":\"";
 /// From the beginning on, each line of so many bytes is looked at: a log that was pasted, mailed or
 /// exported by hand is that short, and only there lines are broken within the words that are searched.
-const PASTED_BYTES: u64 = 1 << 20;
+const PASTED_BYTES: u64 = 1 << 17;
 /// Lines in which the names of a table's columns are looked for.
 const HEAD_LINES: u64 = 20;
 
@@ -163,7 +163,7 @@ impl LogReader {
     fn line(&mut self, line: &[u8]) {
         let line = line.strip_suffix(b"\r").unwrap_or(line);
         let line = &line[..line.len().min(LONGEST_LINE)];
-        if self.is_plain_docker(line) {
+        if self.is_plain_docker(line) || self.is_plain_json(line) {
             return;
         }
         let text = String::from_utf8_lossy(line);
@@ -267,6 +267,12 @@ impl LogReader {
             && line.starts_with(DOCKER.as_bytes())
             && memchr::memmem::find(line, DOCKER_WHOLE).is_some()
             && !self.needles.is_match(&line[DOCKER.len()..])
+    }
+
+    /// Whether this is an object on one line, and nothing in it is of interest.
+    fn is_plain_json(&self, line: &[u8]) -> bool {
+        let is_alone = self.broken.is_none() && self.pretty.is_none() && self.attention == 0;
+        is_alone && line.starts_with(b"{\"") && line.ends_with(b"}") && !self.needles.is_match(line)
     }
 
     fn record(&mut self, record: Record, mut origin: Origin) {
