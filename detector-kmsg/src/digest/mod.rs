@@ -2,6 +2,7 @@
 
 mod hosts;
 mod kills;
+mod repeats;
 mod stalls;
 
 use crate::message::{LinkChange, Message};
@@ -10,6 +11,7 @@ use crate::wrapping::stamp::Stamps;
 use detector_api::sanitize;
 use hosts::{HostOf, Hosts};
 use kills::KillsOfHosts;
+use repeats::Repeats;
 use stalls::Stalls;
 
 /// Names, ports and interfaces that are kept of each kind.
@@ -83,13 +85,6 @@ struct Place<'a> {
     line: u64,
 }
 
-/// What a line came to that the next one may say was repeated.
-struct Last {
-    message: Message,
-    host: Option<String>,
-    line: u64,
-}
-
 #[derive(Default)]
 pub(crate) struct Digest {
     stalls: Stalls,
@@ -97,7 +92,7 @@ pub(crate) struct Digest {
     hosts: Hosts,
     report: Report,
     span: Span,
-    last: Option<Last>,
+    repeats: Repeats,
     /// In a log that runs backwards: the next line came so many times more.
     repeats_ahead: Option<(u64, Origin)>,
     newest: Stamps,
@@ -165,11 +160,8 @@ impl Digest {
             self.is_boot_known = true;
             self.span.extend(&Span::of(&origin.stamps));
         }
-        self.last = Some(Last {
-            message: message.clone(),
-            host: origin.host.clone(),
-            line: origin.line,
-        });
+        self.repeats
+            .told(&message, origin.host.as_deref(), origin.line);
         self.count(message, count, origin);
     }
 
@@ -179,13 +171,9 @@ impl Digest {
             self.repeats_ahead = Some((more, origin.clone()));
             return;
         }
-        let last = self.last.take().filter(|last| {
-            let is_same_host =
-                last.host == origin.host || last.host.is_none() || origin.host.is_none();
-            // One kill is one, however often it is written.
-            let is_counted = !matches!(last.message, Message::Oom(_));
-            last.line + 1 == origin.line && is_same_host && is_counted
-        });
+        let last = self.repeats.before(origin.line, origin.host.as_deref());
+        // One kill is one, however often it is written.
+        let last = last.filter(|last| !matches!(last.message, Message::Oom(_)));
         match last {
             Some(last) => {
                 let origin = Origin {
@@ -195,6 +183,14 @@ impl Digest {
                 self.count(last.message, more, &origin);
             }
             None => self.report.left_out.repeats_of_others += 1,
+        }
+    }
+
+    /// A line of a host; all of its lines are told until `None` comes.
+    pub(crate) fn spoke(&mut self, host: Option<&str>, line: u64) {
+        match host {
+            Some(host) => self.repeats.spoke(host, line),
+            None => self.repeats.forget_lines(),
         }
     }
 

@@ -34,7 +34,7 @@ pub(super) fn change(text: &str) -> Option<Message> {
         .find_map(|(phrase, change)| Some((small.find(phrase)?, change)))?;
     // A program that watches links, with its process; and the kernel quotes nothing.
     let is_of_program = text[..at].contains("]: ") || text.contains('"');
-    if is_of_program {
+    if is_of_program || begins_with_host(text) {
         return None;
     }
     let interface = interface(text).or_else(|| {
@@ -45,6 +45,20 @@ pub(super) fn change(text: &str) -> Option<Message> {
         (change == LinkChange::Reset).then(|| { card }.find(|word| is_slot(word)))?
     })?;
     Some(Message::Link(interface.to_owned(), change))
+}
+
+/// Whether a host and a program stand first: `web1 dhclient: eth0: …`.
+fn begins_with_host(text: &str) -> bool {
+    let mut words = text.split(' ');
+    let (Some(first), Some(second)) = (words.next(), words.next()) else {
+        return false;
+    };
+    let program = second.strip_suffix(':');
+    first != "NETDEV"
+        && !first.contains(':')
+        && program.is_some_and(|name| {
+            name.starts_with(|c: char| c.is_ascii_alphabetic()) && !is_interface(name)
+        })
 }
 
 fn interface(text: &str) -> Option<&str> {

@@ -148,7 +148,7 @@ fn current(text: &str) -> Option<OomLine> {
 
 /// Whether this can be the name of a task, and is not that of a program with its process.
 fn is_name(name: &str) -> bool {
-    name.len() <= LONGEST_NAME && !name.contains("]: ") && !name.contains("]:\t")
+    name.len() <= LONGEST_NAME && !name.contains(": ")
 }
 
 /// Whether this is the beginning of such a line, which goes on in the next one or is cut.

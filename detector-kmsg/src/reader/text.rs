@@ -4,6 +4,7 @@ use super::broken::without_soft_end;
 use super::{LogReader, PASTED_BYTES};
 use crate::digest::Origin;
 use crate::message::{self, Parsed};
+use crate::wrapping::prefix::Prefix;
 use crate::wrapping::stamp::Stamps;
 use crate::wrapping::{json, markup, prefix};
 
@@ -29,14 +30,25 @@ impl LogReader {
 
     fn text_line(&mut self, line: &str, origin: &Origin) {
         let found = prefix::unwrap(line);
+        let number = origin.line;
+        self.say(line, &found, origin);
+        if self.bytes_taken >= PASTED_BYTES {
+            self.digest.spoke(None, number);
+        } else if let Some(host) = found.speaker() {
+            self.digest.spoke(Some(host), number);
+        }
+    }
+
+    /// What a line says, its wrapping found.
+    fn say(&mut self, line: &str, found: &Prefix<'_>, origin: &Origin) {
         if let Some(broken) = self.broken.take()
-            && !self.go_on(broken, line, &found)
+            && !self.go_on(broken, line, found)
         {
             return;
         }
         let before = self.bare.take().filter(|_| !found.is_wrapped);
         let outer = before.as_ref().unwrap_or(origin);
-        let mut stamps = found.stamps.or(&outer.stamps);
+        let mut stamps = found.stamps.clone().or(&outer.stamps);
         if found.is_relative && stamps == Stamps::default() {
             // Told from the minute on, which `dmesg --human` writes once.
             stamps.clone_from(&self.minute);

@@ -22,6 +22,18 @@ pub(crate) struct Prefix<'a> {
     pub(crate) is_escaped: bool,
 }
 
+impl Prefix<'_> {
+    /// The host of the line, also where a program wrote it.
+    pub(crate) fn speaker(&self) -> Option<&str> {
+        let word = || {
+            let (word, _) = self.rest.split_once(' ')?;
+            let is_dated = self.stamps.local.is_some() || self.stamps.utc_ns.is_some();
+            (is_dated && !word.ends_with(':')).then_some(word)
+        };
+        self.host.or_else(word)
+    }
+}
+
 /// Marks around and between columns and of those who quote.
 pub(super) const MARKS: [char; 19] = [
     ' ', '\t', '\0', '>', '|', '"', '\'', '`', '*', ',', ';', '\u{feff}', '\u{a0}', '\u{1e}',
