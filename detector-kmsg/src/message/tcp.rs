@@ -146,6 +146,9 @@ pub(super) fn without_tag(mut text: &str) -> &str {
     text
 }
 
+/// How the kernel says that there are too many orphans; MPTCP, out of the tree, says it, too.
+const ORPHANS: [&str; 2] = ["too many orphaned sockets", "too many of orphaned sockets"];
+
 /// The other messages of TCP.
 pub(super) fn other(text: &str) -> Option<Parsed<'_>> {
     let is_tcp = text.starts_with("TCP: ");
@@ -159,7 +162,10 @@ pub(super) fn other(text: &str) -> Option<Parsed<'_>> {
     let begins = |beginning| body.starts_with(beginning);
     let found = if text.starts_with("MPTCP: out of memory") {
         Message::MptcpClosed
-    } else if begins("too many orphaned sockets") || begins("too many of orphaned sockets") {
+    } else if ORPHANS
+        .iter()
+        .any(|words| body.trim_start_matches("MPTCP: ").starts_with(words))
+    {
         Message::TooManyOrphans
     } else if begins("Out of socket memory") {
         Message::OutOfSocketMemory

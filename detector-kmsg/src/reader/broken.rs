@@ -41,7 +41,8 @@ impl LogReader {
                 let joined = format!("{}{glue}{rest}", broken.text);
                 let reached = weight(&message::parse(&joined), &joined, glue);
                 let is_further = best.as_ref().is_none_or(|(most, ..)| reached > *most);
-                if reached > before && is_further {
+                let is_on = reached > before || reached == before && ends_in_field(&joined, rest);
+                if is_on && is_further {
                     best = Some((reached, joined, is_soft));
                 }
             }
@@ -103,6 +104,23 @@ fn weight(parsed: &Parsed<'_>, text: &str, glue: &str) -> (u8, usize) {
     }
 }
 
+/// Whether a kill's text ends within what it says of memory, and `rest`, its last line, is no more than
+/// that.
+fn ends_in_field(text: &str, rest: &str) -> bool {
+    const FIELDS: [&str; 7] = [
+        "total-vm:",
+        "anon-rss:",
+        "file-rss:",
+        "shmem-rss:",
+        "UID:",
+        "pgtables:",
+        "oom_score_adj:",
+    ];
+    let last = text.rsplit([' ', ',']).next().unwrap_or(text);
+    let is_field = |field: &str| last.len() > 2 && field.starts_with(last);
+    !rest.contains(' ') && FIELDS.iter().any(|field| is_field(field))
+}
+
 /// What may have stood where the message was broken, the likeliest first.
 fn glues(broken: &Broken, rest: &str) -> &'static [&'static str] {
     let text = &broken.text;
@@ -110,7 +128,7 @@ fn glues(broken: &Broken, rest: &str) -> &'static [&'static str] {
     let is_unbroken =
         text.starts_with("oom-kill:") || text.starts_with("Memory cgroup stats for /");
     let is_within =
-        text.ends_with(['(', '-', '/', '=']) || rest.starts_with([')', ',', '.', ':', '/']);
+        text.ends_with(['(', '-', '/', '=', ':']) || rest.starts_with([')', ',', '.', ':', '/']);
     match () {
         // Or it was no such mark.
         () if broken.is_soft => &["", "="],
