@@ -142,19 +142,17 @@ fn next_start(text: &str, parsed: &Parsed<'_>) -> Option<usize> {
     const LONGEST: usize = 4096;
     let is_message = !matches!(parsed, Parsed::Nothing);
     let bytes = text.as_bytes();
-    (1..bytes.len().min(LONGEST)).find(|at| {
-        let at = *at;
-        let (Some(before), Some(rest)) = (text.get(..at), text.get(at..)) else {
-            return false;
-        };
-        if rest.starts_with('[') {
+    (1..bytes.len().min(LONGEST)).find(|&at| match bytes[at] {
+        b'[' => {
             // A quotation has a blank before it, the kernel's own none.
-            let is_apart = before.ends_with(' ') || before.ends_with('"');
-            return (is_message || !is_apart) && is_stamped(rest);
+            let is_apart = matches!(bytes[at - 1], b' ' | b'"');
+            (is_message || !is_apart) && is_stamped(&text[at..])
         }
-        let before = before.trim_end();
-        let is_end = bytes[at - 1] == b' ' || before.ends_with(['.', ')', ']', '>']);
-        is_message && is_end && !before.ends_with([':', '"', '(']) && message::begins(rest)
+        _ if !is_message || !b" .)]>".contains(&bytes[at - 1]) => false,
+        _ => {
+            let before = text[..at].trim_end();
+            !before.ends_with([':', '"', '(']) && message::begins(&text[at..])
+        }
     })
 }
 
