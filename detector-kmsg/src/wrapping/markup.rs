@@ -8,7 +8,12 @@ const INLINE: [&str; 22] = [
     "span", "strong", "sub", "sup", "tt", "u", "var", "wbr",
 ];
 const COLUMNS: [&str; 2] = ["td", "th"];
-const LINES: [&str; 14] = [
+const LINES: [&str; 19] = [
+    "textarea",
+    "center",
+    "dl",
+    "dt",
+    "dd",
     "br",
     "p",
     "div",
@@ -75,30 +80,34 @@ fn without_escapes(text: &str) -> String {
     while let Some(at) = rest.find(['\u{1b}', '^', '[']) {
         plain.push_str(&rest[..at]);
         let found = &rest[at..];
-        let after = ["\u{1b}[", "^[[", "["]
-            .iter()
-            .find_map(|start| found.strip_prefix(start));
-        let end = after.and_then(|after| {
-            let end = after.find(|c: char| !c.is_ascii_digit() && c != ';')?;
-            let is_colour = end > 0 && after[end..].starts_with('m');
-            let is_sequence = after[end..].starts_with(|c: char| c.is_ascii_alphabetic());
-            let is_one = if found.starts_with('[') {
-                is_colour
-            } else {
-                is_sequence
-            };
-            is_one.then(|| &after[end + 1..])
-        });
+        let after = after_sequence(found);
         let mut characters = found.chars();
-        if let Some(first) = characters
-            .next()
-            .filter(|c| end.is_none() && *c != '\u{1b}')
-        {
-            plain.push(first);
-        }
-        rest = end.unwrap_or(characters.as_str());
+        let first = characters.next().filter(|c| *c != '\u{1b}');
+        plain.extend(first.filter(|_| after.is_none()));
+        rest = after.unwrap_or(characters.as_str());
     }
     plain + rest
+}
+
+/// What follows the sequence that stands first, if one does.
+fn after_sequence(text: &str) -> Option<&str> {
+    // The title of a window, and a set of characters.
+    if let Some(title) = text.strip_prefix("\u{1b}]") {
+        return title.split_once('\u{7}').map(|(_, after)| after);
+    }
+    if let Some(set) = text.strip_prefix("\u{1b}(") {
+        return set.get(1..);
+    }
+    let bare = text.strip_prefix('[');
+    let body = bare
+        .or_else(|| text.strip_prefix("\u{1b}["))
+        .or_else(|| text.strip_prefix("^[["))?;
+    let end = body.find(|c: char| !c.is_ascii_digit() && !";:?".contains(c))?;
+    let is_one = match bare {
+        Some(_) => end > 0 && body[end..].starts_with('m'),
+        None => body[end..].starts_with(|c: char| c.is_ascii_alphabetic()),
+    };
+    is_one.then(|| &body[end + 1..])
 }
 
 /// What HTML marks up, and nothing else in angle brackets.
