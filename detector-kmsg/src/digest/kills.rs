@@ -189,14 +189,19 @@ impl Kills {
         }
         let mut draft = self.open.take().unwrap_or_default();
         if is_group && let Some(first) = self.done.last() {
-            let of_first = &first.kill;
-            draft.kill.invoked_by.clone_from(&of_first.invoked_by);
-            draft.kill.invoked_by_pid = of_first.invoked_by_pid;
-            draft
-                .kill
-                .limited_cgroup
-                .clone_from(&of_first.limited_cgroup);
-            draft.kill.cgroup.clone_from(&self.group);
+            // The same call, at the same limit.
+            let of = &first.kill;
+            draft.kill = Kill {
+                invoked_by: of.invoked_by.clone(),
+                invoked_by_pid: of.invoked_by_pid,
+                cgroup: self.group.clone(),
+                limited_cgroup: of.limited_cgroup.clone(),
+                usage_bytes: of.usage_bytes,
+                limit_bytes: of.limit_bytes,
+                socket_bytes: of.socket_bytes,
+                cgroup_anonymous_bytes: of.cgroup_anonymous_bytes,
+                ..Kill::default()
+            };
         }
         draft.set_place(of);
         draft.add_memory(memory);
