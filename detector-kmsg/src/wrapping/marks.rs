@@ -59,43 +59,34 @@ impl Unwrapping<'_> {
     /// `web1: [12.5] …` of pdsh and its like, `web-7d4f9 app [12.5] …` of stern, `web1\tOct  8 …` of a
     /// table: a place before a time.
     fn place(&mut self) {
-        const MOST_WORDS: usize = 3;
+        const MOST_WORDS: usize = 2;
         let is_part = |c: char| c.is_ascii_alphanumeric() || "-._#/".contains(c);
         let mut rest = self.text.trim_start();
-        let (mut host, mut first) = (None, None);
-        for words in 0..=MOST_WORDS {
-            let has_time = || {
-                let kernel_time =
-                    |inside: &str| matches!(stamp::bracket(inside), Some(Some(Stamp::Boot(_))));
-                let bracket =
-                    rest.trim_start_matches(|c: char| c == '<' || c == '>' || c.is_ascii_digit());
-                let inside = bracket
-                    .strip_prefix('[')
-                    .and_then(|rest| rest.split_once(']'));
-                inside.is_some_and(|(inside, _)| kernel_time(inside))
-            };
-            let is_dated =
-                words == 1 && (date::date(rest).is_some() || host.is_none() && is_tag(rest));
-            if words > 0 && (is_dated || has_time()) {
-                self.host = host.or(first).filter(|_| words == 1);
-                self.is_relay = true;
-                self.text = rest;
-                return;
-            }
+        let mut first = "";
+        for words in 1..=MOST_WORDS {
             let end = rest.find(|c: char| !is_part(c)).unwrap_or(rest.len());
             let (word, after) = rest.split_at(end);
             let is_word = word.bytes().any(|byte| byte.is_ascii_alphabetic()) || word.contains('.');
             if !is_word || date::date(rest).is_some() || word.starts_with("kern") {
                 return;
             }
-            let is_named = after.starts_with([':', '\t', ',', ';'])
-                || date::date(after.trim_start()).is_some();
-            host = is_named.then_some(word);
-            first = is_tag(after.trim_start()).then_some(word);
             rest = after.trim_start_matches([':', ' ', '\t', '|', ',', ';']);
-            if rest.len() == after.len() {
-                return;
+            let is_named = after.starts_with([':', '\t', ',', ';']);
+            let is_dated = date::date(rest).is_some();
+            if words == 1
+                && (is_named && has_kernel_time(rest) || is_dated || !is_named && is_tag(rest))
+            {
+                self.host = Some(word);
+            } else if !(has_kernel_time(rest) && is_label(if words == 1 { word } else { first })) {
+                if rest.len() == after.len() || is_named {
+                    return;
+                }
+                first = word;
+                continue;
             }
+            self.is_relay = true;
+            self.text = rest;
+            return;
         }
     }
 
@@ -149,4 +140,16 @@ impl Unwrapping<'_> {
 /// Whether the kernel's own name stands here.
 fn is_tag(text: &str) -> bool {
     text.starts_with("kernel: ") || text.starts_with("kernel[")
+}
+
+/// Whether the kernel's time stands here, maybe with a priority.
+fn has_kernel_time(text: &str) -> bool {
+    let text = text.trim_start_matches(|c: char| c == '<' || c == '>' || c.is_ascii_digit());
+    let inside = text.strip_prefix('[').and_then(|rest| rest.split_once(']'));
+    inside.is_some_and(|(inside, _)| matches!(stamp::bracket(inside), Some(Some(Stamp::Boot(_)))))
+}
+
+/// Whether a word is a name that was made up, and not one of a sentence.
+fn is_label(word: &str) -> bool {
+    word.contains(|c: char| c.is_ascii_digit() || c == '-')
 }
