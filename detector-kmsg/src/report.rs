@@ -127,6 +127,9 @@ pub struct Stall {
     pub snd_nxt: Option<u32>,
     /// Bytes in flight, `Y - X` modulo 2^32.
     pub in_flight_bytes: Option<u32>,
+    /// The smallest window that was left, where the kernel says it (2.3 to 2.6, `shrinks window X:W:Y`): it
+    /// need not be zero.
+    pub window_bytes: Option<u32>,
     /// Lines: the first, and one for each time it was probed again, as far as written.
     pub lines: u64,
     /// The earliest.
@@ -189,6 +192,8 @@ pub struct Kill {
     pub uid: Option<u64>,
     /// Whose allocation failed. It is not to blame for that.
     pub invoked_by: Option<String>,
+    /// Its process, where the report says it.
+    pub invoked_by_pid: Option<u64>,
     /// Who was chosen, if a child or another thread of it was killed instead.
     pub chosen: Option<Victim>,
     /// What the victim held.

@@ -67,7 +67,7 @@ fn summary(report: &Report) -> String {
         ));
         for stall in &peer.stalls {
             line(format!(
-                "  {}/{} {:?} {} B x{} at {} to {}, lasted {:?} silent {:?}{}",
+                "  {}/{} {:?} {} B x{} at {} to {}, lasted {:?} silent {:?}{}{}",
                 stall.remote_port,
                 stall.local_port,
                 stall.direction,
@@ -79,6 +79,9 @@ fn summary(report: &Report) -> String {
                 at(&stall.last),
                 stall.lasted_seconds,
                 stall.silent_seconds,
+                stall
+                    .window_bytes
+                    .map_or(String::new(), |window| format!(", window {window}")),
                 on(&stall.host),
             ));
         }
@@ -111,13 +114,15 @@ fn summary(report: &Report) -> String {
 
 fn kill_line(kill: &Kill) -> String {
     format!(
-        "killed {:?} uid {:?} {:?} at {}: by {:?}, chosen {:?}, {:?}, adj {:?}, cgroup {:?}, limited {:?}, \
+        "killed {:?} uid {:?} {:?} at {}: by {:?}{}, chosen {:?}, {:?}, adj {:?}, cgroup {:?}, limited {:?}, \
          usage {:?} of {:?}, sock {:?} share {:?}, anon {:?}, reaped {}{}",
         kill.victim,
         kill.uid,
         kill.scope,
         at(&kill.time),
         kill.invoked_by,
+        kill.invoked_by_pid
+            .map_or(String::new(), |pid| format!("[{pid}]")),
         kill.chosen,
         kill.memory,
         kill.score_adjustment,
@@ -177,6 +182,38 @@ fn pieces_of_any_size_give_the_same() {
                 "{} in pieces of {size}",
                 log.display()
             );
+        }
+    }
+}
+
+/// Where a mail program broke a message, and how it quoted it, says nothing.
+#[test]
+fn messages_broken_at_any_blank_are_the_same() {
+    let messages = [
+        "TCP: Treason uncloaked! Peer 198.51.100.7:50001/80 shrinks window 1000000:1002448. Repaired.",
+        "TCP: peer 198.51.100.7:50001/80 shrinks window 1000000:512:1002448. Bad, what else can I say?",
+        "TCP: Peer 198.51.100.7:50001/80 unexpectedly shrunk window 1000000:1002448 (repaired)",
+        "TCP: Probing zero-window on 198.51.100.7:50001/80, seq=1000000:1002448, recv 209ms ago, lasting 1209ms",
+        "Out of memory: Killed process 4711 (php-fpm) total-vm:912340kB, anon-rss:701220kB, file-rss:1024kB, \
+         shmem-rss:2048kB, UID:33 pgtables:1684kB oom_score_adj:0",
+        "Memory cgroup out of memory: Kill process 4711 (php-fpm) score 1182 or sacrifice child",
+        "TCP: out of memory -- consider tuning tcp_mem",
+        "net_ratelimit: 273 callbacks suppressed",
+        "TCP: drop open request from 198.51.100.7/33287",
+        "INFO: task nginx:1234 blocked for more than 120 seconds.",
+    ];
+    for message in messages {
+        let end = "[12345.700000] eth0: renamed from veth1";
+        let line = format!("> [12345.678901] {message}\n> {end}\n");
+        let mut whole = read(&[line.as_bytes()]);
+        for (at, _) in message.match_indices(' ') {
+            for glue in ["\n> ", " \n> ", "\n>    ", "=20\n", "\r\n> "] {
+                let (before, after) = message.split_at(at);
+                let line = format!("> [12345.678901] {before}{glue}{}\n> {end}\n", &after[1..]);
+                let broken = read(&[line.as_bytes()]);
+                (whole.lines, whole.bytes) = (broken.lines, broken.bytes);
+                assert_eq!(broken, whole, "{line}");
+            }
         }
     }
 }
@@ -279,6 +316,27 @@ fn words() -> impl Strategy<Value = String> {
         "memory: usage 1kB, limit 2kB",
         "Memory cgroup stats for /a:",
         "sock 5",
+        "@timestamp,host,message\n",
+        "\"x\",\"y\",\"",
+        "<td>",
+        "<span class=\"a\">",
+        "=3D",
+        "=\n",
+        "&amp;lt;",
+        "^[[1m",
+        "[0m",
+        "#012",
+        "\r",
+        "12: ",
+        "kern.info ",
+        "TCP: peer ",
+        "1:2:3. Bad",
+        "MESSAGE\n",
+        "\u{a0}",
+        "tcp_retransmit_timer:1: ",
+        "oom_reaper: reaped process 1 (x)",
+        "Tasks in /a are going to be killed due to memory.oom.group set",
+        "\"171456480012345678\",\n",
         "-- Boot ",
         "=",
         "é",

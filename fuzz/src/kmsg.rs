@@ -52,6 +52,12 @@ pub fn seeds() -> Vec<Vec<u8>> {
         include_bytes!("../../detector-kmsg/tests/logs/journal-json-lines.txt"),
         include_bytes!("../../detector-kmsg/tests/logs/docker-json-file-and-cri.txt"),
         include_bytes!("../../detector-kmsg/tests/logs/kmsg-rfc5424-iso.txt"),
+        include_bytes!("../../detector-kmsg/tests/logs/mail-quoted-printable.txt"),
+        include_bytes!("../../detector-kmsg/tests/logs/html-escaped-twice.txt"),
+        include_bytes!("../../detector-kmsg/tests/logs/store-kibana-csv.txt"),
+        include_bytes!("../../detector-kmsg/tests/logs/store-loki-pretty.txt"),
+        include_bytes!("../../detector-kmsg/tests/logs/journal-export-bytes.txt"),
+        include_bytes!("../../detector-kmsg/tests/logs/shrinks-window-2.4.txt"),
     ]
     .map(<[u8]>::to_vec)
     .into()

@@ -108,7 +108,9 @@ impl Reading {
             self.lines.feed(b"\n");
         }
         match parsed {
-            Parsed::Nothing | Parsed::Message(Message::Oom(_) | Message::Boot, _) => {}
+            Parsed::Nothing
+            | Parsed::Begun
+            | Parsed::Message(Message::Oom(_) | Message::Boot, _) => {}
             Parsed::Message(..) | Parsed::Cut(_) | Parsed::Impossible | Parsed::NoLocalPort => {
                 self.note(NoteKind::Kernel, text);
             }

@@ -1,6 +1,6 @@
 //! OOM kills: the lines of one report put together, in whichever direction the log runs.
 
-use super::Place;
+use super::{Place, Span};
 use crate::message::{OomLine, Task, TaskMemory};
 use crate::report::{Kill, Memory, Report, Scope, Victim};
 use detector_api::sanitize;
@@ -10,34 +10,105 @@ const MOST: usize = 4096;
 /// Kills in which the line of the reaper is looked for: it comes soon.
 const LOOKED_BACK: usize = 16;
 
+/// Lines that wait for the log to say which way it runs.
+const MOST_WAITING: usize = 1 << 15;
+
 /// Kills of all hosts: lines of one do not belong to reports of another, however they are mixed.
 #[derive(Default)]
 pub(super) struct KillsOfHosts {
+    waiting: Vec<Waiting>,
     /// By number of the host.
     each: Vec<Kills>,
     /// To whom a line belongs that names no host.
     newest: usize,
+    wanted: u32,
+}
+
+/// A line and where it stood.
+struct Waiting {
+    line: OomLine,
+    host: usize,
+    name: Option<String>,
+    span: Span,
+    number: u64,
 }
 
 impl KillsOfHosts {
     /// How many of the next lines may belong to a report that is being read.
-    pub(super) fn lines_wanted(&self) -> u32 {
-        let wanted = self.each.iter().map(Kills::lines_wanted);
-        wanted.max().unwrap_or(0)
+    pub(super) const fn lines_wanted(&mut self) -> u32 {
+        std::mem::replace(&mut self.wanted, 0)
     }
 
     pub(super) fn take(&mut self, line: OomLine, is_backwards: bool, of: &Place<'_>) {
+        const REPORT: u32 = 160;
         if of.host.name().is_some() {
             self.newest = of.host.number();
         }
-        if self.each.len() <= self.newest {
-            self.each.resize_with(self.newest + 1, Kills::default);
+        if !matches!(line, OomLine::Stats(_)) {
+            self.wanted = REPORT;
         }
-        self.each[self.newest].take(line, is_backwards, of);
+        self.waiting.push(Waiting {
+            line,
+            host: self.newest,
+            name: of.host.name().map(str::to_owned),
+            span: of.span.clone(),
+            number: of.line,
+        });
+        if self.waiting.len() >= MOST_WAITING {
+            self.put_together(is_backwards);
+        }
+    }
+
+    /// Puts what waits together, in the order of time.
+    fn put_together(&mut self, is_backwards: bool) {
+        let mut waiting = std::mem::take(&mut self.waiting);
+        if is_backwards {
+            waiting.reverse();
+        }
+        for Waiting {
+            line,
+            host,
+            name,
+            span,
+            number,
+        } in waiting
+        {
+            if self.each.len() <= host {
+                self.each.resize_with(host + 1, Kills::default);
+            }
+            let of = At {
+                name,
+                span: &span,
+                number,
+            };
+            self.each[host].take(line, &of);
+        }
+    }
+
+    /// Whether the lines of reports stand from the last to the first, where no time says it.
+    pub(super) fn look_backwards(&self) -> bool {
+        // Who is chosen, then who is killed, then whose memory is freed.
+        let step = |waiting: &Waiting| match &waiting.line {
+            OomLine::Record { chosen, .. } | OomLine::Chosen { chosen, .. } => {
+                Some((0, chosen.pid))
+            }
+            OomLine::Killed { victim, .. } => Some((1, victim.pid)),
+            OomLine::Reaped(task) => Some((2, task.pid)),
+            _ => None,
+        };
+        let mut votes = 0_i64;
+        for pair in self.waiting.windows(2) {
+            if let (Some((first, whose)), Some((second, of))) = (step(&pair[0]), step(&pair[1])) {
+                let weight = if whose == of { 4 } else { 1 };
+                votes += weight * i64::from(second - first).signum();
+            }
+        }
+        votes < 0
     }
 
     /// Puts the kills into the report in the order of time.
-    pub(super) fn finish(self, is_backwards: bool, report: &mut Report) {
+    pub(super) fn finish(mut self, is_backwards: bool, report: &mut Report) {
+        self.put_together(is_backwards);
         let mut done = Vec::new();
         for mut kills in self.each {
             kills.end_open();
@@ -56,6 +127,13 @@ impl KillsOfHosts {
     }
 }
 
+/// Where a line stood.
+struct At<'a> {
+    name: Option<String>,
+    span: &'a Span,
+    number: u64,
+}
+
 #[derive(Default)]
 struct Kills {
     done: Vec<Draft>,
@@ -65,10 +143,8 @@ struct Kills {
     spared: Vec<Victim>,
     /// The report that is being read, its victim not known yet.
     open: Option<Draft>,
-    /// In a log that runs backwards: the last kill's other lines are still to come.
-    is_tail_open: bool,
-    /// The last line named a victim, and not what it held.
-    is_bare: bool,
+    /// All of this cgroup are killed, not one.
+    group: Option<String>,
 }
 
 /// A kill, and which lines it is made of.
@@ -80,65 +156,63 @@ struct Draft {
     chosen: Option<Task>,
     is_record_seen: bool,
     is_invoker_seen: bool,
-    is_killed_seen: bool,
 }
 
 impl Kills {
-    /// How many of the next lines may belong to the report that is being read.
-    fn lines_wanted(&self) -> u32 {
-        const REPORT: u32 = 160;
-        let is_of_cgroup = |open: &Draft| open.kill.usage_bytes.is_some();
-        if self.is_tail_open || self.open.as_ref().is_some_and(is_of_cgroup) {
-            REPORT
-        } else {
-            u32::from(self.is_bare)
-        }
-    }
-
-    fn take(&mut self, line: OomLine, is_backwards: bool, of: &Place<'_>) {
-        self.is_bare = matches!(&line, OomLine::Killed { memory, .. } if memory.file.is_none());
+    fn take(&mut self, line: OomLine, of: &At<'_>) {
         match line {
             OomLine::Killed {
                 victim,
                 is_cgroup,
                 memory,
-            } => {
-                let mut draft = self.draft_for(&victim, is_backwards);
-                draft.set_place(of);
-                draft.is_killed_seen = true;
-                draft.add_memory(&memory);
-                if let Some(is_cgroup) = is_cgroup {
-                    draft.set_scope(is_cgroup);
-                }
-                draft.set_victim(victim);
-                self.push(draft);
-                self.is_tail_open = is_backwards;
-            }
-            OomLine::KilledMemory(memory) => {
-                if let Some(last) = self.done.last_mut() {
-                    last.add_memory(&memory);
-                }
-            }
+            } => self.killed(victim, is_cgroup, &memory, of),
             OomLine::Reaped(task) => self.reaped(task, of),
-            OomLine::NoVictim => {
-                self.end_open();
-            }
-            other => self.part(other, is_backwards),
+            OomLine::NoVictim => self.end_open(),
+            OomLine::Group(cgroup) => self.group = Some(cgroup),
+            other => self.part(other),
         }
     }
 
-    /// What is known already of the kill of this process.
-    fn draft_for(&mut self, victim: &Task, is_backwards: bool) -> Draft {
-        let is_reaped_only = |last: &Draft| {
-            !last.is_killed_seen && last.kill.victim.pid == victim.pid && victim.pid.is_some()
-        };
-        if is_backwards && self.done.last().is_some_and(is_reaped_only) {
-            return self.done.pop().unwrap_or_default();
+    fn killed(&mut self, victim: Task, is_cgroup: Option<bool>, memory: &TaskMemory, of: &At<'_>) {
+        let is_group = self.open.is_none() && self.group.is_some();
+        let is_it = |draft: &&mut Draft| draft.kill.victim.pid == victim.pid;
+        // The first of a group is told twice.
+        if is_group
+            && self
+                .done
+                .iter_mut()
+                .rev()
+                .take(1)
+                .any(|draft| is_it(&draft))
+        {
+            return;
         }
-        self.open.take().unwrap_or_default()
+        let mut draft = self.open.take().unwrap_or_default();
+        if is_group && let Some(first) = self.done.last() {
+            // The same call, at the same limit.
+            let of = &first.kill;
+            draft.kill = Kill {
+                invoked_by: of.invoked_by.clone(),
+                invoked_by_pid: of.invoked_by_pid,
+                cgroup: self.group.clone(),
+                limited_cgroup: of.limited_cgroup.clone(),
+                usage_bytes: of.usage_bytes,
+                limit_bytes: of.limit_bytes,
+                socket_bytes: of.socket_bytes,
+                cgroup_anonymous_bytes: of.cgroup_anonymous_bytes,
+                ..Kill::default()
+            };
+        }
+        draft.set_place(of);
+        draft.add_memory(memory);
+        if let Some(is_cgroup) = is_cgroup {
+            draft.set_scope(is_cgroup);
+        }
+        draft.set_victim(victim);
+        self.push(draft);
     }
 
-    fn reaped(&mut self, task: Task, of: &Place<'_>) {
+    fn reaped(&mut self, task: Task, of: &At<'_>) {
         let is_it = |draft: &&mut Draft| draft.kill.victim.pid == task.pid;
         if let Some(known) = self.done.iter_mut().rev().take(LOOKED_BACK).find(is_it) {
             known.kill.was_reaped = true;
@@ -152,34 +226,7 @@ impl Kills {
     }
 
     /// A line other than that of the victim.
-    fn part(&mut self, line: OomLine, is_backwards: bool) {
-        // The line that chooses comes before that of the same process's death, unless all runs
-        // backwards.
-        let chosen_pid = match &line {
-            OomLine::Record { chosen, .. } | OomLine::Chosen { chosen, .. } => chosen.pid,
-            _ => None,
-        };
-        if let Some(last) = self.done.last()
-            && self.open.is_none()
-            && chosen_pid.is_some()
-            && last.kill.victim.pid == chosen_pid
-            && !last.is_invoker_seen
-            && last.chosen.is_none()
-        {
-            self.is_tail_open = true;
-        }
-        let is_invoker = matches!(line, OomLine::Invoked(_));
-        if self.is_tail_open {
-            if let Some(last) = self.done.last_mut() {
-                last.add(line);
-            }
-            self.is_tail_open = !is_invoker;
-            return;
-        }
-        if is_backwards {
-            self.without_victim += u64::from(is_invoker);
-            return;
-        }
+    fn part(&mut self, line: OomLine) {
         let is_next = |open: &Draft| match &line {
             OomLine::Invoked(_) => true,
             OomLine::Record { .. } => open.is_record_seen,
@@ -190,9 +237,10 @@ impl Kills {
             self.end_open();
         }
         // Lines with numbers say nothing without the head above them.
-        if matches!(line, OomLine::Stats(_)) && self.open.is_none() {
+        if matches!(line, OomLine::Stats(_) | OomLine::Task(..)) && self.open.is_none() {
             return;
         }
+        self.group = None;
         self.open.get_or_insert_default().add(line);
     }
 
@@ -218,10 +266,10 @@ impl Kills {
 }
 
 impl Draft {
-    fn set_place(&mut self, of: &Place<'_>) {
+    fn set_place(&mut self, of: &At<'_>) {
         self.kill.time = of.span.times().0;
-        self.kill.host = of.host.name().map(str::to_owned);
-        self.line = of.line;
+        self.kill.host.clone_from(&of.name);
+        self.line = of.number;
     }
 
     fn add(&mut self, line: OomLine) {
@@ -230,6 +278,13 @@ impl Draft {
             OomLine::Invoked(by) => {
                 self.is_invoker_seen = true;
                 kill.invoked_by = by.map(|by| sanitize::text(&by));
+            }
+            OomLine::Task(pid, name) => {
+                // The first one after the call, if it is the same.
+                let is_it = kill.invoked_by.as_deref() == Some(sanitize::text(&name).as_str());
+                if is_it && kill.invoked_by_pid.is_none() {
+                    kill.invoked_by_pid = Some(pid);
+                }
             }
             OomLine::Usage { usage, limit } => {
                 kill.usage_bytes = Some(usage);
@@ -273,10 +328,8 @@ impl Draft {
                 kill.limited_cgroup = Some(sanitize::text(&limited));
                 self.set_scope(true);
             }
-            OomLine::Killed { .. }
-            | OomLine::KilledMemory(_)
-            | OomLine::Reaped(_)
-            | OomLine::NoVictim => {}
+            OomLine::Killed { .. } | OomLine::Reaped(_) | OomLine::Group(_) | OomLine::NoVictim => {
+            }
         }
     }
 

@@ -2,6 +2,7 @@
 
 mod hosts;
 mod kills;
+mod repeats;
 mod stalls;
 
 use crate::message::{LinkChange, Message};
@@ -10,6 +11,7 @@ use crate::wrapping::stamp::Stamps;
 use detector_api::sanitize;
 use hosts::{HostOf, Hosts};
 use kills::KillsOfHosts;
+use repeats::Repeats;
 use stalls::Stalls;
 
 /// Names, ports and interfaces that are kept of each kind.
@@ -83,13 +85,6 @@ struct Place<'a> {
     line: u64,
 }
 
-/// What a line came to that the next one may say was repeated.
-struct Last {
-    message: Message,
-    host: Option<String>,
-    line: u64,
-}
-
 #[derive(Default)]
 pub(crate) struct Digest {
     stalls: Stalls,
@@ -97,13 +92,15 @@ pub(crate) struct Digest {
     hosts: Hosts,
     report: Report,
     span: Span,
-    last: Option<Last>,
+    repeats: Repeats,
     /// In a log that runs backwards: the next line came so many times more.
     repeats_ahead: Option<(u64, Origin)>,
     newest: Stamps,
     later: u64,
     earlier: u64,
     boot_id: Option<String>,
+    /// The log has said something since the last mark of a boot.
+    is_boot_known: bool,
 }
 
 impl Digest {
@@ -113,7 +110,7 @@ impl Digest {
     }
 
     /// How many of the next lines are wanted whatever they say.
-    pub(crate) fn lines_wanted(&self) -> u32 {
+    pub(crate) fn lines_wanted(&mut self) -> u32 {
         self.kills
             .lines_wanted()
             .max(u32::from(self.repeats_ahead.is_some()))
@@ -132,10 +129,17 @@ impl Digest {
     /// Another boot begins where the id changes.
     pub(crate) fn boot(&mut self, id: String) {
         if self.boot_id.as_ref().is_some_and(|known| *known != id) {
+            self.another_boot();
+        }
+        self.boot_id = Some(id);
+    }
+
+    /// A mark of another boot. Several stand together, and one at the head of most logs.
+    fn another_boot(&mut self) {
+        if std::mem::take(&mut self.is_boot_known) {
             self.report.boot_marks += 1;
             self.newest = Stamps::default();
         }
-        self.boot_id = Some(id);
     }
 
     pub(crate) fn take(&mut self, message: Message, origin: &Origin) {
@@ -153,13 +157,11 @@ impl Digest {
             }
         }
         if !matches!(message, Message::Boot) {
+            self.is_boot_known = true;
             self.span.extend(&Span::of(&origin.stamps));
         }
-        self.last = Some(Last {
-            message: message.clone(),
-            host: origin.host.clone(),
-            line: origin.line,
-        });
+        self.repeats
+            .told(&message, origin.host.as_deref(), origin.line);
         self.count(message, count, origin);
     }
 
@@ -169,13 +171,9 @@ impl Digest {
             self.repeats_ahead = Some((more, origin.clone()));
             return;
         }
-        let last = self.last.take().filter(|last| {
-            let is_same_host =
-                last.host == origin.host || last.host.is_none() || origin.host.is_none();
-            // One kill is one, however often it is written.
-            let is_counted = !matches!(last.message, Message::Oom(_));
-            last.line + 1 == origin.line && is_same_host && is_counted
-        });
+        let last = self.repeats.before(origin.line, origin.host.as_deref());
+        // One kill is one, however often it is written.
+        let last = last.filter(|last| !matches!(last.message, Message::Oom(_)));
         match last {
             Some(last) => {
                 let origin = Origin {
@@ -185,6 +183,14 @@ impl Digest {
                 self.count(last.message, more, &origin);
             }
             None => self.report.left_out.repeats_of_others += 1,
+        }
+    }
+
+    /// A line of a host; all of its lines are told until `None` comes.
+    pub(crate) fn spoke(&mut self, host: Option<&str>, line: u64) {
+        match host {
+            Some(host) => self.repeats.spoke(host, line),
+            None => self.repeats.forget_lines(),
         }
     }
 
@@ -287,16 +293,14 @@ impl Digest {
                     .suppressed
                     .saturating_add(messages.saturating_mul(count));
             }
-            Message::Boot => {
-                report.boot_marks += 1;
-                self.newest = Stamps::default();
-            }
+            Message::Boot => self.another_boot(),
             Message::Repeated(_) => {}
         }
     }
 
     pub(crate) fn finish(mut self, lines: u64, bytes: u64) -> Report {
-        let is_backwards = self.is_backwards();
+        let is_told = self.earlier > 0 || self.later > 0;
+        let is_backwards = self.is_backwards() || !is_told && self.kills.look_backwards();
         self.report.left_out.repeats_of_others += u64::from(self.repeats_ahead.is_some());
         let mut report = self.report;
         (report.lines, report.bytes) = (lines, bytes);

@@ -100,6 +100,7 @@ impl Entry {
                 snd_una: None,
                 snd_nxt: None,
                 in_flight_bytes: None,
+                window_bytes: None,
                 lines: 0,
                 first: None,
                 last: None,
@@ -119,6 +120,9 @@ impl Entry {
         {
             stall.in_flight_bytes = Some(in_flight);
             stall.snd_nxt = Some(una.wrapping_add(in_flight));
+        }
+        if let Some(window) = line.window {
+            stall.window_bytes = Some(stall.window_bytes.map_or(window, |known| known.min(window)));
         }
         let lasted = line.lasting_ms.map(seconds);
         if lasted > stall.lasted_seconds {

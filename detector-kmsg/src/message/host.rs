@@ -1,7 +1,7 @@
 //! What the host's own troubles look like: allocations, hung tasks, suppressed messages, boots.
 
 use super::Message;
-use super::cursor::{Cursor, number_after};
+use super::cursor::Cursor;
 
 /// Functions that count what the network code was not let write.
 const LIMITERS: [&str; 4] = ["NET", "printk", "__ratelimit", "net_ratelimit"];
@@ -24,11 +24,15 @@ fn boot(text: &str) -> Option<Message> {
 /// `NET: 147 messages suppressed.` (2.4), `printk: …` (2.6), `net_ratelimit: 273 callbacks
 /// suppressed`, and messages lost on the console.
 fn suppressed(text: &str) -> Option<Message> {
-    if let Some(rest) = text.strip_prefix("** ") {
-        let count = Cursor(rest).digits().parse().ok()?;
-        return rest
-            .contains("printk messages dropped")
-            .then_some(Message::Suppressed(count));
+    // The stars before it may have been taken for marks.
+    let starred = text
+        .trim_start_matches("printk: ")
+        .trim_start_matches(['*', ' ']);
+    let mut cursor = Cursor(starred);
+    if let Ok(count) = cursor.digits().parse()
+        && cursor.0.starts_with(" printk messages dropped")
+    {
+        return Some(Message::Suppressed(count));
     }
     let (function, rest) = text.split_once(": ")?;
     let mut cursor = Cursor(rest);
@@ -61,13 +65,20 @@ fn hung(text: &str) -> Option<Message> {
 }
 
 /// `httpd: page allocation failure. order:1, mode:0x20`, `__alloc_pages: 0-order allocation failed`
-/// (2.4), `vmalloc: allocation failure: …`.
+/// (2.4), `httpd: vmalloc: allocation failure`, `SLUB: Unable to allocate memory on node -1`.
 fn allocation(text: &str) -> Option<Message> {
     let (task, rest) = text.split_once(": ")?;
+    let (task, rest) = if task == "vmalloc" {
+        (task, text)
+    } else {
+        (task, rest)
+    };
     let is_failure = rest.starts_with("page allocation failure")
         || rest.starts_with("page allocation stalls")
         || (task == "__alloc_pages" && rest.contains("-order allocation failed"))
-        || (task == "vmalloc" && rest.starts_with("allocation fail"))
-        || number_after(rest, "vmalloc error: size ").is_some();
-    (is_failure && task.len() <= 64).then(|| Message::AllocationFailure(task.to_owned()))
+        || rest.starts_with("vmalloc: allocation fail")
+        || rest.starts_with("vmalloc error: size ")
+        || (matches!(task, "SLUB" | "SLAB") && rest.starts_with("Unable to allocate memory"));
+    let is_task = task.len() <= 64 && !(task.ends_with(']') && task.contains('['));
+    (is_failure && is_task).then(|| Message::AllocationFailure(task.to_owned()))
 }

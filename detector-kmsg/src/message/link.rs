@@ -2,53 +2,108 @@
 
 use super::{LinkChange, Message};
 
-const PHRASES: [(&str, LinkChange); 17] = [
-    ("Link is Down", LinkChange::Down),
-    ("Link is down", LinkChange::Down),
+/// In small letters.
+const PHRASES: [(&str, LinkChange); 15] = [
     ("link is down", LinkChange::Down),
-    ("Link down", LinkChange::Down),
     ("link down", LinkChange::Down),
     ("link status definitely down", LinkChange::Down),
-    ("Link is Up", LinkChange::Up),
-    ("Link is up", LinkChange::Up),
     ("link is up", LinkChange::Up),
-    ("Link up", LinkChange::Up),
     ("link up", LinkChange::Up),
     ("link status definitely up", LinkChange::Up),
-    ("NETDEV WATCHDOG", LinkChange::Reset),
-    ("Unit Hang", LinkChange::Reset),
-    ("Reset adapter", LinkChange::Reset),
-    ("Resetting adapter", LinkChange::Reset),
+    ("netdev watchdog", LinkChange::Reset),
+    ("unit hang", LinkChange::Reset),
+    ("reset adapter", LinkChange::Reset),
+    ("resetting adapter", LinkChange::Reset),
     ("initiating reset due to", LinkChange::Reset),
+    ("transmit timed out", LinkChange::Reset),
+    ("tx timeout", LinkChange::Reset),
+    ("tx_timeout", LinkChange::Reset),
+    ("tx hang", LinkChange::Reset),
 ];
+/// A longer line is none of a driver's.
+const LONGEST: usize = 300;
 
 /// A change of an interface that the line names.
 pub(super) fn change(text: &str) -> Option<Message> {
-    let (_, change) = PHRASES
+    if text.len() > LONGEST {
+        return None;
+    }
+    let small = text.to_ascii_lowercase();
+    let (at, change) = PHRASES
         .into_iter()
-        .find(|(phrase, _)| text.contains(phrase))?;
+        .find_map(|(phrase, change)| Some((small.find(phrase)?, change)))?;
+    // A program that watches links, with its process; and the kernel quotes nothing.
+    let is_of_program = text[..at].contains("]: ") || text.contains('"');
+    if is_of_program || begins_with_host(text) {
+        return None;
+    }
+    let interface = interface(text).or_else(|| {
+        // Some drivers name only the card.
+        let card = text
+            .split([' ', ','])
+            .map(|word| word.trim_end_matches(':'));
+        (change == LinkChange::Reset).then(|| { card }.find(|word| is_slot(word)))?
+    })?;
+    Some(Message::Link(interface.to_owned(), change))
+}
+
+/// Whether a host and a program stand first: `web1 dhclient: eth0: …`.
+fn begins_with_host(text: &str) -> bool {
+    let mut words = text.split(' ');
+    let (Some(first), Some(second)) = (words.next(), words.next()) else {
+        return false;
+    };
+    let program = second.strip_suffix(':');
+    first != "NETDEV"
+        && !first.contains(':')
+        && program.is_some_and(|name| {
+            name.starts_with(|c: char| c.is_ascii_alphabetic()) && !is_interface(name)
+        })
+}
+
+fn interface(text: &str) -> Option<&str> {
+    // A bond's line names the bond first; it is the interface that lost its link.
+    let member = ["interface ", "(slave "].iter().find_map(|before| {
+        text.split_once(before)?
+            .1
+            .split([' ', ',', ')', '.'])
+            .next()
+    });
+    // The watchdog names it even where its name is like no other.
+    let watched = || {
+        let (_, rest) = text.split_once("NETDEV WATCHDOG: ")?;
+        let (name, _) = rest
+            .split_once(" (")
+            .filter(|(_, driver)| driver.contains(')'))?;
+        let name = name.rsplit(": ").next()?;
+        (!name.is_empty() && name.len() < 16 && !name.contains(' ')).then_some(name)
+    };
     let words = || {
         text.split([' ', ':', ',', '(', ')'])
-            .filter(|word| is_interface(word))
+            .find(|word| is_interface(word.trim_end_matches('.')))
     };
-    // A bond's line names the bond first; it is the interface that lost its link.
-    let member = text
-        .split_once("interface ")
-        .and_then(|(_, rest)| rest.split([' ', ',']).next());
-    let interface = member
+    member
         .filter(|word| is_interface(word))
-        .or_else(|| words().next())?;
-    Some(Message::Link(interface.to_owned(), change))
+        .or_else(watched)
+        .or_else(words)
+}
+
+/// `0000:01:00.0`
+fn is_slot(word: &str) -> bool {
+    let is_hexadecimal =
+        |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_hexdigit());
+    let parts: Vec<_> = word.split([':', '.']).collect();
+    parts.len() == 4 && word.len() < 20 && parts.into_iter().all(is_hexadecimal)
 }
 
 /// Whether this can be the name of a network interface: disks, too, have links.
 fn is_interface(word: &str) -> bool {
-    const BEGINNINGS: [&str; 14] = [
-        "eth", "eno", "ens", "enp", "enx", "enP", "em", "wlan", "wlp", "bond", "team", "ib", "lan",
-        "wan",
+    const BEGINNINGS: [&str; 24] = [
+        "eth", "eno", "ens", "enp", "enx", "enP", "enc", "end", "em", "wlan", "wlp", "wlx", "wwan",
+        "bond", "team", "ib", "lan", "wan", "usb", "br", "veth", "vlan", "nic", "tap",
     ];
     let has_digit = word.bytes().any(|byte| byte.is_ascii_digit());
-    let is_slot = word.starts_with('p')
+    let is_port = word.starts_with('p')
         && word[1..].split_once('p').is_some_and(|(slot, port)| {
             !slot.is_empty()
                 && !port.is_empty()
@@ -56,9 +111,11 @@ fn is_interface(word: &str) -> bool {
                     .bytes()
                     .all(|byte| byte.is_ascii_digit())
         });
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || "._-@".contains(c);
     word.len() < 16
         && has_digit
-        && (is_slot
+        && word.chars().all(is_plain)
+        && (is_port
             || BEGINNINGS
                 .iter()
                 .any(|beginning| word.starts_with(beginning)))

@@ -1,5 +1,6 @@
 //! What one kernel message says, its wrapping taken off.
 
+mod begun;
 mod cursor;
 mod host;
 mod link;
@@ -13,6 +14,9 @@ pub use oom::{OomLine, Task, TaskMemory};
 /// Which sentence the kernel wrote about a closed window.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum WindowSentence {
+    /// `peer … shrinks window …. Bad, what else can I say?`, 2.3 to 2.6: an acknowledgement whose window
+    /// ends before what was sent; the window need not be zero.
+    Retracted,
     /// `Treason uncloaked!`, Linux 2.4 and 2.6.
     Treason,
     /// `unexpectedly shrunk window`, to 6.6.
@@ -36,6 +40,8 @@ pub struct WindowLine {
     pub una: Option<u32>,
     /// Bytes in flight, `snd_nxt - snd_una`; `None` if the line is cut before.
     pub in_flight: Option<u32>,
+    /// The window that was left, where the kernel says it.
+    pub window: Option<u32>,
     /// Milliseconds since the peer was last heard of.
     pub heard_ms_ago: Option<u64>,
     /// Milliseconds that this has lasted.
@@ -100,6 +106,8 @@ pub enum Parsed<'a> {
     Message(Message, &'a str),
     /// The beginning of a message, with what is known of it so far.
     Cut(Option<Message>),
+    /// The first words of a message, too few to be missed if nothing follows.
+    Begun,
     /// It looks like a message, but no kernel can have written it.
     Impossible,
     /// It names no port of ours.
@@ -112,24 +120,68 @@ pub enum Parsed<'a> {
 #[must_use]
 pub fn parse(text: &str) -> Parsed<'_> {
     let text = text.trim_start();
-    if let Some(message) = tcp::window(text) {
-        return message;
+    if let Some(parsed) = tcp::window(text).or_else(|| tcp::other(text)) {
+        return parsed;
     }
-    let found = tcp::other(text)
-        .or_else(|| oom::line(text).map(Message::Oom))
+    let found = oom::line(text)
+        .map(Message::Oom)
         .or_else(|| host::message(text))
         .or_else(|| link::change(text));
     match found {
         Some(message) => Parsed::Message(message, ""),
         None if oom::is_cut(text) => Parsed::Cut(None),
+        None if begun::is_begun(text) => Parsed::Begun,
         None => Parsed::Nothing,
     }
+}
+
+impl Message {
+    /// Whether more of it may stand on the next line, where the log was broken.
+    pub(crate) const fn may_go_on(&self) -> bool {
+        matches!(self, Self::Oom(OomLine::Killed { .. }))
+    }
+
+    /// How many parts of it are told.
+    pub(crate) fn parts(&self) -> usize {
+        match self {
+            Self::Oom(OomLine::Killed {
+                victim,
+                is_cgroup,
+                memory,
+            }) => {
+                let numbers = [
+                    memory.total,
+                    memory.anonymous,
+                    memory.file,
+                    memory.shared,
+                    memory.uid.or(victim.uid),
+                    memory.page_tables,
+                ];
+                numbers.iter().flatten().count()
+                    + usize::from(is_cgroup.is_some())
+                    + usize::from(memory.score_adjustment.is_some())
+            }
+            _ => 1,
+        }
+    }
+}
+
+/// `: 3 Time(s)`, as logwatch writes it after a text.
+pub(crate) fn times_after(text: &str) -> u64 {
+    let count = text.trim_start_matches([':', ' ']).strip_suffix(" Time(s)");
+    count
+        .and_then(|count| count.trim().parse().ok())
+        .unwrap_or(1)
 }
 
 /// Whether `text` has the words of a message wherever they stand, so that it is worth a count where
 /// it turns out to be none.
 pub(crate) fn resembles(text: &str) -> bool {
-    const WORDS: [&str; 7] = [
+    const WORDS: [&str; 11] = [
+        "shrinks window",
+        "TCP: out of memory",
+        "Out of socket memory",
+        "oom-kill:constraint=",
         "Treason uncloaked",
         "unexpectedly shrunk window",
         "Probing zero-window",

@@ -7,6 +7,10 @@ use super::cursor::{Cursor, number_after};
 pub enum OomLine {
     /// `X invoked oom-killer`: whose allocation failed. Not the victim.
     Invoked(Option<String>),
+    /// `CPU: 9 PID: 22232 Comm: nginx …`: of what writes the report, who invoked it.
+    Task(u64, String),
+    /// `Tasks in A are going to be killed due to memory.oom.group set`.
+    Group(String),
     /// `memory: usage …kB, limit …kB`: of the cgroup, bytes.
     Usage {
         /// In use.
@@ -52,8 +56,6 @@ pub enum OomLine {
         /// What it held.
         memory: TaskMemory,
     },
-    /// What the victim of the line before held, where a mail program has broken the line.
-    KilledMemory(TaskMemory),
     /// `oom_reaper: reaped process …`.
     Reaped(Task),
     /// Nobody could be killed.
@@ -84,6 +86,8 @@ pub struct TaskMemory {
     pub file: Option<u64>,
     /// Shared memory.
     pub shared: Option<u64>,
+    /// Page tables.
+    pub page_tables: Option<u64>,
     /// `oom_score_adj`.
     pub score_adjustment: Option<i64>,
 }
@@ -96,7 +100,7 @@ pub(super) fn line(text: &str) -> Option<OomLine> {
         return record(fields);
     }
     if let Some((by, _)) = text.split_once(" invoked oom-killer:")
-        && by.len() <= LONGEST_NAME
+        && is_name(by)
     {
         return Some(OomLine::Invoked(Some(by.to_owned())));
     }
@@ -116,13 +120,42 @@ pub(super) fn line(text: &str) -> Option<OomLine> {
             memory: TaskMemory::default(),
         });
     }
-    cgroup(text).or_else(|| killed(text))
+    current(text)
+        .or_else(|| cgroup(text))
+        .or_else(|| killed(text))
+}
+
+/// `Pid: 13433, comm: mysqld Not tainted 2.6.32` and `CPU: 9 UID: 0 PID: 22232 Comm: nginx Not tainted
+/// 5.0.0`.
+fn current(text: &str) -> Option<OomLine> {
+    let rest = text.strip_prefix("Pid: ").or_else(|| {
+        let (_, rest) = text.strip_prefix("CPU: ")?.split_once("PID: ")?;
+        Some(rest)
+    })?;
+    let mut cursor = Cursor(rest);
+    let pid = cursor.digits().parse().ok()?;
+    let rest = cursor.0.trim_start_matches([',', ' ']);
+    let rest = rest
+        .strip_prefix("comm: ")
+        .or_else(|| rest.strip_prefix("Comm: "))?;
+    let end = [" Not tainted", " Tainted:", " Kdump:"]
+        .iter()
+        .filter_map(|end| rest.find(end))
+        .min();
+    let name = rest[..end.unwrap_or(rest.len())].trim_end();
+    is_name(name).then(|| OomLine::Task(pid, name.to_owned()))
+}
+
+/// Whether this can be the name of a task, and is not that of a program with its process.
+fn is_name(name: &str) -> bool {
+    name.len() <= LONGEST_NAME && !name.contains(": ")
 }
 
 /// Whether this is the beginning of such a line, which goes on in the next one or is cut.
 pub(super) fn is_cut(text: &str) -> bool {
-    if text.starts_with("oom-kill:") {
-        return true;
+    if let Some(fields) = text.strip_prefix("oom-kill:") {
+        // Only a name may have blanks.
+        return !fields.contains(' ') || fields.contains(",task=");
     }
     let starts = text
         .split_once("illed process ")
@@ -139,11 +172,13 @@ pub(super) fn is_cut(text: &str) -> bool {
 
 /// Lines that name a process to be killed, with or without why before it.
 fn killed(text: &str) -> Option<OomLine> {
-    if text.starts_with("total-vm:") || text.starts_with("anon-rss:") {
-        return Some(OomLine::KilledMemory(memory(text)));
-    }
     let is_cgroup = text.starts_with("Memory cgroup out of memory");
-    let is_host = text.starts_with("Out of memory") || text.starts_with("Out of Memory");
+    let is_host = ["Out of memory", "Out of Memory", "No available memory"]
+        .iter()
+        .any(|beginning| text.starts_with(beginning));
+    if let Some((before, rest)) = text.split_once("OOM killed process ") {
+        return of_container(before, rest);
+    }
     let body = if is_cgroup || is_host {
         if text.contains("no killable process") {
             return Some(OomLine::NoVictim);
@@ -172,6 +207,23 @@ fn killed(text: &str) -> Option<OomLine> {
         });
     }
     Some(OomLine::Chosen { chosen, is_cgroup })
+}
+
+/// `Out of memory in UB 101: OOM killed process 870 (httpd) score 0 vm:305616kB, rss:10920kB, swap:0kB`,
+/// as the kernels of OpenVZ have it.
+fn of_container(before: &str, rest: &str) -> Option<OomLine> {
+    let is_cgroup = before.starts_with("Out of memory in UB ");
+    if !is_cgroup && !before.is_empty() {
+        return None;
+    }
+    let (victim, tail) = task(rest)?;
+    let mut memory = memory(tail);
+    memory.total = memory.total.or_else(|| kib_after(tail, " vm:"));
+    Some(OomLine::Killed {
+        victim,
+        is_cgroup: is_cgroup.then_some(true),
+        memory,
+    })
 }
 
 /// `870 (httpd).`, `3120, UID 48, (httpd).`, `870 (httpd) total-vm:…`, and the text after the name.
@@ -213,21 +265,32 @@ fn can_follow_name(text: &str) -> bool {
         " sharing",
         " or ",
     ];
-    text.trim().is_empty() || TAILS.iter().any(|tail| text.starts_with(tail))
+    let is_tail = |tail: &str| text.starts_with(tail) || tail.starts_with(text.trim_end());
+    TAILS.iter().any(|tail| is_tail(tail))
 }
 
 fn memory(text: &str) -> TaskMemory {
-    let bytes = |name| number_after(text, name).map(kib);
+    // Numbers that are cut say nothing.
+    let bytes = |name| kib_after(text, name);
     TaskMemory {
         uid: number_after(text, "UID:").or_else(|| number_after(text, "UID ")),
         total: bytes("total-vm:").or_else(|| bytes("vsz:")),
         anonymous: bytes("anon-rss:"),
         file: bytes("file-rss:"),
         shared: bytes("shmem-rss:"),
+        page_tables: bytes("pgtables:"),
         score_adjustment: text
             .split_once("oom_score_adj:")
             .and_then(|(_, rest)| rest.split_whitespace().next()?.parse().ok()),
     }
+}
+
+/// The number after a name, if its unit follows: else it may be cut.
+fn kib_after(text: &str, name: &str) -> Option<u64> {
+    let (_, rest) = text.split_once(name)?;
+    let mut cursor = Cursor(rest);
+    let number = cursor.digits().parse().ok()?;
+    cursor.0.starts_with('k').then(|| kib(number))
 }
 
 /// The kernel's `kB` are KiB.
@@ -263,14 +326,17 @@ fn record(fields: &str) -> Option<OomLine> {
 /// What is written of a cgroup.
 fn cgroup(text: &str) -> Option<OomLine> {
     if let Some(rest) = text.strip_prefix("memory: usage ") {
-        let usage = kib(Cursor(rest).digits().parse().ok()?);
-        let limit = kib(number_after(rest, "limit ")?);
+        let usage = kib_after(text, "usage ")?;
+        let limit = kib_after(rest, "limit ")?;
         return Some(OomLine::Usage { usage, limit });
     }
     if let Some(rest) = text.strip_prefix("Memory cgroup stats") {
-        let path = rest
-            .strip_prefix(" for ")
-            .and_then(|rest| rest.split(": ").next());
+        let path = rest.strip_prefix(" for ");
+        let is_whole = path.map_or(rest.starts_with(':'), |path| path.contains(':'));
+        if !is_whole {
+            return None;
+        }
+        let path = path.and_then(|rest| rest.split(": ").next());
         return Some(OomLine::StatsOf(
             path.map(|path| path.trim_end().trim_end_matches(':').to_owned()),
         ));
@@ -279,6 +345,11 @@ fn cgroup(text: &str) -> Option<OomLine> {
         .strip_prefix("Task in ")
         .or_else(|| text.strip_prefix("Tasks in "))
     {
+        if let Some((cgroup, _)) =
+            rest.split_once(" are going to be killed due to memory.oom.group")
+        {
+            return Some(OomLine::Group(cgroup.to_owned()));
+        }
         let (cgroup, limited) = rest.split_once(" killed as a result of limit of ")?;
         return Some(OomLine::TaskOf {
             cgroup: cgroup.to_owned(),

@@ -7,12 +7,15 @@ use std::net::IpAddr;
 /// No window is larger (RFC 7323), so no more can be in flight.
 const MOST_IN_FLIGHT: u32 = 1 << 30;
 
+/// `TCP: peer A:R/L shrinks window X:W:Y. Bad, what else can I say?` (2.3 to 2.6, from
+/// `tcp_ack_update_window`; `W` is the window),
 /// `TCP: Treason uncloaked! Peer A:R/L shrinks window X:Y. Repaired.` (2.4, 2.6),
 /// `TCP: Peer A:R/L unexpectedly shrunk window X:Y (repaired)` (to 6.6),
-/// `TCP: Probing zero-window on A:R/L, seq=X:Y, recv Nms ago, lasting Nms` (from 6.7), all from
+/// `TCP: Probing zero-window on A:R/L, seq=X:Y, recv Nms ago, lasting Nms` (from 6.7), these from
 /// `tcp_retransmit_timer`. `X:Y` is `snd_una:snd_nxt` in each.
 pub(super) fn window(text: &str) -> Option<Parsed<'_>> {
-    const SENTENCES: [(WindowSentence, &str, &str); 3] = [
+    const SENTENCES: [(WindowSentence, &str, &str); 4] = [
+        (WindowSentence::Retracted, "peer ", "peer "),
         (
             WindowSentence::Treason,
             "Treason",
@@ -50,6 +53,7 @@ fn rest_of_window(
     found: &mut Option<WindowLine>,
 ) -> Result<(), Stop> {
     let (before, after) = match sentence {
+        WindowSentence::Retracted => (" shrinks window ", ". Bad"),
         WindowSentence::Treason => (" shrinks window ", ". Repaired."),
         WindowSentence::Shrunk => (" unexpectedly shrunk window ", " (repaired)"),
         WindowSentence::Probing => (", seq=", ", recv "),
@@ -68,6 +72,10 @@ fn rest_of_window(
     let una: u32 = cursor.number()?;
     cursor.literal(":")?;
     line.una = Some(una);
+    if sentence == WindowSentence::Retracted {
+        line.window = Some(cursor.number()?);
+        cursor.literal(":")?;
+    }
     let nxt: u32 = cursor.number()?;
     let in_flight = nxt.wrapping_sub(una);
     if in_flight > MOST_IN_FLIGHT {
@@ -97,6 +105,7 @@ fn endpoint_of(text: &str, sentence: WindowSentence) -> Result<WindowLine, Stop>
         local_port: port_of(local)?,
         una: None,
         in_flight: None,
+        window: None,
         heard_ms_ago: None,
         lasting_ms: None,
     })
@@ -130,64 +139,103 @@ fn port_of(text: &str) -> Result<u16, Stop> {
 }
 
 /// Some kernels wrote it twice.
-fn without_tag(mut text: &str) -> &str {
+pub(super) fn without_tag(mut text: &str) -> &str {
     while let Some(rest) = text.strip_prefix("TCP: ") {
         text = rest.trim_start();
     }
     text
 }
 
+/// How the kernel says that there are too many orphans; MPTCP, out of the tree, says it, too.
+const ORPHANS: [&str; 2] = ["too many orphaned sockets", "too many of orphaned sockets"];
+
 /// The other messages of TCP.
-pub(super) fn other(text: &str) -> Option<Message> {
+pub(super) fn other(text: &str) -> Option<Parsed<'_>> {
     let is_tcp = text.starts_with("TCP: ");
     let body = without_tag(text);
     if let Some(flood) = flood(body) {
         return Some(flood);
     }
     if let Some(rest) = body.strip_prefix("drop open request from ") {
-        let (address, _) = rest.split_once('/')?;
-        return peer_of(address).ok().map(Message::OpenRequestDropped);
+        return Some(dropped(rest));
     }
-    if text.starts_with("MPTCP: out of memory") {
-        return Some(Message::MptcpClosed);
-    }
-    if body.starts_with("too many orphaned sockets")
-        || body.starts_with("too many of orphaned sockets")
+    let begins = |beginning| body.starts_with(beginning);
+    let found = if text.starts_with("MPTCP: out of memory") {
+        Message::MptcpClosed
+    } else if ORPHANS
+        .iter()
+        .any(|words| body.trim_start_matches("MPTCP: ").starts_with(words))
     {
-        return Some(Message::TooManyOrphans);
+        Message::TooManyOrphans
+    } else if begins("Out of socket memory") {
+        Message::OutOfSocketMemory
+    } else if is_tcp && begins("out of memory") {
+        Message::TcpOutOfMemory
+    } else {
+        return None;
+    };
+    Some(Parsed::Message(found, ""))
+}
+
+/// `203.0.113.5/33287`.
+fn dropped(text: &str) -> Parsed<'_> {
+    let Some((address, port)) = text.split_once('/') else {
+        return Parsed::Cut(None);
+    };
+    match peer_of(address) {
+        _ if !port.starts_with(|c: char| c.is_ascii_digit()) => Parsed::Cut(None),
+        Ok(address) => Parsed::Message(Message::OpenRequestDropped(address), ""),
+        Err(_) => Parsed::Impossible,
     }
-    if body.starts_with("Out of socket memory") {
-        return Some(Message::OutOfSocketMemory);
-    }
-    (is_tcp && body.starts_with("out of memory")).then_some(Message::TcpOutOfMemory)
 }
 
 /// `possible SYN flooding on port 80. Sending cookies.`, `request_sock_TCP: Possible SYN flooding on
 /// port [::]:443. Dropping request.`, `Warning: possible SYN flood from A on B:80. Sending cookies.`
 /// (2.0 and 2.2). `A` may be forged, and `B` is ours: neither is evidence about a peer.
-fn flood(text: &str) -> Option<Message> {
+fn flood(text: &str) -> Option<Parsed<'_>> {
     let (before, rest) = text.split_once("ossible SYN flood")?;
     let before = before.strip_suffix(['p', 'P'])?;
     let is_ours = before.is_empty()
         || before.eq_ignore_ascii_case("warning: ")
         || before
             .strip_suffix(": ")
-            .is_some_and(|name| !name.contains([' ', '"', '/']));
+            .is_some_and(|name| !name.contains([' ', '"', '/', ']']));
     if !is_ours {
         return None;
     }
     let (_, place) = rest.split_once(" on ")?;
-    let place = place.strip_prefix("port ").unwrap_or(place);
-    let (place, action) = place
-        .split_once(". ")
-        .unwrap_or((place.trim_end_matches('.'), ""));
+    // A container's number may stand before the port.
+    let place = place.rsplit_once("port ").map_or(place, |(_, port)| port);
+    let ends = |(at, _): &(usize, &str)| place[at + 1..].trim_start().starts_with(['S', 'D']);
+    let last = || place.trim_end().strip_suffix('.').map(str::len);
+    let Some(end) = place
+        .match_indices('.')
+        .find(ends)
+        .map(|(at, _)| at)
+        .or_else(last)
+    else {
+        return is_place(place).then_some(Parsed::Cut(None));
+    };
+    let (place, action) = (&place[..end], place[end + 1..].trim_start());
     let (address, port) = match place.rsplit_once(':') {
         None => (None, place),
         Some((address, port)) => (Some(address_of(address)?), port),
     };
-    Some(Message::SynFlood {
+    let flood = Message::SynFlood {
         address,
         port: port.trim().parse().ok().filter(|port| *port != 0)?,
-        is_dropping: action.trim_start().starts_with("Dropping"),
+        is_dropping: action.starts_with("Dropping"),
+    };
+    let is_told = action.starts_with("Dropping") || action.starts_with("Sending");
+    Some(if is_told {
+        Parsed::Message(flood, "")
+    } else {
+        Parsed::Cut(Some(flood))
     })
+}
+
+/// Whether this can be a port, with or without its address, or the beginning of one.
+fn is_place(text: &str) -> bool {
+    let is_part = |c: char| c.is_ascii_hexdigit() || "[]:.".contains(c);
+    text.len() <= 48 && text.trim_end().chars().all(is_part)
 }

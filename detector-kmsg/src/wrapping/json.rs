@@ -1,5 +1,7 @@
 //! Lines that are JSON: journald's, Docker's, those of log stores. One object a line, or pretty.
 
+use super::date;
+use super::prefix;
 use super::stamp::{self, Stamp, Stamps};
 use serde_json::{Map, Value};
 
@@ -19,11 +21,12 @@ pub(crate) struct Record {
 
 /// Members that are read, and what they can be called.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Member {
+pub(super) enum Member {
     Text,
     Time,
     BootTime,
     Program,
+    Facility,
     Transport,
     Host,
     Boot,
@@ -33,15 +36,26 @@ enum Member {
 fn member(name: &str) -> Option<Member> {
     Some(match name {
         "MESSAGE" | "message" | "msg" | "log" | "line" | "_raw" | "@message" | "textPayload"
-        | "original" | "short_message" | "full_message" | "content" | "body" => Member::Text,
-        "__REALTIME_TIMESTAMP" | "@timestamp" | "timestamp" | "time" | "ts" | "_time" | "date" => {
-            Member::Time
-        }
+        | "original" | "short_message" | "full_message" | "content" | "body" | "raw" | "text"
+        | "SyslogMessage" | "event.original" | "log.original" => Member::Text,
+        "__REALTIME_TIMESTAMP"
+        | "@timestamp"
+        | "timestamp"
+        | "time"
+        | "ts"
+        | "_time"
+        | "date"
+        | "datetime"
+        | "TimeGenerated"
+        | "timereported"
+        | "eventTime" => Member::Time,
         "__MONOTONIC_TIMESTAMP" => Member::BootTime,
-        "SYSLOG_IDENTIFIER" | "program" | "ident" | "appname" | "app_name"
-        | "syslog_identifier" => Member::Program,
+        "SYSLOG_IDENTIFIER" | "program" | "programname" | "ident" | "appname" | "app_name"
+        | "syslog_identifier" | "syslogtag" | "ProcessName" | "process.name" => Member::Program,
+        "facility" | "SYSLOG_FACILITY" | "Facility" | "syslogfacility-text" => Member::Facility,
         "_TRANSPORT" => Member::Transport,
-        "_HOSTNAME" | "host" | "hostname" | "HOSTNAME" => Member::Host,
+        "_HOSTNAME" | "host" | "hostname" | "HOSTNAME" | "host.name" | "host.hostname"
+        | "Computer" | "fromhost" => Member::Host,
         "_BOOT_ID" => Member::Boot,
         "stream" => Member::Stream,
         _ => return None,
@@ -50,7 +64,17 @@ fn member(name: &str) -> Option<Member> {
 
 impl Record {
     pub(super) fn set(&mut self, name: &str, value: &Value) {
-        let Some(member) = member(name) else { return };
+        if let Some(member) = member(name) {
+            self.put(member, value);
+        }
+    }
+
+    pub(super) fn put(&mut self, member: Member, value: &Value) {
+        let value = match value {
+            // Search engines give each field as a list.
+            Value::Array(items) if items.len() == 1 && items[0].is_string() => &items[0],
+            _ => value,
+        };
         let string = value.as_str();
         match member {
             Member::Text => {
@@ -64,14 +88,44 @@ impl Record {
                 }
             }
             Member::BootTime => self.stamps.boot_us = string.and_then(|text| text.parse().ok()),
-            Member::Program => {
-                self.is_foreign |= string.is_some_and(|name| !name.eq_ignore_ascii_case("kernel"))
-            }
+            Member::Program => self.is_foreign |= string.is_some_and(|name| !is_kernel(name)),
+            Member::Facility => self.is_foreign |= !is_kernels(value),
             Member::Transport => self.is_foreign |= string != Some("kernel"),
-            Member::Host => self.host = string.map(str::to_owned),
+            Member::Host => {
+                let name = || {
+                    value
+                        .get("name")
+                        .or_else(|| value.get("hostname"))?
+                        .as_str()
+                };
+                self.host = string.or_else(name).map(str::to_owned);
+            }
             Member::Boot => self.boot = string.map(str::to_owned),
             Member::Stream => self.stream = string.map(str::to_owned),
         }
+    }
+}
+
+/// Whether a program by this name is the kernel.
+fn is_kernel(name: &str) -> bool {
+    let name = name.trim_end_matches(':').split('[').next().unwrap_or(name);
+    name.is_empty()
+        || ["kernel", "klogd", "kern", "-"]
+            .iter()
+            .any(|known| name.eq_ignore_ascii_case(known))
+}
+
+/// Whether a facility, by name or number, is that of the kernel.
+fn is_kernels(value: &Value) -> bool {
+    match value {
+        Value::String(name) => {
+            let is_number = name.bytes().all(|byte| byte.is_ascii_digit());
+            name == "0"
+                || !is_number && name.to_ascii_lowercase().starts_with("kern")
+                || name.is_empty()
+        }
+        Value::Number(number) => number.as_u64() == Some(0),
+        _ => true,
     }
 }
 
@@ -92,7 +146,7 @@ fn text_of(value: &Value) -> Option<String> {
 
 fn time_of(value: &Value) -> Option<Stamp> {
     match value {
-        Value::String(text) => stamp::date(text.trim()).map(|(stamp, _)| stamp),
+        Value::String(text) => date::date(text.trim()).map(|(stamp, _)| stamp),
         Value::Number(number) => {
             // Where it is small it is a time since boot, as `dmesg --json` has it.
             #[allow(
@@ -117,17 +171,35 @@ fn time_of(value: &Value) -> Option<Stamp> {
 pub(crate) fn records(line: &str) -> Option<Vec<Record>> {
     let start = line.find('{')?;
     // An array's line, a stream of events, a record separator.
-    let is_marked = line[..start].trim_matches(['[', ',', ' ', '\t', '\u{1e}', '\u{feff}']);
-    if !matches!(is_marked, "" | "data:") {
+    let head = line[..start].trim_matches(['[', ',', ' ', '\t', '\u{1e}', '\u{feff}']);
+    // A time and a collector's name for what it collects.
+    let is_collected = |head: &str| {
+        let found = prefix::unwrap(head);
+        let is_tag = |c: char| c.is_ascii_alphanumeric() || "._-".contains(c);
+        let tag = found.rest.trim_end_matches([' ', '\t', ':']);
+        found.is_wrapped
+            && head.len() <= 100
+            && (tag.is_empty() || tag.contains("kern") && tag.chars().all(is_tag))
+    };
+    if !matches!(head, "" | "data:") && !is_collected(&line[..start]) {
         return None;
     }
     let text = line[start..].trim_end().trim_end_matches([',', ']']);
-    let value = [&line[start..], text]
+    let array = line.trim_start_matches(['\u{1e}', '\u{feff}', ' ']);
+    let value = [&line[start..], text, array]
         .iter()
         .find_map(|text| serde_json::from_str::<Value>(text).ok())?;
     let mut records = Vec::new();
     walk(&value, &Record::default(), &mut records);
     Some(records)
+}
+
+/// The records in a text of another record.
+pub(crate) fn inner(text: &str) -> Option<Vec<Record>> {
+    let is_object = text.starts_with('{') && text.trim_end().ends_with('}');
+    is_object
+        .then(|| records(text))?
+        .filter(|records| !records.is_empty())
 }
 
 /// Members of an outer object hold for the inner ones.
@@ -137,7 +209,7 @@ fn walk(value: &Value, outer: &Record, records: &mut Vec<Record>) {
         Value::Array(items) => {
             // Loki: a time and a line.
             if let [Value::String(time), Value::String(text), ..] = items.as_slice()
-                && let Some((stamp, "")) = stamp::date(time)
+                && let Some((stamp, "")) = date::date(time)
             {
                 let mut record = Record {
                     text: text.clone(),
@@ -164,6 +236,7 @@ fn object(members: &Map<String, Value>, outer: &Record, records: &mut Vec<Record
         record.set(name, value);
     }
     let has_text = !record.text.is_empty();
+    let first = records.len();
     for value in members
         .values()
         .filter(|value| value.is_object() || value.is_array() && !has_text)
@@ -171,6 +244,11 @@ fn object(members: &Map<String, Value>, outer: &Record, records: &mut Vec<Record
         walk(value, &record, records);
     }
     if has_text {
+        // The same text, as it came in, may be kept beside what was made of it.
+        let is_same =
+            |inner: &Record| inner.text.contains(&record.text) || record.text.contains(&inner.text);
+        let inner = records.split_off(first);
+        records.extend(inner.into_iter().filter(|inner| !is_same(inner)));
         records.push(record);
     }
 }
@@ -184,6 +262,8 @@ pub(crate) struct Pretty {
     depth: u32,
     /// Depth at which the text stood.
     text_depth: u32,
+    /// The last item of an array was a time: the next one is a line.
+    item_time: Option<Stamp>,
 }
 
 /// What a line did to a pretty object.
@@ -238,13 +318,7 @@ impl Pretty {
         let Ok(Value::Object(members)) =
             serde_json::from_str(&format!("{{{}}}", line.trim_end_matches(',')))
         else {
-            // Items of an array.
-            let is_item = serde_json::from_str::<Value>(line.trim_end_matches(',')).is_ok();
-            return if is_item || line.is_empty() {
-                Step::Inside
-            } else {
-                Step::Foreign
-            };
+            return self.item(line);
         };
         for (name, value) in &members {
             if member(name) == Some(Member::Text) {
@@ -253,6 +327,34 @@ impl Pretty {
             self.record.set(name, value);
         }
         Step::Inside
+    }
+
+    /// An item of an array: one of Loki's has a time and a line.
+    fn item(&mut self, line: &str) -> Step {
+        let item = serde_json::from_str::<Value>(line.trim_end_matches(','));
+        let before = self.item_time.take();
+        match item {
+            Ok(Value::String(text)) => {
+                let time = date::date(&text).filter(|(_, rest)| rest.is_empty());
+                if let Some((time, _)) = time {
+                    self.item_time = Some(time);
+                    return Step::Inside;
+                }
+                let Some(time) = before else {
+                    return Step::Inside;
+                };
+                let mut record = Record {
+                    text,
+                    host: self.record.host.clone(),
+                    ..Record::default()
+                };
+                record.stamps.add(time);
+                Step::Complete(record)
+            }
+            Ok(_) => Step::Inside,
+            Err(_) if line.is_empty() => Step::Inside,
+            Err(_) => Step::Foreign,
+        }
     }
 
     fn close(&mut self, line: &str) -> Step {

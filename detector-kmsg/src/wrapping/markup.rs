@@ -2,41 +2,147 @@
 
 use std::borrow::Cow;
 
-/// Line ends of HTML.
-const BREAKS: [&str; 8] = [
-    "<br>", "<br/>", "<br />", "<BR>", "</p>", "</div>", "</li>", "</tr>",
+/// What HTML calls things within a line, which stand for nothing; between columns; and between lines.
+const INLINE: [&str; 22] = [
+    "a", "abbr", "b", "big", "code", "em", "font", "i", "kbd", "mark", "pre", "s", "samp", "small",
+    "span", "strong", "sub", "sup", "tt", "u", "var", "wbr",
 ];
+const COLUMNS: [&str; 2] = ["td", "th"];
+const LINES: [&str; 19] = [
+    "textarea",
+    "center",
+    "dl",
+    "dt",
+    "dd",
+    "br",
+    "p",
+    "div",
+    "li",
+    "tr",
+    "ol",
+    "ul",
+    "table",
+    "tbody",
+    "blockquote",
+    "h1",
+    "h2",
+    "h3",
+    "hr",
+];
+/// A longer tag is none.
+const LONGEST_TAG: usize = 256;
 
-/// Without escape sequences, with HTML's entities as the characters they stand for, and a line end
-/// where HTML has one.
+/// Without escape sequences, with HTML's entities as the characters they stand for, a line end where HTML
+/// has one, plain blanks and dashes, and without what mail programs encode.
 pub(crate) fn plain(line: &str) -> Cow<'_, str> {
-    let mut text = Cow::Borrowed(line);
-    if text.contains('\u{1b}') {
+    // Quoted-printable writes the blank before a line's end.
+    let mut text = Cow::Borrowed(line.strip_suffix("=20").unwrap_or(line));
+    if !text.is_ascii() {
+        text = Cow::Owned(text.chars().map(plain_character).collect());
+    }
+    if text.contains('\u{1b}') || text.contains("^[[") || text.contains('[') && text.contains('m') {
         text = Cow::Owned(without_escapes(&text));
     }
     if text.contains('<') {
-        for end in BREAKS {
-            if text.contains(end) {
-                text = Cow::Owned(text.replace(end, "\n"));
-            }
+        text = Cow::Owned(without_tags(&text));
+    }
+    // What was escaped may have been escaped again, with the tags.
+    for _ in 0..2 {
+        if text.contains('&') && text.contains(';') {
+            text = Cow::Owned(without_tags(&without_entities(&text)));
         }
     }
-    if text.contains('&') && text.contains(';') {
-        text = Cow::Owned(without_entities(&text));
+    // Quoted-printable has no other equals sign than this.
+    if text.contains("=3D") {
+        text = Cow::Owned(
+            text.replace("=20", " ")
+                .replace("=09", "\t")
+                .replace("=3D", "="),
+        );
     }
     text
 }
 
-/// `\x1b[31m` and its like: up to a letter.
-fn without_escapes(text: &str) -> String {
-    let mut parts = text.split('\u{1b}');
-    let mut plain = parts.next().unwrap_or_default().to_owned();
-    for part in parts {
-        let end = part.find(|c: char| c.is_ascii_alphabetic());
-        let rest = end.and_then(|end| part.get(end + 1..));
-        plain.push_str(rest.filter(|_| part.starts_with('[')).unwrap_or(part));
+fn plain_character(c: char) -> char {
+    match c {
+        '\u{a0}' | '\u{2000}'..='\u{200a}' | '\u{202f}' => ' ',
+        '\u{2010}'..='\u{2014}' => '-',
+        '\u{201c}' | '\u{201d}' => '"',
+        '\u{2018}' | '\u{2019}' => '\'',
+        _ => c,
     }
-    plain
+}
+
+/// `\x1b[31m` and its like, up to a letter; also with `^[` for the first byte, and colours without it.
+fn without_escapes(text: &str) -> String {
+    let mut plain = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(at) = rest.find(['\u{1b}', '^', '[']) {
+        plain.push_str(&rest[..at]);
+        let found = &rest[at..];
+        let after = after_sequence(found);
+        let mut characters = found.chars();
+        let first = characters.next().filter(|c| *c != '\u{1b}');
+        plain.extend(first.filter(|_| after.is_none()));
+        rest = after.unwrap_or(characters.as_str());
+    }
+    plain + rest
+}
+
+/// What follows the sequence that stands first, if one does.
+fn after_sequence(text: &str) -> Option<&str> {
+    // The title of a window, and a set of characters.
+    if let Some(title) = text.strip_prefix("\u{1b}]") {
+        return title.split_once('\u{7}').map(|(_, after)| after);
+    }
+    if let Some(set) = text.strip_prefix("\u{1b}(") {
+        return set.get(1..);
+    }
+    let bare = text.strip_prefix('[');
+    let body = bare
+        .or_else(|| text.strip_prefix("\u{1b}["))
+        .or_else(|| text.strip_prefix("^[["))?;
+    let end = body.find(|c: char| !c.is_ascii_digit() && !";:?".contains(c))?;
+    let is_one = match bare {
+        Some(_) => end > 0 && body[end..].starts_with('m'),
+        None => body[end..].starts_with(|c: char| c.is_ascii_alphabetic()),
+    };
+    is_one.then(|| &body[end + 1..])
+}
+
+/// What HTML marks up, and nothing else in angle brackets.
+fn without_tags(text: &str) -> String {
+    let mut plain = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some((before, after)) = rest.split_once('<') {
+        plain.push_str(before);
+        let tag = after
+            .split_once('>')
+            .filter(|(tag, _)| tag.len() <= LONGEST_TAG);
+        let known = tag.and_then(|(tag, after)| Some((stands_for(tag)?, after)));
+        match known {
+            Some((stand_in, after)) => {
+                plain.push_str(stand_in);
+                rest = after;
+            }
+            None => {
+                plain.push('<');
+                rest = after;
+            }
+        }
+    }
+    plain + rest
+}
+
+fn stands_for(tag: &str) -> Option<&'static str> {
+    let name = tag.trim_start_matches('/').split([' ', '/']).next()?;
+    let is_in = |names: &[&str]| names.iter().any(|known| name.eq_ignore_ascii_case(known));
+    match () {
+        () if is_in(&INLINE) => Some(""),
+        () if is_in(&COLUMNS) => Some("\t"),
+        () if is_in(&LINES) => Some("\n"),
+        () => None,
+    }
 }
 
 fn without_entities(text: &str) -> String {

@@ -1,8 +1,12 @@
 //! What log writers, stores, containers, web pages and mail programs put around kernel messages.
 
 pub(crate) mod container;
+mod date;
+mod fields;
 pub(crate) mod json;
+mod marks;
 pub(crate) mod markup;
 pub(crate) mod prefix;
 pub(crate) mod stamp;
+pub(crate) mod table;
 pub(crate) mod verbose;

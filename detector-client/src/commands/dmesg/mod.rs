@@ -3,6 +3,7 @@
 mod phrases;
 mod source;
 mod text;
+mod utf16;
 
 use crate::output::{note, print};
 use crate::terminal::Capabilities;

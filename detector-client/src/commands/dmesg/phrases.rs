@@ -8,6 +8,8 @@ use std::fmt::Write as _;
 const SILENT_SECONDS: f64 = 30.0;
 /// Seconds within which an answer shows that the peer is there.
 const ALIVE_SECONDS: f64 = 2.0;
+/// From here on the kernel's number for no limit begins.
+const NO_LIMIT_BYTES: u64 = 1 << 60;
 /// Seconds of probing from which on an answer says something.
 const LONG_SECONDS: f64 = 5.0;
 
@@ -32,6 +34,9 @@ pub(super) fn stall_line(stall: &Stall) -> String {
         (None, ..) => "the range is cut off".to_owned(),
     };
     let mut line = format!("{who}: {range}, {}", lines(stall.lines));
+    if let Some(window) = stall.window_bytes {
+        let _ = write!(line, ", a window of {window} B left");
+    }
     if let Some(lasted) = stall.lasted_seconds {
         let _ = write!(line, ", {} at the last line", units::seconds(lasted));
     }
@@ -75,11 +80,11 @@ pub(super) fn memory_line(kill: &Kill) -> Option<String> {
 pub(super) fn cgroup_lines(kill: &Kill) -> Vec<String> {
     let mut found = Vec::new();
     if let (Some(usage), Some(limit)) = (kill.usage_bytes, kill.limit_bytes) {
-        found.push(format!(
-            "in use {} of a limit of {}",
-            kib(usage),
-            kib(limit)
-        ));
+        let limit = match limit {
+            NO_LIMIT_BYTES.. => "no limit of its own".to_owned(),
+            limit => format!("a limit of {}", kib(limit)),
+        };
+        found.push(format!("in use {} of {limit}", kib(usage)));
     }
     let share = |bytes: u64| match kill.limit_bytes {
         #[allow(clippy::cast_precision_loss, reason = "a percentage is shown")]

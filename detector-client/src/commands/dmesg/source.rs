@@ -1,5 +1,6 @@
 //! Where a kernel log comes from: a file, a pipe, or the kernel's own buffer.
 
+use super::utf16::Utf16;
 use detector_api::failure::{Code, Failure};
 use detector_api::sanitize;
 use detector_kmsg::{LogReader, Report};
@@ -71,16 +72,23 @@ impl Source {
             .map_err(|why| Failure::failed(format!("cannot search a log: {why}")))?;
         let mut piece = vec![0; PIECE_BYTES];
         let mut is_first = true;
+        let mut utf16: Option<Utf16> = None;
         loop {
             match self.input.read(&mut piece) {
                 Ok(0) => break,
                 Ok(length) => {
-                    let read = piece.get(..length).unwrap_or_default();
-                    if is_first {
-                        refuse_other_forms(&self.name, read)?;
-                        is_first = false;
+                    let mut read = piece.get(..length).unwrap_or_default();
+                    if std::mem::take(&mut is_first) {
+                        if let Some((decoder, rest)) = Utf16::begin(read) {
+                            (utf16, read) = (Some(decoder), rest);
+                        } else {
+                            refuse_other_forms(&self.name, read)?;
+                        }
                     }
-                    log.feed(read);
+                    match &mut utf16 {
+                        Some(decoder) => log.feed(decoder.decode(read).as_bytes()),
+                        None => log.feed(read),
+                    }
                 }
                 Err(error) => match error.kind() {
                     ErrorKind::Interrupted => {}
@@ -119,7 +127,7 @@ fn unreadable(name: &str, error: &io::Error) -> Failure {
 
 /// Refuses what is no text, and says how to make one of it.
 fn refuse_other_forms(name: &str, start: &[u8]) -> Result<(), Failure> {
-    const FORMS: [(&[u8], &str, &str); 7] = [
+    const FORMS: [(&[u8], &str, &str); 5] = [
         (
             b"\x1f\x8b",
             "is packed by gzip",
@@ -144,16 +152,6 @@ fn refuse_other_forms(name: &str, start: &[u8]) -> Result<(), Failure> {
             b"LPKSHHRH",
             "is a file of the journal",
             "journalctl -k --file FILE | detector dmesg -",
-        ),
-        (
-            b"\xff\xfe",
-            "is UTF-16",
-            "iconv -f UTF-16 FILE | detector dmesg -",
-        ),
-        (
-            b"\xfe\xff",
-            "is UTF-16",
-            "iconv -f UTF-16 FILE | detector dmesg -",
         ),
     ];
     let refused = |why: &str| Failure::failed(format!("cannot explain {name}: it {why}"));
@@ -187,7 +185,6 @@ mod tests {
             (b"\x28\xb5\x2f\xfd", "zstdcat"),
             (b"BZh9", "bzcat"),
             (b"LPKSHHRH", "journalctl"),
-            (b"\xff\xfeT\0", "iconv"),
             (b"\x7fELF\x02\x01\x01\x03\x04\x05", "journalctl"),
         ] {
             assert!(

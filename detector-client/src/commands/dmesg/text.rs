@@ -214,7 +214,8 @@ impl Page<'_> {
         }
         if let Some(by) = &kill.invoked_by {
             self.line(&format!(
-                "    invoked by {by}, whose allocation failed; that is no blame"
+                "    invoked by {}, whose allocation failed; that is no blame",
+                process(kill.invoked_by_pid, by)
             ));
         }
         if let Some(memory) = memory_line(kill) {
@@ -377,6 +378,7 @@ const WINDOWS: &str = "  \
   A peer's window was zero while we had data in flight, and the kernel sent the first byte again to probe\n  \
   it. X:Y is snd_una:snd_nxt: Y - X bytes (modulo 2^32) were in flight. It is not the old and the new\n  \
   window, and no measure of how much was taken back. The same X again is the same stall, probed again.\n  \
+  Linux 2.3 to 2.6 also write X:W:Y, where W is the window that was left: data beyond it was in flight.\n  \
   They do not prove an attack: a slow or dead client, a middlebox and a broken stack write the same lines.\n  \
   They do not say how long it lasted (before 6.7), how much memory it held, or which process. From Linux\n  \
   3.x on they are debug messages that most hosts do not keep: that there are none proves nothing. Who\n  \

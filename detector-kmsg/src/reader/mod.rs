@@ -1,73 +1,32 @@
 //! Bytes to lines, and of those the few that can matter: the rest is passed over at memory speed.
 
+mod broken;
+mod needles;
+mod text;
+
 use crate::digest::{Digest, Origin};
-use crate::message::{self, Parsed};
+use crate::message;
 use crate::report::Report;
 use crate::wrapping::container::{self, Containers};
 use crate::wrapping::json::{self, Pretty, Record, Step};
+use crate::wrapping::stamp::Stamps;
+use crate::wrapping::table::Table;
 use crate::wrapping::verbose::Verbose;
-use crate::wrapping::{markup, prefix};
 use aho_corasick::AhoCorasick;
+use broken::Broken;
 use memchr::{memchr, memchr_iter, memrchr};
+use needles::DOCKER;
 
-/// What a line must have to be looked at. A message that a mail program has broken is found by its
-/// first part.
-const NEEDLES: [&str; 44] = [
-    // Where the text itself cannot be searched for, or goes on on the next line.
-    DOCKER,
-    "{\n",
-    "{\r\n",
-    "\"MESSAGE\":[",
-    "\"MESSAGE\" : [",
-    " [s=",
-    "__CURSOR=s=",
-    " stdout P ",
-    " stderr P ",
-    "Treason",
-    "TCP: Peer",
-    "unexpectedly shrunk",
-    "robing zero",
-    "ut of memory",
-    "ut of Memory",
-    "ut of socket memory",
-    "orphaned socket",
-    "SYN flood",
-    "drop open request",
-    "oom-kill",
-    "oom_reaper",
-    "ill process",
-    "illed process",
-    "illing process",
-    "memory: usage",
-    "emory cgroup",
-    "killed as a result",
-    " suppressed",
-    "essage repeated",
-    "messages dropped",
-    "Missed ",
-    "-- Boot",
-    "-- Reboot",
-    "Linux version ",
-    "llocation fail",
-    "blocked for more than",
-    "ink is ",
-    "ink down",
-    "ink up",
-    "ink status",
-    "NETDEV WATCHDOG",
-    "Unit Hang",
-    "etting adapter",
-    "eset adapter",
-];
-/// Each line of Docker's has it; few are looked at further.
-const DOCKER: &str = "{\"log\":\"";
 /// How Docker's lines end that are whole.
 const DOCKER_WHOLE: &[u8] = b"\\n\",\"stream\":\"";
+/// From the beginning on, each line of so many bytes is looked at: a log that was pasted, mailed or
+/// exported by hand is that short, and only there lines are broken within the words that are searched.
+const PASTED_BYTES: u64 = 1 << 17;
+/// Lines in which the names of a table's columns are looked for.
+const HEAD_LINES: u64 = 20;
 
 /// A longer line is cut there.
 const LONGEST_LINE: usize = 256 << 10;
-/// Lines over which a broken message is put together.
-const MOST_PARTS: u8 = 4;
 /// Lines after which the rest of a container's line is no longer waited for.
 const PARTIAL_LINES: u32 = 64;
 
@@ -78,20 +37,20 @@ pub struct LogReader {
     /// The beginning of a line whose end has not come yet.
     unfinished: Vec<u8>,
     lines: u64,
+    /// Bytes fed, and bytes of the lines that were taken.
     bytes: u64,
+    bytes_taken: u64,
     /// So many of the next lines are looked at whatever they have.
     attention: u32,
     pretty: Option<Pretty>,
     verbose: Option<Verbose>,
     containers: Containers,
+    table: Option<Table>,
     broken: Option<Broken>,
-}
-
-/// A message whose end is due on the next line.
-struct Broken {
-    text: String,
-    parts: u8,
-    origin: Origin,
+    /// Times and host of a line that had nothing else: its text was moved to the next.
+    bare: Option<Origin>,
+    /// The last time of a line that came with it alone.
+    minute: Stamps,
 }
 
 impl LogReader {
@@ -101,8 +60,7 @@ impl LogReader {
     ///
     /// If the search for the words of messages cannot be set up.
     pub fn new() -> Result<Self, String> {
-        let needles = AhoCorasick::new(NEEDLES).map_err(|error| error.to_string())?;
-        Ok(Self::with(needles))
+        Ok(Self::with(needles::search()?))
     }
 
     /// One that has read nothing, without setting up the search again.
@@ -118,11 +76,15 @@ impl LogReader {
             unfinished: Vec::new(),
             lines: 0,
             bytes: 0,
+            bytes_taken: 0,
             attention: 0,
             pretty: None,
             verbose: None,
             containers: Containers::default(),
+            table: None,
             broken: None,
+            bare: None,
+            minute: Stamps::default(),
         }
     }
 
@@ -178,7 +140,7 @@ impl LogReader {
     fn lines_of(&mut self, block: &[u8]) {
         let mut at = 0;
         while at < block.len() {
-            if self.attention == 0 {
+            if self.attention == 0 && self.bytes_taken >= PASTED_BYTES {
                 let Some(found) = self.needles.find(&block[at..]) else {
                     self.lines += memchr_iter(b'\n', &block[at..]).count() as u64;
                     return;
@@ -190,6 +152,7 @@ impl LogReader {
             }
             let length = memchr(b'\n', &block[at..]).unwrap_or(block.len() - at);
             self.lines += 1;
+            self.bytes_taken += length.min(LONGEST_LINE) as u64 + 1;
             self.attention = self.attention.saturating_sub(1);
             self.line(&block[at..at + length]);
             self.attention = self.attention.max(self.digest.lines_wanted());
@@ -200,7 +163,7 @@ impl LogReader {
     fn line(&mut self, line: &[u8]) {
         let line = line.strip_suffix(b"\r").unwrap_or(line);
         let line = &line[..line.len().min(LONGEST_LINE)];
-        if self.is_plain_docker(line) {
+        if self.is_plain_docker(line) || self.is_plain_json(line) {
             return;
         }
         let text = String::from_utf8_lossy(line);
@@ -235,6 +198,9 @@ impl LogReader {
             self.attention = 1;
             return;
         }
+        if self.is_of_table(&text, &origin) {
+            return;
+        }
         if let Some(records) = json::records(&text) {
             if records.is_empty() {
                 self.foreign(&text);
@@ -248,6 +214,24 @@ impl LogReader {
             Some((record, is_whole)) => self.container(record, is_whole, &origin),
             None => self.text(&text, &origin),
         }
+    }
+
+    /// Whether this is a row of a table, or the names of its columns.
+    fn is_of_table(&mut self, text: &str, origin: &Origin) -> bool {
+        let Some(table) = &mut self.table else {
+            if self.lines <= HEAD_LINES {
+                self.table = Table::head(text);
+            }
+            return self.table.is_some();
+        };
+        let (is_row, record) = table.row(text);
+        if table.is_open() {
+            self.attention = self.attention.max(1);
+        }
+        if let Some(record) = record {
+            self.record(record, origin.clone());
+        }
+        is_row
     }
 
     /// The entry that was being read has ended with this line.
@@ -285,6 +269,12 @@ impl LogReader {
             && !self.needles.is_match(&line[DOCKER.len()..])
     }
 
+    /// Whether this is an object on one line, and nothing in it is of interest.
+    fn is_plain_json(&self, line: &[u8]) -> bool {
+        let is_alone = self.broken.is_none() && self.pretty.is_none() && self.attention == 0;
+        is_alone && line.starts_with(b"{\"") && line.ends_with(b"}") && !self.needles.is_match(line)
+    }
+
     fn record(&mut self, record: Record, mut origin: Origin) {
         if let Some(boot) = record.boot.clone() {
             self.digest.boot(boot);
@@ -308,142 +298,6 @@ impl LogReader {
             self.digest.lines_are_lost();
         } else if message::resembles(text) {
             self.digest.left_out().other_programs += 1;
-        }
-    }
-
-    /// A text of one or more lines.
-    fn text(&mut self, text: &str, origin: &Origin) {
-        for line in markup::plain(text)
-            .split('\n')
-            .filter(|line| !line.trim().is_empty())
-        {
-            self.text_line(line, origin);
-        }
-    }
-
-    fn text_line(&mut self, line: &str, origin: &Origin) {
-        let found = prefix::unwrap(line);
-        if let Some(broken) = self.broken.take()
-            && !self.put_together(broken, [prefix::unmarked(line), found.rest])
-        {
-            return;
-        }
-        let origin = Origin {
-            line: origin.line,
-            stamps: found.stamps.or(&origin.stamps),
-            host: found
-                .host
-                .map(str::to_owned)
-                .or_else(|| origin.host.clone()),
-            count: found.count,
-        };
-        if found.is_foreign {
-            return self.foreign(found.rest);
-        }
-        if !found.is_escaped {
-            return self.messages(found.rest, &origin);
-        }
-        for line in markup::unescaped(found.rest).split('\n') {
-            self.messages(line, &origin);
-        }
-    }
-
-    /// The messages in a text, one after the other where line ends were lost.
-    fn messages(&mut self, text: &str, origin: &Origin) {
-        // A soft line end of quoted-printable.
-        let mut rest = text.strip_suffix('=').unwrap_or(text);
-        loop {
-            match message::parse(rest) {
-                Parsed::Message(message, after) => {
-                    self.digest.take(message, origin);
-                    rest = after.trim_start_matches(|c: char| {
-                        !c.is_ascii_alphanumeric() && c != '[' && c != '<'
-                    });
-                    rest = prefix::unwrap(rest).rest;
-                    if rest.is_empty() || rest.len() >= text.len() || !message::begins(rest) {
-                        return;
-                    }
-                }
-                Parsed::Cut(_) => {
-                    self.broken = Some(Broken {
-                        text: rest.to_owned(),
-                        parts: 1,
-                        origin: origin.clone(),
-                    });
-                    self.attention = self.attention.max(1);
-                    return;
-                }
-                Parsed::Impossible => {
-                    self.digest.left_out().impossible += 1;
-                    return;
-                }
-                Parsed::NoLocalPort => {
-                    self.digest.left_out().without_local_port += 1;
-                    return;
-                }
-                Parsed::Nothing => return self.foreign(rest),
-            }
-        }
-    }
-
-    /// Adds a line to a broken message if it goes on there, whether what stands before it belongs to
-    /// the line or to its wrapping. Whether the line is still to be read.
-    fn put_together(&mut self, broken: Broken, rests: [&str; 2]) -> bool {
-        // Quoted-printable writes the blank where a line was broken.
-        let begun = broken.text.trim_end();
-        let begun = begun.strip_suffix("=20").unwrap_or(begun).trim_end();
-        let mut longer = None;
-        // That record has no blanks where it could be broken.
-        let glues = if begun.starts_with("oom-kill:") {
-            ["", " "]
-        } else {
-            [" ", ""]
-        };
-        let glued = |rest| glues.map(|glue| (rest, glue));
-        for (rest, glue) in rests.into_iter().flat_map(glued) {
-            let joined = format!("{begun}{glue}{}", rest.trim());
-            match message::parse(&joined) {
-                Parsed::Message(message, _) => {
-                    // The next line may say that it was repeated.
-                    let origin = Origin {
-                        line: self.lines,
-                        ..broken.origin
-                    };
-                    self.digest.take(message, &origin);
-                    return false;
-                }
-                Parsed::Cut(_) if !rest.trim().is_empty() && !message::begins(rest) => {
-                    longer = longer.or(Some(joined));
-                }
-                _ => {}
-            }
-        }
-        match longer.filter(|_| broken.parts < MOST_PARTS) {
-            Some(text) => {
-                self.broken = Some(Broken {
-                    text,
-                    parts: broken.parts + 1,
-                    ..broken
-                });
-                self.attention = self.attention.max(1);
-                false
-            }
-            None => {
-                self.broken = Some(broken);
-                self.end_broken();
-                true
-            }
-        }
-    }
-
-    /// A broken message will not be completed: counts what is known of it.
-    fn end_broken(&mut self) {
-        let Some(broken) = self.broken.take() else {
-            return;
-        };
-        match message::parse(&broken.text) {
-            Parsed::Cut(Some(message)) => self.digest.take(message, &broken.origin),
-            _ => self.digest.left_out().cut += 1,
         }
     }
 }

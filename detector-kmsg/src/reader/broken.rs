@@ -1,0 +1,159 @@
+//! Messages that a mail program, a terminal or a web page has broken into lines.
+
+use super::LogReader;
+use crate::digest::Origin;
+use crate::message::{self, Parsed};
+use crate::wrapping::prefix::{self, Prefix};
+
+/// Lines over which a broken message is put together.
+const MOST_PARTS: u8 = 12;
+
+/// A message that ends, or may go on, on the next line.
+pub(super) struct Broken {
+    text: String,
+    parts: u8,
+    origin: Origin,
+    /// Quoted-printable: it goes on right where it ended.
+    is_soft: bool,
+}
+
+impl LogReader {
+    /// Waits for the next line before `text` is told to the digest.
+    pub(super) fn hold(&mut self, text: &str, is_soft: bool, origin: &Origin) {
+        let text = if is_soft { text } else { text.trim_end() };
+        self.broken = Some(Broken {
+            text: text.to_owned(),
+            parts: 1,
+            origin: origin.clone(),
+            is_soft,
+        });
+        self.attention = self.attention.max(1);
+    }
+
+    /// Adds a line to the message that waits for it if it goes on there, whether what stands before it
+    /// belongs to the line or to its wrapping. Whether the line is still to be read.
+    pub(super) fn go_on(&mut self, broken: Broken, line: &str, found: &Prefix<'_>) -> bool {
+        let before = weight(&message::parse(&broken.text), &broken.text, "");
+        let mut best: Option<((u8, usize), String, bool)> = None;
+        for rest in parts_of(line, found, &broken, before.0 > BEGUN) {
+            let (rest, is_soft) = without_soft_end(rest);
+            for glue in glues(&broken, rest) {
+                let joined = format!("{}{glue}{rest}", broken.text);
+                let reached = weight(&message::parse(&joined), &joined, glue);
+                let is_further = best.as_ref().is_none_or(|(most, ..)| reached > *most);
+                let is_on = reached > before || reached == before && ends_in_field(&joined, rest);
+                if is_on && is_further {
+                    best = Some((reached, joined, is_soft));
+                }
+            }
+        }
+        let Some((_, text, is_soft)) = best.filter(|_| broken.parts < MOST_PARTS) else {
+            self.broken = Some(broken);
+            self.end_broken();
+            return true;
+        };
+        let parsed = message::parse(&text);
+        if let Parsed::Message(message, _) = &parsed
+            && !message.may_go_on()
+        {
+            // The next line may say that it was repeated.
+            let origin = Origin {
+                line: self.lines,
+                ..broken.origin
+            };
+            self.digest.take(message.clone(), &origin);
+            return false;
+        }
+        self.broken = Some(Broken {
+            text,
+            parts: broken.parts + 1,
+            is_soft,
+            ..broken
+        });
+        self.attention = self.attention.max(1);
+        false
+    }
+
+    /// The message that waits will not go on: counts what is known of it.
+    pub(super) fn end_broken(&mut self) {
+        let Some(broken) = self.broken.take() else {
+            return;
+        };
+        match message::parse(&broken.text) {
+            Parsed::Message(message, _) | Parsed::Cut(Some(message)) => {
+                self.digest.take(message, &broken.origin);
+            }
+            Parsed::Cut(None) => self.digest.left_out().cut += 1,
+            _ => {}
+        }
+    }
+}
+
+/// What a whole message weighs, and its first words.
+const MESSAGE: u8 = 3;
+const BEGUN: u8 = 1;
+
+/// How much of a text is understood: what it is, and how many parts of it, or bytes, are.
+fn weight(parsed: &Parsed<'_>, text: &str, glue: &str) -> (u8, usize) {
+    let length = text.len() - glue.len();
+    match parsed {
+        Parsed::Message(message, _) => (MESSAGE, message.parts()),
+        Parsed::Cut(_) => (2, length),
+        Parsed::Begun => (BEGUN, length),
+        Parsed::Impossible | Parsed::NoLocalPort | Parsed::Nothing => (0, 0),
+    }
+}
+
+/// Whether a kill's text ends within what it says of memory, and `rest`, its last line, is no more than
+/// that.
+fn ends_in_field(text: &str, rest: &str) -> bool {
+    const FIELDS: [&str; 7] = [
+        "total-vm:",
+        "anon-rss:",
+        "file-rss:",
+        "shmem-rss:",
+        "UID:",
+        "pgtables:",
+        "oom_score_adj:",
+    ];
+    let last = text.rsplit([' ', ',']).next().unwrap_or(text);
+    let is_field = |field: &str| last.len() > 2 && field.starts_with(last);
+    !rest.contains(' ') && FIELDS.iter().any(|field| is_field(field))
+}
+
+/// What may have stood where the message was broken, the likeliest first.
+fn glues(broken: &Broken, rest: &str) -> &'static [&'static str] {
+    let text = &broken.text;
+    // Paths and that record have no blanks where they could be broken.
+    let is_unbroken =
+        text.starts_with("oom-kill:") || text.starts_with("Memory cgroup stats for /");
+    let is_within =
+        text.ends_with(['(', '-', '/', '=', ':']) || rest.starts_with([')', ',', '.', ':', '/']);
+    match () {
+        // Or it was no such mark.
+        () if broken.is_soft => &["", "="],
+        () if is_unbroken || is_within => &["", " "],
+        () => &[" ", ""],
+    }
+}
+
+/// What of a line may belong to the message before it. A line that is a message is no part of another,
+/// unless all that there is of that is its first words, and the line has no times of its own.
+fn parts_of<'a>(line: &'a str, found: &Prefix<'a>, of: &Broken, is_told: bool) -> Vec<&'a str> {
+    if (found.is_wrapped || is_told) && message::begins(found.rest) {
+        return Vec::new();
+    }
+    let mut parts = vec![prefix::unmarked(line), found.rest];
+    if of.is_soft {
+        parts.insert(0, line);
+    }
+    parts
+}
+
+/// Quoted-printable writes `=` where a line is broken that does not end.
+pub(super) fn without_soft_end(text: &str) -> (&str, bool) {
+    let trimmed = text.trim_end();
+    trimmed
+        .strip_suffix('=')
+        .map_or((trimmed, false), |text| (text, true))
+}

@@ -1,0 +1,163 @@
+//! Lines of text to messages.
+
+use super::broken::without_soft_end;
+use super::{LogReader, PASTED_BYTES};
+use crate::digest::Origin;
+use crate::message::{self, Parsed};
+use crate::wrapping::prefix::Prefix;
+use crate::wrapping::stamp::Stamps;
+use crate::wrapping::{json, markup, prefix};
+
+impl LogReader {
+    /// A text of one or more lines.
+    pub(super) fn text(&mut self, text: &str, origin: &Origin) {
+        // A container may write what a collector of logs gave it.
+        if let Some(records) = json::inner(text) {
+            for record in records {
+                self.record(record, origin.clone());
+            }
+            return;
+        }
+        for line in markup::plain(text)
+            // As syslog writes the end of a line within a message.
+            .split("#012")
+            .flat_map(|part| part.split(['\n', '\r']))
+            .filter(|line| !line.trim().is_empty())
+        {
+            self.text_line(line, origin);
+        }
+    }
+
+    fn text_line(&mut self, line: &str, origin: &Origin) {
+        let found = prefix::unwrap(line);
+        let number = origin.line;
+        self.say(line, &found, origin);
+        if self.bytes_taken >= PASTED_BYTES {
+            self.digest.spoke(None, number);
+        } else if let Some(host) = found.speaker() {
+            self.digest.spoke(Some(host), number);
+        }
+    }
+
+    /// What a line says, its wrapping found.
+    fn say(&mut self, line: &str, found: &Prefix<'_>, origin: &Origin) {
+        if let Some(broken) = self.broken.take()
+            && !self.go_on(broken, line, found)
+        {
+            return;
+        }
+        let before = self.bare.take().filter(|_| !found.is_wrapped);
+        let outer = before.as_ref().unwrap_or(origin);
+        let mut stamps = found.stamps.clone().or(&outer.stamps);
+        if found.is_relative && stamps == Stamps::default() {
+            // Told from the minute on, which `dmesg --human` writes once.
+            stamps.clone_from(&self.minute);
+        } else if stamps.local.is_some() && self.bytes_taken < PASTED_BYTES {
+            self.minute.clone_from(&stamps);
+        } else {
+            self.minute = Stamps::default();
+        }
+        let host = found.host.map(str::to_owned).or_else(|| outer.host.clone());
+        let origin = Origin {
+            line: origin.line,
+            stamps,
+            host,
+            count: found.count,
+        };
+        if found.is_foreign {
+            return self.foreign(found.rest);
+        }
+        if found.is_wrapped && found.rest.is_empty() {
+            self.bare = Some(origin);
+            self.attention = self.attention.max(1);
+            return;
+        }
+        if !found.is_escaped {
+            return self.messages(found.rest, &origin);
+        }
+        for line in markup::unescaped(found.rest).split('\n') {
+            self.messages(line, &origin);
+        }
+    }
+
+    /// The messages in a text, one after the other where line ends were lost.
+    fn messages(&mut self, text: &str, origin: &Origin) {
+        let (text, is_soft) = without_soft_end(text);
+        let mut rest = text;
+        let mut origin = origin.clone();
+        loop {
+            let mut parsed = message::parse(rest);
+            let is_all = !matches!(parsed, Parsed::Message(_, after) if !after.is_empty());
+            let next = if is_all {
+                next_start(rest, &parsed)
+            } else {
+                None
+            };
+            if let Some(next) = next {
+                parsed = message::parse(&rest[..next]);
+            }
+            let after = match parsed {
+                Parsed::Message(message, "") if message.may_go_on() && next.is_none() => {
+                    return self.hold(rest, is_soft, &origin);
+                }
+                Parsed::Message(message, after) => {
+                    origin.count = origin.count.max(message::times_after(after));
+                    self.digest.take(message, &origin);
+                    after
+                }
+                Parsed::Cut(_) | Parsed::Begun => {
+                    self.hold(next.map_or(rest, |next| &rest[..next]), is_soft, &origin);
+                    ""
+                }
+                Parsed::Impossible => {
+                    self.digest.left_out().impossible += 1;
+                    ""
+                }
+                Parsed::NoLocalPort => {
+                    self.digest.left_out().without_local_port += 1;
+                    ""
+                }
+                Parsed::Nothing => {
+                    self.foreign(next.map_or(rest, |next| &rest[..next]));
+                    ""
+                }
+            };
+            let after = next.map_or(after, |next| &rest[next..]);
+            let after = after
+                .trim_start_matches(|c: char| !c.is_ascii_alphanumeric() && c != '[' && c != '<');
+            let found = prefix::unwrap(after);
+            rest = found.rest;
+            if rest.is_empty() || rest.len() >= text.len() || !message::begins(rest) {
+                return;
+            }
+            origin.stamps = found.stamps.or(&origin.stamps);
+            origin.count = found.count;
+        }
+    }
+}
+
+/// Where another message begins in a text that should be one: line ends were lost, or the kernel was
+/// interrupted by itself.
+fn next_start(text: &str, parsed: &Parsed<'_>) -> Option<usize> {
+    const LONGEST: usize = 4096;
+    let is_message = !matches!(parsed, Parsed::Nothing);
+    let bytes = text.as_bytes();
+    (1..bytes.len().min(LONGEST)).find(|&at| match bytes[at] {
+        b'[' => {
+            // A quotation has a blank before it, the kernel's own none.
+            let is_apart = matches!(bytes[at - 1], b' ' | b'"');
+            (is_message || !is_apart) && is_stamped(&text[at..])
+        }
+        _ if !is_message || !b" .)]>".contains(&bytes[at - 1]) => false,
+        _ => {
+            let before = text[..at].trim_end();
+            !before.ends_with([':', '"', '(']) && message::begins(&text[at..])
+        }
+    })
+}
+
+/// Whether the kernel's time and a message stand here.
+fn is_stamped(text: &str) -> bool {
+    let found = prefix::unwrap(text);
+    found.is_wrapped && message::begins(found.rest)
+}
