@@ -8,14 +8,19 @@ use detector_core::engine::Engine;
 #[derive(Debug, Default)]
 pub(super) struct IncidentLog {
     open: Option<String>,
+    /// Kinds that had joined it when it was looked at last.
+    kinds: usize,
 }
 
 impl IncidentLog {
-    /// Whether there is something new to log; remembers that it is known.
+    /// Whether there is something new: an incident, its end, or one more kind in it. Remembers that it is
+    /// known.
     pub(super) fn notices(&mut self, engine: &Engine) -> bool {
-        let open = engine.open_incident().map(|open| open.id);
-        let is_new = self.open != open;
-        self.open = open;
+        let open = engine.open_incident();
+        let kinds = open.as_ref().map_or(0, |open| open.kinds.len());
+        let open = open.map(|open| open.id);
+        let is_new = self.open != open || self.kinds != kinds;
+        (self.open, self.kinds) = (open, kinds);
         is_new
     }
 

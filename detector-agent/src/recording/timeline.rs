@@ -37,8 +37,8 @@ struct Followed {
     until: MonotonicTime,
     /// The last that was written.
     written: Option<State>,
-    /// Whether all that is kept of it is to be looked at, not only what is new.
-    is_new: bool,
+    /// States from this number on were not looked at for it.
+    looked_until: u64,
 }
 
 /// See the module.
@@ -47,8 +47,10 @@ pub(crate) struct Timeline {
     states: VecDeque<State>,
     /// Number of the next state; the ring's last has the one before.
     next: u64,
-    looked_until: u64,
     followed: HashMap<Ends, Followed>,
+    /// Up to which number states of connections were written that are followed no more, while the ring has
+    /// any of those.
+    written_until: HashMap<Ends, u64>,
     /// States of flagged connections that were not written.
     pub(crate) lost: u64,
 }
@@ -81,7 +83,7 @@ impl Timeline {
                 peer: peer.to_owned(),
                 until,
                 written: None,
-                is_new: true,
+                looked_until: self.written_until.remove(&ends).unwrap_or(0),
             };
             self.followed.insert(ends, followed);
         } else {
@@ -91,15 +93,18 @@ impl Timeline {
 
     /// What is to be written; `moment` is `now` by the other clocks.
     pub(crate) fn take(&mut self, now: MonotonicTime, moment: Moment) -> Vec<WindowPoint> {
-        self.followed.retain(|_, followed| followed.until > now);
         let first = self.next - self.states.len() as u64;
+        self.written_until.retain(|_, until| *until > first);
+        let is_over = |_: &Ends, followed: &mut Followed| followed.until <= now;
+        for (ends, followed) in self.followed.extract_if(is_over) {
+            self.written_until.insert(ends, followed.looked_until);
+        }
         let mut points = Vec::new();
         for (number, state) in (first..).zip(&self.states) {
             let Some(followed) = self.followed.get_mut(&state.ends) else {
                 continue;
             };
-            let is_unseen = number >= self.looked_until || followed.is_new;
-            if !is_unseen
+            if number < followed.looked_until
                 || followed
                     .written
                     .is_some_and(|written| written.is_like(state))
@@ -114,9 +119,8 @@ impl Timeline {
             points.push(state.point(&followed.peer, now, moment));
         }
         for followed in self.followed.values_mut() {
-            followed.is_new = false;
+            followed.looked_until = self.next;
         }
-        self.looked_until = self.next;
         points
     }
 }
@@ -149,5 +153,38 @@ impl State {
             window_bytes: self.window_bytes.into(),
             queued_bytes: self.queued_bytes.into(),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{FOLLOW_FOR, Timeline};
+    use crate::state::tests::stalled;
+    use detector_core::time::MonotonicTime;
+    use detector_recorder::Moment;
+
+    const MOMENT: Moment = Moment {
+        unix_ms: 1_000_000,
+        boot_ms: 1_000_000,
+    };
+
+    #[test]
+    fn what_was_written_of_a_connection_is_not_written_when_it_is_flagged_again() {
+        let mut timeline = Timeline::default();
+        let seen = stalled("198.51.100.7:40000", 10);
+        let ends = (seen.connection.local, seen.connection.remote);
+        let now = |seconds: u64| MonotonicTime::from_ns(seconds * 1_000_000_000);
+        timeline.push(&seen);
+        timeline.follow(ends, "198.51.100.7", now(20));
+        assert_eq!(timeline.take(now(20), MOMENT).len(), 1);
+        let later = 21 + FOLLOW_FOR.as_secs();
+        assert_eq!(timeline.take(now(later), MOMENT).len(), 0);
+        let mut moved = seen;
+        moved.snd_una += 1;
+        timeline.push(&moved);
+        assert_eq!(timeline.take(now(later), MOMENT).len(), 0);
+        timeline.follow(ends, "198.51.100.7", now(later));
+        assert_eq!(timeline.take(now(later), MOMENT).len(), 1);
+        assert!(timeline.written_until.is_empty());
     }
 }

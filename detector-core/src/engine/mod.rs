@@ -36,6 +36,7 @@ use crate::tables::peers::{Peer, Peers};
 use crate::tables::recently_closed::RecentlyClosed;
 use crate::time::{MonotonicTime, WallClock};
 use crate::verdict::symptom_window::Symptoms;
+pub use crate::verdict::{VerdictChange, VerdictChanges};
 use clock::Clock;
 use detector_api::snapshot::{Event, HostPressure, Incident, Thresholds};
 use detector_api::tcp_memory::TcpMemoryHeld;
@@ -87,6 +88,7 @@ pub struct Engine {
     crowds: BTreeSet<u32>,
     incidents: Incidents,
     events: Events,
+    verdict_changes: VerdictChanges,
     labels: Labels,
     losses: Losses,
 }
@@ -124,6 +126,7 @@ impl Engine {
             crowds: BTreeSet::new(),
             incidents: Incidents::default(),
             events: Events::new(tables.events_capacity),
+            verdict_changes: VerdictChanges::default(),
             labels: Labels::default(),
             losses: Losses::default(),
         }

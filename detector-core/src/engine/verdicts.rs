@@ -1,7 +1,7 @@
 //! Gathers the evidence of a peer and has its verdict renewed.
 
-use super::Engine;
 use super::flags::OF_STATE;
+use super::{Engine, VerdictChange, VerdictChanges};
 use crate::ledger::seconds;
 use crate::rules::stall::StallClass;
 use crate::tables::peers::Peer;
@@ -29,7 +29,16 @@ impl Engine {
             is_excused: evidence.is_shared() || evidence.is_trusted || evidence.drains(),
             ..aftermath(peer)
         };
+        let before = peer.verdicts.verdict();
         peer.verdicts.observe(found, &aftermath, path_signs, now);
+        let verdict = peer.verdicts.verdict();
+        if verdict != before {
+            self.verdict_changes.note(VerdictChange {
+                peer: peer.address,
+                verdict,
+                at: now,
+            });
+        }
         let is_spared = evidence.is_shared() || evidence.is_trusted;
         self.groups
             .spare(peer_slot, is_spared, &self.settings.detect);
@@ -56,6 +65,11 @@ impl Engine {
         let deadline = self.peers.get(peer_slot).deadline();
         self.peers
             .set_deadline(peer_slot, deadline.map(|due| due.max(soonest)));
+    }
+
+    /// Verdicts that have changed since this was called last.
+    pub fn take_verdict_changes(&mut self) -> VerdictChanges {
+        std::mem::take(&mut self.verdict_changes)
     }
 
     /// What others show that a verdict may rest on.

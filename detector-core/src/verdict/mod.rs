@@ -12,6 +12,7 @@
 mod advice;
 mod assess;
 mod change;
+mod changes;
 mod considered;
 mod evidence;
 mod judge;
@@ -19,6 +20,8 @@ mod sharing;
 mod standing;
 pub(crate) mod symptom_window;
 mod weigh;
+
+pub use changes::{VerdictChange, VerdictChanges};
 
 pub(crate) use assess::{Standing, assess};
 pub(crate) use evidence::{CROWD_NETWORKS, GroupEvidence, INTERFACE_ERRORS, PeerEvidence};

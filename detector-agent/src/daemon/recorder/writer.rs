@@ -9,9 +9,8 @@ use crate::daemon::incident_log::IncidentLog;
 use crate::priority::set_niceness;
 use crate::recording::{RecorderCounts, milliseconds, now};
 use crate::state::AgentState;
-use detector_api::snapshot::{Event, EventType, Incident, PeerDetail, Verdict};
+use detector_api::snapshot::{Event, EventType, Incident, IncidentKind, PeerDetail, Verdict};
 use detector_recorder::{Batch, Card, Moment, Note, NoteKind, Recorder};
-use std::collections::HashMap;
 use std::convert::Infallible;
 use std::io;
 use std::sync::Arc;
@@ -32,8 +31,6 @@ const EVENTS_WAIT: usize = 20_000;
 const NOTES_WAIT: usize = 4_096;
 /// For the last commit; a disk that does not answer must not keep the agent from stopping.
 const END_PATIENCE: Duration = Duration::from_secs(1);
-/// Peers whose last verdict is remembered.
-const VERDICTS_KNOWN: usize = 4_096;
 
 /// The running thread.
 pub(in crate::daemon) struct RecorderThread {
@@ -87,8 +84,9 @@ pub(super) struct Writer {
     pub(super) waiting: Batch,
     /// Notes that waited for too long.
     notes_dropped: u64,
-    verdicts: HashMap<String, Option<Verdict>>,
     incident: Option<(Incident, Instant)>,
+    /// Id of the last incident that was taken; ids go up.
+    newest_incident: String,
     /// Where the cards of this second begin among the peers.
     next_card: usize,
     last: Moment,
@@ -101,6 +99,9 @@ impl Writer {
         let mut incident_log = IncidentLog::default();
         // One that is open was told while there was no file.
         incident_log.notices(&state.engine());
+        let mut known = state.engine().incidents();
+        known.retain(|incident| !incident.open);
+        let newest_incident = known.into_iter().map(|each| each.id).max();
         Self {
             state,
             recorder: begun.recorder,
@@ -112,8 +113,8 @@ impl Writer {
                 ..Batch::default()
             },
             notes_dropped: 0,
-            verdicts: HashMap::new(),
             incident: None,
+            newest_incident: newest_incident.unwrap_or_default(),
             next_card: 0,
             last: now(),
             tidied: Instant::now(),
@@ -144,21 +145,49 @@ impl Writer {
         }
     }
 
-    /// Takes what may not be lost: events, notes, incidents. True if an incident has opened.
+    /// Takes what may not be lost: events, notes, incidents. True if an incident has opened, or become
+    /// one of memory.
     fn take_findings(&mut self) -> bool {
         let (notes, notes_lost) = self.state.recording.take_notes();
         self.waiting.notes.extend(notes);
+        self.take_verdicts();
         let excess = self.waiting.notes.len().saturating_sub(NOTES_WAIT);
         self.waiting.notes.drain(..excess);
         self.notes_dropped += excess as u64;
         let notes_lost = notes_lost + self.notes_dropped;
         self.count(|counts| counts.notes_lost = notes_lost);
         self.take_events();
-        let before = self.incident.as_ref().map(|(open, _)| open.id.clone());
+        let before = self.incident.clone();
         self.take_incident();
         self.waiting.at = now();
-        let open = self.incident.as_ref().map(|(open, _)| &open.id);
-        open.is_some_and(|open| before.as_ref() != Some(open))
+        let open = self.incident.as_ref().map(|(open, _)| open);
+        open.is_some_and(|open| is_turn(before.as_ref().map(|(before, _)| before), open))
+    }
+
+    fn take_verdicts(&mut self) {
+        let taken = self
+            .state
+            .with_engine(|engine| engine.take_verdict_changes());
+        self.notes_dropped += taken.missed;
+        let (at, monotonic) = (now(), clock::now());
+        let notes = taken.changes.into_iter().map(|change| {
+            let ago_ms = monotonic.since_ns(change.at) / 1_000_000;
+            let ago_ms = i64::try_from(ago_ms).unwrap_or(0);
+            let (peer, label) = (
+                change.peer,
+                change.verdict.map_or("nothing", Verdict::label),
+            );
+            Note {
+                at: Moment {
+                    unix_ms: at.unix_ms - ago_ms,
+                    boot_ms: at.boot_ms - ago_ms,
+                },
+                kind: NoteKind::Verdict,
+                peer: Some(peer.to_string()),
+                text: format!("{peer} is taken to be {label}"),
+            }
+        });
+        self.waiting.notes.extend(notes);
     }
 
     fn take_events(&mut self) {
@@ -193,18 +222,25 @@ impl Writer {
     /// The incident that goes on, when it is new, has changed or was not written for a while; and its
     /// end.
     fn take_incident(&mut self) {
-        let open = {
-            let engine = self.state.engine();
-            let open = engine.open_incident();
-            open.and_then(|open| engine.incident(&open.id))
-        };
         let written = self.incident.take();
-        if let Some((before, _)) = &written
-            && open.as_ref().is_none_or(|open| open.id != before.id)
-        {
-            let over = self.state.engine().incident(&before.id);
-            self.waiting.incidents.extend(over);
+        let known = written.as_ref().map(|(before, _)| before.id.clone());
+        let (open, over) = {
+            let engine = self.state.engine();
+            // Those too that came and went while a write hung.
+            let mut ids = engine.last_incidents(0);
+            ids.retain(|id| known.as_ref() == Some(id) || *id > self.newest_incident);
+            let mut over = engine.view_incidents(&ids);
+            over.retain(|each| !each.open);
+            let open = engine.open_incident();
+            (open.and_then(|open| engine.incident(&open.id)), over)
+        };
+        for each in over.iter().chain(&open) {
+            self.newest_incident = self.newest_incident.clone().max(each.id.clone());
         }
+        self.waiting
+            .incidents
+            .retain(|each| over.iter().all(|over| over.id != each.id));
+        self.waiting.incidents.extend(over);
         let Some(open) = open else {
             return;
         };
@@ -233,23 +269,6 @@ impl Writer {
             let ranked = engine.rank_flagged_peers(peers_max);
             engine.view_peers(&ranked)
         });
-        for peer in &peers {
-            let before = self.verdicts.insert(peer.peer.clone(), peer.verdict);
-            if before.flatten() != peer.verdict {
-                let label = peer.verdict.map_or("nothing", Verdict::label);
-                self.waiting.notes.push(Note {
-                    at,
-                    kind: NoteKind::Verdict,
-                    peer: Some(peer.peer.clone()),
-                    text: format!("{} is taken to be {label}", peer.peer),
-                });
-            }
-        }
-        // One that comes back among the most costly is no news; but memory has an end.
-        if self.verdicts.len() > VERDICTS_KNOWN {
-            self.verdicts
-                .retain(|known, _| peers.iter().any(|peer| peer.peer == *known));
-        }
         self.waiting.peers = peers.iter().map(peer_second).collect();
         let first = self.next_card.checked_rem(peers.len()).unwrap_or(0);
         self.next_card = first + CARDS;
@@ -311,6 +330,17 @@ impl Writer {
     pub(super) fn count(&self, count: impl FnOnce(&mut RecorderCounts)) {
         count(&mut self.state.recording.lock_status().counts);
     }
+}
+
+/// Whether the ledger is to be kept in full now: an incident has opened, or memory has run short in one.
+fn is_turn(before: Option<&Incident>, open: &Incident) -> bool {
+    let is_of_memory =
+        |kind: &&IncidentKind| matches!(kind, IncidentKind::OomKill | IncidentKind::MemoryPressure);
+    let Some(before) = before.filter(|before| before.id == open.id) else {
+        return true;
+    };
+    let mut kinds = open.kinds.iter().filter(is_of_memory);
+    kinds.any(|kind| !before.kinds.contains(kind))
 }
 
 fn card(mut detail: PeerDetail, at: Moment) -> Card {
