@@ -62,7 +62,8 @@ pub(crate) fn tidy(
 }
 
 /// Of each `coarse` seconds of a run that are older than `before_ms`, only the one in which the host
-/// was pressed hardest is kept.
+/// was pressed hardest is kept. A second takes part also after it was kept: the others of its bucket may
+/// come of age after it.
 fn thin(
     transaction: &Transaction<'_>,
     fine: i64,
@@ -70,26 +71,27 @@ fn thin(
     before_ms: i64,
 ) -> rusqlite::Result<usize> {
     // As many as one call may touch; the same for both statements.
-    let newest: Option<i64> = transaction.query_row(
+    let (oldest, newest): (Option<i64>, Option<i64>) = transaction.query_row(
         &format!(
-            "WITH {WHOLE} SELECT max(time_ms) FROM (SELECT time_ms FROM host_seconds \
+            "WITH {WHOLE} SELECT min(time_ms), max(time_ms) FROM (SELECT time_ms FROM host_seconds \
              WHERE span = ?1 AND time_ms < ?2 AND {NOT_WHOLE} ORDER BY time_ms LIMIT ?3)"
         ),
         params![fine, before_ms, ROWS],
-        |row| row.get(0),
+        |row| Ok((row.get(0)?, row.get(1)?)),
     )?;
     let ranked = format!(
         "WITH {WHOLE}, ranked AS (SELECT id, row_number() OVER (\
          PARTITION BY run, boot_ms / (1000 * ?2) ORDER BY \
          pinned_bytes DESC, tcp_memory_bytes DESC, memory_available_bytes, id) AS rank \
-         FROM host_seconds WHERE span = ?1 AND time_ms <= ?3 AND {NOT_WHOLE})"
+         FROM host_seconds WHERE (span = ?1 AND time_ms BETWEEN ?3 AND ?4 \
+         OR span = ?2 AND time_ms BETWEEN ?3 - 1000 * ?2 AND ?4 + 1000 * ?2) AND {NOT_WHOLE})"
     );
-    let values = params![fine, coarse, newest];
-    // The others first: one that has its new span takes no part in the ranking any more.
+    let values = params![fine, coarse, oldest, newest];
+    // The others first: of those with the new span one may be outranked.
     let delete = "DELETE FROM host_seconds WHERE id IN (SELECT id FROM ranked WHERE rank > 1)";
     let deleted = transaction.execute(&format!("{ranked} {delete}"), values)?;
-    let keep =
-        "UPDATE host_seconds SET span = ?2 WHERE id IN (SELECT id FROM ranked WHERE rank = 1)";
+    let keep = "UPDATE host_seconds SET span = ?2 \
+                WHERE span = ?1 AND id IN (SELECT id FROM ranked WHERE rank = 1)";
     transaction.execute(&format!("{ranked} {keep}"), values)?;
     Ok(deleted)
 }
@@ -160,3 +162,6 @@ fn is_crowded(connection: &Connection, limits: Limits) -> rusqlite::Result<bool>
     let used_bytes = used.saturating_mul(number("page_size")?);
     Ok(u64::try_from(used_bytes).unwrap_or(0) > limits.bytes / 10 * 9)
 }
+
+#[cfg(test)]
+mod tests;
