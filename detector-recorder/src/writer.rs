@@ -15,7 +15,9 @@ use crate::tidy::{self, Limits};
 use detector_api::snapshot::{Event, Incident};
 use opening::{Begun, begin, begin_anew};
 use rusqlite::{Connection, params};
-use statements::{in_transaction, prolong_run, set_numbers, write_findings, write_samples};
+use statements::{
+    in_transaction, prolong_lack, prolong_run, set_numbers, write_findings, write_samples,
+};
 use std::path::{Path, PathBuf};
 
 /// Events that may be announced between two commits: their numbers are taken before they are used,
@@ -88,6 +90,8 @@ pub struct Recorder {
     limits: Limits,
     run: i64,
     numbers_until: u64,
+    /// The row of the gap that goes on, while room is short.
+    lack: Option<i64>,
     /// Where a damaged file is in whose place none could be made yet.
     aside: Option<PathBuf>,
     /// Another file of the name is not the one that is written.
@@ -172,6 +176,7 @@ impl Recorder {
     fn go_on_with(&mut self, begun: Begun) {
         self.connection = begun.connection;
         self.run = begun.run;
+        self.lack = None;
         self.numbers_until = self.numbers_until.max(begun.numbers_until);
         self.identity = Identity::of(&self.file);
     }
@@ -184,6 +189,7 @@ impl Recorder {
             limits,
             run: begun.run,
             numbers_until: begun.numbers_until,
+            lack: None,
             aside: None,
             lock: Some(lock),
         }
@@ -220,7 +226,7 @@ impl Recorder {
     }
 
     /// Writes a batch: it is on the disk when this returns. Where room is short, samples are left out
-    /// and the rest is written.
+    /// and the rest is written, with a gap that lasts until there is room.
     ///
     /// # Errors
     ///
@@ -248,7 +254,8 @@ impl Recorder {
         let run = self.run;
         let newest = batch.events.iter().map(|event| event.id).max().unwrap_or(0);
         let numbers_until = self.numbers_until.max(newest.saturating_add(NUMBERS_AHEAD));
-        let written = in_transaction(&mut self.connection, |transaction| {
+        let lack = self.lack;
+        let committed = in_transaction(&mut self.connection, |transaction| {
             let mut written = write_findings(transaction, run, batch)?;
             let samples = batch.samples();
             if with_samples {
@@ -260,9 +267,16 @@ impl Recorder {
             }
             prolong_run(transaction, run, batch.at)?;
             set_numbers(transaction, numbers_until)?;
-            Ok(written)
+            // With each commit: nobody may be there to write it once there is room.
+            let lack = if written.lacks_room || lack.is_some() {
+                Some(prolong_lack(transaction, lack, batch.at)?)
+            } else {
+                None
+            };
+            Ok((written, lack))
         });
-        let written = written.map_err(|error| RecorderError::of(&self.file, error))?;
+        let (written, lack) = committed.map_err(|error| RecorderError::of(&self.file, error))?;
+        self.lack = lack.filter(|_| written.lacks_room);
         self.numbers_until = numbers_until;
         Ok(written)
     }
@@ -327,3 +341,6 @@ impl Batch {
         (events + self.incidents.len() + self.gaps.len()) as u64
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -2,6 +2,7 @@
 
 use super::{Batch, Written};
 use crate::rows::{Gap, HostSecond, Moment};
+use detector_api::recorded::GapReason;
 use detector_api::snapshot::Incident;
 use detector_api::time::rfc3339_unix_ns;
 use rusqlite::{Connection, Transaction, TransactionBehavior, params};
@@ -43,6 +44,29 @@ pub(super) fn write_gap(transaction: &Transaction<'_>, gap: &Gap) -> rusqlite::R
         .prepare_cached("INSERT INTO gaps (from_ms, until_ms, reason) VALUES (?1, ?2, ?3)")?
         .execute(params![gap.from_ms, gap.until_ms, gap.reason.label()])?;
     Ok(())
+}
+
+/// Room is short until now: a new gap, or the one in this row goes on. Returns its row.
+pub(super) fn prolong_lack(
+    transaction: &Transaction<'_>,
+    row: Option<i64>,
+    at: Moment,
+) -> rusqlite::Result<i64> {
+    let Some(row) = row else {
+        let gap = Gap {
+            from_ms: at.unix_ms,
+            until_ms: at.unix_ms,
+            reason: GapReason::DiskFull,
+        };
+        write_gap(transaction, &gap)?;
+        return Ok(transaction.last_insert_rowid());
+    };
+    transaction
+        .prepare_cached(
+            "UPDATE gaps SET from_ms = min(from_ms, ?2), until_ms = max(until_ms, ?2) WHERE id = ?1",
+        )?
+        .execute([row, at.unix_ms])?;
+    Ok(row)
 }
 
 /// Unix milliseconds of a time that the core wrote.

@@ -1,0 +1,70 @@
+use super::{Batch, Opened, Recorder};
+use crate::reader::{Reader, Span};
+use crate::rows::{HostSecond, Moment};
+use crate::tidy::Limits;
+use detector_api::recorded::GapReason;
+use std::path::Path;
+
+const LIMITS: Limits = Limits {
+    bytes: 256 << 20,
+    age_ms: 30 * 86_400_000,
+};
+
+/// The moment of this second.
+const fn at(second: i64) -> Moment {
+    Moment {
+        unix_ms: 1_798_578_000_000 + second * 1_000,
+        boot_ms: 500_000 + second * 1_000,
+    }
+}
+
+fn open(folder: &Path, second: i64, boot_id: &str) -> Recorder {
+    let who = Opened {
+        host: "web1",
+        boot_id,
+        version: "0.1.0",
+        at: at(second),
+    };
+    Recorder::open(folder, LIMITS, &who).unwrap().0
+}
+
+fn batch(second: i64) -> Batch {
+    Batch {
+        at: at(second),
+        host: Some(HostSecond::default()),
+        ..Batch::default()
+    }
+}
+
+#[test]
+fn a_want_of_room_is_a_gap_also_if_the_run_ends_before_there_is_room() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut recorder = open(folder.path(), 0, "before");
+    let mut play = |seconds: [i64; 3], has_room: bool| {
+        for second in seconds {
+            recorder.commit(&batch(second), has_room).unwrap();
+        }
+    };
+    play([1, 2, 3], true);
+    play([4, 5, 6], false);
+    play([7, 8, 9], true);
+    play([10, 11, 12], false);
+    drop(recorder);
+    drop(open(folder.path(), 60, "after"));
+    let reader = Reader::open(folder.path()).unwrap();
+    let gaps = reader.gaps(Span::ALL).unwrap().into_iter();
+    let gaps: Vec<_> = gaps
+        .map(|gap| {
+            let second = |ms| (ms - at(0).unix_ms) / 1_000;
+            (second(gap.from_ms), second(gap.until_ms), gap.reason)
+        })
+        .collect();
+    assert_eq!(
+        gaps,
+        [
+            (4, 7, GapReason::DiskFull),
+            (10, 12, GapReason::DiskFull),
+            (12, 60, GapReason::HostDown)
+        ]
+    );
+}
