@@ -31,9 +31,10 @@ const NOTES: Table = ("notes", "id");
 const SECOND_BYTES: i64 = 2_000;
 const EVENT_BYTES: i64 = 1_000;
 /// Spans around the newest twenty incidents, from ten minutes before to two after: they are not
-/// thinned, and where room runs short they go last.
-const WHOLE: &str = "whole AS (SELECT began_ms - 600000 AS from_ms, \
-                     coalesce(ended_ms, began_ms + 86400000) + 120000 AS until_ms \
+/// thinned, and where room runs short they go last. One within which the clock was set back ends
+/// before it began.
+const WHOLE: &str = "whole AS (SELECT min(began_ms, coalesce(ended_ms, began_ms)) - 600000 AS from_ms, \
+                     max(began_ms, coalesce(ended_ms, began_ms + 86400000)) + 120000 AS until_ms \
                      FROM incidents ORDER BY began_ms DESC LIMIT 20)";
 const NOT_WHOLE: &str =
     "NOT EXISTS (SELECT 1 FROM whole WHERE time_ms BETWEEN from_ms AND until_ms)";

@@ -74,3 +74,24 @@ fn a_bucket_keeps_one_second_however_often_it_is_tidied_while_it_comes_of_age() 
     assert_eq!(play(0..WRITTEN + 3_620), hardest_of(10));
     assert_eq!(play(23 * 3_600..27 * 3_600), hardest_of(60));
 }
+
+fn write_incident(connection: &Connection, id: &str, began_ms: i64, ended_ms: Option<i64>) {
+    let insert = "INSERT INTO incidents (id, run, began_ms, ended_ms, json) \
+                  VALUES (?1, 1, ?2, ?3, '{}')";
+    let values = params![id, began_ms, ended_ms];
+    connection.execute(insert, values).unwrap();
+}
+
+#[test]
+fn nothing_is_thinned_around_an_incident_within_which_the_clock_was_set_back() {
+    let mut connection = recorder();
+    // Two minutes, an hour back, two minutes more.
+    for second in 0..240 {
+        let step_ms = if second < 120 { 0 } else { -HOUR_MS };
+        let time_ms = BEGAN_MS + second * 1_000 + step_ms;
+        write_second(&connection, time_ms, second * 1_000, second);
+    }
+    let ended_ms = BEGAN_MS + 180_000 - HOUR_MS;
+    write_incident(&connection, "a", BEGAN_MS + 60_000, Some(ended_ms));
+    assert_eq!(tidy_at(&mut connection, BEGAN_MS + 2 * DAY_MS), 0);
+}
