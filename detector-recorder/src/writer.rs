@@ -243,7 +243,7 @@ impl Recorder {
         match self.commit(batch, has_room) {
             Err(RecorderError::Full { .. }) => {
                 // The bound of the file, perhaps: deleting makes room within it.
-                drop(self.tidy(batch.at.unix_ms));
+                drop(self.tidy(batch.at));
                 self.commit(batch, false)
             }
             written => written,
@@ -287,10 +287,10 @@ impl Recorder {
     /// # Errors
     ///
     /// Nothing was deleted.
-    pub fn tidy(&mut self, now_ms: i64) -> Result<usize, RecorderError> {
+    pub fn tidy(&mut self, now: Moment) -> Result<usize, RecorderError> {
         let limits = self.limits;
         in_transaction(&mut self.connection, |transaction| {
-            tidy::tidy(transaction, now_ms, limits)
+            tidy::tidy(transaction, now, limits)
         })
         .map_err(|error| RecorderError::of(&self.file, error))
     }
