@@ -16,7 +16,8 @@ use detector_api::snapshot::{Event, Incident};
 use opening::{Begun, begin, begin_anew};
 use rusqlite::{Connection, params};
 use statements::{
-    in_transaction, prolong_lack, prolong_run, set_numbers, write_findings, write_samples,
+    in_transaction, last_incident_ms, prolong_lack, prolong_run, set_numbers, write_findings,
+    write_samples,
 };
 use std::path::{Path, PathBuf};
 
@@ -44,7 +45,7 @@ pub struct Opened<'a> {
 pub struct Numbering {
     /// The highest number that an event may have had.
     pub last_event_id: u64,
-    /// When the newest incident began, Unix milliseconds.
+    /// The highest time that names or begins an incident, Unix milliseconds.
     pub last_incident_ms: i64,
 }
 
@@ -201,15 +202,11 @@ impl Recorder {
     ///
     /// The file cannot be read.
     pub fn numbering(&self) -> Result<Numbering, RecorderError> {
-        let last_incident_ms = self
-            .connection
-            .query_row("SELECT max(began_ms) FROM incidents", [], |row| {
-                row.get::<_, Option<i64>>(0)
-            })
-            .map_err(|error| RecorderError::of(&self.file, error))?;
+        let last_incident_ms = last_incident_ms(&self.connection);
         Ok(Numbering {
             last_event_id: self.numbers_until,
-            last_incident_ms: last_incident_ms.unwrap_or(0),
+            last_incident_ms: last_incident_ms
+                .map_err(|error| RecorderError::of(&self.file, error))?,
         })
     }
 

@@ -75,6 +75,23 @@ pub(super) fn milliseconds(time: &str) -> i64 {
     i64::try_from(ns / 1_000_000).unwrap_or(i64::MAX)
 }
 
+/// After which moment an incident may be named so that no earlier one has its name: they are named after
+/// their begin, but go on after each other where the clock was set back.
+pub(super) fn last_incident_ms(connection: &Connection) -> rusqlite::Result<i64> {
+    let query = "SELECT max(began_ms), max(id) FILTER (WHERE id GLOB '[0-9]*T*Z') FROM incidents";
+    let (began_ms, id): (Option<i64>, Option<String>) =
+        connection.query_row(query, [], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    let named_ms = id.as_deref().and_then(|id| {
+        let part = |range| id.get(range);
+        let (year, month, day) = (part(0..4)?, part(4..6)?, part(6..8)?);
+        let (hour, minute, second) = (part(9..11)?, part(11..13)?, id.get(13..)?);
+        Some(milliseconds(&format!(
+            "{year}-{month}-{day}T{hour}:{minute}:{second}"
+        )))
+    });
+    Ok(began_ms.max(named_ms).unwrap_or(0))
+}
+
 fn json(value: &impl serde::Serialize) -> rusqlite::Result<String> {
     serde_json::to_string(value)
         .map_err(|error| rusqlite::Error::ToSqlConversionFailure(Box::new(error)))

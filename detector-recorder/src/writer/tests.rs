@@ -2,7 +2,9 @@ use super::{Batch, Opened, Recorder};
 use crate::reader::{Reader, Span};
 use crate::rows::{HostSecond, Moment};
 use crate::tidy::Limits;
+use detector_api::fixtures;
 use detector_api::recorded::GapReason;
+use detector_api::time::rfc3339;
 use std::path::Path;
 
 const LIMITS: Limits = Limits {
@@ -67,4 +69,24 @@ fn a_want_of_room_is_a_gap_also_if_the_run_ends_before_there_is_room() {
             (12, 60, GapReason::HostDown)
         ]
     );
+}
+
+/// Written at 20:30 by a clock that had said 21:00 before, and named after what began then.
+#[test]
+fn incidents_are_named_after_all_that_are_recorded_whatever_the_clock_said() {
+    let folder = tempfile::tempdir().unwrap();
+    let names = ["20261229T210000.000Z", "20261229T210000.001Z"];
+    for (name, second) in names.into_iter().zip([0, -1_800]) {
+        let mut recorder = open(folder.path(), second, name);
+        let began = rfc3339(i128::from(at(second).unix_ms) * 1_000_000);
+        let incidents = vec![fixtures::incident(name, &began)];
+        let batch = Batch {
+            incidents,
+            ..batch(second)
+        };
+        recorder.record(&batch).unwrap();
+    }
+    let recorder = open(folder.path(), -1_000, "third");
+    let last_ms = recorder.numbering().unwrap().last_incident_ms;
+    assert_eq!(last_ms, at(0).unix_ms + 1);
 }
