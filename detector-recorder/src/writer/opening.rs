@@ -170,12 +170,18 @@ fn close_run_before(transaction: &Transaction<'_>, who: &Opened<'_>) -> rusqlite
         (false, true) => GapReason::Killed,
         (false, false) => GapReason::HostDown,
     };
-    let gap = Gap {
-        from_ms: last_ms.min(who.at.unix_ms),
-        until_ms: last_ms.max(who.at.unix_ms),
+    let now_ms = who.at.unix_ms;
+    // By a clock that says less than before nobody knows how long nothing was seen: what lies between
+    // was, and comes twice.
+    let gap = |from_ms, until_ms, reason| Gap {
+        from_ms,
+        until_ms,
         reason,
     };
-    write_gap(transaction, &gap)?;
+    write_gap(transaction, &gap(last_ms.min(now_ms), now_ms, reason))?;
+    if now_ms < last_ms {
+        write_gap(transaction, &gap(now_ms, last_ms, GapReason::ClockStep))?;
+    }
     let mut open = transaction.prepare("SELECT json FROM incidents WHERE ended_ms IS NULL")?;
     let open: Vec<String> = open
         .query_map([], |row| row.get(0))?

@@ -38,6 +38,15 @@ fn batch(second: i64) -> Batch {
     }
 }
 
+/// Gaps by the seconds of their ends, as they were written.
+fn gaps(folder: &Path) -> Vec<(i64, i64, GapReason)> {
+    let second = |ms| (ms - at(0).unix_ms) / 1_000;
+    let gaps = Reader::open(folder).unwrap().gaps(Span::ALL).unwrap();
+    gaps.into_iter()
+        .map(|gap| (second(gap.from_ms), second(gap.until_ms), gap.reason))
+        .collect()
+}
+
 #[test]
 fn a_want_of_room_is_a_gap_also_if_the_run_ends_before_there_is_room() {
     let folder = tempfile::tempdir().unwrap();
@@ -53,16 +62,8 @@ fn a_want_of_room_is_a_gap_also_if_the_run_ends_before_there_is_room() {
     play([10, 11, 12], false);
     drop(recorder);
     drop(open(folder.path(), 60, "after"));
-    let reader = Reader::open(folder.path()).unwrap();
-    let gaps = reader.gaps(Span::ALL).unwrap().into_iter();
-    let gaps: Vec<_> = gaps
-        .map(|gap| {
-            let second = |ms| (ms - at(0).unix_ms) / 1_000;
-            (second(gap.from_ms), second(gap.until_ms), gap.reason)
-        })
-        .collect();
     assert_eq!(
-        gaps,
+        gaps(folder.path()),
         [
             (4, 7, GapReason::DiskFull),
             (10, 12, GapReason::DiskFull),
@@ -89,4 +90,21 @@ fn incidents_are_named_after_all_that_are_recorded_whatever_the_clock_said() {
     let recorder = open(folder.path(), -1_000, "third");
     let last_ms = recorder.numbering().unwrap().last_incident_ms;
     assert_eq!(last_ms, at(0).unix_ms + 1);
+}
+
+/// The hardware clock is an hour off: what was recorded in that hour was seen all the same.
+#[test]
+fn a_start_by_an_earlier_clock_is_a_step_and_hides_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut recorder = open(folder.path(), 0, "before");
+    recorder.record(&batch(3_600)).unwrap();
+    drop(recorder);
+    drop(open(folder.path(), 100, "after"));
+    assert_eq!(
+        gaps(folder.path()),
+        [
+            (100, 100, GapReason::HostDown),
+            (100, 3_600, GapReason::ClockStep)
+        ]
+    );
 }
