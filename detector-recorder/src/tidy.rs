@@ -16,11 +16,22 @@ pub struct Limits {
     pub age_ms: i64,
 }
 
+impl Limits {
+    /// Pages that the file may have.
+    pub(crate) fn pages(self, connection: &Connection) -> rusqlite::Result<i64> {
+        let page_bytes =
+            connection.pragma_query_value(None, "page_size", |row| row.get::<_, i64>(0))?;
+        Ok(i64::try_from(self.bytes).unwrap_or(i64::MAX) / page_bytes.max(1))
+    }
+}
+
 /// A second each, then one of ten, then one of sixty: span before, span after, from which age on.
 const THINNING: [(i64, i64, i64); 2] = [(1, 10, HOUR_MS), (10, 60, 24 * HOUR_MS)];
 const HOUR_MS: i64 = 3_600_000;
 /// Rows of one table that one call deletes at most.
 const ROWS: i64 = 2_000;
+/// Pages that one call gives back at most: 4 MiB.
+const PAGES: i64 = 1_000;
 /// A table, and the column that orders its rows: the order of writing, for the clock may have been set.
 type Table = (&'static str, &'static str);
 const WINDOWS: Table = ("windows", "id");
@@ -92,7 +103,9 @@ pub(crate) fn tidy(
         }
         deleted += delete_older(transaction, Age::of(limits.age_ms, now, first_run))?;
     }
-    Ok(deleted + make_room(transaction, limits)?)
+    deleted += make_room(transaction, limits)?;
+    shrink(transaction, limits)?;
+    Ok(deleted)
 }
 
 /// Whether the wall clock says what it said an hour ago, before which nothing is judged by it.
@@ -213,6 +226,19 @@ fn make_room(transaction: &Transaction<'_>, limits: Limits) -> rusqlite::Result<
     let delete = "DELETE FROM incidents WHERE id IN (SELECT id FROM incidents ORDER BY id \
                   LIMIT max(0, min(10, (SELECT count(*) - 1 FROM incidents))))";
     transaction.execute(delete, [])
+}
+
+/// Gives free pages beyond the bound back to the file system: the bound may have been larger before.
+fn shrink(transaction: &Transaction<'_>, limits: Limits) -> rusqlite::Result<()> {
+    let pages_max = limits.pages(transaction)?;
+    let pages = transaction.pragma_query_value(None, "page_count", |row| row.get::<_, i64>(0))?;
+    let beyond = pages.saturating_sub(pages_max);
+    if beyond <= 0 {
+        return Ok(());
+    }
+    transaction.pragma(None, "incremental_vacuum", beyond.min(PAGES), |_| Ok(()))?;
+    // It was no lower than what the file had.
+    transaction.pragma_update(None, "max_page_count", pages_max)
 }
 
 /// The order in which rows go. Of seconds and events those that take more go first: neither a flood of
