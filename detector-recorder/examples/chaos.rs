@@ -61,7 +61,7 @@ fn write(folder: &Path) -> Result<(), Box<dyn Error>> {
             writeln!(stdout, "incident {number}")?;
         }
         stdout.flush()?;
-        recorder.tidy(batch.at.unix_ms)?;
+        recorder.tidy(batch.at)?;
     }
     Ok(())
 }

@@ -164,7 +164,9 @@ impl Reader {
     /// with the last that was seen, unless an agent is at it now.
     pub fn incidents(&self, span: Span) -> Result<Vec<Incident>, RecorderError> {
         self.incidents_where(
-            "began_ms <= ?2 AND coalesce(ended_ms, ?2) >= ?1",
+            // Its end lies before its begin where the clock was set back within it.
+            "min(began_ms, coalesce(ended_ms, began_ms)) <= ?2 \
+             AND max(began_ms, coalesce(ended_ms, ?2)) >= ?1",
             params![span.from_ms, span.until_ms],
         )
     }

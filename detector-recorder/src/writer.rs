@@ -15,7 +15,10 @@ use crate::tidy::{self, Limits};
 use detector_api::snapshot::{Event, Incident};
 use opening::{Begun, begin, begin_anew};
 use rusqlite::{Connection, params};
-use statements::{in_transaction, prolong_run, set_numbers, write_findings, write_samples};
+use statements::{
+    in_transaction, last_incident_ms, prolong_lack, prolong_run, set_numbers, write_findings,
+    write_samples,
+};
 use std::path::{Path, PathBuf};
 
 /// Events that may be announced between two commits: their numbers are taken before they are used,
@@ -42,7 +45,7 @@ pub struct Opened<'a> {
 pub struct Numbering {
     /// The highest number that an event may have had.
     pub last_event_id: u64,
-    /// When the newest incident began, Unix milliseconds.
+    /// The highest time that names or begins an incident, Unix milliseconds.
     pub last_incident_ms: i64,
 }
 
@@ -88,6 +91,8 @@ pub struct Recorder {
     limits: Limits,
     run: i64,
     numbers_until: u64,
+    /// The row of the gap that goes on, while room is short.
+    lack: Option<i64>,
     /// Where a damaged file is in whose place none could be made yet.
     aside: Option<PathBuf>,
     /// Another file of the name is not the one that is written.
@@ -172,6 +177,7 @@ impl Recorder {
     fn go_on_with(&mut self, begun: Begun) {
         self.connection = begun.connection;
         self.run = begun.run;
+        self.lack = None;
         self.numbers_until = self.numbers_until.max(begun.numbers_until);
         self.identity = Identity::of(&self.file);
     }
@@ -184,6 +190,7 @@ impl Recorder {
             limits,
             run: begun.run,
             numbers_until: begun.numbers_until,
+            lack: None,
             aside: None,
             lock: Some(lock),
         }
@@ -195,15 +202,11 @@ impl Recorder {
     ///
     /// The file cannot be read.
     pub fn numbering(&self) -> Result<Numbering, RecorderError> {
-        let last_incident_ms = self
-            .connection
-            .query_row("SELECT max(began_ms) FROM incidents", [], |row| {
-                row.get::<_, Option<i64>>(0)
-            })
-            .map_err(|error| RecorderError::of(&self.file, error))?;
+        let last_incident_ms = last_incident_ms(&self.connection);
         Ok(Numbering {
             last_event_id: self.numbers_until,
-            last_incident_ms: last_incident_ms.unwrap_or(0),
+            last_incident_ms: last_incident_ms
+                .map_err(|error| RecorderError::of(&self.file, error))?,
         })
     }
 
@@ -220,7 +223,7 @@ impl Recorder {
     }
 
     /// Writes a batch: it is on the disk when this returns. Where room is short, samples are left out
-    /// and the rest is written.
+    /// and the rest is written, with a gap that lasts until there is room.
     ///
     /// # Errors
     ///
@@ -237,7 +240,7 @@ impl Recorder {
         match self.commit(batch, has_room) {
             Err(RecorderError::Full { .. }) => {
                 // The bound of the file, perhaps: deleting makes room within it.
-                drop(self.tidy(batch.at.unix_ms));
+                drop(self.tidy(batch.at));
                 self.commit(batch, false)
             }
             written => written,
@@ -248,7 +251,8 @@ impl Recorder {
         let run = self.run;
         let newest = batch.events.iter().map(|event| event.id).max().unwrap_or(0);
         let numbers_until = self.numbers_until.max(newest.saturating_add(NUMBERS_AHEAD));
-        let written = in_transaction(&mut self.connection, |transaction| {
+        let lack = self.lack;
+        let committed = in_transaction(&mut self.connection, |transaction| {
             let mut written = write_findings(transaction, run, batch)?;
             let samples = batch.samples();
             if with_samples {
@@ -260,9 +264,16 @@ impl Recorder {
             }
             prolong_run(transaction, run, batch.at)?;
             set_numbers(transaction, numbers_until)?;
-            Ok(written)
+            // With each commit: nobody may be there to write it once there is room.
+            let lack = if written.lacks_room || lack.is_some() {
+                Some(prolong_lack(transaction, lack, batch.at)?)
+            } else {
+                None
+            };
+            Ok((written, lack))
         });
-        let written = written.map_err(|error| RecorderError::of(&self.file, error))?;
+        let (written, lack) = committed.map_err(|error| RecorderError::of(&self.file, error))?;
+        self.lack = lack.filter(|_| written.lacks_room);
         self.numbers_until = numbers_until;
         Ok(written)
     }
@@ -273,10 +284,10 @@ impl Recorder {
     /// # Errors
     ///
     /// Nothing was deleted.
-    pub fn tidy(&mut self, now_ms: i64) -> Result<usize, RecorderError> {
+    pub fn tidy(&mut self, now: Moment) -> Result<usize, RecorderError> {
         let limits = self.limits;
         in_transaction(&mut self.connection, |transaction| {
-            tidy::tidy(transaction, now_ms, limits)
+            tidy::tidy(transaction, now, limits)
         })
         .map_err(|error| RecorderError::of(&self.file, error))
     }
@@ -327,3 +338,6 @@ impl Batch {
         (events + self.incidents.len() + self.gaps.len()) as u64
     }
 }
+
+#[cfg(test)]
+mod tests;

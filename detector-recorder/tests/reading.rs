@@ -208,3 +208,36 @@ fn a_copy_with_its_log_is_read_without_an_index_beside_it() {
     drop(reader);
     assert_eq!(fs::read_dir(copy.path()).unwrap().count(), 2);
 }
+
+/// It began at 21:34:05; then the clock was set back by an hour.
+#[test]
+fn an_incident_within_which_the_clock_was_set_back_is_found_by_either_end() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut recorder = open(folder.path(), 0);
+    let mut over = incident("a", 1_800);
+    over.open = false;
+    over.ended = Some(detector_api::time::rfc3339(
+        i128::from(at(-600).unix_ms) * 1_000_000,
+    ));
+    let incidents = vec![over];
+    recorder
+        .record(&Batch {
+            incidents,
+            ..batch(-600, 1)
+        })
+        .unwrap();
+    let reader = Reader::open(folder.path()).unwrap();
+    for (from, until, expected) in [
+        (1_200, 1_920, 1),
+        (-900, -500, 1),
+        (-900, -601, 0),
+        (1_801, 2_000, 0),
+    ] {
+        let span = Span {
+            from_ms: at(from).unix_ms,
+            until_ms: at(until).unix_ms,
+        };
+        let found = reader.incidents(span).unwrap().len();
+        assert_eq!(found, expected, "{from} until {until}");
+    }
+}

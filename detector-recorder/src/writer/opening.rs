@@ -5,7 +5,7 @@ use super::statements::{in_transaction, write_gap, write_incident};
 use crate::error::RecorderError;
 use crate::location;
 use crate::rows::Gap;
-use crate::schema;
+use crate::schema::{self, Found};
 use crate::tidy::Limits;
 use detector_api::recorded::GapReason;
 use detector_api::snapshot::{Incident, IncidentEnd};
@@ -19,6 +19,8 @@ const BUSY: Duration = Duration::from_millis(500);
 /// Pages in the log after which they are moved into the file: 4 MiB.
 const CHECKPOINT_PAGES: i64 = 1_000;
 const LOG_BYTES: i64 = 8 << 20;
+/// Pages are given back when they are asked for.
+const INCREMENTAL: i64 = 2;
 
 /// A run that has begun.
 pub(super) struct Begun {
@@ -74,15 +76,45 @@ fn open_file(file: &Path, limits: Limits) -> Result<Connection, RecorderError> {
     };
     let connection = Connection::open(file).map_err(failed)?;
     // What it is comes first: nothing is written into a file that is not ours.
-    schema::find(&connection, file)?;
+    let found = schema::find(&connection, file)?;
     connection.busy_timeout(BUSY).map_err(failed)?;
+    if found == Found::Empty {
+        // Before there is a page: a file can give pages back only if it was made so.
+        let shrinks = connection.pragma_update(None, "auto_vacuum", INCREMENTAL);
+        shrinks.map_err(failed)?;
+    }
     if !has_log(&connection).map_err(failed)? {
         return Err(RecorderError::NoSharedMemory {
             path: file.to_owned(),
         });
     }
-    set_up(&connection, limits).map_err(failed)?;
+    let pages_max = limits.pages(&connection).map_err(failed)?;
+    if can_be_made_anew(&connection, file, pages_max).map_err(failed)? {
+        // It is as it was if this fails, and larger than its bound.
+        drop(make_anew(&connection));
+    }
+    set_up(&connection, pages_max).map_err(failed)?;
     Ok(connection)
+}
+
+/// Whether the file is larger than its bound, is of a version whose files cannot give pages back, and has
+/// room for a copy in its log and another beside it.
+fn can_be_made_anew(
+    connection: &Connection,
+    file: &Path,
+    pages_max: i64,
+) -> rusqlite::Result<bool> {
+    let number =
+        |pragma: &str| connection.pragma_query_value(None, pragma, |row| row.get::<_, i64>(0));
+    let (pages, page_bytes) = (number("page_count")?, number("page_size")?);
+    let bytes = u64::try_from(pages.saturating_mul(page_bytes)).unwrap_or(0);
+    let free = file.parent().and_then(location::free_bytes).unwrap_or(0);
+    Ok(pages > pages_max && number("auto_vacuum")? == 0 && free / 2 > bytes)
+}
+
+fn make_anew(connection: &Connection) -> rusqlite::Result<()> {
+    connection.pragma_update(None, "auto_vacuum", INCREMENTAL)?;
+    connection.execute_batch("VACUUM")
 }
 
 /// Has it write a log first. SQLite keeps another journal, without a word of it, where a file system
@@ -93,17 +125,14 @@ fn has_log(connection: &Connection) -> rusqlite::Result<bool> {
     Ok(mode == "wal")
 }
 
-fn set_up(connection: &Connection, limits: Limits) -> rusqlite::Result<()> {
+fn set_up(connection: &Connection, pages_max: i64) -> rusqlite::Result<()> {
     connection.pragma_update(None, "synchronous", "FULL")?;
     connection.pragma_update(None, "foreign_keys", true)?;
     connection.pragma_update(None, "trusted_schema", false)?;
     connection.pragma_update(None, "cell_size_check", true)?;
     connection.pragma_update(None, "wal_autocheckpoint", CHECKPOINT_PAGES)?;
     connection.pragma_update(None, "journal_size_limit", LOG_BYTES)?;
-    let page_bytes =
-        connection.pragma_query_value(None, "page_size", |row| row.get::<_, i64>(0))?;
-    let pages = i64::try_from(limits.bytes).unwrap_or(i64::MAX) / page_bytes.max(1);
-    connection.pragma_update(None, "max_page_count", pages)?;
+    connection.pragma_update(None, "max_page_count", pages_max)?;
     connection.set_prepared_statement_cache_capacity(64);
     Ok(())
 }
@@ -170,12 +199,18 @@ fn close_run_before(transaction: &Transaction<'_>, who: &Opened<'_>) -> rusqlite
         (false, true) => GapReason::Killed,
         (false, false) => GapReason::HostDown,
     };
-    let gap = Gap {
-        from_ms: last_ms.min(who.at.unix_ms),
-        until_ms: last_ms.max(who.at.unix_ms),
+    let now_ms = who.at.unix_ms;
+    // By a clock that says less than before nobody knows how long nothing was seen: what lies between
+    // was, and comes twice.
+    let gap = |from_ms, until_ms, reason| Gap {
+        from_ms,
+        until_ms,
         reason,
     };
-    write_gap(transaction, &gap)?;
+    write_gap(transaction, &gap(last_ms.min(now_ms), now_ms, reason))?;
+    if now_ms < last_ms {
+        write_gap(transaction, &gap(now_ms, last_ms, GapReason::ClockStep))?;
+    }
     let mut open = transaction.prepare("SELECT json FROM incidents WHERE ended_ms IS NULL")?;
     let open: Vec<String> = open
         .query_map([], |row| row.get(0))?

@@ -2,6 +2,7 @@
 
 use super::{Batch, Written};
 use crate::rows::{Gap, HostSecond, Moment};
+use detector_api::recorded::GapReason;
 use detector_api::snapshot::Incident;
 use detector_api::time::rfc3339_unix_ns;
 use rusqlite::{Connection, Transaction, TransactionBehavior, params};
@@ -45,10 +46,50 @@ pub(super) fn write_gap(transaction: &Transaction<'_>, gap: &Gap) -> rusqlite::R
     Ok(())
 }
 
+/// Room is short until now: a new gap, or the one in this row goes on. Returns its row.
+pub(super) fn prolong_lack(
+    transaction: &Transaction<'_>,
+    row: Option<i64>,
+    at: Moment,
+) -> rusqlite::Result<i64> {
+    let Some(row) = row else {
+        let gap = Gap {
+            from_ms: at.unix_ms,
+            until_ms: at.unix_ms,
+            reason: GapReason::DiskFull,
+        };
+        write_gap(transaction, &gap)?;
+        return Ok(transaction.last_insert_rowid());
+    };
+    transaction
+        .prepare_cached(
+            "UPDATE gaps SET from_ms = min(from_ms, ?2), until_ms = max(until_ms, ?2) WHERE id = ?1",
+        )?
+        .execute([row, at.unix_ms])?;
+    Ok(row)
+}
+
 /// Unix milliseconds of a time that the core wrote.
 pub(super) fn milliseconds(time: &str) -> i64 {
     let ns = rfc3339_unix_ns(time).unwrap_or(0);
     i64::try_from(ns / 1_000_000).unwrap_or(i64::MAX)
+}
+
+/// After which moment an incident may be named so that no earlier one has its name: they are named after
+/// their begin, but go on after each other where the clock was set back.
+pub(super) fn last_incident_ms(connection: &Connection) -> rusqlite::Result<i64> {
+    let query = "SELECT max(began_ms), max(id) FILTER (WHERE id GLOB '[0-9]*T*Z') FROM incidents";
+    let (began_ms, id): (Option<i64>, Option<String>) =
+        connection.query_row(query, [], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    let named_ms = id.as_deref().and_then(|id| {
+        let part = |range| id.get(range);
+        let (year, month, day) = (part(0..4)?, part(4..6)?, part(6..8)?);
+        let (hour, minute, second) = (part(9..11)?, part(11..13)?, id.get(13..)?);
+        Some(milliseconds(&format!(
+            "{year}-{month}-{day}T{hour}:{minute}:{second}"
+        )))
+    });
+    Ok(began_ms.max(named_ms).unwrap_or(0))
 }
 
 fn json(value: &impl serde::Serialize) -> rusqlite::Result<String> {

@@ -12,28 +12,33 @@ pub(super) struct Lack {
     reason: GapReason,
     /// Not even what was found.
     pub(super) is_total: bool,
+    /// It began with what the recorder tells by itself.
+    is_told: bool,
 }
 
 impl Writer {
-    /// Says when room runs short and when all is written again, and writes from when to when it was not.
+    /// Says when room runs short and when all is written again, and writes from when to when nothing was.
     pub(super) fn settle(&mut self, written: Written, at: Moment) {
+        let before = self.lack.take();
+        if let Some(lack) = before.filter(|lack| !lack.is_told) {
+            tell_gap(&mut self.recorder, lack.since, lack.reason);
+        }
         if written.lacks_room {
-            if self.lack.is_none_or(|lack| lack.is_total) {
+            if before.is_none_or(|lack| lack.is_total) {
                 tracing::error!(
                     "little room is left for {}: seconds are not recorded any more, only what is \
                      found; make room on its file system",
                     self.recorder.file().display()
                 );
             }
-            let since = self.lack.map_or(at, |lack| lack.since);
             self.lack = Some(Lack {
-                since,
+                since: at,
                 reason: GapReason::DiskFull,
                 is_total: false,
+                is_told: true,
             });
-        } else if let Some(lack) = self.lack.take() {
+        } else if before.is_some() {
             tracing::info!("all is recorded again");
-            tell_gap(&mut self.recorder, lack.since, lack.reason);
         }
     }
 
@@ -106,6 +111,7 @@ impl Writer {
             since,
             reason,
             is_total: true,
+            is_told: self.lack.is_some_and(|lack| lack.is_told),
         });
     }
 }

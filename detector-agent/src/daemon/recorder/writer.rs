@@ -321,7 +321,7 @@ impl Writer {
             return;
         }
         self.tidied = Instant::now();
-        match self.recorder.tidy(now().unix_ms) {
+        match self.recorder.tidy(now()) {
             Ok(deleted) => self.count(|counts| counts.rows_deleted += deleted as u64),
             Err(error) => self.keep_for_later(&error),
         }

@@ -1,0 +1,110 @@
+use super::{Batch, Opened, Recorder};
+use crate::reader::{Reader, Span};
+use crate::rows::{HostSecond, Moment};
+use crate::tidy::Limits;
+use detector_api::fixtures;
+use detector_api::recorded::GapReason;
+use detector_api::time::rfc3339;
+use std::path::Path;
+
+const LIMITS: Limits = Limits {
+    bytes: 256 << 20,
+    age_ms: 30 * 86_400_000,
+};
+
+/// The moment of this second.
+const fn at(second: i64) -> Moment {
+    Moment {
+        unix_ms: 1_798_578_000_000 + second * 1_000,
+        boot_ms: 500_000 + second * 1_000,
+    }
+}
+
+fn open(folder: &Path, second: i64, boot_id: &str) -> Recorder {
+    let who = Opened {
+        host: "web1",
+        boot_id,
+        version: "0.1.0",
+        at: at(second),
+    };
+    Recorder::open(folder, LIMITS, &who).unwrap().0
+}
+
+fn batch(second: i64) -> Batch {
+    Batch {
+        at: at(second),
+        host: Some(HostSecond::default()),
+        ..Batch::default()
+    }
+}
+
+/// Gaps by the seconds of their ends, as they were written.
+fn gaps(folder: &Path) -> Vec<(i64, i64, GapReason)> {
+    let second = |ms| (ms - at(0).unix_ms) / 1_000;
+    let gaps = Reader::open(folder).unwrap().gaps(Span::ALL).unwrap();
+    gaps.into_iter()
+        .map(|gap| (second(gap.from_ms), second(gap.until_ms), gap.reason))
+        .collect()
+}
+
+#[test]
+fn a_want_of_room_is_a_gap_also_if_the_run_ends_before_there_is_room() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut recorder = open(folder.path(), 0, "before");
+    let mut play = |seconds: [i64; 3], has_room: bool| {
+        for second in seconds {
+            recorder.commit(&batch(second), has_room).unwrap();
+        }
+    };
+    play([1, 2, 3], true);
+    play([4, 5, 6], false);
+    play([7, 8, 9], true);
+    play([10, 11, 12], false);
+    drop(recorder);
+    drop(open(folder.path(), 60, "after"));
+    assert_eq!(
+        gaps(folder.path()),
+        [
+            (4, 7, GapReason::DiskFull),
+            (10, 12, GapReason::DiskFull),
+            (12, 60, GapReason::HostDown)
+        ]
+    );
+}
+
+/// Written at 20:30 by a clock that had said 21:00 before, and named after what began then.
+#[test]
+fn incidents_are_named_after_all_that_are_recorded_whatever_the_clock_said() {
+    let folder = tempfile::tempdir().unwrap();
+    let names = ["20261229T210000.000Z", "20261229T210000.001Z"];
+    for (name, second) in names.into_iter().zip([0, -1_800]) {
+        let mut recorder = open(folder.path(), second, name);
+        let began = rfc3339(i128::from(at(second).unix_ms) * 1_000_000);
+        let incidents = vec![fixtures::incident(name, &began)];
+        let batch = Batch {
+            incidents,
+            ..batch(second)
+        };
+        recorder.record(&batch).unwrap();
+    }
+    let recorder = open(folder.path(), -1_000, "third");
+    let last_ms = recorder.numbering().unwrap().last_incident_ms;
+    assert_eq!(last_ms, at(0).unix_ms + 1);
+}
+
+/// The hardware clock is an hour off: what was recorded in that hour was seen all the same.
+#[test]
+fn a_start_by_an_earlier_clock_is_a_step_and_hides_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut recorder = open(folder.path(), 0, "before");
+    recorder.record(&batch(3_600)).unwrap();
+    drop(recorder);
+    drop(open(folder.path(), 100, "after"));
+    assert_eq!(
+        gaps(folder.path()),
+        [
+            (100, 100, GapReason::HostDown),
+            (100, 3_600, GapReason::ClockStep)
+        ]
+    );
+}
