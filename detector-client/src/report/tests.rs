@@ -242,7 +242,7 @@ fn an_incident_is_reported_with_what_lies_around_it() {
 }
 
 /// Time of the processor that this thread has had: other tests run beside it.
-fn thread_time() -> Duration {
+pub(super) fn thread_time() -> Duration {
     let now = clock_gettime(ClockId::ThreadCPUTime);
     let nanoseconds = u32::try_from(now.tv_nsec).unwrap();
     Duration::new(now.tv_sec.unsigned_abs(), nanoseconds)
