@@ -2,6 +2,7 @@
 //! is meant, run the tests with `DETECTOR_BLESS=1` and read the difference.
 
 mod hostile;
+mod odd;
 mod stepped;
 mod story;
 
