@@ -117,6 +117,8 @@ fn opening(report: &Report, peer: &PeerPart) -> Vec<Block> {
     let did = if is_attack(peer) {
         "opened connections to our servers, asked for data and did not take it. That is a known way \
          to exhaust a server: each such connection holds memory and a worker that serves nobody else"
+    } else if peer.verdict == Some(Verdict::Tarpit) {
+        "hardly took anything on connections that we had opened to it, so that what we sent waited"
     } else {
         "had connections with our servers on which data that it had asked for was not taken"
     };
@@ -183,10 +185,15 @@ fn connections(recordings: &[Recording], peer: &PeerPart) -> Vec<Block> {
     if rows.is_empty() {
         return Vec::new();
     }
+    // We opened those of a tarpit.
+    let (theirs, ours) = match peer.verdict {
+        Some(Verdict::Tarpit) => ("TO", "FROM"),
+        _ => ("FROM", "TO"),
+    };
     let headings = [
         ("TIME (UTC)", Align::Left),
-        ("FROM", Align::Left),
-        ("TO", Align::Left),
+        (theirs, Align::Left),
+        (ours, Align::Left),
         ("WHAT", Align::Left),
         ("HELD", Align::Right),
     ];
@@ -211,12 +218,16 @@ fn plain(endpoint: &str) -> String {
     )
 }
 
-const fn request(peer: &PeerPart) -> &'static str {
+fn request(peer: &PeerPart) -> &'static str {
     if is_attack(peer) {
         "Please find the host that had this address at these times, and have it stop: it may have \
          been taken over, or be a proxy that others use. The address is not forged: each connection \
          was established, so that what we sent arrived there. We will gladly send more of what was \
          recorded."
+    } else if peer.verdict == Some(Verdict::Tarpit) {
+        "Please find the host that had this address at these times and look at why it accepts \
+         connections and then hardly takes what comes in on them. Where that is meant, as against \
+         scanners, please tell us which of our hosts called on it. We do not say that harm was meant."
     } else {
         "Please find the host that had this address at these times and look at why it does not take \
          what it asks for: its network stack, its memory, or a box on the way that rewrites windows. \

@@ -72,7 +72,7 @@ pub(super) fn build(
         hosts,
         steps: Vec::new(),
     };
-    report.summary = summary::summary(&report, &recordings);
+    report.summary = summary::summary(&report, &recordings)?;
     report.steps = steps::steps(&report, &recordings);
     Ok((report, recordings))
 }
@@ -111,14 +111,20 @@ fn choose(sources: &[Source], wanted: &Wanted<'_>) -> Result<ReportSpan, Failure
             .map(|ns| Time(i64::try_from(ns / 1_000_000).unwrap_or(i64::MAX)));
         Ok::<_, Failure>(time)
     };
-    let until = read("until", wanted.until)?.unwrap_or(last);
     let since = read("since", wanted.since)?;
-    let whole_day = Time(until.0.saturating_sub(DAY_MS).max(first.0));
-    let from = match wanted.peer {
-        // A letter tells all that is known.
-        Some(_) => since.unwrap_or(first),
-        None => since.unwrap_or(whole_day),
+    // One end may lie beyond what is recorded: then the other does, too.
+    let open_end = match since {
+        Some(since) if since > last => since.max(wanted.now),
+        _ => last,
     };
+    let until = read("until", wanted.until)?.unwrap_or(open_end);
+    let day_before = Time(until.0.saturating_sub(DAY_MS));
+    let from = since.unwrap_or(match wanted.peer {
+        _ if until < first => day_before,
+        // A letter tells all that is known.
+        Some(_) => first,
+        None => day_before.max(first),
+    });
     if from > until {
         return Err(Failure::usage(format!(
             "cannot report from {} until {}: the end is before the begin",

@@ -1,6 +1,7 @@
 //! What is read of one recorder for a report.
 
 use super::model::Time;
+use super::remedies::LIMITS;
 use detector_api::failure::Failure;
 use detector_api::snapshot::{Event, Incident};
 use detector_recorder::{
@@ -50,8 +51,10 @@ pub(super) struct Recording {
     pub(super) cards: Vec<Card>,
     /// In the span.
     pub(super) peaks: Vec<PeerPeak>,
-    /// In all that is recorded.
+    /// In all that is recorded, of peers beyond the least limit that is tried.
     pub(super) peaks_ever: Vec<PeerPeak>,
+    /// When nothing was stalled, in all that is recorded.
+    pub(super) calm_ms: Vec<i64>,
 }
 
 impl Recording {
@@ -128,6 +131,7 @@ impl Source {
             events.remove(0);
         }
         let incidents = reader.incidents(span)?;
+        let least_limit = LIMITS.into_iter().min().unwrap_or(0);
         Ok(Recording {
             seconds: seconds(reader, span, &incidents)?,
             span,
@@ -138,7 +142,8 @@ impl Source {
             lacks_events,
             cards: reader.cards(Span::ALL)?,
             peaks: reader.peer_peaks(span)?,
-            peaks_ever: reader.peer_peaks(Span::ALL)?,
+            peaks_ever: reader.peers_beyond(least_limit)?,
+            calm_ms: reader.calm_ms()?,
             source: self,
         })
     }

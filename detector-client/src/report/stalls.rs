@@ -13,6 +13,10 @@ use std::collections::HashMap;
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Stall {
     pub(super) peer: String,
+    /// The connection.
+    pub(super) local: String,
+    pub(super) remote: String,
+    pub(super) netns: Option<u32>,
     pub(super) began: Time,
     /// When it was seen to be over, or last seen.
     pub(super) ended: Time,
@@ -26,6 +30,11 @@ pub(super) struct Stall {
 impl Stall {
     pub(super) const fn lasted_ms(&self) -> i64 {
         self.ended.0.saturating_sub(self.began.0)
+    }
+
+    /// Tells connections of the host apart; one of the same ends later is taken for the same.
+    pub(super) fn connection(&self) -> Key<'_> {
+        (&self.local, &self.remote, self.netns)
     }
 
     fn extend(&mut self, at: Time, pinned_bytes: u64) {
@@ -46,7 +55,7 @@ struct Open {
 }
 
 /// Tells connections apart, across the namespaces of one host.
-type Key<'a> = (&'a str, &'a str, Option<u32>);
+pub(super) type Key<'a> = (&'a str, &'a str, Option<u32>);
 
 /// The stalls of one host, in the order in which they began.
 pub(super) fn stalls(recording: &Recording) -> Vec<Stall> {
@@ -87,12 +96,9 @@ fn unseen(mut stall: Stall, ends: &[Time], at_most: Time) -> Stall {
 /// Moments at which no stall was seen to go on, in order: runs ended, or nothing was stalled.
 fn ends(recording: &Recording) -> Vec<Time> {
     let runs = recording.source.runs.iter().map(|run| run.last);
-    let seconds = recording.seconds.iter();
-    let calm = seconds.filter(|second| second.host.stalled_connections == Some(0));
-    let mut ends: Vec<_> = runs
-        .chain(calm.map(|second| second.at))
-        .map(|at| Time(at.unix_ms))
-        .collect();
+    let runs = runs.map(|at| at.unix_ms);
+    let calm = recording.calm_ms.iter().copied();
+    let mut ends: Vec<_> = runs.chain(calm).map(Time).collect();
     ends.sort_unstable();
     ends
 }
@@ -125,15 +131,19 @@ impl<'a> Book<'a> {
         }
         let kind = event.kind();
         let began = Time(at.0.saturating_sub(milliseconds(seconds)));
-        // After a restart of the agent or of the host it begins anew.
-        let is_another = |open: &Open| began > open.stall.ended;
+        // After a restart of the agent or of the host it begins anew. The end of a dribble dates no
+        // begin: by then the connection has moved on.
+        let is_another = |open: &Open| event.event == EventType::Flag && began > open.stall.ended;
         if self.open.get(&key).is_some_and(is_another)
             && let Some(open) = self.open.remove(&key)
         {
             self.all.push(unseen(open.stall, &self.ends, began));
         }
+        if event.event == EventType::Cleared && began == at && !self.open.contains_key(&key) {
+            return;
+        }
         let open = self.open.entry(key);
-        let open = open.or_insert_with(|| Open::new(&event.peer, began));
+        let open = open.or_insert_with(|| Open::new(key, &event.peer, began));
         open.stall.makes_no_progress |= kind != FlagKind::Dribble;
         open.stall
             .extend(at, event.flag.pinned_bytes().unwrap_or(0));
@@ -169,17 +179,20 @@ impl<'a> Book<'a> {
         }
         let began = Time(at.0.saturating_sub(milliseconds(connection.stalled_seconds)));
         let open = self.open.entry(key);
-        let open = open.or_insert_with(|| Open::new(&connection.peer, began));
+        let open = open.or_insert_with(|| Open::new(key, &connection.peer, began));
         open.stall.makes_no_progress |= cause != StallCause::Dribble;
         open.stall.extend(at, connection.pinned_bytes);
     }
 }
 
 impl Open {
-    fn new(peer: &str, began: Time) -> Self {
+    fn new((local, remote, netns): Key<'_>, peer: &str, began: Time) -> Self {
         Self {
             stall: Stall {
                 peer: peer.to_owned(),
+                local: local.to_owned(),
+                remote: remote.to_owned(),
+                netns,
                 began,
                 ended: began,
                 pinned_bytes: 0,

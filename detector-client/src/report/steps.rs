@@ -3,6 +3,7 @@
 use super::model::{PeerPart, Report, ReportSetting, ReportStep};
 use super::recommended::best;
 use super::recording::Recording;
+use super::shortage;
 use super::summary::{effect, price};
 use detector_api::snapshot::{Advice, PeerDetail, Verdict};
 use detector_api::text::{self, Circumstances, Servers, Step};
@@ -16,6 +17,7 @@ const NAMED: usize = 5;
 pub(super) fn steps(report: &Report, recordings: &[Recording]) -> Vec<ReportStep> {
     let mut steps = Vec::new();
     steps.extend(keep_out(report));
+    steps.extend(shortage::steps(report));
     steps.extend(settings(report, recordings));
     steps.extend(tell_operators(report));
     if report

@@ -1,43 +1,44 @@
 //! What happened, in five sentences for somebody who knows nothing of TCP: what and when, who, what it
 //! cost, what came of it, and what now.
 
-use super::model::{HostIncident, MarkKind, PeerPart, Remedies, Remedy, Report, Time, WorstMoment};
+use super::kills::kills;
+use super::model::{HostIncident, PeerPart, Remedies, Remedy, Report, Time, WorstMoment};
+use super::outcome::outcome;
 use super::recommended::best;
-use super::recording::{Recording, natural, time_of};
-use super::words::{clock, listed, moment, range, span};
-use detector_api::snapshot::{IncidentEnd, IncidentKind, Verdict};
+use super::recording::{Recording, time_of};
+use super::shortage;
+use super::words::{counted_kills, listed, moment, range, span};
+use detector_api::snapshot::{Incident, IncidentEnd, IncidentKind, Verdict};
 use detector_api::text::counted;
 use detector_api::units;
+use detector_recorder::RecorderError;
+use std::collections::BTreeSet;
 
-/// A kill to which stalled connections added at least this share of the host's memory, or this many
-/// waiting workers.
-const MATTERS_PART: u64 = 20;
-const MATTERS_WORKERS: u64 = 8;
 /// An incident is over when nothing has stood for this long.
 const QUIET_MS: i64 = 60_000;
 
 /// The five sentences.
-pub(super) fn summary(report: &Report, recordings: &[Recording]) -> Vec<String> {
-    vec![
-        what(report),
-        who(report),
+pub(super) fn summary(
+    report: &Report,
+    recordings: &[Recording],
+) -> Result<Vec<String>, RecorderError> {
+    Ok(vec![
+        what(report, recordings),
+        who(report, recordings),
         cost(report),
-        outcome(report, recordings),
+        outcome(report, recordings)?,
         now(report),
-    ]
+    ])
 }
 
-fn what(report: &Report) -> String {
+fn what(report: &Report, recordings: &[Recording]) -> String {
     let hosts: Vec<_> = report.hosts.iter().map(|host| host.host.clone()).collect();
     let spans: Vec<_> = report
         .incidents
         .iter()
         .filter_map(|each| span_of(each, report))
         .collect();
-    let (Some(first), Some(last)) = (
-        spans.iter().map(|(began, _)| *began).min(),
-        spans.iter().map(|(_, ended)| *ended).max(),
-    ) else {
+    let Some(when) = covered_range(&spans) else {
         return format!(
             "Nothing that was recorded held up {} from {}: there was no incident.",
             listed(&hosts),
@@ -48,36 +49,83 @@ fn what(report: &Report) -> String {
         .into_iter()
         .filter(|host| report.incidents.iter().any(|each| each.host == *host))
         .collect();
-    let kinds = report
-        .incidents
-        .iter()
-        .flat_map(|each| &each.incident.kinds);
-    let mut doings: Vec<String> = Vec::new();
-    for doing in kinds.filter_map(|kind| doing(*kind)) {
-        if !doings.iter().any(|known| known == doing) {
-            doings.push(doing.to_owned());
-        }
-    }
-    let lasted = span(covered_ms(spans));
-    let times = match report.incidents.len() {
-        1 => String::new(),
-        times => format!(", in {times} incidents,"),
-    };
+    let doings = doings(report);
+    let lasted = span(covered_ms(&spans));
+    let times = in_incidents(report.incidents.len());
+    let short = listed_hosts(shortage::of_hosts(report));
     let were = if held.len() == 1 { "was" } else { "were" };
-    if doings.is_empty() {
+    if !doings.is_empty() {
+        let besides = match short.as_slice() {
+            [] => String::new(),
+            short => format!(
+                "; memory for TCP was short on {} for another cause, too: {}",
+                listed(short),
+                shortage::all_causes(report)
+            ),
+        };
         return format!(
-            "From {}, {} {were} short of memory{times} so that the kernel killed a process; no other \
-             computer was seen to hold anything up.",
-            range(first, last),
-            listed(&held)
+            "From {when}, {} {were} held up for {lasted}{times} by other computers that {}{besides}.",
+            listed(&held),
+            listed(&doings)
         );
     }
+    if !short.is_empty() {
+        let spans = shortage::of_hosts(report).filter_map(|each| span_of(each, report));
+        let spans: Vec<_> = spans.collect();
+        let lasted = span(covered_ms(&spans));
+        let times = in_incidents(spans.len());
+        return format!(
+            "From {}, memory for TCP was short on {} for {lasted}{}: {}.",
+            covered_range(&spans).unwrap_or(when),
+            listed(&short),
+            times.trim_end_matches(','),
+            shortage::all_causes(report)
+        );
+    }
+    let killed = recordings.iter().flat_map(kills).map(|kill| kill.count);
     format!(
-        "From {}, {} {were} held up for {lasted}{times} by other computers that {}.",
-        range(first, last),
-        listed(&held),
-        listed(&doings)
+        "From {when}, the kernel killed {} on {}{times} for want of memory; no other computer was \
+         seen to hold anything up.",
+        counted_kills(killed.fold(0, u64::saturating_add)),
+        listed(&held)
     )
+}
+
+fn in_incidents(count: usize) -> String {
+    match count {
+        1 => String::new(),
+        more => format!(", in {more} incidents,"),
+    }
+}
+
+/// From the first begin to the last end.
+fn covered_range(spans: &[(Time, Time)]) -> Option<String> {
+    let first = spans.iter().map(|(began, _)| *began).min()?;
+    let last = spans.iter().map(|(_, ended)| *ended).max()?;
+    Some(range(first, last))
+}
+
+/// Names of the hosts of these incidents, each once.
+fn listed_hosts<'a>(incidents: impl Iterator<Item = &'a HostIncident>) -> Vec<String> {
+    let hosts: BTreeSet<_> = incidents.map(|each| each.host.clone()).collect();
+    hosts.into_iter().collect()
+}
+
+/// What other computers did, each once.
+fn doings(report: &Report) -> Vec<String> {
+    let mut doings: Vec<String> = Vec::new();
+    for incident in report.incidents.iter().map(|each| &each.incident) {
+        for doing in incident
+            .kinds
+            .iter()
+            .filter_map(|kind| doing(*kind, incident))
+        {
+            if !doings.iter().any(|known| known == doing) {
+                doings.push(doing.to_owned());
+            }
+        }
+    }
+    doings
 }
 
 /// From when to when an incident went on, within the span.
@@ -89,7 +137,8 @@ fn span_of(each: &HostIncident, report: &Report) -> Option<(Time, Time)> {
 }
 
 /// How long at least one of these spans went on.
-fn covered_ms(mut spans: Vec<(Time, Time)>) -> i64 {
+fn covered_ms(spans: &[(Time, Time)]) -> i64 {
+    let mut spans = spans.to_vec();
     spans.sort_unstable();
     let mut covered = 0_i64;
     let mut reached = Time(i64::MIN);
@@ -102,37 +151,39 @@ fn covered_ms(mut spans: Vec<(Time, Time)>) -> i64 {
 }
 
 /// What the other side did, if it did anything; completes `other computers that …`.
-const fn doing(kind: IncidentKind) -> Option<&'static str> {
+fn doing(kind: IncidentKind, incident: &Incident) -> Option<&'static str> {
     Some(match kind {
         IncidentKind::Hoard => "kept many connections standing",
         IncidentKind::StalledPeers => "asked for data without taking it",
         IncidentKind::SilentPeers => "stopped answering",
         IncidentKind::ShrinkingPeers => "took back room that they had offered",
         IncidentKind::OomKill => return None,
+        IncidentKind::MemoryPressure if !shortage::is_of_others(incident) => return None,
         IncidentKind::MemoryPressure => {
             "left so much data waiting that the kernel ran short of memory"
         }
     })
 }
 
-fn who(report: &Report) -> String {
+fn who(report: &Report, recordings: &[Recording]) -> String {
     let Some(first) = report.peers.first() else {
         return "No other computer stood out.".to_owned();
     };
-    let alike = report.peers.iter();
-    let alike = alike
-        .take_while(|peer| peer.verdict == first.verdict && peer.hosts.len() == first.hosts.len());
+    let hosts = hosts_held(first, report, recordings);
+    let alike = report.peers.iter().take_while(|peer| {
+        peer.verdict == first.verdict && hosts_held(peer, report, recordings) == hosts
+    });
     let names: Vec<_> = alike.take(3).map(|peer| peer.peer.clone()).collect();
     let rest = report.peers_total.saturating_sub(names.len() as u64);
     let more = match rest {
         0 => String::new(),
         rest => format!("; {} took part", counted(rest, "other", "others")),
     };
-    let hosts = first.hosts.len();
-    let whom = match hosts {
-        0 | 1 => "held most".to_owned(),
-        2 => "held both hosts".to_owned(),
-        hosts => format!("held {hosts} hosts"),
+    let all = recordings.iter().filter_map(real_host);
+    let whom = match (hosts, all.collect::<BTreeSet<_>>().len()) {
+        (0 | 1, _) => "held most".to_owned(),
+        (2, 2) => "held both hosts".to_owned(),
+        (hosts, _) => format!("held {hosts} hosts"),
     };
     let is_one = names.len() == 1;
     format!(
@@ -141,6 +192,25 @@ fn who(report: &Report) -> String {
         if is_one { "is" } else { "are" },
         taken_to_be(first)
     )
+}
+
+/// On how many hosts the peer took part in an incident.
+fn hosts_held(peer: &PeerPart, report: &Report, recordings: &[Recording]) -> usize {
+    let incidents = report.incidents.iter().filter(|each| {
+        let mut peers = each.incident.peers.iter();
+        peers.any(|part| part.peer == peer.peer)
+    });
+    let hosts = incidents.filter_map(|each| {
+        let mut recordings = recordings.iter();
+        real_host(recordings.find(|recording| recording.host() == each.host)?)
+    });
+    hosts.collect::<BTreeSet<_>>().len()
+}
+
+/// The name that the host gives itself: several files may be of one.
+fn real_host(recording: &Recording) -> Option<&str> {
+    let run = recording.source.runs.last()?;
+    Some(&run.host)
 }
 
 /// Completes `and is …`.
@@ -205,76 +275,6 @@ fn cost(report: &Report) -> String {
         ),
         units::bytes(*pinned_bytes),
     )
-}
-
-fn outcome(report: &Report, recordings: &[Recording]) -> String {
-    let marks = report.hosts.iter().flat_map(|host| {
-        let of_host = host.marks.iter();
-        of_host.map(|mark| (host.host.as_str(), mark))
-    });
-    let kills: Vec<_> = marks
-        .clone()
-        .filter(|(_, mark)| mark.kind == MarkKind::OomKill)
-        .collect();
-    let reboots: Vec<String> = marks
-        .filter(|(_, mark)| mark.kind == MarkKind::Reboot)
-        .map(|(host, mark)| format!("{host} started again at {}", clock(mark.time)))
-        .collect();
-    let restarted = match reboots.as_slice() {
-        [] => String::new(),
-        some => format!("; {}", listed(some)),
-    };
-    let Some((host, first)) = kills.first() else {
-        return match reboots.as_slice() {
-            [] => "The kernel killed no process for want of memory and no host restarted, as far \
-                   as was recorded."
-                .to_owned(),
-            some => format!(
-                "No kill for want of memory was recorded, but {}.",
-                listed(some)
-            ),
-        };
-    };
-    let times = match kills.len() {
-        1 => String::new(),
-        more => format!(", and {} more times", more - 1),
-    };
-    let recording = recordings.iter().find(|each| each.host() == *host);
-    let added = recording.map_or_else(String::new, |recording| added(recording, first.time.0));
-    format!(
-        "For want of memory the kernel killed a process on {host} at {}{times}{added}{restarted}.",
-        clock(first.time)
-    )
-}
-
-/// Whether what stalled connections held had to do with a kill.
-fn added(recording: &Recording, at_ms: i64) -> String {
-    let seconds = recording.seconds.iter();
-    let before = seconds.rev().find(|second| second.at.unix_ms <= at_ms);
-    let Some(host) = before.map(|second| &second.host) else {
-        return String::new();
-    };
-    let Some((pinned, total)) = host.pinned_bytes.zip(host.memory_total_bytes) else {
-        return String::new();
-    };
-    let (pinned, total) = (natural(pinned), natural(total));
-    let workers = natural(host.held_workers.unwrap_or(0));
-    if pinned >= total / MATTERS_PART || workers >= MATTERS_WORKERS {
-        let waiting = match workers {
-            0 => String::new(),
-            workers => format!(
-                " and {} waited on them",
-                counted(workers, "worker", "workers")
-            ),
-        };
-        format!(
-            ", when such connections held {} that cannot be swapped out{waiting}",
-            units::bytes(pinned)
-        )
-    } else {
-        let held = units::bytes(pinned);
-        format!(", but such connections held only {held} then: they were not the cause")
-    }
 }
 
 fn now(report: &Report) -> String {

@@ -2,6 +2,7 @@
 //! is meant, run the tests with `DETECTOR_BLESS=1` and read the difference.
 
 mod hostile;
+mod odd;
 mod stepped;
 mod story;
 
@@ -242,7 +243,7 @@ fn an_incident_is_reported_with_what_lies_around_it() {
 }
 
 /// Time of the processor that this thread has had: other tests run beside it.
-fn thread_time() -> Duration {
+pub(super) fn thread_time() -> Duration {
     let now = clock_gettime(ClockId::ThreadCPUTime);
     let nanoseconds = u32::try_from(now.tv_nsec).unwrap();
     Duration::new(now.tv_sec.unsigned_abs(), nanoseconds)

@@ -1,9 +1,10 @@
 //! One host over the span: its seconds, where nothing was seen, and what stands out.
 
+use super::kills::kills;
 use super::model::{GapPart, HostPart, Mark, MarkKind, Point, Time};
 use super::recording::{Recording, natural};
 use super::words;
-use detector_recorder::{Gap, GapReason, NoteKind, Second};
+use detector_recorder::{Gap, GapReason, Run, Second};
 use std::collections::BTreeSet;
 
 /// The host as a report shows it.
@@ -56,8 +57,9 @@ fn gaps(recording: &Recording) -> Vec<GapPart> {
     };
     let parts = gaps.map(|gap| GapPart {
         from: Time(gap.from_ms),
+        // One that ends before it begins, by a clock that was set, hid nothing either.
         until: Time(if hides(gap) {
-            gap.until_ms
+            gap.until_ms.max(gap.from_ms)
         } else {
             gap.from_ms
         }),
@@ -69,22 +71,31 @@ fn gaps(recording: &Recording) -> Vec<GapPart> {
 
 fn marks(recording: &Recording) -> Vec<Mark> {
     let mut marks = Vec::new();
-    let mut before: Option<&str> = None;
+    let from_ms = recording.span.from_ms;
+    let mut before: Option<&Run> = None;
     for run in &recording.source.runs {
+        // When the host started, by the clock that the agent then saw.
+        let started_ms = run.began.unix_ms.saturating_sub(run.began.boot_ms);
         let (at, kind, text) = match before {
-            Some(boot) if boot != run.boot_id => (
-                // When the host started, by the clock that the agent then saw.
-                Time(run.began.unix_ms.saturating_sub(run.began.boot_ms)),
-                MarkKind::Reboot,
-                "the host started".to_owned(),
-            ),
+            // By another clock than that of the agent before it, it may seem to have started before
+            // the span, though that agent still wrote in it.
+            Some(before)
+                if before.boot_id != run.boot_id
+                    && started_ms.max(before.last.unix_ms) >= from_ms =>
+            {
+                (
+                    Time(started_ms.max(from_ms).min(run.began.unix_ms)),
+                    MarkKind::Reboot,
+                    "the host started".to_owned(),
+                )
+            }
             _ => (
                 Time(run.began.unix_ms),
                 MarkKind::AgentStart,
                 format!("the agent started (version {})", run.version),
             ),
         };
-        before = Some(&run.boot_id);
+        before = Some(run);
         if recording.contains(at) {
             marks.push(Mark {
                 time: at,
@@ -93,12 +104,10 @@ fn marks(recording: &Recording) -> Vec<Mark> {
             });
         }
     }
-    let kills = recording.notes.iter();
-    let kills = kills.filter(|note| note.kind == NoteKind::OomKill);
-    marks.extend(kills.map(|note| Mark {
-        time: Time(note.at.unix_ms),
+    marks.extend(kills(recording).into_iter().map(|kill| Mark {
+        time: kill.by,
         kind: MarkKind::OomKill,
-        text: note.text.clone(),
+        text: kill.text(),
     }));
     marks.sort_by_key(|mark| mark.time);
     marks

@@ -3,6 +3,7 @@
 pub(super) use detector_api::text::listed;
 
 use super::model::Time;
+use detector_api::text::counted;
 use detector_api::{time, units};
 use detector_recorder::GapReason;
 
@@ -35,6 +36,14 @@ pub(super) fn span(ms: i64) -> String {
     #[allow(clippy::cast_precision_loss, reason = "a span has few digits")]
     let seconds = ms.unsigned_abs() as f64 / 1_000.0;
     units::seconds(seconds)
+}
+
+/// `a process`, `3 processes`
+pub(super) fn counted_kills(count: u64) -> String {
+    match count {
+        0 | 1 => "a process".to_owned(),
+        more => counted(more, "process", "processes"),
+    }
 }
 
 /// Why nothing was seen.

@@ -2,7 +2,7 @@
 
 use super::{Reader, Span, moment, optional_text, text};
 use crate::error::RecorderError;
-use crate::rows::{HostSecond, Moment, PeerSecond};
+use crate::rows::{HostSecond, Moment, PeerPeak, PeerSecond};
 use rusqlite::{Params, params};
 
 /// The host in one recorded second, and the peers that cost most then.
@@ -130,6 +130,32 @@ impl Reader {
              ORDER BY pinned_bytes DESC, tcp_memory_bytes DESC, id) AS rank FROM wanted) \
              SELECT id FROM ranked WHERE rank = 1) ORDER BY id";
         self.whole_seconds(hardest, params![span.from_ms, span.until_ms, limit])
+    }
+
+    /// Peers that had more stalled connections at once than this, with what each held at its worst, in
+    /// all that is recorded.
+    pub fn peers_beyond(&self, stalled_connections: u64) -> Result<Vec<PeerPeak>, RecorderError> {
+        self.rows(
+            "SELECT peer, max(stalled_connections), max(pinned_bytes) FROM peer_seconds \
+             WHERE stalled_connections > ?1 GROUP BY peer ORDER BY peer",
+            [i64::try_from(stalled_connections).unwrap_or(i64::MAX)],
+            |row| {
+                Ok(PeerPeak {
+                    peer: text(row, 0)?,
+                    stalled_connections: row.get(1)?,
+                    pinned_bytes: row.get(2)?,
+                })
+            },
+        )
+    }
+
+    /// When no connection was stalled, in Unix milliseconds, in all that is recorded.
+    pub fn calm_ms(&self) -> Result<Vec<i64>, RecorderError> {
+        self.rows(
+            "SELECT time_ms FROM host_seconds WHERE stalled_connections = 0",
+            [],
+            |row| row.get(0),
+        )
     }
 
     fn whole_seconds(

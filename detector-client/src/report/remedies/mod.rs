@@ -1,6 +1,7 @@
 //! What would have helped: timeouts and limits, tried on what was recorded.
 
 mod trial;
+mod under;
 
 use super::model::{Remedies, Remedy, Time, WorkersFreed};
 use super::recording::{Recording, natural};
@@ -8,6 +9,7 @@ use super::stalls::Stall;
 use detector_api::snapshot::{Evidence, HoardThresholds, Verdict};
 use std::collections::HashMap;
 use trial::{Held, Setting, Trial};
+use under::Under;
 
 /// Seconds between two writes that make progress.
 pub(super) const TIMEOUTS: [u64; 5] = [5, 10, 15, 30, 60];
@@ -46,7 +48,7 @@ pub(super) fn remedies(tried: Tried<'_>) -> Remedies {
         .collect();
     let hoard = thresholds(recordings);
     let of_trials = |setting| remedy(&trials, verdicts, hoard, setting);
-    let (danger_seconds, out_of_danger) = danger(&trials, hoard, None);
+    let (danger_seconds, out_of_danger) = danger(&trials, hoard, &[]);
     Remedies {
         worst: trials.iter().filter_map(Trial::worst_moment).collect(),
         hoard_connections: hoard.hoard_connections,
@@ -84,11 +86,15 @@ fn remedy(
     hoard: HoardThresholds,
     setting: Setting,
 ) -> Remedy {
+    let under: Vec<_> = trials
+        .iter()
+        .map(|trial| Under::of(trial, setting))
+        .collect();
     let mut ended = Held::default();
     let mut freed_workers = None;
-    for trial in trials {
+    for (trial, under) in trials.iter().zip(&under) {
         let Some(worst) = trial.worst else { continue };
-        let gone = trial.ended(worst, setting, |peer| trial.concerns(peer));
+        let gone = under.ended_at_worst(worst);
         ended.connections = ended.connections.saturating_add(gone.connections);
         ended.bytes = ended.bytes.saturating_add(gone.bytes);
         if let Some(workers) = worst.host.held_workers.map(natural) {
@@ -99,7 +105,7 @@ fn remedy(
             freed.most = freed.most.saturating_add(workers.min(gone.connections));
         }
     }
-    let (danger_seconds, out_of_danger) = danger(trials, hoard, Some(setting));
+    let (danger_seconds, out_of_danger) = danger(trials, hoard, &under);
     Remedy {
         value: match setting {
             Setting::Timeout(value) | Setting::Limit(value) => value,
@@ -116,17 +122,17 @@ fn remedy(
     }
 }
 
-/// For how long the host that is longest in danger is so under the setting, and when the last of them
+/// For how long the host that is longest in danger is so under the setting, if there is one, and when the last of them
 /// is not any more.
 fn danger(
     trials: &[Trial<'_>],
     hoard: HoardThresholds,
-    setting: Option<Setting>,
+    under: &[Under<'_>],
 ) -> (f64, Option<Time>) {
     let mut longest_ms = 0;
     let mut out = None;
     let mut is_over = true;
-    for trial in trials {
+    for (host, trial) in trials.iter().enumerate() {
         let seconds = &trial.recording.seconds;
         let is_danger = |held: Held| {
             held.connections >= hoard.hoard_connections || held.bytes >= hoard.hoard_bytes
@@ -135,14 +141,23 @@ fn danger(
         for (place, second) in seconds.iter().enumerate() {
             let held = trial.held(second);
             // What was no danger is none under any setting; trying costs most of the time.
-            if !is_danger(held) || !is_danger(trial.left(held, second, setting)) {
+            let left = || match under.get(host) {
+                Some(under) => under.left(held, second),
+                None => held,
+            };
+            if !is_danger(held) || !is_danger(left()) {
                 continue;
             }
             // Until somebody has seen otherwise.
             match seconds.get(place + 1) {
                 Some(next) => {
-                    // Nothing lasts where the clock was set back.
-                    let lasted = next.at.unix_ms.saturating_sub(second.at.unix_ms).max(0);
+                    // While no agent ran nobody saw it. Nothing lasts where the clock was set back.
+                    let until_ms = if next.run == second.run {
+                        next.at.unix_ms
+                    } else {
+                        trial.run_end_ms(second).unwrap_or(second.at.unix_ms)
+                    };
+                    let lasted = until_ms.saturating_sub(second.at.unix_ms).max(0);
                     in_danger_ms = in_danger_ms.saturating_add(lasted);
                     out = out.max(Some(Time(next.at.unix_ms)));
                 }
@@ -191,4 +206,54 @@ fn undecided(trials: &[Trial<'_>]) -> Vec<String> {
         ));
     }
     told
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Tried, remedies};
+    use crate::report::model::Time;
+    use crate::report::stalls::stalls;
+    use crate::report::tests::{quiet_recording, thread_time};
+    use std::collections::HashMap;
+    use std::time::Duration;
+
+    /// Six hundred seconds of danger, and many stalls of others, in a build that is not even optimised.
+    #[test]
+    fn many_stalls_and_long_danger_are_tried_at_once() {
+        let mut recording = quiet_recording();
+        let stall = stalls(&recording).remove(0);
+        let mut second = recording.seconds.remove(0);
+        second.peers[0].stalled_connections = 30;
+        second.host.stalled_connections = Some(30);
+        let began = second.at.unix_ms;
+        recording.seconds = (0..600)
+            .map(|number| {
+                let mut second = second.clone();
+                second.at.unix_ms = began + number * 1_000;
+                second
+            })
+            .collect();
+        let many = (0..20_000).map(|number| {
+            let mut stall = stall.clone();
+            let began = began + number * 30;
+            (stall.began, stall.ended) = (Time(began), Time(began + 20_000));
+            stall.peer = format!("198.51.{}.{}", number / 250, number % 250);
+            stall
+        });
+        let (recordings, stalls) = ([recording], [many.collect::<Vec<_>>()]);
+        let began = thread_time();
+        let tried = remedies(Tried {
+            recordings: &recordings,
+            stalls: &stalls,
+            verdicts: &HashMap::new(),
+            only: Some(&stall.peer),
+        });
+        let took = thread_time() - began;
+        assert!(
+            (tried.danger_seconds - 599.0).abs() < 1.0,
+            "{}",
+            tried.danger_seconds
+        );
+        assert!(took <= Duration::from_secs(1), "{took:?}");
+    }
 }

@@ -6,7 +6,7 @@ use crate::report::recording::{Recording, natural, time_of};
 use crate::report::stalls::Stall;
 use detector_api::snapshot::{Incident, Verdict};
 use detector_recorder::Second;
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 
 /// One host, and what can be tried on it.
 pub(super) struct Trial<'a> {
@@ -16,7 +16,7 @@ pub(super) struct Trial<'a> {
     involved: BTreeSet<&'a str>,
     /// Incidents that do not name all who took part.
     crowded: Vec<(Time, Time)>,
-    only: Option<&'a str>,
+    pub(super) only: Option<&'a str>,
     pub(super) worst: Option<&'a Second>,
 }
 /// A setting to try.
@@ -33,7 +33,7 @@ pub(super) struct Held {
 }
 
 /// What the peer, or all, held in that second.
-fn held_in(second: &Second, only: Option<&str>) -> Held {
+pub(super) fn held_in(second: &Second, only: Option<&str>) -> Held {
     let (connections, bytes) = match only {
         Some(only) => {
             let mut peers = second.peers.iter();
@@ -89,8 +89,13 @@ impl<'a> Trial<'a> {
     }
 
     /// Whether a setting is tried on this peer.
-    pub(super) fn concerns(&self, peer: &str) -> bool {
+    fn concerns(&self, peer: &str) -> bool {
         self.only.is_none_or(|only| only == peer)
+    }
+
+    /// Whether it took part in an incident.
+    pub(super) fn is_involved(&self, peer: &str) -> bool {
+        self.involved.contains(peer)
     }
 
     pub(super) fn worst_moment(&self) -> Option<WorstMoment> {
@@ -111,55 +116,18 @@ impl<'a> Trial<'a> {
         })
     }
 
-    /// What would not be held in that second, of the peers asked for.
-    pub(super) fn ended(
-        &self,
-        second: &Second,
-        setting: Setting,
-        wants: impl Fn(&str) -> bool,
-    ) -> Held {
-        let mut ended = Held::default();
-        match setting {
-            Setting::Timeout(seconds) => {
-                let at = Time(second.at.unix_ms);
-                let is_over = |stall: &&Stall| {
-                    stall.makes_no_progress
-                        && wants(&stall.peer)
-                        && stall
-                            .age_ms(at)
-                            .is_some_and(|age| age >= as_milliseconds(seconds))
-                };
-                for stall in self.stalls.iter().filter(is_over) {
-                    ended.connections += 1;
-                    ended.bytes = ended.bytes.saturating_add(stall.pinned_bytes);
-                }
-            }
-            Setting::Limit(limit) => {
-                for peer in second.peers.iter().filter(|peer| wants(&peer.peer)) {
-                    let stalled = natural(peer.stalled_connections);
-                    let over = stalled.saturating_sub(limit);
-                    ended.connections = ended.connections.saturating_add(over);
-                    let bytes = u128::from(natural(peer.pinned_bytes));
-                    let share = bytes * u128::from(over) / u128::from(stalled.max(1));
-                    ended.bytes = ended
-                        .bytes
-                        .saturating_add(u64::try_from(share).unwrap_or(0));
-                }
-            }
-        }
-        // Not more than was held: what single connections held is known at their worst only.
-        let held = held_in(second, self.only);
-        Held {
-            connections: ended.connections.min(held.connections),
-            bytes: ended.bytes.min(held.bytes),
-        }
-    }
-
     /// Whether more took part in an incident of that moment than anybody wrote down: then all that is
     /// stalled counts.
-    fn is_crowded(&self, at: Time) -> bool {
+    pub(super) fn is_crowded(&self, at: Time) -> bool {
         let mut crowded = self.crowded.iter();
         crowded.any(|(began, ended)| *began <= at && at <= *ended)
+    }
+
+    /// When the run that wrote this second ended.
+    pub(super) fn run_end_ms(&self, second: &Second) -> Option<i64> {
+        let mut runs = self.recording.source.runs.iter();
+        let run = runs.find(|run| run.id == second.run)?;
+        Some(run.last.unix_ms)
     }
 
     /// What peers of incidents hold in that second.
@@ -169,7 +137,7 @@ impl<'a> Trial<'a> {
         }
         let mut held = Held::default();
         for peer in &second.peers {
-            if self.involved.contains(peer.peer.as_str()) {
+            if self.is_involved(&peer.peer) {
                 let stalled = natural(peer.stalled_connections);
                 held.connections = held.connections.saturating_add(stalled);
                 held.bytes = held.bytes.saturating_add(natural(peer.pinned_bytes));
@@ -178,25 +146,10 @@ impl<'a> Trial<'a> {
         held
     }
 
-    /// What is left of that under the setting.
-    pub(super) fn left(&self, held: Held, second: &Second, setting: Option<Setting>) -> Held {
-        let Some(setting) = setting else { return held };
-        let is_crowded = self.is_crowded(Time(second.at.unix_ms));
-        let ended = self.ended(second, setting, |peer| {
-            is_crowded || self.involved.contains(peer)
-        });
-        Held {
-            connections: held.connections.saturating_sub(ended.connections),
-            bytes: held.bytes.saturating_sub(ended.bytes),
-        }
-    }
-
-    /// Stalls of honest peers in all that is recorded.
+    /// Connections of honest peers that were stalled in all that is recorded.
     pub(super) fn honest(&self, verdicts: &Verdicts) -> u64 {
         let stalls = self.stalls.iter();
-        stalls
-            .filter(|stall| is_honest(verdicts, &stall.peer))
-            .count() as u64
+        connections(stalls.filter(|stall| is_honest(verdicts, &stall.peer)))
     }
 
     pub(super) fn honest_cost(&self, verdicts: &Verdicts, setting: Setting) -> u64 {
@@ -207,7 +160,7 @@ impl<'a> Trial<'a> {
                         && stall.lasted_ms() >= as_milliseconds(seconds)
                         && is_honest(verdicts, &stall.peer)
                 };
-                self.stalls.iter().filter(is_cost).count() as u64
+                connections(self.stalls.iter().filter(is_cost))
             }
             Setting::Limit(limit) => {
                 let peaks = self.recording.peaks_ever.iter();
@@ -219,6 +172,11 @@ impl<'a> Trial<'a> {
         }
     }
 }
+/// Of how many connections these stalls are: one may pause often.
+fn connections<'a>(stalls: impl Iterator<Item = &'a Stall>) -> u64 {
+    stalls.map(Stall::connection).collect::<HashSet<_>>().len() as u64
+}
+
 /// From when to when an incident went on, if it has more peers than it names.
 fn crowded(incident: &Incident) -> Option<(Time, Time)> {
     if incident.peers_total <= incident.peers.len() as u64 {
@@ -228,14 +186,12 @@ fn crowded(incident: &Incident) -> Option<(Time, Time)> {
     Some((time_of(&incident.began)?, ended.unwrap_or(Time(i64::MAX))))
 }
 
-fn as_milliseconds(seconds: u64) -> i64 {
+pub(super) fn as_milliseconds(seconds: u64) -> i64 {
     i64::try_from(seconds.saturating_mul(1_000)).unwrap_or(i64::MAX)
 }
 #[cfg(test)]
 mod tests {
-    use super::{Setting, Trial, is_honest};
-    use crate::report::stalls::stalls;
-    use crate::report::tests::quiet_recording;
+    use super::is_honest;
     use detector_api::snapshot::Verdict;
     use std::collections::HashMap;
 
@@ -247,21 +203,5 @@ mod tests {
         verdicts.insert("c".to_owned(), Some(Verdict::SlowClient));
         let honest = ["a", "b", "c", "unheard-of"].map(|peer| is_honest(&verdicts, peer));
         assert_eq!(honest, [false, false, true, true]);
-    }
-
-    #[test]
-    fn a_limit_ends_what_is_above_it_and_a_timeout_what_is_older() {
-        let recording = quiet_recording();
-        let stalls = stalls(&recording);
-        let trial = Trial::of(&recording, &stalls, None);
-        let worst = trial.worst.unwrap();
-        let ended = |setting| trial.ended(worst, setting, |_| true);
-        // Eight of one peer and one of another, of 4 MB each; the first eight for 40 s.
-        let limit = ended(Setting::Limit(5));
-        assert_eq!((limit.connections, limit.bytes), (3, 12_000_000));
-        let timeout = ended(Setting::Timeout(30));
-        assert_eq!((timeout.connections, timeout.bytes), (8, 32_000_000));
-        assert_eq!(ended(Setting::Timeout(60)).connections, 0);
-        assert_eq!(ended(Setting::Limit(50)).connections, 0);
     }
 }

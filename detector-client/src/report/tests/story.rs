@@ -95,7 +95,7 @@ impl<'a> Host<'a> {
         }
     }
 
-    fn again(self, boot: &str, booted_ms: i64, at_ms: i64) -> Self {
+    pub(super) fn again(self, boot: &str, booted_ms: i64, at_ms: i64) -> Self {
         let Self {
             folder,
             name,
@@ -117,7 +117,7 @@ impl<'a> Host<'a> {
         }
     }
 
-    fn record(&mut self, at_ms: i64, peers: &[(&str, i64)], more: Batch) {
+    pub(super) fn record(&mut self, at_ms: i64, peers: &[(&str, i64)], more: Batch) {
         let stalled: i64 = peers.iter().map(|(_, stalled)| stalled).sum();
         let workers = stalled.min(150);
         let at = self.moment(at_ms);
@@ -254,7 +254,7 @@ impl<'a> Host<'a> {
     }
 
     /// An honest reader pauses for a while.
-    fn pause(&mut self, at_ms: i64, port: i64, lasts_ms: i64) {
+    pub(super) fn pause(&mut self, at_ms: i64, port: i64, lasts_ms: i64) {
         let mut flag = self.event(at_ms, HONEST, port, EventType::Flag);
         flag.time = text(at_ms + 5_000);
         let mut batch = Batch {

@@ -1,0 +1,138 @@
+//! How long things went on, where their ends are odd.
+
+use super::{night, report_of, told, with_incident};
+use crate::report::model::Time;
+use crate::report::stalls::stalls;
+use crate::report::tests::story::{Host, at, card, incident};
+use crate::report::tests::{Wanted, html, made, text, wanted};
+use crate::terminal::Capabilities;
+use detector_api::fixtures;
+use detector_api::snapshot::{EventType, FlagKind};
+use detector_recorder::{Batch, Gap, GapReason};
+
+#[test]
+fn a_connection_that_pauses_often_is_one_connection() {
+    let (report, _) = report_of(&[night("web1", |host| {
+        for pause in 0..30 {
+            let began = at("21:10:00") + pause * 60_000;
+            host.pause(began, 1, 20_000);
+        }
+    })]);
+    let remedies = &report.remedies;
+    assert_eq!(remedies.honest_stalled_connections, 1);
+    let costs = remedies.timeouts.iter().map(|each| each.honest_connections);
+    assert_eq!(costs.collect::<Vec<_>>(), [1, 1, 1, 0, 0]);
+}
+
+#[test]
+fn the_end_of_a_dribble_is_no_stall_of_its_own() {
+    let (_, recordings) = report_of(&[night("web1", |host| {
+        let mut raised = host.event(at("21:10:30"), "203.0.113.9", 1, EventType::Flag);
+        let numbers = |seconds| [("stalled_seconds", seconds), ("pinned_bytes", 4e6)];
+        raised.flag = fixtures::flag(FlagKind::Dribble, &numbers(30.0));
+        let mut cleared = host.event(at("21:15:00"), "203.0.113.9", 1, EventType::Cleared);
+        cleared.flag = fixtures::flag(FlagKind::Dribble, &numbers(0.0));
+        for (clock, event) in [("21:10:30", raised), ("21:15:00", cleared)] {
+            let batch = Batch {
+                events: vec![event],
+                ..Batch::default()
+            };
+            host.record(at(clock), &[("203.0.113.9", 1)], batch);
+        }
+    })]);
+    let stalls = stalls(&recordings[0]);
+    let spans: Vec<_> = stalls
+        .iter()
+        .map(|each| (each.began.0, each.ended.0))
+        .collect();
+    assert_eq!(spans, [(at("21:10:00"), at("21:15:00"))]);
+}
+
+#[test]
+fn a_stall_without_an_end_ends_where_the_host_was_calm() {
+    let folder = night("web1", |host| {
+        let card = card(host.moment(at("21:10:00")), "203.0.113.9", 3);
+        let batch = Batch {
+            cards: vec![card],
+            ..Batch::default()
+        };
+        host.record(at("21:10:00"), &[("203.0.113.9", 3)], batch);
+        for clock in ["21:12:00", "22:00:00", "22:30:00"] {
+            host.record(at(clock), &[], Batch::default());
+        }
+    });
+    // A report of a later time.
+    let later = Wanted {
+        since: Some("2026-12-29T22:15:00Z"),
+        ..wanted()
+    };
+    let (_, recordings) = made(&later, &[folder.path().to_owned()]);
+    let ended: Vec<_> = stalls(&recordings[0])
+        .iter()
+        .map(|each| each.ended.0)
+        .collect();
+    assert_eq!(ended, [at("21:12:00"); 3]);
+}
+
+#[test]
+fn a_host_that_starts_with_an_earlier_clock_is_seen_to_start() {
+    let folder = tempfile::tempdir().unwrap();
+    let booted = at("00:00:00");
+    let mut host = Host::start(folder.path(), "web1", "one", booted, at("20:40:00"));
+    for second in (0..3_000).step_by(10) {
+        let time = at("20:40:00") + second * 1_000;
+        host.record(time, &[("203.0.113.9", 30)], Batch::default());
+    }
+    // The power went at 21:30; the clock of the hardware is an hour off.
+    let mut host = host.again("two", at("20:32:40"), at("20:33:00"));
+    let batch = Batch {
+        gaps: vec![Gap {
+            from_ms: at("21:29:50"),
+            until_ms: at("20:33:00"),
+            reason: GapReason::HostDown,
+        }],
+        ..Batch::default()
+    };
+    host.record(at("20:33:00"), &[], batch);
+    drop(host);
+    let report = told(folder);
+    assert!(
+        report.summary[3].contains("web1 started again at 20:33:00"),
+        "{}",
+        report.summary[3]
+    );
+    let last = report.hosts[0].gaps.last().unwrap();
+    assert_eq!(
+        (last.from.0, last.until.0),
+        (at("21:29:50"), at("21:29:50"))
+    );
+    text::text(&report, Capabilities::PIPE);
+    html::page(&report);
+}
+
+#[test]
+fn danger_is_not_counted_while_no_agent_ran() {
+    let folder = tempfile::tempdir().unwrap();
+    let attackers = [("203.0.113.9", 40)];
+    let mut host = Host::start(
+        folder.path(),
+        "web1",
+        "boot",
+        at("00:00:00"),
+        at("15:00:00"),
+    );
+    let mut of_night = incident(at("15:00:00"), &attackers);
+    of_night.ended = Some(Time(at("15:01:00")).rfc3339());
+    of_night.open = false;
+    host.record(at("15:00:00"), &attackers, with_incident(of_night));
+    host.record(at("15:01:00"), &attackers, Batch::default());
+    let mut host = host.again("boot", at("00:00:00"), at("22:00:00"));
+    host.record(at("22:00:00"), &[], Batch::default());
+    drop(host);
+    let report = told(folder);
+    assert!(
+        (report.remedies.danger_seconds - 60.0).abs() < 1.0,
+        "{}",
+        report.remedies.danger_seconds
+    );
+}
