@@ -6,12 +6,17 @@ use rustix::io::Errno;
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 /// Name of the file in the state folder.
 pub const FILE_NAME: &str = "recorder.db";
 /// Damaged files kept for whoever wants to look at them.
 pub const DAMAGED_KEPT: usize = 2;
 const LOCK_NAME: &str = "recorder.lock";
+/// How long readers may be in the way of an agent that starts.
+const READERS_PATIENCE: Duration = Duration::from_millis(500);
+/// For which one has the lock, and more.
+const READER_MOMENT: Duration = Duration::from_millis(1);
 /// Readable by the group, as the control socket is.
 const FILE_MODE: u32 = 0o640;
 const FOLDER_MODE: u32 = 0o750;
@@ -73,12 +78,21 @@ impl WriterLock {
             .write(true)
             .open(&path)
             .map_err(io_error("open", &path))?;
-        match flock(&lock, FlockOperation::NonBlockingLockExclusive) {
-            Ok(()) => Ok(Self(lock)),
-            Err(Errno::WOULDBLOCK) => Err(RecorderError::InUse {
-                folder: folder.to_owned(),
-            }),
-            Err(errno) => Err(io_error("lock", &path)(errno)),
+        let patience = Instant::now() + READERS_PATIENCE;
+        loop {
+            match flock(&lock, FlockOperation::NonBlockingLockExclusive) {
+                Ok(()) => return Ok(Self(lock)),
+                // A reader that asks who writes has it for a moment.
+                Err(Errno::WOULDBLOCK) if Instant::now() < patience && !is_written(folder) => {
+                    std::thread::sleep(READER_MOMENT);
+                }
+                Err(Errno::WOULDBLOCK) => {
+                    return Err(RecorderError::InUse {
+                        folder: folder.to_owned(),
+                    });
+                }
+                Err(errno) => return Err(io_error("lock", &path)(errno)),
+            }
         }
     }
 }
@@ -211,7 +225,50 @@ pub(crate) fn size_bytes(file: &Path) -> u64 {
 
 #[cfg(test)]
 mod tests {
-    use super::is_network;
+    use super::{LOCK_NAME, WriterLock, is_network, is_written};
+    use crate::error::RecorderError;
+    use rustix::fs::{FlockOperation, flock};
+    use std::fs::File;
+
+    /// Readers ask whether somebody writes by a lock of their own, as often as they like.
+    #[test]
+    fn readers_that_ask_who_writes_keep_no_agent_from_starting() {
+        let folder = tempfile::tempdir().unwrap();
+        let folder = folder.path();
+        drop(WriterLock::take(folder).unwrap());
+        std::thread::scope(|scope| {
+            let asks = scope.spawn(|| {
+                (0..20_000).for_each(|_| {
+                    is_written(folder);
+                })
+            });
+            let (mut started, mut refused) = (0, 0);
+            while !asks.is_finished() {
+                match WriterLock::take(folder) {
+                    Ok(_) => started += 1,
+                    Err(_) => refused += 1,
+                }
+            }
+            assert!(started > 0 && refused == 0, "{started}, {refused} refused");
+        });
+    }
+
+    #[test]
+    fn a_lock_that_is_not_given_back_is_a_writer() {
+        let folder = tempfile::tempdir().unwrap();
+        let taken = WriterLock::take(folder.path()).unwrap();
+        let is_in_use = || {
+            let taken = WriterLock::take(folder.path());
+            matches!(taken, Err(RecorderError::InUse { .. }))
+        };
+        assert!(is_in_use());
+        drop(taken);
+        let reader = File::open(folder.path().join(LOCK_NAME)).unwrap();
+        flock(&reader, FlockOperation::LockShared).unwrap();
+        assert!(is_in_use());
+        drop(reader);
+        assert!(!is_in_use());
+    }
 
     /// The numbers are those of `linux/magic.h` and of the file systems' own sources.
     #[test]
