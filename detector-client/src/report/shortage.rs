@@ -70,15 +70,14 @@ pub(super) fn steps(report: &Report) -> impl Iterator<Item = ReportStep> {
         let held = of_hosts(report).filter(|each| each.host == host.host);
         let held = held.filter_map(|each| each.incident.tcp_memory_held.as_ref());
         let held = held.max_by_key(|held| held.counted_bytes)?;
+        let mut told = vec![
+            format!("See to what held memory for TCP on {}.", host.host),
+            tcp_memory_held(held),
+        ];
         let actions = held.culprits().into_iter().filter_map(action);
-        let actions: Vec<_> = actions.collect();
+        told.extend(actions.map(str::to_owned));
         Some(ReportStep {
-            what: format!(
-                "See to what held memory for TCP on {}. {} {}",
-                host.host,
-                tcp_memory_held(held),
-                actions.join(" ")
-            ),
+            what: told.join(" "),
             settings: Vec::new(),
         })
     })

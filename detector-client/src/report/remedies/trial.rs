@@ -191,7 +191,8 @@ pub(super) fn as_milliseconds(seconds: u64) -> i64 {
 }
 #[cfg(test)]
 mod tests {
-    use super::is_honest;
+    use super::{Setting, Trial, is_honest};
+    use crate::report::tests::quiet_recording;
     use detector_api::snapshot::Verdict;
     use std::collections::HashMap;
 
@@ -203,5 +204,14 @@ mod tests {
         verdicts.insert("c".to_owned(), Some(Verdict::SlowClient));
         let honest = ["a", "b", "c", "unheard-of"].map(|peer| is_honest(&verdicts, peer));
         assert_eq!(honest, [false, false, true, true]);
+    }
+
+    #[test]
+    fn a_limit_costs_what_honest_peers_had_beyond_it() {
+        let recording = quiet_recording();
+        let trial = Trial::of(&recording, &[], None);
+        // One peer had eight at once, the other one.
+        let costs = [5, 10].map(|limit| trial.honest_cost(&HashMap::new(), Setting::Limit(limit)));
+        assert_eq!(costs, [3, 0]);
     }
 }

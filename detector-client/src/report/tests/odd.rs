@@ -170,6 +170,21 @@ fn a_kill_that_no_log_names_is_a_kill() {
         "{}",
         report.summary[3]
     );
+    // While the agent was down.
+    let folder = tempfile::tempdir().unwrap();
+    let booted = at("00:00:00");
+    let mut host = Host::start(folder.path(), "web1", "boot", booted, at("21:20:09"));
+    second(&mut host, "21:20:09", 3, Batch::default());
+    let mut host = host.again("boot", booted, at("21:40:00"));
+    second(&mut host, "21:40:00", 4, Batch::default());
+    drop(host);
+    let report = told(folder);
+    let kills = "For want of memory the kernel killed a process on web1 by 21:40:00 (which one is";
+    assert!(
+        report.summary[3].starts_with(kills),
+        "{}",
+        report.summary[3]
+    );
     // Another start of the host counts anew, and nothing is killed where nothing is counted.
     let report = told(night("web1", |host| {
         second(host, "21:20:09", 3, Batch::default());
