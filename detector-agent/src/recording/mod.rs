@@ -89,6 +89,11 @@ impl Recording {
         } else {
             inbox.notes_lost += 1;
         }
+        // The host may not live for another second.
+        if kind == NoteKind::OomKill {
+            inbox.is_urgent = true;
+            self.changed.notify_one();
+        }
     }
 
     /// Counts something that happened and is not written down.
@@ -173,4 +178,22 @@ pub(crate) fn now() -> Moment {
 
 pub(crate) fn milliseconds(ns: i128) -> i64 {
     i64::try_from(ns / 1_000_000).unwrap_or(i64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Recording;
+    use detector_recorder::NoteKind;
+    use std::time::{Duration, Instant};
+
+    #[test]
+    fn a_kill_is_written_at_once() {
+        let recording = Recording::default();
+        recording.lock_status().is_awaited = true;
+        recording.note(NoteKind::OomKill, None, "nginx was killed");
+        let began = Instant::now();
+        assert!(!recording.wait(Duration::from_secs(60)));
+        assert!(began.elapsed() < Duration::from_secs(30));
+        assert_eq!(recording.take_notes().0.len(), 1);
+    }
 }
