@@ -16,6 +16,9 @@ pub const FULL: Duration = Duration::from_millis(100);
 /// Larger than any window of an act and any send buffer.
 pub const LONG_ANSWER: &str = "/bytes/20000000";
 
+/// Larger than the largest receive buffer that the kernel gives by itself, too (`tcp_rmem`).
+pub const ENDLESS_ANSWER: &str = "/bytes/2000000000";
+
 /// What is acknowledged when the window is taken back.
 pub const RETRACTED_AT_BYTES: u64 = 1_400;
 

@@ -66,7 +66,7 @@ fn stalled_subflow_is_a_stall(family: Family) -> Result<()> {
     Story::play(&suffix("mptcp-stall", family), family, |story| {
         let agent = Agent::start(story.folder())?;
         let (_server, mut client) = connect(story)?;
-        client.request(acts::LONG_ANSWER)?;
+        client.request(acts::ENDLESS_ANSWER)?;
         client.read(1_000_000)?;
         let peer = client.address()?.ip();
         agent.wait_flag(peer, "zero-window-stall", PATIENCE)?;

@@ -130,7 +130,7 @@ fn fill(stream: &TcpStream) -> Result<()> {
 pub(crate) fn mptcp_stalled(stage: &Stage) -> Result<()> {
     let server = stage.mptcp_server()?;
     let mut client = stage.mptcp_client(&server)?;
-    client.request(acts::LONG_ANSWER)?;
+    client.request(acts::ENDLESS_ANSWER)?;
     client.read(1_000_000)?;
     stage.hold();
     Ok(())
