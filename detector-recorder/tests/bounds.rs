@@ -1,4 +1,5 @@
-//! A bound that is made smaller holds on the disk, also of a file that was made before files could shrink.
+//! The bound of size holds; one that is made smaller holds on the disk, too, also of a file that was made
+//! before files could shrink.
 
 #![allow(clippy::unwrap_used, clippy::panic, missing_docs)]
 
@@ -8,7 +9,7 @@ use detector_recorder::{EventsWanted, FILE_NAME, Limits, Reader, Recorder, Span}
 use rusqlite::Connection;
 use std::fs;
 use std::path::Path;
-use support::{LIMITS, at, batch, incident, open, opened};
+use support::{LIMITS, all_events, at, batch, busy, incident, open, opened};
 
 const SMALLER: Limits = Limits {
     bytes: 2 << 20,
@@ -20,12 +21,7 @@ fn recorded(folder: &Path) {
     let mut recorder = open(folder, 0);
     let mut number = 0;
     for second in 0..100 {
-        let mut batch = batch(second, 0);
-        batch.events.clear();
-        for _ in 0..60 {
-            number += 1;
-            batch.events.extend(support::batch(second, number).events);
-        }
+        let mut batch = busy(second, 60, &mut number);
         if second == 50 {
             batch.incidents.push(incident("a", second));
         }
@@ -76,4 +72,36 @@ fn a_smaller_bound_makes_an_older_file_smaller() {
         .unwrap();
     drop(database);
     assert_shrinks(folder.path());
+}
+
+#[test]
+fn the_bound_holds_and_the_newest_incidents_stay() {
+    let folder = tempfile::tempdir().unwrap();
+    let limits = Limits {
+        bytes: 2 << 20,
+        ..LIMITS
+    };
+    let (mut recorder, _) = Recorder::open(folder.path(), limits, &opened(0, "boot")).unwrap();
+    let mut number = 0;
+    let mut left_out = 0;
+    for second in 0..400 {
+        let mut batch = busy(second, 40, &mut number);
+        if second % 50 == 0 {
+            batch
+                .incidents
+                .push(incident(&format!("incident {second}"), second));
+        }
+        left_out += recorder.record(&batch).unwrap().samples_left_out;
+        recorder.tidy(at(second)).unwrap();
+    }
+    let bytes = fs::metadata(folder.path().join(FILE_NAME)).unwrap().len();
+    assert!(bytes <= limits.bytes, "{bytes}");
+    assert_eq!(left_out, 0);
+    let reader = Reader::open(folder.path()).unwrap();
+    assert_eq!(reader.incidents(Span::ALL).unwrap().len(), 8);
+    // A flood of events does not cost the timeline.
+    assert!(reader.seconds(Span::ALL, 1_000).unwrap().len() > 300);
+    let events = all_events(&reader);
+    assert_eq!(events.last(), Some(&number));
+    assert!(events.len() > 100, "{}", events.len());
 }

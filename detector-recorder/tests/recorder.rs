@@ -6,24 +6,13 @@ mod support;
 
 use detector_api::snapshot::IncidentEnd;
 use detector_recorder::{
-    Batch, Card, EventsWanted, FILE_NAME, GapReason, Limits, Note, NoteKind, Opened, Reader,
-    Recorder, RecorderError, Span, WindowPoint,
+    Batch, Card, EventsWanted, FILE_NAME, GapReason, Note, NoteKind, Opened, Reader, Recorder,
+    RecorderError, Span, WindowPoint,
 };
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::slice;
-use support::{BEGAN_MS, LIMITS, at, batch, incident, open, opened};
-
-fn all_events(reader: &Reader) -> Vec<u64> {
-    let wanted = EventsWanted {
-        span: Span::ALL,
-        peer: None,
-        kind: None,
-        limit: usize::MAX,
-    };
-    let events = reader.events(&wanted).unwrap();
-    events.into_iter().map(|event| event.id).collect()
-}
+use support::{BEGAN_MS, LIMITS, all_events, at, batch, incident, open, opened};
 
 #[test]
 fn what_is_written_is_read_while_it_is_written_and_after() {
@@ -198,109 +187,6 @@ fn a_newer_schema_is_refused_and_left_alone() {
 }
 
 #[test]
-fn what_is_no_recorder_is_set_aside_two_at_most() {
-    let folder = tempfile::tempdir().unwrap();
-    let file = folder.path().join(FILE_NAME);
-    for text in ["one", "two", "three"] {
-        fs::write(&file, text.repeat(1_000)).unwrap();
-        let read = Reader::open(folder.path());
-        assert!(
-            matches!(read, Err(RecorderError::Foreign { .. })),
-            "{read:?}"
-        );
-        let (mut recorder, aside) =
-            Recorder::open(folder.path(), LIMITS, &opened(0, "boot")).unwrap();
-        assert!(
-            fs::read_to_string(aside.unwrap())
-                .unwrap()
-                .starts_with(text)
-        );
-        recorder.record(&batch(1, 1)).unwrap();
-        let gaps = Reader::open(folder.path())
-            .unwrap()
-            .gaps(Span::ALL)
-            .unwrap();
-        assert_eq!(gaps[0].reason, GapReason::Damaged);
-        drop(recorder);
-        fs::remove_file(&file).unwrap();
-    }
-    let kept = fs::read_dir(folder.path()).unwrap().flatten();
-    let mut kept: Vec<_> = kept
-        .map(|entry| entry.file_name().into_string().unwrap())
-        .filter(|name| {
-            name.contains("damaged") && !name.ends_with("-wal") && !name.ends_with("-shm")
-        })
-        .collect();
-    kept.sort();
-    assert_eq!(kept, ["recorder.db.damaged-1", "recorder.db.damaged-2"]);
-}
-
-/// Whatever byte is garbled, and wherever the file is cut, an agent records on and a reader neither
-/// panics nor hangs.
-#[test]
-fn a_file_cut_or_garbled_anywhere_does_not_stop_recording() {
-    let made = tempfile::tempdir().unwrap();
-    let mut recorder = open(made.path(), 0);
-    for second in 1..40 {
-        let incidents = vec![incident(&format!("incident {second}"), second)];
-        let number = u64::try_from(second).unwrap();
-        recorder
-            .record(&Batch {
-                incidents,
-                ..batch(second, number)
-            })
-            .unwrap();
-    }
-    recorder.end(at(40), 39).unwrap();
-    let whole = fs::read(made.path().join(FILE_NAME)).unwrap();
-    let folder = tempfile::tempdir().unwrap();
-    let file = folder.path().join(FILE_NAME);
-    // Each byte of the first page's header, then steps that share no factor with the page size.
-    let offsets = (0..128).chain((128..whole.len()).step_by(1_237));
-    for offset in offsets {
-        for is_cut in [true, false] {
-            let mut bytes = whole.clone();
-            if is_cut {
-                bytes.truncate(offset);
-            } else {
-                bytes[offset..whole.len().min(offset + 64)].fill(0xa5);
-            }
-            fs::write(&file, &bytes).unwrap();
-            if let Ok(reader) = Reader::open(folder.path()) {
-                drop(reader.incidents(Span::ALL));
-                drop(reader.seconds(Span::ALL, 10));
-                drop(reader.gaps(Span::ALL));
-            }
-            let (recorder, _) = Recorder::open(folder.path(), LIMITS, &opened(50, "boot"))
-                .unwrap_or_else(|error| panic!("{offset} {is_cut}: {error}"));
-            let recorder = records_on(recorder);
-            drop(recorder);
-            for entry in fs::read_dir(folder.path()).unwrap().flatten() {
-                fs::remove_file(entry.path()).unwrap();
-            }
-        }
-    }
-}
-
-fn records_on(mut recorder: Recorder) -> Recorder {
-    for second in 51..54 {
-        let number = 1_000_000 + u64::try_from(second).unwrap();
-        match recorder
-            .record(&batch(second, number))
-            .and_then(|_| recorder.tidy(at(second)))
-        {
-            Ok(_) => {}
-            Err(error) if error.is_damage() => {
-                recorder.replace(&opened(second, "boot")).unwrap();
-                recorder.record(&batch(second, number)).unwrap();
-            }
-            Err(error) => panic!("{error}"),
-        }
-    }
-    recorder
-}
-
-#[test]
 fn detail_is_thinned_with_age_and_kept_around_incidents() {
     let folder = tempfile::tempdir().unwrap();
     let mut recorder = open(folder.path(), 0);
@@ -353,43 +239,6 @@ fn detail_is_thinned_with_age_and_kept_around_incidents() {
     let reader = Reader::open(folder.path()).unwrap();
     assert_eq!(reader.seconds(Span::ALL, 10).unwrap().len(), 1);
     assert_eq!(reader.incidents(Span::ALL).unwrap().len(), 0);
-}
-
-#[test]
-fn the_bound_holds_and_the_newest_incidents_stay() {
-    let folder = tempfile::tempdir().unwrap();
-    let limits = Limits {
-        bytes: 2 << 20,
-        ..LIMITS
-    };
-    let (mut recorder, _) = Recorder::open(folder.path(), limits, &opened(0, "boot")).unwrap();
-    let mut number = 0;
-    let mut left_out = 0;
-    for second in 0..400 {
-        let mut batch = batch(second, 0);
-        batch.events.clear();
-        for _ in 0..40 {
-            number += 1;
-            batch.events.extend(support::batch(second, number).events);
-        }
-        if second % 50 == 0 {
-            batch
-                .incidents
-                .push(incident(&format!("incident {second}"), second));
-        }
-        left_out += recorder.record(&batch).unwrap().samples_left_out;
-        recorder.tidy(at(second)).unwrap();
-    }
-    let bytes = fs::metadata(folder.path().join(FILE_NAME)).unwrap().len();
-    assert!(bytes <= limits.bytes, "{bytes}");
-    assert_eq!(left_out, 0);
-    let reader = Reader::open(folder.path()).unwrap();
-    assert_eq!(reader.incidents(Span::ALL).unwrap().len(), 8);
-    // A flood of events does not cost the timeline.
-    assert!(reader.seconds(Span::ALL, 1_000).unwrap().len() > 300);
-    let events = all_events(&reader);
-    assert_eq!(events.last(), Some(&number));
-    assert!(events.len() > 100, "{}", events.len());
 }
 
 #[test]
@@ -447,61 +296,4 @@ fn no_string_of_a_file_reaches_a_terminal_as_it_is() {
     for raw in ["\\u{1b}", "\\u{7}", "\\u{202e}"] {
         assert!(!said.contains(raw), "{said}");
     }
-}
-
-/// By somebody who tidies up: what is found from then on is kept all the same.
-#[test]
-fn a_file_that_is_removed_while_it_is_written_is_noticed_and_made_again() {
-    let made = tempfile::tempdir().unwrap();
-    let folder = made.path().join("state");
-    fs::create_dir(&folder).unwrap();
-    let mut recorder = open(&folder, 0);
-    recorder.record(&batch(1, 1)).unwrap();
-    let before = recorder.numbering().unwrap().last_event_id;
-    let removed_at = |second: i64, remove: &dyn Fn(), recorder: &mut Recorder| {
-        remove();
-        let error = recorder.record(&batch(second, 2)).unwrap_err();
-        assert!(
-            matches!(error, RecorderError::Removed { .. }) && error.may_pass(),
-            "{error}"
-        );
-        let aside = recorder.begin_again(&opened(second, "boot")).unwrap();
-        assert_eq!(aside, None);
-        assert!(recorder.numbering().unwrap().last_event_id >= before);
-        recorder.record(&batch(second, 2)).unwrap();
-        assert_eq!(all_events(&Reader::open(&folder).unwrap()), [2]);
-        let other = Recorder::open(&folder, LIMITS, &opened(second, "boot"));
-        assert!(matches!(other, Err(RecorderError::InUse { .. })));
-    };
-    let file = folder.join(FILE_NAME);
-    removed_at(2, &|| fs::remove_dir_all(&folder).unwrap(), &mut recorder);
-    removed_at(3, &|| fs::remove_file(&file).unwrap(), &mut recorder);
-    // Another one in its place, damaged at that.
-    fs::remove_file(&file).unwrap();
-    fs::write(&file, "something else").unwrap();
-    assert!(recorder.record(&batch(4, 3)).is_err());
-    let aside = recorder.begin_again(&opened(4, "boot")).unwrap();
-    assert_eq!(
-        fs::read_to_string(aside.unwrap()).unwrap(),
-        "something else"
-    );
-}
-
-#[test]
-fn a_damaged_file_is_set_aside_once_however_often_the_new_one_fails() {
-    let made = tempfile::tempdir().unwrap();
-    let folder = made.path().join("state");
-    fs::create_dir(&folder).unwrap();
-    let mut recorder = open(&folder, 0);
-    fs::remove_dir_all(&folder).unwrap();
-    for second in 1..4 {
-        assert!(recorder.replace(&opened(second, "boot")).is_err());
-    }
-    fs::create_dir(&folder).unwrap();
-    let aside = folder.join("recorder.db.damaged-1");
-    fs::write(&aside, "what was damaged").unwrap();
-    assert_eq!(recorder.replace(&opened(4, "boot")).unwrap(), aside);
-    assert_eq!(fs::read_to_string(&aside).unwrap(), "what was damaged");
-    recorder.record(&batch(5, 1)).unwrap();
-    assert_eq!(all_events(&Reader::open(&folder).unwrap()), [1]);
 }

@@ -6,7 +6,7 @@ use super::stall::{StallChange, StallClass, Stalled};
 use crate::time::MonotonicTime;
 
 /// For how long a recovery may be remembered.
-pub(crate) const REMEMBERED_NS: u64 = 2 * QUIET_NS;
+const REMEMBERED_NS: u64 = 2 * QUIET_NS;
 
 /// The ended stalls of one peer.
 #[derive(Clone, Copy, Debug, Default)]

@@ -1,8 +1,12 @@
 //! A recorder in a folder of its own, and seconds to write into it.
 
+#![allow(dead_code, reason = "each test binary uses its own part")]
+
 use detector_api::fixtures;
 use detector_api::snapshot::{FlagKind, Incident};
-use detector_recorder::{Batch, HostSecond, Limits, Moment, Opened, PeerSecond, Recorder};
+use detector_recorder::{
+    Batch, EventsWanted, HostSecond, Limits, Moment, Opened, PeerSecond, Reader, Recorder, Span,
+};
 use std::path::Path;
 
 /// 29 December 2026, 21:04:05 UTC.
@@ -73,4 +77,27 @@ pub(crate) fn batch(second: i64, event: u64) -> Batch {
 pub(crate) fn incident(id: &str, began_second: i64) -> Incident {
     let began = i128::from(at(began_second).unix_ms) * 1_000_000;
     fixtures::incident(id, &detector_api::time::rfc3339(began))
+}
+
+/// Numbers of all events.
+pub(crate) fn all_events(reader: &Reader) -> Vec<u64> {
+    let wanted = EventsWanted {
+        span: Span::ALL,
+        peer: None,
+        kind: None,
+        limit: usize::MAX,
+    };
+    let events = reader.events(&wanted).unwrap();
+    events.into_iter().map(|event| event.id).collect()
+}
+
+/// The same second with so many events, numbered on from `number`.
+pub(crate) fn busy(second: i64, events: u32, number: &mut u64) -> Batch {
+    let mut busy = batch(second, 0);
+    busy.events.clear();
+    for _ in 0..events {
+        *number += 1;
+        busy.events.extend(batch(second, *number).events);
+    }
+    busy
 }

@@ -8,17 +8,15 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 
-use super::flood::Follower;
+use super::flood::probe;
 use super::percentile;
-use super::programs::{control_socket, start_telling};
+use super::programs::start_telling;
 use super::stage::Stage;
-use super::storm::{FLOOD, PROBE, Storm};
+use super::storm::{FLOOD, Storm};
 use super::table::{Table, tell_bound};
 
 /// Milliseconds between two connections whose flags are waited for.
 const PROBE_EVERY_MS: &str = "20";
-/// For the last flags to arrive.
-const SETTLE: Duration = Duration::from_secs(1);
 /// What the recorder may add at the 99th of a hundred.
 const BOUND: f64 = 1.1;
 
@@ -100,17 +98,12 @@ impl Bench<'_> {
         let more = [Path::new("--config"), config.as_path()];
         let (_running, _) = start_telling(self.agent, folder, &more)?;
         let storm = Storm::start(&self.stage, self.examples, FLOOD, storm)?;
-        let follower = Follower::start(self.agent, &control_socket(folder))?;
-        let probe = Storm::start(
-            &self.stage,
-            self.examples,
-            PROBE,
-            &["probe", PROBE_EVERY_MS],
-        )?;
-        std::thread::sleep(self.span);
-        let (_, said) = probe.finish()?;
-        std::thread::sleep(SETTLE);
-        let (milliseconds, missed) = follower.match_with(&said)?;
+        let programs = (self.agent, self.examples);
+        let probed = probe(&self.stage, programs, PROBE_EVERY_MS, || {
+            std::thread::sleep(self.span);
+            Ok(())
+        })?;
+        let (milliseconds, missed) = probed.flags;
         flags.milliseconds.extend(milliseconds);
         flags.missed += missed;
         storm.finish()?;

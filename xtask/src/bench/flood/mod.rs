@@ -13,13 +13,13 @@ use std::time::{Duration, Instant};
 
 use anyhow::Result;
 
-pub(super) use self::watch::Follower;
 use self::watch::Page;
+pub(super) use self::watch::probe;
 use super::cost::{memory, time_of_process};
 use super::percentile;
 use super::programs::{control_socket, start_telling};
 use super::stage::Stage;
-use super::storm::{FLOOD, PROBE, Sent, Storm};
+use super::storm::{FLOOD, Sent, Storm};
 use super::table::{Table, tell_bound};
 use crate::background::Background;
 
@@ -216,24 +216,18 @@ impl Bench<'_> {
 
     /// Latencies of flags and of the server while the flood goes on, and the agent's share of a core.
     fn watch(&self, running: &Background) -> Result<Watched> {
-        let folder = &self.stage.scratch.path;
-        let follower = Follower::start(self.agent, &control_socket(folder))?;
-        let probe = Storm::start(
-            &self.stage,
-            self.examples,
-            PROBE,
-            &["probe", PROBE_EVERY_MS],
-        )?;
         let (before, began) = (time_of_process(running.id())?, Instant::now());
-        let server = self.stage.latency(WITH_SECONDS)?;
-        let used = time_of_process(running.id())? - before;
-        let share = used / 1e9 / began.elapsed().as_secs_f64();
-        let (sent, said) = probe.finish()?;
-        thread::sleep(Duration::from_secs(1));
+        let programs = (self.agent, self.examples);
+        let probed = probe(&self.stage, programs, PROBE_EVERY_MS, || {
+            let server = self.stage.latency(WITH_SECONDS)?;
+            let used = time_of_process(running.id())? - before;
+            Ok((server, used / 1e9 / began.elapsed().as_secs_f64()))
+        })?;
+        let (server, share) = probed.meanwhile;
         Ok(Watched {
-            sent,
+            sent: probed.sent,
             server,
-            flags: follower.match_with(&said)?,
+            flags: probed.flags,
             share,
         })
     }

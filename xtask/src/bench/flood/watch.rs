@@ -10,11 +10,16 @@ use std::time::{Duration, Instant, SystemTime};
 
 use anyhow::{Context as _, Result};
 
-use crate::bench::{ask, median, storm};
+use crate::bench::programs::control_socket;
+use crate::bench::stage::Stage;
+use crate::bench::storm::{self, PROBE, Sent, Storm};
+use crate::bench::{ask, median};
 use crate::command::output;
 
 /// Scrapes whose median is told.
 const SCRAPES: usize = 9;
+/// For the last flags to arrive.
+const SETTLE: Duration = Duration::from_secs(1);
 
 /// The agent's page of metrics.
 pub(super) struct Page {
@@ -96,14 +101,44 @@ impl Page {
     }
 }
 
+/// What probes showed while something else went on.
+pub(in crate::bench) struct Probed<T> {
+    /// What came of that.
+    pub(in crate::bench) meanwhile: T,
+    /// By the connections whose flags were waited for.
+    pub(in crate::bench) sent: Sent,
+    /// Milliseconds of each flag, and how many did not come.
+    pub(in crate::bench) flags: (Vec<f64>, usize),
+}
+
+/// Opens connections that take back window, one each `every_ms` milliseconds, and waits for their flags as
+/// long as something else takes.
+pub(in crate::bench) fn probe<T>(
+    stage: &Stage,
+    (agent, examples): (&Path, &Path),
+    every_ms: &str,
+    meanwhile: impl FnOnce() -> Result<T>,
+) -> Result<Probed<T>> {
+    let follower = Follower::start(agent, &control_socket(&stage.scratch.path))?;
+    let probe = Storm::start(stage, examples, PROBE, &["probe", every_ms])?;
+    let meanwhile = meanwhile()?;
+    let (sent, said) = probe.finish()?;
+    thread::sleep(SETTLE);
+    Ok(Probed {
+        meanwhile,
+        sent,
+        flags: follower.match_with(&said)?,
+    })
+}
+
 /// `detector events --follow`: a reader of flags of one kind.
-pub(in crate::bench) struct Follower {
+struct Follower {
     child: Child,
     lines: Receiver<(Duration, String)>,
 }
 
 impl Follower {
-    pub(in crate::bench) fn start(agent: &Path, socket: &Path) -> Result<Self> {
+    fn start(agent: &Path, socket: &Path) -> Result<Self> {
         // Before others, as it stands for somebody who has a processor to listen with.
         let mut child = Command::new("nice")
             .args(["-n", "-19"])
@@ -137,7 +172,7 @@ impl Follower {
     }
 
     /// Milliseconds from each `PEER NANOSECONDS` to the event of that peer, and how many had none.
-    pub(in crate::bench) fn match_with(mut self, probes: &str) -> Result<(Vec<f64>, usize)> {
+    fn match_with(mut self, probes: &str) -> Result<(Vec<f64>, usize)> {
         drop(self.child.kill());
         drop(self.child.wait());
         let mut came = HashMap::new();
