@@ -19,7 +19,7 @@ use detector_api::status::{Privilege, Saving};
 use detector_api::text::budget_line;
 use detector_api::time::rfc3339;
 use detector_core::engine::Engine;
-use detector_core::observe::peer_address::PeerAddress;
+use detector_core::observe::census::Suspect;
 use detector_core::time::MonotonicTime;
 use detector_recorder::NoteKind;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -265,9 +265,9 @@ impl AgentState {
         self.kernel().as_ref().map(Kernel::status)
     }
 
-    /// How connections of this peer have ended over the past hours, well and early, if that is known.
-    pub(crate) fn history(&self, peer: PeerAddress) -> Option<(u64, u64)> {
-        self.kernel().as_ref()?.history(peer, clock::now())
+    /// How connections of this suspect have ended over the past hours, well and early, if that is known.
+    pub(crate) fn history(&self, suspect: Suspect) -> Option<(u64, u64)> {
+        self.kernel().as_ref()?.history(suspect, clock::now())
     }
 
     /// Takes what the agent has used of the processors; gives something up, or takes it up again, and

@@ -6,7 +6,7 @@ mod support;
 
 use detector_api::snapshot::{Severity, Verdict};
 use detector_core::engine::{Counted, Engine};
-use detector_core::observe::census::Census;
+use detector_core::observe::census::{Census, Suspect};
 use detector_core::observe::observation::{
     CongestionState, Observation, PendingTimer, Reason, Shrinks, Totals,
 };
@@ -75,7 +75,7 @@ fn others_behave(engine: &mut Engine) {
         },
         ..Counted::default()
     };
-    assert!(engine.set_census(address, Some(&counted)));
+    assert!(engine.set_census(Suspect::Peer(address), Some(&counted)));
 }
 
 #[test]
@@ -135,4 +135,117 @@ fn a_window_too_small_for_a_segment_is_held_like_a_closed_one() {
         ..healthy(&remote(port), at)
     });
     assert_eq!(engine.peer(PEER).unwrap().peer.severity, Severity::Critical);
+}
+
+/// An engine that has seen four addresses of one network stop reading, five connections of each, alike.
+fn network_held() -> Engine {
+    let mut engine = engine();
+    look_at_network(&mut engine, ms(1_000));
+    engine
+}
+
+/// Each member of a network is judged when it is seen.
+fn look_at_network(engine: &mut Engine, at: MonotonicTime) {
+    engine.advance(at, WALL);
+    for host in 10..14 {
+        for port in 1..=5 {
+            let remote = format!("198.51.100.{host}:{port}");
+            engine.observe(&zero_window(&remote, ms(1_000), at));
+        }
+    }
+}
+
+/// Answers what is asked of peers: they are alone; and of their network, once it is asked for.
+fn answer_network(engine: &mut Engine, well: u64, ended_well: u64) -> bool {
+    let wanted = engine.census_wanted();
+    let mut is_asked = false;
+    for each in wanted {
+        let of_network = Census {
+            connections: 20 + well,
+            well,
+            well_before: Some(well),
+            ended_well,
+            ..Census::default()
+        };
+        let is_network = matches!(each.suspect, Suspect::Network(_));
+        is_asked |= is_network;
+        let census = if is_network {
+            of_network
+        } else {
+            Census::default()
+        };
+        let counted = Counted {
+            census,
+            ..Counted::default()
+        };
+        assert!(engine.set_census(each.suspect, Some(&counted)));
+    }
+    is_asked
+}
+
+fn accused_hosts(engine: &Engine) -> usize {
+    let peers = engine.peers();
+    let is_accused = |verdict| verdict == Some(Verdict::ZeroWindowAttack);
+    peers.iter().filter(|peer| is_accused(peer.verdict)).count()
+}
+
+#[test]
+fn a_network_is_accused_if_fewer_of_it_behave_than_hold() {
+    for (well, ended_well, accused) in [(0, 0, 4), (10, 9, 4), (10, 10, 0), (20, 0, 0), (0, 20, 0)]
+    {
+        let mut engine = network_held();
+        engine.advance(ms(6_000), WALL);
+        assert!(answer_network(&mut engine, well, ended_well));
+        engine.advance(ms(31_000), WALL);
+        look_at_network(&mut engine, ms(32_000));
+        assert_eq!(
+            accused_hosts(&engine),
+            accused,
+            "{well} well, {ended_well} ended"
+        );
+    }
+}
+
+#[test]
+fn a_network_is_not_accused_before_it_is_counted() {
+    let mut engine = network_held();
+    for second in [6, 31, 32] {
+        look_at_network(&mut engine, ms(second * 1_000));
+        for wanted in engine.census_wanted() {
+            let is_network = matches!(wanted.suspect, Suspect::Network(_));
+            let counted = (!is_network).then(Counted::default);
+            assert!(engine.set_census(wanted.suspect, counted.as_ref()));
+        }
+    }
+    assert_eq!(accused_hosts(&engine), 0);
+    engine.advance(ms(40_000), WALL);
+    assert!(answer_network(&mut engine, 0, 0));
+    assert_eq!(accused_hosts(&engine), 4);
+}
+
+#[test]
+fn an_accused_network_is_let_off_once_others_of_it_behave() {
+    let mut engine = network_held();
+    engine.advance(ms(6_000), WALL);
+    answer_network(&mut engine, 0, 0);
+    engine.advance(ms(31_000), WALL);
+    look_at_network(&mut engine, ms(32_000));
+    assert_eq!(accused_hosts(&engine), 4);
+    engine.advance(ms(70_000), WALL);
+    assert!(answer_network(&mut engine, 25, 0));
+    assert_eq!(accused_hosts(&engine), 0);
+}
+
+#[test]
+fn who_holds_a_hoard_of_its_own_is_accused_whoever_its_neighbours_are() {
+    let mut engine = network_held();
+    for port in 1..=30 {
+        engine.observe(&zero_window(&remote(port), ms(1_000), ms(1_000)));
+    }
+    for second in [6, 15, 24, 31, 32] {
+        look_at_network(&mut engine, ms(second * 1_000));
+        answer_network(&mut engine, 100, 0);
+    }
+    assert_eq!(verdict(&engine), Some(Verdict::ZeroWindowAttack));
+    assert_eq!(accused_hosts(&engine), 1);
 }

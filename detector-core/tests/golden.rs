@@ -8,7 +8,8 @@
 //! field keeps its value from the connection's line before), `sweep_end began=SECONDS`, `advance`,
 //! `trusted NETWORK`, `interface_errors COUNT`, `tcp_memory USED PRESSURE` in bytes, `tcp_memory_held
 //! COUNTED RECEIVE UNLISTED` in bytes, `within_host ADDR:PORT`, `wall_steps SECONDS`.
-//! `census ADDR all=30 well=0 well_before=0 came=0 went=0 ended_well=0` or `census ADDR refused`.
+//! `census ADDR all=30 well=0 well_before=0 came=0 went=0 ended_well=0` or `census ADDR refused`; with
+//! `network` for `census`, of the network above an address.
 
 #![allow(
     clippy::unwrap_used,
@@ -21,11 +22,11 @@ mod support;
 use detector_api::snapshot::HostPressure;
 use detector_api::tcp_memory::{HeldBytes, TcpMemoryHeld};
 use detector_core::engine::{Counted, Engine};
-use detector_core::observe::census::Census;
+use detector_core::observe::census::{Census, Suspect};
 use detector_core::observe::observation::{
     Direction, InterfaceCounts, Observation, PendingTimer, Reason, Source, TcpState,
 };
-use detector_core::observe::peer_address::PeerAddress;
+use detector_core::observe::peer_address::{Network, PeerAddress};
 use detector_core::settings::{DetectSettings, TableSettings};
 use detector_core::time::{MonotonicTime, SECOND_NS, WallClock};
 use std::collections::BTreeMap;
@@ -188,11 +189,15 @@ impl Player {
                 self.engine.advance(at, self.wall);
                 self.engine.set_within_host(&connection, true);
             }
-            "census" => {
-                let peer = PeerAddress::of(words.next().unwrap().parse().unwrap(), 64);
+            step @ ("census" | "network") => {
+                let address = words.next().unwrap().parse().unwrap();
+                let suspect = match step {
+                    "census" => Suspect::Peer(PeerAddress::of(address, 64)),
+                    _ => Suspect::Network(Network::of(address)),
+                };
                 self.engine.advance(at, self.wall);
                 let counted = census(words);
-                let _is_taken = self.engine.set_census(peer, counted.as_ref());
+                let _is_taken = self.engine.set_census(suspect, counted.as_ref());
             }
             "wall_steps" => {
                 let seconds: i128 = words.next().unwrap().parse().unwrap();

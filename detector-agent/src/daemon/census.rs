@@ -10,8 +10,8 @@ use crate::priority::set_niceness;
 use crate::privilege::outside;
 use crate::state::AgentState;
 use detector_core::engine::{CensusWanted, Counted};
-use detector_core::observe::census::{Census, Ends};
-use detector_core::observe::peer_address::PeerAddress;
+use detector_core::observe::census::{Census, Ends, Suspect};
+use detector_core::observe::peer_address::{Network, PeerAddress};
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::convert::Infallible;
 use std::io;
@@ -110,19 +110,19 @@ impl Known {
 fn report(
     state: &AgentState,
     wanted: &[CensusWanted],
-    found: &mut HashMap<PeerAddress, Compared>,
-    before: &HashMap<PeerAddress, Compared>,
-) -> HashMap<PeerAddress, Compared> {
+    found: &mut HashMap<Suspect, Compared>,
+    before: &HashMap<Suspect, Compared>,
+) -> HashMap<Suspect, Compared> {
     let mut unconfirmed = HashMap::new();
-    for suspect in wanted {
-        let compared = found.remove(&suspect.peer);
+    for CensusWanted { suspect, .. } in wanted {
+        let compared = found.remove(suspect);
         let counted = compared
             .as_ref()
-            .map(|compared| compared.counted(before.get(&suspect.peer)));
-        let is_taken = state.engine().set_census(suspect.peer, counted.as_ref());
+            .map(|compared| compared.counted(before.get(suspect)));
+        let is_taken = state.engine().set_census(*suspect, counted.as_ref());
         let counter = match compared {
             Some(compared) if !is_taken => {
-                unconfirmed.insert(suspect.peer, compared);
+                unconfirmed.insert(*suspect, compared);
                 continue;
             }
             Some(_) => &state.counters.suspects_counted,
@@ -136,7 +136,7 @@ fn report(
 /// What the kernel has of suspects at one moment.
 struct Look {
     at: Instant,
-    peers: HashMap<PeerAddress, Found>,
+    peers: HashMap<Suspect, Found>,
 }
 
 /// What it has of one.
@@ -151,27 +151,33 @@ struct Found {
 impl Look {
     /// Asks in each namespace in which a suspect has connections. One of which not everything could
     /// be asked is left out.
-    fn take(state: &AgentState, wanted: &[CensusWanted], namespaces: &Namespaces) -> Self {
-        let mut peers: HashMap<PeerAddress, Found> = HashMap::new();
-        let mut by_namespace: BTreeMap<u32, Vec<PeerAddress>> = BTreeMap::new();
-        for suspect in wanted {
-            let Some(ended) = state.history(suspect.peer) else {
+    fn take(state: &AgentState, wanted: &[CensusWanted], known: &Namespaces) -> Self {
+        let mut peers: HashMap<Suspect, Found> = HashMap::new();
+        let mut by_namespace: BTreeMap<u32, Vec<Suspect>> = BTreeMap::new();
+        for CensusWanted {
+            suspect,
+            namespaces,
+        } in wanted
+        {
+            let Some(ended) = state.history(*suspect) else {
                 continue;
             };
             let found = Found {
                 ended,
                 ..Found::default()
             };
-            peers.insert(suspect.peer, found);
-            for netns in &suspect.namespaces {
-                by_namespace.entry(*netns).or_default().push(suspect.peer);
+            peers.insert(*suspect, found);
+            for netns in namespaces {
+                by_namespace.entry(*netns).or_default().push(*suspect);
             }
         }
         let at = Instant::now();
         for (netns, suspects) in by_namespace {
-            if let Err(reason) = look_in(namespaces, netns, &suspects, &mut peers) {
+            if let Err(reason) = look_in(known, netns, &suspects, &mut peers) {
                 tracing::debug!("suspects in network namespace {netns} not counted: {reason}");
-                suspects.iter().for_each(|peer| drop(peers.remove(peer)));
+                suspects
+                    .iter()
+                    .for_each(|suspect| drop(peers.remove(suspect)));
             }
         }
         // A thread keeps the namespace alive in which it is.
@@ -182,7 +188,7 @@ impl Look {
     }
 
     /// What both looks say together, of those that are in both.
-    fn compare(&self, later: &Self, floor_bytes_per_second: u64) -> HashMap<PeerAddress, Compared> {
+    fn compare(&self, later: &Self, floor_bytes_per_second: u64) -> HashMap<Suspect, Compared> {
         let milliseconds = later.at.duration_since(self.at).as_millis();
         let least = u128::from(floor_bytes_per_second) * milliseconds / 1_000;
         let least = u64::try_from(least).unwrap_or(u64::MAX);
@@ -280,25 +286,30 @@ fn is_well(then: &Seen, now: &Seen, least_bytes: u64) -> bool {
 fn look_in(
     namespaces: &Namespaces,
     netns: u32,
-    suspects: &[PeerAddress],
-    peers: &mut HashMap<PeerAddress, Found>,
+    suspects: &[Suspect],
+    peers: &mut HashMap<Suspect, Found>,
 ) -> Result<(), String> {
-    let prefixes: HashSet<u8> = suspects
+    let ranges: Vec<PeerAddress> = suspects.iter().map(|suspect| suspect.range()).collect();
+    let of_peers = suspects.iter().filter_map(|suspect| match suspect {
+        Suspect::Peer(peer) => Some(peer.prefix_length()),
+        Suspect::Network(_) => None,
+    });
+    // Addresses of IPv4 are whole, whatever the prefix.
+    let prefixes: HashSet<u8> = of_peers.collect();
+    let has_networks = suspects
         .iter()
-        .filter(|peer| peer.address().is_ipv6())
-        .map(|peer| peer.prefix_length())
-        .collect();
+        .any(|suspect| matches!(suspect, Suspect::Network(_)));
     let mut diagnosis = namespaces.enter(netns)?;
-    let asked = diagnosis.look(suspects, |seen| {
+    let asked = diagnosis.look(&ranges, |seen| {
         let remote = seen.ends.remote.ip();
-        let keys = prefixes
+        let of_peers = prefixes
             .iter()
-            .map(|prefix| PeerAddress::of(remote, *prefix));
-        let key = keys
-            .chain([PeerAddress::of(remote, 128)])
-            .find(|key| peers.contains_key(key));
-        if let Some(found) = key.and_then(|key| peers.get_mut(&key)) {
-            found.connections.insert((netns, seen.cookie), seen);
+            .map(|prefix| Suspect::Peer(PeerAddress::of(remote, *prefix)));
+        let network = has_networks.then(|| Suspect::Network(Network::of(remote)));
+        for suspect in of_peers.chain(network) {
+            if let Some(found) = peers.get_mut(&suspect) {
+                found.connections.insert((netns, seen.cookie), seen);
+            }
         }
     });
     asked.map_err(|error| error.to_string())

@@ -7,11 +7,9 @@
 
 use aya::Pod;
 use aya::maps::{HashMap, MapData, MapError};
-use detector_common::history::AddressHistory;
 use detector_common::record::{ConnectionKey, ConnectionRecord, Reason, flag};
 use detector_core::observe::decode::{DecodeError, Decoder};
 use detector_core::observe::observation::Observation;
-use detector_core::time::MonotonicTime;
 use std::collections::BTreeSet;
 
 /// [`ConnectionKey`] as aya reads it.
@@ -30,22 +28,6 @@ unsafe impl Pod for Key {}
 // SAFETY: as above.
 #[allow(unsafe_code, reason = "aya asks for its own marker of plain bytes")]
 unsafe impl Pod for Record {}
-
-/// [`AddressHistory`] as aya reads it.
-#[repr(transparent)]
-#[derive(Clone, Copy)]
-pub(super) struct Ended(AddressHistory);
-
-// SAFETY: as above.
-#[allow(unsafe_code, reason = "aya asks for its own marker of plain bytes")]
-unsafe impl Pod for Ended {}
-
-impl Ended {
-    /// Connections that ended well, and early.
-    pub(super) fn over_the_past_hours(&self, now: MonotonicTime) -> (u64, u64) {
-        self.0.ended(now.as_ns())
-    }
-}
 
 /// The kernel side's table of misbehaving connections.
 pub(super) type Connections = HashMap<MapData, Key, Record>;

@@ -11,6 +11,7 @@ mod collect;
 mod counters;
 mod failure;
 mod features;
+mod history;
 mod hooks;
 mod message;
 mod object;
@@ -33,19 +34,19 @@ pub(crate) use sweep::SweepOptions;
 
 use crate::privilege::outside;
 use aya::Ebpf;
-use aya::maps::{HashMap, Map, MapData, MapError, RingBuf};
+use aya::maps::{Map, MapData, RingBuf};
 use aya_log::EbpfLogger;
 use detector_common::names;
 use detector_common::settings::KernelSettings;
+use detector_core::observe::census::Suspect;
 use detector_core::observe::decode::Decoder;
-use detector_core::observe::peer_address::PeerAddress;
 use detector_core::time::MonotonicTime;
 use failure::failed;
+use history::History;
 use object::LoadOptions;
 use rustix::process::{Resource, Rlimit};
 use shared::{Shared, StopSignal};
 use std::io;
-use std::net::IpAddr;
 use std::sync::Arc;
 use std::thread::{Builder, JoinHandle};
 use sweep::{Notes, Sweeper};
@@ -75,9 +76,6 @@ pub(crate) struct Kernel {
     history: History,
     threads: Vec<JoinHandle<()>>,
 }
-
-/// How connections of addresses have ended.
-type History = HashMap<MapData, [u8; 16], collect::Ended>;
 
 /// Loads and attaches; messages flow into `sink` from then on. The host has been checked: see
 /// [`check::refuse_unfit_host`]. `attached` is called between: before any thread is started and
@@ -207,21 +205,15 @@ impl Kernel {
         self.shared.sweep_seldom(seldom);
     }
 
-    /// How connections of this peer have ended over the past hours, well and early; `None` if that
+    /// How connections of this suspect have ended over the past hours, well and early; `None` if that
     /// cannot be read.
-    pub(crate) fn history(&self, peer: PeerAddress, now: MonotonicTime) -> Option<(u64, u64)> {
-        let key = match peer.address() {
-            IpAddr::V4(v4) => v4.to_ipv6_mapped().octets(),
-            IpAddr::V6(v6) => v6.octets(),
-        };
-        match self.history.get(&key, 0) {
-            Ok(ended) => Some(ended.over_the_past_hours(now)),
-            Err(MapError::KeyNotFound) => Some((0, 0)),
-            Err(error) => {
-                tracing::debug!("the history of {peer} cannot be read: {error}");
-                None
-            }
-        }
+    pub(crate) fn history(&self, suspect: Suspect, now: MonotonicTime) -> Option<(u64, u64)> {
+        let ended = self.history.of(suspect, now);
+        let told = ended.inspect_err(|error| {
+            let range = suspect.range();
+            tracing::debug!("the history of {range} cannot be read: {error}");
+        });
+        told.ok()
     }
 
     /// Detaches and waits until the threads have ended.

@@ -171,7 +171,16 @@ coded! {
             /// Connections that ended with all taken, over the past hours.
             ended_well_connections: u64,
         }
-        /// The kernel has not told of all its connections, so it is not accused.
+        /// It holds together with others of its network, of which as many more behave.
+        NetworkBehaves = "network-behaves" {
+            /// All connections of the network.
+            network_connections_all: u64,
+            /// Those of them that take what they are sent.
+            network_connections_well: u64,
+            /// Connections of it that ended with all taken, over the past hours.
+            network_ended_well_connections: u64,
+        }
+        /// The kernel has not told of all connections, of it or of its network, so it is not accused.
         NotCounted = "not-counted" {}
         /// The peer belongs to a trusted network.
         TrustedNetwork = "trusted-network" {}

@@ -181,6 +181,15 @@ pub fn evidence(evidence: &Evidence) -> String {
              sent, and {ended_well_connections} ended so over the past hours.",
             connections(*connections_all),
         ),
+        Evidence::NetworkBehaves {
+            network_connections_all,
+            network_connections_well,
+            network_ended_well_connections,
+        } => format!(
+            "Others of its network behave: {network_connections_well} of all its {} take what they are \
+             sent, and {network_ended_well_connections} ended so over the past hours.",
+            connections(*network_connections_all),
+        ),
         Evidence::NotCounted {} => {
             "The kernel has not told of all its connections: it is not accused.".to_owned()
         }

@@ -1,15 +1,15 @@
-//! Which peers are suspects, so that the kernel is to be asked for all their connections, and what
-//! it has said.
+//! Which peers and networks are suspects, so that the kernel is to be asked for all their connections,
+//! and what it has said.
 
 use super::Engine;
-use crate::observe::census::{Census, Ends};
-use crate::observe::peer_address::PeerAddress;
-use crate::rules::hoard::is_hoarding;
-use crate::rules::stall::StallClass;
+use crate::observe::census::{Census, Ends, Suspect};
+use crate::observe::peer_address::{Network, PeerAddress};
+use crate::rules::hoard::{counted_part, is_hoarding};
+use crate::rules::stall::{StallClass, Usage};
 use crate::tables::peers::Peer;
 use crate::time::SECOND_NS;
 use detector_api::snapshot::Direction;
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 /// A connection that has taken nothing for so long is not well, though it filled its first window
 /// between two looks.
@@ -19,7 +19,7 @@ const HELD_UP_NS: u64 = SECOND_NS;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CensusWanted {
     /// Who.
-    pub peer: PeerAddress,
+    pub suspect: Suspect,
     /// Network namespaces in which it has connections.
     pub namespaces: Vec<u32>,
 }
@@ -45,20 +45,63 @@ impl Engine {
         let peers = stalled.chain(self.crowds.difference(&self.flagged));
         let peers = peers.map(|slot| self.peers.get(*slot));
         let suspects = peers.filter(|peer| self.is_suspect(peer));
-        let wanted = suspects.map(|peer| {
-            let connections = self.connections.of_peer(peer.connections);
-            let namespaces: BTreeSet<u32> = connections.map(|each| each.last.id.netns()).collect();
-            CensusWanted {
-                peer: peer.address,
-                namespaces: namespaces.into_iter().collect(),
+        let wanted = suspects.map(|peer| self.wanted(Suspect::Peer(peer.address), &[peer]));
+        let of_networks = self.suspect_networks().into_iter().filter(|_| may_hoard);
+        let networks =
+            of_networks.map(|(network, peers)| self.wanted(Suspect::Network(network), &peers));
+        wanted.chain(networks).collect()
+    }
+
+    fn wanted(&self, suspect: Suspect, peers: &[&Peer]) -> CensusWanted {
+        let connections = peers
+            .iter()
+            .flat_map(|peer| self.connections.of_peer(peer.connections));
+        let namespaces: BTreeSet<u32> = connections.map(|each| each.last.id.netns()).collect();
+        CensusWanted {
+            suspect,
+            namespaces: namespaces.into_iter().collect(),
+        }
+    }
+
+    /// Networks whose stalled connections would make a hoard together, and are to be asked for, with the
+    /// peers that have them.
+    fn suspect_networks(&self) -> BTreeMap<Network, Vec<&Peer>> {
+        let detect = &self.settings.detect;
+        let mut networks: BTreeMap<Network, (Usage, Vec<&Peer>)> = BTreeMap::new();
+        for slot in &self.flagged {
+            let peer = self.peers.get(*slot);
+            let held = peer.account.stalls.sum(is_held);
+            let Some(network) = Network::above(peer.address) else {
+                continue;
+            };
+            let is_trusted = self.settings.trusted.touch(&peer.address);
+            if held.stalled_connections == 0 || is_trusted || !self.is_neighbourhood_due(network) {
+                continue;
             }
-        });
-        wanted.collect()
+            let (sum, peers) = networks.entry(network).or_default();
+            *sum = *sum + counted_part(held, detect);
+            peers.push(peer);
+        }
+        let hoards = |(sum, _): &(Usage, Vec<&Peer>)| is_hoarding(*sum, true, detect);
+        let hoarding = networks.into_iter().filter(|(_, found)| hoards(found));
+        hoarding
+            .map(|(network, (_, peers))| (network, peers))
+            .collect()
+    }
+
+    fn is_neighbourhood_due(&self, network: Network) -> bool {
+        let known = self.neighbours.get(&network);
+        known.is_none_or(|neighbours| neighbours.is_due(self.clock.now))
+    }
+
+    /// All connections of the network above a peer, if the kernel has told of them.
+    pub(super) fn neighbours_of(&self, peer: PeerAddress) -> Option<Census> {
+        let known = self.neighbours.get(&Network::above(peer)?)?;
+        known.census(self.clock.now)
     }
 
     fn is_suspect(&self, peer: &Peer) -> bool {
-        let held = |class: StallClass| !class.is_outbound() && class != StallClass::Unresponsive;
-        let stalled = peer.account.stalls.sum(held).stalled_connections;
+        let stalled = peer.account.stalls.sum(is_held).stalled_connections;
         // A backend of ours with many connections is no client that may turn out to hold them.
         let is_crowd = peer.direction != Direction::Outbound
             && u64::from(peer.connections.len()) >= self.settings.detect.hoard_connections;
@@ -72,7 +115,30 @@ impl Engine {
     /// asked. Connections that are known to be held up are not well, whatever a look shows.
     ///
     /// `false` if two more looks are to show the same first.
-    pub fn set_census(&mut self, peer: PeerAddress, counted: Option<&Counted>) -> bool {
+    pub fn set_census(&mut self, suspect: Suspect, counted: Option<&Counted>) -> bool {
+        match suspect {
+            Suspect::Peer(peer) => self.set_census_of_peer(peer, counted),
+            Suspect::Network(network) => self.set_census_of_network(network, counted),
+        }
+    }
+
+    fn set_census_of_network(&mut self, network: Network, counted: Option<&Counted>) -> bool {
+        let now = self.clock.now;
+        self.neighbours
+            .retain(|_, neighbours| !neighbours.is_forgotten(now));
+        let neighbours = self.neighbours.entry(network).or_default();
+        let is_taken = neighbours.observe(counted.map(|counted| counted.census), now);
+        if is_taken {
+            let flagged = self.flagged.iter().copied();
+            let is_of_it =
+                |slot: &u32| Network::above(self.peers.get(*slot).address) == Some(network);
+            let peers: Vec<u32> = flagged.filter(is_of_it).collect();
+            peers.into_iter().for_each(|slot| self.renew_verdict(slot));
+        }
+        is_taken
+    }
+
+    fn set_census_of_peer(&mut self, peer: PeerAddress, counted: Option<&Counted>) -> bool {
         let Some(slot) = self.peers.find(&peer) else {
             return true;
         };
@@ -110,4 +176,9 @@ impl Engine {
         }
         census
     }
+}
+
+/// Whether a stalled connection may be one of a hoard that the peer is accused of.
+fn is_held(class: StallClass) -> bool {
+    !class.is_outbound() && class != StallClass::Unresponsive
 }

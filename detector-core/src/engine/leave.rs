@@ -3,6 +3,7 @@
 use super::Engine;
 use crate::ledger::Baseline;
 use crate::observe::state::PackedId;
+use crate::rules::hoard::Spared;
 use crate::time::{MonotonicTime, SECOND_NS};
 
 /// How long a connection that no sweep mentions any more stays in the table.
@@ -71,7 +72,8 @@ impl Engine {
         }
         self.flagged.remove(&peer_slot);
         self.crowds.remove(&peer_slot);
-        self.groups.spare(peer_slot, false, &self.settings.detect);
+        self.groups
+            .spare(peer_slot, Spared::Nowhere, &self.settings.detect);
         self.peers.remove(peer_slot);
     }
 

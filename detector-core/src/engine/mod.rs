@@ -28,6 +28,7 @@ use crate::ledger::{Account, Counts};
 use crate::observe::observation::{
     InterfaceCounts, Observation, SweepEnd, UntrackedTotals, join_retransmits, join_shrinks,
 };
+use crate::observe::peer_address::Network;
 use crate::rules::hoard::PeerGroups;
 use crate::settings::{DetectSettings, TableSettings};
 use crate::tables::connections::Connections;
@@ -35,6 +36,7 @@ use crate::tables::networks::Networks;
 use crate::tables::peers::{Peer, Peers};
 use crate::tables::recently_closed::RecentlyClosed;
 use crate::time::{MonotonicTime, WallClock};
+use crate::verdict::Neighbours;
 use crate::verdict::symptom_window::Symptoms;
 pub use crate::verdict::{VerdictChange, VerdictChanges};
 use clock::Clock;
@@ -86,6 +88,8 @@ pub struct Engine {
     flagged: BTreeSet<u32>,
     /// Slots of peers with as many tracked connections as make a hoard.
     crowds: BTreeSet<u32>,
+    /// Networks whose peers may hoard together, and what is known of the others there.
+    neighbours: BTreeMap<Network, Neighbours>,
     incidents: Incidents,
     events: Events,
     verdict_changes: VerdictChanges,
@@ -124,6 +128,7 @@ impl Engine {
             own_addresses: BTreeSet::new(),
             flagged: BTreeSet::new(),
             crowds: BTreeSet::new(),
+            neighbours: BTreeMap::new(),
             incidents: Incidents::default(),
             events: Events::new(tables.events_capacity),
             verdict_changes: VerdictChanges::default(),

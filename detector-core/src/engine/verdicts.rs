@@ -3,6 +3,7 @@
 use super::flags::OF_STATE;
 use super::{Engine, VerdictChange, VerdictChanges};
 use crate::ledger::seconds;
+use crate::rules::hoard::Spared;
 use crate::rules::stall::StallClass;
 use crate::tables::peers::Peer;
 use crate::time::SECOND_NS;
@@ -24,9 +25,16 @@ impl Engine {
         let (now, path_signs) = (self.clock.now, self.path_signs());
         let evidence = self.evidence(self.peers.get(peer_slot));
         let found = verdict::judge(&evidence);
+        let spared = if evidence.is_shared() || evidence.is_trusted {
+            Spared::Everywhere
+        } else if evidence.neighbours_behave() {
+            Spared::AmongAlike
+        } else {
+            Spared::Nowhere
+        };
         let peer = self.peers.get_mut(peer_slot);
         let aftermath = Aftermath {
-            is_excused: evidence.is_shared() || evidence.is_trusted || evidence.drains(),
+            is_excused: spared != Spared::Nowhere || evidence.drains(),
             ..aftermath(peer)
         };
         let before = peer.verdicts.verdict();
@@ -39,9 +47,7 @@ impl Engine {
                 at: now,
             });
         }
-        let is_spared = evidence.is_shared() || evidence.is_trusted;
-        self.groups
-            .spare(peer_slot, is_spared, &self.settings.detect);
+        self.groups.spare(peer_slot, spared, &self.settings.detect);
         let peer = self.peers.get(peer_slot);
         let deadline = peer.deadline();
         self.peers.set_deadline(peer_slot, deadline);
@@ -140,6 +146,7 @@ impl Engine {
             is_census_fresh: peer.verdicts.is_accused()
                 || peer.verdicts.sharing.is_fresh(self.clock.now),
             has_others: peer.verdicts.sharing.has_others(self.clock.now),
+            neighbours: self.neighbours_of(peer.address),
             is_trusted: self.settings.trusted.touch(&peer.address),
             ..PeerEvidence::default()
         }

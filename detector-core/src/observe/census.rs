@@ -1,6 +1,27 @@
-//! What the kernel says of all connections of an address, those that behave among them.
+//! What the kernel says of all connections of an address or a network, those that behave among them.
 
+use super::peer_address::{Network, PeerAddress};
 use std::net::SocketAddr;
+
+/// Whose connections are to be counted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Suspect {
+    /// A peer that may be accused.
+    Peer(PeerAddress),
+    /// A network whose peers may be accused together.
+    Network(Network),
+}
+
+impl Suspect {
+    /// All its addresses.
+    #[must_use]
+    pub const fn range(self) -> PeerAddress {
+        match self {
+            Self::Peer(peer) => peer,
+            Self::Network(network) => network.range(),
+        }
+    }
+}
 
 /// All connections of a suspect, as two looks of the kernel's show them.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

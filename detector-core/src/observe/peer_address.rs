@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::hash::{Hash, Hasher};
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 /// A peer: an IPv4 address, or an IPv6 network (`/64` unless configured otherwise).
 ///
@@ -49,7 +49,7 @@ impl PeerAddress {
 
 /// The network an address belongs to, for peers that act together: IPv4 `/24`, IPv6 `/64`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub(crate) struct Network {
+pub struct Network {
     bits: u128,
     is_v4: bool,
 }
@@ -66,7 +66,8 @@ impl Network {
     }
 
     /// The network of a folded address.
-    pub(crate) const fn of(address: IpAddr) -> Self {
+    #[must_use]
+    pub const fn of(address: IpAddr) -> Self {
         match address {
             IpAddr::V4(v4) => Self {
                 bits: (v4.to_bits() >> (32 - Self::V4_PREFIX)) as u128,
@@ -76,6 +77,26 @@ impl Network {
                 bits: v6.to_bits() >> (128 - Self::V6_PREFIX),
                 is_v4: false,
             },
+        }
+    }
+}
+
+impl Network {
+    /// All its addresses, as one.
+    #[must_use]
+    pub const fn range(self) -> PeerAddress {
+        if self.is_v4 {
+            let bits = (self.bits as u32) << (32 - Self::V4_PREFIX);
+            PeerAddress {
+                address: IpAddr::V4(Ipv4Addr::from_bits(bits)),
+                prefix_length: Self::V4_PREFIX as u8,
+            }
+        } else {
+            let bits = self.bits << (128 - Self::V6_PREFIX);
+            PeerAddress {
+                address: IpAddr::V6(Ipv6Addr::from_bits(bits)),
+                prefix_length: Self::V6_PREFIX as u8,
+            }
         }
     }
 }

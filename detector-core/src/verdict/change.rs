@@ -64,7 +64,8 @@ pub(super) fn what_would_change(evidence: &PeerEvidence, verdict: Option<Verdict
                 let stands_alone = || Condition::StandsAlone {
                     over_seconds: seconds(QUIET_NS),
                 };
-                let is_spared = evidence.is_shared() && evidence.holds_a_hoard();
+                let has_others = evidence.is_shared() || evidence.neighbours_behave();
+                let is_spared = has_others && evidence.holds_a_hoard();
                 changes.push((if is_spared { stands_alone() } else { holds }, attack));
             }
             changes

@@ -75,7 +75,8 @@ fn paused(evidence: &PeerEvidence) -> (Outcome, BenignCause) {
     let held = evidence.stalled_connections() - evidence.stalled_by(StallCause::Unanswered);
     let holds_ours = evidence.outgoing_holding_connections > 0;
     let holds_none = held == 0 && !holds_ours && !evidence.holds_a_hoard();
-    let outcome = if evidence.recovers() || (holds_none && evidence.recovered_stalls > 0) {
+    let has_recovered = evidence.recovers() || (holds_none && evidence.recovered_stalls > 0);
+    let outcome = if has_recovered || evidence.neighbours_behave() {
         Outcome::Likely
     } else if (held == 0 && evidence.longest_stall_seconds <= 0.0) || evidence.holds_a_hoard() {
         Outcome::RuledOut

@@ -1,6 +1,7 @@
 //! Everything a verdict rests on, as numbers, the bounds they are held against, and the questions
 //! that are asked of them.
 
+use super::neighbours;
 use super::sharing::is_shared_by_past;
 use crate::observe::census::Census;
 use crate::observe::observation::{InterfaceCounts, Shrinks};
@@ -139,6 +140,8 @@ pub(crate) struct PeerEvidence {
     pub(crate) is_census_fresh: bool,
     /// Whether others of its connections behaved lately.
     pub(crate) has_others: bool,
+    /// All connections of its network, if the kernel has been asked for those and has told.
+    pub(crate) neighbours: Option<Census>,
     /// Whether it belongs to a trusted network.
     pub(crate) is_trusted: bool,
 }
@@ -184,6 +187,26 @@ impl PeerEvidence {
     pub(crate) fn is_shared(&self) -> bool {
         let by_past = |census: &Census| is_shared_by_past(census, self.holding_connections);
         self.has_others || self.census.as_ref().is_some_and(by_past)
+    }
+
+    /// Whether it holds together with others of its network, and no hoard of its own.
+    const fn holds_with_network(&self) -> bool {
+        self.network.is_some() && self.holding_connections > 0 && !self.is_blocked_hoard
+    }
+
+    /// Whether it holds together with others of its network, of which as many more behave.
+    pub(crate) fn neighbours_behave(&self) -> bool {
+        let known = self.network.zip(self.neighbours);
+        let behave =
+            known.is_some_and(|(network, census)| neighbours::behave(&census, network.connections));
+        behave && self.holds_with_network()
+    }
+
+    /// Whether the kernel has told lately of all connections that a hoard is to be held against.
+    pub(crate) const fn is_counted(&self) -> bool {
+        self.census.is_some()
+            && (self.is_census_fresh || !self.is_blocked_hoard)
+            && (self.neighbours.is_some() || !self.holds_with_network())
     }
 
     /// Whether the peer reads on at least as often as it holds, whoever opened the connection.

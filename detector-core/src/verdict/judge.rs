@@ -16,8 +16,9 @@ pub(crate) type Finding = (Verdict, Confidence);
 /// 1. Trusted: `path-loss` for silence and shrinks, `slow-client` for anything else.
 /// 2. Mostly silent connections, and no hoard held beside them: `path-loss` if silences ended
 ///    before, if unrelated networks fall silent too or interface errors rise, else `vanished`.
-/// 3. A hoard that drains nothing: `slow-client` if others use the address, who behave, or if the
-///    kernel has not told lately of all its connections; else `slow-read-attack` if most of it is read from now and then,
+/// 3. A hoard that drains nothing: `slow-client` if others use the address, who behave, or if others of
+///    the network do with which it makes the hoard, or if the
+///    kernel has not told lately of all connections; else `slow-read-attack` if most of it is read from now and then,
 ///    else `zero-window-attack`.
 /// 4. A connection that we opened drains nothing, and fewer stalls have recovered than are held:
 ///    `tarpit`.
@@ -91,13 +92,13 @@ fn judge_silence(evidence: &PeerEvidence) -> Finding {
     }
 }
 
-/// Whoever shares its address with others who behave is not accused, nor is anybody of whom the
-/// kernel has not told all connections, or long ago.
+/// Whoever shares its address with others who behave is not accused, nor whoever holds no more than a
+/// part of what its network does beside others who behave, nor anybody of whom the kernel has not told
+/// all connections, or long ago.
 fn judge_hoard(evidence: &PeerEvidence) -> Finding {
-    if evidence.is_shared() {
+    if evidence.is_shared() || evidence.neighbours_behave() {
         (Verdict::SlowClient, Confidence::Medium)
-    } else if evidence.census.is_none() || (evidence.is_blocked_hoard && !evidence.is_census_fresh)
-    {
+    } else if !evidence.is_counted() {
         (Verdict::SlowClient, Confidence::Low)
     } else {
         judge_attack(evidence)

@@ -16,6 +16,7 @@ mod changes;
 mod considered;
 mod evidence;
 mod judge;
+mod neighbours;
 mod sharing;
 mod standing;
 pub(crate) mod symptom_window;
@@ -26,6 +27,7 @@ pub use changes::{VerdictChange, VerdictChanges};
 pub(crate) use assess::{Standing, assess};
 pub(crate) use evidence::{CROWD_NETWORKS, GroupEvidence, INTERFACE_ERRORS, PeerEvidence};
 pub(crate) use judge::judge;
+pub(crate) use neighbours::Neighbours;
 pub(crate) use standing::{Aftermath, PathSigns, Verdicts};
 
 #[cfg(test)]

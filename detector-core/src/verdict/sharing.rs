@@ -7,10 +7,10 @@ use crate::rules::QUIET_NS;
 use crate::time::{MonotonicTime, SECOND_NS};
 
 /// A suspect is asked for again after so long: others may have come.
-const RENEW_NS: u64 = 60 * SECOND_NS;
+pub(super) const RENEW_NS: u64 = 60 * SECOND_NS;
 
 /// The same where there was no answer.
-const RETRY_NS: u64 = 5 * SECOND_NS;
+pub(super) const RETRY_NS: u64 = 5 * SECOND_NS;
 
 /// Who hoards and is not accused yet is asked for so soon again: others that came meanwhile count.
 const RENEW_BEFORE_ACCUSING_NS: u64 = 8 * SECOND_NS;
@@ -26,7 +26,7 @@ const OTHERS: u64 = 2;
 const OTHERS_PART: u64 = 100;
 
 /// At least so many connections ended well over the past hours where only the past speaks.
-const PAST: u64 = 10;
+pub(super) const PAST: u64 = 10;
 
 /// What is known of the other connections of one peer.
 #[derive(Clone, Copy, Debug, Default)]

@@ -194,7 +194,15 @@ fn relief(evidence: &PeerEvidence, quiet_ns: Option<u64>) -> Vec<Evidence> {
             ended_well_connections: census.ended_well,
         });
     }
-    if evidence.census.is_none() && evidence.holds_a_hoard() && !evidence.is_trusted {
+    if let Some(census) = evidence.neighbours.filter(|_| evidence.neighbours_behave()) {
+        found.push(Evidence::NetworkBehaves {
+            network_connections_all: census.connections,
+            network_connections_well: census.well_before.unwrap_or(0),
+            network_ended_well_connections: census.ended_well,
+        });
+    }
+    let is_excused = evidence.is_trusted || evidence.is_shared() || evidence.neighbours_behave();
+    if evidence.holds_a_hoard() && !is_excused && !evidence.is_counted() {
         found.push(Evidence::NotCounted {});
     }
     if evidence.is_trusted {

@@ -110,6 +110,6 @@ pub(crate) fn sweep(began: MonotonicTime, ended: MonotonicTime) -> SweepEnd {
 /// What the kernel says of all suspects: there is nothing but what is held.
 pub(crate) fn answer_alone(engine: &mut Engine) {
     for wanted in engine.census_wanted() {
-        assert!(engine.set_census(wanted.peer, Some(&Counted::default())));
+        assert!(engine.set_census(wanted.suspect, Some(&Counted::default())));
     }
 }

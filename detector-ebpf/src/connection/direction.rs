@@ -2,14 +2,14 @@
 //!
 //! In this order:
 //!
-//! 1. The socket's own counts. `bytes_acked` counts all that was acknowledged: where we opened the
+//! 1. SYN-SENT was seen.
+//! 2. The socket's own counts. `bytes_acked` counts all that was acknowledged: where we opened the
 //!    connection, our SYN too, for the socket was there before the SYN was answered; an accepted
 //!    socket is made when it has been (`tcp_create_openreq_child` sets `snd_una` behind it). So the
 //!    first sequence number to be acknowledged lies one before the first byte that we sent, or at
 //!    it. That holds for sockets older than the agent. It fails where a send was refused on this
 //!    very host (a full queue, a filter): then `bytes_sent` counts what was not sent, and the
-//!    distance is neither 0 nor 1.
-//! 2. SYN-SENT was seen.
+//!    distance is another one.
 //! 3. Somebody listens on the local port, or has.
 #![forbid(unsafe_code)]
 
@@ -32,12 +32,12 @@ pub fn refresh(record: &RecordPointer<'_>, tcp: TcpSocket) {
 /// caller's 512 bytes.
 #[inline(never)]
 fn find(tcp: TcpSocket) -> u16 {
+    if OPENED.get_ptr(tcp.key()).is_some() {
+        return flag::OUTBOUND;
+    }
     let counted = by_counts(tcp);
     if counted != 0 {
         return counted;
-    }
-    if OPENED.get_ptr(tcp.key()).is_some() {
-        return flag::OUTBOUND;
     }
     if LISTENERS.get_ptr(tcp.listener_key()).is_some() {
         return flag::INBOUND;

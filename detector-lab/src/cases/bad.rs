@@ -184,6 +184,8 @@ pub(super) static SHARED: &[Case] = &[
         SPARED, Like("office-read"), shared::office).on(Link).selftest_as("shared-address"),
     bad("office-late", "the same whose downloads begin once the players are paused",
         SPARED, Like("office-read"), shared::office_late).on(Link),
+    bad("provider", "24 addresses of one network with one paused reader each, and 24 others whose readers have read all",
+        (&[ZERO_WINDOW], SLOW), Like("provider-read"), shared::provider),
     bad("hoard-probed", "30 paused readers of one address, and one that reads all of an answer",
         FLOODS, Like("office-read"), shared::probed).on(Link),
     bad("hoard-network-probed", "four addresses of one network with 7 paused readers each, and one reader that has read all",

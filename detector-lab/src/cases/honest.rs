@@ -95,6 +95,8 @@ pub(super) static READERS: &[Case] = &[
         shared::balancer_read).on(Link),
     honest("cdn-read", "four edges of a CDN in one network, 10 connections that have read all on each",
         shared::cdn_read),
+    honest("provider-read", "48 addresses of one network with one reader each, who has read all",
+        shared::provider_read),
     honest("office-read", "the NAT of an office: 30 players read 40 kB/s, and 3 download",
         shared::office_read).on(Link),
     honest("mapped", "a socket for both families, IPv4 as IPv4-mapped", honest::mapped).on(Link),

@@ -112,8 +112,8 @@ impl<K: Copy + Eq + Hash> Groups<K> {
         group.peers += u64::from(usage_after != Usage::default());
         group.peers -= u64::from(usage_before != Usage::default());
         group.usage = (group.usage - usage_before) + usage_after;
-        group.counted =
-            (group.counted - capped(usage_before, settings)) + capped(usage_after, settings);
+        group.counted = (group.counted - counted_part(usage_before, settings))
+            + counted_part(usage_after, settings);
         self.changes += u64::from(group.judge(settings));
         if group.peers == 0 {
             self.groups.remove(&key);
@@ -130,7 +130,7 @@ impl<K: Copy + Eq + Hash> Groups<K> {
                 continue;
             }
             if let Some(group) = self.groups.get_mut(key) {
-                group.counted = group.counted + capped(*usage, settings);
+                group.counted = group.counted + counted_part(*usage, settings);
             }
         }
         for group in self.groups.values_mut() {
@@ -149,7 +149,8 @@ impl Group {
     }
 }
 
-fn capped(usage: Usage, settings: &DetectSettings) -> Usage {
+/// What one peer of a group counts with.
+pub(crate) fn counted_part(usage: Usage, settings: &DetectSettings) -> Usage {
     let part = |threshold: u64| (threshold / PEER_PART).max(1);
     Usage {
         stalled_connections: usage

@@ -7,8 +7,8 @@
 mod groups;
 mod together;
 
-pub(crate) use groups::Group;
-pub(crate) use together::{Joined, Membership, PeerGroups};
+pub(crate) use groups::{Group, counted_part};
+pub(crate) use together::{Joined, Membership, PeerGroups, Spared};
 
 use crate::observe::peer_address::PeerAddress;
 use crate::rules::fingerprint::Fingerprint;

@@ -10,6 +10,17 @@ use crate::rules::pace::Pace;
 use crate::rules::stall::{StallChange, StallClass};
 use crate::settings::DetectSettings;
 
+/// In which groups a peer counts for nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Spared {
+    /// It counts as any other.
+    Nowhere,
+    /// As many others of its network behave: what it has in common with those it is alike is that.
+    AmongAlike,
+    /// It shares its address with others who behave, or is trusted: it accuses no neighbours.
+    Everywhere,
+}
+
 /// The groups of peers that can hoard together.
 #[derive(Debug, Default)]
 pub(crate) struct PeerGroups {
@@ -29,11 +40,13 @@ impl PeerGroups {
         self.fingerprints.reconfigure(settings);
     }
 
-    /// Has a peer count for nothing in any group from now on, or as any other: who shares its address
-    /// with others who behave, or is trusted, accuses no neighbours.
-    pub(crate) fn spare(&mut self, peer_slot: u32, is_spared: bool, settings: &DetectSettings) {
-        self.networks.spare(peer_slot, is_spared, settings);
-        self.fingerprints.spare(peer_slot, is_spared, settings);
+    /// Has a peer count for nothing in a group from now on, or as any other.
+    pub(crate) fn spare(&mut self, peer_slot: u32, spared: Spared, settings: &DetectSettings) {
+        let in_networks = spared == Spared::Everywhere;
+        let in_fingerprints = spared != Spared::Nowhere;
+        self.networks.spare(peer_slot, in_networks, settings);
+        self.fingerprints
+            .spare(peer_slot, in_fingerprints, settings);
     }
 
     /// Counts a connection otherwise for the groups that it and its peer belong to.

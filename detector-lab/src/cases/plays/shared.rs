@@ -1,5 +1,5 @@
-//! Addresses that many share: a balancer, the edges of a CDN, the NAT of an office. Some behind them
-//! have stopped reading, others go on. And who looks so: where nobody pauses, and where one attacker has
+//! Addresses that many share, and networks: a balancer, the edges of a CDN, the NAT of an office, the
+//! customers of a provider. Some behind them have stopped reading, others go on. And who looks so: where nobody pauses, and where one attacker has
 //! the address.
 
 use super::crafted::uneven_edge;
@@ -124,6 +124,37 @@ fn paused(stage: &Stage, server: &TinyServer, place: (u8, u8, u16)) -> Result<Pe
 
 fn edge_bytes(stage: &Stage) -> u32 {
     uneven_edge(stage.profile(), 5)
+}
+
+/// Customers of one provider, each with an address of its own: half of them are paused, alike in all that
+/// can be seen of them, and the others have read all.
+pub(crate) fn provider(stage: &Stage) -> Result<()> {
+    customers(stage, CUSTOMERS / 2)
+}
+
+/// The same who have all read all.
+pub(crate) fn provider_read(stage: &Stage) -> Result<()> {
+    customers(stage, 0)
+}
+
+const CUSTOMERS: u8 = 48;
+
+fn customers(stage: &Stage, paused_customers: u8) -> Result<()> {
+    let server = stage.tiny_server()?;
+    let profile = stage.profile().window(edge_bytes(stage));
+    let mut peers = Vec::new();
+    for number in 0..CUSTOMERS {
+        let place = (0, 2 + number, 40_000 + u16::from(number));
+        if number < paused_customers {
+            peers.push(paused(stage, &server, place)?);
+        } else {
+            let reader = stage.crafted(place, server.address(), profile)?;
+            acts::read_all(&reader, 50_000)?;
+            peers.push(reader);
+        }
+    }
+    stage.hold();
+    Ok(())
 }
 
 /// The NAT of an office: thirty paused players, and three who download.

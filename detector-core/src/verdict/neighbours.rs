@@ -1,0 +1,108 @@
+//! Whether others of a network behave, while peers of it hold connections together.
+//!
+//! In: what the kernel says of all connections of the network. Readers on pause at many addresses of
+//! one provider hold as much as attackers do, but others beside them are served.
+
+use super::sharing::{PAST, RENEW_NS, RETRY_NS};
+use crate::observe::census::Census;
+use crate::rules::QUIET_NS;
+use crate::time::MonotonicTime;
+
+/// What is known of one network.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Neighbours {
+    /// When the kernel is to be asked again; `None` before it was asked.
+    ask_at: Option<MonotonicTime>,
+    counted: Option<(Census, MonotonicTime)>,
+}
+
+impl Neighbours {
+    /// Takes an answer; `None` if there was none. Whether it was taken: a second pair of looks is to
+    /// show the same connections well.
+    pub(crate) fn observe(&mut self, census: Option<Census>, now: MonotonicTime) -> bool {
+        let Some(census) = census else {
+            self.ask_at = Some(now.plus_ns(RETRY_NS));
+            return true;
+        };
+        if census.well > 0 && census.well_before.is_none() {
+            return false;
+        }
+        self.ask_at = Some(now.plus_ns(RENEW_NS));
+        self.counted = Some((census, now));
+        true
+    }
+
+    /// Whether the kernel is to be asked, if peers of the network are suspects together.
+    pub(crate) fn is_due(&self, now: MonotonicTime) -> bool {
+        self.ask_at.is_none_or(|at| at <= now)
+    }
+
+    /// The last answer that still counts.
+    pub(crate) fn census(&self, now: MonotonicTime) -> Option<Census> {
+        let fresh = self.counted.filter(|(_, at)| now.since_ns(*at) < QUIET_NS);
+        fresh.map(|(census, _)| census)
+    }
+
+    /// Whether nothing of it counts any more.
+    pub(crate) fn is_forgotten(&self, now: MonotonicTime) -> bool {
+        let asked_long_ago = self.ask_at.is_some_and(|at| now.since_ns(at) >= QUIET_NS);
+        asked_long_ago && self.census(now).is_none()
+    }
+}
+
+/// Whether at least as many connections of a network behave, now or over the past hours, as are held.
+pub(super) fn behave(census: &Census, holding: u64) -> bool {
+    let well = census.well_before.unwrap_or(0);
+    well.saturating_add(census.ended_well) >= PAST.max(holding)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Neighbours, behave};
+    use crate::observe::census::Census;
+    use crate::rules::QUIET_NS;
+    use crate::time::{MonotonicTime, SECOND_NS};
+    use crate::verdict::sharing::{RENEW_NS, RETRY_NS};
+
+    const START: MonotonicTime = MonotonicTime::from_ns(1_000 * SECOND_NS);
+
+    fn census(well: u64, well_before: Option<u64>, ended_well: u64) -> Census {
+        Census {
+            connections: 60,
+            well,
+            well_before,
+            ended_well,
+            ..Census::default()
+        }
+    }
+
+    #[test]
+    fn as_many_are_well_at_two_pairs_of_looks_as_are_held() {
+        let mut neighbours = Neighbours::default();
+        assert!(!neighbours.observe(Some(census(30, None, 0)), START));
+        assert!(neighbours.is_due(START) && neighbours.census(START).is_none());
+        assert!(neighbours.observe(Some(census(30, Some(23), 0)), START));
+        let counted = neighbours.census(START).unwrap();
+        assert!(behave(&counted, 23) && !behave(&counted, 24));
+        assert!(!neighbours.is_due(START) && neighbours.is_due(START.plus_ns(RENEW_NS)));
+    }
+
+    #[test]
+    fn the_past_speaks_where_nobody_is_there_now() {
+        assert!(behave(&census(0, None, 24), 24) && behave(&census(9, Some(4), 20), 24));
+        assert!(!behave(&census(24, None, 23), 24));
+        assert!(!behave(&census(0, None, 9), 5), "of so few nothing is said");
+    }
+
+    #[test]
+    fn who_did_not_answer_is_asked_again_and_forgotten_at_last() {
+        let mut neighbours = Neighbours::default();
+        assert!(neighbours.observe(None, START));
+        assert!(!neighbours.is_due(START) && neighbours.is_due(START.plus_ns(RETRY_NS)));
+        assert!(!neighbours.is_forgotten(START.plus_ns(RETRY_NS)));
+        assert!(neighbours.is_forgotten(START.plus_ns(RETRY_NS + QUIET_NS)));
+        assert!(neighbours.observe(Some(census(0, None, 0)), START));
+        let late = START.plus_ns(QUIET_NS);
+        assert!(neighbours.census(late).is_none() && !neighbours.is_forgotten(late));
+    }
+}
