@@ -16,6 +16,7 @@ both_families!(
     accepted_is_inbound_whatever_the_ports,
     opened_by_us_is_outbound_whatever_the_ports,
     sends_refused_by_this_host_hide_nothing,
+    a_byte_refused_by_this_host_hides_nothing,
 );
 
 /// Of the range that clients of this host get.
@@ -67,7 +68,17 @@ fn opened_by_us_is_outbound_whatever_the_ports(family: Family) -> Result<()> {
 /// A filter of this very host drops what we send, which TCP counts as sent and sends once more: the
 /// socket's own counts say nothing then.
 fn sends_refused_by_this_host_hide_nothing(family: Family) -> Result<()> {
-    Story::play(&suffix("refused", family), family, |story| {
+    refused(&suffix("refused", family), family, &[0; 5_000])
+}
+
+/// The same with a single byte: the counts of a connection that we opened are those of one that we
+/// accepted then.
+fn a_byte_refused_by_this_host_hides_nothing(family: Family) -> Result<()> {
+    refused(&suffix("refused-byte", family), family, &[0])
+}
+
+fn refused(name: &str, family: Family, bytes: &[u8]) -> Result<()> {
+    Story::play(name, family, |story| {
         let (server, client) = (&story.lab.server, &story.lab.client);
         let own = story.lab.addresses.server(family);
         let theirs = story.lab.addresses.client(family);
@@ -89,7 +100,7 @@ fn sends_refused_by_this_host_hide_nothing(family: Family) -> Result<()> {
             server.stdout_of(&format!("nft {line}"))?;
         }
         for mut stream in [&accepted, &opened] {
-            stream.write_all(&[0; 5_000]).context("write")?;
+            stream.write_all(bytes).context("write")?;
         }
         server.stdout_of("nft delete table inet refuse")?;
         fill(&accepted)?;

@@ -34,7 +34,7 @@ pub(crate) use sweep::SweepOptions;
 
 use crate::privilege::outside;
 use aya::Ebpf;
-use aya::maps::{Map, MapData, RingBuf};
+use aya::maps::{Map, MapData, MapError, RingBuf};
 use aya_log::EbpfLogger;
 use detector_common::names;
 use detector_common::settings::KernelSettings;
