@@ -55,13 +55,13 @@ pub struct Network {
 }
 
 impl Network {
-    const V4_PREFIX: u32 = 24;
-    const V6_PREFIX: u32 = 64;
+    const V4_PREFIX: u8 = 24;
+    const V6_PREFIX: u8 = 64;
 
     /// The network above a peer; `None` if the peer is as large itself.
     pub(crate) fn above(peer: PeerAddress) -> Option<Self> {
         let is_v6 = peer.address.is_ipv6();
-        let is_network = is_v6 && u32::from(peer.prefix_length) <= Self::V6_PREFIX;
+        let is_network = is_v6 && peer.prefix_length <= Self::V6_PREFIX;
         (!is_network).then(|| Self::of(peer.address))
     }
 
@@ -86,16 +86,16 @@ impl Network {
     #[must_use]
     pub const fn range(self) -> PeerAddress {
         if self.is_v4 {
-            let bits = (self.bits as u32) << (32 - Self::V4_PREFIX);
+            let [.., first, second, third] = self.bits.to_be_bytes();
             PeerAddress {
-                address: IpAddr::V4(Ipv4Addr::from_bits(bits)),
-                prefix_length: Self::V4_PREFIX as u8,
+                address: IpAddr::V4(Ipv4Addr::new(first, second, third, 0)),
+                prefix_length: Self::V4_PREFIX,
             }
         } else {
             let bits = self.bits << (128 - Self::V6_PREFIX);
             PeerAddress {
                 address: IpAddr::V6(Ipv6Addr::from_bits(bits)),
-                prefix_length: Self::V6_PREFIX as u8,
+                prefix_length: Self::V6_PREFIX,
             }
         }
     }
@@ -124,7 +124,7 @@ impl fmt::Display for PeerAddress {
 
 #[cfg(test)]
 mod tests {
-    use super::PeerAddress;
+    use super::{Network, PeerAddress};
 
     fn peer(text: &str) -> String {
         PeerAddress::of(text.parse().unwrap(), 64).to_string()
@@ -137,5 +137,20 @@ mod tests {
         assert_eq!(peer("2001:db8:1:2:3:4:5:6"), "2001:db8:1:2::/64");
         let whole = PeerAddress::of("2001:db8::1".parse().unwrap(), 128);
         assert_eq!(whole.to_string(), "2001:db8::1");
+    }
+
+    #[test]
+    fn a_network_has_the_peers_above_which_it_is() {
+        for (peer, range) in [
+            ("198.51.100.7", "198.51.100.0"),
+            ("2001:db8:1:2::7", "2001:db8:1:2::"),
+        ] {
+            let peer = PeerAddress::of(peer.parse().unwrap(), 128);
+            let network = Network::above(peer).unwrap();
+            assert_eq!(network.range().address().to_string(), range);
+            assert_eq!(Network::of(network.range().address()), network);
+        }
+        let wide = PeerAddress::of("2001:db8::".parse().unwrap(), 64);
+        assert_eq!(Network::above(wide), None);
     }
 }
