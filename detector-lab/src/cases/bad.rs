@@ -95,7 +95,7 @@ pub(super) static LONE_PEERS: &[Case] = &[
         TEASES, Like("reopens"), crafted::teasing).selftest(),
     bad("small-window", "leaves a window open into which the next segment does not fit",
         (&[sweep("small-window-stall")], SLOW), Like("many-slow"), crafted::small_window).selftest(),
-    bad("dribble", "reads 100 bytes a second",
+    bad("dribble", "reads 300 bytes a second",
         DRIBBLES, Like("many-slow"), crafted::dribble).when(When::First).selftest(),
     bad("unanswered", "reads, and from one moment on answers nothing",
         SILENT, Like("tunnel"), crafted::unanswered).selftest(),
@@ -137,7 +137,7 @@ pub(super) static CROWDS: &[Case] = &[
         ATTACKS, Like("many-slow"), hoards::of_network),
     bad("hoard-alike", "24 addresses of unrelated networks, one connection each, do the same",
         ATTACKS, Like("many-slow"), hoards::by_likeness).networks(hoards::ALIKE),
-    bad("hoard-dribble", "25 connections of one address, each read at 100 bytes a second",
+    bad("hoard-dribble", "25 connections of one address, each read at 300 bytes a second",
         (&[DRIBBLE, HOARD], &["slow-read-attack"]), Like("many-slow"), hoards::of_dribblers),
 ];
 

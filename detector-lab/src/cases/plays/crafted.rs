@@ -161,7 +161,7 @@ pub(crate) fn tiny_window(stage: &Stage) -> Result<()> {
     Ok(())
 }
 
-/// A reader of 100 bytes a second.
+/// A reader of 300 bytes a second: a segment fits each two seconds, also where the machine is busy.
 pub(crate) fn dribble(stage: &Stage) -> Result<()> {
     let server = stage.tiny_server()?;
     let mut reader = Dribbler::ask(stage, 40_001, &server)?;
@@ -179,7 +179,7 @@ pub(super) struct Dribbler {
 
 impl Dribbler {
     pub(super) const PACE: Duration = Duration::from_secs(1);
-    const BYTES_A_PACE: u32 = 100;
+    const BYTES_A_PACE: u32 = 300;
     const BUFFER: u32 = 1_200;
 
     /// Without scaling, so that a window can be said to the byte. It is the limit at once.

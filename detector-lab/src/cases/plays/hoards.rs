@@ -91,7 +91,7 @@ pub(crate) fn by_likeness(stage: &Stage) -> Result<()> {
     Ok(())
 }
 
-/// Connections from one address, each read at 100 bytes a second.
+/// Connections from one address, each read at 300 bytes a second.
 pub(crate) fn of_dribblers(stage: &Stage) -> Result<()> {
     let server = stage.tiny_server()?;
     let mut readers = Vec::new();
