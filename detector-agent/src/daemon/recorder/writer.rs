@@ -30,7 +30,7 @@ const CARD_CONNECTIONS: usize = 20;
 const EVENTS_WAIT: usize = 20_000;
 const NOTES_WAIT: usize = 4_096;
 /// For the last commit; a disk that does not answer must not keep the agent from stopping.
-const END_PATIENCE: Duration = Duration::from_secs(1);
+const END_PATIENCE: Duration = Duration::from_secs(5);
 
 /// The running thread.
 pub(in crate::daemon) struct RecorderThread {
@@ -67,7 +67,11 @@ impl RecorderThread {
         self.state.recording.end();
         // It never sends anything: this waits for it to end.
         if self.running.recv_timeout(END_PATIENCE) == Err(RecvTimeoutError::Timeout) {
-            tracing::error!("the recorder does not end: its disk does not answer");
+            let seconds = END_PATIENCE.as_secs();
+            tracing::error!(
+                "the recorder did not end within {seconds} s: its disk does not answer, or the machine \
+                 is too busy; what waited is lost"
+            );
         }
     }
 }
