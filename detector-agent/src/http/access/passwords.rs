@@ -6,22 +6,20 @@ use base64::engine::general_purpose::STANDARD;
 use hyper::header::HeaderValue;
 use std::collections::{BTreeMap, HashSet};
 use std::hash::{BuildHasher, RandomState};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 /// Passwords known to be right; those that are used are known again at once.
 const KNOWN_MAX: usize = 64;
 /// So many times as long as a check took nothing is checked.
 const REST: u32 = 3;
-/// Of no password; checked where there is no such user, so that the time does not tell.
-const NOBODY: &str = "$2b$10$abcdefghijklmnopqrstuu5Lo0g67CiD3M4RpN1BmBb4Crp5w7dbK";
 
 pub(super) struct Passwords {
     /// Two keys of this process, so that what is remembered tells nothing and cannot be aimed at.
     keys: [RandomState; 2],
     known: Mutex<HashSet<[u64; 2]>>,
-    checking: Semaphore,
+    checking: Arc<Semaphore>,
 }
 
 impl Default for Passwords {
@@ -29,7 +27,7 @@ impl Default for Passwords {
         Self {
             keys: Default::default(),
             known: Mutex::default(),
-            checking: Semaphore::new(1),
+            checking: Arc::new(Semaphore::new(1)),
         }
     }
 }
@@ -44,22 +42,24 @@ impl Passwords {
         let Some((user, password)) = authorization.and_then(read) else {
             return false;
         };
-        let hash = users.get(&user).map_or(NOBODY, String::as_str);
+        // Of somebody else where there is no such user, so that the time does not tell.
+        let Some(hash) = users.get(&user).or_else(|| users.values().next()) else {
+            return false;
+        };
         let key = [0, 1].map(|each: usize| self.keys[each].hash_one((&user, &password, hash)));
         if self.is_known(&key) {
             return true;
         }
-        let Ok(_one_at_a_time) = self.checking.acquire().await else {
+        let Ok(turn) = Arc::clone(&self.checking).acquire_owned().await else {
             return false;
         };
-        let (hash, is_user) = (hash.to_owned(), users.contains_key(&user));
-        let began = Instant::now();
-        let checked = tokio::task::spawn_blocking(move || bcrypt::verify(password, &hash));
-        let is_right = is_user && matches!(checked.await, Ok(Ok(true)));
+        let hash = hash.clone();
+        let is_right = move || bcrypt::verify(password, &hash).is_ok_and(|is_right| is_right);
+        // A task of its own: whoever hangs up meanwhile does not end it, and gets nobody the next turn.
+        let checked = tokio::spawn(check(turn, is_right)).await;
+        let is_right = checked.unwrap_or(false) && users.contains_key(&user);
         if is_right {
             self.remember(key);
-        } else {
-            tokio::time::sleep(began.elapsed() * REST).await;
         }
         is_right
     }
@@ -78,6 +78,20 @@ impl Passwords {
     }
 }
 
+/// Takes its turn, and a rest after what is wrong.
+async fn check(
+    turn: OwnedSemaphorePermit,
+    is_right: impl FnOnce() -> bool + Send + 'static,
+) -> bool {
+    let began = Instant::now();
+    let is_right = matches!(tokio::task::spawn_blocking(is_right).await, Ok(true));
+    if !is_right {
+        tokio::time::sleep(began.elapsed() * REST).await;
+    }
+    drop(turn);
+    is_right
+}
+
 /// User and password of `Basic …`.
 fn read(header: &HeaderValue) -> Option<(String, String)> {
     let (scheme, encoded) = header.to_str().ok()?.split_once(' ')?;
@@ -87,4 +101,35 @@ fn read(header: &HeaderValue) -> Option<(String, String)> {
     let decoded = String::from_utf8(STANDARD.decode(encoded.trim()).ok()?).ok()?;
     let (user, password) = decoded.split_once(':')?;
     Some((user.to_owned(), password.to_owned()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Passwords, STANDARD};
+    use base64::Engine as _;
+    use hyper::header::HeaderValue;
+    use std::collections::BTreeMap;
+    use std::time::Duration;
+
+    fn basic(pair: &str) -> HeaderValue {
+        HeaderValue::try_from(format!("Basic {}", STANDARD.encode(pair))).unwrap()
+    }
+
+    /// As if the client hung up.
+    #[tokio::test]
+    async fn who_hangs_up_takes_his_turn_to_its_end() {
+        let hash = bcrypt::hash("right", 11).unwrap();
+        let users = BTreeMap::from([("ann".to_owned(), hash)]);
+        let passwords = Passwords::default();
+        for guess in ["ann:wrong", "bob:right"] {
+            let guess = basic(guess);
+            let asked = passwords.are_right(&users, Some(&guess));
+            let hangs_up = tokio::time::timeout(Duration::from_millis(1), asked).await;
+            assert!(hangs_up.is_err(), "checked within a millisecond");
+            assert_eq!(passwords.checking.available_permits(), 0);
+            // The next one waits for it.
+            drop(passwords.checking.acquire().await.unwrap());
+        }
+        assert!(passwords.are_right(&users, Some(&basic("ann:right"))).await);
+    }
 }
