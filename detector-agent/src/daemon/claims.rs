@@ -9,7 +9,7 @@ use detector_api::failure::Failure;
 use std::io;
 use std::net::SocketAddr;
 use std::path::Path;
-use tokio::net::UnixListener;
+use tokio::net::{TcpListener, UnixListener};
 
 /// Claims the control socket and listens there.
 pub(super) fn control_socket(path: &Path) -> Result<(Claim, UnixListener), Failure> {
@@ -82,25 +82,36 @@ pub fn check_access(config: &Config) -> Result<(), Failure> {
     access(&config.web).map(drop)
 }
 
-/// Listens on all addresses of the metrics.
-pub(super) fn web_listeners(addresses: &[SocketAddr]) -> Result<Vec<BoundTcp>, Failure> {
+/// Takes all addresses of the metrics; nobody can connect yet.
+pub(super) fn web_addresses(addresses: &[SocketAddr]) -> Result<Vec<BoundTcp>, Failure> {
     let bind = |address: &SocketAddr| {
-        BoundTcp::bind(*address).map_err(|error| {
-            let failure = Failure::usage(format!("cannot listen on {address}: {error}"));
-            let port = address.port();
-            match error.kind() {
-                io::ErrorKind::AddrInUse => failure.hint(format!(
-                    "`ss -ltnp 'sport = :{port}'` shows which process has it; choose another with \
-                     --web.listen-address"
-                )),
-                io::ErrorKind::AddrNotAvailable => {
-                    failure.hint("this host has no such address; `ip address` shows those it has")
-                }
-                _ => failure.hint("choose another address with --web.listen-address"),
-            }
-        })
+        BoundTcp::bind(*address).map_err(|error| no_listener(*address, &error))
     };
     addresses.iter().map(bind).collect()
+}
+
+/// Listens on them.
+pub(super) fn listen(bound: Vec<BoundTcp>) -> Result<Vec<TcpListener>, Failure> {
+    let listen = |bound: BoundTcp| {
+        let address = bound.address();
+        bound.listen().map_err(|error| no_listener(address, &error))
+    };
+    bound.into_iter().map(listen).collect()
+}
+
+fn no_listener(address: SocketAddr, error: &io::Error) -> Failure {
+    let failure = Failure::usage(format!("cannot listen on {address}: {error}"));
+    let port = address.port();
+    match error.kind() {
+        io::ErrorKind::AddrInUse => failure.hint(format!(
+            "`ss -ltnp 'sport = :{port}'` shows which process has it; choose another with \
+             --web.listen-address"
+        )),
+        io::ErrorKind::AddrNotAvailable => {
+            failure.hint("this host has no such address; `ip address` shows those it has")
+        }
+        _ => failure.hint("choose another address with --web.listen-address"),
+    }
 }
 
 /// Makes the agent's own folder, or checks that nobody else can write into it. A file system that is

@@ -1,9 +1,10 @@
 //! The composition root: claims what the agent needs, starts its parts, stops them.
 //!
 //! Order: the host is checked first, so that one that cannot run an agent says so whatever else is
-//! wrong; then socket and listeners are claimed, so that a second agent fails before it loads
-//! anything; then the kernel side is attached; then what is not needed any more is given up; only
-//! then anything is read, records and requests alike; then `ready`.
+//! wrong; then the socket and the addresses of the metrics are claimed, so that a second agent fails
+//! before it loads anything; then the kernel side is attached; then what is not needed any more is
+//! given up; only then it listens on the network and reads anything, records and requests alike; then
+//! `ready`.
 
 mod census;
 mod claims;
@@ -42,7 +43,7 @@ use signals::Signals;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::net::UnixListener;
+use tokio::net::{TcpListener, UnixListener};
 use tokio::sync::mpsc;
 use tokio::task::{JoinError, JoinSet};
 
@@ -62,8 +63,8 @@ pub async fn run(start: Start) -> Result<(), Failure> {
     let config = &start.config;
     let (claim, control_listener) = claims::control_socket(&config.control.socket)?;
     let access = claims::access(&config.web)?.map(Arc::new);
-    let web_listeners = claims::web_listeners(&config.web.listen_addresses)?;
-    let addresses: Vec<_> = web_listeners.iter().map(BoundTcp::address).collect();
+    let web_addresses = claims::web_addresses(&config.web.listen_addresses)?;
+    let addresses: Vec<_> = web_addresses.iter().map(BoundTcp::address).collect();
 
     let (ping_sender, pings) = mpsc::channel(1);
     let state = Arc::new(AgentState::new(config, ping_sender));
@@ -80,6 +81,7 @@ pub async fn run(start: Start) -> Result<(), Failure> {
     let give_up = || state.set_privilege(privilege::give_up(enabled, &files));
     let kernel = kernel::start(&options, message_sender, give_up).map_err(start_failure)?;
     state.kernel_started(kernel);
+    let web_listeners = claims::listen(web_addresses)?;
     let owners = owners::start(Arc::clone(&state), background_nice).inspect_err(|error| {
         tracing::warn!(
             "cannot look for the processes behind connections: {error}; peers are judged without"
@@ -190,7 +192,7 @@ async fn stop(state: &Arc<AgentState>, mut servers: JoinSet<()>) {
 fn serve_web(
     servers: &mut JoinSet<()>,
     state: &Arc<AgentState>,
-    listeners: Vec<BoundTcp>,
+    listeners: Vec<TcpListener>,
     telemetry_path: &str,
     access: Option<&Arc<Access>>,
 ) {

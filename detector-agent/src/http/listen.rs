@@ -25,10 +25,10 @@ pub(crate) trait Listener: Send + 'static {
     fn accept(&self) -> impl Future<Output = io::Result<(Self::Stream, Client)>> + Send;
 }
 
-/// A bound TCP listener.
+/// An address that is taken: nobody can connect yet.
 #[derive(Debug)]
 pub(crate) struct BoundTcp {
-    listener: TcpListener,
+    socket: TcpSocket,
     address: SocketAddr,
 }
 
@@ -43,22 +43,26 @@ impl BoundTcp {
         socket.set_reuseaddr(true)?;
         socket.set_send_buffer_size(SEND_BUFFER_BYTES)?;
         socket.bind(address)?;
-        let listener = socket.listen(BACKLOG)?;
-        let address = listener.local_addr()?;
-        Ok(Self { listener, address })
+        let address = socket.local_addr()?;
+        Ok(Self { socket, address })
     }
 
     /// The address with the real port.
     pub(crate) fn address(&self) -> SocketAddr {
         self.address
     }
+
+    /// Lets clients connect from now on.
+    pub(crate) fn listen(self) -> io::Result<TcpListener> {
+        self.socket.listen(BACKLOG)
+    }
 }
 
-impl Listener for BoundTcp {
+impl Listener for TcpListener {
     type Stream = TcpStream;
 
     async fn accept(&self) -> io::Result<(TcpStream, Client)> {
-        let (stream, address) = self.listener.accept().await?;
+        let (stream, address) = TcpListener::accept(self).await?;
         let milliseconds = u32::try_from(USER_TIMEOUT.as_millis()).unwrap_or(u32::MAX);
         // Both only make a good thing better.
         let _ = rustix::net::sockopt::set_tcp_user_timeout(&stream, milliseconds);
@@ -74,5 +78,22 @@ impl Listener for UnixListener {
         let (stream, _) = UnixListener::accept(self).await?;
         let uid = stream.peer_cred().ok().map(|credentials| credentials.uid());
         Ok((stream, Client::User(uid)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::BoundTcp;
+    use std::io::ErrorKind;
+    use std::net::TcpStream;
+
+    #[tokio::test]
+    async fn nobody_connects_before_it_listens() {
+        let bound = BoundTcp::bind("127.0.0.1:0".parse().unwrap()).unwrap();
+        let address = bound.address();
+        let refused = TcpStream::connect(address).unwrap_err();
+        assert_eq!(refused.kind(), ErrorKind::ConnectionRefused);
+        let _listener = bound.listen().unwrap();
+        TcpStream::connect(address).unwrap();
     }
 }

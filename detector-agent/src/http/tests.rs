@@ -270,8 +270,9 @@ async fn a_handler_that_panics_or_hangs_costs_one_answer() {
 
 #[tokio::test]
 async fn beyond_the_limit_whoever_was_waited_for_longest_makes_room() {
-    let listener = BoundTcp::bind("127.0.0.1:0".parse().unwrap()).unwrap();
-    let address = listener.address();
+    let bound = BoundTcp::bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    let address = bound.address();
+    let listener = bound.listen().unwrap();
     let limits = Limits {
         connections: 2,
         ..Limits::WEB
