@@ -5,7 +5,7 @@
 
 use rustix::fs::{Mode, OFlags};
 use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
@@ -40,14 +40,31 @@ pub(crate) fn find_all() -> Vec<Namespace> {
         .collect()
 }
 
+/// Those that a process of our own user namespace is in. Anybody can lay out a user namespace, in it a
+/// network of his own, and there have any address and be anybody's peer; nobody brings a process of
+/// ours there. Those that no process that we see is in are left out.
+pub(crate) fn of_our_users() -> BTreeSet<u32> {
+    let ours = fs::read_link("/proc/self/ns/user").ok();
+    let is_ours = |process: &PathBuf| {
+        let users = fs::read_link(process.join("ns/user")).ok();
+        users.is_some() && users == ours
+    };
+    let processes = processes(Path::new("/proc")).filter(is_ours);
+    let own = home().map(|home| home.inode);
+    let found = processes.filter_map(|process| inode_of(&process.join("ns/net")));
+    found.chain(own).collect()
+}
+
 fn process_paths() -> impl Iterator<Item = PathBuf> {
-    entries(Path::new("/proc"))
-        .filter(|path| {
-            path.file_name()
-                .and_then(|name| name.to_str())
-                .is_some_and(|name| name.bytes().all(|byte| byte.is_ascii_digit()))
-        })
-        .map(|path| path.join("ns/net"))
+    processes(Path::new("/proc")).map(|process| process.join("ns/net"))
+}
+
+fn processes(proc: &Path) -> impl Iterator<Item = PathBuf> {
+    entries(proc).filter(|path| {
+        path.file_name()
+            .and_then(|name| name.to_str())
+            .is_some_and(|name| name.bytes().all(|byte| byte.is_ascii_digit()))
+    })
 }
 
 fn named_paths() -> impl Iterator<Item = PathBuf> {
@@ -185,5 +202,6 @@ pub(crate) mod tests {
     fn our_own_namespace_is_among_all() {
         let own = current().unwrap().inode;
         assert!(find_all().iter().any(|namespace| namespace.inode == own));
+        assert!(of_our_users().contains(&own));
     }
 }

@@ -1,5 +1,6 @@
 //! Who asks for an action.
 
+use crate::capability::{self, Capability};
 use std::fmt;
 
 /// See the module.
@@ -18,6 +19,13 @@ impl Asker {
             Self::User(uid) => uid,
             Self::Guard => rustix::process::geteuid().as_raw(),
         }
+    }
+
+    /// Whether a dry run says what it knows without asking the kernel, which would not act for this agent:
+    /// the guard's does, so that it can be tried before anything is allowed. An operator is told what
+    /// is missing.
+    pub(super) fn may_foresee(self) -> bool {
+        self == Self::Guard && !capability::has(Capability::NetAdmin)
     }
 }
 

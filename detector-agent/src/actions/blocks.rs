@@ -1,7 +1,8 @@
 //! The blocks that stand, and until when: the agent's own account of what is in the kernel.
 //!
-//! The kernel keeps the time; what has expired here has expired there. The kernel's table is made
-//! with the first block and removed with the last one.
+//! The kernel keeps the time, in ticks of its own, and begins later than this account does: what has
+//! expired here stays known until it has surely expired there. The kernel's table is made with the
+//! first block and removed with the last one.
 
 use super::Asker;
 use super::refusal::{Refusal, refusal};
@@ -16,6 +17,10 @@ use rustix::io::Errno;
 use std::collections::BTreeMap;
 use std::io;
 use std::time::{Duration, Instant};
+
+/// Kernels before 6.12 take an element that is there still for the one that is to be made, and let it
+/// expire when that one was to: so long is one taken out first.
+const LINGERS: Duration = Duration::from_secs(1);
 
 /// Why a block was not made or not lifted.
 #[derive(Debug, thiserror::Error)]
@@ -90,6 +95,12 @@ struct Block {
     asker: Asker,
 }
 
+impl Block {
+    fn stands(&self, now: Instant) -> bool {
+        self.until > now
+    }
+}
+
 /// See the module.
 #[derive(Debug, Default)]
 pub(super) struct Blocks {
@@ -100,15 +111,19 @@ pub(super) struct Blocks {
 impl Blocks {
     /// How many there are now.
     pub(super) fn count(&self) -> usize {
+        self.standing().count()
+    }
+
+    fn standing(&self) -> impl Iterator<Item = (&IpNet, &Block)> {
         let now = Instant::now();
-        let standing = self.entries.values().filter(|block| block.until > now);
-        standing.count()
+        let all = self.entries.iter();
+        all.filter(move |(_, block)| block.stands(now))
     }
 
     /// All there are now.
     pub(super) fn list(&mut self) -> Vec<Blocked> {
         self.forget_expired();
-        let each = self.entries.iter().map(|(network, block)| Blocked {
+        let each = self.standing().map(|(network, block)| Blocked {
             network: network.to_string(),
             since: rfc3339(block.since_unix_ns),
             until: rfc3339(block.until_unix_ns),
@@ -149,22 +164,24 @@ impl Blocks {
         let overlaps = |other: &IpNet| other.contains(&network) || network.contains(other);
         let is_operators = |block: &Block| asker == Asker::Guard && block.asker != asker;
         let is_in_the_way = |other: &IpNet, block: &Block| *other != network || is_operators(block);
-        let mut others = self
-            .entries
-            .iter()
-            .filter(|(other, block)| is_in_the_way(other, block));
-        if let Some((other, block)) = others.find(|(other, _)| overlaps(other)) {
+        let in_the_way = self
+            .standing()
+            .find(|(other, block)| is_in_the_way(other, block) && overlaps(other));
+        if let Some((other, block)) = in_the_way {
             return Err(BlockError::Overlaps {
                 other: *other,
                 until: rfc3339(block.until_unix_ns),
             });
         }
-        let is_of_family = |other: &&IpNet| other.addr().is_ipv4() == network.addr().is_ipv4();
-        let of_family = self.entries.keys().filter(is_of_family).count();
-        if before.is_none() && of_family >= CAPACITY as usize {
+        let stood = before.filter(|before| before.stands(Instant::now()));
+        let is_of_family =
+            |(other, _): &(&IpNet, _)| other.addr().is_ipv4() == network.addr().is_ipv4();
+        let of_family = self.standing().filter(is_of_family).count();
+        if stood.is_none() && of_family >= CAPACITY as usize {
             return Err(BlockError::Full);
         }
-        if !capability::has(Capability::NetAdmin) {
+        let is_foreseen = is_dry && asker.may_foresee();
+        if !is_foreseen && !capability::has(Capability::NetAdmin) {
             return Err(BlockError::NoPrivilege);
         }
         let now_unix_ns = clock::unix_ns();
@@ -176,9 +193,9 @@ impl Blocks {
             fence,
             asker,
         };
-        if is_dry {
+        if is_dry && !is_foreseen {
             self.try_kernel()?;
-        } else {
+        } else if !is_dry {
             self.apply(order, before.map(|before| before.fence))?;
             self.entries.insert(network, block);
         }
@@ -187,7 +204,7 @@ impl Blocks {
             dry_run: is_dry,
             for_seconds: span.as_secs(),
             until: rfc3339(block.until_unix_ns),
-            was_blocked_until: before.map(|before| rfc3339(before.until_unix_ns)),
+            was_blocked_until: stood.map(|stood| rfc3339(stood.until_unix_ns)),
         })
     }
 
@@ -215,7 +232,8 @@ impl Blocks {
         is_dry: bool,
     ) -> Result<UnblockAnswer, BlockError> {
         self.forget_expired();
-        let Some(block) = self.entries.get(&network).copied() else {
+        let block = self.entries.get(&network).copied();
+        let Some(block) = block.filter(|block| block.stands(Instant::now())) else {
             return Err(BlockError::NotBlocked { network });
         };
         if !is_dry {
@@ -233,11 +251,19 @@ impl Blocks {
         })
     }
 
-    /// Lifts what the guard has made; returns what that was.
-    pub(super) fn lift_guard(&mut self) -> Vec<IpNet> {
-        let all = self.entries.iter();
-        let of_guard = all.filter(|(_, block)| block.asker == Asker::Guard);
+    /// Whether anything stands that the guard has made.
+    pub(super) fn has_guarded(&self) -> bool {
+        let mut blocks = self.standing();
+        blocks.any(|(_, block)| block.asker == Asker::Guard)
+    }
+
+    /// Lifts what the guard has made of these networks; returns what that was.
+    pub(super) fn lift_guard(&mut self, lifts: impl Fn(&IpNet) -> bool) -> Vec<IpNet> {
+        let of_guard = self
+            .standing()
+            .filter(|(_, block)| block.asker == Asker::Guard);
         let mut networks: Vec<IpNet> = of_guard.map(|(network, _)| *network).collect();
+        networks.retain(lifts);
         networks.retain(|network| self.unblock(*network, false).is_ok());
         networks
     }
@@ -245,7 +271,8 @@ impl Blocks {
     /// Forgets what has expired in the kernel.
     pub(super) fn forget_expired(&mut self) {
         let now = Instant::now();
-        self.entries.retain(|_, block| block.until > now);
+        self.entries
+            .retain(|_, block| block.stands(now) || now - block.until < LINGERS);
         if self.entries.is_empty() {
             // Closing its socket removes the table.
             self.ruleset = None;
@@ -282,49 +309,4 @@ fn making_failed(source: io::Error) -> BlockError {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::{Asker, BlockError, BlockOrder, Blocks, Fence};
-    use std::time::Duration;
-
-    const SPAN: Duration = Duration::from_secs(600);
-
-    #[test]
-    fn a_dry_run_changes_nothing_and_says_until_when() {
-        let mut blocks = Blocks::default();
-        let network = "203.0.113.0/24".parse().unwrap();
-        let order = BlockOrder {
-            network,
-            span: SPAN,
-            fence: Fence::Drop,
-            asker: Asker::User(0),
-            is_dry: true,
-        };
-        match blocks.block(order, &[]) {
-            Ok(answer) => {
-                assert!(answer.dry_run && answer.was_blocked_until.is_none());
-                assert_eq!(answer.for_seconds, 600);
-            }
-            // What a dry run says where the real one would fail.
-            Err(error) => assert!(
-                matches!(
-                    error,
-                    BlockError::NoPrivilege | BlockError::NoSupport | BlockError::Taken
-                ),
-                "{error}"
-            ),
-        }
-        assert_eq!(blocks.count(), 0);
-        assert!(blocks.ruleset.is_none());
-        let unblocked = blocks.unblock(network, false);
-        assert!(matches!(unblocked, Err(BlockError::NotBlocked { .. })));
-    }
-
-    #[test]
-    fn loopback_is_among_the_hosts_own_addresses() {
-        let own = super::own_addresses().unwrap();
-        assert!(
-            own.is_empty() || own.iter().any(|address| address.is_loopback()),
-            "{own:?}"
-        );
-    }
-}
+mod tests;

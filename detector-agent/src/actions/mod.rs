@@ -81,7 +81,14 @@ impl Actions {
             .lock()
             .unwrap_or_else(PoisonError::into_inner);
         let orphans_linger = Arc::clone(&self.orphans_linger);
-        let carried_out = outside::run("detector-reset", move || plan.carry_out(&orphans_linger));
+        let carry_out = move || {
+            if is_dry && asker.may_foresee() {
+                Ok(plan.foresee())
+            } else {
+                plan.carry_out(&orphans_linger)
+            }
+        };
+        let carried_out = outside::run("detector-reset", carry_out);
         let outcome = carried_out.unwrap_or_else(|source| {
             Err(ResetError::Failed {
                 doing: "cannot reset",
@@ -185,9 +192,21 @@ impl Actions {
         outcome
     }
 
-    /// Lifts what the guard has blocked or limited; returns what that was. Waits for the kernel.
-    pub(crate) fn lift_guard(&self) -> Vec<IpNet> {
-        let lifted = self.blocks().lift_guard();
+    /// Whether anything stands that the guard has blocked or limited.
+    pub(crate) fn has_guarded(&self) -> bool {
+        self.blocks().has_guarded()
+    }
+
+    /// Lifts what the guard has blocked or limited of the networks that `is_wanted` wants, and of those
+    /// that are trusted; returns what that was. Waits for the kernel.
+    pub(crate) fn lift_guard(&self, is_wanted: impl Fn(IpNet) -> bool) -> Vec<IpNet> {
+        let trusted = self.trusted().clone();
+        let is_trusted = |network: &IpNet| {
+            let mut trusted = trusted.iter();
+            trusted.any(|other| other.contains(network) || network.contains(other))
+        };
+        let lifts = |network: &IpNet| is_trusted(network) || is_wanted(*network);
+        let lifted = self.blocks().lift_guard(lifts);
         for network in &lifted {
             tracing::warn!("unblock {}: {network} is no longer blocked", Asker::Guard);
         }
@@ -221,7 +240,8 @@ impl Actions {
         }
     }
 
-    /// Never blocks these networks from now on. Blocks that stand remain.
+    /// Never blocks these networks from now on. What operators have blocked remains; what the guard has
+    /// made goes with its next look.
     pub(crate) fn trust(&self, networks: Vec<IpNet>) {
         *self.trusted() = networks.into_iter().map(fold).collect();
     }

@@ -140,6 +140,21 @@ impl ResetPlan {
                 }
             }
         }
+        Ok(self.counted())
+    }
+
+    /// What carrying it out would do as far as the engine knows: nobody asks the kernel.
+    pub(crate) fn foresee(mut self) -> ResetAnswer {
+        let candidates = std::mem::take(&mut self.candidates).into_values().flatten();
+        let sockets = candidates.map(|candidate| ResetSocket {
+            outcome: ResetOutcome::WouldReset,
+            ..candidate.report
+        });
+        self.answer.sockets.extend(sockets);
+        self.counted()
+    }
+
+    fn counted(mut self) -> ResetAnswer {
         let done = [ResetOutcome::Reset, ResetOutcome::WouldReset];
         let answer = &mut self.answer;
         answer
@@ -151,7 +166,7 @@ impl ResetPlan {
                 answer.freed_bytes += socket.pinned_bytes;
             }
         }
-        Ok(self.answer)
+        self.answer
     }
 }
 
@@ -259,6 +274,14 @@ impl Candidate {
                 ResetOutcome::Gone,
                 Some("it has finished sending meanwhile"),
             ));
+        }
+        // What was acknowledged stays so.
+        if found
+            .bytes_acked
+            .is_some_and(|acked| acked < self.bytes_acked)
+        {
+            let reason = "another socket has its addresses now";
+            return Some((ResetOutcome::Gone, Some(reason)));
         }
         // Less than a segment is what a peer that teases takes. One that dribbles takes data all the
         // time; the engine has judged that it takes too little.

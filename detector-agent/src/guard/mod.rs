@@ -13,6 +13,7 @@ use crate::http::Client;
 use detector_api::snapshot::{GuardAct, GuardStep};
 use detector_core::guard::{Guard, GuardSettings, GuardSuspect, Pressure, Step};
 use detector_core::observe::peer_address::PeerAddress;
+use ipnet::IpNet;
 use scrapers::Scrapers;
 use std::collections::BTreeMap;
 use std::io;
@@ -108,15 +109,24 @@ impl AutoGuard {
 
     /// Whom to spare, as it was within the last seconds.
     pub(crate) fn spared(&self) -> io::Result<Spared> {
-        let mut known = lock(&self.spared);
-        match &*known {
-            Some((at, spared)) if at.elapsed() < SPARED_FOR => Ok(spared.clone()),
-            _ => {
-                let found = Spared::find(lock(&self.scrapers).networks())?;
-                *known = Some((Instant::now(), found.clone()));
-                Ok(found)
-            }
+        let known = lock(&self.spared).clone();
+        match known {
+            Some((at, spared)) if at.elapsed() < SPARED_FOR => Ok(spared),
+            _ => self.spared_now(),
         }
+    }
+
+    /// Whom to spare at this moment. Looks at each process.
+    pub(crate) fn spared_now(&self) -> io::Result<Spared> {
+        self.look_with(Spared::find)
+    }
+
+    /// Nothing is locked meanwhile: whoever fetches the metrics is noted on the event loop.
+    fn look_with(&self, find: impl FnOnce(Vec<IpNet>) -> io::Result<Spared>) -> io::Result<Spared> {
+        let scrapers: Vec<_> = lock(&self.scrapers).networks().collect();
+        let found = find(scrapers)?;
+        *lock(&self.spared) = Some((Instant::now(), found.clone()));
+        Ok(found)
     }
 
     pub(crate) fn count_spared(&self, reason: &'static str) {
@@ -157,4 +167,21 @@ impl AutoGuard {
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     // Each holds plain values that are whole at any moment.
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{AutoGuard, Spared};
+
+    #[test]
+    fn a_scrape_waits_for_no_look_at_processes() {
+        let guard = AutoGuard::default();
+        let look = |_| {
+            assert!(guard.scrapers.try_lock().is_ok());
+            assert!(guard.spared.try_lock().is_ok());
+            assert!(guard.status.try_lock().is_ok());
+            Ok(Spared::default())
+        };
+        guard.look_with(look).unwrap();
+    }
 }

@@ -1,11 +1,14 @@
-//! Whom the guard never touches. Networks that the configuration trusts are no suspects at all.
+//! Whom the guard never touches, and where a limit or a block would meet nobody's packets. Networks that
+//! the configuration trusts are no suspects at all.
 
 use crate::host::sessions;
+use crate::namespace;
 use crate::netlink::addresses::own_addresses;
 use crate::netlink::routes::gateways;
 use crate::privilege::outside;
 use detector_core::observe::peer_address::PeerAddress;
 use ipnet::IpNet;
+use std::collections::BTreeSet;
 use std::io;
 use std::net::IpAddr;
 
@@ -18,28 +21,41 @@ pub(crate) struct Spared {
     networks: Vec<(IpNet, &'static str)>,
     /// Whether all that are logged in are among them.
     pub(crate) are_sessions_known: bool,
+    /// Network namespaces that are no stranger's.
+    of_our_users: BTreeSet<u32>,
 }
 
 impl Spared {
     /// Asks the kernel and looks at `/proc`.
-    pub(super) fn find(scrapers: impl Iterator<Item = IpNet>) -> io::Result<Self> {
-        let sessions = outside::run("sessions", sessions::clients)?;
-        let are_sessions_known = sessions.is_some();
+    pub(super) fn find(scrapers: Vec<IpNet>) -> io::Result<Self> {
+        let look = || (sessions::find(), namespace::of_our_users());
+        let (sessions, of_our_users) = outside::run("sessions", look)?;
         let each = |reason| move |address: IpAddr| (IpNet::from(address.to_canonical()), reason);
         let addresses = own_addresses()?.into_iter().map(each("own"));
         let addresses = addresses.chain(gateways()?.into_iter().map(each("gateway")));
-        let logged_in = sessions.unwrap_or_default().into_iter();
-        let addresses = addresses.chain(logged_in.map(each("session")));
-        let scrapers = scrapers.map(|network| (network, "scraper"));
+        let logged_in = sessions.clients.into_iter().map(each("session"));
+        let addresses = addresses.chain(logged_in);
+        let scrapers = scrapers.into_iter().map(|network| (network, "scraper"));
         Ok(Self {
             networks: addresses.chain(scrapers).collect(),
-            are_sessions_known,
+            are_sessions_known: sessions.are_all,
+            of_our_users,
         })
     }
 
-    /// Why this peer is spared, if it is. A network is, if one address in it is.
+    /// Whether what comes to sockets of this network namespace may come by this host's way in: not where
+    /// somebody has laid it out for himself.
+    pub(crate) fn is_on_our_way(&self, netns: u32) -> bool {
+        self.of_our_users.contains(&netns)
+    }
+
+    /// Why this peer is spared, if it is.
     pub(crate) fn reason(&self, peer: &PeerAddress) -> Option<&'static str> {
-        let network = network_of(peer)?;
+        self.reason_of(network_of(peer)?)
+    }
+
+    /// Why this network is spared, if it is: one is, if one address in it is.
+    pub(crate) fn reason_of(&self, network: IpNet) -> Option<&'static str> {
         if network.addr().is_loopback() {
             return Some("loopback");
         }
@@ -63,7 +79,7 @@ mod tests {
     #[test]
     fn a_network_is_spared_for_one_address_in_it() {
         let scraper = ["203.0.113.7/32", "2001:db8:1::/64"].map(|text| text.parse().unwrap());
-        let spared = Spared::find(scraper.into_iter()).unwrap();
+        let spared = Spared::find(scraper.to_vec()).unwrap();
         for (peer, reason) in [
             ("127.0.0.9", Some("loopback")),
             ("203.0.113.7", Some("scraper")),

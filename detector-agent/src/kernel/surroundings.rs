@@ -21,7 +21,7 @@ pub(super) fn requirements() -> Vec<Requirement> {
 
 fn processes() -> Requirement {
     let name = "processes of others";
-    if sessions::clients().is_some() {
+    if sessions::find().are_all {
         Requirement::ok(name, "seen, and who is logged in")
     } else {
         Requirement::degraded(

@@ -18,7 +18,7 @@ impl Engine {
     }
 
     /// Peers that are accused of an attack, or hoard, with those of their connections that are below
-    /// the drain floor. None of trusted networks.
+    /// the drain floor, as if all were on our way. None of trusted networks.
     #[must_use]
     pub fn guard_suspects(&self) -> Vec<GuardSuspect> {
         let flagged = self.flagged.iter().map(|slot| self.peers.get(*slot));
@@ -54,6 +54,7 @@ impl Engine {
                 first_seen: connection.first_seen,
                 since: connection.stall.since,
                 pinned_bytes: connection.last.pinned_bytes(),
+                is_on_our_way: true,
             })
             .collect();
         stalled.sort_unstable_by_key(|each| (each.since, each.connection));

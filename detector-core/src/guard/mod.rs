@@ -4,7 +4,8 @@
 //! the cheapest first: reset what has been stalled for longest; where a peer that is accused comes
 //! back after that, limit its new connections; where it comes back even so, block it. Never: a step
 //! without pressure, beyond the budget of a minute, or on a peer that is to be spared; a limit or a
-//! block of a peer that is not accused, or whose other connections were not counted.
+//! block of a peer that is not accused, whose other connections were not counted, or that holds nothing
+//! where a limit or a block would meet it.
 
 mod budget;
 mod pressure;
@@ -56,6 +57,9 @@ pub struct StalledConnection {
     pub since: MonotonicTime,
     /// What it holds.
     pub pinned_bytes: u64,
+    /// Whether a limit or a block would meet it: what comes to a namespace that somebody has laid out for
+    /// himself does not come by this host's way in, and may bear any address.
+    pub is_on_our_way: bool,
 }
 
 /// A peer that is accused of an attack, or hoards.
@@ -161,7 +165,7 @@ impl Guard {
         now: MonotonicTime,
     ) -> Option<Step> {
         let past = self.past.get_mut(&suspect.peer)?;
-        let is_new = |each: &&StalledConnection| each.first_seen > past.at;
+        let is_new = |each: &&StalledConnection| each.first_seen > past.at && each.is_on_our_way;
         let new = suspect.stalled.iter().filter(is_new).count() as u64;
         let well = suspect
             .well

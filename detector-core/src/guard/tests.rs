@@ -48,6 +48,7 @@ fn stalled(last: u8, port: u16, since: u64) -> StalledConnection {
         first_seen: at(since),
         since: at(since),
         pinned_bytes: 10,
+        is_on_our_way: true,
     }
 }
 
@@ -138,6 +139,24 @@ fn a_block_is_not_made_above_the_bound_nor_without_a_count() {
         };
         let steps = decide(&mut guard, 110, vec![back]);
         assert_eq!(acts(&steps), [(GuardAct::Reset, 10)], "{well:?}");
+    }
+}
+
+#[test]
+fn what_a_block_would_not_meet_is_reset_and_makes_no_block() {
+    let mut guard = Guard::default();
+    let laid_out_elsewhere = |ports: std::ops::Range<u16>, since| {
+        let mut suspect = suspect(1, true, ports, since);
+        for each in &mut suspect.stalled {
+            each.is_on_our_way = false;
+        }
+        suspect
+    };
+    for (number, second) in [100, 110, 120].into_iter().enumerate() {
+        let first = 100 * u16::try_from(number).unwrap();
+        let back = laid_out_elsewhere(first..first + 10, second - 5);
+        let steps = decide(&mut guard, second, vec![back]);
+        assert_eq!(acts(&steps), [(GuardAct::Reset, 10)]);
     }
 }
 

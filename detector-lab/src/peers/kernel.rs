@@ -159,6 +159,15 @@ pub struct SlowReader {
     thread: Option<JoinHandle<()>>,
 }
 
+impl SlowReader {
+    /// Whether it still reads: nobody has ended its connection.
+    #[must_use]
+    pub fn is_reading(&self) -> bool {
+        let thread = self.thread.as_ref();
+        thread.is_some_and(|thread| !thread.is_finished())
+    }
+}
+
 impl Drop for SlowReader {
     fn drop(&mut self) {
         self.is_over.store(true, Ordering::Relaxed);

@@ -24,22 +24,6 @@ const ROOM: u64 = 1_024;
 /// With a connection that gets through within this time nothing is dropped.
 const DROPPED: Duration = Duration::from_millis(700);
 
-macro_rules! both_families {
-    ($($story:ident),+) => {
-        $(mod $story {
-            #[test]
-            fn v4() -> anyhow::Result<()> {
-                super::$story(detector_tests::lab::Family::V4)
-            }
-
-            #[test]
-            fn v6() -> anyhow::Result<()> {
-                super::$story(detector_tests::lab::Family::V6)
-            }
-        })+
-    };
-}
-
 both_families!(
     a_full_set_is_told_and_loses_nothing,
     where_sockets_cannot_be_closed_the_rest_goes_on,

@@ -3,13 +3,30 @@
 //! back even so, and touches no honest connection; an address that others use, too, loses what is
 //! stalled and nothing else. Nobody else can take away what it made, and nothing stays once it is off.
 
+macro_rules! both_families {
+    ($($story:ident),+) => {
+        $(mod $story {
+            #[test]
+            fn v4() -> anyhow::Result<()> {
+                super::$story(detector_tests::lab::Family::V4)
+            }
+
+            #[test]
+            fn v6() -> anyhow::Result<()> {
+                super::$story(detector_tests::lab::Family::V6)
+            }
+        })+
+    };
+}
+
 mod failures;
+mod spared;
 
 use anyhow::{Context, Result, ensure};
 use detector_lab::stage::Site;
 use detector_tests::PATIENCE;
 use detector_tests::acts;
-use detector_tests::agent::{Agent, AgentOptions, on_a_kernel_without};
+use detector_tests::agent::{Agent, AgentOptions, everybody_but, on_a_kernel_without};
 use detector_tests::expect;
 use detector_tests::lab::{Family, Lab, peer_key};
 use detector_tests::peers::KernelPeer;
@@ -61,38 +78,17 @@ fn attacker(story: &Story, family: Family) -> Result<IpAddr> {
 /// An agent sees the whole machine: it trusts everybody but those that play here.
 fn configuration(story: &Story, mode: &str) -> String {
     let addresses = story.lab.addresses;
-    let mut others = Vec::new();
-    for family in [Family::V4, Family::V6] {
+    let ours = [Family::V4, Family::V6].map(|family| {
+        let length = match family {
+            Family::V4 => 32,
+            Family::V6 => 64,
+        };
         let ours = [attacker_of(story, family), addresses.crafted(family, 0)];
-        let ours = ours.map(|address| match address {
-            IpAddr::V4(v4) => u128::from(v4.to_bits()) << 96,
-            IpAddr::V6(v6) => v6.to_bits(),
-        });
-        everybody_but(&ours, family, (0, 0), &mut others);
-    }
+        ours.map(|address| (address, length))
+    });
+    let others = everybody_but(ours.as_flattened());
     let trusted = others.join(", ");
     format!("{DETECT}[peers]\ntrusted = [{trusted}]\n[guard]\nmode = \"{mode}\"\n{PINNED}")
-}
-
-/// The networks within one (its bits, and the length of its prefix) that hold none of `ours`.
-fn everybody_but(
-    ours: &[u128],
-    family: Family,
-    (bits, length): (u128, u32),
-    others: &mut Vec<String>,
-) {
-    let mask = u128::MAX.checked_shl(128 - length).unwrap_or(0);
-    let (longest, address) = match family {
-        Family::V4 => (32, IpAddr::from(((bits >> 96) as u32).to_be_bytes())),
-        Family::V6 => (64, IpAddr::from(bits.to_be_bytes())),
-    };
-    if !ours.iter().any(|address| address & mask == bits) {
-        others.push(format!("\"{address}/{length}\""));
-    } else if length < longest {
-        let half = 1 << (127 - length);
-        everybody_but(ours, family, (bits, length + 1), others);
-        everybody_but(ours, family, (bits | half, length + 1), others);
-    }
 }
 
 fn start(story: &Story, mode: &str) -> Result<Agent> {
@@ -187,15 +183,7 @@ fn metric(story: &Story, agent: &Agent, name: &str, labels: &[(&str, &str)]) -> 
     metrics.value(name, labels)
 }
 
-#[test]
-fn a_hoard_is_reset_limited_and_blocked_v4() -> Result<()> {
-    a_hoard_is_reset_limited_and_blocked(Family::V4)
-}
-
-#[test]
-fn a_hoard_is_reset_limited_and_blocked_v6() -> Result<()> {
-    a_hoard_is_reset_limited_and_blocked(Family::V6)
-}
+both_families!(a_hoard_is_reset_limited_and_blocked);
 
 fn a_hoard_is_reset_limited_and_blocked(family: Family) -> Result<()> {
     let _machine = crate::machine();
@@ -311,6 +299,8 @@ fn a_shared_address_loses_what_is_stalled_and_nothing_else() -> Result<()> {
             (readers.len() + 1..readers.len() + CLIENTS).contains(&left),
             "{left} left"
         );
+        let reading = readers.iter().filter(|reader| reader.is_reading());
+        ensure!(reading.count() == readers.len(), "a reader was reset");
         ensure!(tables(story)?.is_empty(), "{}", tables(story)?);
         let others = steps(&agent, address)?;
         ensure!(

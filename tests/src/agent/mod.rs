@@ -4,6 +4,7 @@ mod follow;
 mod http;
 mod metrics;
 mod process;
+mod trust;
 mod view;
 
 pub use follow::{event_of, follow_lines};
@@ -13,7 +14,8 @@ pub use process::{
     Agent, AgentOptions, binary, command, command_under, in_a_container, on_a_kernel_without,
     with_mounts,
 };
+pub use trust::everybody_but;
 pub use view::{
-    AgentView, ConnectionView, EventView, HeldWorkersView, PeerReport, PeerView, ProcessView,
-    RetransmitsView, ShrinksView,
+    AgentView, ConnectionView, EventView, GuardView, HeldWorkersView, PeerReport, PeerView,
+    ProcessView, RetransmitsView, ShrinksView,
 };

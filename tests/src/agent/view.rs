@@ -130,6 +130,16 @@ pub struct ConnectionView {
     pub source: String,
 }
 
+/// A step of the guard.
+#[derive(Clone, Debug, Deserialize)]
+#[allow(missing_docs, reason = "the contract's names")]
+pub struct GuardView {
+    pub act: String,
+    pub reset: u64,
+    pub freed_bytes: u64,
+    pub failure: Option<String>,
+}
+
 /// One event.
 #[derive(Clone, Debug, Deserialize)]
 #[allow(missing_docs, reason = "the contract's names")]
@@ -149,6 +159,7 @@ pub struct EventView {
     pub edge: Option<u32>,
     pub edge_max: Option<u32>,
     pub source: String,
+    pub guard: Option<GuardView>,
 }
 
 impl EventView {

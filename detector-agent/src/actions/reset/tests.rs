@@ -156,6 +156,8 @@ fn what_has_changed_since_the_engine_looked_is_left_alone() {
         (Found::sample(1, 100, 77, 2_448), resumed),
         (Found::sample(1, 0, 77, 1_000), resumed),
         (Found::sample(1, 100, 78, 1_000), gone),
+        // An orphan of the same ends that has had less acknowledged.
+        (Found::sample(4, 100, 0, 999), gone),
         // A listener, and what is closing in peace.
         (Found::sample(10, 100, 77, 1_000), gone),
         (Found::sample(6, 100, 0, 1_000), gone),
@@ -164,6 +166,16 @@ fn what_has_changed_since_the_engine_looked_is_left_alone() {
     }
     let dribbles = Found::sample(1, 100, 77, 9_000);
     assert_eq!(objection(StallCause::Dribble, dribbles), None);
+}
+
+#[test]
+fn what_is_foreseen_is_what_would_be_carried_out() {
+    let answer = ResetPlan::of(&detail(some()), &request(None)).foresee();
+    let outcomes: Vec<_> = answer.sockets.iter().map(|each| each.outcome).collect();
+    assert_eq!(outcomes, [ResetOutcome::WouldReset; 2]);
+    assert_eq!((answer.reset, answer.too_young), (2, 1));
+    let pinned: u64 = answer.sockets.iter().map(|each| each.pinned_bytes).sum();
+    assert!(answer.freed_bytes == pinned && pinned > 0);
 }
 
 #[test]

@@ -10,6 +10,7 @@ use detector_api::text;
 use detector_core::guard::{Load, Pressure, Step, Workers};
 use detector_core::observe::observation::ConnectionId;
 use detector_recorder::NoteKind;
+use ipnet::IpNet;
 use std::collections::HashSet;
 
 /// Acts, if there is pressure and something to be done. Waits for the kernel.
@@ -19,11 +20,12 @@ pub(super) fn round(state: &AgentState) {
     if config.mode == GuardMode::Off {
         return;
     }
+    lift_spared(state);
     let settings = config.settings(state.engine().thresholds().hoard_connections);
     let pressure = Pressure::of(&load(state), &settings.bounds);
     guard.set_pressure(pressure.clone());
     let Some(pressure) = pressure else { return };
-    let suspects = state.with_engine(|engine| engine.guard_suspects());
+    let mut suspects = state.with_engine(|engine| engine.guard_suspects());
     if suspects.is_empty() {
         return;
     }
@@ -40,6 +42,9 @@ pub(super) fn round(state: &AgentState) {
     {
         guard.count_spared(reason);
     }
+    for each in suspects.iter_mut().flat_map(|suspect| &mut suspect.stalled) {
+        each.is_on_our_way = spared.is_on_our_way(each.connection.netns);
+    }
     let mut settings = settings;
     if !spared.are_sessions_known && !state.actions.trusts_anybody() {
         // One of them may be whoever would have to lift it; where some are trusted, it is one of those.
@@ -53,12 +58,50 @@ pub(super) fn round(state: &AgentState) {
     }
     let spares = |peer: &_| spared.reason(peer).is_some();
     let steps = guard.decide(&settings, suspects, spares);
-    for step in steps {
+    for step in steps_that_spare(state, steps) {
         for step in split(step) {
             let taken = take(state, &config, &step, &pressure);
             report(state, &step, taken);
         }
     }
+}
+
+/// Those that meet nobody who has come to be spared since the last look: what stays for long is worth
+/// another one.
+fn steps_that_spare(state: &AgentState, mut steps: Vec<Step>) -> Vec<Step> {
+    let stays = |step: &Step| step.act != GuardAct::Reset;
+    if !steps.iter().any(stays) {
+        return steps;
+    }
+    match state.guard.spared_now() {
+        Ok(spared) => steps.retain(|step| match spared.reason(&step.peer) {
+            Some(reason) => {
+                state.guard.count_spared(reason);
+                false
+            }
+            None => true,
+        }),
+        Err(error) => {
+            tracing::warn!(
+                "the guard limits and blocks nobody now: whom to spare is not known: {error}"
+            );
+            steps.retain(|step| !stays(step));
+        }
+    }
+    steps
+}
+
+/// Lifts what it has made of networks that are trusted, or to be spared, by now.
+fn lift_spared(state: &AgentState) {
+    if !state.actions.has_guarded() {
+        return;
+    }
+    // Where that is not known, trust is.
+    let spared = state.guard.spared().unwrap_or_default();
+    let lifted = state
+        .actions
+        .lift_guard(|network| spared.reason_of(network).is_some());
+    note_lifted(state, &lifted);
 }
 
 /// What stalled connections take of the host now.
@@ -182,11 +225,15 @@ fn report(state: &AgentState, step: &Step, taken: GuardStep) {
 
 /// Lifts what the guard has blocked or limited. Waits for the kernel.
 pub(super) fn lift(state: &AgentState) {
-    for network in state.actions.lift_guard() {
+    note_lifted(state, &state.actions.lift_guard(|_| true));
+    state.guard.set_pressure(None);
+}
+
+fn note_lifted(state: &AgentState, lifted: &[IpNet]) {
+    for network in lifted {
         let note = format!("the guard has let {network} through again");
         state
             .recording
             .note(NoteKind::Action, Some(&network.to_string()), &note);
     }
-    state.guard.set_pressure(None);
 }
