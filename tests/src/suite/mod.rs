@@ -3,6 +3,7 @@
 //!
 //! What is played and what is due is the lab's table of cases.
 
+mod guard;
 mod listener;
 mod outcome;
 mod page;
@@ -13,6 +14,7 @@ use crate::lab::Family;
 use anyhow::{Context, Result, anyhow, ensure};
 use detector_lab::cases::{self, Case, When};
 use detector_lab::stage::{Plan, Site, Stage, Thresholds};
+pub use guard::{GuardReport, play_guarded};
 pub use listener::listen;
 use outcome::{Outcome, judge};
 use page::Tally;
@@ -70,8 +72,7 @@ pub fn play(
     runs: u32,
     say: &mut dyn FnMut(&str),
 ) -> Result<Report> {
-    let is_wanted = |case: &&Case| filter.is_none_or(|filter| case.name.contains(filter));
-    let chosen: Vec<_> = cases::all().filter(is_wanted).collect();
+    let chosen = chosen(filter);
     let mut report = Report {
         tally: Tally::new(&chosen),
         wrongs: Vec::new(),
@@ -98,20 +99,21 @@ pub fn play(
     Ok(report)
 }
 
+/// The cases with `filter` in their name.
+fn chosen(filter: Option<&str>) -> Vec<&'static Case> {
+    let is_wanted = |case: &&Case| filter.is_none_or(|filter| case.name.contains(filter));
+    cases::all().filter(is_wanted).collect()
+}
+
 struct Played {
     outcomes: Vec<(&'static Case, Family, Outcome)>,
     sweep_interval: Duration,
 }
 
 fn play_once(folder: &Path, listener: &Path, chosen: &[&'static Case]) -> Result<Played> {
-    ensure!(
-        nix::unistd::geteuid().is_root(),
-        "the labelled scenarios need root (namespaces, TUN, eBPF): run them with sudo"
-    );
-    let site = Arc::new(Site::with_programs(folder).context("build the site")?);
-    let chosen = chosen.iter().copied();
-    let stages = Stage::set(&site, chosen, Plan::Wide, THRESHOLDS).context("set the stages")?;
-    let (endings, said) = perform(&stages, folder, listener);
+    let stages = set(folder, chosen)?;
+    let options = AgentOptions::without_configuration();
+    let (endings, said) = perform(&stages, (folder, listener), &options, MAIN_ACT);
     let said = said?;
     std::fs::write(folder.join("said.txt"), said.to_string()).context("write what was said")?;
     let lines = stages.iter().flat_map(|stage| {
@@ -130,8 +132,25 @@ fn play_once(folder: &Path, listener: &Path, chosen: &[&'static Case]) -> Result
     })
 }
 
-/// Plays all; returns how each play ended and what the agent said while they were on.
-fn perform(stages: &[Stage], folder: &Path, listener: &Path) -> (Vec<Result<()>>, Result<Said>) {
+/// The stages of these cases, on ground with real servers.
+fn set(folder: &Path, chosen: &[&'static Case]) -> Result<Vec<Stage>> {
+    ensure!(
+        nix::unistd::geteuid().is_root(),
+        "the labelled scenarios need root (namespaces, TUN, eBPF): run them with sudo"
+    );
+    let site = Arc::new(Site::with_programs(folder).context("build the site")?);
+    let chosen = chosen.iter().copied();
+    Stage::set(&site, chosen, Plan::Wide, THRESHOLDS).context("set the stages")
+}
+
+/// Plays all before an agent with these options; returns how each play ended and what the agent said while
+/// they were on.
+fn perform(
+    stages: &[Stage],
+    (folder, listener): (&Path, &Path),
+    options: &AgentOptions,
+    main_act: Duration,
+) -> (Vec<Result<()>>, Result<Said>) {
     std::thread::scope(|scope| {
         let mut endings: Vec<Result<()>> = stages.iter().map(|_| Ok(())).collect();
         let mut playing = Vec::new();
@@ -146,7 +165,7 @@ fn perform(stages: &[Stage], folder: &Path, listener: &Path) -> (Vec<Result<()>>
                 let _unless_it_failed = stage.wait_due(flag.kind);
             }
         }
-        let watch = Agent::start_with(folder, &AgentOptions::without_configuration())
+        let watch = Agent::start_with(folder, options)
             .and_then(|agent| Watch::start(agent, listener, folder));
         for (place, stage) in of(When::Alone) {
             endings[place] = stage.play();
@@ -156,7 +175,7 @@ fn perform(stages: &[Stage], folder: &Path, listener: &Path) -> (Vec<Result<()>>
             std::thread::sleep(STAGGER);
         }
         let said = watch.and_then(|watch| {
-            std::thread::sleep(MAIN_ACT);
+            std::thread::sleep(main_act);
             watch.stop()
         });
         for stage in stages {

@@ -20,6 +20,8 @@ pub(crate) struct PeerStory {
     pub(crate) verdicts: Vec<(String, SystemTime)>,
     /// Severities above `info` that were seen.
     pub(crate) alarms: Vec<String>,
+    /// Kernel memory that it pinned, at each look.
+    pub(crate) pinned: Vec<(SystemTime, u64)>,
     /// Segments sent again at the last look, by cause.
     pub(crate) retransmits: RetransmitsView,
     /// The peer at the last look, for the reader of a failure.
@@ -156,6 +158,7 @@ fn look(view: &AgentView, said: &Mutex<Said>) -> Result<()> {
         if peer.severity != "info" && !story.alarms.contains(&peer.severity) {
             story.alarms.push(peer.severity.clone());
         }
+        story.pinned.push((at, peer.pinned_bytes));
         story.retransmits = peer.retransmits;
         story.last = format!("{peer:?}");
     }

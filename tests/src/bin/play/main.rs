@@ -37,6 +37,10 @@ enum Play {
         /// How many times.
         #[arg(long, default_value_t = 1)]
         runs: u32,
+        /// Once, before an agent whose guard acts: fails unless it frees what attacks pin and touches
+        /// nobody honest.
+        #[arg(long, conflicts_with = "runs")]
+        guard: bool,
     },
     /// Plays the night of an incident on two web servers, and leaves what their agents recorded.
     Incident {
@@ -89,7 +93,12 @@ fn main() -> ExitCode {
     let arguments = Arguments::parse();
     let outcome = match arguments.play {
         None => demo::play(Duration::from_secs(arguments.seconds)),
-        Some(Play::Scenarios { filter, runs }) => scenarios::play(filter.as_deref(), runs),
+        Some(Play::Scenarios {
+            filter,
+            guard: true,
+            ..
+        }) => scenarios::play_guarded(filter.as_deref()),
+        Some(Play::Scenarios { filter, runs, .. }) => scenarios::play(filter.as_deref(), runs),
         Some(Play::Incident { folder }) => incident::play(&folder),
         Some(Play::Listen { socket }) => {
             detector_tests::suite::listen(&socket, &mut std::io::stdout())
