@@ -4,11 +4,11 @@
 
 mod support;
 
-use detector_api::snapshot::{Severity, Verdict};
+use detector_api::snapshot::{Confidence, Severity, Verdict};
 use detector_core::engine::{Counted, Engine};
 use detector_core::observe::census::{Census, Suspect};
 use detector_core::observe::observation::{
-    CongestionState, Observation, PendingTimer, Reason, Shrinks, Totals,
+    CongestionState, Direction, Observation, PendingTimer, Reason, Shrinks, Source, Totals,
 };
 use detector_core::observe::peer_address::PeerAddress;
 use detector_core::time::MonotonicTime;
@@ -248,4 +248,79 @@ fn who_holds_a_hoard_of_its_own_is_accused_whoever_its_neighbours_are() {
     }
     assert_eq!(verdict(&engine), Some(Verdict::ZeroWindowAttack));
     assert_eq!(accused_hosts(&engine), 1);
+}
+
+/// Twenty connections of one address over a round trip of three seconds, whose window is a segment: each
+/// takes it at once, and drains next to nothing.
+fn far_away(srtt_us: u32) -> Option<Verdict> {
+    const SEGMENT: u32 = 1_400;
+    let mut engine = engine();
+    for trip in 0..14 {
+        let at = ms(1_000 + u64::from(trip) * 3_000);
+        engine.advance(at, WALL);
+        for port in 1..=20 {
+            let snd_una = 1 + trip * SEGMENT;
+            engine.observe(&Observation {
+                reason: Reason::Sweep,
+                source: Source::Sweep,
+                snd_una,
+                snd_nxt: snd_una + SEGMENT,
+                write_seq: snd_una + 200_000,
+                bytes_acked: u64::from(trip * SEGMENT),
+                window_bytes: SEGMENT,
+                max_window_bytes: SEGMENT,
+                edge_max: Some(snd_una + SEGMENT),
+                mss_bytes: SEGMENT,
+                in_flight_segments: 1,
+                srtt_us,
+                ..healthy(&remote(port), at)
+            });
+        }
+        answer_alone(&mut engine);
+    }
+    engine.peer(PEER).and_then(|found| found.peer.verdict)
+}
+
+#[test]
+fn who_reads_at_once_from_far_away_is_no_attacker() {
+    assert_eq!(far_away(40_000), Some(Verdict::SlowReadAttack));
+    assert_ne!(far_away(3_000_000), Some(Verdict::SlowReadAttack));
+    // Nobody is as far away as that.
+    assert_eq!(far_away(30_000_000), Some(Verdict::SlowReadAttack));
+}
+
+#[test]
+fn a_server_that_holds_one_of_our_connections_is_asked_for() {
+    for (well, confidence) in [(0, Confidence::Medium), (40, Confidence::Low)] {
+        let mut engine = engine();
+        engine.advance(ms(1_000), WALL);
+        for port in 1..=2 {
+            engine.observe(&Observation {
+                direction: Direction::Outbound,
+                ..zero_window(&remote(port), ms(1_000), ms(1_000))
+            });
+        }
+        engine.advance(ms(31_000), WALL);
+        let wanted = engine.census_wanted();
+        let suspect = Suspect::Peer(PeerAddress::of(PEER.parse().unwrap(), 64));
+        assert_eq!(wanted.len(), 1);
+        assert_eq!(wanted[0].suspect, suspect);
+        let census = Census {
+            connections: 2 + well,
+            well,
+            well_before: Some(well),
+            ..Census::default()
+        };
+        let counted = Counted {
+            census,
+            ..Counted::default()
+        };
+        assert!(engine.set_census(suspect, Some(&counted)));
+        let peer = engine.peer(PEER).unwrap().peer;
+        assert_eq!(
+            (peer.verdict, peer.confidence),
+            (Some(Verdict::Tarpit), Some(confidence))
+        );
+        assert_eq!(peer.connections_all, Some(2 + well));
+    }
 }

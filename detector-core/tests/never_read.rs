@@ -23,6 +23,8 @@ struct Plan {
     /// The largest window that it ever offered, and what it has taken of it.
     window: u32,
     taken: u32,
+    /// What of that it had read before it stopped.
+    read: u32,
     /// How often it reads a little, from when it comes on; never if `None`.
     reads_every_ms: Option<u64>,
 }
@@ -41,7 +43,9 @@ fn seen(number: usize, plan: Plan, at_ms: u64) -> Option<Observation> {
         snd_una: 1 + acked,
         snd_nxt: 1 + acked,
         write_seq: 1 + acked + 200_000,
-        edge_max: Some(1 + acked),
+        edge_max: Some(
+            1 + plan.window.saturating_add(plan.read) + u32::try_from(reads * 32).unwrap(),
+        ),
         bytes_acked: taken,
         max_window_bytes: plan.window,
         ..zero_window(&remote, ms(begins_ms), ms(at_ms))
@@ -81,6 +85,23 @@ fn never_read() -> impl Strategy<Value = Plan> {
             begins_ms,
             window,
             taken,
+            read: 0,
+            reads_every_ms: None,
+        })
+    })
+}
+
+/// More than rounding a window up can give.
+const READ_LEAST: u32 = 129;
+
+/// A small machine that has read what its window takes, and then does something else for long.
+fn has_read() -> impl Strategy<Value = Plan> {
+    (0u64..3_000, READ_LEAST..NEVER_READ_BYTES).prop_flat_map(|(begins_ms, window)| {
+        (READ_LEAST..=window).prop_map(move |read| Plan {
+            begins_ms,
+            window,
+            taken: read,
+            read,
             reads_every_ms: None,
         })
     })
@@ -96,7 +117,7 @@ fn reads() -> impl Strategy<Value = Plan> {
         .prop_map(|(plan, window)| Plan { window, ..plan });
     let took = (never_read(), NEVER_READ_BYTES + 1..1 << 20)
         .prop_map(|(plan, taken)| Plan { taken, ..plan });
-    prop_oneof![often, offered, took]
+    prop_oneof![often, offered, took, has_read()]
 }
 
 proptest! {
@@ -134,6 +155,7 @@ fn a_peer_that_has_read_on_is_judged_as_late_as_before() {
         begins_ms: 0,
         window: 2_048,
         taken: 2_048,
+        read: 0,
         reads_every_ms: None,
     };
     let slow = Plan {

@@ -156,6 +156,13 @@ coded! {
             /// Length of the span.
             over_seconds: f64,
         }
+        /// It holds as much memory as a hoard in so few connections that they may be paused downloads.
+        TooFew = "too-few" {
+            /// Connections that have drained nothing over a whole span.
+            holding_connections: u64,
+            /// From how many on somebody is accused.
+            connections_bound: u64,
+        }
         /// The other end is a program on this host, for instance a proxy between a client and a
         /// server: whoever holds up the proxy is counted, not this.
         WithinHost = "within-host" {

@@ -167,6 +167,14 @@ pub fn evidence(evidence: &Evidence) -> String {
             seconds(*over_seconds),
             connections(*holding_connections),
         ),
+        Evidence::TooFew {
+            holding_connections,
+            connections_bound,
+        } => format!(
+            "It holds as much memory as a hoard, in no more than {}: fewer than {connections_bound} may be \
+             paused downloads, whatever they pin.",
+            connections(*holding_connections),
+        ),
         Evidence::WithinHost { connections: count } => format!(
             "The other end of {} is a program on this host, for instance a proxy that waits for a \
              client of its own: that client is counted.",

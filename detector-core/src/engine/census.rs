@@ -44,7 +44,12 @@ impl Engine {
         let stalled = self.flagged.iter().filter(|_| may_hoard);
         let peers = stalled.chain(self.crowds.difference(&self.flagged));
         let peers = peers.map(|slot| self.peers.get(*slot));
-        let suspects = peers.filter(|peer| self.is_suspect(peer));
+        let holding_ours = self.flagged.iter().filter(|_| !may_hoard);
+        let holding_ours = holding_ours
+            .map(|slot| self.peers.get(*slot))
+            .filter(|peer| held_of_ours(peer) > 0);
+        let suspects = peers.chain(holding_ours);
+        let suspects = suspects.filter(|peer| self.is_suspect(peer));
         let wanted = suspects.map(|peer| self.wanted(Suspect::Peer(peer.address), &[peer]));
         let of_networks = self.suspect_networks().into_iter().filter(|_| may_hoard);
         let networks =
@@ -101,7 +106,7 @@ impl Engine {
     }
 
     fn is_suspect(&self, peer: &Peer) -> bool {
-        let stalled = peer.account.stalls.sum(is_held).stalled_connections;
+        let stalled = peer.account.stalls.sum(is_held).stalled_connections + held_of_ours(peer);
         // A backend of ours with many connections is no client that may turn out to hold them.
         let is_crowd = peer.direction != Direction::Outbound
             && u64::from(peer.connections.len()) >= self.settings.detect.hoard_connections;
@@ -181,4 +186,10 @@ impl Engine {
 /// Whether a stalled connection may be one of a hoard that the peer is accused of.
 fn is_held(class: StallClass) -> bool {
     !class.is_outbound() && class != StallClass::Unresponsive
+}
+
+/// Connections that we opened and that the peer holds.
+fn held_of_ours(peer: &Peer) -> u64 {
+    let held = peer.account.stalls.of(StallClass::OutboundBlocked);
+    held.stalled_connections
 }

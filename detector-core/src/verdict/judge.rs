@@ -41,7 +41,8 @@ pub(crate) fn judge(evidence: &PeerEvidence) -> Option<Finding> {
     }
     if evidence.outgoing_holding_connections > 0 && !evidence.recovers() {
         let is_many = evidence.outgoing_holding_connections > 1;
-        let confidence = if is_many {
+        // One of many connections to a store or a cluster may wait for something else.
+        let confidence = if is_many && !evidence.is_shared() {
             Confidence::Medium
         } else {
             Confidence::Low

@@ -2,6 +2,7 @@
 
 use super::evidence::{CROWD_NETWORKS, PeerEvidence, seconds};
 use super::symptom_window;
+use crate::rules::hoard::fewest_accused;
 use detector_api::bounds::NEVER_READ_BYTES;
 use detector_api::snapshot::{Evidence, StallCause, Verdict};
 
@@ -182,9 +183,18 @@ fn relief(evidence: &PeerEvidence, quiet_ns: Option<u64>) -> Vec<Evidence> {
         });
     }
     if evidence.is_hoarding && !evidence.is_blocked_hoard && !evidence.is_mostly_silent() {
-        found.push(Evidence::TooShort {
-            holding_connections: evidence.holding_connections,
-            over_seconds: evidence.over_seconds(),
+        let holding_connections = evidence.holding_connections;
+        let holds_enough = evidence.holding_pinned_bytes >= evidence.detect.hoard_bytes;
+        found.push(if holds_enough {
+            Evidence::TooFew {
+                holding_connections,
+                connections_bound: fewest_accused(false, &evidence.detect),
+            }
+        } else {
+            Evidence::TooShort {
+                holding_connections,
+                over_seconds: evidence.over_seconds(),
+            }
         });
     }
     if let Some(census) = evidence.census.filter(|_| evidence.is_shared()) {

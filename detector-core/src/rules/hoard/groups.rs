@@ -144,7 +144,8 @@ impl Group {
     /// Returns whether the judgement has changed.
     fn judge(&mut self, settings: &DetectSettings) -> bool {
         let hoarded = self.hoards;
-        self.hoards = super::is_hoarding(self.counted, hoarded, settings);
+        self.hoards = super::is_hoarding(self.counted, hoarded, settings)
+            && self.usage.stalled_connections >= super::fewest_accused(hoarded, settings);
         self.hoards != hoarded
     }
 }

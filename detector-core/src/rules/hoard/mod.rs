@@ -27,8 +27,8 @@ const WARNING_CONNECTIONS_LEAST: u64 = 2;
 pub(crate) struct Hoard {
     /// Whether all its stalls reach the thresholds, connections that we opened aside.
     pub(crate) is_alone: bool,
-    /// Whether those below the drain floor do, connections that we opened aside. Connections that
-    /// were never read count as such from the start.
+    /// Whether those below the drain floor do, connections that we opened aside, and are more than a
+    /// few. Connections that were never read count as such from the start.
     pub(crate) is_blocked_hoard: bool,
     /// Whether those do that cost more than a pause.
     is_beyond_pause: bool,
@@ -63,7 +63,9 @@ impl Hoard {
         let opened_by_us = stalls.sum(StallClass::is_outbound);
         let of_peer = stalls.all() - opened_by_us;
         self.is_alone = is_hoarding(of_peer, self.is_alone, settings);
-        self.is_blocked_hoard = is_hoarding(blocked + never_read, self.is_blocked_hoard, settings);
+        let held = blocked + never_read;
+        self.is_blocked_hoard = is_hoarding(held, self.is_blocked_hoard, settings)
+            && held.stalled_connections >= fewest_accused(self.is_blocked_hoard, settings);
         self.is_beyond_pause = is_hoarding(beyond_pause, self.is_beyond_pause, settings);
         self.is_in_network = takes_part && network.is_some_and(|group| group.hoards);
         let is_worse = self.is_beyond_pause && !before.is_beyond_pause;
@@ -121,6 +123,18 @@ impl Hoard {
     }
 }
 
+/// Fewer connections below the drain floor accuse nobody, whatever they pin: where a send buffer may grow
+/// to tens of megabytes, one or two paused downloads hold as much. Somebody accused is let off below
+/// three quarters.
+pub(crate) fn fewest_accused(was_accused: bool, settings: &DetectSettings) -> u64 {
+    let fewest = warning_connections(settings);
+    if was_accused {
+        fewest - fewest / 4
+    } else {
+        fewest
+    }
+}
+
 /// Whether the peer hoards. One that does must fall below three quarters of both thresholds to
 /// be let off, so that a peer at the threshold does not raise a flag at each step.
 pub(crate) const fn is_hoarding(
@@ -154,14 +168,19 @@ fn severity_of(usage: Usage, settings: &DetectSettings) -> Severity {
     if is_hoarding(usage, false, settings) {
         return Severity::Critical;
     }
-    let warning_connections =
-        (settings.hoard_connections / WARNING_PART).max(WARNING_CONNECTIONS_LEAST);
     let warning_bytes = (settings.hoard_bytes / WARNING_PART).max(1);
-    if usage.stalled_connections >= warning_connections || usage.pinned_bytes >= warning_bytes {
+    if usage.stalled_connections >= warning_connections(settings)
+        || usage.pinned_bytes >= warning_bytes
+    {
         Severity::Warning
     } else {
         Severity::Info
     }
+}
+
+/// From how many connections a peer matters enough for a warning.
+fn warning_connections(settings: &DetectSettings) -> u64 {
+    (settings.hoard_connections / WARNING_PART).max(WARNING_CONNECTIONS_LEAST)
 }
 
 #[cfg(test)]

@@ -19,6 +19,9 @@ use span::{Measured, PaceKind, Span};
 /// Seconds to drain from which a queue is a cost, however steadily it is read.
 const LONG_DRAIN_SECONDS: u64 = 600;
 
+/// A longer round trip is a peer that waits before it acknowledges.
+const LONGEST_ROUND_TRIP_US: u32 = 10_000_000;
+
 /// The pace of one connection.
 #[derive(Debug, Default)]
 pub(crate) struct Pace {
@@ -106,7 +109,10 @@ impl Pace {
         };
         span.follow(seen_until, limit);
         let span = *span;
-        let measured = span.measure(now, bytes_acked, progress.proven_at(), settings)?;
+        let mut measured = span.measure(now, bytes_acked, progress.proven_at(), settings)?;
+        if measured.kind == PaceKind::Dribbling && is_bound_by_round_trip(last, &measured) {
+            measured.kind = PaceKind::Free;
+        }
         // What is held up is measured on until it is not.
         let goes_on = is_limited || measured.kind != PaceKind::Free;
         let steady = span.mean(self.steady_bytes_per_second, now, &measured, settings);
@@ -174,4 +180,14 @@ impl Pace {
             f64::from(last.queued_bytes()) / self.bytes_per_second as f64
         }
     }
+}
+
+/// Whether the peer takes at least half of what its window and the round trip let through: a small
+/// machine far away, which reads at once and yet drains no more. A trip of more than ten seconds is no
+/// network's.
+fn is_bound_by_round_trip(last: &State, measured: &Measured) -> bool {
+    let a_second = u64::from(last.max_window_bytes) * 1_000_000;
+    let possible = a_second.checked_div(last.srtt_us.into());
+    last.srtt_us <= LONGEST_ROUND_TRIP_US
+        && possible.is_some_and(|possible| measured.bytes_per_second.saturating_mul(2) >= possible)
 }

@@ -106,7 +106,20 @@ impl StallClass {
     }
 }
 
-/// Whether the peer never offered more than next to nothing, and took no more than that.
+/// Whether the peer never offered more than next to nothing, and took no more than that. Who has read
+/// has moved the end of its window on by as much.
 fn is_never_read(last: &State) -> bool {
-    last.max_window_bytes <= NEVER_READ_BYTES && last.bytes_acked <= NEVER_READ_BYTES.into()
+    let is_little =
+        last.max_window_bytes <= NEVER_READ_BYTES && last.bytes_acked <= NEVER_READ_BYTES.into();
+    is_little && !has_read(last)
+}
+
+/// Whether all that it ever offered is more than its largest window, rounding aside. Unknown is no.
+#[allow(clippy::cast_possible_truncation, reason = "sequence numbers wrap")]
+fn has_read(last: &State) -> bool {
+    let first = last.snd_una.wrapping_sub(last.bytes_acked as u32);
+    let granularity = 1_u32.checked_shl(last.window_shift.into()).unwrap_or(0);
+    let unread = last.max_window_bytes.saturating_add(granularity);
+    last.edge_max()
+        .is_some_and(|edge| edge.wrapping_sub(first) > unread)
 }
