@@ -26,12 +26,8 @@ impl LowLimit {
 
 impl Drop for LowLimit {
     fn drop(&mut self) {
-        if let Err(error) = std::fs::write(LIMIT_FILE, &self.before) {
-            panic!(
-                "the limit of orphans stays low, it was {}: {error}",
-                self.before
-            );
-        }
+        // It could be written before; nothing more can be done here.
+        drop(std::fs::write(LIMIT_FILE, &self.before));
     }
 }
 

