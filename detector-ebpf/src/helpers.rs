@@ -94,13 +94,11 @@ pub fn send_record(record: &RecordPointer<'_>) -> bool {
 /// The task that runs, by number and by address.
 #[inline(always)]
 pub fn current_task() -> (u32, u64) {
-    // SAFETY: the helpers take nothing and always succeed.
-    unsafe {
-        (
-            generated::bpf_get_current_pid_tgid() as u32,
-            generated::bpf_get_current_task(),
-        )
-    }
+    // SAFETY: the helper takes nothing and always succeeds.
+    let number = unsafe { generated::bpf_get_current_pid_tgid() };
+    // SAFETY: as above.
+    let address = unsafe { generated::bpf_get_current_task() };
+    (number as u32, address)
 }
 
 /// Copies a record into the ring buffer of victims. Returns whether there was room.

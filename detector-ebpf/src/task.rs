@@ -40,7 +40,11 @@ impl Task {
     #[inline(always)]
     pub fn memory(self) -> Option<Memory> {
         let memory: u64 = read(self.0, global!(DET_LAYOUT.task_mm))?;
-        if memory == 0 { None } else { Some(Memory(memory)) }
+        if memory == 0 {
+            None
+        } else {
+            Some(Memory(memory))
+        }
     }
 }
 

@@ -44,7 +44,14 @@ fn victim(context: &BtfTracePointContext) -> (u32, Option<Task>) {
     let pid: i32 = context.arg(0);
     let (current, task) = helpers::current_task();
     let pid = pid as u32;
-    (pid, if pid == current { Some(Task(task)) } else { None })
+    (
+        pid,
+        if pid == current {
+            Some(Task(task))
+        } else {
+            None
+        },
+    )
 }
 
 #[inline(always)]
