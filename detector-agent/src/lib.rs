@@ -17,6 +17,7 @@ mod guard;
 mod host;
 mod http;
 pub mod kernel;
+mod kills;
 pub mod log;
 pub mod metrics;
 mod namespace;

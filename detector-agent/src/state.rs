@@ -2,6 +2,8 @@
 //!
 //! Locks are held for one step at a time and never across a wait.
 
+mod kills;
+
 use crate::actions::Actions;
 use crate::clock;
 use crate::config::Config;
@@ -9,12 +11,14 @@ use crate::doze::Doze;
 use crate::governor::Governor;
 use crate::guard::AutoGuard;
 use crate::host::owner::SharedReport;
-use crate::host::pressure::PressureGauge;
+use crate::host::pressure::{Pressure, PressureGauge};
 use crate::host::tcp_memory::TcpMemoryGauge;
 use crate::http::Refusals;
 use crate::kernel::{Kernel, KernelStatus, Message};
+use crate::kills::Kills;
 use crate::recording::Recording;
 use crate::watched::Watched;
+use detector_api::snapshot::HostPressure;
 use detector_api::status::{Privilege, Saving};
 use detector_api::text::budget_line;
 use detector_api::time::rfc3339;
@@ -68,6 +72,8 @@ pub(crate) struct AgentState {
     pub(crate) guard: AutoGuard,
     /// Writes down what happens.
     pub(crate) recording: Recording,
+    /// OOM kills of late, each once.
+    pub(crate) kills: Kills,
     /// What of the host counts.
     pub(crate) watched: Watched,
     /// Why the kernel's log is not read; `None` while it is.
@@ -151,6 +157,7 @@ impl AgentState {
             actions,
             guard,
             recording: Recording::default(),
+            kills: Kills::default(),
             watched: Watched::of(config.detect.scope),
             kernel_log_failure: Mutex::default(),
         }
@@ -208,20 +215,6 @@ impl AgentState {
             }
         }
         Ok(())
-    }
-
-    /// The kernel has killed a process for want of memory.
-    pub(crate) fn witness_oom_kill(&self) {
-        self.with_engine(Engine::witness_oom_kill);
-    }
-
-    /// Says, once, that the kernel's log is not read.
-    pub(crate) fn lose_kernel_log(&self, reason: &str) {
-        tracing::warn!(
-            "cannot read the kernel's log: {reason}; OOM kills are counted, but who was killed is not known"
-        );
-        let failure = self.kernel_log_failure.lock();
-        *failure.unwrap_or_else(PoisonError::into_inner) = Some(reason.to_owned());
     }
 
     /// Wakes those who wait for events, if there are new ones.
@@ -329,6 +322,14 @@ impl AgentState {
     /// When it started, RFC 3339.
     pub(crate) fn started_text(&self) -> String {
         rfc3339(self.started.unix_ns)
+    }
+
+    /// How loaded the host was at this look, for incidents.
+    pub(crate) fn host_pressure(&self, look: &Pressure) -> HostPressure {
+        HostPressure {
+            held_workers: self.owners.held_workers(),
+            ..look.for_incidents()
+        }
     }
 
     /// Asks every task to end.

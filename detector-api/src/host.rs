@@ -168,6 +168,13 @@ pub struct Sockets {
     pub orphans: u64,
     /// TCP in TIME-WAIT, in the agent's namespace.
     pub time_wait: u64,
+    /// As many without a process as the kernel allows (`net.ipv4.tcp_max_orphans`), where it says so.
+    #[serde(default)]
+    pub orphan_limit: Option<u64>,
+    /// Connections that the kernel closed for want of memory or of room for orphans (`TCPAbortOnMemory`),
+    /// in the agent's namespace.
+    #[serde(default)]
+    pub aborted_on_memory: Option<u64>,
 }
 
 /// Listeners of the agent's namespace that could not take a connection (`TcpExt` of

@@ -32,6 +32,8 @@ pub enum Counter {
     DirectionsNotNoted,
     /// The end of a connection is not in the history of its address: the table refused.
     HistoryNotKept,
+    /// A process that the OOM killer has chosen was not told: its ring buffer was full.
+    VictimsDropped,
     /// A sweep was shown a socket. Not a loss: the measure of a sweep.
     SocketsSwept,
     /// State was made for a connection. With the next: how full the table is.
@@ -58,7 +60,7 @@ pub enum Counter {
 
 impl Counter {
     /// All counters in index order.
-    pub const ALL: [Self; 24] = [
+    pub const ALL: [Self; 25] = [
         Self::RecordsDroppedRingFull,
         Self::RecordsSuppressedRate,
         Self::ClosedRecordsReplaced,
@@ -72,6 +74,7 @@ impl Counter {
         Self::SocketsNotTcp,
         Self::DirectionsNotNoted,
         Self::HistoryNotKept,
+        Self::VictimsDropped,
         Self::SocketsSwept,
         Self::ConnectionsMade,
         Self::ConnectionsForgotten,
@@ -86,7 +89,7 @@ impl Counter {
     ];
 
     /// How many counters there are: the size of the per-CPU array.
-    #[allow(clippy::cast_possible_truncation, reason = "22 fits u32")]
+    #[allow(clippy::cast_possible_truncation, reason = "25 fits u32")]
     pub const COUNT: u32 = Self::ALL.len() as u32;
 
     /// Name in `snake_case`, used as the `stage` label of `detector_records_lost_total`.
@@ -106,6 +109,7 @@ impl Counter {
             Self::SocketsNotTcp => "not_tcp",
             Self::DirectionsNotNoted => "direction",
             Self::HistoryNotKept => "history",
+            Self::VictimsDropped => "victim",
             Self::SocketsSwept => "sockets_swept",
             Self::ConnectionsMade => "connections_made",
             Self::ConnectionsForgotten => "connections_forgotten",

@@ -164,9 +164,27 @@ pub struct KernelLayout {
     /// `struct tcp_sock.tcp_mstamp`, u64: when the socket last received or sent anything,
     /// microseconds of `CLOCK_MONOTONIC`.
     pub tcp_mstamp: Offset,
+
+    // Of a process that the OOM killer has chosen. All optional.
+    /// 1 when `trace_mark_victim` hands over the task and not its number alone, else 0.
+    pub victim_is_task: u64,
+    /// `struct task_struct.pid`, int.
+    pub task_pid: Offset,
+    /// `struct task_struct.comm`, 16 bytes.
+    pub task_comm: Offset,
+    /// `struct task_struct.mm`, pointer.
+    pub task_mm: Offset,
+    /// `struct mm_struct.rss_stat`, where it is four `struct percpu_counter` of 40 bytes.
+    pub mm_counters: Offset,
+    /// `struct percpu_counter.count`, s64.
+    pub percpu_counter_count: Offset,
+    /// `struct mm_struct.rss_stat.count`, where it is four numbers of 64 bits.
+    pub mm_counts: Offset,
+    /// Fills the last cache line; always 0.
+    pub reserved: u64,
 }
 
-const _: () = assert!(size_of::<KernelLayout>() == 56 * 8 + 4 * 16);
+const _: () = assert!(size_of::<KernelLayout>() == 64 * 8 + 4 * 16);
 
 /// A bit field that is not there.
 const NO_BITS: BitField = BitField {
@@ -238,5 +256,13 @@ impl KernelLayout {
         prior_ssthresh: ABSENT,
         is_mptcp: ABSENT,
         tcp_mstamp: ABSENT,
+        victim_is_task: 0,
+        task_pid: ABSENT,
+        task_comm: ABSENT,
+        task_mm: ABSENT,
+        mm_counters: ABSENT,
+        percpu_counter_count: ABSENT,
+        mm_counts: ABSENT,
+        reserved: 0,
     };
 }

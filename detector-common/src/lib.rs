@@ -16,4 +16,5 @@ pub mod orders;
 pub mod record;
 pub mod retransmit;
 pub mod settings;
+pub mod victim;
 pub mod window;

@@ -11,6 +11,8 @@ pub const CONNECTIONS_MAP: &str = "det_conns";
 pub const HISTORY_MAP: &str = "det_history";
 /// Ring buffer that carries [`ConnectionRecord`](crate::record::ConnectionRecord)s to the agent.
 pub const RECORDS_MAP: &str = "det_records";
+/// Ring buffer that carries [`VictimRecord`](crate::victim::VictimRecord)s to the agent.
+pub const VICTIMS_MAP: &str = "det_victims";
 /// Per-CPU array of `u64`, indexed by [`Counter`](crate::counter::Counter).
 pub const COUNTERS_MAP: &str = "det_counters";
 
@@ -33,6 +35,8 @@ pub const PROBE_PROGRAM: &str = "det_tcp_probe";
 pub const RETRANSMIT_PROGRAM: &str = "det_retransmit";
 /// Socket state changes, `tp_btf/inet_sock_set_state`.
 pub const STATE_PROGRAM: &str = "det_set_state";
+/// Processes that the OOM killer has chosen, `tp_btf/mark_victim`; where the kernel has it.
+pub const VICTIM_PROGRAM: &str = "det_mark_victim";
 /// Pass over all sockets of one network namespace, `iter/tcp`.
 pub const SWEEP_PROGRAM: &str = "det_sweep";
 

@@ -15,7 +15,9 @@ use std::error::Error;
 
 use detector_core::observe::btf::write::{BtfWriter, Head, VOID};
 use detector_core::observe::btf::{Btf, Kind, MAX_DEPTH, RawMember, Type};
-use detector_core::observe::layout::{TRACEPOINTS, survey, wanted_enumerators, wanted_fields};
+use detector_core::observe::layout::{
+    TRACEPOINTS, VICTIM_TRACEPOINT, survey, wanted_enumerators, wanted_fields,
+};
 
 type Failure = Box<dyn Error>;
 
@@ -66,7 +68,7 @@ fn extract(btf: &Btf<'_>) -> Result<Vec<u8>, Failure> {
             extractor.writer.enumeration(enumeration, &[name]);
         }
     }
-    for name in TRACEPOINTS {
+    for name in TRACEPOINTS.into_iter().chain([VICTIM_TRACEPOINT]) {
         let arguments = btf
             .tracepoint_arguments(name)?
             .ok_or(format!("no tracepoint {name}"))?;

@@ -28,7 +28,10 @@ fn main() -> Result<(), Box<dyn Error>> {
             println!("  {field}");
         }
         match found.layout {
-            Ok(layout) => println!("  retransmit_has_err: {}", layout.retransmit_has_err),
+            Ok(layout) => {
+                println!("  retransmit_has_err: {}", layout.retransmit_has_err);
+                println!("  victim_is_task: {}", layout.victim_is_task);
+            }
             Err(error) => println!("  {error}; hint: {}", error.hint()),
         }
     }

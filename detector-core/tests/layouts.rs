@@ -46,6 +46,7 @@ fn every_kernel_resolves_to_what_bpftool_says() {
         let layout = layout.unwrap_or_else(|error| panic!("{}: {error}", kernel.name));
         let mut lines: Vec<String> = fields.iter().map(ToString::to_string).collect();
         lines.push(format!("retransmit_has_err: {}", layout.retransmit_has_err));
+        lines.push(format!("victim_is_task: {}", layout.victim_is_task));
         assert_eq!(
             lines,
             kernel.fields.lines().collect::<Vec<_>>(),
@@ -236,7 +237,8 @@ fn every_slot_of_the_layout_is_filled() {
             .count();
         // 0 is the place of `skc_daddr` and of `tcp_skb_cb.seq`.
         let at_zero = 2;
-        let of_tracepoint = usize::try_from(layout.retransmit_has_err).expect("0 or 1");
+        let of_tracepoint =
+            usize::try_from(layout.retransmit_has_err + layout.victim_is_task).expect("0, 1 or 2");
         assert_eq!(
             filled,
             expected - at_zero + of_tracepoint,

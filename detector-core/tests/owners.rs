@@ -5,7 +5,7 @@
 mod support;
 
 use detector_api::snapshot::{Process, StallCause};
-use detector_core::engine::OwnerWanted;
+use detector_core::engine::{Engine, OwnerWanted, WaitingTasks};
 use detector_core::observe::observation::{Observation, Reason, Shrinks, TcpState, Totals};
 use std::sync::Arc;
 use support::{WALL, engine, healthy, ms, zero_window};
@@ -160,4 +160,45 @@ fn a_peer_keeps_its_owners_when_its_sockets_have_closed() {
     engine.advance(ms(14_000), WALL);
     let peer = engine.peer("198.51.100.7").unwrap().peer;
     assert_eq!(peer.processes, [process(12)]);
+}
+
+/// Workers that wait for each peer, at least; the first has two connections, the second one.
+fn held_workers(tasks: &[(u64, &[&str])]) -> [Option<u64>; 2] {
+    let ends = ["198.51.100.7:1", "198.51.100.7:2", "198.51.100.8:3"];
+    let mut engine = engine();
+    engine.advance(ms(1_000), WALL);
+    for end in ends {
+        engine.observe(&zero_window(end, ms(1_000), ms(1_000)));
+    }
+    engine.advance(ms(7_000), WALL);
+    let waiting = tasks.iter().map(|(tasks, ends)| WaitingTasks {
+        tasks: *tasks,
+        connections: ends
+            .iter()
+            .map(|end| zero_window(end, ms(1_000), ms(1_000)).connection)
+            .collect(),
+    });
+    engine.set_held_workers(&waiting.collect::<Vec<_>>());
+    let of = |engine: &Engine, peer| engine.peer(peer).unwrap().peer.held_workers;
+    let held = ["198.51.100.7", "198.51.100.8"].map(|peer| of(&engine, peer));
+    engine.set_held_workers(&[]);
+    assert_eq!(of(&engine, "198.51.100.7"), None);
+    held
+}
+
+#[test]
+fn workers_are_counted_for_the_peers_that_they_must_wait_for() {
+    let [one, two, other] = ["198.51.100.7:1", "198.51.100.7:2", "198.51.100.8:3"];
+    assert_eq!(held_workers(&[]), [None, None]);
+    assert_eq!(
+        held_workers(&[(1, &[one]), (1, &[other])]),
+        [Some(1), Some(1)]
+    );
+    assert_eq!(held_workers(&[(1, &[one, two])]), [Some(1), None]);
+    // One of the three connections has nobody: that may be any.
+    assert_eq!(held_workers(&[(2, &[one, two, other])]), [Some(1), None]);
+    assert_eq!(held_workers(&[(3, &[one, two, other])]), [Some(2), Some(1)]);
+    assert_eq!(held_workers(&[(1, &[one, other])]), [None, None]);
+    // A connection that has left by now may be whose task it is.
+    assert_eq!(held_workers(&[(1, &[one, "198.51.100.9:4"])]), [None, None]);
 }

@@ -60,6 +60,12 @@ pub fn retransmit_has_err() -> bool {
     global!(DET_LAYOUT.retransmit_has_err) == 1
 }
 
+/// Whether `mark_victim` hands over the task on this kernel, and not its number alone.
+#[inline(always)]
+pub fn victim_is_task() -> bool {
+    global!(DET_LAYOUT.victim_is_task) == 1
+}
+
 /// From a `struct socket` to its inode's number; `None` where this kernel does not tell.
 #[inline(always)]
 pub fn socket_inode_number() -> Option<u64> {

@@ -2,12 +2,13 @@
 
 use crate::connection::pending::Pending;
 use crate::kernel_memory::KernelPointer;
-use crate::maps::{PENDING, RECORDS};
+use crate::maps::{PENDING, RECORDS, VICTIMS};
 use crate::record_pointer::RecordPointer;
 use aya_ebpf::helpers::{bpf_ktime_get_ns, bpf_probe_read_kernel, generated};
 use aya_ebpf::programs::BtfTracePointContext;
 use detector_common::names;
 use detector_common::record::{ConnectionKey, ConnectionRecord};
+use detector_common::victim::VictimRecord;
 
 /// Nanoseconds of `CLOCK_MONOTONIC`.
 #[inline(always)]
@@ -88,6 +89,22 @@ pub fn send_record(record: &RecordPointer<'_>) -> bool {
         )
     };
     status == 0
+}
+
+/// The task that runs, by number and by address.
+#[inline(always)]
+pub fn current_task() -> (u32, u64) {
+    // SAFETY: the helper takes nothing and always succeeds.
+    let number = unsafe { generated::bpf_get_current_pid_tgid() };
+    // SAFETY: as above.
+    let address = unsafe { generated::bpf_get_current_task() };
+    (number as u32, address)
+}
+
+/// Copies a record into the ring buffer of victims. Returns whether there was room.
+#[inline(always)]
+pub fn send_victim(record: &VictimRecord) -> bool {
+    VICTIMS.output::<VictimRecord>(record, 0).is_ok()
 }
 
 /// Appends a record to the output of an iterator. `Err` holds the helper's error number;

@@ -1,7 +1,8 @@
-//! Kernel side of detector: three programs on TCP tracepoints and a sweep over sockets.
+//! Kernel side of detector: three programs on TCP tracepoints, a sweep over sockets, and a
+//! witness of the OOM killer.
 //!
 //! In: tracepoint arguments and sockets. Out: [`ConnectionRecord`](detector_common::record)s of
-//! connections that misbehave, and counters of everything that could not be kept. Never: a map
+//! connections that misbehave, [`VictimRecord`](detector_common::victim)s, and counters of everything that could not be kept. Never: a map
 //! look-up, a write or a clock read for a healthy acknowledgement, but for those few a second that
 //! [`attention`] looks at.
 #![no_std]
@@ -30,3 +31,4 @@ mod record_pointer;
 mod segment;
 mod socket;
 mod sweep;
+mod task;

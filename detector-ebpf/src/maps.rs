@@ -34,6 +34,10 @@ pub static HISTORY: LruHashMap<[u64; 2], AddressHistory> = LruHashMap::with_max_
 #[map(name = "det_records")]
 pub static RECORDS: RingBuf = RingBuf::with_byte_size(4 << 20, 0);
 
+/// Processes that the OOM killer has chosen, on their way to the agent.
+#[map(name = "det_victims")]
+pub static VICTIMS: RingBuf = RingBuf::with_byte_size(64 << 10, 0);
+
 /// Segments put by until it is seen what the kernel made of them. Each lasts until the next look at
 /// its socket; what does not fit is counted.
 #[map(name = "det_pending")]

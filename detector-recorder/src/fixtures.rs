@@ -115,6 +115,7 @@ fn batch(second: i64, number: &mut u64) -> Batch {
             kind: NoteKind::OomKill,
             peer: None,
             text: "killed 870 (httpd)".to_owned(),
+            kill: None,
         }];
     }
     batch.windows = vec![WindowPoint {

@@ -18,7 +18,7 @@ mod schema;
 mod tidy;
 mod writer;
 
-pub use detector_api::recorded::{GapReason, NoteKind};
+pub use detector_api::recorded::{GapReason, KillScope, NoteKind, OomKill};
 pub use error::RecorderError;
 pub use location::{DAMAGED_KEPT, FILE_NAME, file_in};
 pub use reader::{EventsWanted, Reader, Second, Span, Step};

@@ -2,6 +2,7 @@
 //! nothing, into no file. A file may come from anywhere: every string is sanitized here.
 
 mod events;
+mod notes;
 mod seconds;
 
 pub use events::EventsWanted;
@@ -9,7 +10,7 @@ pub use seconds::{Second, Step};
 
 use crate::error::RecorderError;
 use crate::location::{file_in, is_written, with_suffix};
-use crate::rows::{Card, Gap, Moment, Note, PeerPeak, Run, WindowPoint};
+use crate::rows::{Card, Gap, Moment, PeerPeak, Run, WindowPoint};
 use crate::schema::{self, Found};
 use crate::writer::end_unseen;
 use detector_api::address::network_of;
@@ -47,6 +48,8 @@ impl Span {
 pub struct Reader {
     connection: Connection,
     file: PathBuf,
+    /// Of its schema.
+    version: i64,
     is_written: bool,
     not_understood: Cell<u64>,
 }
@@ -73,7 +76,7 @@ impl Reader {
         }
         let is_written = file.parent().is_some_and(is_written);
         let connection = connect(&file, is_written)?;
-        match schema::find(&connection, &file)? {
+        let version = match schema::find(&connection, &file)? {
             Found::Version(version) => {
                 let is_ours = schema::is_ours(&connection, version);
                 if !is_ours.map_err(|error| RecorderError::of(&file, error))? {
@@ -82,12 +85,14 @@ impl Reader {
                         reason: format!("its tables are not those of schema {version}"),
                     });
                 }
+                version
             }
             Found::Empty => return Err(RecorderError::Missing { path: file }),
-        }
+        };
         Ok(Self {
             connection,
             file,
+            version,
             is_written,
             not_understood: Cell::new(0),
         })
@@ -241,38 +246,20 @@ impl Reader {
         Ok(rows.into_iter().filter_map(view).collect())
     }
 
-    /// What else happened, oldest first.
-    pub fn notes(&self, span: Span) -> Result<Vec<Note>, RecorderError> {
-        self.rows(
-            "SELECT time_ms, boot_ms, kind, peer, text FROM notes \
-             WHERE time_ms BETWEEN ?1 AND ?2 ORDER BY id",
-            params![span.from_ms, span.until_ms],
-            |row| {
-                Ok(Note {
-                    at: moment(row, 0)?,
-                    kind: label(row, 2)?,
-                    peer: optional_text(row, 3)?,
-                    text: text(row, 4)?,
-                })
-            },
-        )
-    }
-
     /// What each peer held at its worst, each number by itself; the most costly first. Only of
     /// seconds in which the peer was among the most costly of its host.
     pub fn peer_peaks(&self, span: Span) -> Result<Vec<PeerPeak>, RecorderError> {
+        let workers = self.column("peer_seconds", "held_workers");
         self.rows(
-            "SELECT p.peer, max(p.stalled_connections), max(p.pinned_bytes) FROM peer_seconds p \
-             JOIN host_seconds h ON h.id = p.second WHERE h.time_ms BETWEEN ?1 AND ?2 \
-             GROUP BY p.peer ORDER BY max(p.pinned_bytes) DESC, p.peer",
+            &format!(
+                "SELECT p.peer, max(p.stalled_connections), max(p.pinned_bytes), max({workers}) \
+                 FROM peer_seconds p \
+                 JOIN (SELECT id, time_ms FROM host_seconds) h ON h.id = p.second \
+                 WHERE h.time_ms BETWEEN ?1 AND ?2 \
+                 GROUP BY p.peer ORDER BY max(p.pinned_bytes) DESC, p.peer"
+            ),
             params![span.from_ms, span.until_ms],
-            |row| {
-                Ok(PeerPeak {
-                    peer: text(row, 0)?,
-                    stalled_connections: row.get(1)?,
-                    pinned_bytes: row.get(2)?,
-                })
-            },
+            peak,
         )
     }
 
@@ -298,6 +285,11 @@ impl Reader {
                 })
             },
         )
+    }
+
+    /// How a query asks for a column that older files may not have.
+    fn column(&self, table: &str, name: &'static str) -> &'static str {
+        schema::column(self.version, table, name)
     }
 
     fn rows<T>(
@@ -357,6 +349,16 @@ fn uri(file: &Path, how: &str) -> String {
         }
     }
     uri + "?" + how
+}
+
+/// A peer, and the most that it held.
+fn peak(row: &Row<'_>) -> rusqlite::Result<PeerPeak> {
+    Ok(PeerPeak {
+        peer: text(row, 0)?,
+        stalled_connections: row.get(1)?,
+        pinned_bytes: row.get(2)?,
+        held_workers: row.get(3)?,
+    })
 }
 
 fn moment(row: &Row<'_>, first: usize) -> rusqlite::Result<Moment> {

@@ -1,6 +1,7 @@
 //! What is recorded, row by row.
 
-use detector_api::recorded::{GapReason, NoteKind};
+use crate::schema;
+use detector_api::recorded::{GapReason, NoteKind, OomKill};
 use detector_api::snapshot::{Peer, PeerDetail};
 use rusqlite::ToSql;
 
@@ -25,6 +26,13 @@ macro_rules! row {
         impl $name {
             /// Names of its columns, in order.
             pub const COLUMNS: &'static [&'static str] = &[$(stringify!($field)),+];
+
+            /// What a query asks for to get them of a file of this version.
+            pub(crate) fn columns_of(version: i64) -> String {
+                let columns = Self::COLUMNS.iter();
+                let columns = columns.map(|name| schema::column(version, "host_seconds", name));
+                columns.collect::<Vec<_>>().join(", ")
+            }
 
             /// Its values in the order of the columns.
             pub(crate) fn values(&self) -> Vec<&dyn ToSql> {
@@ -111,6 +119,11 @@ row! {
         agent_cpu_share: f64,
         /// Resident memory of the agent.
         agent_resident_bytes: i64,
+        /// Orphans that the kernel allows (`tcp_max_orphans`).
+        orphan_limit: i64,
+        /// Connections closed for want of memory or of room for orphans, in the agent's namespace
+        /// (`TCPAbortOnMemory`).
+        aborted_on_memory: i64,
     }
 }
 
@@ -137,6 +150,8 @@ pub struct PeerSecond {
     pub window_shrinks_treason: i64,
     /// What it drained.
     pub bytes_acked_per_second: i64,
+    /// Workers of our own programs that waited for it, at least; `None` where none is seen to wait.
+    pub held_workers: Option<i64>,
 }
 
 /// The most that a peer held.
@@ -148,6 +163,8 @@ pub struct PeerPeak {
     pub stalled_connections: i64,
     /// Most kernel memory held at once.
     pub pinned_bytes: i64,
+    /// Most workers that waited for it at once; `None` where none was seen to.
+    pub held_workers: Option<i64>,
 }
 
 /// The newest of what was known of a peer.
@@ -203,6 +220,9 @@ pub struct Note {
     pub peer: Option<String>,
     /// The note, sanitized.
     pub text: String,
+    /// Of an OOM kill, what is known of it; one that is told again, with more, is the same note. `None` also
+    /// in files of schema 1.
+    pub kill: Option<OomKill>,
 }
 
 /// A span of which the recorder knows nothing, and why.

@@ -13,7 +13,24 @@ pub(crate) const APPLICATION_ID: i64 = 0x6474_6374;
 /// The newest version.
 pub(crate) const VERSION: i64 = MIGRATIONS.len() as i64;
 
-const MIGRATIONS: &[&str] = &[include_str!("schema/1.sql")];
+const MIGRATIONS: &[&str] = &[include_str!("schema/1.sql"), include_str!("schema/2.sql")];
+
+/// Columns that came with the second version; a reader finds none in a file of the first.
+const OF_VERSION_2: [(&str, &str); 4] = [
+    ("notes", "json"),
+    ("peer_seconds", "held_workers"),
+    ("host_seconds", "orphan_limit"),
+    ("host_seconds", "aborted_on_memory"),
+];
+
+/// How a query asks for that column of a file of this version: by its name, or `NULL` where it has none.
+pub(crate) fn column(version: i64, table: &str, name: &'static str) -> &'static str {
+    if version < 2 && OF_VERSION_2.contains(&(table, name)) {
+        "NULL"
+    } else {
+        name
+    }
+}
 
 /// What a file is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -6,8 +6,8 @@ mod support;
 
 use detector_api::snapshot::IncidentEnd;
 use detector_recorder::{
-    Batch, Card, EventsWanted, FILE_NAME, GapReason, Note, NoteKind, Opened, Reader, Recorder,
-    RecorderError, Span, WindowPoint,
+    Batch, Card, EventsWanted, FILE_NAME, GapReason, Note, NoteKind, OomKill, Opened, Reader,
+    Recorder, RecorderError, Span, WindowPoint,
 };
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -43,6 +43,7 @@ fn what_is_written_is_read_while_it_is_written_and_after() {
         kind: NoteKind::OomKill,
         peer: None,
         text: "killed 870 (httpd)".to_owned(),
+        kill: None,
     };
     let written = recorder
         .record(&Batch {
@@ -271,6 +272,10 @@ fn no_string_of_a_file_reaches_a_terminal_as_it_is() {
         kind: NoteKind::Kernel,
         peer: Some(evil.to_owned()),
         text: evil.to_owned(),
+        kill: Some(OomKill {
+            name: Some(evil.to_owned()),
+            ..OomKill::default()
+        }),
     }];
     recorder.record(&batch).unwrap();
     let reader = Reader::open(folder.path()).unwrap();

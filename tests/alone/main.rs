@@ -5,6 +5,7 @@ mod guard;
 mod incidents;
 mod labelled;
 mod oom_kill;
+mod orphan_limit;
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 

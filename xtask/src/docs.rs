@@ -10,7 +10,7 @@ use crate::run::{Profile, build_agent};
 use crate::tree;
 
 /// Chapters of `detector docs`, and the page under docs/ that each makes.
-const CHAPTERS: [(&str, &str); 23] = [
+const CHAPTERS: [(&str, &str); 24] = [
     ("metrics", "metrics.md"),
     ("cli", "cli.md"),
     ("configuration", "configuration.md"),
@@ -30,6 +30,7 @@ const CHAPTERS: [(&str, &str); 23] = [
     ("schema-unblock", "schema/unblock.json"),
     ("schema-blocked", "schema/blocked.json"),
     ("schema-dmesg", "schema/dmesg.json"),
+    ("schema-oom-kill", "schema/oom-kill.json"),
     ("schema-top", "schema/top.json"),
     ("schema-report", "schema/report.json"),
     ("schema-host", "schema/host.json"),

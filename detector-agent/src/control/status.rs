@@ -7,7 +7,6 @@ use crate::recording::RecorderStatus;
 use crate::state::AgentState;
 use detector_api::status::{Events, Fill, GuardState, Recorder, Records, Status, Sweep, Tables};
 use std::collections::BTreeMap;
-use std::sync::PoisonError;
 
 /// The status of this moment.
 pub(super) fn status(state: &AgentState) -> Status {
@@ -21,8 +20,6 @@ pub(super) fn status(state: &AgentState) -> Status {
         (engine.totals(), events, engine.thresholds(), others)
     });
     let unready_reason = state.unready_reason();
-    let kernel_log_failure = state.kernel_log_failure.lock();
-    let kernel_log_failure = kernel_log_failure.unwrap_or_else(PoisonError::into_inner);
     let lost = lost(&kernel, core.records_refused);
     let held_back = held_back(&kernel);
     let maps = kernel.maps.into_iter().map(|map| {
@@ -70,7 +67,7 @@ pub(super) fn status(state: &AgentState) -> Status {
         held_workers: state.owners.read().held_workers,
         recorder: recorder(state.recording.status()),
         budget: Some(state.governor.status()),
-        kernel_log_failure: kernel_log_failure.clone(),
+        kernel_log_failure: state.log_failure().clone(),
         privilege: state.privilege().cloned(),
         guard: Some(guard(&state.guard.status())),
         last_reload_successful: state.is_last_reload_successful(),

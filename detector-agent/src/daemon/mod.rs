@@ -79,7 +79,8 @@ pub async fn run(start: Start) -> Result<(), Failure> {
     };
     let files = claims::files(&start, access.as_deref());
     let give_up = || state.set_privilege(privilege::give_up(enabled, &files));
-    let kernel = kernel::start(&options, message_sender, give_up).map_err(start_failure)?;
+    let mut kernel = kernel::start(&options, message_sender, give_up).map_err(start_failure)?;
+    let victims = kernel.take_victims();
     state.kernel_started(kernel);
     let web_listeners = claims::listen(web_addresses)?;
     let owners = owners::start(Arc::clone(&state), background_nice).inspect_err(|error| {
@@ -88,8 +89,7 @@ pub async fn run(start: Start) -> Result<(), Failure> {
         )
     });
 
-    let witness = kernel_log.and_then(|log| witness::start(Arc::clone(&state), log));
-    let witness = witness.inspect_err(|error| state.lose_kernel_log(&error.to_string()));
+    let witness = witness::start(&state, victims, kernel_log);
     let recorder = recorder
         .map(|recorder| recorder::start(Arc::clone(&state), recorder, background_nice))
         .transpose()

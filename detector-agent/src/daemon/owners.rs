@@ -1,7 +1,7 @@
 //! The thread that finds the owners of stalled connections: asks the engine which are wanted and
 //! reports what it finds.
 
-use crate::host::owner::{CpuBudget, Finder, NamedSocket, Share, Stopped};
+use crate::host::owner::{CpuBudget, Finder, Held, NamedSocket, Share, Stopped};
 use crate::host::pid_namespace;
 use crate::netlink::sock_diag::{Diagnosis, Ends};
 use crate::priority::set_niceness;
@@ -76,14 +76,20 @@ fn name_owners(
         state.tcp_memory.set_owners(owners.collect());
         if !finder.has_stalled() {
             state.owners.update(|report| report.held_workers.clear());
-            state.engine().set_unit_limits(BTreeMap::new());
+            let mut engine = state.engine();
+            engine.set_unit_limits(BTreeMap::new());
+            engine.set_held_workers(&[]);
         } else if now >= count_at {
             let used_before = budget.used();
-            let mut held_workers = finder.count_held(&mut budget, &mut report)?;
-            state.with_engine(|engine| tell_limits(engine, &mut held_workers));
-            state
-                .owners
-                .update(|report| report.held_workers = held_workers);
+            let Held {
+                mut services,
+                waiting,
+            } = finder.count_held(&mut budget, &mut report)?;
+            state.with_engine(|engine| {
+                engine.set_held_workers(&waiting);
+                tell_limits(engine, &mut services);
+            });
+            state.owners.update(|report| report.held_workers = services);
             let cost = budget.used().saturating_sub(used_before);
             count_at = Instant::now() + COUNT_EVERY.max(cost * COUNT_SHARE);
         }

@@ -4,7 +4,6 @@
 
 use crate::netlink::addresses::own_addresses;
 use crate::state::AgentState;
-use detector_api::snapshot::HostPressure;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -15,8 +14,8 @@ const EVERY: Duration = Duration::from_secs(5);
 /// Samples until the agent stops.
 pub(super) async fn sample_host(state: Arc<AgentState>) {
     let mut stop = state.watch_stop();
-    let mut oom_kills = None;
     let is_told = Arc::new(AtomicBool::new(false));
+    let mut aborted = None;
     loop {
         state.govern();
         let (sampling, told) = (Arc::clone(&state), Arc::clone(&is_told));
@@ -32,19 +31,15 @@ pub(super) async fn sample_host(state: Arc<AgentState>) {
         };
         match sampled {
             Ok(pressure) => {
-                let killed = pressure.oom_kills;
-                // Of the whole host, and without the name of a victim.
-                let is_more = oom_kills.is_some_and(|before| killed > Some(before));
-                if is_more && state.watched.is_host() {
-                    state.witness_oom_kill();
-                }
-                oom_kills = killed;
-                let pressure = HostPressure {
-                    held_workers: state.owners.held_workers(),
-                    ..pressure.for_incidents()
-                };
+                state.count_kills(pressure.oom_kills);
+                let aborted_on_memory = pressure.sockets.and_then(|all| all.aborted_on_memory);
+                let pressure = state.host_pressure(&pressure);
+                let aborted_before = std::mem::replace(&mut aborted, aborted_on_memory);
+                let more = aborted_before.zip(aborted_on_memory);
+                let more = more.map_or(0, |(before, now)| now.saturating_sub(before));
                 let is_short = state.with_engine(|engine| {
                     engine.set_host_pressure(pressure);
+                    engine.add_aborted_on_memory(more);
                     engine.is_tcp_memory_short()
                 });
                 if is_short {

@@ -31,7 +31,7 @@ impl SweepSide {
 
     fn load_with_defaults() -> Result<Self, StartError> {
         raise_memlock_limit();
-        let mut ebpf = object::load(&LoadOptions {
+        let object::Loaded { mut ebpf, .. } = object::load(&LoadOptions {
             settings: KernelSettings::DEFAULT,
             ring_bytes: 4 << 20,
             connections_capacity: 16_384,

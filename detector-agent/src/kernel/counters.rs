@@ -5,7 +5,7 @@ use detector_common::counter::Counter;
 use detector_core::observe::observation::{Retransmits, Shrinks, UntrackedTotals};
 
 /// Counters that say that something was lost on its way, exported by stage.
-const LOSSES: [Counter; 12] = [
+const LOSSES: [Counter; 13] = [
     Counter::RecordsDroppedRingFull,
     Counter::ClosedRecordsReplaced,
     Counter::SweepRowsDropped,
@@ -18,6 +18,7 @@ const LOSSES: [Counter; 12] = [
     Counter::SocketsNotTcp,
     Counter::DirectionsNotNoted,
     Counter::HistoryNotKept,
+    Counter::VictimsDropped,
 ];
 
 /// Counters of records that were not sent, of which the next one carries all: nothing is lost.

@@ -23,6 +23,7 @@ mod status;
 mod surroundings;
 mod sweep;
 mod types;
+mod victims;
 
 pub(crate) use failure::StartError;
 pub(crate) use message::Message;
@@ -31,6 +32,7 @@ pub(crate) use status::KernelStatus;
 #[cfg(test)]
 pub(crate) use status::{MapStatus, ProgramStatus};
 pub(crate) use sweep::SweepOptions;
+pub(crate) use victims::{Victim, Victims};
 
 use crate::privilege::outside;
 use aya::Ebpf;
@@ -74,6 +76,7 @@ pub(crate) struct Kernel {
     shared: Arc<Shared>,
     stop: Arc<StopSignal>,
     history: History,
+    victims: Option<Victims>,
     threads: Vec<JoinHandle<()>>,
 }
 
@@ -90,7 +93,10 @@ pub(crate) fn start(
     attached: impl FnOnce(),
 ) -> Result<Kernel, StartError> {
     raise_memlock_limit();
-    let mut ebpf = object::load(&LoadOptions {
+    let object::Loaded {
+        mut ebpf,
+        has_victims,
+    } = object::load(&LoadOptions {
         settings: options.settings,
         ring_bytes: options.ring_bytes,
         connections_capacity: options.connections_capacity,
@@ -98,9 +104,10 @@ pub(crate) fn start(
     })?;
     let stop = Arc::new(StopSignal::new().map_err(|error| failed("making an eventfd", &error))?);
     let shared = Arc::new(Shared::default());
-    shared.update(|status| status.probes = attached_probes());
+    shared.update(|status| status.probes = attached_probes(has_victims));
     let decoder = Decoder::new(options.ipv6_prefix);
     let history = take_map(&mut ebpf, names::HISTORY_MAP)?;
+    let victims = take_map(&mut ebpf, names::VICTIMS_MAP)?;
     let ring: RingBuf<MapData> = take_map(&mut ebpf, names::RECORDS_MAP)?;
     let logger = (options.log_level > 0)
         .then(|| EbpfLogger::init(&mut ebpf))
@@ -123,6 +130,7 @@ pub(crate) fn start(
         shared: Arc::clone(&shared),
         stop: Arc::clone(&stop),
         history,
+        victims: has_victims.then(|| Victims::new(victims, Arc::clone(&stop))),
         threads: vec![],
     };
     attached();
@@ -174,10 +182,12 @@ where
     M::try_from(map).map_err(|error| failed(&format!("opening the map {name}"), &error))
 }
 
-fn attached_probes() -> Vec<(String, bool)> {
+fn attached_probes(has_victims: bool) -> Vec<(String, bool)> {
     let hooks = hooks::HOOKS.iter().map(|(program, _)| *program);
+    let victims = has_victims.then_some(names::VICTIM_PROGRAM);
     hooks
         .chain([names::SWEEP_PROGRAM])
+        .chain(victims)
         .map(|program| (program.to_owned(), true))
         .collect()
 }
@@ -198,6 +208,26 @@ impl Kernel {
     /// Counts of this moment; cheap enough for each scrape.
     pub(crate) fn status(&self) -> KernelStatus {
         self.shared.status()
+    }
+
+    /// What tells of victims of the OOM killer; `None` where the kernel does not, or once it was taken.
+    pub(crate) const fn take_victims(&mut self) -> Option<Victims> {
+        self.victims.take()
+    }
+
+    /// Whether a hook tells of victims of the OOM killer.
+    pub(crate) fn has_victims(&self) -> bool {
+        let probes = self.shared.status().probes;
+        probes.iter().any(|(name, _)| name == names::VICTIM_PROGRAM)
+    }
+
+    /// Nobody hears of them any more.
+    pub(crate) fn lose_victims(&self) {
+        self.shared.update(|status| {
+            status
+                .probes
+                .retain(|(name, _)| name != names::VICTIM_PROGRAM);
+        });
     }
 
     /// Has sweeps keep to the share for quiet times, or not any more.

@@ -2,7 +2,7 @@
 
 use super::cast;
 use super::failure::{StartError, refused_by_kernel};
-use super::hooks::{HOOKS, ITERATOR};
+use super::hooks::{HOOKS, ITERATOR, VICTIM_HOOK};
 use super::types::{self, BTF_FILE};
 use aya::programs::{BtfTracePoint, Iter};
 use aya::{Btf, Ebpf, EbpfLoader};
@@ -25,8 +25,15 @@ pub(super) struct LoadOptions {
     pub(super) log_level: u8,
 }
 
+/// What is loaded and attached.
+pub(super) struct Loaded {
+    pub(super) ebpf: Ebpf,
+    /// Whether victims of the OOM killer are told.
+    pub(super) has_victims: bool,
+}
+
 /// Loads and attaches all programs; without casts where the kernel refuses them.
-pub(super) fn load(options: &LoadOptions) -> Result<Ebpf, StartError> {
+pub(super) fn load(options: &LoadOptions) -> Result<Loaded, StartError> {
     match load_once(options, true) {
         Err(error) if error.code == Code::Failed => {
             tracing::warn!("{error}; trying again with a helper in place of casts");
@@ -36,7 +43,7 @@ pub(super) fn load(options: &LoadOptions) -> Result<Ebpf, StartError> {
     }
 }
 
-fn load_once(options: &LoadOptions, may_cast: bool) -> Result<Ebpf, StartError> {
+fn load_once(options: &LoadOptions, may_cast: bool) -> Result<Loaded, StartError> {
     let (mut kernel_layout, types, mut loader) = read_kernel_types()?;
     let object = cast::prepare(OBJECT, &types, &mut kernel_layout, may_cast)
         .map_err(|error| refused_by_kernel("preparing the eBPF object", &error))?;
@@ -61,7 +68,16 @@ fn load_once(options: &LoadOptions, may_cast: bool) -> Result<Ebpf, StartError> 
     for (program, tracepoint) in HOOKS {
         load_hook(&mut ebpf, &types, program, tracepoint)?;
     }
-    Ok(ebpf)
+    let (program, tracepoint) = VICTIM_HOOK;
+    let victims = load_hook(&mut ebpf, &types, program, tracepoint).inspect_err(|error| {
+        tracing::info!(
+            "{error}; who is killed for want of memory is told by the kernel's log alone"
+        );
+    });
+    Ok(Loaded {
+        ebpf,
+        has_victims: victims.is_ok(),
+    })
 }
 
 /// Reads the kernel's types for the layout, for attaching and for the loader.

@@ -6,7 +6,7 @@
 
 use super::failure::StartError;
 use super::features;
-use super::hooks::{HOOKS, ITERATOR};
+use super::hooks::{HOOKS, ITERATOR, VICTIM_HOOK};
 use super::release::kernel_release;
 use super::requirement::{Requirement, State};
 use detector_common::layout::{BitField, KernelLayout};
@@ -70,6 +70,7 @@ fn survey(types: &Btf<'_>) -> (Vec<Requirement>, Option<KernelLayout>) {
     requirements.extend(features::requirements(types));
     requirements.extend(HOOKS.iter().map(|(_, tracepoint)| hook(types, tracepoint)));
     requirements.push(iterator(types));
+    requirements.push(victim_hook(types));
     let is_complete = missing(&requirements).next().is_none();
     let layout = match found.layout {
         Ok(layout) => is_complete.then_some(layout),
@@ -161,6 +162,20 @@ fn hook(types: &Btf<'_>, tracepoint: &str) -> Requirement {
     }
 }
 
+/// The agent can do without it.
+fn victim_hook(types: &Btf<'_>) -> Requirement {
+    let (_, tracepoint) = VICTIM_HOOK;
+    let name = format!("tracepoint {tracepoint} (optional)");
+    match types.tracepoint_arguments(tracepoint) {
+        Ok(Some(_)) => Requirement::ok(name, "present: victims of the OOM killer are told at once"),
+        Ok(None) | Err(_) => Requirement::degraded(
+            name,
+            "the kernel does not have it: victims of the OOM killer are told by its log alone",
+            "nothing, where the kernel's log can be read; else use a kernel that has it",
+        ),
+    }
+}
+
 fn iterator(types: &Btf<'_>) -> Requirement {
     let name = format!("iter/{ITERATOR}");
     if types.has_iterator(ITERATOR) {
@@ -218,5 +233,8 @@ mod tests {
         for name in ["field tcp_sock.snd_una", "tracepoint tcp_probe", "iter/tcp"] {
             assert!(missing(&requirements).any(|missing| missing.name == name));
         }
+        let mut optional = requirements.iter();
+        let victims = optional.find(|each| each.name == "tracepoint mark_victim (optional)");
+        assert_eq!(victims.map(|found| found.state), Some(State::Degraded));
     }
 }

@@ -8,8 +8,9 @@ mod timeline;
 
 use crate::clock;
 use detector_api::sanitize;
+use detector_api::text::oom_kill;
 use detector_core::observe::observation::Observation;
-use detector_recorder::{Moment, Note, NoteKind};
+use detector_recorder::{Moment, Note, NoteKind, OomKill};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use timeline::Timeline;
@@ -70,6 +71,29 @@ pub(crate) struct RecorderCounts {
 impl Recording {
     /// Writes down something that happened; `text` may be hostile.
     pub(crate) fn note(&self, kind: NoteKind, peer: Option<&str>, text: &str) {
+        self.put(Note {
+            at: now(),
+            kind,
+            peer: peer.map(sanitize::text),
+            text: sanitize::text(text),
+            kill: None,
+        });
+    }
+
+    /// Writes down a kill at once: the host may not live for another second. One that is told again, with
+    /// more, has the same moment.
+    pub(crate) fn note_kill(&self, at: Moment, kill: &OomKill) {
+        self.put(Note {
+            at,
+            kind: NoteKind::OomKill,
+            peer: None,
+            text: sanitize::text(&oom_kill(kill)),
+            kill: Some(kill.clone()),
+        });
+        self.hurry();
+    }
+
+    fn put(&self, note: Note) {
         let is_kept = {
             let status = self.lock_status();
             status.file.is_some() || status.is_awaited
@@ -77,22 +101,11 @@ impl Recording {
         if !is_kept {
             return;
         }
-        let note = Note {
-            at: now(),
-            kind,
-            peer: peer.map(sanitize::text),
-            text: sanitize::text(text),
-        };
         let mut inbox = self.inbox();
         if inbox.notes.len() < NOTES_MAX {
             inbox.notes.push(note);
         } else {
             inbox.notes_lost += 1;
-        }
-        // The host may not live for another second.
-        if kind == NoteKind::OomKill {
-            inbox.is_urgent = true;
-            self.changed.notify_one();
         }
     }
 
@@ -182,15 +195,15 @@ pub(crate) fn milliseconds(ns: i128) -> i64 {
 
 #[cfg(test)]
 mod tests {
-    use super::Recording;
-    use detector_recorder::NoteKind;
+    use super::{Recording, now};
+    use detector_recorder::OomKill;
     use std::time::{Duration, Instant};
 
     #[test]
     fn a_kill_is_written_at_once() {
         let recording = Recording::default();
         recording.lock_status().is_awaited = true;
-        recording.note(NoteKind::OomKill, None, "nginx was killed");
+        recording.note_kill(now(), &OomKill::default());
         let began = Instant::now();
         assert!(!recording.wait(Duration::from_secs(60)));
         assert!(began.elapsed() < Duration::from_secs(30));

@@ -19,6 +19,8 @@ labelled! {
         BelowWarning = "below-warning",
         /// The kernel stopped saving memory for TCP, or what drains by itself holds it.
         PressureOver = "pressure-over",
+        /// The kernel has room for orphans again.
+        OrphansBelow = "orphans-below",
         /// Nothing has followed a kill by the OOM killer.
         NoMoreKills = "no-more-kills",
         /// Nobody saw it: the agent ended while something stood. Told of the past only.
@@ -52,6 +54,12 @@ pub struct HostPressure {
     /// Workers of our own programs that slept in a write to a stalled connection.
     #[serde(default)]
     pub held_workers: Option<u64>,
+    /// TCP sockets that no process holds any more.
+    #[serde(default)]
+    pub orphans: Option<u64>,
+    /// As many of them as the kernel allows (`net.ipv4.tcp_max_orphans`).
+    #[serde(default)]
+    pub orphan_limit: Option<u64>,
 }
 
 /// What all connections and interfaces of this host counted from up to a minute before the begin of an
@@ -66,6 +74,20 @@ pub struct IncidentCounts {
     pub retransmits_needless: u64,
     /// All interfaces but the loopback.
     pub interfaces: InterfaceCounts,
+    /// Connections that the kernel closed for want of memory or of room for orphans (`TCPAbortOnMemory`).
+    #[serde(default)]
+    pub aborted_on_memory: u64,
+}
+
+/// Orphans when there were most of them: TCP sockets that no process holds any more.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct OrphansAtLimit {
+    /// How many; `null` if nobody counted.
+    pub orphans: Option<u64>,
+    /// As many as the kernel allows.
+    pub limit: Option<u64>,
+    /// Those that peers held up, as far as the agent knows them.
+    pub stalled: u64,
 }
 
 /// A span on this host in which flags of warning or above stood, or memory pressure that is more
@@ -101,6 +123,9 @@ pub struct Incident {
     /// Who held TCP's memory when it took most; `null` if nobody looked.
     #[serde(default)]
     pub tcp_memory_held: Option<TcpMemoryHeld>,
+    /// The orphans, if they reached the kernel's limit; else `null`.
+    #[serde(default)]
+    pub orphans: Option<OrphansAtLimit>,
     /// Peers that took part, those left out below included.
     pub peers_total: u64,
     /// Those that held most, at most [`Incident::PEERS_MAX`], the most costly first.
@@ -135,6 +160,10 @@ pub struct IncidentPeer {
     pub peak_stalled_connections: u64,
     /// Most kernel memory that they held at once.
     pub peak_pinned_bytes: u64,
+    /// Most workers of our own programs that waited for it at once, at least; `null` where none was seen to
+    /// wait.
+    #[serde(default)]
+    pub peak_held_workers: Option<u64>,
     /// When it was first seen to take part.
     pub since: String,
     /// When it was last.

@@ -134,6 +134,9 @@ labelled! {
         /// The kernel saves memory for TCP, and a tenth of it or more is held by stalled connections,
         /// by data that our own programs do not read, by orphans or by sockets that no list shows.
         MemoryPressure = "memory-pressure",
+        /// The kernel has as many TCP sockets that no process holds any more as it allows
+        /// (`net.ipv4.tcp_max_orphans`), or closes connections for want of room for them.
+        OrphanLimit = "orphan-limit",
         /// The kernel killed a process for want of memory, whatever took that memory.
         OomKill = "oom-kill",
     }

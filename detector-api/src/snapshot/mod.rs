@@ -26,6 +26,7 @@ pub use flag::*;
 pub use guard::{GuardAct, GuardStep};
 pub use incident::{
     HostPressure, Incident, IncidentCounts, IncidentEnd, IncidentFlag, IncidentPeer, OpenIncident,
+    OrphansAtLimit,
 };
 pub use kinds::{
     Confidence, Direction, EventType, IncidentKind, Severity, Source, StallCause, Verdict,

@@ -37,6 +37,10 @@ pub struct Peer {
     pub connections_well: Option<u64>,
     /// Kernel memory the stalled connections hold now.
     pub pinned_bytes: u64,
+    /// Workers of our own programs that wait for it, at least: where tasks could wait for several peers, only
+    /// those are counted that must wait for this one. `null` where none is seen to wait.
+    #[serde(default)]
+    pub held_workers: Option<u64>,
     /// Integral of `pinned_bytes` over time.
     pub pinned_byte_seconds: f64,
     /// Entries into zero window.
@@ -85,6 +89,7 @@ impl Peer {
             connections_all: None,
             connections_well: None,
             pinned_bytes: 0,
+            held_workers: None,
             pinned_byte_seconds: 0.0,
             zero_window_episodes: 0,
             zero_window_seconds: 0.0,

@@ -12,6 +12,7 @@ const fn noun(kind: IncidentKind) -> &'static str {
         IncidentKind::SilentPeers => "peers that do not answer",
         IncidentKind::ShrinkingPeers => "peers that take back window",
         IncidentKind::MemoryPressure => "TCP short of memory",
+        IncidentKind::OrphanLimit => "no room for more orphans",
         IncidentKind::OomKill => "a process killed for want of memory",
     }
 }
@@ -31,6 +32,7 @@ pub const fn incident_end(end: IncidentEnd) -> &'static str {
         IncidentEnd::PressureOver => {
             "Ended because the kernel saves no more memory for TCP, or only traffic holds it."
         }
+        IncidentEnd::OrphansBelow => "Ended because the kernel has room for orphans again.",
         IncidentEnd::NoMoreKills => "Ended because nothing followed the kill.",
         IncidentEnd::Unseen => "Nobody saw it end: the agent ended before.",
     }

@@ -86,6 +86,12 @@ fn pressure(host: &HostPressure) -> String {
             units::bytes(limit)
         ));
     }
+    if let Some((orphans, limit)) = host.orphans.zip(host.orphan_limit) {
+        let orphans = text::counted(orphans, "orphan", "orphans");
+        told.push(format!(
+            "There were {orphans} of the {limit} that there may be (net.ipv4.tcp_max_orphans)."
+        ));
+    }
     if let Some((available, total)) = host.memory_available_bytes.zip(host.memory_total_bytes) {
         told.push(format!(
             "{} of {} of memory were available.",
@@ -158,6 +164,7 @@ fn peers(incident: &Incident) -> Vec<Block> {
         ("PEER", Align::Left),
         ("STALLED", Align::Right),
         ("PINNED", Align::Right),
+        ("WORKERS", Align::Right),
         ("VERDICT", Align::Left),
         ("FLAGS", Align::Left),
     ];
@@ -175,12 +182,14 @@ fn peers(incident: &Incident) -> Vec<Block> {
     blocks
 }
 
-fn row(peer: &IncidentPeer) -> [String; 5] {
+fn row(peer: &IncidentPeer) -> [String; 6] {
     let flags: Vec<_> = peer.flags.iter().map(|flag| flag.label()).collect();
     [
         peer.peer.clone(),
         peer.peak_stalled_connections.to_string(),
         units::bytes(peer.peak_pinned_bytes),
+        peer.peak_held_workers
+            .map_or_else(|| "-".to_owned(), |workers| workers.to_string()),
         peer.verdict
             .map_or("-", |verdict| verdict.label())
             .to_owned(),

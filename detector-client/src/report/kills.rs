@@ -24,14 +24,15 @@ pub(super) struct Kill {
     pub(super) by: Time,
     /// How many.
     pub(super) count: u64,
-    /// What the note says; `None` if there is none.
-    pub(super) note: Option<String>,
+    /// What is noted of it; `None` if nothing is.
+    pub(super) note: Option<Note>,
 }
 
 impl Kill {
     /// As a line of its own.
     pub(super) fn text(&self) -> String {
-        self.note.clone().unwrap_or_else(|| {
+        let note = self.note.as_ref().map(|note| note.text.clone());
+        note.unwrap_or_else(|| {
             let killed = counted_kills(self.count);
             format!(
                 "by now the kernel had killed {killed} for want of memory; which, is not recorded"
@@ -76,7 +77,7 @@ pub(super) fn kills(recording: &Recording) -> Vec<Kill> {
             after: Time(note.at.unix_ms.saturating_sub(NOTE_LATE_MS)),
             by: Time(note.at.unix_ms),
             count: 1,
-            note: Some(note.text.clone()),
+            note: Some((*note).clone()),
         })
         .collect();
     for (before, now, count) in rises(recording) {

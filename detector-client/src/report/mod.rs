@@ -12,6 +12,7 @@ mod kills;
 mod model;
 mod names;
 mod networks;
+mod orphans;
 mod outcome;
 mod peers;
 mod recommended;

@@ -257,6 +257,8 @@ pub struct PeerOnHost {
     pub peak_stalled_connections: u64,
     /// Most kernel memory that they held at once.
     pub peak_pinned_bytes: u64,
+    /// Most workers that waited for it at once, at least; `null` where none was seen to wait.
+    pub peak_held_workers: Option<u64>,
     /// Longest stall of one connection.
     pub longest_stall_seconds: f64,
     /// Entries into zero window since the agent started.

@@ -4,7 +4,7 @@ use super::kills::{Kill, kills};
 use super::model::{MarkKind, Report};
 use super::recording::{Recording, natural};
 use super::words::{clock, listed};
-use detector_api::text::counted;
+use detector_api::text::{counted, oom_kill_at_limit};
 use detector_api::units;
 use detector_recorder::RecorderError;
 
@@ -12,8 +12,8 @@ use detector_recorder::RecorderError;
 /// waiting workers.
 const MATTERS_PART: u64 = 20;
 const MATTERS_WORKERS: u64 = 8;
-/// What the note of a kill says if a control group, and not the host, was short of memory.
-const AT_LIMIT: &str = " at the memory limit of its control group";
+
+/// What came of it, as a sentence.
 pub(super) fn outcome(report: &Report, recordings: &[Recording]) -> Result<String, RecorderError> {
     let marks = report.hosts.iter().flat_map(|host| {
         let of_host = host.marks.iter();
@@ -62,10 +62,10 @@ pub(super) fn outcome(report: &Report, recordings: &[Recording]) -> Result<Strin
 
 /// What is known of how a kill came about.
 fn added(recording: &Recording, kill: &Kill, has_more: bool) -> Result<String, RecorderError> {
-    let note = kill.note.as_deref().unwrap_or_default();
-    if let Some((_, group)) = note.split_once(AT_LIMIT) {
+    let told = kill.note.as_ref().and_then(|note| note.kill.as_ref());
+    if let Some(at_limit) = told.and_then(oom_kill_at_limit) {
         let which = if has_more { "the first" } else { "that" };
-        return Ok(format!("; {which} was{AT_LIMIT}{group}"));
+        return Ok(format!("; {which} was{at_limit}"));
     }
     let before = kill.second_before(recording)?;
     let Some(host) = before.map(|second| second.host) else {

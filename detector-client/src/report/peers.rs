@@ -196,6 +196,12 @@ impl Trace<'_> {
         )
     }
 
+    fn peak_workers(&self) -> Option<u64> {
+        let of_part = self.part.and_then(|part| part.peak_held_workers);
+        let of_seconds = self.peak.and_then(|peak| peak.held_workers);
+        of_part.max(of_seconds.map(natural))
+    }
+
     fn kinds(&self) -> BTreeSet<FlagKind> {
         let of_flags = self.flags.iter().map(|(_, event)| event.kind());
         let of_part = self
@@ -228,6 +234,7 @@ impl Trace<'_> {
             last_seen: last.max().unwrap_or_default(),
             peak_stalled_connections: self.peak_stalled(),
             peak_pinned_bytes: self.peak_pinned_bytes(),
+            peak_held_workers: self.peak_workers(),
             longest_stall_seconds,
             zero_window_episodes: known(|detail| detail.peer.zero_window_episodes),
             window_shrinks: detail

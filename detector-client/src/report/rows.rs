@@ -186,6 +186,10 @@ pub(super) fn on_host(part: &PeerOnHost) -> String {
         counted(part.flags, "flag", "flags"),
         units::seconds(part.longest_stall_seconds),
     );
+    if let Some(workers) = part.peak_held_workers.filter(|workers| *workers > 0) {
+        let waited = counted(workers, "worker", "workers");
+        text += &format!(", {waited} waited for it");
+    }
     if part.zero_window_episodes > 0 {
         let episodes = part.zero_window_episodes;
         text += &format!(

@@ -1,6 +1,7 @@
 //! What to do now.
 
 use super::model::{PeerPart, Report, ReportSetting, ReportStep};
+use super::orphans;
 use super::recommended::best;
 use super::recording::Recording;
 use super::shortage;
@@ -18,6 +19,7 @@ pub(super) fn steps(report: &Report, recordings: &[Recording]) -> Vec<ReportStep
     let mut steps = Vec::new();
     steps.extend(keep_out(report));
     steps.extend(shortage::steps(report));
+    steps.extend(orphans::steps(report));
     steps.extend(settings(report, recordings));
     steps.extend(tell_operators(report));
     if report

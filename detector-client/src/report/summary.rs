@@ -158,6 +158,12 @@ fn doing(kind: IncidentKind, incident: &Incident) -> Option<&'static str> {
         IncidentKind::SilentPeers => "stopped answering",
         IncidentKind::ShrinkingPeers => "took back room that they had offered",
         IncidentKind::OomKill => return None,
+        IncidentKind::OrphanLimit
+            if incident.orphans.is_none_or(|orphans| orphans.stalled == 0) =>
+        {
+            return None;
+        }
+        IncidentKind::OrphanLimit => "held up connections that nobody here holds any more",
         IncidentKind::MemoryPressure if !shortage::is_of_others(incident) => return None,
         IncidentKind::MemoryPressure => {
             "left so much data waiting that the kernel ran short of memory"

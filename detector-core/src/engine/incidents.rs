@@ -11,7 +11,7 @@ use crate::tables::peers::Peer;
 use crate::time::{MonotonicTime, SECOND_NS};
 use detector_api::snapshot::{
     FlagKind, HostPressure, Incident, IncidentCounts, IncidentEnd, IncidentKind, OpenIncident,
-    Process, Severity,
+    OrphansAtLimit, Process, Severity,
 };
 use detector_api::tcp_memory::TcpMemoryHeld;
 
@@ -19,6 +19,12 @@ use detector_api::tcp_memory::TcpMemoryHeld;
 const PRESSURE_PART: u64 = 10;
 /// A kill by the OOM killer happens at a moment; as part of an incident it stands for so long.
 const OOM_KILL_STANDS_NS: u64 = 5 * SECOND_NS;
+/// Likewise when the kernel closes something for want of room for orphans.
+const ORPHAN_LIMIT_STANDS_NS: u64 = 5 * SECOND_NS;
+/// Of an orphan that has waited for long the kernel thinks as if there were four times as many
+/// (`tcp_out_of_resources`): what it closes for want of memory is put down to orphans from this part of their
+/// limit on.
+const ORPHAN_PENALTY: u64 = 4;
 /// Connections of a peer that are looked at for owners.
 const OWNER_CONNECTIONS: usize = 64;
 /// Owners are looked for at each of so many scans: they are found some time after the stall.
@@ -38,6 +44,53 @@ impl Engine {
     pub fn witness_oom_kill(&mut self) {
         self.oom_kill = Some(self.clock.now);
         self.schedule_scan();
+    }
+
+    /// The kernel has no room for more orphans, or has closed one for that: that is an incident, or part
+    /// of one.
+    pub fn witness_orphan_limit(&mut self) {
+        self.orphan_limit_hit = Some(self.clock.now);
+        self.schedule_scan();
+    }
+
+    /// Takes how many more connections the kernel has closed for want of memory or of room for orphans.
+    pub fn add_aborted_on_memory(&mut self, connections: u64) {
+        self.incidents.aborted_on_memory += connections;
+        if connections > 0 && self.has_orphans(ORPHAN_PENALTY) {
+            self.witness_orphan_limit();
+        }
+    }
+
+    /// Whether there are as many orphans as the kernel allows, counted so many times.
+    fn has_orphans(&self, times: u64) -> bool {
+        let counted =
+            |of: fn(&HostPressure) -> Option<u64>| self.host_pressure.as_ref().and_then(of);
+        let orphans = counted(|pressure| pressure.orphans);
+        let limit = counted(|pressure| pressure.orphan_limit);
+        orphans
+            .zip(limit)
+            .is_some_and(|(orphans, limit)| limit > 0 && orphans.saturating_mul(times) >= limit)
+    }
+
+    /// Whether there is no room for more orphans, or was none so lately that it still counts.
+    fn is_at_orphan_limit(&self) -> bool {
+        let since = |hit| self.clock.now.since_ns(hit);
+        let is_fresh = |hit| since(hit) < ORPHAN_LIMIT_STANDS_NS;
+        self.orphan_limit_hit.is_some_and(is_fresh) || self.has_orphans(1)
+    }
+
+    /// Orphans now, those that peers hold up among them.
+    fn orphans(&self) -> OrphansAtLimit {
+        let is_of_peer = |class: StallClass| class != StallClass::WithinHost;
+        let stalled = self.connections.iter().filter(|connection| {
+            connection.last.is_orphan && connection.stall.class().is_some_and(is_of_peer)
+        });
+        let host = self.host_pressure.as_ref();
+        OrphansAtLimit {
+            orphans: host.and_then(|host| host.orphans),
+            limit: host.and_then(|host| host.orphan_limit),
+            stalled: stalled.count() as u64,
+        }
     }
 
     /// Whether the kernel killed so lately that it still counts.
@@ -121,6 +174,7 @@ impl Engine {
         let matters = !self.flagged.is_empty()
             || self.incidents.is_open()
             || self.is_oom_kill_fresh()
+            || self.is_at_orphan_limit()
             || self.is_pressed();
         if !matters {
             return;
@@ -164,13 +218,14 @@ impl Engine {
             parts,
             is_memory_pressed: self.is_pressed(),
             is_oom_kill_fresh: self.is_oom_kill_fresh(),
+            orphans: self.is_at_orphan_limit().then(|| self.orphans()),
             host: self.host_pressure,
             tcp_memory_held: self.tcp_memory_held.clone(),
             counts: self.incident_counts(),
         };
         let end = self.how_it_ended();
         self.incidents.ingest(&scan, end);
-        if scan.is_oom_kill_fresh {
+        if scan.is_oom_kill_fresh || scan.orphans.is_some() {
             // Nothing but time ends it.
             self.schedule_scan();
         }
@@ -188,6 +243,7 @@ impl Engine {
             retransmits: counts.retransmits,
             retransmits_needless: counts.retransmits_needless,
             interfaces: self.incidents.interfaces,
+            aborted_on_memory: self.incidents.aborted_on_memory,
         }
     }
 
@@ -218,6 +274,7 @@ impl Engine {
             flags,
             flag: (kind, self.stamp(since)),
             usage: peer.account.usage(),
+            held_workers: self.held_workers_of(peer),
             is_new: peer.flags.incident_mark != mark,
         })
     }
@@ -230,6 +287,8 @@ impl Engine {
         if standing.is_empty() {
             return if self.incidents.open_has(IncidentKind::MemoryPressure) {
                 IncidentEnd::PressureOver
+            } else if self.incidents.open_has(IncidentKind::OrphanLimit) {
+                IncidentEnd::OrphansBelow
             } else {
                 IncidentEnd::NoMoreKills
             };

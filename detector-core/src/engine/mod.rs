@@ -20,7 +20,7 @@ mod within_host;
 mod zero_window;
 
 pub use census::{CensusWanted, Counted};
-pub use owners::OwnerWanted;
+pub use owners::{OwnerWanted, WaitingTasks};
 
 use crate::events::Events;
 use crate::incidents::Incidents;
@@ -28,7 +28,7 @@ use crate::ledger::{Account, Counts};
 use crate::observe::observation::{
     InterfaceCounts, Observation, SweepEnd, UntrackedTotals, join_retransmits, join_shrinks,
 };
-use crate::observe::peer_address::Network;
+use crate::observe::peer_address::{Network, PeerAddress};
 use crate::rules::hoard::PeerGroups;
 use crate::settings::{DetectSettings, TableSettings};
 use crate::tables::connections::Connections;
@@ -80,8 +80,12 @@ pub struct Engine {
     /// When the kernel last killed a process for want of memory.
     oom_kill: Option<MonotonicTime>,
     tcp_memory_held: Option<TcpMemoryHeld>,
+    /// When the kernel last closed something for want of room for orphans.
+    orphan_limit_hit: Option<MonotonicTime>,
     /// What units and containers may have of memory, those that have a limit.
     unit_limits: BTreeMap<String, u64>,
+    /// Workers that wait for peers, at least.
+    held_workers: BTreeMap<PeerAddress, u64>,
     /// Addresses of the agent's own network namespace.
     own_addresses: BTreeSet<IpAddr>,
     /// Slots of peers that were flagged at the last scan for incidents or since.
@@ -123,8 +127,10 @@ impl Engine {
             untracked: UntrackedTotals::default(),
             host_pressure: None,
             oom_kill: None,
+            orphan_limit_hit: None,
             tcp_memory_held: None,
             unit_limits: BTreeMap::new(),
+            held_workers: BTreeMap::new(),
             own_addresses: BTreeSet::new(),
             flagged: BTreeSet::new(),
             crowds: BTreeSet::new(),

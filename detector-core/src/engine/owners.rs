@@ -5,6 +5,7 @@
 
 use super::Engine;
 use crate::observe::observation::ConnectionId;
+use crate::observe::peer_address::PeerAddress;
 use crate::rules::flags::FlagSet;
 use crate::tables::connections::{Class, Connection};
 use crate::tables::peers::Peer;
@@ -29,6 +30,15 @@ pub struct OwnerWanted {
     pub inode: u64,
     /// Whether it is stalled now, and not just held up for a while or flagged.
     pub is_stalled: bool,
+}
+
+/// Tasks of programs on this host that wait until a peer takes its data.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct WaitingTasks {
+    /// How many.
+    pub tasks: u64,
+    /// For which connections: each task for one of them, and for which is not known.
+    pub connections: Vec<ConnectionId>,
 }
 
 impl Engine {
@@ -92,6 +102,39 @@ impl Engine {
 }
 
 impl Engine {
+    /// Takes which tasks wait for which connections. Where a task may wait for several peers, it is counted
+    /// for none of them unless the others cannot keep it busy.
+    pub fn set_held_workers(&mut self, waiting: &[WaitingTasks]) {
+        let mut held = BTreeMap::new();
+        for each in waiting {
+            let mut of_peer: BTreeMap<PeerAddress, u64> = BTreeMap::new();
+            for connection in &each.connections {
+                if let Some(slot) = self.connections.find(connection) {
+                    let peer = self.peers.get(self.connections.get(slot).peer);
+                    *of_peer.entry(peer.address).or_default() += 1;
+                }
+            }
+            let all = each.connections.len() as u64;
+            for (peer, connections) in of_peer {
+                let at_least = each.tasks.saturating_sub(all - connections);
+                if at_least > 0 {
+                    *held.entry(peer).or_default() += at_least;
+                }
+            }
+        }
+        if self.held_workers != held {
+            self.held_workers = held;
+            self.schedule_scan();
+        }
+    }
+
+    /// Workers that wait for this peer, at least; `None` where none is seen to.
+    pub(super) fn held_workers_of(&self, peer: &Peer) -> Option<u64> {
+        let held = self.held_workers.get(&peer.address).copied();
+        // They are counted less often than connections are.
+        held.filter(|_| peer.account.usage().stalled_connections > 0)
+    }
+
     /// Takes how much memory units and containers may have, those that have a limit and own stalled
     /// connections.
     pub fn set_unit_limits(&mut self, limits: BTreeMap<String, u64>) {

@@ -189,6 +189,7 @@ impl Engine {
             connections_all: census.map(|census| census.connections),
             connections_well: census.map(|census| census.well),
             pinned_bytes: usage.pinned_bytes,
+            held_workers: self.held_workers_of(peer),
             pinned_byte_seconds: seconds(counts.pinned_byte_ns),
             zero_window_episodes: counts.zero_window_episodes,
             zero_window_seconds: seconds(counts.zero_window_ns),

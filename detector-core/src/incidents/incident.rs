@@ -7,7 +7,7 @@ use crate::rules::stall::Usage;
 use crate::time::MonotonicTime;
 use detector_api::snapshot::{
     self, FlagKind, HostPressure, IncidentCounts, IncidentEnd, IncidentFlag, IncidentKind,
-    IncidentPeer, OpenIncident, Process, Severity, Verdict,
+    IncidentPeer, OpenIncident, OrphansAtLimit, Process, Severity, Verdict,
 };
 use detector_api::tcp_memory::TcpMemoryHeld;
 use detector_api::time::rfc3339;
@@ -41,6 +41,8 @@ pub(crate) struct Part {
     /// The flag that says most about it, and since when it has stood.
     pub(crate) flag: (FlagKind, Stamp),
     pub(crate) usage: Usage,
+    /// Workers that wait for it, at least.
+    pub(crate) held_workers: Option<u64>,
     /// Whether it takes part for the first time.
     pub(crate) is_new: bool,
 }
@@ -54,6 +56,8 @@ pub(crate) struct Scan {
     pub(crate) parts: Vec<Part>,
     pub(crate) is_memory_pressed: bool,
     pub(crate) is_oom_kill_fresh: bool,
+    /// The orphans, while there is no room for more.
+    pub(crate) orphans: Option<OrphansAtLimit>,
     pub(crate) host: Option<HostPressure>,
     pub(crate) tcp_memory_held: Option<TcpMemoryHeld>,
     /// Since the start of the agent.
@@ -63,7 +67,10 @@ pub(crate) struct Scan {
 impl Scan {
     /// Whether any condition does.
     pub(crate) const fn stands(&self) -> bool {
-        self.is_memory_pressed || self.is_oom_kill_fresh || !self.parts.is_empty()
+        self.is_memory_pressed
+            || self.is_oom_kill_fresh
+            || self.orphans.is_some()
+            || !self.parts.is_empty()
     }
 }
 
@@ -73,6 +80,7 @@ struct Kept {
     severity: Severity,
     flags: FlagSet,
     peak: Usage,
+    peak_workers: Option<u64>,
     since: Stamp,
     until: Stamp,
 }
@@ -113,6 +121,8 @@ pub(super) struct Incident {
     host: Option<HostPressure>,
     /// The look at which TCP's memory was largest.
     tcp_memory_held: Option<TcpMemoryHeld>,
+    /// When there were most of them.
+    orphans: Option<OrphansAtLimit>,
     peers_total: u64,
     peers: BTreeMap<PeerAddress, Kept>,
     owners: Vec<Process>,
@@ -139,6 +149,7 @@ impl Incident {
             peak_at: began,
             host: None,
             tcp_memory_held: None,
+            orphans: None,
             peers_total: 0,
             peers: BTreeMap::new(),
             owners: Vec::new(),
@@ -203,6 +214,12 @@ impl Incident {
             self.host = scan.host;
         }
         self.peak = most(self.peak, scan.usage);
+        let orphans = |at_limit: Option<OrphansAtLimit>| {
+            at_limit.map(|at_limit| (at_limit.orphans, at_limit.stalled))
+        };
+        if orphans(scan.orphans) > orphans(self.orphans) {
+            self.orphans = scan.orphans;
+        }
         // The same look may come again, with programs that have been found meanwhile.
         let counted = |held: &TcpMemoryHeld| held.counted_bytes;
         if scan.tcp_memory_held.as_ref().map(counted) >= self.tcp_memory_held.as_ref().map(counted)
@@ -214,6 +231,7 @@ impl Incident {
     fn join_kinds(&mut self, scan: &Scan) -> Vec<IncidentKind> {
         let stands = |kind: IncidentKind| match kind {
             IncidentKind::MemoryPressure => scan.is_memory_pressed,
+            IncidentKind::OrphanLimit => scan.orphans.is_some(),
             IncidentKind::OomKill => scan.is_oom_kill_fresh,
             kind => scan.parts.iter().any(|part| {
                 let mut flags = FlagKind::ALL.into_iter();
@@ -233,6 +251,7 @@ impl Incident {
             kept.severity = kept.severity.max(part.severity);
             kept.flags.join(part.flags);
             kept.peak = most(kept.peak, part.usage);
+            kept.peak_workers = kept.peak_workers.max(part.held_workers);
             kept.until = at;
             return;
         }
@@ -254,6 +273,7 @@ impl Incident {
             severity: part.severity,
             flags: part.flags,
             peak: part.usage,
+            peak_workers: part.held_workers,
             since: at,
             until: at,
         };
@@ -304,6 +324,7 @@ impl Incident {
             host: self.host,
             counts: Some(between(self.counts)),
             tcp_memory_held: self.tcp_memory_held.clone(),
+            orphans: self.orphans,
             peers_total: self.peers_total,
             peers: peers
                 .into_iter()
@@ -338,6 +359,7 @@ fn between([before, after]: [IncidentCounts; 2]) -> IncidentCounts {
             rx_dropped: interfaces(|it| it.rx_dropped),
             tx_dropped: interfaces(|it| it.tx_dropped),
         },
+        aborted_on_memory: less(after.aborted_on_memory, before.aborted_on_memory),
     }
 }
 
@@ -350,6 +372,7 @@ fn view_peer(address: PeerAddress, kept: &Kept) -> IncidentPeer {
         flags: flags.filter(|flag| kept.flags.contains(*flag)).collect(),
         peak_stalled_connections: kept.peak.stalled_connections,
         peak_pinned_bytes: kept.peak.pinned_bytes,
+        peak_held_workers: kept.peak_workers,
         since: kept.since.text(),
         until: kept.until.text(),
     }

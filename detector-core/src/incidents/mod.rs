@@ -47,6 +47,8 @@ pub(crate) struct Incidents {
     before_at: MonotonicTime,
     /// What interfaces counted since the agent started.
     pub(crate) interfaces: InterfaceCounts,
+    /// Connections that the kernel closed for want of memory or of room for orphans, likewise.
+    pub(crate) aborted_on_memory: u64,
     /// When to scan again.
     pub(crate) next_scan: Option<MonotonicTime>,
 }

@@ -3,5 +3,6 @@
 #![forbid(unsafe_code)]
 
 mod inet_sock_set_state;
+mod mark_victim;
 mod tcp_probe;
 mod tcp_retransmit_skb;

@@ -1,6 +1,6 @@
 //! The host second by second: a span of it, or from one second to another.
 
-use super::{Reader, Span, moment, optional_text, text};
+use super::{Reader, Span, moment, optional_text, peak, text};
 use crate::error::RecorderError;
 use crate::rows::{HostSecond, Moment, PeerPeak, PeerSecond};
 use rusqlite::{Params, params};
@@ -34,11 +34,6 @@ pub enum Step {
     /// To the begin of the next incident, or back to the one before if false.
     Incident(bool),
 }
-
-const PEERS: &str = "SELECT peer, verdict, severity, stalled_connections, pinned_bytes, \
-                     zero_window_episodes, window_shrinks_polite, window_shrinks_below_flight, \
-                     window_shrinks_treason, bytes_acked_per_second \
-                     FROM peer_seconds WHERE second = ?1 ORDER BY place";
 
 impl Reader {
     /// The second to which the step leads from the second of this number; the outermost where there
@@ -92,12 +87,9 @@ impl Reader {
 
     /// The host in the seconds up to this one, at most so many, the oldest first.
     pub fn hosts_until(&self, id: i64, count: usize) -> Result<Vec<HostSecond>, RecorderError> {
-        let hosts = format!(
-            "SELECT {} FROM host_seconds",
-            HostSecond::COLUMNS.join(", ")
-        );
+        let columns = HostSecond::columns_of(self.version);
         let mut hosts = self.rows(
-            &format!("{hosts} WHERE id <= ?1 ORDER BY id DESC LIMIT ?2"),
+            &format!("SELECT {columns} FROM host_seconds WHERE id <= ?1 ORDER BY id DESC LIMIT ?2"),
             params![id, i64::try_from(count).unwrap_or(i64::MAX)],
             |row| HostSecond::of(row, 0),
         )?;
@@ -135,17 +127,14 @@ impl Reader {
     /// Peers that had more stalled connections at once than this, with what each held at its worst, in
     /// all that is recorded.
     pub fn peers_beyond(&self, stalled_connections: u64) -> Result<Vec<PeerPeak>, RecorderError> {
+        let workers = self.column("peer_seconds", "held_workers");
         self.rows(
-            "SELECT peer, max(stalled_connections), max(pinned_bytes) FROM peer_seconds \
-             WHERE stalled_connections > ?1 GROUP BY peer ORDER BY peer",
+            &format!(
+                "SELECT peer, max(stalled_connections), max(pinned_bytes), max({workers}) \
+                 FROM peer_seconds WHERE stalled_connections > ?1 GROUP BY peer ORDER BY peer"
+            ),
             [i64::try_from(stalled_connections).unwrap_or(i64::MAX)],
-            |row| {
-                Ok(PeerPeak {
-                    peer: text(row, 0)?,
-                    stalled_connections: row.get(1)?,
-                    pinned_bytes: row.get(2)?,
-                })
-            },
+            peak,
         )
     }
 
@@ -163,7 +152,7 @@ impl Reader {
         which: &str,
         values: impl Params,
     ) -> Result<Vec<Second>, RecorderError> {
-        let columns = HostSecond::COLUMNS.join(", ");
+        let columns = HostSecond::columns_of(self.version);
         let mut seconds = self.rows(
             &format!("SELECT id, run, span, time_ms, boot_ms, {columns} FROM host_seconds {which}"),
             values,
@@ -178,8 +167,15 @@ impl Reader {
                 })
             },
         )?;
+        let peers = format!(
+            "SELECT peer, verdict, severity, stalled_connections, pinned_bytes, \
+             zero_window_episodes, window_shrinks_polite, window_shrinks_below_flight, \
+             window_shrinks_treason, bytes_acked_per_second, {} \
+             FROM peer_seconds WHERE second = ?1 ORDER BY place",
+            self.column("peer_seconds", "held_workers")
+        );
         for second in &mut seconds {
-            second.peers = self.rows(PEERS, [second.id], |row| {
+            second.peers = self.rows(&peers, [second.id], |row| {
                 Ok(PeerSecond {
                     peer: text(row, 0)?,
                     verdict: optional_text(row, 1)?,
@@ -191,6 +187,7 @@ impl Reader {
                     window_shrinks_below_flight: row.get(7)?,
                     window_shrinks_treason: row.get(8)?,
                     bytes_acked_per_second: row.get(9)?,
+                    held_workers: row.get(10)?,
                 })
             })?;
         }

@@ -1,7 +1,7 @@
 //! The statements that write a batch, row by row.
 
 use super::{Batch, Written};
-use crate::rows::{Gap, HostSecond, Moment};
+use crate::rows::{Gap, HostSecond, Moment, Note};
 use detector_api::recorded::GapReason;
 use detector_api::snapshot::Incident;
 use detector_api::time::rfc3339_unix_ns;
@@ -148,24 +148,50 @@ pub(super) fn write_findings(
             ])?;
     }
     for note in &batch.notes {
-        transaction
-            .prepare_cached(
-                "INSERT INTO notes (run, time_ms, boot_ms, kind, peer, text) \
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
-            )?
-            .execute(params![
-                run,
-                note.at.unix_ms,
-                note.at.boot_ms,
-                note.kind.label(),
-                note.peer,
-                note.text
-            ])?;
+        write_note(transaction, run, note)?;
     }
     Ok(Written {
         rows: batch.findings(),
         ..Written::default()
     })
+}
+
+/// A new note, or more about a kill that is noted already: of one kill the moment stays the same.
+fn write_note(transaction: &Transaction<'_>, run: i64, note: &Note) -> rusqlite::Result<()> {
+    let kill = note.kill.as_ref().map(json).transpose()?;
+    if let Some(kill) = &note.kill {
+        let told = transaction
+            .prepare_cached(
+                "UPDATE notes SET text = ?5, json = ?6 WHERE run = ?1 AND time_ms = ?2 \
+                 AND boot_ms = ?3 AND kind = 'oom-kill' AND json_extract(json, '$.pid') IS ?4",
+            )?
+            .execute(params![
+                run,
+                note.at.unix_ms,
+                note.at.boot_ms,
+                kill.pid.and_then(|pid| i64::try_from(pid).ok()),
+                note.text,
+                json(kill)?
+            ])?;
+        if told > 0 {
+            return Ok(());
+        }
+    }
+    transaction
+        .prepare_cached(
+            "INSERT INTO notes (run, time_ms, boot_ms, kind, peer, text, json) \
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+        )?
+        .execute(params![
+            run,
+            note.at.unix_ms,
+            note.at.boot_ms,
+            note.kind.label(),
+            note.peer,
+            note.text,
+            kill
+        ])?;
+    Ok(())
 }
 
 /// What is left out first where room is short.
@@ -238,8 +264,8 @@ fn write_second(
             .prepare_cached(
                 "INSERT INTO peer_seconds (second, place, peer, verdict, severity, \
                  stalled_connections, pinned_bytes, zero_window_episodes, window_shrinks_polite, \
-                 window_shrinks_below_flight, window_shrinks_treason, bytes_acked_per_second) \
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)",
+                 window_shrinks_below_flight, window_shrinks_treason, bytes_acked_per_second, \
+                 held_workers) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)",
             )?
             .execute(params![
                 second,
@@ -253,7 +279,8 @@ fn write_second(
                 peer.window_shrinks_polite,
                 peer.window_shrinks_below_flight,
                 peer.window_shrinks_treason,
-                peer.bytes_acked_per_second
+                peer.bytes_acked_per_second,
+                peer.held_workers
             ])?;
     }
     Ok(())

@@ -43,6 +43,8 @@ pub(crate) enum Chapter {
     SchemaBlocked,
     /// JSON Schema of `detector dmesg --json`
     SchemaDmesg,
+    /// JSON Schema of `json` of a recorded OOM kill
+    SchemaOomKill,
     /// JSON Schema of `detector top --json`
     SchemaTop,
     SchemaReport,

@@ -12,6 +12,7 @@ use detector_api::actions::{
 use detector_api::failure::Failure;
 use detector_api::host::Host;
 use detector_api::page::PeerPage;
+use detector_api::recorded::OomKill;
 use detector_api::row::PeerRow;
 use detector_api::snapshot::{Connection, Event, Incident, Peer};
 use detector_api::status::Status;
@@ -37,6 +38,9 @@ pub(super) fn run(chapter: Chapter) -> Result<(), Failure> {
         Chapter::SchemaIncident => schema::<Incident>("One incident", "/v1/incidents/{id}")?,
         Chapter::SchemaDmesg => {
             schema::<detector_kmsg::Report>("A kernel log", "detector dmesg --json")?
+        }
+        Chapter::SchemaOomKill => {
+            schema::<OomKill>("OOM kill", "json of a note oom-kill in the recorder")?
         }
         Chapter::SchemaTop => schema::<Printed<'_>>("Table of top", "detector top --json")?,
         Chapter::SchemaReport => schema::<Report>("Report", "detector report --json")?,

@@ -18,6 +18,13 @@ for module in /modules/*; do
 done
 [ -e /dev/net/tun ] || mknod /dev/net/tun c 10 200
 
+# Without the kernel's log, the hook on the OOM killer has to tell who is killed.
+mount -o bind /dev/null /dev/kmsg
+mount -t cgroup2 none /sys/fs/cgroup
+echo +memory >/sys/fs/cgroup/cgroup.subtree_control
+mkdir /sys/fs/cgroup/greedy
+echo 20M >/sys/fs/cgroup/greedy/memory.max
+
 detector run --control-socket /run/detector/control.sock >/run/agent.log 2>&1 &
 agent=$!
 tries=0
@@ -30,6 +37,15 @@ while ! grep -q '^ready:' /run/agent.log; do
 done
 if grep -q '^ready:' /run/agent.log; then
     echo "@@ ready"
+    sh -c 'echo $$ >/sys/fs/cgroup/greedy/cgroup.procs; exec awk "BEGIN { s = 1; while (1) s = s s }"'
+    tries=0
+    until grep -q 'the kernel killed awk' /run/agent.log; do
+        tries=$((tries + 1))
+        [ "$tries" -gt 100 ] && break
+        usleep 100000
+    done
+    # An emulated machine may be too slow to look at it while it is alive.
+    grep 'the kernel killed awk\[[0-9]*\].*: .* anonymous' /run/agent.log && echo "@@ victim named"
     kill -TERM "$agent"
     wait "$agent"
     echo "@@ stop $?"

@@ -122,7 +122,7 @@ fn judge(console: &str) -> Result<Report> {
     if let Some(failure) = said.iter().find_map(|line| line.strip_prefix("failed ")) {
         bail!("failed: {failure}{}", last_words(console));
     }
-    let markers = ["ready", "stop 0", "selftest 0", "end"];
+    let markers = ["ready", "victim named", "stop 0", "selftest 0", "end"];
     if let Some(missed) = markers.iter().find(|marker| !said.contains(marker)) {
         let instead = said.last().copied().unwrap_or("nothing");
         bail!(
@@ -133,7 +133,7 @@ fn judge(console: &str) -> Result<Report> {
     let Some(summary) = summary(console) else {
         bail!("selftest ended without a word");
     };
-    let seen = ["loaded and attached", "clean stop"];
+    let seen = ["loaded and attached", "victim named", "clean stop"];
     let mut seen = seen.map(str::to_owned).to_vec();
     seen.push(format!("selftest: {summary}"));
     Ok(Report { seen })
@@ -166,13 +166,14 @@ mod tests {
 
     #[test]
     fn a_machine_where_all_was_seen_passes() {
-        let console = "@@ kernel 6.1.0\r\n@@ ready\r\n@@ stop 0\r\n@@ selftest 0\r\n--- selftest\r\n\
+        let console = "@@ kernel 6.1.0\r\n@@ ready\r\n@@ victim named\r\n@@ stop 0\r\n@@ selftest 0\r\n--- selftest\r\n\
              seen     treason  IPv4 hook +2.3 ms\r\nn/a      shrinking-kernel  IPv4 n/a\r\n\
              18 passed, 0 failed\r\n@@ end\r\n";
         assert_eq!(
             judge(console).unwrap().seen,
             [
                 "loaded and attached",
+                "victim named",
                 "clean stop",
                 "selftest: 18 passed, 0 failed, not there: shrinking-kernel"
             ]
@@ -188,19 +189,19 @@ mod tests {
                 "start: error: no BTF",
             ),
             (
-                "@@ ready\n@@ stop 0\n@@ selftest 1\n17 passed, 2 failed\nerror: no treason\n@@ end",
+                "@@ ready\n@@ victim named\n@@ stop 0\n@@ selftest 1\n17 passed, 2 failed\nerror: no treason\n@@ end",
                 "`selftest 0` was not reached, last was `end`: error: no treason",
             ),
             (
-                "@@ ready\n@@ stop 1\n@@ selftest 0\n@@ end",
+                "@@ ready\n@@ victim named\n@@ stop 1\n@@ selftest 0\n@@ end",
                 "`stop 0` was not reached",
             ),
             (
-                "@@ ready\n@@ stop 0\n@@ selftest 0\n",
+                "@@ ready\n@@ victim named\n@@ stop 0\n@@ selftest 0\n",
                 "`end` was not reached",
             ),
             (
-                "@@ ready\n@@ stop 0\n@@ selftest 0\n@@ end",
+                "@@ ready\n@@ victim named\n@@ stop 0\n@@ selftest 0\n@@ end",
                 "without a word",
             ),
         ] {

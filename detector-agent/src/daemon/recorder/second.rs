@@ -33,6 +33,10 @@ pub(super) fn second(state: &AgentState) -> HostSecond {
         tcp_memory_limit_bytes: tcp.map(|tcp| signed(tcp.limit_bytes)),
         tcp_sockets: sockets.map(|sockets| signed(sockets.tcp_allocated)),
         orphans: sockets.map(|sockets| signed(sockets.orphans)),
+        orphan_limit: sockets.and_then(|sockets| sockets.orphan_limit).map(signed),
+        aborted_on_memory: sockets
+            .and_then(|sockets| sockets.aborted_on_memory)
+            .map(signed),
         time_wait: sockets.map(|sockets| signed(sockets.time_wait)),
         listen_overflows: pressure
             .listen_queues
@@ -86,6 +90,7 @@ pub(super) fn peer_second(peer: &Peer) -> PeerSecond {
         window_shrinks_below_flight: signed(shrinks.below_flight),
         window_shrinks_treason: signed(shrinks.treason),
         bytes_acked_per_second: signed(peer.bytes_acked_per_second),
+        held_workers: peer.held_workers.map(signed),
     }
 }
 

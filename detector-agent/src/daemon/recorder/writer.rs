@@ -189,6 +189,7 @@ impl Writer {
                 kind: NoteKind::Verdict,
                 peer: Some(peer.to_string()),
                 text: format!("{peer} is taken to be {label}"),
+                kill: None,
             }
         });
         self.waiting.notes.extend(notes);
@@ -338,8 +339,14 @@ impl Writer {
 
 /// Whether the ledger is to be kept in full now: an incident has opened, or memory has run short in one.
 fn is_turn(before: Option<&Incident>, open: &Incident) -> bool {
-    let is_of_memory =
-        |kind: &&IncidentKind| matches!(kind, IncidentKind::OomKill | IncidentKind::MemoryPressure);
+    let is_of_memory = |kind: &&IncidentKind| {
+        let memory = [
+            IncidentKind::OomKill,
+            IncidentKind::MemoryPressure,
+            IncidentKind::OrphanLimit,
+        ];
+        memory.contains(kind)
+    };
     let Some(before) = before.filter(|before| before.id == open.id) else {
         return true;
     };

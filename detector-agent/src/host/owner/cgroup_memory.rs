@@ -13,7 +13,7 @@ const MOUNTS_BYTES: usize = 4 << 20;
 /// `memory.max`, `memory.current`: one number.
 const NUMBER_BYTES: usize = 64;
 /// `memory.stat`: some sixty lines.
-const STAT_BYTES: usize = 32 << 10;
+pub(super) const STAT_BYTES: usize = 32 << 10;
 /// Control groups in control groups.
 const DEPTH_MAX: usize = 64;
 
@@ -36,31 +36,51 @@ impl ControlGroups {
     /// Where it is mounted, by the mounts of this process; `None` where it is not mounted, or not from
     /// its root: then the paths of `/proc/PID/cgroup` lead elsewhere.
     pub(super) fn find(proc: &Path) -> Option<Self> {
+        Self::find_where(proc, |of_kind| of_kind.starts_with("cgroup2 "))
+    }
+
+    /// The older hierarchy that limits memory, likewise.
+    pub(super) fn find_older(proc: &Path) -> Option<Self> {
+        Self::find_where(proc, |of_kind| {
+            let options = of_kind
+                .strip_prefix("cgroup ")
+                .and_then(|rest| rest.rsplit(' ').next());
+            options.is_some_and(|all| all.split(',').any(|each| each == "memory"))
+        })
+    }
+
+    fn find_where(proc: &Path, is_wanted: impl Fn(&str) -> bool) -> Option<Self> {
         let mounts = Folder::open(proc)
             .ok()?
             .text("self/mountinfo", MOUNTS_BYTES)?;
-        let mount = mounts.lines().find_map(mount_of_groups)?;
+        let mut lines = mounts.lines();
+        let mount = lines.find_map(|line| mount_of_groups(line, &is_wanted))?;
         Folder::open(Path::new(mount)).ok().map(Self)
+    }
+
+    /// What `read` says of each group that `path` leads through, from the outermost on; none where it leads
+    /// nowhere.
+    pub(super) fn each<T>(&self, path: &str, read: impl Fn(&Folder) -> T) -> Vec<T> {
+        let walk = || {
+            let mut folder = self.0.folder(".").ok()?;
+            let mut all = Vec::new();
+            for (depth, name) in path.split('/').filter(|name| !name.is_empty()).enumerate() {
+                if depth == DEPTH_MAX || matches!(name, "." | "..") {
+                    return None;
+                }
+                folder = folder.folder(name).ok()?;
+                all.push(read(&folder));
+            }
+            Some(all)
+        };
+        walk().unwrap_or_default()
     }
 
     /// The memory of the group that has the smallest limit of those that `path` leads through;
     /// `None` where none has a limit.
     pub(super) fn memory(&self, path: &str) -> Option<GroupMemory> {
-        let mut folder = self.0.folder(".").ok()?;
-        let mut tightest: Option<GroupMemory> = None;
-        for (depth, name) in path.split('/').filter(|name| !name.is_empty()).enumerate() {
-            if depth == DEPTH_MAX || matches!(name, "." | "..") {
-                return None;
-            }
-            folder = folder.folder(name).ok()?;
-            let memory = GroupMemory::read(&folder);
-            let limit =
-                |memory: Option<GroupMemory>| memory.map_or(u64::MAX, |each| each.limit_bytes);
-            if limit(memory) < limit(tightest) {
-                tightest = memory;
-            }
-        }
-        tightest
+        let all = self.each(path, GroupMemory::read).into_iter().flatten();
+        all.min_by_key(|memory| memory.limit_bytes)
     }
 }
 
@@ -79,15 +99,31 @@ impl GroupMemory {
     }
 }
 
-/// The mount point in a line of `mountinfo`, if it is the whole unified hierarchy:
+/// The mount point in a line of `mountinfo`, if it is a whole hierarchy of the wanted kind:
 /// `41 31 0:38 / /sys/fs/cgroup rw,relatime shared:9 - cgroup2 cgroup2 rw`.
-fn mount_of_groups(line: &str) -> Option<&str> {
+fn mount_of_groups(line: &str, is_wanted: impl Fn(&str) -> bool) -> Option<&str> {
     let (place, of_kind) = line.split_once(" - ")?;
     let mut fields = place.split(' ').skip(3);
     let (root, mount) = (fields.next()?, fields.next()?);
     // Odd characters are written as octal numbers; no mount of this kind has them.
     let is_plain = root == "/" && !mount.contains('\\');
-    (is_plain && of_kind.starts_with("cgroup2 ")).then_some(mount)
+    (is_plain && is_wanted(of_kind)).then_some(mount)
+}
+
+/// The group that limits memory, from the whole of `/proc/PID/cgroup`, lines `number:controllers:path`: the
+/// unified one, unless an older hierarchy has the memory. Whether it is the unified one comes second.
+pub(crate) fn memory_group(groups: &str) -> Option<(String, bool)> {
+    let lines = groups.lines().filter_map(|line| {
+        let (controllers, path) = line.split_once(':')?.1.split_once(':')?;
+        let rank = match controllers {
+            "" => 1,
+            named => 2 * u8::from(named.split(',').any(|each| each == "memory")),
+        };
+        let path = path.strip_suffix(" (deleted)").unwrap_or(path);
+        (rank > 0).then(|| (rank, path.to_owned()))
+    });
+    let found = lines.max_by_key(|(rank, _)| *rank);
+    found.map(|(rank, path)| (path, rank == 1))
 }
 
 /// The path in the unified hierarchy, from the whole of `/proc/PID/cgroup`.
@@ -233,5 +269,15 @@ mod tests {
         ] {
             assert_eq!(path_of(text), None, "{text:?}");
         }
+    }
+
+    #[test]
+    fn the_group_that_limits_memory_is_found_in_either_hierarchy() {
+        let group = |text| memory_group(text).map(|(path, _)| path);
+        let both = "4:memory:/docker/abc\n1:cpu:/x\n0::/system.slice\n";
+        assert_eq!(group(both).as_deref(), Some("/docker/abc"));
+        assert_eq!(group("0::/pod/a:b\n").as_deref(), Some("/pod/a:b"));
+        assert_eq!(group("3:cpu,memory:/a\n0::/\n").as_deref(), Some("/a"));
+        assert_eq!(group("1:cpu:/x\nnonsense\n"), None);
     }
 }

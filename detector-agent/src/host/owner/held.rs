@@ -3,6 +3,7 @@
 //! A task is held if it sleeps in a write to a stalled socket. One that waits for exactly one
 //! descriptor, as servers do that give a write a time limit, is taken to wait for a stalled
 //! socket of its process as long as there are such sockets without a task; which one is not known.
+//! Which tasks wait for which sockets is told too, as far as that is known.
 //! A service of which no task is seen to wait may serve its connections by an event loop or by
 //! goroutines, and what of its work waits does not show: so nothing is said, and not that none is held.
 //! Where calls may not be read, the only task of a process that owns a stalled socket is taken to
@@ -16,6 +17,7 @@ use super::proc::{Miss, ProcessFolder};
 use super::process::Stat;
 use super::syscall::Waiting;
 use detector_api::snapshot::{HeldWorkers, UnitMemory};
+use detector_core::engine::WaitingTasks;
 use std::cmp::Reverse;
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -24,6 +26,15 @@ const SYSCALL_BYTES: usize = 256;
 const WCHAN_BYTES: usize = 64;
 /// Services reported; more do not fit a page.
 const SERVICES_MAX: usize = 1_000;
+
+/// What was counted.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(crate) struct Held {
+    /// The services that own stalled connections, most held tasks first.
+    pub(crate) services: Vec<HeldWorkers>,
+    /// Which tasks wait for which connections.
+    pub(crate) waiting: Vec<WaitingTasks>,
+}
 
 /// Tasks of one process that are held.
 #[derive(Debug, Default)]
@@ -36,6 +47,17 @@ struct HeldTasks {
     unreadable: u64,
 }
 
+/// Who of one process waits for what.
+#[derive(Debug, Default)]
+struct Waiters {
+    /// Thread and the socket it writes to.
+    writers: Vec<(u32, u64)>,
+    /// Tasks that wait for one socket each,
+    others: u64,
+    /// of these.
+    without_task: Vec<u64>,
+}
+
 #[derive(Debug, Default)]
 struct Service {
     memory: Option<GroupMemory>,
@@ -45,16 +67,18 @@ struct Service {
 }
 
 impl Finder {
-    /// The services that own stalled connections; `report` hears which thread writes to which.
+    /// The services that own stalled connections, and which tasks wait for which; `report` hears which
+    /// thread writes to which.
     pub(crate) fn count_held(
         &mut self,
         budget: &mut CpuBudget,
         report: &mut impl FnMut(&[NamedSocket]),
-    ) -> Result<Vec<HeldWorkers>, Stopped> {
+    ) -> Result<Held, Stopped> {
         let mut services: HashMap<Arc<str>, Service> = HashMap::new();
-        // Of each process that holds a stalled socket, how many it is the first to own.
-        let mut stalled_of: HashMap<u32, u64> = HashMap::new();
-        for socket in self.sockets.values().filter(|socket| socket.is_stalled) {
+        // Of each process that holds a stalled socket, those that it is the first to own.
+        let mut stalled_of: HashMap<u32, Vec<u64>> = HashMap::new();
+        let stalled = self.sockets.iter();
+        for (&inode, socket) in stalled.filter(|(_, socket)| socket.is_stalled) {
             let Some(first) = socket.holders.first() else {
                 continue;
             };
@@ -66,7 +90,7 @@ impl Finder {
                 service.memory = groups.and_then(|(groups, path)| groups.memory(path));
             }
             service.stalled_connections += 1;
-            *stalled_of.entry(first.pid).or_default() += 1;
+            stalled_of.entry(first.pid).or_default().push(inode);
             for holder in socket.holders.iter() {
                 stalled_of.entry(holder.pid).or_default();
                 services
@@ -75,12 +99,16 @@ impl Finder {
             }
         }
         let mut writers: HashMap<u64, Vec<Task>> = HashMap::new();
+        let mut waiting = Vec::new();
         for pid in self.tree.pids().unwrap_or_default() {
             budget.throttle()?;
-            let stalled = stalled_of.get(&pid).copied();
+            let stalled = stalled_of.get(&pid).map(Vec::as_slice);
             match self.count_process(pid, stalled, &mut services, budget) {
                 Ok(held) => {
-                    for (thread, inode) in held? {
+                    let held = held?;
+                    waiting.extend(self.waiting(held.others, &held.without_task));
+                    for (thread, inode) in held.writers {
+                        waiting.extend(self.waiting(1, &[inode]));
                         writers.entry(inode).or_default().push(Task { pid, thread });
                     }
                 }
@@ -88,35 +116,47 @@ impl Finder {
             }
         }
         self.name_writers(&writers, report);
-        Ok(publish(services))
+        Ok(Held {
+            services: publish(services),
+            waiting,
+        })
     }
 
-    /// Adds one process to its service, if that owns stalled connections; returns its writers.
+    /// So many tasks wait for these sockets.
+    fn waiting(&self, tasks: u64, inodes: &[u64]) -> Option<WaitingTasks> {
+        let sockets = inodes.iter().filter_map(|inode| self.sockets.get(inode));
+        let connections: Vec<_> = sockets.map(|socket| socket.connection).collect();
+        let is_any = tasks > 0 && !connections.is_empty();
+        is_any.then_some(WaitingTasks { tasks, connections })
+    }
+
+    /// Adds one process to its service, if that owns stalled connections; returns who of it waits for what.
     ///
     /// `stalled`: sockets that it is the first to own, if it holds any stalled one.
     fn count_process(
         &mut self,
         pid: u32,
-        stalled: Option<u64>,
+        stalled: Option<&[u64]>,
         services: &mut HashMap<Arc<str>, Service>,
         budget: &mut CpuBudget,
-    ) -> Result<Result<Vec<(u32, u64)>, Stopped>, Miss> {
+    ) -> Result<Result<Waiters, Stopped>, Miss> {
         let process = self.tree.process(pid)?;
         let stat = Stat::read(&process)?;
         let identity = self.identities.of(&process, &stat);
         let Some(service) = services.get_mut(&identity.service) else {
-            return Ok(Ok(Vec::new()));
+            return Ok(Ok(Waiters::default()));
         };
         service.total += u64::from(stat.threads);
         let Some(stalled) = stalled else {
-            return Ok(Ok(Vec::new()));
+            return Ok(Ok(Waiters::default()));
         };
         let held = match self.held_tasks(&process, budget)? {
             Ok(held) => held,
             Err(stopped) => return Ok(Err(stopped)),
         };
-        service.held += held.count(stalled, stat.threads);
-        Ok(Ok(held.writers))
+        let waiters = held.waiters(stalled, stat.threads);
+        service.held += waiters.writers.len() as u64 + waiters.others;
+        Ok(Ok(waiters))
     }
 
     fn held_tasks(
@@ -180,11 +220,16 @@ impl Finder {
 
 impl HeldTasks {
     /// `stalled`: sockets that this process is the first to own; `threads`: all its tasks.
-    fn count(&self, stalled: u64, threads: u32) -> u64 {
+    fn waiters(self, stalled: &[u64], threads: u32) -> Waiters {
         let written: HashSet<u64> = self.writers.iter().map(|(_, inode)| *inode).collect();
-        let without_task = stalled.saturating_sub(written.len() as u64);
+        let left = (stalled.len() as u64).saturating_sub(written.len() as u64);
         let unreadable = if threads == 1 { self.unreadable } else { 0 };
-        self.writers.len() as u64 + without_task.min(self.of_one_descriptor + unreadable)
+        let is_left = |inode: &&u64| !written.contains(inode);
+        Waiters {
+            others: left.min(self.of_one_descriptor + unreadable),
+            without_task: stalled.iter().filter(is_left).copied().collect(),
+            writers: self.writers,
+        }
     }
 }
 

@@ -20,10 +20,19 @@ mod report;
 mod syscall;
 #[cfg(test)]
 mod tests;
+mod victim;
 
 pub(crate) use budget::{CpuBudget, Share, Stopped};
+pub(crate) use cgroup_memory::memory_group;
 pub(crate) use finder::{Finder, NamedSocket};
+pub(crate) use held::Held;
 pub(crate) use report::{OwnerReport, SharedReport};
+pub(crate) use victim::VictimReader;
+
+/// The unit or container that a control group is of, by its path.
+pub(crate) fn unit_of(cgroup: &str) -> Option<String> {
+    cgroup::Placement::parse(format!("0::{cgroup}").as_bytes()).name()
+}
 
 /// Whether limits of control groups can be read here.
 pub(crate) fn has_control_groups() -> bool {

@@ -11,7 +11,7 @@ use std::sync::Arc;
 /// Fields of `/proc/PID/stat` fit; a command name has at most 63 bytes.
 const STAT_BYTES: usize = 1_024;
 /// A dozen hierarchies with paths of usual length.
-const CGROUP_BYTES: usize = 16 << 10;
+pub(super) const CGROUP_BYTES: usize = 16 << 10;
 const EXECUTABLE_BYTES: usize = 512;
 const COMMAND_CHARS_MAX: usize = 64;
 /// Processes whose placement is remembered; more than a host runs services.

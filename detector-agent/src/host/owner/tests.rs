@@ -1,6 +1,8 @@
 //! Look-ups in a tree that looks like `/proc`.
 
-use super::{CpuBudget, Finder, NamedSocket, Share};
+mod waiting;
+
+use super::{CpuBudget, Finder, Held, NamedSocket, Share};
 use detector_api::snapshot::{HeldWorkers, Process};
 use detector_core::engine::OwnerWanted;
 use detector_core::observe::observation::ConnectionId;
@@ -90,6 +92,10 @@ impl Host {
     }
 
     fn count_held(&mut self) -> Vec<HeldWorkers> {
+        self.count().services
+    }
+
+    fn count(&mut self) -> Held {
         let reported = &mut self.reported;
         let mut report = |named: &[NamedSocket]| reported.extend_from_slice(named);
         self.finder

@@ -56,6 +56,8 @@ impl Pressure {
             memory_full_percent: self.stalls.memory.and_then(|stall| stall.full_percent),
             io_some_percent: some(self.stalls.io),
             held_workers: None,
+            orphans: self.sockets.map(|sockets| sockets.orphans),
+            orphan_limit: self.sockets.and_then(|sockets| sockets.orphan_limit),
         }
     }
 }
@@ -120,6 +122,9 @@ impl Inner {
             };
         }
         let sockets = parse!("net/sockstat", parse::sockets);
+        let orphan_limit = parse!("sys/net/ipv4/tcp_max_orphans", parse::numbers::<1>);
+        let (listen_queues, aborted_on_memory) =
+            parse!("net/netstat", parse::tcp_extended).unwrap_or_default();
         let tcp_limits = parse!("sys/net/ipv4/tcp_mem", parse::numbers);
         let page_bytes = rustix::param::page_size() as u64;
         Pressure {
@@ -138,9 +143,13 @@ impl Inner {
                     limit_bytes: limit.saturating_mul(page_bytes),
                 }
             }),
-            sockets: sockets.map(|(sockets, _)| sockets),
+            sockets: sockets.map(|(sockets, _)| Sockets {
+                orphan_limit: orphan_limit.map(|[limit]| limit),
+                aborted_on_memory,
+                ..sockets
+            }),
             interfaces: parse!("net/dev", |text| Some(self.interfaces.update(text, now))),
-            listen_queues: parse!("net/netstat", parse::listen_queues),
+            listen_queues,
             oom_kills: parse!("vmstat", parse::oom_kills),
             own: OwnCost {
                 cpu_share: self.cpu_share(now),

@@ -81,25 +81,27 @@ pub(super) fn sockets(text: &str) -> Option<(Sockets, u64)> {
         tcp_allocated: of("TCP:", "alloc")?,
         orphans: of("TCP:", "orphan")?,
         time_wait: of("TCP:", "tw")?,
+        orphan_limit: None,
+        aborted_on_memory: None,
     };
     Some((sockets, of("TCP:", "mem")?))
 }
 
-/// `/proc/net/netstat`: a line of names, then a line of numbers, both beginning `TcpExt:`.
-pub(super) fn listen_queues(text: &str) -> Option<ListenQueues> {
+/// `/proc/net/netstat`: a line of names, then a line of numbers, both beginning `TcpExt:`. Listeners, and
+/// connections closed for want of memory.
+pub(super) fn tcp_extended(text: &str) -> Option<(Option<ListenQueues>, Option<u64>)> {
     let mut lines = text.lines().filter_map(|line| line.strip_prefix("TcpExt:"));
     let (names, numbers) = (lines.next()?, lines.next()?);
-    let of = |wanted: &str| {
+    let of = |wanted: &str| -> Option<u64> {
         let mut pairs = names
             .split_ascii_whitespace()
             .zip(numbers.split_ascii_whitespace());
         let (_, number) = pairs.find(|(name, _)| *name == wanted)?;
         number.parse().ok()
     };
-    Some(ListenQueues {
-        overflows: of("ListenOverflows")?,
-        drops: of("ListenDrops")?,
-    })
+    let queues = of("ListenOverflows").zip(of("ListenDrops"));
+    let queues = queues.map(|(overflows, drops)| ListenQueues { overflows, drops });
+    Some((queues, of("TCPAbortOnMemory")))
 }
 
 /// `/proc/vmstat`: `oom_kill 3`, from 4.13 on.

@@ -1,5 +1,5 @@
 use super::{Inner, Pressure, PressureGauge, parse};
-use detector_api::host::{Load, Memory, Sockets, Stall};
+use detector_api::host::{ListenQueues, Load, Memory, Sockets, Stall};
 use detector_api::snapshot::InterfaceCounts;
 use std::fs;
 use std::path::Path;
@@ -42,6 +42,11 @@ fn captured() -> tempfile::TempDir {
         ("pressure/memory", PRESSURE),
         ("pressure/io", PRESSURE),
         ("sys/net/ipv4/tcp_mem", "287901\t383868\t575802\n"),
+        ("sys/net/ipv4/tcp_max_orphans", "131072\n"),
+        (
+            "net/netstat",
+            "TcpExt: ListenOverflows ListenDrops TCPAbortOnMemory\nTcpExt: 3 4 7\n",
+        ),
         ("self/statm", "765 423 395 5 0 123 0\n"),
     ] {
         let file = folder.path().join(name);
@@ -86,8 +91,20 @@ fn every_number_comes_from_its_place() {
         tcp_allocated: 35,
         orphans: 34,
         time_wait: 0,
+        orphan_limit: Some(131_072),
+        aborted_on_memory: Some(7),
     };
     assert_eq!(pressure.sockets, Some(sockets));
+    let queues = ListenQueues {
+        overflows: 3,
+        drops: 4,
+    };
+    assert_eq!(pressure.listen_queues, Some(queues));
+    let of_incident = pressure.for_incidents();
+    assert_eq!(
+        of_incident.orphans.zip(of_incident.orphan_limit),
+        Some((34, 131_072))
+    );
     let interfaces = pressure.interfaces.unwrap();
     let total = InterfaceCounts {
         rx_errors: 1,

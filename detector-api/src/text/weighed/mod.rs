@@ -1,5 +1,7 @@
 //! The answers that people reach for after an incident, each weighed with its numbers.
 
+mod orphans;
+
 use super::tcp_memory::who_does_not_read;
 use super::{counted, listed};
 use crate::labelled::labelled;
@@ -24,6 +26,8 @@ labelled! {
         OwnProgram = "own-program",
         /// The memory that a process was killed for want of was TCP's doing; of OOM kills alone.
         TcpMemory = "tcp-memory",
+        /// The orphans for which there was no more room were held up by peers; of incidents of that alone.
+        Orphans = "orphans",
     }
 }
 
@@ -70,6 +74,7 @@ impl Weighed {
             Answer::Stack => "A TCP stack?",
             Answer::OwnProgram => "Our own program?",
             Answer::TcpMemory => "TCP's memory?",
+            Answer::Orphans => "Peers that hold orphans?",
         }
     }
 }
@@ -99,6 +104,8 @@ pub fn weighed(incident: &Incident) -> Vec<Weighed> {
     ];
     let memory = oom_cause(incident);
     all.extend(memory.map(|memory| told(Answer::TcpMemory, memory)));
+    let orphans = orphans::weighed(incident);
+    all.extend(orphans.map(|orphans| told(Answer::Orphans, orphans)));
     all
 }
 

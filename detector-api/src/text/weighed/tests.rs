@@ -16,6 +16,7 @@ fn incident(verdict: Verdict) -> Incident {
         flags: vec![FlagKind::StallHoard],
         peak_stalled_connections: 60,
         peak_pinned_bytes: 48_000_000,
+        peak_held_workers: None,
         since: incident.began.clone(),
         until: incident.began.clone(),
     }];
@@ -75,6 +76,7 @@ fn numbers_speak_without_a_verdict() {
             rx_errors: 10,
             ..InterfaceCounts::default()
         },
+        aborted_on_memory: 0,
     });
     let (path, text) = speaks(&calm, Answer::Path);
     assert_eq!(path, Speaks::For);

@@ -20,6 +20,7 @@ fn peer(name: &str, stalled: u64, pinned_bytes: u64) -> IncidentPeer {
         flags: vec![FlagKind::ZeroWindowStall, FlagKind::StallHoard],
         peak_stalled_connections: stalled,
         peak_pinned_bytes: pinned_bytes,
+        peak_held_workers: Some(stalled).filter(|stalled| *stalled > 20),
         since: "2026-12-29T21:04:36.000Z".to_owned(),
         until: "2026-12-29T21:15:41.000Z".to_owned(),
     }
@@ -58,9 +59,12 @@ fn hoard() -> Incident {
             memory_full_percent: Some(12.0),
             io_some_percent: None,
             held_workers: Some(40),
+            orphans: Some(1_204),
+            orphan_limit: Some(16_384),
         }),
         counts: None,
         tcp_memory_held: None,
+        orphans: None,
         peers_total: 40,
         peers: vec![
             peer("203.0.113.9", 31, 131_000_000),

@@ -76,6 +76,7 @@ pub(super) fn hostile() -> TempDir {
         window_shrinks_polite: -1,
         window_shrinks_below_flight: i64::MAX,
         window_shrinks_treason: i64::MIN,
+        held_workers: Some(i64::MIN),
         bytes_acked_per_second: -1,
     };
     for place in 0..3 {

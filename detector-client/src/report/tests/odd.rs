@@ -10,7 +10,7 @@ use crate::terminal::Capabilities;
 use detector_api::fixtures;
 use detector_api::snapshot::{Event, EventType, Incident, IncidentKind, Verdict};
 use detector_api::tcp_memory::{HeldBytes, TcpMemoryHeld, Unread};
-use detector_recorder::{Batch, HostSecond, NoteKind};
+use detector_recorder::{Batch, HostSecond, KillScope, OomKill};
 use std::path::PathBuf;
 use tempfile::TempDir;
 
@@ -197,12 +197,18 @@ fn a_kill_that_no_log_names_is_a_kill() {
 fn a_kill_that_is_named_is_counted_once() {
     let report = told(night("web1", |host| {
         second(host, "21:20:09", 3, Batch::default());
-        let kill = host.note(
+        let kill = host.kill(
             at("21:20:12"),
-            NoteKind::OomKill,
-            None,
-            "the kernel killed nginx[9] of /nginx at the memory limit of its control group: 150 MB \
-             anonymous, 101 MB sockets of the control group; the limit was 268 MB",
+            OomKill {
+                pid: Some(9),
+                name: Some("nginx".to_owned()),
+                cgroup: Some("/nginx".to_owned()),
+                scope: KillScope::ControlGroup,
+                anonymous_bytes: Some(150_000_000),
+                socket_bytes: Some(101_000_000),
+                limit_bytes: Some(268_435_456),
+                ..OomKill::default()
+            },
         );
         second(host, "21:20:11", 4, Batch::default());
         host.recorder.record(&kill).unwrap();

@@ -13,8 +13,8 @@ use detector_api::snapshot::{
 };
 use detector_api::time::{rfc3339, rfc3339_unix_ns};
 use detector_recorder::{
-    Batch, FILE_NAME, HostSecond, Limits, Moment, Note, NoteKind, Opened, PeerSecond, Recorder,
-    Span,
+    Batch, FILE_NAME, HostSecond, KillScope, Limits, Moment, NoteKind, OomKill, Opened, PeerSecond,
+    Recorder, Span,
 };
 use parts::{remote, seconds, windows};
 use std::path::{Path, PathBuf};
@@ -181,18 +181,6 @@ impl<'a> Host<'a> {
         event
     }
 
-    pub(super) fn note(&self, at_ms: i64, kind: NoteKind, peer: Option<&str>, text: &str) -> Batch {
-        Batch {
-            notes: vec![Note {
-                at: self.moment(at_ms),
-                kind,
-                peer: peer.map(str::to_owned),
-                text: text.to_owned(),
-            }],
-            ..Batch::default()
-        }
-    }
-
     /// Attackers come one connection after the other, all five seconds old when they are flagged, and
     /// stay.
     fn siege(&mut self, from_ms: i64, until_ms: i64, attackers: &[(&str, i64)]) -> Incident {
@@ -297,12 +285,17 @@ fn write_web1(folder: &Path) {
     host.quiet(at("21:00:00"), at("21:04:00"), 10_000);
     let attackers = [(ATTACKER, 60), (SECOND_ATTACKER, 24), (THIRD_ATTACKER, 12)];
     let first = host.siege(at("21:04:00"), at("21:20:08"), &attackers);
-    let kill = host.note(
+    let kill = host.kill(
         at("21:20:10"),
-        NoteKind::OomKill,
-        None,
-        "the kernel killed httpd[870] of httpd.service for want of memory: 212 MB anonymous, 4.2 MB \
-         sockets",
+        OomKill {
+            pid: Some(870),
+            name: Some("httpd".to_owned()),
+            unit: Some("httpd.service".to_owned()),
+            scope: KillScope::Host,
+            anonymous_bytes: Some(212_000_000),
+            socket_bytes: Some(4_200_000),
+            ..OomKill::default()
+        },
     );
     host.record(at("21:20:10"), &attackers, kill);
     let kernel = host.note(

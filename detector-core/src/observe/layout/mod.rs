@@ -14,7 +14,7 @@ mod rows;
 pub use report::{FieldError, FieldPlace, FieldReport, LayoutError};
 pub use rows::Need;
 
-use crate::observe::btf::{Btf, Member, MemberError, MemberKind, POINTER_BYTES, Width};
+use crate::observe::btf::{Btf, Kind, Member, MemberError, MemberKind, POINTER_BYTES, Width};
 use detector_common::layout::{BitField, KernelLayout};
 use rows::Shape::{Anchor, Bits, Block, Enumerator, Exists, Integer, Pointer};
 use rows::{ROWS, Row, Shape};
@@ -22,6 +22,9 @@ use rows::{ROWS, Row, Shape};
 /// The BTF tracepoints that the kernel side attaches to.
 /// [`Btf::tracepoint_arguments`] tells whether a kernel has them.
 pub const TRACEPOINTS: [&str; 3] = ["tcp_probe", RETRANSMIT_TRACEPOINT, "inet_sock_set_state"];
+
+/// The tracepoint that some kernels give a task and others its number; the agent can do without it.
+pub const VICTIM_TRACEPOINT: &str = "mark_victim";
 
 /// The tracepoint that got a third argument, `err`, in later kernels.
 const RETRANSMIT_TRACEPOINT: &str = "tcp_retransmit_skb";
@@ -53,6 +56,7 @@ pub fn survey(btf: &Btf<'_>) -> Survey {
     let layout = if fatal.is_empty() {
         retransmit_has_err(btf).map(|has_err| {
             layout.retransmit_has_err = u64::from(has_err);
+            layout.victim_is_task = u64::from(victim_is_task(btf));
             layout
         })
     } else {
@@ -193,6 +197,17 @@ fn retransmit_has_err(btf: &Btf<'_>) -> Result<bool, LayoutError> {
     };
     let size_bytes = btf.size_bytes(third).map_err(unreadable)?;
     Ok(size_bytes == 4)
+}
+
+/// True if the tracepoint's first argument is a task and not its number.
+fn victim_is_task(btf: &Btf<'_>) -> bool {
+    let arguments = btf.tracepoint_arguments(VICTIM_TRACEPOINT);
+    let first = arguments
+        .ok()
+        .flatten()
+        .and_then(|all| all.first().copied());
+    let kind = first.and_then(|first| btf.strip_modifiers(first).ok());
+    kind.is_some_and(|first| first.kind == Kind::Pointer)
 }
 
 #[cfg(test)]

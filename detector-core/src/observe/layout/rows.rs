@@ -160,4 +160,11 @@ pub(super) const ROWS: &[Row] = &[
     optional("tcp_sock", "prior_ssthresh", Integer(4, |l| &mut l.prior_ssthresh)),
     variant("tcp_sock", "is_mptcp", Integer(1, |l| &mut l.is_mptcp)),
     optional("tcp_sock", "tcp_mstamp", Integer(8, |l| &mut l.tcp_mstamp)),
+
+    variant("task_struct", "pid", Integer(4, |l| &mut l.task_pid)),
+    variant("task_struct", "comm", Block(16, |l| &mut l.task_comm)),
+    variant("task_struct", "mm", Pointer(|l| &mut l.task_mm)),
+    variant("mm_struct", "rss_stat", Block(4 * 40, |l| &mut l.mm_counters)),
+    variant("percpu_counter", "count", Integer(8, |l| &mut l.percpu_counter_count)),
+    variant("mm_struct", "rss_stat.count", Block(4 * 8, |l| &mut l.mm_counts)),
 ];

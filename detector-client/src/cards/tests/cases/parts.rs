@@ -209,6 +209,7 @@ pub(super) fn subject(name: &str, verdict: Verdict, connections: Vec<Connection>
         connections_all: None,
         connections_well: None,
         pinned_bytes: connections.iter().map(|each| each.pinned_bytes).sum(),
+        held_workers: None,
         pinned_byte_seconds: 1e9,
         zero_window_episodes: connections.len() as u64,
         zero_window_seconds: connections

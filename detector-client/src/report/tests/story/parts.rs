@@ -1,13 +1,14 @@
 //! What stands in the rows of the story.
 
-use super::{EACH_BYTES, text};
+use super::{EACH_BYTES, Host, text};
 use detector_api::fixtures;
 use detector_api::snapshot::{
     Connection, FlagKind, Incident, IncidentCounts, IncidentKind, IncidentPeer, PeerDetail,
     Retransmits, Severity, Verdict,
 };
 use detector_api::tcp_memory::{HeldBytes, TcpMemoryHeld};
-use detector_recorder::{Card, Moment, WindowPoint};
+use detector_api::text::oom_kill;
+use detector_recorder::{Batch, Card, Moment, Note, NoteKind, OomKill, WindowPoint};
 
 #[allow(clippy::cast_precision_loss, reason = "a few digits")]
 pub(super) fn seconds(ms: i64) -> f64 {
@@ -36,6 +37,7 @@ pub(in crate::report::tests) fn incident(began_ms: i64, attackers: &[(&str, i64)
         flags: vec![FlagKind::ZeroWindowStall, FlagKind::StallHoard],
         peak_stalled_connections: most.unsigned_abs(),
         peak_pinned_bytes: (most * EACH_BYTES).unsigned_abs(),
+        peak_held_workers: Some((most / 2).unsigned_abs()),
         since: text(began_ms),
         until: text(began_ms + 60_000),
     });
@@ -120,4 +122,32 @@ pub(super) fn windows(at: Moment, peer: &str, from_ms: i64) -> Vec<WindowPoint> 
         window_bytes: i64::from(edge.wrapping_sub(snd_una)),
         queued_bytes: i64::from(passed.min(30)) * 130_000,
     }]
+}
+
+impl Host<'_> {
+    /// The note of a kill.
+    pub(in crate::report::tests) fn kill(&self, at_ms: i64, kill: OomKill) -> Batch {
+        let mut batch = self.note(at_ms, NoteKind::OomKill, None, &oom_kill(&kill));
+        batch.notes[0].kill = Some(kill);
+        batch
+    }
+
+    pub(in crate::report::tests) fn note(
+        &self,
+        at_ms: i64,
+        kind: NoteKind,
+        peer: Option<&str>,
+        text: &str,
+    ) -> Batch {
+        Batch {
+            notes: vec![Note {
+                at: self.moment(at_ms),
+                kind,
+                peer: peer.map(str::to_owned),
+                text: text.to_owned(),
+                kill: None,
+            }],
+            ..Batch::default()
+        }
+    }
 }

@@ -2,16 +2,18 @@
 //! and hung tasks become notes of the recorder, with the time of the wall clock; an OOM kill is part of
 //! an incident.
 
-use crate::host::kernel_log::{self, KernelLog, Waited};
+use crate::host::kernel_log::{KernelLog, Waited};
+use crate::host::owner;
+use crate::recording::now;
 use crate::state::AgentState;
-use detector_api::units;
-use detector_kmsg::message::{Message, OomLine, Parsed, parse};
+use detector_api::recorded::{KillScope, OomKill};
+use detector_api::sanitize;
+use detector_kmsg::message::{Message, OomLine, Parsed, Task, parse};
 use detector_kmsg::{Kill, LogReader, Scope};
 use detector_recorder::NoteKind;
 use rustix::io::Errno;
 use std::convert::Infallible;
 use std::io;
-use std::path::Path;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, TryRecvError, channel};
 use std::time::{Duration, Instant};
@@ -25,18 +27,8 @@ const LONGEST: Duration = Duration::from_secs(3);
 const NOTES: u32 = 20;
 const NOTES_SPAN: Duration = Duration::from_secs(10);
 
-/// The running thread; it ends when this is dropped.
-pub(super) struct Witness {
-    _stop: Sender<Infallible>,
-}
-
-/// Opens the kernel's log, which may need a privilege.
-pub(super) fn open() -> io::Result<KernelLog> {
-    Ok(KernelLog::open(Path::new(kernel_log::PATH))?)
-}
-
 /// Starts it.
-pub(super) fn start(state: Arc<AgentState>, log: KernelLog) -> io::Result<Witness> {
+pub(super) fn start(state: Arc<AgentState>, log: KernelLog) -> io::Result<Sender<Infallible>> {
     let lines = LogReader::new().map_err(io::Error::other)?;
     let (stop, stopped) = channel();
     std::thread::Builder::new()
@@ -53,7 +45,7 @@ pub(super) fn start(state: Arc<AgentState>, log: KernelLog) -> io::Result<Witnes
                 witness.state.lose_kernel_log(&errno.to_string());
             }
         })?;
-    Ok(Witness { _stop: stop })
+    Ok(stop)
 }
 
 struct Reading {
@@ -98,10 +90,21 @@ impl Reading {
         let parsed = parse(text);
         if let Parsed::Message(Message::Oom(line), _) = &parsed {
             // At once, for who holds what at this second; a container waits to hear whose it was.
-            if matches!(line, OomLine::Killed { .. }) && self.state.watched.is_host() {
-                self.state.witness_oom_kill();
+            if let OomLine::Killed { victim, .. } = line
+                && self.state.watched.is_host()
+            {
+                self.state.hear_of_kill(now(), of_line(victim));
             }
             self.gathering.get_or_insert_with(Instant::now);
+        }
+        if matches!(parsed, Parsed::Message(Message::TooManyOrphans, _))
+            && self.state.watched.is_host()
+        {
+            let look = self.state.host_pressure(&self.state.pressure.sample());
+            self.state.with_engine(|engine| {
+                engine.set_host_pressure(look);
+                engine.witness_orphan_limit();
+            });
         }
         if self.gathering.is_some() {
             self.lines.feed(text.as_bytes());
@@ -121,17 +124,9 @@ impl Reading {
         let another = self.lines.another();
         let lines = std::mem::replace(&mut self.lines, another);
         for kill in lines.finish().kills {
-            if !self.state.watched.has_victim(&kill) {
-                continue;
+            if self.state.watched.has_victim(kill.cgroup.as_deref()) {
+                self.state.take_kill(now(), of_report(&kill));
             }
-            if !self.state.watched.is_host() {
-                self.state.witness_oom_kill();
-            }
-            let sentence = sentence(&kill);
-            tracing::warn!("{sentence}");
-            self.state
-                .recording
-                .note(NoteKind::OomKill, None, &sentence);
         }
     }
 
@@ -148,77 +143,75 @@ impl Reading {
     }
 }
 
-/// `the kernel killed httpd[870] of /system.slice/httpd.service for want of memory: 212 MB anonymous, …`
-fn sentence(kill: &Kill) -> String {
-    let mut text = format!("the kernel killed {}", kill.victim.name);
-    if let Some(pid) = kill.victim.pid {
-        text += &format!("[{pid}]");
+/// What its line tells before the report is complete.
+fn of_line(victim: &Task) -> OomKill {
+    OomKill {
+        pid: victim.pid,
+        name: Some(sanitize::text(&victim.name)).filter(|name| !name.is_empty()),
+        by_log: true,
+        ..OomKill::default()
     }
-    if let Some(cgroup) = kill.cgroup.as_deref().filter(|cgroup| *cgroup != "/") {
-        text += &format!(" of {cgroup}");
-    }
-    text += match kill.scope {
-        Scope::Cgroup => " at the memory limit of its control group",
-        Scope::Host | Scope::Unknown => " for want of memory",
+}
+
+/// What the whole report tells.
+fn of_report(kill: &Kill) -> OomKill {
+    let scope = match kill.scope {
+        Scope::Host => KillScope::Host,
+        Scope::Cgroup => KillScope::ControlGroup,
+        Scope::Unknown => KillScope::Unknown,
     };
-    let held = [
-        (kill.memory.anonymous_bytes, "anonymous"),
-        (kill.memory.file_bytes, "of files"),
-        (kill.memory.shared_bytes, "shared"),
-        (kill.socket_bytes, "sockets of the control group"),
-    ];
-    let held: Vec<_> = held
-        .into_iter()
-        .filter_map(|(bytes, what)| {
-            let bytes = bytes.filter(|&bytes| bytes > 0)?;
-            Some(format!("{} {what}", units::bytes(bytes)))
-        })
-        .collect();
-    if !held.is_empty() {
-        text += &format!(": {}", held.join(", "));
+    OomKill {
+        pid: kill.victim.pid,
+        name: Some(sanitize::text(&kill.victim.name)).filter(|name| !name.is_empty()),
+        unit: kill.cgroup.as_deref().and_then(owner::unit_of),
+        cgroup: kill.cgroup.as_deref().map(sanitize::text),
+        scope,
+        anonymous_bytes: kill.memory.anonymous_bytes,
+        file_bytes: kill.memory.file_bytes,
+        shared_bytes: kill.memory.shared_bytes,
+        socket_bytes: kill.socket_bytes,
+        limit_bytes: kill.limit_bytes,
+        by_hook: false,
+        by_log: true,
     }
-    if let Some(limit) = kill.limit_bytes {
-        text += &format!("; the limit was {}", units::bytes(limit));
-    }
-    text
 }
 
 #[cfg(test)]
 mod tests {
-    use super::sentence;
+    use super::of_report;
+    use detector_api::recorded::{KillScope, OomKill};
     use detector_kmsg::{Kill, Memory, Scope, Victim};
 
     #[test]
-    fn a_kill_is_told_with_what_is_known() {
-        let victim = Victim {
-            pid: Some(870),
-            name: "httpd".to_owned(),
-        };
-        let bare = Kill {
-            victim: victim.clone(),
-            ..Kill::default()
-        };
-        assert_eq!(
-            sentence(&bare),
-            "the kernel killed httpd[870] for want of memory"
-        );
-        let known = Kill {
-            victim,
+    fn a_report_is_taken_with_its_fields() {
+        let kill = Kill {
+            victim: Victim {
+                pid: Some(870),
+                name: "httpd\u{1b}".to_owned(),
+            },
             scope: Scope::Cgroup,
             cgroup: Some("/system.slice/httpd.service".to_owned()),
             memory: Memory {
                 anonymous_bytes: Some(212_000_000),
-                file_bytes: Some(0),
                 ..Memory::default()
             },
             socket_bytes: Some(4_200_000),
             limit_bytes: Some(268_435_456),
             ..Kill::default()
         };
-        assert_eq!(
-            sentence(&known),
-            "the kernel killed httpd[870] of /system.slice/httpd.service at the memory limit of its \
-             control group: 212 MB anonymous, 4.2 MB sockets of the control group; the limit was 268 MB"
-        );
+        let expected = OomKill {
+            pid: Some(870),
+            name: Some("httpd\u{fffd}".to_owned()),
+            unit: Some("httpd.service".to_owned()),
+            cgroup: Some("/system.slice/httpd.service".to_owned()),
+            scope: KillScope::ControlGroup,
+            anonymous_bytes: Some(212_000_000),
+            socket_bytes: Some(4_200_000),
+            limit_bytes: Some(268_435_456),
+            by_log: true,
+            ..OomKill::default()
+        };
+        assert_eq!(of_report(&kill), expected);
+        assert_eq!(of_report(&Kill::default()).name, None);
     }
 }

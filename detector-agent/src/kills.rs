@@ -1,0 +1,240 @@
+//! OOM kills, each once, whoever tells it first: the hook on `oom:mark_victim`, the kernel's log, or the
+//! kernel's count of them.
+//!
+//! In: what each of them tells. Out: whether a kill is news, and all that is known of it by now. The
+//! hook and the log are joined by the number of the victim; the count names nobody, so that of its kills
+//! those are news that neither of the two has told. Never: a clock of its own, or I/O.
+
+use detector_api::recorded::OomKill;
+use detector_recorder::Moment;
+use std::collections::VecDeque;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+/// What is told of one kill lies no further apart: the log's report is complete after three seconds, the
+/// count is looked at each five.
+const APART_MS: i64 = 10_000;
+/// Kills remembered; the kernel gives its victims time to die.
+const REMEMBERED: usize = 256;
+
+/// See the module.
+#[derive(Debug, Default)]
+pub(crate) struct Kills(Mutex<Inner>);
+
+#[derive(Debug, Default)]
+struct Inner {
+    /// Those of late that hook or log told, the oldest first.
+    told: VecDeque<Told>,
+    /// The kernel's count when it was looked at last.
+    count: Option<u64>,
+    /// When kills were counted that nobody had told.
+    untold: Vec<Moment>,
+}
+
+#[derive(Clone, Debug)]
+struct Told {
+    at: Moment,
+    kill: OomKill,
+    /// Whether the kernel's count is known to have it.
+    is_counted: bool,
+}
+
+/// A kill, with all that is known of it by now.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct KnownKill {
+    /// When it was told first.
+    pub(crate) at: Moment,
+    pub(crate) kill: OomKill,
+    /// Whether nobody had told it before, and the count had not it either.
+    pub(crate) is_new: bool,
+}
+
+impl Kills {
+    /// The hook or the log tells of a kill.
+    pub(crate) fn tell(&self, at: Moment, kill: OomKill) -> KnownKill {
+        let mut inner = self.lock();
+        inner.forget(at);
+        let same = |told: &&mut Told| kill.pid.is_some() && told.kill.pid == kill.pid;
+        if let Some(told) = inner.told.iter_mut().find(same) {
+            // The log knows best; of two reports by the same the later one is complete.
+            let (first, second) = if kill.by_log || !told.kill.by_log {
+                (kill, told.kill.clone())
+            } else {
+                (told.kill.clone(), kill)
+            };
+            told.kill = first.or(second);
+            return KnownKill {
+                at: told.at,
+                kill: told.kill.clone(),
+                is_new: false,
+            };
+        }
+        let is_counted = inner.untold.pop().is_some();
+        inner.told.push_back(Told {
+            at,
+            kill: kill.clone(),
+            is_counted,
+        });
+        KnownKill {
+            at,
+            kill,
+            is_new: !is_counted,
+        }
+    }
+
+    /// Whether the hook's victim was killed: the kernel also gives one its last memory that was dying by
+    /// itself, and does not count it. What cannot be counted is believed.
+    pub(crate) fn is_kill(&self, pid: u64, at: Moment, count: Option<u64>) -> bool {
+        let mut inner = self.lock();
+        inner.forget(at);
+        let is_told = inner.told.iter().any(|told| told.kill.pid == Some(pid));
+        let Some((before, now)) = inner.count.zip(count) else {
+            return true;
+        };
+        let waiting = inner.told.iter().filter(|told| !told.is_counted).count() as u64;
+        is_told || !inner.untold.is_empty() || now.saturating_sub(before) > waiting
+    }
+
+    /// Takes the kernel's count; true if it has kills that nobody has told.
+    pub(crate) fn count(&self, at: Moment, count: Option<u64>) -> bool {
+        let mut inner = self.lock();
+        inner.forget(at);
+        let Some(count) = count else {
+            return false;
+        };
+        let Some(before) = inner.count.replace(count) else {
+            // Kills of before the agent; those that were told by now are among them.
+            for told in &mut inner.told {
+                told.is_counted = true;
+            }
+            return false;
+        };
+        let mut more = count.saturating_sub(before);
+        for told in inner.told.iter_mut().filter(|told| !told.is_counted) {
+            if more > 0 {
+                told.is_counted = true;
+                more -= 1;
+            }
+        }
+        let room = REMEMBERED.saturating_sub(inner.untold.len());
+        let more_kept = usize::try_from(more).unwrap_or(room).min(room);
+        inner.untold.extend(std::iter::repeat_n(at, more_kept));
+        more > 0
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        // Plain values: a panic in the middle of a change leaves nothing broken.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Inner {
+    fn forget(&mut self, now: Moment) {
+        let is_fresh = |at: Moment| now.boot_ms.saturating_sub(at.boot_ms) <= APART_MS;
+        self.told.retain(|told| is_fresh(told.at));
+        while self.told.len() >= REMEMBERED {
+            self.told.pop_front();
+        }
+        self.untold.retain(|at| is_fresh(*at));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{APART_MS, Kills};
+    use detector_api::recorded::OomKill;
+    use detector_recorder::Moment;
+
+    fn at(boot_ms: i64) -> Moment {
+        Moment {
+            unix_ms: 1_000_000 + boot_ms,
+            boot_ms,
+        }
+    }
+
+    fn by_hook(pid: u64) -> OomKill {
+        OomKill {
+            pid: Some(pid),
+            unit: Some("httpd.service".to_owned()),
+            anonymous_bytes: Some(1),
+            by_hook: true,
+            ..OomKill::default()
+        }
+    }
+
+    fn by_log(pid: u64) -> OomKill {
+        OomKill {
+            pid: Some(pid),
+            anonymous_bytes: Some(2),
+            by_log: true,
+            ..OomKill::default()
+        }
+    }
+
+    #[test]
+    fn hook_log_and_count_of_one_kill_are_one_whichever_came_first() {
+        let both = OomKill {
+            unit: Some("httpd.service".to_owned()),
+            by_hook: true,
+            ..by_log(870)
+        };
+        for (first, second) in [(by_hook(870), by_log(870)), (by_log(870), by_hook(870))] {
+            let kills = Kills::default();
+            assert!(!kills.count(at(0), Some(4)));
+            assert!(kills.tell(at(10), first).is_new);
+            let known = kills.tell(at(20), second);
+            assert_eq!((known.at, known.is_new), (at(10), false));
+            assert_eq!(known.kill, both);
+            assert!(!kills.count(at(5_000), Some(5)));
+            assert!(!kills.count(at(10_000), Some(5)));
+        }
+        // The count before both.
+        let kills = Kills::default();
+        assert!(!kills.count(at(0), Some(4)));
+        assert!(kills.count(at(9), Some(5)));
+        assert!(kills.is_kill(870, at(10), Some(5)));
+        assert!(!kills.tell(at(10), by_hook(870)).is_new);
+        assert!(!kills.tell(at(20), by_log(870)).is_new);
+        assert!(!kills.count(at(5_000), Some(5)));
+        // And the next one is news again.
+        assert!(kills.tell(at(5_010), by_log(871)).is_new);
+        assert!(!kills.count(at(6_000), Some(6)));
+    }
+
+    #[test]
+    fn the_count_alone_tells_too() {
+        let kills = Kills::default();
+        assert!(!kills.count(at(0), None));
+        assert!(!kills.count(at(0), Some(4)));
+        assert!(!kills.count(at(5_000), Some(4)));
+        assert!(kills.count(at(10_000), Some(6)));
+        assert!(!kills.count(at(15_000), Some(6)));
+        // Two were killed, and one is told.
+        assert!(!kills.tell(at(15_001), by_log(870)).is_new);
+        assert!(!kills.tell(at(15_002), by_log(871)).is_new);
+        assert!(kills.tell(at(15_003), by_log(872)).is_new);
+    }
+
+    #[test]
+    fn one_that_was_dying_by_itself_is_no_kill() {
+        let kills = Kills::default();
+        kills.count(at(0), Some(4));
+        assert!(!kills.is_kill(870, at(10), Some(4)));
+        assert!(kills.is_kill(870, at(10), None));
+        assert!(kills.is_kill(870, at(10), Some(5)));
+        kills.tell(at(10), by_hook(870));
+        // The fifth is that one.
+        assert!(!kills.is_kill(871, at(11), Some(5)));
+        assert!(kills.is_kill(871, at(11), Some(6)));
+        assert!(kills.is_kill(870, at(12), Some(5)));
+    }
+
+    #[test]
+    fn a_number_that_is_given_again_is_another_kill() {
+        let kills = Kills::default();
+        assert!(kills.tell(at(0), by_log(870)).is_new);
+        assert!(kills.tell(at(APART_MS + 1), by_log(870)).is_new);
+        let nameless = OomKill::default();
+        assert!(kills.tell(at(APART_MS + 2), nameless.clone()).is_new);
+        assert!(kills.tell(at(APART_MS + 3), nameless).is_new);
+    }
+}

@@ -1,0 +1,68 @@
+//! OOM kills, and who tells of them.
+
+use super::AgentState;
+use crate::kernel::Kernel;
+use crate::kills::KnownKill;
+use crate::recording;
+use detector_api::recorded::OomKill;
+use detector_api::text::oom_kill;
+use detector_core::engine::Engine;
+use detector_recorder::Moment;
+use std::sync::{MutexGuard, PoisonError};
+
+impl AgentState {
+    /// The kernel kills a process for want of memory: that is part of an incident, if it is news.
+    pub(crate) fn hear_of_kill(&self, at: Moment, kill: OomKill) -> KnownKill {
+        let known = self.kills.tell(at, kill);
+        if known.is_new {
+            self.with_engine(Engine::witness_oom_kill);
+        }
+        known
+    }
+
+    /// The same, with all that one source tells: it is written down, once and again if there is more.
+    pub(crate) fn take_kill(&self, at: Moment, kill: OomKill) {
+        // The log tells most, and last.
+        let is_last_word = kill.by_log || self.log_failure().is_some();
+        let known = self.hear_of_kill(at, kill);
+        if is_last_word {
+            tracing::warn!("{}", oom_kill(&known.kill));
+        }
+        self.recording.note_kill(known.at, &known.kill);
+    }
+
+    /// Takes the kernel's count of kills: of the whole host, and without the name of a victim.
+    pub(crate) fn count_kills(&self, count: Option<u64>) {
+        if self.watched.is_host() && self.kills.count(recording::now(), count) {
+            self.with_engine(Engine::witness_oom_kill);
+        }
+    }
+
+    /// Says, once, that victims of the OOM killer are not told any more.
+    pub(crate) fn lose_victims(&self, reason: &str) {
+        tracing::warn!(
+            "cannot hear of victims of the OOM killer: {reason}; the kernel's log alone tells of them"
+        );
+        if let Some(kernel) = self.kernel().as_ref() {
+            kernel.lose_victims();
+        }
+    }
+
+    /// Says, once, that the kernel's log is not read.
+    pub(crate) fn lose_kernel_log(&self, reason: &str) {
+        let has_victims = self.kernel().as_ref().is_some_and(Kernel::has_victims);
+        let told = if has_victims {
+            "who is killed for want of memory is told by the hook on the OOM killer"
+        } else {
+            "OOM kills are counted, but who was killed is not known"
+        };
+        tracing::warn!("cannot read the kernel's log: {reason}; {told}");
+        *self.log_failure() = Some(reason.to_owned());
+    }
+
+    /// Why the kernel's log is not read; `None` while it is.
+    pub(crate) fn log_failure(&self) -> MutexGuard<'_, Option<String>> {
+        let failure = self.kernel_log_failure.lock();
+        failure.unwrap_or_else(PoisonError::into_inner)
+    }
+}
