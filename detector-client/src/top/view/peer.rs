@@ -86,11 +86,15 @@ fn draw_facts(buffer: &mut Buffer, area: &mut Rect, page: &PeerPage, state: &Sta
 }
 
 fn held(peer: &Peer) -> Vec<Part> {
-    let stalled = format!(
-        "{} of {}",
-        grouped(peer.stalled_connections),
-        grouped(peer.connections_all.unwrap_or(peer.connections))
-    );
+    let stalled = grouped(peer.stalled_connections);
+    // Who was not asked for may have more than are tracked.
+    let stalled = match peer.connections_all {
+        Some(all) => format!(
+            "{stalled} of {}",
+            grouped(all.max(peer.stalled_connections))
+        ),
+        None => format!("{stalled} of {} tracked", grouped(peer.connections)),
+    };
     vec![
         Part::labelled(0, "stalled", stalled),
         Part::labelled(0, "pinned", units::bytes(peer.pinned_bytes)),

@@ -77,6 +77,18 @@ pub(crate) fn half_closed(stage: &Stage) -> Result<()> {
     stall(stage, acts::half_close_and_stop_reading)
 }
 
+/// No segment says that its window closes: it never was open.
+pub(crate) fn no_window(stage: &Stage) -> Result<()> {
+    let server = stage.tiny_server()?;
+    let peer = stage.peer(&server, stage.profile().window(0))?;
+    peer.policy(Policy::StopReading { edge: 0 });
+    peer.request(acts::LONG_ANSWER)?;
+    peer.wait_closed()?;
+    stage.note_stall("zero-window-stall", &peer);
+    stage.hold();
+    Ok(())
+}
+
 /// One peer that takes nothing more after `act`.
 fn stall(stage: &Stage, act: fn(&Peer) -> Result<()>) -> Result<()> {
     let server = stage.tiny_server()?;
