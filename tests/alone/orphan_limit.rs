@@ -11,6 +11,7 @@ use std::io::{ErrorKind, Write};
 use std::net::{TcpListener, TcpStream};
 
 const LIMIT_FILE: &str = "/proc/sys/net/ipv4/tcp_max_orphans";
+const MEMORY_FILE: &str = "/proc/sys/net/ipv4/tcp_mem";
 
 /// A connection that nobody reads, closed by whoever wrote into it; it lasts as long as its client.
 fn orphan(listener: &TcpListener) -> Result<TcpStream> {
@@ -55,7 +56,14 @@ fn no_room_for_orphans_is_an_incident_with_their_number() -> Result<()> {
         let limit = orphans()? + 3;
         let stand_in = folder.join("tcp_max_orphans");
         std::fs::write(&stand_in, limit.to_string())?;
-        let mount = format!("mount --bind {} {LIMIT_FILE}", stand_in.display());
+        // Nor is it short of memory: that would be an incident that goes on.
+        let memory = folder.join("tcp_mem");
+        std::fs::write(&memory, "1000000000\t2000000000\t3000000000\n")?;
+        let mount = format!(
+            "mount --bind {} {LIMIT_FILE} && mount --bind {} {MEMORY_FILE}",
+            stand_in.display(),
+            memory.display()
+        );
         let options = AgentOptions {
             under: with_mounts(&mount),
             ..AgentOptions::default()

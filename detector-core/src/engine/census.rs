@@ -80,23 +80,31 @@ impl Engine {
                 continue;
             };
             let is_trusted = self.settings.trusted.touch(&peer.address);
-            if held.stalled_connections == 0 || is_trusted || !self.is_neighbourhood_due(network) {
+            if held.stalled_connections == 0 || is_trusted {
                 continue;
             }
             let (sum, peers) = networks.entry(network).or_default();
             *sum = *sum + counted_part(held, detect);
             peers.push(peer);
         }
-        let hoards = |(sum, _): &(Usage, Vec<&Peer>)| is_hoarding(*sum, true, detect);
-        let hoarding = networks.into_iter().filter(|(_, found)| hoards(found));
-        hoarding
+        let is_due = |network: &Network, sum: Usage, peers: &[&Peer]| {
+            let may_be_accused = !peers.iter().any(|peer| peer.verdicts.is_accused());
+            let (holding, now) = (sum.stalled_connections, self.clock.now);
+            let known = self.neighbours.get(network);
+            known.is_none_or(|known| known.is_due(holding, may_be_accused, now))
+        };
+        let suspects = networks.into_iter().filter(|(network, (sum, peers))| {
+            is_hoarding(*sum, true, detect) && is_due(network, *sum, peers)
+        });
+        suspects
             .map(|(network, (_, peers))| (network, peers))
             .collect()
     }
 
-    fn is_neighbourhood_due(&self, network: Network) -> bool {
-        let known = self.neighbours.get(&network);
-        known.is_none_or(|neighbours| neighbours.is_due(self.clock.now))
+    /// Whether the kernel has told of all connections of the network above a peer lately.
+    pub(super) fn are_neighbours_fresh(&self, peer: PeerAddress) -> bool {
+        let known = Network::above(peer).and_then(|network| self.neighbours.get(&network));
+        known.is_some_and(|neighbours| neighbours.is_fresh(self.clock.now))
     }
 
     /// All connections of the network above a peer, if the kernel has told of them.

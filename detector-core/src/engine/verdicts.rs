@@ -147,6 +147,8 @@ impl Engine {
                 || peer.verdicts.sharing.is_fresh(self.clock.now),
             has_others: peer.verdicts.sharing.has_others(self.clock.now),
             neighbours: self.neighbours_of(peer.address),
+            are_neighbours_fresh: peer.verdicts.is_accused()
+                || self.are_neighbours_fresh(peer.address),
             is_trusted: self.settings.trusted.touch(&peer.address),
             ..PeerEvidence::default()
         }

@@ -142,6 +142,8 @@ pub(crate) struct PeerEvidence {
     pub(crate) has_others: bool,
     /// All connections of its network, if the kernel has been asked for those and has told.
     pub(crate) neighbours: Option<Census>,
+    /// Whether it has told so lately, or the peer is accused on what it told before.
+    pub(crate) are_neighbours_fresh: bool,
     /// Whether it belongs to a trusted network.
     pub(crate) is_trusted: bool,
 }
@@ -206,7 +208,7 @@ impl PeerEvidence {
     pub(crate) const fn is_counted(&self) -> bool {
         self.census.is_some()
             && (self.is_census_fresh || !self.is_blocked_hoard)
-            && (self.neighbours.is_some() || !self.holds_with_network())
+            && (self.are_neighbours_fresh || !self.holds_with_network())
     }
 
     /// Whether the peer reads on at least as often as it holds, whoever opened the connection.

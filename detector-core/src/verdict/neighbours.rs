@@ -3,7 +3,7 @@
 //! In: what the kernel says of all connections of the network. Readers on pause at many addresses of
 //! one provider hold as much as attackers do, but others beside them are served.
 
-use super::sharing::{PAST, RENEW_NS, RETRY_NS};
+use super::sharing::{FRESH_NS, PAST, RENEW_BEFORE_ACCUSING_NS, RENEW_NS, RETRY_NS};
 use crate::observe::census::Census;
 use crate::rules::QUIET_NS;
 use crate::time::MonotonicTime;
@@ -32,9 +32,19 @@ impl Neighbours {
         true
     }
 
-    /// Whether the kernel is to be asked, if peers of the network are suspects together.
-    pub(crate) fn is_due(&self, now: MonotonicTime) -> bool {
-        self.ask_at.is_none_or(|at| at <= now)
+    /// Whether the kernel is to be asked, if peers of the network hold so many connections together:
+    /// after a while, sooner if nobody is accused yet and they `may_be_accused`.
+    pub(crate) fn is_due(&self, holding: u64, may_be_accused: bool, now: MonotonicTime) -> bool {
+        let is_old = self.counted.is_some_and(|(census, at)| {
+            now.since_ns(at) >= RENEW_BEFORE_ACCUSING_NS && !behave(&census, holding)
+        });
+        self.ask_at.is_none_or(|at| at <= now) || (may_be_accused && is_old)
+    }
+
+    /// Whether the kernel was asked so lately that somebody may be accused on what it said.
+    pub(crate) fn is_fresh(&self, now: MonotonicTime) -> bool {
+        self.counted
+            .is_some_and(|(_, at)| now.since_ns(at) < FRESH_NS)
     }
 
     /// The last answer that still counts.
@@ -62,7 +72,7 @@ mod tests {
     use crate::observe::census::Census;
     use crate::rules::QUIET_NS;
     use crate::time::{MonotonicTime, SECOND_NS};
-    use crate::verdict::sharing::{RENEW_NS, RETRY_NS};
+    use crate::verdict::sharing::{FRESH_NS, RENEW_BEFORE_ACCUSING_NS, RENEW_NS, RETRY_NS};
 
     const START: MonotonicTime = MonotonicTime::from_ns(1_000 * SECOND_NS);
 
@@ -80,11 +90,17 @@ mod tests {
     fn as_many_are_well_at_two_pairs_of_looks_as_are_held() {
         let mut neighbours = Neighbours::default();
         assert!(!neighbours.observe(Some(census(30, None, 0)), START));
-        assert!(neighbours.is_due(START) && neighbours.census(START).is_none());
+        assert!(neighbours.is_due(24, true, START) && neighbours.census(START).is_none());
         assert!(neighbours.observe(Some(census(30, Some(23), 0)), START));
         let counted = neighbours.census(START).unwrap();
         assert!(behave(&counted, 23) && !behave(&counted, 24));
-        assert!(!neighbours.is_due(START) && neighbours.is_due(START.plus_ns(RENEW_NS)));
+        assert!(!neighbours.is_due(24, true, START));
+        let soon = START.plus_ns(RENEW_BEFORE_ACCUSING_NS);
+        assert!(neighbours.is_due(24, true, soon) && neighbours.is_fresh(soon));
+        assert!(!neighbours.is_due(23, true, soon), "others behave");
+        assert!(!neighbours.is_due(24, false, soon), "it is accused");
+        assert!(neighbours.is_due(23, false, START.plus_ns(RENEW_NS)));
+        assert!(!neighbours.is_fresh(START.plus_ns(FRESH_NS)));
     }
 
     #[test]
@@ -98,7 +114,8 @@ mod tests {
     fn who_did_not_answer_is_asked_again_and_forgotten_at_last() {
         let mut neighbours = Neighbours::default();
         assert!(neighbours.observe(None, START));
-        assert!(!neighbours.is_due(START) && neighbours.is_due(START.plus_ns(RETRY_NS)));
+        let later = START.plus_ns(RETRY_NS);
+        assert!(!neighbours.is_due(24, true, START) && neighbours.is_due(24, true, later));
         assert!(!neighbours.is_forgotten(START.plus_ns(RETRY_NS)));
         assert!(neighbours.is_forgotten(START.plus_ns(RETRY_NS + QUIET_NS)));
         assert!(neighbours.observe(Some(census(0, None, 0)), START));

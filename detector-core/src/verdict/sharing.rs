@@ -13,10 +13,10 @@ pub(super) const RENEW_NS: u64 = 60 * SECOND_NS;
 pub(super) const RETRY_NS: u64 = 5 * SECOND_NS;
 
 /// Who hoards and is not accused yet is asked for so soon again: others that came meanwhile count.
-const RENEW_BEFORE_ACCUSING_NS: u64 = 8 * SECOND_NS;
+pub(super) const RENEW_BEFORE_ACCUSING_NS: u64 = 8 * SECOND_NS;
 
 /// Nobody is accused on an answer older than this: the wait before, the looks and what may delay them.
-const FRESH_NS: u64 = 15 * SECOND_NS;
+pub(super) const FRESH_NS: u64 = 15 * SECOND_NS;
 
 /// So many connections that behave beside those that are held, and the address has others. One may
 /// be an attacker's own look at whether the server still answers.

@@ -60,9 +60,19 @@ impl VictimReader {
         // First what goes with it.
         let groups = process.read("cgroup", CGROUP_BYTES).unwrap_or_default();
         let stat = Stat::read(&process).ok();
+        let name = stat.map(|stat| stat.command);
         let text = String::from_utf8_lossy(&groups);
         let group = memory_group(&text);
         let path = group.as_ref().map(|(path, _)| path.as_str());
+        // Once its memory is gone, the older hierarchy has it in the root, wherever it was.
+        let statm = process.read("statm", LINES_BYTES).unwrap_or_default();
+        let is_gone = statm.is_empty() || statm.starts_with(b"0 ");
+        if path == Some("/") && is_gone {
+            return OomKill {
+                name,
+                ..OomKill::default()
+            };
+        }
         let levels = group.as_ref().map_or_else(Vec::new, |(path, is_unified)| {
             let hierarchy = if *is_unified {
                 &self.unified
@@ -79,7 +89,7 @@ impl VictimReader {
                 .map_or_else(Vec::new, |groups| groups.each(path, read))
         });
         OomKill {
-            name: stat.map(|stat| stat.command),
+            name,
             unit: Placement::parse(&groups).name(),
             cgroup: path.map(clean),
             ..self.memory(&levels)
@@ -313,6 +323,12 @@ mod tests {
             (KillScope::Unknown, None)
         );
         assert!(!hostile.cgroup.unwrap().contains('\u{1b}'));
+        let in_root = "4:memory:/\n0::/\n";
+        fs::write(host.path().join("870/cgroup"), in_root).unwrap();
+        for (statm, cgroup) in [("0 0 0 0 0 0 0\n", None), ("9 9 9 9 0 9 0\n", Some("/"))] {
+            fs::write(host.path().join("870/statm"), statm).unwrap();
+            assert_eq!(look(&host).cgroup.as_deref(), cgroup);
+        }
         fs::remove_dir_all(host.path().join("870")).unwrap();
         assert_eq!(look(&host), OomKill::default());
     }

@@ -145,7 +145,8 @@ fn customers(stage: &Stage, paused_customers: u8) -> Result<()> {
     let mut peers = Vec::new();
     for number in 0..CUSTOMERS {
         let place = (0, 2 + number, 40_000 + u16::from(number));
-        if number < paused_customers {
+        // Those who read were there before.
+        if number >= CUSTOMERS - paused_customers {
             peers.push(paused(stage, &server, place)?);
         } else {
             let reader = stage.crafted(place, server.address(), profile)?;
