@@ -51,9 +51,10 @@ impl Engine {
         let suspects = peers.chain(holding_ours);
         let suspects = suspects.filter(|peer| self.is_suspect(peer));
         let wanted = suspects.map(|peer| self.wanted(Suspect::Peer(peer.address), &[peer]));
-        let of_networks = self.suspect_networks().into_iter().filter(|_| may_hoard);
+        let networks = may_hoard.then(|| self.suspect_networks());
+        let networks = networks.into_iter().flatten();
         let networks =
-            of_networks.map(|(network, peers)| self.wanted(Suspect::Network(network), &peers));
+            networks.map(|(network, peers)| self.wanted(Suspect::Network(network), &peers));
         wanted.chain(networks).collect()
     }
 
