@@ -294,6 +294,36 @@ fn who_reads_at_once_from_far_away_is_no_attacker() {
     assert_eq!(far_away(30_000_000), Some(Verdict::SlowReadAttack));
 }
 
+/// How many of 24 addresses in unrelated networks are accused, alike in all, that stopped reading once
+/// they had taken so much.
+fn alike_accused(taken_bytes: u64) -> usize {
+    let mut engine = engine();
+    let look = |engine: &mut Engine, at| {
+        engine.advance(at, WALL);
+        for network in 1..=24 {
+            let remote = format!("198.{network}.100.7:40000");
+            let seen = zero_window(&remote, ms(1_000), at);
+            engine.observe(&Observation {
+                bytes_acked: taken_bytes,
+                ..seen
+            });
+        }
+    };
+    for second in [1, 6, 15, 24, 31, 32] {
+        look(&mut engine, ms(second * 1_000));
+        answer_alone(&mut engine);
+    }
+    accused_hosts(&engine)
+}
+
+/// Players of one sort stop when their buffers are full of the same film; what never reads on takes a
+/// window.
+#[test]
+fn who_has_read_on_is_not_accused_for_being_like_others() {
+    assert_eq!(alike_accused(65_535), 24);
+    assert_eq!(alike_accused(5_000_000), 0);
+}
+
 #[test]
 fn a_server_that_holds_one_of_our_connections_is_asked_for() {
     for (well, confidence) in [(0, Confidence::Medium), (40, Confidence::Low)] {

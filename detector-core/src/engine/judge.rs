@@ -44,7 +44,7 @@ impl Engine {
         match pace.judge(last, progress, now, &settings) {
             Some(PaceChange::KeepsUp) => self.note_recovery(slot),
             Some(PaceChange::BelowFloor { from, bytes_acked }) => {
-                membership.fingerprint = Some(Fingerprint::of(last, from, bytes_acked));
+                membership.fingerprint = Fingerprint::of(last, from, bytes_acked);
             }
             None => {}
         }

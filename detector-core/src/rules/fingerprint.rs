@@ -2,7 +2,9 @@
 //!
 //! What is compared is what a tool gives all its connections: shift, MSS, largest window, how much
 //! was taken before (the sum of the windows offered), the service, and when it fell below the drain
-//! floor. Honest users of one browser differ in how much they had taken.
+//! floor. Honest users of one browser differ in how much they had taken; but players of one sort that
+//! have filled their buffers with the same film do not, so that only connections are compared whose
+//! peers took little more than a window, as one does that never reads on.
 
 use crate::observe::state::State;
 use crate::time::{MonotonicTime, SECOND_NS};
@@ -10,6 +12,9 @@ use crate::time::{MonotonicTime, SECOND_NS};
 /// Connections that fell below the floor within five minutes go together. The spans of five minutes overlap by half, so
 /// that no flood that comes within half of one is divided, whenever it comes.
 const TOGETHER_NS: u64 = 300 * SECOND_NS;
+
+/// Who took more than this, and more than two of its largest windows, has read on.
+const READ_ON_BYTES: u64 = 64 << 10;
 
 /// What connections of one actor have in common.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -25,16 +30,17 @@ pub(crate) struct Fingerprint {
 
 impl Fingerprint {
     /// The fingerprint of a connection that fell below the drain floor at `from`, with `taken_bytes`
-    /// acknowledged.
-    pub(crate) fn of(state: &State, from: MonotonicTime, taken_bytes: u64) -> Self {
-        Self {
+    /// acknowledged, unless its peer had read on by then.
+    pub(crate) fn of(state: &State, from: MonotonicTime, taken_bytes: u64) -> Option<Self> {
+        let windows = 2 * u64::from(state.max_window_bytes);
+        (taken_bytes <= windows.max(READ_ON_BYTES)).then(|| Self {
             taken: quarter_octaves(taken_bytes),
             local_port: state.id.local_port(),
             window_shift: state.window_shift,
             mss_bytes: state.mss_bytes,
             max_window_bytes: state.max_window_bytes,
             began: from.as_ns() / (TOGETHER_NS / 2) + 1,
-        }
+        })
     }
 
     /// The two spans that it belongs to, each by the half that ends it.
