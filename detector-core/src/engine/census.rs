@@ -41,10 +41,10 @@ impl Engine {
     pub fn census_wanted(&self) -> Vec<CensusWanted> {
         // No peer and no group holds more than all together.
         let may_hoard = is_hoarding(self.host.usage(), true, &self.settings.detect);
-        let stalled = self.flagged.iter().filter(|_| may_hoard);
-        let peers = stalled.chain(self.crowds.difference(&self.flagged));
+        let stalled = self.suspects.flagged.iter().filter(|_| may_hoard);
+        let peers = stalled.chain(self.suspects.crowds.difference(&self.suspects.flagged));
         let peers = peers.map(|slot| self.peers.get(*slot));
-        let holding_ours = self.flagged.iter().filter(|_| !may_hoard);
+        let holding_ours = self.suspects.flagged.iter().filter(|_| !may_hoard);
         let holding_ours = holding_ours
             .map(|slot| self.peers.get(*slot))
             .filter(|peer| held_of_ours(peer) > 0);
@@ -74,7 +74,7 @@ impl Engine {
     fn suspect_networks(&self) -> BTreeMap<Network, Vec<&Peer>> {
         let detect = &self.settings.detect;
         let mut networks: BTreeMap<Network, (Usage, Vec<&Peer>)> = BTreeMap::new();
-        for slot in &self.flagged {
+        for slot in &self.suspects.flagged {
             let peer = self.peers.get(*slot);
             let held = peer.account.stalls.sum(is_held);
             let Some(network) = Network::above(peer.address) else {
@@ -91,7 +91,7 @@ impl Engine {
         let is_due = |network: &Network, sum: Usage, peers: &[&Peer]| {
             let may_be_accused = !peers.iter().any(|peer| peer.verdicts.is_accused());
             let (holding, now) = (sum.stalled_connections, self.clock.now);
-            let known = self.neighbours.get(network);
+            let known = self.suspects.networks.get(network);
             known.is_none_or(|known| known.is_due(holding, may_be_accused, now))
         };
         let suspects = networks.into_iter().filter(|(network, (sum, peers))| {
@@ -104,13 +104,13 @@ impl Engine {
 
     /// Whether the kernel has told of all connections of the network above a peer lately.
     pub(super) fn are_neighbours_fresh(&self, peer: PeerAddress) -> bool {
-        let known = Network::above(peer).and_then(|network| self.neighbours.get(&network));
+        let known = Network::above(peer).and_then(|network| self.suspects.networks.get(&network));
         known.is_some_and(|neighbours| neighbours.is_fresh(self.clock.now))
     }
 
     /// All connections of the network above a peer, if the kernel has told of them.
     pub(super) fn neighbours_of(&self, peer: PeerAddress) -> Option<Census> {
-        let known = self.neighbours.get(&Network::above(peer)?)?;
+        let known = self.suspects.networks.get(&Network::above(peer)?)?;
         known.census(self.clock.now)
     }
 
@@ -138,12 +138,13 @@ impl Engine {
 
     fn set_census_of_network(&mut self, network: Network, counted: Option<&Counted>) -> bool {
         let now = self.clock.now;
-        self.neighbours
+        self.suspects
+            .networks
             .retain(|_, neighbours| !neighbours.is_forgotten(now));
-        let neighbours = self.neighbours.entry(network).or_default();
+        let neighbours = self.suspects.networks.entry(network).or_default();
         let is_taken = neighbours.observe(counted.map(|counted| counted.census), now);
         if is_taken {
-            let flagged = self.flagged.iter().copied();
+            let flagged = self.suspects.flagged.iter().copied();
             let is_of_it =
                 |slot: &u32| Network::above(self.peers.get(*slot).address) == Some(network);
             let peers: Vec<u32> = flagged.filter(is_of_it).collect();

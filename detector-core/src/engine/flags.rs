@@ -54,7 +54,7 @@ impl Engine {
         if !connection.flags.standing.contains(kind) {
             connection.flags.standing.insert(kind);
             peer.flags.add(kind, now);
-            self.flagged.insert(peer_slot);
+            self.suspects.flagged.insert(peer_slot);
         }
         self.events.flags_raised[kind as usize] += 1;
         let network = Network::of(peer.address.address());
@@ -91,7 +91,7 @@ impl Engine {
         if is_on {
             if peer.flags.count(KIND) == 0 {
                 peer.flags.add(KIND, self.clock.now);
-                self.flagged.insert(peer_slot);
+                self.suspects.flagged.insert(peer_slot);
             }
             self.events.flags_raised[KIND as usize] += 1;
         } else {

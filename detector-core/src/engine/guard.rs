@@ -21,7 +21,11 @@ impl Engine {
     /// the drain floor, as if all were on our way. None of trusted networks.
     #[must_use]
     pub fn guard_suspects(&self) -> Vec<GuardSuspect> {
-        let flagged = self.flagged.iter().map(|slot| self.peers.get(*slot));
+        let flagged = self
+            .suspects
+            .flagged
+            .iter()
+            .map(|slot| self.peers.get(*slot));
         let untrusted = flagged.filter(|peer| !self.settings.trusted.touch(&peer.address));
         let suspects = untrusted.filter_map(|peer| self.guard_suspect(peer));
         suspects.collect()

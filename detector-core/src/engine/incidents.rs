@@ -34,7 +34,7 @@ impl Engine {
     /// Takes how loaded the host is, to publish it with incidents; the kernel's saving of memory
     /// for TCP makes one where a tenth of that memory is no traffic.
     pub fn set_host_pressure(&mut self, pressure: HostPressure) {
-        self.host_pressure = Some(pressure);
+        self.surroundings.pressure = Some(pressure);
         let counts = self.incident_counts();
         self.incidents.take_counts(counts, self.clock.now);
         self.schedule_scan();
@@ -42,14 +42,14 @@ impl Engine {
 
     /// The kernel has killed a process for want of memory: that is an incident, or part of one.
     pub fn witness_oom_kill(&mut self) {
-        self.oom_kill = Some(self.clock.now);
+        self.surroundings.oom_kill = Some(self.clock.now);
         self.schedule_scan();
     }
 
     /// The kernel has no room for more orphans, or has closed one for that: that is an incident, or part
     /// of one.
     pub fn witness_orphan_limit(&mut self) {
-        self.orphan_limit_hit = Some(self.clock.now);
+        self.surroundings.orphan_limit_hit = Some(self.clock.now);
         self.schedule_scan();
     }
 
@@ -64,7 +64,7 @@ impl Engine {
     /// Whether there are as many orphans as the kernel allows, counted so many times.
     fn has_orphans(&self, times: u64) -> bool {
         let counted =
-            |of: fn(&HostPressure) -> Option<u64>| self.host_pressure.as_ref().and_then(of);
+            |of: fn(&HostPressure) -> Option<u64>| self.surroundings.pressure.as_ref().and_then(of);
         let orphans = counted(|pressure| pressure.orphans);
         let limit = counted(|pressure| pressure.orphan_limit);
         orphans
@@ -76,7 +76,7 @@ impl Engine {
     fn is_at_orphan_limit(&self) -> bool {
         let since = |hit| self.clock.now.since_ns(hit);
         let is_fresh = |hit| since(hit) < ORPHAN_LIMIT_STANDS_NS;
-        self.orphan_limit_hit.is_some_and(is_fresh) || self.has_orphans(1)
+        self.surroundings.orphan_limit_hit.is_some_and(is_fresh) || self.has_orphans(1)
     }
 
     /// Orphans now, those that peers hold up among them.
@@ -85,7 +85,7 @@ impl Engine {
         let stalled = self.connections.iter().filter(|connection| {
             connection.last.is_orphan && connection.stall.class().is_some_and(is_of_peer)
         });
-        let host = self.host_pressure.as_ref();
+        let host = self.surroundings.pressure.as_ref();
         OrphansAtLimit {
             orphans: host.and_then(|host| host.orphans),
             limit: host.and_then(|host| host.orphan_limit),
@@ -96,14 +96,15 @@ impl Engine {
     /// Whether the kernel killed so lately that it still counts.
     fn is_oom_kill_fresh(&self) -> bool {
         let since = |kill| self.clock.now.since_ns(kill);
-        self.oom_kill
+        self.surroundings
+            .oom_kill
             .is_some_and(|kill| since(kill) < OOM_KILL_STANDS_NS)
     }
 
     /// Takes who holds TCP's memory; `None` once nobody has looked for long.
     pub fn set_tcp_memory_held(&mut self, held: Option<TcpMemoryHeld>) {
-        if self.tcp_memory_held != held {
-            self.tcp_memory_held = held;
+        if self.surroundings.tcp_memory_held != held {
+            self.surroundings.tcp_memory_held = held;
             self.schedule_scan();
         }
     }
@@ -124,7 +125,8 @@ impl Engine {
     /// Whether the kernel saves memory for TCP.
     #[must_use]
     pub fn is_tcp_memory_short(&self) -> bool {
-        let bytes = |of: fn(&HostPressure) -> Option<u64>| self.host_pressure.as_ref().and_then(of);
+        let bytes =
+            |of: fn(&HostPressure) -> Option<u64>| self.surroundings.pressure.as_ref().and_then(of);
         let used = bytes(|pressure| pressure.tcp_memory_bytes);
         let bound = bytes(|pressure| pressure.tcp_memory_pressure_bytes);
         used.zip(bound)
@@ -171,7 +173,7 @@ impl Engine {
 
     /// Something may stand now that did not: there will be a scan.
     pub(super) fn schedule_scan(&mut self) {
-        let matters = !self.flagged.is_empty()
+        let matters = !self.suspects.flagged.is_empty()
             || self.incidents.is_open()
             || self.is_oom_kill_fresh()
             || self.is_at_orphan_limit()
@@ -190,12 +192,13 @@ impl Engine {
     /// is what it is for.
     fn is_pressed(&self) -> bool {
         let used = self
-            .host_pressure
+            .surroundings
+            .pressure
             .and_then(|pressure| pressure.tcp_memory_bytes);
         let pinned = self.host.usage().pinned_bytes;
         let is_pinned = used.is_some_and(|used| pinned.saturating_mul(PRESSURE_PART) >= used);
         let is_held = || {
-            let held = self.tcp_memory_held.as_ref();
+            let held = self.surroundings.tcp_memory_held.as_ref();
             held.is_some_and(|held| !held.culprits().is_empty())
         };
         self.is_tcp_memory_short() && (is_pinned || is_held())
@@ -203,10 +206,12 @@ impl Engine {
 
     pub(super) fn scan_incidents(&mut self) {
         let peers = &self.peers;
-        self.flagged.retain(|slot| peers.get(*slot).flags.is_any());
+        self.suspects
+            .flagged
+            .retain(|slot| peers.get(*slot).flags.is_any());
         let mark = self.incidents.mark();
         let mut parts = Vec::new();
-        for &slot in &self.flagged {
+        for &slot in &self.suspects.flagged {
             if let Some(part) = self.part(self.peers.get(slot), mark) {
                 parts.push(part);
                 self.peers.get_mut(slot).flags.incident_mark = mark;
@@ -219,8 +224,8 @@ impl Engine {
             is_memory_pressed: self.is_pressed(),
             is_oom_kill_fresh: self.is_oom_kill_fresh(),
             orphans: self.is_at_orphan_limit().then(|| self.orphans()),
-            host: self.host_pressure,
-            tcp_memory_held: self.tcp_memory_held.clone(),
+            host: self.surroundings.pressure,
+            tcp_memory_held: self.surroundings.tcp_memory_held.clone(),
             counts: self.incident_counts(),
         };
         let end = self.how_it_ended();

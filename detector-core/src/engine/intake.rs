@@ -53,7 +53,7 @@ impl Engine {
         let of_peer = &mut self.peers.get_mut(peer).connections;
         let slot = self.connections.insert(connection, of_peer);
         if u64::from(of_peer.len()) >= self.settings.detect.hoard_connections {
-            self.crowds.insert(peer);
+            self.suspects.crowds.insert(peer);
         }
         slot
     }

@@ -48,7 +48,7 @@ impl Engine {
         let peer = self.peers.get_mut(peer_slot);
         let connection = self.connections.remove(slot, &mut peer.connections);
         if u64::from(peer.connections.len()) < self.settings.detect.hoard_connections {
-            self.crowds.remove(&peer_slot);
+            self.suspects.crowds.remove(&peer_slot);
         }
         self.peers.lower_rank(peer_slot);
         (connection.last.id, connection.booked.last())
@@ -70,8 +70,8 @@ impl Engine {
         while let Some(slot) = self.peers.get(peer_slot).connections.first() {
             self.forget_connection(slot);
         }
-        self.flagged.remove(&peer_slot);
-        self.crowds.remove(&peer_slot);
+        self.suspects.flagged.remove(&peer_slot);
+        self.suspects.crowds.remove(&peer_slot);
         self.groups
             .spare(peer_slot, Spared::Nowhere, &self.settings.detect);
         self.peers.remove(peer_slot);

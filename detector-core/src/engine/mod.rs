@@ -56,6 +56,36 @@ struct Settings {
     trusted: Networks,
 }
 
+/// What the agent says of the host beside its connections.
+#[derive(Debug, Default)]
+struct Surroundings {
+    /// What the kernel counts of connections that it does not track.
+    untracked: UntrackedTotals,
+    pressure: Option<HostPressure>,
+    /// When the kernel last killed a process for want of memory.
+    oom_kill: Option<MonotonicTime>,
+    tcp_memory_held: Option<TcpMemoryHeld>,
+    /// When the kernel last closed something for want of room for orphans.
+    orphan_limit_hit: Option<MonotonicTime>,
+    /// What units and containers may have of memory, those that have a limit.
+    unit_limits: BTreeMap<String, u64>,
+    /// Workers that wait for peers, at least.
+    held_workers: BTreeMap<PeerAddress, u64>,
+    /// Addresses of the agent's own network namespace.
+    own_addresses: BTreeSet<IpAddr>,
+}
+
+/// Who may be up to something.
+#[derive(Debug, Default)]
+struct Suspects {
+    /// Slots of peers that were flagged at the last scan for incidents or since.
+    flagged: BTreeSet<u32>,
+    /// Slots of peers with as many tracked connections as make a hoard.
+    crowds: BTreeSet<u32>,
+    /// Networks whose peers may hoard together, and what is known of the others there.
+    networks: BTreeMap<Network, Neighbours>,
+}
+
 /// What was lost or refused.
 #[derive(Debug, Default)]
 struct Losses {
@@ -75,25 +105,8 @@ pub struct Engine {
     groups: PeerGroups,
     symptoms: Symptoms,
     host: Account,
-    untracked: UntrackedTotals,
-    host_pressure: Option<HostPressure>,
-    /// When the kernel last killed a process for want of memory.
-    oom_kill: Option<MonotonicTime>,
-    tcp_memory_held: Option<TcpMemoryHeld>,
-    /// When the kernel last closed something for want of room for orphans.
-    orphan_limit_hit: Option<MonotonicTime>,
-    /// What units and containers may have of memory, those that have a limit.
-    unit_limits: BTreeMap<String, u64>,
-    /// Workers that wait for peers, at least.
-    held_workers: BTreeMap<PeerAddress, u64>,
-    /// Addresses of the agent's own network namespace.
-    own_addresses: BTreeSet<IpAddr>,
-    /// Slots of peers that were flagged at the last scan for incidents or since.
-    flagged: BTreeSet<u32>,
-    /// Slots of peers with as many tracked connections as make a hoard.
-    crowds: BTreeSet<u32>,
-    /// Networks whose peers may hoard together, and what is known of the others there.
-    neighbours: BTreeMap<Network, Neighbours>,
+    surroundings: Surroundings,
+    suspects: Suspects,
     incidents: Incidents,
     events: Events,
     verdict_changes: VerdictChanges,
@@ -124,17 +137,8 @@ impl Engine {
             groups: PeerGroups::default(),
             symptoms: Symptoms::default(),
             host: Account::default(),
-            untracked: UntrackedTotals::default(),
-            host_pressure: None,
-            oom_kill: None,
-            orphan_limit_hit: None,
-            tcp_memory_held: None,
-            unit_limits: BTreeMap::new(),
-            held_workers: BTreeMap::new(),
-            own_addresses: BTreeSet::new(),
-            flagged: BTreeSet::new(),
-            crowds: BTreeSet::new(),
-            neighbours: BTreeMap::new(),
+            surroundings: Surroundings::default(),
+            suspects: Suspects::default(),
             incidents: Incidents::default(),
             events: Events::new(tables.events_capacity),
             verdict_changes: VerdictChanges::default(),
@@ -228,13 +232,13 @@ impl Engine {
     /// Takes the totals that the kernel side could not keep per connection. They are booked to
     /// the host and so appear under `other`.
     pub fn set_untracked(&mut self, totals: UntrackedTotals) {
-        let before = self.untracked;
+        let before = self.surroundings.untracked;
         let after = UntrackedTotals {
             shrinks: join_shrinks(&before.shrinks, &totals.shrinks, u64::max),
             zero_window_episodes: before.zero_window_episodes.max(totals.zero_window_episodes),
             retransmits: join_retransmits(&before.retransmits, &totals.retransmits, u64::max),
         };
-        self.untracked = after;
+        self.surroundings.untracked = after;
         self.host.counts += &(Counts::from(&after) - Counts::from(&before));
     }
 

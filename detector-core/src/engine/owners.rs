@@ -122,15 +122,15 @@ impl Engine {
                 }
             }
         }
-        if self.held_workers != held {
-            self.held_workers = held;
+        if self.surroundings.held_workers != held {
+            self.surroundings.held_workers = held;
             self.schedule_scan();
         }
     }
 
     /// Workers that wait for this peer, at least; `None` where none is seen to.
     pub(super) fn held_workers_of(&self, peer: &Peer) -> Option<u64> {
-        let held = self.held_workers.get(&peer.address).copied();
+        let held = self.surroundings.held_workers.get(&peer.address).copied();
         // They are counted less often than connections are.
         held.filter(|_| peer.account.usage().stalled_connections > 0)
     }
@@ -138,7 +138,7 @@ impl Engine {
     /// Takes how much memory units and containers may have, those that have a limit and own stalled
     /// connections.
     pub fn set_unit_limits(&mut self, limits: BTreeMap<String, u64>) {
-        self.unit_limits = limits;
+        self.surroundings.unit_limits = limits;
     }
 
     /// What stalled connections pin of the memory of each unit that has a limit.
@@ -155,7 +155,7 @@ impl Engine {
         let pinned = self.pinned_by_unit(connections).into_iter();
         let mut shares: Vec<_> = pinned
             .filter_map(|(unit, pinned_bytes)| {
-                let limit_bytes = *self.unit_limits.get(&unit)?;
+                let limit_bytes = *self.surroundings.unit_limits.get(&unit)?;
                 Some(UnitShare {
                     unit,
                     pinned_bytes,
@@ -172,13 +172,15 @@ impl Engine {
         connections: impl Iterator<Item = &'a Connection>,
     ) -> BTreeMap<String, u64> {
         let mut pinned = BTreeMap::new();
-        if self.unit_limits.is_empty() {
+        if self.surroundings.unit_limits.is_empty() {
             return pinned;
         }
         for connection in connections.filter(|each| each.stall.cause().is_some()) {
             let owner = connection.owner.as_deref().and_then(<[_]>::first);
             let unit = owner.and_then(|process| process.unit.as_ref());
-            if let Some(unit) = unit.filter(|unit| self.unit_limits.contains_key(*unit)) {
+            if let Some(unit) =
+                unit.filter(|unit| self.surroundings.unit_limits.contains_key(*unit))
+            {
                 *pinned.entry(unit.clone()).or_default() += connection.last.pinned_bytes();
             }
         }

@@ -49,7 +49,11 @@ impl Engine {
     /// Which flagged peers cost most, at most `limit`, the most costly first.
     #[must_use]
     pub fn rank_flagged_peers(&self, limit: usize) -> Vec<PeerAddress> {
-        let flagged = self.flagged.iter().map(|slot| self.peers.get(*slot));
+        let flagged = self
+            .suspects
+            .flagged
+            .iter()
+            .map(|slot| self.peers.get(*slot));
         let mut ranked: Vec<_> = flagged
             .filter(|peer| peer.flags.is_any())
             .map(|peer| (Cost::of(peer, self.clock.now), peer.address))

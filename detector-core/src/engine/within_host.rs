@@ -16,7 +16,7 @@ const CANDIDATES_MAX: usize = 2_048;
 impl Engine {
     /// Takes the addresses of the agent's own network namespace.
     pub fn set_own_addresses(&mut self, addresses: BTreeSet<IpAddr>) {
-        self.own_addresses = addresses;
+        self.surroundings.own_addresses = addresses;
     }
 
     /// Connections that are held up and whose other end may be on this host: it has an address of
@@ -29,7 +29,7 @@ impl Engine {
         let candidates = self.connections.iter().filter(is_candidate);
         candidates
             .map(|connection| connection.last.id.unpack())
-            .filter(|id| self.own_addresses.contains(&id.remote.ip()))
+            .filter(|id| self.surroundings.own_addresses.contains(&id.remote.ip()))
             .take(CANDIDATES_MAX)
             .collect()
     }

@@ -1,5 +1,6 @@
 //! One incident, as it is put together scan by scan.
 
+use super::peak::{Peak, cost, most};
 use crate::observe::observation::{InterfaceCounts, join_retransmits, join_shrinks};
 use crate::observe::peer_address::PeerAddress;
 use crate::rules::flags::FlagSet;
@@ -91,10 +92,6 @@ impl Kept {
     }
 }
 
-const fn cost(usage: Usage) -> (u64, u64) {
-    (usage.pinned_bytes, usage.stalled_connections)
-}
-
 #[derive(Debug)]
 struct Worst {
     /// Severity, pinned bytes, stalled connections.
@@ -116,13 +113,7 @@ pub(super) struct Incident {
     standing: Vec<PeerAddress>,
     kinds: Vec<IncidentKind>,
     severity: Severity,
-    peak: Usage,
-    peak_at: Stamp,
-    host: Option<HostPressure>,
-    /// The look at which TCP's memory was largest.
-    tcp_memory_held: Option<TcpMemoryHeld>,
-    /// When there were most of them.
-    orphans: Option<OrphansAtLimit>,
+    peak: Peak,
     peers_total: u64,
     peers: BTreeMap<PeerAddress, Kept>,
     owners: Vec<Process>,
@@ -142,14 +133,7 @@ impl Incident {
             standing: Vec::new(),
             kinds: Vec::new(),
             severity: Severity::Warning,
-            peak: Usage {
-                stalled_connections: 0,
-                pinned_bytes: 0,
-            },
-            peak_at: began,
-            host: None,
-            tcp_memory_held: None,
-            orphans: None,
+            peak: Peak::at(began),
             peers_total: 0,
             peers: BTreeMap::new(),
             owners: Vec::new(),
@@ -187,7 +171,7 @@ impl Incident {
             });
             self.first = first.map(|part| flag_of(part.address, part.flag, part.severity));
         }
-        self.raise_peaks(scan);
+        self.peak.raise(scan);
         if scan.is_oom_kill_fresh {
             self.severity = Severity::Critical;
         }
@@ -205,27 +189,6 @@ impl Incident {
             }
         }
         self.join_kinds(scan)
-    }
-
-    fn raise_peaks(&mut self, scan: &Scan) {
-        let is_first = scan.at == self.began;
-        if is_first || cost(scan.usage) > cost(self.peak) {
-            self.peak_at = scan.at;
-            self.host = scan.host;
-        }
-        self.peak = most(self.peak, scan.usage);
-        let orphans = |at_limit: Option<OrphansAtLimit>| {
-            at_limit.map(|at_limit| (at_limit.orphans, at_limit.stalled))
-        };
-        if orphans(scan.orphans) > orphans(self.orphans) {
-            self.orphans = scan.orphans;
-        }
-        // The same look may come again, with programs that have been found meanwhile.
-        let counted = |held: &TcpMemoryHeld| held.counted_bytes;
-        if scan.tcp_memory_held.as_ref().map(counted) >= self.tcp_memory_held.as_ref().map(counted)
-        {
-            self.tcp_memory_held.clone_from(&scan.tcp_memory_held);
-        }
     }
 
     fn join_kinds(&mut self, scan: &Scan) -> Vec<IncidentKind> {
@@ -318,13 +281,13 @@ impl Incident {
             duration_seconds: until.since_seconds(self.began.moment),
             kinds: self.kinds.clone(),
             severity: self.severity,
-            peak_stalled_connections: self.peak.stalled_connections,
-            peak_pinned_bytes: self.peak.pinned_bytes,
-            peak_time: self.peak_at.text(),
-            host: self.host,
+            peak_stalled_connections: self.peak.usage.stalled_connections,
+            peak_pinned_bytes: self.peak.usage.pinned_bytes,
+            peak_time: self.peak.at.text(),
+            host: self.peak.host,
             counts: Some(between(self.counts)),
-            tcp_memory_held: self.tcp_memory_held.clone(),
-            orphans: self.orphans,
+            tcp_memory_held: self.peak.tcp_memory_held.clone(),
+            orphans: self.peak.orphans,
             peers_total: self.peers_total,
             peers: peers
                 .into_iter()
@@ -335,13 +298,6 @@ impl Incident {
             worst_flag: worst.map(|worst| flag_of(worst.address, worst.flag, worst.rank.0)),
             end: self.ceased.map(|(_, end)| end),
         }
-    }
-}
-
-fn most(a: Usage, b: Usage) -> Usage {
-    Usage {
-        stalled_connections: a.stalled_connections.max(b.stalled_connections),
-        pinned_bytes: a.pinned_bytes.max(b.pinned_bytes),
     }
 }
 

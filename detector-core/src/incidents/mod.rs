@@ -8,6 +8,7 @@
 //! makes room, and is counted.
 
 mod incident;
+mod peak;
 
 pub(crate) use incident::{Part, Scan, Stamp};
 

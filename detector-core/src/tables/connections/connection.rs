@@ -18,7 +18,7 @@ use std::sync::Arc;
 /// Longer than any interval between two sweeps.
 const UNSWEPT_GRACE_NS: u64 = 300 * SECOND_NS;
 
-/// One connection.
+/// One connection: a field for each rule that keeps something of it, beside what they all look at.
 #[derive(Debug)]
 pub(crate) struct Connection {
     /// Slot of its peer.

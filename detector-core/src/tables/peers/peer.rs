@@ -23,7 +23,7 @@ pub(crate) struct Scrape {
     pub(crate) at: MonotonicTime,
 }
 
-/// One peer.
+/// One peer: a field for each rule that keeps something of it, beside what they all look at.
 #[derive(Debug)]
 pub(crate) struct Peer {
     pub(crate) address: PeerAddress,
