@@ -27,6 +27,7 @@ mod marked;
 mod monitoring;
 mod packages;
 mod packaging;
+mod room;
 mod run;
 mod scenarios;
 mod terminal;

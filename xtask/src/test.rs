@@ -16,6 +16,7 @@ use crate::licences;
 use crate::lint;
 use crate::packages;
 use crate::packaging;
+use crate::room;
 use crate::tree;
 
 /// One step: what it shows and how to run it alone.
@@ -172,6 +173,7 @@ fn chosen(only: &[String]) -> Result<Vec<&'static Step>> {
 
 /// Everything that later steps need, so that what is missing is known at once.
 fn tools(arguments: &Arguments) -> Result<()> {
+    room::need_for_whole_test()?;
     let may_install = arguments.install();
     let programs: Vec<_> = e2e::PROGRAMS
         .into_iter()
