@@ -188,6 +188,8 @@ pub(super) static SHARED: &[Case] = &[
         SPARED, Like("office-read"), shared::office_late).on(Link),
     bad("provider", "24 addresses of one network with one paused reader each, and 24 others whose readers have read all",
         (&[ZERO_WINDOW], SLOW), Like("provider-read"), shared::provider),
+    bad("players", "24 players alike in unrelated networks, paused once each has buffered six windows of the same film",
+        (&[ZERO_WINDOW], SLOW), Like("players-on"), hoards::players).networks(hoards::ALIKE),
     bad("hoard-probed", "30 paused readers of one address, and one that reads all of an answer",
         FLOODS, Like("office-read"), shared::probed).on(Link),
     bad("hoard-network-probed", "four addresses of one network with 7 paused readers each, and one reader that has read all",

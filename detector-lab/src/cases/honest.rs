@@ -1,7 +1,7 @@
 //! Honest peers, of whom nothing is to be said.
 
 use super::Place::{Link, Multipath, SecondServer, Shaped, ShrinkingClient};
-use super::plays::{containers, dialogues, honest, kernel, shared, small, tools};
+use super::plays::{containers, dialogues, hoards, honest, kernel, shared, small, tools};
 use crate::stage::case::{Case, When, honest};
 
 /// Those that some bad peer of the selftest looks like.
@@ -97,6 +97,8 @@ pub(super) static READERS: &[Case] = &[
         shared::cdn_read),
     honest("provider-read", "48 addresses of one network with one reader each, who has read all",
         shared::provider_read),
+    honest("players-on", "24 players alike in unrelated networks that play on once each has buffered six windows of the same film",
+        hoards::players_on).networks(hoards::ALIKE),
     honest("office-read", "the NAT of an office: 30 players read 40 kB/s, and 3 download",
         shared::office_read).on(Link),
     honest("mapped", "a socket for both families, IPv4 as IPv4-mapped", honest::mapped).on(Link),

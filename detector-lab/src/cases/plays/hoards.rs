@@ -1,7 +1,7 @@
 //! Many connections at once, crafted: of one address, of one network, of many that behave alike.
 
 use super::crafted::{Dribbler, uneven_edge};
-use crate::acts::LONG_ANSWER;
+use crate::acts::{self, LONG_ANSWER};
 use crate::peers::crafted::{Peer, Policy};
 use crate::servers::ApacheModel;
 use crate::stage::Stage;
@@ -89,6 +89,48 @@ pub(crate) fn by_likeness(stage: &Stage) -> Result<()> {
     let _peers = stall_all(stage, asked, taken_edge(stage), places)?;
     stage.hold();
     Ok(())
+}
+
+/// Players of one sort with the same film, each in a network of its own, that are paused once their
+/// buffers are full.
+pub(crate) fn players(stage: &Stage) -> Result<()> {
+    let _players = watch(stage)?;
+    stage.hold();
+    Ok(())
+}
+
+/// The same that play on.
+pub(crate) fn players_on(stage: &Stage) -> Result<()> {
+    for player in watch(stage)? {
+        player.drain(FILM_BYTES, taken_edge(stage))?;
+    }
+    stage.hold();
+    Ok(())
+}
+
+/// How often a player takes a window before its buffer is full.
+const BUFFERED_WINDOWS: u32 = 6;
+
+/// How much of the film a player that goes on is seen to take.
+const FILM_BYTES: u64 = 2_000_000;
+
+fn watch(stage: &Stage) -> Result<Vec<Peer>> {
+    let server = stage.tiny_server()?;
+    let segment = stage.profile().payload_bytes();
+    let window = uneven_edge(stage.profile(), 30);
+    let mut players = Vec::new();
+    for number in 0..ALIKE {
+        let place = (number, 2, 40_001);
+        let player = stage.crafted(place, server.address(), stage.profile().window(window))?;
+        player.policy(Policy::StopReading { edge: window });
+        player.request(LONG_ANSWER)?;
+        for taken in 1..BUFFERED_WINDOWS {
+            player.wait_bytes((taken * window - segment).into())?;
+            acts::read_up_to(&player, (taken + 1) * window)?;
+        }
+        players.push(player);
+    }
+    Ok(players)
 }
 
 /// Connections from one address, each read at 300 bytes a second.

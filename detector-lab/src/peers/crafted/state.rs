@@ -55,7 +55,7 @@ pub(super) struct Offer {
     pub(super) raw_window: u16,
 }
 
-/// State of one peer.
+/// State of one peer: the variables of a connection as RFC 9293 has them (section 3.3.1).
 #[derive(Debug)]
 pub(super) struct State {
     pub(super) local: SocketAddr,
