@@ -14,7 +14,7 @@ use crate::host::owner::SharedReport;
 use crate::host::pressure::{Pressure, PressureGauge};
 use crate::host::tcp_memory::TcpMemoryGauge;
 use crate::http::Refusals;
-use crate::kernel::{Kernel, KernelStatus, Message};
+use crate::kernel::{History, Kernel, KernelStatus, Message};
 use crate::kills::Kills;
 use crate::recording::Recording;
 use crate::watched::Watched;
@@ -23,7 +23,6 @@ use detector_api::status::{Privilege, Saving};
 use detector_api::text::budget_line;
 use detector_api::time::rfc3339;
 use detector_core::engine::Engine;
-use detector_core::observe::census::Suspect;
 use detector_core::time::MonotonicTime;
 use detector_recorder::NoteKind;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -258,9 +257,9 @@ impl AgentState {
         self.kernel().as_ref().map(Kernel::status)
     }
 
-    /// How connections of this suspect have ended over the past hours, well and early, if that is known.
-    pub(crate) fn history(&self, suspect: Suspect) -> Option<(u64, u64)> {
-        self.kernel().as_ref()?.history(suspect, clock::now())
+    /// How connections of addresses have ended over the past hours; `None` while no kernel side runs.
+    pub(crate) fn history(&self) -> Option<Arc<History>> {
+        self.kernel().as_ref().map(Kernel::history)
     }
 
     /// Takes what the agent has used of the processors; gives something up, or takes it up again, and

@@ -11,6 +11,9 @@ pub const SPANS: usize = 8;
 /// How long each is: three hours, so that a night does not forget the day before.
 pub const SPAN_NS: u64 = 3 * 3_600 * 1_000_000_000;
 
+/// Addresses that are kept.
+pub const ENTRIES_MAX: usize = 16_384;
+
 /// One span of time.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Pod, Zeroable)]

@@ -5,7 +5,7 @@ use crate::connection::pending::{PLACES, Pending};
 use aya_ebpf::macros::map;
 use aya_ebpf::maps::{Array, HashMap, LruHashMap, PerCpuArray, RingBuf};
 use detector_common::counter::Counter;
-use detector_common::history::AddressHistory;
+use detector_common::history::{self, AddressHistory};
 use detector_common::names;
 use detector_common::record::{ConnectionKey, ConnectionRecord, ListenerKey};
 
@@ -28,7 +28,8 @@ pub static LISTENERS: LruHashMap<ListenerKey, u8> = LruHashMap::with_max_entries
 
 /// How connections of an address have ended. Under LRU: addresses that come no more make room.
 #[map(name = "det_history")]
-pub static HISTORY: LruHashMap<[u64; 2], AddressHistory> = LruHashMap::with_max_entries(16_384, 0);
+pub static HISTORY: LruHashMap<[u64; 2], AddressHistory> =
+    LruHashMap::with_max_entries(history::ENTRIES_MAX as u32, 0);
 
 /// Records on their way to the agent; the agent sets the size before loading.
 #[map(name = "det_records")]

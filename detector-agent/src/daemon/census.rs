@@ -3,7 +3,9 @@
 //!
 //! Within a share of one core: what costs more comes later, and until then nobody is accused.
 
+use crate::clock;
 use crate::host::owner::{CpuBudget, Share, Stopped};
+use crate::kernel::History;
 use crate::namespace;
 use crate::netlink::sock_diag::{Namespaces, Seen};
 use crate::priority::set_niceness;
@@ -154,12 +156,14 @@ impl Look {
     fn take(state: &AgentState, wanted: &[CensusWanted], known: &Namespaces) -> Self {
         let mut peers: HashMap<Suspect, Found> = HashMap::new();
         let mut by_namespace: BTreeMap<u32, Vec<Suspect>> = BTreeMap::new();
+        let history = state.history();
         for CensusWanted {
             suspect,
             namespaces,
         } in wanted
         {
-            let Some(ended) = state.history(*suspect) else {
+            let of_suspect = |history: &Arc<History>| history.of(*suspect, clock::now());
+            let Some(ended) = history.as_ref().and_then(of_suspect) else {
                 continue;
             };
             let found = Found {

@@ -10,6 +10,7 @@ mod census;
 mod claims;
 mod flag_log;
 mod guard;
+mod history;
 mod incident_log;
 mod judge;
 mod owners;
@@ -102,6 +103,12 @@ pub async fn run(start: Start) -> Result<(), Failure> {
     servers.spawn(pressure::sample_host(Arc::clone(&state)));
     servers.spawn(tcp_memory::watch(Arc::clone(&state), background_nice));
     servers.spawn(guard::watch(Arc::clone(&state)));
+    let history = history::keep(
+        Arc::clone(&state),
+        start.state_dir.clone(),
+        options.ipv6_prefix,
+    );
+    servers.spawn(history);
     let path = &config.web.telemetry_path;
     serve_web(&mut servers, &state, web_listeners, path, access.as_ref());
     serve_control(&mut servers, &state, control_listener);

@@ -40,11 +40,9 @@ use aya::maps::{Map, MapData, MapError, RingBuf};
 use aya_log::EbpfLogger;
 use detector_common::names;
 use detector_common::settings::KernelSettings;
-use detector_core::observe::census::Suspect;
 use detector_core::observe::decode::Decoder;
-use detector_core::time::MonotonicTime;
 use failure::failed;
-use history::History;
+pub(crate) use history::History;
 use object::LoadOptions;
 use rustix::process::{Resource, Rlimit};
 use shared::{Shared, StopSignal};
@@ -75,7 +73,7 @@ pub(crate) struct KernelOptions {
 pub(crate) struct Kernel {
     shared: Arc<Shared>,
     stop: Arc<StopSignal>,
-    history: History,
+    history: Arc<History>,
     victims: Option<Victims>,
     threads: Vec<JoinHandle<()>>,
 }
@@ -106,7 +104,7 @@ pub(crate) fn start(
     let shared = Arc::new(Shared::default());
     shared.update(|status| status.probes = attached_probes(has_victims));
     let decoder = Decoder::new(options.ipv6_prefix);
-    let history = take_map(&mut ebpf, names::HISTORY_MAP)?;
+    let history = Arc::new(take_map(&mut ebpf, names::HISTORY_MAP)?);
     let victims = take_map(&mut ebpf, names::VICTIMS_MAP)?;
     let ring: RingBuf<MapData> = take_map(&mut ebpf, names::RECORDS_MAP)?;
     let logger = (options.log_level > 0)
@@ -235,15 +233,9 @@ impl Kernel {
         self.shared.sweep_seldom(seldom);
     }
 
-    /// How connections of this suspect have ended over the past hours, well and early; `None` if that
-    /// cannot be read.
-    pub(crate) fn history(&self, suspect: Suspect, now: MonotonicTime) -> Option<(u64, u64)> {
-        let ended = self.history.of(suspect, now);
-        let told = ended.inspect_err(|error| {
-            let range = suspect.range();
-            tracing::debug!("the history of {range} cannot be read: {error}");
-        });
-        told.ok()
+    /// How connections of addresses have ended over the past hours.
+    pub(crate) fn history(&self) -> Arc<History> {
+        Arc::clone(&self.history)
     }
 
     /// Detaches and waits until the threads have ended.

@@ -201,7 +201,7 @@ pub(crate) struct Refresh {
     pub(crate) is_paused: bool,
 }
 
-/// See the module.
+/// See the module. A field for each thing that keys and answers change by itself.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct State {
     /// How peers and connections are shown.
