@@ -102,7 +102,7 @@ fn how_connections_ended_is_known_after_a_stop(family: Family) -> Result<()> {
         let address = address.context("nothing was fetched")?;
         agent.stop(Signal::SIGTERM)?;
         let ended = ended_well(story, address)?;
-        ensure!((SEEN_LEAST..=FETCHES).contains(&ended), "{ended}");
+        ensure!(ended >= SEEN_LEAST, "{ended}");
         // These have seen none of them.
         for _ in 0..2 {
             Agent::start(story.folder())?.stop(Signal::SIGTERM)?;
