@@ -97,7 +97,7 @@ pub(super) static READERS: &[Case] = &[
         shared::cdn_read),
     honest("provider-read", "48 addresses of one network with one reader each, who has read all",
         shared::provider_read),
-    honest("players-on", "24 players alike in unrelated networks that play on once each has buffered six windows of the same film",
+    honest("players-on", "24 players alike in unrelated networks that play on to the end once each has buffered six windows of the same film",
         hoards::players_on).networks(hoards::ALIKE),
     honest("office-read", "the NAT of an office: 30 players read 40 kB/s, and 3 download",
         shared::office_read).on(Link),

@@ -128,6 +128,24 @@ mod tests {
     }
 
     #[test]
+    fn the_readme_counts_the_cases_as_they_are() {
+        let readme = include_str!("../../../README.md");
+        let list = list();
+        let seen = list
+            .lines()
+            .filter(|line| line.starts_with("seen "))
+            .count();
+        let cases = list.lines().count();
+        let quiet = cases - seen;
+        for words in [
+            format!("plays {seen} kinds of peers that must be flagged and {quiet} that must not"),
+            format!("    {cases} passed, 0 failed\n"),
+        ] {
+            assert!(readme.contains(&words), "README.md does not say: {words}");
+        }
+    }
+
+    #[test]
     fn missing_rights_are_named() {
         let failure = privilege_failure(&["CAP_SYS_ADMIN", "CAP_NET_ADMIN"]);
         assert_eq!(failure.code(), Code::Privilege);

@@ -94,15 +94,16 @@ pub(crate) fn by_likeness(stage: &Stage) -> Result<()> {
 /// Players of one sort with the same film, each in a network of its own, that are paused once their
 /// buffers are full.
 pub(crate) fn players(stage: &Stage) -> Result<()> {
-    let _players = watch(stage)?;
+    let _players = watch(stage, LONG_ANSWER)?;
     stage.hold();
     Ok(())
 }
 
-/// The same that play on.
+/// The same that play on to the end.
 pub(crate) fn players_on(stage: &Stage) -> Result<()> {
-    for player in watch(stage)? {
-        player.drain(FILM_BYTES, taken_edge(stage))?;
+    let players = watch(stage, "/bytes/500000")?;
+    for player in &players {
+        acts::read_rest(player, 500_000)?;
     }
     stage.hold();
     Ok(())
@@ -111,10 +112,7 @@ pub(crate) fn players_on(stage: &Stage) -> Result<()> {
 /// How often a player takes a window before its buffer is full.
 const BUFFERED_WINDOWS: u32 = 6;
 
-/// How much of the film a player that goes on is seen to take.
-const FILM_BYTES: u64 = 2_000_000;
-
-fn watch(stage: &Stage) -> Result<Vec<Peer>> {
+fn watch(stage: &Stage, film: &str) -> Result<Vec<Peer>> {
     let server = stage.tiny_server()?;
     let segment = stage.profile().payload_bytes();
     let window = uneven_edge(stage.profile(), 30);
@@ -123,7 +121,7 @@ fn watch(stage: &Stage) -> Result<Vec<Peer>> {
         let place = (number, 2, 40_001);
         let player = stage.crafted(place, server.address(), stage.profile().window(window))?;
         player.policy(Policy::StopReading { edge: window });
-        player.request(LONG_ANSWER)?;
+        player.request(film)?;
         for taken in 1..BUFFERED_WINDOWS {
             player.wait_bytes((taken * window - segment).into())?;
             acts::read_up_to(&player, (taken + 1) * window)?;
