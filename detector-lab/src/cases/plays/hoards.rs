@@ -101,9 +101,10 @@ pub(crate) fn players(stage: &Stage) -> Result<()> {
 
 /// The same that play on to the end.
 pub(crate) fn players_on(stage: &Stage) -> Result<()> {
-    let players = watch(stage, "/bytes/500000")?;
+    // What is left of it once the buffers are full fits into the server's queue: it waits for nobody.
+    let players = watch(stage, "/bytes/120000")?;
     for player in &players {
-        acts::read_rest(player, 500_000)?;
+        acts::read_rest(player, 120_000)?;
     }
     stage.hold();
     Ok(())
@@ -115,7 +116,7 @@ const BUFFERED_WINDOWS: u32 = 6;
 fn watch(stage: &Stage, film: &str) -> Result<Vec<Peer>> {
     let server = stage.tiny_server()?;
     let segment = stage.profile().payload_bytes();
-    let window = uneven_edge(stage.profile(), 30);
+    let window = uneven_edge(stage.profile(), 10);
     let mut players = Vec::new();
     for number in 0..ALIKE {
         let place = (number, 2, 40_001);
