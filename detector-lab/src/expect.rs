@@ -31,6 +31,27 @@ pub fn until<T>(
     }
 }
 
+/// How long nothing must have changed before it is settled.
+const SETTLED: Duration = Duration::from_secs(1);
+
+/// Looks until nothing has changed for a second; gives the moment of the last change.
+pub fn settled(mut look: impl FnMut() -> Result<u64>) -> Result<Instant> {
+    let started = Instant::now();
+    let (mut known, mut since) = (look()?, started);
+    while since.elapsed() < SETTLED {
+        ensure!(
+            started.elapsed() < PATIENCE,
+            "it still changes after {PATIENCE:?}"
+        );
+        std::thread::sleep(Duration::from_millis(1));
+        let seen = look()?;
+        if seen != known {
+            (known, since) = (seen, Instant::now());
+        }
+    }
+    Ok(since)
+}
+
 /// Looks for the whole of `span` and fails as soon as `violation` says what is wrong.
 pub fn never(span: Duration, mut violation: impl FnMut() -> Result<Option<String>>) -> Result<()> {
     let started = Instant::now();

@@ -189,10 +189,9 @@ impl Stage {
         self.push_due(kind, Some(peer.address()), at);
     }
 
-    /// Notes that the connection whose far end is `remote` takes nothing more from now on.
-    pub(crate) fn note_filled(&self, kind: &'static str, remote: SocketAddr) {
-        let at = Instant::now() + self.thresholds.stall_after;
-        self.push_due(kind, Some(remote), at);
+    /// Notes that the connection whose far end is `remote` took nothing more after `at`.
+    pub(crate) fn note_filled(&self, kind: &'static str, remote: SocketAddr, at: Instant) {
+        self.push_due(kind, Some(remote), at + self.thresholds.stall_after);
     }
 
     /// Notes that a flag on the peer as a whole is due from `at`.

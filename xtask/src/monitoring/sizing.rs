@@ -59,6 +59,13 @@ impl Series {
         }
     }
 
+    fn told(&self) -> String {
+        format!(
+            "An agent has {} series and {} more for each exported peer.",
+            self.fixed, self.of_peer
+        )
+    }
+
     const fn with(&self, peers: u64) -> u64 {
         self.fixed + self.of_peer * peers
     }
@@ -112,10 +119,10 @@ fn size(folder: &Path) -> Result<u64> {
 #[allow(clippy::cast_precision_loss, reason = "three digits are shown")]
 fn table(series: &Series, bytes: f64) -> String {
     let mut text = format!(
-        "An agent has {} series and {} more for each exported peer. A sample takes {bytes:.1} bytes on the disk of \
-         Prometheus.\n\n| hosts | `[peers] export` | series | every | samples a second | disk a day |\n\
+        "{} A sample takes {bytes:.1} bytes on the disk of Prometheus.\n\n\
+         | hosts | `[peers] export` | series | every | samples a second | disk a day |\n\
          |---|---|---|---|---|---|\n",
-        series.fixed, series.of_peer
+        series.told()
     );
     for hosts in HOSTS {
         for peers in EXPORTED {
@@ -168,7 +175,7 @@ pub(super) fn short(number: f64) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{Series, samples_of, short};
+    use super::{Series, golden_samples, samples_of, short};
 
     #[test]
     fn series_are_counted_by_peer() {
@@ -176,6 +183,16 @@ mod tests {
             "# TYPE a counter\na 1\na_peer{peer=\"198.51.100.7\"} 2\na_peer{peer=\"other\"} 3\n";
         let series = Series::of(&samples_of(page).unwrap());
         assert_eq!((series.fixed, series.of_peer, series.with(10)), (10, 1, 20));
+    }
+
+    /// Where it fails, metrics have come or gone: `cargo xtask monitoring --sizing`.
+    #[test]
+    fn the_page_counts_the_series_there_are() {
+        let told = Series::of(&golden_samples().unwrap()).told();
+        assert!(
+            include_str!("../../../docs/sizing.md").contains(&told),
+            "{told}"
+        );
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use super::crafted::{Dribbler, uneven_edge};
 use crate::acts::{self, LONG_ANSWER};
 use crate::peers::crafted::{Peer, Policy};
-use crate::servers::ApacheModel;
+use crate::servers::{ApacheModel, TinyServer};
 use crate::stage::Stage;
 use anyhow::Result;
 use std::net::SocketAddr;
@@ -94,17 +94,18 @@ pub(crate) fn by_likeness(stage: &Stage) -> Result<()> {
 /// Players of one sort with the same film, each in a network of its own, that are paused once their
 /// buffers are full.
 pub(crate) fn players(stage: &Stage) -> Result<()> {
-    let _players = watch(stage, LONG_ANSWER)?;
+    let server = stage.tiny_server()?;
+    let _players = watch(stage, &server, LONG_ANSWER)?;
     stage.hold();
     Ok(())
 }
 
 /// The same that play on to the end.
 pub(crate) fn players_on(stage: &Stage) -> Result<()> {
-    // What is left of it once the buffers are full fits into the server's queue: it waits for nobody.
-    let players = watch(stage, "/bytes/120000")?;
+    let server = stage.tiny_server()?;
+    let players = watch(stage, &server, "/bytes/500000")?;
     for player in &players {
-        acts::read_rest(player, 120_000)?;
+        acts::read_rest(player, 500_000)?;
     }
     stage.hold();
     Ok(())
@@ -113,8 +114,7 @@ pub(crate) fn players_on(stage: &Stage) -> Result<()> {
 /// How often a player takes a window before its buffer is full.
 const BUFFERED_WINDOWS: u32 = 6;
 
-fn watch(stage: &Stage, film: &str) -> Result<Vec<Peer>> {
-    let server = stage.tiny_server()?;
+fn watch(stage: &Stage, server: &TinyServer, film: &str) -> Result<Vec<Peer>> {
     let segment = stage.profile().payload_bytes();
     let window = uneven_edge(stage.profile(), 10);
     let mut players = Vec::new();

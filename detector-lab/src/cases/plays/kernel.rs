@@ -1,11 +1,13 @@
 //! Bad or broken peers that are real kernels.
 
 use crate::acts;
+use crate::expect;
 use crate::stage::{Stage, set_gone};
 use anyhow::{Context, Result};
 use socket2::{Domain, Socket, Type};
 use std::io::{ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::os::fd::AsRawFd;
 use std::time::Duration;
 
 /// A client in the middle of a download whose packets are all dropped where it lives.
@@ -43,7 +45,8 @@ pub(crate) fn hung_backend(stage: &Stage) -> Result<()> {
     let listener = listen(stage, CLUSTER)?;
     let (ours, _theirs) = connect(stage, &listener)?;
     fill(&ours)?;
-    stage.note_filled("zero-window-stall", listener.local_addr()?);
+    let settled = expect::settled(|| unacknowledged_bytes(&ours))?;
+    stage.note_filled("zero-window-stall", listener.local_addr()?, settled);
     stage.hold();
     Ok(())
 }
@@ -111,6 +114,19 @@ fn upload(ours: &TcpStream, theirs: &mut TcpStream, bytes: usize) -> Result<()> 
         left = left.saturating_sub(count.max(1));
     }
     Ok(())
+}
+
+mod ioctl {
+    nix::ioctl_read_bad!(siocoutq, libc::TIOCOUTQ, libc::c_int);
+}
+
+/// What the other side has not taken yet of what was written.
+fn unacknowledged_bytes(stream: &TcpStream) -> Result<u64> {
+    let mut bytes = 0;
+    // SAFETY: the descriptor is open for as long as `stream` lives, and the kernel writes one integer.
+    unsafe { ioctl::siocoutq(stream.as_raw_fd(), &raw mut bytes) }
+        .context("ask for what is not acknowledged")?;
+    Ok(u64::try_from(bytes)?)
 }
 
 /// Writes until nothing more is taken.

@@ -10,7 +10,7 @@ use crate::servers::{Haproxy, TinyServer};
 use crate::stage::Stage;
 use anyhow::Result;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// Readers on pause behind one address: a hoard, by their number.
 pub(super) const PAUSED: usize = 30;
@@ -163,7 +163,6 @@ pub(crate) fn office(stage: &Stage) -> Result<()> {
     let server = stage.tiny_server()?;
     let _readers = downloads(stage, &server)?;
     let _paused = players(stage, &server)?;
-    note_hoard(stage);
     stage.hold();
     Ok(())
 }
@@ -172,7 +171,6 @@ pub(crate) fn office(stage: &Stage) -> Result<()> {
 pub(crate) fn office_late(stage: &Stage) -> Result<()> {
     let server = stage.tiny_server()?;
     let _paused = players(stage, &server)?;
-    note_hoard(stage);
     stage.wait(Duration::from_secs(12))?;
     let _readers = downloads(stage, &server)?;
     stage.hold();
@@ -193,7 +191,6 @@ pub(crate) fn office_read(stage: &Stage) -> Result<()> {
 pub(crate) fn probed(stage: &Stage) -> Result<()> {
     let server = stage.tiny_server()?;
     let _paused = players(stage, &server)?;
-    note_hoard(stage);
     stage.wait(Duration::from_secs(8))?;
     let mut probe = stage.kernel(0, server.address(), None)?;
     probe.request("/close/50000")?;
@@ -230,12 +227,6 @@ pub(super) fn read_on(clients: Vec<KernelPeer>) -> Vec<SlowReader> {
     readers
         .map(|client| client.read_slowly(4_000, pause))
         .collect()
-}
-
-/// What is paused from now on is a hoard that is called one.
-fn note_hoard(stage: &Stage) {
-    let after = stage.thresholds().dribble_over;
-    stage.note_peer_due("stall-hoard", Instant::now() + after);
 }
 
 /// HAProxy where clients are, before nginx. Its own clients are on loopback, which nobody judges.
