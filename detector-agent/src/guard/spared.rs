@@ -1,14 +1,11 @@
-//! Whom the guard never touches, and where a limit or a block would meet nobody's packets. Networks that
-//! the configuration trusts are no suspects at all.
+//! Whom the guard never touches. Networks that the configuration trusts are no suspects at all.
 
 use crate::host::sessions;
-use crate::namespace;
 use crate::netlink::addresses::own_addresses;
 use crate::netlink::routes::gateways;
 use crate::privilege::outside;
 use detector_core::observe::peer_address::PeerAddress;
 use ipnet::IpNet;
-use std::collections::BTreeSet;
 use std::io;
 use std::net::IpAddr;
 
@@ -21,15 +18,12 @@ pub(crate) struct Spared {
     networks: Vec<(IpNet, &'static str)>,
     /// Whether all that are logged in are among them.
     pub(crate) are_sessions_known: bool,
-    /// Network namespaces that are no stranger's.
-    of_our_users: BTreeSet<u32>,
 }
 
 impl Spared {
     /// Asks the kernel and looks at `/proc`.
     pub(super) fn find(scrapers: Vec<IpNet>) -> io::Result<Self> {
-        let look = || (sessions::find(), namespace::of_our_users());
-        let (sessions, of_our_users) = outside::run("sessions", look)?;
+        let sessions = outside::run("sessions", sessions::find)?;
         let each = |reason| move |address: IpAddr| (IpNet::from(address.to_canonical()), reason);
         let addresses = own_addresses()?.into_iter().map(each("own"));
         let addresses = addresses.chain(gateways()?.into_iter().map(each("gateway")));
@@ -39,14 +33,7 @@ impl Spared {
         Ok(Self {
             networks: addresses.chain(scrapers).collect(),
             are_sessions_known: sessions.are_all,
-            of_our_users,
         })
-    }
-
-    /// Whether what comes to sockets of this network namespace may come by this host's way in: not where
-    /// somebody has laid it out for himself.
-    pub(crate) fn is_on_our_way(&self, netns: u32) -> bool {
-        self.of_our_users.contains(&netns)
     }
 
     /// Why this peer is spared, if it is.

@@ -2,7 +2,7 @@
 
 use crate::actions::{Asker, BlockOrder, Fence, ResetPlan};
 use crate::config::{GuardConfig, GuardMode};
-use crate::guard::network_of;
+use crate::guard::{network_of, our_way};
 use crate::state::AgentState;
 use detector_api::actions::ResetRequest;
 use detector_api::snapshot::{GuardAct, GuardStep, PeerDetail};
@@ -42,9 +42,7 @@ pub(super) fn round(state: &AgentState) {
     {
         guard.count_spared(reason);
     }
-    for each in suspects.iter_mut().flat_map(|suspect| &mut suspect.stalled) {
-        each.is_on_our_way = spared.is_on_our_way(each.connection.netns);
-    }
+    our_way::mark(&mut suspects);
     let mut settings = settings;
     if !spared.are_sessions_known && !state.actions.trusts_anybody() {
         // One of them may be whoever would have to lift it; where some are trusted, it is one of those.
