@@ -2,7 +2,8 @@
 //!
 //! In: how pressed the host is, and which peers hold connections below the drain floor. Out: steps,
 //! the cheapest first: reset what has been stalled for longest; where a peer that is accused comes
-//! back after that, limit its new connections; where it comes back even so, block it. Never: a step
+//! back after that, all at once or one by one, limit its new connections; where it comes back even so,
+//! block it. Never: a step
 //! without pressure, beyond the budget of a minute, or on a peer that is to be spared; a limit or a
 //! block of a peer that is not accused, whose other connections were not counted, or that holds nothing
 //! where a limit or a block would meet it.
@@ -25,6 +26,8 @@ const REMEMBERED_NS: u64 = 900 * SECOND_NS;
 const REMEMBERED: usize = 4_096;
 /// A reset that has not ended a connection is tried again after so long.
 const TRY_AGAIN_NS: u64 = 60 * SECOND_NS;
+/// Connections with which a peer comes back count together for so long.
+const RETURN_NS: u64 = 60 * SECOND_NS;
 /// Connections of peers that are not accused that are reset in one round: the next round sees
 /// whether that was enough.
 const GENTLY: usize = 10;
@@ -42,7 +45,7 @@ pub struct GuardSettings {
     pub blocks_per_minute: u64,
     /// A peer with more connections that behave is neither limited nor blocked.
     pub well_behaved_max: u64,
-    /// A peer has come back with so many connections.
+    /// A peer has come back with so many connections within a minute.
     pub comes_back_with: u64,
 }
 
@@ -94,8 +97,39 @@ struct Past {
     /// The furthest step.
     act: GuardAct,
     at: MonotonicTime,
+    /// When it was first reset as an attacker, or limited or blocked since: what it opens later is a return.
+    since: Option<MonotonicTime>,
+    /// Connections with which it has come back, no more than make a return, and when that was seen.
+    returned: HashMap<ConnectionId, MonotonicTime>,
     /// Connections that were to be reset, and when.
     tried: HashMap<ConnectionId, MonotonicTime>,
+}
+
+impl Past {
+    /// Notes with which of these connections the peer has come back where a limit or a block would meet it;
+    /// whether that makes a return.
+    fn note_returns(
+        &mut self,
+        stalled: &[StalledConnection],
+        bound: u64,
+        now: MonotonicTime,
+    ) -> bool {
+        let Some(since) = self.since else {
+            return false;
+        };
+        self.returned
+            .retain(|_, seen| now.since_ns(*seen) < RETURN_NS);
+        let later = stalled
+            .iter()
+            .filter(|each| each.is_on_our_way && each.first_seen > since);
+        for each in later {
+            if self.returned.len() as u64 >= bound {
+                break;
+            }
+            self.returned.insert(each.connection, now);
+        }
+        self.returned.len() as u64 >= bound
+    }
 }
 
 /// Decides; remembers what it has decided.
@@ -165,14 +199,12 @@ impl Guard {
         now: MonotonicTime,
     ) -> Option<Step> {
         let past = self.past.get_mut(&suspect.peer)?;
-        let is_new = |each: &&StalledConnection| each.first_seen > past.at && each.is_on_our_way;
-        let new = suspect.stalled.iter().filter(is_new).count() as u64;
+        let bound = settings.comes_back_with.max(1);
+        let has_returned = past.note_returns(&suspect.stalled, bound, now);
         let well = suspect
             .well
             .filter(|well| *well <= settings.well_behaved_max)?;
-        if new < settings.comes_back_with.max(1)
-            || !self.blocks.spend(1, settings.blocks_per_minute, now)
-        {
+        if !has_returned || !self.blocks.spend(1, settings.blocks_per_minute, now) {
             return None;
         }
         past.act = match past.act {
@@ -180,6 +212,8 @@ impl Guard {
             GuardAct::Limit | GuardAct::Block => GuardAct::Block,
         };
         past.at = now;
+        past.since = Some(now);
+        past.returned.clear();
         Some(Step {
             peer: suspect.peer,
             act: past.act,
@@ -207,9 +241,14 @@ impl Guard {
         let past = self.past.entry(suspect.peer).or_insert_with(|| Past {
             act: GuardAct::Reset,
             at: now,
+            since: None,
+            returned: HashMap::new(),
             tried: HashMap::new(),
         });
         past.at = now;
+        if suspect.is_accused {
+            past.since.get_or_insert(now);
+        }
         past.tried
             .retain(|_, tried| now.since_ns(*tried) < TRY_AGAIN_NS);
         past.tried

@@ -116,6 +116,15 @@ impl Sharing {
         fresh.map(|(census, _)| census)
     }
 
+    /// The last answer, if it was due no longer ago than an answer takes: of a peer that comes back others
+    /// may have come, too.
+    pub(crate) fn census_lately(&self, now: MonotonicTime) -> Option<Census> {
+        let lately = self
+            .counted
+            .filter(|(_, at)| now.since_ns(*at) < RENEW_NS + FRESH_NS);
+        lately.map(|(census, _)| census)
+    }
+
     /// Whether the kernel was asked so lately that somebody may be accused on what it said.
     pub(crate) fn is_fresh(&self, now: MonotonicTime) -> bool {
         self.counted
