@@ -18,20 +18,21 @@ impl Engine {
     }
 
     /// Peers that are accused of an attack, or hoard, with those of their connections that are below
-    /// the drain floor, as if all were on our way. None of trusted networks.
+    /// the drain floor, as if all were on our way. None of trusted networks. Where `services` alone are
+    /// pressed, of peers that are not accused only what those own: to reset more would help nobody.
     #[must_use]
-    pub fn guard_suspects(&self) -> Vec<GuardSuspect> {
+    pub fn guard_suspects(&self, services: Option<&[String]>) -> Vec<GuardSuspect> {
         let flagged = self
             .suspects
             .flagged
             .iter()
             .map(|slot| self.peers.get(*slot));
         let untrusted = flagged.filter(|peer| !self.settings.trusted.touch(&peer.address));
-        let suspects = untrusted.filter_map(|peer| self.guard_suspect(peer));
+        let suspects = untrusted.filter_map(|peer| self.guard_suspect(peer, services));
         suspects.collect()
     }
 
-    fn guard_suspect(&self, peer: &Peer) -> Option<GuardSuspect> {
+    fn guard_suspect(&self, peer: &Peer, services: Option<&[String]>) -> Option<GuardSuspect> {
         let verdict = peer.verdicts.verdict();
         let now = self.clock.now;
         let is_attack = matches!(
@@ -48,10 +49,18 @@ impl Engine {
                 class.is_blocked_by_peer() || (is_accused && class == StallClass::NeverRead)
             })
         };
+        let services = services.filter(|_| !is_accused);
+        let is_pressed = |connection: &&Connection| {
+            services.is_none_or(|services| {
+                let mut services = services.iter();
+                services.any(|service| is_owned_by(connection, service))
+            })
+        };
         let stalled = self.connections.of_peer(peer.connections);
         let stalled = stalled
             .filter(|connection| connection.stall.cause().is_some())
-            .filter(is_below_floor);
+            .filter(is_below_floor)
+            .filter(is_pressed);
         let mut stalled: Vec<_> = stalled
             .map(|connection| StalledConnection {
                 connection: connection.last.id.unpack(),
@@ -62,7 +71,7 @@ impl Engine {
             })
             .collect();
         stalled.sort_unstable_by_key(|each| (each.since, each.connection));
-        let census = peer.verdicts.sharing.census(now);
+        let census = peer.verdicts.sharing.census_lately(now);
         (!stalled.is_empty()).then(|| GuardSuspect {
             peer: peer.address,
             is_accused,
@@ -82,4 +91,10 @@ impl Engine {
             });
         }
     }
+}
+
+/// Whether a process of this service holds the socket.
+fn is_owned_by(connection: &Connection, service: &str) -> bool {
+    let mut owner = connection.owner.iter().flat_map(|owner| owner.iter());
+    owner.any(|process| process.is_of(service))
 }

@@ -81,33 +81,49 @@ impl Pressure {
     /// The first bound that `load` has reached; `None` if there is no pressure.
     #[must_use]
     pub fn of(load: &Load, bounds: &PressureBounds) -> Option<Self> {
+        let of_service = |service| Self::of_service(service, bounds);
+        let of_host = Self::of_host(load, bounds);
+        of_host.or_else(|| load.services.iter().find_map(of_service))
+    }
+
+    /// The services that are pressed; `None` if the host as a whole is.
+    #[must_use]
+    pub fn services(load: &Load, bounds: &PressureBounds) -> Option<Vec<String>> {
+        if Self::of_host(load, bounds).is_some() {
+            return None;
+        }
+        let services = load.services.iter();
+        let pressed = services.filter(|service| Self::of_service(service, bounds).is_some());
+        Some(pressed.map(|service| service.service.clone()).collect())
+    }
+
+    fn of_host(load: &Load, bounds: &PressureBounds) -> Option<Self> {
         let bytes = load.pinned_bytes;
         if bytes >= bounds.pinned_bytes {
             return Some(Self::Pinned { bytes });
         }
-        if let Some(limit_bytes) = load.tcp_memory_limit_bytes
-            && reaches(bytes, limit_bytes, bounds.tcp_memory_share)
+        let limit_bytes = load.tcp_memory_limit_bytes?;
+        reaches(bytes, limit_bytes, bounds.tcp_memory_share)
+            .then_some(Self::TcpMemory { bytes, limit_bytes })
+    }
+
+    fn of_service(service: &Workers, bounds: &PressureBounds) -> Option<Self> {
+        let bytes = service.pinned_bytes;
+        if let Some(limit_bytes) = service.limit_bytes
+            && reaches(bytes, limit_bytes, bounds.unit_memory_share)
         {
-            return Some(Self::TcpMemory { bytes, limit_bytes });
+            let unit = service.service.clone();
+            return Some(Self::UnitMemory {
+                unit,
+                bytes,
+                limit_bytes,
+            });
         }
-        load.services.iter().find_map(|service| {
-            let bytes = service.pinned_bytes;
-            if let Some(limit_bytes) = service.limit_bytes
-                && reaches(bytes, limit_bytes, bounds.unit_memory_share)
-            {
-                let unit = service.service.clone();
-                return Some(Self::UnitMemory {
-                    unit,
-                    bytes,
-                    limit_bytes,
-                });
-            }
-            let (held, total) = (service.held, service.total);
-            reaches(held, total, bounds.workers_share).then(|| Self::Workers {
-                service: service.service.clone(),
-                held,
-                total,
-            })
+        let (held, total) = (service.held, service.total);
+        reaches(held, total, bounds.workers_share).then(|| Self::Workers {
+            service: service.service.clone(),
+            held,
+            total,
         })
     }
 }

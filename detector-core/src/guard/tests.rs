@@ -106,6 +106,14 @@ fn each_bound_alone_is_pressure() {
     ] {
         let pressure = Pressure::of(&load, &bounds).unwrap().to_string();
         assert!(pressure.contains(word), "{pressure}");
+        let services =
+            (!word.contains("pin 100") && !word.contains("TCP")).then(|| ["web".to_owned()]);
+        let pressed = Pressure::services(&load, &bounds);
+        assert_eq!(
+            pressed.as_deref(),
+            services.as_ref().map(<[_; 1]>::as_slice),
+            "{word}"
+        );
     }
 }
 
@@ -126,6 +134,56 @@ fn an_attacker_that_comes_back_is_limited_and_then_blocked() {
     // An old port again is a new connection. The budget is spent.
     let spent = decide(&mut guard, 130, vec![suspect(1, true, 300..305, 125)]);
     assert_eq!(acts(&spent), [(GuardAct::Reset, 5)]);
+}
+
+/// Each is due half a minute after it was opened, and one is due in each second.
+#[test]
+fn an_attacker_that_comes_back_one_by_one_is_limited_and_then_blocked() {
+    let mut guard = Guard::default();
+    let mut fenced_off = Vec::new();
+    for second in 100..300 {
+        let port = u16::try_from(second).unwrap();
+        let due = suspect(1, true, port..port + 1, second - 30);
+        let steps = decide(&mut guard, second, vec![due]);
+        let fences = steps.iter().filter(|step| step.act != GuardAct::Reset);
+        fenced_off.extend(fences.map(|step| (second, step.act)));
+    }
+    // What was under way at the first reset, or when it was limited, is no return.
+    assert_eq!(
+        fenced_off[..2],
+        [(135, GuardAct::Limit), (170, GuardAct::Block)]
+    );
+}
+
+#[test]
+fn a_few_that_come_back_now_and_then_are_reset_and_no_more() {
+    let mut guard = Guard::default();
+    decide(&mut guard, 100, vec![suspect(1, true, 0..30, 90)]);
+    for times in 0..10_u16 {
+        let second = 120 + 15 * u64::from(times);
+        let few = suspect(1, true, 100 + times..101 + times, second - 6);
+        assert_eq!(
+            acts(&decide(&mut guard, second, vec![few])),
+            [(GuardAct::Reset, 1)]
+        );
+    }
+}
+
+/// What was done to it while nobody was accused counts for nothing: the cheapest step comes first.
+#[test]
+fn who_is_accused_later_is_reset_first() {
+    let mut guard = Guard::default();
+    decide(&mut guard, 100, vec![suspect(1, false, 0..10, 60)]);
+    let accused = suspect(1, true, 100..120, 110);
+    assert_eq!(
+        acts(&decide(&mut guard, 120, vec![accused])),
+        [(GuardAct::Reset, 20)]
+    );
+    let again = suspect(1, true, 200..205, 121);
+    assert_eq!(
+        acts(&decide(&mut guard, 130, vec![again])),
+        [(GuardAct::Limit, 0), (GuardAct::Reset, 5)]
+    );
 }
 
 #[test]

@@ -22,10 +22,13 @@ pub(super) fn round(state: &AgentState) {
     }
     lift_spared(state);
     let settings = config.settings(state.engine().thresholds().hoard_connections);
-    let pressure = Pressure::of(&load(state), &settings.bounds);
+    let load = load(state);
+    let pressure = Pressure::of(&load, &settings.bounds);
     guard.set_pressure(pressure.clone());
     let Some(pressure) = pressure else { return };
-    let mut suspects = state.with_engine(|engine| engine.guard_suspects());
+    let services = Pressure::services(&load, &settings.bounds);
+    let services = services.as_deref();
+    let mut suspects = state.with_engine(|engine| engine.guard_suspects(services));
     if suspects.is_empty() {
         return;
     }

@@ -4,6 +4,7 @@ use super::cgroup::Placement;
 use super::cgroup_memory;
 use super::pod;
 use super::proc::{Miss, ProcessFolder};
+use detector_api::owner::command_of;
 use detector_api::sanitize;
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -102,14 +103,9 @@ impl Identity {
         let executable = process.read_link("exe", &mut buffer).ok();
         let executable = executable.map(|path| name_of(path, EXECUTABLE_BYTES));
         let unit = placement.name();
-        let service = match (
-            unit.as_deref().filter(|_| placement.is_service()),
-            &executable,
-        ) {
-            (Some(unit), _) => unit.to_owned(),
-            (None, Some(executable)) => format!("{} ({executable})", stat.command),
-            // Never the bare command: it could be the label under which a metric sums the rest.
-            (None, None) => format!("{} (?)", stat.command),
+        let service = match unit.as_deref().filter(|_| placement.is_service()) {
+            Some(unit) => unit.to_owned(),
+            None => command_of(&stat.command, executable.as_deref().unwrap_or("?")),
         };
         Self {
             command: stat.command.clone(),
