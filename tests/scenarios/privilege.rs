@@ -39,6 +39,21 @@ fn of_threads(pid: &str, field: &str) -> Result<Vec<(String, u64)>> {
     Ok(found)
 }
 
+/// Threads that Landlock does not bind have a second filter of calls.
+fn outside_change_nothing(pid: &str) -> Result<()> {
+    let filters = of_threads(pid, "Seccomp_filters:")?;
+    let of = |name: &str| {
+        let mut threads = filters.iter().filter(|(thread, _)| thread == name);
+        let found = threads.next().map(|(_, count)| *count);
+        found.with_context(|| format!("no thread {name} in {filters:?}"))
+    };
+    let bound = of("log")?;
+    for name in ["unconfined", "detector-sweep", "owners", "census"] {
+        ensure!(of(name)? == bound + 1, "{name}: {filters:?}");
+    }
+    Ok(())
+}
+
 fn check(configuration: &str, kept: u64, may_act: bool) -> Result<()> {
     in_folder("privilege", |folder| {
         let options = AgentOptions {
@@ -86,6 +101,7 @@ fn check(configuration: &str, kept: u64, may_act: bool) -> Result<()> {
             "{told}"
         );
         agent.wait_sweeps(2)?;
+        outside_change_nothing(&pid)?;
 
         let mut reset = command(&["reset", "203.0.113.7", "--dry-run"])?;
         let output = reset
@@ -94,6 +110,12 @@ fn check(configuration: &str, kept: u64, may_act: bool) -> Result<()> {
             .output()?;
         let said = String::from_utf8_lossy(&output.stderr);
         ensure!(said.contains("allows no actions") != may_act, "{said}");
+        if !may_act {
+            let told = "asked for /v1/reset, but the configuration allows no actions";
+            expect::until("it is told", PATIENCE, || {
+                Ok(agent.log()?.contains(told).then_some(()))
+            })?;
+        }
         Ok(())
     })
 }

@@ -51,6 +51,8 @@ async fn carry_out(state: &Arc<AgentState>, request: &Request) -> Result<Respons
     }
     let uid = authorized_uid(state, request)?;
     if !state.actions.obeys_operators() {
+        let path = &request.path;
+        tracing::warn!("uid {uid} asked for {path}, but the configuration allows no actions");
         return Err(Response::json_refusal(
             StatusCode::FORBIDDEN,
             "the configuration of the agent allows no actions",

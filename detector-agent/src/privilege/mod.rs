@@ -7,6 +7,7 @@
 
 pub(crate) mod files;
 pub(crate) mod outside;
+mod read_only;
 mod syscalls;
 
 use crate::capability::Capability;

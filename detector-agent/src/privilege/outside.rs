@@ -2,8 +2,10 @@
 //!
 //! Landlock hides from whoever is under it which files and namespaces processes have that are not. A
 //! thread inherits what its starter is under, so that one thread stays outside, and starts those that
-//! have to look; it does nothing else, and they read `/proc` and control groups.
+//! have to look; it does nothing else, and they read `/proc` and control groups. None of them changes a
+//! file.
 
+use super::read_only;
 use std::io;
 use std::sync::OnceLock;
 use std::sync::mpsc::{Sender, channel};
@@ -19,7 +21,12 @@ pub(super) fn stay() -> io::Result<()> {
     let (door, jobs) = channel::<Job>();
     Builder::new()
         .name("unconfined".to_owned())
-        .spawn(move || jobs.into_iter().for_each(|start| start()))?;
+        .spawn(move || {
+            if let Err(error) = read_only::stay() {
+                tracing::info!("threads outside of Landlock may change files: {error}");
+            }
+            jobs.into_iter().for_each(|start| start());
+        })?;
     // It is called once.
     DOOR.get_or_init(|| door);
     Ok(())

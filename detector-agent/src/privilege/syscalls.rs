@@ -4,8 +4,8 @@
 //! and an agent that dies of a new system call helps nobody.
 
 use seccompiler::{
-    BpfProgram, SeccompAction, SeccompCmpArgLen, SeccompCmpOp, SeccompCondition, SeccompFilter,
-    SeccompRule, sock_filter,
+    BackendError, BpfProgram, SeccompAction, SeccompCmpArgLen, SeccompCmpOp, SeccompCondition,
+    SeccompFilter, SeccompRule, sock_filter,
 };
 use std::collections::BTreeMap;
 
@@ -78,8 +78,15 @@ pub(super) fn forbid() -> Result<(), String> {
 
 fn filter() -> Result<BpfProgram, String> {
     let mut rules: BTreeMap<_, _> = FORBIDDEN.iter().map(|call| (*call, Vec::new())).collect();
-    let to_others = to_others().map_err(|error| error.to_string())?;
-    rules.insert(libc::SYS_tgkill, vec![to_others]);
+    let some = forbidden_in_part().map_err(|error| error.to_string())?;
+    rules.extend(some);
+    program(rules)
+}
+
+/// What makes each of these calls fail if one of its rules holds, or if it has none.
+pub(super) fn program(
+    rules: BTreeMap<libc::c_long, Vec<SeccompRule>>,
+) -> Result<BpfProgram, String> {
     let architecture = std::env::consts::ARCH.try_into();
     let denied = SeccompAction::Errno(libc::EPERM.unsigned_abs());
     let filter = architecture.and_then(|architecture| {
@@ -93,16 +100,50 @@ fn filter() -> Result<BpfProgram, String> {
         .collect())
 }
 
-/// Signals to threads of other processes; those to its own end a process that panics.
-fn to_others() -> Result<SeccompRule, seccompiler::BackendError> {
+/// Of `fcntl(2)`: whom the kernel tells by a signal that something is to be read, and by which. `libc` has
+/// no names for all of them.
+const TELLING: [u64; 3] = [F_SETOWN, F_SETSIG, F_SETOWN_EX];
+const F_SETOWN: u64 = 8;
+const F_SETSIG: u64 = 10;
+const F_SETOWN_EX: u64 = 15;
+
+/// Of `ioctl(2)`: the same, and what writes into terminals as if somebody typed.
+const TELLING_OR_TYPING: [u64; 4] = [FIOSETOWN, SIOCSPGRP, TIOCSTI, TIOCLINUX];
+const FIOSETOWN: u64 = 0x8901;
+const SIOCSPGRP: u64 = 0x8902;
+const TIOCSTI: u64 = 0x5412;
+const TIOCLINUX: u64 = 0x541c;
+
+type Rules = (libc::c_long, Vec<SeccompRule>);
+
+/// Calls that are made, but not so: signals to threads of other processes (those to its own end a process
+/// that panics), having the kernel send them, limits of others, after which it sends them, too.
+fn forbidden_in_part() -> Result<Vec<Rules>, BackendError> {
     let own = rustix::process::getpid().as_raw_nonzero().get();
-    let is_other = SeccompCondition::new(
-        0,
-        SeccompCmpArgLen::Dword,
-        SeccompCmpOp::Ne,
-        u64::from(own.unsigned_abs()),
-    );
-    SeccompRule::new(vec![is_other?])
+    let own = u64::from(own.unsigned_abs());
+    Ok(vec![
+        (libc::SYS_tgkill, vec![when(0, SeccompCmpOp::Ne, own)?]),
+        (libc::SYS_prlimit64, vec![when(0, SeccompCmpOp::Ne, 0)?]),
+        (libc::SYS_fcntl, any_of(1, &TELLING)?),
+        (libc::SYS_ioctl, any_of(1, &TELLING_OR_TYPING)?),
+    ])
+}
+
+fn any_of(argument: u8, values: &[u64]) -> Result<Vec<SeccompRule>, BackendError> {
+    let values = values.iter();
+    values
+        .map(|value| when(argument, SeccompCmpOp::Eq, *value))
+        .collect()
+}
+
+/// Holds if the lower half of an argument compares so.
+pub(super) fn when(
+    argument: u8,
+    compares: SeccompCmpOp,
+    value: u64,
+) -> Result<SeccompRule, BackendError> {
+    let condition = SeccompCondition::new(argument, SeccompCmpArgLen::Dword, compares, value)?;
+    SeccompRule::new(vec![condition])
 }
 
 /// Each call has a second number on x86-64 where the kernel has the x32 ABI (`__X32_SYSCALL_BIT`), which
@@ -127,16 +168,24 @@ fn without_second_numbers() -> Vec<sock_filter> {
 
 #[cfg(test)]
 mod tests {
-    use super::{FORBIDDEN, filter};
+    use super::{FORBIDDEN, TELLING, TELLING_OR_TYPING, filter};
     use rustix::process::{getpid, test_kill_process};
     use std::io;
     use std::process::Command;
 
     /// What comes of a call with arguments that mean nothing.
-    #[allow(unsafe_code, reason = "calls by their numbers")]
     fn call(number: libc::c_long, first: libc::c_long) -> Result<(), i32> {
+        call_with(number, first, -1)
+    }
+
+    #[allow(unsafe_code, reason = "calls by their numbers")]
+    fn call_with(
+        number: libc::c_long,
+        first: libc::c_long,
+        second: libc::c_long,
+    ) -> Result<(), i32> {
         // SAFETY: no argument is an address that anybody could read or write.
-        let answer = unsafe { libc::syscall(number, first, -1_i64, -1_i64, 0, 0, 0) };
+        let answer = unsafe { libc::syscall(number, first, second, -1_i64, 0, 0, 0) };
         let error = io::Error::last_os_error().raw_os_error();
         if answer < 0 {
             Err(error.unwrap_or_default())
@@ -164,6 +213,19 @@ mod tests {
             // Of others: not even whether they are there.
             assert_eq!(call(libc::SYS_tgkill, own + 1), Err(libc::EPERM));
             assert_eq!(call(libc::SYS_tgkill, own), Err(libc::EINVAL));
+            let file = std::fs::File::open("/dev/null").unwrap();
+            assert!(rustix::io::fcntl_getfd(&file).is_ok());
+            for (number, commands) in [
+                (libc::SYS_fcntl, &TELLING[..]),
+                (libc::SYS_ioctl, &TELLING_OR_TYPING),
+            ] {
+                for command in commands {
+                    let asked = call_with(number, -1, (*command).try_into().unwrap());
+                    assert_eq!(asked, Err(libc::EPERM), "call {number}: {command:x}");
+                }
+            }
+            assert_eq!(call(libc::SYS_prlimit64, own), Err(libc::EPERM));
+            rustix::process::getrlimit(rustix::process::Resource::Nofile);
             if cfg!(target_arch = "x86_64") {
                 let second = 0x4000_0000 | libc::SYS_getppid;
                 assert_eq!(call(second, 0), Err(libc::EPERM));
