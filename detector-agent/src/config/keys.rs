@@ -120,6 +120,8 @@ keys! {
         "So is this share of a service's workers that wait for stalled connections.";
     guard.reset_after on_reload quoted
         "What a peer that is not accused holds is reset after so long, what an accused one holds at once.";
+    guard.reset_shared on_reload number
+        "Whether what has been stalled for `reset_after` behind an address that others use, too, is reset; it is left alone otherwise.";
     guard.block_for on_reload quoted
         "How long a limit or a block of the guard stands.";
     guard.resets_per_minute on_reload number

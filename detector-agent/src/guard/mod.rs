@@ -6,7 +6,7 @@ pub(crate) mod our_way;
 mod scrapers;
 mod spared;
 
-pub(crate) use spared::{REASONS as SPARED_REASONS, Spared, network_of};
+pub(crate) use spared::{REASONS as SPARED_REASONS, SHARED, Spared, network_of};
 
 use crate::clock;
 use crate::config::{GuardConfig, GuardMode};

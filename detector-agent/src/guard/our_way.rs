@@ -59,6 +59,7 @@ mod tests {
         GuardSuspect {
             peer: PeerAddress::of("203.0.113.7".parse().unwrap(), 64),
             is_accused,
+            is_shared: false,
             well: None,
             stalled: stalled.collect(),
         }

@@ -10,7 +10,10 @@ use std::io;
 use std::net::IpAddr;
 
 /// Why a peer is spared.
-pub(crate) const REASONS: [&str; 5] = ["loopback", "own", "gateway", "session", "scraper"];
+pub(crate) const REASONS: [&str; 6] = ["loopback", "own", "gateway", "session", "scraper", SHARED];
+
+/// The one that the engine knows.
+pub(crate) const SHARED: &str = "shared";
 
 /// See the module.
 #[derive(Clone, Debug, Default)]

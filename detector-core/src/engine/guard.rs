@@ -39,7 +39,9 @@ impl Engine {
             verdict,
             Some(Verdict::ZeroWindowAttack | Verdict::SlowReadAttack)
         );
-        let is_accused = is_attack && !peer.verdicts.sharing.has_others(now);
+        let sharing = &peer.verdicts.sharing;
+        let is_accused = is_attack && !sharing.has_others(now);
+        let is_shared = !is_accused && (sharing.has_others(now) || sharing.census(now).is_none());
         if !is_accused && peer.flags.count(FlagKind::StallHoard) == 0 {
             return None;
         }
@@ -71,10 +73,11 @@ impl Engine {
             })
             .collect();
         stalled.sort_unstable_by_key(|each| (each.since, each.connection));
-        let census = peer.verdicts.sharing.census_lately(now);
+        let census = sharing.census_lately(now);
         (!stalled.is_empty()).then(|| GuardSuspect {
             peer: peer.address,
             is_accused,
+            is_shared,
             well: census.map(|census| census.well),
             stalled,
         })

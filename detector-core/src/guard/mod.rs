@@ -72,6 +72,8 @@ pub struct GuardSuspect {
     pub peer: PeerAddress,
     /// Whether it is taken for an attacker. Nobody is who shares an address with others.
     pub is_accused: bool,
+    /// Whether others use its address, too, as far as the kernel was asked; where it was not, they may.
+    pub is_shared: bool,
     /// How many of its connections behave; `None` if the kernel has not counted them lately.
     pub well: Option<u64>,
     /// What is stalled, the longest first.

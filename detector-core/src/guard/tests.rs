@@ -56,6 +56,7 @@ fn suspect(last: u8, is_accused: bool, ports: std::ops::Range<u16>, since: u64) 
     GuardSuspect {
         peer: peer(last),
         is_accused,
+        is_shared: false,
         well: Some(0),
         stalled: ports.map(|port| stalled(last, port, since)).collect(),
     }

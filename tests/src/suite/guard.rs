@@ -78,12 +78,13 @@ impl fmt::Display for GuardReport {
         let touched = of(Role::Honest).filter(|(_, play)| !play.steps.is_empty());
         write!(
             to,
-            "{} of {} honest plays touched; {} shared addresses limited or blocked",
+            "{} of {} honest plays touched; {} of {} shared addresses",
             touched.count(),
             of(Role::Honest).count(),
             of(Role::Shared)
-                .filter(|(_, play)| play.is_fenced_off())
-                .count()
+                .filter(|(_, play)| !play.steps.is_empty())
+                .count(),
+            of(Role::Shared).count()
         )
     }
 }
@@ -93,7 +94,7 @@ impl fmt::Display for GuardReport {
 enum Role {
     /// It is accused; what it pins must go.
     Attack,
-    /// It hoards behind an address of others: what is stalled may go, the address must stay.
+    /// It hoards behind an address of others: nobody touches it.
     Shared,
     /// Bad or broken, and no reason to act.
     Lone,
@@ -124,12 +125,6 @@ struct Treated {
     grew_for: Duration,
     steps: BTreeMap<String, u64>,
     reset: u64,
-}
-
-impl Treated {
-    fn is_fenced_off(&self) -> bool {
-        self.steps.keys().any(|act| act != "reset")
-    }
 }
 
 /// Plays the scenarios with `filter` in their name once before an agent that enforces, with logs below
@@ -279,10 +274,7 @@ impl Treated {
             (Role::Attack, Some(after)) if after > self.grew_for + FREED_WITHIN => {
                 wrongs.push(format!("free after {after:?}"));
             }
-            (Role::Shared, _) if self.is_fenced_off() => {
-                wrongs.push(format!("a shared address was fenced off: {self:?}"));
-            }
-            (Role::Lone | Role::Honest, _) if !self.steps.is_empty() => {
+            (Role::Shared | Role::Lone | Role::Honest, _) if !self.steps.is_empty() => {
                 wrongs.push(format!("touched: {self:?}"));
             }
             _ => {}
@@ -341,8 +333,7 @@ mod tests {
         };
         assert!(treated(&in_time, Role::Attack).wrongs(&Ok(())).is_empty());
         assert_eq!(treated(&story(6), Role::Attack).wrongs(&Ok(())).len(), 1);
-        assert!(treated(&story(6), Role::Shared).wrongs(&Ok(())).is_empty());
-        for role in [Role::Lone, Role::Honest] {
+        for role in [Role::Shared, Role::Lone, Role::Honest] {
             assert_eq!(treated(&story(6), role).wrongs(&Ok(())).len(), 1);
         }
     }

@@ -2,7 +2,7 @@
 
 use crate::actions::{Asker, BlockOrder, Fence, ResetPlan};
 use crate::config::{GuardConfig, GuardMode};
-use crate::guard::{network_of, our_way};
+use crate::guard::{SHARED, network_of, our_way};
 use crate::state::AgentState;
 use detector_api::actions::ResetRequest;
 use detector_api::snapshot::{GuardAct, GuardStep, PeerDetail};
@@ -29,6 +29,13 @@ pub(super) fn round(state: &AgentState) {
     let services = Pressure::services(&load, &settings.bounds);
     let services = services.as_deref();
     let mut suspects = state.with_engine(|engine| engine.guard_suspects(services));
+    suspects.retain(|suspect| {
+        let is_left_alone = suspect.is_shared && !config.reset_shared;
+        if is_left_alone {
+            guard.count_spared(SHARED);
+        }
+        !is_left_alone
+    });
     if suspects.is_empty() {
         return;
     }
