@@ -223,8 +223,9 @@ fn what_it_made_ends_with_the_agent_or_on_time(family: Family) -> Result<()> {
             // Killed while it blocks: the kernel removes the table.
             let _held = hoard(story, attacker, server.address(), CLIENTS)?;
             expect::until("it is blocked again", JUDGED, || {
-                let table = story.server().stdout_of("nft list tables")?;
-                Ok((!table.is_empty()).then_some(()))
+                let steps = steps(&agent, attacker)?;
+                let blocks = steps.iter().filter(|step| step["guard"]["act"] == "block");
+                Ok((blocks.count() == 2).then_some(()))
             })?;
             agent.kill()?;
             ensure!(
