@@ -5,7 +5,8 @@
 mod support;
 
 use detector_api::snapshot::Process;
-use detector_core::engine::Engine;
+use detector_core::engine::{Counted, Engine};
+use detector_core::observe::census::{Census, Suspect};
 use std::sync::Arc;
 use support::{WALL, answer_alone, engine, ms, zero_window};
 
@@ -80,5 +81,71 @@ fn where_services_are_pressed_others_lose_what_is_accused_alone() {
         };
         assert_eq!(stalled(&hoarding), of_hoard, "{services:?}");
         assert_eq!(stalled(&accused), all, "{services:?}");
+    }
+}
+
+/// What the kernel says of all that it is asked for; of networks something else.
+fn answer(engine: &mut Engine, of_peer: Census, of_network: Census) {
+    for wanted in engine.census_wanted() {
+        let census = match wanted.suspect {
+            Suspect::Peer(_) => of_peer,
+            Suspect::Network(_) => of_network,
+        };
+        let counted = Counted {
+            census,
+            ..Counted::default()
+        };
+        assert!(engine.set_census(wanted.suspect, Some(&counted)));
+    }
+}
+
+/// A balancer at night: all that it carries is paused, and it was well for hours.
+#[test]
+fn who_was_well_for_hours_shares_its_address() {
+    let census = |ended_well| Census {
+        connections: HELD.into(),
+        ended_well,
+        ..Census::default()
+    };
+    for (ended_well, is_shared) in [(15, true), (14, false)] {
+        let engine = held(|engine| answer(engine, census(ended_well), Census::default()));
+        let suspects = engine.guard_suspects(None);
+        assert_eq!(suspects[0].is_shared, is_shared, "{ended_well}");
+        assert_eq!(suspects[0].is_accused, !is_shared, "{ended_well}");
+    }
+}
+
+#[test]
+fn nobody_is_alone_before_the_kernel_has_told() {
+    let engine = held(|_| {});
+    let suspects = engine.guard_suspects(None);
+    assert!(suspects[0].is_shared && !suspects[0].is_accused);
+}
+
+/// Paused customers of one provider, of whom as many others behave.
+#[test]
+fn who_holds_with_a_network_that_behaves_is_not_alone() {
+    for (well, are_shared) in [(20, true), (0, false)] {
+        let of_network = Census {
+            connections: 20 + well,
+            well,
+            well_before: Some(well),
+            ..Census::default()
+        };
+        let mut engine = engine();
+        for second in [1, 6, 31, 32, 33] {
+            engine.advance(ms(second * 1_000), WALL);
+            for (host, port) in (10..14).flat_map(|host| (1..=5).map(move |port| (host, port))) {
+                let remote = format!("198.51.100.{host}:{port}");
+                engine.observe(&zero_window(&remote, ms(1_000), ms(second * 1_000)));
+            }
+            answer(&mut engine, Census::default(), of_network);
+        }
+        let suspects = engine.guard_suspects(None);
+        assert_eq!(suspects.len(), 4);
+        for suspect in suspects {
+            assert_eq!(suspect.is_shared, are_shared, "{well} well");
+            assert_eq!(suspect.is_accused, !are_shared, "{well} well");
+        }
     }
 }

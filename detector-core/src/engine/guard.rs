@@ -41,10 +41,10 @@ impl Engine {
         );
         let sharing = &peer.verdicts.sharing;
         let is_accused = is_attack && !sharing.has_others(now);
-        let is_shared = !is_accused && (sharing.has_others(now) || sharing.census(now).is_none());
         if !is_accused && peer.flags.count(FlagKind::StallHoard) == 0 {
             return None;
         }
+        let is_shared = !is_accused && self.may_be_shared(peer);
         let is_below_floor = |connection: &&Connection| {
             // One that was never read may be about to start, unless its peer is accused.
             connection.stall.class().is_some_and(|class| {
@@ -81,6 +81,13 @@ impl Engine {
             well: census.map(|census| census.well),
             stalled,
         })
+    }
+
+    /// Whether a peer that is not accused shares its address, or what it holds with a network, with others
+    /// who behave, now or over the past hours; or the kernel has not told of them lately.
+    fn may_be_shared(&self, peer: &Peer) -> bool {
+        let evidence = self.evidence(peer);
+        evidence.is_shared() || evidence.neighbours_behave() || !evidence.is_counted()
     }
 
     /// Writes down, as an event, what the guard has done to a peer, or would have.

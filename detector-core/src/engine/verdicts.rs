@@ -102,7 +102,7 @@ impl Engine {
     }
 
     /// What a verdict rests on: constant time.
-    fn evidence(&self, peer: &Peer) -> PeerEvidence {
+    pub(super) fn evidence(&self, peer: &Peer) -> PeerEvidence {
         let stalls = &peer.account.stalls;
         let never_read = peer.hoard.never_read(stalls);
         let holding = stalls.sum(StallClass::is_blocked_by_peer) + never_read;
