@@ -110,7 +110,7 @@ impl Keeper {
         let addresses = kept.addresses.into_iter();
         let known = addresses.filter(|kept| is_cut_alike || kept.address.is_ipv4());
         for kept in known {
-            let history = now.from_kept(&kept.spans);
+            let history = now.taken_up(&kept.spans);
             if history.spans == [HistorySpan::default(); SPANS] {
                 continue;
             }
@@ -222,7 +222,7 @@ impl Now {
 
     /// The same by the present clocks. What ended before the host started is counted with its first three
     /// hours; what is older than a day, or of the future, is left out.
-    fn from_kept(self, spans: &[KeptSpan]) -> AddressHistory {
+    fn taken_up(self, spans: &[KeptSpan]) -> AddressHistory {
         let mut history = AddressHistory::default();
         let day_ns = i128::from(SPAN_NS) * SPANS as i128;
         for kept in spans {
@@ -282,7 +282,7 @@ mod tests {
             unix_ns: before.unix_ns + i128::from(HOUR_NS),
         };
         let known = history(6..=13);
-        assert_eq!(after.from_kept(&before.to_kept(&known)), known);
+        assert_eq!(after.taken_up(&before.to_kept(&known)), known);
     }
 
     #[test]
@@ -296,7 +296,7 @@ mod tests {
             monotonic_ns: HOUR_NS / 2,
             unix_ns: UNIX_NS + i128::from(hours_away * HOUR_NS),
         };
-        let ended = |now: Now| now.from_kept(&kept).ended(now.monotonic_ns);
+        let ended = |now: Now| now.taken_up(&kept).ended(now.monotonic_ns);
         let well = |numbers: std::ops::RangeInclusive<u64>| numbers.map(|number| number + 1).sum();
         assert_eq!(ended(booted(1)), (well(93..=100), 16));
         assert_eq!(ended(booted(12)), (well(97..=100), 8));
@@ -314,7 +314,7 @@ mod tests {
             unix_ns: UNIX_NS - i128::from(2 * SPAN_NS),
             ..before
         };
-        assert_eq!(set_back.from_kept(&kept), AddressHistory::default());
+        assert_eq!(set_back.taken_up(&kept), AddressHistory::default());
     }
 
     #[test]
