@@ -20,7 +20,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::watch;
-use tokio::task::JoinSet;
+use tokio::task::{JoinSet, yield_now};
 
 /// Pause after a failure to accept that will not pass by itself.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
@@ -204,6 +204,8 @@ impl<H: Handler> Connection<H> {
         request: hyper::Request<Incoming>,
     ) -> Result<hyper::Response<TrackedBody>, Infallible> {
         self.progress.request_arrived();
+        // The turn of the others, whose requests may wait behind a hundred that came in one segment.
+        yield_now().await;
         let response = self.answer(request).await;
         let body = TrackedBody::new(response.content, self.progress.clone());
         let mut answer = hyper::Response::new(body);
@@ -283,5 +285,70 @@ impl<H: Handler> Connection<H> {
                 ))
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Connection, Handler, Service};
+    use crate::http::deadline::{DeadlineStream, Progress};
+    use crate::http::limits::{Limits, Refusals};
+    use crate::http::message::{Content, Request, Response};
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
+    use tokio::sync::watch;
+
+    /// Answers with how many requests came before.
+    #[derive(Default)]
+    struct Counts(AtomicUsize);
+
+    impl Handler for Counts {
+        async fn handle(self: Arc<Self>, _request: Request) -> Response {
+            let count = self.0.fetch_add(1, Ordering::Relaxed);
+            let content = Content::Whole(format!("before: {count}\n").into());
+            Response::ok("text/plain; charset=utf-8", content)
+        }
+    }
+
+    fn connect(handler: &Arc<Counts>, stop: &watch::Sender<bool>) -> DuplexStream {
+        let (stream, served) = duplex(64 << 10);
+        let progress = Progress::new(false);
+        let connection = Connection {
+            service: Service {
+                handler: Arc::clone(handler),
+                limits: Limits::WEB,
+                refusals: Arc::new(Refusals::default()),
+                access: None,
+            },
+            progress: progress.clone(),
+            client: crate::http::Client::User(None),
+        };
+        let served = DeadlineStream::new(served, progress, Limits::WEB);
+        tokio::spawn(connection.run(served, stop.subscribe()));
+        stream
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_asks_once_does_not_wait_for_who_asks_a_hundred_times() {
+        const REQUEST: &str = "GET / HTTP/1.1\r\nHost: x\r\n\r\n";
+        let (handler, stop) = (Arc::default(), watch::Sender::new(false));
+        let mut greedy = connect(&handler, &stop);
+        let mut modest = connect(&handler, &stop);
+        greedy
+            .write_all(REQUEST.repeat(100).as_bytes())
+            .await
+            .unwrap();
+        modest.write_all(REQUEST.as_bytes()).await.unwrap();
+        let mut answer = Vec::new();
+        while !answer.ends_with(b"\n") || !answer.windows(6).any(|part| part == b"before") {
+            let mut buffer = [0; 1024];
+            let count = modest.read(&mut buffer).await.unwrap();
+            answer.extend_from_slice(&buffer[..count]);
+        }
+        let answer = String::from_utf8(answer).unwrap();
+        let (_, before) = answer.rsplit_once("before: ").unwrap();
+        let before: usize = before.trim().parse().unwrap();
+        assert!(before <= 3, "{before} came first");
     }
 }

@@ -9,15 +9,23 @@ pub mod reference;
 use crate::http::{Content, Handler, Request, Response};
 use crate::log;
 use crate::state::AgentState;
+use bytes::Bytes;
 use hyper::StatusCode;
 use page::SelfCounts;
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+/// A page is served to everybody who asks within so long: who asks over and over has it written no more
+/// than a hundred times a second.
+const SAME_FOR: Duration = Duration::from_millis(10);
 
 /// Answers what comes in by the metrics listeners.
 pub(crate) struct Web {
     state: Arc<AgentState>,
     telemetry_path: String,
+    /// The last page, and when it was begun.
+    last: Mutex<Option<(Instant, Bytes)>>,
 }
 
 impl Web {
@@ -26,10 +34,25 @@ impl Web {
         Self {
             state,
             telemetry_path,
+            last: Mutex::default(),
         }
     }
 
     fn metrics(&self) -> Response {
+        let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
+        let now = Instant::now();
+        let is_fresh = |written: &(Instant, Bytes)| now.duration_since(written.0) < SAME_FOR;
+        if !last.as_ref().is_some_and(is_fresh) {
+            *last = self.write_page().map(|page| (now, page));
+        }
+        match last.as_ref() {
+            Some((_, page)) => Response::ok(exposition::CONTENT_TYPE, Content::Whole(page.clone())),
+            None => Response::text(StatusCode::INTERNAL_SERVER_ERROR, "internal error\n"),
+        }
+    }
+
+    /// `None` if it cannot be written, which is logged.
+    fn write_page(&self) -> Option<Bytes> {
         let state = &self.state;
         let (core, events_forgotten, events_suppressed) = state.with_engine(|engine| {
             (
@@ -61,13 +84,10 @@ impl Web {
             tcp_memory_looks: state.tcp_memory.counts(),
             is_last_reload_successful: state.is_last_reload_successful(),
         };
-        match page::render(&core, &kernel, &counts) {
-            Ok(page) => Response::ok(exposition::CONTENT_TYPE, Content::Whole(page.into())),
-            Err(error) => {
-                tracing::error!("cannot write the metrics: {error}");
-                Response::text(StatusCode::INTERNAL_SERVER_ERROR, "internal error\n")
-            }
-        }
+        page::render(&core, &kernel, &counts)
+            .inspect_err(|error| tracing::error!("cannot write the metrics: {error}"))
+            .ok()
+            .map(Bytes::from)
     }
 
     fn landing_page(&self) -> Response {
@@ -119,15 +139,16 @@ impl Handler for Web {
 
 #[cfg(test)]
 mod tests {
-    use super::Web;
+    use super::{SAME_FOR, Web};
     use crate::clock::thread_time;
     use crate::config::Config;
     use crate::http::{Content, Handler, Request, Response};
     use crate::state::tests::{stalled, state};
+    use bytes::Bytes;
     use hyper::StatusCode;
     use std::net::Ipv6Addr;
     use std::sync::Arc;
-    use std::time::Duration;
+    use std::time::{Duration, Instant};
 
     async fn get(web: &Arc<Web>, path: &str) -> Response {
         let request = Request::parse(path, None).unwrap();
@@ -167,9 +188,9 @@ mod tests {
         let mut bytes = 0;
         for _ in 0..9 {
             let began = thread_time();
-            let page = get(&web, "/metrics").await;
+            let page = web.write_page().unwrap();
             best = best.min(thread_time() - began);
-            bytes = text(page).len();
+            bytes = page.len();
         }
         println!("/metrics with {PEERS} peers: {bytes} bytes in {best:?} of processor time");
         assert!(bytes <= 1 << 20);
@@ -189,6 +210,28 @@ mod tests {
         assert!(text(unready).starts_with("starting"));
         let dead = get(&web, "/healthz").await;
         assert_eq!(dead.status, StatusCode::SERVICE_UNAVAILABLE);
+    }
+
+    /// Else whoever asks a hundred times at once, and again, keeps the agent from all else.
+    #[tokio::test]
+    async fn a_page_is_written_once_for_all_who_ask_at_once() {
+        let (state, _pings) = state(&Config::default());
+        let web = Arc::new(Web::new(state, "/metrics".to_owned()));
+        let began = Instant::now();
+        // Kept, so that none is written where another was.
+        let mut pages: Vec<Bytes> = Vec::new();
+        for _ in 0..1_000 {
+            match get(&web, "/metrics").await.content {
+                Content::Whole(page) => pages.push(page),
+                other => panic!("{other:?}"),
+            };
+        }
+        pages.dedup_by_key(|page| page.as_ptr());
+        let most = 1 + began.elapsed().as_millis() / SAME_FOR.as_millis();
+        assert!(pages.len() as u128 <= most, "{} in {most}", pages.len());
+        tokio::time::sleep(SAME_FOR).await;
+        let later = text(get(&web, "/metrics").await);
+        assert!(later.contains("process_cpu_seconds_total "));
     }
 
     #[tokio::test]
