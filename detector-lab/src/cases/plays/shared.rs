@@ -10,7 +10,7 @@ use crate::servers::{Haproxy, TinyServer};
 use crate::stage::Stage;
 use anyhow::Result;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// Readers on pause behind one address: a hoard, by their number.
 pub(super) const PAUSED: usize = 30;
@@ -163,6 +163,7 @@ pub(crate) fn office(stage: &Stage) -> Result<()> {
     let server = stage.tiny_server()?;
     let _readers = downloads(stage, &server)?;
     let _paused = players(stage, &server)?;
+    note_hoard(stage);
     stage.hold();
     Ok(())
 }
@@ -227,6 +228,12 @@ pub(super) fn read_on(clients: Vec<KernelPeer>) -> Vec<SlowReader> {
     readers
         .map(|client| client.read_slowly(4_000, pause))
         .collect()
+}
+
+/// What is paused from now on is a hoard that is called one. A kernel takes a little longer than its program.
+fn note_hoard(stage: &Stage) {
+    let after = stage.thresholds().dribble_over;
+    stage.note_peer_due("stall-hoard", Instant::now() + after);
 }
 
 /// HAProxy where clients are, before nginx. Its own clients are on loopback, which nobody judges.
