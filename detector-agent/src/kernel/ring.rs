@@ -8,7 +8,6 @@ use super::shared::{Shared, StopSignal};
 use aya::maps::{MapData, RingBuf};
 use detector_core::observe::decode::Decoder;
 use detector_core::observe::observation::Observation;
-use rustix::event::{PollFd, PollFlags};
 use std::sync::Arc;
 use tokio::sync::mpsc::Sender;
 
@@ -27,21 +26,15 @@ pub(super) fn read(
         if !drain(&mut ring, decoder, shared, sink) {
             return;
         }
-        let mut waits = [
-            PollFd::new(&ring, PollFlags::IN),
-            PollFd::new(stop, PollFlags::IN),
-        ];
-        match rustix::event::poll(&mut waits, None) {
-            Ok(_) | Err(rustix::io::Errno::INTR) => {}
+        match stop.wait_beside(&ring) {
+            Ok(true) => {}
+            Ok(false) => return,
             Err(error) => {
                 let reason = format!("waiting for kernel records failed: {error}");
                 // The agent is going down already if it no longer listens.
                 let _gone = sink.blocking_send(Message::Failed(reason));
                 return;
             }
-        }
-        if stop.is_set() {
-            return;
         }
     }
 }

@@ -1,7 +1,8 @@
 //! What the threads of the kernel side share: the stop signal and the status.
 
 use super::status::KernelStatus;
-use rustix::event::EventfdFlags;
+use rustix::event::{EventfdFlags, PollFd, PollFlags, poll};
+use rustix::io::{Errno, retry_on_intr};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -34,6 +35,23 @@ impl StopSignal {
     /// Whether it is set.
     pub(super) fn is_set(&self) -> bool {
         self.is_set.load(Ordering::Acquire)
+    }
+
+    /// Waits until there is something to read from `source`, however long that takes; false once the
+    /// signal is set.
+    pub(super) fn wait_beside(&self, source: impl AsFd) -> Result<bool, Errno> {
+        while !self.is_set() {
+            let mut waits = [
+                PollFd::new(&source, PollFlags::IN),
+                PollFd::new(self, PollFlags::IN),
+            ];
+            retry_on_intr(|| poll(&mut waits, None))?;
+            let [source, _stop] = &waits;
+            if !source.revents().is_empty() {
+                return Ok(!self.is_set());
+            }
+        }
+        Ok(false)
     }
 }
 
@@ -82,5 +100,38 @@ impl Shared {
     fn lock(&self) -> MutexGuard<'_, KernelStatus> {
         // Plain numbers: a panic in the middle of a change leaves nothing broken.
         self.status.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::StopSignal;
+    use std::io::Write;
+    use std::sync::Arc;
+    use std::thread;
+
+    #[test]
+    fn a_source_with_something_to_read_ends_the_wait_and_so_does_the_signal() {
+        let signal = Arc::new(StopSignal::new().unwrap());
+        let (source, mut writer) = std::io::pipe().unwrap();
+        let other = Arc::clone(&signal);
+        let thread = thread::spawn(move || {
+            let first = other.wait_beside(&source);
+            // Nobody reads it: that does not keep the signal from being seen.
+            while other.wait_beside(&source) == Ok(true) {}
+            first
+        });
+        writer.write_all(b"x").unwrap();
+        signal.set();
+        thread.join().unwrap().unwrap();
+        let (source, _writer) = std::io::pipe().unwrap();
+        assert_eq!(signal.wait_beside(&source), Ok(false));
+
+        let signal = StopSignal::new().unwrap();
+        let (source, mut writer) = std::io::pipe().unwrap();
+        writer.write_all(b"x").unwrap();
+        assert_eq!(signal.wait_beside(&source), Ok(true));
+        signal.set();
+        assert_eq!(signal.wait_beside(&source), Ok(false));
     }
 }
