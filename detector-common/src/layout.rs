@@ -180,11 +180,19 @@ pub struct KernelLayout {
     pub percpu_counter_count: Offset,
     /// `struct mm_struct.rss_stat.count`, where it is four numbers of 64 bits.
     pub mm_counts: Offset,
+    /// `struct task_struct.cgroups`, pointer.
+    pub task_cgroups: Offset,
+    /// `struct css_set.dfl_cgrp`, pointer: the control group in the unified hierarchy.
+    pub css_set_dfl_cgrp: Offset,
+    /// `struct cgroup.kn`, pointer.
+    pub cgroup_kn: Offset,
+    /// `struct kernfs_node.id`, u64: the inode number of the group's folder.
+    pub kernfs_node_id: Offset,
     /// Fills the last cache line; always 0.
-    pub reserved: u64,
+    pub reserved: [u64; 5],
 }
 
-const _: () = assert!(size_of::<KernelLayout>() == 64 * 8 + 4 * 16);
+const _: () = assert!(size_of::<KernelLayout>() == 72 * 8 + 4 * 16);
 
 /// A bit field that is not there.
 const NO_BITS: BitField = BitField {
@@ -263,6 +271,10 @@ impl KernelLayout {
         mm_counters: ABSENT,
         percpu_counter_count: ABSENT,
         mm_counts: ABSENT,
-        reserved: 0,
+        task_cgroups: ABSENT,
+        css_set_dfl_cgrp: ABSENT,
+        cgroup_kn: ABSENT,
+        kernfs_node_id: ABSENT,
+        reserved: [0; 5],
     };
 }

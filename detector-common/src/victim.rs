@@ -25,9 +25,11 @@ pub struct VictimRecord {
     pub anonymous_pages: i64,
     /// Shared memory, pages.
     pub shared_pages: i64,
+    /// Number of its control group in the unified hierarchy; 0 if it could not be read.
+    pub control_group: u64,
 }
 
-const _: () = assert!(size_of::<VictimRecord>() == 56);
+const _: () = assert!(size_of::<VictimRecord>() == 64);
 
 impl VictimRecord {
     /// Of which the number alone is known.
@@ -41,6 +43,7 @@ impl VictimRecord {
             file_pages: UNKNOWN,
             anonymous_pages: UNKNOWN,
             shared_pages: UNKNOWN,
+            control_group: 0,
         }
     }
 }

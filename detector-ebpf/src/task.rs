@@ -46,6 +46,15 @@ impl Task {
             Some(Memory(memory))
         }
     }
+
+    /// The number of its control group in the unified hierarchy.
+    #[inline(always)]
+    pub fn control_group(self) -> Option<u64> {
+        let groups: u64 = read(self.0, global!(DET_LAYOUT.task_cgroups))?;
+        let group: u64 = read(groups, global!(DET_LAYOUT.css_set_dfl_cgrp))?;
+        let node: u64 = read(group, global!(DET_LAYOUT.cgroup_kn))?;
+        read(node, global!(DET_LAYOUT.kernfs_node_id))
+    }
 }
 
 /// The address of a `struct mm_struct`.

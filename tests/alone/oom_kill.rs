@@ -1,11 +1,11 @@
 //! The kernel kills a process of a control group that is out of memory: an incident says so and weighs
 //! what TCP had to do with it, the recorder says who was killed and what it held, and a minute later it
 //! is over. Hook, log and count of a kill are one. Where the kernel's log may not be read the hook on the
-//! OOM killer names the victim all the same.
+//! OOM killer names the victim all the same, and its control group also where it is out of sight.
 
 use anyhow::{Context, Result, bail, ensure};
 use detector_recorder::{KillScope, Note, NoteKind, OomKill, Reader, Span};
-use detector_tests::agent::{Agent, AgentOptions, command};
+use detector_tests::agent::{Agent, AgentOptions, command, in_a_container, with_mounts};
 use detector_tests::lab::{Child, ControlGroup};
 use detector_tests::story::in_folder;
 use detector_tests::{PATIENCE, expect};
@@ -25,10 +25,16 @@ const IS_OVER: Duration = Duration::from_secs(180);
 
 /// Has the kernel kill a process that takes memory without end, and returns its number.
 fn kill_for_memory(group: &ControlGroup) -> Result<u32> {
+    kill_in(group, |_| Ok(()))
+}
+
+/// The same; `prepare` may place it in another hierarchy, too.
+fn kill_in(group: &ControlGroup, prepare: impl FnOnce(&mut Command) -> Result<()>) -> Result<u32> {
     group.leave_memory(MEMORY_BYTES)?;
     // One line that never ends.
     let mut greedy = Command::new("tail");
     greedy.arg("/dev/zero").stdout(Stdio::null());
+    prepare(&mut greedy)?;
     group.place(&mut greedy)?;
     let mut greedy = Child::start(greedy)?;
     let pid = greedy.pid();
@@ -164,5 +170,34 @@ fn without_the_kernels_log_the_hook_names_the_victim_and_the_status_says_what_is
             }
         }
         bail!("each victim was gone before it was looked at")
+    })
+}
+
+#[test]
+fn a_victim_that_is_out_of_sight_is_placed_by_its_control_group() -> Result<()> {
+    let _machine = crate::machine();
+    in_folder("oom-kill-unseen", |folder| {
+        let options = AgentOptions {
+            configuration: Some("[detect]\nscope = \"host\"\n".to_owned()),
+            under: [
+                in_a_container(),
+                with_mounts("mount --bind /dev/null /dev/kmsg"),
+            ]
+            .concat(),
+            ..AgentOptions::default()
+        };
+        let _agent = Agent::start_with(folder, &options)?;
+        let name = format!("detector-unseen-{}.service", std::process::id());
+        let group = ControlGroup::of_memory(name.clone())?;
+        // Where the older hierarchy has the memory, services have groups in the other as well.
+        let unified = ControlGroup::create(name.clone()).ok();
+        let pid = kill_in(&group, |greedy| {
+            unified.iter().try_for_each(|unified| unified.place(greedy))
+        })?;
+        let note = note_of(&folder.join("agent/state"), pid, |kill| kill.by_hook)?;
+        let kill = note.kill.as_ref().context("a kill has fields")?;
+        ensure!(!kill.by_log, "{kill:?}");
+        ensure!(kill.unit == Some(name), "{kill:?}");
+        Ok(())
     })
 }

@@ -2,7 +2,7 @@
 //! the end of the way.
 
 use rustix::buffer::spare_capacity;
-use rustix::fs::{Mode, OFlags};
+use rustix::fs::{Dir, FileType, Mode, OFlags};
 use rustix::io::{Errno, retry_on_intr};
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
@@ -26,6 +26,16 @@ impl Folder {
     pub(super) fn folder(&self, name: &str) -> Result<Self, Errno> {
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         rustix::fs::openat(&self.0, name, flags, Mode::empty()).map(Self)
+    }
+
+    /// Name and inode number of each folder in it; none if it is gone.
+    pub(super) fn folders(&self) -> impl Iterator<Item = (String, u64)> {
+        let entries = Dir::read_from(&self.0).into_iter().flatten().flatten();
+        entries.filter_map(|entry| {
+            let name = entry.file_name().to_str().ok()?;
+            let is_below = entry.file_type() == FileType::Directory && !matches!(name, "." | "..");
+            is_below.then(|| (name.to_owned(), entry.ino()))
+        })
     }
 
     fn file(&self, name: &str) -> Result<OwnedFd, Errno> {

@@ -32,7 +32,7 @@ pub(crate) use status::KernelStatus;
 #[cfg(test)]
 pub(crate) use status::{MapStatus, ProgramStatus};
 pub(crate) use sweep::SweepOptions;
-pub(crate) use victims::{Victim, Victims};
+pub(crate) use victims::{Heard, Victim, Victims};
 
 use crate::privilege::outside;
 use aya::Ebpf;

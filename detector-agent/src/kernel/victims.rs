@@ -6,7 +6,6 @@
 use super::shared::StopSignal;
 use aya::maps::{MapData, RingBuf};
 use detector_common::victim::{UNKNOWN, VictimRecord};
-use rustix::event::{PollFd, PollFlags};
 use rustix::io::Errno;
 use std::sync::Arc;
 
@@ -14,6 +13,16 @@ use std::sync::Arc;
 pub(crate) struct Victims {
     ring: RingBuf<MapData>,
     stop: Arc<StopSignal>,
+}
+
+/// What the hook tells.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Heard {
+    Victim(Victim),
+    /// A record that cannot be decoded.
+    Refused,
+    /// Nothing more: the agent stops.
+    Stopped,
 }
 
 /// A process that is about to die. What the kernel does not tell is `None`.
@@ -26,6 +35,8 @@ pub(crate) struct Victim {
     pub(crate) anonymous_bytes: Option<u64>,
     pub(crate) file_bytes: Option<u64>,
     pub(crate) shared_bytes: Option<u64>,
+    /// Number of its control group in the unified hierarchy: the inode number of the group's folder.
+    pub(crate) control_group: Option<u64>,
 }
 
 impl Victims {
@@ -33,28 +44,20 @@ impl Victims {
         Self { ring, stop }
     }
 
-    /// The next victim, however long that takes; `None` once the agent stops.
-    pub(crate) fn wait(&mut self) -> Result<Option<Victim>, Errno> {
-        loop {
-            if self.stop.is_set() {
-                return Ok(None);
-            }
+    /// The next victim, however long that takes.
+    pub(crate) fn wait(&mut self) -> Result<Heard, Errno> {
+        while self.stop.wait_beside(&self.ring)? {
             if let Some(item) = self.ring.next() {
-                match Victim::decode(&item) {
-                    Some(victim) => return Ok(Some(victim)),
-                    None => tracing::debug!("a record of a victim was refused"),
-                }
-                continue;
-            }
-            let mut waits = [
-                PollFd::new(&self.ring, PollFlags::IN),
-                PollFd::new(&*self.stop, PollFlags::IN),
-            ];
-            match rustix::event::poll(&mut waits, None) {
-                Ok(_) | Err(Errno::INTR) => {}
-                Err(errno) => return Err(errno),
+                return Ok(Heard::of(&item));
             }
         }
+        Ok(Heard::Stopped)
+    }
+}
+
+impl Heard {
+    fn of(record: &[u8]) -> Self {
+        Victim::decode(record).map_or(Self::Refused, Self::Victim)
     }
 }
 
@@ -72,6 +75,7 @@ impl Victim {
             anonymous_bytes: bytes_of(record.anonymous_pages),
             file_bytes: bytes_of(record.file_pages),
             shared_bytes: bytes_of(record.shared_pages),
+            control_group: Some(record.control_group).filter(|number| *number != 0),
         })
     }
 }
@@ -85,34 +89,36 @@ fn bytes_of(pages: i64) -> Option<u64> {
 
 #[cfg(test)]
 mod tests {
-    use super::Victim;
+    use super::{Heard, Victim};
     use detector_common::victim::VictimRecord;
 
     #[test]
     fn a_record_is_taken_as_far_as_it_tells_something() {
         let page_bytes = rustix::param::page_size() as u64;
         let bare = VictimRecord::bare(1, 870);
-        let victim = Victim::decode(bytemuck::bytes_of(&bare)).unwrap();
         let expected = Victim {
             pid: 870,
             ..Victim::default()
         };
-        assert_eq!(victim, expected);
+        let heard = Heard::of(bytemuck::bytes_of(&bare));
+        assert_eq!(heard, Heard::Victim(expected));
         let mut name = [0; 16];
         name[..5].copy_from_slice(b"httpd");
         let whole = VictimRecord {
             name,
             file_pages: -3,
             anonymous_pages: 51_000,
+            control_group: 4_242,
             ..bare
         };
         let victim = Victim::decode(bytemuck::bytes_of(&whole)).unwrap();
         assert_eq!(victim.name.as_deref(), Some("httpd"));
         assert_eq!(victim.anonymous_bytes, Some(51_000 * page_bytes));
         assert_eq!((victim.file_bytes, victim.shared_bytes), (Some(0), None));
+        assert_eq!(victim.control_group, Some(4_242));
         let nobody = VictimRecord { pid: 0, ..whole };
-        for broken in [bytemuck::bytes_of(&nobody), &[0; 55], &[]] {
-            assert_eq!(Victim::decode(broken), None);
+        for broken in [bytemuck::bytes_of(&nobody), &[0; 63], &[]] {
+            assert_eq!(Heard::of(broken), Heard::Refused);
         }
     }
 }

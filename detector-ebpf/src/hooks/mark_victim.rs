@@ -64,4 +64,7 @@ fn describe(task: Task, record: &mut VictimRecord) {
         record.anonymous_pages = memory.pages(Pages::Anonymous);
         record.shared_pages = memory.pages(Pages::Shared);
     }
+    if let Some(group) = task.control_group() {
+        record.control_group = group;
+    }
 }

@@ -44,8 +44,8 @@ if grep -q '^ready:' /run/agent.log; then
         [ "$tries" -gt 100 ] && break
         usleep 100000
     done
-    # An emulated machine may be too slow to look at it while it is alive.
-    grep 'the kernel killed awk\[[0-9]*\].*: .* anonymous' /run/agent.log && echo "@@ victim named"
+    # An emulated machine may be too slow to look at it while it is alive: its group is known all the same.
+    grep 'the kernel killed awk\[[0-9]*\] of .*greedy.*: .* anonymous' /run/agent.log && echo "@@ victim named"
     kill -TERM "$agent"
     wait "$agent"
     echo "@@ stop $?"

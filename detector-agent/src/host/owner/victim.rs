@@ -61,18 +61,39 @@ impl VictimReader {
         let groups = process.read("cgroup", CGROUP_BYTES).unwrap_or_default();
         let stat = Stat::read(&process).ok();
         let name = stat.map(|stat| stat.command);
-        let text = String::from_utf8_lossy(&groups);
-        let group = memory_group(&text);
-        let path = group.as_ref().map(|(path, _)| path.as_str());
+        let group = memory_group(&String::from_utf8_lossy(&groups));
         // Once its memory is gone, the older hierarchy has it in the root, wherever it was.
         let statm = process.read("statm", LINES_BYTES).unwrap_or_default();
         let is_gone = statm.is_empty() || statm.starts_with(b"0 ");
-        if path == Some("/") && is_gone {
+        let is_in_root = group.as_ref().is_some_and(|(path, _)| path == "/");
+        if is_in_root && is_gone {
             return OomKill {
                 name,
                 ..OomKill::default()
             };
         }
+        OomKill {
+            name,
+            ..self.placed(&groups, group)
+        }
+    }
+
+    /// What is known of a process by the number of its control group in the unified hierarchy: it may be
+    /// gone, or out of sight.
+    pub(crate) fn look_into(&self, control_group: u64) -> OomKill {
+        let unified = self.unified.as_ref();
+        let path = unified.and_then(|groups| groups.path_of_number(control_group));
+        let Some(path) = path else {
+            return OomKill::default();
+        };
+        let groups = format!("0::{path}\n");
+        // Where the older hierarchy has the memory, this one does not tell whose was short.
+        let group = self.older.is_none().then_some((path, true));
+        self.placed(groups.as_bytes(), group)
+    }
+
+    /// Of the text of `/proc/PID/cgroup`, and the group in it that limits memory.
+    fn placed(&self, groups: &[u8], group: Option<(String, bool)>) -> OomKill {
         let levels = group.as_ref().map_or_else(Vec::new, |(path, is_unified)| {
             let hierarchy = if *is_unified {
                 &self.unified
@@ -89,9 +110,8 @@ impl VictimReader {
                 .map_or_else(Vec::new, |groups| groups.each(path, read))
         });
         OomKill {
-            name,
-            unit: Placement::parse(&groups).name(),
-            cgroup: path.map(clean),
+            unit: Placement::parse(groups).name(),
+            cgroup: group.map(|(path, _)| clean(&path)),
             ..self.memory(&levels)
         }
     }
@@ -195,6 +215,7 @@ mod tests {
     use super::VictimReader;
     use detector_api::recorded::{KillScope, OomKill};
     use std::fs;
+    use std::os::unix::fs::MetadataExt;
     use std::path::Path;
     use tempfile::TempDir;
 
@@ -307,6 +328,36 @@ mod tests {
             ..of_httpd()
         };
         assert_eq!(look(&host), expected);
+    }
+
+    #[test]
+    fn a_victim_that_is_gone_is_known_by_the_number_of_its_group() {
+        let host = host(500_000);
+        unified(&host, 1, LIMIT / 2);
+        let number = fs::metadata(host.path().join("unified/system.slice/httpd.service"))
+            .unwrap()
+            .ino();
+        fs::remove_dir_all(host.path().join("870")).unwrap();
+        let look_into = || VictimReader::open(host.path()).unwrap().look_into(number);
+        let of_unit = OomKill {
+            unit: of_httpd().unit,
+            ..OomKill::default()
+        };
+        // The older hierarchy has the memory.
+        assert_eq!(look_into(), of_unit);
+        let mounts = host.path().join("self/mountinfo");
+        let text = fs::read_to_string(&mounts).unwrap();
+        fs::write(&mounts, text.lines().last().unwrap()).unwrap();
+        let expected = OomKill {
+            scope: KillScope::ControlGroup,
+            socket_bytes: Some(4_200_000),
+            limit_bytes: Some(LIMIT),
+            cgroup: of_httpd().cgroup,
+            ..of_unit
+        };
+        assert_eq!(look_into(), expected);
+        fs::remove_dir_all(host.path().join("unified/system.slice")).unwrap();
+        assert_eq!(look_into(), OomKill::default());
     }
 
     #[test]

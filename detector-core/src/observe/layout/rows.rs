@@ -167,4 +167,8 @@ pub(super) const ROWS: &[Row] = &[
     variant("mm_struct", "rss_stat", Block(4 * 40, |l| &mut l.mm_counters)),
     variant("percpu_counter", "count", Integer(8, |l| &mut l.percpu_counter_count)),
     variant("mm_struct", "rss_stat.count", Block(4 * 8, |l| &mut l.mm_counts)),
+    variant("task_struct", "cgroups", Pointer(|l| &mut l.task_cgroups)),
+    variant("css_set", "dfl_cgrp", Pointer(|l| &mut l.css_set_dfl_cgrp)),
+    variant("cgroup", "kn", Pointer(|l| &mut l.cgroup_kn)),
+    variant("kernfs_node", "id", Integer(8, |l| &mut l.kernfs_node_id)),
 ];
