@@ -16,7 +16,7 @@ use crate::host::tcp_memory::TcpMemoryGauge;
 use crate::http::Refusals;
 use crate::kernel::{History, Kernel, KernelStatus, Message};
 use crate::kills::Kills;
-use crate::recording::Recording;
+use crate::recording::{Recording, milliseconds};
 use crate::watched::Watched;
 use detector_api::snapshot::HostPressure;
 use detector_api::status::{Privilege, Saving};
@@ -24,7 +24,7 @@ use detector_api::text::budget_line;
 use detector_api::time::rfc3339;
 use detector_core::engine::Engine;
 use detector_core::time::MonotonicTime;
-use detector_recorder::NoteKind;
+use detector_recorder::{Moment, NoteKind};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
@@ -79,10 +79,11 @@ pub(crate) struct AgentState {
     pub(crate) kernel_log_failure: Mutex<Option<String>>,
 }
 
-/// When the agent started, by both clocks.
+/// When the agent started, by all clocks.
 struct Started {
     at: MonotonicTime,
     unix_ns: i128,
+    boot_ns: i128,
 }
 
 /// What the agent counts about itself.
@@ -145,6 +146,7 @@ impl AgentState {
             started: Started {
                 at: started,
                 unix_ns: clock::unix_ns(),
+                boot_ns: clock::boot_ns(),
             },
             privilege: OnceLock::new(),
             counters: Counters::default(),
@@ -313,9 +315,12 @@ impl AgentState {
         clock::now().since_seconds(self.started.at)
     }
 
-    /// When it started, Unix nanoseconds.
-    pub(crate) const fn started_unix_ns(&self) -> i128 {
-        self.started.unix_ns
+    /// When it started, for the recorder.
+    pub(crate) fn started(&self) -> Moment {
+        Moment {
+            unix_ms: milliseconds(self.started.unix_ns),
+            boot_ms: milliseconds(self.started.boot_ns),
+        }
     }
 
     /// When it started, RFC 3339.

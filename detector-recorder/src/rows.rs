@@ -5,6 +5,9 @@ use detector_api::recorded::{GapReason, NoteKind, OomKill};
 use detector_api::snapshot::{Peer, PeerDetail};
 use rusqlite::ToSql;
 
+/// A wall clock that is slewed moves by less between two moments that follow each other.
+const STEP_MS: i64 = 1_000;
+
 /// A moment by both clocks.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Moment {
@@ -12,6 +15,17 @@ pub struct Moment {
     pub unix_ms: i64,
     /// Milliseconds since the host started; never steps.
     pub boot_ms: i64,
+}
+
+impl Moment {
+    /// Whether the wall clock was set between this moment and a later one: times before and after do not
+    /// follow each other.
+    #[must_use]
+    pub const fn is_set_until(self, later: Self) -> bool {
+        let passed_ms = later.boot_ms.saturating_sub(self.boot_ms);
+        let shown_ms = later.unix_ms.saturating_sub(self.unix_ms);
+        shown_ms.saturating_sub(passed_ms).saturating_abs() > STEP_MS
+    }
 }
 
 /// Declares a row of optional numbers and, from the same list, its columns.
@@ -124,6 +138,17 @@ row! {
         /// Connections closed for want of memory or of room for orphans, in the agent's namespace
         /// (`TCPAbortOnMemory`).
         aborted_on_memory: i64,
+        /// Who held TCP's memory, at a look at all sockets within the last seconds: send queues of stalled
+        /// connections,
+        held_stalled_send_bytes: i64,
+        /// other send queues,
+        held_send_bytes: i64,
+        /// what programs had not read,
+        held_receive_bytes: i64,
+        /// sockets without a process,
+        held_orphans_bytes: i64,
+        /// and what is in no list.
+        held_unlisted_bytes: i64,
     }
 }
 

@@ -13,19 +13,31 @@ pub(crate) const APPLICATION_ID: i64 = 0x6474_6374;
 /// The newest version.
 pub(crate) const VERSION: i64 = MIGRATIONS.len() as i64;
 
-const MIGRATIONS: &[&str] = &[include_str!("schema/1.sql"), include_str!("schema/2.sql")];
+const MIGRATIONS: &[&str] = &[
+    include_str!("schema/1.sql"),
+    include_str!("schema/2.sql"),
+    include_str!("schema/3.sql"),
+];
 
-/// Columns that came with the second version; a reader finds none in a file of the first.
-const OF_VERSION_2: [(&str, &str); 4] = [
-    ("notes", "json"),
-    ("peer_seconds", "held_workers"),
-    ("host_seconds", "orphan_limit"),
-    ("host_seconds", "aborted_on_memory"),
+/// Columns that came with a later version than the first; a reader finds none in an older file.
+const LATER: [(i64, &str, &str); 9] = [
+    (2, "notes", "json"),
+    (2, "peer_seconds", "held_workers"),
+    (2, "host_seconds", "orphan_limit"),
+    (2, "host_seconds", "aborted_on_memory"),
+    (3, "host_seconds", "held_stalled_send_bytes"),
+    (3, "host_seconds", "held_send_bytes"),
+    (3, "host_seconds", "held_receive_bytes"),
+    (3, "host_seconds", "held_orphans_bytes"),
+    (3, "host_seconds", "held_unlisted_bytes"),
 ];
 
 /// How a query asks for that column of a file of this version: by its name, or `NULL` where it has none.
 pub(crate) fn column(version: i64, table: &str, name: &'static str) -> &'static str {
-    if version < 2 && OF_VERSION_2.contains(&(table, name)) {
+    let is_it = |(since, of_table, column): &(i64, &str, &str)| {
+        version < *since && (*of_table, *column) == (table, name)
+    };
+    if LATER.iter().any(is_it) {
         "NULL"
     } else {
         name

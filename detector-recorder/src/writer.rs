@@ -16,7 +16,7 @@ use detector_api::snapshot::{Event, Incident};
 use opening::{Begun, begin, begin_anew};
 use rusqlite::{Connection, params};
 use statements::{
-    in_transaction, last_incident_ms, prolong_lack, prolong_run, set_numbers, write_findings,
+    Lack, in_transaction, last_incident_ms, prolong_lack, prolong_run, set_numbers, write_findings,
     write_samples,
 };
 use std::path::{Path, PathBuf};
@@ -91,8 +91,10 @@ pub struct Recorder {
     limits: Limits,
     run: i64,
     numbers_until: u64,
-    /// The row of the gap that goes on, while room is short.
-    lack: Option<i64>,
+    /// When it was written last, or the run began.
+    written: Moment,
+    /// The gap that goes on, while room is short.
+    lack: Option<Lack>,
     /// Where a damaged file is in whose place none could be made yet.
     aside: Option<PathBuf>,
     /// Another file of the name is not the one that is written.
@@ -116,7 +118,19 @@ impl Recorder {
         let lock = WriterLock::take(folder)?;
         let file = folder.join(location::FILE_NAME);
         let (begun, aside) = begin(&file, limits, who)?;
-        Ok((Self::new(begun, file, limits, lock), aside))
+        let recorder = Self {
+            identity: Identity::of(&file),
+            connection: begun.connection,
+            file,
+            limits,
+            run: begun.run,
+            numbers_until: begun.numbers_until,
+            written: who.at,
+            lack: None,
+            aside: None,
+            lock: Some(lock),
+        };
+        Ok((recorder, aside))
     }
 
     /// Goes on with a new file in place of one that was removed, perhaps with its folder; as
@@ -182,20 +196,6 @@ impl Recorder {
         self.identity = Identity::of(&self.file);
     }
 
-    fn new(begun: Begun, file: PathBuf, limits: Limits, lock: WriterLock) -> Self {
-        Self {
-            identity: Identity::of(&file),
-            connection: begun.connection,
-            file,
-            limits,
-            run: begun.run,
-            numbers_until: begun.numbers_until,
-            lack: None,
-            aside: None,
-            lock: Some(lock),
-        }
-    }
-
     /// Where the numbers of this run begin.
     ///
     /// # Errors
@@ -251,9 +251,9 @@ impl Recorder {
         let run = self.run;
         let newest = batch.events.iter().map(|event| event.id).max().unwrap_or(0);
         let numbers_until = self.numbers_until.max(newest.saturating_add(NUMBERS_AHEAD));
-        let lack = self.lack;
+        let (lack, before) = (self.lack, self.written);
         let committed = in_transaction(&mut self.connection, |transaction| {
-            let mut written = write_findings(transaction, run, batch)?;
+            let mut written = write_findings(transaction, run, batch, before)?;
             let samples = batch.samples();
             if with_samples {
                 write_samples(transaction, run, batch)?;
@@ -275,6 +275,7 @@ impl Recorder {
         let (written, lack) = committed.map_err(|error| RecorderError::of(&self.file, error))?;
         self.lack = lack.filter(|_| written.lacks_room);
         self.numbers_until = numbers_until;
+        self.written = batch.at;
         Ok(written)
     }
 
@@ -286,10 +287,22 @@ impl Recorder {
     /// Nothing was deleted.
     pub fn tidy(&mut self, now: Moment) -> Result<usize, RecorderError> {
         let limits = self.limits;
-        in_transaction(&mut self.connection, |transaction| {
-            tidy::tidy(transaction, now, limits)
-        })
-        .map_err(|error| RecorderError::of(&self.file, error))
+        // What is deleted need not be gone from the disk before the next batch is on it.
+        let tidied = self.let_wait_for_disk(false).and_then(|()| {
+            in_transaction(&mut self.connection, |transaction| {
+                tidy::tidy(transaction, now, limits)
+            })
+        });
+        let is_as_before = self.let_wait_for_disk(true);
+        tidied
+            .and_then(|deleted| is_as_before.map(|()| deleted))
+            .map_err(|error| RecorderError::of(&self.file, error))
+    }
+
+    /// Whether a commit waits until it is on the disk.
+    fn let_wait_for_disk(&self, waits: bool) -> rusqlite::Result<()> {
+        let kind = if waits { "FULL" } else { "NORMAL" };
+        self.connection.pragma_update(None, "synchronous", kind)
     }
 
     /// Ends the run: `last_event_id` is the newest number that an event had.

@@ -11,27 +11,35 @@ use rusqlite::Connection;
 use std::path::Path;
 use support::{at, batch, open};
 
-/// As the first schema had it: one second, one peer, one note.
-fn write_first(folder: &Path) {
+const STEPS: [&str; 2] = [
+    include_str!("../src/schema/1.sql"),
+    include_str!("../src/schema/2.sql"),
+];
+
+/// As an older schema had it: one second, one peer, one note.
+fn write_older(folder: &Path, version: usize) {
     let database = Connection::open(folder.join(FILE_NAME)).unwrap();
-    database
-        .execute_batch(include_str!("../src/schema/1.sql"))
-        .unwrap();
+    for step in &STEPS[..version] {
+        database.execute_batch(step).unwrap();
+    }
     let (unix_ms, boot_ms) = (at(0).unix_ms, at(0).boot_ms);
     database
         .execute_batch(&format!(
             "INSERT INTO runs VALUES (1, 'web1', 'boot', '0.1.0', {unix_ms}, {boot_ms}, {unix_ms}, {boot_ms}, NULL);
              INSERT INTO host_seconds (id, span, run, time_ms, boot_ms, orphans)
                  VALUES (1, 1, 1, {unix_ms}, {boot_ms}, 12);
-             INSERT INTO peer_seconds VALUES (1, 1, '198.51.100.7', NULL, NULL, 3, 4096, 0, 0, 0, 0, 0);
-             INSERT INTO notes VALUES (1, 1, {unix_ms}, {boot_ms}, 'oom-kill', NULL, 'killed 870 (httpd)');
+             INSERT INTO peer_seconds (second, place, peer, stalled_connections, pinned_bytes, zero_window_episodes,
+                     window_shrinks_polite, window_shrinks_below_flight, window_shrinks_treason, bytes_acked_per_second)
+                 VALUES (1, 1, '198.51.100.7', 3, 4096, 0, 0, 0, 0, 0);
+             INSERT INTO notes (id, run, time_ms, boot_ms, kind, text)
+                 VALUES (1, 1, {unix_ms}, {boot_ms}, 'oom-kill', 'killed 870 (httpd)');
              PRAGMA application_id = 0x64746374;
-             PRAGMA user_version = 1;"
+             PRAGMA user_version = {version};"
         ))
         .unwrap();
 }
 
-fn check_first(reader: &Reader) {
+fn check_older(reader: &Reader) {
     let (_, host, peers) = &reader.seconds(Span::ALL, 10).unwrap()[0];
     assert_eq!((host.orphans, host.orphan_limit), (Some(12), None));
     assert_eq!(
@@ -54,29 +62,38 @@ fn version(folder: &Path) -> i64 {
 }
 
 #[test]
-fn the_first_schema_is_read_as_it_is_and_goes_on_as_the_newest() {
+fn an_older_schema_is_read_as_it_is_and_goes_on_as_the_newest() {
+    for older in 1..=STEPS.len() {
+        go_on(older);
+    }
+}
+
+fn go_on(older: usize) {
     let folder = tempfile::tempdir().unwrap();
-    write_first(folder.path());
+    write_older(folder.path(), older);
     let first = Reader::open(folder.path()).unwrap();
-    check_first(&first);
+    check_older(&first);
     assert_eq!(first.peer_peaks(Span::ALL).unwrap()[0].held_workers, None);
     assert_eq!(first.peers_beyond(2).unwrap().len(), 1);
-    assert_eq!(version(folder.path()), 1);
+    assert_eq!(version(folder.path()), i64::try_from(older).unwrap());
 
     let mut recorder = open(folder.path(), 5);
     let mut next = batch(6, 1);
     next.peers[0].held_workers = Some(7);
     next.host = Some(HostSecond {
         orphan_limit: Some(4_096),
+        held_receive_bytes: Some(8_192),
         ..HostSecond::default()
     });
     recorder.record(&next).unwrap();
     recorder.end(at(7), 1).unwrap();
-    assert_eq!(version(folder.path()), 2);
+    assert_eq!(version(folder.path()), 3);
     let reader = Reader::open(folder.path()).unwrap();
-    check_first(&reader);
+    check_older(&reader);
     let (_, host, peers) = &reader.seconds(Span::ALL, 10).unwrap()[1];
     assert_eq!(host.orphan_limit, Some(4_096));
+    let held = (host.held_receive_bytes, host.held_unlisted_bytes);
+    assert_eq!(held, (Some(8_192), None));
     assert_eq!(peers[0].held_workers, Some(7));
     let peaks = reader.peer_peaks(Span::ALL).unwrap();
     assert_eq!(peaks[0].held_workers, Some(7));

@@ -6,6 +6,7 @@
 use crate::stage::{CraftedStage, both_families, expect_unblamed, suffix};
 use anyhow::{Context, Result, bail, ensure};
 use detector_lab::stage::Site;
+use detector_recorder::{Reader, Span};
 use detector_tests::PATIENCE;
 use detector_tests::acts;
 use detector_tests::agent::Agent;
@@ -30,6 +31,8 @@ both_families!(
 
 const PORT: u16 = 8_001;
 const SENT_BYTES: usize = 48_000;
+/// Seconds read of a recorder.
+const SECONDS: usize = 10_000;
 /// Arguments: address, port, and what to do with clients.
 const PROGRAM: &str = "
 import select, socket, sys
@@ -59,6 +62,12 @@ fn program_that_does_not_read_is_named_and_no_peer(family: Family) -> Result<()>
             .metrics()?
             .value("detector_tcp_memory_held_bytes", &labels)?;
         ensure!(metric >= 48_000.0, "{metric}");
+        expect::until("a second says so", PATIENCE, || {
+            let seconds =
+                Reader::open(&story.folder().join("agent/state"))?.seconds(Span::ALL, SECONDS)?;
+            let held = seconds.iter().map(|(_, host, _)| host.held_receive_bytes);
+            Ok((held.max().flatten() >= Some(48_000)).then_some(()))
+        })?;
         expect_unblamed(&agent, upload.peer_ip)
     })
 }

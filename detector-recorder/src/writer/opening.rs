@@ -1,10 +1,10 @@
 //! How the file is opened, a run of an agent begun, and the run before it concluded.
 
 use super::Opened;
-use super::statements::{in_transaction, write_gap, write_incident};
+use super::statements::{end_incident, in_transaction, write_gap};
 use crate::error::RecorderError;
 use crate::location;
-use crate::rows::Gap;
+use crate::rows::{Gap, Moment};
 use crate::schema::{self, Found};
 use crate::tidy::Limits;
 use detector_api::recorded::GapReason;
@@ -183,17 +183,22 @@ fn begin_run(
 /// The gap since the run before, and the end of incidents that nobody saw end.
 fn close_run_before(transaction: &Transaction<'_>, who: &Opened<'_>) -> rusqlite::Result<()> {
     let before = transaction.query_row(
-        "SELECT last_ms, boot_id, end IS NOT NULL FROM runs ORDER BY id DESC LIMIT 1",
+        "SELECT last_ms, last_boot_ms, boot_id, end IS NOT NULL FROM runs ORDER BY id DESC LIMIT 1",
         [],
         |row| {
-            let values: (i64, String, bool) = (row.get(0)?, row.get(1)?, row.get(2)?);
+            let last = Moment {
+                unix_ms: row.get(0)?,
+                boot_ms: row.get(1)?,
+            };
+            let values: (Moment, String, bool) = (last, row.get(2)?, row.get(3)?);
             Ok(values)
         },
     );
-    let (last_ms, boot_id, was_stopped) = match before {
+    let (last, boot_id, was_stopped) = match before {
         Err(rusqlite::Error::QueryReturnedNoRows) => return Ok(()),
         before => before?,
     };
+    let last_ms = last.unix_ms;
     let reason = match (was_stopped, boot_id == who.boot_id) {
         (true, _) => GapReason::Stopped,
         (false, true) => GapReason::Killed,
@@ -218,7 +223,7 @@ fn close_run_before(transaction: &Transaction<'_>, who: &Opened<'_>) -> rusqlite
     for json in open {
         if let Ok(mut incident) = serde_json::from_str::<Incident>(&json) {
             end_unseen(&mut incident, last_ms);
-            write_incident(transaction, None, &incident)?;
+            end_incident(transaction, &incident, last)?;
         }
     }
     Ok(())

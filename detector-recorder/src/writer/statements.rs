@@ -46,27 +46,66 @@ pub(super) fn write_gap(transaction: &Transaction<'_>, gap: &Gap) -> rusqlite::R
     Ok(())
 }
 
-/// Room is short until now: a new gap, or the one in this row goes on. Returns its row.
+/// The gap of a disk without room.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Lack {
+    /// Its row,
+    row: i64,
+    /// which ends here so far.
+    until: Moment,
+}
+
+/// Room is short until now: a new gap, or this one goes on. Where the wall clock was set meanwhile another
+/// begins: what lies between was recorded, or has never been.
 pub(super) fn prolong_lack(
     transaction: &Transaction<'_>,
-    row: Option<i64>,
+    lack: Option<Lack>,
     at: Moment,
-) -> rusqlite::Result<i64> {
-    let Some(row) = row else {
-        let gap = Gap {
-            from_ms: at.unix_ms,
-            until_ms: at.unix_ms,
-            reason: GapReason::DiskFull,
-        };
-        write_gap(transaction, &gap)?;
-        return Ok(transaction.last_insert_rowid());
+) -> rusqlite::Result<Lack> {
+    let row = match lack {
+        Some(lack) if !lack.until.is_set_until(at) => {
+            transaction
+                .prepare_cached(
+                    "UPDATE gaps SET from_ms = min(from_ms, ?2), until_ms = max(until_ms, ?2) \
+                     WHERE id = ?1",
+                )?
+                .execute([lack.row, at.unix_ms])?;
+            lack.row
+        }
+        lack => {
+            let passed_ms = lack.map_or(0, |lack| at.boot_ms.saturating_sub(lack.until.boot_ms));
+            let gap = Gap {
+                from_ms: at.unix_ms.saturating_sub(passed_ms.max(0)),
+                until_ms: at.unix_ms,
+                reason: GapReason::DiskFull,
+            };
+            write_gap(transaction, &gap)?;
+            transaction.last_insert_rowid()
+        }
     };
-    transaction
-        .prepare_cached(
-            "UPDATE gaps SET from_ms = min(from_ms, ?2), until_ms = max(until_ms, ?2) WHERE id = ?1",
-        )?
-        .execute([row, at.unix_ms])?;
-    Ok(row)
+    Ok(Lack { row, until: at })
+}
+
+/// From one commit to the next.
+#[derive(Clone, Copy, Debug)]
+struct Between {
+    before: Moment,
+    now: Moment,
+}
+
+impl Between {
+    /// When it was since the host started, of what is known by the wall clock alone. Where that was set
+    /// meanwhile nobody knows better than between the two.
+    fn boot_ms(self, unix_ms: i64) -> i64 {
+        let Self { before, now } = self;
+        let ago_ms = now.unix_ms.saturating_sub(unix_ms);
+        let boot_ms = now.boot_ms.saturating_sub(ago_ms).min(now.boot_ms);
+        if before.is_set_until(now) {
+            boot_ms.max(before.boot_ms.min(now.boot_ms))
+        } else {
+            boot_ms
+        }
+    }
 }
 
 /// Unix milliseconds of a time that the core wrote.
@@ -97,25 +136,52 @@ fn json(value: &impl serde::Serialize) -> rusqlite::Result<String> {
         .map_err(|error| rusqlite::Error::ToSqlConversionFailure(Box::new(error)))
 }
 
-/// `run` is `None` for one of an earlier run, which keeps its number.
-pub(super) fn write_incident(
+fn write_incident(
     transaction: &Transaction<'_>,
-    run: Option<i64>,
+    run: i64,
     incident: &Incident,
+    between: Between,
 ) -> rusqlite::Result<()> {
-    let ended = (!incident.open).then(|| incident.ended.as_deref().map(milliseconds));
+    let began_ms = milliseconds(&incident.began);
+    let ended = incident.ended.as_deref().filter(|_| !incident.open);
+    let ended_ms = ended.map(milliseconds);
     transaction
         .prepare_cached(
-            "INSERT INTO incidents (id, run, began_ms, ended_ms, json) VALUES (?1, ?2, ?3, ?4, ?5) \
-             ON CONFLICT (id) DO UPDATE SET ended_ms = excluded.ended_ms, json = excluded.json",
+            "INSERT INTO incidents (id, run, began_ms, began_boot_ms, ended_ms, ended_boot_ms, json) \
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7) ON CONFLICT (id) DO UPDATE SET \
+             ended_ms = excluded.ended_ms, ended_boot_ms = excluded.ended_boot_ms, json = excluded.json",
         )?
         .execute(params![
             incident.id,
-            run.unwrap_or(0),
-            milliseconds(&incident.began),
-            ended.flatten(),
+            run,
+            began_ms,
+            between.boot_ms(began_ms),
+            ended_ms,
+            ended_ms.map(|ended_ms| between.boot_ms(ended_ms)),
             json(incident)?
         ])?;
+    Ok(())
+}
+
+/// One of an earlier run that nobody saw end: with the last that was seen.
+pub(super) fn end_incident(
+    transaction: &Transaction<'_>,
+    incident: &Incident,
+    last: Moment,
+) -> rusqlite::Result<()> {
+    let ended_ms = incident.ended.as_deref().map(milliseconds);
+    let ago_ms = last
+        .unix_ms
+        .saturating_sub(ended_ms.unwrap_or(last.unix_ms));
+    transaction.execute(
+        "UPDATE incidents SET ended_ms = ?2, ended_boot_ms = ?3, json = ?4 WHERE id = ?1",
+        params![
+            incident.id,
+            ended_ms,
+            last.boot_ms.saturating_sub(ago_ms),
+            json(incident)?
+        ],
+    )?;
     Ok(())
 }
 
@@ -124,23 +190,30 @@ pub(super) fn write_findings(
     transaction: &Transaction<'_>,
     run: i64,
     batch: &Batch,
+    before: Moment,
 ) -> rusqlite::Result<Written> {
+    let between = Between {
+        before,
+        now: batch.at,
+    };
     for incident in &batch.incidents {
-        write_incident(transaction, Some(run), incident)?;
+        write_incident(transaction, run, incident, between)?;
     }
     for gap in &batch.gaps {
         write_gap(transaction, gap)?;
     }
     for event in &batch.events {
+        let time_ms = milliseconds(&event.time);
         transaction
             .prepare_cached(
-                "INSERT OR REPLACE INTO events (id, run, time_ms, kind, severity, peer, json) \
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+                "INSERT OR REPLACE INTO events (id, run, time_ms, boot_ms, kind, severity, peer, json) \
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
             )?
             .execute(params![
                 i64::try_from(event.id).unwrap_or(i64::MAX),
                 run,
-                milliseconds(&event.time),
+                time_ms,
+                between.boot_ms(time_ms),
                 event.kind().label(),
                 event.severity.label(),
                 event.peer,

@@ -1,10 +1,13 @@
 use super::{Batch, Opened, Recorder};
+use crate::location::FILE_NAME;
 use crate::reader::{Reader, Span};
 use crate::rows::{HostSecond, Moment};
 use crate::tidy::Limits;
 use detector_api::fixtures;
 use detector_api::recorded::GapReason;
+use detector_api::snapshot::FlagKind;
 use detector_api::time::rfc3339;
+use rusqlite::Connection;
 use std::path::Path;
 
 const LIMITS: Limits = Limits {
@@ -107,4 +110,79 @@ fn a_start_by_an_earlier_clock_is_a_step_and_hides_nothing() {
             (100, 3_600, GapReason::ClockStep)
         ]
     );
+}
+
+#[test]
+fn a_clock_that_is_set_while_there_is_no_room_makes_no_gap_of_what_was_recorded() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut recorder = open(folder.path(), 0, "boot");
+    let mut play = |seconds: std::ops::Range<i64>, set_by: i64, has_room: bool| {
+        for second in seconds {
+            let mut batch = batch(second);
+            batch.at.unix_ms += set_by * 1_000;
+            recorder.commit(&batch, has_room).unwrap();
+        }
+    };
+    play(1..10, 0, true);
+    play(10..15, 0, false);
+    play(15..20, -3_600, false);
+    play(20..25, 3_600, false);
+    play(25..30, 3_600, true);
+    drop(recorder);
+    assert_eq!(
+        gaps(folder.path()),
+        [
+            (10, 14, GapReason::DiskFull),
+            (14 - 3_600, 19 - 3_600, GapReason::DiskFull),
+            (3_619, 3_625, GapReason::DiskFull),
+        ]
+    );
+}
+
+/// The wall clock is all that an event tells.
+#[test]
+fn events_and_incidents_have_both_clocks_also_where_one_was_set() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut recorder = open(folder.path(), 0, "boot");
+    let text = |second: i64| rfc3339(i128::from(at(second).unix_ms) * 1_000_000);
+    let mut record = |second: i64, set_by: i64, told: i64, ended: Option<i64>| {
+        let mut batch = batch(second);
+        batch.at.unix_ms += set_by * 1_000;
+        let number = u64::try_from(second).unwrap();
+        let mut event = fixtures::event(number, FlagKind::ZeroWindowStall, &[]);
+        event.time = text(told);
+        batch.events.push(event);
+        let mut incident = fixtures::incident("one", &text(2));
+        incident.open = ended.is_none();
+        incident.ended = ended.map(text);
+        batch.incidents.push(incident);
+        recorder.commit(&batch, true).unwrap();
+    };
+    record(3, 0, 3, None);
+    // Told at its second, which is the third from the end.
+    record(9, 0, 7, None);
+    // Between these two the clock was set back: before that the event came, or after.
+    record(10, -3_600, 9, None);
+    record(11, -3_600, 11 - 3_600, Some(10 - 3_600));
+    drop(recorder);
+    let database = Connection::open(folder.path().join(FILE_NAME)).unwrap();
+    let seconds = |query: &str| {
+        let mut rows = database.prepare(query).unwrap();
+        let rows = rows.query_map([], |row| row.get::<_, i64>(0)).unwrap();
+        let second = |boot_ms: rusqlite::Result<i64>| (boot_ms.unwrap() - at(0).boot_ms) / 1_000;
+        rows.map(second).collect::<Vec<_>>()
+    };
+    let of_events = seconds("SELECT boot_ms FROM events ORDER BY id");
+    assert_eq!(of_events, [3, 7, 10, 11]);
+    assert_eq!(seconds("SELECT began_boot_ms FROM incidents"), [2]);
+    assert_eq!(seconds("SELECT ended_boot_ms FROM incidents"), [10]);
+
+    let mut recorder = open(folder.path(), 20, "boot");
+    let mut batch = batch(21);
+    batch.incidents.push(fixtures::incident("two", &text(21)));
+    recorder.commit(&batch, true).unwrap();
+    drop(recorder);
+    drop(open(folder.path(), 30, "boot"));
+    let ended = seconds("SELECT ended_boot_ms FROM incidents ORDER BY id");
+    assert_eq!(ended, [10, 21]);
 }

@@ -1,17 +1,17 @@
 //! What the writer does when not all, or nothing, can be written.
 
-use super::opening::{gap_reason, tell_aside, tell_gap};
+use super::opening::{gap_reason, tell_aside, tell_gaps};
+use super::unwritten::Unwritten;
 use super::writer::Writer;
 use crate::recording::now;
 use detector_recorder::{GapReason, Moment, RecorderError, Written};
 
 /// Not all could be written from a moment on.
-#[derive(Clone, Copy)]
 pub(super) struct Lack {
-    since: Moment,
+    unwritten: Unwritten,
     reason: GapReason,
     /// Not even what was found.
-    pub(super) is_total: bool,
+    is_total: bool,
     /// It began with what the recorder tells by itself.
     is_told: bool,
 }
@@ -20,11 +20,14 @@ impl Writer {
     /// Says when room runs short and when all is written again, and writes from when to when nothing was.
     pub(super) fn settle(&mut self, written: Written, at: Moment) {
         let before = self.lack.take();
-        if let Some(lack) = before.filter(|lack| !lack.is_told) {
-            tell_gap(&mut self.recorder, lack.since, lack.reason);
+        let had_none = before.is_none();
+        let was_total = before.as_ref().is_some_and(|lack| lack.is_total);
+        if let Some(mut lack) = before.filter(|lack| !lack.is_told) {
+            lack.unwritten.prolong(now());
+            tell_gaps(&mut self.recorder, lack.unwritten.gaps(lack.reason));
         }
         if written.lacks_room {
-            if before.is_none_or(|lack| lack.is_total) {
+            if had_none || was_total {
                 tracing::error!(
                     "little room is left for {}: seconds are not recorded any more, only what is \
                      found; make room on its file system",
@@ -32,12 +35,12 @@ impl Writer {
                 );
             }
             self.lack = Some(Lack {
-                since: at,
+                unwritten: Unwritten::since(at),
                 reason: GapReason::DiskFull,
                 is_total: false,
                 is_told: true,
             });
-        } else if before.is_some() {
+        } else if !had_none {
             tracing::info!("all is recorded again");
         }
     }
@@ -55,7 +58,7 @@ impl Writer {
             return;
         }
         let reason = gap_reason(error);
-        if self.lack.is_none_or(|lack| !lack.is_total) {
+        if !self.is_lacking_all() {
             let hint = error.hint().map(|hint| format!("; {hint}"));
             let hint = hint.unwrap_or_default();
             tracing::error!("{error}; what is found meanwhile waits in memory{hint}");
@@ -88,7 +91,7 @@ impl Writer {
                 }
             }
             Err(why) => {
-                if self.lack.is_none_or(|lack| !lack.is_total) {
+                if !self.is_lacking_all() {
                     // Landlock knows folders as they were at the start, not by their names.
                     tracing::error!(
                         "{error}, and a new one cannot be begun: {why}; if its folder is gone, restart the agent"
@@ -106,12 +109,22 @@ impl Writer {
     }
 
     fn lack_all(&mut self, reason: GapReason) {
-        let since = self.lack.map_or(self.waiting.at, |lack| lack.since);
+        let at = self.waiting.at;
+        let before = self.lack.take();
+        let is_told = before.as_ref().is_some_and(|lack| lack.is_told);
+        let unwritten = before.map(|lack| lack.unwritten);
+        let mut unwritten = unwritten.unwrap_or_else(|| Unwritten::since(at));
+        unwritten.prolong(at);
         self.lack = Some(Lack {
-            since,
+            unwritten,
             reason,
             is_total: true,
-            is_told: self.lack.is_some_and(|lack| lack.is_told),
+            is_told,
         });
+    }
+
+    /// Whether not even what is found can be written.
+    pub(super) fn is_lacking_all(&self) -> bool {
+        self.lack.as_ref().is_some_and(|lack| lack.is_total)
     }
 }

@@ -7,6 +7,7 @@
 mod lack;
 mod opening;
 mod second;
+mod unwritten;
 mod writer;
 
 pub(super) use opening::open;
@@ -14,26 +15,24 @@ pub(super) use writer::start;
 
 use detector_recorder::{Gap, GapReason, Moment};
 
-/// Two moments between which the wall clock was set by more than this are a gap.
-const STEP_MS: i64 = 1_000;
 /// A second that comes later than this was not seen.
 const FROZEN_MS: i64 = 5_000;
 
 /// What lies between two seconds that should have followed each other.
 fn gaps_between(before: Moment, now: Moment) -> Vec<Gap> {
-    let passed_ms = now.boot_ms - before.boot_ms;
-    let stepped_ms = now.unix_ms - before.unix_ms - passed_ms;
-    let gap = |reason| Gap {
-        from_ms: before.unix_ms.min(now.unix_ms),
-        until_ms: before.unix_ms.max(now.unix_ms),
+    let from_ms = before.unix_ms.min(now.unix_ms);
+    let gap = |until_ms, reason| Gap {
+        from_ms,
+        until_ms,
         reason,
     };
     let mut gaps = Vec::new();
-    if passed_ms > FROZEN_MS {
-        gaps.push(gap(GapReason::Frozen));
+    if now.boot_ms - before.boot_ms > FROZEN_MS {
+        // By a clock that says less than before nobody knows how long it was: what lies between was seen.
+        gaps.push(gap(now.unix_ms, GapReason::Frozen));
     }
-    if stepped_ms.abs() > STEP_MS {
-        gaps.push(gap(GapReason::ClockStep));
+    if before.is_set_until(now) {
+        gaps.push(gap(before.unix_ms.max(now.unix_ms), GapReason::ClockStep));
     }
     gaps
 }

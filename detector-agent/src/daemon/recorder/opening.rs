@@ -1,8 +1,9 @@
 //! Opens the recorder, at the start or, where that fails for a reason that may pass, as soon as it can
 //! be: an agent that detects is worth more than one that does not run.
 
+use super::unwritten::Unwritten;
 use crate::config::RecorderConfig;
-use crate::recording::{milliseconds, now};
+use crate::recording::now;
 use crate::state::AgentState;
 use detector_api::failure::Failure;
 use detector_api::snapshot::Incident;
@@ -82,15 +83,18 @@ impl Opening {
         if let Some(begun) = self.begun.take() {
             return Some(begun);
         }
-        let since = now();
+        let mut unwritten = Unwritten::since(now());
         loop {
             if state.recording.wait(RETRY) {
                 return None;
             }
+            unwritten.prolong(now());
             match self.begin(state) {
                 Ok(mut begun) => {
                     tracing::info!("the recorder is written from now on");
-                    tell_gap(&mut begun.recorder, since, self.reason);
+                    let mut gaps = unwritten.gaps(self.reason);
+                    gaps.extend(unwritten.steps());
+                    tell_gaps(&mut begun.recorder, gaps);
                     return Some(begun);
                 }
                 Err(error) => {
@@ -110,10 +114,7 @@ impl Opening {
     /// Begins a run in the recorder and has the engine go on where it ended.
     fn begin(&self, state: &AgentState) -> Result<Begun, RecorderError> {
         let identity = Identity::read();
-        let started = Moment {
-            unix_ms: milliseconds(state.started_unix_ns()),
-            ..now()
-        };
+        let started = state.started();
         let opened = Recorder::open(&self.folder, self.limits, &identity.at(started));
         let (recorder, aside) = opened?;
         if let Some(aside) = aside {
@@ -174,17 +175,11 @@ pub(super) fn gap_reason(error: &RecorderError) -> GapReason {
     }
 }
 
-/// Writes that nothing, or not all, could be written from then until now.
-pub(super) fn tell_gap(recorder: &mut Recorder, since: Moment, reason: GapReason) {
-    let at = now();
-    let gap = Gap {
-        from_ms: since.unix_ms.min(at.unix_ms),
-        until_ms: since.unix_ms.max(at.unix_ms),
-        reason,
-    };
+/// Writes when nothing, or not all, could be written.
+pub(super) fn tell_gaps(recorder: &mut Recorder, gaps: Vec<Gap>) {
     let batch = Batch {
-        at,
-        gaps: vec![gap],
+        at: now(),
+        gaps,
         ..Batch::default()
     };
     if let Err(error) = recorder.record(&batch) {

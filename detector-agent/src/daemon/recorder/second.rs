@@ -4,6 +4,7 @@ use crate::host::pressure::Pressure;
 use crate::kernel::KernelStatus;
 use crate::state::AgentState;
 use detector_api::snapshot::Peer;
+use detector_api::tcp_memory::MemoryHolder;
 use detector_core::metrics::HostTotals;
 use detector_recorder::{HostSecond, PeerSecond};
 
@@ -19,6 +20,8 @@ pub(super) fn second(state: &AgentState) -> HostSecond {
     let (sockets, memory, tcp) = (pressure.sockets, pressure.memory, pressure.tcp_memory);
     let interfaces = pressure.interfaces.as_ref().map(|each| each.total);
     let some = |stall: Option<detector_api::host::Stall>| stall.map(|stall| stall.some_percent);
+    let held = state.tcp_memory.recent();
+    let held_by = |holder| held.map(|held| signed(held.of(holder)));
     HostSecond {
         load_one: pressure.load.map(|load| load.one),
         cpu_some_percent: some(pressure.stalls.cpu),
@@ -50,6 +53,11 @@ pub(super) fn second(state: &AgentState) -> HostSecond {
             .filter(|_| state.watched.is_host())
             .map(signed),
         held_workers: state.owners.held_workers().map(signed),
+        held_stalled_send_bytes: held_by(MemoryHolder::StalledSend),
+        held_send_bytes: held_by(MemoryHolder::Send),
+        held_receive_bytes: held_by(MemoryHolder::Receive),
+        held_orphans_bytes: held_by(MemoryHolder::Orphans),
+        held_unlisted_bytes: held_by(MemoryHolder::Unlisted),
         ..of_totals(&totals, &kernel, &pressure)
     }
 }

@@ -141,6 +141,9 @@ fn what_is_found_before_the_recorder_can_be_opened_is_kept() {
     let gaps = reader.gaps(Span::ALL).unwrap();
     let reasons: Vec<_> = gaps.iter().map(|gap| gap.reason).collect();
     assert_eq!(reasons, [GapReason::Stopped, GapReason::WriteFailed]);
+    // By both clocks, else the host would seem to have started earlier than it did.
+    let began = reader.runs().unwrap().last().unwrap().began;
+    assert_eq!(began, state.started());
     let status = state.recording.status();
     assert_eq!((status.failure, status.is_awaited), (None, false));
 }
@@ -159,4 +162,8 @@ fn a_pause_and_a_set_clock_are_gaps() {
         reasons(at(9_000_000, 20_000)),
         [GapReason::Frozen, GapReason::ClockStep]
     );
+    // What lies between two moments of a clock that was set back was seen.
+    let spans = gaps_between(at(1_000_000, 1_000), at(900_000, 20_000)).into_iter();
+    let spans: Vec<_> = spans.map(|gap| (gap.from_ms, gap.until_ms)).collect();
+    assert_eq!(spans, [(900_000, 900_000), (900_000, 1_000_000)]);
 }

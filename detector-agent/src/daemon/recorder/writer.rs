@@ -29,6 +29,7 @@ const CARD_CONNECTIONS: usize = 20;
 /// Events and notes that wait for a file that cannot be written; the oldest go first.
 const EVENTS_WAIT: usize = 20_000;
 const NOTES_WAIT: usize = 4_096;
+const GAPS_WAIT: usize = 1_024;
 /// For the last commit; a disk that does not answer must not keep the agent from stopping.
 const END_PATIENCE: Duration = Duration::from_secs(5);
 
@@ -269,6 +270,9 @@ impl Writer {
         let at = now();
         self.waiting.gaps.extend(gaps_between(self.last, at));
         self.last = at;
+        let excess = self.waiting.gaps.len().saturating_sub(GAPS_WAIT);
+        self.waiting.gaps.drain(..excess);
+        self.notes_dropped += excess as u64;
         self.waiting.host = Some(second(&self.state));
         let peers = self.state.with_engine(|engine| {
             let ranked = engine.rank_flagged_peers(peers_max);
@@ -322,7 +326,7 @@ impl Writer {
     }
 
     fn tidy(&mut self) {
-        if self.tidied.elapsed() < TIDY_EVERY || self.lack.is_some_and(|lack| lack.is_total) {
+        if self.tidied.elapsed() < TIDY_EVERY || self.is_lacking_all() {
             return;
         }
         self.tidied = Instant::now();

@@ -29,7 +29,7 @@ const EVERY: Duration = Duration::from_secs(5);
 const COST_SHARE: u32 = 200;
 /// For so long after somebody asked, looks are renewed.
 const WANTED_FOR: Duration = Duration::from_secs(30);
-/// One that asks gets a look of this age without waiting for the next.
+/// One that asks gets a look of this age without waiting for the next; a second is recorded with it.
 const RECENT: Duration = Duration::from_secs(10);
 /// A look is told of for so long: many times the longest pause between two of a crowded host.
 const FRESH: Duration = Duration::from_secs(180);
@@ -101,6 +101,14 @@ impl TcpMemoryGauge {
         let waited = self.looked.wait_timeout_while(inner, patience, is_due);
         drop(waited.unwrap_or_else(PoisonError::into_inner));
         self.read()
+    }
+
+    /// Who holds what, if somebody has looked within the last seconds.
+    pub(crate) fn recent(&self) -> Option<HeldBytes> {
+        let inner = self.lock();
+        let look = inner.look.as_ref();
+        let look = look.filter(|look| look.at.elapsed() <= RECENT)?;
+        Some(look.held.held_bytes)
     }
 
     /// How long until a look is due; `None` while nobody wants one.

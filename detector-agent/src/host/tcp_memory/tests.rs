@@ -111,3 +111,28 @@ fn an_old_look_is_not_told() {
     assert_eq!(gauge.read(), None);
     assert_eq!(gauge.owners_wanted(), []);
 }
+
+#[test]
+fn a_second_is_told_with_a_look_of_the_last_seconds_only() {
+    let gauge = TcpMemoryGauge::default();
+    assert_eq!(gauge.recent(), None);
+    let held_bytes = HeldBytes {
+        receive: MEBIBYTE,
+        ..HeldBytes::default()
+    };
+    let look_at = |at: Instant| {
+        gauge.lock().look = Some(Look {
+            at,
+            held: TcpMemoryHeld {
+                held_bytes,
+                ..TcpMemoryHeld::default()
+            },
+            queues: Vec::new(),
+        });
+    };
+    look_at(Instant::now());
+    assert_eq!(gauge.recent(), Some(held_bytes));
+    look_at(Instant::now() - RECENT - Duration::from_secs(1));
+    assert_eq!(gauge.recent(), None);
+    assert!(gauge.read().is_some());
+}
