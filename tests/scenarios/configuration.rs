@@ -3,6 +3,7 @@
 
 use crate::stage::{CraftedStage, both_families, expect_counts, suffix};
 use anyhow::{Context, Result, ensure};
+use detector_recorder::{Reader, Span};
 use detector_tests::PATIENCE;
 use detector_tests::acts;
 use detector_tests::agent::{Agent, AgentOptions, command};
@@ -127,6 +128,17 @@ fn a_reload_loses_no_record(family: Family) -> Result<()> {
         let told = agent.log()?.matches("configuration reloaded").count();
         // Signals that come while one is waiting are one.
         ensure!(told > 1, "{told} reloads");
+        let state = story.folder().join("agent/state");
+        for words in [
+            "the agent runs with ",
+            "configuration reloaded: detect.stall_after = \"2s\" (was \"1s\")",
+        ] {
+            expect::until(words, PATIENCE, || {
+                let notes = Reader::open(&state)?.notes(Span::ALL)?;
+                let is_told = notes.iter().any(|note| note.text.contains(words));
+                Ok(is_told.then_some(()))
+            })?;
+        }
         let counts = truth::read(&capture.finish()?, stage.server.address())?[&peer.address()];
         ensure!(counts.zero_window_episodes == episodes, "{counts:?}");
         expect_counts(&agent, stage.peer_ip(), &counts)

@@ -32,6 +32,17 @@ impl Key {
     }
 }
 
+/// Characters told of a value in the record: a list of networks may be long.
+const TOLD_CHARS: usize = 200;
+
+fn told(value: &str) -> String {
+    if value.chars().count() <= TOLD_CHARS {
+        return value.to_owned();
+    }
+    let begin: String = value.chars().take(TOLD_CHARS).collect();
+    begin + "…"
+}
+
 fn number(value: &impl Display) -> String {
     value.to_string()
 }
@@ -166,6 +177,27 @@ impl Config {
         KEYS.iter()
             .filter(|key| !key.is_reloaded && (key.value)(self) != (key.value)(running))
             .map(|key| key.path.to_owned())
+            .collect()
+    }
+
+    /// What is not as it comes, for the record: `detect.stall_after = "5s"`.
+    pub(crate) fn settings(&self) -> Vec<String> {
+        let usual = Self::default();
+        let values = KEYS.iter().map(|key| (key, (key.value)(self)));
+        let set = values.filter(|(key, value)| *value != (key.value)(&usual));
+        set.map(|(key, value)| format!("{} = {}", key.path, told(&value)))
+            .collect()
+    }
+
+    /// What a reload changes, for the record: `detect.stall_after = "5s" (was "10s")`.
+    pub(crate) fn changes(&self, before: &Self) -> Vec<String> {
+        let reloaded = KEYS.iter().filter(|key| key.is_reloaded);
+        let values = reloaded.map(|key| (key, (key.value)(self), (key.value)(before)));
+        let changed = values.filter(|(_, value, before)| value != before);
+        changed
+            .map(|(key, value, before)| {
+                format!("{} = {} (was {})", key.path, told(&value), told(&before))
+            })
             .collect()
     }
 }

@@ -157,6 +157,27 @@ fn only_a_restart_applies_listeners() {
 }
 
 #[test]
+fn what_is_set_and_what_changes_is_told() {
+    let usual = Config::default();
+    assert!(usual.settings().is_empty());
+    let first = parse("[web]\ntelemetry_path = \"/m\"\n[detect]\nstall_after = \"6s\"\n").unwrap();
+    let set = ["web.telemetry_path = \"/m\"", "detect.stall_after = \"6s\""];
+    assert_eq!(first.settings(), set);
+    let second = parse("[detect]\nstall_after = \"7s\"\n").unwrap();
+    let changed = ["detect.stall_after = \"7s\" (was \"6s\")"];
+    assert_eq!(second.changes(&first), changed);
+    assert!(second.changes(&second).is_empty());
+    let networks = vec!["\"192.0.2.0/24\""; 99].join(", ");
+    let many = parse(&format!("[peers]\nignore = [{networks}]\n")).unwrap();
+    let told = many.settings().remove(0);
+    assert!(
+        told.starts_with("peers.ignore = [\"192.0.2.0/24\", ") && told.ends_with('…'),
+        "{told}"
+    );
+    assert!(told.len() < 250, "{told}");
+}
+
+#[test]
 fn drop_ins_win_key_by_key_in_the_order_of_their_names() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("detector.toml");

@@ -70,6 +70,7 @@ pub async fn run(start: Start) -> Result<(), Failure> {
     let (ping_sender, pings) = mpsc::channel(1);
     let state = Arc::new(AgentState::new(config, ping_sender));
     let recorder = recorder::open(&state, &start.state_dir, config.recorder)?;
+    signals::note_start(&state, config);
     let (message_sender, messages) = mpsc::channel(BATCHES);
     let background_nice = raise_priority(config.budget.nice)?;
     let options = kernel_options(&start, background_nice);

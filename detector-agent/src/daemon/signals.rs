@@ -28,13 +28,14 @@ impl Signals {
 
     /// Reloads on `SIGHUP`; returns on `SIGTERM` and `SIGINT`.
     pub(super) async fn handle(&mut self, state: &AgentState, start: &Start) {
+        let mut applied = start.config.clone();
         loop {
             tokio::select! {
                 _ = self.terminate.recv() => return,
                 _ = self.interrupt.recv() => return,
                 Some(()) = self.hangup.recv() => {
                     supervisor::reloading();
-                    reload(state, start);
+                    reload(state, start, &mut applied);
                     supervisor::ready();
                 }
             }
@@ -42,25 +43,28 @@ impl Signals {
     }
 }
 
-/// Reads the configuration again; keeps the old one if the new one is wrong.
-fn reload(state: &AgentState, start: &Start) {
+/// Reads the configuration again; keeps the old one, which is `applied`, if the new one is wrong.
+fn reload(state: &AgentState, start: &Start, applied: &mut Config) {
     let loaded = Config::load(start.config_file.as_deref(), &start.flags);
     let has_failed = loaded.is_err();
     match loaded {
         Ok(config) => {
             state.reconfigure(&config, &start.config);
+            let changes = config.changes(applied);
             let waiting = config.needs_restart(&start.config);
+            *applied = config;
+            let mut told = match changes.as_slice() {
+                [] => "configuration reloaded: nothing has changed".to_owned(),
+                changes => format!("configuration reloaded: {}", changes.join(", ")),
+            };
             if waiting.is_empty() {
                 tracing::info!("configuration reloaded");
-                note(state, "configuration reloaded");
             } else {
                 let waiting = waiting.join(", ");
                 tracing::warn!("configuration reloaded, but a restart is needed for {waiting}");
-                note(
-                    state,
-                    &format!("configuration reloaded but for {waiting}, which need a restart"),
-                );
+                told += &format!("; a restart is needed for {waiting}");
             }
+            note(state, &told);
         }
         Err(error) => {
             let why = match &error {
@@ -74,6 +78,15 @@ fn reload(state: &AgentState, start: &Start) {
     // Last, so that whoever reads it finds the rest done.
     let failed = &state.counters.last_reload_failed;
     failed.store(has_failed, Ordering::Relaxed);
+}
+
+/// Writes down what the agent begins with.
+pub(super) fn note_start(state: &AgentState, config: &Config) {
+    let text = match config.settings().as_slice() {
+        [] => "the agent runs with its defaults".to_owned(),
+        set => format!("the agent runs with {}", set.join(", ")),
+    };
+    note(state, &text);
 }
 
 fn note(state: &AgentState, text: &str) {
