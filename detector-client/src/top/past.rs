@@ -5,7 +5,8 @@ use detector_api::page::PeerPage;
 use detector_api::snapshot::{Peer, Severity, Shrinks};
 use detector_api::time::rfc3339;
 use detector_recorder::{
-    EventsWanted, HostSecond, PeerSecond, Reader, RecorderError, Run, Second, Span, Step,
+    EventsWanted, Gap, GapReason, HostSecond, PeerSecond, Reader, RecorderError, Run, Second, Span,
+    Step,
 };
 use std::path::Path;
 
@@ -38,15 +39,10 @@ fn recorded(path: &Path, look: &Look) -> Result<Option<Recorded>, RecorderError>
     };
     let now_ms = second.at.unix_ms;
     let before = reader.second(second.id, Step::Seconds(-1))?;
-    let mut gaps = match before.filter(|before| before.id != second.id) {
-        Some(before) => reader.gaps(Span {
-            from_ms: before.at.unix_ms.saturating_add(1),
-            until_ms: now_ms,
-        })?,
+    let gaps = match before.filter(|before| before.id != second.id) {
+        Some(before) => gaps_between(&reader, &before, &second)?,
         None => Vec::new(),
     };
-    // One that begins only now is told of the second behind it.
-    gaps.retain(|gap| gap.from_ms < now_ms);
     let runs = reader.runs()?;
     let run = runs.iter().find(|run| run.id == second.run);
     let mut facts = facts(&second.host);
@@ -82,6 +78,35 @@ fn recorded(path: &Path, look: &Look) -> Result<Option<Recorded>, RecorderError>
         peers: second.peers.iter().map(|row| peer(row, &time)).collect(),
         page,
     }))
+}
+
+/// What was not seen between two seconds that follow each other.
+fn gaps_between(reader: &Reader, before: &Second, now: &Second) -> Result<Vec<Gap>, RecorderError> {
+    let (before_ms, now_ms) = (before.at.unix_ms, now.at.unix_ms);
+    let (low_ms, high_ms) = (before_ms.min(now_ms), before_ms.max(now_ms));
+    let all = reader.gaps(Span {
+        from_ms: low_ms.saturating_add(1),
+        until_ms: high_ms,
+    })?;
+    let is_step = |gap: &Gap| gap.reason == GapReason::ClockStep;
+    let (steps, mut gaps): (Vec<Gap>, Vec<Gap>) = all.into_iter().partition(is_step);
+    // One that begins only now is told of the second behind it. Where the clock was set back, what else lies
+    // between was seen before.
+    gaps.retain(|gap| before_ms <= now_ms && gap.from_ms < now_ms);
+    let is_set = if before.run == now.run {
+        before.at.is_set_until(now.at)
+    } else {
+        before_ms > now_ms
+    };
+    if is_set {
+        // It may have been set at other times, too, and shown the same hour again.
+        let distance = |gap: &Gap| {
+            let from = gap.from_ms.abs_diff(low_ms);
+            from.saturating_add(gap.until_ms.abs_diff(high_ms))
+        };
+        gaps.extend(steps.into_iter().min_by_key(distance));
+    }
+    Ok(gaps)
 }
 
 fn unix_time(unix_ms: i64) -> String {

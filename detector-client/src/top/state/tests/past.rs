@@ -6,6 +6,7 @@ use crate::top::keys::Key;
 use crate::top::past;
 use crate::top::state::{Link, Location, Now, State};
 use detector_recorder::fixtures::{OTHERS, WORST, at, night};
+use detector_recorder::{Batch, Gap, GapReason, HostSecond, Limits, Opened, Recorder};
 use std::path::Path;
 
 /// A recorder of one night, and what top shows of it.
@@ -149,4 +150,49 @@ fn a_recorder_that_cannot_be_read_says_why_and_the_present_stays() {
     read(&mut state, folder.path());
     let note = state.note.unwrap_or_default();
     assert!(note.contains("is not a recorder of detector"), "{note}");
+}
+
+#[test]
+fn a_clock_that_was_set_is_told_at_the_second_after_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let who = Opened {
+        host: "web1",
+        boot_id: "boot",
+        version: "0",
+        at: at(0),
+    };
+    let limits = Limits {
+        bytes: 16 << 20,
+        age_ms: 86_400_000,
+    };
+    let (mut recorder, _) = Recorder::open(folder.path(), limits, &who).unwrap();
+    let mut last = at(0);
+    for (second, set_by_ms) in [(1, 0), (2, 0), (3, -600_000), (4, -600_000), (5, 600_000)] {
+        let mut now = at(second);
+        now.unix_ms += set_by_ms;
+        let step = Gap {
+            from_ms: last.unix_ms.min(now.unix_ms),
+            until_ms: last.unix_ms.max(now.unix_ms),
+            reason: GapReason::ClockStep,
+        };
+        let batch = Batch {
+            at: now,
+            host: Some(HostSecond::default()),
+            gaps: last.is_set_until(now).then_some(step).into_iter().collect(),
+            ..Batch::default()
+        };
+        recorder.record(&batch).unwrap();
+        last = now;
+    }
+    let mut night = Night {
+        folder,
+        state: started(),
+    };
+    night.press(&[Key::Char('p')]);
+    for told in [Some(1_201), None, Some(599), None] {
+        let gap = night.state.past.shown.as_ref().unwrap().gap.clone();
+        let seconds = gap.map(|gap| (gap.until_ms - gap.from_ms) / 1_000);
+        assert_eq!(seconds, told);
+        night.press(&[Key::Char('T')]);
+    }
 }
