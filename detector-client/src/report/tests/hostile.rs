@@ -2,15 +2,18 @@
 
 use super::story::{Host, at, card, incident};
 use detector_api::fixtures;
-use detector_api::snapshot::{Advice, EventType};
+use detector_api::snapshot::{Advice, EventType, Incident, IncidentKind, OrphansAtLimit};
+use detector_api::tcp_memory::{HeldBytes, TcpMemoryHeld, Unread};
 use detector_recorder::{
-    Batch, Gap, GapReason, HostSecond, Moment, NoteKind, PeerSecond, WindowPoint,
+    Batch, Gap, GapReason, HostSecond, KillScope, Moment, NoteKind, OomKill, PeerSecond,
+    WindowPoint,
 };
 use tempfile::TempDir;
 
+const EVIL: &str = "</style><script>alert(1)</script><img src=x onerror=alert(1)>\"onload=\"x'\u{1b}]0;\u{7}\u{202e}";
+
 /// A recorder in which every string is hostile and every number wild.
 pub(super) fn hostile() -> TempDir {
-    const EVIL: &str = "</style><script>alert(1)</script><img src=x onerror=alert(1)>\"onload=\"x'\u{1b}]0;\u{7}\u{202e}";
     let folder = tempfile::tempdir().unwrap();
     let now = at("22:00:00");
     let mut host = Host::start(folder.path(), EVIL, EVIL, 0, now);
@@ -28,9 +31,7 @@ pub(super) fn hostile() -> TempDir {
         code: EVIL.to_owned(),
         numbers: [(EVIL.to_owned(), 1.into())].into(),
     }];
-    let mut of_night = incident(now, &[(EVIL, 7)]);
-    of_night.id = EVIL.to_owned();
-    of_night.duration_seconds = -1e308;
+    let of_night = evil_incident(now);
     let point = |unix_ms: i64| WindowPoint {
         at: Moment {
             unix_ms,
@@ -52,7 +53,8 @@ pub(super) fn hostile() -> TempDir {
         NoteKind::Action,
         NoteKind::Verdict,
     ];
-    let notes = all.map(|kind| host.note(now, kind, Some(EVIL), EVIL).notes.remove(0));
+    let mut notes = all.map(|kind| host.note(now, kind, Some(EVIL), EVIL).notes.remove(0));
+    notes[0].kill = Some(evil_kill());
     let wild = HostSecond {
         load_one: Some(f64::INFINITY),
         memory_some_percent: Some(-1e300),
@@ -101,4 +103,52 @@ pub(super) fn hostile() -> TempDir {
         host.recorder.record(&batch).unwrap();
     }
     folder
+}
+
+fn evil_kill() -> OomKill {
+    OomKill {
+        name: Some(EVIL.to_owned()),
+        unit: Some(EVIL.to_owned()),
+        cgroup: Some(EVIL.to_owned()),
+        scope: KillScope::ControlGroup,
+        anonymous_bytes: Some(u64::MAX),
+        socket_bytes: Some(u64::MAX),
+        limit_bytes: Some(0),
+        ..OomKill::default()
+    }
+}
+
+/// Of every kind, short of memory and of room.
+fn evil_incident(now: i64) -> Incident {
+    let process = fixtures::process(1, EVIL, Some(EVIL));
+    Incident {
+        id: EVIL.to_owned(),
+        duration_seconds: -1e308,
+        kinds: IncidentKind::ALL.into(),
+        tcp_memory_held: Some(TcpMemoryHeld {
+            time: EVIL.to_owned(),
+            counted_bytes: 1,
+            held_bytes: HeldBytes {
+                stalled_send: u64::MAX,
+                send: u64::MAX,
+                receive: u64::MAX,
+                orphans: u64::MAX,
+                unlisted: u64::MAX,
+            },
+            unread: vec![Unread {
+                process: Some(process.clone()),
+                bytes: u64::MAX,
+                sockets: u64::MAX,
+                not_accepted: u64::MAX,
+            }],
+            ..TcpMemoryHeld::default()
+        }),
+        orphans: Some(OrphansAtLimit {
+            orphans: Some(u64::MAX),
+            limit: Some(u64::MAX),
+            stalled: u64::MAX,
+        }),
+        owners: vec![process],
+        ..incident(now, &[(EVIL, 7)])
+    }
 }
