@@ -1,6 +1,7 @@
 //! For tests that kill: `chaos write FOLDER` writes a batch after the other into the recorder of a folder
 //! and says which event and which incident are on the disk, until it is killed; `chaos check FOLDER`
-//! says what is there and whether the file is sound.
+//! says what is there and whether the file is sound; `chaos times FOLDER` says when each second was, by both
+//! clocks, and which gaps there are.
 
 use detector_api::snapshot::FlagKind;
 use detector_api::{fixtures, time};
@@ -21,12 +22,13 @@ const EVENTS_A_BATCH: u64 = 20;
 const INCIDENT_EVERY: u64 = 5;
 
 fn main() -> Result<(), Box<dyn Error>> {
-    let usage = "usage: chaos write|check FOLDER";
+    let usage = "usage: chaos write|check|times FOLDER";
     let verb = std::env::args().nth(1).ok_or(usage)?;
     let folder = PathBuf::from(std::env::args_os().nth(2).ok_or(usage)?);
     match verb.as_str() {
         "write" => write(&folder),
         "check" => check(&folder),
+        "times" => times(&folder),
         _ => Err(usage.into()),
     }
 }
@@ -99,6 +101,19 @@ fn check(folder: &Path) -> Result<(), Box<dyn Error>> {
     let database = rusqlite::Connection::open(reader.file())?;
     let sound: String = database.query_row("PRAGMA integrity_check", [], |row| row.get(0))?;
     writeln!(stdout, "integrity {sound}")?;
+    Ok(())
+}
+
+fn times(folder: &Path) -> Result<(), Box<dyn Error>> {
+    let reader = Reader::open(folder)?;
+    let mut stdout = std::io::stdout().lock();
+    for (at, ..) in reader.seconds(Span::ALL, 100_000)? {
+        writeln!(stdout, "second {} {}", at.unix_ms, at.boot_ms)?;
+    }
+    for gap in reader.gaps(Span::ALL)? {
+        let reason = gap.reason.label();
+        writeln!(stdout, "gap {} {} {reason}", gap.from_ms, gap.until_ms)?;
+    }
     Ok(())
 }
 

@@ -1,6 +1,7 @@
-//! What recording costs: `day FOLDER [EVENTS]` plays a day of a busy host, second by second and as fast as
-//! it goes: 20 of 10,000 peers each second, so many events a second (1 if it is not said), fifty
-//! incidents of two minutes with their cards and windows.
+//! What recording costs: `day FOLDER [EVENTS] [SECONDS]` plays a day of a busy host, or so many seconds of it,
+//! second by second and as fast as it goes: 20 of 10,000 peers each second, so many events a second (1 if
+//! it is not said), fifty incidents of two minutes with their cards and windows. Without any event it is a
+//! host on which nothing happens.
 
 use detector_api::snapshot::{FlagKind, PeerDetail};
 use detector_api::{fixtures, time};
@@ -33,9 +34,11 @@ fn main() -> Result<(), Box<dyn Error>> {
     let folder = PathBuf::from(
         std::env::args_os()
             .nth(1)
-            .ok_or("usage: day FOLDER [EVENTS]")?,
+            .ok_or("usage: day FOLDER [EVENTS] [SECONDS]")?,
     );
     let events_a_second: u64 = std::env::args().nth(2).map_or(Ok(1), |text| text.parse())?;
+    let last = std::env::args().nth(3);
+    let last = last.map_or(Ok(SECONDS), |text| text.parse())?;
     let who = Opened {
         host: "busy",
         boot_id: "boot",
@@ -46,8 +49,16 @@ fn main() -> Result<(), Box<dyn Error>> {
     let mut commits = Vec::new();
     let mut number = 0;
     let used_before = used()?;
-    for second in 0..SECONDS {
-        let batch = batch(second, &mut number, events_a_second)?;
+    for second in 0..last {
+        let batch = if events_a_second > 0 {
+            batch(second, &mut number, events_a_second)?
+        } else {
+            Batch {
+                at: at(second),
+                host: Some(host(second)),
+                ..Batch::default()
+            }
+        };
         let began = Instant::now();
         recorder.record(&batch)?;
         commits.push(began.elapsed());
@@ -58,14 +69,14 @@ fn main() -> Result<(), Box<dyn Error>> {
     }
     let used = used()?.saturating_sub(used_before);
     let bytes = std::fs::metadata(recorder.file())?.len();
-    recorder.end(at(SECONDS), number)?;
+    recorder.end(at(last), number)?;
     commits.sort_unstable();
     let p99 = commits[commits.len() * 99 / 100];
-    let seconds = f64::from(u32::try_from(SECONDS)?);
+    let seconds = f64::from(u32::try_from(last)?);
     let mut stdout = std::io::stdout().lock();
     writeln!(
         stdout,
-        "a day with {PEERS} peers and {events_a_second} events a second: {:.2} % of a core (making the rows \
+        "{last} s with {PEERS} peers and {events_a_second} events a second: {:.2} % of a core (making the rows \
          included), commit p99 {:.2} ms, file {} MiB of {} MiB",
         used.as_secs_f64() / seconds * 100.0,
         p99.as_secs_f64() * 1e3,

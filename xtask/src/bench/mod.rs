@@ -97,7 +97,8 @@ enum What {
     /// `detector top` before an agent with 5,000 peers and 20,000 stalled connections: first frame,
     /// refresh, keys, and what the agent spends for a watcher
     Top(Rounds),
-    /// A day of the flight recorder, ordinary and in a flood: processor time, commits, size
+    /// A day of the flight recorder, ordinary and in a flood: processor time, commits, size, its report; and
+    /// how often a quiet host waits for the disk
     Recorder,
     /// How soon a flag reaches a reader with the flight recorder and without it, in turns, on a calm host
     /// and while 20,000 connections stall
@@ -136,7 +137,8 @@ impl What {
             Self::Owner { .. } => &owner::PROGRAMS,
             Self::Web { .. } => &web::PROGRAMS,
             Self::Top(_) => &[("script", "bsdutils")],
-            Self::Recorder | Self::Engine { .. } => &[],
+            Self::Recorder => &recorder::PROGRAMS,
+            Self::Engine { .. } => &[],
             Self::Idle(_)
             | Self::Sweep(_)
             | Self::Hook(_)

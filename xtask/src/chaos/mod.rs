@@ -1,9 +1,14 @@
 //! `cargo xtask chaos`: the recorder's writer is killed, and a machine that records is switched off; what
-//! was announced before must be in the file, and the file sound. And wrong requests come to an agent's
+//! was announced before must be in the file, and the file sound. The clock of a machine is set while its
+//! agent records; the record must stay in order, and tell it. And wrong requests come to an agent's
 //! listeners beside slow clients; it must stay well, and its metrics at hand.
 
+mod clock_step;
+mod disk;
+mod machine;
 mod power_cut;
 
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -15,7 +20,7 @@ use crate::packages;
 use crate::run::{Profile, as_root, build_agent, build_play};
 use crate::tree;
 
-/// Programs that power cuts need beside those of the kernel matrix.
+/// Programs that machines with disks need beside those of the kernel matrix.
 pub(crate) const PROGRAMS: [(&str, &str); 3] = [
     ("mkfs.ext4", "e2fsprogs"),
     ("e2fsck", "e2fsprogs"),
@@ -27,9 +32,15 @@ pub(crate) struct Arguments {
     /// Times the writer is killed
     #[arg(long, value_name = "N", default_value_t = 1_000)]
     kills: u32,
+    /// Bytes between two places at which a file is cut and garbled; 0 for no such file
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    damaged_every: u32,
     /// Times the machine is switched off; some ten seconds each
     #[arg(long, value_name = "N", default_value_t = 100)]
     power_cuts: u32,
+    /// Times the clock of a machine is set while its agent records; a minute each
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    clock_steps: u32,
     /// Wrong requests, beside two thousand slow clients, half of either to each listener; as root
     #[arg(long, value_name = "N", default_value_t = 1_000_000)]
     requests: u64,
@@ -39,11 +50,13 @@ pub(crate) struct Arguments {
 }
 
 impl Arguments {
-    /// A round for each run of the tests; kills are among the unit tests, requests among the stories.
+    /// A round for each run of the tests; kills and damaged files are among the unit tests, requests among the stories.
     pub(crate) fn short(install: bool) -> Self {
         Self {
             kills: 0,
+            damaged_every: 0,
             power_cuts: 2,
+            clock_steps: 1,
             requests: 0,
             install,
         }
@@ -55,15 +68,32 @@ pub(crate) fn main(arguments: &Arguments) -> Result<()> {
         ask(arguments.requests)?;
     }
     if arguments.kills > 0 {
+        // Beside the test, which starts it.
+        build_writer()?;
         kill(arguments.kills)?;
     }
-    if arguments.power_cuts > 0 {
+    if arguments.damaged_every > 0 {
+        damage(arguments.damaged_every)?;
+    }
+    if arguments.power_cuts > 0 || arguments.clock_steps > 0 {
         let writer = build_writer()?;
         let programs: Vec<_> = PROGRAMS.into_iter().chain(kernels::PROGRAMS).collect();
-        packages::need(&programs, "power cuts", arguments.install)?;
+        packages::need(&programs, "machines with disks", arguments.install)?;
         power_cut::cut(&writer, arguments.power_cuts)?;
+        if arguments.clock_steps > 0 {
+            let agent = build_agent(Profile::Release)?;
+            clock_step::step(&agent, &writer, arguments.clock_steps)?;
+        }
     }
     Ok(())
+}
+
+/// Where disks and what is read of them go.
+fn folder() -> Result<PathBuf> {
+    let folder = tree::target().join("chaos");
+    fs::create_dir_all(&folder)
+        .with_context(|| format!("cannot create folder {}", folder.display()))?;
+    Ok(folder)
 }
 
 /// The program that writes without end, and checks.
@@ -99,4 +129,16 @@ fn kill(times: u32) -> Result<()> {
         .args(["--", "--nocapture"])
         .env("DETECTOR_KILLS", times.to_string());
     run(&mut test).context("something that was announced was lost, or the file is damaged")
+}
+
+/// In memory, where no commit waits for a disk.
+fn damage(every: u32) -> Result<()> {
+    let mut test: Command = cargo();
+    test.current_dir(tree::root())
+        .args(["test", "--locked", "--release"])
+        .args(["--package", "detector-recorder", "--test", "damage"])
+        .args(["--", "--nocapture", "garbled"])
+        .env("DETECTOR_DAMAGED_EVERY", every.to_string())
+        .env("TMPDIR", "/dev/shm");
+    run(&mut test).context("a damaged file keeps an agent from recording, or a reader from its end")
 }
