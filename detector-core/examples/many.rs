@@ -4,8 +4,8 @@
 //!
 //! Prints a line `CONNECTIONS NANOSECONDS BYTES ALLOCATIONS` for each size: processor time of an
 //! observation (the middle of three rounds), memory of a connection with its share of a peer, and
-//! allocations in the last round. Where the next size would take more than [`MEMORY_BYTES`], the last is the
-//! one that takes half of it: tables double while they grow.
+//! allocations in the last round. Where the next size would take more than three quarters of the memory that is
+//! there, the last is the one that takes half of those: tables double while they grow.
 
 #![allow(clippy::unwrap_used, reason = "a bench may fail where it stands")]
 #![allow(clippy::print_stdout, reason = "what it prints is its answer")]
@@ -47,7 +47,6 @@ unsafe impl GlobalAlloc for Counting {
 static ALLOCATOR: Counting = Counting;
 
 const CONNECTIONS_A_PEER: u64 = 16;
-const MEMORY_BYTES: u64 = 6 << 30;
 /// Observations in a round at least: the scheduler's count of time comes in milliseconds.
 const LEAST: u64 = 1_000_000;
 const START_MS: u64 = 1_000;
@@ -56,14 +55,15 @@ const STRIDE: u64 = 2_147_483_647;
 
 fn main() {
     let most: u64 = std::env::args().nth(1).unwrap().parse().unwrap();
+    let room = available_bytes() / 4 * 3;
     let mut count = 1_000;
     let mut bytes_each = 0;
-    while count <= most && count * bytes_each <= MEMORY_BYTES {
+    while count <= most && count * bytes_each <= room {
         bytes_each = play(count);
         count *= 10;
     }
     if count <= most {
-        play(MEMORY_BYTES / 2 / bytes_each / 1_000_000 * 1_000_000);
+        play(room / 2 / bytes_each / 1_000_000 * 1_000_000);
     }
 }
 
@@ -123,6 +123,14 @@ fn of(number: u64, template: &Observation) -> Observation {
     seen.connection.remote = SocketAddr::from((address, port));
     seen.peer = PeerAddress::of(address.into(), 64);
     seen
+}
+
+/// Memory that programs can still have.
+fn available_bytes() -> u64 {
+    let said = std::fs::read_to_string("/proc/meminfo").unwrap();
+    let line = said.lines().find_map(|line| line.strip_prefix("MemAvailable:"));
+    let kilobytes = line.unwrap().trim().strip_suffix(" kB").unwrap();
+    kilobytes.parse::<u64>().unwrap() * 1_024
 }
 
 /// Processor time of this thread: others on the machine do not count.
