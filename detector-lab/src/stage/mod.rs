@@ -59,6 +59,9 @@ pub struct Stage {
     changed: Condvar,
 }
 
+/// Longer than any play takes to come to its point: one that has not is broken.
+const PATIENCE: Duration = Duration::from_secs(300);
+
 /// Where servers and peers of a case are.
 #[derive(Clone, Copy, Debug)]
 enum Ends {
@@ -176,14 +179,16 @@ impl Stage {
         self.tell(|told| told.is_curtain_down = true);
     }
 
-    /// Waits until a flag of this kind was noted; `None` if the play ended without.
+    /// Waits until a flag of this kind was noted; `None` if the play ended, or went on for [`PATIENCE`],
+    /// without.
     #[must_use]
     pub fn wait_due(&self, kind: &str) -> Option<DueFlag> {
         let find = |told: &Told| told.due.iter().find(|due| due.kind == kind).copied();
         find(&self.wait_told(|told| find(told).is_some()))
     }
 
-    /// Waits until the play has shown what it is about; false if it ended without.
+    /// Waits until the play has shown what it is about; false if it ended, or went on for [`PATIENCE`],
+    /// without.
     #[must_use]
     pub fn wait_shown(&self) -> bool {
         self.wait_told(|told| told.is_shown).is_shown
@@ -211,9 +216,33 @@ impl Stage {
     }
 
     fn wait_told(&self, is_met: impl Fn(&Told) -> bool) -> MutexGuard<'_, Told> {
-        let waited = self
-            .changed
-            .wait_while(self.lock(), |told| !told.has_ended && !is_met(told));
-        waited.unwrap_or_else(PoisonError::into_inner)
+        let is_open = |told: &mut Told| !told.has_ended && !is_met(told);
+        wait_while(self.lock(), &self.changed, PATIENCE, is_open)
+    }
+}
+
+/// Waits as long as a condition holds, but not for ever.
+fn wait_while<'a, T>(
+    guard: MutexGuard<'a, T>,
+    changed: &Condvar,
+    patience: Duration,
+    condition: impl FnMut(&mut T) -> bool,
+) -> MutexGuard<'a, T> {
+    let waited = changed.wait_timeout_while(guard, patience, condition);
+    waited.unwrap_or_else(PoisonError::into_inner).0
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_never_comes_is_not_waited_for_without_end() {
+        let (told, changed) = (Mutex::new(Told::default()), Condvar::new());
+        let guard = told.lock().unwrap();
+        let told = wait_while(guard, &changed, Duration::from_millis(10), |told| {
+            !told.is_shown
+        });
+        assert!(!told.is_shown);
     }
 }

@@ -271,14 +271,14 @@ fn judge(
     watch: &Watch,
     sender: &mpsc::UnboundedSender<Message>,
 ) -> anyhow::Result<Finding> {
-    const EARLY: &str = "the play ended before there was anything to see";
+    const NOTHING: &str = "the play did not come to anything that could be seen";
     let set = || drop(sender.send(Message::Set));
     let Some(flag) = stage.case.flags().first() else {
-        ensure!(stage.wait_shown(), EARLY);
+        ensure!(stage.wait_shown(), NOTHING);
         set();
         return watch.wait_quiet(stage);
     };
-    let due = stage.wait_due(flag.kind).context(EARLY)?;
+    let due = stage.wait_due(flag.kind).context(NOTHING)?;
     set();
     Ok(watch.wait_seen(stage, flag, due.at))
 }
