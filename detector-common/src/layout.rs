@@ -44,8 +44,8 @@ pub struct KernelLayout {
     pub skb_data: Offset,
     /// BTF type number of `struct tcp_sock`, 0 where the kernel has no `bpf_rdonly_cast`.
     pub tcp_sock_type: u64,
-    /// BTF type number of `struct tcphdr`, 0 where the kernel has no `bpf_rdonly_cast`.
-    pub tcphdr_type: u64,
+    /// `struct tcp_sock.bytes_acked`, u64; as which any eight bytes can be loaded.
+    pub bytes_acked: Offset,
 
     /// `struct tcp_sock.snd_nxt`, u32.
     pub snd_nxt: Offset,
@@ -95,8 +95,6 @@ pub struct KernelLayout {
     pub snd_cwnd: Offset,
     /// `struct tcp_sock.srtt_us`, u32: smoothed round-trip time, microseconds << 3.
     pub srtt_us: Offset,
-    /// `struct tcp_sock.bytes_acked`, u64.
-    pub bytes_acked: Offset,
     /// `struct tcp_sock.bytes_received`, u64.
     pub bytes_received: Offset,
     /// `struct tcp_sock.rx_opt.ts_recent`, u32: last in-order timestamp value of the peer.
@@ -189,7 +187,7 @@ pub struct KernelLayout {
     /// `struct kernfs_node.id`, u64: the inode number of the group's folder.
     pub kernfs_node_id: Offset,
     /// Fills the last cache line; always 0.
-    pub reserved: [u64; 5],
+    pub reserved: [u64; 6],
 }
 
 const _: () = assert!(size_of::<KernelLayout>() == 72 * 8 + 4 * 16);
@@ -248,7 +246,6 @@ impl KernelLayout {
         skb_data: ABSENT,
         retransmit_has_err: 0,
         tcp_sock_type: 0,
-        tcphdr_type: 0,
         skb_ip_summed: NO_BITS,
         skb_csum_valid: NO_BITS,
         receive_queue_length: ABSENT,
@@ -275,6 +272,6 @@ impl KernelLayout {
         css_set_dfl_cgrp: ABSENT,
         cgroup_kn: ABSENT,
         kernfs_node_id: ABSENT,
-        reserved: [0; 5],
+        reserved: [0; 6],
     };
 }

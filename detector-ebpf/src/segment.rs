@@ -1,7 +1,7 @@
 //! The incoming segment: its TCP header, read as late and as little as possible.
 //!
 //! At `tcp_probe` the TCP header starts at `skb->data`. Packet bytes have no BTF type: where the
-//! kernel lets the address be cast, a field is one load; elsewhere each read is a helper call, which
+//! kernel lets the address be cast, eight of them are one load; elsewhere each read is a helper call, which
 //! is then most of the cost of the hot path.
 
 use crate::count::count_and_log;
@@ -28,36 +28,18 @@ const CHECKED: u8 = 1;
 /// `CHECKSUM_PARTIAL`: the segment never left this machine.
 const LOCAL: u8 = 3;
 
-/// Where the acknowledgement number stands in a TCP header (RFC 9293 section 3.1).
+/// Where the acknowledgement number stands in a TCP header (RFC 9293 section 3.1); data offset, flags and
+/// window follow.
 const ACK_OFFSET: u64 = 8;
-/// Where data offset and flags stand.
-const FLAGS_OFFSET: u64 = 12;
-/// Where the window stands.
-const WINDOW_OFFSET: u64 = 14;
 
-/// Bytes 8 to 15 of the TCP header, network order.
-#[repr(C)]
-#[derive(Clone, Copy, Pod, Zeroable)]
-struct AckPart {
-    ack: u32,
-    offset_and_flags: u16,
-    window: u16,
-}
-
-/// A load where the kernel lets the address be cast to `struct tcphdr`, else a helper call, which
-/// alone costs more than everything else a healthy acknowledgement needs.
+/// Bytes 8 to 15 of the TCP header as they stand there.
 #[inline(always)]
-fn read_ack_part(header: u64) -> Option<AckPart> {
-    let type_number = global!(DET_LAYOUT.tcphdr_type);
-    if type_number != 0 {
-        let tcphdr = helpers::rdonly_cast(header, type_number);
-        return Some(AckPart {
-            ack: tcphdr.load_u32(ACK_OFFSET),
-            offset_and_flags: tcphdr.load_u16(FLAGS_OFFSET),
-            window: tcphdr.load_u16(WINDOW_OFFSET),
-        });
+fn read_ack_part(header: u64) -> Option<u64> {
+    let address = header.wrapping_add(ACK_OFFSET);
+    if let Some(part) = helpers::load_eight_bytes(address) {
+        return Some(part);
     }
-    let part = helpers::read_kernel(header.wrapping_add(ACK_OFFSET));
+    let part = helpers::read_kernel(address);
     if part.is_none() {
         count_and_log!(HeaderReadsFailed, "the header of a segment cannot be read");
     }
@@ -99,13 +81,13 @@ impl IncomingSegment {
     #[inline(always)]
     pub fn read(skb: KernelPointer) -> Option<Self> {
         let data = skb.load_pointer(global!(DET_LAYOUT.skb_data)).address();
-        let part = read_ack_part(data)?;
+        let part = u64::from_be(read_ack_part(data)?);
         Some(Self {
             skb,
             data,
-            header_ack: u32::from_be(part.ack),
-            raw_window: u16::from_be(part.window),
-            offset_and_flags: u16::from_be(part.offset_and_flags),
+            header_ack: (part >> 32) as u32,
+            raw_window: part as u16,
+            offset_and_flags: (part >> 16) as u16,
         })
     }
 

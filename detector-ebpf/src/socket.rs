@@ -134,6 +134,19 @@ impl TcpSocket {
         self.optional_u32(global!(DET_LAYOUT.prior_ssthresh))
     }
 
+    /// Window in force and effective sending MSS: where one lies behind the other, as from 6.8 on, one load.
+    #[inline(always)]
+    pub fn window_and_mss(self) -> (u32, u32) {
+        let first = global!(DET_LAYOUT.snd_wnd);
+        if global!(DET_LAYOUT.mss_cache) == first.wrapping_add(4)
+            && let Some(both) = helpers::load_eight_bytes(self.0.address().wrapping_add(first))
+        {
+            let both = u64::from_le(both);
+            return (both as u32, (both >> 32) as u32);
+        }
+        (self.snd_wnd(), self.mss_cache())
+    }
+
     /// Whether it is a subflow of an MPTCP connection, or was to be one.
     #[inline(always)]
     pub fn is_subflow(self) -> bool {

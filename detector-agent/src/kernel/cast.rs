@@ -22,9 +22,9 @@ const INSTRUCTION_BYTES: usize = 8;
 
 type Instruction = [u8; INSTRUCTION_BYTES];
 
-/// Calls in the object in the tree: one for the socket, one for the packet. Another number means
+/// Calls in the object in the tree: one for the socket, one for the packet, one for two fields at once. Another number means
 /// that the compiler has copied or dropped one, or that the bytes were found where they are no call.
-const CALLS: usize = 2;
+const CALLS: usize = 3;
 
 /// Why the object's casts cannot be resolved.
 #[derive(Debug)]
@@ -55,7 +55,7 @@ impl std::error::Error for CastError {
     }
 }
 
-/// A copy of the object with its casts resolved, aligned as the loader asks; sets the type numbers
+/// A copy of the object with its casts resolved, aligned as the loader asks; sets the type number
 /// in the layout.
 ///
 /// Without `may_cast` the object gets along without: for kernels that name the function and then
@@ -69,7 +69,6 @@ pub(super) fn prepare(
     let numbers = if may_cast { cast_numbers(types) } else { None };
     if let Some(numbers) = numbers {
         layout.tcp_sock_type = u64::from(numbers.tcp_sock);
-        layout.tcphdr_type = u64::from(numbers.tcphdr);
     } else {
         tracing::debug!("this kernel has no bpf_rdonly_cast: packets are read through a helper");
     }
@@ -82,16 +81,14 @@ pub(super) fn prepare(
 struct CastNumbers {
     function: u32,
     tcp_sock: u32,
-    tcphdr: u32,
 }
 
-/// All three, or none.
+/// Both, or none.
 fn cast_numbers(types: &Btf) -> Option<CastNumbers> {
     let number = |name, kind| types.id_by_type_name_kind(name, kind).ok();
     Some(CastNumbers {
         function: number("bpf_rdonly_cast", BtfKind::Func)?,
         tcp_sock: number("tcp_sock", BtfKind::Struct)?,
-        tcphdr: number("tcphdr", BtfKind::Struct)?,
     })
 }
 

@@ -34,8 +34,7 @@ fn det_tcp_probe(context: BtfTracePointContext) -> Option<()> {
     };
     let segment = IncomingSegment::read(helpers::argument(&context, 1))?;
     let window_bytes = u32::from(segment.raw_window) << (tcp.window_shift() & 15);
-    let snd_wnd = tcp.snd_wnd();
-    if is_healthy(tcp, &segment, snd_wnd, window_bytes) {
+    if is_healthy(tcp, &segment, window_bytes) {
         attention::look(tcp);
         if !pending::is_watched(tcp) {
             return None;
@@ -51,14 +50,15 @@ fn det_tcp_probe(context: BtfTracePointContext) -> Option<()> {
 /// spare the load of `snd_una`, which lies in a cache line of its own. One that becomes smaller than a
 /// segment is none, though its edge may stay.
 #[inline(always)]
-fn is_healthy(tcp: TcpSocket, segment: &IncomingSegment, snd_wnd: u32, window_bytes: u32) -> bool {
-    if segment.raw_window == 0 || snd_wnd < tcp.mss_cache() {
+fn is_healthy(tcp: TcpSocket, segment: &IncomingSegment, window_bytes: u32) -> bool {
+    let (snd_wnd, mss_cache) = tcp.window_and_mss();
+    if segment.raw_window == 0 || snd_wnd < mss_cache {
         return false;
     }
     if window_bytes >= snd_wnd {
         return true;
     }
-    if window_bytes < tcp.mss_cache() {
+    if window_bytes < mss_cache {
         return false;
     }
     let edge = window::edge(tcp.snd_una(), snd_wnd);
