@@ -57,10 +57,8 @@ pub(crate) struct AgentState {
     pub(crate) counters: Counters,
     /// What the search for owners has found.
     pub(crate) owners: SharedReport,
-    /// How loaded the host is.
-    pub(crate) pressure: PressureGauge,
-    /// Who holds TCP's memory.
-    pub(crate) tcp_memory: TcpMemoryGauge,
+    /// What is known of the host beside its connections.
+    pub(crate) host: Host,
     /// Rouses the threads that look after tracked connections.
     pub(crate) doze: Doze,
     /// Keeps the agent's own cost within bounds.
@@ -71,10 +69,18 @@ pub(crate) struct AgentState {
     pub(crate) guard: AutoGuard,
     /// Writes down what happens.
     pub(crate) recording: Recording,
+}
+
+/// What is known of the host beside its connections.
+pub(crate) struct Host {
+    /// What of it counts.
+    pub(crate) watched: Watched,
+    /// How loaded it is.
+    pub(crate) pressure: PressureGauge,
+    /// Who holds TCP's memory.
+    pub(crate) tcp_memory: TcpMemoryGauge,
     /// OOM kills of late, each once.
     pub(crate) kills: Kills,
-    /// What of the host counts.
-    pub(crate) watched: Watched,
     /// Why the kernel's log is not read; `None` while it is.
     pub(crate) kernel_log_failure: Mutex<Option<String>>,
 }
@@ -151,16 +157,18 @@ impl AgentState {
             privilege: OnceLock::new(),
             counters: Counters::default(),
             owners: SharedReport::default(),
-            pressure: PressureGauge::default(),
-            tcp_memory: TcpMemoryGauge::default(),
+            host: Host {
+                watched: Watched::of(config.detect.scope),
+                pressure: PressureGauge::default(),
+                tcp_memory: TcpMemoryGauge::default(),
+                kills: Kills::default(),
+                kernel_log_failure: Mutex::default(),
+            },
             doze: Doze::default(),
             governor: Governor::new(config.budget.cpu_share.as_ratio()),
             actions,
             guard,
             recording: Recording::default(),
-            kills: Kills::default(),
-            watched: Watched::of(config.detect.scope),
-            kernel_log_failure: Mutex::default(),
         }
     }
 
@@ -200,7 +208,7 @@ impl AgentState {
         for message in messages.drain(..) {
             match message {
                 Message::Records(mut observations) => {
-                    observations.retain(|each| self.watched.has_namespace(each.connection.netns));
+                    observations.retain(|each| self.host.watched.has_namespace(each.connection.netns));
                     if is_recorded {
                         self.recording.watch(&observations);
                     }

@@ -13,7 +13,7 @@ const LOOK_PATIENCE: Duration = Duration::from_secs(1);
 
 /// The host at this moment. Reads files: not for the event loop.
 pub(super) fn host(state: &AgentState) -> Host {
-    let tcp_memory_held = state.tcp_memory.ask(LOOK_PATIENCE);
+    let tcp_memory_held = state.host.tcp_memory.ask(LOOK_PATIENCE);
     let Pressure {
         load,
         stalls,
@@ -24,7 +24,7 @@ pub(super) fn host(state: &AgentState) -> Host {
         listen_queues,
         oom_kills,
         own,
-    } = state.pressure.sample();
+    } = state.host.pressure.sample();
     let kernel = state.kernel_status().unwrap_or_default();
     let (totals, incident) = state.with_engine(|engine| (engine.totals(), engine.open_incident()));
     let unready_reason = state.unready_reason();

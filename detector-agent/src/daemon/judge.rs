@@ -99,7 +99,7 @@ fn announce_incidents(state: &AgentState, incident_log: &mut IncidentLog) {
     };
     if is_new {
         state.recording.hurry();
-        state.tcp_memory.wanted.notify_one();
+        state.host.tcp_memory.wanted.notify_one();
     }
 }
 

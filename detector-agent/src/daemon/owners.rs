@@ -67,13 +67,13 @@ fn name_owners(
         }
         let mut wanted = state.with_engine(|engine| engine.owners_wanted());
         let is_idle = state.engine().connections_tracked() == 0;
-        let readers = add_readers(&mut wanted, state.tcp_memory.owners_wanted());
+        let readers = add_readers(&mut wanted, state.host.tcp_memory.owners_wanted());
         let has_readers = !readers.is_empty();
         let now = Instant::now();
         finder.look_up(&wanted, now, &mut budget, &mut report)?;
         let owner = |inode: u32| Some((inode, finder.owner(u64::from(inode))?));
         let owners = readers.into_iter().filter_map(owner);
-        state.tcp_memory.set_owners(owners.collect());
+        state.host.tcp_memory.set_owners(owners.collect());
         if !finder.has_stalled() {
             state.owners.update(|report| report.held_workers.clear());
             let mut engine = state.engine();

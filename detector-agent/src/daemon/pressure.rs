@@ -23,7 +23,7 @@ pub(super) async fn sample_host(state: Arc<AgentState>) {
         let sampling = tokio::task::spawn_blocking(move || {
             sampling.actions.tidy();
             take_own_addresses(&sampling, &told);
-            sampling.pressure.sample()
+            sampling.host.pressure.sample()
         });
         let sampled = tokio::select! {
             sampled = sampling => sampled,
@@ -43,12 +43,12 @@ pub(super) async fn sample_host(state: Arc<AgentState>) {
                     engine.is_tcp_memory_short()
                 });
                 if is_short {
-                    state.tcp_memory.wanted.notify_one();
+                    state.host.tcp_memory.wanted.notify_one();
                 }
             }
             Err(error) => tracing::warn!("sampling the host failed: {error}"),
         }
-        let errors = state.pressure.take_interface_errors();
+        let errors = state.host.pressure.take_interface_errors();
         state.with_engine(|engine| engine.add_interface_errors(&errors));
         tokio::select! {
             () = tokio::time::sleep(EVERY) => {}
@@ -84,7 +84,7 @@ mod tests {
     async fn the_first_sample_comes_at_once_and_stopping_ends_it() {
         let (state, _pings) = state(&Config::default());
         let watching = tokio::spawn(sample_host(Arc::clone(&state)));
-        while state.pressure.last().is_none() {
+        while state.host.pressure.last().is_none() {
             tokio::task::yield_now().await;
         }
         state.stop();

@@ -13,7 +13,7 @@ const IDLE_PAUSE: Duration = Duration::from_secs(10);
 /// Looks until the agent stops.
 pub(super) async fn watch(state: Arc<AgentState>, nice: i32) {
     let mut stop = state.watch_stop();
-    if !state.watched.is_host() {
+    if !state.host.watched.is_host() {
         // That memory is one for the whole host: most of it is held by others.
         drop(stop.wait_for(|stops| *stops).await);
         return;
@@ -21,15 +21,15 @@ pub(super) async fn watch(state: Arc<AgentState>, nice: i32) {
     loop {
         let is_wanted = state.with_engine(|engine| {
             // Names of programs arrive after the look.
-            engine.set_tcp_memory_held(state.tcp_memory.read());
+            engine.set_tcp_memory_held(state.host.tcp_memory.read());
             engine.is_tcp_memory_short() || engine.open_incident().is_some()
         });
-        let pause = match state.tcp_memory.due_in(is_wanted) {
+        let pause = match state.host.tcp_memory.due_in(is_wanted) {
             Some(Duration::ZERO) => {
                 let looking = Arc::clone(&state);
                 let look = tokio::task::spawn_blocking(move || {
                     let stalled = || looking.with_engine(|engine| engine.stalled_send_bytes());
-                    looking.tcp_memory.look(nice, stalled);
+                    looking.host.tcp_memory.look(nice, stalled);
                     // For the names of programs.
                     looking.doze.rouse();
                 });
@@ -43,7 +43,7 @@ pub(super) async fn watch(state: Arc<AgentState>, nice: i32) {
         };
         tokio::select! {
             () = tokio::time::sleep(pause) => {}
-            () = state.tcp_memory.wanted.notified() => {}
+            () = state.host.tcp_memory.wanted.notified() => {}
             _ = stop.wait_for(|stops| *stops) => return,
         }
     }

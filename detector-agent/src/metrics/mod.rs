@@ -63,7 +63,7 @@ impl Web {
         });
         let kernel = state.kernel_status().unwrap_or_default();
         let counters = &state.counters;
-        let pressure = state.pressure.last();
+        let pressure = state.host.pressure.last();
         let counts = SelfCounts {
             refusals: vec![("web", &counters.web), ("control", &counters.control)],
             events_forgotten,
@@ -80,8 +80,8 @@ impl Web {
             oom_kills: pressure.and_then(|pressure| pressure.oom_kills),
             budget: state.governor.status(),
             recorder: state.recording.status(),
-            tcp_memory_held: state.tcp_memory.read().map(|held| held.held_bytes),
-            tcp_memory_looks: state.tcp_memory.counts(),
+            tcp_memory_held: state.host.tcp_memory.read().map(|held| held.held_bytes),
+            tcp_memory_looks: state.host.tcp_memory.counts(),
             is_last_reload_successful: state.is_last_reload_successful(),
         };
         page::render(&core, &kernel, &counts)

@@ -13,7 +13,7 @@ use std::sync::{MutexGuard, PoisonError};
 impl AgentState {
     /// The kernel kills a process for want of memory: that is part of an incident, if it is news.
     pub(crate) fn hear_of_kill(&self, at: Moment, kill: OomKill) -> KnownKill {
-        let known = self.kills.tell(at, kill);
+        let known = self.host.kills.tell(at, kill);
         if known.is_new {
             self.with_engine(Engine::witness_oom_kill);
         }
@@ -33,7 +33,7 @@ impl AgentState {
 
     /// Takes the kernel's count of kills: of the whole host, and without the name of a victim.
     pub(crate) fn count_kills(&self, count: Option<u64>) {
-        if self.watched.is_host() && self.kills.count(recording::now(), count) {
+        if self.host.watched.is_host() && self.host.kills.count(recording::now(), count) {
             self.with_engine(Engine::witness_oom_kill);
         }
     }
@@ -62,7 +62,7 @@ impl AgentState {
 
     /// Why the kernel's log is not read; `None` while it is.
     pub(crate) fn log_failure(&self) -> MutexGuard<'_, Option<String>> {
-        let failure = self.kernel_log_failure.lock();
+        let failure = self.host.kernel_log_failure.lock();
         failure.unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -115,6 +115,7 @@ fn lift_spared(state: &AgentState) {
 /// What stalled connections take of the host now.
 fn load(state: &AgentState) -> Load {
     let tcp_memory = state
+        .host
         .pressure
         .last()
         .and_then(|pressure| pressure.tcp_memory);

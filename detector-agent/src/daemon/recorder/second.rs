@@ -14,13 +14,13 @@ pub(super) const PEERS_AT_INCIDENT: usize = 200;
 
 /// The host at this moment. Reads files.
 pub(super) fn second(state: &AgentState) -> HostSecond {
-    let pressure = state.pressure.sample();
+    let pressure = state.host.pressure.sample();
     let kernel = state.kernel_status().unwrap_or_default();
     let totals = state.with_engine(|engine| engine.totals());
     let (sockets, memory, tcp) = (pressure.sockets, pressure.memory, pressure.tcp_memory);
     let interfaces = pressure.interfaces.as_ref().map(|each| each.total);
     let some = |stall: Option<detector_api::host::Stall>| stall.map(|stall| stall.some_percent);
-    let held = state.tcp_memory.recent();
+    let held = state.host.tcp_memory.recent();
     let held_by = |holder| held.map(|held| signed(held.of(holder)));
     HostSecond {
         load_one: pressure.load.map(|load| load.one),
@@ -50,7 +50,7 @@ pub(super) fn second(state: &AgentState) -> HostSecond {
             .map(|counts| signed(counts.rx_dropped.saturating_add(counts.tx_dropped))),
         oom_kills: pressure
             .oom_kills
-            .filter(|_| state.watched.is_host())
+            .filter(|_| state.host.watched.is_host())
             .map(signed),
         held_workers: state.owners.held_workers().map(signed),
         held_stalled_send_bytes: held_by(MemoryHolder::StalledSend),

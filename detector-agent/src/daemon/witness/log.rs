@@ -91,16 +91,16 @@ impl Reading {
         if let Parsed::Message(Message::Oom(line), _) = &parsed {
             // At once, for who holds what at this second; a container waits to hear whose it was.
             if let OomLine::Killed { victim, .. } = line
-                && self.state.watched.is_host()
+                && self.state.host.watched.is_host()
             {
                 self.state.hear_of_kill(now(), of_line(victim));
             }
             self.gathering.get_or_insert_with(Instant::now);
         }
         if matches!(parsed, Parsed::Message(Message::TooManyOrphans, _))
-            && self.state.watched.is_host()
+            && self.state.host.watched.is_host()
         {
-            let look = self.state.host_pressure(&self.state.pressure.sample());
+            let look = self.state.host_pressure(&self.state.host.pressure.sample());
             self.state.with_engine(|engine| {
                 engine.set_host_pressure(look);
                 engine.witness_orphan_limit();
@@ -124,7 +124,7 @@ impl Reading {
         let another = self.lines.another();
         let lines = std::mem::replace(&mut self.lines, another);
         for kill in lines.finish().kills {
-            if self.state.watched.has_victim(kill.cgroup.as_deref()) {
+            if self.state.host.watched.has_victim(kill.cgroup.as_deref()) {
                 self.state.take_kill(now(), of_report(&kill));
             }
         }

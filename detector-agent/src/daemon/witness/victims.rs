@@ -54,8 +54,8 @@ impl Hearing {
         let at = now();
         let kill = of_hook(victim).or(seen);
         let pid = u64::from(victim.pid);
-        if self.state.watched.has_victim(kill.cgroup.as_deref())
-            && self.state.kills.is_kill(pid, at, self.reader.count())
+        if self.state.host.watched.has_victim(kill.cgroup.as_deref())
+            && self.state.host.kills.is_kill(pid, at, self.reader.count())
         {
             self.state.take_kill(at, kill);
         }
