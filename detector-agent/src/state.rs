@@ -208,7 +208,8 @@ impl AgentState {
         for message in messages.drain(..) {
             match message {
                 Message::Records(mut observations) => {
-                    observations.retain(|each| self.host.watched.has_namespace(each.connection.netns));
+                    observations
+                        .retain(|each| self.host.watched.has_namespace(each.connection.netns));
                     if is_recorded {
                         self.recording.watch(&observations);
                     }

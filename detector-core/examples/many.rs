@@ -128,7 +128,9 @@ fn of(number: u64, template: &Observation) -> Observation {
 /// Memory that programs can still have.
 fn available_bytes() -> u64 {
     let said = std::fs::read_to_string("/proc/meminfo").unwrap();
-    let line = said.lines().find_map(|line| line.strip_prefix("MemAvailable:"));
+    let line = said
+        .lines()
+        .find_map(|line| line.strip_prefix("MemAvailable:"));
     let kilobytes = line.unwrap().trim().strip_suffix(" kB").unwrap();
     kilobytes.parse::<u64>().unwrap() * 1_024
 }

@@ -210,7 +210,8 @@ impl Engine {
             .flagged
             .retain(|slot| peers.get(*slot).flags.is_any());
         let mark = self.incidents.mark();
-        let mut parts = Vec::new();
+        let mut parts = std::mem::take(&mut self.suspects.parts);
+        parts.clear();
         for &slot in &self.suspects.flagged {
             if let Some(part) = self.part(self.peers.get(slot), mark) {
                 parts.push(part);
@@ -239,6 +240,7 @@ impl Engine {
             let owners = self.owners_of_incident();
             self.incidents.add_owners(owners);
         }
+        self.suspects.parts = scan.parts;
     }
 
     fn incident_counts(&self) -> IncidentCounts {

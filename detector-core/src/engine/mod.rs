@@ -23,7 +23,7 @@ pub use census::{CensusWanted, Counted};
 pub use owners::{OwnerWanted, WaitingTasks};
 
 use crate::events::Events;
-use crate::incidents::Incidents;
+use crate::incidents::{Incidents, Part};
 use crate::ledger::{Account, Counts};
 use crate::observe::observation::{
     InterfaceCounts, Observation, SweepEnd, UntrackedTotals, join_retransmits, join_shrinks,
@@ -84,6 +84,8 @@ struct Suspects {
     crowds: BTreeSet<u32>,
     /// Networks whose peers may hoard together, and what is known of the others there.
     networks: BTreeMap<Network, Neighbours>,
+    /// Room for what the flagged ones add to an incident, taken again at each scan.
+    parts: Vec<Part>,
 }
 
 /// What was lost or refused.

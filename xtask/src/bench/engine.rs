@@ -44,9 +44,6 @@ pub(super) fn main(program: &Path, most: u64) -> Result<()> {
         ]);
     }
     println!("{table}");
-    println!(
-        "What is allocated are nodes of the ordered set of deadlines, and the list of what is due at a step of time."
-    );
     tell_bound(
         "allocations an observation in the steady state of the engine, most",
         &format!("{most_allocations:.5}"),

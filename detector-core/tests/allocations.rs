@@ -1,0 +1,79 @@
+//! In the steady state the engine allocates nothing: connections that stay as they are, sweep after sweep.
+
+#![allow(clippy::unwrap_used, reason = "a test may fail where it stands")]
+
+mod support;
+
+use detector_core::observe::observation::{Observation, Reason, Source};
+use detector_core::observe::peer_address::PeerAddress;
+use detector_core::settings::TableSettings;
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::cell::Cell;
+use std::net::{Ipv4Addr, SocketAddr};
+use support::{WALL, engine_with, ms, sweep, zero_window};
+
+/// Counts what a thread asks for, on the way to the system's allocator.
+struct Counting;
+
+thread_local! {
+    static ALLOCATIONS: Cell<u64> = const { Cell::new(0) };
+}
+
+// SAFETY: every call is handed on unchanged to the system's allocator, which keeps the contract.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        ALLOCATIONS.set(ALLOCATIONS.get() + 1);
+        // SAFETY: the caller keeps the contract of `alloc`.
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
+        // SAFETY: the pointer came from `alloc` above, so from the system's allocator.
+        unsafe { System.dealloc(pointer, layout) }
+    }
+}
+
+#[global_allocator]
+static ALLOCATOR: Counting = Counting;
+
+const CONNECTIONS: u32 = 640;
+/// Enough for a hoard.
+const CONNECTIONS_A_PEER: u32 = 32;
+
+#[test]
+fn what_stays_as_it_is_allocates_nothing() {
+    let mut engine = engine_with(TableSettings::default());
+    let template = zero_window("10.0.0.1:1", ms(1_000), ms(1_000));
+    let swept = Observation {
+        reason: Reason::Sweep,
+        source: Source::Sweep,
+        ..template
+    };
+    let mut round = |at_ms: u64, seen: Observation| {
+        let before = ALLOCATIONS.get();
+        let now = ms(at_ms);
+        for number in 0..CONNECTIONS {
+            engine.observe(&of(number, &Observation { at: now, ..seen }));
+        }
+        engine.end_sweep(&sweep(now, now));
+        engine.advance(now, WALL);
+        ALLOCATIONS.get() - before
+    };
+    // Flags, verdicts and the incident come first, and tables take the size they need.
+    assert!(round(1_000, template) > 0);
+    let settled: Vec<u64> = (2..200)
+        .map(|second| round(second * 1_000, swept))
+        .collect();
+    let last = &settled[settled.len() - 20..];
+    assert_eq!(last, [0; 20], "of {settled:?}");
+}
+
+fn of(number: u32, template: &Observation) -> Observation {
+    let address = Ipv4Addr::from_bits(0x0a00_0000 + number / CONNECTIONS_A_PEER);
+    let port = u16::try_from(10_000 + number % CONNECTIONS_A_PEER).unwrap();
+    let mut seen = *template;
+    seen.connection.socket = u64::from(number) << 6;
+    seen.connection.remote = SocketAddr::from((address, port));
+    seen.peer = PeerAddress::of(address.into(), 64);
+    seen
+}
