@@ -34,6 +34,17 @@ struct State {
     used_share: Option<f64>,
     eased_since: Option<Instant>,
     given_up: usize,
+    /// Whether the guard needs to know who owns what.
+    keeps_owners: bool,
+}
+
+impl State {
+    /// What is given up at present.
+    fn given_up(&self) -> impl Iterator<Item = Saving> {
+        let kept = self.keeps_owners.then_some(Saving::Owners);
+        let steps = STEPS.into_iter().take(self.given_up);
+        steps.filter(move |step| Some(*step) != kept)
+    }
 }
 
 impl Governor {
@@ -76,8 +87,12 @@ impl Governor {
 
     /// Whether this is given up at present.
     pub(crate) fn saves(&self, saving: Saving) -> bool {
-        let given_up = self.state().given_up;
-        STEPS.iter().take(given_up).any(|step| *step == saving)
+        self.state().given_up().any(|step| step == saving)
+    }
+
+    /// Owners are not given up while the guard, which needs them, is on.
+    pub(crate) fn keep_owners(&self, keeps: bool) {
+        self.state().keeps_owners = keeps;
     }
 
     /// What it knows.
@@ -86,7 +101,7 @@ impl Governor {
         Budget {
             cpu_share: self.share,
             used_cpu_share: state.used_share,
-            given_up: STEPS.into_iter().take(state.given_up).collect(),
+            given_up: state.given_up().collect(),
         }
     }
 

@@ -15,7 +15,7 @@ use detector_api::time::rfc3339;
 use std::fmt;
 use std::io::{self, Write};
 use std::sync::OnceLock;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::{self, SyncSender};
 use std::time::Duration;
 use tracing::field::Field;
@@ -69,10 +69,14 @@ impl From<LogLevel> for LevelFilter {
 
 static QUEUE: OnceLock<SyncSender<Entry>> = OnceLock::new();
 static LINES_DROPPED: AtomicU64 = AtomicU64::new(0);
+/// Whether the thread that writes is to give up changing files.
+static IS_CONFINED: AtomicBool = AtomicBool::new(false);
 
 enum Entry {
     Line(Vec<u8>),
     Flush(SyncSender<()>),
+    /// Has the thread look at [`IS_CONFINED`].
+    Wake,
 }
 
 /// Starts the log of this process; to be called once.
@@ -89,11 +93,17 @@ pub fn start(format: LogFormat, level: LogLevel) -> io::Result<()> {
 
 fn write_entries(entries: &mpsc::Receiver<Entry>) {
     privilege::give_up_all();
+    let mut is_confined = false;
     for entry in entries {
+        if !is_confined && IS_CONFINED.load(Ordering::Acquire) {
+            privilege::change_nothing();
+            is_confined = true;
+        }
         match entry {
             // Without stderr there is nobody to tell.
             Entry::Line(line) => drop(io::stderr().lock().write_all(&line)),
             Entry::Flush(done) => drop(done.send(())),
+            Entry::Wake => {}
         }
     }
 }
@@ -101,6 +111,15 @@ fn write_entries(entries: &mpsc::Receiver<Entry>) {
 /// Writes a line as it is, in its place among the logged ones (as JSON, if the log is JSON).
 pub(crate) fn notice(line: &str) {
     tracing::info!(target: NOTICE, "{line}");
+}
+
+/// Has the thread that writes it give up changing files, once calls have been forbidden to all threads.
+pub(crate) fn confine() {
+    IS_CONFINED.store(true, Ordering::Release);
+    if let Some(queue) = QUEUE.get() {
+        // Where there is no room for it, lines wait that do as well.
+        drop(queue.try_send(Entry::Wake));
+    }
 }
 
 /// Waits until what was logged is written, at most `patience`.

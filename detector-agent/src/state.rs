@@ -6,14 +6,14 @@ mod kills;
 
 use crate::actions::Actions;
 use crate::clock;
-use crate::config::Config;
+use crate::config::{Config, GuardMode};
 use crate::doze::Doze;
 use crate::governor::Governor;
 use crate::guard::AutoGuard;
 use crate::host::owner::SharedReport;
 use crate::host::pressure::{Pressure, PressureGauge};
 use crate::host::tcp_memory::TcpMemoryGauge;
-use crate::http::Refusals;
+use crate::http::{Meter, Refusals};
 use crate::kernel::{History, Kernel, KernelStatus, Message};
 use crate::kills::Kills;
 use crate::recording::{Recording, milliseconds};
@@ -39,6 +39,11 @@ const BEHIND: Duration = Duration::from_secs(2);
 
 fn is_behind(engine: &Engine) -> bool {
     Duration::from_nanos(clock::now().since_ns(engine.clock())) > BEHIND
+}
+
+/// What counts against the agent's share: else whoever asks over and over would decide what is given up.
+fn own_time(process: Duration, hooks: Duration, served: Duration) -> Duration {
+    process.saturating_sub(served).saturating_add(hooks)
 }
 
 /// Asks the judge for a sign of life.
@@ -99,6 +104,8 @@ pub(crate) struct Counters {
     pub(crate) web: Arc<Refusals>,
     /// Refused by the control socket.
     pub(crate) control: Arc<Refusals>,
+    /// What answering requests took.
+    pub(crate) served: Arc<Meter>,
     /// Whether the last reload failed.
     pub(crate) last_reload_failed: AtomicBool,
     /// Flags that were raised but not logged, to bound the rate of the log.
@@ -143,6 +150,8 @@ impl AgentState {
         actions.obey_operators(config.control.actions);
         let guard = AutoGuard::default();
         guard.configure(config.guard);
+        let governor = Governor::new(config.budget.cpu_share.as_ratio());
+        governor.keep_owners(config.guard.mode != GuardMode::Off);
         Self {
             engine: Mutex::new(engine),
             kernel: Mutex::new(None),
@@ -165,7 +174,7 @@ impl AgentState {
                 kernel_log_failure: Mutex::default(),
             },
             doze: Doze::default(),
-            governor: Governor::new(config.budget.cpu_share.as_ratio()),
+            governor,
             actions,
             guard,
             recording: Recording::default(),
@@ -277,7 +286,8 @@ impl AgentState {
     /// says so.
     pub(crate) fn govern(&self) {
         let hooks = self.kernel_status().unwrap_or_default().hook_time();
-        let used = clock::process_time().saturating_add(hooks);
+        let served = self.counters.served.used();
+        let used = own_time(clock::process_time(), hooks, served);
         if !self.governor.look(used, Instant::now()) {
             return;
         }
@@ -362,6 +372,8 @@ impl AgentState {
         tables.export = config.peers.export;
         self.actions.trust(config.peers.trusted.clone());
         self.guard.configure(config.guard);
+        self.governor
+            .keep_owners(config.guard.mode != GuardMode::Off);
         self.engine().reconfigure(
             config.detect_settings(),
             tables,

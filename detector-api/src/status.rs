@@ -73,7 +73,7 @@ pub struct Status {
 pub struct Budget {
     /// What it may use, as a share of one core: `[budget] cpu_share`.
     pub cpu_share: f64,
-    /// What it used over the last ten seconds; `null` before that.
+    /// What it used over the last ten seconds, answering requests aside; `null` before that.
     pub used_cpu_share: Option<f64>,
     /// What it has given up to use less. Counts, flags and verdicts of what the hooks see are as ever.
     pub given_up: Vec<Saving>,

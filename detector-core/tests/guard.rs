@@ -7,8 +7,10 @@ mod support;
 use detector_api::snapshot::Process;
 use detector_core::engine::{Counted, Engine};
 use detector_core::observe::census::{Census, Suspect};
+use detector_core::observe::observation::{Direction, Observation};
+use std::collections::BTreeMap;
 use std::sync::Arc;
-use support::{WALL, answer_alone, engine, ms, zero_window};
+use support::{WALL, answer_alone, engine, healthy, ms, zero_window};
 
 const PEER: &str = "198.51.100.7";
 const HELD: u16 = 30;
@@ -147,5 +149,57 @@ fn who_holds_with_a_network_that_behaves_is_not_alone() {
             assert_eq!(suspect.is_shared, are_shared, "{well} well");
             assert_eq!(suspect.is_accused, !are_shared, "{well} well");
         }
+    }
+}
+
+/// What is in flight, was sent again over and over, and is not acknowledged; with so many timeouts to which
+/// nothing came.
+fn unanswered(remote: &str, unanswered: u8) -> Observation {
+    Observation {
+        snd_nxt: 1_000 + 65_536,
+        in_flight_segments: 46,
+        head_retransmits: 16,
+        timeouts: 16,
+        retransmits_unanswered: unanswered.into(),
+        ..healthy(remote, ms(1_000))
+    }
+}
+
+/// What presses the host, and the unit that owns the one connection there is; its stall is there in any case.
+fn pressure_of(seen: &Observation, is_within_host: bool) -> (u64, BTreeMap<String, u64>) {
+    let mut engine = engine();
+    engine.advance(ms(1_000), WALL);
+    engine.observe(seen);
+    let owner = process("nginx", Some("nginx.service"));
+    engine.set_owner(&seen.connection, 4711, &Arc::from([owner]));
+    engine.set_unit_limits([("nginx.service".to_owned(), 1 << 30)].into());
+    if is_within_host {
+        engine.set_within_host(&seen.connection, true);
+    }
+    engine.advance(ms(31_000), WALL);
+    let wanted = engine.owners_wanted();
+    assert!(wanted[0].is_stalled, "{seen:?}");
+    let pinned = engine.pinned_by_peers();
+    assert_eq!(wanted[0].is_of_peer, pinned > 0);
+    assert_eq!(engine.pinned_of_units()["nginx.service"], 70_000);
+    (pinned, engine.pinned_of_units_by_peers())
+}
+
+#[test]
+fn what_we_opened_and_what_stays_on_this_host_presses_nothing() {
+    let remote = "198.51.100.7:40000";
+    for held in [
+        zero_window(remote, ms(1_000), ms(1_000)),
+        unanswered(remote, 0),
+        unanswered(remote, 16),
+    ] {
+        let of_unit = BTreeMap::from([("nginx.service".to_owned(), 70_000)]);
+        assert_eq!(pressure_of(&held, false), (70_000, of_unit));
+        assert_eq!(pressure_of(&held, true), (0, BTreeMap::new()));
+        let ours = Observation {
+            direction: Direction::Outbound,
+            ..held
+        };
+        assert_eq!(pressure_of(&ours, false), (0, BTreeMap::new()));
     }
 }

@@ -39,6 +39,7 @@ fn an_owner_is_wanted_once_data_has_been_held_up_for_a_second() {
         connection: held.connection,
         inode: 4711,
         is_stalled: false,
+        is_of_peer: true,
     };
     assert_eq!(engine.owners_wanted(), [wanted]);
     engine.advance(ms(6_000), WALL);

@@ -21,11 +21,17 @@ impl Asker {
         }
     }
 
-    /// Whether a dry run says what it knows without asking the kernel, which would not act for this agent:
-    /// the guard's does, so that it can be tried before anything is allowed. An operator is told what
-    /// is missing.
-    pub(super) fn may_foresee(self) -> bool {
+    /// Whether a dry run says which connections it knows of without asking the kernel, which would not act
+    /// for this agent: the guard's does, so that it can be tried before anything is allowed. An operator is
+    /// told what is missing.
+    pub(super) fn foresees_resets(self) -> bool {
         self == Self::Guard && !capability::has(Capability::NetAdmin)
+    }
+
+    /// Whether a dry run makes no table either, to see whether the kernel would: that of the guard, which
+    /// nobody asked for at that moment. `detector check` says what the kernel can.
+    pub(super) fn foresees_blocks(self) -> bool {
+        self == Self::Guard
     }
 }
 

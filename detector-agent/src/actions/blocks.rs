@@ -180,7 +180,7 @@ impl Blocks {
         if stood.is_none() && of_family >= CAPACITY as usize {
             return Err(BlockError::Full);
         }
-        let is_foreseen = is_dry && asker.may_foresee();
+        let is_foreseen = is_dry && asker.foresees_blocks();
         if !is_foreseen && !capability::has(Capability::NetAdmin) {
             return Err(BlockError::NoPrivilege);
         }

@@ -82,7 +82,7 @@ impl Actions {
             .unwrap_or_else(PoisonError::into_inner);
         let orphans_linger = Arc::clone(&self.orphans_linger);
         let carry_out = move || {
-            if is_dry && asker.may_foresee() {
+            if is_dry && asker.foresees_resets() {
                 Ok(plan.foresee())
             } else {
                 plan.carry_out(&orphans_linger)

@@ -181,15 +181,6 @@ async fn block(
     beside(block, block_refusal).await
 }
 
-/// Lists the blocks; anybody may.
-pub(super) async fn blocked(state: &Arc<AgentState>) -> Response {
-    let state = Arc::clone(state);
-    match spawn_blocking(move || state.actions.blocked()).await {
-        Ok(blocked) => Response::json(&blocked),
-        Err(error) => Response::json_failure("listing the blocks failed", &error),
-    }
-}
-
 async fn unblock(
     state: &Arc<AgentState>,
     request: UnblockRequest,

@@ -11,6 +11,7 @@ use detector_core::engine::Engine;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use tokio::sync::mpsc;
+use tokio::task::yield_now;
 
 /// Events looked at while the engine is locked once.
 const EVENTS_PER_STEP: usize = 512;
@@ -86,7 +87,9 @@ pub(super) fn start(state: Arc<AgentState>, filter: EventFilter) -> Option<mpsc:
     } else {
         first
     };
-    tokio::spawn(feed(state, filter, position, sender, follower));
+    let meter = Arc::clone(&state.counters.served);
+    let feed = feed(state, filter, position, sender, follower);
+    tokio::spawn(async move { meter.watch(feed).await });
     Some(pieces)
 }
 
@@ -132,6 +135,8 @@ async fn feed(
             return;
         }
         if !step.is_at_end {
+            // A reader that wants none of them is never waited for.
+            yield_now().await;
             continue;
         }
         if !filter.follows {

@@ -13,7 +13,11 @@ const LOOK_PATIENCE: Duration = Duration::from_secs(1);
 
 /// The host at this moment. Reads files: not for the event loop.
 pub(super) fn host(state: &AgentState) -> Host {
-    let tcp_memory_held = state.host.tcp_memory.ask(LOOK_PATIENCE);
+    // Of a container nobody looks.
+    let is_looked_at = state.host.watched.is_host();
+    let tcp_memory_held = is_looked_at
+        .then(|| state.host.tcp_memory.ask(LOOK_PATIENCE))
+        .flatten();
     let Pressure {
         load,
         stalls,

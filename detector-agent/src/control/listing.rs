@@ -5,7 +5,8 @@
 //! is waited for. So rows may be some time apart, and one that goes away meanwhile is left out.
 
 use super::TOTAL_COUNT;
-use crate::http::{Content, Request, Response};
+use super::beside::Beside;
+use crate::http::{Content, Meter, Request, Response};
 use crate::state::AgentState;
 use bytes::Bytes;
 use detector_api::defaults::LIST_LIMIT;
@@ -15,7 +16,6 @@ use hyper::header::{self, HeaderValue};
 use serde::Serialize;
 use std::sync::Arc;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
-use tokio::task::spawn_blocking;
 
 /// Rows viewed before the engine is given back.
 const ROWS_AT_A_TIME: usize = 128;
@@ -43,15 +43,24 @@ pub(super) struct Table<K, T> {
 #[derive(Debug)]
 pub(super) struct Listings {
     slots: Arc<Semaphore>,
-    workers: Arc<Semaphore>,
+    workers: Beside,
 }
 
 impl Listings {
-    pub(super) fn new() -> Self {
+    /// What they take is added to `meter`.
+    pub(super) fn new(meter: &Arc<Meter>) -> Self {
         Self {
             slots: Arc::new(Semaphore::new(LISTINGS)),
-            workers: Arc::new(Semaphore::new(WORKERS)),
+            workers: Beside::new(WORKERS, meter),
         }
+    }
+
+    /// Makes something else that is as long, in turn with them.
+    pub(super) async fn make(&self, page: impl FnOnce() -> Response + Send + 'static) -> Response {
+        let made = self.workers.run(page).await;
+        made.unwrap_or_else(|| {
+            Response::json_error(StatusCode::INTERNAL_SERVER_ERROR, "internal error")
+        })
     }
 
     /// The listing a request asks for; `limit` is its only parameter, 0 means all.
@@ -78,7 +87,7 @@ impl Listings {
         let rank = move || {
             ranking.with_engine(|engine| ((table.count)(engine), (table.rank)(engine, limit)))
         };
-        let Some((count, keys)) = work(&self.workers, rank).await else {
+        let Some((count, keys)) = self.workers.run(rank).await else {
             return Response::json_error(StatusCode::INTERNAL_SERVER_ERROR, "internal error");
         };
         let (sender, pieces) = mpsc::channel(1);
@@ -86,26 +95,14 @@ impl Listings {
             state: Arc::clone(state),
             keys: Arc::new(keys),
             view: table.view,
-            workers: Arc::clone(&self.workers),
+            workers: self.workers.clone(),
             _slot: slot,
         };
-        tokio::spawn(listing.send(sender));
+        let meter = Arc::clone(&state.counters.served);
+        tokio::spawn(async move { meter.watch(listing.send(sender)).await });
         Response::ok("application/json", Content::Pieces(pieces))
             .with_header(TOTAL_COUNT, HeaderValue::from(count))
     }
-}
-
-/// Runs a task on a thread beside the event loop, a few at a time; `None` if it failed.
-async fn work<T: Send + 'static>(
-    workers: &Arc<Semaphore>,
-    task: impl FnOnce() -> T + Send + 'static,
-) -> Option<T> {
-    let permit = Arc::clone(workers).acquire_owned().await.ok()?;
-    let done = spawn_blocking(move || {
-        let _permit = permit;
-        task()
-    });
-    done.await.ok()
 }
 
 fn parse_limit(request: &Request) -> Option<usize> {
@@ -124,7 +121,7 @@ struct Listing<K, T> {
     state: Arc<AgentState>,
     keys: Arc<Vec<K>>,
     view: fn(&Engine, &[K]) -> Vec<T>,
-    workers: Arc<Semaphore>,
+    workers: Beside,
     _slot: OwnedSemaphorePermit,
 }
 
@@ -145,7 +142,7 @@ where
             };
             let (state, keys, view) = (Arc::clone(&self.state), Arc::clone(&self.keys), self.view);
             let make = move || piece(&state, &keys, view, next, is_first);
-            let Some(made) = work(&self.workers, make).await else {
+            let Some(made) = self.workers.run(make).await else {
                 return;
             };
             (next, is_first, is_end) = (made.next, made.is_first, made.is_end);

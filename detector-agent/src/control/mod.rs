@@ -1,6 +1,7 @@
 //! The control socket: claimed once, served as HTTP, read by the client.
 
 mod actions;
+mod beside;
 mod event_feed;
 mod event_filter;
 mod host;

@@ -1,6 +1,7 @@
 //! What the control socket answers.
 
 use super::actions;
+use super::beside::Beside;
 use super::event_feed;
 use super::event_filter::EventFilter;
 use super::host::host;
@@ -18,35 +19,48 @@ use std::sync::Arc;
 
 /// Events shown with a peer.
 const EVENTS_OF_A_PEER: usize = 100;
+/// Looks at the host, or at what is blocked, at the same time.
+const LOOKS: usize = 2;
 
 /// Answers what comes in by the control socket.
 pub(crate) struct Control {
     state: Arc<AgentState>,
     listings: Listings,
+    /// What reads files or waits for the kernel.
+    looks: Beside,
 }
 
 impl Control {
     /// Answers from `state`.
     pub(crate) fn new(state: Arc<AgentState>) -> Self {
+        let meter = &state.counters.served;
         Self {
+            listings: Listings::new(meter),
+            looks: Beside::new(LOOKS, meter),
             state,
-            listings: Listings::new(),
         }
     }
 
-    fn peer(&self, name: &str) -> Response {
-        let found = self.state.with_engine(|engine| engine.peer(name));
-        let Some(detail) = found else {
-            return Response::json_error(StatusCode::NOT_FOUND, "no such peer is tracked");
-        };
-        let filter = EventFilter::of_peer(&detail.peer.peer);
-        let mut events: Vec<Event> = {
-            let engine = self.state.engine();
-            let wanted = engine.events_after(0).filter(|event| filter.wants(event));
-            wanted.cloned().collect()
-        };
-        events.drain(..events.len().saturating_sub(EVENTS_OF_A_PEER));
-        Response::json(&PeerPage { detail, events })
+    async fn host(&self) -> Response {
+        let state = Arc::clone(&self.state);
+        match self.looks.run(move || host(&state)).await {
+            Some(host) => Response::json(&host),
+            None => Response::json_error(
+                StatusCode::INTERNAL_SERVER_ERROR,
+                "sampling the host failed",
+            ),
+        }
+    }
+
+    async fn blocked(&self) -> Response {
+        let state = Arc::clone(&self.state);
+        match self.looks.run(move || state.actions.blocked()).await {
+            Some(blocked) => Response::json(&blocked),
+            None => Response::json_error(
+                StatusCode::INTERNAL_SERVER_ERROR,
+                "listing the blocks failed",
+            ),
+        }
     }
 
     fn incident(&self, id: &str) -> Response {
@@ -82,6 +96,22 @@ impl Control {
         };
         Response::ok("application/x-ndjson", content)
     }
+}
+
+/// Everything about one peer. It may have all connections that there are.
+fn peer(state: &AgentState, name: &str) -> Response {
+    let found = state.with_engine(|engine| engine.peer(name));
+    let Some(detail) = found else {
+        return Response::json_error(StatusCode::NOT_FOUND, "no such peer is tracked");
+    };
+    let filter = EventFilter::of_peer(&detail.peer.peer);
+    let mut events: Vec<Event> = {
+        let engine = state.engine();
+        let wanted = engine.events_after(0).filter(|event| filter.wants(event));
+        wanted.cloned().collect()
+    };
+    events.drain(..events.len().saturating_sub(EVENTS_OF_A_PEER));
+    Response::json(&PeerPage { detail, events })
 }
 
 impl Handler for Control {
@@ -136,20 +166,17 @@ impl Control {
                 Response::json_error(StatusCode::BAD_REQUEST, "this path takes no parameters")
             }
             path if actions::is_action(path) => actions::post_only(),
-            "/v1/blocked" => actions::blocked(&self.state).await,
+            "/v1/blocked" => self.blocked().await,
             "/v1/status" => Response::json(&status(&self.state)),
-            "/v1/host" => {
-                let state = Arc::clone(&self.state);
-                match tokio::task::spawn_blocking(move || host(&state)).await {
-                    Ok(host) => Response::json(&host),
-                    Err(error) => Response::json_failure("sampling the host failed", &error),
-                }
-            }
+            "/v1/host" => self.host().await,
             path => match path
                 .strip_prefix("/v1/")
                 .and_then(|path| path.split_once('/'))
             {
-                Some(("peers", name)) => self.peer(name),
+                Some(("peers", name)) => {
+                    let (state, name) = (Arc::clone(&self.state), name.to_owned());
+                    self.listings.make(move || peer(&state, &name)).await
+                }
                 Some(("incidents", id)) => self.incident(id),
                 _ => Response::json_error(StatusCode::NOT_FOUND, "no such path"),
             },

@@ -100,7 +100,12 @@ pub(super) fn listen(bound: Vec<BoundTcp>) -> Result<Vec<TcpListener>, Failure> 
 }
 
 fn no_listener(address: SocketAddr, error: &io::Error) -> Failure {
-    let failure = Failure::usage(format!("cannot listen on {address}: {error}"));
+    let what = format!("cannot listen on {address}: {error}");
+    // Whoever has it may give it back: a service manager is to try again.
+    let failure = match error.kind() {
+        io::ErrorKind::AddrInUse => Failure::failed(what),
+        _ => Failure::usage(what),
+    };
     let port = address.port();
     match error.kind() {
         io::ErrorKind::AddrInUse => failure.hint(format!(

@@ -80,7 +80,10 @@ pub async fn run(start: Start) -> Result<(), Failure> {
         enters_namespaces: config.detect.scope == Scope::Host,
     };
     let files = claims::files(&start, access.as_deref());
-    let give_up = || state.set_privilege(privilege::give_up(enabled, &files));
+    let give_up = || {
+        state.set_privilege(privilege::give_up(enabled, &files));
+        log::confine();
+    };
     let mut kernel = kernel::start(&options, message_sender, give_up).map_err(start_failure)?;
     let victims = kernel.take_victims();
     state.kernel_started(kernel);
@@ -208,6 +211,7 @@ fn serve_web(
         handler: Arc::new(Web::new(Arc::clone(state), telemetry_path.to_owned())),
         limits: Limits::WEB,
         refusals: Arc::clone(&state.counters.web),
+        meter: Arc::clone(&state.counters.served),
         access: access.cloned(),
     };
     for listener in listeners {
@@ -220,6 +224,7 @@ fn serve_control(servers: &mut JoinSet<()>, state: &Arc<AgentState>, listener: U
         handler: Arc::new(Control::new(Arc::clone(state))),
         limits: Limits::CONTROL,
         refusals: Arc::clone(&state.counters.control),
+        meter: Arc::clone(&state.counters.served),
         access: None,
     };
     servers.spawn(serve(listener, service, state.watch_stop()));

@@ -1,6 +1,7 @@
 //! The thread that finds the owners of stalled connections: asks the engine which are wanted and
 //! reports what it finds.
 
+use crate::config::GuardMode;
 use crate::host::owner::{CpuBudget, Finder, Held, NamedSocket, Share, Stopped};
 use crate::host::pid_namespace;
 use crate::netlink::sock_diag::{Diagnosis, Ends};
@@ -9,7 +10,8 @@ use crate::privilege::outside;
 use crate::state::AgentState;
 use detector_api::snapshot::HeldWorkers;
 use detector_api::status::Saving;
-use detector_core::engine::{Engine, OwnerWanted};
+use detector_core::engine::OwnerWanted;
+use detector_core::guard::Workers;
 use detector_core::observe::observation::ConnectionId;
 use std::collections::{BTreeMap, HashSet};
 use std::convert::Infallible;
@@ -24,8 +26,10 @@ use std::time::{Duration, Instant};
 const ROUND: Duration = Duration::from_secs(1);
 /// Time between two counts of held tasks, at least.
 const COUNT_EVERY: Duration = Duration::from_secs(5);
-/// A count may take one part in this many of the time.
+/// A count may take one part in this many of the time,
 const COUNT_SHARE: u32 = 200;
+/// but while the guard is on none is further from the last than this: its bounds need new ones.
+const COUNT_EVERY_GUARDED: Duration = Duration::from_secs(15);
 
 /// The running thread; it ends when this is dropped.
 pub(super) struct Owners {
@@ -62,6 +66,7 @@ fn name_owners(
         let roused = state.doze.times_roused();
         find_within_host(state, &mut budget)?;
         if state.governor.saves(Saving::Owners) {
+            forget_count(state);
             budget.wait(ROUND)?;
             continue;
         }
@@ -75,23 +80,13 @@ fn name_owners(
         let owners = readers.into_iter().filter_map(owner);
         state.host.tcp_memory.set_owners(owners.collect());
         if !finder.has_stalled() {
-            state.owners.update(|report| report.held_workers.clear());
-            let mut engine = state.engine();
-            engine.set_unit_limits(BTreeMap::new());
-            engine.set_held_workers(&[]);
+            forget_count(state);
         } else if now >= count_at {
             let used_before = budget.used();
-            let Held {
-                mut services,
-                waiting,
-            } = finder.count_held(&mut budget, &mut report)?;
-            state.with_engine(|engine| {
-                engine.set_held_workers(&waiting);
-                tell_limits(engine, &mut services);
-            });
-            state.owners.update(|report| report.held_workers = services);
+            let held = finder.count_held(&mut budget, &mut report)?;
+            take_count(state, held, now);
             let cost = budget.used().saturating_sub(used_before);
-            count_at = Instant::now() + COUNT_EVERY.max(cost * COUNT_SHARE);
+            count_at = Instant::now() + pause(cost, state.guard.config().mode);
         }
         state.owners.update(|report| {
             report.counts = finder.counts();
@@ -104,19 +99,61 @@ fn name_owners(
     }
 }
 
-/// Tells the engine how much memory the units may have that own stalled connections, and the units
-/// what those pin.
-fn tell_limits(engine: &mut Engine, services: &mut [HeldWorkers]) {
+/// Until the next count. The guard acts on none that is old.
+fn pause(cost: Duration, mode: GuardMode) -> Duration {
+    let pause = COUNT_EVERY.max(cost * COUNT_SHARE);
+    match mode {
+        GuardMode::Off => pause,
+        GuardMode::DryRun | GuardMode::Enforce => pause.min(COUNT_EVERY_GUARDED),
+    }
+}
+
+/// Where nobody counts, nothing is known.
+fn forget_count(state: &AgentState) {
+    state.owners.forget_count();
+    let mut engine = state.engine();
+    engine.set_unit_limits(BTreeMap::new());
+    engine.set_held_workers(&[]);
+}
+
+/// Tells the engine who waits, and how much memory the units may have that own stalled connections; all
+/// others what those pin.
+fn take_count(state: &AgentState, held: Held, began: Instant) {
+    let Held {
+        mut services,
+        for_peers,
+        waiting,
+    } = held;
     let limits = services
         .iter()
         .filter_map(|each| Some((each.service.clone(), each.memory?.limit_bytes)));
-    engine.set_unit_limits(limits.collect());
-    let pinned = engine.pinned_of_units();
-    for each in services {
+    let limits = limits.collect();
+    let (pinned, pinned_by_peers) = state.with_engine(|engine| {
+        engine.set_held_workers(&waiting);
+        engine.set_unit_limits(limits);
+        (engine.pinned_of_units(), engine.pinned_of_units_by_peers())
+    });
+    let of = |amounts: &BTreeMap<String, u64>, each: &HeldWorkers| {
+        amounts.get(&each.service).copied().unwrap_or(0)
+    };
+    for each in &mut services {
+        let pinned_bytes = of(&pinned, each);
         if let Some(memory) = &mut each.memory {
-            memory.pinned_bytes = pinned.get(&each.service).copied().unwrap_or(0);
+            memory.pinned_bytes = pinned_bytes;
         }
     }
+    let by_peers = services.iter().map(|each| Workers {
+        service: each.service.clone(),
+        held: for_peers.get(&each.service).copied().unwrap_or(0),
+        total: each.total,
+        pinned_bytes: of(&pinned_by_peers, each),
+        limit_bytes: each.memory.map(|memory| memory.limit_bytes),
+    });
+    let by_peers = by_peers.collect();
+    state.owners.update(|report| {
+        report.held_workers = services;
+        report.by_peers = Some((began, by_peers));
+    });
 }
 
 /// Looks up whether connections to addresses of ours end at a socket of this host.
@@ -166,7 +203,72 @@ fn add_readers(wanted: &mut Vec<OwnerWanted>, readers: Vec<(u32, u16, u32)>) -> 
             },
             inode: u64::from(inode),
             is_stalled: false,
+            is_of_peer: false,
         });
     }
     inodes
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{COUNT_EVERY, COUNT_EVERY_GUARDED, pause, start};
+    use crate::config::{Config, GuardMode};
+    use crate::state::AgentState;
+    use crate::state::tests::state;
+    use detector_api::snapshot::HeldWorkers;
+    use detector_api::status::Saving;
+    use detector_core::guard::Workers;
+    use std::sync::Arc;
+    use std::time::{Duration, Instant};
+
+    const PATIENCE: Duration = Duration::from_secs(60);
+
+    /// An agent that has used so much that it gives up owners, with a count of before.
+    fn busy(mode: GuardMode) -> Arc<AgentState> {
+        let mut config = Config::default();
+        config.guard.mode = mode;
+        let (state, _pings) = state(&config);
+        let now = Instant::now();
+        for spans in 0..3 {
+            let passed = Duration::from_secs(10 * spans);
+            state.governor.look(passed, now + passed);
+        }
+        state.owners.update(|report| {
+            report.held_workers = vec![HeldWorkers {
+                service: "web.service".to_owned(),
+                held: Some(5),
+                total: 10,
+                stalled_connections: 5,
+                memory: None,
+            }];
+            report.by_peers = Some((now, vec![Workers::default()]));
+        });
+        state
+    }
+
+    #[test]
+    fn what_was_counted_before_owners_are_given_up_is_forgotten() {
+        let state = busy(GuardMode::Off);
+        assert!(state.governor.saves(Saving::Owners));
+        let _owners = start(Arc::clone(&state), 0).unwrap();
+        let began = Instant::now();
+        while !state.owners.read().held_workers.is_empty() {
+            assert!(began.elapsed() < PATIENCE, "it is still there");
+            std::thread::yield_now();
+        }
+        assert_eq!(state.owners.by_peers(Instant::now()), Some(Vec::new()));
+    }
+
+    #[test]
+    fn while_the_guard_is_on_owners_are_looked_for_and_counts_stay_new() {
+        for mode in [GuardMode::DryRun, GuardMode::Enforce] {
+            let state = busy(mode);
+            assert!(!state.governor.saves(Saving::Owners));
+            assert!(!state.governor.status().given_up.contains(&Saving::Owners));
+            assert!(state.governor.saves(Saving::Timelines));
+            assert_eq!(pause(Duration::from_secs(9), mode), COUNT_EVERY_GUARDED);
+            assert_eq!(pause(Duration::ZERO, mode), COUNT_EVERY);
+        }
+        assert!(pause(Duration::from_secs(9), GuardMode::Off) > COUNT_EVERY_GUARDED);
+    }
 }

@@ -10,7 +10,9 @@ pub(crate) use spared::{REASONS as SPARED_REASONS, SHARED, Spared, network_of};
 
 use crate::clock;
 use crate::config::{GuardConfig, GuardMode};
+use crate::host::sessions;
 use crate::http::Client;
+use crate::privilege::outside::Errand;
 use detector_api::snapshot::{GuardAct, GuardStep};
 use detector_core::guard::{Guard, GuardSettings, GuardSuspect, Pressure, Step};
 use detector_core::observe::peer_address::PeerAddress;
@@ -26,6 +28,10 @@ use tokio::sync::Notify;
 /// Whom to spare is looked up anew after so long.
 const SPARED_FOR: Duration = Duration::from_secs(10);
 
+/// Looking at each process may take so long; one whose memory is being changed by something that hangs keeps
+/// whoever reads its environment waiting for ever.
+const SESSIONS_PATIENCE: Duration = Duration::from_secs(5);
+
 /// See the module.
 #[derive(Debug, Default)]
 pub(crate) struct AutoGuard {
@@ -37,6 +43,10 @@ pub(crate) struct AutoGuard {
     scrapers: Mutex<Scrapers>,
     /// Whether it was told that nobody knows who is logged in.
     are_hidden_told: AtomicBool,
+    /// Whether what was counted of services is too old to be judged, as was told.
+    are_counts_old: AtomicBool,
+    /// Looks who is logged in.
+    sessions: Errand,
     status: Mutex<GuardStatus>,
     /// Wakes whoever waits for the guard to be switched on or off.
     pub(crate) switched: Notify,
@@ -119,7 +129,12 @@ impl AutoGuard {
 
     /// Whom to spare at this moment. Looks at each process.
     pub(crate) fn spared_now(&self) -> io::Result<Spared> {
-        self.look_with(Spared::find)
+        self.look_with(|scrapers| {
+            let sessions = self
+                .sessions
+                .run("sessions", SESSIONS_PATIENCE, sessions::find)?;
+            Spared::find(scrapers, sessions)
+        })
     }
 
     /// Nothing is locked meanwhile: whoever fetches the metrics is noted on the event loop.
@@ -137,6 +152,11 @@ impl AutoGuard {
     /// Whether it is to be told that nobody knows who is logged in: once.
     pub(crate) fn tells_of_hidden_sessions(&self) -> bool {
         !self.are_hidden_told.swap(true, Ordering::Relaxed)
+    }
+
+    /// Whether it is to be told that services cannot be judged: once, until they can be again.
+    pub(crate) fn tells_of_old_counts(&self, are_old: bool) -> bool {
+        !self.are_counts_old.swap(are_old, Ordering::Relaxed) && are_old
     }
 
     /// The steps that are due.

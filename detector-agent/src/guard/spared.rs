@@ -1,9 +1,8 @@
 //! Whom the guard never touches. Networks that the configuration trusts are no suspects at all.
 
-use crate::host::sessions;
+use crate::host::sessions::Sessions;
 use crate::netlink::addresses::own_addresses;
 use crate::netlink::routes::gateways;
-use crate::privilege::outside;
 use detector_core::observe::peer_address::PeerAddress;
 use ipnet::IpNet;
 use std::io;
@@ -24,9 +23,8 @@ pub(crate) struct Spared {
 }
 
 impl Spared {
-    /// Asks the kernel and looks at `/proc`.
-    pub(super) fn find(scrapers: Vec<IpNet>) -> io::Result<Self> {
-        let sessions = outside::run("sessions", sessions::find)?;
+    /// Asks the kernel; `sessions` are those that `/proc` shows.
+    pub(super) fn find(scrapers: Vec<IpNet>, sessions: Sessions) -> io::Result<Self> {
         let each = |reason| move |address: IpAddr| (IpNet::from(address.to_canonical()), reason);
         let addresses = own_addresses()?.into_iter().map(each("own"));
         let addresses = addresses.chain(gateways()?.into_iter().map(each("gateway")));
@@ -64,12 +62,13 @@ pub(crate) fn network_of(peer: &PeerAddress) -> Option<IpNet> {
 #[cfg(test)]
 mod tests {
     use super::Spared;
+    use crate::host::sessions;
     use detector_core::observe::peer_address::PeerAddress;
 
     #[test]
     fn a_network_is_spared_for_one_address_in_it() {
         let scraper = ["203.0.113.7/32", "2001:db8:1::/64"].map(|text| text.parse().unwrap());
-        let spared = Spared::find(scraper.to_vec()).unwrap();
+        let spared = Spared::find(scraper.to_vec(), sessions::find()).unwrap();
         for (peer, reason) in [
             ("127.0.0.9", Some("loopback")),
             ("203.0.113.7", Some("scraper")),

@@ -9,6 +9,7 @@ mod limiter;
 mod limits;
 mod listen;
 mod message;
+mod meter;
 mod serve;
 
 pub(crate) use access::Access;
@@ -16,6 +17,7 @@ pub(crate) use limiter::Client;
 pub(crate) use limits::{Limits, Refusals};
 pub(crate) use listen::BoundTcp;
 pub(crate) use message::{Content, Request, Response, Verb};
+pub(crate) use meter::Meter;
 pub(crate) use serve::{Handler, Service, serve};
 
 #[cfg(test)]

@@ -6,6 +6,7 @@ use super::limiter::{Client, ConnectionLimiter};
 use super::limits::{Limits, Refusals, count};
 use super::listen::Listener;
 use super::message::{Request, Response, TrackedBody, Verb};
+use super::meter::Meter;
 use bytes::Bytes;
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use hyper::body::Incoming;
@@ -59,6 +60,8 @@ pub(crate) struct Service<H> {
     pub(crate) limits: Limits,
     /// Counts whom it was too much.
     pub(crate) refusals: Arc<Refusals>,
+    /// What all of it takes.
+    pub(crate) meter: Arc<Meter>,
     /// Who may ask, and how; everybody in plain text without it.
     pub(crate) access: Option<Arc<Access>>,
 }
@@ -70,6 +73,7 @@ impl<H> Clone for Service<H> {
             handler: Arc::clone(&self.handler),
             limits: self.limits,
             refusals: Arc::clone(&self.refusals),
+            meter: Arc::clone(&self.meter),
             access: self.access.clone(),
         }
     }
@@ -100,7 +104,10 @@ pub(crate) async fn serve<L: Listener, H: Handler>(
                         service: service.clone(),
                         progress: progress.clone(),
                     };
-                    limiter.admit(client, progress, connection.run(stream, stop.clone()));
+                    let meter = Arc::clone(&service.meter);
+                    let stop = stop.clone();
+                    let connection = async move { meter.watch(connection.run(stream, stop)).await };
+                    limiter.admit(client, progress, connection);
                 }
                 Err(error) => {
                     count(&refusals.accept_failed);
@@ -252,7 +259,9 @@ impl<H: Handler> Connection<H> {
         };
         // A task of its own: a panic ends it and nothing else.
         let mut making = JoinSet::new();
-        making.spawn(Arc::clone(&self.service.handler).handle(request));
+        let made = Arc::clone(&self.service.handler).handle(request);
+        let meter = Arc::clone(&self.service.meter);
+        making.spawn(async move { meter.watch(made).await });
         match tokio::time::timeout(self.service.limits.handler_timeout, making.join_next()).await {
             Ok(Some(Ok(response))) => response,
             failed => {
@@ -292,7 +301,7 @@ impl<H: Handler> Connection<H> {
 mod tests {
     use super::{Connection, Handler, Service};
     use crate::http::deadline::{DeadlineStream, Progress};
-    use crate::http::limits::{Limits, Refusals};
+    use crate::http::limits::Limits;
     use crate::http::message::{Content, Request, Response};
     use std::sync::Arc;
     use std::sync::atomic::{AtomicUsize, Ordering};
@@ -318,7 +327,8 @@ mod tests {
             service: Service {
                 handler: Arc::clone(handler),
                 limits: Limits::WEB,
-                refusals: Arc::new(Refusals::default()),
+                refusals: Arc::default(),
+                meter: Arc::default(),
                 access: None,
             },
             progress: progress.clone(),

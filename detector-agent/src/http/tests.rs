@@ -2,6 +2,7 @@ use super::deadline::{Abort, DeadlineStream, Progress};
 use super::limits::{Limits, Refusals};
 use super::listen::BoundTcp;
 use super::message::{Content, Request, Response};
+use super::meter::Meter;
 use super::serve::{Connection, Handler, Service, serve};
 use bytes::Bytes;
 use std::sync::Arc;
@@ -64,6 +65,7 @@ fn connect_within(limits: Limits, is_crowded: bool) -> Client {
             handler: Arc::new(Pages),
             limits,
             refusals: Arc::clone(&refusals),
+            meter: Arc::default(),
             access: None,
         },
         progress: progress.clone(),
@@ -278,6 +280,7 @@ async fn beyond_the_limit_whoever_was_waited_for_longest_makes_room() {
         ..Limits::WEB
     };
     let refusals = Arc::new(Refusals::default());
+    let meter = Arc::new(Meter::default());
     let stop = watch::Sender::new(false);
     let server = tokio::spawn(serve(
         listener,
@@ -285,6 +288,7 @@ async fn beyond_the_limit_whoever_was_waited_for_longest_makes_room() {
             handler: Arc::new(Pages),
             limits,
             refusals: Arc::clone(&refusals),
+            meter: Arc::clone(&meter),
             access: None,
         },
         stop.subscribe(),
@@ -298,6 +302,12 @@ async fn beyond_the_limit_whoever_was_waited_for_longest_makes_room() {
             assert!(count > 0, "ended after {response:?}");
         }
     };
+    // Of what answering takes, what nobody makes an answer for counts, too.
+    let mut wrong = TcpStream::connect(address).await.unwrap();
+    let refused = b"DELETE / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n";
+    wrong.write_all(refused).await.unwrap();
+    wrong.read_to_end(&mut Vec::new()).await.unwrap();
+    assert!(meter.used() > Duration::ZERO);
     let mut oldest = TcpStream::connect(address).await.unwrap();
     ask(&mut oldest).await;
     let mut other = TcpStream::connect(address).await.unwrap();

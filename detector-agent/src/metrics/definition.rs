@@ -191,7 +191,7 @@ metrics! {
     BUDGET_CPU_SHARE = Gauge "detector_budget_cpu_share" []
         "Share of one core that the agent may use: `[budget] cpu_share`.";
     BUDGET_USED_CPU_SHARE = Gauge "detector_budget_used_cpu_share" []
-        "Share of one core that it used over the last ten seconds, its hooks included where the kernel counts them (`kernel.bpf_stats_enabled`).";
+        "Share of one core that it used over the last ten seconds, its hooks included where the kernel counts them (`kernel.bpf_stats_enabled`), what answering requests took left out.";
     BUDGET_GIVEN_UP = Gauge "detector_budget_given_up" ["what"]
         "1 while the agent gives this up to use less: windows of suspects in the flight recorder, owners of newly stalled connections, sweeps beyond the share for quiet times.";
     RECORDER_UP = Gauge "detector_recorder_up" []

@@ -70,6 +70,16 @@ impl Files {
     }
 }
 
+/// Bounds this thread so that it opens nothing at all; false where the kernel cannot.
+pub(super) fn open_nothing() -> Result<bool, RulesetError> {
+    let status = Ruleset::default()
+        .handle_access(AccessFs::from_all(NEWEST))?
+        .handle_access(AccessNet::from_all(NEWEST))?
+        .create()?
+        .restrict_self()?;
+    Ok(status.ruleset != RulesetStatus::NotEnforced)
+}
+
 fn folder_of(file: &Path) -> PathBuf {
     match file.parent() {
         Some(folder) if !folder.as_os_str().is_empty() => folder.to_owned(),

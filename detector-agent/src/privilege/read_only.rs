@@ -2,7 +2,7 @@
 //! anything that has a path. As root they could write into the memory of a process, or name the program
 //! that the kernel starts when one dumps core.
 
-use super::syscalls::{program, when};
+use super::syscalls::{any_of, program, when};
 use seccompiler::{BackendError, BpfProgram, SeccompCmpOp, SeccompRule};
 use std::collections::BTreeMap;
 
@@ -26,6 +26,7 @@ const FORBIDDEN: &[libc::c_long] = &[
     libc::SYS_removexattr,
     libc::SYS_lremovexattr,
     libc::SYS_fremovexattr,
+    libc::SYS_utimensat,
     // `fchmodat2`, `setxattrat`, `removexattrat` and `file_setattr`, for which `libc` has no name everywhere:
     // new calls have one number on all architectures.
     452,
@@ -49,10 +50,17 @@ const FORBIDDEN_OLD: &[libc::c_long] = &[
     libc::SYS_chmod,
     libc::SYS_chown,
     libc::SYS_lchown,
+    libc::SYS_utime,
+    libc::SYS_utimes,
+    libc::SYS_futimesat,
 ];
 /// `renameat`, for which `libc` has no name here.
 #[cfg(not(target_arch = "x86_64"))]
 const FORBIDDEN_OLD: &[libc::c_long] = &[38];
+
+/// Of `ioctl(2)`: `FS_IOC_SETFLAGS`, its number for programs of 32 bits, `FS_IOC_FSSETXATTR` and
+/// `FS_IOC_SETVERSION`, which change a file that was opened to be read.
+const OF_INODES: [u64; 4] = [0x4008_6602, 0x4004_6602, 0x401c_5820, 0x4008_7602];
 
 /// Makes this thread, and those that it starts, one that changes no files.
 pub(super) fn stay() -> Result<(), String> {
@@ -70,6 +78,8 @@ fn filter() -> Result<BpfProgram, String> {
     opening(libc::SYS_openat, 2).map_err(|error| error.to_string())?;
     #[cfg(target_arch = "x86_64")]
     opening(libc::SYS_open, 1).map_err(|error| error.to_string())?;
+    let of_inodes = any_of(1, &OF_INODES).map_err(|error| error.to_string())?;
+    rules.insert(libc::SYS_ioctl, of_inodes);
     program(rules)
 }
 
@@ -89,7 +99,9 @@ fn to_write(flags: u8) -> Result<Vec<SeccompRule>, BackendError> {
 #[cfg(test)]
 mod tests {
     use super::stay;
-    use std::fs::{self, File, OpenOptions, Permissions};
+    use rustix::fs::IFlags;
+    use rustix::io::Errno;
+    use std::fs::{self, File, FileTimes, OpenOptions, Permissions};
     use std::io;
     use std::os::unix::fs::{PermissionsExt, symlink};
     use std::path::Path;
@@ -128,6 +140,10 @@ mod tests {
             refused("mode", fs::set_permissions(&old, all.clone()));
             let file = File::open(&old).unwrap();
             refused("its mode", file.set_permissions(all));
+            refused("its times", file.set_times(FileTimes::new()));
+            let flags = rustix::fs::ioctl_getflags(&file).unwrap_or(IFlags::empty());
+            let flags = rustix::fs::ioctl_setflags(&file, flags);
+            assert_eq!(flags, Err(Errno::PERM), "its flags");
             // Nor do those that it starts.
             let another = std::thread::spawn(move || File::create(&new).map(drop));
             refused("another", another.join().unwrap());

@@ -9,6 +9,10 @@ use seccompiler::{
 };
 use std::collections::BTreeMap;
 
+/// `open_tree_attr`, of Linux 6.15, which changes what `mount_setattr` does; `libc` has no name for it yet.
+/// New calls have one number on all architectures.
+const OPEN_TREE_ATTR: libc::c_long = 467;
+
 /// Starting programs, looking into or stopping others, loading code into the kernel, changing mounts,
 /// keys, clocks or names, and faces of the kernel that are large and not needed.
 const FORBIDDEN: &[libc::c_long] = &[
@@ -40,6 +44,7 @@ const FORBIDDEN: &[libc::c_long] = &[
     libc::SYS_fsmount,
     libc::SYS_fspick,
     libc::SYS_mount_setattr,
+    OPEN_TREE_ATTR,
     libc::SYS_unshare,
     libc::SYS_swapon,
     libc::SYS_swapoff,
@@ -114,10 +119,15 @@ const SIOCSPGRP: u64 = 0x8902;
 const TIOCSTI: u64 = 0x5412;
 const TIOCLINUX: u64 = 0x541c;
 
+/// Landlock bounds neither sockets of MPTCP nor those that connect with the first bytes that they send.
+const MPTCP: u64 = 262;
+const MSG_FASTOPEN: u64 = 0x2000_0000;
+
 type Rules = (libc::c_long, Vec<SeccompRule>);
 
 /// Calls that are made, but not so: signals to threads of other processes (those to its own end a process
-/// that panics), having the kernel send them, limits of others, after which it sends them, too.
+/// that panics), having the kernel send them, limits of others, after which it sends them, too; connecting
+/// past Landlock.
 fn forbidden_in_part() -> Result<Vec<Rules>, BackendError> {
     let own = rustix::process::getpid().as_raw_nonzero().get();
     let own = u64::from(own.unsigned_abs());
@@ -126,10 +136,19 @@ fn forbidden_in_part() -> Result<Vec<Rules>, BackendError> {
         (libc::SYS_prlimit64, vec![when(0, SeccompCmpOp::Ne, 0)?]),
         (libc::SYS_fcntl, any_of(1, &TELLING)?),
         (libc::SYS_ioctl, any_of(1, &TELLING_OR_TYPING)?),
+        (libc::SYS_socket, any_of(2, &[MPTCP])?),
+        (libc::SYS_sendto, vec![connects(3)?]),
+        (libc::SYS_sendmsg, vec![connects(2)?]),
+        (libc::SYS_sendmmsg, vec![connects(3)?]),
     ])
 }
 
-fn any_of(argument: u8, values: &[u64]) -> Result<Vec<SeccompRule>, BackendError> {
+/// Holds where these flags of sending say that it connects.
+fn connects(flags: u8) -> Result<SeccompRule, BackendError> {
+    when(flags, SeccompCmpOp::MaskedEq(MSG_FASTOPEN), MSG_FASTOPEN)
+}
+
+pub(super) fn any_of(argument: u8, values: &[u64]) -> Result<Vec<SeccompRule>, BackendError> {
     let values = values.iter();
     values
         .map(|value| when(argument, SeccompCmpOp::Eq, *value))
@@ -168,9 +187,12 @@ fn without_second_numbers() -> Vec<sock_filter> {
 
 #[cfg(test)]
 mod tests {
-    use super::{FORBIDDEN, TELLING, TELLING_OR_TYPING, filter};
+    use super::{FORBIDDEN, MPTCP, MSG_FASTOPEN, TELLING, TELLING_OR_TYPING, filter};
+    use rustix::io::Errno;
+    use rustix::net::{AddressFamily, Protocol, SendFlags, SocketType, send, socket};
     use rustix::process::{getpid, test_kill_process};
     use std::io;
+    use std::num::NonZeroU32;
     use std::process::Command;
 
     /// What comes of a call with arguments that mean nothing.
@@ -206,7 +228,7 @@ mod tests {
             let started = Command::new("/bin/true").status();
             assert_eq!(started.unwrap_err().kind(), io::ErrorKind::PermissionDenied);
             let killed = test_kill_process(getpid());
-            assert_eq!(killed, Err(rustix::io::Errno::PERM));
+            assert_eq!(killed, Err(Errno::PERM));
             for number in FORBIDDEN {
                 assert_eq!(call(*number, -1), Err(libc::EPERM), "call {number}");
             }
@@ -225,6 +247,13 @@ mod tests {
                 }
             }
             assert_eq!(call(libc::SYS_prlimit64, own), Err(libc::EPERM));
+            let socket = |protocol| socket(AddressFamily::INET, SocketType::STREAM, protocol);
+            let mptcp = NonZeroU32::new(MPTCP.try_into().unwrap()).map(Protocol::from_raw);
+            assert_eq!(socket(mptcp).map(drop), Err(Errno::PERM));
+            let tcp = socket(None).unwrap();
+            let opens = SendFlags::from_bits_retain(MSG_FASTOPEN.try_into().unwrap());
+            assert_eq!(send(&tcp, &[], opens), Err(Errno::PERM));
+            assert_ne!(send(&tcp, &[], SendFlags::empty()), Err(Errno::PERM));
             rustix::process::getrlimit(rustix::process::Resource::Nofile);
             if cfg!(target_arch = "x86_64") {
                 let second = 0x4000_0000 | libc::SYS_getppid;

@@ -1,6 +1,6 @@
 //! An agent without a kernel side, fed by hand.
 
-use super::{AgentState, Ping};
+use super::{AgentState, Ping, own_time};
 use crate::clock;
 use crate::config::Config;
 use detector_core::engine::Engine;
@@ -12,6 +12,7 @@ use detector_core::observe::peer_address::PeerAddress;
 use detector_core::time::{MonotonicTime, SECOND_NS};
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 use tokio::sync::mpsc;
 
 /// An agent that has seen nothing, and the pings it sends to its judge.
@@ -116,4 +117,20 @@ fn without_a_kernel_side_the_agent_is_not_ready() {
     );
     state.stop();
     assert_eq!(state.unready_reason().as_deref(), Some("stopping"));
+}
+
+#[test]
+fn what_answering_takes_gives_nothing_up() {
+    let (state, _pings) = state(&Config::default());
+    let began = Instant::now();
+    for seconds in (0..=60).step_by(10) {
+        let passed = Duration::from_secs(seconds);
+        // A whole core, all but a tenth of it to answer.
+        let used = own_time(passed, Duration::ZERO, passed.mul_f64(0.9));
+        assert!(!state.governor.look(used, began + passed));
+    }
+    assert_eq!(state.governor.status().given_up, []);
+    let hooks = Duration::from_secs(10);
+    let used = own_time(Duration::from_secs(70), hooks, Duration::from_secs(63));
+    assert!(state.governor.look(used, began + Duration::from_secs(70)));
 }

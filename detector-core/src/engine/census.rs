@@ -29,8 +29,10 @@ pub struct CensusWanted {
 pub struct Counted {
     /// The numbers.
     pub census: Census,
-    /// Which connections are well, and whether they were before.
+    /// Which connections are well, and whether they were before; of very many some, drawn by lot.
     pub well: HashMap<Ends, bool>,
+    /// Each of these stands for two to the power of this in the numbers: for one, unless they were very many.
+    pub halvings: u32,
 }
 
 impl Engine {
@@ -184,9 +186,11 @@ impl Engine {
                 remote: id.remote,
             };
             if let Some(was_well) = counted.well.get(&ends) {
-                census.well = census.well.saturating_sub(1);
+                let many = 1_u64.checked_shl(counted.halvings).unwrap_or(u64::MAX);
+                census.well = census.well.saturating_sub(many);
                 let before = &mut census.well_before;
-                *before = before.map(|well| well.saturating_sub(u64::from(*was_well)));
+                let many_before = if *was_well { many } else { 0 };
+                *before = before.map(|well| well.saturating_sub(many_before));
             }
         }
         census

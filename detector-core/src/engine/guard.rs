@@ -12,9 +12,12 @@ impl Engine {
     /// Kernel memory that stalled connections hold which peers have opened.
     #[must_use]
     pub fn pinned_by_peers(&self) -> u64 {
-        let is_of_peers =
-            |class: StallClass| !class.is_outbound() && class != StallClass::WithinHost;
-        self.host.stalls.sum(is_of_peers).pinned_bytes
+        // One that nobody answers is of the same class whoever has opened it.
+        let stalled = self
+            .connections
+            .iter()
+            .filter(|each| each.is_of_peer() && each.stall.cause().is_some());
+        stalled.map(|each| each.last.pinned_bytes()).sum()
     }
 
     /// Peers that are accused of an attack, or hoard, with those of their connections that are below

@@ -30,6 +30,8 @@ pub struct OwnerWanted {
     pub inode: u64,
     /// Whether it is stalled now, and not just held up for a while or flagged.
     pub is_stalled: bool,
+    /// Whether a peer has opened it, and not we or a program of this host.
+    pub is_of_peer: bool,
 }
 
 /// Tasks of programs on this host that wait until a peer takes its data.
@@ -59,6 +61,7 @@ impl Engine {
                 connection: last.id.unpack(),
                 inode,
                 is_stalled,
+                is_of_peer: connection.is_of_peer(),
             })
         };
         self.connections.iter().filter_map(wanted).collect()
@@ -145,6 +148,13 @@ impl Engine {
     #[must_use]
     pub fn pinned_of_units(&self) -> BTreeMap<String, u64> {
         self.pinned_by_unit(self.connections.iter())
+    }
+
+    /// The same of connections that peers have opened.
+    #[must_use]
+    pub fn pinned_of_units_by_peers(&self) -> BTreeMap<String, u64> {
+        let of_peers = self.connections.iter().filter(|each| each.is_of_peer());
+        self.pinned_by_unit(of_peers)
     }
 
     /// The same of one peer's connections, the most first.

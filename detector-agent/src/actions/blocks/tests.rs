@@ -1,4 +1,5 @@
 use super::{Asker, Block, BlockError, BlockOrder, Blocks, Fence, LINGERS};
+use crate::actions::ruleset::Ruleset;
 use std::time::{Duration, Instant};
 
 const SPAN: Duration = Duration::from_secs(600);
@@ -83,6 +84,25 @@ fn without_privileges_the_guard_says_what_it_would_do_and_an_operator_what_is_mi
     })
     .join()
     .unwrap();
+}
+
+/// Somebody's table of that name is there already: whoever tried to make one would see it.
+#[test]
+fn a_dry_run_of_the_guard_makes_no_table() {
+    let dry = |asker| BlockOrder {
+        network: "203.0.113.7/32".parse().unwrap(),
+        span: SPAN,
+        fence: Fence::Drop,
+        asker,
+        is_dry: true,
+    };
+    let mut blocks = Blocks::default();
+    let there = Ruleset::make();
+    assert!(blocks.block(dry(Asker::Guard), &[]).unwrap().dry_run);
+    if there.is_ok() {
+        let tried = blocks.block(dry(Asker::User(0)), &[]);
+        assert!(matches!(tried, Err(BlockError::Taken)), "{tried:?}");
+    }
 }
 
 #[test]

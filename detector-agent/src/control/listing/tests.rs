@@ -141,7 +141,9 @@ async fn a_row_that_goes_away_meanwhile_is_left_out() {
         view: Engine::view_peers,
     };
     let request = Request::parse("/v1/peers", None).unwrap();
-    let response = Listings::new().answer(&state, &request, table).await;
+    let response = Listings::new(&Arc::default())
+        .answer(&state, &request, table)
+        .await;
     let shown = rows(response).await;
     let peers: Vec<Peer> = shown
         .into_iter()

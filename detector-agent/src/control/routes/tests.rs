@@ -1,5 +1,5 @@
 use super::Control;
-use crate::config::Config;
+use crate::config::{Config, Scope};
 use crate::http::{Content, Handler, Request, Response};
 use crate::state::AgentState;
 use crate::state::tests::{stalled, state};
@@ -7,8 +7,9 @@ use detector_api::host::Host;
 use detector_api::snapshot::{Connection, Event, EventType, FlagKind, Peer};
 use hyper::StatusCode;
 use serde_json::Value;
-use std::sync::Arc;
-use std::time::Duration;
+use std::sync::{Arc, mpsc};
+use std::time::{Duration, Instant};
+use tokio::sync::oneshot;
 use tokio::time::timeout;
 
 /// For what comes at once unless it never does.
@@ -190,6 +191,22 @@ async fn the_host_comes_with_its_sums() {
     assert!(host.memory.is_some() && host.sockets.is_some());
 }
 
+/// Nobody looks who holds TCP's memory there, so nobody is waited for.
+#[tokio::test]
+async fn a_container_is_told_of_at_once() {
+    let mut config = Config::default();
+    config.detect.scope = Scope::Container;
+    let (state, _pings) = state(&config);
+    let began = Instant::now();
+    let host: Host = json(&state, "/v1/host").await;
+    assert_eq!(host.tcp_memory_held, None);
+    assert!(
+        began.elapsed() < Duration::from_millis(500),
+        "{:?}",
+        began.elapsed()
+    );
+}
+
 #[tokio::test]
 async fn a_reader_goes_on_where_it_stopped_unless_the_agent_is_another_one() {
     let (state, _pings) = state(&Config::default());
@@ -222,5 +239,57 @@ async fn unknown_paths_and_parameters_are_refused() {
     assert_eq!(
         get(&state, "/v1/status?x=1").await.status,
         StatusCode::BAD_REQUEST
+    );
+}
+
+#[tokio::test]
+async fn a_reader_that_wants_no_event_gives_others_their_turn() {
+    const STEPS: u32 = 8;
+    let (state, _pings) = state(&Config::default());
+    let peers = (0..STEPS * 512).map(|number| {
+        let address = std::net::Ipv4Addr::from_bits(0x0a00_0000 + number);
+        stalled(&format!("{address}:40000"), 10)
+    });
+    state.feed(&peers.collect::<Vec<_>>());
+    assert!(state.engine().last_event_id() >= u64::from(STEPS * 512));
+    let asking = Arc::clone(&state);
+    let reading = tokio::spawn(async move {
+        text(get(&asking, "/v1/events?since=2100-01-01T00:00:00Z").await).await
+    });
+    let mut turns = 0;
+    while !reading.is_finished() {
+        tokio::task::yield_now().await;
+        turns += 1;
+    }
+    assert_eq!(reading.await.unwrap(), "");
+    assert!(turns >= STEPS, "{turns} turns");
+}
+
+/// The page of a peer is as long as a list: whoever has all connections there are must not keep the event
+/// loop from its turn.
+#[tokio::test]
+async fn the_page_of_a_peer_is_made_beside_the_event_loop() {
+    let (state, _pings) = state(&Config::default());
+    state.feed(&[stalled("198.51.100.7:40000", 10)]);
+    let (has_it, held) = oneshot::channel();
+    let (give_back, given_back) = mpsc::channel::<()>();
+    let holding = Arc::clone(&state);
+    let holder = std::thread::spawn(move || {
+        let _engine = holding.engine();
+        has_it.send(()).unwrap();
+        given_back.recv_timeout(PATIENCE).is_ok()
+    });
+    held.await.unwrap();
+    let asking = Arc::clone(&state);
+    let page = tokio::spawn(async move { json::<Value>(&asking, "/v1/peers/198.51.100.7").await });
+    for _ in 0..100 {
+        tokio::task::yield_now().await;
+    }
+    assert!(!page.is_finished());
+    give_back.send(()).unwrap();
+    assert_eq!(page.await.unwrap()["peer"]["peer"], "198.51.100.7");
+    assert!(
+        holder.join().unwrap(),
+        "the event loop waited for the engine"
     );
 }

@@ -7,11 +7,12 @@ use crate::state::AgentState;
 use detector_api::actions::ResetRequest;
 use detector_api::snapshot::{GuardAct, GuardStep, PeerDetail};
 use detector_api::text;
-use detector_core::guard::{Load, Pressure, Step, Workers};
+use detector_core::guard::{Load, Pressure, Step};
 use detector_core::observe::observation::ConnectionId;
 use detector_recorder::NoteKind;
 use ipnet::IpNet;
 use std::collections::HashSet;
+use std::time::Instant;
 
 /// Acts, if there is pressure and something to be done. Waits for the kernel.
 pub(super) fn round(state: &AgentState) {
@@ -119,18 +120,17 @@ fn load(state: &AgentState) -> Load {
         .pressure
         .last()
         .and_then(|pressure| pressure.tcp_memory);
-    let services = state.owners.read().held_workers.into_iter();
-    let services = services.map(|service| Workers {
-        service: service.service,
-        held: service.held.unwrap_or(0),
-        total: service.total,
-        pinned_bytes: service.memory.map_or(0, |memory| memory.pinned_bytes),
-        limit_bytes: service.memory.map(|memory| memory.limit_bytes),
-    });
+    let services = state.owners.by_peers(Instant::now());
+    if state.guard.tells_of_old_counts(services.is_none()) {
+        tracing::warn!(
+            "the guard cannot judge workers_share and unit_memory_share: workers and memory of units were \
+             last counted more than a minute ago"
+        );
+    }
     Load {
         pinned_bytes: state.engine().pinned_by_peers(),
         tcp_memory_limit_bytes: tcp_memory.map(|memory| memory.limit_bytes),
-        services: services.collect(),
+        services: services.unwrap_or_default(),
     }
 }
 
@@ -244,5 +244,33 @@ fn note_lifted(state: &AgentState, lifted: &[IpNet]) {
         state
             .recording
             .note(NoteKind::Action, Some(&network.to_string()), &note);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::load;
+    use crate::config::Config;
+    use crate::state::tests::state;
+    use detector_core::guard::Workers;
+    use std::time::{Duration, Instant};
+
+    #[tokio::test]
+    async fn services_that_were_counted_long_ago_press_nothing() {
+        let (state, _pings) = state(&Config::default());
+        let services = vec![Workers {
+            service: "web.service".to_owned(),
+            held: 5,
+            total: 10,
+            ..Workers::default()
+        }];
+        for (ago, presses) in [(50, true), (70, false)] {
+            let began = Instant::now()
+                .checked_sub(Duration::from_secs(ago))
+                .unwrap();
+            let by_peers = Some((began, services.clone()));
+            state.owners.update(|report| report.by_peers = by_peers);
+            assert_eq!(load(&state).services.is_empty(), !presses, "{ago} s");
+        }
     }
 }

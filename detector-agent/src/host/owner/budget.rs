@@ -67,6 +67,24 @@ impl CpuBudget {
         ))
     }
 
+    /// From now on so much of one core.
+    pub(crate) fn allow(&mut self, of_core: f64) {
+        self.book();
+        self.share.of_core = of_core;
+    }
+
+    /// The same as [`throttle`](Self::throttle), but waits no longer than this at a time; whether that was
+    /// long enough.
+    pub(crate) fn throttle_for(&mut self, at_most: Duration) -> Result<bool, Stopped> {
+        self.book();
+        if self.seconds_left >= 0.0 {
+            return Ok(true);
+        }
+        let needed = Duration::from_secs_f64(-self.seconds_left / self.share.of_core);
+        self.wait(needed.min(at_most))?;
+        Ok(false)
+    }
+
     /// Waits for a time.
     pub(crate) fn wait(&mut self, time: Duration) -> Result<(), Stopped> {
         match self.stop.recv_timeout(time) {
@@ -115,6 +133,29 @@ mod tests {
             began.elapsed() >= budget.used().saturating_sub(burst) * 2,
             "{budget:?}"
         );
+    }
+
+    #[test]
+    fn who_may_take_more_waits_less() {
+        const MOMENT: Duration = Duration::from_millis(1);
+        let (_stop, stopped) = channel();
+        let share = Share {
+            // Hours.
+            of_core: 0.000_001,
+            burst: MOMENT,
+        };
+        let mut budget = CpuBudget::new(stopped, share);
+        while budget.used() < 5 * MOMENT {
+            budget.book();
+        }
+        for _ in 0..3 {
+            assert_eq!(budget.throttle_for(MOMENT), Ok(false));
+        }
+        budget.allow(0.5);
+        let began = Instant::now();
+        while !budget.throttle_for(MOMENT).unwrap() {
+            assert!(began.elapsed() < Duration::from_secs(60));
+        }
     }
 
     #[test]

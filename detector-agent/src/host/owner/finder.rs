@@ -46,6 +46,8 @@ pub(crate) struct NamedSocket {
 pub(super) struct Socket {
     pub(super) connection: ConnectionId,
     pub(super) is_stalled: bool,
+    /// Whether a peer has opened it.
+    pub(super) is_of_peer: bool,
     pub(super) holders: Holders,
     searches_failed: u32,
     /// When it is to be looked for in all processes.
@@ -59,6 +61,7 @@ impl Socket {
         Self {
             connection: wanted.connection,
             is_stalled: wanted.is_stalled,
+            is_of_peer: wanted.is_of_peer,
             holders: Holders::default(),
             searches_failed: 0,
             due: now,
@@ -174,6 +177,7 @@ impl Finder {
                 })
                 .or_insert_with(|| Socket::new(each, now, self.round));
             socket.is_stalled = each.is_stalled;
+            socket.is_of_peer = each.is_of_peer;
             socket.wanted_in = self.round;
             if !socket.is_named() && socket.searches_failed == 0 {
                 new.insert(socket.port());

@@ -32,6 +32,8 @@ const SERVICES_MAX: usize = 1_000;
 pub(crate) struct Held {
     /// The services that own stalled connections, most held tasks first.
     pub(crate) services: Vec<HeldWorkers>,
+    /// Of each service the tasks that wait for connections that peers have opened, at least.
+    pub(crate) for_peers: HashMap<String, u64>,
     /// Which tasks wait for which connections.
     pub(crate) waiting: Vec<WaitingTasks>,
 }
@@ -62,6 +64,7 @@ struct Waiters {
 struct Service {
     memory: Option<GroupMemory>,
     held: u64,
+    held_for_peers: u64,
     total: u64,
     stalled_connections: u64,
 }
@@ -116,7 +119,10 @@ impl Finder {
             }
         }
         self.name_writers(&writers, report);
+        let for_peers = services.iter().filter(|(_, each)| each.held_for_peers > 0);
+        let for_peers = for_peers.map(|(name, each)| (name.to_string(), each.held_for_peers));
         Ok(Held {
+            for_peers: for_peers.collect(),
             services: publish(services),
             waiting,
         })
@@ -156,6 +162,8 @@ impl Finder {
         };
         let waiters = held.waiters(stalled, stat.threads);
         service.held += waiters.writers.len() as u64 + waiters.others;
+        let is_of_peer = |inode: &u64| self.sockets.get(inode).is_some_and(|each| each.is_of_peer);
+        service.held_for_peers += waiters.for_peers(is_of_peer);
         Ok(Ok(waiters))
     }
 
@@ -230,6 +238,15 @@ impl HeldTasks {
             without_task: stalled.iter().filter(is_left).copied().collect(),
             writers: self.writers,
         }
+    }
+}
+
+impl Waiters {
+    /// Those that wait for a peer even if each socket that is none's keeps one of the others busy.
+    fn for_peers(&self, is_of_peer: impl Fn(&u64) -> bool) -> u64 {
+        let writers = self.writers.iter().filter(|(_, inode)| is_of_peer(inode));
+        let none_s = self.without_task.iter().filter(|inode| !is_of_peer(inode));
+        writers.count() as u64 + self.others.saturating_sub(none_s.count() as u64)
     }
 }
 

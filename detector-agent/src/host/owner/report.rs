@@ -1,8 +1,12 @@
 //! What the searches have found, for metrics and the control socket.
 
 use detector_api::snapshot::HeldWorkers;
+use detector_core::guard::Workers;
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
+
+/// What was counted longer ago says nothing of the present.
+const PRESSES_FOR: Duration = Duration::from_secs(60);
 
 /// LookupCounts since the start.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -22,6 +26,8 @@ pub(crate) struct LookupCounts {
 pub(crate) struct OwnerReport {
     /// Services that own stalled connections, most held tasks first.
     pub(crate) held_workers: Vec<HeldWorkers>,
+    /// What connections that peers have opened take of them, and when the count of that began.
+    pub(crate) by_peers: Option<(Instant, Vec<Workers>)>,
     /// LookupCounts since the start.
     pub(crate) counts: LookupCounts,
     /// Processor time used since the start.
@@ -55,8 +61,52 @@ impl SharedReport {
         is_known.then(|| known.sum())
     }
 
+    /// What peers' connections take of services; empty before it was counted, `None` where that was too long
+    /// ago.
+    pub(crate) fn by_peers(&self, now: Instant) -> Option<Vec<Workers>> {
+        match &self.lock().by_peers {
+            None => Some(Vec::new()),
+            Some((began, _)) if now.saturating_duration_since(*began) > PRESSES_FOR => None,
+            Some((_, services)) => Some(services.clone()),
+        }
+    }
+
+    /// Forgets what was counted.
+    pub(crate) fn forget_count(&self) {
+        self.update(|report| {
+            report.held_workers.clear();
+            report.by_peers = None;
+        });
+    }
+
     fn lock(&self) -> MutexGuard<'_, OwnerReport> {
         // Plain values: a panic in the middle of a change leaves nothing broken.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{PRESSES_FOR, SharedReport};
+    use detector_core::guard::Workers;
+    use std::time::{Duration, Instant};
+
+    #[test]
+    fn a_count_of_long_ago_is_none() {
+        let report = SharedReport::default();
+        let began = Instant::now();
+        let services = vec![Workers {
+            service: "web.service".to_owned(),
+            held: 5,
+            total: 10,
+            ..Workers::default()
+        }];
+        assert_eq!(report.by_peers(began), Some(Vec::new()));
+        report.update(|report| report.by_peers = Some((began, services.clone())));
+        let later = began + PRESSES_FOR;
+        assert_eq!(report.by_peers(later), Some(services));
+        assert_eq!(report.by_peers(later + Duration::from_nanos(1)), None);
+        report.forget_count();
+        assert_eq!(report.by_peers(later), Some(Vec::new()));
     }
 }

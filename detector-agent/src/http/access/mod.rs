@@ -1,7 +1,7 @@
 //! Who may fetch the metrics, and how: TLS and basic authentication, as `--web.config.file` has them.
 //!
-//! In: the file, and the certificate and key that it names, read again once they have changed; what is
-//! wrong then is logged, and the old ones stay. Out: an acceptor for each connection, and whether a
+//! In: the file, and the certificate and key that it names, read again once they have changed, and over
+//! and over while that fails; what is wrong is logged, and the old ones stay. Out: an acceptor for each connection, and whether a
 //! request may pass.
 
 mod file;
@@ -21,7 +21,7 @@ use std::time::{Duration, Instant};
 use tls::Tls;
 use tokio_rustls::TlsAcceptor;
 
-/// How often a change is looked for, while connections come.
+/// How often a change is looked for, while connections or requests come.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 
 /// What is wrong with the file, or with what it names.
@@ -52,6 +52,8 @@ struct State {
     rules: Rules,
     looked: Instant,
     is_expiry_told: bool,
+    /// Why it was not read again, as was told.
+    refusal: Option<String>,
 }
 
 /// What the file says, read whole.
@@ -113,6 +115,7 @@ impl Access {
                 rules: Rules::read(file)?,
                 looked: Instant::now(),
                 is_expiry_told: false,
+                refusal: None,
             }),
             passwords: Passwords::default(),
         };
@@ -140,19 +143,17 @@ impl Access {
     /// For the next connection; `None` for one in plain text.
     pub(crate) fn acceptor(&self) -> Option<TlsAcceptor> {
         let mut state = self.lock();
-        if state.looked.elapsed() >= LOOK_EVERY {
-            state.looked = Instant::now();
-            if state.rules.has_changed() {
-                state.renew(&self.file);
-            }
-            state.tell_expiry();
-        }
+        state.look(&self.file);
         state.rules.tls.as_ref().map(|tls| tls.acceptor.clone())
     }
 
-    /// Whether a request with this header may pass.
+    /// Whether a request with this header may pass: by the users of now, however old its connection is.
     pub(crate) async fn admits(&self, authorization: Option<&HeaderValue>) -> bool {
-        let users = Arc::clone(&self.lock().rules.users);
+        let users = {
+            let mut state = self.lock();
+            state.look(&self.file);
+            Arc::clone(&state.rules.users)
+        };
         users.is_empty() || self.passwords.are_right(&users, authorization).await
     }
 
@@ -163,6 +164,19 @@ impl Access {
 }
 
 impl State {
+    /// Reads what has changed, if it is time to look.
+    fn look(&mut self, file: &Path) {
+        if self.looked.elapsed() < LOOK_EVERY {
+            return;
+        }
+        self.looked = Instant::now();
+        // What could not be read keeps its old stamps: it may lack something that comes later.
+        if self.rules.has_changed() {
+            self.renew(file);
+        }
+        self.tell_expiry();
+    }
+
     fn renew(&mut self, file: &Path) {
         let refusal = match Rules::read(file) {
             Ok(rules) if self.rules.tls.is_some() && rules.tls.is_none() => {
@@ -174,6 +188,7 @@ impl State {
             Ok(rules) => {
                 self.rules = rules;
                 self.is_expiry_told = false;
+                self.refusal = None;
                 tracing::info!("{}: certificate and users read again", file.display());
                 return;
             }
@@ -183,10 +198,9 @@ impl State {
                 format!("{error}{why}")
             }
         };
-        tracing::error!("web configuration not read again, the old one stays: {refusal}");
-        // Once for each change.
-        for (path, before) in &mut self.rules.stamps {
-            *before = stamp(path);
+        if self.refusal.as_ref() != Some(&refusal) {
+            tracing::error!("web configuration not read again, the old one stays: {refusal}");
+            self.refusal = Some(refusal);
         }
     }
 

@@ -1,9 +1,10 @@
-use super::Access;
 use super::file::parse;
+use super::{Access, LOOK_EVERY};
 use base64::Engine as _;
 use hyper::header::HeaderValue;
 use proptest::prelude::*;
 use std::fs;
+use std::time::Instant;
 
 /// Of `right`, at the least cost there is.
 fn hash() -> String {
@@ -34,13 +35,44 @@ async fn only_the_right_password_passes_and_a_change_is_taken_up() {
     assert!(!access.admits(None).await);
     // One that ends authentication is not taken up.
     fs::write(&path, "{}\n").unwrap();
-    access.lock().renew(&path);
+    a_moment_later(&access);
     assert!(!access.admits(None).await);
+    // Whoever is taken out is out, also on a connection that he has had open since.
     fs::write(&path, format!("basic_auth_users:\n  bob: {}\n", hash())).unwrap();
-    assert!(access.lock().rules.has_changed());
-    access.lock().renew(&path);
+    a_moment_later(&access);
     assert!(access.admits(Some(&basic("bob:right"))).await);
     assert!(!access.admits(Some(&basic("ann:right"))).await);
+}
+
+/// As if it had been looked at so long ago that it is time again.
+fn a_moment_later(access: &Access) {
+    access.lock().looked = Instant::now().checked_sub(LOOK_EVERY).unwrap();
+}
+
+#[tokio::test]
+async fn what_comes_after_the_file_that_names_it_is_read() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("web.yml");
+    fs::write(&path, format!("basic_auth_users:\n  ann: {}\n", hash())).unwrap();
+    let access = Access::load(&path).unwrap();
+    let refusal = |access: &Access| {
+        a_moment_later(access);
+        assert!(access.acceptor().is_none());
+        access.lock().refusal.clone().unwrap()
+    };
+    let named = "tls_server_config:\n  cert_file: new.crt\n  key_file: new.key\n";
+    fs::write(
+        &path,
+        format!("{named}basic_auth_users:\n  bob: {}\n", hash()),
+    )
+    .unwrap();
+    let missing = refusal(&access);
+    assert!(missing.contains("new.crt"), "{missing}");
+    assert_eq!(refusal(&access), missing);
+    fs::write(folder.path().join("new.crt"), "none").unwrap();
+    let wrong = refusal(&access);
+    assert_ne!(wrong, missing);
+    assert!(access.admits(Some(&basic("ann:right"))).await);
 }
 
 /// Cut where reading stops it would ask for nothing, and serve everybody.

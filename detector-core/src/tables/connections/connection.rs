@@ -102,6 +102,11 @@ impl Connection {
         self.pace.rest(began);
     }
 
+    /// Whether a peer opened it, as far as is known: not we, and no program of this host.
+    pub(crate) fn is_of_peer(&self) -> bool {
+        self.direction != Direction::Outbound && self.is_within_host != Some(true)
+    }
+
     /// Whether data is held up, if not yet for long enough to be a stall.
     pub(crate) const fn is_held_up(&self) -> bool {
         self.progress.held_up_since.is_some() || self.last.harmful_since.is_some()

@@ -2,6 +2,9 @@
 //! the kernel, and as `/v1/status` says. What a reload names outside of the folders that it was started
 //! with it cannot open, and says so; on a kernel without Landlock it says that, and reads it.
 
+#[cfg(target_arch = "x86_64")]
+mod taken_over;
+
 use crate::surroundings::check_under;
 use anyhow::{Context, Result, ensure};
 use detector_tests::PATIENCE;
@@ -11,8 +14,14 @@ use detector_tests::story::in_folder;
 use nix::sys::signal::Signal;
 use serde_json::Value;
 use std::collections::BTreeSet;
+use std::ffi::OsStr;
 use std::fs;
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpStream};
 use std::os::unix::fs::symlink;
+use std::os::unix::net::UnixStream;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 /// As in `linux/capability.h`.
 const DAC_READ_SEARCH: u64 = 1 << 2;
@@ -47,8 +56,9 @@ fn outside_change_nothing(pid: &str) -> Result<()> {
         let found = threads.next().map(|(_, count)| *count);
         found.with_context(|| format!("no thread {name} in {filters:?}"))
     };
-    let bound = of("log")?;
-    for name in ["unconfined", "detector-sweep", "owners", "census"] {
+    let bound = of("detector")?;
+    // Neither does the one that writes the log.
+    for name in ["unconfined", "detector-sweep", "owners", "census", "log"] {
         ensure!(of(name)? == bound + 1, "{name}: {filters:?}");
     }
     Ok(())
@@ -128,6 +138,107 @@ fn what_is_not_enabled_is_given_up() -> Result<()> {
     check("[control]\nactions = false\n", ALWAYS, false)?;
     let with_guard = "[control]\nactions = false\n[guard]\nmode = \"dry-run\"\n";
     check(with_guard, ALWAYS | NET_ADMIN, false)
+}
+
+/// The process whose command line has this.
+fn process_with(text: &str) -> Result<String> {
+    for entry in fs::read_dir("/proc")? {
+        let path = entry?.path();
+        let line = fs::read(path.join("cmdline")).unwrap_or_default();
+        let mut arguments = line.split(|byte| *byte == 0);
+        if arguments.any(|argument| argument == text.as_bytes()) {
+            let pid = path.file_name().and_then(|name| name.to_str());
+            return Ok(pid.context("a process")?.to_owned());
+        }
+    }
+    anyhow::bail!("no process has {text}")
+}
+
+/// Connects as soon as it lets anybody; what its threads may do at that moment.
+fn at_first_connection(web: SocketAddr) -> Result<Vec<(String, u64)>> {
+    expect::until("somebody may connect", PATIENCE, || {
+        let connected = TcpStream::connect_timeout(&web, Duration::from_millis(20));
+        Ok(connected.ok().map(drop))
+    })?;
+    of_threads(&process_with(&web.to_string())?, "CapEff:")
+}
+
+/// Asks at the control socket before anybody answers there; the answer.
+fn first_answer(socket: &Path) -> Result<Value> {
+    let mut stream = expect::until("the control socket is there", PATIENCE, || {
+        Ok(UnixStream::connect(socket).ok())
+    })?;
+    stream.set_read_timeout(Some(PATIENCE))?;
+    stream.write_all(b"GET /v1/status HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")?;
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer)?;
+    let (_, body) = answer.split_once("\r\n\r\n").context("no body")?;
+    Ok(serde_json::from_str(body)?)
+}
+
+#[test]
+fn what_it_may_is_given_up_before_anybody_can_connect() -> Result<()> {
+    in_folder("order", |folder| {
+        let mut watching = None;
+        let agent = Agent::start_prepared(folder, &AgentOptions::default(), |command| {
+            let arguments: Vec<_> = command.get_args().map(OsStr::to_os_string).collect();
+            let after = |flag: &str| {
+                let at = arguments.iter().position(|argument| argument == flag);
+                at.and_then(|at| arguments.get(at + 1)).cloned()
+            };
+            let web = after("--web.listen-address").context("an address")?;
+            let web: SocketAddr = web.to_str().context("an address")?.parse()?;
+            let socket = PathBuf::from(after("--control-socket").context("a socket")?);
+            watching = Some((
+                std::thread::spawn(move || at_first_connection(web)),
+                std::thread::spawn(move || first_answer(&socket)),
+            ));
+            Ok(())
+        })?;
+        let (connecting, asking) = watching.context("nobody watches")?;
+        let threads = connecting.join().ok().context("it panicked")??;
+        ensure!(threads.len() > 2, "{threads:?}");
+        for (thread, has) in threads {
+            let expected = if thread == "log" {
+                0
+            } else {
+                ALWAYS | NET_ADMIN
+            };
+            ensure!(has == expected, "{thread}: {has:x}");
+        }
+        let answer = asking.join().ok().context("it panicked")??;
+        ensure!(answer["privilege"]["seccomp"] == true, "{answer}");
+        agent.metrics().context("it goes on")?;
+        Ok(())
+    })
+}
+
+/// Each thread of it, made to do so by whoever may trace it.
+#[cfg(target_arch = "x86_64")]
+#[test]
+fn a_thread_that_is_taken_over_can_do_none_of_it() -> Result<()> {
+    in_folder("taken-over", |folder| {
+        let agent = Agent::start(folder)?;
+        agent.wait_sweeps(2)?;
+        let pid = agent.status()?["pid"].to_string();
+        let tried = taken_over::try_all(&pid, agent.web())?;
+        for name in [
+            "detector",
+            "log",
+            "unconfined",
+            "detector-sweep",
+            "owners",
+            "census",
+        ] {
+            ensure!(
+                tried.iter().any(|thread| thread == name),
+                "{name}: {tried:?}"
+            );
+        }
+        agent.metrics().context("it goes on")?;
+        agent.stop(Signal::SIGTERM)?;
+        Ok(())
+    })
 }
 
 /// The line of the log that says that a reload came to nothing.
