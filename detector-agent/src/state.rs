@@ -10,6 +10,7 @@ use crate::config::Config;
 use crate::doze::Doze;
 use crate::governor::Governor;
 use crate::guard::AutoGuard;
+use crate::host::owner::GroupKills;
 use crate::host::owner::SharedReport;
 use crate::host::pressure::{Pressure, PressureGauge};
 use crate::host::tcp_memory::TcpMemoryGauge;
@@ -75,6 +76,8 @@ pub(crate) struct AgentState {
     pub(crate) kills: Kills,
     /// What of the host counts.
     pub(crate) watched: Watched,
+    /// What the kernel counts of its kills in the container; `None` where the whole host is watched.
+    pub(crate) kills_of_container: Option<GroupKills>,
     /// Why the kernel's log is not read; `None` while it is.
     pub(crate) kernel_log_failure: Mutex<Option<String>>,
 }
@@ -137,6 +140,8 @@ impl AgentState {
         actions.obey_operators(config.control.actions);
         let guard = AutoGuard::default();
         guard.configure(config.guard);
+        let watched = Watched::of(config.detect.scope);
+        let kills_of_container = watched.kills_of_container();
         Self {
             engine: Mutex::new(engine),
             kernel: Mutex::new(None),
@@ -159,7 +164,8 @@ impl AgentState {
             guard,
             recording: Recording::default(),
             kills: Kills::default(),
-            watched: Watched::of(config.detect.scope),
+            watched,
+            kills_of_container,
             kernel_log_failure: Mutex::default(),
         }
     }
