@@ -27,7 +27,7 @@ pub(super) fn held_line(host: &HostPart) -> Option<String> {
     let (bytes, time, held) = known.max_by_key(|(bytes, ..)| *bytes)?;
     let who = holders(&held, bytes)?;
     Some(format!(
-        "who held TCP's memory at {}: of {}, {who}",
+        "who held the memory of TCP at {}: of {}, {who}",
         moment(time),
         units::bytes(bytes)
     ))

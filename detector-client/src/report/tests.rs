@@ -202,7 +202,7 @@ fn what_the_story_asks_for_is_in_it() {
     let who = "send queues of stalled connections";
     for shown in [text::text(&report, PLAIN), html::page(&report)] {
         let shown = shown.split_whitespace().collect::<Vec<_>>().join(" ");
-        let (_, line) = shown.split_once("who held TCP's memory at ").unwrap();
+        let (_, line) = shown.split_once("who held the memory of TCP at ").unwrap();
         let (line, _) = line.split_once(who).unwrap();
         assert!(line.len() < 60, "{line}");
     }
