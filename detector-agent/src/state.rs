@@ -10,6 +10,7 @@ use crate::config::{Config, GuardMode};
 use crate::doze::Doze;
 use crate::governor::Governor;
 use crate::guard::AutoGuard;
+use crate::host::owner::GroupKills;
 use crate::host::owner::SharedReport;
 use crate::host::pressure::{Pressure, PressureGauge};
 use crate::host::tcp_memory::TcpMemoryGauge;
@@ -86,6 +87,8 @@ pub(crate) struct Host {
     pub(crate) tcp_memory: TcpMemoryGauge,
     /// OOM kills of late, each once.
     pub(crate) kills: Kills,
+    /// What the kernel counts of its kills in the container; `None` where the whole host is watched.
+    pub(crate) kills_of_container: Option<GroupKills>,
     /// Why the kernel's log is not read; `None` while it is.
     pub(crate) kernel_log_failure: Mutex<Option<String>>,
 }
@@ -152,6 +155,8 @@ impl AgentState {
         guard.configure(config.guard);
         let governor = Governor::new(config.budget.cpu_share.as_ratio());
         governor.keep_owners(config.guard.mode != GuardMode::Off);
+        let watched = Watched::of(config.detect.scope);
+        let kills_of_container = watched.kills_of_container();
         Self {
             engine: Mutex::new(engine),
             kernel: Mutex::new(None),
@@ -167,10 +172,11 @@ impl AgentState {
             counters: Counters::default(),
             owners: SharedReport::default(),
             host: Host {
-                watched: Watched::of(config.detect.scope),
+                watched,
                 pressure: PressureGauge::default(),
                 tcp_memory: TcpMemoryGauge::default(),
                 kills: Kills::default(),
+                kills_of_container,
                 kernel_log_failure: Mutex::default(),
             },
             doze: Doze::default(),

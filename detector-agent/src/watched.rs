@@ -1,8 +1,9 @@
 //! What of the host is watched: all of it, or the container that the agent runs in and no more.
 
 use crate::config::Scope;
-use crate::host::owner::memory_group;
+use crate::host::owner::{GroupKills, memory_group};
 use crate::namespace;
+use std::path::Path;
 
 /// See the module.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -38,6 +39,16 @@ impl Watched {
 
     pub(crate) const fn is_host(&self) -> bool {
         matches!(self, Self::Host)
+    }
+
+    /// What the kernel counts of its kills in the container; `None` where the whole host is watched.
+    pub(crate) fn kills_of_container(&self) -> Option<GroupKills> {
+        match self {
+            Self::Host => None,
+            Self::Container { cgroup, .. } => {
+                Some(GroupKills::open(Path::new("/proc"), cgroup.as_deref()))
+            }
+        }
     }
 
     /// Whether sockets of this network namespace are.

@@ -6,12 +6,13 @@
 use detector_api::snapshot::{FlagKind, PeerDetail};
 use detector_api::{fixtures, time};
 use detector_recorder::{
-    Batch, Card, HostSecond, Limits, Moment, Opened, PeerSecond, Recorder, WindowPoint,
+    Batch, Card, HostSecond, Limits, Moment, Opened, PeerSecond, Recorder, WindowPoint, file_in,
 };
+use rusqlite::Connection;
 use rustix::time::{ClockId, clock_gettime};
 use std::error::Error;
 use std::io::Write;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 const SECONDS: i64 = 86_400;
@@ -36,6 +37,9 @@ fn main() -> Result<(), Box<dyn Error>> {
             .nth(1)
             .ok_or("usage: day FOLDER [EVENTS] [SECONDS]")?,
     );
+    if std::env::args().nth(2).is_some_and(|word| word == "older") {
+        return open_older(&folder);
+    }
     let events_a_second: u64 = std::env::args().nth(2).map_or(Ok(1), |text| text.parse())?;
     let last = std::env::args().nth(3);
     let last = last.map_or(Ok(SECONDS), |text| text.parse())?;
@@ -82,6 +86,45 @@ fn main() -> Result<(), Box<dyn Error>> {
         p99.as_secs_f64() * 1e3,
         bytes >> 20,
         LIMITS.bytes >> 20
+    )?;
+    Ok(())
+}
+
+/// How long it takes to bring the file to the present schema.
+fn open_older(folder: &Path) -> Result<(), Box<dyn Error>> {
+    let database = Connection::open(file_in(folder))?;
+    let first = Connection::open_in_memory()?;
+    first.execute_batch(include_str!("../src/schema/1.sql"))?;
+    let mut tables = first.prepare("SELECT sql, name FROM sqlite_schema WHERE type = 'table'")?;
+    let tables = tables.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    let tables: Vec<(String, String)> = tables.collect::<Result<_, _>>()?;
+    database.pragma_update(None, "writable_schema", true)?;
+    for table in &tables {
+        database.execute(
+            "UPDATE sqlite_schema SET sql = ?1 WHERE name = ?2",
+            [&table.0, &table.1],
+        )?;
+    }
+    database.pragma_update(None, "user_version", 1)?;
+    drop(database);
+    let bytes = std::fs::metadata(file_in(folder))?.len();
+    let who = Opened {
+        host: "busy",
+        boot_id: "boot",
+        version: "0",
+        at: at(SECONDS + 1),
+    };
+    let began = Instant::now();
+    let (_, aside) = Recorder::open(folder, LIMITS, &who)?;
+    let passed = began.elapsed();
+    if let Some(aside) = aside {
+        return Err(format!("it was set aside as {}", aside.display()).into());
+    }
+    writeln!(
+        std::io::stdout().lock(),
+        "a file of {} MiB is opened in {:.1} ms from schema 1",
+        bytes >> 20,
+        passed.as_secs_f64() * 1e3
     )?;
     Ok(())
 }

@@ -7,6 +7,7 @@ use crate::{
 use detector_api::fixtures;
 use detector_api::snapshot::{Event, FlagKind, Incident, PeerDetail, Severity};
 use detector_api::time::rfc3339;
+use rusqlite::Connection;
 use std::path::Path;
 
 /// 29 December 2026, 21:00:00 UTC.
@@ -79,6 +80,11 @@ fn batch(second: i64, number: &mut u64) -> Batch {
             tcp_memory_bytes: Some(40_000_000 + pinned),
             tcp_memory_pressure_bytes: Some(590_000_000),
             tcp_memory_limit_bytes: Some(780_000_000),
+            held_stalled_send_bytes: Some(pinned),
+            held_send_bytes: Some(32_000_000),
+            held_receive_bytes: Some(6_000_000),
+            held_orphans_bytes: Some(0),
+            held_unlisted_bytes: Some(2_000_000),
             orphans: Some(12),
             oom_kills: Some(i64::from((90..600).contains(&second))),
             stalled_connections: Some(stalled),
@@ -187,4 +193,27 @@ fn incident(second: i64) -> Incident {
     let mut incident = fixtures::incident("20261229T210100.000Z", &time(60));
     incident.duration_seconds = f64::from(u32::try_from(second - 60).unwrap_or(0));
     incident
+}
+
+/// Another program that keeps everybody else from writing the recorder in a folder, until it is dropped.
+#[derive(Debug)]
+pub struct Held {
+    _connection: Connection,
+}
+
+/// Holds it.
+///
+/// # Errors
+///
+/// There is none, or somebody writes it at this moment.
+pub fn hold(folder: &Path) -> Result<Held, RecorderError> {
+    let file = crate::file_in(folder);
+    let failed = |error| RecorderError::of(&file, error);
+    let connection = Connection::open(&file).map_err(failed)?;
+    connection
+        .execute_batch("BEGIN IMMEDIATE")
+        .map_err(failed)?;
+    Ok(Held {
+        _connection: connection,
+    })
 }

@@ -78,13 +78,7 @@ impl Reader {
         let connection = connect(&file, is_written)?;
         let version = match schema::find(&connection, &file)? {
             Found::Version(version) => {
-                let is_ours = schema::is_ours(&connection, version);
-                if !is_ours.map_err(|error| RecorderError::of(&file, error))? {
-                    return Err(RecorderError::Damaged {
-                        path: file,
-                        reason: format!("its tables are not those of schema {version}"),
-                    });
-                }
+                schema::refuse_others(&connection, version, &file)?;
                 version
             }
             Found::Empty => return Err(RecorderError::Missing { path: file }),
@@ -186,18 +180,20 @@ impl Reader {
         condition: &str,
         values: impl Params,
     ) -> Result<Vec<Incident>, RecorderError> {
-        let rows: Vec<(String, bool, Option<i64>)> = self.rows(
+        let began_boot_ms = self.column("incidents", "began_boot_ms");
+        let rows: Vec<(String, bool, Moment, Option<i64>)> = self.rows(
             &format!(
-                "SELECT json, ended_ms IS NULL, (SELECT last_ms FROM runs WHERE id = run) \
+                "SELECT json, ended_ms IS NULL, coalesce((SELECT last_ms FROM runs WHERE id = run), 0), \
+                 coalesce((SELECT last_boot_ms FROM runs WHERE id = run), 0), {began_boot_ms} \
                  FROM incidents WHERE {condition} ORDER BY began_ms, id"
             ),
             values,
-            |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)),
+            |row| Ok((row.get(0)?, row.get(1)?, moment(row, 2)?, row.get(4)?)),
         )?;
-        let view = |(json, is_open, last_ms): (String, bool, Option<i64>)| {
+        let view = |(json, is_open, last, began_boot_ms): (String, bool, Moment, Option<i64>)| {
             let mut incident: Incident = self.understood(&json)?;
             if is_open && !self.is_written {
-                end_unseen(&mut incident, last_ms.unwrap_or(0));
+                end_unseen(&mut incident, last, began_boot_ms);
             }
             Some(incident)
         };

@@ -3,6 +3,7 @@
 use crate::schema;
 use detector_api::recorded::{GapReason, NoteKind, OomKill};
 use detector_api::snapshot::{Peer, PeerDetail};
+use detector_api::tcp_memory::HeldBytes;
 use rusqlite::ToSql;
 
 /// A wall clock that is slewed moves by less between two moments that follow each other.
@@ -138,8 +139,7 @@ row! {
         /// Connections closed for want of memory or of room for orphans, in the agent's namespace
         /// (`TCPAbortOnMemory`).
         aborted_on_memory: i64,
-        /// Who held TCP's memory, at a look at all sockets within the last seconds: send queues of stalled
-        /// connections,
+        /// Who held TCP's memory, by the last look at all sockets: send queues of stalled connections,
         held_stalled_send_bytes: i64,
         /// other send queues,
         held_send_bytes: i64,
@@ -149,6 +149,22 @@ row! {
         held_orphans_bytes: i64,
         /// and what is in no list.
         held_unlisted_bytes: i64,
+    }
+}
+
+impl HostSecond {
+    /// Who held TCP's memory; `None` where nobody had looked lately.
+    #[must_use]
+    pub fn tcp_memory_held(&self) -> Option<HeldBytes> {
+        // A file may say anything.
+        let bytes = |held: Option<i64>| held.map(|held| u64::try_from(held).unwrap_or(0));
+        Some(HeldBytes {
+            stalled_send: bytes(self.held_stalled_send_bytes)?,
+            send: bytes(self.held_send_bytes)?,
+            receive: bytes(self.held_receive_bytes)?,
+            orphans: bytes(self.held_orphans_bytes)?,
+            unlisted: bytes(self.held_unlisted_bytes)?,
+        })
     }
 }
 

@@ -20,7 +20,7 @@ const MIGRATIONS: &[&str] = &[
 ];
 
 /// Columns that came with a later version than the first; a reader finds none in an older file.
-const LATER: [(i64, &str, &str); 9] = [
+const LATER: [(i64, &str, &str); 12] = [
     (2, "notes", "json"),
     (2, "peer_seconds", "held_workers"),
     (2, "host_seconds", "orphan_limit"),
@@ -30,6 +30,9 @@ const LATER: [(i64, &str, &str); 9] = [
     (3, "host_seconds", "held_receive_bytes"),
     (3, "host_seconds", "held_orphans_bytes"),
     (3, "host_seconds", "held_unlisted_bytes"),
+    (3, "events", "boot_ms"),
+    (3, "incidents", "began_boot_ms"),
+    (3, "incidents", "ended_boot_ms"),
 ];
 
 /// How a query asks for that column of a file of this version: by its name, or `NULL` where it has none.
@@ -86,7 +89,7 @@ pub(crate) fn find(connection: &Connection, path: &Path) -> Result<Found, Record
 /// Whether each table and index of this version is there as we make it. Somebody may have prepared the
 /// file: a view in place of a table, or a column that is computed, makes as many rows of as many bytes as
 /// it likes of a few.
-pub(crate) fn is_ours(connection: &Connection, version: i64) -> rusqlite::Result<bool> {
+fn is_ours(connection: &Connection, version: i64) -> rusqlite::Result<bool> {
     let ours = Connection::open_in_memory()?;
     for step in MIGRATIONS
         .iter()
@@ -99,6 +102,21 @@ pub(crate) fn is_ours(connection: &Connection, version: i64) -> rusqlite::Result
     Ok(expected.iter().all(|each| found.contains(each)))
 }
 
+/// Refuses a file whose tables are not those of its version.
+pub(crate) fn refuse_others(
+    connection: &Connection,
+    version: i64,
+    path: &Path,
+) -> Result<(), RecorderError> {
+    if is_ours(connection, version).map_err(|error| RecorderError::of(path, error))? {
+        return Ok(());
+    }
+    Err(RecorderError::Damaged {
+        path: path.to_owned(),
+        reason: format!("its tables are not those of schema {version}"),
+    })
+}
+
 /// Kind, name and text of everything that was made by a statement.
 fn definitions(connection: &Connection) -> rusqlite::Result<HashSet<(String, String, String)>> {
     let query = "SELECT type, name, sql FROM sqlite_schema WHERE sql IS NOT NULL";
@@ -107,15 +125,19 @@ fn definitions(connection: &Connection) -> rusqlite::Result<HashSet<(String, Str
     rows.collect()
 }
 
-/// Brings the file to the newest version, in the one transaction.
+/// Brings the file to the newest version, in the one transaction. Reads none of its rows, however many there are.
 pub(crate) fn migrate(transaction: &Transaction<'_>, found: Found) -> rusqlite::Result<()> {
     let done = match found {
         Found::Empty => 0,
+        Found::Version(VERSION) => return Ok(()),
         Found::Version(version) => usize::try_from(version).unwrap_or(0),
     };
     for step in MIGRATIONS.iter().skip(done) {
         transaction.execute_batch(step)?;
     }
+    // Readers that have the file open are to see the columns that came without a statement of their own.
+    let texts: i64 = transaction.pragma_query_value(None, "schema_version", |row| row.get(0))?;
+    transaction.pragma_update(None, "schema_version", texts.wrapping_add(1))?;
     transaction.pragma_update(None, "application_id", APPLICATION_ID)?;
     transaction.pragma_update(None, "user_version", VERSION)
 }

@@ -75,10 +75,9 @@ impl Age {
     }
 }
 
-/// Is true, of `Age` as ?1 to ?3, of a row that is too old.
-const OLD: &str = "time_ms < ?1 AND (run < ?2 OR boot_ms < ?3)";
-/// The same where only the run is known: it is as old as the host's start at most.
-const OLD_OF_RUN: &str = "time_ms < ?1 AND (run < ?2 OR 0 < ?3)";
+/// Is true, of `Age` as ?1 to ?3, of a row that is too old; one of an older version of which only the run is
+/// known is as old as the host's start at most.
+const OLD: &str = "time_ms < ?1 AND (run < ?2 OR coalesce(boot_ms, 0) < ?3)";
 /// The same where no run is known: when the host started, by both its clocks, tells which start it was.
 const OLD_OF_START: &str = "time_ms < ?1 AND (boot_ms < ?3 OR NOT EXISTS (SELECT 1 FROM runs \
                             WHERE id >= ?2 AND min(abs(began_ms - began_boot_ms - time_ms + boot_ms), \
@@ -177,7 +176,7 @@ fn delete_older(transaction: &Transaction<'_>, age: Age) -> rusqlite::Result<usi
         (WINDOWS.0, OLD_OF_START),
         (CARDS.0, OLD_OF_START),
         (SECONDS.0, OLD),
-        (EVENTS.0, OLD_OF_RUN),
+        (EVENTS.0, OLD),
         (NOTES.0, OLD),
     ] {
         let delete = format!(
@@ -187,8 +186,8 @@ fn delete_older(transaction: &Transaction<'_>, age: Age) -> rusqlite::Result<usi
         deleted += transaction.execute(&delete, values)?;
     }
     let delete = format!(
-        "DELETE FROM incidents WHERE id IN (SELECT id FROM (SELECT *, began_ms AS time_ms FROM incidents) \
-         WHERE {OLD_OF_RUN} ORDER BY id \
+        "DELETE FROM incidents WHERE id IN (SELECT id FROM \
+         (SELECT *, began_ms AS time_ms, began_boot_ms AS boot_ms FROM incidents) WHERE {OLD} ORDER BY id \
          LIMIT max(1, min(?4, (SELECT count(*) FROM incidents) - {NEWEST})))"
     );
     deleted += transaction.execute(&delete, values)?;

@@ -3,6 +3,8 @@
 //! What is handed to [`Recorder::record`] is on the disk when it returns, all of it or nothing: one
 //! transaction in a write-ahead log, synchronized at each commit.
 
+mod boot_time;
+mod lack;
 mod opening;
 mod statements;
 
@@ -12,12 +14,13 @@ use crate::error::RecorderError;
 use crate::location::{self, Identity, WriterLock};
 use crate::rows::{Card, Gap, HostSecond, Moment, Note, PeerSecond, WindowPoint};
 use crate::tidy::{self, Limits};
+use boot_time::Between;
 use detector_api::snapshot::{Event, Incident};
+use lack::{Lack, prolong_lack};
 use opening::{Begun, begin, begin_anew};
 use rusqlite::{Connection, params};
 use statements::{
-    Lack, in_transaction, last_incident_ms, prolong_lack, prolong_run, set_numbers, write_findings,
-    write_samples,
+    in_transaction, last_incident_ms, prolong_run, set_numbers, write_findings, write_samples,
 };
 use std::path::{Path, PathBuf};
 
@@ -91,6 +94,8 @@ pub struct Recorder {
     limits: Limits,
     run: i64,
     numbers_until: u64,
+    /// When the agent started, as it said when it opened the recorder.
+    began: Moment,
     /// When it was written last, or the run began.
     written: Moment,
     /// The gap that goes on, while room is short.
@@ -125,6 +130,7 @@ impl Recorder {
             limits,
             run: begun.run,
             numbers_until: begun.numbers_until,
+            began: who.at,
             written: who.at,
             lack: None,
             aside: None,
@@ -251,9 +257,10 @@ impl Recorder {
         let run = self.run;
         let newest = batch.events.iter().map(|event| event.id).max().unwrap_or(0);
         let numbers_until = self.numbers_until.max(newest.saturating_add(NUMBERS_AHEAD));
-        let (lack, before) = (self.lack, self.written);
+        let lack = self.lack;
+        let between = Between::new([self.began, self.written], batch);
         let committed = in_transaction(&mut self.connection, |transaction| {
-            let mut written = write_findings(transaction, run, batch, before)?;
+            let mut written = write_findings(transaction, run, batch, between)?;
             let samples = batch.samples();
             if with_samples {
                 write_samples(transaction, run, batch)?;
@@ -265,15 +272,11 @@ impl Recorder {
             prolong_run(transaction, run, batch.at)?;
             set_numbers(transaction, numbers_until)?;
             // With each commit: nobody may be there to write it once there is room.
-            let lack = if written.lacks_room || lack.is_some() {
-                Some(prolong_lack(transaction, lack, batch.at)?)
-            } else {
-                None
-            };
+            let lack = prolong_lack(transaction, lack, batch.at, written.lacks_room)?;
             Ok((written, lack))
         });
         let (written, lack) = committed.map_err(|error| RecorderError::of(&self.file, error))?;
-        self.lack = lack.filter(|_| written.lacks_room);
+        self.lack = lack;
         self.numbers_until = numbers_until;
         self.written = batch.at;
         Ok(written)

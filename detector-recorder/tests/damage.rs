@@ -6,6 +6,7 @@
 mod support;
 
 use detector_recorder::{Batch, FILE_NAME, GapReason, Reader, Recorder, RecorderError, Span};
+use rusqlite::Connection;
 use std::fs;
 use support::{LIMITS, all_events, at, batch, incident, open, opened};
 
@@ -68,16 +69,46 @@ fn a_file_cut_or_garbled_anywhere_does_not_stop_recording() {
     }
     recorder.end(at(40), 39).unwrap();
     let whole = fs::read(made.path().join(FILE_NAME)).unwrap();
-    let folder = tempfile::tempdir().unwrap();
-    let file = folder.path().join(FILE_NAME);
     let every = std::env::var("DETECTOR_DAMAGED_EVERY");
     let every = every.map_or(EVERY, |every| every.parse().unwrap());
     println!("a file of {} bytes, damaged every {every}", whole.len());
-    // Each byte of the first page's header, and beyond it.
+    damage_each(&whole, every);
+}
+
+/// One that is to be brought to the present schema first.
+#[test]
+fn an_older_file_that_is_damaged_anywhere_does_not_stop_recording_either() {
+    let made = tempfile::tempdir().unwrap();
+    let file = made.path().join(FILE_NAME);
+    let database = Connection::open(&file).unwrap();
+    let older = include_str!("../src/schema/1.sql");
+    database.execute_batch(older).unwrap();
+    for second in 1..40 {
+        let (unix_ms, boot_ms) = (at(second).unix_ms, at(second).boot_ms);
+        database
+            .execute_batch(&format!(
+                "INSERT INTO runs VALUES ({second}, 'web1', 'boot', '0.1.0', {unix_ms}, {boot_ms}, {unix_ms}, {boot_ms}, NULL);
+                 INSERT INTO host_seconds (span, run, time_ms, boot_ms) VALUES (1, {second}, {unix_ms}, {boot_ms});
+                 INSERT INTO incidents VALUES ('incident {second}', {second}, {unix_ms}, NULL, '{{}}');
+                 INSERT INTO events VALUES ({second}, {second}, {unix_ms}, 'zero-window-stall', 'warning', '198.51.100.7', '{{}}');"
+            ))
+            .unwrap();
+    }
+    database
+        .execute_batch("PRAGMA application_id = 0x64746374; PRAGMA user_version = 1;")
+        .unwrap();
+    drop(database);
+    damage_each(&fs::read(&file).unwrap(), 5 * EVERY);
+}
+
+/// Writes on in the file cut or garbled at each byte of the first page's header, and in so many beyond it.
+fn damage_each(whole: &[u8], every: usize) {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join(FILE_NAME);
     let offsets = (0..128).chain((128..whole.len()).step_by(every));
     for offset in offsets {
         for is_cut in [true, false] {
-            let mut bytes = whole.clone();
+            let mut bytes = whole.to_vec();
             if is_cut {
                 bytes.truncate(offset);
             } else {
@@ -98,6 +129,24 @@ fn a_file_cut_or_garbled_anywhere_does_not_stop_recording() {
             }
         }
     }
+}
+
+/// A table that is not as its version has it cannot be brought forward, nor read.
+#[test]
+fn an_older_file_with_other_tables_is_set_aside() {
+    let folder = tempfile::tempdir().unwrap();
+    let database = Connection::open(folder.path().join(FILE_NAME)).unwrap();
+    let older = include_str!("../src/schema/1.sql").replace("peer TEXT NOT NULL", "peer TEXT");
+    database.execute_batch(&older).unwrap();
+    database
+        .execute_batch("PRAGMA application_id = 0x64746374; PRAGMA user_version = 1;")
+        .unwrap();
+    drop(database);
+    let opened = Recorder::open(folder.path(), LIMITS, &opened(0, "boot"));
+    let (mut recorder, aside) = opened.unwrap();
+    assert!(aside.is_some());
+    recorder.record(&batch(1, 1)).unwrap();
+    assert_eq!(all_events(&Reader::open(folder.path()).unwrap()), [1]);
 }
 
 fn records_on(mut recorder: Recorder) -> Recorder {

@@ -11,17 +11,38 @@ use rusqlite::Connection;
 use std::path::Path;
 use support::{at, batch, open};
 
-const STEPS: [&str; 2] = [
-    include_str!("../src/schema/1.sql"),
-    include_str!("../src/schema/2.sql"),
+/// How each version but the first is made of the one before by SQLite's own statements.
+const ALTERATIONS: [&str; 2] = [
+    "ALTER TABLE notes ADD COLUMN json TEXT;
+     ALTER TABLE peer_seconds ADD COLUMN held_workers INTEGER;
+     ALTER TABLE host_seconds ADD COLUMN orphan_limit INTEGER;
+     ALTER TABLE host_seconds ADD COLUMN aborted_on_memory INTEGER;",
+    "ALTER TABLE host_seconds ADD COLUMN held_stalled_send_bytes INTEGER;
+     ALTER TABLE host_seconds ADD COLUMN held_send_bytes INTEGER;
+     ALTER TABLE host_seconds ADD COLUMN held_receive_bytes INTEGER;
+     ALTER TABLE host_seconds ADD COLUMN held_orphans_bytes INTEGER;
+     ALTER TABLE host_seconds ADD COLUMN held_unlisted_bytes INTEGER;
+     ALTER TABLE events ADD COLUMN boot_ms INTEGER;
+     ALTER TABLE incidents ADD COLUMN began_boot_ms INTEGER;
+     ALTER TABLE incidents ADD COLUMN ended_boot_ms INTEGER;",
 ];
+/// Of those, the older ones.
+const OLDER: usize = ALTERATIONS.len();
+
+fn make(folder: &Path, version: usize) -> Connection {
+    let database = Connection::open(folder.join(FILE_NAME)).unwrap();
+    database
+        .execute_batch(include_str!("../src/schema/1.sql"))
+        .unwrap();
+    for alteration in &ALTERATIONS[..version - 1] {
+        database.execute_batch(alteration).unwrap();
+    }
+    database
+}
 
 /// As an older schema had it: one second, one peer, one note.
 fn write_older(folder: &Path, version: usize) {
-    let database = Connection::open(folder.join(FILE_NAME)).unwrap();
-    for step in &STEPS[..version] {
-        database.execute_batch(step).unwrap();
-    }
+    let database = make(folder, version);
     let (unix_ms, boot_ms) = (at(0).unix_ms, at(0).boot_ms);
     database
         .execute_batch(&format!(
@@ -54,6 +75,25 @@ fn check_older(reader: &Reader) {
     );
 }
 
+/// Tables are as SQLite makes them itself, and sound.
+fn check_tables(folder: &Path) {
+    let made = tempfile::tempdir().unwrap();
+    let texts = |database: &Connection| {
+        let query = "SELECT name, sql FROM sqlite_schema WHERE sql IS NOT NULL ORDER BY name";
+        let mut statement = database.prepare(query).unwrap();
+        let rows = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?)));
+        rows.unwrap()
+            .collect::<rusqlite::Result<Vec<(String, String)>>>()
+            .unwrap()
+    };
+    let database = Connection::open(folder.join(FILE_NAME)).unwrap();
+    assert_eq!(texts(&database), texts(&make(made.path(), OLDER + 1)));
+    let found: String = database
+        .pragma_query_value(None, "integrity_check", |row| row.get(0))
+        .unwrap();
+    assert_eq!(found, "ok");
+}
+
 fn version(folder: &Path) -> i64 {
     let database = Connection::open(folder.join(FILE_NAME)).unwrap();
     database
@@ -63,7 +103,7 @@ fn version(folder: &Path) -> i64 {
 
 #[test]
 fn an_older_schema_is_read_as_it_is_and_goes_on_as_the_newest() {
-    for older in 1..=STEPS.len() {
+    for older in 1..=OLDER {
         go_on(older);
     }
 }
@@ -90,6 +130,7 @@ fn go_on(older: usize) {
     assert_eq!(version(folder.path()), 3);
     let reader = Reader::open(folder.path()).unwrap();
     check_older(&reader);
+    check_tables(folder.path());
     let (_, host, peers) = &reader.seconds(Span::ALL, 10).unwrap()[1];
     assert_eq!(host.orphan_limit, Some(4_096));
     let held = (host.held_receive_bytes, host.held_unlisted_bytes);

@@ -195,8 +195,10 @@ fn a_full_disk_stops_samples_before_findings_and_detection_never() -> Result<()>
         wait_recorded(&mount.0, &after)?;
         ensure!(agent.metrics()?.sum("detector_recorder_up")? == 1.0);
         ensure!(lost("event")? == 0.0);
+        // Seconds that were left out, and then a time in which nothing could be written.
         let gaps = gaps(&mount.0)?;
-        ensure!(gaps == ["disk-full"], "{gaps:?}");
+        let are_of_room = gaps.iter().all(|reason| reason == "disk-full");
+        ensure!(gaps.len() >= 2 && are_of_room, "{gaps:?}");
         Ok(())
     })
 }

@@ -1,6 +1,7 @@
 //! Every key of the configuration file, once: for refusing unknown keys and for the reference.
 
 use super::sections::Config;
+use super::told;
 use std::fmt::Display;
 use std::path::Path;
 
@@ -30,17 +31,6 @@ impl Key {
         let mut table = table.unwrap_or_default();
         table["value"].take()
     }
-}
-
-/// Characters told of a value in the record: a list of networks may be long.
-const TOLD_CHARS: usize = 200;
-
-fn told(value: &str) -> String {
-    if value.chars().count() <= TOLD_CHARS {
-        return value.to_owned();
-    }
-    let begin: String = value.chars().take(TOLD_CHARS).collect();
-    begin + "…"
 }
 
 fn number(value: &impl Display) -> String {
@@ -90,7 +80,7 @@ keys! {
     control.actions on_restart number
         "Whether root and the agent's own user may ask it to reset and to block. Where nobody may and the guard is off, the agent gives up `CAP_NET_ADMIN` at its start.";
     detect.scope on_restart quoted
-        "`host` watches the sockets of all network namespaces and all OOM kills. `container` watches those of the network namespace and of the control group that the agent itself is in: for an agent in a container that is to see no other; load and memory stay those of the host, its OOM kills are known from the kernel's log alone, and who holds TCP's memory is not looked for.";
+        "`host` watches the sockets of all network namespaces and all OOM kills. `container` watches those of the network namespace and of the control group that the agent itself is in: for an agent in a container that is to see no other; load and memory stay those of the host, OOM kills are those in that control group, as far as the kernel counts them by group (cgroup v2) or its log names the group, and who holds TCP's memory is not looked for.";
     detect.stall_after on_reload quoted
         "A connection whose queued data makes no progress for this long is stalled.";
     detect.dribble_floor on_reload quoted
@@ -185,7 +175,7 @@ impl Config {
         let usual = Self::default();
         let values = KEYS.iter().map(|key| (key, (key.value)(self)));
         let set = values.filter(|(key, value)| *value != (key.value)(&usual));
-        set.map(|(key, value)| format!("{} = {}", key.path, told(&value)))
+        set.map(|(key, value)| told::setting(key.path, &value, &key.json(self)))
             .collect()
     }
 
@@ -195,8 +185,9 @@ impl Config {
         let values = reloaded.map(|key| (key, (key.value)(self), (key.value)(before)));
         let changed = values.filter(|(_, value, before)| value != before);
         changed
-            .map(|(key, value, before)| {
-                format!("{} = {} (was {})", key.path, told(&value), told(&before))
+            .map(|(key, value, was)| {
+                let json = [&key.json(self), &key.json(before)];
+                told::change(key.path, [&value, &was], json)
             })
             .collect()
     }

@@ -10,6 +10,7 @@ pub mod keys;
 mod loaded;
 mod sections;
 mod sources;
+mod told;
 
 pub use loaded::{Loaded, Origin};
 pub use sections::{Config, GuardConfig, GuardMode, RecorderConfig, Scope, Web};

@@ -167,14 +167,45 @@ fn what_is_set_and_what_changes_is_told() {
     let changed = ["detect.stall_after = \"7s\" (was \"6s\")"];
     assert_eq!(second.changes(&first), changed);
     assert!(second.changes(&second).is_empty());
-    let networks = vec!["\"192.0.2.0/24\""; 99].join(", ");
-    let many = parse(&format!("[peers]\nignore = [{networks}]\n")).unwrap();
-    let told = many.settings().remove(0);
+}
+
+/// However long two values are: where they differ, so does what is told.
+#[test]
+fn what_changes_in_a_long_value_is_told() {
+    let ignoring = |last: &str| {
+        let mut networks: Vec<_> = (0..99).map(|net| format!("\"10.{net}.0.0/16\"")).collect();
+        networks[98] = format!("\"{last}\"");
+        parse(&format!("[peers]\nignore = [{}]\n", networks.join(", "))).unwrap()
+    };
+    let (first, second) = (ignoring("192.0.2.0/24"), ignoring("198.51.100.0/24"));
+    let moved = ["peers.ignore: + 198.51.100.0/24, - 192.0.2.0/24"];
+    assert_eq!(second.changes(&first), moved);
+    let all_new = &second.changes(&Config::default())[0];
+    let (came, went) = ("+ 10.19.0.0/16, + 79 more, - ", ", - ::1/128");
     assert!(
-        told.starts_with("peers.ignore = [\"192.0.2.0/24\", ") && told.ends_with('…'),
+        all_new.contains(came) && all_new.ends_with(went),
+        "{all_new}"
+    );
+
+    let (told, other) = (first.settings().remove(0), second.settings().remove(0));
+    let begin = "peers.ignore = [\"10.0.0.0/16\", ";
+    assert!(
+        told.starts_with(begin) && told.contains("… (99 in all, checksum "),
         "{told}"
     );
-    assert!(told.len() < 250, "{told}");
+    assert!(told.len() < 290, "{told}");
+    assert_ne!(told, other);
+    assert_eq!(told, first.settings().remove(0));
+
+    let of_file = |end: &str| {
+        let path = format!("/{}/{end}", "long".repeat(99));
+        parse(&format!("[peers]\nnetworks_file = \"{path}\"\n")).unwrap()
+    };
+    let change = of_file("one.mmdb").changes(&of_file("two.mmdb")).remove(0);
+    assert!(
+        change.contains("/one.mmdb\" (was …") && change.ends_with("/two.mmdb\")"),
+        "{change}"
+    );
 }
 
 #[test]

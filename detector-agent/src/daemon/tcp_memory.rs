@@ -1,9 +1,10 @@
-//! Looks who holds TCP's memory while somebody wants to know: the control socket, an open incident,
-//! or the kernel because it is short.
+//! Looks who holds TCP's memory: now and then for the record, more often while somebody wants to know, which is
+//! the control socket, an open incident, or the kernel because it is short.
 
+use crate::host::tcp_memory::{LookFor, first_recorded_after};
 use crate::state::AgentState;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// Between two looks at whether anybody still wants to know, while somebody does.
 const PAUSE: Duration = Duration::from_secs(1);
@@ -18,27 +19,21 @@ pub(super) async fn watch(state: Arc<AgentState>, nice: i32) {
         drop(stop.wait_for(|stops| *stops).await);
         return;
     }
+    let (began, first_after) = (Instant::now(), first_after(&state).await);
     loop {
         let is_wanted = state.with_engine(|engine| {
             // Names of programs arrive after the look.
             engine.set_tcp_memory_held(state.host.tcp_memory.read());
             engine.is_tcp_memory_short() || engine.open_incident().is_some()
         });
-        let pause = match state.host.tcp_memory.due_in(is_wanted) {
-            Some(Duration::ZERO) => {
-                let looking = Arc::clone(&state);
-                let look = tokio::task::spawn_blocking(move || {
-                    let stalled = || looking.with_engine(|engine| engine.stalled_send_bytes());
-                    looking.host.tcp_memory.look(nice, stalled);
-                    // For the names of programs.
-                    looking.doze.rouse();
-                });
-                if let Err(error) = look.await {
-                    tracing::warn!("looking who holds TCP's memory failed: {error}");
-                }
+        let is_recorded = state.recording.is_on() && began.elapsed() >= first_after;
+        let pause = match state.host.tcp_memory.due_in(is_wanted, is_recorded) {
+            Some((look_for, Duration::ZERO)) => {
+                look(&state, look_for, nice).await;
                 Duration::ZERO
             }
-            Some(due_in) => due_in.min(PAUSE),
+            Some((LookFor::Asker, due_in)) => due_in.min(PAUSE),
+            Some((LookFor::Record, due_in)) => due_in.min(IDLE_PAUSE),
             None => IDLE_PAUSE,
         };
         tokio::select! {
@@ -46,5 +41,27 @@ pub(super) async fn watch(state: Arc<AgentState>, nice: i32) {
             () = state.host.tcp_memory.wanted.notified() => {}
             _ = stop.wait_for(|stops| *stops) => return,
         }
+    }
+}
+
+async fn first_after(state: &Arc<AgentState>) -> Duration {
+    let sampling = Arc::clone(state);
+    let sampled = tokio::task::spawn_blocking(move || sampling.host.pressure.sample().sockets);
+    let sockets = sampled.await.ok().flatten();
+    first_recorded_after(sockets.map_or(0, |sockets| sockets.tcp_allocated))
+}
+
+async fn look(state: &Arc<AgentState>, look_for: LookFor, nice: i32) {
+    let looking = Arc::clone(state);
+    let look = tokio::task::spawn_blocking(move || {
+        let stalled = || looking.with_engine(|engine| engine.stalled_send_bytes());
+        looking.host.tcp_memory.look(look_for, nice, stalled);
+        if look_for == LookFor::Asker {
+            // For the names of programs.
+            looking.doze.rouse();
+        }
+    });
+    if let Err(error) = look.await {
+        tracing::warn!("looking who holds TCP's memory failed: {error}");
     }
 }

@@ -209,7 +209,7 @@ metrics! {
     RECORDER_ROWS_DELETED = Counter "detector_recorder_rows_deleted_total" []
         "Rows deleted from the flight recorder to thin it with age and to keep its bounds.";
     RECORDER_ROWS_LOST = Counter "detector_recorder_rows_lost_total" ["kind"]
-        "Rows that the flight recorder could not keep: samples where room was short, events and notes that waited too long, points of windows beyond what is followed.";
+        "Rows that the flight recorder could not keep: samples where room was short, events, notes and gaps that waited too long, points of windows beyond what is followed.";
     RECORDER_FAILURES = Counter "detector_recorder_write_failures_total" []
         "Times that writing the flight recorder failed; findings wait for the next time.";
     RECORDER_FILES_SET_ASIDE = Counter "detector_recorder_files_set_aside_total" []

@@ -370,6 +370,7 @@ fn write_recorder(page: &mut Page, recorder: &RecorderStatus) {
         ("sample", counts.samples_left_out),
         ("event", counts.events_lost),
         ("note", counts.notes_lost),
+        ("gap", counts.gaps_lost),
         ("window", counts.points_lost),
     ] {
         samples.sample(&[kind], lost);

@@ -62,6 +62,7 @@ pub(crate) struct RecorderCounts {
     pub(crate) samples_left_out: u64,
     pub(crate) events_lost: u64,
     pub(crate) notes_lost: u64,
+    pub(crate) gaps_lost: u64,
     pub(crate) points_lost: u64,
     pub(crate) failures: u64,
     pub(crate) files_set_aside: u64,

@@ -31,10 +31,34 @@ impl AgentState {
         self.recording.note_kill(known.at, &known.kill);
     }
 
-    /// Takes the kernel's count of kills: of the whole host, and without the name of a victim.
-    pub(crate) fn count_kills(&self, count: Option<u64>) {
-        if self.host.watched.is_host() && self.host.kills.count(recording::now(), count) {
+    /// The same before all is known: it is written down at once, and told once more is known.
+    pub(crate) fn take_kill_at_once(&self, at: Moment, kill: OomKill) {
+        let known = self.hear_of_kill(at, kill);
+        self.recording.note_kill(known.at, &known.kill);
+    }
+
+    /// Whether the hook's victim was killed, or was dying by itself.
+    pub(crate) fn is_kill(&self, pid: u64, at: Moment, of_host: Option<u64>) -> bool {
+        let count = self.kills_counted(of_host);
+        // Where kills of a container are not counted its log tells them apart.
+        let is_told_elsewhere =
+            !self.host.watched.is_host() && count.is_none() && self.log_failure().is_none();
+        !is_told_elsewhere && self.host.kills.is_kill(pid, at, count)
+    }
+
+    /// Takes the kernel's count of kills, which is without the name of a victim.
+    pub(crate) fn count_kills(&self, of_host: Option<u64>) {
+        let count = self.kills_counted(of_host);
+        if self.host.kills.count(recording::now(), count) {
             self.with_engine(Engine::witness_oom_kill);
+        }
+    }
+
+    /// Of the whole host, or of the container alone.
+    fn kills_counted(&self, of_host: Option<u64>) -> Option<u64> {
+        match &self.host.kills_of_container {
+            Some(kills) => kills.count(),
+            None => of_host,
         }
     }
 

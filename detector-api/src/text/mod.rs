@@ -34,7 +34,7 @@ pub use incident::{incident_end, incident_kinds, incident_over};
 pub use kernel_line::kernel_line;
 pub use kill::{oom_kill, oom_kill_at_limit};
 pub use rule::{Seen, source};
-pub use tcp_memory::{tcp_memory_held, unit_share};
+pub use tcp_memory::{holders, tcp_memory_held, unit_share};
 pub use verdict::{meaning as verdict_meaning, sentence as verdict};
 pub use weighed::{Answer, Speaks, Weighed, weighed};
 

@@ -7,6 +7,7 @@
 use detector_api::snapshot::{
     Confidence, Connection, FlagKind, Incident, IncidentKind, Process, Severity, Shrinks, Verdict,
 };
+use detector_api::tcp_memory::HeldBytes;
 use detector_api::text::Weighed;
 use detector_api::time::rfc3339;
 use schemars::{JsonSchema, Schema, SchemaGenerator};
@@ -131,6 +132,8 @@ pub struct Point {
     pub tcp_memory_bytes: Option<u64>,
     /// At this it refuses.
     pub tcp_memory_limit_bytes: Option<u64>,
+    /// Who held it, by the last look at all sockets; `null` where nobody had looked lately.
+    pub tcp_memory_held: Option<HeldBytes>,
     /// Kernel memory that stalled connections held.
     pub pinned_bytes: Option<u64>,
     /// How many were stalled.

@@ -1,10 +1,10 @@
 //! Rows and lines that the text and the page of a report share.
 
-use super::model::{HostIncident, PeerOnHost, PeerPart, Remedies, Remedy, WorkersFreed};
+use super::model::{HostIncident, HostPart, PeerOnHost, PeerPart, Remedies, Remedy, WorkersFreed};
 use super::recording::time_of;
 use super::words::{clock, moment};
 use detector_api::snapshot::Connection;
-use detector_api::text::counted;
+use detector_api::text::{counted, holders};
 use detector_api::units;
 
 pub(super) const INCIDENT_HEADINGS: [&str; 8] = [
@@ -17,6 +17,21 @@ pub(super) const INCIDENT_HEADINGS: [&str; 8] = [
     "WHAT STOOD",
     "WORST",
 ];
+
+/// Who held TCP's memory when it was highest of all seconds in which that is known.
+pub(super) fn held_line(host: &HostPart) -> Option<String> {
+    let known = host.timeline.iter().filter_map(|point| {
+        let (bytes, held) = point.tcp_memory_bytes.zip(point.tcp_memory_held)?;
+        Some((bytes, point.time, held))
+    });
+    let (bytes, time, held) = known.max_by_key(|(bytes, ..)| *bytes)?;
+    let who = holders(&held, bytes)?;
+    Some(format!(
+        "who held the memory of TCP at {}: of {}, {who}",
+        moment(time),
+        units::bytes(bytes)
+    ))
+}
 
 /// One incident.
 pub(super) fn incident(row: &HostIncident) -> [String; 8] {
@@ -238,7 +253,7 @@ pub(super) fn connection(connection: &Connection) -> [String; 7] {
 }
 
 /// How a file is told.
-pub(super) fn host_line(host: &super::model::HostPart) -> String {
+pub(super) fn host_line(host: &HostPart) -> String {
     let goes_on = if host.is_written {
         ", still written"
     } else {

@@ -196,6 +196,16 @@ fn what_the_story_asks_for_is_in_it() {
     let json = serde_json::to_value(&report).unwrap();
     assert_eq!(json["hosts"][0]["host"], "web1");
     assert!(json["span"]["from"].as_str().unwrap().ends_with('Z'));
+    let points = json["hosts"][0]["timeline"].as_array().unwrap();
+    let held = |point: &serde_json::Value| point["tcp_memory_held"]["stalled_send"].as_u64();
+    assert!(points.iter().any(|point| held(point) > Some(100_000_000)));
+    let who = "send queues of stalled connections";
+    for shown in [text::text(&report, PLAIN), html::page(&report)] {
+        let shown = shown.split_whitespace().collect::<Vec<_>>().join(" ");
+        let (_, line) = shown.split_once("who held the memory of TCP at ").unwrap();
+        let (line, _) = line.split_once(who).unwrap();
+        assert!(line.len() < 60, "{line}");
+    }
 }
 
 #[test]

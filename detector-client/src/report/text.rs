@@ -92,6 +92,11 @@ fn timeline(report: &Report, terminal: Capabilities) -> Vec<Block> {
         // Lines that must not be broken.
         blocks.push(Block::Verbatim(lines));
     }
+    let held = report.hosts.iter().filter_map(|host| {
+        let line = rows::held_line(host)?;
+        Some(Block::Text(format!("{}: {line}", host.host)))
+    });
+    blocks.extend(held);
     blocks.push(Block::Text(
         "Each column shows the most of its time; K the kernel killed a process, R the host started, \
          A the agent started, x nothing was seen."

@@ -41,6 +41,7 @@ fn point(second: &Second) -> Point {
         memory_total_bytes: count(host.memory_total_bytes),
         tcp_memory_bytes: count(host.tcp_memory_bytes),
         tcp_memory_limit_bytes: count(host.tcp_memory_limit_bytes),
+        tcp_memory_held: host.tcp_memory_held(),
         pinned_bytes: count(host.pinned_bytes),
         stalled_connections: count(host.stalled_connections),
         held_workers: count(host.held_workers),

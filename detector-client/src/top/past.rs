@@ -39,12 +39,20 @@ fn recorded(path: &Path, look: &Look) -> Result<Option<Recorded>, RecorderError>
     };
     let now_ms = second.at.unix_ms;
     let before = reader.second(second.id, Step::Seconds(-1))?;
-    let gaps = match before.filter(|before| before.id != second.id) {
-        Some(before) => gaps_between(&reader, &before, &second)?,
-        None => Vec::new(),
-    };
     let runs = reader.runs()?;
     let run = runs.iter().find(|run| run.id == second.run);
+    let gaps = match before.filter(|before| before.id != second.id) {
+        Some(before) => {
+            let mut gaps = gaps_between(&reader, &before, &second)?;
+            gaps.extend(gaps_of_start(
+                &reader,
+                &before,
+                run.filter(|run| run.id != before.run),
+            )?);
+            gaps
+        }
+        None => Vec::new(),
+    };
     let mut facts = facts(&second.host);
     if let Some(run) = run {
         tell_run(&mut facts, run, &second);
@@ -69,9 +77,7 @@ fn recorded(path: &Path, look: &Look) -> Result<Option<Recorded>, RecorderError>
             id: second.id,
             unix_ns: i128::from(now_ms) * 1_000_000,
             span_seconds: second.span_seconds,
-            gap: gaps
-                .into_iter()
-                .max_by_key(|gap| gap.until_ms - gap.from_ms),
+            gaps: told(gaps),
         },
         facts,
         history,
@@ -109,6 +115,37 @@ fn gaps_between(reader: &Reader, before: &Second, now: &Second) -> Result<Vec<Ga
     Ok(gaps)
 }
 
+/// What the second run says of the time before it, where it began by a clock that said less than what was
+/// written last: how long nothing was seen is not known, so that it is empty.
+fn gaps_of_start(
+    reader: &Reader,
+    before: &Second,
+    run: Option<&Run>,
+) -> Result<Vec<Gap>, RecorderError> {
+    let Some(run) = run.filter(|run| run.began.unix_ms < before.at.unix_ms) else {
+        return Ok(Vec::new());
+    };
+    let began_ms = run.began.unix_ms;
+    let mut gaps = reader.gaps(Span {
+        from_ms: began_ms,
+        until_ms: began_ms,
+    })?;
+    gaps.retain(|gap| (gap.from_ms, gap.until_ms) == (began_ms, began_ms));
+    Ok(gaps)
+}
+
+/// The longest of them, and whether the clock was set.
+fn told(gaps: Vec<Gap>) -> Vec<Gap> {
+    let is_step = |gap: &Gap| gap.reason == GapReason::ClockStep;
+    let (steps, gaps): (Vec<Gap>, Vec<Gap>) = gaps.into_iter().partition(is_step);
+    let length = |gap: &Gap| gap.until_ms.saturating_sub(gap.from_ms);
+    let longest = gaps.into_iter().max_by_key(length);
+    longest
+        .into_iter()
+        .chain(steps.into_iter().next())
+        .collect()
+}
+
 fn unix_time(unix_ms: i64) -> String {
     rfc3339(i128::from(unix_ms) * 1_000_000)
 }
@@ -131,6 +168,9 @@ fn facts(host: &HostSecond) -> Facts {
         ],
         memory_bytes: pair(taken, host.memory_total_bytes),
         tcp_memory_bytes: pair(host.tcp_memory_bytes, host.tcp_memory_limit_bytes),
+        tcp_memory_held: host.tcp_memory_held(),
+        is_tcp_memory_short: host.tcp_memory_bytes >= host.tcp_memory_pressure_bytes
+            && host.tcp_memory_pressure_bytes.is_some(),
         orphans: host.orphans.map(count),
         stalled_connections: host.stalled_connections.map(count),
         pinned_bytes: host.pinned_bytes.map(count),

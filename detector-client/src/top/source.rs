@@ -3,7 +3,7 @@
 use super::state::{ActionRequest, ActionResult, Facts, Listing, Query, Snapshot};
 use crate::prometheus::{self, Prometheus};
 use crate::socket::{self, ClientError, percent_encoded};
-use detector_api::host::{Host, Stall, Stalls};
+use detector_api::host::{Host, Stall, Stalls, TcpMemory};
 use detector_api::page::PeerPage;
 use detector_api::row::PeerRow;
 use detector_api::sanitize;
@@ -93,6 +93,8 @@ fn facts_of(host: Host) -> Facts {
     let name = |name: &CStr| sanitize::text(&name.to_string_lossy());
     let Stalls { cpu, memory, io } = host.pressure;
     let some = |stall: Option<Stall>| stall.map(|stall| stall.some_percent);
+    let is_short = |memory: TcpMemory| memory.used_bytes >= memory.pressure_bytes;
+    let is_short = host.tcp_memory.is_some_and(is_short);
     Facts {
         host: name(uname.nodename()),
         kernel: name(uname.release()),
@@ -110,10 +112,10 @@ fn facts_of(host: Host) -> Facts {
         tcp_memory_bytes: host
             .tcp_memory
             .map(|memory| (memory.used_bytes, memory.limit_bytes)),
+        is_tcp_memory_short: is_short,
         tcp_memory_held: host
-            .tcp_memory
-            .filter(|memory| memory.used_bytes >= memory.pressure_bytes)
-            .and(host.tcp_memory_held)
+            .tcp_memory_held
+            .filter(|_| is_short)
             .map(|held| held.held_bytes),
         orphans: host.sockets.map(|sockets| sockets.orphans),
         stalled_connections: Some(host.totals.stalled_connections),

@@ -213,3 +213,26 @@ fn what_a_host_wrote_before_it_knew_the_time_is_as_old_as_it_is() {
     while tidy_at(&mut connection, right(30 * DAY_MS + 90 * 60_000)) > 0 {}
     assert_eq!(counts(&connection), [0, 0, 0, 0, 0, 90]);
 }
+
+/// The host has run for longer than anything is kept; yesterday its clock was wrong for a while.
+#[test]
+fn what_was_found_while_the_clock_was_wrong_is_as_old_as_it_is() {
+    let mut connection = recorder();
+    let up = |ms: i64| at(40 * DAY_MS + ms);
+    for (id, boot_ms) in [
+        ("20261229T210000.000Z", at(DAY_MS).boot_ms),
+        ("20261229T210000.001Z", up(-DAY_MS).boot_ms),
+    ] {
+        let event = "INSERT INTO events (run, time_ms, boot_ms, kind, severity, peer, json) \
+                     VALUES (1, 0, ?1, '', '', '', '')";
+        connection.execute(event, [boot_ms]).unwrap();
+        let incident = "INSERT INTO incidents (id, run, began_ms, began_boot_ms, ended_ms, json) \
+                        VALUES (?1, 1, 0, ?2, 0, '{}')";
+        connection.execute(incident, params![id, boot_ms]).unwrap();
+    }
+    for minute in 0..90 {
+        write_second(&connection, up(minute * 60_000), minute);
+    }
+    while tidy_at(&mut connection, up(90 * 60_000)) > 0 {}
+    assert_eq!(counts(&connection), [1, 1, 0, 0, 0, 90]);
+}

@@ -144,6 +144,9 @@ fn begin_run(
     who: &Opened<'_>,
 ) -> Result<Begun, RecorderError> {
     let found = schema::find(&connection, file)?;
+    if let Found::Version(version) = found {
+        schema::refuse_others(&connection, version, file)?;
+    }
     let (run, numbers_until) = in_transaction(&mut connection, |transaction| {
         schema::migrate(transaction, found)?;
         close_run_before(transaction, who)?;
@@ -216,31 +219,39 @@ fn close_run_before(transaction: &Transaction<'_>, who: &Opened<'_>) -> rusqlite
     if now_ms < last_ms {
         write_gap(transaction, &gap(now_ms, last_ms, GapReason::ClockStep))?;
     }
-    let mut open = transaction.prepare("SELECT json FROM incidents WHERE ended_ms IS NULL")?;
-    let open: Vec<String> = open
-        .query_map([], |row| row.get(0))?
+    let mut open =
+        transaction.prepare("SELECT json, began_boot_ms FROM incidents WHERE ended_ms IS NULL")?;
+    let open: Vec<(String, Option<i64>)> = open
+        .query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?
         .collect::<rusqlite::Result<_>>()?;
-    for json in open {
+    for (json, began_boot_ms) in open {
         if let Ok(mut incident) = serde_json::from_str::<Incident>(&json) {
-            end_unseen(&mut incident, last_ms);
-            end_incident(transaction, &incident, last)?;
+            end_unseen(&mut incident, last, began_boot_ms);
+            end_incident(transaction, &incident)?;
         }
     }
     Ok(())
 }
 
-/// Ends an incident with the last that was seen of it.
-pub(crate) fn end_unseen(incident: &mut Incident, last_ms: i64) {
-    let last = rfc3339(i128::from(last_ms) * 1_000_000);
+/// Ends an incident with the last that was seen of it. When it began since the host started tells how long it
+/// lasted, and the wall clock only where that is not known: it may have been set meanwhile.
+pub(crate) fn end_unseen(incident: &mut Incident, last: Moment, began_boot_ms: Option<i64>) {
     if incident.ended.is_none() {
+        let by_wall = || {
+            let began_ms = super::statements::milliseconds(&incident.began);
+            last.unix_ms.saturating_sub(began_ms)
+        };
+        let lasted_ms = began_boot_ms.map_or_else(by_wall, |began_boot_ms| {
+            last.boot_ms.saturating_sub(began_boot_ms)
+        });
         #[allow(clippy::cast_precision_loss, reason = "shown with few digits")]
-        let lasted = last_ms.saturating_sub(super::statements::milliseconds(&incident.began))
-            as f64
-            / 1_000.0;
+        let lasted = lasted_ms as f64 / 1_000.0;
         incident.duration_seconds = incident.duration_seconds.max(lasted);
     }
     incident.open = false;
-    incident.ended.get_or_insert(last);
+    incident
+        .ended
+        .get_or_insert_with(|| rfc3339(i128::from(last.unix_ms) * 1_000_000));
     incident.end.get_or_insert(IncidentEnd::Unseen);
 }
 

@@ -1,8 +1,8 @@
 //! The statements that write a batch, row by row.
 
+use super::boot_time::{Between, lasted_ms};
 use super::{Batch, Written};
 use crate::rows::{Gap, HostSecond, Moment, Note};
-use detector_api::recorded::GapReason;
 use detector_api::snapshot::Incident;
 use detector_api::time::rfc3339_unix_ns;
 use rusqlite::{Connection, Transaction, TransactionBehavior, params};
@@ -46,68 +46,6 @@ pub(super) fn write_gap(transaction: &Transaction<'_>, gap: &Gap) -> rusqlite::R
     Ok(())
 }
 
-/// The gap of a disk without room.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Lack {
-    /// Its row,
-    row: i64,
-    /// which ends here so far.
-    until: Moment,
-}
-
-/// Room is short until now: a new gap, or this one goes on. Where the wall clock was set meanwhile another
-/// begins: what lies between was recorded, or has never been.
-pub(super) fn prolong_lack(
-    transaction: &Transaction<'_>,
-    lack: Option<Lack>,
-    at: Moment,
-) -> rusqlite::Result<Lack> {
-    let row = match lack {
-        Some(lack) if !lack.until.is_set_until(at) => {
-            transaction
-                .prepare_cached(
-                    "UPDATE gaps SET from_ms = min(from_ms, ?2), until_ms = max(until_ms, ?2) \
-                     WHERE id = ?1",
-                )?
-                .execute([lack.row, at.unix_ms])?;
-            lack.row
-        }
-        lack => {
-            let passed_ms = lack.map_or(0, |lack| at.boot_ms.saturating_sub(lack.until.boot_ms));
-            let gap = Gap {
-                from_ms: at.unix_ms.saturating_sub(passed_ms.max(0)),
-                until_ms: at.unix_ms,
-                reason: GapReason::DiskFull,
-            };
-            write_gap(transaction, &gap)?;
-            transaction.last_insert_rowid()
-        }
-    };
-    Ok(Lack { row, until: at })
-}
-
-/// From one commit to the next.
-#[derive(Clone, Copy, Debug)]
-struct Between {
-    before: Moment,
-    now: Moment,
-}
-
-impl Between {
-    /// When it was since the host started, of what is known by the wall clock alone. Where that was set
-    /// meanwhile nobody knows better than between the two.
-    fn boot_ms(self, unix_ms: i64) -> i64 {
-        let Self { before, now } = self;
-        let ago_ms = now.unix_ms.saturating_sub(unix_ms);
-        let boot_ms = now.boot_ms.saturating_sub(ago_ms).min(now.boot_ms);
-        if before.is_set_until(now) {
-            boot_ms.max(before.boot_ms.min(now.boot_ms))
-        } else {
-            boot_ms
-        }
-    }
-}
-
 /// Unix milliseconds of a time that the core wrote.
 pub(super) fn milliseconds(time: &str) -> i64 {
     let ns = rfc3339_unix_ns(time).unwrap_or(0);
@@ -136,49 +74,45 @@ fn json(value: &impl serde::Serialize) -> rusqlite::Result<String> {
         .map_err(|error| rusqlite::Error::ToSqlConversionFailure(Box::new(error)))
 }
 
+/// When it ended by the clock that never steps is told by how long it lasted: it is closed a minute later, and
+/// the wall clock may have been set by then.
 fn write_incident(
     transaction: &Transaction<'_>,
     run: i64,
     incident: &Incident,
     between: Between,
 ) -> rusqlite::Result<()> {
-    let began_ms = milliseconds(&incident.began);
     let ended = incident.ended.as_deref().filter(|_| !incident.open);
-    let ended_ms = ended.map(milliseconds);
     transaction
         .prepare_cached(
             "INSERT INTO incidents (id, run, began_ms, began_boot_ms, ended_ms, ended_boot_ms, json) \
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7) ON CONFLICT (id) DO UPDATE SET \
-             ended_ms = excluded.ended_ms, ended_boot_ms = excluded.ended_boot_ms, json = excluded.json",
+             VALUES (?1, ?2, ?3, ?4, ?5, ?4 + ?6, ?7) ON CONFLICT (id) DO UPDATE SET \
+             ended_ms = excluded.ended_ms, ended_boot_ms = began_boot_ms + ?6, json = excluded.json",
         )?
         .execute(params![
             incident.id,
             run,
-            began_ms,
-            between.boot_ms(began_ms),
-            ended_ms,
-            ended_ms.map(|ended_ms| between.boot_ms(ended_ms)),
+            milliseconds(&incident.began),
+            between.began_boot_ms(incident),
+            ended.map(milliseconds),
+            ended.map(|_| lasted_ms(incident)),
             json(incident)?
         ])?;
     Ok(())
 }
 
-/// One of an earlier run that nobody saw end: with the last that was seen.
+/// One of an earlier run that nobody saw end, told as ended by now.
 pub(super) fn end_incident(
     transaction: &Transaction<'_>,
     incident: &Incident,
-    last: Moment,
 ) -> rusqlite::Result<()> {
-    let ended_ms = incident.ended.as_deref().map(milliseconds);
-    let ago_ms = last
-        .unix_ms
-        .saturating_sub(ended_ms.unwrap_or(last.unix_ms));
     transaction.execute(
-        "UPDATE incidents SET ended_ms = ?2, ended_boot_ms = ?3, json = ?4 WHERE id = ?1",
+        "UPDATE incidents SET ended_ms = ?2, ended_boot_ms = began_boot_ms + ?3, json = ?4 \
+         WHERE id = ?1",
         params![
             incident.id,
-            ended_ms,
-            last.boot_ms.saturating_sub(ago_ms),
+            incident.ended.as_deref().map(milliseconds),
+            lasted_ms(incident),
             json(incident)?
         ],
     )?;
@@ -190,12 +124,8 @@ pub(super) fn write_findings(
     transaction: &Transaction<'_>,
     run: i64,
     batch: &Batch,
-    before: Moment,
+    between: Between,
 ) -> rusqlite::Result<Written> {
-    let between = Between {
-        before,
-        now: batch.at,
-    };
     for incident in &batch.incidents {
         write_incident(transaction, run, incident, between)?;
     }

@@ -1,7 +1,7 @@
 use super::{Batch, Opened, Recorder};
 use crate::location::FILE_NAME;
 use crate::reader::{Reader, Span};
-use crate::rows::{HostSecond, Moment};
+use crate::rows::{Gap, HostSecond, Moment};
 use crate::tidy::Limits;
 use detector_api::fixtures;
 use detector_api::recorded::GapReason;
@@ -145,7 +145,7 @@ fn events_and_incidents_have_both_clocks_also_where_one_was_set() {
     let folder = tempfile::tempdir().unwrap();
     let mut recorder = open(folder.path(), 0, "boot");
     let text = |second: i64| rfc3339(i128::from(at(second).unix_ms) * 1_000_000);
-    let mut record = |second: i64, set_by: i64, told: i64, ended: Option<i64>| {
+    let mut record = |second: i64, set_by: i64, told: i64, ended: Option<[i64; 2]>| {
         let mut batch = batch(second);
         batch.at.unix_ms += set_by * 1_000;
         let number = u64::try_from(second).unwrap();
@@ -154,7 +154,8 @@ fn events_and_incidents_have_both_clocks_also_where_one_was_set() {
         batch.events.push(event);
         let mut incident = fixtures::incident("one", &text(2));
         incident.open = ended.is_none();
-        incident.ended = ended.map(text);
+        incident.ended = ended.map(|[shown, _]| text(shown));
+        incident.duration_seconds = seconds_since(2, ended.map_or(second, |[_, ended]| ended));
         batch.incidents.push(incident);
         recorder.commit(&batch, true).unwrap();
     };
@@ -163,26 +164,146 @@ fn events_and_incidents_have_both_clocks_also_where_one_was_set() {
     record(9, 0, 7, None);
     // Between these two the clock was set back: before that the event came, or after.
     record(10, -3_600, 9, None);
-    record(11, -3_600, 11 - 3_600, Some(10 - 3_600));
+    record(11, -3_600, 11 - 3_600, Some([10 - 3_600, 10]));
     drop(recorder);
-    let database = Connection::open(folder.path().join(FILE_NAME)).unwrap();
-    let seconds = |query: &str| {
-        let mut rows = database.prepare(query).unwrap();
-        let rows = rows.query_map([], |row| row.get::<_, i64>(0)).unwrap();
-        let second = |boot_ms: rusqlite::Result<i64>| (boot_ms.unwrap() - at(0).boot_ms) / 1_000;
-        rows.map(second).collect::<Vec<_>>()
-    };
+    let seconds = |query: &str| boot_seconds(folder.path(), query);
     let of_events = seconds("SELECT boot_ms FROM events ORDER BY id");
     assert_eq!(of_events, [3, 7, 10, 11]);
     assert_eq!(seconds("SELECT began_boot_ms FROM incidents"), [2]);
     assert_eq!(seconds("SELECT ended_boot_ms FROM incidents"), [10]);
 
+    // One that nobody saw end lasted until the last second, whatever the clock showed then.
     let mut recorder = open(folder.path(), 20, "boot");
-    let mut batch = batch(21);
-    batch.incidents.push(fixtures::incident("two", &text(21)));
-    recorder.commit(&batch, true).unwrap();
+    let mut second = |second: i64, set_by: i64| {
+        let mut batch = batch(second);
+        batch.at.unix_ms += set_by * 1_000;
+        let mut incident = fixtures::incident("two", &text(21));
+        incident.duration_seconds = seconds_since(21, second);
+        batch.incidents.push(incident);
+        recorder.commit(&batch, true).unwrap();
+    };
+    second(21, 0);
+    second(25, 3_600);
     drop(recorder);
-    drop(open(folder.path(), 30, "boot"));
+    drop(open(folder.path(), 4_000, "boot"));
     let ended = seconds("SELECT ended_boot_ms FROM incidents ORDER BY id");
-    assert_eq!(ended, [10, 21]);
+    assert_eq!(ended, [10, 25]);
+    let all = Reader::open(folder.path())
+        .unwrap()
+        .incidents(Span::ALL)
+        .unwrap();
+    let two = all.iter().find(|incident| incident.id == "two").unwrap();
+    assert_eq!(two.duration_seconds, 4.0);
+}
+
+fn seconds_since(began: i64, now: i64) -> f64 {
+    f64::from(i32::try_from(now - began).unwrap())
+}
+
+/// Times since the host started that a query finds, in seconds since the first moment.
+fn boot_seconds(folder: &Path, query: &str) -> Vec<i64> {
+    let database = Connection::open(folder.join(FILE_NAME)).unwrap();
+    let mut rows = database.prepare(query).unwrap();
+    let rows = rows.query_map([], |row| row.get::<_, i64>(0)).unwrap();
+    let second = |boot_ms: rusqlite::Result<i64>| (boot_ms.unwrap() - at(0).boot_ms) / 1_000;
+    rows.map(second).collect()
+}
+
+/// It is closed and written a minute after it ceased.
+#[test]
+fn when_an_incident_ended_does_not_depend_on_a_clock_that_is_set_before_it_is_closed() {
+    for set_by in [3_600, -3_600] {
+        let folder = tempfile::tempdir().unwrap();
+        let mut recorder = open(folder.path(), 0, "boot");
+        let text = |second: i64| rfc3339(i128::from(at(second).unix_ms) * 1_000_000);
+        for (second, set_by) in [(2, 0), (20, 0), (21, set_by), (69, set_by), (70, set_by)] {
+            let mut batch = batch(second);
+            batch.at.unix_ms += set_by * 1_000;
+            let mut incident = fixtures::incident("one", &text(2));
+            incident.open = second < 70;
+            incident.ended = (second > 10).then(|| text(10));
+            incident.duration_seconds = seconds_since(2, second.min(10));
+            batch.incidents.push(incident);
+            recorder.commit(&batch, true).unwrap();
+        }
+        drop(recorder);
+        let ended = boot_seconds(folder.path(), "SELECT ended_boot_ms FROM incidents");
+        assert_eq!(ended, [10], "set by {set_by}");
+    }
+}
+
+/// The folder becomes writable after the machine was told the time.
+#[test]
+fn what_waited_for_the_recorder_was_found_after_the_agent_started() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut recorder = open(folder.path(), 0, "boot");
+    let text = |second: i64| rfc3339(i128::from(at(second).unix_ms) * 1_000_000);
+    let mut batches = [batch(100), batch(101)];
+    for batch in &mut batches {
+        batch.at.unix_ms += 3_600_000;
+    }
+    let mut event = fixtures::event(1, FlagKind::ZeroWindowStall, &[]);
+    event.time = text(50);
+    batches[1].events.push(event);
+    // It goes on: how long it has lasted is known.
+    let mut incident = fixtures::incident("one", &text(50));
+    incident.duration_seconds = seconds_since(50, 101);
+    batches[1].incidents.push(incident);
+    for batch in &batches {
+        recorder.commit(batch, true).unwrap();
+    }
+    drop(recorder);
+    let of_event = boot_seconds(folder.path(), "SELECT boot_ms FROM events")[0];
+    assert!((0..=101).contains(&of_event), "{of_event}");
+    let began = boot_seconds(folder.path(), "SELECT began_boot_ms FROM incidents");
+    assert_eq!(began, [50]);
+}
+
+/// Set there and back between two commits: the difference shows nothing.
+#[test]
+fn a_step_that_is_told_counts_also_where_the_clock_was_set_back_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut recorder = open(folder.path(), 0, "boot");
+    recorder.commit(&batch(100), true).unwrap();
+    let mut next = batch(160);
+    let mut event = fixtures::event(1, FlagKind::ZeroWindowStall, &[]);
+    event.time = rfc3339(i128::from(at(130 - 3_600).unix_ms) * 1_000_000);
+    next.events.push(event);
+    next.gaps.push(Gap {
+        from_ms: at(120 - 3_600).unix_ms,
+        until_ms: at(120).unix_ms,
+        reason: GapReason::ClockStep,
+    });
+    recorder.commit(&next, true).unwrap();
+    drop(recorder);
+    let boot = boot_seconds(folder.path(), "SELECT boot_ms FROM events");
+    assert_eq!(boot, [100]);
+}
+
+/// First samples are left out, then nothing can be written for an hour, in which the clock is set.
+#[test]
+fn a_lack_of_room_that_became_total_ends_where_it_was_written_last() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut recorder = open(folder.path(), 0, "boot");
+    let mut play = |seconds: [i64; 3], set_by: i64, has_room: bool| {
+        for second in seconds {
+            let mut batch = batch(second);
+            batch.at.unix_ms += set_by * 1_000;
+            recorder.commit(&batch, has_room).unwrap();
+        }
+    };
+    play([1, 2, 3], 0, true);
+    play([4, 5, 6], 0, false);
+    play([3_600, 3_601, 3_602], -1_800, true);
+    play([3_603, 3_604, 3_605], -1_800, false);
+    play([7_200, 7_201, 7_202], -1_800, false);
+    drop(recorder);
+    assert_eq!(
+        gaps(folder.path()),
+        [
+            (4, 6, GapReason::DiskFull),
+            (1_803, 1_805, GapReason::DiskFull),
+            (5_400, 5_402, GapReason::DiskFull),
+        ]
+    );
 }

@@ -97,8 +97,8 @@ enum What {
     /// `detector top` before an agent with 5,000 peers and 20,000 stalled connections: first frame,
     /// refresh, keys, and what the agent spends for a watcher
     Top(Rounds),
-    /// A day of the flight recorder, ordinary and in a flood: processor time, commits, size, its report; and
-    /// how often a quiet host waits for the disk
+    /// A day of the flight recorder, ordinary and in a flood: processor time, commits, size, its report, how soon
+    /// an older file is opened; and how often a quiet host waits for the disk
     Recorder,
     /// How soon a flag reaches a reader with the flight recorder and without it, in turns, on a calm host
     /// and while 20,000 connections stall
@@ -151,7 +151,7 @@ impl What {
     }
 
     const fn needs_root(&self) -> bool {
-        !matches!(self, Self::Engine { .. } | Self::Recorder | Self::Top(_))
+        !matches!(self, Self::Engine { .. } | Self::Top(_))
     }
 
     /// Sizes and ratios are the same of programs that are built sooner.

@@ -4,11 +4,14 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::time::Instant;
+use std::thread;
+use std::time::{Duration, Instant};
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, ensure};
 
+use super::programs::start_agent;
 use super::table::tell_bound;
+use crate::background::{Background, Scratch};
 use crate::command::{output, run};
 use crate::tree;
 
@@ -19,39 +22,57 @@ pub(super) const PROGRAMS: [(&str, &str); 1] = [("strace", "strace")];
 const DAYS: [(&str, &str, f64); 2] = [("ordinary", "1", 1.0), ("flood", "200", 5.0)];
 /// A host on which nothing happens, long enough for seconds to be thinned.
 const QUIET_SECONDS: u32 = 10_800;
+/// Of that, with a real agent.
+const WATCHED: Duration = Duration::from_secs(300);
+/// For what a start brings with it.
+const SETTLE: Duration = Duration::from_secs(5);
 /// Once a second, and now and then to move the log into the file.
 const SYNCS: f64 = 1.05;
+/// Of the half second that a start may take.
+const OPENING_MS: f64 = 250.0;
 const FILE_MIB: f64 = 256.0;
 const REPORT_SECONDS: f64 = 2.0;
 const REPORT_KIB: u64 = 5 << 10;
 
 pub(super) fn main(agent: &Path, day: &Path) -> Result<()> {
+    let mut are_within = Vec::new();
     for (name, events, core_percent) in DAYS {
         let folder = folder()?;
         let said = output(Command::new(day).arg(&folder).arg(events))?;
         print!("{said}");
         let core = number_before(&said, " % of a core")?;
-        tell_bound(
+        are_within.push(tell_bound(
             &format!("recorder, {name}, of a core"),
             &format!("{core} %"),
             &format!("at most {core_percent} %"),
             core <= core_percent,
-        );
+        ));
         let mib = number_before(&said, " MiB of ")?;
-        tell_bound(
+        are_within.push(tell_bound(
             &format!("recorder, {name}, file after a day"),
             &format!("{mib} MiB"),
             &format!("at most {FILE_MIB} MiB"),
             mib <= FILE_MIB,
-        );
-        report(agent, &folder, name)?;
+        ));
+        are_within.push(report(agent, &folder, name)?);
+        are_within.push(migration(day, &folder, name)?);
     }
-    let syncs = f64::from(syncs(day)?) / f64::from(QUIET_SECONDS);
-    tell_bound(
-        "recorder, quiet, waits for the disk a second",
-        &format!("{syncs:.3}"),
-        &format!("at most {SYNCS}"),
-        syncs <= SYNCS,
+    for (who, syncs) in [
+        ("the writer alone", syncs_of_writer(day)?),
+        ("the agent", syncs_of_agent(agent)?),
+    ] {
+        are_within.push(tell_bound(
+            &format!("recorder, quiet, {who} waits for the disk a second"),
+            &format!("{syncs:.3}"),
+            &format!("at most {SYNCS}"),
+            syncs <= SYNCS,
+        ));
+    }
+    let missed = are_within.iter().filter(|is_within| !**is_within).count();
+    ensure!(
+        missed == 0,
+        "{missed} of {} bounds are missed",
+        are_within.len()
     );
     Ok(())
 }
@@ -66,7 +87,7 @@ fn folder() -> Result<PathBuf> {
 }
 
 /// The report over the day with its fifty incidents.
-fn report(agent: &Path, folder: &Path, name: &str) -> Result<()> {
+fn report(agent: &Path, folder: &Path, name: &str) -> Result<bool> {
     let page = folder.join("report.html");
     let began = Instant::now();
     run(Command::new(agent)
@@ -76,33 +97,73 @@ fn report(agent: &Path, folder: &Path, name: &str) -> Result<()> {
         .arg(&page))?;
     let seconds = began.elapsed().as_secs_f64();
     let kib = fs::metadata(&page)?.len() >> 10;
-    tell_bound(
+    Ok(tell_bound(
         &format!("recorder, {name}, report over 24 h with fifty incidents"),
         &format!("{seconds:.2} s, {kib} KiB"),
         &format!("at most {REPORT_SECONDS} s, {REPORT_KIB} KiB"),
         seconds <= REPORT_SECONDS && kib <= REPORT_KIB,
-    );
-    Ok(())
+    ))
 }
 
-/// How often the disk is waited for on a quiet host.
-fn syncs(day: &Path) -> Result<u32> {
+/// How long an agent takes to open the day's file where an agent of the first schema wrote it: it does so before
+/// it watches anything.
+fn migration(day: &Path, folder: &Path, name: &str) -> Result<bool> {
+    let said = output(Command::new(day).arg(folder).arg("older"))?;
+    print!("{said}");
+    let milliseconds = number_before(&said, " ms from schema 1")?;
+    Ok(tell_bound(
+        &format!("recorder, {name}, opening a day's file of schema 1"),
+        &format!("{milliseconds} ms"),
+        &format!("at most {OPENING_MS} ms"),
+        milliseconds <= OPENING_MS,
+    ))
+}
+
+/// How often a writer waits for the disk on a quiet host, of each second.
+fn syncs_of_writer(day: &Path) -> Result<f64> {
     let folder = folder()?;
     let counts = folder.join("counts");
-    run(Command::new("strace")
-        .args(["-f", "-c", "-U", "name,calls"])
-        .args(["-e", "trace=fsync,fdatasync", "-o"])
-        .arg(&counts)
+    run(strace(&counts)
         .arg(day)
         .arg(&folder)
         .args(["0", &QUIET_SECONDS.to_string()]))?;
-    let text =
-        fs::read_to_string(&counts).with_context(|| format!("cannot read {}", counts.display()))?;
-    calls(&text)
+    Ok(f64::from(calls(&counts)?) / f64::from(QUIET_SECONDS))
+}
+
+/// The same of an agent with all that it writes.
+fn syncs_of_agent(agent: &Path) -> Result<f64> {
+    let scratch = Scratch::create("bench-recorder")?;
+    let running = start_agent(agent, &scratch.path)?;
+    thread::sleep(SETTLE);
+    let counts = scratch.path.join("counts");
+    let began = Instant::now();
+    let counting = Background::start(
+        strace(&counts).arg("-p").arg(running.id().to_string()),
+        &scratch.path.join("strace"),
+    )?;
+    thread::sleep(WATCHED);
+    let seconds = began.elapsed().as_secs_f64();
+    drop(counting);
+    Ok(f64::from(calls(&counts)?) / seconds)
+}
+
+/// Counts waits for the disk into a file.
+fn strace(counts: &Path) -> Command {
+    let mut command = Command::new("strace");
+    command
+        .args(["-f", "-c", "-U", "name,calls"])
+        .args(["-e", "trace=fsync,fdatasync", "-o"])
+        .arg(counts);
+    command
 }
 
 /// Of all calls in a summary of strace.
-fn calls(summary: &str) -> Result<u32> {
+fn calls(summary: &Path) -> Result<u32> {
+    let text = fs::read_to_string(summary);
+    total(&text.with_context(|| format!("cannot read {}", summary.display()))?)
+}
+
+fn total(summary: &str) -> Result<u32> {
     let mut lines = summary.lines().map(str::split_whitespace);
     let total = lines.find_map(|mut words| {
         let is_total = words.next() == Some("total");
@@ -131,7 +192,7 @@ mod tests {
         number_before(said, " of cheese").unwrap_err();
         let summary = "syscall          calls\n---------------- ---------\nfdatasync          10800\n\
                        fsync                 12\n---------------- ---------\ntotal             10812\n";
-        assert_eq!(calls(summary).unwrap(), 10_812);
-        calls("syscall calls\n").unwrap_err();
+        assert_eq!(total(summary).unwrap(), 10_812);
+        total("syscall calls\n").unwrap_err();
     }
 }

@@ -1,6 +1,6 @@
 //! What the writer does when not all, or nothing, can be written.
 
-use super::opening::{gap_reason, tell_aside, tell_gaps};
+use super::opening::{gap_reason, tell_aside};
 use super::unwritten::Unwritten;
 use super::writer::Writer;
 use crate::recording::now;
@@ -17,15 +17,21 @@ pub(super) struct Lack {
 }
 
 impl Writer {
-    /// Says when room runs short and when all is written again, and writes from when to when nothing was.
+    /// Has the batch that waits tell from when to when nothing was written: it is in the file with the first
+    /// batch that is, or it waits on.
+    pub(super) fn tell_lack(&mut self) {
+        let Some(lack) = self.lack.as_mut().filter(|lack| !lack.is_told) else {
+            return;
+        };
+        lack.unwritten.prolong(now());
+        self.waiting.gaps.extend(lack.unwritten.gaps(lack.reason));
+    }
+
+    /// Says when room runs short and when all is written again.
     pub(super) fn settle(&mut self, written: Written, at: Moment) {
         let before = self.lack.take();
         let had_none = before.is_none();
-        let was_total = before.as_ref().is_some_and(|lack| lack.is_total);
-        if let Some(mut lack) = before.filter(|lack| !lack.is_told) {
-            lack.unwritten.prolong(now());
-            tell_gaps(&mut self.recorder, lack.unwritten.gaps(lack.reason));
-        }
+        let was_total = before.is_some_and(|lack| lack.is_total);
         if written.lacks_room {
             if had_none || was_total {
                 tracing::error!(
@@ -109,17 +115,22 @@ impl Writer {
     }
 
     fn lack_all(&mut self, reason: GapReason) {
-        let at = self.waiting.at;
-        let before = self.lack.take();
-        let is_told = before.as_ref().is_some_and(|lack| lack.is_told);
-        let unwritten = before.map(|lack| lack.unwritten);
+        // Nothing waits where something else than writing has shown it.
+        let at = if self.waiting.is_empty() {
+            now()
+        } else {
+            self.waiting.at
+        };
+        // What the recorder tells by itself ends with what it could still write.
+        let goes_on = self.lack.take().filter(|lack| !lack.is_told);
+        let unwritten = goes_on.map(|lack| lack.unwritten);
         let mut unwritten = unwritten.unwrap_or_else(|| Unwritten::since(at));
         unwritten.prolong(at);
         self.lack = Some(Lack {
             unwritten,
             reason,
             is_total: true,
-            is_told,
+            is_told: false,
         });
     }
 

@@ -20,19 +20,30 @@ const FROZEN_MS: i64 = 5_000;
 
 /// What lies between two seconds that should have followed each other.
 fn gaps_between(before: Moment, now: Moment) -> Vec<Gap> {
-    let from_ms = before.unix_ms.min(now.unix_ms);
-    let gap = |until_ms, reason| Gap {
+    let is_set = before.is_set_until(now);
+    let gap = |from_ms, until_ms, reason| Gap {
         from_ms,
         until_ms,
         reason,
     };
     let mut gaps = Vec::new();
-    if now.boot_ms - before.boot_ms > FROZEN_MS {
-        // By a clock that says less than before nobody knows how long it was: what lies between was seen.
-        gaps.push(gap(now.unix_ms, GapReason::Frozen));
+    let passed_ms = now.boot_ms - before.boot_ms;
+    if passed_ms > FROZEN_MS {
+        // Where the clock was set, only the other one tells how long it was; what was seen before is none of it.
+        let since_ms = if is_set {
+            now.unix_ms.saturating_sub(passed_ms).max(before.unix_ms)
+        } else {
+            before.unix_ms
+        };
+        let from_ms = since_ms.min(now.unix_ms);
+        gaps.push(gap(from_ms, now.unix_ms, GapReason::Frozen));
     }
-    if before.is_set_until(now) {
-        gaps.push(gap(before.unix_ms.max(now.unix_ms), GapReason::ClockStep));
+    if is_set {
+        let (low_ms, high_ms) = (
+            before.unix_ms.min(now.unix_ms),
+            before.unix_ms.max(now.unix_ms),
+        );
+        gaps.push(gap(low_ms, high_ms, GapReason::ClockStep));
     }
     gaps
 }

@@ -9,8 +9,7 @@ use detector_api::failure::Failure;
 use detector_api::snapshot::Incident;
 use detector_api::time::rfc3339;
 use detector_recorder::{
-    Batch, EventsWanted, Gap, GapReason, Limits, Moment, Opened, Reader, Recorder, RecorderError,
-    Span,
+    EventsWanted, Gap, GapReason, Limits, Moment, Opened, Reader, Recorder, RecorderError, Span,
 };
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -43,6 +42,8 @@ pub(super) struct Begun {
     pub(super) event: u64,
     /// Incidents of this agent that were over before.
     pub(super) incidents: Vec<Incident>,
+    /// When nothing could be written before.
+    pub(super) gaps: Vec<Gap>,
 }
 
 /// Opens the recorder. `None` where none is kept, or where none can be.
@@ -92,9 +93,8 @@ impl Opening {
             match self.begin(state) {
                 Ok(mut begun) => {
                     tracing::info!("the recorder is written from now on");
-                    let mut gaps = unwritten.gaps(self.reason);
-                    gaps.extend(unwritten.steps());
-                    tell_gaps(&mut begun.recorder, gaps);
+                    begun.gaps = unwritten.gaps(self.reason);
+                    begun.gaps.extend(unwritten.steps());
                     return Some(begun);
                 }
                 Err(error) => {
@@ -143,6 +143,7 @@ impl Opening {
             recorder,
             event: numbering.last_event_id,
             incidents,
+            gaps: Vec::new(),
         })
     }
 
@@ -172,18 +173,6 @@ pub(super) fn gap_reason(error: &RecorderError) -> GapReason {
         GapReason::DiskFull
     } else {
         GapReason::WriteFailed
-    }
-}
-
-/// Writes when nothing, or not all, could be written.
-pub(super) fn tell_gaps(recorder: &mut Recorder, gaps: Vec<Gap>) {
-    let batch = Batch {
-        at: now(),
-        gaps,
-        ..Batch::default()
-    };
-    if let Err(error) = recorder.record(&batch) {
-        tracing::warn!("that nothing was recorded for a while is not recorded: {error}");
     }
 }
 

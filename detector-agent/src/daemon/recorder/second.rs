@@ -20,7 +20,7 @@ pub(super) fn second(state: &AgentState) -> HostSecond {
     let (sockets, memory, tcp) = (pressure.sockets, pressure.memory, pressure.tcp_memory);
     let interfaces = pressure.interfaces.as_ref().map(|each| each.total);
     let some = |stall: Option<detector_api::host::Stall>| stall.map(|stall| stall.some_percent);
-    let held = state.host.tcp_memory.recent();
+    let held = state.host.tcp_memory.recorded();
     let held_by = |holder| held.map(|held| signed(held.of(holder)));
     HostSecond {
         load_one: pressure.load.map(|load| load.one),

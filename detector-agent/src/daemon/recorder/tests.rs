@@ -166,4 +166,8 @@ fn a_pause_and_a_set_clock_are_gaps() {
     let spans = gaps_between(at(1_000_000, 1_000), at(900_000, 20_000)).into_iter();
     let spans: Vec<_> = spans.map(|gap| (gap.from_ms, gap.until_ms)).collect();
     assert_eq!(spans, [(900_000, 900_000), (900_000, 1_000_000)]);
+    // Of a clock that was set forwards, what no clock has ever shown is no part of the pause.
+    let spans = gaps_between(at(1_000_000, 1_000), at(4_606_000, 7_000)).into_iter();
+    let spans: Vec<_> = spans.map(|gap| (gap.from_ms, gap.until_ms)).collect();
+    assert_eq!(spans, [(4_600_000, 4_606_000), (1_000_000, 4_606_000)]);
 }

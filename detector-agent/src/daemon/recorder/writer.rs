@@ -115,6 +115,7 @@ impl Writer {
             event: begun.event,
             waiting: Batch {
                 incidents: begun.incidents,
+                gaps: begun.gaps,
                 ..Batch::default()
             },
             notes_dropped: 0,
@@ -272,7 +273,7 @@ impl Writer {
         self.last = at;
         let excess = self.waiting.gaps.len().saturating_sub(GAPS_WAIT);
         self.waiting.gaps.drain(..excess);
-        self.notes_dropped += excess as u64;
+        self.count(|counts| counts.gaps_lost += excess as u64);
         self.waiting.host = Some(second(&self.state));
         let peers = self.state.with_engine(|engine| {
             let ranked = engine.rank_flagged_peers(peers_max);
@@ -299,6 +300,8 @@ impl Writer {
             return;
         }
         let began = Instant::now();
+        let known_gaps = self.waiting.gaps.len();
+        self.tell_lack();
         match self.recorder.record(&self.waiting) {
             Ok(written) => {
                 let written_batch = std::mem::take(&mut self.waiting);
@@ -320,7 +323,10 @@ impl Writer {
                     self.incident_log.tell(incident);
                 }
             }
-            Err(error) => self.keep_for_later(&error),
+            Err(error) => {
+                self.waiting.gaps.truncate(known_gaps);
+                self.keep_for_later(&error);
+            }
         }
         self.tidy();
     }
@@ -332,7 +338,12 @@ impl Writer {
         self.tidied = Instant::now();
         match self.recorder.tidy(now()) {
             Ok(deleted) => self.count(|counts| counts.rows_deleted += deleted as u64),
-            Err(error) => self.keep_for_later(&error),
+            Err(error) if error.is_damage() => self.keep_for_later(&error),
+            // What is to be written may be written all the same.
+            Err(error) => {
+                self.count(|counts| counts.failures += 1);
+                tracing::warn!("what is too old is not deleted for now: {error}");
+            }
         }
     }
 
@@ -368,3 +379,6 @@ fn unix_seconds() -> f64 {
     let seconds = milliseconds(clock::unix_ns()) as f64 / 1_000.0;
     seconds
 }
+
+#[cfg(test)]
+mod tests;

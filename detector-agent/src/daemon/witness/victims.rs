@@ -8,13 +8,14 @@ use crate::recording::now;
 use crate::state::AgentState;
 use detector_api::recorded::OomKill;
 use detector_api::sanitize;
+use detector_recorder::Moment;
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
 /// Starts it.
 pub(super) fn start(state: Arc<AgentState>, mut victims: Victims) -> io::Result<()> {
-    let hearing = Hearing {
+    let mut hearing = Hearing {
         reader: VictimReader::open(Path::new("/proc"))?,
         sees_all: pid_namespace::is_first(),
         state,
@@ -39,7 +40,7 @@ struct Hearing {
 }
 
 impl Hearing {
-    fn take(&self, heard: Heard) {
+    fn take(&mut self, heard: Heard) {
         match heard {
             Heard::Victim(victim) => self.take_victim(&victim),
             // Counted as one of any other hook is.
@@ -48,30 +49,43 @@ impl Hearing {
         }
     }
 
-    fn take_victim(&self, victim: &Victim) {
-        // Before all else: it may be gone in a millisecond.
-        let seen = self.look(victim);
+    fn take_victim(&mut self, victim: &Victim) {
         let at = now();
-        let kill = of_hook(victim).or(seen);
-        let pid = u64::from(victim.pid);
-        if self.state.host.watched.has_victim(kill.cgroup.as_deref())
-            && self.state.host.kills.is_kill(pid, at, self.reader.count())
-        {
-            self.state.take_kill(at, kill);
-        }
-    }
-
-    /// At the process itself, and where it is gone or out of sight at its control group.
-    fn look(&self, victim: &Victim) -> OomKill {
+        // First of all: it may be gone in a millisecond.
         let seen = if self.sees_all {
             self.reader.look(victim.pid)
         } else {
             OomKill::default()
         };
-        match victim.control_group {
-            Some(group) if seen.cgroup.is_none() => seen.or(self.reader.look_into(group)),
-            _ => seen,
+        let kill = of_hook(victim).or(seen);
+        // Where the process is gone or out of sight, its control group tells where it was.
+        let group = victim.control_group.filter(|_| kill.cgroup.is_none());
+        let Some(group) = group else {
+            if self.is_ours(victim, at, &kill) {
+                self.state.take_kill(at, kill);
+            }
+            return;
+        };
+        // It takes a while to find: a host may not live as long. Whether it is a container's, nothing else tells.
+        let is_host = self.state.host.watched.is_host();
+        if is_host {
+            if !self.is_ours(victim, at, &kill) {
+                return;
+            }
+            self.state.take_kill_at_once(at, kill.clone());
         }
+        let kill = kill.or(self.reader.look_into(group));
+        if is_host || self.is_ours(victim, at, &kill) {
+            self.state.take_kill(at, kill);
+        }
+    }
+
+    /// Whether it was a kill, and of what is watched.
+    fn is_ours(&self, victim: &Victim, at: Moment, kill: &OomKill) -> bool {
+        self.state.host.watched.has_victim(kill.cgroup.as_deref())
+            && self
+                .state
+                .is_kill(victim.pid.into(), at, self.reader.count())
     }
 }
 
@@ -89,56 +103,4 @@ fn of_hook(victim: &Victim) -> OomKill {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::Hearing;
-    use crate::config::Config;
-    use crate::host::owner::VictimReader;
-    use crate::kernel::{Heard, Victim};
-    use crate::state::tests::state;
-    use std::fs;
-    use std::os::unix::fs::MetadataExt;
-
-    #[test]
-    fn a_victim_that_is_gone_is_placed_by_its_group_and_a_record_that_is_none_is_counted() {
-        let host = tempfile::tempdir().unwrap();
-        let at = |name: &str| host.path().join(name);
-        fs::create_dir_all(at("self")).unwrap();
-        fs::create_dir_all(at("groups/web.service")).unwrap();
-        let mounts = format!(
-            "41 31 0:38 / {} rw - cgroup2 cgroup2 rw\n",
-            at("groups").display()
-        );
-        fs::write(at("self/mountinfo"), mounts).unwrap();
-        let (state, _pings) = state(&Config::default());
-        let mut hearing = Hearing {
-            state,
-            reader: VictimReader::open(host.path()).unwrap(),
-            sees_all: true,
-        };
-        let victim = Victim {
-            pid: 870,
-            control_group: Some(fs::metadata(at("groups/web.service")).unwrap().ino()),
-            ..Victim::default()
-        };
-        let unit = |hearing: &Hearing, victim: &Victim| hearing.look(victim).unit;
-        assert_eq!(unit(&hearing, &victim).as_deref(), Some("web.service"));
-        let nameless = Victim {
-            control_group: None,
-            ..victim.clone()
-        };
-        assert_eq!(unit(&hearing, &nameless), None);
-        // There is such a process in sight, but it is not that one.
-        fs::create_dir_all(at("870")).unwrap();
-        fs::write(at("870/cgroup"), "0::/other.service\n").unwrap();
-        fs::write(at("870/statm"), "9 9 9 9 0 9 0\n").unwrap();
-        assert_eq!(unit(&hearing, &victim).as_deref(), Some("other.service"));
-        hearing.sees_all = false;
-        assert_eq!(unit(&hearing, &victim).as_deref(), Some("web.service"));
-
-        let refused = || hearing.state.engine().totals().records_refused;
-        hearing.take(Heard::Victim(victim));
-        assert_eq!(refused(), 0);
-        hearing.take(Heard::Refused);
-        assert_eq!(refused(), 1);
-    }
-}
+mod tests;

@@ -5,8 +5,9 @@
 //! `/proc/PID/cgroup` and are hostile: each component is opened below the one before, and none leads
 //! up or elsewhere.
 
+mod number;
+
 use crate::host::folder::Folder;
-use std::collections::VecDeque;
 use std::path::Path;
 
 /// Hosts with thousands of mounts stay below.
@@ -17,8 +18,6 @@ const NUMBER_BYTES: usize = 64;
 pub(super) const STAT_BYTES: usize = 32 << 10;
 /// Control groups in control groups.
 const DEPTH_MAX: usize = 64;
-/// Control groups among which one is looked for.
-const GROUPS_MAX: usize = 16_384;
 
 /// The memory of one control group.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -79,32 +78,16 @@ impl ControlGroups {
         walk().unwrap_or_default()
     }
 
-    /// The path of the group with this number, which is the inode number of its folder; `None` where it is
-    /// gone, or out of sight. Outer groups are looked through first.
-    pub(super) fn path_of_number(&self, number: u64) -> Option<String> {
-        if rustix::fs::fstat(&self.0).ok()?.st_ino == number {
-            return Some("/".to_owned());
-        }
-        let mut waiting = VecDeque::from([String::new()]);
-        let mut met = 0;
-        while let Some(path) = waiting.pop_front() {
-            // It may have gone since.
-            let Ok(folder) = self.0.folder(&format!("./{path}")) else {
-                continue;
-            };
-            for (name, inode) in folder.folders() {
-                let path = format!("{path}{name}");
-                if inode == number {
-                    return Some(format!("/{path}"));
-                }
-                met += 1;
-                if met == GROUPS_MAX {
-                    return None;
-                }
-                waiting.push_back(path + "/");
+    /// The folder of one group; `None` where the path leads nowhere.
+    pub(super) fn folder(&self, path: &str) -> Option<Folder> {
+        let mut folder = self.0.folder(".").ok()?;
+        for (depth, name) in path.split('/').filter(|name| !name.is_empty()).enumerate() {
+            if depth == DEPTH_MAX || matches!(name, "." | "..") {
+                return None;
             }
+            folder = folder.folder(name).ok()?;
         }
-        None
+        Some(folder)
     }
 
     /// The memory of the group that has the smallest limit of those that `path` leads through;
@@ -168,35 +151,10 @@ pub(super) fn path_of(cgroup: &[u8]) -> Option<&str> {
 mod tests {
     use super::*;
     use std::fs;
-    use std::os::unix::fs::{MetadataExt, symlink};
+    use std::os::unix::fs::symlink;
     use tempfile::TempDir;
 
     const MEBIBYTE: u64 = 1 << 20;
-
-    #[test]
-    fn a_group_is_found_by_its_number() {
-        let (proc, root) = host();
-        let below = root.join("system.slice/httpd.service");
-        fs::create_dir_all(&below).unwrap();
-        fs::create_dir_all(root.join("init.scope")).unwrap();
-        fs::write(root.join("cgroup.procs"), "").unwrap();
-        symlink("system.slice", root.join("link")).unwrap();
-        let groups = ControlGroups::find(proc.path()).unwrap();
-        let number = |path: &Path| fs::metadata(path).unwrap().ino();
-        for (path, expected) in [
-            (root.clone(), Some("/")),
-            (root.join("system.slice"), Some("/system.slice")),
-            (below.clone(), Some("/system.slice/httpd.service")),
-            // What is no group has a number, too.
-            (root.join("cgroup.procs"), None),
-        ] {
-            let found = groups.path_of_number(number(&path));
-            assert_eq!(found.as_deref(), expected, "{}", path.display());
-        }
-        let gone = number(&below);
-        fs::remove_dir(&below).unwrap();
-        assert_eq!(groups.path_of_number(gone), None);
-    }
 
     /// A `/proc` whose mounts lead to a hierarchy below it.
     fn host() -> (TempDir, std::path::PathBuf) {

@@ -12,13 +12,19 @@ use crate::host::folder::Folder;
 use detector_api::recorded::{KillScope, OomKill};
 use detector_api::sanitize;
 use rustix::io::Errno;
+use std::collections::VecDeque;
 use std::path::Path;
+use std::time::{Duration, Instant};
 
 /// `memory.events` and others of a few lines.
 const LINES_BYTES: usize = 1 << 10;
 const MEMINFO_BYTES: usize = 16 << 10;
 /// No limit, in the older hierarchy, is the largest number of whole pages.
 const NO_LIMIT: u64 = 1 << 62;
+/// Groups remembered that were looked for,
+const LOOKED_FOR: usize = 16;
+/// and for how long one that was not found is not looked for again.
+const NOT_FOUND_FOR: Duration = Duration::from_secs(10);
 /// Characters kept of a path.
 const PATH_CHARS_MAX: usize = 512;
 
@@ -30,6 +36,17 @@ pub(crate) struct VictimReader {
     unified: Option<ControlGroups>,
     /// The older hierarchy that limits memory.
     older: Option<ControlGroups>,
+    /// Groups that were looked for of late, the newest first: who dies is rarely alone.
+    looked_for: VecDeque<LookedFor>,
+}
+
+/// A group that was looked for.
+#[derive(Debug)]
+struct LookedFor {
+    number: u64,
+    /// `None` where it was not found.
+    path: Option<String>,
+    at: Instant,
 }
 
 /// The memory of one control group.
@@ -49,6 +66,7 @@ impl VictimReader {
             tree: ProcTree::open(proc)?,
             unified: ControlGroups::find(proc),
             older: ControlGroups::find_older(proc),
+            looked_for: VecDeque::new(),
         })
     }
 
@@ -80,16 +98,38 @@ impl VictimReader {
 
     /// What is known of a process by the number of its control group in the unified hierarchy: it may be
     /// gone, or out of sight.
-    pub(crate) fn look_into(&self, control_group: u64) -> OomKill {
-        let unified = self.unified.as_ref();
-        let path = unified.and_then(|groups| groups.path_of_number(control_group));
-        let Some(path) = path else {
+    pub(crate) fn look_into(&mut self, control_group: u64) -> OomKill {
+        let Some(path) = self.path_of(control_group) else {
             return OomKill::default();
         };
         let groups = format!("0::{path}\n");
         // Where the older hierarchy has the memory, this one does not tell whose was short.
         let group = self.older.is_none().then_some((path, true));
         self.placed(groups.as_bytes(), group)
+    }
+
+    /// Walks once for the victims of one group.
+    fn path_of(&mut self, number: u64) -> Option<String> {
+        let unified = self.unified.as_ref()?;
+        // Numbers are not given again: one that is not there will not come.
+        let is_known = |each: &&LookedFor| {
+            each.number == number
+                && match &each.path {
+                    Some(path) => unified.has_number(path, number),
+                    None => each.at.elapsed() < NOT_FOUND_FOR,
+                }
+        };
+        if let Some(known) = self.looked_for.iter().find(is_known) {
+            return known.path.clone();
+        }
+        let path = unified.path_of_number(number);
+        self.looked_for.truncate(LOOKED_FOR - 1);
+        self.looked_for.push_front(LookedFor {
+            number,
+            path: path.clone(),
+            at: Instant::now(),
+        });
+        path
     }
 
     /// Of the text of `/proc/PID/cgroup`, and the group in it that limits memory.
@@ -211,176 +251,4 @@ fn clean(path: &str) -> String {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::VictimReader;
-    use detector_api::recorded::{KillScope, OomKill};
-    use std::fs;
-    use std::os::unix::fs::MetadataExt;
-    use std::path::Path;
-    use tempfile::TempDir;
-
-    const LIMIT: u64 = 64 << 20;
-
-    /// A host with both hierarchies, and a process 870 in `/system.slice/httpd.service` of the unified
-    /// one.
-    fn host(available_kib: u64) -> TempDir {
-        let host = tempfile::tempdir().unwrap();
-        let at = |name: &str| host.path().join(name);
-        fs::create_dir_all(at("self")).unwrap();
-        fs::create_dir_all(at("870")).unwrap();
-        let mounts = format!(
-            "36 31 0:35 / {0}/older rw - cgroup cgroup rw,memory\n\
-             37 31 0:36 / {0}/other rw - cgroup cgroup rw,cpu\n\
-             41 31 0:38 / {0}/unified rw - cgroup2 cgroup2 rw\n",
-            host.path().display()
-        );
-        fs::create_dir_all(at("older")).unwrap();
-        fs::create_dir_all(at("unified")).unwrap();
-        fs::write(at("self/mountinfo"), mounts).unwrap();
-        fs::write(at("870/cgroup"), "0::/system.slice/httpd.service\n").unwrap();
-        let stat = "870 (httpd) R 1 870 870 0 -1 0 1 2 3 4 5 6 7 8 20 0 1 0 905678 1 2\n";
-        fs::write(at("870/stat"), stat).unwrap();
-        let meminfo = format!("MemTotal: 1000000 kB\nMemAvailable: {available_kib} kB\n");
-        fs::write(at("meminfo"), meminfo).unwrap();
-        fs::write(at("vmstat"), "nr_free_pages 1\noom_kill 7\n").unwrap();
-        host
-    }
-
-    fn group(folder: &Path, files: &[(&str, &str)]) {
-        fs::create_dir_all(folder).unwrap();
-        for (name, text) in files {
-            fs::write(folder.join(name), text).unwrap();
-        }
-    }
-
-    fn unified(host: &TempDir, times_short: u64, used: u64) {
-        let slice = host.path().join("unified/system.slice");
-        group(&slice, &[("memory.max", "max\n")]);
-        let (limit, used) = (format!("{LIMIT}\n"), format!("{used}\n"));
-        let events = format!("max 9\noom {times_short}\noom_kill {times_short}\n");
-        let files = [
-            ("memory.max", limit.as_str()),
-            ("memory.current", used.as_str()),
-            ("memory.stat", "anon 4096\nsock 4200000\n"),
-            ("memory.events.local", events.as_str()),
-        ];
-        group(&slice.join("httpd.service"), &files);
-    }
-
-    fn look(host: &TempDir) -> OomKill {
-        VictimReader::open(host.path()).unwrap().look(870)
-    }
-
-    fn of_httpd() -> OomKill {
-        OomKill {
-            name: Some("httpd".to_owned()),
-            unit: Some("httpd.service".to_owned()),
-            cgroup: Some("/system.slice/httpd.service".to_owned()),
-            ..OomKill::default()
-        }
-    }
-
-    #[test]
-    fn whose_memory_was_short_is_told_by_the_groups_and_the_host() {
-        let (short, well) = (1_000, 500_000);
-        let cases = [
-            // The group is full; it has given back already, and the host was not short.
-            (1, LIMIT, short, KillScope::ControlGroup),
-            (1, LIMIT / 2, well, KillScope::ControlGroup),
-            (1, LIMIT / 2, short, KillScope::Unknown),
-            (0, LIMIT, short, KillScope::Host),
-        ];
-        for (times_short, used, available, scope) in cases {
-            let host = host(available);
-            unified(&host, times_short, used);
-            let expected = OomKill {
-                scope,
-                socket_bytes: Some(4_200_000),
-                limit_bytes: (times_short > 0).then_some(LIMIT),
-                ..of_httpd()
-            };
-            assert_eq!(look(&host), expected, "{scope:?}");
-        }
-    }
-
-    #[test]
-    fn the_older_hierarchy_counts_where_it_has_the_memory() {
-        let host = host(500_000);
-        let groups = "4:memory:/docker/abc\n1:cpu:/x\n0::/system.slice/httpd.service\n";
-        fs::write(host.path().join("870/cgroup"), groups).unwrap();
-        let limit = format!("{LIMIT}\n");
-        group(
-            &host.path().join("older/docker"),
-            &[("memory.limit_in_bytes", "9223372036854771712\n")],
-        );
-        let files = [
-            ("memory.limit_in_bytes", limit.as_str()),
-            ("memory.usage_in_bytes", "4096\n"),
-            ("memory.kmem.tcp.usage_in_bytes", "8192\n"),
-            ("memory.max_usage_in_bytes", limit.as_str()),
-        ];
-        group(&host.path().join("older/docker/abc"), &files);
-        let expected = OomKill {
-            cgroup: Some("/docker/abc".to_owned()),
-            scope: KillScope::ControlGroup,
-            socket_bytes: Some(8_192),
-            limit_bytes: Some(LIMIT),
-            ..of_httpd()
-        };
-        assert_eq!(look(&host), expected);
-    }
-
-    #[test]
-    fn a_victim_that_is_gone_is_known_by_the_number_of_its_group() {
-        let host = host(500_000);
-        unified(&host, 1, LIMIT / 2);
-        let number = fs::metadata(host.path().join("unified/system.slice/httpd.service"))
-            .unwrap()
-            .ino();
-        fs::remove_dir_all(host.path().join("870")).unwrap();
-        let look_into = || VictimReader::open(host.path()).unwrap().look_into(number);
-        let of_unit = OomKill {
-            unit: of_httpd().unit,
-            ..OomKill::default()
-        };
-        // The older hierarchy has the memory.
-        assert_eq!(look_into(), of_unit);
-        let mounts = host.path().join("self/mountinfo");
-        let text = fs::read_to_string(&mounts).unwrap();
-        fs::write(&mounts, text.lines().last().unwrap()).unwrap();
-        let expected = OomKill {
-            scope: KillScope::ControlGroup,
-            socket_bytes: Some(4_200_000),
-            limit_bytes: Some(LIMIT),
-            cgroup: of_httpd().cgroup,
-            ..of_unit
-        };
-        assert_eq!(look_into(), expected);
-        fs::remove_dir_all(host.path().join("unified/system.slice")).unwrap();
-        assert_eq!(look_into(), OomKill::default());
-    }
-
-    #[test]
-    fn what_is_gone_or_hostile_is_left_out() {
-        let host = host(500_000);
-        assert_eq!(look(&host), of_httpd());
-        let reader = VictimReader::open(host.path()).unwrap();
-        assert_eq!(reader.look(871), OomKill::default());
-        assert_eq!(reader.count(), Some(7));
-        fs::write(host.path().join("870/cgroup"), b"0::/\x1b[2J/../..\xff\n").unwrap();
-        let hostile = look(&host);
-        assert_eq!(
-            (hostile.scope, hostile.limit_bytes),
-            (KillScope::Unknown, None)
-        );
-        assert!(!hostile.cgroup.unwrap().contains('\u{1b}'));
-        let in_root = "4:memory:/\n0::/\n";
-        fs::write(host.path().join("870/cgroup"), in_root).unwrap();
-        for (statm, cgroup) in [("0 0 0 0 0 0 0\n", None), ("9 9 9 9 0 9 0\n", Some("/"))] {
-            fs::write(host.path().join("870/statm"), statm).unwrap();
-            assert_eq!(look(&host).cgroup.as_deref(), cgroup);
-        }
-        fs::remove_dir_all(host.path().join("870")).unwrap();
-        assert_eq!(look(&host), OomKill::default());
-    }
-}
+mod tests;

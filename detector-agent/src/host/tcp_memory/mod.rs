@@ -1,7 +1,7 @@
 //! Who holds the memory that the kernel counts for TCP.
 //!
-//! Listing all sockets costs a microsecond or two each, so it is done only while somebody wants to
-//! know, and for a bounded part of the time. What cannot be listed is what the kernel counts beyond
+//! Listing all sockets costs a microsecond or two each, so it is done for a bounded part of the time: a small
+//! one while nobody asks, for the record, and a larger one while somebody wants to know. What cannot be listed is what the kernel counts beyond
 //! the listed: sockets that their peer has reset and a program still holds, queues of MPTCP,
 //! namespaces that may not be entered; and up to a megabyte for each processor, which keeps so much
 //! of its count to itself.
@@ -29,8 +29,15 @@ const EVERY: Duration = Duration::from_secs(5);
 const COST_SHARE: u32 = 200;
 /// For so long after somebody asked, looks are renewed.
 const WANTED_FOR: Duration = Duration::from_secs(30);
-/// One that asks gets a look of this age without waiting for the next; a second is recorded with it.
+/// One that asks gets a look of this age without waiting for the next.
 const RECENT: Duration = Duration::from_secs(10);
+/// The same as the first two while nobody wants to know: for the record.
+const RECORDED_EVERY: Duration = Duration::from_secs(30);
+const RECORDED_COST_SHARE: u32 = 10_000;
+/// What a socket costs, before any look has told.
+const OF_SOCKET: Duration = Duration::from_micros(2);
+/// Seconds are recorded with a look until the next is due, and so much longer, for it may come late.
+const LATE: Duration = Duration::from_secs(5);
 /// A look is told of for so long: many times the longest pause between two of a crowded host.
 const FRESH: Duration = Duration::from_secs(180);
 
@@ -52,12 +59,32 @@ struct Look {
     queues: Vec<Queue>,
 }
 
+/// Whom a look is made for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum LookFor {
+    /// Somebody who asks, an incident, or the kernel because it is short.
+    Asker,
+    /// The record, while nobody else wants to know.
+    Record,
+}
+
+/// What is recorded of a look, and until when.
+#[derive(Clone, Copy, Debug)]
+struct Recorded {
+    held: HeldBytes,
+    until: Instant,
+}
+
 #[derive(Debug, Default)]
 struct Inner {
     look: Option<Look>,
+    /// The newest look of either kind.
+    recorded: Option<Recorded>,
     asked: Option<Instant>,
-    /// The next look may not be sooner.
+    /// The next look may not be sooner,
     not_before: Option<Instant>,
+    /// and one for the record alone not before this.
+    record_not_before: Option<Instant>,
     counts: LookCounts,
     /// Programs, by the inode of their socket.
     owners: HashMap<u32, Arc<[Process]>>,
@@ -70,6 +97,14 @@ pub(crate) struct TcpMemoryGauge {
     looked: Condvar,
     /// Wakes the task that looks.
     pub(crate) wanted: Notify,
+}
+
+/// How long after the start the first look for the record may come on a host with so many sockets: as after
+/// another look.
+pub(crate) fn first_recorded_after(sockets: u64) -> Duration {
+    let sockets = u32::try_from(sockets).unwrap_or(u32::MAX);
+    let cost = OF_SOCKET.saturating_mul(sockets);
+    RECORDED_EVERY.max(cost.saturating_mul(RECORDED_COST_SHARE))
 }
 
 impl TcpMemoryGauge {
@@ -103,23 +138,34 @@ impl TcpMemoryGauge {
         self.read()
     }
 
-    /// Who holds what, if somebody has looked within the last seconds.
-    pub(crate) fn recent(&self) -> Option<HeldBytes> {
+    /// Who holds what, for the record: of the last look, until the next is due.
+    pub(crate) fn recorded(&self) -> Option<HeldBytes> {
         let inner = self.lock();
-        let look = inner.look.as_ref();
-        let look = look.filter(|look| look.at.elapsed() <= RECENT)?;
-        Some(look.held.held_bytes)
+        let recorded = inner.recorded;
+        let recorded = recorded.filter(|recorded| Instant::now() < recorded.until)?;
+        Some(recorded.held)
     }
 
-    /// How long until a look is due; `None` while nobody wants one.
-    pub(crate) fn due_in(&self, is_memory_short: bool) -> Option<Duration> {
+    /// For whom a look is due, and how soon; `None` while nobody wants one.
+    pub(crate) fn due_in(
+        &self,
+        is_memory_short: bool,
+        is_recorded: bool,
+    ) -> Option<(LookFor, Duration)> {
         let inner = self.lock();
         let is_asked = inner
             .asked
             .is_some_and(|asked| asked.elapsed() < WANTED_FOR);
+        let (look_for, not_before) = if is_asked || is_memory_short {
+            (LookFor::Asker, inner.not_before)
+        } else if is_recorded {
+            (LookFor::Record, inner.record_not_before)
+        } else {
+            return None;
+        };
         let now = Instant::now();
-        let not_before = inner.not_before.unwrap_or(now);
-        (is_asked || is_memory_short).then(|| not_before.saturating_duration_since(now))
+        let not_before = not_before.unwrap_or(now);
+        Some((look_for, not_before.saturating_duration_since(now)))
     }
 
     /// What looking has cost so far.
@@ -149,22 +195,30 @@ impl TcpMemoryGauge {
 
     /// Lists all sockets, on a thread of its own; `stalled_send` tells which part of the send queues
     /// stalled connections hold.
-    pub(crate) fn look(&self, nice: i32, stalled_send: impl Fn() -> u64) {
+    pub(crate) fn look(&self, look_for: LookFor, nice: i32, stalled_send: impl Fn() -> u64) {
         let began = Instant::now();
         let (listed, cost) = list_apart(nice);
         // Counted now: the kernel's count moves as fast as sockets come and go.
         let counted = tcp_memory_now();
         let mut inner = self.lock();
-        inner.not_before = Some(Instant::now() + EVERY.max(cost * COST_SHARE));
+        let pause = inner.pause_after(look_for, cost);
         inner.counts.used += cost;
         match listed.and_then(|listing| Ok((listing, counted?))) {
             Ok((listing, counted_bytes)) => {
                 inner.counts.done += 1;
-                inner.look = Some(Look {
-                    at: began,
-                    held: held(&listing, counted_bytes, stalled_send()),
-                    queues: listing.queues,
+                let held = held(&listing, counted_bytes, stalled_send());
+                inner.recorded = Some(Recorded {
+                    held: held.held_bytes,
+                    until: began + (pause + LATE).min(FRESH),
                 });
+                // One that is asked for decides, and is not to be as old as one for the record may be.
+                if look_for == LookFor::Asker {
+                    inner.look = Some(Look {
+                        at: began,
+                        held,
+                        queues: listing.queues,
+                    });
+                }
             }
             Err(error) => {
                 if inner.counts.failed == 0 {
@@ -183,6 +237,22 @@ impl TcpMemoryGauge {
 }
 
 impl Inner {
+    /// Until when no other look is made after one of this cost. One for the record puts off no other.
+    fn pause_after(&mut self, look_for: LookFor, cost: Duration) -> Duration {
+        let now = Instant::now();
+        let record = RECORDED_EVERY.max(cost.saturating_mul(RECORDED_COST_SHARE));
+        self.record_not_before = Some(now + record);
+        match look_for {
+            LookFor::Record => record,
+            LookFor::Asker => {
+                let pause = EVERY.max(cost * COST_SHARE);
+                self.not_before = Some(now + pause);
+                // Where it is the last that is asked for, the record goes on with it.
+                record.max(pause)
+            }
+        }
+    }
+
     /// The programs with the longest queues.
     fn unread(&self, queues: &[Queue]) -> Vec<Unread> {
         let mut of_program: BTreeMap<Option<u32>, Unread> = BTreeMap::new();

@@ -83,18 +83,34 @@ fn queues_are_summed_by_program_and_the_longest_come_first() {
 #[test]
 fn a_look_waits_for_its_share_of_time_and_only_while_it_is_wanted() {
     let gauge = TcpMemoryGauge::default();
-    assert_eq!(gauge.due_in(false), None);
-    assert_eq!(gauge.due_in(true), Some(Duration::ZERO));
+    let at_once = Some((LookFor::Asker, Duration::ZERO));
+    assert_eq!(gauge.due_in(false, false), None);
+    assert_eq!(gauge.due_in(true, false), at_once);
     // Nobody looks: whoever asks waits no longer than he wants.
     assert_eq!(gauge.ask(Duration::from_millis(1)), None);
-    assert_eq!(gauge.due_in(false), Some(Duration::ZERO));
-    gauge.look(0, || 0);
+    assert_eq!(gauge.due_in(false, true), at_once);
+    gauge.look(LookFor::Asker, 0, || 0);
     let counts = gauge.counts();
     assert_eq!((counts.done, counts.failed), (1, 0));
     assert!(counts.used > Duration::ZERO);
-    let due_in = gauge.due_in(false).unwrap();
+    let (_, due_in) = gauge.due_in(false, false).unwrap();
     assert!(due_in > EVERY / 2, "{due_in:?}");
     assert!(gauge.ask(Duration::from_secs(3_600)).is_some());
+}
+
+#[test]
+fn a_look_for_the_record_comes_rarely_decides_nothing_and_puts_off_no_other() {
+    let gauge = TcpMemoryGauge::default();
+    let at_once = |look_for| Some((look_for, Duration::ZERO));
+    assert_eq!(gauge.due_in(false, true), at_once(LookFor::Record));
+    gauge.look(LookFor::Record, 0, || 0);
+    assert!(gauge.counts().used > Duration::ZERO);
+    assert!(gauge.recorded().is_some());
+    assert_eq!(gauge.read(), None);
+    let (look_for, due_in) = gauge.due_in(false, true).unwrap();
+    assert_eq!(look_for, LookFor::Record);
+    assert!(due_in > RECORDED_EVERY / 2, "{due_in:?}");
+    assert_eq!(gauge.due_in(true, true), at_once(LookFor::Asker));
 }
 
 #[test]
@@ -113,26 +129,29 @@ fn an_old_look_is_not_told() {
 }
 
 #[test]
-fn a_second_is_told_with_a_look_of_the_last_seconds_only() {
+fn a_second_is_told_with_the_last_look_until_the_next_is_due() {
     let gauge = TcpMemoryGauge::default();
-    assert_eq!(gauge.recent(), None);
-    let held_bytes = HeldBytes {
+    assert_eq!(gauge.recorded(), None);
+    // A crowded host: a look is so dear that there are few.
+    let dear = EVERY * 8 / COST_SHARE;
+    let pause = |look_for, cost| gauge.lock().pause_after(look_for, cost);
+    assert_eq!(pause(LookFor::Record, Duration::ZERO), RECORDED_EVERY);
+    let rare = dear * RECORDED_COST_SHARE;
+    assert_eq!(pause(LookFor::Record, dear), rare);
+    assert_eq!(pause(LookFor::Asker, dear), rare);
+    assert_eq!(first_recorded_after(10), RECORDED_EVERY);
+    assert_eq!(first_recorded_after(100_000), rare);
+    let due_in = |is_wanted| gauge.due_in(is_wanted, true).unwrap().1;
+    assert!(due_in(true) > EVERY * 7 && due_in(true) <= EVERY * 8);
+    assert!(due_in(false) > rare - EVERY);
+
+    let held = HeldBytes {
         receive: MEBIBYTE,
         ..HeldBytes::default()
     };
-    let look_at = |at: Instant| {
-        gauge.lock().look = Some(Look {
-            at,
-            held: TcpMemoryHeld {
-                held_bytes,
-                ..TcpMemoryHeld::default()
-            },
-            queues: Vec::new(),
-        });
-    };
-    look_at(Instant::now());
-    assert_eq!(gauge.recent(), Some(held_bytes));
-    look_at(Instant::now() - RECENT - Duration::from_secs(1));
-    assert_eq!(gauge.recent(), None);
-    assert!(gauge.read().is_some());
+    let until = |until: Instant| gauge.lock().recorded = Some(Recorded { held, until });
+    until(Instant::now() + Duration::from_secs(60));
+    assert_eq!(gauge.recorded(), Some(held));
+    until(Instant::now());
+    assert_eq!(gauge.recorded(), None);
 }

@@ -104,6 +104,7 @@ fn page(peers: Vec<PeerMetrics>) -> String {
                 samples_left_out: 206,
                 events_lost: 207,
                 notes_lost: 208,
+                gaps_lost: 213,
                 points_lost: 209,
                 failures: 210,
                 files_set_aside: 211,

@@ -96,6 +96,12 @@ fn timelines(markup: &mut Markup, report: &Report) {
         markup.raw("<h3>The worst incident, closer</h3>");
         plot::timeline(markup, report, Axis { from, until });
     }
+    for host in &report.hosts {
+        if let Some(held) = rows::held_line(host) {
+            let line = format!("{}: {held}", host.host);
+            markup.element("<p class=\"caption\">", &line, "</p>");
+        }
+    }
     for clock in &report.clocks {
         markup.element("<p class=\"caution\">", clock, "</p>");
     }

@@ -55,8 +55,10 @@ pub(crate) struct Facts {
     pub(crate) memory_bytes: Option<(u64, u64)>,
     /// Memory of TCP and what the kernel allows it.
     pub(crate) tcp_memory_bytes: Option<(u64, u64)>,
-    /// Who holds the memory of TCP, while the kernel saves it.
+    /// Who holds the memory of TCP: while the kernel saves it, and in the past wherever somebody had looked.
     pub(crate) tcp_memory_held: Option<HeldBytes>,
+    /// Whether the kernel saves it.
+    pub(crate) is_tcp_memory_short: bool,
     /// Sockets that no process holds any more.
     pub(crate) orphans: Option<u64>,
     /// Connections held up now.

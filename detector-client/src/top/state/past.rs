@@ -30,8 +30,8 @@ pub(crate) struct Mark {
     pub(crate) unix_ns: i128,
     /// How many seconds it stands for.
     pub(crate) span_seconds: i64,
-    /// What nobody saw right before it.
-    pub(crate) gap: Option<Gap>,
+    /// What nobody saw right before it, and that the clock was set.
+    pub(crate) gaps: Vec<Gap>,
 }
 
 /// What is read of a recorder for one frame.

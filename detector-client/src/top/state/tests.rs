@@ -54,6 +54,7 @@ fn facts(stalled: u64) -> Facts {
         memory_bytes: Some((3_100_000_000, 8_300_000_000)),
         tcp_memory_bytes: Some((412_000_000 + stalled * 1_000_000, 780_000_000)),
         tcp_memory_held: None,
+        is_tcp_memory_short: false,
         orphans: Some(12),
         stalled_connections: Some(stalled),
         incident_began: (stalled > 0).then(|| "2026-12-29T21:04:05.123Z".to_owned()),

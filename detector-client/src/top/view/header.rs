@@ -43,14 +43,18 @@ pub(super) fn draw(buffer: &mut Buffer, area: &mut Rect, state: &State) {
     }
 }
 
-/// Who holds TCP's memory, the largest first; nothing while there is enough of it.
+/// Who holds TCP's memory, the largest first; of the present nothing while there is enough of it.
 fn holders(facts: &Facts) -> Vec<Part> {
     let Some(held) = facts.tcp_memory_held else {
         return Vec::new();
     };
     let mut holders = MemoryHolder::ALL.map(|holder| (held.of(holder), holder));
     holders.sort_by_key(|(bytes, _)| Reverse(*bytes));
-    let mut parts = vec![Part::new(0, "short of tcp memory:", theme::alarm())];
+    let mut parts = vec![if facts.is_tcp_memory_short {
+        Part::new(0, "short of tcp memory:", theme::alarm())
+    } else {
+        Part::new(0, "of tcp memory:", theme::quiet())
+    }];
     for ((bytes, holder), priority) in holders.into_iter().zip(1..) {
         if bytes > 0 {
             let name = match holder {

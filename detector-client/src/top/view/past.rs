@@ -3,7 +3,7 @@
 use super::KeyHint;
 use crate::top::state::{Location, State};
 use detector_api::{time, units};
-use detector_recorder::GapReason;
+use detector_recorder::{Gap, GapReason};
 
 /// Columns of what the recorder keeps of a peer each second.
 pub(super) const COLUMNS: &[&str] = &[
@@ -20,7 +20,11 @@ pub(super) fn banner(state: &State) -> Option<String> {
             time::moment(time)
         ));
     }
-    let gap = mark.gap.as_ref()?;
+    let told: Vec<_> = mark.gaps.iter().map(gap).collect();
+    (!told.is_empty()).then(|| told.join("; "))
+}
+
+fn gap(gap: &Gap) -> String {
     #[allow(clippy::cast_precision_loss, reason = "two digits are shown")]
     let seconds = gap.until_ms.saturating_sub(gap.from_ms) as f64 / 1e3;
     let span = units::seconds(seconds.max(0.0));
@@ -31,10 +35,14 @@ pub(super) fn banner(state: &State) -> Option<String> {
         GapReason::Frozen => "the agent was kept from running",
         GapReason::DiskFull => "the disk was full",
         GapReason::WriteFailed => "it could not be written",
-        GapReason::Damaged => return Some("what was before this is lost: damaged".to_owned()),
-        GapReason::ClockStep => return Some("the clock was set right before this".to_owned()),
+        GapReason::Damaged => return "what was before this is lost: damaged".to_owned(),
+        GapReason::ClockStep => return "the clock was set right before this".to_owned(),
     };
-    Some(format!("{span} before this are not recorded: {why}"))
+    if seconds > 0.0 {
+        format!("{span} before this are not recorded: {why}")
+    } else {
+        format!("nobody knows how long nothing was recorded before this: {why}")
+    }
 }
 
 /// Keys of the past.

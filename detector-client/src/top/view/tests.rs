@@ -300,6 +300,7 @@ fn every_key_can_be_pressed_everywhere() {
 #[test]
 fn who_holds_memory_is_said_while_it_is_short() {
     let mut state = at_night(0);
+    state.facts.is_tcp_memory_short = true;
     state.facts.tcp_memory_held = Some(HeldBytes {
         stalled_send: 4_200_000,
         receive: 520_000_000,

@@ -25,6 +25,7 @@ pub(super) fn remote(peer: &str, port: i64) -> String {
 pub(in crate::report::tests) fn incident(began_ms: i64, attackers: &[(&str, i64)]) -> Incident {
     let id = text(began_ms).get(..19).unwrap().replace(['-', ':'], "") + "Z";
     let mut incident = fixtures::incident(&id, &text(began_ms));
+    incident.duration_seconds = 0.0;
     incident.kinds = vec![IncidentKind::StalledPeers, IncidentKind::Hoard];
     let total: i64 = attackers.iter().map(|(_, most)| most).sum();
     incident.peak_stalled_connections = total.unsigned_abs();

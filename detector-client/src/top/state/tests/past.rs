@@ -96,6 +96,8 @@ fn nothing_of_the_past_is_left_in_the_present_and_nothing_can_be_done_in_it() {
         (90, 360_000_000)
     );
     assert_eq!(night.state.facts.host, "web1");
+    let held = night.state.facts.tcp_memory_held.unwrap();
+    assert_eq!((held.stalled_send, held.receive), (360_000_000, 6_000_000));
     assert!(!night.state.refresh.is_paused);
     let effects = press(&mut night.state, Key::Char('x'));
     assert!(!effects.acts && night.state.actions.request.is_none());
@@ -190,9 +192,42 @@ fn a_clock_that_was_set_is_told_at_the_second_after_it() {
     };
     night.press(&[Key::Char('p')]);
     for told in [Some(1_201), None, Some(599), None] {
-        let gap = night.state.past.shown.as_ref().unwrap().gap.clone();
-        let seconds = gap.map(|gap| (gap.until_ms - gap.from_ms) / 1_000);
+        let gaps = &night.state.past.shown.as_ref().unwrap().gaps;
+        let seconds = gaps.first().map(|gap| (gap.until_ms - gap.from_ms) / 1_000);
         assert_eq!(seconds, told);
         night.press(&[Key::Char('T')]);
     }
+}
+
+/// The power fails, and the clock has no battery.
+#[test]
+fn a_host_that_went_down_and_starts_by_an_earlier_clock_is_told_as_both() {
+    let folder = tempfile::tempdir().unwrap();
+    let limits = Limits {
+        bytes: 16 << 20,
+        age_ms: 86_400_000,
+    };
+    for (boot_id, second) in [("before", 3_600), ("after", 0)] {
+        let who = Opened {
+            host: "web1",
+            boot_id,
+            version: "0",
+            at: at(second),
+        };
+        let (mut recorder, _) = Recorder::open(folder.path(), limits, &who).unwrap();
+        let batch = Batch {
+            at: at(second + 1),
+            host: Some(HostSecond::default()),
+            ..Batch::default()
+        };
+        recorder.record(&batch).unwrap();
+    }
+    let mut night = Night {
+        folder,
+        state: started(),
+    };
+    night.press(&[Key::Char('p')]);
+    let gaps = &night.state.past.shown.as_ref().unwrap().gaps;
+    let reasons: Vec<_> = gaps.iter().map(|gap| gap.reason).collect();
+    assert_eq!(reasons, [GapReason::HostDown, GapReason::ClockStep]);
 }

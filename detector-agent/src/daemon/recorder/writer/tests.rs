@@ -1,0 +1,118 @@
+//! A writer whose file cannot be written for a while.
+
+use super::{PEERS, TIDY_EVERY, Writer};
+use crate::config::{Config, RecorderConfig};
+use crate::daemon::recorder::open;
+use crate::recording::now;
+use crate::state::tests::state;
+use detector_recorder::fixtures::hold;
+use detector_recorder::{Gap, GapReason, NoteKind, Reader, Span, Written};
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Instant;
+
+fn writer(folder: &Path) -> Writer {
+    let (state, _pings) = state(&Config::default());
+    let opening = open(&state, folder, RecorderConfig::default()).unwrap();
+    let begun = opening.unwrap().wait(&state).unwrap();
+    Writer::new(Arc::clone(&state), begun)
+}
+
+fn second(writer: &mut Writer) {
+    writer.take_findings();
+    writer.take_samples(PEERS);
+    writer.write();
+}
+
+fn gaps(folder: &Path) -> Vec<Gap> {
+    Reader::open(folder).unwrap().gaps(Span::ALL).unwrap()
+}
+
+#[test]
+fn what_could_not_be_written_is_a_gap_from_the_first_commit_on_that_can() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut writer = writer(folder.path());
+    second(&mut writer);
+    let since = now();
+    let held = hold(folder.path()).unwrap();
+    writer
+        .state
+        .recording
+        .note(NoteKind::Action, None, "meanwhile");
+    for _ in 0..2 {
+        second(&mut writer);
+        assert!(writer.is_lacking_all());
+    }
+    drop(held);
+    assert_eq!(gaps(folder.path()), []);
+    second(&mut writer);
+    assert!(!writer.is_lacking_all());
+    let gaps = gaps(folder.path());
+    let [gap] = gaps.as_slice() else {
+        panic!("{gaps:?}");
+    };
+    assert_eq!(gap.reason, GapReason::WriteFailed);
+    assert!(
+        (since.unix_ms..gap.until_ms).contains(&gap.from_ms),
+        "{gap:?}"
+    );
+    let reader = Reader::open(folder.path()).unwrap();
+    let notes = reader.notes(Span::ALL).unwrap();
+    assert!(
+        notes.iter().any(|note| note.text == "meanwhile"),
+        "{notes:?}"
+    );
+}
+
+/// The recorder has told the gap of what was left out, and could not go on with it.
+#[test]
+fn a_want_of_room_that_becomes_total_is_a_gap_of_its_own() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut writer = writer(folder.path());
+    second(&mut writer);
+    let lacks_room = Written {
+        lacks_room: true,
+        ..Written::default()
+    };
+    writer.settle(lacks_room, now());
+    let held = hold(folder.path()).unwrap();
+    second(&mut writer);
+    drop(held);
+    second(&mut writer);
+    let gaps = gaps(folder.path());
+    assert_eq!(gaps.len(), 1, "{gaps:?}");
+    assert_eq!(gaps[0].reason, GapReason::WriteFailed);
+}
+
+#[test]
+fn a_failure_to_delete_is_no_gap() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut writer = writer(folder.path());
+    second(&mut writer);
+    let Some(long_ago) = Instant::now().checked_sub(TIDY_EVERY) else {
+        return;
+    };
+    writer.tidied = long_ago;
+    let held = hold(folder.path()).unwrap();
+    writer.tidy();
+    drop(held);
+    assert_eq!(writer.state.recording.status().counts.failures, 1);
+    second(&mut writer);
+    assert_eq!(gaps(folder.path()), []);
+}
+
+/// A clock that is set each second, while nothing can be written.
+#[test]
+fn gaps_that_cannot_be_kept_are_counted() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut writer = writer(folder.path());
+    let gap = Gap {
+        from_ms: 1,
+        until_ms: 2,
+        reason: GapReason::ClockStep,
+    };
+    writer.waiting.gaps = vec![gap; super::GAPS_WAIT + 7];
+    writer.take_samples(PEERS);
+    assert_eq!(writer.waiting.gaps.len(), super::GAPS_WAIT);
+    assert_eq!(writer.state.recording.status().counts.gaps_lost, 7);
+}

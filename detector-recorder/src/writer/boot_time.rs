@@ -1,0 +1,66 @@
+//! When things were by the clock that never steps, of what is told with the wall clock alone.
+
+use super::Batch;
+use super::statements::milliseconds;
+use crate::rows::{Gap, Moment};
+use detector_api::recorded::GapReason;
+use detector_api::snapshot::Incident;
+
+/// What is told of an incident may be so old when it is written.
+const VIEW_MS: u64 = 15_000;
+
+/// From one commit to the next.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Between {
+    /// When the agent started: it has found nothing before.
+    began: Moment,
+    before: Moment,
+    now: Moment,
+    /// Whether the wall clock was set between the two.
+    is_set: bool,
+}
+
+impl Between {
+    pub(super) fn new([began, before]: [Moment; 2], batch: &Batch) -> Self {
+        // Set there and back it shows no difference; but whoever watched it has told.
+        let is_told = |gap: &Gap| gap.reason == GapReason::ClockStep;
+        Self {
+            began,
+            before,
+            now: batch.at,
+            is_set: before.is_set_until(batch.at) || batch.gaps.iter().any(is_told),
+        }
+    }
+
+    /// When it was since the host started, of what is known by the wall clock alone. Where that was set
+    /// meanwhile nobody knows better than between the two.
+    pub(super) fn boot_ms(self, unix_ms: i64) -> i64 {
+        let Self { before, now, .. } = self;
+        let ago_ms = now.unix_ms.saturating_sub(unix_ms);
+        let first = if self.is_set { before } else { self.began };
+        let boot_ms = now.boot_ms.saturating_sub(ago_ms);
+        boot_ms.max(first.boot_ms).min(now.boot_ms)
+    }
+
+    /// When an incident began. While it goes on, how long it has lasted tells so whatever the wall clock
+    /// did.
+    pub(super) fn began_boot_ms(self, incident: &Incident) -> i64 {
+        let by_wall = self.boot_ms(milliseconds(&incident.began));
+        if !incident.open || incident.ended.is_some() {
+            return by_wall;
+        }
+        let by_length = self.now.boot_ms.saturating_sub(lasted_ms(incident));
+        if by_wall.abs_diff(by_length) > VIEW_MS {
+            by_length.max(self.began.boot_ms).min(self.now.boot_ms)
+        } else {
+            by_wall
+        }
+    }
+}
+
+/// How long it has lasted, by a clock that never steps.
+pub(super) fn lasted_ms(incident: &Incident) -> i64 {
+    #[allow(clippy::cast_possible_truncation, reason = "a float cast saturates")]
+    let lasted_ms = (incident.duration_seconds * 1e3).round() as i64;
+    lasted_ms.max(0)
+}
