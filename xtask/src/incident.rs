@@ -2,7 +2,7 @@
 //! recorded and the report stay in `target/incident`.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context as _, Result};
@@ -13,8 +13,15 @@ use crate::tree;
 /// Hosts of the play.
 const HOSTS: [&str; 2] = ["web1", "web2"];
 
+/// What a night leaves.
+pub(crate) struct Night {
+    folder: PathBuf,
+    /// What each host recorded.
+    pub(crate) recorders: [PathBuf; 2],
+}
+
 /// Plays it, as root.
-pub(crate) fn show(agent: &Path, play: &Path) -> Result<()> {
+pub(crate) fn play(agent: &Path, play: &Path) -> Result<Night> {
     let folder = tree::target().join("incident");
     drop(fs::remove_dir_all(&folder));
     fs::create_dir_all(&folder)
@@ -24,7 +31,16 @@ pub(crate) fn show(agent: &Path, play: &Path) -> Result<()> {
         .arg("incident")
         .arg(&folder)
         .env("DETECTOR_BIN", agent))?;
-    let files = HOSTS.map(|host| folder.join(format!("{host}.db")));
+    let recorders = HOSTS.map(|host| folder.join(format!("{host}.db")));
+    Ok(Night { folder, recorders })
+}
+
+/// Plays it and shows the report.
+pub(crate) fn show(agent: &Path, play: &Path) -> Result<()> {
+    let Night {
+        folder,
+        recorders: files,
+    } = self::play(agent, play)?;
     let page = folder.join("report.html");
     let report = || {
         let mut report = Command::new(agent);
