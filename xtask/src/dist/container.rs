@@ -30,8 +30,10 @@ const NAME: &str = "detector";
 const PATIENCE: Duration = Duration::from_secs(60);
 /// As the DaemonSet says: `terminationGracePeriodSeconds`.
 const GRACE_SECONDS: &str = "10";
-/// Where cgroup v2 is, and says which controllers there are.
-const CONTROLLERS: &str = "/sys/fs/cgroup/cgroup.controllers";
+/// Open files and processes. By default podman gives more of both than a root may who lacks CAP_SYS_RESOURCE.
+const ULIMITS: [&str; 2] = ["nofile=4096:4096", "nproc=4096:4096"];
+/// There where all of it is cgroup v2. Beside controllers of v1, crun does not run, and runc does.
+const UNIFIED: &str = "/sys/fs/cgroup/cgroup.controllers";
 
 /// Whether the container shares the host's processes.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -42,7 +44,11 @@ enum Processes {
 
 pub(super) fn try_out(release: &Release, may_install: bool) -> Result<()> {
     ensure!(is_root(), "running the image as a node does needs root");
-    need(&PROGRAMS, "running the image", may_install)?;
+    let purpose = "running the image";
+    need(&PROGRAMS, purpose, may_install)?;
+    if !is_unified() {
+        need(&[("runc", "runc")], purpose, may_install)?;
+    }
     let set = DaemonSet::read()?;
     let network = Network::make(1)?;
     let engine = Engine::start(release, &network)?;
@@ -109,6 +115,9 @@ impl Engine {
             .arg(folder("tmp"))
             .args(["--storage-driver", "vfs", "--cgroup-manager", "cgroupfs"])
             .args(["--events-backend", "none"]);
+        if !is_unified() {
+            podman.args(["--runtime", "runc"]);
+        }
         podman
     }
 
@@ -125,9 +134,13 @@ impl Engine {
         podman
             .args(["run", "--detach", "--name", NAME, "--network", "host"])
             .args(["--user", "0", "--read-only", "--read-only-tmpfs=false"])
-            .args(["--log-driver", "k8s-file", "--ulimit", "host"])
+            .args(["--memory", &set.memory, "--cpus", &set.cpus])
+            .args(["--log-driver", "k8s-file"])
             .args(["--security-opt", "no-new-privileges"])
             .args(["--cap-drop", "all"]);
+        for ulimit in ULIMITS {
+            podman.args(["--ulimit", ulimit]);
+        }
         for capability in &set.capabilities {
             podman.args(["--cap-add", capability]);
         }
@@ -148,17 +161,14 @@ impl Engine {
             let volume = format!("{}:{}:{mode}", folder.display(), mount.path);
             podman.args(["--volume", &volume]);
         }
-        if can_limit() {
-            podman.args(["--memory", &set.memory, "--cpus", &set.cpus]);
-        } else {
-            println!(
-                "no cgroup v2 is to be had here: run without the limits of processor and memory"
-            );
-            podman.args(["--cgroups", "disabled"]);
-        }
         podman.arg(&self.image).args(&set.arguments);
         output(&mut podman).context("podman does not run the image")?;
-        println!("running, with {}", set.capabilities.join(", "));
+        println!(
+            "running, with {} of memory, {} of a processor, {}",
+            set.memory,
+            set.cpus,
+            set.capabilities.join(", ")
+        );
         Ok(())
     }
 
@@ -174,7 +184,8 @@ impl Engine {
             status["shared_kernel"]
         );
         let found = self.inside(&["check"])?;
-        println!("{}", found.trim_end());
+        let lacks = found.lines().filter(|line| !line.starts_with("ok "));
+        println!("{}", lacks.collect::<Vec<_>>().join("\n"));
         let attacker = Background::start_until_ready(&mut peers::command(
             &network.middle,
             "attacker",
@@ -212,6 +223,7 @@ impl Engine {
         let recorder = self.scratch.path.join("volumes/state/recorder.db");
         let size = recorder.metadata().map_or(0, |found| found.len());
         ensure!(size > 0, "nothing was recorded in {}", recorder.display());
+        fs::remove_dir_all(self.scratch.path.join("volumes/state"))?;
         println!("stopped with exit code 0, {size} bytes recorded\n");
         Ok(())
     }
@@ -276,10 +288,6 @@ impl Drop for Engine {
     }
 }
 
-/// Whether the engine can set limits here.
-fn can_limit() -> bool {
-    let controllers = fs::read_to_string(CONTROLLERS).unwrap_or_default();
-    ["cpu", "memory"]
-        .iter()
-        .all(|wanted| controllers.split_whitespace().any(|found| found == *wanted))
+fn is_unified() -> bool {
+    Path::new(UNIFIED).exists()
 }
