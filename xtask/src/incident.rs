@@ -15,9 +15,8 @@ const HOSTS: [&str; 2] = ["web1", "web2"];
 
 /// What a night leaves.
 pub(crate) struct Night {
-    folder: PathBuf,
-    /// What each host recorded.
-    pub(crate) recorders: [PathBuf; 2],
+    /// Where it is: `web1.db` and `web2.db`.
+    pub(crate) folder: PathBuf,
 }
 
 /// Plays it, as root.
@@ -31,16 +30,13 @@ pub(crate) fn play(agent: &Path, play: &Path) -> Result<Night> {
         .arg("incident")
         .arg(&folder)
         .env("DETECTOR_BIN", agent))?;
-    let recorders = HOSTS.map(|host| folder.join(format!("{host}.db")));
-    Ok(Night { folder, recorders })
+    Ok(Night { folder })
 }
 
 /// Plays it and shows the report.
 pub(crate) fn show(agent: &Path, play: &Path) -> Result<()> {
-    let Night {
-        folder,
-        recorders: files,
-    } = self::play(agent, play)?;
+    let Night { folder } = self::play(agent, play)?;
+    let files = HOSTS.map(|host| folder.join(format!("{host}.db")));
     let page = folder.join("report.html");
     let report = || {
         let mut report = Command::new(agent);

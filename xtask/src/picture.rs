@@ -35,12 +35,18 @@ struct Run {
     style: Style,
 }
 
-/// The screen without the empty lines at its end; `words` are replaced by others of the same width.
-pub(crate) fn svg(screen: &Screen, words: (&str, &str)) -> String {
+/// The first lines of the screen, `most` of them, without the empty ones at its end; a word is replaced by
+/// another one that is no longer.
+pub(crate) fn svg(screen: &Screen, most: usize, words: (&str, &str)) -> String {
     let (lines, columns) = screen.size();
     let rows: Vec<Vec<Run>> = (0..lines).map(|line| runs(screen, line, columns)).collect();
     let last = rows.iter().rposition(|row| !row.is_empty());
-    let rows = &rows[..last.map_or(0, |last| last + 1)];
+    let all = last.map_or(0, |last| last + 1);
+    let mut rows: Vec<&[Run]> = rows.iter().take(all.min(most)).map(Vec::as_slice).collect();
+    let dots = [Run::plain("…")];
+    if all > most {
+        rows.push(&dots);
+    }
     let width = f32::from(columns) * WIDTH + 2.0 * MARGIN;
     let height = rows.iter().fold(2.0 * MARGIN, |sum, _| sum + HEIGHT);
     let mut picture = format!(
@@ -57,6 +63,23 @@ pub(crate) fn svg(screen: &Screen, words: (&str, &str)) -> String {
     }
     picture.push_str("</svg>\n");
     picture
+}
+
+impl Run {
+    /// Of a line of its own.
+    fn plain(text: &str) -> Self {
+        Self {
+            column: 0,
+            text: text.to_owned(),
+            style: Style {
+                colour: FOREGROUND.to_owned(),
+                behind: None,
+                is_bold: false,
+                is_dim: true,
+                is_underlined: false,
+            },
+        }
+    }
 }
 
 fn runs(screen: &Screen, line: u16, columns: u16) -> Vec<Run> {
@@ -181,7 +204,7 @@ mod tests {
     fn picture(text: &str) -> String {
         let mut terminal = vt100::Parser::new(4, 20, 0);
         terminal.process(text.as_bytes());
-        svg(terminal.screen(), ("6.1-x", "6.1"))
+        svg(terminal.screen(), 2, ("6.1-x", "6.1"))
     }
 
     #[test]
@@ -199,6 +222,16 @@ mod tests {
         );
         // Two lines and two margins: what is empty at the end is left out.
         assert!(picture.contains("height=\"58\""), "{picture}");
+    }
+
+    #[test]
+    fn what_is_too_long_ends_in_dots() {
+        let picture = picture("a\r\nb\r\nc");
+        assert!(
+            picture.contains(">b<") && !picture.contains(">c<"),
+            "{picture}"
+        );
+        assert!(picture.contains(">…</text>"), "{picture}");
     }
 
     #[test]

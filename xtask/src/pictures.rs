@@ -6,7 +6,7 @@ use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, bail};
 
 use crate::background::Scratch;
 use crate::frames::version;
@@ -18,32 +18,39 @@ use crate::tree;
 const PATIENCE: Duration = Duration::from_secs(30);
 /// Whoever plays the worst peer of the night.
 const PEER: &str = "203.0.113.9";
-/// More lines than any of them prints.
-const SIZE: (u16, u16) = (112, 120);
-const TOP_SIZE: (u16, u16) = (100, 26);
+/// More lines than any of them prints,
+const SIZE: (u16, u16) = (112, 400);
+/// and those that a picture has.
+const LINES: usize = 48;
+const TOP_SIZE: (u16, u16) = (100, 22);
+/// Seconds of an incident until somebody is accused.
+const SECONDS: usize = 20;
 
 /// Plays the night and writes the pictures.
 pub(crate) fn write(agent: &Path, play: &Path, release: &str) -> Result<()> {
     let night = incident::play(agent, play)?;
-    let [web1, web2] = &night.recorders;
+    let place = night.folder.as_path();
     let folder = tree::root().join("docs/pictures");
     fs::create_dir_all(&folder).context("cannot make a folder for pictures")?;
     let scratch = Scratch::create("pictures")?;
     let words = (release, version(release));
     let keep = |name: &str, terminal: &Terminal| {
         let file = folder.join(format!("{name}.svg"));
-        fs::write(&file, svg(terminal.screen(), words))
+        fs::write(&file, svg(terminal.screen(), LINES, words))
             .with_context(|| format!("cannot write {}", file.display()))?;
         println!("docs/pictures/{name}.svg: written");
         anyhow::Ok(())
     };
     let of_web1 = |arguments: &[&str]| {
         let mut command = Command::new(agent);
-        command.args(arguments).arg("--state-dir").arg(web1);
+        command.current_dir(place).args(arguments);
+        command.args(["--state-dir", "web1.db"]);
         command
     };
     let mut report = Command::new(agent);
-    report.arg("report").args([web1, web2]);
+    report
+        .current_dir(place)
+        .args(["report", "web1.db", "web2.db"]);
     for (name, command) in [
         ("peers", of_web1(&["peers", "--since", "1h"])),
         ("explain", of_web1(&["explain", PEER])),
@@ -55,9 +62,17 @@ pub(crate) fn write(agent: &Path, play: &Path, release: &str) -> Result<()> {
         keep(name, &terminal)?;
     }
     let mut top = Terminal::run(&of_web1(&["top"]), &scratch.path, TOP_SIZE)?;
-    // The newest second, and from there back to the last incident.
+    // The newest second, from there back to the last incident, and on until it is judged.
     top.wait(PATIENCE, |text| text.contains("web1"))?;
     top.press(b"[")?;
-    top.wait(PATIENCE, |text| text.contains(PEER))?;
-    keep("top", &top)
+    let (_, mut seen) = top.wait(PATIENCE, |text| text.contains(PEER))?;
+    for _ in 0..SECONDS {
+        if seen.contains("zero-window-attack") {
+            return keep("top", &top);
+        }
+        let before = seen;
+        top.press(b"t")?;
+        seen = top.wait(PATIENCE, |text| text != before)?.1;
+    }
+    bail!("nobody is accused within {SECONDS} s:\n{seen}")
 }

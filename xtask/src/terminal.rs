@@ -48,7 +48,11 @@ impl Terminal {
             "stty cols {columns} rows {lines} && exec {}",
             shown(program)
         );
-        let mut script = Command::new("script")
+        let mut script = Command::new("script");
+        if let Some(place) = program.get_current_dir() {
+            script.current_dir(place);
+        }
+        let mut script = script
             .args(["--quiet", "--command", &line, "/dev/null"])
             .env("XDG_STATE_HOME", folder)
             .env("LC_ALL", "C.UTF-8")

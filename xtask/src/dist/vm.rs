@@ -46,7 +46,7 @@ const AMD64: Emulator = Emulator {
     ],
     arguments: &["-accel", "tcg", "-cpu", "max", "-m", "1024", "-smp", "2"],
     command_line: "root=LABEL=root rw console=ttyS0 quiet panic=-1 no_timer_check",
-    time_limit: Duration::from_secs(1_200),
+    time_limit: Duration::from_secs(2_000),
     patience: 1,
 };
 
