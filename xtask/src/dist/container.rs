@@ -233,10 +233,11 @@ impl Engine {
             self.podman()
                 .args(["inspect", "--format", "{{.State.Pid}}", NAME]),
         )?;
-        let socket = format!("/proc/{}/root/run/detector/control.sock", pid.trim());
+        let root = format!("/proc/{}/root", pid.trim());
         let asked = output(
             Command::new("curl")
-                .args(["--silent", "--fail", "--unix-socket", &socket])
+                .args(["--silent", "--fail", "--unix-socket"])
+                .arg(Path::new(&root).join("run/detector/control.sock"))
                 .arg("http://localhost/v1/status"),
         )?;
         Ok(serde_json::from_str(&asked)?)

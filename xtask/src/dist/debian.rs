@@ -64,33 +64,44 @@ const RULE: &str = r":qemu-aarch64:M::\x7fELF\x02\x01\x01\x00\x00\x00\x00\x00\x0
 
 /// Programs of another processor run on this host while it lives.
 struct Interpreter {
-    is_ours: bool,
+    /// Whether the kernel was told by it,
+    has_told: bool,
+    /// and whether it had to be asked for the place to do so.
+    has_mounted: bool,
 }
 
 impl Interpreter {
     fn of(processor: Processor) -> Result<Self> {
+        let mut interpreter = Self {
+            has_told: false,
+            has_mounted: false,
+        };
         let entry = Path::new(FORMATS).join(FORMAT);
         if processor.is_this_machine() || entry.exists() {
-            return Ok(Self { is_ours: false });
+            return Ok(interpreter);
         }
         let register = Path::new(FORMATS).join("register");
         if !register.exists() {
             run(Command::new("mount").args(["-t", "binfmt_misc", "binfmt_misc", FORMATS]))
                 .context("this kernel runs no programs of other processors (CONFIG_BINFMT_MISC)")?;
+            interpreter.has_mounted = true;
         }
         // Mounted just now, it may have the rule already.
-        if entry.exists() {
-            return Ok(Self { is_ours: false });
+        if !entry.exists() {
+            fs::write(&register, RULE).context("the kernel refuses to run programs of arm64")?;
+            interpreter.has_told = true;
         }
-        fs::write(&register, RULE).context("the kernel refuses to run programs of arm64")?;
-        Ok(Self { is_ours: true })
+        Ok(interpreter)
     }
 }
 
 impl Drop for Interpreter {
     fn drop(&mut self) {
-        if self.is_ours {
+        if self.has_told {
             drop(fs::write(Path::new(FORMATS).join(FORMAT), "-1"));
+        }
+        if self.has_mounted {
+            drop(Command::new("umount").arg(FORMATS).status());
         }
     }
 }

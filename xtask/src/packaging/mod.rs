@@ -26,7 +26,7 @@ const MOST_EXPOSED: f64 = 2.0;
 const CHAPTERS: [&str; 3] = ["## Look at", "## Do", "## When it is nothing"];
 /// What stands before a parenthesis in our expressions: Prometheus has had all of it since 2.0, and so have those
 /// that speak its language.
-const OF_PROMETHEUS_2: [&str; 13] = [
+const OF_PROMETHEUS_2: [&str; 14] = [
     "and",
     "by",
     "count",
@@ -39,6 +39,7 @@ const OF_PROMETHEUS_2: [&str; 13] = [
     "sum",
     "topk",
     "unless",
+    "vector",
     "without",
 ];
 /// Validator of Kubernetes' published schemas, reader of YAML, and Helm's engine.
