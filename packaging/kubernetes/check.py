@@ -38,6 +38,11 @@ def is_unprivileged(text):
     return bool(found)
 
 
+def has_host_pid(text):
+    (found,) = [document for document in documents(text) if document["kind"] == "DaemonSet"]
+    return found["spec"]["template"]["spec"]["hostPID"]
+
+
 def main():
     base = sorted((HERE / "base").glob("*.yaml"))
     listed = yaml.safe_load((HERE / "base/kustomization.yaml").read_text())["resources"]
@@ -48,7 +53,8 @@ def main():
     assert is_unprivileged((HERE / "base/daemonset.yaml").read_text())
 
     with chart.Chart.load(HERE / "chart") as loaded:
-        for values in ({}, {"podMonitor": {"enabled": True}, "port": 9999, "nodeSelector": {"web": "yes"}}):
+        more = {"podMonitor": {"enabled": True}, "port": 9999, "nodeSelector": {"web": "yes"}, "hostPID": False}
+        for values in ({}, more):
             manifests = loaded.render(values, name="peers", namespace="web")
             for name, text in manifests.items():
                 for version in ("1.30", "1.37"):
@@ -57,6 +63,7 @@ def main():
             text = manifests["detector/templates/daemonset.yaml"]
             assert is_unprivileged(text)
             assert str(values.get("port", 10062)) in text
+            assert has_host_pid(text) is values.get("hostPID", True)
 
 
 if __name__ == "__main__":

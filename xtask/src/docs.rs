@@ -7,6 +7,7 @@ use anyhow::{Context as _, Result, bail};
 
 use crate::command::output;
 use crate::run::{Profile, build_agent};
+use crate::site;
 use crate::tree;
 
 /// Chapters of `detector docs`, and the page under docs/ that each makes.
@@ -41,10 +42,26 @@ const CHAPTERS: [(&str, &str); 24] = [
 pub(crate) struct Arguments {
     /// Compare with what is there, change nothing
     #[arg(long)]
-    pub(crate) check: bool,
+    check: bool,
+    /// Instead: all pages as one static site, into target/site
+    #[arg(long, conflicts_with = "check")]
+    site: bool,
+}
+
+impl Arguments {
+    /// Change nothing.
+    pub(crate) const fn check() -> Self {
+        Self {
+            check: true,
+            site: false,
+        }
+    }
 }
 
 pub(crate) fn main(arguments: &Arguments) -> Result<()> {
+    if arguments.site {
+        return site::build();
+    }
     let agent = build_agent(Profile::Dev)?;
     let folder = tree::root().join("docs");
     let mut stale = Vec::new();

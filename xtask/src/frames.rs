@@ -1,5 +1,6 @@
 //! `cargo xtask frames`: plays the demonstration, watches it with `detector top` in a terminal of 80
-//! columns and 24 lines, and writes what is on the screen into README.md.
+//! columns and 24 lines, and writes what is on the screen into README.md. With `--pictures` the night of an
+//! incident instead, and what commands show of it, as pictures of docs/first-incident.md.
 
 use std::fs;
 use std::path::Path;
@@ -11,6 +12,7 @@ use anyhow::{Context as _, Result};
 use crate::background::{Background, Scratch};
 use crate::marked::Part;
 use crate::packages;
+use crate::pictures;
 use crate::run::Programs;
 use crate::terminal::Terminal;
 
@@ -28,18 +30,28 @@ const PATIENCE: Duration = Duration::from_secs(30);
 
 #[derive(clap::Args)]
 pub(crate) struct Arguments {
+    /// Pictures of docs/first-incident.md instead, of the night that `cargo xtask demo --incident` plays
+    #[arg(long)]
+    pictures: bool,
     #[command(flatten)]
     programs: Programs,
 }
 
 pub(crate) fn main(arguments: &Arguments) -> Result<()> {
     packages::need(&[("script", "bsdutils")], "capturing a terminal", false)?;
-    let Some((agent, play)) = arguments.programs.as_root(&["frames"])? else {
+    let chore = match arguments.pictures {
+        true => &["frames", "--pictures"][..],
+        false => &["frames"],
+    };
+    let Some((agent, play)) = arguments.programs.as_root(chore)? else {
         return Ok(());
     };
-    let frames = capture(&agent, &play)?;
     let release = fs::read_to_string("/proc/sys/kernel/osrelease")
         .context("cannot read the kernel's release")?;
+    if arguments.pictures {
+        return pictures::write(&agent, &play, release.trim());
+    }
+    let frames = capture(&agent, &play)?;
     let frames = frames.map(|frame| format!("```text\n{}\n```", tidied(&frame, release.trim())));
     FRAMES.write(&frames.join("\n\n"))
 }
@@ -85,9 +97,14 @@ fn capture(agent: &Path, play: &Path) -> Result<[String; 3]> {
 /// Without spaces at the ends of lines, and without what a distribution adds to the release of its
 /// kernel: no reader cares.
 fn tidied(frame: &str, release: &str) -> String {
-    let version = release.split('-').next().unwrap_or(release);
+    let version = version(release);
     let lines: Vec<&str> = frame.trim_end().lines().map(str::trim_end).collect();
     lines.join("\n").replace(release, version)
+}
+
+/// A kernel's release without what a distribution adds to it.
+pub(crate) fn version(release: &str) -> &str {
+    release.split('-').next().unwrap_or(release)
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 //! recorded and the report stay in `target/incident`.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context as _, Result};
@@ -13,8 +13,14 @@ use crate::tree;
 /// Hosts of the play.
 const HOSTS: [&str; 2] = ["web1", "web2"];
 
+/// What a night leaves.
+pub(crate) struct Night {
+    /// Where it is: `web1.db` and `web2.db`.
+    pub(crate) folder: PathBuf,
+}
+
 /// Plays it, as root.
-pub(crate) fn show(agent: &Path, play: &Path) -> Result<()> {
+pub(crate) fn play(agent: &Path, play: &Path) -> Result<Night> {
     let folder = tree::target().join("incident");
     drop(fs::remove_dir_all(&folder));
     fs::create_dir_all(&folder)
@@ -24,6 +30,12 @@ pub(crate) fn show(agent: &Path, play: &Path) -> Result<()> {
         .arg("incident")
         .arg(&folder)
         .env("DETECTOR_BIN", agent))?;
+    Ok(Night { folder })
+}
+
+/// Plays it and shows the report.
+pub(crate) fn show(agent: &Path, play: &Path) -> Result<()> {
+    let Night { folder } = self::play(agent, play)?;
     let files = HOSTS.map(|host| folder.join(format!("{host}.db")));
     let page = folder.join("report.html");
     let report = || {

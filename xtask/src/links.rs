@@ -47,7 +47,7 @@ pub(crate) fn check() -> Result<()> {
 }
 
 /// Targets of links within the repository, without the place in the page.
-fn links(text: &str) -> impl Iterator<Item = &str> {
+pub(crate) fn links(text: &str) -> impl Iterator<Item = &str> {
     text.split("](").skip(1).filter_map(|rest| {
         let (target, _) = rest.split_once(')')?;
         let (path, _) = target.split_once('#').unwrap_or((target, ""));

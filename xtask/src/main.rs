@@ -27,9 +27,12 @@ mod marked;
 mod monitoring;
 mod packages;
 mod packaging;
+mod picture;
+mod pictures;
 mod room;
 mod run;
 mod scenarios;
+mod site;
 mod terminal;
 mod test;
 mod tree;
@@ -56,7 +59,7 @@ enum Chore {
     Run(run::Arguments),
     /// See it work in a minute: peers that hold a server, and what the agent says of them
     Demo(demo::Arguments),
-    /// Write what `detector top` shows of the demonstration into the README (needs root)
+    /// Write what `detector top` shows of the demonstration into the README, or pictures of an incident (needs root)
     Frames(frames::Arguments),
     /// Write what other tools show of the demonstration into docs/comparison.md (needs root)
     Compare(compare::Arguments),

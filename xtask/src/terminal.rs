@@ -1,20 +1,22 @@
-//! `detector top` in a terminal that util-linux's `script` makes, and the screen it draws there.
+//! A program in a terminal that util-linux's `script` makes, and the screen it draws there.
 
 use std::fs;
 use std::io::{Read as _, Write as _};
 use std::path::Path;
 use std::process::{Child, ChildStdin, Command, Stdio};
-use std::sync::mpsc::{self, Receiver};
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail};
-use vt100::Parser;
+use vt100::{Parser, Screen};
+
+use crate::command::shown;
 
 /// For `top` to end once it was asked to.
 const END_PATIENCE: Duration = Duration::from_secs(10);
 
-/// `detector top` in its terminal; ended with its guard.
+/// A program in its terminal; ended with its guard.
 pub(crate) struct Terminal {
     script: Child,
     keys: ChildStdin,
@@ -24,20 +26,34 @@ pub(crate) struct Terminal {
 }
 
 impl Terminal {
-    /// Starts it on this socket, with settings below `folder`, in so many columns and lines.
+    /// Starts `detector top` on this socket, with settings below `folder`, in so many columns and lines.
     pub(crate) fn start(
         agent: &Path,
         socket: &Path,
         folder: &Path,
+        size: (u16, u16),
+    ) -> Result<Self> {
+        let mut top = Command::new(agent);
+        top.arg("top").arg("--control-socket").arg(socket);
+        Self::run(&top, folder, size)
+    }
+
+    /// Starts a program, with settings below `folder`, in so many columns and lines.
+    pub(crate) fn run(
+        program: &Command,
+        folder: &Path,
         (columns, lines): (u16, u16),
     ) -> Result<Self> {
         let line = format!(
-            "stty cols {columns} rows {lines} && exec \"$TOP\" top --control-socket \"$SOCKET\""
+            "stty cols {columns} rows {lines} && exec {}",
+            shown(program)
         );
-        let mut script = Command::new("script")
+        let mut script = Command::new("script");
+        if let Some(place) = program.get_current_dir() {
+            script.current_dir(place);
+        }
+        let mut script = script
             .args(["--quiet", "--command", &line, "/dev/null"])
-            .env("TOP", agent)
-            .env("SOCKET", socket)
             .env("XDG_STATE_HOME", folder)
             .env("LC_ALL", "C.UTF-8")
             .env("TERM", "xterm-256color")
@@ -86,6 +102,24 @@ impl Terminal {
             "waited in vain, with this on the screen:\n{}",
             self.seen.screen().contents()
         );
+    }
+
+    /// What is on the screen.
+    pub(crate) fn screen(&self) -> &Screen {
+        self.seen.screen()
+    }
+
+    /// Waits until the program has ended by itself.
+    pub(crate) fn wait_for_end(&mut self, patience: Duration) -> Result<()> {
+        let end = Instant::now() + patience;
+        loop {
+            let left = end.saturating_duration_since(Instant::now());
+            match self.output.recv_timeout(left) {
+                Ok((_, bytes)) => self.seen.process(&bytes),
+                Err(RecvTimeoutError::Disconnected) => return Ok(()),
+                Err(RecvTimeoutError::Timeout) => bail!("it does not end"),
+            }
+        }
     }
 
     /// Types.

@@ -85,7 +85,7 @@ const STEPS: [Step; 16] = [
     Step {
         name: "docs",
         alone: "cargo xtask docs --check",
-        act: |_| docs::main(&docs::Arguments { check: true }),
+        act: |_| docs::main(&docs::Arguments::check()),
     },
     Step {
         name: "bench",

@@ -43,6 +43,11 @@ fn columns_exist() {
 
 /// Answers each question on one connection with what `answer` makes of it, for as long as somebody asks.
 fn serve(answer: fn(&str) -> String) -> Prometheus {
+    serve_with("200 OK", answer)
+}
+
+/// The same with this status.
+fn serve_with(status: &'static str, answer: fn(&str) -> String) -> Prometheus {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
     std::thread::spawn(move || {
@@ -56,7 +61,8 @@ fn serve(answer: fn(&str) -> String) -> Prometheus {
             }
             let text = String::from_utf8(std::mem::take(&mut asked)).unwrap();
             let body = answer(text.lines().next().unwrap());
-            let head = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n", body.len());
+            let length = body.len();
+            let head = format!("HTTP/1.1 {status}\r\nContent-Length: {length}\r\n\r\n");
             if stream.write_all((head + &body).as_bytes()).is_err() {
                 return;
             }
@@ -148,4 +154,25 @@ async fn what_is_no_prometheus_is_named_with_the_reason() {
         .unwrap_err()
         .to_string();
     assert!(error.contains("cannot connect"), "{error}");
+}
+
+#[tokio::test]
+async fn an_old_server_is_quoted() {
+    let refusing = |_: &str| {
+        json!({ "status": "error", "errorType": "bad_data", "error": "parse error: unknown function" })
+            .to_string()
+    };
+    let old = serve_with("400 Bad Request", refusing);
+    let error = ask_all(&old).await.unwrap_err().to_string();
+    assert!(
+        error.ends_with("status 400 Bad Request: parse error: unknown function"),
+        "{error}"
+    );
+    // Before its API had a version, there was no such page.
+    let older = serve_with("404 Not Found", |_| "404 page not found".to_owned());
+    let error = ask_all(&older).await.unwrap_err().to_string();
+    assert!(
+        error.contains("status 404 Not Found: its answer is not that of a Prometheus"),
+        "{error}"
+    );
 }

@@ -1,4 +1,7 @@
 //! A container image as the OCI's image layout has it, for all processors: made of files, no engine needed.
+//!
+//! The layout names one image, whose index has one manifest for each processor: engines that are asked to load
+//! a layout of several images ask back which one.
 
 use std::fs;
 use std::path::Path;
@@ -26,7 +29,9 @@ pub(super) fn write(release: &Release, trees: &[Tree]) -> Result<()> {
         .iter()
         .map(|tree| manifest(release, tree, &blobs))
         .collect::<Result<Vec<_>>>()?;
-    let index = json!({ "schemaVersion": 2, "mediaType": INDEX, "manifests": manifests });
+    let of_processors = json!({ "schemaVersion": 2, "mediaType": INDEX, "manifests": manifests });
+    let image = named(store(&of_processors, &blobs, INDEX)?, &release.version);
+    let index = json!({ "schemaVersion": 2, "mediaType": INDEX, "manifests": [image] });
     fs::write(layout.join("oci-layout"), LAYOUT)?;
     fs::write(layout.join("index.json"), index.to_string())?;
     let file = release
@@ -80,8 +85,16 @@ fn manifest(release: &Release, tree: &Tree, blobs: &Path) -> Result<Value> {
     });
     let mut manifest = store(&manifest, blobs, MANIFEST)?;
     manifest["platform"] = json!({ "architecture": tree.processor.debian(), "os": "linux" });
-    manifest["annotations"] = json!({ "org.opencontainers.image.ref.name": release.version });
     Ok(manifest)
+}
+
+/// Under the name that manifests of Kubernetes use, as podman reads it and as containerd does.
+fn named(mut descriptor: Value, version: &str) -> Value {
+    descriptor["annotations"] = json!({
+        "org.opencontainers.image.ref.name": format!("detector:{version}"),
+        "io.containerd.image.name": format!("docker.io/library/detector:{version}"),
+    });
+    descriptor
 }
 
 fn store(document: &Value, blobs: &Path, media_type: &str) -> Result<Value> {

@@ -5,6 +5,9 @@
 
 mod bill;
 mod build;
+mod container;
+mod daemon_set;
+mod debian;
 mod image;
 mod packages;
 mod tree_of_files;
@@ -40,11 +43,14 @@ pub(crate) struct Arguments {
     /// Build the commit a second time, elsewhere, and compare all bytes
     #[arg(long)]
     twice: bool,
-    /// Install, attack, reboot, upgrade and purge the package in a booted Debian (amd64, needs root)
+    /// Install, attack, reboot, upgrade and purge the packages in a booted Debian (needs root) [default: amd64 alone]
     #[arg(long)]
     vm: bool,
+    /// Run the container image with podman, with what the DaemonSet gives it (needs root)
+    #[arg(long)]
+    container: bool,
     /// Try the packages that are there, build nothing
-    #[arg(long, requires = "vm")]
+    #[arg(long)]
     no_build: bool,
     /// Install missing packages (as root, on Debian)
     #[arg(long)]
@@ -69,8 +75,11 @@ pub(crate) fn main(arguments: &Arguments) -> Result<()> {
             twice(arguments, &sums)?;
         }
     }
+    if arguments.container {
+        container::try_out(&release, arguments.install)?;
+    }
     if arguments.vm {
-        vm::try_out(&release, arguments.install)?;
+        vm::try_out(&release, &arguments.processors, arguments.install)?;
     }
     Ok(())
 }

@@ -73,27 +73,40 @@ pub(super) fn deb(release: &Release, tree: &Tree) -> Result<()> {
 }
 
 pub(super) fn rpm(release: &Release, tree: &Tree) -> Result<()> {
+    let stage = format!("stage {}", tree.root.display());
+    let spec = template("rpm/detector.spec", release)?;
+    rpmbuild(release, &spec, tree.processor.rpm(), &[stage])
+}
+
+/// Stands for what a distribution of RPM packages has, where they are tried without one.
+pub(super) fn distribution(release: &Release) -> Result<()> {
+    rpmbuild(release, include_str!("distribution.spec"), "noarch", &[])
+}
+
+fn rpmbuild(release: &Release, text: &str, target: &str, definitions: &[String]) -> Result<()> {
     let scratch = release.folder.join("rpm");
     fs::create_dir_all(&scratch).context("cannot make a folder for rpmbuild")?;
-    let spec = scratch.join("detector.spec");
-    fs::write(&spec, template("rpm/detector.spec", release)?).context("cannot write the spec")?;
+    let spec = scratch.join("package.spec");
+    fs::write(&spec, text).context("cannot write the spec")?;
     let define = |name: &str, value: &str| format!("--define={name} {value}");
-    run(release
-        .command("rpmbuild")
-        .args(["-bb", "--quiet", "--target", tree.processor.rpm()])
+    let mut rpmbuild = release.command("rpmbuild");
+    rpmbuild
+        .args(["-bb", "--quiet", "--target", target])
         .arg(define("_topdir", &scratch.display().to_string()))
         .arg(define("_rpmdir", &release.folder.display().to_string()))
         .arg(define(
             "_rpmfilename",
             "%{NAME}-%{VERSION}-%{RELEASE}.%{ARCH}.rpm",
         ))
-        .arg(define("stage", &tree.root.display().to_string()))
         .arg(define("_buildhost", "localhost"))
         .arg(define("use_source_date_epoch_as_buildtime", "1"))
         .arg(define("clamp_mtime_to_source_date_epoch", "1"))
         // Where rpmbuild worked, and for how long, is nobody's business.
-        .arg(define("_build_name_fmt", "%{NAME}"))
-        .arg(&spec))?;
+        .arg(define("_build_name_fmt", "%{NAME}"));
+    for definition in definitions {
+        rpmbuild.arg(format!("--define={definition}"));
+    }
+    run(rpmbuild.arg(&spec))?;
     fs::remove_dir_all(&scratch).context("cannot remove the folder of rpmbuild")
 }
 

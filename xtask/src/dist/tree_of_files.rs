@@ -79,6 +79,12 @@ pub(super) struct Tree {
 }
 
 impl Tree {
+    /// The one that was laid out with the packages of a release.
+    pub(super) fn laid_out(release: &Release, processor: Processor) -> Self {
+        let root = release.folder.join(format!("tree-{}", processor.debian()));
+        Self { root, processor }
+    }
+
     /// With man page and completions as `speaker` writes them: the program for this machine.
     pub(super) fn lay_out(
         release: &Release,
@@ -86,8 +92,7 @@ impl Tree {
         program: &Path,
         speaker: &Path,
     ) -> Result<Self> {
-        let root = release.folder.join(format!("tree-{}", processor.debian()));
-        let tree = Self { root, processor };
+        let tree = Self::laid_out(release, processor);
         tree.put("usr/bin/detector", &read(program)?)?;
         tree.copy()?;
         tree.write_texts(release, speaker)?;

@@ -1,5 +1,5 @@
-//! `cargo xtask dist --vm`: the package in a booted Debian with systemd as its first process, as somebody would
-//! use it who has only the README.
+//! `cargo xtask dist --vm`: the packages in a booted Debian with systemd as its first process, as somebody would
+//! use them who has only the README: first the Debian package, then, in the same machine, the RPM package.
 
 use std::fs;
 use std::io::{BufRead as _, BufReader};
@@ -12,119 +12,175 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail, ensure};
 
-use super::Release;
+use super::build::Processor;
+use super::tree_of_files::Tree;
+use super::{Release, debian, packages};
 use crate::command::{run, shown};
 use crate::packages::{is_root, need};
 use crate::tree;
 
-const PROGRAMS: [(&str, &str); 3] = [
-    ("mmdebstrap", "mmdebstrap"),
-    ("mkfs.ext4", "e2fsprogs"),
-    ("qemu-system-x86_64", "qemu-system-x86"),
-];
-/// Beside the smallest Debian there is.
-const INCLUDED: &str =
-    "systemd,systemd-sysv,linux-image-cloud-amd64,nginx-light,curl,iproute2,passwd";
-/// Under emulation, two boots and a watchdog.
-const TIME_LIMIT: Duration = Duration::from_secs(1_200);
 /// More than Debian and the packages take.
 const DISK_BYTES: u64 = 2 << 30;
 /// Starts what is tried, at each boot.
 const UNIT: &str = "[Unit]\nAfter=multi-user.target\n[Service]\nType=oneshot\nExecStart=/srv/vm.sh\n\
     TimeoutStartSec=infinity\n[Install]\nWantedBy=default.target\n";
 
-pub(super) fn try_out(release: &Release, may_install: bool) -> Result<()> {
+/// An emulated machine of a processor.
+struct Emulator {
+    programs: &'static [(&'static str, &'static str)],
+    arguments: &'static [&'static str],
+    /// The kernel's.
+    command_line: &'static str,
+    /// Two boots and a watchdog.
+    time_limit: Duration,
+    /// By how much waiting in the machine is longer than where nothing is emulated twice.
+    patience: u32,
+}
+
+const AMD64: Emulator = Emulator {
+    programs: &[
+        ("qemu-system-x86_64", "qemu-system-x86"),
+        ("mmdebstrap", "mmdebstrap"),
+        ("mkfs.ext4", "e2fsprogs"),
+        ("rpmbuild", "rpm"),
+    ],
+    arguments: &["-accel", "tcg", "-cpu", "max", "-m", "1024", "-smp", "2"],
+    command_line: "root=LABEL=root rw console=ttyS0 quiet panic=-1 no_timer_check",
+    time_limit: Duration::from_secs(2_000),
+    patience: 1,
+};
+
+const ARM64: Emulator = Emulator {
+    programs: &[
+        ("qemu-system-aarch64", "qemu-system-arm"),
+        ("qemu-aarch64-static", "qemu-user-static"),
+        ("mmdebstrap", "mmdebstrap"),
+        ("mkfs.ext4", "e2fsprogs"),
+        ("rpmbuild", "rpm"),
+    ],
+    // Pointers are signed by a cheap function: that of the architecture takes half of the time.
+    arguments: &[
+        "-M",
+        "virt",
+        "-accel",
+        "tcg",
+        "-cpu",
+        "max,pauth-impdef=on",
+        "-m",
+        "1500",
+        "-smp",
+        "2",
+    ],
+    command_line: "root=LABEL=root rw console=ttyAMA0 quiet panic=-1",
+    time_limit: Duration::from_secs(3_000),
+    patience: 3,
+};
+
+impl Emulator {
+    const fn of(processor: Processor) -> &'static Self {
+        match processor {
+            Processor::Amd64 => &AMD64,
+            Processor::Arm64 => &ARM64,
+        }
+    }
+
+    fn program(&self) -> &'static str {
+        self.programs[0].0
+    }
+}
+
+/// On each of these processors, or on the first there is.
+pub(super) fn try_out(
+    release: &Release,
+    processors: &[Processor],
+    may_install: bool,
+) -> Result<()> {
     ensure!(is_root(), "making a Debian needs root");
-    need(&PROGRAMS, "a machine to try the package in", may_install)?;
+    let processors = match processors {
+        [] => &[Processor::Amd64][..],
+        some => some,
+    };
     let folder = tree::target().join("vm");
     fs::create_dir_all(&folder).context("cannot make a folder for the machine")?;
-    let root = debian(&folder)?;
-    furnish(&root, release)?;
-    let disk = folder.join("disk");
-    fs::File::create(&disk)
-        .and_then(|file| file.set_len(DISK_BYTES))
-        .context("cannot make a disk")?;
-    run(Command::new("mkfs.ext4")
-        .args(["-q", "-F", "-L", "root", "-d"])
-        .arg(&root)
-        .arg(&disk))?;
-    boot(&root, &disk, &folder.join("console.log"))
-}
-
-/// A fresh Debian, made once; what is tried is put into a copy.
-fn debian(folder: &Path) -> Result<PathBuf> {
-    let fresh = folder.join("debian");
-    if !fresh.join("boot").exists() {
-        let unfinished = folder.join("debian-unfinished");
-        drop(fs::remove_dir_all(&unfinished));
-        run(Command::new("mmdebstrap")
-            .args(["--quiet", "--mode=root", "--variant=minbase"])
-            .arg(format!("--include={INCLUDED}"))
-            .arg(codename()?)
-            .arg(&unfinished))?;
-        fs::rename(&unfinished, &fresh).context("cannot keep the new Debian")?;
+    for processor in processors {
+        let emulator = Emulator::of(*processor);
+        need(
+            emulator.programs,
+            "a machine to try the packages in",
+            may_install,
+        )?;
+        let name = processor.debian();
+        let root = debian::copy(&folder, *processor)?;
+        furnish(&root, release, *processor)?;
+        let disk = folder.join(format!("disk-{name}"));
+        fs::File::create(&disk)
+            .and_then(|file| file.set_len(DISK_BYTES))
+            .context("cannot make a disk")?;
+        run(Command::new("mkfs.ext4")
+            .args(["-q", "-F", "-L", "root", "-d"])
+            .arg(&root)
+            .arg(&disk))?;
+        println!("{name}:");
+        let log = folder.join(format!("console-{name}.log"));
+        boot(emulator, &root, &disk, &log)?;
     }
-    let root = folder.join("root");
-    drop(fs::remove_dir_all(&root));
-    run(Command::new("cp")
-        .args(["--archive", "--reflink=auto"])
-        .arg(&fresh)
-        .arg(&root))?;
-    Ok(root)
+    Ok(())
 }
 
-/// The release of this host, whose packages it can get.
-fn codename() -> Result<String> {
-    let text = fs::read_to_string("/etc/os-release").context("cannot read /etc/os-release")?;
-    let name = text
-        .lines()
-        .find_map(|line| line.strip_prefix("VERSION_CODENAME="));
-    Ok(name
-        .context("this host is no release of Debian")?
-        .to_owned())
-}
-
-/// The package, a newer one, and the script that tries them.
-fn furnish(root: &Path, release: &Release) -> Result<()> {
-    let package = release
-        .folder
-        .join(format!("detector_{}_amd64.deb", release.version));
+/// The packages, newer ones, the bare program, and the script that tries them.
+fn furnish(root: &Path, release: &Release, processor: Processor) -> Result<()> {
     let home = root.join("srv");
-    fs::copy(&package, home.join("detector.deb"))
-        .with_context(|| format!("cannot copy {}", package.display()))?;
-    let scratch = home.join("newer");
-    run(Command::new("dpkg-deb")
-        .arg("--raw-extract")
-        .arg(&package)
-        .arg(&scratch))?;
-    let control = scratch.join("DEBIAN/control");
-    let text = fs::read_to_string(&control)?;
-    let version = format!("Version: {}", release.version);
-    fs::write(
-        &control,
-        text.replace(&version, &format!("{version}+newer")),
-    )?;
-    run(Command::new("dpkg-deb")
-        .args(["--root-owner-group", "-Znone", "--build"])
-        .arg(&scratch)
-        .arg(home.join("newer.deb")))?;
-    fs::remove_dir_all(&scratch)?;
+    let deb = |version: &str| format!("detector_{version}_{}.deb", processor.debian());
+    let rpm = |version: &str| format!("detector-{version}-1.{}.rpm", processor.rpm());
+    let newer = Release {
+        version: format!("{}+newer", release.version),
+        epoch: release.epoch.clone(),
+        folder: tree::target().join("vm/newer"),
+    };
+    newer.empty()?;
+    let laid_out = Tree::laid_out(release, processor);
+    packages::deb(&newer, &laid_out)?;
+    packages::rpm(&newer, &laid_out)?;
+    packages::distribution(&newer)?;
+    for (from, to) in [
+        (release.folder.join(deb(&release.version)), "detector.deb"),
+        (release.folder.join(rpm(&release.version)), "detector.rpm"),
+        (newer.folder.join(deb(&newer.version)), "newer.deb"),
+        (newer.folder.join(rpm(&newer.version)), "newer.rpm"),
+        (
+            newer.folder.join("distribution-1-1.noarch.rpm"),
+            "distribution.rpm",
+        ),
+        (laid_out.root.join("usr/bin/detector"), "older"),
+    ] {
+        fs::copy(&from, home.join(to))
+            .with_context(|| format!("cannot copy {}", from.display()))?;
+    }
+    fs::remove_dir_all(&newer.folder)?;
     let script = home.join("vm.sh");
     fs::write(&script, include_str!("vm.sh"))?;
     fs::set_permissions(&script, fs::Permissions::from_mode(0o755))?;
+    fs::write(home.join("vm-rpm.sh"), include_str!("vm-rpm.sh"))?;
+    fs::write(
+        home.join("patience"),
+        Emulator::of(processor).patience.to_string(),
+    )?;
     let units = root.join("etc/systemd/system");
     fs::write(units.join("try.service"), UNIT)?;
     let wanted = units.join("default.target.wants");
     fs::create_dir_all(&wanted)?;
     std::os::unix::fs::symlink("../try.service", wanted.join("try.service"))?;
     // A login prompt would take the console away from the script.
-    std::os::unix::fs::symlink("/dev/null", units.join("serial-getty@ttyS0.service"))?;
+    for console in ["ttyS0", "ttyAMA0"] {
+        let prompt = units.join(format!("serial-getty@{console}.service"));
+        std::os::unix::fs::symlink("/dev/null", prompt)?;
+    }
     fs::write(root.join("etc/fstab"), "LABEL=root / ext4 defaults 0 1\n")?;
     fs::write(root.join("etc/hostname"), "web1\n")?;
     Ok(())
 }
 
-fn boot(root: &Path, disk: &Path, log: &Path) -> Result<()> {
+fn boot(emulator: &Emulator, root: &Path, disk: &Path, log: &Path) -> Result<()> {
     let newest = |prefix: &str| -> Result<PathBuf> {
         let mut found = Vec::new();
         for entry in fs::read_dir(root.join("boot"))? {
@@ -138,13 +194,10 @@ fn boot(root: &Path, disk: &Path, log: &Path) -> Result<()> {
             .pop()
             .with_context(|| format!("the new Debian has no {prefix}"))
     };
-    let mut qemu = Command::new("qemu-system-x86_64");
-    qemu.args(["-accel", "tcg", "-cpu", "max", "-m", "1024", "-smp", "2"])
+    let mut qemu = Command::new(emulator.program());
+    qemu.args(emulator.arguments)
         .args(["-nographic", "-nic", "none"])
-        .args([
-            "-append",
-            "root=LABEL=root rw console=ttyS0 quiet panic=-1 no_timer_check",
-        ])
+        .args(["-append", emulator.command_line])
         .arg("-drive")
         .arg(format!(
             "file={},format=raw,if=virtio,cache=unsafe",
@@ -173,7 +226,7 @@ fn boot(root: &Path, disk: &Path, log: &Path) -> Result<()> {
     let began = Instant::now();
     let mut said = Vec::new();
     let mut failed = None;
-    while let Ok(line) = lines.recv_timeout(TIME_LIMIT.saturating_sub(began.elapsed())) {
+    while let Ok(line) = lines.recv_timeout(emulator.time_limit.saturating_sub(began.elapsed())) {
         // The terminal's own orders may stand before the first one.
         if let Some((_, told)) = line.split_once("@@ ") {
             println!("{:>4} s  {told}", began.elapsed().as_secs());

@@ -1,8 +1,10 @@
 #!/bin/bash
 # Runs in the machine at each of its two boots, as a user would who follows the README. What is wrong goes to the
 # console behind "@@ failed", what is right behind "@@ ok".
-exec >/dev/ttyS0 2>&1
+exec >/dev/console 2>&1
 cd /srv
+patience=$(cat patience)
+. ./vm-rpm.sh
 ok() { echo "@@ ok $*"; }
 fail() {
     echo "@@ failed $*"
@@ -26,7 +28,7 @@ metric() { curl -s http://127.0.0.1:10062/metrics | grep -F "$1"; }
 wait_for() { # seconds, what, command
     local seconds=$1 what=$2
     shift 2
-    for _ in $(seq "$seconds"); do
+    for _ in $(seq $((seconds * patience))); do
         "$@" >/tmp/said 2>&1 && { ok "$what"; return; }
         sleep 1
     done
@@ -66,7 +68,38 @@ drop_ins() {
     wait_for 30 "ready without" curl -sf http://127.0.0.1:10062/readyz
 }
 
+# Somebody has tried it without a package before, and that agent runs still.
+beside_an_older_one() {
+    ./older run >older.log 2>&1 &
+    local older=$!
+    wait_for 30 "an agent that was started by hand is ready" curl -sf http://127.0.0.1:10062/readyz
+    expect "the package is installed beside it" dpkg -i detector.deb
+    grep -q "an agent is running that this package did not start" /tmp/said && ok "and says so" || fail "and says so"
+    refuse "two do not run at once" systemctl start detector
+    expect "the second one says why" sh -c "journalctl -u detector | grep 'another agent is running on it'"
+    expect "the first one goes on" curl -sf http://127.0.0.1:10062/readyz
+    expect "and is answered as before" ./older peers
+    kill $older
+    wait $older
+    expect "once it has ended, the unit starts" systemctl start detector
+    expect "with what the other one recorded" test "$(stat -c %U /var/lib/detector/recorder.db)" = detector
+    expect "all of it is purged" dpkg -P detector
+    nothing_is_left
+}
+
+nothing_is_left() {
+    for left in $(find / -xdev -path /proc -prune -o -path /srv -prune -o -path /var/log -prune -o \
+        -path /var/lib/systemd -prune -o -path /sys -prune -o -name '*detector*' -print) \
+        $(find /run -name '*detector*' -not -path '/run/systemd/*' -not -path '/run/log/*'); do
+        fail "removed, but left $left"
+    done
+    refuse "its user is gone" getent passwd detector
+    refuse "its unit is gone" systemctl cat detector
+    ok "nothing is left"
+}
+
 first() {
+    beside_an_older_one
     expect "installs" dpkg -i detector.deb
     grep -q "systemctl enable --now detector" /tmp/said && ok "says how to start" || fail "says how to start"
     refuse "nothing was started" systemctl is-active detector
@@ -130,13 +163,8 @@ second() {
     refuse "and does not run any more" sh -c "ls -l /proc/[0-9]*/exe 2>/dev/null | grep /usr/bin/detector"
     expect "the recorder is kept" test -s /var/lib/detector/recorder.db
     expect "is purged" dpkg -P detector
-    for left in $(find / -xdev -path /proc -prune -o -path /srv -prune -o -path /var/log -prune -o \
-        -path /var/lib/systemd -prune -o -path /sys -prune -o -name '*detector*' -print); do
-        fail "purged, but left $left"
-    done
-    refuse "its user is gone" getent passwd detector
-    refuse "its unit is gone" systemctl cat detector
-    ok "nothing is left"
+    nothing_is_left
+    of_rpm
     echo "@@ end"
     systemctl poweroff
 }

@@ -3,8 +3,8 @@
 //! query of the dashboards is run, and the fleet is looked at without privilege.
 
 mod fleet;
-mod network;
-mod peers;
+pub(crate) mod network;
+pub(crate) mod peers;
 mod prometheus;
 mod sizing;
 

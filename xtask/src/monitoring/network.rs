@@ -8,15 +8,15 @@ use anyhow::Result;
 use crate::command::run;
 
 /// Namespaces and wires, removed with it.
-pub(super) struct Network {
+pub(crate) struct Network {
     /// Where Prometheus runs.
-    pub(super) middle: String,
+    pub(crate) middle: String,
     hosts: usize,
     id: u32,
 }
 
 impl Network {
-    pub(super) fn make(hosts: usize) -> Result<Self> {
+    pub(crate) fn make(hosts: usize) -> Result<Self> {
         let id = std::process::id();
         let middle = format!("dt{id}m");
         // First, so that what was made is removed if a later step fails.
@@ -57,12 +57,12 @@ impl Network {
     }
 
     /// Name of a host's namespace.
-    pub(super) fn host(&self, host: usize) -> String {
+    pub(crate) fn host(&self, host: usize) -> String {
         format!("dt{}h{host}", self.id)
     }
 
     /// A port of a host.
-    pub(super) fn address(&self, host: usize, port: u16) -> String {
+    pub(crate) fn address(&self, host: usize, port: u16) -> String {
         format!("{}:{port}", self.address_of_host(host))
     }
 
@@ -71,7 +71,7 @@ impl Network {
     }
 
     /// The other end of a host's wire.
-    pub(super) fn address_of_middle(&self, host: usize) -> String {
+    pub(crate) fn address_of_middle(&self, host: usize) -> String {
         self.nth(4 * host + 1)
     }
 
@@ -99,7 +99,7 @@ impl Drop for Network {
 }
 
 /// A program in a namespace.
-pub(super) fn within(namespace: &str, program: &Path) -> Command {
+pub(crate) fn within(namespace: &str, program: &Path) -> Command {
     let mut command = Command::new("nsenter");
     command
         .arg(format!("--net=/run/netns/{namespace}"))

@@ -21,7 +21,7 @@ const SIP_PAUSE: Duration = Duration::from_millis(100);
 const TIME_LIMIT: Duration = Duration::from_secs(600);
 
 /// This program in a role, in a namespace.
-pub(super) fn command(namespace: &str, role: &str, address: &str) -> Result<Command> {
+pub(crate) fn command(namespace: &str, role: &str, address: &str) -> Result<Command> {
     let this = std::env::current_exe().context("cannot find this program's own file")?;
     let mut command = within(namespace, &this);
     command.args(["monitoring", "--play", role, address]);

@@ -1,13 +1,14 @@
 //! `cargo xtask packaging`: what is shipped beside the program says nothing that the program does not: unit,
 //! rules, alerts, dashboards and manifests.
 
+mod dashboards;
+
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context as _, Result, bail, ensure};
-use serde_json::Value;
 
 use crate::background::Scratch;
 use crate::command::{output, run};
@@ -23,6 +24,24 @@ pub(crate) const PROGRAMS: [(&str, &str); 2] =
 const MOST_EXPOSED: f64 = 2.0;
 /// What each page of an alert says.
 const CHAPTERS: [&str; 3] = ["## Look at", "## Do", "## When it is nothing"];
+/// What stands before a parenthesis in our expressions: Prometheus has had all of it since 2.0, and so have those
+/// that speak its language.
+const OF_PROMETHEUS_2: [&str; 14] = [
+    "and",
+    "by",
+    "count",
+    "increase",
+    "label_replace",
+    "max",
+    "on",
+    "or",
+    "rate",
+    "sum",
+    "topk",
+    "unless",
+    "vector",
+    "without",
+];
 /// Validator of Kubernetes' published schemas, reader of YAML, and Helm's engine.
 const PYTHON_PACKAGES: [&str; 2] = ["kubernetes-validate==1.37.0", "helm-python-sdk==0.2.2"];
 
@@ -50,7 +69,7 @@ pub(crate) fn main(arguments: &Arguments) -> Result<()> {
     packages::need(&PROGRAMS, "checking what is shipped", arguments.install)?;
     unit()?;
     rules()?;
-    dashboards()?;
+    dashboards::check()?;
     links::check()?;
     if arguments.kubernetes {
         manifests()?;
@@ -160,7 +179,7 @@ fn rules() -> Result<()> {
     known.extend(values(&recorded, "record"));
     for text in [&recorded, &alerts] {
         for rule in values(text, "expr") {
-            check_names(&rule, &known)?;
+            check_expression(&rule, &known)?;
         }
     }
     check_names(&recorded, &known)?;
@@ -239,6 +258,15 @@ fn known_names() -> Result<BTreeSet<String>> {
     Ok(types.chain(process).map(str::to_owned).collect())
 }
 
+/// Each name in an expression is known, and each function to old servers, too.
+fn check_expression(expression: &str, known: &BTreeSet<String>) -> Result<()> {
+    let newer = functions(expression).find(|word| !OF_PROMETHEUS_2.contains(word));
+    if let Some(word) = newer {
+        bail!("{word}() may be newer than Prometheus 2.0, in {expression:?}");
+    }
+    check_names(expression, known)
+}
+
 /// Each name in an expression that looks like one of ours is known.
 fn check_names(expression: &str, known: &BTreeSet<String>) -> Result<()> {
     let is_part = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == ':';
@@ -256,55 +284,17 @@ fn check_names(expression: &str, known: &BTreeSet<String>) -> Result<()> {
     }
 }
 
-/// Each panel says what it shows, in which unit, from the data source that was chosen.
-fn dashboards() -> Result<()> {
-    let mut known = known_names()?;
-    known.extend(values(
-        &read(&folder("prometheus/detector-rules.yml"))?,
-        "record",
-    ));
-    let mut ids = BTreeSet::new();
-    let mut panels = 0;
-    for file in files(&folder("grafana"), ".json")? {
-        let dashboard: Value = serde_json::from_str(&read(&file)?)
-            .with_context(|| format!("{} is not JSON", file.display()))?;
-        let id = dashboard["uid"]
-            .as_str()
-            .context("a dashboard without uid")?
-            .to_owned();
-        ensure!(ids.insert(id), "{}: its uid is another's", file.display());
-        for panel in dashboard["panels"].as_array().into_iter().flatten() {
-            check_panel(panel, &known)
-                .with_context(|| format!("{}, panel {}", file.display(), panel["title"]))?;
-            panels += 1;
-        }
-    }
-    println!("dashboards: {}, {panels} panels", ids.len());
-    Ok(())
-}
-
-fn check_panel(panel: &Value, known: &BTreeSet<String>) -> Result<()> {
-    let unit = panel
-        .pointer("/fieldConfig/defaults/unit")
-        .and_then(Value::as_str);
-    ensure!(unit.is_some_and(|unit| !unit.is_empty()), "no unit");
-    let targets = panel["targets"].as_array().context("no queries")?;
-    ensure!(!targets.is_empty(), "no queries");
-    for target in targets {
-        ensure!(
-            target["datasource"]["uid"] == "${datasource}",
-            "a data source of its own"
-        );
-        let expression = target["expr"]
-            .as_str()
-            .context("a query without expression")?;
-        ensure!(
-            !expression.contains("[5m]"),
-            "a window that does not follow the scrape interval"
-        );
-        check_names(expression, known)?;
-    }
-    Ok(())
+/// Words right before a parenthesis, outside of quotes.
+fn functions(expression: &str) -> impl Iterator<Item = &str> {
+    let unquoted = expression.split('"').step_by(2);
+    unquoted.flat_map(|part| {
+        part.split('(').rev().skip(1).filter_map(|before| {
+            let before = before.trim_end();
+            let is_part = |c: char| c.is_ascii_alphanumeric() || c == '_';
+            let word = before.rsplit(|c| !is_part(c)).next()?;
+            (!word.is_empty()).then_some(word)
+        })
+    })
 }
 
 /// Held against the published schemas, with the chart rendered by Helm's own engine.
@@ -368,6 +358,13 @@ mod tests {
         ] {
             check_names(wrong, &known).unwrap_err();
         }
+    }
+
+    #[test]
+    fn a_function_of_newer_servers_is_found() {
+        let known = BTreeSet::new();
+        check_expression("sum by (a) (rate(up{b=~\"new(x)\"}[5m])) > (1)", &known).unwrap();
+        check_expression("sum(present_over_time(up[5m]))", &known).unwrap_err();
     }
 
     #[test]
