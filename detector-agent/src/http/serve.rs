@@ -230,7 +230,9 @@ impl<H: Handler> Connection<H> {
     async fn answer(&self, request: hyper::Request<Incoming>) -> Response {
         let (head, body) = request.into_parts();
         if let Some(access) = &self.service.access
-            && !access.admits(head.headers.get(header::AUTHORIZATION)).await
+            && !access
+                .admits(head.headers.get(header::AUTHORIZATION), &self.service.meter)
+                .await
         {
             count(&self.service.refusals.unauthorized);
             return Response::unauthorized();

@@ -8,6 +8,7 @@ mod file;
 mod passwords;
 mod tls;
 
+use super::meter::Meter;
 use crate::privilege::files::explain;
 use detector_api::time::rfc3339;
 use hyper::header::HeaderValue;
@@ -148,13 +149,21 @@ impl Access {
     }
 
     /// Whether a request with this header may pass: by the users of now, however old its connection is.
-    pub(crate) async fn admits(&self, authorization: Option<&HeaderValue>) -> bool {
+    /// What checking a password takes is added to the meter.
+    pub(crate) async fn admits(
+        &self,
+        authorization: Option<&HeaderValue>,
+        meter: &Arc<Meter>,
+    ) -> bool {
         let users = {
             let mut state = self.lock();
             state.look(&self.file);
             Arc::clone(&state.rules.users)
         };
-        users.is_empty() || self.passwords.are_right(&users, authorization).await
+        users.is_empty()
+            || (self.passwords)
+                .are_right(&users, authorization, meter)
+                .await
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {

@@ -1,6 +1,7 @@
 //! Basic authentication. Checking a password is made to cost time; only one is checked at a time, and
 //! all of that together takes no more than a quarter of a core, so that guessing costs the host little.
 
+use crate::http::Meter;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use hyper::header::HeaderValue;
@@ -38,6 +39,7 @@ impl Passwords {
         &self,
         users: &BTreeMap<String, String>,
         authorization: Option<&HeaderValue>,
+        meter: &Arc<Meter>,
     ) -> bool {
         let Some((user, password)) = authorization.and_then(read) else {
             return false;
@@ -53,8 +55,11 @@ impl Passwords {
         let Ok(turn) = Arc::clone(&self.checking).acquire_owned().await else {
             return false;
         };
-        let hash = hash.clone();
-        let is_right = move || bcrypt::verify(password, &hash).is_ok_and(|is_right| is_right);
+        let (hash, meter) = (hash.clone(), Arc::clone(meter));
+        let is_right = move || {
+            let checked = meter.time(|| bcrypt::verify(password, &hash));
+            checked.is_ok_and(|is_right| is_right)
+        };
         // A task of its own: whoever hangs up meanwhile does not end it, and gets nobody the next turn.
         let checked = tokio::spawn(check(turn, is_right)).await;
         let is_right = checked.unwrap_or(false) && users.contains_key(&user);
@@ -106,9 +111,11 @@ fn read(header: &HeaderValue) -> Option<(String, String)> {
 #[cfg(test)]
 mod tests {
     use super::{Passwords, STANDARD};
+    use crate::http::Meter;
     use base64::Engine as _;
     use hyper::header::HeaderValue;
     use std::collections::BTreeMap;
+    use std::sync::Arc;
     use std::time::Duration;
 
     fn basic(pair: &str) -> HeaderValue {
@@ -121,15 +128,23 @@ mod tests {
         let hash = bcrypt::hash("right", 11).unwrap();
         let users = BTreeMap::from([("ann".to_owned(), hash)]);
         let passwords = Passwords::default();
+        let meter = Arc::new(Meter::default());
         for guess in ["ann:wrong", "bob:right"] {
             let guess = basic(guess);
-            let asked = passwords.are_right(&users, Some(&guess));
+            let asked = passwords.are_right(&users, Some(&guess), &meter);
             let hangs_up = tokio::time::timeout(Duration::from_millis(1), asked).await;
             assert!(hangs_up.is_err(), "checked within a millisecond");
             assert_eq!(passwords.checking.available_permits(), 0);
             // The next one waits for it.
             drop(passwords.checking.acquire().await.unwrap());
         }
-        assert!(passwords.are_right(&users, Some(&basic("ann:right"))).await);
+        let guessed = meter.used();
+        // Nobody checks a password in less: it is made to cost time.
+        assert!(guessed > Duration::from_millis(2), "{guessed:?}");
+        let right = basic("ann:right");
+        for _ in 0..2 {
+            assert!(passwords.are_right(&users, Some(&right), &meter).await);
+        }
+        assert!(meter.used() > guessed);
     }
 }

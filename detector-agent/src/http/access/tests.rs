@@ -4,6 +4,7 @@ use base64::Engine as _;
 use hyper::header::HeaderValue;
 use proptest::prelude::*;
 use std::fs;
+use std::sync::Arc;
 use std::time::Instant;
 
 /// Of `right`, at the least cost there is.
@@ -25,23 +26,38 @@ async fn only_the_right_password_passes_and_a_change_is_taken_up() {
     assert!(!access.has_tls() && access.has_users());
     // The second time it is known.
     for _ in 0..2 {
-        assert!(access.admits(Some(&basic("ann:right"))).await);
+        assert!(
+            access
+                .admits(Some(&basic("ann:right")), &Arc::default())
+                .await
+        );
     }
     for wrong in ["ann:wrong", "ann:", "ann", "bob:right", ":"] {
-        assert!(!access.admits(Some(&basic(wrong))).await, "{wrong}");
+        assert!(
+            !access.admits(Some(&basic(wrong)), &Arc::default()).await,
+            "{wrong}"
+        );
     }
     let foreign = HeaderValue::from_static("Bearer right");
-    assert!(!access.admits(Some(&foreign)).await);
-    assert!(!access.admits(None).await);
+    assert!(!access.admits(Some(&foreign), &Arc::default()).await);
+    assert!(!access.admits(None, &Arc::default()).await);
     // One that ends authentication is not taken up.
     fs::write(&path, "{}\n").unwrap();
     a_moment_later(&access);
-    assert!(!access.admits(None).await);
+    assert!(!access.admits(None, &Arc::default()).await);
     // Whoever is taken out is out, also on a connection that he has had open since.
     fs::write(&path, format!("basic_auth_users:\n  bob: {}\n", hash())).unwrap();
     a_moment_later(&access);
-    assert!(access.admits(Some(&basic("bob:right"))).await);
-    assert!(!access.admits(Some(&basic("ann:right"))).await);
+    assert!(
+        access
+            .admits(Some(&basic("bob:right")), &Arc::default())
+            .await
+    );
+    assert!(
+        !access
+            .admits(Some(&basic("ann:right")), &Arc::default())
+            .await
+    );
 }
 
 /// As if it had been looked at so long ago that it is time again.
@@ -72,7 +88,11 @@ async fn what_comes_after_the_file_that_names_it_is_read() {
     fs::write(folder.path().join("new.crt"), "none").unwrap();
     let wrong = refusal(&access);
     assert_ne!(wrong, missing);
-    assert!(access.admits(Some(&basic("ann:right"))).await);
+    assert!(
+        access
+            .admits(Some(&basic("ann:right")), &Arc::default())
+            .await
+    );
 }
 
 /// Cut where reading stops it would ask for nothing, and serve everybody.
