@@ -23,7 +23,9 @@ pub(super) async fn sample_host(state: Arc<AgentState>) {
         let sampling = tokio::task::spawn_blocking(move || {
             sampling.actions.tidy();
             take_own_addresses(&sampling, &told);
-            sampling.host.pressure.sample()
+            let pressure = sampling.host.pressure.sample();
+            sampling.count_kills(pressure.oom_kills);
+            pressure
         });
         let sampled = tokio::select! {
             sampled = sampling => sampled,
@@ -31,7 +33,6 @@ pub(super) async fn sample_host(state: Arc<AgentState>) {
         };
         match sampled {
             Ok(pressure) => {
-                state.count_kills(pressure.oom_kills);
                 let aborted_on_memory = pressure.sockets.and_then(|all| all.aborted_on_memory);
                 let pressure = state.host_pressure(&pressure);
                 let aborted_before = std::mem::replace(&mut aborted, aborted_on_memory);

@@ -19,7 +19,11 @@ pub(super) async fn watch(state: Arc<AgentState>, nice: i32) {
         drop(stop.wait_for(|stops| *stops).await);
         return;
     }
-    let (began, first_after) = (Instant::now(), first_after(&state).await);
+    let began = Instant::now();
+    let first_after = tokio::select! {
+        first_after = first_after(&state) => first_after,
+        _ = stop.wait_for(|stops| *stops) => return,
+    };
     loop {
         let is_wanted = state.with_engine(|engine| {
             // Names of programs arrive after the look.

@@ -46,7 +46,8 @@ impl AgentState {
         !is_told_elsewhere && self.host.kills.is_kill(pid, at, count)
     }
 
-    /// Takes the kernel's count of kills, which is without the name of a victim.
+    /// Takes the kernel's count of kills, which is without the name of a victim. Of a container it is read
+    /// from a file: not for the event loop.
     pub(crate) fn count_kills(&self, of_host: Option<u64>) {
         let count = self.kills_counted(of_host);
         if self.host.kills.count(recording::now(), count) {
