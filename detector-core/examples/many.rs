@@ -63,7 +63,10 @@ fn main() {
         count *= 10;
     }
     if count <= most {
-        play(room / 2 / bytes_each / 1_000_000 * 1_000_000);
+        let last = room / 2 / bytes_each / 1_000_000 * 1_000_000;
+        if last > count / 10 {
+            play(last);
+        }
     }
 }
 
