@@ -22,8 +22,9 @@ const INSTRUCTION_BYTES: usize = 8;
 
 type Instruction = [u8; INSTRUCTION_BYTES];
 
-/// Calls in the object in the tree: one for the socket, one for the packet, one for two fields at once. Another number means
-/// that the compiler has copied or dropped one, or that the bytes were found where they are no call.
+/// Calls in the object in the tree: one for the socket, one for the packet, one for two fields at once.
+/// Another number means that the compiler has copied or dropped one, or that the bytes were found where
+/// they are no call.
 const CALLS: usize = 3;
 
 /// Why the object's casts cannot be resolved.

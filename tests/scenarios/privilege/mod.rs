@@ -35,7 +35,10 @@ const ALWAYS: u64 = DAC_READ_SEARCH | SYS_PTRACE | SYS_ADMIN | BPF;
 fn of_threads(pid: &str, field: &str) -> Result<Vec<(String, u64)>> {
     let mut found = Vec::new();
     for thread in fs::read_dir(format!("/proc/{pid}/task"))? {
-        let status = fs::read_to_string(thread?.path().join("status"))?;
+        // One that has ended since has none.
+        let Ok(status) = fs::read_to_string(thread?.path().join("status")) else {
+            continue;
+        };
         let line = |name: &str| {
             let mut lines = status.lines();
             let line = lines.find_map(|line| line.strip_prefix(name))?;
