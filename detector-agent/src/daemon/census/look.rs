@@ -16,8 +16,8 @@ use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
 use std::time::Instant;
 
-/// Connections kept of all suspects of a look. With all that is made of two looks, some 30 MB.
-const KEPT: usize = 32_768;
+/// Connections kept of all suspects of a look. With all that is made of four looks, some 30 MB.
+const KEPT: usize = 16_384;
 
 /// A connection: its network namespace and its cookie.
 type Key = (u32, [u8; 8]);
