@@ -225,10 +225,9 @@ mod tests {
             let address = std::net::Ipv4Addr::new(198, 51, 100, *last);
             Suspect::Peer(PeerAddress::of(address.into(), 64))
         });
-        let namespaces = Vec::new;
         let wanted = suspects.map(|suspect| CensusWanted {
             suspect,
-            namespaces: namespaces(),
+            namespaces: Vec::new(),
         });
         wanted.collect()
     }

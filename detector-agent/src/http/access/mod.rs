@@ -1,8 +1,8 @@
 //! Who may fetch the metrics, and how: TLS and basic authentication, as `--web.config.file` has them.
 //!
 //! In: the file, and the certificate and key that it names, read again once they have changed, and over
-//! and over while that fails; what is wrong is logged, and the old ones stay. Out: an acceptor for each connection, and whether a
-//! request may pass.
+//! and over while that fails; what is wrong is logged, and the old ones stay. Out: an acceptor for each
+//! connection, and whether a request may pass.
 
 mod file;
 mod passwords;
