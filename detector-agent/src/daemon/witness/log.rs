@@ -143,12 +143,11 @@ impl Reading {
     }
 }
 
-/// What its line tells before the report is complete.
+/// What its line tells before the report is complete; only then is it told by the log.
 fn of_line(victim: &Task) -> OomKill {
     OomKill {
         pid: victim.pid,
         name: Some(sanitize::text(&victim.name)).filter(|name| !name.is_empty()),
-        by_log: true,
         ..OomKill::default()
     }
 }
@@ -178,8 +177,9 @@ fn of_report(kill: &Kill) -> OomKill {
 
 #[cfg(test)]
 mod tests {
-    use super::of_report;
+    use super::{of_line, of_report};
     use detector_api::recorded::{KillScope, OomKill};
+    use detector_kmsg::message::Task;
     use detector_kmsg::{Kill, Memory, Scope, Victim};
 
     #[test]
@@ -213,5 +213,23 @@ mod tests {
         };
         assert_eq!(of_report(&kill), expected);
         assert_eq!(of_report(&Kill::default()).name, None);
+    }
+
+    #[test]
+    fn a_line_alone_is_not_yet_told_by_the_log() {
+        let victim = Task {
+            pid: Some(870),
+            name: "httpd".to_owned(),
+            uid: None,
+        };
+        let kill = of_line(&victim);
+        assert_eq!((kill.pid, kill.by_log), (Some(870), false));
+        // Nor where the hook tells of the same victim meanwhile.
+        let by_hook = OomKill {
+            pid: Some(870),
+            by_hook: true,
+            ..OomKill::default()
+        };
+        assert!(!by_hook.or(kill).by_log);
     }
 }
