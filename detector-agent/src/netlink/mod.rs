@@ -102,21 +102,21 @@ pub(crate) struct Request {
 
 /// A message of the kernel that is neither an error nor an end.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Object {
+pub(crate) struct Object<P = Vec<u8>> {
     pub(crate) kind: u16,
-    pub(crate) payload: Vec<u8>,
+    pub(crate) payload: P,
 }
 
 /// A message of the kernel.
 #[derive(Clone, Debug, PartialEq, Eq)]
-enum Answer {
+enum Answer<'a> {
     /// The end of a dump, with the error's number that broke it off; 0 if it is whole.
     Done(i32),
     /// Something was changed while it was dumped: what came is no picture of any moment.
     Interrupted,
     /// The error's number; 0 acknowledges.
     Error(i32),
-    Object(Object),
+    Object(Object<&'a [u8]>),
 }
 
 /// An open netlink socket, in the network namespace of the thread that opened it.
@@ -150,7 +150,12 @@ impl Netlink {
     /// is only acknowledged.
     pub(crate) fn ask(&mut self, request: &Request) -> io::Result<Vec<Object>> {
         let mut objects = Vec::new();
-        self.ask_each(request, &mut |object| objects.push(object))?;
+        self.ask_each(request, &mut |object| {
+            objects.push(Object {
+                kind: object.kind,
+                payload: object.payload.to_vec(),
+            });
+        })?;
         Ok(objects)
     }
 
@@ -158,7 +163,7 @@ impl Netlink {
     pub(crate) fn ask_each(
         &mut self,
         request: &Request,
-        each: &mut impl FnMut(Object),
+        each: &mut impl FnMut(Object<&[u8]>),
     ) -> io::Result<()> {
         self.sequence = self.sequence.wrapping_add(1);
         let sequence = self.sequence;
@@ -166,8 +171,9 @@ impl Netlink {
         let is_dump = request.flags & flag::DUMP == flag::DUMP;
         let is_acknowledged = request.flags & flag::ACK != 0;
         let mut has_object = false;
+        let mut room = vec![0; ANSWER_BYTES];
         loop {
-            for (answered, answer) in self.receive()? {
+            for (answered, answer) in self.receive(&mut room)? {
                 match answer {
                     _ if answered != sequence => {}
                     Answer::Done(0) | Answer::Error(0) => return Ok(()),
@@ -207,8 +213,9 @@ impl Netlink {
             batch.push(self.sequence);
         }
         self.send(&bytes)?;
+        let mut room = vec![0; ANSWER_BYTES];
         while !waiting.is_empty() {
-            for (answered, answer) in self.receive()? {
+            for (answered, answer) in self.receive(&mut room)? {
                 match answer {
                     // Of an earlier batch, which failed.
                     _ if !batch.contains(&answered) => {}
@@ -233,19 +240,17 @@ impl Netlink {
     }
 
     /// The next few messages, each with the number of the request that it answers.
-    fn receive(&self) -> io::Result<Vec<(u32, Answer)>> {
-        let mut buffer = vec![0; ANSWER_BYTES];
-        let (_, length) = rustix::io::retry_on_intr(|| {
-            recv(&self.socket, buffer.as_mut_slice(), RecvFlags::TRUNC)
-        })
-        .map_err(|errno| match errno {
-            rustix::io::Errno::AGAIN => {
-                io::Error::new(io::ErrorKind::TimedOut, "the kernel did not answer in time")
-            }
-            // What came of the request is not known: it has no error's number of its own.
-            other => io::Error::other(format!("the kernel's answer was lost: {other}")),
-        })?;
-        let bytes = buffer
+    fn receive<'a>(&self, room: &'a mut [u8]) -> io::Result<Vec<(u32, Answer<'a>)>> {
+        let (_, length) =
+            rustix::io::retry_on_intr(|| recv(&self.socket, &mut *room, RecvFlags::TRUNC))
+                .map_err(|errno| match errno {
+                    rustix::io::Errno::AGAIN => {
+                        io::Error::new(io::ErrorKind::TimedOut, "the kernel did not answer in time")
+                    }
+                    // What came of the request is not known: it has no error's number of its own.
+                    other => io::Error::other(format!("the kernel's answer was lost: {other}")),
+                })?;
+        let bytes = room
             .get(..length)
             .ok_or_else(|| io::Error::other("the kernel's answer is larger than it may be"))?;
         decode(bytes).ok_or_else(|| io::Error::other("the kernel's answer makes no sense"))
@@ -267,7 +272,7 @@ fn encode(request: &Request, sequence: u32) -> Vec<u8> {
 }
 
 /// All messages in these bytes; `None` if a length is wrong.
-fn decode(mut bytes: &[u8]) -> Option<Vec<(u32, Answer)>> {
+fn decode(mut bytes: &[u8]) -> Option<Vec<(u32, Answer<'_>)>> {
     let mut answers = Vec::new();
     while !bytes.is_empty() {
         let length = usize::try_from(u32_at(bytes, 0)?).ok()?;
@@ -283,10 +288,7 @@ fn decode(mut bytes: &[u8]) -> Option<Vec<(u32, Answer)>> {
             // Not every dump ends with a number; a number above zero counts something.
             NLMSG_DONE => Answer::Done(number().unwrap_or(0).max(0)),
             NLMSG_ERROR => Answer::Error(number()?),
-            kind => Answer::Object(Object {
-                kind,
-                payload: payload.to_vec(),
-            }),
+            kind => Answer::Object(Object { kind, payload }),
         };
         answers.push((sequence, answer));
         bytes = bytes
@@ -361,7 +363,7 @@ mod tests {
         assert_eq!(attribute(attributes, 4), None);
         let short = Object {
             kind: 20,
-            payload: vec![9],
+            payload: &[9][..],
         };
         assert_eq!(answers[1], (8, Answer::Object(short)));
     }
@@ -371,7 +373,8 @@ mod tests {
         for (number, expected) in [(-1_i32, 1), (0, 0)] {
             let mut error = request(Payload::new(&number.to_ne_bytes()));
             error.kind = super::NLMSG_ERROR;
-            let answers = decode(&encode(&error, 3)).unwrap();
+            let bytes = encode(&error, 3);
+            let answers = decode(&bytes).unwrap();
             assert_eq!(answers, [(3, Answer::Error(expected))]);
         }
     }
@@ -386,12 +389,14 @@ mod tests {
         ] {
             let mut done = request(Payload::new(payload));
             done.kind = super::NLMSG_DONE;
-            let answers = decode(&encode(&done, 3)).unwrap();
+            let bytes = encode(&done, 3);
+            let answers = decode(&bytes).unwrap();
             assert_eq!(answers, [(3, Answer::Done(expected))]);
         }
         let mut overtaken = request(Payload::default());
         overtaken.flags = super::DUMP_INTERRUPTED;
-        let answers = decode(&encode(&overtaken, 3)).unwrap();
+        let bytes = encode(&overtaken, 3);
+        let answers = decode(&bytes).unwrap();
         assert_eq!(answers, [(3, Answer::Interrupted)]);
     }
 

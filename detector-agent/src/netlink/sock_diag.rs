@@ -142,7 +142,7 @@ impl Diagnosis {
             };
             let mut has_nonsense = false;
             let listed = self.0.ask_each(&request, &mut |object| {
-                let listed = (object.kind == SOCK_DIAG_BY_FAMILY).then(|| list(&object.payload));
+                let listed = (object.kind == SOCK_DIAG_BY_FAMILY).then(|| list(object.payload));
                 match listed.flatten() {
                     Some(Some(listed)) => each(listed),
                     Some(None) => {}

@@ -9,7 +9,7 @@ use crate::rules::stall::{StallClass, Usage};
 use crate::tables::peers::Peer;
 use crate::time::SECOND_NS;
 use detector_api::snapshot::Direction;
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 /// A connection that has taken nothing for so long is not well, though it filled its first window
 /// between two looks.
@@ -118,13 +118,16 @@ impl Engine {
 
     fn is_suspect(&self, peer: &Peer) -> bool {
         let stalled = peer.account.stalls.sum(is_held).stalled_connections + held_of_ours(peer);
+        let may_be_accused = peer.hoard.is_alone && !peer.verdicts.is_accused();
+        let sharing = &peer.verdicts.sharing;
+        // The question is asked again and again, and most have been counted.
+        if !sharing.is_due(stalled, may_be_accused, self.clock.now) {
+            return false;
+        }
         // A backend of ours with many connections is no client that may turn out to hold them.
         let is_crowd = peer.direction != Direction::Outbound
             && u64::from(peer.connections.len()) >= self.settings.detect.hoard_connections;
-        let may_be_accused = peer.hoard.is_alone && !peer.verdicts.is_accused();
-        (stalled > 0 || is_crowd)
-            && (peer.verdicts.sharing).is_due(stalled, may_be_accused, self.clock.now)
-            && !self.settings.trusted.touch(&peer.address)
+        (stalled > 0 || is_crowd) && !self.settings.trusted.touch(&peer.address)
     }
 
     /// Takes what the kernel has said of all connections of a suspect; `None` if it could not be
@@ -134,25 +137,33 @@ impl Engine {
     pub fn set_census(&mut self, suspect: Suspect, counted: Option<&Counted>) -> bool {
         match suspect {
             Suspect::Peer(peer) => self.set_census_of_peer(peer, counted),
-            Suspect::Network(network) => self.set_census_of_network(network, counted),
+            Suspect::Network(network) => {
+                let told = [(network, counted.map(|counted| counted.census))];
+                self.set_census_of_networks(&told).is_empty()
+            }
         }
     }
 
-    fn set_census_of_network(&mut self, network: Network, counted: Option<&Counted>) -> bool {
+    /// The same of networks, all at once: each change of theirs is one of many peers. Returns those of
+    /// which two more looks are to show the same first.
+    pub fn set_census_of_networks(&mut self, told: &[(Network, Option<Census>)]) -> Vec<Network> {
         let now = self.clock.now;
-        self.suspects
-            .networks
-            .retain(|_, neighbours| !neighbours.is_forgotten(now));
-        let neighbours = self.suspects.networks.entry(network).or_default();
-        let is_taken = neighbours.observe(counted.map(|counted| counted.census), now);
-        if is_taken {
-            let flagged = self.suspects.flagged.iter().copied();
-            let is_of_it =
-                |slot: &u32| Network::above(self.peers.get(*slot).address) == Some(network);
-            let peers: Vec<u32> = flagged.filter(is_of_it).collect();
-            peers.into_iter().for_each(|slot| self.renew_verdict(slot));
+        let known = &mut self.suspects.networks;
+        known.retain(|_, neighbours| !neighbours.is_forgotten(now));
+        let (mut taken, mut unconfirmed) = (HashSet::new(), Vec::new());
+        for (network, census) in told {
+            if known.entry(*network).or_default().observe(*census, now) {
+                taken.insert(*network);
+            } else {
+                unconfirmed.push(*network);
+            }
         }
-        is_taken
+        let flagged = self.suspects.flagged.iter().copied();
+        let network_of = |slot: u32| Network::above(self.peers.get(slot).address);
+        let is_told = |slot: &u32| network_of(*slot).is_some_and(|each| taken.contains(&each));
+        let peers: Vec<u32> = flagged.filter(is_told).collect();
+        peers.into_iter().for_each(|slot| self.renew_verdict(slot));
+        unconfirmed
     }
 
     fn set_census_of_peer(&mut self, peer: PeerAddress, counted: Option<&Counted>) -> bool {

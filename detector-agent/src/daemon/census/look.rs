@@ -1,23 +1,26 @@
 //! What the kernel has of suspects at one moment, and what two such looks show together.
 //!
 //! A suspect may have any number of connections. So many are kept of all suspects of a look, and the same
-//! ones at both: where there are more, whoever has most keeps half of his, drawn by lot, and so on.
+//! ones at the next: where there are more, whoever has most keeps half of his, drawn by lot, and so on.
 
 use crate::clock;
 use crate::kernel::History;
 use crate::namespace;
 use crate::netlink::sock_diag::{Namespaces, Seen};
 use crate::state::AgentState;
-use detector_core::engine::{CensusWanted, Counted};
+use detector_core::engine::Counted;
 use detector_core::observe::census::{Census, Ends, Suspect};
 use detector_core::observe::peer_address::{Network, PeerAddress};
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-/// Connections kept of all suspects of a look. With all that is made of four looks, some 30 MB.
-const KEPT: usize = 16_384;
+/// Connections kept of all suspects of a look: some 3 MB, and as much again where each suspect has one.
+const KEPT: usize = 32_768;
+
+/// Network namespaces in which each suspect has connections.
+pub(super) type Places = HashMap<Suspect, Vec<u32>>;
 
 /// A connection: its network namespace and its cookie.
 type Key = (u32, [u8; 8]);
@@ -43,75 +46,91 @@ fn times(count: usize, halvings: u32) -> u64 {
 pub(super) struct Look {
     lot: Lot,
     at: Instant,
-    peers: HashMap<Suspect, Found>,
+    suspects: HashMap<Suspect, Looked>,
     /// Connections of all of them.
     kept: usize,
-    /// How often the connections of each were halved at the look before.
-    halvings: HashMap<Suspect, u32>,
+    /// What a connection that reads takes at least in a second.
+    floor_bytes_per_second: u64,
 }
 
-/// What it has of one.
+/// A suspect, and what has been found of it.
+struct Looked {
+    /// The look before, if one is to be compared.
+    before: Option<(Found, Instant)>,
+    /// What a connection that reads has taken since then.
+    least_bytes: u64,
+    now: Found,
+    /// Connections that are well since then.
+    well: HashMap<Key, Ends>,
+}
+
+/// What a look has of one suspect.
 #[derive(Default)]
-struct Found {
-    connections: HashMap<Key, Seen>,
+pub(super) struct Found {
+    connections: HashMap<Key, Place>,
     halvings: u32,
     /// Connections that have ended over the past hours, well and early.
     ended: (u64, u64),
 }
 
+/// How far a connection had come.
+#[derive(Clone, Copy)]
+struct Place {
+    bytes_acked: u64,
+    edge: Option<u64>,
+}
+
 impl Look {
-    /// The first of a pair.
-    pub(super) fn new(lot: &Lot) -> Self {
+    /// Nobody is looked at yet.
+    pub(super) fn new(lot: &Lot, floor_bytes_per_second: u64) -> Self {
         Self {
             lot: lot.clone(),
             at: Instant::now(),
-            peers: HashMap::new(),
+            suspects: HashMap::new(),
             kept: 0,
-            halvings: HashMap::new(),
+            floor_bytes_per_second,
         }
     }
 
-    /// The second, which keeps none that the first has left out.
-    pub(super) fn after(first: &Self) -> Self {
-        let halvings = first.peers.iter();
-        Self {
-            halvings: halvings
-                .map(|(suspect, found)| (*suspect, found.halvings))
-                .collect(),
-            ..Self::new(&first.lot)
-        }
+    /// When it was.
+    pub(super) const fn at(&self) -> Instant {
+        self.at
     }
 
-    /// How many suspects could be looked at.
-    pub(super) fn suspects(&self) -> usize {
-        self.peers.len()
+    /// This suspect is to be looked at; what is found is compared with a look before, if there was one.
+    pub(super) fn expect(&mut self, suspect: Suspect, before: Option<(Found, Instant)>) {
+        let halvings = before.as_ref().map_or(0, |(found, _)| found.halvings);
+        let looked = Looked {
+            before,
+            least_bytes: 1,
+            now: Found {
+                halvings,
+                ..Found::default()
+            },
+            well: HashMap::new(),
+        };
+        self.suspects.insert(suspect, looked);
     }
 
     /// Asks in each namespace in which a suspect has connections. One of which not everything could
     /// be asked is left out.
-    pub(super) fn take(
-        mut self,
-        state: &AgentState,
-        wanted: &[CensusWanted],
-        known: &Namespaces,
-    ) -> Self {
+    pub(super) fn take(&mut self, state: &AgentState, places: &Places, known: &Namespaces) {
         let mut by_namespace: BTreeMap<u32, Vec<Suspect>> = BTreeMap::new();
         let history = state.history();
-        for CensusWanted {
-            suspect,
-            namespaces,
-        } in wanted
-        {
+        for (suspect, namespaces) in places {
             let of_suspect = |history: &Arc<History>| history.of(*suspect, clock::now());
             let Some(ended) = history.as_ref().and_then(of_suspect) else {
+                self.leave_out(suspect);
                 continue;
             };
-            self.expect(*suspect, ended);
+            if let Some(looked) = self.suspects.get_mut(suspect) {
+                looked.now.ended = ended;
+            }
             for netns in namespaces {
                 by_namespace.entry(*netns).or_default().push(*suspect);
             }
         }
-        self.at = Instant::now();
+        self.begin(Instant::now());
         for (netns, suspects) in by_namespace {
             if let Err(reason) = self.look_in(known, netns, &suspects) {
                 tracing::debug!("suspects in network namespace {netns} not counted: {reason}");
@@ -122,21 +141,22 @@ impl Look {
         if let Some(Err(error)) = namespace::home().map(|home| namespace::enter(&home)) {
             tracing::debug!("the census cannot go home: {error}");
         }
-        self
     }
 
-    fn expect(&mut self, suspect: Suspect, ended: (u64, u64)) {
-        let found = Found {
-            ended,
-            halvings: self.halvings.get(&suspect).copied().unwrap_or(0),
-            ..Found::default()
-        };
-        self.peers.insert(suspect, found);
+    fn begin(&mut self, now: Instant) {
+        self.at = now;
+        for looked in self.suspects.values_mut() {
+            let passed = looked
+                .before
+                .as_ref()
+                .map(|(_, at)| now.duration_since(*at));
+            looked.least_bytes = least_bytes(self.floor_bytes_per_second, passed);
+        }
     }
 
     fn leave_out(&mut self, suspect: &Suspect) {
-        let found = self.peers.remove(suspect);
-        self.kept -= found.map_or(0, |found| found.connections.len());
+        let looked = self.suspects.remove(suspect);
+        self.kept -= looked.map_or(0, |looked| looked.now.connections.len());
     }
 
     /// Adds what this namespace has of `suspects`.
@@ -164,56 +184,89 @@ impl Look {
                 .map(|prefix| Suspect::Peer(PeerAddress::of(remote, *prefix)));
             let network = has_networks.then(|| Suspect::Network(Network::of(remote)));
             for suspect in of_peers.chain(network) {
-                self.add(suspect, (netns, seen.cookie), seen);
+                self.add(suspect, netns, &seen);
             }
         });
         asked.map_err(|error| error.to_string())
     }
 
     /// Keeps a connection, if it is a suspect's, and by lot where there are many.
-    fn add(&mut self, suspect: Suspect, key: Key, seen: Seen) {
-        let Some(found) = self.peers.get_mut(&suspect) else {
+    pub(super) fn add(&mut self, suspect: Suspect, netns: u32, seen: &Seen) {
+        let Some(looked) = self.suspects.get_mut(&suspect) else {
             return;
         };
-        if self.lot.keeps(&key, found.halvings) && found.connections.insert(key, seen).is_none() {
+        let key = (netns, seen.cookie);
+        if !self.lot.keeps(&key, looked.now.halvings) {
+            return;
+        }
+        let place = Place {
+            bytes_acked: seen.bytes_acked,
+            edge: seen.edge,
+        };
+        if looked.now.connections.insert(key, place).is_none() {
             self.kept += 1;
+        }
+        let then = looked.before.as_ref();
+        let then = then.and_then(|(found, _)| found.connections.get(&key));
+        if then.is_some_and(|then| is_well(then, seen, looked.least_bytes)) {
+            let ends = Ends {
+                netns,
+                local: seen.ends.local,
+                remote: seen.ends.remote,
+            };
+            looked.well.insert(key, ends);
         }
         while self.kept > KEPT {
             self.halve();
         }
     }
 
-    /// Whoever has most keeps half of his.
+    /// Whoever has most, or more than half as many, keeps half of his.
     fn halve(&mut self) {
-        let all = self.peers.values_mut();
-        let Some(largest) = all.max_by_key(|found| found.connections.len()) else {
-            return;
-        };
-        largest.halvings += 1;
-        let (lot, halvings) = (&self.lot, largest.halvings);
-        let before = largest.connections.len();
-        largest
-            .connections
-            .retain(|key, _| lot.keeps(key, halvings));
-        largest.connections.shrink_to_fit();
-        self.kept -= before - largest.connections.len();
+        let all = self.suspects.values();
+        let most = all.map(|looked| looked.now.connections.len()).max();
+        let most = most.unwrap_or(0);
+        for looked in self.suspects.values_mut() {
+            let before = looked.now.connections.len();
+            if 2 * before > most {
+                looked.halve(&self.lot);
+                self.kept -= before - looked.now.connections.len();
+            }
+        }
     }
 
-    /// What both looks say together, of those that are in both.
-    pub(super) fn compare(
-        &self,
-        later: &Self,
-        floor_bytes_per_second: u64,
-    ) -> HashMap<Suspect, Compared> {
-        let milliseconds = later.at.duration_since(self.at).as_millis();
-        let least = u128::from(floor_bytes_per_second) * milliseconds / 1_000;
-        let least = u64::try_from(least).unwrap_or(u64::MAX);
-        let both = self.peers.iter().filter_map(|(peer, first)| {
-            let second = later.peers.get(peer)?;
-            Some((*peer, compare(first, second, least, &self.lot)))
-        });
-        both.collect()
+    /// What it shows of each suspect with the look before, and what it has found for the next one.
+    pub(super) fn compared(self) -> impl Iterator<Item = (Suspect, (Option<Compared>, Found))> {
+        let lot = self.lot;
+        let suspects = self.suspects.into_iter();
+        suspects.map(move |(suspect, looked)| (suspect, looked.compared(&lot)))
     }
+}
+
+impl Looked {
+    fn halve(&mut self, lot: &Lot) {
+        self.now.halvings += 1;
+        let halvings = self.now.halvings;
+        let is_kept = |key: &Key| lot.keeps(key, halvings);
+        self.now.connections.retain(|key, _| is_kept(key));
+        self.now.connections.shrink_to_fit();
+        self.well.retain(|key, _| is_kept(key));
+    }
+
+    fn compared(self, lot: &Lot) -> (Option<Compared>, Found) {
+        let Self {
+            before, now, well, ..
+        } = self;
+        let compared = before.map(|(before, _)| compare(&before, &now, well, lot));
+        (compared, now)
+    }
+}
+
+/// What a connection that reads takes in a time.
+fn least_bytes(floor_bytes_per_second: u64, time: Option<Duration>) -> u64 {
+    let milliseconds = time.unwrap_or_default().as_millis();
+    let least = u128::from(floor_bytes_per_second) * milliseconds / 1_000;
+    u64::try_from(least).unwrap_or(u64::MAX).max(1)
 }
 
 /// What a pair of looks shows of one suspect.
@@ -262,23 +315,13 @@ impl Compared {
     }
 }
 
-fn compare(first: &Found, second: &Found, least_bytes: u64, lot: &Lot) -> Compared {
+/// Of those that both have kept, `well` among them.
+fn compare(first: &Found, second: &Found, mut well: HashMap<Key, Ends>, lot: &Lot) -> Compared {
     let halvings = first.halvings.max(second.halvings);
     let (earlier, later) = (&first.connections, &second.connections);
     let both_keep = |key: &Key| lot.keeps(key, halvings);
-    let well = later.iter().filter(|(key, now)| {
-        let then = earlier.get(*key).filter(|_| both_keep(key));
-        then.is_some_and(|then| is_well(then, now, least_bytes.max(1)))
-    });
-    let well = well.map(|((netns, cookie), seen)| {
-        let ends = Ends {
-            netns: *netns,
-            local: seen.ends.local,
-            remote: seen.ends.remote,
-        };
-        ((*netns, *cookie), ends)
-    });
-    let missing_in = |these: &HashMap<Key, Seen>, others: &HashMap<Key, Seen>| {
+    well.retain(|key, _| both_keep(key));
+    let missing_in = |these: &HashMap<Key, Place>, others: &HashMap<Key, Place>| {
         let these = these.keys().filter(|key| both_keep(key));
         these.filter(|key| !others.contains_key(*key)).count()
     };
@@ -289,14 +332,14 @@ fn compare(first: &Found, second: &Found, least_bytes: u64, lot: &Lot) -> Compar
         connections: times(connections, halvings),
         came: times(missing_in(later, earlier), halvings),
         went: times(missing_in(earlier, later), halvings),
-        well: well.collect(),
+        well,
         ended_at_first: first.ended,
         ended: second.ended,
     }
 }
 
 /// Whoever does not read takes bytes as long as its buffers have room, but offers no more of it.
-fn is_well(then: &Seen, now: &Seen, least_bytes: u64) -> bool {
+fn is_well(then: &Place, now: &Seen, least_bytes: u64) -> bool {
     // Our SYN counts as one byte.
     let has_taken_all = now.queued_bytes == 0 && now.bytes_acked > 1;
     let taken = now.bytes_acked.saturating_sub(then.bytes_acked);

@@ -1,22 +1,25 @@
 //! The thread that counts all connections of suspects: asks the engine whom it suspects, asks the
 //! kernel twice, and tells the engine the numbers.
 //!
-//! Of at most so many connections at a time it keeps anything (`look`): of a suspect with more, of some by
-//! lot, and what they show is multiplied.
+//! A look is one pass over the sockets of a network namespace, and costs the more the more there are: so
+//! it is the second look at some and the first at others. Of at most so many connections it keeps anything
+//! (`look`): of a suspect with more, of some by lot, and what they show is multiplied.
 //!
-//! Within a share of one core: what costs more comes later, and until then nobody is accused.
+//! Within a share of one core: where more was spent nobody is looked at anew for a while, and until then
+//! nobody is accused. What has begun is brought to its end.
 
 mod look;
 
+use crate::clock::thread_time;
 use crate::host::owner::{CpuBudget, Share, Stopped};
 use crate::netlink::sock_diag::Namespaces;
 use crate::priority::set_niceness;
 use crate::privilege::outside;
 use crate::state::AgentState;
-use detector_core::engine::CensusWanted;
+use detector_core::engine::{CensusWanted, Counted};
 use detector_core::observe::census::Suspect;
-use look::{Compared, Look, Lot};
-use std::collections::{HashMap, VecDeque};
+use look::{Compared, Found, Look, Lot, Places};
+use std::collections::{HashMap, HashSet};
 use std::convert::Infallible;
 use std::io;
 use std::sync::Arc;
@@ -24,14 +27,12 @@ use std::sync::atomic::Ordering;
 use std::sync::mpsc::{Sender, channel};
 use std::time::{Duration, Instant};
 
-/// Time between two questions to the engine, while it tracks any connection.
+/// Time between two questions to the engine, while it tracks any connection,
 const ROUND: Duration = Duration::from_millis(500);
+/// or so many times what the question took, where suspects are many, but no more than `BETWEEN_LOOKS`.
+const TIMES_ASKED: u32 = 2_000;
 /// From the first look to the second.
 const BETWEEN_LOOKS: Duration = Duration::from_secs(2);
-/// First looks that wait for their second at the same time.
-const MOST_PAIRS: usize = 3;
-/// For so long what a pair has shown waits for two more looks: whoever is a suspect no more gets none.
-const UNCONFIRMED_FOR: Duration = Duration::from_secs(10);
 
 /// Network namespaces come and go; finding them costs a look at each process.
 const KNOWN_FOR: Duration = Duration::from_secs(10);
@@ -67,130 +68,162 @@ pub(super) fn start(state: Arc<AgentState>, nice: i32) -> io::Result<CensusTaker
 
 fn count_suspects(state: &AgentState, mut budget: CpuBudget) -> Result<Infallible, Stopped> {
     let mut known = Known::find();
-    let mut pairs = Pairs::default();
+    let mut open = Open::default();
     loop {
         let roused = state.doze.times_roused();
-        let (wanted, is_idle) = state.with_engine(|engine| {
-            let is_idle = engine.connections_tracked() == 0;
-            (engine.census_wanted(), is_idle)
-        });
-        if !(wanted.is_empty() && pairs.is_empty()) && known.found.elapsed() > KNOWN_FOR {
-            known = Known::find();
-        }
-        if !pairs.go_on(state, wanted, &known.namespaces) {
-            known = Known::find();
-        }
-        let spent = u64::try_from(budget.used().as_nanos()).unwrap_or(u64::MAX);
-        state.counters.census_ns.store(spent, Ordering::Relaxed);
-        if is_idle && pairs.is_empty() {
-            state.doze.sleep_since(roused);
-        }
-        budget.wait(ROUND)?;
-        wait_for_share(state, &mut budget)?;
-    }
-}
-
-/// Looks that wait for their second. Several, so that nobody waits for the pair of others to end before his
-/// own begins: a verdict is due within seconds.
-#[derive(Default)]
-struct Pairs {
-    lot: Lot,
-    open: VecDeque<Pair>,
-    /// What an earlier pair of looks showed of suspects of whom two more are wanted.
-    unconfirmed: HashMap<Suspect, (Compared, Instant)>,
-}
-
-/// A first look.
-struct Pair {
-    wanted: Vec<CensusWanted>,
-    first: Look,
-    at: Instant,
-}
-
-impl Pairs {
-    fn is_empty(&self) -> bool {
-        self.open.is_empty()
-    }
-
-    /// Looks at those who are wanted and not looked at already, and once more where it is time. `false` if a
-    /// network namespace was not found.
-    fn go_on(
-        &mut self,
-        state: &AgentState,
-        mut wanted: Vec<CensusWanted>,
-        namespaces: &Namespaces,
-    ) -> bool {
-        self.unconfirmed
-            .retain(|_, (_, at)| at.elapsed() < UNCONFIRMED_FOR);
-        let mut are_all_found = true;
-        let is_due = |pair: &Pair| pair.at.elapsed() >= BETWEEN_LOOKS;
-        while self.open.front().is_some_and(is_due)
-            && let Some(pair) = self.open.pop_front()
-        {
-            let second = Look::after(&pair.first).take(state, &pair.wanted, namespaces);
-            are_all_found &= second.suspects() >= pair.wanted.len();
-            let thresholds = state.with_engine(|engine| engine.thresholds());
-            let floor = thresholds.dribble_floor_bytes_per_second;
-            let found = pair.first.compare(&second, floor);
-            self.report(state, &pair.wanted, found);
-            // They were wanted before this answer.
-            wanted.retain(|each| !pair.has(&each.suspect));
-        }
-        wanted.retain(|each| !self.open.iter().any(|pair| pair.has(&each.suspect)));
-        if !wanted.is_empty() && self.open.len() < MOST_PAIRS {
-            let first = Look::new(&self.lot).take(state, &wanted, namespaces);
-            let at = Instant::now();
-            self.open.push_back(Pair { wanted, first, at });
-        }
-        are_all_found
-    }
-
-    /// Tells the engine; keeps what two more looks are to confirm.
-    fn report(
-        &mut self,
-        state: &AgentState,
-        wanted: &[CensusWanted],
-        mut found: HashMap<Suspect, Compared>,
-    ) {
-        for CensusWanted { suspect, .. } in wanted {
-            let compared = found.remove(suspect);
-            let before = self.unconfirmed.remove(suspect);
-            let before = before.as_ref().map(|(before, _)| before);
-            let counted = compared.as_ref().map(|compared| compared.counted(before));
-            let is_taken = state.engine().set_census(*suspect, counted.as_ref());
-            let counter = match compared {
-                Some(compared) if !is_taken => {
-                    self.unconfirmed
-                        .insert(*suspect, (compared, Instant::now()));
-                    continue;
-                }
-                Some(_) => &state.counters.suspects_counted,
-                None => &state.counters.suspects_not_counted,
-            };
-            counter.fetch_add(1, Ordering::Relaxed);
-        }
-    }
-}
-
-impl Pair {
-    fn has(&self, suspect: &Suspect) -> bool {
-        self.wanted.iter().any(|each| each.suspect == *suspect)
-    }
-}
-
-/// What was spent is waited for; less while the guard sees pressure.
-fn wait_for_share(state: &AgentState, budget: &mut CpuBudget) -> Result<(), Stopped> {
-    loop {
         let is_pressed = state.guard.status().pressure.is_some();
         budget.allow(if is_pressed {
             OF_CORE_UNDER_PRESSURE
         } else {
             SHARE.of_core
         });
-        if budget.throttle_for(ROUND)? {
-            return Ok(());
+        let mut pause = ROUND;
+        let wanted = if budget.has_some_left() && open.has_room() {
+            let before = thread_time();
+            let wanted = state.with_engine(|engine| engine.census_wanted());
+            let took = thread_time().saturating_sub(before);
+            pause = (took * TIMES_ASKED).clamp(ROUND, BETWEEN_LOOKS);
+            wanted
+        } else {
+            Vec::new()
+        };
+        if !(wanted.is_empty() && open.is_empty()) && known.found.elapsed() > KNOWN_FOR {
+            known = Known::find();
+        }
+        let look = |look: &mut Look, places: &Places| look.take(state, places, &known.namespaces);
+        if !open.go_on(state, wanted, look) {
+            known = Known::find();
+        }
+        let spent = u64::try_from(budget.used().as_nanos()).unwrap_or(u64::MAX);
+        state.counters.census_ns.store(spent, Ordering::Relaxed);
+        if open.is_empty() && state.with_engine(|engine| engine.connections_tracked() == 0) {
+            state.doze.sleep_since(roused);
+        }
+        budget.wait(open.due_in().map_or(pause, |due| due.min(pause)))?;
+    }
+}
+
+/// Who was looked at once and waits for a second look: all at one time, so that nobody waits for longer than
+/// that for a look of his own.
+#[derive(Default)]
+struct Open {
+    lot: Lot,
+    at: Option<Instant>,
+    suspects: HashMap<Suspect, Begun>,
+}
+
+/// A suspect that was looked at.
+struct Begun {
+    namespaces: Vec<u32>,
+    found: Found,
+    /// What the look before showed with that before it, which is to be seen twice.
+    unconfirmed: Option<Compared>,
+}
+
+impl Open {
+    fn is_empty(&self) -> bool {
+        self.suspects.is_empty()
+    }
+
+    /// How long until the second look; `None` if there is none to come.
+    fn due_in(&self) -> Option<Duration> {
+        let at = self.at.filter(|_| !self.is_empty())?;
+        Some(BETWEEN_LOOKS.saturating_sub(at.elapsed()))
+    }
+
+    /// Whether others may be looked at now.
+    fn has_room(&self) -> bool {
+        self.due_in().is_none_or(|due| due.is_zero())
+    }
+
+    /// Looks at those who are wanted, and once more at others if it is time. `false` if a network namespace
+    /// was not found.
+    fn go_on(
+        &mut self,
+        state: &AgentState,
+        wanted: Vec<CensusWanted>,
+        take: impl FnOnce(&mut Look, &Places),
+    ) -> bool {
+        if !self.has_room() || self.is_empty() && wanted.is_empty() {
+            return true;
+        }
+        let thresholds = state.with_engine(|engine| engine.thresholds());
+        let mut look = Look::new(&self.lot, thresholds.dribble_floor_bytes_per_second);
+        let (mut places, mut unconfirmed) = (Places::new(), HashMap::new());
+        if let Some(at) = self.at {
+            for (suspect, begun) in self.suspects.drain() {
+                look.expect(suspect, Some((begun.found, at)));
+                places.insert(suspect, begun.namespaces);
+                unconfirmed.extend(begun.unconfirmed.map(|compared| (suspect, compared)));
+            }
+        }
+        for each in wanted {
+            places.entry(each.suspect).or_insert_with(|| {
+                look.expect(each.suspect, None);
+                each.namespaces
+            });
+        }
+        take(&mut look, &places);
+        self.at = Some(look.at());
+        let mut looked: HashMap<Suspect, _> = look.compared().collect();
+        let (mut answers, mut are_all_found) = (Vec::new(), true);
+        for (suspect, namespaces) in places {
+            let Some((compared, found)) = looked.remove(&suspect) else {
+                are_all_found = false;
+                answers.push((suspect, None));
+                continue;
+            };
+            if let Some(compared) = &compared {
+                let counted = compared.counted(unconfirmed.get(&suspect));
+                answers.push((suspect, Some(counted)));
+            }
+            let begun = Begun {
+                namespaces,
+                found,
+                unconfirmed: compared,
+            };
+            self.suspects.insert(suspect, begun);
+        }
+        for suspect in tell(state, &answers) {
+            self.suspects.remove(&suspect);
+        }
+        are_all_found
+    }
+}
+
+/// Tells the engine; returns those whose answer it has taken.
+fn tell(state: &AgentState, answers: &[(Suspect, Option<Counted>)]) -> HashSet<Suspect> {
+    let (mut taken, mut networks) = (HashSet::new(), Vec::new());
+    for (suspect, counted) in answers {
+        match suspect {
+            Suspect::Network(network) => {
+                let census = counted.as_ref().map(|counted| counted.census);
+                networks.push((*network, census));
+                taken.insert(*suspect);
+            }
+            // One at a time, for judging is not to wait.
+            Suspect::Peer(_) => {
+                if state.engine().set_census(*suspect, counted.as_ref()) {
+                    taken.insert(*suspect);
+                }
+            }
         }
     }
+    if !networks.is_empty() {
+        for unconfirmed in state.engine().set_census_of_networks(&networks) {
+            taken.remove(&Suspect::Network(unconfirmed));
+        }
+    }
+    for (suspect, counted) in answers {
+        if taken.contains(suspect) {
+            let counter = match counted {
+                Some(_) => &state.counters.suspects_counted,
+                None => &state.counters.suspects_not_counted,
+            };
+            counter.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+    taken
 }
 
 /// The network namespaces that are there, and when they were found.
@@ -210,48 +243,120 @@ impl Known {
 
 #[cfg(test)]
 mod tests {
-    use super::{BETWEEN_LOOKS, MOST_PAIRS, Pairs};
+    use super::{BETWEEN_LOOKS, Look, Open, Places};
     use crate::config::Config;
-    use crate::netlink::sock_diag::Namespaces;
+    use crate::netlink::sock_diag::{Ends, Seen};
+    use crate::state::AgentState;
     use crate::state::tests::state;
     use detector_core::engine::CensusWanted;
     use detector_core::observe::census::Suspect;
-    use detector_core::observe::peer_address::PeerAddress;
+    use detector_core::observe::peer_address::Network;
+    use std::net::{IpAddr, Ipv4Addr, SocketAddr};
     use std::sync::atomic::Ordering;
-    use std::time::Instant;
+    use std::time::{Duration, Instant};
 
-    fn wanted(last: &[u8]) -> Vec<CensusWanted> {
-        let suspects = last.iter().map(|last| {
-            let address = std::net::Ipv4Addr::new(198, 51, 100, *last);
-            Suspect::Peer(PeerAddress::of(address.into(), 64))
-        });
-        let wanted = suspects.map(|suspect| CensusWanted {
-            suspect,
-            namespaces: Vec::new(),
+    fn address(third: u8) -> IpAddr {
+        Ipv4Addr::new(198, 51, third, 7).into()
+    }
+
+    fn suspect(third: u8) -> Suspect {
+        Suspect::Network(Network::of(address(third)))
+    }
+
+    fn wanted(thirds: &[u8]) -> Vec<CensusWanted> {
+        let wanted = thirds.iter().map(|third| CensusWanted {
+            suspect: suspect(*third),
+            namespaces: vec![1],
         });
         wanted.collect()
     }
 
+    /// Each has one connection, whose peer has taken all if it `is_well`.
+    fn look(open: &mut Open, state: &AgentState, thirds: &[u8], is_well: bool) -> Option<Places> {
+        let mut looked_at = None;
+        let are_found = open.go_on(state, wanted(thirds), |look: &mut Look, places: &Places| {
+            for third in 1..9 {
+                let seen = Seen {
+                    ends: Ends {
+                        local: SocketAddr::from((Ipv4Addr::LOCALHOST, 80)),
+                        remote: SocketAddr::from((address(third), 2_000)),
+                    },
+                    cookie: [third; 8],
+                    queued_bytes: if is_well { 0 } else { 9_000 },
+                    bytes_acked: 10_000,
+                    edge: Some(10_000),
+                };
+                look.add(suspect(third), 1, &seen);
+            }
+            looked_at = Some(places.clone());
+        });
+        assert!(are_found);
+        looked_at
+    }
+
+    fn pass(open: &mut Open, time: Duration) {
+        let earlier = |at: Instant| at.checked_sub(time).unwrap();
+        open.at = open.at.map(earlier);
+    }
+
+    fn counted(state: &AgentState) -> u64 {
+        state.counters.suspects_counted.load(Ordering::Relaxed)
+    }
+
     #[tokio::test]
-    async fn nobody_waits_for_the_pair_of_others_and_each_has_one() {
+    async fn a_look_is_the_second_at_some_and_the_first_at_others() {
         let (state, _pings) = state(&Config::default());
-        let namespaces = Namespaces::find();
-        let mut pairs = Pairs::default();
-        for known in 1..=4 {
-            // Whoever is being looked at is wanted until there is an answer.
-            let all: Vec<u8> = (1..=known).collect();
-            pairs.go_on(&state, wanted(&all), &namespaces);
+        let mut open = Open::default();
+        assert_eq!(
+            look(&mut open, &state, &[], false),
+            None,
+            "nobody is wanted"
+        );
+        assert!(look(&mut open, &state, &[1], false).is_some());
+        assert_eq!(look(&mut open, &state, &[1, 2], false), None, "too soon");
+        assert!(!open.has_room() && open.due_in().is_some_and(|due| due <= BETWEEN_LOOKS));
+        pass(&mut open, BETWEEN_LOOKS);
+        assert_eq!(open.due_in(), Some(Duration::ZERO));
+        let looked_at = look(&mut open, &state, &[1, 2], false).unwrap();
+        assert_eq!(looked_at.len(), 2);
+        assert_eq!(counted(&state), 1);
+        let waiting: Vec<_> = open.suspects.keys().copied().collect();
+        assert_eq!(waiting, [suspect(2)]);
+        pass(&mut open, BETWEEN_LOOKS);
+        assert!(look(&mut open, &state, &[], false).is_some());
+        assert!(open.is_empty() && open.due_in().is_none() && counted(&state) == 2);
+    }
+
+    #[tokio::test]
+    async fn what_was_well_once_is_seen_twice_however_long_that_takes() {
+        let (state, _pings) = state(&Config::default());
+        let mut open = Open::default();
+        look(&mut open, &state, &[3], true);
+        for expected in [0, 1] {
+            pass(&mut open, Duration::from_secs(600));
+            assert!(look(&mut open, &state, &[], true).is_some());
+            assert_eq!(counted(&state), expected);
         }
-        assert_eq!(pairs.open.len(), MOST_PAIRS);
-        for (open, last) in pairs.open.iter().zip(1..) {
-            assert_eq!(open.wanted, wanted(&[last]));
-        }
-        let long_ago = Instant::now().checked_sub(BETWEEN_LOOKS).unwrap();
-        pairs.open[0].at = long_ago;
-        pairs.go_on(&state, wanted(&[1, 2, 3, 4]), &namespaces);
-        let answered = state.counters.suspects_not_counted.load(Ordering::Relaxed);
-        assert_eq!(answered, 1, "there is no kernel side here");
-        let open: Vec<_> = pairs.open.iter().map(|pair| pair.wanted.clone()).collect();
-        assert_eq!(open, [wanted(&[2]), wanted(&[3]), wanted(&[4])]);
+        assert!(open.is_empty());
+    }
+
+    #[tokio::test]
+    async fn who_cannot_be_looked_at_is_told_as_not_counted_and_is_not_kept() {
+        let (state, _pings) = state(&Config::default());
+        let mut open = Open::default();
+        let take = |look: &mut Look, places: &Places| {
+            look.take(
+                &state,
+                places,
+                &crate::netlink::sock_diag::Namespaces::find(),
+            );
+        };
+        assert!(
+            !open.go_on(&state, wanted(&[1, 2]), take),
+            "there is no kernel side"
+        );
+        assert!(open.is_empty() && counted(&state) == 0);
+        let not_counted = &state.counters.suspects_not_counted;
+        assert_eq!(not_counted.load(Ordering::Relaxed), 2);
     }
 }

@@ -73,16 +73,10 @@ impl CpuBudget {
         self.share.of_core = of_core;
     }
 
-    /// The same as [`throttle`](Self::throttle), but waits no longer than this at a time; whether that was
-    /// long enough.
-    pub(crate) fn throttle_for(&mut self, at_most: Duration) -> Result<bool, Stopped> {
+    /// Books what was used since the last call; whether any is left.
+    pub(crate) fn has_some_left(&mut self) -> bool {
         self.book();
-        if self.seconds_left >= 0.0 {
-            return Ok(true);
-        }
-        let needed = Duration::from_secs_f64(-self.seconds_left / self.share.of_core);
-        self.wait(needed.min(at_most))?;
-        Ok(false)
+        self.seconds_left >= 0.0
     }
 
     /// Waits for a time.
@@ -149,11 +143,13 @@ mod tests {
             budget.book();
         }
         for _ in 0..3 {
-            assert_eq!(budget.throttle_for(MOMENT), Ok(false));
+            budget.wait(MOMENT).unwrap();
+            assert!(!budget.has_some_left());
         }
         budget.allow(0.5);
         let began = Instant::now();
-        while !budget.throttle_for(MOMENT).unwrap() {
+        while !budget.has_some_left() {
+            budget.wait(MOMENT).unwrap();
             assert!(began.elapsed() < Duration::from_secs(60));
         }
     }

@@ -55,9 +55,9 @@ impl Diagnosis {
                 flags: flag::DUMP,
                 payload: question(family, peers),
             };
-            self.0.ask_each(&request, &mut |object: Object| {
+            self.0.ask_each(&request, &mut |object: Object<&[u8]>| {
                 if let Some(seen) = (object.kind == SOCK_DIAG_BY_FAMILY)
-                    .then(|| seen(&object.payload))
+                    .then(|| seen(object.payload))
                     .flatten()
                 {
                     take(seen);

@@ -30,7 +30,8 @@ pub(crate) struct Group {
 #[derive(Debug)]
 pub(crate) struct Groups<K> {
     groups: HashMap<K, Group>,
-    members: HashMap<(K, u32), Usage>,
+    /// Of each peer, what it costs in which.
+    members: HashMap<u32, HashMap<K, Usage>>,
     /// Peers that count for nothing.
     spared: HashSet<u32>,
     changes: u64,
@@ -66,20 +67,23 @@ impl<K: Copy + Eq + Hash> Groups<K> {
         after: Usage,
         settings: &DetectSettings,
     ) {
-        let member = self.members.entry((key, peer)).or_default();
+        let of_peer = self.members.entry(peer).or_default();
+        let member = of_peer.entry(key).or_default();
         let usage_before = *member;
         *member = (usage_before - before) + after;
         let usage_after = *member;
         if usage_after == Usage::default() {
-            self.members.remove(&(key, peer));
+            of_peer.remove(&key);
+            if of_peer.is_empty() {
+                self.members.remove(&peer);
+            }
         }
         if !self.spared.contains(&peer) {
             self.count(key, usage_before, usage_after, settings);
         }
     }
 
-    /// Has a peer count for nothing from now on, or as any other. Goes through all members where that
-    /// is new.
+    /// Has a peer count for nothing from now on, or as any other.
     pub(crate) fn spare(&mut self, peer: u32, is_spared: bool, settings: &DetectSettings) {
         let is_new = if is_spared {
             self.spared.insert(peer)
@@ -89,8 +93,8 @@ impl<K: Copy + Eq + Hash> Groups<K> {
         if !is_new {
             return;
         }
-        let of_peer = self.members.iter().filter(|((_, slot), _)| *slot == peer);
-        let of_peer: Vec<_> = of_peer.map(|((key, _), usage)| (*key, *usage)).collect();
+        let of_peer = self.members.get(&peer).into_iter().flatten();
+        let of_peer: Vec<_> = of_peer.map(|(key, usage)| (*key, *usage)).collect();
         for (key, usage) in of_peer {
             let (before, after) = match is_spared {
                 true => (usage, Usage::default()),
@@ -125,10 +129,9 @@ impl<K: Copy + Eq + Hash> Groups<K> {
         for group in self.groups.values_mut() {
             group.counted = Usage::default();
         }
-        for ((key, peer), usage) in &self.members {
-            if self.spared.contains(peer) {
-                continue;
-            }
+        let counting = self.members.iter();
+        let counting = counting.filter(|(peer, _)| !self.spared.contains(peer));
+        for (key, usage) in counting.flat_map(|(_, of_peer)| of_peer) {
             if let Some(group) = self.groups.get_mut(key) {
                 group.counted = group.counted + counted_part(*usage, settings);
             }

@@ -4,34 +4,52 @@ use super::{Compared, Found, KEPT, Look, Lot};
 use crate::netlink::sock_diag::{Ends, Seen};
 use detector_core::observe::census::Suspect;
 use detector_core::observe::peer_address::PeerAddress;
+use std::collections::HashMap;
 use std::net::{Ipv4Addr, SocketAddr};
+use std::time::{Duration, Instant};
 
-fn compare(first: &Found, second: &Found, least_bytes: u64) -> Compared {
-    super::compare(first, second, least_bytes, &Lot::default())
+/// What a connection that reads takes in a second.
+const FLOOR: u64 = 1_000;
+
+fn suspect(last: u8) -> Suspect {
+    Suspect::Peer(PeerAddress::of([198, 51, 100, last].into(), 64))
 }
 
 /// `queued`, `acked`, `window` of each connection.
-fn found(ended_well: u64, connections: &[(u32, u64, u64)]) -> Found {
-    let seen = connections.iter().zip(1_u8..);
-    let seen = seen.map(|((queued_bytes, bytes_acked, window), number)| {
-        let end = |port| SocketAddr::from((Ipv4Addr::LOCALHOST, port));
-        let seen = Seen {
-            ends: Ends {
-                local: end(80),
-                remote: end(u16::from(number)),
-            },
-            cookie: [number; 8],
-            queued_bytes: *queued_bytes,
-            bytes_acked: *bytes_acked,
-            edge: Some(bytes_acked + window),
-        };
-        ((1, seen.cookie), seen)
-    });
-    Found {
-        connections: seen.collect(),
-        halvings: 0,
-        ended: (ended_well, 0),
+fn seen((queued_bytes, bytes_acked, window): (u32, u64, u64), number: u8) -> Seen {
+    let end = |port| SocketAddr::from((Ipv4Addr::LOCALHOST, port));
+    Seen {
+        ends: Ends {
+            local: end(80),
+            remote: end(u16::from(number)),
+        },
+        cookie: [number; 8],
+        queued_bytes,
+        bytes_acked,
+        edge: Some(bytes_acked + window),
     }
+}
+
+/// How many connections had ended well, and those that are there.
+type Moment = (u64, Vec<(u32, u64, u64)>);
+
+/// Looks at one suspect, a second apart, and what each shows with the one before.
+fn looks(lot: &Lot, all: &[Moment]) -> Vec<Compared> {
+    let (mut before, mut at, mut pairs) = (None, Instant::now(), Vec::new());
+    for (ended_well, connections) in all {
+        let mut look = Look::new(lot, FLOOR);
+        look.expect(suspect(1), before.take());
+        at += Duration::from_secs(1);
+        look.begin(at);
+        look.suspects.get_mut(&suspect(1)).unwrap().now.ended = (*ended_well, 0);
+        for (connection, number) in connections.iter().zip(1..) {
+            look.add(suspect(1), 1, &seen(*connection, number));
+        }
+        let (_, (compared, found)) = look.compared().next().unwrap();
+        before = Some((found, at));
+        pairs.extend(compared);
+    }
+    pairs
 }
 
 const READS: [(u32, u64, u64); 3] = [
@@ -56,40 +74,53 @@ const UNUSED: [(u32, u64, u64); 3] = [(0, 1, 60_000); 3];
 fn a_connection_is_well_whose_peer_reads_or_has_taken_all() {
     let all = [READS, FILLS_ITS_BUFFER, IDLE, IN_ITS_FIRST_BURST, UNUSED];
     let look = |number: usize| {
-        let connections: Vec<_> = all.iter().map(|each| each[number]).collect();
-        found(number as u64, &connections)
+        let connections = all.iter().map(|each| each[number]);
+        (number as u64, connections.collect())
     };
-    let first = compare(&look(0), &look(1), 1_000);
-    let counted = first.counted(None);
+    let pairs = looks(&Lot::default(), &[look(0), look(1), look(2)]);
+    let counted = pairs[0].counted(None);
     assert_eq!((counted.census.connections, counted.census.well), (5, 3));
     assert_eq!(counted.census.well_before, None);
     assert_eq!(counted.census.ended_well_meanwhile, 1);
-    let counted = compare(&look(1), &look(2), 1_000).counted(Some(&first));
+    let counted = pairs[1].counted(Some(&pairs[0]));
     assert_eq!(counted.census.well, 2);
     assert_eq!(counted.census.well_before, Some(2));
     assert_eq!(counted.census.ended_well_meanwhile, 2);
 }
 
 #[test]
+fn a_peer_that_takes_less_than_the_floor_is_not_well() {
+    let reads = |bytes| {
+        [
+            (0, vec![(9, 1_000, 60_000)]),
+            (0, vec![(9, 1_000 + bytes, 60_000)]),
+        ]
+    };
+    for (bytes, well) in [(FLOOR, 1), (FLOOR - 1, 0)] {
+        let pairs = looks(&Lot::default(), &reads(bytes));
+        assert_eq!(pairs[0].counted(None).census.well, well, "{bytes}");
+    }
+}
+
+#[test]
 fn who_comes_or_goes_between_two_looks_is_not_well() {
-    let compared = compare(&found(0, &[IDLE[0]]), &found(0, &[IDLE[0], IDLE[0]]), 1);
-    let counted = compared.counted(None).census;
+    let two = || (0, vec![IDLE[0], IDLE[0]]);
+    let pairs = looks(&Lot::default(), &[(0, vec![IDLE[0]]), two(), (0, vec![])]);
+    let counted = pairs[0].counted(None).census;
     assert_eq!((counted.connections, counted.well), (2, 1));
     assert_eq!((counted.came, counted.went), (1, 0));
-    let compared = compare(&found(0, &[IDLE[0], IDLE[0]]), &found(0, &[]), 1);
-    let counted = compared.counted(None).census;
+    let counted = pairs[1].counted(None).census;
     assert_eq!((counted.connections, counted.well), (0, 0));
     assert_eq!((counted.came, counted.went), (0, 2));
 }
 
-fn suspect(last: u8) -> Suspect {
-    Suspect::Peer(PeerAddress::of([198, 51, 100, last].into(), 64))
-}
+type Before = HashMap<Suspect, (Found, Instant)>;
 
 /// A look at so many connections of each suspect, of which one in `well_in` takes all that it is sent.
-fn look(mut look: Look, connections: &[(Suspect, u64)], well_in: u64) -> Look {
+fn look(lot: &Lot, mut before: Before, connections: &[(Suspect, u64)], well_in: u64) -> Look {
+    let mut look = Look::new(lot, FLOOR);
     for (suspect, _) in connections {
-        look.expect(*suspect, (0, 0));
+        look.expect(*suspect, before.remove(suspect));
     }
     let local = SocketAddr::from((Ipv4Addr::LOCALHOST, 80));
     for (suspect, count) in connections {
@@ -98,24 +129,34 @@ fn look(mut look: Look, connections: &[(Suspect, u64)], well_in: u64) -> Look {
             let port = u16::try_from(number & 0xff).unwrap() + 1;
             let remote = SocketAddr::from((Ipv4Addr::from_bits(number >> 8), port));
             let is_well = u64::from(number) % well_in == 0;
-            let cookie = u64::from(number).to_ne_bytes();
             let seen = Seen {
                 ends: Ends { local, remote },
-                cookie,
+                cookie: u64::from(number).to_ne_bytes(),
                 queued_bytes: if is_well { 0 } else { 9_000 },
                 bytes_acked: 10_000,
                 edge: Some(10_000),
             };
-            look.add(*suspect, (1, cookie), seen);
+            look.add(*suspect, 1, &seen);
         }
     }
     look
 }
 
+/// What it shows, and itself as the look before the next one.
+fn compared(look: Look) -> (HashMap<Suspect, Compared>, Before) {
+    let (mut pairs, mut before) = (HashMap::new(), HashMap::new());
+    let at = look.at();
+    for (suspect, (compared, found)) in look.compared() {
+        pairs.extend(compared.map(|compared| (suspect, compared)));
+        before.insert(suspect, (found, at));
+    }
+    (pairs, before)
+}
+
 fn kept(look: &Look) -> (usize, usize) {
-    let all = look.peers.values();
-    let kept = all.clone().map(|found| found.connections.len()).sum();
-    let room = all.map(|found| found.connections.capacity()).sum();
+    let all = look.suspects.values().map(|looked| &looked.now.connections);
+    let kept = all.clone().map(HashMap::len).sum();
+    let room = all.map(HashMap::capacity).sum();
     assert_eq!(look.kept, kept);
     (kept, room)
 }
@@ -129,19 +170,18 @@ fn of_a_million_connections_few_are_kept_and_the_numbers_are_about_right() {
     const ALL: u64 = 1_000_000;
     let all = [(suspect(1), ALL), (suspect(2), 100)];
     let lot = Lot::default();
-    let looks = || {
-        let first = look(Look::new(&lot), &all, 4);
-        let second = look(Look::after(&first), &all, 4);
-        for look in [&first, &second] {
-            let (kept, room) = kept(look);
-            assert!(kept <= KEPT && kept > KEPT / 4, "{kept}");
-            assert!(room <= 2 * KEPT, "{room}");
-        }
-        first.compare(&second, 1)
-    };
-    let before = looks();
-    let now = looks();
-    let counted = now[&suspect(1)].counted(Some(&before[&suspect(1)]));
+    let mut before = Before::new();
+    let mut pairs = Vec::new();
+    for _ in 0..3 {
+        let look = look(&lot, before, &all, 4);
+        let (kept, room) = kept(&look);
+        assert!(kept <= KEPT && kept > KEPT / 4, "{kept}");
+        assert!(room <= 2 * KEPT, "{room}");
+        let (pair, found) = compared(look);
+        before = found;
+        pairs.push(pair);
+    }
+    let counted = pairs[2][&suspect(1)].counted(Some(&pairs[1][&suspect(1)]));
     let census = counted.census;
     assert!(is_about(census.connections, ALL), "{census:?}");
     assert!(is_about(census.well, ALL / 4), "{census:?}");
@@ -149,7 +189,7 @@ fn of_a_million_connections_few_are_kept_and_the_numbers_are_about_right() {
     assert_eq!((census.came, census.went), (0, 0));
     assert!(counted.halvings >= 5);
     // Who has few keeps them all.
-    let counted = now[&suspect(2)].counted(Some(&before[&suspect(2)]));
+    let counted = pairs[2][&suspect(2)].counted(Some(&pairs[1][&suspect(2)]));
     assert_eq!((counted.census.connections, counted.census.well), (100, 25));
     assert_eq!(counted.halvings, 0);
 }
@@ -157,9 +197,10 @@ fn of_a_million_connections_few_are_kept_and_the_numbers_are_about_right() {
 #[test]
 fn where_not_all_were_seen_none_passes_for_alone() {
     let all = [(suspect(1), 3 * KEPT as u64)];
-    let first = look(Look::new(&Lot::default()), &all, u64::MAX);
-    let second = look(Look::after(&first), &all, u64::MAX);
-    let counted = first.compare(&second, 1)[&suspect(1)].counted(None);
+    let lot = Lot::default();
+    let (_, before) = compared(look(&lot, Before::new(), &all, u64::MAX));
+    let (pairs, _) = compared(look(&lot, before, &all, u64::MAX));
+    let counted = pairs[&suspect(1)].counted(None);
     assert!(counted.census.well >= 2, "{counted:?}");
 }
 
@@ -168,22 +209,37 @@ fn what_comes_to_be_many_only_at_the_second_look_is_compared_with_as_few_of_the_
     let lot = Lot::default();
     let few = [(suspect(1), 20_000), (suspect(2), 10)];
     let many = [(suspect(1), 20_000), (suspect(2), 1_000_000)];
-    let first = look(Look::new(&lot), &few, 4);
-    let second = look(Look::after(&first), &many, 4);
-    let compared = first.compare(&second, 1);
-    let counted = compared[&suspect(1)].counted(None).census;
+    let (_, before) = compared(look(&lot, Before::new(), &few, 4));
+    let (pairs, _) = compared(look(&lot, before, &many, 4));
+    let counted = pairs[&suspect(1)].counted(None).census;
     assert!(is_about(counted.connections, 20_000), "{counted:?}");
     assert!(is_about(counted.well, 5_000), "{counted:?}");
     assert_eq!((counted.came, counted.went), (0, 0));
 }
 
 #[test]
+fn many_suspects_of_one_connection_each_keep_half_of_theirs_all_at_once() {
+    let all = u32::try_from(2 * KEPT).unwrap();
+    let suspects = (0..all).map(|number| {
+        let address = Ipv4Addr::from_bits(0x0a00_0000 + number);
+        (Suspect::Peer(PeerAddress::of(address.into(), 64)), 1)
+    });
+    let suspects: Vec<_> = suspects.collect();
+    let look = look(&Lot::default(), Before::new(), &suspects, 4);
+    assert!(kept(&look).0 <= KEPT);
+    // Each halving goes through all suspects.
+    let most = look
+        .suspects
+        .values()
+        .map(|looked| looked.now.halvings)
+        .max();
+    assert!(most < Some(KEPT.ilog2()), "{most:?}");
+}
+
+#[test]
 fn who_is_left_out_makes_room() {
-    let mut look = look(
-        Look::new(&Lot::default()),
-        &[(suspect(1), 20), (suspect(2), 5)],
-        4,
-    );
+    let all = [(suspect(1), 20), (suspect(2), 5)];
+    let mut look = look(&Lot::default(), Before::new(), &all, 4);
     look.leave_out(&suspect(1));
     assert_eq!(kept(&look).0, 5);
 }
