@@ -63,7 +63,7 @@ fn net_of(ours: &CStr, mut read: impl FnMut(&str) -> Option<CString>) -> Option<
     let network = read("ns/net")?;
     let users = read("ns/user")?;
     let is_ours = users.as_c_str() == ours;
-    parse_link(network.to_str().ok()?).filter(|_| is_ours)
+    parse_link("net", network.to_str().ok()?).filter(|_| is_ours)
 }
 
 fn process_paths() -> impl Iterator<Item = PathBuf> {
@@ -93,16 +93,18 @@ fn entries(folder: &Path) -> impl Iterator<Item = PathBuf> {
 /// The number of the namespace at a path, if it is one.
 fn inode_of(path: &Path) -> Option<u32> {
     if let Ok(target) = fs::read_link(path) {
-        return parse_link(target.to_str()?);
+        return parse_link("net", target.to_str()?);
     }
     // A name is a bind mount of the namespace's own file system, which is the only other place
     // where such an inode can come from; `enter` refuses anything else.
     u32::try_from(fs::metadata(path).ok()?.ino()).ok()
 }
 
-fn parse_link(target: &str) -> Option<u32> {
+/// The number in the link of a namespace of this kind.
+fn parse_link(kind: &str, target: &str) -> Option<u32> {
     target
-        .strip_prefix("net:[")?
+        .strip_prefix(kind)?
+        .strip_prefix(":[")?
         .strip_suffix(']')?
         .parse()
         .ok()
@@ -166,6 +168,12 @@ pub(crate) fn current() -> Option<Namespace> {
     inode_of(&path).map(|inode| Namespace { inode, path })
 }
 
+/// The number of the user namespace that this process is in; `None` on a kernel that has but one.
+pub(crate) fn users() -> Option<u32> {
+    let link = fs::read_link("/proc/self/ns/user").ok()?;
+    parse_link("user", link.to_str()?)
+}
+
 /// The namespace the process was started in, in which its first thread stays.
 pub(crate) fn home() -> Option<Namespace> {
     let path = PathBuf::from("/proc/self/ns/net");
@@ -196,9 +204,10 @@ pub(crate) mod tests {
 
     #[test]
     fn links_of_other_kinds_are_not_network_namespaces() {
-        assert_eq!(parse_link("net:[4026531840]"), Some(4_026_531_840));
-        assert_eq!(parse_link("mnt:[4026531840]"), None);
-        assert_eq!(parse_link("net:[x]"), None);
+        assert_eq!(parse_link("net", "net:[4026531840]"), Some(4_026_531_840));
+        assert_eq!(parse_link("net", "mnt:[4026531840]"), None);
+        assert_eq!(parse_link("user", "user:[4026531837]"), Some(4_026_531_837));
+        assert_eq!(parse_link("net", "net:[x]"), None);
     }
 
     #[test]

@@ -186,8 +186,13 @@ pub struct KernelLayout {
     pub cgroup_kn: Offset,
     /// `struct kernfs_node.id`, u64: the inode number of the group's folder.
     pub kernfs_node_id: Offset,
+    // Who owns a network namespace. Both optional.
+    /// `struct net.user_ns`, pointer to `struct user_namespace`.
+    pub net_user_ns: Offset,
+    /// `struct user_namespace.ns.inum`, u32: the number in `/proc/PID/ns/user`.
+    pub user_ns_inum: Offset,
     /// Fills the last cache line; always 0.
-    pub reserved: [u64; 6],
+    pub reserved: [u64; 4],
 }
 
 const _: () = assert!(size_of::<KernelLayout>() == 72 * 8 + 4 * 16);
@@ -272,6 +277,8 @@ impl KernelLayout {
         css_set_dfl_cgrp: ABSENT,
         cgroup_kn: ABSENT,
         kernfs_node_id: ABSENT,
-        reserved: [0; 6],
+        net_user_ns: ABSENT,
+        user_ns_inum: ABSENT,
+        reserved: [0; 4],
     };
 }

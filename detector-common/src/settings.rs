@@ -14,9 +14,15 @@ pub struct KernelSettings {
     pub tick_ns: u32,
     /// What of an IPv6 address makes a peer, as it lies in memory.
     pub ipv6_mask: [u64; 2],
+    /// The number of the agent's own network namespace in `/proc/PID/ns/net`, or
+    /// [`NO_NAMESPACE`](Self::NO_NAMESPACE).
+    pub network_namespace: u32,
+    /// The user namespace whose network namespaces are no stranger's: its number in
+    /// `/proc/PID/ns/user`, or likewise.
+    pub user_namespace: u32,
 }
 
-const _: () = assert!(size_of::<KernelSettings>() == 32);
+const _: () = assert!(size_of::<KernelSettings>() == 40);
 
 impl KernelSettings {
     /// Eight records a second and connection.
@@ -25,7 +31,16 @@ impl KernelSettings {
         rate_records: 8,
         tick_ns: 0,
         ipv6_mask: Self::ipv6_mask(64),
+        network_namespace: Self::NO_NAMESPACE,
+        user_namespace: Self::FIRST_USER_NAMESPACE,
     };
+
+    /// The last number that there is; what cannot be read is 0.
+    pub const NO_NAMESPACE: u32 = u32::MAX;
+
+    /// The number of the user namespace that a kernel begins with, also of the only one where it has no
+    /// others.
+    pub const FIRST_USER_NAMESPACE: u32 = 0xefff_fffd;
 
     /// The mask of a prefix of so many bits.
     #[must_use]

@@ -103,6 +103,7 @@ fn assert_is_plausible(btf: &Btf<'_>, layout: &KernelLayout, kernel: &str) {
         "tcp_sock",
         "sk_buff",
         "net",
+        "user_namespace",
         "socket_alloc",
     ] {
         let size_bits = 8 * u64::from(

@@ -87,3 +87,15 @@ pub fn ipv6_mask() -> [u64; 2] {
         global!(DET_SETTINGS.ipv6_mask[1]),
     ]
 }
+
+/// The number of the agent's own network namespace.
+#[inline(always)]
+pub fn network_namespace() -> u32 {
+    global!(DET_SETTINGS.network_namespace)
+}
+
+/// The number of the user namespace whose network namespaces are no stranger's.
+#[inline(always)]
+pub fn user_namespace() -> u32 {
+    global!(DET_SETTINGS.user_namespace)
+}

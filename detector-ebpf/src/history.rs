@@ -9,10 +9,14 @@ use detector_common::history::{AddressHistory, HistorySpan, SPAN_NS, SPANS};
 
 const _: () = assert!(SPANS.is_power_of_two());
 
-/// A connection has ended. One on which nothing was sent says nothing. Not inlined: key and first
-/// entry lie on the stack.
+/// A connection has ended. One on which nothing was sent says nothing, nor does one in a network that a
+/// stranger has laid out, where any address may be anybody's. Not inlined: key and first entry lie on the
+/// stack.
 #[inline(never)]
 pub fn note_end(tcp: TcpSocket) {
+    if !tcp.is_on_our_way() {
+        return;
+    }
     let is_early = tcp.queued_bytes() > 0;
     // The SYN counts as one where we opened the connection.
     if !is_early && tcp.bytes_acked() <= 1 {

@@ -1,6 +1,6 @@
 //! A TCP socket as the hooks see it: every field a typed load at an offset from `DET_LAYOUT`.
 
-use crate::globals::{bit_field, global};
+use crate::globals::{self, bit_field, global};
 use crate::helpers;
 use crate::kernel_memory::KernelPointer;
 use detector_common::acceptance;
@@ -296,6 +296,27 @@ impl TcpSocket {
         } else {
             net.load_u32(global!(DET_LAYOUT.net_inum))
         }
+    }
+
+    /// Whether addresses mean here what they mean to the agent: it is in the agent's own network namespace,
+    /// or in one that belongs to the agent's user namespace. Anybody may lay out a user namespace, in it a
+    /// network of his own, and be anybody there; whom a network belongs to never changes (`setup_net`).
+    #[inline(always)]
+    pub fn is_on_our_way(self) -> bool {
+        let (owner, number) = (
+            global!(DET_LAYOUT.net_user_ns),
+            global!(DET_LAYOUT.user_ns_inum),
+        );
+        // A load through a null pointer reads as zero, which is no number; the product is one branch for the
+        // verifier to follow instead of four.
+        let net = self.0.load_pointer(global!(DET_LAYOUT.skc_net));
+        let network = net.load_u32(global!(DET_LAYOUT.net_inum));
+        let from_own = u64::from(network ^ globals::network_namespace());
+        if owner == ABSENT || number == ABSENT {
+            return from_own == 0;
+        }
+        let users = net.load_pointer(owner).load_u32(number);
+        from_own * u64::from(users ^ globals::user_namespace()) == 0
     }
 
     /// The `struct socket`, null once no process holds it.

@@ -34,6 +34,7 @@ use crate::kernel::check::refuse_unfit_host;
 use crate::kernel::{self, KernelOptions, Message, StartError, SweepOptions};
 use crate::log;
 use crate::metrics::Web;
+use crate::namespace;
 use crate::priority;
 use crate::privilege::{self, Enabled};
 use crate::state::AgentState;
@@ -236,6 +237,9 @@ fn kernel_options(start: &Start, sweep_nice: i32) -> KernelOptions {
         settings: KernelSettings {
             ipv6_mask: KernelSettings::ipv6_mask(start.config.peers.ipv6_prefix),
             tick_ns: clock::kernel_tick_ns(),
+            network_namespace: namespace::home()
+                .map_or(KernelSettings::NO_NAMESPACE, |home| home.inode),
+            user_namespace: trusted_users(start.config.detect.scope),
             ..KernelSettings::DEFAULT
         },
         log_level: start.kernel_log_level,
@@ -249,6 +253,15 @@ fn kernel_options(start: &Start, sweep_nice: i32) -> KernelOptions {
             nice: sweep_nice,
             is_own_only: start.config.detect.scope == Scope::Container,
         },
+    }
+}
+
+/// Whose network namespaces count for the past of addresses, besides the agent's own: those of its users,
+/// or nobody's where it watches its own alone.
+fn trusted_users(scope: Scope) -> u32 {
+    match scope {
+        Scope::Host => namespace::users().unwrap_or(KernelSettings::FIRST_USER_NAMESPACE),
+        Scope::Container => KernelSettings::NO_NAMESPACE,
     }
 }
 

@@ -11,7 +11,7 @@ use anyhow::{Context, Result, ensure};
 use detector_tests::PATIENCE;
 use detector_tests::agent::{Agent, AgentOptions};
 use detector_tests::expect;
-use detector_tests::lab::{Child, Family, Lab, Namespace};
+use detector_tests::lab::{Child, Family, Lab, network_of_ones_own};
 use detector_tests::peers::KernelPeer;
 use detector_tests::servers::TinyServer;
 use detector_tests::story::Story;
@@ -138,20 +138,6 @@ fn what_was_made_is_lifted_from_who_is_trusted_later(family: Family) -> Result<(
             })
         },
     )
-}
-
-/// A network namespace as any user can lay one out, and this process in it.
-fn network_of_ones_own() -> Result<(Child, Namespace)> {
-    let mut unshare = Command::new("unshare");
-    unshare.args(["--user", "--map-root-user", "--net", "sleep", "600"]);
-    unshare.stdin(Stdio::null());
-    let child = Child::start(unshare)?;
-    let own = Namespace::here()?.inode()?;
-    let network = expect::until("it has a network of its own", PATIENCE, || {
-        let network = Namespace::of_process(child.pid())?;
-        Ok((network.inode()? != own).then_some(network))
-    })?;
-    Ok((child, network))
 }
 
 fn a_network_of_ones_own_gets_nobody_blocked(family: Family) -> Result<()> {

@@ -5,6 +5,7 @@ mod capture;
 mod host;
 mod impairment;
 mod reordering;
+mod stranger;
 
 pub use capture::Capture;
 pub use detector_lab::control_group::ControlGroup;
@@ -16,3 +17,4 @@ pub use detector_lab::program::{Child, require, run, stdout_of};
 pub use host::Lab;
 pub use impairment::{drop_incoming, limit_rate};
 pub use reordering::Reordering;
+pub use stranger::network_of_ones_own;

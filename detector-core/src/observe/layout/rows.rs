@@ -108,6 +108,8 @@ pub(super) const ROWS: &[Row] = &[
     optional("sock_common", "skc_v6_rcv_saddr", Block(16, |l| &mut l.skc_v6_rcv_saddr)),
     required("sock_common", "skc_net.net", Pointer(|l| &mut l.skc_net)),
     required("net", "ns.inum", Integer(4, |l| &mut l.net_inum)),
+    optional("net", "user_ns", Pointer(|l| &mut l.net_user_ns)),
+    optional("user_namespace", "ns.inum", Integer(4, |l| &mut l.user_ns_inum)),
     required("sock", "sk_wmem_queued", Integer(4, |l| &mut l.sk_wmem_queued)),
     required("sock", "sk_socket", Pointer(|l| &mut l.sk_socket)),
     optional("socket_alloc", "vfs_inode.i_ino", Integer(8, |l| &mut l.socket_inode_number)),

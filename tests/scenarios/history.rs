@@ -1,0 +1,127 @@
+//! The past of addresses: it outlives the agent, and is made only of what ended where addresses mean what
+//! they mean to the agent. The quiet twin of each stranger is who fetched as much on the host's way in.
+
+use crate::stage::{both_families, suffix};
+use anyhow::{Context, Result, ensure};
+use detector_tests::agent::{Agent, AgentOptions};
+use detector_tests::lab::{Family, Namespace, network_of_ones_own};
+use detector_tests::peers::KernelPeer;
+use detector_tests::servers::TinyServer;
+use detector_tests::story::Story;
+use nix::sys::signal::Signal;
+use serde_json::Value;
+use std::fs;
+use std::net::{IpAddr, Ipv6Addr, SocketAddr};
+
+both_families!(
+    how_connections_ended_is_known_after_a_stop,
+    what_ends_in_a_network_of_ones_own_is_nobodys_past,
+);
+
+const FETCHES: u64 = 12;
+/// The last one may still be closing.
+const SEEN_LEAST: u64 = FETCHES - 1;
+
+/// Whoever looks at the file that an agent leaves sees what the agents before it knew.
+fn how_connections_ended_is_known_after_a_stop(family: Family) -> Result<()> {
+    Story::play(&suffix("history", family), family, |story| {
+        let server = TinyServer::start(story.server(), story.lab.addresses.server(family))?;
+        let address = story.lab.addresses.client(family);
+        let agent = Agent::start(story.folder())?;
+        fetch(&story.lab.client, address, server.address())?;
+        agent.stop(Signal::SIGTERM)?;
+        let ended = ended_well(story, address)?;
+        ensure!(ended >= SEEN_LEAST, "{ended}");
+        // These have seen none of them.
+        for _ in 0..2 {
+            Agent::start(story.folder())?.stop(Signal::SIGTERM)?;
+            ensure!(ended_well(story, address)? == ended, "forgotten");
+        }
+        Ok(())
+    })
+}
+
+/// Else whoever can lay out a network makes any address pass for one that many use.
+fn what_ends_in_a_network_of_ones_own_is_nobodys_past(family: Family) -> Result<()> {
+    Story::play(&suffix("history-framed", family), family, |story| {
+        let server = TinyServer::start(story.server(), story.lab.addresses.server(family))?;
+        let (stranger, theirs) = network_of_ones_own()?;
+        // Nobody of this story has them elsewhere.
+        let [played, their_server] = [1, 2].map(|last| address_elsewhere(family, last));
+        theirs.ip("link set lo up")?;
+        for address in [played, their_server] {
+            theirs.ip(&format!("address add {address} dev lo"))?;
+        }
+        let their_server = TinyServer::start(&theirs, their_server)?;
+        let agent = Agent::start(story.folder())?;
+        fetch(&theirs, played, their_server.address())?;
+        let client = story.lab.addresses.client(family);
+        fetch(&story.lab.client, client, server.address())?;
+        agent.stop(Signal::SIGTERM)?;
+        drop(stranger);
+        let (ended, on_our_way) = (ended_well(story, played)?, ended_well(story, client)?);
+        ensure!(on_our_way >= SEEN_LEAST, "{on_our_way}");
+        ensure!(ended == 0, "{ended} connections of {played} have ended");
+        Ok(())
+    })
+}
+
+/// Both ends of each connection are on this host: only that in the agent's own network counts.
+#[test]
+fn an_agent_of_a_container_counts_what_ends_in_it_alone() -> Result<()> {
+    Story::play("history-container", Family::V4, |story| {
+        let address = story.lab.addresses.server(Family::V4);
+        let client = story.lab.addresses.client(Family::V4);
+        let server = TinyServer::start(story.server(), address)?;
+        let options = AgentOptions {
+            configuration: Some("[detect]\nscope = \"container\"\n".to_owned()),
+            ..AgentOptions::default()
+        };
+        let agent = Agent::start_in_with(story.server(), story.folder(), &options)?;
+        fetch(&story.lab.client, client, server.address())?;
+        agent.stop(Signal::SIGTERM)?;
+        let inside = ended_well(story, client)?;
+        ensure!(inside >= SEEN_LEAST, "{inside}");
+        let outside = ended_well(story, address)?;
+        ensure!(
+            outside == 0,
+            "{outside} connections to {address} have ended"
+        );
+        Ok(())
+    })
+}
+
+/// Of a network for tests that no lab uses.
+fn address_elsewhere(family: Family, last: u8) -> IpAddr {
+    match family {
+        Family::V4 => [198, 19, 253, last].into(),
+        Family::V6 => Ipv6Addr::new(0x2001, 2, 0, 0xfffd, 0, 0, 0, last.into()).into(),
+    }
+}
+
+/// Connections from an address that read all that they are sent.
+fn fetch(namespace: &Namespace, from: IpAddr, server: SocketAddr) -> Result<()> {
+    for _ in 0..FETCHES {
+        let source = Some(SocketAddr::new(from, 0));
+        let mut client = KernelPeer::connect_with(namespace, source, server, None)?;
+        client.request("/close/50000")?;
+        client.read_to_end()?;
+    }
+    Ok(())
+}
+
+/// How many connections of an address have ended well, as an agent has left it.
+fn ended_well(story: &Story, address: IpAddr) -> Result<u64> {
+    let file = story.folder().join("agent/state/history.json");
+    let kept: Value = serde_json::from_slice(&fs::read(file)?)?;
+    let peer = match address {
+        IpAddr::V4(_) => address,
+        IpAddr::V6(v6) => Ipv6Addr::from_bits(v6.to_bits() >> 64 << 64).into(),
+    };
+    let addresses = kept["addresses"].as_array().context("no addresses")?;
+    let of_peer = addresses
+        .iter()
+        .filter(|each| each["address"] == peer.to_string());
+    let spans = of_peer.flat_map(|each| each["spans"].as_array().into_iter().flatten());
+    Ok(spans.filter_map(|span| span["ended_well"].as_u64()).sum())
+}
