@@ -1,7 +1,9 @@
 //! How the connections of an address have ended over the past hours.
 //!
 //! Kept by the kernel side for each remote address, fed when a connection closes and never by an
-//! acknowledgement; read by the agent for suspects alone.
+//! acknowledgement; read by the agent for suspects alone. Of the addresses that come, those that came last;
+//! apart from them, so that no number of others pushes them out, those whose past the agent has found to say
+//! most.
 
 use bytemuck::{Pod, Zeroable};
 
@@ -11,8 +13,14 @@ pub const SPANS: usize = 8;
 /// How long each is: three hours, so that a night does not forget the day before.
 pub const SPAN_NS: u64 = 3 * 3_600 * 1_000_000_000;
 
-/// Addresses that are kept.
+/// Addresses that are kept because they came last.
 pub const ENTRIES_MAX: usize = 16_384;
+
+/// Addresses that are kept because of their past.
+pub const PROVEN_MAX: usize = 4_096;
+
+/// So many connections that ended well make a past.
+pub const PAST_LEAST: u64 = 10;
 
 /// One span of time.
 #[repr(C)]
@@ -40,17 +48,47 @@ impl AddressHistory {
     /// Connections that ended well and early in the spans that are not over for too long at `now_ns`.
     #[must_use]
     pub fn ended(&self, now_ns: u64) -> (u64, u64) {
-        let now = now_ns / SPAN_NS;
-        let is_recent = |span: &&HistorySpan| {
-            let number = u64::from(span.number);
-            number <= now && now - number < SPANS as u64
-        };
-        let recent = self.spans.iter().filter(is_recent);
-        recent.fold((0, 0), |(well, early), span| {
+        self.recent(now_ns).fold((0, 0), |(well, early), span| {
             (
                 well + u64::from(span.ended_well),
                 early + u64::from(span.ended_early),
             )
+        })
+    }
+
+    /// How much the past says for an address at `now_ns`, 0 if it is none: connections that ended well, as
+    /// often as there were spans in which any did. So who is to have said more in an hour than another in a
+    /// day has to end eight times as many.
+    #[must_use]
+    pub fn worth(&self, now_ns: u64) -> u64 {
+        let (well, _) = self.ended(now_ns);
+        let spans = self.recent(now_ns).filter(|span| span.ended_well > 0);
+        if well < PAST_LEAST {
+            return 0;
+        }
+        well.saturating_mul(spans.count() as u64)
+    }
+
+    /// What two of the same address say together: of each place the newer span, or both.
+    #[must_use]
+    pub fn plus(&self, other: &Self) -> Self {
+        let mut sum = *self;
+        for (span, other) in sum.spans.iter_mut().zip(&other.spans) {
+            if other.number > span.number {
+                *span = *other;
+            } else if other.number == span.number {
+                span.ended_well = span.ended_well.saturating_add(other.ended_well);
+                span.ended_early = span.ended_early.saturating_add(other.ended_early);
+            }
+        }
+        sum
+    }
+
+    fn recent(&self, now_ns: u64) -> impl Iterator<Item = &HistorySpan> {
+        let now = now_ns / SPAN_NS;
+        self.spans.iter().filter(move |span| {
+            let number = u64::from(span.number);
+            number <= now && now - number < SPANS as u64
         })
     }
 }
@@ -58,6 +96,44 @@ impl AddressHistory {
 #[cfg(test)]
 mod tests {
     use super::{AddressHistory, HistorySpan, SPAN_NS, SPANS};
+
+    /// So many ended well in each of these spans.
+    fn history(numbers: impl IntoIterator<Item = u32>, ended_well: u32) -> AddressHistory {
+        let mut history = AddressHistory::default();
+        for number in numbers {
+            history.spans[number as usize % SPANS] = HistorySpan {
+                number,
+                ended_well,
+                ended_early: 1,
+            };
+        }
+        history
+    }
+
+    #[test]
+    fn a_past_is_worth_what_was_well_times_how_long() {
+        let worth = |history: AddressHistory| history.worth(100 * SPAN_NS);
+        assert_eq!(worth(history(93..=100, 1_000)), 8 * 8_000);
+        assert_eq!(worth(history([100], 8_000)), 8_000);
+        assert_eq!(
+            worth(history(92..=99, 1_000)),
+            7 * 7_000,
+            "one is a day ago"
+        );
+        assert_eq!(
+            (worth(history([100], 9)), worth(history([99, 100], 5))),
+            (0, 20)
+        );
+    }
+
+    #[test]
+    fn two_pasts_of_an_address_add_up_and_what_is_old_gives_way() {
+        let sum = history([5, 6], 3).plus(&history([6, 13], 4));
+        let [five, six] = [5, 6].map(|place| sum.spans[place]);
+        assert_eq!((five.number, five.ended_well, five.ended_early), (13, 4, 1));
+        assert_eq!((six.number, six.ended_well, six.ended_early), (6, 7, 2));
+        assert_eq!(sum, history([6, 13], 4).plus(&history([5, 6], 3)));
+    }
 
     #[test]
     fn a_day_is_remembered_and_no_more() {

@@ -9,6 +9,8 @@ pub const CONNECTIONS_MAP: &str = "det_conns";
 /// LRU hash of remote addresses (16 bytes, IPv4 mapped, IPv6 cut as peers are) to
 /// [`AddressHistory`](crate::history::AddressHistory).
 pub const HISTORY_MAP: &str = "det_history";
+/// Hash of the same, of those that stay; the agent puts them in.
+pub const PROVEN_MAP: &str = "det_proven";
 /// Ring buffer that carries [`ConnectionRecord`](crate::record::ConnectionRecord)s to the agent.
 pub const RECORDS_MAP: &str = "det_records";
 /// Ring buffer that carries [`VictimRecord`](crate::victim::VictimRecord)s to the agent.

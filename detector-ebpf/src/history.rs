@@ -1,9 +1,10 @@
-//! Counts how the connections of a remote address end: the only place that writes `det_history`.
+//! Counts how the connections of a remote address end: the only place on the kernel side that writes
+//! `det_history` and `det_proven`.
 
 use crate::count::count_and_log;
 use crate::globals;
 use crate::helpers;
-use crate::maps::HISTORY;
+use crate::maps::{HISTORY, PROVEN};
 use crate::socket::TcpSocket;
 use detector_common::history::{AddressHistory, HistorySpan, SPAN_NS, SPANS};
 
@@ -24,7 +25,8 @@ pub fn note_end(tcp: TcpSocket) {
     }
     let key = key_of(tcp);
     let number = (helpers::monotonic_ns() / SPAN_NS) as u32;
-    if let Some(history) = HISTORY.get_ptr_mut(key) {
+    let known = PROVEN.get_ptr_mut(key);
+    if let Some(history) = known.or_else(|| HISTORY.get_ptr_mut(key)) {
         count_in(history, number, is_early);
         return;
     }

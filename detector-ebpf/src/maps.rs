@@ -31,6 +31,12 @@ pub static LISTENERS: LruHashMap<ListenerKey, u8> = LruHashMap::with_max_entries
 pub static HISTORY: LruHashMap<[u64; 2], AddressHistory> =
     LruHashMap::with_max_entries(history::ENTRIES_MAX as u32, 0);
 
+/// The same of addresses that the agent has chosen for their past, in place of an entry there. Not LRU: no
+/// number of others pushes them out.
+#[map(name = "det_proven")]
+pub static PROVEN: HashMap<[u64; 2], AddressHistory> =
+    HashMap::with_max_entries(history::PROVEN_MAX as u32, 0);
+
 /// Records on their way to the agent; the agent sets the size before loading.
 #[map(name = "det_records")]
 pub static RECORDS: RingBuf = RingBuf::with_byte_size(4 << 20, 0);

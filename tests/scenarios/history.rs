@@ -1,5 +1,6 @@
-//! The past of addresses: it outlives the agent, and is made only of what ended where addresses mean what
-//! they mean to the agent. The quiet twin of each stranger is who fetched as much on the host's way in.
+//! The past of addresses: it outlives the agent, and whoever comes with very many addresses. It is made only of
+//! what ended where addresses mean what they mean to the agent; the quiet twin of each stranger is who
+//! fetched as much on the host's way in.
 
 use crate::stage::{both_families, suffix};
 use anyhow::{Context, Result, ensure};
@@ -10,12 +11,15 @@ use detector_tests::servers::TinyServer;
 use detector_tests::story::Story;
 use nix::sys::signal::Signal;
 use serde_json::Value;
+use socket2::{Domain, Socket, Type};
 use std::fs;
-use std::net::{IpAddr, Ipv6Addr, SocketAddr};
+use std::io::{self, Write as _};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, TcpStream};
 
 both_families!(
     how_connections_ended_is_known_after_a_stop,
     what_ends_in_a_network_of_ones_own_is_nobodys_past,
+    who_has_very_many_addresses_makes_nobody_with_a_past_forgotten,
 );
 
 const FETCHES: u64 = 12;
@@ -66,6 +70,70 @@ fn what_ends_in_a_network_of_ones_own_is_nobodys_past(family: Family) -> Result<
     })
 }
 
+/// Half as many addresses again as the table of those that came last has room for.
+fn who_has_very_many_addresses_makes_nobody_with_a_past_forgotten(family: Family) -> Result<()> {
+    const ADDRESSES: u16 = 24_576;
+    const SELDOM: u64 = 5;
+    Story::play(&suffix("history-flood", family), family, |story| {
+        let network = story.server();
+        let server = TinyServer::start(network, story.lab.addresses.server(family))?;
+        let known = story.lab.addresses.client(family);
+        // Comes too seldom to have a past.
+        let seldom = address_elsewhere(family, 1);
+        network.ip(&format!("address add {seldom} dev lo"))?;
+        let agent = Agent::start(story.folder())?;
+        fetch(&story.lab.client, known, server.address())?;
+        fetch_times(network, seldom, server.address(), SELDOM)?;
+        agent.stop(Signal::SIGTERM)?;
+        let ended = ended_well(story, known)?;
+        ensure!(ended >= SEEN_LEAST, "{ended}");
+        let ended_of_seldom = ended_well(story, seldom)?;
+        ensure!(ended_of_seldom + 1 >= SELDOM, "{ended_of_seldom}");
+
+        let agent = Agent::start(story.folder())?;
+        flood(network, family, ADDRESSES)?;
+        agent.stop(Signal::SIGTERM)?;
+        ensure!(ended_well(story, seldom)? == 0, "that was no flood");
+        ensure!(ended_well(story, known)? == ended, "forgotten");
+        Ok(())
+    })
+}
+
+/// One connection from each of so many addresses, all of them this network's, that is served.
+fn flood(network: &Namespace, family: Family, addresses: u16) -> Result<()> {
+    let server: IpAddr = match family {
+        Family::V4 => {
+            network.ip("route add local 10.64.0.0/16 dev lo")?;
+            Ipv4Addr::LOCALHOST.into()
+        }
+        Family::V6 => {
+            network.ip("route add local 2001:2::/48 dev lo")?;
+            network.sysctl("ipv6/ip_nonlocal_bind", "1")?;
+            Ipv6Addr::LOCALHOST.into()
+        }
+    };
+    network.enter(|| {
+        let listener = TcpListener::bind(SocketAddr::new(server, 0))?;
+        let address = listener.local_addr()?;
+        for number in 0..addresses {
+            let [high, low] = number.to_be_bytes();
+            let from: IpAddr = match family {
+                Family::V4 => [10, 64, high, low].into(),
+                // Each a peer of its own.
+                Family::V6 => Ipv6Addr::new(0x2001, 2, 0, number, 0, 0, 0, 1).into(),
+            };
+            let client = Socket::new(Domain::for_address(address), Type::STREAM, None)?;
+            client.bind(&SocketAddr::new(from, 0).into())?;
+            client.connect(&address.into())?;
+            let (mut served, _) = listener.accept()?;
+            served.write_all(b"all of it")?;
+            drop(served);
+            io::copy(&mut TcpStream::from(client), &mut io::sink())?;
+        }
+        Ok(())
+    })
+}
+
 /// Both ends of each connection are on this host: only that in the agent's own network counts.
 #[test]
 fn an_agent_of_a_container_counts_what_ends_in_it_alone() -> Result<()> {
@@ -94,14 +162,18 @@ fn an_agent_of_a_container_counts_what_ends_in_it_alone() -> Result<()> {
 /// Of a network for tests that no lab uses.
 fn address_elsewhere(family: Family, last: u8) -> IpAddr {
     match family {
-        Family::V4 => [198, 19, 253, last].into(),
+        Family::V4 => [10, 65, 0, last].into(),
         Family::V6 => Ipv6Addr::new(0x2001, 2, 0, 0xfffd, 0, 0, 0, last.into()).into(),
     }
 }
 
 /// Connections from an address that read all that they are sent.
 fn fetch(namespace: &Namespace, from: IpAddr, server: SocketAddr) -> Result<()> {
-    for _ in 0..FETCHES {
+    fetch_times(namespace, from, server, FETCHES)
+}
+
+fn fetch_times(namespace: &Namespace, from: IpAddr, server: SocketAddr, times: u64) -> Result<()> {
+    for _ in 0..times {
         let source = Some(SocketAddr::new(from, 0));
         let mut client = KernelPeer::connect_with(namespace, source, server, None)?;
         client.request("/close/50000")?;

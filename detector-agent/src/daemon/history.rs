@@ -1,5 +1,6 @@
-//! Keeps how connections of addresses have ended over a restart, of the agent or of the host: a file in
-//! the state directory, written each hour and when the agent stops.
+//! Keeps how connections of addresses have ended, whoever else comes and over a restart, of the agent or of
+//! the host: each hour it is chosen whose past stays ([`History::choose`]), and all of it written to a file in
+//! the state directory, as when the agent stops.
 //!
 //! At night a balancer may carry nothing but paused readers: an agent that was started an hour ago would
 //! take it for one of them.
@@ -67,7 +68,7 @@ pub(super) async fn keep(state: Arc<AgentState>, folder: PathBuf, ipv6_prefix: u
     run(&keeper, Keeper::restore).await;
     loop {
         tokio::select! {
-            () = tokio::time::sleep(EACH) => run(&keeper, Keeper::write).await,
+            () = tokio::time::sleep(EACH) => run(&keeper, Keeper::renew).await,
             () = async { drop(stop.wait_for(|stops| *stops).await) } => break,
         }
     }
@@ -109,16 +110,17 @@ impl Keeper {
         let is_cut_alike = kept.ipv6_prefix == self.ipv6_prefix;
         let addresses = kept.addresses.into_iter();
         let known = addresses.filter(|kept| is_cut_alike || kept.address.is_ipv4());
-        for kept in known {
-            let history = now.taken_up(&kept.spans);
-            if history.spans == [HistorySpan::default(); SPANS] {
-                continue;
-            }
-            if let Err(error) = self.history.restore(kept.address, history) {
-                tracing::warn!("how connections ended before cannot be taken over: {error}");
-                return;
-            }
+        let known = known.map(|kept| (kept.address, now.taken_up(&kept.spans)));
+        if let Err(error) = self.history.restore(known.collect(), clock::now()) {
+            tracing::warn!("how connections ended before cannot be taken over: {error}");
         }
+    }
+
+    fn renew(&self) {
+        if let Err(error) = self.history.choose(clock::now()) {
+            tracing::warn!("whose past stays cannot be chosen: {error}");
+        }
+        self.write();
     }
 
     fn write(&self) {

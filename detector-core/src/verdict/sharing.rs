@@ -5,6 +5,7 @@
 use crate::observe::census::Census;
 use crate::rules::QUIET_NS;
 use crate::time::{MonotonicTime, SECOND_NS};
+use detector_common::history::PAST_LEAST;
 
 /// A suspect is asked for again after so long: others may have come.
 pub(super) const RENEW_NS: u64 = 60 * SECOND_NS;
@@ -26,7 +27,7 @@ const OTHERS: u64 = 2;
 const OTHERS_PART: u64 = 100;
 
 /// At least so many connections ended well over the past hours where only the past speaks.
-pub(super) const PAST: u64 = 10;
+pub(super) const PAST: u64 = PAST_LEAST;
 
 /// What is known of the other connections of one peer.
 #[derive(Clone, Copy, Debug, Default)]

@@ -118,7 +118,7 @@ impl Look {
         let mut by_namespace: BTreeMap<u32, Vec<Suspect>> = BTreeMap::new();
         let history = state.history();
         for (suspect, namespaces) in places {
-            let of_suspect = |history: &Arc<History>| history.of(*suspect, clock::now());
+            let of_suspect = |history: &Arc<History>| history.of_suspect(*suspect, clock::now());
             let Some(ended) = history.as_ref().and_then(of_suspect) else {
                 self.leave_out(suspect);
                 continue;

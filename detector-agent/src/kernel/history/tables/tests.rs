@@ -1,0 +1,107 @@
+use super::{Table, Tables};
+use aya::maps::MapError;
+use detector_common::history::{AddressHistory, HistorySpan, SPAN_NS, SPANS};
+use detector_core::observe::peer_address::PeerAddress;
+use std::collections::BTreeMap;
+use std::net::{IpAddr, Ipv6Addr};
+
+#[derive(Debug, Default)]
+struct Fake(BTreeMap<IpAddr, AddressHistory>);
+
+impl Table for Fake {
+    fn get(&self, address: IpAddr) -> Result<Option<AddressHistory>, MapError> {
+        Ok(self.0.get(&address).copied())
+    }
+
+    fn put(&mut self, address: IpAddr, history: AddressHistory) -> Result<(), MapError> {
+        self.0.insert(address, history);
+        Ok(())
+    }
+
+    fn remove(&mut self, address: IpAddr) -> Result<(), MapError> {
+        let removed = self.0.remove(&address);
+        removed.map(drop).ok_or(MapError::KeyNotFound)
+    }
+
+    fn entries(&self) -> impl Iterator<Item = Result<(IpAddr, AddressHistory), MapError>> {
+        self.0
+            .iter()
+            .map(|(address, history)| Ok((*address, *history)))
+    }
+}
+
+/// As the kernel side counts so many that end well in this span.
+fn end(tables: &mut Tables<Fake>, address: IpAddr, span: u32, ended_well: u32) {
+    let mut history = AddressHistory::default();
+    history.spans[span as usize % SPANS] = HistorySpan {
+        number: span,
+        ended_well,
+        ended_early: 0,
+    };
+    let table = if tables.proven.0.contains_key(&address) {
+        &mut tables.proven
+    } else {
+        &mut tables.recent
+    };
+    table.add(address, history).unwrap();
+}
+
+const fn at(span: u32) -> u64 {
+    span as u64 * SPAN_NS
+}
+
+fn balancer() -> IpAddr {
+    Ipv6Addr::new(0x2001, 0xdb8, 7, 1, 0, 0, 0, 0).into()
+}
+
+#[test]
+fn a_day_of_floods_forgets_nobody_with_a_past() {
+    let mut tables = Tables::default();
+    let last = 110;
+    for span in 103..=last {
+        end(&mut tables, balancer(), span, 100);
+        tables.choose(at(span)).unwrap();
+        // Others push out all that came last, hour by hour.
+        tables.recent.0.clear();
+        for number in 0..5_000 {
+            let address = Ipv6Addr::new(0x2001, 0xdb8, 8, number, 0, 0, 0, 0);
+            end(&mut tables, address.into(), span, 20);
+        }
+        tables.choose(at(span)).unwrap();
+    }
+    assert_eq!(tables.of_address(balancer(), at(last)).unwrap(), (800, 0));
+    let network = PeerAddress::of(balancer(), 48);
+    assert_eq!(tables.of_range(network, at(last)).unwrap(), (800, 0));
+    // Nothing ended on the day that follows.
+    let next_day = last + 8;
+    tables.choose(at(next_day)).unwrap();
+    assert!(tables.proven.0.is_empty());
+    assert_eq!(tables.recent.0.get(&balancer()), None);
+}
+
+#[test]
+fn who_stays_no_more_is_one_of_many_again() {
+    let mut tables = Tables::default();
+    end(&mut tables, balancer(), 100, 10);
+    tables.choose(at(100)).unwrap();
+    assert!(tables.recent.0.is_empty());
+    end(&mut tables, balancer(), 101, 5);
+    tables.choose(at(108)).unwrap();
+    assert!(tables.proven.0.is_empty());
+    assert_eq!(tables.of_address(balancer(), at(108)).unwrap(), (5, 0));
+}
+
+/// Between the start of the hooks and the reading of the file some have ended already.
+#[test]
+fn what_was_known_before_is_added_to_what_has_ended_since() {
+    for (ended_well, stays) in [(10, true), (9, false)] {
+        let mut tables = Tables::default();
+        end(&mut tables, balancer(), 99, ended_well);
+        let before = std::mem::take(&mut tables.recent.0);
+        end(&mut tables, balancer(), 100, 1);
+        tables.restore(before, at(100)).unwrap();
+        assert_eq!(tables.proven.0.len(), usize::from(stays));
+        let ended = tables.of_address(balancer(), at(100)).unwrap();
+        assert_eq!(ended, (u64::from(ended_well) + 1, 0));
+    }
+}
