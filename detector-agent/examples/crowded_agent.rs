@@ -86,6 +86,7 @@ fn stalled(now: MonotonicTime, peer: u32, connection: u16) -> Observation {
         state: TcpState::Established,
         is_orphan: false,
         is_subflow: false,
+        is_on_our_way: true,
         inode: None,
         snd_una: 1,
         snd_nxt: 1,

@@ -3,10 +3,9 @@
 //! A namespace is held open only while it is swept: an open descriptor would keep a namespace that
 //! its users have left, and its sockets, alive.
 
-use rustix::fs::{CWD, Mode, OFlags, readlinkat};
+use rustix::fs::{Mode, OFlags};
 use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
-use std::collections::{BTreeMap, BTreeSet};
-use std::ffi::{CStr, CString};
+use std::collections::BTreeMap;
 use std::fs;
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
@@ -39,31 +38,6 @@ pub(crate) fn find_all() -> Vec<Namespace> {
         .into_iter()
         .map(|(inode, path)| Namespace { inode, path })
         .collect()
-}
-
-/// Those that a process of our own user namespace is in. Anybody can lay out a user namespace, in it a
-/// network of his own, and there have any address and be anybody's peer; nobody brings a process of
-/// ours there. Those that no process that we see is in are left out.
-pub(crate) fn of_our_users() -> BTreeSet<u32> {
-    let Ok(ours) = readlinkat(CWD, "/proc/self/ns/user", Vec::new()) else {
-        return BTreeSet::new();
-    };
-    let found = processes(Path::new("/proc")).filter_map(|process| {
-        let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
-        // Of this process alone: whoever has its number next is another.
-        let process = rustix::fs::open(process, flags, Mode::empty()).ok()?;
-        net_of(&ours, |name| readlinkat(&process, name, Vec::new()).ok())
-    });
-    found.collect()
-}
-
-/// The network namespace of a process, if it is of our users. Those are read last: it may change over
-/// meanwhile, and whoever has left our user namespace does not come back.
-fn net_of(ours: &CStr, mut read: impl FnMut(&str) -> Option<CString>) -> Option<u32> {
-    let network = read("ns/net")?;
-    let users = read("ns/user")?;
-    let is_ours = users.as_c_str() == ours;
-    parse_link("net", network.to_str().ok()?).filter(|_| is_ours)
 }
 
 fn process_paths() -> impl Iterator<Item = PathBuf> {
@@ -218,33 +192,9 @@ pub(crate) mod tests {
         assert_eq!(sockets_in_use("TCP: broken\n"), None);
     }
 
-    /// Between any two reads a process may enter a network that somebody has laid out for himself, with
-    /// the users that belong to it.
-    #[test]
-    fn who_changes_over_while_it_is_looked_at_is_none_of_ours() {
-        let ours = c"user:[1]";
-        for reads_before in 0..=2 {
-            let mut reads = 0;
-            let network = net_of(ours, |name| {
-                let has_changed = reads >= reads_before;
-                reads += 1;
-                let link = match (name, has_changed) {
-                    ("ns/net", false) => c"net:[10]",
-                    ("ns/net", true) => c"net:[20]",
-                    (_, false) => ours,
-                    (_, true) => c"user:[2]",
-                };
-                Some(link.to_owned())
-            });
-            let expected = (reads_before == 2).then_some(10);
-            assert_eq!(network, expected, "after {reads_before} reads");
-        }
-    }
-
     #[test]
     fn our_own_namespace_is_among_all() {
         let own = current().unwrap().inode;
         assert!(find_all().iter().any(|namespace| namespace.inode == own));
-        assert!(of_our_users().contains(&own));
     }
 }

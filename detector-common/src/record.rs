@@ -105,6 +105,9 @@ pub mod flag {
     /// An MPTCP subflow. Its window is that of all subflows together (RFC 8684 section 3.3.4), so
     /// its own right edge moves left for honest peers too and is not judged.
     pub const SUBFLOW: u16 = 1 << 12;
+    /// Its network namespace is neither the agent's own nor one that belongs to the agent's user namespace:
+    /// somebody may have laid it out for himself, and have any address there.
+    pub const OFF_OUR_WAY: u16 = 1 << 13;
 }
 
 /// Index of [`ConnectionRecord::shrinks`].

@@ -58,6 +58,7 @@ fn a_good_record_is_taken_and_its_addresses_are_folded() {
     assert_eq!(seen.source, Source::Both);
     assert_eq!(seen.state, TcpState::CloseWait);
     assert_eq!(seen.timer, PendingTimer::WindowProbe);
+    assert!(seen.is_on_our_way);
     assert_eq!(seen.totals.shrinks.treason, 3);
     assert_eq!(seen.edge_max, Some(777));
     assert_eq!(seen.inode, None);
@@ -65,6 +66,13 @@ fn a_good_record_is_taken_and_its_addresses_are_folded() {
         seen.harmful_since,
         Some(MonotonicTime::from_ns(86_000_000_000))
     );
+}
+
+#[test]
+fn whose_network_it_is_is_the_kernels_word() {
+    let mut record = good();
+    record.flags |= flag::OFF_OUR_WAY;
+    assert!(!decode(&record).unwrap().is_on_our_way);
 }
 
 #[test]

@@ -125,6 +125,7 @@ fn write_without_state(seq: KernelPointer, tcp: TcpSocket) -> Option<()> {
     snapshot::refresh(&record, tcp, helpers::monotonic_ns());
     record.raise(flag::SEEN_BY_SWEEP);
     record.reason().set(Reason::Sweep as u8);
+    snapshot::note_way(&record, tcp);
     write_row(seq, &record);
     None
 }

@@ -2,7 +2,6 @@
 //!
 //! Which step is due is decided by [`detector_core::guard`]; `daemon/guard` looks and acts.
 
-pub(crate) mod our_way;
 mod scrapers;
 mod spared;
 

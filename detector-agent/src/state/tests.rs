@@ -48,6 +48,7 @@ pub(crate) fn stalled(remote: &str, seconds: u64) -> Observation {
         state: TcpState::Established,
         is_orphan: false,
         is_subflow: false,
+        is_on_our_way: true,
         inode: Some(7),
         snd_una: 1,
         snd_nxt: 1,

@@ -21,7 +21,7 @@ impl Engine {
     }
 
     /// Peers that are accused of an attack, or hoard, with those of their connections that are below
-    /// the drain floor, as if all were on our way. None of trusted networks. Where `services` alone are
+    /// the drain floor. None of trusted networks. Where `services` alone are
     /// pressed, of peers that are not accused only what those own: to reset more would help nobody.
     #[must_use]
     pub fn guard_suspects(&self, services: Option<&[String]>) -> Vec<GuardSuspect> {
@@ -72,7 +72,7 @@ impl Engine {
                 first_seen: connection.first_seen,
                 since: connection.stall.since,
                 pinned_bytes: connection.last.pinned_bytes(),
-                is_on_our_way: true,
+                is_on_our_way: connection.last.is_on_our_way,
             })
             .collect();
         stalled.sort_unstable_by_key(|each| (each.since, each.connection));

@@ -60,7 +60,7 @@ pub struct StalledConnection {
     pub since: MonotonicTime,
     /// What it holds.
     pub pinned_bytes: u64,
-    /// Whether a limit or a block would meet it: what comes to a namespace that somebody has laid out for
+    /// Whether a limit or a block would meet it: what comes to a namespace that somebody may have laid out for
     /// himself does not come by this host's way in, and may bear any address.
     pub is_on_our_way: bool,
 }

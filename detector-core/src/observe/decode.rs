@@ -209,6 +209,7 @@ impl Decoder {
             state: tcp_state(record.tcp_state)?,
             is_orphan: has(flag::ORPHAN),
             is_subflow: has(flag::SUBFLOW),
+            is_on_our_way: !has(flag::OFF_OUR_WAY),
             inode: Some(record.inode).filter(|&inode| inode != 0),
             snd_una: record.snd_una,
             snd_nxt: record.snd_nxt,

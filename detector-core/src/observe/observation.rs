@@ -205,6 +205,9 @@ pub struct Observation {
     pub is_orphan: bool,
     /// Whether it is an MPTCP subflow.
     pub is_subflow: bool,
+    /// Whether addresses mean where it is what they mean to the agent: not in a network namespace that somebody
+    /// may have laid out for himself.
+    pub is_on_our_way: bool,
     /// Inode number of the socket, if known.
     pub inode: Option<u64>,
     /// First sequence number not yet acknowledged.

@@ -56,6 +56,7 @@ pub(crate) fn healthy(remote: &str, at: MonotonicTime) -> Observation {
         state: TcpState::Established,
         is_orphan: false,
         is_subflow: false,
+        is_on_our_way: true,
         inode: Some(4711),
         snd_una: 1_000,
         snd_nxt: 1_000,

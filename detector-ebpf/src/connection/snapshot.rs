@@ -22,6 +22,13 @@ pub fn identify(record: &RecordPointer<'_>, tcp: TcpSocket) {
     record.netns().set(tcp.netns());
 }
 
+/// Likewise, in a flag, of a record that is identified. Apart, and last where a record is on the stack: its
+/// flags are exact numbers to the verifier until then.
+#[inline(never)]
+pub fn note_way(record: &RecordPointer<'_>, tcp: TcpSocket) {
+    record.put(flag::OFF_OUR_WAY, !tcp.is_on_our_way());
+}
+
 /// Brings the socket's own numbers up to date.
 #[inline(always)]
 pub fn refresh(record: &RecordPointer<'_>, tcp: TcpSocket, now_ns: u64) {

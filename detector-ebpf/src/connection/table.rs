@@ -68,6 +68,7 @@ fn create(tcp: TcpSocket, now_ns: u64) -> Option<RecordPointer<'static>> {
     count(Counter::ConnectionsMade);
     let record = RecordPointer::in_table(tcp.key())?;
     snapshot::identify(&record, tcp);
+    snapshot::note_way(&record, tcp);
     retransmit::begin(&record, tcp);
     record.generation_ns().set(now_ns);
     Some(record)
@@ -93,10 +94,12 @@ fn reopen(record: &RecordPointer<'_>, tcp: TcpSocket, now_ns: u64) {
         );
         record.zero();
         snapshot::identify(record, tcp);
+        snapshot::note_way(record, tcp);
         record.generation_ns().set(now_ns);
         return;
     }
     record.flags().set(flag::NOT_CARRIED);
+    snapshot::note_way(record, tcp);
     record.zero_window_since_ns().set(0);
     record.harmful_since_ns().set(0);
     record.inode().set(0);

@@ -2,7 +2,7 @@
 
 use crate::actions::{Asker, BlockOrder, Fence, ResetPlan};
 use crate::config::{GuardConfig, GuardMode};
-use crate::guard::{SHARED, network_of, our_way};
+use crate::guard::{SHARED, network_of};
 use crate::state::AgentState;
 use detector_api::actions::ResetRequest;
 use detector_api::snapshot::{GuardAct, GuardStep, PeerDetail};
@@ -53,7 +53,6 @@ pub(super) fn round(state: &AgentState) {
     {
         guard.count_spared(reason);
     }
-    our_way::mark(&mut suspects);
     let mut settings = settings;
     if !spared.are_sessions_known && !state.actions.trusts_anybody() {
         // One of them may be whoever would have to lift it; where some are trusted, it is one of those.
