@@ -180,7 +180,7 @@ fn pressure_of(seen: &Observation, is_within_host: bool) -> (u64, BTreeMap<Strin
     let wanted = engine.owners_wanted();
     assert!(wanted[0].is_stalled, "{seen:?}");
     let pinned = engine.pinned_by_peers();
-    assert_eq!(wanted[0].is_of_peer, pinned > 0);
+    assert_eq!(wanted[0].is_of_peer, pinned > 0 || !seen.is_on_our_way);
     assert_eq!(engine.pinned_of_units()["nginx.service"], 70_000);
     (pinned, engine.pinned_of_units_by_peers())
 }
@@ -202,4 +202,15 @@ fn what_we_opened_and_what_stays_on_this_host_presses_nothing() {
         };
         assert_eq!(pressure_of(&ours, false), (0, BTreeMap::new()));
     }
+}
+
+/// Of a service in a container with users of its own the workers and the memory count: its own bounds do.
+#[test]
+fn what_somebody_holds_in_a_network_of_his_own_presses_no_host() {
+    let held = Observation {
+        is_on_our_way: false,
+        ..zero_window("198.51.100.7:40000", ms(1_000), ms(1_000))
+    };
+    let of_unit = BTreeMap::from([("nginx.service".to_owned(), 70_000)]);
+    assert_eq!(pressure_of(&held, false), (0, of_unit));
 }

@@ -9,14 +9,14 @@ use crate::tables::peers::Peer;
 use detector_api::snapshot::{Event, EventType, FlagKind, GuardStep, Verdict};
 
 impl Engine {
-    /// Kernel memory that stalled connections hold which peers have opened.
+    /// Kernel memory that stalled connections hold which peers have opened on our way: memory is the whole
+    /// host's, and anybody who lays out a network of his own holds some there.
     #[must_use]
     pub fn pinned_by_peers(&self) -> u64 {
         // One that nobody answers is of the same class whoever has opened it.
-        let stalled = self
-            .connections
-            .iter()
-            .filter(|each| each.is_of_peer() && each.stall.cause().is_some());
+        let stalled = self.connections.iter().filter(|each| {
+            each.is_of_peer() && each.last.is_on_our_way && each.stall.cause().is_some()
+        });
         stalled.map(|each| each.last.pinned_bytes()).sum()
     }
 
