@@ -66,7 +66,7 @@ impl Engine {
             .filter(|connection| connection.stall.cause().is_some())
             .filter(is_below_floor)
             .filter(is_pressed);
-        let mut stalled: Vec<_> = stalled
+        let stalled: Vec<_> = stalled
             .map(|connection| StalledConnection {
                 connection: connection.last.id.unpack(),
                 first_seen: connection.first_seen,
@@ -75,7 +75,6 @@ impl Engine {
                 is_on_our_way: connection.last.is_on_our_way,
             })
             .collect();
-        stalled.sort_unstable_by_key(|each| (each.since, each.connection));
         let census = sharing.census_lately(now);
         (!stalled.is_empty()).then(|| GuardSuspect {
             peer: peer.address,

@@ -65,6 +65,14 @@ pub struct StalledConnection {
     pub is_on_our_way: bool,
 }
 
+impl StalledConnection {
+    /// When it is its turn to be reset: what has been stalled for longest first, but after all that comes by
+    /// the way in. Else whoever lays out a network of his own has the budget used up there.
+    const fn turn(&self) -> (bool, MonotonicTime, ConnectionId) {
+        (!self.is_on_our_way, self.since, self.connection)
+    }
+}
+
 /// A peer that is accused of an attack, or hoards.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct GuardSuspect {
@@ -76,7 +84,7 @@ pub struct GuardSuspect {
     pub is_shared: bool,
     /// How many of its connections behave; `None` if the kernel has not counted them lately.
     pub well: Option<u64>,
-    /// What is stalled, the longest first.
+    /// What is stalled.
     pub stalled: Vec<StalledConnection>,
 }
 
@@ -157,7 +165,12 @@ impl Guard {
             self.leave_untried(suspect, now);
         }
         suspects.retain(|suspect| !suspect.stalled.is_empty());
-        suspects.sort_by_key(|suspect| suspect.stalled.iter().map(|each| each.since).min());
+        for suspect in &mut suspects {
+            suspect
+                .stalled
+                .sort_unstable_by_key(StalledConnection::turn);
+        }
+        suspects.sort_by_key(|suspect| suspect.stalled.first().map(StalledConnection::turn));
         let (accused, others): (Vec<_>, Vec<_>) =
             suspects.into_iter().partition(|suspect| suspect.is_accused);
         let mut steps = Vec::new();

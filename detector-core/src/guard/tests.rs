@@ -201,19 +201,46 @@ fn a_block_is_not_made_above_the_bound_nor_without_a_count() {
     }
 }
 
+/// One that is played in a network that somebody has laid out for himself.
+fn laid_out_elsewhere(last: u8, ports: std::ops::Range<u16>, since: u64) -> GuardSuspect {
+    let mut suspect = suspect(last, true, ports, since);
+    for each in &mut suspect.stalled {
+        each.is_on_our_way = false;
+    }
+    suspect
+}
+
+/// Neither by addresses of others nor by the attacker's own.
+#[test]
+fn an_accomplice_elsewhere_does_not_use_up_the_budget_first() {
+    let budget = usize::try_from(SETTINGS.resets_per_minute).unwrap();
+    let accomplice = || laid_out_elsewhere(2, 0..200, 10);
+    let steps = decide(
+        &mut Guard::default(),
+        100,
+        vec![accomplice(), suspect(1, true, 0..30, 90)],
+    );
+    let hit: Vec<_> = steps.iter().map(|step| step.peer).collect();
+    assert_eq!(hit, [peer(1), peer(2)]);
+    assert_eq!(
+        acts(&steps),
+        [(GuardAct::Reset, 30), (GuardAct::Reset, budget - 30)]
+    );
+
+    let mut both = laid_out_elsewhere(1, 100..300, 10);
+    both.stalled.extend(suspect(1, true, 0..30, 90).stalled);
+    let steps = decide(&mut Guard::default(), 100, vec![accomplice(), both]);
+    assert_eq!(acts(&steps), [(GuardAct::Reset, budget)]);
+    let ports = steps[0].connections.iter().map(|each| each.remote.port());
+    assert_eq!(ports.filter(|port| *port < 30).count(), 30);
+}
+
 #[test]
 fn what_a_block_would_not_meet_is_reset_and_makes_no_block() {
     let mut guard = Guard::default();
-    let laid_out_elsewhere = |ports: std::ops::Range<u16>, since| {
-        let mut suspect = suspect(1, true, ports, since);
-        for each in &mut suspect.stalled {
-            each.is_on_our_way = false;
-        }
-        suspect
-    };
     for (number, second) in [100, 110, 120].into_iter().enumerate() {
         let first = 100 * u16::try_from(number).unwrap();
-        let back = laid_out_elsewhere(first..first + 10, second - 5);
+        let back = laid_out_elsewhere(1, first..first + 10, second - 5);
         let steps = decide(&mut guard, second, vec![back]);
         assert_eq!(acts(&steps), [(GuardAct::Reset, 10)]);
     }
