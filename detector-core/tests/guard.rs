@@ -10,7 +10,7 @@ use detector_core::observe::census::{Census, Suspect};
 use detector_core::observe::observation::{Direction, Observation};
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use support::{WALL, answer_alone, engine, healthy, ms, zero_window};
+use support::{NETNS, WALL, answer_alone, engine, healthy, ms, zero_window};
 
 const PEER: &str = "198.51.100.7";
 const HELD: u16 = 30;
@@ -213,4 +213,26 @@ fn what_somebody_holds_in_a_network_of_his_own_presses_no_host() {
     };
     let of_unit = BTreeMap::from([("nginx.service".to_owned(), 70_000)]);
     assert_eq!(pressure_of(&held, false), (0, of_unit));
+}
+
+/// Else an accomplice who lets two connections of the same address behave in a network of his own makes an
+/// attacker's address pass for one that others use.
+#[test]
+fn who_behaves_in_a_network_of_ones_own_is_nobodys_neighbour() {
+    for (ours, asked) in [(15, &[NETNS][..]), (0, &[7])] {
+        let mut engine = engine();
+        engine.advance(ms(1_000), WALL);
+        for port in 1..=HELD {
+            let mut seen = zero_window(&format!("{PEER}:{port}"), ms(1_000), ms(1_000));
+            seen.is_on_our_way = port <= ours;
+            seen.connection.netns = if port <= ours { NETNS } else { 7 };
+            engine.observe(&seen);
+        }
+        engine.advance(ms(6_000), WALL);
+        let wanted = engine.census_wanted();
+        assert!(!wanted.is_empty());
+        for each in wanted {
+            assert_eq!(each.namespaces, asked, "{:?}", each.suspect);
+        }
+    }
 }

@@ -20,7 +20,8 @@ const HELD_UP_NS: u64 = SECOND_NS;
 pub struct CensusWanted {
     /// Who.
     pub suspect: Suspect,
-    /// Network namespaces in which it has connections.
+    /// Network namespaces in which it has connections: of those that come by our way in, if any do. Who plays an
+    /// address in a network of his own can have any number there that behave.
     pub namespaces: Vec<u32>,
 }
 
@@ -64,10 +65,16 @@ impl Engine {
         let connections = peers
             .iter()
             .flat_map(|peer| self.connections.of_peer(peer.connections));
-        let namespaces: BTreeSet<u32> = connections.map(|each| each.last.id.netns()).collect();
+        let namespaces: BTreeSet<(bool, u32)> = connections
+            .map(|each| (each.last.is_on_our_way, each.last.id.netns()))
+            .collect();
+        let any_on_our_way = namespaces.iter().any(|(is_on_our_way, _)| *is_on_our_way);
+        let asked = namespaces
+            .into_iter()
+            .filter(|(is_on_our_way, _)| *is_on_our_way == any_on_our_way);
         CensusWanted {
             suspect,
-            namespaces: namespaces.into_iter().collect(),
+            namespaces: asked.map(|(_, netns)| netns).collect(),
         }
     }
 
