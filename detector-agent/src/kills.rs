@@ -86,12 +86,14 @@ impl Kills {
     pub(crate) fn is_kill(&self, pid: u64, at: Moment, count: Option<u64>) -> bool {
         let mut inner = self.lock();
         inner.forget(at);
-        let is_told = inner.told.iter().any(|told| told.kill.pid == Some(pid));
-        let Some((before, now)) = inner.count.zip(count) else {
-            return true;
-        };
-        let waiting = inner.told.iter().filter(|told| !told.is_counted).count() as u64;
-        is_told || !inner.untold.is_empty() || now.saturating_sub(before) > waiting
+        inner.has_counted(Some(pid), count).unwrap_or(true)
+    }
+
+    /// Whether the kernel has counted a kill that may be this one. What cannot be counted is not.
+    pub(crate) fn is_counted(&self, pid: Option<u64>, at: Moment, count: Option<u64>) -> bool {
+        let mut inner = self.lock();
+        inner.forget(at);
+        inner.has_counted(pid, count).unwrap_or(false)
     }
 
     /// Takes the kernel's count; true if it has kills that nobody has told.
@@ -128,6 +130,15 @@ impl Kills {
 }
 
 impl Inner {
+    /// Whether this victim is told already, or one more is counted than are told; `None` where nothing is
+    /// counted.
+    fn has_counted(&self, pid: Option<u64>, count: Option<u64>) -> Option<bool> {
+        let (before, now) = self.count.zip(count)?;
+        let is_told = pid.is_some() && self.told.iter().any(|told| told.kill.pid == pid);
+        let waiting = self.told.iter().filter(|told| !told.is_counted).count() as u64;
+        Some(is_told || !self.untold.is_empty() || now.saturating_sub(before) > waiting)
+    }
+
     fn forget(&mut self, now: Moment) {
         let is_fresh = |at: Moment| now.boot_ms.saturating_sub(at.boot_ms) <= APART_MS;
         self.told.retain(|told| is_fresh(told.at));

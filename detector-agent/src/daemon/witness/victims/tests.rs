@@ -1,7 +1,7 @@
 use super::Hearing;
 use crate::clock;
 use crate::config::Config;
-use crate::host::owner::{GroupKills, VictimReader};
+use crate::host::owner::{GroupKills, OwnGroup, VictimReader};
 use crate::kernel::{Heard, Victim};
 use crate::state::tests::state;
 use crate::watched::Watched;
@@ -53,7 +53,11 @@ fn hearing_in_a_container(host: &Path) -> Hearing {
     let state = Arc::get_mut(&mut hearing.state).unwrap();
     state.host.watched = Watched::Container {
         netns: None,
-        cgroup: Some("/".to_owned()),
+        cgroup: OwnGroup {
+            in_proc: Some("/".to_owned()),
+            in_sight: Some("/".to_owned()),
+            in_log: None,
+        },
     };
     state.host.kills_of_container = Some(GroupKills::open(host, Some("/")));
     hearing.sees_all = false;
