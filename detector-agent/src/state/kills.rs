@@ -61,11 +61,11 @@ impl AgentState {
         })
     }
 
-    /// Takes the kernel's count of kills, which is without the name of a victim. Of a container it is read
-    /// from a file: not for the event loop.
-    pub(crate) fn count_kills(&self, of_host: Option<u64>) {
+    /// Takes the kernel's count of kills as it was read since that moment, which is without the name of a victim.
+    /// Of a container it is read from a file: not for the event loop.
+    pub(crate) fn count_kills(&self, since: Moment, of_host: Option<u64>) {
         let count = self.kills_counted(of_host);
-        if self.host.kills.count(recording::now(), count) {
+        if self.host.kills.count([since, recording::now()], count) {
             self.with_engine(Engine::witness_oom_kill);
         }
     }

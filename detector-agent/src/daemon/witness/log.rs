@@ -181,7 +181,7 @@ fn of_report(kill: &Kill) -> OomKill {
 
 #[cfg(test)]
 mod tests {
-    use super::{Instant, LogReader, Reading, of_line, of_report};
+    use super::{Instant, LogReader, Reading, now, of_line, of_report};
     use crate::config::Config;
     use crate::host::owner::{GroupKills, OwnGroup};
     use crate::state::tests::state;
@@ -306,7 +306,7 @@ mod tests {
         let mut reading = in_a_container(proc.path(), None);
         // Before the first count nobody knows.
         assert_eq!(noted(&mut reading, 869, "/pod/other"), []);
-        reading.state.count_kills(None);
+        reading.state.count_kills(now(), None);
         assert_eq!(noted(&mut reading, 870, "/pod/other"), []);
         count(5);
         assert_eq!(noted(&mut reading, 871, "/pod/web"), [Some(871)]);
@@ -314,7 +314,7 @@ mod tests {
         // It is not counted at all.
         fs::remove_file(groups.join("memory.events")).unwrap();
         let mut reading = in_a_container(proc.path(), None);
-        reading.state.count_kills(None);
+        reading.state.count_kills(now(), None);
         assert_eq!(noted(&mut reading, 870, "/pod/web"), []);
         // The name is known.
         let mut reading = in_a_container(proc.path(), Some("/pod/web"));
