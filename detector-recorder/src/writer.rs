@@ -139,8 +139,8 @@ impl Recorder {
         Ok((recorder, aside))
     }
 
-    /// Goes on with a new file in place of one that was removed, perhaps with its folder; as
-    /// [`Recorder::open`] otherwise. Numbers go on.
+    /// Goes on with a new file in place of one that was removed, perhaps with its folder, or that was set aside
+    /// when no new one could be made; as [`Recorder::open`] otherwise. Numbers go on.
     ///
     /// # Errors
     ///
@@ -155,7 +155,8 @@ impl Recorder {
         self.lock = Some(WriterLock::take(folder)?);
         let (begun, aside) = begin(&self.file, self.limits, who)?;
         self.go_on_with(begun);
-        Ok(aside)
+        let before = self.aside.take();
+        Ok(aside.or(before))
     }
 
     /// Sets the file aside, because writing it has shown that it is damaged, and goes on with a new
