@@ -38,8 +38,8 @@ fn processes() -> Requirement {
 
 fn control_groups(seen: ControlGroupsSeen) -> Requirement {
     let name = "cgroup v2";
-    let beside = "mount the host's /sys/fs/cgroup into the container beside the container's own: at another \
-                  path, read-only";
+    let beside = "mount the host's /sys/fs/cgroup into the container at another path than the container's own, \
+                  read-only";
     match seen {
         ControlGroupsSeen::All => Requirement::ok(name, "mounted, limits of units are known"),
         ControlGroupsSeen::NotBeside => Requirement::degraded(
