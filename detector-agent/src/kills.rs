@@ -24,6 +24,10 @@ pub(crate) struct Kills(Mutex<Inner>);
 struct Inner {
     /// Those of late that hook or log told, the oldest first.
     told: VecDeque<Told>,
+    /// How many went from among these before the count had them,
+    gone: u64,
+    /// and when the last of them was told.
+    gone_at: i64,
     /// The kernel's count when it was looked at last.
     count: Option<u64>,
     /// When kills were counted that nobody had told.
@@ -86,18 +90,21 @@ impl Kills {
     pub(crate) fn is_kill(&self, pid: u64, at: Moment, count: Option<u64>) -> bool {
         let mut inner = self.lock();
         inner.forget(at);
-        let is_told = inner.told.iter().any(|told| told.kill.pid == Some(pid));
-        let Some((before, now)) = inner.count.zip(count) else {
-            return true;
-        };
-        let waiting = inner.told.iter().filter(|told| !told.is_counted).count() as u64;
-        is_told || !inner.untold.is_empty() || now.saturating_sub(before) > waiting
+        inner.has_counted(Some(pid), count).unwrap_or(true)
     }
 
-    /// Takes the kernel's count; true if it has kills that nobody has told.
-    pub(crate) fn count(&self, at: Moment, count: Option<u64>) -> bool {
+    /// Whether the kernel has counted a kill that may be this one. What cannot be counted is not.
+    pub(crate) fn is_counted(&self, pid: Option<u64>, at: Moment, count: Option<u64>) -> bool {
         let mut inner = self.lock();
         inner.forget(at);
+        inner.has_counted(pid, count).unwrap_or(false)
+    }
+
+    /// Takes the kernel's count, which was read between these two moments; true if it has kills that nobody has
+    /// told.
+    pub(crate) fn count(&self, [since, now]: [Moment; 2], count: Option<u64>) -> bool {
+        let mut inner = self.lock();
+        inner.forget(now);
         let Some(count) = count else {
             return false;
         };
@@ -106,18 +113,13 @@ impl Kills {
             for told in &mut inner.told {
                 told.is_counted = true;
             }
+            inner.gone = 0;
             return false;
         };
-        let mut more = count.saturating_sub(before);
-        for told in inner.told.iter_mut().filter(|told| !told.is_counted) {
-            if more > 0 {
-                told.is_counted = true;
-                more -= 1;
-            }
-        }
+        let more = inner.take_off(count.saturating_sub(before), since);
         let room = REMEMBERED.saturating_sub(inner.untold.len());
         let more_kept = usize::try_from(more).unwrap_or(room).min(room);
-        inner.untold.extend(std::iter::repeat_n(at, more_kept));
+        inner.untold.extend(std::iter::repeat_n(now, more_kept));
         more > 0
     }
 
@@ -128,10 +130,41 @@ impl Kills {
 }
 
 impl Inner {
+    /// Whether this victim is told already, or one more is counted than are told; `None` where nothing is
+    /// counted.
+    fn has_counted(&self, pid: Option<u64>, count: Option<u64>) -> Option<bool> {
+        let (before, now) = self.count.zip(count)?;
+        let is_told = pid.is_some() && self.told.iter().any(|told| told.kill.pid == pid);
+        let waiting = self.told.iter().filter(|told| !told.is_counted).count() as u64;
+        let waiting = waiting.saturating_add(self.gone);
+        Some(is_told || !self.untold.is_empty() || now.saturating_sub(before) > waiting)
+    }
+
+    /// How many of so many more that are counted nobody has told. The kernel counts a kill before anybody tells of
+    /// it, so that what was told before this moment is among them, or will never be.
+    fn take_off(&mut self, mut more: u64, since: Moment) -> u64 {
+        let of_gone = more.min(self.gone);
+        more -= of_gone;
+        self.gone -= of_gone;
+        if self.gone_at < since.boot_ms {
+            self.gone = 0;
+        }
+        for told in self.told.iter_mut().filter(|told| !told.is_counted) {
+            told.is_counted = more > 0 || told.at.boot_ms < since.boot_ms;
+            more = more.saturating_sub(1);
+        }
+        more
+    }
+
     fn forget(&mut self, now: Moment) {
         let is_fresh = |at: Moment| now.boot_ms.saturating_sub(at.boot_ms) <= APART_MS;
-        self.told.retain(|told| is_fresh(told.at));
-        while self.told.len() >= REMEMBERED {
+        while let Some(oldest) = self.told.front()
+            && (!is_fresh(oldest.at) || self.told.len() >= REMEMBERED)
+        {
+            if !oldest.is_counted {
+                self.gone += 1;
+                self.gone_at = oldest.at.boot_ms;
+            }
             self.told.pop_front();
         }
         self.untold.retain(|at| is_fresh(*at));
@@ -140,7 +173,7 @@ impl Inner {
 
 #[cfg(test)]
 mod tests {
-    use super::{APART_MS, Kills};
+    use super::{APART_MS, Kills, REMEMBERED};
     use detector_api::recorded::OomKill;
     use detector_recorder::Moment;
 
@@ -179,35 +212,35 @@ mod tests {
         };
         for (first, second) in [(by_hook(870), by_log(870)), (by_log(870), by_hook(870))] {
             let kills = Kills::default();
-            assert!(!kills.count(at(0), Some(4)));
+            assert!(!kills.count([at(0); 2], Some(4)));
             assert!(kills.tell(at(10), first).is_new);
             let known = kills.tell(at(20), second);
             assert_eq!((known.at, known.is_new), (at(10), false));
             assert_eq!(known.kill, both);
-            assert!(!kills.count(at(5_000), Some(5)));
-            assert!(!kills.count(at(10_000), Some(5)));
+            assert!(!kills.count([at(5_000); 2], Some(5)));
+            assert!(!kills.count([at(10_000); 2], Some(5)));
         }
         // The count before both.
         let kills = Kills::default();
-        assert!(!kills.count(at(0), Some(4)));
-        assert!(kills.count(at(9), Some(5)));
+        assert!(!kills.count([at(0); 2], Some(4)));
+        assert!(kills.count([at(9); 2], Some(5)));
         assert!(kills.is_kill(870, at(10), Some(5)));
         assert!(!kills.tell(at(10), by_hook(870)).is_new);
         assert!(!kills.tell(at(20), by_log(870)).is_new);
-        assert!(!kills.count(at(5_000), Some(5)));
+        assert!(!kills.count([at(5_000); 2], Some(5)));
         // And the next one is news again.
         assert!(kills.tell(at(5_010), by_log(871)).is_new);
-        assert!(!kills.count(at(6_000), Some(6)));
+        assert!(!kills.count([at(6_000); 2], Some(6)));
     }
 
     #[test]
     fn the_count_alone_tells_too() {
         let kills = Kills::default();
-        assert!(!kills.count(at(0), None));
-        assert!(!kills.count(at(0), Some(4)));
-        assert!(!kills.count(at(5_000), Some(4)));
-        assert!(kills.count(at(10_000), Some(6)));
-        assert!(!kills.count(at(15_000), Some(6)));
+        assert!(!kills.count([at(0); 2], None));
+        assert!(!kills.count([at(0); 2], Some(4)));
+        assert!(!kills.count([at(5_000); 2], Some(4)));
+        assert!(kills.count([at(10_000); 2], Some(6)));
+        assert!(!kills.count([at(15_000); 2], Some(6)));
         // Two were killed, and one is told.
         assert!(!kills.tell(at(15_001), by_log(870)).is_new);
         assert!(!kills.tell(at(15_002), by_log(871)).is_new);
@@ -217,7 +250,7 @@ mod tests {
     #[test]
     fn one_that_was_dying_by_itself_is_no_kill() {
         let kills = Kills::default();
-        kills.count(at(0), Some(4));
+        kills.count([at(0); 2], Some(4));
         assert!(!kills.is_kill(870, at(10), Some(4)));
         assert!(kills.is_kill(870, at(10), None));
         assert!(kills.is_kill(870, at(10), Some(5)));
@@ -226,6 +259,46 @@ mod tests {
         assert!(!kills.is_kill(871, at(11), Some(5)));
         assert!(kills.is_kill(871, at(11), Some(6)));
         assert!(kills.is_kill(870, at(12), Some(5)));
+    }
+
+    /// The host thrashes, and the file with the count is not read for a while.
+    #[test]
+    fn a_kill_that_is_counted_late_is_counted_once() {
+        let kills = Kills::default();
+        kills.count([at(0); 2], Some(4));
+        assert!(kills.tell(at(10), by_hook(870)).is_new);
+        // It dies by itself.
+        assert!(!kills.is_kill(871, at(12_000), Some(5)));
+        assert!(kills.is_kill(871, at(12_000), Some(6)));
+        assert!(!kills.count([at(13_000); 2], Some(5)));
+        assert!(kills.tell(at(14_000), by_log(872)).is_new);
+        assert!(!kills.count([at(15_000); 2], Some(6)));
+        // More than are remembered, and one that nobody told.
+        for pid in 0..2 * REMEMBERED as u64 {
+            assert!(kills.tell(at(20_000), by_hook(1_000 + pid)).is_new);
+        }
+        let counted = 6 + 2 * REMEMBERED as u64;
+        assert!(!kills.is_kill(2, at(20_001), Some(counted)));
+        assert!(kills.count([at(20_001); 2], Some(counted + 1)));
+    }
+
+    /// It was no kill after all: it must not stand for another one.
+    #[test]
+    fn what_the_count_has_not_though_it_was_told_before_is_waited_for_no_more() {
+        for later in [0, 2 * APART_MS] {
+            let kills = Kills::default();
+            kills.count([at(0); 2], Some(4));
+            kills.tell(at(10), by_hook(870));
+            assert!(!kills.count([at(5_000 + later); 2], Some(4)));
+            assert!(kills.is_kill(871, at(6_000 + later), Some(5)));
+            assert!(kills.count([at(7_000 + later); 2], Some(5)));
+        }
+        // But what was told while the count was read may come.
+        let kills = Kills::default();
+        kills.count([at(0); 2], Some(4));
+        kills.tell(at(5_001), by_hook(870));
+        assert!(!kills.count([at(5_000), at(5_002)], Some(4)));
+        assert!(!kills.count([at(10_000); 2], Some(5)));
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! Reads a recorder: while the agent writes it, after it died, or a copy on another machine. Writes
 //! nothing, into no file. A file may come from anywhere: every string is sanitized here.
 
+mod bounded;
 mod events;
 mod notes;
 mod seconds;
@@ -13,6 +14,7 @@ use crate::location::{file_in, is_written, with_suffix};
 use crate::rows::{Card, Gap, Moment, PeerPeak, Run, WindowPoint};
 use crate::schema::{self, Found};
 use crate::writer::end_unseen;
+use bounded::{NAMES, POINTS, SPANS};
 use detector_api::address::network_of;
 use detector_api::sanitize;
 use detector_api::snapshot::{Incident, PeerDetail};
@@ -52,6 +54,8 @@ pub struct Reader {
     version: i64,
     is_written: bool,
     not_understood: Cell<u64>,
+    /// See [`Reader::lacks_rows`].
+    lacks_rows: Cell<bool>,
 }
 
 impl Reader {
@@ -89,6 +93,7 @@ impl Reader {
             version,
             is_written,
             not_understood: Cell::new(0),
+            lacks_rows: Cell::new(false),
         })
     }
 
@@ -119,15 +124,16 @@ impl Reader {
         object
     }
 
-    /// The runs of agents, oldest first.
+    /// The runs of agents, oldest first; the newest, where there are very many, as of all that follow.
     ///
     /// # Errors
     ///
     /// The file is damaged; so for all that follow.
     pub fn runs(&self) -> Result<Vec<Run>, RecorderError> {
-        self.rows(
+        self.newest(
             "SELECT id, host, boot_id, version, began_ms, began_boot_ms, last_ms, last_boot_ms, \
-             end IS NOT NULL FROM runs ORDER BY id",
+             end IS NOT NULL FROM runs ORDER BY id DESC",
+            SPANS,
             [],
             |row| {
                 Ok(Run {
@@ -145,9 +151,10 @@ impl Reader {
 
     /// Spans in which nothing was seen, oldest first.
     pub fn gaps(&self, span: Span) -> Result<Vec<Gap>, RecorderError> {
-        self.rows(
+        self.newest(
             "SELECT from_ms, until_ms, reason FROM gaps \
-             WHERE until_ms >= ?1 AND from_ms <= ?2 ORDER BY id",
+             WHERE until_ms >= ?1 AND from_ms <= ?2 ORDER BY id DESC",
+            SPANS,
             params![span.from_ms, span.until_ms],
             |row| {
                 Ok(Gap {
@@ -181,12 +188,13 @@ impl Reader {
         values: impl Params,
     ) -> Result<Vec<Incident>, RecorderError> {
         let began_boot_ms = self.column("incidents", "began_boot_ms");
-        let rows: Vec<(String, bool, Moment, Option<i64>)> = self.rows(
+        let rows: Vec<(String, bool, Moment, Option<i64>)> = self.newest(
             &format!(
                 "SELECT json, ended_ms IS NULL, coalesce((SELECT last_ms FROM runs WHERE id = run), 0), \
                  coalesce((SELECT last_boot_ms FROM runs WHERE id = run), 0), {began_boot_ms} \
-                 FROM incidents WHERE {condition} ORDER BY began_ms, id"
+                 FROM incidents WHERE {condition} ORDER BY began_ms DESC, id DESC"
             ),
+            SPANS,
             values,
             |row| Ok((row.get(0)?, row.get(1)?, moment(row, 2)?, row.get(4)?)),
         )?;
@@ -230,8 +238,12 @@ impl Reader {
         condition: &str,
         values: impl Params,
     ) -> Result<Vec<Card>, RecorderError> {
-        let rows: Vec<(Moment, String)> = self.rows(
-            &format!("SELECT time_ms, boot_ms, json FROM cards WHERE {condition} ORDER BY time_ms"),
+        let rows: Vec<(Moment, String)> = self.newest(
+            &format!(
+                "SELECT time_ms, boot_ms, json FROM cards WHERE {condition} \
+                 ORDER BY time_ms DESC, rowid DESC"
+            ),
+            NAMES,
             values,
             |row| Ok((moment(row, 0)?, row.get(2)?)),
         )?;
@@ -246,7 +258,7 @@ impl Reader {
     /// seconds in which the peer was among the most costly of its host.
     pub fn peer_peaks(&self, span: Span) -> Result<Vec<PeerPeak>, RecorderError> {
         let workers = self.column("peer_seconds", "held_workers");
-        self.rows(
+        self.first(
             &format!(
                 "SELECT p.peer, max(p.stalled_connections), max(p.pinned_bytes), max({workers}) \
                  FROM peer_seconds p \
@@ -254,6 +266,7 @@ impl Reader {
                  WHERE h.time_ms BETWEEN ?1 AND ?2 \
                  GROUP BY p.peer ORDER BY max(p.pinned_bytes) DESC, p.peer"
             ),
+            NAMES,
             params![span.from_ms, span.until_ms],
             peak,
         )
@@ -261,10 +274,11 @@ impl Reader {
 
     /// How the windows of a peer's connections moved, oldest first.
     pub fn windows(&self, peer: &str, span: Span) -> Result<Vec<WindowPoint>, RecorderError> {
-        self.rows(
+        self.newest(
             "SELECT time_ms, boot_ms, peer, local, remote, snd_una, snd_nxt, edge, edge_max, \
              window_bytes, queued_bytes FROM windows \
-             WHERE peer = ?1 AND time_ms BETWEEN ?2 AND ?3 ORDER BY id",
+             WHERE peer = ?1 AND time_ms BETWEEN ?2 AND ?3 ORDER BY id DESC",
+            POINTS,
             params![peer, span.from_ms, span.until_ms],
             |row| {
                 Ok(WindowPoint {

@@ -24,9 +24,10 @@ use statements::{
 };
 use std::path::{Path, PathBuf};
 
-/// Events that may be announced between two commits: their numbers are taken before they are used,
-/// so that no number is given twice, whatever happens in between.
-const NUMBERS_AHEAD: u64 = 10_000;
+/// Events that may be announced between two commits, of a flood, or while a disk does not answer for hours: their
+/// numbers are taken before they are used, so that no number is given twice, whatever happens in between. A run
+/// that ends well gives back what it has not used; so many can be killed that JSON has the number exactly.
+const NUMBERS_AHEAD: u64 = 100_000_000;
 /// Below this much free room on the file system only incidents, flags and notes are written.
 const ROOM_FOR_SAMPLES: u64 = 32 << 20;
 
@@ -93,7 +94,8 @@ pub struct Recorder {
     file: PathBuf,
     limits: Limits,
     run: i64,
-    numbers_until: u64,
+    /// The highest number that an event may have had before this run, or is known to have had in it.
+    last_event_id: u64,
     /// When the agent started, as it said when it opened the recorder.
     began: Moment,
     /// When it was written last, or the run began.
@@ -129,7 +131,7 @@ impl Recorder {
             file,
             limits,
             run: begun.run,
-            numbers_until: begun.numbers_until,
+            last_event_id: begun.last_event_id,
             began: who.at,
             written: who.at,
             lack: None,
@@ -139,8 +141,8 @@ impl Recorder {
         Ok((recorder, aside))
     }
 
-    /// Goes on with a new file in place of one that was removed, perhaps with its folder; as
-    /// [`Recorder::open`] otherwise. Numbers go on.
+    /// Goes on with a new file in place of one that was removed, perhaps with its folder, or that was set aside
+    /// when no new one could be made; as [`Recorder::open`] otherwise. Numbers go on.
     ///
     /// # Errors
     ///
@@ -155,7 +157,8 @@ impl Recorder {
         self.lock = Some(WriterLock::take(folder)?);
         let (begun, aside) = begin(&self.file, self.limits, who)?;
         self.go_on_with(begun);
-        Ok(aside)
+        let before = self.aside.take();
+        Ok(aside.or(before))
     }
 
     /// Sets the file aside, because writing it has shown that it is damaged, and goes on with a new
@@ -198,7 +201,7 @@ impl Recorder {
         self.connection = begun.connection;
         self.run = begun.run;
         self.lack = None;
-        self.numbers_until = self.numbers_until.max(begun.numbers_until);
+        self.last_event_id = self.last_event_id.max(begun.last_event_id);
         self.identity = Identity::of(&self.file);
     }
 
@@ -210,7 +213,7 @@ impl Recorder {
     pub fn numbering(&self) -> Result<Numbering, RecorderError> {
         let last_incident_ms = last_incident_ms(&self.connection);
         Ok(Numbering {
-            last_event_id: self.numbers_until,
+            last_event_id: self.last_event_id,
             last_incident_ms: last_incident_ms
                 .map_err(|error| RecorderError::of(&self.file, error))?,
         })
@@ -255,8 +258,8 @@ impl Recorder {
 
     fn commit(&mut self, batch: &Batch, with_samples: bool) -> Result<Written, RecorderError> {
         let run = self.run;
-        let newest = batch.events.iter().map(|event| event.id).max().unwrap_or(0);
-        let numbers_until = self.numbers_until.max(newest.saturating_add(NUMBERS_AHEAD));
+        let newest = batch.events.iter().map(|event| event.id).max();
+        let newest = self.last_event_id.max(newest.unwrap_or(0));
         let lack = self.lack;
         let between = Between::new([self.began, self.written], batch);
         let committed = in_transaction(&mut self.connection, |transaction| {
@@ -270,14 +273,14 @@ impl Recorder {
                 written.lacks_room = true;
             }
             prolong_run(transaction, run, batch.at)?;
-            set_numbers(transaction, numbers_until)?;
+            set_numbers(transaction, newest.saturating_add(NUMBERS_AHEAD))?;
             // With each commit: nobody may be there to write it once there is room.
             let lack = prolong_lack(transaction, lack, batch.at, written.lacks_room)?;
             Ok((written, lack))
         });
         let (written, lack) = committed.map_err(|error| RecorderError::of(&self.file, error))?;
         self.lack = lack;
-        self.numbers_until = numbers_until;
+        self.last_event_id = newest;
         self.written = batch.at;
         Ok(written)
     }

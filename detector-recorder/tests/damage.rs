@@ -223,3 +223,26 @@ fn a_damaged_file_is_set_aside_once_however_often_the_new_one_fails() {
     recorder.record(&batch(5, 1)).unwrap();
     assert_eq!(all_events(&Reader::open(&folder).unwrap()), [1]);
 }
+
+#[test]
+fn what_was_set_aside_is_told_of_where_the_new_file_is_begun_later_and_the_next_one_is_set_aside_too()
+ {
+    let made = tempfile::tempdir().unwrap();
+    let folder = made.path().join("state");
+    fs::create_dir(&folder).unwrap();
+    let mut recorder = open(&folder, 0);
+    fs::remove_dir_all(&folder).unwrap();
+    assert!(recorder.replace(&opened(1, "boot")).is_err());
+    fs::create_dir(&folder).unwrap();
+    let aside = folder.join("recorder.db.damaged-1");
+    fs::write(&aside, "what was damaged").unwrap();
+    let error = recorder.record(&batch(2, 1)).unwrap_err();
+    assert!(matches!(error, RecorderError::Removed { .. }), "{error}");
+    let told = recorder.begin_again(&opened(2, "boot")).unwrap();
+    assert_eq!(told.as_ref(), Some(&aside));
+    recorder.record(&batch(3, 1)).unwrap();
+    assert_eq!(recorder.replace(&opened(4, "boot")).unwrap(), aside);
+    let before = folder.join("recorder.db.damaged-2");
+    assert_eq!(fs::read_to_string(before).unwrap(), "what was damaged");
+    assert_eq!(all_events(&Reader::open(&aside).unwrap()), [1]);
+}

@@ -112,6 +112,35 @@ fn a_copy_is_read_where_nothing_may_be_written() {
     assert_eq!(fs::read_dir(away.path()).unwrap().count(), before);
 }
 
+/// Killed in a flood, or while the disk does not answer: what was announced by then had a number.
+#[test]
+fn no_number_is_given_twice_however_much_was_announced_and_not_written() {
+    let folder = tempfile::tempdir().unwrap();
+    let announced = 20_000;
+    let mut last = 0;
+    for second in 0..4 {
+        let mut recorder = open(folder.path(), 10 * second);
+        let before = recorder.numbering().unwrap().last_event_id;
+        assert!(before >= last, "{before} after {last}");
+        // Before the first commit, after one without an event, and after one with some.
+        if second > 1 {
+            let empty = Batch {
+                at: at(10 * second + 1),
+                ..Batch::default()
+            };
+            recorder.record(&empty).unwrap();
+        }
+        if second > 2 {
+            recorder
+                .record(&batch(10 * second + 2, before + 1))
+                .unwrap();
+        }
+        last = before + 1 + announced;
+    }
+    let recorder = open(folder.path(), 100);
+    assert!(recorder.numbering().unwrap().last_event_id >= last);
+}
+
 #[test]
 fn numbers_and_gaps_go_on_across_runs() {
     let folder = tempfile::tempdir().unwrap();

@@ -38,6 +38,15 @@ def is_unprivileged(text):
     return bool(found)
 
 
+def sees_control_groups(text):
+    """Beside its own a container is given those of the host, to be read."""
+    (found,) = [document for document in documents(text) if document["kind"] == "DaemonSet"]
+    pod = found["spec"]["template"]["spec"]
+    of_host = {volume["name"] for volume in pod["volumes"] if volume.get("hostPath", {}).get("path") == "/sys/fs/cgroup"}
+    mounts = [mount for mount in pod["containers"][0]["volumeMounts"] if mount["name"] in of_host]
+    return bool(mounts) and all(mount["readOnly"] and mount["mountPath"] != "/sys/fs/cgroup" for mount in mounts)
+
+
 def has_host_pid(text):
     (found,) = [document for document in documents(text) if document["kind"] == "DaemonSet"]
     return found["spec"]["template"]["spec"]["hostPID"]
@@ -50,7 +59,8 @@ def main():
     for file in base:
         for version in ("1.30", "1.37"):
             check(file.name, file.read_text(), version)
-    assert is_unprivileged((HERE / "base/daemonset.yaml").read_text())
+    of_base = (HERE / "base/daemonset.yaml").read_text()
+    assert is_unprivileged(of_base) and sees_control_groups(of_base)
 
     with chart.Chart.load(HERE / "chart") as loaded:
         more = {"podMonitor": {"enabled": True}, "port": 9999, "nodeSelector": {"web": "yes"}, "hostPID": False}
@@ -61,7 +71,7 @@ def main():
                     if name.endswith(".yaml"):
                         check(name, text, version)
             text = manifests["detector/templates/daemonset.yaml"]
-            assert is_unprivileged(text)
+            assert is_unprivileged(text) and sees_control_groups(text)
             assert str(values.get("port", 10062)) in text
             assert has_host_pid(text) is values.get("hostPID", True)
 

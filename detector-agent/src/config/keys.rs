@@ -80,7 +80,7 @@ keys! {
     control.actions on_restart number
         "Whether root and the agent's own user may ask it to reset and to block. Where nobody may and the guard is off, the agent gives up `CAP_NET_ADMIN` at its start.";
     detect.scope on_restart quoted
-        "`host` watches the sockets of all network namespaces and all OOM kills. `container` watches those of the network namespace and of the control group that the agent itself is in: for an agent in a container that is to see no other; load and memory stay those of the host, OOM kills are those in that control group, as far as the kernel counts them by group (cgroup v2) or its log names the group, and who holds TCP's memory is not looked for.";
+        "`host` watches the sockets of all network namespaces and all OOM kills. `container` watches those of the network namespace and of the control group that the agent itself is in: for an agent in a container that is to see no other; load and memory stay those of the host, OOM kills are those in that control group, as far as the kernel counts them by group (cgroup v2) or its log names the group (in a control-group namespace of the container's own its name there is not known, and the log is believed as far as the kernel counts a kill in the group), and who holds TCP's memory is not looked for.";
     detect.stall_after on_reload quoted
         "A connection whose queued data makes no progress for this long is stalled.";
     detect.dribble_floor on_reload quoted

@@ -34,14 +34,13 @@ struct Step {
 }
 
 /// Looks at the events after `position`.
-fn step(engine: &Engine, filter: &EventFilter, position: u64) -> Step {
-    let dropped = engine
-        .first_event_id()
-        .saturating_sub(position.saturating_add(1));
+fn step(state: &AgentState, filter: &EventFilter, position: u64) -> Step {
+    let engine = state.engine();
+    let before = engine.first_event_id().saturating_sub(1).max(position);
     let mut step = Step {
         events: Vec::new(),
-        dropped,
-        position: position + dropped,
+        dropped: state.recording.numbers_between(position, before),
+        position: before,
         is_at_end: true,
     };
     for (index, event) in engine.events_after(step.position).enumerate() {
@@ -80,17 +79,21 @@ pub(super) fn start(state: Arc<AgentState>, filter: EventFilter) -> Option<mpsc:
         None
     };
     let (sender, pieces) = mpsc::channel(PIECES);
-    // What was forgotten before the reader came was not its fault; from here on it is.
-    let first = state.engine().first_event_id().saturating_sub(1);
-    let position = if filter.after > 0 {
-        filter.after
-    } else {
-        first
-    };
+    let position = begin(&state.engine(), filter.after);
     let meter = Arc::clone(&state.counters.served);
     let feed = feed(state, filter, position, sender, follower);
     tokio::spawn(async move { meter.watch(feed).await });
     Some(pieces)
+}
+
+/// Where a reader begins that has the events up to this number.
+fn begin(engine: &Engine, after: u64) -> u64 {
+    if (1..=engine.last_event_id()).contains(&after) {
+        return after;
+    }
+    // What was forgotten before the reader came was not its fault; from here on it is. And a number that nobody
+    // has given yet is another agent's.
+    engine.first_event_id().saturating_sub(1)
 }
 
 /// Counts a follower for as long as it lives.
@@ -124,7 +127,7 @@ async fn feed(
     let mut stop = state.watch_stop();
     loop {
         newest.mark_unchanged();
-        let step = step(&state.engine(), &filter, position);
+        let step = step(&state, &filter, position);
         position = step.position;
         state
             .counters
@@ -147,5 +150,47 @@ async fn feed(
             () = reader.closed() => return,
             _ = stop.wait_for(|stops| *stops) => return,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{begin, step};
+    use crate::config::Config;
+    use crate::control::event_filter::EventFilter;
+    use crate::state::tests::state;
+    use detector_api::fixtures::event;
+    use detector_api::snapshot::FlagKind;
+
+    /// The agent before was killed after it had announced more than it had written.
+    #[test]
+    fn whoever_has_more_than_there_is_gets_what_there_is_and_a_jump_of_numbers_is_no_loss() {
+        let (state, _pings) = state(&Config::default());
+        let flag = |id| event(id, FlagKind::ZeroWindowStall, &[]);
+        let (recorded, until) = (7, 100_000_007);
+        let mut engine = state.engine();
+        engine.go_on_after(until, 0);
+        engine.remember((4..=recorded).map(flag).collect(), Vec::new());
+        assert_eq!(begin(&engine, until + 1), 3);
+        assert_eq!(begin(&engine, until), until);
+        assert_eq!(begin(&engine, 5), 5);
+        assert_eq!(begin(&engine, 0), 3);
+        drop(engine);
+        state.recording.skip_numbers(recorded, until);
+        let filter = EventFilter::default();
+        let looked = |position| {
+            let step = step(&state, &filter, position);
+            let ids: Vec<_> = step.events.iter().map(|event| event.id).collect();
+            (step.dropped, ids, step.position)
+        };
+        assert_eq!(looked(1), (2, vec![4, 5, 6, 7], 7));
+        assert_eq!(looked(6), (0, vec![7], 7));
+        assert_eq!(looked(20_007), (0, vec![], 20_007));
+        let missed = |above, until| state.recording.numbers_between(above, until);
+        // Those of this agent that were forgotten count, and those of the one before.
+        assert_eq!(missed(20_007, until + 5), 5);
+        assert_eq!(missed(3, until + 5), 4 + 5);
+        assert_eq!(missed(until + 2, until + 5), 3);
+        assert_eq!(missed(5, 5), 0);
     }
 }

@@ -41,6 +41,12 @@ impl IncidentLog {
         true
     }
 
+    /// The one that was told to have begun, and not yet to be over.
+    #[cfg(test)]
+    pub(super) fn told(&self) -> Option<&str> {
+        self.open.as_deref()
+    }
+
     /// Logs that this incident has begun or is over, if that is news.
     pub(super) fn tell(&mut self, incident: &Incident) {
         let id = &incident.id;

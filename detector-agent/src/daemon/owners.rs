@@ -39,7 +39,9 @@ pub(super) struct Owners {
 /// Starts the thread.
 pub(super) fn start(state: Arc<AgentState>, nice: i32) -> io::Result<Owners> {
     let (stop, stopped) = channel();
-    let finder = Finder::new(Path::new("/proc"))?.with_neighbours(!pid_namespace::is_first());
+    // Control groups of the host may be mounted where Landlock lets nobody look.
+    let finder = outside::run("owners", || Finder::new(Path::new("/proc")))??;
+    let finder = finder.with_neighbours(!pid_namespace::is_first());
     outside::spawn("owners", move || {
         if let Err(error) = set_niceness(nice) {
             tracing::debug!("cannot set the niceness of the search for owners: {error}");

@@ -3,6 +3,7 @@
 //! looked at.
 
 use crate::netlink::addresses::own_addresses;
+use crate::recording;
 use crate::state::AgentState;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -23,8 +24,10 @@ pub(super) async fn sample_host(state: Arc<AgentState>) {
         let sampling = tokio::task::spawn_blocking(move || {
             sampling.actions.tidy();
             take_own_addresses(&sampling, &told);
+            // Kills that are told while files are read need not be in them.
+            let at = recording::now();
             let pressure = sampling.host.pressure.sample();
-            sampling.count_kills(pressure.oom_kills);
+            sampling.count_kills(at, pressure.oom_kills);
             pressure
         });
         let sampled = tokio::select! {

@@ -5,12 +5,14 @@ use super::requirement::Requirement;
 use crate::actions::Actions;
 use crate::capability::{self, Capability};
 use crate::host::kernel_log::{self, KernelLog};
-use crate::host::{owner, sessions};
+use crate::host::owner::ControlGroupsSeen;
+use crate::host::sessions;
 use std::path::Path;
 
 /// Each, and whether it is there.
 pub(super) fn requirements() -> Vec<Requirement> {
-    let mut requirements = vec![processes(), control_groups(), kernel_log()];
+    let seen = ControlGroupsSeen::find(Path::new("/proc"));
+    let mut requirements = vec![processes(), control_groups(seen), kernel_log()];
     // Without it nothing can be asked, which its own line says.
     if capability::has(Capability::NetAdmin) {
         requirements.push(closing_sockets());
@@ -34,18 +36,30 @@ fn processes() -> Requirement {
     }
 }
 
-fn control_groups() -> Requirement {
+fn control_groups(seen: ControlGroupsSeen) -> Requirement {
     let name = "cgroup v2";
-    if owner::has_control_groups() {
-        Requirement::ok(name, "mounted, limits of units are known")
-    } else {
-        Requirement::degraded(
+    let beside = "mount the host's /sys/fs/cgroup into the container at another path than the container's own, \
+                  read-only";
+    match seen {
+        ControlGroupsSeen::All => Requirement::ok(name, "mounted, limits of units are known"),
+        ControlGroupsSeen::NotBeside => Requirement::degraded(
+            name,
+            "the container's own is not mounted: limits of units next to it are not known",
+            beside,
+        ),
+        ControlGroupsSeen::Own => Requirement::degraded(
+            name,
+            "that of the agent's own container alone: limits of other units are not known, and \
+             unit_memory_share of the guard is not reached by them",
+            beside,
+        ),
+        ControlGroupsSeen::Nothing => Requirement::degraded(
             name,
             "not mounted from its root: limits of units are not known, and unit_memory_share of the guard is \
              never reached",
             "boot with systemd.unified_cgroup_hierarchy=1, or mount the host's /sys/fs/cgroup into the \
              container",
-        )
+        ),
     }
 }
 
@@ -89,5 +103,22 @@ fn dropping_packets() -> Requirement {
             why,
             "use Linux 5.12 or newer with nftables for `detector block`, or the host's firewall",
         ),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::control_groups;
+    use crate::host::owner::ControlGroupsSeen;
+    use crate::kernel::requirement::State;
+
+    #[test]
+    fn limits_that_are_out_of_sight_are_not_said_to_be_known() {
+        use ControlGroupsSeen::{All, NotBeside, Nothing, Own};
+        for seen in [NotBeside, Own, Nothing] {
+            let found = control_groups(seen);
+            assert_eq!(found.state, State::Degraded, "{found:?}");
+        }
+        assert_eq!(control_groups(All).state, State::Ok);
     }
 }

@@ -27,6 +27,8 @@ pub(crate) struct Recording {
     status: Mutex<RecorderStatus>,
     /// When the agents before this one started whose numbers of events go on here, RFC 3339.
     earlier_agents: Mutex<Vec<String>>,
+    /// Numbers above the first and up to the second are of no event that can be shown.
+    numbers_skipped: Mutex<(u64, u64)>,
 }
 
 #[derive(Debug, Default)]
@@ -147,6 +149,24 @@ impl Recording {
     /// Whether events are numbered on from those of the agent that started then.
     pub(crate) fn goes_on_from(&self, agent: &str) -> bool {
         self.earlier_agents().iter().any(|earlier| earlier == agent)
+    }
+
+    /// Between events of earlier agents and those of this one there are none with these numbers: above the first,
+    /// and up to the second.
+    pub(crate) fn skip_numbers(&self, above: u64, until: u64) {
+        *self.skipped() = (above, until);
+    }
+
+    /// How many numbers of events are between these two, the second one included, that were not skipped.
+    pub(crate) fn numbers_between(&self, above: u64, until: u64) -> u64 {
+        let (first, last) = *self.skipped();
+        let skipped = last.min(until).saturating_sub(first.max(above));
+        until.saturating_sub(above).saturating_sub(skipped)
+    }
+
+    fn skipped(&self) -> MutexGuard<'_, (u64, u64)> {
+        let skipped = self.numbers_skipped.lock();
+        skipped.unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(crate) fn earlier_agents(&self) -> MutexGuard<'_, Vec<String>> {

@@ -46,11 +46,26 @@ impl AgentState {
         !is_told_elsewhere && self.host.kills.is_kill(pid, at, count)
     }
 
-    /// Takes the kernel's count of kills, which is without the name of a victim. Of a container it is read
-    /// from a file: not for the event loop.
-    pub(crate) fn count_kills(&self, of_host: Option<u64>) {
+    /// Whether a kill that the log names was of what is watched. Where a container does not know the name that its
+    /// own control group has there, it is one of those that the kernel has counted in it, or somebody else's.
+    pub(crate) fn is_kill_of_log(
+        &self,
+        at: Moment,
+        pid: Option<u64>,
+        cgroup: Option<&str>,
+    ) -> bool {
+        let by_name = self.host.watched.has_victim_of_log(cgroup);
+        by_name.unwrap_or_else(|| {
+            let count = self.kills_counted(None);
+            self.host.kills.is_counted(pid, at, count)
+        })
+    }
+
+    /// Takes the kernel's count of kills as it was read since that moment, which is without the name of a victim.
+    /// Of a container it is read from a file: not for the event loop.
+    pub(crate) fn count_kills(&self, since: Moment, of_host: Option<u64>) {
         let count = self.kills_counted(of_host);
-        if self.host.kills.count(recording::now(), count) {
+        if self.host.kills.count([since, recording::now()], count) {
             self.with_engine(Engine::witness_oom_kill);
         }
     }

@@ -95,6 +95,9 @@ pub(super) fn tell_left_out(reader: &Reader) {
             counted(count, "record", "records")
         ));
     }
+    if reader.lacks_rows() {
+        note("left out the oldest of very many records");
+    }
 }
 
 /// The peers of a recorder; none of one that cannot be read.

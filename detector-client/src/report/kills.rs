@@ -115,9 +115,8 @@ pub(super) fn kills(recording: &Recording) -> Vec<Kill> {
 /// and by how much.
 fn rises(recording: &Recording) -> impl Iterator<Item = (&Second, &Second, u64)> {
     let boot = |second: &Second| {
-        let mut runs = recording.source.runs.iter();
-        runs.find(|run| run.id == second.run)
-            .map(|run| &run.boot_id)
+        let run = recording.source.run(second.run);
+        run.map(|run| &run.boot_id)
     };
     let pairs = recording
         .seconds

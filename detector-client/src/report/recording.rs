@@ -106,6 +106,12 @@ impl Source {
         })
     }
 
+    /// The run of this number: they are in order.
+    pub(super) fn run(&self, id: i64) -> Option<&Run> {
+        let place = self.runs.binary_search_by_key(&id, |run| run.id).ok()?;
+        self.runs.get(place)
+    }
+
     /// From the first to the last moment that is recorded.
     pub(super) fn extent(&self) -> Option<(Time, Time)> {
         let began = self.runs.iter().map(|run| run.began.unix_ms);

@@ -51,10 +51,14 @@ fn point(second: &Second) -> Point {
 
 fn gaps(recording: &Recording) -> Vec<GapPart> {
     let gaps = recording.gaps.iter();
+    let seen = recording.seconds.iter().map(|second| second.at.unix_ms);
+    let mut seen: Vec<i64> = seen.collect();
+    seen.sort_unstable();
     // A clock that was set back made a span come twice, and hid none.
     let hides = |gap: &Gap| {
-        let mut seen = recording.seconds.iter().map(|second| second.at.unix_ms);
-        gap.reason != GapReason::ClockStep || !seen.any(|at| gap.from_ms < at && at < gap.until_ms)
+        let after = seen.partition_point(|at| *at <= gap.from_ms);
+        let is_seen = seen.get(after).is_some_and(|at| *at < gap.until_ms);
+        gap.reason != GapReason::ClockStep || !is_seen
     };
     let parts = gaps.map(|gap| GapPart {
         from: Time(gap.from_ms),

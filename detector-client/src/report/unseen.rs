@@ -55,6 +55,12 @@ pub(super) fn unseen(recordings: &[Recording], hosts: &[HostPart]) -> Vec<String
         if is_unknown(|point| point.memory_some_percent.is_some()) {
             told.push(format!("{name}: the kernel does not tell pressure (PSI)."));
         }
+        if recording.source.reader.lacks_rows() {
+            told.push(format!(
+                "{name}: of very many gaps, starts, notes, incidents or peers only the newest, or the most costly, \
+                 were read."
+            ));
+        }
         if recording.lacks_events {
             told.push(format!(
                 "{name}: of very many events only the newest {} were read.",

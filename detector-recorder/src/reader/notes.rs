@@ -1,5 +1,6 @@
 //! What happened besides flags, episodes and incidents.
 
+use super::bounded::NAMES;
 use super::{Reader, Span, label, moment, optional_text, text};
 use crate::error::RecorderError;
 use crate::rows::Note;
@@ -9,11 +10,12 @@ impl Reader {
     /// What else happened, oldest first.
     pub fn notes(&self, span: Span) -> Result<Vec<Note>, RecorderError> {
         let json = self.column("notes", "json");
-        let notes: Vec<(Note, Option<String>)> = self.rows(
+        let notes: Vec<(Note, Option<String>)> = self.newest(
             &format!(
                 "SELECT time_ms, boot_ms, kind, peer, text, {json} FROM notes \
-                 WHERE time_ms BETWEEN ?1 AND ?2 ORDER BY id"
+                 WHERE time_ms BETWEEN ?1 AND ?2 ORDER BY id DESC"
             ),
+            NAMES,
             params![span.from_ms, span.until_ms],
             |row| {
                 let note = Note {

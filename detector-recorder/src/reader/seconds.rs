@@ -1,5 +1,6 @@
 //! The host second by second: a span of it, or from one second to another.
 
+use super::bounded::{MOMENTS, NAMES, PEERS};
 use super::{Reader, Span, moment, optional_text, peak, text};
 use crate::error::RecorderError;
 use crate::rows::{HostSecond, Moment, PeerPeak, PeerSecond};
@@ -128,20 +129,25 @@ impl Reader {
     /// all that is recorded.
     pub fn peers_beyond(&self, stalled_connections: u64) -> Result<Vec<PeerPeak>, RecorderError> {
         let workers = self.column("peer_seconds", "held_workers");
-        self.rows(
+        let mut peers = self.first(
             &format!(
                 "SELECT peer, max(stalled_connections), max(pinned_bytes), max({workers}) \
-                 FROM peer_seconds WHERE stalled_connections > ?1 GROUP BY peer ORDER BY peer"
+                 FROM peer_seconds WHERE stalled_connections > ?1 GROUP BY peer \
+                 ORDER BY max(stalled_connections) DESC, peer"
             ),
+            NAMES,
             [i64::try_from(stalled_connections).unwrap_or(i64::MAX)],
             peak,
-        )
+        )?;
+        peers.sort_by(|one, other| one.peer.cmp(&other.peer));
+        Ok(peers)
     }
 
     /// When no connection was stalled, in Unix milliseconds, in all that is recorded.
     pub fn calm_ms(&self) -> Result<Vec<i64>, RecorderError> {
-        self.rows(
-            "SELECT time_ms FROM host_seconds WHERE stalled_connections = 0",
+        self.newest(
+            "SELECT time_ms FROM host_seconds WHERE stalled_connections = 0 ORDER BY id DESC",
+            MOMENTS,
             [],
             |row| row.get(0),
         )
@@ -175,7 +181,7 @@ impl Reader {
             self.column("peer_seconds", "held_workers")
         );
         for second in &mut seconds {
-            second.peers = self.rows(&peers, [second.id], |row| {
+            second.peers = self.first(&peers, PEERS, [second.id], |row| {
                 Ok(PeerSecond {
                     peer: text(row, 0)?,
                     verdict: optional_text(row, 1)?,

@@ -46,10 +46,11 @@ impl Between {
     /// did.
     pub(super) fn began_boot_ms(self, incident: &Incident) -> i64 {
         let by_wall = self.boot_ms(milliseconds(&incident.began));
-        if !incident.open || incident.ended.is_some() {
-            return by_wall;
-        }
         let by_length = self.now.boot_ms.saturating_sub(lasted_ms(incident));
+        if !incident.open || incident.ended.is_some() {
+            // It is over by now.
+            return by_wall.min(by_length).max(self.began.boot_ms);
+        }
         if by_wall.abs_diff(by_length) > VIEW_MS {
             by_length.max(self.began.boot_ms).min(self.now.boot_ms)
         } else {

@@ -1,7 +1,7 @@
 //! How the file is opened, a run of an agent begun, and the run before it concluded.
 
-use super::Opened;
-use super::statements::{end_incident, in_transaction, write_gap};
+use super::statements::{end_incident, in_transaction, set_numbers, write_gap};
+use super::{NUMBERS_AHEAD, Opened};
 use crate::error::RecorderError;
 use crate::location;
 use crate::rows::{Gap, Moment};
@@ -26,7 +26,8 @@ const INCREMENTAL: i64 = 2;
 pub(super) struct Begun {
     pub(super) connection: Connection,
     pub(super) run: i64,
-    pub(super) numbers_until: u64,
+    /// The highest number that an event may have had before.
+    pub(super) last_event_id: u64,
 }
 
 /// Begins a run in the file, or in a new one if it is damaged; the second value says where it is then.
@@ -147,7 +148,7 @@ fn begin_run(
     if let Found::Version(version) = found {
         schema::refuse_others(&connection, version, file)?;
     }
-    let (run, numbers_until) = in_transaction(&mut connection, |transaction| {
+    let (run, last_event_id) = in_transaction(&mut connection, |transaction| {
         schema::migrate(transaction, found)?;
         close_run_before(transaction, who)?;
         transaction.execute(
@@ -168,18 +169,17 @@ fn begin_run(
             [],
             |row| row.get(0),
         )?;
-        Ok((
-            run,
-            numbers
-                .and_then(|number| u64::try_from(number).ok())
-                .unwrap_or(0),
-        ))
+        let last_event_id = numbers.and_then(|number| u64::try_from(number).ok());
+        let last_event_id = last_event_id.unwrap_or(0);
+        // It may be killed before it has written anything.
+        set_numbers(transaction, last_event_id.saturating_add(NUMBERS_AHEAD))?;
+        Ok((run, last_event_id))
     })
     .map_err(|error| RecorderError::of(file, error))?;
     Ok(Begun {
         connection,
         run,
-        numbers_until,
+        last_event_id,
     })
 }
 

@@ -232,6 +232,29 @@ fn when_an_incident_ended_does_not_depend_on_a_clock_that_is_set_before_it_is_cl
     }
 }
 
+/// It came and went while nothing could be written, and then the clock was set back.
+#[test]
+fn an_incident_that_is_written_only_once_it_is_over_has_ended_by_then() {
+    for (set_by, expected) in [(0, (100, 200)), (-3_600, (200, 300)), (3_600, (0, 100))] {
+        let folder = tempfile::tempdir().unwrap();
+        let mut recorder = open(folder.path(), 0, "boot");
+        let text = |second: i64| rfc3339(i128::from(at(second).unix_ms) * 1_000_000);
+        let mut batch = batch(300);
+        batch.at.unix_ms += set_by * 1_000;
+        let mut incident = fixtures::incident("one", &text(100));
+        incident.open = false;
+        incident.ended = Some(text(200));
+        incident.duration_seconds = seconds_since(100, 200);
+        batch.incidents.push(incident);
+        recorder.commit(&batch, true).unwrap();
+        drop(recorder);
+        let seconds = |query: &str| boot_seconds(folder.path(), query)[0];
+        let began = seconds("SELECT began_boot_ms FROM incidents");
+        let ended = seconds("SELECT ended_boot_ms FROM incidents");
+        assert_eq!((began, ended), expected, "set by {set_by}");
+    }
+}
+
 /// The folder becomes writable after the machine was told the time.
 #[test]
 fn what_waited_for_the_recorder_was_found_after_the_agent_started() {

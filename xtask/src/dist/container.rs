@@ -123,6 +123,10 @@ impl Engine {
 
     /// A folder of the host that is mounted.
     fn volume(&self, mount: &Mount) -> Result<PathBuf> {
+        // There is one kernel here, and one hierarchy.
+        if mount.name == "groups" {
+            return Ok(PathBuf::from("/sys/fs/cgroup"));
+        }
         let folder = self.scratch.path.join("volumes").join(&mount.name);
         fs::create_dir_all(&folder).context("cannot make a folder for a volume")?;
         Ok(folder)
@@ -186,6 +190,10 @@ impl Engine {
         let found = self.inside(&["check"])?;
         let lacks = found.lines().filter(|line| !line.starts_with("ok "));
         println!("{}", lacks.collect::<Vec<_>>().join("\n"));
+        ensure!(
+            !is_unified() || found.contains("limits of units are known"),
+            "limits of units are not known: {found}"
+        );
         let attacker = Background::start_until_ready(&mut peers::command(
             &network.middle,
             "attacker",

@@ -140,7 +140,8 @@ mod tests {
                 "/etc/detector",
                 "/run",
                 "/var/lib/detector",
-                "/var/log/containers"
+                "/var/log/containers",
+                "/host/sys/fs/cgroup"
             ]
         );
         assert!(set.mounts[0].is_read_only && !set.mounts[1].is_read_only);

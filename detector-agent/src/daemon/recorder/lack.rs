@@ -63,27 +63,29 @@ impl Writer {
             self.begin_again(error);
             return;
         }
-        let reason = gap_reason(error);
         if !self.is_lacking_all() {
             let hint = error.hint().map(|hint| format!("; {hint}"));
             let hint = hint.unwrap_or_default();
             tracing::error!("{error}; what is found meanwhile waits in memory{hint}");
         }
-        self.lack_all(reason);
-        self.state.recording.lock_status().failure = Some(error.to_string());
-        // Told without being written is better than not told.
-        for incident in &self.waiting.incidents {
-            self.incident_log.tell(incident);
-        }
+        self.fail(error);
     }
 
     /// Goes on with a new file.
     fn replace(&mut self, error: &RecorderError) {
-        tracing::error!("{error}; it is set aside and a new one is begun");
-        let now = now();
-        match self.recorder.replace(&self.identity.at(now)) {
-            Ok(_) => self.count(|counts| counts.files_set_aside += 1),
-            Err(error) => self.fail(&error),
+        match self.recorder.replace(&self.identity.at(now())) {
+            Ok(_) => {
+                tracing::error!("{error}; it is set aside and a new one is begun");
+                self.count(|counts| counts.files_set_aside += 1);
+            }
+            Err(why) => {
+                if !self.is_lacking_all() {
+                    tracing::error!(
+                        "{error}, and a new one cannot be begun: {why}; what is found meanwhile waits in memory"
+                    );
+                }
+                self.fail(&why);
+            }
         }
     }
 
@@ -108,10 +110,14 @@ impl Writer {
         }
     }
 
-    /// No new file can be made yet.
+    /// Nothing can be written for now, for want of a file or otherwise.
     fn fail(&mut self, error: &RecorderError) {
         self.lack_all(gap_reason(error));
         self.state.recording.lock_status().failure = Some(error.to_string());
+        // Told without being written is better than not told.
+        for incident in &self.waiting.incidents {
+            self.incident_log.tell(incident);
+        }
     }
 
     fn lack_all(&mut self, reason: GapReason) {

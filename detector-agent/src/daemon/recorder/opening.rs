@@ -122,17 +122,25 @@ impl Opening {
         }
         let numbering = recorder.numbering()?;
         let last_incident_ms = i128::from(numbering.last_incident_ms);
+        let until = numbering.last_event_id;
+        let above = state.engine().last_event_id();
+        state.recording.skip_numbers(above, until);
         let (lost, incidents) = state.with_engine(|engine| {
             // Of an agent that has just started, there are none.
-            let lost = engine.last_event_id().min(numbering.last_event_id);
+            let lost = engine.last_event_id().min(until);
             let mut incidents = engine.incidents();
             incidents.retain(|incident| !incident.open);
-            engine.go_on_after(numbering.last_event_id, last_incident_ms);
+            engine.go_on_after(until, last_incident_ms);
             (lost, incidents)
         });
         if let Err(error) = show_past(state, &recorder, &identity) {
             tracing::warn!("what was recorded before cannot be shown: {error}");
         }
+        let shown = state.engine();
+        let newest = shown.events_after(0).take_while(|event| event.id <= until);
+        let above = newest.last().map_or(0, |event| event.id);
+        drop(shown);
+        state.recording.skip_numbers(above, until);
         let mut status = state.recording.lock_status();
         status.file = Some(recorder.file().display().to_string());
         status.failure = None;
@@ -141,7 +149,7 @@ impl Opening {
         drop(status);
         Ok(Begun {
             recorder,
-            event: numbering.last_event_id,
+            event: until,
             incidents,
             gaps: Vec::new(),
         })

@@ -124,8 +124,12 @@ impl Reading {
         let another = self.lines.another();
         let lines = std::mem::replace(&mut self.lines, another);
         for kill in lines.finish().kills {
-            if self.state.host.watched.has_victim(kill.cgroup.as_deref()) {
-                self.state.take_kill(now(), of_report(&kill));
+            let at = now();
+            if self
+                .state
+                .is_kill_of_log(at, kill.victim.pid, kill.cgroup.as_deref())
+            {
+                self.state.take_kill(at, of_report(&kill));
             }
         }
     }
@@ -177,10 +181,17 @@ fn of_report(kill: &Kill) -> OomKill {
 
 #[cfg(test)]
 mod tests {
-    use super::{of_line, of_report};
+    use super::{Instant, LogReader, Reading, now, of_line, of_report};
+    use crate::config::Config;
+    use crate::host::owner::{GroupKills, OwnGroup};
+    use crate::state::tests::state;
+    use crate::watched::Watched;
     use detector_api::recorded::{KillScope, OomKill};
     use detector_kmsg::message::Task;
     use detector_kmsg::{Kill, Memory, Scope, Victim};
+    use std::fs;
+    use std::path::Path;
+    use std::sync::Arc;
 
     #[test]
     fn a_report_is_taken_with_its_fields() {
@@ -231,5 +242,83 @@ mod tests {
             ..OomKill::default()
         };
         assert!(!by_hook.or(kill).by_log);
+    }
+
+    /// A container whose control groups are mounted here, and the name of its own in the log, if it is known.
+    fn in_a_container(proc: &Path, in_log: Option<&str>) -> Reading {
+        let (mut state, _pings) = state(&Config::default());
+        let host = &mut Arc::get_mut(&mut state).unwrap().host;
+        host.watched = Watched::Container {
+            netns: None,
+            cgroup: OwnGroup {
+                in_proc: Some("/".to_owned()),
+                in_sight: Some("/".to_owned()),
+                in_log: in_log.map(str::to_owned),
+            },
+        };
+        host.kills_of_container = Some(GroupKills::open(proc, Some("/")));
+        state.recording.lock_status().is_awaited = true;
+        Reading {
+            state,
+            lines: LogReader::new().unwrap(),
+            gathering: None,
+            notes: 0,
+            notes_since: Instant::now(),
+        }
+    }
+
+    /// The pids of those whose kills were noted, of one that the log tells of in this group.
+    fn noted(reading: &mut Reading, pid: u32, group: &str) -> Vec<Option<u64>> {
+        for line in [
+            format!(
+                "oom-kill:constraint=CONSTRAINT_MEMCG,nodemask=(null),cpuset=x,mems_allowed=0,\
+                 oom_memcg={group},task_memcg={group},task=httpd,pid={pid},uid=0"
+            ),
+            format!(
+                "Memory cgroup out of memory: Killed process {pid} (httpd) total-vm:912340kB, \
+                 anon-rss:701220kB, file-rss:1024kB, shmem-rss:2048kB"
+            ),
+        ] {
+            reading.take(&line);
+        }
+        reading.conclude();
+        let notes = reading.state.recording.take_notes().0.into_iter();
+        notes.map(|note| note.kill.unwrap().pid).collect()
+    }
+
+    /// In a control-group namespace of its own every path of the log is below `/`.
+    #[test]
+    fn a_kill_of_somebody_else_that_the_log_names_is_none_of_a_container() {
+        let proc = tempfile::tempdir().unwrap();
+        let groups = proc.path().join("groups");
+        fs::create_dir_all(&groups).unwrap();
+        fs::create_dir_all(proc.path().join("self")).unwrap();
+        let mounts = format!(
+            "41 31 0:38 / {} rw - cgroup2 cgroup2 rw\n",
+            groups.display()
+        );
+        fs::write(proc.path().join("self/mountinfo"), mounts).unwrap();
+        let count = |kills: u64| {
+            let events = format!("oom {kills}\noom_kill {kills}\n");
+            fs::write(groups.join("memory.events"), events).unwrap();
+        };
+        count(4);
+        let mut reading = in_a_container(proc.path(), None);
+        // Before the first count nobody knows.
+        assert_eq!(noted(&mut reading, 869, "/pod/other"), []);
+        reading.state.count_kills(now(), None);
+        assert_eq!(noted(&mut reading, 870, "/pod/other"), []);
+        count(5);
+        assert_eq!(noted(&mut reading, 871, "/pod/web"), [Some(871)]);
+        assert_eq!(noted(&mut reading, 872, "/pod/other"), []);
+        // It is not counted at all.
+        fs::remove_file(groups.join("memory.events")).unwrap();
+        let mut reading = in_a_container(proc.path(), None);
+        reading.state.count_kills(now(), None);
+        assert_eq!(noted(&mut reading, 870, "/pod/web"), []);
+        // The name is known.
+        let mut reading = in_a_container(proc.path(), Some("/pod/web"));
+        assert_eq!(noted(&mut reading, 870, "/pod/other"), []);
+        assert_eq!(noted(&mut reading, 871, "/pod/web/httpd"), [Some(871)]);
     }
 }

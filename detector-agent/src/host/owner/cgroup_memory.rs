@@ -5,13 +5,12 @@
 //! `/proc/PID/cgroup` and are hostile: each component is opened below the one before, and none leads
 //! up or elsewhere.
 
+mod mounts;
 mod number;
 
 use crate::host::folder::Folder;
-use std::path::Path;
+use mounts::steps_up;
 
-/// Hosts with thousands of mounts stay below.
-const MOUNTS_BYTES: usize = 4 << 20;
 /// `memory.max`, `memory.current`: one number.
 const NUMBER_BYTES: usize = 64;
 /// `memory.stat`: some sixty lines.
@@ -30,43 +29,27 @@ pub(super) struct GroupMemory {
     pub(super) socket_bytes: u64,
 }
 
-/// The unified hierarchy.
+/// A hierarchy. Paths in it begin at the root of its mount.
 #[derive(Debug)]
-pub(super) struct ControlGroups(Folder);
+pub(super) struct ControlGroups {
+    folder: Folder,
+    /// How many groups that root lies above the one that the agent's namespace takes for the root,
+    up: usize,
+    /// and the way down to it, by names; empty where it is not known.
+    namespace: Vec<String>,
+}
 
 impl ControlGroups {
-    /// Where it is mounted, by the mounts of this process; `None` where it is not mounted, or not from
-    /// its root: then the paths of `/proc/PID/cgroup` lead elsewhere.
-    pub(super) fn find(proc: &Path) -> Option<Self> {
-        Self::find_where(proc, |of_kind| of_kind.starts_with("cgroup2 "))
-    }
-
-    /// The older hierarchy that limits memory, likewise.
-    pub(super) fn find_older(proc: &Path) -> Option<Self> {
-        Self::find_where(proc, |of_kind| {
-            let options = of_kind
-                .strip_prefix("cgroup ")
-                .and_then(|rest| rest.rsplit(' ').next());
-            options.is_some_and(|all| all.split(',').any(|each| each == "memory"))
-        })
-    }
-
-    fn find_where(proc: &Path, is_wanted: impl Fn(&str) -> bool) -> Option<Self> {
-        let mounts = Folder::open(proc)
-            .ok()?
-            .text("self/mountinfo", MOUNTS_BYTES)?;
-        let mut lines = mounts.lines();
-        let mount = lines.find_map(|line| mount_of_groups(line, &is_wanted))?;
-        Folder::open(Path::new(mount)).ok().map(Self)
-    }
-
-    /// What `read` says of each group that `path` leads through, from the outermost on; none where it leads
-    /// nowhere.
+    /// What `read` says of each group that `path` leads through, from the outermost on, and of the root where
+    /// that is a group like others; none where it leads nowhere.
     pub(super) fn each<T>(&self, path: &str, read: impl Fn(&Folder) -> T) -> Vec<T> {
         let walk = || {
-            let mut folder = self.0.folder(".").ok()?;
+            let mut folder = self.folder.folder(".").ok()?;
             let mut all = Vec::new();
-            for (depth, name) in path.split('/').filter(|name| !name.is_empty()).enumerate() {
+            if folder.read("cgroup.events", 1).is_ok() {
+                all.push(read(&folder));
+            }
+            for (depth, name) in components(path).enumerate() {
                 if depth == DEPTH_MAX || matches!(name, "." | "..") {
                     return None;
                 }
@@ -80,8 +63,8 @@ impl ControlGroups {
 
     /// The folder of one group; `None` where the path leads nowhere.
     pub(super) fn folder(&self, path: &str) -> Option<Folder> {
-        let mut folder = self.0.folder(".").ok()?;
-        for (depth, name) in path.split('/').filter(|name| !name.is_empty()).enumerate() {
+        let mut folder = self.folder.folder(".").ok()?;
+        for (depth, name) in components(path).enumerate() {
             if depth == DEPTH_MAX || matches!(name, "." | "..") {
                 return None;
             }
@@ -113,15 +96,22 @@ impl GroupMemory {
     }
 }
 
-/// The mount point in a line of `mountinfo`, if it is a whole hierarchy of the wanted kind:
-/// `41 31 0:38 / /sys/fs/cgroup rw,relatime shared:9 - cgroup2 cgroup2 rw`.
-fn mount_of_groups(line: &str, is_wanted: impl Fn(&str) -> bool) -> Option<&str> {
-    let (place, of_kind) = line.split_once(" - ")?;
-    let mut fields = place.split(' ').skip(3);
-    let (root, mount) = (fields.next()?, fields.next()?);
-    // Odd characters are written as octal numbers; no mount of this kind has them.
-    let is_plain = root == "/" && !mount.contains('\\');
-    (is_plain && is_wanted(of_kind)).then_some(mount)
+fn components(path: &str) -> impl Iterator<Item = &str> {
+    path.split('/').filter(|name| !name.is_empty())
+}
+
+/// Whether a path of `/proc/PID/cgroup` leads to no group below the kernel's root or that of the namespace.
+pub(super) fn is_root(path: &str) -> bool {
+    matches!(steps_up(path).1, "" | "/")
+}
+
+/// The path of a group from `groups` on, of one in `/proc/PID/cgroup`. Where there are none it is as it is, unless it
+/// leads out of the namespace.
+pub(super) fn seen(groups: Option<&ControlGroups>, of_proc: &str) -> Option<String> {
+    match groups {
+        Some(groups) => groups.seen(of_proc),
+        None => (steps_up(of_proc).0 == 0).then(|| of_proc.to_owned()),
+    }
 }
 
 /// The group that limits memory, from the whole of `/proc/PID/cgroup`, lines `number:controllers:path`: the
@@ -152,6 +142,7 @@ mod tests {
     use super::*;
     use std::fs;
     use std::os::unix::fs::symlink;
+    use std::path::Path;
     use tempfile::TempDir;
 
     const MEBIBYTE: u64 = 1 << 20;
@@ -263,7 +254,7 @@ mod tests {
         fs::create_dir(scratch.path().join("self")).unwrap();
         for mounts in [
             "36 31 0:35 / /sys/fs/cgroup/memory rw - cgroup cgroup rw,memory\n",
-            "41 31 0:38 /../.. / rw - cgroup2 cgroup2 rw\n",
+            "41 31 0:38 /.. /nowhere rw - cgroup2 cgroup2 rw\n",
             "41 31 0:38 / /a\\040b rw - cgroup2 cgroup2 rw\n",
             "41 31 0:38 /\n",
         ] {

@@ -12,10 +12,9 @@ const EVENTS_BYTES: usize = 1 << 10;
 pub(crate) struct GroupKills(Option<Folder>);
 
 impl GroupKills {
-    /// Of the group of this path, as `/proc` has it.
+    /// Of the agent's own group, by its path in `/proc`.
     pub(crate) fn open(proc: &Path, group: Option<&str>) -> Self {
-        let folder = || ControlGroups::find(proc)?.folder(group?);
-        Self(folder())
+        Self(group.and_then(|group| ControlGroups::own_folder(proc, group)))
     }
 
     /// Kills so far; `None` where the kernel does not count them by group.

@@ -90,7 +90,8 @@ impl Finder {
                 .or_default();
             if service.stalled_connections == 0 {
                 let groups = self.groups.as_ref().zip(first.identity.group.as_deref());
-                service.memory = groups.and_then(|(groups, path)| groups.memory(path));
+                service.memory =
+                    groups.and_then(|(groups, path)| groups.memory(&groups.seen(path)?));
             }
             service.stalled_connections += 1;
             stalled_of.entry(first.pid).or_default().push(inode);

@@ -14,6 +14,7 @@ mod finder;
 mod group_kills;
 mod held;
 mod holder;
+mod own_group;
 mod pod;
 mod proc;
 mod process;
@@ -24,10 +25,10 @@ mod tests;
 mod victim;
 
 pub(crate) use budget::{CpuBudget, Share, Stopped};
-pub(crate) use cgroup_memory::memory_group;
 pub(crate) use finder::{Finder, NamedSocket};
 pub(crate) use group_kills::GroupKills;
 pub(crate) use held::Held;
+pub(crate) use own_group::OwnGroup;
 pub(crate) use report::{OwnerReport, SharedReport};
 pub(crate) use victim::VictimReader;
 
@@ -36,7 +37,25 @@ pub(crate) fn unit_of(cgroup: &str) -> Option<String> {
     cgroup::Placement::parse(format!("0::{cgroup}").as_bytes()).name()
 }
 
-/// Whether limits of control groups can be read here.
-pub(crate) fn has_control_groups() -> bool {
-    cgroup_memory::ControlGroups::find(std::path::Path::new("/proc")).is_some()
+/// Which limits of control groups can be read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum ControlGroupsSeen {
+    All,
+    /// Those of the agent's own container and in it.
+    Own,
+    /// Those that are not beside the agent's own group.
+    NotBeside,
+    Nothing,
+}
+
+impl ControlGroupsSeen {
+    /// By the mounts that this process has.
+    pub(crate) fn find(proc: &std::path::Path) -> Self {
+        match cgroup_memory::ControlGroups::find(proc) {
+            None => Self::Nothing,
+            Some(groups) if groups.sees_all() => Self::All,
+            Some(groups) if groups.is_whole() => Self::NotBeside,
+            Some(_) => Self::Own,
+        }
+    }
 }

@@ -1,5 +1,6 @@
 //! Look-ups in a tree that looks like `/proc`.
 
+mod limits;
 mod waiting;
 
 use super::{CpuBudget, Finder, Held, NamedSocket, Share};

@@ -5,7 +5,7 @@
 //! what cannot be read is left out. Paths are hostile, as everywhere here.
 
 use super::cgroup::Placement;
-use super::cgroup_memory::{ControlGroups, STAT_BYTES, memory_group};
+use super::cgroup_memory::{ControlGroups, STAT_BYTES, is_root, memory_group, seen};
 use super::proc::ProcTree;
 use super::process::{CGROUP_BYTES, Stat};
 use crate::host::folder::Folder;
@@ -83,13 +83,18 @@ impl VictimReader {
         // Once its memory is gone, the older hierarchy has it in the root, wherever it was.
         let statm = process.read("statm", LINES_BYTES).unwrap_or_default();
         let is_gone = statm.is_empty() || statm.starts_with(b"0 ");
-        let is_in_root = group.as_ref().is_some_and(|(path, _)| path == "/");
+        let is_in_root = group.as_ref().is_some_and(|(path, _)| is_root(path));
         if is_in_root && is_gone {
             return OomKill {
                 name,
                 ..OomKill::default()
             };
         }
+        // One that cannot be followed from here is found by its number, or not at all.
+        let group = group.and_then(|(path, is_unified)| {
+            let path = seen(self.hierarchy(is_unified), &path)?;
+            Some((path, is_unified))
+        });
         OomKill {
             name,
             ..self.placed(&groups, group)
@@ -132,21 +137,24 @@ impl VictimReader {
         path
     }
 
-    /// Of the text of `/proc/PID/cgroup`, and the group in it that limits memory.
+    const fn hierarchy(&self, is_unified: bool) -> Option<&ControlGroups> {
+        let hierarchy = if is_unified {
+            &self.unified
+        } else {
+            &self.older
+        };
+        hierarchy.as_ref()
+    }
+
+    /// Of the text of `/proc/PID/cgroup`, and the group that limits memory, by its path from here.
     fn placed(&self, groups: &[u8], group: Option<(String, bool)>) -> OomKill {
         let levels = group.as_ref().map_or_else(Vec::new, |(path, is_unified)| {
-            let hierarchy = if *is_unified {
-                &self.unified
-            } else {
-                &self.older
-            };
             let read = if *is_unified {
                 Group::read
             } else {
                 Group::read_older
             };
-            hierarchy
-                .as_ref()
+            self.hierarchy(*is_unified)
                 .map_or_else(Vec::new, |groups| groups.each(path, read))
         });
         OomKill {

@@ -2,6 +2,7 @@
 //! hash the page itself names as the only one allowed.
 
 mod axis;
+mod hidden;
 mod markup;
 mod plot;
 

@@ -3,11 +3,12 @@
 //! A plot is as wide as the page. Curves stretch with it, text and lines keep their size, so that a
 //! phone can read it; nothing needs a style of its own.
 
-use super::super::model::{GapPart, HostPart, MarkKind, Report, Time, WindowPlot, WindowState};
+use super::super::model::{HostPart, MarkKind, Report, Time, WindowPlot, WindowState};
 use super::super::recording::time_of;
 use super::super::series::{ALL, Series, highest};
 use super::super::words::range;
 use super::axis::Axis;
+use super::hidden::Hidden;
 use super::markup::Markup;
 use detector_api::snapshot::Incident;
 use detector_api::units;
@@ -87,7 +88,8 @@ fn panel(markup: &mut Markup, report: &Report, series: &Series, axis: Axis) {
             .raw("<path class=\"curve ")
             .raw(colour(place))
             .raw("\" d=\"");
-        curve(markup, &values, &host.gaps, axis, (0.0, top));
+        let hidden = Hidden::of(&host.gaps);
+        curve(markup, &values, &hidden, axis, (0.0, top));
         markup.raw("\"/>");
     }
     markup.raw("</svg><text class=\"scale\" x=\"2\" y=\"11\">");
@@ -98,7 +100,7 @@ fn panel(markup: &mut Markup, report: &Report, series: &Series, axis: Axis) {
 fn curve(
     markup: &mut Markup,
     values: &[(Time, Option<f64>)],
-    gaps: &[GapPart],
+    hidden: &Hidden,
     axis: Axis,
     scale: (f64, f64),
 ) {
@@ -108,10 +110,8 @@ fn curve(
             before = None;
             continue;
         };
-        let is_joined = before.is_some_and(|before| {
-            let lies_between = |gap: &GapPart| before < gap.until && gap.from < *at;
-            before <= *at && !gaps.iter().any(lies_between)
-        });
+        let is_joined =
+            before.is_some_and(|before| before <= *at && !hidden.lies_between(before, *at));
         markup.raw(if is_joined { "L" } else { "M" });
         markup.number(axis.percent(*at) * 10.0).raw(" ");
         markup.number(height(*value, scale));

@@ -125,8 +125,7 @@ impl<'a> Trial<'a> {
 
     /// When the run that wrote this second ended.
     pub(super) fn run_end_ms(&self, second: &Second) -> Option<i64> {
-        let mut runs = self.recording.source.runs.iter();
-        let run = runs.find(|run| run.id == second.run)?;
+        let run = self.recording.source.run(second.run)?;
         Some(run.last.unix_ms)
     }
 

@@ -1,12 +1,16 @@
 //! A writer whose file cannot be written for a while.
 
 use super::{PEERS, TIDY_EVERY, Writer};
+use crate::clock;
 use crate::config::{Config, RecorderConfig};
 use crate::daemon::recorder::open;
 use crate::recording::now;
 use crate::state::tests::state;
+use detector_core::engine::Engine;
+use detector_core::time::{MonotonicTime, SECOND_NS};
 use detector_recorder::fixtures::hold;
 use detector_recorder::{Gap, GapReason, NoteKind, Reader, Span, Written};
+use std::fs;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
@@ -82,6 +86,47 @@ fn a_want_of_room_that_becomes_total_is_a_gap_of_its_own() {
     let gaps = gaps(folder.path());
     assert_eq!(gaps.len(), 1, "{gaps:?}");
     assert_eq!(gaps[0].reason, GapReason::WriteFailed);
+}
+
+/// The engine, so many seconds from now.
+fn advance(writer: &Writer, seconds: u64) {
+    let soon = MonotonicTime::from_ns(clock::now().as_ns() + seconds * SECOND_NS);
+    writer.state.engine().advance(soon, clock::wall());
+}
+
+/// The folder is gone, and nobody may make it again.
+#[test]
+fn an_incident_is_announced_also_where_no_new_file_can_be_begun() {
+    let made = tempfile::tempdir().unwrap();
+    let folder = made.path().join("state");
+    fs::create_dir(&folder).unwrap();
+    let mut writer = writer(&folder);
+    second(&mut writer);
+    fs::remove_dir_all(&folder).unwrap();
+    fs::write(&folder, "in its place").unwrap();
+    second(&mut writer);
+    assert!(writer.is_lacking_all());
+    writer.state.with_engine(Engine::witness_oom_kill);
+    advance(&writer, 2);
+    let open = writer.state.engine().open_incident().unwrap().id;
+    second(&mut writer);
+    assert_eq!(writer.incident_log.told(), Some(open.as_str()));
+    // And that it is over.
+    advance(&writer, 300);
+    assert!(writer.state.engine().open_incident().is_none());
+    second(&mut writer);
+    assert_eq!(writer.incident_log.told(), None);
+    // It is written once there is a file.
+    fs::remove_file(&folder).unwrap();
+    for _ in 0..2 {
+        second(&mut writer);
+    }
+    assert!(!writer.is_lacking_all());
+    let incidents = Reader::open(&folder).unwrap().incidents(Span::ALL).unwrap();
+    assert!(
+        incidents.iter().any(|each| each.id == open),
+        "{incidents:?}"
+    );
 }
 
 #[test]

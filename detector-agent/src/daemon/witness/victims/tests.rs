@@ -1,8 +1,9 @@
 use super::Hearing;
 use crate::clock;
 use crate::config::Config;
-use crate::host::owner::{GroupKills, VictimReader};
+use crate::host::owner::{GroupKills, OwnGroup, VictimReader};
 use crate::kernel::{Heard, Victim};
+use crate::recording::now;
 use crate::state::tests::state;
 use crate::watched::Watched;
 use detector_api::snapshot::IncidentKind;
@@ -53,7 +54,11 @@ fn hearing_in_a_container(host: &Path) -> Hearing {
     let state = Arc::get_mut(&mut hearing.state).unwrap();
     state.host.watched = Watched::Container {
         netns: None,
-        cgroup: Some("/".to_owned()),
+        cgroup: OwnGroup {
+            in_proc: Some("/".to_owned()),
+            in_sight: Some("/".to_owned()),
+            in_log: None,
+        },
     };
     state.host.kills_of_container = Some(GroupKills::open(host, Some("/")));
     hearing.sees_all = false;
@@ -147,7 +152,7 @@ fn a_victim_that_is_gone_is_placed_by_its_group_and_a_record_that_is_none_is_cou
 fn what_the_kernel_has_not_counted_in_a_container_is_no_kill_there() {
     let host = host();
     let mut hearing = hearing_in_a_container(host.path());
-    hearing.state.count_kills(None);
+    hearing.state.count_kills(now(), None);
     let victim = victim(host.path());
     hearing.take(Heard::Victim(victim.clone()));
     assert_eq!(
@@ -185,12 +190,12 @@ fn what_the_kernel_has_not_counted_in_a_container_is_no_kill_there() {
 fn a_kill_in_a_container_is_witnessed_by_its_count() {
     let host = host();
     let hearing = hearing_in_a_container(host.path());
-    hearing.state.count_kills(Some(100));
+    hearing.state.count_kills(now(), Some(100));
     assert!(!has_incident_in(&hearing, 2));
     // Somebody else's.
-    hearing.state.count_kills(Some(101));
+    hearing.state.count_kills(now(), Some(101));
     assert!(!has_incident_in(&hearing, 4));
     count(host.path(), 5);
-    hearing.state.count_kills(Some(101));
+    hearing.state.count_kills(now(), Some(101));
     assert!(has_incident_in(&hearing, 6));
 }

@@ -39,7 +39,7 @@ impl ControlGroups {
         while let Some((path, depth)) = waiting.pop_front() {
             bytes -= path.len();
             // It may have gone since.
-            let Ok(folder) = self.0.folder(&format!("./{path}")) else {
+            let Ok(folder) = self.folder.folder(&format!("./{path}")) else {
                 continue;
             };
             for (name, inode) in folder.folders() {
@@ -72,7 +72,11 @@ mod tests {
     use std::path::Path;
 
     fn groups(root: &Path) -> ControlGroups {
-        ControlGroups(Folder::open(root).unwrap())
+        ControlGroups {
+            folder: Folder::open(root).unwrap(),
+            up: 0,
+            namespace: Vec::new(),
+        }
     }
 
     fn number(path: &Path) -> u64 {

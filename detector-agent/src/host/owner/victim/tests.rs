@@ -116,6 +116,50 @@ fn the_older_hierarchy_counts_where_it_has_the_memory() {
     assert_eq!(look(&host), expected);
 }
 
+/// As a container sees it that has a control-group namespace of its own, `/kubepods/web`.
+#[test]
+fn a_victim_is_placed_from_a_namespace_of_control_groups_of_its_own() {
+    let host = host(500_000);
+    unified(&host, 1, LIMIT);
+    let groups = host.path().join("unified");
+    let (own, beside) = (groups.join("kubepods/web"), groups.join("kubepods/db"));
+    group(&own, &[("cgroup.events", "populated 1\n")]);
+    let of_db = [("memory.max", "4096\n"), ("memory.current", "4096\n")];
+    group(&beside, &of_db);
+    group(&beside, &[("memory.events", "oom 1\n")]);
+    let see = |mounts: &[(&str, &Path)], path: &str| {
+        let line = |(root, at): &(&str, &Path)| {
+            format!(
+                "41 31 0:38 {root} {} rw - cgroup2 cgroup2 rw\n",
+                at.display()
+            )
+        };
+        let mounts: String = mounts.iter().map(line).collect();
+        fs::write(host.path().join("self/mountinfo"), mounts).unwrap();
+        fs::write(host.path().join("870/cgroup"), format!("0::{path}\n")).unwrap();
+        look(&host)
+    };
+    let (of_own, above) = (("/", own.as_path()), ("/../..", groups.as_path()));
+    let httpd = "/../../system.slice/httpd.service";
+    let expected = OomKill {
+        scope: KillScope::ControlGroup,
+        socket_bytes: Some(4_200_000),
+        limit_bytes: Some(LIMIT),
+        ..of_httpd()
+    };
+    assert_eq!(see(&[of_own, above], httpd), expected);
+    assert_eq!(see(&[above], httpd), expected);
+    let db = see(&[of_own, above], "/../db");
+    let told = (db.cgroup.as_deref(), db.limit_bytes);
+    assert_eq!(told, (Some("/kubepods/db"), Some(4_096)));
+    // Where the host's is not mounted no path is made up: the number is tried, and found nowhere.
+    for path in [httpd, "/../db"] {
+        let unplaced = see(&[of_own], path);
+        let told = (unplaced.cgroup, unplaced.limit_bytes, unplaced.scope);
+        assert_eq!(told, (None, None, KillScope::Unknown), "{path}");
+    }
+}
+
 #[test]
 fn a_victim_that_is_gone_is_known_by_the_number_of_its_group() {
     let host = host(500_000);

@@ -1,0 +1,40 @@
+//! The limit of a service's control group, from wherever its path is seen.
+
+use super::{Finder, Host, sending};
+use std::fs;
+
+/// In a control-group namespace of the agent's own, `/pods/agent`.
+#[test]
+fn limits_of_units_are_known_from_a_namespace_of_control_groups_of_its_own() {
+    let mut host = Host::new();
+    let groups = host.folder.path().join("groups");
+    fs::create_dir_all(groups.join("pods/agent")).unwrap();
+    for (unit, limit) in [("system.slice/httpd.service", 9_000), ("pods/web", 8_000)] {
+        let folder = groups.join(unit);
+        fs::create_dir_all(&folder).unwrap();
+        fs::write(folder.join("memory.max"), format!("{limit}\n")).unwrap();
+        fs::write(folder.join("memory.current"), "7000\n").unwrap();
+        fs::write(folder.join("memory.stat"), "sock 6000\n").unwrap();
+    }
+    let mounts = format!(
+        "41 31 0:38 / {0}/pods/agent rw - cgroup2 cgroup2 rw\n\
+         42 31 0:38 /../.. {0} ro - cgroup2 cgroup2 rw\n",
+        groups.display()
+    );
+    fs::write(host.folder.path().join("self/mountinfo"), mounts).unwrap();
+    host.finder = Finder::new(host.folder.path()).unwrap();
+    for (pid, inode, path, limit_bytes) in [
+        (40, 1_001, "/../../system.slice/httpd.service", 9_000),
+        (50, 1_002, "/../web", 8_000),
+    ] {
+        host.process(pid, 1, "/usr/sbin/httpd", &[&sending(5)]);
+        host.place(pid, path);
+        host.hold(pid, 5, inode);
+        host.look_up(&[inode]);
+        let held = host.count_held();
+        let memory = held.iter().find_map(|service| service.memory.as_ref());
+        let limit = memory.map(|memory| memory.limit_bytes);
+        assert_eq!(limit, Some(limit_bytes), "{path}: {held:?}");
+        host.end(pid);
+    }
+}
