@@ -15,7 +15,7 @@ use crate::schema::{self, Found};
 use crate::writer::end_unseen;
 use detector_api::address::network_of;
 use detector_api::sanitize;
-use detector_api::snapshot::{Incident, PeerDetail};
+use detector_api::snapshot::Incident;
 use rusqlite::types::FromSqlError;
 use rusqlite::{Connection, OpenFlags, Params, Row, params};
 use std::cell::Cell;
@@ -230,14 +230,21 @@ impl Reader {
         condition: &str,
         values: impl Params,
     ) -> Result<Vec<Card>, RecorderError> {
-        let rows: Vec<(Moment, String)> = self.rows(
-            &format!("SELECT time_ms, boot_ms, json FROM cards WHERE {condition} ORDER BY time_ms"),
+        let thresholds = self.column("cards", "thresholds");
+        let rows: Vec<(Moment, String, Option<String>)> = self.rows(
+            &format!(
+                "SELECT time_ms, boot_ms, json, {thresholds} FROM cards WHERE {condition} \
+                 ORDER BY time_ms"
+            ),
             values,
-            |row| Ok((moment(row, 0)?, row.get(2)?)),
+            |row| Ok((moment(row, 0)?, row.get(2)?, row.get(3)?)),
         )?;
-        let view = |(at, json): (Moment, String)| {
-            let detail: PeerDetail = self.understood(&json)?;
-            Some(Card { at, detail })
+        let view = |(at, json, thresholds): (Moment, String, Option<String>)| {
+            Some(Card {
+                at,
+                detail: self.understood(&json)?,
+                thresholds: thresholds.and_then(|json| self.understood(&json)),
+            })
         };
         Ok(rows.into_iter().filter_map(view).collect())
     }
