@@ -111,6 +111,23 @@ fn the_page_of_a_connection() {
     expect("connection", &mut state);
 }
 
+/// Where there is more room, histories are longer and nothing is left out for that.
+#[test]
+fn a_wider_terminal_shows_no_less_of_the_host() {
+    let mut state = attacked();
+    for columns in [120, 140, 160, 200] {
+        let drawn = frame(&mut state, (columns, 24), FULL);
+        for words in [
+            "stalled 300",
+            "pinned 120 MB",
+            "connections",
+            "own cost 0.3 %",
+        ] {
+            assert!(drawn.contains(words), "{columns}: {words}: {drawn}");
+        }
+    }
+}
+
 /// Numbers and names as long as they come: what does not fit beside another fact stands below it.
 #[test]
 fn nothing_of_a_connection_is_cut_off() {
