@@ -4,7 +4,7 @@ use crate::row::PeerRow;
 use crate::snapshot::{
     Assessment, Confidence, Connection, Direction, Event, EventType, Evidence, FlagEvidence,
     FlagKind, HoardThresholds, Incident, IncidentKind, Peer, Process, Retransmits, SequenceNumbers,
-    Severity, Shrinks, Source, StallCause, Verdict,
+    Severity, Shrinks, Source, StallCause, Thresholds, Verdict,
 };
 
 /// A flag of this kind with these numbers.
@@ -46,6 +46,18 @@ pub fn flag(kind: FlagKind, numbers: &[(&str, f64)]) -> FlagEvidence {
     }
     let value = serde_json::json!({ "kind": kind, "evidence": evidence });
     serde_json::from_value(value).unwrap_or_else(|_| FlagEvidence::sample(kind))
+}
+
+/// The thresholds of an agent without a configuration.
+#[must_use]
+pub const fn thresholds() -> Thresholds {
+    Thresholds {
+        stall_after_seconds: 5.0,
+        dribble_floor_bytes_per_second: 500,
+        dribble_over_seconds: 30.0,
+        hoard_connections: 20,
+        hoard_bytes: 64 << 20,
+    }
 }
 
 /// A peer that costs much.

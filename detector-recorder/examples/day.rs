@@ -159,7 +159,11 @@ fn batch(second: i64, number: &mut u64, events: u64) -> Result<Batch, Box<dyn Er
             "connections": vec![fixtures::connection("198.51.100.7:40000", 1 << 20); 20],
         });
         let detail: PeerDetail = serde_json::from_value(value)?;
-        Ok(Card { at, detail })
+        Ok(Card {
+            at,
+            detail,
+            thresholds: Some(fixtures::thresholds()),
+        })
     });
     let points = (0..POINTS_A_SECOND).map(|_| WindowPoint {
         at,

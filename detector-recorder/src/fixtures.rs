@@ -186,6 +186,7 @@ fn card(name: &str, second: i64) -> Card {
             connections_total: stalled + 3,
             connections: connections.collect(),
         },
+        thresholds: Some(fixtures::thresholds()),
     }
 }
 

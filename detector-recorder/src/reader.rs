@@ -17,7 +17,7 @@ use crate::writer::end_unseen;
 use bounded::{NAMES, POINTS, SPANS};
 use detector_api::address::network_of;
 use detector_api::sanitize;
-use detector_api::snapshot::{Incident, PeerDetail};
+use detector_api::snapshot::Incident;
 use rusqlite::types::FromSqlError;
 use rusqlite::{Connection, OpenFlags, Params, Row, params};
 use std::cell::Cell;
@@ -238,18 +238,22 @@ impl Reader {
         condition: &str,
         values: impl Params,
     ) -> Result<Vec<Card>, RecorderError> {
-        let rows: Vec<(Moment, String)> = self.newest(
+        let thresholds = self.column("cards", "thresholds");
+        let rows: Vec<(Moment, String, Option<String>)> = self.newest(
             &format!(
-                "SELECT time_ms, boot_ms, json FROM cards WHERE {condition} \
+                "SELECT time_ms, boot_ms, json, {thresholds} FROM cards WHERE {condition} \
                  ORDER BY time_ms DESC, rowid DESC"
             ),
             NAMES,
             values,
-            |row| Ok((moment(row, 0)?, row.get(2)?)),
+            |row| Ok((moment(row, 0)?, row.get(2)?, row.get(3)?)),
         )?;
-        let view = |(at, json): (Moment, String)| {
-            let detail: PeerDetail = self.understood(&json)?;
-            Some(Card { at, detail })
+        let view = |(at, json, thresholds): (Moment, String, Option<String>)| {
+            Some(Card {
+                at,
+                detail: self.understood(&json)?,
+                thresholds: thresholds.and_then(|json| self.understood(&json)),
+            })
         };
         Ok(rows.into_iter().filter_map(view).collect())
     }

@@ -2,7 +2,7 @@
 
 use crate::schema;
 use detector_api::recorded::{GapReason, NoteKind, OomKill};
-use detector_api::snapshot::{Peer, PeerDetail};
+use detector_api::snapshot::{Peer, PeerDetail, Thresholds};
 use detector_api::tcp_memory::HeldBytes;
 use rusqlite::ToSql;
 
@@ -215,6 +215,8 @@ pub struct Card {
     pub at: Moment,
     /// What was known.
     pub detail: PeerDetail,
+    /// The thresholds in force; `None` in files older than schema 4.
+    pub thresholds: Option<Thresholds>,
 }
 
 impl Card {

@@ -17,10 +17,11 @@ const MIGRATIONS: &[&str] = &[
     include_str!("schema/1.sql"),
     include_str!("schema/2.sql"),
     include_str!("schema/3.sql"),
+    include_str!("schema/4.sql"),
 ];
 
 /// Columns that came with a later version than the first; a reader finds none in an older file.
-const LATER: [(i64, &str, &str); 12] = [
+const LATER: [(i64, &str, &str); 13] = [
     (2, "notes", "json"),
     (2, "peer_seconds", "held_workers"),
     (2, "host_seconds", "orphan_limit"),
@@ -33,6 +34,7 @@ const LATER: [(i64, &str, &str); 12] = [
     (3, "events", "boot_ms"),
     (3, "incidents", "began_boot_ms"),
     (3, "incidents", "ended_boot_ms"),
+    (4, "cards", "thresholds"),
 ];
 
 /// How a query asks for that column of a file of this version: by its name, or `NULL` where it has none.

@@ -4,7 +4,7 @@
 
 mod support;
 
-use detector_api::snapshot::IncidentEnd;
+use detector_api::snapshot::{IncidentEnd, Thresholds};
 use detector_recorder::{
     Batch, Card, EventsWanted, FILE_NAME, GapReason, Note, NoteKind, OomKill, Opened, Reader,
     Recorder, RecorderError, Span, WindowPoint,
@@ -12,20 +12,16 @@ use detector_recorder::{
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::slice;
-use support::{BEGAN_MS, LIMITS, all_events, at, batch, incident, open, opened};
+use support::{BEGAN_MS, LIMITS, all_events, at, batch, detail, incident, open, opened};
 
 #[test]
 fn what_is_written_is_read_while_it_is_written_and_after() {
     let folder = tempfile::tempdir().unwrap();
     let mut recorder = open(folder.path(), 0);
-    let peer = detector_api::fixtures::peer("198.51.100.7", 4 << 20);
-    let detail: detector_api::snapshot::PeerDetail = serde_json::from_value(serde_json::json!({
-        "peer": peer,
-        "assessment": detector_api::fixtures::assessment(),
-        "connections_total": 0,
-        "connections": [],
-    }))
-    .unwrap();
+    let thresholds = Thresholds {
+        stall_after_seconds: 7.5,
+        ..detector_api::fixtures::thresholds()
+    };
     let point = WindowPoint {
         at: at(1),
         peer: "198.51.100.7".to_owned(),
@@ -47,7 +43,11 @@ fn what_is_written_is_read_while_it_is_written_and_after() {
     };
     let written = recorder
         .record(&Batch {
-            cards: vec![Card { at: at(1), detail }],
+            cards: vec![Card {
+                at: at(1),
+                detail: detail("198.51.100.7"),
+                thresholds: Some(thresholds),
+            }],
             notes: vec![note.clone()],
             incidents: vec![incident("20261229T210405.000Z", 0)],
             windows: vec![point.clone()],
@@ -69,7 +69,7 @@ fn what_is_written_is_read_while_it_is_written_and_after() {
         assert_eq!((*moment, host.load_one, peers.len()), (at(1), Some(1.5), 2));
         assert_eq!(peers[0].peer, "198.51.100.7");
         let card = reader.card("198.51.100.7").unwrap().unwrap();
-        assert_eq!(card.at, at(1));
+        assert_eq!((card.at, card.thresholds), (at(1), Some(thresholds)));
         assert_eq!(reader.card("198.51.100.8").unwrap(), None);
     };
     let reader = Reader::open(folder.path()).unwrap();

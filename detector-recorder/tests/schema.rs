@@ -5,14 +5,14 @@
 mod support;
 
 use detector_recorder::{
-    Batch, FILE_NAME, HostSecond, KillScope, Note, NoteKind, OomKill, Reader, Span,
+    Batch, Card, FILE_NAME, HostSecond, KillScope, Note, NoteKind, OomKill, Reader, Span,
 };
 use rusqlite::Connection;
 use std::path::Path;
-use support::{at, batch, open};
+use support::{at, batch, detail, open};
 
 /// How each version but the first is made of the one before by SQLite's own statements.
-const ALTERATIONS: [&str; 2] = [
+const ALTERATIONS: [&str; 3] = [
     "ALTER TABLE notes ADD COLUMN json TEXT;
      ALTER TABLE peer_seconds ADD COLUMN held_workers INTEGER;
      ALTER TABLE host_seconds ADD COLUMN orphan_limit INTEGER;
@@ -25,6 +25,7 @@ const ALTERATIONS: [&str; 2] = [
      ALTER TABLE events ADD COLUMN boot_ms INTEGER;
      ALTER TABLE incidents ADD COLUMN began_boot_ms INTEGER;
      ALTER TABLE incidents ADD COLUMN ended_boot_ms INTEGER;",
+    "ALTER TABLE cards ADD COLUMN thresholds TEXT;",
 ];
 /// Of those, the older ones.
 const OLDER: usize = ALTERATIONS.len();
@@ -40,10 +41,11 @@ fn make(folder: &Path, version: usize) -> Connection {
     database
 }
 
-/// As an older schema had it: one second, one peer, one note.
+/// As an older schema had it: one second, one peer with its card, one note.
 fn write_older(folder: &Path, version: usize) {
     let database = make(folder, version);
     let (unix_ms, boot_ms) = (at(0).unix_ms, at(0).boot_ms);
+    let card = serde_json::to_string(&detail("198.51.100.7")).unwrap();
     database
         .execute_batch(&format!(
             "INSERT INTO runs VALUES (1, 'web1', 'boot', '0.1.0', {unix_ms}, {boot_ms}, {unix_ms}, {boot_ms}, NULL);
@@ -54,6 +56,7 @@ fn write_older(folder: &Path, version: usize) {
                  VALUES (1, 1, '198.51.100.7', 3, 4096, 0, 0, 0, 0, 0);
              INSERT INTO notes (id, run, time_ms, boot_ms, kind, text)
                  VALUES (1, 1, {unix_ms}, {boot_ms}, 'oom-kill', 'killed 870 (httpd)');
+             INSERT INTO cards (peer, time_ms, boot_ms, json) VALUES ('198.51.100.7', {unix_ms}, {boot_ms}, '{card}');
              PRAGMA application_id = 0x64746374;
              PRAGMA user_version = {version};"
         ))
@@ -68,6 +71,8 @@ fn check_older(reader: &Reader) {
         (3, None)
     );
     assert_eq!(reader.hosts_until(1, 1).unwrap()[0].orphans, Some(12));
+    let card = reader.card("198.51.100.7").unwrap().unwrap();
+    assert_eq!((card.at, card.thresholds), (at(0), None));
     let note = &reader.notes(Span::ALL).unwrap()[0];
     assert_eq!(
         (note.text.as_str(), &note.kill),
@@ -125,9 +130,15 @@ fn go_on(older: usize) {
         held_receive_bytes: Some(8_192),
         ..HostSecond::default()
     });
+    let thresholds = Some(detector_api::fixtures::thresholds());
+    next.cards = vec![Card {
+        at: at(6),
+        detail: detail("198.51.100.9"),
+        thresholds,
+    }];
     recorder.record(&next).unwrap();
     recorder.end(at(7), 1).unwrap();
-    assert_eq!(version(folder.path()), 3);
+    assert_eq!(version(folder.path()), 4);
     let reader = Reader::open(folder.path()).unwrap();
     check_older(&reader);
     check_tables(folder.path());
@@ -139,6 +150,8 @@ fn go_on(older: usize) {
     let peaks = reader.peer_peaks(Span::ALL).unwrap();
     assert_eq!(peaks[0].held_workers, Some(7));
     assert_eq!(peaks[1].held_workers, None);
+    let card = reader.card("198.51.100.9").unwrap().unwrap();
+    assert_eq!(card.thresholds, thresholds);
 }
 
 #[test]

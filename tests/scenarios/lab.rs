@@ -1,17 +1,20 @@
 //! The lab itself: crafted peers do on the wire what their scripts say, kernel peers stall real
-//! senders, guards clean up. Needs no agent.
+//! senders, guards clean up, and nothing is left of a process that is killed. Needs no agent.
 
 use crate::stage::{CraftedStage, both_families, suffix};
-use anyhow::{Result, ensure};
+use anyhow::{Context, Result, ensure};
 use detector_tests::PATIENCE;
 use detector_tests::acts;
 use detector_tests::expect;
-use detector_tests::lab::Family;
+use detector_tests::lab::{Child, Family, Namespace};
 use detector_tests::peers::KernelPeer;
 use detector_tests::peers::crafted::Profile;
 use detector_tests::servers::TinyServer;
 use detector_tests::story::Story;
 use detector_tests::truth;
+use nix::sys::signal::Signal;
+use std::path::{Path, PathBuf};
+use std::process::Command;
 
 both_families!(
     crafted_retreat_is_on_the_wire,
@@ -68,5 +71,42 @@ fn crafted_peer_can_read_everything(family: Family) -> Result<()> {
         let counts = truth::read(&capture.finish()?, stage.server.address())?[&peer.address()];
         ensure!(counts == truth::Counts::default(), "{counts:?}");
         Ok(())
+    })
+}
+
+/// Set where this program is to make a namespace and be killed.
+const IS_KILLED: &str = "DETECTOR_IS_KILLED";
+
+#[test]
+fn a_process_that_is_killed_leaves_no_namespace() -> Result<()> {
+    let mut program = Command::new("sleep");
+    program.arg("600");
+    if std::env::var_os(IS_KILLED).is_some() {
+        let namespace = Namespace::create(0, "killed")?;
+        namespace.place(&mut program);
+        program.status().context("wait to be killed")?;
+        return Ok(());
+    }
+    let mut again = Command::new(std::env::current_exe()?);
+    again.args([
+        "--exact",
+        "lab::a_process_that_is_killed_leaves_no_namespace",
+    ]);
+    again.env(IS_KILLED, "1");
+    let mut maker = Child::start(again)?;
+    let name = format!("detlab{}-0-killed", maker.pid());
+    let namespace = Path::new("/run/netns").join(&name);
+    let program = expect::until("a program runs in the namespace", PATIENCE, || {
+        ensure!(maker.status()?.is_none(), "it has ended by itself");
+        if !namespace.exists() {
+            return Ok(None);
+        }
+        let pids = detector_tests::lab::stdout_of(&format!("ip netns pids {name}"));
+        let pid = pids.ok().and_then(|pids| pids.trim().parse::<u32>().ok());
+        Ok(pid.map(|pid| PathBuf::from(format!("/proc/{pid}"))))
+    })?;
+    maker.stop(Signal::SIGKILL, PATIENCE)?;
+    expect::until("both are gone", PATIENCE, || {
+        Ok((!namespace.exists() && !program.exists()).then_some(()))
     })
 }

@@ -330,6 +330,8 @@ fn what_an_agent_said_is_read_after_it_was_killed() -> Result<()> {
         let output = recorded(&["explain", &format!("{peer}:80")])?;
         let card = String::from_utf8_lossy(&output.stdout);
         ensure!(card.contains("HELD THEN") && card.contains(&name), "{card}");
+        let words: Vec<&str> = card.split_whitespace().collect();
+        ensure!(words.join(" ").contains(">= `stall_after` = "), "{card}");
         // Nobody but whoever may write the folder is needed for its log.
         ensure!(state.join("recorder.db-wal").exists());
         Ok(())

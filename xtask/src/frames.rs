@@ -79,18 +79,17 @@ fn capture(agent: &Path, play: &Path) -> Result<[String; 3]> {
     let mut screen = Terminal::start(agent, &socket, &scratch.path, SIZE)?;
     // Stalls are called so after five seconds.
     let began = Instant::now();
-    // A screen may be read while it is drawn: the last row of the table is waited for too.
-    let is_drawn = |text: &str| text.contains("stalled 3") && text.contains("shrinking-peer");
-    let (_, table) = screen.wait(PATIENCE, |text| is_drawn(text) && began.elapsed() > WATCH)?;
+    let has_all = |text: &str| text.contains("stalled 3") && text.contains("shrinking-peer");
+    let table = screen.wait_frame(PATIENCE, |text| has_all(text) && began.elapsed() > WATCH)?;
     screen.press(b"\r")?;
-    screen.wait(PATIENCE, |text| text.contains("queued █"))?;
+    screen.wait_frame(PATIENCE, |text| text.contains("queued █"))?;
     // The timeline is what top has seen itself: some seconds of it.
     let began = Instant::now();
-    let (_, peer) = screen.wait(PATIENCE, |text| {
+    let peer = screen.wait_frame(PATIENCE, |text| {
         text.contains("queued █") && began.elapsed() > WATCH
     })?;
     screen.press(b"\r")?;
-    let (_, connection) = screen.wait(PATIENCE, |text| text.contains("taken back"))?;
+    let connection = screen.wait_frame(PATIENCE, |text| text.contains("taken back"))?;
     Ok([table, peer, connection])
 }
 

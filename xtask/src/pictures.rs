@@ -63,16 +63,16 @@ pub(crate) fn write(agent: &Path, play: &Path, release: &str) -> Result<()> {
     }
     let mut top = Terminal::run(&of_web1(&["top"]), &scratch.path, TOP_SIZE)?;
     // The newest second, from there back to the last incident, and on until it is judged.
-    top.wait(PATIENCE, |text| text.contains("web1"))?;
+    top.wait_frame(PATIENCE, |text| text.contains("web1"))?;
     top.press(b"[")?;
-    let (_, mut seen) = top.wait(PATIENCE, |text| text.contains(PEER))?;
+    let mut seen = top.wait_frame(PATIENCE, |text| text.contains(PEER))?;
     for _ in 0..SECONDS {
         if seen.contains("zero-window-attack") {
             return keep("top", &top);
         }
         let before = seen;
         top.press(b"t")?;
-        seen = top.wait(PATIENCE, |text| text != before)?.1;
+        seen = top.wait_frame(PATIENCE, |text| text != before)?;
     }
     bail!("nobody is accused within {SECONDS} s:\n{seen}")
 }

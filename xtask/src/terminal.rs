@@ -13,6 +13,8 @@ use vt100::{Parser, Screen};
 
 use crate::command::shown;
 
+/// The pieces of a frame come one right after the other, frames a second apart.
+const BETWEEN_FRAMES: Duration = Duration::from_millis(400);
 /// For `top` to end once it was asked to.
 const END_PATIENCE: Duration = Duration::from_secs(10);
 
@@ -104,6 +106,26 @@ impl Terminal {
         );
     }
 
+    /// Waits until a whole frame is so, and gives it.
+    pub(crate) fn wait_frame(
+        &mut self,
+        patience: Duration,
+        is_so: impl Fn(&str) -> bool,
+    ) -> Result<String> {
+        let end = Instant::now() + patience;
+        loop {
+            let left = end.saturating_duration_since(Instant::now());
+            self.wait(left, &is_so)?;
+            while let Ok((_, bytes)) = self.output.recv_timeout(BETWEEN_FRAMES) {
+                self.seen.process(&bytes);
+            }
+            let text = self.seen.screen().contents();
+            if is_so(&text) {
+                return Ok(text);
+            }
+        }
+    }
+
     /// What is on the screen.
     pub(crate) fn screen(&self) -> &Screen {
         self.seen.screen()
@@ -158,4 +180,22 @@ pub(crate) fn stat_fields(pid: u32) -> Result<Vec<String>> {
         .rsplit_once(") ")
         .with_context(|| format!("{file} is not as expected"))?;
     Ok(rest.split(' ').map(str::to_owned).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Terminal;
+    use std::process::Command;
+    use std::time::Duration;
+
+    #[test]
+    fn a_frame_that_comes_in_pieces_is_seen_whole() {
+        let mut program = Command::new("sh");
+        program.args(["-c", "printf 'one '; sleep 0.02; printf two; sleep 60"]);
+        let folder = std::env::temp_dir();
+        let mut terminal = Terminal::run(&program, &folder, (20, 2)).unwrap();
+        let patience = Duration::from_secs(30);
+        let seen = terminal.wait_frame(patience, |text| text.contains("one"));
+        assert_eq!(seen.unwrap(), "one two");
+    }
 }

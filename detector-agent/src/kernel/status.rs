@@ -41,15 +41,32 @@ pub(crate) struct KernelStatus {
     pub(crate) maps: Vec<MapStatus>,
 }
 
+/// What the kernel side's own counters do not tell.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct SweepLosses {
+    /// Passes, and looks for closed connections, that failed.
+    pub(super) failures: u64,
+    /// Runs of a program that the kernel left out, as the processor ran it already.
+    pub(super) recursion_misses: u64,
+}
+
 impl KernelStatus {
     /// That of a kernel side that has lost nothing.
     pub(crate) fn without_losses() -> Self {
-        let counts = Counts::default();
-        Self {
-            records_lost: counts.losses(),
-            records_held_back: counts.held_back(),
-            ..Self::default()
-        }
+        let mut status = Self::default();
+        status.set_losses(&Counts::default(), SweepLosses::default());
+        status
+    }
+
+    /// What was lost and what was held back, by their labels.
+    pub(super) fn set_losses(&mut self, counts: &Counts, sweep: SweepLosses) {
+        self.records_held_back = counts.held_back();
+        self.records_lost = counts.losses();
+        let of_sweep = [
+            ("sweep_failed", sweep.failures),
+            ("recursion", sweep.recursion_misses),
+        ];
+        self.records_lost.extend(of_sweep);
     }
 
     /// Processor time of the hooks, where the kernel counts it: that of the sweep is the agent's own.

@@ -98,6 +98,7 @@ fn exemplar() -> Page {
 #[cfg(test)]
 mod tests {
     use super::{ALL, OPEN, exemplar, values};
+    use crate::metrics::definition::RECORDS_LOST;
 
     #[test]
     fn each_closed_label_has_its_values() {
@@ -109,6 +110,15 @@ mod tests {
                 let count = values(&page, metric, label).len();
                 assert!(is_open || count > 0, "{} {label}", metric.name);
             }
+        }
+    }
+
+    /// Those that the kernel side's own counters do not tell are among them.
+    #[test]
+    fn losses_of_every_stage_are_named() {
+        let stages = values(&exemplar(), &RECORDS_LOST, "stage");
+        for stage in ["ring_full", "sweep_failed", "recursion", "decode"] {
+            assert!(stages.iter().any(|each| each == stage), "{stage}");
         }
     }
 }

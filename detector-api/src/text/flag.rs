@@ -178,9 +178,11 @@ pub fn rule(kind: FlagKind, seen: &Seen<'_>) -> Rule {
             numbers: format!(
                 "{} stalled, a hoard from {}; or {} pinned, a hoard from {}",
                 seen.peer.stalled_connections,
-                seen.threshold(|bounds| connections(bounds.hoard_connections)),
+                seen.threshold("hoard_connections", |bounds| connections(
+                    bounds.hoard_connections
+                )),
                 bytes(seen.peer.pinned_bytes),
-                seen.threshold(|bounds| bytes(bounds.hoard_bytes)),
+                seen.threshold("hoard_bytes", |bounds| bytes(bounds.hoard_bytes)),
             ),
             quotes: &HOARD,
             kernel: "nothing adds up by peer; sk_stream_wait_memory (net/core/stream.c) is where \
@@ -241,8 +243,12 @@ fn dribble(seen: &Seen<'_>) -> String {
     let mut numbers = format!(
         "drains {}, the floor is {} over {}, while its window is the limit",
         known(drains.as_ref(), |(pace, ..)| pace.clone()),
-        seen.threshold(|bounds| pace(bounds.dribble_floor_bytes_per_second)),
-        seen.threshold(|bounds| seconds(bounds.dribble_over_seconds)),
+        seen.threshold("dribble_floor", |bounds| pace(
+            bounds.dribble_floor_bytes_per_second
+        )),
+        seen.threshold("dribble_over", |bounds| seconds(
+            bounds.dribble_over_seconds
+        )),
     );
     if let Some((_, queued, Some(rest))) = drains {
         numbers += &format!(
@@ -286,8 +292,12 @@ fn unanswered(seen: &Seen<'_>) -> String {
         many(|silence| silence.stall.timeouts, "timeout", "timeouts"),
         many(|silence| silence.head_retransmits, "time", "times"),
         seen.no_progress(),
-        seen.threshold(|bounds| pace(bounds.dribble_floor_bytes_per_second)),
-        seen.threshold(|bounds| seconds(bounds.dribble_over_seconds)),
+        seen.threshold("dribble_floor", |bounds| pace(
+            bounds.dribble_floor_bytes_per_second
+        )),
+        seen.threshold("dribble_over", |bounds| seconds(
+            bounds.dribble_over_seconds
+        )),
     )
 }
 

@@ -36,7 +36,7 @@ pub struct Seen<'a> {
     pub connection: Option<&'a Connection>,
     /// The peer.
     pub peer: &'a Peer,
-    /// Thresholds in force.
+    /// Thresholds in force; `None` where neither the agent nor the recorder told them.
     pub thresholds: Option<Thresholds>,
 }
 
@@ -55,17 +55,26 @@ impl Seen<'_> {
         known(self.numbers(), |numbers| bytes(numbers.window_bytes))
     }
 
-    pub(super) fn threshold(&self, words: impl FnOnce(&Thresholds) -> String) -> String {
-        known(self.thresholds.as_ref(), words)
+    /// A threshold in words; the name of its setting where it is not known.
+    pub(super) fn threshold(
+        &self,
+        setting: &str,
+        words: impl FnOnce(&Thresholds) -> String,
+    ) -> String {
+        let unknown = || format!("`{setting}` (not recorded)");
+        self.thresholds.as_ref().map_or_else(unknown, words)
     }
 
     pub(super) fn no_progress(&self) -> String {
         let now = self.connection.map(|connection| connection.stalled_seconds);
         let stalled = now.or_else(|| self.event?.stalled_seconds());
         format!(
-            "no byte acknowledged for {} >= `stall_after` = {}",
+            "no byte acknowledged for {} >= {}",
             known(stalled, seconds),
-            self.threshold(|bounds| seconds(bounds.stall_after_seconds)),
+            self.threshold("stall_after", |bounds| format!(
+                "`stall_after` = {}",
+                seconds(bounds.stall_after_seconds)
+            )),
         )
     }
 }

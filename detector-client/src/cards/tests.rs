@@ -101,6 +101,34 @@ fn thresholds_are_those_in_force() {
     assert!(text.contains("a hoard from 100 MB"), "{text}");
 }
 
+/// A recorder of an older version does not keep them.
+#[test]
+fn thresholds_that_are_not_known_are_named() {
+    let mut subject = cases::zero_window_hoard();
+    subject.recorded = Some("2026-12-29T21:04:05.123Z".to_owned());
+    subject.status.thresholds = None;
+    let flags = &mut subject.page.detail.peer.flags;
+    let first = flags[0].clone();
+    *flags = FlagKind::ALL
+        .into_iter()
+        .map(|kind| StandingFlag {
+            kind,
+            ..first.clone()
+        })
+        .collect();
+    let text = peer_card(&subject, plain(200));
+    let words: Vec<&str> = text.split_whitespace().collect();
+    let text = words.join(" ");
+    for said in [
+        ">= `stall_after` (not recorded)",
+        "the floor is `dribble_floor` (not recorded) over `dribble_over` (not recorded)",
+        "a hoard from `hoard_connections` (not recorded)",
+        "a hoard from `hoard_bytes` (not recorded)",
+    ] {
+        assert!(text.contains(said), "{said}: {text}");
+    }
+}
+
 #[test]
 fn lines_fit_the_width_and_colours_change_no_word() {
     for subject in cases::all() {

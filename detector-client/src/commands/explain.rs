@@ -106,7 +106,10 @@ fn recorded(reader: &Reader, peer: PeerAddress, json: bool) -> Result<(), Failur
     let subject = Subject {
         page,
         host,
-        status: StatusFacts::default(),
+        status: StatusFacts {
+            thresholds: card.thresholds,
+            ..StatusFacts::default()
+        },
         // This host may be another one, and has other settings by now.
         kernel: KernelSettings::default(),
         now_unix_ns: clock::unix_ns(),

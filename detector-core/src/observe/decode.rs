@@ -3,6 +3,10 @@
 //! In: the bytes of [`ConnectionRecord`]s. Out: [`Observation`]s whose numbers are possible.
 //! Never: a panic, whatever the bytes.
 
+mod error;
+
+pub use error::DecodeError;
+
 use crate::observe::observation::{
     CongestionState, ConnectionId, Direction, Observation, PendingTimer, Retransmits, Shrinks,
     Source, TcpState, Totals,
@@ -11,7 +15,6 @@ use crate::observe::peer_address::PeerAddress;
 use crate::time::{MonotonicTime, SECOND_NS};
 use detector_common::record::{ConnectionRecord, Reason, flag, severity};
 use detector_common::retransmit::Cause;
-use std::fmt;
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 
 /// Bytes of one record.
@@ -28,77 +31,6 @@ const MAX_SKEW_NS: u64 = SECOND_NS;
 
 /// Largest window shift of RFC 7323.
 const MAX_WINDOW_SHIFT: u8 = 14;
-
-/// Why a record was refused.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum DecodeError {
-    /// The bytes are no whole record.
-    Length {
-        /// How many bytes there were.
-        actual_bytes: usize,
-    },
-    /// A byte that stands for one of few values holds none of them.
-    UnknownNumber {
-        /// Field of the record.
-        field: &'static str,
-        /// What it held.
-        value: u8,
-    },
-    /// A moment or duration that cannot be.
-    ImpossibleTime {
-        /// Field of the record.
-        field: &'static str,
-        /// What it held.
-        value_ns: u64,
-    },
-    /// A size or port that cannot be.
-    ImpossibleNumber {
-        /// Field of the record.
-        field: &'static str,
-        /// What it held.
-        value: u64,
-    },
-    /// An address that no connection can have.
-    ImpossibleAddress {
-        /// Field of the record.
-        field: &'static str,
-        /// What it held.
-        value: IpAddr,
-    },
-}
-
-impl fmt::Display for DecodeError {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Length { actual_bytes } => {
-                write!(
-                    formatter,
-                    "record of {actual_bytes} bytes, want {RECORD_BYTES}"
-                )
-            }
-            Self::UnknownNumber { field, value } => {
-                write!(formatter, "record field {field}: unknown number {value}")
-            }
-            Self::ImpossibleTime { field, value_ns } => {
-                write!(
-                    formatter,
-                    "record field {field}: impossible time {value_ns} ns"
-                )
-            }
-            Self::ImpossibleNumber { field, value } => {
-                write!(formatter, "record field {field}: impossible number {value}")
-            }
-            Self::ImpossibleAddress { field, value } => {
-                write!(
-                    formatter,
-                    "record field {field}: impossible address {value}"
-                )
-            }
-        }
-    }
-}
-
-impl std::error::Error for DecodeError {}
 
 /// Decodes records; knows only how peers are cut from addresses.
 #[derive(Clone, Copy, Debug)]

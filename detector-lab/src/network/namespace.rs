@@ -1,4 +1,4 @@
-//! Network namespaces: made, entered by a thread or a child, removed.
+//! Network namespaces: made, entered by a thread or a child, removed, also after a process that was killed.
 
 use super::interface::bring_up;
 use crate::program::{run, stdout_of};
@@ -8,11 +8,28 @@ use std::fs::File;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::fs::MetadataExt;
 use std::os::unix::process::CommandExt;
-use std::process::Command;
-use std::sync::Arc;
+use std::process::{Child, Command, Stdio};
+use std::sync::{Arc, Mutex, PoisonError};
 
 /// Names of our namespaces begin with this, then comes the process number.
 const PREFIX: &str = "detlab";
+
+/// A shell that waits until its input ends, which is when the process that started it is gone, and removes the
+/// namespaces, named as `$0` begins, that this one did not remove itself.
+const CARETAKER: &str = r#"
+read -r _
+for each in /run/netns/"$0"*; do
+    [ -e "$each" ] || continue
+    name=${each##*/}
+    for pid in $(ip netns pids "$name"); do
+        kill -KILL "$pid"
+    done
+    ip netns del "$name"
+done
+"#;
+
+/// The one of this process, from its first namespace on.
+static RUNNING: Mutex<Option<Child>> = Mutex::new(None);
 
 /// A network namespace; a named one is removed with its guard.
 #[derive(Debug)]
@@ -24,7 +41,8 @@ pub struct Namespace {
 impl Namespace {
     /// Makes a namespace named after this process, `lab` and `role`, with loopback up.
     pub fn create(lab: u32, role: &str) -> Result<Self> {
-        let name = format!("{PREFIX}{}-{lab}-{role}", std::process::id());
+        start_caretaker()?;
+        let name = format!("{}{lab}-{role}", own_prefix());
         run(&format!("ip netns add {name}"))?;
         let handle = File::open(format!("/run/netns/{name}"))
             .with_context(|| format!("open namespace {name}"))?;
@@ -141,13 +159,35 @@ impl Drop for Namespace {
         if let Some(name) = &self.name
             && let Err(error) = run(&format!("ip netns del {name}"))
         {
-            // The reaper of the next run tries again.
+            // The caretaker tries again.
             crate::note(&format!("cannot remove namespace {name}: {error:#}"));
         }
     }
 }
 
-/// Removes namespaces whose maker is dead, with the processes that are left in them.
+/// How the names of namespaces begin that this process makes.
+fn own_prefix() -> String {
+    format!("{PREFIX}{}-", std::process::id())
+}
+
+/// In a process group of its own, and not ended with this process.
+fn start_caretaker() -> Result<()> {
+    let mut running = RUNNING.lock().unwrap_or_else(PoisonError::into_inner);
+    if running.is_none() {
+        let mut shell = Command::new("sh");
+        shell.args(["-c", CARETAKER, &own_prefix()]);
+        shell
+            .stdin(Stdio::piped())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .process_group(0);
+        let child = shell.spawn().context("start the caretaker of namespaces")?;
+        *running = Some(child);
+    }
+    Ok(())
+}
+
+/// Removes namespaces whose maker is dead, with the processes that are left in them: their caretaker was killed, too.
 pub fn reap_leftovers() -> Result<()> {
     let Ok(folder) = std::fs::read_dir("/run/netns") else {
         return Ok(());

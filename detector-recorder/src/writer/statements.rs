@@ -209,14 +209,15 @@ pub(super) fn write_samples(
     for card in &batch.cards {
         transaction
             .prepare_cached(
-                "INSERT OR REPLACE INTO cards (peer, time_ms, boot_ms, json) \
-                 VALUES (?1, ?2, ?3, ?4)",
+                "INSERT OR REPLACE INTO cards (peer, time_ms, boot_ms, json, thresholds) \
+                 VALUES (?1, ?2, ?3, ?4, ?5)",
             )?
             .execute(params![
                 card.peer().peer,
                 card.at.unix_ms,
                 card.at.boot_ms,
-                json(&card.detail)?
+                json(&card.detail)?,
+                card.thresholds.as_ref().map(json).transpose()?
             ])?;
     }
     for point in &batch.windows {

@@ -3,7 +3,7 @@
 #![allow(dead_code, reason = "each test binary uses its own part")]
 
 use detector_api::fixtures;
-use detector_api::snapshot::{FlagKind, Incident};
+use detector_api::snapshot::{FlagKind, Incident, PeerDetail};
 use detector_recorder::{
     Batch, EventsWanted, HostSecond, Limits, Moment, Opened, PeerSecond, Reader, Recorder, Span,
 };
@@ -71,6 +71,17 @@ pub(crate) fn batch(second: i64, event: u64) -> Batch {
         ],
         events: vec![flag],
         ..Batch::default()
+    }
+}
+
+/// What is known of a peer, for its card.
+pub(crate) fn detail(peer: &str) -> PeerDetail {
+    PeerDetail {
+        unit_shares: Vec::new(),
+        peer: fixtures::peer(peer, 4 << 20).peer,
+        assessment: fixtures::assessment(),
+        connections_total: 0,
+        connections: Vec::new(),
     }
 }
 

@@ -28,7 +28,7 @@ const SECONDS: usize = 4;
 pub(super) fn step(agent: &Path, writer: &Path, times: u32) -> Result<()> {
     let folder = folder()?;
     let image = boot_image(KERNEL)?;
-    let payload = Payload::prepare(agent, "detector", include_bytes!("clock.sh"), &folder)?;
+    let payload = Payload::prepare(agent, "detector", include_str!("clock_step.sh"), &folder)?;
     let initrd = folder.join("clock.initrd");
     let boot = Boot::prepare(&image, &payload, &initrd, "@@ mounted")?;
     let copy = folder.join("clock-copy");

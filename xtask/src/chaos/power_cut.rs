@@ -13,7 +13,7 @@ use crate::kernels::{Payload, boot_image};
 pub(super) fn cut(writer: &Path, times: u32) -> Result<()> {
     let folder = folder()?;
     let image = boot_image(KERNEL)?;
-    let payload = Payload::prepare(writer, "chaos", include_bytes!("init.sh"), &folder)?;
+    let payload = Payload::prepare(writer, "chaos", include_str!("power_cut.sh"), &folder)?;
     let initrd = folder.join("initrd");
     let boot = Boot::prepare(&image, &payload, &initrd, "opened, ")?;
     let disk = Disk::make(folder.join("disk"))?;

@@ -13,6 +13,9 @@ use anyhow::{Context as _, Result, bail};
 use super::cpio::Archive;
 use crate::command::{find_in_path, output, run};
 
+/// How every machine begins.
+const BEGIN: &str = include_str!("begin.sh");
+
 /// What goes into every machine.
 pub(crate) struct Payload {
     files: Vec<(String, Vec<u8>)>,
@@ -46,12 +49,7 @@ impl Parts {
 impl Payload {
     /// A program of this host without debug sections, as `/bin/NAME`, with all it needs, and the
     /// script that runs it; `folder` is for scratch files.
-    pub(crate) fn prepare(
-        program: &Path,
-        name: &str,
-        script: &[u8],
-        folder: &Path,
-    ) -> Result<Self> {
+    pub(crate) fn prepare(program: &Path, name: &str, script: &str, folder: &Path) -> Result<Self> {
         Self::of_parts(program, name, script, folder, &Parts::of_host(program)?)
     }
 
@@ -59,12 +57,12 @@ impl Payload {
     pub(super) fn of_parts(
         program: &Path,
         name: &str,
-        script: &[u8],
+        script: &str,
         folder: &Path,
         parts: &Parts,
     ) -> Result<Self> {
         let mut files = vec![
-            ("init".to_owned(), script.to_vec()),
+            ("init".to_owned(), first_process(script).into_bytes()),
             ("bin/busybox".to_owned(), read(&parts.busybox)?),
         ];
         let stripped = folder.join(name);
@@ -78,6 +76,11 @@ impl Payload {
         }
         Ok(Self { files })
     }
+}
+
+/// The script of a machine, after what all of them begin with.
+fn first_process(script: &str) -> String {
+    format!("{BEGIN}\n{script}")
 }
 
 /// Files that `ldd` says a program needs; none for a static one.
@@ -249,6 +252,25 @@ fn read(file: &Path) -> Result<Vec<u8>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn each_machine_begins_alike_and_its_shell_can_read_the_script() {
+        for script in [
+            include_str!("matrix.sh"),
+            include_str!("../chaos/power_cut.sh"),
+            include_str!("../chaos/clock_step.sh"),
+        ] {
+            for common in ["--install", "insmod", "mount -t proc", "mount -t ext4"] {
+                assert!(
+                    BEGIN.contains(common) && !script.contains(common),
+                    "{common}"
+                );
+            }
+            let whole = first_process(script);
+            assert!(whole.starts_with("#!/bin/busybox sh\n"), "{whole}");
+            run(Command::new("sh").args(["-n", "-c", &whole])).unwrap();
+        }
+    }
 
     #[test]
     fn libraries_and_loader_are_read_from_ldd() {

@@ -126,7 +126,7 @@ pub(crate) fn main(arguments: &Arguments) -> Result<()> {
     let payload = Payload::of_parts(
         &agent,
         "detector",
-        include_bytes!("init.sh"),
+        include_str!("matrix.sh"),
         &folder()?,
         &parts,
     )?;

@@ -1,4 +1,4 @@
-//! Arrows in source: what may not be named where.
+//! Arrows in source: what may not be named where. And how long a file may be.
 
 use std::path::Path;
 
@@ -71,8 +71,17 @@ const RULES: [Rule; 3] = [
     },
 ];
 
+/// Lines of a file at most: what is longer has more than one subject.
+const LINES: usize = 400;
+
 pub(super) fn violations(file: &Path, text: &str) -> Vec<String> {
     let path = file.to_string_lossy();
+    let lines = text.lines().count();
+    if lines > LINES {
+        return vec![format!(
+            "{path}: {lines} lines, of at most {LINES}: cut it by subject"
+        )];
+    }
     // The rules themselves and their tests name what they forbid.
     if path.starts_with("xtask/src/lint/") {
         return Vec::new();
@@ -121,6 +130,13 @@ mod tests {
 
     fn count(file: &str, text: &str) -> usize {
         violations(Path::new(file), text).len()
+    }
+
+    #[test]
+    fn a_file_has_one_subject() {
+        let file = "detector-core/src/engine/mod.rs";
+        assert_eq!(count(file, &"// a line\n".repeat(LINES)), 0);
+        assert_eq!(count(file, &"// a line\n".repeat(LINES + 1)), 1);
     }
 
     #[test]

@@ -2,6 +2,7 @@ use super::{gaps_between, open, start};
 use crate::config::{Config, RecorderConfig};
 use crate::state::AgentState;
 use crate::state::tests::{stalled, state};
+use detector_api::snapshot::Thresholds;
 use detector_recorder::{
     EventsWanted, FILE_NAME, GapReason, Moment, NoteKind, Reader, RecorderError, Span,
 };
@@ -53,7 +54,9 @@ fn a_run_is_recorded_and_the_next_goes_on_after_it() {
     let (_, host, peers) = seconds.last().unwrap();
     assert_eq!(host.pinned_bytes, Some(4_220_292));
     assert_eq!(peers[0].peer, "198.51.100.7");
-    assert!(reader.card("198.51.100.7").unwrap().is_some());
+    let card = reader.card("198.51.100.7").unwrap().unwrap();
+    let thresholds = Thresholds::from(&Config::default().detect_settings());
+    assert_eq!(card.thresholds, Some(thresholds));
     let notes = reader.notes(Span::ALL).unwrap();
     assert!(notes.iter().any(|note| note.kind == NoteKind::Verdict));
     assert!(notes.iter().all(|note| !note.text.contains('\u{1b}')));

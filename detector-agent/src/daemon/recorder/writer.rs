@@ -9,7 +9,9 @@ use crate::daemon::incident_log::IncidentLog;
 use crate::priority::set_niceness;
 use crate::recording::{RecorderCounts, milliseconds, now};
 use crate::state::AgentState;
-use detector_api::snapshot::{Event, EventType, Incident, IncidentKind, PeerDetail, Verdict};
+use detector_api::snapshot::{
+    Event, EventType, Incident, IncidentKind, PeerDetail, Thresholds, Verdict,
+};
 use detector_recorder::{Batch, Card, Moment, Note, NoteKind, Recorder};
 use std::convert::Infallible;
 use std::io;
@@ -287,9 +289,13 @@ impl Writer {
             .cycle()
             .skip(first)
             .take(CARDS.min(peers.len()));
-        let detail = |peer: &str| self.state.with_engine(|engine| engine.peer(peer));
-        let details = of_this_second.filter_map(|peer| detail(&peer.peer));
-        self.waiting.cards = details.map(|detail| card(detail, at)).collect();
+        let known = |peer: &str| {
+            self.state
+                .with_engine(|engine| Some((engine.peer(peer)?, engine.thresholds())))
+        };
+        let known = of_this_second.filter_map(|peer| known(&peer.peer));
+        let cards = known.map(|(detail, thresholds)| card(detail, thresholds, at));
+        self.waiting.cards = cards.collect();
         let points = self.state.recording.timeline().take(clock::now(), at);
         self.waiting.windows = points;
     }
@@ -369,9 +375,13 @@ fn is_turn(before: Option<&Incident>, open: &Incident) -> bool {
     kinds.any(|kind| !before.kinds.contains(kind))
 }
 
-fn card(mut detail: PeerDetail, at: Moment) -> Card {
+fn card(mut detail: PeerDetail, thresholds: Thresholds, at: Moment) -> Card {
     detail.connections.truncate(CARD_CONNECTIONS);
-    Card { at, detail }
+    Card {
+        at,
+        detail,
+        thresholds: Some(thresholds),
+    }
 }
 
 fn unix_seconds() -> f64 {

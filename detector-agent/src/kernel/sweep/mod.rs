@@ -18,7 +18,7 @@ use super::collect::{Connections, collect};
 use super::counters::Counts;
 use super::message::Message;
 use super::shared::{Shared, StopSignal};
-use super::status::MapStatus;
+use super::status::{MapStatus, SweepLosses};
 use crate::clock;
 use crate::priority::set_niceness;
 use aya::Ebpf;
@@ -75,9 +75,8 @@ const COUNT_EVERY: Duration = Duration::from_secs(15);
 struct Progress {
     counts: Counts,
     collected: u64,
-    recursion_misses: u64,
+    losses: SweepLosses,
     rounds: u64,
-    failures: u64,
     /// When the last round over all namespaces ended, and what it took.
     full: Option<(Instant, Duration)>,
     /// When the counters were read last.
@@ -219,7 +218,7 @@ impl Sweeper {
         let collected = collect(&mut self.connections, self.decoder, gone);
         progress.collect_due = collected.failure.is_some();
         if let Some(error) = &collected.failure {
-            progress.failures += 1;
+            progress.losses.failures += 1;
             tracing::warn!("scanning the connections of the kernel side failed: {error}");
         }
         progress.collected += collected.removed;
@@ -259,9 +258,8 @@ impl Sweeper {
 
     fn publish_counts(&self, progress: &mut Progress, round: Round) {
         // What cannot be read at one time is no reason to count less.
-        progress.recursion_misses = progress
-            .recursion_misses
-            .max(programs::recursion_misses(&self.ebpf));
+        let misses = &mut progress.losses.recursion_misses;
+        *misses = programs::recursion_misses(&self.ebpf).max(*misses);
         let counts = &progress.counts;
         let entries = counts
             .get(Counter::ConnectionsMade)
@@ -269,15 +267,8 @@ impl Sweeper {
         let costs = programs::statuses(&self.ebpf);
         self.shared.update(|status| {
             let swept = counts.get(Counter::SocketsSwept);
-            status.records_held_back = counts.held_back();
+            status.set_losses(counts, progress.losses);
             status.subflow_retreats = counts.get(Counter::SubflowRetreats);
-            status.records_lost = counts.losses();
-            status
-                .records_lost
-                .push(("sweep_failed", progress.failures));
-            status
-                .records_lost
-                .push(("recursion", progress.recursion_misses));
             if round.is_full {
                 status.sweep_sockets = swept.saturating_sub(status.sweep_sockets_total);
                 status.namespaces = round.namespaces;

@@ -35,7 +35,7 @@ impl Sweeper {
             Ok(())
         };
         if let Err(error) = &outcome {
-            progress.failures += 1;
+            progress.losses.failures += 1;
             tracing::warn!("sweeping network namespace {netns} failed: {error}");
         }
         let is_whole = pass.unread.is_empty();

@@ -15,7 +15,7 @@ use under::Under;
 pub(super) const TIMEOUTS: [u64; 5] = [5, 10, 15, 30, 60];
 /// Connections that one address may have.
 pub(super) const LIMITS: [u64; 4] = [5, 10, 20, 50];
-/// Of the agent's configuration, where no card says otherwise.
+/// The agent's defaults, where no card says otherwise.
 const HOARD: HoardThresholds = HoardThresholds {
     hoard_connections: 20,
     hoard_bytes: 64 << 20,
@@ -62,10 +62,19 @@ pub(super) fn remedies(tried: Tried<'_>) -> Remedies {
     }
 }
 
-/// The thresholds that were in force, as far as a card tells them.
+/// The thresholds that were in force, last where they were changed. Of recorders that do not keep them, those that
+/// the evidence on a card names.
 fn thresholds(recordings: &[Recording]) -> HoardThresholds {
-    let cards = recordings.iter().flat_map(|recording| &recording.cards);
-    let all = cards.flat_map(|card| {
+    let cards = || recordings.iter().flat_map(|recording| &recording.cards);
+    let newest = cards().filter(|card| card.thresholds.is_some());
+    let newest = newest.max_by_key(|card| card.at.unix_ms);
+    if let Some(thresholds) = newest.and_then(|card| card.thresholds) {
+        return HoardThresholds {
+            hoard_connections: thresholds.hoard_connections,
+            hoard_bytes: thresholds.hoard_bytes,
+        };
+    }
+    let all = cards().flat_map(|card| {
         let assessment = &card.detail.assessment;
         let evidence = assessment.evidence_for.iter();
         evidence.chain(&assessment.evidence_against)

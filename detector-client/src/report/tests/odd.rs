@@ -3,13 +3,13 @@
 mod many;
 mod times;
 
-use super::story::{Host, at, incident};
+use super::story::{Host, at, card, incident};
 use super::{Wanted, abuse, html, made, text, wanted};
 use crate::report::model::{Report, Time};
 use crate::report::recording::Recording;
 use crate::terminal::Capabilities;
 use detector_api::fixtures;
-use detector_api::snapshot::{Event, EventType, Incident, IncidentKind, Verdict};
+use detector_api::snapshot::{Event, EventType, Incident, IncidentKind, Thresholds, Verdict};
 use detector_api::tcp_memory::{HeldBytes, TcpMemoryHeld, Unread};
 use detector_recorder::{Batch, HostSecond, KillScope, OomKill};
 use std::path::PathBuf;
@@ -320,4 +320,30 @@ fn one_end_of_the_span_may_lie_outside_of_the_record() {
         assert!(text::text(&report, Capabilities::PIPE).contains("nothing is recorded "));
         html::page(&report);
     }
+}
+
+#[test]
+fn danger_is_judged_by_the_thresholds_that_were_in_force() {
+    let report = told(night("web1", |host| {
+        for (clock, peer, hoard_connections) in [
+            ("21:05:00", "198.51.100.9", 5),
+            ("21:06:00", "198.51.100.7", 7),
+        ] {
+            let mut card = card(host.moment(at(clock)), peer, 3);
+            card.thresholds = Some(Thresholds {
+                hoard_connections,
+                hoard_bytes: 9 << 20,
+                ..fixtures::thresholds()
+            });
+            let cards = vec![card];
+            let more = Batch {
+                cards,
+                ..Batch::default()
+            };
+            host.record(at(clock), &[], more);
+        }
+    }));
+    let remedies = &report.remedies;
+    let hoard = (remedies.hoard_connections, remedies.hoard_bytes);
+    assert_eq!(hoard, (7, 9 << 20));
 }

@@ -4,7 +4,7 @@ use super::evidence;
 use super::plot::{Bar, Plot};
 use super::text::{draw_text, take_line, take_lines};
 use super::theme;
-use crate::layout::{truncate, width_of, wrap};
+use crate::layout::{GAP, truncate_cell, width_of, wrap};
 use crate::top::state::{Sample, State};
 use detector_api::page::PeerPage;
 use detector_api::snapshot::{Connection, Event, Process};
@@ -15,7 +15,7 @@ use ratatui::layout::Rect;
 use ratatui::style::Style;
 
 /// Cells of a column of facts.
-const COLUMN: u16 = 39;
+const COLUMN: usize = 39;
 /// Lines of the timeline on a screen of common height.
 const TIMELINE: u16 = 8;
 
@@ -40,7 +40,10 @@ pub(super) fn draw(buffer: &mut Buffer, mut area: Rect, state: &State) -> usize 
         return 0;
     };
     let title = format!("{} from {}", connection.remote, connection.local);
-    draw_text(buffer, take_line(&mut area), &title, theme::heading());
+    let height = usize::from(area.height);
+    for line in wrap(&title, usize::from(area.width)).iter().take(height) {
+        draw_text(buffer, take_line(&mut area), line, theme::heading());
+    }
     let timeline = timeline_height(area.height);
     let samples = state.opened.timelines.of(connection);
     let room = area.height - timeline;
@@ -81,11 +84,9 @@ pub(super) fn draw_timeline(
     let window = take_lines(&mut area, half);
     let span = samples.first().zip(samples.last());
     let span = span.map_or(0.0, |(first, last)| last.at_seconds - first.at_seconds);
-    let title = format!(
-        "{}  window █  highest edge ─  last {}",
-        connection.remote,
-        units::seconds(span)
-    );
+    let legend = format!("  window █  highest edge ─  last {}", units::seconds(span));
+    let room = usize::from(area.width).saturating_sub(width_of(&legend));
+    let title = truncate_cell(&connection.remote, room, theme::ELLIPSIS) + &legend;
     let bars: Vec<Bar> = samples
         .iter()
         .map(|sample| Bar {
@@ -125,21 +126,19 @@ fn lines(connection: &Connection, page: &PeerPage, width: u16) -> Vec<(String, S
         let style = theme::severity(page.detail.peer.severity).patch(theme::heading());
         lines.push((format!("verdict       {}", verdict.label()), style));
     }
-    if width >= 2 * COLUMN {
+    let cells = usize::from(width);
+    if cells >= 2 * COLUMN {
         let half = facts.len().div_ceil(2);
         for (index, left) in facts[..half].iter().enumerate() {
-            let right = facts.get(half + index).cloned().unwrap_or_default();
-            let column = usize::from(COLUMN);
-            let left = truncate(left, column - 1, theme::ELLIPSIS);
-            let filling = " ".repeat(column.saturating_sub(width_of(&left)));
-            lines.push((format!("{left}{filling}{right}"), Style::new()));
+            let right = facts.get(half + index).map_or("", String::as_str);
+            let row = beside(left, right, cells);
+            lines.extend(row.into_iter().map(|line| (line, Style::new())));
         }
     } else {
         lines.extend(facts.into_iter().map(|fact| (fact, Style::new())));
     }
-    for process in &connection.processes {
-        lines.push((format!("owner         {}", owner_of(process)), Style::new()));
-    }
+    let owners = connection.processes.iter().map(owner_of);
+    lines.extend(evidence::labelled("owner", owners, width));
     lines.extend(evidence::weighed(&page.detail.assessment, width));
     lines.extend(evidence::considered(page, width));
     let is_of = |event: &&Event| event.remote.as_deref() == Some(connection.remote.as_str());
@@ -156,6 +155,19 @@ fn lines(connection: &Connection, page: &PeerPage, width: u16) -> Vec<(String, S
         );
     }
     lines
+}
+
+/// Two facts beside each other, or one below the other where they do not fit.
+fn beside(left: &str, right: &str, width: usize) -> Vec<String> {
+    if right.is_empty() {
+        return vec![left.to_owned()];
+    }
+    let column = COLUMN.max(width_of(left) + GAP);
+    if column + width_of(right) > width {
+        return vec![left.to_owned(), right.to_owned()];
+    }
+    let filling = " ".repeat(column - width_of(left));
+    vec![format!("{left}{filling}{right}")]
 }
 
 fn facts(connection: &Connection) -> Vec<String> {
@@ -183,11 +195,15 @@ fn facts(connection: &Connection) -> Vec<String> {
         1 => "1 episode".to_owned(),
         number => format!("{number} episodes"),
     };
+    let mut state = connection.state.clone();
+    if connection.is_orphan {
+        state += ", orphan";
+    }
     let sequence = connection.sequence;
     let shrinks = connection.window_shrinks;
     let again = connection.retransmits;
     vec![
-        fact("state", connection.state.clone()),
+        fact("state", state),
         fact("stall", stall),
         fact("window", window),
         fact("taken back", taken),
@@ -231,12 +247,7 @@ fn facts(connection: &Connection) -> Vec<String> {
         fact("acknowledged", units::bytes(connection.bytes_acked)),
         fact(
             "seen by",
-            format!(
-                "{}, netns {}{}",
-                connection.source.label(),
-                connection.netns,
-                if connection.is_orphan { ", orphan" } else { "" }
-            ),
+            format!("{}, netns {}", connection.source.label(), connection.netns),
         ),
     ]
 }

@@ -37,6 +37,19 @@ impl Lines {
     }
 }
 
+/// The same label before each of these texts, in lines of at most `width` cells.
+pub(super) fn labelled(
+    label: &str,
+    texts: impl Iterator<Item = String>,
+    width: u16,
+) -> Vec<(String, Style)> {
+    let mut lines = Lines::new(width);
+    for text in texts {
+        lines.add(label, &text, Style::new());
+    }
+    lines.lines
+}
+
 /// What speaks for the verdict and what against it, in lines of at most `width` cells.
 pub(super) fn weighed(assessment: &Assessment, width: u16) -> Vec<(String, Style)> {
     let mut lines = Lines::new(width);

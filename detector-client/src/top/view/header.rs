@@ -15,8 +15,9 @@ use std::cmp::Reverse;
 pub(super) const LINES: u16 = 5;
 /// Terminals with fewer lines get the short header.
 const TALL: u16 = 20;
-/// Terminals of at least this width get long history lines.
-const WIDE: u16 = 120;
+/// Cells of a history line: as long as there is room for two of them in one line beside its numbers, which take so many.
+const SPARK: (u16, u16) = (10, 40);
+const NUMBERS: u16 = 92;
 /// Share of what TCP may use from which on it deserves a look, and must not be overlooked: the
 /// kernel begins to push back at about two thirds.
 const TCP_MEMORY_CAUTION: f64 = 0.5;
@@ -24,7 +25,8 @@ const TCP_MEMORY_ALARM: f64 = 0.8;
 
 /// Draws the header into the first lines of `area`, which loses them.
 pub(super) fn draw(buffer: &mut Buffer, area: &mut Rect, state: &State) {
-    let spark_width = if area.width < WIDE { 10 } else { 40 };
+    let room = area.width.saturating_sub(NUMBERS) / 2;
+    let spark_width = usize::from(room.clamp(SPARK.0, SPARK.1));
     let is_tall = area.height >= TALL;
     let (left, right) = title(state);
     draw_parts(buffer, take_line(area), left, right);

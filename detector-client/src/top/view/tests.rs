@@ -111,6 +111,62 @@ fn the_page_of_a_connection() {
     expect("connection", &mut state);
 }
 
+/// Where there is more room, histories are longer and nothing is left out for that.
+#[test]
+fn a_wider_terminal_shows_no_less_of_the_host() {
+    let mut state = attacked();
+    for columns in [120, 140, 160, 200] {
+        let drawn = frame(&mut state, (columns, 24), FULL);
+        for words in [
+            "stalled 300",
+            "pinned 120 MB",
+            "connections",
+            "own cost 0.3 %",
+        ] {
+            assert!(drawn.contains(words), "{columns}: {words}: {drawn}");
+        }
+    }
+}
+
+/// Numbers and names as long as they come: what does not fit beside another fact stands below it.
+#[test]
+fn nothing_of_a_connection_is_cut_off() {
+    let mut state = attacked();
+    press(&mut state, Key::Enter);
+    page(&mut state, 3);
+    for connection in &mut state.opened.page.as_mut().unwrap().detail.connections {
+        let port = connection.remote.rsplit_once(':').unwrap().1;
+        connection.remote = format!("[2001:db8:1234:5678:9abc:def0:1234:5678]:{port}");
+        connection.local = "[2001:db8:1234:5678:9abc:def0:1234:9999]:443".to_owned();
+        connection.state = "FIN-WAIT-1".to_owned();
+        connection.is_orphan = true;
+        connection.netns = 4_026_531_840;
+        connection.retracted_bytes = 1_200_000;
+        connection.retracted_max_bytes = 4_200_000;
+        connection.window_shrinks.polite = 1_234_567;
+        connection.retransmits.loss = 1_234_567;
+        connection.processes[0].unit = Some(format!("pod:{}/nginx", "shop".repeat(20)));
+    }
+    press(&mut state, Key::Enter);
+    for columns in [60, 80, 100, 120] {
+        let drawn = frame(&mut state, (columns, 60), FULL);
+        let said = [
+            "FIN-WAIT-1, orphan",
+            "1.2 MB now, 4.2 MB at most",
+            "1234567/0/0 polite/below/treason",
+            "1234567 loss, 0 tail, 0 window",
+            "netns 4026531840",
+            ":9999]:443",
+            "httpd[7]",
+            "  window █  highest edge ─  last ",
+        ];
+        for words in said {
+            assert!(drawn.contains(words), "{columns}: {words}: {drawn}");
+        }
+        assert!(drawn.lines().all(|line| !line.ends_with('…')), "{drawn}");
+    }
+}
+
 #[test]
 fn help_menu_and_prompt() {
     let mut state = attacked();

@@ -7,7 +7,7 @@ use detector_api::page::PeerPage;
 use detector_api::snapshot::{
     Assessment, BenignCause, Change, Condition, Confidence, Connection, Considered, Direction,
     Event, EventType, FlagKind, HoardThresholds, Outcome, Peer, PeerDetail, Process, Retransmits,
-    SequenceNumbers, Severity, Shrinks, Source, StallCause, StandingFlag, Thresholds, Verdict,
+    SequenceNumbers, Severity, Shrinks, Source, StallCause, StandingFlag, Verdict,
 };
 use detector_api::time;
 
@@ -264,13 +264,7 @@ pub(super) fn subject(name: &str, verdict: Verdict, connections: Vec<Connection>
         },
         status: StatusFacts {
             held_workers: Vec::new(),
-            thresholds: Some(Thresholds {
-                stall_after_seconds: 5.0,
-                dribble_floor_bytes_per_second: 500,
-                dribble_over_seconds: 30.0,
-                hoard_connections: 20,
-                hoard_bytes: 64 << 20,
-            }),
+            thresholds: Some(fixtures::thresholds()),
             recorder: None,
         },
         kernel: KernelSettings {

@@ -97,6 +97,7 @@ pub(in crate::report::tests) fn card(at: Moment, peer: &str, stalled: i64) -> Ca
             connections_total: stalled.unsigned_abs(),
             connections,
         },
+        thresholds: None,
     }
 }
 

@@ -1,28 +1,5 @@
-#!/bin/busybox sh
-# First and only process of a machine whose agent records onto its disk while the clock is set back by an hour and
-# forwards again. Says what happens in lines that begin with "@@ ".
-/bin/busybox --install -s /bin
-export PATH=/bin HOME=/
-mount -t proc proc /proc
-mount -t sysfs sys /sys
-mount -t devtmpfs dev /dev
-mount -t tmpfs tmp /run
-mount -t tmpfs tmp /tmp
-mount -t tracefs tracefs /sys/kernel/tracing
-mkdir -p /disk /run/detector
-ip link set lo up
-for module in /modules/*; do
-    insmod "$module" || echo "@@ failed insmod $module"
-done
-tries=0
-until mount -t ext4 /dev/vda /disk; do
-    tries=$((tries + 1))
-    if [ "$tries" -gt 50 ]; then
-        echo "@@ failed mount"
-        break
-    fi
-    usleep 100000
-done
+# An agent records onto the disk while the clock is set back by an hour and forwards again.
+mount_disk
 echo "@@ mounted"
 
 listener=127.0.0.1:10062
