@@ -307,16 +307,23 @@ impl TcpSocket {
             global!(DET_LAYOUT.net_user_ns),
             global!(DET_LAYOUT.user_ns_inum),
         );
-        // A load through a null pointer reads as zero, which is no number; the product is one branch for the
-        // verifier to follow instead of four.
         let net = self.0.load_pointer(global!(DET_LAYOUT.skc_net));
+        // Where BTF tags a pointer as `__rcu` the verifier takes no load through it before this.
+        if net.is_null() {
+            return false;
+        }
         let network = net.load_u32(global!(DET_LAYOUT.net_inum));
         let from_own = u64::from(network ^ globals::network_namespace());
         if owner == ABSENT || number == ABSENT {
             return from_own == 0;
         }
-        let users = net.load_pointer(owner).load_u32(number);
-        from_own * u64::from(users ^ globals::user_namespace()) == 0
+        let users = net.load_pointer(owner);
+        if users.is_null() {
+            return from_own == 0;
+        }
+        // One branch for the verifier to follow instead of two.
+        let from_ours = u64::from(users.load_u32(number) ^ globals::user_namespace());
+        from_own * from_ours == 0
     }
 
     /// The `struct socket`, null once no process holds it.
