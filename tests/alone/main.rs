@@ -1,7 +1,25 @@
 //! Stories that need the machine for themselves: an agent sees all of it, so the peers of another
 //! story would be part of what these are about. Each module's first lines say what it verifies.
 
+/// Plays each of these functions over both families.
+macro_rules! both_families {
+    ($($story:ident),+ $(,)?) => {
+        $(mod $story {
+            #[test]
+            fn v4() -> anyhow::Result<()> {
+                super::$story(detector_tests::lab::Family::V4)
+            }
+
+            #[test]
+            fn v6() -> anyhow::Result<()> {
+                super::$story(detector_tests::lab::Family::V6)
+            }
+        })+
+    };
+}
+
 mod guard;
+mod history;
 mod incidents;
 mod labelled;
 mod oom_kill;

@@ -21,7 +21,6 @@ mod explain;
 mod forged;
 mod granularity;
 mod half_closed;
-mod history;
 mod kernel_log;
 mod kernel_shrink;
 mod lab;

@@ -3,22 +3,6 @@
 //! back even so, and touches no honest connection; an address that others use, too, is left alone, or
 //! loses what is stalled and nothing else. Nobody else can take away what it made, and nothing stays once it is off.
 
-macro_rules! both_families {
-    ($($story:ident),+) => {
-        $(mod $story {
-            #[test]
-            fn v4() -> anyhow::Result<()> {
-                super::$story(detector_tests::lab::Family::V4)
-            }
-
-            #[test]
-            fn v6() -> anyhow::Result<()> {
-                super::$story(detector_tests::lab::Family::V6)
-            }
-        })+
-    };
-}
-
 mod failures;
 mod spared;
 

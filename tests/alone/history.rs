@@ -2,7 +2,6 @@
 //! what ended where addresses mean what they mean to the agent; the quiet twin of each stranger is who
 //! fetched as much on the host's way in.
 
-use crate::stage::{both_families, suffix};
 use anyhow::{Context, Result, ensure};
 use detector_tests::agent::{Agent, AgentOptions};
 use detector_tests::lab::{Family, Namespace, network_of_ones_own};
@@ -28,7 +27,8 @@ const SEEN_LEAST: u64 = FETCHES - 1;
 
 /// Whoever looks at the file that an agent leaves sees what the agents before it knew.
 fn how_connections_ended_is_known_after_a_stop(family: Family) -> Result<()> {
-    Story::play(&suffix("history", family), family, |story| {
+    let _machine = crate::machine();
+    Story::play(&format!("history-{}", family.name()), family, |story| {
         let server = TinyServer::start(story.server(), story.lab.addresses.server(family))?;
         let address = story.lab.addresses.client(family);
         let agent = Agent::start(story.folder())?;
@@ -47,56 +47,65 @@ fn how_connections_ended_is_known_after_a_stop(family: Family) -> Result<()> {
 
 /// Else whoever can lay out a network makes any address pass for one that many use.
 fn what_ends_in_a_network_of_ones_own_is_nobodys_past(family: Family) -> Result<()> {
-    Story::play(&suffix("history-framed", family), family, |story| {
-        let server = TinyServer::start(story.server(), story.lab.addresses.server(family))?;
-        let (stranger, theirs) = network_of_ones_own()?;
-        // Nobody of this story has them elsewhere.
-        let [played, their_server] = [1, 2].map(|last| address_elsewhere(family, last));
-        theirs.ip("link set lo up")?;
-        for address in [played, their_server] {
-            theirs.ip(&format!("address add {address} dev lo"))?;
-        }
-        let their_server = TinyServer::start(&theirs, their_server)?;
-        let agent = Agent::start(story.folder())?;
-        fetch(&theirs, played, their_server.address())?;
-        let client = story.lab.addresses.client(family);
-        fetch(&story.lab.client, client, server.address())?;
-        agent.stop(Signal::SIGTERM)?;
-        drop(stranger);
-        let (ended, on_our_way) = (ended_well(story, played)?, ended_well(story, client)?);
-        ensure!(on_our_way >= SEEN_LEAST, "{on_our_way}");
-        ensure!(ended == 0, "{ended} connections of {played} have ended");
-        Ok(())
-    })
+    let _machine = crate::machine();
+    Story::play(
+        &format!("history-framed-{}", family.name()),
+        family,
+        |story| {
+            let server = TinyServer::start(story.server(), story.lab.addresses.server(family))?;
+            let (stranger, theirs) = network_of_ones_own()?;
+            let [played, their_server] = [1, 2].map(|number| address_elsewhere(family, number));
+            theirs.ip("link set lo up")?;
+            for address in [played, their_server] {
+                theirs.ip(&format!("address add {address} dev lo"))?;
+            }
+            let their_server = TinyServer::start(&theirs, their_server)?;
+            let agent = Agent::start(story.folder())?;
+            fetch(&theirs, played, their_server.address())?;
+            let client = story.lab.addresses.client(family);
+            fetch(&story.lab.client, client, server.address())?;
+            agent.stop(Signal::SIGTERM)?;
+            drop(stranger);
+            let (ended, on_our_way) = (ended_well(story, played)?, ended_well(story, client)?);
+            ensure!(on_our_way >= SEEN_LEAST, "{on_our_way}");
+            ensure!(ended == 0, "{ended} connections of {played} have ended");
+            Ok(())
+        },
+    )
 }
 
 /// Half as many addresses again as the table of those that came last has room for.
 fn who_has_very_many_addresses_makes_nobody_with_a_past_forgotten(family: Family) -> Result<()> {
     const ADDRESSES: u16 = 24_576;
     const SELDOM: u64 = 5;
-    Story::play(&suffix("history-flood", family), family, |story| {
-        let network = story.server();
-        let server = TinyServer::start(network, story.lab.addresses.server(family))?;
-        let known = story.lab.addresses.client(family);
-        // Comes too seldom to have a past.
-        let seldom = address_elsewhere(family, 1);
-        network.ip(&format!("address add {seldom} dev lo"))?;
-        let agent = Agent::start(story.folder())?;
-        fetch(&story.lab.client, known, server.address())?;
-        fetch_times(network, seldom, server.address(), SELDOM)?;
-        agent.stop(Signal::SIGTERM)?;
-        let ended = ended_well(story, known)?;
-        ensure!(ended >= SEEN_LEAST, "{ended}");
-        let ended_of_seldom = ended_well(story, seldom)?;
-        ensure!(ended_of_seldom + 1 >= SELDOM, "{ended_of_seldom}");
+    let _machine = crate::machine();
+    Story::play(
+        &format!("history-flood-{}", family.name()),
+        family,
+        |story| {
+            let network = story.server();
+            let server = TinyServer::start(network, story.lab.addresses.server(family))?;
+            let known = story.lab.addresses.client(family);
+            // Comes too seldom to have a past.
+            let seldom = address_elsewhere(family, 3);
+            network.ip(&format!("address add {seldom} dev lo"))?;
+            let agent = Agent::start(story.folder())?;
+            fetch(&story.lab.client, known, server.address())?;
+            fetch_times(network, seldom, server.address(), SELDOM)?;
+            agent.stop(Signal::SIGTERM)?;
+            let ended = ended_well(story, known)?;
+            ensure!(ended >= SEEN_LEAST, "{ended}");
+            let ended_of_seldom = ended_well(story, seldom)?;
+            ensure!(ended_of_seldom + 1 >= SELDOM, "{ended_of_seldom}");
 
-        let agent = Agent::start(story.folder())?;
-        flood(network, family, ADDRESSES)?;
-        agent.stop(Signal::SIGTERM)?;
-        ensure!(ended_well(story, seldom)? == 0, "that was no flood");
-        ensure!(ended_well(story, known)? == ended, "forgotten");
-        Ok(())
-    })
+            let agent = Agent::start(story.folder())?;
+            flood(network, family, ADDRESSES)?;
+            agent.stop(Signal::SIGTERM)?;
+            ensure!(ended_well(story, seldom)? == 0, "that was no flood");
+            ensure!(ended_well(story, known)? == ended, "forgotten");
+            Ok(())
+        },
+    )
 }
 
 /// One connection from each of so many addresses, all of them this network's, that is served.
@@ -137,6 +146,7 @@ fn flood(network: &Namespace, family: Family, addresses: u16) -> Result<()> {
 /// Both ends of each connection are on this host: only that in the agent's own network counts.
 #[test]
 fn an_agent_of_a_container_counts_what_ends_in_it_alone() -> Result<()> {
+    let _machine = crate::machine();
     Story::play("history-container", Family::V4, |story| {
         let address = story.lab.addresses.server(Family::V4);
         let client = story.lab.addresses.client(Family::V4);
@@ -159,11 +169,11 @@ fn an_agent_of_a_container_counts_what_ends_in_it_alone() -> Result<()> {
     })
 }
 
-/// Of a network for tests that no lab uses.
-fn address_elsewhere(family: Family, last: u8) -> IpAddr {
+/// A peer of its own that no lab has.
+fn address_elsewhere(family: Family, number: u8) -> IpAddr {
     match family {
-        Family::V4 => [10, 65, 0, last].into(),
-        Family::V6 => Ipv6Addr::new(0x2001, 2, 0, 0xfffd, 0, 0, 0, last.into()).into(),
+        Family::V4 => [10, 65, number, 1].into(),
+        Family::V6 => Ipv6Addr::new(0x2001, 2, 0, 0xff00 | u16::from(number), 0, 0, 0, 1).into(),
     }
 }
 
