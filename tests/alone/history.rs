@@ -74,9 +74,10 @@ fn what_ends_in_a_network_of_ones_own_is_nobodys_past(family: Family) -> Result<
     )
 }
 
-/// Half as many addresses again as the table of those that came last has room for.
+/// Nearly four times as many addresses as the table of those that came last has room for: what was used lately
+/// has a second chance there.
 fn who_has_very_many_addresses_makes_nobody_with_a_past_forgotten(family: Family) -> Result<()> {
-    const ADDRESSES: u16 = 24_576;
+    const ADDRESSES: u16 = 61_440;
     const SELDOM: u64 = 5;
     let _machine = crate::machine();
     Story::play(
