@@ -8,7 +8,9 @@ use detector_tests::lab::{Family, Namespace, network_of_ones_own};
 use detector_tests::peers::KernelPeer;
 use detector_tests::servers::TinyServer;
 use detector_tests::story::Story;
+use nix::sched::{CpuSet, sched_getaffinity, sched_setaffinity};
 use nix::sys::signal::Signal;
+use nix::unistd::Pid;
 use serde_json::Value;
 use socket2::{Domain, Socket, Type};
 use std::fs;
@@ -109,7 +111,8 @@ fn who_has_very_many_addresses_makes_nobody_with_a_past_forgotten(family: Family
     )
 }
 
-/// One connection from each of so many addresses, all of them this network's, that is served.
+/// One connection from each of so many addresses, all of them this network's, that is served. On all processors
+/// in turn: the kernel's table keeps what came last by way of each, until as many more came that way.
 fn flood(network: &Namespace, family: Family, addresses: u16) -> Result<()> {
     let server: IpAddr = match family {
         Family::V4 => {
@@ -125,7 +128,12 @@ fn flood(network: &Namespace, family: Family, addresses: u16) -> Result<()> {
     network.enter(|| {
         let listener = TcpListener::bind(SocketAddr::new(server, 0))?;
         let address = listener.local_addr()?;
+        let mut processors = processors()?.into_iter().cycle();
         for number in 0..addresses {
+            if let Some(processor) = processors.next() {
+                // This thread ends with the flood.
+                sched_setaffinity(Pid::from_raw(0), &processor)?;
+            }
             let [high, low] = number.to_be_bytes();
             let from: IpAddr = match family {
                 Family::V4 => [10, 64, high, low].into(),
@@ -142,6 +150,20 @@ fn flood(network: &Namespace, family: Family, addresses: u16) -> Result<()> {
         }
         Ok(())
     })
+}
+
+/// Each processor that this thread may run on, alone.
+fn processors() -> Result<Vec<CpuSet>> {
+    let allowed = sched_getaffinity(Pid::from_raw(0))?;
+    let mut processors = Vec::new();
+    for number in 0..CpuSet::count() {
+        if allowed.is_set(number)? {
+            let mut processor = CpuSet::new();
+            processor.set(number)?;
+            processors.push(processor);
+        }
+    }
+    Ok(processors)
 }
 
 /// Both ends of each connection are on this host: only that in the agent's own network counts.
