@@ -25,9 +25,10 @@ pub(super) async fn watch(state: Arc<AgentState>, nice: i32) {
         _ = stop.wait_for(|stops| *stops) => return,
     };
     loop {
+        // Names of programs arrive after the look. Read before the engine is locked: a look asks the engine.
+        let held = state.host.tcp_memory.read();
         let is_wanted = state.with_engine(|engine| {
-            // Names of programs arrive after the look.
-            engine.set_tcp_memory_held(state.host.tcp_memory.read());
+            engine.set_tcp_memory_held(held);
             engine.is_tcp_memory_short() || engine.open_incident().is_some()
         });
         let is_recorded = state.recording.is_on() && began.elapsed() >= first_after;

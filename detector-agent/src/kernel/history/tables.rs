@@ -23,11 +23,12 @@ pub(super) type Ends = (u64, u64);
 impl<T: Table> Tables<T> {
     pub(super) fn known(&self) -> BTreeMap<IpAddr, Past> {
         let entries = self.recent.entries().filter_map(Result::ok);
-        let recent = entries.map(|(address, history)| {
-            let is_proven = false;
-            (address, Past { history, is_proven })
-        });
-        let mut known: BTreeMap<IpAddr, Past> = recent.collect();
+        let mut known: BTreeMap<IpAddr, Past> = entries
+            .map(|(address, history)| {
+                let is_proven = false;
+                (address, Past { history, is_proven })
+            })
+            .collect();
         for (address, history) in self.proven.entries().filter_map(Result::ok) {
             let past = known.entry(address).or_default();
             past.history = past.history.plus(&history);
@@ -38,7 +39,20 @@ impl<T: Table> Tables<T> {
 
     /// Chooses anew who stays.
     pub(super) fn choose(&mut self, now_ns: u64) -> Result<(), MapError> {
-        let known = self.known();
+        self.restore(BTreeMap::new(), now_ns)
+    }
+
+    /// The same, with what was known before beside what has ended since.
+    pub(super) fn restore(
+        &mut self,
+        before: BTreeMap<IpAddr, AddressHistory>,
+        now_ns: u64,
+    ) -> Result<(), MapError> {
+        let mut known = self.known();
+        for (address, history) in &before {
+            let past = known.entry(*address).or_default();
+            past.history = past.history.plus(history);
+        }
         let chosen = proven::choose(&known, now_ns);
         // Those that go make room.
         let stayed = known.into_iter().filter(|(_, past)| past.is_proven);
@@ -48,31 +62,16 @@ impl<T: Table> Tables<T> {
                 self.recent.add(address, history)?;
             }
         }
-        for address in chosen {
-            self.proven.add(address, self.recent.take(address)?)?;
+        for address in &chosen {
+            self.proven.add(*address, self.recent.take(*address)?)?;
         }
-        Ok(())
-    }
-
-    /// Takes over what was known before, beside what has ended since.
-    pub(super) fn restore(
-        &mut self,
-        before: BTreeMap<IpAddr, AddressHistory>,
-        now_ns: u64,
-    ) -> Result<(), MapError> {
-        let before = before.into_iter().map(|(address, history)| {
-            let is_proven = false;
-            (address, Past { history, is_proven })
-        });
-        let before: BTreeMap<_, _> = before.collect();
-        let chosen = proven::choose(&before, now_ns);
-        for (address, past) in before {
+        for (address, history) in before {
             let table = if chosen.contains(&address) {
                 &mut self.proven
             } else {
                 &mut self.recent
             };
-            table.add(address, past.history)?;
+            table.add(address, history)?;
         }
         Ok(())
     }

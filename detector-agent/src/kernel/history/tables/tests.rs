@@ -1,6 +1,6 @@
 use super::{Table, Tables};
 use aya::maps::MapError;
-use detector_common::history::{AddressHistory, HistorySpan, SPAN_NS, SPANS};
+use detector_common::history::{AddressHistory, HistorySpan, PROVEN_MAX, SPAN_NS, SPANS};
 use detector_core::observe::peer_address::PeerAddress;
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv6Addr};
@@ -94,7 +94,7 @@ fn who_stays_no_more_is_one_of_many_again() {
 /// Between the start of the hooks and the reading of the file some have ended already.
 #[test]
 fn what_was_known_before_is_added_to_what_has_ended_since() {
-    for (ended_well, stays) in [(10, true), (9, false)] {
+    for (ended_well, stays) in [(9, true), (8, false)] {
         let mut tables = Tables::default();
         end(&mut tables, balancer(), 99, ended_well);
         let before = std::mem::take(&mut tables.recent.0);
@@ -104,4 +104,27 @@ fn what_was_known_before_is_added_to_what_has_ended_since() {
         let ended = tables.of_address(balancer(), at(100)).unwrap();
         assert_eq!(ended, (u64::from(ended_well) + 1, 0));
     }
+}
+
+/// A clock that was behind is set while the agent runs.
+#[test]
+fn what_is_known_late_takes_the_place_of_who_is_worth_less() {
+    let mut tables = Tables::default();
+    for number in 0..=PROVEN_MAX as u128 {
+        let address = Ipv6Addr::from_bits((0x2001_0db8_0009 << 80) + (number << 80));
+        end(&mut tables, address.into(), 100, 10);
+    }
+    tables.choose(at(100)).unwrap();
+    assert_eq!(
+        (tables.proven.0.len(), tables.recent.0.len()),
+        (PROVEN_MAX, 1)
+    );
+    let mut before = Tables::default();
+    end(&mut before, balancer(), 99, 100);
+    tables.restore(before.recent.0, at(100)).unwrap();
+    assert!(tables.proven.0.contains_key(&balancer()));
+    assert_eq!(
+        (tables.proven.0.len(), tables.recent.0.len()),
+        (PROVEN_MAX, 2)
+    );
 }

@@ -1,0 +1,169 @@
+//! When connections ended: the kernel side counts from the host's start, a file has to outlive it.
+
+use super::file::KeptSpan;
+use crate::clock;
+use detector_common::history::{AddressHistory, HistorySpan, SPAN_NS, SPANS};
+
+const SECOND_NS: i128 = 1_000_000_000;
+
+/// A moment, by the kernel side's clock and by the wall's.
+#[derive(Clone, Copy)]
+pub(super) struct Now {
+    monotonic_ns: u64,
+    unix_ns: i128,
+}
+
+impl Now {
+    pub(super) fn read() -> Self {
+        Self::at(clock::now().as_ns(), clock::unix_ns())
+    }
+
+    pub(super) const fn at(monotonic_ns: u64, unix_ns: i128) -> Self {
+        Self {
+            monotonic_ns,
+            unix_ns,
+        }
+    }
+
+    /// Unix time at which the kernel side's clock was zero.
+    fn zero_unix_ns(self) -> i128 {
+        self.unix_ns - i128::from(self.monotonic_ns)
+    }
+
+    /// Spans that are not over for too long.
+    pub(super) fn to_kept(self, history: &AddressHistory) -> Vec<KeptSpan> {
+        let recent = history.spans.iter().filter(|span| {
+            let alone = AddressHistory {
+                spans: [HistorySpan::default(); SPANS].map(|_| **span),
+            };
+            alone.ended(self.monotonic_ns) != (0, 0)
+        });
+        let began = |number: u32| {
+            let unix_ns = self.zero_unix_ns() + i128::from(number) * i128::from(SPAN_NS);
+            i64::try_from(unix_ns.div_euclid(SECOND_NS)).unwrap_or(i64::MAX)
+        };
+        recent
+            .map(|span| KeptSpan {
+                began: began(span.number),
+                ended_well: span.ended_well,
+                ended_early: span.ended_early,
+            })
+            .collect()
+    }
+
+    /// The same by the present clocks, and what is of the future by them: a clock that is behind will be set.
+    /// What ended before the host started is counted with its first three hours; what is older than a day is
+    /// left out.
+    pub(super) fn taken_up(self, spans: Vec<KeptSpan>) -> (AddressHistory, Vec<KeptSpan>) {
+        let mut future = Vec::new();
+        let mut history = AddressHistory::default();
+        let day_ns = i128::from(SPAN_NS) * SPANS as i128;
+        for kept in spans {
+            // In the middle, so that clocks that have drifted apart by little change nothing.
+            let middle = i128::from(kept.began) * SECOND_NS + i128::from(SPAN_NS / 2);
+            let age_ns = self.unix_ns - i128::from(kept.began) * SECOND_NS;
+            if age_ns < 0 {
+                future.push(kept);
+                continue;
+            }
+            if age_ns >= day_ns {
+                continue;
+            }
+            let since_zero = (middle - self.zero_unix_ns()).max(0);
+            let newest = self.monotonic_ns / SPAN_NS;
+            let number = u64::try_from(since_zero / i128::from(SPAN_NS)).unwrap_or(0);
+            let number = u32::try_from(number.min(newest)).unwrap_or(u32::MAX);
+            let span = &mut history.spans[number as usize % SPANS];
+            if span.number != number {
+                *span = HistorySpan {
+                    number,
+                    ..HistorySpan::default()
+                };
+            }
+            span.ended_well = span.ended_well.saturating_add(kept.ended_well);
+            span.ended_early = span.ended_early.saturating_add(kept.ended_early);
+        }
+        (history, future)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Now, SECOND_NS};
+    use detector_common::history::{AddressHistory, HistorySpan, SPAN_NS, SPANS};
+
+    const HOUR_NS: u64 = SPAN_NS / 3;
+    const UNIX_NS: i128 = 1_700_000_000 * SECOND_NS;
+
+    fn history(numbers: impl IntoIterator<Item = u32>) -> AddressHistory {
+        let mut history = AddressHistory::default();
+        for number in numbers {
+            history.spans[number as usize % SPANS] = HistorySpan {
+                number,
+                ended_well: number + 1,
+                ended_early: 2,
+            };
+        }
+        history
+    }
+
+    #[test]
+    fn a_restart_of_the_agent_changes_nothing() {
+        let before = Now {
+            monotonic_ns: 40 * HOUR_NS,
+            unix_ns: UNIX_NS,
+        };
+        let after = Now {
+            monotonic_ns: before.monotonic_ns + HOUR_NS,
+            unix_ns: before.unix_ns + i128::from(HOUR_NS),
+        };
+        let known = history(6..=13);
+        let taken_up = after.taken_up(before.to_kept(&known));
+        assert_eq!(taken_up, (known, Vec::new()));
+    }
+
+    #[test]
+    fn a_day_is_kept_over_a_reboot_and_no_more() {
+        let before = Now {
+            monotonic_ns: 100 * SPAN_NS + HOUR_NS,
+            unix_ns: UNIX_NS,
+        };
+        let known = history(93..=100);
+        let booted = |hours_away: u64| Now {
+            monotonic_ns: HOUR_NS / 2,
+            unix_ns: UNIX_NS + i128::from(hours_away * HOUR_NS),
+        };
+        let ended = |now: Now| {
+            let (history, future) = now.taken_up(before.to_kept(&known));
+            assert_eq!(future, []);
+            history.ended(now.monotonic_ns)
+        };
+        let well = |numbers: std::ops::RangeInclusive<u64>| numbers.map(|number| number + 1).sum();
+        assert_eq!(ended(booted(1)), (well(93..=100), 16));
+        assert_eq!(ended(booted(12)), (well(97..=100), 8));
+        assert_eq!(ended(booted(30)), (0, 0));
+    }
+
+    #[test]
+    fn a_wall_clock_that_was_set_back_brings_nothing_of_the_future_before_it_is_set() {
+        let before = Now {
+            monotonic_ns: 20 * SPAN_NS,
+            unix_ns: UNIX_NS,
+        };
+        let known = history([18, 19, 20]);
+        let booted = Now {
+            monotonic_ns: HOUR_NS,
+            unix_ns: UNIX_NS - i128::from(3 * SPAN_NS / 2),
+        };
+        let (history, future) = booted.taken_up(before.to_kept(&known));
+        assert_eq!(history.ended(booted.monotonic_ns), (19, 2));
+        assert_eq!(future, before.to_kept(&known)[1..]);
+        let set = Now {
+            monotonic_ns: 2 * HOUR_NS,
+            unix_ns: UNIX_NS + i128::from(HOUR_NS),
+        };
+        let (history, future) = set.taken_up(future);
+        assert_eq!(history.ended(set.monotonic_ns), (20 + 21, 4));
+        assert_eq!(future, []);
+    }
+}
