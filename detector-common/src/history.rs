@@ -26,7 +26,8 @@ pub const PAST_LEAST: u64 = 10;
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Pod, Zeroable)]
 pub struct HistorySpan {
-    /// Which: nanoseconds of `CLOCK_MONOTONIC` divided by [`SPAN_NS`].
+    /// Which: nanoseconds of `CLOCK_MONOTONIC` divided by [`SPAN_NS`]. Those before the host's start count down from
+    /// the largest number.
     pub number: u32,
     /// Connections that ended with all taken of what was sent, at least a byte.
     pub ended_well: u32,
@@ -43,6 +44,16 @@ pub struct AddressHistory {
 }
 
 const _: () = assert!(size_of::<AddressHistory>() == 12 * SPANS);
+
+impl HistorySpan {
+    const fn is_empty(&self) -> bool {
+        self.ended_well == 0 && self.ended_early == 0
+    }
+
+    const fn is_later_than(&self, other: &Self) -> bool {
+        self.number.wrapping_sub(other.number).cast_signed() > 0
+    }
+}
 
 impl AddressHistory {
     /// Connections that ended well and early in the spans that are not over for too long at `now_ns`.
@@ -74,7 +85,10 @@ impl AddressHistory {
     pub fn plus(&self, other: &Self) -> Self {
         let mut sum = *self;
         for (span, other) in sum.spans.iter_mut().zip(&other.spans) {
-            if other.number > span.number {
+            if other.is_empty() {
+                continue;
+            }
+            if span.is_empty() || other.is_later_than(span) {
                 *span = *other;
             } else if other.number == span.number {
                 span.ended_well = span.ended_well.saturating_add(other.ended_well);
@@ -85,11 +99,9 @@ impl AddressHistory {
     }
 
     fn recent(&self, now_ns: u64) -> impl Iterator<Item = &HistorySpan> {
-        let now = now_ns / SPAN_NS;
-        self.spans.iter().filter(move |span| {
-            let number = u64::from(span.number);
-            number <= now && now - number < SPANS as u64
-        })
+        let now = (now_ns / SPAN_NS) as u32;
+        let is_recent = move |span: &&HistorySpan| now.wrapping_sub(span.number) < SPANS as u32;
+        self.spans.iter().filter(is_recent)
     }
 }
 
@@ -133,6 +145,17 @@ mod tests {
         assert_eq!((five.number, five.ended_well, five.ended_early), (13, 4, 1));
         assert_eq!((six.number, six.ended_well, six.ended_early), (6, 7, 2));
         assert_eq!(sum, history([6, 13], 4).plus(&history([5, 6], 3)));
+    }
+
+    #[test]
+    fn what_ended_before_the_host_started_is_of_spans_of_its_own() {
+        let [early, last] = [u32::MAX - 6, u32::MAX].map(|number| history([number], 10));
+        let known = early.plus(&last).plus(&history([0], 10));
+        assert_eq!(known.ended(0), (30, 3));
+        assert_eq!(known.worth(0), 3 * 30);
+        assert_eq!(known.ended(SPAN_NS), (20, 2));
+        assert_eq!(known.plus(&history([1], 4)).ended(SPAN_NS), (24, 3));
+        assert_eq!(known.plus(&AddressHistory::default()), known);
     }
 
     #[test]

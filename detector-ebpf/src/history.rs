@@ -10,17 +10,18 @@ use detector_common::history::{AddressHistory, HistorySpan, SPAN_NS, SPANS};
 
 const _: () = assert!(SPANS.is_power_of_two());
 
-/// A connection has ended. One on which nothing was sent says nothing, nor does one in a network that a
+/// A connection has ended, one that we had opened if it `is_opened`. One on which nothing was sent says nothing, nor does one in a network that a
 /// stranger has laid out, where any address may be anybody's. Not inlined: key and first entry lie on the
 /// stack.
 #[inline(never)]
-pub fn note_end(tcp: TcpSocket) {
+pub fn note_end(tcp: TcpSocket, is_opened: bool) {
     if !tcp.is_on_our_way() {
         return;
     }
     let is_early = tcp.queued_bytes() > 0;
-    // The SYN counts as one where we opened the connection.
-    if !is_early && tcp.bytes_acked() <= 1 {
+    // SYN and FIN count as one each where we opened the connection, else the FIN alone.
+    let without_data = if is_opened { 2 } else { 1 };
+    if !is_early && tcp.bytes_acked() <= without_data {
         return;
     }
     let key = key_of(tcp);

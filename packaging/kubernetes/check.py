@@ -63,7 +63,7 @@ def main():
     assert is_unprivileged(of_base) and sees_control_groups(of_base)
 
     with chart.Chart.load(HERE / "chart") as loaded:
-        more = {"podMonitor": {"enabled": True}, "port": 9999, "nodeSelector": {"web": "yes"}, "hostPID": False}
+        more = {"podMonitor": {"enabled": True}, "port": 9999, "listenAddress": "[::]", "nodeSelector": {"web": "yes"}, "hostPID": False}
         for values in ({}, more):
             manifests = loaded.render(values, name="peers", namespace="web")
             for name, text in manifests.items():
@@ -72,7 +72,8 @@ def main():
                         check(name, text, version)
             text = manifests["detector/templates/daemonset.yaml"]
             assert is_unprivileged(text) and sees_control_groups(text)
-            assert str(values.get("port", 10062)) in text
+            listens = f'{values.get("listenAddress", "0.0.0.0")}:{values.get("port", 10062)}'
+            assert f'"{listens}"' in text
             assert has_host_pid(text) is values.get("hostPID", True)
 
 

@@ -13,10 +13,10 @@ mod ruleset;
 
 pub(crate) use asker::Asker;
 pub(crate) use blocks::{BlockError, BlockOrder};
-pub(crate) use reset::{ResetError, ResetFilter, ResetPlan};
+pub(crate) use reset::{ResetError, ResetFilter, ResetPlan, why_none};
 pub(crate) use ruleset::Fence;
 
-use crate::netlink::sock_diag::Diagnosis;
+use crate::netlink::sock_diag::{Diagnosis, Namespaces};
 use crate::privilege::outside;
 use blocks::Blocks;
 use detector_api::actions::{
@@ -25,7 +25,7 @@ use detector_api::actions::{
 use detector_api::address::fold;
 use ipnet::IpNet;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, TryLockError};
 use std::time::{Duration, Instant};
 
 /// Of those who may not act, one line in so long.
@@ -72,8 +72,14 @@ pub(crate) struct ActionCounts {
 
 impl Actions {
     /// Carries out `plan`, or says what that would do. Blocks for as long as it takes, on a
-    /// thread of its own that may change its network namespace.
-    pub(crate) fn reset(&self, plan: ResetPlan, asker: Asker) -> Result<ResetAnswer, ResetError> {
+    /// thread of its own that may change its network namespace. `namespaces` are found by the first of
+    /// many resets, if they are not yet.
+    pub(crate) fn reset(
+        &self,
+        plan: ResetPlan,
+        asker: Asker,
+        namespaces: &Arc<OnceLock<Namespaces>>,
+    ) -> Result<ResetAnswer, ResetError> {
         let is_dry = plan.is_dry();
         // Whoever panicked while it was held has left nothing half done that matters to the next.
         let _one_at_a_time = self
@@ -81,11 +87,13 @@ impl Actions {
             .lock()
             .unwrap_or_else(PoisonError::into_inner);
         let orphans_linger = Arc::clone(&self.orphans_linger);
+        let namespaces = Arc::clone(namespaces);
         let carry_out = move || {
             if is_dry && asker.foresees_resets() {
-                Ok(plan.foresee())
+                let namespaces = namespaces.get_or_init(Namespaces::find);
+                Ok(plan.foresee(|netns| namespaces.may_enter(netns)))
             } else {
-                plan.carry_out(&orphans_linger)
+                plan.carry_out(&orphans_linger, &namespaces)
             }
         };
         let carried_out = outside::run("detector-reset", carry_out);
@@ -244,6 +252,13 @@ impl Actions {
     /// made goes with its next look.
     pub(crate) fn trust(&self, networks: Vec<IpNet>) {
         *self.trusted() = networks.into_iter().map(fold).collect();
+    }
+
+    /// Whether the configuration trusts this network, or one of its addresses.
+    pub(crate) fn trusts(&self, network: IpNet) -> bool {
+        let trusted = self.trusted();
+        let mut trusted = trusted.iter();
+        trusted.any(|other| other.contains(&network) || network.contains(other))
     }
 
     /// Whether the configuration trusts any network.

@@ -4,13 +4,14 @@
 //! that is not stalled now, or another one that has taken its addresses.
 
 use crate::capability::{self, Capability};
-use crate::netlink::sock_diag::{Diagnosis, Ends, Found, Namespaces};
+use crate::netlink::sock_diag::{Diagnosis, Ends, Found, NO_ENTRY, Namespaces};
 use detector_api::actions::{ResetAnswer, ResetOutcome, ResetRequest, ResetSocket, SocketName};
 use detector_api::address::network_of;
 use detector_api::snapshot::{Connection, PeerDetail, StallCause};
 use ipnet::IpNet;
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 /// States of `net/tcp_states.h` in which data can be held up: ESTABLISHED, FIN-WAIT-1, CLOSE-WAIT,
@@ -100,10 +101,11 @@ impl ResetPlan {
     /// namespace: call it on a thread that ends with it.
     ///
     /// `orphans_linger` becomes true when an orphan has outlived being closed; the others are left
-    /// alone then.
+    /// alone then. `namespaces` are found if they are not yet: that costs a look at each process.
     pub(crate) fn carry_out(
         mut self,
         orphans_linger: &AtomicBool,
+        namespaces: &OnceLock<Namespaces>,
     ) -> Result<ResetAnswer, ResetError> {
         let is_dry = self.answer.dry_run;
         if !capability::has(Capability::NetAdmin) {
@@ -116,7 +118,7 @@ impl ResetPlan {
             return Err(ResetError::NoSupport);
         }
         drop(diagnosis);
-        let namespaces = Namespaces::find();
+        let namespaces = namespaces.get_or_init(Namespaces::find);
         for (netns, candidates) in std::mem::take(&mut self.candidates) {
             match namespaces.enter(netns) {
                 Ok(diagnosis) => {
@@ -143,14 +145,22 @@ impl ResetPlan {
         Ok(self.counted())
     }
 
-    /// What carrying it out would do as far as the engine knows: nobody asks the kernel.
-    pub(crate) fn foresee(mut self) -> ResetAnswer {
-        let candidates = std::mem::take(&mut self.candidates).into_values().flatten();
-        let sockets = candidates.map(|candidate| ResetSocket {
-            outcome: ResetOutcome::WouldReset,
-            ..candidate.report
-        });
-        self.answer.sockets.extend(sockets);
+    /// What carrying it out would do as far as the engine knows, given that this agent `may_enter` a network
+    /// namespace: nobody asks the kernel.
+    pub(crate) fn foresee(mut self, may_enter: impl Fn(u32) -> bool) -> ResetAnswer {
+        for (netns, candidates) in std::mem::take(&mut self.candidates) {
+            let (outcome, reason) = if may_enter(netns) {
+                (ResetOutcome::WouldReset, None)
+            } else {
+                (ResetOutcome::Failed, Some(NO_ENTRY.to_owned()))
+            };
+            let sockets = candidates.into_iter().map(|candidate| ResetSocket {
+                outcome,
+                reason: reason.clone(),
+                ..candidate.report
+            });
+            self.answer.sockets.extend(sockets);
+        }
         self.counted()
     }
 
@@ -168,6 +178,15 @@ impl ResetPlan {
         }
         self.answer
     }
+}
+
+/// Why nothing was closed, if sockets were still stalled: of those that could not be closed the first.
+pub(crate) fn why_none(answer: &ResetAnswer) -> Option<String> {
+    let in_vain = [ResetOutcome::Failed, ResetOutcome::LeftAlone];
+    let mut sockets = answer.sockets.iter();
+    let first = sockets.find(|socket| in_vain.contains(&socket.outcome))?;
+    let reason = first.reason.as_deref().unwrap_or("no reason was given");
+    (answer.reset == 0).then(|| reason.to_owned())
 }
 
 /// Which connections of a peer a request is about. Only these are taken out of the table, so that

@@ -117,7 +117,9 @@ async fn reset(
     let plan = ResetPlan::of(&peer, &request);
     let state = Arc::clone(state);
     let reset = move || {
-        let answer = state.actions.reset(plan, Asker::User(uid))?;
+        let answer = state
+            .actions
+            .reset(plan, Asker::User(uid), &Arc::default())?;
         note(&state, &answer.peer, &text::reset_summary(&answer), uid);
         Ok(answer)
     };

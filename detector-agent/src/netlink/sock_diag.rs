@@ -7,7 +7,7 @@ mod dump;
 mod namespaces;
 
 pub(crate) use dump::Seen;
-pub(crate) use namespaces::Namespaces;
+pub(crate) use namespaces::{NO_ENTRY, Namespaces};
 
 use super::{Netlink, Payload, Request, attribute, flag, u32_at, u64_at};
 use rustix::io::Errno;

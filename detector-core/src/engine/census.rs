@@ -7,13 +7,17 @@ use crate::observe::peer_address::{Network, PeerAddress};
 use crate::rules::hoard::{counted_part, is_hoarding};
 use crate::rules::stall::{StallClass, Usage};
 use crate::tables::peers::Peer;
-use crate::time::SECOND_NS;
+use crate::time::{MonotonicTime, SECOND_NS};
 use detector_api::snapshot::Direction;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 /// A connection that has taken nothing for so long is not well, though it filled its first window
 /// between two looks.
 const HELD_UP_NS: u64 = SECOND_NS;
+
+/// A look costs by all sockets that there are, not by who is looked for: who would be due so soon is looked at
+/// with whoever is.
+const SLACK_NS: u64 = 20 * SECOND_NS;
 
 /// A suspect whose connections are to be counted.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -42,6 +46,14 @@ impl Engine {
     /// the answer is there before a verdict is.
     #[must_use]
     pub fn census_wanted(&self) -> Vec<CensusWanted> {
+        let now = self.clock.now;
+        if self.wanted_at(now).is_empty() {
+            return Vec::new();
+        }
+        self.wanted_at(now.plus_ns(SLACK_NS))
+    }
+
+    fn wanted_at(&self, due: MonotonicTime) -> Vec<CensusWanted> {
         // No peer and no group holds more than all together.
         let may_hoard = is_hoarding(self.host.usage(), true, &self.settings.detect);
         let stalled = self.suspects.flagged.iter().filter(|_| may_hoard);
@@ -52,9 +64,9 @@ impl Engine {
             .map(|slot| self.peers.get(*slot))
             .filter(|peer| held_of_ours(peer) > 0);
         let suspects = peers.chain(holding_ours);
-        let suspects = suspects.filter(|peer| self.is_suspect(peer));
+        let suspects = suspects.filter(|peer| self.is_suspect(peer, due));
         let wanted = suspects.map(|peer| self.wanted(Suspect::Peer(peer.address), &[peer]));
-        let networks = may_hoard.then(|| self.suspect_networks());
+        let networks = may_hoard.then(|| self.suspect_networks(due));
         let networks = networks.into_iter().flatten();
         let networks =
             networks.map(|(network, peers)| self.wanted(Suspect::Network(network), &peers));
@@ -80,7 +92,7 @@ impl Engine {
 
     /// Networks whose stalled connections would make a hoard together, and are to be asked for, with the
     /// peers that have them.
-    fn suspect_networks(&self) -> BTreeMap<Network, Vec<&Peer>> {
+    fn suspect_networks(&self, due: MonotonicTime) -> BTreeMap<Network, Vec<&Peer>> {
         let detect = &self.settings.detect;
         let mut networks: BTreeMap<Network, (Usage, Vec<&Peer>)> = BTreeMap::new();
         for slot in &self.suspects.flagged {
@@ -99,9 +111,9 @@ impl Engine {
         }
         let is_due = |network: &Network, sum: Usage, peers: &[&Peer]| {
             let may_be_accused = !peers.iter().any(|peer| peer.verdicts.is_accused());
-            let (holding, now) = (sum.stalled_connections, self.clock.now);
+            let holding = sum.stalled_connections;
             let known = self.suspects.networks.get(network);
-            known.is_none_or(|known| known.is_due(holding, may_be_accused, now))
+            known.is_none_or(|known| known.is_due(holding, may_be_accused, due))
         };
         let suspects = networks.into_iter().filter(|(network, (sum, peers))| {
             is_hoarding(*sum, true, detect) && is_due(network, *sum, peers)
@@ -123,12 +135,12 @@ impl Engine {
         known.census(self.clock.now)
     }
 
-    fn is_suspect(&self, peer: &Peer) -> bool {
+    fn is_suspect(&self, peer: &Peer, due: MonotonicTime) -> bool {
         let stalled = peer.account.stalls.sum(is_held).stalled_connections + held_of_ours(peer);
         let may_be_accused = peer.hoard.is_alone && !peer.verdicts.is_accused();
         let sharing = &peer.verdicts.sharing;
         // The question is asked again and again, and most have been counted.
-        if !sharing.is_due(stalled, may_be_accused, self.clock.now) {
+        if !sharing.is_due(stalled, may_be_accused, due) {
             return false;
         }
         // A backend of ours with many connections is no client that may turn out to hold them.
@@ -144,32 +156,40 @@ impl Engine {
     pub fn set_census(&mut self, suspect: Suspect, counted: Option<&Counted>) -> bool {
         match suspect {
             Suspect::Peer(peer) => self.set_census_of_peer(peer, counted),
-            Suspect::Network(network) => {
-                let told = [(network, counted.map(|counted| counted.census))];
-                self.set_census_of_networks(&told).is_empty()
-            }
+            Suspect::Network(network) => self
+                .set_census_of_networks(&[(network, counted)])
+                .is_empty(),
         }
     }
 
     /// The same of networks, all at once: each change of theirs is one of many peers. Returns those of
     /// which two more looks are to show the same first.
-    pub fn set_census_of_networks(&mut self, told: &[(Network, Option<Census>)]) -> Vec<Network> {
+    pub fn set_census_of_networks(&mut self, told: &[(Network, Option<&Counted>)]) -> Vec<Network> {
         let now = self.clock.now;
+        let mut flagged_of: HashMap<Network, Vec<u32>> = HashMap::new();
+        for slot in &self.suspects.flagged {
+            if let Some(network) = Network::above(self.peers.get(*slot).address) {
+                flagged_of.entry(network).or_default().push(*slot);
+            }
+        }
+        let flagged = |network: &Network| flagged_of.get(network).map_or(&[][..], Vec::as_slice);
+        let told = told.iter().map(|(network, counted)| {
+            let census = counted.map(|counted| self.without_held_up(flagged(network), counted));
+            (*network, census)
+        });
+        let told: Vec<_> = told.collect();
         let known = &mut self.suspects.networks;
         known.retain(|_, neighbours| !neighbours.is_forgotten(now));
         let (mut taken, mut unconfirmed) = (HashSet::new(), Vec::new());
         for (network, census) in told {
-            if known.entry(*network).or_default().observe(*census, now) {
-                taken.insert(*network);
+            if known.entry(network).or_default().observe(census, now) {
+                taken.insert(network);
             } else {
-                unconfirmed.push(*network);
+                unconfirmed.push(network);
             }
         }
-        let flagged = self.suspects.flagged.iter().copied();
-        let network_of = |slot: u32| Network::above(self.peers.get(slot).address);
-        let is_told = |slot: &u32| network_of(*slot).is_some_and(|each| taken.contains(&each));
-        let peers: Vec<u32> = flagged.filter(is_told).collect();
-        peers.into_iter().for_each(|slot| self.renew_verdict(slot));
+        let renewed = taken.iter().flat_map(flagged);
+        renewed.for_each(|slot| self.renew_verdict(*slot));
         unconfirmed
     }
 
@@ -178,7 +198,7 @@ impl Engine {
             return true;
         };
         let now = self.clock.now;
-        let census = counted.map(|counted| self.without_held_up(slot, counted));
+        let census = counted.map(|counted| self.without_held_up(&[slot], counted));
         let peer = self.peers.get_mut(slot);
         let is_taken = peer.verdicts.sharing.observe(census, now);
         if is_taken && (peer.flags.is_any() || peer.verdicts.is_accused()) {
@@ -187,9 +207,10 @@ impl Engine {
         is_taken
     }
 
-    fn without_held_up(&self, slot: u32, counted: &Counted) -> Census {
+    fn without_held_up(&self, slots: &[u32], counted: &Counted) -> Census {
         let now = self.clock.now;
-        let connections = self.connections.of_peer(self.peers.get(slot).connections);
+        let peers = slots.iter().map(|slot| self.peers.get(*slot));
+        let connections = peers.flat_map(|peer| self.connections.of_peer(peer.connections));
         let held_up = connections.filter(|each| {
             let since = each.progress.held_up_since;
             let is_old = since.is_some_and(|since| now.since_ns(since) >= HELD_UP_NS);

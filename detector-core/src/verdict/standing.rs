@@ -115,7 +115,7 @@ impl Verdicts {
         let Some(((before, _), since)) = self.standing else {
             return found;
         };
-        let is_milder = matches!(found.0, Verdict::SlowClient | Verdict::ShrinkingPeer);
+        let is_milder = !is_accusation(found.0);
         let has_read_on = aftermath.relieved_at >= Some(since);
         if is_accusation(before) && is_milder && !has_read_on && !aftermath.is_excused {
             (before, Confidence::Medium)

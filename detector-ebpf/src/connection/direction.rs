@@ -74,13 +74,14 @@ pub fn note_opened(tcp: TcpSocket) {
     }
 }
 
-/// A connection is closed. One that was accepted costs no look-up.
+/// A connection is closed; whether we had opened it, as far as that is known. One that was accepted costs no
+/// look-up.
 #[inline(always)]
-pub fn forget(tcp: TcpSocket) {
-    if by_counts(tcp) != flag::INBOUND {
-        // Of others most are there.
-        let _ = OPENED.remove(tcp.key());
-    }
+pub fn forget(tcp: TcpSocket) -> bool {
+    let counted = by_counts(tcp);
+    // Of others most are there.
+    let was_noted = counted != flag::INBOUND && OPENED.remove(tcp.key()).is_ok();
+    was_noted || counted == flag::OUTBOUND
 }
 
 /// A socket listens.

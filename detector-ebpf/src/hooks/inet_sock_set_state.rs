@@ -39,8 +39,11 @@ fn det_set_state(context: BtfTracePointContext) -> Option<()> {
             return begin(tcp, old_state, new_state);
         }
         tcp_state::CLOSE => {
-            direction::forget(tcp);
-            history::note_end(tcp);
+            let is_opened = direction::forget(tcp);
+            // What never came up says nothing of who was asked.
+            if old_state != tcp_state::SYN_SENT {
+                history::note_end(tcp, is_opened);
+            }
         }
         _ => attention::note_leaving(tcp, new_state),
     }

@@ -1,4 +1,4 @@
-use super::{Candidate, ResetFilter, ResetPlan};
+use super::{Candidate, ResetFilter, ResetPlan, why_none};
 use crate::netlink::sock_diag::Found;
 use detector_api::actions::{ResetOutcome, ResetRequest, SocketName};
 use detector_api::fixtures::{connection, peer};
@@ -170,12 +170,28 @@ fn what_has_changed_since_the_engine_looked_is_left_alone() {
 
 #[test]
 fn what_is_foreseen_is_what_would_be_carried_out() {
-    let answer = ResetPlan::of(&detail(some()), &request(None)).foresee();
+    let answer = ResetPlan::of(&detail(some()), &request(None)).foresee(|_| true);
+    assert_eq!(why_none(&answer), None);
     let outcomes: Vec<_> = answer.sockets.iter().map(|each| each.outcome).collect();
     assert_eq!(outcomes, [ResetOutcome::WouldReset; 2]);
     assert_eq!((answer.reset, answer.too_young), (2, 1));
     let pinned: u64 = answer.sockets.iter().map(|each| each.pinned_bytes).sum();
     assert!(answer.freed_bytes == pinned && pinned > 0);
+}
+
+#[test]
+fn where_nothing_can_be_closed_the_first_reason_is_told() {
+    let answer = ResetPlan::of(&detail(some()), &request(None)).foresee(|_| false);
+    assert_eq!((answer.reset, answer.freed_bytes), (0, 0));
+    assert!(why_none(&answer).is_some_and(|why| why.contains("CAP_SYS_ADMIN")));
+    let mut some_are_closed = answer.clone();
+    some_are_closed.reset = 1;
+    assert_eq!(why_none(&some_are_closed), None);
+    let mut gone = answer;
+    for socket in &mut gone.sockets {
+        socket.outcome = ResetOutcome::Gone;
+    }
+    assert_eq!(why_none(&gone), None);
 }
 
 #[test]

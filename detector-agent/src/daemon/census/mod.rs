@@ -197,8 +197,7 @@ fn tell(state: &AgentState, answers: &[(Suspect, Option<Counted>)]) -> HashSet<S
     for (suspect, counted) in answers {
         match suspect {
             Suspect::Network(network) => {
-                let census = counted.as_ref().map(|counted| counted.census);
-                networks.push((*network, census));
+                networks.push((*network, counted.as_ref()));
                 taken.insert(*suspect);
             }
             // One at a time, for judging is not to wait.

@@ -1,8 +1,9 @@
 //! One look, and what comes of it.
 
-use crate::actions::{Asker, BlockOrder, Fence, ResetPlan};
+use crate::actions::{Asker, BlockOrder, Fence, ResetPlan, why_none};
 use crate::config::{GuardConfig, GuardMode};
 use crate::guard::{SHARED, network_of};
+use crate::netlink::sock_diag::Namespaces;
 use crate::state::AgentState;
 use detector_api::actions::ResetRequest;
 use detector_api::snapshot::{GuardAct, GuardStep, PeerDetail};
@@ -12,6 +13,7 @@ use detector_core::observe::observation::ConnectionId;
 use detector_recorder::NoteKind;
 use ipnet::IpNet;
 use std::collections::HashSet;
+use std::sync::{Arc, OnceLock};
 use std::time::Instant;
 
 /// Acts, if there is pressure and something to be done. Waits for the kernel.
@@ -66,12 +68,27 @@ pub(super) fn round(state: &AgentState) {
     }
     let spares = |peer: &_| spared.reason(peer).is_some();
     let steps = guard.decide(&settings, suspects, spares);
-    for step in steps_that_spare(state, steps) {
-        for step in split(step) {
-            let taken = take(state, &config, &step, &pressure);
-            report(state, &step, taken);
+    let taker = Taker {
+        state,
+        config,
+        because: pressure.to_string(),
+        namespaces: Arc::default(),
+    };
+    let steps = steps_that_spare(state, steps).into_iter().flat_map(split);
+    for step in steps {
+        if is_called_off(state, config.mode) {
+            return;
         }
+        if network_of(&step.peer).is_some_and(|network| state.actions.trusts(network)) {
+            continue;
+        }
+        report(state, &step, taker.take(&step));
     }
+}
+
+/// Whether the mode has changed since a round began, or the agent stops: what was decided is done no more.
+fn is_called_off(state: &AgentState, mode: GuardMode) -> bool {
+    state.guard.config().mode != mode || *state.watch_stop().borrow()
 }
 
 /// Those that meet nobody who has come to be spared since the last look: what stays for long is worth
@@ -146,76 +163,79 @@ fn split(step: Step) -> Vec<Step> {
     chunks.map(part).collect()
 }
 
-/// Takes a step, or says what it would do.
-fn take(state: &AgentState, config: &GuardConfig, step: &Step, pressure: &Pressure) -> GuardStep {
-    let mut taken = GuardStep {
-        act: step.act,
-        dry_run: config.mode != GuardMode::Enforce,
-        because: pressure.to_string(),
-        reset: 0,
-        freed_bytes: 0,
-        until: None,
-        well_behaved: step.well,
-        failure: None,
-    };
-    let outcome = match step.act {
-        GuardAct::Reset => reset(state, step, &mut taken),
-        GuardAct::Limit => fence_off(state, config, step, Fence::Limit, &mut taken),
-        GuardAct::Block => fence_off(state, config, step, Fence::Drop, &mut taken),
-    };
-    taken.failure = outcome.err();
-    taken
+/// Takes steps, or says what they would do.
+struct Taker<'s> {
+    state: &'s AgentState,
+    config: GuardConfig,
+    because: String,
+    /// Found by the first reset of a round, for all of them.
+    namespaces: Arc<OnceLock<Namespaces>>,
 }
 
-fn reset(state: &AgentState, step: &Step, taken: &mut GuardStep) -> Result<(), String> {
-    let wanted = step.connections.iter();
-    let wanted: HashSet<_> = wanted
-        .map(|each| (each.netns, each.local, each.remote))
-        .collect();
-    let request = ResetRequest {
-        peer: step.peer.to_string(),
-        stalled_for_seconds: 0.0,
-        only: None,
-        dry_run: taken.dry_run,
-    };
-    let stalled = state.with_engine(|engine| {
-        engine.stalled_of_peer(&request.peer, |netns, local, remote| {
-            wanted.contains(&(netns, local, remote))
-        })
-    });
-    // It has gone meanwhile.
-    let Some(stalled) = stalled else {
-        return Ok(());
-    };
-    let plan = ResetPlan::of(&stalled, &request);
-    let answer = state.actions.reset(plan, Asker::Guard);
-    let answer = answer.map_err(|error| error.to_string())?;
-    taken.reset = answer.reset;
-    taken.freed_bytes = answer.freed_bytes;
-    Ok(())
-}
+impl Taker<'_> {
+    fn take(&self, step: &Step) -> GuardStep {
+        let mut taken = GuardStep {
+            act: step.act,
+            dry_run: self.config.mode != GuardMode::Enforce,
+            because: self.because.clone(),
+            reset: 0,
+            freed_bytes: 0,
+            until: None,
+            well_behaved: step.well,
+            failure: None,
+        };
+        let outcome = match step.act {
+            GuardAct::Reset => self.reset(step, &mut taken),
+            GuardAct::Limit => self.fence_off(step, Fence::Limit, &mut taken),
+            GuardAct::Block => self.fence_off(step, Fence::Drop, &mut taken),
+        };
+        taken.failure = outcome.err();
+        taken
+    }
 
-fn fence_off(
-    state: &AgentState,
-    config: &GuardConfig,
-    step: &Step,
-    fence: Fence,
-    taken: &mut GuardStep,
-) -> Result<(), String> {
-    let network = network_of(&step.peer).ok_or("no such network")?;
-    let order = BlockOrder {
-        network,
-        span: config.block_for.0,
-        fence,
-        asker: Asker::Guard,
-        is_dry: taken.dry_run,
-    };
-    let answer = state
-        .actions
-        .block(order)
-        .map_err(|error| error.to_string())?;
-    taken.until = Some(answer.until);
-    Ok(())
+    fn reset(&self, step: &Step, taken: &mut GuardStep) -> Result<(), String> {
+        let wanted = step.connections.iter();
+        let wanted: HashSet<_> = wanted
+            .map(|each| (each.netns, each.local, each.remote))
+            .collect();
+        let request = ResetRequest {
+            peer: step.peer.to_string(),
+            stalled_for_seconds: 0.0,
+            only: None,
+            dry_run: taken.dry_run,
+        };
+        let stalled = self.state.with_engine(|engine| {
+            engine.stalled_of_peer(&request.peer, |netns, local, remote| {
+                wanted.contains(&(netns, local, remote))
+            })
+        });
+        // It has gone meanwhile.
+        let Some(stalled) = stalled else {
+            return Ok(());
+        };
+        let plan = ResetPlan::of(&stalled, &request);
+        let actions = &self.state.actions;
+        let answer = actions.reset(plan, Asker::Guard, &self.namespaces);
+        let answer = answer.map_err(|error| error.to_string())?;
+        taken.reset = answer.reset;
+        taken.freed_bytes = answer.freed_bytes;
+        why_none(&answer).map_or(Ok(()), Err)
+    }
+
+    fn fence_off(&self, step: &Step, fence: Fence, taken: &mut GuardStep) -> Result<(), String> {
+        let network = network_of(&step.peer).ok_or("no such network")?;
+        let order = BlockOrder {
+            network,
+            span: self.config.block_for.0,
+            fence,
+            asker: Asker::Guard,
+            is_dry: taken.dry_run,
+        };
+        let answer = self.state.actions.block(order);
+        let answer = answer.map_err(|error| error.to_string())?;
+        taken.until = Some(answer.until);
+        Ok(())
+    }
 }
 
 /// Writes down what was done.
@@ -248,8 +268,8 @@ fn note_lifted(state: &AgentState, lifted: &[IpNet]) {
 
 #[cfg(test)]
 mod tests {
-    use super::load;
-    use crate::config::Config;
+    use super::{is_called_off, load};
+    use crate::config::{Config, GuardConfig, GuardMode};
     use crate::state::tests::state;
     use detector_core::guard::Workers;
     use std::time::{Duration, Instant};
@@ -271,5 +291,24 @@ mod tests {
             state.owners.update(|report| report.by_peers = by_peers);
             assert_eq!(load(&state).services.is_empty(), !presses, "{ago} s");
         }
+    }
+
+    #[tokio::test]
+    async fn a_round_ends_where_the_guard_is_switched_off_or_the_agent_stops() {
+        let (state, _pings) = state(&Config::default());
+        let switch = |mode| {
+            let config = GuardConfig {
+                mode,
+                ..state.guard.config()
+            };
+            state.guard.configure(config);
+        };
+        switch(GuardMode::Enforce);
+        assert!(!is_called_off(&state, GuardMode::Enforce));
+        switch(GuardMode::DryRun);
+        assert!(is_called_off(&state, GuardMode::Enforce));
+        assert!(!is_called_off(&state, GuardMode::DryRun));
+        state.stop();
+        assert!(is_called_off(&state, GuardMode::DryRun));
     }
 }

@@ -8,6 +8,8 @@ use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 
 pub(super) const FILE: &str = "history.json";
+/// One that cannot be read is kept under this name, until the next such one.
+pub(super) const SET_ASIDE: &str = "history.json.unreadable";
 /// Written under this name at first, so that a crash leaves the file of before.
 const UNFINISHED: &str = "history.json.new";
 /// Of the file's form.

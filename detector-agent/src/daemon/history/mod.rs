@@ -12,14 +12,15 @@ use crate::clock;
 use crate::kernel::History;
 use crate::state::AgentState;
 use detector_common::history::{AddressHistory, ENTRIES_MAX, PROVEN_MAX};
-use file::{FILE, Kept, KeptAddress, KeptSpan, read, write};
+use file::{FILE, Kept, KeptAddress, KeptSpan, SET_ASIDE, read, write};
 use std::collections::BTreeMap;
+use std::fs;
 use std::io;
 use std::net::IpAddr;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
-use times::Now;
+use times::{Before, Now};
 use tokio::time::{Instant as TokioInstant, interval_at, sleep, timeout};
 
 const EACH: Duration = Duration::from_secs(3_600);
@@ -41,6 +42,7 @@ pub(super) async fn keep(state: Arc<AgentState>, folder: PathBuf, ipv6_prefix: u
         folder,
         ipv6_prefix,
         waiting: Mutex::default(),
+        before: Mutex::default(),
         began: Instant::now(),
     });
     run(&keeper, Keeper::read).await;
@@ -71,6 +73,7 @@ struct Keeper {
     folder: PathBuf,
     ipv6_prefix: u8,
     waiting: Mutex<Waiting>,
+    before: Mutex<Before>,
     began: Instant,
 }
 
@@ -84,8 +87,14 @@ impl Keeper {
             Ok(kept) => kept,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return,
             Err(error) => {
+                let aside = self.folder.join(SET_ASIDE);
+                let moved = fs::rename(&file, &aside).err();
+                let moved = moved.map_or_else(
+                    || format!("it is {} now", aside.display()),
+                    |error| format!("it cannot be set aside either: {error}"),
+                );
                 tracing::warn!(
-                    "cannot read {}: {error}; how connections ended before is forgotten",
+                    "cannot read {}: {error}; how connections ended before is forgotten, and {moved}",
                     file.display()
                 );
                 return;
@@ -102,7 +111,7 @@ impl Keeper {
     fn take_up(&self) {
         let now = Now::read();
         let mut waiting = self.waiting();
-        let (known, future) = taken_up(std::mem::take(&mut *waiting), now);
+        let (known, future) = taken_up(std::mem::take(&mut *waiting), now, &mut lock(&self.before));
         if self.began.elapsed() < WAITS_MOST {
             *waiting = future;
         }
@@ -126,7 +135,7 @@ impl Keeper {
     fn write(&self) {
         let now = Now::read();
         let of_the_future = self.waiting().clone();
-        let kept = to_keep(self.history.all(), of_the_future, now);
+        let kept = to_keep(self.history.all(), of_the_future, now, &lock(&self.before));
         let kept = Kept::of(self.ipv6_prefix, kept);
         if let Err(error) = write(&self.folder, &kept) {
             let file = self.folder.join(FILE);
@@ -142,16 +151,24 @@ impl Keeper {
     }
 
     fn waiting(&self) -> MutexGuard<'_, Waiting> {
-        // Whoever panicked left it whole.
-        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.waiting)
     }
 }
 
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    // Whoever panicked left it whole.
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 /// What is known by now, and what still is of the future: no more than there is room for.
-fn taken_up(kept: Waiting, now: Now) -> (BTreeMap<IpAddr, AddressHistory>, Waiting) {
+fn taken_up(
+    kept: Waiting,
+    now: Now,
+    before: &mut Before,
+) -> (BTreeMap<IpAddr, AddressHistory>, Waiting) {
     let (mut known, mut future) = (BTreeMap::new(), Waiting::new());
     for (address, spans) in kept {
-        let (history, of_the_future) = now.taken_up(spans);
+        let (history, of_the_future) = now.taken_up(spans, before);
         if history != AddressHistory::default() {
             known.insert(address, history);
         }
@@ -166,12 +183,13 @@ fn to_keep(
     known: BTreeMap<IpAddr, AddressHistory>,
     of_the_future: Waiting,
     now: Now,
+    before: &Before,
 ) -> Vec<KeptAddress> {
     let mut kept = of_the_future;
     for (address, history) in known {
         kept.entry(address)
             .or_default()
-            .extend(now.to_kept(&history));
+            .extend(now.to_kept(&history, before));
     }
     let kept = kept.into_iter().filter(|(_, spans)| !spans.is_empty());
     kept.map(|(address, spans)| KeptAddress { address, spans })
@@ -180,7 +198,7 @@ fn to_keep(
 
 #[cfg(test)]
 mod tests {
-    use super::{KeptSpan, Now, Waiting, taken_up, to_keep};
+    use super::{Before, KeptSpan, Now, Waiting, taken_up, to_keep};
     use detector_common::history::SPAN_NS;
 
     const HOUR_NS: u64 = SPAN_NS / 3;
@@ -200,12 +218,12 @@ mod tests {
             let monotonic_ns = hours_up * HOUR_NS;
             Now::at(monotonic_ns, unix_seconds * 1_000_000_000)
         };
-        let (known, future) = taken_up(kept.clone(), at(3_600, 1));
+        let (known, future) = taken_up(kept.clone(), at(3_600, 1), &mut Before::new());
         assert!(known.is_empty());
         assert_eq!(future, kept);
-        let written = to_keep(known, future, at(7_200, 2));
+        let written = to_keep(known, future, at(7_200, 2), &Before::new());
         let read = written.into_iter().map(|kept| (kept.address, kept.spans));
-        let (known, future) = taken_up(read.collect(), at(1_700_003_600, 3));
+        let (known, future) = taken_up(read.collect(), at(1_700_003_600, 3), &mut Before::new());
         let ended: Vec<_> = known.values().map(|of| of.ended(3 * HOUR_NS)).collect();
         assert_eq!((ended, future), (vec![(7, 1)], Waiting::new()));
     }

@@ -3,8 +3,15 @@
 use super::file::KeptSpan;
 use crate::clock;
 use detector_common::history::{AddressHistory, HistorySpan, SPAN_NS, SPANS};
+use std::collections::BTreeMap;
 
+/// Clocks drift apart by less.
+const DRIFT_NS: i128 = 300 * SECOND_NS;
 const SECOND_NS: i128 = 1_000_000_000;
+
+/// When spans before the host's start began, in seconds of Unix time: of those that share a number the first, so
+/// that however often a host boots none grows younger.
+pub(super) type Before = BTreeMap<u32, i64>;
 
 /// A moment, by the kernel side's clock and by the wall's.
 #[derive(Clone, Copy)]
@@ -31,7 +38,7 @@ impl Now {
     }
 
     /// Spans that are not over for too long.
-    pub(super) fn to_kept(self, history: &AddressHistory) -> Vec<KeptSpan> {
+    pub(super) fn to_kept(self, history: &AddressHistory, before: &Before) -> Vec<KeptSpan> {
         let recent = history.spans.iter().filter(|span| {
             let alone = AddressHistory {
                 spans: [HistorySpan::default(); SPANS].map(|_| **span),
@@ -39,7 +46,13 @@ impl Now {
             alone.ended(self.monotonic_ns) != (0, 0)
         });
         let began = |number: u32| {
-            let unix_ns = self.zero_unix_ns() + i128::from(number) * i128::from(SPAN_NS);
+            if let Some(began) = before.get(&number) {
+                return *began;
+            }
+            let newest = (self.monotonic_ns / SPAN_NS) as u32;
+            let age = i128::from(newest.wrapping_sub(number));
+            let spans = i128::from(newest) - age;
+            let unix_ns = self.zero_unix_ns() + spans * i128::from(SPAN_NS);
             i64::try_from(unix_ns.div_euclid(SECOND_NS)).unwrap_or(i64::MAX)
         };
         recent
@@ -52,15 +65,17 @@ impl Now {
     }
 
     /// The same by the present clocks, and what is of the future by them: a clock that is behind will be set.
-    /// What ended before the host started is counted with its first three hours; what is older than a day is
-    /// left out.
-    pub(super) fn taken_up(self, spans: Vec<KeptSpan>) -> (AddressHistory, Vec<KeptSpan>) {
+    /// What is older than a day is left out.
+    pub(super) fn taken_up(
+        self,
+        spans: Vec<KeptSpan>,
+        before: &mut Before,
+    ) -> (AddressHistory, Vec<KeptSpan>) {
         let mut future = Vec::new();
         let mut history = AddressHistory::default();
         let day_ns = i128::from(SPAN_NS) * SPANS as i128;
         for kept in spans {
-            // In the middle, so that clocks that have drifted apart by little change nothing.
-            let middle = i128::from(kept.began) * SECOND_NS + i128::from(SPAN_NS / 2);
+            let since_zero = i128::from(kept.began) * SECOND_NS - self.zero_unix_ns();
             let age_ns = self.unix_ns - i128::from(kept.began) * SECOND_NS;
             if age_ns < 0 {
                 future.push(kept);
@@ -69,10 +84,16 @@ impl Now {
             if age_ns >= day_ns {
                 continue;
             }
-            let since_zero = (middle - self.zero_unix_ns()).max(0);
-            let newest = self.monotonic_ns / SPAN_NS;
-            let number = u64::try_from(since_zero / i128::from(SPAN_NS)).unwrap_or(0);
-            let number = u32::try_from(number.min(newest)).unwrap_or(u32::MAX);
+            // In the middle, so that clocks that have drifted apart by little change nothing.
+            let number = (since_zero + i128::from(SPAN_NS / 2)).div_euclid(i128::from(SPAN_NS));
+            let number = if since_zero < -DRIFT_NS {
+                let number = number.min(-1) as u32;
+                let began = before.entry(number).or_insert(kept.began);
+                *began = kept.began.min(*began);
+                number
+            } else {
+                number.min(i128::from(self.monotonic_ns / SPAN_NS)) as u32
+            };
             let span = &mut history.spans[number as usize % SPANS];
             if span.number != number {
                 *span = HistorySpan {
@@ -89,7 +110,7 @@ impl Now {
 
 #[cfg(test)]
 mod tests {
-    use super::{Now, SECOND_NS};
+    use super::{Before, Now, SECOND_NS};
     use detector_common::history::{AddressHistory, HistorySpan, SPAN_NS, SPANS};
 
     const HOUR_NS: u64 = SPAN_NS / 3;
@@ -118,8 +139,33 @@ mod tests {
             unix_ns: before.unix_ns + i128::from(HOUR_NS),
         };
         let known = history(6..=13);
-        let taken_up = after.taken_up(before.to_kept(&known));
+        let taken_up = after.taken_up(before.to_kept(&known, &Before::new()), &mut Before::new());
         assert_eq!(taken_up, (known, Vec::new()));
+    }
+
+    #[test]
+    fn spans_from_before_a_reboot_stay_apart_and_grow_old_however_often_a_host_boots() {
+        let mut now = Now::at(100 * SPAN_NS + HOUR_NS, UNIX_NS);
+        let mut known = history(93..=100);
+        let worth = known.worth(now.monotonic_ns);
+        let mut kept = now.to_kept(&known, &Before::new());
+        let mut boots = 0;
+        while boots < 1_000 {
+            // Ten minutes after its last word the host is up for ten minutes.
+            now = Now::at(HOUR_NS / 6, now.unix_ns + i128::from(HOUR_NS / 3));
+            let mut before = Before::new();
+            known = now.taken_up(kept, &mut before).0;
+            if boots == 0 {
+                assert!(known.worth(now.monotonic_ns) >= worth * 7 / 8);
+            }
+            if known.ended(now.monotonic_ns) == (0, 0) {
+                break;
+            }
+            boots += 1;
+            kept = now.to_kept(&known, &before);
+        }
+        // A day, three boots an hour; a span that shares a number with the one before it goes with that.
+        assert!((54..=72).contains(&boots), "{boots}");
     }
 
     #[test]
@@ -134,7 +180,8 @@ mod tests {
             unix_ns: UNIX_NS + i128::from(hours_away * HOUR_NS),
         };
         let ended = |now: Now| {
-            let (history, future) = now.taken_up(before.to_kept(&known));
+            let (history, future) =
+                now.taken_up(before.to_kept(&known, &Before::new()), &mut Before::new());
             assert_eq!(future, []);
             history.ended(now.monotonic_ns)
         };
@@ -155,14 +202,15 @@ mod tests {
             monotonic_ns: HOUR_NS,
             unix_ns: UNIX_NS - i128::from(3 * SPAN_NS / 2),
         };
-        let (history, future) = booted.taken_up(before.to_kept(&known));
+        let (history, future) =
+            booted.taken_up(before.to_kept(&known, &Before::new()), &mut Before::new());
         assert_eq!(history.ended(booted.monotonic_ns), (19, 2));
-        assert_eq!(future, before.to_kept(&known)[1..]);
+        assert_eq!(future, before.to_kept(&known, &Before::new())[1..]);
         let set = Now {
             monotonic_ns: 2 * HOUR_NS,
             unix_ns: UNIX_NS + i128::from(HOUR_NS),
         };
-        let (history, future) = set.taken_up(future);
+        let (history, future) = set.taken_up(future, &mut Before::new());
         assert_eq!(history.ended(set.monotonic_ns), (20 + 21, 4));
         assert_eq!(future, []);
     }

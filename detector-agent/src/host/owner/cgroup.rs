@@ -20,6 +20,11 @@ pub(super) struct Placement {
     pub(super) container: Option<String>,
     /// Innermost systemd service or scope; inside the container if there is one.
     pub(super) unit: Option<String>,
+    /// The user's service manager above the container, or above the unit where there is none: a user names what
+    /// is below it as he likes.
+    above: Option<String>,
+    /// The same between container and unit.
+    between: Option<String>,
 }
 
 impl Placement {
@@ -71,8 +76,14 @@ impl Placement {
                 placement.id = id_in(component).map(str::to_owned);
                 // Units outside are those of the runtime.
                 placement.container = Some(container);
-                placement.unit = None;
+                let manager = placement.unit.take();
+                let manager = manager.filter(|unit| is_user_manager(Some(unit)));
+                let manager = placement.between.take().or(manager);
+                placement.above = placement.above.or(manager);
             } else if is_unit(component) {
+                if is_user_manager(placement.unit.as_deref()) {
+                    placement.between = placement.between.or(placement.unit.take());
+                }
                 placement.unit = Some(clean(component));
             }
             parent = component;
@@ -99,12 +110,24 @@ impl Placement {
 impl fmt::Display for Placement {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         let pod = self.pod.as_deref().map(|pod| format!("pod:{pod}"));
-        let parts: Vec<&str> = [&pod, &self.container, &self.unit]
+        let parts = [
+            &self.above,
+            &pod,
+            &self.container,
+            &self.between,
+            &self.unit,
+        ];
+        let parts: Vec<&str> = parts
             .into_iter()
             .filter_map(|part| part.as_deref())
             .collect();
         formatter.write_str(&parts.join("/"))
     }
+}
+
+/// `user@1000.service`
+fn is_user_manager(unit: Option<&str>) -> bool {
+    unit.is_some_and(|unit| unit.starts_with("user@") && unit.ends_with(".service"))
 }
 
 /// The number in a component: the whole of it, or behind the last separator.

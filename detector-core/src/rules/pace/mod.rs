@@ -20,7 +20,7 @@ use span::{Measured, PaceKind, Span};
 const LONG_DRAIN_SECONDS: u64 = 600;
 
 /// A longer round trip is a peer that waits before it acknowledges.
-const LONGEST_ROUND_TRIP_US: u32 = 10_000_000;
+const LONGEST_ROUND_TRIP_US: u32 = 4_000_000;
 
 /// The pace of one connection.
 #[derive(Debug, Default)]

@@ -26,13 +26,42 @@ fn services_of_systemd() {
     );
     assert_name(
         "0::/user.slice/user-1000.slice/user@1000.service/app.slice/web.service\n",
-        "web.service",
+        "user@1000.service/web.service",
     );
     assert_name(
         "0::/system.slice/apache2.service (deleted)\n",
         "apache2.service",
     );
     assert_name("0::/../nginx.service\n", "nginx.service");
+}
+
+/// A user may call a unit or a group of his what he likes.
+#[test]
+fn what_a_user_names_is_nobody_elses_unit_or_container() {
+    let manager = "user.slice/user-1000.slice/user@1000.service";
+    for (below, name) in [
+        ("app.slice/nginx.service", "user@1000.service/nginx.service"),
+        (
+            "user@0.service/nginx.service",
+            "user@1000.service/nginx.service",
+        ),
+        ("docker-{ID}.scope", "user@1000.service/docker:3f2ab9c07d5e"),
+        (
+            "app.slice/docker-{ID}.scope/nginx.service",
+            "user@1000.service/docker:3f2ab9c07d5e/nginx.service",
+        ),
+    ] {
+        assert_name(&format!("0::/{manager}/{below}\n"), name);
+    }
+    assert_name(
+        &format!("0::/docker/{{ID}}/{manager}/app.slice/nginx.service\n"),
+        "docker:3f2ab9c07d5e/user@1000.service/nginx.service",
+    );
+    assert_name(&format!("0::/{manager}\n"), "user@1000.service");
+    assert_name(
+        &format!("0::/{manager}/init.scope\n"),
+        "user@1000.service/init.scope",
+    );
 }
 
 #[test]
@@ -66,7 +95,7 @@ fn docker_and_podman() {
     );
     assert_name(
         "0::/user.slice/user-1000.slice/user@1000.service/user.slice/libpod-{ID}.scope/container\n",
-        "podman:3f2ab9c07d5e",
+        "user@1000.service/podman:3f2ab9c07d5e",
     );
     assert_name("0::/libpod_parent/libpod-{ID}\n", "podman:3f2ab9c07d5e");
     let monitor = name("0::/machine.slice/libpod-conmon-{ID}.scope\n");
