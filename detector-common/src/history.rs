@@ -99,8 +99,9 @@ impl AddressHistory {
     }
 
     fn recent(&self, now_ns: u64) -> impl Iterator<Item = &HistorySpan> {
-        let now = (now_ns / SPAN_NS) as u32;
-        let is_recent = move |span: &&HistorySpan| now.wrapping_sub(span.number) < SPANS as u32;
+        let now = u32::try_from(now_ns / SPAN_NS).unwrap_or(u32::MAX);
+        let age = move |span: &HistorySpan| u64::from(now.wrapping_sub(span.number));
+        let is_recent = move |span: &&HistorySpan| age(span) < SPANS as u64;
         self.spans.iter().filter(is_recent)
     }
 }

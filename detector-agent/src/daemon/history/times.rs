@@ -49,7 +49,7 @@ impl Now {
             if let Some(began) = before.get(&number) {
                 return *began;
             }
-            let newest = (self.monotonic_ns / SPAN_NS) as u32;
+            let newest = wrapped(i128::from(self.monotonic_ns / SPAN_NS));
             let age = i128::from(newest.wrapping_sub(number));
             let spans = i128::from(newest) - age;
             let unix_ns = self.zero_unix_ns() + spans * i128::from(SPAN_NS);
@@ -87,12 +87,12 @@ impl Now {
             // In the middle, so that clocks that have drifted apart by little change nothing.
             let number = (since_zero + i128::from(SPAN_NS / 2)).div_euclid(i128::from(SPAN_NS));
             let number = if since_zero < -DRIFT_NS {
-                let number = number.min(-1) as u32;
+                let number = wrapped(number.min(-1));
                 let began = before.entry(number).or_insert(kept.began);
                 *began = kept.began.min(*began);
                 number
             } else {
-                number.min(i128::from(self.monotonic_ns / SPAN_NS)) as u32
+                wrapped(number.min(i128::from(self.monotonic_ns / SPAN_NS)))
             };
             let span = &mut history.spans[number as usize % SPANS];
             if span.number != number {
@@ -106,6 +106,11 @@ impl Now {
         }
         (history, future)
     }
+}
+
+/// As the kernel side numbers spans: those before the host's start count down from the largest number.
+fn wrapped(number: i128) -> u32 {
+    u32::try_from(number.rem_euclid(1 << u32::BITS)).unwrap_or_default()
 }
 
 #[cfg(test)]
