@@ -6,12 +6,13 @@ mod support;
 
 use detector_api::snapshot::{Confidence, Severity, Verdict};
 use detector_core::engine::{Counted, Engine};
-use detector_core::observe::census::{Census, Suspect};
+use detector_core::observe::census::{Census, Ends, Suspect};
 use detector_core::observe::observation::{
     CongestionState, Direction, Observation, PendingTimer, Reason, Shrinks, Source, Totals,
 };
 use detector_core::observe::peer_address::PeerAddress;
 use detector_core::time::MonotonicTime;
+use std::collections::HashMap;
 use support::{WALL, answer_alone, engine, healthy, ms, zero_window};
 
 const PEER: &str = "198.51.100.7";
@@ -119,6 +120,23 @@ fn others_at_its_address_excuse_it_however_little_is_held_by_then() {
     }
 }
 
+#[test]
+fn an_accusation_is_not_washed_off_by_one_window_that_opens_again() {
+    let mut engine = accused(|port, at| zero_window(&remote(port), ms(1_000), at));
+    close(&mut engine, 1..=30, ms(32_000));
+    let totals = treason(99, ms(33_000)).totals;
+    engine.observe(&Observation {
+        totals,
+        ..zero_window(&remote(99), ms(33_000), ms(33_000))
+    });
+    engine.observe(&Observation {
+        totals,
+        ..healthy(&remote(99), ms(33_400))
+    });
+    engine.advance(ms(34_000), WALL);
+    assert_eq!(verdict(&engine), Some(Verdict::ZeroWindowAttack));
+}
+
 /// The kernel's probe into a window that is open by less than a segment, cut down to it and never
 /// acknowledged, looks like loss.
 #[test]
@@ -181,6 +199,92 @@ fn answer_network(engine: &mut Engine, well: u64, ended_well: u64) -> bool {
         assert!(engine.set_census(each.suspect, Some(&counted)));
     }
     is_asked
+}
+
+/// A look that takes for well what is known to be held up: it fell between two bursts.
+#[test]
+fn neighbours_that_are_held_up_themselves_excuse_nobody() {
+    let mut engine = network_held();
+    engine.advance(ms(6_000), WALL);
+    let peers = engine.peers();
+    let connections = peers.iter().flat_map(|row| {
+        let peer = engine.peer(&row.peer).unwrap();
+        peer.connections
+    });
+    let ends = connections.map(|each| Ends {
+        netns: each.netns,
+        local: each.local.parse().unwrap(),
+        remote: each.remote.parse().unwrap(),
+    });
+    let well: HashMap<Ends, bool> = ends.map(|ends| (ends, true)).collect();
+    assert_eq!(well.len(), 20);
+    let counted = Counted {
+        census: Census {
+            connections: 20,
+            well: 20,
+            well_before: Some(20),
+            ..Census::default()
+        },
+        well,
+        halvings: 0,
+    };
+    let alone = Counted {
+        census: Census {
+            connections: 5,
+            well_before: Some(0),
+            ..Census::default()
+        },
+        ..Counted::default()
+    };
+    for second in [6, 15, 24, 31, 32] {
+        look_at_network(&mut engine, ms(second * 1_000));
+        for each in engine.census_wanted() {
+            let is_network = matches!(each.suspect, Suspect::Network(_));
+            let answer = if is_network { &counted } else { &alone };
+            engine.set_census(each.suspect, Some(answer));
+        }
+    }
+    assert_eq!(accused_hosts(&engine), 4);
+}
+
+/// A look costs by all sockets that there are.
+#[test]
+fn who_is_due_soon_is_looked_at_with_whoever_is_due() {
+    let mut engine = engine();
+    let others = Counted {
+        census: Census {
+            connections: 60,
+            well: 30,
+            well_before: Some(30),
+            ..Census::default()
+        },
+        ..Counted::default()
+    };
+    let mut answer = |second: u64, newcomer: Option<u8>| {
+        let at = ms(second * 1_000);
+        engine.advance(at, WALL);
+        if let Some(last) = newcomer {
+            for port in 1..=30 {
+                let remote = format!("198.51.{last}.7:{port}");
+                engine.observe(&zero_window(&remote, ms(1_000), at));
+            }
+            engine.advance(ms(second * 1_000 + 900), WALL);
+        }
+        let wanted = engine.census_wanted();
+        let peers = wanted.iter().map(|each| each.suspect);
+        let peers: Vec<_> = peers
+            .filter(|each| matches!(each, Suspect::Peer(_)))
+            .collect();
+        for suspect in wanted {
+            engine.set_census(suspect.suspect, Some(&others));
+        }
+        peers.len()
+    };
+    assert_eq!(answer(6, Some(100)), 1);
+    assert_eq!(answer(20, Some(101)), 1);
+    assert_eq!(answer(60, None), 0, "nobody is due yet");
+    assert_eq!(answer(70, None), 2, "one is, the other ten seconds later");
+    assert_eq!(answer(100, None), 0);
 }
 
 fn accused_hosts(engine: &Engine) -> usize {
@@ -291,7 +395,9 @@ fn who_reads_at_once_from_far_away_is_no_attacker() {
     assert_eq!(far_away(40_000), Some(Verdict::SlowReadAttack));
     assert_ne!(far_away(3_000_000), Some(Verdict::SlowReadAttack));
     // Nobody is as far away as that.
-    assert_eq!(far_away(30_000_000), Some(Verdict::SlowReadAttack));
+    for waits_us in [9_900_000, 30_000_000] {
+        assert_eq!(far_away(waits_us), Some(Verdict::SlowReadAttack));
+    }
 }
 
 /// How many of 24 addresses in unrelated networks are accused, alike in all, that stopped reading once
