@@ -20,6 +20,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, TcpStream};
 both_families!(
     how_connections_ended_is_known_after_a_stop,
     what_ends_in_a_network_of_ones_own_is_nobodys_past,
+    what_we_opened_and_sent_nothing_on_is_nobodys_past,
     who_has_very_many_addresses_makes_nobody_with_a_past_forgotten,
 );
 
@@ -71,6 +72,49 @@ fn what_ends_in_a_network_of_ones_own_is_nobodys_past(family: Family) -> Result<
             let (ended, on_our_way) = (ended_well(story, played)?, ended_well(story, client)?);
             ensure!(on_our_way >= SEEN_LEAST, "{on_our_way}");
             ensure!(ended == 0, "{ended} connections of {played} have ended");
+            Ok(())
+        },
+    )
+}
+
+/// Looks whether somebody listens, of this host: more than make a past, and of each sort. The twin is a request.
+fn what_we_opened_and_sent_nothing_on_is_nobodys_past(family: Family) -> Result<()> {
+    let _machine = crate::machine();
+    Story::play(
+        &format!("history-opened-{}", family.name()),
+        family,
+        |story| {
+            let theirs = story.lab.addresses.client(family);
+            let (listener, refusing) = story.lab.client.enter(|| {
+                let listener = TcpListener::bind(SocketAddr::new(theirs, 0))?;
+                let refusing = TcpListener::bind(SocketAddr::new(theirs, 0))?.local_addr()?;
+                Ok((listener, refusing))
+            })?;
+            let listening = listener.local_addr()?;
+            let open = |times: u64, bytes: &[u8]| {
+                story.server().enter(|| {
+                    for _ in 0..times {
+                        ensure!(TcpStream::connect(refusing).is_err(), "somebody listens");
+                        let mut stream = TcpStream::connect(listening)?;
+                        stream.write_all(bytes)?;
+                        let (taken, _) = listener.accept()?;
+                        drop(stream);
+                        io::copy(&mut &taken, &mut io::sink())?;
+                    }
+                    Ok(())
+                })
+            };
+            let agent = Agent::start(story.folder())?;
+            open(2 * FETCHES, b"")?;
+            agent.stop(Signal::SIGTERM)?;
+            ensure!(ended(story, theirs, "ended_well")? == 0);
+            ensure!(ended(story, theirs, "ended_early")? == 0);
+            let agent = Agent::start(story.folder())?;
+            open(FETCHES, b"GET / HTTP/1.0\r\n\r\n")?;
+            agent.stop(Signal::SIGTERM)?;
+            let requests = ended_well(story, theirs)?;
+            ensure!(requests >= SEEN_LEAST, "{requests}");
+            ensure!(ended(story, theirs, "ended_early")? == 0);
             Ok(())
         },
     )
@@ -217,6 +261,10 @@ fn fetch_times(namespace: &Namespace, from: IpAddr, server: SocketAddr, times: u
 
 /// How many connections of an address have ended well, as an agent has left it.
 fn ended_well(story: &Story, address: IpAddr) -> Result<u64> {
+    ended(story, address, "ended_well")
+}
+
+fn ended(story: &Story, address: IpAddr, how: &str) -> Result<u64> {
     let file = story.folder().join("agent/state/history.json");
     let kept: Value = serde_json::from_slice(&fs::read(file)?)?;
     let peer = match address {
@@ -228,5 +276,5 @@ fn ended_well(story: &Story, address: IpAddr) -> Result<u64> {
         .iter()
         .filter(|each| each["address"] == peer.to_string());
     let spans = of_peer.flat_map(|each| each["spans"].as_array().into_iter().flatten());
-    Ok(spans.filter_map(|span| span["ended_well"].as_u64()).sum())
+    Ok(spans.filter_map(|span| span[how].as_u64()).sum())
 }
