@@ -6,14 +6,13 @@ mod support;
 
 use detector_api::snapshot::{Confidence, Severity, Verdict};
 use detector_core::engine::{Counted, Engine};
-use detector_core::observe::census::{Census, Ends, Suspect};
+use detector_core::observe::census::{Census, Suspect};
 use detector_core::observe::observation::{
     CongestionState, Direction, Observation, PendingTimer, Reason, Shrinks, Source, Totals,
 };
 use detector_core::observe::peer_address::PeerAddress;
 use detector_core::time::MonotonicTime;
-use std::collections::HashMap;
-use support::{WALL, answer_alone, engine, healthy, ms, zero_window};
+use support::{WALL, accused_hosts, answer_alone, engine, healthy, ms, zero_window};
 
 const PEER: &str = "198.51.100.7";
 
@@ -155,98 +154,6 @@ fn a_window_too_small_for_a_segment_is_held_like_a_closed_one() {
     assert_eq!(engine.peer(PEER).unwrap().peer.severity, Severity::Critical);
 }
 
-/// An engine that has seen four addresses of one network stop reading, five connections of each, alike.
-fn network_held() -> Engine {
-    let mut engine = engine();
-    look_at_network(&mut engine, ms(1_000));
-    engine
-}
-
-/// Each member of a network is judged when it is seen.
-fn look_at_network(engine: &mut Engine, at: MonotonicTime) {
-    engine.advance(at, WALL);
-    for host in 10..14 {
-        for port in 1..=5 {
-            let remote = format!("198.51.100.{host}:{port}");
-            engine.observe(&zero_window(&remote, ms(1_000), at));
-        }
-    }
-}
-
-/// Answers what is asked of peers: they are alone; and of their network, once it is asked for.
-fn answer_network(engine: &mut Engine, well: u64, ended_well: u64) -> bool {
-    let wanted = engine.census_wanted();
-    let mut is_asked = false;
-    for each in wanted {
-        let of_network = Census {
-            connections: 20 + well,
-            well,
-            well_before: Some(well),
-            ended_well,
-            ..Census::default()
-        };
-        let is_network = matches!(each.suspect, Suspect::Network(_));
-        is_asked |= is_network;
-        let census = if is_network {
-            of_network
-        } else {
-            Census::default()
-        };
-        let counted = Counted {
-            census,
-            ..Counted::default()
-        };
-        assert!(engine.set_census(each.suspect, Some(&counted)));
-    }
-    is_asked
-}
-
-/// A look that takes for well what is known to be held up: it fell between two bursts.
-#[test]
-fn neighbours_that_are_held_up_themselves_excuse_nobody() {
-    let mut engine = network_held();
-    engine.advance(ms(6_000), WALL);
-    let peers = engine.peers();
-    let connections = peers.iter().flat_map(|row| {
-        let peer = engine.peer(&row.peer).unwrap();
-        peer.connections
-    });
-    let ends = connections.map(|each| Ends {
-        netns: each.netns,
-        local: each.local.parse().unwrap(),
-        remote: each.remote.parse().unwrap(),
-    });
-    let well: HashMap<Ends, bool> = ends.map(|ends| (ends, true)).collect();
-    assert_eq!(well.len(), 20);
-    let counted = Counted {
-        census: Census {
-            connections: 20,
-            well: 20,
-            well_before: Some(20),
-            ..Census::default()
-        },
-        well,
-        halvings: 0,
-    };
-    let alone = Counted {
-        census: Census {
-            connections: 5,
-            well_before: Some(0),
-            ..Census::default()
-        },
-        ..Counted::default()
-    };
-    for second in [6, 15, 24, 31, 32] {
-        look_at_network(&mut engine, ms(second * 1_000));
-        for each in engine.census_wanted() {
-            let is_network = matches!(each.suspect, Suspect::Network(_));
-            let answer = if is_network { &counted } else { &alone };
-            engine.set_census(each.suspect, Some(answer));
-        }
-    }
-    assert_eq!(accused_hosts(&engine), 4);
-}
-
 /// A look costs by all sockets that there are.
 #[test]
 fn who_is_due_soon_is_looked_at_with_whoever_is_due() {
@@ -285,78 +192,6 @@ fn who_is_due_soon_is_looked_at_with_whoever_is_due() {
     assert_eq!(answer(60, None), 0, "nobody is due yet");
     assert_eq!(answer(70, None), 2, "one is, the other ten seconds later");
     assert_eq!(answer(100, None), 0);
-}
-
-fn accused_hosts(engine: &Engine) -> usize {
-    let peers = engine.peers();
-    let is_accused = |verdict| verdict == Some(Verdict::ZeroWindowAttack);
-    peers.iter().filter(|peer| is_accused(peer.verdict)).count()
-}
-
-#[test]
-fn a_network_is_accused_if_fewer_of_it_behave_than_hold() {
-    for (well, ended_well, accused) in [(0, 0, 4), (10, 9, 4), (10, 10, 0), (20, 0, 0), (0, 20, 0)]
-    {
-        let mut engine = network_held();
-        engine.advance(ms(6_000), WALL);
-        assert!(answer_network(&mut engine, well, ended_well));
-        engine.advance(ms(31_000), WALL);
-        let is_excused = accused == 0;
-        assert_ne!(answer_network(&mut engine, well, ended_well), is_excused);
-        look_at_network(&mut engine, ms(32_000));
-        assert_eq!(
-            accused_hosts(&engine),
-            accused,
-            "{well} well, {ended_well} ended"
-        );
-    }
-}
-
-#[test]
-fn a_network_is_not_accused_before_it_is_counted() {
-    let mut engine = network_held();
-    for second in [6, 31, 32] {
-        look_at_network(&mut engine, ms(second * 1_000));
-        for wanted in engine.census_wanted() {
-            let is_network = matches!(wanted.suspect, Suspect::Network(_));
-            let counted = (!is_network).then(Counted::default);
-            assert!(engine.set_census(wanted.suspect, counted.as_ref()));
-        }
-    }
-    assert_eq!(accused_hosts(&engine), 0);
-    engine.advance(ms(40_000), WALL);
-    assert!(answer_network(&mut engine, 0, 0));
-    assert_eq!(accused_hosts(&engine), 4);
-}
-
-#[test]
-fn an_accused_network_is_let_off_once_others_of_it_behave() {
-    let mut engine = network_held();
-    engine.advance(ms(6_000), WALL);
-    answer_network(&mut engine, 0, 0);
-    look_at_network(&mut engine, ms(32_000));
-    assert_eq!(accused_hosts(&engine), 0, "told long ago");
-    assert!(answer_network(&mut engine, 0, 0));
-    assert_eq!(accused_hosts(&engine), 4);
-    engine.advance(ms(60_000), WALL);
-    assert!(!answer_network(&mut engine, 0, 0));
-    engine.advance(ms(93_000), WALL);
-    assert!(answer_network(&mut engine, 25, 0));
-    assert_eq!(accused_hosts(&engine), 0);
-}
-
-#[test]
-fn who_holds_a_hoard_of_its_own_is_accused_whoever_its_neighbours_are() {
-    let mut engine = network_held();
-    for port in 1..=30 {
-        engine.observe(&zero_window(&remote(port), ms(1_000), ms(1_000)));
-    }
-    for second in [6, 15, 24, 31, 32] {
-        look_at_network(&mut engine, ms(second * 1_000));
-        answer_network(&mut engine, 100, 0);
-    }
-    assert_eq!(verdict(&engine), Some(Verdict::ZeroWindowAttack));
-    assert_eq!(accused_hosts(&engine), 1);
 }
 
 /// Twenty connections of one address over a round trip of three seconds, whose window is a segment: each

@@ -42,6 +42,8 @@ pub(crate) struct AutoGuard {
     scrapers: Mutex<Scrapers>,
     /// Whether it was told that nobody knows who is logged in.
     are_hidden_told: AtomicBool,
+    /// Whether it was told that nobody knows whom to spare.
+    is_unknown_told: AtomicBool,
     /// Whether what was counted of services is too old to be judged, as was told.
     are_counts_old: AtomicBool,
     /// Looks who is logged in.
@@ -153,6 +155,14 @@ impl AutoGuard {
         !self.are_hidden_told.swap(true, Ordering::Relaxed)
     }
 
+    /// Whether it is to be told that nobody knows whom to spare: once, until that is known again.
+    pub(crate) fn tells_of_unknown<T>(&self, looked: &io::Result<T>) -> bool {
+        !self
+            .is_unknown_told
+            .swap(looked.is_err(), Ordering::Relaxed)
+            && looked.is_err()
+    }
+
     /// Whether it is to be told that services cannot be judged: once, until they can be again.
     pub(crate) fn tells_of_old_counts(&self, are_old: bool) -> bool {
         !self.are_counts_old.swap(are_old, Ordering::Relaxed) && are_old
@@ -192,6 +202,17 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 #[cfg(test)]
 mod tests {
     use super::{AutoGuard, Spared};
+    use std::io;
+
+    #[test]
+    fn a_look_that_fails_each_second_is_told_once() {
+        let guard = AutoGuard::default();
+        let told = [true, false, false, true, false].map(|is_known| {
+            let looked = is_known.then_some(()).ok_or(io::ErrorKind::TimedOut);
+            guard.tells_of_unknown(&looked.map_err(io::Error::from))
+        });
+        assert_eq!(told, [false, true, false, false, true]);
+    }
 
     #[test]
     fn a_scrape_waits_for_no_look_at_processes() {

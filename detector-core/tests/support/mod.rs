@@ -2,6 +2,7 @@
 
 #![allow(dead_code, reason = "each test binary uses its own part")]
 
+use detector_api::snapshot::Verdict;
 use detector_core::engine::{Counted, Engine};
 use detector_core::observe::observation::{
     CongestionState, ConnectionId, Direction, Observation, PendingTimer, Reason, Source, SweepEnd,
@@ -113,4 +114,11 @@ pub(crate) fn answer_alone(engine: &mut Engine) {
     for wanted in engine.census_wanted() {
         assert!(engine.set_census(wanted.suspect, Some(&Counted::default())));
     }
+}
+
+/// How many peers are accused.
+pub(crate) fn accused_hosts(engine: &Engine) -> usize {
+    let peers = engine.peers();
+    let is_accused = |verdict| verdict == Some(Verdict::ZeroWindowAttack);
+    peers.iter().filter(|peer| is_accused(peer.verdict)).count()
 }

@@ -42,10 +42,16 @@ pub(super) fn round(state: &AgentState) {
     if suspects.is_empty() {
         return;
     }
-    let spared = match guard.spared() {
+    let spared = guard.spared();
+    let is_told = guard.tells_of_unknown(&spared);
+    let spared = match spared {
         Ok(spared) => spared,
         Err(error) => {
-            tracing::warn!("the guard does nothing: whom to spare is not known: {error}");
+            if is_told {
+                tracing::warn!(
+                    "the guard does nothing until it is known whom to spare, which it asks each second: {error}"
+                );
+            }
             return;
         }
     };
