@@ -10,7 +10,7 @@ pub use events::EventsWanted;
 pub use seconds::{Second, Step};
 
 use crate::error::RecorderError;
-use crate::location::{file_in, is_written, with_suffix};
+use crate::location::{FILE_NAME, file_in, is_written, with_suffix};
 use crate::rows::{Card, Gap, Moment, PeerPeak, Run, WindowPoint};
 use crate::schema::{self, Found};
 use crate::writer::end_unseen;
@@ -78,7 +78,9 @@ impl Reader {
             }
             Err(error) => return Err(crate::error::io_error("read", &file)(error)),
         }
-        let is_written = file.parent().is_some_and(is_written);
+        // One that lies beside it, set aside or copied, is nobody's.
+        let is_the_writers = file.file_name().is_some_and(|name| name == FILE_NAME);
+        let is_written = is_the_writers && file.parent().is_some_and(is_written);
         let connection = connect(&file, is_written)?;
         let version = match schema::find(&connection, &file)? {
             Found::Version(version) => {

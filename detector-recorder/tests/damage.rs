@@ -246,3 +246,21 @@ fn what_was_set_aside_is_told_of_where_the_new_file_is_begun_later_and_the_next_
     assert_eq!(fs::read_to_string(before).unwrap(), "what was damaged");
     assert_eq!(all_events(&Reader::open(&aside).unwrap()), [1]);
 }
+
+/// Beside the recorder of a running agent; a link to that is it.
+#[test]
+fn a_file_that_was_set_aside_is_not_being_written() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut recorder = open(folder.path(), 0);
+    recorder.record(&batch(1, 1)).unwrap();
+    drop(recorder);
+    let file = folder.path().join(FILE_NAME);
+    let aside = folder.path().join("recorder.db.damaged-1");
+    fs::rename(&file, &aside).unwrap();
+    let _running = open(folder.path(), 10);
+    let listed = || fs::read_dir(folder.path()).unwrap().count();
+    let before = listed();
+    assert!(!Reader::open(&aside).unwrap().is_written());
+    assert!(Reader::open(&file).unwrap().is_written());
+    assert_eq!(listed(), before);
+}

@@ -6,6 +6,7 @@ use super::recommended::best;
 use super::recording::Recording;
 use super::shortage;
 use super::summary::{effect, price};
+use detector_api::address::network_of;
 use detector_api::snapshot::{Advice, PeerDetail, Verdict};
 use detector_api::text::{self, Circumstances, Servers, Step};
 
@@ -42,12 +43,13 @@ pub(super) fn steps(report: &Report, recordings: &[Recording]) -> Vec<ReportStep
     steps
 }
 
+/// Whoever is to be named in a command: a recorder may be of another party, and a line is copied into a shell.
 fn is_attack(peer: &&PeerPart) -> bool {
     let accused = matches!(
         peer.verdict,
         Some(Verdict::SlowReadAttack | Verdict::ZeroWindowAttack)
     );
-    accused && !peer.trusted
+    accused && !peer.trusted && network_of(&peer.peer).is_some()
 }
 
 /// Close what is held now, and keep those away who do it on purpose.

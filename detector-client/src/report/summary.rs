@@ -150,10 +150,20 @@ fn covered_ms(spans: &[(Time, Time)]) -> i64 {
     covered
 }
 
+/// Whether all that took part, as far as they were judged, are servers that we had connected to.
+fn are_servers_of_others(incident: &Incident) -> bool {
+    let mut verdicts = incident.peers.iter().filter_map(|peer| peer.verdict);
+    let first = verdicts.next();
+    first == Some(Verdict::Tarpit) && verdicts.all(|verdict| verdict == Verdict::Tarpit)
+}
+
 /// What the other side did, if it did anything; completes `other computers that …`.
 fn doing(kind: IncidentKind, incident: &Incident) -> Option<&'static str> {
     Some(match kind {
         IncidentKind::Hoard => "kept many connections standing",
+        IncidentKind::StalledPeers if are_servers_of_others(incident) => {
+            "took hardly anything of what we sent them"
+        }
         IncidentKind::StalledPeers => "asked for data without taking it",
         IncidentKind::SilentPeers => "stopped answering",
         IncidentKind::ShrinkingPeers => "took back room that they had offered",

@@ -3,7 +3,7 @@
 use super::model::{HostPart, MarkKind, PeerPart, Remedies, Report, ReportStep, Time};
 use super::rows;
 use super::series::{self, Series, highest};
-use super::words::{clock, moment, range};
+use super::words::{NOTHING_DONE, clock, moment, range};
 use crate::cards::page::{Block, Item, render};
 use crate::layout::{Align, width_of};
 use crate::table::Table;
@@ -304,7 +304,7 @@ fn actions(report: &Report) -> Vec<Block> {
     }
     vec![
         Block::Heading("WHAT THE AGENT DID".to_owned()),
-        Block::Text("It watched. Nothing was closed and nobody was blocked.".to_owned()),
+        Block::Text(NOTHING_DONE.to_owned()),
     ]
 }
 

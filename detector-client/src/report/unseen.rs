@@ -74,16 +74,18 @@ pub(super) fn unseen(recordings: &[Recording], hosts: &[HostPart]) -> Vec<String
 /// What was lost in the span: the counter begins anew with each run.
 fn records_lost(recording: &Recording) -> u64 {
     let counts = recording.seconds.iter();
-    let counts = counts.filter_map(|second| second.host.records_lost.map(natural));
+    let counts = counts.filter_map(|second| Some((second.run, natural(second.host.records_lost?))));
     let mut lost = 0_u64;
-    let mut before: Option<u64> = None;
-    for count in counts {
-        let more = match before {
-            Some(before) if count >= before => count - before,
-            _ => 0,
+    let mut last: Option<(i64, u64)> = None;
+    for (run, count) in counts {
+        let before = match last {
+            Some((last_run, before)) if last_run == run => before,
+            Some(_) => 0,
+            // What was before the span.
+            None => count,
         };
-        lost = lost.saturating_add(more);
-        before = Some(count);
+        lost = lost.saturating_add(count.saturating_sub(before));
+        last = Some((run, count));
     }
     lost
 }

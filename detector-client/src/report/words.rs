@@ -7,6 +7,9 @@ use detector_api::text::counted;
 use detector_api::{time, units};
 use detector_recorder::GapReason;
 
+/// Where no action is on record. What began before the span, or while nothing was written, is not there.
+pub(super) const NOTHING_DONE: &str = "No reset, limit or block was recorded in this span.";
+
 /// `2026-12-29 21:04:05 UTC`
 pub(super) fn moment(at: Time) -> String {
     time::moment(&at.rfc3339())

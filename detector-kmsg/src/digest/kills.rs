@@ -174,6 +174,10 @@ impl Kills {
     }
 
     fn killed(&mut self, victim: Task, is_cgroup: Option<bool>, memory: &TaskMemory, of: &At<'_>) {
+        // One of the host's is of no group; lines of groups name none.
+        if is_cgroup == Some(false) {
+            self.group = None;
+        }
         let is_group = self.open.is_none() && self.group.is_some();
         let is_it = |draft: &&mut Draft| draft.kill.victim.pid == victim.pid;
         // The first of a group is told twice.

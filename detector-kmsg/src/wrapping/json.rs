@@ -27,6 +27,8 @@ pub(super) enum Member {
     BootTime,
     Program,
     Facility,
+    /// Facility and level as one number; a word is the level alone.
+    Priority,
     Transport,
     Host,
     Boot,
@@ -52,7 +54,10 @@ fn member(name: &str) -> Option<Member> {
         "__MONOTONIC_TIMESTAMP" => Member::BootTime,
         "SYSLOG_IDENTIFIER" | "program" | "programname" | "ident" | "appname" | "app_name"
         | "syslog_identifier" | "syslogtag" | "ProcessName" | "process.name" => Member::Program,
-        "facility" | "SYSLOG_FACILITY" | "Facility" | "syslogfacility-text" => Member::Facility,
+        "facility" | "SYSLOG_FACILITY" | "Facility" | "syslogfacility-text" | "fac" => {
+            Member::Facility
+        }
+        "pri" => Member::Priority,
         "_TRANSPORT" => Member::Transport,
         "_HOSTNAME" | "host" | "hostname" | "HOSTNAME" | "host.name" | "host.hostname"
         | "Computer" | "fromhost" => Member::Host,
@@ -90,6 +95,9 @@ impl Record {
             Member::BootTime => self.stamps.boot_us = string.and_then(|text| text.parse().ok()),
             Member::Program => self.is_foreign |= string.is_some_and(|name| !is_kernel(name)),
             Member::Facility => self.is_foreign |= !is_kernels(value),
+            Member::Priority => {
+                self.is_foreign |= value.as_u64().is_some_and(|priority| priority >> 3 != 0);
+            }
             Member::Transport => self.is_foreign |= string != Some("kernel"),
             Member::Host => {
                 let name = || {

@@ -154,12 +154,7 @@ fn attack(incident: &Incident) -> (Speaks, String) {
         let held = held_by(incident, &found);
         return (Speaks::For, format!("It is taken for one: {held}."));
     }
-    let unjudged = incident
-        .peers
-        .iter()
-        .filter(|peer| peer.verdict.is_none())
-        .count();
-    match (incident.peers_total, unjudged) {
+    match (incident.peers_total, unjudged(incident)) {
         (0, _) => (Speaks::Against, "No peer took part.".to_owned()),
         (_, 0) => (
             Speaks::Against,
@@ -171,18 +166,32 @@ fn attack(incident: &Incident) -> (Speaks, String) {
         (total, unjudged) => (
             Speaks::Open,
             format!(
-                "{unjudged} of {} were not judged, for want of evidence.",
+                "{unjudged} of {} were not judged, for want of evidence or of room.",
                 counted(total, "peer", "peers")
             ),
         ),
     }
 }
 
+/// Peers of which it is not known what they are taken for: not judged, or too many to be named.
+fn unjudged(incident: &Incident) -> u64 {
+    let judged = incident.peers.iter().filter(|peer| peer.verdict.is_some());
+    incident.peers_total.saturating_sub(judged.count() as u64)
+}
+
 fn tarpit(incident: &Incident) -> (Speaks, String) {
     let found = taken(incident, &[Verdict::Tarpit]);
     if found.is_empty() {
-        let text = "No server that we connected to holds our requests.";
-        return (Speaks::Against, text.to_owned());
+        let unjudged = unjudged(incident);
+        if unjudged == 0 {
+            let text = "No server that we connected to holds our requests.";
+            return (Speaks::Against, text.to_owned());
+        }
+        let text = format!(
+            "No server that was judged holds our requests; {} not judged.",
+            counted(unjudged, "peer was", "peers were")
+        );
+        return (Speaks::Open, text);
     }
     let held = held_by(incident, &found);
     (Speaks::For, format!("Our own requests are held: {held}."))
@@ -230,11 +239,15 @@ fn counted_on_the_way(counts: IncidentCounts) -> String {
 fn stack(incident: &Incident) -> (Speaks, String) {
     let found = taken(incident, &[Verdict::ShrinkingPeer]);
     let shrinks = incident.counts.map(|counts| counts.window_shrinks);
-    let shrinks = shrinks.filter(|it| it.polite + it.below_flight + it.treason > 0);
+    let shrinks = shrinks.filter(|it| it.polite > 0 || it.below_flight > 0 || it.treason > 0);
     let count = shrinks.map(|it| {
         format!(
             "Window was taken back {}: {} that was not used, {} below what was in flight, {} closed over it.",
-            counted(it.polite + it.below_flight + it.treason, "time", "times"),
+            counted(
+                it.polite.saturating_add(it.below_flight).saturating_add(it.treason),
+                "time",
+                "times"
+            ),
             it.polite,
             it.below_flight,
             it.treason
@@ -288,7 +301,7 @@ fn oom_cause(incident: &Incident) -> Option<(Speaks, String)> {
     let percent = tcp.saturating_mul(100) / total.max(1);
     let workers = host.held_workers.unwrap_or(0);
     let mut text = format!(
-        "TCP held {} of the host's {} ({percent} %), of that stalled connections {}; {} waited on them",
+        "When most was pinned, TCP held {} of the host's {} ({percent} %), of that stalled connections {}; {} waited on them",
         units::bytes(tcp),
         units::bytes(total),
         units::bytes(incident.peak_pinned_bytes),
@@ -296,9 +309,9 @@ fn oom_cause(incident: &Incident) -> Option<(Speaks, String)> {
     );
     let speaks = if percent >= TCP_MATTERS_PERCENT || workers >= WORKERS_MATTER {
         text += if workers >= WORKERS_MATTER {
-            ", each with the memory of its process: that had its part in the kill."
+            ", each with the memory of its process: that may have had its part in the kill."
         } else {
-            ": it had its part in the kill."
+            ": it may have had its part in the kill."
         };
         Speaks::For
     } else {

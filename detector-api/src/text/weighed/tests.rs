@@ -8,7 +8,7 @@ use crate::tcp_memory::{HeldBytes, TcpMemoryHeld, Unread};
 
 fn incident(verdict: Verdict) -> Incident {
     let mut incident = fixtures::incident("20261229T210100.000Z", "2026-12-29T21:01:00.000Z");
-    incident.peers_total = 2;
+    incident.peers_total = 1;
     incident.peers = vec![IncidentPeer {
         peer: "203.0.113.9".to_owned(),
         verdict: Some(verdict),
@@ -46,7 +46,7 @@ fn a_verdict_speaks_for_its_own_answer() {
             let is_it = each.answer == answer;
             assert_eq!(each.speaks == Speaks::For, is_it, "{verdict:?}: {each:?}");
             if is_it {
-                let numbers = "1 of 2 peers (203.0.113.9), with 60 stalled connections and 48 MB";
+                let numbers = "1 of 1 peer (203.0.113.9), with 60 stalled connections and 48 MB";
                 assert!(each.text.contains(numbers), "{each:?}");
             }
         }
@@ -94,8 +94,14 @@ fn numbers_speak_without_a_verdict() {
     calm.counts = None;
     assert_eq!(speaks(&calm, Answer::Path).0, Speaks::Open);
     assert_eq!(speaks(&calm, Answer::Stack).0, Speaks::Open);
+    let mut crowded = calm.clone();
+    crowded.peers_total += 1;
     calm.peers[0].verdict = None;
-    assert_eq!(speaks(&calm, Answer::Attack).0, Speaks::Open);
+    for unjudged in [calm, crowded] {
+        for answer in [Answer::Attack, Answer::Tarpit] {
+            assert_eq!(speaks(&unjudged, answer).0, Speaks::Open, "{answer:?}");
+        }
+    }
 }
 
 #[test]

@@ -9,7 +9,7 @@ mod plot;
 use super::model::{Entry, PeerPart, Report, ReportStep, Time};
 use super::recording::around;
 use super::rows;
-use super::words::{clock, listed, moment, range};
+use super::words::{NOTHING_DONE, clock, listed, moment, range};
 use axis::Axis;
 use detector_api::time;
 use markup::Markup;
@@ -283,10 +283,8 @@ fn remedies(markup: &mut Markup, report: &Report) {
 
 fn actions(markup: &mut Markup, report: &Report) {
     if report.actions.is_empty() {
-        markup.raw(
-            "<section><h2>What the agent did</h2><p>It watched. Nothing was closed and nobody was \
-             blocked.</p></section>",
-        );
+        markup.raw("<section><h2>What the agent did</h2>");
+        markup.element("<p>", NOTHING_DONE, "</p></section>");
     } else {
         entries(markup, "What the agent did", &report.actions);
     }
