@@ -32,7 +32,19 @@ fn a_hoard_is_reported_from_the_files_of_a_killed_agent(family: Family) -> Resul
             let report: Value = serde_json::from_str(&text)?;
             let incident = &report["incidents"][0]["incident"];
             let mut peers = incident["peers"].as_array().into_iter().flatten();
-            let is_there = incident["open"] == true && peers.any(|each| each["peer"] == *peer);
+            let is_named = peers.any(|each| each["peer"] == *peer);
+            // Its card comes a moment later, and with it the addresses of a network.
+            let mut peers = report["peers"].as_array().into_iter().flatten();
+            let has_card = peers.any(|each| {
+                let mut hosts = each["hosts"].as_array().into_iter().flatten();
+                let shows = |host: &Value| {
+                    host["connections"]
+                        .as_array()
+                        .is_some_and(|of| !of.is_empty())
+                };
+                each["peer"] == *peer && hosts.any(shows)
+            });
+            let is_there = incident["open"] == true && is_named && has_card;
             Ok(is_there.then_some(report))
         })?;
         ensure!(last["hosts"][0]["is_written"] == true, "{last}");
