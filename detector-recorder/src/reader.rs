@@ -78,9 +78,10 @@ impl Reader {
             }
             Err(error) => return Err(crate::error::io_error("read", &file)(error)),
         }
-        // One that lies beside it, set aside or copied, is nobody's.
-        let is_the_writers = file.file_name().is_some_and(|name| name == FILE_NAME);
-        let is_written = is_the_writers && file.parent().is_some_and(is_written);
+        // One that lies beside it, set aside or copied, is nobody's; a link to it is it.
+        let linked = std::fs::canonicalize(&file).unwrap_or_else(|_| file.clone());
+        let is_the_writers = linked.file_name().is_some_and(|name| name == FILE_NAME);
+        let is_written = is_the_writers && linked.parent().is_some_and(is_written);
         let connection = connect(&file, is_written)?;
         let version = match schema::find(&connection, &file)? {
             Found::Version(version) => {

@@ -263,4 +263,8 @@ fn a_file_that_was_set_aside_is_not_being_written() {
     assert!(!Reader::open(&aside).unwrap().is_written());
     assert!(Reader::open(&file).unwrap().is_written());
     assert_eq!(listed(), before);
+    let elsewhere = tempfile::tempdir().unwrap();
+    let link = elsewhere.path().join("night.db");
+    std::os::unix::fs::symlink(&file, &link).unwrap();
+    assert!(Reader::open(&link).unwrap().is_written());
 }

@@ -209,11 +209,7 @@ impl Actions {
     /// that are trusted; returns what that was. Waits for the kernel.
     pub(crate) fn lift_guard(&self, is_wanted: impl Fn(IpNet) -> bool) -> Vec<IpNet> {
         let trusted = self.trusted().clone();
-        let is_trusted = |network: &IpNet| {
-            let mut trusted = trusted.iter();
-            trusted.any(|other| other.contains(network) || network.contains(other))
-        };
-        let lifts = |network: &IpNet| is_trusted(network) || is_wanted(*network);
+        let lifts = |network: &IpNet| touch(&trusted, *network) || is_wanted(*network);
         let lifted = self.blocks().lift_guard(lifts);
         for network in &lifted {
             tracing::warn!("unblock {}: {network} is no longer blocked", Asker::Guard);
@@ -256,9 +252,7 @@ impl Actions {
 
     /// Whether the configuration trusts this network, or one of its addresses.
     pub(crate) fn trusts(&self, network: IpNet) -> bool {
-        let trusted = self.trusted();
-        let mut trusted = trusted.iter();
-        trusted.any(|other| other.contains(&network) || network.contains(other))
+        touch(&self.trusted(), network)
     }
 
     /// Whether the configuration trusts any network.
@@ -321,4 +315,10 @@ impl Actions {
     fn lock_counts(&self) -> MutexGuard<'_, ActionCounts> {
         self.counts.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Whether one of `networks` has an address of this one.
+fn touch(networks: &[IpNet], network: IpNet) -> bool {
+    let mut networks = networks.iter();
+    networks.any(|other| other.contains(&network) || network.contains(other))
 }

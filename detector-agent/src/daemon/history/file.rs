@@ -5,11 +5,11 @@ use std::fs::{self, File};
 use std::io::{self, BufReader, BufWriter, Read as _, Write as _};
 use std::net::IpAddr;
 use std::os::unix::fs::OpenOptionsExt as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 pub(super) const FILE: &str = "history.json";
 /// One that cannot be read is kept under this name, until the next such one.
-pub(super) const SET_ASIDE: &str = "history.json.unreadable";
+const SET_ASIDE: &str = "history.json.unreadable";
 /// Written under this name at first, so that a crash leaves the file of before.
 const UNFINISHED: &str = "history.json.new";
 /// Of the file's form.
@@ -65,6 +65,13 @@ pub(super) fn read(file: &Path) -> io::Result<Kept> {
     }
 }
 
+/// Moves a file that cannot be read out of the way of the next one; returns where it is then.
+pub(super) fn set_aside(folder: &Path) -> io::Result<PathBuf> {
+    let aside = folder.join(SET_ASIDE);
+    fs::rename(folder.join(FILE), &aside)?;
+    Ok(aside)
+}
+
 pub(super) fn write(folder: &Path, kept: &Kept) -> io::Result<()> {
     let unfinished = folder.join(UNFINISHED);
     let written =
@@ -91,7 +98,7 @@ fn write_to(file: &Path, kept: &Kept) -> io::Result<()> {
 
 #[cfg(test)]
 mod tests {
-    use super::{FILE, Kept, KeptAddress, KeptSpan, VERSION, read, write};
+    use super::{FILE, Kept, KeptAddress, KeptSpan, VERSION, read, set_aside, write};
     use std::fs;
 
     #[test]
@@ -121,5 +128,8 @@ mod tests {
         }
         write(folder.path(), &kept(VERSION + 1)).unwrap();
         assert!(read(&file).unwrap_err().to_string().contains("version 2"));
+        let whole = fs::read(&file).unwrap();
+        let aside = set_aside(folder.path()).unwrap();
+        assert!(!file.exists() && fs::read(aside).unwrap() == whole);
     }
 }

@@ -12,9 +12,8 @@ use crate::clock;
 use crate::kernel::History;
 use crate::state::AgentState;
 use detector_common::history::{AddressHistory, ENTRIES_MAX, PROVEN_MAX};
-use file::{FILE, Kept, KeptAddress, KeptSpan, SET_ASIDE, read, write};
+use file::{FILE, Kept, KeptAddress, KeptSpan, read, set_aside, write};
 use std::collections::BTreeMap;
-use std::fs;
 use std::io;
 use std::net::IpAddr;
 use std::path::PathBuf;
@@ -87,12 +86,10 @@ impl Keeper {
             Ok(kept) => kept,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return,
             Err(error) => {
-                let aside = self.folder.join(SET_ASIDE);
-                let moved = fs::rename(&file, &aside).err();
-                let moved = moved.map_or_else(
-                    || format!("it is {} now", aside.display()),
-                    |error| format!("it cannot be set aside either: {error}"),
-                );
+                let moved = match set_aside(&self.folder) {
+                    Ok(aside) => format!("it is {} now", aside.display()),
+                    Err(error) => format!("it cannot be set aside either: {error}"),
+                };
                 tracing::warn!(
                     "cannot read {}: {error}; how connections ended before is forgotten, and {moved}",
                     file.display()
