@@ -83,7 +83,7 @@ impl WriterLock {
             match flock(&lock, FlockOperation::NonBlockingLockExclusive) {
                 Ok(()) => return Ok(Self(lock)),
                 // A reader that asks who writes has it for a moment.
-                Err(Errno::WOULDBLOCK) if Instant::now() < patience && !is_written(folder) => {
+                Err(Errno::WOULDBLOCK) if Instant::now() < patience && !has_writer(folder) => {
                     std::thread::sleep(READER_MOMENT);
                 }
                 Err(Errno::WOULDBLOCK) => {
@@ -97,8 +97,17 @@ impl WriterLock {
     }
 }
 
+/// Whether a writer has this file now, or what it is a link to: one that lies beside its recorder, set aside or
+/// copied, is nobody's. Without the right to ask, no.
+pub(crate) fn is_written(file: &Path) -> bool {
+    let Ok(file) = file.canonicalize() else {
+        return false;
+    };
+    file.file_name().is_some_and(|name| name == FILE_NAME) && file.parent().is_some_and(has_writer)
+}
+
 /// Whether a writer has the folder now. Without the right to ask, no.
-pub(crate) fn is_written(folder: &Path) -> bool {
+fn has_writer(folder: &Path) -> bool {
     File::open(folder.join(LOCK_NAME)).is_ok_and(|lock| {
         flock(&lock, FlockOperation::NonBlockingLockShared) == Err(Errno::WOULDBLOCK)
     })
@@ -225,7 +234,7 @@ pub(crate) fn size_bytes(file: &Path) -> u64 {
 
 #[cfg(test)]
 mod tests {
-    use super::{LOCK_NAME, WriterLock, is_network, is_written};
+    use super::{LOCK_NAME, WriterLock, has_writer, is_network};
     use crate::error::RecorderError;
     use rustix::fs::{FlockOperation, flock};
     use std::fs::File;
@@ -239,7 +248,7 @@ mod tests {
         std::thread::scope(|scope| {
             let asks = scope.spawn(|| {
                 (0..20_000).for_each(|_| {
-                    is_written(folder);
+                    has_writer(folder);
                 })
             });
             let (mut started, mut refused) = (0, 0);

@@ -10,7 +10,7 @@ pub use events::EventsWanted;
 pub use seconds::{Second, Step};
 
 use crate::error::RecorderError;
-use crate::location::{FILE_NAME, file_in, is_written, with_suffix};
+use crate::location::{file_in, is_written, with_suffix};
 use crate::rows::{Card, Gap, Moment, PeerPeak, Run, WindowPoint};
 use crate::schema::{self, Found};
 use crate::writer::end_unseen;
@@ -78,10 +78,7 @@ impl Reader {
             }
             Err(error) => return Err(crate::error::io_error("read", &file)(error)),
         }
-        // One that lies beside it, set aside or copied, is nobody's; a link to it is it.
-        let linked = std::fs::canonicalize(&file).unwrap_or_else(|_| file.clone());
-        let is_the_writers = linked.file_name().is_some_and(|name| name == FILE_NAME);
-        let is_written = is_the_writers && linked.parent().is_some_and(is_written);
+        let is_written = is_written(&file);
         let connection = connect(&file, is_written)?;
         let version = match schema::find(&connection, &file)? {
             Found::Version(version) => {
