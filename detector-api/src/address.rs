@@ -12,6 +12,24 @@ pub fn network_of(text: &str) -> Option<IpNet> {
     Some(network)
 }
 
+/// Prefix length of the network that an IPv4 address belongs to, for peers that act together.
+pub const NETWORK_V4: u8 = 24;
+/// The same for IPv6: what a site commonly gets, or a few hundred customers of a provider.
+pub const NETWORK_V6: u8 = 48;
+
+/// The network that a peer of this name belongs to; of one that is larger itself, that one.
+#[must_use]
+pub fn network_around(peer: &str) -> Option<IpNet> {
+    let network = network_of(peer)?;
+    let longest = match network {
+        IpNet::V4(_) => NETWORK_V4,
+        IpNet::V6(_) => NETWORK_V6,
+    };
+    let length = network.prefix_len().min(longest);
+    let around = IpNet::new(network.addr(), length).ok()?;
+    Some(around.trunc())
+}
+
 /// Whether the peer of this name lies in `wanted`, or is itself a network that `wanted` lies in.
 #[must_use]
 pub fn concerns(peer: &str, wanted: IpNet) -> bool {

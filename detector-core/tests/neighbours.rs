@@ -23,10 +23,14 @@ fn network_held() -> Engine {
 
 /// Each member of a network is judged when it is seen.
 fn look_at_network(engine: &mut Engine, at: MonotonicTime) {
+    look_at(engine, at, |host| format!("198.51.100.{host}"));
+}
+
+fn look_at(engine: &mut Engine, at: MonotonicTime, address: fn(u8) -> String) {
     engine.advance(at, WALL);
     for host in 10..14 {
         for port in 1..=5 {
-            let remote = format!("198.51.100.{host}:{port}");
+            let remote = format!("{}:{port}", address(host));
             engine.observe(&zero_window(&remote, ms(1_000), at));
         }
     }
@@ -122,6 +126,22 @@ fn a_network_is_accused_if_fewer_of_it_behave_than_hold() {
             accused,
             "{well} well, {ended_well} ended"
         );
+    }
+}
+
+/// A customer of IPv6 has a `/64` of its own.
+#[test]
+fn customers_of_one_ipv6_provider_are_one_network() {
+    for (well, accused) in [(0, 4), (20, 0)] {
+        let mut engine = engine();
+        let customer: fn(u8) -> String = |host| format!("[2001:db8:7:{host}::1]");
+        look_at(&mut engine, ms(1_000), customer);
+        engine.advance(ms(6_000), WALL);
+        assert!(answer_network(&mut engine, well, 0));
+        engine.advance(ms(31_000), WALL);
+        answer_network(&mut engine, well, 0);
+        look_at(&mut engine, ms(32_000), customer);
+        assert_eq!(accused_hosts(&engine), accused, "{well} well");
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::figures::{UNKNOWN, connections, counted, known, unknown_code};
 use super::rule::{Quote, Rule, Seen};
-use crate::address::network_of;
+use crate::address::network_around;
 use crate::bounds::{
     DEFAULT_MSS_BYTES, FRUITLESS_RETRANSMITS, SILENT_PROBES, SILENT_TIMEOUTS, TINY_MSS_BYTES,
     TINY_WINDOW_SEGMENTS,
@@ -11,7 +11,6 @@ use crate::snapshot::{
     Event, FlagEvidence, FlagKind, HoardEvidence, ShrinkEvidence, UnansweredEvidence,
 };
 use crate::units::{bytes, pace, seconds};
-use ipnet::IpNet;
 
 /// What a raised flag says, in half a sentence.
 pub(super) fn clause(event: &Event) -> String {
@@ -59,15 +58,6 @@ fn company(peer: &str, hoard: &HoardEvidence) -> String {
         text += &one_of(alike.alike_peers, name, alike.alike_connections);
     }
     text
-}
-
-/// The `/24` or `/64` of a peer.
-fn network_around(peer: &str) -> Option<IpNet> {
-    let address = network_of(peer)?.addr();
-    let length = if address.is_ipv4() { 24 } else { 64 };
-    IpNet::new(address, length)
-        .ok()
-        .map(|network| network.trunc())
 }
 
 const CLOSED_WINDOW: [Quote; 1] = [Quote {

@@ -1,9 +1,8 @@
 //! Rows for groups of peers: by network, process or unit.
 
-use detector_api::address::network_of;
+use detector_api::address::network_around;
 use detector_api::row::PeerRow;
 use detector_api::snapshot::{Peer, Process};
-use ipnet::IpNet;
 use std::collections::HashMap;
 
 /// Group the peers by this.
@@ -12,7 +11,7 @@ pub enum Grouping {
     /// Each peer by itself
     #[default]
     Peer,
-    /// By /24 of IPv4 and /64 of IPv6
+    /// By /24 of IPv4 and /48 of IPv6
     Net,
     /// By the process that owns the stalled connections
     Process,
@@ -20,9 +19,6 @@ pub enum Grouping {
     Unit,
 }
 
-/// Prefix lengths of a group of networks.
-const NET_V4: u8 = 24;
-const NET_V6: u8 = 64;
 /// Group of peers without a known owner.
 const NO_OWNER: &str = "(unknown)";
 
@@ -65,25 +61,13 @@ impl Grouping {
     pub fn name_of(self, peer: &Peer) -> String {
         match self {
             Self::Peer => peer.peer.clone(),
-            Self::Net => network(&peer.peer).unwrap_or_else(|| peer.peer.clone()),
+            Self::Net => network_around(&peer.peer).map_or_else(|| peer.peer.clone(), |network| network.to_string()),
             Self::Process => owners(peer, |process| &process.comm),
             Self::Unit => owners(peer, |process| {
                 process.unit.as_deref().unwrap_or(&process.comm)
             }),
         }
     }
-}
-
-/// The network that a peer belongs to; of one that is larger itself, that one.
-fn network(peer: &str) -> Option<String> {
-    let network = network_of(peer)?;
-    let longest = match network {
-        IpNet::V4(_) => NET_V4,
-        IpNet::V6(_) => NET_V6,
-    };
-    let length = network.prefix_len().min(longest);
-    let network = IpNet::new(network.addr(), length).ok()?.trunc();
-    Some(network.to_string())
 }
 
 fn owners(peer: &Peer, name: fn(&Process) -> &str) -> String {

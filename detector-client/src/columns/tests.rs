@@ -121,7 +121,7 @@ fn groups_add_up() {
     let names: Vec<_> = nets.iter().map(|row| row.peer.peer.as_str()).collect();
     assert_eq!(
         names,
-        ["203.0.113.0/24", "198.51.100.0/24", "2001:db8:1:2::/64"]
+        ["203.0.113.0/24", "198.51.100.0/24", "2001:db8:1::/48"]
     );
     let first = &nets[0];
     assert_eq!((first.members, first.peer.pinned_bytes), (2, 110));

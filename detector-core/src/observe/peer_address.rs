@@ -1,5 +1,6 @@
 //! The key of a peer: the remote address without port, IPv6 cut to a prefix.
 
+use detector_api::address::{NETWORK_V4, NETWORK_V6};
 use std::fmt;
 use std::hash::{Hash, Hasher};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
@@ -47,7 +48,7 @@ impl PeerAddress {
     }
 }
 
-/// The network an address belongs to, for peers that act together: IPv4 `/24`, IPv6 `/64`.
+/// The network an address belongs to, for peers that act together: IPv4 `/24`, IPv6 `/48`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Network {
     bits: u128,
@@ -55,13 +56,10 @@ pub struct Network {
 }
 
 impl Network {
-    const V4_PREFIX: u8 = 24;
-    const V6_PREFIX: u8 = 64;
-
     /// The network above a peer; `None` if the peer is as large itself.
     pub(crate) fn above(peer: PeerAddress) -> Option<Self> {
         let is_v6 = peer.address.is_ipv6();
-        let is_network = is_v6 && peer.prefix_length <= Self::V6_PREFIX;
+        let is_network = is_v6 && peer.prefix_length <= NETWORK_V6;
         (!is_network).then(|| Self::of(peer.address))
     }
 
@@ -70,11 +68,11 @@ impl Network {
     pub const fn of(address: IpAddr) -> Self {
         match address {
             IpAddr::V4(v4) => Self {
-                bits: (v4.to_bits() >> (32 - Self::V4_PREFIX)) as u128,
+                bits: (v4.to_bits() >> (32 - NETWORK_V4)) as u128,
                 is_v4: true,
             },
             IpAddr::V6(v6) => Self {
-                bits: v6.to_bits() >> (128 - Self::V6_PREFIX),
+                bits: v6.to_bits() >> (128 - NETWORK_V6),
                 is_v4: false,
             },
         }
@@ -89,13 +87,13 @@ impl Network {
             let [.., first, second, third] = self.bits.to_be_bytes();
             PeerAddress {
                 address: IpAddr::V4(Ipv4Addr::new(first, second, third, 0)),
-                prefix_length: Self::V4_PREFIX,
+                prefix_length: NETWORK_V4,
             }
         } else {
-            let bits = self.bits << (128 - Self::V6_PREFIX);
+            let bits = self.bits << (128 - NETWORK_V6);
             PeerAddress {
                 address: IpAddr::V6(Ipv6Addr::from_bits(bits)),
-                prefix_length: Self::V6_PREFIX,
+                prefix_length: NETWORK_V6,
             }
         }
     }
@@ -143,14 +141,15 @@ mod tests {
     fn a_network_has_the_peers_above_which_it_is() {
         for (peer, range) in [
             ("198.51.100.7", "198.51.100.0"),
-            ("2001:db8:1:2::7", "2001:db8:1:2::"),
+            ("2001:db8:1:2::7", "2001:db8:1::"),
         ] {
             let peer = PeerAddress::of(peer.parse().unwrap(), 128);
             let network = Network::above(peer).unwrap();
             assert_eq!(network.range().address().to_string(), range);
             assert_eq!(Network::of(network.range().address()), network);
         }
-        let wide = PeerAddress::of("2001:db8::".parse().unwrap(), 64);
-        assert_eq!(Network::above(wide), None);
+        let of_prefix = |prefix| PeerAddress::of("2001:db8::".parse().unwrap(), prefix);
+        assert!(Network::above(of_prefix(64)).is_some());
+        assert_eq!(Network::above(of_prefix(48)), None);
     }
 }

@@ -135,7 +135,7 @@ pub(super) static CROWDS: &[Case] = &[
         HOLDS_OURS, Like("odd-client"), kernel::hung_backend).on(Link).selftest_as("outbound"),
     bad("stalled-upload", "we are the client: an upload is read for a while and then no more",
         HOLDS_OURS, Like("pausing-upload"), kernel::stalled_upload).on(Link),
-    bad("hoard-network", "36 connections of 12 addresses of one /24 (/64) stop reading, 3 of each address",
+    bad("hoard-network", "36 connections of 12 addresses of one /24 (/48) stop reading, 3 of each address",
         ATTACKS, Like("many-slow"), hoards::of_network),
     bad("hoard-alike", "24 addresses of unrelated networks, one connection each, do the same",
         ATTACKS, Like("many-slow"), hoards::by_likeness).networks(hoards::ALIKE),

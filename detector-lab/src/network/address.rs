@@ -32,8 +32,21 @@ impl Family {
     }
 }
 
-/// Addresses of one lab: one `/24` of 198.18.0.0/15 (RFC 2544) and two `/64` of 2001:db8::/32
-/// (RFC 3849).
+/// An address of 3fff::/20 (RFC 9637): `site` says which of its 2^28 `/48`, as large as a network gets
+/// whose peers an agent takes together.
+pub(crate) fn documentation(site: u32, network: u16, host: u16) -> IpAddr {
+    let [_, _, high, low] = site.to_be_bytes();
+    let second = (site >> 16) & 0xfff;
+    let second = u16::try_from(second).unwrap_or_default();
+    let third = u16::from_be_bytes([high, low]);
+    Ipv6Addr::new(0x3fff, second, third, network, 0, 0, 0, host).into()
+}
+
+/// Of the `/48`, the upper half is that of labs, and the lower half that of plans.
+const SITES_OF_LABS: u32 = 1 << 27;
+
+/// Addresses of one lab: one `/24` of 198.18.0.0/15 (RFC 2544) and two `/64` of one `/48` of 3fff::/20
+/// (RFC 9637).
 #[derive(Clone, Copy, Debug)]
 pub struct Addresses {
     /// Number of the lab, below 512.
@@ -87,8 +100,8 @@ impl Addresses {
         match family {
             Family::V4 => Ipv4Addr::new(198, 18 + high, low, half * 128 + host).into(),
             Family::V6 => {
-                let network = self.lab * 2 + u16::from(half);
-                Ipv6Addr::new(0x2001, 0xdb8, self.run, network, 0, 0, 0, host.into()).into()
+                let lab = u32::from(self.run) << 9 | u32::from(self.lab);
+                documentation(SITES_OF_LABS | lab, half.into(), host.into())
             }
         }
     }

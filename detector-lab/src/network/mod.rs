@@ -7,6 +7,7 @@ mod namespace;
 mod segment_counts;
 mod tun;
 
+pub(crate) use address::documentation;
 pub use address::{Addresses, Family, peer_key};
 pub use interface::{add_address, bring_up, disable_offloads, set_mtu};
 pub use namespace::{Namespace, reap_leftovers};

@@ -1,13 +1,13 @@
 //! Which case has which addresses: each has networks of its own, so that what an agent says of an
 //! address belongs to one case, and no two cases are one crowd.
 
-use crate::network::Family;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use crate::network::{Family, documentation, peer_key};
+use std::net::{IpAddr, Ipv4Addr};
 
-/// First words of the IPv6 networks: documentation addresses (RFC 3849).
-const V6_PREFIX: [u16; 2] = [0x2001, 0xdb8];
-/// Added to a network's number to get the `/64` of its server, which is no peer of the case.
-const V6_SERVERS: u16 = 0xff00;
+/// Number of the IPv6 network that has all servers, each in a `/64` of its own, and no case's peers,
+const V6_SERVERS: u8 = 0;
+/// and the first of these.
+const V6_FIRST_SERVER: u16 = 0x100;
 /// Networks of all cases together, so that their numbers fit a byte.
 pub const MOST_NETWORKS: u32 = 240;
 
@@ -25,7 +25,7 @@ impl Plan {
     /// Prefix length of all IPv4 networks of the narrow plan.
     pub(super) const V4_PREFIX: u8 = 15;
     /// Prefix length of all IPv6 networks of a process.
-    pub(super) const V6_PREFIX: u8 = 48;
+    pub(super) const V6_PREFIX: u8 = 40;
     /// Addresses a process has in the narrow plan.
     const NARROW_ADDRESSES: u32 = 64;
     /// Cases the narrow plan has addresses for.
@@ -61,16 +61,20 @@ impl Network {
     pub fn server(self) -> IpAddr {
         match self.family {
             Family::V4 => self.v4(1),
-            Family::V6 => self.v6(V6_SERVERS + u16::from(self.number), 1),
+            Family::V6 => {
+                let network = V6_FIRST_SERVER + u16::from(self.number);
+                documentation(self.site(V6_SERVERS), network, 1)
+            }
         }
     }
 
-    /// Address of a peer, `host` from 2 to 254; the narrow plan has one IPv4 peer a network.
+    /// Address of a peer, `host` from 2 to 254; the narrow plan has one IPv4 peer a network. Of IPv6, each is
+    /// in a `/64` of its own.
     #[must_use]
     pub fn peer(self, host: u8) -> IpAddr {
         match self.family {
             Family::V4 => self.v4(host),
-            Family::V6 => self.v6(self.number.into(), host.into()),
+            Family::V6 => self.v6(self.number, host),
         }
     }
 
@@ -78,7 +82,7 @@ impl Network {
     pub(super) fn route(self) -> String {
         match self.family {
             Family::V4 => format!("{}/24", self.v4(0)),
-            Family::V6 => format!("{}/64", self.v6(self.number.into(), 0)),
+            Family::V6 => format!("{}/48", documentation(self.site(self.number), 0, 0)),
         }
     }
 
@@ -96,7 +100,10 @@ impl Network {
                 let peers = [self.v4(v4.octets()[3].max(2)), self.v4(2)];
                 self.family == Family::V4 && peers.contains(&v4.into())
             }
-            Some(v6) => self.family == Family::V6 && v6 == self.v6(self.number.into(), 0),
+            Some(IpAddr::V6(v6)) => {
+                let [.., host, _, _, _, _, _, _, _, _] = v6.octets();
+                self.family == Family::V6 && peer_key(self.v6(self.number, host)) == key
+            }
             None => false,
         }
     }
@@ -118,11 +125,14 @@ impl Network {
         }
     }
 
-    fn v6(self, network: u16, host: u16) -> IpAddr {
-        let [_, _, high, low] = self.process.to_be_bytes();
-        let run = u16::from_be_bytes([high, low]);
-        let [first, second] = V6_PREFIX;
-        Ipv6Addr::new(first, second, run, network, 0, 0, 0, host).into()
+    fn v6(self, number: u8, host: u8) -> IpAddr {
+        documentation(self.site(number), host.into(), 1)
+    }
+
+    /// A `/48` for each number, those of a process in a row.
+    fn site(self, number: u8) -> u32 {
+        const PROCESSES: u32 = 1 << 19;
+        self.process % PROCESSES << 8 | u32::from(number)
     }
 }
 
@@ -162,6 +172,8 @@ mod tests {
         assert!(wide.has(&peer_key(wide.peer(13))));
         let other = network(Plan::Wide, Family::V6, 1, 200);
         assert!(!wide.has(&peer_key(other.peer(13))));
+        assert!(other.has(&peer_key(other.peer(13))));
+        assert_ne!(peer_key(other.peer(12)), peer_key(other.peer(13)));
     }
 
     #[test]
@@ -175,7 +187,7 @@ mod tests {
                     assert!(keys.insert(peer_key(network.peer(2))));
                 }
                 let is_for_tests = |key: &String| {
-                    ["198.18.", "198.19.", "2001:db8:"]
+                    ["198.18.", "198.19.", "3fff:"]
                         .iter()
                         .any(|start| key.starts_with(start))
                 };

@@ -117,14 +117,16 @@ impl Look {
     pub(super) fn take(&mut self, state: &AgentState, places: &Places, known: &Namespaces) {
         let mut by_namespace: BTreeMap<u32, Vec<Suspect>> = BTreeMap::new();
         let history = state.history();
+        let of_suspects =
+            |history: Arc<History>| history.of_suspects(places.keys().copied(), clock::now());
+        let ended = history.map(of_suspects).unwrap_or_default();
         for (suspect, namespaces) in places {
-            let of_suspect = |history: &Arc<History>| history.of_suspect(*suspect, clock::now());
-            let Some(ended) = history.as_ref().and_then(of_suspect) else {
+            let Some(ended) = ended.get(suspect) else {
                 self.leave_out(suspect);
                 continue;
             };
             if let Some(looked) = self.suspects.get_mut(suspect) {
-                looked.now.ended = ended;
+                looked.now.ended = *ended;
             }
             for netns in namespaces {
                 by_namespace.entry(*netns).or_default().push(*suspect);

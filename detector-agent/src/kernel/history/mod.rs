@@ -15,7 +15,7 @@ use detector_common::history::AddressHistory;
 use detector_common::names;
 use detector_core::observe::census::Suspect;
 use detector_core::time::MonotonicTime;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::net::IpAddr;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use table::Map;
@@ -32,18 +32,41 @@ impl History {
         })))
     }
 
-    /// How the connections of a suspect have ended by `now`; `None` if that cannot be read.
-    pub(crate) fn of_suspect(&self, suspect: Suspect, now: MonotonicTime) -> Option<Ends> {
+    /// How the connections of suspects have ended by `now`, of those of whom that can be read.
+    pub(crate) fn of_suspects(
+        &self,
+        suspects: impl Iterator<Item = Suspect>,
+        now: MonotonicTime,
+    ) -> HashMap<Suspect, Ends> {
         let tables = self.tables();
-        let ended = match suspect {
-            Suspect::Peer(peer) => tables.of_address(peer.address(), now.as_ns()),
-            Suspect::Network(network) => tables.of_range(network.range(), now.as_ns()),
-        };
-        let told = ended.inspect_err(|error| {
-            let range = suspect.range();
-            tracing::debug!("the history of {range} cannot be read: {error}");
-        });
-        told.ok()
+        let (mut ended, mut wide) = (HashMap::new(), BTreeSet::new());
+        for suspect in suspects {
+            let of_suspect = match suspect {
+                Suspect::Peer(peer) => tables.of_address(peer.address(), now.as_ns()),
+                Suspect::Network(network) => match network.range().address() {
+                    IpAddr::V4(first) => tables.of_v4_network(first, now.as_ns()),
+                    IpAddr::V6(_) => {
+                        wide.insert(network);
+                        continue;
+                    }
+                },
+            };
+            match of_suspect {
+                Ok(ends) => drop(ended.insert(suspect, ends)),
+                Err(error) => {
+                    let range = suspect.range();
+                    tracing::debug!("the history of {range} cannot be read: {error}");
+                }
+            }
+        }
+        match tables.of_v6_networks(&wide, now.as_ns()) {
+            Ok(of_networks) => {
+                let of_networks = of_networks.into_iter();
+                ended.extend(of_networks.map(|(network, ends)| (Suspect::Network(network), ends)));
+            }
+            Err(error) => tracing::debug!("the history of networks cannot be read: {error}"),
+        }
+        ended
     }
 
     /// All that is known. An address that gives way to another meanwhile may be missing.

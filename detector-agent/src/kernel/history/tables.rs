@@ -4,8 +4,9 @@ use super::proven::{self, Past};
 use super::table::Table;
 use aya::maps::MapError;
 use detector_common::history::AddressHistory;
-use detector_core::observe::peer_address::PeerAddress;
-use std::collections::BTreeMap;
+use detector_api::address::NETWORK_V4;
+use detector_core::observe::peer_address::Network;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv4Addr};
 
 /// See the module.
@@ -83,37 +84,45 @@ impl<T: Table> Tables<T> {
         }))
     }
 
-    /// Addresses of IPv4 are asked for one by one; those of IPv6 are too many, so all are read.
-    pub(super) fn of_range(&self, range: PeerAddress, now_ns: u64) -> Result<Ends, MapError> {
-        match range.address() {
-            IpAddr::V4(first) => {
-                let last = first.to_bits() | u32::MAX.unbounded_shr(range.prefix_length().into());
-                let addresses = first.to_bits()..=last;
-                let addresses = addresses.map(|bits| Ipv4Addr::from_bits(bits).into());
-                sum(addresses.map(|address| self.of_address(address, now_ns)))
-            }
-            IpAddr::V6(_) => {
-                let is_of_it = |address: IpAddr| {
-                    address.is_ipv6() && PeerAddress::of(address, range.prefix_length()) == range
-                };
-                let entries = self.proven.entries().chain(self.recent.entries());
-                sum(entries.map(|entry| {
-                    let (address, history) = entry?;
-                    let ended = is_of_it(address).then(|| history.ended(now_ns));
-                    Ok(ended.unwrap_or_default())
-                }))
+    /// Asks for the addresses one by one.
+    pub(super) fn of_v4_network(&self, first: Ipv4Addr, now_ns: u64) -> Result<Ends, MapError> {
+        let last = first.to_bits() | u32::MAX.unbounded_shr(NETWORK_V4.into());
+        let addresses = first.to_bits()..=last;
+        let addresses = addresses.map(|bits| Ipv4Addr::from_bits(bits).into());
+        sum(addresses.map(|address| self.of_address(address, now_ns)))
+    }
+
+    /// The addresses of one are too many to ask for: both tables are read, once for all networks.
+    pub(super) fn of_v6_networks(
+        &self,
+        networks: &BTreeSet<Network>,
+        now_ns: u64,
+    ) -> Result<BTreeMap<Network, Ends>, MapError> {
+        let mut ended: BTreeMap<Network, Ends> =
+            networks.iter().map(|each| (*each, (0, 0))).collect();
+        if networks.is_empty() {
+            return Ok(ended);
+        }
+        for entry in self.proven.entries().chain(self.recent.entries()) {
+            let (address, history) = entry?;
+            if let Some(ends) = ended.get_mut(&Network::of(address)) {
+                *ends = plus(*ends, history.ended(now_ns));
             }
         }
+        Ok(ended)
     }
 }
 
 fn sum(all: impl Iterator<Item = Result<Ends, MapError>>) -> Result<Ends, MapError> {
     let mut sum = (0, 0);
     for ended in all {
-        let (well, early) = ended?;
-        sum = (sum.0 + well, sum.1 + early);
+        sum = plus(sum, ended?);
     }
     Ok(sum)
+}
+
+const fn plus(one: Ends, other: Ends) -> Ends {
+    (one.0 + other.0, one.1 + other.1)
 }
 
 #[cfg(test)]

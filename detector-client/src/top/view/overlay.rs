@@ -28,7 +28,7 @@ const HELP: [(&str, &str); 27] = [
     ("s", "choose what to sort by"),
     ("< >", "sort by the next column to the left, to the right"),
     ("r", "reverse the order"),
-    ("Tab", "group by peer, /24 and /64, process, unit"),
+    ("Tab", "group by peer, /24 and /48, process, unit"),
     ("Space", "pause or resume refreshing"),
     ("^L", "redraw the screen"),
     ("p", "the past: the recorder's newest second; p again: live"),

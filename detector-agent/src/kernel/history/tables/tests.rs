@@ -1,9 +1,9 @@
 use super::{Table, Tables};
 use aya::maps::MapError;
 use detector_common::history::{AddressHistory, HistorySpan, PROVEN_MAX, SPAN_NS, SPANS};
-use detector_core::observe::peer_address::PeerAddress;
+use detector_core::observe::peer_address::Network;
 use std::collections::BTreeMap;
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 #[derive(Debug, Default)]
 struct Fake(BTreeMap<IpAddr, AddressHistory>);
@@ -70,13 +70,35 @@ fn a_day_of_floods_forgets_nobody_with_a_past() {
         tables.choose(at(span)).unwrap();
     }
     assert_eq!(tables.of_address(balancer(), at(last)).unwrap(), (800, 0));
-    let network = PeerAddress::of(balancer(), 48);
-    assert_eq!(tables.of_range(network, at(last)).unwrap(), (800, 0));
+    let network = Network::of(balancer());
+    let nobody = Network::of(Ipv6Addr::new(0x2001, 0xdb8, 9, 1, 0, 0, 0, 0).into());
+    let of_networks = tables.of_v6_networks(&[network, nobody].into(), at(last));
+    let expected = [(network, (800, 0)), (nobody, (0, 0))];
+    assert_eq!(of_networks.unwrap(), expected.into());
     // Nothing ended on the day that follows.
     let next_day = last + 8;
     tables.choose(at(next_day)).unwrap();
     assert!(tables.proven.0.is_empty());
     assert_eq!(tables.recent.0.get(&balancer()), None);
+}
+
+/// What has ended at all addresses of a network counts, in whichever table each is.
+#[test]
+fn a_network_has_the_past_of_all_its_addresses() {
+    let mut tables = Tables::default();
+    for host in 0..20 {
+        end(&mut tables, Ipv4Addr::new(198, 51, 100, 240 - host).into(), 100, 1);
+        end(&mut tables, Ipv6Addr::new(0x2001, 0xdb8, 7, host.into(), 0, 0, 0, 0).into(), 100, 2);
+    }
+    end(&mut tables, Ipv4Addr::new(198, 51, 101, 7).into(), 100, 1);
+    end(&mut tables, Ipv6Addr::new(0x2001, 0xdb8, 6, 0, 0, 0, 0, 0).into(), 100, 1);
+    tables.choose(at(100)).unwrap();
+    end(&mut tables, Ipv4Addr::new(198, 51, 100, 241).into(), 100, 1);
+    let of_v4 = tables.of_v4_network(Ipv4Addr::new(198, 51, 100, 0), at(100));
+    assert_eq!(of_v4.unwrap(), (21, 0));
+    let network = Network::of(balancer());
+    let of_v6 = tables.of_v6_networks(&[network].into(), at(100));
+    assert_eq!(of_v6.unwrap(), [(network, (40, 0))].into());
 }
 
 #[test]
