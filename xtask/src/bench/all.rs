@@ -113,7 +113,7 @@ impl Part {
 fn page(parts: &[Part], machine: &str, wanted: &[String]) -> Result<String> {
     let mut page = String::from(
         "# Benchmarks\n\n\
-         Written by `cargo xtask bench`, which needs root and takes half an hour: what each part printed on the\n\
+         Written by `cargo xtask bench`, which needs root and takes the better part of an hour: what each part printed on the\n\
          machine below. To repeat a part, use the command above it. Figures in brackets are the\n\
          lowest and the highest round. Ratios are taken within one run, between rounds that follow each other;\n\
          absolute times are of this machine only.\n\n",
