@@ -177,6 +177,7 @@ pub fn incident(id: &str, began: &str) -> Incident {
         counts: None,
         tcp_memory_held: None,
         orphans: None,
+        kills: Vec::new(),
         peers_total: 1,
         peers: Vec::new(),
         owners: Vec::new(),

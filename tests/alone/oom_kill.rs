@@ -1,5 +1,5 @@
-//! The kernel kills a process of a control group that is out of memory: an incident says so and weighs
-//! what TCP had to do with it, the recorder says who was killed and what it held, and a minute later it
+//! The kernel kills a process of a control group that is out of memory: an incident says so and weighs, by
+//! the numbers of that moment and that group, what TCP had to do with it, the recorder says who was killed and what it held, and a minute later it
 //! is over. Hook, log and count of a kill are one. Where the kernel's log may not be read the hook on the
 //! OOM killer names the victim all the same, and its control group also where it is out of sight.
 
@@ -105,13 +105,19 @@ fn a_kill_is_told_with_its_victim_and_is_over_a_minute_later() -> Result<()> {
         ] {
             ensure!(note.text.contains(words), "no `{words}` in {}", note.text);
         }
+        let told = wait(&agent, PATIENCE, |each| {
+            each["kills"][0]["scope"] == "control-group"
+        })?;
+        let kill = &told["kills"][0];
+        ensure!(kill["pid"] == pid && kill["host"].is_object(), "{kill}");
+        ensure!(kill["limit_bytes"].as_u64() >= Some(MEMORY_BYTES), "{kill}");
         let mut show = command(&["incidents", "show", "last", "--control-socket"])?;
         let card = show.arg(agent.control_socket()).output()?.stdout;
         let card = String::from_utf8(card).context("the card is UTF-8")?;
         let card = card.split_whitespace().collect::<Vec<_>>().join(" ");
         for words in [
             "a process killed for want of memory",
-            "TCP's memory? Unlikely.",
+            "TCP's memory? Unlikely. At the kill of ",
             "An attack?",
         ] {
             ensure!(card.contains(words), "no `{words}` in {card}");

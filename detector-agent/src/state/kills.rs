@@ -6,17 +6,21 @@ use crate::kills::KnownKill;
 use crate::recording;
 use detector_api::recorded::OomKill;
 use detector_api::text::oom_kill;
-use detector_core::engine::Engine;
 use detector_recorder::Moment;
 use std::sync::{MutexGuard, PoisonError};
 
 impl AgentState {
-    /// The kernel kills a process for want of memory: that is part of an incident, if it is news.
+    /// The kernel kills a process for want of memory: that is part of an incident, with all that is known of it by
+    /// now.
     pub(crate) fn hear_of_kill(&self, at: Moment, kill: OomKill) -> KnownKill {
         let known = self.host.kills.tell(at, kill);
-        if known.is_new {
-            self.with_engine(Engine::witness_oom_kill);
-        }
+        self.with_engine(|engine| {
+            if known.is_new {
+                engine.witness_oom_kill(&known.kill);
+            } else {
+                engine.learn_of_oom_kill(&known.kill);
+            }
+        });
         known
     }
 
@@ -66,7 +70,7 @@ impl AgentState {
     pub(crate) fn count_kills(&self, since: Moment, of_host: Option<u64>) {
         let count = self.kills_counted(of_host);
         if self.host.kills.count([since, recording::now()], count) {
-            self.with_engine(Engine::witness_oom_kill);
+            self.with_engine(|engine| engine.witness_oom_kill(&OomKill::default()));
         }
     }
 

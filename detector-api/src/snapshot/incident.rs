@@ -4,6 +4,7 @@ use super::{
     FlagKind, IncidentKind, InterfaceCounts, Process, Retransmits, Severity, Shrinks, Verdict,
 };
 use crate::labelled::labelled;
+use crate::recorded::KillScope;
 use crate::tcp_memory::TcpMemoryHeld;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -62,6 +63,19 @@ pub struct HostPressure {
     pub orphan_limit: Option<u64>,
 }
 
+impl HostPressure {
+    /// What the kernel's TCP took of the host's memory, in percent.
+    #[must_use]
+    pub fn tcp_percent(&self) -> Option<u64> {
+        percent(self.tcp_memory_bytes, self.memory_total_bytes)
+    }
+}
+
+fn percent(part: Option<u64>, of: Option<u64>) -> Option<u64> {
+    let (part, of) = part.zip(of)?;
+    Some(part.saturating_mul(100) / of.max(1))
+}
+
 /// What all connections and interfaces of this host counted from up to a minute before the begin of an
 /// incident, for the cause comes before it, to its end.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -88,6 +102,41 @@ pub struct OrphansAtLimit {
     pub limit: Option<u64>,
     /// Those that peers held up, as far as the agent knows them.
     pub stalled: u64,
+}
+
+/// A kill by the OOM killer in an incident, and what was known of memory at that moment.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct IncidentKill {
+    /// When it was told first.
+    pub time: String,
+    /// Number of the victim in the kernel's first PID namespace; `null` where the kernel's count alone tells
+    /// of it.
+    pub pid: Option<u64>,
+    /// Whose memory was short.
+    pub scope: KillScope,
+    /// The host at the last look before it; `null` if nobody had looked.
+    pub host: Option<HostPressure>,
+    /// Connections that were stalled then.
+    pub stalled_connections: u64,
+    /// Kernel memory that they held then.
+    pub pinned_bytes: u64,
+    /// What sockets of the control group held that had reached its limit, or else of the victim's; `null` if
+    /// nobody tells.
+    pub socket_bytes: Option<u64>,
+    /// The limit that the control group had reached; `null` if none had, or if nobody tells.
+    pub limit_bytes: Option<u64>,
+}
+
+impl IncidentKill {
+    /// TCP's part of the memory that was short, in percent: of a control group's limit what its sockets held,
+    /// else of the host's memory what TCP held. `None` where nobody tells.
+    #[must_use]
+    pub fn tcp_percent(&self) -> Option<u64> {
+        match self.scope {
+            KillScope::ControlGroup => percent(self.socket_bytes, self.limit_bytes),
+            KillScope::Host | KillScope::Unknown => self.host?.tcp_percent(),
+        }
+    }
 }
 
 /// A span on this host in which flags of warning or above stood, or memory pressure that is more
@@ -126,6 +175,10 @@ pub struct Incident {
     /// The orphans, if they reached the kernel's limit; else `null`.
     #[serde(default)]
     pub orphans: Option<OrphansAtLimit>,
+    /// Kills by the OOM killer, oldest first; of more than [`Incident::KILLS_MAX`] those at which TCP had the
+    /// largest part of what was short. Empty in what older agents recorded.
+    #[serde(default)]
+    pub kills: Vec<IncidentKill>,
     /// Peers that took part, those left out below included.
     pub peers_total: u64,
     /// Those that held most, at most [`Incident::PEERS_MAX`], the most costly first.
@@ -143,6 +196,8 @@ pub struct Incident {
 impl Incident {
     /// Most peers told of one incident.
     pub const PEERS_MAX: usize = 32;
+    /// Most kills told of one incident.
+    pub const KILLS_MAX: usize = 16;
 }
 
 /// A peer that took part in an incident.

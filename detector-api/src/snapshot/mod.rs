@@ -25,8 +25,8 @@ pub use evidence::{Evidence, HoardThresholds};
 pub use flag::*;
 pub use guard::{GuardAct, GuardStep};
 pub use incident::{
-    HostPressure, Incident, IncidentCounts, IncidentEnd, IncidentFlag, IncidentPeer, OpenIncident,
-    OrphansAtLimit,
+    HostPressure, Incident, IncidentCounts, IncidentEnd, IncidentFlag, IncidentKill, IncidentPeer,
+    OpenIncident, OrphansAtLimit,
 };
 pub use kinds::{
     Confidence, Direction, EventType, IncidentKind, Severity, Source, StallCause, Verdict,

@@ -9,9 +9,10 @@ use crate::rules::flags::FlagSet;
 use crate::rules::stall::StallClass;
 use crate::tables::peers::Peer;
 use crate::time::{MonotonicTime, SECOND_NS};
+use detector_api::recorded::OomKill;
 use detector_api::snapshot::{
-    FlagKind, HostPressure, Incident, IncidentCounts, IncidentEnd, IncidentKind, OpenIncident,
-    OrphansAtLimit, Process, Severity,
+    FlagKind, HostPressure, Incident, IncidentCounts, IncidentEnd, IncidentKill, IncidentKind,
+    OpenIncident, OrphansAtLimit, Process, Severity,
 };
 use detector_api::tcp_memory::TcpMemoryHeld;
 
@@ -40,10 +41,34 @@ impl Engine {
         self.schedule_scan();
     }
 
-    /// The kernel has killed a process for want of memory: that is an incident, or part of one.
-    pub fn witness_oom_kill(&mut self) {
+    /// The kernel has killed a process for want of memory: that is an incident, or part of one. What the host
+    /// holds at this moment is kept with it.
+    pub fn witness_oom_kill(&mut self, kill: &OomKill) {
         self.surroundings.oom_kill = Some(self.clock.now);
+        self.add_kill(kill);
         self.schedule_scan();
+    }
+
+    /// More is known of a kill that was witnessed.
+    pub fn learn_of_oom_kill(&mut self, kill: &OomKill) {
+        // Of several that the kernel has counted in one look but one was witnessed.
+        if !self.incidents.learn_of_kill(kill) && self.is_oom_kill_fresh() {
+            self.add_kill(kill);
+        }
+    }
+
+    fn add_kill(&mut self, kill: &OomKill) {
+        let usage = self.host.usage();
+        self.incidents.add_kill(IncidentKill {
+            time: self.stamp(self.clock.now).text(),
+            pid: kill.pid,
+            scope: kill.scope,
+            host: self.surroundings.pressure,
+            stalled_connections: usage.stalled_connections,
+            pinned_bytes: usage.pinned_bytes,
+            socket_bytes: kill.socket_bytes,
+            limit_bytes: kill.limit_bytes,
+        });
     }
 
     /// The kernel has no room for more orphans, or has closed one for that: that is an incident, or part

@@ -1,5 +1,6 @@
 //! One incident, as it is put together scan by scan.
 
+use super::kills::Kills;
 use super::peak::{Peak, cost, most};
 use crate::observe::observation::{InterfaceCounts, join_retransmits, join_shrinks};
 use crate::observe::peer_address::PeerAddress;
@@ -27,7 +28,7 @@ pub(crate) struct Stamp {
 }
 
 impl Stamp {
-    fn text(self) -> String {
+    pub(crate) fn text(self) -> String {
         rfc3339(self.unix_ns)
     }
 }
@@ -119,6 +120,7 @@ pub(super) struct Incident {
     owners: Vec<Process>,
     first: Option<IncidentFlag>,
     worst: Option<Worst>,
+    pub(super) kills: Kills,
     /// What had been counted before it, and by the last scan at which something stood.
     counts: [IncidentCounts; 2],
 }
@@ -139,6 +141,7 @@ impl Incident {
             owners: Vec::new(),
             first: None,
             worst: None,
+            kills: Kills::new(),
             counts: [counts, counts],
         }
     }
@@ -288,6 +291,7 @@ impl Incident {
             counts: Some(between(self.counts)),
             tcp_memory_held: self.peak.tcp_memory_held.clone(),
             orphans: self.peak.orphans,
+            kills: self.kills.view(),
             peers_total: self.peers_total,
             peers: peers
                 .into_iter()

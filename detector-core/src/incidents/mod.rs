@@ -8,6 +8,7 @@
 //! makes room, and is counted.
 
 mod incident;
+mod kills;
 mod peak;
 
 pub(crate) use incident::{Part, Scan, Stamp};
@@ -15,11 +16,13 @@ pub(crate) use incident::{Part, Scan, Stamp};
 use crate::observe::observation::InterfaceCounts;
 use crate::observe::peer_address::PeerAddress;
 use crate::time::{MonotonicTime, SECOND_NS};
+use detector_api::recorded::OomKill;
 use detector_api::snapshot::{
-    self, IncidentCounts, IncidentEnd, IncidentKind, OpenIncident, Process,
+    self, IncidentCounts, IncidentEnd, IncidentKill, IncidentKind, OpenIncident, Process,
 };
 use detector_api::time::rfc3339;
 use incident::Incident;
+use kills::Kills;
 use std::collections::VecDeque;
 
 /// An incident is over when nothing has stood for so long.
@@ -50,6 +53,8 @@ pub(crate) struct Incidents {
     pub(crate) interfaces: InterfaceCounts,
     /// Connections that the kernel closed for want of memory or of room for orphans, likewise.
     pub(crate) aborted_on_memory: u64,
+    /// Kills since the last scan, for the incident that is open by the next.
+    fresh_kills: Kills,
     /// When to scan again.
     pub(crate) next_scan: Option<MonotonicTime>,
 }
@@ -94,6 +99,7 @@ impl Incidents {
                 self.open = Some(Incident::new(id, scan.at, self.before[0]));
             }
             if let Some(open) = &mut self.open {
+                open.kills.append(&mut self.fresh_kills);
                 for kind in open.go_on(scan) {
                     self.opened_by_kind[kind as usize] += 1;
                 }
@@ -111,6 +117,21 @@ impl Incidents {
             self.closed.push_back(closed);
             self.forget_excess();
         }
+    }
+
+    /// Takes a kill with the numbers of its moment, for the incident that it is part of or opens.
+    pub(crate) fn add_kill(&mut self, kill: IncidentKill) {
+        self.fresh_kills.add(kill);
+    }
+
+    /// Takes what more is known of a kill; false if it is none of these.
+    pub(crate) fn learn_of_kill(&mut self, told: &OomKill) -> bool {
+        let open = self.open.as_mut().map(|open| &mut open.kills);
+        let mut all = [Some(&mut self.fresh_kills), open];
+        [true, false].into_iter().any(|is_named| {
+            let mut all = all.iter_mut().flatten();
+            all.any(|kills| kills.learn(told, is_named))
+        })
     }
 
     /// Names owners of stalled connections in the incident that is open.

@@ -12,11 +12,16 @@ use detector_recorder::{HostSecond, PeerSecond};
 pub(super) const PEERS: usize = 20;
 pub(super) const PEERS_AT_INCIDENT: usize = 200;
 
-/// The host at this moment. Reads files.
+/// The host at this moment, of which the engine hears, too: at a kill it knows how the host was a second before.
+/// Reads files.
 pub(super) fn second(state: &AgentState) -> HostSecond {
     let pressure = state.host.pressure.sample();
     let kernel = state.kernel_status().unwrap_or_default();
-    let totals = state.with_engine(|engine| engine.totals());
+    let look = state.host_pressure(&pressure);
+    let totals = state.with_engine(|engine| {
+        engine.set_host_pressure(look);
+        engine.totals()
+    });
     let (sockets, memory, tcp) = (pressure.sockets, pressure.memory, pressure.tcp_memory);
     let interfaces = pressure.interfaces.as_ref().map(|each| each.total);
     let some = |stall: Option<detector_api::host::Stall>| stall.map(|stall| stall.some_percent);

@@ -257,6 +257,7 @@ impl Writer {
             before.id == open.id
                 && before.kinds == open.kinds
                 && before.severity == open.severity
+                && before.kills == open.kills
                 && at.elapsed() < INCIDENT_EVERY
         });
         if is_written {

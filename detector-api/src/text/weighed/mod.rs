@@ -1,5 +1,6 @@
 //! The answers that people reach for after an incident, each weighed with its numbers.
 
+mod kill;
 mod orphans;
 
 use super::tcp_memory::who_does_not_read;
@@ -79,11 +80,6 @@ impl Weighed {
     }
 }
 
-/// Whether TCP is what took the memory for want of which a process was killed: from this part of the
-/// host's memory on, in percent,
-const TCP_MATTERS_PERCENT: u64 = 5;
-/// or from so many workers on that wait on stalled connections: each keeps a process of its own.
-const WORKERS_MATTER: u64 = 8;
 /// Errors of interfaces from which they matter, as for a verdict about the path.
 const INTERFACE_ERRORS_MATTER: u64 = 10;
 
@@ -102,7 +98,7 @@ pub fn weighed(incident: &Incident) -> Vec<Weighed> {
         told(Answer::Stack, stack(incident)),
         told(Answer::OwnProgram, own_program(incident)),
     ];
-    let memory = oom_cause(incident);
+    let memory = kill::weighed(incident);
     all.extend(memory.map(|memory| told(Answer::TcpMemory, memory)));
     let orphans = orphans::weighed(incident);
     all.extend(orphans.map(|orphans| told(Answer::Orphans, orphans)));
@@ -289,37 +285,6 @@ fn own_program(incident: &Incident) -> (Speaks, String) {
     }
     let who: Vec<_> = held.unread.iter().map(who_does_not_read).collect();
     (Speaks::For, format!("{unread}: {}.", who.join("; ")))
-}
-
-/// What TCP had to do with an OOM kill; `None` if there was none, or if the kernel does not say.
-fn oom_cause(incident: &Incident) -> Option<(Speaks, String)> {
-    if !incident.kinds.contains(&IncidentKind::OomKill) {
-        return None;
-    }
-    let host = incident.host?;
-    let (tcp, total) = host.tcp_memory_bytes.zip(host.memory_total_bytes)?;
-    let percent = tcp.saturating_mul(100) / total.max(1);
-    let workers = host.held_workers.unwrap_or(0);
-    let mut text = format!(
-        "When most was pinned, TCP held {} of the host's {} ({percent} %), of that stalled connections {}; {} waited on them",
-        units::bytes(tcp),
-        units::bytes(total),
-        units::bytes(incident.peak_pinned_bytes),
-        counted(workers, "worker", "workers"),
-    );
-    let speaks = if percent >= TCP_MATTERS_PERCENT || workers >= WORKERS_MATTER {
-        text += if workers >= WORKERS_MATTER {
-            ", each with the memory of its process: that may have had its part in the kill."
-        } else {
-            ": it may have had its part in the kill."
-        };
-        Speaks::For
-    } else {
-        text += ": TCP was not what took the memory, unless a control group with a limit of its own was \
-                 short of it.";
-        Speaks::Against
-    };
-    Some((speaks, text))
 }
 
 #[cfg(test)]

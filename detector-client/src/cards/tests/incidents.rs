@@ -65,6 +65,7 @@ fn hoard() -> Incident {
         counts: None,
         tcp_memory_held: None,
         orphans: None,
+        kills: Vec::new(),
         peers_total: 40,
         peers: vec![
             peer("203.0.113.9", 31, 131_000_000),

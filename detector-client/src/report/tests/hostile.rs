@@ -2,7 +2,9 @@
 
 use super::story::{Host, at, card, incident};
 use detector_api::fixtures;
-use detector_api::snapshot::{Advice, EventType, Incident, IncidentKind, OrphansAtLimit};
+use detector_api::snapshot::{
+    Advice, EventType, Incident, IncidentKill, IncidentKind, OrphansAtLimit,
+};
 use detector_api::tcp_memory::{HeldBytes, TcpMemoryHeld, Unread};
 use detector_recorder::{
     Batch, Gap, GapReason, HostSecond, KillScope, Moment, NoteKind, OomKill, PeerSecond,
@@ -153,6 +155,16 @@ fn evil_incident(now: i64) -> Incident {
             limit: Some(u64::MAX),
             stalled: u64::MAX,
         }),
+        kills: vec![IncidentKill {
+            time: EVIL.to_owned(),
+            pid: None,
+            scope: KillScope::ControlGroup,
+            host: None,
+            stalled_connections: u64::MAX,
+            pinned_bytes: u64::MAX,
+            socket_bytes: Some(u64::MAX),
+            limit_bytes: Some(0),
+        }],
         owners: vec![process],
         ..incident(now, &[(EVIL, 7)])
     }

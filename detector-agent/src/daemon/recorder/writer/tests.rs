@@ -6,10 +6,9 @@ use crate::config::{Config, RecorderConfig};
 use crate::daemon::recorder::open;
 use crate::recording::now;
 use crate::state::tests::state;
-use detector_core::engine::Engine;
 use detector_core::time::{MonotonicTime, SECOND_NS};
 use detector_recorder::fixtures::hold;
-use detector_recorder::{Gap, GapReason, NoteKind, Reader, Span, Written};
+use detector_recorder::{Gap, GapReason, KillScope, NoteKind, OomKill, Reader, Span, Written};
 use std::fs;
 use std::path::Path;
 use std::sync::Arc;
@@ -94,6 +93,49 @@ fn advance(writer: &Writer, seconds: u64) {
     writer.state.engine().advance(soon, clock::wall());
 }
 
+fn kill(writer: &Writer, kill: &OomKill) {
+    writer.state.hear_of_kill(now(), kill.clone());
+}
+
+/// The host may hang before the incident is written for another reason.
+#[test]
+fn the_numbers_of_a_kill_are_written_with_the_incident_and_again_once_more_is_known() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut writer = writer(folder.path());
+    second(&mut writer);
+    let by_line = OomKill {
+        pid: Some(870),
+        ..OomKill::default()
+    };
+    kill(&writer, &by_line);
+    advance(&writer, 2);
+    let written = |writer: &mut Writer| {
+        second(writer);
+        let reader = Reader::open(folder.path()).unwrap();
+        let mut incident = reader.incidents(Span::ALL).unwrap().pop().unwrap();
+        incident.kills.pop().unwrap()
+    };
+    let first = written(&mut writer);
+    assert_eq!((first.pid, first.scope), (Some(870), KillScope::Unknown));
+    // As the second before told it.
+    let host = writer.state.host.pressure.last().unwrap().for_incidents();
+    let looked = first.host.unwrap();
+    assert!(looked.memory_total_bytes.is_some());
+    assert_eq!(looked.memory_total_bytes, host.memory_total_bytes);
+    let by_report = OomKill {
+        scope: KillScope::ControlGroup,
+        socket_bytes: Some(4_200_000),
+        limit_bytes: Some(268_435_456),
+        by_log: true,
+        ..by_line
+    };
+    kill(&writer, &by_report);
+    let second = written(&mut writer);
+    assert_eq!(second.scope, KillScope::ControlGroup);
+    assert_eq!(second.tcp_percent(), Some(1));
+    assert_eq!((second.time, second.host), (first.time, first.host));
+}
+
 /// The folder is gone, and nobody may make it again.
 #[test]
 fn an_incident_is_announced_also_where_no_new_file_can_be_begun() {
@@ -106,7 +148,7 @@ fn an_incident_is_announced_also_where_no_new_file_can_be_begun() {
     fs::write(&folder, "in its place").unwrap();
     second(&mut writer);
     assert!(writer.is_lacking_all());
-    writer.state.with_engine(Engine::witness_oom_kill);
+    kill(&writer, &OomKill::default());
     advance(&writer, 2);
     let open = writer.state.engine().open_incident().unwrap().id;
     second(&mut writer);
