@@ -22,6 +22,8 @@ pub use detector_api::recorded::{GapReason, KillScope, NoteKind, OomKill};
 pub use error::RecorderError;
 pub use location::{DAMAGED_KEPT, FILE_NAME, file_in};
 pub use reader::{EventsWanted, Reader, Second, Span, Step};
-pub use rows::{Card, Gap, HostSecond, Moment, Note, PeerPeak, PeerSecond, Run, WindowPoint};
+pub use rows::{
+    Card, Gap, HostSecond, Moment, Note, PEERS_EACH_SECOND, PeerPeak, PeerSecond, Run, WindowPoint,
+};
 pub use tidy::Limits;
 pub use writer::{Batch, Numbering, Opened, Recorder, Written};

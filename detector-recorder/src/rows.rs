@@ -168,6 +168,9 @@ impl HostSecond {
     }
 }
 
+/// Peers that an agent writes each second; in one in which an incident opens it writes more.
+pub const PEERS_EACH_SECOND: usize = 20;
+
 /// A peer in one second.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct PeerSecond {

@@ -8,8 +8,7 @@ use detector_api::tcp_memory::MemoryHolder;
 use detector_core::metrics::HostTotals;
 use detector_recorder::{HostSecond, PeerSecond};
 
-/// Peers written each second, and in the second in which an incident opens.
-pub(super) const PEERS: usize = 20;
+/// Peers written in the second in which an incident opens; in all others as many as readers know of.
 pub(super) const PEERS_AT_INCIDENT: usize = 200;
 
 /// The host at this moment, of which the engine hears, too: at a kill it knows how the host was a second before.

@@ -3,7 +3,7 @@
 use super::gaps_between;
 use super::lack::Lack;
 use super::opening::{Begun, Identity, Opening};
-use super::second::{PEERS, PEERS_AT_INCIDENT, peer_second, second};
+use super::second::{PEERS_AT_INCIDENT, peer_second, second};
 use crate::clock;
 use crate::daemon::incident_log::IncidentLog;
 use crate::priority::set_niceness;
@@ -12,7 +12,7 @@ use crate::state::AgentState;
 use detector_api::snapshot::{
     Event, EventType, Incident, IncidentKind, PeerDetail, Thresholds, Verdict,
 };
-use detector_recorder::{Batch, Card, Moment, Note, NoteKind, Recorder};
+use detector_recorder::{Batch, Card, Moment, Note, NoteKind, PEERS_EACH_SECOND, Recorder};
 use std::convert::Infallible;
 use std::io;
 use std::sync::Arc;
@@ -141,7 +141,11 @@ impl Writer {
             if opened || is_due || ends {
                 sample_at = Instant::now() + SECOND;
                 // Who held what when it opened: more than can be kept each second.
-                self.take_samples(if opened { PEERS_AT_INCIDENT } else { PEERS });
+                self.take_samples(if opened {
+                    PEERS_AT_INCIDENT
+                } else {
+                    PEERS_EACH_SECOND
+                });
             }
             self.write();
             if ends {

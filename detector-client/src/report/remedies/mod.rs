@@ -6,7 +6,8 @@ mod under;
 use super::model::{Remedies, Remedy, Time, WorkersFreed};
 use super::recording::{Recording, natural};
 use super::stalls::Stall;
-use detector_api::snapshot::{Evidence, HoardThresholds, Verdict};
+use detector_api::snapshot::{Evidence, HoardThresholds, Incident, Verdict};
+use detector_recorder::PEERS_EACH_SECOND;
 use std::collections::HashMap;
 use trial::{Held, Setting, Trial};
 use under::Under;
@@ -196,6 +197,14 @@ fn undecided(trials: &[Trial<'_>]) -> Vec<String> {
          `reset_timedout_connection on` leaves the kernel to send what is queued."
             .to_owned(),
     ];
+    if trials.iter().any(Trial::is_ever_crowded) {
+        told.push(format!(
+            "How much of what stood still was of peers of incidents, where they were many: {PEERS_EACH_SECOND} \
+             peers are written each second, and {} are named of an incident. At such moments all that stood \
+             still counts, so the times in danger are upper bounds.",
+            Incident::PEERS_MAX
+        ));
+    }
     let slow = trials.iter().flat_map(|trial| trial.stalls);
     let slow = slow.filter(|stall| !stall.makes_no_progress).count();
     if slow > 0 {
@@ -220,11 +229,102 @@ fn undecided(trials: &[Trial<'_>]) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::{Tried, remedies};
-    use crate::report::model::Time;
-    use crate::report::stalls::stalls;
+    use crate::report::model::{Remedies, Time};
+    use crate::report::recording::Recording;
+    use crate::report::stalls::{Stall, stalls};
     use crate::report::tests::{quiet_recording, thread_time};
+    use detector_api::fixtures;
+    use detector_api::snapshot::{IncidentPeer, Severity};
+    use detector_recorder::{PEERS_EACH_SECOND, PeerSecond};
     use std::collections::HashMap;
     use std::time::Duration;
+
+    /// Two minutes in which each of so many peers of an incident holds two connections, all of them named.
+    fn held_by(peers: usize) -> (Recording, Vec<Stall>) {
+        const SECONDS: i64 = 120;
+        let mut recording = quiet_recording();
+        let template = stalls(&recording).remove(0);
+        let mut second = recording.seconds.remove(0);
+        let began = second.at.unix_ms;
+        let names: Vec<_> = (0..peers)
+            .map(|number| format!("203.0.113.{number}"))
+            .collect();
+        let mut incident = fixtures::incident("20261229T120040.000Z", &Time(began).rfc3339());
+        incident.peers_total = peers as u64;
+        incident.peers = names
+            .iter()
+            .map(|name| IncidentPeer {
+                peer: name.clone(),
+                verdict: None,
+                severity: Severity::Warning,
+                flags: Vec::new(),
+                peak_stalled_connections: 2,
+                peak_pinned_bytes: 2_000_000,
+                peak_held_workers: None,
+                since: incident.began.clone(),
+                until: incident.began.clone(),
+            })
+            .collect();
+        recording.incidents = vec![incident];
+        let written = names.iter().take(PEERS_EACH_SECOND).map(|name| PeerSecond {
+            peer: name.clone(),
+            stalled_connections: 2,
+            pinned_bytes: 2_000_000,
+            ..PeerSecond::default()
+        });
+        second.peers = written.collect();
+        let stalled = i64::try_from(peers).unwrap() * 2;
+        second.host.stalled_connections = Some(stalled);
+        second.host.pinned_bytes = Some(stalled * 1_000_000);
+        recording.seconds = (0..SECONDS)
+            .map(|number| {
+                let mut second = second.clone();
+                second.at.unix_ms = began + number * 1_000;
+                second
+            })
+            .collect();
+        // Of the last twelve no timeout sees anything.
+        let stalls = names.iter().enumerate().flat_map(|(number, name)| {
+            [1, 2].map(|port| Stall {
+                peer: name.clone(),
+                remote: format!("{name}:{port}"),
+                began: Time(began),
+                ended: Time(began + SECONDS * 1_000),
+                pinned_bytes: 1_000_000,
+                makes_no_progress: number + 12 < peers,
+                ..template.clone()
+            })
+        });
+        let stalls = stalls.collect();
+        (recording, stalls)
+    }
+
+    fn tried((recording, stalls): (Recording, Vec<Stall>)) -> Remedies {
+        remedies(Tried {
+            recordings: &[recording],
+            stalls: &[stalls],
+            verdicts: &HashMap::new(),
+            only: None,
+        })
+    }
+
+    /// More peers are named of an incident than are written each second.
+    #[test]
+    fn a_timeout_spares_no_danger_that_peers_are_who_were_not_written() {
+        let bound = "upper bounds";
+        for (peers, is_bound) in [(PEERS_EACH_SECOND, false), (32, true)] {
+            let tried = tried(held_by(peers));
+            assert!((tried.danger_seconds - 119.0).abs() < 1.0, "{tried:?}");
+            // 24 connections go on, and 20 are a hoard.
+            let timeout = &tried.timeouts[0];
+            assert!(
+                (timeout.danger_seconds - 119.0).abs() < 1.0,
+                "{peers}: {timeout:?}"
+            );
+            let told = tried.undecided.iter().any(|line| line.contains(bound));
+            assert_eq!(told, is_bound, "{:?}", tried.undecided);
+        }
+    }
 
     /// Six hundred seconds of danger, and many stalls of others, in a build that is not even optimised.
     #[test]

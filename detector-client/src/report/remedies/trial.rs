@@ -5,7 +5,7 @@ use crate::report::model::{Time, WorstMoment};
 use crate::report::recording::{Recording, natural, time_of};
 use crate::report::stalls::Stall;
 use detector_api::snapshot::{Incident, Verdict};
-use detector_recorder::Second;
+use detector_recorder::{PEERS_EACH_SECOND, Second};
 use std::collections::{BTreeSet, HashSet};
 
 /// One host, and what can be tried on it.
@@ -14,8 +14,8 @@ pub(super) struct Trial<'a> {
     pub(super) stalls: &'a [Stall],
     /// Peers that took part in an incident of this host.
     involved: BTreeSet<&'a str>,
-    /// Incidents that do not name all who took part.
-    crowded: Vec<(Time, Time)>,
+    /// Incidents of which not all who took part are known at each moment.
+    crowded: Vec<Crowded>,
     pub(super) only: Option<&'a str>,
     pub(super) worst: Option<&'a Second>,
 }
@@ -118,9 +118,19 @@ impl<'a> Trial<'a> {
 
     /// Whether more took part in an incident of that moment than anybody wrote down: then all that is
     /// stalled counts.
-    pub(super) fn is_crowded(&self, at: Time) -> bool {
+    pub(super) fn is_crowded(&self, second: &Second) -> bool {
+        let at = Time(second.at.unix_ms);
         let mut crowded = self.crowded.iter();
-        crowded.any(|(began, ended)| *began <= at && at <= *ended)
+        crowded.any(|incident| {
+            let is_in_it = incident.began <= at && at <= incident.ended;
+            is_in_it && (!incident.names_all || lacks_peers(second))
+        })
+    }
+
+    /// Whether it was so at any moment: what is told of danger is an upper bound then.
+    pub(super) fn is_ever_crowded(&self) -> bool {
+        let mut seconds = self.recording.seconds.iter();
+        seconds.any(|second| self.is_crowded(second))
     }
 
     /// When the run that wrote this second ended.
@@ -131,7 +141,7 @@ impl<'a> Trial<'a> {
 
     /// What peers of incidents hold in that second.
     pub(super) fn held(&self, second: &Second) -> Held {
-        if self.is_crowded(Time(second.at.unix_ms)) {
+        if self.is_crowded(second) {
             return held_in(second, None);
         }
         let mut held = Held::default();
@@ -176,13 +186,34 @@ fn connections<'a>(stalls: impl Iterator<Item = &'a Stall>) -> u64 {
     stalls.map(Stall::connection).collect::<HashSet<_>>().len() as u64
 }
 
-/// From when to when an incident went on, if it has more peers than it names.
-fn crowded(incident: &Incident) -> Option<(Time, Time)> {
-    if incident.peers_total <= incident.peers.len() as u64 {
+/// An incident with more peers than it names, or than are written each second.
+struct Crowded {
+    began: Time,
+    ended: Time,
+    names_all: bool,
+}
+
+fn crowded(incident: &Incident) -> Option<Crowded> {
+    let names_all = incident.peers_total <= incident.peers.len() as u64;
+    if names_all && incident.peers.len() <= PEERS_EACH_SECOND {
         return None;
     }
     let ended = incident.ended.as_deref().and_then(time_of);
-    Some((time_of(&incident.began)?, ended.unwrap_or(Time(i64::MAX))))
+    Some(Crowded {
+        began: time_of(&incident.began)?,
+        ended: ended.unwrap_or(Time(i64::MAX)),
+        names_all,
+    })
+}
+
+/// Whether more was stalled in that second than the peers held that were written.
+fn lacks_peers(second: &Second) -> bool {
+    let written = second
+        .peers
+        .iter()
+        .map(|peer| natural(peer.stalled_connections));
+    let stalled = natural(second.host.stalled_connections.unwrap_or(0));
+    second.peers.len() >= PEERS_EACH_SECOND && written.fold(0, u64::saturating_add) < stalled
 }
 
 pub(super) fn as_milliseconds(seconds: u64) -> i64 {

@@ -128,8 +128,7 @@ impl<'a> Under<'a> {
 
     /// What is left under the setting of what peers of incidents held.
     pub(super) fn left(&self, held: Held, second: &Second) -> Held {
-        let is_crowded = self.trial.is_crowded(Time(second.at.unix_ms));
-        let ended = self.ended(second, is_crowded);
+        let ended = self.ended(second, self.trial.is_crowded(second));
         Held {
             connections: held.connections.saturating_sub(ended.connections),
             bytes: held.bytes.saturating_sub(ended.bytes),

@@ -1,6 +1,6 @@
 //! A writer whose file cannot be written for a while.
 
-use super::{PEERS, TIDY_EVERY, Writer};
+use super::{TIDY_EVERY, Writer};
 use crate::clock;
 use crate::config::{Config, RecorderConfig};
 use crate::daemon::recorder::open;
@@ -8,7 +8,9 @@ use crate::recording::now;
 use crate::state::tests::state;
 use detector_core::time::{MonotonicTime, SECOND_NS};
 use detector_recorder::fixtures::hold;
-use detector_recorder::{Gap, GapReason, KillScope, NoteKind, OomKill, Reader, Span, Written};
+use detector_recorder::{
+    Gap, GapReason, KillScope, NoteKind, OomKill, PEERS_EACH_SECOND, Reader, Span, Written,
+};
 use std::fs;
 use std::path::Path;
 use std::sync::Arc;
@@ -23,7 +25,7 @@ fn writer(folder: &Path) -> Writer {
 
 fn second(writer: &mut Writer) {
     writer.take_findings();
-    writer.take_samples(PEERS);
+    writer.take_samples(PEERS_EACH_SECOND);
     writer.write();
 }
 
@@ -196,7 +198,7 @@ fn gaps_that_cannot_be_kept_are_counted() {
         reason: GapReason::ClockStep,
     };
     writer.waiting.gaps = vec![gap; super::GAPS_WAIT + 7];
-    writer.take_samples(PEERS);
+    writer.take_samples(PEERS_EACH_SECOND);
     assert_eq!(writer.waiting.gaps.len(), super::GAPS_WAIT);
     assert_eq!(writer.state.recording.status().counts.gaps_lost, 7);
 }
