@@ -5,10 +5,11 @@ use super::recording::{Recording, natural, time_of};
 use super::remedies::Verdicts;
 use super::stalls::Stall;
 use super::windows::window_plots;
+use super::words::moment;
 use detector_api::address::network_of;
 use detector_api::failure::Failure;
 use detector_api::snapshot::{
-    Event, EventType, FlagKind, IncidentPeer, Outcome, PeerDetail, Severity,
+    Event, EventType, FlagKind, IncidentPeer, Outcome, PeerDetail, Severity, Verdict,
 };
 use detector_api::text;
 use detector_recorder::{Card, PeerPeak};
@@ -226,6 +227,7 @@ impl Trace<'_> {
         let last = times.chain(part.and_then(|part| time_of(&part.until)));
         let detail = self.card.map(|card| &card.detail);
         let known = |of: fn(&PeerDetail) -> u64| detail.map_or(0, of);
+        let counted_since = detail.and_then(|detail| time_of(&detail.peer.first_seen));
         #[allow(clippy::cast_precision_loss, reason = "shown with few digits")]
         let longest_stall_seconds = longest_ms as f64 / 1_000.0;
         PeerOnHost {
@@ -236,11 +238,13 @@ impl Trace<'_> {
             peak_pinned_bytes: self.peak_pinned_bytes(),
             peak_held_workers: self.peak_workers(),
             longest_stall_seconds,
+            flags: self.flags.len() as u64,
+            as_of: self.card.and_then(|card| as_of(self.recording, card)),
+            counted_since: counted_since.filter(|since| since.0 < self.recording.span.from_ms),
             zero_window_episodes: known(|detail| detail.peer.zero_window_episodes),
             window_shrinks: detail
                 .map(|detail| detail.peer.window_shrinks)
                 .unwrap_or_default(),
-            flags: self.flags.len() as u64,
             ports: detail.map_or_else(Vec::new, |detail| detail.peer.services.clone()),
             processes: detail.map_or_else(Vec::new, |detail| detail.peer.processes.clone()),
             connections: detail.map_or_else(Vec::new, |detail| {
@@ -263,21 +267,15 @@ fn peer_part(
     recordings: &[Recording],
 ) -> PeerPart {
     let verdict = verdicts.get(name).copied().flatten();
-    let cards = traces.iter().filter_map(|trace| trace.card);
-    // One that says the same; the evidence of another verdict is none for this one.
-    let fitting = cards
-        .clone()
-        .filter(|card| card.detail.assessment.verdict == verdict);
-    let card = fitting.max_by_key(|card| {
-        let assessment = &card.detail.assessment;
-        (
-            assessment.confidence,
-            card.peer().pinned_bytes,
-            card.at.unix_ms,
-        )
-    });
-    let assessment = card.map(|card| &card.detail.assessment);
-    let sentences = |evidence: &[_]| evidence.iter().map(text::evidence).collect();
+    let card = telling(traces, verdict);
+    let assessment = card.map(|(card, _)| &card.detail.assessment);
+    let as_of = card.and_then(|(_, as_of)| as_of);
+    let dated = |sentence: String| match as_of {
+        Some(as_of) => format!("As of {}: {sentence}", moment(as_of)),
+        None => sentence,
+    };
+    let sentences =
+        |evidence: &[_]| evidence.iter().map(|each| dated(text::evidence(each))).collect();
     let mut evidence_for: Vec<String> =
         assessment.map_or_else(Vec::new, |assessment| sentences(&assessment.evidence_for));
     if evidence_for.is_empty() {
@@ -299,17 +297,48 @@ fn peer_part(
         names: Vec::new(),
         verdict,
         confidence: assessment.and_then(|assessment| assessment.confidence),
+        as_of,
         severity: traces.iter().map(Trace::severity).max().unwrap_or_default(),
-        trusted: cards.clone().any(|card| card.peer().trusted),
+        trusted: traces
+            .iter()
+            .filter_map(|trace| trace.card)
+            .any(|card| card.peer().trusted),
         flags: kinds.into_iter().collect(),
         evidence_for,
         evidence_against: assessment.map_or_else(Vec::new, |assessment| {
             sentences(&assessment.evidence_against)
         }),
-        harmless_causes: harmless.map(text::considered).collect(),
+        harmless_causes: harmless.map(|each| dated(text::considered(each))).collect(),
         hosts: hosts.collect(),
         windows: Vec::new(),
     }
+}
+
+/// The card that tells most of the peer as it is taken, and of when it is if that is no time of the span: only the
+/// newest card of a peer is kept. One of the span comes first; the evidence of another verdict is none for this one.
+fn telling<'a>(
+    traces: &[Trace<'a>],
+    verdict: Option<Verdict>,
+) -> Option<(&'a Card, Option<Time>)> {
+    let known = traces.iter().filter_map(|trace| {
+        let card = trace.card?;
+        Some((card, as_of(trace.recording, card)))
+    });
+    let fitting = known.filter(|(card, _)| card.detail.assessment.verdict == verdict);
+    fitting.max_by_key(|(card, as_of)| {
+        (
+            as_of.is_none(),
+            card.detail.assessment.confidence,
+            card.peer().pinned_bytes,
+            card.at.unix_ms,
+        )
+    })
+}
+
+/// When the card was written, if that is no time of the span.
+pub(super) fn as_of(recording: &Recording, card: &Card) -> Option<Time> {
+    let at = Time(card.at.unix_ms);
+    (!recording.contains(at)).then_some(at)
 }
 
 /// Of each kind of flag the one that weighs most, as a line.

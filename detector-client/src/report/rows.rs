@@ -160,8 +160,10 @@ pub(super) fn remedies_explained(remedies: &Remedies, who_holds: &str) -> String
 /// The peer in one line: who it is and what it is taken to be.
 pub(super) fn peer_title(peer: &PeerPart) -> String {
     let verdict = peer.verdict.map_or("not judged", |verdict| verdict.label());
+    let as_of = peer.as_of.map(|as_of| format!(" as of {}", moment(as_of)));
+    let as_of = as_of.unwrap_or_default();
     let confidence = peer.confidence.map_or_else(String::new, |confidence| {
-        format!(", confidence {}", confidence.label())
+        format!(", confidence {}{as_of}", confidence.label())
     });
     let trusted = if peer.trusted {
         ", trusted network"
@@ -184,11 +186,6 @@ pub(super) fn who(peer: &PeerPart) -> Option<String> {
 
 /// What it did on one host.
 pub(super) fn on_host(part: &PeerOnHost) -> String {
-    let shrinks = part.window_shrinks;
-    let shrunk = shrinks
-        .treason
-        .saturating_add(shrinks.below_flight)
-        .saturating_add(shrinks.polite);
     let mut text = format!(
         "{}: at most {} at once, {} pinned; {}, longest stall {}",
         super::words::range(part.first_seen, part.last_seen),
@@ -205,19 +202,48 @@ pub(super) fn on_host(part: &PeerOnHost) -> String {
         let waited = counted(workers, "worker", "workers");
         text += &format!(", {waited} waited for it");
     }
+    let known = of_card(part);
+    match part.as_of {
+        Some(as_of) if !known.is_empty() => {
+            text += &format!("; as of {}: {}", moment(as_of), known.join("; "));
+        }
+        _ => text.extend(known.iter().flat_map(|each| ["; ", each.as_str()])),
+    }
+    text + "."
+}
+
+/// What the card knows of it: counts, ports, owners.
+fn of_card(part: &PeerOnHost) -> Vec<String> {
+    let shrinks = part.window_shrinks;
+    let shrunk = shrinks
+        .treason
+        .saturating_add(shrinks.below_flight)
+        .saturating_add(shrinks.polite);
+    let mut counts = Vec::new();
     if part.zero_window_episodes > 0 {
         let episodes = part.zero_window_episodes;
-        text += &format!(
-            ", {}",
-            counted(episodes, "zero-window episode", "zero-window episodes")
-        );
+        counts.push(counted(
+            episodes,
+            "zero-window episode",
+            "zero-window episodes",
+        ));
     }
     if shrunk > 0 {
-        text += &format!(", window taken back {}", counted(shrunk, "time", "times"));
+        counts.push(format!(
+            "window taken back {}",
+            counted(shrunk, "time", "times")
+        ));
+    }
+    let mut known = Vec::new();
+    if !counts.is_empty() {
+        let since = part
+            .counted_since
+            .map(|since| format!(" since {}", moment(since)));
+        known.push(counts.join(", ") + &since.unwrap_or_default());
     }
     if !part.ports.is_empty() {
         let ports: Vec<_> = part.ports.iter().map(u16::to_string).collect();
-        text += &format!("; ports {}", ports.join(", "));
+        known.push(format!("ports {}", ports.join(", ")));
     }
     let mut owners: Vec<_> = part
         .processes
@@ -227,14 +253,31 @@ pub(super) fn on_host(part: &PeerOnHost) -> String {
     owners.dedup();
     owners.truncate(4);
     if !owners.is_empty() {
-        text += &format!("; of {}", owners.join(", "));
+        known.push(format!("of {}", owners.join(", ")));
     }
-    text + "."
+    known
 }
 
 pub(super) const CONNECTION_HEADINGS: [&str; 7] = [
     "REMOTE", "LOCAL", "STATE", "STALL", "FOR", "PINNED", "WINDOW",
 ];
+
+/// Says of when they are where that is no time of the span.
+pub(super) fn connections_title(peer: &PeerPart) -> String {
+    let hosts = peer
+        .hosts
+        .iter()
+        .filter(|part| !part.connections.is_empty());
+    let dated = hosts.filter_map(|part| {
+        let as_of = moment(part.as_of?);
+        Some(format!("on {} as of {as_of}", part.host))
+    });
+    let dated: Vec<_> = dated.collect();
+    match dated.as_slice() {
+        [] => "Its worst connections".to_owned(),
+        dated => format!("Its worst connections, {}", super::words::listed(dated)),
+    }
+}
 
 /// A connection as it was last known.
 pub(super) fn connection(connection: &Connection) -> [String; 7] {

@@ -2,10 +2,12 @@
 
 use super::model::{PeerPart, Report, ReportSetting, ReportStep};
 use super::orphans;
+use super::peers::as_of;
 use super::recommended::best;
 use super::recording::Recording;
 use super::shortage;
 use super::summary::{effect, price};
+use super::words::moment;
 use detector_api::address::network_of;
 use detector_api::snapshot::{Advice, PeerDetail, Verdict};
 use detector_api::text::{self, Circumstances, Servers, Step};
@@ -90,11 +92,17 @@ fn settings(report: &Report, recordings: &[Recording]) -> Vec<ReportStep> {
     let mut told: Vec<String> = Vec::new();
     let mut steps = Vec::new();
     for peer in report.peers.iter().take(ADVISED) {
-        let cards = recordings.iter().flat_map(|recording| &recording.cards);
-        let mut cards = cards.filter(|card| {
+        let cards = recordings.iter().flat_map(|recording| {
+            let cards = recording.cards.iter();
+            cards.map(move |card| (card, as_of(recording, card)))
+        });
+        let fitting = cards.filter(|(card, _)| {
             card.peer().peer == peer.peer && card.detail.assessment.verdict == peer.verdict
         });
-        let Some(card) = cards.next() else { continue };
+        // The first of the span, or else the first.
+        let Some((card, as_of)) = fitting.min_by_key(|(_, as_of)| as_of.is_some()) else {
+            continue;
+        };
         let around = circumstances(&card.detail);
         for advice in &card.detail.assessment.advice {
             let is_new = !told.iter().any(|code| code == advice.code());
@@ -103,6 +111,9 @@ fn settings(report: &Report, recordings: &[Recording]) -> Vec<ReportStep> {
             }
             told.push(advice.code().to_owned());
             let mut step = of_text(text::advice(advice, &around));
+            if let Some(as_of) = as_of {
+                step.what = format!("As of {}: {}", moment(as_of), step.what);
+            }
             if matches!(
                 advice,
                 Advice::BoundWaiting { .. } | Advice::LimitConnections { .. }

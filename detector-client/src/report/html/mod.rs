@@ -247,7 +247,11 @@ fn peer_part(markup: &mut Markup, peer: &PeerPart) {
     let connections = peer.hosts.iter().flat_map(|part| &part.connections);
     let mut connections = connections.map(rows::connection).peekable();
     if connections.peek().is_some() {
-        markup.raw("<details><summary>Its worst connections</summary>");
+        markup.element(
+            "<details><summary>",
+            &rows::connections_title(peer),
+            "</summary>",
+        );
         table(markup, rows::CONNECTION_HEADINGS, connections);
         markup.raw("</details>");
     }

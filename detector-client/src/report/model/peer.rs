@@ -20,6 +20,9 @@ pub struct PeerPart {
     pub verdict: Option<Verdict>,
     /// How sure that was.
     pub confidence: Option<Confidence>,
+    /// Of when confidence, evidence and harmless causes are, where they are of no time of the span; their
+    /// sentences begin with it.
+    pub as_of: Option<Time>,
     /// Its worst severity.
     pub severity: Severity,
     /// Whether it belongs to a trusted network.
@@ -55,12 +58,16 @@ pub struct PeerOnHost {
     pub peak_held_workers: Option<u64>,
     /// Longest stall of one connection.
     pub longest_stall_seconds: f64,
-    /// Entries into zero window since the agent started.
-    pub zero_window_episodes: u64,
-    /// Window shrinks since the agent started.
-    pub window_shrinks: Shrinks,
     /// Flags raised in the span.
     pub flags: u64,
+    /// Of when all that follows is, where it is of no time of the span.
+    pub as_of: Option<Time>,
+    /// Since when the next two were counted, where that was before the span.
+    pub counted_since: Option<Time>,
+    /// Entries into zero window since the agent saw it first.
+    pub zero_window_episodes: u64,
+    /// Window shrinks since then.
+    pub window_shrinks: Shrinks,
     /// Local ports.
     pub ports: Vec<u16>,
     /// Owners of its connections.

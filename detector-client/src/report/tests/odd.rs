@@ -1,5 +1,6 @@
 //! Nights that are not like the one of the story: what is told of them is true all the same.
 
+mod dated;
 mod many;
 mod strangers;
 mod times;

@@ -1,0 +1,110 @@
+//! What is known of a peer from another time than that of the report says so.
+
+use super::{flag, made, night, text, wanted, with_incident};
+use crate::report::model::{Report, Time};
+use crate::report::tests::story::{at, card, incident};
+use crate::report::tests::{Wanted, abuse, html};
+use crate::terminal::Capabilities;
+use detector_api::snapshot::{Confidence, Verdict};
+use detector_recorder::Batch;
+use std::path::PathBuf;
+use tempfile::TempDir;
+
+const PEER: &str = "203.0.113.9";
+/// Of the card, and when the peer was seen first.
+const AS_OF: &str = "2026-12-29 21:05:00 UTC";
+const SINCE: &str = "since 2026-12-29 21:00:00 UTC";
+
+/// A card of this time, and an incident an hour later.
+fn held(name: &str, carded: &str, confidence: Confidence) -> TempDir {
+    night(name, |host| {
+        let mut card = card(host.moment(at(carded)), PEER, 60);
+        card.detail.assessment.confidence = Some(confidence);
+        let cards = Batch {
+            cards: vec![card],
+            ..Batch::default()
+        };
+        host.record(at(carded), &[(PEER, 60)], cards);
+        let mut incident = incident(at("22:10:00"), &[(PEER, 40)]);
+        incident.ended = Some(Time(at("22:20:00")).rfc3339());
+        incident.open = false;
+        let event = flag(host, "22:10:00", PEER, Verdict::ZeroWindowAttack);
+        let batch = Batch {
+            events: vec![event],
+            ..with_incident(incident)
+        };
+        host.record(at("22:20:01"), &[], batch);
+    })
+}
+
+/// The report from this time on, its text, its page and the letter, each on one line.
+fn told(folders: &[TempDir], since: &str) -> (Report, [String; 3]) {
+    let paths: Vec<PathBuf> = folders.iter().map(|each| each.path().to_owned()).collect();
+    let since = format!("2026-12-29T{since}Z");
+    let wanted = Wanted {
+        since: Some(&since),
+        peer: Some("203.0.113.9/32".parse().unwrap()),
+        ..wanted()
+    };
+    let (report, recordings) = made(&wanted, &paths);
+    let letter = abuse::letter(&report, &recordings, PEER).unwrap();
+    let texts = [text::text(&report, Capabilities::PIPE), html::page(&report), letter];
+    let joined = |text: String| text.split_whitespace().collect::<Vec<_>>().join(" ");
+    (report, texts.map(joined))
+}
+
+#[test]
+fn evidence_and_counts_of_another_time_are_dated_wherever_they_stand() {
+    let folders = [held("web1", "21:05:00", Confidence::High)];
+    let (report, texts) = told(&folders, "22:00:00");
+    let peer = &report.peers[0];
+    let evidence = || {
+        let lines = peer.evidence_for.iter().chain(&peer.evidence_against);
+        lines.chain(&peer.harmless_causes)
+    };
+    assert!(evidence().count() > 2, "{peer:?}");
+    for line in evidence() {
+        assert!(line.starts_with(&format!("As of {AS_OF}: ")), "{line}");
+    }
+    assert_eq!(peer.as_of, Some(Time(at("21:05:00"))));
+    assert_eq!(peer.hosts[0].as_of, peer.as_of);
+    for text in &texts {
+        let counts = format!("as of {AS_OF}: 4 zero-window episodes, window taken back 6 times {SINCE};");
+        assert!(text.contains(&counts), "{text}");
+        let each = "60 stalled connections pin 48 MB";
+        let dated = format!("As of {AS_OF}: {each}");
+        assert_eq!(text.matches(each).count(), text.matches(&dated).count(), "{text}");
+    }
+    let [text, page, _] = &texts;
+    assert!(text.contains(&format!("confidence high as of {AS_OF}")), "{text}");
+    assert!(page.contains(&format!("Its worst connections, on web1 as of {AS_OF}")));
+    let advice = report.steps.iter().filter(|step| step.what.contains("60 "));
+    let advice: Vec<_> = advice.map(|step| &step.what).collect();
+    assert!(!advice.is_empty());
+    for what in advice {
+        assert!(what.starts_with(&format!("As of {AS_OF}: ")), "{what}");
+    }
+    // Of the span itself: counted for longer, but not dated.
+    let (_, texts) = told(&folders, "21:01:00");
+    for text in &texts {
+        assert!(!text.contains(&format!("s of {AS_OF}")), "{text}");
+        assert!(text.contains(SINCE), "{text}");
+    }
+    let (_, texts) = told(&folders, "20:59:00");
+    for text in &texts {
+        assert!(!text.contains(SINCE), "{text}");
+    }
+}
+
+#[test]
+fn the_card_of_the_span_comes_before_a_surer_one_of_another_time() {
+    let folders = [
+        held("web1", "21:05:00", Confidence::High),
+        held("web2", "22:15:00", Confidence::Low),
+    ];
+    let (report, _) = told(&folders, "22:00:00");
+    let peer = &report.peers[0];
+    assert_eq!((peer.confidence, peer.as_of), (Some(Confidence::Low), None));
+    let as_of: Vec<_> = peer.hosts.iter().map(|host| host.as_of).collect();
+    assert_eq!(as_of, [Some(Time(at("21:05:00"))), None]);
+}
