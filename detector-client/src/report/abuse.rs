@@ -9,7 +9,7 @@ use crate::layout::{Align, width_of};
 use crate::table::Table;
 use crate::terminal::{Capabilities, Tone};
 use detector_api::failure::Failure;
-use detector_api::snapshot::{EventType, Verdict};
+use detector_api::snapshot::{Direction, EventType, Verdict};
 use detector_api::text::{self, counted};
 use detector_api::units;
 use std::collections::BTreeSet;
@@ -114,18 +114,15 @@ fn opening(report: &Report, peer: &PeerPart) -> Vec<Block> {
         .max();
     let pinned = peer.hosts.iter().map(|host| host.peak_pinned_bytes).max();
     let held_nothing = stalled.unwrap_or(0) == 0 && pinned.unwrap_or(0) == 0;
-    let did = if is_attack(peer) {
-        "opened connections to our servers, asked for data and did not take it. That is a known way \
-         to exhaust a server: each such connection holds memory and a worker that serves nobody else"
-    } else if peer.verdict == Some(Verdict::Tarpit) {
-        "hardly took anything on connections that we had opened to it, so that what we sent waited"
-    } else {
-        "had connections with our servers on which data that it had asked for was not taken"
+    let did = did(peer);
+    let ours = match opened_by(peer) {
+        Direction::Outbound => "hosts",
+        _ => "servers",
     };
     let what = if held_nothing {
-        "as our servers saw it"
+        format!("as our {ours} saw it")
     } else {
-        "held up our servers"
+        format!("held up our {ours}")
     };
     let subject = format!("Subject: {name} {what}, {when}");
     let to = format!("To the operator of the network of {name}{registered}: from {when},");
@@ -151,6 +148,40 @@ fn opening(report: &Report, peer: &PeerPart) -> Vec<Block> {
         Block::Text(body),
         Block::Text(meaning),
     ]
+}
+
+/// Who opened the connections. A tarpit is one by those that we opened.
+fn opened_by(peer: &PeerPart) -> Direction {
+    match peer.verdict {
+        Some(Verdict::Tarpit) => Direction::Outbound,
+        _ => peer.direction,
+    }
+}
+
+/// Completes `PEER …`.
+fn did(peer: &PeerPart) -> &'static str {
+    if is_attack(peer) {
+        return "opened connections to our servers, asked for data and did not take it. That is a known way \
+                to exhaust a server: each such connection holds memory and a worker that serves nobody else";
+    }
+    match opened_by(peer) {
+        Direction::Outbound if peer.verdict == Some(Verdict::Tarpit) => {
+            "hardly took anything on connections that we had opened to it, so that what we sent waited"
+        }
+        Direction::Outbound => {
+            "did not take what our hosts sent on connections that they had opened to it"
+        }
+        Direction::Inbound => {
+            "had connections with our servers on which data that it had asked for was not taken"
+        }
+        Direction::Both => {
+            "did not take what our servers sent on connections with them, of which it had opened some and \
+             they the others"
+        }
+        Direction::Unknown => {
+            "had connections with our servers on which data that was sent to it was not taken"
+        }
+    }
 }
 
 /// The first flag of each connection.
@@ -185,10 +216,10 @@ fn connections(recordings: &[Recording], peer: &PeerPart) -> Vec<Block> {
     if rows.is_empty() {
         return Vec::new();
     }
-    // We opened those of a tarpit.
-    let (theirs, ours) = match peer.verdict {
-        Some(Verdict::Tarpit) => ("TO", "FROM"),
-        _ => ("FROM", "TO"),
+    let (theirs, ours) = match opened_by(peer) {
+        Direction::Outbound => ("TO", "FROM"),
+        Direction::Inbound => ("FROM", "TO"),
+        Direction::Both | Direction::Unknown => ("THEIR END", "OUR END"),
     };
     let headings = [
         ("TIME (UTC)", Align::Left),
@@ -220,18 +251,27 @@ fn plain(endpoint: &str) -> String {
 
 fn request(peer: &PeerPart) -> &'static str {
     if is_attack(peer) {
-        "Please find the host that had this address at these times, and have it stop: it may have \
-         been taken over, or be a proxy that others use. The address is not forged: each connection \
-         was established, so that what we sent arrived there. We will gladly send more of what was \
-         recorded."
-    } else if peer.verdict == Some(Verdict::Tarpit) {
-        "Please find the host that had this address at these times and look at why it accepts \
-         connections and then hardly takes what comes in on them. Where that is meant, as against \
-         scanners, please tell us which of our hosts called on it. We do not say that harm was meant."
-    } else {
-        "Please find the host that had this address at these times and look at why it does not take \
-         what it asks for: its network stack, its memory, or a box on the way that rewrites windows. \
-         We do not say that harm was meant."
+        return "Please find the host that had this address at these times, and have it stop: it may have \
+                been taken over, or be a proxy that others use. The address is not forged: each connection \
+                was established, so that what we sent arrived there. We will gladly send more of what was \
+                recorded.";
+    }
+    match opened_by(peer) {
+        Direction::Outbound if peer.verdict == Some(Verdict::Tarpit) => {
+            "Please find the host that had this address at these times and look at why it accepts \
+             connections and then hardly takes what comes in on them. Where that is meant, as against \
+             scanners, please tell us which of our hosts called on it. We do not say that harm was meant."
+        }
+        Direction::Inbound => {
+            "Please find the host that had this address at these times and look at why it does not take \
+             what it asks for: its network stack, its memory, or a box on the way that rewrites windows. \
+             We do not say that harm was meant."
+        }
+        Direction::Outbound | Direction::Both | Direction::Unknown => {
+            "Please find the host that had this address at these times and look at why it does not take \
+             what is sent to it: its network stack, its memory, or a box on the way that rewrites windows. \
+             We do not say that harm was meant."
+        }
     }
 }
 

@@ -9,7 +9,7 @@ use super::words::moment;
 use detector_api::address::network_of;
 use detector_api::failure::Failure;
 use detector_api::snapshot::{
-    Event, EventType, FlagKind, IncidentPeer, Outcome, PeerDetail, Severity, Verdict,
+    Direction, Event, EventType, FlagKind, IncidentPeer, Outcome, PeerDetail, Severity, Verdict,
 };
 use detector_api::text;
 use detector_recorder::{Card, PeerPeak};
@@ -203,6 +203,17 @@ impl Trace<'_> {
         of_part.max(of_seconds.map(natural))
     }
 
+    /// Who opened its connections: those of the flags of the span, or else all that the card knows.
+    fn direction(&self) -> Direction {
+        let of_flags = self.flags.iter().map(|(_, event)| event.direction);
+        match of_flags.fold(Direction::Unknown, Direction::join) {
+            Direction::Unknown => self
+                .card
+                .map_or(Direction::Unknown, |card| card.peer().direction),
+            known => known,
+        }
+    }
+
     fn kinds(&self) -> BTreeSet<FlagKind> {
         let of_flags = self.flags.iter().map(|(_, event)| event.kind());
         let of_part = self
@@ -299,6 +310,10 @@ fn peer_part(
         confidence: assessment.and_then(|assessment| assessment.confidence),
         as_of,
         severity: traces.iter().map(Trace::severity).max().unwrap_or_default(),
+        direction: traces
+            .iter()
+            .map(Trace::direction)
+            .fold(Direction::Unknown, Direction::join),
         trusted: traces
             .iter()
             .filter_map(|trace| trace.card)

@@ -8,7 +8,9 @@ use super::recommended::best;
 use super::recording::{Recording, time_of};
 use super::shortage;
 use super::words::{counted_kills, listed, moment, range, span};
-use detector_api::snapshot::{Incident, IncidentEnd, IncidentKind, Verdict};
+use detector_api::snapshot::{
+    Direction, Incident, IncidentEnd, IncidentKind, IncidentPeer, Verdict,
+};
 use detector_api::text::counted;
 use detector_api::units;
 use detector_recorder::RecorderError;
@@ -115,11 +117,8 @@ fn listed_hosts<'a>(incidents: impl Iterator<Item = &'a HostIncident>) -> Vec<St
 fn doings(report: &Report) -> Vec<String> {
     let mut doings: Vec<String> = Vec::new();
     for incident in report.incidents.iter().map(|each| &each.incident) {
-        for doing in incident
-            .kinds
-            .iter()
-            .filter_map(|kind| doing(*kind, incident))
-        {
+        let told = incident.kinds.iter();
+        for doing in told.filter_map(|kind| doing(*kind, incident, &report.peers)) {
             if !doings.iter().any(|known| known == doing) {
                 doings.push(doing.to_owned());
             }
@@ -151,17 +150,21 @@ fn covered_ms(spans: &[(Time, Time)]) -> i64 {
 }
 
 /// Whether all that took part, as far as they were judged, are servers that we had connected to.
-fn are_servers_of_others(incident: &Incident) -> bool {
-    let mut verdicts = incident.peers.iter().filter_map(|peer| peer.verdict);
-    let first = verdicts.next();
-    first == Some(Verdict::Tarpit) && verdicts.all(|verdict| verdict == Verdict::Tarpit)
+fn are_servers_of_others(incident: &Incident, known: &[PeerPart]) -> bool {
+    let is_server = |peer: &IncidentPeer| {
+        let known = known.iter().find(|known| known.peer == peer.peer);
+        peer.verdict == Some(Verdict::Tarpit)
+            || known.is_some_and(|known| known.direction == Direction::Outbound)
+    };
+    let mut judged = incident.peers.iter().filter(|peer| peer.verdict.is_some());
+    judged.next().is_some_and(is_server) && judged.all(is_server)
 }
 
 /// What the other side did, if it did anything; completes `other computers that …`.
-fn doing(kind: IncidentKind, incident: &Incident) -> Option<&'static str> {
+fn doing(kind: IncidentKind, incident: &Incident, known: &[PeerPart]) -> Option<&'static str> {
     Some(match kind {
         IncidentKind::Hoard => "kept many connections standing",
-        IncidentKind::StalledPeers if are_servers_of_others(incident) => {
+        IncidentKind::StalledPeers if are_servers_of_others(incident, known) => {
             "took hardly anything of what we sent them"
         }
         IncidentKind::StalledPeers => "asked for data without taking it",

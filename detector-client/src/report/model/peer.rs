@@ -2,7 +2,7 @@
 
 use super::Time;
 use detector_api::snapshot::{
-    Confidence, Connection, FlagKind, Process, Severity, Shrinks, Verdict,
+    Confidence, Connection, Direction, FlagKind, Process, Severity, Shrinks, Verdict,
 };
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -25,6 +25,8 @@ pub struct PeerPart {
     pub as_of: Option<Time>,
     /// Its worst severity.
     pub severity: Severity,
+    /// Who opened its connections.
+    pub direction: Direction,
     /// Whether it belongs to a trusted network.
     pub trusted: bool,
     /// Kinds of flags that were raised on it.

@@ -1,6 +1,7 @@
 //! Nights that are not like the one of the story: what is told of them is true all the same.
 
 mod dated;
+mod lost;
 mod many;
 mod strangers;
 mod times;

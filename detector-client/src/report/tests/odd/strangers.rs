@@ -1,9 +1,10 @@
 //! What is said of others, and what a recorder of theirs may bring about.
 
 use super::{flag, night, told, with_incident};
-use crate::report::tests::story::{Host, at, incident};
-use detector_api::snapshot::{IncidentKind, Verdict};
-use detector_recorder::{Batch, HostSecond};
+use crate::report::tests::story::{at, incident};
+use crate::report::tests::{Wanted, abuse, made, wanted};
+use detector_api::snapshot::{Direction, IncidentKind, Verdict};
+use detector_recorder::Batch;
 
 /// A recorder may be of another party, and what to do is copied into a shell.
 #[test]
@@ -46,30 +47,57 @@ fn who_holds_our_own_requests_is_not_said_to_have_asked_for_data() {
     }
 }
 
+/// Of connections that we opened it had asked for nothing.
 #[test]
-fn what_was_lost_is_counted_over_a_restart() {
-    let folder = tempfile::tempdir().unwrap();
-    let lost = |host: &mut Host<'_>, clock: &str, records_lost: i64| {
-        let second = HostSecond {
-            records_lost: Some(records_lost),
-            ..HostSecond::default()
+fn the_letter_says_who_opened_the_connections() {
+    let asked = "which data that it had asked for was not taken";
+    let ours = "did not take what our hosts sent on connections that they had opened to it";
+    let both = "of which it had opened some and they the others";
+    let unknown = "on which data that was sent to it was not taken";
+    for (directions, did, table) in [
+        ([Direction::Inbound; 2], asked, " FROM TO "),
+        ([Direction::Outbound; 2], ours, " TO FROM "),
+        (
+            [Direction::Outbound, Direction::Inbound],
+            both,
+            " THEIR END OUR END ",
+        ),
+        ([Direction::Unknown; 2], unknown, " THEIR END OUR END "),
+    ] {
+        let peer = "203.0.113.9";
+        let folder = night("web1", |host| {
+            let events = directions.map(|direction| {
+                let mut event = flag(host, "21:10:00", peer, Verdict::SlowClient);
+                event.direction = direction;
+                event
+            });
+            let mut incident = incident(at("21:10:00"), &[(peer, 3)]);
+            incident.kinds = vec![IncidentKind::StalledPeers];
+            incident.peers[0].verdict = Some(Verdict::SlowClient);
+            let batch = Batch {
+                events: events.into(),
+                ..with_incident(incident)
+            };
+            host.record(at("21:10:01"), &[(peer, 3)], batch);
+        });
+        let wanted = Wanted {
+            peer: Some("203.0.113.9/32".parse().unwrap()),
+            ..wanted()
         };
-        let batch = Batch {
-            at: host.moment(at(clock)),
-            host: Some(second),
-            ..Batch::default()
-        };
-        host.recorder.record(&batch).unwrap();
-    };
-    let (booted, began) = (at("00:00:00"), at("21:00:00"));
-    let mut host = Host::start(folder.path(), "web1", "boot", booted, began);
-    for (clock, count) in [("21:00:01", 0), ("21:10:00", 200), ("21:11:00", 230)] {
-        lost(&mut host, clock, count);
+        let (report, recordings) = made(&wanted, &[folder.path().to_owned()]);
+        let letter = abuse::letter(&report, &recordings, peer).unwrap();
+        let letter = letter.split_whitespace().collect::<Vec<_>>().join(" ");
+        for words in [asked, ours, both, unknown] {
+            assert_eq!(letter.contains(words), words == did, "{letter}");
+        }
+        assert_eq!(
+            letter.contains("what it asks for"),
+            did == asked,
+            "{letter}"
+        );
+        assert!(letter.contains(table), "{letter}");
+        let summary = &report.summary[0];
+        let is_ours = summary.contains("took hardly anything of what we sent them");
+        assert_eq!(is_ours, did == ours, "{summary}");
     }
-    let mut host = host.again("boot", booted, at("21:12:00"));
-    lost(&mut host, "21:12:01", 100);
-    drop(host);
-    let told = told(folder);
-    let unseen = told.unseen.join(" ");
-    assert!(unseen.contains("lost 330 records"), "{unseen}");
 }
