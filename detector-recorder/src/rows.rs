@@ -168,6 +168,20 @@ impl HostSecond {
     }
 }
 
+/// What the agent of one run had lost of the kernel side's records, by its counter, which begins anew with each
+/// run. `None` where no second tells.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RecordsLost {
+    /// The run.
+    pub run: i64,
+    /// In the second before the first of the span, if that is of the same run.
+    pub before: Option<i64>,
+    /// In the first second of the span,
+    pub first: Option<i64>,
+    /// and in the last.
+    pub last: Option<i64>,
+}
+
 /// Peers that an agent writes each second; in one in which an incident opens it writes more.
 pub const PEERS_EACH_SECOND: usize = 20;
 

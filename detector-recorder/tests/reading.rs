@@ -241,3 +241,37 @@ fn an_incident_within_which_the_clock_was_set_back_is_found_by_either_end() {
         assert_eq!(found, expected, "{from} until {until}");
     }
 }
+
+/// The counter begins anew with each run.
+#[test]
+fn what_was_lost_is_told_run_by_run_with_what_was_lost_before_the_span() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut number = 0;
+    for (began, counts) in [(0, [7, 8, 8, 30]), (100, [2, 2, 2, 5])] {
+        let mut recorder = open(folder.path(), began);
+        for (second, count) in (began + 1..).zip(counts) {
+            number += 1;
+            let mut batch = batch(second, number);
+            batch.host.as_mut().unwrap().records_lost = Some(count);
+            recorder.record(&batch).unwrap();
+        }
+    }
+    let reader = Reader::open(folder.path()).unwrap();
+    let lost = |from: i64, until: i64| -> Vec<_> {
+        let span = Span {
+            from_ms: at(from).unix_ms,
+            until_ms: at(until).unix_ms,
+        };
+        let runs = reader.records_lost(span).unwrap().into_iter();
+        runs.map(|of_run| (of_run.run, of_run.before, of_run.first, of_run.last))
+            .collect()
+    };
+    let (first, second) = ((1, None, Some(7), Some(30)), (2, None, Some(2), Some(5)));
+    assert_eq!(lost(0, 200), [first, second]);
+    assert_eq!(
+        lost(3, 101),
+        [(1, Some(8), Some(8), Some(30)), (2, None, Some(2), Some(2))]
+    );
+    assert_eq!(lost(104, 104), [(2, Some(2), Some(5), Some(5))]);
+    assert_eq!(lost(5, 99), []);
+}

@@ -68,7 +68,7 @@ pub(super) fn build(
             only: None,
         }),
         actions: chronicle::actions(&recordings),
-        unseen: unseen::unseen(&recordings, &hosts),
+        unseen: unseen::unseen(&recordings, &hosts)?,
         hosts,
         steps: Vec::new(),
     };

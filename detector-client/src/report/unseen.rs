@@ -4,6 +4,7 @@ use super::model::{HostPart, Time};
 use super::recording::{Recording, natural};
 use super::words::{moment, range, span};
 use detector_api::text::counted;
+use detector_recorder::RecorderError;
 
 /// Shorter spans between two points hide nothing that a reader would look for.
 const COARSE_MS: i64 = 5_000;
@@ -11,7 +12,10 @@ const COARSE_MS: i64 = 5_000;
 const EDGE_MS: i64 = 60_000;
 
 /// Everything that could not be seen.
-pub(super) fn unseen(recordings: &[Recording], hosts: &[HostPart]) -> Vec<String> {
+pub(super) fn unseen(
+    recordings: &[Recording],
+    hosts: &[HostPart],
+) -> Result<Vec<String>, RecorderError> {
     let mut told = Vec::new();
     for (recording, host) in recordings.iter().zip(hosts) {
         let name = &host.host;
@@ -32,11 +36,9 @@ pub(super) fn unseen(recordings: &[Recording], hosts: &[HostPart]) -> Vec<String
             let last = moment(host.last);
             told.push(format!("{name}: nothing is recorded after {last}."));
         }
-        let lost = records_lost(recording);
-        if lost > 0 {
+        if let Some(lost) = records_lost(recording)? {
             told.push(format!(
-                "{name}: the kernel side lost {}; counts are lower bounds.",
-                counted(lost, "record", "records")
+                "{name}: the kernel side lost {lost}; counts are lower bounds."
             ));
         }
         if let Some(apart) = usual_distance_ms(host).filter(|apart| *apart > COARSE_MS) {
@@ -68,26 +70,36 @@ pub(super) fn unseen(recordings: &[Recording], hosts: &[HostPart]) -> Vec<String
             ));
         }
     }
-    told
+    Ok(told)
 }
 
-/// What was lost in the span: the counter begins anew with each run.
-fn records_lost(recording: &Recording) -> u64 {
-    let counts = recording.seconds.iter();
-    let counts = counts.filter_map(|second| Some((second.run, natural(second.host.records_lost?))));
-    let mut lost = 0_u64;
-    let mut last: Option<(i64, u64)> = None;
-    for (run, count) in counts {
-        let before = match last {
-            Some((last_run, before)) if last_run == run => before,
-            Some(_) => 0,
-            // What was before the span.
-            None => count,
-        };
-        lost = lost.saturating_add(count.saturating_sub(before));
-        last = Some((run, count));
+/// Records that were lost in the span, as a clause. Of a run that had begun before the span and has no second
+/// before it, what was lost by its first second may be of the span or not.
+fn records_lost(recording: &Recording) -> Result<Option<String>, RecorderError> {
+    let (mut lost, mut undated) = (0_u64, 0_u64);
+    for of_run in recording.source.reader.records_lost(recording.span)? {
+        let [before, first, last] =
+            [of_run.before, of_run.first, of_run.last].map(|count| count.map(natural));
+        let first = first.unwrap_or(0);
+        let began = recording
+            .source
+            .run(of_run.run)
+            .map(|run| run.began.unix_ms);
+        let began_in_it = began.is_some_and(|began| began >= recording.span.from_ms);
+        let before = before.or(began_in_it.then_some(0)).unwrap_or_else(|| {
+            undated = undated.saturating_add(first);
+            first
+        });
+        lost = lost.saturating_add(last.unwrap_or(0).saturating_sub(before));
     }
-    lost
+    Ok(match (lost, undated) {
+        (0, 0) => None,
+        (lost, 0) => Some(counted(lost, "record", "records")),
+        (lost, undated) => Some(format!(
+            "{lost} to {} (some may have been lost before the span)",
+            counted(lost.saturating_add(undated), "record", "records")
+        )),
+    })
 }
 
 fn usual_distance_ms(host: &HostPart) -> Option<i64> {

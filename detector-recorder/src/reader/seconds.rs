@@ -1,9 +1,9 @@
 //! The host second by second: a span of it, or from one second to another.
 
-use super::bounded::{MOMENTS, NAMES, PEERS};
+use super::bounded::{MOMENTS, NAMES, PEERS, SPANS};
 use super::{Reader, Span, moment, optional_text, peak, text};
 use crate::error::RecorderError;
-use crate::rows::{HostSecond, Moment, PeerPeak, PeerSecond};
+use crate::rows::{HostSecond, Moment, PeerPeak, PeerSecond, RecordsLost};
 use rusqlite::{Params, params};
 
 /// The host in one recorded second, and the peers that cost most then.
@@ -141,6 +141,26 @@ impl Reader {
         )?;
         peers.sort_by(|one, other| one.peer.cmp(&other.peer));
         Ok(peers)
+    }
+
+    /// What the agents of the span had lost before it, at its begin and at its end, run by run.
+    pub fn records_lost(&self, span: Span) -> Result<Vec<RecordsLost>, RecorderError> {
+        self.newest(
+            "SELECT run, (SELECT CASE WHEN b.run = s.run THEN b.records_lost END FROM host_seconds b \
+             WHERE b.id < s.from_id ORDER BY b.id DESC LIMIT 1), least, most \
+             FROM (SELECT run, min(id) AS from_id, min(records_lost) AS least, max(records_lost) AS most \
+             FROM host_seconds WHERE time_ms BETWEEN ?1 AND ?2 GROUP BY run) s ORDER BY run DESC",
+            SPANS,
+            params![span.from_ms, span.until_ms],
+            |row| {
+                Ok(RecordsLost {
+                    run: row.get(0)?,
+                    before: row.get(1)?,
+                    first: row.get(2)?,
+                    last: row.get(3)?,
+                })
+            },
+        )
     }
 
     /// When no connection was stalled, in Unix milliseconds, in all that is recorded.
