@@ -277,7 +277,7 @@ fn peer_part(
     stalls: &[Vec<Stall>],
     recordings: &[Recording],
 ) -> PeerPart {
-    let verdict = verdicts.get(name).copied().flatten();
+    let verdict = verdict_of(name, traces, verdicts);
     let card = telling(traces, verdict);
     let assessment = card.map(|(card, _)| &card.detail.assessment);
     let as_of = card.and_then(|(_, as_of)| as_of);
@@ -285,8 +285,12 @@ fn peer_part(
         Some(as_of) => format!("As of {}: {sentence}", moment(as_of)),
         None => sentence,
     };
-    let sentences =
-        |evidence: &[_]| evidence.iter().map(|each| dated(text::evidence(each))).collect();
+    let sentences = |evidence: &[_]| {
+        evidence
+            .iter()
+            .map(|each| dated(text::evidence(each)))
+            .collect()
+    };
     let mut evidence_for: Vec<String> =
         assessment.map_or_else(Vec::new, |assessment| sentences(&assessment.evidence_for));
     if evidence_for.is_empty() {
@@ -329,12 +333,23 @@ fn peer_part(
     }
 }
 
+/// What the peer was taken to be in the span: while it took part in an incident, or else with its newest flag.
+fn verdict_of(name: &str, traces: &[Trace<'_>], verdicts: &Verdicts) -> Option<Verdict> {
+    let took_part = |trace: &Trace<'_>| trace.part.is_some_and(|part| part.verdict.is_some());
+    let flags = traces.iter().flat_map(|trace| &trace.flags);
+    let judged = flags.filter(|(_, event)| event.verdict.is_some());
+    let newest = judged
+        .max_by_key(|(at, _)| *at)
+        .filter(|_| !traces.iter().any(took_part));
+    newest.map_or_else(
+        || verdicts.get(name).copied().flatten(),
+        |(_, event)| event.verdict,
+    )
+}
+
 /// The card that tells most of the peer as it is taken, and of when it is if that is no time of the span: only the
 /// newest card of a peer is kept. One of the span comes first; the evidence of another verdict is none for this one.
-fn telling<'a>(
-    traces: &[Trace<'a>],
-    verdict: Option<Verdict>,
-) -> Option<(&'a Card, Option<Time>)> {
+fn telling<'a>(traces: &[Trace<'a>], verdict: Option<Verdict>) -> Option<(&'a Card, Option<Time>)> {
     let known = traces.iter().filter_map(|trace| {
         let card = trace.card?;
         Some((card, as_of(trace.recording, card)))

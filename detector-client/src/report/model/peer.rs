@@ -16,7 +16,7 @@ pub struct PeerPart {
     pub network: Option<Registered>,
     /// Names that its addresses have, where it was asked for them.
     pub names: Vec<String>,
-    /// What it was last taken to be.
+    /// What it was taken to be: while it took part in an incident, or else with its newest flag of the span.
     pub verdict: Option<Verdict>,
     /// How sure that was.
     pub confidence: Option<Confidence>,

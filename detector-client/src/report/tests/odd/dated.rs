@@ -48,7 +48,11 @@ fn told(folders: &[TempDir], since: &str) -> (Report, [String; 3]) {
     };
     let (report, recordings) = made(&wanted, &paths);
     let letter = abuse::letter(&report, &recordings, PEER).unwrap();
-    let texts = [text::text(&report, Capabilities::PIPE), html::page(&report), letter];
+    let texts = [
+        text::text(&report, Capabilities::PIPE),
+        html::page(&report),
+        letter,
+    ];
     let joined = |text: String| text.split_whitespace().collect::<Vec<_>>().join(" ");
     (report, texts.map(joined))
 }
@@ -69,14 +73,22 @@ fn evidence_and_counts_of_another_time_are_dated_wherever_they_stand() {
     assert_eq!(peer.as_of, Some(Time(at("21:05:00"))));
     assert_eq!(peer.hosts[0].as_of, peer.as_of);
     for text in &texts {
-        let counts = format!("as of {AS_OF}: 4 zero-window episodes, window taken back 6 times {SINCE};");
+        let counts =
+            format!("as of {AS_OF}: 4 zero-window episodes, window taken back 6 times {SINCE};");
         assert!(text.contains(&counts), "{text}");
         let each = "60 stalled connections pin 48 MB";
         let dated = format!("As of {AS_OF}: {each}");
-        assert_eq!(text.matches(each).count(), text.matches(&dated).count(), "{text}");
+        assert_eq!(
+            text.matches(each).count(),
+            text.matches(&dated).count(),
+            "{text}"
+        );
     }
     let [text, page, _] = &texts;
-    assert!(text.contains(&format!("confidence high as of {AS_OF}")), "{text}");
+    assert!(
+        text.contains(&format!("confidence high as of {AS_OF}")),
+        "{text}"
+    );
     assert!(page.contains(&format!("Its worst connections, on web1 as of {AS_OF}")));
     let advice = report.steps.iter().filter(|step| step.what.contains("60 "));
     let advice: Vec<_> = advice.map(|step| &step.what).collect();
@@ -107,4 +119,33 @@ fn the_card_of_the_span_comes_before_a_surer_one_of_another_time() {
     assert_eq!((peer.confidence, peer.as_of), (Some(Confidence::Low), None));
     let as_of: Vec<_> = peer.hosts.iter().map(|host| host.as_of).collect();
     assert_eq!(as_of, [Some(Time(at("21:05:00"))), None]);
+}
+
+#[test]
+fn what_a_peer_was_taken_for_later_is_not_laid_to_an_earlier_span() {
+    let folder = night("web1", |host| {
+        for (clock, verdict) in [
+            ("21:10:00", Verdict::SlowClient),
+            ("22:30:00", Verdict::ZeroWindowAttack),
+        ] {
+            let event = flag(host, clock, PEER, verdict);
+            let events = Batch {
+                events: vec![event],
+                ..Batch::default()
+            };
+            host.record(at(clock), &[(PEER, 3)], events);
+        }
+    });
+    for (until, verdict) in [
+        ("22:00:00", Verdict::SlowClient),
+        ("22:40:00", Verdict::ZeroWindowAttack),
+    ] {
+        let until = format!("2026-12-29T{until}Z");
+        let wanted = Wanted {
+            until: Some(&until),
+            ..wanted()
+        };
+        let (report, _) = made(&wanted, &[folder.path().to_owned()]);
+        assert_eq!(report.peers[0].verdict, Some(verdict), "until {until}");
+    }
 }
