@@ -61,7 +61,8 @@ impl Grouping {
     pub fn name_of(self, peer: &Peer) -> String {
         match self {
             Self::Peer => peer.peer.clone(),
-            Self::Net => network_around(&peer.peer).map_or_else(|| peer.peer.clone(), |network| network.to_string()),
+            Self::Net => network_around(&peer.peer)
+                .map_or_else(|| peer.peer.clone(), |network| network.to_string()),
             Self::Process => owners(peer, |process| &process.comm),
             Self::Unit => owners(peer, |process| {
                 process.unit.as_deref().unwrap_or(&process.comm)

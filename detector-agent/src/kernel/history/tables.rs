@@ -3,8 +3,8 @@
 use super::proven::{self, Past};
 use super::table::Table;
 use aya::maps::MapError;
-use detector_common::history::AddressHistory;
 use detector_api::address::NETWORK_V4;
+use detector_common::history::AddressHistory;
 use detector_core::observe::peer_address::Network;
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv4Addr};

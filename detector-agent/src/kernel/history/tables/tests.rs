@@ -87,11 +87,26 @@ fn a_day_of_floods_forgets_nobody_with_a_past() {
 fn a_network_has_the_past_of_all_its_addresses() {
     let mut tables = Tables::default();
     for host in 0..20 {
-        end(&mut tables, Ipv4Addr::new(198, 51, 100, 240 - host).into(), 100, 1);
-        end(&mut tables, Ipv6Addr::new(0x2001, 0xdb8, 7, host.into(), 0, 0, 0, 0).into(), 100, 2);
+        end(
+            &mut tables,
+            Ipv4Addr::new(198, 51, 100, 240 - host).into(),
+            100,
+            1,
+        );
+        end(
+            &mut tables,
+            Ipv6Addr::new(0x2001, 0xdb8, 7, host.into(), 0, 0, 0, 0).into(),
+            100,
+            2,
+        );
     }
     end(&mut tables, Ipv4Addr::new(198, 51, 101, 7).into(), 100, 1);
-    end(&mut tables, Ipv6Addr::new(0x2001, 0xdb8, 6, 0, 0, 0, 0, 0).into(), 100, 1);
+    end(
+        &mut tables,
+        Ipv6Addr::new(0x2001, 0xdb8, 6, 0, 0, 0, 0, 0).into(),
+        100,
+        1,
+    );
     tables.choose(at(100)).unwrap();
     end(&mut tables, Ipv4Addr::new(198, 51, 100, 241).into(), 100, 1);
     let of_v4 = tables.of_v4_network(Ipv4Addr::new(198, 51, 100, 0), at(100));
