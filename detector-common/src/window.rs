@@ -37,6 +37,14 @@ pub const fn retracted_bytes(edge_max: u32, edge: u32) -> u32 {
     }
 }
 
+/// Whether `edge` lies below `edge_max` by what honest rounding can take back in total: less than
+/// `2^shift`; also if it does not lie below.
+#[inline]
+#[must_use]
+pub const fn is_rounding(edge_max: u32, edge: u32, shift: u8) -> bool {
+    retracted_bytes(edge_max, edge) < 1u32 << (shift & 31)
+}
+
 /// Whether an edge that was known some time ago has been acknowledged past since: then it says
 /// nothing any more, for what is acknowledged was offered, and sequence numbers a few gigabytes apart
 /// cannot be compared.
@@ -83,11 +91,10 @@ pub const fn retreat(
     if !is_after(last_edge, new_edge) {
         return Retreat::None;
     }
-    let retracted = retracted_bytes(edge_max, new_edge);
-    if retracted == 0 {
+    if retracted_bytes(edge_max, new_edge) == 0 {
         return Retreat::None;
     }
-    if retracted < 1u32 << (shift & 31) {
+    if is_rounding(edge_max, new_edge, shift) {
         return Retreat::Granularity;
     }
     if window == 0 && is_after(snd_nxt, ack) {

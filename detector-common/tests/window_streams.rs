@@ -4,7 +4,7 @@
 #![allow(clippy::unwrap_used, reason = "a test may fail where it stands")]
 
 use detector_common::acceptance::{Acceptance, Segment, Sender, acceptance};
-use detector_common::window::{Retreat, edge, later, retreat};
+use detector_common::window::{Retreat, edge, is_after, later, retracted_bytes, retreat};
 use proptest::prelude::*;
 
 /// The sending side as the kernel keeps it, and the edges as our kernel side keeps them.
@@ -82,6 +82,36 @@ impl Judge {
         self.sender.snd_nxt = later(self.sender.snd_nxt, self.last_edge);
         self.sender.snd_wnd = window;
         told
+    }
+}
+
+/// A connection as the hooks see it, who look at it when its edge moves left and keep the highest from
+/// then on, until a sweep forgets it.
+struct Watched {
+    snd_una: u32,
+    snd_wnd: u32,
+    snd_nxt: u32,
+    edge_max: Option<u32>,
+}
+
+impl Watched {
+    fn take(&mut self, ack: u32, window: u32, shift: u8) -> Retreat {
+        let (before, after) = (edge(self.snd_una, self.snd_wnd), edge(ack, window));
+        let mut told = Retreat::None;
+        if is_after(before, after) {
+            let known = self.edge_max.unwrap_or(self.snd_nxt);
+            let edge_max = later(known, before);
+            told = retreat(edge_max, before, ack, window, self.snd_nxt, shift);
+            self.edge_max = Some(edge_max);
+        }
+        (self.snd_una, self.snd_wnd) = (ack, window);
+        told
+    }
+
+    fn sweep(&mut self) {
+        let in_force = edge(self.snd_una, self.snd_wnd);
+        self.edge_max
+            .take_if(|edge_max| retracted_bytes(*edge_max, in_force) == 0);
     }
 }
 
@@ -175,6 +205,39 @@ proptest! {
         let mut judge = Judge::new(start, 4 * (1u32 << shift).max(16_384), shift, 0);
         for offer in disturb(&offers, &moves) {
             prop_assert!(!is_shrink(judge.take(start, offer)));
+        }
+    }
+
+    #[test]
+    fn an_edge_that_is_back_may_be_forgotten(
+        start in any::<u32>(),
+        shift in 0u8..=14,
+        steps in prop::collection::vec((0u32..=100, 0u32..40, 0u32..=100), 1..80),
+    ) {
+        let new = || Watched {
+            snd_una: start,
+            snd_wnd: 20 << shift,
+            snd_nxt: start,
+            edge_max: None,
+        };
+        let (mut kept, mut swept) = (new(), new());
+        for (acked_part, units, sent_part) in steps {
+            let in_force = edge(kept.snd_una, kept.snd_wnd);
+            let room = if is_after(in_force, kept.snd_nxt) {
+                in_force.wrapping_sub(kept.snd_nxt)
+            } else {
+                0
+            };
+            let snd_nxt = kept.snd_nxt.wrapping_add(room * sent_part / 100);
+            (kept.snd_nxt, swept.snd_nxt) = (snd_nxt, snd_nxt);
+            let in_flight = snd_nxt.wrapping_sub(kept.snd_una);
+            let ack = kept.snd_una.wrapping_add(in_flight * acked_part / 100);
+            let window = units << shift;
+            prop_assert_eq!(
+                swept.take(ack, window, shift),
+                kept.take(ack, window, shift)
+            );
+            swept.sweep();
         }
     }
 

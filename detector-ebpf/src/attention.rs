@@ -42,6 +42,12 @@ macro_rules! order {
 /// byte acknowledged now and then sets the timer's counts back, not this.
 const IN_LOSS: u8 = 4;
 
+/// Whether the table of connections has little room left.
+#[inline(always)]
+pub fn is_room_scarce() -> bool {
+    order!(is_scarce) != 0
+}
+
 /// Has the agent pass over the socket's namespace, and the pass look at it.
 #[inline(always)]
 pub fn note(tcp: TcpSocket) {

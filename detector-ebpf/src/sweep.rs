@@ -20,6 +20,7 @@ use bytemuck::Zeroable;
 use core::ffi::c_void;
 use detector_common::counter::Counter;
 use detector_common::record::{ConnectionRecord, Reason, flag};
+use detector_common::window;
 
 /// `meta` in the context; `seq` in `struct bpf_iter_meta`.
 const FIRST_POINTER: u64 = 0;
@@ -86,7 +87,7 @@ fn sweep_connection(seq: KernelPointer, tcp: TcpSocket) -> Option<()> {
     // A queue whose head was sent again in vain is held up, even if no timer fires any more.
     let is_suspicious = is_suspicious || record.head_retransmits().get() != 0;
     if !is_suspicious && !record.has(flag::NOT_CARRIED | flag::ZERO_WINDOW) {
-        if has_only_lost_segments(&record) {
+        if says_nothing(&record) {
             table::forget(tcp, record);
         }
         return None;
@@ -130,21 +131,30 @@ fn write_without_state(seq: KernelPointer, tcp: TcpSocket) -> Option<()> {
     None
 }
 
-/// Whether nothing speaks against the peer but segments that were lost on their way. Such state
-/// goes as soon as its totals have been carried, or a table would fill with honest connections
-/// that lost one packet each. The next loss starts a new generation.
+/// Whether nothing speaks against the peer: segments were lost or overtaken on their way, and its
+/// windows were rounded. Such state goes as soon as its totals have been carried, or a table would fill
+/// with honest connections. What comes next starts a new generation.
 #[inline(always)]
-fn has_only_lost_segments(record: &RecordPointer<'_>) -> bool {
+fn says_nothing(record: &RecordPointer<'_>) -> bool {
     let [polite, below_flight, treason] = record.shrinks().get();
     let [_loss, _tail_probes, window_probes] = record.retransmits().get();
-    polite
-        | below_flight
-        | treason
-        | record.granularity_retreats().get()
-        | record.ambiguous_windows().get()
-        | record.zero_window_episodes().get()
-        | window_probes
-        == 0
+    let spoken =
+        polite | below_flight | treason | record.zero_window_episodes().get() | window_probes;
+    spoken == 0 && (record.granularity_retreats().get() == 0 || needs_no_edge(record))
+}
+
+/// Whether the highest edge of a receiver that rounds need not be remembered. It need not once it is in
+/// force: whoever judges a later retreat without it takes the edge before that one as the highest, and
+/// between two retreats the hook sees it only moves right. Below that, steps may add up to a shrink; they are forgotten
+/// where room is scarce, and honest rounding fills the table else.
+#[inline(always)]
+fn needs_no_edge(record: &RecordPointer<'_>) -> bool {
+    let edge_max = record.edge_max().get();
+    let edge = window::edge(record.snd_una().get(), record.snd_wnd_bytes().get());
+    let is_in_force = window::retracted_bytes(edge_max, edge) == 0;
+    is_in_force && record.has(flag::ESTABLISHED)
+        || attention::is_room_scarce()
+            && window::is_rounding(edge_max, edge, record.window_shift().get())
 }
 
 #[inline(always)]

@@ -24,6 +24,7 @@ mod incidents;
 mod labelled;
 mod oom_kill;
 mod orphan_limit;
+mod places;
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 

@@ -47,7 +47,7 @@ impl SweepSide {
 
     /// Orders the next passes to look at all sockets, or at those that hooks have marked of late.
     pub fn order(&mut self, is_full: bool) {
-        self.notes.order(is_full);
+        self.notes.order(is_full, false);
     }
 
     /// The sweep.

@@ -61,10 +61,18 @@ impl Taken {
         self.moves_edge_left(tcp) && !tcp.is_subflow()
     }
 
-    /// Whether it says anything against the peer, so that a connection without a record gets one.
+    /// Whether it may say anything against the peer, so that a connection without a record gets one.
+    /// Rounding does where steps of it add up, which are not remembered where room is scarce.
     #[inline(always)]
     pub fn makes_state(&self, tcp: TcpSocket) -> bool {
-        self.offered.snd_wnd == 0 || self.retreats(tcp)
+        self.offered.snd_wnd == 0
+            || self.retreats(tcp) && !(attention::is_room_scarce() && self.is_rounding(tcp))
+    }
+
+    #[inline(always)]
+    fn is_rounding(&self, tcp: TcpSocket) -> bool {
+        let new_edge = window::edge(self.offered.snd_una, self.offered.snd_wnd);
+        window::is_rounding(self.previous_edge(), new_edge, tcp.window_shift())
     }
 
     /// Books it.

@@ -26,6 +26,7 @@ use aya::maps::{MapData, PerCpuArray};
 use aya_log::EbpfLogger;
 use detector_common::counter::Counter;
 use detector_common::names;
+use detector_common::orders::RoundOrders;
 use detector_core::observe::decode::Decoder;
 use namespaces::Namespaces;
 use notes::Noted;
@@ -124,6 +125,13 @@ impl Progress {
         self.full
             .is_none_or(|(ended, cost)| ended.elapsed() >= pace::between_full(cost))
     }
+
+    /// How many connections the kernel side's table held when they were counted last.
+    fn entries(&self) -> u64 {
+        let forgotten = self.counts.get(Counter::ConnectionsForgotten);
+        let made = self.counts.get(Counter::ConnectionsMade);
+        made.saturating_sub(forgotten + self.collected)
+    }
 }
 
 impl Sweeper {
@@ -162,7 +170,9 @@ impl Sweeper {
             Noted::These(noted) => due.extend(noted),
         }
         round.is_called_for |= !due.is_empty();
-        self.notes.order(round.is_full);
+        let capacity = u64::from(self.connections_capacity);
+        let is_scarce = RoundOrders::is_room_scarce(progress.entries(), capacity);
+        self.notes.order(round.is_full, is_scarce);
         let namespaces = &mut progress.namespaces;
         progress.again = namespaces.renew(round.is_full, &due, self.options.is_own_only);
         let mut left = namespaces.among(round.is_full, &due).into_iter();
@@ -261,9 +271,7 @@ impl Sweeper {
         let misses = &mut progress.losses.recursion_misses;
         *misses = programs::recursion_misses(&self.ebpf).max(*misses);
         let counts = &progress.counts;
-        let entries = counts
-            .get(Counter::ConnectionsMade)
-            .saturating_sub(counts.get(Counter::ConnectionsForgotten) + progress.collected);
+        let entries = progress.entries();
         let costs = programs::statuses(&self.ebpf);
         self.shared.update(|status| {
             let swept = counts.get(Counter::SocketsSwept);

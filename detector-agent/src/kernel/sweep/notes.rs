@@ -44,12 +44,14 @@ impl Notes {
 
     /// Tells hooks and passes what this round is. Where they cannot be told a full one passes over
     /// sockets that are marked, and nothing is lost but what no hook has seen.
-    pub(in crate::kernel) fn order(&mut self, is_full: bool) {
+    pub(in crate::kernel) fn order(&mut self, is_full: bool, is_scarce: bool) {
         self.epoch = self.epoch.wrapping_add(u32::from(is_full));
         let orders = RoundOrders {
             looks: RoundOrders::LOOKS,
             epoch: self.epoch,
             is_full: u32::from(is_full),
+            is_scarce: u32::from(is_scarce),
+            reserved: 0,
         };
         if let Err(error) = self.orders.set(0, Orders(orders), 0) {
             tracing::warn!("the programs cannot be told what to look at: {error}");

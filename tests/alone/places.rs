@@ -1,0 +1,199 @@
+//! The kernel side's table has its places for who misbehaves. A receiver that rounds its windows down leaves
+//! it once its edge is back at its highest, and where room is scarce at once; one whose segment was overtaken
+//! leaves it, too. The twin is one whose edge
+//! stays lower: it is remembered, so that small steps add up to a shrink, however long the pauses between them.
+
+use anyhow::{Result, ensure};
+use detector_lab::stage::Site;
+use detector_tests::agent::{Agent, AgentOptions};
+use detector_tests::lab::Family;
+use detector_tests::peers::crafted::{Peer, Policy, Profile};
+use detector_tests::servers::TinyServer;
+use detector_tests::story::Story;
+use detector_tests::{PATIENCE, acts, expect};
+use std::net::{IpAddr, SocketAddr};
+
+both_families!(
+    who_rounds_is_let_go_once_its_edge_is_back,
+    whose_segment_was_overtaken_is_let_go,
+    small_steps_add_up_over_long_pauses,
+    who_rounds_takes_no_place_where_room_is_scarce,
+);
+
+const SHIFT: u8 = 14;
+/// Units of `2^SHIFT` in the first window.
+const UNITS: u32 = 40;
+
+/// Where crafted peers and their server are.
+struct Ground {
+    server: TinyServer,
+    site: Site,
+    peers: IpAddr,
+}
+
+impl Ground {
+    fn lay(story: &Story) -> Result<Self> {
+        let addresses = story.lab.addresses;
+        // It brings the server's address.
+        let tun = story.lab.open_tun()?;
+        Ok(Self {
+            server: TinyServer::start(story.server(), addresses.tun_server(story.family))?,
+            site: Site::between(story.server(), &story.lab.client, tun)?,
+            peers: addresses.crafted(story.family, 0),
+        })
+    }
+
+    fn connect(&self, port: u16, profile: Profile) -> Result<Peer> {
+        let local = SocketAddr::new(self.peers, port);
+        self.site.connect(local, self.server.address(), profile)
+    }
+
+    fn connect_rounding(&self, port: u16) -> Result<Peer> {
+        self.connect(port, Profile::default().shift(SHIFT).window(UNITS << SHIFT))
+    }
+
+    fn stop_reading(&self, port: u16) -> Result<Peer> {
+        let peer = self.connect(port, Profile::default())?;
+        acts::close_window(&peer)?;
+        Ok(peer)
+    }
+}
+
+/// Asks for a thousand bytes and takes them, the head with so many units of window and the rest with so many:
+/// with one unit less than before the edge moves left by less than that.
+fn read_little(peer: &Peer, [head, rest]: [u32; 2]) -> Result<()> {
+    let before = peer.seen().bytes;
+    peer.policy(Policy::Silent);
+    peer.request("/small")?;
+    for (least, units) in [(1, head), (1_000, rest)] {
+        peer.wait_bytes(before + least)?;
+        let come = peer.seen().bytes;
+        peer.say().ack(come).window(units << SHIFT).send()?;
+    }
+    Ok(())
+}
+
+/// Entries in the table of the kernel side.
+fn places(agent: &Agent) -> Result<f64> {
+    let labels = [("map", "det_conns")];
+    agent.metrics()?.value("detector_bpf_map_entries", &labels)
+}
+
+fn wait_places(agent: &Agent, wanted: f64) -> Result<()> {
+    let what = format!("{wanted} places are taken");
+    expect::until(&what, PATIENCE, || {
+        Ok((places(agent)? == wanted).then_some(()))
+    })
+}
+
+/// What is taken some rounds later, when whatever goes has gone.
+fn places_later(agent: &Agent) -> Result<f64> {
+    agent.wait_sweeps(3)?;
+    places(agent)
+}
+
+fn who_rounds_is_let_go_once_its_edge_is_back(family: Family) -> Result<()> {
+    let _machine = crate::machine();
+    Story::play(&format!("places-{}", family.name()), family, |story| {
+        let agent = Agent::start(story.folder())?;
+        let ground = Ground::lay(story)?;
+        let peer = ground.connect_rounding(4_001)?;
+        read_little(&peer, [UNITS - 1, UNITS - 1])?;
+        wait_places(&agent, 1.0)?;
+        for retreats in 2..=3 {
+            // Beyond any edge before; then it moves back and on again.
+            read_little(&peer, [UNITS + 1, UNITS + 1])?;
+            read_little(&peer, [UNITS, UNITS + 1])?;
+            agent.wait_connection(ground.peers, "retreats are counted", PATIENCE, |seen| {
+                seen.granularity_retreats == retreats
+            })?;
+            wait_places(&agent, 0.0)?;
+        }
+        let flags = agent.flags(ground.peers)?;
+        ensure!(flags.is_empty(), "rounding is no shrink: {flags:?}");
+        Ok(())
+    })
+}
+
+/// A smaller window behind a larger one, without a timestamp that tells which is older.
+fn whose_segment_was_overtaken_is_let_go(family: Family) -> Result<()> {
+    let _machine = crate::machine();
+    Story::play(
+        &format!("places-overtaken-{}", family.name()),
+        family,
+        |story| {
+            let agent = Agent::start(story.folder())?;
+            let ground = Ground::lay(story)?;
+            let profile = Profile::default().without_timestamps();
+            let peer = ground.connect(4_001, profile)?;
+            acts::read_all(&peer, 1_000)?;
+            peer.wait_quiet(acts::FULL)?;
+            peer.say().window(32_000).send()?;
+            agent.wait_connection(ground.peers, "it is counted", PATIENCE, |seen| {
+                seen.ambiguous_windows == 1
+            })?;
+            wait_places(&agent, 0.0)
+        },
+    )
+}
+
+fn small_steps_add_up_over_long_pauses(family: Family) -> Result<()> {
+    let _machine = crate::machine();
+    Story::play(
+        &format!("places-slices-{}", family.name()),
+        family,
+        |story| {
+            let agent = Agent::start(story.folder())?;
+            let ground = Ground::lay(story)?;
+            let peer = ground.connect_rounding(4_001)?;
+            for slice in 1..=3 {
+                read_little(&peer, [UNITS - slice, UNITS - slice])?;
+                let places = places_later(&agent)?;
+                ensure!(places == 1.0, "{places} places after slice {slice}");
+            }
+            agent.wait_connection(ground.peers, "steps add up", PATIENCE, |seen| {
+                seen.granularity_retreats == 1 && seen.window_shrinks.polite == 2
+            })?;
+            Ok(())
+        },
+    )
+}
+
+fn who_rounds_takes_no_place_where_room_is_scarce(family: Family) -> Result<()> {
+    let _machine = crate::machine();
+    Story::play(
+        &format!("places-scarce-{}", family.name()),
+        family,
+        |story| {
+            let text = AgentOptions::default().configuration.unwrap_or_default();
+            // From the twelfth on it is scarce.
+            let options = AgentOptions {
+                configuration: Some(format!("{text}connections = 16\n")),
+                ..AgentOptions::default()
+            };
+            let agent = Agent::start_with(story.folder(), &options)?;
+            let ground = Ground::lay(story)?;
+            let early = ground.connect_rounding(4_001)?;
+            read_little(&early, [UNITS - 1, UNITS - 1])?;
+            wait_places(&agent, 1.0)?;
+            let mut closed = Vec::new();
+            for port in 5_001..=5_011 {
+                closed.push(ground.stop_reading(port)?);
+            }
+            agent.wait_peer(ground.peers, "windows are closed", PATIENCE, |seen| {
+                seen.zero_window_episodes == 11
+            })?;
+            let kept = places_later(&agent)?;
+            ensure!(kept == 11.0, "who rounds is to go: {kept} places");
+            closed.push(ground.stop_reading(5_012)?);
+            let taken = places_later(&agent)?;
+            ensure!(taken == 12.0, "{taken} places");
+            let late = ground.connect_rounding(4_002)?;
+            read_little(&late, [UNITS - 1, UNITS - 1])?;
+            let taken = places_later(&agent)?;
+            ensure!(taken == 12.0, "who rounds is not to come: {taken} places");
+            closed.push(ground.stop_reading(5_013)?);
+            wait_places(&agent, 13.0)
+        },
+    )
+}
