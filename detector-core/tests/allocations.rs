@@ -39,9 +39,43 @@ static ALLOCATOR: Counting = Counting;
 const CONNECTIONS: u32 = 640;
 /// Enough for a hoard.
 const CONNECTIONS_A_PEER: u32 = 32;
+/// Enough for a warning, as in `examples/many.rs`.
+const CONNECTIONS_OF_MANY: u32 = 16;
 
 #[test]
 fn what_stays_as_it_is_allocates_nothing() {
+    for each in [CONNECTIONS_A_PEER, CONNECTIONS_OF_MANY] {
+        let settled = play(each, 200);
+        let last = &settled[settled.len() - 20..];
+        assert_eq!(last, [0; 20], "{each} a peer, of {settled:?}");
+    }
+}
+
+/// Twice as long as anything is remembered of a peer.
+#[test]
+fn nor_does_it_much_later() {
+    let settled = play(CONNECTIONS_OF_MANY, 1_200);
+    assert_eq!(settled[200..].iter().sum::<u64>(), 0);
+}
+
+#[test]
+fn who_is_to_be_counted_is_listed_once() {
+    let mut engine = engine_with(TableSettings::default());
+    let template = zero_window("10.0.0.1:1", ms(1_000), ms(1_000));
+    for number in 0..CONNECTIONS {
+        engine.observe(&of(number, CONNECTIONS_A_PEER, &template));
+    }
+    engine.advance(ms(6_000), WALL);
+    let before = ALLOCATIONS.get();
+    let wanted = engine.census_wanted();
+    let allocated = ALLOCATIONS.get() - before;
+    // Twenty peers and their network: of each the namespaces, in order and then as they are asked for.
+    assert_eq!(wanted.len(), 21);
+    assert!(allocated < 3 * 21, "{allocated}");
+}
+
+/// Allocations of each second after the first.
+fn play(connections_a_peer: u32, seconds: u64) -> Vec<u64> {
     let mut engine = engine_with(TableSettings::default());
     let template = zero_window("10.0.0.1:1", ms(1_000), ms(1_000));
     let swept = Observation {
@@ -53,7 +87,8 @@ fn what_stays_as_it_is_allocates_nothing() {
         let before = ALLOCATIONS.get();
         let now = ms(at_ms);
         for number in 0..CONNECTIONS {
-            engine.observe(&of(number, &Observation { at: now, ..seen }));
+            let seen = Observation { at: now, ..seen };
+            engine.observe(&of(number, connections_a_peer, &seen));
         }
         engine.end_sweep(&sweep(now, now));
         engine.advance(now, WALL);
@@ -61,16 +96,13 @@ fn what_stays_as_it_is_allocates_nothing() {
     };
     // Flags, verdicts and the incident come first, and tables take the size they need.
     assert!(round(1_000, template) > 0);
-    let settled: Vec<u64> = (2..200)
-        .map(|second| round(second * 1_000, swept))
-        .collect();
-    let last = &settled[settled.len() - 20..];
-    assert_eq!(last, [0; 20], "of {settled:?}");
+    let seconds = 2..seconds;
+    seconds.map(|second| round(second * 1_000, swept)).collect()
 }
 
-fn of(number: u32, template: &Observation) -> Observation {
-    let address = Ipv4Addr::from_bits(0x0a00_0000 + number / CONNECTIONS_A_PEER);
-    let port = u16::try_from(10_000 + number % CONNECTIONS_A_PEER).unwrap();
+fn of(number: u32, connections_a_peer: u32, template: &Observation) -> Observation {
+    let address = Ipv4Addr::from_bits(0x0a00_0000 + number / connections_a_peer);
+    let port = u16::try_from(10_000 + number % connections_a_peer).unwrap();
     let mut seen = *template;
     seen.connection.socket = u64::from(number) << 6;
     seen.connection.remote = SocketAddr::from((address, port));

@@ -40,6 +40,14 @@ pub struct Counted {
     pub halvings: u32,
 }
 
+/// What the peers of one network hold together.
+#[derive(Default)]
+struct Held<'e> {
+    /// As far as it counts.
+    sum: Usage,
+    by: Vec<&'e Peer>,
+}
+
 impl Engine {
     /// Suspects that are to be counted now: as soon as connections are stalled that could be a hoard,
     /// alone or with other peers', and peers with so many tracked connections even before, so that
@@ -47,13 +55,7 @@ impl Engine {
     #[must_use]
     pub fn census_wanted(&self) -> Vec<CensusWanted> {
         let now = self.clock.now;
-        if self.wanted_at(now).is_empty() {
-            return Vec::new();
-        }
-        self.wanted_at(now.plus_ns(SLACK_NS))
-    }
-
-    fn wanted_at(&self, due: MonotonicTime) -> Vec<CensusWanted> {
+        let soon = now.plus_ns(SLACK_NS);
         // No peer and no group holds more than all together.
         let may_hoard = is_hoarding(self.host.usage(), true, &self.settings.detect);
         let stalled = self.suspects.flagged.iter().filter(|_| may_hoard);
@@ -63,13 +65,25 @@ impl Engine {
         let holding_ours = holding_ours
             .map(|slot| self.peers.get(*slot))
             .filter(|peer| held_of_ours(peer) > 0);
-        let suspects = peers.chain(holding_ours);
-        let suspects = suspects.filter(|peer| self.is_suspect(peer, due));
-        let wanted = suspects.map(|peer| self.wanted(Suspect::Peer(peer.address), &[peer]));
-        let networks = may_hoard.then(|| self.suspect_networks(due));
-        let networks = networks.into_iter().flatten();
-        let networks =
-            networks.map(|(network, peers)| self.wanted(Suspect::Network(network), &peers));
+        let peers = peers.chain(holding_ours);
+        // Whoever is due now is due soon.
+        let peers: Vec<&Peer> = peers.filter(|peer| self.is_suspect(peer, soon)).collect();
+        let networks = may_hoard.then(|| self.suspect_networks());
+        let mut networks = networks.unwrap_or_default();
+        networks.retain(|network, held| self.is_due(network, held, soon));
+        let is_due_now = peers.iter().any(|peer| self.is_suspect(peer, now))
+            || networks
+                .iter()
+                .any(|(network, held)| self.is_due(network, held, now));
+        if !is_due_now {
+            return Vec::new();
+        }
+        let wanted = peers
+            .into_iter()
+            .map(|peer| self.wanted(Suspect::Peer(peer.address), &[peer]));
+        let networks = networks
+            .iter()
+            .map(|(network, held)| self.wanted(Suspect::Network(*network), &held.by));
         wanted.chain(networks).collect()
     }
 
@@ -77,9 +91,9 @@ impl Engine {
         let connections = peers
             .iter()
             .flat_map(|peer| self.connections.of_peer(peer.connections));
-        let namespaces: BTreeSet<(bool, u32)> = connections
-            .map(|each| (each.last.is_on_our_way, each.last.id.netns()))
-            .collect();
+        let mut namespaces = BTreeSet::new();
+        // One by one: of very many connections there are few.
+        namespaces.extend(connections.map(|each| (each.last.is_on_our_way, each.last.id.netns())));
         let any_on_our_way = namespaces.iter().any(|(is_on_our_way, _)| *is_on_our_way);
         let asked = namespaces
             .into_iter()
@@ -90,11 +104,10 @@ impl Engine {
         }
     }
 
-    /// Networks whose stalled connections would make a hoard together, and are to be asked for, with the
-    /// peers that have them.
-    fn suspect_networks(&self, due: MonotonicTime) -> BTreeMap<Network, Vec<&Peer>> {
+    /// Networks whose stalled connections would make a hoard together.
+    fn suspect_networks(&self) -> BTreeMap<Network, Held<'_>> {
         let detect = &self.settings.detect;
-        let mut networks: BTreeMap<Network, (Usage, Vec<&Peer>)> = BTreeMap::new();
+        let mut networks: BTreeMap<Network, Held<'_>> = BTreeMap::new();
         for slot in &self.suspects.flagged {
             let peer = self.peers.get(*slot);
             let held = peer.account.stalls.sum(is_held);
@@ -105,22 +118,19 @@ impl Engine {
             if held.stalled_connections == 0 || is_trusted {
                 continue;
             }
-            let (sum, peers) = networks.entry(network).or_default();
-            *sum = *sum + counted_part(held, detect);
-            peers.push(peer);
+            let all = networks.entry(network).or_default();
+            all.sum = all.sum + counted_part(held, detect);
+            all.by.push(peer);
         }
-        let is_due = |network: &Network, sum: Usage, peers: &[&Peer]| {
-            let may_be_accused = !peers.iter().any(|peer| peer.verdicts.is_accused());
-            let holding = sum.stalled_connections;
-            let known = self.suspects.networks.get(network);
-            known.is_none_or(|known| known.is_due(holding, may_be_accused, due))
-        };
-        let suspects = networks.into_iter().filter(|(network, (sum, peers))| {
-            is_hoarding(*sum, true, detect) && is_due(network, *sum, peers)
-        });
-        suspects
-            .map(|(network, (_, peers))| (network, peers))
-            .collect()
+        networks.retain(|_, held| is_hoarding(held.sum, true, detect));
+        networks
+    }
+
+    /// Whether the kernel is to be asked for a network that holds so much.
+    fn is_due(&self, network: &Network, held: &Held<'_>, due: MonotonicTime) -> bool {
+        let may_be_accused = !held.by.iter().any(|peer| peer.verdicts.is_accused());
+        let known = self.suspects.networks.get(network);
+        known.is_none_or(|known| known.is_due(held.sum.stalled_connections, may_be_accused, due))
     }
 
     /// Whether the kernel has told of all connections of the network above a peer lately.
