@@ -5,7 +5,7 @@
 mod scrapers;
 mod spared;
 
-pub(crate) use spared::{REASONS as SPARED_REASONS, SHARED, Spared, network_of};
+pub(crate) use spared::{REASONS as SPARED_REASONS, SHARED, Spared, TRUSTED, network_of};
 
 use crate::clock;
 use crate::config::{GuardConfig, GuardMode};
@@ -40,17 +40,30 @@ pub(crate) struct AutoGuard {
     /// Whom to spare, and when that was looked up.
     spared: Mutex<Option<(Instant, Spared)>>,
     scrapers: Mutex<Scrapers>,
-    /// Whether it was told that nobody knows who is logged in.
-    are_hidden_told: AtomicBool,
-    /// Whether it was told that nobody knows whom to spare.
-    is_unknown_told: AtomicBool,
-    /// Whether what was counted of services is too old to be judged, as was told.
-    are_counts_old: AtomicBool,
+    /// Nobody knows who is logged in.
+    pub(crate) hidden_sessions: Told,
+    /// Nobody knows whom to spare.
+    pub(crate) unknown: Told,
+    /// Nobody knew so when somebody was to be limited or blocked, which is asked anew.
+    pub(crate) unknown_at_a_step: Told,
+    /// What was counted of services is too old to be judged.
+    pub(crate) old_counts: Told,
     /// Looks who is logged in.
     sessions: Errand,
     status: Mutex<GuardStatus>,
     /// Wakes whoever waits for the guard to be switched on or off.
     pub(crate) switched: Notify,
+}
+
+/// Something that keeps the guard from acting. It is found each second, and told once until it has been otherwise.
+#[derive(Debug, Default)]
+pub(crate) struct Told(AtomicBool);
+
+impl Told {
+    /// Takes whether it is so now. Whether it is to be told.
+    pub(crate) fn is_news(&self, is_so: bool) -> bool {
+        !self.0.swap(is_so, Ordering::Relaxed) && is_so
+    }
 }
 
 /// What the guard does, and has done since the start.
@@ -150,24 +163,6 @@ impl AutoGuard {
         *lock(&self.status).spared.entry(reason).or_default() += 1;
     }
 
-    /// Whether it is to be told that nobody knows who is logged in: once.
-    pub(crate) fn tells_of_hidden_sessions(&self) -> bool {
-        !self.are_hidden_told.swap(true, Ordering::Relaxed)
-    }
-
-    /// Whether it is to be told that nobody knows whom to spare: once, until that is known again.
-    pub(crate) fn tells_of_unknown<T>(&self, looked: &io::Result<T>) -> bool {
-        !self
-            .is_unknown_told
-            .swap(looked.is_err(), Ordering::Relaxed)
-            && looked.is_err()
-    }
-
-    /// Whether it is to be told that services cannot be judged: once, until they can be again.
-    pub(crate) fn tells_of_old_counts(&self, are_old: bool) -> bool {
-        !self.are_counts_old.swap(are_old, Ordering::Relaxed) && are_old
-    }
-
     /// The steps that are due.
     pub(crate) fn decide(
         &self,
@@ -201,16 +196,12 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 #[cfg(test)]
 mod tests {
-    use super::{AutoGuard, Spared};
-    use std::io;
+    use super::{AutoGuard, Spared, Told};
 
     #[test]
-    fn a_look_that_fails_each_second_is_told_once() {
-        let guard = AutoGuard::default();
-        let told = [true, false, false, true, false].map(|is_known| {
-            let looked = is_known.then_some(()).ok_or(io::ErrorKind::TimedOut);
-            guard.tells_of_unknown(&looked.map_err(io::Error::from))
-        });
+    fn what_is_found_each_second_is_told_once() {
+        let hidden = Told::default();
+        let told = [false, true, true, false, true].map(|is_so| hidden.is_news(is_so));
         assert_eq!(told, [false, true, false, false, true]);
     }
 

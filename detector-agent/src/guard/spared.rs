@@ -9,10 +9,15 @@ use std::io;
 use std::net::IpAddr;
 
 /// Why a peer is spared.
-pub(crate) const REASONS: [&str; 6] = ["loopback", "own", "gateway", "session", "scraper", SHARED];
+pub(crate) const REASONS: [&str; 7] = [
+    "loopback", "own", "gateway", "session", "scraper", SHARED, TRUSTED,
+];
 
 /// The one that the engine knows.
 pub(crate) const SHARED: &str = "shared";
+
+/// Of those that have come to be trusted since a step was decided: others are no suspects.
+pub(crate) const TRUSTED: &str = "trusted";
 
 /// See the module.
 #[derive(Clone, Debug, Default)]

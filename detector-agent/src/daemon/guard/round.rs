@@ -2,7 +2,7 @@
 
 use crate::actions::{Asker, BlockOrder, Fence, ResetPlan, why_none};
 use crate::config::{GuardConfig, GuardMode};
-use crate::guard::{SHARED, network_of};
+use crate::guard::{SHARED, TRUSTED, network_of};
 use crate::netlink::sock_diag::Namespaces;
 use crate::state::AgentState;
 use detector_api::actions::ResetRequest;
@@ -43,11 +43,11 @@ pub(super) fn round(state: &AgentState) {
         return;
     }
     let spared = guard.spared();
-    let is_told = guard.tells_of_unknown(&spared);
+    let is_news = guard.unknown.is_news(spared.is_err());
     let spared = match spared {
         Ok(spared) => spared,
         Err(error) => {
-            if is_told {
+            if is_news {
                 tracing::warn!(
                     "the guard does nothing until it is known whom to spare, which it asks each second: {error}"
                 );
@@ -65,7 +65,7 @@ pub(super) fn round(state: &AgentState) {
     if !spared.are_sessions_known && !state.actions.trusts_anybody() {
         // One of them may be whoever would have to lift it; where some are trusted, it is one of those.
         settings.blocks_per_minute = 0;
-        if guard.tells_of_hidden_sessions() {
+        if guard.hidden_sessions.is_news(true) {
             tracing::warn!(
                 "the guard limits and blocks nobody: the processes of others are hidden, so it is not known \
                  who is logged in; name in [peers] trusted the networks that you come from"
@@ -85,11 +85,19 @@ pub(super) fn round(state: &AgentState) {
         if is_called_off(state, config.mode) {
             return;
         }
-        if network_of(&step.peer).is_some_and(|network| state.actions.trusts(network)) {
-            continue;
+        if !has_come_to_be_trusted(state, &step) {
+            report(state, &step, taker.take(&step));
         }
-        report(state, &step, taker.take(&step));
     }
+}
+
+/// Whether whoever it hits is trusted by now, and so spared: nobody was when it was decided.
+fn has_come_to_be_trusted(state: &AgentState, step: &Step) -> bool {
+    let is_trusted = network_of(&step.peer).is_some_and(|network| state.actions.trusts(network));
+    if is_trusted {
+        state.guard.count_spared(TRUSTED);
+    }
+    is_trusted
 }
 
 /// Whether the mode has changed since a round began, or the agent stops: what was decided is done no more.
@@ -104,7 +112,9 @@ fn steps_that_spare(state: &AgentState, mut steps: Vec<Step>) -> Vec<Step> {
     if !steps.iter().any(stays) {
         return steps;
     }
-    match state.guard.spared_now() {
+    let spared = state.guard.spared_now();
+    let is_news = state.guard.unknown_at_a_step.is_news(spared.is_err());
+    match spared {
         Ok(spared) => steps.retain(|step| match spared.reason(&step.peer) {
             Some(reason) => {
                 state.guard.count_spared(reason);
@@ -113,9 +123,12 @@ fn steps_that_spare(state: &AgentState, mut steps: Vec<Step>) -> Vec<Step> {
             None => true,
         }),
         Err(error) => {
-            tracing::warn!(
-                "the guard limits and blocks nobody now: whom to spare is not known: {error}"
-            );
+            if is_news {
+                tracing::warn!(
+                    "the guard limits and blocks nobody until it is known whom to spare, which it asks before \
+                     each: {error}"
+                );
+            }
             steps.retain(|step| !stays(step));
         }
     }
@@ -143,7 +156,7 @@ fn load(state: &AgentState) -> Load {
         .last()
         .and_then(|pressure| pressure.tcp_memory);
     let services = state.owners.by_peers(Instant::now());
-    if state.guard.tells_of_old_counts(services.is_none()) {
+    if state.guard.old_counts.is_news(services.is_none()) {
         tracing::warn!(
             "the guard cannot judge workers_share and unit_memory_share: workers and memory of units were \
              last counted more than a minute ago"
@@ -274,10 +287,13 @@ fn note_lifted(state: &AgentState, lifted: &[IpNet]) {
 
 #[cfg(test)]
 mod tests {
-    use super::{is_called_off, load};
+    use super::{has_come_to_be_trusted, is_called_off, load};
     use crate::config::{Config, GuardConfig, GuardMode};
+    use crate::guard::{SPARED_REASONS, TRUSTED};
     use crate::state::tests::state;
-    use detector_core::guard::Workers;
+    use detector_api::snapshot::GuardAct;
+    use detector_core::guard::{Step, Workers};
+    use detector_core::observe::peer_address::PeerAddress;
     use std::time::{Duration, Instant};
 
     #[tokio::test]
@@ -297,6 +313,24 @@ mod tests {
             state.owners.update(|report| report.by_peers = by_peers);
             assert_eq!(load(&state).services.is_empty(), !presses, "{ago} s");
         }
+    }
+
+    #[tokio::test]
+    async fn whoever_has_come_to_be_trusted_is_spared_and_counted() {
+        let (state, _pings) = state(&Config::default());
+        let step = Step {
+            peer: PeerAddress::of([203, 0, 113, 7].into(), 64),
+            act: GuardAct::Limit,
+            connections: Vec::new(),
+            well: Some(0),
+        };
+        let counted = || state.guard.status().spared.get(TRUSTED).copied();
+        assert!(!has_come_to_be_trusted(&state, &step));
+        assert_eq!(counted(), None);
+        state.actions.trust(vec!["203.0.113.0/24".parse().unwrap()]);
+        assert!(has_come_to_be_trusted(&state, &step));
+        assert_eq!(counted(), Some(1));
+        assert!(SPARED_REASONS.contains(&TRUSTED));
     }
 
     #[tokio::test]
