@@ -1,6 +1,7 @@
 //! Lets threads sleep that look after tracked connections, while there is nothing for them.
 
-use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use crate::lock::{lock, whole};
+use std::sync::{Condvar, Mutex, MutexGuard};
 
 /// See the module.
 #[derive(Debug, Default)]
@@ -27,12 +28,11 @@ impl Doze {
     pub(crate) fn sleep_since(&self, then: u64) {
         let roused = self.roused();
         let waited = self.changed.wait_while(roused, |roused| *roused == then);
-        drop(waited.unwrap_or_else(PoisonError::into_inner));
+        drop(whole(waited));
     }
 
     fn roused(&self) -> MutexGuard<'_, u64> {
-        // A number: a panic beside it leaves nothing broken.
-        self.roused.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.roused)
     }
 }
 

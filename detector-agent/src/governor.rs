@@ -4,8 +4,9 @@
 //! In: processor time used. Out: what is given up. Never: counts, flags and verdicts of what the hooks
 //! see, which cost what they cost.
 
+use crate::lock::lock;
 use detector_api::status::{Budget, Saving};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
 /// What is given up, the least missed first.
@@ -106,8 +107,7 @@ impl Governor {
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
-        // Plain numbers: a panic in the middle of a change leaves nothing broken.
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.state)
     }
 }
 

@@ -5,10 +5,11 @@
 //! hook and the log are joined by the number of the victim; the count names nobody, so that of its kills
 //! those are news that neither of the two has told. Never: a clock of its own, or I/O.
 
+use crate::lock::lock;
 use detector_api::recorded::OomKill;
 use detector_recorder::Moment;
 use std::collections::VecDeque;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard};
 
 /// What is told of one kill lies no further apart: the log's report is complete after three seconds, the
 /// count is looked at each five.
@@ -124,8 +125,7 @@ impl Kills {
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner> {
-        // Plain values: a panic in the middle of a change leaves nothing broken.
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.0)
     }
 }
 

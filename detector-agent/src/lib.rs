@@ -18,6 +18,7 @@ mod host;
 mod http;
 pub mod kernel;
 mod kills;
+mod lock;
 pub mod log;
 pub mod metrics;
 mod namespace;

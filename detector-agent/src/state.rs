@@ -17,6 +17,7 @@ use crate::host::tcp_memory::TcpMemoryGauge;
 use crate::http::{Meter, Refusals};
 use crate::kernel::{History, Kernel, KernelStatus, Message};
 use crate::kills::Kills;
+use crate::lock::lock;
 use crate::recording::{Recording, milliseconds};
 use crate::watched::Watched;
 use detector_api::snapshot::HostPressure;
@@ -27,7 +28,7 @@ use detector_core::engine::Engine;
 use detector_core::time::MonotonicTime;
 use detector_recorder::{Moment, NoteKind};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
 use std::time::{Duration, Instant};
 use tokio::sync::{mpsc, oneshot, watch};
 
@@ -212,7 +213,7 @@ impl AgentState {
     /// Uses the engine as it is.
     pub(crate) fn engine(&self) -> MutexGuard<'_, Engine> {
         // A handler that panicked only read.
-        self.engine.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.engine)
     }
 
     /// Ingests messages of the kernel side; fails with the reason if it cannot go on.
@@ -306,7 +307,7 @@ impl AgentState {
     }
 
     fn kernel(&self) -> MutexGuard<'_, Option<Kernel>> {
-        self.kernel.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.kernel)
     }
 
     /// Why the agent is not ready; `None` if it is.

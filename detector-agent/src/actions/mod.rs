@@ -16,6 +16,7 @@ pub(crate) use blocks::{BlockError, BlockOrder};
 pub(crate) use reset::{ResetError, ResetFilter, ResetPlan, why_none};
 pub(crate) use ruleset::Fence;
 
+use crate::lock::lock;
 use crate::netlink::sock_diag::{Diagnosis, Namespaces};
 use crate::privilege::outside;
 use blocks::Blocks;
@@ -25,7 +26,7 @@ use detector_api::actions::{
 use detector_api::address::fold;
 use ipnet::IpNet;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, TryLockError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, TryLockError};
 use std::time::{Duration, Instant};
 
 /// Of those who may not act, one line in so long.
@@ -81,11 +82,7 @@ impl Actions {
         namespaces: &Arc<OnceLock<Namespaces>>,
     ) -> Result<ResetAnswer, ResetError> {
         let is_dry = plan.is_dry();
-        // Whoever panicked while it was held has left nothing half done that matters to the next.
-        let _one_at_a_time = self
-            .resetting
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
+        let _one_at_a_time = lock(&self.resetting);
         let orphans_linger = Arc::clone(&self.orphans_linger);
         let namespaces = Arc::clone(namespaces);
         let carry_out = move || {
@@ -272,8 +269,7 @@ impl Actions {
 
     /// Whether a refusal may have its line in the log: whoever may not act shall not fill it either.
     pub(crate) fn may_tell_refusal(&self) -> bool {
-        let told = self.refusal_told.lock();
-        let mut told = told.unwrap_or_else(PoisonError::into_inner);
+        let mut told = lock(&self.refusal_told);
         let may = told.is_none_or(|at| at.elapsed() >= REFUSAL_EVERY);
         if may {
             *told = Some(Instant::now());
@@ -283,11 +279,11 @@ impl Actions {
 
     fn blocks(&self) -> MutexGuard<'_, Blocks> {
         // Each step leaves an account that holds: the kernel comes first.
-        self.blocks.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.blocks)
     }
 
     fn trusted(&self) -> MutexGuard<'_, Vec<IpNet>> {
-        self.trusted.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.trusted)
     }
 
     /// Counts of this moment. Never waits for the kernel: while somebody else does, the number of
@@ -313,7 +309,7 @@ impl Actions {
     }
 
     fn lock_counts(&self) -> MutexGuard<'_, ActionCounts> {
-        self.counts.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.counts)
     }
 }
 

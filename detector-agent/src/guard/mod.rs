@@ -11,6 +11,7 @@ use crate::clock;
 use crate::config::{GuardConfig, GuardMode};
 use crate::host::sessions;
 use crate::http::Client;
+use crate::lock::lock;
 use crate::privilege::outside::Errand;
 use detector_api::snapshot::{GuardAct, GuardStep};
 use detector_core::guard::{Guard, GuardSettings, GuardSuspect, Pressure, Step};
@@ -19,8 +20,8 @@ use ipnet::IpNet;
 use scrapers::Scrapers;
 use std::collections::BTreeMap;
 use std::io;
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 use tokio::sync::Notify;
 
@@ -187,11 +188,6 @@ impl AutoGuard {
             status.freed_bytes += step.freed_bytes;
         }
     }
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    // Each holds plain values that are whole at any moment.
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]

@@ -9,9 +9,10 @@
 //! writes and flushes.
 
 use super::limits::Limits;
+use crate::lock::lock;
 use std::io;
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
@@ -87,7 +88,7 @@ impl Progress {
     }
 
     fn lock(&self) -> MutexGuard<'_, Timing> {
-        self.timing.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.timing)
     }
 
     /// A request's head is complete.

@@ -1,11 +1,12 @@
 //! What the threads of the kernel side share: the stop signal and the status.
 
 use super::status::KernelStatus;
+use crate::lock::lock;
 use rustix::event::{EventfdFlags, PollFd, PollFlags, poll};
 use rustix::io::{Errno, retry_on_intr};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard};
 
 /// Set once; wakes every thread that polls it.
 #[derive(Debug)]
@@ -98,8 +99,7 @@ impl Shared {
     }
 
     fn lock(&self) -> MutexGuard<'_, KernelStatus> {
-        // Plain numbers: a panic in the middle of a change leaves nothing broken.
-        self.status.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.status)
     }
 }
 

@@ -7,13 +7,14 @@ mod process;
 pub mod reference;
 
 use crate::http::{Content, Handler, Request, Response};
+use crate::lock::lock;
 use crate::log;
 use crate::state::AgentState;
 use bytes::Bytes;
 use hyper::StatusCode;
 use page::SelfCounts;
 use std::sync::atomic::Ordering;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 /// A page is served to everybody who asks within so long: who asks over and over has it written no more
@@ -39,7 +40,7 @@ impl Web {
     }
 
     fn metrics(&self) -> Response {
-        let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut last = lock(&self.last);
         let now = Instant::now();
         let is_fresh = |written: &(Instant, Bytes)| now.duration_since(written.0) < SAME_FOR;
         if !last.as_ref().is_some_and(is_fresh) {

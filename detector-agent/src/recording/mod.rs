@@ -7,11 +7,12 @@
 mod timeline;
 
 use crate::clock;
+use crate::lock::{lock, whole};
 use detector_api::sanitize;
 use detector_api::text::oom_kill;
 use detector_core::observe::observation::Observation;
 use detector_recorder::{Moment, Note, NoteKind, OomKill};
-use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Condvar, Mutex, MutexGuard};
 use std::time::Duration;
 use timeline::Timeline;
 
@@ -165,13 +166,11 @@ impl Recording {
     }
 
     fn skipped(&self) -> MutexGuard<'_, (u64, u64)> {
-        let skipped = self.numbers_skipped.lock();
-        skipped.unwrap_or_else(PoisonError::into_inner)
+        lock(&self.numbers_skipped)
     }
 
     pub(crate) fn earlier_agents(&self) -> MutexGuard<'_, Vec<String>> {
-        let earlier = self.earlier_agents.lock();
-        earlier.unwrap_or_else(PoisonError::into_inner)
+        lock(&self.earlier_agents)
     }
 
     /// Sleeps until something is urgent, or for so long; true if the thread is to end.
@@ -179,7 +178,7 @@ impl Recording {
         let inbox = self.inbox();
         let idle = |inbox: &mut Inbox| !inbox.is_urgent && !inbox.ends;
         let waited = self.changed.wait_timeout_while(inbox, patience, idle);
-        let (mut inbox, _) = waited.unwrap_or_else(PoisonError::into_inner);
+        let (mut inbox, _) = whole(waited);
         inbox.is_urgent = false;
         inbox.ends
     }
@@ -190,15 +189,15 @@ impl Recording {
     }
 
     fn inbox(&self) -> MutexGuard<'_, Inbox> {
-        self.inbox.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.inbox)
     }
 
     pub(crate) fn timeline(&self) -> MutexGuard<'_, Timeline> {
-        self.timeline.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.timeline)
     }
 
     pub(crate) fn lock_status(&self) -> MutexGuard<'_, RecorderStatus> {
-        self.status.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.status)
     }
 }
 

@@ -3,11 +3,12 @@
 use super::AgentState;
 use crate::kernel::Kernel;
 use crate::kills::KnownKill;
+use crate::lock::lock;
 use crate::recording;
 use detector_api::recorded::OomKill;
 use detector_api::text::oom_kill;
 use detector_recorder::Moment;
-use std::sync::{MutexGuard, PoisonError};
+use std::sync::MutexGuard;
 
 impl AgentState {
     /// The kernel kills a process for want of memory: that is part of an incident, with all that is known of it by
@@ -106,7 +107,6 @@ impl AgentState {
 
     /// Why the kernel's log is not read; `None` while it is.
     pub(crate) fn log_failure(&self) -> MutexGuard<'_, Option<String>> {
-        let failure = self.host.kernel_log_failure.lock();
-        failure.unwrap_or_else(PoisonError::into_inner)
+        lock(&self.host.kernel_log_failure)
     }
 }

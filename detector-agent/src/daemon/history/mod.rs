@@ -10,6 +10,7 @@ mod times;
 
 use crate::clock;
 use crate::kernel::History;
+use crate::lock::lock;
 use crate::state::AgentState;
 use detector_common::history::{AddressHistory, ENTRIES_MAX, PROVEN_MAX};
 use file::{FILE, Kept, KeptAddress, KeptSpan, read, set_aside, write};
@@ -17,7 +18,7 @@ use std::collections::BTreeMap;
 use std::io;
 use std::net::IpAddr;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 use times::{Before, Now};
 use tokio::time::{Instant as TokioInstant, interval_at, sleep, timeout};
@@ -150,11 +151,6 @@ impl Keeper {
     fn waiting(&self) -> MutexGuard<'_, Waiting> {
         lock(&self.waiting)
     }
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    // Whoever panicked left it whole.
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// What is known by now, and what still is of the future: no more than there is room for.

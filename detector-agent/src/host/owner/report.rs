@@ -1,8 +1,9 @@
 //! What the searches have found, for metrics and the control socket.
 
+use crate::lock::lock;
 use detector_api::snapshot::HeldWorkers;
 use detector_core::guard::Workers;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
 /// What was counted longer ago says nothing of the present.
@@ -80,8 +81,7 @@ impl SharedReport {
     }
 
     fn lock(&self) -> MutexGuard<'_, OwnerReport> {
-        // Plain values: a panic in the middle of a change leaves nothing broken.
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.0)
     }
 }
 

@@ -10,6 +10,7 @@ mod parse;
 
 use super::folder::{Folder, KeptFiles};
 use crate::clock;
+use crate::lock::lock;
 use detector_api::host::{
     InterfaceReport, ListenQueues, Load, Memory, OwnCost, Sockets, Stall, Stalls, TcpMemory,
 };
@@ -18,7 +19,7 @@ use detector_api::snapshot::InterfaceCounts;
 use interfaces::Interfaces;
 use std::io;
 use std::path::Path;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
 /// Most of these files are far below; `net/dev` has about 120 bytes for each interface.
@@ -102,8 +103,7 @@ impl PressureGauge {
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner> {
-        // Plain values: a panic in the middle of a sample leaves nothing broken.
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.0)
     }
 }
 

@@ -10,6 +10,7 @@ mod listing;
 
 use crate::clock::{self, thread_time};
 use crate::host::pressure::tcp_memory_now;
+use crate::lock::{lock, whole};
 use crate::priority::set_niceness;
 use crate::privilege::outside;
 use detector_api::snapshot::Process;
@@ -19,7 +20,7 @@ use listing::{Listing, Queue};
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, HashMap};
 use std::io;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 use tokio::sync::Notify;
 
@@ -134,7 +135,7 @@ impl TcpMemoryGauge {
             is_old && inner.not_before.is_none_or(|moment| moment <= asked)
         };
         let waited = self.looked.wait_timeout_while(inner, patience, is_due);
-        drop(waited.unwrap_or_else(PoisonError::into_inner));
+        drop(whole(waited));
         self.read()
     }
 
@@ -231,8 +232,7 @@ impl TcpMemoryGauge {
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner> {
-        // Plain values: a panic in the middle of a change leaves nothing broken.
-        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.inner)
     }
 }
 

@@ -9,6 +9,7 @@ mod passwords;
 mod tls;
 
 use super::meter::Meter;
+use crate::lock::lock;
 use crate::privilege::files::explain;
 use detector_api::time::rfc3339;
 use hyper::header::HeaderValue;
@@ -17,7 +18,7 @@ use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 use tls::Tls;
 use tokio_rustls::TlsAcceptor;
@@ -167,8 +168,7 @@ impl Access {
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
-        // It is whole at any moment.
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.state)
     }
 }
 

@@ -2,12 +2,13 @@
 //! all of that together takes no more than a quarter of a core, so that guessing costs the host little.
 
 use crate::http::Meter;
+use crate::lock::lock;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use hyper::header::HeaderValue;
 use std::collections::{BTreeMap, HashSet};
 use std::hash::{BuildHasher, RandomState};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Instant;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
@@ -70,12 +71,11 @@ impl Passwords {
     }
 
     fn is_known(&self, key: &[u64; 2]) -> bool {
-        let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        known.contains(key)
+        lock(&self.known).contains(key)
     }
 
     fn remember(&self, key: [u64; 2]) {
-        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut known = lock(&self.known);
         if known.len() >= KNOWN_MAX {
             known.clear();
         }

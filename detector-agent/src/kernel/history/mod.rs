@@ -9,6 +9,7 @@ mod tables;
 
 use crate::kernel::failure::StartError;
 use crate::kernel::take_map;
+use crate::lock::lock;
 use aya::Ebpf;
 use aya::maps::MapError;
 use detector_common::history::AddressHistory;
@@ -17,7 +18,7 @@ use detector_core::observe::census::Suspect;
 use detector_core::time::MonotonicTime;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::net::IpAddr;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard};
 use table::Map;
 use tables::{Ends, Tables};
 
@@ -94,6 +95,6 @@ impl History {
 
     fn tables(&self) -> MutexGuard<'_, Tables<Map>> {
         // Whoever panicked left the maps as the kernel has them.
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.0)
     }
 }
