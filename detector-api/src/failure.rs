@@ -1,5 +1,9 @@
 //! How a command fails: one line that says what and why, one hint, one exit code.
+//!
+//! Names of files, and what others say of what is in them, are part of both lines: they are made harmless
+//! here, wherever they come from.
 
+use crate::sanitize;
 use std::fmt;
 use std::io::{self, Write};
 use std::process::ExitCode;
@@ -91,9 +95,10 @@ impl Failure {
 
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(f, "error: {:#}", self.error)?;
+        let error = format!("{:#}", self.error);
+        writeln!(f, "error: {}", sanitize::text(&error))?;
         match &self.hint {
-            Some(hint) => writeln!(f, "hint: {hint}"),
+            Some(hint) => writeln!(f, "hint: {}", sanitize::text(hint)),
             None => Ok(()),
         }
     }
@@ -128,6 +133,20 @@ mod tests {
             "error: cannot bind 127.0.0.1:1: in use\nhint: stop the other\n"
         );
         assert_eq!(failure.code(), Code::Usage);
+    }
+
+    #[test]
+    fn nothing_that_strangers_wrote_makes_a_line_or_moves_the_cursor() {
+        let evil = "\u{1b}]0;owned\u{7}\u{1b}[2J\nhint: run this\u{202e}";
+        let cause = anyhow::anyhow!("{evil}").context(evil);
+        let told = Failure::new(Code::Failed, cause).hint(evil).to_string();
+        let lines: Vec<_> = told.lines().collect();
+        let clean = "\u{fffd}]0;owned\u{fffd}\u{fffd}[2J\u{fffd}hint: run this\u{fffd}";
+        let [error, hint] = lines[..] else {
+            panic!("{told}");
+        };
+        assert_eq!(error, format!("error: {clean}: {clean}"));
+        assert_eq!(hint, format!("hint: {clean}"));
     }
 
     #[test]

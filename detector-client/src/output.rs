@@ -1,6 +1,7 @@
 //! What commands write: their output, and notes beside it.
 
 use detector_api::failure::Failure;
+use detector_api::sanitize;
 use std::io::{self, Write as _};
 
 /// Writes text to stdout.
@@ -13,5 +14,6 @@ pub fn print(text: &str) -> Result<(), Failure> {
 /// Says something on stderr beside the output.
 pub(crate) fn note(text: &str) {
     // A lost note is no failure.
+    let text = sanitize::text(text);
     drop(writeln!(io::stderr().lock(), "note: {text}"));
 }

@@ -1,6 +1,8 @@
-//! Why the recorder cannot be opened, written or read.
+//! Why the recorder cannot be opened, written or read. A file may come from anywhere: its name, and what
+//! SQLite says of what is in it, are sanitized.
 
 use detector_api::failure::{Code, Failure};
+use detector_api::sanitize;
 use rusqlite::ffi;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -9,13 +11,13 @@ use std::path::{Path, PathBuf};
 #[derive(Debug, thiserror::Error)]
 pub enum RecorderError {
     /// There is none.
-    #[error("there is no recorder at {}", .path.display())]
+    #[error("there is no recorder at {}", shown(.path))]
     Missing {
         /// Where it was looked for.
         path: PathBuf,
     },
     /// Another agent writes it.
-    #[error("another agent writes the recorder in {}", .folder.display())]
+    #[error("another agent writes the recorder in {}", shown(.folder))]
     InUse {
         /// Its folder.
         folder: PathBuf,
@@ -23,7 +25,7 @@ pub enum RecorderError {
     /// A later version of this program wrote it.
     #[error(
         "{} was written by a newer detector (schema {found}, this one reads up to {known})",
-        .path.display()
+        shown(.path)
     )]
     Newer {
         /// Which file.
@@ -34,45 +36,45 @@ pub enum RecorderError {
         known: i64,
     },
     /// A database, or any other file, of something else.
-    #[error("{} is not a recorder of detector", .path.display())]
+    #[error("{} is not a recorder of detector", shown(.path))]
     Foreign {
         /// Which file.
         path: PathBuf,
     },
     /// The file is damaged.
-    #[error("{} is damaged: {reason}", .path.display())]
+    #[error("{} is damaged: {reason}", shown(.path))]
     Damaged {
         /// Which file.
         path: PathBuf,
-        /// What SQLite says.
+        /// What SQLite says, sanitized: it names what it finds in the file.
         reason: String,
     },
     /// A file system on which several processes cannot share a database.
-    #[error("{} is on a network file system, where a recorder cannot be kept", .folder.display())]
+    #[error("{} is on a network file system, where a recorder cannot be kept", shown(.folder))]
     NetworkFileSystem {
         /// Which folder.
         folder: PathBuf,
     },
     /// A file system on which a writer and its readers cannot share memory: a write-ahead log needs that.
-    #[error("{} is on a file system that cannot share memory between programs", .path.display())]
+    #[error("{} is on a file system that cannot share memory between programs", shown(.path))]
     NoSharedMemory {
         /// Which file.
         path: PathBuf,
     },
     /// It was removed while it was written.
-    #[error("{} was removed while it was written", .path.display())]
+    #[error("{} was removed while it was written", shown(.path))]
     Removed {
         /// Which file.
         path: PathBuf,
     },
     /// No room is left: on the file system, or within the bound of the recorder.
-    #[error("no room is left for {}", .path.display())]
+    #[error("no room is left for {}", shown(.path))]
     Full {
         /// Which file.
         path: PathBuf,
     },
     /// The operating system refused something.
-    #[error("cannot {doing} {}: {source}", .path.display())]
+    #[error("cannot {doing} {}: {source}", shown(.path))]
     Io {
         /// What was being done.
         doing: &'static str,
@@ -82,7 +84,7 @@ pub enum RecorderError {
         source: io::Error,
     },
     /// SQLite refused something else.
-    #[error("cannot use {}: {source}", .path.display())]
+    #[error("cannot use {}: {}", shown(.path), said(.source))]
     Database {
         /// Which file.
         path: PathBuf,
@@ -120,7 +122,7 @@ impl RecorderError {
             // find, is the file's fault.
             _ => Self::Damaged {
                 path,
-                reason: source.to_string(),
+                reason: said(&source),
             },
         }
     }
@@ -222,6 +224,16 @@ impl From<RecorderError> for Failure {
             None => failure,
         }
     }
+}
+
+/// The name of a file or folder, as it is told.
+fn shown(path: &Path) -> String {
+    sanitize::text(&path.display().to_string())
+}
+
+/// What SQLite says, as it is told.
+fn said(error: &rusqlite::Error) -> String {
+    sanitize::text(&error.to_string())
 }
 
 /// Names what was being done to which file when the operating system refused.

@@ -5,6 +5,7 @@
 mod support;
 
 use detector_api::failure::{Code, Failure};
+use detector_api::sanitize;
 use detector_recorder::{
     Batch, EventsWanted, FILE_NAME, Reader, RecorderError, Second, Span, Step,
 };
@@ -164,6 +165,38 @@ fn what_is_no_file_is_no_recorder_and_is_not_waited_for() {
         matches!(missing, RecorderError::Missing { .. }),
         "{missing}"
     );
+}
+
+/// SQLite tells of a schema that it cannot read with the names that are in it, and files are called anything.
+#[test]
+fn no_name_in_a_prepared_file_or_of_one_is_told_as_it_is() {
+    const EVIL: &str = "\u{1b}]0;owned\u{7}\u{1b}[2J\nhint: run this\u{202e}";
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(format!("{EVIL}{name}"));
+    let prepared = rusqlite::Connection::open(at("schema")).unwrap();
+    prepared
+        .execute_batch("CREATE TABLE runs (id); PRAGMA writable_schema = ON")
+        .unwrap();
+    let row =
+        "INSERT INTO sqlite_schema VALUES ('table', ?1, ?1, 2, 'CREATE TABLE runs gibberish')";
+    assert_eq!(prepared.execute(row, [EVIL]).unwrap(), 1);
+    drop(prepared);
+    fs::write(at("foreign"), "no database ".repeat(999)).unwrap();
+    for (name, expected) in [
+        ("schema", "malformed database schema"),
+        ("foreign", " is not a recorder of detector"),
+        ("missing", "there is no recorder at "),
+    ] {
+        let error = Reader::open(&at(name)).unwrap_err();
+        let said = error.to_string();
+        assert!(said.contains(expected) && said.contains("owned"), "{said}");
+        assert_eq!(said, sanitize::text(&said));
+        let told = Failure::from(error).to_string();
+        let lines: Vec<_> = told.lines().collect();
+        assert_eq!(lines.len(), 2, "{told}");
+        assert!(lines.iter().all(|line| **line == sanitize::text(line)));
+        assert!(!lines[1].contains("run this"), "{told}");
+    }
 }
 
 /// Else a few bytes would be read as rows without end.

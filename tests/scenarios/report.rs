@@ -1,12 +1,15 @@
 //! `detector report` tells of a real hoard from the files of an agent that was killed and came back: who,
-//! when nothing was seen, as text, as a page, as JSON and as a letter.
+//! when nothing was seen, as text, as a page, as JSON and as a letter. One that somebody prepared is refused in
+//! harmless words.
 
 use crate::stage::{CraftedStage, both_families, suffix};
 use anyhow::{Context, Result, ensure};
+use detector_recorder::fixtures::{WORST, night};
 use detector_tests::agent::{Agent, binary, command, command_under, with_mounts};
 use detector_tests::lab::Family;
 use detector_tests::schema::Schema;
-use detector_tests::story::Story;
+use detector_tests::screen::Screen;
+use detector_tests::story::{Story, in_folder};
 use detector_tests::{PATIENCE, expect};
 use nix::sys::signal::Signal;
 use serde_json::Value;
@@ -131,4 +134,56 @@ fn report(state: &Path, arguments: &[&str]) -> Result<String> {
     let said = String::from_utf8_lossy(&output.stderr);
     ensure!(output.status.success(), "{arguments:?}: {said}");
     String::from_utf8(output.stdout).context("the report is UTF-8")
+}
+
+/// The schema is read before anything else, and SQLite tells of one that is damaged with the names in it.
+#[test]
+fn no_name_in_a_prepared_recorder_reaches_the_terminal_as_it_is() -> Result<()> {
+    in_folder("report-prepared", |folder| {
+        night(folder)?;
+        let file = folder.join("recorder.db");
+        let mut bytes = fs::read(&file)?;
+        for (was, becomes) in [
+            // Of the same length.
+            (&b"tablehost_seconds"[..], &b"table\x1b[2J\nhint: x"[..]),
+            (b"CREATE TABLE host_seconds", b"CREATE TABLE (ost_seconds"),
+        ] {
+            // Also where it has moved from.
+            let places = (0..bytes.len()).filter(|at| bytes[*at..].starts_with(was));
+            for place in places.collect::<Vec<_>>() {
+                bytes[place..place + was.len()].copy_from_slice(becomes);
+            }
+        }
+        fs::write(&file, bytes)?;
+        let state_dir = file.to_str().context("a name in UTF-8")?;
+        let told = "malformed database schema (\u{fffd}[2J\u{fffd}hint: x)";
+        for arguments in [
+            &["report", state_dir][..],
+            &["events", "--state-dir", state_dir],
+            &["incidents", "--state-dir", state_dir],
+            &["peers", "--state-dir", state_dir],
+            &["explain", WORST, "--state-dir", state_dir],
+        ] {
+            let output = command(arguments)?.output()?;
+            let said = String::from_utf8(output.stderr)?;
+            ensure!(output.status.code() == Some(1), "{arguments:?}: {said}");
+            ensure!(said.contains(told), "{arguments:?}: {said}");
+            let lines: Vec<_> = said.lines().collect();
+            ensure!(
+                lines.len() == 2 && lines[1].starts_with("hint: the agent sets"),
+                "{arguments:?}: {said}"
+            );
+            let has_escape =
+                said.contains(|character: char| character.is_control() && character != '\n');
+            ensure!(!has_escape, "{arguments:?}: {said:?}");
+        }
+        let mut screen = Screen::start(command(&["top", "--state-dir", state_dir])?, 200, 24)?;
+        ensure!(screen.wait_end(PATIENCE)?.code() == Some(1));
+        screen.wait("why it ended", PATIENCE, |text| {
+            // This terminal leaves out what stands for a character that it may not show.
+            let told = told.replace('\u{fffd}', "");
+            text.starts_with("error: ") && text.replace('\u{fffd}', "").contains(&told)
+        })?;
+        Ok(())
+    })
 }

@@ -2,6 +2,7 @@
 
 use super::state::{Facts, HostHistory, Look, Mark, Recorded, RecordedPage};
 use detector_api::page::PeerPage;
+use detector_api::sanitize;
 use detector_api::snapshot::{Peer, Severity, Shrinks};
 use detector_api::time::rfc3339;
 use detector_recorder::{
@@ -27,7 +28,7 @@ pub(super) fn read(path: &Path, look: &Look) -> Result<Recorded, String> {
         .ok_or_else(|| {
             format!(
                 "no past to show: no second is recorded in {}",
-                path.display()
+                sanitize::text(&path.display().to_string())
             )
         })
 }

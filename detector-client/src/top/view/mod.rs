@@ -1,6 +1,7 @@
 //! Draws the state. Pure: a state in, a frame out.
 //!
-//! All text in the state was sanitized where it came in; here it is cut to its cell.
+//! All text in the state was sanitized where it came in, but for reasons why something failed: they are here.
+//! All is cut to its cell.
 
 mod confirmation;
 mod connection;
@@ -19,6 +20,7 @@ mod window;
 use super::state::{Link, Location, Overlay, State};
 use crate::layout::width_of;
 use crate::terminal::Capabilities;
+use detector_api::sanitize;
 use ratatui::Frame;
 use ratatui::buffer::{Buffer, Cell};
 use ratatui::layout::Rect;
@@ -114,17 +116,17 @@ fn has_banner(state: &State) -> bool {
 /// What is shown in which order, or what is wrong.
 fn draw_banner(buffer: &mut Buffer, area: Rect, state: &State) {
     if let Some(note) = &state.note {
-        return draw_text(buffer, area, note, theme::caution());
+        return draw_text(buffer, area, &sanitize::text(note), theme::caution());
     }
     if let Link::Lost { since, why } = &state.link {
         let time = header::time_of_day(since.unix_ns);
-        let text = format!("no answer since {time} UTC: {why}");
+        let text = format!("no answer since {time} UTC: {}", sanitize::text(why));
         let left = vec![Part::new(0, text, theme::alarm())];
         let right = vec![Part::new(1, "retrying", theme::quiet())];
         return draw_parts(buffer, area, left, right);
     }
     if let Some(reason) = &state.facts.unready_reason {
-        let text = format!("the agent is not ready: {reason}");
+        let text = format!("the agent is not ready: {}", sanitize::text(reason));
         return draw_text(buffer, area, &text, theme::alarm());
     }
     if let Some(text) = past::banner(state) {

@@ -4,10 +4,10 @@ use super::draw;
 use crate::columns::Grouping;
 use crate::terminal::Capabilities;
 use crate::top::keys::{self, Key};
-use crate::top::state::State;
 use crate::top::state::tests::actions::{block_result, rehearsed, reset_result};
 use crate::top::state::tests::past::Night;
 use crate::top::state::tests::{at_night, attacked, page, press, started, type_text};
+use crate::top::state::{Now, State};
 use detector_api::status::Saving;
 use detector_api::tcp_memory::HeldBytes;
 use ratatui::Terminal;
@@ -211,7 +211,7 @@ fn deeds_show_their_exact_effect() {
 #[test]
 fn an_agent_that_is_gone_is_told_in_one_line() {
     let mut state = attacked();
-    let later = crate::top::state::Now {
+    let later = Now {
         seconds: 9.0,
         ..state.taken
     };
@@ -286,6 +286,23 @@ fn hostile_names_change_nothing_but_their_own_cell() {
         };
         assert!(!drawn.contains(has_bad), "{name:?}");
         assert!(drawn.contains("198.51.100.7"), "{name:?}");
+    }
+}
+
+/// Reasons are words of others: of the recorder's file, of the agent, of the system.
+#[test]
+fn no_reason_hides_or_turns_what_is_drawn() {
+    const EVIL: &str = "\u{202e}\u{1b}[2J\u{200b}";
+    let of_note = |state: &mut State| state.note = Some(EVIL.to_owned());
+    let of_link = |state: &mut State| state.take(Now::default(), Err(EVIL.to_owned()));
+    let of_agent = |state: &mut State| state.facts.unready_reason = Some(EVIL.to_owned());
+    let ways: [fn(&mut State); 3] = [of_note, of_link, of_agent];
+    for told in ways {
+        let mut state = attacked();
+        told(&mut state);
+        let drawn = frame(&mut state, (200, 60), FULL);
+        assert!(drawn.contains("\u{fffd}\u{fffd}[2J\u{fffd}"), "{drawn}");
+        assert!(!drawn.contains(['\u{202e}', '\u{1b}', '\u{200b}']));
     }
 }
 

@@ -45,6 +45,35 @@ fn read(state: &mut State, path: &Path) {
     }
 }
 
+/// Files are called anything.
+#[test]
+fn why_there_is_no_past_is_told_in_one_harmless_line() {
+    const EVIL: &str = "\u{1b}]0;owned\u{7}\nhint: run this\u{202e}";
+    let folder = tempfile::tempdir().unwrap();
+    let mut state = started();
+    press(&mut state, Key::Char('p'));
+    let look = state.look().unwrap();
+    let missing = folder.path().join(EVIL);
+    let empty = folder.path().join(format!("{EVIL} without a second"));
+    std::fs::create_dir(&empty).unwrap();
+    let who = Opened {
+        host: "web1",
+        boot_id: "boot",
+        version: "0",
+        at: at(0),
+    };
+    let limits = Limits {
+        bytes: 16 << 20,
+        age_ms: 86_400_000,
+    };
+    drop(Recorder::open(&empty, limits, &who).unwrap());
+    for path in [missing, empty] {
+        let why = past::read(&path, &look).unwrap_err();
+        assert!(why.contains("owned"), "{why}");
+        assert_eq!(why, detector_api::sanitize::text(&why));
+    }
+}
+
 #[test]
 fn keys_go_by_second_minute_hour_and_incident() {
     let mut night = Night::new(started());
