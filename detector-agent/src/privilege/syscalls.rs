@@ -119,6 +119,13 @@ const SIOCSPGRP: u64 = 0x8902;
 const TIOCSTI: u64 = 0x5412;
 const TIOCLINUX: u64 = 0x541c;
 
+/// Of `bpf(2)`, all that is still done once programs are attached: maps are looked up, written to, cleared
+/// and walked, programs are asked what they cost, and each pass of the sweep makes a link of its iterator
+/// and an iterator of that (`BPF_LINK_CREATE`, `BPF_ITER_CREATE`). A link can be made of a program that is
+/// loaded alone; loading one, other ways of attaching, and what others have loaded are out of reach. A list
+/// of what is allowed: what newer kernels can do beside it is nothing that the agent does.
+const BPF_IN_USE: [u64; 7] = [1, 2, 3, 4, 15, 28, 33];
+
 /// Landlock bounds neither sockets of MPTCP nor those that connect with the first bytes that they send.
 const MPTCP: u64 = 262;
 const MSG_FASTOPEN: u64 = 0x2000_0000;
@@ -126,8 +133,8 @@ const MSG_FASTOPEN: u64 = 0x2000_0000;
 type Rules = (libc::c_long, Vec<SeccompRule>);
 
 /// Calls that are made, but not so: signals to threads of other processes (those to its own end a process
-/// that panics), having the kernel send them, limits of others, after which it sends them, too; connecting
-/// past Landlock.
+/// that panics), having the kernel send them, limits of others, after which it sends them, too; programs for
+/// the kernel; connecting past Landlock.
 fn forbidden_in_part() -> Result<Vec<Rules>, BackendError> {
     let own = rustix::process::getpid().as_raw_nonzero().get();
     let own = u64::from(own.unsigned_abs());
@@ -136,6 +143,7 @@ fn forbidden_in_part() -> Result<Vec<Rules>, BackendError> {
         (libc::SYS_prlimit64, vec![when(0, SeccompCmpOp::Ne, 0)?]),
         (libc::SYS_fcntl, any_of(1, &TELLING)?),
         (libc::SYS_ioctl, any_of(1, &TELLING_OR_TYPING)?),
+        (libc::SYS_bpf, none_of(0, &BPF_IN_USE)?),
         (libc::SYS_socket, any_of(2, &[MPTCP])?),
         (libc::SYS_sendto, vec![connects(3)?]),
         (libc::SYS_sendmsg, vec![connects(2)?]),
@@ -153,6 +161,15 @@ pub(super) fn any_of(argument: u8, values: &[u64]) -> Result<Vec<SeccompRule>, B
     values
         .map(|value| when(argument, SeccompCmpOp::Eq, *value))
         .collect()
+}
+
+/// Holds where the lower half of an argument is none of these.
+pub(super) fn none_of(argument: u8, values: &[u64]) -> Result<Vec<SeccompRule>, BackendError> {
+    let is_other = |value: &u64| {
+        SeccompCondition::new(argument, SeccompCmpArgLen::Dword, SeccompCmpOp::Ne, *value)
+    };
+    let others: Result<_, _> = values.iter().map(is_other).collect();
+    Ok(vec![SeccompRule::new(others?)?])
 }
 
 /// Holds if the lower half of an argument compares so.
@@ -187,7 +204,7 @@ fn without_second_numbers() -> Vec<sock_filter> {
 
 #[cfg(test)]
 mod tests {
-    use super::{FORBIDDEN, MPTCP, MSG_FASTOPEN, TELLING, TELLING_OR_TYPING, filter};
+    use super::{BPF_IN_USE, FORBIDDEN, MPTCP, MSG_FASTOPEN, TELLING, TELLING_OR_TYPING, filter};
     use rustix::io::Errno;
     use rustix::net::{AddressFamily, Protocol, SendFlags, SocketType, send, socket};
     use rustix::process::{getpid, test_kill_process};
@@ -214,6 +231,37 @@ mod tests {
         } else {
             Ok(())
         }
+    }
+
+    /// Commands of `bpf(2)` that there are, and then some.
+    const BPF_COMMANDS: u64 = 48;
+
+    /// What comes of each, of a structure that is too large.
+    fn of_bpf() -> Vec<Result<(), i32>> {
+        let commands = (0..BPF_COMMANDS).map(|command| command.try_into().unwrap());
+        commands
+            .map(|command| call(libc::SYS_bpf, command))
+            .collect()
+    }
+
+    /// In a thread of its own, which nobody shares. Whoever may not use it at all is told so for each.
+    #[test]
+    fn what_is_loaded_is_used_and_nothing_more_is() {
+        let filter = filter().unwrap();
+        std::thread::spawn(move || {
+            let before = of_bpf();
+            seccompiler::apply_filter(&filter).unwrap();
+            for ((command, was), is) in (0..).zip(before).zip(of_bpf()) {
+                let expected = if BPF_IN_USE.contains(&command) {
+                    was
+                } else {
+                    Err(libc::EPERM)
+                };
+                assert_eq!(is, expected, "command {command}");
+            }
+        })
+        .join()
+        .unwrap();
     }
 
     /// In a thread of its own, which nobody shares.

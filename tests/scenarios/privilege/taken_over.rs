@@ -122,6 +122,23 @@ impl Drop for Taken {
     }
 }
 
+/// Commands of `bpf(2)` that no thread may give any more: what makes, loads and attaches something, and what
+/// reaches for things of others.
+const OF_BPF: [(&str, u64); 12] = [
+    ("BPF_MAP_CREATE", 0),
+    ("BPF_PROG_LOAD", 5),
+    ("BPF_OBJ_GET", 7),
+    ("BPF_PROG_ATTACH", 8),
+    ("BPF_PROG_TEST_RUN", 10),
+    ("BPF_PROG_GET_FD_BY_ID", 13),
+    ("BPF_MAP_GET_FD_BY_ID", 14),
+    ("BPF_RAW_TRACEPOINT_OPEN", 17),
+    ("BPF_BTF_LOAD", 18),
+    ("BPF_LINK_UPDATE", 29),
+    ("BPF_LINK_GET_FD_BY_ID", 30),
+    ("BPF_TOKEN_CREATE", 36),
+];
+
 /// What no thread may do: programs, other processes, modules, mounts, and TCP past Landlock.
 fn forbidden(own: u64) -> Vec<(&'static str, libc::c_long, [u64; 6])> {
     let mptcp = [
@@ -135,7 +152,8 @@ fn forbidden(own: u64) -> Vec<(&'static str, libc::c_long, [u64; 6])> {
     let none = [0; 6];
     let first = [1, 0, 0, 0, 0, 0];
     let fast = u64::from(libc::MSG_FASTOPEN.unsigned_abs());
-    vec![
+    let of_bpf = OF_BPF.map(|(name, command)| (name, libc::SYS_bpf, [command, 0, 0, 0, 0, 0]));
+    let others = vec![
         ("execve", libc::SYS_execve, none),
         ("execveat", libc::SYS_execveat, none),
         ("ptrace", libc::SYS_ptrace, none),
@@ -171,7 +189,8 @@ fn forbidden(own: u64) -> Vec<(&'static str, libc::c_long, [u64; 6])> {
             libc::SYS_sendmmsg,
             [0, 0, 0, fast, 0, 0],
         ),
-    ]
+    ];
+    others.into_iter().chain(of_bpf).collect()
 }
 
 /// Whether Landlock of this kernel knows TCP: from Linux 6.7 on.
