@@ -2,7 +2,7 @@
 //! anything that has a path. As root they could write into the memory of a process, or name the program
 //! that the kernel starts when one dumps core.
 
-use super::syscalls::{any_of, program, when};
+use super::syscalls::{IOCTLS_IN_USE, none_of, program, when};
 use seccompiler::{BackendError, BpfProgram, SeccompCmpOp, SeccompRule};
 use std::collections::BTreeMap;
 
@@ -58,10 +58,6 @@ const FORBIDDEN_OLD: &[libc::c_long] = &[
 #[cfg(not(target_arch = "x86_64"))]
 const FORBIDDEN_OLD: &[libc::c_long] = &[38];
 
-/// Of `ioctl(2)`: `FS_IOC_SETFLAGS`, its number for programs of 32 bits, `FS_IOC_FSSETXATTR` and
-/// `FS_IOC_SETVERSION`, which change a file that was opened to be read.
-const OF_INODES: [u64; 4] = [0x4008_6602, 0x4004_6602, 0x401c_5820, 0x4008_7602];
-
 /// Makes this thread, and those that it starts, one that changes no files.
 pub(super) fn stay() -> Result<(), String> {
     let filter = filter()?;
@@ -78,8 +74,9 @@ fn filter() -> Result<BpfProgram, String> {
     opening(libc::SYS_openat, 2).map_err(|error| error.to_string())?;
     #[cfg(target_arch = "x86_64")]
     opening(libc::SYS_open, 1).map_err(|error| error.to_string())?;
-    let of_inodes = any_of(1, &OF_INODES).map_err(|error| error.to_string())?;
-    rules.insert(libc::SYS_ioctl, of_inodes);
+    // Attributes, and more, of a file that was opened to be read.
+    let others = none_of(1, &IOCTLS_IN_USE).map_err(|error| error.to_string())?;
+    rules.insert(libc::SYS_ioctl, others);
     program(rules)
 }
 

@@ -112,12 +112,12 @@ const F_SETOWN: u64 = 8;
 const F_SETSIG: u64 = 10;
 const F_SETOWN_EX: u64 = 15;
 
-/// Of `ioctl(2)`: the same, and what writes into terminals as if somebody typed.
-const TELLING_OR_TYPING: [u64; 4] = [FIOSETOWN, SIOCSPGRP, TIOCSTI, TIOCLINUX];
-const FIOSETOWN: u64 = 0x8901;
-const SIOCSPGRP: u64 = 0x8902;
-const TIOCSTI: u64 = 0x5412;
-const TIOCLINUX: u64 = 0x541c;
+/// Of `ioctl(2)`, all that is needed: the agent makes none itself, the standard library and the event loop
+/// set whether sockets block (`FIONBIO`) and are inherited (`FIOCLEX`), and C libraries ask by the others
+/// whether something is a terminal (`TCGETS`, `TCGETS2`, `TIOCGWINSZ`). A list of what is allowed: drivers and
+/// file systems have hundreds that hang up terminals, type into them, have signals sent, change attributes of
+/// files that were opened to be read, or freeze what they lie on.
+pub(super) const IOCTLS_IN_USE: [u64; 5] = [0x5421, 0x5451, 0x5401, 0x802c_542a, 0x5413];
 
 /// Of `bpf(2)`, all that is still done once programs are attached: maps are looked up, written to, cleared
 /// and walked, programs are asked what they cost, and each pass of the sweep makes a link of its iterator
@@ -142,7 +142,7 @@ fn forbidden_in_part() -> Result<Vec<Rules>, BackendError> {
         (libc::SYS_tgkill, vec![when(0, SeccompCmpOp::Ne, own)?]),
         (libc::SYS_prlimit64, vec![when(0, SeccompCmpOp::Ne, 0)?]),
         (libc::SYS_fcntl, any_of(1, &TELLING)?),
-        (libc::SYS_ioctl, any_of(1, &TELLING_OR_TYPING)?),
+        (libc::SYS_ioctl, none_of(1, &IOCTLS_IN_USE)?),
         (libc::SYS_bpf, none_of(0, &BPF_IN_USE)?),
         (libc::SYS_socket, any_of(2, &[MPTCP])?),
         (libc::SYS_sendto, vec![connects(3)?]),
@@ -156,7 +156,7 @@ fn connects(flags: u8) -> Result<SeccompRule, BackendError> {
     when(flags, SeccompCmpOp::MaskedEq(MSG_FASTOPEN), MSG_FASTOPEN)
 }
 
-pub(super) fn any_of(argument: u8, values: &[u64]) -> Result<Vec<SeccompRule>, BackendError> {
+fn any_of(argument: u8, values: &[u64]) -> Result<Vec<SeccompRule>, BackendError> {
     let values = values.iter();
     values
         .map(|value| when(argument, SeccompCmpOp::Eq, *value))
@@ -204,12 +204,13 @@ fn without_second_numbers() -> Vec<sock_filter> {
 
 #[cfg(test)]
 mod tests {
-    use super::{BPF_IN_USE, FORBIDDEN, MPTCP, MSG_FASTOPEN, TELLING, TELLING_OR_TYPING, filter};
+    use super::{BPF_IN_USE, FORBIDDEN, IOCTLS_IN_USE, MPTCP, MSG_FASTOPEN, TELLING, filter};
     use rustix::io::Errno;
     use rustix::net::{AddressFamily, Protocol, SendFlags, SocketType, send, socket};
     use rustix::process::{getpid, test_kill_process};
-    use std::io;
+    use std::io::{self, IsTerminal as _};
     use std::num::NonZeroU32;
+    use std::os::unix::net::UnixStream;
     use std::process::Command;
 
     /// What comes of a call with arguments that mean nothing.
@@ -233,6 +234,15 @@ mod tests {
         }
     }
 
+    /// Of file systems, `FIFREEZE`, `FS_IOC_SHUTDOWN`, `FS_IOC_ENABLE_VERITY` and `EXT4_IOC_SETVERSION`; the
+    /// number of `FIONBIO` with something above.
+    const FOREIGN_IOCTLS: [u64; 5] = [
+        0xc004_5877,
+        0x8004_587d,
+        0x4080_6685,
+        0x4008_6604,
+        0x8000_5421,
+    ];
     /// Commands of `bpf(2)` that there are, and then some.
     const BPF_COMMANDS: u64 = 48;
 
@@ -285,15 +295,18 @@ mod tests {
             assert_eq!(call(libc::SYS_tgkill, own), Err(libc::EINVAL));
             let file = std::fs::File::open("/dev/null").unwrap();
             assert!(rustix::io::fcntl_getfd(&file).is_ok());
-            for (number, commands) in [
-                (libc::SYS_fcntl, &TELLING[..]),
-                (libc::SYS_ioctl, &TELLING_OR_TYPING),
-            ] {
-                for command in commands {
-                    let asked = call_with(number, -1, (*command).try_into().unwrap());
-                    assert_eq!(asked, Err(libc::EPERM), "call {number}: {command:x}");
-                }
+            for command in TELLING {
+                let asked = call_with(libc::SYS_fcntl, -1, command.try_into().unwrap());
+                assert_eq!(asked, Err(libc::EPERM), "{command:x}");
             }
+            for number in (0..=0xffff).chain(FOREIGN_IOCTLS).chain(IOCTLS_IN_USE) {
+                let asked = call_with(libc::SYS_ioctl, -1, number.try_into().unwrap());
+                let is_in_use = IOCTLS_IN_USE.contains(&number);
+                let expected = if is_in_use { libc::EBADF } else { libc::EPERM };
+                assert_eq!(asked, Err(expected), "ioctl {number:x}");
+            }
+            UnixStream::pair().unwrap().0.set_nonblocking(true).unwrap();
+            assert!(!std::fs::File::open("/dev/null").unwrap().is_terminal());
             assert_eq!(call(libc::SYS_prlimit64, own), Err(libc::EPERM));
             let socket = |protocol| socket(AddressFamily::INET, SocketType::STREAM, protocol);
             let mptcp = NonZeroU32::new(MPTCP.try_into().unwrap()).map(Protocol::from_raw);

@@ -139,6 +139,20 @@ const OF_BPF: [(&str, u64); 12] = [
     ("BPF_TOKEN_CREATE", 36),
 ];
 
+/// Of `ioctl(2)`, what sends signals, types for others, or changes files and what they lie on.
+const OF_IOCTL: [(&str, u64); 10] = [
+    ("TIOCSTI", 0x5412),
+    ("TIOCVHANGUP", 0x5437),
+    ("TIOCSCTTY", 0x540e),
+    ("TIOCLINUX", 0x541c),
+    ("FIOSETOWN", 0x8901),
+    ("FS_IOC_SETFLAGS", 0x4008_6602),
+    ("EXT4_IOC_SETVERSION", 0x4008_6604),
+    ("FS_IOC_ENABLE_VERITY", 0x4080_6685),
+    ("FIFREEZE", 0xc004_5877),
+    ("FS_IOC_SHUTDOWN", 0x8004_587d),
+];
+
 /// What no thread may do: programs, other processes, modules, mounts, and TCP past Landlock.
 fn forbidden(own: u64) -> Vec<(&'static str, libc::c_long, [u64; 6])> {
     let mptcp = [
@@ -190,7 +204,10 @@ fn forbidden(own: u64) -> Vec<(&'static str, libc::c_long, [u64; 6])> {
             [0, 0, 0, fast, 0, 0],
         ),
     ];
-    others.into_iter().chain(of_bpf).collect()
+    // Of no open file.
+    let of_ioctl = |(name, number)| (name, libc::SYS_ioctl, [u64::MAX, number, 0, 0, 0, 0]);
+    let of_ioctl = OF_IOCTL.map(of_ioctl);
+    others.into_iter().chain(of_bpf).chain(of_ioctl).collect()
 }
 
 /// Whether Landlock of this kernel knows TCP: from Linux 6.7 on.
