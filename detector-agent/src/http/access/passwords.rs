@@ -16,6 +16,8 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 const KNOWN_MAX: usize = 64;
 /// So many times as long as a check took nothing is checked.
 const REST: u32 = 3;
+/// What comes after so many bytes of a password means nothing to bcrypt.
+const PASSWORD_BYTES: usize = 72;
 
 pub(super) struct Passwords {
     /// Two keys of this process, so that what is remembered tells nothing and cannot be aimed at.
@@ -45,11 +47,14 @@ impl Passwords {
         let Some((user, password)) = authorization.and_then(read) else {
             return false;
         };
-        // Of somebody else where there is no such user, so that the time does not tell.
-        let Some(hash) = users.get(&user).or_else(|| users.values().next()) else {
+        let of_user = users.get(&user);
+        let is_user = of_user.is_some();
+        let Some(hash) = of_user.or_else(|| self.of_somebody_else(users, &user)) else {
             return false;
         };
-        let key = [0, 1].map(|each: usize| self.keys[each].hash_one((&user, &password, hash)));
+        let bytes = password.as_bytes();
+        let bytes = bytes.get(..PASSWORD_BYTES).unwrap_or(bytes);
+        let key = [0, 1].map(|each: usize| self.keys[each].hash_one((&user, bytes, hash)));
         if self.is_known(&key) {
             return true;
         }
@@ -59,15 +64,28 @@ impl Passwords {
         let (hash, meter) = (hash.clone(), Arc::clone(meter));
         let is_right = move || {
             let checked = meter.time(|| bcrypt::verify(password, &hash));
-            checked.is_ok_and(|is_right| is_right)
+            // Whoever is no user is refused as one whose password is wrong: after as long a rest.
+            checked.is_ok_and(|is_right| is_right) && is_user
         };
         // A task of its own: whoever hangs up meanwhile does not end it, and gets nobody the next turn.
         let checked = tokio::spawn(check(turn, is_right)).await;
-        let is_right = checked.unwrap_or(false) && users.contains_key(&user);
+        let is_right = checked.unwrap_or(false);
         if is_right {
             self.remember(key);
         }
         is_right
+    }
+
+    /// The hash for a name that is no user's, always the same one, so that the time does not tell: where
+    /// hashes cost unlike times, other names cost them, too.
+    fn of_somebody_else<'a>(
+        &self,
+        users: &'a BTreeMap<String, String>,
+        name: &str,
+    ) -> Option<&'a String> {
+        let count = u64::try_from(users.len()).ok()?;
+        let chosen = self.keys[0].hash_one(name).checked_rem(count)?;
+        users.values().nth(usize::try_from(chosen).ok()?)
     }
 
     fn is_known(&self, key: &[u64; 2]) -> bool {
@@ -114,12 +132,51 @@ mod tests {
     use crate::http::Meter;
     use base64::Engine as _;
     use hyper::header::HeaderValue;
-    use std::collections::BTreeMap;
+    use std::collections::{BTreeMap, BTreeSet};
     use std::sync::Arc;
     use std::time::Duration;
+    use tokio::time::Instant;
 
     fn basic(pair: &str) -> HeaderValue {
         HeaderValue::try_from(format!("Basic {}", STANDARD.encode(pair))).unwrap()
+    }
+
+    /// In the event loop's time, which stands still but for rests.
+    #[tokio::test(start_paused = true)]
+    async fn who_is_no_user_waits_as_long_as_for_a_wrong_password() {
+        let right = "right".repeat(20);
+        let hash = bcrypt::hash(&right, 4).unwrap();
+        let users = BTreeMap::from([("ann".to_owned(), hash)]);
+        let passwords = Passwords::default();
+        let meter = Arc::new(Meter::default());
+        for (user, password, is_right) in [
+            ("ann", right.as_str(), true),
+            ("ann", "wrong", false),
+            ("bob", &right, false),
+            ("bob", "wrong", false),
+            ("ann", &format!("{right} and more"), true),
+        ] {
+            let guess = basic(&format!("{user}:{password}"));
+            let began = Instant::now();
+            let is_admitted = passwords.are_right(&users, Some(&guess), &meter).await;
+            assert_eq!(is_admitted, is_right, "{user}:{password}");
+            assert_eq!(began.elapsed().is_zero(), is_right, "{user}:{password}");
+        }
+        // Of what is one password to bcrypt one is known.
+        assert_eq!(passwords.known.lock().unwrap().len(), 1);
+    }
+
+    /// Each hash has a time of its own.
+    #[test]
+    fn names_that_are_no_users_share_the_hashes_of_all() {
+        let passwords = Passwords::default();
+        let users = ["ann", "bob", "eve"].map(|name| (name.to_owned(), format!("{name}'s")));
+        let users = BTreeMap::from(users);
+        let of = |name: u32| passwords.of_somebody_else(&users, &name.to_string());
+        let all: BTreeSet<_> = (0..1_000).filter_map(of).collect();
+        assert_eq!(all.len(), users.len());
+        assert!((0..1_000).all(|name| of(name) == of(name)));
+        assert_eq!(passwords.of_somebody_else(&BTreeMap::new(), "ann"), None);
     }
 
     /// As if the client hung up.
