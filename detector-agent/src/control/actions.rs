@@ -3,6 +3,7 @@
 //! Whoever may use the control socket may look. Only root and the agent's own user may act, dry
 //! runs included: the kernel says who is at the other end of a Unix socket.
 
+use super::may_act;
 use crate::actions::{Asker, BlockError, BlockOrder, Fence, ResetError, ResetFilter, ResetPlan};
 use crate::http::{Client, Request, Response};
 use crate::state::AgentState;
@@ -68,9 +69,8 @@ async fn carry_out(state: &Arc<AgentState>, request: &Request) -> Result<Respons
 
 /// The user at the other end, if it may act.
 fn authorized_uid(state: &AgentState, request: &Request) -> Result<u32, Response> {
-    let own = rustix::process::geteuid().as_raw();
     match request.client.and_then(Client::uid) {
-        Some(uid) if uid == 0 || uid == own => Ok(uid),
+        Some(uid) if may_act(uid) => Ok(uid),
         other => {
             let who = other.map_or("this user".to_owned(), |uid| format!("uid {uid}"));
             if state.actions.may_tell_refusal() {

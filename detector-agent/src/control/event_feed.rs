@@ -4,6 +4,8 @@
 //! their number (`{"dropped": n}`). Nothing is stored for it but its position.
 
 use super::event_filter::EventFilter;
+use super::slots::{Slot, Slots};
+use crate::http::Client;
 use crate::state::AgentState;
 use bytes::Bytes;
 use detector_api::snapshot::Event;
@@ -17,7 +19,7 @@ use tokio::task::yield_now;
 const EVENTS_PER_STEP: usize = 512;
 /// Readers that may follow at the same time. They stay as long as they like, and must leave
 /// connections of the socket to those who only ask, and to root, who may want to act.
-pub(super) const FOLLOWERS_MAX: u64 = 24;
+pub(super) const FOLLOWERS_MAX: usize = 24;
 /// Pieces that wait for a reader.
 const PIECES: usize = 2;
 
@@ -70,20 +72,18 @@ fn lines(step: &Step) -> Bytes {
     text.into()
 }
 
-/// Starts feeding; ends with the last event, or, if the filter follows, with the reader or the
-/// agent. `None` if the filter follows and as many readers do as may.
-pub(super) fn start(state: Arc<AgentState>, filter: EventFilter) -> Option<mpsc::Receiver<Bytes>> {
-    let follower = if filter.follows {
-        Some(Follower::new(&state)?)
-    } else {
-        None
-    };
+/// Starts feeding; ends with the last event, or, if there is a follower, with the reader or the agent.
+pub(super) fn start(
+    state: Arc<AgentState>,
+    filter: EventFilter,
+    follower: Option<Follower>,
+) -> mpsc::Receiver<Bytes> {
     let (sender, pieces) = mpsc::channel(PIECES);
     let position = begin(&state.engine(), filter.after);
     let meter = Arc::clone(&state.counters.served);
     let feed = feed(state, filter, position, sender, follower);
     tokio::spawn(async move { meter.watch(feed).await });
-    Some(pieces)
+    pieces
 }
 
 /// Where a reader begins that has the events up to this number.
@@ -96,32 +96,42 @@ fn begin(engine: &Engine, after: u64) -> u64 {
     engine.first_event_id().saturating_sub(1)
 }
 
-/// Counts a follower for as long as it lives.
-struct Follower(Arc<AgentState>);
+/// A reader that follows, counted for as long as it lives.
+pub(super) struct Follower {
+    state: Arc<AgentState>,
+    _slot: Slot,
+}
 
 impl Follower {
-    /// `None` if the limit is reached.
-    fn new(state: &Arc<AgentState>) -> Option<Self> {
-        let one_more = |count| (count < FOLLOWERS_MAX).then_some(count + 1);
-        let followers = &state.counters.followers;
-        let counted = followers.fetch_update(Ordering::Relaxed, Ordering::Relaxed, one_more);
-        counted.is_ok().then(|| Self(Arc::clone(state)))
+    /// `None` if it would be one too many.
+    pub(super) fn new(
+        state: &Arc<AgentState>,
+        slots: &Slots,
+        client: Option<Client>,
+    ) -> Option<Self> {
+        let slot = slots.take(client)?;
+        state.counters.followers.fetch_add(1, Ordering::Relaxed);
+        Some(Self {
+            state: Arc::clone(state),
+            _slot: slot,
+        })
     }
 }
 
 impl Drop for Follower {
     fn drop(&mut self) {
-        self.0.counters.followers.fetch_sub(1, Ordering::Relaxed);
+        let followers = &self.state.counters.followers;
+        followers.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
-/// `_follower` is counted until this ends.
+/// A follower is counted until this ends.
 async fn feed(
     state: Arc<AgentState>,
     filter: EventFilter,
     mut position: u64,
     reader: mpsc::Sender<Bytes>,
-    _follower: Option<Follower>,
+    follower: Option<Follower>,
 ) {
     let mut newest = state.watch_events();
     let mut stop = state.watch_stop();
@@ -142,7 +152,7 @@ async fn feed(
             yield_now().await;
             continue;
         }
-        if !filter.follows {
+        if follower.is_none() {
             return;
         }
         tokio::select! {

@@ -6,6 +6,7 @@
 
 use super::TOTAL_COUNT;
 use super::beside::Beside;
+use super::slots::{Slot, Slots};
 use crate::http::{Content, Meter, Request, Response};
 use crate::state::AgentState;
 use bytes::Bytes;
@@ -15,14 +16,17 @@ use hyper::StatusCode;
 use hyper::header::{self, HeaderValue};
 use serde::Serialize;
 use std::sync::Arc;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
+use tokio::sync::mpsc;
 
 /// Rows viewed before the engine is given back.
 const ROWS_AT_A_TIME: usize = 128;
 /// Bytes of a piece.
 const PIECE_BYTES: usize = 64 << 10;
-/// Listings at the same time: each keeps the keys of its rows. Further ones are refused with 503.
+/// Listings at the same time. Further ones are refused with 503.
 const LISTINGS: usize = 16;
+/// Of these, as many may have more rows than [`LIST_LIMIT`]: each keeps the keys of its rows until its reader
+/// has them all, 48 bytes a connection, beside tables that may be full (`docs/scaling.md`).
+const LONG_LISTINGS: usize = 6;
 /// Listings that rank or view rows at the same time. None keeps this slot while a reader is
 /// waited for, so a slow one holds up nobody.
 const WORKERS: usize = 2;
@@ -42,7 +46,8 @@ pub(super) struct Table<K, T> {
 /// Makes listings, a few at a time.
 #[derive(Debug)]
 pub(super) struct Listings {
-    slots: Arc<Semaphore>,
+    slots: Slots,
+    long: Slots,
     workers: Beside,
 }
 
@@ -50,7 +55,8 @@ impl Listings {
     /// What they take is added to `meter`.
     pub(super) fn new(meter: &Arc<Meter>) -> Self {
         Self {
-            slots: Arc::new(Semaphore::new(LISTINGS)),
+            slots: Slots::new(LISTINGS),
+            long: Slots::new(LONG_LISTINGS),
             workers: Beside::new(WORKERS, meter),
         }
     }
@@ -78,31 +84,51 @@ impl Listings {
             let message = "the only parameter of this path is limit, a number; 0 for all";
             return Response::json_error(StatusCode::BAD_REQUEST, message);
         };
-        let Ok(slot) = Arc::clone(&self.slots).try_acquire_owned() else {
-            let message = "too many lists are being read; try again";
-            return Response::json_error(StatusCode::SERVICE_UNAVAILABLE, message)
-                .with_header(header::RETRY_AFTER, RETRY_AFTER);
+        let client = request.client;
+        let Some(slot) = self.slots.take(client) else {
+            return too_many("lists");
         };
-        let ranking = Arc::clone(state);
+        let (ranking, long) = (Arc::clone(state), self.long.clone());
         let rank = move || {
-            ranking.with_engine(|engine| ((table.count)(engine), (table.rank)(engine, limit)))
+            ranking.with_engine(|engine| {
+                let count = (table.count)(engine);
+                let is_long = limit.min(count) > LIST_LIMIT;
+                let long_slot = if is_long {
+                    Some(long.take(client)?)
+                } else {
+                    None
+                };
+                Some((count, (table.rank)(engine, limit), long_slot))
+            })
         };
-        let Some((count, keys)) = self.workers.run(rank).await else {
+        let Some(ranked) = self.workers.run(rank).await else {
             return Response::json_error(StatusCode::INTERNAL_SERVER_ERROR, "internal error");
         };
+        let Some((count, mut keys, long_slot)) = ranked else {
+            return too_many("long lists");
+        };
+        // Of a ranking of all.
+        keys.shrink_to_fit();
         let (sender, pieces) = mpsc::channel(1);
         let listing = Listing {
             state: Arc::clone(state),
             keys: Arc::new(keys),
             view: table.view,
             workers: self.workers.clone(),
-            _slot: slot,
+            _slots: (slot, long_slot),
         };
         let meter = Arc::clone(&state.counters.served);
         tokio::spawn(async move { meter.watch(listing.send(sender)).await });
         Response::ok("application/json", Content::Pieces(pieces))
             .with_header(TOTAL_COUNT, HeaderValue::from(count))
     }
+}
+
+/// Whoever had enough of them leaves room soon.
+fn too_many(what: &str) -> Response {
+    let message = format!("too many {what} are being read; try again");
+    Response::json_error(StatusCode::SERVICE_UNAVAILABLE, &message)
+        .with_header(header::RETRY_AFTER, RETRY_AFTER)
 }
 
 fn parse_limit(request: &Request) -> Option<usize> {
@@ -122,7 +148,7 @@ struct Listing<K, T> {
     keys: Arc<Vec<K>>,
     view: fn(&Engine, &[K]) -> Vec<T>,
     workers: Beside,
-    _slot: OwnedSemaphorePermit,
+    _slots: (Slot, Option<Slot>),
 }
 
 impl<K, T> Listing<K, T>

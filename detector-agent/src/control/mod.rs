@@ -7,6 +7,7 @@ mod event_filter;
 mod host;
 mod listing;
 mod routes;
+mod slots;
 pub(crate) mod socket;
 mod status;
 
@@ -23,3 +24,8 @@ const AGENT_STARTED: HeaderName = HeaderName::from_static(AGENT_STARTED_HEADER);
 const AGENT_VERSION: HeaderName = HeaderName::from_static(AGENT_VERSION_HEADER);
 /// Version of this program.
 const VERSION: &str = env!("CARGO_PKG_VERSION");
+
+/// Whether this user may act and not only look: root, and the agent's own.
+fn may_act(uid: u32) -> bool {
+    uid == 0 || uid == rustix::process::geteuid().as_raw()
+}

@@ -2,10 +2,11 @@
 
 use super::actions;
 use super::beside::Beside;
-use super::event_feed;
+use super::event_feed::{self, FOLLOWERS_MAX, Follower};
 use super::event_filter::EventFilter;
 use super::host::host;
 use super::listing::{Listings, Table};
+use super::slots::Slots;
 use super::status::status;
 use super::{AGENT_STARTED, AGENT_VERSION, VERSION};
 use crate::http::{Content, Handler, Request, Response, Verb};
@@ -26,6 +27,7 @@ const LOOKS: usize = 2;
 pub(crate) struct Control {
     state: Arc<AgentState>,
     listings: Listings,
+    followers: Slots,
     /// What reads files or waits for the kernel.
     looks: Beside,
 }
@@ -36,6 +38,7 @@ impl Control {
         let meter = &state.counters.served;
         Self {
             listings: Listings::new(meter),
+            followers: Slots::new(FOLLOWERS_MAX),
             looks: Beside::new(LOOKS, meter),
             state,
         }
@@ -78,21 +81,22 @@ impl Control {
             Ok(filter) => filter,
             Err(message) => return Response::json_error(StatusCode::BAD_REQUEST, &message),
         };
-        let follows = filter.follows;
-        let Some(pieces) = event_feed::start(Arc::clone(&self.state), filter) else {
-            return Response::json_refusal(
-                StatusCode::SERVICE_UNAVAILABLE,
-                &format!(
-                    "{} readers follow events already",
-                    event_feed::FOLLOWERS_MAX
-                ),
-                "stop one of them, or ask without following",
-            );
-        };
-        let content = if follows {
-            Content::EndlessPieces(pieces)
+        let content = if filter.follows {
+            let follower = Follower::new(&self.state, &self.followers, request.client);
+            let Some(follower) = follower else {
+                return Response::json_refusal(
+                    StatusCode::SERVICE_UNAVAILABLE,
+                    &format!(
+                        "too many readers follow events: {FOLLOWERS_MAX} may, {} of one user",
+                        self.followers.of_one()
+                    ),
+                    "stop one of them, or ask without following",
+                );
+            };
+            let state = Arc::clone(&self.state);
+            Content::EndlessPieces(event_feed::start(state, filter, Some(follower)))
         } else {
-            Content::Pieces(pieces)
+            Content::Pieces(event_feed::start(Arc::clone(&self.state), filter, None))
         };
         Response::ok("application/x-ndjson", content)
     }

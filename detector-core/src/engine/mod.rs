@@ -21,6 +21,7 @@ mod zero_window;
 
 pub use census::{CensusWanted, Counted};
 pub use owners::{OwnerWanted, WaitingTasks};
+pub use view::ConnectionKey;
 
 use crate::events::Events;
 use crate::incidents::{Incidents, Part};

@@ -4,7 +4,6 @@ use super::Engine;
 use super::export::Cost;
 use super::owners;
 use crate::ledger::seconds;
-use crate::observe::observation::ConnectionId;
 use crate::observe::peer_address::PeerAddress;
 use crate::observe::state::PackedId;
 use crate::rules::shrink;
@@ -14,6 +13,10 @@ use detector_api::address::network_of;
 use detector_api::snapshot::{self, PeerDetail, StandingFlag};
 use std::cmp::{Ordering, Reverse};
 use std::net::SocketAddr;
+
+/// A connection in a list that is yet to be shown: opaque, and small, for lists are long.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ConnectionKey(PackedId);
 
 impl Engine {
     /// All peers, those that cost most first.
@@ -137,17 +140,19 @@ impl Engine {
     /// Which connections cost most, at most `limit`, the most costly first; see
     /// [`rank_peers`](Self::rank_peers).
     #[must_use]
-    pub fn rank_connections(&self, limit: usize) -> Vec<ConnectionId> {
+    pub fn rank_connections(&self, limit: usize) -> Vec<ConnectionKey> {
         let mut ranked: Vec<Dearness> = Vec::with_capacity(self.connections.len());
         ranked.extend(self.connections.iter().map(dearness));
         keep_first(&mut ranked, limit, |a, b| b.cmp(a));
-        ranked.into_iter().map(|(_, _, id)| id.unpack()).collect()
+        let keys = ranked.into_iter().map(|(_, _, id)| ConnectionKey(id));
+        keys.collect()
     }
 
-    /// Those of `ids` that are in the table, in that order.
+    /// Those of `keys` that are in the table, in that order.
     #[must_use]
-    pub fn view_connections(&self, ids: &[ConnectionId]) -> Vec<snapshot::Connection> {
-        let slots = ids.iter().filter_map(|id| self.connections.find(id));
+    pub fn view_connections(&self, keys: &[ConnectionKey]) -> Vec<snapshot::Connection> {
+        let slots = keys.iter();
+        let slots = slots.filter_map(|ConnectionKey(id)| self.connections.find_packed(id));
         slots
             .map(|slot| self.view_connection(self.connections.get(slot)))
             .collect()

@@ -1,12 +1,12 @@
-use super::{LIST_LIMIT, LISTINGS, Listings, Table};
+use super::{LIST_LIMIT, LISTINGS, LONG_LISTINGS, Listings, Table, WORKERS};
 use crate::clock::thread_time;
 use crate::config::Config;
 use crate::control::Control;
-use crate::http::{Content, Handler, Request, Response};
+use crate::http::{Client, Content, Handler, Request, Response};
 use crate::state::AgentState;
 use crate::state::tests::{stalled, state};
 use detector_api::snapshot::Peer;
-use detector_core::engine::Engine;
+use detector_core::engine::{ConnectionKey, Engine};
 use hyper::StatusCode;
 use serde_json::Value;
 use std::sync::Arc;
@@ -79,39 +79,101 @@ async fn the_most_costly_come_first_and_the_total_is_given() {
     }
 }
 
+/// Who ask, and the agent that answers.
+struct Askers(Arc<Control>);
+
+impl Askers {
+    async fn list(&self, uid: u32, limit: usize) -> Response {
+        let mut request = Request::parse("/v1/peers", Some(&format!("limit={limit}"))).unwrap();
+        request.client = Some(Client::User(Some(uid)));
+        Arc::clone(&self.0).handle(request).await
+    }
+
+    /// Has a user begin lists and read none, until one is refused.
+    async fn all_for(&self, uid: u32, limit: usize) -> Vec<Response> {
+        let mut begun = Vec::new();
+        loop {
+            let response = self.list(uid, limit).await;
+            if response.status != StatusCode::OK {
+                assert_eq!(response.status, StatusCode::SERVICE_UNAVAILABLE);
+                let mut headers = response.headers.iter();
+                assert!(headers.any(|(name, _)| name == "retry-after"));
+                return begun;
+            }
+            begun.push(response);
+        }
+    }
+}
+
 #[tokio::test]
-async fn readers_who_stop_in_the_middle_hold_up_nobody() {
+async fn readers_who_stop_in_the_middle_hold_up_nobody_else() {
     let (state, _pings) = state(&Config::default());
     feed(&state, 1_000);
-    let control = Arc::new(Control::new(Arc::clone(&state)));
-    let list = async || {
-        let request = Request::parse("/v1/peers", Some("limit=0")).unwrap();
-        Arc::clone(&control).handle(request).await
-    };
-    let mut stopped = Vec::new();
-    for _ in 0..LISTINGS - 1 {
-        stopped.push(list().await);
-    }
-    assert_eq!(rows(list().await).await.len(), 1_000);
-    stopped.push(list().await);
-    let refused = list().await;
-    assert_eq!(refused.status, StatusCode::SERVICE_UNAVAILABLE);
-    assert!(
-        refused
-            .headers
-            .iter()
-            .any(|(name, _)| name == "retry-after")
-    );
+    let askers = Askers(Arc::new(Control::new(Arc::clone(&state))));
+    let first = askers.all_for(1_001, 0).await;
+    assert!(!first.is_empty() && first.len() < LISTINGS / 2);
+    assert_eq!(rows(askers.list(1_002, 0).await).await.len(), 1_000);
+    let second = askers.all_for(1_002, 0).await;
+    let third = askers.all_for(1_003, 0).await;
+    let others = first.len() + second.len() + third.len();
+    let mut of_root = askers.all_for(0, 0).await;
+    assert!(others < LISTINGS);
+    assert_eq!(others + of_root.len(), LISTINGS);
+    assert_eq!(rows(of_root.remove(0)).await.len(), 1_000);
     // Whoever goes makes room.
-    stopped.clear();
+    drop(first);
     loop {
-        let response = list().await;
+        let response = askers.list(1_001, 0).await;
         if response.status == StatusCode::OK {
             assert_eq!(rows(response).await.len(), 1_000);
             return;
         }
         tokio::task::yield_now().await;
     }
+}
+
+/// They keep what others do not need to wait for: the keys of a full table.
+#[tokio::test]
+async fn of_long_lists_fewer_are_begun_and_short_ones_go_on_beside_them() {
+    let (state, _pings) = state(&Config::default());
+    feed(&state, 1_001);
+    let askers = Askers(Arc::new(Control::new(Arc::clone(&state))));
+    let of_one = askers.all_for(1_001, 0).await;
+    let of_another = askers.all_for(1_002, 1_001).await;
+    let of_root = askers.all_for(0, 0).await;
+    let all = of_one.len() + of_another.len() + of_root.len();
+    assert_eq!(all, LONG_LISTINGS);
+    assert!(!of_one.is_empty() && !of_another.is_empty() && !of_root.is_empty());
+    for uid in [0, 1_001, 1_003] {
+        assert_eq!(
+            rows(askers.list(uid, LIST_LIMIT).await).await.len(),
+            LIST_LIMIT
+        );
+    }
+    for list in of_one {
+        assert_eq!(rows(list).await.len(), 1_001);
+    }
+}
+
+/// By the formula of `docs/scaling.md`, in kB.
+#[test]
+fn long_lists_of_full_tables_stay_below_what_the_unit_allows() {
+    let unit = include_str!("../../../../packaging/systemd/detector.service");
+    let mut lines = unit.lines();
+    let most = lines.find_map(|line| line.strip_prefix("MemoryMax=")?.strip_suffix('M'));
+    let most = most.unwrap().parse::<usize>().unwrap() * 1_024;
+    let Config { budget, peers, .. } = Config::default();
+    let (connections, events) = (budget.connections as usize, budget.events);
+    let tables = 30_000 + (900 * peers.capacity + 700 * connections + 1_300 * events) / 1_000;
+    let ring = usize::try_from(budget.ring.0).unwrap();
+    let kernel = 5_000 + ring / 1_024 + 330 * connections / 1_000;
+    let key = size_of::<ConnectionKey>();
+    // A ranking has the cost of each beside its key.
+    let of_each = LONG_LISTINGS * key + WORKERS * (key + 16);
+    assert!(of_each <= 420, "{of_each} bytes of a connection");
+    let readers = 32_000 + 420 * connections / 1_000;
+    let all = tables + kernel + readers;
+    assert!(all < most, "{all} kB of {most}");
 }
 
 #[tokio::test]

@@ -1,12 +1,13 @@
 use super::Control;
 use crate::config::{Config, Scope};
-use crate::http::{Content, Handler, Request, Response};
+use crate::http::{Client, Content, Handler, Request, Response};
 use crate::state::AgentState;
 use crate::state::tests::{stalled, state};
 use detector_api::host::Host;
 use detector_api::snapshot::{Connection, Event, EventType, FlagKind, Peer};
 use hyper::StatusCode;
 use serde_json::Value;
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, mpsc};
 use std::time::Duration;
 use tokio::sync::oneshot;
@@ -133,6 +134,40 @@ async fn a_follower_gets_what_happens_and_ends_with_the_agent() {
     );
     state.stop();
     assert_eq!(timeout(PATIENCE, pieces.recv()).await, Ok(None));
+}
+
+/// They stay for as long as they like.
+#[tokio::test]
+async fn nobody_follows_so_often_that_others_cannot() {
+    let (state, _pings) = state(&Config::default());
+    let control = Arc::new(Control::new(Arc::clone(&state)));
+    let follow = async |uid| {
+        let mut request = Request::parse("/v1/events", Some("follow=1&kind=dribble")).unwrap();
+        request.client = Some(Client::User(Some(uid)));
+        Arc::clone(&control).handle(request).await
+    };
+    let mut following = Vec::new();
+    for (uid, expected) in [(1_001, 9), (1_002, 9), (1_003, 0), (0, 6)] {
+        let before = following.len();
+        let refused = loop {
+            let response = follow(uid).await;
+            if response.status != StatusCode::OK {
+                break response;
+            }
+            following.push(response);
+        };
+        assert_eq!(following.len() - before, expected, "{uid}");
+        assert_eq!(refused.status, StatusCode::SERVICE_UNAVAILABLE);
+        let said = text(refused).await;
+        assert!(said.contains("24 may, 9 of one user"), "{said}");
+    }
+    let counted = || state.counters.followers.load(Ordering::Relaxed);
+    assert_eq!(counted(), 24);
+    following.clear();
+    while counted() > 0 {
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(follow(1_001).await.status, StatusCode::OK);
 }
 
 #[tokio::test]

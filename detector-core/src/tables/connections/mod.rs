@@ -73,11 +73,14 @@ impl Connections {
     }
 
     pub(crate) fn find(&self, id: &ConnectionId) -> Option<u32> {
+        self.find_packed(&PackedId::of(id))
+    }
+
+    pub(crate) fn find_packed(&self, wanted: &PackedId) -> Option<u32> {
         let slab = &self.slab;
-        let wanted = PackedId::of(id);
         self.index
             .find(self.hasher.hash_one(wanted), |&slot| {
-                slab[slot as usize].last.id == wanted
+                slab[slot as usize].last.id == *wanted
             })
             .copied()
     }
