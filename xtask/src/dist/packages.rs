@@ -10,6 +10,7 @@ use anyhow::{Context as _, Result};
 use super::Release;
 use super::tree_of_files::Tree;
 use crate::command::run;
+use crate::packaging::account;
 use crate::tree;
 
 /// Compressed, all files owned by root and of the time of the release, sorted by name.
@@ -44,7 +45,14 @@ pub(super) fn deb(release: &Release, tree: &Tree) -> Result<()> {
     let control = tree.root.join("DEBIAN");
     fs::create_dir(&control).context("cannot make DEBIAN")?;
     let size = tree.kibibytes()?;
-    for name in ["control", "conffiles", "postinst", "prerm", "postrm"] {
+    for name in [
+        "control",
+        "conffiles",
+        "preinst",
+        "postinst",
+        "prerm",
+        "postrm",
+    ] {
         let text = template(&format!("deb/{name}"), release)?
             .replace("@ARCH@", tree.processor.debian())
             .replace("@SIZE@", &size);
@@ -114,7 +122,7 @@ fn template(name: &str, release: &Release) -> Result<String> {
     let file = tree::root().join("packaging").join(name);
     let text =
         fs::read_to_string(&file).with_context(|| format!("cannot read {}", file.display()))?;
-    Ok(text
+    Ok(account::put_into(&text)?
         .replace("@VERSION@", &release.version)
         .replace("@EPOCH@", &release.epoch))
 }

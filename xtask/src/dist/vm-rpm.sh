@@ -2,6 +2,10 @@
 of_rpm() {
     rpm_() { rpm --define "_dbpath /srv/rpm" "$@"; }
     expect "rpm: what it asks for is there" rpm_ --install distribution.rpm
+    useradd --create-home --shell /bin/bash detector
+    refuse "rpm: a user of that name is not taken" rpm_ --install detector.rpm
+    grep -q "that is not of this package" /tmp/said && ok "rpm: and says so" || { cat /tmp/said; fail "rpm: and says so"; }
+    userdel --remove detector
     expect "rpm: installs" rpm_ --install detector.rpm
     grep -q "systemctl enable --now detector" /tmp/said && ok "rpm: says how to start" || fail "rpm: says how to start"
     refuse "rpm: nothing was started" systemctl is-active detector

@@ -87,6 +87,17 @@ beside_an_older_one() {
     nothing_is_left
 }
 
+# Somebody is called detector already.
+beside_somebody() {
+    useradd --create-home --shell /bin/bash detector
+    refuse "a user of that name is not taken" dpkg -i detector.deb
+    grep -q "that is not of this package" /tmp/said && ok "and says so" || { cat /tmp/said; fail "and says so"; }
+    dpkg -P detector
+    expect "nor deleted" getent passwd detector
+    userdel --remove detector
+    nothing_is_left
+}
+
 nothing_is_left() {
     for left in $(find / -xdev -path /proc -prune -o -path /srv -prune -o -path /var/log -prune -o \
         -path /var/lib/systemd -prune -o -path /sys -prune -o -name '*detector*' -print) \
@@ -99,6 +110,7 @@ nothing_is_left() {
 }
 
 first() {
+    beside_somebody
     beside_an_older_one
     expect "installs" dpkg -i detector.deb
     grep -q "systemctl enable --now detector" /tmp/said && ok "says how to start" || fail "says how to start"

@@ -1,6 +1,7 @@
 //! `cargo xtask packaging`: what is shipped beside the program says nothing that the program does not: unit,
-//! rules, alerts, dashboards and manifests.
+//! rules, alerts, dashboards and manifests; and its packages take nobody's account.
 
+pub(crate) mod account;
 mod dashboards;
 
 use std::collections::BTreeSet;
@@ -68,6 +69,7 @@ impl Arguments {
 pub(crate) fn main(arguments: &Arguments) -> Result<()> {
     packages::need(&PROGRAMS, "checking what is shipped", arguments.install)?;
     unit()?;
+    account::check()?;
     rules()?;
     dashboards::check()?;
     links::check()?;
