@@ -9,6 +9,7 @@ mod counts;
 mod event;
 mod evidence;
 mod flag;
+mod flag_table;
 mod guard;
 mod incident;
 mod kinds;
@@ -23,6 +24,7 @@ pub use counts::{InterfaceCounts, Retransmits, Shrinks};
 pub use event::Event;
 pub use evidence::{Evidence, HoardThresholds};
 pub use flag::*;
+pub use flag_table::{Bearer, KindFacts};
 pub use guard::{GuardAct, GuardStep};
 pub use incident::{
     HostPressure, Incident, IncidentCounts, IncidentEnd, IncidentFlag, IncidentKill, IncidentPeer,
