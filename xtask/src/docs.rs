@@ -1,4 +1,5 @@
-//! `cargo xtask docs`: reference pages written by the agent itself, so that they cannot disagree.
+//! `cargo xtask docs`: reference pages written by the agent itself, so that they cannot disagree, and the table
+//! of contents written from the pages.
 
 use std::fs;
 use std::process::Command;
@@ -6,6 +7,7 @@ use std::process::Command;
 use anyhow::{Context as _, Result, bail};
 
 use crate::command::output;
+use crate::contents::contents;
 use crate::run::{Profile, build_agent};
 use crate::site;
 use crate::tree;
@@ -63,15 +65,19 @@ pub(crate) fn main(arguments: &Arguments) -> Result<()> {
         return site::build();
     }
     let agent = build_agent(Profile::Dev)?;
-    let folder = tree::root().join("docs");
-    let mut stale = Vec::new();
+    let mut pages = Vec::new();
     for (chapter, name) in CHAPTERS {
         let page = output(
             Command::new(&agent)
                 .args(["docs", chapter])
                 .env("COLUMNS", "100"),
         )?;
-        let page = format!("{}\n", page.trim_end());
+        pages.push((name, format!("{}\n", page.trim_end())));
+    }
+    pages.push(("SUMMARY.md", contents()?));
+    let folder = tree::root().join("docs");
+    let mut stale = Vec::new();
+    for (name, page) in pages {
         let file = folder.join(name);
         if fs::read_to_string(&file).is_ok_and(|kept| kept == page) {
             println!("docs/{name}: up to date");
@@ -88,7 +94,7 @@ pub(crate) fn main(arguments: &Arguments) -> Result<()> {
         return Ok(());
     }
     bail!(
-        "{} differ from what the agent says: run `cargo xtask docs` and commit",
+        "{} differ from what the agent and the pages say: run `cargo xtask docs` and commit",
         stale.join(", ")
     )
 }

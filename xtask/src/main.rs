@@ -10,6 +10,7 @@ mod bench;
 mod chaos;
 mod command;
 mod compare;
+mod contents;
 mod cross;
 mod demo;
 mod dist;
