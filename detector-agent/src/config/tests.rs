@@ -62,7 +62,7 @@ fn what_is_wrong_is_named_with_its_line() {
         ("web = 1\n", "line 1: `web` is a section, write [web]"),
         (
             "[detect]\nstall_after = \"5 parsecs\"\n",
-            "line 2: `5 parsecs` is not a duration such as 250ms, 5s, 10m, 2h or 7d",
+            "line 2: `5 parsecs` is not a duration such as 250ms, 5s, 10m, 1h30m or 7d",
         ),
         (
             "[detect]\nhoard_bytes = 5\n",

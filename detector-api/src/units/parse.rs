@@ -1,5 +1,6 @@
 //! Numbers with units, as users write them: `5s`, `256MiB`, `500B/s`, `0.4%`.
 
+use super::quantity::{has_unit, read_bytes, read_seconds};
 use serde::de::{self, Deserialize, Deserializer, Visitor};
 use std::fmt;
 use std::time::Duration;
@@ -19,25 +20,25 @@ const SIZE_UNITS: [(&str, u64); 5] = [
     ("TiB", 1 << 40),
 ];
 
-/// Reads a whole number and a unit of time: `250ms`, `5s`, `10m`, `2h`, `7d`.
+/// Reads numbers with units of time, to whole milliseconds: `250ms`, `5s`, `10m`, `1h30m`, `1.5h`, `7d`.
 ///
 /// # Errors
 ///
 /// What is expected, if `text` is anything else or too large.
 pub fn parse_duration(text: &str) -> Result<Duration, String> {
-    scaled(text, &DURATION_UNITS)
+    with_unit(text, |text| Some(read_seconds(text)? * 1e3))
         .map(Duration::from_millis)
-        .ok_or_else(|| format!("`{text}` is not a duration such as 250ms, 5s, 10m, 2h or 7d"))
+        .ok_or_else(|| format!("`{text}` is not a duration such as 250ms, 5s, 10m, 1h30m or 7d"))
 }
 
-/// Reads a whole number and a unit of size: `512B`, `64KiB`, `256MiB`, `1GiB`.
+/// Reads a number and a unit of size, to whole bytes: `512B`, `10M`, `64MiB`, `1.5GiB`.
 ///
 /// # Errors
 ///
 /// What is expected, if `text` is anything else or too large.
 pub fn parse_size(text: &str) -> Result<u64, String> {
-    scaled(text, &SIZE_UNITS)
-        .ok_or_else(|| format!("`{text}` is no size such as 512B, 64KiB, 256MiB or 1GiB"))
+    with_unit(text, read_bytes)
+        .ok_or_else(|| format!("`{text}` is no size such as 512B, 10M, 64MiB or 1.5GiB"))
 }
 
 /// Reads a size per second: `500B/s`, `2KiB/s`.
@@ -47,8 +48,8 @@ pub fn parse_size(text: &str) -> Result<u64, String> {
 /// What is expected, if `text` is anything else or too large.
 pub fn parse_rate(text: &str) -> Result<u64, String> {
     text.strip_suffix("/s")
-        .and_then(|size| scaled(size, &SIZE_UNITS))
-        .ok_or_else(|| format!("`{text}` is no rate such as 500B/s or 2KiB/s"))
+        .and_then(|size| with_unit(size, read_bytes))
+        .ok_or_else(|| format!("`{text}` is no rate such as 500B/s, 10k/s or 2KiB/s"))
 }
 
 /// Reads a percentage with at most two decimals, into hundredths of a percent: `5%`, `0.4%`.
@@ -79,12 +80,16 @@ fn hundredths(text: &str) -> Option<u32> {
         .checked_add(decimals)
 }
 
-fn scaled(text: &str, units: &[(&str, u64)]) -> Option<u64> {
-    let split = text.find(|character: char| !character.is_ascii_digit())?;
-    let (digits, unit) = text.split_at(split);
-    let number: u64 = digits.parse().ok()?;
-    let (_, factor) = units.iter().find(|(name, _)| *name == unit)?;
-    number.checked_mul(*factor)
+/// The nearest whole number to what is read, if a unit is written and it is not too large for that.
+#[allow(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "a number that is read has no sign, and is below what a float tells apart"
+)]
+fn with_unit(text: &str, read: fn(&str) -> Option<f64>) -> Option<u64> {
+    const MOST: f64 = 9_007_199_254_740_992.0;
+    let number = read(text)?;
+    (has_unit(text) && number <= MOST).then(|| number.round() as u64)
 }
 
 fn written(number: u64, units: &[(&str, u64)]) -> String {
@@ -222,8 +227,13 @@ mod tests {
     fn units_are_read() {
         assert_eq!(parse_duration("250ms"), Ok(Duration::from_millis(250)));
         assert_eq!(parse_duration("10m"), Ok(Duration::from_secs(600)));
+        assert_eq!(parse_duration("1h30m"), Ok(Duration::from_secs(5_400)));
+        assert_eq!(parse_duration("1.005s"), Ok(Duration::from_millis(1_005)));
         assert_eq!(parse_size("256MiB"), Ok(256 << 20));
+        assert_eq!(parse_size("10M"), Ok(10_000_000));
+        assert_eq!(parse_size("1.5GiB"), Ok(3 << 29));
         assert_eq!(parse_rate("500B/s"), Ok(500));
+        assert_eq!(parse_rate("1.5k/s"), Ok(1_500));
         assert_eq!(parse_part("5%"), Ok(500));
         assert_eq!(parse_part("0.4%"), Ok(40));
         assert_eq!(parse_part("12.05%"), Ok(1_205));
@@ -238,13 +248,13 @@ mod tests {
             "-5s",
             "5 s",
             "5S",
-            "1.5s",
+            "1h30",
             "99999999999999999999s",
             "5µs",
         ] {
             assert!(parse_duration(text).is_err(), "{text}");
         }
-        for text in ["1", "1MB", "1mib", "18446744073709551615KiB"] {
+        for text in ["1", "1.5", "1M1", "1Mbit", "18446744073709551615KiB"] {
             assert!(parse_size(text).is_err(), "{text}");
         }
         for text in ["500", "500B", "500/s", "B/s"] {

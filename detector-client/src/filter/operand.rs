@@ -4,6 +4,7 @@ use super::Operator;
 use super::error::Problem;
 use crate::columns::{Kind, Value};
 use detector_api::address::endpoint_of;
+use detector_api::units::{read_bytes, read_number, read_seconds};
 use ipnet::IpNet;
 
 /// The name for a value that is absent.
@@ -47,19 +48,32 @@ impl Operand {
                 "no" | "false" | "0" => Ok(Self::Number(0.0)),
                 _ => Err(Problem::not_a(text, "yes or no")),
             },
-            Kind::Count => number(text, &[], "a whole number such as 20").and_then(whole(text)),
-            Kind::Size => number(text, SIZES, "a size such as 512, 10M, 64MiB or 1.5G"),
+            Kind::Count => {
+                let whole = read_number(text).filter(|number| number.fract() == 0.0);
+                number(text, whole, "a whole number such as 20")
+            }
+            Kind::Size => number(
+                text,
+                read_bytes(text),
+                "a size such as 512, 10M, 64MiB or 1.5G",
+            ),
             Kind::Rate => {
                 let size = text.strip_suffix("/s").unwrap_or(text);
-                number(size, SIZES, "a rate such as 500B/s, 10k or 2MiB/s")
+                number(
+                    size,
+                    read_bytes(size),
+                    "a rate such as 500B/s, 10k or 2MiB/s",
+                )
             }
-            Kind::Duration => duration(text),
+            Kind::Duration => number(
+                text,
+                read_seconds(text),
+                "a duration such as 250ms, 5s, 10m, 1h30m or 2d",
+            ),
             Kind::Share => {
                 let percent = text.strip_suffix('%').unwrap_or(text);
-                match number(percent, &[], "a percentage such as 5%")? {
-                    Self::Number(percent) => Ok(Self::Number(percent / 100.0)),
-                    other => Ok(other),
-                }
+                let share = read_number(percent).map(|percent| percent / 100.0);
+                number(percent, share, "a percentage such as 5%")
             }
         }
     }
@@ -187,88 +201,8 @@ fn find(text: &str, names: &[&str]) -> Option<usize> {
     names.iter().position(|name| plain(name) == wanted)
 }
 
-/// Decimal prefixes as the tables show them, binary ones with an `i`.
-const SIZES: &[(&str, f64)] = &[
-    ("b", 1.0),
-    ("k", 1e3),
-    ("kb", 1e3),
-    ("ki", 1024.0),
-    ("kib", 1024.0),
-    ("m", 1e6),
-    ("mb", 1e6),
-    ("mi", 1_048_576.0),
-    ("mib", 1_048_576.0),
-    ("g", 1e9),
-    ("gb", 1e9),
-    ("gi", 1_073_741_824.0),
-    ("gib", 1_073_741_824.0),
-    ("t", 1e12),
-    ("tb", 1e12),
-    ("ti", 1_099_511_627_776.0),
-    ("tib", 1_099_511_627_776.0),
-];
-const TIMES: &[(&str, f64)] = &[
-    ("ms", 1e-3),
-    ("s", 1.0),
-    ("m", 60.0),
-    ("h", 3_600.0),
-    ("d", 86_400.0),
-];
-
-/// A number, with one of these units or none.
-fn number(text: &str, units: &[(&str, f64)], expected: &'static str) -> Result<Operand, Problem> {
-    let problem = || Problem::not_a(text, expected);
-    let (number, unit) = leading_number(text).ok_or_else(problem)?;
-    if unit.is_empty() {
-        return Ok(Operand::Number(number));
-    }
-    let unit = unit.to_ascii_lowercase();
-    let found = units.iter().find(|(name, _)| *name == unit);
-    let (_, factor) = found.ok_or_else(problem)?;
-    Ok(Operand::Number(number * factor))
-}
-
-fn whole(text: &str) -> impl Fn(Operand) -> Result<Operand, Problem> {
-    move |operand| match operand {
-        Operand::Number(number) if number.fract() == 0.0 => Ok(operand),
-        _ => Err(Problem::not_a(text, "a whole number such as 20")),
-    }
-}
-
-/// `10m`, `1h30m`, `1.5h`; seconds without a unit.
-fn duration(text: &str) -> Result<Operand, Problem> {
-    let problem = || Problem::not_a(text, "a duration such as 250ms, 5s, 10m, 1h30m or 2d");
-    let mut seconds = 0.0;
-    let mut rest = text;
-    let mut is_first = true;
-    while is_first || !rest.is_empty() {
-        let (number, after) = leading_number(rest).ok_or_else(problem)?;
-        let length = after
-            .find(|character: char| !character.is_ascii_alphabetic())
-            .unwrap_or(after.len());
-        let (unit, after) = after.split_at(length);
-        if unit.is_empty() && is_first && after.is_empty() {
-            return Ok(Operand::Number(number));
-        }
-        let found = TIMES.iter().find(|(name, _)| *name == unit);
-        seconds += number * found.ok_or_else(problem)?.1;
-        rest = after;
-        is_first = false;
-    }
-    Ok(Operand::Number(seconds))
-}
-
-/// Digits with an optional fraction, and what follows; no sign, no exponent.
-fn leading_number(text: &str) -> Option<(f64, &str)> {
-    /// More say nothing that a comparison could use.
-    const MAX_DIGITS: usize = 40;
-    let end = text
-        .find(|character: char| !character.is_ascii_digit() && character != '.')
-        .unwrap_or(text.len());
-    let (digits, rest) = text.split_at(end);
-    let is_number = digits.starts_with(|first: char| first.is_ascii_digit())
-        && digits.len() <= MAX_DIGITS
-        && !digits.ends_with('.');
-    let number = is_number.then(|| digits.parse().ok()).flatten()?;
-    Some((number, rest))
+/// A number as it was read.
+fn number(text: &str, read: Option<f64>, expected: &'static str) -> Result<Operand, Problem> {
+    read.map(Operand::Number)
+        .ok_or_else(|| Problem::not_a(text, expected))
 }

@@ -90,7 +90,8 @@ fn configuration() -> String {
          `detector config show --config FILE` shows each key with its value and where that comes \
          from, `detector run --config FILE --check-config` says what is wrong, in which file and \
          line. Durations are written `250ms`, `5s`, `10m`, \
-         `2h`, `7d`; sizes `512B`, `64KiB`, `256MiB`, `1GiB`; rates `500B/s`. Unknown keys are \
+         `1h30m`, `7d`; sizes `512B`, `64KiB`, `256MiB`, `1.5GiB`, or decimal as the tables show them, `10M`; \
+         rates `500B/s`. Unknown keys are \
          refused. `SIGHUP` reads all files again and applies the keys marked so; the others need a \
          restart. If anything in them is wrong, nothing changes; \
          `detector_config_last_reload_successful` is 0 then.\n",
