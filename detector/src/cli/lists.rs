@@ -8,8 +8,9 @@ use detector_api::fixtures::event;
 use detector_api::row::PeerRow;
 use detector_api::snapshot::Connection;
 use detector_api::snapshot::{
-    Advice, BenignCause, Change, Condition, Confidence, Considered, Event, EventType, Evidence,
-    FlagKind, Incident, IncidentEnd, IncidentKind, Outcome, Severity, Source, StallCause, Verdict,
+    Advice, BenignCause, Change, Condition, Confidence, Considered, Direction, Event, EventType,
+    Evidence, FlagKind, Incident, IncidentEnd, IncidentKind, Outcome, Severity, Source, StallCause,
+    Verdict,
 };
 use detector_api::text;
 use detector_client::columns::Row;
@@ -64,9 +65,12 @@ fn every_word_is_filtered_and_completed() {
     are_filtered_and_completed::<Event>("event", &EventType::LABELS);
     are_filtered_and_completed::<Event>("verdict", &Verdict::LABELS);
     are_filtered_and_completed::<Event>("source", &Source::LABELS);
+    are_filtered_and_completed::<Event>("direction", &Direction::LABELS);
     are_filtered_and_completed::<PeerRow>("verdict", &Verdict::LABELS);
     are_filtered_and_completed::<PeerRow>("severity", &Severity::LABELS);
+    are_filtered_and_completed::<PeerRow>("direction", &Direction::LABELS);
     are_filtered_and_completed::<Connection>("stall", &StallCause::LABELS);
+    are_filtered_and_completed::<Connection>("direction", &Direction::LABELS);
     are_filtered_and_completed::<Incident>("kinds", &IncidentKind::LABELS);
     are_filtered_and_completed::<Incident>("end", &IncidentEnd::LABELS);
     let completed = words(&flag_kinds(OsStr::new("")));
