@@ -115,7 +115,12 @@ fn has_writer(folder: &Path) -> bool {
 
 fn refuse_network(folder: &Path) -> Result<(), RecorderError> {
     let found = statfs(folder).map_err(io_error("look at", folder))?;
-    if is_network(u64::from_ne_bytes(found.f_type.to_ne_bytes())) {
+    #[allow(
+        clippy::cast_sign_loss,
+        reason = "only its low 32 bits are looked at; its type is another on other systems"
+    )]
+    let kind = found.f_type as u64;
+    if is_network(kind) {
         return Err(RecorderError::NetworkFileSystem {
             folder: folder.to_owned(),
         });

@@ -65,7 +65,14 @@ const RULES: [Rule; 3] = [
             "prctl",
         ],
         concerns: |path| {
-            path.starts_with("detector-client/src/") || path.starts_with("detector-api/src/")
+            [
+                "detector-client/src/",
+                "detector-api/src/",
+                "detector-recorder/src/",
+                "detector-kmsg/src/",
+            ]
+            .iter()
+            .any(|part| path.starts_with(part))
         },
         why: "the client also runs where there is no Linux",
     },
@@ -161,6 +168,22 @@ mod tests {
         assert_eq!(count("detector-api/src/time.rs", "use std::fs;"), 1);
         assert_eq!(
             count("detector-agent/src/clock.rs", "use std::time::Instant;"),
+            0
+        );
+    }
+
+    #[test]
+    fn the_client_and_what_it_reads_with_need_no_linux() {
+        for part in ["client", "api", "recorder", "kmsg"] {
+            let file = format!("detector-{part}/src/lib.rs");
+            assert!(
+                count(&file, "use std::os::linux::fs::MetadataExt;") > 0,
+                "{file}"
+            );
+            assert_eq!(count(&file, "rustix::thread::gettid();"), 1, "{file}");
+        }
+        assert_eq!(
+            count("detector-agent/src/lib.rs", "rustix::thread::gettid();"),
             0
         );
     }
