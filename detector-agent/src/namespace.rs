@@ -114,7 +114,8 @@ pub(crate) fn enter(namespace: &Namespace) -> io::Result<()> {
 /// Whether the namespace this thread is in has any TCP socket, TIME-WAIT left out.
 ///
 /// An iterator walks the hash table of all namespaces, so that sweeping an empty one costs as much
-/// as sweeping a full one. What cannot be read or understood counts as having sockets.
+/// as sweeping a full one. What cannot be read or understood counts as having sockets. Not by the reader of
+/// `host/folder.rs`: what is not there is told from what cannot be read.
 pub(crate) fn has_sockets() -> bool {
     ["sockstat", "sockstat6"].iter().any(|name| {
         let path = Path::new("/proc/thread-self/net").join(name);

@@ -11,6 +11,20 @@ use std::path::Path;
 
 /// Most of the files that are kept open are shorter.
 const READ_BYTES: usize = 8 << 10;
+/// A link at the end is not followed, and what is no file of its own does not hold us up.
+const FILE_FLAGS: OFlags = OFlags::RDONLY
+    .union(OFlags::NOFOLLOW)
+    .union(OFlags::CLOEXEC)
+    .union(OFlags::NONBLOCK);
+
+/// A small file of `/proc` or `/sys` as text; `None` if it is not there, longer than any of them is or no
+/// UTF-8.
+pub(crate) fn text(path: impl AsRef<Path>) -> Option<String> {
+    /// `/proc/stat` of a host with very many processors and interrupts.
+    const BYTES_MAX: usize = 1 << 20;
+    let file = rustix::fs::open(path.as_ref(), FILE_FLAGS, Mode::empty()).ok()?;
+    whole(&file, BYTES_MAX)
+}
 
 /// `/proc`, a folder in it, or a tree that looks like it.
 #[derive(Debug)]
@@ -39,29 +53,35 @@ impl Folder {
     }
 
     fn file(&self, name: &str) -> Result<OwnedFd, Errno> {
-        let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC | OFlags::NONBLOCK;
-        rustix::fs::openat(&self.0, name, flags, Mode::empty())
+        rustix::fs::openat(&self.0, name, FILE_FLAGS, Mode::empty())
     }
 
     /// The beginning of a file, at most this many bytes.
     pub(super) fn read(&self, name: &str, bytes_max: usize) -> Result<Vec<u8>, Errno> {
-        let file = self.file(name)?;
-        let mut bytes = Vec::with_capacity(bytes_max);
-        while bytes.len() < bytes_max
-            && retry_on_intr(|| rustix::io::read(&file, spare_capacity(&mut bytes)))? > 0
-        {}
-        bytes.truncate(bytes_max);
-        Ok(bytes)
+        beginning(&self.file(name)?, bytes_max)
     }
 
     /// The whole file as text; `None` if it is not there, longer or no UTF-8.
     pub(super) fn text(&self, name: &str, bytes_max: usize) -> Option<String> {
-        let bytes = self.read(name, bytes_max + 1).ok()?;
-        if bytes.len() > bytes_max {
-            return None;
-        }
-        String::from_utf8(bytes).ok()
+        whole(&self.file(name).ok()?, bytes_max)
     }
+}
+
+fn beginning(file: &OwnedFd, bytes_max: usize) -> Result<Vec<u8>, Errno> {
+    let mut bytes = Vec::with_capacity(bytes_max);
+    while bytes.len() < bytes_max
+        && retry_on_intr(|| rustix::io::read(file, spare_capacity(&mut bytes)))? > 0
+    {}
+    bytes.truncate(bytes_max);
+    Ok(bytes)
+}
+
+fn whole(file: &OwnedFd, bytes_max: usize) -> Option<String> {
+    let bytes = beginning(file, bytes_max + 1).ok()?;
+    if bytes.len() > bytes_max {
+        return None;
+    }
+    String::from_utf8(bytes).ok()
 }
 
 /// Files of one folder that are read again and again: kept open, and read into one buffer.
@@ -128,7 +148,7 @@ impl AsFd for Folder {
 
 #[cfg(test)]
 mod tests {
-    use super::Folder;
+    use super::{Folder, text};
     use std::fs;
     use std::os::unix::fs::symlink;
 
@@ -144,6 +164,14 @@ mod tests {
         assert_eq!(folder.read("eight", 3).as_deref(), Ok(&b"123"[..]));
         for name in ["foreign", "link", "nowhere"] {
             assert_eq!(folder.text(name, 8), None, "{name}");
+            assert_eq!(text(scratch.path().join(name)), None, "{name}");
         }
+        assert_eq!(
+            text(scratch.path().join("eight")).as_deref(),
+            Some("12345678")
+        );
+        let long = scratch.path().join("long");
+        fs::write(&long, vec![b'1'; (1 << 20) + 1]).unwrap();
+        assert_eq!(text(&long), None);
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! Everything read here is foreign text: bounded, checked and sanitized where it comes in.
 
-mod folder;
+pub(crate) mod folder;
 pub(crate) mod kernel_log;
 pub(crate) mod owner;
 pub(crate) mod pid_namespace;

@@ -6,9 +6,10 @@ pub use super::requirement::{Requirement, State};
 use super::failure::{StartError, missing_to_load, privilege_error};
 use super::{surroundings, types};
 use crate::capability::{self, Capability};
+use crate::host::folder;
+use crate::host::pressure::parse;
 use crate::privilege::files::can_be_bounded;
 use detector_api::failure::Code;
-use std::fs;
 
 const STATS_FILE: &str = "/proc/sys/kernel/bpf_stats_enabled";
 const LOCKDOWN_FILE: &str = "/sys/kernel/security/lockdown";
@@ -66,7 +67,7 @@ fn kernel() -> Requirement {
 }
 
 fn lockdown() -> Requirement {
-    let Ok(text) = fs::read_to_string(LOCKDOWN_FILE) else {
+    let Some(text) = folder::text(LOCKDOWN_FILE) else {
         return Requirement::ok("lockdown", "off (the kernel has none)");
     };
     lockdown_from(&text)
@@ -89,9 +90,9 @@ fn lockdown_from(text: &str) -> Requirement {
 
 /// Whether system calls that the agent never makes can be forbidden.
 fn seccomp() -> Requirement {
-    let denies = fs::read_to_string("/proc/sys/kernel/seccomp/actions_avail");
+    let denies = folder::text("/proc/sys/kernel/seccomp/actions_avail");
     match denies {
-        Ok(actions) if actions.split_whitespace().any(|action| action == "errno") => {
+        Some(actions) if actions.split_whitespace().any(|action| action == "errno") => {
             Requirement::ok(
                 "seccomp",
                 "system calls that the agent never makes are forbidden",
@@ -203,20 +204,15 @@ fn capabilities() -> Vec<Requirement> {
 
 /// Maps are charged to the cgroup of the process that loads them, not to its resident set.
 fn memory() -> Requirement {
-    const NEEDED_KIB: u64 = 128 << 10;
-    let text = fs::read_to_string("/proc/meminfo").unwrap_or_default();
-    let available = text
-        .lines()
-        .find_map(|line| line.strip_prefix("MemAvailable:"))
-        .and_then(|value| value.trim().strip_suffix(" kB"))
-        .and_then(|value| value.trim().parse::<u64>().ok());
-    match available {
-        Some(kib) if kib < NEEDED_KIB => Requirement::degraded(
+    const NEEDED_MIB: u64 = 128;
+    let memory = folder::text("/proc/meminfo").and_then(|text| parse::memory(&text));
+    match memory.map(|memory| memory.available_bytes >> 20) {
+        Some(mib) if mib < NEEDED_MIB => Requirement::degraded(
             "memory",
-            format!("{} MiB available", kib >> 10),
+            format!("{mib} MiB available"),
             "the agent may need up to 128 MiB, its maps included",
         ),
-        Some(kib) => Requirement::ok("memory", format!("{} MiB available", kib >> 10)),
+        Some(mib) => Requirement::ok("memory", format!("{mib} MiB available")),
         None => Requirement::degraded("memory", "/proc/meminfo cannot be read", "mount /proc"),
     }
 }
@@ -224,13 +220,13 @@ fn memory() -> Requirement {
 /// An option of the host: the agent shows what the kernel measures, and never switches it on.
 fn program_costs() -> Requirement {
     let name = "program costs (optional)";
-    match fs::read_to_string(STATS_FILE).as_deref().map(str::trim) {
-        Ok("1") => Requirement::ok(name, "measured by the kernel"),
-        Ok(_) => Requirement::ok(
+    match folder::text(STATS_FILE).as_deref().map(str::trim) {
+        Some("1") => Requirement::ok(name, "measured by the kernel"),
+        Some(_) => Requirement::ok(
             name,
             "not measured; sysctl kernel.bpf_stats_enabled=1 switches it on",
         ),
-        Err(_) => Requirement::degraded(
+        None => Requirement::degraded(
             name,
             format!("{STATS_FILE} cannot be read"),
             "the cost of the programs is not measured",

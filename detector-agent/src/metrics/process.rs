@@ -5,16 +5,14 @@
 
 use super::definition as metric;
 use super::exposition::Page;
+use crate::host::folder;
 use rustix::process::{Resource, getrlimit};
 use std::fs;
 
 /// Adds the `process_*` metrics; one that cannot be read is left out.
 pub(super) fn write(page: &mut Page) {
-    if let Some(stat) = fs::read_to_string("/proc/self/stat")
-        .ok()
-        .as_deref()
-        .and_then(Stat::parse)
-    {
+    let stat = folder::text("/proc/self/stat");
+    if let Some(stat) = stat.as_deref().and_then(Stat::parse) {
         write_stat(page, &stat);
     }
     if let Ok(descriptors) = fs::read_dir("/proc/self/fd") {
@@ -47,7 +45,7 @@ fn write_stat(page: &mut Page, stat: &Stat) {
 }
 
 fn boot_time_seconds() -> Option<u64> {
-    let stat = fs::read_to_string("/proc/stat").ok()?;
+    let stat = folder::text("/proc/stat")?;
     let line = stat.lines().find_map(|line| line.strip_prefix("btime "))?;
     line.trim().parse().ok()
 }

@@ -3,6 +3,7 @@
 
 use super::unwritten::Unwritten;
 use crate::config::RecorderConfig;
+use crate::host::folder;
 use crate::recording::now;
 use crate::state::AgentState;
 use detector_api::failure::Failure;
@@ -247,7 +248,7 @@ pub(super) struct Identity {
 impl Identity {
     pub(super) fn read() -> Self {
         let host = rustix::system::uname();
-        let boot_id = std::fs::read_to_string(BOOT_ID).unwrap_or_default();
+        let boot_id = folder::text(BOOT_ID).unwrap_or_default();
         Self {
             host: detector_api::sanitize::text(&host.nodename().to_string_lossy()),
             boot_id: boot_id.trim().to_owned(),

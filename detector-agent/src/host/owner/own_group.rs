@@ -1,6 +1,7 @@
 //! The control group that the agent itself is in, by the paths that others tell of it.
 
 use super::cgroup_memory::{ControlGroups, memory_group, seen};
+use crate::host::folder;
 use std::fs;
 use std::path::Path;
 
@@ -21,7 +22,7 @@ pub(crate) struct OwnGroup {
 impl OwnGroup {
     /// By a `/proc`, or a tree like it.
     pub(crate) fn find(proc: &Path) -> Self {
-        let text = fs::read_to_string(proc.join("self/cgroup")).unwrap_or_default();
+        let text = folder::text(proc.join("self/cgroup")).unwrap_or_default();
         let Some((in_proc, is_unified)) = memory_group(&text) else {
             return Self::default();
         };

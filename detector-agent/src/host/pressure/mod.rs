@@ -6,7 +6,7 @@
 //! nothing here fails as a whole.
 
 mod interfaces;
-mod parse;
+pub(crate) mod parse;
 
 use super::folder::{Folder, KeptFiles};
 use crate::clock;

@@ -50,7 +50,7 @@ pub(super) fn stall(text: &str) -> Option<Stall> {
 }
 
 /// `/proc/meminfo`: `MemTotal:       24684092 kB`.
-pub(super) fn memory(text: &str) -> Option<Memory> {
+pub(crate) fn memory(text: &str) -> Option<Memory> {
     let bytes = |name: &str| {
         let line = text.lines().find_map(|line| line.strip_prefix(name))?;
         let kilobytes = line.strip_suffix("kB")?.trim().parse::<u64>().ok()?;

@@ -9,6 +9,7 @@
 mod listing;
 
 use crate::clock::{self, thread_time};
+use crate::host::folder;
 use crate::host::pressure::tcp_memory_now;
 use crate::lock::{lock, whole};
 use crate::priority::set_niceness;
@@ -317,10 +318,10 @@ fn held(listing: &Listing, counted_bytes: u64, stalled_send: u64) -> TcpMemoryHe
 /// (`net.core.mem_pcpu_rsv`, before 6.7 fixed at 256 pages).
 fn reserve_bytes() -> u64 {
     const PAGES: u64 = 256;
-    let setting = std::fs::read_to_string("/proc/sys/net/core/mem_pcpu_rsv");
-    let pages = setting.ok().and_then(|text| text.trim().parse().ok());
+    let setting = folder::text("/proc/sys/net/core/mem_pcpu_rsv");
+    let pages = setting.and_then(|text| text.trim().parse().ok());
     // `0-63`, or a list of such.
-    let possible = std::fs::read_to_string("/sys/devices/system/cpu/possible");
+    let possible = folder::text("/sys/devices/system/cpu/possible");
     let possible = possible.unwrap_or_default();
     let numbers = possible.split(|digit: char| !digit.is_ascii_digit());
     let last = numbers

@@ -1,5 +1,6 @@
 //! What the kernel reports about the loaded programs: their cost, and runs it left out.
 
+use crate::host::folder;
 use crate::kernel::status::ProgramStatus;
 use aya::Ebpf;
 use std::os::fd::{AsFd as _, AsRawFd as _};
@@ -23,7 +24,7 @@ pub(super) fn recursion_misses(ebpf: &Ebpf) -> u64 {
     ebpf.programs()
         .filter_map(|(_, program)| {
             let fd = program.fd().ok()?.as_fd().as_raw_fd();
-            let details = std::fs::read_to_string(format!("/proc/self/fdinfo/{fd}")).ok()?;
+            let details = folder::text(format!("/proc/self/fdinfo/{fd}"))?;
             parse_recursion_misses(&details)
         })
         .sum()
