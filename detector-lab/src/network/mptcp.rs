@@ -1,5 +1,8 @@
 //! Multipath TCP: subflows from a second address, by the kernel's own path manager. Over generic
 //! netlink, so that a static program needs no `ip`.
+//!
+//! The agent's netlink is not for us: the lab may not know the agent, and a crate for both would be more than
+//! the two requests that are made here.
 
 use crate::expect::PATIENCE;
 use anyhow::{Context, Result, bail};
