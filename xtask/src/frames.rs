@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, Result};
 
 use crate::background::{Background, Scratch};
-use crate::marked::Part;
+use crate::marked::{Part, version};
 use crate::packages;
 use crate::pictures;
 use crate::run::Programs;
@@ -99,11 +99,6 @@ fn tidied(frame: &str, release: &str) -> String {
     let version = version(release);
     let lines: Vec<&str> = frame.trim_end().lines().map(str::trim_end).collect();
     lines.join("\n").replace(release, version)
-}
-
-/// A kernel's release without what a distribution adds to it.
-pub(crate) fn version(release: &str) -> &str {
-    release.split('-').next().unwrap_or(release)
 }
 
 #[cfg(test)]

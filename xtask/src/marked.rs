@@ -42,6 +42,11 @@ impl Part {
     }
 }
 
+/// A kernel's release as pages say it: without what a distribution adds.
+pub(crate) fn version(release: &str) -> &str {
+    release.split('-').next().unwrap_or(release)
+}
+
 #[cfg(test)]
 mod tests {
     use super::Part;

@@ -9,8 +9,8 @@ use std::time::Duration;
 use anyhow::{Context as _, Result, bail};
 
 use crate::background::Scratch;
-use crate::frames::version;
 use crate::incident;
+use crate::marked::version;
 use crate::picture::svg;
 use crate::terminal::Terminal;
 use crate::tree;

@@ -13,7 +13,7 @@ use anyhow::{Context as _, Result};
 use super::network::Network;
 use super::peers;
 use super::prometheus::{PORT, Prometheus};
-use super::sizing::{golden_samples, short};
+use super::sizing::{GOLDEN_PEER, golden_samples, short};
 use crate::background::{Background, Scratch};
 use crate::marked::Part;
 
@@ -181,9 +181,6 @@ fn page(samples: &[(String, bool)], host: usize) -> String {
     }
     page
 }
-
-/// The peer that the golden page has.
-pub(super) const GOLDEN_PEER: &str = "198.51.100.7";
 
 fn peer(host: usize, number: usize) -> String {
     if number < SHARED {

@@ -80,7 +80,11 @@ pub(crate) struct Arguments {
 
 pub(crate) fn main(arguments: &Arguments) -> Result<()> {
     if let [role, address] = arguments.play.as_slice() {
-        return peers::play(role, address);
+        peers::limit_time();
+        return match role.as_str() {
+            "fleet" => fleet::serve(address),
+            role => peers::play(role, address),
+        };
     }
     packages::need(&PROGRAMS, "the play with Prometheus", arguments.install)?;
     if arguments.sizing {

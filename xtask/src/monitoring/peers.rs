@@ -9,7 +9,6 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, Result, bail};
 
 use super::CONNECTIONS;
-use super::fleet;
 use super::network::within;
 
 /// Bytes that each client is to get; more than any buffer takes.
@@ -28,16 +27,19 @@ pub(crate) fn command(namespace: &str, role: &str, address: &str) -> Result<Comm
     Ok(command)
 }
 
-pub(super) fn play(role: &str, address: &str) -> Result<()> {
+/// Ends this process in time, whatever it plays.
+pub(super) fn limit_time() {
     thread::spawn(|| {
         thread::sleep(TIME_LIMIT);
         std::process::exit(1);
     });
+}
+
+pub(super) fn play(role: &str, address: &str) -> Result<()> {
     match role {
         "server" => serve(address),
         "reader" => sip(address),
         "attacker" => hold(address),
-        "fleet" => fleet::serve(address),
         _ => bail!("no role {role}"),
     }
 }

@@ -13,8 +13,8 @@ use crate::command::{output, run};
 use crate::marked::Part;
 use crate::tree;
 
-use super::fleet::GOLDEN_PEER;
-
+/// The peer that the golden page has.
+pub(super) const GOLDEN_PEER: &str = "198.51.100.7";
 /// Peers with metrics of their own: few, the default, and the most there are while they change.
 const EXPORTED: [u64; 3] = [20, 200, 400];
 const HOSTS: [u64; 4] = [1, 100, 1_000, 10_000];
