@@ -44,7 +44,7 @@ enum Checksum {
     Wrong,
 }
 
-/// A socket and a segment on numbers that never wrap.
+/// A socket and a segment on numbers that never wrap. A record of many fields: all that the kernel's tests look at.
 #[derive(Clone, Debug)]
 struct Case {
     kernel: Kernel,

@@ -24,6 +24,9 @@ pub struct Ledger {
 }
 
 /// Sums over all peers, and fill of the tables.
+///
+/// Not `host::Totals` of the contract, which is made of it: that has names and units that may never change, and
+/// leaves out what only metrics have.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct HostTotals {
     /// Sums over all peers.

@@ -4,7 +4,8 @@ use super::counters::Counts;
 use detector_common::names;
 use std::time::Duration;
 
-/// What the kernel side counts about itself.
+/// What the kernel side counts about itself. A record of many fields: all that a scrape, `/v1/status` and the
+/// recorder show of it.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct KernelStatus {
     /// Name of each probe, and whether it is attached.

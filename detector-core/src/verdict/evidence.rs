@@ -68,6 +68,8 @@ impl GroupEvidence {
 /// the floor over the last whole span (`dribble_over`), or is one of a hoard that was never read.
 /// Connections that we opened are counted
 /// apart everywhere but in `stalled_by_cause`.
+///
+/// A record of many fields: all that is weighed, put together once for each look, so that weighing asks no table.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub(crate) struct PeerEvidence {
     /// The thresholds in force.

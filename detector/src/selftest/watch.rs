@@ -1,4 +1,7 @@
 //! What the agent has said of the peers on this stage, and how often it has swept.
+//!
+//! Stories have a watch of their own (`tests/src/suite/watch.rs`): they know the program by its interfaces alone,
+//! and look for all that it ever says, where this one waits for a flag that is due.
 
 use super::outcome::Finding;
 use anyhow::{Result, ensure};

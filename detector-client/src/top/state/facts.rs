@@ -34,7 +34,8 @@ pub(crate) struct Listing {
     pub(crate) total: usize,
 }
 
-/// Facts of the host and of the agent; what is not known is `None`.
+/// Facts of the host and of the agent; what is not known is `None`. A record of many fields: all that the header of
+/// the screen shows, from whatever source.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct Facts {
     /// Name of the host.
