@@ -213,8 +213,9 @@ fn wrong_requests_get_an_answer_that_says_so() -> Result<()> {
     })
 }
 
-/// The short form of `cargo xtask chaos --requests`, which also bounds how long a scrape may take: here
-/// other stories are played beside it.
+/// The short form of `cargo xtask chaos --requests`, which also bounds how long a scrape may take. Here other
+/// stories are played beside it, so that a scrape is held against the requests of the same run: it may take as long
+/// as forty of those, and not until slow clients are given up.
 #[test]
 fn wrong_requests_beside_slow_clients_leave_it_well() -> Result<()> {
     Story::play("http-hostile", Family::V4, |story| {
@@ -229,8 +230,8 @@ fn wrong_requests_beside_slow_clients_leave_it_well() -> Result<()> {
             seed: 1,
         };
         let outcome = story.server().enter(|| hostile::play(&agent, plan))?;
-        let half = outcome.scraped_within(50);
-        ensure!(half < Duration::from_secs(1), "{outcome}");
+        let (half, each) = (outcome.scraped_within(50), outcome.took_each());
+        ensure!(half < each * 40, "{half:?}, a request {each:?}: {outcome}");
         ensure!(outcome.grown_kib < 64 << 10, "{outcome}");
         ensure!(outcome.returned > 0, "{outcome}");
         Ok(())
