@@ -130,7 +130,7 @@ mod tests {
     }
 
     #[test]
-    fn json_is_scrubbed_at_every_depth() {
+    fn json_is_sanitized_at_every_depth() {
         let mut value = serde_json::json!({"a\u{7}": ["x\u{1b}", {"b": "\u{2066}"}], "n": 1});
         json(&mut value);
         assert_eq!(

@@ -1,6 +1,6 @@
 //! Kernel logs, of any era and in any wrapping, and what they say about TCP peers and OOM kills.
 //!
-//! In: bytes, in pieces of any size. Out: a [`Report`]. Pure: no clock, no I/O; memory is bounded
+//! In: bytes, in pieces of any size. Out: a [`LogReport`]. Pure: no clock, no I/O; memory is bounded
 //! whatever comes in, and what does not fit is counted. Names in the report are sanitized.
 
 mod digest;
@@ -11,6 +11,6 @@ mod wrapping;
 
 pub use reader::LogReader;
 pub use report::{
-    Clock, Count, CutRequests, Direction, Kill, LeftOut, LinkChanges, LogTime, Memory, Peer,
-    Report, Scope, Stall, SynFlood, TcpMemory, Victim,
+    Clock, Count, CutRequests, Direction, Kill, LeftOut, LinkChanges, LogReport, LogTime, Memory,
+    Peer, Scope, Stall, SynFlood, TcpMemory, Victim,
 };

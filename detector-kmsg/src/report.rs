@@ -5,7 +5,7 @@ use serde::Serialize;
 
 /// What one log says. Nothing in it is about the time in which it was read.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, JsonSchema)]
-pub struct Report {
+pub struct LogReport {
     /// Lines read.
     pub lines: u64,
     /// Bytes read.

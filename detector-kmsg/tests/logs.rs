@@ -10,7 +10,7 @@
     reason = "a test may fail where it stands"
 )]
 
-use detector_kmsg::{Kill, LogReader, LogTime, Report};
+use detector_kmsg::{Kill, LogReader, LogReport, LogTime};
 use proptest::prelude::*;
 use std::fmt::Write as _;
 use std::fs;
@@ -28,7 +28,7 @@ fn logs() -> Vec<PathBuf> {
     files
 }
 
-fn read(pieces: &[&[u8]]) -> Report {
+fn read(pieces: &[&[u8]]) -> LogReport {
     let mut reader = LogReader::new().unwrap();
     for piece in pieces {
         reader.feed(piece);
@@ -37,7 +37,7 @@ fn read(pieces: &[&[u8]]) -> Report {
 }
 
 /// What a report says, a line each.
-fn summary(report: &Report) -> String {
+fn summary(report: &LogReport) -> String {
     let mut text = String::new();
     let mut line = |line: String| writeln!(text, "{line}").unwrap();
     line(format!(

@@ -1,6 +1,6 @@
 //! Target `kmsg`: kernel logs from wherever people have them.
 
-use detector_kmsg::{LogReader, Report};
+use detector_kmsg::{LogReader, LogReport};
 
 /// Reads the bytes in one piece and in small ones, and checks what is promised of the report.
 ///
@@ -30,7 +30,7 @@ pub fn run(bytes: &[u8]) {
     }
 }
 
-fn read<'a>(pieces: impl Iterator<Item = &'a [u8]>) -> Report {
+fn read<'a>(pieces: impl Iterator<Item = &'a [u8]>) -> LogReport {
     let mut reader = LogReader::new().expect("the words can be searched for");
     for piece in pieces {
         reader.feed(piece);

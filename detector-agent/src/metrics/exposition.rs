@@ -160,7 +160,7 @@ mod tests {
     }
 
     #[test]
-    fn labels_are_scrubbed_and_escaped() {
+    fn labels_are_sanitized_and_escaped() {
         let mut page = Page::default();
         let hostile = "a\"b\\c\nd\re\u{1b}[31m\u{202e}";
         page.metric(&MAP_ENTRIES).sample(&[hostile], 7_u64);

@@ -1,7 +1,7 @@
 //! `detector events`: flags and episodes, newest last.
 
 use super::place::tell_left_out;
-use super::{Place, talk};
+use super::{AgentOrRecorder, talk};
 use crate::clock;
 use crate::columns::Context;
 use crate::filter::Filter;
@@ -42,7 +42,7 @@ pub struct EventsQuery<'a> {
     /// As JSON, one object a line.
     pub json: bool,
     /// Where to look.
-    pub place: Place<'a>,
+    pub place: AgentOrRecorder<'a>,
 }
 
 /// Prints events.
@@ -285,7 +285,7 @@ fn json_line(line: &str) -> Cow<'_, str> {
 
 #[cfg(test)]
 mod tests {
-    use super::{EventsQuery, Place, other_line, readable, target};
+    use super::{AgentOrRecorder, EventsQuery, other_line, readable, target};
     use crate::filter::Filter;
     use crate::terminal::Capabilities;
     use detector_api::fixtures::event;
@@ -302,7 +302,7 @@ mod tests {
             kind: None,
             filter: &Filter::default(),
             json: false,
-            place: Place {
+            place: AgentOrRecorder {
                 socket: Path::new("/nowhere"),
                 state_dir: None,
             },

@@ -1,7 +1,7 @@
 //! `detector explain`: the evidence card of one peer.
 
 use super::place::tell_left_out;
-use super::{Place, converse};
+use super::{AgentOrRecorder, converse};
 use crate::cards::{HostFacts, KernelSettings, StatusFacts, Subject, peer_card};
 use crate::clock;
 use crate::output::{note, print};
@@ -32,7 +32,7 @@ const EVENTS: usize = 1_000;
 const BESIDE_MS: i64 = 1_500;
 
 /// Prints the card of a peer.
-pub fn explain(place: Place<'_>, peer: PeerAddress, json: bool) -> Result<(), Failure> {
+pub fn explain(place: AgentOrRecorder<'_>, peer: PeerAddress, json: bool) -> Result<(), Failure> {
     if let Some(reader) = place.recorder()? {
         return recorded(&reader, peer, json);
     }

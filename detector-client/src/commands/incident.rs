@@ -1,6 +1,6 @@
 //! `detector incidents show`: the card of one incident.
 
-use super::{Place, converse, talk};
+use super::{AgentOrRecorder, converse, talk};
 use crate::cards::incident_card;
 use crate::clock;
 use crate::output::print;
@@ -18,7 +18,7 @@ const LAST: &str = "last";
 const NOT_FOUND: u16 = 404;
 
 /// Prints the card of the incident of this id.
-pub fn incident(place: Place<'_>, id: &str, json: bool) -> Result<(), Failure> {
+pub fn incident(place: AgentOrRecorder<'_>, id: &str, json: bool) -> Result<(), Failure> {
     if let Some(reader) = place.recorder()? {
         return recorded(&reader, id, json);
     }

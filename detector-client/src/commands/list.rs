@@ -1,7 +1,7 @@
 //! `detector peers`, `connections` and `incidents`: ask or read, choose, sort, print.
 
 use super::place::tell_left_out;
-use super::{Place, talk};
+use super::{AgentOrRecorder, talk};
 use crate::clock;
 use crate::columns::{Choice, Context, Grouping, Row, Sort, group};
 use crate::filter::Filter;
@@ -37,7 +37,7 @@ pub struct ListQuery<'a, R: Row> {
     /// As JSON.
     pub json: bool,
     /// Where to look.
-    pub place: Place<'a>,
+    pub place: AgentOrRecorder<'a>,
 }
 
 /// Prints peers, or what they are put together to.

@@ -21,7 +21,7 @@ pub use explain::explain;
 pub use fleet::fleet_peers;
 pub use incident::incident;
 pub use list::{ListQuery, connections, incidents, peers};
-pub use place::{Place, recorded_incidents, recorded_peers};
+pub use place::{AgentOrRecorder, recorded_incidents, recorded_peers};
 pub use reset::reset;
 
 use crate::output::print;

@@ -16,14 +16,14 @@ use std::path::Path;
 
 /// Where to look.
 #[derive(Clone, Copy, Debug)]
-pub struct Place<'a> {
+pub struct AgentOrRecorder<'a> {
     /// Control socket of the agent.
     pub socket: &'a Path,
     /// A recorder, or the folder that it lies in; then no agent is asked.
     pub state_dir: Option<&'a Path>,
 }
 
-impl Place<'_> {
+impl AgentOrRecorder<'_> {
     /// The recorder, where one is named, or no agent runs on this host; stderr says so. `None` where
     /// there is an agent to ask: whoever names a socket means that agent and no files.
     pub(super) fn recorder(&self) -> Result<Option<Reader>, Failure> {

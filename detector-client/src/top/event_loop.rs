@@ -195,8 +195,8 @@ impl EventLoop {
     }
 
     fn ask(&mut self) {
-        let look = self.state.look();
-        if self.reading != Reading::No && look.is_some() {
+        let query = self.state.recorder_query();
+        if self.reading != Reading::No && query.is_some() {
             self.reading = Reading::Twice;
             return;
         }
@@ -205,12 +205,12 @@ impl EventLoop {
         }
         self.asked = Instant::now();
         self.reading = Reading::No;
-        self.question = Some(if let Some(look) = look {
+        self.question = Some(if let Some(query) = query {
             self.reading = Reading::Once;
             // A step is taken once.
             self.state.past.step = None;
             let path = self.recorder.path.clone();
-            tokio::task::spawn_blocking(move || Answer::Past(past::read(&path, &look)))
+            tokio::task::spawn_blocking(move || Answer::Past(past::read(&path, &query)))
         } else {
             let question = self.agent.question(self.state.query());
             tokio::spawn(async { Answer::Present(question.await) })

@@ -1,6 +1,6 @@
 //! Reads of a recorder what the state wants to show.
 
-use super::state::{Facts, HostHistory, Look, Mark, Recorded, RecordedPage};
+use super::state::{Facts, HostHistory, Mark, Recorded, RecordedPage, RecorderQuery};
 use detector_api::page::PeerPage;
 use detector_api::sanitize;
 use detector_api::snapshot::{Peer, Severity, Shrinks};
@@ -18,9 +18,9 @@ const WINDOWS_MS: i64 = 300_000;
 /// Events of the peer that is open.
 const EVENTS: usize = 100;
 
-/// Reads the second that `look` leads to.
-pub(super) fn read(path: &Path, look: &Look) -> Result<Recorded, String> {
-    recorded(path, look)
+/// Reads the second that `query` leads to.
+pub(super) fn read(path: &Path, query: &RecorderQuery) -> Result<Recorded, String> {
+    recorded(path, query)
         .map_err(|error| match error.hint() {
             Some(hint) => format!("no past to show: {error}; {hint}"),
             None => format!("no past to show: {error}"),
@@ -33,9 +33,9 @@ pub(super) fn read(path: &Path, look: &Look) -> Result<Recorded, String> {
         })
 }
 
-fn recorded(path: &Path, look: &Look) -> Result<Option<Recorded>, RecorderError> {
+fn recorded(path: &Path, query: &RecorderQuery) -> Result<Option<Recorded>, RecorderError> {
     let reader = Reader::open(path)?;
-    let Some(second) = reader.second(look.from, look.step)? else {
+    let Some(second) = reader.second(query.from, query.step)? else {
         return Ok(None);
     };
     let now_ms = second.at.unix_ms;
@@ -68,7 +68,7 @@ fn recorded(path: &Path, look: &Look) -> Result<Option<Recorded>, RecorderError>
     for host in reader.hosts_until(second.id, HISTORY)? {
         history.take(&self::facts(&host));
     }
-    let page = match &look.page {
+    let page = match &query.page {
         Some(peer) => Some(page(&reader, peer, now_ms)?),
         None => None,
     };

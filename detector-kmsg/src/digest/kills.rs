@@ -2,7 +2,7 @@
 
 use super::{Place, Span};
 use crate::message::{OomLine, Task, TaskMemory};
-use crate::report::{Kill, Memory, Report, Scope, Victim};
+use crate::report::{Kill, LogReport, Memory, Scope, Victim};
 use detector_api::sanitize;
 
 /// Kills that are kept.
@@ -107,7 +107,7 @@ impl KillsOfHosts {
     }
 
     /// Puts the kills into the report in the order of time.
-    pub(super) fn finish(mut self, is_backwards: bool, report: &mut Report) {
+    pub(super) fn finish(mut self, is_backwards: bool, report: &mut LogReport) {
         self.put_together(is_backwards);
         let mut done = Vec::new();
         for mut kills in self.each {

@@ -6,7 +6,7 @@ mod repeats;
 mod stalls;
 
 use crate::message::{LinkChange, Message};
-use crate::report::{Count, LeftOut, LinkChanges, LogTime, Report, SynFlood};
+use crate::report::{Count, LeftOut, LinkChanges, LogReport, LogTime, SynFlood};
 use crate::wrapping::stamp::Stamps;
 use detector_api::sanitize;
 use hosts::{HostOf, Hosts};
@@ -90,7 +90,7 @@ pub(crate) struct Digest {
     stalls: Stalls,
     kills: KillsOfHosts,
     hosts: Hosts,
-    report: Report,
+    report: LogReport,
     span: Span,
     repeats: Repeats,
     /// In a log that runs backwards: the next line came so many times more.
@@ -298,7 +298,7 @@ impl Digest {
         }
     }
 
-    pub(crate) fn finish(mut self, lines: u64, bytes: u64) -> Report {
+    pub(crate) fn finish(mut self, lines: u64, bytes: u64) -> LogReport {
         let is_told = self.earlier > 0 || self.later > 0;
         let is_backwards = self.is_backwards() || !is_told && self.kills.look_backwards();
         self.report.left_out.repeats_of_others += u64::from(self.repeats_ahead.is_some());

@@ -6,7 +6,7 @@ mod text;
 
 use crate::digest::{Digest, Origin};
 use crate::message;
-use crate::report::Report;
+use crate::report::LogReport;
 use crate::wrapping::container::{self, Containers};
 use crate::wrapping::json::{self, Pretty, Record, Step};
 use crate::wrapping::stamp::Stamps;
@@ -120,7 +120,7 @@ impl LogReader {
 
     /// What the log says, all of it read.
     #[must_use]
-    pub fn finish(mut self) -> Report {
+    pub fn finish(mut self) -> LogReport {
         let mut line = std::mem::take(&mut self.unfinished);
         if !line.is_empty() {
             line.push(b'\n');

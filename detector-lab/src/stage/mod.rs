@@ -55,7 +55,7 @@ pub struct Stage {
     site: Arc<Site>,
     ends: Ends,
     thresholds: Thresholds,
-    told: Mutex<Told>,
+    progress: Mutex<Progress>,
     changed: Condvar,
 }
 
@@ -73,7 +73,7 @@ enum Ends {
 
 /// What plays have reported so far.
 #[derive(Debug, Default)]
-struct Told {
+struct Progress {
     is_curtain_down: bool,
     has_ended: bool,
     is_shown: bool,
@@ -137,7 +137,7 @@ impl Stage {
             site: Arc::clone(site),
             ends,
             thresholds,
-            told: Mutex::default(),
+            progress: Mutex::default(),
             changed: Condvar::new(),
         }
     }
@@ -152,7 +152,7 @@ impl Stage {
     pub fn play(&self) -> Result<()> {
         let ready = self.site.prepare(self.case.place);
         let played = ready.and_then(|()| (self.case.play)(self));
-        self.tell(|told| told.has_ended = true);
+        self.report(|progress| progress.has_ended = true);
         played
     }
 
@@ -176,22 +176,22 @@ impl Stage {
 
     /// Lets the curtain fall: the play comes to its end.
     pub fn end(&self) {
-        self.tell(|told| told.is_curtain_down = true);
+        self.report(|progress| progress.is_curtain_down = true);
     }
 
     /// Waits until a flag of this kind was noted; `None` if the play ended, or went on for [`PATIENCE`],
     /// without.
     #[must_use]
     pub fn wait_due(&self, kind: &str) -> Option<DueFlag> {
-        let find = |told: &Told| told.due.iter().find(|due| due.kind == kind).copied();
-        find(&self.wait_told(|told| find(told).is_some()))
+        let find = |progress: &Progress| progress.due.iter().find(|due| due.kind == kind).copied();
+        find(&self.wait_for(|progress| find(progress).is_some()))
     }
 
     /// Waits until the play has shown what it is about; false if it ended, or went on for [`PATIENCE`],
     /// without.
     #[must_use]
     pub fn wait_shown(&self) -> bool {
-        self.wait_told(|told| told.is_shown).is_shown
+        self.wait_for(|progress| progress.is_shown).is_shown
     }
 
     /// Where the case's small server listens.
@@ -206,17 +206,17 @@ impl Stage {
         self.lock().due.clone()
     }
 
-    fn lock(&self) -> MutexGuard<'_, Told> {
-        self.told.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, Progress> {
+        self.progress.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn tell(&self, news: impl FnOnce(&mut Told)) {
+    fn report(&self, news: impl FnOnce(&mut Progress)) {
         news(&mut self.lock());
         self.changed.notify_all();
     }
 
-    fn wait_told(&self, is_met: impl Fn(&Told) -> bool) -> MutexGuard<'_, Told> {
-        let is_open = |told: &mut Told| !told.has_ended && !is_met(told);
+    fn wait_for(&self, is_met: impl Fn(&Progress) -> bool) -> MutexGuard<'_, Progress> {
+        let is_open = |progress: &mut Progress| !progress.has_ended && !is_met(progress);
         wait_while(self.lock(), &self.changed, PATIENCE, is_open)
     }
 }
@@ -238,11 +238,11 @@ mod tests {
 
     #[test]
     fn what_never_comes_is_not_waited_for_without_end() {
-        let (told, changed) = (Mutex::new(Told::default()), Condvar::new());
-        let guard = told.lock().unwrap();
-        let told = wait_while(guard, &changed, Duration::from_millis(10), |told| {
-            !told.is_shown
+        let (progress, changed) = (Mutex::new(Progress::default()), Condvar::new());
+        let guard = progress.lock().unwrap();
+        let progress = wait_while(guard, &changed, Duration::from_millis(10), |progress| {
+            !progress.is_shown
         });
-        assert!(!told.is_shown);
+        assert!(!progress.is_shown);
     }
 }

@@ -181,7 +181,7 @@ impl Stage {
 
     /// Tells that an honest play has shown what it is about: what comes is more of the same.
     pub(crate) fn shown(&self) {
-        self.tell(|told| told.is_shown = true);
+        self.report(|progress| progress.is_shown = true);
     }
 
     /// Notes that a flag on the connection of `peer` is due from `at`.
@@ -213,6 +213,6 @@ impl Stage {
             at,
             wall,
         };
-        self.tell(|told| told.due.push(due));
+        self.report(|progress| progress.due.push(due));
     }
 }

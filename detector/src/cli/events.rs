@@ -1,7 +1,7 @@
 //! Arguments of `detector events`.
 
 use super::candidates;
-use super::{PlaceArgs, list};
+use super::{AgentOrRecorderArgs, list};
 use clap::Args;
 use clap_complete::ArgValueCompleter;
 use detector_api::snapshot::{Event, FlagKind};
@@ -32,5 +32,5 @@ pub(crate) struct EventsArgs {
     #[arg(long)]
     pub(crate) json: bool,
     #[command(flatten)]
-    pub(crate) place: PlaceArgs,
+    pub(crate) place: AgentOrRecorderArgs,
 }

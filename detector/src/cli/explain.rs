@@ -1,6 +1,6 @@
 //! Arguments of `detector explain`.
 
-use super::{PlaceArgs, candidates};
+use super::{AgentOrRecorderArgs, candidates};
 use clap::Args;
 use clap_complete::ArgValueCompleter;
 use detector_client::peer_address::PeerAddress;
@@ -16,5 +16,5 @@ pub(crate) struct ExplainArgs {
     #[arg(long)]
     pub(crate) json: bool,
     #[command(flatten)]
-    pub(crate) place: PlaceArgs,
+    pub(crate) place: AgentOrRecorderArgs,
 }

@@ -1,6 +1,6 @@
 //! Arguments of `detector incidents`.
 
-use super::PlaceArgs;
+use super::AgentOrRecorderArgs;
 use super::candidates;
 use super::list::{choice, filter, sort};
 use clap::{Args, Subcommand};
@@ -31,7 +31,7 @@ pub(crate) struct IncidentsArgs {
     #[arg(long, conflicts_with = "columns")]
     pub(crate) json: bool,
     #[command(flatten)]
-    pub(crate) place: PlaceArgs,
+    pub(crate) place: AgentOrRecorderArgs,
 }
 
 /// What else to do with incidents.
@@ -51,5 +51,5 @@ pub(crate) struct ShowArgs {
     #[arg(long)]
     pub(crate) json: bool,
     #[command(flatten)]
-    pub(crate) place: PlaceArgs,
+    pub(crate) place: AgentOrRecorderArgs,
 }

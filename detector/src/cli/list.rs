@@ -1,6 +1,6 @@
 //! Arguments of `detector peers` and `detector connections`.
 
-use super::{PlaceArgs, candidates};
+use super::{AgentOrRecorderArgs, candidates};
 use clap::{Args, ValueHint};
 use clap_complete::ArgValueCompleter;
 use detector_api::defaults::LIST_LIMIT;
@@ -24,7 +24,7 @@ pub(crate) struct ListArgs {
     #[arg(long, conflicts_with = "columns")]
     pub(crate) json: bool,
     #[command(flatten)]
-    pub(crate) place: PlaceArgs,
+    pub(crate) place: AgentOrRecorderArgs,
 }
 
 /// Arguments of `detector peers`.

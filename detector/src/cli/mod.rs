@@ -29,7 +29,7 @@ pub(crate) use events::EventsArgs;
 pub(crate) use explain::ExplainArgs;
 pub(crate) use incidents::{IncidentsArgs, IncidentsVerb};
 pub(crate) use list::{ConnectionsArgs, PeersArgs};
-pub(crate) use place::PlaceArgs;
+pub(crate) use place::AgentOrRecorderArgs;
 pub(crate) use refusal::refused;
 pub(crate) use report::ReportArgs;
 pub(crate) use top::TopArgs;

@@ -2,12 +2,12 @@
 
 use clap::{Args, ValueHint};
 use detector_api::defaults::CONTROL_SOCKET;
-use detector_client::commands::Place;
+use detector_client::commands::AgentOrRecorder;
 use std::path::PathBuf;
 
 /// Arguments of those that read a recorder where no agent runs.
 #[derive(Clone, Debug, Args)]
-pub(crate) struct PlaceArgs {
+pub(crate) struct AgentOrRecorderArgs {
     /// Control socket of the agent
     #[arg(long, value_name = "PATH", default_value = CONTROL_SOCKET, value_hint = ValueHint::FilePath)]
     pub(crate) control_socket: PathBuf,
@@ -17,10 +17,10 @@ pub(crate) struct PlaceArgs {
     pub(crate) state_dir: Option<PathBuf>,
 }
 
-impl PlaceArgs {
+impl AgentOrRecorderArgs {
     /// As the command takes it.
-    pub(crate) fn place(&self) -> Place<'_> {
-        Place {
+    pub(crate) fn place(&self) -> AgentOrRecorder<'_> {
+        AgentOrRecorder {
             socket: &self.control_socket,
             state_dir: self.state_dir.as_deref(),
         }

@@ -37,7 +37,7 @@ pub(super) fn run(chapter: Chapter) -> Result<(), Failure> {
         Chapter::SchemaIncidents => schema::<Vec<Incident>>("Incidents", "/v1/incidents")?,
         Chapter::SchemaIncident => schema::<Incident>("One incident", "/v1/incidents/{id}")?,
         Chapter::SchemaDmesg => {
-            schema::<detector_kmsg::Report>("A kernel log", "detector dmesg --json")?
+            schema::<detector_kmsg::LogReport>("A kernel log", "detector dmesg --json")?
         }
         Chapter::SchemaOomKill => {
             schema::<OomKill>("OOM kill", "json of a note oom-kill in the recorder")?

@@ -3,7 +3,7 @@
 use super::utf16::Utf16;
 use detector_api::failure::{Code, Failure};
 use detector_api::sanitize;
-use detector_kmsg::{LogReader, Report};
+use detector_kmsg::{LogReader, LogReport};
 use rustix::fs::{FileType, OFlags};
 use std::fs::{File, OpenOptions};
 use std::io::{self, ErrorKind, Read};
@@ -67,7 +67,7 @@ impl Source {
     }
 
     /// Reads to the end of what is there.
-    pub(super) fn read(mut self) -> Result<Report, Failure> {
+    pub(super) fn read(mut self) -> Result<LogReport, Failure> {
         let mut log = LogReader::new()
             .map_err(|why| Failure::failed(format!("cannot search a log: {why}")))?;
         let mut piece = vec![0; PIECE_BYTES];

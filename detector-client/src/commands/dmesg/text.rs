@@ -5,7 +5,7 @@ use super::phrases::{
 };
 use crate::terminal::{Capabilities, Tone};
 use detector_api::units;
-use detector_kmsg::{Count, Kill, Peer, Report, Scope};
+use detector_kmsg::{Count, Kill, LogReport, Peer, Scope};
 
 /// Peers and kills that are shown; `--json` has more.
 const SHOWN: usize = 50;
@@ -13,13 +13,13 @@ const SHOWN: usize = 50;
 const SHOWN_STALLS: usize = 20;
 
 struct Page<'a> {
-    report: &'a Report,
+    report: &'a LogReport,
     terminal: Capabilities,
     text: String,
 }
 
 /// The page.
-pub(super) fn text(report: &Report, name: &str, terminal: Capabilities) -> String {
+pub(super) fn text(report: &LogReport, name: &str, terminal: Capabilities) -> String {
     let mut page = Page {
         report,
         terminal,

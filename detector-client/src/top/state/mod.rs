@@ -138,7 +138,7 @@ pub(crate) struct Query {
 
 /// What to read of the recorder.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Look {
+pub(crate) struct RecorderQuery {
     /// Number of the second that is shown; 0 if none is.
     pub(crate) from: i64,
     /// Where to go from there.
@@ -282,14 +282,14 @@ impl State {
     }
 
     /// What to read of the recorder; `None` for the present, of which the agent is asked.
-    pub(crate) fn look(&self) -> Option<Look> {
+    pub(crate) fn recorder_query(&self) -> Option<RecorderQuery> {
         let shown = self.past.shown.as_ref();
         let step = match (self.past.step, shown) {
             (Some(step), _) => step,
             (None, Some(_)) => PastStep::Seconds(0),
             (None, None) => return None,
         };
-        Some(Look {
+        Some(RecorderQuery {
             from: shown.map_or(0, |mark| mark.id),
             step,
             page: self.location.peer().map(str::to_owned),

@@ -39,9 +39,9 @@ impl Night {
 }
 
 fn read(state: &mut State, path: &Path) {
-    if let Some(look) = state.look() {
+    if let Some(query) = state.recorder_query() {
         state.past.step = None;
-        state.take_recorded(Now::default(), past::read(path, &look));
+        state.take_recorded(Now::default(), past::read(path, &query));
     }
 }
 
@@ -141,7 +141,7 @@ fn nothing_of_the_past_is_left_in_the_present_and_nothing_can_be_done_in_it() {
     assert_eq!(samples[89].queued_bytes, 3_600_000);
 
     assert!(press(&mut night.state, Key::Char('p')).fetches);
-    assert_eq!(night.state.look(), None);
+    assert_eq!(night.state.recorder_query(), None);
     assert_eq!(night.state.location, Location::Table);
     assert_eq!(night.state.link, Link::Waiting);
     assert!(night.state.table.rows.is_empty() && night.state.opened.page.is_none());
@@ -174,7 +174,7 @@ fn a_recorder_that_cannot_be_read_says_why_and_the_present_stays() {
     read(&mut state, folder.path());
     let note = state.note.clone().unwrap_or_default();
     assert!(note.contains("there is no recorder at"), "{note}");
-    assert_eq!(state.look(), None);
+    assert_eq!(state.recorder_query(), None);
     assert_eq!(shown(&state)[0], "198.51.100.7");
     std::fs::write(folder.path().join("recorder.db"), "text ".repeat(999)).unwrap();
     press(&mut state, Key::Char('p'));
