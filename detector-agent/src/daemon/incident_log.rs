@@ -33,7 +33,7 @@ impl IncidentLog {
         let over = self.open.clone();
         for id in over.into_iter().chain(open) {
             match engine.incident(&id) {
-                Some(incident) => self.tell(&incident),
+                Some(incident) => self.log_one(&incident),
                 // Forgotten for newer ones: nothing more can be said of it.
                 None => self.open = None,
             }
@@ -43,12 +43,12 @@ impl IncidentLog {
 
     /// The one that was told to have begun, and not yet to be over.
     #[cfg(test)]
-    pub(super) fn told(&self) -> Option<&str> {
+    pub(super) fn open(&self) -> Option<&str> {
         self.open.as_deref()
     }
 
     /// Logs that this incident has begun or is over, if that is news.
-    pub(super) fn tell(&mut self, incident: &Incident) {
+    pub(super) fn log_one(&mut self, incident: &Incident) {
         let id = &incident.id;
         let is_known = self.open.as_ref() == Some(id);
         if is_known && !incident.open {

@@ -1,6 +1,6 @@
 //! `detector events`: flags and episodes, newest last.
 
-use super::place::tell_left_out;
+use super::place::note_left_out;
 use super::{AgentOrRecorder, talk};
 use crate::clock;
 use crate::columns::Context;
@@ -110,7 +110,7 @@ fn recorded(query: &EventsQuery<'_>, reader: &recorder::Reader) -> Result<(), Fa
         Ok::<_, Failure>(writeln!(stdout, "{line}")?)
     })?;
     stdout.flush()?;
-    tell_left_out(reader);
+    note_left_out(reader);
     Ok(())
 }
 

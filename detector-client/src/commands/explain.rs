@@ -1,6 +1,6 @@
 //! `detector explain`: the evidence card of one peer.
 
-use super::place::tell_left_out;
+use super::place::note_left_out;
 use super::{AgentOrRecorder, converse};
 use crate::cards::{HostFacts, KernelSettings, StatusFacts, Subject, peer_card};
 use crate::clock;
@@ -93,7 +93,7 @@ fn recorded(reader: &Reader, peer: PeerAddress, json: bool) -> Result<(), Failur
         kind: None,
         limit: EVENTS,
     })?;
-    tell_left_out(reader);
+    note_left_out(reader);
     let page = PeerPage {
         detail: card.detail,
         events,

@@ -45,7 +45,7 @@ pub fn fleet_peers(
         };
         shown.print_table(&rows, &context, by)?;
     }
-    query.tell_rest(rows.len(), total);
+    query.note_rest(rows.len(), total);
     Ok(())
 }
 

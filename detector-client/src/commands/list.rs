@@ -1,6 +1,6 @@
 //! `detector peers`, `connections` and `incidents`: ask or read, choose, sort, print.
 
-use super::place::tell_left_out;
+use super::place::note_left_out;
 use super::{AgentOrRecorder, talk};
 use crate::clock;
 use crate::columns::{Choice, Context, Grouping, Row, Sort, group};
@@ -117,7 +117,7 @@ fn print_rows<R: Shaped>(query: &ListQuery<'_, R>) -> Result<(), Failure> {
     let total = answer.total.unwrap_or(sent.len());
     if query.json && is_plain {
         print(&answer.sent.text)?;
-        query.tell_rest(sent.len(), total);
+        query.note_rest(sent.len(), total);
         return Ok(());
     }
     let mut rows = Vec::with_capacity(sent.len());
@@ -144,7 +144,7 @@ fn print_rows<R: Shaped>(query: &ListQuery<'_, R>) -> Result<(), Failure> {
             .collect();
         query.print_table(&rows, &context, Grouping::Peer)?;
     }
-    query.tell_rest(order.len(), total);
+    query.note_rest(order.len(), total);
     Ok(())
 }
 
@@ -213,7 +213,7 @@ impl<R: Row> ListQuery<'_, R> {
             ..Span::ALL
         };
         let text = json_lines(&R::recorded(reader, span)?)?;
-        tell_left_out(reader);
+        note_left_out(reader);
         Ok(Answer {
             total: None,
             sent: Text::own(text),
@@ -267,7 +267,7 @@ impl<R: Row> ListQuery<'_, R> {
     }
 
     /// Says on stderr when there are more rows than were printed, or none at all.
-    pub(super) fn tell_rest(&self, shown: usize, total: usize) {
+    pub(super) fn note_rest(&self, shown: usize, total: usize) {
         let note = if self.limit != 0 && shown < total {
             format!("showing {shown} of {total}; --limit 0 shows all\n")
         } else if shown == 0 && !self.json {
@@ -303,7 +303,7 @@ fn print_groups(query: &ListQuery<'_, PeerRow>, by: Grouping) -> Result<(), Fail
     } else {
         query.print_table(&groups, &context, by)?;
     }
-    query.tell_rest(groups.len(), total);
+    query.note_rest(groups.len(), total);
     Ok(())
 }
 

@@ -29,7 +29,7 @@ impl AgentOrRecorder<'_> {
     pub(super) fn recorder(&self) -> Result<Option<Reader>, Failure> {
         if let Some(path) = self.state_dir {
             let reader = Reader::open(path)?;
-            note(&told(&reader)?);
+            note(&origin(&reader)?);
             return Ok(Some(reader));
         }
         if self.socket != Path::new(CONTROL_SOCKET) {
@@ -40,7 +40,7 @@ impl AgentOrRecorder<'_> {
         };
         match Reader::open(Path::new(STATE_DIR)) {
             Ok(reader) => {
-                note(&format!("{}; {}", absence(&error), told(&reader)?));
+                note(&format!("{}; {}", absence(&error), origin(&reader)?));
                 Ok(Some(reader))
             }
             // Then there is an agent perhaps, and it is the socket that we may not use.
@@ -69,7 +69,7 @@ fn absence(error: &io::Error) -> String {
 }
 
 /// `read from /var/lib/detector/recorder.db of web1, written until 2026-12-29 21:04:05 UTC, 9h ago`
-fn told(reader: &Reader) -> Result<String, RecorderError> {
+fn origin(reader: &Reader) -> Result<String, RecorderError> {
     let file = sanitize::text(&reader.file().display().to_string());
     let runs = reader.runs()?;
     let Some(run) = runs.last() else {
@@ -87,7 +87,7 @@ fn told(reader: &Reader) -> Result<String, RecorderError> {
 }
 
 /// Says how much of the recorder was left out.
-pub(super) fn tell_left_out(reader: &Reader) {
+pub(super) fn note_left_out(reader: &Reader) {
     let count = reader.not_understood();
     if count > 0 {
         note(&format!(

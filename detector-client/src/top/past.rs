@@ -56,7 +56,7 @@ fn recorded(path: &Path, query: &RecorderQuery) -> Result<Option<Recorded>, Reco
     };
     let mut facts = facts(&second.host);
     if let Some(run) = run {
-        tell_run(&mut facts, run, &second);
+        add_run(&mut facts, run, &second);
     }
     let now = Span {
         from_ms: now_ms,
@@ -78,7 +78,7 @@ fn recorded(path: &Path, query: &RecorderQuery) -> Result<Option<Recorded>, Reco
             id: second.id,
             unix_ns: i128::from(now_ms) * 1_000_000,
             span_seconds: second.span_seconds,
-            gaps: told(gaps),
+            gaps: longest_and_step(gaps),
         },
         facts,
         history,
@@ -136,7 +136,7 @@ fn gaps_of_start(
 }
 
 /// The longest of them, and whether the clock was set.
-fn told(gaps: Vec<Gap>) -> Vec<Gap> {
+fn longest_and_step(gaps: Vec<Gap>) -> Vec<Gap> {
     let is_step = |gap: &Gap| gap.reason == GapReason::ClockStep;
     let (steps, gaps): (Vec<Gap>, Vec<Gap>) = gaps.into_iter().partition(is_step);
     let length = |gap: &Gap| gap.until_ms.saturating_sub(gap.from_ms);
@@ -188,7 +188,7 @@ fn facts(host: &HostSecond) -> Facts {
     clippy::cast_precision_loss,
     reason = "an uptime of two digits is shown"
 )]
-fn tell_run(facts: &mut Facts, run: &Run, second: &Second) {
+fn add_run(facts: &mut Facts, run: &Run, second: &Second) {
     facts.host.clone_from(&run.host);
     facts.agent_version.clone_from(&run.version);
     let up_ms = second.at.boot_ms.saturating_sub(run.began.boot_ms).max(0);

@@ -1,6 +1,6 @@
 //! What the writer does when not all, or nothing, can be written.
 
-use super::opening::{gap_reason, tell_aside};
+use super::opening::{gap_reason, report_set_aside};
 use super::unwritten::Unwritten;
 use super::writer::Writer;
 use crate::recording::now;
@@ -19,7 +19,7 @@ pub(super) struct Lack {
 impl Writer {
     /// Has the batch that waits tell from when to when nothing was written: it is in the file with the first
     /// batch that is, or it waits on.
-    pub(super) fn tell_lack(&mut self) {
+    pub(super) fn report_lack(&mut self) {
         let Some(lack) = self.lack.as_mut().filter(|lack| !lack.is_told) else {
             return;
         };
@@ -95,7 +95,7 @@ impl Writer {
             Ok(aside) => {
                 tracing::error!("{error}; a new one is begun");
                 if let Some(aside) = aside {
-                    tell_aside(&self.state, &aside);
+                    report_set_aside(&self.state, &aside);
                 }
             }
             Err(why) => {
@@ -116,7 +116,7 @@ impl Writer {
         self.state.recording.lock_status().failure = Some(error.to_string());
         // Told without being written is better than not told.
         for incident in &self.waiting.incidents {
-            self.incident_log.tell(incident);
+            self.incident_log.log_one(incident);
         }
     }
 

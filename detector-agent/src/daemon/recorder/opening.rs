@@ -72,7 +72,7 @@ pub(in crate::daemon) fn open(
             Err(Failure::usage(error).hint(hint))
         }
         Err(error) => {
-            opening.tell(state, &error);
+            opening.report(state, &error);
             opening.reason = gap_reason(&error);
             Ok(error.may_pass().then_some(opening))
         }
@@ -102,7 +102,7 @@ impl Opening {
                     self.reason = gap_reason(&error);
                     let said = error.to_string();
                     if state.recording.lock_status().failure.as_ref() != Some(&said) {
-                        self.tell(state, &error);
+                        self.report(state, &error);
                     }
                     if !error.may_pass() {
                         return None;
@@ -119,7 +119,7 @@ impl Opening {
         let opened = Recorder::open(&self.folder, self.limits, &identity.at(started));
         let (recorder, aside) = opened?;
         if let Some(aside) = aside {
-            tell_aside(state, &aside);
+            report_set_aside(state, &aside);
         }
         let numbering = recorder.numbering()?;
         let last_incident_ms = i128::from(numbering.last_incident_ms);
@@ -157,7 +157,7 @@ impl Opening {
     }
 
     /// Says why it cannot be opened, and what to do.
-    fn tell(&self, state: &AgentState, error: &RecorderError) {
+    fn report(&self, state: &AgentState, error: &RecorderError) {
         let hint = error.hint().map(|hint| format!("; {hint}"));
         let again = if error.may_pass() {
             format!(
@@ -186,7 +186,7 @@ pub(super) fn gap_reason(error: &RecorderError) -> GapReason {
 }
 
 /// Says that a damaged file is out of the way.
-pub(super) fn tell_aside(state: &AgentState, aside: &Path) {
+pub(super) fn report_set_aside(state: &AgentState, aside: &Path) {
     tracing::error!(
         "the recorder was damaged and is set aside as {}; a new one is begun",
         aside.display()

@@ -312,7 +312,7 @@ impl Writer {
         }
         let began = Instant::now();
         let known_gaps = self.waiting.gaps.len();
-        self.tell_lack();
+        self.report_lack();
         match self.recorder.record(&self.waiting) {
             Ok(written) => {
                 let written_batch = std::mem::take(&mut self.waiting);
@@ -331,7 +331,7 @@ impl Writer {
                 self.state.recording.lock_status().failure = None;
                 // On the disk before they are announced, and no other.
                 for incident in &written_batch.incidents {
-                    self.incident_log.tell(incident);
+                    self.incident_log.log_one(incident);
                 }
             }
             Err(error) => {

@@ -154,12 +154,12 @@ fn an_incident_is_announced_also_where_no_new_file_can_be_begun() {
     advance(&writer, 2);
     let open = writer.state.engine().open_incident().unwrap().id;
     second(&mut writer);
-    assert_eq!(writer.incident_log.told(), Some(open.as_str()));
+    assert_eq!(writer.incident_log.open(), Some(open.as_str()));
     // And that it is over.
     advance(&writer, 300);
     assert!(writer.state.engine().open_incident().is_none());
     second(&mut writer);
-    assert_eq!(writer.incident_log.told(), None);
+    assert_eq!(writer.incident_log.open(), None);
     // It is written once there is a file.
     fs::remove_file(&folder).unwrap();
     for _ in 0..2 {
