@@ -7,7 +7,7 @@
 
 use crate::lock::lock;
 use detector_api::recorded::OomKill;
-use detector_recorder::Moment;
+use detector_recorder::ClockReading;
 use std::collections::VecDeque;
 use std::sync::{Mutex, MutexGuard};
 
@@ -32,12 +32,12 @@ struct Inner {
     /// The kernel's count when it was looked at last.
     count: Option<u64>,
     /// When kills were counted that nobody had told.
-    untold: Vec<Moment>,
+    untold: Vec<ClockReading>,
 }
 
 #[derive(Clone, Debug)]
 struct Told {
-    at: Moment,
+    at: ClockReading,
     kill: OomKill,
     /// Whether the kernel's count is known to have it.
     is_counted: bool,
@@ -47,7 +47,7 @@ struct Told {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct KnownKill {
     /// When it was told first.
-    pub(crate) at: Moment,
+    pub(crate) at: ClockReading,
     pub(crate) kill: OomKill,
     /// Whether nobody had told it before, and the count had not it either.
     pub(crate) is_new: bool,
@@ -55,7 +55,7 @@ pub(crate) struct KnownKill {
 
 impl Kills {
     /// The hook or the log tells of a kill.
-    pub(crate) fn tell(&self, at: Moment, kill: OomKill) -> KnownKill {
+    pub(crate) fn tell(&self, at: ClockReading, kill: OomKill) -> KnownKill {
         let mut inner = self.lock();
         inner.forget(at);
         let same = |told: &&mut Told| kill.pid.is_some() && told.kill.pid == kill.pid;
@@ -88,14 +88,19 @@ impl Kills {
 
     /// Whether the hook's victim was killed: the kernel also gives one its last memory that was dying by
     /// itself, and does not count it. What cannot be counted is believed.
-    pub(crate) fn is_kill(&self, pid: u64, at: Moment, count: Option<u64>) -> bool {
+    pub(crate) fn is_kill(&self, pid: u64, at: ClockReading, count: Option<u64>) -> bool {
         let mut inner = self.lock();
         inner.forget(at);
         inner.has_counted(Some(pid), count).unwrap_or(true)
     }
 
     /// Whether the kernel has counted a kill that may be this one. What cannot be counted is not.
-    pub(crate) fn is_counted(&self, pid: Option<u64>, at: Moment, count: Option<u64>) -> bool {
+    pub(crate) fn is_counted(
+        &self,
+        pid: Option<u64>,
+        at: ClockReading,
+        count: Option<u64>,
+    ) -> bool {
         let mut inner = self.lock();
         inner.forget(at);
         inner.has_counted(pid, count).unwrap_or(false)
@@ -103,7 +108,7 @@ impl Kills {
 
     /// Takes the kernel's count, which was read between these two moments; true if it has kills that nobody has
     /// told.
-    pub(crate) fn count(&self, [since, now]: [Moment; 2], count: Option<u64>) -> bool {
+    pub(crate) fn count(&self, [since, now]: [ClockReading; 2], count: Option<u64>) -> bool {
         let mut inner = self.lock();
         inner.forget(now);
         let Some(count) = count else {
@@ -142,7 +147,7 @@ impl Inner {
 
     /// How many of so many more that are counted nobody has told. The kernel counts a kill before anybody tells of
     /// it, so that what was told before this moment is among them, or will never be.
-    fn take_off(&mut self, mut more: u64, since: Moment) -> u64 {
+    fn take_off(&mut self, mut more: u64, since: ClockReading) -> u64 {
         let of_gone = more.min(self.gone);
         more -= of_gone;
         self.gone -= of_gone;
@@ -156,8 +161,8 @@ impl Inner {
         more
     }
 
-    fn forget(&mut self, now: Moment) {
-        let is_fresh = |at: Moment| now.boot_ms.saturating_sub(at.boot_ms) <= APART_MS;
+    fn forget(&mut self, now: ClockReading) {
+        let is_fresh = |at: ClockReading| now.boot_ms.saturating_sub(at.boot_ms) <= APART_MS;
         while let Some(oldest) = self.told.front()
             && (!is_fresh(oldest.at) || self.told.len() >= REMEMBERED)
         {
@@ -175,10 +180,10 @@ impl Inner {
 mod tests {
     use super::{APART_MS, Kills, REMEMBERED};
     use detector_api::recorded::OomKill;
-    use detector_recorder::Moment;
+    use detector_recorder::ClockReading;
 
-    fn at(boot_ms: i64) -> Moment {
-        Moment {
+    fn at(boot_ms: i64) -> ClockReading {
+        ClockReading {
             unix_ms: 1_000_000 + boot_ms,
             boot_ms,
         }

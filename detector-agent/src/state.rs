@@ -26,7 +26,7 @@ use detector_api::text::budget_line;
 use detector_api::time::rfc3339;
 use detector_core::engine::Engine;
 use detector_core::time::MonotonicTime;
-use detector_recorder::{Moment, NoteKind};
+use detector_recorder::{ClockReading, NoteKind};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
 use std::time::{Duration, Instant};
@@ -342,8 +342,8 @@ impl AgentState {
     }
 
     /// When it started, for the recorder.
-    pub(crate) fn started(&self) -> Moment {
-        Moment {
+    pub(crate) fn started(&self) -> ClockReading {
+        ClockReading {
             unix_ms: milliseconds(self.started.unix_ns),
             boot_ms: milliseconds(self.started.boot_ns),
         }

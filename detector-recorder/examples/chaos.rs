@@ -6,7 +6,8 @@
 use detector_api::snapshot::FlagKind;
 use detector_api::{fixtures, time};
 use detector_recorder::{
-    Batch, EventsWanted, HostSecond, Limits, Moment, Opened, Reader, Recorder, RecorderError, Span,
+    Batch, ClockReading, EventsWanted, HostSecond, Limits, Opened, Reader, Recorder, RecorderError,
+    Span,
 };
 use std::error::Error;
 use std::io::Write;
@@ -117,9 +118,9 @@ fn times(folder: &Path) -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-fn now() -> Result<Moment, Box<dyn Error>> {
+fn now() -> Result<ClockReading, Box<dyn Error>> {
     let unix_ms = i64::try_from(SystemTime::now().duration_since(UNIX_EPOCH)?.as_millis())?;
-    Ok(Moment {
+    Ok(ClockReading {
         unix_ms,
         boot_ms: unix_ms,
     })

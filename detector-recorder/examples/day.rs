@@ -6,7 +6,8 @@
 use detector_api::snapshot::{FlagKind, PeerDetail};
 use detector_api::{fixtures, time};
 use detector_recorder::{
-    Batch, Card, HostSecond, Limits, Moment, Opened, PeerSecond, Recorder, WindowPoint, file_in,
+    Batch, Card, ClockReading, HostSecond, Limits, Opened, PeerSecond, Recorder, WindowPoint,
+    file_in,
 };
 use rusqlite::Connection;
 use rustix::time::{ClockId, clock_gettime};
@@ -232,8 +233,8 @@ fn host(second: i64) -> HostSecond {
     }
 }
 
-fn at(second: i64) -> Moment {
-    Moment {
+fn at(second: i64) -> ClockReading {
+    ClockReading {
         unix_ms: BEGAN_MS + second * 1_000,
         boot_ms: second * 1_000,
     }

@@ -1,7 +1,7 @@
 //! A recorder as an agent might have left it, for the tests of every crate.
 
 use crate::{
-    Batch, Card, HostSecond, Limits, Moment, Note, NoteKind, Opened, PeerSecond, Recorder,
+    Batch, Card, ClockReading, HostSecond, Limits, Note, NoteKind, Opened, PeerSecond, Recorder,
     RecorderError, WindowPoint,
 };
 use detector_api::fixtures;
@@ -19,8 +19,8 @@ pub const OTHERS: [&str; 2] = ["198.51.100.9", "2001:db8:1:2::/64"];
 
 /// When in `second` of the recording.
 #[must_use]
-pub const fn at(second: i64) -> Moment {
-    Moment {
+pub const fn at(second: i64) -> ClockReading {
+    ClockReading {
         unix_ms: BEGAN_MS + second * 1_000,
         boot_ms: 500_000 + second * 1_000,
     }

@@ -23,7 +23,7 @@ pub use error::RecorderError;
 pub use location::{DAMAGED_KEPT, FILE_NAME, file_in};
 pub use reader::{EventsWanted, Reader, Second, Span, Step};
 pub use rows::{
-    Card, Gap, HostSecond, Moment, Note, PEERS_EACH_SECOND, PeerPeak, PeerSecond, RecordsLost, Run,
+    Card, Gap, HostSecond, ClockReading, Note, PEERS_EACH_SECOND, PeerPeak, PeerSecond, RecordsLost, Run,
     WindowPoint,
 };
 pub use tidy::Limits;

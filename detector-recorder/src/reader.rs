@@ -11,7 +11,7 @@ pub use seconds::{Second, Step};
 
 use crate::error::RecorderError;
 use crate::location::{file_in, is_written, with_suffix};
-use crate::rows::{Card, Gap, Moment, PeerPeak, Run, WindowPoint};
+use crate::rows::{Card, ClockReading, Gap, PeerPeak, Run, WindowPoint};
 use crate::schema::{self, Found};
 use crate::writer::end_unseen;
 use bounded::{NAMES, POINTS, SPANS};
@@ -188,7 +188,7 @@ impl Reader {
         values: impl Params,
     ) -> Result<Vec<Incident>, RecorderError> {
         let began_boot_ms = self.column("incidents", "began_boot_ms");
-        let rows: Vec<(String, bool, Moment, Option<i64>)> = self.newest(
+        let rows: Vec<(String, bool, ClockReading, Option<i64>)> = self.newest(
             &format!(
                 "SELECT json, ended_ms IS NULL, coalesce((SELECT last_ms FROM runs WHERE id = run), 0), \
                  coalesce((SELECT last_boot_ms FROM runs WHERE id = run), 0), {began_boot_ms} \
@@ -198,13 +198,14 @@ impl Reader {
             values,
             |row| Ok((row.get(0)?, row.get(1)?, moment(row, 2)?, row.get(4)?)),
         )?;
-        let view = |(json, is_open, last, began_boot_ms): (String, bool, Moment, Option<i64>)| {
-            let mut incident: Incident = self.understood(&json)?;
-            if is_open && !self.is_written {
-                end_unseen(&mut incident, last, began_boot_ms);
-            }
-            Some(incident)
-        };
+        let view =
+            |(json, is_open, last, began_boot_ms): (String, bool, ClockReading, Option<i64>)| {
+                let mut incident: Incident = self.understood(&json)?;
+                if is_open && !self.is_written {
+                    end_unseen(&mut incident, last, began_boot_ms);
+                }
+                Some(incident)
+            };
         Ok(rows.into_iter().filter_map(view).collect())
     }
 
@@ -239,7 +240,7 @@ impl Reader {
         values: impl Params,
     ) -> Result<Vec<Card>, RecorderError> {
         let thresholds = self.column("cards", "thresholds");
-        let rows: Vec<(Moment, String, Option<String>)> = self.newest(
+        let rows: Vec<(ClockReading, String, Option<String>)> = self.newest(
             &format!(
                 "SELECT time_ms, boot_ms, json, {thresholds} FROM cards WHERE {condition} \
                  ORDER BY time_ms DESC, rowid DESC"
@@ -248,7 +249,7 @@ impl Reader {
             values,
             |row| Ok((moment(row, 0)?, row.get(2)?, row.get(3)?)),
         )?;
-        let view = |(at, json, thresholds): (Moment, String, Option<String>)| {
+        let view = |(at, json, thresholds): (ClockReading, String, Option<String>)| {
             Some(Card {
                 at,
                 detail: self.understood(&json)?,
@@ -375,8 +376,8 @@ fn peak(row: &Row<'_>) -> rusqlite::Result<PeerPeak> {
     })
 }
 
-fn moment(row: &Row<'_>, first: usize) -> rusqlite::Result<Moment> {
-    Ok(Moment {
+fn moment(row: &Row<'_>, first: usize) -> rusqlite::Result<ClockReading> {
+    Ok(ClockReading {
         unix_ms: row.get(first)?,
         boot_ms: row.get(first + 1)?,
     })

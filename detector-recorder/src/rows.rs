@@ -11,14 +11,14 @@ const STEP_MS: i64 = 1_000;
 
 /// A moment by both clocks.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Moment {
+pub struct ClockReading {
     /// Wall clock, Unix milliseconds; may step.
     pub unix_ms: i64,
     /// Milliseconds since the host started; never steps.
     pub boot_ms: i64,
 }
 
-impl Moment {
+impl ClockReading {
     /// Whether the wall clock was set between this moment and a later one: times before and after do not
     /// follow each other.
     #[must_use]
@@ -229,7 +229,7 @@ pub struct PeerPeak {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Card {
     /// When.
-    pub at: Moment,
+    pub at: ClockReading,
     /// What was known.
     pub detail: PeerDetail,
     /// The thresholds in force; `None` in files older than schema 4.
@@ -248,7 +248,7 @@ impl Card {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct WindowPoint {
     /// When.
-    pub at: Moment,
+    pub at: ClockReading,
     /// The peer.
     pub peer: String,
     /// Local address and port.
@@ -273,7 +273,7 @@ pub struct WindowPoint {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Note {
     /// When.
-    pub at: Moment,
+    pub at: ClockReading,
     /// What it tells of.
     pub kind: NoteKind,
     /// The peer it concerns.
@@ -308,9 +308,9 @@ pub struct Run {
     /// Version of the agent.
     pub version: String,
     /// When it began.
-    pub began: Moment,
+    pub began: ClockReading,
     /// The newest moment that it wrote.
-    pub last: Moment,
+    pub last: ClockReading,
     /// Whether it was stopped, and not killed or crashed.
     pub was_stopped: bool,
 }

@@ -4,7 +4,7 @@
 //! A little at a time, so that no commit takes long, and so that a clock which jumps ahead for a while
 //! does not cost the whole past.
 
-use crate::rows::Moment;
+use crate::rows::ClockReading;
 use rusqlite::{Connection, Transaction, params};
 
 /// How much is kept.
@@ -59,15 +59,15 @@ const NOT_WHOLE: &str =
 /// the clock that never steps. The wall clock may have been wrong when it was written.
 #[derive(Clone, Copy)]
 struct Age {
-    before: Moment,
+    before: ClockReading,
     /// The first run since the host started.
     first_run: i64,
 }
 
 impl Age {
     /// What is older than this.
-    const fn of(age_ms: i64, now: Moment, first_run: i64) -> Self {
-        let before = Moment {
+    const fn of(age_ms: i64, now: ClockReading, first_run: i64) -> Self {
+        let before = ClockReading {
             unix_ms: now.unix_ms.saturating_sub(age_ms),
             boot_ms: now.boot_ms.saturating_sub(age_ms),
         };
@@ -86,7 +86,7 @@ const OLD_OF_START: &str = "time_ms < ?1 AND (boot_ms < ?3 OR NOT EXISTS (SELECT
 /// Thins and bounds; returns how many rows were deleted.
 pub(crate) fn tidy(
     transaction: &Transaction<'_>,
-    now: Moment,
+    now: ClockReading,
     limits: Limits,
 ) -> rusqlite::Result<usize> {
     let first_run = transaction.query_row(
@@ -108,7 +108,7 @@ pub(crate) fn tidy(
 }
 
 /// Whether the wall clock says what it said an hour ago, before which nothing is judged by it.
-fn is_steady(connection: &Connection, now: Moment, first_run: i64) -> rusqlite::Result<bool> {
+fn is_steady(connection: &Connection, now: ClockReading, first_run: i64) -> rusqlite::Result<bool> {
     connection.query_row(
         "SELECT EXISTS (SELECT 1 FROM host_seconds WHERE time_ms BETWEEN ?1 - 2 * ?2 AND ?1 - ?2 \
          AND run >= ?3 AND abs(time_ms - boot_ms - ?4) < ?5)",

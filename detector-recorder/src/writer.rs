@@ -12,7 +12,7 @@ pub(crate) use opening::end_unseen;
 
 use crate::error::RecorderError;
 use crate::location::{self, Identity, WriterLock};
-use crate::rows::{Card, Gap, HostSecond, Moment, Note, PeerSecond, WindowPoint};
+use crate::rows::{Card, ClockReading, Gap, HostSecond, Note, PeerSecond, WindowPoint};
 use crate::tidy::{self, Limits};
 use boot_time::Between;
 use detector_api::snapshot::{Event, Incident};
@@ -41,7 +41,7 @@ pub struct Opened<'a> {
     /// Version of the agent.
     pub version: &'a str,
     /// Now.
-    pub at: Moment,
+    pub at: ClockReading,
 }
 
 /// Where numbers go on after earlier runs.
@@ -57,7 +57,7 @@ pub struct Numbering {
 #[derive(Clone, Debug, Default)]
 pub struct Batch {
     /// When.
-    pub at: Moment,
+    pub at: ClockReading,
     /// The host.
     pub host: Option<HostSecond>,
     /// The peers that cost most.
@@ -97,9 +97,9 @@ pub struct Recorder {
     /// The highest number that an event may have had before this run, or is known to have had in it.
     last_event_id: u64,
     /// When the agent started, as it said when it opened the recorder.
-    began: Moment,
+    began: ClockReading,
     /// When it was written last, or the run began.
-    written: Moment,
+    written: ClockReading,
     /// The gap that goes on, while room is short.
     lack: Option<Lack>,
     /// Where a damaged file is in whose place none could be made yet.
@@ -291,7 +291,7 @@ impl Recorder {
     /// # Errors
     ///
     /// Nothing was deleted.
-    pub fn tidy(&mut self, now: Moment) -> Result<usize, RecorderError> {
+    pub fn tidy(&mut self, now: ClockReading) -> Result<usize, RecorderError> {
         let limits = self.limits;
         // What is deleted need not be gone from the disk before the next batch is on it.
         let tidied = self.let_wait_for_disk(false).and_then(|()| {
@@ -316,7 +316,7 @@ impl Recorder {
     /// # Errors
     ///
     /// The run will look as if it had been killed.
-    pub fn end(mut self, at: Moment, last_event_id: u64) -> Result<(), RecorderError> {
+    pub fn end(mut self, at: ClockReading, last_event_id: u64) -> Result<(), RecorderError> {
         let run = self.run;
         in_transaction(&mut self.connection, |transaction| {
             transaction.execute(

@@ -11,7 +11,7 @@ use crate::lock::{lock, whole};
 use detector_api::sanitize;
 use detector_api::text::oom_kill;
 use detector_core::observe::observation::Observation;
-use detector_recorder::{Moment, Note, NoteKind, OomKill};
+use detector_recorder::{ClockReading, Note, NoteKind, OomKill};
 use std::sync::{Condvar, Mutex, MutexGuard};
 use std::time::Duration;
 use timeline::Timeline;
@@ -86,7 +86,7 @@ impl Recording {
 
     /// Writes down a kill at once: the host may not live for another second. One that is told again, with
     /// more, has the same moment.
-    pub(crate) fn note_kill(&self, at: Moment, kill: &OomKill) {
+    pub(crate) fn note_kill(&self, at: ClockReading, kill: &OomKill) {
         self.put(Note {
             at,
             kind: NoteKind::OomKill,
@@ -202,8 +202,8 @@ impl Recording {
 }
 
 /// Now, by both clocks.
-pub(crate) fn now() -> Moment {
-    Moment {
+pub(crate) fn now() -> ClockReading {
+    ClockReading {
         unix_ms: milliseconds(clock::unix_ns()),
         boot_ms: milliseconds(clock::boot_ns()),
     }

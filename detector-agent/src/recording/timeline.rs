@@ -3,7 +3,7 @@
 
 use detector_core::observe::observation::Observation;
 use detector_core::time::MonotonicTime;
-use detector_recorder::{Moment, WindowPoint};
+use detector_recorder::{ClockReading, WindowPoint};
 use std::collections::{HashMap, VecDeque};
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -92,7 +92,7 @@ impl Timeline {
     }
 
     /// What is to be written; `moment` is `now` by the other clocks.
-    pub(crate) fn take(&mut self, now: MonotonicTime, moment: Moment) -> Vec<WindowPoint> {
+    pub(crate) fn take(&mut self, now: MonotonicTime, moment: ClockReading) -> Vec<WindowPoint> {
         let first = self.next - self.states.len() as u64;
         self.written_until.retain(|_, until| *until > first);
         let is_over = |_: &Ends, followed: &mut Followed| followed.until <= now;
@@ -134,12 +134,12 @@ impl State {
         } == *other
     }
 
-    fn point(&self, peer: &str, now: MonotonicTime, moment: Moment) -> WindowPoint {
+    fn point(&self, peer: &str, now: MonotonicTime, moment: ClockReading) -> WindowPoint {
         let ago_ms = i64::try_from(now.since_ns(self.at) / 1_000_000).unwrap_or(i64::MAX);
         let edge = self.snd_una.wrapping_add(self.window_bytes);
         let (local, remote) = self.ends;
         WindowPoint {
-            at: Moment {
+            at: ClockReading {
                 unix_ms: moment.unix_ms.saturating_sub(ago_ms),
                 boot_ms: moment.boot_ms.saturating_sub(ago_ms),
             },
@@ -161,9 +161,9 @@ mod tests {
     use super::{FOLLOW_FOR, Timeline};
     use crate::state::tests::stalled;
     use detector_core::time::MonotonicTime;
-    use detector_recorder::Moment;
+    use detector_recorder::ClockReading;
 
-    const MOMENT: Moment = Moment {
+    const MOMENT: ClockReading = ClockReading {
         unix_ms: 1_000_000,
         boot_ms: 1_000_000,
     };

@@ -7,13 +7,13 @@ use crate::lock::lock;
 use crate::recording;
 use detector_api::recorded::OomKill;
 use detector_api::text::oom_kill;
-use detector_recorder::Moment;
+use detector_recorder::ClockReading;
 use std::sync::MutexGuard;
 
 impl AgentState {
     /// The kernel kills a process for want of memory: that is part of an incident, with all that is known of it by
     /// now.
-    pub(crate) fn hear_of_kill(&self, at: Moment, kill: OomKill) -> KnownKill {
+    pub(crate) fn hear_of_kill(&self, at: ClockReading, kill: OomKill) -> KnownKill {
         let known = self.host.kills.tell(at, kill);
         self.with_engine(|engine| {
             if known.is_new {
@@ -26,7 +26,7 @@ impl AgentState {
     }
 
     /// The same, with all that one source tells: it is written down, once and again if there is more.
-    pub(crate) fn take_kill(&self, at: Moment, kill: OomKill) {
+    pub(crate) fn take_kill(&self, at: ClockReading, kill: OomKill) {
         // The log tells most, and last.
         let is_last_word = kill.by_log || self.log_failure().is_some();
         let known = self.hear_of_kill(at, kill);
@@ -37,13 +37,13 @@ impl AgentState {
     }
 
     /// The same before all is known: it is written down at once, and told once more is known.
-    pub(crate) fn take_kill_at_once(&self, at: Moment, kill: OomKill) {
+    pub(crate) fn take_kill_at_once(&self, at: ClockReading, kill: OomKill) {
         let known = self.hear_of_kill(at, kill);
         self.recording.note_kill(known.at, &known.kill);
     }
 
     /// Whether the hook's victim was killed, or was dying by itself.
-    pub(crate) fn is_kill(&self, pid: u64, at: Moment, of_host: Option<u64>) -> bool {
+    pub(crate) fn is_kill(&self, pid: u64, at: ClockReading, of_host: Option<u64>) -> bool {
         let count = self.kills_counted(of_host);
         // Where kills of a container are not counted its log tells them apart.
         let is_told_elsewhere =
@@ -55,7 +55,7 @@ impl AgentState {
     /// own control group has there, it is one of those that the kernel has counted in it, or somebody else's.
     pub(crate) fn is_kill_of_log(
         &self,
-        at: Moment,
+        at: ClockReading,
         pid: Option<u64>,
         cgroup: Option<&str>,
     ) -> bool {
@@ -68,7 +68,7 @@ impl AgentState {
 
     /// Takes the kernel's count of kills as it was read since that moment, which is without the name of a victim.
     /// Of a container it is read from a file: not for the event loop.
-    pub(crate) fn count_kills(&self, since: Moment, of_host: Option<u64>) {
+    pub(crate) fn count_kills(&self, since: ClockReading, of_host: Option<u64>) {
         let count = self.kills_counted(of_host);
         if self.host.kills.count([since, recording::now()], count) {
             self.with_engine(|engine| engine.witness_oom_kill(&OomKill::default()));

@@ -4,7 +4,7 @@ use super::model::Time;
 use super::recording::Recording;
 use super::words::{moment, span};
 use detector_api::text::counted;
-use detector_recorder::Moment;
+use detector_recorder::ClockReading;
 use std::collections::BTreeMap;
 
 /// A clock that is slewed changes by less within a run.
@@ -55,7 +55,7 @@ pub(super) fn clocks(recordings: &[Recording], now: Time) -> Vec<String> {
 /// Steps of the wall clock against the one that never steps, and by how much.
 fn steps(recording: &Recording) -> Vec<(Time, i64)> {
     let mut steps = Vec::new();
-    let mut before: Option<(Moment, &str)> = None;
+    let mut before: Option<(ClockReading, &str)> = None;
     for second in &recording.seconds {
         let at = second.at;
         let boot = boot_of(recording, at);
@@ -72,12 +72,12 @@ fn steps(recording: &Recording) -> Vec<(Time, i64)> {
     steps
 }
 
-const fn offset(at: Moment) -> i64 {
+const fn offset(at: ClockReading) -> i64 {
     at.unix_ms.saturating_sub(at.boot_ms)
 }
 
 /// Which start of the host a moment belongs to. By the boot clock within it, for the other may step.
-fn boot_of(recording: &Recording, at: Moment) -> &str {
+fn boot_of(recording: &Recording, at: ClockReading) -> &str {
     let runs = recording.source.runs.iter();
     let nearest = runs.min_by_key(|run| {
         let is_within = run.began.boot_ms <= at.boot_ms && at.boot_ms <= run.last.boot_ms;

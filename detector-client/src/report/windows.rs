@@ -104,11 +104,11 @@ fn thinned(states: &[WindowState]) -> Vec<WindowState> {
 #[cfg(test)]
 mod tests {
     use super::{POINTS, states, thinned};
-    use detector_recorder::{Moment, WindowPoint};
+    use detector_recorder::{ClockReading, WindowPoint};
 
     fn point(second: i64, snd_una: u32, edge: u32, edge_max: u32) -> WindowPoint {
         WindowPoint {
-            at: Moment {
+            at: ClockReading {
                 unix_ms: second * 1_000,
                 boot_ms: 0,
             },

@@ -3,7 +3,7 @@
 use super::bounded::{MOMENTS, NAMES, PEERS, SPANS};
 use super::{Reader, Span, moment, optional_text, peak, text};
 use crate::error::RecorderError;
-use crate::rows::{HostSecond, Moment, PeerPeak, PeerSecond, RecordsLost};
+use crate::rows::{HostSecond, ClockReading, PeerPeak, PeerSecond, RecordsLost};
 use rusqlite::{Params, params};
 
 /// The host in one recorded second, and the peers that cost most then.
@@ -16,7 +16,7 @@ pub struct Second {
     /// How many seconds it stands for: older ones are thinned.
     pub span_seconds: i64,
     /// When.
-    pub at: Moment,
+    pub at: ClockReading,
     /// The host.
     pub host: HostSecond,
     /// The peers, the most costly first.
@@ -103,7 +103,7 @@ impl Reader {
         &self,
         span: Span,
         limit: usize,
-    ) -> Result<Vec<(Moment, HostSecond, Vec<PeerSecond>)>, RecorderError> {
+    ) -> Result<Vec<(ClockReading, HostSecond, Vec<PeerSecond>)>, RecorderError> {
         let seconds = self.numbered_seconds(span, limit)?.into_iter();
         Ok(seconds
             .map(|second| (second.at, second.host, second.peers))

@@ -1,5 +1,5 @@
 use super::{HOUR_MS, Limits, tidy};
-use crate::rows::Moment;
+use crate::rows::ClockReading;
 use crate::schema::{self, Found};
 use rusqlite::{Connection, params};
 use std::collections::BTreeMap;
@@ -24,28 +24,28 @@ fn recorder() -> Connection {
 }
 
 /// So long after the first run began, by both clocks.
-const fn at(ms: i64) -> Moment {
-    Moment {
+const fn at(ms: i64) -> ClockReading {
+    ClockReading {
         unix_ms: BEGAN_MS + ms,
         boot_ms: 503_217 + ms,
     }
 }
 
-fn begin_run(connection: &Connection, boot_id: &str, began: Moment) {
+fn begin_run(connection: &Connection, boot_id: &str, began: ClockReading) {
     let insert = "INSERT INTO runs (host, boot_id, version, began_ms, began_boot_ms, last_ms, \
                   last_boot_ms) VALUES ('web1', ?1, '0', ?2, ?3, ?2, ?3)";
     let values = params![boot_id, began.unix_ms, began.boot_ms];
     connection.execute(insert, values).unwrap();
 }
 
-fn tidy_at(connection: &mut Connection, now: Moment) -> usize {
+fn tidy_at(connection: &mut Connection, now: ClockReading) -> usize {
     let transaction = connection.transaction().unwrap();
     let deleted = tidy(&transaction, now, LIMITS).unwrap();
     transaction.commit().unwrap();
     deleted
 }
 
-fn write_second(connection: &Connection, at: Moment, pinned_bytes: i64) {
+fn write_second(connection: &Connection, at: ClockReading, pinned_bytes: i64) {
     let insert = "INSERT INTO host_seconds (span, run, time_ms, boot_ms, pinned_bytes) \
                   VALUES (1, (SELECT max(id) FROM runs), ?1, ?2, ?3)";
     let mut insert = connection.prepare_cached(insert).unwrap();
@@ -117,7 +117,7 @@ fn nothing_is_thinned_around_an_incident_within_which_the_clock_was_set_back() {
 }
 
 /// An incident with a row of each kind around its begin.
-fn write_findings(connection: &Connection, id: &str, at: Moment) {
+fn write_findings(connection: &Connection, id: &str, at: ClockReading) {
     write_incident(connection, id, at.unix_ms, Some(at.unix_ms));
     let run = "(SELECT max(id) FROM runs)";
     for insert in [
@@ -163,7 +163,7 @@ fn a_clock_that_jumps_ahead_costs_nothing_until_it_has_stood_for_an_hour() {
     }
     write_findings(&connection, "before", at(50_000));
     // The host starts again, two hours later.
-    let again = |ms: i64, ahead_ms: i64| Moment {
+    let again = |ms: i64, ahead_ms: i64| ClockReading {
         unix_ms: BEGAN_MS + 2 * HOUR_MS + ms + ahead_ms,
         boot_ms: ms,
     };
@@ -188,11 +188,11 @@ fn a_clock_that_jumps_ahead_costs_nothing_until_it_has_stood_for_an_hour() {
 fn what_a_host_wrote_before_it_knew_the_time_is_as_old_as_it_is() {
     let mut connection = recorder();
     write_findings(&connection, "20261229T210000.000Z", at(0));
-    let dead = |ms: i64| Moment {
+    let dead = |ms: i64| ClockReading {
         unix_ms: ms,
         boot_ms: ms,
     };
-    let right = |ms: i64| Moment {
+    let right = |ms: i64| ClockReading {
         unix_ms: BEGAN_MS + HOUR_MS + ms,
         boot_ms: ms,
     };

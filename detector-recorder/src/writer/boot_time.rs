@@ -2,7 +2,7 @@
 
 use super::Batch;
 use super::statements::milliseconds;
-use crate::rows::{Gap, Moment};
+use crate::rows::{ClockReading, Gap};
 use detector_api::recorded::GapReason;
 use detector_api::snapshot::Incident;
 
@@ -13,15 +13,15 @@ const VIEW_MS: u64 = 15_000;
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Between {
     /// When the agent started: it has found nothing before.
-    began: Moment,
-    before: Moment,
-    now: Moment,
+    began: ClockReading,
+    before: ClockReading,
+    now: ClockReading,
     /// Whether the wall clock was set between the two.
     is_set: bool,
 }
 
 impl Between {
-    pub(super) fn new([began, before]: [Moment; 2], batch: &Batch) -> Self {
+    pub(super) fn new([began, before]: [ClockReading; 2], batch: &Batch) -> Self {
         // Set there and back it shows no difference; but whoever watched it has told.
         let is_told = |gap: &Gap| gap.reason == GapReason::ClockStep;
         Self {

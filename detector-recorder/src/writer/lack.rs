@@ -1,7 +1,7 @@
 //! The gap of a disk without room, which is in the file while it goes on.
 
 use super::statements::write_gap;
-use crate::rows::{Gap, Moment};
+use crate::rows::{ClockReading, Gap};
 use detector_api::recorded::GapReason;
 use rusqlite::Transaction;
 
@@ -11,7 +11,7 @@ pub(super) struct Lack {
     /// Its row,
     row: i64,
     /// which ends here so far.
-    until: Moment,
+    until: ClockReading,
 }
 
 /// A lack whose end is older than this does not go on: what was not even tried to be written since is told by
@@ -19,7 +19,7 @@ pub(super) struct Lack {
 const GOES_ON_MS: i64 = 5_000;
 
 impl Lack {
-    const fn goes_on_until(&self, at: Moment) -> bool {
+    const fn goes_on_until(&self, at: ClockReading) -> bool {
         at.boot_ms.saturating_sub(self.until.boot_ms) <= GOES_ON_MS
     }
 }
@@ -29,7 +29,7 @@ impl Lack {
 pub(super) fn prolong_lack(
     transaction: &Transaction<'_>,
     lack: Option<Lack>,
-    at: Moment,
+    at: ClockReading,
     lacks_room: bool,
 ) -> rusqlite::Result<Option<Lack>> {
     let lack = lack.filter(|lack| lack.goes_on_until(at));

@@ -4,7 +4,7 @@ use super::statements::{end_incident, in_transaction, set_numbers, write_gap};
 use super::{NUMBERS_AHEAD, Opened};
 use crate::error::RecorderError;
 use crate::location;
-use crate::rows::{Gap, Moment};
+use crate::rows::{ClockReading, Gap};
 use crate::schema::{self, Found};
 use crate::tidy::Limits;
 use detector_api::recorded::GapReason;
@@ -189,11 +189,11 @@ fn close_run_before(transaction: &Transaction<'_>, who: &Opened<'_>) -> rusqlite
         "SELECT last_ms, last_boot_ms, boot_id, end IS NOT NULL FROM runs ORDER BY id DESC LIMIT 1",
         [],
         |row| {
-            let last = Moment {
+            let last = ClockReading {
                 unix_ms: row.get(0)?,
                 boot_ms: row.get(1)?,
             };
-            let values: (Moment, String, bool) = (last, row.get(2)?, row.get(3)?);
+            let values: (ClockReading, String, bool) = (last, row.get(2)?, row.get(3)?);
             Ok(values)
         },
     );
@@ -235,7 +235,7 @@ fn close_run_before(transaction: &Transaction<'_>, who: &Opened<'_>) -> rusqlite
 
 /// Ends an incident with the last that was seen of it. When it began since the host started tells how long it
 /// lasted, and the wall clock only where that is not known: it may have been set meanwhile.
-pub(crate) fn end_unseen(incident: &mut Incident, last: Moment, began_boot_ms: Option<i64>) {
+pub(crate) fn end_unseen(incident: &mut Incident, last: ClockReading, began_boot_ms: Option<i64>) {
     if incident.ended.is_none() {
         let by_wall = || {
             let began_ms = super::statements::milliseconds(&incident.began);

@@ -2,7 +2,7 @@
 
 use super::boot_time::{Between, lasted_ms};
 use super::{Batch, Written};
-use crate::rows::{Gap, HostSecond, Moment, Note};
+use crate::rows::{ClockReading, Gap, HostSecond, Note};
 use detector_api::snapshot::Incident;
 use detector_api::time::rfc3339_unix_ns;
 use rusqlite::{Connection, Transaction, TransactionBehavior, params};
@@ -31,7 +31,7 @@ pub(super) fn set_numbers(transaction: &Transaction<'_>, until: u64) -> rusqlite
 pub(super) fn prolong_run(
     transaction: &Transaction<'_>,
     run: i64,
-    at: Moment,
+    at: ClockReading,
 ) -> rusqlite::Result<()> {
     transaction
         .prepare_cached("UPDATE runs SET last_ms = ?2, last_boot_ms = ?3 WHERE id = ?1")?

@@ -1,7 +1,7 @@
 use super::{Batch, Opened, Recorder};
 use crate::location::FILE_NAME;
 use crate::reader::{Reader, Span};
-use crate::rows::{Gap, HostSecond, Moment};
+use crate::rows::{ClockReading, Gap, HostSecond};
 use crate::tidy::Limits;
 use detector_api::fixtures;
 use detector_api::recorded::GapReason;
@@ -16,8 +16,8 @@ const LIMITS: Limits = Limits {
 };
 
 /// The moment of this second.
-const fn at(second: i64) -> Moment {
-    Moment {
+const fn at(second: i64) -> ClockReading {
+    ClockReading {
         unix_ms: 1_798_578_000_000 + second * 1_000,
         boot_ms: 500_000 + second * 1_000,
     }

@@ -5,7 +5,8 @@
 use detector_api::fixtures;
 use detector_api::snapshot::{FlagKind, Incident, PeerDetail};
 use detector_recorder::{
-    Batch, EventsWanted, HostSecond, Limits, Moment, Opened, PeerSecond, Reader, Recorder, Span,
+    Batch, ClockReading, EventsWanted, HostSecond, Limits, Opened, PeerSecond, Reader, Recorder,
+    Span,
 };
 use std::path::Path;
 
@@ -17,8 +18,8 @@ pub(crate) const LIMITS: Limits = Limits {
     age_ms: 30 * 24 * 3_600_000,
 };
 
-pub(crate) fn at(second: i64) -> Moment {
-    Moment {
+pub(crate) fn at(second: i64) -> ClockReading {
+    ClockReading {
         unix_ms: BEGAN_MS + second * 1_000,
         boot_ms: 500_000 + second * 1_000,
     }

@@ -4,7 +4,7 @@ use super::opening::{gap_reason, report_set_aside};
 use super::unwritten::Unwritten;
 use super::writer::Writer;
 use crate::recording::now;
-use detector_recorder::{GapReason, Moment, RecorderError, Written};
+use detector_recorder::{ClockReading, GapReason, RecorderError, Written};
 
 /// Not all could be written from a moment on.
 pub(super) struct Lack {
@@ -28,7 +28,7 @@ impl Writer {
     }
 
     /// Says when room runs short and when all is written again.
-    pub(super) fn settle(&mut self, written: Written, at: Moment) {
+    pub(super) fn settle(&mut self, written: Written, at: ClockReading) {
         let before = self.lack.take();
         let had_none = before.is_none();
         let was_total = before.is_some_and(|lack| lack.is_total);

@@ -13,13 +13,13 @@ mod writer;
 pub(super) use opening::open;
 pub(super) use writer::start;
 
-use detector_recorder::{Gap, GapReason, Moment};
+use detector_recorder::{ClockReading, Gap, GapReason};
 
 /// A second that comes later than this was not seen.
 const FROZEN_MS: i64 = 5_000;
 
 /// What lies between two seconds that should have followed each other.
-fn gaps_between(before: Moment, now: Moment) -> Vec<Gap> {
+fn gaps_between(before: ClockReading, now: ClockReading) -> Vec<Gap> {
     let is_set = before.is_set_until(now);
     let gap = |from_ms, until_ms, reason| Gap {
         from_ms,

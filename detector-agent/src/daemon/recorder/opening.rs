@@ -10,7 +10,8 @@ use detector_api::failure::Failure;
 use detector_api::snapshot::Incident;
 use detector_api::time::rfc3339;
 use detector_recorder::{
-    EventsWanted, Gap, GapReason, Limits, Moment, Opened, Reader, Recorder, RecorderError, Span,
+    ClockReading, EventsWanted, Gap, GapReason, Limits, Opened, Reader, Recorder, RecorderError,
+    Span,
 };
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -255,7 +256,7 @@ impl Identity {
         }
     }
 
-    pub(super) fn at(&self, at: Moment) -> Opened<'_> {
+    pub(super) fn at(&self, at: ClockReading) -> Opened<'_> {
         Opened {
             host: &self.host,
             boot_id: &self.boot_id,

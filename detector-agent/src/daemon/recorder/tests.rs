@@ -4,7 +4,7 @@ use crate::state::AgentState;
 use crate::state::tests::{stalled, state};
 use detector_api::snapshot::Thresholds;
 use detector_recorder::{
-    EventsWanted, FILE_NAME, GapReason, Moment, NoteKind, Reader, RecorderError, Span,
+    ClockReading, EventsWanted, FILE_NAME, GapReason, NoteKind, Reader, RecorderError, Span,
 };
 use std::path::Path;
 use std::sync::Arc;
@@ -153,7 +153,7 @@ fn what_is_found_before_the_recorder_can_be_opened_is_kept() {
 
 #[test]
 fn a_pause_and_a_set_clock_are_gaps() {
-    let at = |unix_ms, boot_ms| Moment { unix_ms, boot_ms };
+    let at = |unix_ms, boot_ms| ClockReading { unix_ms, boot_ms };
     let reasons = |now| {
         let gaps = gaps_between(at(1_000_000, 1_000), now);
         gaps.into_iter().map(|gap| gap.reason).collect::<Vec<_>>()

@@ -1,6 +1,6 @@
 //! A time in which not all, or nothing, was written, as the wall clock showed it.
 
-use detector_recorder::{Gap, GapReason, Moment};
+use detector_recorder::{ClockReading, Gap, GapReason};
 
 /// Spans told apart; a clock that is set again and again makes the last one longer.
 const SPANS: usize = 64;
@@ -12,12 +12,12 @@ pub(super) struct Unwritten {
     /// From when to when, Unix milliseconds; the last goes on.
     spans: Vec<(i64, i64)>,
     /// Until when so far.
-    until: Moment,
+    until: ClockReading,
 }
 
 impl Unwritten {
     /// One that begins.
-    pub(super) fn since(at: Moment) -> Self {
+    pub(super) fn since(at: ClockReading) -> Self {
         Self {
             spans: vec![(at.unix_ms, at.unix_ms)],
             until: at,
@@ -26,7 +26,7 @@ impl Unwritten {
 
     /// It has gone on until now; to be called now and then, for it does not know otherwise when the clock
     /// was set.
-    pub(super) fn prolong(&mut self, now: Moment) {
+    pub(super) fn prolong(&mut self, now: ClockReading) {
         let is_set = self.until.is_set_until(now);
         self.until = now;
         let now_ms = now.unix_ms;
@@ -62,12 +62,12 @@ impl Unwritten {
 #[cfg(test)]
 mod tests {
     use super::{SPANS, Unwritten};
-    use detector_recorder::{Gap, GapReason, Moment};
+    use detector_recorder::{ClockReading, Gap, GapReason};
 
     const HOUR_MS: i64 = 3_600_000;
 
-    fn at(second: i64, set_by_ms: i64) -> Moment {
-        Moment {
+    fn at(second: i64, set_by_ms: i64) -> ClockReading {
+        ClockReading {
             unix_ms: 100 * HOUR_MS + second * 1_000 + set_by_ms,
             boot_ms: second * 1_000,
         }

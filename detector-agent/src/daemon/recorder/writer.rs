@@ -12,7 +12,7 @@ use crate::state::AgentState;
 use detector_api::snapshot::{
     Event, EventType, Incident, IncidentKind, PeerDetail, Thresholds, Verdict,
 };
-use detector_recorder::{Batch, Card, Moment, Note, NoteKind, PEERS_EACH_SECOND, Recorder};
+use detector_recorder::{Batch, Card, ClockReading, Note, NoteKind, PEERS_EACH_SECOND, Recorder};
 use std::convert::Infallible;
 use std::io;
 use std::sync::Arc;
@@ -96,7 +96,7 @@ pub(super) struct Writer {
     newest_incident: String,
     /// Where the cards of this second begin among the peers.
     next_card: usize,
-    last: Moment,
+    last: ClockReading,
     tidied: Instant,
     pub(super) lack: Option<Lack>,
 }
@@ -190,7 +190,7 @@ impl Writer {
                 change.verdict.map_or("nothing", Verdict::label),
             );
             Note {
-                at: Moment {
+                at: ClockReading {
                     unix_ms: at.unix_ms - ago_ms,
                     boot_ms: at.boot_ms - ago_ms,
                 },
@@ -380,7 +380,7 @@ fn is_turn(before: Option<&Incident>, open: &Incident) -> bool {
     kinds.any(|kind| !before.kinds.contains(kind))
 }
 
-fn card(mut detail: PeerDetail, thresholds: Thresholds, at: Moment) -> Card {
+fn card(mut detail: PeerDetail, thresholds: Thresholds, at: ClockReading) -> Card {
     detail.connections.truncate(CARD_CONNECTIONS);
     Card {
         at,

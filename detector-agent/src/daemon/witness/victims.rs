@@ -8,7 +8,7 @@ use crate::recording::now;
 use crate::state::AgentState;
 use detector_api::recorded::OomKill;
 use detector_api::sanitize;
-use detector_recorder::Moment;
+use detector_recorder::ClockReading;
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
@@ -82,7 +82,7 @@ impl Hearing {
     }
 
     /// Whether it was a kill, and of what is watched.
-    fn is_ours(&self, victim: &Victim, at: Moment, kill: &OomKill) -> bool {
+    fn is_ours(&self, victim: &Victim, at: ClockReading, kill: &OomKill) -> bool {
         self.state.host.watched.has_victim(kill.cgroup.as_deref())
             && self
                 .state

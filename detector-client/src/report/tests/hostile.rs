@@ -7,7 +7,7 @@ use detector_api::snapshot::{
 };
 use detector_api::tcp_memory::{HeldBytes, TcpMemoryHeld, Unread};
 use detector_recorder::{
-    Batch, Gap, GapReason, HostSecond, KillScope, Moment, NoteKind, OomKill, PeerSecond,
+    Batch, ClockReading, Gap, GapReason, HostSecond, KillScope, NoteKind, OomKill, PeerSecond,
     WindowPoint,
 };
 use tempfile::TempDir;
@@ -35,7 +35,7 @@ pub(super) fn hostile() -> TempDir {
     }];
     let of_night = evil_incident(now);
     let point = |unix_ms: i64| WindowPoint {
-        at: Moment {
+        at: ClockReading {
             unix_ms,
             boot_ms: i64::MIN,
         },
@@ -90,7 +90,7 @@ pub(super) fn hostile() -> TempDir {
     };
     for place in 0..3 {
         let batch = Batch {
-            at: Moment {
+            at: ClockReading {
                 unix_ms: now + place,
                 boot_ms: i64::MAX - place,
             },

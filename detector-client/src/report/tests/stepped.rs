@@ -1,7 +1,9 @@
 //! A recorder of a host whose clock was set forwards by an hour, and back by two and a half later.
 
 use super::story::at;
-use detector_recorder::{Batch, Gap, GapReason, HostSecond, Limits, Moment, Opened, Recorder};
+use detector_recorder::{
+    Batch, ClockReading, Gap, GapReason, HostSecond, Limits, Opened, Recorder,
+};
 use tempfile::TempDir;
 
 const HOUR_MS: i64 = 3_600_000;
@@ -16,7 +18,7 @@ pub(super) fn stepped() -> TempDir {
             1_800..3_600 => HOUR_MS,
             _ => -HOUR_MS - HOUR_MS / 2,
         };
-        Moment {
+        ClockReading {
             unix_ms: began + by_ms + second * 1_000,
             boot_ms: 500_000 + second * 1_000,
         }

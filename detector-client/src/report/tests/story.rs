@@ -13,8 +13,8 @@ use detector_api::snapshot::{
 };
 use detector_api::time::{rfc3339, rfc3339_unix_ns};
 use detector_recorder::{
-    Batch, FILE_NAME, HostSecond, KillScope, Limits, Moment, NoteKind, OomKill, Opened, PeerSecond,
-    Recorder, Span,
+    Batch, ClockReading, FILE_NAME, HostSecond, KillScope, Limits, NoteKind, OomKill, Opened,
+    PeerSecond, Recorder, Span,
 };
 use parts::{remote, seconds, windows};
 use std::path::{Path, PathBuf};
@@ -80,7 +80,7 @@ impl<'a> Host<'a> {
             host: name,
             boot_id: boot,
             version: "0.1.0",
-            at: Moment {
+            at: ClockReading {
                 unix_ms: at_ms,
                 boot_ms: at_ms - booted_ms,
             },
@@ -110,8 +110,8 @@ impl<'a> Host<'a> {
         }
     }
 
-    pub(super) fn moment(&self, unix_ms: i64) -> Moment {
-        Moment {
+    pub(super) fn moment(&self, unix_ms: i64) -> ClockReading {
+        ClockReading {
             unix_ms,
             boot_ms: unix_ms - self.booted_ms,
         }

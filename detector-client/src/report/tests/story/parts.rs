@@ -8,7 +8,7 @@ use detector_api::snapshot::{
 };
 use detector_api::tcp_memory::{HeldBytes, TcpMemoryHeld};
 use detector_api::text::oom_kill;
-use detector_recorder::{Batch, Card, Moment, Note, NoteKind, OomKill, WindowPoint};
+use detector_recorder::{Batch, Card, ClockReading, Note, NoteKind, OomKill, WindowPoint};
 
 #[allow(clippy::cast_precision_loss, reason = "a few digits")]
 pub(super) fn seconds(ms: i64) -> f64 {
@@ -65,7 +65,7 @@ pub(in crate::report::tests) fn incident(began_ms: i64, attackers: &[(&str, i64)
     incident
 }
 
-pub(in crate::report::tests) fn card(at: Moment, peer: &str, stalled: i64) -> Card {
+pub(in crate::report::tests) fn card(at: ClockReading, peer: &str, stalled: i64) -> Card {
     let mut row = fixtures::peer(peer, (stalled * EACH_BYTES).unsigned_abs()).peer;
     row.verdict = Some(Verdict::ZeroWindowAttack);
     row.stalled_connections = stalled.unsigned_abs();
@@ -102,7 +102,7 @@ pub(in crate::report::tests) fn card(at: Moment, peer: &str, stalled: i64) -> Ca
 }
 
 /// Its first connection closes its window over data in flight after half a minute.
-pub(super) fn windows(at: Moment, peer: &str, from_ms: i64) -> Vec<WindowPoint> {
+pub(super) fn windows(at: ClockReading, peer: &str, from_ms: i64) -> Vec<WindowPoint> {
     let passed = u32::try_from((at.unix_ms - from_ms) / 1_000).unwrap();
     if passed > 120 {
         return Vec::new();
