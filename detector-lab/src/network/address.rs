@@ -100,7 +100,7 @@ impl Addresses {
         match family {
             Family::V4 => Ipv4Addr::new(198, 18 + high, low, half * 128 + host).into(),
             Family::V6 => {
-                let lab = u32::from(self.run) << 9 | u32::from(self.lab);
+                let lab = (u32::from(self.run) << 9) | u32::from(self.lab);
                 documentation(SITES_OF_LABS | lab, half.into(), host.into())
             }
         }

@@ -132,7 +132,7 @@ impl Network {
     /// A `/48` for each number, those of a process in a row.
     fn site(self, number: u8) -> u32 {
         const PROCESSES: u32 = 1 << 19;
-        self.process % PROCESSES << 8 | u32::from(number)
+        ((self.process % PROCESSES) << 8) | u32::from(number)
     }
 }
 

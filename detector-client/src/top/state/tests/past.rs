@@ -52,7 +52,7 @@ fn why_there_is_no_past_is_told_in_one_harmless_line() {
     let folder = tempfile::tempdir().unwrap();
     let mut state = started();
     press(&mut state, Key::Char('p'));
-    let look = state.look().unwrap();
+    let query = state.recorder_query().unwrap();
     let missing = folder.path().join(EVIL);
     let empty = folder.path().join(format!("{EVIL} without a second"));
     std::fs::create_dir(&empty).unwrap();
@@ -68,7 +68,7 @@ fn why_there_is_no_past_is_told_in_one_harmless_line() {
     };
     drop(Recorder::open(&empty, limits, &who).unwrap());
     for path in [missing, empty] {
-        let why = past::read(&path, &look).unwrap_err();
+        let why = past::read(&path, &query).unwrap_err();
         assert!(why.contains("owned"), "{why}");
         assert_eq!(why, detector_api::sanitize::text(&why));
     }
