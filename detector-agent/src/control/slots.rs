@@ -3,8 +3,9 @@
 
 use super::may_act;
 use crate::http::Client;
+use crate::lock::lock;
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 
 /// How many each user has; those whom the kernel does not know are one.
 type Taken = HashMap<Option<u32>, usize>;
@@ -71,11 +72,6 @@ impl Drop for Slot {
             taken.insert(self.user, left);
         }
     }
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    // Each change is one step.
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]
