@@ -23,8 +23,8 @@ pub use error::RecorderError;
 pub use location::{DAMAGED_KEPT, FILE_NAME, file_in};
 pub use reader::{EventsWanted, Reader, Second, Span, Step};
 pub use rows::{
-    Card, Gap, HostSecond, ClockReading, Note, PEERS_EACH_SECOND, PeerPeak, PeerSecond, RecordsLost, Run,
-    WindowPoint,
+    Card, ClockReading, Gap, HostSecond, Note, PEERS_EACH_SECOND, PeerPeak, PeerSecond,
+    RecordsLost, Run, WindowPoint,
 };
 pub use tidy::Limits;
 pub use writer::{Batch, Numbering, Opened, Recorder, Written};

@@ -3,7 +3,7 @@
 use super::bounded::{MOMENTS, NAMES, PEERS, SPANS};
 use super::{Reader, Span, moment, optional_text, peak, text};
 use crate::error::RecorderError;
-use crate::rows::{HostSecond, ClockReading, PeerPeak, PeerSecond, RecordsLost};
+use crate::rows::{ClockReading, HostSecond, PeerPeak, PeerSecond, RecordsLost};
 use rusqlite::{Params, params};
 
 /// The host in one recorded second, and the peers that cost most then.
