@@ -145,6 +145,36 @@ fn customers_of_one_ipv6_provider_are_one_network() {
     }
 }
 
+/// Customers of a provider with several networks are alike, and too few in each of them to be a hoard of it.
+#[test]
+fn who_is_alike_in_several_networks_is_excused_by_neighbours_in_its_own() {
+    for (peers_each, well, accused) in [(8, 0, 24), (8, 20, 0), (3, 20, 24)] {
+        let mut engine = engine();
+        let look = |engine: &mut Engine, at| {
+            engine.advance(at, WALL);
+            for number in 0..24_u8 {
+                let (network, host) = (number / peers_each, 10 + number % peers_each);
+                let remote = format!("198.51.{network}.{host}:443");
+                engine.observe(&zero_window(&remote, ms(1_000), at));
+            }
+        };
+        look(&mut engine, ms(1_000));
+        for second in [6, 15, 24, 31, 32, 33] {
+            look(&mut engine, ms(second * 1_000));
+            let is_asked = answer_network(&mut engine, well, 0);
+            assert!(
+                second > 6 || is_asked == (peers_each > 3),
+                "{peers_each} each"
+            );
+            if well > 0 && peers_each > 3 {
+                assert_eq!(accused_hosts(&engine), 0, "after {second} s");
+            }
+        }
+        let which = format!("{peers_each} each, {well} well");
+        assert_eq!(accused_hosts(&engine), accused, "{which}");
+    }
+}
+
 #[test]
 fn a_network_is_not_accused_before_it_is_counted() {
     let mut engine = network_held();

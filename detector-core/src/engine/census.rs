@@ -4,7 +4,7 @@
 use super::Engine;
 use crate::observe::census::{Census, Ends, Suspect};
 use crate::observe::peer_address::{Network, PeerAddress};
-use crate::rules::hoard::{counted_part, is_hoarding};
+use crate::rules::hoard::{PEERS_IN_COMPANY, counted_part, is_hoarding};
 use crate::rules::stall::{StallClass, Usage};
 use crate::tables::peers::Peer;
 use crate::time::{MonotonicTime, SECOND_NS};
@@ -104,7 +104,7 @@ impl Engine {
         }
     }
 
-    /// Networks whose stalled connections would make a hoard together.
+    /// Networks whose stalled connections would make a hoard together, or may be part of one of peers alike.
     fn suspect_networks(&self) -> BTreeMap<Network, Held<'_>> {
         let detect = &self.settings.detect;
         let mut networks: BTreeMap<Network, Held<'_>> = BTreeMap::new();
@@ -122,7 +122,9 @@ impl Engine {
             all.sum = all.sum + counted_part(held, detect);
             all.by.push(peer);
         }
-        networks.retain(|_, held| is_hoarding(held.sum, true, detect));
+        networks.retain(|_, held| {
+            is_hoarding(held.sum, true, detect) || held.by.len() as u64 >= PEERS_IN_COMPANY
+        });
         networks
     }
 

@@ -3,7 +3,7 @@
 use super::flags::OF_STATE;
 use super::{Engine, VerdictChange, VerdictChanges};
 use crate::ledger::seconds;
-use crate::rules::hoard::Spared;
+use crate::rules::hoard::{PEERS_IN_COMPANY, Spared};
 use crate::rules::stall::StallClass;
 use crate::tables::peers::Peer;
 use crate::time::SECOND_NS;
@@ -126,6 +126,11 @@ impl Engine {
                 .hoard
                 .network(peer.address, &self.groups)
                 .map(GroupEvidence::of),
+            held_in_network: self
+                .groups
+                .network_above(peer.address)
+                .filter(|group| group.peers >= PEERS_IN_COMPANY)
+                .map(|group| group.usage.stalled_connections),
             alike: peer
                 .hoard
                 .same_fingerprint(&self.groups)

@@ -102,6 +102,9 @@ pub(crate) struct PeerEvidence {
     pub(crate) is_blocked_hoard: bool,
     /// Its network, if peers of it reach them together.
     pub(crate) network: Option<GroupEvidence>,
+    /// Its connections and those of others of its network that drain nothing, if those who hold any are many
+    /// enough to be the custom of the network.
+    pub(crate) held_in_network: Option<u64>,
     /// Peers with the same fingerprint, if they reach them together.
     pub(crate) alike: Option<GroupEvidence>,
     /// Connections with a shrink that is not taken back yet.
@@ -195,14 +198,15 @@ impl PeerEvidence {
 
     /// Whether it holds together with others of its network, and no hoard of its own.
     const fn holds_with_network(&self) -> bool {
-        self.network.is_some() && self.holding_connections > 0 && !self.is_blocked_hoard
+        let has_company = self.network.is_some() || self.held_in_network.is_some();
+        has_company && self.holding_connections > 0 && !self.is_blocked_hoard
     }
 
     /// Whether it holds together with others of its network, of which as many more behave.
     pub(crate) fn neighbours_behave(&self) -> bool {
-        let known = self.network.zip(self.neighbours);
-        let behave =
-            known.is_some_and(|(network, census)| neighbours::behave(&census, network.connections));
+        let of_network = self.network.map(|network| network.connections);
+        let known = of_network.or(self.held_in_network).zip(self.neighbours);
+        let behave = known.is_some_and(|(held, census)| neighbours::behave(&census, held));
         behave && self.holds_with_network()
     }
 

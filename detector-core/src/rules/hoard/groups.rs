@@ -13,6 +13,10 @@ use std::hash::Hash;
 /// Part of the thresholds that one peer counts with at most.
 const PEER_PART: u64 = 4;
 
+/// So many peers of one network that hold something may be customers of one provider, whatever they have in
+/// common with others: as many as a hoard of the network takes at least.
+pub(crate) const PEERS_IN_COMPANY: u64 = PEER_PART;
+
 /// One group.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Group {
