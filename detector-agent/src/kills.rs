@@ -51,6 +51,8 @@ pub(crate) struct KnownKill {
     pub(crate) kill: OomKill,
     /// Whether nobody had told it before, and the count had not it either.
     pub(crate) is_new: bool,
+    /// Whether the count had it and nobody had told who it was.
+    pub(crate) was_nameless: bool,
 }
 
 impl Kills {
@@ -71,6 +73,7 @@ impl Kills {
                 at: told.at,
                 kill: told.kill.clone(),
                 is_new: false,
+                was_nameless: false,
             };
         }
         let is_counted = inner.untold.pop().is_some();
@@ -83,6 +86,7 @@ impl Kills {
             at,
             kill,
             is_new: !is_counted,
+            was_nameless: is_counted,
         }
     }
 

@@ -31,7 +31,7 @@ pub fn text(text: &str) -> String {
         .collect()
 }
 
-/// Scrubs every string in a JSON value, keys too.
+/// Sanitizes every string in a JSON value, keys too.
 pub fn json(value: &mut serde_json::Value) {
     match value {
         serde_json::Value::String(string) => *string = text(string),

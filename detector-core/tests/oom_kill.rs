@@ -55,7 +55,7 @@ fn the_numbers_of_the_kill_stay_with_it() {
     take_tcp_memory(&mut engine, 3_000_000);
     advance(&mut engine, 102);
     // It is the one that was counted.
-    engine.learn_of_oom_kill(&OomKill {
+    engine.name_oom_kill(&OomKill {
         pid: Some(871),
         ..OomKill::default()
     });

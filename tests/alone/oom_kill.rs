@@ -117,7 +117,10 @@ fn a_kill_is_told_with_its_victim_and_is_over_a_minute_later() -> Result<()> {
         let card = card.split_whitespace().collect::<Vec<_>>().join(" ");
         for words in [
             "a process killed for want of memory",
-            "TCP's memory? Unlikely. At the kill of ",
+            // What it says depends on what others on this machine hold, where a group's sockets are not known.
+            "TCP's memory? ",
+            "At the kill of ",
+            ": a control group was at its limit",
             "An attack?",
         ] {
             ensure!(card.contains(words), "no `{words}` in {card}");

@@ -68,10 +68,14 @@ impl Folder {
 }
 
 fn beginning(file: &OwnedFd, bytes_max: usize) -> Result<Vec<u8>, Errno> {
-    let mut bytes = Vec::with_capacity(bytes_max);
+    let mut bytes = Vec::with_capacity(bytes_max.min(READ_BYTES));
     while bytes.len() < bytes_max
         && retry_on_intr(|| rustix::io::read(file, spare_capacity(&mut bytes)))? > 0
-    {}
+    {
+        if bytes.len() == bytes.capacity() {
+            bytes.reserve(bytes.len());
+        }
+    }
     bytes.truncate(bytes_max);
     Ok(bytes)
 }

@@ -18,6 +18,8 @@ impl AgentState {
         self.with_engine(|engine| {
             if known.is_new {
                 engine.witness_oom_kill(&known.kill);
+            } else if known.was_nameless {
+                engine.name_oom_kill(&known.kill);
             } else {
                 engine.learn_of_oom_kill(&known.kill);
             }

@@ -114,7 +114,8 @@ pub struct IncidentKill {
     pub pid: Option<u64>,
     /// Whose memory was short.
     pub scope: KillScope,
-    /// The host at the last look before it; `null` if nobody had looked.
+    /// The host at the last look before it was told; `null` if nobody had looked. The kernel's count alone tells up
+    /// to five seconds late.
     pub host: Option<HostPressure>,
     /// Connections that were stalled then.
     pub stalled_connections: u64,

@@ -89,7 +89,10 @@ fn hundredths(text: &str) -> Option<u32> {
 fn with_unit(text: &str, read: fn(&str) -> Option<f64>) -> Option<u64> {
     const MOST: f64 = 9_007_199_254_740_992.0;
     let number = read(text)?;
-    (has_unit(text) && number <= MOST).then(|| number.round() as u64)
+    let rounded = number.round();
+    // What is above zero and rounds to it is not meant to be none.
+    let is_told = rounded > 0.0 || number <= 0.0;
+    (has_unit(text) && number <= MOST && is_told).then(|| rounded as u64)
 }
 
 fn written(number: u64, units: &[(&str, u64)]) -> String {
@@ -229,6 +232,7 @@ mod tests {
         assert_eq!(parse_duration("10m"), Ok(Duration::from_secs(600)));
         assert_eq!(parse_duration("1h30m"), Ok(Duration::from_secs(5_400)));
         assert_eq!(parse_duration("1.005s"), Ok(Duration::from_millis(1_005)));
+        assert!(parse_duration("0.4ms").is_err() && parse_size("0.4B").is_err());
         assert_eq!(parse_size("256MiB"), Ok(256 << 20));
         assert_eq!(parse_size("10M"), Ok(10_000_000));
         assert_eq!(parse_size("1.5GiB"), Ok(3 << 29));

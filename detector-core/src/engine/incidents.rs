@@ -49,12 +49,17 @@ impl Engine {
         self.schedule_scan();
     }
 
-    /// More is known of a kill that was witnessed.
-    pub fn learn_of_oom_kill(&mut self, kill: &OomKill) {
-        // Of several that the kernel has counted in one look but one was witnessed.
-        if !self.incidents.learn_of_kill(kill) && self.is_oom_kill_fresh() {
+    /// A kill that the kernel had counted turns out to be this one.
+    pub fn name_oom_kill(&mut self, kill: &OomKill) {
+        // Of several that were counted in one look but one was witnessed.
+        if !self.incidents.name_kill(kill) && self.is_oom_kill_fresh() {
             self.add_kill(kill);
         }
+    }
+
+    /// More is known of a kill whose victim was known. One that is not kept stays so.
+    pub fn learn_of_oom_kill(&mut self, kill: &OomKill) {
+        self.incidents.learn_of_kill(kill);
     }
 
     fn add_kill(&mut self, kill: &OomKill) {

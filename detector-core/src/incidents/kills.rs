@@ -33,13 +33,10 @@ impl Kills {
         }
     }
 
-    /// More is told of a kill: of that of this victim, or else of one of which the kernel's count alone had told.
-    /// False if there is none.
-    pub(super) fn learn(&mut self, told: &OomKill, is_named: bool) -> bool {
-        let is_it = |kill: &&mut IncidentKill| match is_named {
-            true => kill.pid.is_some() && kill.pid == told.pid,
-            false => kill.pid.is_none(),
-        };
+    /// More is told of a kill: of that of this victim, or of one of which the kernel's count alone had told. False
+    /// if there is none.
+    pub(super) fn learn(&mut self, told: &OomKill, victim: Option<u64>) -> bool {
+        let is_it = |kill: &&mut IncidentKill| kill.pid == victim;
         let Some(kill) = self.0.iter_mut().rev().find(is_it) else {
             return false;
         };
@@ -99,14 +96,14 @@ mod tests {
             scope: KillScope::Host,
             ..OomKill::default()
         };
-        assert!(!kills.learn(&told(870), false));
+        assert!(!kills.learn(&told(870), None));
         // The kernel's count had it.
         kills.add(kill(None, 1));
         kills.add(kill(Some(871), 1));
-        assert!(!kills.learn(&told(870), true));
-        assert!(kills.learn(&told(871), true));
-        assert!(kills.learn(&told(870), false));
-        assert!(!kills.learn(&told(872), false));
+        assert!(!kills.learn(&told(870), Some(870)));
+        assert!(kills.learn(&told(871), Some(871)));
+        assert!(kills.learn(&told(870), None));
+        assert!(!kills.learn(&told(872), None));
         let scopes: Vec<_> = kills.view().iter().map(|kill| kill.scope).collect();
         assert_eq!(pids(&kills), [870, 871]);
         assert_eq!(scopes, [KillScope::Host; 2]);

@@ -124,14 +124,19 @@ impl Incidents {
         self.fresh_kills.add(kill);
     }
 
-    /// Takes what more is known of a kill; false if it is none of these.
-    pub(crate) fn learn_of_kill(&mut self, told: &OomKill) -> bool {
+    /// Takes what more is known of the kill of this victim, if that is kept.
+    pub(crate) fn learn_of_kill(&mut self, told: &OomKill) {
+        let _is_kept = self.kills().any(|kills| kills.learn(told, told.pid));
+    }
+
+    /// Takes who it was of whose kill the count alone had told; false if there is none.
+    pub(crate) fn name_kill(&mut self, told: &OomKill) -> bool {
+        self.kills().any(|kills| kills.learn(told, None))
+    }
+
+    fn kills(&mut self) -> impl Iterator<Item = &mut Kills> {
         let open = self.open.as_mut().map(|open| &mut open.kills);
-        let mut all = [Some(&mut self.fresh_kills), open];
-        [true, false].into_iter().any(|is_named| {
-            let mut all = all.iter_mut().flatten();
-            all.any(|kills| kills.learn(told, is_named))
-        })
+        std::iter::once(&mut self.fresh_kills).chain(open)
     }
 
     /// Names owners of stalled connections in the incident that is open.

@@ -21,7 +21,11 @@ const PROGRAMS: [(&str, &str); 4] = [
         "userdel",
         "echo \"userdel $*\" >>\"$ACCOUNTS/done\"; : >\"$ACCOUNTS/passwd\"",
     ),
-    ("groupdel", "echo \"groupdel $*\" >>\"$ACCOUNTS/done\""),
+    // As where it is the first group of somebody else.
+    (
+        "groupdel",
+        "echo \"groupdel $*\" >>\"$ACCOUNTS/done\"; exit 8",
+    ),
 ];
 
 const OWN_USER: &str = "detector:x:997:995:TCP peer detector:/var/lib/detector:/usr/sbin/nologin\n";
@@ -143,7 +147,15 @@ pub(super) fn check() -> Result<()> {
             about(&format!("{done}{said}"))
         );
         let is_kept = case.deletes.is_empty() && case.passwd.starts_with("detector:");
-        ensure!(said.contains("is left") == is_kept, about(&said));
+        ensure!(
+            said.contains("user detector is left") == is_kept,
+            about(&said)
+        );
+        let has_group = case.deletes.contains("groupdel");
+        ensure!(
+            said.contains("group detector is left") == has_group,
+            about(&said)
+        );
     }
     for (name, calls) in [
         ("deb/postinst", "refuse_other_account\nmake_account\n"),

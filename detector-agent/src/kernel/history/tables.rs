@@ -6,7 +6,7 @@ use aya::maps::MapError;
 use detector_api::address::NETWORK_V4;
 use detector_common::history::AddressHistory;
 use detector_core::observe::peer_address::Network;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::net::{IpAddr, Ipv4Addr};
 
 /// See the module.
@@ -103,10 +103,17 @@ impl<T: Table> Tables<T> {
         if networks.is_empty() {
             return Ok(ended);
         }
-        for entry in self.proven.entries().chain(self.recent.entries()) {
-            let (address, history) = entry?;
-            if let Some(ends) = ended.get_mut(&Network::of(address)) {
-                *ends = plus(*ends, history.ended(now_ns));
+        for table in [&self.proven, &self.recent] {
+            // The kernel begins anew where the entry that it is to go on from is gone.
+            let mut seen = HashSet::new();
+            for entry in table.entries() {
+                let (address, history) = entry?;
+                let Some(ends) = ended.get_mut(&Network::of(address)) else {
+                    continue;
+                };
+                if seen.insert(address) {
+                    *ends = plus(*ends, history.ended(now_ns));
+                }
             }
         }
         Ok(ended)

@@ -120,11 +120,15 @@ impl<'a> Trial<'a> {
     /// stalled counts.
     pub(super) fn is_crowded(&self, second: &Second) -> bool {
         let at = Time(second.at.unix_ms);
-        let mut crowded = self.crowded.iter();
-        crowded.any(|incident| {
-            let is_in_it = incident.began <= at && at <= incident.ended;
-            is_in_it && (!incident.names_all || lacks_peers(second))
-        })
+        let in_it = self.crowded.iter();
+        let mut in_it = in_it.filter(|incident| incident.began <= at && at <= incident.ended);
+        // The second's peers are added up once, however many incidents there are.
+        match in_it.next() {
+            Some(first) => {
+                !first.names_all || in_it.any(|incident| !incident.names_all) || lacks_peers(second)
+            }
+            None => false,
+        }
     }
 
     /// Whether it was so at any moment: what is told of danger is an upper bound then.

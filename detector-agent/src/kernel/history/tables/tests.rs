@@ -5,8 +5,10 @@ use detector_core::observe::peer_address::Network;
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
+/// Addresses, and whether it is read from the beginning once more, as the kernel does where the entry that it
+/// is to go on from is gone.
 #[derive(Debug, Default)]
-struct Fake(BTreeMap<IpAddr, AddressHistory>);
+struct Fake(BTreeMap<IpAddr, AddressHistory>, bool);
 
 impl Table for Fake {
     fn get(&self, address: IpAddr) -> Result<Option<AddressHistory>, MapError> {
@@ -24,9 +26,9 @@ impl Table for Fake {
     }
 
     fn entries(&self) -> impl Iterator<Item = Result<(IpAddr, AddressHistory), MapError>> {
-        self.0
-            .iter()
-            .map(|(address, history)| Ok((*address, *history)))
+        let anew = self.0.iter().filter(|_| self.1);
+        let entries = self.0.iter().chain(anew);
+        entries.map(|(address, history)| Ok((*address, *history)))
     }
 }
 
@@ -112,6 +114,7 @@ fn a_network_has_the_past_of_all_its_addresses() {
     let of_v4 = tables.of_v4_network(Ipv4Addr::new(198, 51, 100, 0), at(100));
     assert_eq!(of_v4.unwrap(), (21, 0));
     let network = Network::of(balancer());
+    tables.recent.1 = true;
     let of_v6 = tables.of_v6_networks(&[network].into(), at(100));
     assert_eq!(of_v6.unwrap(), [(network, (40, 0))].into());
 }
