@@ -92,7 +92,7 @@ fn with_unit(text: &str, read: fn(&str) -> Option<f64>) -> Option<u64> {
     let rounded = number.round();
     // What is above zero and rounds to it is not meant to be none.
     let is_told = rounded > 0.0 || number <= 0.0;
-    (has_unit(text) && number <= MOST && is_told).then(|| rounded as u64)
+    (has_unit(text) && number <= MOST && is_told).then_some(rounded as u64)
 }
 
 fn written(number: u64, units: &[(&str, u64)]) -> String {
