@@ -25,6 +25,7 @@ mod labelled;
 mod oom_kill;
 mod orphan_limit;
 mod places;
+mod records;
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 

@@ -107,11 +107,6 @@ fn finished_download_is_not_mentioned(family: Family) -> Result<()> {
             bytes > NginxSettings::default().large_bytes,
             "{bytes} bytes came"
         );
-        let lost = agent.metrics()?.sum("detector_records_lost_total")?;
-        ensure!(
-            lost == 0.0,
-            "{lost} records of an honest download were lost"
-        );
         expect_unblamed(&agent, client.address()?.ip())
     })
 }

@@ -166,8 +166,10 @@ fn network_of_all(stage: &Stage) -> (IpAddr, u8) {
             (IpAddr::from([first, second, 0, 0]), 16)
         }
         (IpAddr::V6(v6), Family::V4 | Family::V6) => {
+            // The networks of a process differ in the last byte of their third word.
             let [first, second, third, ..] = v6.segments();
-            (IpAddr::from([first, second, third, 0, 0, 0, 0, 0]), 48)
+            let networks = [first, second, third & 0xff00, 0, 0, 0, 0, 0];
+            (IpAddr::from(networks), 40)
         }
     }
 }
