@@ -22,6 +22,7 @@ mod guard;
 mod history;
 mod incidents;
 mod labelled;
+mod never_read;
 mod oom_kill;
 mod orphan_limit;
 mod places;
