@@ -4,14 +4,12 @@
 //! stays lower: it is remembered, so that small steps add up to a shrink, however long the pauses between them.
 
 use anyhow::{Result, ensure};
-use detector_lab::stage::Site;
 use detector_tests::agent::{Agent, AgentOptions};
+use detector_tests::crafted_stage::CraftedStage;
 use detector_tests::lab::Family;
 use detector_tests::peers::crafted::{Peer, Policy, Profile};
-use detector_tests::servers::TinyServer;
 use detector_tests::story::Story;
 use detector_tests::{PATIENCE, acts, expect};
-use std::net::{IpAddr, SocketAddr};
 
 both_families!(
     who_rounds_is_let_go_once_its_edge_is_back,
@@ -24,39 +22,14 @@ const SHIFT: u8 = 14;
 /// Units of `2^SHIFT` in the first window.
 const UNITS: u32 = 40;
 
-/// Where crafted peers and their server are.
-struct Ground {
-    server: TinyServer,
-    site: Site,
-    peers: IpAddr,
+fn connect_rounding(stage: &CraftedStage<'_>, port: u16) -> Result<Peer> {
+    stage.connect(port, Profile::default().shift(SHIFT).window(UNITS << SHIFT))
 }
 
-impl Ground {
-    fn lay(story: &Story) -> Result<Self> {
-        let addresses = story.lab.addresses;
-        // It brings the server's address.
-        let tun = story.lab.open_tun()?;
-        Ok(Self {
-            server: TinyServer::start(story.server(), addresses.tun_server(story.family))?,
-            site: Site::between(story.server(), &story.lab.client, tun)?,
-            peers: addresses.crafted(story.family, 0),
-        })
-    }
-
-    fn connect(&self, port: u16, profile: Profile) -> Result<Peer> {
-        let local = SocketAddr::new(self.peers, port);
-        self.site.connect(local, self.server.address(), profile)
-    }
-
-    fn connect_rounding(&self, port: u16) -> Result<Peer> {
-        self.connect(port, Profile::default().shift(SHIFT).window(UNITS << SHIFT))
-    }
-
-    fn stop_reading(&self, port: u16) -> Result<Peer> {
-        let peer = self.connect(port, Profile::default())?;
-        acts::close_window(&peer)?;
-        Ok(peer)
-    }
+fn stop_reading(stage: &CraftedStage<'_>, port: u16) -> Result<Peer> {
+    let peer = stage.connect(port, Profile::default())?;
+    acts::close_window(&peer)?;
+    Ok(peer)
 }
 
 /// Asks for a thousand bytes and takes them, the head with so many units of window and the rest with so many:
@@ -96,20 +69,20 @@ fn who_rounds_is_let_go_once_its_edge_is_back(family: Family) -> Result<()> {
     let _machine = crate::machine();
     Story::play(&format!("places-{}", family.name()), family, |story| {
         let agent = Agent::start(story.folder())?;
-        let ground = Ground::lay(story)?;
-        let peer = ground.connect_rounding(4_001)?;
+        let stage = CraftedStage::set(story)?;
+        let peer = connect_rounding(&stage, 4_001)?;
         read_little(&peer, [UNITS - 1, UNITS - 1])?;
         wait_places(&agent, 1.0)?;
         for retreats in 2..=3 {
             // Beyond any edge before; then it moves back and on again.
             read_little(&peer, [UNITS + 1, UNITS + 1])?;
             read_little(&peer, [UNITS, UNITS + 1])?;
-            agent.wait_connection(ground.peers, "retreats are counted", PATIENCE, |seen| {
+            agent.wait_connection(stage.peer_ip(), "retreats are counted", PATIENCE, |seen| {
                 seen.granularity_retreats == retreats
             })?;
             wait_places(&agent, 0.0)?;
         }
-        let flags = agent.flags(ground.peers)?;
+        let flags = agent.flags(stage.peer_ip())?;
         ensure!(flags.is_empty(), "rounding is no shrink: {flags:?}");
         Ok(())
     })
@@ -123,13 +96,13 @@ fn whose_segment_was_overtaken_is_let_go(family: Family) -> Result<()> {
         family,
         |story| {
             let agent = Agent::start(story.folder())?;
-            let ground = Ground::lay(story)?;
+            let stage = CraftedStage::set(story)?;
             let profile = Profile::default().without_timestamps();
-            let peer = ground.connect(4_001, profile)?;
+            let peer = stage.connect(4_001, profile)?;
             acts::read_all(&peer, 1_000)?;
             peer.wait_quiet(acts::FULL)?;
             peer.say().window(32_000).send()?;
-            agent.wait_connection(ground.peers, "it is counted", PATIENCE, |seen| {
+            agent.wait_connection(stage.peer_ip(), "it is counted", PATIENCE, |seen| {
                 seen.ambiguous_windows == 1
             })?;
             wait_places(&agent, 0.0)
@@ -144,14 +117,14 @@ fn small_steps_add_up_over_long_pauses(family: Family) -> Result<()> {
         family,
         |story| {
             let agent = Agent::start(story.folder())?;
-            let ground = Ground::lay(story)?;
-            let peer = ground.connect_rounding(4_001)?;
+            let stage = CraftedStage::set(story)?;
+            let peer = connect_rounding(&stage, 4_001)?;
             for slice in 1..=3 {
                 read_little(&peer, [UNITS - slice, UNITS - slice])?;
                 let places = places_later(&agent)?;
                 ensure!(places == 1.0, "{places} places after slice {slice}");
             }
-            agent.wait_connection(ground.peers, "steps add up", PATIENCE, |seen| {
+            agent.wait_connection(stage.peer_ip(), "steps add up", PATIENCE, |seen| {
                 seen.granularity_retreats == 1 && seen.window_shrinks.polite == 2
             })?;
             Ok(())
@@ -172,27 +145,27 @@ fn who_rounds_takes_no_place_where_room_is_scarce(family: Family) -> Result<()> 
                 ..AgentOptions::default()
             };
             let agent = Agent::start_with(story.folder(), &options)?;
-            let ground = Ground::lay(story)?;
-            let early = ground.connect_rounding(4_001)?;
+            let stage = CraftedStage::set(story)?;
+            let early = connect_rounding(&stage, 4_001)?;
             read_little(&early, [UNITS - 1, UNITS - 1])?;
             wait_places(&agent, 1.0)?;
             let mut closed = Vec::new();
             for port in 5_001..=5_011 {
-                closed.push(ground.stop_reading(port)?);
+                closed.push(stop_reading(&stage, port)?);
             }
-            agent.wait_peer(ground.peers, "windows are closed", PATIENCE, |seen| {
+            agent.wait_peer(stage.peer_ip(), "windows are closed", PATIENCE, |seen| {
                 seen.zero_window_episodes == 11
             })?;
             let kept = places_later(&agent)?;
             ensure!(kept == 11.0, "who rounds is to go: {kept} places");
-            closed.push(ground.stop_reading(5_012)?);
+            closed.push(stop_reading(&stage, 5_012)?);
             let taken = places_later(&agent)?;
             ensure!(taken == 12.0, "{taken} places");
-            let late = ground.connect_rounding(4_002)?;
+            let late = connect_rounding(&stage, 4_002)?;
             read_little(&late, [UNITS - 1, UNITS - 1])?;
             let taken = places_later(&agent)?;
             ensure!(taken == 12.0, "who rounds is not to come: {taken} places");
-            closed.push(ground.stop_reading(5_013)?);
+            closed.push(stop_reading(&stage, 5_013)?);
             wait_places(&agent, 13.0)
         },
     )

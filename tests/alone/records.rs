@@ -4,8 +4,6 @@
 use anyhow::{Context, Result, ensure};
 use detector_tests::agent::Agent;
 use detector_tests::lab::Family;
-use detector_tests::peers::KernelPeer;
-use detector_tests::servers::{Nginx, NginxSettings};
 use detector_tests::story::Story;
 
 both_families!(a_finished_download_loses_no_record);
@@ -14,20 +12,7 @@ fn a_finished_download_loses_no_record(family: Family) -> Result<()> {
     let _machine = crate::machine();
     Story::play(&format!("records-{}", family.name()), family, |story| {
         let agent = Agent::start_beside_readers(story.folder())?;
-        let web = story.lab.addresses.server(family);
-        let nginx = Nginx::start(
-            story.server(),
-            web,
-            story.folder(),
-            NginxSettings::default(),
-        )?;
-        let mut client = KernelPeer::connect(&story.lab.client, nginx.address())?;
-        client.request("/large")?;
-        let bytes = client.read_to_end()?;
-        ensure!(
-            bytes > NginxSettings::default().large_bytes,
-            "{bytes} bytes came"
-        );
+        let _ended = story.finish_download()?;
         agent.wait_sweeps(2)?;
         let status = agent.status()?;
         let lost = status["records"]["lost"].as_object();

@@ -93,20 +93,7 @@ fn stalled_download_is_measured(family: Family) -> Result<()> {
 fn finished_download_is_not_mentioned(family: Family) -> Result<()> {
     Story::play(&suffix("download-finished", family), family, |story| {
         let agent = Agent::start_beside_readers(story.folder())?;
-        let web = story.lab.addresses.server(family);
-        let nginx = Nginx::start(
-            story.server(),
-            web,
-            story.folder(),
-            NginxSettings::default(),
-        )?;
-        let mut client = KernelPeer::connect(&story.lab.client, nginx.address())?;
-        client.request("/large")?;
-        let bytes = client.read_to_end()?;
-        ensure!(
-            bytes > NginxSettings::default().large_bytes,
-            "{bytes} bytes came"
-        );
+        let (_nginx, client) = story.finish_download()?;
         expect_unblamed(&agent, client.address()?.ip())
     })
 }

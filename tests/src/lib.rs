@@ -8,6 +8,7 @@
 //! Start reading at [`story`]: it gives each story a lab of its own and cleans up behind it.
 
 pub mod agent;
+pub mod crafted_stage;
 pub mod dice;
 pub mod hostile;
 pub mod lab;

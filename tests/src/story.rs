@@ -1,7 +1,9 @@
 //! The frame of every story: a folder and a lab of its own, kept for study when it fails.
 
 use crate::lab::{Capture, Family, Lab, Namespace};
-use anyhow::{Context, Result};
+use crate::peers::KernelPeer;
+use crate::servers::{Nginx, NginxSettings};
+use anyhow::{Context, Result, ensure};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 
@@ -18,6 +20,19 @@ pub struct Story {
 }
 
 impl Story {
+    /// An honest client takes a large answer of a real nginx to the end: both of them, still there.
+    pub fn finish_download(&self) -> Result<(Nginx, KernelPeer)> {
+        let settings = NginxSettings::default();
+        let least = settings.large_bytes;
+        let web = self.lab.addresses.server(self.family);
+        let nginx = Nginx::start(self.server(), web, self.folder(), settings)?;
+        let mut client = KernelPeer::connect(&self.lab.client, nginx.address())?;
+        client.request("/large")?;
+        let bytes = client.read_to_end()?;
+        ensure!(bytes > least, "{bytes} bytes came");
+        Ok((nginx, client))
+    }
+
     /// Plays `body` in a lab of its own.
     ///
     /// On failure, also by panic, the folder with captures and logs stays and its path is printed.

@@ -45,6 +45,21 @@ fn read(state: &mut State, path: &Path) {
     }
 }
 
+/// Opened in this second of this boot.
+fn recorder_in(folder: &Path, boot_id: &str, second: i64) -> Recorder {
+    let who = Opened {
+        host: "web1",
+        boot_id,
+        version: "0",
+        at: at(second),
+    };
+    let limits = Limits {
+        bytes: 16 << 20,
+        age_ms: 86_400_000,
+    };
+    Recorder::open(folder, limits, &who).unwrap().0
+}
+
 /// Files are called anything.
 #[test]
 fn why_there_is_no_past_is_told_in_one_harmless_line() {
@@ -56,17 +71,7 @@ fn why_there_is_no_past_is_told_in_one_harmless_line() {
     let missing = folder.path().join(EVIL);
     let empty = folder.path().join(format!("{EVIL} without a second"));
     std::fs::create_dir(&empty).unwrap();
-    let who = Opened {
-        host: "web1",
-        boot_id: "boot",
-        version: "0",
-        at: at(0),
-    };
-    let limits = Limits {
-        bytes: 16 << 20,
-        age_ms: 86_400_000,
-    };
-    drop(Recorder::open(&empty, limits, &who).unwrap());
+    drop(recorder_in(&empty, "boot", 0));
     for path in [missing, empty] {
         let why = past::read(&path, &query).unwrap_err();
         assert!(why.contains("owned"), "{why}");
@@ -186,17 +191,7 @@ fn a_recorder_that_cannot_be_read_says_why_and_the_present_stays() {
 #[test]
 fn a_clock_that_was_set_is_told_at_the_second_after_it() {
     let folder = tempfile::tempdir().unwrap();
-    let who = Opened {
-        host: "web1",
-        boot_id: "boot",
-        version: "0",
-        at: at(0),
-    };
-    let limits = Limits {
-        bytes: 16 << 20,
-        age_ms: 86_400_000,
-    };
-    let (mut recorder, _) = Recorder::open(folder.path(), limits, &who).unwrap();
+    let mut recorder = recorder_in(folder.path(), "boot", 0);
     let mut last = at(0);
     for (second, set_by_ms) in [(1, 0), (2, 0), (3, -600_000), (4, -600_000), (5, 600_000)] {
         let mut now = at(second);
@@ -232,18 +227,8 @@ fn a_clock_that_was_set_is_told_at_the_second_after_it() {
 #[test]
 fn a_host_that_went_down_and_starts_by_an_earlier_clock_is_told_as_both() {
     let folder = tempfile::tempdir().unwrap();
-    let limits = Limits {
-        bytes: 16 << 20,
-        age_ms: 86_400_000,
-    };
     for (boot_id, second) in [("before", 3_600), ("after", 0)] {
-        let who = Opened {
-            host: "web1",
-            boot_id,
-            version: "0",
-            at: at(second),
-        };
-        let (mut recorder, _) = Recorder::open(folder.path(), limits, &who).unwrap();
+        let mut recorder = recorder_in(folder.path(), boot_id, second);
         let batch = Batch {
             at: at(second + 1),
             host: Some(HostSecond::default()),
