@@ -1,6 +1,6 @@
 //! A program in a pseudo-terminal, and the screen that it draws there.
 
-use crate::{PATIENCE, expect};
+use crate::expect;
 use anyhow::{Context, Result, ensure};
 use nix::pty::openpty;
 use nix::sys::signal::{Signal, kill};
@@ -8,50 +8,49 @@ use nix::unistd::Pid;
 use rustix::termios::{Termios, Winsize, tcgetattr, tcsetwinsize};
 use std::fs::File;
 use std::io::{Read, Write};
-use std::os::fd::OwnedFd;
 use std::process::{Child, Command, ExitStatus};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread::JoinHandle;
 use std::time::Duration;
 use vt100::{MouseProtocolMode, Parser};
 
 /// A program in a terminal; killed with its guard.
 pub struct Screen {
     child: Child,
-    /// What a user types and sees.
+    /// What a user types and sees. The program alone has the other side.
     master: File,
-    /// The program's side, to see how the terminal is set.
-    slave: OwnedFd,
-    /// How it was set before.
+    /// How the terminal was set before.
     before: Termios,
     parser: Arc<Mutex<Parser>>,
+    /// Takes over what the program writes; ends with the last who may write.
+    reader: JoinHandle<()>,
 }
 
 impl Screen {
     /// Starts the program in a terminal of so many columns and lines.
     pub fn start(mut command: Command, columns: u16, lines: u16) -> Result<Self> {
         let pair = openpty(None, None).context("open a pseudo-terminal")?;
-        tcsetwinsize(&pair.slave, size_of(columns, lines))?;
-        let before = tcgetattr(&pair.slave)?;
+        tcsetwinsize(&pair.master, size_of(columns, lines))?;
+        let before = tcgetattr(&pair.master)?;
         command.stdin(pair.slave.try_clone()?);
         command.stdout(pair.slave.try_clone()?);
-        command.stderr(pair.slave.try_clone()?);
+        command.stderr(pair.slave);
         let child = command.spawn().context("start a program in a terminal")?;
         let parser = Arc::new(Mutex::new(Parser::new(lines, columns, 0)));
         let mut output = File::from(pair.master.try_clone()?);
         let reading = Arc::clone(&parser);
-        // Ends when the last of the other side is closed.
-        drop(std::thread::spawn(move || {
+        let reader = std::thread::spawn(move || {
             let mut bytes = [0; 4_096];
             while let Ok(length @ 1..) = output.read(&mut bytes) {
                 lock(&reading).process(&bytes[..length]);
             }
-        }));
+        });
         Ok(Self {
             child,
             master: File::from(pair.master),
-            slave: pair.slave,
             before,
             parser,
+            reader,
         })
     }
 
@@ -84,7 +83,7 @@ impl Screen {
     /// Gives the terminal another size.
     pub fn resize(&mut self, columns: u16, lines: u16) -> Result<()> {
         lock(&self.parser).screen_mut().set_size(lines, columns);
-        tcsetwinsize(&self.slave, size_of(columns, lines))?;
+        tcsetwinsize(&self.master, size_of(columns, lines))?;
         // The kernel tells the foreground group of a session's own terminal; this one is not.
         self.signal(Signal::SIGWINCH)
     }
@@ -95,26 +94,33 @@ impl Screen {
         Ok(kill(Pid::from_raw(pid), signal)?)
     }
 
-    /// Waits until the program has ended.
+    /// Waits until the program has ended and all that it wrote is on the screen.
     pub fn wait_end(&mut self, deadline: Duration) -> Result<ExitStatus> {
         let child = &mut self.child;
-        expect::until("the program has ended", deadline, || Ok(child.try_wait()?))
+        let status = expect::until("the program has ended", deadline, || Ok(child.try_wait()?))?;
+        expect::until("its last words are on the screen", deadline, || {
+            Ok(self.reader.is_finished().then_some(()))
+        })?;
+        Ok(status)
     }
 
-    /// Fails unless the terminal is as a shell left it: its own screen, its cursor, no mouse, no
+    /// Fails unless the terminal of a program that has ended is as a shell left it: its own screen, its cursor, no mouse, no
     /// marks around pasted text, and every mode of the line.
     pub fn expect_given_back(&self) -> Result<()> {
-        expect::until("the terminal is given back", PATIENCE, || {
+        {
             let parser = lock(&self.parser);
             let screen = parser.screen();
-            let is_as_before = !screen.alternate_screen()
-                && !screen.hide_cursor()
-                && !screen.bracketed_paste()
-                && !screen.application_cursor()
-                && screen.mouse_protocol_mode() == MouseProtocolMode::None;
-            Ok(is_as_before.then_some(()))
-        })?;
-        let (now, before) = (tcgetattr(&self.slave)?, &self.before);
+            ensure!(
+                !screen.alternate_screen()
+                    && !screen.hide_cursor()
+                    && !screen.bracketed_paste()
+                    && !screen.application_cursor()
+                    && screen.mouse_protocol_mode() == MouseProtocolMode::None,
+                "the screen is not as a shell left it: {}",
+                screen.contents()
+            );
+        }
+        let (now, before) = (tcgetattr(&self.master)?, &self.before);
         ensure!(
             (now.input_modes, now.output_modes, now.control_modes)
                 == (
