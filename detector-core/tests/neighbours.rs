@@ -4,7 +4,7 @@
 
 mod support;
 
-use detector_api::snapshot::Verdict;
+use detector_api::snapshot::{FlagKind, Severity, StandingFlag, Verdict};
 use detector_core::engine::{Counted, Engine};
 use detector_core::observe::census::{Census, Ends, Suspect};
 use detector_core::time::MonotonicTime;
@@ -227,4 +227,50 @@ fn who_holds_a_hoard_of_its_own_is_accused_whoever_its_neighbours_are() {
         Some(Verdict::ZeroWindowAttack)
     );
     assert_eq!(accused_hosts(&engine), 1);
+}
+
+/// An attacker gives each of its addresses two connections that behave: nobody is accused, and what they hold
+/// together is as loud as before.
+#[test]
+fn who_is_shared_costs_its_network_as_much_and_has_nobody_accused() {
+    for (well, accused) in [(0, 12), (2, 0)] {
+        let mut engine = engine();
+        let which = format!("{well} well each");
+        for second in [1, 6, 15, 24, 31, 32, 33] {
+            let at = ms(second * 1_000);
+            engine.advance(at, WALL);
+            for number in 0..36_u8 {
+                let remote = format!("198.51.100.{}:{}", 10 + number / 3, 1 + number % 3);
+                engine.observe(&zero_window(&remote, ms(1_000), at));
+            }
+            for each in engine.census_wanted() {
+                let is_network = matches!(each.suspect, Suspect::Network(_));
+                let (well, held) = if is_network {
+                    (12 * well, 36)
+                } else {
+                    (well, 3)
+                };
+                let counted = Counted {
+                    census: Census {
+                        connections: held + well,
+                        well,
+                        well_before: Some(well),
+                        ..Census::default()
+                    },
+                    ..Counted::default()
+                };
+                assert!(engine.set_census(each.suspect, Some(&counted)));
+            }
+        }
+        assert_eq!(accused_hosts(&engine), accused, "{which}");
+        let peers = engine.peers();
+        assert_eq!(peers.len(), 12);
+        for peer in peers {
+            assert_eq!(peer.severity, Severity::Warning, "{which}");
+            let is_hoard = |flag: &StandingFlag| flag.kind == FlagKind::StallHoard;
+            assert!(peer.flags.iter().any(is_hoard), "{which}");
+        }
+        let incidents = engine.incidents();
+        assert_eq!(incidents.len(), 1, "{which}");
+    }
 }

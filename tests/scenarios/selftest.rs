@@ -25,6 +25,9 @@ fn every_case_is_seen_or_quiet() -> Result<()> {
             ("seen", "orphan"),
             ("seen", "dribble"),
             ("seen", "hoard"),
+            ("seen", "shared-address"),
+            ("seen", "outbound"),
+            ("quiet", "unheard"),
             ("quiet", "granularity"),
             ("quiet", "keep-alive"),
         ] {

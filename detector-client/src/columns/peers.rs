@@ -67,8 +67,8 @@ pub(super) const COLUMNS: &[Own] = &[
         "connections",
         "CONNS",
         "connections",
-        "connections that misbehaved at some time and still live",
-        |row, _| Value::Count(row.peer.connections),
+        "all its connections, of a suspect; of others those that misbehaved and still live",
+        |row, _| Value::Count(row.peer.connections_all.unwrap_or(row.peer.connections)),
     )
     .also_called(&["conns"])
     .dispensable(6),

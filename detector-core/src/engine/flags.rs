@@ -137,8 +137,8 @@ impl Engine {
         let holding = stalls.sum(StallClass::is_blocked_by_peer) + peer.hoard.never_read(stalls);
         let usage = peer.account.usage();
         FlagEvidence::StallHoard(HoardEvidence {
-            network: network.map(|group| GroupEvidence::of(group).network()),
-            alike: alike.map(|group| GroupEvidence::of(group).alike()),
+            network: network.map(|group| GroupEvidence::of(&group.all).network()),
+            alike: alike.map(|group| GroupEvidence::of(&group.all).alike()),
             stalled_connections: usage.stalled_connections,
             holding_connections: holding.stalled_connections,
             pinned_bytes: usage.pinned_bytes,

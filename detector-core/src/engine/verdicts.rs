@@ -3,7 +3,7 @@
 use super::flags::OF_STATE;
 use super::{Engine, VerdictChange, VerdictChanges};
 use crate::ledger::seconds;
-use crate::rules::hoard::{PEERS_IN_COMPANY, Spared};
+use crate::rules::hoard::{Group, PEERS_IN_COMPANY, Spared};
 use crate::rules::stall::StallClass;
 use crate::tables::peers::Peer;
 use crate::time::SECOND_NS;
@@ -107,6 +107,10 @@ impl Engine {
         let never_read = peer.hoard.never_read(stalls);
         let holding = stalls.sum(StallClass::is_blocked_by_peer) + never_read;
         let connections = |class: StallClass| stalls.of(class).stalled_connections;
+        let network = peer.hoard.network(peer.address, &self.groups);
+        let alike = peer.hoard.same_fingerprint(&self.groups);
+        let accusing = |group: &Group| group.accusable.hoarding().map(GroupEvidence::of);
+        let costing = |group: &Group| group.all.hoarding().map(GroupEvidence::of);
         PeerEvidence {
             detect: self.settings.detect,
             stalled_by_cause: stalls.by_cause(),
@@ -122,19 +126,16 @@ impl Engine {
             outgoing_holding_connections: connections(StallClass::OutboundBlocked),
             is_hoarding: peer.hoard.is_alone,
             is_blocked_hoard: peer.hoard.is_blocked_hoard,
-            network: peer
-                .hoard
-                .network(peer.address, &self.groups)
-                .map(GroupEvidence::of),
+            network: network.and_then(accusing),
+            network_cost: network.and_then(costing),
             held_in_network: self
                 .groups
                 .network_above(peer.address)
-                .filter(|group| group.peers >= PEERS_IN_COMPANY)
-                .map(|group| group.usage.stalled_connections),
-            alike: peer
-                .hoard
-                .same_fingerprint(&self.groups)
-                .map(GroupEvidence::of),
+                .map(|group| &group.accusable)
+                .filter(|tally| tally.peers >= PEERS_IN_COMPANY)
+                .map(|tally| tally.usage.stalled_connections),
+            alike: alike.and_then(accusing),
+            alike_cost: alike.and_then(costing),
             shrunk_connections: u64::from(peer.flags.count(FlagKind::WindowShrink)),
             shrinks: peer.shrinks.recent(&peer.account.counts.shrinks),
             quick_reopens: peer.shrinks.quick_reopens,

@@ -6,7 +6,7 @@ use super::sharing::is_shared_by_past;
 use crate::observe::census::Census;
 use crate::observe::observation::{InterfaceCounts, Shrinks};
 pub(super) use crate::rules::QUIET_NS;
-use crate::rules::hoard::Group;
+use crate::rules::hoard::Tally;
 pub(super) use crate::rules::shrink::QUICK_REOPEN_NS;
 use crate::settings::DetectSettings;
 use detector_api::snapshot::{AlikeNumbers, HoardThresholds, NetworkNumbers, StallCause};
@@ -35,11 +35,11 @@ pub(crate) struct GroupEvidence {
 }
 
 impl GroupEvidence {
-    pub(crate) const fn of(group: &Group) -> Self {
+    pub(crate) const fn of(tally: &Tally) -> Self {
         Self {
-            peers: group.peers,
-            connections: group.usage.stalled_connections,
-            pinned_bytes: group.usage.pinned_bytes,
+            peers: tally.peers,
+            connections: tally.usage.stalled_connections,
+            pinned_bytes: tally.usage.pinned_bytes,
         }
     }
 
@@ -100,13 +100,17 @@ pub(crate) struct PeerEvidence {
     pub(crate) is_hoarding: bool,
     /// Whether its holding connections do.
     pub(crate) is_blocked_hoard: bool,
-    /// Its network, if peers of it reach them together.
+    /// Its network, if peers of it that are not spared reach them together.
     pub(crate) network: Option<GroupEvidence>,
+    /// The same, whoever is spared: what it costs.
+    pub(crate) network_cost: Option<GroupEvidence>,
     /// Its connections and those of others of its network that drain nothing, if those who hold any are many
     /// enough to be the custom of the network.
     pub(crate) held_in_network: Option<u64>,
-    /// Peers with the same fingerprint, if they reach them together.
+    /// Peers with the same fingerprint that are not spared, if they reach them together.
     pub(crate) alike: Option<GroupEvidence>,
+    /// The same, whoever is spared: what it costs.
+    pub(crate) alike_cost: Option<GroupEvidence>,
     /// Connections with a shrink that is not taken back yet.
     pub(crate) shrunk_connections: u64,
     /// Shrinks while they are remembered.

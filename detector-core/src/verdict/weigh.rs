@@ -43,11 +43,11 @@ fn hoards(evidence: &PeerEvidence) -> Vec<Evidence> {
             pinned_bytes: evidence.pinned_bytes,
         });
     }
-    if let Some(network) = evidence.network {
+    if let Some(network) = evidence.network.or(evidence.network_cost) {
         let network = network.network();
         found.push(Evidence::HoardOfNetwork { hoard, network });
     }
-    if let Some(alike) = evidence.alike {
+    if let Some(alike) = evidence.alike.or(evidence.alike_cost) {
         let alike = alike.alike();
         found.push(Evidence::HoardByLikeness { hoard, alike });
     }

@@ -170,6 +170,12 @@ const LOUD: Flag = Flag {
     words: &[("severity", "critical"), ("verdict", "slow-client")],
     ..sweep("stall-hoard")
 };
+/// Nobody hoards alone here, and nobody is accused; what is held together is a warning as it is for attackers.
+const SPARED_TOGETHER: Due = (&[LOUD_TOGETHER, ZERO_WINDOW], SLOW);
+const LOUD_TOGETHER: Flag = Flag {
+    words: &[("severity", "warning"), ("verdict", "slow-client")],
+    ..sweep("stall-hoard")
+};
 
 /// Addresses that many share, and two of attackers that look so.
 #[rustfmt::skip]
@@ -181,13 +187,13 @@ pub(super) static SHARED: &[Case] = &[
     bad("balancer-night", "HAProxy before nginx: 30 clients were served, now it carries 30 paused readers",
         SPARED, Like("balancer"), shared::balancer_at_night).on(Link),
     bad("cdn", "four edges of a CDN in one network, 7 paused readers and 3 that have read all on each, and a neighbour who is paused",
-        (&[ZERO_WINDOW], SLOW), Like("cdn-read"), shared::cdn),
+        SPARED_TOGETHER, Like("cdn-read"), shared::cdn),
     bad("office", "the NAT of an office: 30 paused players, and 3 who download",
         SPARED, Like("office-read"), shared::office).on(Link).selftest_as("shared-address"),
     bad("office-late", "the same whose downloads begin once the players are paused",
         SPARED, Like("office-read"), shared::office_late).on(Link),
     bad("provider", "24 addresses of one network with one paused reader each, and 24 others whose readers have read all",
-        (&[ZERO_WINDOW], SLOW), Like("provider-read"), shared::provider),
+        SPARED_TOGETHER, Like("provider-read"), shared::provider),
     bad("players", "24 players alike in unrelated networks, paused once each has buffered six windows of the same film",
         (&[ZERO_WINDOW], SLOW), Like("players-on"), hoards::players).networks(hoards::ALIKE),
     bad("hoard-probed", "30 paused readers of one address, and one that reads all of an answer",

@@ -20,7 +20,15 @@ pub(crate) const PEERS_IN_COMPANY: u64 = PEER_PART;
 /// One group.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Group {
-    /// Peers in it.
+    /// All who take part: what the group costs, whoever they are.
+    pub(crate) all: Tally,
+    /// Those of them who are accused where they hoard: all but who is spared.
+    pub(crate) accusable: Tally,
+}
+
+/// Peers of a group, added up.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Tally {
     pub(crate) peers: u64,
     /// What their blocked connections cost.
     pub(crate) usage: Usage,
@@ -36,7 +44,7 @@ pub(crate) struct Groups<K> {
     groups: HashMap<K, Group>,
     /// Of each peer, what it costs in which.
     members: HashMap<u32, HashMap<K, Usage>>,
-    /// Peers that count for nothing.
+    /// Peers that have nobody accused.
     spared: HashSet<u32>,
     changes: u64,
 }
@@ -82,12 +90,18 @@ impl<K: Copy + Eq + Hash> Groups<K> {
                 self.members.remove(&peer);
             }
         }
+        let group = self.groups.entry(key).or_default();
+        let mut has_changed = group.all.count(usage_before, usage_after, settings);
         if !self.spared.contains(&peer) {
-            self.count(key, usage_before, usage_after, settings);
+            has_changed |= group.accusable.count(usage_before, usage_after, settings);
         }
+        if group.all.peers == 0 {
+            self.groups.remove(&key);
+        }
+        self.changes += u64::from(has_changed);
     }
 
-    /// Has a peer count for nothing from now on, or as any other.
+    /// Has a peer accuse nobody from now on, or count as any other. What it costs counts either way.
     pub(crate) fn spare(&mut self, peer: u32, is_spared: bool, settings: &DetectSettings) {
         let is_new = if is_spared {
             self.spared.insert(peer)
@@ -97,57 +111,60 @@ impl<K: Copy + Eq + Hash> Groups<K> {
         if !is_new {
             return;
         }
-        let of_peer = self.members.get(&peer).into_iter().flatten();
-        let of_peer: Vec<_> = of_peer.map(|(key, usage)| (*key, *usage)).collect();
-        for (key, usage) in of_peer {
+        for (key, &usage) in self.members.get(&peer).into_iter().flatten() {
             let (before, after) = match is_spared {
                 true => (usage, Usage::default()),
                 false => (Usage::default(), usage),
             };
-            self.count(key, before, after, settings);
-        }
-    }
-
-    /// One member costs something else now.
-    fn count(
-        &mut self,
-        key: K,
-        usage_before: Usage,
-        usage_after: Usage,
-        settings: &DetectSettings,
-    ) {
-        let group = self.groups.entry(key).or_default();
-        group.peers += u64::from(usage_after != Usage::default());
-        group.peers -= u64::from(usage_before != Usage::default());
-        group.usage = (group.usage - usage_before) + usage_after;
-        group.counted = (group.counted - counted_part(usage_before, settings))
-            + counted_part(usage_after, settings);
-        self.changes += u64::from(group.judge(settings));
-        if group.peers == 0 {
-            self.groups.remove(&key);
+            if let Some(group) = self.groups.get_mut(key) {
+                let has_changed = group.accusable.count(before, after, settings);
+                self.changes += u64::from(has_changed);
+            }
         }
     }
 
     /// Counts anew with other thresholds; counts as a change.
     pub(crate) fn reconfigure(&mut self, settings: &DetectSettings) {
         for group in self.groups.values_mut() {
-            group.counted = Usage::default();
+            group.all.counted = Usage::default();
+            group.accusable.counted = Usage::default();
         }
-        let counting = self.members.iter();
-        let counting = counting.filter(|(peer, _)| !self.spared.contains(peer));
-        for (key, usage) in counting.flat_map(|(_, of_peer)| of_peer) {
-            if let Some(group) = self.groups.get_mut(key) {
-                group.counted = group.counted + counted_part(*usage, settings);
+        for (peer, of_peer) in &self.members {
+            for (key, usage) in of_peer {
+                let Some(group) = self.groups.get_mut(key) else {
+                    continue;
+                };
+                let counted = counted_part(*usage, settings);
+                group.all.counted = group.all.counted + counted;
+                if !self.spared.contains(peer) {
+                    group.accusable.counted = group.accusable.counted + counted;
+                }
             }
         }
         for group in self.groups.values_mut() {
-            group.judge(settings);
+            group.all.judge(settings);
+            group.accusable.judge(settings);
         }
         self.changes += 1;
     }
 }
 
-impl Group {
+impl Tally {
+    /// The peers, if they hoard together.
+    pub(crate) const fn hoarding(&self) -> Option<&Self> {
+        if self.hoards { Some(self) } else { None }
+    }
+
+    /// One member costs something else now. Returns whether the judgement has changed.
+    fn count(&mut self, before: Usage, after: Usage, settings: &DetectSettings) -> bool {
+        self.peers += u64::from(after != Usage::default());
+        self.peers -= u64::from(before != Usage::default());
+        self.usage = (self.usage - before) + after;
+        self.counted =
+            (self.counted - counted_part(before, settings)) + counted_part(after, settings);
+        self.judge(settings)
+    }
+
     /// Returns whether the judgement has changed.
     fn judge(&mut self, settings: &DetectSettings) -> bool {
         let hoarded = self.hoards;
@@ -174,7 +191,7 @@ mod tests {
     use crate::rules::stall::Usage;
     use crate::settings::DetectSettings;
     use proptest::prelude::*;
-    use std::collections::BTreeMap;
+    use std::collections::{BTreeMap, BTreeSet};
 
     fn usage(stalled_connections: u64) -> Usage {
         Usage {
@@ -190,15 +207,16 @@ mod tests {
         groups.change(('a', 0), usage(0), usage(5_000), &detect);
         groups.change(('a', 1), usage(0), usage(19), &detect);
         groups.change(('a', 2), usage(0), usage(5), &detect);
-        assert!(!groups.get('a').unwrap().hoards);
+        assert!(!groups.get('a').unwrap().all.hoards);
         groups.change(('a', 3), usage(0), usage(5), &detect);
-        let group = groups.get('a').unwrap();
-        assert!(group.hoards);
-        assert_eq!((group.peers, group.usage), (4, usage(5_029)));
+        let all = groups.get('a').unwrap().all;
+        assert!(all.hoards);
+        assert_eq!((all.peers, all.usage), (4, usage(5_029)));
         groups.change(('a', 0), usage(5_000), usage(0), &detect);
-        assert!(groups.get('a').unwrap().hoards, "three quarters are enough");
+        let all = groups.get('a').unwrap().all;
+        assert!(all.hoards, "three quarters are enough");
         groups.change(('a', 3), usage(5), usage(4), &detect);
-        assert!(!groups.get('a').unwrap().hoards);
+        assert!(!groups.get('a').unwrap().all.hoards);
         for (peer, left) in [(1, 19), (2, 5), (3, 4)] {
             groups.change(('a', peer), usage(left), usage(0), &detect);
         }
@@ -207,31 +225,33 @@ mod tests {
     }
 
     #[test]
-    fn who_is_spared_does_not_count_for_its_neighbours() {
+    fn who_is_spared_costs_as_much_and_has_nobody_accused() {
         let detect = DetectSettings::default();
         let mut groups = Groups::default();
+        let hoard = |groups: &Groups<char>| {
+            let group = groups.get('a').unwrap();
+            (group.all.hoards, group.accusable.hoards)
+        };
         for peer in 0..4 {
             groups.change(('a', peer), usage(0), usage(5), &detect);
         }
         groups.change(('a', 4), usage(0), usage(1), &detect);
-        assert!(groups.get('a').unwrap().hoards);
+        assert_eq!(hoard(&groups), (true, true));
         for peer in 0..4 {
             groups.spare(peer, true, &detect);
             groups.spare(peer, true, &detect);
         }
-        let group = groups.get('a').unwrap();
-        assert_eq!(
-            (group.hoards, group.peers, group.usage),
-            (false, 1, usage(1))
-        );
+        let accusable = groups.get('a').unwrap().accusable;
+        assert_eq!(hoard(&groups), (true, false));
+        assert_eq!((accusable.peers, accusable.usage), (1, usage(1)));
         groups.change(('a', 0), usage(5), usage(7), &detect);
         groups.reconfigure(&detect);
-        assert!(!groups.get('a').unwrap().hoards);
+        assert_eq!(hoard(&groups), (true, false));
         for peer in 0..4 {
             groups.spare(peer, false, &detect);
         }
-        let group = groups.get('a').unwrap();
-        assert_eq!((group.hoards, group.usage), (true, usage(23)));
+        assert_eq!(hoard(&groups), (true, true));
+        assert_eq!(groups.get('a').unwrap().accusable.usage, usage(23));
         groups.spare(4, true, &detect);
         for (peer, held) in [(0, 7), (1, 5), (2, 5), (3, 5), (4, 1)] {
             groups.change(('a', peer), usage(held), usage(0), &detect);
@@ -243,31 +263,45 @@ mod tests {
         /// Against a plain model that adds everything up anew.
         #[test]
         fn groups_are_the_sums_of_their_members(
-            changes in prop::collection::vec((0u8..3, 0u32..6, 0u64..12, any::<bool>()), 1..60),
+            changes in prop::collection::vec(
+                (0u8..3, 0u32..6, 0u64..12, any::<bool>(), any::<bool>()),
+                1..60,
+            ),
         ) {
             let mut detect = DetectSettings::default();
             let mut groups = Groups::default();
             let mut members: BTreeMap<(u8, u32), u64> = BTreeMap::new();
-            for (key, peer, connections, is_reconfigured) in changes {
+            let mut spared: BTreeSet<u32> = BTreeSet::new();
+            for (key, peer, connections, is_reconfigured, is_spared) in changes {
                 let before = members.insert((key, peer), connections).unwrap_or(0);
                 groups.change((key, peer), usage(before), usage(connections), &detect);
+                if is_spared {
+                    spared.insert(peer);
+                } else {
+                    spared.remove(&peer);
+                }
+                groups.spare(peer, is_spared, &detect);
                 if is_reconfigured {
                     detect.hoard_connections = 8 + connections;
                     groups.reconfigure(&detect);
                 }
                 for key in 0..3 {
-                    let of_key = || members.iter().filter(|((other, _), usage)| *other == key && **usage > 0);
-                    let sum: u64 = of_key().map(|(_, connections)| connections).sum();
-                    let part = detect.hoard_connections / 4;
-                    let counted: u64 = of_key().map(|(_, &connections)| connections.min(part)).sum();
                     let group = groups.get(key).copied().unwrap_or_default();
-                    prop_assert_eq!(group.usage, usage(sum));
-                    prop_assert_eq!(group.peers, of_key().count() as u64);
-                    prop_assert_eq!(group.counted.stalled_connections, counted);
-                    if counted >= detect.hoard_connections {
-                        prop_assert!(group.hoards);
-                    } else if counted < detect.hoard_connections - detect.hoard_connections / 4 {
-                        prop_assert!(!group.hoards);
+                    for (tally, without) in [(group.all, &BTreeSet::new()), (group.accusable, &spared)] {
+                        let counts = |of: u8, peer: &u32| of == key && !without.contains(peer);
+                        let of_key = || members.iter()
+                            .filter(|((other, peer), usage)| counts(*other, peer) && **usage > 0);
+                        let sum: u64 = of_key().map(|(_, connections)| connections).sum();
+                        let part = detect.hoard_connections / 4;
+                        let counted: u64 = of_key().map(|(_, &connections)| connections.min(part)).sum();
+                        prop_assert_eq!(tally.usage, usage(sum));
+                        prop_assert_eq!(tally.peers, of_key().count() as u64);
+                        prop_assert_eq!(tally.counted.stalled_connections, counted);
+                        if counted >= detect.hoard_connections {
+                            prop_assert!(tally.hoards);
+                        } else if counted < detect.hoard_connections - detect.hoard_connections / 4 {
+                            prop_assert!(!tally.hoards);
+                        }
                     }
                 }
             }
@@ -284,8 +318,8 @@ mod tests {
         for peer in 0..4 {
             groups.change(('a', peer), usage(0), usage(1), &DetectSettings::default());
         }
-        assert!(!groups.get('a').unwrap().hoards);
+        assert!(!groups.get('a').unwrap().all.hoards);
         groups.reconfigure(&strict);
-        assert!(groups.get('a').unwrap().hoards);
+        assert!(groups.get('a').unwrap().all.hoards);
     }
 }

@@ -7,7 +7,7 @@
 mod groups;
 mod together;
 
-pub(crate) use groups::{Group, PEERS_IN_COMPANY, counted_part};
+pub(crate) use groups::{Group, PEERS_IN_COMPANY, Tally, counted_part};
 pub(crate) use together::{Joined, Membership, PeerGroups, Spared};
 
 use crate::observe::peer_address::PeerAddress;
@@ -67,7 +67,7 @@ impl Hoard {
         self.is_blocked_hoard = is_hoarding(held, self.is_blocked_hoard, settings)
             && held.stalled_connections >= fewest_accused(self.is_blocked_hoard, settings);
         self.is_beyond_pause = is_hoarding(beyond_pause, self.is_beyond_pause, settings);
-        self.is_in_network = takes_part && network.is_some_and(|group| group.hoards);
+        self.is_in_network = takes_part && network.is_some_and(|group| group.all.hoards);
         let is_worse = self.is_beyond_pause && !before.is_beyond_pause;
         let is_flagged = before.is_hoard() != self.is_hoard() || is_worse;
         is_flagged.then(|| self.is_hoard())

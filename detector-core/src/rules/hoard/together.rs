@@ -10,7 +10,7 @@ use crate::rules::pace::Pace;
 use crate::rules::stall::{StallChange, StallClass};
 use crate::settings::DetectSettings;
 
-/// In which groups a peer counts for nothing.
+/// In which groups a peer accuses nobody, itself included. What it costs there counts everywhere.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Spared {
     /// It counts as any other.
@@ -40,7 +40,7 @@ impl PeerGroups {
         self.fingerprints.reconfigure(settings);
     }
 
-    /// Has a peer count for nothing in a group from now on, or as any other.
+    /// Has a peer accuse nobody from now on, or count as any other.
     pub(crate) fn spare(&mut self, peer_slot: u32, spared: Spared, settings: &DetectSettings) {
         let in_networks = spared == Spared::Everywhere;
         let in_fingerprints = spared != Spared::Nowhere;
@@ -80,14 +80,15 @@ impl PeerGroups {
         self.fingerprints.get(fingerprint)
     }
 
-    /// The fingerprint under which most connections hoard, if any do.
+    /// The fingerprint under which most connections hoard, if any do; first one that accuses.
     fn hoarding_fingerprint(&self, fingerprint: Option<Fingerprint>) -> Option<Fingerprint> {
         let hoarding = spans(fingerprint).filter_map(|span| {
-            let group = self.fingerprints.get(span).filter(|group| group.hoards)?;
-            Some((group.usage.stalled_connections, span))
+            let group = self.fingerprints.get(span)?;
+            let all = group.all.hoarding()?;
+            Some((group.accusable.hoards, all.usage.stalled_connections, span))
         });
-        let most = hoarding.max_by_key(|(connections, _)| *connections);
-        most.map(|(_, span)| span)
+        let most = hoarding.max_by_key(|(accuses, connections, _)| (*accuses, *connections));
+        most.map(|(_, _, span)| span)
     }
 }
 
