@@ -354,6 +354,9 @@ pub(super) fn effect(remedy: &Remedy, remedies: &Remedies) -> String {
 pub(super) fn price(remedy: &Remedy) -> String {
     match remedy.honest_connections {
         0 => "no honest connection that was recorded".to_owned(),
-        some => counted(some, "honest connection", "honest connections"),
+        some => format!(
+            "at least {}",
+            counted(some, "honest connection", "honest connections")
+        ),
     }
 }

@@ -17,7 +17,7 @@ use rustix::time::{ClockId, clock_gettime};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-pub(super) use story::quiet_recording;
+pub(super) use story::{card, quiet_recording};
 
 const PLAIN: Capabilities = Capabilities::PIPE;
 

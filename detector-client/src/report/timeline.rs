@@ -88,8 +88,10 @@ fn marks(recording: &Recording) -> Vec<Mark> {
                 if before.boot_id != run.boot_id
                     && started_ms.max(before.last.unix_ms) >= from_ms =>
             {
+                // Nor did it before that one wrote for the last time.
+                let earliest_ms = from_ms.max(before.last.unix_ms);
                 (
-                    Time(started_ms.max(from_ms).min(run.began.unix_ms)),
+                    Time(started_ms.max(earliest_ms).min(run.began.unix_ms)),
                     MarkKind::Reboot,
                     "the host started".to_owned(),
                 )

@@ -6,7 +6,7 @@ use crate::report::recording::{Recording, natural, time_of};
 use crate::report::stalls::Stall;
 use detector_api::snapshot::{Incident, Verdict};
 use detector_recorder::{PEERS_EACH_SECOND, Second};
-use std::collections::{BTreeSet, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 /// One host, and what can be tried on it.
 pub(super) struct Trial<'a> {
@@ -176,13 +176,30 @@ impl<'a> Trial<'a> {
                 connections(self.stalls.iter().filter(is_cost))
             }
             Setting::Limit(limit) => {
-                let peaks = self.recording.peaks_ever.iter();
-                let honest = peaks.filter(|peak| is_honest(verdicts, &peak.peer));
+                let honest = self.most_connections().into_iter();
+                let honest = honest.filter(|(peer, _)| is_honest(verdicts, peer));
                 honest
-                    .map(|peak| natural(peak.stalled_connections).saturating_sub(limit))
+                    .map(|(_, connections)| connections.saturating_sub(limit))
                     .fold(0, u64::saturating_add)
             }
         }
+    }
+
+    /// How many connections each peer had at once, as far as it was written down: a limit counts all of
+    /// them, not only those that stall.
+    fn most_connections(&self) -> HashMap<&str, u64> {
+        let stalled = self.recording.peaks_ever.iter();
+        let stalled = stalled.map(|peak| (peak.peer.as_str(), natural(peak.stalled_connections)));
+        let counted = self.recording.cards.iter().filter_map(|card| {
+            let peer = card.peer();
+            Some((peer.peer.as_str(), peer.connections_all?))
+        });
+        let mut most = HashMap::new();
+        for (peer, connections) in stalled.chain(counted) {
+            let known = most.entry(peer).or_insert(0);
+            *known = connections.max(*known);
+        }
+        most
     }
 }
 /// Of how many connections these stalls are: one may pause often.
@@ -226,7 +243,7 @@ pub(super) fn as_milliseconds(seconds: u64) -> i64 {
 #[cfg(test)]
 mod tests {
     use super::{Setting, Trial, is_honest};
-    use crate::report::tests::quiet_recording;
+    use crate::report::tests::{card, quiet_recording};
     use detector_api::snapshot::Verdict;
     use std::collections::HashMap;
 
@@ -247,5 +264,18 @@ mod tests {
         // One peer had eight at once, the other one.
         let costs = [5, 10].map(|limit| trial.honest_cost(&HashMap::new(), Setting::Limit(limit)));
         assert_eq!(costs, [3, 0]);
+    }
+
+    /// Of an address that many share a limit cuts those that do well.
+    #[test]
+    fn a_limit_costs_connections_that_never_stalled() {
+        let mut recording = quiet_recording();
+        let at = recording.source.runs[0].last;
+        let mut card = card(at, "203.0.113.9", 8);
+        card.detail.peer.connections_all = Some(400);
+        recording.cards.push(card);
+        let trial = Trial::of(&recording, &[], None);
+        let cost = trial.honest_cost(&HashMap::new(), Setting::Limit(10));
+        assert_eq!(cost, 390);
     }
 }

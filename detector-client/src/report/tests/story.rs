@@ -4,7 +4,8 @@
 
 mod parts;
 
-pub(super) use parts::{card, incident};
+pub(in crate::report) use parts::card;
+pub(super) use parts::incident;
 
 use crate::report::recording::{Recording, Source};
 use detector_api::fixtures;

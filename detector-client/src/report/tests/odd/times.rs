@@ -1,7 +1,7 @@
 //! How long things went on, where their ends are odd.
 
 use super::{night, report_of, told, with_incident};
-use crate::report::model::Time;
+use crate::report::model::{MarkKind, Time};
 use crate::report::stalls::stalls;
 use crate::report::tests::story::{Host, at, card, incident};
 use crate::report::tests::{Wanted, html, made, text, wanted};
@@ -108,6 +108,27 @@ fn a_host_that_starts_with_an_earlier_clock_is_seen_to_start() {
     );
     text::text(&report, Capabilities::PIPE);
     html::page(&report);
+}
+
+/// A clock that was set in between makes the host seem to have started while the agent before still wrote.
+#[test]
+fn a_host_does_not_start_before_the_run_before_has_ended() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut host = Host::start(folder.path(), "web1", "one", at("00:00:00"), at("21:00:00"));
+    for second in (0..1_800).step_by(10) {
+        let time = at("21:00:00") + second * 1_000;
+        host.record(time, &[("203.0.113.9", 30)], Batch::default());
+    }
+    let mut host = host.again("two", at("21:10:00"), at("21:32:00"));
+    host.record(at("21:32:00"), &[], Batch::default());
+    drop(host);
+    let report = told(folder);
+    let marks = report.hosts[0].marks.iter();
+    let starts: Vec<i64> = marks
+        .filter(|mark| mark.kind == MarkKind::Reboot)
+        .map(|mark| mark.time.0)
+        .collect();
+    assert_eq!(starts, [at("21:29:50")]);
 }
 
 #[test]

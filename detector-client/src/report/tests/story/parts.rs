@@ -65,7 +65,7 @@ pub(in crate::report::tests) fn incident(began_ms: i64, attackers: &[(&str, i64)
     incident
 }
 
-pub(in crate::report::tests) fn card(at: ClockReading, peer: &str, stalled: i64) -> Card {
+pub(in crate::report) fn card(at: ClockReading, peer: &str, stalled: i64) -> Card {
     let mut row = fixtures::peer(peer, (stalled * EACH_BYTES).unsigned_abs()).peer;
     row.verdict = Some(Verdict::ZeroWindowAttack);
     row.stalled_connections = stalled.unsigned_abs();
