@@ -20,6 +20,9 @@ use crate::background::Background;
 /// Nanoseconds of a healthy acknowledgement, against the empty program.
 const BUDGET: f64 = 1.4;
 
+/// Ours to another agent's: as far as neighbours of a machine let it be told.
+const NO_WORSE: f64 = 1.05;
+
 /// The agent's program on `tcp_probe`.
 const OURS: &str = "det_tcp_probe";
 
@@ -106,6 +109,62 @@ pub(super) fn main(agent: &Path, examples: &Path, rounds: u32, seconds: u32) -> 
         &format!("{healthy:.2}"),
         &format!("at most {BUDGET}"),
         healthy <= BUDGET,
+    );
+    Ok(())
+}
+
+/// The program of this tree's agent and that of another, of healthy segments, in turns with the empty one.
+pub(super) fn compare(
+    (agent, other): (&Path, &Path),
+    examples: &Path,
+    rounds: u32,
+    seconds: u32,
+) -> Result<()> {
+    let hooks = Hooks::new(agent, examples)?;
+    let _counting = start_counting(&hooks.loader())?;
+    let (mut empties, mut theirs, mut ours) = (Vec::new(), Vec::new(), Vec::new());
+    for round in 0..rounds {
+        let measure = |into: &mut Vec<f64>, agent: Option<&Path>| -> Result<()> {
+            let done = match agent {
+                Some(agent) => hooks.measure(OURS, Segments::Healthy, seconds, || {
+                    start_agent(agent, &hooks.stage.scratch.path)
+                }),
+                None => hooks.measure(EMPTY, Segments::Healthy, seconds, || {
+                    start_empty(&hooks.loader())
+                }),
+            };
+            into.push(done?.nanoseconds_a_run());
+            Ok(())
+        };
+        measure(&mut empties, None)?;
+        // Who comes first changes from round to round.
+        if round.is_multiple_of(2) {
+            measure(&mut theirs, Some(other))?;
+            measure(&mut ours, Some(agent))?;
+        } else {
+            measure(&mut ours, Some(agent))?;
+            measure(&mut theirs, Some(other))?;
+        }
+    }
+    let ratio = |times: &[f64], to: &[f64]| {
+        let each: Vec<f64> = times.iter().zip(to).map(|(time, to)| time / to).collect();
+        Spread::of(&each)
+    };
+    let mut table = Table::new(&["program", "ns a run", "to the empty one"]);
+    for (name, times) in [("empty", &empties), ("theirs", &theirs), ("ours", &ours)] {
+        table.row(vec![
+            name.to_owned(),
+            Spread::of(times).shown(0),
+            ratio(times, &empties).shown(2),
+        ]);
+    }
+    println!("{table}");
+    let change = ratio(&ours, &theirs);
+    tell_bound(
+        &format!("healthy acknowledgement, ours to theirs, median of {rounds} rounds"),
+        &change.shown(2),
+        &format!("at most {NO_WORSE}"),
+        change.median <= NO_WORSE,
     );
     Ok(())
 }

@@ -61,11 +61,17 @@ pub(crate) struct Arguments {
     install: bool,
 }
 
-#[derive(Clone, Copy, clap::Subcommand)]
+#[derive(clap::Subcommand)]
 enum What {
     /// The program on `tcp_probe` against one that does nothing: nanoseconds a run, by the kernel's
     /// own count, of healthy segments and of those that misbehave; instructions of all programs
-    Hook(Rounds),
+    Hook {
+        #[command(flatten)]
+        rounds: Rounds,
+        /// Another agent's program, built from another commit: both, in turns, with healthy segments
+        #[arg(long, value_name = "PROGRAM")]
+        against: Option<PathBuf>,
+    },
     /// What nginx loses to the agent, to a program that does nothing, and to other tools: requests a
     /// second, and processor time a request, of those without
     Web {
@@ -141,7 +147,7 @@ impl What {
             Self::Engine { .. } => &[],
             Self::Idle(_)
             | Self::Sweep(_)
-            | Self::Hook(_)
+            | Self::Hook { .. }
             | Self::Flood { .. }
             | Self::Census { .. }
             | Self::Latency { .. }
@@ -191,27 +197,31 @@ pub(crate) fn main(arguments: &Arguments) -> Result<()> {
             .arg(examples));
     }
     let loader = examples.join("attach_empty");
-    match what.copied() {
+    match what {
         None => all::main(&agent, &examples, &arguments.parts),
-        Some(What::Hook(Rounds { rounds, seconds })) => {
-            hook::main(&agent, &examples, rounds, seconds)
+        Some(What::Hook { rounds, against }) => {
+            let Rounds { rounds, seconds } = *rounds;
+            match against {
+                Some(other) => hook::compare((&agent, other), &examples, rounds, seconds),
+                None => hook::main(&agent, &examples, rounds, seconds),
+            }
         }
-        Some(What::Web { rounds }) => web::main(&agent, &loader, rounds),
-        Some(What::Flood { peers }) => flood::main(&agent, &examples, peers),
-        Some(What::Census { seconds }) => census::main(&agent, &examples, seconds),
-        Some(What::Engine { most }) => engine::main(&examples.join("many"), most),
-        Some(What::Life(Rounds { rounds, .. })) => life::main(&agent, rounds),
+        Some(What::Web { rounds }) => web::main(&agent, &loader, *rounds),
+        Some(What::Flood { peers }) => flood::main(&agent, &examples, *peers),
+        Some(What::Census { seconds }) => census::main(&agent, &examples, *seconds),
+        Some(What::Engine { most }) => engine::main(&examples.join("many"), *most),
+        Some(What::Life(Rounds { rounds, .. })) => life::main(&agent, *rounds),
         Some(What::Top(Rounds { rounds, seconds })) => {
-            top::main(&agent, &examples.join("crowded_agent"), rounds, seconds)
+            top::main(&agent, &examples.join("crowded_agent"), *rounds, *seconds)
         }
         Some(What::Recorder) => recorder::main(&agent, &examples.join("day")),
         Some(What::Latency { rounds, seconds }) => {
-            latency::main(&agent, &examples, rounds, seconds)
+            latency::main(&agent, &examples, *rounds, *seconds)
         }
-        Some(What::Owner { seconds }) => owner::main(&agent, &examples, seconds),
-        Some(What::Idle(idle)) => idle::main(&agent, &examples, idle),
-        Some(What::Sweep(Rounds { rounds, .. })) => sweep::main(&examples, rounds),
-        Some(What::Guard { bless }) => guard::main(&agent, &examples, bless),
+        Some(What::Owner { seconds }) => owner::main(&agent, &examples, *seconds),
+        Some(What::Idle(idle)) => idle::main(&agent, &examples, *idle),
+        Some(What::Sweep(Rounds { rounds, .. })) => sweep::main(&examples, *rounds),
+        Some(What::Guard { bless }) => guard::main(&agent, &examples, *bless),
     }
 }
 
