@@ -102,6 +102,13 @@ fn check(folder: &Path) -> Result<(), Box<dyn Error>> {
     let database = rusqlite::Connection::open(reader.file())?;
     let sound: String = database.query_row("PRAGMA integrity_check", [], |row| row.get(0))?;
     writeln!(stdout, "integrity {sound}")?;
+    // Old ones go, but nothing between two that are there.
+    let holes: i64 = database.query_row(
+        "SELECT ifnull(max(id) - min(id) + 1 - count(*), 0) FROM events",
+        [],
+        |row| row.get(0),
+    )?;
+    writeln!(stdout, "events missing in between {holes}")?;
     Ok(())
 }
 

@@ -54,10 +54,12 @@ fn record_and_cut(boot: &Boot<'_>, disk: &Disk, lines: usize) -> Result<Vec<Stri
 
 /// The database is sound, and all that was announced is there.
 fn check(found: &str, said: &[String]) -> Result<()> {
-    ensure!(
-        found.lines().any(|line| line == "integrity ok"),
-        "the file is damaged: {found}"
-    );
+    for line in ["integrity ok", "events missing in between 0"] {
+        ensure!(
+            found.lines().any(|found| found == line),
+            "the file is damaged, no {line:?} in: {found}"
+        );
+    }
     let newest = newest(found.lines(), "event ");
     let promised = self::newest(said.iter().map(String::as_str), "event ");
     ensure!(
