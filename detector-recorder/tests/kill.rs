@@ -61,7 +61,11 @@ fn nothing_acknowledged_is_lost_to_a_kill() {
         let found = String::from_utf8(check.stdout).unwrap();
         let found = || found.lines().map(str::to_owned);
         for line in ["integrity ok", "events missing in between 0"] {
-            assert!(found().any(|found| found == line), "no {line:?}");
+            assert!(
+                found().any(|found| found == line),
+                "no {line:?} in {:?}",
+                found().collect::<Vec<_>>()
+            );
         }
         for kind in ["event ", "incident "] {
             let (said, found) = (newest(said.iter().cloned(), kind), newest(found(), kind));
