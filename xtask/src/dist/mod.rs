@@ -8,6 +8,7 @@ mod build;
 mod container;
 mod daemon_set;
 mod debian;
+mod first_alert;
 mod image;
 mod packages;
 mod tree_of_files;
