@@ -210,6 +210,8 @@ second() {
     expect "the recorder is kept" test -s /var/lib/detector/recorder.db
     expect "is purged" dpkg -P detector
     # The user's own copies.
+    expect "is installed again over what was kept" dpkg --force-confold -i newer.deb
+    is_installed_only
     rm /etc/prometheus/detector-{rules,alerts}.yml
     nothing_is_left
     of_rpm
