@@ -18,6 +18,7 @@ use super::tree_of_files::Tree;
 use super::{Release, debian, first_alert, packages};
 use crate::command::{run, shown};
 use crate::packages::{is_root, need};
+use crate::packaging::MOST_EXPOSED;
 use crate::tree;
 
 /// More than Debian and the packages take.
@@ -179,6 +180,11 @@ fn furnish(root: &Path, release: &Release, processor: Processor) -> Result<()> {
     fs::write(
         home.join("patience"),
         Emulator::of(processor).patience.to_string(),
+    )?;
+    // In tenths, as systemd-analyze takes it.
+    fs::write(
+        home.join("most-exposed"),
+        format!("{:.0}", MOST_EXPOSED * 10.0),
     )?;
     let units = root.join("etc/systemd/system");
     fs::write(units.join("try.service"), UNIT)?;

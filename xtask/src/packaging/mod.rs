@@ -23,7 +23,7 @@ pub(crate) const PROGRAMS: [(&str, &str); 2] =
     [("systemd-analyze", "systemd"), ("promtool", "prometheus")];
 
 /// The unit as it is installed may not be more exposed than this, of 10.
-const MOST_EXPOSED: f64 = 2.0;
+pub(crate) const MOST_EXPOSED: f64 = 2.0;
 /// What each page of an alert says.
 const CHAPTERS: [&str; 3] = ["## Look at", "## Do", "## When it is nothing"];
 /// Validator of Kubernetes' published schemas, reader of YAML, and Helm's engine.
