@@ -11,6 +11,8 @@ mod debian;
 mod first_alert;
 mod image;
 mod packages;
+mod pod;
+mod podman_run;
 mod tree_of_files;
 mod vm;
 
