@@ -135,7 +135,7 @@ mod tests {
         assert_eq!(set.arguments[0], "run");
         assert!(set.capabilities.contains(&"SYS_PTRACE".to_owned()));
         assert!(!set.capabilities.contains(&"NET_ADMIN".to_owned()));
-        assert_eq!((set.cpus.as_str(), set.memory.as_str()), ("0.500", "256m"));
+        assert_eq!((set.cpus.as_str(), set.memory.as_str()), ("0.500", "288m"));
         let paths: Vec<_> = set.mounts.iter().map(|mount| mount.path.as_str()).collect();
         assert_eq!(
             paths,

@@ -4,6 +4,7 @@
 pub(crate) mod account;
 mod dashboards;
 mod language;
+pub(crate) mod limits;
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -52,6 +53,7 @@ impl Arguments {
 pub(crate) fn main(arguments: &Arguments) -> Result<()> {
     packages::need(&PROGRAMS, "checking what is shipped", arguments.install)?;
     unit()?;
+    limits::check()?;
     account::check()?;
     rules()?;
     dashboards::check()?;
