@@ -11,6 +11,7 @@ mod debian;
 mod first_alert;
 mod image;
 mod packages;
+pub(crate) mod pages;
 mod pod;
 mod podman_run;
 mod tree_of_files;

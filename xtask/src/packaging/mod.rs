@@ -15,6 +15,7 @@ use anyhow::{Context as _, Result, bail, ensure};
 
 use crate::background::Scratch;
 use crate::command::{output, run};
+use crate::dist;
 use crate::links;
 use crate::packages;
 use crate::tree;
@@ -58,6 +59,7 @@ pub(crate) fn main(arguments: &Arguments) -> Result<()> {
     rules()?;
     dashboards::check()?;
     links::check()?;
+    dist::pages::check()?;
     if arguments.kubernetes {
         manifests()?;
     }
