@@ -166,6 +166,7 @@ first() {
     detector peers
     is_at_rest
     refuse "it may not act" detector reset 198.18.0.2 --stalled-for 1s
+    grep -q /usr/share/doc/detector/examples/actions.conf /tmp/said && ok "and says what lets it" || fail "and says what lets it"
     expect "an incident is listed" sh -c "detector incidents | grep hoard"
     drop_ins
     kill $attacker
@@ -209,10 +210,10 @@ second() {
     expect "is removed" dpkg -r detector
     refuse "and does not run any more" sh -c "ls -l /proc/[0-9]*/exe 2>/dev/null | grep /usr/bin/detector"
     expect "the recorder is kept" test -s /var/lib/detector/recorder.db
-    expect "is purged" dpkg -P detector
-    # The user's own copies.
     expect "is installed again over what was kept" dpkg --force-confold -i newer.deb
     is_installed_only
+    expect "is purged" dpkg -P detector
+    # The user's own copies.
     rm /etc/prometheus/detector-{rules,alerts}.yml
     nothing_is_left
     of_rpm

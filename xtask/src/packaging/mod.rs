@@ -5,6 +5,7 @@ pub(crate) mod account;
 mod dashboards;
 mod language;
 pub(crate) mod limits;
+mod told;
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -60,6 +61,7 @@ pub(crate) fn main(arguments: &Arguments) -> Result<()> {
     dashboards::check()?;
     links::check()?;
     dist::pages::check()?;
+    told::check()?;
     if arguments.kubernetes {
         manifests()?;
     }
