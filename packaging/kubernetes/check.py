@@ -13,6 +13,8 @@ from helm_python import chart
 HERE = pathlib.Path(__file__).parent
 # The custom resource of the Prometheus operator has no schema among the published ones.
 FOREIGN = {"PodMonitor"}
+# Those of docs/privileges.md.
+CAPABILITIES = ["BPF", "PERFMON", "SYS_ADMIN", "SYS_PTRACE", "DAC_READ_SEARCH", "SYS_NICE"]
 
 
 def documents(text):
@@ -27,6 +29,19 @@ def check(origin, text, version):
         print(f"{origin}: {kind} fits Kubernetes {version}")
 
 
+def asks_the_cluster_nothing(texts):
+    """No role and no token."""
+    found = [document for text in texts for document in documents(text)]
+    kinds = {document["kind"] for document in found}
+    assert not any("Role" in kind for kind in kinds), kinds
+    assert {"DaemonSet", "ServiceAccount"} <= kinds, kinds
+    for document in found:
+        if document["kind"] == "ServiceAccount":
+            assert document["automountServiceAccountToken"] is False
+        if document["kind"] == "DaemonSet":
+            assert document["spec"]["template"]["spec"]["automountServiceAccountToken"] is False
+
+
 def is_unprivileged(text):
     """No container is privileged, and each names its capabilities."""
     found = [document for document in documents(text) if document["kind"] == "DaemonSet"]
@@ -35,6 +50,7 @@ def is_unprivileged(text):
             context = container["securityContext"]
             assert context["privileged"] is False, "a container is privileged"
             assert context["capabilities"]["drop"] == ["ALL"], "not all capabilities are dropped"
+            assert context["capabilities"]["add"] == CAPABILITIES, context["capabilities"]["add"]
     return bool(found)
 
 
@@ -59,6 +75,7 @@ def main():
     for file in base:
         for version in ("1.30", "1.37"):
             check(file.name, file.read_text(), version)
+    asks_the_cluster_nothing(file.read_text() for file in base)
     of_base = (HERE / "base/daemonset.yaml").read_text()
     assert is_unprivileged(of_base) and sees_control_groups(of_base)
 
@@ -70,6 +87,7 @@ def main():
                 for version in ("1.30", "1.37"):
                     if name.endswith(".yaml"):
                         check(name, text, version)
+            asks_the_cluster_nothing(text for name, text in manifests.items() if name.endswith(".yaml"))
             text = manifests["detector/templates/daemonset.yaml"]
             assert is_unprivileged(text) and sees_control_groups(text)
             listens = f'{values.get("listenAddress", "0.0.0.0")}:{values.get("port", 10062)}'

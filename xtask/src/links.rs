@@ -48,21 +48,43 @@ pub(crate) fn check() -> Result<()> {
 
 /// Targets of links within the repository, without the place in the page.
 pub(crate) fn links(text: &str) -> impl Iterator<Item = &str> {
-    text.split("](").skip(1).filter_map(|rest| {
-        let (target, _) = rest.split_once(')')?;
-        let (path, _) = target.split_once('#').unwrap_or((target, ""));
-        let is_here = !path.is_empty() && !path.contains("://") && !path.contains(' ');
-        is_here.then_some(path)
-    })
+    text.split("](").skip(1).filter_map(target)
+}
+
+/// The target that a text begins with which stood behind `](`.
+fn target(rest: &str) -> Option<&str> {
+    let (target, _) = rest.split_once(')')?;
+    let (path, _) = target.split_once('#').unwrap_or((target, ""));
+    let is_here = !path.is_empty() && !path.contains("://") && !path.contains(' ');
+    is_here.then_some(path)
+}
+
+/// The page with each of these targets replaced.
+pub(crate) fn relinked(text: &str, new: impl Fn(&str) -> Result<String>) -> Result<String> {
+    let mut parts = text.split("](");
+    let mut relinked = parts.next().unwrap_or_default().to_owned();
+    for rest in parts {
+        relinked.push_str("](");
+        let old = target(rest).unwrap_or_default();
+        if !old.is_empty() {
+            relinked.push_str(&new(old)?);
+        }
+        relinked.push_str(&rest[old.len()..]);
+    }
+    Ok(relinked)
 }
 
 #[cfg(test)]
 mod tests {
-    use super::links;
+    use super::{links, relinked};
 
     #[test]
     fn links_of_this_repository_are_found() {
         let text = "[a](b.md) and [c](https://d.test/e) and [f](#g) and [h](i/j.md#k) f(x)";
         assert_eq!(links(text).collect::<Vec<_>>(), ["b.md", "i/j.md"]);
+        let moved = relinked(text, |target| Ok(format!("../{target}"))).unwrap();
+        let expected =
+            "[a](../b.md) and [c](https://d.test/e) and [f](#g) and [h](../i/j.md#k) f(x)";
+        assert_eq!(moved, expected);
     }
 }

@@ -28,17 +28,32 @@ impl Part {
         Ok(())
     }
 
+    /// What stands in it.
+    pub(crate) fn read(&self) -> Result<String> {
+        let page = self.page;
+        let text = fs::read_to_string(tree::root().join(page))
+            .with_context(|| format!("cannot read {page}"))?;
+        let (_, inner, _) = self.cut(&text)?;
+        Ok(inner.to_owned())
+    }
+
     fn replaced(&self, old: &str, text: &str) -> Result<String> {
-        let Self { page, begin, end } = self;
-        let parts = old
-            .split_once(begin)
-            .and_then(|(before, rest)| Some((before, rest.split_once(end)?.1)));
-        let (before, after) =
-            parts.with_context(|| format!("{page} has no place for it: {begin} … {end}"))?;
+        let Self { begin, end, .. } = self;
+        let (before, _, after) = self.cut(old)?;
         Ok(format!(
             "{before}{begin}\n\n{}\n\n{end}{after}",
             text.trim()
         ))
+    }
+
+    /// The page before it, itself, and the page after it.
+    fn cut<'a>(&self, page: &'a str) -> Result<(&'a str, &'a str, &'a str)> {
+        let (begin, end) = (self.begin, self.end);
+        let parts = page.split_once(begin).and_then(|(before, rest)| {
+            let (inner, after) = rest.split_once(end)?;
+            Some((before, inner, after))
+        });
+        parts.with_context(|| format!("{} has no place for it: {begin} … {end}", self.page))
     }
 }
 

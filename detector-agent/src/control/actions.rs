@@ -26,6 +26,10 @@ const UNBLOCK: &str = "/v1/unblock";
 /// The longest stall that can be asked for: a month.
 const LONGEST_STALL_SECONDS: f64 = 30.0 * 86_400.0;
 
+/// What to do where the agent itself lacks the privilege.
+const HOW_TO_LET_IT_ACT: &str = "run the agent as root, or give its service CAP_NET_ADMIN: the package has a \
+    drop-in for that, /usr/share/doc/detector/examples/actions.conf";
+
 /// Whether this path is that of an action.
 pub(super) fn is_action(path: &str) -> bool {
     [RESET, BLOCK, UNBLOCK].contains(&path)
@@ -146,10 +150,7 @@ async fn beside<T: Serialize + Send + 'static, E: Send + 'static>(
 
 fn reset_refusal(error: &ResetError) -> Response {
     let (status, hint) = match error {
-        ResetError::NoPrivilege => (
-            StatusCode::FORBIDDEN,
-            "run the agent as root, or give its service CAP_NET_ADMIN",
-        ),
+        ResetError::NoPrivilege => (StatusCode::FORBIDDEN, HOW_TO_LET_IT_ACT),
         ResetError::NoSupport => (
             StatusCode::NOT_IMPLEMENTED,
             "close the service's connection instead, or block the peer: `detector block`",
@@ -232,10 +233,7 @@ fn block_refusal(error: &BlockError) -> Response {
             StatusCode::NOT_FOUND,
             "`detector blocked` lists what is blocked",
         ),
-        BlockError::NoPrivilege => (
-            StatusCode::FORBIDDEN,
-            "run the agent as root, or give its service CAP_NET_ADMIN",
-        ),
+        BlockError::NoPrivilege => (StatusCode::FORBIDDEN, HOW_TO_LET_IT_ACT),
         BlockError::NoSupport => (
             StatusCode::NOT_IMPLEMENTED,
             "close what is stalled instead: `detector reset`; or block with the host's firewall",

@@ -14,6 +14,9 @@ mod list;
 #[cfg(test)]
 #[cfg(feature = "agent")]
 mod lists;
+#[cfg(test)]
+#[cfg(feature = "agent")]
+mod pages;
 mod place;
 mod refusal;
 mod report;

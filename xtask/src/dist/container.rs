@@ -1,5 +1,5 @@
-//! `cargo xtask dist --container`: the image in a real engine, with what the DaemonSet gives it and no more, beside
-//! a server that is attacked.
+//! `cargo xtask dist --container`: the image in a real engine, with what the DaemonSet gives it and no more, and as
+//! docs/install.md says, beside servers that are attacked: one of the node, one of a pod.
 //!
 //! Podman keeps all it makes below a folder of this chore, and the container's "host" is a network namespace
 //! that goes with it.
@@ -14,6 +14,8 @@ use serde_json::Value;
 
 use super::Release;
 use super::daemon_set::{DaemonSet, Mount};
+use super::pod::{self, Pod};
+use super::podman_run;
 use crate::background::{Background, Scratch};
 use crate::command::output;
 use crate::monitoring::network::{Network, within};
@@ -27,6 +29,10 @@ const PROGRAMS: [(&str, &str); 4] = [
     ("nsenter", "util-linux"),
 ];
 const NAME: &str = "detector";
+/// Network namespaces with a server: the node's own, in which the agent is, and a pod's.
+const HOSTS: usize = 2;
+/// The second one.
+const POD: usize = 1;
 const PATIENCE: Duration = Duration::from_secs(60);
 /// As the DaemonSet says: `terminationGracePeriodSeconds`.
 const GRACE_SECONDS: &str = "10";
@@ -35,11 +41,15 @@ const ULIMITS: [&str; 2] = ["nofile=4096:4096", "nproc=4096:4096"];
 /// There where all of it is cgroup v2. Beside controllers of v1, crun does not run, and runc does.
 const UNIFIED: &str = "/sys/fs/cgroup/cgroup.controllers";
 
-/// Whether the container shares the host's processes.
+/// How the container is started.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Processes {
-    Shared,
-    Own,
+enum Way {
+    /// As the DaemonSet says.
+    Node,
+    /// The same without the host's processes.
+    NodeWithoutProcesses,
+    /// By the command of the page on installing.
+    Page,
 }
 
 pub(super) fn try_out(release: &Release, may_install: bool) -> Result<()> {
@@ -50,17 +60,28 @@ pub(super) fn try_out(release: &Release, may_install: bool) -> Result<()> {
         need(&[("runc", "runc")], purpose, may_install)?;
     }
     let set = DaemonSet::read()?;
-    let network = Network::make(1)?;
+    let network = Network::make(HOSTS)?;
     let engine = Engine::start(release, &network)?;
     println!("loaded: {}", engine.image);
-    let address = network.address(0, 8080);
-    let _server =
-        Background::start_until_ready(&mut peers::command(&network.host(0), "server", &address)?)?;
-    for processes in [Processes::Shared, Processes::Own] {
-        engine.run(&set, processes)?;
-        engine.look(processes, &network)?;
+    let pod = Pod::make()?;
+    let serve = |host| {
+        let address = network.address(host, 8080);
+        let mut server = peers::command(&network.host(host), "server", &address)?;
+        if host == POD {
+            server = pod.command(&server);
+        }
+        Background::start_until_ready(&mut server)
+    };
+    let servers = (0..HOSTS).map(serve).collect::<Result<Vec<_>>>()?;
+    for way in [Way::Node, Way::NodeWithoutProcesses, Way::Page] {
+        match way {
+            Way::Page => engine.run_as_told()?,
+            _ => engine.run(&set, way)?,
+        }
+        engine.look(way, &network)?;
         engine.stop()?;
     }
+    drop(servers);
     println!("container: ok");
     Ok(())
 }
@@ -124,16 +145,21 @@ impl Engine {
     /// A folder of the host that is mounted.
     fn volume(&self, mount: &Mount) -> Result<PathBuf> {
         // There is one kernel here, and one hierarchy.
-        if mount.name == "groups" {
-            return Ok(PathBuf::from("/sys/fs/cgroup"));
+        match mount.name.as_str() {
+            "groups" => return Ok(PathBuf::from("/sys/fs/cgroup")),
+            "namespaces" => return Ok(PathBuf::from("/run/netns")),
+            _ => {}
         }
         let folder = self.scratch.path.join("volumes").join(&mount.name);
         fs::create_dir_all(&folder).context("cannot make a folder for a volume")?;
+        if mount.name == "containers" {
+            pod::link_log(&folder)?;
+        }
         Ok(folder)
     }
 
     /// Starts it as a node would.
-    fn run(&self, set: &DaemonSet, processes: Processes) -> Result<()> {
+    fn run(&self, set: &DaemonSet, way: Way) -> Result<()> {
         let mut podman = self.podman();
         podman
             .args(["run", "--detach", "--name", NAME, "--network", "host"])
@@ -148,7 +174,7 @@ impl Engine {
         for capability in &set.capabilities {
             podman.args(["--cap-add", capability]);
         }
-        if processes == Processes::Shared {
+        if way == Way::Node {
             podman.args(["--pid", "host"]);
         }
         for mount in &set.mounts {
@@ -161,7 +187,9 @@ impl Engine {
                 podman.args(["--tmpfs", &format!("{}:size=1m,mode=0755", mount.path)]);
                 continue;
             }
-            let mode = if mount.is_read_only { "ro" } else { "rw" };
+            let access = if mount.is_read_only { "ro" } else { "rw" };
+            let propagation = if mount.follows_host { ",rslave" } else { "" };
+            let mode = format!("{access}{propagation}");
             let volume = format!("{}:{}:{mode}", folder.display(), mount.path);
             podman.args(["--volume", &volume]);
         }
@@ -176,12 +204,33 @@ impl Engine {
         Ok(())
     }
 
-    /// Ready, at peace with its surroundings, and sees an attack.
-    fn look(&self, processes: Processes, network: &Network) -> Result<()> {
-        let address = network.address(0, 8080);
+    /// Starts it by the command of the page, beside others of its name if there are any.
+    fn run_as_told(&self) -> Result<()> {
+        let mut podman = self.podman();
+        podman.args(["run", "--detach", "--log-driver", "k8s-file"]);
+        for ulimit in ULIMITS {
+            podman.args(["--ulimit", ulimit]);
+        }
+        let state = self.scratch.path.join("volumes/state");
+        fs::create_dir_all(&state).context("cannot make a folder for a volume")?;
+        for word in podman_run::words()? {
+            // What it records is looked at afterwards.
+            match word.strip_prefix("detector:/") {
+                Some(folder) => podman.arg(format!("{}:/{folder}", state.display())),
+                None => podman.arg(word),
+            };
+        }
+        output(&mut podman)
+            .with_context(|| format!("podman does not run what {} says", podman_run::PAGE))?;
+        println!("running, as {} says", podman_run::PAGE);
+        Ok(())
+    }
+
+    /// Ready, at peace with its surroundings, and sees attacks on the node and on a pod.
+    fn look(&self, way: Way, network: &Network) -> Result<()> {
         self.until("ready", || self.curl("http://127.0.0.1:10062/readyz"))?;
         let status = self.status()?;
-        let is_shared = processes == Processes::Own;
+        let is_shared = way == Way::NodeWithoutProcesses;
         ensure!(
             status["shared_kernel"] == is_shared,
             "shared_kernel is {} in {status}",
@@ -194,30 +243,46 @@ impl Engine {
             !is_unified() || found.contains("limits of units are known"),
             "limits of units are not known: {found}"
         );
-        let attacker = Background::start_until_ready(&mut peers::command(
-            &network.middle,
-            "attacker",
-            &address,
-        )?)?;
-        let peer = network.address_of_middle(0);
-        self.until("the attack is flagged", || {
-            let events = self.inside(&["events"])?;
-            ensure!(events.contains("stall-hoard"), "{events}");
-            Ok(events)
-        })?;
-        let listed = self.inside(&["peers"])?;
-        println!("{}", listed.trim_end());
-        ensure!(listed.contains(&peer), "{peer} is not among the peers");
-        let rows: Value = serde_json::from_str(&self.inside(&["peers", "--json"])?)?;
-        let owners = rows[0]["processes"].as_array().map_or(0, Vec::len);
-        match processes {
-            Processes::Shared => ensure!(owners > 0, "the server is not named: {rows}"),
-            Processes::Own => ensure!(owners == 0, "who is out of sight is named: {rows}"),
+        let attack = |host| {
+            let address = network.address(host, 8080);
+            Background::start_until_ready(&mut peers::command(
+                &network.middle,
+                "attacker",
+                &address,
+            )?)
+        };
+        let attackers = (0..HOSTS).map(attack).collect::<Result<Vec<_>>>()?;
+        for host in 0..HOSTS {
+            let unit = (host == POD && way == Way::Node).then_some(pod::NAME);
+            self.is_accused(&network.address_of_middle(host), way, unit)?;
         }
+        println!("{}", self.inside(&["peers"])?.trim_end());
+        drop(attackers);
+        Ok(())
+    }
+
+    /// That takes that the kernel was asked for all connections of the peer, in the namespace they are in. `unit` is
+    /// whose they are said to be.
+    fn is_accused(&self, peer: &str, way: Way, unit: Option<&str>) -> Result<()> {
+        let filter = format!("net={peer}");
+        self.until(&format!("{peer} is accused"), || {
+            let rows = self.inside(&["peers", "--json", "--filter", &filter])?;
+            let found: Value = serde_json::from_str(&rows)?;
+            let verdict = found[0]["verdict"].as_str().unwrap_or("none");
+            ensure!(verdict.ends_with("-attack"), "{verdict} in {rows}");
+            let owners = found[0]["processes"].as_array();
+            let owners = owners.map(Vec::as_slice).unwrap_or_default();
+            let is_named = way != Way::NodeWithoutProcesses;
+            ensure!(owners.is_empty() != is_named, "owners in {rows}");
+            ensure!(
+                unit.is_none_or(|unit| owners[0]["unit"] == unit),
+                "not {unit:?} in {rows}"
+            );
+            Ok(rows)
+        })?;
         let metrics = self.curl("http://127.0.0.1:10062/metrics")?;
-        let stalled = format!("detector_peer_pinned_bytes{{peer=\"{peer}\"}}");
-        ensure!(metrics.contains(&stalled), "no {stalled} among the metrics");
-        drop(attacker);
+        let pinned = format!("detector_peer_pinned_bytes{{peer=\"{peer}\"}}");
+        ensure!(metrics.contains(&pinned), "no {pinned} among the metrics");
         Ok(())
     }
 

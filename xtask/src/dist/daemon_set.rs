@@ -16,6 +16,8 @@ pub(super) struct Mount {
     pub(super) name: String,
     pub(super) path: String,
     pub(super) is_read_only: bool,
+    /// Whether what the host mounts below it later comes in.
+    pub(super) follows_host: bool,
 }
 
 /// What a container of the DaemonSet is given.
@@ -101,6 +103,7 @@ fn mount(line: &str) -> Result<Mount> {
         name: field(line, "name")?,
         path: field(line, "mountPath")?,
         is_read_only: line.contains("readOnly: true"),
+        follows_host: line.contains("mountPropagation: HostToContainer"),
     })
 }
 
@@ -132,7 +135,7 @@ mod tests {
         assert_eq!(set.arguments[0], "run");
         assert!(set.capabilities.contains(&"SYS_PTRACE".to_owned()));
         assert!(!set.capabilities.contains(&"NET_ADMIN".to_owned()));
-        assert_eq!((set.cpus.as_str(), set.memory.as_str()), ("0.500", "256m"));
+        assert_eq!((set.cpus.as_str(), set.memory.as_str()), ("0.500", "288m"));
         let paths: Vec<_> = set.mounts.iter().map(|mount| mount.path.as_str()).collect();
         assert_eq!(
             paths,
@@ -141,15 +144,31 @@ mod tests {
                 "/run",
                 "/var/lib/detector",
                 "/var/log/containers",
-                "/host/sys/fs/cgroup"
+                "/host/sys/fs/cgroup",
+                "/run/netns"
             ]
         );
         assert!(set.mounts[0].is_read_only && !set.mounts[1].is_read_only);
+        assert!(set.mounts[5].follows_host && !set.mounts[4].follows_host);
         assert!(
             set.configuration.contains("[web]\n"),
             "{}",
             set.configuration
         );
+    }
+
+    /// What the namespace must say to admit the manifest, with `hostPID` or without.
+    #[test]
+    fn the_pages_say_how_a_namespace_admits_it() {
+        let read = |name: &str| fs::read_to_string(tree::root().join(name)).unwrap();
+        let namespace = read("packaging/kubernetes/base/namespace.yaml");
+        let (key, level) = after(&namespace, "pod-security")
+            .map_or(("", ""), |label| label.split_once(": ").unwrap_or_default());
+        assert_eq!((key, level), (".kubernetes.io/enforce", "privileged"));
+        let command = format!("kubectl label namespace detector pod-security{key}={level}");
+        for page in ["docs/kubernetes.md", "docs/install.md"] {
+            assert!(read(page).contains(&command), "{page}");
+        }
     }
 
     #[test]

@@ -11,6 +11,8 @@ use crate::command::run;
 
 /// Beside the smallest Debian there is.
 const INCLUDED: &str = "systemd,systemd-sysv,nginx-light,curl,iproute2,passwd,rpm";
+/// Downloaded and not installed, with all it needs: the README installs it, and the machine has no network.
+const DOWNLOADED: &str = "prometheus";
 
 /// Made once; what is tried is put into a copy.
 pub(super) fn copy(folder: &Path, processor: Processor) -> Result<PathBuf> {
@@ -19,7 +21,8 @@ pub(super) fn copy(folder: &Path, processor: Processor) -> Result<PathBuf> {
     let fresh = folder.join(format!("debian-{name}"));
     // Written last: what it has in it.
     let list = folder.join(format!("debian-{name}.packages"));
-    if fs::read_to_string(&list).ok().as_ref() != Some(&included) {
+    let content = format!("{included};{DOWNLOADED}");
+    if fs::read_to_string(&list).ok().as_ref() != Some(&content) {
         let _interpreter = Interpreter::of(processor)?;
         for old in [&fresh, &list] {
             drop(fs::remove_file(old));
@@ -31,9 +34,15 @@ pub(super) fn copy(folder: &Path, processor: Processor) -> Result<PathBuf> {
             .arg("--skip=check/qemu")
             .arg(format!("--architectures={name}"))
             .arg(format!("--include={included}"))
+            // What apt knows and has downloaded stays there.
+            .arg("--skip=cleanup/apt")
+            .arg(format!(
+                "--customize-hook=APT_CONFIG=$MMDEBSTRAP_APT_CONFIG apt-get --quiet --yes \
+                 --no-install-recommends --download-only install {DOWNLOADED}"
+            ))
             .arg(codename()?)
             .arg(&fresh))?;
-        fs::write(&list, included).context("cannot keep the new Debian")?;
+        fs::write(&list, content).context("cannot keep the new Debian")?;
     }
     let root = folder.join(format!("root-{name}"));
     drop(fs::remove_dir_all(&root));

@@ -8,8 +8,12 @@ mod build;
 mod container;
 mod daemon_set;
 mod debian;
+mod first_alert;
 mod image;
 mod packages;
+pub(crate) mod pages;
+mod pod;
+mod podman_run;
 mod tree_of_files;
 mod vm;
 

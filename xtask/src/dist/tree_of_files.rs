@@ -6,18 +6,19 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, UNIX_EPOCH};
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, bail};
 
 use super::Release;
 use super::bill;
 use super::build::Processor;
+use super::pages;
 use crate::command::{output, run};
 use crate::tree;
 
 const DOC: &str = "usr/share/doc/detector";
 
 /// Files of the repository, and where they go.
-const COPIED: [(&str, &str); 9] = [
+const COPIED: [(&str, &str); 10] = [
     ("packaging/detector.toml", "etc/detector/detector.toml"),
     (
         "packaging/systemd/detector.service",
@@ -33,13 +34,14 @@ const COPIED: [(&str, &str); 9] = [
     ),
     ("README.md", "usr/share/doc/detector/README.md"),
     ("CHANGELOG.md", "usr/share/doc/detector/CHANGELOG.md"),
+    ("BENCHMARKS.md", "usr/share/doc/detector/BENCHMARKS.md"),
     ("SECURITY.md", "usr/share/doc/detector/SECURITY.md"),
     ("LICENSE-MIT", "usr/share/doc/detector/LICENSE-MIT"),
     ("LICENSE-APACHE", "usr/share/doc/detector/LICENSE-APACHE"),
 ];
 
 /// Folders of the repository, and where their files go.
-const COPIED_FOLDERS: [(&str, &str); 5] = [
+const COPIED_FOLDERS: [(&str, &str); 6] = [
     ("docs/", "usr/share/doc/detector/docs/"),
     (
         "packaging/prometheus/",
@@ -51,6 +53,11 @@ const COPIED_FOLDERS: [(&str, &str); 5] = [
         "usr/share/doc/detector/kubernetes/",
     ),
     ("packaging/systemd/", "usr/share/doc/detector/examples/"),
+    // What docs/recorder.md is about.
+    (
+        "detector-recorder/src/schema/",
+        "usr/share/doc/detector/recorder/",
+    ),
 ];
 
 /// Texts that the program writes itself, and where they go.
@@ -71,6 +78,44 @@ const WRITTEN: [(&[&str], &str); 3] = [
 
 /// Files that are run.
 const EXECUTABLE: [&str; 2] = ["usr/bin/detector", "usr/share/detector/after-install"];
+
+/// Where the packages have a file or a folder of the repository.
+pub(super) fn place(name: &str) -> Option<String> {
+    let of_file = COPIED.iter().find(|(from, _)| *from == name);
+    let in_folder = |(from, to): &(&str, &str)| {
+        let rest = name.strip_prefix(from);
+        let itself = (from.trim_end_matches('/') == name).then_some("");
+        Some(format!("{to}{}", rest.or(itself)?))
+    };
+    of_file
+        .map(|(_, to)| (*to).to_owned())
+        .or_else(|| COPIED_FOLDERS.iter().find_map(in_folder))
+}
+
+/// All files of the repository that the packages have, and where.
+pub(super) fn copied() -> Result<Vec<(String, String)>> {
+    let files = tree::files(&tree::root())?;
+    let placed = files.iter().filter_map(|file| {
+        let name = file.to_string_lossy().into_owned();
+        let place = place(&name)?;
+        Some((name, place))
+    });
+    let copied: Vec<_> = placed.collect();
+    let lacking = COPIED
+        .iter()
+        .find(|(from, _)| copied.iter().all(|(name, _)| name != from));
+    if let Some((from, _)) = lacking {
+        bail!("there is no {from}");
+    }
+    Ok(copied)
+}
+
+/// Whether it is a page, with links.
+pub(super) fn is_page(name: &str) -> bool {
+    Path::new(name)
+        .extension()
+        .is_some_and(|extension| extension == "md")
+}
 
 /// Files as they are to be installed, for one processor.
 pub(super) struct Tree {
@@ -125,18 +170,13 @@ impl Tree {
 
     fn copy(&self) -> Result<()> {
         let repository = tree::root();
-        for (from, to) in COPIED {
-            self.put(to, &read(&repository.join(from))?)?;
-        }
-        for file in tree::files(&repository)? {
-            let name = file.to_string_lossy();
-            let place = COPIED_FOLDERS
-                .iter()
-                .find_map(|(from, to)| Some(format!("{to}{}", name.strip_prefix(from)?)));
-            let Some(place) = place else { continue };
-            // The unit itself is where systemd looks for it.
-            if !name.ends_with(".service") {
-                self.put(&place, &read(&repository.join(&file))?)?;
+        for (from, to) in copied()? {
+            let content = read(&repository.join(&from))?;
+            if is_page(&from) {
+                let text = String::from_utf8(content).with_context(|| from.clone())?;
+                self.put(&to, pages::of_package(&from, &text)?.as_bytes())?;
+            } else {
+                self.put(&to, &content)?;
             }
         }
         Ok(())

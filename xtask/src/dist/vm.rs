@@ -1,5 +1,6 @@
 //! `cargo xtask dist --vm`: the packages in a booted Debian with systemd as its first process, as somebody would
-//! use them who has only the README: first the Debian package, then, in the same machine, the RPM package.
+//! use them who has only the README, whose lines it runs: first the Debian package, then, in the same machine, the
+//! RPM package.
 
 use std::fs;
 use std::io::{BufRead as _, BufReader};
@@ -14,9 +15,10 @@ use anyhow::{Context as _, Result, bail, ensure};
 
 use super::build::Processor;
 use super::tree_of_files::Tree;
-use super::{Release, debian, packages};
+use super::{Release, debian, first_alert, packages};
 use crate::command::{run, shown};
 use crate::packages::{is_root, need};
+use crate::packaging::MOST_EXPOSED;
 use crate::tree;
 
 /// More than Debian and the packages take.
@@ -131,6 +133,7 @@ pub(super) fn try_out(
 fn furnish(root: &Path, release: &Release, processor: Processor) -> Result<()> {
     let home = root.join("srv");
     let deb = |version: &str| format!("detector_{version}_{}.deb", processor.debian());
+    let deb_of_release = deb(&release.version);
     let rpm = |version: &str| format!("detector-{version}-1.{}.rpm", processor.rpm());
     let newer = Release {
         version: format!("{}+newer", release.version),
@@ -143,7 +146,10 @@ fn furnish(root: &Path, release: &Release, processor: Processor) -> Result<()> {
     packages::rpm(&newer, &laid_out)?;
     packages::distribution(&newer)?;
     for (from, to) in [
-        (release.folder.join(deb(&release.version)), "detector.deb"),
+        (
+            release.folder.join(&deb_of_release),
+            deb_of_release.as_str(),
+        ),
         (release.folder.join(rpm(&release.version)), "detector.rpm"),
         (newer.folder.join(deb(&newer.version)), "newer.deb"),
         (newer.folder.join(rpm(&newer.version)), "newer.rpm"),
@@ -157,6 +163,16 @@ fn furnish(root: &Path, release: &Release, processor: Processor) -> Result<()> {
             .with_context(|| format!("cannot copy {}", from.display()))?;
     }
     fs::remove_dir_all(&newer.folder)?;
+    std::os::unix::fs::symlink(&deb_of_release, home.join("detector.deb"))?;
+    fs::write(
+        home.join("first-alert"),
+        first_alert::commands(&release.version)?,
+    )?;
+    // Nobody is there who could say yes.
+    fs::write(
+        root.join("etc/apt/apt.conf.d/yes"),
+        "APT::Get::Assume-Yes \"true\";\n",
+    )?;
     let script = home.join("vm.sh");
     fs::write(&script, include_str!("vm.sh"))?;
     fs::set_permissions(&script, fs::Permissions::from_mode(0o755))?;
@@ -164,6 +180,11 @@ fn furnish(root: &Path, release: &Release, processor: Processor) -> Result<()> {
     fs::write(
         home.join("patience"),
         Emulator::of(processor).patience.to_string(),
+    )?;
+    // In tenths, as systemd-analyze takes it.
+    fs::write(
+        home.join("most-exposed"),
+        format!("{:.0}", MOST_EXPOSED * 10.0),
     )?;
     let units = root.join("etc/systemd/system");
     fs::write(units.join("try.service"), UNIT)?;

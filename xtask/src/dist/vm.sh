@@ -4,6 +4,7 @@
 exec >/dev/console 2>&1
 cd /srv
 patience=$(cat patience)
+export DEBIAN_FRONTEND=noninteractive
 . ./vm-rpm.sh
 ok() { echo "@@ ok $*"; }
 fail() {
@@ -35,6 +36,9 @@ wait_for() { # seconds, what, command
     fail "$what"
 }
 pid() { systemctl show --value -p MainPID detector; }
+# Whether Prometheus finds anything by it.
+finds() { curl -sfG --data-urlencode "query=$1" http://127.0.0.1:9090/api/v1/query | grep -F '"value"'; }
+number() { systemctl show --value -p "$1" detector; }
 
 # Thirty clients of another network ask the web server for a page and read nothing.
 attack() {
@@ -109,28 +113,60 @@ nothing_is_left() {
     ok "nothing is left"
 }
 
-first() {
-    beside_somebody
-    beside_an_older_one
-    expect "installs" dpkg -i detector.deb
+# In /tmp/said is what the installation said.
+is_installed_only() {
     grep -q "systemctl enable --now detector" /tmp/said && ok "says how to start" || fail "says how to start"
     refuse "nothing was started" systemctl is-active detector
     refuse "nothing will be started" systemctl is-enabled detector
+}
+
+# What the README says from a package to the first alert.
+by_the_readme() {
+    local line
+    while read -r line <&3; do
+        expect "$line" bash -c "$line"
+        case $line in
+        apt*) is_installed_only ;;
+        *enable*) expect "ready" curl -sf http://127.0.0.1:10062/readyz ;;
+        esac
+    done 3<first-alert
+}
+
+# How it runs when nothing is the matter.
+is_at_rest() {
     expect "the host can run it" detector check
-    local began=$SECONDS
-    expect "one command starts it, and waits until it is ready" systemctl enable --now detector
-    echo "@@ ready after $((SECONDS - began)) s"
-    expect "ready" curl -sf http://127.0.0.1:10062/readyz
     expect "runs as its own user" test "$(stat -c %U /proc/"$(pid)")" = detector
-    echo "@@ $(systemd-analyze --no-pager security detector | tail -1)"
-    echo "@@ memory, maps included: $(systemctl show --value -p MemoryCurrent detector) bytes"
+    expect "is hardly exposed" systemd-analyze --no-pager security --threshold="$(cat most-exposed)" detector
+    echo "@@ $(tail -1 /tmp/said)"
+    echo "@@ memory, maps included: $(number MemoryCurrent) bytes"
+    expect "which is less than it may have" test "$(number MemoryCurrent)" -lt "$(number MemoryHigh)"
+    # That of the states of connections alone takes more.
+    expect "the maps are among it" awk '$1 == "kernel" { is_much = $2 > 20 * 2^20 } END { exit !is_much }' \
+        /sys/fs/cgroup/system.slice/detector.service/memory.stat
+}
+
+first() {
+    beside_somebody
+    beside_an_older_one
+    local began=$SECONDS
+    by_the_readme
+    wait_for 60 "Prometheus has asked it" finds 'up{job="detector"} == 1'
+    refuse "no alert fires before there is a reason" finds 'ALERTS{alertstate="firing"}'
     attack &
     local attacker=$!
-    wait_for 60 "an attack is flagged" sh -c "detector events | grep stall-hoard"
+    wait_for 300 "an alert fires" finds 'ALERTS{alertstate="firing",alertname="DetectorHoard"}'
+    local took=$((SECONDS - began))
+    echo "@@ $took s from the first line of the README to the alert"
+    expect "the first alert within five minutes" test $took -le $((300 * patience))
+    expect "and a user sees it" sh -c "promtool query instant http://localhost:9090 ALERTS | grep DetectorHoard"
+    systemctl disable --now prometheus
+    wait_for 60 "the attack is flagged" sh -c "detector events | grep stall-hoard"
     wait_for 30 "its owner is named" sh -c "detector peers | grep nginx.service"
-    wait_for 90 "what an alert looks at is there" metric 'detector_incidents_open{kind="hoard"} 1'
+    expect "what the alert looks at is there" metric 'detector_incidents_open{kind="hoard"} 1'
     detector peers
+    is_at_rest
     refuse "it may not act" detector reset 198.18.0.2 --stalled-for 1s
+    grep -q /usr/share/doc/detector/examples/actions.conf /tmp/said && ok "and says what lets it" || fail "and says what lets it"
     expect "an incident is listed" sh -c "detector incidents | grep hoard"
     drop_ins
     kill $attacker
@@ -174,7 +210,11 @@ second() {
     expect "is removed" dpkg -r detector
     refuse "and does not run any more" sh -c "ls -l /proc/[0-9]*/exe 2>/dev/null | grep /usr/bin/detector"
     expect "the recorder is kept" test -s /var/lib/detector/recorder.db
+    expect "is installed again over what was kept" dpkg --force-confold -i newer.deb
+    is_installed_only
     expect "is purged" dpkg -P detector
+    # The user's own copies.
+    rm /etc/prometheus/detector-{rules,alerts}.yml
     nothing_is_left
     of_rpm
     echo "@@ end"

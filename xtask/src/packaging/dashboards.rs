@@ -5,7 +5,8 @@ use std::collections::BTreeSet;
 use anyhow::{Context as _, Result, ensure};
 use serde_json::Value;
 
-use super::{check_expression, files, folder, known_names, read, values};
+use super::language::check_expression;
+use super::{check_names, files, folder, known_names, read, values};
 
 /// How a dashboard names the data source that was chosen.
 const CHOSEN: &str = "${datasource}";
@@ -81,7 +82,8 @@ fn check_panel(panel: &Value, known: &BTreeSet<String>) -> Result<()> {
             !expression.contains("[5m]"),
             "a window that does not follow the scrape interval"
         );
-        check_expression(expression, known)?;
+        check_expression(expression)?;
+        check_names(expression, known)?;
     }
     Ok(())
 }

@@ -3,6 +3,9 @@
 
 pub(crate) mod account;
 mod dashboards;
+mod language;
+pub(crate) mod limits;
+mod told;
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -13,6 +16,7 @@ use anyhow::{Context as _, Result, bail, ensure};
 
 use crate::background::Scratch;
 use crate::command::{output, run};
+use crate::dist;
 use crate::links;
 use crate::packages;
 use crate::tree;
@@ -22,27 +26,9 @@ pub(crate) const PROGRAMS: [(&str, &str); 2] =
     [("systemd-analyze", "systemd"), ("promtool", "prometheus")];
 
 /// The unit as it is installed may not be more exposed than this, of 10.
-const MOST_EXPOSED: f64 = 2.0;
+pub(crate) const MOST_EXPOSED: f64 = 2.0;
 /// What each page of an alert says.
 const CHAPTERS: [&str; 3] = ["## Look at", "## Do", "## When it is nothing"];
-/// What stands before a parenthesis in our expressions: Prometheus has had all of it since 2.0, and so have those
-/// that speak its language.
-const OF_PROMETHEUS_2: [&str; 14] = [
-    "and",
-    "by",
-    "count",
-    "increase",
-    "label_replace",
-    "max",
-    "on",
-    "or",
-    "rate",
-    "sum",
-    "topk",
-    "unless",
-    "vector",
-    "without",
-];
 /// Validator of Kubernetes' published schemas, reader of YAML, and Helm's engine.
 const PYTHON_PACKAGES: [&str; 2] = ["kubernetes-validate==1.37.0", "helm-python-sdk==0.2.2"];
 
@@ -69,10 +55,13 @@ impl Arguments {
 pub(crate) fn main(arguments: &Arguments) -> Result<()> {
     packages::need(&PROGRAMS, "checking what is shipped", arguments.install)?;
     unit()?;
+    limits::check()?;
     account::check()?;
     rules()?;
     dashboards::check()?;
     links::check()?;
+    dist::pages::check()?;
+    told::check()?;
     if arguments.kubernetes {
         manifests()?;
     }
@@ -181,10 +170,12 @@ fn rules() -> Result<()> {
     known.extend(values(&recorded, "record"));
     for text in [&recorded, &alerts] {
         for rule in values(text, "expr") {
-            check_expression(&rule, &known)?;
+            language::check_expression(&rule)?;
+            check_names(&rule, &known)?;
         }
     }
     check_names(&recorded, &known)?;
+    language::check_templates(&alerts)?;
     for alert in values(&alerts, "alert") {
         let tested = tests.matches(&format!("alertname: {alert}\n")).count();
         ensure!(
@@ -260,15 +251,6 @@ fn known_names() -> Result<BTreeSet<String>> {
     Ok(types.chain(process).map(str::to_owned).collect())
 }
 
-/// Each name in an expression is known, and each function to old servers, too.
-fn check_expression(expression: &str, known: &BTreeSet<String>) -> Result<()> {
-    let newer = functions(expression).find(|word| !OF_PROMETHEUS_2.contains(word));
-    if let Some(word) = newer {
-        bail!("{word}() may be newer than Prometheus 2.0, in {expression:?}");
-    }
-    check_names(expression, known)
-}
-
 /// Each name in an expression that looks like one of ours is known.
 fn check_names(expression: &str, known: &BTreeSet<String>) -> Result<()> {
     let is_part = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == ':';
@@ -284,19 +266,6 @@ fn check_names(expression: &str, known: &BTreeSet<String>) -> Result<()> {
         Some(word) => bail!("no metric and no rule is called {word}, in {expression:?}"),
         None => Ok(()),
     }
-}
-
-/// Words right before a parenthesis, outside of quotes.
-fn functions(expression: &str) -> impl Iterator<Item = &str> {
-    let unquoted = expression.split('"').step_by(2);
-    unquoted.flat_map(|part| {
-        part.split('(').rev().skip(1).filter_map(|before| {
-            let before = before.trim_end();
-            let is_part = |c: char| c.is_ascii_alphanumeric() || c == '_';
-            let word = before.rsplit(|c| !is_part(c)).next()?;
-            (!word.is_empty()).then_some(word)
-        })
-    })
 }
 
 /// Held against the published schemas, with the chart rendered by Helm's own engine.
@@ -360,13 +329,6 @@ mod tests {
         ] {
             check_names(wrong, &known).unwrap_err();
         }
-    }
-
-    #[test]
-    fn a_function_of_newer_servers_is_found() {
-        let known = BTreeSet::new();
-        check_expression("sum by (a) (rate(up{b=~\"new(x)\"}[5m])) > (1)", &known).unwrap();
-        check_expression("sum(present_over_time(up[5m]))", &known).unwrap_err();
     }
 
     #[test]

@@ -1,3 +1,4 @@
+use super::{BlockError, ResetError, block_refusal, reset_refusal};
 use crate::config::Config;
 use crate::control::Control;
 use crate::http::{Client, Content, Handler, Request, Response, Verb};
@@ -6,6 +7,8 @@ use crate::state::tests::{stalled, state};
 use hyper::StatusCode;
 use hyper::header;
 use serde_json::Value;
+use std::fs;
+use std::path::Path;
 use std::sync::Arc;
 
 async fn ask(
@@ -106,6 +109,27 @@ async fn what_the_kernel_does_not_have_is_reported_gone() {
     assert_eq!(answer["reset"], 0);
     assert_eq!(answer["sockets"][0]["outcome"], "failed");
     assert_eq!(state.actions.counts().reset, 0);
+}
+
+/// With a drop-in that the package has.
+#[test]
+fn who_may_not_act_is_told_how_to_let_it() {
+    let hint = "/usr/share/doc/detector/examples/";
+    for refused in [
+        reset_refusal(&ResetError::NoPrivilege),
+        block_refusal(&BlockError::NoPrivilege),
+    ] {
+        assert_eq!(refused.status, StatusCode::FORBIDDEN);
+        let Content::Whole(said) = refused.content else {
+            panic!("not whole");
+        };
+        let said = String::from_utf8(said.to_vec()).unwrap();
+        let (_, rest) = said.split_once(hint).unwrap();
+        let name = rest.split('"').next().unwrap();
+        let drop_in = Path::new(env!("CARGO_MANIFEST_DIR")).join("../packaging/systemd");
+        let text = fs::read_to_string(drop_in.join(name)).unwrap();
+        assert!(text.contains("AmbientCapabilities=CAP_NET_ADMIN"), "{text}");
+    }
 }
 
 #[tokio::test]

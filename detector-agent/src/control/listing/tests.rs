@@ -159,9 +159,12 @@ async fn of_long_lists_fewer_are_begun_and_short_ones_go_on_beside_them() {
 #[test]
 fn long_lists_of_full_tables_stay_below_what_the_unit_allows() {
     let unit = include_str!("../../../../packaging/systemd/detector.service");
-    let mut lines = unit.lines();
-    let most = lines.find_map(|line| line.strip_prefix("MemoryMax=")?.strip_suffix('M'));
-    let most = most.unwrap().parse::<usize>().unwrap() * 1_024;
+    let limit = |name: &str| {
+        let mut lines = unit.lines();
+        let limit = lines.find_map(|line| line.strip_prefix(name)?.strip_suffix('M'));
+        limit.unwrap().parse::<usize>().unwrap() * 1_024
+    };
+    let (high, most) = (limit("MemoryHigh="), limit("MemoryMax="));
     let Config { budget, peers, .. } = Config::default();
     let (connections, events) = (budget.connections as usize, budget.events);
     let tables = 30_000 + (900 * peers.capacity + 700 * connections + 1_300 * events) / 1_000;
@@ -172,8 +175,10 @@ fn long_lists_of_full_tables_stay_below_what_the_unit_allows() {
     let of_each = LONG_LISTINGS * key + WORKERS * (key + 16);
     assert!(of_each <= 420, "{of_each} bytes of a connection");
     let readers = 32_000 + 420 * connections / 1_000;
-    let all = tables + kernel + readers;
-    assert!(all < most, "{all} kB of {most}");
+    let full = tables + kernel;
+    assert!(full < high, "{full} kB of {high}");
+    // What the kernel slows down it does not end.
+    assert!(high + readers <= most, "{high} kB and {readers} of {most}");
 }
 
 #[tokio::test]

@@ -22,6 +22,7 @@ use super::stage::Stage;
 use super::storm::{FLOOD, Sent, Storm};
 use super::table::{Table, tell_bound};
 use crate::background::Background;
+use crate::packaging::limits;
 
 /// Milliseconds between two connections whose flags are waited for.
 const PROBE_EVERY_MS: &str = "50";
@@ -112,7 +113,7 @@ pub(super) fn main(agent: &Path, examples: &Path, peers: u32) -> Result<()> {
         found.push(outcome);
     }
     println!("{costs}\n{latencies}\n{totals}");
-    judge(&found, peers);
+    judge(&found, peers, limits::of_unit("MemoryHigh")?);
     Ok(())
 }
 
@@ -287,7 +288,8 @@ impl Outcome {
     }
 }
 
-fn judge(found: &[Outcome], peers: u32) {
+/// `high_mib`: above it the unit would have the agent slowed down.
+fn judge(found: &[Outcome], peers: u32, high_mib: f64) {
     for outcome in found.iter().filter(|outcome| outcome.visits.is_some()) {
         #[allow(clippy::cast_precision_loss, reason = "far below 2^53")]
         let mib = (outcome.resident + outcome.maps) as f64 / f64::from(1 << 20);
@@ -298,6 +300,12 @@ fn judge(found: &[Outcome], peers: u32) {
             &format!("{mib:.1} MiB"),
             &format!("at most {MEMORY_MIB} MiB"),
             mib <= MEMORY_MIB,
+        );
+        tell_bound(
+            "the same, of what the unit gives before it slows the agent down",
+            &format!("{mib:.1} MiB"),
+            &format!("below {high_mib} MiB"),
+            mib < high_mib,
         );
     }
     let most = |of: fn(&Outcome) -> f64| found.iter().map(of).fold(f64::NAN, f64::max);
