@@ -3,12 +3,14 @@
 //! A namespace is held open only while it is swept: an open descriptor would keep a namespace that
 //! its users have left, and its sockets, alive.
 
+use crate::host::pid_namespace;
 use rustix::fs::{Mode, OFlags};
+use rustix::io::Errno;
 use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 use std::collections::BTreeMap;
 use std::fs;
 use std::io;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
@@ -90,19 +92,7 @@ fn parse_link(kind: &str, target: &str) -> Option<u32> {
 ///
 /// The namespace is gone, has been replaced, or may not be entered (CAP_SYS_ADMIN).
 pub(crate) fn enter(namespace: &Namespace) -> io::Result<()> {
-    // Whoever may name a namespace may put a FIFO in its place, and opening one waits for its writer.
-    let file: OwnedFd = rustix::fs::open(
-        &namespace.path,
-        OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK,
-        Mode::empty(),
-    )?;
-    let inode = rustix::fs::fstat(&file)?.st_ino;
-    if inode != u64::from(namespace.inode) {
-        return Err(io::Error::new(
-            io::ErrorKind::NotFound,
-            "the namespace has been replaced",
-        ));
-    }
+    let file = open(namespace)?;
     // Moving takes CAP_SYS_ADMIN even to where this thread is.
     if current().is_some_and(|own| own.inode == namespace.inode) {
         return Ok(());
@@ -111,15 +101,85 @@ pub(crate) fn enter(namespace: &Namespace) -> io::Result<()> {
     Ok(())
 }
 
+fn open(namespace: &Namespace) -> io::Result<OwnedFd> {
+    // Whoever may name a namespace may put a FIFO in its place, and opening one waits for its writer.
+    let opened = rustix::fs::open(
+        &namespace.path,
+        OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK,
+        Mode::empty(),
+    );
+    let file: OwnedFd = opened.map_err(|errno| match errno {
+        // Its process ends at this moment.
+        Errno::SRCH => io::Error::new(io::ErrorKind::NotFound, errno),
+        _ => errno.into(),
+    })?;
+    let inode = rustix::fs::fstat(&file)?.st_ino;
+    if inode != u64::from(namespace.inode) {
+        return Err(io::Error::new(
+            io::ErrorKind::NotFound,
+            "the namespace has been replaced",
+        ));
+    }
+    Ok(file)
+}
+
+/// Whether what comes there comes by this host's way in: it belongs to the user namespace of this process, as
+/// the agent's own does. Any user may lay out a network whose users are of his own, and play any address in it.
+///
+/// # Errors
+///
+/// The namespace is gone, has been replaced, or may not be looked at.
+pub(crate) fn is_on_our_way(namespace: &Namespace) -> io::Result<bool> {
+    let Some(own) = users() else {
+        return Ok(true);
+    };
+    match users_of(&open(namespace)?) {
+        Ok(users) => Ok(rustix::fs::fstat(users)?.st_ino == u64::from(own)),
+        // They are neither those of this process nor below.
+        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => Ok(false),
+        // A name that nothing is bound to any more.
+        Err(error) if error.raw_os_error() == Some(libc::ENOTTY) => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
+/// The user namespace to which an open network namespace belongs.
+#[allow(unsafe_code, reason = "no library asks for it")]
+fn users_of(namespace: &OwnedFd) -> io::Result<OwnedFd> {
+    // SAFETY: the command has no argument, and reads and writes no memory.
+    let users = unsafe { libc::ioctl(namespace.as_raw_fd(), libc::NS_GET_USERNS) };
+    if users < 0 {
+        return Err(io::Error::last_os_error());
+    }
+    // SAFETY: the kernel has just opened it for this caller.
+    Ok(unsafe { OwnedFd::from_raw_fd(users) })
+}
+
+/// Whether all namespaces in which there are processes are in sight: not where the processes of others are
+/// hidden, or those of the host are out of sight.
+pub(crate) fn are_all_in_sight() -> bool {
+    pid_namespace::is_first() && inode_of(Path::new("/proc/1/ns/net")).is_some()
+}
+
+/// Whether a namespace may have TCP sockets, as seen from outside. One that is known by its name alone may.
+pub(crate) fn may_have_sockets(namespace: &Namespace) -> bool {
+    let process = namespace.path.parent().and_then(Path::parent);
+    let process = process.filter(|_| namespace.path.ends_with("ns/net"));
+    process.is_none_or(|process| has_sockets_in(&process.join("net")))
+}
+
 /// Whether the namespace this thread is in has any TCP socket, TIME-WAIT left out.
 ///
 /// An iterator walks the hash table of all namespaces, so that sweeping an empty one costs as much
 /// as sweeping a full one. What cannot be read or understood counts as having sockets. Not by the reader of
 /// `host/folder.rs`: what is not there is told from what cannot be read.
 pub(crate) fn has_sockets() -> bool {
+    has_sockets_in(Path::new("/proc/thread-self/net"))
+}
+
+fn has_sockets_in(net: &Path) -> bool {
     ["sockstat", "sockstat6"].iter().any(|name| {
-        let path = Path::new("/proc/thread-self/net").join(name);
-        match fs::read_to_string(path) {
+        match fs::read_to_string(net.join(name)) {
             Ok(text) => sockets_in_use(&text).is_none_or(|sockets| sockets > 0),
             // A kernel without IPv6 has no sockstat6.
             Err(error) => error.kind() != io::ErrorKind::NotFound,
@@ -191,6 +251,18 @@ pub(crate) mod tests {
         assert_eq!(sockets_in_use(v4), Some(5));
         assert_eq!(sockets_in_use("TCP6: inuse 0\nUDP6: inuse 3\n"), Some(0));
         assert_eq!(sockets_in_use("TCP: broken\n"), None);
+    }
+
+    #[test]
+    fn our_own_namespace_is_on_our_way_and_what_is_none_is_not() {
+        assert!(is_on_our_way(&current().unwrap()).unwrap());
+        let gone = is_on_our_way(&gone()).unwrap_err();
+        assert_eq!(gone.kind(), io::ErrorKind::NotFound, "{gone}");
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("file");
+        fs::write(&path, "").unwrap();
+        let inode = inode_of(&path).unwrap();
+        assert!(!is_on_our_way(&Namespace { inode, path }).unwrap());
     }
 
     #[test]

@@ -6,7 +6,7 @@ mod support;
 
 use detector_api::snapshot::Process;
 use detector_core::engine::{Counted, Engine};
-use detector_core::observe::census::{Census, Suspect};
+use detector_core::observe::census::{Census, Ends, Suspect};
 use detector_core::observe::observation::{Direction, Observation};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -57,6 +57,52 @@ fn a_count_of_long_ago_blocks_nobody() {
     }
     answer_alone(&mut engine);
     assert_eq!(engine.guard_suspects(None)[0].well, Some(0));
+}
+
+/// However few are well where the peer has tracked connections: what it would meet elsewhere counts, and where
+/// that was not looked at, or not one by one, nobody knows.
+#[test]
+fn what_a_block_would_cut_was_counted_wherever_it_would() {
+    for would_be_cut in [None, Some(0), Some(40)] {
+        let census = Census {
+            connections: HELD.into(),
+            would_be_cut,
+            ..Census::default()
+        };
+        let engine = held(|engine| answer(engine, census, Census::default()));
+        let suspects = engine.guard_suspects(None);
+        assert!(suspects[0].is_accused);
+        assert_eq!(suspects[0].well, would_be_cut);
+    }
+}
+
+/// A connection that is held up is not cut, whatever two looks show of it.
+#[test]
+fn what_is_held_up_would_not_be_cut() {
+    let ends = |port: u16| Ends {
+        netns: NETNS,
+        local: "192.0.2.1:80".parse().unwrap(),
+        remote: format!("{PEER}:{port}").parse().unwrap(),
+    };
+    let answer = |engine: &mut Engine| {
+        for wanted in engine.census_wanted() {
+            let census = Census {
+                connections: 31,
+                well: 2,
+                well_before: Some(0),
+                would_be_cut: Some(5),
+                ..Census::default()
+            };
+            let well = [(ends(1), false), (ends(99), false)].into();
+            let counted = Counted {
+                census,
+                well,
+                halvings: 0,
+            };
+            assert!(engine.set_census(wanted.suspect, Some(&counted)));
+        }
+    };
+    assert_eq!(held(answer).guard_suspects(None)[0].well, Some(4));
 }
 
 #[test]
@@ -233,6 +279,7 @@ fn who_behaves_in_a_network_of_ones_own_is_nobodys_neighbour() {
         assert!(!wanted.is_empty());
         for each in wanted {
             assert_eq!(each.namespaces, asked, "{:?}", each.suspect);
+            assert_eq!(each.is_on_our_way, ours > 0, "{:?}", each.suspect);
         }
     }
 }

@@ -306,20 +306,6 @@ impl Reader {
     fn column(&self, table: &str, name: &'static str) -> &'static str {
         schema::column(self.version, table, name)
     }
-
-    fn rows<T>(
-        &self,
-        query: &str,
-        values: impl Params,
-        read: impl FnMut(&Row<'_>) -> rusqlite::Result<T>,
-    ) -> Result<Vec<T>, RecorderError> {
-        let all = || {
-            let mut statement = self.connection.prepare_cached(query)?;
-            let rows = statement.query_map(values, read)?;
-            rows.collect::<rusqlite::Result<_>>()
-        };
-        all().map_err(|error| RecorderError::of(&self.file, error))
-    }
 }
 
 /// A file with a log is read with it. One without a writer is read as it is, so that nothing is
@@ -344,6 +330,7 @@ fn connect(file: &Path, is_written: bool) -> Result<Connection, RecorderError> {
     };
     let connection = connection.map_err(failed)?;
     connection.busy_timeout(BUSY).map_err(failed)?;
+    bounded::limit(&connection).map_err(failed)?;
     connection
         .pragma_update(None, "trusted_schema", false)
         .map_err(failed)?;

@@ -5,7 +5,6 @@
 
 use crate::error::RecorderError;
 use rusqlite::{Connection, Transaction};
-use std::collections::HashSet;
 use std::path::Path;
 
 /// `dtct`, in the header of the file.
@@ -99,9 +98,15 @@ fn is_ours(connection: &Connection, version: i64) -> rusqlite::Result<bool> {
     {
         ours.execute_batch(step)?;
     }
-    let found = definitions(connection)?;
-    let expected = definitions(&ours)?;
-    Ok(expected.iter().all(|each| found.contains(each)))
+    let query =
+        "SELECT EXISTS (SELECT 1 FROM sqlite_schema WHERE type = ?1 AND name = ?2 AND sql = ?3)";
+    let mut statement = connection.prepare(query)?;
+    for each in definitions(&ours)? {
+        if !statement.query_row(each, |row| row.get::<_, bool>(0))? {
+            return Ok(false);
+        }
+    }
+    Ok(true)
 }
 
 /// Refuses a file whose tables are not those of its version.
@@ -120,9 +125,9 @@ pub(crate) fn refuse_others(
 }
 
 /// Kind, name and text of everything that was made by a statement.
-fn definitions(connection: &Connection) -> rusqlite::Result<HashSet<(String, String, String)>> {
+fn definitions(ours: &Connection) -> rusqlite::Result<Vec<(String, String, String)>> {
     let query = "SELECT type, name, sql FROM sqlite_schema WHERE sql IS NOT NULL";
-    let mut statement = connection.prepare(query)?;
+    let mut statement = ours.prepare(query)?;
     let rows = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
     rows.collect()
 }

@@ -115,3 +115,55 @@ fn no_more_is_read_at_once_than_an_agent_writes_and_that_is_told() {
     assert_eq!(reader.notes(span).unwrap().len(), 3);
     assert!(!reader.lacks_rows());
 }
+
+/// Rows may share the pages with their texts: a small file yields any number of bytes.
+#[test]
+fn no_more_bytes_are_read_at_once_than_an_agent_keeps_and_no_row_is_longer_than_it_writes() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut recorder = open(folder.path(), 0);
+    recorder.record(&batch(1, 1)).unwrap();
+    drop(recorder);
+    let database = Connection::open(folder.path().join(FILE_NAME)).unwrap();
+    let insert = |count: usize, bytes: usize| {
+        let rows = format!(
+            "INSERT INTO notes (run, time_ms, boot_ms, kind, text) \
+             WITH RECURSIVE numbers (n) AS \
+             (SELECT 1 UNION ALL SELECT n + 1 FROM numbers WHERE n < {count}) \
+             SELECT 1, n, n, 'action', printf('%.*c', {bytes}, 'x') FROM numbers"
+        );
+        database.execute_batch(&rows).unwrap();
+    };
+    insert(300, 1 << 20);
+    let reader = Reader::open(folder.path()).unwrap();
+    let notes = reader.notes(Span::ALL).unwrap();
+    assert!(reader.lacks_rows());
+    let bytes: usize = notes.iter().map(|note| note.text.len()).sum();
+    assert!((200 << 20..=256 << 20).contains(&bytes), "{bytes}");
+    assert_eq!(notes.last().unwrap().at.unix_ms, 300, "the newest");
+
+    insert(1, 8 << 20);
+    let reader = Reader::open(folder.path()).unwrap();
+    let refused = reader.notes(Span::ALL);
+    assert!(
+        matches!(refused, Err(RecorderError::Damaged { .. })),
+        "{refused:?}"
+    );
+}
+
+#[test]
+fn what_else_a_file_defines_is_not_collected() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut recorder = open(folder.path(), 0);
+    recorder.record(&batch(1, 1)).unwrap();
+    drop(recorder);
+    let database = Connection::open(folder.path().join(FILE_NAME)).unwrap();
+    let comment = "x".repeat(8 << 20);
+    database
+        .execute_batch(&format!("CREATE VIEW more AS SELECT 1 /* {comment} */"))
+        .unwrap();
+    let refused = Reader::open(folder.path());
+    assert!(
+        matches!(refused, Err(RecorderError::Damaged { .. })),
+        "{refused:?}"
+    );
+}

@@ -41,8 +41,26 @@ impl Story {
         family: Family,
         body: impl FnOnce(&mut Self) -> Result<()>,
     ) -> Result<()> {
+        Self::play_in(Lab::build()?, name, family, body)
+    }
+
+    /// The same where the clients are on another host than the servers.
+    pub fn play_between_hosts(
+        name: &str,
+        family: Family,
+        body: impl FnOnce(&mut Self) -> Result<()>,
+    ) -> Result<()> {
+        Self::play_in(Lab::build_between_hosts()?, name, family, body)
+    }
+
+    fn play_in(
+        lab: Lab,
+        name: &str,
+        family: Family,
+        body: impl FnOnce(&mut Self) -> Result<()>,
+    ) -> Result<()> {
         let mut story = Self {
-            lab: Lab::build()?,
+            lab,
             family,
             folder: Folder::create(name).context("story folder")?,
         };

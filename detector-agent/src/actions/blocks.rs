@@ -162,11 +162,14 @@ impl Blocks {
         self.forget_expired();
         let before = self.entries.get(&network).copied();
         let overlaps = |other: &IpNet| other.contains(&network) || network.contains(other);
-        let is_operators = |block: &Block| asker == Asker::Guard && block.asker != asker;
-        let is_in_the_way = |other: &IpNet, block: &Block| *other != network || is_operators(block);
+        // What the guard has made gives way to an operator's, never the other way round.
+        let gives_way = |other: &IpNet, block: &Block| match asker {
+            Asker::User(_) => *other == network || block.asker == Asker::Guard,
+            Asker::Guard => *other == network && block.asker == Asker::Guard,
+        };
         let in_the_way = self
             .standing()
-            .find(|(other, block)| is_in_the_way(other, block) && overlaps(other));
+            .find(|(other, block)| overlaps(other) && !gives_way(other, block));
         if let Some((other, block)) = in_the_way {
             return Err(BlockError::Overlaps {
                 other: *other,
@@ -176,8 +179,9 @@ impl Blocks {
         let stood = before.filter(|before| before.stands(Instant::now()));
         let is_of_family =
             |(other, _): &(&IpNet, _)| other.addr().is_ipv4() == network.addr().is_ipv4();
-        let of_family = self.standing().filter(is_of_family).count();
-        if stood.is_none() && of_family >= CAPACITY as usize {
+        let stays = |(other, _): &(&IpNet, _)| !overlaps(other);
+        let of_family = self.standing().filter(is_of_family).filter(stays).count();
+        if of_family >= CAPACITY as usize {
             return Err(BlockError::Full);
         }
         let is_foreseen = is_dry && asker.foresees_blocks();
@@ -196,7 +200,11 @@ impl Blocks {
         if is_dry && !is_foreseen {
             self.try_kernel()?;
         } else if !is_dry {
-            self.apply(order, before.map(|before| before.fence))?;
+            // Whatever overlaps gives way, or expires in the kernel at this moment.
+            let replaced = self.entries.iter().filter(|(other, _)| overlaps(other));
+            let replaced = replaced.map(|(other, block)| (*other, block.fence));
+            self.apply(order, &replaced.collect::<Vec<_>>())?;
+            self.entries.retain(|other, _| !overlaps(other));
             self.entries.insert(network, block);
         }
         Ok(BlockAnswer {
@@ -216,7 +224,7 @@ impl Blocks {
         }
     }
 
-    fn apply(&mut self, order: BlockOrder, before: Option<Fence>) -> Result<(), BlockError> {
+    fn apply(&mut self, order: BlockOrder, before: &[(IpNet, Fence)]) -> Result<(), BlockError> {
         let ruleset = match &mut self.ruleset {
             Some(ruleset) => ruleset,
             none => none.insert(Ruleset::make().map_err(making_failed)?),

@@ -4,7 +4,7 @@
 //! that is not stalled now, or another one that has taken its addresses.
 
 use crate::capability::{self, Capability};
-use crate::netlink::sock_diag::{Diagnosis, Ends, Found, NO_ENTRY, Namespaces};
+use crate::netlink::sock_diag::{Diagnosis, Ends, Found, Namespaces, NoAnswer};
 use detector_api::actions::{ResetAnswer, ResetOutcome, ResetRequest, ResetSocket, SocketName};
 use detector_api::address::network_of;
 use detector_api::snapshot::{Connection, PeerDetail, StallCause};
@@ -135,7 +135,7 @@ impl ResetPlan {
                 Err(reason) => {
                     let left = candidates.into_iter().map(|candidate| ResetSocket {
                         outcome: ResetOutcome::Failed,
-                        reason: Some(reason.clone()),
+                        reason: Some(reason.to_string()),
                         ..candidate.report
                     });
                     self.answer.sockets.extend(left);
@@ -152,7 +152,7 @@ impl ResetPlan {
             let (outcome, reason) = if may_enter(netns) {
                 (ResetOutcome::WouldReset, None)
             } else {
-                (ResetOutcome::Failed, Some(NO_ENTRY.to_owned()))
+                (ResetOutcome::Failed, Some(NoAnswer::NoEntry.to_string()))
             };
             let sockets = candidates.into_iter().map(|candidate| ResetSocket {
                 outcome,

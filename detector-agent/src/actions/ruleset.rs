@@ -158,25 +158,34 @@ impl Ruleset {
         Ok(())
     }
 
-    /// Drops or limits what comes from `network` for a time, in place of what was said of it before.
+    /// Drops or limits what comes from `network` for a time, in place of what was said of it, and of networks
+    /// that overlap it, before.
     pub(super) fn fence_off(
         &mut self,
         network: IpNet,
         span: Duration,
         fence: Fence,
-        before: Option<Fence>,
+        before: &[(IpNet, Fence)],
     ) -> io::Result<()> {
         if fence == Fence::Limit && !self.has_limit {
             self.make_limit()?;
         }
         let add = made(NEW_ELEMENT, 0, elements(network, fence, Some(span))?);
-        let Some(before) = before else {
-            return transact(&mut self.netlink, &[add]);
-        };
-        let delete = request(DELETE_ELEMENT, elements(network, before, None)?);
-        match transact(&mut self.netlink, &[delete, add.clone()]) {
-            // It expired just now.
-            Err(error) if is_absent(&error) => transact(&mut self.netlink, &[add]),
+        let delete = before
+            .iter()
+            .map(|(network, fence)| Ok(request(DELETE_ELEMENT, elements(*network, *fence, None)?)));
+        let mut requests = delete.collect::<io::Result<Vec<_>>>()?;
+        requests.push(add.clone());
+        match transact(&mut self.netlink, &requests) {
+            // One of them expired just now.
+            Err(error) if is_absent(&error) => {
+                // Should that fail, nobody knows which of them is left.
+                let unknown = |error: io::Error| io::Error::other(error.to_string());
+                for (network, fence) in before {
+                    self.unblock(*network, *fence).map_err(unknown)?;
+                }
+                transact(&mut self.netlink, &[add]).map_err(unknown)
+            }
             outcome => outcome,
         }
     }

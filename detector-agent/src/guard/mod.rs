@@ -2,6 +2,7 @@
 //!
 //! Which step is due is decided by [`detector_core::guard`]; `daemon/guard` looks and acts.
 
+mod containers;
 mod scrapers;
 mod spared;
 
@@ -47,9 +48,11 @@ pub(crate) struct AutoGuard {
     pub(crate) unknown: Told,
     /// Nobody knew so when somebody was to be limited or blocked, which is asked anew.
     pub(crate) unknown_at_a_step: Told,
+    /// Nobody knows what a limit or a block would cut.
+    pub(crate) unseen_namespaces: Told,
     /// What was counted of services is too old to be judged.
     pub(crate) old_counts: Told,
-    /// Looks who is logged in.
+    /// Looks who is logged in, and which addresses containers have.
     sessions: Errand,
     status: Mutex<GuardStatus>,
     /// Wakes whoever waits for the guard to be switched on or off.
@@ -145,10 +148,10 @@ impl AutoGuard {
     /// Whom to spare at this moment. Looks at each process.
     pub(crate) fn spared_now(&self) -> io::Result<Spared> {
         self.look_with(|scrapers| {
-            let sessions = self
-                .sessions
-                .run("sessions", SESSIONS_PATIENCE, sessions::find)?;
-            Spared::find(scrapers, sessions)
+            let look = || (sessions::find(), containers::addresses());
+            let (sessions, of_containers) =
+                self.sessions.run("sessions", SESSIONS_PATIENCE, look)?;
+            Spared::find(scrapers, sessions, of_containers?)
         })
     }
 

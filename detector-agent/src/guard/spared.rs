@@ -5,6 +5,7 @@ use crate::netlink::addresses::own_addresses;
 use crate::netlink::routes::gateways;
 use detector_core::observe::peer_address::PeerAddress;
 use ipnet::IpNet;
+use std::collections::BTreeSet;
 use std::io;
 use std::net::IpAddr;
 
@@ -28,10 +29,16 @@ pub(crate) struct Spared {
 }
 
 impl Spared {
-    /// Asks the kernel; `sessions` are those that `/proc` shows.
-    pub(super) fn find(scrapers: Vec<IpNet>, sessions: Sessions) -> io::Result<Self> {
+    /// Asks the kernel; `sessions` are those that `/proc` shows. An address of a container is the host's own to
+    /// other containers.
+    pub(super) fn find(
+        scrapers: Vec<IpNet>,
+        sessions: Sessions,
+        of_containers: BTreeSet<IpAddr>,
+    ) -> io::Result<Self> {
         let each = |reason| move |address: IpAddr| (IpNet::from(address.to_canonical()), reason);
-        let addresses = own_addresses()?.into_iter().map(each("own"));
+        let own = own_addresses()?.into_iter().chain(of_containers);
+        let addresses = own.map(each("own"));
         let addresses = addresses.chain(gateways()?.into_iter().map(each("gateway")));
         let logged_in = sessions.clients.into_iter().map(each("session"));
         let addresses = addresses.chain(logged_in);
@@ -73,13 +80,18 @@ mod tests {
     #[test]
     fn a_network_is_spared_for_one_address_in_it() {
         let scraper = ["203.0.113.7/32", "2001:db8:1::/64"].map(|text| text.parse().unwrap());
-        let spared = Spared::find(scraper.to_vec(), sessions::find()).unwrap();
+        let of_containers = ["172.30.0.2", "2001:db8:3::2"].map(|text| text.parse().unwrap());
+        let of_containers = of_containers.into();
+        let spared = Spared::find(scraper.to_vec(), sessions::find(), of_containers).unwrap();
         for (peer, reason) in [
             ("127.0.0.9", Some("loopback")),
             ("203.0.113.7", Some("scraper")),
             ("203.0.113.8", None),
             ("2001:db8:1::1", Some("scraper")),
             ("2001:db8:2::1", None),
+            ("172.30.0.2", Some("own")),
+            ("172.30.0.3", None),
+            ("2001:db8:3::1", Some("own")),
         ] {
             let peer = PeerAddress::of(peer.parse().unwrap(), 64);
             assert_eq!(spared.reason(&peer), reason, "{peer}");

@@ -29,9 +29,9 @@ fn processes() -> Requirement {
         Requirement::degraded(
             name,
             "hidden: owners of connections may not be named, and the guard limits and blocks nobody, for it \
-             does not know who is logged in",
-            "run in the host's PID namespace with CAP_SYS_PTRACE, or name in [peers] trusted the networks \
-             that you come from",
+             does not know who is logged in and which containers there are",
+            "run in the host's PID namespace with CAP_SYS_PTRACE; with [detect] scope = \"container\" it is \
+             enough to name in [peers] trusted the networks that you come from",
         )
     }
 }

@@ -16,10 +16,15 @@ use page::SelfCounts;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
+use tokio::sync::Mutex as AsyncMutex;
+use tokio::time::Instant as AsyncInstant;
 
 /// A page is served to everybody who asks within so long: who asks over and over has it written no more
 /// than a hundred times a second.
 const SAME_FOR: Duration = Duration::from_millis(10);
+
+/// So it is with whether the judge answers, which costs it a turn.
+const AS_ALIVE_FOR: Duration = Duration::from_millis(100);
 
 /// Answers what comes in by the metrics listeners.
 pub(crate) struct Web {
@@ -27,6 +32,8 @@ pub(crate) struct Web {
     telemetry_path: String,
     /// The last page, and when it was begun.
     last: Mutex<Option<(Instant, Bytes)>>,
+    /// Whether the judge answered when it was asked last, and when that was.
+    health: Arc<AsyncMutex<Option<(AsyncInstant, bool)>>>,
 }
 
 impl Web {
@@ -36,7 +43,31 @@ impl Web {
             state,
             telemetry_path,
             last: Mutex::default(),
+            health: Arc::default(),
         }
+    }
+
+    async fn is_alive(&self) -> bool {
+        let fresh = |last: &Option<(AsyncInstant, bool)>| {
+            let fresh = last.filter(|(at, _)| at.elapsed() < AS_ALIVE_FOR);
+            fresh.map(|(_, is_alive)| is_alive)
+        };
+        let known = self.health.try_lock().ok();
+        if let Some(is_alive) = known.and_then(|last| fresh(&last)) {
+            return is_alive;
+        }
+        let (state, health) = (Arc::clone(&self.state), Arc::clone(&self.health));
+        // Whoever hangs up meanwhile has asked for whoever asks next.
+        let asked = tokio::spawn(async move {
+            let mut last = health.lock().await;
+            if let Some(is_alive) = fresh(&last) {
+                return is_alive;
+            }
+            let is_alive = state.is_alive().await;
+            *last = Some((AsyncInstant::now(), is_alive));
+            is_alive
+        });
+        asked.await.unwrap_or(false)
     }
 
     fn metrics(&self) -> Response {
@@ -122,7 +153,7 @@ impl Handler for Web {
                 self.metrics()
             }
             "/" => self.landing_page(),
-            "/healthz" if self.state.is_alive().await => Response::text(StatusCode::OK, "ok\n"),
+            "/healthz" if self.is_alive().await => Response::text(StatusCode::OK, "ok\n"),
             "/healthz" => Response::text(
                 StatusCode::SERVICE_UNAVAILABLE,
                 "the judge does not answer\n",
@@ -140,7 +171,7 @@ impl Handler for Web {
 
 #[cfg(test)]
 mod tests {
-    use super::{SAME_FOR, Web};
+    use super::{AS_ALIVE_FOR, SAME_FOR, Web};
     use crate::clock::thread_time;
     use crate::config::Config;
     use crate::http::{Content, Handler, Request, Response};
@@ -149,7 +180,9 @@ mod tests {
     use hyper::StatusCode;
     use std::net::Ipv6Addr;
     use std::sync::Arc;
+    use std::sync::atomic::{AtomicU64, Ordering};
     use std::time::{Duration, Instant};
+    use tokio::task::JoinSet;
 
     async fn get(web: &Arc<Web>, path: &str) -> Response {
         let request = Request::parse(path, None).unwrap();
@@ -161,6 +194,40 @@ mod tests {
             Content::Whole(bytes) => String::from_utf8(bytes.to_vec()).unwrap(),
             other => panic!("{other:?}"),
         }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_judge_is_asked_once_for_all_who_ask_at_once() {
+        let (state, mut pings) = state(&Config::default());
+        let web = Arc::new(Web::new(state, "/metrics".to_owned()));
+        let asked = Arc::new(AtomicU64::new(0));
+        let counted = Arc::clone(&asked);
+        let judge = tokio::spawn(async move {
+            while let Some(ping) = pings.recv().await {
+                counted.fetch_add(1, Ordering::Relaxed);
+                ping.send(()).unwrap();
+            }
+        });
+        for times in 1..=2 {
+            let mut asking = JoinSet::new();
+            for number in 0..1_000 {
+                let web = Arc::clone(&web);
+                let asking = asking.spawn(async move { get(&web, "/healthz").await.status });
+                if number % 10 == 0 {
+                    // It hangs up.
+                    asking.abort();
+                }
+            }
+            while let Some(answer) = asking.join_next().await {
+                assert!(answer.is_err() || answer.is_ok_and(|status| status == StatusCode::OK));
+            }
+            assert_eq!(asked.load(Ordering::Relaxed), times);
+            tokio::time::sleep(AS_ALIVE_FOR).await;
+        }
+        judge.abort();
+        drop(judge.await);
+        let stuck = get(&web, "/healthz").await.status;
+        assert_eq!(stuck, StatusCode::SERVICE_UNAVAILABLE);
     }
 
     #[tokio::test]

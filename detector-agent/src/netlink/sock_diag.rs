@@ -7,7 +7,7 @@ mod dump;
 mod namespaces;
 
 pub(crate) use dump::Seen;
-pub(crate) use namespaces::{NO_ENTRY, Namespaces};
+pub(crate) use namespaces::{Namespaces, NoAnswer};
 
 use super::{Netlink, Payload, Request, attribute, flag, u32_at, u64_at};
 use rustix::io::Errno;
@@ -28,6 +28,9 @@ const FORWARD_ALLOC: usize = 4;
 const WMEM_QUEUED: usize = 5;
 /// `tcpi_bytes_acked` in `struct tcp_info`, from Linux 4.1 on.
 const BYTES_ACKED_AT: usize = 120;
+/// `tcpi_bytes_received`, and `tcpi_data_segs_in` from Linux 4.6 on.
+const BYTES_RECEIVED_AT: usize = 128;
+const SEGMENTS_RECEIVED_AT: usize = 152;
 /// `tcpi_snd_wnd`, from Linux 5.4 on.
 const WINDOW_AT: usize = 228;
 /// `struct inet_diag_msg`.
@@ -51,6 +54,8 @@ pub(crate) struct Found {
     pub(crate) pinned_bytes: Option<u32>,
     /// Acknowledged since the connection began.
     pub(crate) bytes_acked: Option<u64>,
+    /// Received since then, and in how many segments.
+    received: Option<(u64, u32)>,
     /// The peer's window, in bytes.
     window: Option<u32>,
 }
@@ -70,6 +75,7 @@ impl Found {
             inode,
             pinned_bytes: Some(queued_bytes),
             bytes_acked: Some(bytes_acked),
+            received: None,
             window: None,
         }
     }
@@ -271,6 +277,9 @@ fn read(payload: &[u8]) -> Option<(Ends, Found)> {
         inode: u32_at(payload, 68)?,
         pinned_bytes: memory.and_then(|memory| u32_at(memory, WMEM_QUEUED * 4)),
         bytes_acked: info.and_then(|info| u64_at(info, BYTES_ACKED_AT)),
+        received: info.and_then(|info| {
+            u64_at(info, BYTES_RECEIVED_AT).zip(u32_at(info, SEGMENTS_RECEIVED_AT))
+        }),
         window: info.and_then(|info| u32_at(info, WINDOW_AT)),
     };
     Some((ends, found))

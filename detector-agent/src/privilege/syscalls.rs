@@ -73,6 +73,9 @@ const FORBIDDEN: &[libc::c_long] = &[
     libc::SYS_setresuid,
     libc::SYS_setresgid,
     libc::SYS_setgroups,
+    // On a socket that was never bound the kernel takes a port by itself, which Landlock does not look at. All
+    // that listens does so before.
+    libc::SYS_listen,
 ];
 
 /// Forbids them: each fails from now on as if the privilege for it were missing.
@@ -112,12 +115,12 @@ const F_SETOWN: u64 = 8;
 const F_SETSIG: u64 = 10;
 const F_SETOWN_EX: u64 = 15;
 
-/// Of `ioctl(2)`, all that is needed: the agent makes none itself, the standard library and the event loop
-/// set whether sockets block (`FIONBIO`) and are inherited (`FIOCLEX`), and C libraries ask by the others
-/// whether something is a terminal (`TCGETS`, `TCGETS2`, `TIOCGWINSZ`). A list of what is allowed: drivers and
+/// Of `ioctl(2)`, all that is needed: the agent itself asks whose a network namespace is (`NS_GET_USERNS`), the
+/// standard library and the event loop set whether sockets block (`FIONBIO`) and are inherited (`FIOCLEX`), and C
+/// libraries ask by the others whether something is a terminal (`TCGETS`, `TCGETS2`, `TIOCGWINSZ`). A list of what is allowed: drivers and
 /// file systems have hundreds that hang up terminals, type into them, have signals sent, change attributes of
 /// files that were opened to be read, or freeze what they lie on.
-pub(super) const IOCTLS_IN_USE: [u64; 5] = [0x5421, 0x5451, 0x5401, 0x802c_542a, 0x5413];
+pub(super) const IOCTLS_IN_USE: [u64; 6] = [0xb701, 0x5421, 0x5451, 0x5401, 0x802c_542a, 0x5413];
 
 /// Of `bpf(2)`, all that is still done once programs are attached: maps are looked up, written to, cleared
 /// and walked, programs are asked what they cost, and each pass of the sweep makes a link of its iterator
@@ -126,8 +129,12 @@ pub(super) const IOCTLS_IN_USE: [u64; 5] = [0x5421, 0x5451, 0x5401, 0x802c_542a,
 /// of what is allowed: what newer kernels can do beside it is nothing that the agent does.
 const BPF_IN_USE: [u64; 7] = [1, 2, 3, 4, 15, 28, 33];
 
-/// Landlock bounds neither sockets of MPTCP nor those that connect with the first bytes that they send.
-const MPTCP: u64 = 262;
+/// Landlock bounds neither sockets of MPTCP and SMC, which make connections of TCP, nor those that connect with
+/// the first bytes that they send.
+const PAST_LANDLOCK: [u64; 2] = [262, 256];
+/// Of `socket(2)`, the families that are in use: Unix, both of IP, netlink. A list of what is allowed: of SMC
+/// there is a family, too, and for each that is not there the kernel loads a module.
+const FAMILIES_IN_USE: [u64; 4] = [1, 2, 10, 16];
 const MSG_FASTOPEN: u64 = 0x2000_0000;
 
 type Rules = (libc::c_long, Vec<SeccompRule>);
@@ -144,11 +151,17 @@ fn forbidden_in_part() -> Result<Vec<Rules>, BackendError> {
         (libc::SYS_fcntl, any_of(1, &TELLING)?),
         (libc::SYS_ioctl, none_of(1, &IOCTLS_IN_USE)?),
         (libc::SYS_bpf, none_of(0, &BPF_IN_USE)?),
-        (libc::SYS_socket, any_of(2, &[MPTCP])?),
+        (libc::SYS_socket, socket_past_landlock()?),
         (libc::SYS_sendto, vec![connects(3)?]),
         (libc::SYS_sendmsg, vec![connects(2)?]),
         (libc::SYS_sendmmsg, vec![connects(3)?]),
     ])
+}
+
+fn socket_past_landlock() -> Result<Vec<SeccompRule>, BackendError> {
+    let mut rules = none_of(0, &FAMILIES_IN_USE)?;
+    rules.extend(any_of(2, &PAST_LANDLOCK)?);
+    Ok(rules)
 }
 
 /// Holds where these flags of sending say that it connects.
@@ -204,7 +217,10 @@ fn without_second_numbers() -> Vec<sock_filter> {
 
 #[cfg(test)]
 mod tests {
-    use super::{BPF_IN_USE, FORBIDDEN, IOCTLS_IN_USE, MPTCP, MSG_FASTOPEN, TELLING, filter};
+    use super::{
+        BPF_IN_USE, FAMILIES_IN_USE, FORBIDDEN, IOCTLS_IN_USE, MSG_FASTOPEN, PAST_LANDLOCK,
+        TELLING, filter,
+    };
     use rustix::io::Errno;
     use rustix::net::{AddressFamily, Protocol, SendFlags, SocketType, send, socket};
     use rustix::process::{getpid, test_kill_process};
@@ -309,8 +325,16 @@ mod tests {
             assert!(!std::fs::File::open("/dev/null").unwrap().is_terminal());
             assert_eq!(call(libc::SYS_prlimit64, own), Err(libc::EPERM));
             let socket = |protocol| socket(AddressFamily::INET, SocketType::STREAM, protocol);
-            let mptcp = NonZeroU32::new(MPTCP.try_into().unwrap()).map(Protocol::from_raw);
-            assert_eq!(socket(mptcp).map(drop), Err(Errno::PERM));
+            for number in PAST_LANDLOCK {
+                let protocol = NonZeroU32::new(number.try_into().unwrap());
+                let made = socket(protocol.map(Protocol::from_raw));
+                assert_eq!(made.map(drop), Err(Errno::PERM), "{number}");
+            }
+            for family in 0..100 {
+                let made = call_with(libc::SYS_socket, family, -1);
+                let is_in_use = FAMILIES_IN_USE.contains(&family.unsigned_abs());
+                assert_eq!(made == Err(libc::EPERM), !is_in_use, "family {family}");
+            }
             let tcp = socket(None).unwrap();
             let opens = SendFlags::from_bits_retain(MSG_FASTOPEN.try_into().unwrap());
             assert_eq!(send(&tcp, &[], opens), Err(Errno::PERM));

@@ -27,6 +27,8 @@ pub struct CensusWanted {
     /// Network namespaces in which it has connections: of those that come by our way in, if any do. Who plays an
     /// address in a network of his own can have any number there that behave.
     pub namespaces: Vec<u32>,
+    /// Whether those come by our way in. What behaves is not tracked, so that others that do are to be asked, too.
+    pub is_on_our_way: bool,
 }
 
 /// What two looks of the kernel's show of one suspect.
@@ -101,6 +103,7 @@ impl Engine {
         CensusWanted {
             suspect,
             namespaces: asked.map(|(_, netns)| netns).collect(),
+            is_on_our_way: any_on_our_way,
         }
     }
 
@@ -239,6 +242,8 @@ impl Engine {
             if let Some(was_well) = counted.well.get(&ends) {
                 let many = 1_u64.checked_shl(counted.halvings).unwrap_or(u64::MAX);
                 census.well = census.well.saturating_sub(many);
+                let cut = census.would_be_cut;
+                census.would_be_cut = cut.map(|cut| cut.saturating_sub(many));
                 let before = &mut census.well_before;
                 let many_before = if *was_well { many } else { 0 };
                 *before = before.map(|well| well.saturating_sub(many_before));

@@ -80,7 +80,7 @@ impl Engine {
             peer: peer.address,
             is_accused,
             is_shared,
-            well: census.map(|census| census.well),
+            well: census.and_then(|census| census.would_be_cut),
             stalled,
         })
     }

@@ -82,7 +82,8 @@ pub struct GuardSuspect {
     pub is_accused: bool,
     /// Whether others use its address, too, as far as the kernel was asked; where it was not, they may.
     pub is_shared: bool,
-    /// How many of its connections behave; `None` if the kernel has not counted them lately.
+    /// How many connections that behave a limit or a block would meet; `None` if the kernel has not counted them
+    /// lately, all of them and one by one.
     pub well: Option<u64>,
     /// What is stalled.
     pub stalled: Vec<StalledConnection>,

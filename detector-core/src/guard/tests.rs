@@ -157,6 +157,33 @@ fn an_attacker_that_comes_back_one_by_one_is_limited_and_then_blocked() {
 }
 
 #[test]
+fn on_an_estimate_nobody_is_cut_whatever_the_bound_is() {
+    let generous = GuardSettings {
+        well_behaved_max: 1_000,
+        ..SETTINGS
+    };
+    for (well, after) in [
+        (
+            Some(1_000),
+            vec![(GuardAct::Limit, 0), (GuardAct::Reset, 30)],
+        ),
+        (Some(1_001), vec![(GuardAct::Reset, 30)]),
+        (None, vec![(GuardAct::Reset, 30)]),
+    ] {
+        let mut guard = Guard::default();
+        let mut decide = |second: u64, ports| {
+            let due = GuardSuspect {
+                well,
+                ..suspect(1, true, ports, second - 10)
+            };
+            acts(&guard.decide(at(second), &generous, vec![due], |_| false))
+        };
+        assert_eq!(decide(100, 0..20), [(GuardAct::Reset, 20)]);
+        assert_eq!(decide(120, 100..130), after, "{well:?}");
+    }
+}
+
+#[test]
 fn a_few_that_come_back_now_and_then_are_reset_and_no_more() {
     let mut guard = Guard::default();
     decide(&mut guard, 100, vec![suspect(1, true, 0..30, 90)]);

@@ -44,6 +44,10 @@ pub struct Census {
     pub ended_well: u64,
     /// Connections that ended over the past hours with something left to send.
     pub ended_early: u64,
+    /// Connections that behave and that a block on this host's way in would cut: those that are well, and
+    /// those that were sent nothing and have sent more than a request. `None` unless all were looked at, one by
+    /// one, in each network namespace that is on that way.
+    pub would_be_cut: Option<u64>,
 }
 
 /// A connection, as sockets are named outside the kernel.

@@ -162,6 +162,7 @@ mod tests {
             ended_well_meanwhile: 0,
             ended_well: 0,
             ended_early: 0,
+            would_be_cut: None,
         }
     }
 

@@ -4,6 +4,7 @@
 
 use detector_api::snapshot::Verdict;
 use detector_core::engine::{Counted, Engine};
+use detector_core::observe::census::Census;
 use detector_core::observe::observation::{
     CongestionState, ConnectionId, Direction, Observation, PendingTimer, Reason, Source, SweepEnd,
     TcpState, Totals,
@@ -112,7 +113,15 @@ pub(crate) fn sweep(began: MonotonicTime, ended: MonotonicTime) -> SweepEnd {
 /// What the kernel says of all suspects: there is nothing but what is held.
 pub(crate) fn answer_alone(engine: &mut Engine) {
     for wanted in engine.census_wanted() {
-        assert!(engine.set_census(wanted.suspect, Some(&Counted::default())));
+        let census = Census {
+            would_be_cut: Some(0),
+            ..Census::default()
+        };
+        let counted = Counted {
+            census,
+            ..Counted::default()
+        };
+        assert!(engine.set_census(wanted.suspect, Some(&counted)));
     }
 }
 

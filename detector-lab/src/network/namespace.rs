@@ -5,6 +5,7 @@ use crate::program::{run, stdout_of};
 use anyhow::{Context, Result, anyhow};
 use nix::sched::{CloneFlags, setns, unshare};
 use std::fs::File;
+use std::io::Read as _;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::fs::MetadataExt;
 use std::os::unix::process::CommandExt;
@@ -41,9 +42,34 @@ pub struct Namespace {
 impl Namespace {
     /// Makes a namespace named after this process, `lab` and `role`, with loopback up.
     pub fn create(lab: u32, role: &str) -> Result<Self> {
+        Self::named(lab, role, |name| run(&format!("ip netns add {name}")))
+    }
+
+    /// The same in place of another host: it belongs to users of its own, so that nothing in it is taken for
+    /// one of this host's containers.
+    pub fn create_elsewhere(lab: u32, role: &str) -> Result<Self> {
+        Self::named(lab, role, |name| {
+            let mut unshare = Command::new("unshare");
+            unshare.args(["--user", "--map-root-user", "--net", "sh", "-c"]);
+            unshare.arg("echo; read -r _");
+            unshare.stdin(Stdio::piped()).stdout(Stdio::piped());
+            let mut holder = unshare.spawn().context("make users of another host")?;
+            let mut told = [0];
+            let output = holder.stdout.as_mut().context("no output")?;
+            let is_there = output.read_exact(&mut told);
+            let attached = is_there
+                .context("make users of another host")
+                .and_then(|()| run(&format!("ip netns attach {name} {}", holder.id())));
+            // At the end of its input.
+            holder.wait().context("end the first of another host")?;
+            attached
+        })
+    }
+
+    fn named(lab: u32, role: &str, make: impl FnOnce(&str) -> Result<()>) -> Result<Self> {
         start_caretaker()?;
         let name = format!("{}{lab}-{role}", own_prefix());
-        run(&format!("ip netns add {name}"))?;
+        make(&name)?;
         let handle = File::open(format!("/run/netns/{name}"))
             .with_context(|| format!("open namespace {name}"))?;
         let namespace = Self {

@@ -143,9 +143,11 @@ impl Site {
             ("haproxy", "haproxy"),
         ])?;
         reap_leftovers()?;
-        let create = |role| Namespace::create(SITE, role).map(Arc::new);
-        let (server, client) = (create("server")?, create("client")?);
-        let (second_server, small_client) = (create("server2")?, create("client3")?);
+        let of_server = |role| Namespace::create(SITE, role).map(Arc::new);
+        // Clients are on other hosts.
+        let create = |role| Namespace::create_elsewhere(SITE, role).map(Arc::new);
+        let (server, second_server) = (of_server("server")?, of_server("server2")?);
+        let (client, small_client) = (create("client")?, create("client3")?);
         let mut wires = BTreeMap::from([
             (Place::Link, Wire::new("link0", &server, &client)),
             (

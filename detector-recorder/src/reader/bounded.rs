@@ -1,9 +1,13 @@
-//! Rows of a table of which a file may hold any number: no more are read at once than an agent writes within
-//! the age that it keeps, and those are the newest.
+//! Rows of a table of which a file may hold any number, of any length: no more are read at once than an agent
+//! writes within the age that it keeps, and those are the newest.
+//!
+//! The size of a file bounds nothing: rows of a prepared one may share the pages that hold their texts.
 
 use super::Reader;
 use crate::error::RecorderError;
-use rusqlite::{Params, Row};
+use rusqlite::limits::Limit;
+use rusqlite::types::ValueRef;
+use rusqlite::{Connection, Params, Row};
 
 /// Gaps, runs and incidents: whoever reads them compares each with each second, and each kill with each incident.
 pub(super) const SPANS: usize = 10_000;
@@ -16,12 +20,87 @@ pub(super) const MOMENTS: usize = 200_000;
 /// Peers in one second.
 pub(super) const PEERS: usize = 1_000;
 
+/// Bytes of one row at most: an agent's longest is an incident of some hundred thousand.
+const ROW_BYTES: i32 = 4 << 20;
+/// Bytes of a statement at most, of those in the file, too.
+const STATEMENT_BYTES: i32 = 64 << 10;
+/// Bytes of all rows that are read at once: as many as an agent keeps, unless it is told otherwise.
+const ALL_BYTES: usize = 256 << 20;
+
+/// What is longer is an error.
+pub(super) fn limit(connection: &Connection) -> rusqlite::Result<()> {
+    connection.set_limit(Limit::SQLITE_LIMIT_LENGTH, ROW_BYTES)?;
+    connection.set_limit(Limit::SQLITE_LIMIT_SQL_LENGTH, STATEMENT_BYTES)?;
+    Ok(())
+}
+
+/// What may still be read at once.
+pub(super) struct Room {
+    bytes: usize,
+}
+
+impl Default for Room {
+    fn default() -> Self {
+        Self { bytes: ALL_BYTES }
+    }
+}
+
+impl Room {
+    /// Takes a row in; `false` if there is no room for it.
+    fn take(&mut self, row: &Row<'_>) -> rusqlite::Result<bool> {
+        let mut bytes = 0;
+        for column in 0..row.as_ref().column_count() {
+            bytes += match row.get_ref(column)? {
+                ValueRef::Text(text) | ValueRef::Blob(text) => text.len(),
+                _ => 0,
+            };
+        }
+        let left = self.bytes.checked_sub(bytes);
+        self.bytes = left.unwrap_or(0);
+        Ok(left.is_some())
+    }
+}
+
 impl Reader {
     /// Whether there was more so far than is read at once: what is oldest, or of peers what cost least, was left
     /// out then.
     #[must_use]
     pub const fn lacks_rows(&self) -> bool {
         self.lacks_rows.get()
+    }
+
+    /// The rows of a query, as far as there is room for them; what comes last is left out, which is told.
+    pub(super) fn rows<T>(
+        &self,
+        query: &str,
+        values: impl Params,
+        read: impl FnMut(&Row<'_>) -> rusqlite::Result<T>,
+    ) -> Result<Vec<T>, RecorderError> {
+        self.rows_within(&mut Room::default(), query, values, read)
+    }
+
+    /// The same where other rows have been taken into the room.
+    pub(super) fn rows_within<T>(
+        &self,
+        room: &mut Room,
+        query: &str,
+        values: impl Params,
+        mut read: impl FnMut(&Row<'_>) -> rusqlite::Result<T>,
+    ) -> Result<Vec<T>, RecorderError> {
+        let all = || {
+            let mut statement = self.connection.prepare_cached(query)?;
+            let mut rows = statement.query(values)?;
+            let mut taken = Vec::new();
+            while let Some(row) = rows.next()? {
+                if !room.take(row)? {
+                    self.lacks_rows.set(true);
+                    break;
+                }
+                taken.push(read(row)?);
+            }
+            Ok(taken)
+        };
+        all().map_err(|error| RecorderError::of(&self.file, error))
     }
 
     /// The first rows of a query, at most so many.
@@ -34,11 +113,16 @@ impl Reader {
     ) -> Result<Vec<T>, RecorderError> {
         let query = format!("{query} LIMIT {}", most.saturating_add(1));
         let mut rows = self.rows(&query, values, read)?;
+        self.cut(&mut rows, most);
+        Ok(rows)
+    }
+
+    /// Leaves out what is more than so many.
+    pub(super) fn cut<T>(&self, rows: &mut Vec<T>, most: usize) {
         if rows.len() > most {
             rows.truncate(most);
             self.lacks_rows.set(true);
         }
-        Ok(rows)
     }
 
     /// The same of a query that has the newest first: the oldest come first.

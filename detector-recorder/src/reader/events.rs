@@ -5,7 +5,7 @@ use crate::error::RecorderError;
 use detector_api::snapshot::Event;
 use rusqlite::params;
 
-/// Rows read at a time where all are wanted.
+/// Rows read at a time where all are wanted, as far as there is room.
 const PAGE: i64 = 500;
 
 /// Which events are read.
@@ -25,9 +25,9 @@ impl Reader {
     /// Events, oldest first.
     pub fn events(&self, wanted: &EventsWanted<'_>) -> Result<Vec<Event>, RecorderError> {
         let rows: Vec<String> = self.rows(
-            "SELECT json FROM (SELECT id, json FROM events WHERE time_ms BETWEEN ?1 AND ?2 \
+            "SELECT json FROM events WHERE time_ms BETWEEN ?1 AND ?2 \
              AND (?3 IS NULL OR peer = ?3) AND (?4 IS NULL OR kind = ?4) \
-             ORDER BY id DESC LIMIT ?5) ORDER BY id",
+             ORDER BY id DESC LIMIT ?5",
             params![
                 wanted.span.from_ms,
                 wanted.span.until_ms,
@@ -37,8 +37,8 @@ impl Reader {
             ],
             |row| row.get(0),
         )?;
-        Ok(rows
-            .iter()
+        let oldest_first = rows.iter().rev();
+        Ok(oldest_first
             .filter_map(|json| self.understood(json))
             .collect())
     }
@@ -61,6 +61,7 @@ impl Reader {
         };
         loop {
             // The plus signs keep indices of little use away: the rows come in their own order.
+            let lacks_rows = self.lacks_rows.get();
             let page: Vec<(i64, String)> = self.rows(
                 "SELECT id, json FROM events WHERE id BETWEEN ?5 AND ?6 \
                  AND +time_ms BETWEEN ?1 AND ?2 \
@@ -77,6 +78,8 @@ impl Reader {
                 ],
                 |row| Ok((row.get(0)?, row.get(1)?)),
             )?;
+            // Those for which there was no room are the next page's.
+            self.lacks_rows.set(lacks_rows);
             let Some((last, _)) = page.last() else {
                 return Ok(());
             };

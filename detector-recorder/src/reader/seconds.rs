@@ -1,6 +1,6 @@
 //! The host second by second: a span of it, or from one second to another.
 
-use super::bounded::{MOMENTS, NAMES, PEERS, SPANS};
+use super::bounded::{MOMENTS, NAMES, PEERS, Room, SPANS};
 use super::{Reader, Span, moment, optional_text, peak, text};
 use crate::error::RecorderError;
 use crate::rows::{ClockReading, HostSecond, PeerPeak, PeerSecond, RecordsLost};
@@ -179,7 +179,9 @@ impl Reader {
         values: impl Params,
     ) -> Result<Vec<Second>, RecorderError> {
         let columns = HostSecond::columns_of(self.version);
-        let mut seconds = self.rows(
+        let mut room = Room::default();
+        let mut seconds = self.rows_within(
+            &mut room,
             &format!("SELECT id, run, span, time_ms, boot_ms, {columns} FROM host_seconds {which}"),
             values,
             |row| {
@@ -197,11 +199,12 @@ impl Reader {
             "SELECT peer, verdict, severity, stalled_connections, pinned_bytes, \
              zero_window_episodes, window_shrinks_polite, window_shrinks_below_flight, \
              window_shrinks_treason, bytes_acked_per_second, {} \
-             FROM peer_seconds WHERE second = ?1 ORDER BY place",
-            self.column("peer_seconds", "held_workers")
+             FROM peer_seconds WHERE second = ?1 ORDER BY place LIMIT {}",
+            self.column("peer_seconds", "held_workers"),
+            PEERS + 1
         );
         for second in &mut seconds {
-            second.peers = self.first(&peers, PEERS, [second.id], |row| {
+            second.peers = self.rows_within(&mut room, &peers, [second.id], |row| {
                 Ok(PeerSecond {
                     peer: text(row, 0)?,
                     verdict: optional_text(row, 1)?,
@@ -216,6 +219,7 @@ impl Reader {
                     held_workers: row.get(10)?,
                 })
             })?;
+            self.cut(&mut second.peers, PEERS);
         }
         Ok(seconds)
     }

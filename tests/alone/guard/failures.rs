@@ -61,7 +61,7 @@ fn elsewhere(family: Family) -> impl Iterator<Item = String> {
 
 fn a_full_set_is_told_and_loses_nothing(family: Family) -> Result<()> {
     let _machine = crate::machine();
-    Story::play(&format!("guard-full-{}", family.name()), family, |story| {
+    Story::play_between_hosts(&format!("guard-full-{}", family.name()), family, |story| {
         let agent = start(story, "off")?;
         let server = TinyServer::start(story.server(), story.lab.addresses.server(family))?;
         let attacker = attacker(story, family)?;
@@ -117,7 +117,7 @@ fn a_full_set_is_told_and_loses_nothing(family: Family) -> Result<()> {
 
 fn where_sockets_cannot_be_closed_the_rest_goes_on(family: Family) -> Result<()> {
     let _machine = crate::machine();
-    Story::play(
+    Story::play_between_hosts(
         &format!("guard-no-destroy-{}", family.name()),
         family,
         |story| {
@@ -150,7 +150,7 @@ fn where_sockets_cannot_be_closed_the_rest_goes_on(family: Family) -> Result<()>
 
 fn where_no_table_goes_with_its_owner_nothing_is_blocked(family: Family) -> Result<()> {
     let _machine = crate::machine();
-    Story::play(
+    Story::play_between_hosts(
         &format!("guard-no-owner-{}", family.name()),
         family,
         |story| {
@@ -192,7 +192,7 @@ fn connects(story: &Story, from: IpAddr, server: SocketAddr) -> Result<bool> {
 
 fn what_it_made_ends_with_the_agent_or_on_time(family: Family) -> Result<()> {
     let _machine = crate::machine();
-    Story::play(
+    Story::play_between_hosts(
         &format!("guard-killed-{}", family.name()),
         family,
         |story| {

@@ -3,6 +3,7 @@
 //! back even so, and touches no honest connection; an address that others use, too, is left alone, or
 //! loses what is stalled and nothing else. Nobody else can take away what it made, and nothing stays once it is off.
 
+mod containers;
 mod failures;
 mod spared;
 
@@ -12,7 +13,7 @@ use detector_tests::PATIENCE;
 use detector_tests::acts;
 use detector_tests::agent::{Agent, AgentOptions, everybody_but, on_a_kernel_without};
 use detector_tests::expect;
-use detector_tests::lab::{Family, Lab, peer_key};
+use detector_tests::lab::{Family, Lab, Namespace, peer_key};
 use detector_tests::peers::KernelPeer;
 use detector_tests::peers::crafted::{Policy, Profile};
 use detector_tests::schema::Schema;
@@ -101,9 +102,19 @@ fn hoard(
     server: SocketAddr,
     connections: usize,
 ) -> Result<Vec<KernelPeer>> {
+    hoard_from(&story.lab.client, address, server, connections)
+}
+
+/// The same of somebody in this namespace.
+fn hoard_from(
+    clients: &Namespace,
+    address: IpAddr,
+    server: SocketAddr,
+    connections: usize,
+) -> Result<Vec<KernelPeer>> {
     let client = || -> Result<KernelPeer> {
         let source = Some(SocketAddr::new(address, 0));
-        let mut client = KernelPeer::connect_with(&story.lab.client, source, server, Some(16_384))?;
+        let mut client = KernelPeer::connect_with(clients, source, server, Some(16_384))?;
         client.request("/bytes/20000000")?;
         Ok(client)
     };
@@ -171,7 +182,7 @@ both_families!(a_hoard_is_reset_limited_and_blocked);
 
 fn a_hoard_is_reset_limited_and_blocked(family: Family) -> Result<()> {
     let _machine = crate::machine();
-    Story::play(&format!("guard-{}", family.name()), family, |story| {
+    Story::play_between_hosts(&format!("guard-{}", family.name()), family, |story| {
         let agent = start(story, "dry-run")?;
         let addresses = story.lab.addresses;
         let server = TinyServer::start(story.server(), addresses.server(family))?;
@@ -263,7 +274,7 @@ fn a_hoard_is_reset_limited_and_blocked(family: Family) -> Result<()> {
 #[test]
 fn a_shared_address_is_left_alone_or_loses_what_is_stalled_and_nothing_else() -> Result<()> {
     let _machine = crate::machine();
-    Story::play("guard-shared", Family::V4, |story| {
+    Story::play_between_hosts("guard-shared", Family::V4, |story| {
         let agent = start(story, "enforce")?;
         let server = TinyServer::start(story.server(), story.lab.addresses.server(Family::V4))?;
         let address = story.lab.addresses.client(Family::V4);

@@ -59,7 +59,7 @@ fn session_from(address: IpAddr) -> Result<Child> {
 
 fn whoever_is_to_be_spared_is_not_touched(family: Family) -> Result<()> {
     let _machine = crate::machine();
-    Story::play(
+    Story::play_between_hosts(
         &format!("guard-spared-{}", family.name()),
         family,
         |story| {
@@ -110,7 +110,7 @@ fn whoever_is_to_be_spared_is_not_touched(family: Family) -> Result<()> {
 
 fn what_was_made_is_lifted_from_who_is_trusted_later(family: Family) -> Result<()> {
     let _machine = crate::machine();
-    Story::play(
+    Story::play_between_hosts(
         &format!("guard-trusts-{}", family.name()),
         family,
         |story| {
@@ -142,7 +142,7 @@ fn what_was_made_is_lifted_from_who_is_trusted_later(family: Family) -> Result<(
 
 fn a_network_of_ones_own_gets_nobody_blocked(family: Family) -> Result<()> {
     let _machine = crate::machine();
-    Story::play(
+    Story::play_between_hosts(
         &format!("guard-framed-{}", family.name()),
         family,
         |story| {
@@ -201,7 +201,7 @@ fn a_network_of_ones_own_gets_nobody_blocked(family: Family) -> Result<()> {
 #[test]
 fn a_dry_run_needs_no_privilege_to_act() -> Result<()> {
     let _machine = crate::machine();
-    Story::play("guard-foresees", Family::V4, |story| {
+    Story::play_between_hosts("guard-foresees", Family::V4, |story| {
         let line = [
             "setpriv",
             "--bounding-set",

@@ -163,6 +163,9 @@ fn forbidden(own: u64) -> Vec<(&'static str, libc::c_long, [u64; 6])> {
         0,
         0,
     ];
+    // SMC has a family of its own, and is a protocol of IP.
+    let of_smc = [43, libc::SOCK_STREAM.unsigned_abs().into(), 0, 0, 0, 0];
+    let of_smc_over_ip = [mptcp[0], mptcp[1], 256, 0, 0, 0];
     let none = [0; 6];
     let first = [1, 0, 0, 0, 0, 0];
     let fast = u64::from(libc::MSG_FASTOPEN.unsigned_abs());
@@ -192,6 +195,9 @@ fn forbidden(own: u64) -> Vec<(&'static str, libc::c_long, [u64; 6])> {
         ("open_tree_attr", 467, none),
         ("unshare", libc::SYS_unshare, none),
         ("socket of MPTCP", libc::SYS_socket, mptcp),
+        ("socket of SMC", libc::SYS_socket, of_smc),
+        ("SMC over IP", libc::SYS_socket, of_smc_over_ip),
+        ("listen", libc::SYS_listen, [u64::MAX, 0, 0, 0, 0, 0]),
         ("sendto that opens", libc::SYS_sendto, [0, 0, 0, fast, 0, 0]),
         (
             "sendmsg that opens",

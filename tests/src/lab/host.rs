@@ -31,6 +31,15 @@ impl Lab {
 
     /// Builds a lab. Fails with what to do if not root or if a program is missing.
     pub fn build() -> Result<Self> {
+        Self::with_client(Namespace::create)
+    }
+
+    /// The same where the clients are no containers of the host on which the servers are.
+    pub fn build_between_hosts() -> Result<Self> {
+        Self::with_client(Namespace::create_elsewhere)
+    }
+
+    fn with_client(client: fn(u32, &str) -> Result<Namespace>) -> Result<Self> {
         ensure!(
             nix::unistd::geteuid().is_root(),
             "the end-to-end stories need root (namespaces, TUN, eBPF): run them with sudo"
@@ -45,7 +54,7 @@ impl Lab {
         let number = LABS.fetch_add(1, Ordering::Relaxed);
         let lab = Self {
             server: Namespace::create(number, "server")?,
-            client: Namespace::create(number, "client")?,
+            client: client(number, "client")?,
             addresses: Addresses::new(std::process::id(), number),
             number,
         };

@@ -1,11 +1,17 @@
 use super::{Asker, Block, BlockError, BlockOrder, Blocks, Fence, LINGERS};
 use crate::actions::ruleset::Ruleset;
+use crate::lock::lock;
+use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
 const SPAN: Duration = Duration::from_secs(600);
 
+/// There is one table, and one test at a time that makes it.
+static TABLE: Mutex<()> = Mutex::new(());
+
 #[test]
 fn a_dry_run_changes_nothing_and_says_until_when() {
+    let _made = lock(&TABLE);
     let mut blocks = Blocks::default();
     let network = "203.0.113.0/24".parse().unwrap();
     let order = BlockOrder {
@@ -96,6 +102,7 @@ fn a_dry_run_of_the_guard_makes_no_table() {
         asker,
         is_dry: true,
     };
+    let _made = lock(&TABLE);
     let mut blocks = Blocks::default();
     let there = Ruleset::make();
     assert!(blocks.block(dry(Asker::Guard), &[]).unwrap().dry_run);
@@ -103,6 +110,69 @@ fn a_dry_run_of_the_guard_makes_no_table() {
         let tried = blocks.block(dry(Asker::User(0)), &[]);
         assert!(matches!(tried, Err(BlockError::Taken)), "{tried:?}");
     }
+}
+
+/// In an attack from a network the guard has limited some of it.
+#[test]
+fn what_the_guard_has_made_gives_way_to_an_operator_and_not_the_other_way_round() {
+    let _made = lock(&TABLE);
+    let mut blocks = Blocks::default();
+    let mut block = |network: &str, fence, asker| {
+        let order = BlockOrder {
+            network: network.parse().unwrap(),
+            span: SPAN,
+            fence,
+            asker,
+            is_dry: false,
+        };
+        let answer = blocks.block(order, &[]);
+        let listed = blocks.list().into_iter();
+        let listed: Vec<_> = listed
+            .map(|each| (each.network, each.guard, each.limit))
+            .collect();
+        (answer, listed)
+    };
+    let operator = Asker::User(0);
+    for narrow in ["203.0.113.7/32", "203.0.113.8/32"] {
+        let limited = block(narrow, Fence::Limit, Asker::Guard).0;
+        if let Err(BlockError::NoPrivilege | BlockError::NoSupport | BlockError::Taken) = limited {
+            return;
+        }
+        limited.unwrap();
+    }
+    let of = |network: &str, guard, limit| vec![(network.to_owned(), guard, limit)];
+    let wide = "203.0.113.0/24";
+    let (blocked, listed) = block(wide, Fence::Drop, operator);
+    blocked.unwrap();
+    assert_eq!(listed, of(wide, false, false));
+    for (network, asker) in [
+        (wide, Asker::Guard),
+        ("203.0.113.7/32", Asker::Guard),
+        ("203.0.113.7/32", operator),
+    ] {
+        let (refused, listed) = block(network, Fence::Drop, asker);
+        assert!(
+            matches!(refused, Err(BlockError::Overlaps { .. })),
+            "{refused:?}"
+        );
+        assert_eq!(listed, of(wide, false, false));
+    }
+    blocks.unblock(wide.parse().unwrap(), false).unwrap();
+    let mut block = |network: &str, asker| {
+        let order = BlockOrder {
+            network: network.parse().unwrap(),
+            span: SPAN,
+            fence: Fence::Drop,
+            asker,
+            is_dry: false,
+        };
+        blocks.block(order, &[]).unwrap();
+    };
+    // And the other way round: an address in what it has limited.
+    block("2001:db8:1:2::/64", Asker::Guard);
+    block("2001:db8:1:2::7/128", operator);
+    let listed: Vec<_> = blocks.list().into_iter().map(|each| each.network).collect();
+    assert_eq!(listed, ["2001:db8:1:2::7/128"]);
 }
 
 #[test]

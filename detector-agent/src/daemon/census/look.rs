@@ -3,14 +3,18 @@
 //! A suspect may have any number of connections. So many are kept of all suspects of a look, and the same
 //! ones at the next: where there are more, whoever has most keeps half of his, drawn by lot, and so on.
 
+mod progress;
+
+use super::places::{OurWay, Places};
 use crate::clock;
 use crate::kernel::History;
 use crate::namespace;
-use crate::netlink::sock_diag::{Namespaces, Seen};
+use crate::netlink::sock_diag::{Namespaces, NoAnswer, Seen};
 use crate::state::AgentState;
 use detector_core::engine::Counted;
 use detector_core::observe::census::{Census, Ends, Suspect};
 use detector_core::observe::peer_address::{Network, PeerAddress};
+use progress::{Progress, has_sent_more_than_a_request};
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
@@ -18,9 +22,6 @@ use std::time::{Duration, Instant};
 
 /// Connections kept of all suspects of a look: some 3 MB, and as much again where each suspect has one.
 const KEPT: usize = 32_768;
-
-/// Network namespaces in which each suspect has connections.
-pub(super) type Places = HashMap<Suspect, Vec<u32>>;
 
 /// A connection: its network namespace and its cookie.
 type Key = (u32, [u8; 8]);
@@ -62,22 +63,19 @@ struct Looked {
     now: Found,
     /// Connections that are well since then.
     well: HashMap<Key, Ends>,
+    /// Others that a block would cut though they behave.
+    idle_senders: u64,
 }
 
 /// What a look has of one suspect.
 #[derive(Default)]
 pub(super) struct Found {
-    connections: HashMap<Key, Place>,
+    connections: HashMap<Key, Progress>,
     halvings: u32,
     /// Connections that have ended over the past hours, well and early.
     ended: (u64, u64),
-}
-
-/// How far a connection had come.
-#[derive(Clone, Copy)]
-struct Place {
-    bytes_acked: u64,
-    edge: Option<u64>,
+    /// Whether it was looked for wherever a block would cut its connections.
+    is_whole: bool,
 }
 
 impl Look {
@@ -108,36 +106,49 @@ impl Look {
                 ..Found::default()
             },
             well: HashMap::new(),
+            idle_senders: 0,
         };
         self.suspects.insert(suspect, looked);
     }
 
-    /// Asks in each namespace in which a suspect has connections. One of which not everything could
+    /// Asks in each namespace in which a suspect is to be looked for. One of which not everything could
     /// be asked is left out.
-    pub(super) fn take(&mut self, state: &AgentState, places: &Places, known: &Namespaces) {
+    pub(super) fn take(
+        &mut self,
+        state: &AgentState,
+        places: &Places,
+        known: &Namespaces,
+        our_way: &OurWay,
+    ) {
         let mut by_namespace: BTreeMap<u32, Vec<Suspect>> = BTreeMap::new();
         let history = state.history();
         let of_suspects =
             |history: Arc<History>| history.of_suspects(places.keys().copied(), clock::now());
         let ended = history.map(of_suspects).unwrap_or_default();
-        for (suspect, namespaces) in places {
+        for (suspect, place) in places {
             let Some(ended) = ended.get(suspect) else {
                 self.leave_out(suspect);
                 continue;
             };
             if let Some(looked) = self.suspects.get_mut(suspect) {
                 looked.now.ended = *ended;
+                looked.now.is_whole = place.is_whole(our_way);
             }
-            for netns in namespaces {
-                by_namespace.entry(*netns).or_default().push(*suspect);
+            for netns in place.namespaces(our_way) {
+                by_namespace.entry(netns).or_default().push(*suspect);
             }
         }
         self.begin(Instant::now());
         for (netns, suspects) in by_namespace {
-            if let Err(reason) = self.look_in(known, netns, &suspects) {
-                tracing::debug!("suspects in network namespace {netns} not counted: {reason}");
-                suspects.iter().for_each(|suspect| self.leave_out(suspect));
-            }
+            let Err(reason) = self.look_in(known, netns, &suspects) else {
+                continue;
+            };
+            tracing::debug!("suspects in network namespace {netns} not counted: {reason}");
+            // Others than those in which it was seen may go: with all that could be cut there.
+            let is_gone = matches!(reason, NoAnswer::Gone);
+            let is_missed = |suspect: &&Suspect| !is_gone || places[suspect].is_tracked_in(netns);
+            let missed = suspects.iter().filter(is_missed);
+            missed.for_each(|suspect| self.leave_out(suspect));
         }
         // A thread keeps the namespace alive in which it is.
         if let Some(Err(error)) = namespace::home().map(|home| namespace::enter(&home)) {
@@ -167,7 +178,7 @@ impl Look {
         namespaces: &Namespaces,
         netns: u32,
         suspects: &[Suspect],
-    ) -> Result<(), String> {
+    ) -> Result<(), NoAnswer> {
         let ranges: Vec<PeerAddress> = suspects.iter().map(|suspect| suspect.range()).collect();
         let of_peers = suspects.iter().filter_map(|suspect| match suspect {
             Suspect::Peer(peer) => Some(peer.prefix_length()),
@@ -179,6 +190,10 @@ impl Look {
             .iter()
             .any(|suspect| matches!(suspect, Suspect::Network(_)));
         let mut diagnosis = namespaces.enter(netns)?;
+        // A pass goes over the sockets of all namespaces, whoever asks.
+        if !namespace::has_sockets() {
+            return Ok(());
+        }
         let asked = diagnosis.look(&ranges, |seen| {
             let remote = seen.ends.remote.ip();
             let of_peers = prefixes
@@ -189,7 +204,7 @@ impl Look {
                 self.add(suspect, netns, &seen);
             }
         });
-        asked.map_err(|error| error.to_string())
+        asked.map_err(NoAnswer::NoQuery)
     }
 
     /// Keeps a connection, if it is a suspect's, and by lot where there are many.
@@ -201,16 +216,19 @@ impl Look {
         if !self.lot.keeps(&key, looked.now.halvings) {
             return;
         }
-        let place = Place {
-            bytes_acked: seen.bytes_acked,
-            edge: seen.edge,
-        };
-        if looked.now.connections.insert(key, place).is_none() {
-            self.kept += 1;
-        }
+        let is_new = looked
+            .now
+            .connections
+            .insert(key, Progress::of(seen))
+            .is_none();
+        self.kept += usize::from(is_new);
         let then = looked.before.as_ref();
         let then = then.and_then(|(found, _)| found.connections.get(&key));
-        if then.is_some_and(|then| is_well(then, seen, looked.least_bytes)) {
+        let is_well = then.is_some_and(|then| then.is_well_at(seen, looked.least_bytes));
+        if is_new && !is_well && then.is_some() && has_sent_more_than_a_request(seen) {
+            looked.idle_senders += 1;
+        }
+        if is_well {
             let ends = Ends {
                 netns,
                 local: seen.ends.local,
@@ -257,9 +275,16 @@ impl Looked {
 
     fn compared(self, lot: &Lot) -> (Option<Compared>, Found) {
         let Self {
-            before, now, well, ..
+            before,
+            now,
+            well,
+            idle_senders,
+            ..
         } = self;
-        let compared = before.map(|(before, _)| compare(&before, &now, well, lot));
+        let compared = before.map(|(before, _)| Compared {
+            idle_senders,
+            ..compare(&before, &now, well, lot)
+        });
         (compared, now)
     }
 }
@@ -280,6 +305,10 @@ pub(super) struct Compared {
     went: u64,
     /// Connections that are well, those of them that are kept.
     well: HashMap<Key, Ends>,
+    /// See [`Looked`], as far as they are kept.
+    idle_senders: u64,
+    /// Whether both looked wherever a block would cut its connections.
+    is_whole: bool,
     ended_at_first: (u64, u64),
     ended: (u64, u64),
 }
@@ -298,6 +327,8 @@ impl Compared {
         // Nobody knows that there is none among those that were left out.
         let unseen = if halvings > 0 { times(1, halvings) } else { 0 };
         let all_well = times(well.len(), halvings).saturating_add(unseen);
+        // On an estimate nobody is cut.
+        let are_all_seen = halvings == 0 && self.is_whole;
         let (ended_well_at_first, _) = before.unwrap_or(self).ended_at_first;
         let (ended_well, ended_early) = self.ended;
         Counted {
@@ -310,6 +341,7 @@ impl Compared {
                 ended_well_meanwhile: ended_well.saturating_sub(ended_well_at_first),
                 ended_well,
                 ended_early,
+                would_be_cut: are_all_seen.then(|| all_well.saturating_add(self.idle_senders)),
             },
             well,
             halvings,
@@ -323,7 +355,7 @@ fn compare(first: &Found, second: &Found, mut well: HashMap<Key, Ends>, lot: &Lo
     let (earlier, later) = (&first.connections, &second.connections);
     let both_keep = |key: &Key| lot.keeps(key, halvings);
     well.retain(|key, _| both_keep(key));
-    let missing_in = |these: &HashMap<Key, Place>, others: &HashMap<Key, Place>| {
+    let missing_in = |these: &HashMap<Key, Progress>, others: &HashMap<Key, Progress>| {
         let these = these.keys().filter(|key| both_keep(key));
         these.filter(|key| !others.contains_key(*key)).count()
     };
@@ -335,21 +367,11 @@ fn compare(first: &Found, second: &Found, mut well: HashMap<Key, Ends>, lot: &Lo
         came: times(missing_in(later, earlier), halvings),
         went: times(missing_in(earlier, later), halvings),
         well,
+        idle_senders: 0,
+        is_whole: first.is_whole && second.is_whole,
         ended_at_first: first.ended,
         ended: second.ended,
     }
-}
-
-/// Whoever does not read takes bytes as long as its buffers have room, but offers no more of it.
-fn is_well(then: &Place, now: &Seen, least_bytes: u64) -> bool {
-    // Our SYN counts as one byte.
-    let has_taken_all = now.queued_bytes == 0 && now.bytes_acked > 1;
-    let taken = now.bytes_acked.saturating_sub(then.bytes_acked);
-    let read = match (then.edge, now.edge) {
-        (Some(then), Some(now)) => now.saturating_sub(then),
-        _ => taken,
-    };
-    has_taken_all || taken.min(read) >= least_bytes
 }
 
 #[cfg(test)]

@@ -9,16 +9,17 @@
 //! nobody is accused. What has begun is brought to its end.
 
 mod look;
+mod places;
 
 use crate::clock::thread_time;
 use crate::host::owner::{CpuBudget, Share, Stopped};
-use crate::netlink::sock_diag::Namespaces;
 use crate::priority::set_niceness;
 use crate::privilege::outside;
 use crate::state::AgentState;
 use detector_core::engine::{CensusWanted, Counted};
 use detector_core::observe::census::Suspect;
-use look::{Compared, Found, Look, Lot, Places};
+use look::{Compared, Found, Look, Lot};
+use places::{Known, OurWay, Place, Places};
 use std::collections::{HashMap, HashSet};
 use std::convert::Infallible;
 use std::io;
@@ -33,9 +34,6 @@ const ROUND: Duration = Duration::from_millis(500);
 const TIMES_ASKED: u32 = 2_000;
 /// From the first look to the second.
 const BETWEEN_LOOKS: Duration = Duration::from_secs(2);
-
-/// Network namespaces come and go; finding them costs a look at each process.
-const KNOWN_FOR: Duration = Duration::from_secs(10);
 
 /// A second of work at hand, for the many suspects of an attack's first minute: whoever waits for an
 /// answer is not accused meanwhile.
@@ -87,10 +85,13 @@ fn count_suspects(state: &AgentState, mut budget: CpuBudget) -> Result<Infallibl
         } else {
             Vec::new()
         };
-        if !(wanted.is_empty() && open.is_empty()) && known.found.elapsed() > KNOWN_FOR {
+        if !(wanted.is_empty() && open.is_empty()) && known.is_old() {
             known = Known::find();
         }
-        let look = |look: &mut Look, places: &Places| look.take(state, places, &known.namespaces);
+        let look = |look: &mut Look, places: &Places| {
+            let our_way = OurWay::of(state, &known.namespaces);
+            look.take(state, places, &known.namespaces, &our_way);
+        };
         if !open.go_on(state, wanted, look) {
             known = Known::find();
         }
@@ -114,7 +115,7 @@ struct Open {
 
 /// A suspect that was looked at.
 struct Begun {
-    namespaces: Vec<u32>,
+    place: Place,
     found: Found,
     /// What the look before showed with that before it, which is to be seen twice.
     unconfirmed: Option<Compared>,
@@ -153,21 +154,21 @@ impl Open {
         if let Some(at) = self.at {
             for (suspect, begun) in self.suspects.drain() {
                 look.expect(suspect, Some((begun.found, at)));
-                places.insert(suspect, begun.namespaces);
+                places.insert(suspect, begun.place);
                 unconfirmed.extend(begun.unconfirmed.map(|compared| (suspect, compared)));
             }
         }
         for each in wanted {
             places.entry(each.suspect).or_insert_with(|| {
                 look.expect(each.suspect, None);
-                each.namespaces
+                Place::of(each)
             });
         }
         take(&mut look, &places);
         self.at = Some(look.at());
         let mut looked: HashMap<Suspect, _> = look.compared().collect();
         let (mut answers, mut are_all_found) = (Vec::new(), true);
-        for (suspect, namespaces) in places {
+        for (suspect, place) in places {
             let Some((compared, found)) = looked.remove(&suspect) else {
                 are_all_found = false;
                 answers.push((suspect, None));
@@ -178,7 +179,7 @@ impl Open {
                 answers.push((suspect, Some(counted)));
             }
             let begun = Begun {
-                namespaces,
+                place,
                 found,
                 unconfirmed: compared,
             };
@@ -225,24 +226,9 @@ fn tell(state: &AgentState, answers: &[(Suspect, Option<Counted>)]) -> HashSet<S
     taken
 }
 
-/// The network namespaces that are there, and when they were found.
-struct Known {
-    namespaces: Namespaces,
-    found: Instant,
-}
-
-impl Known {
-    fn find() -> Self {
-        Self {
-            namespaces: Namespaces::find(),
-            found: Instant::now(),
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
-    use super::{BETWEEN_LOOKS, Look, Open, Places};
+    use super::{BETWEEN_LOOKS, Known, Look, Open, OurWay, Places};
     use crate::config::Config;
     use crate::netlink::sock_diag::{Ends, Seen};
     use crate::state::AgentState;
@@ -266,6 +252,7 @@ mod tests {
         let wanted = thirds.iter().map(|third| CensusWanted {
             suspect: suspect(*third),
             namespaces: vec![1],
+            is_on_our_way: true,
         });
         wanted.collect()
     }
@@ -283,6 +270,8 @@ mod tests {
                     cookie: [third; 8],
                     queued_bytes: if is_well { 0 } else { 9_000 },
                     bytes_acked: 10_000,
+                    bytes_received: 0,
+                    segments_received: 0,
                     edge: Some(10_000),
                 };
                 look.add(suspect(third), 1, &seen);
@@ -344,11 +333,9 @@ mod tests {
         let (state, _pings) = state(&Config::default());
         let mut open = Open::default();
         let take = |look: &mut Look, places: &Places| {
-            look.take(
-                &state,
-                places,
-                &crate::netlink::sock_diag::Namespaces::find(),
-            );
+            let known = Known::find();
+            let our_way = OurWay::of(&state, &known.namespaces);
+            look.take(&state, places, &known.namespaces, &our_way);
         };
         assert!(
             !open.go_on(&state, wanted(&[1, 2]), take),

@@ -6,6 +6,8 @@ use std::fmt;
 
 /// Characters kept of a name.
 const NAME_CHARS_MAX: usize = 128;
+/// Containers in a container that are told apart; what is further down is one with what holds it.
+const INNER_MAX: usize = 4;
 /// Characters of a container's number that its tools show.
 const SHORT_ID: usize = 12;
 
@@ -14,16 +16,19 @@ const SHORT_ID: usize = 12;
 pub(super) struct Placement {
     /// Kubernetes pod, by its UID.
     pub(super) pod: Option<String>,
-    /// Number of the container, in full.
+    /// Number of the outermost container, in full.
     pub(super) id: Option<String>,
-    /// Container as `runtime:number` or `runtime:name`, numbers shortened as tools show them.
+    /// Outermost container as `runtime:number` or `runtime:name`, numbers shortened as tools show them.
     pub(super) container: Option<String>,
+    /// Containers in it, and users' service managers above those, outermost first: whoever may make groups in a
+    /// container names what is below it as he likes.
+    inner: Vec<String>,
     /// Innermost systemd service or scope; inside the container if there is one.
     pub(super) unit: Option<String>,
     /// The user's service manager above the container, or above the unit where there is none: a user names what
     /// is below it as he likes.
     above: Option<String>,
-    /// The same between container and unit.
+    /// The same between the innermost container and unit.
     between: Option<String>,
 }
 
@@ -69,17 +74,24 @@ impl Placement {
             .split('/')
             .filter(|component| !matches!(*component, "" | "." | ".."))
         {
-            if let Some(pod) = pod_uid(component) {
+            if placement.container.is_none()
+                && let Some(pod) = pod_uid(component)
+            {
                 placement.pod = Some(pod);
             }
             if let Some(container) = container(parent, component) {
-                placement.id = id_in(component).map(str::to_owned);
                 // Units outside are those of the runtime.
-                placement.container = Some(container);
                 let manager = placement.unit.take();
                 let manager = manager.filter(|unit| is_user_manager(Some(unit)));
                 let manager = placement.between.take().or(manager);
-                placement.above = placement.above.or(manager);
+                if placement.container.is_some() {
+                    placement.inner.extend(manager);
+                    placement.inner.push(container);
+                } else {
+                    placement.id = id_in(component).map(str::to_owned);
+                    placement.container = Some(container);
+                    placement.above = manager;
+                }
             } else if is_unit(component) {
                 if is_user_manager(placement.unit.as_deref()) {
                     placement.between = placement.between.or(placement.unit.take());
@@ -87,6 +99,9 @@ impl Placement {
                 placement.unit = Some(clean(component));
             }
             parent = component;
+            if placement.inner.len() >= INNER_MAX {
+                break;
+            }
         }
         placement
     }
@@ -110,17 +125,12 @@ impl Placement {
 impl fmt::Display for Placement {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         let pod = self.pod.as_deref().map(|pod| format!("pod:{pod}"));
-        let parts = [
-            &self.above,
-            &pod,
-            &self.container,
-            &self.between,
-            &self.unit,
-        ];
-        let parts: Vec<&str> = parts
-            .into_iter()
-            .filter_map(|part| part.as_deref())
-            .collect();
+        let outer = [&self.above, &pod, &self.container];
+        let inner = self.inner.iter().map(String::as_str);
+        let below = [&self.between, &self.unit];
+        let outer = outer.into_iter().filter_map(|part| part.as_deref());
+        let below = below.into_iter().filter_map(|part| part.as_deref());
+        let parts: Vec<&str> = outer.chain(inner).chain(below).collect();
         formatter.write_str(&parts.join("/"))
     }
 }

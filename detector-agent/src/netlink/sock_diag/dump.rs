@@ -32,6 +32,10 @@ pub(crate) struct Seen {
     pub(crate) queued_bytes: u32,
     /// Acknowledged since the connection began.
     pub(crate) bytes_acked: u64,
+    /// Received since then.
+    pub(crate) bytes_received: u64,
+    /// In how many segments.
+    pub(crate) segments_received: u32,
     /// Acknowledged or still taken: where the peer's window ends, counted as `bytes_acked` is. It
     /// moves as the peer reads. `None` if this kernel does not say.
     pub(crate) edge: Option<u64>,
@@ -72,11 +76,14 @@ fn seen(payload: &[u8]) -> Option<Seen> {
     let (ends, found) = read(payload)?;
     let bytes_acked = found.bytes_acked?;
     let window = found.window.map(u64::from);
+    let (bytes_received, segments_received) = found.received.unwrap_or_default();
     Some(Seen {
         ends,
         cookie: found.cookie,
         queued_bytes: found.queued_bytes,
         bytes_acked,
+        bytes_received,
+        segments_received,
         edge: window.and_then(|window| bytes_acked.checked_add(window)),
     })
 }
@@ -145,6 +152,7 @@ fn operation(code: u8, yes: usize, no: usize) -> [u8; OPERATION_BYTES] {
 mod tests {
     use super::{Diagnosis, FILTERED};
     use detector_core::observe::peer_address::PeerAddress;
+    use std::io::{Read as _, Write as _};
     use std::net::{IpAddr, TcpListener, TcpStream};
 
     /// Ends of connections of `peers` that are seen, of those to `port`.
@@ -156,6 +164,27 @@ mod tests {
         };
         diagnosis.look(peers, &mut take).unwrap();
         count
+    }
+
+    #[test]
+    fn what_was_received_is_told() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let local = listener.local_addr().unwrap();
+        let mut client = TcpStream::connect(local).unwrap();
+        let (mut served, _) = listener.accept().unwrap();
+        for _ in 0..3 {
+            client.write_all(&[7; 100]).unwrap();
+            served.read_exact(&mut [0; 100]).unwrap();
+        }
+        let peer = PeerAddress::of(local.ip(), 64);
+        let mut found = None;
+        let mut take = |seen: super::Seen| {
+            if seen.ends.local == local {
+                found = Some((seen.bytes_received, seen.segments_received));
+            }
+        };
+        Diagnosis::open().unwrap().look(&[peer], &mut take).unwrap();
+        assert_eq!(found, Some((300, 3)));
     }
 
     #[test]

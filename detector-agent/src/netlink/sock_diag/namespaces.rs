@@ -3,11 +3,22 @@
 use super::Diagnosis;
 use crate::capability::{self, Capability};
 use crate::namespace::{self, Namespace};
+use std::collections::BTreeSet;
+use std::io;
 use std::sync::OnceLock;
 
 /// Why a network namespace cannot be asked.
-pub(crate) const NO_ENTRY: &str =
-    "the agent may not enter its network namespace: it lacks CAP_SYS_ADMIN";
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum NoAnswer {
+    #[error("the agent may not enter its network namespace: it lacks CAP_SYS_ADMIN")]
+    NoEntry,
+    #[error("its network namespace is gone")]
+    Gone,
+    #[error("cannot enter its network namespace: {0}")]
+    Closed(io::Error),
+    #[error("cannot query its sockets: {0}")]
+    NoQuery(io::Error),
+}
 
 /// The network namespaces that are there.
 #[derive(Debug)]
@@ -15,6 +26,9 @@ pub(crate) struct Namespaces {
     own: Option<u32>,
     /// Found when one is asked for in which this thread is not: that costs a look at each process.
     all: OnceLock<Vec<Namespace>>,
+    /// Found once more when one of them was gone: another process may hold it.
+    again: OnceLock<Vec<Namespace>>,
+    on_our_way: OnceLock<Option<BTreeSet<u32>>>,
 }
 
 impl Namespaces {
@@ -23,6 +37,8 @@ impl Namespaces {
         Self {
             own: namespace::current().map(|namespace| namespace.inode),
             all: OnceLock::new(),
+            again: OnceLock::new(),
+            on_our_way: OnceLock::new(),
         }
     }
 
@@ -36,26 +52,79 @@ impl Namespaces {
         })
     }
 
+    /// The one in which this thread was then.
+    pub(crate) const fn own(&self) -> Option<u32> {
+        self.own
+    }
+
+    /// All to which this host's way in leads; `None` if some cannot be asked that may have sockets.
+    pub(crate) fn on_our_way(&self) -> Option<&BTreeSet<u32>> {
+        let found = self.on_our_way.get_or_init(|| self.find_on_our_way());
+        found.as_ref()
+    }
+
+    fn find_on_our_way(&self) -> Option<BTreeSet<u32>> {
+        if !namespace::are_all_in_sight() {
+            return None;
+        }
+        let own = self.own?;
+        let may_enter = capability::has(Capability::SysAdmin);
+        let seen;
+        let all = if may_enter {
+            self.all()
+        } else {
+            seen = namespace::find_all();
+            &seen
+        };
+        let mut found = BTreeSet::from([own]);
+        for each in all.iter().filter(|each| each.inode != own) {
+            let is_ours = match namespace::is_on_our_way(each) {
+                Ok(is_ours) => is_ours,
+                // Nothing is left there that could be cut.
+                Err(error) if error.kind() == io::ErrorKind::NotFound => false,
+                Err(_) => return None,
+            };
+            if is_ours && may_enter {
+                found.insert(each.inode);
+            } else if is_ours && namespace::may_have_sockets(each) {
+                return None;
+            }
+        }
+        Some(found)
+    }
+
     /// Whether the agent may enter that one, if it is still there.
     pub(crate) fn may_enter(&self, netns: u32) -> bool {
         self.own == Some(netns) || capability::has(Capability::SysAdmin)
     }
 
-    /// Moves this thread there; fails with the reason.
-    pub(crate) fn enter(&self, netns: u32) -> Result<Diagnosis, String> {
-        let is_own = namespace::current().is_some_and(|current| current.inode == netns);
-        if !is_own {
-            let found = self.all().iter().find(|each| each.inode == netns);
-            let Some(found) = found else {
-                return Err(if self.all().is_empty() && self.own != Some(netns) {
-                    NO_ENTRY.into()
-                } else {
-                    "its network namespace is gone".into()
-                });
-            };
-            namespace::enter(found)
-                .map_err(|error| format!("cannot enter its network namespace: {error}"))?;
+    /// Moves this thread there.
+    pub(crate) fn enter(&self, netns: u32) -> Result<Diagnosis, NoAnswer> {
+        if namespace::current().is_none_or(|current| current.inode != netns) {
+            self.go_to(netns)?;
         }
-        Diagnosis::open().map_err(|error| format!("cannot query its sockets: {error}"))
+        Diagnosis::open().map_err(NoAnswer::NoQuery)
+    }
+
+    fn go_to(&self, netns: u32) -> Result<(), NoAnswer> {
+        if self.all().is_empty() && self.own != Some(netns) {
+            return Err(NoAnswer::NoEntry);
+        }
+        for is_second in [false, true] {
+            let found = if is_second {
+                self.again.get_or_init(namespace::find_all)
+            } else {
+                self.all()
+            };
+            let Some(found) = found.iter().find(|each| each.inode == netns) else {
+                continue;
+            };
+            match namespace::enter(found) {
+                Ok(()) => return Ok(()),
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                Err(error) => return Err(NoAnswer::Closed(error)),
+            }
+        }
+        Err(NoAnswer::Gone)
     }
 }

@@ -26,6 +26,8 @@ fn seen((queued_bytes, bytes_acked, window): (u32, u64, u64), number: u8) -> See
         cookie: [number; 8],
         queued_bytes,
         bytes_acked,
+        bytes_received: 0,
+        segments_received: 0,
         edge: Some(bytes_acked + window),
     }
 }
@@ -102,6 +104,43 @@ fn a_peer_that_takes_less_than_the_floor_is_not_well() {
     }
 }
 
+/// Log shippers and uploads: bytes and segments that they have sent at both looks, and whether they are well,
+/// and would be cut.
+#[test]
+fn whoever_is_sent_nothing_is_well_if_it_sends_and_would_be_cut_if_it_has() {
+    let looked = |sent: [(u64, u32); 2], is_whole: bool| {
+        let mut before = None;
+        let mut counted = None;
+        for (bytes_received, segments_received) in sent {
+            let mut look = Look::new(&Lot::default(), FLOOR);
+            look.expect(suspect(1), before.take());
+            look.suspects.get_mut(&suspect(1)).unwrap().now.is_whole = is_whole;
+            let seen = Seen {
+                bytes_received,
+                segments_received,
+                ..seen((0, 1, 60_000), 1)
+            };
+            look.add(suspect(1), 1, &seen);
+            let at = look.at();
+            let (_, (compared, found)) = look.compared().next().unwrap();
+            counted = compared.map(|compared| compared.counted(None).census);
+            before = Some((found, at));
+        }
+        let counted = counted.unwrap();
+        (counted.well, counted.would_be_cut)
+    };
+    for (sent, well, would_be_cut) in [
+        ([(5_000, 9), (5_001, 10)], 1, 1),
+        ([(5_000, 40), (5_000, 40)], 0, 1),
+        // A request that waits for its answer.
+        ([(5_000, 4), (5_000, 4)], 0, 0),
+        ([(0, 0), (0, 0)], 0, 0),
+    ] {
+        assert_eq!(looked(sent, true), (well, Some(would_be_cut)), "{sent:?}");
+        assert_eq!(looked(sent, false), (well, None), "{sent:?}");
+    }
+}
+
 #[test]
 fn who_comes_or_goes_between_two_looks_is_not_well() {
     let two = || (0, vec![IDLE[0], IDLE[0]]);
@@ -121,6 +160,7 @@ fn look(lot: &Lot, mut before: Before, connections: &[(Suspect, u64)], well_in: 
     let mut look = Look::new(lot, FLOOR);
     for (suspect, _) in connections {
         look.expect(*suspect, before.remove(suspect));
+        look.suspects.get_mut(suspect).unwrap().now.is_whole = true;
     }
     let local = SocketAddr::from((Ipv4Addr::LOCALHOST, 80));
     for (suspect, count) in connections {
@@ -134,6 +174,8 @@ fn look(lot: &Lot, mut before: Before, connections: &[(Suspect, u64)], well_in: 
                 cookie: u64::from(number).to_ne_bytes(),
                 queued_bytes: if is_well { 0 } else { 9_000 },
                 bytes_acked: 10_000,
+                bytes_received: 0,
+                segments_received: 0,
                 edge: Some(10_000),
             };
             look.add(*suspect, 1, &seen);
@@ -188,9 +230,11 @@ fn of_a_million_connections_few_are_kept_and_the_numbers_are_about_right() {
     assert!(is_about(census.well_before.unwrap(), ALL / 4), "{census:?}");
     assert_eq!((census.came, census.went), (0, 0));
     assert!(counted.halvings >= 5);
+    assert_eq!(census.would_be_cut, None, "an estimate");
     // Who has few keeps them all.
     let counted = pairs[2][&suspect(2)].counted(Some(&pairs[1][&suspect(2)]));
     assert_eq!((counted.census.connections, counted.census.well), (100, 25));
+    assert_eq!(counted.census.would_be_cut, Some(25));
     assert_eq!(counted.halvings, 0);
 }
 

@@ -64,6 +64,56 @@ fn what_a_user_names_is_nobody_elses_unit_or_container() {
     );
 }
 
+/// So may root in a container whose groups he may make.
+#[test]
+fn what_a_container_names_is_no_other_container() {
+    const OTHER: &str = "9a8b7c6d5e4f3a2b1c0d9e8f7a6b5c4d3e2f1a0b9c8d7e6f5a4b3c2d1e0f9a8b";
+    let pod = "2f1c3d4e-5a6b-7c8d-9e0f-a1b2c3d4e5f6";
+    let manager = "user.slice/user-1000.slice/user@1000.service";
+    for (path, id, expected) in [
+        (
+            "/lxc.payload.c1/docker-{ID}.scope".to_owned(),
+            None,
+            "lxc:c1/docker:3f2ab9c07d5e",
+        ),
+        (
+            format!("/docker/{OTHER}/docker-{{ID}}.scope/nginx.service"),
+            Some(OTHER),
+            "docker:9a8b7c6d5e4f/docker:3f2ab9c07d5e/nginx.service",
+        ),
+        (
+            format!("/docker/{OTHER}/kubepods/besteffort/pod{pod}/{{ID}}"),
+            Some(OTHER),
+            "docker:9a8b7c6d5e4f/container:3f2ab9c07d5e",
+        ),
+        (
+            format!("/kubepods/besteffort/pod{pod}/{OTHER}/{{ID}}"),
+            Some(OTHER),
+            "pod:2f1c3d4e-5a6b-7c8d-9e0f-a1b2c3d4e5f6/container:9a8b7c6d5e4f/container:3f2ab9c07d5e",
+        ),
+        (
+            format!("/lxc.payload.c1/{manager}/docker-{{ID}}.scope/nginx.service"),
+            None,
+            "lxc:c1/user@1000.service/docker:3f2ab9c07d5e/nginx.service",
+        ),
+        (
+            "/lxc.payload.c1/lxc/a/lxc/b/{ID}".to_owned(),
+            None,
+            "lxc:c1/lxc:a/lxc:b/container:3f2ab9c07d5e",
+        ),
+        (
+            "/lxc.payload.c1/lxc/a/lxc/b/lxc/c/lxc/d/lxc/e/nginx.service".to_owned(),
+            None,
+            "lxc:c1/lxc:a/lxc:b/lxc:c/lxc:d",
+        ),
+    ] {
+        let text = format!("0::{path}\n");
+        assert_name(&text, expected);
+        let placement = Placement::parse(text.replace("{ID}", ID).as_bytes());
+        assert_eq!(placement.id.as_deref(), id, "{text}");
+    }
+}
+
 #[test]
 fn hierarchies_of_the_first_version() {
     let text = "12:pids:/system.slice/apache2.service\n\
