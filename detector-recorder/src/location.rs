@@ -257,10 +257,13 @@ mod tests {
                 })
             });
             let (mut started, mut refused) = (0, 0);
-            while !asks.is_finished() {
+            loop {
                 match WriterLock::take(folder) {
                     Ok(_) => started += 1,
                     Err(_) => refused += 1,
+                }
+                if asks.is_finished() {
+                    break;
                 }
             }
             assert!(started > 0 && refused == 0, "{started}, {refused} refused");

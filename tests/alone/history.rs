@@ -218,10 +218,7 @@ fn an_agent_of_a_container_counts_what_ends_in_it_alone() -> Result<()> {
         let address = story.lab.addresses.server(Family::V4);
         let client = story.lab.addresses.client(Family::V4);
         let server = TinyServer::start(story.server(), address)?;
-        let options = AgentOptions {
-            configuration: Some("[detect]\nscope = \"container\"\n".to_owned()),
-            ..AgentOptions::default()
-        };
+        let options = AgentOptions::with("[detect]\nscope = \"container\"\n");
         let agent = Agent::start_in_with(story.server(), story.folder(), &options)?;
         fetch(&story.lab.client, client, server.address())?;
         agent.stop(Signal::SIGTERM)?;

@@ -18,6 +18,7 @@ macro_rules! both_families {
     };
 }
 
+mod block;
 mod guard;
 mod history;
 mod incidents;
@@ -27,6 +28,9 @@ mod oom_kill;
 mod orphan_limit;
 mod places;
 mod records;
+mod selftest;
+mod slow_readers;
+mod start;
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 

@@ -4,7 +4,7 @@
 
 use anyhow::{Result, ensure};
 use detector_tests::PATIENCE;
-use detector_tests::agent::{Agent, AgentOptions};
+use detector_tests::agent::Agent;
 use detector_tests::crafted_stage::CraftedStage;
 use detector_tests::lab::Family;
 use detector_tests::story::Story;
@@ -29,15 +29,19 @@ fn a_small_window_is_an_attack_soon(family: Family) -> Result<()> {
 fn attack_soon(name: &'static str, family: Family) -> Result<()> {
     let _machine = crate::machine();
     Story::play(&format!("{name}-{}", family.name()), family, |story| {
-        let agent = Agent::start_with(story.folder(), &AgentOptions::without_configuration())?;
+        let agent = Agent::start_beside_readers(story.folder())?;
         let stage = CraftedStage::set(story)?;
         let _play = stage.play(name)?;
         // All connections have asked by now.
         let began = Instant::now();
+        let waited = agent.waited_for_processor()?;
         let seen = agent.wait_peer(stage.peer_ip(), "an attack", PATIENCE, |seen| {
             seen.verdict.as_deref() == Some("zero-window-attack")
         })?;
-        ensure!(began.elapsed() <= SOON, "{:?}, {seen:?}", began.elapsed());
+        let took = began.elapsed();
+        let waited = agent.waited_for_processor()?.saturating_sub(waited);
+        // What other programs kept the processor from it is not its own.
+        ensure!(took <= SOON + waited, "{took:?}, {waited:?}, {seen:?}");
         ensure!(seen.severity == "critical", "{seen:?}");
         Ok(())
     })

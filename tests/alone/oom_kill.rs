@@ -10,6 +10,9 @@ use detector_tests::lab::{Child, ControlGroup};
 use detector_tests::story::in_folder;
 use detector_tests::{PATIENCE, expect};
 use nix::sched::{CloneFlags, unshare};
+use nix::sys::signal::Signal;
+use nix::sys::wait::{Id, WaitPidFlag, WaitStatus, waitid};
+use nix::unistd::Pid;
 use rustix::mount::{MountPropagationFlags, mount_bind, mount_change};
 use serde_json::Value;
 use std::os::unix::process::CommandExt;
@@ -18,29 +21,41 @@ use std::process::{Command, Stdio};
 use std::time::Duration;
 
 const MEMORY_BYTES: u64 = 20 << 20;
-/// A victim may be gone before it is looked at, on a busy host: the hook names it all the same.
+/// In the older hierarchy a victim may have no group any more when it is looked at: the hook names it all
+/// the same.
 const TRIES: usize = 5;
 /// Nothing may follow for a minute before it is over.
 const IS_OVER: Duration = Duration::from_secs(180);
 
-/// Has the kernel kill a process that takes memory without end, and returns its number.
-fn kill_for_memory(group: &ControlGroup) -> Result<u32> {
+/// Has the kernel kill a process that takes memory without end. Until it is dropped it is there to be
+/// looked at.
+fn kill_for_memory(group: &ControlGroup) -> Result<Child> {
     kill_in(group, |_| Ok(()))
 }
 
 /// The same; `prepare` may place it in another hierarchy, too.
-fn kill_in(group: &ControlGroup, prepare: impl FnOnce(&mut Command) -> Result<()>) -> Result<u32> {
+fn kill_in(
+    group: &ControlGroup,
+    prepare: impl FnOnce(&mut Command) -> Result<()>,
+) -> Result<Child> {
     group.leave_memory(MEMORY_BYTES)?;
     // One line that never ends.
     let mut greedy = Command::new("tail");
     greedy.arg("/dev/zero").stdout(Stdio::null());
     prepare(&mut greedy)?;
     group.place(&mut greedy)?;
-    let mut greedy = Child::start(greedy)?;
-    let pid = greedy.pid();
-    let status = greedy.wait(PATIENCE)?;
-    ensure!(!status.success(), "nobody killed it: {status}");
-    Ok(pid)
+    let greedy = Child::start(greedy)?;
+    let pid = Pid::from_raw(greedy.pid().try_into()?);
+    let look = WaitPidFlag::WEXITED | WaitPidFlag::WNOHANG | WaitPidFlag::WNOWAIT;
+    let status = expect::until("it is killed", PATIENCE, || {
+        let status = waitid(Id::Pid(pid), look)?;
+        Ok((status != WaitStatus::StillAlive).then_some(status))
+    })?;
+    ensure!(
+        matches!(status, WaitStatus::Signaled(_, Signal::SIGKILL, _)),
+        "nobody killed it: {status:?}"
+    );
+    Ok(greedy)
 }
 
 fn group(name: &str) -> Result<ControlGroup> {
@@ -91,7 +106,8 @@ fn a_kill_is_told_with_its_victim_and_is_over_a_minute_later() -> Result<()> {
     in_folder("oom-kill", |folder| {
         let agent = Agent::start(folder)?;
         let group = group("oom-kill")?;
-        let pid = kill_for_memory(&group)?;
+        let victim = kill_for_memory(&group)?;
+        let pid = victim.pid();
         let incident = wait(&agent, PATIENCE, |_| true)?;
         ensure!(incident["severity"] == "critical", "{incident}");
         let state = folder.join("agent/state");
@@ -156,7 +172,7 @@ fn without_the_kernels_log_the_hook_names_the_victim_and_the_status_says_what_is
             Ok((!status["kernel_log_failure"].is_null()).then_some(status))
         })?;
         ensure!(status["ready"] == true, "{status}");
-        ensure!(agent.log()?.contains("cannot read the kernel's log"));
+        agent.wait_log("cannot read the kernel's log")?;
         // What was killed before the first look is no news.
         expect::until("the host was looked at", PATIENCE, || {
             let host: Value = serde_json::from_str(&agent.get("/v1/host")?.body)?;
@@ -164,10 +180,11 @@ fn without_the_kernels_log_the_hook_names_the_victim_and_the_status_says_what_is
         })?;
         let group = group("oom-kill-unread")?;
         for _ in 0..TRIES {
-            let pid = kill_for_memory(&group)?;
+            let victim = kill_for_memory(&group)?;
+            let pid = victim.pid();
             wait(&agent, PATIENCE, |_| true)?;
             let note = note_of(&folder.join("agent/state"), pid, |kill| kill.by_hook)?;
-            ensure!(agent.log()?.contains(&note.text), "{note:?}");
+            agent.wait_log(&note.text)?;
             let kill = note.kill.as_ref().context("a kill has fields")?;
             ensure!(
                 !kill.by_log && kill.name.as_deref() == Some("tail"),
@@ -187,23 +204,24 @@ fn a_victim_that_is_out_of_sight_is_placed_by_its_control_group() -> Result<()> 
     let _machine = crate::machine();
     in_folder("oom-kill-unseen", |folder| {
         let options = AgentOptions {
-            configuration: Some("[detect]\nscope = \"host\"\n".to_owned()),
             under: [
                 in_a_container(),
                 with_mounts("mount --bind /dev/null /dev/kmsg"),
             ]
             .concat(),
-            ..AgentOptions::default()
+            ..AgentOptions::with("[detect]\nscope = \"host\"\n")
         };
         let _agent = Agent::start_with(folder, &options)?;
         let name = format!("detector-unseen-{}.service", std::process::id());
         let group = ControlGroup::of_memory(name.clone())?;
         // Where the older hierarchy has the memory, services have groups in the other as well.
         let unified = ControlGroup::create(name.clone()).ok();
-        let pid = kill_in(&group, |greedy| {
+        let victim = kill_in(&group, |greedy| {
             unified.iter().try_for_each(|unified| unified.place(greedy))
         })?;
-        let note = note_of(&folder.join("agent/state"), pid, |kill| kill.by_hook)?;
+        let note = note_of(&folder.join("agent/state"), victim.pid(), |kill| {
+            kill.by_hook
+        })?;
         let kill = note.kill.as_ref().context("a kill has fields")?;
         ensure!(!kill.by_log, "{kill:?}");
         ensure!(kill.unit == Some(name), "{kill:?}");

@@ -219,10 +219,7 @@ fn wrong_requests_get_an_answer_that_says_so() -> Result<()> {
 #[test]
 fn wrong_requests_beside_slow_clients_leave_it_well() -> Result<()> {
     Story::play("http-hostile", Family::V4, |story| {
-        let options = AgentOptions {
-            configuration: Some("[detect]\nscope = \"container\"\n".to_owned()),
-            ..AgentOptions::default()
-        };
+        let options = AgentOptions::with("[detect]\nscope = \"container\"\n");
         let agent = Agent::start_in_with(story.server(), story.folder(), &options)?;
         let plan = Plan {
             requests: 4_000,

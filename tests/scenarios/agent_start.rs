@@ -1,9 +1,9 @@
-//! Start and stop: ready in time, clean end on SIGTERM and SIGINT, the service manager told of each
+//! Start and stop: clean end on SIGTERM and SIGINT, the service manager told of each
 //! step, and an exit code with a clear reason for each start that cannot be.
 
 use anyhow::{Context, Result, ensure};
 use detector_tests::PATIENCE;
-use detector_tests::agent::{Agent, AgentOptions, command};
+use detector_tests::agent::{Agent, command};
 use detector_tests::lab::Child;
 use detector_tests::story::in_folder;
 use nix::sys::signal::Signal;
@@ -12,25 +12,6 @@ use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixDatagram;
 use std::path::Path;
 use std::process::{Command, Stdio};
-use std::time::Duration;
-
-#[test]
-fn ready_within_half_a_second() -> Result<()> {
-    in_folder("ready", |folder| {
-        let mut spans = Vec::new();
-        for number in 0..5 {
-            let folder = folder.join(number.to_string());
-            let agent = Agent::start_with(&folder, &AgentOptions::without_configuration())?;
-            // What other programs kept the processor from it is not its own.
-            let waited = agent.waited_for_processor()?;
-            spans.push(agent.ready_after.saturating_sub(waited));
-            agent.stop(Signal::SIGTERM)?;
-        }
-        let best = spans.iter().min().context("no start")?;
-        ensure!(*best <= Duration::from_millis(500), "ready after {spans:?}");
-        Ok(())
-    })
-}
 
 #[test]
 fn stops_when_asked() -> Result<()> {

@@ -36,9 +36,7 @@ fn what_is_missed_least_is_given_up_and_stalls_are_still_found() -> Result<()> {
         expect::until("all is given up", 2 * PATIENCE, || {
             Ok((budget(&agent)?["given_up"] == all).then_some(()))
         })?;
-        let log = agent.log()?;
-        let line = "given up for now: windows of suspects in the flight recorder";
-        ensure!(log.contains(line), "{log}");
+        agent.wait_log("given up for now: windows of suspects in the flight recorder")?;
         let metrics = agent.metrics()?;
         let given_up = metrics.value("detector_budget_given_up", &[("what", "owners")])?;
         ensure!(given_up > 0.0);

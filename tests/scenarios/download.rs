@@ -80,10 +80,14 @@ fn stalled_download_is_measured(family: Family) -> Result<()> {
         });
         grown?;
 
-        let metrics = agent.metrics()?;
-        let pinned = metrics.value("detector_peer_pinned_bytes", &labels)?;
-        let queued = write_queue_bytes(story.server(), address)?;
-        expect::within_percent("detector_peer_pinned_bytes", pinned, queued, 10.0)?;
+        let what = "a scrape and ss show the same queue";
+        let metrics = expect::until(what, PATIENCE, || {
+            let metrics = agent.metrics()?;
+            let pinned = metrics.value("detector_peer_pinned_bytes", &labels)?;
+            let queued = write_queue_bytes(story.server(), address)?;
+            let agrees = expect::within_percent("pinned bytes", pinned, queued, 10.0).is_ok();
+            Ok(agrees.then_some(metrics))
+        })?;
         ensure!(metrics.value("detector_peer_stalled_connections", &labels)? == 1.0);
         ensure!(metrics.value("detector_peer_zero_window_episodes_total", &labels)? >= 1.0);
         Ok(())

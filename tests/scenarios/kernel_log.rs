@@ -51,9 +51,8 @@ fn fill_the_table(
 ) -> Result<()> {
     Story::play(&suffix(name, family), family, |story| {
         let options = AgentOptions {
-            configuration: Some(format!("[budget]\nconnections = {CAPACITY}\n")),
             log_level,
-            ..AgentOptions::without_configuration()
+            ..AgentOptions::with(&format!("connections = {CAPACITY}\n"))
         };
         let agent = Agent::start_with(story.folder(), &options)?;
         let stage = CraftedStage::set(story)?;

@@ -1,6 +1,6 @@
 //! Packets lost on the way are `loss`, not window probes, and blame nobody for shrinking. Where packets
-//! only overtake each other, what was sent again is known to have been needless. The quiet twins are the same download on a link that loses nothing, and readers there that are slow: what is
-//! sent again for them is a tail probe.
+//! only overtake each other, what was sent again is known to have been needless. The quiet twin is the same download
+//! on a link that loses nothing; readers there that are slow are among the stories that are played alone.
 
 use crate::stage::{both_families, expect_unblamed, suffix};
 use anyhow::{Context, Result, ensure};
@@ -11,20 +11,18 @@ use detector_tests::servers::TinyServer;
 use detector_tests::story::Story;
 use detector_tests::{PATIENCE, expect};
 use std::net::SocketAddr;
-use std::time::Duration;
 
 const ANSWER_BYTES: usize = 2_000_000;
 
 both_families!(
     lost_packets_are_loss,
     overtaken_packets_are_sent_again_needlessly,
-    lossless_link_is_not_mentioned,
-    slow_readers_lose_nothing
+    lossless_link_is_not_mentioned
 );
 
 fn lost_packets_are_loss(family: Family) -> Result<()> {
     Story::play(&suffix("loss", family), family, |story| {
-        let agent = Agent::start(story.folder())?;
+        let agent = Agent::start_beside_readers(story.folder())?;
         let server = TinyServer::start(story.server(), story.lab.addresses.server(family))?;
         let mut client = KernelPeer::connect(&story.lab.client, server.address())?;
         drop_incoming(&story.lab.client, 5)?;
@@ -120,34 +118,6 @@ fn lossless_link_is_not_mentioned(family: Family) -> Result<()> {
                 .is_none_or(|seen| seen.retransmits.window_probe == 0),
             "{seen:?}"
         );
-        Ok(())
-    })
-}
-
-/// They draw loss probes, which they report back as received twice.
-fn slow_readers_lose_nothing(family: Family) -> Result<()> {
-    Story::play(&suffix("slow-readers", family), family, |story| {
-        let agent = Agent::start(story.folder())?;
-        let server = TinyServer::start(story.server(), story.lab.addresses.server(family))?;
-        let peer = story.lab.addresses.client(family);
-        let pauses = [1, 2, 5, 10, 20, 30, 50, 80].map(Duration::from_millis);
-        let mut readers = Vec::new();
-        for pause in pauses {
-            let mut client = KernelPeer::connect(&story.lab.client, server.address())?;
-            client.request("/bytes/1000000000")?;
-            readers.push(client.read_slowly(20_000, pause));
-        }
-        let has_probed =
-            |seen: &PeerView| seen.retransmits.tail_probe >= 5 && seen.retransmits_needless > 0;
-        let seen = agent.wait_peer(peer, "tail probes", PATIENCE, has_probed)?;
-        ensure!(seen.retransmits.loss == 0, "{seen:?}");
-        ensure!(
-            seen.retransmits_needless <= seen.retransmits.tail_probe,
-            "{seen:?}"
-        );
-        let metrics = agent.metrics()?;
-        let needless = metrics.value("detector_retransmits_needless_total", &[])?;
-        ensure!(needless > 0.0, "{}", metrics.text());
         Ok(())
     })
 }

@@ -41,7 +41,6 @@ mod report;
 mod restart;
 mod salami;
 mod segments;
-mod selftest;
 mod slow_link;
 mod stage;
 mod state_folder;

@@ -36,7 +36,7 @@ fn namespace_made_after_the_agent_is_swept(family: Family) -> Result<()> {
 
 fn reader_in_a_late_namespace_is_not_mentioned(family: Family) -> Result<()> {
     Story::play(&suffix("late-namespace-reader", family), family, |story| {
-        let agent = Agent::start(story.folder())?;
+        let agent = Agent::start_beside_readers(story.folder())?;
         let late = Lab::build()?;
         let stage = set_in(&late.server, story)?;
         expect_only_stall_blamed(&agent, &stage, &late.server)
@@ -54,7 +54,7 @@ fn namespace_of_a_container_is_swept(family: Family) -> Result<()> {
 
 fn reader_in_a_container_is_not_mentioned(family: Family) -> Result<()> {
     Story::play(&suffix("container-reader", family), family, |story| {
-        let agent = Agent::start(story.folder())?;
+        let agent = Agent::start_beside_readers(story.folder())?;
         let (_container, namespace) = start_container()?;
         let stage = set_in(&namespace, story)?;
         expect_only_stall_blamed(&agent, &stage, &namespace)
@@ -130,7 +130,7 @@ fn start_container() -> Result<(Child, Namespace)> {
     require(&[("unshare", "util-linux")])?;
     let own = Namespace::here()?.inode()?;
     let mut command = Command::new("unshare");
-    command.args(["--net", "sleep", "120"]);
+    command.args(["--net", "sleep", "600"]);
     let container = Child::start(command)?;
     let namespace = expect::until("the container is in its namespace", PATIENCE, || {
         let namespace = Namespace::of_process(container.pid()).context("namespace of the child")?;

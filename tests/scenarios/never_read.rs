@@ -3,7 +3,7 @@
 
 use crate::stage::{CraftedStage, both_families, suffix};
 use anyhow::Result;
-use detector_tests::agent::{Agent, AgentOptions};
+use detector_tests::agent::Agent;
 use detector_tests::expect;
 use detector_tests::lab::Family;
 use detector_tests::story::Story;
@@ -25,7 +25,7 @@ fn small_buffers_that_are_read_are_not(family: Family) -> Result<()> {
 /// For longer than a hoard that was never read takes to be named.
 fn honest(case: &'static str, family: Family) -> Result<()> {
     Story::play(&suffix(case, family), family, |story| {
-        let agent = Agent::start_with(story.folder(), &AgentOptions::without_configuration())?;
+        let agent = Agent::start_beside_readers(story.folder())?;
         let stage = CraftedStage::set(story)?;
         let _play = stage.play(case)?;
         let peer = story.lab.addresses.client(family);

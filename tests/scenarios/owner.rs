@@ -30,7 +30,14 @@ fn nginx_is_named_not_held_and_remembered(family: Family) -> Result<()> {
     Story::play(&suffix("owner-nginx", family), family, |story| {
         let agent = Agent::start(story.folder())?;
         let ip = story.lab.addresses.server(family);
-        let nginx = Nginx::start(story.server(), ip, story.folder(), NginxSettings::default())?;
+        // Not the one of the tests, in which servers of other stories are held.
+        let id = format!("{:08x}{:04x}", std::process::id(), story.lab.number());
+        let group = ControlGroup::create(format!("docker-{id:0<64}.scope"))?;
+        let settings = NginxSettings {
+            group: Some(&group),
+            ..NginxSettings::default()
+        };
+        let nginx = Nginx::start(story.server(), ip, story.folder(), settings)?;
         let client = ask(story, nginx.address())?;
         let peer = client.address()?.ip();
         let named = agent.wait_connection(peer, "its owner", PATIENCE, |seen| {

@@ -103,7 +103,9 @@ fn resolve(folder: &Path, state: &Path, ip: IpAddr) -> Result<()> {
     let hosts = folder.join("hosts");
     fs::write(&hosts, format!("{ip} {NAME}\n"))?;
     let under = with_mounts(&format!("mount --bind {} /etc/hosts", hosts.display()));
-    for arguments in [&["report"][..], &["report", "--resolve"]] {
+    // Names of other stories' peers are not asked for.
+    let last = ["report", "--incident", "last"];
+    for arguments in [&last[..], &[&last[..], &["--resolve"]].concat()] {
         let mut report = command_under(&under, &binary()?);
         report.args(arguments).arg("--state-dir").arg(state);
         let output = report.output()?;

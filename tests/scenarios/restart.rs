@@ -64,14 +64,14 @@ fn reader_is_not_mentioned_after_a_kill(family: Family) -> Result<()> {
 /// One connection that reads a part under the first agent and the rest under the second.
 fn play_reader(name: &str, family: Family, end: impl FnOnce(Agent) -> Result<()>) -> Result<()> {
     Story::play(&suffix(name, family), family, |story| {
-        let agent = Agent::start(story.folder())?;
+        let agent = Agent::start_beside_readers(story.folder())?;
         let stage = CraftedStage::set(story)?;
         let peer = stage.connect(4_001, Profile::default())?;
         peer.request("/after/500000")?;
         acts::read_rest(&peer, 1_000)?;
         expect_unblamed(&agent, stage.peer_ip())?;
         end(agent)?;
-        let again = Agent::start(story.folder())?;
+        let again = Agent::start_beside_readers(story.folder())?;
         peer.send(b"more")?;
         peer.wait_bytes(501_000)?;
         expect_unblamed(&again, stage.peer_ip())

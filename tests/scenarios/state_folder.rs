@@ -119,15 +119,6 @@ impl<'s> Readers<'s> {
     }
 }
 
-/// Waits for a line of the agent's log.
-fn wait_log(agent: &Agent, words: &str) -> Result<()> {
-    let what = format!("the agent logs `{words}`");
-    let waited = expect::until(&what, PATIENCE, || {
-        Ok(agent.log()?.contains(words).then_some(()))
-    });
-    waited.with_context(|| agent.log().unwrap_or_default())
-}
-
 /// Waits until an event of this connection is in the file.
 fn wait_recorded(state: &Path, remote: &str) -> Result<()> {
     expect::until("it is recorded", PATIENCE, || {
@@ -169,7 +160,7 @@ fn a_full_disk_stops_samples_before_findings_and_detection_never() -> Result<()>
         ensure!(lost("sample")? == 0.0);
 
         mount.fill(24 << 20)?;
-        wait_log(&agent, "little room is left for ")?;
+        agent.wait_log("little room is left for ")?;
         ensure!(agent.log()?.contains("make room on its file system"));
         wait_recorded(&mount.0, &readers.stall(&agent)?)?;
         expect::until("samples are counted", PATIENCE, || {
@@ -185,12 +176,12 @@ fn a_full_disk_stops_samples_before_findings_and_detection_never() -> Result<()>
             mount.fill(64 << 20)?;
             Ok((agent.metrics()?.sum(failures)? > 0.0).then_some(event))
         })?;
-        wait_log(&agent, "what is found meanwhile waits in memory")?;
+        agent.wait_log("what is found meanwhile waits in memory")?;
         ensure!(agent.metrics()?.sum("detector_recorder_up")? == 0.0);
         let after = readers.stall(&agent)?;
 
         mount.make_room()?;
-        wait_log(&agent, "all is recorded again")?;
+        agent.wait_log("all is recorded again")?;
         wait_recorded(&mount.0, &full)?;
         wait_recorded(&mount.0, &after)?;
         ensure!(agent.metrics()?.sum("detector_recorder_up")? == 1.0);
@@ -256,15 +247,23 @@ fn a_folder_that_is_missing_is_made_and_a_file_that_is_removed_begun_anew() -> R
         let mut readers = Readers::of(story)?;
         wait_recorded(&state, &readers.stall(&agent)?)?;
         for entry in fs::read_dir(&state)? {
-            fs::remove_file(entry?.path())?;
+            // What is there for a moment the agent may have removed itself.
+            match fs::remove_file(entry?.path()) {
+                Err(error) if error.kind() == ErrorKind::NotFound => {}
+                removed => removed?,
+            }
         }
-        wait_log(
-            &agent,
-            " was removed while it was written; a new one is begun",
-        )?;
+        agent.wait_log(" was removed while it was written; a new one is begun")?;
         wait_recorded(&state, &readers.stall(&agent)?)?;
         ensure!(agent.metrics()?.sum("detector_recorder_up")? == 1.0);
-        fs::remove_dir_all(&state)?;
+        expect::until("the folder is gone", PATIENCE, || {
+            match fs::remove_dir_all(&state) {
+                // The agent has made a file meanwhile.
+                Err(error) if error.kind() == ErrorKind::DirectoryNotEmpty => Ok(None),
+                Err(error) if error.kind() == ErrorKind::NotFound => Ok(Some(())),
+                removed => Ok(Some(removed?)),
+            }
+        })?;
         let is_bounded = agent.status()?["privilege"]["landlock"] == true;
         let words = match is_bounded {
             true => "was removed while it was written, and a new one cannot be begun: ",

@@ -15,10 +15,7 @@ use std::path::Path;
 
 /// An agent that is not held up by what others play at the same time.
 fn watching_little() -> AgentOptions {
-    AgentOptions {
-        configuration: Some("[detect]\nscope = \"container\"\n".to_owned()),
-        ..AgentOptions::default()
-    }
+    AgentOptions::with("[detect]\nscope = \"container\"\n")
 }
 
 /// What `detector check` says there; nothing that it lacks keeps it from starting.

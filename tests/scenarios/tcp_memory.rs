@@ -90,7 +90,7 @@ fn program_that_reads_is_not_mentioned(family: Family) -> Result<()> {
         let holds = start_program(story, address, "hold")?;
         let _peer = reads.send_to(address, 4_002)?;
         wait_unread(&agent, &holds, 0)?;
-        let host = host(&agent)?;
+        let host = host(&agent)?.context("nobody has looked")?;
         ensure!(find_unread(&host, &reads.program).is_none(), "{host}");
         expect_unblamed(&agent, reads.peer_ip)
     })
@@ -106,8 +106,8 @@ fn stalled_send_queues_are_told_apart(family: Family) -> Result<()> {
             seen.stalled_connections == 1 && seen.pinned_bytes > 0
         })?;
         expect::until("the stalled queue is told", PATIENCE, || {
-            let held = held(&host(&agent)?)?;
-            let stalled = held["held_bytes"]["stalled_send"].as_u64();
+            let host = host(&agent)?.unwrap_or_default();
+            let stalled = host["tcp_memory_held"]["held_bytes"]["stalled_send"].as_u64();
             // Others may stall on this kernel.
             Ok((stalled >= Some(seen.pinned_bytes)).then_some(()))
         })
@@ -135,28 +135,36 @@ fn container_is_told_with_its_limit(family: Family) -> Result<()> {
         })?;
         client.request("/large")?;
         let unit = format!("docker:{id}");
-        let services = expect::until("the container is told", PATIENCE, || {
+        let told = || -> Result<Option<Value>> {
             let status = agent.status()?;
             let mut services = status["held_workers"].as_array().into_iter().flatten();
             Ok(services
                 .find(|each| each["service"] == unit.as_str())
                 .cloned())
-        })?;
+        };
         let peer = client.address()?.ip();
-        let page: Value = serde_json::from_str(&agent.get(&format!("/v1/peers/{peer}"))?.body)?;
+        let page = || -> Result<Value> {
+            let page = agent.get(&format!("/v1/peers/{peer}"))?;
+            Ok(serde_json::from_str(&page.body)?)
+        };
         if !counts_sockets {
+            let service = expect::until("the container is told", PATIENCE, told)?;
             // Not a guess from the other hierarchy.
-            ensure!(services["memory"].is_null(), "{services}");
+            ensure!(service["memory"].is_null(), "{service}");
+            let page = page()?;
             ensure!(page["unit_shares"] == serde_json::json!([]), "{page}");
             return Ok(());
         }
-        let memory = &services["memory"];
-        ensure!(memory["limit_bytes"] == 64 << 20, "{services}");
-        ensure!(memory["pinned_bytes"].as_u64() > Some(0), "{services}");
-        let share = &page["unit_shares"][0];
-        ensure!(share["unit"] == unit.as_str(), "{page}");
-        ensure!(share["limit_bytes"] == 64 << 20 && share["pinned_bytes"].as_u64() > Some(0));
-        Ok(())
+        let is_told = |memory: &Value| {
+            memory["limit_bytes"] == 64 << 20 && memory["pinned_bytes"].as_u64() > Some(0)
+        };
+        let both = expect::until("the container is told with its limit", PATIENCE, || {
+            let is_of_service = told()?.is_some_and(|service| is_told(&service["memory"]));
+            let share = &page()?["unit_shares"][0];
+            let is_of_page = share["unit"] == unit.as_str() && is_told(share);
+            Ok((is_of_service && is_of_page).then_some(()))
+        });
+        both.with_context(|| format!("{:?}, {:?}", told(), page()))
     })
 }
 
@@ -225,14 +233,13 @@ fn start_program(story: &Story, address: SocketAddr, deed: &str) -> Result<Child
 /// has not accepted.
 fn wait_unread(agent: &Agent, program: &Child, not_accepted: u64) -> Result<Value> {
     let found = expect::until("the program is named", PATIENCE, || {
-        let host = host(agent)?;
-        let unread = find_unread(&host, program);
+        let unread = host(agent)?.and_then(|host| find_unread(&host, program));
         Ok(unread.filter(|unread| {
             unread["bytes"].as_u64() >= Some(SENT_BYTES as u64)
                 && unread["not_accepted"] == not_accepted
         }))
     });
-    found.with_context(|| format!("{:#}", host(agent).unwrap_or_default()["tcp_memory_held"]))
+    found.with_context(|| format!("{:#?}", host(agent)))
 }
 
 fn find_unread(host: &Value, program: &Child) -> Option<Value> {
@@ -243,19 +250,16 @@ fn find_unread(host: &Value, program: &Child) -> Option<Value> {
     found.cloned()
 }
 
-/// `/v1/host`, checked against its schema; what holders have adds up.
-fn host(agent: &Agent) -> Result<Value> {
+/// `/v1/host`, checked against its schema, once somebody has looked who holds what; what holders have adds up.
+fn host(agent: &Agent) -> Result<Option<Value>> {
     let host: Value = serde_json::from_str(&agent.get("/v1/host")?.body)?;
     Schema::read("host")?.check(&host)?;
-    let held = held(&host)?;
+    let held = &host["tcp_memory_held"];
+    if held.is_null() {
+        return Ok(None);
+    }
     let holders = held["held_bytes"].as_object().context("holders")?;
     let sum: u64 = holders.values().filter_map(Value::as_u64).sum();
     ensure!(Some(sum) >= held["counted_bytes"].as_u64(), "{held}");
-    Ok(host)
-}
-
-fn held(host: &Value) -> Result<Value> {
-    let held = host["tcp_memory_held"].clone();
-    ensure!(!held.is_null(), "nobody has looked: {host}");
-    Ok(held)
+    Ok(Some(host))
 }

@@ -44,13 +44,8 @@ fn curl(agent: &Agent, arguments: &[&str]) -> Result<Output> {
 fn metrics_are_for_those_with_the_password() -> Result<()> {
     in_folder("web-access", |folder| {
         let file = write(folder, CERTIFICATE)?;
-        let options = AgentOptions {
-            configuration: Some(format!(
-                "[web]\nconfig_file = \"{file}\"\ntls_required = true\n"
-            )),
-            ..AgentOptions::default()
-        };
-        let agent = Agent::start_with(folder, &options)?;
+        let text = format!("[web]\nconfig_file = \"{file}\"\ntls_required = true\n");
+        let agent = Agent::start_with(folder, &AgentOptions::with(&text))?;
         ensure!(
             agent.log()?.contains("metrics on https://"),
             "{}",

@@ -112,11 +112,21 @@ impl Terminal {
         patience: Duration,
         is_so: impl Fn(&str) -> bool,
     ) -> Result<String> {
+        self.wait_pieces(patience, BETWEEN_FRAMES, is_so)
+    }
+
+    /// The same, where so much time passes before the next frame.
+    fn wait_pieces(
+        &mut self,
+        patience: Duration,
+        between: Duration,
+        is_so: impl Fn(&str) -> bool,
+    ) -> Result<String> {
         let end = Instant::now() + patience;
         loop {
             let left = end.saturating_duration_since(Instant::now());
             self.wait(left, &is_so)?;
-            while let Ok((_, bytes)) = self.output.recv_timeout(BETWEEN_FRAMES) {
+            while let Ok((_, bytes)) = self.output.recv_timeout(between) {
                 self.seen.process(&bytes);
             }
             let text = self.seen.screen().contents();
@@ -195,7 +205,9 @@ mod tests {
         let folder = std::env::temp_dir();
         let mut terminal = Terminal::run(&program, &folder, (20, 2)).unwrap();
         let patience = Duration::from_secs(30);
-        let seen = terminal.wait_frame(patience, |text| text.contains("one"));
+        // The second piece may wait for a processor.
+        let between = Duration::from_secs(3);
+        let seen = terminal.wait_pieces(patience, between, |text| text.contains("one"));
         assert_eq!(seen.unwrap(), "one two");
     }
 }

@@ -277,6 +277,8 @@ async fn beyond_the_limit_whoever_was_waited_for_longest_makes_room() {
     let listener = bound.listen().unwrap();
     let limits = Limits {
         connections: 2,
+        // Nobody is let go for being idle while another one connects.
+        crowded_idle_timeout: PATIENCE,
         ..Limits::WEB
     };
     let refusals = Arc::new(Refusals::default());

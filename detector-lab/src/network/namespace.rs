@@ -69,7 +69,11 @@ impl Namespace {
     fn named(lab: u32, role: &str, make: impl FnOnce(&str) -> Result<()>) -> Result<Self> {
         start_caretaker()?;
         let name = format!("{}{lab}-{role}", own_prefix());
+        // The first of a boot also makes `/run/netns` a mount of its own.
+        static ADDING: Mutex<()> = Mutex::new(());
+        let adding = ADDING.lock().unwrap_or_else(PoisonError::into_inner);
         make(&name)?;
+        drop(adding);
         let handle = File::open(format!("/run/netns/{name}"))
             .with_context(|| format!("open namespace {name}"))?;
         let namespace = Self {
@@ -224,7 +228,11 @@ pub fn reap_leftovers() -> Result<()> {
         if std::path::Path::new(&format!("/proc/{maker}")).exists() {
             continue;
         }
-        for pid in stdout_of(&format!("ip netns pids {name}"))?.split_whitespace() {
+        // Its caretaker may remove it at the same time.
+        let Ok(pids) = stdout_of(&format!("ip netns pids {name}")) else {
+            continue;
+        };
+        for pid in pids.split_whitespace() {
             let pid = nix::unistd::Pid::from_raw(pid.parse().context("process number")?);
             // It may end by itself in between.
             nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGKILL).ok();

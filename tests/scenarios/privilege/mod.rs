@@ -69,11 +69,7 @@ fn outside_change_nothing(pid: &str) -> Result<()> {
 
 fn check(configuration: &str, kept: u64, may_act: bool) -> Result<()> {
     in_folder("privilege", |folder| {
-        let options = AgentOptions {
-            configuration: Some(configuration.to_owned()),
-            ..AgentOptions::default()
-        };
-        let agent = Agent::start_with(folder, &options)?;
+        let agent = Agent::start_with(folder, &AgentOptions::with(configuration))?;
         let status = agent.status()?;
         let pid = status["pid"].to_string();
         for field in ["CapEff:", "CapPrm:", "CapBnd:"] {
@@ -124,10 +120,7 @@ fn check(configuration: &str, kept: u64, may_act: bool) -> Result<()> {
         let said = String::from_utf8_lossy(&output.stderr);
         ensure!(said.contains("allows no actions") != may_act, "{said}");
         if !may_act {
-            let told = "asked for /v1/reset, but the configuration allows no actions";
-            expect::until("it is told", PATIENCE, || {
-                Ok(agent.log()?.contains(told).then_some(()))
-            })?;
+            agent.wait_log("asked for /v1/reset, but the configuration allows no actions")?;
         }
         Ok(())
     })
@@ -273,12 +266,7 @@ fn what_lies_elsewhere_cannot_be_opened_by_a_reload() -> Result<()> {
         fs::write(linked.join("10.toml"), "[peers]\nexport = 6\n")?;
         fs::write(drop_ins.join("20.toml"), "[peers]\nexport = 8\n")?;
         agent.reload(&configuration)?;
-        expect::until("the configuration is reloaded", PATIENCE, || {
-            Ok(agent
-                .log()?
-                .contains("configuration reloaded")
-                .then_some(()))
-        })?;
+        agent.wait_log("configuration reloaded")?;
 
         let told = agent.log()?.lines().count();
         symlink(&secret, drop_ins.join("30.toml"))?;

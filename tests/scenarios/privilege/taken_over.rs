@@ -3,6 +3,7 @@
 //! under them, and not a list of what they should be.
 
 use anyhow::{Context, Result, ensure};
+use detector_tests::{PATIENCE, expect};
 use nix::errno::Errno;
 use nix::libc;
 use nix::sys::ptrace::{self, Options};
@@ -15,8 +16,6 @@ use std::net::SocketAddr;
 const SYSCALL: [u8; 2] = [0x0f, 0x05];
 /// Below what a thread may use of its stack without saying so.
 const BELOW_STACK: u64 = 1_024;
-/// Looks at a thread until it is found waiting in a call.
-const LOOKS: usize = 10_000;
 
 /// A thread that is stopped; let go, as it was, when this is dropped.
 struct Taken {
@@ -28,19 +27,20 @@ impl Taken {
     fn take(thread: i32) -> Result<Self> {
         let thread = Pid::from_raw(thread);
         ptrace::seize(thread, Options::empty()).context("seize")?;
-        for _ in 0..LOOKS {
+        expect::until("it is found waiting in a call", PATIENCE, || {
             ptrace::interrupt(thread).context("interrupt")?;
             waitpid(thread, Some(WaitPidFlag::__WALL))?;
             let was = ptrace::getregs(thread)?;
             let taken = Self { thread, was };
             let code = ptrace::read(thread, (was.rip - 2) as ptrace::AddressType)?;
             if code.to_ne_bytes().starts_with(&SYSCALL) {
-                return Ok(taken);
+                return Ok(Some(taken));
             }
             std::mem::forget(taken);
+            // It runs until the next look.
             ptrace::cont(thread, None)?;
-        }
-        anyhow::bail!("never found waiting in a call")
+            Ok(None)
+        })
     }
 
     /// Makes a call; what comes of it, or the number of the error.

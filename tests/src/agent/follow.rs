@@ -43,6 +43,11 @@ pub fn follow_lines(socket: &Path) -> Result<impl Iterator<Item = Result<String>
         .map(|line| line.context("read events")))
 }
 
+/// Whether there is an event in this line, and not how many were overwritten before they were read.
+pub(super) fn is_event(line: &str) -> bool {
+    !line.is_empty() && !line.starts_with("{\"dropped\":")
+}
+
 /// An event from its line.
 pub fn event_of(line: &str) -> Result<EventView> {
     serde_json::from_str(line).with_context(|| format!("event {line}"))

@@ -7,10 +7,11 @@ use crate::{PATIENCE, expect};
 use anyhow::{Context, Result, bail, ensure};
 use nix::sys::signal::Signal;
 use std::fs::File;
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::ops::Deref;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 /// The agent's binary: `DETECTOR_BIN`, else the one beside this program's folder.
@@ -97,21 +98,30 @@ pub struct AgentOptions {
 }
 
 impl Default for AgentOptions {
-    /// Stalls are flagged after one second, and sweeps keep their interval however many namespaces
-    /// there are, so that stories are short; a debug build gives nothing up for what it costs.
+    /// Stalls are flagged after one second, so that stories are short.
     fn default() -> Self {
-        let text = "[detect]\nstall_after = \"1s\"\n\
-                    [budget]\nsweep_share_idle = \"5%\"\ncpu_share = \"400%\"\n";
-        Self {
-            configuration: Some(text.to_owned()),
-            log_level: None,
-            under: Vec::new(),
-            program: None,
-        }
+        Self::with("[detect]\nstall_after = \"1s\"\n")
     }
 }
 
 impl AgentOptions {
+    /// A configuration with the budget that stories need: sweeps keep their interval however many
+    /// namespaces there are, and a debug build gives nothing up for what it costs. The rest goes on in
+    /// that section until it begins another.
+    #[must_use]
+    pub fn text_with(rest: &str) -> String {
+        format!("[budget]\nsweep_share_idle = \"5%\"\ncpu_share = \"400%\"\n{rest}")
+    }
+
+    /// With that configuration.
+    #[must_use]
+    pub fn with(rest: &str) -> Self {
+        Self {
+            configuration: Some(Self::text_with(rest)),
+            ..Self::without_configuration()
+        }
+    }
+
     /// As a user starts it: no configuration file.
     #[must_use]
     pub const fn without_configuration() -> Self {
@@ -144,12 +154,7 @@ impl Agent {
     /// The same with the users' own threshold for a stall, for peers that read all the time: a busy
     /// machine may keep them from it for a second.
     pub fn start_beside_readers(folder: &Path) -> Result<Self> {
-        let text = "[budget]\nsweep_share_idle = \"5%\"\ncpu_share = \"400%\"\n";
-        let options = AgentOptions {
-            configuration: Some(text.to_owned()),
-            ..AgentOptions::default()
-        };
-        Self::start_with(folder, &options)
+        Self::start_with(folder, &AgentOptions::with(""))
     }
 
     /// The same with options.
@@ -286,6 +291,14 @@ impl Agent {
         Ok(std::fs::read_to_string(self.folder.join("stderr.log"))?)
     }
 
+    /// Waits until it has logged this: a thread of its own writes the log.
+    pub fn wait_log(&self, words: &str) -> Result<()> {
+        expect::until(&format!("`{words}` is logged"), PATIENCE, || {
+            Ok(self.log()?.contains(words).then_some(()))
+        })
+        .with_context(|| self.log().unwrap_or_default())
+    }
+
     /// Sends it a signal, as one that stops it for a while.
     pub fn signal(&self, signal: Signal) -> Result<()> {
         self.child.signal(signal)
@@ -331,8 +344,21 @@ fn wait_ready(child: &mut Child, log: &Path) -> Result<()> {
     .with_context(|| format!("see {}", log.display()))
 }
 
-/// An address that was free a moment ago.
-pub(crate) fn free_address() -> Result<SocketAddr> {
-    let listener = TcpListener::bind("127.0.0.1:0").context("find a free port")?;
-    Ok(listener.local_addr()?)
+/// An address that nobody has, that this program gives to nobody else, and that no connection takes for
+/// its own end: those have higher ports.
+fn free_address() -> Result<SocketAddr> {
+    const FIRST: u32 = 20_000;
+    const COUNT: u32 = 12_000;
+    static GIVEN: AtomicU32 = AtomicU32::new(0);
+    // Another program of tests begins elsewhere.
+    let begin = std::process::id().wrapping_mul(61);
+    for _ in 0..COUNT {
+        let number = begin.wrapping_add(GIVEN.fetch_add(1, Ordering::Relaxed));
+        let port = u16::try_from(FIRST + number % COUNT)?;
+        let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
+        if TcpListener::bind(address).is_ok() {
+            return Ok(address);
+        }
+    }
+    bail!("no port is free")
 }

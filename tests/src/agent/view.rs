@@ -1,6 +1,7 @@
 //! What the agent says over its control socket: the fields the stories look at, spelled again
 //! here, because the names are a contract.
 
+use super::follow::is_event;
 use super::http::{Response, request, write_and_read};
 use crate::{PATIENCE, expect};
 use anyhow::{Context, Result, ensure};
@@ -328,7 +329,7 @@ impl AgentView {
             response.status
         );
         let mut events = Vec::new();
-        for line in response.body.lines().filter(|line| !line.is_empty()) {
+        for line in response.body.lines().filter(|line| is_event(line)) {
             let event: EventView =
                 serde_json::from_str(line).with_context(|| format!("event {line}"))?;
             if event.peer == key {

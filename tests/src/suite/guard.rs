@@ -2,7 +2,7 @@
 //! attacks pin is free, and whether anybody honest is touched.
 
 use super::listener::Arrived;
-use super::watch::{PeerStory, Said};
+use super::watch::{PeerStory, Said, Watch};
 use super::{MAIN_ACT, THRESHOLDS, chosen, perform, set};
 use crate::agent::{AgentOptions, GuardView, everybody_but};
 use anyhow::{Context, Result};
@@ -135,7 +135,11 @@ pub fn play_guarded(folder: &Path, listener: &Path, filter: Option<&str>) -> Res
         configuration: Some(configuration(&stages)),
         ..AgentOptions::without_configuration()
     };
-    let (endings, said) = perform(&stages, (folder, listener), &options, GUARDED_ACT);
+    let act = |_: &Watch| {
+        std::thread::sleep(GUARDED_ACT);
+        Ok(())
+    };
+    let (endings, said) = perform(&stages, (folder, listener), &options, &act);
     let said = said?;
     std::fs::write(folder.join("said.txt"), said.to_string()).context("write what was said")?;
     let mut report = GuardReport::default();

@@ -3,6 +3,7 @@
 //! The plays have hundreds of threads, and a thread that reads would wait with them: for memory
 //! they share, and for a processor.
 
+use crate::PATIENCE;
 use crate::agent::{EventView, event_of, follow_lines};
 use anyhow::{Context, Result, ensure};
 use std::fs::File;
@@ -55,7 +56,7 @@ impl Listener {
             .spawn()
             .with_context(|| format!("start {}", program.display()))?;
         let mut listener = Self { child, file };
-        let deadline = Instant::now() + Duration::from_secs(10);
+        let deadline = Instant::now() + PATIENCE;
         while !listener.said()?.starts_with(LISTENING) {
             let ended = listener
                 .child
@@ -71,8 +72,13 @@ impl Listener {
     /// Ends it and gives what came.
     pub(super) fn stop(&mut self) -> Result<Vec<Arrived>> {
         self.end();
+        self.so_far()
+    }
+
+    /// What has come so far.
+    pub(super) fn so_far(&self) -> Result<Vec<Arrived>> {
         let said = self.said()?;
-        // Its end may cut a line short.
+        // The last line may be cut short.
         let whole = said
             .split_inclusive('\n')
             .filter_map(|line| line.strip_suffix('\n'));

@@ -16,7 +16,7 @@ use detector_lab::cases::{self, Case, When};
 use detector_lab::stage::{Plan, Site, Stage, Thresholds};
 pub use guard::{GuardReport, play_guarded};
 pub use listener::listen;
-use outcome::{Outcome, judge};
+use outcome::{Outcome, is_all_said, judge};
 use page::Tally;
 use std::path::Path;
 use std::sync::Arc;
@@ -26,6 +26,8 @@ use watch::{Said, Watch};
 /// How long the main act lasts: longer than an idle minute, and than a hoard has to hold before
 /// it is called an attack.
 const MAIN_ACT: Duration = Duration::from_secs(66);
+/// On a busy machine so much longer at most, until all that is due was said.
+const OVERTIME: Duration = Duration::from_secs(114);
 /// Between the starts of two plays: a burst of starts would only measure this machine.
 const STAGGER: Duration = Duration::from_millis(40);
 /// The agent's without a configuration.
@@ -113,7 +115,13 @@ struct Played {
 fn play_once(folder: &Path, listener: &Path, chosen: &[&'static Case]) -> Result<Played> {
     let stages = set(folder, chosen)?;
     let options = AgentOptions::without_configuration();
-    let (endings, said) = perform(&stages, (folder, listener), &options, MAIN_ACT);
+    let act = |watch: &Watch| {
+        std::thread::sleep(MAIN_ACT);
+        watch.wait(OVERTIME, |said| {
+            stages.iter().all(|stage| is_all_said(stage, said))
+        })
+    };
+    let (endings, said) = perform(&stages, (folder, listener), &options, &act);
     let said = said?;
     std::fs::write(folder.join("said.txt"), said.to_string()).context("write what was said")?;
     let lines = stages.iter().flat_map(|stage| {
@@ -143,13 +151,13 @@ fn set(folder: &Path, chosen: &[&'static Case]) -> Result<Vec<Stage>> {
     Stage::set(&site, chosen, Plan::Wide, THRESHOLDS).context("set the stages")
 }
 
-/// Plays all before an agent with these options; returns how each play ended and what the agent said while
-/// they were on.
+/// Plays all before an agent with these options, until the main act is over; returns how each play ended and
+/// what the agent said while they were on.
 fn perform(
     stages: &[Stage],
     (folder, listener): (&Path, &Path),
     options: &AgentOptions,
-    main_act: Duration,
+    main_act: &dyn Fn(&Watch) -> Result<()>,
 ) -> (Vec<Result<()>>, Result<Said>) {
     std::thread::scope(|scope| {
         let mut endings: Vec<Result<()>> = stages.iter().map(|_| Ok(())).collect();
@@ -175,7 +183,7 @@ fn perform(
             std::thread::sleep(STAGGER);
         }
         let said = watch.and_then(|watch| {
-            std::thread::sleep(main_act);
+            main_act(&watch)?;
             watch.stop()
         });
         for stage in stages {

@@ -38,15 +38,7 @@ struct Heard<'c> {
 
 /// Judges the case that was played on `stage`; `played` is how the play itself ended.
 pub(crate) fn judge(stage: &Stage, said: &Said, played: &Result<()>) -> Outcome {
-    let events = said.events.iter();
-    let peers = said.peers.iter();
-    let heard = Heard {
-        events: events.filter(|each| stage.owns(&each.event.peer)).collect(),
-        peers: peers
-            .filter(|(peer, _)| stage.owns(peer))
-            .map(|(peer, story)| (peer.as_str(), story))
-            .collect(),
-    };
+    let heard = Heard::of(stage, said);
     let mut outcome = Outcome::default();
     if let Err(error) = played {
         outcome.wrongs.push(format!("the play failed: {error:#}"));
@@ -67,7 +59,32 @@ pub(crate) fn judge(stage: &Stage, said: &Said, played: &Result<()>) -> Outcome 
     outcome
 }
 
-impl Heard<'_> {
+/// Whether nothing is missing, so far, of what is due of the case that is played on `stage`.
+pub(crate) fn is_all_said(stage: &Stage, said: &Said) -> bool {
+    let Label::Bad {
+        flags, verdicts, ..
+    } = stage.case.label
+    else {
+        return true;
+    };
+    let mut outcome = Outcome::default();
+    Heard::of(stage, said).find_misses(flags, verdicts, &mut outcome);
+    outcome.wrongs.is_empty()
+}
+
+impl<'c> Heard<'c> {
+    fn of(stage: &Stage, said: &'c Said) -> Self {
+        let events = said.events.iter();
+        let peers = said.peers.iter();
+        Self {
+            events: events.filter(|each| stage.owns(&each.event.peer)).collect(),
+            peers: peers
+                .filter(|(peer, _)| stage.owns(peer))
+                .map(|(peer, story)| (peer.as_str(), story))
+                .collect(),
+        }
+    }
+
     fn flags(&self) -> impl Iterator<Item = &Arrived> {
         self.events
             .iter()

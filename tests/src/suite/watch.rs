@@ -9,7 +9,7 @@ use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 const LOOK_EVERY: Duration = Duration::from_millis(500);
 
@@ -95,6 +95,25 @@ impl Watch {
             looker: Some(looker),
             _agent: agent,
         })
+    }
+
+    /// Looks each second until what was said so far is enough, at most so long; no longer than anybody looks.
+    pub(crate) fn wait(&self, longest: Duration, is_enough: impl Fn(&Said) -> bool) -> Result<()> {
+        let began = Instant::now();
+        let is_looking = || {
+            self.looker
+                .as_ref()
+                .is_some_and(|looker| !looker.is_finished())
+        };
+        while began.elapsed() < longest && is_looking() {
+            let mut said = lock(&self.said).clone();
+            said.events = self.listener.so_far()?;
+            if is_enough(&said) {
+                break;
+            }
+            std::thread::sleep(Duration::from_secs(1));
+        }
+        Ok(())
     }
 
     /// Stops looking and gives all that was said.

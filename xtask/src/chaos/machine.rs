@@ -95,11 +95,13 @@ impl<'a> Boot<'a> {
         said: &mut Vec<String>,
         is_enough: &mut impl FnMut(&str) -> bool,
     ) -> Result<bool> {
-        let began = Instant::now();
+        let booted = Instant::now();
         let mut has_begun = false;
         loop {
-            let patience = if has_begun { PATIENCE } else { BOOT_PATIENCE };
-            let left = patience.saturating_sub(began.elapsed());
+            let left = match has_begun {
+                true => PATIENCE,
+                false => BOOT_PATIENCE.saturating_sub(booted.elapsed()),
+            };
             match machine.console.recv_timeout(left) {
                 Ok(line) => {
                     ensure!(!line.contains("@@ failed"), "{line}");

@@ -14,7 +14,7 @@ agent=$!
 tries=0
 while ! grep -q '^ready:' /run/agent.log; do
     tries=$((tries + 1))
-    if [ "$tries" -gt 300 ] || ! kill -0 "$agent" 2>/dev/null; then
+    if [ "$tries" -gt 1200 ] || ! kill -0 "$agent" 2>/dev/null; then
         break
     fi
     usleep 100000
@@ -25,7 +25,7 @@ if grep -q '^ready:' /run/agent.log; then
     tries=0
     until grep -q 'the kernel killed awk' /run/agent.log; do
         tries=$((tries + 1))
-        [ "$tries" -gt 100 ] && break
+        [ "$tries" -gt 600 ] && break
         usleep 100000
     done
     # An emulated machine may be too slow to look at it while it is alive: its group is known all the same.

@@ -1,5 +1,6 @@
 //! `detector selftest` passes on this kernel and says so in lines that scripts can read; it leaves
-//! nothing behind, also when it is interrupted; and it says what it lacks.
+//! nothing behind, also when it is interrupted; and it says what it lacks. It gives each case some seconds by the clock,
+//! and plays many at once.
 
 use anyhow::{Context, Result, ensure};
 use detector_tests::PATIENCE;
@@ -14,6 +15,7 @@ use std::process::{Command, Output, Stdio};
 
 #[test]
 fn every_case_is_seen_or_quiet() -> Result<()> {
+    let _machine = crate::machine();
     story::in_folder("selftest", |folder| {
         let output = selftest(folder, &[])?;
         let text = String::from_utf8(output.stdout)?;
@@ -40,6 +42,7 @@ fn every_case_is_seen_or_quiet() -> Result<()> {
 
 #[test]
 fn one_case_is_told_as_json_by_source_and_delay() -> Result<()> {
+    let _machine = crate::machine();
     story::in_folder("selftest-json", |folder| {
         let output = selftest(folder, &["--json", "--only", "treason"])?;
         ensure!(output.status.success(), "{output:?}");
@@ -63,6 +66,7 @@ fn one_case_is_told_as_json_by_source_and_delay() -> Result<()> {
 
 #[test]
 fn interrupted_it_leaves_nothing() -> Result<()> {
+    let _machine = crate::machine();
     story::in_folder("selftest-interrupted", |folder| {
         let (said, log) = (folder.join("stdout"), folder.join("stderr"));
         let mut command = command(&["selftest"])?;
@@ -90,6 +94,7 @@ fn interrupted_it_leaves_nothing() -> Result<()> {
 
 #[test]
 fn without_privilege_it_names_what_is_missing() -> Result<()> {
+    let _machine = crate::machine();
     let binary = detector_tests::agent::binary()?;
     let output = Command::new("setpriv")
         .args([
@@ -109,6 +114,7 @@ fn without_privilege_it_names_what_is_missing() -> Result<()> {
 
 #[test]
 fn an_unknown_case_is_wrong_usage() -> Result<()> {
+    let _machine = crate::machine();
     let output = command(&["selftest", "--only", "trison"])?.output()?;
     ensure!(output.status.code() == Some(2), "{output:?}");
     Ok(())
