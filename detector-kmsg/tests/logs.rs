@@ -115,7 +115,7 @@ fn summary(report: &LogReport) -> String {
 fn kill_line(kill: &Kill) -> String {
     format!(
         "killed {:?} uid {:?} {:?} at {}: by {:?}{}, chosen {:?}, {:?}, adj {:?}, cgroup {:?}, limited {:?}, \
-         usage {:?} of {:?}, sock {:?} share {:?}, anon {:?}, reaped {}{}",
+         usage {:?} of {:?}, sock {:?} share {:?}, anon {:?} file {:?}, reaped {}{}",
         kill.victim,
         kill.uid,
         kill.scope,
@@ -133,6 +133,7 @@ fn kill_line(kill: &Kill) -> String {
         kill.socket_bytes,
         kill.socket_share,
         kill.cgroup_anonymous_bytes,
+        kill.cgroup_file_bytes,
         kill.was_reaped,
         on(&kill.host)
     )
