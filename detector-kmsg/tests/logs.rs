@@ -15,6 +15,7 @@ use proptest::prelude::*;
 use std::fmt::Write as _;
 use std::fs;
 use std::path::PathBuf;
+use std::sync::LazyLock;
 
 fn logs() -> Vec<PathBuf> {
     let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/logs");
@@ -29,7 +30,8 @@ fn logs() -> Vec<PathBuf> {
 }
 
 fn read(pieces: &[&[u8]]) -> LogReport {
-    let mut reader = LogReader::new().unwrap();
+    static FIRST: LazyLock<LogReader> = LazyLock::new(|| LogReader::new().unwrap());
+    let mut reader = FIRST.another();
     for piece in pieces {
         reader.feed(piece);
     }
@@ -187,23 +189,25 @@ fn pieces_of_any_size_give_the_same() {
     }
 }
 
+/// One of each kind.
+const MESSAGES: [&str; 10] = [
+    "TCP: Treason uncloaked! Peer 198.51.100.7:50001/80 shrinks window 1000000:1002448. Repaired.",
+    "TCP: peer 198.51.100.7:50001/80 shrinks window 1000000:512:1002448. Bad, what else can I say?",
+    "TCP: Peer 198.51.100.7:50001/80 unexpectedly shrunk window 1000000:1002448 (repaired)",
+    "TCP: Probing zero-window on 198.51.100.7:50001/80, seq=1000000:1002448, recv 209ms ago, lasting 1209ms",
+    "Out of memory: Killed process 4711 (php-fpm) total-vm:912340kB, anon-rss:701220kB, file-rss:1024kB, \
+         shmem-rss:2048kB, UID:33 pgtables:1684kB oom_score_adj:0",
+    "Memory cgroup out of memory: Kill process 4711 (php-fpm) score 1182 or sacrifice child",
+    "TCP: out of memory -- consider tuning tcp_mem",
+    "net_ratelimit: 273 callbacks suppressed",
+    "TCP: drop open request from 198.51.100.7/33287",
+    "INFO: task nginx:1234 blocked for more than 120 seconds.",
+];
+
 /// Where a mail program broke a message, and how it quoted it, says nothing.
 #[test]
 fn messages_broken_at_any_blank_are_the_same() {
-    let messages = [
-        "TCP: Treason uncloaked! Peer 198.51.100.7:50001/80 shrinks window 1000000:1002448. Repaired.",
-        "TCP: peer 198.51.100.7:50001/80 shrinks window 1000000:512:1002448. Bad, what else can I say?",
-        "TCP: Peer 198.51.100.7:50001/80 unexpectedly shrunk window 1000000:1002448 (repaired)",
-        "TCP: Probing zero-window on 198.51.100.7:50001/80, seq=1000000:1002448, recv 209ms ago, lasting 1209ms",
-        "Out of memory: Killed process 4711 (php-fpm) total-vm:912340kB, anon-rss:701220kB, file-rss:1024kB, \
-         shmem-rss:2048kB, UID:33 pgtables:1684kB oom_score_adj:0",
-        "Memory cgroup out of memory: Kill process 4711 (php-fpm) score 1182 or sacrifice child",
-        "TCP: out of memory -- consider tuning tcp_mem",
-        "net_ratelimit: 273 callbacks suppressed",
-        "TCP: drop open request from 198.51.100.7/33287",
-        "INFO: task nginx:1234 blocked for more than 120 seconds.",
-    ];
-    for message in messages {
+    for message in MESSAGES {
         let end = "[12345.700000] eth0: renamed from veth1";
         let line = format!("> [12345.678901] {message}\n> {end}\n");
         let mut whole = read(&[line.as_bytes()]);
@@ -214,6 +218,28 @@ fn messages_broken_at_any_blank_are_the_same() {
                 let broken = read(&[line.as_bytes()]);
                 (whole.lines, whole.bytes) = (broken.lines, broken.bytes);
                 assert_eq!(broken, whole, "{line}");
+            }
+        }
+    }
+}
+
+/// Where a terminal broke a message says nothing, within its words, too.
+#[test]
+fn messages_broken_at_any_byte_are_the_same() {
+    let prefixes = ["[12345.678901] ", "Mar  4 10:11:12 web1 kernel: ", ""];
+    for (prefix, message) in prefixes
+        .into_iter()
+        .flat_map(|it| MESSAGES.map(|of| (it, of)))
+    {
+        let end = format!("{prefix}eth0: renamed from veth1\n");
+        let mut whole = read(&[format!("{prefix}{message}\n{end}").as_bytes()]);
+        for at in 1..message.len() {
+            for glue in ["\n", "\r\n"] {
+                let (before, after) = message.split_at(at);
+                let text = format!("{prefix}{before}{glue}{after}\n{end}");
+                let broken = read(&[text.as_bytes()]);
+                (whole.lines, whole.bytes) = (broken.lines, broken.bytes);
+                assert_eq!(broken, whole, "{text}");
             }
         }
     }

@@ -45,6 +45,11 @@ pub(crate) fn unmarked(line: &str) -> &str {
     line.trim_start_matches(MARKS)
 }
 
+/// Without marks of those who quote before it: a sentence may go on with a comma.
+pub(crate) fn unquoted(line: &str) -> &str {
+    line.trim_start_matches(|c| MARKS.contains(&c) && c != ',')
+}
+
 /// Takes a line's wrapping off.
 pub(crate) fn unwrap(line: &str) -> Prefix<'_> {
     let mut found = Unwrapping::of(line);
