@@ -245,6 +245,67 @@ fn messages_broken_at_any_byte_are_the_same() {
     }
 }
 
+/// Whether the log names the peer of `MESSAGES` and no other.
+fn names_the_peer(report: &LogReport, text: &str) -> bool {
+    for peer in &report.peers {
+        let stall = &peer.stalls[0];
+        assert_eq!(peer.peer, "198.51.100.7", "{text}");
+        assert_eq!((stall.remote_port, stall.local_port), (50001, 80), "{text}");
+        let range = stall.in_flight_bytes.unwrap_or(2448);
+        assert_eq!(range, 2448, "{text}");
+    }
+    for kill in &report.kills {
+        assert_eq!(kill.victim.name, "php-fpm", "{text}");
+    }
+    let left_out = &report.left_out;
+    let falsely = (
+        left_out.other_programs,
+        left_out.impossible,
+        left_out.without_local_port,
+    );
+    assert_eq!(falsely, (0, 0, 0), "{text}");
+    report.peers.len() + report.kills.len() == 1
+}
+
+/// A line that is cut, with each mark that tools leave there, says what it still says, or is counted as cut.
+#[test]
+fn messages_cut_at_any_byte_say_what_is_left() {
+    let next = "[12345.700000] eth0: renamed from veth1";
+    for message in MESSAGES {
+        let port = message.find("/80").map(|at| at + "/80 shr".len());
+        for at in 1..message.len() {
+            for mark in ["", "…", "...", "[...]", ">", " [...]"] {
+                let text = format!("[12345.678901] {}{mark}\n{next}\n", &message[..at]);
+                let report = read(&[text.as_bytes()]);
+                let is_named = names_the_peer(&report, &text);
+                assert!(is_named || port.is_none_or(|port| at < port), "{text}");
+                assert!(report.left_out.cut <= u64::from(!is_named), "{text}");
+            }
+        }
+    }
+}
+
+/// A log that begins within a message says of it what no cut can have changed.
+#[test]
+fn logs_that_begin_at_any_byte_of_a_message_say_what_is_left() {
+    let prefixes = ["[12345.678901] ", "Mar  4 10:11:12 web1 kernel: ", ""];
+    for (prefix, message) in { prefixes.into_iter() }.flat_map(|it| MESSAGES.map(|of| (it, of))) {
+        let whole = format!("{prefix}{message}");
+        let peer = whole.find("Peer ").or_else(|| whole.find("peer "));
+        let peer = peer.or_else(|| whole.find("window on ").map(|at| at + "window".len()));
+        for at in 0..whole.len() {
+            let text = format!(
+                "{}\n[12345.700000] eth0: renamed from veth1\n",
+                &whole[at..]
+            );
+            let is_named = names_the_peer(&read(&[text.as_bytes()]), &text);
+            let is_plain = at == 0 || at >= prefix.len() || prefix.starts_with('[') && at > 1;
+            let is_told = is_plain && peer.is_some_and(|peer| at <= peer);
+            assert!(is_named || !is_told, "{text}");
+        }
+    }
+}
+
 /// Lines of no interest between those of interest change nothing but their number.
 #[test]
 fn what_is_passed_over_is_counted() {

@@ -83,6 +83,10 @@ fn rest_of_window(
     }
     line.in_flight = Some(in_flight);
     cursor.literal(after)?;
+    if sentence == WindowSentence::Retracted {
+        let end = cursor.0.strip_prefix(", what else can I say?");
+        cursor.0 = end.unwrap_or(cursor.0);
+    }
     if sentence == WindowSentence::Probing {
         line.heard_ms_ago = Some(cursor.number()?);
         cursor.literal("ms ago, lasting ")?;

@@ -1,6 +1,8 @@
 //! Bytes to lines, and of those the few that can matter: the rest is passed over at memory speed.
 
 mod broken;
+mod elided;
+mod front;
 mod needles;
 mod text;
 
@@ -14,6 +16,7 @@ use crate::wrapping::table::Table;
 use crate::wrapping::verbose::Verbose;
 use aho_corasick::AhoCorasick;
 use broken::Broken;
+use front::Before;
 use memchr::{memchr, memchr_iter, memrchr};
 use needles::DOCKER;
 
@@ -47,6 +50,8 @@ pub struct LogReader {
     containers: Containers,
     table: Option<Table>,
     broken: Option<Broken>,
+    /// The line before, by which is known what one without a front is.
+    before: Before,
     /// Times and host of a line that had nothing else: its text was moved to the next.
     bare: Option<Origin>,
     /// The last time of a line that came with it alone.
@@ -83,6 +88,7 @@ impl LogReader {
             containers: Containers::default(),
             table: None,
             broken: None,
+            before: Before::default(),
             bare: None,
             minute: Stamps::default(),
         }
