@@ -320,6 +320,39 @@ fn what_is_passed_over_is_counted() {
     assert_eq!(report.bytes, text.len() as u64);
 }
 
+/// What is passed over of pretty entries is not what is looked for, nor what a report of a kill goes on with.
+#[test]
+fn pretty_entries_are_found_behind_many_others() {
+    let entry = |program: &str, text: &str| {
+        format!(
+            "{{\n\t\"__REALTIME_TIMESTAMP\" : \"1599541804928338\",\n\t\"_TRANSPORT\" : \"{program}\",\n\
+             \t\"_HOSTNAME\" : \"web1\",\n\t\"CODE_LINE\" : \"12\",\n\t\"MESSAGE\" : \"{text}\"\n}}\n"
+        )
+    };
+    let of_kernel = [
+        "TCP: Peer 198.51.100.7:50001/80 unexpectedly shrunk window 1:2 (repaired)",
+        "rclone invoked oom-killer: gfp_mask=0x101cca, order=0, oom_score_adj=999",
+        "memory: usage 655776kB, limit 655360kB, failcnt 3046",
+        "Memory cgroup stats for /a:",
+        "anon 142606336",
+        "sock 516947968",
+        "Memory cgroup out of memory: Killed process 5 (rclone) total-vm:1kB, anon-rss:1kB, file-rss:1kB",
+    ]
+    .map(|text| entry("kernel", text))
+    .concat();
+    let other = entry("journal", "signal process started");
+    let foreign = entry(
+        "journal",
+        "TCP: Peer 203.0.113.1:50001/80 unexpectedly shrunk window 1:2 (repaired)",
+    );
+    let noise = other.repeat(2000);
+    let text = format!("{noise}{of_kernel}{noise}{foreign}{other}");
+    let (found, alone) = (read(&[text.as_bytes()]), read(&[of_kernel.as_bytes()]));
+    assert_eq!(found.kills[0].socket_bytes, Some(516_947_968));
+    assert_eq!(found.left_out.other_programs, 1);
+    assert_eq!((found.kills, found.peers), (alone.kills, alone.peers));
+}
+
 #[test]
 fn a_line_without_end_and_a_table_that_is_full_are_bounded() {
     let mut reader = LogReader::new().unwrap();

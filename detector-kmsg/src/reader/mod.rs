@@ -45,6 +45,8 @@ pub struct LogReader {
     bytes_taken: u64,
     /// So many of the next lines are looked at whatever they have.
     attention: u32,
+    /// So many of the next texts of pretty entries are looked at whatever they have.
+    texts_wanted: u32,
     pretty: Option<Pretty>,
     verbose: Option<Verbose>,
     containers: Containers,
@@ -83,6 +85,7 @@ impl LogReader {
             bytes: 0,
             bytes_taken: 0,
             attention: 0,
+            texts_wanted: 0,
             pretty: None,
             verbose: None,
             containers: Containers::default(),
@@ -161,7 +164,9 @@ impl LogReader {
             self.bytes_taken += length.min(LONGEST_LINE) as u64 + 1;
             self.attention = self.attention.saturating_sub(1);
             self.line(&block[at..at + length]);
-            self.attention = self.attention.max(self.digest.lines_wanted());
+            let wanted = self.digest.lines_wanted();
+            self.attention = self.attention.max(wanted);
+            self.texts_wanted = self.texts_wanted.max(wanted);
             at += length + 1;
         }
     }
@@ -169,7 +174,7 @@ impl LogReader {
     fn line(&mut self, line: &[u8]) {
         let line = line.strip_suffix(b"\r").unwrap_or(line);
         let line = &line[..line.len().min(LONGEST_LINE)];
-        if self.is_plain_docker(line) || self.is_plain_json(line) {
+        if self.is_plain_docker(line) || self.is_plain_json(line) || self.is_plain_member(line) {
             return;
         }
         let text = String::from_utf8_lossy(line);
@@ -279,6 +284,26 @@ impl LogReader {
     fn is_plain_json(&self, line: &[u8]) -> bool {
         let is_alone = self.broken.is_none() && self.pretty.is_none() && self.attention == 0;
         is_alone && line.starts_with(b"{\"") && line.ends_with(b"}") && !self.needles.is_match(line)
+    }
+
+    /// Whether this is a line of a pretty object, and nothing in it is of interest.
+    fn is_plain_member(&mut self, line: &[u8]) -> bool {
+        let Some(pretty) = &mut self.pretty else {
+            return false;
+        };
+        if !pretty.passes(line) {
+            if !pretty.is_journal_text(line) {
+                return false;
+            }
+            let is_wanted = self.texts_wanted > 0 || self.broken.is_some() || self.bare.is_some();
+            self.texts_wanted = self.texts_wanted.saturating_sub(1);
+            if is_wanted || self.bytes_taken < PASTED_BYTES || self.needles.is_match(line) {
+                return false;
+            }
+            pretty.pass_text();
+        }
+        self.attention = 1;
+        true
     }
 
     fn record(&mut self, record: Record, mut origin: Origin) {

@@ -3,6 +3,7 @@
 use super::date;
 use super::prefix;
 use super::stamp::{self, Stamp, Stamps};
+use memchr::{memchr, memchr2};
 use serde_json::{Map, Value};
 
 /// What one object says of one line.
@@ -286,7 +287,35 @@ pub(crate) enum Step {
     Foreign,
 }
 
+/// A member whose value is a string without escapes, on a line of its own: its name and value.
+fn plain_member(line: &[u8]) -> Option<(&str, &[u8])> {
+    let line = line.trim_ascii();
+    let line = line.strip_suffix(b",").unwrap_or(line);
+    let text = line.strip_prefix(b"\"")?.strip_suffix(b"\"")?;
+    let (name, rest) = text.split_at(memchr(b'"', text)?);
+    let value = rest[1..].trim_ascii_start().strip_prefix(b":")?;
+    let value = value.trim_ascii_start().strip_prefix(b"\"")?;
+    let is_plain = memchr2(b'"', b'\\', value).is_none();
+    is_plain.then_some((std::str::from_utf8(name).ok()?, value))
+}
+
 impl Pretty {
+    /// Whether nothing is in a member that a record is made of.
+    pub(crate) fn passes(&self, line: &[u8]) -> bool {
+        self.bytes.is_none() && plain_member(line).is_some_and(|(name, _)| member(name).is_none())
+    }
+
+    /// Whether a line is the text of journald's entry, and no other line.
+    pub(crate) fn is_journal_text(&self, line: &[u8]) -> bool {
+        self.bytes.is_none() && plain_member(line).is_some_and(|(name, _)| name == "MESSAGE")
+    }
+
+    /// Takes a text for read that is of no interest: the entry has one.
+    pub(crate) fn pass_text(&mut self) {
+        self.text_depth = self.depth;
+        " ".clone_into(&mut self.record.text);
+    }
+
     /// Begins with the line `{`.
     pub(crate) fn begin(line: &str) -> Option<Self> {
         let line = line.trim();
@@ -323,18 +352,27 @@ impl Pretty {
             }
             return Step::Inside;
         }
+        if let Some((name, value)) = plain_member(line.as_bytes()) {
+            let value = String::from_utf8_lossy(value);
+            self.member(name, &Value::from(value.into_owned()));
+            return Step::Inside;
+        }
         let Ok(Value::Object(members)) =
             serde_json::from_str(&format!("{{{}}}", line.trim_end_matches(',')))
         else {
             return self.item(line);
         };
         for (name, value) in &members {
-            if member(name) == Some(Member::Text) {
-                self.text_depth = self.depth;
-            }
-            self.record.set(name, value);
+            self.member(name, value);
         }
         Step::Inside
+    }
+
+    fn member(&mut self, name: &str, value: &Value) {
+        if member(name) == Some(Member::Text) {
+            self.text_depth = self.depth;
+        }
+        self.record.set(name, value);
     }
 
     /// An item of an array: one of Loki's has a time and a line.
