@@ -133,3 +133,47 @@ fn logs_that_begin_at_any_byte_of_a_message_say_what_is_left() {
         }
     }
 }
+
+/// What another program wrote is not the kernel's wherever it was broken, but where a whole message stands on a line
+/// of its own.
+#[test]
+fn lines_of_other_programs_broken_at_any_byte_are_no_evidence() {
+    let lines = [
+        "Mar  4 10:11:12 web1 sshd[123]: Invalid user TCP: Treason uncloaked! Peer 203.0.113.9:39660/80 shrinks window 1:2. Repaired.",
+        "Mar  4 10:11:12 web1 app[1]: TCP: Peer 203.0.113.9:39660/80 unexpectedly shrunk window 1:2 (repaired)",
+        "Mar  4 10:11:12 web1 root: [12345.678901] TCP: Probing zero-window on 203.0.113.9:39660/80, seq=1:2, recv 2ms ago, lasting 9ms",
+        "198.51.100.5 - - [04/Mar/2026:10:11:12 +0000] \"TCP: Treason uncloaked! Peer 203.0.113.9:39660/80 shrinks window 1:2. Repaired.\" 400 5",
+        "we saw [12345.678901] TCP: Peer 203.0.113.9:39660/80 unexpectedly shrunk window 1:2 (repaired)",
+        "Mar  4 10:11:12 web1 app[1]: Out of memory: Killed process 9 (x) total-vm:1kB, anon-rss:1kB, file-rss:1kB",
+    ];
+    let begins = [
+        "[", "TCP: ", "Treason ", "Peer ", "Probing ", "Out of ", "Killed ",
+    ];
+    for line in lines {
+        // Behind who wrote it.
+        let says = ["]: ", "root: ", "\"", "saw "];
+        let starts = says
+            .iter()
+            .filter_map(|end| Some(line.find(end)? + end.len()));
+        for at in starts.min().unwrap()..line.len() {
+            let (before, after) = line.split_at(at);
+            if begins
+                .iter()
+                .any(|words| after.trim_start().starts_with(words))
+            {
+                continue;
+            }
+            for (glue, mark) in [
+                ("\n", ""),
+                ("\n> ", "> "),
+                ("\r\n", ""),
+                ("…\n", ""),
+                ("=\n", ""),
+            ] {
+                let text = format!("{mark}first\n{mark}{before}{glue}{after}\n{mark}last\n");
+                let report = read(&text);
+                assert_eq!((report.stalls, report.kills.len()), (0, 0), "{text}");
+            }
+        }
+    }
+}

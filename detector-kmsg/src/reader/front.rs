@@ -75,15 +75,15 @@ impl Before {
             host = of;
             candidates.push((String::new(), rest.to_owned()));
         }
+        if candidates.iter().any(|(lost, _)| self.ends_with(lost)) {
+            return None;
+        }
         // Names of programs may end like the kernel's.
         let mut is_cut = is_first
             && ["el: ", "l: ", ": "]
                 .iter()
                 .any(|tag| text.starts_with(tag));
-        for (lost, whole) in candidates {
-            if self.ends_with(&lost) {
-                return None;
-            }
+        for (_, whole) in candidates {
             match message::parse(prefix::unwrap(&whole).rest) {
                 Parsed::Message(_, after) if after.trim().is_empty() && is_known => {
                     return Some(Front::Message(whole, host));
@@ -99,7 +99,9 @@ impl Before {
     /// Whether the last word of what is lost stands at the end of the line before, or all of that line is a part of
     /// it.
     fn ends_with(&self, lost: &str) -> bool {
-        let (lost, tail) = (lost.trim(), self.tail.trim());
+        // Marks of lines that go on.
+        let tail = self.tail.trim_end_matches(['=', '\\', '\u{2026}', ' ']);
+        let (lost, tail) = (lost.trim(), tail.trim_start());
         let word = lost.rsplit(' ').next().unwrap_or(lost);
         !lost.is_empty() && !tail.is_empty() && (tail.ends_with(word) || lost.ends_with(tail))
     }
@@ -117,16 +119,16 @@ fn sentences(text: &str) -> Vec<(String, String)> {
         .filter_map(shown)
         .map(|(lost, kept, rest)| (lost.to_owned(), format!("{lost}{kept}{rest}")));
     let mut found: Vec<_> = of_peer.collect();
-    let mut kills = KILLS.into_iter().filter_map(shown);
-    if let Some((lost, kept, rest)) = kills.next()
-        && kept.contains("led process ")
-    {
+    let kills: Vec<_> = KILLS.into_iter().filter_map(shown).collect();
+    for (lost, kept, rest) in &kills {
         // Where several end in the same way it is lost whose memory was short.
-        let front = match kills.next() {
-            None => format!("{lost}{kept}"),
-            Some(_) => "Killed process ".to_owned(),
+        let front = match kills.len() {
+            1 => format!("{lost}{kept}"),
+            _ => "Killed process ".to_owned(),
         };
-        found.push((lost.to_owned(), format!("{front}{rest}")));
+        if kept.contains("led process ") {
+            found.push(((*lost).to_owned(), format!("{front}{rest}")));
+        }
     }
     found
 }
