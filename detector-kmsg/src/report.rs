@@ -214,6 +214,8 @@ pub struct Kill {
     pub socket_share: Option<f64>,
     /// Anonymous memory of that cgroup, bytes.
     pub cgroup_anonymous_bytes: Option<u64>,
+    /// Files and shared memory of that cgroup that are in memory, bytes.
+    pub cgroup_file_bytes: Option<u64>,
     /// Whether the kernel says that its memory was freed.
     pub was_reaped: bool,
 }

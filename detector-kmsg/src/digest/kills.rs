@@ -204,6 +204,7 @@ impl Kills {
                 limit_bytes: of.limit_bytes,
                 socket_bytes: of.socket_bytes,
                 cgroup_anonymous_bytes: of.cgroup_anonymous_bytes,
+                cgroup_file_bytes: of.cgroup_file_bytes,
                 ..Kill::default()
             };
         }
@@ -304,6 +305,7 @@ impl Draft {
                     match name.as_str() {
                         "sock" => kill.socket_bytes = Some(bytes),
                         "anon" => kill.cgroup_anonymous_bytes = Some(bytes),
+                        "file" => kill.cgroup_file_bytes = Some(bytes),
                         _ => {}
                     }
                 }

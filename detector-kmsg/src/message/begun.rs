@@ -3,7 +3,7 @@
 use super::tcp::without_tag;
 
 /// How messages begin, `TCP: ` not shown.
-const BEGINNINGS: [&str; 24] = [
+const BEGINNINGS: [&str; 28] = [
     "Treason uncloaked! Peer ",
     "Peer ",
     "peer ",
@@ -28,6 +28,10 @@ const BEGINNINGS: [&str; 24] = [
     "oom_reaper: reaped process ",
     "memory: usage ",
     "INFO: task ",
+    "NET: ",
+    "printk: ",
+    "net_ratelimit: ",
+    "__ratelimit: ",
 ];
 /// What follows a name, and so many bytes of which show that it is that.
 const ENDINGS: [(&str, usize); 6] = [
@@ -38,22 +42,24 @@ const ENDINGS: [(&str, usize); 6] = [
     ("ink is Up", 6),
     (" killed as a result of limit of ", 8),
 ];
-/// A shorter text begins nothing.
+/// A shorter text shows of no other message that it begins or ends there.
 const SHORTEST: usize = 3;
 
 pub(super) fn is_begun(text: &str) -> bool {
     let text = text.trim_end();
-    if text.len() < SHORTEST || text.len() > 512 {
-        return false;
-    }
     let body = without_tag(text);
     let is_start = |whole: &str| whole.len() > body.len() && whole.starts_with(body);
-    text == "TCP:"
-        || BEGINNINGS.iter().any(|whole| is_start(whole))
-        || ENDINGS
-            .iter()
-            .any(|(whole, least)| is_end(text, whole, *least))
-        || is_open(text)
+    if text.is_empty() || text.len() > 512 {
+        return false;
+    }
+    if "TCP:".starts_with(text) || BEGINNINGS.iter().any(|whole| is_start(whole)) {
+        return true;
+    }
+    let is_other = || {
+        let mut ends = ENDINGS.iter();
+        ends.any(|(whole, least)| is_end(text, whole, *least)) || is_open(text)
+    };
+    text.len() >= SHORTEST && is_other()
 }
 
 /// Whether `text` ends within `whole`.

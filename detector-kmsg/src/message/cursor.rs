@@ -18,15 +18,20 @@ pub(crate) enum Stop {
 pub(crate) struct Cursor<'a>(pub(crate) &'a str);
 
 impl<'a> Cursor<'a> {
-    /// Takes exactly this.
+    /// Takes this, maybe with more blanks where it has one.
     pub(crate) fn literal(&mut self, expected: &str) -> Result<(), Stop> {
-        if let Some(rest) = self.0.strip_prefix(expected) {
-            self.0 = rest;
-            return Ok(());
+        let mut rest = self.0;
+        for c in expected.chars() {
+            rest = match rest.strip_prefix(c) {
+                Some(after) if c == ' ' => after.trim_start_matches(' '),
+                Some(after) => after,
+                // What was cut may have lost its last blanks, too.
+                None if rest.trim_end().is_empty() => return Err(Stop::Cut),
+                None => return Err(Stop::Other),
+            };
         }
-        // What was cut may have lost its last blanks, too.
-        let is_cut = expected.starts_with(self.0.trim_end());
-        Err(if is_cut { Stop::Cut } else { Stop::Other })
+        self.0 = rest;
+        Ok(())
     }
 
     /// Takes digits; the text must go on after them, or the number may be cut.

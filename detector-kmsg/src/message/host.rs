@@ -52,11 +52,14 @@ fn repeated(text: &str) -> Option<Message> {
         .then_some(Message::Repeated(count))
 }
 
-/// `INFO: task httpd:1234 blocked for more than 120 seconds.`
+/// `INFO: task httpd:1234 blocked for more than 120 seconds.`, in newer kernels also `… blocked in I/O wait for
+/// more than …`.
 fn hung(text: &str) -> Option<Message> {
-    let (task, _) = text
-        .strip_prefix("INFO: task ")?
-        .split_once(" blocked for more than ")?;
+    let (task, rest) = text.strip_prefix("INFO: task ")?.split_once(" blocked ")?;
+    let rest = rest.strip_prefix("in I/O wait ").unwrap_or(rest);
+    if !rest.starts_with("for more than ") {
+        return None;
+    }
     Some(Message::HungTask(
         task.rsplit_once(':')
             .map_or(task, |(name, _)| name)

@@ -195,8 +195,11 @@ pub(crate) fn resembles(text: &str) -> bool {
 
 /// Whether a message of a kind that names nothing else first begins here.
 pub(crate) fn begins(text: &str) -> bool {
-    const BEGINNINGS: [&str; 16] = [
+    const BEGINNINGS: [&str; 19] = [
         "TCP: ",
+        "TCP:Treason ",
+        "TCP:Peer ",
+        "TCP:Probing ",
         "Treason ",
         "Probing zero",
         "MPTCP: ",

@@ -60,15 +60,14 @@ fn rest_of_window(
     };
     let endpoint = cursor.until(&[' ', ','])?;
     // The sentence first: only its words make what stands before an endpoint.
-    if let Err(stop) = cursor.literal(before)
-        && (stop != Stop::Cut || cursor.0.len() < 2)
+    let said = cursor.literal(before);
+    if let Err(stop) = said
+        && (stop != Stop::Cut || cursor.0.trim_end().len() < 2)
     {
         return Err(stop);
     }
     let line = found.insert(endpoint_of(endpoint, sentence)?);
-    if before.starts_with(cursor.0.trim_end()) {
-        return Err(Stop::Cut);
-    }
+    said?;
     let una: u32 = cursor.number()?;
     cursor.literal(":")?;
     line.una = Some(una);
@@ -78,11 +77,16 @@ fn rest_of_window(
     }
     let nxt: u32 = cursor.number()?;
     let in_flight = nxt.wrapping_sub(una);
-    if in_flight > MOST_IN_FLIGHT {
+    // Without data in flight nothing is sent again.
+    if in_flight == 0 || in_flight > MOST_IN_FLIGHT {
         return Err(Stop::Impossible);
     }
     line.in_flight = Some(in_flight);
     cursor.literal(after)?;
+    if sentence == WindowSentence::Retracted {
+        let end = cursor.0.strip_prefix(", what else can I say?");
+        cursor.0 = end.unwrap_or(cursor.0);
+    }
     if sentence == WindowSentence::Probing {
         line.heard_ms_ago = Some(cursor.number()?);
         cursor.literal("ms ago, lasting ")?;
@@ -138,9 +142,9 @@ fn port_of(text: &str) -> Result<u16, Stop> {
     }
 }
 
-/// Some kernels wrote it twice.
+/// Some kernels wrote it twice, and some people leave the blank out.
 pub(super) fn without_tag(mut text: &str) -> &str {
-    while let Some(rest) = text.strip_prefix("TCP: ") {
+    while let Some(rest) = text.strip_prefix("TCP:") {
         text = rest.trim_start();
     }
     text

@@ -105,7 +105,7 @@ fn weight(parsed: &Parsed<'_>, text: &str, glue: &str) -> (u8, usize) {
 }
 
 /// Whether a kill's text ends within what it says of memory, and `rest`, its last line, is no more than
-/// that.
+/// that, or the rest of the number that stands last.
 fn ends_in_field(text: &str, rest: &str) -> bool {
     const FIELDS: [&str; 7] = [
         "total-vm:",
@@ -118,7 +118,18 @@ fn ends_in_field(text: &str, rest: &str) -> bool {
     ];
     let last = text.rsplit([' ', ',']).next().unwrap_or(text);
     let is_field = |field: &str| last.len() > 2 && field.starts_with(last);
-    !rest.contains(' ') && FIELDS.iter().any(|field| is_field(field))
+    let is_score = || {
+        let score = last.strip_prefix("oom_score_adj:");
+        score.is_some_and(|score| {
+            let is_number =
+                score.len() >= rest.len() && !score.trim_start_matches('-').starts_with('0');
+            is_number
+                && score
+                    .parse()
+                    .is_ok_and(|score: i16| (-1000..=1000).contains(&score))
+        })
+    };
+    !rest.contains(' ') && (FIELDS.iter().any(|field| is_field(field)) || is_score())
 }
 
 /// What may have stood where the message was broken, the likeliest first.
@@ -127,8 +138,11 @@ fn glues(broken: &Broken, rest: &str) -> &'static [&'static str] {
     // Paths and that record have no blanks where they could be broken.
     let is_unbroken =
         text.starts_with("oom-kill:") || text.starts_with("Memory cgroup stats for /");
-    let is_within =
-        text.ends_with(['(', '-', '/', '=', ':']) || rest.starts_with([')', ',', '.', ':', '/']);
+    let is_digit = |c: char| c.is_ascii_digit();
+    let is_within = text.ends_with(['(', '-', '/', '=', ':'])
+        || rest.starts_with([')', ',', '.', ':', '/'])
+        || text.ends_with(is_digit) && rest.starts_with(is_digit)
+        || is_within_name(text);
     match () {
         // Or it was no such mark.
         () if broken.is_soft => &["", "="],
@@ -137,13 +151,23 @@ fn glues(broken: &Broken, rest: &str) -> &'static [&'static str] {
     }
 }
 
+/// Whether a text ends within the name of a task: most names have no blank at which they could be broken.
+fn is_within_name(text: &str) -> bool {
+    let is_part = |name: &str| !name.is_empty() && !name.contains([' ', ')']);
+    let victim = text
+        .rsplit_once("ill")
+        .and_then(|(_, rest)| rest.split_once(" ("));
+    let task = text.strip_prefix("INFO: task ");
+    victim.is_some_and(|(_, name)| is_part(name)) || task.is_some_and(|name| is_part(name))
+}
+
 /// What of a line may belong to the message before it. A line that is a message is no part of another,
 /// unless all that there is of that is its first words, and the line has no times of its own.
 fn parts_of<'a>(line: &'a str, found: &Prefix<'a>, of: &Broken, is_told: bool) -> Vec<&'a str> {
     if (found.is_wrapped || is_told) && message::begins(found.rest) {
         return Vec::new();
     }
-    let mut parts = vec![prefix::unmarked(line), found.rest];
+    let mut parts = vec![prefix::unquoted(line), prefix::unmarked(line), found.rest];
     if of.is_soft {
         parts.insert(0, line);
     }

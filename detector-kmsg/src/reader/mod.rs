@@ -1,6 +1,8 @@
 //! Bytes to lines, and of those the few that can matter: the rest is passed over at memory speed.
 
 mod broken;
+mod elided;
+mod front;
 mod needles;
 mod text;
 
@@ -8,12 +10,14 @@ use crate::digest::{Digest, Origin};
 use crate::message;
 use crate::report::LogReport;
 use crate::wrapping::container::{self, Containers};
-use crate::wrapping::json::{self, Pretty, Record, Step};
+use crate::wrapping::json::{self, Record};
+use crate::wrapping::pretty::{Pretty, Step};
 use crate::wrapping::stamp::Stamps;
 use crate::wrapping::table::Table;
 use crate::wrapping::verbose::Verbose;
 use aho_corasick::AhoCorasick;
 use broken::Broken;
+use front::Before;
 use memchr::{memchr, memchr_iter, memrchr};
 use needles::DOCKER;
 
@@ -42,11 +46,15 @@ pub struct LogReader {
     bytes_taken: u64,
     /// So many of the next lines are looked at whatever they have.
     attention: u32,
+    /// So many of the next texts of pretty entries are looked at whatever they have.
+    texts_wanted: u32,
     pretty: Option<Pretty>,
     verbose: Option<Verbose>,
     containers: Containers,
     table: Option<Table>,
     broken: Option<Broken>,
+    /// The line before, by which is known what one without a front is.
+    before: Before,
     /// Times and host of a line that had nothing else: its text was moved to the next.
     bare: Option<Origin>,
     /// The last time of a line that came with it alone.
@@ -78,11 +86,13 @@ impl LogReader {
             bytes: 0,
             bytes_taken: 0,
             attention: 0,
+            texts_wanted: 0,
             pretty: None,
             verbose: None,
             containers: Containers::default(),
             table: None,
             broken: None,
+            before: Before::default(),
             bare: None,
             minute: Stamps::default(),
         }
@@ -155,7 +165,9 @@ impl LogReader {
             self.bytes_taken += length.min(LONGEST_LINE) as u64 + 1;
             self.attention = self.attention.saturating_sub(1);
             self.line(&block[at..at + length]);
-            self.attention = self.attention.max(self.digest.lines_wanted());
+            let wanted = self.digest.lines_wanted();
+            self.attention = self.attention.max(wanted);
+            self.texts_wanted = self.texts_wanted.max(wanted);
             at += length + 1;
         }
     }
@@ -163,7 +175,7 @@ impl LogReader {
     fn line(&mut self, line: &[u8]) {
         let line = line.strip_suffix(b"\r").unwrap_or(line);
         let line = &line[..line.len().min(LONGEST_LINE)];
-        if self.is_plain_docker(line) || self.is_plain_json(line) {
+        if self.is_plain_docker(line) || self.is_plain_json(line) || self.is_plain_member(line) {
             return;
         }
         let text = String::from_utf8_lossy(line);
@@ -273,6 +285,26 @@ impl LogReader {
     fn is_plain_json(&self, line: &[u8]) -> bool {
         let is_alone = self.broken.is_none() && self.pretty.is_none() && self.attention == 0;
         is_alone && line.starts_with(b"{\"") && line.ends_with(b"}") && !self.needles.is_match(line)
+    }
+
+    /// Whether this is a line of a pretty object, and nothing in it is of interest.
+    fn is_plain_member(&mut self, line: &[u8]) -> bool {
+        let Some(pretty) = &mut self.pretty else {
+            return false;
+        };
+        if !pretty.passes(line) {
+            if !pretty.is_journal_text(line) {
+                return false;
+            }
+            let is_wanted = self.texts_wanted > 0 || self.broken.is_some() || self.bare.is_some();
+            self.texts_wanted = self.texts_wanted.saturating_sub(1);
+            if is_wanted || self.bytes_taken < PASTED_BYTES || self.needles.is_match(line) {
+                return false;
+            }
+            pretty.pass_text();
+        }
+        self.attention = 1;
+        true
     }
 
     fn record(&mut self, record: Record, mut origin: Origin) {

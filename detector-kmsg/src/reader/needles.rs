@@ -3,13 +3,15 @@
 use aho_corasick::AhoCorasick;
 
 /// A message that a mail program has broken is found by its first part.
-const NEEDLES: [&str; 56] = [
+const NEEDLES: [&str; 59] = [
     // Where the text itself cannot be searched for, or goes on on the next line.
     DOCKER,
     "{\n",
     "{\r\n",
     "\"MESSAGE\":[",
     "\"MESSAGE\" : [",
+    "\"MESSAGE\": [",
+    "\"MESSAGE\" :[",
     " [s=",
     "__CURSOR=s=",
     " stdout P ",
@@ -46,6 +48,7 @@ const NEEDLES: [&str; 56] = [
     "vmalloc error",
     "Unable to allocate",
     "blocked for more than",
+    "blocked in I/O wait",
     "ink is ",
     "ink down",
     "ink up",

@@ -1,7 +1,8 @@
 //! Lines of text to messages.
 
 use super::broken::without_soft_end;
-use super::{LogReader, PASTED_BYTES};
+use super::front::Front;
+use super::{LogReader, PASTED_BYTES, elided};
 use crate::digest::Origin;
 use crate::message::{self, Parsed};
 use crate::wrapping::prefix::Prefix;
@@ -18,8 +19,12 @@ impl LogReader {
             }
             return;
         }
+        if text.trim().is_empty() {
+            self.before.skip(origin.line);
+        }
+        // As syslog writes a tab and the end of a line within a message.
         for line in markup::plain(text)
-            // As syslog writes the end of a line within a message.
+            .replace("#011", "\t")
             .split("#012")
             .flat_map(|part| part.split(['\n', '\r']))
             .filter(|line| !line.trim().is_empty())
@@ -32,6 +37,7 @@ impl LogReader {
         let found = prefix::unwrap(line);
         let number = origin.line;
         self.say(line, &found, origin);
+        self.before.set(line, number);
         if self.bytes_taken >= PASTED_BYTES {
             self.digest.spoke(None, number);
         } else if let Some(host) = found.speaker() {
@@ -73,16 +79,57 @@ impl LogReader {
             return;
         }
         if !found.is_escaped {
-            return self.messages(found.rest, &origin);
+            return match self.front(line, found, &origin) {
+                Some(Front::Message(text, host)) => {
+                    let found = prefix::unwrap(&text);
+                    let origin = Origin {
+                        stamps: found.stamps,
+                        host: host.map(str::to_owned),
+                        ..origin
+                    };
+                    self.messages(found.rest, &origin);
+                }
+                Some(Front::Cut) => self.digest.left_out().cut += 1,
+                None => self.messages(found.rest, &origin),
+            };
         }
         for line in markup::unescaped(found.rest).split('\n') {
             self.messages(line, &origin);
         }
     }
 
+    /// What a line of its own has lost of a message, if it has and is none without that.
+    fn front<'a>(&self, line: &'a str, found: &Prefix<'_>, origin: &Origin) -> Option<Front<'a>> {
+        let is_bare = !found.is_wrapped && origin.stamps == Stamps::default();
+        let is_other = is_bare && matches!(message::parse(found.rest), Parsed::Nothing);
+        is_other
+            .then(|| self.before.mend(line, origin.line))
+            .flatten()
+    }
+
+    /// A text of which a tool shows no more than the beginning, and says so: it does not go on on the next line.
+    /// Whether it is one.
+    fn elided(&mut self, text: &str, origin: &Origin) -> bool {
+        let Some(shown) = elided::shown(text) else {
+            return false;
+        };
+        match message::parse(shown) {
+            Parsed::Message(message, "") | Parsed::Cut(Some(message)) => {
+                self.digest.take(message, origin);
+            }
+            Parsed::Cut(None) => self.digest.left_out().cut += 1,
+            Parsed::Begun => {}
+            _ => return false,
+        }
+        true
+    }
+
     /// The messages in a text, one after the other where line ends were lost.
     fn messages(&mut self, text: &str, origin: &Origin) {
         let (text, is_soft) = without_soft_end(text);
+        if self.elided(text, origin) {
+            return;
+        }
         let mut rest = text;
         let mut origin = origin.clone();
         loop {

@@ -154,6 +154,7 @@ impl<'a> Unwrapping<'a> {
             || after.starts_with("last message repeated ")
             || after.starts_with("message repeated ")
             || after.starts_with('[')
+            || is_level_and_kernel(after)
             || [
                 "kernel",
                 "klogd:",
@@ -175,6 +176,15 @@ impl<'a> Unwrapping<'a> {
         self.text = after;
         true
     }
+}
+
+/// `user.warn kernel:`, as `BusyBox` writes what its own reader of the kernel's buffer gave it.
+fn is_level_and_kernel(text: &str) -> bool {
+    let mut found = Unwrapping::of(text);
+    let is_level = ["user.", "local", "daemon."]
+        .iter()
+        .any(|name| text.starts_with(name));
+    is_level && found.facility() && found.text.starts_with("kernel:")
 }
 
 /// Without the process, the kind of message and the structured data of RFC 5424, if there are none.

@@ -35,7 +35,7 @@ pub(super) enum Member {
     Stream,
 }
 
-fn member(name: &str) -> Option<Member> {
+pub(super) fn member(name: &str) -> Option<Member> {
     Some(match name {
         "MESSAGE" | "message" | "msg" | "log" | "line" | "_raw" | "@message" | "textPayload"
         | "original" | "short_message" | "full_message" | "content" | "body" | "raw" | "text"
@@ -137,16 +137,21 @@ fn is_kernels(value: &Value) -> bool {
     }
 }
 
-/// A string, or the bytes that journald writes for text that is not plain.
+/// A string, the bytes that journald writes for text that is not plain, or a list of these.
 fn text_of(value: &Value) -> Option<String> {
     match value {
         Value::String(text) => Some(text.clone()),
-        Value::Array(bytes) => {
-            let bytes: Option<Vec<u8>> = bytes
+        Value::Array(items) => {
+            let bytes: Option<Vec<u8>> = items
                 .iter()
                 .map(|byte| u8::try_from(byte.as_u64()?).ok())
                 .collect();
-            bytes.map(|bytes| String::from_utf8_lossy(&bytes).into_owned())
+            let bytes = bytes.map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
+            // Or a field that came several times.
+            bytes.or_else(|| {
+                let texts = items.iter().filter(|item| !item.is_u64()).map(text_of);
+                Some(texts.collect::<Option<Vec<_>>>()?.join("\n"))
+            })
         }
         _ => None,
     }
@@ -258,127 +263,5 @@ fn object(members: &Map<String, Value>, outer: &Record, records: &mut Vec<Record
         let inner = records.split_off(first);
         records.extend(inner.into_iter().filter(|inner| !is_same(inner)));
         records.push(record);
-    }
-}
-
-/// An object whose members stand on lines of their own.
-#[derive(Default)]
-pub(crate) struct Pretty {
-    record: Record,
-    /// Bytes of a text that stand on lines of their own.
-    bytes: Option<Vec<u8>>,
-    depth: u32,
-    /// Depth at which the text stood.
-    text_depth: u32,
-    /// The last item of an array was a time: the next one is a line.
-    item_time: Option<Stamp>,
-}
-
-/// What a line did to a pretty object.
-pub(crate) enum Step {
-    /// It belongs to it.
-    Inside,
-    /// A record is complete; more may come.
-    Complete(Record),
-    /// The last object is closed.
-    Closed(Option<Record>),
-    /// It is no JSON.
-    Foreign,
-}
-
-impl Pretty {
-    /// Begins with the line `{`.
-    pub(crate) fn begin(line: &str) -> Option<Self> {
-        let line = line.trim();
-        let opens = line.ends_with('{') && line.bytes().all(|byte| b"{}[], ".contains(&byte));
-        opens.then(|| Self {
-            depth: 1,
-            ..Self::default()
-        })
-    }
-
-    pub(crate) fn line(&mut self, line: &str) -> Step {
-        const MOST_BYTES: usize = 1 << 16;
-        let line = line.trim();
-        if let Some(bytes) = &mut self.bytes {
-            if let Ok(byte) = line.trim_end_matches(',').parse() {
-                if bytes.len() < MOST_BYTES {
-                    bytes.push(byte);
-                }
-                return Step::Inside;
-            }
-            self.record.text = String::from_utf8_lossy(bytes).into_owned();
-            self.text_depth = self.depth;
-            self.bytes = None;
-            return Step::Inside;
-        }
-        if line.starts_with(['}', ']']) {
-            return self.close(line);
-        }
-        if line.ends_with(['{', '[']) {
-            if line.ends_with('[') && line.starts_with("\"MESSAGE\"") {
-                self.bytes = Some(Vec::new());
-            } else {
-                self.depth = self.depth.saturating_add(1);
-            }
-            return Step::Inside;
-        }
-        let Ok(Value::Object(members)) =
-            serde_json::from_str(&format!("{{{}}}", line.trim_end_matches(',')))
-        else {
-            return self.item(line);
-        };
-        for (name, value) in &members {
-            if member(name) == Some(Member::Text) {
-                self.text_depth = self.depth;
-            }
-            self.record.set(name, value);
-        }
-        Step::Inside
-    }
-
-    /// An item of an array: one of Loki's has a time and a line.
-    fn item(&mut self, line: &str) -> Step {
-        let item = serde_json::from_str::<Value>(line.trim_end_matches(','));
-        let before = self.item_time.take();
-        match item {
-            Ok(Value::String(text)) => {
-                let time = date::date(&text).filter(|(_, rest)| rest.is_empty());
-                if let Some((time, _)) = time {
-                    self.item_time = Some(time);
-                    return Step::Inside;
-                }
-                let Some(time) = before else {
-                    return Step::Inside;
-                };
-                let mut record = Record {
-                    text,
-                    host: self.record.host.clone(),
-                    ..Record::default()
-                };
-                record.stamps.add(time);
-                Step::Complete(record)
-            }
-            Ok(_) => Step::Inside,
-            Err(_) if line.is_empty() => Step::Inside,
-            Err(_) => Step::Foreign,
-        }
-    }
-
-    fn close(&mut self, line: &str) -> Step {
-        let has_text = !self.record.text.is_empty();
-        let record =
-            (has_text && self.depth <= self.text_depth).then(|| std::mem::take(&mut self.record));
-        self.depth -= 1;
-        if line.ends_with(['{', '[']) {
-            self.depth += 1;
-        }
-        match record {
-            record if self.depth == 0 => {
-                Step::Closed(record.or_else(|| has_text.then(|| self.record.clone())))
-            }
-            Some(record) => Step::Complete(record),
-            None => Step::Inside,
-        }
     }
 }

@@ -77,7 +77,11 @@ impl Unwrapping<'_> {
                 && (is_named && has_kernel_time(rest) || is_dated || !is_named && is_tag(rest))
             {
                 self.host = Some(word);
-            } else if !(has_kernel_time(rest) && is_label(if words == 1 { word } else { first })) {
+            } else if !has_kernel_time(rest)
+                || !is_label(if words == 1 { word } else { first })
+                // A host and its program.
+                || words > 1 && after.starts_with(':')
+            {
                 if rest.len() == after.len() || is_named {
                     return;
                 }

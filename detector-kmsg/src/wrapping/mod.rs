@@ -7,6 +7,7 @@ pub(crate) mod json;
 mod marks;
 pub(crate) mod markup;
 pub(crate) mod prefix;
+pub(crate) mod pretty;
 pub(crate) mod stamp;
 pub(crate) mod table;
 pub(crate) mod verbose;

@@ -45,12 +45,14 @@ pub(crate) fn unmarked(line: &str) -> &str {
     line.trim_start_matches(MARKS)
 }
 
+/// Without marks of those who quote before it: a sentence may go on with a comma.
+pub(crate) fn unquoted(line: &str) -> &str {
+    line.trim_start_matches(|c| MARKS.contains(&c) && c != ',')
+}
+
 /// Takes a line's wrapping off.
 pub(crate) fn unwrap(line: &str) -> Prefix<'_> {
-    let mut found = Unwrapping {
-        text: line,
-        ..Unwrapping::default()
-    };
+    let mut found = Unwrapping::of(line);
     found.people();
     // Each turn takes something off.
     while found.step() {}
@@ -84,6 +86,14 @@ pub(super) struct Unwrapping<'a> {
 }
 
 impl<'a> Unwrapping<'a> {
+    /// Nothing taken off yet.
+    pub(super) fn of(text: &'a str) -> Self {
+        Self {
+            text,
+            ..Self::default()
+        }
+    }
+
     fn step(&mut self) -> bool {
         let trimmed = self.text.trim_start_matches(MARKS);
         if trimmed.len() < self.text.len() {
@@ -154,7 +164,11 @@ impl<'a> Unwrapping<'a> {
         };
         if let Ok(priority) = inside.trim().parse::<u32>() {
             self.is_foreign_facility |= priority >> 3 != 0;
-            self.text = rest.strip_prefix("1 ").unwrap_or(rest);
+            self.text = match rest.strip_prefix("1 ") {
+                // It may have no time, which is written so.
+                Some(rest) => rest.strip_prefix("- ").unwrap_or(rest),
+                None => rest,
+            };
             self.is_after_time = true;
             return true;
         }
@@ -167,6 +181,10 @@ impl<'a> Unwrapping<'a> {
     }
 
     fn brackets(&mut self) -> bool {
+        if let Some(rest) = after_data(self.text) {
+            self.text = rest;
+            return true;
+        }
         let Some((inside, rest)) = self
             .text
             .strip_prefix('[')
@@ -174,9 +192,8 @@ impl<'a> Unwrapping<'a> {
         else {
             return false;
         };
-        // Structured data of RFC 5424, and the pod that kubectl names, tell nothing that is wanted.
-        let is_data = inside.len() < 512
-            && (inside.contains("=\"") || inside.starts_with("pod/") || is_of_forum(inside));
+        // The pod that kubectl names tells nothing that is wanted.
+        let is_data = inside.len() < 512 && (inside.starts_with("pod/") || is_of_forum(inside));
         match stamp::bracket(inside).filter(|_| inside.len() < 64) {
             Some(stamp) => {
                 self.is_relative |= inside.trim_start().starts_with('+');
@@ -230,6 +247,28 @@ impl<'a> Unwrapping<'a> {
         self.text = rest;
         true
     }
+}
+
+/// What follows structured data of RFC 5424, `[id name="value" …]`, which tells nothing that is wanted. In a
+/// value `"`, `\` and `]` are escaped, or only the first of them.
+fn after_data(text: &str) -> Option<&str> {
+    const LONGEST: usize = 4096;
+    let (id, _) = text.strip_prefix('[')?.split_once("=\"")?;
+    let is_part = |c: char| c == ' ' || c.is_ascii_graphic() && !"[]\"".contains(c);
+    if id.len() > 80 || !id.chars().all(is_part) {
+        return None;
+    }
+    let (mut is_quoted, mut is_escaped) = (false, false);
+    let end = text.bytes().take(LONGEST).position(|byte| {
+        let was_escaped = std::mem::take(&mut is_escaped);
+        match byte {
+            b'\\' if is_quoted => is_escaped = !was_escaped,
+            b'"' if !was_escaped => is_quoted = !is_quoted,
+            _ => {}
+        }
+        byte == b']' && !is_quoted
+    })?;
+    Some(&text[end + 1..])
 }
 
 /// `[code]`, `[/quote]`, `[quote=jd]`, `[color=red]`.

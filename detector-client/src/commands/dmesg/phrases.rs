@@ -10,6 +10,10 @@ const SILENT_SECONDS: f64 = 30.0;
 const ALIVE_SECONDS: f64 = 2.0;
 /// From here on the kernel's number for no limit begins.
 const NO_LIMIT_BYTES: u64 = 1 << 60;
+/// The part of a limit from which on nothing else can have taken more of it,
+const MOST_OF_LIMIT: f64 = 0.5;
+/// and below which it would have been reached all the same.
+const LITTLE_OF_LIMIT: f64 = 0.05;
 /// Seconds of probing from which on an answer says something.
 const LONG_SECONDS: f64 = 5.0;
 
@@ -86,21 +90,31 @@ pub(super) fn cgroup_lines(kill: &Kill) -> Vec<String> {
         };
         found.push(format!("in use {} of {limit}", kib(usage)));
     }
-    let share = |bytes: u64| match kill.limit_bytes {
-        #[allow(clippy::cast_precision_loss, reason = "a percentage is shown")]
-        Some(limit) if limit > 0 => format!(
-            " = {} of the limit",
-            units::percent(bytes as f64 / limit as f64)
-        ),
-        _ => String::new(),
+    let limit = kill
+        .limit_bytes
+        .filter(|limit| (1..NO_LIMIT_BYTES).contains(limit));
+    #[allow(clippy::cast_precision_loss, reason = "a percentage is shown")]
+    let part = |bytes: u64| Some(bytes as f64 / limit? as f64);
+    let share = |bytes: u64| {
+        let part = part(bytes).map(units::percent);
+        part.map_or_else(String::new, |part| format!(" = {part} of the limit"))
     };
     if let Some(bytes) = kill.socket_bytes {
+        let others = [
+            ("anonymous", kill.cgroup_anonymous_bytes),
+            ("files and shared", kill.cgroup_file_bytes),
+        ];
         let mut line = format!("sockets {bytes} B{}", share(bytes));
-        if let Some(anonymous) = kill.cgroup_anonymous_bytes {
-            let _ = write!(line, ", anonymous {anonymous} B{}", share(anonymous));
-            if bytes > anonymous {
-                line.push_str(": killed for the memory of sockets");
+        for (name, bytes) in others {
+            if let Some(bytes) = bytes {
+                let _ = write!(line, ", {name} {bytes} B{}", share(bytes));
             }
+        }
+        match part(bytes) {
+            Some(MOST_OF_LIMIT..) => line.push_str(": killed for the memory of sockets"),
+            Some(LITTLE_OF_LIMIT..) => line.push_str(": a part of what filled it"),
+            Some(_) => line.push_str(": sockets were not what filled it"),
+            None => {}
         }
         found.push(line);
         found.push("the log does not say which peer, nor whether sent or received".to_owned());
@@ -162,5 +176,49 @@ pub(super) fn times_of(count: u64) -> String {
     match count {
         1 => "once".to_owned(),
         _ => format!("{count} times"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A control group of 640 MiB, and what its kinds of memory held.
+    fn told(limit: u64, sockets: u64, anonymous: u64, file: u64) -> String {
+        let kill = Kill {
+            scope: Scope::Cgroup,
+            usage_bytes: Some(655_360 << 10),
+            limit_bytes: Some(limit),
+            socket_bytes: Some(sockets),
+            cgroup_anonymous_bytes: Some(anonymous),
+            cgroup_file_bytes: Some(file),
+            ..Kill::default()
+        };
+        cgroup_lines(&kill)[1].clone()
+    }
+
+    /// Less than anonymous memory is not what counts: what filled the limit does.
+    #[test]
+    fn sockets_are_named_as_the_cause_by_their_part_of_the_limit_alone() {
+        let limit = 655_360 << 10;
+        let (sockets, anonymous) = (516_947_968, 140_000_000);
+        assert_eq!(
+            told(limit, sockets, anonymous, 4096),
+            "sockets 516947968 B = 77.0 % of the limit, anonymous 140000000 B = 20.9 % of the limit, files and \
+             shared 4096 B = 0.0 % of the limit: killed for the memory of sockets"
+        );
+        // A store in tmpfs: next to nothing is anonymous, and still less is of sockets.
+        let in_files = told(limit, 2 << 20, 512 << 10, 634 << 20);
+        assert!(
+            in_files.ends_with("99.1 % of the limit: sockets were not what filled it"),
+            "{in_files}"
+        );
+        let in_part = told(limit, 200 << 20, 100 << 20, 330 << 20);
+        assert!(in_part.ends_with(": a part of what filled it"), "{in_part}");
+        let without_limit = told(u64::MAX, sockets, anonymous, 4096);
+        assert_eq!(
+            without_limit,
+            "sockets 516947968 B, anonymous 140000000 B, files and shared 4096 B"
+        );
     }
 }

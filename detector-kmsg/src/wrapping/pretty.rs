@@ -1,0 +1,212 @@
+//! JSON objects whose members stand on lines of their own.
+
+use super::date;
+use super::json::{Member, Record, member};
+use super::stamp::Stamp;
+use memchr::{memchr, memchr2};
+use serde_json::Value;
+
+/// An object whose members stand on lines of their own.
+#[derive(Default)]
+pub(crate) struct Pretty {
+    record: Record,
+    /// A text that is a list.
+    list: Option<List>,
+    depth: u32,
+    /// Depth at which the text stood.
+    text_depth: u32,
+    /// The last item of an array was a time: the next one is a line.
+    item_time: Option<Stamp>,
+}
+
+/// A text that stands on lines of its own: its bytes, or several texts.
+#[derive(Default)]
+struct List {
+    texts: Vec<String>,
+    bytes: Vec<u8>,
+    depth: u32,
+}
+
+/// What a line did to a pretty object.
+pub(crate) enum Step {
+    /// It belongs to it.
+    Inside,
+    /// A record is complete; more may come.
+    Complete(Record),
+    /// The last object is closed.
+    Closed(Option<Record>),
+    /// It is no JSON.
+    Foreign,
+}
+
+/// A member whose value is a string without escapes, on a line of its own: its name and value.
+fn plain_member(line: &[u8]) -> Option<(&str, &[u8])> {
+    let line = line.trim_ascii();
+    let line = line.strip_suffix(b",").unwrap_or(line);
+    let text = line.strip_prefix(b"\"")?.strip_suffix(b"\"")?;
+    let (name, rest) = text.split_at(memchr(b'"', text)?);
+    let value = rest[1..].trim_ascii_start().strip_prefix(b":")?;
+    let value = value.trim_ascii_start().strip_prefix(b"\"")?;
+    let is_plain = memchr2(b'"', b'\\', value).is_none();
+    is_plain.then_some((std::str::from_utf8(name).ok()?, value))
+}
+
+impl Pretty {
+    /// Whether nothing is in a member that a record is made of.
+    pub(crate) fn passes(&self, line: &[u8]) -> bool {
+        self.list.is_none() && plain_member(line).is_some_and(|(name, _)| member(name).is_none())
+    }
+
+    /// Whether a line is the text of journald's entry, and no other line.
+    pub(crate) fn is_journal_text(&self, line: &[u8]) -> bool {
+        self.list.is_none() && plain_member(line).is_some_and(|(name, _)| name == "MESSAGE")
+    }
+
+    /// Takes a text for read that is of no interest: the entry has one.
+    pub(crate) fn pass_text(&mut self) {
+        self.text_depth = self.depth;
+        " ".clone_into(&mut self.record.text);
+    }
+
+    /// Begins with the line `{`.
+    pub(crate) fn begin(line: &str) -> Option<Self> {
+        let line = line.trim();
+        let opens = line.ends_with('{') && line.bytes().all(|byte| b"{}[], ".contains(&byte));
+        opens.then(|| Self {
+            depth: 1,
+            ..Self::default()
+        })
+    }
+
+    pub(crate) fn line(&mut self, line: &str) -> Step {
+        let line = line.trim();
+        if let Some(list) = &mut self.list {
+            match list.line(line) {
+                Some(true) => return Step::Inside,
+                Some(false) => {
+                    self.record.text = list.texts.join("\n");
+                    self.text_depth = self.depth;
+                    self.list = None;
+                    return Step::Inside;
+                }
+                // It was none.
+                None => {
+                    self.depth = self.depth.saturating_add(list.depth);
+                    self.list = None;
+                }
+            }
+        }
+        if line.starts_with(['}', ']']) {
+            return self.close(line);
+        }
+        if line.ends_with(['{', '[']) {
+            if line.ends_with('[') && line.starts_with("\"MESSAGE\"") {
+                self.list = Some(List {
+                    depth: 1,
+                    ..List::default()
+                });
+            } else {
+                self.depth = self.depth.saturating_add(1);
+            }
+            return Step::Inside;
+        }
+        if let Some((name, value)) = plain_member(line.as_bytes()) {
+            let value = String::from_utf8_lossy(value);
+            self.member(name, &Value::from(value.into_owned()));
+            return Step::Inside;
+        }
+        let Ok(Value::Object(members)) =
+            serde_json::from_str(&format!("{{{}}}", line.trim_end_matches(',')))
+        else {
+            return self.item(line);
+        };
+        for (name, value) in &members {
+            self.member(name, value);
+        }
+        Step::Inside
+    }
+
+    fn member(&mut self, name: &str, value: &Value) {
+        if member(name) == Some(Member::Text) {
+            self.text_depth = self.depth;
+        }
+        self.record.set(name, value);
+    }
+
+    /// An item of an array: one of Loki's has a time and a line.
+    fn item(&mut self, line: &str) -> Step {
+        let item = serde_json::from_str::<Value>(line.trim_end_matches(','));
+        let before = self.item_time.take();
+        match item {
+            Ok(Value::String(text)) => {
+                let time = date::date(&text).filter(|(_, rest)| rest.is_empty());
+                if let Some((time, _)) = time {
+                    self.item_time = Some(time);
+                    return Step::Inside;
+                }
+                let Some(time) = before else {
+                    return Step::Inside;
+                };
+                let mut record = Record {
+                    text,
+                    host: self.record.host.clone(),
+                    ..Record::default()
+                };
+                record.stamps.add(time);
+                Step::Complete(record)
+            }
+            Ok(_) => Step::Inside,
+            Err(_) if line.is_empty() => Step::Inside,
+            Err(_) => Step::Foreign,
+        }
+    }
+
+    fn close(&mut self, line: &str) -> Step {
+        let has_text = !self.record.text.is_empty();
+        let record =
+            (has_text && self.depth <= self.text_depth).then(|| std::mem::take(&mut self.record));
+        self.depth -= 1;
+        if line.ends_with(['{', '[']) {
+            self.depth += 1;
+        }
+        match record {
+            record if self.depth == 0 => {
+                Step::Closed(record.or_else(|| has_text.then(|| self.record.clone())))
+            }
+            Some(record) => Step::Complete(record),
+            None => Step::Inside,
+        }
+    }
+}
+
+impl List {
+    /// Takes a line: whether more may come; `None` if it is of no such list.
+    fn line(&mut self, line: &str) -> Option<bool> {
+        const MOST_BYTES: usize = 1 << 16;
+        const MOST_TEXTS: usize = 64;
+        let item = line.trim_end_matches(',').trim_end();
+        if let Ok(byte) = item.parse() {
+            if self.bytes.len() < MOST_BYTES {
+                self.bytes.push(byte);
+            }
+            return Some(true);
+        }
+        let bytes = std::mem::take(&mut self.bytes);
+        let text = match serde_json::from_str(item) {
+            Ok(Value::String(text)) => text,
+            _ if item == "[" => {
+                self.depth = self.depth.saturating_add(1);
+                return Some(true);
+            }
+            _ if item.starts_with(']') => String::from_utf8_lossy(&bytes).into_owned(),
+            _ => return None,
+        };
+        if self.texts.len() < MOST_TEXTS && !text.is_empty() {
+            self.texts.push(text);
+        }
+        if item.starts_with(']') && !item.ends_with('[') {
+            self.depth -= 1;
+        }
+        Some(self.depth > 0)
+    }
+}
