@@ -11,6 +11,7 @@ use crate::clock;
 use crate::privilege;
 use clap::ValueEnum;
 use detector_api::sanitize;
+use detector_api::snapshot::{Event as PeerEvent, Severity};
 use detector_api::time::rfc3339;
 use std::fmt;
 use std::io::{self, Write};
@@ -18,7 +19,7 @@ use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::{self, SyncSender};
 use std::time::Duration;
-use tracing::field::Field;
+use tracing::field::{Field, Visit};
 use tracing::level_filters::LevelFilter;
 use tracing::{Event, Level, Subscriber};
 use tracing_subscriber::filter::Targets;
@@ -28,10 +29,12 @@ use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::registry::LookupSpan;
 use tracing_subscriber::util::SubscriberInitExt as _;
 
-/// Lines waiting for stderr; at 200 bytes each about 200 KiB.
+/// Lines waiting for stderr; at 200 bytes each about 200 KiB, and with events in them as much as 1 MiB.
 const QUEUED_LINES: usize = 1024;
 /// Target of lines that are written as they are, whatever the level.
 const NOTICE: &str = "notice";
+/// Field of what happened to a peer, for lines of JSON alone.
+const EVENT: &str = "event";
 
 /// Format of the log.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
@@ -69,6 +72,7 @@ impl From<LogLevel> for LevelFilter {
 
 static QUEUE: OnceLock<SyncSender<Entry>> = OnceLock::new();
 static LINES_DROPPED: AtomicU64 = AtomicU64::new(0);
+static IS_JSON: AtomicBool = AtomicBool::new(false);
 /// Whether the thread that writes is to give up changing files.
 static IS_CONFINED: AtomicBool = AtomicBool::new(false);
 
@@ -86,6 +90,7 @@ pub fn start(format: LogFormat, level: LogLevel) -> io::Result<()> {
         .name("log".to_owned())
         .spawn(move || write_entries(&entries))?;
     let queue = QUEUE.get_or_init(|| queue);
+    IS_JSON.store(format == LogFormat::Json, Ordering::Relaxed);
     subscriber(format, level, || Queue(queue))
         .try_init()
         .map_err(io::Error::other)
@@ -111,6 +116,22 @@ fn write_entries(entries: &mpsc::Receiver<Entry>) {
 /// Writes a line as it is, in its place among the logged ones (as JSON, if the log is JSON).
 pub(crate) fn notice(line: &str) {
     tracing::info!(target: NOTICE, "{line}");
+}
+
+/// Whether lines are JSON objects, for programs to read.
+pub(crate) fn is_json() -> bool {
+    IS_JSON.load(Ordering::Relaxed)
+}
+
+/// Logs what happened to a peer as a sentence, and with `event` as the object that `/v1/events` has of it, too,
+/// where lines are JSON.
+pub(crate) fn of_peer(severity: Severity, line: &str, event: Option<&PeerEvent>) {
+    let event = event.and_then(|event| serde_json::to_string(event).ok());
+    let event = event.as_deref();
+    match severity {
+        Severity::Info => tracing::info!(event, "{line}"),
+        Severity::Warning | Severity::Critical => tracing::warn!(event, "{line}"),
+    }
 }
 
 /// Has the thread that writes it give up changing files, once calls have been forbidden to all threads.
@@ -167,6 +188,7 @@ fn subscriber(
     let message = |writer: &mut Writer<'_>, field: &Field, value: &dyn fmt::Debug| {
         match field.name() {
             "message" => write!(writer, "{value:?}"),
+            EVENT => Ok(()),
             // Where a record of the `log` crate came from: noise for an operator.
             name if name.starts_with("log.") => Ok(()),
             name => write!(writer, " {name}={value:?}"),
@@ -202,12 +224,31 @@ where
             Self::Text if metadata.target() == NOTICE => writeln!(line, "{message}"),
             Self::Text => writeln!(line, "{time} {level} {message}"),
             Self::Json => {
-                let object =
+                let mut object =
                     serde_json::json!({ "time": time, "level": level, "message": message });
+                let mut of_peer = OfPeer::default();
+                event.record(&mut of_peer);
+                if let Some(of_peer) = of_peer.0 {
+                    object[EVENT] = of_peer;
+                }
                 writeln!(line, "{object}")
             }
         }
     }
+}
+
+/// Takes [`EVENT`] from among the fields.
+#[derive(Default)]
+struct OfPeer(Option<serde_json::Value>);
+
+impl Visit for OfPeer {
+    fn record_str(&mut self, field: &Field, value: &str) {
+        if field.name() == EVENT {
+            self.0 = serde_json::from_str(value).ok();
+        }
+    }
+
+    fn record_debug(&mut self, _: &Field, _: &dyn fmt::Debug) {}
 }
 
 const fn level_name(level: Level) -> &'static str {
@@ -222,7 +263,9 @@ const fn level_name(level: Level) -> &'static str {
 
 #[cfg(test)]
 mod tests {
-    use super::{LogFormat, LogLevel, NOTICE, subscriber};
+    use super::{LogFormat, LogLevel, NOTICE, of_peer, subscriber};
+    use detector_api::fixtures::event;
+    use detector_api::snapshot::{FlagKind, Severity};
     use std::io;
     use std::sync::{Arc, Mutex};
 
@@ -272,6 +315,23 @@ mod tests {
             value["time"].as_str().unwrap().len(),
             "2026-12-29T21:04:05.123Z".len()
         );
+    }
+
+    #[test]
+    fn what_happened_to_a_peer_is_a_sentence_and_in_json_an_object_too() {
+        let flag = event(1, FlagKind::ZeroWindowStall, &[("stalled_seconds", 5.0)]);
+        let log = || of_peer(Severity::Warning, "it stalls", Some(&flag));
+        let text = logged(LogFormat::Text, LogLevel::Info, log);
+        assert!(text.ends_with(" warning it stalls\n"), "{text}");
+        let line = logged(LogFormat::Json, LogLevel::Info, log);
+        assert_eq!(line.lines().count(), 1);
+        let line: serde_json::Value = serde_json::from_str(&line).unwrap();
+        assert_eq!(line["message"], "it stalls");
+        assert_eq!(line["event"], serde_json::to_value(&flag).unwrap());
+        let line = logged(LogFormat::Json, LogLevel::Info, || {
+            of_peer(Severity::Info, "it reads", None);
+        });
+        assert!(!line.contains("event"), "{line}");
     }
 
     #[test]

@@ -21,6 +21,7 @@ mod explain;
 mod forged;
 mod granularity;
 mod half_closed;
+mod json_log;
 mod kernel_log;
 mod kernel_shrink;
 mod lab;

@@ -14,6 +14,7 @@ use crate::fuzz;
 use crate::kernels;
 use crate::licences;
 use crate::lint;
+use crate::monitoring;
 use crate::packages;
 use crate::packaging;
 use crate::room;
@@ -26,7 +27,7 @@ struct Step {
     act: fn(&Arguments) -> Result<()>,
 }
 
-const STEPS: [Step; 16] = [
+const STEPS: [Step; 17] = [
     Step {
         name: "tools",
         alone: "cargo xtask test --only tools",
@@ -96,6 +97,11 @@ const STEPS: [Step; 16] = [
         name: "kernels",
         alone: "cargo xtask kernels",
         act: |arguments| kernels::main(&kernels::Arguments::all(arguments.install())),
+    },
+    Step {
+        name: "monitoring",
+        alone: "cargo xtask monitoring",
+        act: |arguments| monitoring::main(&monitoring::Arguments::play(arguments.install())),
     },
     Step {
         name: "chaos",
@@ -180,6 +186,7 @@ fn tools(arguments: &Arguments) -> Result<()> {
         .chain(kernels::PROGRAMS)
         .chain(chaos::PROGRAMS)
         .chain(packaging::PROGRAMS)
+        .chain(monitoring::PROGRAMS)
         .collect();
     packages::need(&programs, "the whole test", may_install)?;
     let (toolchain, linker) = ebpf::tools(may_install)?;
@@ -191,4 +198,16 @@ fn tools(arguments: &Arguments) -> Result<()> {
 fn unit() -> Result<()> {
     run(cargo().current_dir(tree::root()).args(["test", "--locked"]))
         .context("a unit, property or golden test failed")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::chosen;
+
+    /// A play that no step runs holds nothing, however good it is.
+    #[test]
+    fn the_whole_test_plays_before_a_real_prometheus() {
+        let steps = chosen(&[]).unwrap();
+        assert!(steps.iter().any(|step| step.name == "monitoring"));
+    }
 }

@@ -4,6 +4,7 @@ use super::flag_log::FlagLog;
 use super::incident_log::IncidentLog;
 use crate::clock;
 use crate::kernel::Message;
+use crate::log;
 use crate::state::{AgentState, Ping};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -29,7 +30,7 @@ pub(super) async fn judge(
     mut messages: mpsc::Receiver<Message>,
     mut pings: mpsc::Receiver<Ping>,
 ) -> String {
-    let mut flag_log = FlagLog::new(clock::now());
+    let mut flag_log = FlagLog::new(clock::now(), log::is_json());
     let mut incident_log = IncidentLog::default();
     let mut logged_event = 0;
     let mut batch = Vec::with_capacity(BATCHES);

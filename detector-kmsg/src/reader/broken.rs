@@ -158,7 +158,7 @@ fn is_within_name(text: &str) -> bool {
         .rsplit_once("ill")
         .and_then(|(_, rest)| rest.split_once(" ("));
     let task = text.strip_prefix("INFO: task ");
-    victim.is_some_and(|(_, name)| is_part(name)) || task.is_some_and(|name| is_part(name))
+    victim.is_some_and(|(_, name)| is_part(name)) || task.is_some_and(is_part)
 }
 
 /// What of a line may belong to the message before it. A line that is a message is no part of another,

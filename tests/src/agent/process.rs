@@ -333,7 +333,9 @@ impl Deref for Agent {
 fn wait_ready(child: &mut Child, log: &Path) -> Result<()> {
     expect::until("the agent is ready", PATIENCE, || {
         let said = std::fs::read_to_string(log)?;
-        if said.lines().any(|line| line.starts_with("ready:")) {
+        let is_ready =
+            |line: &str| line.starts_with("ready:") || line.contains("\"message\":\"ready:");
+        if said.lines().any(is_ready) {
             return Ok(Some(()));
         }
         if let Some(status) = child.status()? {

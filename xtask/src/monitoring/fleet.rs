@@ -12,12 +12,12 @@ use anyhow::{Context as _, Result};
 
 use super::network::Network;
 use super::peers;
-use super::prometheus::{PORT, Prometheus};
+use super::prometheus::{PORT, Place, Prometheus};
 use super::sizing::{GOLDEN_PEER, golden_samples, short};
 use crate::background::{Background, Scratch};
 use crate::marked::Part;
 
-const FOUND: Part = Part {
+pub(super) const FOUND: Part = Part {
     page: "docs/sizing.md",
     begin: "<!-- fleet: written by `cargo xtask monitoring --fleet` -->",
     end: "<!-- fleet end -->",
@@ -41,7 +41,8 @@ pub(super) fn play(hosts: usize) -> Result<()> {
     let _pages =
         Background::start_until_ready(&mut peers::command(&network.middle, "fleet", PAGES)?)?;
     let config = configure(hosts);
-    let prometheus = Prometheus::run(&network.middle, &config, str::to_owned, &scratch.path)?;
+    let place = Place::in_namespace(&network.middle);
+    let prometheus = Prometheus::run(place, &config, str::to_owned, &scratch.path)?;
     let patience = Duration::from_secs(INTERVAL_SECONDS * 5);
     prometheus.wait_for("count(up{job=\"detector\"} == 1)", hosts, patience)?;
     println!("{hosts} hosts are scraped");
@@ -109,7 +110,7 @@ fn found(prometheus: &Prometheus, hosts: usize) -> Result<String> {
     Ok(format!(
         "{hosts} hosts with `export = {EXPORTED}`, scraped each {INTERVAL_SECONDS} s by one Prometheus, with all rules and alerts \
          (`cargo xtask monitoring --fleet {hosts}`; the pages are made by one server, {SHARED} of the peers of each host are peers of \
-         others, too):\n\n\
+         others, too, and peers stay: what churn adds is above):\n\n\
          | what | found |\n|---|---|\n\
          | series in memory | {} |\n\
          | samples a second | {} |\n\

@@ -1,30 +1,33 @@
-//! `cargo xtask monitoring`: three agents in three network namespaces and a real Prometheus with the shipped
-//! rules. A quiet time raises no alert, an attack raises those that are due, its end resolves them; every
-//! query of the dashboards is run, and the fleet is looked at without privilege.
+//! `cargo xtask monitoring`: three agents, each of which watches a network namespace of its own as a host, and a
+//! real Prometheus with the shipped rules. A quiet time raises no alert; an attack on one host raises those of that
+//! host, each within its time; a peer that holds connections of all hosts raises those that join them; their end
+//! resolves them. Every query of the dashboards is run, and the fleet is looked at without privilege.
 
+mod attack;
+mod dashboards;
 mod fleet;
+mod joined;
 pub(crate) mod network;
 pub(crate) mod peers;
 mod prometheus;
+mod quiet;
 mod sizing;
 
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use anyhow::{Context as _, Result, bail, ensure};
-use serde_json::Value;
+use anyhow::{Context as _, Result};
 
 use crate::background::{Background, Scratch};
-use crate::command::{output, run};
+use crate::command::run;
 use crate::packages::{self, is_root};
 use crate::run::{Profile, as_root, build_agent};
-use crate::tree;
 use network::Network;
-use prometheus::{PORT, Prometheus};
+use prometheus::{Place, Prometheus};
 
-const PROGRAMS: [(&str, &str); 5] = [
+pub(crate) const PROGRAMS: [(&str, &str); 5] = [
     ("prometheus", "prometheus"),
     ("curl", "curl"),
     ("ip", "iproute2"),
@@ -34,28 +37,14 @@ const PROGRAMS: [(&str, &str); 5] = [
 
 /// Agents, each in a namespace of its own.
 const HOSTS: usize = 3;
-/// Connections that an attacker holds: half as many again as make a hoard.
-const CONNECTIONS: usize = 30;
-/// For so long nothing happens but honest peers.
-const QUIET: Duration = Duration::from_secs(20);
-/// A verdict of attack takes the half minute over which a drain is measured.
-const ATTACK_PATIENCE: Duration = Duration::from_secs(120);
-/// An incident is over a minute after its last condition.
-const END_PATIENCE: Duration = Duration::from_secs(150);
-/// Alerts that the attack must raise.
-const DUE: [&str; 3] = [
-    "DetectorAttack",
-    "DetectorHoard",
-    "DetectorPeerOnSeveralHosts",
-];
-/// Metrics without samples here: who holds TCP's memory is known while it is looked at, and how much there is
-/// in the host's own network namespace alone.
-const NOT_HERE: [&str; 4] = [
-    "detector_tcp_memory_held_bytes",
-    "detector_tcp_memory_bytes",
-    "detector_tcp_memory_limit_bytes",
-    "instance:detector_tcp_memory:ratio",
-];
+/// Of one agent, which each host has.
+const METRICS: u16 = 10_062;
+/// What each host serves.
+const SERVICE: u16 = 8_080;
+/// What makes an agent one of a host that is a network namespace.
+const SETTINGS: &str = "[detect]\nscope = \"container\"\n";
+/// Until all are scraped.
+const START_PATIENCE: Duration = Duration::from_secs(60);
 
 #[derive(clap::Args)]
 pub(crate) struct Arguments {
@@ -76,6 +65,19 @@ pub(crate) struct Arguments {
     /// Be the server, or the attacker, at this address (used by this chore itself)
     #[arg(long, hide = true, num_args = 2, value_names = ["ROLE", "ADDR:PORT"])]
     play: Vec<String>,
+}
+
+impl Arguments {
+    /// The play with three agents.
+    pub(crate) fn play(install: bool) -> Self {
+        Self {
+            sizing: false,
+            fleet: None,
+            install,
+            agent: None,
+            play: Vec::new(),
+        }
+    }
 }
 
 pub(crate) fn main(arguments: &Arguments) -> Result<()> {
@@ -111,32 +113,30 @@ pub(crate) fn main(arguments: &Arguments) -> Result<()> {
 fn play(agent: &Path) -> Result<()> {
     let scratch = Scratch::create("monitoring")?;
     let network = Network::make(HOSTS)?;
+    network.serve()?;
+    let machine = dashboards::Machine::start(agent)?;
     let mut agents = Vec::new();
+    let mut servers = Vec::new();
     for host in 0..HOSTS {
         agents.push(start_agent(agent, &network, host, &scratch)?);
+        let address = format!("0.0.0.0:{SERVICE}");
+        servers.push(start_peer(&network.host(host), "server", &address)?);
     }
-    let server_address = network.address(0, 8080);
-    let _server = Background::start_until_ready(&mut peers::command(
-        &network.host(0),
-        "server",
-        &server_address,
-    )?)?;
-    let prometheus = Prometheus::start(&network, HOSTS, &scratch.path)?;
-    prometheus.wait_for("count(up == 1)", HOSTS, Duration::from_secs(60))?;
+    let addresses: Vec<String> = (0..HOSTS).map(|host| scraped(&network, host)).collect();
+    let place = Place::in_namespace(&network.middle);
+    let prometheus = Prometheus::start(place, &addresses, &scratch.path)?;
+    prometheus.wait_for("count(up == 1)", HOSTS, START_PATIENCE)?;
     println!("{HOSTS} agents are scraped");
 
-    quiet(&prometheus, agent, &network)?;
-    let attacker = Background::start_until_ready(&mut peers::command(
-        &network.middle,
-        "attacker",
-        &server_address,
-    )?)?;
-    attack(&prometheus)?;
-    dashboards(&prometheus)?;
-    fleet(agent, &network)?;
-    series(&prometheus)?;
-    drop(attacker);
-    end(&prometheus)?;
+    quiet::play(&prometheus, &network)?;
+    let attackers = attack::play(&prometheus, &network)?;
+    let few = joined::play(&prometheus, &network)?;
+    joined::look(agent, &network)?;
+    dashboards::check(&prometheus, &machine)?;
+    drop((attackers, few));
+    attack::end(&prometheus)?;
+    drop(agents.pop());
+    attack::down(&prometheus, &addresses[HOSTS - 1])?;
     println!("monitoring: ok");
     Ok(())
 }
@@ -147,13 +147,12 @@ fn start_agent(
     host: usize,
     scratch: &Scratch,
 ) -> Result<Background> {
+    let settings = scratch.path.join(format!("host-{host}.toml"));
+    fs::write(&settings, SETTINGS).context("cannot write an agent's settings")?;
     let mut command = network::within(&network.host(host), agent);
+    command.arg("run").arg("--config").arg(settings);
+    command.args(["--web.listen-address", &scraped(network, host)]);
     command
-        .args([
-            "run",
-            "--web.listen-address",
-            &network.address(host, 10_062),
-        ])
         .arg("--control-socket")
         .arg(scratch.path.join(format!("control-{host}.sock")))
         .arg("--state-dir")
@@ -161,181 +160,13 @@ fn start_agent(
     Ok(Background::start_until_ready(&mut command)?.0)
 }
 
-/// Honest peers play, and nobody is woken.
-fn quiet(prometheus: &Prometheus, agent: &Path, network: &Network) -> Result<()> {
-    let began = Instant::now();
-    // Reads slowly but steadily, from the server that the attack is on later.
-    let reader = Background::start_until_ready(&mut peers::command(
-        &network.middle,
-        "reader",
-        &network.address(0, 8080),
-    )?)?;
-    while began.elapsed() < QUIET {
-        let firing = prometheus.firing()?;
-        ensure!(
-            firing.is_empty(),
-            "alerts in a quiet time: {}",
-            firing.join(", ")
-        );
-        std::thread::sleep(Duration::from_secs(1));
-    }
-    drop(reader);
-    let peers = peers_of_fleet(agent, network)?;
-    println!(
-        "quiet for {} s, {} peers known: no alert",
-        QUIET.as_secs(),
-        peers.len()
-    );
-    Ok(())
+/// Where a host's agent is scraped, which is also the name of its instance.
+fn scraped(network: &Network, host: usize) -> String {
+    network.address(host, METRICS)
 }
 
-fn attack(prometheus: &Prometheus) -> Result<()> {
-    let began = Instant::now();
-    let mut missing: Vec<&str> = DUE.to_vec();
-    while !missing.is_empty() {
-        ensure!(
-            began.elapsed() < ATTACK_PATIENCE,
-            "no {} within {} s; firing: {}",
-            missing.join(", "),
-            ATTACK_PATIENCE.as_secs(),
-            prometheus.firing()?.join(", ")
-        );
-        std::thread::sleep(Duration::from_millis(500));
-        let firing = prometheus.firing()?;
-        missing.retain(|alert| {
-            let fires = firing.iter().any(|name| name == alert);
-            if fires {
-                println!("{alert} fires after {:.0} s", began.elapsed().as_secs_f64());
-            }
-            !fires
-        });
-    }
-    Ok(())
-}
-
-/// Every query of every panel is answered, with data.
-fn dashboards(prometheus: &Prometheus) -> Result<()> {
-    let folder = tree::root().join("packaging/grafana");
-    let (mut asked, mut empty) = (0, Vec::new());
-    for entry in
-        fs::read_dir(&folder).with_context(|| format!("cannot list {}", folder.display()))?
-    {
-        let file = entry?.path();
-        let dashboard: Value = serde_json::from_str(&fs::read_to_string(&file)?)?;
-        for panel in dashboard["panels"].as_array().into_iter().flatten() {
-            for target in panel["targets"].as_array().into_iter().flatten() {
-                let query = target["expr"].as_str().unwrap_or_default();
-                // As Grafana fills them in where everything is chosen.
-                let query = query
-                    .replace("$__rate_interval", "15s")
-                    .replace("$instance", ".*")
-                    .replace("$peer", ".*");
-                let found = prometheus
-                    .query(&query)
-                    .with_context(|| format!("{}, panel {}", file.display(), panel["title"]))?;
-                asked += 1;
-                let may_be_empty = NOT_HERE.iter().any(|metric| query.contains(metric));
-                if found.is_empty() && !may_be_empty {
-                    empty.push(query);
-                }
-            }
-        }
-    }
-    ensure!(
-        empty.is_empty(),
-        "queries without data:\n  {}",
-        empty.join("\n  ")
-    );
-    println!("dashboards: {asked} queries, data in all that have some here");
-    Ok(())
-}
-
-fn peers_of_fleet(agent: &Path, network: &Network) -> Result<Vec<Value>> {
-    let printed = output(&mut unprivileged(agent, network, &["peers", "--json"]))?;
-    Ok(serde_json::from_str(&printed)?)
-}
-
-/// The program as nobody, in the namespace from which Prometheus can be reached.
-fn unprivileged(agent: &Path, network: &Network, arguments: &[&str]) -> Command {
-    let mut command = network::within(&network.middle, Path::new("setpriv"));
-    command
-        .args([
-            "--reuid",
-            "65534",
-            "--regid",
-            "65534",
-            "--clear-groups",
-            "--",
-        ])
-        .arg(agent)
-        .args(arguments)
-        .args(["--prometheus", &format!("http://127.0.0.1:{PORT}")]);
-    command
-}
-
-/// One peer, seen on all hosts, as whoever has no rights sees it.
-fn fleet(agent: &Path, network: &Network) -> Result<()> {
-    let attacker = network.address_of_middle(0);
-    let peers = peers_of_fleet(agent, network)?;
-    let peer = peers
-        .iter()
-        .find(|peer| peer["peer"] == attacker.as_str())
-        .with_context(|| format!("{attacker} is not among the peers of the fleet"))?;
-    ensure!(
-        peer["hosts"] == HOSTS,
-        "the attacker is on {} hosts",
-        peer["hosts"]
-    );
-    let stalled = peer["stalled_connections"].as_u64().unwrap_or_default();
-    // The hooks of all three agents see all connections of this one kernel.
-    ensure!(
-        stalled == (HOSTS * CONNECTIONS) as u64,
-        "{stalled} stalled connections instead of {HOSTS} times {CONNECTIONS}"
-    );
-    for arguments in [["peers", "--limit=5"], ["top", "--once"]] {
-        let printed = output(&mut unprivileged(agent, network, &arguments))?;
-        ensure!(
-            printed.contains(&attacker),
-            "{} does not show the attacker:\n{printed}",
-            arguments[0]
-        );
-        println!(
-            "$ detector {} --prometheus http://127.0.0.1:{PORT}\n{printed}",
-            arguments.join(" ")
-        );
-    }
-    Ok(())
-}
-
-/// What one agent costs its Prometheus.
-fn series(prometheus: &Prometheus) -> Result<()> {
-    let counts = prometheus.query("count by (instance) ({job=\"detector\"})")?;
-    println!(
-        "series of one agent: {}",
-        counts.first().context("no series")?.1
-    );
-    Ok(())
-}
-
-/// Once the attacker has gone, alerts end by themselves.
-fn end(prometheus: &Prometheus) -> Result<()> {
-    let began = Instant::now();
-    loop {
-        let firing = prometheus.firing()?;
-        if firing.is_empty() {
-            println!(
-                "all alerts ended {:.0} s after the attacker left",
-                began.elapsed().as_secs_f64()
-            );
-            return Ok(());
-        }
-        if began.elapsed() > END_PATIENCE {
-            bail!(
-                "still firing after {} s: {}",
-                END_PATIENCE.as_secs(),
-                firing.join(", ")
-            );
-        }
-        std::thread::sleep(Duration::from_secs(1));
-    }
+/// Somebody who plays, once what is played has begun.
+fn start_peer(namespace: &str, role: &str, address: &str) -> Result<Background> {
+    let mut command: Command = peers::command(namespace, role, address)?;
+    Ok(Background::start_until_ready(&mut command)?.0)
 }

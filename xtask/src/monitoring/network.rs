@@ -56,6 +56,36 @@ impl Network {
         Ok(())
     }
 
+    /// Gives each host an address for its service, to which the middle goes from one and the same address: whoever
+    /// connects to these is one peer of all hosts.
+    pub(super) fn serve(&self) -> Result<()> {
+        let (middle, client) = (&self.middle, self.client());
+        let own = format!("{client}/32");
+        ip(&["-n", middle, "address", "add", &own, "dev", "lo"])?;
+        for host in 0..self.hosts {
+            let name = self.host(host);
+            let service = format!("{}/32", self.service(host));
+            ip(&["-n", &name, "address", "add", &service, "dev", "lo"])?;
+            let way = self.address_of_middle(host);
+            ip(&["-n", &name, "route", "add", &own, "via", &way])?;
+            let way = self.address_of_host(host);
+            ip(&[
+                "-n", middle, "route", "add", &service, "via", &way, "src", &client,
+            ])?;
+        }
+        Ok(())
+    }
+
+    /// The address of the middle's clients, once hosts serve.
+    pub(super) fn client(&self) -> String {
+        self.nth(254)
+    }
+
+    /// The address of a host's service.
+    pub(super) fn service(&self, host: usize) -> String {
+        self.nth(128 + host)
+    }
+
     /// Name of a host's namespace.
     pub(crate) fn host(&self, host: usize) -> String {
         format!("dt{}h{host}", self.id)

@@ -20,23 +20,11 @@ const OF_PROMETHEUS_2: [&str; 14] = [
     "vector",
     "without",
 ];
-/// What texts of alerts are made with. `humanizePercentage` is the newest, of Prometheus 2.11.
-const OF_PROMETHEUS_2_11: [&str; 3] = ["humanize", "humanizeDuration", "humanizePercentage"];
-
 /// Each function in an expression is known to old servers, too.
 pub(super) fn check_expression(expression: &str) -> Result<()> {
     let newer = functions(expression).find(|word| !OF_PROMETHEUS_2.contains(word));
     if let Some(word) = newer {
         bail!("{word}() may be newer than Prometheus 2.0, in {expression:?}");
-    }
-    Ok(())
-}
-
-/// Each function in the texts of alerts is known to servers from 2.11 on.
-pub(super) fn check_templates(alerts: &str) -> Result<()> {
-    let newer = template_functions(alerts).find(|word| !OF_PROMETHEUS_2_11.contains(word));
-    if let Some(word) = newer {
-        bail!("{word} may be newer than Prometheus 2.11, in the text of an alert");
     }
     Ok(())
 }
@@ -54,16 +42,6 @@ fn functions(expression: &str) -> impl Iterator<Item = &str> {
     })
 }
 
-/// Words that values are piped through between double braces.
-fn template_functions(text: &str) -> impl Iterator<Item = &str> {
-    let templates = text.split("{{").skip(1);
-    templates.flat_map(|rest| {
-        let (template, _) = rest.split_once("}}").unwrap_or_default();
-        let calls = template.split('|').skip(1);
-        calls.filter_map(|call| call.split_whitespace().next())
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -72,11 +50,5 @@ mod tests {
     fn a_function_of_newer_servers_is_found() {
         check_expression("sum by (a) (rate(up{b=~\"new(x)\"}[5m])) > (1)").unwrap();
         check_expression("sum(present_over_time(up[5m]))").unwrap_err();
-    }
-
-    #[test]
-    fn a_template_of_newer_servers_is_found() {
-        check_templates("a {{ $value | humanize }} of {{ $labels.instance }} | b").unwrap();
-        check_templates("a {{ $value | toDuration }}").unwrap_err();
     }
 }

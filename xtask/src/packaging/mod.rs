@@ -2,6 +2,7 @@
 //! rules, alerts, dashboards and manifests; and its packages take nobody's account.
 
 pub(crate) mod account;
+mod alerts;
 mod dashboards;
 mod language;
 pub(crate) mod limits;
@@ -175,13 +176,9 @@ fn rules() -> Result<()> {
         }
     }
     check_names(&recorded, &known)?;
-    language::check_templates(&alerts)?;
+    alerts::check_texts(&alerts, &read(&tree::root().join("docs/install.md"))?)?;
     for alert in values(&alerts, "alert") {
-        let tested = tests.matches(&format!("alertname: {alert}\n")).count();
-        ensure!(
-            tested >= 3,
-            "alert {alert} has no test for when it fires and for a quiet time"
-        );
+        alerts::check_time(&tests, &alert)?;
         let page = tree::root().join(format!("docs/alerts/{alert}.md"));
         let text = read(&page)?;
         for chapter in CHAPTERS {
