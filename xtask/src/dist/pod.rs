@@ -23,10 +23,10 @@ pub(super) struct Pod {
 
 impl Pod {
     pub(super) fn make() -> Result<Self> {
-        let root = HIERARCHIES.map(Path::new).into_iter();
-        let root = root
-            .filter(|root| root.join("cgroup.procs").exists())
-            .next()
+        let root = HIERARCHIES
+            .map(Path::new)
+            .into_iter()
+            .find(|root| root.join("cgroup.procs").exists())
             .context("cgroup v2 is not mounted")?;
         let outer = root.join(format!("kubepods-detector{}.slice", std::process::id()));
         let pod = outer.join(format!("kubepods-pod{UID}.slice"));
