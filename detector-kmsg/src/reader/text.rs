@@ -22,9 +22,8 @@ impl LogReader {
         if text.trim().is_empty() {
             self.before.skip(origin.line);
         }
-        // As syslog writes a tab and the end of a line within a message.
         for line in markup::plain(text)
-            .replace("#011", "\t")
+            // As syslog writes the end of a line within a message.
             .split("#012")
             .flat_map(|part| part.split(['\n', '\r']))
             .filter(|line| !line.trim().is_empty())

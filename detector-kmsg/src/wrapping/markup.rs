@@ -60,6 +60,10 @@ pub(crate) fn plain(line: &str) -> Cow<'_, str> {
                 .replace("=3D", "="),
         );
     }
+    // As syslog writes a tab.
+    if text.contains("#011") {
+        text = Cow::Owned(text.replace("#011", "\t"));
+    }
     text
 }
 

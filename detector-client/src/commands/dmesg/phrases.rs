@@ -1,7 +1,7 @@
 //! Phrases about stalls, kills and times.
 
 use detector_api::units;
-use detector_kmsg::{Clock, Direction, Kill, LogTime, Scope, Stall};
+use detector_kmsg::{Clock, Direction, Kill, LogReport, LogTime, Scope, Stall};
 use std::fmt::Write as _;
 
 /// Seconds without a word from the peer from which on it is more likely gone than slow.
@@ -64,6 +64,14 @@ pub(super) fn stall_line(stall: &Stall) -> String {
         _ => {}
     }
     line + &times(stall.first.as_ref(), stall.last.as_ref())
+}
+
+/// What is said of a stall without a time in a log that has some.
+pub(super) fn timeless(report: &LogReport, stall: &Stall) -> &'static str {
+    match (&report.first, &stall.first) {
+        (Some(_), None) => "; its lines have no time",
+        _ => "",
+    }
 }
 
 pub(super) fn memory_line(kill: &Kill) -> Option<String> {
@@ -197,6 +205,23 @@ mod tests {
         cgroup_lines(&kill)[1].clone()
     }
 
+    /// That a log has no times is said of it, not of each stall.
+    #[test]
+    fn a_stall_without_a_time_says_so_where_others_have_one() {
+        let line = "TCP: Peer 198.51.100.7:50001/80 unexpectedly shrunk window 1:2 (repaired)";
+        let told = |log: &str| {
+            let mut reader = detector_kmsg::LogReader::new().unwrap();
+            reader.feed(log.as_bytes());
+            let report = reader.finish();
+            let last = report.peers.last().unwrap().stalls.last().unwrap();
+            timeless(&report, last)
+        };
+        assert_eq!(told(line), "");
+        assert_eq!(told(&format!("[1.5] {line}")), "");
+        let mixed = format!("[1.5] {line}\n{}", line.replace(".7:", ".8:"));
+        assert_eq!(told(&mixed), "; its lines have no time");
+    }
+
     /// Less than anonymous memory is not what counts: what filled the limit does.
     #[test]
     fn sockets_are_named_as_the_cause_by_their_part_of_the_limit_alone() {
@@ -204,13 +229,13 @@ mod tests {
         let (sockets, anonymous) = (516_947_968, 140_000_000);
         assert_eq!(
             told(limit, sockets, anonymous, 4096),
-            "sockets 516947968 B = 77.0 % of the limit, anonymous 140000000 B = 20.9 % of the limit, files and \
+            "sockets 516947968 B = 77 % of the limit, anonymous 140000000 B = 21 % of the limit, files and \
              shared 4096 B = 0.0 % of the limit: killed for the memory of sockets"
         );
         // A store in tmpfs: next to nothing is anonymous, and still less is of sockets.
         let in_files = told(limit, 2 << 20, 512 << 10, 634 << 20);
         assert!(
-            in_files.ends_with("99.1 % of the limit: sockets were not what filled it"),
+            in_files.ends_with("99 % of the limit: sockets were not what filled it"),
             "{in_files}"
         );
         let in_part = told(limit, 200 << 20, 100 << 20, 330 << 20);

@@ -1,7 +1,7 @@
 //! What a kernel log says, for a person who has little time.
 
 use super::phrases::{
-    cgroup_lines, counted, lines, memory_line, process, span, stall_line, times, times_of,
+    cgroup_lines, counted, lines, memory_line, process, span, stall_line, timeless, times, times_of,
 };
 use crate::terminal::{Capabilities, Tone};
 use detector_api::units;
@@ -151,7 +151,8 @@ impl Page<'_> {
         ));
         for stall in peer.stalls.iter().take(SHOWN_STALLS) {
             let on = self.on(stall.host.as_ref());
-            self.line(&format!("    {}{on}", stall_line(stall)));
+            let timeless = timeless(self.report, stall);
+            self.line(&format!("    {}{on}{timeless}", stall_line(stall)));
         }
         let more = peer.stalls.len().saturating_sub(SHOWN_STALLS);
         if more > 0 {
