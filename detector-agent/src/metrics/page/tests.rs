@@ -167,6 +167,18 @@ fn every_metric_is_announced_once() {
     assert_eq!(text.matches("# TYPE ").count(), ALL.len());
 }
 
+/// The core's simulation of a day counts series by this.
+#[test]
+fn a_peer_has_nine_lines_and_one_with_its_verdict() {
+    let verdict = |number: u32| number.is_multiple_of(2).then_some(Verdict::SlowClient);
+    let peers = (0..400).map(|number| peer(format!("192.0.2.{number}"), verdict(number)));
+    let text = page(peers.collect());
+    let of_peers = text.lines().filter(|line| line.contains("{peer=\""));
+    let (of_others, of_peers): (Vec<_>, Vec<_>) =
+        of_peers.partition(|line| line.contains("{peer=\"other\""));
+    assert_eq!((of_peers.len(), of_others.len()), (400 * 9 + 200, 9));
+}
+
 #[test]
 fn the_largest_page_stays_below_one_mebibyte() {
     let longest = "2001:db8:1111:2222::/64";
