@@ -189,6 +189,7 @@ pub(super) fn short(number: f64) -> String {
 #[cfg(test)]
 mod tests {
     use super::{Series, golden_samples, samples_of, short};
+    use crate::monitoring::fleet::FOUND;
 
     const SIZING: &str = include_str!("../../../docs/sizing.md");
 
@@ -205,6 +206,14 @@ mod tests {
     fn the_page_counts_the_series_there_are() {
         let told = Series::of(&golden_samples().unwrap()).told();
         assert!(SIZING.contains(&told), "{told}");
+    }
+
+    /// Ten thousand is what the page promises numbers for: fewer were run by somebody who was in a hurry.
+    #[test]
+    fn the_page_has_a_fleet_of_ten_thousand_hosts() {
+        let (_, fleet) = SIZING.split_once(FOUND.begin).unwrap();
+        let of = fleet.trim_start().lines().next();
+        assert!(of.unwrap().starts_with("10000 hosts "), "{of:?}");
     }
 
     #[test]
