@@ -2,7 +2,11 @@
 //!
 //! `cargo bench -p detector-kmsg`
 
-#![allow(clippy::unwrap_used, reason = "a bench may fail where it stands")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    reason = "a bench says what it found, and may fail where it stands"
+)]
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use detector_kmsg::LogReader;
