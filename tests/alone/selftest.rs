@@ -1,6 +1,6 @@
 //! `detector selftest` passes on this kernel and says so in lines that scripts can read; it leaves
-//! nothing behind, also when it is interrupted; and it says what it lacks. It gives each case some seconds by the clock,
-//! and plays many at once.
+//! nothing behind, also when it is interrupted; and it says what it lacks. It gives each case some seconds by
+//! the clock, and plays many at once.
 
 use anyhow::{Context, Result, ensure};
 use detector_tests::PATIENCE;

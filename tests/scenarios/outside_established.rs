@@ -54,8 +54,8 @@ fn window_closed_in_the_handshake_is_told_before_the_sweep(family: Family) -> Re
 }
 
 /// Asks for an answer and acknowledges the first 1,000 bytes of it, with FIN and a window of zero.
-/// Reads the rest after the kernel has probed; what is sent then is sent again, for nobody answers it. The least and the
-/// most that may have passed in between.
+/// Reads the rest after the kernel has probed; what is sent then is sent again, for nobody answers it. The least
+/// and the most that may have passed in between.
 fn close_with_fin_and_read(peer: &Peer, window: u32) -> Result<RangeInclusive<Duration>> {
     let bytes = acts::ask_and_fill_flight(peer, "/bytes/11000")?;
     peer.policy(Policy::Hold);

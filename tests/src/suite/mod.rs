@@ -26,8 +26,9 @@ use watch::{Said, Watch};
 /// How long the main act lasts: longer than an idle minute, and than a hoard has to hold before
 /// it is called an attack.
 const MAIN_ACT: Duration = Duration::from_secs(66);
-/// On a busy machine so much longer at most, until all that is due was said.
-const OVERTIME: Duration = Duration::from_secs(114);
+/// On a busy machine so much longer at most, until all that is due was said: real tools begin anew after three
+/// minutes, and another verdict is due then.
+const OVERTIME: Duration = Duration::from_secs(44);
 /// Between the starts of two plays: a burst of starts would only measure this machine.
 const STAGGER: Duration = Duration::from_millis(40);
 /// The agent's without a configuration.
