@@ -25,6 +25,7 @@ mod labelled;
 mod never_read;
 mod oom_kill;
 mod orphan_limit;
+mod past;
 mod places;
 mod records;
 
