@@ -8,7 +8,8 @@ use crate::kernel::History;
 use crate::namespace;
 use crate::netlink::sock_diag::{Namespaces, Seen};
 use crate::state::AgentState;
-use detector_core::engine::Counted;
+use detector_common::history::Summary;
+use detector_core::engine::{CensusWanted, Counted};
 use detector_core::observe::census::{Census, Ends, Suspect};
 use detector_core::observe::peer_address::{Network, PeerAddress};
 use std::collections::{BTreeMap, HashMap, HashSet};
@@ -19,8 +20,8 @@ use std::time::{Duration, Instant};
 /// Connections kept of all suspects of a look: some 3 MB, and as much again where each suspect has one.
 const KEPT: usize = 32_768;
 
-/// Network namespaces in which each suspect has connections.
-pub(super) type Places = HashMap<Suspect, Vec<u32>>;
+/// Where each suspect is to be looked for.
+pub(super) type Places = HashMap<Suspect, CensusWanted>;
 
 /// A connection: its network namespace and its cookie.
 type Key = (u32, [u8; 8]);
@@ -69,8 +70,7 @@ struct Looked {
 pub(super) struct Found {
     connections: HashMap<Key, Place>,
     halvings: u32,
-    /// Connections that have ended over the past hours, well and early.
-    ended: (u64, u64),
+    past: Summary,
 }
 
 /// How far a connection had come.
@@ -118,17 +118,17 @@ impl Look {
         let mut by_namespace: BTreeMap<u32, Vec<Suspect>> = BTreeMap::new();
         let history = state.history();
         let of_suspects =
-            |history: Arc<History>| history.of_suspects(places.keys().copied(), clock::now());
-        let ended = history.map(of_suspects).unwrap_or_default();
-        for (suspect, namespaces) in places {
-            let Some(ended) = ended.get(suspect) else {
+            |history: Arc<History>| history.of_suspects(places.values(), clock::now());
+        let past = history.map(of_suspects).unwrap_or_default();
+        for (suspect, wanted) in places {
+            let Some(past) = past.get(suspect) else {
                 self.leave_out(suspect);
                 continue;
             };
             if let Some(looked) = self.suspects.get_mut(suspect) {
-                looked.now.ended = *ended;
+                looked.now.past = *past;
             }
-            for netns in namespaces {
+            for netns in &wanted.namespaces {
                 by_namespace.entry(*netns).or_default().push(*suspect);
             }
         }
@@ -280,8 +280,8 @@ pub(super) struct Compared {
     went: u64,
     /// Connections that are well, those of them that are kept.
     well: HashMap<Key, Ends>,
-    ended_at_first: (u64, u64),
-    ended: (u64, u64),
+    ended_at_first: u64,
+    past: Summary,
 }
 
 impl Compared {
@@ -298,8 +298,12 @@ impl Compared {
         // Nobody knows that there is none among those that were left out.
         let unseen = if halvings > 0 { times(1, halvings) } else { 0 };
         let all_well = times(well.len(), halvings).saturating_add(unseen);
-        let (ended_well_at_first, _) = before.unwrap_or(self).ended_at_first;
-        let (ended_well, ended_early) = self.ended;
+        let ended_well_at_first = before.unwrap_or(self).ended_at_first;
+        let Summary {
+            ended_well,
+            ended_early,
+            seen_well,
+        } = self.past;
         Counted {
             census: Census {
                 connections: self.connections.max(all_well),
@@ -310,6 +314,7 @@ impl Compared {
                 ended_well_meanwhile: ended_well.saturating_sub(ended_well_at_first),
                 ended_well,
                 ended_early,
+                seen_well,
             },
             well,
             halvings,
@@ -335,8 +340,8 @@ fn compare(first: &Found, second: &Found, mut well: HashMap<Key, Ends>, lot: &Lo
         came: times(missing_in(later, earlier), halvings),
         went: times(missing_in(earlier, later), halvings),
         well,
-        ended_at_first: first.ended,
-        ended: second.ended,
+        ended_at_first: first.past.ended_well,
+        past: second.past,
     }
 }
 
