@@ -1,7 +1,8 @@
 //! How the connections of an address have ended over the past hours.
 //!
 //! Kept by the kernel side for each remote address, fed when a connection closes and never by an
-//! acknowledgement; read by the agent for suspects alone. Of the addresses that come, those that came last;
+//! acknowledgement; read by the agent for suspects alone, to whose past it adds how many of their connections
+//! it has seen well: those of a pool may live for days. Of the addresses that come, those that came last;
 //! apart from them, so that no number of others pushes them out, those whose past the agent has found to say
 //! most.
 
@@ -22,6 +23,18 @@ pub const PROVEN_MAX: usize = 4_096;
 /// So many connections that ended well make a past.
 pub const PAST_LEAST: u64 = 10;
 
+/// Whoever ends a connection early has read of it if he took more than so many bytes,
+const READ_LEAST_BYTES: u64 = 64 << 10;
+/// and so many times as much as he ever offered room for at once.
+const READ_WINDOWS: u64 = 4;
+
+/// Whether so much was read, and is not only in the peer's buffers.
+#[inline(always)]
+#[must_use]
+pub const fn has_read_much(bytes_acked: u64, max_window: u32) -> bool {
+    bytes_acked > READ_LEAST_BYTES && bytes_acked > READ_WINDOWS * max_window as u64
+}
+
 /// One span of time.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Pod, Zeroable)]
@@ -29,10 +42,35 @@ pub struct HistorySpan {
     /// Which: nanoseconds of `CLOCK_MONOTONIC` divided by [`SPAN_NS`]. Those before the host's start count down from
     /// the largest number.
     pub number: u32,
-    /// Connections that ended with all taken of what was sent, at least a byte.
+    /// Connections that ended with all taken of what was sent, at least a byte, or after they had read much.
     pub ended_well: u32,
-    /// Connections that ended with something left to send.
+    /// Others that ended with something left to send.
     pub ended_early: u32,
+    /// So many were well at one time, as the agent has counted them.
+    pub seen_well: u32,
+}
+
+/// What the past of an address, or of several, comes to.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Summary {
+    /// Connections that ended well.
+    pub ended_well: u64,
+    /// Connections that ended early.
+    pub ended_early: u64,
+    /// The most connections of each address that were seen well at one time.
+    pub seen_well: u64,
+}
+
+impl Summary {
+    /// Of one and of others.
+    #[must_use]
+    pub const fn plus(self, others: Self) -> Self {
+        Self {
+            ended_well: self.ended_well.saturating_add(others.ended_well),
+            ended_early: self.ended_early.saturating_add(others.ended_early),
+            seen_well: self.seen_well.saturating_add(others.seen_well),
+        }
+    }
 }
 
 /// What is kept of one address. Counts are lower bounds: two processors may count at once.
@@ -43,11 +81,22 @@ pub struct AddressHistory {
     pub spans: [HistorySpan; SPANS],
 }
 
-const _: () = assert!(size_of::<AddressHistory>() == 12 * SPANS);
+const _: () = assert!(size_of::<AddressHistory>() == 16 * SPANS);
 
 impl HistorySpan {
+    /// Nothing is known of one of this number.
+    #[must_use]
+    pub const fn of(number: u32) -> Self {
+        Self {
+            number,
+            ended_well: 0,
+            ended_early: 0,
+            seen_well: 0,
+        }
+    }
+
     const fn is_empty(&self) -> bool {
-        self.ended_well == 0 && self.ended_early == 0
+        self.ended_well == 0 && self.ended_early == 0 && self.seen_well == 0
     }
 
     const fn is_later_than(&self, other: &Self) -> bool {
@@ -67,17 +116,56 @@ impl AddressHistory {
         })
     }
 
-    /// How much the past says for an address at `now_ns`, 0 if it is none: connections that ended well, as
-    /// often as there were spans in which any did. So who is to have said more in an hour than another in a
-    /// day has to end eight times as many.
+    /// The most connections that were seen well at one time in those spans.
+    #[must_use]
+    pub fn seen_well(&self, now_ns: u64) -> u64 {
+        let seen = self.recent(now_ns).map(|span| u64::from(span.seen_well));
+        seen.max().unwrap_or(0)
+    }
+
+    /// What it comes to at `now_ns`.
+    #[must_use]
+    pub fn summary(&self, now_ns: u64) -> Summary {
+        let (ended_well, ended_early) = self.ended(now_ns);
+        Summary {
+            ended_well,
+            ended_early,
+            seen_well: self.seen_well(now_ns),
+        }
+    }
+
+    /// Nothing of it counts any more at `now_ns`.
+    #[must_use]
+    pub fn is_over(&self, now_ns: u64) -> bool {
+        self.recent(now_ns).all(HistorySpan::is_empty)
+    }
+
+    /// How much the past says for an address at `now_ns`, 0 if it is none: connections that ended well, or were
+    /// seen well at one time, as often as there were spans in which any were. So who is to have said more in an
+    /// hour than another in a day has to end eight times as many.
     #[must_use]
     pub fn worth(&self, now_ns: u64) -> u64 {
-        let (well, _) = self.ended(now_ns);
-        let spans = self.recent(now_ns).filter(|span| span.ended_well > 0);
+        let (ended_well, _) = self.ended(now_ns);
+        let well = ended_well.max(self.seen_well(now_ns));
+        let is_well = |span: &&HistorySpan| span.ended_well > 0 || span.seen_well > 0;
+        let spans = self.recent(now_ns).filter(is_well);
         if well < PAST_LEAST {
             return 0;
         }
         well.saturating_mul(spans.count() as u64)
+    }
+
+    /// So many connections are well at `now_ns`. Whether that is more than was known.
+    pub fn note_well(&mut self, connections: u64, now_ns: u64) -> bool {
+        let number = u32::try_from(now_ns / SPAN_NS).unwrap_or(u32::MAX);
+        let span = &mut self.spans[number as usize % SPANS];
+        let connections = u32::try_from(connections).unwrap_or(u32::MAX);
+        if span.number != number {
+            *span = HistorySpan::of(number);
+        }
+        let is_more = connections > span.seen_well;
+        span.seen_well = connections.max(span.seen_well);
+        is_more
     }
 
     /// What two of the same address say together: of each place the newer span, or both.
@@ -93,6 +181,7 @@ impl AddressHistory {
             } else if other.number == span.number {
                 span.ended_well = span.ended_well.saturating_add(other.ended_well);
                 span.ended_early = span.ended_early.saturating_add(other.ended_early);
+                span.seen_well = span.seen_well.max(other.seen_well);
             }
         }
         sum
@@ -108,19 +197,55 @@ impl AddressHistory {
 
 #[cfg(test)]
 mod tests {
-    use super::{AddressHistory, HistorySpan, SPAN_NS, SPANS};
+    use super::{AddressHistory, HistorySpan, SPAN_NS, SPANS, has_read_much};
+
+    #[test]
+    fn what_fits_into_buffers_may_not_have_been_read() {
+        for (bytes_acked, max_window, is_read) in [
+            (2_000_000, 65_535, true),
+            (262_141, 65_535, true),
+            (262_140, 65_535, false),
+            (65_537, 1_000, true),
+            (65_536, 1_000, false),
+            (6_000_000, 3_000_000, false),
+            (u64::MAX, u32::MAX, true),
+        ] {
+            assert_eq!(has_read_much(bytes_acked, max_window), is_read);
+        }
+    }
 
     /// So many ended well in each of these spans.
     fn history(numbers: impl IntoIterator<Item = u32>, ended_well: u32) -> AddressHistory {
         let mut history = AddressHistory::default();
         for number in numbers {
             history.spans[number as usize % SPANS] = HistorySpan {
-                number,
                 ended_well,
                 ended_early: 1,
+                ..HistorySpan::of(number)
             };
         }
         history
+    }
+
+    #[test]
+    fn what_was_seen_well_counts_once_however_often_it_is_seen() {
+        let mut pool = AddressHistory::default();
+        for number in 93..=100 {
+            let now_ns = number * SPAN_NS;
+            assert!(pool.note_well(24, now_ns), "nothing was known of {number}");
+            assert!(!pool.note_well(20, now_ns) && !pool.note_well(24, now_ns));
+        }
+        let now_ns = 100 * SPAN_NS;
+        assert_eq!((pool.ended(now_ns), pool.seen_well(now_ns)), ((0, 0), 24));
+        assert_eq!(pool.worth(now_ns), 8 * 24);
+        let both = pool.plus(&history([100], 30));
+        assert_eq!((both.ended(now_ns), both.seen_well(now_ns)), ((30, 1), 24));
+        assert_eq!(both.worth(now_ns), 8 * 30, "the same ones may have ended");
+        assert_eq!(both, history([100], 30).plus(&pool));
+        assert_eq!(pool.plus(&pool), pool);
+        let later_ns = 108 * SPAN_NS;
+        assert_eq!((pool.seen_well(later_ns), pool.worth(later_ns)), (0, 0));
+        assert!(pool.is_over(later_ns) && !pool.is_over(later_ns - 1));
     }
 
     #[test]
@@ -164,9 +289,9 @@ mod tests {
         let mut history = AddressHistory::default();
         for number in [5_u32, 6] {
             history.spans[number as usize % SPANS] = HistorySpan {
-                number,
                 ended_well: 10,
                 ended_early: 1,
+                ..HistorySpan::of(number)
             };
         }
         assert_eq!(history.ended(6 * SPAN_NS), (20, 2));

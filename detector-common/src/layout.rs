@@ -191,8 +191,10 @@ pub struct KernelLayout {
     pub net_user_ns: Offset,
     /// `struct user_namespace.ns.inum`, u32: the number in `/proc/PID/ns/user`.
     pub user_ns_inum: Offset,
+    /// `struct sock.sk_err`, int: why it ended, if not as it should; optional.
+    pub sk_err: Offset,
     /// Fills the last cache line; always 0.
-    pub reserved: [u64; 4],
+    pub reserved: [u64; 3],
 }
 
 const _: () = assert!(size_of::<KernelLayout>() == 72 * 8 + 4 * 16);
@@ -279,6 +281,7 @@ impl KernelLayout {
         kernfs_node_id: ABSENT,
         net_user_ns: ABSENT,
         user_ns_inum: ABSENT,
-        reserved: [0; 4],
+        sk_err: ABSENT,
+        reserved: [0; 3],
     };
 }

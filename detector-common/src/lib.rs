@@ -6,7 +6,9 @@
 #![no_std]
 
 pub mod acceptance;
+pub mod address;
 pub mod counter;
+pub mod elsewhere;
 pub mod history;
 pub mod layout;
 pub mod look;

@@ -11,6 +11,8 @@ pub const CONNECTIONS_MAP: &str = "det_conns";
 pub const HISTORY_MAP: &str = "det_history";
 /// Hash of the same, of those that stay; the agent puts them in.
 pub const PROVEN_MAP: &str = "det_proven";
+/// LRU hash of [`PlaceKey`](crate::elsewhere::PlaceKey) to [`Place`](crate::elsewhere::Place).
+pub const ELSEWHERE_MAP: &str = "det_elsewhere";
 /// Ring buffer that carries [`ConnectionRecord`](crate::record::ConnectionRecord)s to the agent.
 pub const RECORDS_MAP: &str = "det_records";
 /// Ring buffer that carries [`VictimRecord`](crate::victim::VictimRecord)s to the agent.

@@ -20,9 +20,11 @@ pub struct KernelSettings {
     /// The user namespace whose network namespaces are no stranger's: its number in
     /// `/proc/PID/ns/user`, or likewise.
     pub user_namespace: u32,
+    /// Draws [`places_of`](crate::elsewhere::places_of) addresses; nobody else knows it.
+    pub seed: u64,
 }
 
-const _: () = assert!(size_of::<KernelSettings>() == 40);
+const _: () = assert!(size_of::<KernelSettings>() == 48);
 
 impl KernelSettings {
     /// Eight records a second and connection.
@@ -33,6 +35,7 @@ impl KernelSettings {
         ipv6_mask: Self::ipv6_mask(64),
         network_namespace: Self::NO_NAMESPACE,
         user_namespace: Self::FIRST_USER_NAMESPACE,
+        seed: 0,
     };
 
     /// The last number that there is; what cannot be read is 0.

@@ -279,6 +279,7 @@ fn who_behaves_in_a_network_of_ones_own_is_nobodys_neighbour() {
         assert!(!wanted.is_empty());
         for each in wanted {
             assert_eq!(each.namespaces, asked, "{:?}", each.suspect);
+            // Else a past elsewhere would speak for it.
             assert_eq!(each.is_on_our_way, ours > 0, "{:?}", each.suspect);
         }
     }

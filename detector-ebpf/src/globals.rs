@@ -88,6 +88,12 @@ pub fn ipv6_mask() -> [u64; 2] {
     ]
 }
 
+/// Draws the places of addresses.
+#[inline(always)]
+pub fn seed() -> u64 {
+    global!(DET_SETTINGS.seed)
+}
+
 /// The number of the agent's own network namespace.
 #[inline(always)]
 pub fn network_namespace() -> u32 {

@@ -1,80 +1,129 @@
 //! Counts how the connections of a remote address end: the only place on the kernel side that writes
-//! `det_history` and `det_proven`.
+//! `det_history`, `det_proven` and `det_elsewhere`.
 
 use crate::count::count_and_log;
 use crate::globals;
 use crate::helpers;
-use crate::maps::{HISTORY, PROVEN};
+use crate::maps::{ELSEWHERE, HISTORY, PROVEN};
 use crate::socket::TcpSocket;
-use detector_common::history::{AddressHistory, HistorySpan, SPAN_NS, SPANS};
+use detector_common::address;
+use detector_common::elsewhere::{Place, Turn, held_longer, places_of, turn};
+use detector_common::history::{AddressHistory, HistorySpan, SPAN_NS, SPANS, has_read_much};
 
 const _: () = assert!(SPANS.is_power_of_two());
 
-/// A connection has ended, one that we had opened if it `is_opened`. One on which nothing was sent says nothing, nor does one in a network that a
-/// stranger has laid out, where any address may be anybody's. Not inlined: key and first entry lie on the
-/// stack.
-#[inline(never)]
+/// A connection has ended, one that we had opened if it `is_opened`. One on which nothing was sent says nothing. What ends
+/// in a network that a stranger has laid out, where any address may be anybody's, counts there alone.
+#[inline(always)]
 pub fn note_end(tcp: TcpSocket, is_opened: bool) {
-    if !tcp.is_on_our_way() {
-        return;
-    }
-    let is_early = tcp.queued_bytes() > 0;
+    let has_queued = tcp.queued_bytes() > 0;
     // SYN and FIN count as one each where we opened the connection, else the FIN alone.
     let without_data = if is_opened { 2 } else { 1 };
-    if !is_early && tcp.bytes_acked() <= without_data {
+    if !has_queued && tcp.bytes_acked() <= without_data {
         return;
     }
+    // Whoever has read much and wants no more says so himself: what we cut off may have been held.
+    let is_read = has_read_much(tcp.bytes_acked(), tcp.max_window());
+    let is_early = has_queued && !(is_read && tcp.is_reset_by_peer());
+    if tcp.is_on_our_way() {
+        keep(tcp, is_early);
+    } else if !is_early {
+        keep_elsewhere(tcp);
+    }
+}
+
+/// Not inlined: key and first entry lie on the stack.
+#[inline(never)]
+fn keep(tcp: TcpSocket, is_early: bool) {
     let key = key_of(tcp);
-    let number = (helpers::monotonic_ns() / SPAN_NS) as u32;
     let known = PROVEN.get_ptr_mut(key);
     if let Some(history) = known.or_else(|| HISTORY.get_ptr_mut(key)) {
-        count_in(history, number, is_early);
+        count_in(history, is_early);
         return;
     }
-    let mut history = AddressHistory {
-        spans: [HistorySpan {
-            number: 0,
-            ended_well: 0,
-            ended_early: 0,
-        }; SPANS],
-    };
-    count_in(&raw mut history, number, is_early);
+    let mut history = EMPTY;
+    count_in(&raw mut history, is_early);
     // By value it would be copied once more to the stack.
     #[allow(clippy::needless_borrows_for_generic_args)]
     if HISTORY.insert(key, &history, 0).is_err() {
-        count_and_log!(
-            HistoryNotKept,
-            "the end of a connection is not kept: the table refused"
-        );
+        note_refusal();
     }
 }
+
+/// One that has ended well, in a network of a stranger's. Not inlined, as above.
+#[inline(never)]
+fn keep_elsewhere(tcp: TcpSocket) {
+    let address = key_of(tcp);
+    let keys = places_of(tcp.netns(), address, globals::seed());
+    let [one, other] = [
+        ELSEWHERE.get_ptr_mut(keys[0]),
+        ELSEWHERE.get_ptr_mut(keys[1]),
+    ];
+    // SAFETY: values of a map, checked for null. Whoever writes at the same time may be lost, or take the place
+    // of another, nothing else.
+    let found = |place: Option<*mut Place>| {
+        place.map(|place| unsafe { ((*place).address, (*place).holds) })
+    };
+    let turn = turn(address, [found(one), found(other)]);
+    let (Turn::Counts(at) | Turn::Takes(at) | Turn::Wears(at)) = turn;
+    let (place, key) = if at == 0 {
+        (one, keys[0])
+    } else {
+        (other, keys[1])
+    };
+    match (turn, place) {
+        (Turn::Counts(_), Some(place)) => {
+            // SAFETY: as above.
+            unsafe { (*place).holds = held_longer((*place).holds) };
+            // SAFETY: as above.
+            count_in(unsafe { &raw mut (*place).history }, false);
+        }
+        // SAFETY: as above.
+        (Turn::Wears(_), Some(place)) => unsafe { (*place).holds = (*place).holds.wrapping_sub(1) },
+        _ => {
+            let mut place = Place {
+                address,
+                holds: 1,
+                reserved: 0,
+                history: EMPTY,
+            };
+            count_in(&raw mut place.history, false);
+            #[allow(clippy::needless_borrows_for_generic_args)]
+            if ELSEWHERE.insert(key, &place, 0).is_err() {
+                note_refusal();
+            }
+        }
+    }
+}
+
+fn note_refusal() {
+    count_and_log!(
+        HistoryNotKept,
+        "the end of a connection is not kept: the table refused"
+    );
+}
+
+const EMPTY: AddressHistory = AddressHistory {
+    spans: [HistorySpan::of(0); SPANS],
+};
 
 /// The remote address, cut as the agent cuts peers.
 #[inline(always)]
 fn key_of(tcp: TcpSocket) -> [u64; 2] {
     let (_, remote) = tcp.addresses();
-    let [high, low]: [u64; 2] = bytemuck::cast(remote);
-    let is_mapped = high == 0 && low as u32 == 0xffff_u32.to_be();
-    if is_mapped {
-        return [high, low];
-    }
-    let [high_mask, low_mask] = globals::ipv6_mask();
-    [high & high_mask, low & low_mask]
+    address::peer_of(bytemuck::cast(remote), globals::ipv6_mask())
 }
 
 #[inline(always)]
-fn count_in(history: *mut AddressHistory, number: u32, is_early: bool) {
+fn count_in(history: *mut AddressHistory, is_early: bool) {
+    let number = (helpers::monotonic_ns() / SPAN_NS) as u32;
     let place = number as usize & (SPANS - 1);
     let span = history.cast::<HistorySpan>().wrapping_add(place);
     // SAFETY: a map value, checked for null, or one on the stack; the place lies within it. Whoever
     // counts at the same time may be lost, nothing else.
     let mut counted = unsafe { span.read() };
     if counted.number != number {
-        counted = HistorySpan {
-            number,
-            ended_well: 0,
-            ended_early: 0,
-        };
+        counted = HistorySpan::of(number);
     }
     if is_early {
         counted.ended_early = counted.ended_early.wrapping_add(1);

@@ -5,6 +5,7 @@ use crate::connection::pending::{PLACES, Pending};
 use aya_ebpf::macros::map;
 use aya_ebpf::maps::{Array, HashMap, LruHashMap, PerCpuArray, RingBuf};
 use detector_common::counter::Counter;
+use detector_common::elsewhere::{self, Place, PlaceKey};
 use detector_common::history::{self, AddressHistory};
 use detector_common::names;
 use detector_common::record::{ConnectionKey, ConnectionRecord, ListenerKey};
@@ -36,6 +37,12 @@ pub static HISTORY: LruHashMap<[u64; 2], AddressHistory> =
 #[map(name = "det_proven")]
 pub static PROVEN: HashMap<[u64; 2], AddressHistory> =
     HashMap::with_max_entries(history::PROVEN_MAX as u32, 0);
+
+/// How connections of an address have ended in a network that a stranger has laid out. Under LRU: networks
+/// that are gone make room.
+#[map(name = "det_elsewhere")]
+pub static ELSEWHERE: LruHashMap<PlaceKey, Place> =
+    LruHashMap::with_max_entries(elsewhere::ENTRIES_MAX as u32, 0);
 
 /// Records on their way to the agent; the agent sets the size before loading.
 #[map(name = "det_records")]

@@ -9,6 +9,10 @@ use detector_common::record::{ConnectionKey, ListenerKey};
 use detector_common::window;
 
 const AF_INET: u16 = 2;
+/// What `tcp_reset` sets before the last change of state, the second where the peer had sent a FIN; whoever
+/// ends a connection on this host sets another, or later.
+const ECONNRESET: u32 = 104;
+const EPIPE: u32 = 32;
 const NANOSECONDS: u64 = 1_000_000_000;
 
 /// TCP states the kernel side acts on, as in `net/tcp_states.h`.
@@ -247,6 +251,13 @@ impl TcpSocket {
     #[inline(always)]
     pub fn queued_bytes(self) -> u32 {
         window::span_bytes(self.snd_una(), self.write_seq())
+    }
+
+    /// Whether the peer has ended it, by a segment that says so.
+    #[inline(always)]
+    pub fn is_reset_by_peer(self) -> bool {
+        let offset = global!(DET_LAYOUT.sk_err);
+        offset != ABSENT && matches!(self.0.load_u32(offset), ECONNRESET | EPIPE)
     }
 
     /// Local and remote port, host order.

@@ -234,7 +234,7 @@ fn an_agent_of_a_container_counts_what_ends_in_it_alone() -> Result<()> {
 }
 
 /// A peer of its own that no lab has.
-fn address_elsewhere(family: Family, number: u8) -> IpAddr {
+pub(crate) fn address_elsewhere(family: Family, number: u8) -> IpAddr {
     match family {
         Family::V4 => [10, 65, number, 1].into(),
         Family::V6 => Ipv6Addr::new(0x2001, 2, 0, 0xff00 | u16::from(number), 0, 0, 0, 1).into(),
@@ -246,7 +246,12 @@ fn fetch(namespace: &Namespace, from: IpAddr, server: SocketAddr) -> Result<()> 
     fetch_times(namespace, from, server, FETCHES)
 }
 
-fn fetch_times(namespace: &Namespace, from: IpAddr, server: SocketAddr, times: u64) -> Result<()> {
+pub(crate) fn fetch_times(
+    namespace: &Namespace,
+    from: IpAddr,
+    server: SocketAddr,
+    times: u64,
+) -> Result<()> {
     for _ in 0..times {
         let source = Some(SocketAddr::new(from, 0));
         let mut client = KernelPeer::connect_with(namespace, source, server, None)?;
@@ -261,7 +266,7 @@ fn ended_well(story: &Story, address: IpAddr) -> Result<u64> {
     ended(story, address, "ended_well")
 }
 
-fn ended(story: &Story, address: IpAddr, how: &str) -> Result<u64> {
+pub(crate) fn ended(story: &Story, address: IpAddr, how: &str) -> Result<u64> {
     let file = story.folder().join("agent/state/history.json");
     let kept: Value = serde_json::from_slice(&fs::read(file)?)?;
     let peer = match address {

@@ -26,6 +26,7 @@ mod labelled;
 mod never_read;
 mod oom_kill;
 mod orphan_limit;
+mod past;
 mod places;
 mod records;
 mod selftest;

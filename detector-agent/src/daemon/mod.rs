@@ -42,6 +42,7 @@ use detector_api::failure::Failure;
 use detector_common::settings::KernelSettings;
 use detector_core::engine::Engine;
 use signals::Signals;
+use std::hash::{BuildHasher as _, RandomState};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -240,6 +241,7 @@ fn kernel_options(start: &Start, sweep_nice: i32) -> KernelOptions {
             network_namespace: namespace::home()
                 .map_or(KernelSettings::NO_NAMESPACE, |home| home.inode),
             user_namespace: trusted_users(start.config.detect.scope),
+            seed: RandomState::new().hash_one(()),
             ..KernelSettings::DEFAULT
         },
         log_level: start.kernel_log_level,

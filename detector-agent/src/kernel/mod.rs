@@ -104,7 +104,7 @@ pub(crate) fn start(
     let shared = Arc::new(Shared::default());
     shared.update(|status| status.probes = attached_probes(has_victims));
     let decoder = Decoder::new(options.ipv6_prefix);
-    let history = Arc::new(History::of(&mut ebpf)?);
+    let history = Arc::new(History::of(&mut ebpf, options.settings.seed)?);
     let victims = take_map(&mut ebpf, names::VICTIMS_MAP)?;
     let ring: RingBuf<MapData> = take_map(&mut ebpf, names::RECORDS_MAP)?;
     let logger = (options.log_level > 0)

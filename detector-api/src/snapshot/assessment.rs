@@ -143,7 +143,8 @@ coded! {
             came_connections: u64,
             /// Connections that went.
             went_connections: u64,
-            /// Connections that ended with all taken, over the past hours.
+            /// Connections that ended with all taken over the past hours, or as many as were well then at one
+            /// time.
             ended_well_connections: u64,
         }
     }

@@ -175,7 +175,8 @@ coded! {
             connections_all: u64,
             /// Those of them that take what they are sent.
             connections_well: u64,
-            /// Connections that ended with all taken, over the past hours.
+            /// Connections that ended with all taken over the past hours, or as many as were well then at one
+            /// time.
             ended_well_connections: u64,
         }
         /// It holds together with others of its network, of which as many more behave.
@@ -184,7 +185,7 @@ coded! {
             network_connections_all: u64,
             /// Those of them that take what they are sent.
             network_connections_well: u64,
-            /// Connections of it that ended with all taken, over the past hours.
+            /// The same of its connections over the past hours.
             network_ended_well_connections: u64,
         }
         /// The kernel has not told of all connections, of it or of its network, so it is not accused.

@@ -118,7 +118,7 @@ pub fn considered(considered: &Considered) -> String {
             format!(
                 "{stalled_connections} of {} stalled, {connections_well} take what they are sent, \
                  {came_connections} came and {went_connections} went between two looks; \
-                 {ended_well_connections} ended with all taken over the past hours",
+                 {ended_well_connections} were well over the past hours",
                 connections(*connections_all),
             ),
         ),

@@ -186,7 +186,7 @@ pub fn evidence(evidence: &Evidence) -> String {
             ended_well_connections,
         } => format!(
             "Others use its address, who behave: {connections_well} of all its {} take what they are \
-             sent, and {ended_well_connections} ended so over the past hours.",
+             sent, and {ended_well_connections} did so over the past hours.",
             connections(*connections_all),
         ),
         Evidence::NetworkBehaves {
@@ -195,7 +195,7 @@ pub fn evidence(evidence: &Evidence) -> String {
             network_ended_well_connections,
         } => format!(
             "Others of its network behave: {network_connections_well} of all its {} take what they are \
-             sent, and {network_ended_well_connections} ended so over the past hours.",
+             sent, and {network_ended_well_connections} did so over the past hours.",
             connections(*network_connections_all),
         ),
         Evidence::NotCounted {} => {

@@ -8,7 +8,8 @@ use crate::rules::hoard::{PEERS_IN_COMPANY, counted_part, is_hoarding};
 use crate::rules::stall::{StallClass, Usage};
 use crate::tables::peers::Peer;
 use crate::time::{MonotonicTime, SECOND_NS};
-use detector_api::snapshot::Direction;
+use crate::verdict::Stake;
+use detector_api::snapshot::{Direction, FlagKind};
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 /// A connection that has taken nothing for so long is not well, though it filled its first window
@@ -27,7 +28,8 @@ pub struct CensusWanted {
     /// Network namespaces in which it has connections: of those that come by our way in, if any do. Who plays an
     /// address in a network of his own can have any number there that behave.
     pub namespaces: Vec<u32>,
-    /// Whether those come by our way in. What behaves is not tracked, so that others that do are to be asked, too.
+    /// Whether those come by our way in: addresses mean there what they mean to the agent. What behaves is not tracked,
+    /// so that others that do are to be asked, too.
     pub is_on_our_way: bool,
 }
 
@@ -152,10 +154,17 @@ impl Engine {
 
     fn is_suspect(&self, peer: &Peer, due: MonotonicTime) -> bool {
         let stalled = peer.account.stalls.sum(is_held).stalled_connections + held_of_ours(peer);
-        let may_be_accused = peer.hoard.is_alone && !peer.verdicts.is_accused();
+        let is_hoarding = peer.flags.count(FlagKind::StallHoard) > 0;
+        let stake = match peer.verdicts.accused_since() {
+            Some(since) if peer.hoard.is_alone => Stake::Accused(since),
+            None if peer.hoard.is_alone => Stake::Accusation,
+            // The guard may act on whoever holds a part of one.
+            _ if is_hoarding => Stake::Share,
+            _ => Stake::Little,
+        };
         let sharing = &peer.verdicts.sharing;
         // The question is asked again and again, and most have been counted.
-        if !sharing.is_due(stalled, may_be_accused, due) {
+        if !sharing.is_due(stalled, stake, due) {
             return false;
         }
         // A backend of ours with many connections is no client that may turn out to hold them.
@@ -206,6 +215,16 @@ impl Engine {
         let renewed = taken.iter().flat_map(flagged);
         renewed.for_each(|slot| self.renew_verdict(*slot));
         unconfirmed
+    }
+
+    /// Connections of a peer that were well at two pairs of looks, as the kernel has told last.
+    #[must_use]
+    pub fn others_of(&self, peer: PeerAddress) -> u64 {
+        let census = self.peers.find(&peer).and_then(|slot| {
+            let sharing = &self.peers.get(slot).verdicts.sharing;
+            sharing.census(self.clock.now)
+        });
+        census.and_then(|census| census.well_before).unwrap_or(0)
     }
 
     fn set_census_of_peer(&mut self, peer: PeerAddress, counted: Option<&Counted>) -> bool {

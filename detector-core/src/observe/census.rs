@@ -42,12 +42,28 @@ pub struct Census {
     pub ended_well_meanwhile: u64,
     /// Connections that ended so over the past hours.
     pub ended_well: u64,
-    /// Connections that ended over the past hours with something left to send.
+    /// Others that ended over the past hours with something left to send.
     pub ended_early: u64,
+    /// The most connections that were well at one time over the past hours, of a network at each of its
+    /// addresses.
+    pub seen_well: u64,
     /// Connections that behave and that a block on this host's way in would cut: those that are well, and
     /// those that were sent nothing and have sent more than a request. `None` unless all were looked at, one by
     /// one, in each network namespace that is on that way.
     pub would_be_cut: Option<u64>,
+}
+
+impl Census {
+    /// Connections that were well over the past hours, whether they have ended or not: what was seen well
+    /// may have ended since.
+    #[must_use]
+    pub const fn past(&self) -> u64 {
+        if self.ended_well > self.seen_well {
+            self.ended_well
+        } else {
+            self.seen_well
+        }
+    }
 }
 
 /// A connection, as sockets are named outside the kernel.

@@ -182,7 +182,7 @@ fn shared(evidence: &PeerEvidence) -> (Outcome, BenignCause) {
         connections_well: census.well,
         came_connections: census.came,
         went_connections: census.went,
-        ended_well_connections: census.ended_well,
+        ended_well_connections: census.past(),
     };
     (outcome, cause)
 }

@@ -28,6 +28,7 @@ pub(crate) use assess::{Standing, assess};
 pub(crate) use evidence::{CROWD_NETWORKS, GroupEvidence, INTERFACE_ERRORS, PeerEvidence};
 pub(crate) use judge::judge;
 pub(crate) use neighbours::Neighbours;
+pub(crate) use sharing::Stake;
 pub(crate) use standing::{Aftermath, PathSigns, Verdicts};
 
 #[cfg(test)]

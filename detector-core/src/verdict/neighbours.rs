@@ -62,8 +62,10 @@ impl Neighbours {
 
 /// Whether at least as many connections of a network behave, now or over the past hours, as are held.
 pub(super) fn behave(census: &Census, holding: u64) -> bool {
+    // What is well now was seen well, too.
     let well = census.well_before.unwrap_or(0);
-    well.saturating_add(census.ended_well) >= PAST.max(holding)
+    let well = well.saturating_add(census.ended_well);
+    well.max(census.seen_well) >= PAST.max(holding)
 }
 
 #[cfg(test)]
@@ -108,6 +110,12 @@ mod tests {
         assert!(behave(&census(0, None, 24), 24) && behave(&census(9, Some(4), 20), 24));
         assert!(!behave(&census(24, None, 23), 24));
         assert!(!behave(&census(0, None, 9), 5), "of so few nothing is said");
+        let seen = |well, well_before| Census {
+            seen_well: 24,
+            ..census(well, well_before, 0)
+        };
+        assert!(behave(&seen(0, None), 24) && !behave(&seen(0, None), 25));
+        assert!(!behave(&seen(24, Some(24)), 25), "they are the same ones");
     }
 
     #[test]

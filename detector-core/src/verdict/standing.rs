@@ -80,6 +80,12 @@ impl Verdicts {
         self.verdict().is_some_and(is_accusation)
     }
 
+    /// Since when it is called one.
+    pub(crate) fn accused_since(&self) -> Option<MonotonicTime> {
+        let standing = self.standing.filter(|_| self.is_accused());
+        standing.map(|(_, since)| since)
+    }
+
     pub(crate) fn verdict(&self) -> Option<Verdict> {
         self.standing.map(|((verdict, _), _)| verdict)
     }

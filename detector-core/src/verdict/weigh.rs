@@ -201,14 +201,14 @@ fn relief(evidence: &PeerEvidence, quiet_ns: Option<u64>) -> Vec<Evidence> {
         found.push(Evidence::OthersBehave {
             connections_all: census.connections,
             connections_well: census.well,
-            ended_well_connections: census.ended_well,
+            ended_well_connections: census.past(),
         });
     }
     if let Some(census) = evidence.neighbours.filter(|_| evidence.neighbours_behave()) {
         found.push(Evidence::NetworkBehaves {
             network_connections_all: census.connections,
             network_connections_well: census.well_before.unwrap_or(0),
-            network_ended_well_connections: census.ended_well,
+            network_ended_well_connections: census.past(),
         });
     }
     let is_excused = evidence.is_trusted || evidence.is_shared() || evidence.neighbours_behave();

@@ -88,8 +88,8 @@ enum What {
     },
     /// What it takes to ask the kernel for all connections of 5,000 suspects with 20,000 stalled ones
     Census {
-        /// Seconds over which it is watched
-        #[arg(long, default_value_t = 120, value_parser = clap::value_parser!(u32).range(20..=3_600))]
+        /// Seconds over which it is watched; the first 300 are for the work at hand
+        #[arg(long, default_value_t = 900, value_parser = clap::value_parser!(u32).range(420..=3_600))]
         seconds: u32,
     },
     /// Observations a second of the engine, memory and allocations, by connections tracked

@@ -5,12 +5,13 @@
 
 mod progress;
 
-use super::places::{OurWay, Places};
+use super::places::{OurWay, Place, Places};
 use crate::clock;
 use crate::kernel::History;
 use crate::namespace;
 use crate::netlink::sock_diag::{Namespaces, NoAnswer, Seen};
 use crate::state::AgentState;
+use detector_common::history::Summary;
 use detector_core::engine::Counted;
 use detector_core::observe::census::{Census, Ends, Suspect};
 use detector_core::observe::peer_address::{Network, PeerAddress};
@@ -72,8 +73,7 @@ struct Looked {
 pub(super) struct Found {
     connections: HashMap<Key, Progress>,
     halvings: u32,
-    /// Connections that have ended over the past hours, well and early.
-    ended: (u64, u64),
+    past: Summary,
     /// Whether it was looked for wherever a block would cut its connections.
     is_whole: bool,
 }
@@ -122,16 +122,17 @@ impl Look {
     ) {
         let mut by_namespace: BTreeMap<u32, Vec<Suspect>> = BTreeMap::new();
         let history = state.history();
-        let of_suspects =
-            |history: Arc<History>| history.of_suspects(places.keys().copied(), clock::now());
-        let ended = history.map(of_suspects).unwrap_or_default();
+        let of_suspects = |history: Arc<History>| {
+            history.of_suspects(places.values().map(Place::wanted), clock::now())
+        };
+        let past = history.map(of_suspects).unwrap_or_default();
         for (suspect, place) in places {
-            let Some(ended) = ended.get(suspect) else {
+            let Some(past) = past.get(suspect) else {
                 self.leave_out(suspect);
                 continue;
             };
             if let Some(looked) = self.suspects.get_mut(suspect) {
-                looked.now.ended = *ended;
+                looked.now.past = *past;
                 looked.now.is_whole = place.is_whole(our_way);
             }
             for netns in place.namespaces(our_way) {
@@ -309,8 +310,8 @@ pub(super) struct Compared {
     idle_senders: u64,
     /// Whether both looked wherever a block would cut its connections.
     is_whole: bool,
-    ended_at_first: (u64, u64),
-    ended: (u64, u64),
+    ended_at_first: u64,
+    past: Summary,
 }
 
 impl Compared {
@@ -329,8 +330,12 @@ impl Compared {
         let all_well = times(well.len(), halvings).saturating_add(unseen);
         // On an estimate nobody is cut.
         let are_all_seen = halvings == 0 && self.is_whole;
-        let (ended_well_at_first, _) = before.unwrap_or(self).ended_at_first;
-        let (ended_well, ended_early) = self.ended;
+        let ended_well_at_first = before.unwrap_or(self).ended_at_first;
+        let Summary {
+            ended_well,
+            ended_early,
+            seen_well,
+        } = self.past;
         Counted {
             census: Census {
                 connections: self.connections.max(all_well),
@@ -342,6 +347,7 @@ impl Compared {
                 ended_well,
                 ended_early,
                 would_be_cut: are_all_seen.then(|| all_well.saturating_add(self.idle_senders)),
+                seen_well,
             },
             well,
             halvings,
@@ -369,8 +375,8 @@ fn compare(first: &Found, second: &Found, mut well: HashMap<Key, Ends>, lot: &Lo
         well,
         idle_senders: 0,
         is_whole: first.is_whole && second.is_whole,
-        ended_at_first: first.ended,
-        ended: second.ended,
+        ended_at_first: first.past.ended_well,
+        past: second.past,
     }
 }
 

@@ -11,7 +11,7 @@
 mod look;
 mod places;
 
-use crate::clock::thread_time;
+use crate::clock::{self, thread_time};
 use crate::host::owner::{CpuBudget, Share, Stopped};
 use crate::priority::set_niceness;
 use crate::privilege::outside;
@@ -36,9 +36,9 @@ const TIMES_ASKED: u32 = 2_000;
 const BETWEEN_LOOKS: Duration = Duration::from_secs(2);
 
 /// A second of work at hand, for the many suspects of an attack's first minute: whoever waits for an
-/// answer is not accused meanwhile.
+/// answer is not accused meanwhile. From then on 0.2 % over ten minutes, with what was begun by then.
 const SHARE: Share = Share {
-    of_core: 0.002,
+    of_core: 0.0017,
     burst: Duration::from_secs(1),
 };
 
@@ -171,12 +171,12 @@ impl Open {
         for (suspect, place) in places {
             let Some((compared, found)) = looked.remove(&suspect) else {
                 are_all_found = false;
-                answers.push((suspect, None));
+                answers.push((place.wanted().clone(), None));
                 continue;
             };
             if let Some(compared) = &compared {
                 let counted = compared.counted(unconfirmed.get(&suspect));
-                answers.push((suspect, Some(counted)));
+                answers.push((place.wanted().clone(), Some(counted)));
             }
             let begun = Begun {
                 place,
@@ -193,29 +193,35 @@ impl Open {
 }
 
 /// Tells the engine; returns those whose answer it has taken.
-fn tell(state: &AgentState, answers: &[(Suspect, Option<Counted>)]) -> HashSet<Suspect> {
-    let (mut taken, mut networks) = (HashSet::new(), Vec::new());
-    for (suspect, counted) in answers {
-        match suspect {
+fn tell(state: &AgentState, answers: &[(CensusWanted, Option<Counted>)]) -> HashSet<Suspect> {
+    let (mut taken, mut networks, mut well) = (HashSet::new(), Vec::new(), Vec::new());
+    for (wanted, counted) in answers {
+        match wanted.suspect {
             Suspect::Network(network) => {
-                networks.push((*network, counted.as_ref()));
-                taken.insert(*suspect);
+                networks.push((network, counted.as_ref()));
+                taken.insert(wanted.suspect);
             }
             // One at a time, for judging is not to wait.
-            Suspect::Peer(_) => {
-                if state.engine().set_census(*suspect, counted.as_ref()) {
-                    taken.insert(*suspect);
+            Suspect::Peer(peer) => {
+                let mut engine = state.engine();
+                if engine.set_census(wanted.suspect, counted.as_ref()) {
+                    taken.insert(wanted.suspect);
+                    let others = counted.as_ref().map_or(0, |_| engine.others_of(peer));
+                    well.extend((wanted.is_on_our_way && others > 0).then_some((peer, others)));
                 }
             }
         }
+    }
+    if let Some(history) = state.history().filter(|_| !well.is_empty()) {
+        history.note_well(&well, clock::now());
     }
     if !networks.is_empty() {
         for unconfirmed in state.engine().set_census_of_networks(&networks) {
             taken.remove(&Suspect::Network(unconfirmed));
         }
     }
-    for (suspect, counted) in answers {
-        if taken.contains(suspect) {
+    for (wanted, counted) in answers {
+        if taken.contains(&wanted.suspect) {
             let counter = match counted {
                 Some(_) => &state.counters.suspects_counted,
                 None => &state.counters.suspects_not_counted,

@@ -19,36 +19,37 @@ const KNOWN_FOR: Duration = Duration::from_secs(10);
 pub(super) type Places = HashMap<Suspect, Place>;
 
 /// See the module.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Place {
-    /// Network namespaces in which it has tracked connections.
-    tracked: Vec<u32>,
-    is_on_our_way: bool,
+    wanted: CensusWanted,
 }
 
 impl Place {
-    pub(super) fn of(wanted: CensusWanted) -> Self {
-        Self {
-            tracked: wanted.namespaces,
-            is_on_our_way: wanted.is_on_our_way,
-        }
+    pub(super) const fn of(wanted: CensusWanted) -> Self {
+        Self { wanted }
+    }
+
+    /// For whom the engine asks, and where it has tracked connections.
+    pub(super) const fn wanted(&self) -> &CensusWanted {
+        &self.wanted
     }
 
     /// All namespaces to look into, each once.
     pub(super) fn namespaces(&self, our_way: &OurWay) -> BTreeSet<u32> {
-        let others = self.is_on_our_way.then_some(&our_way.namespaces);
+        let others = self.wanted.is_on_our_way.then_some(&our_way.namespaces);
         let others = others.into_iter().flatten();
-        self.tracked.iter().chain(others).copied().collect()
+        let tracked = self.wanted.namespaces.iter();
+        tracked.chain(others).copied().collect()
     }
 
     /// Whether nothing is missed that a block on our way in would cut.
     pub(super) const fn is_whole(&self, our_way: &OurWay) -> bool {
-        self.is_on_our_way && our_way.is_whole
+        self.wanted.is_on_our_way && our_way.is_whole
     }
 
     /// Whether the suspect has connections in this one for all that is known.
     pub(super) fn is_tracked_in(&self, netns: u32) -> bool {
-        self.tracked.contains(&netns)
+        self.wanted.namespaces.contains(&netns)
     }
 }
 

@@ -39,6 +39,9 @@ pub(super) struct KeptSpan {
     pub(super) began: i64,
     pub(super) ended_well: u32,
     pub(super) ended_early: u32,
+    /// Files of older agents have none.
+    #[serde(default)]
+    pub(super) seen_well: u32,
 }
 
 impl Kept {
@@ -113,6 +116,7 @@ mod tests {
                     began: 1_700_000_000,
                     ended_well: 7,
                     ended_early: 0,
+                    seen_well: 3,
                 }],
             }],
         };
@@ -126,6 +130,10 @@ mod tests {
             fs::write(&file, &text[..length]).unwrap();
             read(&file).unwrap_err();
         }
+        let text = String::from_utf8(text).unwrap();
+        fs::write(&file, text.replace(r#","seen_well":3"#, "")).unwrap();
+        let older = read(&file).unwrap();
+        assert_eq!(older.addresses[0].spans[0].seen_well, 0);
         write(folder.path(), &kept(VERSION + 1)).unwrap();
         assert!(read(&file).unwrap_err().to_string().contains("version 2"));
         let whole = fs::read(&file).unwrap();

@@ -205,6 +205,7 @@ mod tests {
                 began: 1_700_000_000,
                 ended_well: 7,
                 ended_early: 1,
+                seen_well: 3,
             }],
         )]);
         let at = |unix_seconds: i128, hours_up: u64| {
@@ -217,7 +218,9 @@ mod tests {
         let written = to_keep(known, future, at(7_200, 2), &Before::new());
         let read = written.into_iter().map(|kept| (kept.address, kept.spans));
         let (known, future) = taken_up(read.collect(), at(1_700_003_600, 3), &mut Before::new());
-        let ended: Vec<_> = known.values().map(|of| of.ended(3 * HOUR_NS)).collect();
-        assert_eq!((ended, future), (vec![(7, 1)], Waiting::new()));
+        let ended = known.values().map(|of| of.ended(3 * HOUR_NS));
+        let seen_well = known.values().map(|of| of.seen_well(3 * HOUR_NS));
+        let known: Vec<_> = ended.zip(seen_well).collect();
+        assert_eq!((known, future), (vec![((7, 1), 3)], Waiting::new()));
     }
 }

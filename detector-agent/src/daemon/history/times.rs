@@ -43,7 +43,7 @@ impl Now {
             let alone = AddressHistory {
                 spans: [HistorySpan::default(); SPANS].map(|_| **span),
             };
-            alone.ended(self.monotonic_ns) != (0, 0)
+            !alone.is_over(self.monotonic_ns)
         });
         let began = |number: u32| {
             if let Some(began) = before.get(&number) {
@@ -60,6 +60,7 @@ impl Now {
                 began: began(span.number),
                 ended_well: span.ended_well,
                 ended_early: span.ended_early,
+                seen_well: span.seen_well,
             })
             .collect()
     }
@@ -96,13 +97,11 @@ impl Now {
             };
             let span = &mut history.spans[number as usize % SPANS];
             if span.number != number {
-                *span = HistorySpan {
-                    number,
-                    ..HistorySpan::default()
-                };
+                *span = HistorySpan::of(number);
             }
             span.ended_well = span.ended_well.saturating_add(kept.ended_well);
             span.ended_early = span.ended_early.saturating_add(kept.ended_early);
+            span.seen_well = span.seen_well.max(kept.seen_well);
         }
         (history, future)
     }
@@ -125,9 +124,10 @@ mod tests {
         let mut history = AddressHistory::default();
         for number in numbers {
             history.spans[number as usize % SPANS] = HistorySpan {
-                number,
                 ended_well: number + 1,
                 ended_early: 2,
+                seen_well: number + 3,
+                ..HistorySpan::of(number)
             };
         }
         history

@@ -6,6 +6,7 @@
 //! rid of one with four thousand in a day takes four thousand addresses with as many each, or with thirty-two
 //! thousand within three hours. One network has no more than a part of the places while others want them.
 
+use detector_api::address::is_translated;
 use detector_common::history::{AddressHistory, PROVEN_MAX};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
@@ -15,6 +16,8 @@ const OF_ONE_NETWORK: usize = PROVEN_MAX / 16;
 /// What one party may have: that of a site with IPv6, 65,536 addresses of IPv4.
 const PREFIX_V4: u32 = 16;
 const PREFIX_V6: u32 = 48;
+/// Addresses of IPv4 that a translator has put into IPv6.
+const PREFIX_TRANSLATED: u32 = 96 + PREFIX_V4;
 
 /// What is known of an address.
 #[derive(Clone, Copy, Debug, Default)]
@@ -49,7 +52,12 @@ fn network_of(address: IpAddr) -> IpAddr {
             Ipv4Addr::from_bits(v4.to_bits() & !host).into()
         }
         IpAddr::V6(v6) => {
-            let host = u128::MAX >> PREFIX_V6;
+            let prefix = if is_translated(v6) {
+                PREFIX_TRANSLATED
+            } else {
+                PREFIX_V6
+            };
+            let host = u128::MAX >> prefix;
             Ipv6Addr::from_bits(v6.to_bits() & !host).into()
         }
     }

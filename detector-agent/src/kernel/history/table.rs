@@ -47,7 +47,7 @@ struct Ended(AddressHistory);
 unsafe impl Pod for Ended {}
 
 /// An address, IPv4 mapped, or the first one of a network.
-type Key = [u8; 16];
+pub(super) type Key = [u8; 16];
 
 /// The kernel's.
 pub(super) struct Map(HashMap<MapData, Key, Ended>);
@@ -80,13 +80,18 @@ impl Table for Map {
     fn entries(&self) -> impl Iterator<Item = Result<(IpAddr, AddressHistory), MapError>> {
         // The kernel begins anew where the entry that it is to go on from is gone.
         let entries = self.0.iter().take(2 * ENTRIES_MAX);
-        entries.map(|entry| entry.map(|(key, ended)| (IpAddr::from(key).to_canonical(), ended.0)))
+        entries.map(|entry| entry.map(|(key, ended)| (address_of(key), ended.0)))
     }
 }
 
-fn key(address: IpAddr) -> Key {
+/// As the kernel side has it.
+pub(super) fn key(address: IpAddr) -> Key {
     match address {
         IpAddr::V4(v4) => v4.to_ipv6_mapped().octets(),
         IpAddr::V6(v6) => v6.octets(),
     }
+}
+
+pub(super) fn address_of(key: Key) -> IpAddr {
+    IpAddr::from(key).to_canonical()
 }

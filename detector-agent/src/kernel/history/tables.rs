@@ -4,7 +4,7 @@ use super::proven::{self, Past};
 use super::table::Table;
 use aya::maps::MapError;
 use detector_api::address::NETWORK_V4;
-use detector_common::history::AddressHistory;
+use detector_common::history::{AddressHistory, Summary};
 use detector_core::observe::peer_address::Network;
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::net::{IpAddr, Ipv4Addr};
@@ -17,9 +17,6 @@ pub(super) struct Tables<T> {
     /// Those that stay.
     pub(super) proven: T,
 }
-
-/// Connections that ended well, and early.
-pub(super) type Ends = (u64, u64);
 
 impl<T: Table> Tables<T> {
     pub(super) fn known(&self) -> BTreeMap<IpAddr, Past> {
@@ -59,7 +56,7 @@ impl<T: Table> Tables<T> {
         let stayed = known.into_iter().filter(|(_, past)| past.is_proven);
         for (address, past) in stayed.filter(|(address, _)| !chosen.contains(address)) {
             let history = self.proven.take(address)?;
-            if past.history.ended(now_ns) != (0, 0) {
+            if !past.history.is_over(now_ns) {
                 self.recent.add(address, history)?;
             }
         }
@@ -77,19 +74,44 @@ impl<T: Table> Tables<T> {
         Ok(())
     }
 
-    pub(super) fn of_address(&self, address: IpAddr, now_ns: u64) -> Result<Ends, MapError> {
-        sum([&self.proven, &self.recent].into_iter().map(|table| {
-            let history = table.get(address)?;
-            Ok(history.map_or((0, 0), |history| history.ended(now_ns)))
-        }))
+    pub(super) fn of_address(&self, address: IpAddr, now_ns: u64) -> Result<Summary, MapError> {
+        let mut known = AddressHistory::default();
+        for table in [&self.proven, &self.recent] {
+            known = known.plus(&table.get(address)?.unwrap_or_default());
+        }
+        Ok(known.summary(now_ns))
+    }
+
+    /// So many connections of an address are well at one time.
+    pub(super) fn note_well(
+        &mut self,
+        address: IpAddr,
+        connections: u64,
+        now_ns: u64,
+    ) -> Result<(), MapError> {
+        let of_proven = self.proven.get(address)?;
+        let table: &mut T = if of_proven.is_some() {
+            &mut self.proven
+        } else {
+            &mut self.recent
+        };
+        let mut history = table.get(address)?.unwrap_or_default();
+        if history.note_well(connections, now_ns) {
+            table.put(address, history)?;
+        }
+        Ok(())
     }
 
     /// Asks for the addresses one by one.
-    pub(super) fn of_v4_network(&self, first: Ipv4Addr, now_ns: u64) -> Result<Ends, MapError> {
+    pub(super) fn of_v4_network(&self, first: Ipv4Addr, now_ns: u64) -> Result<Summary, MapError> {
         let last = first.to_bits() | u32::MAX.unbounded_shr(NETWORK_V4.into());
         let addresses = first.to_bits()..=last;
         let addresses = addresses.map(|bits| Ipv4Addr::from_bits(bits).into());
-        sum(addresses.map(|address| self.of_address(address, now_ns)))
+        let mut sum = Summary::default();
+        for address in addresses {
+            sum = sum.plus(self.of_address(address, now_ns)?);
+        }
+        Ok(sum)
     }
 
     /// The addresses of one are too many to ask for: both tables are read, once for all networks.
@@ -97,9 +119,9 @@ impl<T: Table> Tables<T> {
         &self,
         networks: &BTreeSet<Network>,
         now_ns: u64,
-    ) -> Result<BTreeMap<Network, Ends>, MapError> {
-        let mut ended: BTreeMap<Network, Ends> =
-            networks.iter().map(|each| (*each, (0, 0))).collect();
+    ) -> Result<BTreeMap<Network, Summary>, MapError> {
+        let of_none = networks.iter().map(|each| (*each, Summary::default()));
+        let mut ended: BTreeMap<Network, Summary> = of_none.collect();
         if networks.is_empty() {
             return Ok(ended);
         }
@@ -112,24 +134,12 @@ impl<T: Table> Tables<T> {
                     continue;
                 };
                 if seen.insert(address) {
-                    *ends = plus(*ends, history.ended(now_ns));
+                    *ends = ends.plus(history.summary(now_ns));
                 }
             }
         }
         Ok(ended)
     }
-}
-
-fn sum(all: impl Iterator<Item = Result<Ends, MapError>>) -> Result<Ends, MapError> {
-    let mut sum = (0, 0);
-    for ended in all {
-        sum = plus(sum, ended?);
-    }
-    Ok(sum)
-}
-
-const fn plus(one: Ends, other: Ends) -> Ends {
-    (one.0 + other.0, one.1 + other.1)
 }
 
 #[cfg(test)]

@@ -111,6 +111,7 @@ pub(super) const ROWS: &[Row] = &[
     optional("net", "user_ns", Pointer(|l| &mut l.net_user_ns)),
     optional("user_namespace", "ns.inum", Integer(4, |l| &mut l.user_ns_inum)),
     required("sock", "sk_wmem_queued", Integer(4, |l| &mut l.sk_wmem_queued)),
+    optional("sock", "sk_err", Integer(4, |l| &mut l.sk_err)),
     required("sock", "sk_socket", Pointer(|l| &mut l.sk_socket)),
     optional("socket_alloc", "vfs_inode.i_ino", Integer(8, |l| &mut l.socket_inode_number)),
 

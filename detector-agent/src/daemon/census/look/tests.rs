@@ -2,6 +2,7 @@
 
 use super::{Compared, Found, KEPT, Look, Lot};
 use crate::netlink::sock_diag::{Ends, Seen};
+use detector_common::history::Summary;
 use detector_core::observe::census::Suspect;
 use detector_core::observe::peer_address::PeerAddress;
 use std::collections::HashMap;
@@ -43,7 +44,11 @@ fn looks(lot: &Lot, all: &[Moment]) -> Vec<Compared> {
         look.expect(suspect(1), before.take());
         at += Duration::from_secs(1);
         look.begin(at);
-        look.suspects.get_mut(&suspect(1)).unwrap().now.ended = (*ended_well, 0);
+        look.suspects.get_mut(&suspect(1)).unwrap().now.past = Summary {
+            ended_well: *ended_well,
+            seen_well: 7,
+            ..Summary::default()
+        };
         for (connection, number) in connections.iter().zip(1..) {
             look.add(suspect(1), 1, &seen(*connection, number));
         }
@@ -88,6 +93,10 @@ fn a_connection_is_well_whose_peer_reads_or_has_taken_all() {
     assert_eq!(counted.census.well, 2);
     assert_eq!(counted.census.well_before, Some(2));
     assert_eq!(counted.census.ended_well_meanwhile, 2);
+    assert_eq!(
+        (counted.census.ended_well, counted.census.seen_well),
+        (2, 7)
+    );
 }
 
 #[test]

@@ -15,9 +15,8 @@ fn past(spans: u32, ended_well: u32) -> Past {
     let mut history = AddressHistory::default();
     for number in (NOW - spans + 1)..=NOW {
         history.spans[number as usize % SPANS] = HistorySpan {
-            number,
             ended_well,
-            ended_early: 0,
+            ..HistorySpan::of(number)
         };
     }
     Past {
@@ -100,4 +99,27 @@ fn one_network_has_a_part_of_the_places_while_others_want_them() {
     let stay = stay_after(known, flood.clone());
     let of_flood = stay.iter().filter(|address| flood.contains_key(address));
     assert_eq!(of_flood.count(), OF_ONE_NETWORK);
+}
+
+/// All of IPv4 comes by one prefix there: what one party may have of it has as many places as it has itself.
+#[test]
+fn hosts_behind_a_translator_are_of_networks_as_they_are_without() {
+    let translated = |address: IpAddr| match address {
+        IpAddr::V4(v4) => IpAddr::V6(Ipv6Addr::from_bits(
+            0x64_ff9b << 96 | u128::from(v4.to_bits()),
+        )),
+        IpAddr::V6(_) => address,
+    };
+    let known = all_with(bots(1_000).map(translated), past(1, 10));
+    assert_eq!(choose(&known, NOW_NS).len(), 1_000);
+    let of_one_party = (0..=u16::MAX).map(|host| {
+        let [third, fourth] = host.to_be_bytes();
+        translated([198, 51, third, fourth].into())
+    });
+    let mut all = all_with(of_one_party, past(8, 1_000));
+    let others = u32::try_from(PROVEN_MAX - OF_ONE_NETWORK).unwrap();
+    let known = all_with(bots(others).map(translated), past(1, 10));
+    all.extend(known.clone());
+    let stay = choose(&all, NOW_NS);
+    assert!(known.keys().all(|address| stay.contains(address)));
 }
