@@ -15,6 +15,7 @@ const MAPPED: u32 = 0xffff_u32.to_be();
 #[must_use]
 pub const fn peer_of([high, low]: [u64; 2], [high_mask, low_mask]: [u64; 2]) -> [u64; 2] {
     // Little-endian: the first four bytes of the second half.
+    #[allow(clippy::cast_possible_truncation, reason = "the other four come after")]
     let third_word = low as u32;
     let is_mapped = high == 0 && third_word == MAPPED;
     let is_translated = high == TRANSLATED || high & FIRST_48 == TRANSLATED_LOCAL;

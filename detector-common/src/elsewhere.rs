@@ -46,6 +46,10 @@ pub struct Place {
 #[must_use]
 pub const fn places_of(netns: u32, address: [u64; 2], seed: u64) -> [PlaceKey; 2] {
     let drawn = mixed(mixed(seed ^ address[0]) ^ address[1]);
+    #[allow(
+        clippy::cast_possible_truncation,
+        reason = "the one half of the bits, and the other"
+    )]
     let (first, other) = (drawn as u32, (drawn >> 32) as u32);
     [
         PlaceKey {
