@@ -7,17 +7,15 @@ const TRANSLATED: u64 = 0x0064_ff9b_0000_0000_u64.to_be();
 const TRANSLATED_LOCAL: u64 = 0x0064_ff9b_0001_0000_u64.to_be();
 const FIRST_48: u64 = 0xffff_ffff_ffff_0000_u64.to_be();
 /// The four bytes before an IPv4 address that is mapped.
-const MAPPED: u32 = 0xffff_u32.to_be();
+const MAPPED: u64 = 0xffff_0000_0000_u64.to_be();
+const FIRST_32: u64 = 0xffff_ffff_0000_0000_u64.to_be();
 
 /// A remote address, IPv4 mapped, as a peer: IPv6 cut to the bits of `mask`. Each address that a translator
 /// has put in place of one of IPv4 is a peer of its own, named as it is on the wire.
 #[inline(always)]
 #[must_use]
 pub const fn peer_of([high, low]: [u64; 2], [high_mask, low_mask]: [u64; 2]) -> [u64; 2] {
-    // Little-endian: the first four bytes of the second half.
-    #[allow(clippy::cast_possible_truncation, reason = "the other four come after")]
-    let third_word = low as u32;
-    let is_mapped = high == 0 && third_word == MAPPED;
+    let is_mapped = high == 0 && low & FIRST_32 == MAPPED;
     let is_translated = high == TRANSLATED || high & FIRST_48 == TRANSLATED_LOCAL;
     if is_mapped || is_translated {
         return [high, low];

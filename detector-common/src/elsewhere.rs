@@ -46,19 +46,15 @@ pub struct Place {
 #[must_use]
 pub const fn places_of(netns: u32, address: [u64; 2], seed: u64) -> [PlaceKey; 2] {
     let drawn = mixed(mixed(seed ^ address[0]) ^ address[1]);
-    #[allow(
-        clippy::cast_possible_truncation,
-        reason = "the one half of the bits, and the other"
-    )]
-    let (first, other) = (drawn as u32, (drawn >> 32) as u32);
+    let [first, .., other] = drawn.to_le_bytes();
     [
         PlaceKey {
             netns,
-            place: first & (PLACES - 1),
+            place: first as u32 & (PLACES - 1),
         },
         PlaceKey {
             netns,
-            place: other & (PLACES - 1),
+            place: other as u32 & (PLACES - 1),
         },
     ]
 }
