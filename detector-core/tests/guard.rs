@@ -76,6 +76,34 @@ fn what_a_block_would_cut_was_counted_wherever_it_would() {
     }
 }
 
+/// Else an attacker whom an accomplice plays in a network of his own is on no count for a minute.
+#[test]
+fn who_was_counted_elsewhere_is_counted_again_once_it_comes_by_our_way() {
+    let mut engine = engine();
+    engine.advance(ms(1_000), WALL);
+    let stall = |engine: &mut Engine, is_on_our_way: bool, port: u16| {
+        let mut seen = zero_window(&format!("{PEER}:{port}"), ms(1_000), ms(1_000));
+        seen.is_on_our_way = is_on_our_way;
+        engine.observe(&seen);
+    };
+    (1..=HELD).for_each(|port| stall(&mut engine, false, port));
+    let census = |is_elsewhere| Census {
+        connections: HELD.into(),
+        is_elsewhere,
+        ..Census::default()
+    };
+    for second in [6, 15, 24, 31] {
+        engine.advance(ms(second * 1_000), WALL);
+        answer(&mut engine, census(true), Census::default());
+    }
+    assert!(engine.guard_suspects(None)[0].is_accused);
+    assert!(engine.census_wanted().is_empty());
+    stall(&mut engine, true, HELD + 1);
+    assert!(!engine.census_wanted().is_empty());
+    answer(&mut engine, census(false), Census::default());
+    assert!(engine.census_wanted().is_empty());
+}
+
 /// A connection that is held up is not cut, whatever two looks show of it.
 #[test]
 fn what_is_held_up_would_not_be_cut() {

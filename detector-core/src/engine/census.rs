@@ -164,13 +164,23 @@ impl Engine {
         };
         let sharing = &peer.verdicts.sharing;
         // The question is asked again and again, and most have been counted.
-        if !sharing.is_due(stalled, stake, due) {
+        if !sharing.is_due(stalled, stake, due) && !self.has_come_by_our_way(peer) {
             return false;
         }
         // A backend of ours with many connections is no client that may turn out to hold them.
         let is_crowd = peer.direction != Direction::Outbound
             && u64::from(peer.connections.len()) >= self.settings.detect.hoard_connections;
         (stalled > 0 || is_crowd) && !self.settings.trusted.touch(&peer.address)
+    }
+
+    /// Whether a peer that was counted elsewhere alone has connections that come by our way in by now.
+    fn has_come_by_our_way(&self, peer: &Peer) -> bool {
+        let counted = peer.verdicts.sharing.census(self.clock.now);
+        counted.is_some_and(|census| census.is_elsewhere)
+            && self
+                .connections
+                .of_peer(peer.connections)
+                .any(|each| each.last.is_on_our_way)
     }
 
     /// Takes what the kernel has said of all connections of a suspect; `None` if it could not be

@@ -205,6 +205,7 @@ mod tests {
             ended_early: 0,
             would_be_cut: None,
             seen_well: 0,
+            is_elsewhere: false,
         }
     }
 

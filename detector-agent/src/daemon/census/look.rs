@@ -76,6 +76,8 @@ pub(super) struct Found {
     past: Summary,
     /// Whether it was looked for wherever a block would cut its connections.
     is_whole: bool,
+    /// Whether it was looked for where none would be.
+    is_elsewhere: bool,
 }
 
 impl Look {
@@ -134,6 +136,7 @@ impl Look {
             if let Some(looked) = self.suspects.get_mut(suspect) {
                 looked.now.past = *past;
                 looked.now.is_whole = place.is_whole(our_way);
+                looked.now.is_elsewhere = place.is_elsewhere();
             }
             for netns in place.namespaces(our_way) {
                 by_namespace.entry(netns).or_default().push(*suspect);
@@ -310,6 +313,7 @@ pub(super) struct Compared {
     idle_senders: u64,
     /// Whether both looked wherever a block would cut its connections.
     is_whole: bool,
+    is_elsewhere: bool,
     ended_at_first: u64,
     past: Summary,
 }
@@ -346,6 +350,7 @@ impl Compared {
                 ended_well_meanwhile: ended_well.saturating_sub(ended_well_at_first),
                 ended_well,
                 ended_early,
+                is_elsewhere: self.is_elsewhere,
                 would_be_cut: are_all_seen.then(|| all_well.saturating_add(self.idle_senders)),
                 seen_well,
             },
@@ -375,6 +380,7 @@ fn compare(first: &Found, second: &Found, mut well: HashMap<Key, Ends>, lot: &Lo
         well,
         idle_senders: 0,
         is_whole: first.is_whole && second.is_whole,
+        is_elsewhere: second.is_elsewhere,
         ended_at_first: first.past.ended_well,
         past: second.past,
     }

@@ -47,6 +47,10 @@ impl Place {
         self.wanted.is_on_our_way && our_way.is_whole
     }
 
+    pub(super) const fn is_elsewhere(&self) -> bool {
+        !self.wanted.is_on_our_way
+    }
+
     /// Whether the suspect has connections in this one for all that is known.
     pub(super) fn is_tracked_in(&self, netns: u32) -> bool {
         self.wanted.namespaces.contains(&netns)
@@ -147,7 +151,7 @@ mod tests {
         // Who plays an address in a network of his own is looked for there alone.
         let foreign = place(&[7], false);
         assert_eq!(asked(&foreign, &our_way), [7]);
-        assert!(!foreign.is_whole(&our_way));
+        assert!(!foreign.is_whole(&our_way) && foreign.is_elsewhere() && !ours.is_elsewhere());
     }
 
     #[tokio::test]
