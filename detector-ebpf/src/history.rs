@@ -59,10 +59,11 @@ fn keep_elsewhere(tcp: TcpSocket) {
         ELSEWHERE.get_ptr_mut(keys[0]),
         ELSEWHERE.get_ptr_mut(keys[1]),
     ];
-    // SAFETY: values of a map, checked for null. Whoever writes at the same time may be lost, or take the place
-    // of another, nothing else.
     let found = |place: Option<*mut Place>| {
-        place.map(|place| unsafe { ((*place).address, (*place).holds) })
+        // SAFETY: a value of a map. Whoever writes at the same time may be lost, or take the place of another,
+        // nothing else.
+        let place = unsafe { place?.as_ref() }?;
+        Some((place.address, place.holds))
     };
     let turn = turn(address, [found(one), found(other)]);
     let (Turn::Counts(at) | Turn::Takes(at) | Turn::Wears(at)) = turn;
@@ -74,12 +75,17 @@ fn keep_elsewhere(tcp: TcpSocket) {
     match (turn, place) {
         (Turn::Counts(_), Some(place)) => {
             // SAFETY: as above.
-            unsafe { (*place).holds = held_longer((*place).holds) };
-            // SAFETY: as above.
-            count_in(unsafe { &raw mut (*place).history }, false);
+            if let Some(place) = unsafe { place.as_mut() } {
+                place.holds = held_longer(place.holds);
+                count_in(&raw mut place.history, false);
+            }
         }
-        // SAFETY: as above.
-        (Turn::Wears(_), Some(place)) => unsafe { (*place).holds = (*place).holds.wrapping_sub(1) },
+        (Turn::Wears(_), Some(place)) => {
+            // SAFETY: as above.
+            if let Some(place) = unsafe { place.as_mut() } {
+                place.holds = place.holds.wrapping_sub(1);
+            }
+        }
         _ => {
             let mut place = Place {
                 address,
