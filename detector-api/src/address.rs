@@ -25,7 +25,7 @@ pub const NETWORK_TRANSLATED: u8 = 128 - 32 + NETWORK_V4;
 pub const fn is_translated(address: Ipv6Addr) -> bool {
     matches!(
         address.segments(),
-        [0x64, 0xff9b, 0, 0, ..] | [0x64, 0xff9b, 1, ..]
+        [0x64, 0xff9b, 0, 0, 0, 0, ..] | [0x64, 0xff9b, 1, ..]
     )
 }
 

@@ -16,7 +16,8 @@ const FIRST_32: u64 = 0xffff_ffff_0000_0000_u64.to_be();
 #[must_use]
 pub const fn peer_of([high, low]: [u64; 2], [high_mask, low_mask]: [u64; 2]) -> [u64; 2] {
     let is_mapped = high == 0 && low & FIRST_32 == MAPPED;
-    let is_translated = high == TRANSLATED || high & FIRST_48 == TRANSLATED_LOCAL;
+    let is_well_known = high == TRANSLATED && low & FIRST_32 == 0;
+    let is_translated = is_well_known || high & FIRST_48 == TRANSLATED_LOCAL;
     if is_mapped || is_translated {
         return [high, low];
     }
@@ -53,6 +54,7 @@ mod tests {
             [0, 0, 0, 0, 0xffff, 0],
             [0, 0, 0, 0, 1, 0xffff],
             [0x64, 0xff9b, 0, 1, 0, 0],
+            [0x64, 0xff9b, 0, 0, 0, 1],
             [0x64, 0xff9b, 2, 0, 0, 0],
             [0x64, 0xff9c, 0, 0, 0, 0],
         ] {

@@ -4,10 +4,10 @@
 
 mod support;
 
-use detector_api::snapshot::Process;
-use detector_core::engine::{Counted, Engine};
+use detector_api::snapshot::{Process, Verdict};
+use detector_core::engine::{CensusWanted, Counted, Engine};
 use detector_core::observe::census::{Census, Ends, Suspect};
-use detector_core::observe::observation::{Direction, Observation};
+use detector_core::observe::observation::{Direction, Observation, Reason};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use support::{NETNS, WALL, answer_alone, engine, healthy, ms, zero_window};
@@ -102,6 +102,39 @@ fn who_was_counted_elsewhere_is_counted_again_once_it_comes_by_our_way() {
     assert!(!engine.census_wanted().is_empty());
     answer(&mut engine, census(false), Census::default());
     assert!(engine.census_wanted().is_empty());
+}
+
+/// The guard has reset all that it held; it comes back with a part of it.
+#[test]
+fn an_attacker_that_comes_back_is_counted_each_minute() {
+    let mut engine = held(answer_alone);
+    for second in [48, 64, 124] {
+        engine.advance(ms(second * 1_000), WALL);
+        answer_alone(&mut engine);
+    }
+    for port in 1..=HELD {
+        let mut gone = zero_window(&format!("{PEER}:{port}"), ms(1_000), ms(125_000));
+        gone.reason = Reason::Closed;
+        engine.observe(&gone);
+    }
+    let back = ms(190_000);
+    engine.advance(back, WALL);
+    for port in 100..105 {
+        engine.observe(&zero_window(&format!("{PEER}:{port}"), ms(185_000), back));
+    }
+    // There is pressure by others.
+    for port in 1..=HELD {
+        engine.observe(&zero_window(
+            &format!("203.0.113.9:{port}"),
+            ms(185_000),
+            back,
+        ));
+    }
+    let verdict = engine.peer(PEER).unwrap().peer.verdict;
+    assert_eq!(verdict, Some(Verdict::ZeroWindowAttack));
+    let wanted = engine.census_wanted();
+    let is_it = |each: &CensusWanted| matches!(each.suspect, Suspect::Peer(peer) if peer.to_string() == PEER);
+    assert!(wanted.iter().any(is_it), "{wanted:?}");
 }
 
 /// A connection that is held up is not cut, whatever two looks show of it.

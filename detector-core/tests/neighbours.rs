@@ -274,3 +274,33 @@ fn who_is_shared_costs_its_network_as_much_and_has_nobody_accused() {
         assert_eq!(incidents.len(), 1, "{which}");
     }
 }
+
+/// One of the network holds a single connection below the floor, and all others of it share their addresses: it is
+/// flagged for what they cost together, and the guard leaves it alone.
+#[test]
+fn the_guard_spares_who_hoards_only_together_with_those_who_are_spared() {
+    let mut engine = engine();
+    for second in [1, 6, 15, 24, 31, 32, 33] {
+        let at = ms(second * 1_000);
+        look_at_network(&mut engine, at);
+        engine.observe(&zero_window(&format!("{PEER}:1"), ms(1_000), at));
+        for each in engine.census_wanted() {
+            let is_one = matches!(each.suspect, Suspect::Peer(peer) if peer.to_string() == PEER);
+            let well = if is_one { 0 } else { 2 };
+            let counted = Counted {
+                census: Census {
+                    connections: 5 + well,
+                    well,
+                    well_before: Some(well),
+                    ..Census::default()
+                },
+                ..Counted::default()
+            };
+            engine.set_census(each.suspect, Some(&counted));
+        }
+    }
+    assert_eq!(accused_hosts(&engine), 0);
+    let suspects = engine.guard_suspects(None);
+    let one = suspects.iter().find(|each| each.peer.to_string() == PEER);
+    assert!(one.unwrap().is_shared, "{suspects:?}");
+}

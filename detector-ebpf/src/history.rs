@@ -83,7 +83,8 @@ fn keep_elsewhere(tcp: TcpSocket) {
         (Turn::Wears(_), Some(place)) => {
             // SAFETY: as above.
             if let Some(place) = unsafe { place.as_mut() } {
-                place.holds = place.holds.wrapping_sub(1);
+                // Another may have worn it off meanwhile.
+                place.holds = place.holds.saturating_sub(1);
             }
         }
         _ => {

@@ -137,7 +137,12 @@ impl Engine {
     fn is_due(&self, network: &Network, held: &Held<'_>, due: MonotonicTime) -> bool {
         let may_be_accused = !held.by.iter().any(|peer| peer.verdicts.is_accused());
         let known = self.suspects.networks.get(network);
-        known.is_none_or(|known| known.is_due(held.sum.stalled_connections, may_be_accused, due))
+        known.is_none_or(|known| {
+            let counted = known.census(self.clock.now);
+            let was_elsewhere = counted.is_some_and(|census| census.is_elsewhere);
+            known.is_due(held.sum.stalled_connections, may_be_accused, due)
+                || was_elsewhere && held.by.iter().any(|peer| self.comes_by_our_way(peer))
+        })
     }
 
     /// Whether the kernel has told of all connections of the network above a peer lately.
@@ -158,8 +163,9 @@ impl Engine {
         let stake = match peer.verdicts.accused_since() {
             Some(since) if peer.hoard.is_alone => Stake::Accused(since),
             None if peer.hoard.is_alone => Stake::Accusation,
-            // The guard may act on whoever holds a part of one.
-            _ if is_hoarding => Stake::Share,
+            // The guard may act on whoever holds a part of one, or comes back.
+            Some(_) => Stake::Share,
+            None if is_hoarding => Stake::Share,
             _ => Stake::Little,
         };
         let sharing = &peer.verdicts.sharing;
@@ -176,11 +182,12 @@ impl Engine {
     /// Whether a peer that was counted elsewhere alone has connections that come by our way in by now.
     fn has_come_by_our_way(&self, peer: &Peer) -> bool {
         let counted = peer.verdicts.sharing.census(self.clock.now);
-        counted.is_some_and(|census| census.is_elsewhere)
-            && self
-                .connections
-                .of_peer(peer.connections)
-                .any(|each| each.last.is_on_our_way)
+        counted.is_some_and(|census| census.is_elsewhere) && self.comes_by_our_way(peer)
+    }
+
+    fn comes_by_our_way(&self, peer: &Peer) -> bool {
+        let mut connections = self.connections.of_peer(peer.connections);
+        connections.any(|each| each.last.is_on_our_way)
     }
 
     /// Takes what the kernel has said of all connections of a suspect; `None` if it could not be

@@ -86,10 +86,16 @@ impl Engine {
     }
 
     /// Whether a peer that is not accused shares its address, or what it holds with a network, with others
-    /// who behave, now or over the past hours; or the kernel has not told of them lately.
+    /// who behave, now or over the past hours; or the kernel has not told of them lately; or it holds no hoard but
+    /// what it costs together with those who are spared.
     fn may_be_shared(&self, peer: &Peer) -> bool {
         let evidence = self.evidence(peer);
-        evidence.is_shared() || evidence.neighbours_behave() || !evidence.is_counted()
+        let accuses_itself =
+            peer.hoard.is_alone || evidence.network.is_some() || evidence.alike.is_some();
+        !accuses_itself
+            || evidence.is_shared()
+            || evidence.neighbours_behave()
+            || !evidence.is_counted()
     }
 
     /// Writes down, as an event, what the guard has done to a peer, or would have.

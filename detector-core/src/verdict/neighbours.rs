@@ -22,6 +22,8 @@ impl Neighbours {
     pub(crate) fn observe(&mut self, census: Option<Census>, now: MonotonicTime) -> bool {
         let Some(census) = census else {
             self.ask_at = Some(now.plus_ns(RETRY_NS));
+            // Of other connections than those that were asked for now.
+            self.counted = self.counted.filter(|(before, _)| !before.is_elsewhere);
             return true;
         };
         if census.well > 0 && census.well_before.is_none() {

@@ -82,6 +82,8 @@ impl Sharing {
     pub(crate) fn observe(&mut self, census: Option<Census>, now: MonotonicTime) -> bool {
         let Some(census) = census else {
             self.ask_at = Some(now.plus_ns(RETRY_NS));
+            // Of other connections than those that were asked for now.
+            self.counted = self.counted.filter(|(before, _)| !before.is_elsewhere);
             return true;
         };
         let ended_lately = census

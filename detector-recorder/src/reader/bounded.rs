@@ -24,7 +24,7 @@ pub(super) const PEERS: usize = 1_000;
 const ROW_BYTES: i32 = 4 << 20;
 /// Bytes of a statement at most, of those in the file, too.
 const STATEMENT_BYTES: i32 = 64 << 10;
-/// Bytes of all rows that are read at once: as many as an agent keeps, unless it is told otherwise.
+/// Bytes of all rows of a list: as many as an agent keeps, unless it is told otherwise.
 const ALL_BYTES: usize = 256 << 20;
 
 /// What is longer is an error.

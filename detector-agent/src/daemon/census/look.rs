@@ -148,11 +148,16 @@ impl Look {
                 continue;
             };
             tracing::debug!("suspects in network namespace {netns} not counted: {reason}");
-            // Others than those in which it was seen may go: with all that could be cut there.
+            // Others than those in which it was seen may go, with all that could be cut there. Where they are there
+            // and say nothing, the verdict does without, and nobody knows what a block would cut.
             let is_gone = matches!(reason, NoAnswer::Gone);
-            let is_missed = |suspect: &&Suspect| !is_gone || places[suspect].is_tracked_in(netns);
-            let missed = suspects.iter().filter(is_missed);
-            missed.for_each(|suspect| self.leave_out(suspect));
+            for suspect in &suspects {
+                if places[suspect].is_tracked_in(netns) {
+                    self.leave_out(suspect);
+                } else if let Some(looked) = self.suspects.get_mut(suspect) {
+                    looked.now.is_whole &= is_gone;
+                }
+            }
         }
         // A thread keeps the namespace alive in which it is.
         if let Some(Err(error)) = namespace::home().map(|home| namespace::enter(&home)) {

@@ -1,10 +1,9 @@
 //! Where suspects are looked for: in the network namespaces in which they have tracked connections, and, where
 //! those come by this host's way in, in others to which it leads: what behaves is not tracked.
 //!
-//! In the agent's own always. While the guard is on in all: what it makes stands in front of all of them. Each
+//! In the agent's own always. While the guard sees pressure in all: what it makes stands in front of all of them. Each
 //! costs a pass over the sockets of the whole kernel, so that otherwise verdicts do without.
 
-use crate::config::GuardMode;
 use crate::netlink::sock_diag::Namespaces;
 use crate::state::AgentState;
 use detector_core::engine::CensusWanted;
@@ -69,9 +68,9 @@ impl OurWay {
     /// Those that are to be asked now.
     pub(super) fn of(state: &AgentState, known: &Namespaces) -> Self {
         let own = known.own().into_iter().collect();
-        let is_guarded = state.guard.config().mode != GuardMode::Off;
+        let may_act = state.guard.status().pressure.is_some();
         // What an agent makes that watches its container alone stands in front of nothing else.
-        if !is_guarded || !state.host.watched.is_host() {
+        if !may_act || !state.host.watched.is_host() {
             return Self {
                 namespaces: own,
                 is_whole: !state.host.watched.is_host(),
@@ -122,10 +121,11 @@ impl Known {
 #[cfg(test)]
 mod tests {
     use super::{OurWay, Place};
-    use crate::config::{Config, GuardConfig, GuardMode, Scope};
+    use crate::config::{Config, Scope};
     use crate::netlink::sock_diag::Namespaces;
     use crate::state::tests::state;
     use detector_core::engine::CensusWanted;
+    use detector_core::guard::Pressure;
     use detector_core::observe::census::Suspect;
     use detector_core::observe::peer_address::PeerAddress;
 
@@ -155,17 +155,14 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn the_own_namespace_is_always_asked_and_while_the_guard_is_on_all() {
+    async fn the_own_namespace_is_always_asked_and_while_the_guard_sees_pressure_all() {
         let (state, _pings) = state(&Config::default());
         let known = Namespaces::find();
         let own = known.own().unwrap();
         let our_way = OurWay::of(&state, &known);
         assert_eq!(asked(&place(&[2], true), &our_way), [2, own]);
         assert!(!our_way.is_whole);
-        state.guard.configure(GuardConfig {
-            mode: GuardMode::DryRun,
-            ..state.guard.config()
-        });
+        state.guard.set_pressure(Some(Pressure::default()));
         let our_way = OurWay::of(&state, &known);
         assert!(our_way.namespaces.contains(&own));
         let all = known.on_our_way();
