@@ -162,7 +162,9 @@ mod tests {
         let our_way = OurWay::of(&state, &known);
         assert_eq!(asked(&place(&[2], true), &our_way), [2, own]);
         assert!(!our_way.is_whole);
-        state.guard.set_pressure(Some(Pressure::default()));
+        state
+            .guard
+            .set_pressure(Some(Pressure::Pinned { bytes: 1 }));
         let our_way = OurWay::of(&state, &known);
         assert!(our_way.namespaces.contains(&own));
         let all = known.on_our_way();
