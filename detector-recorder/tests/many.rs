@@ -7,6 +7,7 @@ mod support;
 use detector_recorder::{FILE_NAME, Reader, RecorderError, Span};
 use rusqlite::Connection;
 use support::{batch, open};
+use tempfile::TempDir;
 
 /// Rows that are put in, how, and how many of them are read.
 type Table = (
@@ -116,14 +117,20 @@ fn no_more_is_read_at_once_than_an_agent_writes_and_that_is_told() {
     assert!(!reader.lacks_rows());
 }
 
-/// Rows may share the pages with their texts: a small file yields any number of bytes.
-#[test]
-fn no_more_bytes_are_read_at_once_than_an_agent_keeps_and_no_row_is_longer_than_it_writes() {
+/// A recorder that an agent has left, and its database.
+fn recorded() -> (TempDir, Connection) {
     let folder = tempfile::tempdir().unwrap();
     let mut recorder = open(folder.path(), 0);
     recorder.record(&batch(1, 1)).unwrap();
     drop(recorder);
     let database = Connection::open(folder.path().join(FILE_NAME)).unwrap();
+    (folder, database)
+}
+
+/// Rows may share the pages with their texts: a small file yields any number of bytes.
+#[test]
+fn no_more_bytes_are_read_at_once_than_an_agent_keeps_and_no_row_is_longer_than_it_writes() {
+    let (folder, database) = recorded();
     let insert = |count: usize, bytes: usize| {
         let rows = format!(
             "INSERT INTO notes (run, time_ms, boot_ms, kind, text) \
@@ -152,11 +159,7 @@ fn no_more_bytes_are_read_at_once_than_an_agent_keeps_and_no_row_is_longer_than_
 
 #[test]
 fn what_else_a_file_defines_is_not_collected() {
-    let folder = tempfile::tempdir().unwrap();
-    let mut recorder = open(folder.path(), 0);
-    recorder.record(&batch(1, 1)).unwrap();
-    drop(recorder);
-    let database = Connection::open(folder.path().join(FILE_NAME)).unwrap();
+    let (folder, database) = recorded();
     let comment = "x".repeat(8 << 20);
     database
         .execute_batch(&format!("CREATE VIEW more AS SELECT 1 /* {comment} */"))

@@ -124,26 +124,16 @@ pub(super) fn compare(
     let _counting = start_counting(&hooks.loader())?;
     let (mut empties, mut theirs, mut ours) = (Vec::new(), Vec::new(), Vec::new());
     for round in 0..rounds {
-        let measure = |into: &mut Vec<f64>, agent: Option<&Path>| -> Result<()> {
-            let done = match agent {
-                Some(agent) => hooks.measure(OURS, Segments::Healthy, seconds, || {
-                    start_agent(agent, &hooks.stage.scratch.path)
-                }),
-                None => hooks.measure(EMPTY, Segments::Healthy, seconds, || {
-                    start_empty(&hooks.loader())
-                }),
-            };
-            into.push(done?.nanoseconds_a_run());
-            Ok(())
-        };
-        measure(&mut empties, None)?;
+        let time = |stats: Stats| stats.nanoseconds_a_run();
+        let of = |agent| hooks.of(agent, Segments::Healthy, seconds).map(time);
+        empties.push(hooks.empty(Segments::Healthy, seconds).map(time)?);
         // Who comes first changes from round to round.
         if round.is_multiple_of(2) {
-            measure(&mut theirs, Some(other))?;
-            measure(&mut ours, Some(agent))?;
+            theirs.push(of(other)?);
+            ours.push(of(agent)?);
         } else {
-            measure(&mut ours, Some(agent))?;
-            measure(&mut theirs, Some(other))?;
+            ours.push(of(agent)?);
+            theirs.push(of(other)?);
         }
     }
     let ratio = |times: &[f64], to: &[f64]| {
@@ -191,9 +181,18 @@ impl<'a> Hooks<'a> {
     /// The empty program and ours. One at a time: a second program would find the socket already in
     /// the cache.
     fn round(&self, segments: Segments, seconds: u32) -> Result<[Stats; 2]> {
-        let empty = self.measure(EMPTY, segments, seconds, || start_empty(&self.loader()))?;
-        let start = || start_agent(self.agent, &self.stage.scratch.path);
-        Ok([empty, self.measure(OURS, segments, seconds, start)?])
+        let empty = self.empty(segments, seconds)?;
+        Ok([empty, self.of(self.agent, segments, seconds)?])
+    }
+
+    fn empty(&self, segments: Segments, seconds: u32) -> Result<Stats> {
+        self.measure(EMPTY, segments, seconds, || start_empty(&self.loader()))
+    }
+
+    /// The program of this agent.
+    fn of(&self, agent: &Path, segments: Segments, seconds: u32) -> Result<Stats> {
+        let start = || start_agent(agent, &self.stage.scratch.path);
+        self.measure(OURS, segments, seconds, start)
     }
 
     /// What the program called `name`, brought by `start`, does meanwhile.
