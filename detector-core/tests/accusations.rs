@@ -12,7 +12,7 @@ use detector_core::observe::observation::{
 };
 use detector_core::observe::peer_address::PeerAddress;
 use detector_core::time::MonotonicTime;
-use support::{WALL, accused_hosts, answer_alone, engine, healthy, ms, zero_window};
+use support::{WALL, accused_hosts, answer_alone, census_wanted, engine, healthy, ms, zero_window};
 
 const PEER: &str = "198.51.100.7";
 
@@ -177,7 +177,7 @@ fn who_is_due_soon_is_looked_at_with_whoever_is_due() {
             }
             engine.advance(ms(second * 1_000 + 900), WALL);
         }
-        let wanted = engine.census_wanted();
+        let wanted = census_wanted(&engine);
         let peers = wanted.iter().map(|each| each.suspect);
         let peers: Vec<_> = peers
             .filter(|each| matches!(each, Suspect::Peer(_)))
@@ -277,7 +277,7 @@ fn a_server_that_holds_one_of_our_connections_is_asked_for() {
             });
         }
         engine.advance(ms(31_000), WALL);
-        let wanted = engine.census_wanted();
+        let wanted = census_wanted(&engine);
         let suspect = Suspect::Peer(PeerAddress::of(PEER.parse().unwrap(), 64));
         assert_eq!(wanted.len(), 1);
         assert_eq!(wanted[0].suspect, suspect);

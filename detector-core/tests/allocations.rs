@@ -10,7 +10,7 @@ use detector_core::settings::TableSettings;
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 use std::net::{Ipv4Addr, SocketAddr};
-use support::{WALL, engine_with, ms, sweep, zero_window};
+use support::{WALL, census_wanted, engine_with, ms, sweep, zero_window};
 
 /// Counts what a thread asks for, on the way to the system's allocator.
 struct Counting;
@@ -67,7 +67,7 @@ fn who_is_to_be_counted_is_listed_once() {
     }
     engine.advance(ms(6_000), WALL);
     let before = ALLOCATIONS.get();
-    let wanted = engine.census_wanted();
+    let wanted = census_wanted(&engine);
     let allocated = ALLOCATIONS.get() - before;
     // Twenty peers and their network: of each the namespaces, in order and then as they are asked for.
     assert_eq!(wanted.len(), 21);

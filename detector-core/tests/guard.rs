@@ -8,9 +8,10 @@ use detector_api::snapshot::{Process, Verdict};
 use detector_core::engine::{CensusWanted, Counted, Engine};
 use detector_core::observe::census::{Census, Ends, Suspect};
 use detector_core::observe::observation::{Direction, Observation, Reason};
-use std::collections::BTreeMap;
+use detector_core::observe::peer_address::PeerAddress;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
-use support::{NETNS, WALL, answer_alone, engine, healthy, ms, zero_window};
+use support::{NETNS, WALL, answer_alone, census_wanted, engine, healthy, ms, zero_window};
 
 const PEER: &str = "198.51.100.7";
 const HELD: u16 = 30;
@@ -97,11 +98,11 @@ fn who_was_counted_elsewhere_is_counted_again_once_it_comes_by_our_way() {
         answer(&mut engine, census(true), Census::default());
     }
     assert!(engine.guard_suspects(None)[0].is_accused);
-    assert!(engine.census_wanted().is_empty());
+    assert!(census_wanted(&engine).is_empty());
     stall(&mut engine, true, HELD + 1);
-    assert!(!engine.census_wanted().is_empty());
+    assert!(!census_wanted(&engine).is_empty());
     answer(&mut engine, census(false), Census::default());
-    assert!(engine.census_wanted().is_empty());
+    assert!(census_wanted(&engine).is_empty());
 }
 
 /// The guard has reset all that it held; it comes back with a part of it.
@@ -132,9 +133,45 @@ fn an_attacker_that_comes_back_is_counted_each_minute() {
     }
     let verdict = engine.peer(PEER).unwrap().peer.verdict;
     assert_eq!(verdict, Some(Verdict::ZeroWindowAttack));
-    let wanted = engine.census_wanted();
+    let wanted = census_wanted(&engine);
     let is_it = |each: &CensusWanted| matches!(each.suspect, Suspect::Peer(peer) if peer.to_string() == PEER);
     assert!(wanted.iter().any(is_it), "{wanted:?}");
+}
+
+/// What a limit would cut is counted at once, however lately the peer was counted, and again before long where the
+/// answer has not told it.
+#[test]
+fn who_was_reset_is_counted_again_as_soon_as_it_comes_back() {
+    let peer: PeerAddress = PeerAddress::of(PEER.parse().unwrap(), 64);
+    let reset = |at| HashMap::from([(peer, at)]);
+    let told = |engine: &mut Engine, would_be_cut| {
+        let census = Census {
+            connections: HELD.into(),
+            would_be_cut,
+            ..Census::default()
+        };
+        let counted = Counted {
+            census,
+            ..Counted::default()
+        };
+        assert!(engine.set_census(Suspect::Peer(peer), Some(&counted)));
+    };
+    let mut engine = held(answer_alone);
+    let later = ms(32_000);
+    assert!(census_wanted(&engine).is_empty(), "it was counted lately");
+    let wanted = engine.census_wanted(&reset(later));
+    assert!(
+        wanted.iter().any(|each| each.may_be_fenced_off),
+        "{wanted:?}"
+    );
+    engine.advance(later, WALL);
+    told(&mut engine, None);
+    assert!(engine.census_wanted(&reset(later)).is_empty());
+    engine.advance(ms(40_000), WALL);
+    assert!(!engine.census_wanted(&reset(later)).is_empty());
+    told(&mut engine, Some(0));
+    engine.advance(ms(47_000), WALL);
+    assert!(engine.census_wanted(&reset(later)).is_empty());
 }
 
 /// A connection that is held up is not cut, whatever two looks show of it.
@@ -146,7 +183,7 @@ fn what_is_held_up_would_not_be_cut() {
         remote: format!("{PEER}:{port}").parse().unwrap(),
     };
     let answer = |engine: &mut Engine| {
-        for wanted in engine.census_wanted() {
+        for wanted in census_wanted(engine) {
             let census = Census {
                 connections: 31,
                 well: 2,
@@ -195,7 +232,7 @@ fn where_services_are_pressed_others_lose_what_is_accused_alone() {
 
 /// What the kernel says of all that it is asked for; of networks something else.
 fn answer(engine: &mut Engine, of_peer: Census, of_network: Census) {
-    for wanted in engine.census_wanted() {
+    for wanted in census_wanted(engine) {
         let census = match wanted.suspect {
             Suspect::Peer(_) => of_peer,
             Suspect::Network(_) => of_network,
@@ -336,7 +373,7 @@ fn who_behaves_in_a_network_of_ones_own_is_nobodys_neighbour() {
             engine.observe(&seen);
         }
         engine.advance(ms(6_000), WALL);
-        let wanted = engine.census_wanted();
+        let wanted = census_wanted(&engine);
         assert!(!wanted.is_empty());
         for each in wanted {
             assert_eq!(each.namespaces, asked, "{:?}", each.suspect);

@@ -9,7 +9,7 @@ use detector_core::engine::{Counted, Engine};
 use detector_core::observe::census::{Census, Ends, Suspect};
 use detector_core::time::MonotonicTime;
 use std::collections::HashMap;
-use support::{WALL, accused_hosts, engine, ms, zero_window};
+use support::{WALL, accused_hosts, census_wanted, engine, ms, zero_window};
 
 /// One of the network.
 const PEER: &str = "198.51.100.7";
@@ -38,7 +38,7 @@ fn look_at(engine: &mut Engine, at: MonotonicTime, address: fn(u8) -> String) {
 
 /// Answers what is asked of peers: they are alone; and of their network, once it is asked for.
 fn answer_network(engine: &mut Engine, well: u64, ended_well: u64) -> bool {
-    let wanted = engine.census_wanted();
+    let wanted = census_wanted(engine);
     let mut is_asked = false;
     for each in wanted {
         let of_network = Census {
@@ -101,7 +101,7 @@ fn neighbours_that_are_held_up_themselves_excuse_nobody() {
     };
     for second in [6, 15, 24, 31, 32] {
         look_at_network(&mut engine, ms(second * 1_000));
-        for each in engine.census_wanted() {
+        for each in census_wanted(&engine) {
             let is_network = matches!(each.suspect, Suspect::Network(_));
             let answer = if is_network { &counted } else { &alone };
             engine.set_census(each.suspect, Some(answer));
@@ -180,7 +180,7 @@ fn a_network_is_not_accused_before_it_is_counted() {
     let mut engine = network_held();
     for second in [6, 31, 32] {
         look_at_network(&mut engine, ms(second * 1_000));
-        for wanted in engine.census_wanted() {
+        for wanted in census_wanted(&engine) {
             let is_network = matches!(wanted.suspect, Suspect::Network(_));
             let counted = (!is_network).then(Counted::default);
             assert!(engine.set_census(wanted.suspect, counted.as_ref()));
@@ -243,7 +243,7 @@ fn who_is_shared_costs_its_network_as_much_and_has_nobody_accused() {
                 let remote = format!("198.51.100.{}:{}", 10 + number / 3, 1 + number % 3);
                 engine.observe(&zero_window(&remote, ms(1_000), at));
             }
-            for each in engine.census_wanted() {
+            for each in census_wanted(&engine) {
                 let is_network = matches!(each.suspect, Suspect::Network(_));
                 let (well, held) = if is_network {
                     (12 * well, 36)
@@ -284,7 +284,7 @@ fn the_guard_spares_who_hoards_only_together_with_those_who_are_spared() {
         let at = ms(second * 1_000);
         look_at_network(&mut engine, at);
         engine.observe(&zero_window(&format!("{PEER}:1"), ms(1_000), at));
-        for each in engine.census_wanted() {
+        for each in census_wanted(&engine) {
             let is_one = matches!(each.suspect, Suspect::Peer(peer) if peer.to_string() == PEER);
             let well = if is_one { 0 } else { 2 };
             let counted = Counted {

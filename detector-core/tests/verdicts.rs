@@ -11,7 +11,7 @@ use detector_core::engine::Engine;
 use detector_core::observe::observation::{Direction, Observation, Reason, Totals};
 use detector_core::settings::{DetectSettings, TableSettings};
 use detector_core::time::WallClock;
-use support::{WALL, answer_alone, engine, engine_with, healthy, ms, zero_window};
+use support::{WALL, answer_alone, census_wanted, engine, engine_with, healthy, ms, zero_window};
 
 #[test]
 fn a_lone_stall_of_a_few_kilobytes_is_info_for_ever() {
@@ -266,7 +266,7 @@ fn a_crowd_is_asked_for_before_it_stalls_unless_we_opened_it() {
                 ..healthy(&format!("198.51.100.7:{port}"), ms(1_000))
             });
         }
-        let wanted = engine.census_wanted().len();
+        let wanted = census_wanted(&engine).len();
         assert_eq!(wanted, usize::from(is_asked_for), "{direction:?}");
     }
 }

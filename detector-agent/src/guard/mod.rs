@@ -17,9 +17,10 @@ use crate::privilege::outside::Errand;
 use detector_api::snapshot::{GuardAct, GuardStep};
 use detector_core::guard::{Guard, GuardSettings, GuardSuspect, Pressure, Step};
 use detector_core::observe::peer_address::PeerAddress;
+use detector_core::time::MonotonicTime;
 use ipnet::IpNet;
 use scrapers::Scrapers;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::io;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -175,6 +176,11 @@ impl AutoGuard {
         spares: impl Fn(&PeerAddress) -> bool,
     ) -> Vec<Step> {
         lock(&self.decisions).decide(clock::now(), settings, suspects, spares)
+    }
+
+    /// Whom it has reset and may limit or block next, since when.
+    pub(crate) fn may_fence_off(&self) -> HashMap<PeerAddress, MonotonicTime> {
+        lock(&self.decisions).may_fence_off(clock::now())
     }
 
     /// Counts a step and what came of it.

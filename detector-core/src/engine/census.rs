@@ -31,6 +31,8 @@ pub struct CensusWanted {
     /// Whether those come by our way in: addresses mean there what they mean to the agent. What behaves is not tracked,
     /// so that others that do are to be asked, too.
     pub is_on_our_way: bool,
+    /// Whether the guard may limit or block it next, so that all that this would cut is to be counted.
+    pub may_be_fenced_off: bool,
 }
 
 /// What two looks of the kernel's show of one suspect.
@@ -55,9 +57,13 @@ struct Held<'e> {
 impl Engine {
     /// Suspects that are to be counted now: as soon as connections are stalled that could be a hoard,
     /// alone or with other peers', and peers with so many tracked connections even before, so that
-    /// the answer is there before a verdict is.
+    /// the answer is there before a verdict is. Those whom the guard `may_fence_off`, since when, as soon as they
+    /// come back.
     #[must_use]
-    pub fn census_wanted(&self) -> Vec<CensusWanted> {
+    pub fn census_wanted(
+        &self,
+        may_fence_off: &HashMap<PeerAddress, MonotonicTime>,
+    ) -> Vec<CensusWanted> {
         let now = self.clock.now;
         let soon = now.plus_ns(SLACK_NS);
         // No peer and no group holds more than all together.
@@ -71,20 +77,25 @@ impl Engine {
             .filter(|peer| held_of_ours(peer) > 0);
         let peers = peers.chain(holding_ours);
         // Whoever is due now is due soon.
-        let peers: Vec<&Peer> = peers.filter(|peer| self.is_suspect(peer, soon)).collect();
+        let is_suspect = |peer: &Peer, due| {
+            let since = may_fence_off.get(&peer.address).copied();
+            self.is_suspect(peer, since, due)
+        };
+        let peers: Vec<&Peer> = peers.filter(|peer| is_suspect(peer, soon)).collect();
         let networks = may_hoard.then(|| self.suspect_networks());
         let mut networks = networks.unwrap_or_default();
         networks.retain(|network, held| self.is_due(network, held, soon));
-        let is_due_now = peers.iter().any(|peer| self.is_suspect(peer, now))
+        let is_due_now = peers.iter().any(|peer| is_suspect(peer, now))
             || networks
                 .iter()
                 .any(|(network, held)| self.is_due(network, held, now));
         if !is_due_now {
             return Vec::new();
         }
-        let wanted = peers
-            .into_iter()
-            .map(|peer| self.wanted(Suspect::Peer(peer.address), &[peer]));
+        let wanted = peers.into_iter().map(|peer| CensusWanted {
+            may_be_fenced_off: may_fence_off.contains_key(&peer.address),
+            ..self.wanted(Suspect::Peer(peer.address), &[peer])
+        });
         let networks = networks
             .iter()
             .map(|(network, held)| self.wanted(Suspect::Network(*network), &held.by));
@@ -106,6 +117,7 @@ impl Engine {
             suspect,
             namespaces: asked.map(|(_, netns)| netns).collect(),
             is_on_our_way: any_on_our_way,
+            may_be_fenced_off: false,
         }
     }
 
@@ -157,7 +169,12 @@ impl Engine {
         known.census(self.clock.now)
     }
 
-    fn is_suspect(&self, peer: &Peer, due: MonotonicTime) -> bool {
+    fn is_suspect(
+        &self,
+        peer: &Peer,
+        may_be_fenced_off: Option<MonotonicTime>,
+        due: MonotonicTime,
+    ) -> bool {
         let stalled = peer.account.stalls.sum(is_held).stalled_connections + held_of_ours(peer);
         let is_hoarding = peer.flags.count(FlagKind::StallHoard) > 0;
         let stake = match peer.verdicts.accused_since() {
@@ -170,7 +187,8 @@ impl Engine {
         };
         let sharing = &peer.verdicts.sharing;
         // The question is asked again and again, and most have been counted.
-        if !sharing.is_due(stalled, stake, due) && !self.has_come_by_our_way(peer) {
+        let is_cut_due = may_be_fenced_off.is_some_and(|since| sharing.is_cut_due(since, due));
+        if !is_cut_due && !sharing.is_due(stalled, stake, due) && !self.has_come_by_our_way(peer) {
             return false;
         }
         // A backend of ours with many connections is no client that may turn out to hold them.

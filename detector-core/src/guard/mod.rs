@@ -89,6 +89,16 @@ pub struct GuardSuspect {
     pub stalled: Vec<StalledConnection>,
 }
 
+/// Puts whoever has held anything for longest first, and of each what it has.
+fn take_turns(suspects: &mut [GuardSuspect]) {
+    for suspect in &mut *suspects {
+        suspect
+            .stalled
+            .sort_unstable_by_key(StalledConnection::turn);
+    }
+    suspects.sort_by_key(|suspect| suspect.stalled.first().map(StalledConnection::turn));
+}
+
 /// One step to be taken.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Step {
@@ -162,21 +172,20 @@ impl Guard {
     ) -> Vec<Step> {
         self.forget_old(now);
         suspects.retain(|suspect| !spares(&suspect.peer));
+        take_turns(&mut suspects);
+        let mut steps = Vec::new();
+        // With what could not be reset, too: what this would cut may have been told since.
+        for suspect in suspects.iter().filter(|suspect| suspect.is_accused) {
+            steps.extend(self.fence_off(suspect, settings, now));
+        }
         for suspect in &mut suspects {
             self.leave_untried(suspect, now);
         }
         suspects.retain(|suspect| !suspect.stalled.is_empty());
-        for suspect in &mut suspects {
-            suspect
-                .stalled
-                .sort_unstable_by_key(StalledConnection::turn);
-        }
-        suspects.sort_by_key(|suspect| suspect.stalled.first().map(StalledConnection::turn));
+        take_turns(&mut suspects);
         let (accused, others): (Vec<_>, Vec<_>) =
             suspects.into_iter().partition(|suspect| suspect.is_accused);
-        let mut steps = Vec::new();
         for suspect in &accused {
-            steps.extend(self.fence_off(suspect, settings, now));
             steps.extend(self.reset(suspect, usize::MAX, settings, now));
         }
         // What costs an attacker alone comes first, and may be enough.
@@ -192,6 +201,16 @@ impl Guard {
             }
         }
         steps
+    }
+
+    /// Peers that it has reset as attackers, and may limit or block next; since when.
+    #[must_use]
+    pub fn may_fence_off(&self, now: MonotonicTime) -> HashMap<PeerAddress, MonotonicTime> {
+        let known = self.past.iter();
+        let remembered = known.filter(|(_, past)| now.since_ns(past.at) < REMEMBERED_NS);
+        remembered
+            .filter_map(|(peer, past)| Some((*peer, past.since?)))
+            .collect()
     }
 
     /// Takes out what was to be reset lately and is still there.

@@ -228,6 +228,37 @@ fn a_block_is_not_made_above_the_bound_nor_without_a_count() {
     }
 }
 
+/// What came back was reset, or could not be, before it was known what a limit would cut.
+#[test]
+fn what_was_to_be_reset_counts_as_a_return_once_it_is_known_what_a_limit_would_cut() {
+    let mut guard = Guard::default();
+    assert!(guard.may_fence_off(at(100)).is_empty());
+    decide(&mut guard, 100, vec![suspect(1, true, 0..30, 90)]);
+    decide(&mut guard, 100, vec![suspect(2, false, 0..30, 60)]);
+    assert_eq!(
+        guard.may_fence_off(at(101)),
+        HashMap::from([(peer(1), at(100))])
+    );
+    let back = |well| GuardSuspect {
+        well,
+        ..suspect(1, true, 100..110, 105)
+    };
+    let steps = decide(&mut guard, 110, vec![back(None)]);
+    assert_eq!(acts(&steps), [(GuardAct::Reset, 10)]);
+    assert!(decide(&mut guard, 111, vec![back(None)]).is_empty());
+    let steps = decide(&mut guard, 112, vec![back(Some(0))]);
+    assert_eq!(acts(&steps), [(GuardAct::Limit, 0)]);
+    assert!(
+        decide(&mut guard, 113, vec![back(Some(0))]).is_empty(),
+        "the same again"
+    );
+    assert_eq!(
+        guard.may_fence_off(at(113)),
+        HashMap::from([(peer(1), at(112))])
+    );
+    assert!(guard.may_fence_off(at(112 + 900)).is_empty());
+}
+
 /// One that is played in a network that somebody has laid out for himself.
 fn laid_out_elsewhere(last: u8, ports: std::ops::Range<u16>, since: u64) -> GuardSuspect {
     let mut suspect = suspect(last, true, ports, since);

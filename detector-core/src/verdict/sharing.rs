@@ -65,6 +65,8 @@ impl Stake {
 pub(crate) struct Sharing {
     /// When the kernel is to be asked again; `None` before it was asked.
     ask_at: Option<MonotonicTime>,
+    /// When it was last asked, whether it had an answer or not.
+    asked_at: Option<MonotonicTime>,
     counted: Option<(Census, MonotonicTime)>,
     has_others: bool,
     /// Whether the last answer had no others, though that before it had.
@@ -82,6 +84,7 @@ impl Sharing {
     pub(crate) fn observe(&mut self, census: Option<Census>, now: MonotonicTime) -> bool {
         let Some(census) = census else {
             self.ask_at = Some(now.plus_ns(RETRY_NS));
+            self.asked_at = Some(now);
             // Of other connections than those that were asked for now.
             self.counted = self.counted.filter(|(before, _)| !before.is_elsewhere);
             return true;
@@ -104,6 +107,7 @@ impl Sharing {
         self.has_others = has_others || self.is_doubtful;
         let wait_ns = if self.is_doubtful { RETRY_NS } else { RENEW_NS };
         self.ask_at = Some(now.plus_ns(wait_ns));
+        self.asked_at = Some(now);
         self.counted = Some((census, now));
         true
     }
@@ -150,6 +154,17 @@ impl Sharing {
         let waits_longer = stake == Stake::Little && !self.is_doubtful;
         let least_ns = RENEW_NS << self.alike.min(DOUBLINGS);
         is_time && (!waits_longer || age_ns.is_none_or(|age_ns| age_ns >= least_ns))
+    }
+
+    /// Whether the kernel is to be asked what a limit or a block would cut, of a peer that may have to be limited or
+    /// blocked since then: at once, for the pressure under which that is done may be short, and before long where
+    /// the answer has not told it.
+    pub(crate) fn is_cut_due(&self, since: MonotonicTime, now: MonotonicTime) -> bool {
+        let was_asked = self.asked_at.is_some_and(|asked| asked >= since);
+        let has_not_told = self.counted.is_some_and(|(census, at)| {
+            census.would_be_cut.is_none() && now.since_ns(at) >= RENEW_BEFORE_ACCUSING_NS
+        });
+        !was_asked || has_not_told
     }
 
     /// The last answer that still counts.

@@ -3,7 +3,7 @@
 #![allow(dead_code, reason = "each test binary uses its own part")]
 
 use detector_api::snapshot::Verdict;
-use detector_core::engine::{Counted, Engine};
+use detector_core::engine::{CensusWanted, Counted, Engine};
 use detector_core::observe::census::Census;
 use detector_core::observe::observation::{
     CongestionState, ConnectionId, Direction, Observation, PendingTimer, Reason, Source, SweepEnd,
@@ -12,6 +12,7 @@ use detector_core::observe::observation::{
 use detector_core::observe::peer_address::PeerAddress;
 use detector_core::settings::{DetectSettings, TableSettings};
 use detector_core::time::{MonotonicTime, WallClock};
+use std::collections::HashMap;
 use std::net::SocketAddr;
 
 /// Network namespace of every connection.
@@ -110,9 +111,14 @@ pub(crate) fn sweep(began: MonotonicTime, ended: MonotonicTime) -> SweepEnd {
     }
 }
 
+/// Whom the kernel is to be asked for, while the guard has reset nobody.
+pub(crate) fn census_wanted(engine: &Engine) -> Vec<CensusWanted> {
+    engine.census_wanted(&HashMap::new())
+}
+
 /// What the kernel says of all suspects: there is nothing but what is held.
 pub(crate) fn answer_alone(engine: &mut Engine) {
-    for wanted in engine.census_wanted() {
+    for wanted in census_wanted(engine) {
         let census = Census {
             would_be_cut: Some(0),
             ..Census::default()

@@ -3,15 +3,14 @@
 //! told in a clear line, the rest goes on, and nothing stays behind.
 
 use super::{
-    CLIENTS, JUDGED, attacker, configuration, connections, hoard, hoard_in_spite_of_a_limit, start,
-    start_without, steps, tables, wait_step,
+    CLIENTS, JUDGED, attacker, come_back_until, configuration, connections, hoard,
+    hoard_in_spite_of_a_limit, start, start_without, steps, tables, wait_step,
 };
 use anyhow::{Context, Result, ensure};
 use detector_tests::PATIENCE;
-use detector_tests::agent::{Agent, command};
+use detector_tests::agent::command;
 use detector_tests::expect;
 use detector_tests::lab::{Family, stdout_of};
-use detector_tests::peers::KernelPeer;
 use detector_tests::servers::TinyServer;
 use detector_tests::story::Story;
 use nix::sys::signal::Signal;
@@ -30,21 +29,6 @@ both_families!(
     where_no_table_goes_with_its_owner_nothing_is_blocked,
     what_it_made_ends_with_the_agent_or_on_time
 );
-
-/// Has the agent limit or block the attacker: hoards, and comes back until that step is tried. What is
-/// held is handed back.
-fn come_back_until(
-    story: &Story,
-    agent: &Agent,
-    (attacker, server): (IpAddr, SocketAddr),
-    act: &str,
-) -> Result<(Value, Vec<KernelPeer>)> {
-    let held = hoard(story, attacker, server, CLIENTS)?;
-    wait_step(agent, attacker, "reset", false)?;
-    drop(held);
-    let held = hoard(story, attacker, server, CLIENTS)?;
-    Ok((wait_step(agent, attacker, act, false)?, held))
-}
 
 fn failure(step: &Value) -> Result<&str> {
     let failure = step["guard"]["failure"].as_str();
@@ -85,7 +69,7 @@ fn a_full_set_is_told_and_loses_nothing(family: Family) -> Result<()> {
         agent.reload(&configuration(story, "enforce"))?;
 
         let (limited, held) =
-            come_back_until(story, &agent, (attacker, server.address()), "limit")?;
+            come_back_until(story, &agent, (attacker, server.address()), "limit", false)?;
         ensure!(
             failure(&limited)?
                 .contains("1024 networks of this family are blocked, which is the limit"),
@@ -108,8 +92,8 @@ fn a_full_set_is_told_and_loses_nothing(family: Family) -> Result<()> {
         let first = elsewhere(family).next();
         let lifted = agent.post("/v1/unblock", &json!({ "network": first }))?;
         ensure!(lifted.status == 200, "{lifted:?}");
-        let _held = hoard(story, attacker, server.address(), CLIENTS)?;
-        let blocked = wait_step(&agent, attacker, "block", false)?;
+        let both = (attacker, server.address());
+        let (blocked, _held) = come_back_until(story, &agent, both, "block", false)?;
         ensure!(blocked["guard"]["failure"].is_null(), "{blocked}");
         Ok(())
     })
@@ -158,7 +142,7 @@ fn where_no_table_goes_with_its_owner_nothing_is_blocked(family: Family) -> Resu
             let server = TinyServer::start(story.server(), story.lab.addresses.server(family))?;
             let attacker = attacker(story, family)?;
             let (limited, held) =
-                come_back_until(story, &agent, (attacker, server.address()), "limit")?;
+                come_back_until(story, &agent, (attacker, server.address()), "limit", false)?;
             ensure!(
                 failure(&limited)?.contains("no tables of nftables that go with their owner"),
                 "{limited}"
@@ -211,7 +195,7 @@ fn what_it_made_ends_with_the_agent_or_on_time(family: Family) -> Result<()> {
             let server = TinyServer::start(story.server(), story.lab.addresses.server(family))?;
             let attacker = attacker(story, family)?;
             let both = (attacker, server.address());
-            let (_, held) = come_back_until(story, &agent, both, "limit")?;
+            let (_, held) = come_back_until(story, &agent, both, "limit", false)?;
             drop(held);
             let held = hoard_in_spite_of_a_limit(story, attacker, server.address());
             let blocked = wait_step(&agent, attacker, "block", false)?;
@@ -229,12 +213,7 @@ fn what_it_made_ends_with_the_agent_or_on_time(family: Family) -> Result<()> {
             agent.signal(Signal::SIGCONT)?;
 
             // Killed while it blocks: the kernel removes the table.
-            let _held = hoard(story, attacker, server.address(), CLIENTS)?;
-            expect::until("it is blocked again", JUDGED, || {
-                let steps = steps(&agent, attacker)?;
-                let blocks = steps.iter().filter(|step| step["guard"]["act"] == "block");
-                Ok((blocks.count() == 2).then_some(()))
-            })?;
+            let _blocked_again = come_back_until(story, &agent, both, "block", false)?;
             agent.kill()?;
             ensure!(
                 connects(story, attacker, server.address())?,

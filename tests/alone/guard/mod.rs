@@ -7,7 +7,7 @@ mod containers;
 mod failures;
 mod spared;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, bail, ensure};
 use detector_lab::stage::Site;
 use detector_tests::PATIENCE;
 use detector_tests::acts;
@@ -33,6 +33,8 @@ const CLIENTS: usize = 12;
 const FREED_WITHIN: Duration = Duration::from_secs(10);
 /// For an attacker to be called one.
 const JUDGED: Duration = Duration::from_secs(60);
+/// After its first hoard an attacker is reset, after its second what a limit would cut is known.
+const RETURNS: usize = 4;
 
 /// Over IPv6 of another network than the server: a peer is a /64, and the guard spares its own.
 fn attacker_of(story: &Story, family: Family) -> IpAddr {
@@ -119,6 +121,39 @@ fn hoard_from(
         Ok(client)
     };
     (0..connections).map(|_| client()).collect()
+}
+
+/// Hoards, and comes back until the guard takes this step; what is held then is handed back. What a limit or a block
+/// would cut is counted once an attacker is back, and what it holds may be reset before that is known.
+fn come_back_until(
+    story: &Story,
+    agent: &Agent,
+    (attacker, server): (IpAddr, SocketAddr),
+    act: &str,
+    is_dry: bool,
+) -> Result<(Value, Vec<KernelPeer>)> {
+    let mut acts = Vec::new();
+    for _ in 0..RETURNS {
+        let before = steps(agent, attacker)?.len();
+        let held = hoard(story, attacker, server, CLIENTS)?;
+        let taken = expect::until("the guard acts", JUDGED, || {
+            let taken = steps(agent, attacker)?.split_off(before);
+            Ok((!taken.is_empty()).then_some(taken))
+        });
+        let taken = taken.with_context(|| {
+            format!(
+                "{}\n{}",
+                agent.describe(attacker),
+                agent.log().unwrap_or_default()
+            )
+        })?;
+        if let Some(step) = taken.iter().find(|step| step["guard"]["act"] == act) {
+            ensure!(step["guard"]["dry_run"] == is_dry, "{step}");
+            return Ok((step.clone(), held));
+        }
+        acts.extend(taken);
+    }
+    bail!("it came back {RETURNS} times: {acts:?}")
 }
 
 /// Two thirds of them: pressure again. Some wait until the limit lets them through, and once it is blocked
@@ -229,8 +264,8 @@ fn a_hoard_is_reset_limited_and_blocked(family: Family) -> Result<()> {
         drop(held);
 
         // It comes back: few of its connections get through any more, then none.
-        let held = hoard(story, attacker, server.address(), CLIENTS)?;
-        let limited = wait_step(&agent, attacker, "limit", false)?;
+        let both = (attacker, server.address());
+        let (limited, held) = come_back_until(story, &agent, both, "limit", false)?;
         ensure!(limited["guard"]["failure"].is_null(), "{limited}");
         ensure!(limited["guard"]["until"].is_string(), "{limited}");
         let listed = || story.server().stdout_of("nft list table inet detector");

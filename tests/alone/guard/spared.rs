@@ -4,8 +4,8 @@
 //! dry run says what it would do without the privileges for it.
 
 use super::{
-    CLIENTS, DETECT, JUDGED, PINNED, attacker, configuration, connections, hoard, metric, start,
-    steps, tables, wait_step,
+    CLIENTS, DETECT, JUDGED, PINNED, attacker, come_back_until, configuration, connections, hoard,
+    metric, start, steps, tables, wait_step,
 };
 use anyhow::{Context, Result, ensure};
 use detector_tests::PATIENCE;
@@ -118,11 +118,8 @@ fn what_was_made_is_lifted_from_who_is_trusted_later(family: Family) -> Result<(
             let server = TinyServer::start(story.server(), story.lab.addresses.server(family))?;
             let attacker = attacker(story, family)?;
             drop(hoard(story, attacker, server.address(), CLIENTS)?);
-            let held = hoard(story, attacker, server.address(), CLIENTS)?;
-            wait_step(&agent, attacker, "reset", false)?;
-            drop(held);
-            let _held = hoard(story, attacker, server.address(), CLIENTS)?;
-            let limited = wait_step(&agent, attacker, "limit", false)?;
+            let both = (attacker, server.address());
+            let (limited, _held) = come_back_until(story, &agent, both, "limit", false)?;
             ensure!(limited["guard"]["failure"].is_null(), "{limited}");
             ensure!(!tables(story)?.is_empty(), "nothing is limited");
             let everybody = "[peers]\ntrusted = [\"0.0.0.0/0\", \"::/0\"]\n";
@@ -189,8 +186,8 @@ fn a_network_of_ones_own_gets_nobody_blocked(family: Family) -> Result<()> {
 
             // What comes this way is another matter.
             let server = TinyServer::start(story.server(), story.lab.addresses.server(family))?;
-            let held = hoard(story, victim, server.address(), CLIENTS)?;
-            let limited = wait_step(&agent, victim, "limit", false)?;
+            let both = (victim, server.address());
+            let (limited, held) = come_back_until(story, &agent, both, "limit", false)?;
             ensure!(limited["guard"]["failure"].is_null(), "{limited}");
             drop((held, stranger));
             Ok(())
@@ -223,8 +220,8 @@ fn a_dry_run_needs_no_privilege_to_act() -> Result<()> {
         ensure!(would["guard"]["reset"].as_u64() > Some(0), "{would}");
         ensure!(would["guard"]["freed_bytes"].as_u64() > Some(0), "{would}");
         drop(held);
-        let _held = hoard(story, attacker, server.address(), CLIENTS)?;
-        let would = wait_step(&agent, attacker, "limit", true)?;
+        let both = (attacker, server.address());
+        let (would, _held) = come_back_until(story, &agent, both, "limit", true)?;
         ensure!(would["guard"]["failure"].is_null(), "{would}");
         ensure!(would["guard"]["until"].is_string(), "{would}");
         ensure!(

@@ -42,8 +42,9 @@ const SHARE: Share = Share {
     burst: Duration::from_secs(1),
 };
 
-/// While stalled connections press the host, the guard acts on nobody who hoards before he was counted: a host
-/// with a hundred thousand sockets then has a pair of looks each eight seconds, not in minutes.
+/// While stalled connections press the host, the guard acts on nobody who hoards before he was counted, and limits or
+/// blocks nobody who comes back: a host with a hundred thousand sockets then has a pair of looks each eight
+/// seconds, not in minutes.
 const OF_CORE_UNDER_PRESSURE: f64 = 0.05;
 
 /// The running thread; it ends when this is dropped.
@@ -69,8 +70,9 @@ fn count_suspects(state: &AgentState, mut budget: CpuBudget) -> Result<Infallibl
     let mut open = Open::default();
     loop {
         let roused = state.doze.times_roused();
+        let may_fence_off = state.guard.may_fence_off();
         let is_pressed = state.guard.status().pressure.is_some();
-        budget.allow(if is_pressed {
+        budget.allow(if is_pressed || !may_fence_off.is_empty() {
             OF_CORE_UNDER_PRESSURE
         } else {
             SHARE.of_core
@@ -78,7 +80,7 @@ fn count_suspects(state: &AgentState, mut budget: CpuBudget) -> Result<Infallibl
         let mut pause = ROUND;
         let wanted = if budget.has_some_left() && open.has_room() {
             let before = thread_time();
-            let wanted = state.with_engine(|engine| engine.census_wanted());
+            let wanted = state.with_engine(|engine| engine.census_wanted(&may_fence_off));
             let took = thread_time().saturating_sub(before);
             pause = (took * TIMES_ASKED).clamp(ROUND, BETWEEN_LOOKS);
             wanted
@@ -89,7 +91,7 @@ fn count_suspects(state: &AgentState, mut budget: CpuBudget) -> Result<Infallibl
             known = Known::find();
         }
         let look = |look: &mut Look, places: &Places| {
-            let our_way = OurWay::of(state, &known.namespaces);
+            let our_way = OurWay::of(state, &known.namespaces, places);
             look.take(state, places, &known.namespaces, &our_way);
         };
         if !open.go_on(state, wanted, look) {
@@ -259,6 +261,7 @@ mod tests {
             suspect: suspect(*third),
             namespaces: vec![1],
             is_on_our_way: true,
+            may_be_fenced_off: false,
         });
         wanted.collect()
     }
@@ -340,7 +343,7 @@ mod tests {
         let mut open = Open::default();
         let take = |look: &mut Look, places: &Places| {
             let known = Known::find();
-            let our_way = OurWay::of(&state, &known.namespaces);
+            let our_way = OurWay::of(&state, &known.namespaces, places);
             look.take(&state, places, &known.namespaces, &our_way);
         };
         assert!(

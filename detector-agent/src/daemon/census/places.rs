@@ -1,8 +1,8 @@
 //! Where suspects are looked for: in the network namespaces in which they have tracked connections, and, where
 //! those come by this host's way in, in others to which it leads: what behaves is not tracked.
 //!
-//! In the agent's own always. While the guard sees pressure in all: what it makes stands in front of all of them. Each
-//! costs a pass over the sockets of the whole kernel, so that otherwise verdicts do without.
+//! In the agent's own always. In all, whoever the guard has reset and may limit or block next: what it makes stands in
+//! front of all of them. Each costs a pass over the sockets of the whole kernel, so that verdicts do without.
 
 use crate::netlink::sock_diag::Namespaces;
 use crate::state::AgentState;
@@ -35,15 +35,21 @@ impl Place {
 
     /// All namespaces to look into, each once.
     pub(super) fn namespaces(&self, our_way: &OurWay) -> BTreeSet<u32> {
-        let others = self.wanted.is_on_our_way.then_some(&our_way.namespaces);
-        let others = others.into_iter().flatten();
-        let tracked = self.wanted.namespaces.iter();
-        tracked.chain(others).copied().collect()
+        let own = our_way.own.iter();
+        let all = our_way.all.iter().flatten();
+        let all = all.filter(|_| self.wanted.may_be_fenced_off);
+        let others = own.chain(all).filter(|_| self.wanted.is_on_our_way);
+        self.wanted
+            .namespaces
+            .iter()
+            .chain(others)
+            .copied()
+            .collect()
     }
 
     /// Whether nothing is missed that a block on our way in would cut.
     pub(super) const fn is_whole(&self, our_way: &OurWay) -> bool {
-        self.wanted.is_on_our_way && our_way.is_whole
+        self.wanted.is_on_our_way && self.wanted.may_be_fenced_off && our_way.all.is_some()
     }
 
     pub(super) const fn is_elsewhere(&self) -> bool {
@@ -59,22 +65,24 @@ impl Place {
 /// Network namespaces to which this host's way in leads.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct OurWay {
-    namespaces: BTreeSet<u32>,
-    /// Whether these are all.
-    is_whole: bool,
+    /// The agent's own.
+    own: BTreeSet<u32>,
+    /// All, if they are asked for and known.
+    all: Option<BTreeSet<u32>>,
 }
 
 impl OurWay {
-    /// Those that are to be asked now.
-    pub(super) fn of(state: &AgentState, known: &Namespaces) -> Self {
-        let own = known.own().into_iter().collect();
-        let may_act = state.guard.status().pressure.is_some();
+    /// As far as it counts for these suspects.
+    pub(super) fn of(state: &AgentState, known: &Namespaces, places: &Places) -> Self {
+        let own: BTreeSet<u32> = known.own().into_iter().collect();
+        let mut places = places.values();
+        if !places.any(|place| place.wanted.may_be_fenced_off) {
+            return Self { own, all: None };
+        }
         // What an agent makes that watches its container alone stands in front of nothing else.
-        if !may_act || !state.host.watched.is_host() {
-            return Self {
-                namespaces: own,
-                is_whole: !state.host.watched.is_host(),
-            };
+        if !state.host.watched.is_host() {
+            let all = Some(own.clone());
+            return Self { own, all };
         }
         let all = known.on_our_way();
         if state.guard.unseen_namespaces.is_news(all.is_none()) {
@@ -84,17 +92,15 @@ impl OurWay {
                  host's processes in sight for it"
             );
         }
-        Self {
-            is_whole: all.is_some(),
-            namespaces: all.cloned().unwrap_or(own),
-        }
+        let all = all.cloned();
+        Self { own, all }
     }
 
     #[cfg(test)]
-    pub(super) fn sample(namespaces: &[u32], is_whole: bool) -> Self {
+    pub(super) fn sample(own: u32, all: Option<&[u32]>) -> Self {
         Self {
-            namespaces: namespaces.iter().copied().collect(),
-            is_whole,
+            own: BTreeSet::from([own]),
+            all: all.map(|all| all.iter().copied().collect()),
         }
     }
 }
@@ -120,20 +126,20 @@ impl Known {
 
 #[cfg(test)]
 mod tests {
-    use super::{OurWay, Place};
+    use super::{OurWay, Place, Places};
     use crate::config::{Config, Scope};
     use crate::netlink::sock_diag::Namespaces;
     use crate::state::tests::state;
     use detector_core::engine::CensusWanted;
-    use detector_core::guard::Pressure;
     use detector_core::observe::census::Suspect;
     use detector_core::observe::peer_address::PeerAddress;
 
-    fn place(tracked: &[u32], is_on_our_way: bool) -> Place {
+    fn place(tracked: &[u32], is_on_our_way: bool, may_be_fenced_off: bool) -> Place {
         Place::of(CensusWanted {
             suspect: Suspect::Peer(PeerAddress::of([198, 51, 100, 7].into(), 64)),
             namespaces: tracked.to_vec(),
             is_on_our_way,
+            may_be_fenced_off,
         })
     }
 
@@ -141,35 +147,39 @@ mod tests {
         place.namespaces(our_way).into_iter().collect()
     }
 
+    fn places(place: &Place) -> Places {
+        Places::from([(place.wanted().suspect, place.clone())])
+    }
+
     #[test]
-    fn who_comes_by_our_way_is_looked_for_wherever_it_leads() {
-        let our_way = OurWay::sample(&[1, 2, 3], true);
-        let ours = place(&[2], true);
+    fn who_may_be_fenced_off_is_looked_for_wherever_our_way_leads() {
+        let our_way = OurWay::sample(1, Some(&[1, 2, 3]));
+        let ours = place(&[2], true, true);
         assert_eq!(asked(&ours, &our_way), [1, 2, 3]);
         assert!(ours.is_whole(&our_way) && ours.is_tracked_in(2) && !ours.is_tracked_in(1));
-        assert!(!ours.is_whole(&OurWay::sample(&[1, 2, 3], false)));
+        let unknown = OurWay::sample(1, None);
+        assert_eq!(asked(&ours, &unknown), [1, 2]);
+        assert!(!ours.is_whole(&unknown));
+        // Verdicts do without.
+        let others = place(&[2], true, false);
+        assert_eq!(asked(&others, &our_way), [1, 2]);
+        assert!(!others.is_whole(&our_way));
         // Who plays an address in a network of his own is looked for there alone.
-        let foreign = place(&[7], false);
+        let foreign = place(&[7], false, true);
         assert_eq!(asked(&foreign, &our_way), [7]);
         assert!(!foreign.is_whole(&our_way) && foreign.is_elsewhere() && !ours.is_elsewhere());
     }
 
     #[tokio::test]
-    async fn the_own_namespace_is_always_asked_and_while_the_guard_sees_pressure_all() {
+    async fn all_namespaces_are_found_once_somebody_may_be_fenced_off() {
         let (state, _pings) = state(&Config::default());
         let known = Namespaces::find();
         let own = known.own().unwrap();
-        let our_way = OurWay::of(&state, &known);
-        assert_eq!(asked(&place(&[2], true), &our_way), [2, own]);
-        assert!(!our_way.is_whole);
-        state
-            .guard
-            .set_pressure(Some(Pressure::Pinned { bytes: 1 }));
-        let our_way = OurWay::of(&state, &known);
-        assert!(our_way.namespaces.contains(&own));
-        let all = known.on_our_way();
-        assert_eq!(our_way.is_whole, all.is_some());
-        assert!(all.is_none_or(|all| our_way.namespaces.is_superset(all)));
+        let none = OurWay::of(&state, &known, &places(&place(&[2], true, false)));
+        assert_eq!(none, OurWay::sample(own, None));
+        let all = OurWay::of(&state, &known, &places(&place(&[2], true, true)));
+        assert_eq!(all.all.as_ref(), known.on_our_way());
+        assert!(all.all.is_none_or(|all| all.contains(&own)));
     }
 
     #[tokio::test]
@@ -179,6 +189,7 @@ mod tests {
         let (state, _pings) = state(&config);
         let known = Namespaces::find();
         let own = known.own().unwrap();
-        assert_eq!(OurWay::of(&state, &known), OurWay::sample(&[own], true));
+        let our_way = OurWay::of(&state, &known, &places(&place(&[2], true, true)));
+        assert_eq!(our_way, OurWay::sample(own, Some(&[own])));
     }
 }
