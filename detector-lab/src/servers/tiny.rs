@@ -10,15 +10,17 @@
 use crate::expect::PATIENCE;
 use crate::network::Namespace;
 use anyhow::{Context, Result, ensure};
+use nix::errno::Errno;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::unistd::{Pid, gettid};
 use socket2::{Domain, Protocol, SockRef, Socket, Type};
 use std::collections::HashMap;
-use std::io::{BufRead, BufReader, ErrorKind, Read, Write};
+use std::io::{BufRead, BufReader, PipeReader, PipeWriter, Read, Write, pipe};
 use std::net::{IpAddr, Shutdown, SocketAddr, TcpListener, TcpStream};
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::os::fd::AsFd;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
-use std::time::Duration;
 
 /// Send buffer of `/close`, so that the answer fits without the client's help.
 const CLOSE_BUFFER_BYTES: usize = 400_000;
@@ -35,7 +37,8 @@ pub struct TinyServer {
     address: SocketAddr,
     closed: Arc<AtomicU64>,
     workers: Workers,
-    is_over: Arc<AtomicBool>,
+    /// Closed at the end, which wakes whoever waits.
+    running: Option<PipeWriter>,
     acceptor: Option<JoinHandle<()>>,
 }
 
@@ -70,21 +73,21 @@ impl TinyServer {
     fn serve(listener: TcpListener) -> Result<Self> {
         listener.set_nonblocking(true)?;
         let address = listener.local_addr()?;
-        let is_over = Arc::new(AtomicBool::new(false));
+        let (over, running) = pipe()?;
+        let over = Arc::new(over);
         let closed = Arc::new(AtomicU64::new(0));
         let workers = Workers::default();
         let acceptor = std::thread::Builder::new()
             .name("tiny server".to_owned())
             .spawn({
-                let (is_over, closed) = (Arc::clone(&is_over), Arc::clone(&closed));
-                let workers = Arc::clone(&workers);
-                move || accept(&listener, &is_over, &closed, &workers)
+                let (closed, workers) = (Arc::clone(&closed), Arc::clone(&workers));
+                move || accept(&listener, &over, &closed, &workers)
             })?;
         Ok(Self {
             address,
             closed,
             workers,
-            is_over,
+            running: Some(running),
             acceptor: Some(acceptor),
         })
     }
@@ -125,28 +128,27 @@ impl TinyServer {
 
 fn accept(
     listener: &TcpListener,
-    is_over: &Arc<AtomicBool>,
+    over: &Arc<PipeReader>,
     closed: &Arc<AtomicU64>,
     workers: &Workers,
 ) {
     let streams = Streams::new(Mutex::new(Some(Vec::new())));
     let mut threads = Vec::new();
-    while !is_over.load(Ordering::Relaxed) {
-        match listener.accept() {
-            Ok((stream, client)) => {
-                let (streams, closed) = (Arc::clone(&streams), Arc::clone(closed));
-                let (workers, is_over) = (Arc::clone(workers), Arc::clone(is_over));
-                threads.push(std::thread::spawn(move || {
-                    let mut workers = workers.lock().unwrap_or_else(PoisonError::into_inner);
-                    workers.insert(client, gettid());
-                    drop(workers);
-                    // A client that leaves early, or never asks, is part of the play.
-                    let asked = wait_for_word(&stream, &is_over);
-                    drop(asked.and_then(|()| serve(stream, &streams, &closed)));
-                }));
-            }
-            Err(_) => std::thread::sleep(Duration::from_millis(2)),
-        }
+    while waits_until_ready(listener, over).is_ok() {
+        // Whoever was there may have gone again.
+        let Ok((stream, client)) = listener.accept() else {
+            continue;
+        };
+        let (streams, closed) = (Arc::clone(&streams), Arc::clone(closed));
+        let (workers, over) = (Arc::clone(workers), Arc::clone(over));
+        threads.push(std::thread::spawn(move || {
+            let mut workers = workers.lock().unwrap_or_else(PoisonError::into_inner);
+            workers.insert(client, gettid());
+            drop(workers);
+            // A client that leaves early, or never asks, is part of the play.
+            let asked = wait_for_word(&stream, &over);
+            drop(asked.and_then(|()| serve(stream, &streams, &closed)));
+        }));
     }
     shut_down(&streams);
     for thread in threads {
@@ -156,14 +158,25 @@ fn accept(
 
 /// Waits until the client says something; an error if the server ends before, for there is no hold on
 /// the connection yet.
-fn wait_for_word(stream: &TcpStream, is_over: &AtomicBool) -> Result<()> {
+fn wait_for_word(stream: &TcpStream, over: &PipeReader) -> Result<()> {
     stream.set_nonblocking(false)?;
-    stream.set_read_timeout(Some(Duration::from_millis(50)))?;
-    while let Err(error) = stream.peek(&mut [0]) {
-        let is_silent = matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted);
-        ensure!(is_silent && !is_over.load(Ordering::Relaxed), "{error}");
+    waits_until_ready(stream, over)
+}
+
+/// Waits until there is something to accept or to read; an error if the server ends before.
+fn waits_until_ready(socket: &impl AsFd, over: &PipeReader) -> Result<()> {
+    let mut both = [
+        PollFd::new(socket.as_fd(), PollFlags::POLLIN),
+        PollFd::new(over.as_fd(), PollFlags::POLLIN),
+    ];
+    loop {
+        match poll(&mut both, PollTimeout::NONE) {
+            Err(Errno::EINTR) => {}
+            waited => break waited.map(drop)?,
+        }
     }
-    Ok(stream.set_read_timeout(None)?)
+    ensure!(both[1].any() == Some(false), "the server is over");
+    Ok(())
 }
 
 fn serve(stream: TcpStream, streams: &Streams, closed: &AtomicU64) -> Result<()> {
@@ -266,7 +279,7 @@ fn wait_for_close(mut reader: BufReader<TcpStream>) -> Result<()> {
 
 impl Drop for TinyServer {
     fn drop(&mut self) {
-        self.is_over.store(true, Ordering::Relaxed);
+        drop(self.running.take());
         if let Some(acceptor) = self.acceptor.take() {
             drop(acceptor.join());
         }
