@@ -102,6 +102,12 @@ impl Engine {
         wanted.chain(networks).collect()
     }
 
+    /// Whether somebody is not accused of a hoard for no other reason than that he was not counted lately.
+    #[must_use]
+    pub fn awaits_census(&self) -> bool {
+        !self.suspects.uncounted.is_empty()
+    }
+
     fn wanted(&self, suspect: Suspect, peers: &[&Peer]) -> CensusWanted {
         let connections = peers
             .iter()

@@ -72,6 +72,7 @@ impl Engine {
         }
         self.suspects.flagged.remove(&peer_slot);
         self.suspects.crowds.remove(&peer_slot);
+        self.suspects.uncounted.remove(&peer_slot);
         self.groups
             .spare(peer_slot, Spared::Nowhere, &self.settings.detect);
         self.peers.remove(peer_slot);

@@ -83,6 +83,8 @@ struct Suspects {
     flagged: BTreeSet<u32>,
     /// Slots of peers with as many tracked connections as make a hoard.
     crowds: BTreeSet<u32>,
+    /// Slots of peers that hoard and are not accused before the kernel has told of their other connections.
+    uncounted: BTreeSet<u32>,
     /// Networks whose peers may hoard together, and what is known of the others there.
     networks: BTreeMap<Network, Neighbours>,
     /// Room for what the flagged ones add to an incident, taken again at each scan.

@@ -25,6 +25,11 @@ impl Engine {
         let (now, path_signs) = (self.clock.now, self.path_signs());
         let evidence = self.evidence(self.peers.get(peer_slot));
         let found = verdict::judge(&evidence);
+        if evidence.waits_for_count() {
+            self.suspects.uncounted.insert(peer_slot);
+        } else {
+            self.suspects.uncounted.remove(&peer_slot);
+        }
         let spared = if evidence.is_shared() || evidence.is_trusted {
             Spared::Everywhere
         } else if evidence.neighbours_behave() {

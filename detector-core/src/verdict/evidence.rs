@@ -221,6 +221,12 @@ impl PeerEvidence {
             && (self.are_neighbours_fresh || !self.holds_with_network())
     }
 
+    /// Whether it would be accused, had the kernel told lately of all connections, and no others behaved.
+    pub(crate) fn waits_for_count(&self) -> bool {
+        let is_excused = self.is_trusted || self.is_shared() || self.neighbours_behave();
+        self.holds_a_hoard() && !is_excused && !self.is_counted()
+    }
+
     /// Whether the peer reads on at least as often as it holds, whoever opened the connection.
     pub(crate) const fn recovers(&self) -> bool {
         let held = self

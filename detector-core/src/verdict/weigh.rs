@@ -211,8 +211,7 @@ fn relief(evidence: &PeerEvidence, quiet_ns: Option<u64>) -> Vec<Evidence> {
             network_ended_well_connections: census.past(),
         });
     }
-    let is_excused = evidence.is_trusted || evidence.is_shared() || evidence.neighbours_behave();
-    if evidence.holds_a_hoard() && !is_excused && !evidence.is_counted() {
+    if evidence.waits_for_count() {
         found.push(Evidence::NotCounted {});
     }
     if evidence.is_trusted {

@@ -5,8 +5,8 @@
 //! it is the second look at some and the first at others. Of at most so many connections it keeps anything
 //! (`look`): of a suspect with more, of some by lot, and what they show is multiplied.
 //!
-//! Within a share of one core: where more was spent nobody is looked at anew for a while, and until then
-//! nobody is accused. What has begun is brought to its end.
+//! Within a share of one core, a greater one while somebody waits for the answer: where more was spent nobody is looked
+//! at anew for a while, and until then nobody is accused. What has begun is brought to its end.
 
 mod look;
 mod places;
@@ -35,17 +35,17 @@ const TIMES_ASKED: u32 = 2_000;
 /// From the first look to the second.
 const BETWEEN_LOOKS: Duration = Duration::from_secs(2);
 
-/// A second of work at hand, for the many suspects of an attack's first minute: whoever waits for an
-/// answer is not accused meanwhile. From then on 0.2 % over ten minutes, with what was begun by then.
+/// A second of work at hand, for the many suspects of an attack's first minute. From then on 0.2 % over ten minutes,
+/// with what was begun by then.
 const SHARE: Share = Share {
     of_core: 0.0017,
     burst: Duration::from_secs(1),
 };
 
-/// While stalled connections press the host, the guard acts on nobody who hoards before he was counted, and limits or
-/// blocks nobody who comes back: a host with a hundred thousand sockets then has a pair of looks each eight
-/// seconds, not in minutes.
-const OF_CORE_UNDER_PRESSURE: f64 = 0.05;
+/// While somebody waits for the answer. Who hoards is not accused before he was counted; while stalled connections press
+/// the host, the guard acts on nobody before that, and limits or blocks nobody who comes back. A host with a
+/// hundred thousand sockets then has a pair of looks each eight seconds, not in minutes.
+const OF_CORE_AWAITED: f64 = 0.05;
 
 /// The running thread; it ends when this is dropped.
 pub(super) struct CensusTaker {
@@ -71,9 +71,11 @@ fn count_suspects(state: &AgentState, mut budget: CpuBudget) -> Result<Infallibl
     loop {
         let roused = state.doze.times_roused();
         let may_fence_off = state.guard.may_fence_off();
-        let is_pressed = state.guard.status().pressure.is_some();
-        budget.allow(if is_pressed || !may_fence_off.is_empty() {
-            OF_CORE_UNDER_PRESSURE
+        let is_awaited = !may_fence_off.is_empty()
+            || state.guard.status().pressure.is_some()
+            || state.with_engine(|engine| engine.awaits_census());
+        budget.allow(if is_awaited {
+            OF_CORE_AWAITED
         } else {
             SHARE.of_core
         });
