@@ -12,6 +12,7 @@ use detector_core::observe::observation::{
 };
 use detector_core::observe::peer_address::PeerAddress;
 use detector_core::time::MonotonicTime;
+use std::collections::HashMap;
 use support::{WALL, accused_hosts, answer_alone, census_wanted, engine, healthy, ms, zero_window};
 
 const PEER: &str = "198.51.100.7";
@@ -192,6 +193,37 @@ fn who_is_due_soon_is_looked_at_with_whoever_is_due() {
     assert_eq!(answer(60, None), 0, "nobody is due yet");
     assert_eq!(answer(70, None), 2, "one is, the other ten seconds later");
     assert_eq!(answer(100, None), 0);
+}
+
+/// Whoever hoards waits to be counted until he was, cannot be, or holds nothing any more.
+#[test]
+fn who_hoards_waits_to_be_counted() {
+    let nobody = HashMap::new();
+    let hoards = || {
+        let mut engine = engine();
+        engine.advance(ms(1_000), WALL);
+        for port in 1..=30 {
+            engine.observe(&zero_window(&remote(port), ms(1_000), ms(1_000)));
+        }
+        assert!(
+            !engine.awaits_census(&nobody),
+            "nothing is stalled for long"
+        );
+        engine.advance(ms(6_000), WALL);
+        assert!(engine.awaits_census(&nobody));
+        engine
+    };
+    let mut counted = hoards();
+    for wanted in census_wanted(&counted) {
+        counted.set_census(wanted.suspect, None);
+    }
+    assert!(!counted.awaits_census(&nobody), "nobody can say");
+    counted.advance(ms(38_000), WALL);
+    answer_alone(&mut counted);
+    assert!(!counted.awaits_census(&nobody));
+    let mut gone = hoards();
+    close(&mut gone, 1..=30, ms(33_000));
+    assert!(!gone.awaits_census(&nobody));
 }
 
 /// Twenty connections of one address over a round trip of three seconds, whose window is a segment: each

@@ -138,40 +138,49 @@ fn an_attacker_that_comes_back_is_counted_each_minute() {
     assert!(wanted.iter().any(is_it), "{wanted:?}");
 }
 
-/// What a limit would cut is counted at once, however lately the peer was counted, and again before long where the
-/// answer has not told it.
+/// What a limit would cut is asked at once, however lately the peer was counted, and once.
 #[test]
 fn who_was_reset_is_counted_again_as_soon_as_it_comes_back() {
-    let peer: PeerAddress = PeerAddress::of(PEER.parse().unwrap(), 64);
-    let reset = |at| HashMap::from([(peer, at)]);
-    let told = |engine: &mut Engine, would_be_cut| {
-        let census = Census {
-            connections: HELD.into(),
-            would_be_cut,
-            ..Census::default()
-        };
-        let counted = Counted {
-            census,
-            ..Counted::default()
-        };
-        assert!(engine.set_census(Suspect::Peer(peer), Some(&counted)));
-    };
+    let peer = PeerAddress::of(PEER.parse().unwrap(), 64);
     let mut engine = held(answer_alone);
-    let later = ms(32_000);
     assert!(census_wanted(&engine).is_empty(), "it was counted lately");
-    let wanted = engine.census_wanted(&reset(later));
+    let reset = HashMap::from([(peer, ms(32_000))]);
+    engine.advance(ms(32_000), WALL);
+    let wanted = engine.census_wanted(&reset);
+    let is_it = |each: &CensusWanted| each.may_be_fenced_off && each.suspect == Suspect::Peer(peer);
+    assert!(wanted.iter().any(is_it), "{wanted:?}");
+    assert!(engine.awaits_census(&reset));
+    let counted = Counted {
+        census: Census {
+            connections: HELD.into(),
+            was_asked_everywhere: true,
+            ..Census::default()
+        },
+        ..Counted::default()
+    };
+    assert!(engine.set_census(Suspect::Peer(peer), Some(&counted)));
+    assert!(engine.census_wanted(&reset).is_empty());
+    assert!(!engine.awaits_census(&reset));
+}
+
+/// A quarter of a hoard is a return, on a host where nothing else is stalled, and before anything of it is.
+#[test]
+fn who_comes_back_with_less_than_a_hoard_is_counted() {
+    let mut engine = engine();
+    engine.advance(ms(1_000), WALL);
+    for port in 1..=5 {
+        engine.observe(&healthy(&format!("{PEER}:{port}"), ms(1_000)));
+    }
+    assert!(census_wanted(&engine).is_empty());
+    let peer = PeerAddress::of(PEER.parse().unwrap(), 64);
+    let reset = HashMap::from([(peer, ms(500))]);
+    assert_eq!(engine.census_wanted(&reset).len(), 1);
+    let others = PeerAddress::of("203.0.113.9".parse().unwrap(), 64);
     assert!(
-        wanted.iter().any(|each| each.may_be_fenced_off),
-        "{wanted:?}"
+        engine
+            .census_wanted(&HashMap::from([(others, ms(500))]))
+            .is_empty()
     );
-    engine.advance(later, WALL);
-    told(&mut engine, None);
-    assert!(engine.census_wanted(&reset(later)).is_empty());
-    engine.advance(ms(40_000), WALL);
-    assert!(!engine.census_wanted(&reset(later)).is_empty());
-    told(&mut engine, Some(0));
-    engine.advance(ms(47_000), WALL);
-    assert!(engine.census_wanted(&reset(later)).is_empty());
 }
 
 /// A connection that is held up is not cut, whatever two looks show of it.

@@ -85,6 +85,8 @@ fn name_owners(
             forget_count(state);
         } else if now >= count_at {
             let used_before = budget.used();
+            // What was looked up before may have taken a minute.
+            let now = Instant::now();
             let held = finder.count_held(&mut budget, &mut report)?;
             take_count(state, held, now);
             let cost = budget.used().saturating_sub(used_before);

@@ -15,13 +15,23 @@ pub(super) fn addresses() -> io::Result<BTreeSet<IpAddr>> {
         return Ok(BTreeSet::new());
     }
     let mut all = BTreeSet::new();
+    let mut missing = BTreeSet::new();
     for each in namespace::find_all() {
         match addresses_in(&each) {
             Ok(addresses) => all.extend(addresses),
-            // Gone meanwhile.
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            // Gone meanwhile, or other processes hold it than the one by which it was found.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                missing.insert(each.inode);
+            }
             Err(error) => return Err(error),
         }
+    }
+    if missing.is_empty() {
+        return Ok(all);
+    }
+    let again = namespace::find_all().into_iter();
+    for each in again.filter(|each| missing.contains(&each.inode)) {
+        all.extend(addresses_in(&each)?);
     }
     Ok(all)
 }

@@ -32,7 +32,7 @@ const SPARED_FOR: Duration = Duration::from_secs(10);
 
 /// Looking at each process may take so long; one whose memory is being changed by something that hangs keeps
 /// whoever reads its environment waiting for ever.
-const SESSIONS_PATIENCE: Duration = Duration::from_secs(5);
+const PATIENCE: Duration = Duration::from_secs(5);
 
 /// See the module.
 #[derive(Debug, Default)]
@@ -53,8 +53,10 @@ pub(crate) struct AutoGuard {
     pub(crate) unseen_namespaces: Told,
     /// What was counted of services is too old to be judged.
     pub(crate) old_counts: Told,
-    /// Looks who is logged in, and which addresses containers have.
+    /// Looks who is logged in.
     sessions: Errand,
+    /// Looks which addresses containers have.
+    containers: Errand,
     status: Mutex<GuardStatus>,
     /// Wakes whoever waits for the guard to be switched on or off.
     pub(crate) switched: Notify,
@@ -65,6 +67,11 @@ pub(crate) struct AutoGuard {
 pub(crate) struct Told(AtomicBool);
 
 impl Told {
+    /// Whether it was so at the last look.
+    pub(crate) fn is_so(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
+
     /// Takes whether it is so now. Whether it is to be told.
     pub(crate) fn is_news(&self, is_so: bool) -> bool {
         !self.0.swap(is_so, Ordering::Relaxed) && is_so
@@ -149,10 +156,13 @@ impl AutoGuard {
     /// Whom to spare at this moment. Looks at each process.
     pub(crate) fn spared_now(&self) -> io::Result<Spared> {
         self.look_with(|scrapers| {
-            let look = || (sessions::find(), containers::addresses());
-            let (sessions, of_containers) =
-                self.sessions.run("sessions", SESSIONS_PATIENCE, look)?;
-            Spared::find(scrapers, sessions, of_containers?)
+            // A process whose memory is being changed for ever is anybody's to make: what is known of nobody keeps
+            // the guard from limiting and blocking, and from nothing else.
+            let sessions = self.sessions.run("sessions", PATIENCE, sessions::find);
+            let of_containers =
+                self.containers
+                    .run("containers", PATIENCE, containers::addresses)?;
+            Spared::find(scrapers, sessions.unwrap_or_default(), of_containers?)
         })
     }
 
@@ -178,8 +188,11 @@ impl AutoGuard {
         lock(&self.decisions).decide(clock::now(), settings, suspects, spares)
     }
 
-    /// Whom it has reset and may limit or block next, since when.
+    /// Whom it has reset and may limit or block next, since when; nobody where it does neither.
     pub(crate) fn may_fence_off(&self) -> HashMap<PeerAddress, MonotonicTime> {
+        if self.config().blocks_per_minute == 0 || self.hidden_sessions.is_so() {
+            return HashMap::new();
+        }
         lock(&self.decisions).may_fence_off(clock::now())
     }
 

@@ -13,6 +13,9 @@ use std::collections::BTreeMap;
 /// New calls have one number on all architectures.
 const OPEN_TREE_ATTR: libc::c_long = 467;
 
+/// `quotactl_fd`, for which `libc` has no name everywhere.
+const QUOTACTL_FD: libc::c_long = 443;
+
 /// Starting programs, looking into or stopping others, loading code into the kernel, changing mounts,
 /// keys, clocks or names, and faces of the kernel that are large and not needed.
 const FORBIDDEN: &[libc::c_long] = &[
@@ -50,6 +53,11 @@ const FORBIDDEN: &[libc::c_long] = &[
     libc::SYS_swapoff,
     libc::SYS_acct,
     libc::SYS_quotactl,
+    QUOTACTL_FD,
+    // Its events bring descriptors that can be written to of whatever others open.
+    libc::SYS_fanotify_init,
+    libc::SYS_fanotify_mark,
+    libc::SYS_syslog,
     libc::SYS_add_key,
     libc::SYS_request_key,
     libc::SYS_keyctl,
@@ -80,8 +88,18 @@ const FORBIDDEN: &[libc::c_long] = &[
 
 /// Forbids them: each fails from now on as if the privilege for it were missing.
 pub(super) fn forbid() -> Result<(), String> {
-    let filter = filter()?;
-    seccompiler::apply_filter_all_threads(&filter).map_err(|error| error.to_string())
+    for filter in [filter()?, without_clone3()?] {
+        let applied = seccompiler::apply_filter_all_threads(&filter);
+        applied.map_err(|error| error.to_string())?;
+    }
+    Ok(())
+}
+
+/// What `clone3` would make cannot be seen from here: its flags are behind a pointer. C libraries take `clone` where
+/// a kernel does not have it.
+fn without_clone3() -> Result<BpfProgram, String> {
+    let rules = BTreeMap::from([(libc::SYS_clone3, Vec::new())]);
+    failing_with(libc::ENOSYS, rules)
 }
 
 fn filter() -> Result<BpfProgram, String> {
@@ -95,8 +113,15 @@ fn filter() -> Result<BpfProgram, String> {
 pub(super) fn program(
     rules: BTreeMap<libc::c_long, Vec<SeccompRule>>,
 ) -> Result<BpfProgram, String> {
+    failing_with(libc::EPERM, rules)
+}
+
+fn failing_with(
+    error: libc::c_int,
+    rules: BTreeMap<libc::c_long, Vec<SeccompRule>>,
+) -> Result<BpfProgram, String> {
     let architecture = std::env::consts::ARCH.try_into();
-    let denied = SeccompAction::Errno(libc::EPERM.unsigned_abs());
+    let denied = SeccompAction::Errno(error.unsigned_abs());
     let filter = architecture.and_then(|architecture| {
         SeccompFilter::new(rules, SeccompAction::Allow, denied, architecture)
     });
@@ -136,12 +161,29 @@ const PAST_LANDLOCK: [u64; 2] = [262, 256];
 /// there is a family, too, and for each that is not there the kernel loads a module.
 const FAMILIES_IN_USE: [u64; 4] = [1, 2, 10, 16];
 const MSG_FASTOPEN: u64 = 0x2000_0000;
+/// Of netlink, the faces of the kernel that are in use: routes, sockets, packet filters.
+const NETLINK: u64 = 16;
+const NETLINK_IN_USE: [u64; 3] = [0, 4, 12];
+
+/// Of `clone(2)`, what makes a namespace; whoever makes one of users has all privileges in those below.
+const NEW_NAMESPACES: [u64; 8] = [
+    0x0000_0080,
+    0x0002_0000,
+    0x0200_0000,
+    0x0400_0000,
+    0x0800_0000,
+    0x1000_0000,
+    0x2000_0000,
+    NEW_NETWORK,
+];
+/// The kind of namespace that the agent enters.
+const NEW_NETWORK: u64 = 0x4000_0000;
 
 type Rules = (libc::c_long, Vec<SeccompRule>);
 
 /// Calls that are made, but not so: signals to threads of other processes (those to its own end a process
 /// that panics), having the kernel send them, limits of others, after which it sends them, too; programs for
-/// the kernel; connecting past Landlock.
+/// the kernel; connecting past Landlock; namespaces of its own, and other kinds of others' than networks.
 fn forbidden_in_part() -> Result<Vec<Rules>, BackendError> {
     let own = rustix::process::getpid().as_raw_nonzero().get();
     let own = u64::from(own.unsigned_abs());
@@ -152,6 +194,8 @@ fn forbidden_in_part() -> Result<Vec<Rules>, BackendError> {
         (libc::SYS_ioctl, none_of(1, &IOCTLS_IN_USE)?),
         (libc::SYS_bpf, none_of(0, &BPF_IN_USE)?),
         (libc::SYS_socket, socket_past_landlock()?),
+        (libc::SYS_clone, makes_namespaces()?),
+        (libc::SYS_setns, none_of(1, &[NEW_NETWORK])?),
         (libc::SYS_sendto, vec![connects(3)?]),
         (libc::SYS_sendmsg, vec![connects(2)?]),
         (libc::SYS_sendmmsg, vec![connects(3)?]),
@@ -161,7 +205,28 @@ fn forbidden_in_part() -> Result<Vec<Rules>, BackendError> {
 fn socket_past_landlock() -> Result<Vec<SeccompRule>, BackendError> {
     let mut rules = none_of(0, &FAMILIES_IN_USE)?;
     rules.extend(any_of(2, &PAST_LANDLOCK)?);
+    let is_other =
+        |face: &u64| SeccompCondition::new(2, SeccompCmpArgLen::Dword, SeccompCmpOp::Ne, *face);
+    let mut netlink: Vec<_> = NETLINK_IN_USE
+        .iter()
+        .map(is_other)
+        .collect::<Result<_, _>>()?;
+    netlink.push(SeccompCondition::new(
+        0,
+        SeccompCmpArgLen::Dword,
+        SeccompCmpOp::Eq,
+        NETLINK,
+    )?);
+    rules.push(SeccompRule::new(netlink)?);
     Ok(rules)
+}
+
+/// Holds where `clone(2)` would make a namespace.
+fn makes_namespaces() -> Result<Vec<SeccompRule>, BackendError> {
+    let kinds = NEW_NAMESPACES.iter();
+    kinds
+        .map(|kind| when(0, SeccompCmpOp::MaskedEq(*kind), *kind))
+        .collect()
 }
 
 /// Holds where these flags of sending say that it connects.
@@ -216,138 +281,4 @@ fn without_second_numbers() -> Vec<sock_filter> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::{
-        BPF_IN_USE, FAMILIES_IN_USE, FORBIDDEN, IOCTLS_IN_USE, MSG_FASTOPEN, PAST_LANDLOCK,
-        TELLING, filter,
-    };
-    use rustix::io::Errno;
-    use rustix::net::{AddressFamily, Protocol, SendFlags, SocketType, send, socket};
-    use rustix::process::{getpid, test_kill_process};
-    use std::io::{self, IsTerminal as _};
-    use std::num::NonZeroU32;
-    use std::os::unix::net::UnixStream;
-    use std::process::Command;
-
-    /// What comes of a call with arguments that mean nothing.
-    fn call(number: libc::c_long, first: libc::c_long) -> Result<(), i32> {
-        call_with(number, first, -1)
-    }
-
-    #[allow(unsafe_code, reason = "calls by their numbers")]
-    fn call_with(
-        number: libc::c_long,
-        first: libc::c_long,
-        second: libc::c_long,
-    ) -> Result<(), i32> {
-        // SAFETY: no argument is an address that anybody could read or write.
-        let answer = unsafe { libc::syscall(number, first, second, -1_i64, 0, 0, 0) };
-        let error = io::Error::last_os_error().raw_os_error();
-        if answer < 0 {
-            Err(error.unwrap_or_default())
-        } else {
-            Ok(())
-        }
-    }
-
-    /// Of file systems, `FIFREEZE`, `FS_IOC_SHUTDOWN`, `FS_IOC_ENABLE_VERITY` and `EXT4_IOC_SETVERSION`; the
-    /// number of `FIONBIO` with something above.
-    const FOREIGN_IOCTLS: [u64; 5] = [
-        0xc004_5877,
-        0x8004_587d,
-        0x4080_6685,
-        0x4008_6604,
-        0x8000_5421,
-    ];
-    /// Commands of `bpf(2)` that there are, and then some.
-    const BPF_COMMANDS: u64 = 48;
-
-    /// What comes of each, of a structure that is too large.
-    fn of_bpf() -> Vec<Result<(), i32>> {
-        let commands = (0..BPF_COMMANDS).map(|command| command.try_into().unwrap());
-        commands
-            .map(|command| call(libc::SYS_bpf, command))
-            .collect()
-    }
-
-    /// In a thread of its own, which nobody shares. Whoever may not use it at all is told so for each.
-    #[test]
-    fn what_is_loaded_is_used_and_nothing_more_is() {
-        let filter = filter().unwrap();
-        std::thread::spawn(move || {
-            let before = of_bpf();
-            seccompiler::apply_filter(&filter).unwrap();
-            for ((command, was), is) in (0..).zip(before).zip(of_bpf()) {
-                let expected = if BPF_IN_USE.contains(&command) {
-                    was
-                } else {
-                    Err(libc::EPERM)
-                };
-                assert_eq!(is, expected, "command {command}");
-            }
-        })
-        .join()
-        .unwrap();
-    }
-
-    /// In a thread of its own, which nobody shares.
-    #[test]
-    fn a_forbidden_call_fails_and_others_do_not() {
-        let filter = filter().unwrap();
-        std::thread::spawn(move || {
-            // What they say of such arguments themselves.
-            let own = i64::from(getpid().as_raw_nonzero().get());
-            assert_eq!(call(libc::SYS_tgkill, own), Err(libc::EINVAL));
-            seccompiler::apply_filter(&filter).unwrap();
-            let started = Command::new("/bin/true").status();
-            assert_eq!(started.unwrap_err().kind(), io::ErrorKind::PermissionDenied);
-            let killed = test_kill_process(getpid());
-            assert_eq!(killed, Err(Errno::PERM));
-            for number in FORBIDDEN {
-                assert_eq!(call(*number, -1), Err(libc::EPERM), "call {number}");
-            }
-            // Of others: not even whether they are there.
-            assert_eq!(call(libc::SYS_tgkill, own + 1), Err(libc::EPERM));
-            assert_eq!(call(libc::SYS_tgkill, own), Err(libc::EINVAL));
-            let file = std::fs::File::open("/dev/null").unwrap();
-            assert!(rustix::io::fcntl_getfd(&file).is_ok());
-            for command in TELLING {
-                let asked = call_with(libc::SYS_fcntl, -1, command.try_into().unwrap());
-                assert_eq!(asked, Err(libc::EPERM), "{command:x}");
-            }
-            for number in (0..=0xffff).chain(FOREIGN_IOCTLS).chain(IOCTLS_IN_USE) {
-                let asked = call_with(libc::SYS_ioctl, -1, number.try_into().unwrap());
-                let is_in_use = IOCTLS_IN_USE.contains(&number);
-                let expected = if is_in_use { libc::EBADF } else { libc::EPERM };
-                assert_eq!(asked, Err(expected), "ioctl {number:x}");
-            }
-            UnixStream::pair().unwrap().0.set_nonblocking(true).unwrap();
-            assert!(!std::fs::File::open("/dev/null").unwrap().is_terminal());
-            assert_eq!(call(libc::SYS_prlimit64, own), Err(libc::EPERM));
-            let socket = |protocol| socket(AddressFamily::INET, SocketType::STREAM, protocol);
-            for number in PAST_LANDLOCK {
-                let protocol = NonZeroU32::new(number.try_into().unwrap());
-                let made = socket(protocol.map(Protocol::from_raw));
-                assert_eq!(made.map(drop), Err(Errno::PERM), "{number}");
-            }
-            for family in 0..100 {
-                let made = call_with(libc::SYS_socket, family, -1);
-                let is_in_use = FAMILIES_IN_USE.contains(&family.unsigned_abs());
-                assert_eq!(made == Err(libc::EPERM), !is_in_use, "family {family}");
-            }
-            let tcp = socket(None).unwrap();
-            let opens = SendFlags::from_bits_retain(MSG_FASTOPEN.try_into().unwrap());
-            assert_eq!(send(&tcp, &[], opens), Err(Errno::PERM));
-            assert_ne!(send(&tcp, &[], SendFlags::empty()), Err(Errno::PERM));
-            rustix::process::getrlimit(rustix::process::Resource::Nofile);
-            if cfg!(target_arch = "x86_64") {
-                let second = 0x4000_0000 | libc::SYS_getppid;
-                assert_eq!(call(second, 0), Err(libc::EPERM));
-            }
-            assert_eq!(call(libc::SYS_getppid, 0), Ok(()));
-            assert!(std::fs::read("/proc/self/status").is_ok());
-        })
-        .join()
-        .unwrap();
-    }
-}
+mod tests;

@@ -75,7 +75,16 @@ impl Engine {
         let holding_ours = holding_ours
             .map(|slot| self.peers.get(*slot))
             .filter(|peer| held_of_ours(peer) > 0);
+        // Whoever comes back with less than a hoard may be limited, too.
+        let is_back = |slot: &u32| {
+            let is_flagged = self.suspects.flagged.contains(slot);
+            let is_crowd = self.suspects.crowds.contains(slot) && !is_flagged;
+            let is_holding = is_flagged && (may_hoard || held_of_ours(self.peers.get(*slot)) > 0);
+            !is_crowd && !is_holding
+        };
+        let back = self.back(may_fence_off).filter(is_back);
         let peers = peers.chain(holding_ours);
+        let peers = peers.chain(back.map(|slot| self.peers.get(slot)));
         // Whoever is due now is due soon.
         let is_suspect = |peer: &Peer, due| {
             let since = may_fence_off.get(&peer.address).copied();
@@ -102,10 +111,34 @@ impl Engine {
         wanted.chain(networks).collect()
     }
 
-    /// Whether somebody is not accused of a hoard for no other reason than that he was not counted lately.
+    /// Whether somebody is not accused of a hoard for no other reason than that he was not counted lately, or cannot
+    /// be limited by the guard, which he may be since then.
     #[must_use]
-    pub fn awaits_census(&self) -> bool {
+    pub fn awaits_census(&self, may_fence_off: &HashMap<PeerAddress, MonotonicTime>) -> bool {
+        let mut back = self.back(may_fence_off);
         !self.suspects.uncounted.is_empty()
+            || back.any(|slot| {
+                let peer = self.peers.get(slot);
+                self.is_cut_due(peer, may_fence_off.get(&peer.address).copied())
+            })
+    }
+
+    /// Slots of those of these peers that have connections.
+    fn back(
+        &self,
+        may_fence_off: &HashMap<PeerAddress, MonotonicTime>,
+    ) -> impl Iterator<Item = u32> {
+        let known = may_fence_off
+            .keys()
+            .filter_map(|peer| self.peers.find(peer));
+        known.filter(|slot| self.peers.get(*slot).connections.len() > 0)
+    }
+
+    /// Whether it is to be asked at once what a limit or a block would cut, which may come since then.
+    fn is_cut_due(&self, peer: &Peer, may_be_fenced_off: Option<MonotonicTime>) -> bool {
+        may_be_fenced_off.is_some_and(|since| {
+            peer.verdicts.sharing.is_cut_due(since) && self.comes_by_our_way(peer)
+        })
     }
 
     fn wanted(&self, suspect: Suspect, peers: &[&Peer]) -> CensusWanted {
@@ -193,14 +226,17 @@ impl Engine {
         };
         let sharing = &peer.verdicts.sharing;
         // The question is asked again and again, and most have been counted.
-        let is_cut_due = may_be_fenced_off.is_some_and(|since| sharing.is_cut_due(since, due));
-        if !is_cut_due && !sharing.is_due(stalled, stake, due) && !self.has_come_by_our_way(peer) {
+        let is_due = sharing.is_due(stalled, stake, due)
+            || self.has_come_by_our_way(peer)
+            || self.is_cut_due(peer, may_be_fenced_off);
+        if !is_due {
             return false;
         }
         // A backend of ours with many connections is no client that may turn out to hold them.
         let is_crowd = peer.direction != Direction::Outbound
             && u64::from(peer.connections.len()) >= self.settings.detect.hoard_connections;
-        (stalled > 0 || is_crowd) && !self.settings.trusted.touch(&peer.address)
+        let is_back = may_be_fenced_off.is_some();
+        (stalled > 0 || is_crowd || is_back) && !self.settings.trusted.touch(&peer.address)
     }
 
     /// Whether a peer that was counted elsewhere alone has connections that come by our way in by now.

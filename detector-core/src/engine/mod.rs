@@ -83,7 +83,7 @@ struct Suspects {
     flagged: BTreeSet<u32>,
     /// Slots of peers with as many tracked connections as make a hoard.
     crowds: BTreeSet<u32>,
-    /// Slots of peers that hoard and are not accused before the kernel has told of their other connections.
+    /// Slots of peers that hoard and are accused once the kernel has told of their other connections, if it can.
     uncounted: BTreeSet<u32>,
     /// Networks whose peers may hoard together, and what is known of the others there.
     networks: BTreeMap<Network, Neighbours>,

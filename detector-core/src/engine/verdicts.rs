@@ -25,7 +25,8 @@ impl Engine {
         let (now, path_signs) = (self.clock.now, self.path_signs());
         let evidence = self.evidence(self.peers.get(peer_slot));
         let found = verdict::judge(&evidence);
-        if evidence.waits_for_count() {
+        let has_failed = self.peers.get(peer_slot).verdicts.sharing.has_failed();
+        if evidence.waits_for_count() && !evidence.recovers() && !has_failed {
             self.suspects.uncounted.insert(peer_slot);
         } else {
             self.suspects.uncounted.remove(&peer_slot);

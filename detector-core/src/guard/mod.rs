@@ -3,7 +3,7 @@
 //! In: how pressed the host is, and which peers hold connections below the drain floor. Out: steps,
 //! the cheapest first: reset what has been stalled for longest; where a peer that is accused comes
 //! back after that, all at once or one by one, limit its new connections; where it comes back even so,
-//! block it. Never: a step
+//! block it. Of those due at once a limit or a block comes before resets. Never: a step
 //! without pressure, beyond the budget of a minute, or on a peer that is to be spared; a limit or a
 //! block of a peer that is not accused, whose other connections were not counted, or that holds nothing
 //! where a limit or a block would meet it.
@@ -24,8 +24,10 @@ use std::collections::HashMap;
 const REMEMBERED_NS: u64 = 900 * SECOND_NS;
 /// Peers remembered at most; the one whose last step is oldest is forgotten first.
 const REMEMBERED: usize = 4_096;
-/// A reset that has not ended a connection is tried again after so long.
+/// A reset that has not ended a connection is tried again after so long, and each time after twice as long,
 const TRY_AGAIN_NS: u64 = 60 * SECOND_NS;
+/// so many times. What cannot be reset comes after everything else, so that it does not use up the budget.
+const TRY_AGAIN_DOUBLINGS: u32 = 3;
 /// Connections with which a peer comes back count together for so long.
 const RETURN_NS: u64 = 60 * SECOND_NS;
 /// Connections of peers that are not accused that are reset in one round: the next round sees
@@ -89,16 +91,6 @@ pub struct GuardSuspect {
     pub stalled: Vec<StalledConnection>,
 }
 
-/// Puts whoever has held anything for longest first, and of each what it has.
-fn take_turns(suspects: &mut [GuardSuspect]) {
-    for suspect in &mut *suspects {
-        suspect
-            .stalled
-            .sort_unstable_by_key(StalledConnection::turn);
-    }
-    suspects.sort_by_key(|suspect| suspect.stalled.first().map(StalledConnection::turn));
-}
-
 /// One step to be taken.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Step {
@@ -122,11 +114,33 @@ struct Past {
     since: Option<MonotonicTime>,
     /// Connections with which it has come back, no more than make a return, and when that was seen.
     returned: HashMap<ConnectionId, MonotonicTime>,
-    /// Connections that were to be reset, and when.
-    tried: HashMap<ConnectionId, MonotonicTime>,
+    /// Connections that were to be reset.
+    tried: HashMap<ConnectionId, Tried>,
+}
+
+/// A connection that was to be reset.
+#[derive(Clone, Copy, Debug)]
+struct Tried {
+    at: MonotonicTime,
+    /// How often before.
+    before: u32,
+}
+
+impl Tried {
+    /// When it is to be tried again, if it is still there.
+    fn again_at(self) -> MonotonicTime {
+        let doublings = self.before.min(TRY_AGAIN_DOUBLINGS);
+        self.at.plus_ns(TRY_AGAIN_NS << doublings)
+    }
 }
 
 impl Past {
+    /// When this very connection was to be reset: a new one may have the ends of an old one.
+    fn tried(&self, each: &StalledConnection) -> Option<Tried> {
+        let tried = self.tried.get(&each.connection).copied();
+        tried.filter(|tried| each.first_seen <= tried.at)
+    }
+
     /// Notes with which of these connections the peer has come back where a limit or a block would meet it;
     /// whether that makes a return.
     fn note_returns(
@@ -172,7 +186,7 @@ impl Guard {
     ) -> Vec<Step> {
         self.forget_old(now);
         suspects.retain(|suspect| !spares(&suspect.peer));
-        take_turns(&mut suspects);
+        self.take_turns(&mut suspects);
         let mut steps = Vec::new();
         // With what could not be reset, too: what this would cut may have been told since.
         for suspect in suspects.iter().filter(|suspect| suspect.is_accused) {
@@ -182,7 +196,6 @@ impl Guard {
             self.leave_untried(suspect, now);
         }
         suspects.retain(|suspect| !suspect.stalled.is_empty());
-        take_turns(&mut suspects);
         let (accused, others): (Vec<_>, Vec<_>) =
             suspects.into_iter().partition(|suspect| suspect.is_accused);
         for suspect in &accused {
@@ -218,11 +231,26 @@ impl Guard {
         let Some(past) = self.past.get(&suspect.peer) else {
             return;
         };
-        suspect.stalled.retain(|each| {
-            let tried = past.tried.get(&each.connection);
-            // A new connection may have the ends of an old one.
-            let tried = tried.filter(|tried| each.first_seen <= **tried);
-            tried.is_none_or(|tried| now.since_ns(*tried) >= TRY_AGAIN_NS)
+        let is_due = |tried: Tried| tried.again_at() <= now;
+        suspect
+            .stalled
+            .retain(|each| past.tried(each).is_none_or(is_due));
+    }
+
+    /// Puts whoever has held anything for longest first, and of each what it has; what was tried in vain last.
+    fn take_turns(&self, suspects: &mut [GuardSuspect]) {
+        let turn = |peer: &PeerAddress, each: &StalledConnection| {
+            let past = self.past.get(peer);
+            let was_tried = past.is_some_and(|past| past.tried(each).is_some());
+            (was_tried, each.turn())
+        };
+        for suspect in &mut *suspects {
+            let peer = suspect.peer;
+            suspect.stalled.sort_by_cached_key(|each| turn(&peer, each));
+        }
+        suspects.sort_by_cached_key(|suspect| {
+            let first = suspect.stalled.first();
+            first.map(|each| turn(&suspect.peer, each))
         });
     }
 
@@ -267,7 +295,7 @@ impl Guard {
         let left = self.resets.left(settings.resets_per_minute, now);
         let at_most = at_most.min(usize::try_from(left).unwrap_or(usize::MAX));
         let longest = suspect.stalled.iter().take(at_most);
-        let connections: Vec<_> = longest.map(|each| each.connection).collect();
+        let connections: Vec<_> = longest.clone().map(|each| each.connection).collect();
         if connections.is_empty() {
             return None;
         }
@@ -285,9 +313,12 @@ impl Guard {
             past.since.get_or_insert(now);
         }
         past.tried
-            .retain(|_, tried| now.since_ns(*tried) < TRY_AGAIN_NS);
-        past.tried
-            .extend(connections.iter().map(|connection| (*connection, now)));
+            .retain(|_, tried| now.since_ns(tried.at) < REMEMBERED_NS);
+        for each in longest {
+            let before = past.tried(each).map_or(0, |tried| tried.before + 1);
+            past.tried
+                .insert(each.connection, Tried { at: now, before });
+        }
         Some(Step {
             peer: suspect.peer,
             act: GuardAct::Reset,

@@ -259,6 +259,33 @@ fn what_was_to_be_reset_counts_as_a_return_once_it_is_known_what_a_limit_would_c
     assert!(guard.may_fence_off(at(112 + 900)).is_empty());
 }
 
+/// Orphans that linger, or sockets of a container that cannot be entered.
+#[test]
+fn what_cannot_be_reset_does_not_use_up_the_budget_of_others() {
+    let budget = SETTINGS.resets_per_minute;
+    let unclosable = || suspect(1, true, 0..50, 10);
+    let mut guard = Guard::default();
+    let mut tried = Vec::new();
+    for second in (100..1_000).step_by(10) {
+        let steps = decide(&mut guard, second, vec![unclosable()]);
+        tried.extend((!steps.is_empty()).then_some(second));
+        let resets: usize = steps.iter().map(|step| step.connections.len()).sum();
+        assert!(resets as u64 <= budget);
+    }
+    assert_eq!(tried, [100, 160, 280, 520]);
+    // When it is due again somebody else has come.
+    let steps = decide(
+        &mut guard,
+        1_000,
+        vec![unclosable(), suspect(2, true, 0..50, 990)],
+    );
+    let hit: Vec<_> = steps
+        .iter()
+        .map(|step| (step.peer, step.connections.len()))
+        .collect();
+    assert_eq!(hit, [(peer(2), 50)]);
+}
+
 /// One that is played in a network that somebody has laid out for himself.
 fn laid_out_elsewhere(last: u8, ports: std::ops::Range<u16>, since: u64) -> GuardSuspect {
     let mut suspect = suspect(last, true, ports, since);

@@ -51,6 +51,8 @@ pub struct Census {
     /// those that were sent nothing and have sent more than a request. `None` unless all were looked at, one by
     /// one, in each network namespace that is on that way.
     pub would_be_cut: Option<u64>,
+    /// Whether all those network namespaces were to be asked.
+    pub was_asked_everywhere: bool,
     /// Whether none of these came by our way in: then nobody knows of any that do.
     pub is_elsewhere: bool,
 }

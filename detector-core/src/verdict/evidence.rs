@@ -221,7 +221,7 @@ impl PeerEvidence {
             && (self.are_neighbours_fresh || !self.holds_with_network())
     }
 
-    /// Whether it would be accused, had the kernel told lately of all connections, and no others behaved.
+    /// Whether it may be accused of a hoard once the kernel has told lately of all connections.
     pub(crate) fn waits_for_count(&self) -> bool {
         let is_excused = self.is_trusted || self.is_shared() || self.neighbours_behave();
         self.holds_a_hoard() && !is_excused && !self.is_counted()

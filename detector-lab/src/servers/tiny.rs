@@ -15,7 +15,7 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::unistd::{Pid, gettid};
 use socket2::{Domain, Protocol, SockRef, Socket, Type};
 use std::collections::HashMap;
-use std::io::{BufRead, BufReader, PipeReader, PipeWriter, Read, Write, pipe};
+use std::io::{BufRead, BufReader, ErrorKind, PipeReader, PipeWriter, Read, Write, pipe};
 use std::net::{IpAddr, Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::os::fd::AsFd;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -135,9 +135,19 @@ fn accept(
     let streams = Streams::new(Mutex::new(Some(Vec::new())));
     let mut threads = Vec::new();
     while waits_until_ready(listener, over).is_ok() {
-        // Whoever was there may have gone again.
-        let Ok((stream, client)) = listener.accept() else {
-            continue;
+        let (stream, client) = match listener.accept() {
+            Ok(accepted) => accepted,
+            // Whoever was there has gone again.
+            Err(error)
+                if matches!(
+                    error.kind(),
+                    ErrorKind::WouldBlock | ErrorKind::Interrupted | ErrorKind::ConnectionAborted
+                ) =>
+            {
+                continue;
+            }
+            // Nobody is served any more, as every story notices that waits for an answer.
+            Err(_) => break,
         };
         let (streams, closed) = (Arc::clone(&streams), Arc::clone(closed));
         let (workers, over) = (Arc::clone(workers), Arc::clone(over));

@@ -132,27 +132,29 @@ fn come_back_until(
     act: &str,
     is_dry: bool,
 ) -> Result<(Value, Vec<KernelPeer>)> {
-    let mut acts = Vec::new();
+    let before = steps(agent, attacker)?.len();
+    let mut seen = before;
     for _ in 0..RETURNS {
-        let before = steps(agent, attacker)?.len();
         let held = hoard(story, attacker, server, CLIENTS)?;
         let taken = expect::until("the guard acts", JUDGED, || {
-            let taken = steps(agent, attacker)?.split_off(before);
-            Ok((!taken.is_empty()).then_some(taken))
+            let all = steps(agent, attacker)?;
+            Ok((all.len() > seen).then_some(all))
         });
-        let taken = taken.with_context(|| {
+        let all = taken.with_context(|| {
             format!(
                 "{}\n{}",
                 agent.describe(attacker),
                 agent.log().unwrap_or_default()
             )
         })?;
-        if let Some(step) = taken.iter().find(|step| step["guard"]["act"] == act) {
+        seen = all.len();
+        let mut taken = all.iter().skip(before);
+        if let Some(step) = taken.find(|step| step["guard"]["act"] == act) {
             ensure!(step["guard"]["dry_run"] == is_dry, "{step}");
             return Ok((step.clone(), held));
         }
-        acts.extend(taken);
     }
+    let acts = steps(agent, attacker)?.split_off(before);
     bail!("it came back {RETURNS} times: {acts:?}")
 }
 

@@ -3,7 +3,7 @@
 
 use super::listener::Arrived;
 use super::watch::{PeerStory, Said, Watch};
-use super::{MAIN_ACT, THRESHOLDS, chosen, perform, set};
+use super::{MAIN_ACT, OVERTIME, THRESHOLDS, chosen, perform, set};
 use crate::agent::{AgentOptions, GuardView, everybody_but};
 use anyhow::{Context, Result};
 use detector_lab::cases::{Case, Label, is_alarm};
@@ -135,9 +135,15 @@ pub fn play_guarded(folder: &Path, listener: &Path, filter: Option<&str>) -> Res
         configuration: Some(configuration(&stages)),
         ..AgentOptions::without_configuration()
     };
-    let act = |_: &Watch| {
+    let act = |watch: &Watch| {
         std::thread::sleep(GUARDED_ACT);
-        Ok(())
+        watch.wait(OVERTIME, |said| {
+            stages.iter().all(|stage| {
+                let played = Played::of(stage, said);
+                let treated = played.treated(played.role(stage.case));
+                treated.role != Role::Attack || treated.freed_after.is_some()
+            })
+        })
     };
     let (endings, said) = perform(&stages, (folder, listener), &options, &act);
     let said = said?;

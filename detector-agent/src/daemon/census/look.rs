@@ -74,7 +74,8 @@ pub(super) struct Found {
     connections: HashMap<Key, Progress>,
     halvings: u32,
     past: Summary,
-    /// Whether it was looked for wherever a block would cut its connections.
+    /// Whether it was to be looked for wherever a block would cut its connections, and was.
+    is_asked_everywhere: bool,
     is_whole: bool,
     /// Whether it was looked for where none would be.
     is_elsewhere: bool,
@@ -135,6 +136,7 @@ impl Look {
             };
             if let Some(looked) = self.suspects.get_mut(suspect) {
                 looked.now.past = *past;
+                looked.now.is_asked_everywhere = place.is_asked_everywhere(our_way);
                 looked.now.is_whole = place.is_whole(our_way);
                 looked.now.is_elsewhere = place.is_elsewhere();
             }
@@ -316,8 +318,9 @@ pub(super) struct Compared {
     well: HashMap<Key, Ends>,
     /// See [`Looked`], as far as they are kept.
     idle_senders: u64,
-    /// Whether both looked wherever a block would cut its connections.
+    /// Whether both looked, or were to, wherever a block would cut its connections.
     is_whole: bool,
+    is_asked_everywhere: bool,
     is_elsewhere: bool,
     ended_at_first: u64,
     past: Summary,
@@ -357,6 +360,7 @@ impl Compared {
                 ended_early,
                 is_elsewhere: self.is_elsewhere,
                 would_be_cut: are_all_seen.then(|| all_well.saturating_add(self.idle_senders)),
+                was_asked_everywhere: self.is_asked_everywhere,
                 seen_well,
             },
             well,
@@ -385,6 +389,7 @@ fn compare(first: &Found, second: &Found, mut well: HashMap<Key, Ends>, lot: &Lo
         well,
         idle_senders: 0,
         is_whole: first.is_whole && second.is_whole,
+        is_asked_everywhere: first.is_asked_everywhere && second.is_asked_everywhere,
         is_elsewhere: second.is_elsewhere,
         ended_at_first: first.past.ended_well,
         past: second.past,

@@ -18,6 +18,8 @@ use crate::privilege::outside;
 use crate::state::AgentState;
 use detector_core::engine::{CensusWanted, Counted};
 use detector_core::observe::census::Suspect;
+use detector_core::observe::peer_address::PeerAddress;
+use detector_core::time::MonotonicTime;
 use look::{Compared, Found, Look, Lot};
 use places::{Known, OurWay, Place, Places};
 use std::collections::{HashMap, HashSet};
@@ -71,14 +73,7 @@ fn count_suspects(state: &AgentState, mut budget: CpuBudget) -> Result<Infallibl
     loop {
         let roused = state.doze.times_roused();
         let may_fence_off = state.guard.may_fence_off();
-        let is_awaited = !may_fence_off.is_empty()
-            || state.guard.status().pressure.is_some()
-            || state.with_engine(|engine| engine.awaits_census());
-        budget.allow(if is_awaited {
-            OF_CORE_AWAITED
-        } else {
-            SHARE.of_core
-        });
+        budget.allow(of_core(state, &may_fence_off));
         let mut pause = ROUND;
         let wanted = if budget.has_some_left() && open.has_room() {
             let before = thread_time();
@@ -105,6 +100,17 @@ fn count_suspects(state: &AgentState, mut budget: CpuBudget) -> Result<Infallibl
             state.doze.sleep_since(roused);
         }
         budget.wait(open.due_in().map_or(pause, |due| due.min(pause)))?;
+    }
+}
+
+/// How much of a core asking may take now.
+fn of_core(state: &AgentState, may_fence_off: &HashMap<PeerAddress, MonotonicTime>) -> f64 {
+    let is_awaited = state.guard.status().pressure.is_some()
+        || state.with_engine(|engine| engine.awaits_census(may_fence_off));
+    if is_awaited {
+        OF_CORE_AWAITED
+    } else {
+        SHARE.of_core
     }
 }
 
@@ -163,10 +169,15 @@ impl Open {
             }
         }
         for each in wanted {
-            places.entry(each.suspect).or_insert_with(|| {
+            let known = places.get(&each.suspect).map(Place::wanted);
+            // Where it was looked for before says nothing of what a limit would cut.
+            let may_be_newly =
+                each.may_be_fenced_off && !known.is_some_and(|known| known.may_be_fenced_off);
+            if known.is_none() || may_be_newly {
+                unconfirmed.remove(&each.suspect);
                 look.expect(each.suspect, None);
-                Place::of(each)
-            });
+                places.insert(each.suspect, Place::of(each));
+            }
         }
         take(&mut look, &places);
         self.at = Some(look.at());
@@ -268,24 +279,27 @@ mod tests {
         wanted.collect()
     }
 
+    fn seen(third: u8, is_well: bool) -> Seen {
+        Seen {
+            ends: Ends {
+                local: SocketAddr::from((Ipv4Addr::LOCALHOST, 80)),
+                remote: SocketAddr::from((address(third), 2_000)),
+            },
+            cookie: [third; 8],
+            queued_bytes: if is_well { 0 } else { 9_000 },
+            bytes_acked: 10_000,
+            bytes_received: 0,
+            segments_received: 0,
+            edge: Some(10_000),
+        }
+    }
+
     /// Each has one connection, whose peer has taken all if it `is_well`.
     fn look(open: &mut Open, state: &AgentState, thirds: &[u8], is_well: bool) -> Option<Places> {
         let mut looked_at = None;
         let are_found = open.go_on(state, wanted(thirds), |look: &mut Look, places: &Places| {
             for third in 1..9 {
-                let seen = Seen {
-                    ends: Ends {
-                        local: SocketAddr::from((Ipv4Addr::LOCALHOST, 80)),
-                        remote: SocketAddr::from((address(third), 2_000)),
-                    },
-                    cookie: [third; 8],
-                    queued_bytes: if is_well { 0 } else { 9_000 },
-                    bytes_acked: 10_000,
-                    bytes_received: 0,
-                    segments_received: 0,
-                    edge: Some(10_000),
-                };
-                look.add(suspect(third), 1, &seen);
+                look.add(suspect(third), 1, &seen(third, is_well));
             }
             looked_at = Some(places.clone());
         });
@@ -334,6 +348,28 @@ mod tests {
         for expected in [0, 1] {
             pass(&mut open, Duration::from_secs(600));
             assert!(look(&mut open, &state, &[], true).is_some());
+            assert_eq!(counted(&state), expected);
+        }
+        assert!(open.is_empty());
+    }
+
+    /// Where it was looked for before says nothing of what a limit would cut.
+    #[tokio::test]
+    async fn who_may_be_fenced_off_meanwhile_is_looked_at_anew() {
+        let (state, _pings) = state(&Config::default());
+        let mut open = Open::default();
+        look(&mut open, &state, &[1, 2], false);
+        for expected in [1, 2] {
+            pass(&mut open, BETWEEN_LOOKS);
+            let mut again = wanted(&[1]);
+            again[0].may_be_fenced_off = true;
+            let take = |look: &mut Look, places: &Places| {
+                let place = places[&suspect(1)].wanted();
+                assert!(place.may_be_fenced_off);
+                look.add(suspect(1), 1, &seen(1, false));
+                look.add(suspect(2), 1, &seen(2, false));
+            };
+            assert!(open.go_on(&state, again, take));
             assert_eq!(counted(&state), expected);
         }
         assert!(open.is_empty());

@@ -1,8 +1,9 @@
 //! Where suspects are looked for: in the network namespaces in which they have tracked connections, and, where
 //! those come by this host's way in, in others to which it leads: what behaves is not tracked.
 //!
-//! In the agent's own always. In all, whoever the guard has reset and may limit or block next: what it makes stands in
-//! front of all of them. Each costs a pass over the sockets of the whole kernel, so that verdicts do without.
+//! In the agent's own always. In all, whoever the guard has reset and may limit or block next, for what it makes stands
+//! in front of all of them, and everybody while there is pressure, under which it acts on whom a verdict accuses. Each
+//! costs a pass over the sockets of the whole kernel, so that other verdicts do without.
 
 use crate::netlink::sock_diag::Namespaces;
 use crate::state::AgentState;
@@ -37,7 +38,7 @@ impl Place {
     pub(super) fn namespaces(&self, our_way: &OurWay) -> BTreeSet<u32> {
         let own = our_way.own.iter();
         let all = our_way.all.iter().flatten();
-        let all = all.filter(|_| self.wanted.may_be_fenced_off);
+        let all = all.filter(|_| self.is_asked_everywhere(our_way));
         let others = own.chain(all).filter(|_| self.wanted.is_on_our_way);
         self.wanted
             .namespaces
@@ -47,9 +48,16 @@ impl Place {
             .collect()
     }
 
+    /// Whether all namespaces are to be asked to which our way in leads.
+    pub(super) const fn is_asked_everywhere(&self, our_way: &OurWay) -> bool {
+        self.wanted.is_on_our_way && (self.wanted.may_be_fenced_off || our_way.is_pressed)
+    }
+
     /// Whether nothing is missed that a block on our way in would cut.
-    pub(super) const fn is_whole(&self, our_way: &OurWay) -> bool {
-        self.wanted.is_on_our_way && self.wanted.may_be_fenced_off && our_way.all.is_some()
+    pub(super) fn is_whole(&self, our_way: &OurWay) -> bool {
+        let is_one = our_way.all.as_ref() == Some(&our_way.own);
+        let is_asked = is_one || self.is_asked_everywhere(our_way);
+        self.wanted.is_on_our_way && is_asked && our_way.all.is_some()
     }
 
     pub(super) const fn is_elsewhere(&self) -> bool {
@@ -69,20 +77,28 @@ pub(super) struct OurWay {
     own: BTreeSet<u32>,
     /// All, if they are asked for and known.
     all: Option<BTreeSet<u32>>,
+    /// Whether everybody is looked for in all.
+    is_pressed: bool,
 }
 
 impl OurWay {
     /// As far as it counts for these suspects.
     pub(super) fn of(state: &AgentState, known: &Namespaces, places: &Places) -> Self {
         let own: BTreeSet<u32> = known.own().into_iter().collect();
-        let mut places = places.values();
-        if !places.any(|place| place.wanted.may_be_fenced_off) {
-            return Self { own, all: None };
-        }
+        let is_pressed = state.guard.status().pressure.is_some();
+        let mut our_way = Self {
+            own,
+            all: None,
+            is_pressed,
+        };
         // What an agent makes that watches its container alone stands in front of nothing else.
         if !state.host.watched.is_host() {
-            let all = Some(own.clone());
-            return Self { own, all };
+            our_way.all = Some(our_way.own.clone());
+            return our_way;
+        }
+        let mut places = places.values();
+        if !places.any(|place| place.is_asked_everywhere(&our_way)) {
+            return our_way;
         }
         let all = known.on_our_way();
         if state.guard.unseen_namespaces.is_news(all.is_none()) {
@@ -92,8 +108,8 @@ impl OurWay {
                  host's processes in sight for it"
             );
         }
-        let all = all.cloned();
-        Self { own, all }
+        our_way.all = all.cloned();
+        our_way
     }
 
     #[cfg(test)]
@@ -101,6 +117,7 @@ impl OurWay {
         Self {
             own: BTreeSet::from([own]),
             all: all.map(|all| all.iter().copied().collect()),
+            is_pressed: false,
         }
     }
 }
@@ -131,6 +148,7 @@ mod tests {
     use crate::netlink::sock_diag::Namespaces;
     use crate::state::tests::state;
     use detector_core::engine::CensusWanted;
+    use detector_core::guard::Pressure;
     use detector_core::observe::census::Suspect;
     use detector_core::observe::peer_address::PeerAddress;
 
@@ -164,6 +182,13 @@ mod tests {
         let others = place(&[2], true, false);
         assert_eq!(asked(&others, &our_way), [1, 2]);
         assert!(!others.is_whole(&our_way));
+        // Under pressure they do not: whom they accuse the guard acts on.
+        let pressed = OurWay {
+            is_pressed: true,
+            ..our_way.clone()
+        };
+        assert_eq!(asked(&others, &pressed), [1, 2, 3]);
+        assert!(others.is_whole(&pressed));
         // Who plays an address in a network of his own is looked for there alone.
         let foreign = place(&[7], false, true);
         assert_eq!(asked(&foreign, &our_way), [7]);
@@ -180,6 +205,12 @@ mod tests {
         let all = OurWay::of(&state, &known, &places(&place(&[2], true, true)));
         assert_eq!(all.all.as_ref(), known.on_our_way());
         assert!(all.all.is_none_or(|all| all.contains(&own)));
+        state
+            .guard
+            .set_pressure(Some(Pressure::Pinned { bytes: 1 }));
+        let pressed = OurWay::of(&state, &known, &places(&place(&[2], true, false)));
+        assert!(pressed.is_pressed);
+        assert_eq!(pressed.all.as_ref(), known.on_our_way());
     }
 
     #[tokio::test]
@@ -189,7 +220,10 @@ mod tests {
         let (state, _pings) = state(&config);
         let known = Namespaces::find();
         let own = known.own().unwrap();
-        let our_way = OurWay::of(&state, &known, &places(&place(&[2], true, true)));
+        // Whoever is accused was counted there, and may be limited at once.
+        let ours = place(&[own], true, false);
+        let our_way = OurWay::of(&state, &known, &places(&ours));
         assert_eq!(our_way, OurWay::sample(own, Some(&[own])));
+        assert!(ours.is_whole(&our_way));
     }
 }

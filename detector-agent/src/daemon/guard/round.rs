@@ -62,13 +62,15 @@ pub(super) fn round(state: &AgentState) {
         guard.count_spared(reason);
     }
     let mut settings = settings;
-    if !spared.are_sessions_known && !state.actions.trusts_anybody() {
+    let are_hidden = !spared.are_sessions_known && !state.actions.trusts_anybody();
+    let is_news = guard.hidden_sessions.is_news(are_hidden);
+    if are_hidden {
         // One of them may be whoever would have to lift it; where some are trusted, it is one of those.
         settings.blocks_per_minute = 0;
-        if guard.hidden_sessions.is_news(true) {
+        if is_news {
             tracing::warn!(
-                "the guard limits and blocks nobody: the processes of others are hidden, so it is not known \
-                 who is logged in; name in [peers] trusted the networks that you come from"
+                "the guard limits and blocks nobody: the processes of others are hidden, or one of them hangs, \
+                 so it is not known who is logged in; name in [peers] trusted the networks that you come from"
             );
         }
     }

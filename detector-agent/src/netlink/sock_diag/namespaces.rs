@@ -42,6 +42,11 @@ impl Namespaces {
         }
     }
 
+    /// Those of a later moment.
+    fn again(&self) -> &[Namespace] {
+        self.again.get_or_init(namespace::find_all)
+    }
+
     fn all(&self) -> &[Namespace] {
         self.all.get_or_init(|| {
             if capability::has(Capability::SysAdmin) {
@@ -80,8 +85,9 @@ impl Namespaces {
         for each in all.iter().filter(|each| each.inode != own) {
             let is_ours = match namespace::is_on_our_way(each) {
                 Ok(is_ours) => is_ours,
-                // Nothing is left there that could be cut.
-                Err(error) if error.kind() == io::ErrorKind::NotFound => false,
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                    self.is_other_on_our_way(each.inode)?
+                }
                 Err(_) => return None,
             };
             if is_ours && may_enter {
@@ -91,6 +97,14 @@ impl Namespaces {
             }
         }
         Some(found)
+    }
+
+    /// The same of one that is not where it was found: the process may have ended, and others hold it. `None` if
+    /// that is not known.
+    fn is_other_on_our_way(&self, inode: u32) -> Option<bool> {
+        let other = self.again().iter().find(|each| each.inode == inode);
+        // Nothing is left there that could be cut.
+        other.map_or(Some(false), |other| namespace::is_on_our_way(other).ok())
     }
 
     /// Whether the agent may enter that one, if it is still there.
@@ -110,21 +124,16 @@ impl Namespaces {
         if self.all().is_empty() && self.own != Some(netns) {
             return Err(NoAnswer::NoEntry);
         }
-        for is_second in [false, true] {
-            let found = if is_second {
-                self.again.get_or_init(namespace::find_all)
-            } else {
-                self.all()
-            };
-            let Some(found) = found.iter().find(|each| each.inode == netns) else {
-                continue;
-            };
+        let it = |each: &&Namespace| each.inode == netns;
+        if let Some(found) = self.all().iter().find(it) {
             match namespace::enter(found) {
                 Ok(()) => return Ok(()),
                 Err(error) if error.kind() == io::ErrorKind::NotFound => {}
                 Err(error) => return Err(NoAnswer::Closed(error)),
             }
         }
-        Err(NoAnswer::Gone)
+        // Where it was found once more it may be there, whatever comes of it.
+        let found = self.again().iter().find(it).ok_or(NoAnswer::Gone)?;
+        namespace::enter(found).map_err(NoAnswer::Closed)
     }
 }
