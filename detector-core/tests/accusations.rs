@@ -205,11 +205,9 @@ fn who_hoards_waits_to_be_counted() {
         for port in 1..=30 {
             engine.observe(&zero_window(&remote(port), ms(1_000), ms(1_000)));
         }
-        assert!(
-            !engine.awaits_census(&nobody),
-            "nothing is stalled for long"
-        );
         engine.advance(ms(6_000), WALL);
+        assert!(!engine.awaits_census(&nobody), "it may be a pause");
+        engine.advance(ms(32_000), WALL);
         assert!(engine.awaits_census(&nobody));
         engine
     };
