@@ -4,6 +4,7 @@
 
 mod support;
 
+use detector_core::engine::Engine;
 use detector_core::observe::observation::{Observation, Reason, Totals};
 use detector_core::observe::peer_address::PeerAddress;
 use detector_core::settings::{DetectSettings, TableSettings};
@@ -31,6 +32,45 @@ fn healthy_connections_leave_before_held_and_stalled_ones() {
         .collect();
     assert_eq!(kept, ["198.51.100.1:1", "198.51.100.2:2"]);
     assert_eq!(engine.metrics().totals.connection_evictions, 6);
+}
+
+/// A local user fills the table with what he holds in a network of his own.
+#[test]
+fn what_somebody_holds_in_a_network_of_his_own_pushes_out_nobody() {
+    let mut engine = engine_with(TableSettings {
+        connections_capacity: 4,
+        ..TableSettings::default()
+    });
+    engine.advance(ms(1_000), WALL);
+    for port in 1..=4 {
+        engine.observe(&Observation {
+            is_on_our_way: false,
+            ..zero_window(&format!("203.0.113.9:{port}"), ms(1_000), ms(1_000))
+        });
+    }
+    engine.advance(ms(7_000), WALL);
+    for port in 1..=3 {
+        let seen = zero_window(&format!("198.51.100.7:{port}"), ms(6_500), ms(7_000));
+        engine.observe(&seen);
+    }
+    let ours = |engine: &Engine| {
+        let connections = engine.connections().into_iter();
+        connections
+            .filter(|each| each.remote.starts_with("198.51.100.7:"))
+            .count()
+    };
+    assert_eq!(ours(&engine), 3);
+    engine.advance(ms(13_000), WALL);
+    engine.observe(&Observation {
+        is_on_our_way: false,
+        ..zero_window("203.0.113.9:9", ms(12_000), ms(13_000))
+    });
+    assert_eq!(ours(&engine), 3);
+    let stalled = engine
+        .connections()
+        .into_iter()
+        .filter(|each| each.stall.is_some());
+    assert_eq!(stalled.count(), 3);
 }
 
 #[test]

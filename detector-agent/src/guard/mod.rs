@@ -215,12 +215,31 @@ impl AutoGuard {
 #[cfg(test)]
 mod tests {
     use super::{AutoGuard, Spared, Told};
+    use std::sync::mpsc::channel;
+    use std::time::Duration;
 
     #[test]
     fn what_is_found_each_second_is_told_once() {
         let hidden = Told::default();
         let told = [false, true, true, false, true].map(|is_so| hidden.is_news(is_so));
         assert_eq!(told, [false, true, false, false, true]);
+    }
+
+    #[test]
+    fn a_process_that_hangs_keeps_nobody_from_being_reset() {
+        let guard = AutoGuard::default();
+        let (release, hangs) = channel::<()>();
+        let look = guard
+            .sessions
+            .run("sessions", Duration::from_millis(1), move || hangs.recv());
+        assert!(look.is_err());
+        let spared = guard.spared_now().unwrap();
+        assert!(!spared.are_sessions_known);
+        assert_eq!(
+            spared.reason_of("127.0.0.1/32".parse().unwrap()),
+            Some("loopback")
+        );
+        drop(release);
     }
 
     #[test]

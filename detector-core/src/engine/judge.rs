@@ -112,9 +112,10 @@ impl Engine {
         let after = cause.map(|cause| self.counted_as(slot, cause));
         let connection = self.connections.get_mut(slot);
         let class = match cause {
+            None if !connection.is_held_up() => Class::Healthy,
+            _ if !connection.last.is_on_our_way => Class::Elsewhere,
+            None => Class::HeldUp,
             Some(_) => Class::Stalled,
-            None if connection.is_held_up() => Class::HeldUp,
-            None => Class::Healthy,
         };
         let Connection {
             stall,

@@ -1,8 +1,9 @@
 //! The table of connections that misbehaved at some time and still live.
 //!
-//! Bounded. When it is full, connections leave in this order: healthy ones, then those with
-//! queued data that is not moving, then stalled ones; within a class the least recently seen
-//! first. So a stalled connection never leaves before a healthy one.
+//! Bounded. When it is full, connections leave in this order: healthy ones, then those that do not come by our way
+//! in, of which anybody may lay out any number, then those with queued data that is not moving, then
+//! stalled ones; within a class the least recently seen first. So a stalled connection never leaves before
+//! a healthy one, and none of ours before one that somebody plays for himself.
 
 mod connection;
 
@@ -24,10 +25,12 @@ pub(crate) enum Class {
     /// Nothing queued, or moving.
     #[default]
     Healthy = 0,
+    /// Held up or stalled, in a network that somebody may have laid out for himself.
+    Elsewhere = 1,
     /// Held up, not yet for long enough to be a stall.
-    HeldUp = 1,
+    HeldUp = 2,
     /// Stalled.
-    Stalled = 2,
+    Stalled = 3,
 }
 
 /// Most room reserved at once. Memory that is reserved but not used costs nothing; growing by
@@ -49,7 +52,7 @@ pub(crate) struct Connections {
     index: HashTable<u32>,
     // Random keys: the remote end chooses ports and addresses.
     hasher: RandomState,
-    classes: [IntrusiveList; 3],
+    classes: [IntrusiveList; 4],
     netns: HashMap<u32, Namespace>,
     deadlines: Deadlines,
 }
@@ -62,7 +65,7 @@ impl Connections {
             links: Links::default(),
             index: HashTable::new(),
             hasher: RandomState::new(),
-            classes: [IntrusiveList::default(); 3],
+            classes: [IntrusiveList::default(); 4],
             netns: HashMap::new(),
             deadlines: Deadlines::default(),
         }
