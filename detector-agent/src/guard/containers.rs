@@ -9,31 +9,47 @@ use std::collections::BTreeSet;
 use std::io;
 use std::net::IpAddr;
 
+/// See the module.
+#[derive(Clone, Debug, Default)]
+pub(super) struct OfContainers {
+    pub(super) addresses: BTreeSet<IpAddr>,
+    /// Whether these are all.
+    pub(super) are_all: bool,
+}
+
 /// Asks in each, and leaves this thread in the last one. None where the agent may enter no other.
-pub(super) fn addresses() -> io::Result<BTreeSet<IpAddr>> {
+pub(super) fn addresses() -> io::Result<OfContainers> {
+    let mut found = OfContainers {
+        addresses: BTreeSet::new(),
+        are_all: true,
+    };
     if !capability::has(Capability::SysAdmin) {
-        return Ok(BTreeSet::new());
+        return Ok(found);
     }
-    let mut all = BTreeSet::new();
+    let missing = ask(namespace::find_all(), &mut found.addresses)?;
+    if !missing.is_empty() {
+        // Gone meanwhile, or held by other processes than the one by which it was found: one that changes hands
+        // each time is not known.
+        let again = namespace::find_all().into_iter();
+        let again = again.filter(|each| missing.contains(&each.inode));
+        found.are_all = ask(again.collect(), &mut found.addresses)?.is_empty();
+    }
+    Ok(found)
+}
+
+/// Returns the numbers of those that are not where they were found.
+fn ask(namespaces: Vec<Namespace>, all: &mut BTreeSet<IpAddr>) -> io::Result<BTreeSet<u32>> {
     let mut missing = BTreeSet::new();
-    for each in namespace::find_all() {
+    for each in namespaces {
         match addresses_in(&each) {
             Ok(addresses) => all.extend(addresses),
-            // Gone meanwhile, or other processes hold it than the one by which it was found.
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 missing.insert(each.inode);
             }
             Err(error) => return Err(error),
         }
     }
-    if missing.is_empty() {
-        return Ok(all);
-    }
-    let again = namespace::find_all().into_iter();
-    for each in again.filter(|each| missing.contains(&each.inode)) {
-        all.extend(addresses_in(&each)?);
-    }
-    Ok(all)
+    Ok(missing)
 }
 
 fn addresses_in(namespace: &Namespace) -> io::Result<Vec<IpAddr>> {
@@ -54,7 +70,11 @@ mod tests {
     #[test]
     fn those_of_the_own_namespace_are_among_them() {
         let own = own_addresses().unwrap();
-        let all = std::thread::spawn(addresses).join().unwrap().unwrap();
+        let all = std::thread::spawn(addresses)
+            .join()
+            .unwrap()
+            .unwrap()
+            .addresses;
         let is_known = |address| all.contains(address);
         assert!(!capability::has(Capability::SysAdmin) || own.iter().all(is_known));
     }

@@ -10,7 +10,7 @@ pub(crate) use spared::{REASONS as SPARED_REASONS, SHARED, Spared, TRUSTED, netw
 
 use crate::clock;
 use crate::config::{GuardConfig, GuardMode};
-use crate::host::sessions;
+use crate::host::sessions::{self, Sessions};
 use crate::http::Client;
 use crate::lock::lock;
 use crate::privilege::outside::Errand;
@@ -55,6 +55,7 @@ pub(crate) struct AutoGuard {
     pub(crate) old_counts: Told,
     /// Looks who is logged in.
     sessions: Errand,
+    last_sessions: Mutex<Sessions>,
     /// Looks which addresses containers have.
     containers: Errand,
     status: Mutex<GuardStatus>,
@@ -67,11 +68,6 @@ pub(crate) struct AutoGuard {
 pub(crate) struct Told(AtomicBool);
 
 impl Told {
-    /// Whether it was so at the last look.
-    pub(crate) fn is_so(&self) -> bool {
-        self.0.load(Ordering::Relaxed)
-    }
-
     /// Takes whether it is so now. Whether it is to be told.
     pub(crate) fn is_news(&self, is_so: bool) -> bool {
         !self.0.swap(is_so, Ordering::Relaxed) && is_so
@@ -159,11 +155,22 @@ impl AutoGuard {
             // A process whose memory is being changed for ever is anybody's to make: what is known of nobody keeps
             // the guard from limiting and blocking, and from nothing else.
             let sessions = self.sessions.run("sessions", PATIENCE, sessions::find);
+            let sessions = self.with_last(sessions.ok());
             let of_containers =
                 self.containers
                     .run("containers", PATIENCE, containers::addresses)?;
-            Spared::find(scrapers, sessions.unwrap_or_default(), of_containers?)
+            Spared::find(scrapers, sessions, of_containers?)
         })
+    }
+
+    /// Those that were logged in at the last look, where this one has not ended: some may be missing.
+    fn with_last(&self, sessions: Option<Sessions>) -> Sessions {
+        let mut last = lock(&self.last_sessions);
+        match sessions {
+            Some(sessions) => last.clone_from(&sessions),
+            None => last.are_all = false,
+        }
+        last.clone()
     }
 
     /// Nothing is locked meanwhile: whoever fetches the metrics is noted on the event loop.
@@ -188,9 +195,16 @@ impl AutoGuard {
         lock(&self.decisions).decide(clock::now(), settings, suspects, spares)
     }
 
-    /// Whom it has reset and may limit or block next, since when; nobody where it does neither.
-    pub(crate) fn may_fence_off(&self) -> HashMap<PeerAddress, MonotonicTime> {
-        if self.config().blocks_per_minute == 0 || self.hidden_sessions.is_so() {
+    /// Whom it has reset and may limit or block next, since when; nobody where it does neither, by its settings or
+    /// by what was known lately.
+    pub(crate) fn may_fence_off(
+        &self,
+        trusts_anybody: bool,
+    ) -> HashMap<PeerAddress, MonotonicTime> {
+        let lately = lock(&self.spared);
+        let lately = lately.as_ref().filter(|(at, _)| at.elapsed() < SPARED_FOR);
+        let may = lately.is_none_or(|(_, spared)| spared.may_fence_off(trusts_anybody));
+        if !may || self.config().blocks_per_minute == 0 {
             return HashMap::new();
         }
         lock(&self.decisions).may_fence_off(clock::now())

@@ -1,11 +1,11 @@
 //! Whom the guard never touches. Networks that the configuration trusts are no suspects at all.
 
+use super::containers::OfContainers;
 use crate::host::sessions::Sessions;
 use crate::netlink::addresses::own_addresses;
 use crate::netlink::routes::gateways;
 use detector_core::observe::peer_address::PeerAddress;
 use ipnet::IpNet;
-use std::collections::BTreeSet;
 use std::io;
 use std::net::IpAddr;
 
@@ -26,6 +26,8 @@ pub(crate) struct Spared {
     networks: Vec<(IpNet, &'static str)>,
     /// Whether all that are logged in are among them.
     pub(crate) are_sessions_known: bool,
+    /// Whether all addresses of containers are.
+    pub(crate) are_containers_known: bool,
 }
 
 impl Spared {
@@ -34,10 +36,10 @@ impl Spared {
     pub(super) fn find(
         scrapers: Vec<IpNet>,
         sessions: Sessions,
-        of_containers: BTreeSet<IpAddr>,
+        of_containers: OfContainers,
     ) -> io::Result<Self> {
         let each = |reason| move |address: IpAddr| (IpNet::from(address.to_canonical()), reason);
-        let own = own_addresses()?.into_iter().chain(of_containers);
+        let own = own_addresses()?.into_iter().chain(of_containers.addresses);
         let addresses = own.map(each("own"));
         let addresses = addresses.chain(gateways()?.into_iter().map(each("gateway")));
         let logged_in = sessions.clients.into_iter().map(each("session"));
@@ -46,7 +48,14 @@ impl Spared {
         Ok(Self {
             networks: addresses.chain(scrapers).collect(),
             are_sessions_known: sessions.are_all,
+            are_containers_known: of_containers.are_all,
         })
+    }
+
+    /// Whether somebody may be limited or blocked: not where whoever would have to lift it may be hit, who is one
+    /// of those that are trusted, if any are.
+    pub(crate) const fn may_fence_off(&self, trusts_anybody: bool) -> bool {
+        self.are_containers_known && (self.are_sessions_known || trusts_anybody)
     }
 
     /// Why this peer is spared, if it is.
@@ -73,7 +82,7 @@ pub(crate) fn network_of(peer: &PeerAddress) -> Option<IpNet> {
 
 #[cfg(test)]
 mod tests {
-    use super::Spared;
+    use super::{OfContainers, Spared};
     use crate::host::sessions;
     use detector_core::observe::peer_address::PeerAddress;
 
@@ -81,7 +90,10 @@ mod tests {
     fn a_network_is_spared_for_one_address_in_it() {
         let scraper = ["203.0.113.7/32", "2001:db8:1::/64"].map(|text| text.parse().unwrap());
         let of_containers = ["172.30.0.2", "2001:db8:3::2"].map(|text| text.parse().unwrap());
-        let of_containers = of_containers.into();
+        let of_containers = OfContainers {
+            addresses: of_containers.into(),
+            are_all: true,
+        };
         let spared = Spared::find(scraper.to_vec(), sessions::find(), of_containers).unwrap();
         for (peer, reason) in [
             ("127.0.0.9", Some("loopback")),

@@ -8,7 +8,7 @@ use crate::rules::hoard::{PEERS_IN_COMPANY, counted_part, is_hoarding};
 use crate::rules::stall::{StallClass, Usage};
 use crate::tables::peers::Peer;
 use crate::time::{MonotonicTime, SECOND_NS};
-use crate::verdict::Stake;
+use crate::verdict::{Neighbours, Stake};
 use detector_api::snapshot::{Direction, FlagKind};
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
@@ -119,7 +119,8 @@ impl Engine {
         !self.suspects.uncounted.is_empty()
             || back.any(|slot| {
                 let peer = self.peers.get(slot);
-                self.is_cut_due(peer, may_fence_off.get(&peer.address).copied())
+                let since = may_fence_off.get(&peer.address).copied();
+                !self.settings.trusted.touch(&peer.address) && self.is_cut_due(peer, since)
             })
     }
 
@@ -200,6 +201,12 @@ impl Engine {
     pub(super) fn are_neighbours_fresh(&self, peer: PeerAddress) -> bool {
         let known = Network::above(peer).and_then(|network| self.suspects.networks.get(&network));
         known.is_some_and(|neighbours| neighbours.is_fresh(self.clock.now))
+    }
+
+    /// Whether the kernel could not tell of the network above a peer when it was asked last.
+    pub(super) fn are_neighbours_unknown(&self, peer: PeerAddress) -> bool {
+        let known = Network::above(peer).and_then(|network| self.suspects.networks.get(&network));
+        known.is_some_and(Neighbours::has_failed)
     }
 
     /// All connections of the network above a peer, if the kernel has told of them.

@@ -25,7 +25,9 @@ impl Engine {
         let (now, path_signs) = (self.clock.now, self.path_signs());
         let evidence = self.evidence(self.peers.get(peer_slot));
         let found = verdict::judge(&evidence);
-        let has_failed = self.peers.get(peer_slot).verdicts.sharing.has_failed();
+        let peer = self.peers.get(peer_slot);
+        let has_failed = peer.verdicts.sharing.has_failed()
+            || evidence.holds_with_network() && self.are_neighbours_unknown(peer.address);
         if evidence.waits_for_count() && !evidence.recovers() && !has_failed {
             self.suspects.uncounted.insert(peer_slot);
         } else {

@@ -91,6 +91,16 @@ pub struct GuardSuspect {
     pub stalled: Vec<StalledConnection>,
 }
 
+/// Puts whoever has held anything for longest first, and of each what it has.
+fn take_turns(suspects: &mut [GuardSuspect]) {
+    for suspect in &mut *suspects {
+        suspect
+            .stalled
+            .sort_unstable_by_key(StalledConnection::turn);
+    }
+    suspects.sort_by_key(|suspect| suspect.stalled.first().map(StalledConnection::turn));
+}
+
 /// One step to be taken.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Step {
@@ -186,34 +196,49 @@ impl Guard {
     ) -> Vec<Step> {
         self.forget_old(now);
         suspects.retain(|suspect| !spares(&suspect.peer));
-        self.take_turns(&mut suspects);
+        take_turns(&mut suspects);
         let mut steps = Vec::new();
         // With what could not be reset, too: what this would cut may have been told since.
         for suspect in suspects.iter().filter(|suspect| suspect.is_accused) {
             steps.extend(self.fence_off(suspect, settings, now));
         }
+        let mut again = Vec::new();
         for suspect in &mut suspects {
-            self.leave_untried(suspect, now);
+            again.extend(self.take_tried(suspect, now));
         }
-        suspects.retain(|suspect| !suspect.stalled.is_empty());
+        take_turns(&mut suspects);
+        take_turns(&mut again);
+        self.reset_all(suspects, &mut steps, settings, now);
+        self.reset_all(again, &mut steps, settings, now);
+        steps
+    }
+
+    /// Resets what those hold that are accused; where nothing else is to be done, a little of what others do: what
+    /// costs an attacker alone comes first, and may be enough.
+    fn reset_all(
+        &mut self,
+        suspects: Vec<GuardSuspect>,
+        steps: &mut Vec<Step>,
+        settings: &GuardSettings,
+        now: MonotonicTime,
+    ) {
         let (accused, others): (Vec<_>, Vec<_>) =
             suspects.into_iter().partition(|suspect| suspect.is_accused);
         for suspect in &accused {
             steps.extend(self.reset(suspect, usize::MAX, settings, now));
         }
-        // What costs an attacker alone comes first, and may be enough.
-        if steps.is_empty() {
-            let mut left = GENTLY;
-            for mut suspect in others {
-                let is_old =
-                    |each: &StalledConnection| now.since_ns(each.since) >= settings.reset_after_ns;
-                suspect.stalled.retain(is_old);
-                let step = self.reset(&suspect, left, settings, now);
-                left -= step.as_ref().map_or(0, |step| step.connections.len());
-                steps.extend(step);
-            }
+        if !steps.is_empty() {
+            return;
         }
-        steps
+        let mut left = GENTLY;
+        for mut suspect in others {
+            let is_old =
+                |each: &StalledConnection| now.since_ns(each.since) >= settings.reset_after_ns;
+            suspect.stalled.retain(is_old);
+            let step = self.reset(&suspect, left, settings, now);
+            left -= step.as_ref().map_or(0, |step| step.connections.len());
+            steps.extend(step);
+        }
     }
 
     /// Peers that it has reset as attackers, and may limit or block next; since when.
@@ -226,32 +251,30 @@ impl Guard {
             .collect()
     }
 
-    /// Takes out what was to be reset lately and is still there.
-    fn leave_untried(&self, suspect: &mut GuardSuspect, now: MonotonicTime) {
-        let Some(past) = self.past.get(&suspect.peer) else {
-            return;
-        };
-        let is_due = |tried: Tried| tried.again_at() <= now;
-        suspect
-            .stalled
-            .retain(|each| past.tried(each).is_none_or(is_due));
-    }
-
-    /// Puts whoever has held anything for longest first, and of each what it has; what was tried in vain last.
-    fn take_turns(&self, suspects: &mut [GuardSuspect]) {
-        let turn = |peer: &PeerAddress, each: &StalledConnection| {
-            let past = self.past.get(peer);
-            let was_tried = past.is_some_and(|past| past.tried(each).is_some());
-            (was_tried, each.turn())
-        };
-        for suspect in &mut *suspects {
-            let peer = suspect.peer;
-            suspect.stalled.sort_by_cached_key(|each| turn(&peer, each));
+    /// Takes out what was to be reset before and is still there; returns what of it is due again.
+    fn take_tried(
+        &mut self,
+        suspect: &mut GuardSuspect,
+        now: MonotonicTime,
+    ) -> Option<GuardSuspect> {
+        let past = self.past.get_mut(&suspect.peer)?;
+        let stalled = std::mem::take(&mut suspect.stalled);
+        let (mut still, mut again) = (HashMap::new(), Vec::new());
+        for each in stalled {
+            match past.tried(&each) {
+                None => suspect.stalled.push(each),
+                Some(tried) => {
+                    still.insert(each.connection, tried);
+                    again.extend((tried.again_at() <= now).then_some(each));
+                }
+            }
         }
-        suspects.sort_by_cached_key(|suspect| {
-            let first = suspect.stalled.first();
-            first.map(|each| turn(&suspect.peer, each))
-        });
+        // Others were closed.
+        past.tried = still;
+        (!again.is_empty()).then(|| GuardSuspect {
+            stalled: again,
+            ..suspect.clone()
+        })
     }
 
     /// Limits or blocks an accused peer that has come back after a reset.
@@ -312,8 +335,6 @@ impl Guard {
         if suspect.is_accused {
             past.since.get_or_insert(now);
         }
-        past.tried
-            .retain(|_, tried| now.since_ns(tried.at) < REMEMBERED_NS);
         for each in longest {
             let before = past.tried(each).map_or(0, |tried| tried.before + 1);
             past.tried

@@ -271,10 +271,11 @@ fn what_cannot_be_reset_does_not_use_up_the_budget_of_others() {
         tried.extend((!steps.is_empty()).then_some(second));
     }
     assert_eq!(tried, [100, 160, 280, 520]);
-    // When it is due again somebody else has come.
-    let both = vec![unclosable(), suspect(2, true, 0..50, 990)];
-    let steps = decide(&mut guard, 1_000, both);
-    assert!(steps.iter().all(|step| step.peer == peer(2)) && acts(&steps)[0].1 == 50);
+    // When it is due again, with a new one before it, somebody else has come.
+    let mut first = unclosable();
+    first.stalled.extend(suspect(1, true, 99..100, 980).stalled);
+    let steps = decide(&mut guard, 1_000, vec![first, suspect(2, true, 0..49, 990)]);
+    assert_eq!(acts(&steps), [(GuardAct::Reset, 1), (GuardAct::Reset, 49)]);
 }
 
 /// One that is played in a network that somebody has laid out for himself.

@@ -201,7 +201,7 @@ impl PeerEvidence {
     }
 
     /// Whether it holds together with others of its network, and no hoard of its own.
-    const fn holds_with_network(&self) -> bool {
+    pub(crate) const fn holds_with_network(&self) -> bool {
         let has_company = self.network.is_some() || self.held_in_network.is_some();
         has_company && self.holding_connections > 0 && !self.is_blocked_hoard
     }

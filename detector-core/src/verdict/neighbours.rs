@@ -14,6 +14,8 @@ pub(crate) struct Neighbours {
     /// When the kernel is to be asked again; `None` before it was asked.
     ask_at: Option<MonotonicTime>,
     counted: Option<(Census, MonotonicTime)>,
+    /// Whether there was no answer when it was asked last.
+    has_failed: bool,
 }
 
 impl Neighbours {
@@ -22,6 +24,7 @@ impl Neighbours {
     pub(crate) fn observe(&mut self, census: Option<Census>, now: MonotonicTime) -> bool {
         let Some(census) = census else {
             self.ask_at = Some(now.plus_ns(RETRY_NS));
+            self.has_failed = true;
             // Of other connections than those that were asked for now.
             self.counted = self.counted.filter(|(before, _)| !before.is_elsewhere);
             return true;
@@ -31,7 +34,13 @@ impl Neighbours {
         }
         self.ask_at = Some(now.plus_ns(RENEW_NS));
         self.counted = Some((census, now));
+        self.has_failed = false;
         true
+    }
+
+    /// Whether the kernel could not tell when it was asked last.
+    pub(crate) const fn has_failed(&self) -> bool {
+        self.has_failed
     }
 
     /// Whether the kernel is to be asked, if peers of the network hold so many connections together:

@@ -72,18 +72,16 @@ fn count_suspects(state: &AgentState, mut budget: CpuBudget) -> Result<Infallibl
     let mut open = Open::default();
     loop {
         let roused = state.doze.times_roused();
-        let may_fence_off = state.guard.may_fence_off();
+        let before = thread_time();
+        let may_fence_off = state.guard.may_fence_off(state.actions.trusts_anybody());
         budget.allow(of_core(state, &may_fence_off));
-        let mut pause = ROUND;
         let wanted = if budget.has_some_left() && open.has_room() {
-            let before = thread_time();
-            let wanted = state.with_engine(|engine| engine.census_wanted(&may_fence_off));
-            let took = thread_time().saturating_sub(before);
-            pause = (took * TIMES_ASKED).clamp(ROUND, BETWEEN_LOOKS);
-            wanted
+            state.with_engine(|engine| engine.census_wanted(&may_fence_off))
         } else {
             Vec::new()
         };
+        let took = thread_time().saturating_sub(before);
+        let pause = (took * TIMES_ASKED).clamp(ROUND, BETWEEN_LOOKS);
         if !(wanted.is_empty() && open.is_empty()) && known.is_old() {
             known = Known::find();
         }

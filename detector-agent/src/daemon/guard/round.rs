@@ -2,7 +2,7 @@
 
 use crate::actions::{Asker, BlockOrder, Fence, ResetPlan, why_none};
 use crate::config::{GuardConfig, GuardMode};
-use crate::guard::{SHARED, TRUSTED, network_of};
+use crate::guard::{SHARED, Spared, TRUSTED, network_of};
 use crate::netlink::sock_diag::Namespaces;
 use crate::state::AgentState;
 use detector_api::actions::ResetRequest;
@@ -62,17 +62,8 @@ pub(super) fn round(state: &AgentState) {
         guard.count_spared(reason);
     }
     let mut settings = settings;
-    let are_hidden = !spared.are_sessions_known && !state.actions.trusts_anybody();
-    let is_news = guard.hidden_sessions.is_news(are_hidden);
-    if are_hidden {
-        // One of them may be whoever would have to lift it; where some are trusted, it is one of those.
+    if !may_fence_off(state, &spared) {
         settings.blocks_per_minute = 0;
-        if is_news {
-            tracing::warn!(
-                "the guard limits and blocks nobody: the processes of others are hidden, or one of them hangs, \
-                 so it is not known who is logged in; name in [peers] trusted the networks that you come from"
-            );
-        }
     }
     let spares = |peer: &_| spared.reason(peer).is_some();
     let steps = guard.decide(&settings, suspects, spares);
@@ -91,6 +82,19 @@ pub(super) fn round(state: &AgentState) {
             report(state, &step, taker.take(&step));
         }
     }
+}
+
+/// Whether somebody may be limited or blocked, as far as it is known whom to spare.
+fn may_fence_off(state: &AgentState, spared: &Spared) -> bool {
+    let may = spared.may_fence_off(state.actions.trusts_anybody());
+    if state.guard.hidden_sessions.is_news(!may) {
+        tracing::warn!(
+            "the guard limits and blocks nobody: the processes of others are hidden, or one of them hangs or \
+             gives way to another, so it is not known who is logged in and which addresses containers have; \
+             name in [peers] trusted the networks that you come from"
+        );
+    }
+    may
 }
 
 /// Whether whoever it hits is trusted by now, and so spared: nobody was when it was decided.
@@ -117,13 +121,16 @@ fn steps_that_spare(state: &AgentState, mut steps: Vec<Step>) -> Vec<Step> {
     let spared = state.guard.spared_now();
     let is_news = state.guard.unknown_at_a_step.is_news(spared.is_err());
     match spared {
-        Ok(spared) => steps.retain(|step| match spared.reason(&step.peer) {
-            Some(reason) => {
-                state.guard.count_spared(reason);
-                false
-            }
-            None => true,
-        }),
+        Ok(spared) => {
+            let may = may_fence_off(state, &spared);
+            steps.retain(|step| match spared.reason(&step.peer) {
+                Some(reason) => {
+                    state.guard.count_spared(reason);
+                    false
+                }
+                None => may || !stays(step),
+            });
+        }
         Err(error) => {
             if is_news {
                 tracing::warn!(

@@ -102,9 +102,31 @@ impl Namespaces {
     /// The same of one that is not where it was found: the process may have ended, and others hold it. `None` if
     /// that is not known.
     fn is_other_on_our_way(&self, inode: u32) -> Option<bool> {
-        let other = self.again().iter().find(|each| each.inode == inode);
-        // Nothing is left there that could be cut.
-        other.map_or(Some(false), |other| namespace::is_on_our_way(other).ok())
+        match self.elsewhere(inode, namespace::is_on_our_way) {
+            Ok(is_ours) => Some(is_ours),
+            // Nothing is left there that could be cut.
+            Err(NoAnswer::Gone) => Some(false),
+            Err(_) => None,
+        }
+    }
+
+    /// Does this with a namespace that is not where it was found, if others hold it at this moment.
+    fn elsewhere<T>(
+        &self,
+        netns: u32,
+        act: impl Fn(&Namespace) -> io::Result<T>,
+    ) -> Result<T, NoAnswer> {
+        let it = |each: &&Namespace| each.inode == netns;
+        let known = self.again().iter().find(it).ok_or(NoAnswer::Gone)?;
+        match act(known) {
+            // It was found some time ago, too.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                let all = namespace::find_all();
+                let found = all.iter().find(it).ok_or(NoAnswer::Gone)?;
+                act(found).map_err(NoAnswer::Closed)
+            }
+            done => done.map_err(NoAnswer::Closed),
+        }
     }
 
     /// Whether the agent may enter that one, if it is still there.
@@ -132,8 +154,6 @@ impl Namespaces {
                 Err(error) => return Err(NoAnswer::Closed(error)),
             }
         }
-        // Where it was found once more it may be there, whatever comes of it.
-        let found = self.again().iter().find(it).ok_or(NoAnswer::Gone)?;
-        namespace::enter(found).map_err(NoAnswer::Closed)
+        self.elsewhere(netns, namespace::enter)
     }
 }
