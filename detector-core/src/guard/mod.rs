@@ -91,16 +91,6 @@ pub struct GuardSuspect {
     pub stalled: Vec<StalledConnection>,
 }
 
-/// Puts whoever has held anything for longest first, and of each what it has.
-fn take_turns(suspects: &mut [GuardSuspect]) {
-    for suspect in &mut *suspects {
-        suspect
-            .stalled
-            .sort_unstable_by_key(StalledConnection::turn);
-    }
-    suspects.sort_by_key(|suspect| suspect.stalled.first().map(StalledConnection::turn));
-}
-
 /// One step to be taken.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Step {
@@ -359,6 +349,16 @@ impl Guard {
             self.past.remove(&peer);
         }
     }
+}
+
+/// Puts whoever has held anything for longest first, and of each what it has.
+fn take_turns(suspects: &mut [GuardSuspect]) {
+    for suspect in &mut *suspects {
+        suspect
+            .stalled
+            .sort_unstable_by_key(StalledConnection::turn);
+    }
+    suspects.sort_by_key(|suspect| suspect.stalled.first().map(StalledConnection::turn));
 }
 
 #[cfg(test)]
