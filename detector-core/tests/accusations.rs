@@ -4,7 +4,7 @@
 
 mod support;
 
-use detector_api::snapshot::{Confidence, Severity, Verdict};
+use detector_api::snapshot::{Advice, Confidence, Severity, Verdict};
 use detector_core::engine::{Counted, Engine};
 use detector_core::observe::census::{Census, Suspect};
 use detector_core::observe::observation::{
@@ -106,6 +106,51 @@ fn who_reads_on_is_no_attacker_any_more() {
     }
     engine.advance(ms(34_000), WALL);
     assert_eq!(verdict(&engine), Some(Verdict::ShrinkingPeer));
+}
+
+/// Its host has gone down: what it holds until its connections time out is told as that.
+#[test]
+fn who_falls_silent_is_no_attacker_any_more() {
+    let mut engine = accused(|port, at| zero_window(&remote(port), ms(1_000), at));
+    let at = ms(40_000);
+    engine.advance(at, WALL);
+    for port in 1..=30 {
+        engine.observe(&Observation {
+            probes_unanswered: 6,
+            backoff: 6,
+            ..zero_window(&remote(port), ms(1_000), at)
+        });
+    }
+    assert_eq!(verdict(&engine), Some(Verdict::Vanished));
+}
+
+/// Others come just before it would be accused: until it is certain that they behave, what was counted before
+/// accuses nobody.
+#[test]
+fn who_may_have_others_is_not_accused_on_an_older_count() {
+    let mut engine = engine();
+    for port in 1..=30 {
+        engine.observe(&zero_window(&remote(port), ms(1_000), ms(1_000)));
+    }
+    engine.advance(ms(20_000), WALL);
+    answer_alone(&mut engine);
+    let address = PeerAddress::of(PEER.parse().unwrap(), 64);
+    let first_pair = Counted {
+        census: Census {
+            connections: 40,
+            well: 10,
+            ..Census::default()
+        },
+        ..Counted::default()
+    };
+    assert!(!engine.set_census(Suspect::Peer(address), Some(&first_pair)));
+    engine.advance(ms(31_500), WALL);
+    assert_eq!(verdict(&engine), Some(Verdict::SlowClient));
+    let advice = engine.peer(PEER).unwrap().assessment.advice;
+    let may_limit = |advice: &Advice| matches!(advice, Advice::LimitConnections { .. });
+    assert!(!advice.iter().any(may_limit), "{advice:?}");
+    answer_alone(&mut engine);
+    assert_eq!(verdict(&engine), Some(Verdict::ZeroWindowAttack));
 }
 
 #[test]
@@ -226,25 +271,24 @@ fn who_hoards_waits_to_be_counted() {
 
 /// Twenty connections of one address over a round trip of three seconds, whose window is a segment: each
 /// takes it at once, and drains next to nothing.
-fn far_away(srtt_us: u32) -> Option<Verdict> {
-    const SEGMENT: u32 = 1_400;
+fn far_away(srtt_us: u32, segment: u32) -> Option<Verdict> {
     let mut engine = engine();
     for trip in 0..14 {
         let at = ms(1_000 + u64::from(trip) * 3_000);
         engine.advance(at, WALL);
         for port in 1..=20 {
-            let snd_una = 1 + trip * SEGMENT;
+            let snd_una = 1 + trip * segment;
             engine.observe(&Observation {
                 reason: Reason::Sweep,
                 source: Source::Sweep,
                 snd_una,
-                snd_nxt: snd_una + SEGMENT,
+                snd_nxt: snd_una + segment,
                 write_seq: snd_una + 200_000,
-                bytes_acked: u64::from(trip * SEGMENT),
-                window_bytes: SEGMENT,
-                max_window_bytes: SEGMENT,
-                edge_max: Some(snd_una + SEGMENT),
-                mss_bytes: SEGMENT,
+                bytes_acked: u64::from(trip * segment),
+                window_bytes: segment,
+                max_window_bytes: segment,
+                edge_max: Some(snd_una + segment),
+                mss_bytes: segment,
                 in_flight_segments: 1,
                 srtt_us,
                 ..healthy(&remote(port), at)
@@ -257,11 +301,13 @@ fn far_away(srtt_us: u32) -> Option<Verdict> {
 
 #[test]
 fn who_reads_at_once_from_far_away_is_no_attacker() {
-    assert_eq!(far_away(40_000), Some(Verdict::SlowReadAttack));
-    assert_ne!(far_away(3_000_000), Some(Verdict::SlowReadAttack));
+    assert_eq!(far_away(40_000, 1_400), Some(Verdict::SlowReadAttack));
+    assert_ne!(far_away(3_000_000, 1_400), Some(Verdict::SlowReadAttack));
+    // Nobody takes less than any host must.
+    assert_eq!(far_away(3_000_000, 128), Some(Verdict::SlowReadAttack));
     // Nobody is as far away as that.
     for waits_us in [9_900_000, 30_000_000] {
-        assert_eq!(far_away(waits_us), Some(Verdict::SlowReadAttack));
+        assert_eq!(far_away(waits_us, 1_400), Some(Verdict::SlowReadAttack));
     }
 }
 

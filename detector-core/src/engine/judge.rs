@@ -5,7 +5,7 @@ use super::Engine;
 use crate::rules::fingerprint::Fingerprint;
 use crate::rules::pace::PaceChange;
 use crate::rules::shrink;
-use crate::rules::stall::{self, StallChange, StallClass, Stalled};
+use crate::rules::stall::{self, Before, StallChange, StallClass, Stalled};
 use crate::tables::connections::{Class, Connection};
 use detector_api::snapshot::{FlagKind, StallCause};
 
@@ -141,7 +141,14 @@ impl Engine {
         let connection = self.connections.get(slot);
         let from = connection.progress.never_read_from(&self.settings.detect);
         let has_had_time = from.is_some_and(|from| from <= self.clock.now);
-        let recoveries = self.peers.get(connection.peer).stalls.recoveries;
+        let stalls = &self.peers.get(connection.peer).stalls;
+        let before = if stalls.renews(&self.settings.detect) {
+            Before::Renewed
+        } else if has_had_time && stalls.recoveries.count() == 0 {
+            Before::Unread
+        } else {
+            Before::MayBeRead
+        };
         let class = if connection.is_within_host == Some(true) {
             StallClass::WithinHost
         } else {
@@ -150,7 +157,7 @@ impl Engine {
                 &connection.last,
                 &connection.pace,
                 connection.direction,
-                !has_had_time || recoveries.count() > 0,
+                before,
             )
         };
         Stalled {

@@ -24,8 +24,12 @@ impl Engine {
 
     /// The socket is gone: its numbers stay with the peer, the connection leaves.
     pub(super) fn close(&mut self, slot: u32, at: MonotonicTime) {
-        if self.connections.get(slot).last.queued_bytes() == 0 {
+        let connection = self.connections.get(slot);
+        if connection.last.queued_bytes() == 0 {
             self.note_recovery(slot);
+        } else if let Some(stalled) = connection.stall.counted {
+            let peer = self.peers.get_mut(connection.peer);
+            peer.stalls.note_end(stalled, self.clock.now);
         }
         let (id, last) = self.remove(slot);
         self.recently_closed.close(&id, at, last);

@@ -61,13 +61,13 @@ impl Engine {
         self.peers.set_deadline(peer_slot, deadline);
     }
 
-    /// The time of a peer has come: forgets old shrinks and recoveries, lets the verdict go.
+    /// The time of a peer has come: forgets old shrinks and stalls, lets the verdict go.
     pub(super) fn settle_verdict(&mut self, peer_slot: u32) {
         let now = self.clock.now;
         let peer = self.peers.get_mut(peer_slot);
         let all_shrinks = peer.account.counts.shrinks;
         peer.shrinks.forget_old(all_shrinks, now);
-        peer.stalls.recoveries.forget(now);
+        peer.stalls.forget_old(now);
         let aftermath = aftermath(peer);
         if peer.verdicts.settle(&aftermath, now) {
             peer.shrinks.forget(all_shrinks);

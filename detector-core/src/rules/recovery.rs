@@ -1,8 +1,9 @@
-//! Recovery: what is remembered of a peer's stalls that have ended, above all of those that ended
-//! because it read on.
+//! Recovery: what is remembered of a peer's stalls that have ended: above all of those that ended
+//! because it read on, and of those that ended with their connections.
 
 use super::QUIET_NS;
 use super::stall::{StallChange, StallClass, Stalled};
+use crate::settings::DetectSettings;
 use crate::time::MonotonicTime;
 
 /// For how long a recovery may be remembered.
@@ -13,6 +14,8 @@ const REMEMBERED_NS: u64 = 2 * QUIET_NS;
 pub(crate) struct StallHistory {
     /// Those that ended because the peer read on.
     pub(crate) recoveries: Recoveries,
+    /// Those that ended with their connections, unread.
+    pub(crate) abandoned: Recoveries,
     /// Silences that ended with an answer.
     pub(crate) silences_ended: u64,
     /// When a stall last ended while its connection lived on.
@@ -32,6 +35,32 @@ impl StallHistory {
         self.relieved_at = Some(now);
         let was_silent = ended.class == StallClass::Unresponsive;
         self.silences_ended = self.silences_ended.saturating_add(u64::from(was_silent));
+    }
+
+    /// A connection has ended that was stalled as this, whoever ended it.
+    pub(crate) fn note_end(&mut self, stalled: Stalled, now: MonotonicTime) {
+        if stalled.class.is_unread() {
+            self.abandoned.note(now, None);
+        }
+    }
+
+    /// Whether the peer keeps a hoard by opening anew what was closed: each of its connections stalls for less than
+    /// the span over which a pace is measured, all of them together for as long as it likes.
+    pub(crate) const fn renews(&self, settings: &DetectSettings) -> bool {
+        let abandoned = self.abandoned.count();
+        abandoned >= settings.hoard_connections && abandoned > self.recoveries.count()
+    }
+
+    /// Lets go what is too old by now.
+    pub(crate) fn forget_old(&mut self, now: MonotonicTime) {
+        self.recoveries.forget(now);
+        self.abandoned.forget(now);
+    }
+
+    /// When something is next too old.
+    pub(crate) fn forgets_at(&self) -> Option<MonotonicTime> {
+        let both = [&self.recoveries, &self.abandoned];
+        both.into_iter().filter_map(Recoveries::forgets_at).min()
     }
 
     /// Forgets all but the longest.

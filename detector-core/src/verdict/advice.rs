@@ -18,7 +18,7 @@ pub(super) fn advise(evidence: &PeerEvidence, verdict: Option<Verdict>) -> Vec<A
         longest_stall_seconds: evidence.longest_stall_seconds,
     };
     // Whoever limits or blocks a shared address, or one of which that is not known, hits others.
-    let may_be_shared = evidence.is_shared() || evidence.census.is_none();
+    let may_be_shared = evidence.is_shared() || !evidence.is_counted();
     let reset_stalled = || Advice::ResetStalled {
         stalled_connections,
     };

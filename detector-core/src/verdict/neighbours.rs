@@ -14,6 +14,9 @@ pub(crate) struct Neighbours {
     /// When the kernel is to be asked again; `None` before it was asked.
     ask_at: Option<MonotonicTime>,
     counted: Option<(Census, MonotonicTime)>,
+    /// Whether the first of two pairs of looks has shown connections that are well: what was counted before
+    /// accuses nobody any more.
+    awaits_second_pair: bool,
     /// Whether there was no answer when it was asked last.
     has_failed: bool,
 }
@@ -25,11 +28,13 @@ impl Neighbours {
         let Some(census) = census else {
             self.ask_at = Some(now.plus_ns(RETRY_NS));
             self.has_failed = true;
+            self.awaits_second_pair = false;
             // Of other connections than those that were asked for now.
             self.counted = self.counted.filter(|(before, _)| !before.is_elsewhere);
             return true;
         };
-        if census.well > 0 && census.well_before.is_none() {
+        self.awaits_second_pair = census.well > 0 && census.well_before.is_none();
+        if self.awaits_second_pair {
             return false;
         }
         self.ask_at = Some(now.plus_ns(RENEW_NS));
@@ -54,8 +59,8 @@ impl Neighbours {
 
     /// Whether the kernel was asked so lately that somebody may be accused on what it said.
     pub(crate) fn is_fresh(&self, now: MonotonicTime) -> bool {
-        self.counted
-            .is_some_and(|(_, at)| now.since_ns(at) < FRESH_NS)
+        let is_lately = |(_, at)| now.since_ns(at) < FRESH_NS;
+        !self.awaits_second_pair && self.counted.is_some_and(is_lately)
     }
 
     /// The last answer that still counts.

@@ -70,6 +70,9 @@ pub(crate) struct Sharing {
     /// Whether it had none when it was asked last.
     has_failed: bool,
     counted: Option<(Census, MonotonicTime)>,
+    /// Whether the first of two pairs of looks has shown connections that are well: what was counted before
+    /// accuses nobody any more.
+    awaits_second_pair: bool,
     has_others: bool,
     /// Whether the last answer had no others, though that before it had.
     is_doubtful: bool,
@@ -88,6 +91,7 @@ impl Sharing {
             self.ask_at = Some(now.plus_ns(RETRY_NS));
             self.asked_everywhere_at = Some(now);
             self.has_failed = true;
+            self.awaits_second_pair = false;
             // Of other connections than those that were asked for now.
             self.counted = self.counted.filter(|(before, _)| !before.is_elsewhere);
             return true;
@@ -100,7 +104,9 @@ impl Sharing {
             others >= OTHERS.max(census.connections / OTHERS_PART)
         };
         let has_others = suffice(census.well_before.unwrap_or(0));
-        if !has_others && census.well_before.is_none() && suffice(census.well) {
+        self.awaits_second_pair =
+            !has_others && census.well_before.is_none() && suffice(census.well);
+        if self.awaits_second_pair {
             return false;
         }
         // Those that pause for a moment are asked for once more before they pass for gone.
@@ -190,8 +196,8 @@ impl Sharing {
 
     /// Whether the kernel was asked so lately that somebody may be accused on what it said.
     pub(crate) fn is_fresh(&self, now: MonotonicTime) -> bool {
-        self.counted
-            .is_some_and(|(_, at)| now.since_ns(at) < FRESH_NS)
+        let is_lately = |(_, at)| now.since_ns(at) < FRESH_NS;
+        !self.awaits_second_pair && self.counted.is_some_and(is_lately)
     }
 
     /// Whether others behaved lately.

@@ -122,8 +122,10 @@ impl Verdicts {
             return found;
         };
         let is_milder = !is_accusation(found.0);
+        let is_silent = matches!(found.0, Verdict::Vanished | Verdict::PathLoss);
         let has_read_on = aftermath.relieved_at >= Some(since);
-        if is_accusation(before) && is_milder && !has_read_on && !aftermath.is_excused {
+        let is_over = has_read_on || is_silent || aftermath.is_excused;
+        if is_accusation(before) && is_milder && !is_over {
             (before, Confidence::Medium)
         } else {
             found

@@ -16,8 +16,12 @@ use crate::rules::stall::{StallClass, Stalls, Usage};
 use crate::settings::DetectSettings;
 use detector_api::snapshot::Severity;
 
-/// Part of a threshold at which a peer matters enough for a warning.
-const WARNING_PART: u64 = 4;
+/// Part of the connections of a hoard from which a peer matters enough for a warning: by default seven, more
+/// than the six that one browser opens to a host, which may all be in one tunnel.
+const WARNING_CONNECTIONS_PART: u64 = 3;
+
+/// Part of its bytes: by default more than six warm downloads pin where `tcp_wmem` is the kernel's own.
+const WARNING_BYTES_PART: u64 = 2;
 
 /// Fewer stalled connections than this are never a warning by their number.
 const WARNING_CONNECTIONS_LEAST: u64 = 2;
@@ -162,13 +166,13 @@ pub(crate) const fn is_hoarding(
 
 /// How much a peer matters, by what of its stalls is no pause.
 ///
-/// Critical from the hoard thresholds; a warning from a quarter of the connections (two at
-/// least) or of the bytes. So a lone stall of a few kilobytes is `info` for ever.
+/// Critical from the hoard thresholds; a warning from a third of the connections (two at
+/// least) or half of the bytes. So a lone stall of a few kilobytes is `info` for ever.
 fn severity_of(usage: Usage, settings: &DetectSettings) -> Severity {
     if is_hoarding(usage, false, settings) {
         return Severity::Critical;
     }
-    let warning_bytes = (settings.hoard_bytes / WARNING_PART).max(1);
+    let warning_bytes = (settings.hoard_bytes / WARNING_BYTES_PART).max(1);
     if usage.stalled_connections >= warning_connections(settings)
         || usage.pinned_bytes >= warning_bytes
     {
@@ -180,7 +184,10 @@ fn severity_of(usage: Usage, settings: &DetectSettings) -> Severity {
 
 /// From how many connections a peer matters enough for a warning.
 fn warning_connections(settings: &DetectSettings) -> u64 {
-    (settings.hoard_connections / WARNING_PART).max(WARNING_CONNECTIONS_LEAST)
+    let part = settings
+        .hoard_connections
+        .div_ceil(WARNING_CONNECTIONS_PART);
+    part.max(WARNING_CONNECTIONS_LEAST)
 }
 
 #[cfg(test)]
@@ -203,10 +210,9 @@ mod tests {
         let of = |connections, bytes| severity_of(usage(connections, bytes), &settings);
         assert_eq!(of(0, 0), Severity::Info);
         assert_eq!(of(1, 4_300_000), Severity::Info);
-        assert_eq!(of(4, 0), Severity::Info);
-        assert_eq!(of(5, 0), Severity::Warning);
-        assert_eq!(of(2, 8_440_584), Severity::Info);
-        assert_eq!(of(1, 16 << 20), Severity::Warning);
+        assert_eq!(of(6, 6 * 4_220_292), Severity::Info, "one browser");
+        assert_eq!(of(7, 0), Severity::Warning);
+        assert_eq!(of(1, 32 << 20), Severity::Warning);
         assert_eq!(of(20, 0), Severity::Critical);
         assert_eq!(of(1, 64 << 20), Severity::Critical);
     }

@@ -6,6 +6,17 @@ use crate::rules::pace::Pace;
 use detector_api::bounds::NEVER_READ_BYTES;
 use detector_api::snapshot::{Direction, StallCause};
 
+/// What is known of other stalls of the same peer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Before {
+    /// It has read on after some, or may just be late.
+    MayBeRead,
+    /// It has never read on, and has had the time.
+    Unread,
+    /// A hoard of them ended unread with their connections, lately, and few were read on.
+    Renewed,
+}
+
 /// What a stalled connection is taken for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum StallClass {
@@ -50,15 +61,14 @@ impl StallClass {
     pub(crate) const COUNT: usize = Self::ALL.len();
 
     /// What a stall of this cause is taken for. Where it is not known who opened the connection, it
-    /// counts as the peer's: a host that has peers serves them. `may_be_read` says that the peer has
-    /// read on after other stalls, or may just be late.
+    /// counts as the peer's: a host that has peers serves them.
     #[inline]
     pub(crate) fn of(
         cause: StallCause,
         last: &State,
         pace: &Pace,
         direction: Direction,
-        may_be_read: bool,
+        before: Before,
     ) -> Self {
         if cause == StallCause::Unanswered {
             return if is_silent(last) {
@@ -71,7 +81,8 @@ impl StallClass {
             (true, false) => Self::Outbound,
             (true, true) => Self::OutboundBlocked,
             (false, false) if pace.drains_for_long(last) => Self::LongDrain,
-            (false, false) if !may_be_read && is_never_read(last) => Self::NeverRead,
+            (false, false) if before == Before::Renewed => Self::Blocked,
+            (false, false) if before == Before::Unread && is_never_read(last) => Self::NeverRead,
             (false, false) => Self::Paused,
             (false, true) if pace.is_read => Self::SlowRead,
             (false, true) => Self::Blocked,
@@ -98,6 +109,14 @@ impl StallClass {
     /// Whether the peer opened it and is below the drain floor.
     pub(crate) const fn is_blocked_by_peer(self) -> bool {
         matches!(self, Self::Blocked | Self::SlowRead)
+    }
+
+    /// Whether the peer opened it, and answers, and reads nothing or next to nothing.
+    pub(crate) const fn is_unread(self) -> bool {
+        matches!(
+            self,
+            Self::Paused | Self::NeverRead | Self::Blocked | Self::SlowRead
+        )
     }
 
     /// Whether we opened it.

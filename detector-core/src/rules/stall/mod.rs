@@ -10,7 +10,7 @@
 mod class;
 mod usage;
 
-pub(crate) use class::StallClass;
+pub(crate) use class::{Before, StallClass};
 pub(crate) use usage::{Stalls, Usage};
 
 use crate::observe::state::State;

@@ -105,11 +105,11 @@ impl Peer {
             .verdicts
             .ends_at(self.flags.quiet_since)
             .filter(|_| self.is_quiet());
-        let recoveries_forgotten = self.stalls.recoveries.forgets_at();
+        let stalls_forgotten = self.stalls.forgets_at();
         [
             self.shrinks.forgets_at(),
             verdict_ends,
-            recoveries_forgotten,
+            stalls_forgotten,
         ]
         .into_iter()
         .flatten()

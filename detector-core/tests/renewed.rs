@@ -1,0 +1,115 @@
+//! A hoard that is opened anew before any of its connections has been held for long.
+
+#![allow(clippy::unwrap_used, reason = "a test may fail where it stands")]
+
+mod support;
+
+use detector_api::snapshot::{Severity, Verdict};
+use detector_core::engine::{Counted, Engine};
+use detector_core::observe::census::Census;
+use detector_core::observe::observation::{Observation, Reason};
+use support::{WALL, answer_alone, census_wanted, engine, healthy, ms, zero_window};
+
+const PEER: &str = "198.51.100.7";
+const CONNECTIONS: u16 = 24;
+/// Shorter than the span over which a pace is measured.
+const HELD_MS: u64 = 25_000;
+
+fn remote(port: u16) -> String {
+    format!("{PEER}:{port}")
+}
+
+/// How the connections of each round end.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum End {
+    /// Closed with all that is queued.
+    Unread,
+    /// The peer takes everything first.
+    Read,
+}
+
+/// Four rounds of connections one after another, each held for less than a span; what the kernel is told to
+/// say of others comes from `answer`.
+fn rounds(end: End, answer: fn(&mut Engine)) -> Engine {
+    let mut engine = engine();
+    for round in 0..4_u16 {
+        let began = 1_000 + u64::from(round) * HELD_MS;
+        let ports = || (1..=CONNECTIONS).map(move |port| port + round * 100);
+        for port in ports() {
+            engine.observe(&zero_window(&remote(port), ms(began), ms(began)));
+        }
+        for later in (1_000..HELD_MS).step_by(1_000) {
+            engine.advance(ms(began + later), WALL);
+            answer(&mut engine);
+        }
+        if round == 3 {
+            return engine;
+        }
+        let at = ms(began + HELD_MS - 1);
+        for port in ports() {
+            let last = match end {
+                End::Unread => zero_window(&remote(port), ms(began), at),
+                End::Read => Observation {
+                    snd_una: 66_536,
+                    snd_nxt: 66_536,
+                    bytes_acked: 66_535,
+                    totals: zero_window(&remote(port), ms(began), at).totals,
+                    ..healthy(&remote(port), at)
+                },
+            };
+            engine.observe(&Observation {
+                reason: Reason::Closed,
+                ..last
+            });
+        }
+    }
+    engine
+}
+
+fn others_behave(engine: &mut Engine) {
+    for wanted in census_wanted(engine) {
+        let counted = Counted {
+            census: Census {
+                connections: 60,
+                well: 30,
+                well_before: Some(30),
+                ..Census::default()
+            },
+            ..Counted::default()
+        };
+        engine.set_census(wanted.suspect, Some(&counted));
+    }
+}
+
+fn verdict(engine: &Engine) -> (Option<Verdict>, Severity) {
+    let peer = engine.peer(PEER).unwrap().peer;
+    (peer.verdict, peer.severity)
+}
+
+/// A server whose timeouts are shorter than the span ends them itself; so may the peer.
+#[test]
+fn a_hoard_that_is_opened_anew_each_time_is_one() {
+    let engine = rounds(End::Unread, answer_alone);
+    assert_eq!(
+        verdict(&engine),
+        (Some(Verdict::ZeroWindowAttack), Severity::Critical)
+    );
+}
+
+#[test]
+fn pauses_that_end_are_none() {
+    let engine = rounds(End::Read, answer_alone);
+    assert_eq!(
+        verdict(&engine),
+        (Some(Verdict::SlowClient), Severity::Info)
+    );
+}
+
+#[test]
+fn among_others_who_behave_it_is_a_cost_and_no_attack() {
+    let engine = rounds(End::Unread, others_behave);
+    assert_eq!(
+        verdict(&engine),
+        (Some(Verdict::SlowClient), Severity::Critical)
+    );
+}
