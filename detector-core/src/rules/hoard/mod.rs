@@ -22,6 +22,9 @@ const WARNING_PART: u64 = 4;
 /// Fewer stalled connections than this are never a warning by their number.
 const WARNING_CONNECTIONS_LEAST: u64 = 2;
 
+/// So many connections a browser opens to one host (HTTP/1.1).
+const BROWSER_CONNECTIONS: u64 = 6;
+
 /// The hoard of one peer.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Hoard {
@@ -124,10 +127,11 @@ impl Hoard {
 }
 
 /// Fewer connections below the drain floor accuse nobody, whatever they pin: where a send buffer may grow
-/// to tens of megabytes, one or two paused downloads hold as much. Somebody accused is let off below
+/// to tens of megabytes, the paused downloads of one browser hold as much. Somebody accused is let off below
 /// three quarters.
 pub(crate) fn fewest_accused(was_accused: bool, settings: &DetectSettings) -> u64 {
-    let fewest = warning_connections(settings);
+    let more_than_a_browser = (BROWSER_CONNECTIONS + 1).min(settings.hoard_connections);
+    let fewest = more_than_a_browser.max(warning_connections(settings));
     if was_accused {
         fewest - fewest / 4
     } else {
@@ -185,7 +189,7 @@ fn warning_connections(settings: &DetectSettings) -> u64 {
 
 #[cfg(test)]
 mod tests {
-    use super::{is_hoarding, severity_of};
+    use super::{fewest_accused, is_hoarding, severity_of};
     use crate::rules::stall::Usage;
     use crate::settings::DetectSettings;
     use detector_api::snapshot::Severity;
@@ -209,6 +213,17 @@ mod tests {
         assert_eq!(of(1, 16 << 20), Severity::Warning);
         assert_eq!(of(20, 0), Severity::Critical);
         assert_eq!(of(1, 64 << 20), Severity::Critical);
+    }
+
+    #[test]
+    fn no_browser_is_accused_unless_the_operator_asks_for_it() {
+        for (hoard_connections, fewest) in [(1, 2), (2, 2), (5, 5), (20, 7), (28, 7), (100, 25)] {
+            let settings = DetectSettings {
+                hoard_connections,
+                ..DetectSettings::default()
+            };
+            assert_eq!(fewest_accused(false, &settings), fewest);
+        }
     }
 
     #[test]
