@@ -8,6 +8,7 @@
 pub mod acceptance;
 pub mod address;
 pub mod counter;
+pub mod direction;
 pub mod elsewhere;
 pub mod history;
 pub mod layout;

@@ -376,3 +376,26 @@ fn a_server_that_holds_one_of_our_connections_is_asked_for() {
         assert_eq!(peer.connections_all, Some(2 + well));
     }
 }
+
+/// Where `tcp_wmem` allows 16 MiB, the downloads that one browser has paused pin as much as a hoard.
+#[test]
+fn the_paused_downloads_of_one_browser_are_no_attack_whatever_they_pin() {
+    for (downloads, accused) in [(6, 0), (7, 1)] {
+        let mut engine = engine();
+        for second in [1, 6, 15, 24, 31, 32] {
+            let at = ms(second * 1_000);
+            engine.advance(at, WALL);
+            for port in 1..=downloads {
+                engine.observe(&Observation {
+                    pinned_bytes: 16 << 20,
+                    bytes_acked: 300_000_000,
+                    ..zero_window(&remote(port), ms(1_000), at)
+                });
+            }
+            answer_alone(&mut engine);
+        }
+        let peer = engine.peer(PEER).unwrap().peer;
+        assert_eq!(peer.severity, Severity::Critical, "its cost is as loud");
+        assert_eq!(accused_hosts(&engine), accused, "{downloads} downloads");
+    }
+}

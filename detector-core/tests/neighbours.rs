@@ -149,30 +149,62 @@ fn customers_of_one_ipv6_provider_are_one_network() {
 #[test]
 fn who_is_alike_in_several_networks_is_excused_by_neighbours_in_its_own() {
     for (peers_each, well, accused) in [(8, 0, 24), (8, 20, 0), (3, 20, 24)] {
-        let mut engine = engine();
-        let look = |engine: &mut Engine, at| {
-            engine.advance(at, WALL);
-            for number in 0..24_u8 {
-                let (network, host) = (number / peers_each, 10 + number % peers_each);
-                let remote = format!("198.51.{network}.{host}:443");
-                engine.observe(&zero_window(&remote, ms(1_000), at));
-            }
-        };
-        look(&mut engine, ms(1_000));
-        for second in [6, 15, 24, 31, 32, 33] {
-            look(&mut engine, ms(second * 1_000));
-            let is_asked = answer_network(&mut engine, well, 0);
-            assert!(
-                second > 6 || is_asked == (peers_each > 3),
-                "{peers_each} each"
-            );
-            if well > 0 && peers_each > 3 {
-                assert_eq!(accused_hosts(&engine), 0, "after {second} s");
-            }
-        }
-        let which = format!("{peers_each} each, {well} well");
-        assert_eq!(accused_hosts(&engine), accused, "{which}");
+        let address = |network, host| format!("198.51.{network}.{host}");
+        let is_asked = peers_each > 3;
+        alike_in_networks(address, (peers_each, is_asked), (well, accused));
     }
+}
+
+/// A carrier has its phones behind a few addresses of IPv4, where others of each behave. Of IPv6 each phone has a
+/// network, few of which are in one of ours: those are to it what the address was.
+#[test]
+fn phones_of_a_carrier_are_excused_by_others_of_their_network_however_few_they_are_there() {
+    for (peers_each, well, accused) in [
+        (8, 0, 24),
+        (8, 20, 0),
+        (3, 20, 0),
+        (1, 20, 0),
+        (1, 9, 24),
+        (1, 0, 24),
+    ] {
+        let phone = |network, host| format!("[2001:db8:{network}:{host}::1]");
+        alike_in_networks(phone, (peers_each, true), (well, accused));
+    }
+}
+
+/// Behind a translator an address is one of IPv4, and its network is one of that.
+#[test]
+fn few_of_a_network_behind_a_translator_are_no_company() {
+    let address = |network, host| format!("[64:ff9b::198.51.{network}.{host}]");
+    alike_in_networks(address, (3, false), (20, 24));
+}
+
+/// Twenty-four addresses, so many of each network, hold a connection each, all alike; so many others of each network
+/// are well.
+fn alike_in_networks(
+    address: impl Fn(u8, u8) -> String,
+    (peers_each, is_asked): (u8, bool),
+    (well, accused): (u64, usize),
+) {
+    let mut engine = engine();
+    let which = format!("{}: {peers_each} each, {well} well", address(0, 10));
+    let look = |engine: &mut Engine, at| {
+        engine.advance(at, WALL);
+        for number in 0..24_u8 {
+            let remote = address(number / peers_each, 10 + number % peers_each);
+            engine.observe(&zero_window(&format!("{remote}:443"), ms(1_000), at));
+        }
+    };
+    look(&mut engine, ms(1_000));
+    for second in [6, 15, 24, 31, 32, 33] {
+        look(&mut engine, ms(second * 1_000));
+        let was_asked = answer_network(&mut engine, well, 0);
+        assert!(second > 6 || was_asked == is_asked, "{which}");
+        if accused == 0 {
+            assert_eq!(accused_hosts(&engine), 0, "{which}, after {second} s");
+        }
+    }
+    assert_eq!(accused_hosts(&engine), accused, "{which}");
 }
 
 #[test]

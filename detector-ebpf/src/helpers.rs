@@ -3,10 +3,11 @@
 use crate::connection::pending::Pending;
 use crate::globals::global;
 use crate::kernel_memory::KernelPointer;
-use crate::maps::{PENDING, RECORDS, VICTIMS};
+use crate::maps::{OPENED, PENDING, RECORDS, VICTIMS};
 use crate::record_pointer::RecordPointer;
 use aya_ebpf::helpers::{bpf_ktime_get_ns, bpf_probe_read_kernel, generated};
 use aya_ebpf::programs::BtfTracePointContext;
+use detector_common::direction::Opened;
 use detector_common::names;
 use detector_common::record::{ConnectionKey, ConnectionRecord};
 use detector_common::victim::VictimRecord;
@@ -81,6 +82,13 @@ pub fn pending(key: ConnectionKey) -> Option<Pending> {
     PENDING
         .get_ptr(key)
         .map(|pending| unsafe { pending.read() })
+}
+
+/// A copy of what is noted under this key of a connection that left SYN-SENT.
+#[inline(always)]
+pub fn opened(key: ConnectionKey) -> Option<Opened> {
+    // SAFETY: as above.
+    OPENED.get_ptr(key).map(|opened| unsafe { opened.read() })
 }
 
 /// The `n`th argument of a tracepoint, as a kernel pointer whose type the verifier knows.

@@ -5,6 +5,7 @@ use crate::connection::pending::{PLACES, Pending};
 use aya_ebpf::macros::map;
 use aya_ebpf::maps::{Array, HashMap, LruHashMap, PerCpuArray, RingBuf};
 use detector_common::counter::Counter;
+use detector_common::direction::Opened;
 use detector_common::elsewhere::{self, Place, PlaceKey};
 use detector_common::history::{self, AddressHistory};
 use detector_common::names;
@@ -18,9 +19,9 @@ pub static CONNECTIONS: HashMap<ConnectionKey, ConnectionRecord> =
     HashMap::with_max_entries(16_384, 0);
 
 /// Connections that we opened, from SYN-SENT to CLOSE. Under LRU the oldest go first: then the
-/// socket's own counts tell, for all but a few.
+/// socket's own counts tell, for all but a few. One that stays says which connection it is of.
 #[map(name = "det_opened")]
-pub static OPENED: LruHashMap<ConnectionKey, u8> = LruHashMap::with_max_entries(16_384, 0);
+pub static OPENED: LruHashMap<ConnectionKey, Opened> = LruHashMap::with_max_entries(16_384, 0);
 
 /// Ports on which somebody listens, or has: kept when the listener closes, for what it accepted
 /// lives on. Each sweep renews those that are there.

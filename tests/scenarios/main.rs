@@ -38,6 +38,7 @@ mod own_user;
 mod owner;
 mod past;
 mod privilege;
+mod repaired;
 mod report;
 mod restart;
 mod salami;

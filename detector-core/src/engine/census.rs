@@ -4,7 +4,7 @@
 use super::Engine;
 use crate::observe::census::{Census, Ends, Suspect};
 use crate::observe::peer_address::{Network, PeerAddress};
-use crate::rules::hoard::{PEERS_IN_COMPANY, counted_part, is_hoarding};
+use crate::rules::hoard::{are_company, counted_part, is_hoarding};
 use crate::rules::stall::{StallClass, Usage};
 use crate::tables::peers::Peer;
 use crate::time::{MonotonicTime, SECOND_NS};
@@ -179,8 +179,8 @@ impl Engine {
             all.sum = all.sum + counted_part(held, detect);
             all.by.push(peer);
         }
-        networks.retain(|_, held| {
-            is_hoarding(held.sum, true, detect) || held.by.len() as u64 >= PEERS_IN_COMPANY
+        networks.retain(|network, held| {
+            is_hoarding(held.sum, true, detect) || are_company(*network, held.by.len() as u64)
         });
         networks
     }

@@ -3,7 +3,8 @@
 use super::flags::OF_STATE;
 use super::{Engine, VerdictChange, VerdictChanges};
 use crate::ledger::seconds;
-use crate::rules::hoard::{Group, PEERS_IN_COMPANY, Spared};
+use crate::observe::peer_address::{Network, PeerAddress};
+use crate::rules::hoard::{Group, Spared, are_company};
 use crate::rules::stall::StallClass;
 use crate::tables::peers::Peer;
 use crate::time::SECOND_NS;
@@ -136,12 +137,7 @@ impl Engine {
             is_blocked_hoard: peer.hoard.is_blocked_hoard,
             network: network.and_then(accusing),
             network_cost: network.and_then(costing),
-            held_in_network: self
-                .groups
-                .network_above(peer.address)
-                .map(|group| &group.accusable)
-                .filter(|tally| tally.peers >= PEERS_IN_COMPANY)
-                .map(|tally| tally.usage.stalled_connections),
+            held_in_network: self.held_in_company(peer.address),
             alike: alike.and_then(accusing),
             alike_cost: alike.and_then(costing),
             shrunk_connections: u64::from(peer.flags.count(FlagKind::WindowShrink)),
@@ -166,6 +162,14 @@ impl Engine {
             is_trusted: self.settings.trusted.touch(&peer.address),
             ..PeerEvidence::default()
         }
+    }
+
+    /// What those hold in the network above a peer who are accused where they hoard, if they are company.
+    fn held_in_company(&self, peer: PeerAddress) -> Option<u64> {
+        let network = Network::above(peer)?;
+        let tally = &self.groups.network_above(peer)?.accusable;
+        let are_company = are_company(network, tally.peers);
+        are_company.then_some(tally.usage.stalled_connections)
     }
 
     /// What only the full weighing shows, from each connection.

@@ -77,6 +77,12 @@ impl Network {
         Self(PeerAddress::cut(address, network_length(address)))
     }
 
+    /// Whether whoever lives there has addresses of his own: of IPv6, unless a translator has put them there.
+    #[must_use]
+    pub const fn is_without_nat(self) -> bool {
+        matches!(self.0.address, IpAddr::V6(v6) if !is_translated(v6))
+    }
+
     /// All its addresses, as one.
     #[must_use]
     pub const fn range(self) -> PeerAddress {

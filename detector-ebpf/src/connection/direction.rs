@@ -2,7 +2,9 @@
 //!
 //! In this order:
 //!
-//! 1. SYN-SENT was seen.
+//! 1. SYN-SENT was seen, of this very connection: the kernel may give a later one the same key. A socket that a
+//!    program has put in its place (`TCP_REPAIR`) leaves SYN-SENT as well; of such a one nothing but 3 is
+//!    proof.
 //! 2. The socket's own counts. `bytes_acked` counts all that was acknowledged: where we opened the
 //!    connection, our SYN too, for the socket was there before the SYN was answered; an accepted
 //!    socket is made when it has been (`tcp_create_openreq_child` sets `snd_una` behind it). So the
@@ -15,9 +17,11 @@
 
 use crate::attention;
 use crate::count::count_and_log;
+use crate::helpers;
 use crate::maps::{LISTENERS, OPENED};
 use crate::record_pointer::RecordPointer;
 use crate::socket::{TcpSocket, tcp_state};
+use detector_common::direction::Counts;
 use detector_common::record::flag;
 
 /// Finds it out, unless it is known already.
@@ -32,12 +36,9 @@ pub fn refresh(record: &RecordPointer<'_>, tcp: TcpSocket) {
 /// caller's 512 bytes.
 #[inline(never)]
 fn find(tcp: TcpSocket) -> u16 {
-    if OPENED.get_ptr(tcp.key()).is_some() {
-        return flag::OUTBOUND;
-    }
-    let counted = by_counts(tcp);
-    if counted != 0 {
-        return counted;
+    let known = counts(tcp).direction(helpers::opened(tcp.key()));
+    if known != 0 {
+        return known;
     }
     if LISTENERS.get_ptr(tcp.listener_key()).is_some() {
         return flag::INBOUND;
@@ -46,42 +47,43 @@ fn find(tcp: TcpSocket) -> u16 {
 }
 
 #[inline(always)]
-fn by_counts(tcp: TcpSocket) -> u16 {
-    let Some(sent) = tcp.first_sent_bytes() else {
-        return 0;
-    };
+fn counts(tcp: TcpSocket) -> Counts {
     let is_closing = matches!(
         tcp.skc_state(),
         tcp_state::FIN_WAIT1 | tcp_state::FIN_WAIT2 | tcp_state::LAST_ACK | tcp_state::CLOSING
     );
     let snd_nxt = tcp.snd_nxt();
-    // Our FIN is no payload.
-    let fin = u32::from(is_closing && snd_nxt == tcp.write_seq());
-    let first_byte = snd_nxt.wrapping_sub(sent).wrapping_sub(fin);
-    let first_acked = tcp.snd_una().wrapping_sub(tcp.bytes_acked() as u32);
-    match first_byte.wrapping_sub(first_acked) {
-        0 => flag::INBOUND,
-        1 => flag::OUTBOUND,
-        _ => 0,
+    Counts {
+        snd_una: tcp.snd_una(),
+        snd_nxt,
+        bytes_acked: tcp.bytes_acked() as u32,
+        first_sent_bytes: tcp.first_sent_bytes(),
+        has_sent_fin: is_closing && snd_nxt == tcp.write_seq(),
     }
 }
 
 /// A connection leaves SYN-SENT for a state in which it lives.
 #[inline(always)]
-pub fn note_opened(tcp: TcpSocket) {
-    if OPENED.insert(tcp.key(), 1, 0).is_err() {
+pub fn note_opened(tcp: TcpSocket, new_state: u8) {
+    let opened = counts(tcp).note(new_state == tcp_state::ESTABLISHED);
+    if OPENED.insert(tcp.key(), opened, 0).is_err() {
         note_refusal();
     }
 }
 
 /// A connection is closed; whether we had opened it, as far as that is known. One that was accepted costs no
-/// look-up.
+/// look-up; one of which the counts say so by mistake leaves its note, which counts for no other.
 #[inline(always)]
 pub fn forget(tcp: TcpSocket) -> bool {
-    let counted = by_counts(tcp);
-    // Of others most are there.
-    let was_noted = counted != flag::INBOUND && OPENED.remove(tcp.key()).is_ok();
-    was_noted || counted == flag::OUTBOUND
+    let counts = counts(tcp);
+    if counts.by_themselves() == flag::INBOUND {
+        return false;
+    }
+    let noted = helpers::opened(tcp.key());
+    if noted.is_some() {
+        let _gone = OPENED.remove(tcp.key());
+    }
+    counts.direction(noted) == flag::OUTBOUND
 }
 
 /// A socket listens.

@@ -73,7 +73,7 @@ fn det_set_state(context: BtfTracePointContext) -> Option<()> {
 #[inline(always)]
 fn begin(tcp: TcpSocket, old_state: u8, new_state: u8) -> Option<()> {
     if old_state == tcp_state::SYN_SENT {
-        direction::note_opened(tcp);
+        direction::note_opened(tcp, new_state);
     }
     if new_state != tcp_state::ESTABLISHED {
         return None;

@@ -5,6 +5,7 @@
 //! heavy peer does not accuse its neighbours. Bounded by the connection table: a group exists only
 //! while a connection of it is blocked.
 
+use crate::observe::peer_address::Network;
 use crate::rules::stall::Usage;
 use crate::settings::DetectSettings;
 use std::collections::{HashMap, HashSet};
@@ -13,9 +14,19 @@ use std::hash::Hash;
 /// Part of the thresholds that one peer counts with at most.
 const PEER_PART: u64 = 4;
 
-/// So many peers of one network that hold something may be customers of one provider, whatever they have in
+/// Whether so many peers of one network that hold something may be customers of one provider, whatever they have in
 /// common with others: as many as a hoard of the network takes at least.
-pub(crate) const PEERS_IN_COMPANY: u64 = PEER_PART;
+///
+/// Of IPv6 each may. A carrier has a few addresses of IPv4 for all its phones, so that those who pause share theirs
+/// with others; of IPv6 it gives each phone a network of its own, and there are few who pause in each of ours.
+pub(crate) fn are_company(network: Network, peers: u64) -> bool {
+    let fewest = if network.is_without_nat() {
+        1
+    } else {
+        PEER_PART
+    };
+    peers >= fewest
+}
 
 /// One group.
 #[derive(Clone, Copy, Debug, Default)]

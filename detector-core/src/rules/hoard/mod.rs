@@ -7,7 +7,7 @@
 mod groups;
 mod together;
 
-pub(crate) use groups::{Group, PEERS_IN_COMPANY, Tally, counted_part};
+pub(crate) use groups::{Group, Tally, are_company, counted_part};
 pub(crate) use together::{Joined, Membership, PeerGroups, Spared};
 
 use crate::observe::peer_address::PeerAddress;
@@ -16,15 +16,17 @@ use crate::rules::stall::{StallClass, Stalls, Usage};
 use crate::settings::DetectSettings;
 use detector_api::snapshot::Severity;
 
-/// Part of the connections of a hoard from which a peer matters enough for a warning: by default seven, more
-/// than the six that one browser opens to a host, which may all be in one tunnel.
-const WARNING_CONNECTIONS_PART: u64 = 3;
+/// Part of the connections of a hoard from which a peer matters enough for a warning.
+const WARNING_CONNECTIONS_PART: u64 = 4;
 
-/// Part of its bytes: by default more than six warm downloads pin where `tcp_wmem` is the kernel's own.
+/// Part of its bytes: by default more than the connections of one browser pin where `tcp_wmem` is the kernel's own.
 const WARNING_BYTES_PART: u64 = 2;
 
 /// Fewer stalled connections than this are never a warning by their number.
 const WARNING_CONNECTIONS_LEAST: u64 = 2;
+
+/// So many connections a browser opens to one host (HTTP/1.1), which may all be in one tunnel.
+const BROWSER_CONNECTIONS: u64 = 6;
 
 /// The hoard of one peer.
 #[derive(Clone, Copy, Debug, Default)]
@@ -128,7 +130,7 @@ impl Hoard {
 }
 
 /// Fewer connections below the drain floor accuse nobody, whatever they pin: where a send buffer may grow
-/// to tens of megabytes, one or two paused downloads hold as much. Somebody accused is let off below
+/// to tens of megabytes, the paused downloads of one browser hold as much. Somebody accused is let off below
 /// three quarters.
 pub(crate) fn fewest_accused(was_accused: bool, settings: &DetectSettings) -> u64 {
     let fewest = warning_connections(settings);
@@ -166,8 +168,8 @@ pub(crate) const fn is_hoarding(
 
 /// How much a peer matters, by what of its stalls is no pause.
 ///
-/// Critical from the hoard thresholds; a warning from a third of the connections (two at
-/// least) or half of the bytes. So a lone stall of a few kilobytes is `info` for ever.
+/// Critical from the hoard thresholds; a warning from a quarter of the connections, if
+/// those are more than a browser opens, or half of the bytes. So a lone stall of a few kilobytes is `info` for ever.
 fn severity_of(usage: Usage, settings: &DetectSettings) -> Severity {
     if is_hoarding(usage, false, settings) {
         return Severity::Critical;
@@ -184,15 +186,14 @@ fn severity_of(usage: Usage, settings: &DetectSettings) -> Severity {
 
 /// From how many connections a peer matters enough for a warning.
 fn warning_connections(settings: &DetectSettings) -> u64 {
-    let part = settings
-        .hoard_connections
-        .div_ceil(WARNING_CONNECTIONS_PART);
-    part.max(WARNING_CONNECTIONS_LEAST)
+    let more_than_a_browser = (BROWSER_CONNECTIONS + 1).min(settings.hoard_connections);
+    let part = settings.hoard_connections / WARNING_CONNECTIONS_PART;
+    part.max(more_than_a_browser).max(WARNING_CONNECTIONS_LEAST)
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{is_hoarding, severity_of};
+    use super::{fewest_accused, is_hoarding, severity_of};
     use crate::rules::stall::Usage;
     use crate::settings::DetectSettings;
     use detector_api::snapshot::Severity;
@@ -215,6 +216,17 @@ mod tests {
         assert_eq!(of(1, 32 << 20), Severity::Warning);
         assert_eq!(of(20, 0), Severity::Critical);
         assert_eq!(of(1, 64 << 20), Severity::Critical);
+    }
+
+    #[test]
+    fn no_browser_is_accused_unless_the_operator_asks_for_it() {
+        for (hoard_connections, fewest) in [(1, 2), (2, 2), (5, 5), (20, 7), (28, 7), (100, 25)] {
+            let settings = DetectSettings {
+                hoard_connections,
+                ..DetectSettings::default()
+            };
+            assert_eq!(fewest_accused(false, &settings), fewest);
+        }
     }
 
     #[test]

@@ -106,14 +106,10 @@ impl Peer {
             .ends_at(self.flags.quiet_since)
             .filter(|_| self.is_quiet());
         let stalls_forgotten = self.stalls.forgets_at();
-        [
-            self.shrinks.forgets_at(),
-            verdict_ends,
-            stalls_forgotten,
-        ]
-        .into_iter()
-        .flatten()
-        .min()
+        [self.shrinks.forgets_at(), verdict_ends, stalls_forgotten]
+            .into_iter()
+            .flatten()
+            .min()
     }
 
     /// Keeps what the last scrape showed, before the counts change for the first time after it.
