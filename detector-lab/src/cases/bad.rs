@@ -120,6 +120,8 @@ pub(super) static LONE_PEERS: &[Case] = &[
 pub(super) static CROWDS: &[Case] = &[
     bad("hoard-address", "30 connections of one address stop reading",
         FLOODS, Like("many-slow"), hoards::of_address).selftest_as("hoard"),
+    bad("hoard-renewed", "the same, reset and opened anew each 20 s, before any of them has been held for long",
+        FLOODS, Like("renewed-read"), hoards::renewed),
     bad("hoard-no-window", "30 connections of one address offer no window from the handshake on",
         FLOODS_SWEPT, Like("slow-starters"), hoards::without_window),
     bad("hoard-small-window", "30 connections of one address offer 2 KiB from the handshake on and take no more",

@@ -7,7 +7,7 @@ use crate::servers::{ApacheModel, TinyServer};
 use crate::stage::Stage;
 use anyhow::Result;
 use std::net::SocketAddr;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// Connections from one address.
 pub(crate) fn of_address(stage: &Stage) -> Result<()> {
@@ -18,6 +18,61 @@ pub(crate) fn of_address(stage: &Stage) -> Result<()> {
     note_hoard(stage, &peers);
     stage.hold();
     Ok(())
+}
+
+/// The same for as long as it takes to be no more than a pause, again and again.
+pub(crate) fn renewed(stage: &Stage) -> Result<()> {
+    let server = stage.tiny_server()?;
+    let asked = (server.address(), LONG_ANSWER);
+    for round in 0.. {
+        let peers = stop_all(stage, asked, taken_edge(stage), renewed_places(round))?;
+        if round == 0 {
+            for peer in &peers {
+                stage.note_stall("zero-window-stall", peer);
+            }
+            note_hoard(stage, &peers);
+        }
+        if !renew(stage, &peers)? {
+            break;
+        }
+    }
+    Ok(())
+}
+
+/// Connections that are opened anew as often, once they have read all.
+pub(crate) fn renewed_and_read(stage: &Stage) -> Result<()> {
+    let server = stage.tiny_server()?;
+    let profile = stage.profile().window(taken_edge(stage));
+    for round in 0.. {
+        let mut peers = Vec::new();
+        for place in renewed_places(round) {
+            let peer = stage.crafted(place, server.address(), profile)?;
+            acts::read_all(&peer, 50_000)?;
+            peers.push(peer);
+        }
+        if !renew(stage, &peers)? {
+            break;
+        }
+    }
+    Ok(())
+}
+
+/// How long those are held; a pace is measured over half as long again.
+const RENEWED_AFTER: Duration = Duration::from_secs(20);
+
+fn renewed_places(round: u16) -> impl Iterator<Item = (u8, u8, u16)> {
+    (0..30).map(move |number| (0, 2, 40_000 + round * 30 + number))
+}
+
+/// Resets them after a while; whether the play goes on.
+fn renew(stage: &Stage, peers: &[Peer]) -> Result<bool> {
+    if !stage.pause(RENEWED_AFTER) {
+        return Ok(false);
+    }
+    for peer in peers {
+        peer.say().rst().send()?;
+    }
+    Ok(true)
 }
 
 /// Connections from one address that offer no window from the handshake on.
@@ -181,6 +236,20 @@ fn stall_all(
     edge: u32,
     places: impl Iterator<Item = (u8, u8, u16)>,
 ) -> Result<Vec<Peer>> {
+    let peers = stop_all(stage, (server, path), edge, places)?;
+    for peer in &peers {
+        stage.note_stall("zero-window-stall", peer);
+    }
+    Ok(peers)
+}
+
+/// The same; nothing is noted as due.
+fn stop_all(
+    stage: &Stage,
+    (server, path): (SocketAddr, &str),
+    edge: u32,
+    places: impl Iterator<Item = (u8, u8, u16)>,
+) -> Result<Vec<Peer>> {
     let profile = stage.profile().window(edge);
     let mut peers = Vec::new();
     for place in places {
@@ -192,7 +261,6 @@ fn stall_all(
     for peer in &peers {
         peer.wait_bytes(u64::from(edge).saturating_sub(1_460))?;
         peer.wait_closed()?;
-        stage.note_stall("zero-window-stall", peer);
     }
     Ok(peers)
 }

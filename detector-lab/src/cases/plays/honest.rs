@@ -256,12 +256,20 @@ pub(crate) fn granularity(stage: &Stage) -> Result<()> {
     Ok(())
 }
 
-/// A phone in a tunnel: everything is lost for a while, then the download goes on.
+/// Connections that a browser opens to one host.
+const OF_A_BROWSER: usize = 6;
+
+/// A browser in a tunnel: everything is lost for a while, then its downloads go on.
 pub(crate) fn tunnel(stage: &Stage) -> Result<()> {
-    let (_server, mut client) = stage.download("/bytes/2000000000", None)?;
-    let address = client.address()?.ip();
-    client.read(1_000_000)?;
-    let _reader = client.read_slowly(65_536, Duration::from_millis(5));
+    let server = stage.tiny_server()?;
+    let mut readers = Vec::new();
+    for _ in 0..OF_A_BROWSER {
+        let mut client = stage.kernel(0, server.address(), None)?;
+        client.request("/bytes/2000000000")?;
+        client.read(1_000_000)?;
+        readers.push(client.read_slowly(65_536, Duration::from_millis(5)));
+    }
+    let address = stage.peer_ip();
     stage.wait(Duration::from_secs(2))?;
     set_gone(stage.clients()?, address, true)?;
     stage.wait(Duration::from_secs(12))?;
