@@ -196,6 +196,8 @@ pub(super) static SHARED: &[Case] = &[
         SPARED, Like("office-read"), shared::office_late).on(Link),
     bad("provider", "24 addresses of one network with one paused reader each, and 24 others whose readers have read all",
         SPARED_TOGETHER, Like("provider-read"), shared::provider),
+    bad("carrier", "3 paused phones each of 8 networks of a carrier, alike, and 12 others of each that have read all: behind one address, of IPv6 each with its own",
+        SPARED_TOGETHER, Like("carrier-read"), shared::carrier).networks(shared::CARRIER),
     bad("players", "24 players alike in unrelated networks, paused once each has buffered six windows of the same film",
         (&[ZERO_WINDOW], SLOW), Like("players-on"), hoards::players).networks(hoards::ALIKE),
     bad("hoard-probed", "30 paused readers of one address, and one that reads all of an answer",

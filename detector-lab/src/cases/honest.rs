@@ -99,6 +99,8 @@ pub(super) static READERS: &[Case] = &[
         shared::cdn_read),
     honest("provider-read", "48 addresses of one network with one reader each, who has read all",
         shared::provider_read),
+    honest("carrier-read", "15 phones of each of 8 networks of a carrier, who have all read all: behind one address, of IPv6 each with its own",
+        shared::carrier_read).networks(shared::CARRIER),
     honest("players-on", "24 players alike in unrelated networks that play on to the end once each has buffered six windows of the same film",
         hoards::players_on).networks(hoards::ALIKE),
     honest("office-read", "the NAT of an office: 30 players read 40 kB/s, and 3 download",

@@ -1,5 +1,5 @@
 //! Addresses that many share, and networks: a balancer, the edges of a CDN, the NAT of an office, the
-//! customers of a provider. Some behind them have stopped reading, others go on. And who looks so: where nobody pauses, and where one attacker has
+//! customers of a provider, the phones of a carrier. Some behind them have stopped reading, others go on. And who looks so: where nobody pauses, and where one attacker has
 //! the address.
 
 use super::crafted::uneven_edge;
@@ -152,6 +152,46 @@ fn customers(stage: &Stage, paused_customers: u8) -> Result<()> {
             let reader = stage.crafted(place, server.address(), profile)?;
             acts::read_all(&reader, 50_000)?;
             peers.push(reader);
+        }
+    }
+    stage.hold();
+    Ok(())
+}
+
+/// How many networks [`carrier`] needs.
+pub(crate) const CARRIER: u8 = 8;
+
+/// A carrier's phones in several networks of its own, three of each on pause, alike in all that can be seen of them,
+/// while others of each have read all. Of IPv4 those of a network are behind one address; of IPv6 each has its own.
+pub(crate) fn carrier(stage: &Stage) -> Result<()> {
+    phones(stage, PAUSED_PHONES)
+}
+
+/// The same who have all read all.
+pub(crate) fn carrier_read(stage: &Stage) -> Result<()> {
+    phones(stage, 0)
+}
+
+const PHONES: u8 = 15;
+const PAUSED_PHONES: u8 = 3;
+
+fn phones(stage: &Stage, paused_phones: u8) -> Result<()> {
+    let server = stage.tiny_server()?;
+    let profile = stage.profile().window(edge_bytes(stage));
+    let is_behind_nat = stage.peer_ip().is_ipv4();
+    let mut peers = Vec::new();
+    for number in 0..PHONES {
+        for network in 0..CARRIER {
+            let host = if is_behind_nat { 2 } else { 2 + number };
+            let place = (network, host, 40_000 + u16::from(number));
+            // Those who read were there before.
+            if number >= PHONES - paused_phones {
+                peers.push(paused(stage, &server, place)?);
+            } else {
+                let reader = stage.crafted(place, server.address(), profile)?;
+                acts::read_all(&reader, 50_000)?;
+                peers.push(reader);
+            }
         }
     }
     stage.hold();
