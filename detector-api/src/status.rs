@@ -101,6 +101,9 @@ pub struct Privilege {
     pub no_new_privileges: bool,
     /// Whether system calls that it never makes are forbidden.
     pub seccomp: bool,
+    /// Whether `clone3(2)` is, with which it could make namespaces, and which takes a list of its own.
+    #[serde(default)]
+    pub seccomp_clone3: bool,
     /// Whether the kernel bounds which files it opens; not in threads that look at processes of others.
     #[serde(default)]
     pub landlock: bool,
@@ -145,6 +148,10 @@ pub struct Sweep {
     /// Network namespaces that went away before they were swept, since the start.
     #[serde(default)]
     pub namespaces_missed: u64,
+    /// Times one that somebody may have laid out for himself was left for a later round, since the start: those
+    /// to which this host's way in leads come first.
+    #[serde(default)]
+    pub namespaces_put_off: u64,
 }
 
 /// Records from the kernel side.

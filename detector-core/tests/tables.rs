@@ -8,6 +8,10 @@ use detector_core::engine::Engine;
 use detector_core::observe::observation::{Observation, Reason, Totals};
 use detector_core::observe::peer_address::PeerAddress;
 use detector_core::settings::{DetectSettings, TableSettings};
+use proptest::prelude::*;
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::SocketAddrV4;
+use std::ops::RangeInclusive;
 use support::{WALL, engine, engine_with, healthy, ms, zero_window};
 
 const PEER: &str = "198.51.100.7:40000";
@@ -32,6 +36,56 @@ fn healthy_connections_leave_before_held_and_stalled_ones() {
         .collect();
     assert_eq!(kept, ["198.51.100.1:1", "198.51.100.2:2"]);
     assert_eq!(engine.metrics().totals.connection_evictions, 6);
+}
+
+/// Ports of the stalled connections in the table, by the peer's last number.
+fn stalled_ports(engine: &Engine) -> BTreeMap<u8, BTreeSet<u16>> {
+    let mut of: BTreeMap<u8, BTreeSet<u16>> = BTreeMap::new();
+    for each in engine.connections() {
+        let remote: SocketAddrV4 = each.remote.parse().unwrap();
+        let ports = of.entry(remote.ip().octets()[3]).or_default();
+        ports.extend(each.stall.map(|_| remote.port()));
+    }
+    of
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(32))]
+
+    /// However many stalled connections one peer has, before or after others come, all of theirs have room; and
+    /// what he has there stays, so that it is known for how long it has been stalled.
+    #[test]
+    fn whoever_fills_the_table_loses_what_he_adds_and_others_nothing(
+        first in 100_u16..200,
+        of_others in prop::collection::vec(1_u16..16, 1..5),
+        later in 0_u16..200,
+    ) {
+        const CAPACITY: u16 = 100;
+        const HOARDER: u8 = 200;
+        let mut engine = engine_with(TableSettings {
+            connections_capacity: CAPACITY.into(),
+            ..TableSettings::default()
+        });
+        let mut hold = |host: u8, ports: RangeInclusive<u16>, at: u64| {
+            for seen in [at, at + 7_000] {
+                engine.advance(ms(seen), WALL);
+                for port in ports.clone() {
+                    let remote = format!("198.51.100.{host}:{port}");
+                    engine.observe(&zero_window(&remote, ms(at), ms(seen)));
+                }
+            }
+        };
+        hold(HOARDER, 1..=first, 1_000);
+        let times = (20_000..).step_by(10_000);
+        for ((host, count), at) in (1..).zip(&of_others).zip(times) {
+            hold(host, 1..=*count, at);
+        }
+        hold(HOARDER, 1_000..=1_000 + later, 100_000);
+        let left = CAPACITY - of_others.iter().sum::<u16>();
+        let everybodys = (1..).zip(of_others).chain([(HOARDER, left)]);
+        let expected = everybodys.map(|(host, count)| (host, (1..=count).collect()));
+        prop_assert_eq!(stalled_ports(&engine), expected.collect());
+    }
 }
 
 /// A local user fills the table with what he holds in a network of his own.

@@ -10,6 +10,7 @@ use crate::command::output;
 use crate::contents::contents;
 use crate::run::{Profile, build_agent};
 use crate::site;
+use crate::threats;
 use crate::tree;
 
 /// Chapters of `detector docs`, and the page under docs/ that each makes.
@@ -64,6 +65,7 @@ pub(crate) fn main(arguments: &Arguments) -> Result<()> {
     if arguments.site {
         return site::build();
     }
+    threats::check()?;
     let agent = build_agent(Profile::Dev)?;
     let mut pages = Vec::new();
     for (chapter, name) in CHAPTERS {

@@ -36,6 +36,7 @@ mod scenarios;
 mod site;
 mod terminal;
 mod test;
+mod threats;
 mod tree;
 
 use std::process::ExitCode;

@@ -47,6 +47,7 @@ pub(super) fn status(state: &AgentState) -> Status {
             passes: kernel.sweep_passes_total,
             namespaces: kernel.namespaces,
             namespaces_missed: kernel.namespaces_missed,
+            namespaces_put_off: kernel.namespaces_put_off,
         },
         records: Records {
             received: kernel.records_received,

@@ -36,6 +36,8 @@ pub(crate) struct KernelStatus {
     pub(crate) namespaces: u64,
     /// Network namespaces that went away, or could not be entered, before they were swept.
     pub(crate) namespaces_missed: u64,
+    /// Times one that is not on this host's way in was left for a later round.
+    pub(crate) namespaces_put_off: u64,
     /// Cost of each program.
     pub(crate) programs: Vec<ProgramStatus>,
     /// Fill of each map.

@@ -147,7 +147,7 @@ metrics! {
     OWNER_LOOKUPS = Counter "detector_owner_lookups_total" ["result"]
         "Sockets whose owner was found, and searches that found none.";
     OWNER_ENTRIES_SKIPPED = Counter "detector_owner_entries_skipped_total" ["reason"]
-        "Entries of /proc that could not be read or vanished during searches for owners.";
+        "Entries of /proc that could not be read or vanished, and processes that kept whoever looked at them waiting, during searches for owners.";
     OWNER_SECONDS = Counter "detector_owner_seconds_total" []
         "Processor seconds spent looking for owners and counting held tasks.";
     CENSUS_SUSPECTS = Counter "detector_census_suspects_total" ["result"]

@@ -297,6 +297,7 @@ fn write_owners(page: &mut Page, owners: &OwnerReport) {
     samples.sample(&["found"], counts.found);
     samples.sample(&["not_found"], counts.not_found);
     let mut samples = page.metric(&metric::OWNER_ENTRIES_SKIPPED);
+    samples.sample(&["hangs"], counts.hung);
     samples.sample(&["unreadable"], counts.unreadable);
     samples.sample(&["vanished"], counts.vanished);
     page.single(&metric::OWNER_SECONDS, owners.used.as_secs_f64());

@@ -46,14 +46,19 @@ pub(crate) fn give_up(enabled: Enabled, files: &Files) -> Privilege {
         tracing::warn!("cannot give up capabilities: {errno}; the agent keeps those it has");
     }
     let forbidden = syscalls::forbid();
-    if let Err(error) = &forbidden {
-        tracing::info!("cannot forbid system calls that the agent never makes: {error}");
+    if let Some(error) = &forbidden.failure {
+        let which = if forbidden.list {
+            "clone3(2)"
+        } else {
+            "system calls that the agent never makes"
+        };
+        tracing::info!("cannot forbid {which}: {error}");
     }
-    let has_seccomp = forbidden.is_ok();
     Privilege {
         capabilities: names(),
         no_new_privileges: no_new_privs().unwrap_or(false),
-        seccomp: has_seccomp,
+        seccomp: forbidden.list,
+        seccomp_clone3: forbidden.clone3,
         landlock: confine(files),
     }
 }

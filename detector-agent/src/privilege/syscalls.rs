@@ -86,13 +86,33 @@ const FORBIDDEN: &[libc::c_long] = &[
     libc::SYS_listen,
 ];
 
+/// What is in force.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct Forbidden {
+    /// The calls of the list.
+    pub(super) list: bool,
+    /// `clone3`, too.
+    pub(super) clone3: bool,
+    /// Why not all is.
+    pub(super) failure: Option<String>,
+}
+
 /// Forbids them: each fails from now on as if the privilege for it were missing.
-pub(super) fn forbid() -> Result<(), String> {
-    for filter in [filter()?, without_clone3()?] {
-        let applied = seccompiler::apply_filter_all_threads(&filter);
-        applied.map_err(|error| error.to_string())?;
-    }
-    Ok(())
+pub(super) fn forbid() -> Forbidden {
+    forbid_by(|filter| {
+        seccompiler::apply_filter_all_threads(filter).map_err(|error| error.to_string())
+    })
+}
+
+/// What was applied stays, whatever comes of the rest.
+fn forbid_by(mut apply: impl FnMut(&BpfProgram) -> Result<(), String>) -> Forbidden {
+    let mut forbidden = Forbidden::default();
+    let list = filter().and_then(|filter| apply(&filter));
+    forbidden.list = list.is_ok();
+    let clone3 = list.and_then(|()| apply(&without_clone3()?));
+    forbidden.clone3 = clone3.is_ok();
+    forbidden.failure = clone3.err();
+    forbidden
 }
 
 /// What `clone3` would make cannot be seen from here: its flags are behind a pointer. C libraries take `clone` where

@@ -84,7 +84,8 @@ impl Engine {
 
     pub(super) fn forget_excess(&mut self) {
         while self.connections.len() > self.settings.tables.connections_capacity {
-            let Some(slot) = self.connections.first_to_leave() else {
+            let of_peer = |peer| self.peers.get(peer).connections;
+            let Some(slot) = self.connections.first_to_leave(of_peer) else {
                 return;
             };
             self.forget_connection(slot);

@@ -154,9 +154,11 @@ impl Past {
         };
         self.returned
             .retain(|_, seen| now.since_ns(*seen) < RETURN_NS);
+        // When one was opened nobody knows; not after it was seen, or stood still.
+        let opened_by = |each: &&StalledConnection| each.first_seen.min(each.since);
         let later = stalled
             .iter()
-            .filter(|each| each.is_on_our_way && each.first_seen > since);
+            .filter(|each| each.is_on_our_way && opened_by(each) > since);
         for each in later {
             if self.returned.len() as u64 >= bound {
                 break;

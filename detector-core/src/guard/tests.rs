@@ -128,6 +128,11 @@ fn an_attacker_that_comes_back_is_limited_and_then_blocked() {
     // A few that were on their way are no return.
     let few = decide(&mut guard, 105, vec![suspect(1, true, 100..104, 102)]);
     assert_eq!(acts(&few), [(GuardAct::Reset, 4)]);
+    // Nor is what stood still before the reset, whenever it is seen.
+    let mut late = suspect(1, true, 104..105, 106);
+    late.stalled.iter_mut().for_each(|each| each.since = at(95));
+    let late = decide(&mut guard, 107, vec![late]);
+    assert_eq!(acts(&late), [(GuardAct::Reset, 1)]);
     let again = decide(&mut guard, 110, vec![suspect(1, true, 200..205, 107)]);
     assert_eq!(acts(&again), [(GuardAct::Limit, 0), (GuardAct::Reset, 5)]);
     let still = decide(&mut guard, 120, vec![suspect(1, true, 300..305, 115)]);

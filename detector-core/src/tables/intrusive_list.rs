@@ -80,6 +80,10 @@ impl IntrusiveList {
         Some(self.head).filter(|&slot| slot != NOWHERE)
     }
 
+    pub(crate) fn last(&self) -> Option<u32> {
+        Some(self.tail).filter(|&slot| slot != NOWHERE)
+    }
+
     /// Appends a slot that is on no list of this thread.
     pub(crate) fn push_back(&mut self, links: &mut Links, thread: Thread, slot: u32) {
         *links.of(thread, slot) = Neighbours {

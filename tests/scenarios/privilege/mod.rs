@@ -105,6 +105,7 @@ fn check(configuration: &str, kept: u64, may_act: bool) -> Result<()> {
         );
         ensure!(
             told["seccomp"] == true
+                && told["seccomp_clone3"] == true
                 && told["no_new_privileges"] == true
                 && told["landlock"] == true,
             "{told}"

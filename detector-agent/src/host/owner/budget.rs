@@ -67,6 +67,12 @@ impl CpuBudget {
         ))
     }
 
+    /// Books what another thread has used for this one.
+    pub(crate) fn book_of_another(&mut self, used: Duration) {
+        self.used += used;
+        self.seconds_left -= used.as_secs_f64();
+    }
+
     /// From now on so much of one core.
     pub(crate) fn allow(&mut self, of_core: f64) {
         self.book();

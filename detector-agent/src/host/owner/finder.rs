@@ -4,6 +4,7 @@
 //! then, with growing pauses, in all processes. One search finds all wanted sockets it meets.
 
 use super::budget::{CpuBudget, Stopped};
+use super::calls::{self, CallReader};
 use super::cgroup_memory::ControlGroups;
 use super::holder::{Holder, Holders};
 use super::proc::{Miss, ProcTree};
@@ -89,6 +90,7 @@ pub(crate) struct Finder {
     pub(super) identities: Identities,
     pub(super) counts: LookupCounts,
     pub(super) groups: Option<ControlGroups>,
+    pub(super) calls: CallReader,
     /// Whether there may be processes that the tree does not show.
     has_neighbours: bool,
     /// Processes that held sockets of a port, the latest last.
@@ -106,6 +108,7 @@ impl Finder {
             identities: Identities::default(),
             counts: LookupCounts::default(),
             groups: ControlGroups::find(tree),
+            calls: CallReader::new(calls::read),
             has_neighbours: false,
             of_port: HashMap::new(),
             round: 0,
@@ -374,6 +377,7 @@ impl Finder {
         match miss {
             Miss::Vanished => self.counts.vanished += 1,
             Miss::Unreadable => self.counts.unreadable += 1,
+            Miss::Hangs => self.counts.hung += 1,
         }
     }
 }

@@ -10,6 +10,7 @@
 //! be held, unless it sleeps in an event loop.
 
 use super::budget::{CpuBudget, Stopped};
+use super::calls::Line;
 use super::cgroup_memory::GroupMemory;
 use super::finder::{Finder, NamedSocket};
 use super::holder::Task;
@@ -22,7 +23,8 @@ use std::cmp::Reverse;
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
-const SYSCALL_BYTES: usize = 256;
+/// Threads whose calls are read at one go.
+const THREADS_AT_ONCE: usize = 256;
 const WCHAN_BYTES: usize = 64;
 /// Services reported; more do not fit a page.
 const SERVICES_MAX: usize = 1_000;
@@ -102,6 +104,7 @@ impl Finder {
                     .or_default();
             }
         }
+        self.calls.begin_count();
         let mut writers: HashMap<u64, Vec<Task>> = HashMap::new();
         let mut waiting = Vec::new();
         for pid in self.tree.pids().unwrap_or_default() {
@@ -147,7 +150,7 @@ impl Finder {
         services: &mut HashMap<Arc<str>, Service>,
         budget: &mut CpuBudget,
     ) -> Result<Result<Waiters, Stopped>, Miss> {
-        let process = self.tree.process(pid)?;
+        let process = Arc::new(self.tree.process(pid)?);
         let stat = Stat::read(&process)?;
         let identity = self.identities.of(&process, &stat);
         let Some(service) = services.get_mut(&identity.service) else {
@@ -157,7 +160,7 @@ impl Finder {
         let Some(stalled) = stalled else {
             return Ok(Ok(Waiters::default()));
         };
-        let held = match self.held_tasks(&process, budget)? {
+        let held = match self.held_tasks(&process, stat.started_ticks, budget)? {
             Ok(held) => held,
             Err(stopped) => return Ok(Err(stopped)),
         };
@@ -169,35 +172,43 @@ impl Finder {
     }
 
     fn held_tasks(
-        &self,
-        process: &ProcessFolder,
+        &mut self,
+        process: &Arc<ProcessFolder>,
+        started_ticks: u64,
         budget: &mut CpuBudget,
     ) -> Result<Result<HeldTasks, Stopped>, Miss> {
         let mut held = HeldTasks::default();
-        for thread in process.threads()? {
+        for threads in process.threads()?.chunks(THREADS_AT_ONCE) {
             if let Err(stopped) = budget.throttle() {
                 return Ok(Err(stopped));
             }
-            let line = process.read(&format!("task/{thread}/syscall"), SYSCALL_BYTES);
-            match line.map(|line| Waiting::parse(&line)) {
-                Ok(Some(Waiting::Write(descriptor))) => {
-                    let inode = process.socket(descriptor);
-                    let is_stalled = |inode: &u64| {
-                        self.sockets
-                            .get(inode)
-                            .is_some_and(|socket| socket.is_stalled)
-                    };
-                    held.writers
-                        .extend(inode.filter(is_stalled).map(|inode| (thread, inode)));
-                }
-                Ok(Some(Waiting::OneDescriptor)) => held.of_one_descriptor += 1,
-                Ok(Some(Waiting::Other)) | Err(Miss::Vanished) => {}
-                Ok(None) | Err(Miss::Unreadable) => {
-                    held.unreadable += u64::from(!is_in_event_loop(process, thread));
-                }
+            let (lines, used) = self.calls.lines(process, started_ticks, threads)?;
+            budget.book_of_another(used);
+            for (&thread, line) in threads.iter().zip(lines) {
+                self.add_task(process, thread, line, &mut held);
             }
         }
         Ok(Ok(held))
+    }
+
+    /// Adds what one thread sleeps in.
+    fn add_task(&self, process: &ProcessFolder, thread: u32, line: Line, held: &mut HeldTasks) {
+        match line.map(|line| Waiting::parse(&line)) {
+            Ok(Some(Waiting::Write(descriptor))) => {
+                let inode = process.socket(descriptor);
+                let is_stalled = |inode: &u64| {
+                    let socket = self.sockets.get(inode);
+                    socket.is_some_and(|socket| socket.is_stalled)
+                };
+                held.writers
+                    .extend(inode.filter(is_stalled).map(|inode| (thread, inode)));
+            }
+            Ok(Some(Waiting::OneDescriptor)) => held.of_one_descriptor += 1,
+            Ok(Some(Waiting::Other)) | Err(Miss::Vanished) => {}
+            Ok(None) | Err(Miss::Unreadable | Miss::Hangs) => {
+                held.unreadable += u64::from(!is_in_event_loop(process, thread));
+            }
+        }
     }
 
     /// Tells of each socket the one thread that writes to it, where that is news.

@@ -8,6 +8,7 @@
 //! vanishes or may not be read is counted and passed over.
 
 mod budget;
+mod calls;
 mod cgroup;
 mod cgroup_memory;
 mod finder;

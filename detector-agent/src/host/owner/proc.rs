@@ -18,13 +18,15 @@ const ENTRIES_BYTES: usize = 16 << 10;
 const LINK_BYTES: usize = 64;
 const DESCRIPTORS_PER_PAUSE: u32 = 256;
 
-/// Why an entry could not be used. Neither is an error: processes end, and some may not be read.
+/// Why an entry could not be used. None is an error: processes end, and some may not be read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Miss {
     /// It is gone.
     Vanished,
     /// It is there but may not be read, or makes no sense.
     Unreadable,
+    /// It keeps whoever reads it waiting.
+    Hangs,
 }
 
 impl From<Errno> for Miss {

@@ -20,6 +20,8 @@ pub(crate) struct LookupCounts {
     pub(crate) unreadable: u64,
     /// Processes that ended while they were looked at.
     pub(crate) vanished: u64,
+    /// Processes that were not looked at to the end, as they keep whoever does waiting; each in each count.
+    pub(crate) hung: u64,
 }
 
 /// State of the look-ups.

@@ -1,5 +1,6 @@
 //! Look-ups in a tree that looks like `/proc`.
 
+mod hanging;
 mod limits;
 mod waiting;
 

@@ -28,7 +28,7 @@ use detector_common::counter::Counter;
 use detector_common::names;
 use detector_common::orders::RoundOrders;
 use detector_core::observe::decode::Decoder;
-use namespaces::Namespaces;
+use namespaces::{ELSEWHERE_AT_ONCE, Namespaces};
 use notes::Noted;
 use pace::Credit;
 use rustix::event::{PollFd, PollFlags, Timespec};
@@ -175,7 +175,7 @@ impl Sweeper {
         self.notes.order(round.is_full, is_scarce);
         let namespaces = &mut progress.namespaces;
         progress.again = namespaces.renew(round.is_full, &due, self.options.is_own_only);
-        let mut left = namespaces.among(round.is_full, &due).into_iter();
+        let mut left = namespaces.among(round.is_full, &due, ELSEWHERE_AT_ONCE);
         while let Some(namespace) = progress
             .namespaces
             .enter_next(&mut left, &mut progress.again)
@@ -187,6 +187,7 @@ impl Sweeper {
             progress.passes += 1;
             round.held_up += self.sweep(namespace.inode, progress)?;
         }
+        progress.namespaces.put_off(left, &mut progress.again);
         if round.namespaces > 0 {
             progress.namespaces.leave();
         }
@@ -285,6 +286,7 @@ impl Sweeper {
             status.sweep_sockets_total = swept;
             status.sweep_passes_total = progress.passes;
             status.namespaces_missed = progress.namespaces.missed;
+            status.namespaces_put_off = progress.namespaces.times_put_off;
             status.programs = costs;
             status.maps = vec![MapStatus {
                 name: names::CONNECTIONS_MAP.to_owned(),

@@ -1,16 +1,28 @@
 //! The network namespaces that are known, and those that went away.
+//!
+//! Anybody can lay out thousands of his own, each of which costs a pass over the sockets of the whole kernel. So
+//! those to which this host's way in leads come first, and the others have so much time in a round, in turn.
 
 use super::pace;
 use crate::clock;
 use crate::kernel::check;
 use crate::namespace::{self, Namespace};
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, VecDeque};
 use std::time::{Duration, Instant};
+
+/// Processor time for those that are not on our way, in one round; one of them is passed over whatever it takes.
+pub(super) const ELSEWHERE_AT_ONCE: Duration = Duration::from_millis(100);
 
 /// What is known of them.
 #[derive(Default)]
 pub(super) struct Namespaces {
     known: Vec<Namespace>,
+    /// Those to which this host's way in does not lead: somebody may have laid them out for himself.
+    elsewhere: BTreeSet<u32>,
+    /// The one of these that was passed over last.
+    last_elsewhere: Option<u32>,
+    /// Times one of these was left for a later round.
+    pub(super) times_put_off: u64,
     /// Those that were known once, are not found any more, and may still have sockets.
     pub(super) gone: BTreeSet<u32>,
     /// Those that were asked for at the last search and not found.
@@ -72,22 +84,39 @@ impl Namespaces {
         for namespace in &self.known {
             self.gone.remove(&namespace.inode);
         }
+        let known = self.known.iter();
+        let elsewhere = known.filter(|each| matches!(namespace::is_on_our_way(each), Ok(false)));
+        self.elsewhere = elsewhere.map(|each| each.inode).collect();
         self.search = clock::thread_time().saturating_sub(began);
         self.searched = Some(Instant::now());
     }
 
-    /// All that are known, or those of `asked`.
-    pub(super) fn among(&self, all: bool, asked: &BTreeSet<u32>) -> Vec<Namespace> {
+    /// All that are known, or those of `asked`: those on our way, then the others, from the one on whose turn it is.
+    pub(super) fn among(&self, all: bool, asked: &BTreeSet<u32>, elsewhere: Duration) -> Queue {
         let known = self.known.iter();
         let due = known.filter(|known| all || asked.contains(&known.inode));
-        due.cloned().collect()
+        let (others, ours): (VecDeque<_>, VecDeque<_>) = due
+            .cloned()
+            .partition(|due| self.elsewhere.contains(&due.inode));
+        let last = self.last_elsewhere;
+        let (mut others, later): (VecDeque<_>, VecDeque<_>) = others
+            .into_iter()
+            .partition(|other| Some(other.inode) > last);
+        others.extend(later);
+        Queue {
+            ours,
+            others,
+            at_most: elsewhere,
+            began: None,
+            last,
+        }
     }
 
     /// Moves this thread into the first of `left` that can be entered; those before it are missed, and
     /// noted in `again`.
     pub(super) fn enter_next(
         &mut self,
-        left: &mut impl Iterator<Item = Namespace>,
+        left: &mut Queue,
         again: &mut BTreeSet<u32>,
     ) -> Option<Namespace> {
         left.find(|namespace| {
@@ -103,6 +132,13 @@ impl Namespaces {
         })
     }
 
+    /// After a round: what it had no time for is for later ones, and noted in `again`.
+    pub(super) fn put_off(&mut self, left: Queue, again: &mut BTreeSet<u32>) {
+        self.last_elsewhere = left.last;
+        self.times_put_off += left.others.len() as u64;
+        again.extend(left.others.iter().map(|other| other.inode));
+    }
+
     /// As if there had been none.
     #[cfg(test)]
     pub(super) fn forget_search(&mut self) {
@@ -113,6 +149,49 @@ impl Namespaces {
     pub(super) fn leave(&self) {
         if let Some(Err(error)) = namespace::home().map(|home| namespace::enter(&home)) {
             tracing::debug!("the sweep cannot go home: {error}");
+        }
+    }
+}
+
+/// The namespaces of one round.
+pub(super) struct Queue {
+    ours: VecDeque<Namespace>,
+    others: VecDeque<Namespace>,
+    /// Processor time for the others,
+    at_most: Duration,
+    /// and that of this thread when the first of them was begun.
+    began: Option<Duration>,
+    /// The last of them that was begun.
+    last: Option<u32>,
+}
+
+impl Iterator for Queue {
+    type Item = Namespace;
+
+    fn next(&mut self) -> Option<Namespace> {
+        if let Some(ours) = self.ours.pop_front() {
+            return Some(ours);
+        }
+        let now = clock::thread_time();
+        let is_over = |began| now.saturating_sub(began) >= self.at_most;
+        if self.began.is_some_and(is_over) {
+            return None;
+        }
+        self.began.get_or_insert(now);
+        let other = self.others.pop_front()?;
+        self.last = Some(other.inode);
+        Some(other)
+    }
+}
+
+#[cfg(test)]
+impl Namespaces {
+    /// These, of which some are others'.
+    pub(super) fn sample(known: Vec<Namespace>, elsewhere: BTreeSet<u32>) -> Self {
+        Self {
+            known,
+            elsewhere,
+            ..Self::default()
         }
     }
 }

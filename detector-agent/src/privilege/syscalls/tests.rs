@@ -1,6 +1,6 @@
 use super::{
     BPF_IN_USE, FAMILIES_IN_USE, FORBIDDEN, IOCTLS_IN_USE, MSG_FASTOPEN, NETLINK, NETLINK_IN_USE,
-    NEW_NAMESPACES, NEW_NETWORK, PAST_LANDLOCK, TELLING, filter, without_clone3,
+    NEW_NAMESPACES, NEW_NETWORK, PAST_LANDLOCK, TELLING, filter, forbid_by, without_clone3,
 };
 use rustix::io::Errno;
 use rustix::net::{AddressFamily, Protocol, SendFlags, SocketType, send, socket};
@@ -151,4 +151,18 @@ fn a_forbidden_call_fails_and_others_do_not() {
     })
     .join()
     .unwrap();
+}
+
+#[test]
+fn what_is_in_force_is_told_whatever_comes_of_the_rest() {
+    for applied in 0..=2 {
+        let mut tried = 0;
+        let forbidden = forbid_by(|_| {
+            tried += 1;
+            (tried <= applied).then_some(()).ok_or("refused".to_owned())
+        });
+        let told = (forbidden.list, forbidden.clone3);
+        assert_eq!(told, (applied >= 1, applied >= 2));
+        assert_eq!(forbidden.failure.is_none(), applied == 2, "{forbidden:?}");
+    }
 }

@@ -3,9 +3,12 @@
 //! Bounded. When it is full, connections leave in this order: healthy ones, then those that do not come by our way
 //! in, of which anybody may lay out any number, then those with queued data that is not moving, then
 //! stalled ones; within a class the least recently seen first. So a stalled connection never leaves before
-//! a healthy one, and none of ours before one that somebody plays for himself.
+//! a healthy one, and none of ours before one that somebody plays for himself. Before one that is held up or
+//! stalled, though, leaves the newest of the peer that has most, if those are many: whoever fills the table loses
+//! what he adds, and not what others have.
 
 mod connection;
+mod crowds;
 
 pub(crate) use connection::Connection;
 
@@ -14,6 +17,7 @@ use crate::observe::state::PackedId;
 use crate::tables::deadlines::Deadlines;
 use crate::tables::intrusive_list::{IntrusiveList, Links, Thread};
 use crate::time::MonotonicTime;
+use crowds::Crowds;
 use hashbrown::HashTable;
 use slab::Slab;
 use std::collections::HashMap;
@@ -54,6 +58,7 @@ pub(crate) struct Connections {
     hasher: RandomState,
     classes: [IntrusiveList; 4],
     netns: HashMap<u32, Namespace>,
+    crowds: Crowds,
     deadlines: Deadlines,
 }
 
@@ -67,6 +72,7 @@ impl Connections {
             hasher: RandomState::new(),
             classes: [IntrusiveList::default(); 4],
             netns: HashMap::new(),
+            crowds: Crowds::default(),
             deadlines: Deadlines::default(),
         }
     }
@@ -107,7 +113,7 @@ impl Connections {
     /// Adds a connection that is not in the table, and threads it on its peer's list.
     pub(crate) fn insert(&mut self, connection: Connection, of_peer: &mut IntrusiveList) -> u32 {
         let id = connection.last.id;
-        let class = connection.entry.class;
+        let (class, peer) = (connection.entry.class, connection.peer);
         let slot = slot_of(self.slab.insert(connection));
         self.links.cover(slot);
         let (slab, hasher) = (&self.slab, &self.hasher);
@@ -117,6 +123,7 @@ impl Connections {
             });
         self.classes[class as usize].push_back(&mut self.links, Thread::Class, slot);
         of_peer.push_back(&mut self.links, Thread::Peer, slot);
+        self.crowds.note_more(peer, of_peer.len());
         self.netns.entry(id.netns()).or_default().list.push_back(
             &mut self.links,
             Thread::Netns,
@@ -129,7 +136,7 @@ impl Connections {
     pub(crate) fn remove(&mut self, slot: u32, of_peer: &mut IntrusiveList) -> Connection {
         self.set_deadline(slot, None);
         let connection = &self.slab[slot as usize];
-        let id = connection.last.id;
+        let (id, peer) = (connection.last.id, connection.peer);
         let (class, is_idle) = (connection.entry.class, connection.entry.is_idle);
         if let Ok(entry) = self
             .index
@@ -139,6 +146,7 @@ impl Connections {
         }
         self.classes[class as usize].unlink(&mut self.links, Thread::Class, slot);
         of_peer.unlink(&mut self.links, Thread::Peer, slot);
+        self.crowds.note_fewer(peer, of_peer.len());
         if !is_idle {
             self.unlink_netns(id.netns(), slot);
         }
@@ -205,9 +213,12 @@ impl Connections {
         }
     }
 
-    /// The connection that leaves first when the table is full.
-    pub(crate) fn first_to_leave(&self) -> Option<u32> {
-        self.classes.iter().find_map(IntrusiveList::first)
+    /// The connection that leaves first when the table is full; `of_peer` says which a peer has.
+    pub(crate) fn first_to_leave(&self, of_peer: impl Fn(u32) -> IntrusiveList) -> Option<u32> {
+        let (spare, wanted) = self.classes.split_at(Class::HeldUp as usize);
+        let first = |classes: &[IntrusiveList]| classes.iter().find_map(IntrusiveList::first);
+        let of_most = || of_peer(self.crowds.largest()?).last();
+        first(spare).or_else(of_most).or_else(|| first(wanted))
     }
 
     /// Connections of one peer.
