@@ -80,11 +80,11 @@ impl<'a> Trial<'a> {
                 Some(_) => Vec::new(),
                 None => recording.incidents.iter().filter_map(Cast::of).collect(),
             },
-            // The first of several.
+            // The first of several, if it is known how many workers waited at one of them at such a one.
             worst: seconds
                 .filter(|second| held_in(second, only).connections > 0)
                 .rev()
-                .max_by_key(|second| held_in(second, only)),
+                .max_by_key(|second| (held_in(second, only), second.host.held_workers.is_some())),
         }
     }
 
