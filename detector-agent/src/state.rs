@@ -356,8 +356,9 @@ impl AgentState {
 
     /// How loaded the host was at this look, for incidents.
     pub(crate) fn host_pressure(&self, look: &Pressure) -> HostPressure {
+        let stalled = self.with_engine(|engine| engine.totals().ledger.stalled_connections);
         HostPressure {
-            held_workers: self.owners.held_workers(),
+            held_workers: self.owners.held_workers(stalled),
             ..look.for_incidents()
         }
     }

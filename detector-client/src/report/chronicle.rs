@@ -46,10 +46,12 @@ pub(super) fn chronicle(recordings: &[Recording], peers: &[&str]) -> Vec<Entry> 
         for incident in &recording.incidents {
             let kinds = text::incident_kinds(&incident.kinds);
             if let Some(began) = time_of(&incident.began) {
-                tell(
-                    began,
-                    format!("an incident began ({}): {kinds}", incident.id),
+                // What joined it later, too.
+                let text = format!(
+                    "an incident began ({}), in which were seen: {kinds}",
+                    incident.id
                 );
+                tell(began, text);
             }
             if let Some(ended) = incident.ended.as_deref().and_then(time_of) {
                 let over = text::incident_over(incident);

@@ -54,21 +54,34 @@ pub(super) fn outcome(report: &Report, recordings: &[Recording]) -> Result<Strin
         None => format!("by {} (which one is not recorded)", clock(first.by)),
     };
     let added = added(recording, first, more > 0)?;
+    let told = first.note.as_ref().and_then(|note| note.kill.as_ref());
+    let name = told.and_then(|kill| kill.name.as_ref());
+    let name = name.map_or_else(String::new, |name| format!(" ({name})"));
     Ok(format!(
-        "For want of memory the kernel killed a process on {} {when}{times}{added}{restarted}.",
+        "For want of memory the kernel killed a process{name} on {} {when}{times}{added}{restarted}.",
         recording.host()
     ))
 }
 
 /// What is known of how a kill came about.
 fn added(recording: &Recording, kill: &Kill, has_more: bool) -> Result<String, RecorderError> {
+    let before = kill.second_before(recording)?;
+    let host = before.map(|second| second.host);
     let told = kill.note.as_ref().and_then(|note| note.kill.as_ref());
     if let Some(at_limit) = told.and_then(oom_kill_at_limit) {
         let which = if has_more { "the first" } else { "that" };
-        return Ok(format!("; {which} was{at_limit}"));
+        let workers = host.and_then(|host| host.held_workers).map_or(0, natural);
+        // Each has a process of its own, of which the limit may be full.
+        let waiting = match workers {
+            ..MATTERS_WORKERS => String::new(),
+            workers => format!(
+                "; {} of servers waited on such connections then",
+                counted(workers, "worker", "workers")
+            ),
+        };
+        return Ok(format!("; {which} was{at_limit}{waiting}"));
     }
-    let before = kill.second_before(recording)?;
-    let Some(host) = before.map(|second| second.host) else {
+    let Some(host) = host else {
         return Ok(String::new());
     };
     let Some((pinned, total)) = host.pinned_bytes.zip(host.memory_total_bytes) else {

@@ -243,7 +243,8 @@ fn of_card(part: &PeerOnHost) -> Vec<String> {
     }
     if !part.ports.is_empty() {
         let ports: Vec<_> = part.ports.iter().map(u16::to_string).collect();
-        known.push(format!("ports {}", ports.join(", ")));
+        let noun = if ports.len() == 1 { "port" } else { "ports" };
+        known.push(format!("{noun} {}", ports.join(", ")));
     }
     let mut owners: Vec<_> = part
         .processes

@@ -11,6 +11,7 @@ use super::words::moment;
 use detector_api::address::network_of;
 use detector_api::snapshot::{Advice, PeerDetail, Verdict};
 use detector_api::text::{self, Circumstances, Servers, Step};
+use std::collections::BTreeSet;
 
 /// Peers whose advice is told.
 const ADVISED: usize = 5;
@@ -54,6 +55,10 @@ fn is_attack(peer: &&PeerPart) -> bool {
     accused && !peer.trusted && network_of(&peer.peer).is_some()
 }
 
+fn goes_on(report: &Report) -> bool {
+    report.incidents.iter().any(|each| each.incident.open)
+}
+
 /// Close what is held now, and keep those away who do it on purpose.
 fn keep_out(report: &Report) -> Option<ReportStep> {
     let attackers = report.peers.iter().filter(is_attack).take(NAMED);
@@ -62,7 +67,7 @@ fn keep_out(report: &Report) -> Option<ReportStep> {
         return None;
     }
     let lines = |command: &dyn Fn(&str) -> String| names.iter().map(|name| command(name)).collect();
-    let goes_on = report.incidents.iter().any(|each| each.incident.open);
+    let goes_on = goes_on(report);
     let mut settings = Vec::new();
     if goes_on {
         settings.push(ReportSetting {
@@ -91,6 +96,7 @@ fn keep_out(report: &Report) -> Option<ReportStep> {
 fn settings(report: &Report, recordings: &[Recording]) -> Vec<ReportStep> {
     let mut told: Vec<String> = Vec::new();
     let mut steps = Vec::new();
+    let goes_on = goes_on(report);
     for peer in report.peers.iter().take(ADVISED) {
         let cards = recordings.iter().flat_map(|recording| {
             let cards = recording.cards.iter();
@@ -99,21 +105,31 @@ fn settings(report: &Report, recordings: &[Recording]) -> Vec<ReportStep> {
         let fitting = cards.filter(|(card, _)| {
             card.peer().peer == peer.peer && card.detail.assessment.verdict == peer.verdict
         });
+        let fitting: Vec<_> = fitting.collect();
         // The first of the span, or else the first.
-        let Some((card, as_of)) = fitting.min_by_key(|(_, as_of)| as_of.is_some()) else {
+        let Some((card, as_of)) = fitting.iter().min_by_key(|(_, as_of)| as_of.is_some()) else {
             continue;
         };
-        let around = circumstances(&card.detail);
+        let around = circumstances(fitting.iter().map(|(card, _)| &card.detail));
         for advice in &card.detail.assessment.advice {
-            let is_new = !told.iter().any(|code| code == advice.code());
-            if !is_new || matches!(advice, Advice::Nothing {}) {
+            let is_told = told.iter().any(|code| code == advice.code());
+            let is_void = match advice {
+                Advice::Nothing {} => true,
+                // Nothing is held any more, or the first step closes it.
+                Advice::ResetStalled { .. } => !goes_on || is_attack(&peer),
+                _ => false,
+            };
+            if is_told || is_void {
                 continue;
             }
             told.push(advice.code().to_owned());
             let mut step = of_text(text::advice(advice, &around));
-            if let Some(as_of) = as_of {
-                step.what = format!("As of {}: {}", moment(as_of), step.what);
-            }
+            // What it says of the peer is of one of several.
+            let because = format!("ecause of {}", peer.peer);
+            step.what = match as_of {
+                Some(as_of) => format!("As of {}, b{because}: {}", moment(*as_of), step.what),
+                None => format!("B{because}: {}", step.what),
+            };
             if matches!(
                 advice,
                 Advice::BoundWaiting { .. } | Advice::LimitConnections { .. }
@@ -152,20 +168,29 @@ fn of_text(step: Step) -> ReportStep {
     }
 }
 
-/// What a recorder knows of them: settings of the kernel that was recorded are not those of the one
-/// that reads.
-fn circumstances(detail: &PeerDetail) -> Circumstances {
-    let peer = &detail.peer;
-    let of_connections = detail.connections.iter().flat_map(|each| &each.processes);
-    let processes = peer.processes.iter().chain(of_connections);
-    Circumstances {
-        verdict: detail.assessment.verdict,
+/// What recorders know of a peer, each on its host: settings of the kernel that was recorded are not those of
+/// the one that reads.
+fn circumstances<'a>(details: impl Iterator<Item = &'a PeerDetail> + Clone) -> Circumstances {
+    let processes = details.clone().flat_map(|detail| {
+        let of_connections = detail.connections.iter().flat_map(|each| &each.processes);
+        detail.peer.processes.iter().chain(of_connections)
+    });
+    let ports: BTreeSet<u16> = details
+        .clone()
+        .flat_map(|detail| detail.peer.services.iter().copied())
+        .collect();
+    let mut around = Circumstances {
         servers: Servers::of(processes.map(|process| process.comm.as_str())),
-        ports: peer.services.clone(),
-        address: peer.peer.parse().ok(),
-        is_ipv6: peer.peer.contains(':'),
+        ports: ports.into_iter().collect(),
         ..Circumstances::default()
+    };
+    // They are of one peer, and judged alike.
+    if let Some(detail) = details.last() {
+        around.verdict = detail.assessment.verdict;
+        around.address = detail.peer.peer.parse().ok();
+        around.is_ipv6 = detail.peer.peer.contains(':');
     }
+    around
 }
 
 fn tell_operators(report: &Report) -> Option<ReportStep> {

@@ -14,6 +14,7 @@ use detector_api::snapshot::{
 use detector_api::text::counted;
 use detector_api::units;
 use detector_recorder::RecorderError;
+use std::cmp::Reverse;
 use std::collections::BTreeSet;
 
 /// An incident is over when nothing has stood for this long.
@@ -254,10 +255,39 @@ fn taken_to_be(peer: &PeerPart) -> &'static str {
 }
 
 fn cost(report: &Report) -> String {
-    let worst = report.remedies.worst.iter();
-    let Some(worst) = worst.max_by_key(|worst| worst.pinned_bytes) else {
+    let mut worst: Vec<_> = report.remedies.worst.iter().collect();
+    worst.sort_by_key(|worst| Reverse(worst.pinned_bytes));
+    let Some((first, others)) = worst.split_first() else {
         return "At no recorded moment did a connection stand still with data waiting.".to_owned();
     };
+    let most = |each: &WorstMoment| (each.stalled_connections, each.held_workers.unwrap_or(0));
+    // More connections or workers stood still on another host, which held less memory.
+    let worse = others.iter().filter(|other| {
+        let (connections, workers) = most(first);
+        other.stalled_connections > connections || most(other).1 > workers
+    });
+    let other = worse.max_by_key(|other| {
+        let (connections, workers) = most(other);
+        (workers, connections)
+    });
+    let other = other.map_or_else(String::new, |other| {
+        format!(
+            "; at that of {}, {}, {}",
+            other.host,
+            moment(other.time),
+            held(other, report)
+        )
+    });
+    format!(
+        "At the worst moment, {} on {}, {}{other}.",
+        moment(first.time),
+        first.host,
+        held(first, report)
+    )
+}
+
+/// `96 connections that stood still held 405 MB of the kernel's memory (…), and 96 workers …`
+fn held(worst: &WorstMoment, report: &Report) -> String {
     let WorstMoment {
         host,
         time,
@@ -285,8 +315,7 @@ fn cost(report: &Report) -> String {
         ),
     };
     format!(
-        "At the worst moment, {} on {host}, {} held {} of the kernel's memory{share}{workers}.",
-        moment(*time),
+        "{} held {} of the kernel's memory{share}{workers}",
         counted(
             *stalled_connections,
             "connection that stood still",

@@ -56,7 +56,7 @@ pub(super) fn second(state: &AgentState) -> HostSecond {
             .oom_kills
             .filter(|_| state.host.watched.is_host())
             .map(signed),
-        held_workers: state.owners.held_workers().map(signed),
+        held_workers: look.held_workers.map(signed),
         held_stalled_send_bytes: held_by(MemoryHolder::StalledSend),
         held_send_bytes: held_by(MemoryHolder::Send),
         held_receive_bytes: held_by(MemoryHolder::Receive),

@@ -52,10 +52,13 @@ impl SharedReport {
         self.lock().clone()
     }
 
-    /// Workers that wait on stalled connections; `None` where services own some and none of their tasks is
-    /// seen to wait.
-    pub(crate) fn held_workers(&self) -> Option<u64> {
+    /// Workers that wait on the connections that are stalled now, so many; `None` where services own some and none
+    /// of their tasks is seen to wait, and where nobody has counted since the first of them stalled.
+    pub(crate) fn held_workers(&self, stalled_connections: u64) -> Option<u64> {
         let report = self.lock();
+        if report.held_workers.is_empty() && stalled_connections > 0 {
+            return None;
+        }
         let known = report
             .held_workers
             .iter()
@@ -90,8 +93,28 @@ impl SharedReport {
 #[cfg(test)]
 mod tests {
     use super::{PRESSES_FOR, SharedReport};
+    use detector_api::snapshot::HeldWorkers;
     use detector_core::guard::Workers;
     use std::time::{Duration, Instant};
+
+    /// An agent that starts in the middle of an incident counts seconds later.
+    #[test]
+    fn no_worker_waits_where_nothing_is_stalled_and_nobody_knows_before_the_count() {
+        let report = SharedReport::default();
+        assert_eq!(report.held_workers(0), Some(0));
+        assert_eq!(report.held_workers(1), None);
+        let service = |held| HeldWorkers {
+            service: "web.service".to_owned(),
+            held,
+            total: 10,
+            stalled_connections: 5,
+            memory: None,
+        };
+        for held in [None, Some(0), Some(5)] {
+            report.update(|report| report.held_workers = vec![service(held)]);
+            assert_eq!(report.held_workers(5), held);
+        }
+    }
 
     #[test]
     fn a_count_of_long_ago_is_none() {

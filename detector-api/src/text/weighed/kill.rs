@@ -74,12 +74,14 @@ fn of_host(host: HostPressure, pinned_bytes: u64, had_no_part: &str) -> Option<(
     } else {
         (Speaks::Against, had_no_part)
     };
+    let waited = host.held_workers.map_or_else(String::new, |workers| {
+        format!("; {} waited on them", counted(workers, "worker", "workers"))
+    });
     let text = format!(
-        "TCP held {} of the host's {} ({percent} %), of that stalled connections {}; {} waited on them{end}",
+        "TCP held {} of the host's {} ({percent} %), of that stalled connections {}{waited}{end}",
         units::bytes(tcp),
         units::bytes(total),
         units::bytes(pinned_bytes),
-        counted(workers, "worker", "workers"),
     );
     Some((speaks, text))
 }
@@ -87,16 +89,17 @@ fn of_host(host: HostPressure, pinned_bytes: u64, had_no_part: &str) -> Option<(
 /// Of the limit that a control group had reached: what else the host held does not count against it.
 fn of_group(kill: &IncidentKill) -> (Speaks, String) {
     let workers = kill.host.and_then(|host| host.held_workers).unwrap_or(0);
-    let against = |text: String| match workers {
-        ..WORKERS_MATTER => (Speaks::Against, text + HAD_NO_PART),
-        workers => (
-            Speaks::Open,
-            format!(
-                "{text}; but {} waited on stalled connections, and those that are of that group count against \
-                 its limit with the memory of their processes.",
-                counted(workers, "worker", "workers")
-            ),
-        ),
+    // Whose they are is not known here.
+    let waited = (workers >= WORKERS_MATTER).then(|| {
+        format!(
+            "{} waited on stalled connections, and those that are of that group count against its limit with \
+             the memory of their processes",
+            counted(workers, "worker", "workers")
+        )
+    });
+    let against = |text: String| match &waited {
+        None => (Speaks::Against, text + HAD_NO_PART),
+        Some(waited) => (Speaks::Open, format!("{text}; but {waited}.")),
     };
     let of_all = kill.host.and_then(|host| host.tcp_memory_bytes);
     match (kill.socket_bytes, kill.limit_bytes, of_all) {
@@ -129,7 +132,8 @@ fn of_group(kill: &IncidentKill) -> (Speaks, String) {
                 || "what its sockets held is not known".to_owned(),
                 |sockets| format!("its sockets held {}", units::bytes(sockets)),
             );
-            let text = format!("a control group was at its limit{limit}; {held}.");
+            let waited = waited.map_or_else(String::new, |waited| format!("; {waited}"));
+            let text = format!("a control group was at its limit{limit}; {held}{waited}.");
             (Speaks::Open, text)
         }
     }
@@ -248,7 +252,26 @@ mod tests {
         let (speaks, text) = told(vec![of_group(Some(1), limit, host(1, 8))]);
         assert_eq!(speaks, Speaks::Open, "{text}");
         assert!(
-            text.contains("8 workers waited on stalled connections"),
+            text.contains("(0 %); but 8 workers waited on stalled connections"),
+            "{text}"
+        );
+        // As where sockets do not count against the limit (cgroup v1): the workers may be all there is.
+        let (speaks, text) = told(vec![of_group(None, limit, host(400_000_000, 50))]);
+        assert_eq!(speaks, Speaks::Open, "{text}");
+        assert!(
+            text.contains("is not known; 50 workers waited on stalled connections, and"),
+            "{text}"
+        );
+    }
+
+    #[test]
+    fn workers_that_nobody_counted_are_not_told_as_none() {
+        let mut uncounted = host(400_000_000, 0).unwrap();
+        uncounted.held_workers = None;
+        let (speaks, text) = told(vec![kill(KillScope::Host, Some(uncounted))]);
+        assert_eq!(speaks, Speaks::For, "{text}");
+        assert!(
+            text.ends_with("stalled connections 380 MB: that may have had its part in the kill."),
             "{text}"
         );
     }

@@ -199,7 +199,7 @@ fn undecided(trials: &[Trial<'_>]) -> Vec<String> {
     ];
     if trials.iter().any(Trial::is_ever_crowded) {
         told.push(format!(
-            "How much of what stood still was of peers of incidents, where they were many: {PEERS_EACH_SECOND} \
+            "How much of what stood still was of peers of incidents, where many held something: {PEERS_EACH_SECOND} \
              peers are written each second, and {} are named of an incident. At such moments all that stood \
              still counts, so the times in danger are upper bounds.",
             Incident::PEERS_MAX
@@ -239,8 +239,9 @@ mod tests {
     use std::collections::HashMap;
     use std::time::Duration;
 
-    /// Two minutes in which each of so many peers of an incident holds two connections, all of them named.
-    fn held_by(peers: usize) -> (Recording, Vec<Stall>) {
+    /// Two minutes in which each of so many peers holds two connections; so many of them, from the last on, take
+    /// part in an incident, all of them named.
+    fn held_by(peers: usize, involved: usize) -> (Recording, Vec<Stall>) {
         const SECONDS: i64 = 120;
         let mut recording = quiet_recording();
         let template = stalls(&recording).remove(0);
@@ -250,8 +251,8 @@ mod tests {
             .map(|number| format!("203.0.113.{number}"))
             .collect();
         let mut incident = fixtures::incident("20261229T120040.000Z", &Time(began).rfc3339());
-        incident.peers_total = peers as u64;
-        incident.peers = names
+        incident.peers_total = involved as u64;
+        incident.peers = names[peers - involved..]
             .iter()
             .map(|name| IncidentPeer {
                 peer: name.clone(),
@@ -262,7 +263,7 @@ mod tests {
                 peak_pinned_bytes: 2_000_000,
                 peak_held_workers: None,
                 since: incident.began.clone(),
-                until: incident.began.clone(),
+                until: Time(began + SECONDS * 1_000).rfc3339(),
             })
             .collect();
         recording.incidents = vec![incident];
@@ -312,14 +313,19 @@ mod tests {
     #[test]
     fn a_timeout_spares_no_danger_that_peers_are_who_were_not_written() {
         let bound = "upper bounds";
-        for (peers, is_bound) in [(PEERS_EACH_SECOND, false), (32, true)] {
-            let tried = tried(held_by(peers));
+        // The last do without a place among those that are written where others hold as much.
+        for (peers, involved, is_bound) in [
+            (PEERS_EACH_SECOND, PEERS_EACH_SECOND, false),
+            (32, 32, true),
+            (32, 12, true),
+        ] {
+            let tried = tried(held_by(peers, involved));
             assert!((tried.danger_seconds - 119.0).abs() < 1.0, "{tried:?}");
             // 24 connections go on, and 20 are a hoard.
             let timeout = &tried.timeouts[0];
             assert!(
                 (timeout.danger_seconds - 119.0).abs() < 1.0,
-                "{peers}: {timeout:?}"
+                "{peers}, {involved}: {timeout:?}"
             );
             let told = tried.undecided.iter().any(|line| line.contains(bound));
             assert_eq!(told, is_bound, "{:?}", tried.undecided);

@@ -14,8 +14,8 @@ pub(super) struct Trial<'a> {
     pub(super) stalls: &'a [Stall],
     /// Peers that took part in an incident of this host.
     involved: BTreeSet<&'a str>,
-    /// Incidents of which not all who took part are known at each moment.
-    crowded: Vec<Crowded>,
+    /// Incidents of which not all who took part may be known at each moment.
+    casts: Vec<Cast<'a>>,
     pub(super) only: Option<&'a str>,
     pub(super) worst: Option<&'a Second>,
 }
@@ -76,15 +76,15 @@ impl<'a> Trial<'a> {
                 None => peers.map(|peer| peer.peer.as_str()).collect(),
             },
             only,
-            crowded: match only {
+            casts: match only {
                 Some(_) => Vec::new(),
-                None => recording.incidents.iter().filter_map(crowded).collect(),
+                None => recording.incidents.iter().filter_map(Cast::of).collect(),
             },
-            // The first of several.
+            // The first of several, if it is known how many workers waited at one of them at such a one.
             worst: seconds
                 .filter(|second| held_in(second, only).connections > 0)
                 .rev()
-                .max_by_key(|second| held_in(second, only)),
+                .max_by_key(|second| (held_in(second, only), second.host.held_workers.is_some())),
         }
     }
 
@@ -120,15 +120,14 @@ impl<'a> Trial<'a> {
     /// stalled counts.
     pub(super) fn is_crowded(&self, second: &Second) -> bool {
         let at = Time(second.at.unix_ms);
-        let in_it = self.crowded.iter();
-        let mut in_it = in_it.filter(|incident| incident.began <= at && at <= incident.ended);
-        // The second's peers are added up once, however many incidents there are.
-        match in_it.next() {
-            Some(first) => {
-                !first.names_all || in_it.any(|incident| !incident.names_all) || lacks_peers(second)
-            }
-            None => false,
+        let in_it = self.casts.iter();
+        let mut in_it = in_it.filter(|cast| cast.lasted.contains(at)).peekable();
+        if in_it.peek().is_none() {
+            return false;
         }
+        // The second's peers are added up once, however many incidents there are.
+        let lacks_peers = lacks_peers(second);
+        in_it.any(|cast| !cast.names_all || (lacks_peers && cast.is_lacking_in(second, at)))
     }
 
     /// Whether it was so at any moment: what is told of danger is an upper bound then.
@@ -207,24 +206,51 @@ fn connections<'a>(stalls: impl Iterator<Item = &'a Stall>) -> u64 {
     stalls.map(Stall::connection).collect::<HashSet<_>>().len() as u64
 }
 
-/// An incident with more peers than it names, or than are written each second.
-struct Crowded {
+/// From one moment to another.
+#[derive(Clone, Copy)]
+struct Lasted {
     began: Time,
     ended: Time,
-    names_all: bool,
 }
 
-fn crowded(incident: &Incident) -> Option<Crowded> {
-    let names_all = incident.peers_total <= incident.peers.len() as u64;
-    if names_all && incident.peers.len() <= PEERS_EACH_SECOND {
-        return None;
+impl Lasted {
+    fn contains(self, at: Time) -> bool {
+        self.began <= at && at <= self.ended
     }
-    let ended = incident.ended.as_deref().and_then(time_of);
-    Some(Crowded {
-        began: time_of(&incident.began)?,
-        ended: ended.unwrap_or(Time(i64::MAX)),
-        names_all,
-    })
+}
+
+/// Who took part in an incident.
+struct Cast<'a> {
+    lasted: Lasted,
+    names_all: bool,
+    peers: Vec<(&'a str, Lasted)>,
+}
+
+impl<'a> Cast<'a> {
+    fn of(incident: &'a Incident) -> Option<Self> {
+        let lasted = |began: &str, ended: Option<&str>| {
+            let ended = ended.and_then(time_of);
+            Some(Lasted {
+                began: time_of(began)?,
+                ended: ended.unwrap_or(Time(i64::MAX)),
+            })
+        };
+        let peers = incident.peers.iter().filter_map(|peer| {
+            let lasted = lasted(&peer.since, Some(&peer.until))?;
+            Some((peer.peer.as_str(), lasted))
+        });
+        Some(Self {
+            lasted: lasted(&incident.began, incident.ended.as_deref())?,
+            names_all: incident.peers_total <= incident.peers.len() as u64,
+            peers: peers.collect(),
+        })
+    }
+
+    /// Whether somebody who took part at this moment is not among those that were written: others held more.
+    fn is_lacking_in(&self, second: &Second, at: Time) -> bool {
+        let mut taking_part = self.peers.iter().filter(|(_, lasted)| lasted.contains(at));
+        taking_part.any(|(name, _)| second.peers.iter().all(|peer| peer.peer != *name))
+    }
 }
 
 /// Whether more was stalled in that second than the peers held that were written.

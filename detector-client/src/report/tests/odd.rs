@@ -3,6 +3,7 @@
 mod dated;
 mod lost;
 mod many;
+mod servers;
 mod strangers;
 mod times;
 
@@ -221,7 +222,7 @@ fn a_kill_that_is_named_is_counted_once() {
     }));
     let outcome = &report.summary[3];
     assert!(
-        outcome.starts_with("For want of memory the kernel killed a process on web1 at 21:20:12; that was at the memory limit of its "),
+        outcome.starts_with("For want of memory the kernel killed a process (nginx) on web1 at 21:20:12; that was at the memory limit of its "),
         "{outcome}"
     );
     assert!(!outcome.contains("not the cause"), "{outcome}");

@@ -94,7 +94,8 @@ fn evidence_and_counts_of_another_time_are_dated_wherever_they_stand() {
     let advice: Vec<_> = advice.map(|step| &step.what).collect();
     assert!(!advice.is_empty());
     for what in advice {
-        assert!(what.starts_with(&format!("As of {AS_OF}: ")), "{what}");
+        let begin = format!("As of {AS_OF}, because of {PEER}: ");
+        assert!(what.starts_with(&begin), "{what}");
     }
     // Of the span itself: counted for longer, but not dated.
     let (_, texts) = told(&folders, "21:01:00");
