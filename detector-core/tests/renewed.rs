@@ -4,7 +4,7 @@
 
 mod support;
 
-use detector_api::snapshot::{Severity, Verdict};
+use detector_api::snapshot::{Confidence, Evidence, Severity, Verdict};
 use detector_core::engine::{Counted, Engine};
 use detector_core::observe::census::Census;
 use detector_core::observe::observation::{Observation, Reason};
@@ -26,6 +26,8 @@ enum End {
     Unread,
     /// The peer takes everything first.
     Read,
+    /// Every other one.
+    HalfRead,
 }
 
 /// Four rounds of connections one after another, each held for less than a span; what the kernel is told to
@@ -47,9 +49,10 @@ fn rounds(end: End, answer: fn(&mut Engine)) -> Engine {
         }
         let at = ms(began + HELD_MS - 1);
         for port in ports() {
-            let last = match end {
-                End::Unread => zero_window(&remote(port), ms(began), at),
-                End::Read => Observation {
+            let is_read = end == End::Read || (end == End::HalfRead && port % 2 == 0);
+            let last = match is_read {
+                false => zero_window(&remote(port), ms(began), at),
+                true => Observation {
                     snd_una: 66_536,
                     snd_nxt: 66_536,
                     bytes_acked: 66_535,
@@ -81,9 +84,26 @@ fn others_behave(engine: &mut Engine) {
     }
 }
 
-fn verdict(engine: &Engine) -> (Option<Verdict>, Severity) {
+fn verdict(engine: &Engine) -> (Option<Verdict>, Option<Confidence>, Severity) {
     let peer = engine.peer(PEER).unwrap().peer;
-    (peer.verdict, peer.severity)
+    (peer.verdict, peer.confidence, peer.severity)
+}
+
+/// Of the last round, which has just begun to stand still: how many of those before ended so.
+fn abandoned(engine: &Engine) -> Option<u64> {
+    let evidence = engine.peer(PEER).unwrap().assessment.evidence_for;
+    evidence.into_iter().find_map(|evidence| match evidence {
+        Evidence::OpenedAnew {
+            renewed_connections,
+            abandoned_connections,
+            ..
+        } => {
+            assert_eq!(renewed_connections, u64::from(CONNECTIONS));
+            Some(abandoned_connections)
+        }
+        Evidence::DrainsNothing { .. } => panic!("none was held for so long: {evidence:?}"),
+        _ => None,
+    })
 }
 
 /// A server whose timeouts are shorter than the span ends them itself; so may the peer.
@@ -92,8 +112,13 @@ fn a_hoard_that_is_opened_anew_each_time_is_one() {
     let engine = rounds(End::Unread, answer_alone);
     assert_eq!(
         verdict(&engine),
-        (Some(Verdict::ZeroWindowAttack), Severity::Critical)
+        (
+            Some(Verdict::ZeroWindowAttack),
+            Some(Confidence::Medium),
+            Severity::Critical
+        )
     );
+    assert_eq!(abandoned(&engine), Some(72));
 }
 
 #[test]
@@ -101,15 +126,42 @@ fn pauses_that_end_are_none() {
     let engine = rounds(End::Read, answer_alone);
     assert_eq!(
         verdict(&engine),
-        (Some(Verdict::SlowClient), Severity::Info)
+        (
+            Some(Verdict::SlowClient),
+            Some(Confidence::Medium),
+            Severity::Info
+        )
+    );
+    assert_eq!(abandoned(&engine), None);
+}
+
+/// Viewers who seek end what they have paused, and as many play on.
+#[test]
+fn where_as_many_read_on_as_end_unread_it_is_none() {
+    let engine = rounds(End::HalfRead, answer_alone);
+    assert_eq!(verdict(&engine).0, Some(Verdict::SlowClient));
+    assert_eq!(
+        (verdict(&engine).2, abandoned(&engine)),
+        (Severity::Info, None)
     );
 }
 
 #[test]
-fn among_others_who_behave_it_is_a_cost_and_no_attack() {
+fn among_others_who_behave_it_is_none() {
     let engine = rounds(End::Unread, others_behave);
+    assert_eq!(verdict(&engine).0, Some(Verdict::SlowClient));
     assert_eq!(
-        verdict(&engine),
-        (Some(Verdict::SlowClient), Severity::Critical)
+        (verdict(&engine).2, abandoned(&engine)),
+        (Severity::Info, None)
+    );
+}
+
+/// Nobody says how many others there are.
+#[test]
+fn before_all_connections_are_counted_it_is_none() {
+    let engine = rounds(End::Unread, |_| ());
+    assert_eq!(
+        (verdict(&engine).2, abandoned(&engine)),
+        (Severity::Info, None)
     );
 }

@@ -56,6 +56,16 @@ coded! {
             /// The most that their windows, and what they took, may be.
             never_read_bytes_bound: u64,
         }
+        /// Connections that stand still like very many before them, which ended unread, by whichever side: a hoard that is
+        /// opened anew before any of it has been held for a whole span.
+        OpenedAnew = "opened-anew" {
+            /// How many stand still.
+            renewed_connections: u64,
+            /// What they pin.
+            renewed_pinned_bytes: u64,
+            /// How many ended so within the last ten to twenty minutes.
+            abandoned_connections: u64,
+        }
         /// Connections held up by a zero window.
         ZeroWindow = "zero-window" {
             /// How many.

@@ -64,6 +64,15 @@ pub fn evidence(evidence: &Evidence) -> String {
             bytes(*never_read_pinned_bytes),
             bytes(*never_read_bytes_bound),
         ),
+        Evidence::OpenedAnew {
+            renewed_connections,
+            renewed_pinned_bytes,
+            abandoned_connections,
+        } => format!(
+            "{} ({} pinned) opened after {abandoned_connections} of the same peer had stood still and ended unread, within ten to twenty minutes.",
+            connections(*renewed_connections),
+            bytes(*renewed_pinned_bytes),
+        ),
         Evidence::ZeroWindow { connections: held } => {
             format!("{} held up by a window of zero.", connections(*held))
         }

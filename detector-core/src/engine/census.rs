@@ -4,7 +4,7 @@
 use super::Engine;
 use crate::observe::census::{Census, Ends, Suspect};
 use crate::observe::peer_address::{Network, PeerAddress};
-use crate::rules::hoard::{are_company, counted_part, is_hoarding};
+use crate::rules::hoard::{PEERS_IN_COMPANY, are_company, counted_part, is_hoarding};
 use crate::rules::stall::{StallClass, Usage};
 use crate::tables::peers::Peer;
 use crate::time::{MonotonicTime, SECOND_NS};
@@ -180,7 +180,12 @@ impl Engine {
             all.by.push(peer);
         }
         networks.retain(|network, held| {
-            is_hoarding(held.sum, true, detect) || are_company(*network, held.by.len() as u64)
+            let are_many = held.by.len() as u64 >= PEERS_IN_COMPANY;
+            // Of fewer only those matter who hold together with others elsewhere.
+            let is_in_group = |peer: &&Peer| peer.hoard.same_fingerprint(&self.groups).is_some();
+            is_hoarding(held.sum, true, detect)
+                || are_many
+                || are_company(*network, held.by.len() as u64) && held.by.iter().any(is_in_group)
         });
         networks
     }
@@ -294,6 +299,15 @@ impl Engine {
                 taken.insert(network);
             } else {
                 unconfirmed.push(network);
+            }
+        }
+        // Each has peers of its own, and more of either are forgotten.
+        let most = self.settings.tables.peers_capacity;
+        if let Some(excess) = known.len().checked_sub(most).filter(|excess| *excess > 0) {
+            let mut by_age: Vec<_> = known.iter().map(|(n, each)| (each.ask_at(), *n)).collect();
+            by_age.sort_unstable();
+            for (_, network) in by_age.into_iter().take(excess) {
+                known.remove(&network);
             }
         }
         let renewed = taken.iter().flat_map(flagged);

@@ -141,9 +141,15 @@ impl Engine {
         let connection = self.connections.get(slot);
         let from = connection.progress.never_read_from(&self.settings.detect);
         let has_had_time = from.is_some_and(|from| from <= self.clock.now);
-        let stalls = &self.peers.get(connection.peer).stalls;
-        let before = if stalls.renews(&self.settings.detect) {
-            Before::Renewed
+        let peer = self.peers.get(connection.peer);
+        let stalls = &peer.stalls;
+        let is_alone = || {
+            let stalled_connections = peer.account.stalls.all().stalled_connections;
+            let sharing = &peer.verdicts.sharing;
+            sharing.stands_alone(stalled_connections, self.clock.now)
+        };
+        let before = if stalls.renews(&self.settings.detect) && is_alone() {
+            Before::Abandoned
         } else if has_had_time && stalls.recoveries.count() == 0 {
             Before::Unread
         } else {

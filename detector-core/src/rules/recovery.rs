@@ -13,9 +13,9 @@ const REMEMBERED_NS: u64 = 2 * QUIET_NS;
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct StallHistory {
     /// Those that ended because the peer read on.
-    pub(crate) recoveries: Recoveries,
+    pub(crate) recoveries: LateCount,
     /// Those that ended with their connections, unread.
-    pub(crate) abandoned: Recoveries,
+    pub(crate) abandoned: LateCount,
     /// Silences that ended with an answer.
     pub(crate) silences_ended: u64,
     /// When a stall last ended while its connection lived on.
@@ -60,7 +60,7 @@ impl StallHistory {
     /// When something is next too old.
     pub(crate) fn forgets_at(&self) -> Option<MonotonicTime> {
         let both = [&self.recoveries, &self.abandoned];
-        both.into_iter().filter_map(Recoveries::forgets_at).min()
+        both.into_iter().filter_map(LateCount::forgets_at).min()
     }
 
     /// Forgets all but the longest.
@@ -75,7 +75,7 @@ impl StallHistory {
 /// A count that forgets: what is older than ten to twenty minutes has left it, so that who read on
 /// once is not believed for ever.
 #[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Recoveries {
+pub(crate) struct LateCount {
     latest: u64,
     earlier: u64,
     /// When `latest` began.
@@ -84,9 +84,9 @@ pub(crate) struct Recoveries {
     earlier_began: Option<MonotonicTime>,
 }
 
-impl Recoveries {
-    /// Notes that a connection has read on, which did so `before` already, if it did. Each counts once
-    /// while it is remembered: one that stalls again and again speaks for itself, not for others.
+impl LateCount {
+    /// Notes one of a connection that was noted `before` already, if it was. Each counts once while it is
+    /// remembered: one that stalls again and again speaks for itself, not for others.
     pub(crate) fn note(&mut self, now: MonotonicTime, before: Option<MonotonicTime>) {
         self.forget(now);
         let began = *self.began.get_or_insert(now);
@@ -137,7 +137,7 @@ mod tests {
     #[test]
     fn what_is_old_is_forgotten() {
         let at = |seconds: u64| MonotonicTime::from_ns(seconds * SECOND_NS);
-        let mut recoveries = Recoveries::default();
+        let mut recoveries = LateCount::default();
         assert_eq!(recoveries.forgets_at(), None);
         recoveries.note(at(5_000), None);
         recoveries.note(at(5_599), None);
@@ -157,7 +157,7 @@ mod tests {
     #[test]
     fn a_long_pause_forgets_all_at_once() {
         let at = |seconds: u64| MonotonicTime::from_ns(seconds * SECOND_NS);
-        let mut recoveries = Recoveries::default();
+        let mut recoveries = LateCount::default();
         recoveries.note(at(1_000), None);
         recoveries.note(at(2_200), None);
         assert_eq!(recoveries.count(), 1);
@@ -166,7 +166,7 @@ mod tests {
     #[test]
     fn a_connection_counts_once_and_is_remembered_since_it_last_read_on() {
         let at = |seconds: u64| MonotonicTime::from_ns(seconds * SECOND_NS);
-        let mut recoveries = Recoveries::default();
+        let mut recoveries = LateCount::default();
         let mut before = None;
         for seconds in (1_060..9_000).step_by(360) {
             recoveries.note(at(seconds), before);

@@ -92,6 +92,12 @@ pub(crate) struct PeerEvidence {
     pub(crate) read_slowly_connections: u64,
     /// Stalled connections on which nothing at all comes from the peer.
     pub(crate) silent_connections: u64,
+    /// Those of them that are taken to be held because so many before them ended unread.
+    pub(crate) renewed_connections: u64,
+    /// What those pin.
+    pub(crate) renewed_pinned_bytes: u64,
+    /// Stalled connections that ended unread, lately.
+    pub(crate) abandoned_connections: u64,
     /// Stalled connections that we opened.
     pub(crate) outgoing_connections: u64,
     /// Holding connections that we opened.

@@ -112,8 +112,10 @@ fn judge_attack(evidence: &PeerEvidence) -> Finding {
     } else {
         Verdict::ZeroWindowAttack
     };
-    // A hoard that was never read may still prove a slow start of them all.
-    let has_lasted = evidence.never_read_connections * 2 <= evidence.holding_connections;
+    // A hoard that was never read may still prove a slow start of them all, and one that is opened anew a row
+    // of pauses.
+    let is_new = evidence.never_read_connections + evidence.renewed_connections;
+    let has_lasted = is_new * 2 <= evidence.holding_connections;
     let confidence = match (
         evidence.is_blocked_hoard && has_lasted,
         evidence.recovered_stalls,

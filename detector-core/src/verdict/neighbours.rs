@@ -28,7 +28,6 @@ impl Neighbours {
         let Some(census) = census else {
             self.ask_at = Some(now.plus_ns(RETRY_NS));
             self.has_failed = true;
-            self.awaits_second_pair = false;
             // Of other connections than those that were asked for now.
             self.counted = self.counted.filter(|(before, _)| !before.is_elsewhere);
             return true;
@@ -67,6 +66,11 @@ impl Neighbours {
     pub(crate) fn census(&self, now: MonotonicTime) -> Option<Census> {
         let fresh = self.counted.filter(|(_, at)| now.since_ns(*at) < QUIET_NS);
         fresh.map(|(census, _)| census)
+    }
+
+    /// When the kernel is to be asked again, the longest ago first.
+    pub(crate) const fn ask_at(&self) -> Option<MonotonicTime> {
+        self.ask_at
     }
 
     /// Whether nothing of it counts any more.

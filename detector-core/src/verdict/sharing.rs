@@ -91,7 +91,6 @@ impl Sharing {
             self.ask_at = Some(now.plus_ns(RETRY_NS));
             self.asked_everywhere_at = Some(now);
             self.has_failed = true;
-            self.awaits_second_pair = false;
             // Of other connections than those that were asked for now.
             self.counted = self.counted.filter(|(before, _)| !before.is_elsewhere);
             return true;
@@ -198,6 +197,13 @@ impl Sharing {
     pub(crate) fn is_fresh(&self, now: MonotonicTime) -> bool {
         let is_lately = |(_, at)| now.since_ns(at) < FRESH_NS;
         !self.awaits_second_pair && self.counted.is_some_and(is_lately)
+    }
+
+    /// Whether the kernel has told of all connections, and nobody else uses the address who behaves or has.
+    pub(crate) fn stands_alone(&self, stalled_connections: u64, now: MonotonicTime) -> bool {
+        let is_alone = |census: Census| !is_shared_by_past(&census, stalled_connections);
+        let may_have_others = self.has_others || self.awaits_second_pair;
+        !may_have_others && self.census(now).is_some_and(is_alone)
     }
 
     /// Whether others behaved lately.

@@ -115,17 +115,16 @@ impl Verdicts {
         });
     }
 
-    /// An attack whose last connections are being closed does not become something milder: only
-    /// reading on, silence, others at its address or time takes an accusation back.
+    /// An attack whose last connections are being closed, or that is blocked and so falls silent, does not
+    /// become something milder: only reading on, a drain, others at its address or in its network, or time
+    /// takes an accusation back.
     fn keep_accusation(&self, found: Finding, aftermath: &Aftermath) -> Finding {
         let Some(((before, _), since)) = self.standing else {
             return found;
         };
         let is_milder = !is_accusation(found.0);
-        let is_silent = matches!(found.0, Verdict::Vanished | Verdict::PathLoss);
         let has_read_on = aftermath.relieved_at >= Some(since);
-        let is_over = has_read_on || is_silent || aftermath.is_excused;
-        if is_accusation(before) && is_milder && !is_over {
+        if is_accusation(before) && is_milder && !has_read_on && !aftermath.is_excused {
             (before, Confidence::Medium)
         } else {
             found

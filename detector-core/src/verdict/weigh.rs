@@ -60,15 +60,24 @@ fn hoards(evidence: &PeerEvidence) -> Vec<Evidence> {
             never_read_bytes_bound: NEVER_READ_BYTES.into(),
         });
     }
+    let renewed_connections = evidence.renewed_connections;
+    let renewed_pinned_bytes = evidence.renewed_pinned_bytes;
+    if renewed_connections > 0 {
+        found.push(Evidence::OpenedAnew {
+            renewed_connections,
+            renewed_pinned_bytes,
+            abandoned_connections: evidence.abandoned_connections,
+        });
+    }
     let holding_connections = evidence
         .holding_connections
-        .saturating_sub(never_read_connections);
+        .saturating_sub(never_read_connections + renewed_connections);
     if holding_connections > 0 {
         found.push(Evidence::DrainsNothing {
             holding_connections,
             holding_pinned_bytes: evidence
                 .holding_pinned_bytes
-                .saturating_sub(never_read_pinned_bytes),
+                .saturating_sub(never_read_pinned_bytes + renewed_pinned_bytes),
             floor_bytes_per_second: evidence.detect.dribble_floor_bytes_per_second,
             over_seconds: evidence.over_seconds(),
         });

@@ -14,6 +14,9 @@ use std::hash::Hash;
 /// Part of the thresholds that one peer counts with at most.
 const PEER_PART: u64 = 4;
 
+/// So many peers that hold something are company of their network: as many as a hoard of it takes at least.
+pub(crate) const PEERS_IN_COMPANY: u64 = PEER_PART;
+
 /// Whether so many peers of one network that hold something may be customers of one provider, whatever they have in
 /// common with others: as many as a hoard of the network takes at least.
 ///
@@ -23,7 +26,7 @@ pub(crate) fn are_company(network: Network, peers: u64) -> bool {
     let fewest = if network.is_without_nat() {
         1
     } else {
-        PEER_PART
+        PEERS_IN_COMPANY
     };
     peers >= fewest
 }

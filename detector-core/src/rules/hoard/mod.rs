@@ -7,7 +7,7 @@
 mod groups;
 mod together;
 
-pub(crate) use groups::{Group, Tally, are_company, counted_part};
+pub(crate) use groups::{Group, PEERS_IN_COMPANY, Tally, are_company, counted_part};
 pub(crate) use together::{Joined, Membership, PeerGroups, Spared};
 
 use crate::observe::peer_address::PeerAddress;

@@ -22,10 +22,6 @@ const LONG_DRAIN_SECONDS: u64 = 600;
 /// A longer round trip is a peer that waits before it acknowledges.
 const LONGEST_ROUND_TRIP_US: u32 = 4_000_000;
 
-/// A smaller window is no small machine's: each takes a segment of the smallest size that hosts may assume
-/// (RFC 9293 section 3.7.1).
-const SMALLEST_WINDOW_BYTES: u32 = 536;
-
 /// The pace of one connection.
 #[derive(Debug, Default)]
 pub(crate) struct Pace {
@@ -187,12 +183,10 @@ impl Pace {
 }
 
 /// Whether the peer takes at least half of what its window and the round trip let through: a small
-/// machine far away, which reads at once and yet drains no more. Not if either is none that a machine or a
-/// network has: both are the peer's to choose.
+/// machine far away, which reads at once and yet drains no more. A longer trip is no network's.
 fn is_bound_by_round_trip(last: &State, measured: &Measured) -> bool {
     let a_second = u64::from(last.max_window_bytes) * 1_000_000;
     let possible = a_second.checked_div(last.srtt_us.into());
     last.srtt_us <= LONGEST_ROUND_TRIP_US
-        && last.max_window_bytes >= SMALLEST_WINDOW_BYTES
         && possible.is_some_and(|possible| measured.bytes_per_second.saturating_mul(2) >= possible)
 }

@@ -13,8 +13,9 @@ pub(crate) enum Before {
     MayBeRead,
     /// It has never read on, and has had the time.
     Unread,
-    /// A hoard of them ended unread with their connections, lately, and few were read on.
-    Renewed,
+    /// A hoard of them ended unread with their connections, lately, and fewer were read on; nobody else uses the
+    /// address.
+    Abandoned,
 }
 
 /// What a stalled connection is taken for.
@@ -32,6 +33,8 @@ pub(crate) enum StallClass {
     Blocked,
     /// Below the drain floor, read from now and then.
     SlowRead,
+    /// One more of a hoard that is opened anew before any of it has been held for long.
+    Renewed,
     /// Above the drain floor, and yet what is queued would take long to drain at its pace.
     LongDrain,
     /// Opened by us.
@@ -45,13 +48,14 @@ pub(crate) enum StallClass {
 
 impl StallClass {
     /// All of them, each at the place of its number.
-    pub(crate) const ALL: [Self; 10] = [
+    pub(crate) const ALL: [Self; 11] = [
         Self::Paused,
         Self::NeverRead,
         Self::Unresponsive,
         Self::NoProgress,
         Self::Blocked,
         Self::SlowRead,
+        Self::Renewed,
         Self::LongDrain,
         Self::Outbound,
         Self::OutboundBlocked,
@@ -81,7 +85,7 @@ impl StallClass {
             (true, false) => Self::Outbound,
             (true, true) => Self::OutboundBlocked,
             (false, false) if pace.drains_for_long(last) => Self::LongDrain,
-            (false, false) if before == Before::Renewed => Self::Blocked,
+            (false, false) if before == Before::Abandoned => Self::Renewed,
             (false, false) if before == Before::Unread && is_never_read(last) => Self::NeverRead,
             (false, false) => Self::Paused,
             (false, true) if pace.is_read => Self::SlowRead,
@@ -102,20 +106,21 @@ impl StallClass {
             | Self::NoProgress
             | Self::Blocked
             | Self::SlowRead
+            | Self::Renewed
             | Self::OutboundBlocked => true,
         }
     }
 
-    /// Whether the peer opened it and is below the drain floor.
+    /// Whether the peer opened it and is below the drain floor, or is taken to be.
     pub(crate) const fn is_blocked_by_peer(self) -> bool {
-        matches!(self, Self::Blocked | Self::SlowRead)
+        matches!(self, Self::Blocked | Self::SlowRead | Self::Renewed)
     }
 
     /// Whether the peer opened it, and answers, and reads nothing or next to nothing.
     pub(crate) const fn is_unread(self) -> bool {
         matches!(
             self,
-            Self::Paused | Self::NeverRead | Self::Blocked | Self::SlowRead
+            Self::Paused | Self::NeverRead | Self::Blocked | Self::SlowRead | Self::Renewed
         )
     }
 
