@@ -318,12 +318,7 @@ impl AgentState {
         let Some(status) = self.kernel_status() else {
             return Some("starting: the kernel side is not attached yet".to_owned());
         };
-        let detached: Vec<_> = status
-            .probes
-            .iter()
-            .filter(|(_, is_attached)| !is_attached)
-            .map(|(name, _)| name.as_str())
-            .collect();
+        let detached: Vec<_> = status.detached().collect();
         (!detached.is_empty()).then(|| format!("not attached: {}", detached.join(", ")))
     }
 
