@@ -71,8 +71,8 @@ fn judge(is_charged: bool, allowed: Option<u64>) -> Requirement {
 mod tests {
     use super::{CHARGED_BY, is_charged, judge};
     use crate::kernel::requirement::State;
-    use detector_core::observe::btf::{Btf, Kind};
     use detector_core::observe::btf::write::BtfWriter;
+    use detector_core::observe::btf::{Btf, Kind};
 
     #[test]
     fn only_a_kernel_that_charges_maps_to_it_wants_it_raised() {
@@ -80,7 +80,11 @@ mod tests {
         let judged = judge(true, docker);
         assert_eq!(judged.state, State::Degraded);
         assert!(judged.detail.contains("at most 64 KiB"), "{judged:?}");
-        assert!(judged.hint.is_some_and(|hint| hint.contains("CAP_SYS_RESOURCE")));
+        assert!(
+            judged
+                .hint
+                .is_some_and(|hint| hint.contains("CAP_SYS_RESOURCE"))
+        );
         for (is_charged, allowed) in [(false, docker), (true, None), (true, Some(64 << 20))] {
             let judged = judge(is_charged, allowed);
             assert_eq!((judged.state, judged.hint), (State::Ok, None));
