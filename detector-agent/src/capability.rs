@@ -19,6 +19,8 @@ pub(crate) enum Capability {
     DacReadSearch,
     /// Run ahead of other processes.
     SysNice,
+    /// Raise the limit of locked memory.
+    SysResource,
 }
 
 impl Capability {
@@ -31,6 +33,7 @@ impl Capability {
             Self::NetAdmin => CapabilitySet::NET_ADMIN,
             Self::DacReadSearch => CapabilitySet::DAC_READ_SEARCH,
             Self::SysNice => CapabilitySet::SYS_NICE,
+            Self::SysResource => CapabilitySet::SYS_RESOURCE,
         }
     }
 
@@ -44,6 +47,7 @@ impl Capability {
             Self::NetAdmin => "CAP_NET_ADMIN",
             Self::DacReadSearch => "CAP_DAC_READ_SEARCH",
             Self::SysNice => "CAP_SYS_NICE",
+            Self::SysResource => "CAP_SYS_RESOURCE",
         }
     }
 }

@@ -2,7 +2,10 @@
 //!
 //! Locks are held for one step at a time and never across a wait.
 
+mod budget;
 mod kills;
+
+pub(crate) use budget::PlacedNote;
 
 use crate::actions::Actions;
 use crate::clock;
@@ -20,16 +23,16 @@ use crate::kills::Kills;
 use crate::lock::lock;
 use crate::recording::{Recording, milliseconds};
 use crate::watched::Watched;
+use budget::AgentNotes;
 use detector_api::snapshot::HostPressure;
 use detector_api::status::{Privilege, Saving};
-use detector_api::text::budget_line;
 use detector_api::time::rfc3339;
 use detector_core::engine::Engine;
 use detector_core::time::MonotonicTime;
-use detector_recorder::{ClockReading, NoteKind};
+use detector_recorder::ClockReading;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 use tokio::sync::{mpsc, oneshot, watch};
 
 /// How long the judge may take to answer before the agent counts as stuck.
@@ -68,6 +71,8 @@ pub(crate) struct AgentState {
     pub(crate) host: Host,
     /// Rouses the threads that look after tracked connections.
     pub(crate) doze: Doze,
+    /// What it says of itself among the events.
+    pub(crate) agent_notes: AgentNotes,
     /// Keeps the agent's own cost within bounds.
     pub(crate) governor: Governor,
     /// Does what operators ask for.
@@ -181,6 +186,7 @@ impl AgentState {
                 kernel_log_failure: Mutex::default(),
             },
             doze: Doze::default(),
+            agent_notes: AgentNotes::default(),
             governor,
             actions,
             guard,
@@ -289,23 +295,6 @@ impl AgentState {
         self.kernel().as_ref().map(Kernel::history)
     }
 
-    /// Takes what the agent has used of the processors; gives something up, or takes it up again, and
-    /// says so.
-    pub(crate) fn govern(&self) {
-        let hooks = self.kernel_status().unwrap_or_default().hook_time();
-        let served = self.counters.served.used();
-        let used = own_time(clock::process_time(), hooks, served);
-        if !self.governor.look(used, Instant::now()) {
-            return;
-        }
-        if let Some(kernel) = self.kernel().as_ref() {
-            kernel.sweep_seldom(self.governor.saves(Saving::Sweeps));
-        }
-        let text = budget_line(&self.governor.status());
-        tracing::warn!("{text}");
-        self.recording.note(NoteKind::Budget, None, &text);
-    }
-
     fn kernel(&self) -> MutexGuard<'_, Option<Kernel>> {
         lock(&self.kernel)
     }
@@ -318,12 +307,7 @@ impl AgentState {
         let Some(status) = self.kernel_status() else {
             return Some("starting: the kernel side is not attached yet".to_owned());
         };
-        let detached: Vec<_> = status
-            .probes
-            .iter()
-            .filter(|(_, is_attached)| !is_attached)
-            .map(|(name, _)| name.as_str())
-            .collect();
+        let detached: Vec<_> = status.detached().collect();
         (!detached.is_empty()).then(|| format!("not attached: {}", detached.join(", ")))
     }
 

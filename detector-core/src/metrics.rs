@@ -39,6 +39,8 @@ pub struct HostTotals {
     pub connections_tracked: u64,
     /// Peers forgotten for lack of room.
     pub peer_evictions: u64,
+    /// Of those, peers that held something up or were flagged.
+    pub suspect_evictions: u64,
     /// Connections forgotten for lack of room.
     pub connection_evictions: u64,
     /// Records that were refused because they were garbage.
@@ -69,6 +71,8 @@ pub struct MetricsSnapshot {
     pub incidents: [u64; IncidentKind::COUNT],
     /// 1 for each kind that the open incident has, in the same order.
     pub incidents_open: [u64; IncidentKind::COUNT],
+    /// 1 for each kind that stands, or did within the last half minute, in the same order.
+    pub incidents_standing: [u64; IncidentKind::COUNT],
     /// Incidents forgotten for lack of room.
     pub incidents_forgotten: u64,
     /// The peers that cost most.

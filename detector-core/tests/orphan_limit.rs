@@ -4,6 +4,7 @@
 
 mod support;
 
+use detector_api::recorded::OomKill;
 use detector_api::snapshot::{HostPressure, IncidentEnd, IncidentKind, OrphansAtLimit, Severity};
 use detector_core::engine::Engine;
 use detector_core::observe::observation::{Observation, TcpState};
@@ -55,6 +56,36 @@ fn their_number_opens_it_and_it_ends_when_there_is_room() {
         stalled: 1,
     };
     assert_eq!(incident.orphans, Some(most));
+}
+
+#[test]
+fn it_stands_no_more_half_a_minute_after_though_the_incident_goes_on() {
+    let mut engine = engine();
+    let standing = |engine: &mut Engine, second: u64| {
+        engine.advance(ms(second * 1_000), WALL);
+        let metrics = engine.metrics();
+        let counts = [metrics.incidents_open, metrics.incidents_standing];
+        counts.map(|counts| counts[IncidentKind::OrphanLimit as usize])
+    };
+    see(&mut engine, 100, 1_000);
+    assert_eq!(standing(&mut engine, 101), [1, 1]);
+    // Nothing changes: it stands on.
+    assert_eq!(standing(&mut engine, 200), [1, 1]);
+    see(&mut engine, 201, 10);
+    // The OOM killer keeps the incident open from here on.
+    for second in (210_u64..600).step_by(30) {
+        engine.advance(ms(second * 1_000), WALL);
+        engine.witness_oom_kill(&OomKill::default());
+    }
+    assert_eq!(standing(&mut engine, 600), [1, 0]);
+    see(&mut engine, 601, 1_000);
+    assert_eq!(standing(&mut engine, 602), [1, 1]);
+    see(&mut engine, 603, 10);
+    // It may come back at once.
+    assert_eq!(standing(&mut engine, 633), [1, 1]);
+    assert_eq!(standing(&mut engine, 634), [1, 0]);
+    assert_eq!(standing(&mut engine, 664), [0, 0]);
+    assert_eq!(engine.incidents().len(), 1);
 }
 
 #[test]

@@ -155,6 +155,38 @@ fn the_cheapest_peers_leave_first_and_their_numbers_stay_in_other() {
     assert!((metrics.other.zero_window_seconds - 0.4).abs() < 1e-9);
 }
 
+/// A host with many lossy clients forgets one for each that comes, for good: that is no news. To forget one that
+/// holds something up is.
+#[test]
+fn suspects_that_are_forgotten_are_counted_apart() {
+    let mut engine = engine_with(TableSettings {
+        peers_capacity: 2,
+        ..TableSettings::default()
+    });
+    let evictions = |engine: &Engine| {
+        let totals = engine.totals();
+        (totals.peer_evictions, totals.suspect_evictions)
+    };
+    engine.advance(ms(1_000), WALL);
+    for host in 1..=9 {
+        engine.observe(&healthy(&format!("198.51.100.{host}:1"), ms(2_000)));
+    }
+    assert_eq!(evictions(&engine), (7, 0));
+    for host in 11..=14 {
+        let remote = format!("198.51.100.{host}:1");
+        engine.observe(&zero_window(&remote, ms(2_000), ms(2_000)));
+        engine.observe(&zero_window(&remote, ms(2_000), ms(30_000)));
+    }
+    engine.advance(ms(60_000), WALL);
+    for host in 21..=24 {
+        let remote = format!("198.51.100.{host}:1");
+        engine.observe(&zero_window(&remote, ms(2_000), ms(60_000)));
+        engine.advance(ms(60_000), WALL);
+    }
+    let (all, suspects) = evictions(&engine);
+    assert!(suspects > 0 && suspects < all, "{suspects} of {all}");
+}
+
 #[test]
 fn a_label_that_comes_late_starts_from_zero_and_other_keeps_what_it_showed() {
     let mut engine = engine_with(TableSettings {

@@ -132,7 +132,7 @@ keys! {
     guard.well_behaved_max on_reload number
         "A peer with more connections that behave than this is neither limited nor blocked.";
     budget.cpu_share on_restart quoted
-        "Share of one core that the agent may use over ten seconds, answering requests aside; where it would use more it gives up, in this order, windows of suspects in the flight recorder, the processes behind newly stalled connections with workers held and memory of units (not while the guard is on, which needs them), and sweeps beyond `sweep_share_idle`, and says so.";
+        "Share of one core that the agent may use over ten seconds, answering requests aside; where it would use more it gives up, in this order, windows of suspects in the flight recorder, the processes behind newly stalled connections with workers held and memory of units (not while the guard is on, which needs them), and sweeps beyond `sweep_share_idle`, and says so: in its log, its status, its metrics and among the events.";
     budget.connections on_restart number
         "Misbehaving connections tracked at most, in the kernel and in the agent.";
     budget.events on_restart number

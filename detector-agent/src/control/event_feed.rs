@@ -1,15 +1,17 @@
 //! Feeds events to one reader, as newline-delimited JSON, at the reader's pace.
 //!
 //! The engine's ring of events is the queue: a reader that is too slow loses the oldest and gets
-//! their number (`{"dropped": n}`). Nothing is stored for it but its position.
+//! their number (`{"dropped": n}`). Nothing is stored for it but its position. Between them stands what the
+//! agent says of itself, for readers who have not asked for some peers or kinds alone.
 
 use super::event_filter::EventFilter;
 use super::slots::{Slot, Slots};
 use crate::http::Client;
-use crate::state::AgentState;
+use crate::state::{AgentState, PlacedNote};
 use bytes::Bytes;
 use detector_api::snapshot::Event;
 use detector_core::engine::Engine;
+use serde::Serialize;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use tokio::sync::mpsc;
@@ -29,32 +31,52 @@ struct Step {
     events: Vec<Event>,
     /// Events that were forgotten before this reader came to them.
     dropped: u64,
-    /// Number of the last event looked at.
-    position: u64,
+    /// What the agent says of itself, in its place among the events.
+    notes: Vec<PlacedNote>,
+    /// What has been looked at.
+    position: Position,
     /// Whether there was nothing further to look at.
     is_at_end: bool,
 }
 
+/// Numbers of the last event and of the last note that a reader has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Position {
+    event: u64,
+    note: u64,
+}
+
 /// Looks at the events after `position`.
-fn step(state: &AgentState, filter: &EventFilter, position: u64) -> Step {
+fn step(state: &AgentState, filter: &EventFilter, position: Position) -> Step {
     let engine = state.engine();
-    let before = engine.first_event_id().saturating_sub(1).max(position);
+    let before = engine.first_event_id().saturating_sub(1);
+    let before = before.max(position.event);
     let mut step = Step {
         events: Vec::new(),
-        dropped: state.recording.numbers_between(position, before),
-        position: before,
+        dropped: state.recording.numbers_between(position.event, before),
+        notes: Vec::new(),
+        position: Position {
+            event: before,
+            ..position
+        },
         is_at_end: true,
     };
-    for (index, event) in engine.events_after(step.position).enumerate() {
+    for (index, event) in engine.events_after(before).enumerate() {
         if index == EVENTS_PER_STEP {
             step.is_at_end = false;
             break;
         }
-        step.position = event.id;
+        step.position.event = event.id;
         if filter.wants(event) {
             step.events.push(event.clone());
         }
     }
+    drop(engine);
+    step.notes = state.agent_notes.after(position.note, step.position.event);
+    if let Some(last) = step.notes.last() {
+        step.position.note = last.number;
+    }
+    step.notes.retain(|placed| filter.wants_note(&placed.note));
     step
 }
 
@@ -63,13 +85,24 @@ fn lines(step: &Step) -> Bytes {
     if step.dropped > 0 {
         text.extend_from_slice(format!("{{\"dropped\":{}}}\n", step.dropped).as_bytes());
     }
+    let mut notes = step.notes.iter().peekable();
     for event in &step.events {
-        // Strings and numbers into memory: this cannot fail.
-        if serde_json::to_writer(&mut text, event).is_ok() {
-            text.push(b'\n');
+        while let Some(placed) = notes.next_if(|placed| placed.after_event < event.id) {
+            write(&mut text, &placed.note);
         }
+        write(&mut text, event);
+    }
+    for placed in notes {
+        write(&mut text, &placed.note);
     }
     text.into()
+}
+
+fn write(text: &mut Vec<u8>, line: &impl Serialize) {
+    // Strings and numbers into memory: this cannot fail.
+    if serde_json::to_writer(&mut *text, line).is_ok() {
+        text.push(b'\n');
+    }
 }
 
 /// Starts feeding; ends with the last event, or, if there is a follower, with the reader or the agent.
@@ -79,7 +112,15 @@ pub(super) fn start(
     follower: Option<Follower>,
 ) -> mpsc::Receiver<Bytes> {
     let (sender, pieces) = mpsc::channel(PIECES);
-    let position = begin(&state.engine(), filter.after);
+    let event = begin(&state.engine(), filter.after);
+    // Whoever has been here may have had the notes behind his last event, or not.
+    let has_been_here = filter.after > 0 && event == filter.after;
+    let note = if has_been_here {
+        state.agent_notes.before_event(event)
+    } else {
+        0
+    };
+    let position = Position { event, note };
     let meter = Arc::clone(&state.counters.served);
     let feed = feed(state, filter, position, sender, follower);
     tokio::spawn(async move { meter.watch(feed).await });
@@ -129,7 +170,7 @@ impl Drop for Follower {
 async fn feed(
     state: Arc<AgentState>,
     filter: EventFilter,
-    mut position: u64,
+    mut position: Position,
     reader: mpsc::Sender<Bytes>,
     follower: Option<Follower>,
 ) {
@@ -165,12 +206,12 @@ async fn feed(
 
 #[cfg(test)]
 mod tests {
-    use super::{begin, step};
+    use super::{Position, begin, lines, step};
     use crate::config::Config;
     use crate::control::event_filter::EventFilter;
     use crate::state::tests::state;
     use detector_api::fixtures::event;
-    use detector_api::snapshot::FlagKind;
+    use detector_api::snapshot::{AgentNote, FlagKind};
 
     /// The agent before was killed after it had announced more than it had written.
     #[test]
@@ -189,9 +230,13 @@ mod tests {
         state.recording.skip_numbers(recorded, until);
         let filter = EventFilter::default();
         let looked = |position| {
-            let step = step(&state, &filter, position);
+            let begin = Position {
+                event: position,
+                note: 0,
+            };
+            let step = step(&state, &filter, begin);
             let ids: Vec<_> = step.events.iter().map(|event| event.id).collect();
-            (step.dropped, ids, step.position)
+            (step.dropped, ids, step.position.event)
         };
         assert_eq!(looked(1), (2, vec![4, 5, 6, 7], 7));
         assert_eq!(looked(6), (0, vec![7], 7));
@@ -202,5 +247,30 @@ mod tests {
         assert_eq!(missed(3, until + 5), 4 + 5);
         assert_eq!(missed(until + 2, until + 5), 3);
         assert_eq!(missed(5, 5), 0);
+    }
+
+    #[test]
+    fn what_the_agent_gives_up_stands_among_the_events_of_those_who_asked_for_all() {
+        let (state, _pings) = state(&Config::default());
+        let flag = |id| event(id, FlagKind::ZeroWindowStall, &[]);
+        let mut engine = state.engine();
+        engine.go_on_after(3, 0);
+        engine.remember((1..=3).map(flag).collect(), Vec::new());
+        drop(engine);
+        state.tell_budget();
+        let start = Position { event: 0, note: 0 };
+        let all = step(&state, &EventFilter::default(), start);
+        let text = String::from_utf8(lines(&all).to_vec()).unwrap();
+        let last: AgentNote = serde_json::from_str(text.lines().last().unwrap()).unwrap();
+        assert_eq!(text.lines().count(), 4);
+        assert_eq!(last.budget, Some(state.governor.status()));
+        assert!(last.text.contains("cpu_share"), "{last:?}");
+        // Once is enough for a reader who stays; one who comes again may not have it.
+        let again = step(&state, &EventFilter::default(), all.position);
+        assert_eq!(lines(&again).len(), 0);
+        assert_eq!(state.agent_notes.before_event(3), 0);
+        assert_eq!(state.agent_notes.before_event(4), 1);
+        let of_peer = step(&state, &EventFilter::of_peer("198.51.100.7"), start);
+        assert_eq!(of_peer.notes, []);
     }
 }

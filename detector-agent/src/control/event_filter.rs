@@ -2,7 +2,7 @@
 
 use crate::clock;
 use detector_api::address::{concerns, network_of};
-use detector_api::snapshot::{Event, FlagKind};
+use detector_api::snapshot::{AgentNote, Event, FlagKind};
 use detector_api::time;
 use detector_api::time::rfc3339;
 use ipnet::IpNet;
@@ -62,10 +62,19 @@ impl EventFilter {
         }
     }
 
+    /// Whether what the agent says of itself was: not by who wants some peers or kinds of flags alone.
+    pub(crate) fn wants_note(&self, note: &AgentNote) -> bool {
+        self.peer.is_none() && self.kind.is_none() && self.is_within(&note.time)
+    }
+
+    fn is_within(&self, time: &str) -> bool {
+        self.since.as_deref().is_none_or(|since| time >= since)
+            && self.until.as_deref().is_none_or(|until| time <= until)
+    }
+
     /// Whether an event was asked for.
     pub(crate) fn wants(&self, event: &Event) -> bool {
-        self.since.as_ref().is_none_or(|since| event.time >= *since)
-            && self.until.as_ref().is_none_or(|until| event.time <= *until)
+        self.is_within(&event.time)
             && self.peer.is_none_or(|peer| concerns(&event.peer, peer))
             && self.kind.is_none_or(|kind| event.kind() == kind)
     }

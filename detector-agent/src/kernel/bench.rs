@@ -3,7 +3,7 @@
 use super::counters::Counts;
 use super::object::{self, LoadOptions};
 use super::sweep::Notes;
-use super::{StartError, raise_memlock_limit, take_map};
+use super::{StartError, memlock, take_map};
 use aya::Ebpf;
 use aya::maps::{MapData, PerCpuArray};
 use aya::programs::Iter;
@@ -30,7 +30,7 @@ impl SweepSide {
     }
 
     fn load_with_defaults() -> Result<Self, StartError> {
-        raise_memlock_limit();
+        memlock::raise();
         let object::Loaded { mut ebpf, .. } = object::load(&LoadOptions {
             settings: KernelSettings::DEFAULT,
             ring_bytes: 4 << 20,

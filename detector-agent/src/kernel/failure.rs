@@ -1,5 +1,6 @@
 //! Turns what the kernel refuses into a reason and a hint that an operator can act on.
 
+use super::memlock;
 use crate::capability::{self, Capability};
 use detector_api::failure::Code;
 use std::error::Error;
@@ -39,8 +40,14 @@ impl StartError {
 /// A refusal while loading: a missing capability, or something else with its whole chain.
 pub(super) fn refused_by_kernel(doing: &str, error: &(dyn Error + 'static)) -> StartError {
     let missing = missing_to_load();
-    if is_permission_error(error) && !missing.is_empty() {
-        return privilege_error(&missing);
+    if is_permission_error(error) {
+        if !missing.is_empty() {
+            return privilege_error(&missing);
+        }
+        return StartError {
+            hint: memlock::hint(),
+            ..failed(doing, error)
+        };
     }
     failed(doing, error)
 }

@@ -13,6 +13,7 @@ mod failure;
 mod features;
 mod history;
 mod hooks;
+mod memlock;
 mod message;
 mod object;
 mod release;
@@ -29,8 +30,6 @@ pub(crate) use failure::StartError;
 pub(crate) use message::Message;
 pub(crate) use release::kernel_release;
 pub(crate) use status::KernelStatus;
-#[cfg(test)]
-pub(crate) use status::{MapStatus, ProgramStatus};
 pub(crate) use sweep::SweepOptions;
 pub(crate) use victims::{Heard, Victim, Victims};
 
@@ -44,7 +43,6 @@ use detector_core::observe::decode::Decoder;
 use failure::failed;
 pub(crate) use history::History;
 use object::LoadOptions;
-use rustix::process::{Resource, Rlimit};
 use shared::{Shared, StopSignal};
 use std::io;
 use std::sync::Arc;
@@ -90,7 +88,7 @@ pub(crate) fn start(
     sink: mpsc::Sender<Message>,
     attached: impl FnOnce(),
 ) -> Result<Kernel, StartError> {
-    raise_memlock_limit();
+    memlock::raise();
     let object::Loaded {
         mut ebpf,
         has_victims,
@@ -102,7 +100,7 @@ pub(crate) fn start(
     })?;
     let stop = Arc::new(StopSignal::new().map_err(|error| failed("making an eventfd", &error))?);
     let shared = Arc::new(Shared::default());
-    shared.update(|status| status.probes = attached_probes(has_victims));
+    shared.update(|status| status.attach_probes(has_victims));
     let decoder = Decoder::new(options.ipv6_prefix);
     let history = Arc::new(History::of(&mut ebpf, options.settings.seed)?);
     let victims = take_map(&mut ebpf, names::VICTIMS_MAP)?;
@@ -158,11 +156,7 @@ impl Drop for EndGuard {
         if self.stop.is_set() {
             return;
         }
-        self.shared.update(|status| {
-            for (_, is_attached) in &mut status.probes {
-                *is_attached = false;
-            }
-        });
+        self.shared.update(KernelStatus::detach_all);
         let reason = format!("the {} thread of the kernel side ended", self.name);
         if self.sink.blocking_send(Message::Failed(reason)).is_err() {
             tracing::debug!("the agent has stopped listening to the kernel side");
@@ -180,28 +174,6 @@ where
     M::try_from(map).map_err(|error| failed(&format!("opening the map {name}"), &error))
 }
 
-fn attached_probes(has_victims: bool) -> Vec<(String, bool)> {
-    let hooks = hooks::HOOKS.iter().map(|(program, _)| *program);
-    let victims = has_victims.then_some(names::VICTIM_PROGRAM);
-    hooks
-        .chain([names::SWEEP_PROGRAM])
-        .chain(victims)
-        .map(|program| (program.to_owned(), true))
-        .collect()
-}
-
-/// Before 5.11 maps count against RLIMIT_MEMLOCK. Where raising it is refused, creating the maps
-/// tells whether it was needed.
-fn raise_memlock_limit() {
-    let unlimited = Rlimit {
-        current: None,
-        maximum: None,
-    };
-    if let Err(error) = rustix::process::setrlimit(Resource::Memlock, unlimited) {
-        tracing::debug!("RLIMIT_MEMLOCK not raised: {error}");
-    }
-}
-
 impl Kernel {
     /// Counts of this moment; cheap enough for each scrape.
     pub(crate) fn status(&self) -> KernelStatus {
@@ -215,17 +187,12 @@ impl Kernel {
 
     /// Whether a hook tells of victims of the OOM killer.
     pub(crate) fn has_victims(&self) -> bool {
-        let probes = self.shared.status().probes;
-        probes.iter().any(|(name, _)| name == names::VICTIM_PROGRAM)
+        self.shared.status().has_victims()
     }
 
     /// Nobody hears of them any more.
     pub(crate) fn lose_victims(&self) {
-        self.shared.update(|status| {
-            status
-                .probes
-                .retain(|(name, _)| name != names::VICTIM_PROGRAM);
-        });
+        self.shared.update(KernelStatus::lose_victims);
     }
 
     /// Has sweeps keep to the share for quiet times, or not any more.

@@ -1,6 +1,7 @@
 //! What the kernel side counts about itself.
 
 use super::counters::Counts;
+use super::hooks::HOOKS;
 use detector_common::names;
 use std::time::Duration;
 
@@ -54,11 +55,60 @@ pub(super) struct SweepLosses {
 }
 
 impl KernelStatus {
-    /// That of a kernel side that has lost nothing.
+    /// That of a kernel side that has lost nothing, with a line for all that one has.
     pub(crate) fn without_losses() -> Self {
         let mut status = Self::default();
+        status.attach_probes(true);
         status.set_losses(&Counts::default(), SweepLosses::default());
+        // Each probe is a program; the table is the one map whose fill is told.
+        let programs = status.probes.iter().map(|(name, _)| ProgramStatus {
+            name: name.clone(),
+            runs: 0,
+            seconds: 0.0,
+        });
+        status.programs = programs.collect();
+        status.maps = vec![MapStatus {
+            name: names::CONNECTIONS_MAP.to_owned(),
+            entries: 0,
+            capacity: 0,
+        }];
         status
+    }
+
+    /// With all probes attached; that on victims of the OOM killer only where the kernel has it.
+    pub(super) fn attach_probes(&mut self, has_victims: bool) {
+        let hooks = HOOKS.iter().map(|(program, _)| *program);
+        let victims = has_victims.then_some(names::VICTIM_PROGRAM);
+        let probes = hooks.chain([names::SWEEP_PROGRAM]).chain(victims);
+        self.probes = probes.map(|program| (program.to_owned(), true)).collect();
+    }
+
+    /// The agent is blind.
+    pub(super) fn detach_all(&mut self) {
+        for (_, is_attached) in &mut self.probes {
+            *is_attached = false;
+        }
+    }
+
+    /// Nobody hears of victims of the OOM killer any more.
+    pub(super) fn lose_victims(&mut self) {
+        for (name, is_attached) in &mut self.probes {
+            *is_attached &= name != names::VICTIM_PROGRAM;
+        }
+    }
+
+    /// Whether a hook tells of victims of the OOM killer.
+    pub(super) fn has_victims(&self) -> bool {
+        let mut probes = self.probes.iter();
+        probes.any(|(name, is_attached)| *is_attached && name == names::VICTIM_PROGRAM)
+    }
+
+    /// Probes without which the agent is not what it says it is. What it can do without may be missing.
+    pub(crate) fn detached(&self) -> impl Iterator<Item = &str> {
+        let detached = self.probes.iter().filter(|(_, is_attached)| !is_attached);
+        detached
+            .map(|(name, _)| name.as_str())
+            .filter(|name| *name != names::VICTIM_PROGRAM)
     }
 
     /// What was lost and what was held back, by their labels.
@@ -101,4 +151,26 @@ pub(crate) struct MapStatus {
     pub(crate) entries: u64,
     /// Entries it can hold.
     pub(crate) capacity: u64,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::KernelStatus;
+
+    #[test]
+    fn without_the_hook_on_victims_it_says_so_and_is_ready() {
+        let mut status = KernelStatus::default();
+        status.attach_probes(true);
+        assert!(status.has_victims());
+        status.lose_victims();
+        assert!(!status.has_victims());
+        let lost = ("det_mark_victim".to_owned(), false);
+        assert_eq!(status.probes.last(), Some(&lost));
+        assert_eq!(status.detached().count(), 0);
+        status.detach_all();
+        assert_eq!(status.detached().count(), status.probes.len() - 1);
+        // Where the kernel does not have it nothing is missing.
+        status.attach_probes(false);
+        assert!(status.probes.iter().all(|(_, is_attached)| *is_attached));
+    }
 }

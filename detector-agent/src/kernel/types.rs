@@ -7,6 +7,7 @@
 use super::failure::StartError;
 use super::features;
 use super::hooks::{HOOKS, ITERATOR, VICTIM_HOOK};
+use super::memlock;
 use super::release::kernel_release;
 use super::requirement::{Requirement, State};
 use detector_common::layout::{BitField, KernelLayout};
@@ -71,6 +72,7 @@ fn survey(types: &Btf<'_>) -> (Vec<Requirement>, Option<KernelLayout>) {
     requirements.extend(HOOKS.iter().map(|(_, tracepoint)| hook(types, tracepoint)));
     requirements.push(iterator(types));
     requirements.push(victim_hook(types));
+    requirements.push(memlock::requirement(types));
     let is_complete = missing(&requirements).next().is_none();
     let layout = match found.layout {
         Ok(layout) => is_complete.then_some(layout),

@@ -72,6 +72,8 @@ metrics! {
         "Incidents by kind; an incident that several kinds joined counts once for each.";
     INCIDENTS_OPEN = Gauge "detector_incidents_open" ["kind"]
         "1 while an incident that this kind has joined is open, else 0.";
+    INCIDENTS_STANDING = Gauge "detector_incidents_standing" ["kind"]
+        "1 while what makes an incident of this kind stands, and for half a minute after, else 0; the incident may go on with other kinds.";
     OOM_KILLS = Counter "detector_oom_kills_total" []
         "Processes that the kernel killed for want of memory, since the host started.";
     TCP_MEMORY = Gauge "detector_tcp_memory_bytes" []
@@ -116,6 +118,8 @@ metrics! {
         "Connections in the agent's table.";
     PEER_EVICTIONS = Counter "detector_peer_evictions_total" []
         "Peers forgotten for lack of room; their totals stay under other.";
+    SUSPECT_EVICTIONS = Counter "detector_suspect_evictions_total" []
+        "Of these peers, those that were flagged or held connections up when they were forgotten.";
     INCIDENTS_FORGOTTEN = Counter "detector_incidents_forgotten_total" []
         "Incidents forgotten because newer ones needed their room.";
     CONNECTION_EVICTIONS = Counter "detector_connection_evictions_total" []

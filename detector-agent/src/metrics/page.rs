@@ -122,6 +122,7 @@ fn write_host(page: &mut Page, core: &MetricsSnapshot) {
     for (metric, counts) in [
         (&metric::INCIDENTS, core.incidents),
         (&metric::INCIDENTS_OPEN, core.incidents_open),
+        (&metric::INCIDENTS_STANDING, core.incidents_standing),
     ] {
         let mut samples = page.metric(metric);
         for (kind, count) in IncidentKind::LABELS.into_iter().zip(counts) {
@@ -227,6 +228,7 @@ fn write_tables(page: &mut Page, core: &MetricsSnapshot) {
         core.totals.connections_tracked,
     );
     page.single(&metric::PEER_EVICTIONS, core.totals.peer_evictions);
+    page.single(&metric::SUSPECT_EVICTIONS, core.totals.suspect_evictions);
     page.single(&metric::INCIDENTS_FORGOTTEN, core.incidents_forgotten);
     page.single(
         &metric::CONNECTION_EVICTIONS,

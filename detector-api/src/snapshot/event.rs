@@ -1,9 +1,10 @@
 //! Events.
 
 use super::{
-    Direction, EventType, FlagEvidence, FlagKind, GuardStep, SequenceNumbers, Severity, Source,
-    Verdict,
+    AgentNoteType, Direction, EventType, FlagEvidence, FlagKind, GuardStep, SequenceNumbers,
+    Severity, Source, Verdict,
 };
+use crate::status::Budget;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -43,6 +44,20 @@ pub struct Event {
     /// What the guard has done; of an event `guard` alone.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub guard: Option<GuardStep>,
+}
+
+/// A line of `/v1/events` about the agent itself. It concerns no peer and has no number: whoever asks for what
+/// comes after a number may get it again.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct AgentNote {
+    /// What it tells.
+    pub event: AgentNoteType,
+    /// When it happened.
+    pub time: String,
+    /// In a sentence.
+    pub text: String,
+    /// What the agent used, and has given up from here on; `null` where a recorder tells.
+    pub budget: Option<Budget>,
 }
 
 impl Event {

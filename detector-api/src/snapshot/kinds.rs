@@ -120,6 +120,16 @@ labelled! {
 }
 
 labelled! {
+    /// What a note of the agent among the events tells.
+    #[derive(Default)]
+    AgentNoteType {
+        /// It gave something up to cost less, or took it up again.
+        #[default]
+        Budget = "budget",
+    }
+}
+
+labelled! {
     /// What stands in an incident.
     IncidentKind {
         /// A peer, alone or with others, holds a hoard (`stall-hoard`).

@@ -21,7 +21,7 @@ pub use crate::owner::{HeldWorkers, Process, UnitMemory, UnitShare};
 pub use assessment::{Advice, Assessment, BenignCause, Change, Condition, Considered, Outcome};
 pub use connection::{Connection, SequenceNumbers};
 pub use counts::{InterfaceCounts, Retransmits, Shrinks};
-pub use event::Event;
+pub use event::{AgentNote, Event};
 pub use evidence::{Evidence, HoardThresholds};
 pub use flag::*;
 pub use flag_table::{Bearer, KindFacts};
@@ -31,7 +31,8 @@ pub use incident::{
     OpenIncident, OrphansAtLimit,
 };
 pub use kinds::{
-    Confidence, Direction, EventType, IncidentKind, Severity, Source, StallCause, Verdict,
+    AgentNoteType, Confidence, Direction, EventType, IncidentKind, Severity, Source, StallCause,
+    Verdict,
 };
 pub use numbers::Numbers;
 pub use peer::{Peer, PeerDetail, StandingFlag};

@@ -11,14 +11,16 @@ use crate::terminal::Capabilities;
 use detector_api::address::{concerns, network_of};
 use detector_api::failure::Failure;
 use detector_api::sanitize;
-use detector_api::snapshot::{Event, FlagKind};
+use detector_api::snapshot::{AgentNote, AgentNoteType, Event, FlagKind, Severity};
 use detector_api::text;
 use detector_api::time::{self, rfc3339};
-use detector_recorder::{self as recorder, EventsWanted, Span};
+use detector_recorder::{self as recorder, EventsWanted, Note, NoteKind, Span};
 use ipnet::IpNet;
+use serde::Serialize;
 use serde::de::IgnoredAny;
 use serde_json::Value;
 use std::borrow::Cow;
+use std::collections::VecDeque;
 use std::io::{self, Write};
 use std::time::Duration;
 
@@ -97,21 +99,58 @@ fn recorded(query: &EventsQuery<'_>, reader: &recorder::Reader) -> Result<(), Fa
     };
     let terminal = Capabilities::of_stdout();
     let mut stdout = io::BufWriter::new(io::stdout().lock());
+    let mut notes = if query.wants_notes() {
+        of_agent(reader.notes(wanted.span)?)
+    } else {
+        VecDeque::new()
+    };
+    let print_note = |out: &mut dyn Write, note: &AgentNote| {
+        let line = if query.json {
+            json(note)?
+        } else {
+            readable_note(note, terminal)
+        };
+        Ok::<_, Failure>(writeln!(out, "{line}")?)
+    };
     reader.each_event(&wanted, |event| {
+        // Both tell their time in one form, so that its text is in its order.
+        while let Some(note) = notes.front().filter(|note| note.time < event.time) {
+            print_note(&mut stdout, note)?;
+            notes.pop_front();
+        }
         if peer.is_some_and(|peer| !concerns(&event.peer, peer)) || !query.wants(&event) {
             return Ok(());
         }
         let line = if query.json {
-            serde_json::to_string(&event)
-                .map_err(|error| Failure::failed(format!("cannot write JSON: {error}")))?
+            json(&event)?
         } else {
             readable(&event, terminal)
         };
         Ok::<_, Failure>(writeln!(stdout, "{line}")?)
     })?;
+    for note in notes {
+        print_note(&mut stdout, &note)?;
+    }
     stdout.flush()?;
     note_left_out(reader);
     Ok(())
+}
+
+fn json(line: &impl Serialize) -> Result<String, Failure> {
+    serde_json::to_string(line)
+        .map_err(|error| Failure::failed(format!("cannot write JSON: {error}")))
+}
+
+/// What of a recorder's notes the agent said of itself, in their order.
+fn of_agent(mut notes: Vec<Note>) -> VecDeque<AgentNote> {
+    notes.retain(|note| note.kind == NoteKind::Budget);
+    let notes = notes.into_iter().map(|note| AgentNote {
+        event: AgentNoteType::Budget,
+        time: rfc3339(i128::from(note.at.unix_ms) * 1_000_000),
+        text: note.text,
+        budget: None,
+    });
+    notes.collect()
 }
 
 impl EventsQuery<'_> {
@@ -121,6 +160,11 @@ impl EventsQuery<'_> {
             ..Context::default()
         };
         self.filter.wants(event, &context)
+    }
+
+    /// Whether what the agent says of itself is printed: not where some events alone are asked for.
+    fn wants_notes(&self) -> bool {
+        self.peer.is_none() && self.kind.is_none() && self.filter.is_empty()
     }
 
     fn network(&self) -> Result<Option<IpNet>, Failure> {
@@ -212,10 +256,16 @@ impl<'a> Reader<'a> {
                 return Ok(());
             }
         }
-        let line = match &event {
+        let note = || serde_json::from_str::<AgentNote>(line).ok();
+        let note = if event.is_some() { None } else { note() };
+        if note.is_some() && !self.query.wants_notes() {
+            return Ok(());
+        }
+        let line = match (&event, &note) {
             _ if self.query.json => json_line(line),
-            Some(event) => Cow::Owned(readable(event, self.terminal)),
-            None => other_line(line),
+            (Some(event), _) => Cow::Owned(readable(event, self.terminal)),
+            (None, Some(note)) => Cow::Owned(readable_note(note, self.terminal)),
+            (None, None) => other_line(line),
         };
         let mut stdout = io::stdout().lock();
         writeln!(stdout, "{line}")?;
@@ -262,6 +312,13 @@ fn readable(event: &Event, terminal: Capabilities) -> String {
     lines.join("\n")
 }
 
+/// What the agent says of itself.
+fn readable_note(note: &AgentNote, terminal: Capabilities) -> String {
+    let severity = terminal.severity(Severity::Info);
+    let (time, text) = (sanitize::text(&note.time), sanitize::text(&note.text));
+    format!("{time} {severity} agent: {text}")
+}
+
 /// A line that is no event we know.
 fn other_line(line: &str) -> Cow<'_, str> {
     let dropped = serde_json::from_str::<Value>(line)
@@ -284,71 +341,4 @@ fn json_line(line: &str) -> Cow<'_, str> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::{AgentOrRecorder, EventsQuery, other_line, readable, target};
-    use crate::filter::Filter;
-    use crate::terminal::Capabilities;
-    use detector_api::fixtures::event;
-    use detector_api::snapshot::FlagKind;
-    use std::path::Path;
-
-    #[test]
-    fn what_is_asked_for_becomes_a_query() {
-        let query = EventsQuery {
-            follow: false,
-            since: None,
-            until: None,
-            peer: None,
-            kind: None,
-            filter: &Filter::default(),
-            json: false,
-            place: AgentOrRecorder {
-                socket: Path::new("/nowhere"),
-                state_dir: None,
-            },
-        };
-        let target_of = |query: &EventsQuery<'_>| target(query).map_err(|error| error.to_string());
-        assert_eq!(target_of(&query), Ok("/v1/events?".to_owned()));
-        let followed = EventsQuery {
-            follow: true,
-            peer: Some("2001:db8::/64"),
-            kind: Some(FlagKind::Dribble),
-            ..query
-        };
-        assert_eq!(
-            target_of(&followed),
-            Ok("/v1/events?peer=2001:db8::/64&kind=dribble&follow=1".to_owned())
-        );
-        let since = |since| EventsQuery {
-            since: Some(since),
-            ..query
-        };
-        assert_eq!(
-            target_of(&since("2026-12-29T22:04:05+01:00")),
-            Ok("/v1/events?since=2026-12-29T21:04:05.000Z".to_owned())
-        );
-        assert!(target_of(&since("yesterday")).is_err());
-    }
-
-    #[test]
-    fn lines_are_readable_whatever_comes() {
-        let stall = event(1, FlagKind::ZeroWindowStall, &[("stalled_seconds", 5.0)]);
-        assert_eq!(
-            readable(&stall, Capabilities::PIPE),
-            "2026-12-29T21:04:05.123Z warning 198.51.100.7: zero window for 5.0 s on \
-             192.0.2.1:80 (zero-window-stall, sweep)"
-        );
-        let numbers = [("shrinks_treason", 1.0), ("in_flight_bytes", 190.0)];
-        let retraction = event(1, FlagKind::WindowShrink, &numbers);
-        assert_eq!(
-            readable(&retraction, Capabilities::PIPE).lines().nth(1),
-            Some(
-                "2026-12-29T21:04:05.123Z warning TCP: Treason uncloaked! Peer \
-                 198.51.100.7:40000/80 shrinks window 3584164780:3584164970."
-            )
-        );
-        assert!(other_line("{\"dropped\":7}").starts_with("(7 events"));
-        assert_eq!(other_line("{\"new\":1}"), "{\"new\":1}");
-        assert!(!other_line("\u{1b}]0;owned\u{7}").contains(char::is_control));
-    }
-}
+mod tests;

@@ -83,6 +83,7 @@ impl Engine {
             flags: self.events.flags_raised,
             incidents: self.incidents.counts(),
             incidents_open: self.incidents.open_counts(),
+            incidents_standing: self.incidents.standing_counts(self.clock.now),
             incidents_forgotten: self.incidents.forgotten(),
             peers,
             other: publish(
@@ -103,6 +104,7 @@ impl Engine {
             peers_tracked: self.peers.len() as u64,
             connections_tracked: self.connections.len() as u64,
             peer_evictions: self.losses.peer_evictions,
+            suspect_evictions: self.losses.suspect_evictions,
             connection_evictions: self.losses.connection_evictions,
             records_refused: self.losses.records_refused,
         }

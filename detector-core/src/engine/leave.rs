@@ -95,6 +95,9 @@ impl Engine {
             let Some(slot) = self.peers.first_to_leave() else {
                 return;
             };
+            let peer = self.peers.get(slot);
+            let is_suspect = peer.flags.is_any() || peer.account.usage().stalled_connections > 0;
+            self.losses.suspect_evictions += u64::from(is_suspect);
             self.forget_peer(slot);
             self.losses.peer_evictions += 1;
         }

@@ -95,6 +95,8 @@ struct Suspects {
 #[derive(Debug, Default)]
 struct Losses {
     peer_evictions: u64,
+    /// Of those, peers that held something up.
+    suspect_evictions: u64,
     connection_evictions: u64,
     records_refused: u64,
 }

@@ -74,6 +74,19 @@ impl Scan {
             || self.orphans.is_some()
             || !self.parts.is_empty()
     }
+
+    /// Whether one does that makes an incident of this kind.
+    pub(super) fn has(&self, kind: IncidentKind) -> bool {
+        match kind {
+            IncidentKind::MemoryPressure => self.is_memory_pressed,
+            IncidentKind::OrphanLimit => self.orphans.is_some(),
+            IncidentKind::OomKill => self.is_oom_kill_fresh,
+            kind => self.parts.iter().any(|part| {
+                let mut flags = FlagKind::ALL.into_iter();
+                flags.any(|flag| part.flags.contains(flag) && flag.facts().incident == kind)
+            }),
+        }
+    }
 }
 
 #[derive(Debug)]
@@ -195,16 +208,7 @@ impl Incident {
     }
 
     fn join_kinds(&mut self, scan: &Scan) -> Vec<IncidentKind> {
-        let stands = |kind: IncidentKind| match kind {
-            IncidentKind::MemoryPressure => scan.is_memory_pressed,
-            IncidentKind::OrphanLimit => scan.orphans.is_some(),
-            IncidentKind::OomKill => scan.is_oom_kill_fresh,
-            kind => scan.parts.iter().any(|part| {
-                let mut flags = FlagKind::ALL.into_iter();
-                flags.any(|flag| part.flags.contains(flag) && flag.facts().incident == kind)
-            }),
-        };
-        let is_new = |kind: &IncidentKind| !self.kinds.contains(kind) && stands(*kind);
+        let is_new = |kind: &IncidentKind| !self.kinds.contains(kind) && scan.has(*kind);
         let new: Vec<_> = IncidentKind::ALL.into_iter().filter(is_new).collect();
         self.kinds.extend(&new);
         new

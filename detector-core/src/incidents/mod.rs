@@ -9,6 +9,7 @@
 
 mod incident;
 mod kills;
+mod kinds;
 mod peak;
 
 pub(crate) use incident::{Part, Scan, Stamp};
@@ -23,6 +24,7 @@ use detector_api::snapshot::{
 use detector_api::time::rfc3339;
 use incident::Incident;
 use kills::Kills;
+use kinds::Kinds;
 use std::collections::VecDeque;
 
 /// An incident is over when nothing has stood for so long.
@@ -44,6 +46,7 @@ pub(crate) struct Incidents {
     opened: u32,
     /// The same by kind: an incident counts once for each kind that joined it.
     opened_by_kind: [u64; IncidentKind::COUNT],
+    kinds: Kinds,
     forgotten: u64,
     last_id_ms: i128,
     /// What had been counted half a minute ago or longer, and since then at the latest; and when.
@@ -92,6 +95,7 @@ impl Incidents {
     /// Ingests a scan. `end` is why the incident ended, if this is the first scan at which nothing stands.
     pub(crate) fn ingest(&mut self, scan: &Scan, end: IncidentEnd) {
         self.next_scan = None;
+        self.kinds.take(scan);
         if scan.stands() {
             if self.open.is_none() {
                 self.opened = self.opened.saturating_add(1);
@@ -228,6 +232,11 @@ impl Incidents {
             counts[*kind as usize] = 1;
         }
         counts
+    }
+
+    /// For each kind 1 while it stands, and for half a minute after.
+    pub(crate) fn standing_counts(&self, now: MonotonicTime) -> [u64; IncidentKind::COUNT] {
+        self.kinds.standing(now)
     }
 
     /// Incidents forgotten for lack of room.

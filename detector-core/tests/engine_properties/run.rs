@@ -194,6 +194,7 @@ impl Run {
             // Nothing is forgotten in so few steps: opened = closed + open.
             assert_eq!(metrics.incidents_forgotten, 0);
             assert_eq!(metrics.incidents_open[place], joined(true));
+            assert!(metrics.incidents_standing[place] <= metrics.incidents_open[place]);
             assert_eq!(metrics.incidents[place], joined(false) + joined(true));
         }
     }

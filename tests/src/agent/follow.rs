@@ -39,13 +39,21 @@ pub fn follow_lines(socket: &Path) -> Result<impl Iterator<Item = Result<String>
     };
     let lines = BufReader::new(body).lines();
     Ok(lines
-        .filter(|line| line.as_ref().map_or(true, |line| !line.is_empty()))
+        .filter(|line| {
+            let mut line = line.iter();
+            line.all(|line| !line.is_empty() && !is_note(line))
+        })
         .map(|line| line.context("read events")))
 }
 
 /// Whether there is an event in this line, and not how many were overwritten before they were read.
 pub(super) fn is_event(line: &str) -> bool {
-    !line.is_empty() && !line.starts_with("{\"dropped\":")
+    !line.is_empty() && !line.starts_with("{\"dropped\":") && !is_note(line)
+}
+
+/// Whether it is something that the agent says of itself: it may give something up where much runs beside it.
+pub fn is_note(line: &str) -> bool {
+    line.starts_with("{\"event\":")
 }
 
 /// An event from its line.

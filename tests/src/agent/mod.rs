@@ -7,7 +7,7 @@ mod process;
 mod trust;
 mod view;
 
-pub use follow::{event_of, follow_lines};
+pub use follow::{event_of, follow_lines, is_note};
 pub use http::{Response, request, write_and_read};
 pub use metrics::Metrics;
 pub use process::{

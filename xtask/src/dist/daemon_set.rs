@@ -28,7 +28,7 @@ pub(super) struct DaemonSet {
     pub(super) mounts: Vec<Mount>,
     pub(super) cpus: String,
     pub(super) memory: String,
-    /// `detector.toml` of the ConfigMap.
+    /// What its ConfigMap is made of.
     pub(super) configuration: String,
 }
 
@@ -39,10 +39,10 @@ impl DaemonSet {
             let file = tree::root().join(BASE).join(name);
             fs::read_to_string(&file).with_context(|| format!("cannot read {}", file.display()))
         };
-        Self::parse(&read("daemonset.yaml")?, &read("config.yaml")?)
+        Self::parse(&read("daemonset.yaml")?, read("detector.toml")?)
     }
 
-    fn parse(manifest: &str, config: &str) -> Result<Self> {
+    fn parse(manifest: &str, configuration: String) -> Result<Self> {
         for line in [
             "hostPID: true",
             "hostNetwork: true",
@@ -66,7 +66,7 @@ impl DaemonSet {
             cpus: millicores(&field(limits, "cpu")?)?,
             // Kubernetes' Mi is what engines call m.
             memory: field(limits, "memory")?.replace("Mi", "m"),
-            configuration: block(config, "detector.toml: |")?,
+            configuration,
         })
     }
 }
@@ -114,15 +114,6 @@ fn millicores(text: &str) -> Result<String> {
         .and_then(|number| number.parse().ok())
         .with_context(|| format!("{text} is no thousandths of a processor"))?;
     Ok(format!("{}.{:03}", thousandths / 1000, thousandths % 1000))
-}
-
-/// The lines below `key` that are indented further than it.
-fn block(text: &str, key: &str) -> Result<String> {
-    let mut lines = text.lines().skip_while(|line| line.trim() != key);
-    let head = lines.next().with_context(|| format!("no {key:?}"))?;
-    let indent = |line: &str| line.len() - line.trim_start().len();
-    let inner = lines.take_while(|line| line.trim().is_empty() || indent(line) > indent(head));
-    Ok(inner.map(|line| format!("{}\n", line.trim())).collect())
 }
 
 #[cfg(test)]
@@ -174,9 +165,9 @@ mod tests {
     #[test]
     fn a_manifest_that_asks_for_more_is_refused() {
         let read = |name: &str| fs::read_to_string(tree::root().join(BASE).join(name)).unwrap();
-        let (manifest, config) = (read("daemonset.yaml"), read("config.yaml"));
+        let (manifest, config) = (read("daemonset.yaml"), read("detector.toml"));
         let privileged = manifest.replace("privileged: false", "privileged: true");
-        let error = DaemonSet::parse(&privileged, &config).unwrap_err();
+        let error = DaemonSet::parse(&privileged, config).unwrap_err();
         assert!(error.to_string().contains("privileged"), "{error}");
     }
 }

@@ -162,7 +162,7 @@ first() {
     systemctl disable --now prometheus
     wait_for 60 "the attack is flagged" sh -c "detector events | grep stall-hoard"
     wait_for 30 "its owner is named" sh -c "detector peers | grep nginx.service"
-    expect "what the alert looks at is there" metric 'detector_incidents_open{kind="hoard"} 1'
+    expect "what the alert looks at is there" metric 'detector_incidents_standing{kind="hoard"} 1'
     detector peers
     is_at_rest
     refuse "it may not act" detector reset 198.18.0.2 --stalled-for 1s

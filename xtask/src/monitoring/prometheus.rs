@@ -16,8 +16,9 @@ use crate::command::output;
 use crate::tree;
 
 pub(super) const PORT: u16 = 9090;
-/// Alerts that are played at the length at which they are shipped.
-pub(super) const UNHURRIED: [&str; 2] = ["DetectorAttack", "DetectorHoard"];
+/// Alerts that are played at the length at which they are shipped: two for their own sake, and the last as there is
+/// nothing before the first scrape.
+pub(super) const UNHURRIED: [&str; 3] = ["DetectorAttack", "DetectorHoard", "DetectorAbsent"];
 /// What the others wait for instead of minutes.
 const HURRIED: Duration = Duration::from_secs(2);
 

@@ -4,7 +4,8 @@ use anyhow::{Result, bail};
 
 /// What stands before a parenthesis in our expressions: Prometheus has had all of it since 2.0, and so have those
 /// that speak its language.
-const OF_PROMETHEUS_2: [&str; 14] = [
+const OF_PROMETHEUS_2: [&str; 15] = [
+    "absent",
     "and",
     "by",
     "count",

@@ -236,16 +236,10 @@ fn values(text: &str, key: &str) -> Vec<String> {
 /// Names that a scrape of the agent has, and `up`, which Prometheus adds.
 fn known_names() -> Result<BTreeSet<String>> {
     let golden = read(&tree::root().join("detector-agent/src/metrics/page/golden.txt"))?;
-    let reference = read(&tree::root().join("docs/metrics.md"))?;
     let types = golden
         .lines()
         .filter_map(|line| line.strip_prefix("# TYPE ")?.split(' ').next());
-    // Those of the build and of the process differ from run to run, so that the golden page has none.
-    let process = reference
-        .lines()
-        .filter_map(|line| line.strip_prefix("| `")?.split('`').next())
-        .filter(|name| name.starts_with("process_") || *name == "detector_build_info");
-    Ok(types.chain(process).map(str::to_owned).collect())
+    Ok(types.map(str::to_owned).collect())
 }
 
 /// Each name in an expression that looks like one of ours is known.

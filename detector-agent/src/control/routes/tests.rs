@@ -4,7 +4,7 @@ use crate::http::{Client, Content, Handler, Request, Response};
 use crate::state::AgentState;
 use crate::state::tests::{stalled, state};
 use detector_api::host::Host;
-use detector_api::snapshot::{Connection, Event, EventType, FlagKind, Peer};
+use detector_api::snapshot::{AgentNote, Connection, Event, EventType, FlagKind, Peer};
 use hyper::StatusCode;
 use serde_json::Value;
 use std::sync::atomic::Ordering;
@@ -132,6 +132,11 @@ async fn a_follower_gets_what_happens_and_ends_with_the_agent() {
         piece.ends_with('\n') && piece.contains("198.51.100.7"),
         "{piece}"
     );
+    // No event, and told at once all the same.
+    state.tell_budget();
+    let piece = timeout(PATIENCE, pieces.recv()).await.unwrap();
+    let note: AgentNote = serde_json::from_slice(&piece.unwrap()).unwrap();
+    assert!(note.budget.is_some_and(|budget| budget.given_up.is_empty()));
     state.stop();
     assert_eq!(timeout(PATIENCE, pieces.recv()).await, Ok(None));
 }
