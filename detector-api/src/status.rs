@@ -101,7 +101,7 @@ pub struct Privilege {
     pub no_new_privileges: bool,
     /// Whether system calls that it never makes are forbidden.
     pub seccomp: bool,
-    /// Whether `clone3(2)` is, with which it could make namespaces, and which takes a list of its own.
+    /// Whether `clone3(2)`, with which it could make namespaces, is forbidden by a filter of its own.
     #[serde(default)]
     pub seccomp_clone3: bool,
     /// Whether the kernel bounds which files it opens; not in threads that look at processes of others.
@@ -138,7 +138,7 @@ pub struct Sweep {
     pub sockets: u64,
     pub interval_seconds: f64,
     /// Between two passes over all network namespaces that nothing calls for: what the hooks should have
-    /// missed is found within it.
+    /// missed is found within it, but for what is in networks that are put off.
     #[serde(default)]
     pub full_interval_seconds: f64,
     /// Passes over one network namespace, since the start.

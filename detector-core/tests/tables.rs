@@ -55,7 +55,7 @@ proptest! {
     /// However many stalled connections one peer has, before or after others come, all of theirs have room; and
     /// what he has there stays, so that it is known for how long it has been stalled.
     #[test]
-    fn whoever_fills_the_table_loses_what_he_adds_and_others_nothing(
+    fn the_peer_with_most_loses_what_it_adds_and_those_with_few_nothing(
         first in 100_u16..200,
         of_others in prop::collection::vec(1_u16..16, 1..5),
         later in 0_u16..200,
@@ -86,6 +86,42 @@ proptest! {
         let expected = everybodys.map(|(host, count)| (host, (1..=count).collect()));
         prop_assert_eq!(stalled_ports(&engine), expected.collect());
     }
+}
+
+/// So many stalled connections of each peer, by its last number, one peer after the other, in a table for a hundred.
+fn left_of_crowds(crowds: &[(u8, u16)]) -> Vec<(u8, u16)> {
+    let mut engine = engine_with(TableSettings {
+        connections_capacity: 100,
+        ..TableSettings::default()
+    });
+    for (&(host, count), at) in crowds.iter().zip((1_000..).step_by(10_000)) {
+        for seen in [at, at + 7_000] {
+            engine.advance(ms(seen), WALL);
+            for port in 1..=count {
+                let remote = format!("198.51.100.{host}:{port}");
+                engine.observe(&zero_window(&remote, ms(at), ms(seen)));
+            }
+        }
+    }
+    let left = stalled_ports(&engine).into_iter();
+    left.map(|(host, ports)| {
+        // Each keeps its oldest.
+        let count = u16::try_from(ports.len()).unwrap();
+        assert_eq!(ports, (1..=count).collect());
+        (host, count)
+    })
+    .collect()
+}
+
+/// An honest balancer has many connections, too. It loses none to one address that has more; to many addresses, each
+/// with fewer than it has, it loses its newest.
+#[test]
+fn of_two_crowds_the_larger_makes_room() {
+    assert_eq!(left_of_crowds(&[(1, 40), (2, 200)]), [(1, 40), (2, 60)]);
+    assert_eq!(left_of_crowds(&[(2, 200), (1, 40)]), [(1, 40), (2, 60)]);
+    let many = [(1, 60), (2, 17), (3, 17), (4, 17), (5, 17)];
+    let left = [(1, 32), (2, 17), (3, 17), (4, 17), (5, 17)];
+    assert_eq!(left_of_crowds(&many), left);
 }
 
 /// A local user fills the table with what he holds in a network of his own.

@@ -14,8 +14,8 @@ use detector_tests::story::Story;
 use serde_json::Value;
 use std::time::Duration;
 
-/// Enough of them to be a warning: a quarter of a hoard.
-const CLIENTS: usize = 6;
+/// Enough of them to be a warning: more than the six connections of one browser.
+const CLIENTS: usize = 7;
 /// What drains nothing is called so after three seconds.
 const CONFIGURATION: &str = "[detect]\nstall_after = \"1s\"\ndribble_over = \"3s\"\n";
 /// Nothing may stand for a minute before it is over.

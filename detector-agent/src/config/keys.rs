@@ -144,7 +144,7 @@ keys! {
     budget.sweep_interval on_restart quoted
         "Time from one look at what the hooks have noted, and a pass over the sockets of the network namespaces that it names, to the next, if the shares below allow it.";
     budget.sweep_share_idle on_restart quoted
-        "Share of one core that passes may take while nothing is held up; where they would cost more, they come less often, but at least every 10 s.";
+        "Share of one core that passes may take while nothing is held up; where they would cost more, they come less often, but at least every 10 s. Those over network namespaces of other user namespaces have a share of their own, as large.";
     budget.sweep_share_busy on_restart quoted
         "The same while something is held up; at least `sweep_share_idle`.";
 }

@@ -65,7 +65,7 @@ pub(super) fn status(state: &AgentState) -> Status {
         thresholds: Some(thresholds),
         shared_kernel: !pid_namespace::is_first(),
         connections_of_others,
-        held_workers: state.owners.read().held_workers,
+        held_workers: state.owners.read().held_workers.unwrap_or_default(),
         recorder: recorder(state.recording.status()),
         budget: Some(state.governor.status()),
         kernel_log_failure: state.log_failure().clone(),

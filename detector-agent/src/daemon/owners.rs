@@ -68,11 +68,15 @@ fn name_owners(
         let roused = state.doze.times_roused();
         find_within_host(state, &mut budget)?;
         if state.governor.saves(Saving::Owners) {
-            forget_count(state);
+            forget_count(state, false);
             budget.wait(ROUND)?;
             continue;
         }
-        let mut wanted = state.with_engine(|engine| engine.owners_wanted());
+        let (mut wanted, has_nobody) = state.with_engine(|engine| {
+            let wanted = engine.owners_wanted();
+            let has_nobody = has_nobody(engine.totals().ledger.stalled_connections, &wanted);
+            (wanted, has_nobody)
+        });
         let is_idle = state.engine().connections_tracked() == 0;
         let readers = add_readers(&mut wanted, state.host.tcp_memory.owners_wanted());
         let has_readers = !readers.is_empty();
@@ -82,7 +86,7 @@ fn name_owners(
         let owners = readers.into_iter().filter_map(owner);
         state.host.tcp_memory.set_owners(owners.collect());
         if !finder.has_stalled() {
-            forget_count(state);
+            forget_count(state, has_nobody);
         } else if now >= count_at {
             let used_before = budget.used();
             // What was looked up before may have taken a minute.
@@ -112,9 +116,14 @@ fn pause(cost: Duration, mode: GuardMode) -> Duration {
     }
 }
 
-/// Where nobody counts, nothing is known.
-fn forget_count(state: &AgentState) {
-    state.owners.forget_count();
+/// Whether there are stalled connections and no process has any of them: all of them are orphans.
+fn has_nobody(stalled_connections: u64, wanted: &[OwnerWanted]) -> bool {
+    stalled_connections > 0 && !wanted.iter().any(|each| each.is_stalled)
+}
+
+/// Where nobody counts, nothing is known, unless there is nobody to be counted.
+fn forget_count(state: &AgentState, has_nobody: bool) {
+    state.owners.forget_count(has_nobody);
     let mut engine = state.engine();
     engine.set_unit_limits(BTreeMap::new());
     engine.set_held_workers(&[]);
@@ -155,7 +164,7 @@ fn take_count(state: &AgentState, held: Held, began: Instant) {
     });
     let by_peers = by_peers.collect();
     state.owners.update(|report| {
-        report.held_workers = services;
+        report.held_workers = Some(services);
         report.by_peers = Some((began, by_peers));
     });
 }
@@ -215,13 +224,15 @@ fn add_readers(wanted: &mut Vec<OwnerWanted>, readers: Vec<(u32, u16, u32)>) -> 
 
 #[cfg(test)]
 mod tests {
-    use super::{COUNT_EVERY, COUNT_EVERY_GUARDED, pause, start};
+    use super::{COUNT_EVERY, COUNT_EVERY_GUARDED, has_nobody, pause, start};
     use crate::config::{Config, GuardMode};
     use crate::state::AgentState;
-    use crate::state::tests::state;
+    use crate::state::tests::{stalled, state};
     use detector_api::snapshot::HeldWorkers;
     use detector_api::status::Saving;
+    use detector_core::engine::OwnerWanted;
     use detector_core::guard::Workers;
+    use detector_core::observe::observation::Observation;
     use std::sync::Arc;
     use std::time::{Duration, Instant};
 
@@ -238,13 +249,13 @@ mod tests {
             state.governor.look(passed, now + passed);
         }
         state.owners.update(|report| {
-            report.held_workers = vec![HeldWorkers {
+            report.held_workers = Some(vec![HeldWorkers {
                 service: "web.service".to_owned(),
                 held: Some(5),
                 total: 10,
                 stalled_connections: 5,
                 memory: None,
-            }];
+            }]);
             report.by_peers = Some((now, vec![Workers::default()]));
         });
         state
@@ -256,11 +267,41 @@ mod tests {
         assert!(state.governor.saves(Saving::Owners));
         let _owners = start(Arc::clone(&state), 0).unwrap();
         let began = Instant::now();
-        while !state.owners.read().held_workers.is_empty() {
+        while state.owners.read().held_workers.is_some() {
             assert!(began.elapsed() < PATIENCE, "it is still there");
             std::thread::yield_now();
         }
         assert_eq!(state.owners.by_peers(Instant::now()), Some(Vec::new()));
+    }
+
+    /// Connections that stay when their program has closed them keep no worker waiting, and that is known; of one that
+    /// some process has, found or not, it is not known before the count.
+    #[test]
+    fn where_no_process_is_left_no_worker_waits() {
+        let (state, _pings) = state(&Config::default());
+        let orphan = Observation {
+            is_orphan: true,
+            inode: None,
+            ..stalled("198.51.100.7:40000", 60)
+        };
+        state.feed(&[orphan]);
+        let owners = start(Arc::clone(&state), 0).unwrap();
+        let began = Instant::now();
+        while state.owners.held_workers(1) != Some(0) {
+            assert!(began.elapsed() < PATIENCE, "nobody has counted");
+            std::thread::yield_now();
+        }
+        drop(owners);
+
+        let wanted = |is_stalled| OwnerWanted {
+            connection: stalled("198.51.100.7:40000", 60).connection,
+            inode: 7,
+            is_stalled,
+            is_of_peer: true,
+        };
+        assert!(has_nobody(1, &[wanted(false)]));
+        assert!(!has_nobody(2, &[wanted(true)]));
+        assert!(!has_nobody(0, &[]));
     }
 
     #[test]

@@ -33,7 +33,7 @@ pub(crate) struct KernelStatus {
     pub(crate) sweep_interval_seconds: f64,
     /// Rounds so far, those included that had nothing to pass over.
     pub(crate) sweeps_total: u64,
-    /// Network namespaces swept in the last full round.
+    /// Network namespaces known at the last full round, those included that it put off.
     pub(crate) namespaces: u64,
     /// Network namespaces that went away, or could not be entered, before they were swept.
     pub(crate) namespaces_missed: u64,

@@ -137,7 +137,7 @@ metrics! {
     SWEEP_FULL_INTERVAL_SECONDS = Gauge "detector_sweep_full_interval_seconds" []
         "Seconds between two rounds over all network namespaces that nothing calls for.";
     SWEEP_NAMESPACES = Gauge "detector_sweep_namespaces" []
-        "Network namespaces swept in the last full round.";
+        "Network namespaces known at the last full round, those included that it put off.";
     PROGRAM_RUNS = Counter "detector_bpf_program_runs_total" ["program"]
         "Times an eBPF program ran; 0 while kernel.bpf_stats_enabled is off.";
     PROGRAM_SECONDS = Counter "detector_bpf_program_seconds_total" ["program"]

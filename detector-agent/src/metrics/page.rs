@@ -284,7 +284,7 @@ fn write_kernel(page: &mut Page, core: &MetricsSnapshot, kernel: &KernelStatus) 
 }
 
 fn write_owners(page: &mut Page, owners: &OwnerReport) {
-    let services = &owners.held_workers;
+    let services = owners.held_workers.as_deref().unwrap_or_default();
     let (shown, rest) = services.split_at(SERVICES.min(services.len()));
     let mut samples = page.metric(&metric::HELD_WORKERS);
     for workers in shown {

@@ -173,8 +173,6 @@ coded! {
         }
         /// A silent peer answers.
         AnswersAgain = "answers-again" {}
-        /// A peer whose window is closed does not even answer probes.
-        FallsSilent = "falls-silent" {}
         /// Windows are taken back again and stay so.
         ShrinksAgain = "shrinks-again" {
             /// For longer than this.

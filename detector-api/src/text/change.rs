@@ -29,7 +29,6 @@ pub fn change(change: &Change) -> String {
             seconds(*over_seconds)
         ),
         Condition::AnswersAgain {} => "it answers again".to_owned(),
-        Condition::FallsSilent {} => "it stops answering probes".to_owned(),
         Condition::ShrinksAgain {
             reopen_seconds_bound,
         } => format!(

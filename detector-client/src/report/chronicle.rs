@@ -46,9 +46,8 @@ pub(super) fn chronicle(recordings: &[Recording], peers: &[&str]) -> Vec<Entry> 
         for incident in &recording.incidents {
             let kinds = text::incident_kinds(&incident.kinds);
             if let Some(began) = time_of(&incident.began) {
-                // What joined it later, too.
                 let text = format!(
-                    "an incident began ({}), in which were seen: {kinds}",
+                    "an incident began ({}); seen in it, then or later: {kinds}",
                     incident.id
                 );
                 tell(began, text);

@@ -75,7 +75,7 @@ fn added(recording: &Recording, kill: &Kill, has_more: bool) -> Result<String, R
         let waiting = match workers {
             ..MATTERS_WORKERS => String::new(),
             workers => format!(
-                "; {} of servers waited on such connections then",
+                "; on the whole host {} of servers waited on stalled connections then",
                 counted(workers, "worker", "workers")
             ),
         };

@@ -125,10 +125,10 @@ fn settings(report: &Report, recordings: &[Recording]) -> Vec<ReportStep> {
             told.push(advice.code().to_owned());
             let mut step = of_text(text::advice(advice, &around));
             // What it says of the peer is of one of several.
-            let because = format!("ecause of {}", peer.peer);
+            let (name, what) = (&peer.peer, in_a_sentence(&step.what));
             step.what = match as_of {
-                Some(as_of) => format!("As of {}, b{because}: {}", moment(*as_of), step.what),
-                None => format!("B{because}: {}", step.what),
+                Some(as_of) => format!("As of {}, because of {name}: {what}", moment(*as_of)),
+                None => format!("Because of {name}: {what}"),
             };
             if matches!(
                 advice,
@@ -155,6 +155,13 @@ fn settings(report: &Report, recordings: &[Recording]) -> Vec<ReportStep> {
         );
     }
     steps
+}
+
+/// A sentence that others go before.
+fn in_a_sentence(text: &str) -> String {
+    let mut rest = text.chars();
+    let first = rest.next().into_iter().flat_map(char::to_lowercase);
+    first.chain(rest.clone()).collect()
 }
 
 fn of_text(step: Step) -> ReportStep {

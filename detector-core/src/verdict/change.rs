@@ -26,7 +26,6 @@ pub(super) fn what_would_change(evidence: &PeerEvidence, verdict: Option<Verdict
         Verdict::SlowReadAttack | Verdict::ZeroWindowAttack => vec![
             (drains(), slow),
             (Condition::ReadsOn {}, slow),
-            (Condition::FallsSilent {}, Verdict::Vanished),
         ],
         Verdict::ShrinkingPeer => vec![(holds_a_hoard(), attack)],
         Verdict::Tarpit => vec![(drains(), slow), (Condition::ReadsOn {}, slow)],

@@ -2,23 +2,20 @@
 //!
 //! The kernel keeps whoever reads it waiting while the process is about to run another program, and for how long
 //! that takes may be up to any user. In: processes and numbers of threads. Out: lines for [`super::syscall`].
-//! Never: waiting for long, or for the same process twice.
+//! Never: waiting for long, or for a process that still keeps a thread waiting.
 
 use super::proc::{Miss, ProcessFolder};
 use crate::clock::thread_time;
-use std::collections::HashSet;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread::{Builder, JoinHandle};
 use std::time::Duration;
 
 const SYSCALL_BYTES: usize = 256;
-/// Reading some hundred lines takes so long where nothing hangs, on however busy a host.
+/// Reading some hundred lines never takes as long as this unless something hangs, or the host does for a while.
 const PATIENCE: Duration = Duration::from_secs(1);
-/// Threads that may be left behind at once, and in one count: no more calls are read then.
+/// Threads that may be left behind: no more calls are read then. So a count waits for no more seconds than this.
 pub(super) const LEFT_MAX: usize = 8;
-/// Processes that are remembered to hang; there are fewer unless somebody makes them one after the other.
-const HUNG_MAX: usize = 1_024;
 
 /// What one thread sleeps in, as the kernel writes it.
 pub(super) type Line = Result<Vec<u8>, Miss>;
@@ -28,6 +25,9 @@ type Read = fn(&ProcessFolder, u32) -> Line;
 /// Lines, in the order of the threads, and the processor time that they took.
 type Answer = (Vec<Line>, Duration);
 
+/// Number and start of a process.
+type Key = (u32, u64);
+
 /// Threads of one process.
 type Order = (Arc<ProcessFolder>, Vec<u32>);
 
@@ -36,12 +36,8 @@ type Order = (Arc<ProcessFolder>, Vec<u32>);
 pub(super) struct CallReader {
     read: Read,
     reader: Option<Reader>,
-    /// Those that were left behind.
-    left: Vec<JoinHandle<()>>,
-    /// Threads that were left behind since the count began.
-    left_in_count: usize,
-    /// Number and start of each process that hung.
-    hung: HashSet<(u32, u64)>,
+    /// Those that were left behind, each with the process that it waits for.
+    left: Vec<(Key, JoinHandle<()>)>,
 }
 
 /// A thread that reads.
@@ -63,22 +59,19 @@ impl CallReader {
             read,
             reader: None,
             left: Vec::new(),
-            left_in_count: 0,
-            hung: HashSet::new(),
         }
     }
 
-    /// To be called before each count.
+    /// To be called before each count. Whoever has answered by now may just have been slow, and is asked again.
     pub(super) fn begin_count(&mut self) {
-        self.left_in_count = 0;
-        self.left.retain(|thread| !thread.is_finished());
+        self.left.retain(|(_, thread)| !thread.is_finished());
     }
 
     /// What these threads of a process sleep in; none may be read where too many threads are left behind.
     ///
     /// # Errors
     ///
-    /// It hangs, or did so before.
+    /// It hangs, or has done so in this count, or since an earlier one.
     pub(super) fn lines(
         &mut self,
         process: &Arc<ProcessFolder>,
@@ -86,11 +79,11 @@ impl CallReader {
         threads: &[u32],
     ) -> Result<Answer, Miss> {
         let key = (process.pid, started_ticks);
-        if self.hung.contains(&key) {
+        if self.left.iter().any(|(left, _)| *left == key) {
             return Err(Miss::Hangs);
         }
         let unread = || (vec![Err(Miss::Unreadable); threads.len()], Duration::ZERO);
-        if self.left.len().max(self.left_in_count) >= LEFT_MAX {
+        if self.left.len() >= LEFT_MAX {
             return Ok(unread());
         }
         let reader = match self.reader.take() {
@@ -115,18 +108,18 @@ impl CallReader {
         self.left.len()
     }
 
-    fn leave(&mut self, reader: Reader, process: (u32, u64)) {
-        tracing::warn!(
-            "process {} hangs: what its tasks wait for cannot be read, and is not asked for any more",
-            process.0
-        );
-        if self.hung.len() >= HUNG_MAX {
-            self.hung.clear();
+    fn leave(&mut self, reader: Reader, process: Key) {
+        let pid = process.0;
+        // Who has many hang, one after the other, fills no log.
+        if self.left.is_empty() {
+            tracing::warn!(
+                "process {pid} hangs: what its tasks wait for is not read while it does"
+            );
+        } else {
+            tracing::debug!("process {pid} hangs, too");
         }
-        self.hung.insert(process);
-        self.left.push(reader.thread);
-        self.left_in_count += 1;
-        if self.left.len().max(self.left_in_count) >= LEFT_MAX {
+        self.left.push((process, reader.thread));
+        if self.left.len() >= LEFT_MAX {
             tracing::warn!(
                 "{LEFT_MAX} processes hang: which workers wait in a write is not read while they do"
             );

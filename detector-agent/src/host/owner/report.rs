@@ -27,8 +27,8 @@ pub(crate) struct LookupCounts {
 /// State of the look-ups.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct OwnerReport {
-    /// Services that own stalled connections, most held tasks first.
-    pub(crate) held_workers: Vec<HeldWorkers>,
+    /// Services that own stalled connections, most held tasks first; `None` while nobody has counted.
+    pub(crate) held_workers: Option<Vec<HeldWorkers>>,
     /// What connections that peers have opened take of them, and when the count of that began.
     pub(crate) by_peers: Option<(Instant, Vec<Workers>)>,
     /// LookupCounts since the start.
@@ -56,14 +56,11 @@ impl SharedReport {
     /// of their tasks is seen to wait, and where nobody has counted since the first of them stalled.
     pub(crate) fn held_workers(&self, stalled_connections: u64) -> Option<u64> {
         let report = self.lock();
-        if report.held_workers.is_empty() && stalled_connections > 0 {
-            return None;
-        }
-        let known = report
-            .held_workers
-            .iter()
-            .filter_map(|service| service.held);
-        let is_known = report.held_workers.is_empty() || known.clone().next().is_some();
+        let Some(services) = &report.held_workers else {
+            return (stalled_connections == 0).then_some(0);
+        };
+        let known = services.iter().filter_map(|service| service.held);
+        let is_known = services.is_empty() || known.clone().next().is_some();
         is_known.then(|| known.sum())
     }
 
@@ -77,10 +74,11 @@ impl SharedReport {
         }
     }
 
-    /// Forgets what was counted.
-    pub(crate) fn forget_count(&self) {
+    /// Forgets what was counted. Where no process has any of the connections that are stalled, nobody waits for them,
+    /// and that is known.
+    pub(crate) fn forget_count(&self, has_nobody: bool) {
         self.update(|report| {
-            report.held_workers.clear();
+            report.held_workers = has_nobody.then(Vec::new);
             report.by_peers = None;
         });
     }
@@ -111,9 +109,13 @@ mod tests {
             memory: None,
         };
         for held in [None, Some(0), Some(5)] {
-            report.update(|report| report.held_workers = vec![service(held)]);
+            report.update(|report| report.held_workers = Some(vec![service(held)]));
             assert_eq!(report.held_workers(5), held);
         }
+        report.forget_count(true);
+        assert_eq!(report.held_workers(5), Some(0));
+        report.forget_count(false);
+        assert_eq!(report.held_workers(5), None);
     }
 
     #[test]
@@ -131,7 +133,7 @@ mod tests {
         let later = began + PRESSES_FOR;
         assert_eq!(report.by_peers(later), Some(services));
         assert_eq!(report.by_peers(later + Duration::from_nanos(1)), None);
-        report.forget_count();
+        report.forget_count(false);
         assert_eq!(report.by_peers(later), Some(Vec::new()));
     }
 }

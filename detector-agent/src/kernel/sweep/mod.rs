@@ -5,6 +5,7 @@
 //! they have missed anything. The time between rounds is stretched so that sweeping stays within its
 //! share of one core, a small one while nothing is held up, a larger one while something is. The
 //! interval in force is in the status, for it bounds how late a stall outside the hooks' sight is found.
+//! What networks cost that somebody may have laid out for himself stretches only the time to their own next turn.
 
 mod namespaces;
 mod notes;
@@ -104,15 +105,21 @@ struct Round {
     held_up: u64,
     /// Namespaces that were passed over.
     namespaces: u64,
-    /// CPU time of this thread.
+    /// CPU time of this thread,
     cost: Duration,
+    /// and what of it those took that are not on our way, if any of them was begun.
+    elsewhere: Option<Duration>,
 }
 
 impl Round {
+    fn cost_of_ours(&self) -> Duration {
+        self.cost.saturating_sub(self.elsewhere.unwrap_or_default())
+    }
+
     /// What comes whether or not it is called for keeps to a share of its own.
-    const fn charged(&self) -> Duration {
+    fn charged(&self) -> Duration {
         if self.is_called_for {
-            self.cost
+            self.cost_of_ours()
         } else {
             Duration::ZERO
         }
@@ -120,6 +127,21 @@ impl Round {
 }
 
 impl Progress {
+    /// The next round, and the namespaces that call for it.
+    fn begin(&mut self, noted: Noted) -> (Round, BTreeSet<u32>) {
+        let mut due = std::mem::take(&mut self.again);
+        let mut round = Round {
+            is_full: self.is_full_due(),
+            ..Round::default()
+        };
+        match noted {
+            Noted::All => (round.is_full, round.is_called_for) = (true, true),
+            Noted::These(noted) => due.extend(noted),
+        }
+        round.is_called_for |= !due.is_empty();
+        (round, due)
+    }
+
     /// Whether it is time for a round over all namespaces, whatever is noted.
     fn is_full_due(&self) -> bool {
         self.full
@@ -141,7 +163,7 @@ impl Sweeper {
             tracing::debug!("the sweep keeps the niceness of the judge: {error}");
         }
         let mut progress = Progress::default();
-        let mut credit = Credit::new(Instant::now());
+        let [mut credit, mut elsewhere] = [Credit::new(Instant::now()); 2];
         loop {
             // From start to start: on a crowded host a round takes far longer than its cost.
             let began = Instant::now();
@@ -150,6 +172,10 @@ impl Sweeper {
             };
             let share = pace::share(&self.options, round, self.shared.sweeps_seldom());
             let interval = credit.interval(self.options.interval, share, round.charged(), began);
+            if let Some(cost) = round.elsewhere {
+                let rest = elsewhere.interval(Duration::ZERO, share, cost, began);
+                progress.namespaces.rest_elsewhere(began + rest);
+            }
             self.publish(&mut progress, round, interval, began.elapsed());
             if !self.wait_until(began + interval) {
                 return;
@@ -160,16 +186,7 @@ impl Sweeper {
     /// `None` when there is no one left to sweep for.
     fn round(&mut self, progress: &mut Progress) -> Option<Round> {
         let began = clock::thread_time();
-        let mut due = std::mem::take(&mut progress.again);
-        let mut round = Round {
-            is_full: progress.is_full_due(),
-            ..Round::default()
-        };
-        match self.notes.take() {
-            Noted::All => (round.is_full, round.is_called_for) = (true, true),
-            Noted::These(noted) => due.extend(noted),
-        }
-        round.is_called_for |= !due.is_empty();
+        let (mut round, due) = progress.begin(self.notes.take());
         let capacity = u64::from(self.connections_capacity);
         let is_scarce = RoundOrders::is_room_scarce(progress.entries(), capacity);
         self.notes.order(round.is_full, is_scarce);
@@ -187,7 +204,7 @@ impl Sweeper {
             progress.passes += 1;
             round.held_up += self.sweep(namespace.inode, progress)?;
         }
-        progress.namespaces.put_off(left, &mut progress.again);
+        round.elsewhere = progress.namespaces.put_off(left);
         if round.namespaces > 0 {
             progress.namespaces.leave();
         }
@@ -204,7 +221,7 @@ impl Sweeper {
         progress.rounds += 1;
         round.cost = clock::thread_time().saturating_sub(began);
         if round.is_full {
-            progress.full = Some((Instant::now(), round.cost));
+            progress.full = Some((Instant::now(), round.cost_of_ours()));
         }
         Some(round)
     }
@@ -280,8 +297,9 @@ impl Sweeper {
             status.subflow_retreats = counts.get(Counter::SubflowRetreats);
             if round.is_full {
                 status.sweep_sockets = swept.saturating_sub(status.sweep_sockets_total);
-                status.namespaces = round.namespaces;
-                status.sweep_full_interval_seconds = pace::between_full(round.cost).as_secs_f64();
+                status.namespaces = progress.namespaces.count();
+                let interval = pace::between_full(round.cost_of_ours());
+                status.sweep_full_interval_seconds = interval.as_secs_f64();
             }
             status.sweep_sockets_total = swept;
             status.sweep_passes_total = progress.passes;

@@ -1,7 +1,8 @@
 //! The network namespaces that are known, and those that went away.
 //!
 //! Anybody can lay out thousands of his own, each of which costs a pass over the sockets of the whole kernel. So
-//! those to which this host's way in leads come first, and the others have so much time in a round, in turn.
+//! those to which this host's way in leads come first, and the others have so much time in a round, in turn. A round
+//! has none for them until they have made good what they took before.
 
 use super::pace;
 use crate::clock;
@@ -21,6 +22,10 @@ pub(super) struct Namespaces {
     elsewhere: BTreeSet<u32>,
     /// The one of these that was passed over last.
     last_elsewhere: Option<u32>,
+    /// Those of them that are left for a later round. They call for none: rounds over ours would become rarer.
+    put_off: BTreeSet<u32>,
+    /// When the next of them may be passed over.
+    elsewhere_at: Option<Instant>,
     /// Times one of these was left for a later round.
     pub(super) times_put_off: u64,
     /// Those that were known once, are not found any more, and may still have sockets.
@@ -91,10 +96,12 @@ impl Namespaces {
         self.searched = Some(Instant::now());
     }
 
-    /// All that are known, or those of `asked`: those on our way, then the others, from the one on whose turn it is.
+    /// All that are known, or those of `asked` and what was put off: those on our way, then the others, from the one on
+    /// whose turn it is, for so much processor time if that has come.
     pub(super) fn among(&self, all: bool, asked: &BTreeSet<u32>, elsewhere: Duration) -> Queue {
-        let known = self.known.iter();
-        let due = known.filter(|known| all || asked.contains(&known.inode));
+        let is_asked = |netns: &u32| asked.contains(netns) || self.put_off.contains(netns);
+        let due = self.known.iter();
+        let due = due.filter(|known| all || is_asked(&known.inode));
         let (others, ours): (VecDeque<_>, VecDeque<_>) = due
             .cloned()
             .partition(|due| self.elsewhere.contains(&due.inode));
@@ -103,10 +110,11 @@ impl Namespaces {
             .into_iter()
             .partition(|other| Some(other.inode) > last);
         others.extend(later);
+        let has_come = self.elsewhere_at.is_none_or(|at| at <= Instant::now());
         Queue {
             ours,
             others,
-            at_most: elsewhere,
+            at_most: has_come.then_some(elsewhere),
             began: None,
             last,
         }
@@ -132,11 +140,24 @@ impl Namespaces {
         })
     }
 
-    /// After a round: what it had no time for is for later ones, and noted in `again`.
-    pub(super) fn put_off(&mut self, left: Queue, again: &mut BTreeSet<u32>) {
+    /// After a round: what it had no time for is for later ones. Returns the processor time that the others took, if
+    /// any of them was begun.
+    pub(super) fn put_off(&mut self, left: Queue) -> Option<Duration> {
         self.last_elsewhere = left.last;
         self.times_put_off += left.others.len() as u64;
-        again.extend(left.others.iter().map(|other| other.inode));
+        self.put_off = left.others.iter().map(|other| other.inode).collect();
+        let began = left.began?;
+        Some(clock::thread_time().saturating_sub(began))
+    }
+
+    /// Until then no round has time for the others.
+    pub(super) fn rest_elsewhere(&mut self, until: Instant) {
+        self.elsewhere_at = Some(until);
+    }
+
+    /// How many are known.
+    pub(super) fn count(&self) -> u64 {
+        self.known.len() as u64
     }
 
     /// As if there had been none.
@@ -157,8 +178,8 @@ impl Namespaces {
 pub(super) struct Queue {
     ours: VecDeque<Namespace>,
     others: VecDeque<Namespace>,
-    /// Processor time for the others,
-    at_most: Duration,
+    /// Processor time for the others, if they have any in this round,
+    at_most: Option<Duration>,
     /// and that of this thread when the first of them was begun.
     began: Option<Duration>,
     /// The last of them that was begun.
@@ -172,13 +193,14 @@ impl Iterator for Queue {
         if let Some(ours) = self.ours.pop_front() {
             return Some(ours);
         }
+        let at_most = self.at_most?;
         let now = clock::thread_time();
-        let is_over = |began| now.saturating_sub(began) >= self.at_most;
+        let is_over = |began| now.saturating_sub(began) >= at_most;
         if self.began.is_some_and(is_over) {
             return None;
         }
-        self.began.get_or_insert(now);
         let other = self.others.pop_front()?;
+        self.began.get_or_insert(now);
         self.last = Some(other.inode);
         Some(other)
     }
@@ -193,5 +215,10 @@ impl Namespaces {
             elsewhere,
             ..Self::default()
         }
+    }
+
+    /// Those that are left for a later round.
+    pub(super) fn later(&self) -> Vec<u32> {
+        self.put_off.iter().copied().collect()
     }
 }

@@ -40,7 +40,7 @@ pub(super) fn between_full(cost: Duration) -> Duration {
 
 /// Processor time at hand for rounds. It grows with time, up to a bound, so that the first rounds after a
 /// quiet time need not wait.
-#[derive(Debug)]
+#[derive(Clone, Copy, Debug)]
 pub(super) struct Credit {
     seconds: f64,
     at: Instant,

@@ -1,9 +1,17 @@
 use super::namespaces::{Namespaces, Queue};
+use super::notes::Noted;
+use super::{Progress, Round};
 use crate::namespace::{self, Namespace};
 use std::collections::BTreeSet;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 const LONG: Duration = Duration::from_secs(60);
+
+fn sample(inode: u32) -> Namespace {
+    let mut namespace = namespace::current().unwrap();
+    namespace.inode = inode;
+    namespace
+}
 
 fn numbers(namespaces: impl Iterator<Item = Namespace>) -> Vec<u32> {
     namespaces.map(|namespace| namespace.inode).collect()
@@ -48,11 +56,6 @@ fn only_what_is_asked_for_is_passed_over_and_strangers_are_searched_for_once() {
 
 #[test]
 fn however_many_networks_somebody_lays_out_ours_come_first_and_his_in_turn() {
-    let sample = |inode| {
-        let mut namespace = namespace::current().unwrap();
-        namespace.inode = inode;
-        namespace
-    };
     let known = (1..=6).map(sample).collect();
     let mut namespaces = Namespaces::sample(known, BTreeSet::from([1, 2, 4, 5]));
     let asked = BTreeSet::from([2, 3, 5]);
@@ -62,16 +65,53 @@ fn however_many_networks_somebody_lays_out_ours_come_first_and_his_in_turn() {
     let mut round = |is_full, expected: &[u32], later: &[u32]| {
         let mut left: Queue = namespaces.among(is_full, &asked, Duration::ZERO);
         assert_eq!(numbers(&mut left), expected);
-        let mut again = BTreeSet::new();
-        namespaces.put_off(left, &mut again);
-        assert_eq!(again, later.iter().copied().collect());
+        assert!(namespaces.put_off(left).is_some());
+        assert_eq!(namespaces.later(), later);
+        // Those that had no time are known all the same.
+        assert_eq!(namespaces.count(), 6);
     };
     round(true, &[3, 6, 1], &[2, 4, 5]);
     round(true, &[3, 6, 2], &[1, 4, 5]);
-    round(false, &[3, 5], &[2]);
-    round(false, &[3, 2], &[5]);
-    round(true, &[3, 6, 4], &[1, 2, 5]);
-    round(true, &[3, 6, 5], &[1, 2, 4]);
-    round(true, &[3, 6, 1], &[2, 4, 5]);
-    assert_eq!(namespaces.times_put_off, 17);
+    round(false, &[3, 4], &[1, 2, 5]);
+    round(false, &[3, 5], &[1, 2]);
+    round(false, &[3, 1], &[2, 5]);
+    round(true, &[3, 6, 2], &[1, 4, 5]);
+    assert_eq!(namespaces.times_put_off, 16);
+}
+
+/// Or else whoever lays out thousands of networks made rounds over ours as rare as they may become, for good.
+#[test]
+fn what_is_put_off_calls_for_no_round_and_is_not_charged_to_ours() {
+    let (nothing, second) = (BTreeSet::new(), Duration::from_secs(1));
+    let mut progress = Progress {
+        namespaces: Namespaces::sample((1..=3).map(sample).collect(), BTreeSet::from([1, 2])),
+        ..Progress::default()
+    };
+    let noted = || Noted::These(BTreeSet::new());
+    let (round, due) = progress.begin(noted());
+    assert_eq!((round.is_full, round.is_called_for), (true, false));
+    let mut left = progress.namespaces.among(true, &due, Duration::ZERO);
+    assert_eq!(numbers(&mut left), [3, 1]);
+    assert!(progress.namespaces.put_off(left).is_some());
+    progress.full = Some((Instant::now(), Duration::ZERO));
+
+    let (round, due) = progress.begin(noted());
+    assert_eq!((round.is_full, round.is_called_for), (false, false));
+    assert_eq!(due, nothing);
+    // Not before its turn has come, which keeps none of ours waiting.
+    progress.namespaces.rest_elsewhere(Instant::now() + LONG);
+    let ours = BTreeSet::from([3]);
+    let mut left = progress.namespaces.among(false, &ours, LONG);
+    assert_eq!(numbers(&mut left), [3]);
+    assert_eq!(progress.namespaces.put_off(left), None);
+    progress.namespaces.rest_elsewhere(Instant::now());
+    assert_eq!(numbers(progress.namespaces.among(false, &due, LONG)), [2]);
+
+    let round = Round {
+        is_called_for: true,
+        cost: 5 * second,
+        elsewhere: Some(3 * second),
+        ..Round::default()
+    };
+    assert_eq!(round.charged(), 2 * second);
 }

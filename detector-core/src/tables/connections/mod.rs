@@ -4,8 +4,8 @@
 //! in, of which anybody may lay out any number, then those with queued data that is not moving, then
 //! stalled ones; within a class the least recently seen first. So a stalled connection never leaves before
 //! a healthy one, and none of ours before one that somebody plays for himself. Before one that is held up or
-//! stalled, though, leaves the newest of the peer that has most, if those are many: whoever fills the table loses
-//! what he adds, and not what others have.
+//! stalled, though, leaves the newest of the peer that has most, if those are many: whoever fills the table from one
+//! address loses what he adds, and nobody loses what he has while another peer has more.
 
 mod connection;
 mod crowds;

@@ -47,7 +47,7 @@ fn a_process_that_hangs_keeps_nobody_elses_workers_from_being_counted() {
     for count in 1..=3 {
         assert_eq!(held(&mut host, "honest"), Some(2));
         assert_eq!(host.finder.counts().hung, count);
-        // It is waited for once.
+        // It is waited for once, as long as it hangs.
         assert_eq!(host.finder.calls.left_behind(), 1);
     }
     assert_eq!(host.pids(inodes[1]), [HANGING]);
@@ -67,7 +67,6 @@ fn a_process_that_hangs_keeps_nobody_elses_workers_from_being_counted() {
         assert!(began.elapsed() < PATIENCE);
         host.count_held();
     }
-    // What had hung is not trusted to end another time.
-    let hung = u64::try_from(calls::LEFT_MAX).unwrap();
-    assert_eq!(held(&mut host, "hangs"), Some(30 - hung));
+    // Who answers after all was slow, as anybody is on a host that thrashes, and counts again.
+    assert_eq!(held(&mut host, "hangs"), Some(30));
 }

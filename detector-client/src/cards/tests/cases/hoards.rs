@@ -70,7 +70,6 @@ pub(in crate::cards::tests) fn zero_window_hoard() -> Subject {
         would_change: vec![
             drains_above(15_500),
             change(Condition::ReadsOn {}, Verdict::SlowClient),
-            change(Condition::FallsSilent {}, Verdict::Vanished),
             stays_quiet(),
         ],
         advice: bounds(31, 4_220_292),

@@ -95,7 +95,9 @@ fn evidence_and_counts_of_another_time_are_dated_wherever_they_stand() {
     assert!(!advice.is_empty());
     for what in advice {
         let begin = format!("As of {AS_OF}, because of {PEER}: ");
-        assert!(what.starts_with(&begin), "{what}");
+        let advised = what.strip_prefix(&begin);
+        let goes_on = advised.is_some_and(|what| what.starts_with(char::is_lowercase));
+        assert!(goes_on, "{what}");
     }
     // Of the span itself: counted for longer, but not dated.
     let (_, texts) = told(&folders, "21:01:00");

@@ -111,8 +111,8 @@ fn a_kill_at_a_limit_is_told_with_its_victim_and_the_workers_that_waited() {
     assert_eq!(
         report.summary[3],
         "For want of memory the kernel killed a process (apache2) on web1 at 21:10:05; that was at the memory \
-         limit of its control group; the limit was 80 MB; 115 workers of servers waited on such connections \
-         then."
+         limit of its control group; the limit was 80 MB; on the whole host 115 workers of servers \
+         waited on stalled connections then."
     );
 }
 
@@ -123,8 +123,8 @@ fn advice_names_its_peer_and_fits_all_servers_that_it_held() {
     let told = told.split_whitespace().collect::<Vec<_>>().join(" ");
     let (_, advised) = told.split_once("WHAT TO DO NOW").unwrap();
     for each in [
-        "Because of 203.0.113.9: Limit connections for each address: this one has",
-        "Because of 203.0.113.9: End connections that do not move",
+        "Because of 203.0.113.9: limit connections for each address: this one has",
+        "Because of 203.0.113.9: end connections that do not move",
         "tcp dport { 80, 81 }",
         "limit_conn peers 20;",
         "send_timeout 30s;",
