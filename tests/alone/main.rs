@@ -23,6 +23,7 @@ mod guard;
 mod history;
 mod incidents;
 mod labelled;
+mod networks;
 mod never_read;
 mod oom_kill;
 mod orphan_limit;

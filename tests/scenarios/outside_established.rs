@@ -1,7 +1,6 @@
 //! Where no tracepoint sees windows: an episode has its right times all the same, and is told
 //! without a sweep where anything else shows it. The quiet twins do the same with an open window.
 
-use crate::namespaces::set_in;
 use crate::stage::{CraftedStage, both_families, suffix};
 use anyhow::{Result, ensure};
 use detector_tests::PATIENCE;
@@ -118,7 +117,7 @@ fn totals_of_an_orphan_outlive_its_namespace(family: Family) -> Result<()> {
     Story::play(&suffix("orphan-alone", family), family, |story| {
         let agent = Agent::start(story.folder())?;
         let gone = Lab::build()?;
-        let stage = set_in(&gone.server, story)?;
+        let stage = CraftedStage::set_elsewhere(&gone.server, story)?;
         let peer = stage.connect(4_001, Profile::default())?;
         acts::make_orphan(&peer, &stage.server)?;
         peer.policy(Policy::Hold);

@@ -1,7 +1,7 @@
 //! What stories of crafted peers stand on: a small server, and the peers behind a TUN device.
 
 use crate::PATIENCE;
-use crate::lab::{Namespace, Tun};
+use crate::lab::{Lab, Namespace, Tun, tun_with_addresses};
 use crate::peers::crafted::{Peer, Profile};
 use crate::servers::TinyServer;
 use crate::story::Story;
@@ -28,8 +28,14 @@ impl<'s> CraftedStage<'s> {
         Self::set_in(story.server(), story.lab.open_tun()?, story)
     }
 
-    /// In another namespace, on a TUN device that is there.
-    pub fn set_in(namespace: &Namespace, tun: Tun, story: &'s Story) -> Result<Self> {
+    /// In another namespace, on a TUN device of its own.
+    pub fn set_elsewhere(namespace: &Namespace, story: &'s Story) -> Result<Self> {
+        let addresses = story.lab.addresses;
+        let tun = namespace.enter(move || tun_with_addresses(Lab::TUN, &addresses))?;
+        Self::set_in(namespace, tun, story)
+    }
+
+    fn set_in(namespace: &Namespace, tun: Tun, story: &'s Story) -> Result<Self> {
         let server_ip = story.lab.addresses.tun_server(story.family);
         Ok(Self {
             server: TinyServer::start(namespace, server_ip)?,

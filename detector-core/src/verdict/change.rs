@@ -23,10 +23,9 @@ pub(super) fn what_would_change(evidence: &PeerEvidence, verdict: Option<Verdict
     let attack = Verdict::ZeroWindowAttack;
     let slow = Verdict::SlowClient;
     let changes = match verdict {
-        Verdict::SlowReadAttack | Verdict::ZeroWindowAttack => vec![
-            (drains(), slow),
-            (Condition::ReadsOn {}, slow),
-        ],
+        Verdict::SlowReadAttack | Verdict::ZeroWindowAttack => {
+            vec![(drains(), slow), (Condition::ReadsOn {}, slow)]
+        }
         Verdict::ShrinkingPeer => vec![(holds_a_hoard(), attack)],
         Verdict::Tarpit => vec![(drains(), slow), (Condition::ReadsOn {}, slow)],
         Verdict::PathLoss if evidence.is_trusted => Vec::new(),

@@ -228,10 +228,11 @@ fn has_tcp_rules() -> Result<bool> {
 /// names of those that were tried.
 pub(super) fn try_all(pid: &str, web: SocketAddr) -> Result<Vec<String>> {
     /// Those that look at processes of others; the last ones come and go.
-    const OUTSIDE: [&str; 8] = [
+    const OUTSIDE: [&str; 9] = [
         "unconfined",
         "detector-sweep",
         "owners",
+        "calls",
         "census",
         "victims",
         "tcp-memory",

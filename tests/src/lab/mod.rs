@@ -17,4 +17,4 @@ pub use detector_lab::program::{Child, require, run, stdout_of};
 pub use host::Lab;
 pub use impairment::{drop_incoming, limit_rate};
 pub use reordering::Reordering;
-pub use stranger::network_of_ones_own;
+pub use stranger::{network_of_a_container, network_of_ones_own};
