@@ -330,7 +330,7 @@ impl Finder {
         held.sort_unstable();
         held.dedup();
         let stat = Stat::read(&process)?;
-        let identity = self.identities.to_name(&process, &stat);
+        let identity = self.identities.of_holder(&process, &stat);
         let identity = identity.ok_or(Miss::Unreadable)?;
         Ok(Ok(Some(Holder::new(pid, &stat, identity, self.search))))
     }

@@ -112,7 +112,7 @@ impl Identities {
     }
 
     /// The same of a process whose sockets are to be named; `None` where those that are named leave no room for it.
-    pub(super) fn to_name(
+    pub(super) fn of_holder(
         &mut self,
         process: &ProcessFolder,
         stat: &Stat,
@@ -274,7 +274,7 @@ mod tests {
         let mut identities = Identities::within(10 * OF_ONE);
         let name = |identities: &mut Identities, pid| {
             let process = tree.process(pid).unwrap();
-            identities.to_name(&process, &stat)
+            identities.of_holder(&process, &stat)
         };
         let named: Vec<_> = pids
             .clone()
