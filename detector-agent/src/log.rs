@@ -262,7 +262,7 @@ const fn level_name(level: Level) -> &'static str {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::{LogFormat, LogLevel, NOTICE, of_peer, subscriber};
     use detector_api::fixtures::event;
     use detector_api::snapshot::{FlagKind, Severity};
@@ -283,7 +283,7 @@ mod tests {
         }
     }
 
-    fn logged(format: LogFormat, level: LogLevel, log: impl FnOnce()) -> String {
+    pub(crate) fn logged(format: LogFormat, level: LogLevel, log: impl FnOnce()) -> String {
         let lines = Lines::default();
         let writer = lines.clone();
         let subscriber = subscriber(format, level, move || writer.clone());

@@ -20,15 +20,6 @@ pub struct Process {
     pub thread: Option<u32>,
 }
 
-impl Process {
-    /// Whether it is of a service as [`HeldWorkers`] names it.
-    #[must_use]
-    pub fn is_of(&self, service: &str) -> bool {
-        let executable = self.executable.as_deref().unwrap_or("?");
-        self.unit.as_deref() == Some(service) || command_of(&self.comm, executable) == service
-    }
-}
-
 /// What a service is called that is neither a unit nor a container. Never the bare command: it could be the
 /// label under which a metric sums the rest.
 #[must_use]

@@ -5,7 +5,7 @@
 mod support;
 
 use detector_api::snapshot::{Process, Verdict};
-use detector_core::engine::{CensusWanted, Counted, Engine};
+use detector_core::engine::{CensusWanted, Counted, Engine, Owner, Owners};
 use detector_core::observe::census::{Census, Ends, Suspect};
 use detector_core::observe::observation::{Direction, Observation, Reason};
 use detector_core::observe::peer_address::PeerAddress;
@@ -16,14 +16,16 @@ use support::{NETNS, WALL, answer_alone, census_wanted, engine, healthy, ms, zer
 const PEER: &str = "198.51.100.7";
 const HELD: u16 = 30;
 
-fn process(comm: &str, unit: Option<&str>) -> Process {
-    Process {
+fn owner(comm: &str, unit: Option<&str>) -> Owners {
+    let process = Process {
         pid: 10,
         comm: comm.to_owned(),
         unit: unit.map(str::to_owned),
         executable: Some("/usr/bin/serve".to_owned()),
         thread: None,
-    }
+    };
+    let service = unit.unwrap_or("serve (/usr/bin/serve)").into();
+    Arc::from([Arc::new(Owner { process, service })])
 }
 
 /// Thirty connections that take nothing for half a minute, the first ten of one process, the rest of
@@ -35,10 +37,10 @@ fn held(answers: impl Fn(&mut Engine)) -> Engine {
         let seen = zero_window(&format!("{PEER}:{port}"), ms(1_000), ms(1_000));
         engine.observe(&seen);
         let owner = match port {
-            1..=10 => process("serve", None),
-            _ => process("nginx", Some("nginx.service")),
+            1..=10 => owner("serve", None),
+            _ => owner("nginx", Some("nginx.service")),
         };
-        engine.set_owner(&seen.connection, 4711, &Arc::from([owner]));
+        engine.set_owner(&seen.connection, 4711, &owner, None);
     }
     for second in [6, 15, 24, 31] {
         engine.advance(ms(second * 1_000), WALL);
@@ -224,6 +226,8 @@ fn where_services_are_pressed_others_lose_what_is_accused_alone() {
         (Some(["serve (/usr/bin/serve)"]), 10),
         (Some(["another.service"]), 0),
         (Some(["serve"]), 0),
+        // What somebody runs by himself costs no unit that runs the same.
+        (Some(["nginx (/usr/bin/serve)"]), 0),
     ] {
         let names = services.map(|services| services.map(str::to_owned));
         let names = names.as_ref().map(<[String; 1]>::as_slice);
@@ -323,8 +327,8 @@ fn pressure_of(seen: &Observation, is_within_host: bool) -> (u64, BTreeMap<Strin
     let mut engine = engine();
     engine.advance(ms(1_000), WALL);
     engine.observe(seen);
-    let owner = process("nginx", Some("nginx.service"));
-    engine.set_owner(&seen.connection, 4711, &Arc::from([owner]));
+    let owner = owner("nginx", Some("nginx.service"));
+    engine.set_owner(&seen.connection, 4711, &owner, None);
     engine.set_unit_limits([("nginx.service".to_owned(), 1 << 30)].into());
     if is_within_host {
         engine.set_within_host(&seen.connection, true);

@@ -5,7 +5,7 @@
 mod support;
 
 use detector_api::snapshot::{Process, StallCause};
-use detector_core::engine::{Engine, OwnerWanted, WaitingTasks};
+use detector_core::engine::{Engine, Owner, OwnerWanted, Owners, WaitingTasks};
 use detector_core::observe::observation::{Observation, Reason, Shrinks, TcpState, Totals};
 use std::sync::Arc;
 use support::{WALL, engine, healthy, ms, zero_window};
@@ -22,8 +22,12 @@ fn process(pid: u32) -> Process {
     }
 }
 
-fn owner(pids: &[u32]) -> Arc<[Process]> {
-    pids.iter().map(|&pid| process(pid)).collect()
+fn owner(pids: &[u32]) -> Owners {
+    let owner = |&pid| Owner {
+        process: process(pid),
+        service: "nginx.service".into(),
+    };
+    pids.iter().map(owner).map(Arc::new).collect()
 }
 
 #[test]
@@ -76,7 +80,7 @@ fn an_orphan_keeps_its_owner_and_wants_no_other() {
     let held = zero_window(PEER, ms(1_000), ms(1_000));
     engine.observe(&held);
     engine.advance(ms(6_000), WALL);
-    engine.set_owner(&held.connection, 4711, &owner(&[10, 11]));
+    engine.set_owner(&held.connection, 4711, &owner(&[10, 11]), None);
     engine.observe(&Observation {
         at: ms(7_000),
         state: TcpState::FinWait1,
@@ -98,9 +102,9 @@ fn an_owner_of_another_socket_is_not_taken() {
     engine.advance(ms(1_000), WALL);
     let held = zero_window(PEER, ms(1_000), ms(1_000));
     engine.observe(&held);
-    engine.set_owner(&held.connection, 4712, &owner(&[10]));
+    engine.set_owner(&held.connection, 4712, &owner(&[10]), None);
     let unknown = zero_window("198.51.100.9:1", ms(1_000), ms(1_000));
-    engine.set_owner(&unknown.connection, 4711, &owner(&[10]));
+    engine.set_owner(&unknown.connection, 4711, &owner(&[10]), None);
     assert_eq!(engine.connections()[0].processes, []);
 }
 
@@ -116,9 +120,16 @@ fn processes_of_a_peer_are_those_of_its_stalled_connections_each_once_and_bounde
         );
         engine.observe(&held);
         // Pairs share a process; each connection has a thread of its own.
-        let mut process = process(100 + port / 2);
-        process.thread = Some(1_000 + port);
-        engine.set_owner(&held.connection, 4711, &[process].into());
+        let thread = 1_000 + port;
+        engine.set_owner(
+            &held.connection,
+            4711,
+            &owner(&[100 + port / 2]),
+            Some(thread),
+        );
+        let named = engine.connections().into_iter();
+        let mut named = named.flat_map(|each| each.processes);
+        assert!(named.any(|process| process.thread == Some(thread)));
     }
     // The last that were named, while nothing is stalled.
     let before = engine.peer("198.51.100.7").unwrap().peer;
@@ -139,7 +150,7 @@ fn a_peer_keeps_its_owners_when_its_sockets_have_closed() {
     for (remote, pid) in remotes.into_iter().zip([10, 11]) {
         let held = zero_window(remote, ms(1_000), ms(1_000));
         engine.observe(&held);
-        engine.set_owner(&held.connection, 4711, &owner(&[pid]));
+        engine.set_owner(&held.connection, 4711, &owner(&[pid]), None);
     }
     engine.advance(ms(6_000), WALL);
     for remote in remotes {
@@ -157,7 +168,7 @@ fn a_peer_keeps_its_owners_when_its_sockets_have_closed() {
     // Whoever holds a stalled one now is named alone.
     let again = zero_window("198.51.100.7:40002", ms(8_000), ms(8_000));
     engine.observe(&again);
-    engine.set_owner(&again.connection, 4711, &owner(&[12]));
+    engine.set_owner(&again.connection, 4711, &owner(&[12]), None);
     engine.advance(ms(14_000), WALL);
     let peer = engine.peer("198.51.100.7").unwrap().peer;
     assert_eq!(peer.processes, [process(12)]);

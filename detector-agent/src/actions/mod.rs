@@ -169,7 +169,10 @@ impl Actions {
             Ok(_) => {}
             Err(error) => {
                 self.count(asker, |counts| counts.block_failed += u64::from(!is_dry));
-                tracing::warn!("block of {network} {asker} failed: {error}");
+                if !matches!(&error, BlockError::Refused { refusal, .. } if refusal.is_wrong_usage())
+                {
+                    tracing::warn!("block of {network} {asker} failed: {error}");
+                }
             }
         }
         outcome

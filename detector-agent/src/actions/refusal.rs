@@ -1,5 +1,6 @@
 //! What is never blocked, whoever asks. Pure.
 
+use detector_api::address::is_translated;
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::time::Duration;
@@ -85,7 +86,7 @@ const SPECIAL: [(IpNet, &str); 8] = [
     (v4(127, 0, 8), "loopback"),
     (v4(169, 254, 16), "link-local addresses"),
     (v4(224, 0, 3), "multicast and broadcast"),
-    // ::, ::1 and IPv4 in IPv6.
+    // ::, ::1 and IPv4 in IPv6, but for what a translator puts there.
     (v6(0, 8), "loopback and embedded IPv4 addresses"),
     (
         v6(0xfe80, 10),
@@ -106,7 +107,8 @@ pub(super) fn refusal(
         return Some(Refusal::Span);
     }
     let overlaps = |other: &IpNet| other.contains(&network) || network.contains(other);
-    if let Some((network, what)) = SPECIAL.into_iter().find(|(special, _)| overlaps(special)) {
+    let special = SPECIAL.into_iter().find(|(special, _)| overlaps(special));
+    if let Some((network, what)) = special.filter(|_| !is_host_behind_translator(network)) {
         return Some(Refusal::Special { what, network });
     }
     let widest = match network {
@@ -122,6 +124,15 @@ pub(super) fn refusal(
     let mut own = own.iter().copied();
     let address = own.find(|address| network.contains(address))?;
     Some(Refusal::Own { address })
+}
+
+/// Whether it is a single address that NAT64 has put in place of one of IPv4: a host as any other. What is wider may be
+/// all of IPv4.
+fn is_host_behind_translator(network: IpNet) -> bool {
+    match network {
+        IpNet::V4(_) => false,
+        IpNet::V6(network) => network.prefix_len() == 128 && is_translated(network.addr()),
+    }
 }
 
 #[cfg(test)]
@@ -151,6 +162,10 @@ mod tests {
             "2001:db8:2::/64",
             "2a00:1:2:3::4/128",
             "2a00:100::/24",
+            // Behind a translator each is a host.
+            "64:ff9b::c633:6407/128",
+            "64:ff9b:1::c633:6407/128",
+            "64:ff9b:1:7:c6:3364:700:0/128",
         ] {
             assert_eq!(refused(network), None, "{network}");
         }
@@ -170,6 +185,10 @@ mod tests {
             "::/128",
             "::1/128",
             "::ffff:203.0.113.7/128",
+            "64:ff9b::c633:6400/120",
+            "64:ff9b::/96",
+            "64:ff9b:1::/48",
+            "64:ff9b:2::c633:6407/128",
             "fe80::1/128",
             "ff02::1/128",
         ] {

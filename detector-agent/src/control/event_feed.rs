@@ -5,6 +5,7 @@
 //! agent says of itself, for readers who have not asked for some peers or kinds alone.
 
 use super::event_filter::EventFilter;
+use super::listing::wait_until_taken;
 use super::slots::{Slot, Slots};
 use crate::http::Client;
 use crate::state::{AgentState, PlacedNote};
@@ -18,7 +19,7 @@ use tokio::sync::mpsc;
 use tokio::task::yield_now;
 
 /// Events looked at while the engine is locked once.
-const EVENTS_PER_STEP: usize = 512;
+const EVENTS_PER_STEP: usize = 128;
 /// Readers that may follow at the same time. They stay as long as they like, and must leave
 /// connections of the socket to those who only ask, and to root, who may want to act.
 pub(super) const FOLLOWERS_MAX: usize = 24;
@@ -105,11 +106,11 @@ fn write(text: &mut Vec<u8>, line: &impl Serialize) {
     }
 }
 
-/// Starts feeding; ends with the last event, or, if there is a follower, with the reader or the agent.
+/// Starts feeding; ends with the last event or, if it is a follower, with the reader or the agent.
 pub(super) fn start(
     state: Arc<AgentState>,
     filter: EventFilter,
-    follower: Option<Follower>,
+    reader: Reader,
 ) -> mpsc::Receiver<Bytes> {
     let (sender, pieces) = mpsc::channel(PIECES);
     let event = begin(&state.engine(), filter.after);
@@ -122,7 +123,7 @@ pub(super) fn start(
     };
     let position = Position { event, note };
     let meter = Arc::clone(&state.counters.served);
-    let feed = feed(state, filter, position, sender, follower);
+    let feed = feed(state, filter, position, sender, reader);
     tokio::spawn(async move { meter.watch(feed).await });
     pieces
 }
@@ -135,6 +136,29 @@ fn begin(engine: &Engine, after: u64) -> u64 {
     // What was forgotten before the reader came was not its fault; from here on it is. And a number that nobody
     // has given yet is another agent's.
     engine.first_event_id().saturating_sub(1)
+}
+
+/// Who reads, with its place for as long as it does.
+pub(super) struct Reader {
+    /// Or it has enough once it has what there is.
+    follows: bool,
+    _place: (Option<Follower>, Option<Slot>),
+}
+
+impl Reader {
+    pub(super) const fn that_follows(follower: Follower) -> Self {
+        Self {
+            follows: true,
+            _place: (Some(follower), None),
+        }
+    }
+
+    pub(super) const fn once(place: Slot) -> Self {
+        Self {
+            follows: false,
+            _place: (None, Some(place)),
+        }
+    }
 }
 
 /// A reader that follows, counted for as long as it lives.
@@ -166,13 +190,13 @@ impl Drop for Follower {
     }
 }
 
-/// A follower is counted until this ends.
+/// A reader has its place until this ends.
 async fn feed(
     state: Arc<AgentState>,
     filter: EventFilter,
     mut position: Position,
-    reader: mpsc::Sender<Bytes>,
-    follower: Option<Follower>,
+    pieces: mpsc::Sender<Bytes>,
+    reader: Reader,
 ) {
     let mut newest = state.watch_events();
     let mut stop = state.watch_stop();
@@ -185,7 +209,7 @@ async fn feed(
             .events_missed
             .fetch_add(step.dropped, Ordering::Relaxed);
         let piece = lines(&step);
-        if !piece.is_empty() && reader.send(piece).await.is_err() {
+        if !piece.is_empty() && pieces.send(piece).await.is_err() {
             return;
         }
         if !step.is_at_end {
@@ -193,12 +217,13 @@ async fn feed(
             yield_now().await;
             continue;
         }
-        if follower.is_none() {
+        if !reader.follows {
+            wait_until_taken(&pieces).await;
             return;
         }
         tokio::select! {
             changed = newest.changed() => if changed.is_err() { return },
-            () = reader.closed() => return,
+            () = pieces.closed() => return,
             _ = stop.wait_for(|stops| *stops) => return,
         }
     }

@@ -7,7 +7,7 @@
 use super::TOTAL_COUNT;
 use super::beside::Beside;
 use super::slots::{Slot, Slots};
-use crate::http::{Content, Meter, Request, Response};
+use crate::http::{Client, Content, Meter, Request, Response};
 use crate::state::AgentState;
 use bytes::Bytes;
 use detector_api::defaults::LIST_LIMIT;
@@ -22,7 +22,8 @@ use tokio::sync::mpsc;
 const ROWS_AT_A_TIME: usize = 128;
 /// Bytes of a piece.
 const PIECE_BYTES: usize = 64 << 10;
-/// Listings at the same time. Further ones are refused with 503.
+/// Listings at the same time, pages of peers and events that nobody follows among them. Further ones are refused
+/// with 503.
 const LISTINGS: usize = 16;
 /// Of these, as many may have more rows than [`LIST_LIMIT`]: each keeps the keys of its rows until its reader
 /// has them all, 48 bytes a connection, beside tables that may be full (`docs/scaling.md`).
@@ -61,12 +62,30 @@ impl Listings {
         }
     }
 
-    /// Makes something else that is as long, in turn with them.
-    pub(super) async fn make(&self, page: impl FnOnce() -> Response + Send + 'static) -> Response {
-        let made = self.workers.run(page).await;
-        made.unwrap_or_else(|| {
-            Response::json_error(StatusCode::INTERNAL_SERVER_ERROR, "internal error")
-        })
+    /// A place among them for something else that is as long; or what is answered where there is none.
+    pub(super) fn place(&self, client: Option<Client>) -> Result<Slot, Response> {
+        self.slots.take(client).ok_or_else(|| too_many("lists"))
+    }
+
+    /// Makes something else that is as long, in turn with them, and keeps its place until its reader has it.
+    pub(super) async fn make(
+        &self,
+        client: Option<Client>,
+        page: impl FnOnce() -> Response + Send + 'static,
+    ) -> Response {
+        let slot = match self.place(client) {
+            Ok(slot) => slot,
+            Err(refusal) => return refusal,
+        };
+        let Some(mut made) = self.workers.run(page).await else {
+            return Response::json_error(StatusCode::INTERNAL_SERVER_ERROR, "internal error");
+        };
+        if let Content::Whole(text) = &made.content {
+            let (sender, pieces) = mpsc::channel(1);
+            tokio::spawn(send_whole(text.clone(), slot, sender));
+            made.content = Content::Pieces(pieces);
+        }
+        made
     }
 
     /// The listing a request asks for; `limit` is its only parameter, 0 means all.
@@ -85,8 +104,9 @@ impl Listings {
             return Response::json_error(StatusCode::BAD_REQUEST, message);
         };
         let client = request.client;
-        let Some(slot) = self.slots.take(client) else {
-            return too_many("lists");
+        let slot = match self.place(client) {
+            Ok(slot) => slot,
+            Err(refusal) => return refusal,
         };
         let (ranking, long) = (Arc::clone(state), self.long.clone());
         let rank = move || {
@@ -140,6 +160,23 @@ fn parse_limit(request: &Request) -> Option<usize> {
         },
         _ => None,
     }
+}
+
+/// Sends a text in pieces, each when the reader has taken the one before.
+async fn send_whole(text: Bytes, slot: Slot, reader: mpsc::Sender<Bytes>) {
+    for piece in text.chunks(PIECE_BYTES) {
+        // A copy: a part would keep the whole for as long as it is on its way.
+        if reader.send(Bytes::copy_from_slice(piece)).await.is_err() {
+            break;
+        }
+    }
+    wait_until_taken(&reader).await;
+    drop((text, slot));
+}
+
+/// Until the reader has taken all that was sent to it, or is gone.
+pub(super) async fn wait_until_taken(reader: &mpsc::Sender<Bytes>) {
+    drop(reader.reserve_many(reader.max_capacity()).await);
 }
 
 /// A listing on its way to a reader.

@@ -2,7 +2,7 @@
 
 use super::actions;
 use super::beside::Beside;
-use super::event_feed::{self, FOLLOWERS_MAX, Follower};
+use super::event_feed::{self, FOLLOWERS_MAX, Follower, Reader};
 use super::event_filter::EventFilter;
 use super::host::host;
 use super::listing::{Listings, Table};
@@ -94,9 +94,15 @@ impl Control {
                 );
             };
             let state = Arc::clone(&self.state);
-            Content::EndlessPieces(event_feed::start(state, filter, Some(follower)))
+            let reader = Reader::that_follows(follower);
+            Content::EndlessPieces(event_feed::start(state, filter, reader))
         } else {
-            Content::Pieces(event_feed::start(Arc::clone(&self.state), filter, None))
+            let place = match self.listings.place(request.client) {
+                Ok(place) => place,
+                Err(refusal) => return refusal,
+            };
+            let state = Arc::clone(&self.state);
+            Content::Pieces(event_feed::start(state, filter, Reader::once(place)))
         };
         Response::ok("application/x-ndjson", content)
     }
@@ -179,7 +185,8 @@ impl Control {
             {
                 Some(("peers", name)) => {
                     let (state, name) = (Arc::clone(&self.state), name.to_owned());
-                    self.listings.make(move || peer(&state, &name)).await
+                    let page = move || peer(&state, &name);
+                    self.listings.make(request.client, page).await
                 }
                 Some(("incidents", id)) => self.incident(id),
                 _ => Response::json_error(StatusCode::NOT_FOUND, "no such path"),

@@ -63,6 +63,25 @@ pub(super) fn access(web: &Web) -> Result<Option<Access>, Failure> {
     }
 }
 
+/// What is to be said of an address of the metrics that others can reach, if anything is.
+pub(super) fn exposure(
+    address: SocketAddr,
+    has_users: bool,
+    has_tls: bool,
+) -> Option<&'static str> {
+    if address.ip().is_loopback() {
+        None
+    } else if !has_users {
+        Some(": anyone who can connect sees the addresses of your peers")
+    } else if !has_tls {
+        Some(
+            " and serves plain text: passwords, and the addresses of your peers, can be read on the way",
+        )
+    } else {
+        None
+    }
+}
+
 /// Which files the agent needs once it has started. A reload may bring drop-ins that link elsewhere; those
 /// it cannot read.
 pub(super) fn files(start: &Start, access: Option<&Access>) -> Files {
@@ -145,4 +164,26 @@ pub(super) fn state_folder(folder: &Path) -> Result<(), Failure> {
 const fn may_pass(kind: io::ErrorKind) -> bool {
     use io::ErrorKind::{QuotaExceeded, ReadOnlyFilesystem, StorageFull};
     matches!(kind, QuotaExceeded | ReadOnlyFilesystem | StorageFull)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::exposure;
+
+    #[test]
+    fn who_may_read_what_is_told_of_addresses_that_others_can_reach() {
+        for (address, has_users, has_tls, expected) in [
+            ("0.0.0.0:9479", false, false, Some("anyone who can connect")),
+            ("0.0.0.0:9479", false, true, Some("anyone who can connect")),
+            ("[2001:db8::1]:9479", true, false, Some("passwords")),
+            ("0.0.0.0:9479", true, true, None),
+            ("127.0.0.1:9479", true, false, None),
+            ("[::1]:9479", false, false, None),
+        ] {
+            let told = exposure(address.parse().unwrap(), has_users, has_tls);
+            let is_told = told.is_some_and(|told| told.contains(expected.unwrap_or("?")));
+            assert_eq!(is_told, expected.is_some(), "{address}: {told:?}");
+            assert_eq!(told.is_some(), expected.is_some(), "{address}: {told:?}");
+        }
+    }
 }

@@ -20,6 +20,7 @@ mod signals;
 mod start;
 mod supervisor;
 mod tcp_memory;
+mod within_host;
 mod witness;
 
 pub use claims::check_access;
@@ -297,15 +298,12 @@ fn announce_ready(
         start.config.control.socket.display(),
         start.began.elapsed().as_millis(),
     ));
-    let is_open = !access.is_some_and(Access::has_users);
-    for address in addresses
-        .iter()
-        .filter(|address| is_open && !address.ip().is_loopback())
-    {
-        tracing::warn!(
-            "{address} is not a loopback address: anyone who can connect sees the addresses of your \
-             peers"
-        );
+    let has = |what: fn(&Access) -> bool| access.is_some_and(what);
+    let (has_users, has_tls) = (has(Access::has_users), has(Access::has_tls));
+    for address in addresses {
+        if let Some(warning) = claims::exposure(*address, has_users, has_tls) {
+            tracing::warn!("{address} is not a loopback address{warning}");
+        }
     }
     supervisor::ready();
 }

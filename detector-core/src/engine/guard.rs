@@ -15,7 +15,7 @@ impl Engine {
     pub fn pinned_by_peers(&self) -> u64 {
         // One that nobody answers is of the same class whoever has opened it.
         let stalled = self.connections.iter().filter(|each| {
-            each.is_of_peer() && each.last.is_on_our_way && each.stall.cause().is_some()
+            each.stall.cause().is_some() && each.last.is_on_our_way && self.may_press(each)
         });
         stalled.map(|each| each.last.pinned_bytes()).sum()
     }
@@ -114,5 +114,5 @@ impl Engine {
 /// Whether a process of this service holds the socket.
 fn is_owned_by(connection: &Connection, service: &str) -> bool {
     let mut owner = connection.owner.iter().flat_map(|owner| owner.iter());
-    owner.any(|process| process.is_of(service))
+    owner.any(|owner| *owner.service == *service)
 }

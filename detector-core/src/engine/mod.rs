@@ -19,6 +19,7 @@ mod view;
 mod within_host;
 mod zero_window;
 
+pub use crate::tables::owner::{Owner, Owners};
 pub use census::{CensusWanted, Counted};
 pub use owners::{OwnerWanted, WaitingTasks};
 pub use view::ConnectionKey;
@@ -72,8 +73,8 @@ struct Surroundings {
     unit_limits: BTreeMap<String, u64>,
     /// Workers that wait for peers, at least.
     held_workers: BTreeMap<PeerAddress, u64>,
-    /// Addresses of the agent's own network namespace.
-    own_addresses: BTreeSet<IpAddr>,
+    /// Addresses of this host, each with the network namespaces that have it.
+    own_addresses: BTreeMap<IpAddr, BTreeSet<u32>>,
 }
 
 /// Who may be up to something.

@@ -8,6 +8,7 @@ use crate::observe::observation::ConnectionId;
 use crate::observe::peer_address::PeerAddress;
 use crate::rules::flags::FlagSet;
 use crate::tables::connections::{Class, Connection};
+use crate::tables::owner::{Owner, Owners};
 use crate::tables::peers::Peer;
 use crate::time::{MonotonicTime, SECOND_NS};
 use detector_api::snapshot::{Process, UnitShare};
@@ -30,7 +31,7 @@ pub struct OwnerWanted {
     pub inode: u64,
     /// Whether it is stalled now, and not just held up for a while or flagged.
     pub is_stalled: bool,
-    /// Whether a peer has opened it, and not we or a program of this host.
+    /// Whether a peer has opened it, and not we or somebody under an address of this host.
     pub is_of_peer: bool,
 }
 
@@ -61,7 +62,7 @@ impl Engine {
                 connection: last.id.unpack(),
                 inode,
                 is_stalled,
-                is_of_peer: connection.is_of_peer(),
+                is_of_peer: self.may_press(connection),
             })
         };
         self.connections.iter().filter_map(wanted).collect()
@@ -75,9 +76,16 @@ impl Engine {
     }
 
     /// Names the processes that hold the socket `inode` of a connection, the most plausible
-    /// first; none where the agent has looked into all that it can see. Nothing happens if the
+    /// first, and the one thread of that which sleeps in a write to it, if it is known; none where the
+    /// agent has looked into all that it can see. Nothing happens if the
     /// connection has left or has another socket by now.
-    pub fn set_owner(&mut self, connection: &ConnectionId, inode: u64, owner: &Arc<[Process]>) {
+    pub fn set_owner(
+        &mut self,
+        connection: &ConnectionId,
+        inode: u64,
+        owner: &Owners,
+        writer: Option<u32>,
+    ) {
         let Some(slot) = self.connections.find(connection) else {
             return;
         };
@@ -85,6 +93,7 @@ impl Engine {
         // No inode: the process has closed the socket meanwhile. It was the owner all the same.
         if connection.last.inode.is_none_or(|now| now.get() == inode) {
             connection.owner = Some(Arc::clone(owner));
+            connection.writer = writer;
             let peer = self.peers.get_mut(connection.peer);
             if !owner.is_empty() {
                 peer.services.add_owner(owner);
@@ -153,7 +162,7 @@ impl Engine {
     /// The same of connections that peers have opened.
     #[must_use]
     pub fn pinned_of_units_by_peers(&self) -> BTreeMap<String, u64> {
-        let of_peers = self.connections.iter().filter(|each| each.is_of_peer());
+        let of_peers = self.connections.iter().filter(|each| self.may_press(each));
         self.pinned_by_unit(of_peers)
     }
 
@@ -187,7 +196,7 @@ impl Engine {
         }
         for connection in connections.filter(|each| each.stall.cause().is_some()) {
             let owner = connection.owner.as_deref().and_then(<[_]>::first);
-            let unit = owner.and_then(|process| process.unit.as_ref());
+            let unit = owner.and_then(|owner| owner.process.unit.as_ref());
             if let Some(unit) =
                 unit.filter(|unit| self.surroundings.unit_limits.contains_key(*unit))
             {
@@ -205,25 +214,21 @@ pub(super) fn of_stalled<'a>(connections: impl Iterator<Item = &'a Connection>) 
 }
 
 /// The processes of these owners, each once, boundedly many.
-fn each_once<'a>(owners: impl Iterator<Item = &'a Arc<[Process]>>) -> Vec<Process> {
+fn each_once<'a>(owners: impl Iterator<Item = &'a Owners>) -> Vec<Process> {
     let mut processes: Vec<Process> = Vec::new();
-    let mut seen: Option<&Arc<[Process]>> = None;
+    let mut seen: Option<&Owners> = None;
     for owner in owners {
         // Connections of one process share what names it.
         if seen.is_some_and(|seen| Arc::ptr_eq(seen, owner)) {
             continue;
         }
         seen = Some(owner);
-        for process in owner.iter() {
+        for Owner { process, .. } in owner.iter().map(AsRef::as_ref) {
             if processes.len() == PROCESSES_MAX {
                 return processes;
             }
             if !processes.iter().any(|known| known.pid == process.pid) {
-                // A thread belongs to one connection.
-                processes.push(Process {
-                    thread: None,
-                    ..process.clone()
-                });
+                processes.push(process.clone());
             }
         }
     }
@@ -237,6 +242,11 @@ pub(super) fn is_out_of_sight(connection: &Connection) -> bool {
 
 /// What is published of a connection's owner.
 pub(super) fn of_connection(connection: &Connection) -> Vec<Process> {
-    let owner = connection.owner.as_deref().unwrap_or_default();
-    owner.iter().take(PROCESSES_MAX).cloned().collect()
+    let owners = connection.owner.as_deref().unwrap_or_default();
+    let processes = owners.iter().map(|owner| owner.process.clone());
+    let mut processes: Vec<Process> = processes.take(PROCESSES_MAX).collect();
+    if let Some(first) = processes.first_mut() {
+        first.thread = connection.writer;
+    }
+    processes
 }

@@ -1,6 +1,9 @@
 use super::{Asker, Block, BlockError, BlockOrder, Blocks, Fence, LINGERS};
+use crate::actions::Actions;
 use crate::actions::ruleset::Ruleset;
 use crate::lock::lock;
+use crate::log::tests::logged;
+use crate::log::{LogFormat, LogLevel};
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
@@ -39,6 +42,31 @@ fn a_dry_run_changes_nothing_and_says_until_when() {
     assert!(blocks.ruleset.is_none());
     let unblocked = blocks.unblock(network, false);
     assert!(matches!(unblocked, Err(BlockError::NotBlocked { .. })));
+}
+
+/// A script that asks wrongly over and over cannot fill the log.
+#[test]
+fn what_is_wrong_is_answered_and_not_logged_and_what_is_refused_is() {
+    let actions = Actions::default();
+    for (network, span, is_logged) in [
+        ("203.0.113.7/32", Duration::ZERO, false),
+        ("203.0.0.0/7", SPAN, false),
+        ("127.0.0.1/32", SPAN, true),
+    ] {
+        for is_dry in [false, true] {
+            let order = BlockOrder {
+                network: network.parse().unwrap(),
+                span,
+                fence: Fence::Drop,
+                asker: Asker::User(0),
+                is_dry,
+            };
+            let log = logged(LogFormat::Text, LogLevel::Info, || {
+                assert!(actions.block(order).is_err(), "{network}");
+            });
+            assert_eq!(!log.is_empty(), is_logged, "{network}: {log}");
+        }
+    }
 }
 
 #[test]

@@ -2,14 +2,19 @@
 //!
 //! Pure. The text is hostile: whoever may make control groups chooses their names.
 
+use super::process::bounded;
 use std::fmt;
 
-/// Characters kept of a name.
+/// Characters kept of a name,
 const NAME_CHARS_MAX: usize = 128;
+/// and bytes of several together. What comes first is nobody else's.
+const NAME_BYTES_MAX: usize = 512;
 /// Containers in a container that are told apart; what is further down is one with what holds it.
 const INNER_MAX: usize = 4;
 /// Characters of a container's number that its tools show.
 const SHORT_ID: usize = 12;
+/// Services whose containers lie below them, and are told without: they make what is there, and nobody else.
+const RUNTIMES: [&str; 3] = ["docker.service", "containerd.service", "crio.service"];
 
 /// Where a process runs.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -20,13 +25,13 @@ pub(super) struct Placement {
     pub(super) id: Option<String>,
     /// Outermost container as `runtime:number` or `runtime:name`, numbers shortened as tools show them.
     pub(super) container: Option<String>,
-    /// Containers in it, and users' service managers above those, outermost first: whoever may make groups in a
+    /// Containers in it, and units above those, outermost first: whoever may make groups in a
     /// container names what is below it as he likes.
     inner: Vec<String>,
     /// Innermost systemd service or scope; inside the container if there is one.
     pub(super) unit: Option<String>,
-    /// The user's service manager above the container, or above the unit where there is none: a user names what
-    /// is below it as he likes.
+    /// The outermost unit above the container: the manager of a user, or a service to which its control group is
+    /// delegated, names what is below it as it likes.
     above: Option<String>,
     /// The same between the innermost container and unit.
     between: Option<String>,
@@ -70,6 +75,7 @@ impl Placement {
         let path = path.strip_suffix(" (deleted)").unwrap_or(path);
         let mut placement = Self::default();
         let mut parent = "";
+        let mut is_pod_below_unit = false;
         for component in path
             .split('/')
             .filter(|component| !matches!(*component, "" | "." | ".."))
@@ -77,25 +83,23 @@ impl Placement {
             if placement.container.is_none()
                 && let Some(pod) = pod_uid(component)
             {
+                is_pod_below_unit = placement.unit.is_some();
                 placement.pod = Some(pod);
             }
             if let Some(container) = container(parent, component) {
-                // Units outside are those of the runtime.
-                let manager = placement.unit.take();
-                let manager = manager.filter(|unit| is_user_manager(Some(unit)));
-                let manager = placement.between.take().or(manager);
+                let unit = placement.unit.take();
+                let outermost = placement.between.take().or(unit);
+                let outermost = outermost.filter(|unit| !RUNTIMES.contains(&unit.as_str()));
                 if placement.container.is_some() {
-                    placement.inner.extend(manager);
+                    placement.inner.extend(outermost);
                     placement.inner.push(container);
                 } else {
                     placement.id = id_in(component).map(str::to_owned);
                     placement.container = Some(container);
-                    placement.above = manager;
+                    placement.above = outermost;
                 }
             } else if is_unit(component) {
-                if is_user_manager(placement.unit.as_deref()) {
-                    placement.between = placement.between.or(placement.unit.take());
-                }
+                placement.between = placement.between.or(placement.unit.take());
                 placement.unit = Some(clean(component));
             }
             parent = component;
@@ -103,21 +107,28 @@ impl Placement {
                 break;
             }
         }
+        // A pod has containers: without any it is but what somebody calls a part of his unit.
+        if placement.container.is_none() && is_pod_below_unit {
+            placement.pod = None;
+        }
         placement
     }
 
     /// Whether the placement is one for services: a login session holds whatever was typed into it.
     pub(super) fn is_service(&self) -> bool {
-        let unit = self.unit.as_deref();
+        let between = self.between.as_deref();
+        // What a user's manager starts are units of their own; what is below another unit is a part of that.
+        let outermost = between.filter(|unit| !is_user_manager(unit));
+        let unit = outermost.or(self.unit.as_deref());
         self.container.is_some()
             || unit.is_some_and(|unit| {
                 !unit.starts_with("session-") && !unit.starts_with("user@") && unit != "init.scope"
             })
     }
 
-    /// The name shown: pod, container and unit, as far as there are.
+    /// The name shown: pod, container and unit, as far as there are, and as much of it as is kept.
     pub(super) fn name(&self) -> Option<String> {
-        let name = self.to_string();
+        let name = bounded(&self.to_string(), NAME_BYTES_MAX);
         (!name.is_empty()).then_some(name)
     }
 }
@@ -136,8 +147,8 @@ impl fmt::Display for Placement {
 }
 
 /// `user@1000.service`
-fn is_user_manager(unit: Option<&str>) -> bool {
-    unit.is_some_and(|unit| unit.starts_with("user@") && unit.ends_with(".service"))
+fn is_user_manager(unit: &str) -> bool {
+    unit.starts_with("user@") && unit.ends_with(".service")
 }
 
 /// The number in a component: the whole of it, or behind the last separator.

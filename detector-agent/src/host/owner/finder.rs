@@ -10,8 +10,7 @@ use super::holder::{Holder, Holders};
 use super::proc::{Miss, ProcTree};
 use super::process::{Identities, Stat};
 use super::report::LookupCounts;
-use detector_api::snapshot::Process;
-use detector_core::engine::OwnerWanted;
+use detector_core::engine::{OwnerWanted, Owners};
 use detector_core::observe::observation::ConnectionId;
 use std::collections::{HashMap, HashSet};
 use std::io;
@@ -39,7 +38,9 @@ pub(crate) struct NamedSocket {
     /// Inode number of the socket.
     pub(crate) inode: u64,
     /// Its holders, the most plausible first.
-    pub(crate) processes: Arc<[Process]>,
+    pub(crate) owners: Owners,
+    /// The one thread of the first that is known to sleep in a write to it.
+    pub(crate) writer: Option<u32>,
 }
 
 /// A wanted socket.
@@ -72,6 +73,16 @@ impl Socket {
 
     fn is_named(&self) -> bool {
         self.holders.first().is_some()
+    }
+
+    /// As published.
+    pub(super) fn named(&self, inode: u64, owners: Owners) -> NamedSocket {
+        NamedSocket {
+            connection: self.connection,
+            inode,
+            owners,
+            writer: self.holders.writer(),
+        }
     }
 
     fn port(&self) -> Port {
@@ -129,12 +140,12 @@ impl Finder {
     }
 
     /// Who holds a wanted socket, if that is known.
-    pub(crate) fn owner(&self, inode: u64) -> Option<Arc<[Process]>> {
+    pub(crate) fn owner(&self, inode: u64) -> Option<Owners> {
         let socket = self
             .sockets
             .get(&inode)
             .filter(|socket| socket.is_named())?;
-        Some(socket.holders.processes())
+        Some(socket.holders.owners())
     }
 
     /// Whether there is a stalled socket with a known owner.
@@ -256,11 +267,7 @@ impl Finder {
                 && !socket.is_named()
                 && socket.searches_failed == 0;
             if socket.holders.end_search(self.search) || is_neighbours {
-                named.push(NamedSocket {
-                    connection: socket.connection,
-                    inode,
-                    processes: socket.holders.processes(),
-                });
+                named.push(socket.named(inode, socket.holders.owners()));
             }
             if socket.is_named() {
                 socket.due = now + RENEW_AFTER;
@@ -323,13 +330,14 @@ impl Finder {
         held.sort_unstable();
         held.dedup();
         let stat = Stat::read(&process)?;
-        let identity = self.identities.of(&process, &stat);
+        let identity = self.identities.of_holder(&process, &stat);
+        let identity = identity.ok_or(Miss::Unreadable)?;
         Ok(Ok(Some(Holder::new(pid, &stat, identity, self.search))))
     }
 
     /// Adds a holder to the sockets it holds; those whose owners are news.
     fn name(&mut self, held: &[u64], holder: &Holder) -> Vec<NamedSocket> {
-        let mut only_this: Option<Arc<[Process]>> = None;
+        let mut only_this: Option<Owners> = None;
         let mut named = Vec::new();
         let mut ports = HashSet::new();
         for inode in held {
@@ -338,21 +346,17 @@ impl Finder {
             };
             ports.insert(socket.port());
             let was_named = socket.is_named();
-            let before = was_named.then(|| socket.holders.processes());
+            let before = was_named.then(|| socket.holders.owners());
             socket.holders.add(holder.clone());
             // Sockets of the same single process share its name: there may be thousands.
-            let processes = if was_named {
-                socket.holders.processes()
+            let owners = if was_named {
+                socket.holders.owners()
             } else {
                 self.counts.found += 1;
-                Arc::clone(only_this.get_or_insert_with(|| socket.holders.processes()))
+                Arc::clone(only_this.get_or_insert_with(|| socket.holders.owners()))
             };
-            if before.as_ref() != Some(&processes) {
-                named.push(NamedSocket {
-                    connection: socket.connection,
-                    inode: *inode,
-                    processes,
-                });
+            if before.as_ref() != Some(&owners) {
+                named.push(socket.named(*inode, owners));
             }
         }
         for port in ports {

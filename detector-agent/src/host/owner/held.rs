@@ -88,7 +88,7 @@ impl Finder {
                 continue;
             };
             let service = services
-                .entry(Arc::clone(&first.identity.service))
+                .entry(Arc::clone(&first.identity.owner.service))
                 .or_default();
             if service.stalled_connections == 0 {
                 let groups = self.groups.as_ref().zip(first.identity.group.as_deref());
@@ -100,7 +100,7 @@ impl Finder {
             for holder in socket.holders.iter() {
                 stalled_of.entry(holder.pid).or_default();
                 services
-                    .entry(Arc::clone(&holder.identity.service))
+                    .entry(Arc::clone(&holder.identity.owner.service))
                     .or_default();
             }
         }
@@ -153,7 +153,7 @@ impl Finder {
         let process = Arc::new(self.tree.process(pid)?);
         let stat = Stat::read(&process)?;
         let identity = self.identities.of(&process, &stat);
-        let Some(service) = services.get_mut(&identity.service) else {
+        let Some(service) = services.get_mut(&identity.owner.service) else {
             return Ok(Ok(Waiters::default()));
         };
         service.total += u64::from(stat.threads);
@@ -224,12 +224,7 @@ impl Finder {
                 _ => None,
             };
             if socket.holders.set_writer(writer) {
-                let processes = socket.holders.processes();
-                named.push(NamedSocket {
-                    connection: socket.connection,
-                    inode,
-                    processes,
-                });
+                named.push(socket.named(inode, socket.holders.owners()));
             }
         }
         if !named.is_empty() {

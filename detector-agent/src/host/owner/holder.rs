@@ -1,7 +1,7 @@
 //! Processes that hold one socket, and which of them is most plausibly its owner.
 
 use super::process::{Identity, Stat};
-use detector_api::snapshot::Process;
+use detector_core::engine::Owners;
 use std::cmp::Reverse;
 use std::sync::Arc;
 
@@ -30,14 +30,10 @@ impl Holder {
         }
     }
 
-    fn process(&self, thread: Option<u32>) -> Process {
-        Process {
-            pid: self.pid,
-            comm: self.identity.command.clone(),
-            unit: self.identity.unit.clone(),
-            executable: self.identity.executable.clone(),
-            thread,
-        }
+    /// Whether both run the same program.
+    fn runs_as(&self, other: &Self) -> bool {
+        let [own, other] = [self, other].map(|each| &each.identity.owner.process.executable);
+        own == other
     }
 }
 
@@ -99,13 +95,17 @@ impl Holders {
         is_new
     }
 
-    /// As published.
-    pub(super) fn processes(&self) -> Arc<[Process]> {
-        let of = |holder: &Holder| {
-            let writer = self.writer.filter(|writer| writer.pid == holder.pid);
-            holder.process(writer.map(|writer| writer.thread))
-        };
-        self.list.iter().map(of).collect()
+    /// As published: whom they are called by is shared by all sockets that they hold.
+    pub(super) fn owners(&self) -> Owners {
+        let owner = |holder: &Holder| Arc::clone(&holder.identity.owner);
+        self.list.iter().map(owner).collect()
+    }
+
+    /// The thread of the first that sleeps in a write.
+    pub(super) fn writer(&self) -> Option<u32> {
+        let first = self.list.first()?;
+        let writer = self.writer.filter(|writer| writer.pid == first.pid);
+        writer.map(|writer| writer.thread)
     }
 
     /// Whoever sleeps in a write to it owns it. A child that runs the same program as its parent
@@ -116,13 +116,7 @@ impl Holders {
         }
         let rank = |holder: &Holder| {
             let parent = self.list.iter().find(|other| other.pid == holder.parent);
-            let by_descent = parent.map_or(0, |parent| {
-                if parent.identity.executable == holder.identity.executable {
-                    1
-                } else {
-                    -1
-                }
-            });
+            let by_descent = parent.map_or(0, |parent| if parent.runs_as(holder) { 1 } else { -1 });
             let writes = self.writer.is_some_and(|writer| writer.pid == holder.pid);
             (Reverse(writes), Reverse(by_descent), holder.pid)
         };

@@ -6,6 +6,8 @@ use super::pod;
 use super::proc::{Miss, ProcessFolder};
 use detector_api::owner::command_of;
 use detector_api::sanitize;
+use detector_api::snapshot::Process;
+use detector_core::engine::Owner;
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -14,9 +16,13 @@ const STAT_BYTES: usize = 1_024;
 /// A dozen hierarchies with paths of usual length.
 pub(super) const CGROUP_BYTES: usize = 16 << 10;
 const EXECUTABLE_BYTES: usize = 512;
-const COMMAND_CHARS_MAX: usize = 64;
-/// Processes whose placement is remembered; more than a host runs services.
-const REMEMBERED_MAX: usize = 16_384;
+const COMMAND_BYTES: usize = 192;
+/// A control group further down is not asked for its memory.
+const GROUP_BYTES: usize = 1 << 10;
+/// For identities of processes: those of twenty thousand with names of usual length (`docs/scaling.md`).
+const REMEMBERED_BYTES: usize = 8 << 20;
+/// Processes for which there was no room, between two times that those are looked for that may go.
+const LOOK_FOR_ROOM_EVERY: usize = 1_024;
 
 /// What `/proc/PID/stat` says.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -43,7 +49,7 @@ impl Stat {
         // Numbered from 3 in proc(5), where the state is.
         let field = |number: usize| rest.split_ascii_whitespace().nth(number - 3);
         Some(Self {
-            command: name_of(text.get(begin..end)?, COMMAND_CHARS_MAX),
+            command: name_of(text.get(begin..end)?, COMMAND_BYTES),
             parent: field(4)?.parse().ok()?,
             threads: field(20)?.parse().ok()?,
             started_ticks: field(22)?.parse().ok()?,
@@ -54,39 +60,80 @@ impl Stat {
 /// What changes rarely in the life of a process.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Identity {
-    pub(super) command: String,
-    pub(super) executable: Option<String>,
-    /// systemd unit or container.
-    pub(super) unit: Option<String>,
+    /// What is published of it; shared with all sockets that it holds.
+    pub(super) owner: Arc<Owner>,
     /// Path of its control group in the unified hierarchy.
     pub(super) group: Option<String>,
-    /// What tasks of the same service share.
-    pub(super) service: Arc<str>,
 }
 
-/// Identities of processes seen lately.
-#[derive(Debug, Default)]
+/// Number and start of a process, and the command by which it goes.
+type Key = (u32, u64, String);
+
+/// Identities of processes seen lately: so many bytes of them, whatever users call their programs and control
+/// groups, and however many of them hold sockets.
+#[derive(Debug)]
 pub(super) struct Identities {
-    known: HashMap<(u32, u64), Arc<Identity>>,
+    known: HashMap<Key, Arc<Identity>>,
+    bytes: usize,
+    most_bytes: usize,
+    /// Since there was no room the last time.
+    turned_away: usize,
+}
+
+impl Default for Identities {
+    fn default() -> Self {
+        Self::within(REMEMBERED_BYTES)
+    }
 }
 
 impl Identities {
+    pub(super) fn within(most_bytes: usize) -> Self {
+        Self {
+            known: HashMap::new(),
+            bytes: 0,
+            most_bytes,
+            turned_away: 0,
+        }
+    }
+
     /// Reads an identity, or remembers it as long as the process goes by the same command.
     pub(super) fn of(&mut self, process: &ProcessFolder, stat: &Stat) -> Arc<Identity> {
-        let key = (process.pid, stat.started_ticks);
-        if let Some(known) = self
-            .known
-            .get(&key)
-            .filter(|known| known.command == stat.command)
-        {
+        let key = (process.pid, stat.started_ticks, stat.command.clone());
+        if let Some(known) = self.known.get(&key) {
             return Arc::clone(known);
         }
         let identity = Arc::new(Identity::read(process, stat));
-        if self.known.len() >= REMEMBERED_MAX {
-            self.known.clear();
+        let bytes = identity.bytes();
+        if self.has_room_for(bytes) {
+            self.bytes += bytes;
+            self.known.insert(key, Arc::clone(&identity));
         }
-        self.known.insert(key, Arc::clone(&identity));
         identity
+    }
+
+    /// The same of a process whose sockets are to be named; `None` where those that are named leave no room for it.
+    pub(super) fn of_holder(
+        &mut self,
+        process: &ProcessFolder,
+        stat: &Stat,
+    ) -> Option<Arc<Identity>> {
+        let identity = self.of(process, stat);
+        // Another one has it.
+        (Arc::strong_count(&identity) > 1).then_some(identity)
+    }
+
+    /// Forgets those that nothing is named by, where they take the room.
+    fn has_room_for(&mut self, bytes: usize) -> bool {
+        if self.bytes + bytes <= self.most_bytes {
+            return true;
+        }
+        // Not at each process of very many for which there is none.
+        self.turned_away += 1;
+        if self.turned_away % LOOK_FOR_ROOM_EVERY == 1 {
+            self.known.retain(|_, identity| identity.is_in_use());
+            self.bytes = self.known.values().map(|each| each.bytes()).sum();
+        }
+        self.bytes + bytes <= self.most_bytes
     }
 }
 
@@ -107,28 +154,60 @@ impl Identity {
             Some(unit) => unit.to_owned(),
             None => command_of(&stat.command, executable.as_deref().unwrap_or("?")),
         };
-        Self {
-            command: stat.command.clone(),
-            executable,
+        let group = cgroup_memory::path_of(&groups).filter(|path| path.len() <= GROUP_BYTES);
+        let process = Process {
+            pid: process.pid,
+            comm: stat.command.clone(),
             unit,
-            group: cgroup_memory::path_of(&groups).map(str::to_owned),
-            service: service.into(),
+            executable,
+            thread: None,
+        };
+        Self {
+            owner: Arc::new(Owner {
+                process,
+                service: service.into(),
+            }),
+            group: group.map(str::to_owned),
         }
+    }
+
+    /// Whether a socket, or what is told of one that has gone, is named by it.
+    fn is_in_use(self: &Arc<Self>) -> bool {
+        Arc::strong_count(self) > 1 || Arc::strong_count(&self.owner) > 1
+    }
+
+    /// What it takes of memory, its key included.
+    fn bytes(&self) -> usize {
+        let Owner { process, service } = &*self.owner;
+        let length = |text: &Option<String>| text.as_ref().map_or(0, String::len);
+        let names = 2 * process.comm.len() + length(&process.unit) + length(&process.executable);
+        let beside = size_of::<Self>() + size_of::<Owner>() + 2 * size_of::<Key>();
+        beside + names + service.len() + length(&self.group)
     }
 }
 
-/// Foreign bytes as harmless, bounded text.
-fn name_of(bytes: &[u8], chars_max: usize) -> String {
-    let text: String = String::from_utf8_lossy(bytes)
-        .chars()
-        .take(chars_max)
-        .collect();
-    sanitize::text(&text)
+/// Foreign bytes as harmless text of so many bytes at most.
+fn name_of(bytes: &[u8], most: usize) -> String {
+    bounded(&sanitize::text(&String::from_utf8_lossy(bytes)), most)
+}
+
+/// The beginning of a text, of so many bytes at most.
+pub(super) fn bounded(text: &str, most: usize) -> String {
+    let ends = text
+        .char_indices()
+        .map(|(start, each)| start + each.len_utf8());
+    let end = ends.take_while(|end| *end <= most).last();
+    text[..end.unwrap_or(0)].to_owned()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::host::owner::proc::ProcTree;
+    use std::fs;
+    use std::os::unix::ffi::OsStrExt;
+    use std::os::unix::fs::symlink;
+    use tempfile::TempDir;
 
     fn stat(command: &[u8]) -> Option<Stat> {
         let mut line = b"4711 (".to_vec();
@@ -167,5 +246,53 @@ mod tests {
         ] {
             assert_eq!(Stat::parse(line), None, "{line:?}");
         }
+    }
+
+    /// Processes that run a program with a long and odd name, deep in control groups of their own.
+    fn long_names(pids: std::ops::Range<u32>) -> (TempDir, ProcTree) {
+        let folder = TempDir::new().unwrap();
+        for pid in pids {
+            let process = folder.path().join(pid.to_string());
+            fs::create_dir(&process).unwrap();
+            let program = [&b"/tmp/"[..], &[0xff; 500]].concat();
+            let program = std::ffi::OsStr::from_bytes(&program);
+            symlink(program, process.join("exe")).unwrap();
+            let below = "/\u{fffd}\u{fffd}\u{fffd}.service".repeat(100);
+            let group = format!("0::/system.slice/own.service{below}\n");
+            fs::write(process.join("cgroup"), group).unwrap();
+        }
+        let tree = ProcTree::open(folder.path()).unwrap();
+        (folder, tree)
+    }
+
+    #[test]
+    fn whatever_they_are_called_processes_take_so_much_memory() {
+        const OF_ONE: usize = 3_500;
+        let pids = 1..100;
+        let (_folder, tree) = long_names(pids.clone());
+        let stat = stat(&[0xff; 15]).unwrap();
+        let mut identities = Identities::within(10 * OF_ONE);
+        let name = |identities: &mut Identities, pid| {
+            let process = tree.process(pid).unwrap();
+            identities.of_holder(&process, &stat)
+        };
+        let named: Vec<_> = pids
+            .clone()
+            .filter_map(|pid| name(&mut identities, pid))
+            .collect();
+        assert!((10..50).contains(&named.len()), "{}", named.len());
+        assert!(named.iter().all(|each| each.bytes() <= OF_ONE));
+        assert!(identities.bytes <= 10 * OF_ONE);
+        // What is told of sockets that are closed keeps names, too.
+        let owners: Vec<_> = named.iter().map(|each| Arc::clone(&each.owner)).collect();
+        drop(named);
+        let again = (0..LOOK_FOR_ROOM_EVERY).filter_map(|_| name(&mut identities, 99));
+        assert_eq!(again.count(), 0);
+        // They are read for a count all the same.
+        let process = tree.process(99).unwrap();
+        assert_eq!(identities.of(&process, &stat).owner.process.pid, 99);
+        drop(owners);
+        let again = (0..LOOK_FOR_ROOM_EVERY).filter_map(|_| name(&mut identities, 99));
+        assert!(again.count() > 0);
     }
 }

@@ -113,13 +113,15 @@ impl Host {
             .unwrap()
     }
 
-    fn processes(&self, inode: u64) -> &[Process] {
-        let reported = self
-            .reported
-            .iter()
-            .rev()
-            .find(|named| named.inode == inode);
-        reported.map(|named| &*named.processes).unwrap_or_default()
+    fn processes(&self, inode: u64) -> Vec<Process> {
+        let mut reported = self.reported.iter().rev();
+        let named = reported.find(|named| named.inode == inode);
+        let owners = named.iter().flat_map(|named| named.owners.iter());
+        let mut processes: Vec<_> = owners.map(|owner| owner.process.clone()).collect();
+        if let Some(first) = processes.first_mut() {
+            first.thread = named.and_then(|named| named.writer);
+        }
+        processes
     }
 
     fn pids(&self, inode: u64) -> Vec<u32> {

@@ -14,14 +14,14 @@ use crate::host::pressure::tcp_memory_now;
 use crate::lock::{lock, whole};
 use crate::priority::set_niceness;
 use crate::privilege::outside;
-use detector_api::snapshot::Process;
 use detector_api::tcp_memory::{HeldBytes, TcpMemoryHeld, Unread};
 use detector_api::time::rfc3339;
+use detector_core::engine::Owners;
 use listing::{Listing, Queue};
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, HashMap};
 use std::io;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard};
+use std::sync::{Condvar, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 use tokio::sync::Notify;
 
@@ -89,7 +89,7 @@ struct Inner {
     record_not_before: Option<Instant>,
     counts: LookCounts,
     /// Programs, by the inode of their socket.
-    owners: HashMap<u32, Arc<[Process]>>,
+    owners: HashMap<u32, Owners>,
 }
 
 /// The last look, and who asks for the next.
@@ -191,7 +191,7 @@ impl TcpMemoryGauge {
     }
 
     /// Takes what is known of those programs.
-    pub(crate) fn set_owners(&self, owners: HashMap<u32, Arc<[Process]>>) {
+    pub(crate) fn set_owners(&self, owners: HashMap<u32, Owners>) {
         self.lock().owners = owners;
     }
 
@@ -261,7 +261,8 @@ impl Inner {
             let process = self
                 .owners
                 .get(&queue.inode)
-                .and_then(|owners| owners.first());
+                .and_then(|owners| owners.first())
+                .map(|owner| &owner.process);
             let unread = of_program
                 .entry(process.map(|process| process.pid))
                 .or_insert_with(|| Unread {

@@ -1,4 +1,7 @@
 use super::*;
+use detector_api::snapshot::Process;
+use detector_core::engine::Owner;
+use std::sync::Arc;
 
 const MEBIBYTE: u64 = 1 << 20;
 
@@ -35,7 +38,7 @@ fn queue(inode: u32, bytes: u64) -> Queue {
     }
 }
 
-fn process(pid: u32) -> Arc<[Process]> {
+fn process(pid: u32) -> Owners {
     let process = Process {
         pid,
         comm: "proxy".to_owned(),
@@ -43,7 +46,8 @@ fn process(pid: u32) -> Arc<[Process]> {
         executable: None,
         thread: None,
     };
-    Arc::new([process])
+    let service = "proxy (?)".into();
+    Arc::new([Arc::new(Owner { process, service })])
 }
 
 #[test]

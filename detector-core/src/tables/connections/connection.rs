@@ -11,9 +11,8 @@ use crate::rules::pace::Pace;
 use crate::rules::progress::Progress;
 use crate::rules::shrink::Shrink;
 use crate::rules::stall::Stall;
+use crate::tables::owner::Owners;
 use crate::time::{MonotonicTime, SECOND_NS};
-use detector_api::snapshot::Process;
-use std::sync::Arc;
 
 /// Longer than any interval between two sweeps.
 const UNSWEPT_GRACE_NS: u64 = 300 * SECOND_NS;
@@ -30,7 +29,9 @@ pub(crate) struct Connection {
     /// Who holds the socket, or held it until it became an orphan.
     ///
     /// Empty where no process that the agent can see does.
-    pub(crate) owner: Option<Arc<[Process]>>,
+    pub(crate) owner: Option<Owners>,
+    /// The one thread of the first of them that is known to sleep in a write to it.
+    pub(crate) writer: Option<u32>,
     /// Whether its other end is a socket of this host; `None` while that was not looked up.
     pub(crate) is_within_host: Option<bool>,
     /// Newest state.
@@ -66,6 +67,7 @@ impl Connection {
             source: first.source,
             direction: first.direction,
             owner: None,
+            writer: None,
             is_within_host: None,
             last: State::of(first),
             booked: Booked::default(),

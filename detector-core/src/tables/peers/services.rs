@@ -1,6 +1,6 @@
 //! What of ours a peer has used: local ports, and who owned the sockets behind them.
 
-use detector_api::snapshot::Process;
+use crate::tables::owner::{Owner, Owners};
 use std::sync::Arc;
 
 /// Most local ports remembered of one peer.
@@ -14,7 +14,7 @@ pub(crate) struct Services {
     ports: [u16; SERVICES],
     known: u8,
     /// Shared with the connections that they were named for.
-    owners: Vec<Arc<[Process]>>,
+    owners: Vec<Owners>,
 }
 
 impl Services {
@@ -35,13 +35,13 @@ impl Services {
     }
 
     /// Owners of its sockets, also of closed ones; the last named comes last.
-    pub(crate) fn owners(&self) -> impl Iterator<Item = &Arc<[Process]>> {
+    pub(crate) fn owners(&self) -> impl Iterator<Item = &Owners> {
         self.owners.iter()
     }
 
     /// Remembers who owns a socket.
-    pub(crate) fn add_owner(&mut self, owner: &Arc<[Process]>) {
-        let first = |owner: &[Process]| owner.first().map(|process| process.pid);
+    pub(crate) fn add_owner(&mut self, owner: &Owners) {
+        let first = |owner: &[Arc<Owner>]| owner.first().map(|first| first.process.pid);
         self.owners.retain(|known| first(known) != first(owner));
         if self.owners.len() == OWNERS {
             self.owners.remove(0);

@@ -64,6 +64,50 @@ fn what_a_user_names_is_nobody_elses_unit_or_container() {
     );
 }
 
+/// So may whoever runs as a service to which its control group is delegated.
+#[test]
+fn what_a_service_names_below_it_is_nobody_elses_unit_or_container() {
+    let pod = "2f1c3d4e-5a6b-7c8d-9e0f-a1b2c3d4e5f6";
+    for (below, expected) in [
+        ("sshd.service", "runner.service/sshd.service"),
+        ("a.service/sshd.service", "runner.service/sshd.service"),
+        ("user@0.service", "runner.service/user@0.service"),
+        ("docker-{ID}.scope", "runner.service/docker:3f2ab9c07d5e"),
+        (
+            "docker.service/docker-{ID}.scope",
+            "runner.service/docker:3f2ab9c07d5e",
+        ),
+        (
+            "docker-{ID}.scope/a.service/sshd.service",
+            "runner.service/docker:3f2ab9c07d5e/a.service/sshd.service",
+        ),
+        (
+            &format!("pod{pod}/sshd.service"),
+            "runner.service/sshd.service",
+        ),
+        (&format!("pod{pod}"), "runner.service"),
+        (
+            &format!("pod{pod}/{{ID}}"),
+            &format!("runner.service/pod:{pod}/container:3f2ab9c07d5e"),
+        ),
+    ] {
+        let text = format!("0::/system.slice/runner.service/{below}\n");
+        assert_name(&text, expected);
+        assert!(Placement::parse(text.as_bytes()).is_service(), "{below}");
+    }
+    // Whose it is comes first, and is kept whatever follows.
+    let part = format!("{}.service", "\u{ff}".repeat(120));
+    let ids = format!("/{{ID}}/{part}").repeat(4);
+    let long = name(&format!("0::/system.slice/runner.service{ids}\n")).unwrap();
+    assert!(long.starts_with("runner.service/container:3f2ab9c07d5e/"));
+    assert!(long.len() <= 512, "{}", long.len());
+    // What Docker has below its service it has made itself.
+    assert_name(
+        "0::/system.slice/docker.service/docker/{ID}\n",
+        "docker:3f2ab9c07d5e",
+    );
+}
+
 /// So may root in a container whose groups he may make.
 #[test]
 fn what_a_container_names_is_no_other_container() {
@@ -234,6 +278,11 @@ fn a_login_session_is_no_service() {
     let placement = |text: &str| Placement::parse(text.as_bytes());
     assert!(!placement("0::/user.slice/user-0.slice/session-3.scope\n").is_service());
     assert!(!placement("0::/init.scope\n").is_service());
+    let below = "0::/user.slice/user-0.slice/session-3.scope/nginx.service\n";
+    assert!(!placement(below).is_service());
+    let manager = "0::/user.slice/user-0.slice/user@0.service";
+    assert!(!placement(&format!("{manager}/init.scope\n")).is_service());
+    assert!(placement(&format!("{manager}/app.slice/web.service\n")).is_service());
     assert!(!placement("0::/\n").is_service());
     assert!(placement("0::/system.slice/nginx.service\n").is_service());
 }

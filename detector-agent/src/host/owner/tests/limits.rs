@@ -1,7 +1,10 @@
-//! The limit of a service's control group, from wherever its path is seen.
+//! The limit of a service's control group, from wherever its path is seen; and how little is kept of who holds
+//! sockets.
 
 use super::{Finder, Host, sending};
+use std::collections::HashSet;
 use std::fs;
+use std::sync::Arc;
 
 /// In a control-group namespace of the agent's own, `/pods/agent`.
 #[test]
@@ -37,4 +40,26 @@ fn limits_of_units_are_known_from_a_namespace_of_control_groups_of_its_own() {
         assert_eq!(limit, Some(limit_bytes), "{path}: {held:?}");
         host.end(pid);
     }
+}
+
+/// A program that forks after it has connected.
+#[test]
+fn what_holds_very_many_sockets_is_called_by_its_name_once() {
+    let mut host = Host::new();
+    let sockets = 1_001..1_101;
+    let pids = 10..18;
+    for pid in pids.clone() {
+        host.process(pid, 9, "/usr/bin/a-name-of-some-length", &[&sending(5)]);
+        for inode in sockets.clone() {
+            host.hold(pid, u32::try_from(inode).unwrap(), inode);
+        }
+    }
+    host.look_up(&sockets.clone().collect::<Vec<_>>());
+    let mut kept = HashSet::new();
+    for inode in sockets {
+        assert_eq!(host.pids(inode), pids.clone().collect::<Vec<_>>());
+        let named = host.reported.iter().filter(|named| named.inode == inode);
+        kept.extend(named.flat_map(|named| named.owners.iter().map(Arc::as_ptr)));
+    }
+    assert_eq!(kept.len(), pids.len());
 }
