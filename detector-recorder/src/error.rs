@@ -41,6 +41,12 @@ pub enum RecorderError {
         /// Which file.
         path: PathBuf,
     },
+    /// What lies beside a recorder, and is no file, or not one of the recorder's owner.
+    #[error("{} is no file of its recorder's owner", shown(.path))]
+    OfAnother {
+        /// Which one.
+        path: PathBuf,
+    },
     /// The file is damaged.
     #[error("{} is damaged: {reason}", shown(.path))]
     Damaged {
@@ -167,6 +173,9 @@ impl RecorderError {
                 "move it away, or run the version of detector that wrote it, or a later one"
             }
             Self::Foreign { .. } => "name a file recorder.db that an agent wrote, or its folder",
+            Self::OfAnother { .. } => {
+                "read a copy in a folder of your own: the file with the -wal beside it"
+            }
             Self::Damaged { .. } => {
                 "the agent sets a damaged recorder aside at its next start; \
                  `sqlite3 FILE .recover` may save what is in it"

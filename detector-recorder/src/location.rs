@@ -17,7 +17,7 @@ const LOCK_NAME: &str = "recorder.lock";
 const READERS_PATIENCE: Duration = Duration::from_millis(500);
 /// For which one has the lock, and more.
 const READER_MOMENT: Duration = Duration::from_millis(1);
-/// Readable by the group, as the control socket is.
+/// Readable by the group, as the control socket is, where the umask lets it; that of the unit does not.
 const FILE_MODE: u32 = 0o640;
 const FOLDER_MODE: u32 = 0o750;
 /// `f_type` of file systems whose locks or shared memory do not hold across hosts: NFS, SMB, CIFS,
@@ -108,9 +108,24 @@ pub(crate) fn is_written(file: &Path) -> bool {
 
 /// Whether a writer has the folder now. Without the right to ask, no.
 fn has_writer(folder: &Path) -> bool {
-    File::open(folder.join(LOCK_NAME)).is_ok_and(|lock| {
+    let lock = open_options().read(true).open(folder.join(LOCK_NAME));
+    lock.is_ok_and(|lock| {
         flock(&lock, FlockOperation::NonBlockingLockShared) == Err(Errno::WOULDBLOCK)
     })
+}
+
+/// The length of what lies beside a recorder, such as its log; `None` if there is none. One that is no file, or not
+/// of the recorder's owner, is refused: a pipe would be waited for, and SQLite gives what it opens as root to
+/// the owner of the recorder.
+pub(crate) fn length_beside(file: &Path, suffix: &str) -> Result<Option<u64>, RecorderError> {
+    let owner = fs::metadata(file).map_err(io_error("look at", file))?.uid();
+    let path = with_suffix(file, suffix);
+    match fs::symlink_metadata(&path) {
+        Ok(found) if found.is_file() && found.uid() == owner => Ok(Some(found.len())),
+        Ok(_) => Err(RecorderError::OfAnother { path }),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(io_error("look at", &path)(error)),
+    }
 }
 
 fn refuse_network(folder: &Path) -> Result<(), RecorderError> {
@@ -188,11 +203,13 @@ pub(crate) fn make_file(file: &Path) -> Result<(), RecorderError> {
         .map_err(io_error("open", file))
 }
 
+/// Follows no link and waits for no pipe.
 fn open_options() -> OpenOptions {
+    let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK;
     let mut options = OpenOptions::new();
     options
         .mode(FILE_MODE)
-        .custom_flags(i32::from_ne_bytes(OFlags::NOFOLLOW.bits().to_ne_bytes()));
+        .custom_flags(i32::from_ne_bytes(flags.bits().to_ne_bytes()));
     options
 }
 

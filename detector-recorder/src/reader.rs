@@ -9,8 +9,8 @@ mod seconds;
 pub use events::EventsWanted;
 pub use seconds::{Second, Step};
 
-use crate::error::RecorderError;
-use crate::location::{file_in, is_written, with_suffix};
+use crate::error::{RecorderError, io_error};
+use crate::location::{file_in, is_written, length_beside};
 use crate::rows::{Card, ClockReading, Gap, PeerPeak, Run, WindowPoint};
 use crate::schema::{self, Found};
 use crate::writer::end_unseen;
@@ -76,7 +76,7 @@ impl Reader {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
                 return Err(RecorderError::Missing { path: file });
             }
-            Err(error) => return Err(crate::error::io_error("read", &file)(error)),
+            Err(error) => return Err(io_error("read", &file)(error)),
         }
         let is_written = is_written(&file);
         let connection = connect(&file, is_written)?;
@@ -308,25 +308,29 @@ impl Reader {
     }
 }
 
-/// A file with a log is read with it. One without a writer is read as it is, so that nothing is
-/// written beside it: it may lie where we may not write.
+/// A file with a log is read with it. Nothing beside it is written or made: an index of the log is only read, and where
+/// there is none, or nobody keeps it, it is made in our own memory. A file without a log and a writer is read as it is.
 fn connect(file: &Path, is_written: bool) -> Result<Connection, RecorderError> {
     let failed = |error| RecorderError::of(file, error);
-    let log = std::fs::metadata(with_suffix(file, "-wal"));
-    let has_log = log.is_ok_and(|log| log.len() > 0);
-    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    // Every writer keeps an index of its log: a copy may be without.
-    let is_indexed = with_suffix(file, "-shm").exists();
-    let as_it_is =
-        |how: &str| Connection::open_with_flags(uri(file, how), flags | OpenFlags::SQLITE_OPEN_URI);
-    let connection = match (has_log, is_indexed || is_written) {
-        (false, _) if !is_written => as_it_is("immutable=1"),
-        (_, true) => Connection::open_with_flags(file, flags),
-        (_, false) => as_it_is("vfs=unix-none").and_then(|connection| {
-            // The index is made in our own memory then.
+    // What is beside it is beside what it is a link to.
+    let real = file.canonicalize().map_err(io_error("look at", file))?;
+    let log = length_beside(&real, "-wal")?;
+    // None of an agent's, but SQLite would open it.
+    length_beside(&real, "-journal")?;
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY
+        | OpenFlags::SQLITE_OPEN_NO_MUTEX
+        | OpenFlags::SQLITE_OPEN_URI;
+    let open = |how: &str| Connection::open_with_flags(uri(&real, how), flags);
+    let has_log = log.is_some_and(|length| is_written || length > 0);
+    let connection = if !has_log {
+        open("immutable=1")
+    } else if length_beside(&real, "-shm")?.is_some() {
+        open("readonly_shm=1")
+    } else {
+        open("vfs=unix-none").and_then(|connection| {
             connection.pragma_update(None, "locking_mode", "EXCLUSIVE")?;
             Ok(connection)
-        }),
+        })
     };
     let connection = connection.map_err(failed)?;
     connection.busy_timeout(BUSY).map_err(failed)?;

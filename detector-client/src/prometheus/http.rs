@@ -1,6 +1,6 @@
 //! Asks Prometheus' HTTP API: one connection, one question after the other, all of it bounded in time and size.
 
-use super::rows::{Answers, QUERIES, Sample};
+use super::rows::{Answers, Labels, QUERIES, Sample};
 use super::{Fleet, Prometheus};
 use crate::socket::{ClientError, percent_encoded};
 use bytes::Bytes;
@@ -10,15 +10,14 @@ use hyper::client::conn::http1::{SendRequest, handshake};
 use hyper::header;
 use hyper_util::rt::TokioIo;
 use serde::Deserialize;
-use std::collections::BTreeMap;
 use std::time::Duration;
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
 /// For all questions together.
 const PATIENCE: Duration = Duration::from_secs(30);
-/// Half a million peers fit.
-const MAX_BODY_BYTES: usize = 64 << 20;
+/// Of each answer. As many peers as are taken fit, each with three causes of retransmits.
+const MAX_BODY_BYTES: usize = 32 << 20;
 
 #[derive(Deserialize)]
 struct Answer {
@@ -33,7 +32,7 @@ struct Data {
 
 #[derive(Deserialize)]
 struct Series {
-    metric: BTreeMap<String, String>,
+    metric: Labels,
     /// Time, and the value as text.
     value: (f64, String),
 }
@@ -62,7 +61,7 @@ async fn converse(prometheus: &Prometheus) -> Result<Fleet, String> {
     let mut answers = Answers::new();
     for (field, query) in QUERIES {
         let samples = ask(&mut sender, prometheus, query).await?;
-        answers.take(*field, samples);
+        answers.take(*field, samples)?;
     }
     Ok(answers.fleet())
 }

@@ -4,14 +4,28 @@ use super::Fleet;
 use crate::columns::{Row as _, whole};
 use detector_api::row::PeerRow;
 use detector_api::snapshot::{Peer, Verdict};
+use serde::Deserialize;
 use serde_json::Value;
 use std::collections::BTreeMap;
 
 /// Label under which an agent sums peers without a line of their own.
 const OTHER: &str = "other";
 
+/// Peers of all answers together: some hundred megabytes of rows.
+pub(super) const PEERS: usize = 100_000;
+/// Longest name of a peer, which is an address or a network.
+const LONGEST_NAME: usize = 64;
+
 /// A sample: its labels and its value.
-pub(super) type Sample = (BTreeMap<String, String>, f64);
+pub(super) type Sample = (Labels, f64);
+
+/// The labels that are looked at; what else there may be takes no memory.
+#[derive(Deserialize)]
+pub(super) struct Labels {
+    peer: Option<String>,
+    verdict: Option<String>,
+    cause: Option<String>,
+}
 
 /// What an answer is about.
 #[derive(Clone, Copy, Debug)]
@@ -94,8 +108,8 @@ impl Answers {
         }
     }
 
-    /// Books the samples of one answer.
-    pub(super) fn take(&mut self, field: Field, samples: Vec<Sample>) {
+    /// Books the samples of one answer; an error where there are more peers than there is room for.
+    pub(super) fn take(&mut self, field: Field, samples: Vec<Sample>) -> Result<(), String> {
         for (mut labels, value) in samples {
             let number = whole(value);
             match field {
@@ -108,15 +122,19 @@ impl Answers {
                     self.fleet.tcp_memory_bytes = self.tcp_memory.map(|used| (used, number));
                 }
                 _ => {
-                    let peer = labels.remove("peer").filter(|peer| peer != OTHER);
-                    if let Some(peer) = peer {
+                    let is_peer = |peer: &String| peer != OTHER && peer.len() <= LONGEST_NAME;
+                    if let Some(peer) = labels.peer.take().filter(is_peer) {
                         let row = self.peers.entry(peer.clone());
                         let row = row.or_insert_with(|| row_of(peer));
                         book(row, field, &labels, value);
                     }
+                    if self.peers.len() > PEERS {
+                        return Err(format!("it has more than {PEERS} peers"));
+                    }
                 }
             }
         }
+        Ok(())
     }
 
     /// All of it, the most costly peer first.
@@ -135,15 +153,17 @@ impl Answers {
     }
 }
 
-fn book(row: &mut PeerRow, field: Field, labels: &BTreeMap<String, String>, value: f64) {
+fn book(row: &mut PeerRow, field: Field, labels: &Labels, value: f64) {
     let number = whole(value);
-    let label = |name: &str| labels.get(name).map(String::as_str).unwrap_or_default();
     let peer = &mut row.peer;
     match field {
         Field::PeerHosts => row.hosts = Some(number),
         // Declared from the worst to the most harmless.
         Field::PeerVerdict => {
-            let verdict: Option<Verdict> = label("verdict").parse().ok();
+            let verdict: Option<Verdict> = labels
+                .verdict
+                .as_deref()
+                .and_then(|label| label.parse().ok());
             peer.verdict = match (peer.verdict, verdict) {
                 (Some(one), Some(other)) => Some(one.min(other)),
                 (one, other) => one.or(other),
@@ -154,7 +174,7 @@ fn book(row: &mut PeerRow, field: Field, labels: &BTreeMap<String, String>, valu
         Field::PeerPinnedSeconds => peer.pinned_byte_seconds = value,
         Field::PeerEpisodes => peer.zero_window_episodes = number,
         Field::PeerZeroWindow => peer.zero_window_seconds = value,
-        Field::PeerRetransmits => match label("cause") {
+        Field::PeerRetransmits => match labels.cause.as_deref().unwrap_or_default() {
             "loss" => peer.retransmits.loss = number,
             "tail_probe" => peer.retransmits.tail_probe = number,
             "window_probe" => peer.retransmits.window_probe = number,

@@ -1,5 +1,6 @@
 //! URLs, and answers of servers that are a Prometheus or are none.
 
+use super::rows::PEERS;
 use super::{COLUMNS, Prometheus, ask_all, known_json};
 use crate::columns::Row as _;
 use detector_api::row::PeerRow;
@@ -175,4 +176,24 @@ async fn an_old_server_is_quoted() {
         error.contains("status 404 Not Found: its answer is not that of a Prometheus"),
         "{error}"
     );
+}
+
+/// Whoever answers in place of a Prometheus may have another peer in each line of each answer.
+#[tokio::test]
+async fn no_more_peers_are_taken_of_all_answers_together_than_there_is_room_for() {
+    fn answer(line: &str, of_each: usize) -> String {
+        let asked = line.len();
+        let series = |number| {
+            format!(r#"{{"metric":{{"peer":"{asked}-{number}","x":"y"}},"value":[1,"1"]}}"#)
+        };
+        let series: Vec<_> = (0..of_each).map(series).collect();
+        format!(r#"{{"data":{{"result":[{}]}}}}"#, series.join(","))
+    }
+    let error = ask_all(&serve(|line| answer(line, PEERS / 4))).await;
+    let error = error.unwrap_err().to_string();
+    assert!(error.ends_with("it has more than 100000 peers"), "{error}");
+    // What is no name of a peer is none.
+    let long = |_: &str| samples(&[(&"1".repeat(65), "", "1"), ("198.51.100.7", "", "1")]);
+    let fleet = ask_all(&serve(long)).await.unwrap();
+    assert_eq!(fleet.peers.len(), 1);
 }

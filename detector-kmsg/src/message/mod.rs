@@ -5,6 +5,7 @@ mod cursor;
 mod host;
 mod link;
 mod oom;
+mod oom_groups;
 mod tcp;
 
 use std::net::IpAddr;

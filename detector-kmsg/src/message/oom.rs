@@ -1,6 +1,7 @@
 //! The report of an OOM kill, line by line, from 2.2 to today.
 
 use super::cursor::{Cursor, number_after};
+use super::oom_groups::{record, victims_and_limited};
 
 /// One line of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -93,7 +94,7 @@ pub struct TaskMemory {
 }
 
 /// Longest name of a task that is believed, with what `printk` makes of bytes that cannot be shown.
-const LONGEST_NAME: usize = 64;
+pub(super) const LONGEST_NAME: usize = 64;
 
 pub(super) fn line(text: &str) -> Option<OomLine> {
     if let Some(fields) = text.strip_prefix("oom-kill:") {
@@ -298,31 +299,6 @@ const fn kib(number: u64) -> u64 {
     number.saturating_mul(1024)
 }
 
-/// `constraint=…,nodemask=…,cpuset=…,mems_allowed=…,oom_memcg=…,task_memcg=…,task=…,pid=…,uid=…`. The
-/// name may have commas, so that it is looked for from behind.
-fn record(fields: &str) -> Option<OomLine> {
-    let (rest, uid) = fields.trim_end().rsplit_once(",uid=")?;
-    let (rest, pid) = rest.rsplit_once(",pid=")?;
-    let starts = rest
-        .match_indices(",task=")
-        .map(|(at, found)| (at, at + found.len()));
-    let (end, start) = { starts }.find(|(_, start)| rest.len() - start <= LONGEST_NAME)?;
-    let field = |name: &str| {
-        let (_, value) = rest[..end].split_once(name)?;
-        Some(value.split(',').next().unwrap_or(value).to_owned())
-    };
-    Some(OomLine::Record {
-        chosen: Task {
-            pid: pid.parse().ok(),
-            name: rest[start..].to_owned(),
-            uid: Cursor(uid).digits().parse().ok(),
-        },
-        is_cgroup: fields.starts_with("constraint=CONSTRAINT_MEMCG"),
-        limited: field(",oom_memcg="),
-        cgroup: field(",task_memcg="),
-    })
-}
-
 /// What is written of a cgroup.
 fn cgroup(text: &str) -> Option<OomLine> {
     if let Some(rest) = text.strip_prefix("memory: usage ") {
@@ -350,10 +326,11 @@ fn cgroup(text: &str) -> Option<OomLine> {
         {
             return Some(OomLine::Group(cgroup.to_owned()));
         }
-        let (cgroup, limited) = rest.split_once(" killed as a result of limit of ")?;
+        let between = " killed as a result of limit of ";
+        let (cgroup, limited) = victims_and_limited(rest.trim_end(), between)?;
         return Some(OomLine::TaskOf {
             cgroup: cgroup.to_owned(),
-            limited: limited.trim_end().to_owned(),
+            limited: limited.to_owned(),
         });
     }
     stats(text)

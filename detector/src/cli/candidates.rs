@@ -2,12 +2,15 @@
 //! agent knows, or the recorder that the line names.
 //!
 //! The shell runs this program at each press of Tab: it waits for the agent only a moment, and an
-//! agent that is not there has no peers to offer.
+//! agent that is not there has no peers to offer. Shells put what is chosen into the line as it is, and a semicolon
+//! begins another command there: of names that strangers chose only those are offered that no shell reads as more.
 
 use clap_complete::engine::CompletionCandidate;
+use detector_api::address::network_of;
 use detector_api::defaults::CONTROL_SOCKET;
 use detector_api::snapshot::{FlagKind, Incident, IncidentKind, Peer};
 use detector_api::text;
+use detector_api::time::rfc3339_unix_ns;
 use detector_client::columns::{Kind, Row};
 use detector_client::commands::{recorded_incidents, recorded_peers};
 use detector_client::socket;
@@ -31,7 +34,8 @@ pub(super) fn incidents(current: &OsStr) -> Vec<CompletionCandidate> {
         Some(path) => recorded_incidents(&path),
         None => ask::<Incident>("/v1/incidents?limit=0"),
     };
-    let incidents = incidents.into_iter().rev().map(|incident| {
+    let incidents = offered_incidents(incidents).into_iter().rev();
+    let incidents = incidents.map(|incident| {
         let about = text::incident_over(&incident);
         (incident.id, about)
     });
@@ -110,20 +114,39 @@ fn values<R: Row>(key: &str) -> BTreeSet<String> {
         (Kind::Address, "local") => BTreeSet::new(),
         (Kind::Address, _) => ask_peers().into_iter().map(|peer| peer.peer).collect(),
         (Kind::Text, "kinds") => IncidentKind::LABELS.map(str::to_owned).into(),
-        (Kind::Text, "unit") => owners(|process| process.unit.clone()),
-        (Kind::Text, "process") => owners(|process| Some(process.comm.clone())),
+        (Kind::Text, "unit") => owners(&ask_peers(), |process| process.unit.clone()),
+        (Kind::Text, "process") => owners(&ask_peers(), |process| Some(process.comm.clone())),
         _ => BTreeSet::new(),
     }
 }
 
-fn owners(name: impl Fn(&detector_api::snapshot::Process) -> Option<String>) -> BTreeSet<String> {
-    let peers = ask_peers();
+fn owners(
+    peers: &[Peer],
+    name: impl Fn(&detector_api::snapshot::Process) -> Option<String>,
+) -> BTreeSet<String> {
     let processes = peers.iter().flat_map(|peer| &peer.processes);
     processes
         .filter_map(name)
-        // A space would begin another term.
-        .filter(|name| !name.contains(char::is_whitespace))
+        .filter(|name| is_plain(name))
         .collect()
+}
+
+/// Whether no shell reads more in it than a word, and no filter than one term.
+fn is_plain(name: &str) -> bool {
+    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.:@/".contains(&byte);
+    name.bytes().all(is_plain)
+}
+
+/// Those with a name that is an address or a network.
+fn offered_peers(mut peers: Vec<Peer>) -> Vec<Peer> {
+    peers.retain(|peer| network_of(&peer.peer).is_some() && is_plain(&peer.peer));
+    peers
+}
+
+/// Those with an id that is a time.
+fn offered_incidents(mut incidents: Vec<Incident>) -> Vec<Incident> {
+    incidents.retain(|incident| rfc3339_unix_ns(&incident.id).is_some() && is_plain(&incident.id));
+    incidents
 }
 
 fn starting_with(
@@ -142,10 +165,10 @@ fn starting_with(
 
 /// The most costly peers of the agent, or those of the recorder.
 fn ask_peers() -> Vec<Peer> {
-    if let Some(path) = named(STATE_DIR_FLAG) {
-        return recorded_peers(&path);
-    }
-    ask(&format!("/v1/peers?limit={PEERS}"))
+    offered_peers(match named(STATE_DIR_FLAG) {
+        Some(path) => recorded_peers(&path),
+        None => ask(&format!("/v1/peers?limit={PEERS}")),
+    })
 }
 
 /// A list of the agent on the socket that the command line names; empty if it does not answer at
@@ -188,7 +211,10 @@ fn named(flag: &str) -> Option<PathBuf> {
 
 #[cfg(test)]
 mod tests {
-    use super::{columns, filter, flag_kinds, sort_keys, values};
+    use super::{
+        columns, filter, flag_kinds, offered_incidents, offered_peers, owners, sort_keys, values,
+    };
+    use detector_api::fixtures;
     use detector_api::row::PeerRow;
     use detector_api::snapshot::{Connection, Event};
     use std::ffi::OsStr;
@@ -234,5 +260,55 @@ mod tests {
         }
         assert_eq!(values::<PeerRow>("severity").len(), 3);
         assert!(values::<PeerRow>("nonsense").is_empty());
+    }
+
+    /// A prepared recorder has any names, and users call programs and units of theirs what they like.
+    #[test]
+    fn no_name_that_a_shell_reads_as_more_than_a_word_is_offered() {
+        const EVIL: [&str; 9] = [
+            ";id>/tmp/x;",
+            "$(sh</tmp/x)",
+            "`id`",
+            "|sh",
+            "&&id",
+            "\nid",
+            "'\"\\",
+            "~/*?[a]{b,c}",
+            "!!#^ id",
+        ];
+        let evil = |before: &str| EVIL.map(|name| format!("{before}{name}"));
+        let honest = ["198.51.100.7", "2001:db8::/64", "64:ff9b::c633:6407"];
+        let names = evil("198.51.100.7").into_iter().chain(evil(""));
+        let peers = names.chain(honest.map(str::to_owned));
+        let peers = offered_peers(peers.map(|name| fixtures::peer(&name, 1).peer).collect());
+        let offered: Vec<_> = peers.iter().map(|peer| peer.peer.as_str()).collect();
+        assert_eq!(offered, honest);
+
+        let time = "2026-12-29T21:04:05.123Z";
+        let ids = evil(time).into_iter().chain(evil("")).chain([
+            "2026-12-29 21:04:05Z".to_owned(),
+            "a".to_owned(),
+            time.to_owned(),
+        ]);
+        let incidents = offered_incidents(ids.map(|id| fixtures::incident(&id, time)).collect());
+        let offered: Vec<_> = incidents.iter().map(|incident| &*incident.id).collect();
+        assert_eq!(offered, [time]);
+
+        let plain = [
+            "httpd",
+            "php-fpm8.2",
+            "user@1000.service",
+            "pod:shop/web-7d4f9/nginx",
+        ];
+        let mut peer = fixtures::peer("198.51.100.7", 1).peer;
+        let names = evil("x").into_iter().chain(evil(""));
+        peer.processes = names
+            .chain(plain.map(str::to_owned))
+            .map(|name| fixtures::process(1, &name, Some(&name)))
+            .collect();
+        let peers = [peer];
+        let plain = plain.map(str::to_owned).into();
+        assert_eq!(owners(&peers, |process| process.unit.clone()), plain);
+        assert_eq!(owners(&peers, |process| Some(process.comm.clone())), plain);
     }
 }
