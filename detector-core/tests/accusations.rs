@@ -8,7 +8,7 @@ use detector_api::snapshot::{Advice, Confidence, Severity, Verdict};
 use detector_core::engine::{Counted, Engine};
 use detector_core::observe::census::{Census, Suspect};
 use detector_core::observe::observation::{
-    CongestionState, Direction, Observation, PendingTimer, Reason, Shrinks, Source, Totals,
+    CongestionState, Direction, Observation, PendingTimer, Reason, Shrinks, Totals,
 };
 use detector_core::observe::peer_address::PeerAddress;
 use detector_core::time::MonotonicTime;
@@ -271,47 +271,6 @@ fn who_hoards_waits_to_be_counted() {
     let mut gone = hoards();
     close(&mut gone, 1..=30, ms(33_000));
     assert!(!gone.awaits_census(&nobody));
-}
-
-/// Twenty connections of one address over a round trip of three seconds, whose window is a segment: each
-/// takes it at once, and drains next to nothing.
-fn far_away(srtt_us: u32) -> Option<Verdict> {
-    const SEGMENT: u32 = 1_400;
-    let mut engine = engine();
-    for trip in 0..14 {
-        let at = ms(1_000 + u64::from(trip) * 3_000);
-        engine.advance(at, WALL);
-        for port in 1..=20 {
-            let snd_una = 1 + trip * SEGMENT;
-            engine.observe(&Observation {
-                reason: Reason::Sweep,
-                source: Source::Sweep,
-                snd_una,
-                snd_nxt: snd_una + SEGMENT,
-                write_seq: snd_una + 200_000,
-                bytes_acked: u64::from(trip * SEGMENT),
-                window_bytes: SEGMENT,
-                max_window_bytes: SEGMENT,
-                edge_max: Some(snd_una + SEGMENT),
-                mss_bytes: SEGMENT,
-                in_flight_segments: 1,
-                srtt_us,
-                ..healthy(&remote(port), at)
-            });
-        }
-        answer_alone(&mut engine);
-    }
-    engine.peer(PEER).and_then(|found| found.peer.verdict)
-}
-
-#[test]
-fn who_reads_at_once_from_far_away_is_no_attacker() {
-    assert_eq!(far_away(40_000), Some(Verdict::SlowReadAttack));
-    assert_ne!(far_away(3_000_000), Some(Verdict::SlowReadAttack));
-    // Nobody is as far away as that.
-    for waits_us in [9_900_000, 30_000_000] {
-        assert_eq!(far_away(waits_us), Some(Verdict::SlowReadAttack));
-    }
 }
 
 /// How many of 24 addresses in unrelated networks are accused, alike in all, that stopped reading once

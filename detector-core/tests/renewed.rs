@@ -1,6 +1,10 @@
 //! A hoard that is opened anew before any of its connections has been held for long.
 
-#![allow(clippy::unwrap_used, reason = "a test may fail where it stands")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a test may fail where it stands"
+)]
 
 mod support;
 
