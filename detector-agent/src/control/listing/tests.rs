@@ -149,8 +149,8 @@ async fn readers_who_stop_in_the_middle_hold_up_nobody_else() {
 async fn pages_and_events_that_nobody_reads_are_as_few_as_lists() {
     let (state, _pings) = state(&Config::default());
     feed(&state, 1_000);
-    let askers = Askers(Arc::new(Control::new(Arc::clone(&state))));
     for path in ["/v1/peers/10.0.0.1", "/v1/events", "/v1/peers/192.0.2.1"] {
+        let askers = Askers(Arc::new(Control::new(Arc::clone(&state))));
         let mut begun = Vec::new();
         // What is not there is told at once, and that may fill no memory either.
         while let Some(response) = askers.begin(1_001, path).await {
