@@ -7,16 +7,9 @@ mod support;
 use detector_api::snapshot::{Evidence, Severity, Verdict};
 use detector_core::engine::Engine;
 use detector_core::observe::observation::Observation;
-use std::collections::{BTreeMap, BTreeSet};
-use std::net::IpAddr;
-use support::{NETNS, WALL, answer_alone, engine, ms, zero_window};
+use support::{WALL, answer_alone, engine, ms, zero_window};
 
 const GATEWAY: &str = "172.17.0.1";
-
-fn own(address: &str, namespaces: &[u32]) -> BTreeMap<IpAddr, BTreeSet<u32>> {
-    let namespaces = namespaces.iter().copied().collect();
-    BTreeMap::from([(address.parse().unwrap(), namespaces)])
-}
 
 /// More than a hoard, for longer than it takes to be one, towards an address of ours.
 fn held_up() -> (Engine, Vec<Observation>) {
@@ -31,7 +24,7 @@ fn held_up() -> (Engine, Vec<Observation>) {
     for each in &held {
         engine.observe(each);
     }
-    engine.set_own_addresses(own(GATEWAY, &[NETNS]));
+    engine.set_own_addresses([GATEWAY.parse().unwrap()].into());
     (engine, held)
 }
 
@@ -52,8 +45,7 @@ fn what_a_proxy_of_ours_holds_up_counts_nowhere() {
     let (mut engine, held) = held_up();
     let candidates = engine.maybe_within_host();
     assert_eq!(candidates.len(), 30);
-    for (each, namespaces) in &candidates {
-        assert_eq!(*namespaces, BTreeSet::from([NETNS]));
+    for each in &candidates {
         engine.set_within_host(each, true);
     }
     assert_eq!(engine.maybe_within_host(), []);
@@ -79,7 +71,7 @@ fn what_a_proxy_of_ours_holds_up_counts_nowhere() {
 #[test]
 fn a_stranger_under_an_address_of_ours_is_judged() {
     let (mut engine, held) = held_up();
-    for (each, _) in engine.maybe_within_host() {
+    for each in engine.maybe_within_host() {
         engine.set_within_host(&each, false);
     }
     assert_eq!(engine.maybe_within_host(), []);
@@ -101,28 +93,6 @@ fn only_addresses_of_ours_are_looked_up() {
     assert_eq!(engine.maybe_within_host(), []);
 }
 
-/// A container, to itself and to others.
-#[test]
-fn what_goes_to_another_network_namespace_of_ours_is_looked_up_there() {
-    let (mut engine, held) = held_up();
-    for (of_address, asked) in [
-        (&[7, 8][..], &[7, 8][..]),
-        (&[7, NETNS], &[NETNS]),
-        (&[], &[]),
-    ] {
-        engine.set_own_addresses(own(GATEWAY, of_address));
-        let candidates = engine.maybe_within_host();
-        assert_eq!(candidates.len(), 30);
-        let is_asked = |each: &(_, BTreeSet<u32>)| each.1 == asked.iter().copied().collect();
-        assert!(candidates.iter().all(is_asked), "{of_address:?}");
-    }
-    assert!(engine.may_have_within_host());
-    for each in &held {
-        engine.set_within_host(&each.connection, true);
-    }
-    assert!(!engine.may_have_within_host());
-}
-
 /// There may be more of them than are looked up in half a minute, and who is led here by the address of a service has
 /// another one there.
 #[test]
@@ -134,10 +104,7 @@ fn what_comes_from_an_address_of_ours_presses_nothing_whatever_is_found() {
         let wanted = engine.owners_wanted();
         wanted.iter().filter(|each| each.is_of_peer).count()
     };
-    for namespaces in [&[NETNS][..], &[7]] {
-        engine.set_own_addresses(own(GATEWAY, namespaces));
-        assert_eq!((engine.pinned_by_peers(), of_peers(&engine)), (0, 0));
-    }
+    assert_eq!((engine.pinned_by_peers(), of_peers(&engine)), (0, 0));
     engine.set_own_addresses([].into());
     assert!(engine.pinned_by_peers() > 0);
     assert_eq!(of_peers(&engine), 30);

@@ -20,7 +20,6 @@ mod signals;
 mod start;
 mod supervisor;
 mod tcp_memory;
-mod within_host;
 mod witness;
 
 pub use claims::check_access;

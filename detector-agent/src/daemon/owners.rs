@@ -1,10 +1,10 @@
 //! The thread that finds the owners of stalled connections: asks the engine which are wanted and
 //! reports what it finds.
 
-use super::within_host::WithinHost;
 use crate::config::GuardMode;
 use crate::host::owner::{CpuBudget, Finder, Held, NamedSocket, Share, Stopped};
 use crate::host::pid_namespace;
+use crate::netlink::sock_diag::{Diagnosis, Ends};
 use crate::priority::set_niceness;
 use crate::privilege::outside;
 use crate::state::AgentState;
@@ -64,10 +64,9 @@ fn name_owners(
         }
     };
     let mut count_at = Instant::now();
-    let mut within_host = WithinHost::default();
     loop {
         let roused = state.doze.times_roused();
-        within_host.look(state, &mut budget)?;
+        find_within_host(state, &mut budget)?;
         if state.governor.saves(Saving::Owners) {
             forget_count(state, false);
             budget.wait(ROUND)?;
@@ -168,6 +167,33 @@ fn take_count(state: &AgentState, held: Held, began: Instant) {
         report.held_workers = Some(services);
         report.by_peers = Some((began, by_peers));
     });
+}
+
+/// Looks up whether connections to addresses of ours end at a socket of this host.
+fn find_within_host(state: &AgentState, budget: &mut CpuBudget) -> Result<(), Stopped> {
+    let candidates = state.with_engine(|engine| engine.maybe_within_host());
+    if candidates.is_empty() {
+        return Ok(());
+    }
+    let mut diagnosis = match Diagnosis::open() {
+        Ok(diagnosis) => diagnosis,
+        Err(error) => {
+            tracing::debug!("cannot ask for the other ends of connections: {error}");
+            return Ok(());
+        }
+    };
+    for candidate in candidates {
+        budget.throttle()?;
+        let other_end = Ends {
+            local: candidate.remote,
+            remote: candidate.local,
+        };
+        match diagnosis.find(other_end) {
+            Ok(found) => state.engine().set_within_host(&candidate, found.is_some()),
+            Err(error) => tracing::debug!("cannot ask for the socket of {other_end:?}: {error}"),
+        }
+    }
+    Ok(())
 }
 
 /// Adds sockets whose programs do not read, unless they are wanted already; returns their inodes.

@@ -1,9 +1,12 @@
-//! Samples how loaded the host is, for metrics, incidents and verdicts about the path; drops the table of
-//! blocks once all in it have expired; has the agent's own cost looked at.
+//! Samples how loaded the host is, for metrics, incidents and verdicts about the path, and which
+//! addresses it has; drops the table of blocks once all in it have expired; has the agent's own cost
+//! looked at.
 
+use crate::netlink::addresses::own_addresses;
 use crate::recording;
 use crate::state::AgentState;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 /// Time between two samples, each of a handful of small files.
@@ -12,13 +15,15 @@ const EVERY: Duration = Duration::from_secs(5);
 /// Samples until the agent stops.
 pub(super) async fn sample_host(state: Arc<AgentState>) {
     let mut stop = state.watch_stop();
+    let is_told = Arc::new(AtomicBool::new(false));
     let mut aborted = None;
     loop {
         state.govern();
-        let sampling = Arc::clone(&state);
+        let (sampling, told) = (Arc::clone(&state), Arc::clone(&is_told));
         // A file that hangs holds up this task and a thread, nobody else.
         let sampling = tokio::task::spawn_blocking(move || {
             sampling.actions.tidy();
+            take_own_addresses(&sampling, &told);
             // Kills that are told while files are read need not be in them.
             let at = recording::now();
             let pressure = sampling.host.pressure.sample();
@@ -53,6 +58,22 @@ pub(super) async fn sample_host(state: Arc<AgentState>) {
             () = tokio::time::sleep(EVERY) => {}
             _ = stop.wait_for(|stops| *stops) => return,
         }
+    }
+}
+
+/// Tells the engine the addresses of the agent's own network namespace.
+fn take_own_addresses(state: &AgentState, is_told: &AtomicBool) {
+    match own_addresses() {
+        Ok(addresses) => {
+            let addresses = addresses.into_iter().map(|address| address.to_canonical());
+            let addresses = addresses.collect();
+            state.with_engine(|engine| engine.set_own_addresses(addresses));
+        }
+        Err(error) if !is_told.swap(true, Ordering::Relaxed) => tracing::warn!(
+            "cannot ask for the addresses of this host: {error}; connections to programs on it are taken \
+             for those of peers, nothing is blocked, and the guard does nothing"
+        ),
+        Err(error) => tracing::debug!("cannot ask for the addresses of this host: {error}"),
     }
 }
 

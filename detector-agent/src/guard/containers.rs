@@ -5,56 +5,44 @@
 use crate::capability::{self, Capability};
 use crate::namespace::{self, Namespace};
 use crate::netlink::addresses::own_addresses;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::io;
 use std::net::IpAddr;
 
 /// See the module.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct OfContainers {
-    /// Each with the network namespaces that have it.
-    pub(crate) addresses: BTreeMap<IpAddr, BTreeSet<u32>>,
+pub(super) struct OfContainers {
+    pub(super) addresses: BTreeSet<IpAddr>,
     /// Whether these are all.
     pub(super) are_all: bool,
 }
 
-impl OfContainers {
-    /// Asks in each, and leaves this thread in the last one. None where the agent may enter no other.
-    pub(crate) fn find() -> io::Result<Self> {
-        let mut found = Self {
-            addresses: BTreeMap::new(),
-            are_all: true,
-        };
-        if !capability::has(Capability::SysAdmin) {
-            return Ok(found);
-        }
-        let missing = ask(namespace::find_all(), &mut found)?;
-        if !missing.is_empty() {
-            // Gone meanwhile, or held by other processes than the one by which it was found: one that changes
-            // hands each time is not known.
-            let again = namespace::find_all().into_iter();
-            let again = again.filter(|each| missing.contains(&each.inode));
-            found.are_all = ask(again.collect(), &mut found)?.is_empty();
-        }
-        Ok(found)
+/// Asks in each, and leaves this thread in the last one. None where the agent may enter no other.
+pub(super) fn addresses() -> io::Result<OfContainers> {
+    let mut found = OfContainers {
+        addresses: BTreeSet::new(),
+        are_all: true,
+    };
+    if !capability::has(Capability::SysAdmin) {
+        return Ok(found);
     }
-
-    fn add(&mut self, address: IpAddr, netns: u32) {
-        let address = address.to_canonical();
-        self.addresses.entry(address).or_default().insert(netns);
+    let missing = ask(namespace::find_all(), &mut found.addresses)?;
+    if !missing.is_empty() {
+        // Gone meanwhile, or held by other processes than the one by which it was found: one that changes hands
+        // each time is not known.
+        let again = namespace::find_all().into_iter();
+        let again = again.filter(|each| missing.contains(&each.inode));
+        found.are_all = ask(again.collect(), &mut found.addresses)?.is_empty();
     }
+    Ok(found)
 }
 
 /// Returns the numbers of those that are not where they were found.
-fn ask(namespaces: Vec<Namespace>, found: &mut OfContainers) -> io::Result<BTreeSet<u32>> {
+fn ask(namespaces: Vec<Namespace>, all: &mut BTreeSet<IpAddr>) -> io::Result<BTreeSet<u32>> {
     let mut missing = BTreeSet::new();
     for each in namespaces {
         match addresses_in(&each) {
-            Ok(addresses) => {
-                for address in addresses {
-                    found.add(address, each.inode);
-                }
-            }
+            Ok(addresses) => all.extend(addresses),
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 missing.insert(each.inode);
             }
@@ -74,7 +62,7 @@ fn addresses_in(namespace: &Namespace) -> io::Result<Vec<IpAddr>> {
 
 #[cfg(test)]
 mod tests {
-    use super::OfContainers;
+    use super::addresses;
     use crate::capability::{self, Capability};
     use crate::netlink::addresses::own_addresses;
 
@@ -82,12 +70,12 @@ mod tests {
     #[test]
     fn those_of_the_own_namespace_are_among_them() {
         let own = own_addresses().unwrap();
-        let all = std::thread::spawn(OfContainers::find)
+        let all = std::thread::spawn(addresses)
             .join()
             .unwrap()
             .unwrap()
             .addresses;
-        let is_known = |address: &std::net::IpAddr| all.contains_key(&address.to_canonical());
+        let is_known = |address| all.contains(address);
         assert!(!capability::has(Capability::SysAdmin) || own.iter().all(is_known));
     }
 }

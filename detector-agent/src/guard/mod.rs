@@ -6,7 +6,6 @@ mod containers;
 mod scrapers;
 mod spared;
 
-pub(crate) use containers::OfContainers;
 pub(crate) use spared::{REASONS as SPARED_REASONS, SHARED, Spared, TRUSTED, network_of};
 
 use crate::clock;
@@ -157,9 +156,9 @@ impl AutoGuard {
             // the guard from limiting and blocking, and from nothing else.
             let sessions = self.sessions.run("sessions", PATIENCE, sessions::find);
             let sessions = self.with_last(sessions.ok());
-            let of_containers = self
-                .containers
-                .run("containers", PATIENCE, OfContainers::find)?;
+            let of_containers =
+                self.containers
+                    .run("containers", PATIENCE, containers::addresses)?;
             Spared::find(scrapers, sessions, of_containers?)
         })
     }

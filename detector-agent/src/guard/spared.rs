@@ -39,9 +39,7 @@ impl Spared {
         of_containers: OfContainers,
     ) -> io::Result<Self> {
         let each = |reason| move |address: IpAddr| (IpNet::from(address.to_canonical()), reason);
-        let own = own_addresses()?
-            .into_iter()
-            .chain(of_containers.addresses.into_keys());
+        let own = own_addresses()?.into_iter().chain(of_containers.addresses);
         let addresses = own.map(each("own"));
         let addresses = addresses.chain(gateways()?.into_iter().map(each("gateway")));
         let logged_in = sessions.clients.into_iter().map(each("session"));
@@ -91,11 +89,9 @@ mod tests {
     #[test]
     fn a_network_is_spared_for_one_address_in_it() {
         let scraper = ["203.0.113.7/32", "2001:db8:1::/64"].map(|text| text.parse().unwrap());
-        let of_containers = ["172.30.0.2", "2001:db8:3::2"];
+        let of_containers = ["172.30.0.2", "2001:db8:3::2"].map(|text| text.parse().unwrap());
         let of_containers = OfContainers {
-            addresses: of_containers
-                .map(|text| (text.parse().unwrap(), [7].into()))
-                .into(),
+            addresses: of_containers.into(),
             are_all: true,
         };
         let spared = Spared::find(scraper.to_vec(), sessions::find(), of_containers).unwrap();

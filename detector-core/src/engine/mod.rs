@@ -73,8 +73,8 @@ struct Surroundings {
     unit_limits: BTreeMap<String, u64>,
     /// Workers that wait for peers, at least.
     held_workers: BTreeMap<PeerAddress, u64>,
-    /// Addresses of this host, each with the network namespaces that have it.
-    own_addresses: BTreeMap<IpAddr, BTreeSet<u32>>,
+    /// Addresses of the agent's own network namespace.
+    own_addresses: BTreeSet<IpAddr>,
 }
 
 /// Who may be up to something.

@@ -108,19 +108,8 @@ fn a_container_is_the_hosts_own_to_another(family: Family) -> Result<()> {
         let address = story.lab.addresses.server(family);
         let server = TinyServer::start(story.server(), address)?;
         let container = container(story, story.server(), (peer, address))?;
-        let inside = TinyServer::start(&container, peer)?;
         let _held = hoard_from(&container, peer, server.address(), CLIENTS)?;
-        let _held_inside = hoard_from(&container, peer, inside.address(), CLIENTS)?;
-        expect::until("all of it stays on this host", JUDGED, || {
-            let mut seen = agent.connections(peer)?;
-            seen.retain(|each| each.within_host && each.stall.is_some());
-            Ok((seen.len() == 2 * CLIENTS).then_some(()))
-        })
-        .with_context(|| agent.describe(peer))?;
-        let pressure = metric(story, &agent, "detector_guard_pressure", &[])?;
-        ensure!(pressure == 0.0, "{pressure}: {}", agent.describe(peer));
-        let steps = steps(&agent, peer)?;
-        ensure!(steps.is_empty(), "{steps:?}");
+        is_spared_as(story, &agent, peer, "own")?;
         ensure!(connections(story, peer)? == CLIENTS);
         Ok(())
     })
