@@ -110,6 +110,10 @@ impl<'c> Heard<'c> {
         }
     }
 
+    fn is_flagged(&self, peer: &str) -> bool {
+        self.flags().any(|flag| flag.event.peer == peer)
+    }
+
     fn find_misses(&self, flags: &[Flag], verdicts: &[&str], outcome: &mut Outcome) {
         for due in flags {
             if !self.flags().any(|flag| is_met(due, flag)) {
@@ -136,7 +140,9 @@ impl<'c> Heard<'c> {
                     .push(format!("{peer} is accused: {:?}", story.verdicts));
             }
             let said = story.verdict().unwrap_or("nothing");
-            if !verdicts.contains(&said) {
+            // Among those who pause, others read on: of one whose segment was lost the agent knows no more than that.
+            let reads_on = !may_be_accused && story.verdicts.is_empty() && !self.is_flagged(peer);
+            if !reads_on && !verdicts.contains(&said) {
                 wrong.entry(said).or_default().push((peer, &story.last));
             }
         }
