@@ -158,14 +158,14 @@ fn come_back_until(
     bail!("it came back {RETURNS} times: {acts:?}")
 }
 
-/// Two thirds of them: pressure again. Some wait until the limit lets them through, and once it is blocked
+/// Half of them: pressure again. Some wait until the limit lets them through, and once it is blocked
 /// none does any more.
 fn hoard_in_spite_of_a_limit(
     story: &Story,
     address: IpAddr,
     server: SocketAddr,
 ) -> Vec<Vec<KernelPeer>> {
-    let held = (0..8).map_while(|_| hoard(story, address, server, 1).ok());
+    let held = (0..6).map_while(|_| hoard(story, address, server, 1).ok());
     held.collect()
 }
 
