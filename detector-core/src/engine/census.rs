@@ -180,12 +180,11 @@ impl Engine {
             all.by.push(peer);
         }
         networks.retain(|network, held| {
-            let are_many = held.by.len() as u64 >= PEERS_IN_COMPANY;
+            let peers = held.by.len() as u64;
             // Of fewer only those matter who hold together with others elsewhere.
             let is_in_group = |peer: &&Peer| peer.hoard.same_fingerprint(&self.groups).is_some();
-            is_hoarding(held.sum, true, detect)
-                || are_many
-                || are_company(*network, held.by.len() as u64) && held.by.iter().any(is_in_group)
+            let matter = || peers >= PEERS_IN_COMPANY || held.by.iter().any(is_in_group);
+            is_hoarding(held.sum, true, detect) || are_company(*network, peers) && matter()
         });
         networks
     }

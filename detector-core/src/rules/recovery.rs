@@ -72,8 +72,8 @@ impl StallHistory {
     }
 }
 
-/// A count that forgets: what is older than ten to twenty minutes has left it, so that who read on
-/// once is not believed for ever.
+/// A count that forgets: what is older than ten to twenty minutes has left it, so that what somebody did
+/// once says nothing of him for ever.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct LateCount {
     latest: u64,
