@@ -141,21 +141,31 @@ const CUSTOMERS: u8 = 48;
 
 fn customers(stage: &Stage, paused_customers: u8) -> Result<()> {
     let server = stage.tiny_server()?;
-    let profile = stage.profile().window(edge_bytes(stage));
     let mut peers = Vec::new();
     for number in 0..CUSTOMERS {
         let place = (0, 2 + number, 40_000 + u16::from(number));
         // Those who read were there before.
-        if number >= CUSTOMERS - paused_customers {
-            peers.push(paused(stage, &server, place)?);
-        } else {
-            let reader = stage.crafted(place, server.address(), profile)?;
-            acts::read_all(&reader, 50_000)?;
-            peers.push(reader);
-        }
+        let is_paused = number >= CUSTOMERS - paused_customers;
+        peers.push(customer(stage, &server, place, is_paused)?);
     }
     stage.hold();
     Ok(())
+}
+
+/// One of them: on pause, or has read all.
+fn customer(
+    stage: &Stage,
+    server: &TinyServer,
+    place: (u8, u8, u16),
+    is_paused: bool,
+) -> Result<Peer> {
+    if is_paused {
+        return paused(stage, server, place);
+    }
+    let profile = stage.profile().window(edge_bytes(stage));
+    let reader = stage.crafted(place, server.address(), profile)?;
+    acts::read_all(&reader, 50_000)?;
+    Ok(reader)
 }
 
 /// How many networks [`carrier`] needs.
@@ -177,21 +187,14 @@ const PAUSED_PHONES: u8 = 3;
 
 fn phones(stage: &Stage, paused_phones: u8) -> Result<()> {
     let server = stage.tiny_server()?;
-    let profile = stage.profile().window(edge_bytes(stage));
     let is_behind_nat = stage.peer_ip().is_ipv4();
     let mut peers = Vec::new();
     for number in 0..PHONES {
         for network in 0..CARRIER {
             let host = if is_behind_nat { 2 } else { 2 + number };
             let place = (network, host, 40_000 + u16::from(number));
-            // Those who read were there before.
-            if number >= PHONES - paused_phones {
-                peers.push(paused(stage, &server, place)?);
-            } else {
-                let reader = stage.crafted(place, server.address(), profile)?;
-                acts::read_all(&reader, 50_000)?;
-                peers.push(reader);
-            }
+            let is_paused = number >= PHONES - paused_phones;
+            peers.push(customer(stage, &server, place, is_paused)?);
         }
     }
     stage.hold();
