@@ -3,7 +3,7 @@
 use super::flag_log::FlagLog;
 use super::incident_log::IncidentLog;
 use crate::clock;
-use crate::kernel::Message;
+use crate::kernel::Messages;
 use crate::log;
 use crate::state::{AgentState, Ping};
 use std::sync::Arc;
@@ -11,7 +11,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 use tokio::sync::mpsc;
 
-/// Batches ingested at once.
+/// Batches of hooks ingested at once.
 const BATCHES: usize = 16;
 /// The engine is brought to the present at least this often: the wall clock may have been set.
 const LONGEST_SLEEP: Duration = Duration::from_secs(1);
@@ -27,7 +27,7 @@ const CATCH_UP_BATCHES: usize = 4_096;
 /// Judges until the kernel side ends; returns the reason.
 pub(super) async fn judge(
     state: Arc<AgentState>,
-    mut messages: mpsc::Receiver<Message>,
+    mut messages: Messages,
     mut pings: mpsc::Receiver<Ping>,
 ) -> String {
     let mut flag_log = FlagLog::new(clock::now(), log::is_json());
@@ -45,7 +45,7 @@ pub(super) async fn judge(
         logged_event = log_flags(&state, &mut flag_log, logged_event);
         announce_incidents(&state, &mut incident_log);
         tokio::select! {
-            count = messages.recv_many(&mut batch, BATCHES) => {
+            count = messages.take(&mut batch, BATCHES) => {
                 if count == 0 {
                     return "the kernel side ended without a reason".to_owned();
                 }
@@ -63,14 +63,11 @@ pub(super) async fn judge(
 }
 
 /// Ingests what waits, each record at its own time.
-async fn catch_up(
-    state: &AgentState,
-    messages: &mut mpsc::Receiver<Message>,
-) -> Result<(), String> {
+async fn catch_up(state: &AgentState, messages: &mut Messages) -> Result<(), String> {
     let mut batch = Vec::with_capacity(BATCHES);
     let mut ingested = 0;
     while state.is_behind() && ingested < CATCH_UP_BATCHES {
-        let more = messages.recv_many(&mut batch, BATCHES);
+        let more = messages.take(&mut batch, BATCHES);
         match tokio::time::timeout(QUIET_AFTER, more).await {
             Ok(count) if count > 0 => ingested += count,
             // The end of the kernel side is found by whoever waits for it next.
@@ -124,29 +121,29 @@ fn log_flags(state: &AgentState, flag_log: &mut FlagLog, logged: u64) -> u64 {
 mod tests {
     use super::judge;
     use crate::config::Config;
-    use crate::kernel::Message;
+    use crate::kernel::{Message, messages};
     use crate::state::tests::{stalled, state};
     use detector_api::snapshot::EventType;
     use detector_core::observe::observation::Observation;
     use detector_core::time::{MonotonicTime, SECOND_NS};
     use std::sync::Arc;
-    use tokio::sync::mpsc;
 
     #[tokio::test]
     async fn the_reason_of_the_kernel_side_is_handed_on() {
         let (state, pings) = state(&Config::default());
-        let (sender, messages) = mpsc::channel(2);
-        sender.send(Message::Refused(1)).await.unwrap();
+        let (sinks, messages) = messages();
+        sinks.hooks.send(Message::Refused(1)).await.unwrap();
         let reason = "waiting for kernel records failed".to_owned();
-        sender.send(Message::Failed(reason.clone())).await.unwrap();
+        let failed = Message::Failed(reason.clone());
+        sinks.hooks.send(failed).await.unwrap();
         assert_eq!(judge(state, messages, pings).await, reason);
     }
 
     #[tokio::test]
     async fn a_kernel_side_that_vanishes_ends_judging() {
         let (state, pings) = state(&Config::default());
-        let (sender, messages) = mpsc::channel(1);
-        drop(sender);
+        let (sinks, messages) = messages();
+        drop(sinks);
         let reason = judge(state, messages, pings).await;
         assert!(reason.contains("ended without a reason"), "{reason}");
     }
@@ -170,7 +167,7 @@ mod tests {
         state.stand_still_since(began, &config);
         state.engine().observe(&held(READS));
         state.engine().observe(&held(STALLS));
-        let (sender, messages) = mpsc::channel(1);
+        let (sinks, messages) = messages();
         let reads = Observation {
             at: MonotonicTime::from_ns(began.as_ns() + SECOND_NS),
             zero_window_since: None,
@@ -182,8 +179,9 @@ mod tests {
             window_bytes: 65_535,
             ..held(READS)
         };
-        sender.send(Message::Records(vec![reads])).await.unwrap();
-        drop(sender);
+        let records = Message::Records(vec![reads]);
+        sinks.sweep.send(records).await.unwrap();
+        drop(sinks);
         judge(Arc::clone(&state), messages, pings).await;
         assert!(!state.is_behind());
         let engine = state.engine();

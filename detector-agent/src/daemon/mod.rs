@@ -31,7 +31,7 @@ use crate::config::{Config, GuardMode, Scope};
 use crate::control::Control;
 use crate::http::{Access, BoundTcp, Limits, Service, serve};
 use crate::kernel::check::refuse_unfit_host;
-use crate::kernel::{self, KernelOptions, Message, StartError, SweepOptions};
+use crate::kernel::{self, KernelOptions, Messages, StartError, SweepOptions};
 use crate::log;
 use crate::metrics::Web;
 use crate::namespace;
@@ -50,9 +50,6 @@ use tokio::net::{TcpListener, UnixListener};
 use tokio::sync::mpsc;
 use tokio::task::{JoinError, JoinSet};
 
-/// Batches between the kernel side and the judge; a full channel makes the kernel side wait, and
-/// the ring counts what it then cannot hold.
-const BATCHES: usize = 64;
 /// How long detaching programs and ending threads may take.
 const KERNEL_STOP_PATIENCE: Duration = Duration::from_secs(1);
 
@@ -73,7 +70,7 @@ pub async fn run(start: Start) -> Result<(), Failure> {
     let state = Arc::new(AgentState::new(config, ping_sender));
     let recorder = recorder::open(&state, &start.state_dir, config.recorder)?;
     signals::note_start(&state, config);
-    let (message_sender, messages) = mpsc::channel(BATCHES);
+    let (sinks, messages) = kernel::messages();
     let background_nice = raise_priority(config.budget.nice)?;
     let options = kernel_options(&start, background_nice);
     let kernel_log = witness::open();
@@ -86,7 +83,7 @@ pub async fn run(start: Start) -> Result<(), Failure> {
         state.set_privilege(privilege::give_up(enabled, &files));
         log::confine();
     };
-    let mut kernel = kernel::start(&options, message_sender, give_up).map_err(start_failure)?;
+    let mut kernel = kernel::start(&options, sinks, give_up).map_err(start_failure)?;
     let victims = kernel.take_victims();
     state.kernel_started(kernel);
     let web_listeners = claims::listen(web_addresses)?;
@@ -151,7 +148,7 @@ pub async fn serve_engine<E>(
     let state = Arc::new(AgentState::new(&Config::default(), ping_sender));
     state.with_engine(fill)?;
     // Open, or the judge would take the kernel side for ended.
-    let (_message_sender, messages) = mpsc::channel(1);
+    let (_sinks, messages) = kernel::messages();
     let mut servers = JoinSet::new();
     serve_control(&mut servers, &state, listener);
     judge::judge(state, messages, pings).await;
@@ -175,7 +172,7 @@ fn raise_priority(nice: i32) -> Result<i32, Failure> {
 /// Runs the judge in a task of its own, so that its panic ends the agent in order.
 async fn run_judge(
     state: &Arc<AgentState>,
-    messages: mpsc::Receiver<Message>,
+    messages: Messages,
     pings: mpsc::Receiver<crate::state::Ping>,
 ) -> Result<(), Failure> {
     let mut judging = JoinSet::new();
@@ -328,17 +325,17 @@ fn server_failure(ended: &Result<(), JoinError>) -> Failure {
 mod tests {
     use super::run_judge;
     use crate::config::Config;
-    use crate::kernel::Message;
+    use crate::kernel::{Message, messages};
     use crate::state::tests::state;
     use detector_api::failure::Code;
-    use tokio::sync::mpsc;
 
     #[tokio::test]
     async fn a_failed_kernel_side_ends_the_agent_with_code_1_and_the_reason() {
         let (state, pings) = state(&Config::default());
-        let (sender, messages) = mpsc::channel(1);
+        let (sinks, messages) = messages();
         let reason = "waiting for kernel records failed".to_owned();
-        sender.send(Message::Failed(reason)).await.unwrap();
+        let failed = Message::Failed(reason);
+        sinks.sweep.send(failed).await.unwrap();
         let failure = run_judge(&state, messages, pings).await.unwrap_err();
         assert_eq!(failure.code(), Code::Failed);
         assert_eq!(

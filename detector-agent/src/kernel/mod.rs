@@ -1,7 +1,7 @@
 //! The kernel side: check, load, attach, read the ring, sweep, count. The only place that imports
 //! aya.
 //!
-//! In: settings. Out: batches of [`Message`]s through a bounded channel, and a
+//! In: settings. Out: batches of [`Message`]s through bounded channels, and a
 //! [`KernelStatus`] when asked. Never: judging, HTTP.
 
 pub mod bench;
@@ -27,7 +27,7 @@ mod types;
 mod victims;
 
 pub(crate) use failure::StartError;
-pub(crate) use message::Message;
+pub(crate) use message::{Message, Messages, Sinks, messages};
 pub(crate) use release::kernel_release;
 pub(crate) use status::KernelStatus;
 pub(crate) use sweep::SweepOptions;
@@ -76,7 +76,7 @@ pub(crate) struct Kernel {
     threads: Vec<JoinHandle<()>>,
 }
 
-/// Loads and attaches; messages flow into `sink` from then on. The host has been checked: see
+/// Loads and attaches; messages flow into `sinks` from then on. The host has been checked: see
 /// [`check::refuse_unfit_host`]. `attached` is called between: before any thread is started and
 /// anything is read.
 ///
@@ -85,7 +85,7 @@ pub(crate) struct Kernel {
 /// Says whether the kernel, the privilege or something else stands in the way, and what to do.
 pub(crate) fn start(
     options: &KernelOptions,
-    sink: mpsc::Sender<Message>,
+    sinks: Sinks,
     attached: impl FnOnce(),
 ) -> Result<Kernel, StartError> {
     memlock::raise();
@@ -120,7 +120,7 @@ pub(crate) fn start(
         options: options.sweep,
         shared: Arc::clone(&shared),
         stop: Arc::clone(&stop),
-        sink: sink.clone(),
+        sink: sinks.sweep.clone(),
     };
     let mut kernel = Kernel {
         shared: Arc::clone(&shared),
@@ -130,13 +130,13 @@ pub(crate) fn start(
         threads: vec![],
     };
     attached();
-    let records_sink = sink.clone();
-    let records = kernel.guarded("records", sink.clone(), move || {
+    let records_sink = sinks.hooks.clone();
+    let records = kernel.guarded("records", sinks.hooks, move || {
         ring::read(ring, decoder, &shared, &stop, &records_sink)
     });
     let thread = Builder::new().name("detector-records".to_owned());
     kernel.keep("records", thread.spawn(records))?;
-    let sweep = kernel.guarded("sweep", sink, move || sweeper.run());
+    let sweep = kernel.guarded("sweep", sinks.sweep, move || sweeper.run());
     // It enters network namespaces of others.
     kernel.keep("sweep", outside::spawn("detector-sweep", sweep))?;
     Ok(kernel)

@@ -3,16 +3,13 @@
 //! When the agent falls behind, the bounded channel blocks this thread, the ring fills, and the
 //! kernel side counts what it could not send; totals travel with the next record or sweep.
 
-use super::message::Message;
+use super::message::{Message, RECORDS};
 use super::shared::{Shared, StopSignal};
 use aya::maps::{MapData, RingBuf};
 use detector_core::observe::decode::Decoder;
 use detector_core::observe::observation::Observation;
 use std::sync::Arc;
 use tokio::sync::mpsc::Sender;
-
-/// Records in one message at most.
-const BATCH: usize = 256;
 
 /// Runs until the stop signal, or until the agent is gone.
 pub(super) fn read(
@@ -49,7 +46,7 @@ fn drain(
     loop {
         let mut batch: Vec<Observation> = Vec::new();
         let mut refused = 0;
-        while batch.len() < BATCH {
+        while batch.len() < RECORDS {
             let Some(item) = ring.next() else { break };
             match decoder.decode(&item) {
                 Ok(observation) => batch.push(observation),

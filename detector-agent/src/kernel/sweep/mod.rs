@@ -17,7 +17,7 @@ pub(super) use notes::Notes;
 
 use super::collect::{Connections, collect};
 use super::counters::Counts;
-use super::message::Message;
+use super::message::{Message, RECORDS};
 use super::shared::{Shared, StopSignal};
 use super::status::{MapStatus, SweepLosses};
 use crate::clock;
@@ -258,10 +258,14 @@ impl Sweeper {
         if !collected.refused.is_empty() {
             self.send(Message::Refused(collected.refused.len() as u64))?;
         }
-        if !collected.observations.is_empty() {
-            self.send(Message::Records(collected.observations))?;
+        let mut observations = collected.observations.into_iter();
+        loop {
+            let batch: Vec<_> = observations.by_ref().take(RECORDS).collect();
+            if batch.is_empty() {
+                return Some(());
+            }
+            self.send(Message::Records(batch))?;
         }
-        Some(())
     }
 
     fn send(&self, message: Message) -> Option<()> {
