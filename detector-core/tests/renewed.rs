@@ -125,6 +125,42 @@ fn a_hoard_that_is_opened_anew_each_time_is_one() {
     assert_eq!(abandoned(&engine), Some(72));
 }
 
+/// It reads until the windows are full: no reading on, as those before did the same.
+#[test]
+fn what_the_next_of_them_take_at_first_takes_no_accusation_back() {
+    let mut engine = rounds(End::Unread, answer_alone);
+    let began = 1_000 + 4 * HELD_MS;
+    for port in 1..=CONNECTIONS {
+        let last = zero_window(&remote(port + 300), ms(began - HELD_MS), ms(began));
+        engine.observe(&Observation {
+            reason: Reason::Closed,
+            ..last
+        });
+    }
+    for port in 401..=400 + CONNECTIONS {
+        engine.observe(&Observation {
+            bytes_acked: 0,
+            ..healthy(&remote(port), ms(began + 100))
+        });
+    }
+    let full = |port: u16| began + 1_200 + u64::from(port - 401) * 10;
+    for port in 401..=400 + CONNECTIONS {
+        let at = ms(full(port));
+        engine.observe(&Observation {
+            bytes_acked: 65_536,
+            ..zero_window(&remote(port), at, at)
+        });
+    }
+    let all_full = full(400 + CONNECTIONS);
+    for now in (all_full..all_full + 10_000).step_by(10) {
+        engine.advance(ms(now), WALL);
+        answer_alone(&mut engine);
+        let (found, ..) = verdict(&engine);
+        assert_eq!(found, Some(Verdict::ZeroWindowAttack), "{now} ms");
+    }
+    assert_eq!(abandoned(&engine), Some(96));
+}
+
 #[test]
 fn pauses_that_end_are_none() {
     let engine = rounds(End::Read, answer_alone);

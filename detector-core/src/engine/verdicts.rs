@@ -42,8 +42,10 @@ impl Engine {
             Spared::Nowhere
         };
         let peer = self.peers.get_mut(peer_slot);
+        // What connections of a hoard that is opened anew take at first is no reading on.
+        let drains = evidence.drains() && !peer.stalls.renews(&self.settings.detect);
         let aftermath = Aftermath {
-            is_excused: spared != Spared::Nowhere || evidence.drains(),
+            is_excused: spared != Spared::Nowhere || drains,
             ..aftermath(peer)
         };
         let before = peer.verdicts.verdict();
