@@ -1,8 +1,9 @@
 //! What people and their tools put before a line: numbers, names of files and hosts, quotes, counts.
 
+use super::bracket::bracket;
 use super::date;
 use super::prefix::Unwrapping;
-use super::stamp::{self, Stamp};
+use super::stamp::Stamp;
 use crate::message;
 
 impl Unwrapping<'_> {
@@ -150,7 +151,7 @@ fn is_tag(text: &str) -> bool {
 fn has_kernel_time(text: &str) -> bool {
     let text = text.trim_start_matches(|c: char| c == '<' || c == '>' || c.is_ascii_digit());
     let inside = text.strip_prefix('[').and_then(|rest| rest.split_once(']'));
-    inside.is_some_and(|(inside, _)| matches!(stamp::bracket(inside), Some(Some(Stamp::Boot(_)))))
+    inside.is_some_and(|(inside, _)| matches!(bracket(inside), Some(Some(Stamp::Boot(_)))))
 }
 
 /// Whether a word is a name that was made up, and not one of a sentence.

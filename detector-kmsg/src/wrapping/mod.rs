@@ -1,5 +1,6 @@
 //! What log writers, stores, containers, web pages and mail programs put around kernel messages.
 
+mod bracket;
 pub(crate) mod container;
 mod date;
 mod fields;

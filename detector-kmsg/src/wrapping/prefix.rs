@@ -1,7 +1,8 @@
 //! What stands before a kernel message on a line of text: times, priorities, host, tag, marks.
 
+use super::bracket::bracket;
 use super::date;
-use super::stamp::{self, Stamp, Stamps};
+use super::stamp::{Stamp, Stamps};
 use crate::message;
 
 /// A line's wrapping, and what is in it.
@@ -194,7 +195,7 @@ impl<'a> Unwrapping<'a> {
         };
         // The pod that kubectl names tells nothing that is wanted.
         let is_data = inside.len() < 512 && (inside.starts_with("pod/") || is_of_forum(inside));
-        match stamp::bracket(inside).filter(|_| inside.len() < 64) {
+        match bracket(inside).filter(|_| inside.len() < 64) {
             Some(stamp) => {
                 self.is_relative |= inside.trim_start().starts_with('+');
                 self.stamp(stamp);
