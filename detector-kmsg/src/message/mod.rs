@@ -5,7 +5,6 @@ mod cursor;
 mod host;
 mod link;
 mod oom;
-mod oom_groups;
 mod tcp;
 
 use std::net::IpAddr;

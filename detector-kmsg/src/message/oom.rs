@@ -1,7 +1,9 @@
 //! The report of an OOM kill, line by line, from 2.2 to today.
 
+mod groups;
+
 use super::cursor::{Cursor, number_after};
-use super::oom_groups::{record, victims_and_limited};
+use groups::{record, victims_and_limited};
 
 /// One line of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -94,7 +96,7 @@ pub struct TaskMemory {
 }
 
 /// Longest name of a task that is believed, with what `printk` makes of bytes that cannot be shown.
-pub(super) const LONGEST_NAME: usize = 64;
+const LONGEST_NAME: usize = 64;
 
 pub(super) fn line(text: &str) -> Option<OomLine> {
     if let Some(fields) = text.strip_prefix("oom-kill:") {

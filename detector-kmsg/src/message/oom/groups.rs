@@ -1,8 +1,8 @@
 //! Whose control groups a report of an OOM kill names. Users call groups of theirs what they like, and put what
 //! stands between two paths into one.
 
-use super::cursor::Cursor;
-use super::oom::{LONGEST_NAME, OomLine, Task};
+use super::{LONGEST_NAME, OomLine, Task};
+use crate::message::cursor::Cursor;
 
 /// `constraint=…,nodemask=…,cpuset=…,mems_allowed=…,oom_memcg=…,task_memcg=…,task=…,pid=…,uid=…`, or with
 /// `global_oom` for `oom_memcg=…`. The task's name may have commas, so that it is looked for from behind.
