@@ -1,10 +1,10 @@
 //! When things were by the clock that never steps, of what is told with the wall clock alone.
 
 use super::Batch;
-use super::statements::milliseconds;
 use crate::rows::{ClockReading, Gap};
 use detector_api::recorded::GapReason;
 use detector_api::snapshot::Incident;
+use detector_api::time::rfc3339_unix_ns;
 
 /// What is told of an incident may be so old when it is written.
 const VIEW_MS: u64 = 15_000;
@@ -64,4 +64,10 @@ pub(super) fn lasted_ms(incident: &Incident) -> i64 {
     #[allow(clippy::cast_possible_truncation, reason = "a float cast saturates")]
     let lasted_ms = (incident.duration_seconds * 1e3).round() as i64;
     lasted_ms.max(0)
+}
+
+/// Unix milliseconds of a time that the core wrote.
+pub(super) fn milliseconds(time: &str) -> i64 {
+    let ns = rfc3339_unix_ns(time).unwrap_or(0);
+    i64::try_from(ns / 1_000_000).unwrap_or(i64::MAX)
 }

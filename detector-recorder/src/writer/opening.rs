@@ -238,7 +238,7 @@ fn close_run_before(transaction: &Transaction<'_>, who: &Opened<'_>) -> rusqlite
 pub(crate) fn end_unseen(incident: &mut Incident, last: ClockReading, began_boot_ms: Option<i64>) {
     if incident.ended.is_none() {
         let by_wall = || {
-            let began_ms = super::statements::milliseconds(&incident.began);
+            let began_ms = super::boot_time::milliseconds(&incident.began);
             last.unix_ms.saturating_sub(began_ms)
         };
         let lasted_ms = began_boot_ms.map_or_else(by_wall, |began_boot_ms| {

@@ -1,10 +1,9 @@
 //! The statements that write a batch, row by row.
 
-use super::boot_time::{Between, lasted_ms};
+use super::boot_time::{Between, lasted_ms, milliseconds};
 use super::{Batch, Written};
 use crate::rows::{ClockReading, Gap, HostSecond, Note};
 use detector_api::snapshot::Incident;
-use detector_api::time::rfc3339_unix_ns;
 use rusqlite::{Connection, Transaction, TransactionBehavior, params};
 
 pub(super) fn in_transaction<T>(
@@ -44,12 +43,6 @@ pub(super) fn write_gap(transaction: &Transaction<'_>, gap: &Gap) -> rusqlite::R
         .prepare_cached("INSERT INTO gaps (from_ms, until_ms, reason) VALUES (?1, ?2, ?3)")?
         .execute(params![gap.from_ms, gap.until_ms, gap.reason.label()])?;
     Ok(())
-}
-
-/// Unix milliseconds of a time that the core wrote.
-pub(super) fn milliseconds(time: &str) -> i64 {
-    let ns = rfc3339_unix_ns(time).unwrap_or(0);
-    i64::try_from(ns / 1_000_000).unwrap_or(i64::MAX)
 }
 
 /// After which moment an incident may be named so that no earlier one has its name: they are named after
