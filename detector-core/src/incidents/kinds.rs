@@ -1,7 +1,7 @@
 //! Which kinds stand now. An incident keeps a kind that has joined it to its end, which may be days
 //! later; what is over is over here.
 
-use super::incident::Scan;
+use super::scan::Scan;
 use crate::time::{MonotonicTime, SECOND_NS};
 use detector_api::snapshot::IncidentKind;
 

@@ -11,8 +11,9 @@ mod incident;
 mod kills;
 mod kinds;
 mod peak;
+mod scan;
 
-pub(crate) use incident::{Part, Scan, Stamp};
+pub(crate) use scan::{Part, Scan, Stamp};
 
 use crate::observe::observation::InterfaceCounts;
 use crate::observe::peer_address::PeerAddress;

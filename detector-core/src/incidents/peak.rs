@@ -1,6 +1,6 @@
 //! What an incident cost at its worst.
 
-use super::incident::{Scan, Stamp};
+use super::scan::{Scan, Stamp};
 use crate::rules::stall::Usage;
 use detector_api::snapshot::{HostPressure, OrphansAtLimit};
 use detector_api::tcp_memory::TcpMemoryHeld;
