@@ -1,7 +1,6 @@
 //! What is read of one recorder for a report.
 
-use super::model::Time;
-use super::remedies::LIMITS;
+use super::model::{Remedies, Time};
 use detector_api::failure::Failure;
 use detector_api::snapshot::{Event, Incident};
 use detector_recorder::{
@@ -137,7 +136,7 @@ impl Source {
             events.remove(0);
         }
         let incidents = reader.incidents(span)?;
-        let least_limit = LIMITS.into_iter().min().unwrap_or(0);
+        let least_limit = Remedies::LIMITS.into_iter().min().unwrap_or(0);
         Ok(Recording {
             seconds: seconds(reader, span, &incidents)?,
             span,

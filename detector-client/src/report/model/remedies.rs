@@ -27,6 +27,13 @@ pub struct Remedies {
     pub undecided: Vec<String>,
 }
 
+impl Remedies {
+    /// Timeouts that are tried, seconds.
+    pub(in crate::report) const TIMEOUTS: [u64; 5] = [5, 10, 15, 30, 60];
+    /// Limits that are tried.
+    pub(in crate::report) const LIMITS: [u64; 4] = [5, 10, 20, 50];
+}
+
 /// The moment in which a host was held up most.
 #[derive(Clone, Debug, Serialize, JsonSchema)]
 pub struct WorstMoment {

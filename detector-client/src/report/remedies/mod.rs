@@ -12,10 +12,6 @@ use std::collections::HashMap;
 use trial::{Held, Setting, Trial};
 use under::Under;
 
-/// Seconds between two writes that make progress.
-pub(super) const TIMEOUTS: [u64; 5] = [5, 10, 15, 30, 60];
-/// Connections that one address may have.
-pub(super) const LIMITS: [u64; 4] = [5, 10, 20, 50];
 /// The agent's defaults, where no card says otherwise.
 const HOARD: HoardThresholds = HoardThresholds {
     hoard_connections: 20,
@@ -57,8 +53,11 @@ pub(super) fn remedies(tried: Tried<'_>) -> Remedies {
         danger_seconds,
         out_of_danger,
         honest_stalled_connections: trials.iter().map(|trial| trial.honest(verdicts)).sum(),
-        timeouts: TIMEOUTS.map(Setting::Timeout).map(of_trials).into(),
-        limits: LIMITS.map(Setting::Limit).map(of_trials).into(),
+        timeouts: Remedies::TIMEOUTS
+            .map(Setting::Timeout)
+            .map(of_trials)
+            .into(),
+        limits: Remedies::LIMITS.map(Setting::Limit).map(of_trials).into(),
         undecided: undecided(&trials),
     }
 }
