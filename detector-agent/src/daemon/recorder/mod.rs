@@ -4,14 +4,14 @@
 //! `recording` was handed. Out: rows of `detector-recorder`. Nobody ever waits for it but the line of
 //! the log that announces an incident. What it cannot keep is counted.
 
-mod lack;
 mod opening;
 mod second;
+mod thread;
 mod unwritten;
 mod writer;
 
 pub(super) use opening::open;
-pub(super) use writer::start;
+pub(super) use thread::start;
 
 use detector_recorder::{ClockReading, Gap, GapReason};
 

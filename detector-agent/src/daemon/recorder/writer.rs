@@ -1,22 +1,20 @@
-//! The thread that writes the recorder: once a second, and at once when an incident opens.
+//! Writes the recorder: once a second, and at once when an incident opens.
+
+mod lack;
 
 use super::gaps_between;
-use super::lack::Lack;
-use super::opening::{Begun, Identity, Opening};
+use super::opening::{Begun, Identity};
 use super::second::{PEERS_AT_INCIDENT, peer_second, second};
 use crate::clock;
 use crate::daemon::incident_log::IncidentLog;
-use crate::priority::set_niceness;
 use crate::recording::{RecorderCounts, milliseconds, now};
 use crate::state::AgentState;
 use detector_api::snapshot::{
     Event, EventType, Incident, IncidentKind, PeerDetail, Thresholds, Verdict,
 };
 use detector_recorder::{Batch, Card, ClockReading, Note, NoteKind, PEERS_EACH_SECOND, Recorder};
-use std::convert::Infallible;
-use std::io;
+use lack::Lack;
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::time::{Duration, Instant};
 
 /// Between two seconds.
@@ -32,63 +30,17 @@ const CARD_CONNECTIONS: usize = 20;
 const EVENTS_WAIT: usize = 20_000;
 const NOTES_WAIT: usize = 4_096;
 const GAPS_WAIT: usize = 1_024;
-/// For the last commit; a disk that does not answer must not keep the agent from stopping.
-const END_PATIENCE: Duration = Duration::from_secs(5);
 
-/// The running thread.
-pub(in crate::daemon) struct RecorderThread {
-    state: Arc<AgentState>,
-    /// Closed by the thread when it ends.
-    running: Receiver<Infallible>,
-}
-
-/// Starts it.
-pub(in crate::daemon) fn start(
-    state: Arc<AgentState>,
-    opening: Opening,
-    nice: i32,
-) -> io::Result<RecorderThread> {
-    let of_thread = Arc::clone(&state);
-    let (alive, running) = channel::<Infallible>();
-    std::thread::Builder::new()
-        .name("recorder".to_owned())
-        .spawn(move || {
-            let _alive = alive;
-            if let Err(error) = set_niceness(nice) {
-                tracing::debug!("cannot set the niceness of the recorder: {error}");
-            }
-            if let Some(begun) = opening.wait(&of_thread) {
-                Writer::new(of_thread, begun).run();
-            }
-        })?;
-    Ok(RecorderThread { state, running })
-}
-
-impl RecorderThread {
-    /// Has what waits written and the run ended.
-    pub(in crate::daemon) fn end(self) {
-        self.state.recording.end();
-        // It never sends anything: this waits for it to end.
-        if self.running.recv_timeout(END_PATIENCE) == Err(RecvTimeoutError::Timeout) {
-            let seconds = END_PATIENCE.as_secs();
-            tracing::error!(
-                "the recorder did not end within {seconds} s: its disk does not answer, or the machine \
-                 is too busy; what waited is lost"
-            );
-        }
-    }
-}
-
-/// What the thread knows.
+/// What its thread knows.
 pub(super) struct Writer {
-    pub(super) state: Arc<AgentState>,
-    pub(super) recorder: Recorder,
-    pub(super) identity: Identity,
-    pub(super) incident_log: IncidentLog,
+    state: Arc<AgentState>,
+    recorder: Recorder,
+    identity: Identity,
+    incident_log: IncidentLog,
     /// Number of the last event taken from the engine.
     event: u64,
     /// What could not be written yet.
-    pub(super) waiting: Batch,
+    waiting: Batch,
     /// Notes that waited for too long.
     notes_dropped: u64,
     incident: Option<(Incident, Instant)>,
@@ -98,11 +50,11 @@ pub(super) struct Writer {
     next_card: usize,
     last: ClockReading,
     tidied: Instant,
-    pub(super) lack: Option<Lack>,
+    lack: Option<Lack>,
 }
 
 impl Writer {
-    fn new(state: Arc<AgentState>, begun: Begun) -> Self {
+    pub(super) fn new(state: Arc<AgentState>, begun: Begun) -> Self {
         let mut incident_log = IncidentLog::default();
         // One that is open was told while there was no file.
         incident_log.notices(&state.engine());
@@ -130,7 +82,7 @@ impl Writer {
         }
     }
 
-    fn run(mut self) {
+    pub(super) fn run(mut self) {
         let mut sample_at = Instant::now();
         loop {
             let until_sample = sample_at.saturating_duration_since(Instant::now());
@@ -358,7 +310,7 @@ impl Writer {
         }
     }
 
-    pub(super) fn count(&self, count: impl FnOnce(&mut RecorderCounts)) {
+    fn count(&self, count: impl FnOnce(&mut RecorderCounts)) {
         count(&mut self.state.recording.lock_status().counts);
     }
 }

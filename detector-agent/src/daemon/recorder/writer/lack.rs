@@ -1,8 +1,8 @@
 //! What the writer does when not all, or nothing, can be written.
 
-use super::opening::{gap_reason, report_set_aside};
-use super::unwritten::Unwritten;
-use super::writer::Writer;
+use super::Writer;
+use crate::daemon::recorder::opening::{gap_reason, report_set_aside};
+use crate::daemon::recorder::unwritten::Unwritten;
 use crate::recording::now;
 use detector_recorder::{ClockReading, GapReason, RecorderError, Written};
 
