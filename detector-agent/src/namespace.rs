@@ -3,8 +3,9 @@
 //! A namespace is held open only while it is swept: an open descriptor would keep a namespace that
 //! its users have left, and its sockets, alive.
 
+pub(crate) mod pid;
+
 use crate::capability::{self, Capability};
-use crate::host::pid_namespace;
 use rustix::fs::{Mode, OFlags};
 use rustix::io::Errno;
 use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
@@ -159,7 +160,7 @@ fn users_of(namespace: &OwnedFd) -> io::Result<OwnedFd> {
 /// Whether all namespaces in which there are processes are in sight: not where the processes of others are
 /// hidden, or those of the host are out of sight.
 pub(crate) fn are_all_in_sight() -> bool {
-    pid_namespace::is_first() && capability::has(Capability::SysPtrace)
+    pid::is_first() && capability::has(Capability::SysPtrace)
 }
 
 /// Whether a namespace may have TCP sockets, as seen from outside. One that is known by its name alone may.

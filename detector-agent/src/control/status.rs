@@ -1,8 +1,8 @@
 //! `/v1/status`: how the agent itself is.
 
 use crate::guard::GuardStatus;
-use crate::host::pid_namespace;
 use crate::kernel::{KernelStatus, kernel_release};
+use crate::namespace::pid;
 use crate::recording::RecorderStatus;
 use crate::state::AgentState;
 use detector_api::status::{Events, Fill, GuardState, Recorder, Records, Status, Sweep, Tables};
@@ -63,7 +63,7 @@ pub(super) fn status(state: &AgentState) -> Status {
         },
         events,
         thresholds: Some(thresholds),
-        shared_kernel: !pid_namespace::is_first(),
+        shared_kernel: !pid::is_first(),
         connections_of_others,
         held_workers: state.owners.read().held_workers.unwrap_or_default(),
         recorder: recorder(state.recording.status()),

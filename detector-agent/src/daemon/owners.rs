@@ -3,7 +3,7 @@
 
 use crate::config::GuardMode;
 use crate::host::owner::{CpuBudget, Finder, Held, NamedSocket, Share, Stopped};
-use crate::host::pid_namespace;
+use crate::namespace::pid;
 use crate::netlink::sock_diag::{Diagnosis, Ends};
 use crate::priority::set_niceness;
 use crate::privilege::outside;
@@ -41,7 +41,7 @@ pub(super) fn start(state: Arc<AgentState>, nice: i32) -> io::Result<Owners> {
     let (stop, stopped) = channel();
     // Control groups of the host may be mounted where Landlock lets nobody look.
     let finder = outside::run("owners", || Finder::new(Path::new("/proc")))??;
-    let finder = finder.with_neighbours(!pid_namespace::is_first());
+    let finder = finder.with_neighbours(!pid::is_first());
     outside::spawn("owners", move || {
         if let Err(error) = set_niceness(nice) {
             tracing::debug!("cannot set the niceness of the search for owners: {error}");

@@ -5,7 +5,6 @@
 pub(crate) mod folder;
 pub(crate) mod kernel_log;
 pub(crate) mod owner;
-pub(crate) mod pid_namespace;
 pub(crate) mod pressure;
 pub(crate) mod sessions;
 pub(crate) mod tcp_memory;

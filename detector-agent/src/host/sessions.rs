@@ -4,7 +4,7 @@
 //! written: whoever has not logged in is in none.
 
 use super::folder::Folder;
-use super::pid_namespace;
+use crate::namespace::pid;
 use detector_api::session::clients_of;
 use rustix::fs::Dir;
 use std::collections::BTreeSet;
@@ -32,7 +32,7 @@ pub(crate) struct Sessions {
 pub(crate) fn find() -> Sessions {
     let found = find_below(Path::new("/proc")).unwrap_or_default();
     Sessions {
-        are_all: found.are_all && pid_namespace::is_first(),
+        are_all: found.are_all && pid::is_first(),
         ..found
     }
 }

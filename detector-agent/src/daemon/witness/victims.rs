@@ -1,8 +1,8 @@
 //! The thread that waits for victims of the OOM killer, and looks at each while it is alive.
 
 use crate::host::owner::VictimReader;
-use crate::host::pid_namespace;
 use crate::kernel::{Heard, Victim, Victims};
+use crate::namespace::pid;
 use crate::privilege::outside;
 use crate::recording::now;
 use crate::state::AgentState;
@@ -18,7 +18,7 @@ pub(super) fn start(state: Arc<AgentState>, mut victims: Victims) -> io::Result<
     let mut hearing = Hearing {
         // Control groups of the host may be mounted where Landlock lets nobody look.
         reader: outside::run("victims", || VictimReader::open(Path::new("/proc")))??,
-        sees_all: pid_namespace::is_first(),
+        sees_all: pid::is_first(),
         state,
     };
     outside::spawn("victims", move || {
