@@ -2,7 +2,7 @@
 //!
 //! Pure. The text is hostile: whoever may make control groups chooses their names.
 
-use super::process::bounded;
+use super::name::bounded;
 use std::fmt;
 
 /// Characters kept of a name,

@@ -15,6 +15,7 @@ mod finder;
 mod group_kills;
 mod held;
 mod holder;
+mod name;
 mod own_group;
 mod pod;
 mod proc;

@@ -2,10 +2,10 @@
 
 use super::cgroup::Placement;
 use super::cgroup_memory;
+use super::name::name_of;
 use super::pod;
 use super::proc::{Miss, ProcessFolder};
 use detector_api::owner::command_of;
-use detector_api::sanitize;
 use detector_api::snapshot::Process;
 use detector_core::engine::Owner;
 use std::collections::HashMap;
@@ -184,20 +184,6 @@ impl Identity {
         let beside = size_of::<Self>() + size_of::<Owner>() + 2 * size_of::<Key>();
         beside + names + service.len() + length(&self.group)
     }
-}
-
-/// Foreign bytes as harmless text of so many bytes at most.
-fn name_of(bytes: &[u8], most: usize) -> String {
-    bounded(&sanitize::text(&String::from_utf8_lossy(bytes)), most)
-}
-
-/// The beginning of a text, of so many bytes at most.
-pub(super) fn bounded(text: &str, most: usize) -> String {
-    let ends = text
-        .char_indices()
-        .map(|(start, each)| start + each.len_utf8());
-    let end = ends.take_while(|end| *end <= most).last();
-    text[..end.unwrap_or(0)].to_owned()
 }
 
 #[cfg(test)]
