@@ -4,7 +4,7 @@ pub use super::release::kernel_release;
 pub use super::requirement::{Requirement, State};
 
 use super::failure::{StartError, missing_to_load, privilege_error};
-use super::{surroundings, types};
+use super::{btf_file, surroundings, types};
 use crate::capability::{self, Capability};
 use crate::host::folder;
 use crate::host::pressure::parse;
@@ -30,7 +30,7 @@ pub fn requirements() -> Vec<Requirement> {
 /// Refuses early, and for the true reason, what would fail later with an obscure one. Cheap: what
 /// the kernel's types lack comes out when they are read.
 pub(crate) fn refuse_unfit_host() -> Result<(), StartError> {
-    for requirement in [lockdown(), types::presence()] {
+    for requirement in [lockdown(), btf_file::presence()] {
         if requirement.state == State::Missing {
             return Err(requirement.into());
         }

@@ -1,6 +1,7 @@
 //! Turns what the kernel refuses into a reason and a hint that an operator can act on.
 
 use super::memlock;
+use super::requirement::Requirement;
 use crate::capability::{self, Capability};
 use detector_api::failure::Code;
 use std::error::Error;
@@ -34,6 +35,16 @@ impl StartError {
             reason,
             hint,
         }
+    }
+}
+
+/// What the kernel lacks, as the reason why a start fails.
+impl From<Requirement> for StartError {
+    fn from(missing: Requirement) -> Self {
+        Self::unsupported(
+            format!("{}: {}", missing.name, missing.detail),
+            missing.hint,
+        )
     }
 }
 

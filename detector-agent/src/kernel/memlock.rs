@@ -1,8 +1,8 @@
 //! The limit of locked memory. Before Linux 5.11 what maps take counts against it, and a kernel that finds
 //! it too low refuses them with a bare EPERM.
 
+use super::btf_file::BTF_FILE;
 use super::requirement::Requirement;
-use super::types::BTF_FILE;
 use crate::capability::{self, Capability};
 use detector_core::observe::btf::Btf;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};

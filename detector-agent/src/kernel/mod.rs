@@ -5,6 +5,7 @@
 //! [`KernelStatus`] when asked. Never: judging, HTTP.
 
 pub mod bench;
+mod btf_file;
 mod cast;
 pub mod check;
 mod collect;

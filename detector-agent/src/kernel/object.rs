@@ -1,9 +1,10 @@
 //! The embedded eBPF object: offsets in, loaded and attached programs out.
 
+use super::btf_file::BTF_FILE;
 use super::cast;
 use super::failure::{StartError, refused_by_kernel};
 use super::hooks::{HOOKS, ITERATOR, VICTIM_HOOK};
-use super::types::{self, BTF_FILE};
+use super::types;
 use aya::programs::{BtfTracePoint, Iter};
 use aya::{Btf, Ebpf, EbpfLoader};
 use detector_api::failure::Code;

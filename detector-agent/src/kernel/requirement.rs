@@ -1,6 +1,5 @@
 //! One thing that the host must have, how it stands, and what to do about it.
 
-use super::failure::StartError;
 use detector_api::failure::Code;
 use serde::Serialize;
 
@@ -57,15 +56,5 @@ impl Requirement {
             hint: Some(hint.to_owned()),
             ..Self::ok(name, detail)
         }
-    }
-}
-
-/// What the kernel lacks, as the reason why a start fails.
-impl From<Requirement> for StartError {
-    fn from(missing: Requirement) -> Self {
-        Self::unsupported(
-            format!("{}: {}", missing.name, missing.detail),
-            missing.hint,
-        )
     }
 }

@@ -4,6 +4,7 @@
 //! In: the kernel's BTF. Out: requirements, and the layout if none of them is missing, so that a
 //! start is refused for exactly what `detector check` shows.
 
+use super::btf_file::{BTF_FILE, unreadable};
 use super::failure::StartError;
 use super::features;
 use super::hooks::{HOOKS, ITERATOR, VICTIM_HOOK};
@@ -13,19 +14,7 @@ use super::requirement::{Requirement, State};
 use detector_common::layout::{BitField, KernelLayout};
 use detector_core::observe::btf::Btf;
 use detector_core::observe::layout::{self, FieldPlace, FieldReport, Need};
-use std::fs::{self, File};
-use std::io;
-
-/// Where the kernel describes its own types.
-pub(super) const BTF_FILE: &str = "/sys/kernel/btf/vmlinux";
-
-/// Whether the kernel describes its types; not what it says.
-pub(super) fn presence() -> Requirement {
-    match File::open(BTF_FILE) {
-        Ok(_) => Requirement::ok("btf", BTF_FILE),
-        Err(error) => unreadable(&error),
-    }
-}
+use std::fs;
 
 /// BTF, each field, each tracepoint and the iterator.
 pub(super) fn requirements() -> Vec<Requirement> {
@@ -51,15 +40,6 @@ fn read() -> Result<(Vec<Requirement>, Option<KernelLayout>), Requirement> {
         )
     })?;
     Ok(survey(&types))
-}
-
-fn unreadable(error: &io::Error) -> Requirement {
-    Requirement::missing(
-        "btf",
-        format!("{BTF_FILE}: {error}"),
-        "run a kernel built with CONFIG_DEBUG_INFO_BTF=y (every distribution's kernel since 2021 \
-         is), on the host itself and not in an unprivileged container",
-    )
 }
 
 /// All requirements, and the layout if none is missing.
