@@ -5,7 +5,7 @@
 //! see, which cost what they cost.
 
 use crate::lock::lock;
-use detector_api::status::{Budget, Saving};
+use detector_api::budget::{Budget, Saving};
 use std::sync::{Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
@@ -114,7 +114,7 @@ impl Governor {
 #[cfg(test)]
 mod tests {
     use super::{EASED_FOR, Governor, OVER, STEPS};
-    use detector_api::status::Saving;
+    use detector_api::budget::Saving;
     use proptest::prelude::*;
     use std::time::{Duration, Instant};
 

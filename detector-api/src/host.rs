@@ -1,7 +1,7 @@
 //! `/v1/host`: how hard pressed the host is, what its stalled connections hold, what the agent costs.
 
+use crate::budget::Saving;
 use crate::snapshot::{InterfaceCounts, OpenIncident, Retransmits, Shrinks};
-use crate::status::Saving;
 use crate::tcp_memory::TcpMemoryHeld;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};

@@ -6,6 +6,7 @@
 pub mod actions;
 pub mod address;
 pub mod bounds;
+pub mod budget;
 pub mod defaults;
 pub mod failure;
 #[cfg(any(test, feature = "fixtures"))]

@@ -1,6 +1,6 @@
 //! `/v1/status`: the state of the agent itself.
 
-use crate::labelled::labelled;
+use crate::budget::Budget;
 use crate::snapshot::{HeldWorkers, Thresholds};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -66,30 +66,6 @@ pub struct Status {
     pub guard: Option<GuardState>,
     /// Whether the last reload of the configuration was applied.
     pub last_reload_successful: bool,
-}
-
-/// What the agent uses of the processors.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
-pub struct Budget {
-    /// What it may use, as a share of one core: `[budget] cpu_share`.
-    pub cpu_share: f64,
-    /// What it used over the last ten seconds, answering requests aside; `null` before that.
-    pub used_cpu_share: Option<f64>,
-    /// What it has given up to use less. Counts, flags and verdicts of what the hooks see are as ever.
-    pub given_up: Vec<Saving>,
-}
-
-labelled! {
-    /// What the agent gives up where it would use more than its share, in this order.
-    Saving {
-        /// Windows of suspects are not written to the flight recorder.
-        Timelines = "timelines",
-        /// Processes behind newly stalled connections are not looked up.
-        Owners = "owners",
-        /// Sweeps keep to the share for quiet times: what the hooks cannot see is found up to ten seconds
-        /// late.
-        Sweeps = "sweeps",
-    }
 }
 
 /// What the agent may still do, as the kernel says it.

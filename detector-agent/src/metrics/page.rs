@@ -11,9 +11,9 @@ use crate::host::tcp_memory::LookCounts;
 use crate::http::Refusals;
 use crate::kernel::KernelStatus;
 use crate::recording::RecorderStatus;
+use detector_api::budget::{Budget, Saving};
 use detector_api::host::TcpMemory;
 use detector_api::snapshot::{FlagKind, GuardAct, IncidentKind, StallCause};
-use detector_api::status::{Budget, Saving};
 use detector_api::tcp_memory::{HeldBytes, MemoryHolder};
 use detector_core::metrics::{Ledger, MetricsSnapshot};
 

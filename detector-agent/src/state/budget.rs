@@ -3,8 +3,8 @@
 use super::{AgentState, own_time};
 use crate::clock;
 use crate::lock::lock;
+use detector_api::budget::Saving;
 use detector_api::snapshot::{AgentNote, AgentNoteType};
-use detector_api::status::Saving;
 use detector_api::text::budget_line;
 use detector_api::time::rfc3339;
 use detector_recorder::NoteKind;

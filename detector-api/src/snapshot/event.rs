@@ -4,7 +4,7 @@ use super::{
     AgentNoteType, Direction, EventType, FlagEvidence, FlagKind, GuardStep, SequenceNumbers,
     Severity, Source, Verdict,
 };
-use crate::status::Budget;
+use crate::budget::Budget;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 

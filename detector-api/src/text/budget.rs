@@ -1,6 +1,6 @@
 //! What the agent costs, and gives up to cost less.
 
-use crate::status::{Budget, Saving};
+use crate::budget::{Budget, Saving};
 use crate::units;
 
 /// One line of the log when what is given up changes.
@@ -31,7 +31,7 @@ const fn what(saving: Saving) -> &'static str {
 #[cfg(test)]
 mod tests {
     use super::budget_line;
-    use crate::status::{Budget, Saving};
+    use crate::budget::{Budget, Saving};
 
     #[test]
     fn the_line_says_what_is_missing_and_why() {

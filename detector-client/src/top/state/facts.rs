@@ -1,8 +1,8 @@
 //! What one refresh brings: facts of the host, rows, the page that is open.
 
+use detector_api::budget::Saving;
 use detector_api::page::PeerPage;
 use detector_api::row::PeerRow;
-use detector_api::status::Saving;
 use detector_api::tcp_memory::HeldBytes;
 
 /// A present moment.

@@ -8,7 +8,7 @@ use crate::top::state::tests::actions::{block_result, rehearsed, reset_result};
 use crate::top::state::tests::past::Night;
 use crate::top::state::tests::{at_night, attacked, page, press, started, type_text};
 use crate::top::state::{Now, State};
-use detector_api::status::Saving;
+use detector_api::budget::Saving;
 use detector_api::tcp_memory::HeldBytes;
 use ratatui::Terminal;
 use ratatui::backend::TestBackend;
