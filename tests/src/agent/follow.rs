@@ -1,6 +1,7 @@
 //! Events as they come, over the agent's control socket.
 
 use super::EventView;
+use super::line::is_note;
 use anyhow::{Context, Result, bail};
 use std::io::{BufRead, BufReader, Read, Write};
 use std::os::unix::net::UnixStream;
@@ -44,16 +45,6 @@ pub fn follow_lines(socket: &Path) -> Result<impl Iterator<Item = Result<String>
             line.all(|line| !line.is_empty() && !is_note(line))
         })
         .map(|line| line.context("read events")))
-}
-
-/// Whether there is an event in this line, and not how many were overwritten before they were read.
-pub(super) fn is_event(line: &str) -> bool {
-    !line.is_empty() && !line.starts_with("{\"dropped\":") && !is_note(line)
-}
-
-/// Whether it is something that the agent says of itself: it may give something up where much runs beside it.
-pub fn is_note(line: &str) -> bool {
-    line.starts_with("{\"event\":")
 }
 
 /// An event from its line.

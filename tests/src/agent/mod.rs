@@ -2,13 +2,15 @@
 
 mod follow;
 mod http;
+mod line;
 mod metrics;
 mod process;
 mod trust;
 mod view;
 
-pub use follow::{event_of, follow_lines, is_note};
+pub use follow::{event_of, follow_lines};
 pub use http::{Response, request, write_and_read};
+pub use line::is_note;
 pub use metrics::Metrics;
 pub use process::{
     Agent, AgentOptions, binary, command, command_under, in_a_container, on_a_kernel_without,

@@ -1,8 +1,8 @@
 //! What the agent says over its control socket: the fields the stories look at, spelled again
 //! here, because the names are a contract.
 
-use super::follow::is_event;
 use super::http::{Response, request, write_and_read};
+use super::line::is_event;
 use crate::{PATIENCE, expect};
 use anyhow::{Context, Result, ensure};
 use serde::Deserialize;
