@@ -11,7 +11,6 @@ mod debian;
 mod first_alert;
 mod image;
 mod packages;
-pub(crate) mod pages;
 mod pod;
 mod podman_run;
 mod tree_of_files;

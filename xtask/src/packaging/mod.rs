@@ -3,9 +3,11 @@
 
 pub(crate) mod account;
 mod alerts;
+pub(crate) mod copied;
 mod dashboards;
 mod language;
 pub(crate) mod limits;
+pub(crate) mod pages;
 mod told;
 
 use std::collections::BTreeSet;
@@ -17,7 +19,6 @@ use anyhow::{Context as _, Result, bail, ensure};
 
 use crate::background::Scratch;
 use crate::command::{output, run};
-use crate::dist;
 use crate::links;
 use crate::packages;
 use crate::tree;
@@ -61,7 +62,7 @@ pub(crate) fn main(arguments: &Arguments) -> Result<()> {
     rules()?;
     dashboards::check()?;
     links::check()?;
-    dist::pages::check()?;
+    pages::check()?;
     told::check()?;
     if arguments.kubernetes {
         manifests()?;

@@ -6,7 +6,7 @@ use std::path::{Component, Path, PathBuf};
 
 use anyhow::{Context as _, Result, ensure};
 
-use super::tree_of_files::{copied, is_page, place};
+use super::copied::{copied, is_page, place};
 use crate::links;
 use crate::tree;
 
@@ -14,7 +14,7 @@ use crate::tree;
 const INSTALLED: &str = "/usr/share/doc/detector/";
 
 /// A page of the repository with its links as they are in the packages; fails where one leads to what these lack.
-pub(super) fn of_package(page: &str, text: &str) -> Result<String> {
+pub(crate) fn of_package(page: &str, text: &str) -> Result<String> {
     let new_page = place(page).with_context(|| format!("no package has {page}"))?;
     links::relinked(text, |link| {
         let old = beside(page, link);
@@ -27,7 +27,7 @@ pub(super) fn of_package(page: &str, text: &str) -> Result<String> {
 }
 
 /// Of every page in the packages.
-pub(crate) fn check() -> Result<()> {
+pub(super) fn check() -> Result<()> {
     let copied = copied()?;
     let mut places = BTreeSet::new();
     for (_, to) in &copied {
