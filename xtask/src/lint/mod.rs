@@ -1,5 +1,6 @@
-//! `cargo xtask lint`: formatting, clippy on both targets, and the arrows between crates.
+//! `cargo xtask lint`: formatting, clippy on both targets, and the arrows between crates and files.
 
+mod circles;
 mod manifests;
 mod sources;
 mod words;
@@ -164,11 +165,11 @@ fn clippy_beside(rustc: &Path, may_install: bool) -> Result<PathBuf> {
 pub(crate) fn arrows() -> Result<()> {
     let root = tree::root();
     let mut found = manifests::violations(&root)?;
-    for file in rust_files(&root)? {
-        let text = fs::read_to_string(root.join(&file))
-            .with_context(|| format!("cannot read {}", file.display()))?;
-        found.extend(sources::violations(&file, &text));
+    let texts = rust_files(&root)?;
+    for (file, text) in &texts {
+        found.extend(sources::violations(file, text));
     }
+    found.extend(circles::violations(&texts));
     found.extend(words::violations(&root)?);
     if found.is_empty() {
         return Ok(());
@@ -180,11 +181,14 @@ pub(crate) fn arrows() -> Result<()> {
     )
 }
 
-/// Every Rust file of the project, by path from `root`, sorted.
-fn rust_files(root: &Path) -> Result<Vec<PathBuf>> {
-    let listed = tree::files(root)?;
-    Ok(listed
-        .into_iter()
-        .filter(|file| file.extension().is_some_and(|e| e == "rs"))
-        .collect())
+/// The text of every Rust file of the project, by path from `root`.
+fn rust_files(root: &Path) -> Result<circles::Sources> {
+    let listed = tree::files(root)?.into_iter();
+    let rust = listed.filter(|file| file.extension().is_some_and(|e| e == "rs"));
+    rust.map(|file| {
+        let text = fs::read_to_string(root.join(&file))
+            .with_context(|| format!("cannot read {}", file.display()))?;
+        Ok((file, text))
+    })
+    .collect()
 }
