@@ -55,7 +55,7 @@ fn own_time(process: Duration, hooks: Duration, served: Duration) -> Duration {
 /// Asks the judge for a sign of life.
 pub(crate) type Ping = oneshot::Sender<()>;
 
-/// See the module.
+/// See the module. A field for each part of the agent that more than one of its tasks uses.
 pub(crate) struct AgentState {
     engine: Mutex<Engine>,
     kernel: Mutex<Option<Kernel>>,

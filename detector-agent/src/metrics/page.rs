@@ -22,7 +22,7 @@ const OTHER: &str = "other";
 /// Services with a line of their own.
 const SERVICES: usize = 20;
 
-/// What the agent counts about itself, at one moment.
+/// What the agent counts about itself, at one moment. A record of many fields: all that a page shows of it.
 #[derive(Debug, Default)]
 pub(crate) struct SelfCounts<'a> {
     /// Refusals of each listener.

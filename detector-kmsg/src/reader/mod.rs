@@ -34,7 +34,7 @@ const LONGEST_LINE: usize = 256 << 10;
 /// Lines after which the rest of a container's line is no longer waited for.
 const PARTIAL_LINES: u32 = 64;
 
-/// Reads one log, piece by piece.
+/// Reads one log, piece by piece. A field for each form of log that takes more than one line to say something.
 pub struct LogReader {
     needles: AhoCorasick,
     digest: Digest,
