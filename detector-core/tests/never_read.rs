@@ -10,7 +10,7 @@ use detector_api::snapshot::{Severity, Verdict};
 use detector_core::engine::Engine;
 use detector_core::observe::observation::{Observation, Reason, Source};
 use proptest::prelude::*;
-use support::{WALL, answer_alone, engine, ms, zero_window};
+use support::{WALL, answer_alone, census_wanted, engine, ms, zero_window};
 
 const PEER: &str = "198.51.100.7";
 const FIRST_MS: u64 = 1_000;
@@ -182,4 +182,36 @@ fn a_peer_that_has_read_on_is_judged_as_late_as_before() {
     let found = accused_at(&mut engine, &[late; 25], 40_000);
     assert_eq!(found, None);
     assert!(accused_at(&mut engine, &[late; 25], 60_000).is_some());
+}
+
+/// What small windows are flagged for comes with the handshake, long before anything is stalled.
+#[test]
+fn a_crowd_with_tiny_windows_is_asked_for_before_any_of_it_is_stalled() {
+    let mut engine = engine();
+    let plan = Plan {
+        begins_ms: 0,
+        window: 2_048,
+        taken: 2_048,
+        read: 0,
+        reads_every_ms: None,
+    };
+    let look_at = |engine: &mut Engine, at_ms| {
+        engine.advance(ms(at_ms), WALL);
+        for number in 0..24 {
+            engine.observe(&seen(number, plan, at_ms).unwrap());
+        }
+    };
+    look_at(&mut engine, FIRST_MS);
+    look_at(&mut engine, 1_500);
+    let peer = engine.peer(PEER).unwrap().peer;
+    assert_eq!((peer.flags.len(), peer.stalled_connections), (1, 0));
+    let wanted = census_wanted(&engine);
+    assert_eq!(wanted.len(), 1, "{wanted:?}");
+    look_at(&mut engine, 3_500);
+    answer_alone(&mut engine);
+    look_at(&mut engine, 6_900);
+    assert!(!is_accusation(engine.peer(PEER).unwrap().peer.verdict));
+    look_at(&mut engine, 7_000);
+    let peer = engine.peer(PEER).unwrap().peer;
+    assert_eq!(peer.verdict, Some(Verdict::ZeroWindowAttack));
 }

@@ -68,23 +68,19 @@ impl Engine {
         let soon = now.plus_ns(SLACK_NS);
         // No peer and no group holds more than all together.
         let may_hoard = is_hoarding(self.host.usage(), true, &self.settings.detect);
-        let stalled = self.suspects.flagged.iter().filter(|_| may_hoard);
-        let peers = stalled.chain(self.suspects.crowds.difference(&self.suspects.flagged));
-        let peers = peers.map(|slot| self.peers.get(*slot));
-        let holding_ours = self.suspects.flagged.iter().filter(|_| !may_hoard);
-        let holding_ours = holding_ours
-            .map(|slot| self.peers.get(*slot))
-            .filter(|peer| held_of_ours(peer) > 0);
-        // Whoever comes back with less than a hoard may be limited, too.
-        let is_back = |slot: &u32| {
+        let is_holding = |slot: &u32| {
             let is_flagged = self.suspects.flagged.contains(slot);
-            let is_crowd = self.suspects.crowds.contains(slot) && !is_flagged;
-            let is_holding = is_flagged && (may_hoard || held_of_ours(self.peers.get(*slot)) > 0);
-            !is_crowd && !is_holding
+            is_flagged && (may_hoard || held_of_ours(self.peers.get(*slot)) > 0)
         };
-        let back = self.back(may_fence_off).filter(is_back);
-        let peers = peers.chain(holding_ours);
-        let peers = peers.chain(back.map(|slot| self.peers.get(slot)));
+        let holding = self.suspects.flagged.iter().filter(|slot| is_holding(slot));
+        // Flagged or not: small windows are flagged for what they are, long before anything is stalled.
+        let crowds = &self.suspects.crowds;
+        let many = crowds.iter().filter(|slot| !is_holding(slot));
+        // Whoever comes back with less than a hoard may be limited, too.
+        let back = self.back(may_fence_off);
+        let back = back.filter(|slot| !crowds.contains(slot) && !is_holding(slot));
+        let slots = holding.chain(many).copied().chain(back);
+        let peers = slots.map(|slot| self.peers.get(slot));
         // Whoever is due now is due soon.
         let is_suspect = |peer: &Peer, due| {
             let since = may_fence_off.get(&peer.address).copied();
