@@ -1,8 +1,8 @@
 //! Which peers and networks are suspects, so that the kernel is to be asked for all their connections,
 //! and what it has said.
 
-use super::Engine;
-use crate::observe::census::{Census, Ends, Suspect};
+use super::{Counted, Engine};
+use crate::observe::census::{Census, Suspect};
 use crate::observe::peer_address::{Network, PeerAddress};
 use crate::rules::hoard::{PEERS_IN_COMPANY, are_company, counted_part, is_hoarding};
 use crate::rules::stall::{StallClass, Usage};
@@ -11,10 +11,6 @@ use crate::time::{MonotonicTime, SECOND_NS};
 use crate::verdict::{Neighbours, Stake};
 use detector_api::snapshot::{Direction, FlagKind};
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
-
-/// A connection that has taken nothing for so long is not well, though it filled its first window
-/// between two looks.
-const HELD_UP_NS: u64 = SECOND_NS;
 
 /// A look costs by all sockets that there are, not by who is looked for: who would be due so soon is looked at
 /// with whoever is.
@@ -33,17 +29,6 @@ pub struct CensusWanted {
     pub is_on_our_way: bool,
     /// Whether the guard may limit or block it next, so that all that this would cut is to be counted.
     pub may_be_fenced_off: bool,
-}
-
-/// What two looks of the kernel's show of one suspect.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Counted {
-    /// The numbers.
-    pub census: Census,
-    /// Which connections are well, and whether they were before; of very many some, drawn by lot.
-    pub well: HashMap<Ends, bool>,
-    /// Each of these stands for two to the power of this in the numbers: for one, unless they were very many.
-    pub halvings: u32,
 }
 
 /// What the peers of one network hold together.
@@ -258,7 +243,8 @@ impl Engine {
     }
 
     /// Takes what the kernel has said of all connections of a suspect; `None` if it could not be
-    /// asked. Connections that are known to be held up are not well, whatever a look shows.
+    /// asked. Connections that are known to be held up are not well, whatever a look shows, and those that are known to
+    /// read on are.
     ///
     /// `false` if two more looks are to show the same first.
     pub fn set_census(&mut self, suspect: Suspect, counted: Option<&Counted>) -> bool {
@@ -274,15 +260,15 @@ impl Engine {
     /// which two more looks are to show the same first.
     pub fn set_census_of_networks(&mut self, told: &[(Network, Option<&Counted>)]) -> Vec<Network> {
         let now = self.clock.now;
-        let mut flagged_of: HashMap<Network, Vec<u32>> = HashMap::new();
-        for slot in &self.suspects.flagged {
-            if let Some(network) = Network::above(self.peers.get(*slot).address) {
-                flagged_of.entry(network).or_default().push(*slot);
-            }
+        let mut tracked_in: HashMap<Network, Vec<u32>> = HashMap::new();
+        tracked_in.extend(told.iter().map(|(network, _)| (*network, Vec::new())));
+        // Whoever reads on is not flagged meanwhile.
+        for (slot, peer) in self.peers.iter() {
+            let known = Network::above(peer.address).and_then(|above| tracked_in.get_mut(&above));
+            known.into_iter().for_each(|slots| slots.push(slot));
         }
-        let flagged = |network: &Network| flagged_of.get(network).map_or(&[][..], Vec::as_slice);
         let told = told.iter().map(|(network, counted)| {
-            let census = counted.map(|counted| self.without_held_up(flagged(network), counted));
+            let census = counted.map(|counted| self.set_right(&tracked_in[network], counted));
             (*network, census)
         });
         let told: Vec<_> = told.collect();
@@ -305,8 +291,11 @@ impl Engine {
                 known.remove(&network);
             }
         }
-        let renewed = taken.iter().flat_map(flagged);
-        renewed.for_each(|slot| self.renew_verdict(*slot));
+        for slot in taken.iter().flat_map(|network| &tracked_in[network]) {
+            if self.suspects.flagged.contains(slot) {
+                self.renew_verdict(*slot);
+            }
+        }
         unconfirmed
     }
 
@@ -325,43 +314,13 @@ impl Engine {
             return true;
         };
         let now = self.clock.now;
-        let census = counted.map(|counted| self.without_held_up(&[slot], counted));
+        let census = counted.map(|counted| self.set_right(&[slot], counted));
         let peer = self.peers.get_mut(slot);
         let is_taken = peer.verdicts.sharing.observe(census, now);
         if is_taken && (peer.flags.is_any() || peer.verdicts.is_accused()) {
             self.renew_verdict(slot);
         }
         is_taken
-    }
-
-    fn without_held_up(&self, slots: &[u32], counted: &Counted) -> Census {
-        let now = self.clock.now;
-        let peers = slots.iter().map(|slot| self.peers.get(*slot));
-        let connections = peers.flat_map(|peer| self.connections.of_peer(peer.connections));
-        let held_up = connections.filter(|each| {
-            let since = each.progress.held_up_since;
-            let is_old = since.is_some_and(|since| now.since_ns(since) >= HELD_UP_NS);
-            is_old || each.stall.cause().is_some()
-        });
-        let mut census = counted.census;
-        for each in held_up {
-            let id = each.last.id.unpack();
-            let ends = Ends {
-                netns: id.netns,
-                local: id.local,
-                remote: id.remote,
-            };
-            if let Some(was_well) = counted.well.get(&ends) {
-                let many = 1_u64.checked_shl(counted.halvings).unwrap_or(u64::MAX);
-                census.well = census.well.saturating_sub(many);
-                let cut = census.would_be_cut;
-                census.would_be_cut = cut.map(|cut| cut.saturating_sub(many));
-                let before = &mut census.well_before;
-                let many_before = if *was_well { many } else { 0 };
-                *before = before.map(|well| well.saturating_sub(many_before));
-            }
-        }
-        census
     }
 }
 

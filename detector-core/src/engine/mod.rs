@@ -6,6 +6,7 @@
 
 mod census;
 mod clock;
+mod counted;
 mod export;
 mod flags;
 mod guard;
@@ -20,7 +21,8 @@ mod within_host;
 mod zero_window;
 
 pub use crate::tables::owner::{Owner, Owners};
-pub use census::{CensusWanted, Counted};
+pub use census::CensusWanted;
+pub use counted::Counted;
 pub use owners::{OwnerWanted, WaitingTasks};
 pub use view::ConnectionKey;
 

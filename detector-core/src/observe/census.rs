@@ -33,6 +33,9 @@ pub struct Census {
     pub well: u64,
     /// Those of them that were so at an earlier pair of looks, too; `None` if there was none.
     pub well_before: Option<u64>,
+    /// Others that read on lately after they had been held up, as the engine knows of those that it tracks: looks need
+    /// not show it.
+    pub read_on: u64,
     /// Connections that were not there at the first look.
     pub came: u64,
     /// Connections that were not there any more at the second.
@@ -58,6 +61,13 @@ pub struct Census {
 }
 
 impl Census {
+    /// Connections that behave for sure: well at two pairs of looks, or known to read on.
+    #[must_use]
+    pub fn well_twice(&self) -> u64 {
+        let seen = self.well_before.unwrap_or(0);
+        seen.saturating_add(self.read_on)
+    }
+
     /// Connections that were well over the past hours, whether they have ended or not: what was seen well
     /// may have ended since.
     #[must_use]

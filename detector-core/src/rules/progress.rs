@@ -14,12 +14,17 @@ use detector_api::snapshot::StallCause;
 /// Readers that take next to nothing each few seconds show it within this time after a stall.
 const NEVER_READ_MARGIN_NS: u64 = SECOND_NS;
 
+/// Data that was held up for so long waited for the peer to read.
+const WAITED_NS: u64 = SECOND_NS;
+
 /// The progress of one connection.
 #[derive(Debug)]
 pub(crate) struct Progress {
     /// When the peer was last seen to take data, or nothing was queued.
     at: MonotonicTime,
     pub(crate) held_up_since: Option<MonotonicTime>,
+    /// What was acknowledged when data that had waited was first held up no more, in the span whose pace is measured.
+    released_with: Option<u64>,
     unproven: Option<Unproven>,
 }
 
@@ -38,6 +43,7 @@ impl Progress {
         Self {
             at: first.harmful_since.unwrap_or(first.at),
             held_up_since: None,
+            released_with: None,
             unproven: None,
         }
     }
@@ -47,7 +53,7 @@ impl Progress {
     pub(crate) fn observe(&mut self, before: &State, last: &State, is_kernels_word: bool) {
         if self.has_moved(before, last, is_kernels_word) || last.queued_bytes() == 0 {
             self.at = last.at;
-            self.held_up_since = None;
+            self.release(last.at, before.bytes_acked);
         }
     }
 
@@ -92,8 +98,27 @@ impl Progress {
             (StallCause::ZeroWindow | StallCause::Unanswered, Some(since)) => since.max(self.at),
             _ => last.at,
         });
-        self.held_up_since = began.map(|began| self.held_up_since.unwrap_or(began));
+        match began {
+            Some(began) => self.held_up_since = Some(self.held_up_since.unwrap_or(began)),
+            None => self.release(last.at, last.bytes_acked),
+        }
         cause
+    }
+
+    /// Nothing is held up any more, with so much acknowledged.
+    #[inline]
+    fn release(&mut self, at: MonotonicTime, bytes_acked: u64) {
+        let since = self.held_up_since.take();
+        let has_waited = since.is_some_and(|since| at.since_ns(since) >= WAITED_NS);
+        if has_waited && self.released_with.is_none() {
+            self.released_with = Some(bytes_acked);
+        }
+    }
+
+    /// What was acknowledged when data that had waited was first held up no more, if any was since this was asked last.
+    #[inline]
+    pub(crate) const fn take_released_with(&mut self) -> Option<u64> {
+        self.released_with.take()
     }
 
     /// Nothing is held up any more; `began` is when that was known of at first.

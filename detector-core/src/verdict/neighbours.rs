@@ -83,8 +83,7 @@ impl Neighbours {
 /// Whether at least as many connections of a network behave, now or over the past hours, as are held.
 pub(super) fn behave(census: &Census, holding: u64) -> bool {
     // What is well now was seen well, too.
-    let well = census.well_before.unwrap_or(0);
-    let well = well.saturating_add(census.ended_well);
+    let well = census.well_twice().saturating_add(census.ended_well);
     well.max(census.seen_well) >= PAST.max(holding)
 }
 

@@ -102,7 +102,7 @@ impl Sharing {
             let others = well.saturating_add(ended_lately);
             others >= OTHERS.max(census.connections / OTHERS_PART)
         };
-        let has_others = suffice(census.well_before.unwrap_or(0));
+        let has_others = suffice(census.well_twice());
         self.awaits_second_pair =
             !has_others && census.well_before.is_none() && suffice(census.well);
         if self.awaits_second_pair {

@@ -216,7 +216,7 @@ fn relief(evidence: &PeerEvidence, quiet_ns: Option<u64>) -> Vec<Evidence> {
     if let Some(census) = evidence.neighbours.filter(|_| evidence.neighbours_behave()) {
         found.push(Evidence::NetworkBehaves {
             network_connections_all: census.connections,
-            network_connections_well: census.well_before.unwrap_or(0),
+            network_connections_well: census.well_twice(),
             network_ended_well_connections: census.past(),
         });
     }

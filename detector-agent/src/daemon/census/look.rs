@@ -353,6 +353,7 @@ impl Compared {
                 connections: self.connections.max(all_well),
                 well: all_well,
                 well_before: before.map(|_| times(well_before, halvings)),
+                read_on: 0,
                 came: self.came,
                 went: self.went,
                 ended_well_meanwhile: ended_well.saturating_sub(ended_well_at_first),

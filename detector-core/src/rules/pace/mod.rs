@@ -39,6 +39,8 @@ pub(crate) struct Pace {
     pub(crate) is_below_floor: bool,
     /// Something was read below the floor.
     pub(crate) is_read: bool,
+    /// When a span at the floor at least was last over in which data had waited for the peer, and was taken then.
+    pub(crate) read_on_at: Option<MonotonicTime>,
 }
 
 /// What a whole span has shown.
@@ -87,7 +89,7 @@ impl Pace {
     pub(crate) fn judge(
         &mut self,
         last: &State,
-        progress: &Progress,
+        progress: &mut Progress,
         now: MonotonicTime,
         settings: &DetectSettings,
     ) -> Option<PaceChange> {
@@ -110,6 +112,12 @@ impl Pace {
         span.follow(seen_until, limit);
         let span = *span;
         let mut measured = span.measure(now, bytes_acked, progress.proven_at(), settings)?;
+        // What came before data waited may be a first burst.
+        let released_with = progress.take_released_with();
+        let took = |acked| span.after(acked).is_won(bytes_acked, settings);
+        if released_with.is_some_and(took) {
+            self.read_on_at = Some(now);
+        }
         if measured.kind == PaceKind::Dribbling && is_bound_by_round_trip(last, &measured) {
             measured.kind = PaceKind::Free;
         }

@@ -64,6 +64,11 @@ impl Span {
         drained * u128::from(SECOND_NS) >= floor * u128::from(over_ns(settings))
     }
 
+    /// The same, with what was acknowledged by then not counted.
+    pub(crate) const fn after(self, acked_then: u64) -> Self {
+        Self { acked_then, ..self }
+    }
+
     /// The pace over this span and what came before it, `before` for as long as a whole span; the
     /// first has nothing before it.
     pub(crate) fn mean(

@@ -18,6 +18,7 @@ const fn census(connections: u64, well: u64, well_before: Option<u64>) -> Census
         ended_well: 0,
         ended_early: 0,
         would_be_cut: None,
+        read_on: 0,
         was_asked_everywhere: false,
         seen_well: 0,
         is_elsewhere: false,
