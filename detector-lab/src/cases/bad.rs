@@ -194,6 +194,8 @@ pub(super) static SHARED: &[Case] = &[
         SPARED, Like("office-read"), shared::office).on(Link).selftest_as("shared-address"),
     bad("office-late", "the same whose downloads begin once the players are paused",
         SPARED, Like("office-read"), shared::office_late).on(Link),
+    bad("office-paced", "the NAT of an office: 30 paused players, and 3 who download 1.7 MB at once each 8.5 s",
+        SPARED, Like("office-read"), shared::office_paced).on(Link),
     bad("provider", "24 addresses of one network with one paused reader each, and 24 others whose readers have read all",
         SPARED_TOGETHER, Like("provider-read"), shared::provider),
     bad("carrier", "3 paused phones each of 8 networks of a carrier, alike, and 12 others of each that have read all: behind one address, of IPv6 each with its own",

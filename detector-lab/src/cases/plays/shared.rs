@@ -221,6 +221,26 @@ pub(crate) fn office_late(stage: &Stage) -> Result<()> {
     Ok(())
 }
 
+/// The same whose downloads are limited to 200 kB/s, as curl does it: much at once, and nothing for seconds.
+pub(crate) fn office_paced(stage: &Stage) -> Result<()> {
+    const PACE: Duration = Duration::from_millis(8_500);
+    let server = stage.tiny_server()?;
+    let mut readers = Vec::new();
+    for _ in 0..DOWNLOADS {
+        readers.push(ask_for_download(stage, &server)?);
+    }
+    let _paused = players(stage, &server)?;
+    note_hoard(stage);
+    loop {
+        for reader in &mut readers {
+            reader.read(1_700_000)?;
+        }
+        if !stage.pause(PACE) {
+            return Ok(());
+        }
+    }
+}
+
 /// The same whose players play.
 pub(crate) fn office_read(stage: &Stage) -> Result<()> {
     let server = stage.tiny_server()?;
@@ -243,14 +263,21 @@ pub(crate) fn probed(stage: &Stage) -> Result<()> {
     Ok(())
 }
 
+const DOWNLOADS: usize = 3;
+
 fn downloads(stage: &Stage, server: &TinyServer) -> Result<Vec<SlowReader>> {
     let mut readers = Vec::new();
-    for _ in 0..3 {
-        let mut client = stage.kernel(0, server.address(), None)?;
-        client.request("/bytes/2000000000")?;
+    for _ in 0..DOWNLOADS {
+        let client = ask_for_download(stage, server)?;
         readers.push(client.read_slowly(65_536, Duration::from_millis(50)));
     }
     Ok(readers)
+}
+
+fn ask_for_download(stage: &Stage, server: &TinyServer) -> Result<KernelPeer> {
+    let mut client = stage.kernel(0, server.address(), None)?;
+    client.request(acts::ENDLESS_ANSWER)?;
+    Ok(client)
 }
 
 /// Clients that have asked for a long answer and do not read yet.
