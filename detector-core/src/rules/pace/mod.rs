@@ -41,6 +41,8 @@ pub(crate) struct Pace {
     pub(crate) is_read: bool,
     /// When a span at the floor at least was last over in which data had waited for the peer, and was taken then.
     pub(crate) read_on_at: Option<MonotonicTime>,
+    /// The smallest round trip that was seen; 0 before any was.
+    least_srtt_us: u32,
 }
 
 /// What a whole span has shown.
@@ -63,6 +65,10 @@ impl Pace {
     pub(crate) fn observe(&mut self, last: &State) {
         if let Some(span) = &mut self.span {
             span.follow(last.at, limit(last));
+        }
+        let is_least = self.least_srtt_us == 0 || last.srtt_us < self.least_srtt_us;
+        if is_least && last.srtt_us > 0 {
+            self.least_srtt_us = last.srtt_us;
         }
     }
 
@@ -118,7 +124,7 @@ impl Pace {
         if released_with.is_some_and(took) {
             self.read_on_at = Some(now);
         }
-        if measured.kind == PaceKind::Dribbling && is_bound_by_round_trip(last, &measured) {
+        if measured.kind == PaceKind::Dribbling && self.is_bound_by_round_trip(last, &measured) {
             measured.kind = PaceKind::Free;
         }
         // What is held up is measured on until it is not.
@@ -188,13 +194,14 @@ impl Pace {
             f64::from(last.queued_bytes()) / self.bytes_per_second as f64
         }
     }
-}
-
-/// Whether the peer takes at least half of what its window and the round trip let through: a small
-/// machine far away, which reads at once and yet drains no more. A longer trip is no network's.
-fn is_bound_by_round_trip(last: &State, measured: &Measured) -> bool {
-    let a_second = u64::from(last.max_window_bytes) * 1_000_000;
-    let possible = a_second.checked_div(last.srtt_us.into());
-    last.srtt_us <= LONGEST_ROUND_TRIP_US
-        && possible.is_some_and(|possible| measured.bytes_per_second.saturating_mul(2) >= possible)
+    /// Whether the peer takes at least half of what its window and the round trip let through: a small
+    /// machine far away, which reads at once and yet drains no more. A longer trip is no network's. The smallest
+    /// counts, for who is far away is so from the handshake on: a wait before each acknowledgement is in those after.
+    fn is_bound_by_round_trip(&self, last: &State, measured: &Measured) -> bool {
+        let a_second = u64::from(last.max_window_bytes) * 1_000_000;
+        let possible = a_second.checked_div(self.least_srtt_us.into());
+        let is_bound = |possible| measured.bytes_per_second.saturating_mul(2) >= possible;
+        self.least_srtt_us <= LONGEST_ROUND_TRIP_US
+            && possible.is_some_and(|possible| possible > 0 && is_bound(possible))
+    }
 }
