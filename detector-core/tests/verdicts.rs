@@ -4,9 +4,7 @@
 
 mod support;
 
-use detector_api::snapshot::{
-    Advice, BenignCause, FlagKind, Outcome, PeerDetail, Severity, Verdict,
-};
+use detector_api::snapshot::{Advice, BenignCause, Outcome, PeerDetail, Severity, Verdict};
 use detector_core::engine::Engine;
 use detector_core::observe::observation::{Direction, Observation, Reason, Totals};
 use detector_core::settings::{DetectSettings, TableSettings};
@@ -269,61 +267,6 @@ fn a_crowd_is_asked_for_before_it_stalls_unless_we_opened_it() {
         let wanted = census_wanted(&engine).len();
         assert_eq!(wanted, usize::from(is_asked_for), "{direction:?}");
     }
-}
-
-/// A connection of ours to a server that has stopped reading.
-fn to_server(remote: &str, local_port: u16, at_ms: u64) -> Observation {
-    let mut held = zero_window(remote, ms(1_000), ms(at_ms));
-    held.connection.local.set_port(local_port);
-    held.connection.socket += u64::from(local_port);
-    held.direction = Direction::Outbound;
-    held
-}
-
-#[test]
-fn a_backend_that_hangs_is_no_attacker() {
-    let mut engine = engine();
-    engine.advance(ms(1_000), WALL);
-    for at_ms in [1_000, 61_000] {
-        for local_port in 40_001..=40_025 {
-            engine.observe(&to_server("10.0.0.5:8080", local_port, at_ms));
-        }
-        engine.advance(ms(at_ms), WALL);
-    }
-    let peer = engine.peer("10.0.0.5").unwrap().peer;
-    assert_eq!(peer.stalled_connections, 25);
-    assert_eq!(peer.verdict, Some(Verdict::Tarpit));
-    assert_eq!(engine.metrics().flags[FlagKind::StallHoard as usize], 0);
-}
-
-#[test]
-fn a_server_that_read_on_before_is_no_tarpit() {
-    let mut engine = engine();
-    engine.advance(ms(1_000), WALL);
-    engine.observe(&to_server("10.0.0.5:443", 40_001, 1_000));
-    engine.advance(ms(11_000), WALL);
-    let read = |at_ms| Observation {
-        snd_una: 60_000,
-        snd_nxt: 60_000,
-        bytes_acked: 59_999,
-        write_seq: 200_000,
-        ..to_server("10.0.0.5:443", 40_001, at_ms)
-    };
-    engine.observe(&Observation {
-        zero_window_since: None,
-        harmful_since: None,
-        window_bytes: 131_072,
-        ..read(11_000)
-    });
-    engine.observe(&Observation {
-        zero_window_since: Some(ms(12_000)),
-        harmful_since: Some(ms(12_000)),
-        ..read(12_000)
-    });
-    engine.advance(ms(60_000), WALL);
-    let peer = engine.peer("10.0.0.5").unwrap().peer;
-    assert_eq!(peer.stalled_connections, 1);
-    assert_eq!(peer.verdict, Some(Verdict::SlowClient));
 }
 
 /// Many connections read 8,000 bytes each ten seconds, above the floor, with 4 MB queued for each.

@@ -49,7 +49,7 @@ impl Engine {
         let now = self.clock.now;
         let connection = self.connections.get_mut(slot);
         let peer_slot = connection.peer;
-        let is_silent = connection.stall.class() == Some(StallClass::Unresponsive);
+        let is_silent = connection.stall.class().is_some_and(StallClass::is_silent);
         let peer = self.peers.get_mut(peer_slot);
         if !connection.flags.standing.contains(kind) {
             connection.flags.standing.insert(kind);

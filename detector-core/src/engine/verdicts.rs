@@ -4,7 +4,7 @@ use super::flags::OF_STATE;
 use super::{Engine, VerdictChange, VerdictChanges};
 use crate::ledger::seconds;
 use crate::observe::peer_address::{Network, PeerAddress};
-use crate::rules::hoard::{Group, Spared, are_company};
+use crate::rules::hoard::{Group, Spared, are_company, is_hoarding};
 use crate::rules::stall::StallClass;
 use crate::tables::peers::Peer;
 use crate::time::SECOND_NS;
@@ -134,10 +134,15 @@ impl Engine {
             renewed_connections: connections(StallClass::Renewed),
             renewed_pinned_bytes: stalls.of(StallClass::Renewed).pinned_bytes,
             abandoned_connections: peer.stalls.abandoned.count(),
-            silent_connections: connections(StallClass::Unresponsive),
+            silent_connections: stalls.sum(StallClass::is_silent).stalled_connections,
             read_slowly_connections: connections(StallClass::SlowRead),
             outgoing_connections: stalls.sum(StallClass::is_outbound).stalled_connections,
             outgoing_holding_connections: connections(StallClass::OutboundBlocked),
+            keeps_ours_waiting: is_hoarding(
+                stalls.of(StallClass::OutboundNoProgress),
+                false,
+                &self.settings.detect,
+            ),
             is_hoarding: peer.hoard.is_alone,
             is_blocked_hoard: peer.hoard.is_blocked_hoard,
             network: network.and_then(accusing),

@@ -2,7 +2,7 @@
 //! because it read on, and of those that ended with their connections.
 
 use super::QUIET_NS;
-use super::stall::{StallChange, StallClass, Stalled};
+use super::stall::{StallChange, Stalled};
 use crate::settings::DetectSettings;
 use crate::time::MonotonicTime;
 
@@ -33,8 +33,8 @@ impl StallHistory {
     /// A stall has ended and its connection lives on.
     pub(crate) fn note_relief(&mut self, ended: Stalled, now: MonotonicTime) {
         self.relieved_at = Some(now);
-        let was_silent = ended.class == StallClass::Unresponsive;
-        self.silences_ended = self.silences_ended.saturating_add(u64::from(was_silent));
+        let was_silent = u64::from(ended.class.is_silent());
+        self.silences_ended = self.silences_ended.saturating_add(was_silent);
     }
 
     /// A connection has ended that was stalled as this, whoever ended it.

@@ -17,6 +17,9 @@ pub(super) fn advise(evidence: &PeerEvidence, verdict: Option<Verdict>) -> Vec<A
     let bound_waiting = || Advice::BoundWaiting {
         longest_stall_seconds: evidence.longest_stall_seconds,
     };
+    let bound_own_client = || Advice::BoundOwnClient {
+        outgoing_connections: evidence.outgoing_connections,
+    };
     // Whoever limits or blocks a shared address, or one of which that is not known, hits others.
     let may_be_shared = evidence.is_shared() || !evidence.is_counted();
     let reset_stalled = || Advice::ResetStalled {
@@ -51,13 +54,12 @@ pub(super) fn advise(evidence: &PeerEvidence, verdict: Option<Verdict>) -> Vec<A
             }
             given
         }
-        Some(Verdict::Tarpit) => vec![Advice::BoundOwnClient {
-            outgoing_connections: evidence.outgoing_connections,
-        }],
+        Some(Verdict::Tarpit) => vec![bound_own_client()],
         Some(Verdict::Vanished) => vec![bound_waiting()],
         Some(Verdict::SlowClient) if evidence.is_hoarding => {
             vec![limit_connections(), bound_waiting()]
         }
+        Some(Verdict::SlowClient) if evidence.keeps_ours_waiting => vec![bound_own_client()],
         Some(Verdict::SlowClient) => Vec::new(),
     };
     if evidence.orphan_connections > 0 && !given.is_empty() {

@@ -102,6 +102,8 @@ pub(crate) struct PeerEvidence {
     pub(crate) outgoing_connections: u64,
     /// Holding connections that we opened.
     pub(crate) outgoing_holding_connections: u64,
+    /// Whether others that we opened, of which it acknowledges nothing, would be a hoard of the peer's.
+    pub(crate) keeps_ours_waiting: bool,
     /// Whether the peer alone reaches the hoard thresholds.
     pub(crate) is_hoarding: bool,
     /// Whether its holding connections do.

@@ -41,6 +41,10 @@ pub(crate) enum StallClass {
     Outbound,
     /// Below the drain floor, and opened by us.
     OutboundBlocked,
+    /// Opened by us, and nothing at all comes from the peer.
+    OutboundUnresponsive,
+    /// Opened by us; the peer acknowledges nothing of what is sent into its window.
+    OutboundNoProgress,
     /// Towards a program on this host, for instance a proxy that waits for a client of its own: that
     /// one is counted.
     WithinHost,
@@ -48,7 +52,7 @@ pub(crate) enum StallClass {
 
 impl StallClass {
     /// All of them, each at the place of its number.
-    pub(crate) const ALL: [Self; 11] = [
+    pub(crate) const ALL: [Self; 13] = [
         Self::Paused,
         Self::NeverRead,
         Self::Unresponsive,
@@ -59,6 +63,8 @@ impl StallClass {
         Self::LongDrain,
         Self::Outbound,
         Self::OutboundBlocked,
+        Self::OutboundUnresponsive,
+        Self::OutboundNoProgress,
         Self::WithinHost,
     ];
     /// How many there are.
@@ -74,14 +80,16 @@ impl StallClass {
         direction: Direction,
         before: Before,
     ) -> Self {
+        let is_outbound = direction == Direction::Outbound;
         if cause == StallCause::Unanswered {
-            return if is_silent(last) {
-                Self::Unresponsive
-            } else {
-                Self::NoProgress
+            return match (is_outbound, is_silent(last)) {
+                (false, true) => Self::Unresponsive,
+                (false, false) => Self::NoProgress,
+                (true, true) => Self::OutboundUnresponsive,
+                (true, false) => Self::OutboundNoProgress,
             };
         }
-        match (direction == Direction::Outbound, pace.is_below_floor) {
+        match (is_outbound, pace.is_below_floor) {
             (true, false) => Self::Outbound,
             (true, true) => Self::OutboundBlocked,
             (false, false) if pace.drains_for_long(last) => Self::LongDrain,
@@ -107,7 +115,9 @@ impl StallClass {
             | Self::Blocked
             | Self::SlowRead
             | Self::Renewed
-            | Self::OutboundBlocked => true,
+            | Self::OutboundBlocked
+            | Self::OutboundUnresponsive
+            | Self::OutboundNoProgress => true,
         }
     }
 
@@ -124,9 +134,20 @@ impl StallClass {
         )
     }
 
+    /// Whether nothing at all comes from the peer, whoever opened it.
+    pub(crate) const fn is_silent(self) -> bool {
+        matches!(self, Self::Unresponsive | Self::OutboundUnresponsive)
+    }
+
     /// Whether we opened it.
     pub(crate) const fn is_outbound(self) -> bool {
-        matches!(self, Self::Outbound | Self::OutboundBlocked)
+        matches!(
+            self,
+            Self::Outbound
+                | Self::OutboundBlocked
+                | Self::OutboundUnresponsive
+                | Self::OutboundNoProgress
+        )
     }
 }
 
