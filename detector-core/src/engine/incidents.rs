@@ -336,10 +336,13 @@ impl Engine {
                 continue;
             };
             let peer = self.peers.get(slot);
-            if peer.stalls.relieved_at.is_some_and(|then| then >= at) {
+            let stalls = &peer.stalls;
+            if stalls.read_on_at.max(stalls.resumed_at) >= Some(at) {
                 return IncidentEnd::ReadOn;
             }
-            if peer.account.usage().stalled_connections > 0 {
+            // One byte ends a stall, and may be all that is taken.
+            let is_held_up_less = stalls.relieved_at >= Some(at);
+            if is_held_up_less || peer.account.usage().stalled_connections > 0 {
                 end = IncidentEnd::BelowWarning;
             }
         }

@@ -77,8 +77,10 @@ impl Engine {
     pub(super) fn note_relief(&mut self, slot: u32) {
         let connection = self.connections.get(slot);
         if let Some(ended) = connection.stall.counted {
+            let has_taken_all = connection.last.queued_bytes() == 0;
             let peer = self.peers.get_mut(connection.peer);
-            peer.stalls.note_relief(ended, self.clock.now);
+            peer.stalls
+                .note_relief(ended, has_taken_all, self.clock.now);
         }
     }
 
@@ -89,7 +91,7 @@ impl Engine {
         if let Some(read_on) = connection.stall.recover(now) {
             let peer_slot = connection.peer;
             let peer = self.peers.get_mut(peer_slot);
-            peer.stalls.recoveries.note(now, read_on.before);
+            peer.stalls.note_recovery(read_on.before, now);
             let deadline = peer.deadline();
             self.peers.set_deadline(peer_slot, deadline);
         }

@@ -212,6 +212,7 @@ fn aftermath(peer: &Peer) -> Aftermath {
         has_shrunk: !peer.shrinks.is_empty(),
         quiet_since: peer.flags.quiet_since,
         relieved_at: peer.stalls.relieved_at,
+        read_on_at: peer.stalls.read_on_at,
         is_excused: false,
     }
 }

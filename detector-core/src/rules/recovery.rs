@@ -18,8 +18,12 @@ pub(crate) struct StallHistory {
     pub(crate) abandoned: LateCount,
     /// Silences that ended with an answer.
     pub(crate) silences_ended: u64,
-    /// When a stall last ended while its connection lived on.
+    /// When a stall last ended while its connection lived on: one byte is enough.
     pub(crate) relieved_at: Option<MonotonicTime>,
+    /// When one last ended because the peer read on: at the drain floor, or everything.
+    pub(crate) read_on_at: Option<MonotonicTime>,
+    /// When a silence last ended with an answer, or a stall with everything taken, before that is proven.
+    pub(crate) resumed_at: Option<MonotonicTime>,
     /// The longest stall of one connection that has ended or changed.
     pub(crate) longest_ns: u64,
 }
@@ -30,11 +34,20 @@ impl StallHistory {
         self.longest_ns = self.longest_ns.max(change.lasted_ns);
     }
 
-    /// A stall has ended and its connection lives on.
-    pub(crate) fn note_relief(&mut self, ended: Stalled, now: MonotonicTime) {
+    /// A stall has ended and its connection lives on, whether or not the peer `has_taken_all`.
+    pub(crate) fn note_relief(&mut self, ended: Stalled, has_taken_all: bool, now: MonotonicTime) {
         self.relieved_at = Some(now);
-        let was_silent = u64::from(ended.class.is_silent());
-        self.silences_ended = self.silences_ended.saturating_add(was_silent);
+        let was_silent = ended.class.is_silent();
+        if was_silent || has_taken_all {
+            self.resumed_at = Some(now);
+        }
+        self.silences_ended = self.silences_ended.saturating_add(u64::from(was_silent));
+    }
+
+    /// The peer has read on after a stall of a connection of which one had ended so `before`, if any had.
+    pub(crate) fn note_recovery(&mut self, before: Option<MonotonicTime>, now: MonotonicTime) {
+        self.read_on_at = Some(now);
+        self.recoveries.note(now, before);
     }
 
     /// A connection has ended that was stalled as this, whoever ended it.

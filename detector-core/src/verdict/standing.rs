@@ -29,6 +29,8 @@ pub(crate) struct Aftermath {
     pub(crate) quiet_since: MonotonicTime,
     /// When a stall last ended while its connection lived on.
     pub(crate) relieved_at: Option<MonotonicTime>,
+    /// When one last ended because the peer read on: at the drain floor, or everything.
+    pub(crate) read_on_at: Option<MonotonicTime>,
     /// Whether it is not to be accused at all: it is trusted, shares its address with others who
     /// behave, or drains.
     pub(crate) is_excused: bool,
@@ -123,7 +125,7 @@ impl Verdicts {
             return found;
         };
         let is_milder = !is_accusation(found.0);
-        let has_read_on = aftermath.relieved_at >= Some(since);
+        let has_read_on = aftermath.read_on_at >= Some(since);
         if is_accusation(before) && is_milder && !has_read_on && !aftermath.is_excused {
             (before, Confidence::Medium)
         } else {
