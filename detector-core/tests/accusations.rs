@@ -242,7 +242,7 @@ fn what_would_change_an_accusation_is_nothing_that_is_so_already() {
 fn a_drain_would_change_an_accusation_once_no_hoard_is_held() {
     let mut engine = accused(|port, at| zero_window(&remote(port), ms(1_000), at));
     assert!(!changes(&engine).iter().any(is_of_drain));
-    close(&mut engine, 11..=30, ms(32_000));
+    close(&mut engine, 15..=30, ms(32_000));
     engine.advance(ms(33_000), WALL);
     assert_eq!(verdict(&engine), Some(Verdict::ZeroWindowAttack));
     assert!(changes(&engine).iter().any(is_of_drain));

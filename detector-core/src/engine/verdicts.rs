@@ -42,10 +42,8 @@ impl Engine {
             Spared::Nowhere
         };
         let peer = self.peers.get_mut(peer_slot);
-        // What connections of a hoard that is opened anew take at first is no reading on.
-        let drains = evidence.drains() && !peer.stalls.renews(&self.settings.detect);
         let aftermath = Aftermath {
-            is_excused: spared != Spared::Nowhere || drains,
+            is_excused: spared != Spared::Nowhere || evidence.is_let_off_by_drain(),
             ..aftermath(peer)
         };
         let before = peer.verdicts.verdict();
@@ -134,6 +132,7 @@ impl Engine {
             renewed_connections: connections(StallClass::Renewed),
             renewed_pinned_bytes: stalls.of(StallClass::Renewed).pinned_bytes,
             abandoned_connections: peer.stalls.abandoned.count(),
+            renews: peer.stalls.renews(&self.settings.detect),
             silent_connections: stalls.sum(StallClass::is_silent).stalled_connections,
             read_slowly_connections: connections(StallClass::SlowRead),
             outgoing_connections: stalls.sum(StallClass::is_outbound).stalled_connections,

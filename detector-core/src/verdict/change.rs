@@ -24,10 +24,14 @@ pub(super) fn what_would_change(evidence: &PeerEvidence, verdict: Option<Verdict
     let slow = Verdict::SlowClient;
     let changes = match verdict {
         Verdict::SlowReadAttack | Verdict::ZeroWindowAttack => {
-            vec![(drains(), slow), (Condition::ReadsOn {}, slow)]
+            // A hoard that is held is one whatever else of the peer drains.
+            let is_over = !evidence.holds_a_hoard() && !evidence.renews;
+            let by_drain = is_over.then(|| (drains(), slow));
+            let by_reading = (Condition::ReadsOn {}, slow);
+            by_drain.into_iter().chain([by_reading]).collect()
         }
         Verdict::ShrinkingPeer => vec![(holds_a_hoard(), attack)],
-        Verdict::Tarpit => vec![(drains(), slow), (Condition::ReadsOn {}, slow)],
+        Verdict::Tarpit => vec![(Condition::ReadsOn {}, slow)],
         Verdict::PathLoss if evidence.is_trusted => Vec::new(),
         Verdict::PathLoss => {
             let stays_alone = Condition::StaysAlone {

@@ -98,6 +98,8 @@ pub(crate) struct PeerEvidence {
     pub(crate) renewed_pinned_bytes: u64,
     /// Stalled connections that ended unread, lately.
     pub(crate) abandoned_connections: u64,
+    /// Whether those are as many as a hoard, opened anew each time.
+    pub(crate) renews: bool,
     /// Stalled connections that we opened.
     pub(crate) outgoing_connections: u64,
     /// Holding connections that we opened.
@@ -251,6 +253,12 @@ impl PeerEvidence {
 
     pub(crate) fn drains(&self) -> bool {
         self.drain_bytes_per_second >= self.floor_bytes_per_second()
+    }
+
+    /// Whether an accusation that stands after its hoard ends with a drain. What connections of a hoard that is
+    /// opened anew take at first is no reading on.
+    pub(crate) fn is_let_off_by_drain(&self) -> bool {
+        self.drains() && !self.renews
     }
 
     /// Shrinks that took back data in flight.
