@@ -2,6 +2,7 @@
 
 use super::Message;
 use super::cursor::Cursor;
+use super::strangers;
 
 /// Functions that count what the network code was not let write.
 const LIMITERS: [&str; 4] = ["NET", "printk", "__ratelimit", "net_ratelimit"];
@@ -83,5 +84,6 @@ fn allocation(text: &str) -> Option<Message> {
         || rest.starts_with("vmalloc error: size ")
         || (matches!(task, "SLUB" | "SLAB") && rest.starts_with("Unable to allocate memory"));
     let is_task = task.len() <= 64 && !(task.ends_with(']') && task.contains('['));
-    (is_failure && is_task).then(|| Message::AllocationFailure(task.to_owned()))
+    (is_failure && is_task && strangers::begin(task).is_none())
+        .then(|| Message::AllocationFailure(task.to_owned()))
 }

@@ -5,6 +5,7 @@ mod cursor;
 mod host;
 mod link;
 mod oom;
+pub(crate) mod strangers;
 mod tcp;
 
 use std::net::IpAddr;
@@ -126,11 +127,11 @@ pub fn parse(text: &str) -> Parsed<'_> {
     let found = oom::line(text)
         .map(Message::Oom)
         .or_else(|| host::message(text))
-        .or_else(|| link::change(text));
+        .or_else(|| link::change(text).filter(|_| strangers::begin(text).is_none()));
     match found {
         Some(message) => Parsed::Message(message, ""),
         None if oom::is_cut(text) => Parsed::Cut(None),
-        None if begun::is_begun(text) => Parsed::Begun,
+        None if begun::is_begun(text) && strangers::begin(text).is_none() => Parsed::Begun,
         None => Parsed::Nothing,
     }
 }

@@ -3,6 +3,7 @@
 mod groups;
 
 use super::cursor::{Cursor, number_after};
+use super::strangers;
 use groups::{record, victims_and_limited};
 
 /// One line of it.
@@ -104,6 +105,7 @@ pub(super) fn line(text: &str) -> Option<OomLine> {
     }
     if let Some((by, _)) = text.split_once(" invoked oom-killer:")
         && is_name(by)
+        && strangers::begin(by).is_none()
     {
         return Some(OomLine::Invoked(Some(by.to_owned())));
     }

@@ -4,6 +4,7 @@ mod broken;
 mod elided;
 mod front;
 mod needles;
+mod strangers;
 mod text;
 
 use crate::digest::{Digest, Origin};
@@ -20,6 +21,7 @@ use broken::Broken;
 use front::Before;
 use memchr::{memchr, memchr_iter, memrchr};
 use needles::DOCKER;
+use strangers::Stranger;
 
 /// How Docker's lines end that are whole.
 const DOCKER_WHOLE: &[u8] = b"\\n\",\"stream\":\"";
@@ -59,6 +61,10 @@ pub struct LogReader {
     bare: Option<Origin>,
     /// The last time of a line that came with it alone.
     minute: Stamps,
+    /// The line before has a name that may go on.
+    stranger: Option<Stranger>,
+    /// The log is a web page.
+    is_page: bool,
 }
 
 impl LogReader {
@@ -95,6 +101,8 @@ impl LogReader {
             before: Before::default(),
             bare: None,
             minute: Stamps::default(),
+            stranger: None,
+            is_page: false,
         }
     }
 
@@ -184,6 +192,9 @@ impl LogReader {
             count: 1,
             ..Origin::default()
         };
+        if self.is_strangers(&text, self.lines) {
+            return self.foreign(&text);
+        }
         if let Some(pretty) = &mut self.pretty {
             self.attention = 1;
             match pretty.line(&text) {

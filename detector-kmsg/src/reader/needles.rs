@@ -3,7 +3,7 @@
 use aho_corasick::AhoCorasick;
 
 /// A message that a mail program has broken is found by its first part.
-const NEEDLES: [&str; 59] = [
+const NEEDLES: [&str; 64] = [
     // Where the text itself cannot be searched for, or goes on on the next line.
     DOCKER,
     "{\n",
@@ -16,6 +16,12 @@ const NEEDLES: [&str; 59] = [
     "__CURSOR=s=",
     " stdout P ",
     " stderr P ",
+    // A name in these lines may go on on the next one.
+    "segfault",
+    "traps: ",
+    "bad frame in ",
+    "process '",
+    "overlayfs: ",
     "Treason",
     "TCP: Peer",
     "shrinks window",

@@ -4,10 +4,11 @@ use super::broken::without_soft_end;
 use super::front::Front;
 use super::{LogReader, PASTED_BYTES, elided};
 use crate::digest::Origin;
-use crate::message::{self, Parsed};
+use crate::message::{self, Message, OomLine, Parsed, strangers};
 use crate::wrapping::prefix::Prefix;
 use crate::wrapping::stamp::Stamps;
 use crate::wrapping::{json, markup, prefix};
+use std::borrow::Cow;
 
 impl LogReader {
     /// A text of one or more lines.
@@ -22,19 +23,58 @@ impl LogReader {
         if text.trim().is_empty() {
             self.before.skip(origin.line);
         }
-        for line in markup::plain(text)
-            // As syslog writes the end of a line within a message.
-            .split("#012")
-            .flat_map(|part| part.split(['\n', '\r']))
-            .filter(|line| !line.trim().is_empty())
-        {
-            self.text_line(line, origin);
+        for (at, line) in text.split('\n').enumerate() {
+            if at > 0 && self.is_strangers(line, origin.line) {
+                self.foreign(line);
+            } else if self.is_one(line, &origin.stamps) {
+                self.one_record(line, origin);
+            } else {
+                self.raw_line(line, origin);
+            }
+        }
+    }
+
+    /// A line as it stands in the log, which may be several where it is marked up.
+    fn raw_line(&mut self, line: &str, origin: &Origin) {
+        let name = strangers::begin(line).unwrap_or(line.len());
+        let (own, name) = line.split_at(name);
+        let own = markup::plain(own, true);
+        // As syslog writes the end of a line within a message.
+        let lines = { own.split("#012") }.flat_map(|part| part.split(['\n', '\r']));
+        let mut lines: Vec<_> = lines.map(Cow::Borrowed).collect();
+        if let Some(last) = lines.last_mut().filter(|_| !name.is_empty()) {
+            last.to_mut().push_str(&markup::plain(name, false));
+        }
+        for line in &lines {
+            if !line.trim().is_empty() {
+                self.text_line(line, origin);
+            }
+        }
+    }
+
+    /// A line that is one record of the kernel's: its first line is a message, others can only be numbers.
+    fn one_record(&mut self, line: &str, origin: &Origin) {
+        let line = markup::plain(line, false);
+        let mut lines = line.split("#012");
+        self.text_line(lines.next().unwrap_or_default(), origin);
+        for line in lines {
+            self.numbers(line, origin);
+        }
+    }
+
+    /// A later line of a record.
+    fn numbers(&mut self, line: &str, origin: &Origin) {
+        if let Parsed::Message(Message::Oom(OomLine::Stats(_)), _) = message::parse(line) {
+            self.messages(line, origin);
+        } else {
+            self.foreign(line);
         }
     }
 
     fn text_line(&mut self, line: &str, origin: &Origin) {
         let found = prefix::unwrap(line);
         let number = origin.line;
+        self.meet_stranger(line, &found, number);
         self.say(line, &found, origin);
         self.before.set(line, number);
         if self.bytes_taken >= PASTED_BYTES {
@@ -92,8 +132,11 @@ impl LogReader {
                 None => self.messages(found.rest, &origin),
             };
         }
-        for line in markup::unescaped(found.rest).split('\n') {
-            self.messages(line, &origin);
+        let text = markup::unescaped(found.rest);
+        let mut lines = text.split('\n');
+        self.messages(lines.next().unwrap_or_default(), &origin);
+        for line in lines {
+            self.numbers(line, &origin);
         }
     }
 
@@ -188,7 +231,8 @@ fn next_start(text: &str, parsed: &Parsed<'_>) -> Option<usize> {
     const LONGEST: usize = 4096;
     let is_message = !matches!(parsed, Parsed::Nothing);
     let bytes = text.as_bytes();
-    (1..bytes.len().min(LONGEST)).find(|&at| match bytes[at] {
+    let end = strangers::begin(text).unwrap_or(bytes.len());
+    (after_names(text)..end.min(LONGEST)).find(|&at| match bytes[at] {
         b'[' => {
             // A quotation has a blank before it, the kernel's own none.
             let is_apart = matches!(bytes[at - 1], b' ' | b'"');
@@ -206,4 +250,18 @@ fn next_start(text: &str, parsed: &Parsed<'_>) -> Option<usize> {
 fn is_stamped(text: &str) -> bool {
     let found = prefix::unwrap(text);
     found.is_wrapped && message::begins(found.rest)
+}
+
+/// Where in a text another message may begin: users call control groups of theirs what they like.
+fn after_names(text: &str) -> usize {
+    const NAMES: [(&str, &str); 4] = [
+        ("oom-kill:", ",uid="),
+        ("Memory cgroup stats for ", ": cache:"),
+        ("Tasks in /", " due to memory.oom.group set"),
+        ("Task in /", "\n"),
+    ];
+    let names = NAMES.iter().find(|(kind, _)| text.starts_with(kind));
+    names.map_or(1, |(_, end)| {
+        text.rfind(end).map_or(text.len(), |at| at + end.len())
+    })
 }

@@ -33,8 +33,8 @@ const LINES: [&str; 19] = [
 const LONGEST_TAG: usize = 256;
 
 /// Without escape sequences, with HTML's entities as the characters they stand for, a line end where HTML
-/// has one, plain blanks and dashes, and without what mail programs encode.
-pub(crate) fn plain(line: &str) -> Cow<'_, str> {
+/// has one if there `may_end` lines, plain blanks and dashes, and without what mail programs encode.
+pub(crate) fn plain(line: &str, may_end: bool) -> Cow<'_, str> {
     // Quoted-printable writes the blank before a line's end.
     let mut text = Cow::Borrowed(line.strip_suffix("=20").unwrap_or(line));
     if !text.is_ascii() {
@@ -44,12 +44,12 @@ pub(crate) fn plain(line: &str) -> Cow<'_, str> {
         text = Cow::Owned(without_escapes(&text));
     }
     if text.contains('<') {
-        text = Cow::Owned(without_tags(&text));
+        text = Cow::Owned(without_tags(&text, may_end));
     }
     // What was escaped may have been escaped again, with the tags.
     for _ in 0..2 {
         if text.contains('&') && text.contains(';') {
-            text = Cow::Owned(without_tags(&without_entities(&text)));
+            text = Cow::Owned(without_tags(&without_entities(&text, may_end), may_end));
         }
     }
     // Quoted-printable has no other equals sign than this.
@@ -65,6 +65,24 @@ pub(crate) fn plain(line: &str) -> Cow<'_, str> {
         text = Cow::Owned(text.replace("#011", "\t"));
     }
     text
+}
+
+/// Whether a line begins as no log does, but a web page or a part of one: with a tag, or a priority that is escaped.
+pub(crate) fn begins_page(line: &str) -> bool {
+    const HEADS: [&str; 4] = ["!doctype", "html", "head", "body"];
+    let line = line.trim_start();
+    if let Some((priority, _)) = line
+        .strip_prefix("&lt;")
+        .and_then(|it| it.split_once("&gt;"))
+    {
+        return priority.len() <= 3 && priority.bytes().all(|byte| byte.is_ascii_digit());
+    }
+    let tag = line
+        .strip_prefix('<')
+        .and_then(|rest| rest.split_once(['>', ' ']));
+    tag.is_some_and(|(tag, _)| {
+        stands_for(tag).is_some() || HEADS.iter().any(|head| tag.eq_ignore_ascii_case(head))
+    })
 }
 
 fn plain_character(c: char) -> char {
@@ -115,7 +133,7 @@ fn after_sequence(text: &str) -> Option<&str> {
 }
 
 /// What HTML marks up, and nothing else in angle brackets.
-fn without_tags(text: &str) -> String {
+fn without_tags(text: &str, may_end: bool) -> String {
     let mut plain = String::with_capacity(text.len());
     let mut rest = text;
     while let Some((before, after)) = rest.split_once('<') {
@@ -124,7 +142,9 @@ fn without_tags(text: &str) -> String {
             .split_once('>')
             .filter(|(tag, _)| tag.len() <= LONGEST_TAG);
         let known = tag.and_then(|(tag, after)| Some((stands_for(tag)?, after)));
-        match known {
+        match known
+            .filter(|(stand_in, after)| may_end || *stand_in != "\n" || after.trim().is_empty())
+        {
             Some((stand_in, after)) => {
                 plain.push_str(stand_in);
                 rest = after;
@@ -149,7 +169,7 @@ fn stands_for(tag: &str) -> Option<&'static str> {
     }
 }
 
-fn without_entities(text: &str) -> String {
+fn without_entities(text: &str, may_end: bool) -> String {
     const LONGEST: usize = 10;
     let mut plain = String::with_capacity(text.len());
     let mut rest = text;
@@ -158,7 +178,8 @@ fn without_entities(text: &str) -> String {
         let entity = after
             .split_once(';')
             .filter(|(name, _)| name.len() <= LONGEST);
-        match entity.and_then(|(name, after)| Some((character(name)?, after))) {
+        let known = entity.and_then(|(name, after)| Some((character(name)?, after)));
+        match known.filter(|(character, _)| may_end || !matches!(character, '\n' | '\r')) {
             Some((character, after)) => {
                 plain.push(character);
                 rest = after;
