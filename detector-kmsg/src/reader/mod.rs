@@ -145,6 +145,8 @@ impl LogReader {
             self.lines_of(&line);
         }
         self.end_verbose(self.lines);
+        self.end_pretty();
+        self.end_containers();
         self.end_broken();
         self.digest.finish(self.lines, self.bytes)
     }
@@ -180,6 +182,15 @@ impl LogReader {
         }
     }
 
+    /// The line that is being read.
+    fn here(&self) -> Origin {
+        Origin {
+            line: self.lines,
+            count: 1,
+            ..Origin::default()
+        }
+    }
+
     fn line(&mut self, line: &[u8]) {
         let line = line.strip_suffix(b"\r").unwrap_or(line);
         let line = &line[..line.len().min(LONGEST_LINE)];
@@ -187,11 +198,7 @@ impl LogReader {
             return;
         }
         let text = String::from_utf8_lossy(line);
-        let origin = Origin {
-            line: self.lines,
-            count: 1,
-            ..Origin::default()
-        };
+        let origin = self.here();
         if self.is_strangers(&text, self.lines) {
             return self.foreign(&text);
         }
@@ -199,12 +206,12 @@ impl LogReader {
             self.attention = 1;
             match pretty.line(&text) {
                 Step::Inside => return,
-                Step::Complete(record) => return self.record(record, origin),
-                Step::Closed(record) => {
+                Step::Complete(records) => return self.records(records, &origin),
+                Step::Closed(records) => {
                     self.pretty = None;
-                    return record.map_or((), |record| self.record(record, origin));
+                    return self.records(records, &origin);
                 }
-                Step::Foreign => self.pretty = None,
+                Step::Foreign => self.end_pretty(),
             }
         }
         let begins = Verbose::begin(&text);
@@ -228,10 +235,7 @@ impl LogReader {
             if records.is_empty() {
                 self.foreign(&text);
             }
-            for record in records {
-                self.record(record, origin.clone());
-            }
-            return;
+            return self.records(records, &origin);
         }
         match container::part(&text) {
             Some((record, is_whole)) => self.container(record, is_whole, &origin),
@@ -272,14 +276,25 @@ impl LogReader {
     /// A line of a container, or a part of one.
     fn container(&mut self, record: Record, is_whole: bool, origin: &Origin) {
         match self.containers.join(record, is_whole) {
-            Some(record) => {
-                let origin = Origin {
-                    stamps: record.stamps,
-                    ..origin.clone()
-                };
-                self.text(&record.text, &origin);
-            }
+            Some(record) => self.joined(record, origin),
             None => self.attention = self.attention.max(PARTIAL_LINES),
+        }
+    }
+
+    fn joined(&mut self, record: Record, origin: &Origin) {
+        let origin = Origin {
+            stamps: record.stamps.or(&origin.stamps),
+            host: record.host.or_else(|| origin.host.clone()),
+            ..origin.clone()
+        };
+        self.text(&record.text, &origin);
+    }
+
+    /// The log ends, and with it the lines of containers that have begun.
+    fn end_containers(&mut self) {
+        let origin = self.here();
+        for record in self.containers.end() {
+            self.joined(record, &origin);
         }
     }
 
@@ -318,20 +333,33 @@ impl LogReader {
         true
     }
 
+    fn records(&mut self, records: Vec<Record>, origin: &Origin) {
+        for record in records {
+            self.record(record, origin.clone());
+        }
+    }
+
+    /// The object that was being read ends within itself.
+    fn end_pretty(&mut self) {
+        if let Some(pretty) = self.pretty.take() {
+            self.records(pretty.end(), &self.here());
+        }
+    }
+
     fn record(&mut self, record: Record, mut origin: Origin) {
         if let Some(boot) = record.boot.clone() {
             self.digest.boot(boot);
-        }
-        if record.stream.is_some() {
-            let is_whole = record.text.ends_with('\n');
-            return self.container(record, is_whole, &origin);
         }
         if record.is_foreign {
             self.foreign(&record.text);
             return;
         }
-        origin.stamps = record.stamps;
-        origin.host = record.host;
+        if record.stream.is_some() {
+            let is_whole = record.is_whole || record.text.ends_with('\n');
+            return self.container(record, is_whole, &origin);
+        }
+        origin.stamps = record.stamps.or(&origin.stamps);
+        origin.host = record.host.or(origin.host);
         self.text(&record.text, &origin);
     }
 

@@ -22,6 +22,11 @@ pub(super) fn bracket(content: &str) -> Option<Option<Stamp>> {
         return Some(None);
     }
     let first = content.split_whitespace().next()?;
+    // The processor, as some vendors' kernels write it.
+    let cut = first.split_once('@').filter(|(_, processor)| {
+        (1..=3).contains(&processor.len()) && processor.bytes().all(|byte| byte.is_ascii_digit())
+    });
+    let first = cut.map_or(first, |(time, _)| time);
     if let Some((seconds, fraction)) = first.split_once('.')
         && !seconds.is_empty()
         && seconds.len() < 12

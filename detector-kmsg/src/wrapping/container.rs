@@ -16,6 +16,11 @@ impl Containers {
         self.0.iter().all(Option::is_none)
     }
 
+    /// What still waits for its end, which does not come any more.
+    pub(crate) fn end(&mut self) -> impl Iterator<Item = Record> + use<> {
+        std::mem::take(&mut self.0).into_iter().flatten()
+    }
+
     /// The whole line, once its last part has come.
     pub(crate) fn join(&mut self, record: Record, is_whole: bool) -> Option<Record> {
         let slot = &mut self.0[usize::from(record.stream.as_deref() == Some("stderr"))];

@@ -18,7 +18,9 @@ pub(super) fn date(text: &str) -> Option<(Stamp, &str)> {
     let start = WEEKDAYS.iter().find_map(|day| text.strip_prefix(day));
     let body = start.map_or(text, |rest| rest.trim_start_matches(',').trim_start());
     iso(body)
+        .or_else(|| iso(without_word(body)?))
         .or_else(|| month_first(body, text))
+        .or_else(|| month_of_others(body))
         .or_else(|| year_first(body))
         .or_else(|| day_first(body))
         .or_else(|| slashes(body))
@@ -166,6 +168,37 @@ fn month_first<'a>(body: &'a str, text: &'a str) -> Option<(Stamp, &'a str)> {
     Some((Stamp::Local(written, Some(order)), rest))
 }
 
+/// What follows a weekday in another language: `Do 2026-10-08`, `jeu. 2026-10-08`, `木 2026-10-08`.
+fn without_word(text: &str) -> Option<&str> {
+    Some(word(text)?.trim_start_matches(['.', ',']).trim_start())
+}
+
+/// What follows a word that can be short for a day or a month in some language.
+fn word(text: &str) -> Option<&str> {
+    const LONGEST: usize = 6;
+    let end = text.find(|c: char| !c.is_alphabetic())?;
+    (1..=LONGEST)
+        .contains(&text[..end].chars().count())
+        .then(|| &text[end..])
+}
+
+/// `Okt 08 10:11:12`, `févr. 01 10:11:12`, `3月 04 10:11:12`: which month it is, another language says.
+fn month_of_others(text: &str) -> Option<(Stamp, &str)> {
+    let of_number = || number(text, 2)?.1.strip_prefix('月');
+    let rest = word(text).or_else(of_number)?;
+    // Or a log begins within an English one.
+    let name = &text[..text.len() - rest.len()];
+    if MONTHS.iter().any(|month| month.ends_with(name)) {
+        return None;
+    }
+    let rest = rest.strip_prefix('.').unwrap_or(rest).strip_prefix(' ')?;
+    let (_, rest) = number(rest.trim_start(), 2)?;
+    let (_, rest) = clock(rest.strip_prefix(' ')?)?;
+    let written = text[..text.len() - rest.len()].to_owned();
+    rest.starts_with(' ')
+        .then_some((Stamp::Local(written, None), rest))
+}
+
 /// Puts days and times of the same form in order, nanoseconds.
 fn order(year: u32, month: u32, day: u32, clock: &str) -> i128 {
     let mut parts = clock.split([':', '.', ',']);
@@ -290,8 +323,10 @@ fn clock_alone(text: &str) -> Option<(Stamp, &str)> {
     rest.starts_with([' ', '\t', ',']).then_some((stamp, rest))
 }
 
-/// Unix time: seconds with a fraction, or whole milli-, micro- or nanoseconds.
+/// Unix time: seconds with a fraction, or whole milli-, micro- or nanoseconds. What would be beyond this century is a
+/// number of something else.
 fn epoch(text: &str) -> Option<(Stamp, &str)> {
+    const LAST_NS: i128 = 4_102_444_800 * 1_000_000_000;
     let whole = text.bytes().take_while(u8::is_ascii_digit).count();
     if !(10..=19).contains(&whole) {
         return None;
@@ -305,7 +340,8 @@ fn epoch(text: &str) -> Option<(Stamp, &str)> {
         ns += format!("{shown:0<9}").parse::<i128>().unwrap_or(0);
         rest = &fraction[length..];
     }
-    (!rest.starts_with(|c: char| c.is_ascii_alphanumeric())).then_some((Stamp::Utc(ns), rest))
+    let is_time = ns < LAST_NS && !rest.starts_with(|c: char| c.is_ascii_alphanumeric());
+    is_time.then_some((Stamp::Utc(ns), rest))
 }
 
 fn number(text: &str, most_digits: usize) -> Option<(u32, &str)> {

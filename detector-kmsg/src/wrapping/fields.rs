@@ -168,6 +168,12 @@ impl<'a> Unwrapping<'a> {
             .any(starts);
         // A program with its process is no host.
         let is_program = word.ends_with(':') || word.contains('[') && !word.starts_with('[');
+        // A time or a processor in brackets is none either, an address is.
+        let is_number = |c: char| c.is_ascii_digit() || "[]@.:".contains(c);
+        let is_program = is_program
+            || word.starts_with('[')
+                && word.chars().all(is_number)
+                && word.matches('.').count() < 3;
         if word.is_empty() || is_program || is_quoted || after.len() == rest.len() || !is_known {
             return false;
         }

@@ -17,6 +17,8 @@ pub(crate) struct Record {
     pub(crate) boot: Option<String>,
     /// Where Docker's line does not end, the next one goes on.
     pub(crate) stream: Option<String>,
+    /// A collector of logs has put its parts together, and left out how it ended.
+    pub(crate) is_whole: bool,
 }
 
 /// Members that are read, and what they can be called.
@@ -39,7 +41,7 @@ pub(super) fn member(name: &str) -> Option<Member> {
     Some(match name {
         "MESSAGE" | "message" | "msg" | "log" | "line" | "_raw" | "@message" | "textPayload"
         | "original" | "short_message" | "full_message" | "content" | "body" | "raw" | "text"
-        | "SyslogMessage" | "event.original" | "log.original" => Member::Text,
+        | "SyslogMessage" | "event.original" | "log.original" | "full_log" => Member::Text,
         "__REALTIME_TIMESTAMP"
         | "@timestamp"
         | "timestamp"
@@ -50,16 +52,42 @@ pub(super) fn member(name: &str) -> Option<Member> {
         | "datetime"
         | "TimeGenerated"
         | "timereported"
-        | "eventTime" => Member::Time,
+        | "eventTime"
+        | "DATE"
+        | "ISODATE"
+        | "received_at"
+        | "_messagetime" => Member::Time,
         "__MONOTONIC_TIMESTAMP" => Member::BootTime,
-        "SYSLOG_IDENTIFIER" | "program" | "programname" | "ident" | "appname" | "app_name"
-        | "syslog_identifier" | "syslogtag" | "ProcessName" | "process.name" => Member::Program,
-        "facility" | "SYSLOG_FACILITY" | "Facility" | "syslogfacility-text" | "fac" => {
-            Member::Facility
-        }
+        "SYSLOG_IDENTIFIER"
+        | "program"
+        | "programname"
+        | "ident"
+        | "appname"
+        | "app_name"
+        | "syslog_identifier"
+        | "syslogtag"
+        | "ProcessName"
+        | "PROGRAM"
+        | "process.name"
+        | "syslog.identifier"
+        | "syslog.appname"
+        | "log.syslog.appname"
+        | "predecoder.program_name" => Member::Program,
+        "facility"
+        | "SYSLOG_FACILITY"
+        | "Facility"
+        | "FACILITY"
+        | "syslogfacility-text"
+        | "fac"
+        | "syslog.facility"
+        | "syslog.facility.code"
+        | "syslog.facility_label"
+        | "log.syslog.facility"
+        | "log.syslog.facility.code"
+        | "log.syslog.facility.name" => Member::Facility,
         "pri" => Member::Priority,
-        "_TRANSPORT" => Member::Transport,
-        "_HOSTNAME" | "host" | "hostname" | "HOSTNAME" | "host.name" | "host.hostname"
+        "_TRANSPORT" | "systemd.transport" | "journald.transport" => Member::Transport,
+        "_HOSTNAME" | "HOST" | "host" | "hostname" | "HOSTNAME" | "host.name" | "host.hostname"
         | "Computer" | "fromhost" => Member::Host,
         "_BOOT_ID" => Member::Boot,
         "stream" => Member::Stream,
@@ -67,7 +95,40 @@ pub(super) fn member(name: &str) -> Option<Member> {
     })
 }
 
+/// Whether an object by this name says who wrote the line that stands beside it.
+pub(super) fn names_writer(path: &str) -> bool {
+    const NAMES: [&str; 10] = [
+        "host",
+        "process",
+        "syslog",
+        "syslog.facility",
+        "log",
+        "log.syslog",
+        "log.syslog.facility",
+        "systemd",
+        "journald",
+        "predecoder",
+    ];
+    NAMES.contains(&path)
+}
+
 impl Record {
+    /// Takes members of an object within, which say who wrote the line.
+    pub(super) fn set_within(&mut self, path: &str, value: &Value) {
+        match value {
+            Value::Object(members) if names_writer(path) => {
+                for (name, value) in members {
+                    self.set_within(&format!("{path}.{name}"), value);
+                }
+            }
+            _ => {
+                if let Some(member) = member(path).filter(|member| *member != Member::Text) {
+                    self.put(member, value);
+                }
+            }
+        }
+    }
+
     pub(super) fn set(&mut self, name: &str, value: &Value) {
         if let Some(member) = member(name) {
             self.put(member, value);
@@ -96,7 +157,8 @@ impl Record {
             Member::Program => self.is_foreign |= string.is_some_and(|name| !is_kernel(name)),
             Member::Facility => self.is_foreign |= !is_kernels(value),
             Member::Priority => {
-                self.is_foreign |= value.as_u64().is_some_and(|priority| priority >> 3 != 0);
+                let number = value.as_u64().or_else(|| string?.parse().ok());
+                self.is_foreign |= number.is_some_and(|priority| priority >> 3 != 0);
             }
             Member::Transport => self.is_foreign |= string != Some("kernel"),
             Member::Host => {
@@ -232,12 +294,26 @@ fn walk(value: &Value, outer: &Record, records: &mut Vec<Record>) {
                 records.push(record);
                 return;
             }
+            if let Some(members) = fields(items) {
+                object(&members, outer, records);
+                return;
+            }
             for item in items {
                 walk(item, outer, records);
             }
         }
         _ => {}
     }
+}
+
+/// A row of CloudWatch's Insights: `[{"field":"@message","value":"…"},…]`.
+fn fields(items: &[Value]) -> Option<Map<String, Value>> {
+    let field = |item: &Value| {
+        let name = item.get("field")?.as_str()?;
+        Some((name.to_owned(), item.get("value")?.clone()))
+    };
+    let members: Map<_, _> = items.iter().map(field).collect::<Option<_>>()?;
+    (!members.is_empty()).then_some(members)
 }
 
 fn object(members: &Map<String, Value>, outer: &Record, records: &mut Vec<Record>) {
@@ -247,7 +323,25 @@ fn object(members: &Map<String, Value>, outer: &Record, records: &mut Vec<Record
     };
     for (name, value) in members {
         record.set(name, value);
+        if value.is_object() {
+            record.set_within(name, value);
+        }
     }
+    // Splunk's collector of events has a text by this name, where others have an object or a name.
+    let is_event = members.contains_key("sourcetype") || members.contains_key("source");
+    if let Some(text) = members
+        .get("event")
+        .filter(|_| is_event && record.text.is_empty())
+    {
+        record.put(Member::Text, text);
+    }
+    record.is_whole = match members.get("logtag").and_then(Value::as_str) {
+        Some(tag) => !tag.starts_with('P'),
+        // Docker's own lines have no more than these.
+        None => !members
+            .keys()
+            .all(|name| matches!(name.as_str(), "log" | "stream" | "time" | "attrs")),
+    };
     let has_text = !record.text.is_empty();
     let first = records.len();
     for value in members

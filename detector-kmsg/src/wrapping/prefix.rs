@@ -207,15 +207,28 @@ impl<'a> Unwrapping<'a> {
         true
     }
 
-    /// `(0)[1234:kworker]`, as some vendors' kernels write who speaks.
+    /// `(0)[1234:kworker]`, `[3:  ksoftirqd/3:   24]`, `I[0:  swapper/0:    0]`, as some vendors' kernels write who
+    /// speaks.
     fn processor(&mut self) -> bool {
+        let is_number = |text: &str| {
+            (1..8).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_digit())
+        };
         let inside = || {
             let (number, rest) = self.text.strip_prefix('(')?.split_once(")[")?;
             let (task, rest) = rest.split_once(']')?;
-            let is_number = number.len() < 4 && number.bytes().all(|byte| byte.is_ascii_digit());
-            (is_number && task.len() < 40 && task.contains(':')).then_some(rest)
+            (is_number(number) && task.len() < 40 && task.contains(':')).then_some(rest)
         };
-        let Some(rest) = inside().filter(|_| self.is_after_time) else {
+        let named = || {
+            let text = self
+                .text
+                .trim_start_matches(|c: char| c.is_ascii_uppercase());
+            let (inside, rest) = text.strip_prefix('[')?.split_once("] ")?;
+            let (number, task) = inside.split_once(':')?;
+            let (task, id) = task.rsplit_once(':')?;
+            let is_task = is_number(number) && is_number(id.trim()) && task.len() < 40;
+            (is_task && self.text.len() - text.len() < 2).then_some(rest)
+        };
+        let Some(rest) = inside().or_else(named).filter(|_| self.is_after_time) else {
             return false;
         };
         self.text = rest;

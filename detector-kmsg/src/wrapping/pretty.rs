@@ -1,10 +1,14 @@
 //! JSON objects whose members stand on lines of their own.
 
 use super::date;
-use super::json::{Member, Record, member};
+use super::json::{Member, Record, member, names_writer};
 use super::stamp::Stamp;
 use memchr::{memchr, memchr2};
 use serde_json::Value;
+use std::borrow::Cow;
+
+const FIELD: &str = "field";
+const VALUE: &str = "value";
 
 /// An object whose members stand on lines of their own.
 #[derive(Default)]
@@ -17,6 +21,18 @@ pub(crate) struct Pretty {
     text_depth: u32,
     /// The last item of an array was a time: the next one is a line.
     item_time: Option<Stamp>,
+    /// A record whose object is closed: the one around it may say more of it.
+    held: Option<Held>,
+    /// CloudWatch names a field on one line, and its value on the next.
+    field: Option<String>,
+    /// Names of the objects that are open, the outermost ones.
+    names: Vec<String>,
+}
+
+/// A record, and the depth at which its object stood.
+struct Held {
+    record: Record,
+    depth: u32,
 }
 
 /// A text that stands on lines of its own: its bytes, or several texts.
@@ -31,10 +47,10 @@ struct List {
 pub(crate) enum Step {
     /// It belongs to it.
     Inside,
-    /// A record is complete; more may come.
-    Complete(Record),
+    /// Records are complete; more may come.
+    Complete(Vec<Record>),
     /// The last object is closed.
-    Closed(Option<Record>),
+    Closed(Vec<Record>),
     /// It is no JSON.
     Foreign,
 }
@@ -51,10 +67,31 @@ fn plain_member(line: &[u8]) -> Option<(&str, &[u8])> {
     is_plain.then_some((std::str::from_utf8(name).ok()?, value))
 }
 
+/// `"name" => "value"`, `"@timestamp" => 2026-10-08T08:40:05.000Z`, as Logstash's rubydebug writes a member.
+fn of_ruby(line: &str) -> Cow<'_, str> {
+    let Some((name, value)) = line
+        .split_once("\" => ")
+        .filter(|(name, _)| name.starts_with('"'))
+    else {
+        return Cow::Borrowed(line);
+    };
+    let value = value.trim_end_matches(',');
+    Cow::Owned(
+        match value.starts_with(|c: char| c.is_ascii_digit()) && value.contains(':') {
+            true => format!("{name}\": \"{value}\""),
+            false => format!("{name}\": {value}"),
+        },
+    )
+}
+
 impl Pretty {
     /// Whether nothing is in a member that a record is made of.
     pub(crate) fn passes(&self, line: &[u8]) -> bool {
-        self.list.is_none() && plain_member(line).is_some_and(|(name, _)| member(name).is_none())
+        let is_of_writer = self.names.last().is_some_and(|name| names_writer(name));
+        self.list.is_none()
+            && !is_of_writer
+            && plain_member(line)
+                .is_some_and(|(name, _)| !matches!(name, FIELD | VALUE) && member(name).is_none())
     }
 
     /// Whether a line is the text of journald's entry, and no other line.
@@ -79,7 +116,7 @@ impl Pretty {
     }
 
     pub(crate) fn line(&mut self, line: &str) -> Step {
-        let line = line.trim();
+        let line = &*of_ruby(line.trim());
         if let Some(list) = &mut self.list {
             match list.line(line) {
                 Some(true) => return Step::Inside,
@@ -107,6 +144,7 @@ impl Pretty {
                 });
             } else {
                 self.depth = self.depth.saturating_add(1);
+                self.open(line);
             }
             return Step::Inside;
         }
@@ -127,10 +165,59 @@ impl Pretty {
     }
 
     fn member(&mut self, name: &str, value: &Value) {
+        if name == FIELD {
+            self.field = value.as_str().map(str::to_owned);
+            return;
+        }
+        if name == VALUE
+            && let Some(name) = self.field.take()
+        {
+            // All of a row are one record.
+            self.depth -= 1;
+            self.member(&name, value);
+            self.depth += 1;
+            return;
+        }
         if member(name) == Some(Member::Text) {
             self.text_depth = self.depth;
         }
         self.record.set(name, value);
+        let around = self.names.get(self.depth.saturating_sub(2) as usize);
+        let around = around.filter(|name| names_writer(name));
+        let path = around.map(|around| format!("{around}.{name}"));
+        if let Some(path) = &path {
+            self.record.set_within(path, value);
+        }
+        let depth = self.depth;
+        if let Some(held) = self.held.as_mut().filter(|held| depth < held.depth) {
+            held.record.set_within(name, value);
+        } else if let (Some(held), Some(path)) = (&mut self.held, &path) {
+            held.record.set_within(path, value);
+        }
+    }
+
+    /// It ends within itself: what is complete of it.
+    pub(crate) fn end(mut self) -> Vec<Record> {
+        self.release().into_iter().collect()
+    }
+
+    fn release(&mut self) -> Option<Record> {
+        self.held.take().map(|held| held.record)
+    }
+
+    /// An object that was opened, by its name.
+    fn open(&mut self, line: &str) {
+        const MOST: usize = 16;
+        let at = self.depth.saturating_sub(2) as usize;
+        self.names.truncate(at);
+        if at != self.names.len() || at >= MOST {
+            return;
+        }
+        let name = line.strip_prefix('"').and_then(|rest| rest.split_once('"'));
+        let name = name.map_or("", |(name, _)| name);
+        let around = self.names.last().filter(|around| names_writer(around));
+        let path = around.map_or_else(|| name.to_owned(), |around| format!("{around}.{name}"));
+        self.names.push(path);
     }
 
     /// An item of an array: one of Loki's has a time and a line.
@@ -153,7 +240,7 @@ impl Pretty {
                     ..Record::default()
                 };
                 record.stamps.add(time);
-                Step::Complete(record)
+                Step::Complete(self.release().into_iter().chain([record]).collect())
             }
             Ok(_) => Step::Inside,
             Err(_) if line.is_empty() => Step::Inside,
@@ -163,19 +250,28 @@ impl Pretty {
 
     fn close(&mut self, line: &str) -> Step {
         let has_text = !self.record.text.is_empty();
-        let record =
-            (has_text && self.depth <= self.text_depth).then(|| std::mem::take(&mut self.record));
+        let record = (has_text && (self.depth <= self.text_depth || self.depth == 1))
+            .then(|| std::mem::take(&mut self.record));
+        let depth = self.depth;
         self.depth -= 1;
+        self.names.truncate(self.depth.saturating_sub(1) as usize);
         if line.ends_with(['{', '[']) {
             self.depth += 1;
+            self.open(line.trim_start_matches(['}', ']', ',', ' ']));
         }
-        match record {
-            record if self.depth == 0 => {
-                Step::Closed(record.or_else(|| has_text.then(|| self.record.clone())))
-            }
-            Some(record) => Step::Complete(record),
-            None => Step::Inside,
+        // Another one beside it says nothing of it.
+        let is_beside =
+            record.is_none() && self.held.as_ref().is_some_and(|held| depth >= held.depth);
+        if is_beside {
+            return Step::Inside;
         }
+        let before = self.release();
+        if self.depth == 0 {
+            return Step::Closed(before.into_iter().chain(record).collect());
+        }
+        // The object around it may go on.
+        self.held = record.map(|record| Held { record, depth });
+        before.map_or(Step::Inside, |before| Step::Complete(vec![before]))
     }
 }
 

@@ -1,6 +1,6 @@
 //! Tables that a log store wrote: a line with the names of the columns, and a row for each message.
 
-use super::json::{Member, Record};
+use super::json::{Member, Record, member};
 use serde_json::Value;
 
 /// Rows that go on on the next line are joined up to here.
@@ -94,6 +94,10 @@ fn fields(row: &str, separator: char) -> Vec<String> {
 
 /// What a column is, by its name: `@timestamp`, `_source.message`, `host.name`, `TimeGenerated [UTC]`.
 fn column(name: &str) -> Option<Member> {
+    named(name).or_else(|| member(name.trim()))
+}
+
+fn named(name: &str) -> Option<Member> {
     let name = name.trim().to_ascii_lowercase();
     let name = name.split(" [").next()?.trim_start_matches(['@', '_']);
     let name = name.strip_prefix("source.").unwrap_or(name);
