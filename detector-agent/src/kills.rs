@@ -98,7 +98,8 @@ impl Kills {
         inner.has_counted(Some(pid), count).unwrap_or(true)
     }
 
-    /// Whether the kernel has counted a kill that may be this one. What cannot be counted is not.
+    /// Whether this victim is told already, or the kernel has counted a kill that may be this one. What cannot be
+    /// counted is not.
     pub(crate) fn is_counted(
         &self,
         pid: Option<u64>,
@@ -142,11 +143,13 @@ impl Inner {
     /// Whether this victim is told already, or one more is counted than are told; `None` where nothing is
     /// counted.
     fn has_counted(&self, pid: Option<u64>, count: Option<u64>) -> Option<bool> {
+        if pid.is_some() && self.told.iter().any(|told| told.kill.pid == pid) {
+            return Some(true);
+        }
         let (before, now) = self.count.zip(count)?;
-        let is_told = pid.is_some() && self.told.iter().any(|told| told.kill.pid == pid);
         let waiting = self.told.iter().filter(|told| !told.is_counted).count() as u64;
         let waiting = waiting.saturating_add(self.gone);
-        Some(is_told || !self.untold.is_empty() || now.saturating_sub(before) > waiting)
+        Some(!self.untold.is_empty() || now.saturating_sub(before) > waiting)
     }
 
     /// How many of so many more that are counted nobody has told. The kernel counts a kill before anybody tells of

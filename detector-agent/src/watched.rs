@@ -68,12 +68,12 @@ impl Watched {
         both.is_some_and(|(own, group)| is_within(own, group))
     }
 
-    /// Whether a victim was that the kernel's log names; `None` where that cannot be told by the name, as the
-    /// agent does not know its own. Where kills come thick the kernel leaves the lines out that name their
+    /// Whether a victim was that the kernel's log names; `None` where that cannot be told by the name: on a host it can be
+    /// anybody's, and an agent in a container may not know its own. Where kills come thick the kernel leaves the lines out that name their
     /// control groups: a container then counts too few rather than another's.
     pub(crate) fn has_victim_of_log(&self, cgroup: Option<&str>) -> Option<bool> {
         let Self::Container { cgroup: own, .. } = self else {
-            return Some(true);
+            return None;
         };
         let own = own.in_log.as_deref()?;
         Some(cgroup.is_some_and(|group| is_within(own, group)))
@@ -122,5 +122,6 @@ mod tests {
         assert!(!nameless.has_victim(Some("/pod/web")));
         assert_eq!(nameless.has_victim_of_log(Some("/pod/web")), None);
         assert!(Watched::Host.has_namespace(8) && Watched::Host.has_victim(Some("/pod")));
+        assert_eq!(Watched::Host.has_victim_of_log(Some("/pod")), None);
     }
 }

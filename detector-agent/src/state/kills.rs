@@ -46,24 +46,26 @@ impl AgentState {
 
     /// Whether the hook's victim was killed, or was dying by itself.
     pub(crate) fn is_kill(&self, pid: u64, at: ClockReading, of_host: Option<u64>) -> bool {
-        let count = self.kills_counted(of_host);
+        let count = self.kills_counted(|| of_host);
         // Where kills of a container are not counted its log tells them apart.
         let is_told_elsewhere =
             !self.host.watched.is_host() && count.is_none() && self.log_failure().is_none();
         !is_told_elsewhere && self.host.kills.is_kill(pid, at, count)
     }
 
-    /// Whether a kill that the log names was of what is watched. Where a container does not know the name that its
-    /// own control group has there, it is one of those that the kernel has counted in it, or somebody else's.
+    /// Whether a kill that the log names was one, and of what is watched. Of a container that knows the name that its own
+    /// control group has there, the name tells. Else it is one of those that the hook has told or the kernel has
+    /// counted, on the host or in the container, or somebody else's, or nobody's: users have a say in what the log says.
     pub(crate) fn is_kill_of_log(
         &self,
         at: ClockReading,
         pid: Option<u64>,
         cgroup: Option<&str>,
+        of_host: impl FnOnce() -> Option<u64>,
     ) -> bool {
         let by_name = self.host.watched.has_victim_of_log(cgroup);
         by_name.unwrap_or_else(|| {
-            let count = self.kills_counted(None);
+            let count = self.kills_counted(of_host);
             self.host.kills.is_counted(pid, at, count)
         })
     }
@@ -71,17 +73,17 @@ impl AgentState {
     /// Takes the kernel's count of kills as it was read since that moment, which is without the name of a victim.
     /// Of a container it is read from a file: not for the event loop.
     pub(crate) fn count_kills(&self, since: ClockReading, of_host: Option<u64>) {
-        let count = self.kills_counted(of_host);
+        let count = self.kills_counted(|| of_host);
         if self.host.kills.count([since, recording::now()], count) {
             self.with_engine(|engine| engine.witness_oom_kill(&OomKill::default()));
         }
     }
 
     /// Of the whole host, or of the container alone.
-    fn kills_counted(&self, of_host: Option<u64>) -> Option<u64> {
+    fn kills_counted(&self, of_host: impl FnOnce() -> Option<u64>) -> Option<u64> {
         match &self.host.kills_of_container {
             Some(kills) => kills.count(),
-            None => of_host,
+            None => of_host(),
         }
     }
 

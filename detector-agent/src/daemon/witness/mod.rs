@@ -4,6 +4,7 @@
 //! incident. A kill is one, whoever tells it first; see `kills`.
 
 mod log;
+mod report;
 mod victims;
 
 use crate::host::kernel_log::{self, KernelLog};

@@ -168,6 +168,12 @@ impl Inner {
     }
 }
 
+/// Kills for want of memory that the kernel counts on the whole host at this very moment.
+pub(crate) fn oom_kills_now(proc: &Path) -> Option<u64> {
+    let text = Folder::open(proc).ok()?.text("vmstat", FILE_BYTES_MAX);
+    parse::oom_kills(&text?)
+}
+
 /// What the kernel counts for TCP at this very moment, in all namespaces.
 pub(crate) fn tcp_memory_now() -> io::Result<u64> {
     let text = Folder::open(Path::new("/proc"))?.text("net/sockstat", FILE_BYTES_MAX);
