@@ -111,6 +111,11 @@ impl RecorderError {
             _ => {}
         }
         match source.sqlite_error_code() {
+            // Nobody but the bound on the steps of a query interrupts one.
+            Some(ErrorCode::OperationInterrupted) => Self::Damaged {
+                path,
+                reason: "it leads to more rows than a file of its size can hold".to_owned(),
+            },
             Some(ErrorCode::NotADatabase) => Self::Foreign { path },
             Some(ErrorCode::DiskFull) => Self::Full { path },
             Some(
@@ -118,7 +123,6 @@ impl RecorderError {
                 | ErrorCode::DatabaseBusy
                 | ErrorCode::DatabaseLocked
                 | ErrorCode::FileLockingProtocolFailed
-                | ErrorCode::OperationInterrupted
                 | ErrorCode::OutOfMemory
                 | ErrorCode::PermissionDenied
                 | ErrorCode::ReadOnly

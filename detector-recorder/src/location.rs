@@ -3,7 +3,7 @@
 use crate::error::{RecorderError, io_error};
 use rustix::fs::{FlockOperation, OFlags, flock, statfs, statvfs};
 use rustix::io::Errno;
-use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::fs::{self, DirBuilder, File, Metadata, OpenOptions};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -246,11 +246,22 @@ pub(crate) fn free_bytes(folder: &Path) -> Option<u64> {
 
 /// Bytes of the database with its log.
 pub(crate) fn size_bytes(file: &Path) -> u64 {
+    sum_of(file, Metadata::len)
+}
+
+/// The same without what the file system does not keep: a file may have a hole of any size. It may compress the rest.
+pub(crate) fn held_bytes(file: &Path) -> u64 {
+    const COMPRESSED_BY: u64 = 16;
+    let kept = |of: &Metadata| of.blocks().saturating_mul(512 * COMPRESSED_BY);
+    sum_of(file, |of| of.len().min(kept(of)))
+}
+
+fn sum_of(file: &Path, bytes: impl Fn(&Metadata) -> u64) -> u64 {
     let [main, log, _] = parts(file);
     [main, log]
         .iter()
         .filter_map(|path| fs::metadata(path).ok())
-        .map(|metadata| metadata.len())
+        .map(|metadata| bytes(&metadata))
         .sum()
 }
 

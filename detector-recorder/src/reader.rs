@@ -14,7 +14,7 @@ use crate::location::{file_in, is_written, length_beside};
 use crate::rows::{Card, ClockReading, Gap, PeerPeak, Run, WindowPoint};
 use crate::schema::{self, Found};
 use crate::writer::end_unseen;
-use bounded::{NAMES, POINTS, SPANS};
+use bounded::{NAMES, POINTS, SPANS, Steps};
 use detector_api::address::network_of;
 use detector_api::sanitize;
 use detector_api::snapshot::Incident;
@@ -49,6 +49,7 @@ impl Span {
 #[derive(Debug)]
 pub struct Reader {
     connection: Connection,
+    steps: Steps,
     file: PathBuf,
     /// Of its schema.
     version: i64,
@@ -79,7 +80,7 @@ impl Reader {
             Err(error) => return Err(io_error("read", &file)(error)),
         }
         let is_written = is_written(&file);
-        let connection = connect(&file, is_written)?;
+        let (connection, steps) = connect(&file, is_written)?;
         let version = match schema::find(&connection, &file)? {
             Found::Version(version) => {
                 schema::refuse_others(&connection, version, &file)?;
@@ -89,6 +90,7 @@ impl Reader {
         };
         Ok(Self {
             connection,
+            steps,
             file,
             version,
             is_written,
@@ -310,7 +312,7 @@ impl Reader {
 
 /// A file with a log is read with it. Nothing beside it is written or made: an index of the log is only read, and where
 /// there is none, or nobody keeps it, it is made in our own memory. A file without a log and a writer is read as it is.
-fn connect(file: &Path, is_written: bool) -> Result<Connection, RecorderError> {
+fn connect(file: &Path, is_written: bool) -> Result<(Connection, Steps), RecorderError> {
     let failed = |error| RecorderError::of(file, error);
     // What is beside it is beside what it is a link to.
     let real = file.canonicalize().map_err(io_error("look at", file))?;
@@ -320,25 +322,29 @@ fn connect(file: &Path, is_written: bool) -> Result<Connection, RecorderError> {
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY
         | OpenFlags::SQLITE_OPEN_NO_MUTEX
         | OpenFlags::SQLITE_OPEN_URI;
-    let open = |how: &str| Connection::open_with_flags(uri(&real, how), flags);
+    let open = |how: &str| {
+        let mut connection = Connection::open_with_flags(uri(&real, how), flags)?;
+        let steps = Steps::bound(&mut connection, &real)?;
+        Ok((connection, steps))
+    };
     let has_log = log.is_some_and(|length| is_written || length > 0);
     let connection = if !has_log {
         open("immutable=1")
     } else if length_beside(&real, "-shm")?.is_some() {
         open("readonly_shm=1")
     } else {
-        open("vfs=unix-none").and_then(|connection| {
+        open("vfs=unix-none").and_then(|(connection, steps)| {
             connection.pragma_update(None, "locking_mode", "EXCLUSIVE")?;
-            Ok(connection)
+            Ok((connection, steps))
         })
     };
-    let connection = connection.map_err(failed)?;
+    let (connection, steps) = connection.map_err(failed)?;
     connection.busy_timeout(BUSY).map_err(failed)?;
     bounded::limit(&connection).map_err(failed)?;
     connection
         .pragma_update(None, "trusted_schema", false)
         .map_err(failed)?;
-    Ok(connection)
+    Ok((connection, steps))
 }
 
 /// The file as a URI that says how to open it.

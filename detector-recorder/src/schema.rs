@@ -65,11 +65,14 @@ pub(crate) fn find(connection: &Connection, path: &Path) -> Result<Found, Record
             .pragma_query_value(None, pragma, |row| row.get::<_, i64>(0))
             .map_err(failed)
     };
-    let tables: i64 = connection
-        .query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))
+    // Not how many: counting is one step of SQLite's, however long it takes.
+    let has_tables: bool = connection
+        .query_row("SELECT EXISTS (SELECT 1 FROM sqlite_schema)", [], |row| {
+            row.get(0)
+        })
         .map_err(failed)?;
     let (application, version) = (number("application_id")?, number("user_version")?);
-    if application == 0 && version == 0 && tables == 0 {
+    if application == 0 && version == 0 && !has_tables {
         return Ok(Found::Empty);
     }
     if application != APPLICATION_ID || version < 1 {

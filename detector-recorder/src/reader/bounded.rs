@@ -1,13 +1,18 @@
 //! Rows of a table of which a file may hold any number, of any length: no more are read at once than an agent
 //! writes within the age that it keeps, and those are the newest.
 //!
-//! The size of a file bounds nothing: rows of a prepared one may share the pages that hold their texts.
+//! The size of a file bounds nothing: rows of a prepared one may share the pages that hold their texts, and pages may
+//! lead to the same ones again and again, so that a query which finds nothing never ends. So its steps are bounded, too.
 
 use super::Reader;
 use crate::error::RecorderError;
+use crate::location::held_bytes;
 use rusqlite::limits::Limit;
 use rusqlite::types::ValueRef;
 use rusqlite::{Connection, Params, Row};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 /// Gaps, runs and incidents: whoever reads them compares each with each second, and each kill with each incident.
 pub(super) const SPANS: usize = 10_000;
@@ -32,6 +37,45 @@ pub(super) fn limit(connection: &Connection) -> rusqlite::Result<()> {
     connection.set_limit(Limit::SQLITE_LIMIT_LENGTH, ROW_BYTES)?;
     connection.set_limit(Limit::SQLITE_LIMIT_SQL_LENGTH, STATEMENT_BYTES)?;
     Ok(())
+}
+
+/// Steps of SQLite that a query may take for each byte of the file, and of any file: STATED.
+const STEPS_PER_BYTE: u64 = 32;
+const STEPS_OF_ANY: u64 = 50_000_000;
+/// Steps between two looks.
+const STEPS_AT_ONCE: u16 = 10_000;
+
+/// The steps that are left of a query.
+#[derive(Debug)]
+pub(super) struct Steps {
+    file: PathBuf,
+    left: Arc<AtomicU64>,
+}
+
+impl Steps {
+    /// Bounds those of a connection to this file, from its first statement on.
+    pub(super) fn bound(connection: &mut Connection, file: &Path) -> rusqlite::Result<Self> {
+        let steps = Self {
+            file: file.to_owned(),
+            left: Arc::default(),
+        };
+        steps.begin();
+        let left = Arc::clone(&steps.left);
+        let is_over = move || {
+            let less = |left: u64| left.checked_sub(STEPS_AT_ONCE.into());
+            left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, less)
+                .is_err()
+        };
+        connection.progress_handler(STEPS_AT_ONCE.into(), Some(is_over))?;
+        Ok(steps)
+    }
+
+    /// Another query begins. An agent may have written much since the last one.
+    fn begin(&self) {
+        let of_bytes = held_bytes(&self.file).saturating_mul(STEPS_PER_BYTE);
+        let left = STEPS_OF_ANY.saturating_add(of_bytes);
+        self.left.store(left, Ordering::Relaxed);
+    }
 }
 
 /// What may still be read at once.
@@ -87,6 +131,7 @@ impl Reader {
         values: impl Params,
         mut read: impl FnMut(&Row<'_>) -> rusqlite::Result<T>,
     ) -> Result<Vec<T>, RecorderError> {
+        self.steps.begin();
         let all = || {
             let mut statement = self.connection.prepare_cached(query)?;
             let mut rows = statement.query(values)?;

@@ -80,14 +80,22 @@ impl Reader {
             )?;
             // Those for which there was no room are the next page's.
             self.lacks_rows.set(lacks_rows);
-            let Some((last, _)) = page.last() else {
-                return Ok(());
-            };
-            from = last.saturating_add(1);
+            // Else pages of a prepared file come again and again.
+            let is_new = page.first().is_none_or(|(id, _)| *id >= from);
+            if !is_new || !page.is_sorted_by(|(before, _), (id, _)| before < id) {
+                return Err(E::from(RecorderError::Damaged {
+                    path: self.file.clone(),
+                    reason: "its rows are not in their order".to_owned(),
+                }));
+            }
             for (_, json) in &page {
                 if let Some(event) = self.understood(json) {
                     take(event)?;
                 }
+            }
+            match page.last() {
+                Some((last, _)) if *last < until => from = last + 1,
+                _ => return Ok(()),
             }
         }
     }
