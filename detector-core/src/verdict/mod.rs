@@ -16,6 +16,7 @@ mod changes;
 mod considered;
 mod evidence;
 mod judge;
+mod last_answer;
 mod neighbours;
 mod sharing;
 mod standing;

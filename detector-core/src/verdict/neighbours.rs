@@ -3,7 +3,8 @@
 //! In: what the kernel says of all connections of the network. Readers on pause at many addresses of
 //! one provider hold as much as attackers do, but others beside them are served.
 
-use super::sharing::{FRESH_NS, PAST, RENEW_BEFORE_ACCUSING_NS, RENEW_NS, RETRY_NS};
+use super::last_answer::{LastAnswer, RENEW_BEFORE_ACCUSING_NS, RENEW_NS};
+use super::sharing::PAST;
 use crate::observe::census::Census;
 use crate::rules::QUIET_NS;
 use crate::time::MonotonicTime;
@@ -11,14 +12,7 @@ use crate::time::MonotonicTime;
 /// What is known of one network.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Neighbours {
-    /// When the kernel is to be asked again; `None` before it was asked.
-    ask_at: Option<MonotonicTime>,
-    counted: Option<(Census, MonotonicTime)>,
-    /// Whether the first of two pairs of looks has shown connections that are well: what was counted before
-    /// accuses nobody any more.
-    awaits_second_pair: bool,
-    /// Whether there was no answer when it was asked last.
-    has_failed: bool,
+    answer: LastAnswer,
 }
 
 impl Neighbours {
@@ -26,56 +20,51 @@ impl Neighbours {
     /// show the same connections well.
     pub(crate) fn observe(&mut self, census: Option<Census>, now: MonotonicTime) -> bool {
         let Some(census) = census else {
-            self.ask_at = Some(now.plus_ns(RETRY_NS));
-            self.has_failed = true;
-            // Of other connections than those that were asked for now.
-            self.counted = self.counted.filter(|(before, _)| !before.is_elsewhere);
+            self.answer.fail(now);
             return true;
         };
-        self.awaits_second_pair = census.well > 0 && census.well_before.is_none();
-        if self.awaits_second_pair {
+        let is_first_pair = census.well > 0 && census.well_before.is_none();
+        self.answer.await_second_pair(is_first_pair);
+        if is_first_pair {
             return false;
         }
-        self.ask_at = Some(now.plus_ns(RENEW_NS));
-        self.counted = Some((census, now));
-        self.has_failed = false;
+        self.answer.take(census, RENEW_NS, now);
         true
     }
 
     /// Whether the kernel could not tell when it was asked last.
     pub(crate) const fn has_failed(&self) -> bool {
-        self.has_failed
+        self.answer.has_failed()
     }
 
     /// Whether the kernel is to be asked, if peers of the network hold so many connections together:
     /// after a while, sooner if nobody is accused yet and they `may_be_accused`.
     pub(crate) fn is_due(&self, holding: u64, may_be_accused: bool, now: MonotonicTime) -> bool {
-        let is_old = self.counted.is_some_and(|(census, at)| {
+        let is_old = self.answer.counted().is_some_and(|(census, at)| {
             now.since_ns(at) >= RENEW_BEFORE_ACCUSING_NS && !behave(&census, holding)
         });
-        self.ask_at.is_none_or(|at| at <= now) || (may_be_accused && is_old)
+        self.answer.is_due(now) || (may_be_accused && is_old)
     }
 
     /// Whether the kernel was asked so lately that somebody may be accused on what it said.
     pub(crate) fn is_fresh(&self, now: MonotonicTime) -> bool {
-        let is_lately = |(_, at)| now.since_ns(at) < FRESH_NS;
-        !self.awaits_second_pair && self.counted.is_some_and(is_lately)
+        self.answer.is_fresh(now)
     }
 
     /// The last answer that still counts.
     pub(crate) fn census(&self, now: MonotonicTime) -> Option<Census> {
-        let fresh = self.counted.filter(|(_, at)| now.since_ns(*at) < QUIET_NS);
-        fresh.map(|(census, _)| census)
+        self.answer.census(now)
     }
 
     /// When the kernel is to be asked again, the longest ago first.
     pub(crate) const fn ask_at(&self) -> Option<MonotonicTime> {
-        self.ask_at
+        self.answer.ask_at()
     }
 
     /// Whether nothing of it counts any more.
     pub(crate) fn is_forgotten(&self, now: MonotonicTime) -> bool {
-        let asked_long_ago = self.ask_at.is_some_and(|at| now.since_ns(at) >= QUIET_NS);
+        let asked_at = self.answer.ask_at();
+        let asked_long_ago = asked_at.is_some_and(|at| now.since_ns(at) >= QUIET_NS);
         asked_long_ago && self.census(now).is_none()
     }
 }
@@ -93,7 +82,7 @@ mod tests {
     use crate::observe::census::Census;
     use crate::rules::QUIET_NS;
     use crate::time::{MonotonicTime, SECOND_NS};
-    use crate::verdict::sharing::{FRESH_NS, RENEW_BEFORE_ACCUSING_NS, RENEW_NS, RETRY_NS};
+    use crate::verdict::last_answer::{FRESH_NS, RENEW_BEFORE_ACCUSING_NS, RENEW_NS, RETRY_NS};
 
     const START: MonotonicTime = MonotonicTime::from_ns(1_000 * SECOND_NS);
 

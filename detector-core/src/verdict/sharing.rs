@@ -2,26 +2,15 @@
 //!
 //! In: what the kernel says of all its connections. Nobody is accused before it has been asked.
 
+use super::last_answer::{FRESH_NS, LastAnswer, RENEW_BEFORE_ACCUSING_NS, RENEW_NS, RETRY_NS};
 use crate::observe::census::Census;
 use crate::rules::QUIET_NS;
-use crate::time::{MonotonicTime, SECOND_NS};
+use crate::time::MonotonicTime;
 use detector_common::history::PAST_LEAST;
-
-/// A suspect is asked for again after so long: others may have come.
-pub(super) const RENEW_NS: u64 = 60 * SECOND_NS;
 
 /// Whoever holds less than a hoard cannot be accused of it: after each answer like the one before he is asked for
 /// after twice as long, so many times.
 const DOUBLINGS: u32 = 2;
-
-/// The same where there was no answer.
-pub(super) const RETRY_NS: u64 = 5 * SECOND_NS;
-
-/// Who hoards and is not accused yet is asked for so soon again: others that came meanwhile count.
-pub(super) const RENEW_BEFORE_ACCUSING_NS: u64 = 8 * SECOND_NS;
-
-/// Nobody is accused on an answer older than this: the wait before, the looks and what may delay them.
-pub(super) const FRESH_NS: u64 = 15 * SECOND_NS;
 
 /// So many connections that behave beside those that are held, and the address has others. One may
 /// be an attacker's own look at whether the server still answers.
@@ -63,16 +52,9 @@ impl Stake {
 /// What is known of the other connections of one peer.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Sharing {
-    /// When the kernel is to be asked again; `None` before it was asked.
-    ask_at: Option<MonotonicTime>,
-    /// When it was last asked everywhere, whether it had an answer or not.
+    answer: LastAnswer,
+    /// When the kernel was last asked everywhere, whether it had an answer or not.
     asked_everywhere_at: Option<MonotonicTime>,
-    /// Whether it had none when it was asked last.
-    has_failed: bool,
-    counted: Option<(Census, MonotonicTime)>,
-    /// Whether the first of two pairs of looks has shown connections that are well: what was counted before
-    /// accuses nobody any more.
-    awaits_second_pair: bool,
     has_others: bool,
     /// Whether the last answer had no others, though that before it had.
     is_doubtful: bool,
@@ -88,11 +70,8 @@ impl Sharing {
     /// second pair of looks is to show the same ones well.
     pub(crate) fn observe(&mut self, census: Option<Census>, now: MonotonicTime) -> bool {
         let Some(census) = census else {
-            self.ask_at = Some(now.plus_ns(RETRY_NS));
+            self.answer.fail(now);
             self.asked_everywhere_at = Some(now);
-            self.has_failed = true;
-            // Of other connections than those that were asked for now.
-            self.counted = self.counted.filter(|(before, _)| !before.is_elsewhere);
             return true;
         };
         let ended_lately = census
@@ -103,23 +82,21 @@ impl Sharing {
             others >= OTHERS.max(census.connections / OTHERS_PART)
         };
         let has_others = suffice(census.well_twice());
-        self.awaits_second_pair =
-            !has_others && census.well_before.is_none() && suffice(census.well);
-        if self.awaits_second_pair {
+        let is_first_pair = !has_others && census.well_before.is_none() && suffice(census.well);
+        self.answer.await_second_pair(is_first_pair);
+        if is_first_pair {
             return false;
         }
         // Those that pause for a moment are asked for once more before they pass for gone.
-        let is_alike = self.counted.is_some() && self.has_others == has_others;
+        let is_alike = self.answer.counted().is_some() && self.has_others == has_others;
         self.alike = if is_alike { self.alike + 1 } else { 0 };
         self.is_doubtful = self.has_others && !has_others && !self.is_doubtful;
         self.has_others = has_others || self.is_doubtful;
         let wait_ns = if self.is_doubtful { RETRY_NS } else { RENEW_NS };
-        self.ask_at = Some(now.plus_ns(wait_ns));
         if census.was_asked_everywhere {
             self.asked_everywhere_at = Some(now);
         }
-        self.has_failed = false;
-        self.counted = Some((census, now));
+        self.answer.take(census, wait_ns, now);
         true
     }
 
@@ -128,7 +105,10 @@ impl Sharing {
         let at_first = census
             .ended_well
             .saturating_sub(census.ended_well_meanwhile);
-        let last = self.counted.map(|(last, at)| (last.ended_well, at));
+        let last = self
+            .answer
+            .counted()
+            .map(|(last, at)| (last.ended_well, at));
         let (before, at) = match self.ended_well_before {
             None => (at_first, now),
             Some((_, at)) if now.since_ns(at) >= QUIET_NS => last.unwrap_or((at_first, now)),
@@ -148,12 +128,12 @@ impl Sharing {
         stake: Stake,
         now: MonotonicTime,
     ) -> bool {
-        let age_ns = self.counted.map(|(_, at)| now.since_ns(at));
+        let age_ns = self.answer.counted().map(|(_, at)| now.since_ns(at));
         let is_old = stake.again_ns(now).zip(age_ns);
         if is_old.is_some_and(|(again_ns, age_ns)| age_ns >= again_ns) && !self.has_others {
             return true;
         }
-        let is_outdated = self.counted.is_some_and(|(census, at)| {
+        let is_outdated = self.answer.counted().is_some_and(|(census, at)| {
             let others = census.well_before.unwrap_or(0);
             stalled_connections > census.connections.saturating_sub(others)
                 && now.since_ns(at) >= RETRY_NS
@@ -161,7 +141,7 @@ impl Sharing {
         if self.has_others && is_outdated {
             return true;
         }
-        let is_time = self.ask_at.is_none_or(|at| at <= now);
+        let is_time = self.answer.is_due(now);
         let waits_longer = stake == Stake::Little && !self.is_doubtful;
         let least_ns = RENEW_NS << self.alike.min(DOUBLINGS);
         is_time && (!waits_longer || age_ns.is_none_or(|age_ns| age_ns >= least_ns))
@@ -175,34 +155,29 @@ impl Sharing {
 
     /// Whether the kernel could not tell when it was asked last.
     pub(crate) const fn has_failed(&self) -> bool {
-        self.has_failed
+        self.answer.has_failed()
     }
 
     /// The last answer that still counts.
     pub(crate) fn census(&self, now: MonotonicTime) -> Option<Census> {
-        let fresh = self.counted.filter(|(_, at)| now.since_ns(*at) < QUIET_NS);
-        fresh.map(|(census, _)| census)
+        self.answer.census(now)
     }
 
     /// The last answer, if it was due no longer ago than an answer takes: of a peer that comes back others
     /// may have come, too.
     pub(crate) fn census_lately(&self, now: MonotonicTime) -> Option<Census> {
-        let lately = self
-            .counted
-            .filter(|(_, at)| now.since_ns(*at) < RENEW_NS + FRESH_NS);
-        lately.map(|(census, _)| census)
+        self.answer.within(RENEW_NS + FRESH_NS, now)
     }
 
     /// Whether the kernel was asked so lately that somebody may be accused on what it said.
     pub(crate) fn is_fresh(&self, now: MonotonicTime) -> bool {
-        let is_lately = |(_, at)| now.since_ns(at) < FRESH_NS;
-        !self.awaits_second_pair && self.counted.is_some_and(is_lately)
+        self.answer.is_fresh(now)
     }
 
     /// Whether the kernel has told of all connections, and nobody else uses the address who behaves or has.
     pub(crate) fn stands_alone(&self, stalled_connections: u64, now: MonotonicTime) -> bool {
         let is_alone = |census: Census| !is_shared_by_past(&census, stalled_connections);
-        let may_have_others = self.has_others || self.awaits_second_pair;
+        let may_have_others = self.has_others || self.answer.awaits_second_pair();
         !may_have_others && self.census(now).is_some_and(is_alone)
     }
 
