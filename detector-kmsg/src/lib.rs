@@ -11,6 +11,6 @@ mod wrapping;
 
 pub use reader::LogReader;
 pub use report::{
-    Clock, Count, CutRequests, Direction, Kill, LeftOut, LinkChanges, LogReport, LogTime, Memory,
-    Peer, Scope, Stall, SynFlood, TcpMemory, Victim,
+    Chosen, Clock, Count, CutRequests, Direction, Kill, LeftOut, LinkChanges, LogReport, LogTime,
+    Memory, Peer, Scope, Stall, SynFlood, TcpMemory, Victim,
 };

@@ -43,7 +43,7 @@ pub struct LogReport {
     /// Times that the OOM killer was called and the log shows no victim.
     pub invocations_without_victim: u64,
     /// Who was chosen in those, where the log says it; whether they were killed it does not say.
-    pub chosen_without_kill: Vec<Victim>,
+    pub chosen_without_kill: Vec<Chosen>,
     /// What the kernel said about the memory of TCP.
     pub tcp_memory: TcpMemory,
     /// Listeners with a flood of requests, or just a full queue. The addresses are ours.
@@ -162,6 +162,25 @@ pub struct Victim {
     pub pid: Option<u64>,
     /// Its name, at most 15 bytes.
     pub name: String,
+}
+
+/// A process that was to be killed. What the log does not say is `null`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct Chosen {
+    /// Its id.
+    pub pid: Option<u64>,
+    /// Its name, at most 15 bytes.
+    pub name: String,
+    /// The host's memory or a cgroup's limit.
+    pub scope: Scope,
+    /// Its cgroup.
+    pub cgroup: Option<String>,
+    /// The cgroup whose limit was hit.
+    pub limited_cgroup: Option<String>,
+    /// What that cgroup had in use, bytes.
+    pub usage_bytes: Option<u64>,
+    /// Its limit, bytes.
+    pub limit_bytes: Option<u64>,
 }
 
 /// What a process held, bytes.

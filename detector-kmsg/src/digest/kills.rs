@@ -1,9 +1,9 @@
 //! OOM kills: the lines of one report put together, in whichever direction the log runs.
 
+use super::draft::{At, Draft};
 use super::{Place, Span};
 use crate::message::{OomLine, Task, TaskMemory};
-use crate::report::{Kill, LogReport, Memory, Scope, Victim};
-use detector_api::sanitize;
+use crate::report::{Chosen, Kill, LogReport, Scope};
 
 /// Kills that are kept.
 const MOST: usize = 4096;
@@ -127,35 +127,17 @@ impl KillsOfHosts {
     }
 }
 
-/// Where a line stood.
-struct At<'a> {
-    name: Option<String>,
-    span: &'a Span,
-    number: u64,
-}
-
 #[derive(Default)]
 struct Kills {
     done: Vec<Draft>,
     not_kept: u64,
     without_victim: u64,
     /// Who was chosen in those.
-    spared: Vec<Victim>,
+    spared: Vec<Chosen>,
     /// The report that is being read, its victim not known yet.
     open: Option<Draft>,
     /// All of this cgroup are killed, not one.
     group: Option<String>,
-}
-
-/// A kill, and which lines it is made of.
-#[derive(Clone, Debug, Default)]
-struct Draft {
-    kill: Kill,
-    /// Number of the line that names the victim.
-    line: u64,
-    chosen: Option<Task>,
-    is_record_seen: bool,
-    is_invoker_seen: bool,
 }
 
 impl Kills {
@@ -174,8 +156,9 @@ impl Kills {
     }
 
     fn killed(&mut self, victim: Task, is_cgroup: Option<bool>, memory: &TaskMemory, of: &At<'_>) {
-        // One of the host's is of no group; lines of groups name none.
-        if is_cgroup == Some(false) {
+        // One of the host's is of no group, unless the group is that of the host's victim; lines of groups name none.
+        let is_hosts = { self.done.last() }.is_some_and(|last| last.kill.scope == Scope::Host);
+        if is_cgroup == Some(false) && !is_hosts {
             self.group = None;
         }
         let is_group = self.open.is_none() && self.group.is_some();
@@ -261,139 +244,9 @@ impl Kills {
     fn end_open(&mut self) {
         const MOST: usize = 256;
         let Some(open) = self.open.take() else { return };
-        if open.is_invoker_seen || open.is_record_seen || open.chosen.is_some() {
-            self.without_victim += 1;
+        self.without_victim += u64::from(open.is_call());
+        if self.spared.len() < MOST {
+            self.spared.extend(open.into_chosen());
         }
-        if let Some(chosen) = open.chosen.filter(|_| self.spared.len() < MOST) {
-            self.spared.push(named(&chosen));
-        }
-    }
-}
-
-impl Draft {
-    fn set_place(&mut self, of: &At<'_>) {
-        self.kill.time = of.span.times().0;
-        self.kill.host.clone_from(&of.name);
-        self.line = of.number;
-    }
-
-    fn add(&mut self, line: OomLine) {
-        let kill = &mut self.kill;
-        match line {
-            OomLine::Invoked(by) => {
-                self.is_invoker_seen = true;
-                kill.invoked_by = by.map(|by| sanitize::text(&by));
-            }
-            OomLine::Task(pid, name) => {
-                // The first one after the call, if it is the same.
-                let is_it = kill.invoked_by.as_deref() == Some(sanitize::text(&name).as_str());
-                if is_it && kill.invoked_by_pid.is_none() {
-                    kill.invoked_by_pid = Some(pid);
-                }
-            }
-            OomLine::Usage { usage, limit } => {
-                kill.usage_bytes = Some(usage);
-                kill.limit_bytes = Some(limit);
-            }
-            OomLine::StatsOf(path) => {
-                if let Some(path) = path.filter(|path| !path.is_empty()) {
-                    kill.limited_cgroup = Some(sanitize::text(&path));
-                }
-            }
-            OomLine::Stats(stats) => {
-                for (name, bytes) in stats {
-                    match name.as_str() {
-                        "sock" => kill.socket_bytes = Some(bytes),
-                        "anon" => kill.cgroup_anonymous_bytes = Some(bytes),
-                        "file" => kill.cgroup_file_bytes = Some(bytes),
-                        _ => {}
-                    }
-                }
-            }
-            OomLine::Record {
-                chosen,
-                is_cgroup,
-                limited,
-                cgroup,
-            } => {
-                self.is_record_seen = true;
-                kill.uid = kill.uid.or(chosen.uid);
-                kill.cgroup = cgroup.map(|path| sanitize::text(&path));
-                if let Some(path) = limited {
-                    kill.limited_cgroup = Some(sanitize::text(&path));
-                }
-                self.set_scope(is_cgroup);
-                self.chosen = Some(chosen);
-            }
-            OomLine::Chosen { chosen, is_cgroup } => {
-                self.set_scope(is_cgroup);
-                self.chosen = Some(chosen);
-            }
-            OomLine::TaskOf { cgroup, limited } => {
-                kill.cgroup = Some(sanitize::text(&cgroup));
-                kill.limited_cgroup = Some(sanitize::text(&limited));
-                self.set_scope(true);
-            }
-            OomLine::Killed { .. } | OomLine::Reaped(_) | OomLine::Group(_) | OomLine::NoVictim => {
-            }
-        }
-    }
-
-    /// What is not known yet.
-    fn add_memory(&mut self, more: &TaskMemory) {
-        let kill = &mut self.kill;
-        let known = &kill.memory;
-        kill.memory = Memory {
-            total_vm_bytes: known.total_vm_bytes.or(more.total),
-            anonymous_bytes: known.anonymous_bytes.or(more.anonymous),
-            file_bytes: known.file_bytes.or(more.file),
-            shared_bytes: known.shared_bytes.or(more.shared),
-        };
-        kill.score_adjustment = kill.score_adjustment.or(more.score_adjustment);
-        kill.uid = kill.uid.or(more.uid);
-    }
-
-    fn set_scope(&mut self, is_cgroup: bool) {
-        self.kill.scope = if is_cgroup {
-            Scope::Cgroup
-        } else {
-            Scope::Host
-        };
-    }
-
-    fn set_victim(&mut self, victim: Task) {
-        // The user of the chosen one is not that of its child.
-        let is_other = self
-            .chosen
-            .as_ref()
-            .is_some_and(|chosen| chosen.pid != victim.pid);
-        if victim.uid.is_some() || is_other {
-            self.kill.uid = victim.uid;
-        }
-        self.kill.victim = named(&victim);
-    }
-
-    #[allow(
-        clippy::cast_precision_loss,
-        reason = "a share is shown with two digits"
-    )]
-    fn finish(self) -> Kill {
-        let mut kill = self.kill;
-        kill.chosen = self
-            .chosen
-            .filter(|chosen| chosen.pid != kill.victim.pid)
-            .map(|chosen| named(&chosen));
-        kill.socket_share = match (kill.socket_bytes, kill.limit_bytes) {
-            (Some(bytes), Some(limit)) if limit > 0 => Some(bytes as f64 / limit as f64),
-            _ => None,
-        };
-        kill
-    }
-}
-
-fn named(task: &Task) -> Victim {
-    Victim {
-        pid: task.pid,
-        name: sanitize::text(&task.name),
     }
 }

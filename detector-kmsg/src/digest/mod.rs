@@ -1,5 +1,6 @@
 //! Messages put together: the same stall probed again, the lines of one kill, repeats, order.
 
+mod draft;
 mod hosts;
 mod kills;
 mod repeats;
@@ -96,6 +97,7 @@ pub(crate) struct Digest {
     /// In a log that runs backwards: the next line came so many times more.
     repeats_ahead: Option<(u64, Origin)>,
     newest: Stamps,
+    newest_host: Option<String>,
     later: u64,
     earlier: u64,
     boot_id: Option<String>,
@@ -143,6 +145,7 @@ impl Digest {
     }
 
     pub(crate) fn take(&mut self, message: Message, origin: &Origin) {
+        self.look_for_boot(origin);
         self.compare(&origin.stamps);
         let mut count = origin.count;
         if let Message::Repeated(more) = message {
@@ -152,6 +155,7 @@ impl Digest {
         if let Some((more, of)) = self.repeats_ahead.take() {
             if of.line + 1 == origin.line && of.host == origin.host {
                 count = count.saturating_add(more);
+                self.span.extend(&Span::of(&of.stamps));
             } else {
                 self.report.left_out.repeats_of_others += 1;
             }
@@ -176,6 +180,7 @@ impl Digest {
         let last = last.filter(|last| !matches!(last.message, Message::Oom(_)));
         match last {
             Some(last) => {
+                self.span.extend(&Span::of(&origin.stamps));
                 let origin = Origin {
                     host: last.host,
                     ..origin.clone()
@@ -191,6 +196,28 @@ impl Digest {
         match host {
             Some(host) => self.repeats.spoke(host, line),
             None => self.repeats.forget_lines(),
+        }
+    }
+
+    /// The time since boot falls where another one begins, in a log of one host that else runs forward.
+    fn look_for_boot(&mut self, origin: &Origin) {
+        const LEAST_US: u64 = 60_000_000;
+        let is_same = self.newest_host == origin.host;
+        self.newest_host.clone_from(&origin.host);
+        let (Some(before), Some(now)) = (self.newest.boot_us, origin.stamps.boot_us) else {
+            return;
+        };
+        let local = |stamps: &Stamps| stamps.local.as_ref().and_then(|(_, order)| *order);
+        let moved = [
+            (self.newest.utc_ns, origin.stamps.utc_ns),
+            (local(&self.newest), local(&origin.stamps)),
+        ];
+        let moved = moved
+            .into_iter()
+            .find_map(|(before, now)| now?.checked_sub(before?));
+        let is_forward = moved.map_or(self.later > self.earlier + 1, |moved| moved > 0);
+        if is_same && is_forward && before.saturating_sub(now) >= LEAST_US {
+            self.another_boot();
         }
     }
 

@@ -3,7 +3,7 @@
 use super::tcp::without_tag;
 
 /// How messages begin, `TCP: ` not shown.
-const BEGINNINGS: [&str; 28] = [
+const BEGINNINGS: [&str; 30] = [
     "Treason uncloaked! Peer ",
     "Peer ",
     "peer ",
@@ -28,6 +28,8 @@ const BEGINNINGS: [&str; 28] = [
     "oom_reaper: reaped process ",
     "memory: usage ",
     "INFO: task ",
+    "Task in /",
+    "Tasks in /",
     "NET: ",
     "printk: ",
     "net_ratelimit: ",
@@ -79,7 +81,7 @@ fn is_open(text: &str) -> bool {
             let count = text.strip_prefix(limiter.trim_end());
             count.is_some_and(|count| count.is_empty() || count.starts_with(' '))
         });
-    let is_group = begins("Task in /") && text.len() < 400;
+    let is_group = (begins("Task in /") || begins("Tasks in /")) && text.len() < 400;
     is_stats || is_usage || is_task || is_limiter || is_group || is_name(text)
 }
 

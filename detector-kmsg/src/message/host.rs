@@ -4,8 +4,18 @@ use super::Message;
 use super::cursor::Cursor;
 use super::strangers;
 
-/// Functions that count what the network code was not let write.
-const LIMITERS: [&str; 4] = ["NET", "printk", "__ratelimit", "net_ratelimit"];
+/// Functions that count what they, or the network code, were not let write.
+const LIMITERS: [&str; 9] = [
+    "NET",
+    "printk",
+    "__ratelimit",
+    "net_ratelimit",
+    "oom_kill_process",
+    "pagefault_out_of_memory",
+    "warn_alloc",
+    "warn_alloc_failed",
+    "slab_out_of_memory",
+];
 
 pub(super) fn message(text: &str) -> Option<Message> {
     boot(text)

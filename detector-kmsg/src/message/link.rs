@@ -3,7 +3,7 @@
 use super::{LinkChange, Message};
 
 /// In small letters.
-const PHRASES: [(&str, LinkChange); 15] = [
+const PHRASES: [(&str, LinkChange); 19] = [
     ("link is down", LinkChange::Down),
     ("link down", LinkChange::Down),
     ("link status definitely down", LinkChange::Down),
@@ -19,6 +19,10 @@ const PHRASES: [(&str, LinkChange); 15] = [
     ("tx timeout", LinkChange::Reset),
     ("tx_timeout", LinkChange::Reset),
     ("tx hang", LinkChange::Reset),
+    ("trigger reset is on", LinkChange::Reset),
+    ("keep alive watchdog timeout", LinkChange::Reset),
+    ("pf reset issued", LinkChange::Reset),
+    ("nic up:", LinkChange::Up),
 ];
 /// A longer line is none of a driver's.
 const LONGEST: usize = 300;
@@ -31,7 +35,8 @@ pub(super) fn change(text: &str) -> Option<Message> {
     let small = text.to_ascii_lowercase();
     let (at, change) = PHRASES
         .into_iter()
-        .find_map(|(phrase, change)| Some((small.find(phrase)?, change)))?;
+        .find_map(|(phrase, change)| Some((small.find(phrase)?, change)))
+        .or_else(|| speed_change(&small))?;
     // A program that watches links, with its process; and the kernel quotes nothing.
     let is_of_program = text[..at].contains("]: ") || text.contains('"');
     if is_of_program || begins_with_host(text) {
@@ -45,6 +50,21 @@ pub(super) fn change(text: &str) -> Option<Message> {
         (change == LinkChange::Reset).then(|| { card }.find(|word| is_slot(word)))?
     })?;
     Some(Message::Link(interface.to_owned(), change))
+}
+
+/// `link change old 10000 new 0`, in megabits a second.
+fn speed_change(small: &str) -> Option<(usize, LinkChange)> {
+    let at = small.find("link change old ")?;
+    let (_, new) = small[at..].rsplit_once(" new ")?;
+    let speed: u64 = new.trim_end().parse().ok()?;
+    Some((
+        at,
+        if speed == 0 {
+            LinkChange::Down
+        } else {
+            LinkChange::Up
+        },
+    ))
 }
 
 /// Whether a host and a program stand first: `web1 dhclient: eth0: …`.
@@ -82,10 +102,17 @@ fn interface(text: &str) -> Option<&str> {
         text.split([' ', ':', ',', '(', ')'])
             .find(|word| is_interface(word.trim_end_matches('.')))
     };
+    // A bond names what it is made of whatever that is called; a switch may have one port of a kind.
+    let is_of_bond = text.contains("link status definitely");
+    let port = || {
+        let ports = ["wan", "lan"].into_iter();
+        { ports }.find(|port| text.contains(&format!(" {port}: Link is ")))
+    };
     member
-        .filter(|word| is_interface(word))
+        .filter(|word| is_interface(word) || is_of_bond && is_plain(word))
         .or_else(watched)
         .or_else(words)
+        .or_else(port)
 }
 
 /// `0000:01:00.0`
@@ -111,12 +138,16 @@ fn is_interface(word: &str) -> bool {
                     .bytes()
                     .all(|byte| byte.is_ascii_digit())
         });
-    let is_plain = |c: char| c.is_ascii_alphanumeric() || "._-@".contains(c);
-    word.len() < 16
-        && has_digit
-        && word.chars().all(is_plain)
+    has_digit
+        && is_plain(word)
         && (is_port
             || BEGINNINGS
                 .iter()
                 .any(|beginning| word.starts_with(beginning)))
+}
+
+/// Whether an interface can be called so.
+fn is_plain(word: &str) -> bool {
+    let is_part = |c: char| c.is_ascii_alphanumeric() || "._-@".contains(c);
+    (1..16).contains(&word.len()) && word.chars().all(is_part)
 }

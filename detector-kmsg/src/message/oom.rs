@@ -30,8 +30,8 @@ pub enum OomLine {
     Record {
         /// Who.
         chosen: Task,
-        /// Whether a cgroup's limit was hit.
-        is_cgroup: bool,
+        /// Whether a cgroup's limit was hit; `None` if a CPU set or a policy allows no more of the host's memory.
+        is_cgroup: Option<bool>,
         /// The cgroup whose limit was hit.
         limited: Option<String>,
         /// The victim's own cgroup.
@@ -161,6 +161,11 @@ pub(super) fn is_cut(text: &str) -> bool {
     if let Some(fields) = text.strip_prefix("oom-kill:") {
         // Only a name may have blanks.
         return !fields.contains(' ') || fields.contains(",task=");
+    }
+    if let Some(rest) = text.strip_prefix("oom_reaper: reaped process ") {
+        let name = rest.trim_start_matches(|c: char| c.is_ascii_digit());
+        let is_name = name.starts_with(" (") && !name.contains(')');
+        return name.len() < rest.len() && (name.trim().is_empty() || is_name);
     }
     let starts = text
         .split_once("illed process ")

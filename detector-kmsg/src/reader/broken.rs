@@ -15,6 +15,8 @@ pub(super) struct Broken {
     origin: Origin,
     /// Quoted-printable: it goes on right where it ended.
     is_soft: bool,
+    /// Of its last line, where lines are numbered.
+    number: Option<u64>,
 }
 
 impl LogReader {
@@ -26,6 +28,7 @@ impl LogReader {
             parts: 1,
             origin: origin.clone(),
             is_soft,
+            number: self.number,
         });
         self.attention = self.attention.max(1);
     }
@@ -64,10 +67,12 @@ impl LogReader {
             self.digest.take(message.clone(), &origin);
             return false;
         }
+        let number = broken.number.map(|number| number + 1);
         self.broken = Some(Broken {
             text,
             parts: broken.parts + 1,
             is_soft,
+            number: number.filter(|number| after_number(line, *number).is_some()),
             ..broken
         });
         self.attention = self.attention.max(1);
@@ -132,6 +137,19 @@ fn ends_in_field(text: &str, rest: &str) -> bool {
     !rest.contains(' ') && (FIELDS.iter().any(|field| is_field(field)) || is_score())
 }
 
+/// Fields of the record of a kill.
+const FIELDS: [&str; 9] = [
+    "constraint",
+    "nodemask",
+    "cpuset",
+    "mems_allowed",
+    "oom_memcg",
+    "task_memcg",
+    ",task",
+    ",pid",
+    ",uid",
+];
+
 /// What may have stood where the message was broken, the likeliest first.
 fn glues(broken: &Broken, rest: &str) -> &'static [&'static str] {
     let text = &broken.text;
@@ -144,11 +162,16 @@ fn glues(broken: &Broken, rest: &str) -> &'static [&'static str] {
         || text.ends_with(is_digit) && rest.starts_with(is_digit)
         || is_within_name(text);
     match () {
-        // Or it was no such mark.
+        // Or it was no such mark, as where a record is broken right before a value.
+        () if broken.is_soft && is_before_value(text) && !rest.starts_with('=') => &["=", ""],
         () if broken.is_soft => &["", "="],
         () if is_unbroken || is_within => &["", " "],
         () => &[" ", ""],
     }
+}
+
+fn is_before_value(text: &str) -> bool {
+    text.starts_with("oom-kill:") && FIELDS.iter().any(|field| text.ends_with(field))
 }
 
 /// Whether a text ends within the name of a task: most names have no blank at which they could be broken.
@@ -167,11 +190,27 @@ fn parts_of<'a>(line: &'a str, found: &Prefix<'a>, of: &Broken, is_told: bool) -
     if (found.is_wrapped || is_told) && message::begins(found.rest) {
         return Vec::new();
     }
+    // Where each line has a time it is none of the path.
+    if found.is_wrapped && of.text.starts_with("Task in /") {
+        return vec![found.rest];
+    }
+    if let Some(rest) = of.number.and_then(|number| after_number(line, number + 1)) {
+        return vec![rest];
+    }
     let mut parts = vec![prefix::unquoted(line), prefix::unmarked(line), found.rest];
     if of.is_soft {
         parts.insert(0, line);
     }
     parts
+}
+
+/// What follows this number of a line: `102\tshrinks window …`, `13:2077733939:…`.
+fn after_number(line: &str, number: u64) -> Option<&str> {
+    let text = line.trim_start();
+    let text = text.strip_prefix(['#', 'L']).unwrap_or(text);
+    let rest = text.strip_prefix(&number.to_string())?;
+    let after = rest.trim_start_matches([':', '.', ')', '|', '-', ' ', '\t']);
+    (after.len() < rest.len()).then_some(after)
 }
 
 /// Quoted-printable writes `=` where a line is broken that does not end.

@@ -61,6 +61,10 @@ pub struct LogReader {
     bare: Option<Origin>,
     /// The last time of a line that came with it alone.
     minute: Stamps,
+    /// Number of the line that is being read, where lines are numbered.
+    number: Option<u64>,
+    /// The line before was empty, or quoted with a colon.
+    may_quote: bool,
     /// The line before has a name that may go on.
     stranger: Option<Stranger>,
     /// The log is a web page.
@@ -101,6 +105,8 @@ impl LogReader {
             before: Before::default(),
             bare: None,
             minute: Stamps::default(),
+            number: None,
+            may_quote: false,
             stranger: None,
             is_page: false,
         }

@@ -3,7 +3,7 @@
 use aho_corasick::AhoCorasick;
 
 /// A message that a mail program has broken is found by its first part.
-const NEEDLES: [&str; 64] = [
+const NEEDLES: [&str; 69] = [
     // Where the text itself cannot be searched for, or goes on on the next line.
     DOCKER,
     "{\n",
@@ -60,6 +60,7 @@ const NEEDLES: [&str; 64] = [
     "ink up",
     "ink Down",
     "ink Up",
+    "NIC Up:",
     "ink status",
     "NETDEV WATCHDOG",
     "Unit Hang",
@@ -70,6 +71,10 @@ const NEEDLES: [&str; 64] = [
     "x timeout",
     "tx_timeout",
     "tx hang",
+    "Trigger reset",
+    "atchdog timeout",
+    "PF reset issued",
+    "ink change old",
 ];
 /// Each line of Docker's has it; few are looked at further.
 pub(super) const DOCKER: &str = "{\"log\":\"";

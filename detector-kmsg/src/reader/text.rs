@@ -22,6 +22,7 @@ impl LogReader {
         }
         if text.trim().is_empty() {
             self.before.skip(origin.line);
+            self.may_quote = true;
         }
         for (at, line) in text.split('\n').enumerate() {
             if at > 0 && self.is_strangers(line, origin.line) {
@@ -72,7 +73,12 @@ impl LogReader {
     }
 
     fn text_line(&mut self, line: &str, origin: &Origin) {
+        // Some quote so. Where no other line is, a program's line may have been broken here.
+        let quoted = line.strip_prefix(": ").filter(|_| self.may_quote);
+        self.may_quote = line.starts_with(": ");
+        let line = quoted.unwrap_or(line);
         let found = prefix::unwrap(line);
+        self.number = found.number;
         let number = origin.line;
         self.meet_stranger(line, &found, number);
         self.say(line, &found, origin);

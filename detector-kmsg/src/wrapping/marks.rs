@@ -53,6 +53,7 @@ impl Unwrapping<'_> {
             self.count = digits.parse().ok();
         }
         if is_dated || is_tagged {
+            self.number = digits.parse().ok().filter(|_| self.count.is_none());
             self.text = rest;
         }
     }

@@ -52,6 +52,10 @@ pub(crate) fn plain(line: &str, may_end: bool) -> Cow<'_, str> {
             text = Cow::Owned(without_tags(&without_entities(&text, may_end), may_end));
         }
     }
+    // Quoted-printable writes a blank at which no line is broken so.
+    if text.contains("=C2=A0") {
+        text = Cow::Owned(text.replace("=C2=A0", " "));
+    }
     // Quoted-printable has no other equals sign than this.
     if text.contains("=3D") {
         text = Cow::Owned(

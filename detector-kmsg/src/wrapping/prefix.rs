@@ -19,6 +19,8 @@ pub(crate) struct Prefix<'a> {
     pub(crate) is_relative: bool,
     /// So many lines are this one.
     pub(crate) count: u64,
+    /// The line's number, where lines are numbered.
+    pub(crate) number: Option<u64>,
     /// It is written as `/dev/kmsg` gives it, with escapes.
     pub(crate) is_escaped: bool,
 }
@@ -65,6 +67,7 @@ pub(crate) fn unwrap(line: &str) -> Prefix<'_> {
         host: found.host.filter(|host| !matches!(*host, "-" | "(none)")),
         is_foreign: found.is_foreign_record || found.is_foreign_facility && !found.is_tagged,
         count: found.count.unwrap_or(1),
+        number: found.number,
         is_escaped: found.is_escaped,
     }
 }
@@ -84,6 +87,7 @@ pub(super) struct Unwrapping<'a> {
     is_relative: bool,
     pub(super) is_after_time: bool,
     pub(super) count: Option<u64>,
+    pub(super) number: Option<u64>,
 }
 
 impl<'a> Unwrapping<'a> {

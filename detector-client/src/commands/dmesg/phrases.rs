@@ -1,7 +1,7 @@
 //! Phrases about stalls, kills and times.
 
 use detector_api::units;
-use detector_kmsg::{Clock, Direction, Kill, LogReport, LogTime, Scope, Stall};
+use detector_kmsg::{Chosen, Clock, Direction, Kill, LogReport, LogTime, Scope, Stall};
 use std::fmt::Write as _;
 
 /// Seconds without a word from the peer from which on it is more likely gone than slow.
@@ -89,15 +89,17 @@ pub(super) fn memory_line(kill: &Kill) -> Option<String> {
     (!parts.is_empty()).then(|| format!("it held: {}", parts.join(", ")))
 }
 
+fn in_use(usage: Option<u64>, limit: Option<u64>) -> Option<String> {
+    let limit = match limit? {
+        NO_LIMIT_BYTES.. => "no limit of its own".to_owned(),
+        limit => format!("a limit of {}", kib(limit)),
+    };
+    Some(format!("in use {} of {limit}", kib(usage?)))
+}
+
 pub(super) fn cgroup_lines(kill: &Kill) -> Vec<String> {
     let mut found = Vec::new();
-    if let (Some(usage), Some(limit)) = (kill.usage_bytes, kill.limit_bytes) {
-        let limit = match limit {
-            NO_LIMIT_BYTES.. => "no limit of its own".to_owned(),
-            limit => format!("a limit of {}", kib(limit)),
-        };
-        found.push(format!("in use {} of {limit}", kib(usage)));
-    }
+    found.extend(in_use(kill.usage_bytes, kill.limit_bytes));
     let limit = kill
         .limit_bytes
         .filter(|limit| (1..NO_LIMIT_BYTES).contains(limit));
@@ -130,6 +132,23 @@ pub(super) fn cgroup_lines(kill: &Kill) -> Vec<String> {
         found.push("the log does not say how much of it was memory of sockets".to_owned());
     }
     found
+}
+
+/// Who was to be killed, and for want of what.
+pub(super) fn chosen_line(chosen: &Chosen) -> String {
+    let mut line = format!(
+        "chosen, maybe killed: {}",
+        process(chosen.pid, &chosen.name)
+    );
+    if let Some(cgroup) = &chosen.cgroup {
+        let _ = write!(line, " in {cgroup}");
+    }
+    let limited = chosen.limited_cgroup.as_ref();
+    if let Some(limited) = limited.filter(|limited| Some(*limited) != chosen.cgroup.as_ref()) {
+        let _ = write!(line, ", the limit was that of {limited}");
+    }
+    let in_use = in_use(chosen.usage_bytes, chosen.limit_bytes);
+    in_use.map_or(line.clone(), |in_use| format!("{line}, {in_use}"))
 }
 
 /// As the kernel writes it, and shorter.

@@ -1,7 +1,7 @@
 //! What a kernel log says, for a person who has little time.
 
 use super::phrases::{
-    cgroup_lines, counted, lines, memory_line, process, span, stall_line, timeless, times, times_of,
+    cgroup_lines, chosen_line, counted, lines, memory_line, process, span, stall_line, timeless, times, times_of,
 };
 use crate::terminal::{Capabilities, Tone};
 use detector_api::units;
@@ -60,6 +60,7 @@ impl Page<'_> {
         let report = self.report;
         let found = report.window_lines > 0
             || !report.kills.is_empty()
+            || report.invocations_without_victim > 0
             || report.tcp_memory != Default::default();
         self.line(&format!(
             "{name}: {}, {}",
@@ -175,16 +176,14 @@ impl Page<'_> {
             self.line(&format!("  and {more} more; --json lists up to 4096"));
         }
         if report.invocations_without_victim > 0 {
-            let chosen = report.chosen_without_kill.iter();
-            let chosen: Vec<_> = chosen.map(|task| process(task.pid, &task.name)).collect();
-            let chosen = match chosen.is_empty() {
-                true => String::new(),
-                false => format!("; chosen, maybe killed: {}", chosen.join(", ")),
-            };
+            let more = if total > 0 { " more" } else { "" };
             self.line(&format!(
-                "  the OOM killer was called {} more, and the log shows no victim{chosen}",
+                "  the OOM killer was called {}{more}, and the log shows no victim",
                 times_of(report.invocations_without_victim)
             ));
+        }
+        for chosen in report.chosen_without_kill.iter().take(SHOWN) {
+            self.line(&format!("    {}", chosen_line(chosen)));
         }
     }
 
@@ -346,7 +345,7 @@ impl Page<'_> {
                 "an address, port or range that no kernel prints",
             ),
             (left_out.without_local_port, "no port of ours"),
-            (left_out.cut, "cut before the peer and its ports"),
+            (left_out.cut, "cut before whom they are about"),
             (
                 left_out.repeats_of_others,
                 "repeats of a line that is not of interest or not there",

@@ -20,10 +20,22 @@ pub(super) fn record(fields: &str) -> Option<OomLine> {
             name: rest[start..].to_owned(),
             uid: Cursor(uid).digits().parse().ok(),
         },
-        is_cgroup: fields.starts_with("constraint=CONSTRAINT_MEMCG"),
+        is_cgroup: is_cgroup(fields, limited),
         limited: limited.map(str::to_owned),
         cgroup: cgroup.map(str::to_owned),
     })
+}
+
+/// Whose memory was short: a group's (which 5.0 to 5.2 do not name as the constraint), the host's, or that which a
+/// CPU set or a policy allows.
+fn is_cgroup(fields: &str, limited: Option<&str>) -> Option<bool> {
+    let is = |constraint| fields.starts_with(constraint);
+    match () {
+        () if is("constraint=CONSTRAINT_MEMCG") || limited.is_some() => Some(true),
+        () if is("constraint=CONSTRAINT_CPUSET") => None,
+        () if is("constraint=CONSTRAINT_MEMORY_POLICY") => None,
+        () => Some(false),
+    }
 }
 
 /// The victim's group, and the one whose limit was hit.
