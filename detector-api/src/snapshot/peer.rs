@@ -29,7 +29,8 @@ pub struct Peer {
     pub connections: u64,
     /// Connections with queued data held up now.
     pub stalled_connections: u64,
-    /// All its connections that the kernel has, of a suspect; `null` while it has not been asked.
+    /// All its connections that the kernel has, of a suspect, and never fewer than are tracked; `null` while it has
+    /// not been asked.
     #[serde(default)]
     pub connections_all: Option<u64>,
     /// Those of them that take what they are sent.

@@ -93,11 +93,7 @@ fn holding(subject: &Subject) -> Vec<Block> {
             "{} of {} stalled, {pinned} of kernel memory pinned{share}.",
             peer.stalled_connections,
             match peer.connections_all {
-                Some(all) => counted(
-                    all.max(peer.stalled_connections),
-                    "connection is",
-                    "connections are"
-                ),
+                Some(all) => counted(all, "connection is", "connections are"),
                 None => counted(
                     peer.connections,
                     "tracked connection is",

@@ -161,7 +161,9 @@ impl Engine {
             shrinking_networks: self.symptoms.shrinking.networks(),
             interfaces: self.symptoms.interface_errors.sum(),
             within_host_connections: connections(StallClass::WithinHost),
+            tracked_connections: u64::from(peer.connections.len()),
             census: peer.verdicts.sharing.census(self.clock.now),
+            census_told: peer.verdicts.sharing.told(self.clock.now),
             is_census_fresh: peer.verdicts.is_accused()
                 || peer.verdicts.sharing.is_fresh(self.clock.now),
             has_others: peer.verdicts.sharing.has_others(self.clock.now),

@@ -185,7 +185,8 @@ impl Engine {
             .max();
         let longest_stall_ns = peer.stalls.longest_ns.max(longest_now_ns.unwrap_or(0));
         let finding = peer.verdicts.standing.map(|(finding, _)| finding);
-        let census = peer.verdicts.sharing.census(self.clock.now);
+        let census = peer.verdicts.sharing.told(self.clock.now);
+        let tracked = u64::from(peer.connections.len());
         snapshot::Peer {
             peer: peer.address.to_string(),
             verdict: finding.map(|(verdict, _)| verdict),
@@ -193,9 +194,9 @@ impl Engine {
             trusted: self.settings.trusted.touch(&peer.address),
             flags: self.standing_flags(peer),
             severity: self.severity(peer),
-            connections: u64::from(peer.connections.len()),
+            connections: tracked,
             stalled_connections: usage.stalled_connections,
-            connections_all: census.map(|census| census.connections),
+            connections_all: census.map(|census| census.all(tracked)),
             connections_well: census.map(|census| census.well),
             pinned_bytes: usage.pinned_bytes,
             held_workers: self.held_workers_of(peer),

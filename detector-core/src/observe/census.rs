@@ -68,6 +68,15 @@ impl Census {
         seen.saturating_add(self.read_on)
     }
 
+    /// All its connections, of which so many are tracked by now: more may have come since.
+    pub(crate) const fn all(&self, tracked: u64) -> u64 {
+        if self.connections > tracked {
+            self.connections
+        } else {
+            tracked
+        }
+    }
+
     /// Connections that were well over the past hours, whether they have ended or not: what was seen well
     /// may have ended since.
     #[must_use]

@@ -175,10 +175,12 @@ fn shared(evidence: &PeerEvidence) -> (Outcome, BenignCause) {
         None => Outcome::Possible,
         Some(_) => Outcome::RuledOut,
     };
-    let census = evidence.census.unwrap_or_default();
+    let told = evidence.census_told;
+    let all = told.map(|census| census.all(evidence.tracked_connections));
+    let census = told.unwrap_or_default();
     let cause = BenignCause::SharedAddress {
         stalled_connections,
-        connections_all: census.connections,
+        connections_all: all.unwrap_or(0),
         connections_well: census.well,
         came_connections: census.came,
         went_connections: census.went,

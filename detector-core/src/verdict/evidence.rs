@@ -153,8 +153,12 @@ pub(crate) struct PeerEvidence {
     pub(crate) interfaces: InterfaceCounts,
     /// Stalled connections whose other end is a program on this host; counted nowhere else.
     pub(crate) within_host_connections: u64,
+    /// Its connections that are tracked.
+    pub(crate) tracked_connections: u64,
     /// All its connections, if the kernel has been asked and has told.
     pub(crate) census: Option<Census>,
+    /// The same as it is told to others: while the last answer is in doubt, that before it.
+    pub(crate) census_told: Option<Census>,
     /// Whether it has told so lately, or the peer is accused on what it told before.
     pub(crate) is_census_fresh: bool,
     /// Whether others of its connections behaved lately.

@@ -58,6 +58,8 @@ pub(crate) struct Sharing {
     has_others: bool,
     /// Whether the last answer had no others, though that before it had.
     is_doubtful: bool,
+    /// The last answer that had others: what is told of them while they are in doubt.
+    with_others: Option<Census>,
     /// How many answers in a row said the same as that before them.
     alike: u32,
     /// How many connections had ended well, and when: what ended since then ended lately.
@@ -92,6 +94,9 @@ impl Sharing {
         self.alike = if is_alike { self.alike + 1 } else { 0 };
         self.is_doubtful = self.has_others && !has_others && !self.is_doubtful;
         self.has_others = has_others || self.is_doubtful;
+        if has_others {
+            self.with_others = Some(census);
+        }
         let wait_ns = if self.is_doubtful { RETRY_NS } else { RENEW_NS };
         if census.was_asked_everywhere {
             self.asked_everywhere_at = Some(now);
@@ -161,6 +166,13 @@ impl Sharing {
     /// The last answer that still counts.
     pub(crate) fn census(&self, now: MonotonicTime) -> Option<Census> {
         self.answer.census(now)
+    }
+
+    /// What is told of its other connections: the last answer, or that before it while it is in doubt.
+    pub(crate) fn told(&self, now: MonotonicTime) -> Option<Census> {
+        let last = self.census(now)?;
+        let in_doubt = self.with_others.filter(|_| self.is_doubtful);
+        Some(in_doubt.unwrap_or(last))
     }
 
     /// The last answer, if it was due no longer ago than an answer takes: of a peer that comes back others

@@ -206,9 +206,10 @@ fn relief(evidence: &PeerEvidence, quiet_ns: Option<u64>) -> Vec<Evidence> {
             }
         });
     }
-    if let Some(census) = evidence.census.filter(|_| evidence.is_shared()) {
+    let told = evidence.census_told.filter(|_| evidence.is_shared());
+    if let Some(census) = told {
         found.push(Evidence::OthersBehave {
-            connections_all: census.connections,
+            connections_all: census.all(evidence.tracked_connections),
             connections_well: census.well,
             ended_well_connections: census.past(),
         });

@@ -89,10 +89,7 @@ fn held(peer: &Peer) -> Vec<Part> {
     let stalled = grouped(peer.stalled_connections);
     // Who was not asked for may have more than are tracked.
     let stalled = match peer.connections_all {
-        Some(all) => format!(
-            "{stalled} of {}",
-            grouped(all.max(peer.stalled_connections))
-        ),
+        Some(all) => format!("{stalled} of {}", grouped(all)),
         None => format!("{stalled} of {} tracked", grouped(peer.connections)),
     };
     vec![
