@@ -18,7 +18,8 @@ pub struct LogReport {
     pub runs_backwards: bool,
     /// Hosts of what was found, where the log names them; the first 256.
     pub hosts: Vec<String>,
-    /// Marks of another boot: times since boot before and after one do not compare.
+    /// Where another boot begins, by a mark or a fall of the time since boot: such times before and after do not
+    /// compare.
     pub boot_marks: u64,
     /// Messages that the kernel says it did not write. If there are any, all counts are lower bounds.
     pub suppressed: u64,

@@ -182,12 +182,14 @@ fn no_name_of_a_group_makes_a_message_of_itself() {
                      task_memcg={mine},uid=0{end}{name},task=a,pid=7,uid=1000"
             ),
         ] {
-            for line in wrapped(&record) {
-                let report = read(&format!(
-                    "{line}\n[   13.500000] eth0: renamed from veth1\n"
-                ));
-                assert_eq!((report.window_lines, report.kills.len()), (0, 0), "{line}");
-            }
+            let next = "[   13.500000] eth0: renamed from veth1";
+            let lines = wrapped(&record);
+            let log: String = lines
+                .iter()
+                .map(|line| format!("{line}\n{next}\n"))
+                .collect();
+            let report = read(&log);
+            assert_eq!((report.window_lines, report.kills.len()), (0, 0), "{log}");
         }
     }
 }

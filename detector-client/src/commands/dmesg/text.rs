@@ -1,7 +1,8 @@
 //! What a kernel log says, for a person who has little time.
 
 use super::phrases::{
-    cgroup_lines, chosen_line, counted, lines, memory_line, process, span, stall_line, timeless, times, times_of,
+    cgroup_lines, chosen_line, counted, lines, memory_line, process, span, stall_line, timeless,
+    times, times_of,
 };
 use crate::terminal::{Capabilities, Tone};
 use detector_api::units;
@@ -78,8 +79,8 @@ impl Page<'_> {
         }
         if report.boot_marks > 0 {
             self.line(&format!(
-                "{} of another boot: seconds since boot before and after do not compare",
-                counted(report.boot_marks, "mark")
+                "another boot begins {}: seconds since boot before and after do not compare",
+                times_of(report.boot_marks)
             ));
         }
         if report.suppressed > 0 {
