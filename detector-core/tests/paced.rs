@@ -14,17 +14,19 @@ use support::{WALL, accused_hosts, census_wanted, engine, healthy, ms, zero_wind
 const PEER: &str = "198.51.100.7";
 const PAUSED: u16 = 24;
 
-/// How a reader reads on: so much at a time, each time after so long.
+/// How a reader reads on: so much at a time, each time after so long, so many times.
 #[derive(Clone, Copy)]
 struct Reader {
     bytes: u32,
     every_ms: u64,
+    times: u64,
 }
 
 /// curl with a limit of 200 kB/s.
 const PACED: Reader = Reader {
     bytes: 1_700_000,
     every_ms: 8_700,
+    times: u64::MAX,
 };
 
 /// A window that has been closed since then, and what was taken before.
@@ -44,7 +46,10 @@ fn closed(remote: &str, taken: u32, since_ms: u64, at_ms: u64) -> Observation {
 /// Shows a reader, or one on pause, after its first burst. Its window opens and closes again at once.
 fn show(engine: &mut Engine, remote: &str, reader: Option<Reader>, at_ms: u64) {
     let age_ms = at_ms - 1_000;
-    let reads = reader.map_or(0, |reader| age_ms / reader.every_ms);
+    let reads = reader.map_or(0, |reader| {
+        let due = age_ms / reader.every_ms;
+        due.min(reader.times)
+    });
     let (bytes, every_ms) = reader.map_or((0, 0), |reader| (reader.bytes, reader.every_ms));
     let burst = if age_ms < 200 { 0 } else { 65_536 };
     let taken = burst + u32::try_from(reads).unwrap() * bytes;
@@ -106,8 +111,9 @@ fn verdict_beside(readers: &[Reader]) -> Option<Verdict> {
 fn paced_readers_are_others_who_behave() {
     assert_eq!(verdict_beside(&[PACED; 3]), Some(Verdict::SlowClient));
     let often = Reader {
-        bytes: 4_000,
+        bytes: 8_000,
         every_ms: 4_000,
+        ..PACED
     };
     assert_eq!(verdict_beside(&[often; 2]), Some(Verdict::SlowClient));
 }
@@ -123,9 +129,21 @@ fn who_reads_next_to_nothing_excuses_nobody() {
     let next_to_nothing = Reader {
         bytes: 2_400,
         every_ms: 5_000,
+        ..PACED
     };
     let readers = [next_to_nothing; 3];
     assert_eq!(verdict_beside(&readers), Some(Verdict::ZeroWindowAttack));
+}
+
+/// `curl --limit-rate 1B` takes its first chunk as late as its machine lets it, and nothing more.
+#[test]
+fn who_reads_once_excuses_nobody() {
+    let once = Reader {
+        bytes: 40_000,
+        every_ms: 3_000,
+        times: 1,
+    };
+    assert_eq!(verdict_beside(&[once; 3]), Some(Verdict::ZeroWindowAttack));
 }
 
 /// Customers of one provider: each has an address of its own.

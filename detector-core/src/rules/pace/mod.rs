@@ -39,7 +39,9 @@ pub(crate) struct Pace {
     pub(crate) is_below_floor: bool,
     /// Something was read below the floor.
     pub(crate) is_read: bool,
-    /// When a span at the floor at least was last over in which data had waited for the peer, and was taken then.
+    /// A span at the floor at least is over in which data had waited for the peer, and was taken then.
+    has_read_on: bool,
+    /// When the last one was that was not the first: a client with much to do takes its first chunk late.
     pub(crate) read_on_at: Option<MonotonicTime>,
     /// The smallest round trip that was seen; 0 before any was.
     least_srtt_us: u32,
@@ -122,7 +124,8 @@ impl Pace {
         let released_with = progress.take_released_with();
         let took = |acked| span.after(acked).is_won(bytes_acked, settings);
         if released_with.is_some_and(took) {
-            self.read_on_at = Some(now);
+            let had_read_on = std::mem::replace(&mut self.has_read_on, true);
+            self.read_on_at = had_read_on.then_some(now);
         }
         if measured.kind == PaceKind::Dribbling && self.is_bound_by_round_trip(last, &measured) {
             measured.kind = PaceKind::Free;
