@@ -143,6 +143,8 @@ pub(super) static CROWDS: &[Case] = &[
         ATTACKS, Like("many-slow"), hoards::by_likeness).networks(hoards::ALIKE),
     bad("hoard-dribble", "25 connections of one address, each read at 300 bytes a second",
         (&[DRIBBLE, HOARD], &["slow-read-attack"]), Like("many-slow"), hoards::of_dribblers),
+    bad("hoard-late-acks", "25 connections of one address offer 300 bytes, and acknowledge what has come once a second",
+        (&[DRIBBLE, HOARD], &["slow-read-attack"]), Like("tiny-buffers"), hoards::acknowledged_late),
 ];
 
 const FLOOD: &str = "30 connections ask for 64 MiB and offer no window any more (as sockstress)";

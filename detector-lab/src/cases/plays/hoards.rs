@@ -202,6 +202,29 @@ pub(crate) fn of_dribblers(stage: &Stage) -> Result<()> {
     Ok(())
 }
 
+/// Connections from one address with a window of a few hundred bytes, which take all that it lets through and say so once a
+/// second: to the kernel below they are far away.
+pub(crate) fn acknowledged_late(stage: &Stage) -> Result<()> {
+    const WINDOW: u32 = 300;
+    let server = stage.tiny_server()?;
+    // An echo of what was sent again last would shorten the round trip.
+    let mut profile = stage.profile().window(WINDOW).without_timestamps();
+    profile.shift = None;
+    let mut peers = Vec::new();
+    for number in 0..25 {
+        let peer = stage.crafted((0, 2, 40_000 + number), server.address(), profile)?;
+        peer.policy(Policy::Silent);
+        peer.request(LONG_ANSWER)?;
+        peers.push(peer);
+    }
+    while stage.pause(Duration::from_secs(1)) {
+        for peer in &peers {
+            peer.say().ack(peer.seen().bytes).window(WINDOW).send()?;
+        }
+    }
+    Ok(())
+}
+
 /// Asks nginx for a large file thirty times over and then offers no window any more.
 pub(crate) fn sockstress_nginx(stage: &Stage) -> Result<()> {
     flood(stage, stage.nginx()?)
