@@ -94,7 +94,7 @@ impl Report {
             } => {
                 self.open.take_if(|open| open.is_chosen);
                 let kill = self.part();
-                kill.scope = scope(*is_cgroup);
+                kill.scope = is_cgroup.map_or(kill.scope, scope);
                 kill.cgroup = cgroup.as_deref().map(sanitize::text);
                 kill.unit = kill.cgroup.as_deref().and_then(owner::unit_of);
                 if let Some(open) = &mut self.open {
