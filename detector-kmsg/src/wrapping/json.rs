@@ -72,7 +72,8 @@ pub(super) fn member(name: &str) -> Option<Member> {
         | "syslog.identifier"
         | "syslog.appname"
         | "log.syslog.appname"
-        | "predecoder.program_name" => Member::Program,
+        | "predecoder.program_name"
+        | "stream.app" => Member::Program,
         "facility"
         | "SYSLOG_FACILITY"
         | "Facility"
@@ -97,8 +98,10 @@ pub(super) fn member(name: &str) -> Option<Member> {
 
 /// Whether an object by this name says who wrote the line that stands beside it.
 pub(super) fn names_writer(path: &str) -> bool {
-    const NAMES: [&str; 10] = [
+    const NAMES: [&str; 11] = [
         "host",
+        // Loki's labels.
+        "stream",
         "process",
         "syslog",
         "syslog.facility",
