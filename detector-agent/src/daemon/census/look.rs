@@ -329,9 +329,8 @@ pub(super) struct Compared {
 impl Compared {
     /// With what an earlier pair showed.
     pub(super) fn counted(&self, before: Option<&Self>) -> Counted {
-        let halvings = self
-            .halvings
-            .max(before.map_or(0, |before| before.halvings));
+        let halvings_before = before.map_or(0, |before| before.halvings);
+        let halvings = self.halvings.max(halvings_before);
         let was_well = |key| before.is_some_and(|before| before.well.contains_key(key));
         let kept = self.well.iter();
         let kept = kept.filter(|(key, _)| self.lot.keeps(key, halvings));
