@@ -176,11 +176,11 @@ fn shared(evidence: &PeerEvidence) -> (Outcome, BenignCause) {
         Some(_) => Outcome::RuledOut,
     };
     let told = evidence.census_told;
-    let all = told.map(|census| census.all(evidence.tracked_connections));
+    let connections_all = told.map_or(0, |census| census.all(evidence.tracked_connections));
     let census = told.unwrap_or_default();
     let cause = BenignCause::SharedAddress {
         stalled_connections,
-        connections_all: all.unwrap_or(0),
+        connections_all,
         connections_well: census.well,
         came_connections: census.came,
         went_connections: census.went,

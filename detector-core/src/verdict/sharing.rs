@@ -50,16 +50,15 @@ impl Stake {
 }
 
 /// What is known of the other connections of one peer.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Sharing {
     answer: LastAnswer,
     /// When the kernel was last asked everywhere, whether it had an answer or not.
     asked_everywhere_at: Option<MonotonicTime>,
     has_others: bool,
-    /// Whether the last answer had no others, though that before it had.
-    is_doubtful: bool,
-    /// The last answer that had others: what is told of them while they are in doubt.
-    with_others: Option<Census>,
+    /// While the last answer, which had no others, is in doubt: that before it, which had. There is room in a row of
+    /// each peer, and few are ever in doubt.
+    doubted: Option<Box<Census>>,
     /// How many answers in a row said the same as that before them.
     alike: u32,
     /// How many connections had ended well, and when: what ended since then ended lately.
@@ -92,12 +91,11 @@ impl Sharing {
         // Those that pause for a moment are asked for once more before they pass for gone.
         let is_alike = self.answer.counted().is_some() && self.has_others == has_others;
         self.alike = if is_alike { self.alike + 1 } else { 0 };
-        self.is_doubtful = self.has_others && !has_others && !self.is_doubtful;
-        self.has_others = has_others || self.is_doubtful;
-        if has_others {
-            self.with_others = Some(census);
-        }
-        let wait_ns = if self.is_doubtful { RETRY_NS } else { RENEW_NS };
+        let is_doubtful = self.has_others && !has_others && self.doubted.is_none();
+        let before = self.answer.counted().map_or(census, |(before, _)| before);
+        self.doubted = is_doubtful.then(|| Box::new(before));
+        self.has_others = has_others || is_doubtful;
+        let wait_ns = if is_doubtful { RETRY_NS } else { RENEW_NS };
         if census.was_asked_everywhere {
             self.asked_everywhere_at = Some(now);
         }
@@ -139,6 +137,7 @@ impl Sharing {
             return true;
         }
         let is_outdated = self.answer.counted().is_some_and(|(census, at)| {
+            // Those that read on are stalled themselves now and then.
             let others = census.well_before.unwrap_or(0);
             stalled_connections > census.connections.saturating_sub(others)
                 && now.since_ns(at) >= RETRY_NS
@@ -147,7 +146,7 @@ impl Sharing {
             return true;
         }
         let is_time = self.answer.is_due(now);
-        let waits_longer = stake == Stake::Little && !self.is_doubtful;
+        let waits_longer = stake == Stake::Little && self.doubted.is_none();
         let least_ns = RENEW_NS << self.alike.min(DOUBLINGS);
         is_time && (!waits_longer || age_ns.is_none_or(|age_ns| age_ns >= least_ns))
     }
@@ -171,8 +170,7 @@ impl Sharing {
     /// What is told of its other connections: the last answer, or that before it while it is in doubt.
     pub(crate) fn told(&self, now: MonotonicTime) -> Option<Census> {
         let last = self.census(now)?;
-        let in_doubt = self.with_others.filter(|_| self.is_doubtful);
-        Some(in_doubt.unwrap_or(last))
+        Some(self.doubted.as_deref().copied().unwrap_or(last))
     }
 
     /// The last answer, if it was due no longer ago than an answer takes: of a peer that comes back others

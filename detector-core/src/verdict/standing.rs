@@ -37,7 +37,7 @@ pub(crate) struct Aftermath {
 }
 
 /// The verdict of one peer.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Verdicts {
     /// The one that stands, and since when.
     pub(crate) standing: Option<(Finding, MonotonicTime)>,
