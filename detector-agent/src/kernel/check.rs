@@ -210,12 +210,12 @@ fn memory() -> Requirement {
 
 fn memory_from(available_mib: Option<u64>) -> Requirement {
     /// Found with all tables of the defaults full and somebody who reads them (`docs/scaling.md`).
-    const NEEDED_MIB: u64 = 265;
+    const NEEDED_MIB: u64 = 271;
     match available_mib {
         Some(mib) if mib < NEEDED_MIB => Requirement::degraded(
             "memory",
             format!("{mib} MiB available"),
-            "with all tables full the agent takes up to 265 MiB, its maps included: where there is less, lower \
+            "with all tables full the agent takes up to 271 MiB, its maps included: where there is less, lower \
              [peers] capacity, [budget] connections and [budget] events",
         ),
         Some(mib) => Requirement::ok("memory", format!("{mib} MiB available")),
