@@ -147,17 +147,20 @@ proptest! {
     }
 }
 
+/// A small window from the first byte on, filled, and no more.
+const TAKES_NOTHING: Plan = Plan {
+    begins_ms: 0,
+    window: 2_048,
+    taken: 2_048,
+    read: 0,
+    reads_every_ms: None,
+};
+
 /// As soon as one stall has ended by reading on, a peer is judged over the whole span.
 #[test]
 fn a_peer_that_has_read_on_is_judged_as_late_as_before() {
     let mut engine = engine();
-    let plan = Plan {
-        begins_ms: 0,
-        window: 2_048,
-        taken: 2_048,
-        read: 0,
-        reads_every_ms: None,
-    };
+    let plan = TAKES_NOTHING;
     let slow = Plan {
         window: 65_536,
         ..plan
@@ -188,13 +191,7 @@ fn a_peer_that_has_read_on_is_judged_as_late_as_before() {
 #[test]
 fn a_crowd_with_tiny_windows_is_asked_for_before_any_of_it_is_stalled() {
     let mut engine = engine();
-    let plan = Plan {
-        begins_ms: 0,
-        window: 2_048,
-        taken: 2_048,
-        read: 0,
-        reads_every_ms: None,
-    };
+    let plan = TAKES_NOTHING;
     let look_at = |engine: &mut Engine, at_ms| {
         engine.advance(ms(at_ms), WALL);
         for number in 0..24 {

@@ -40,6 +40,7 @@ pub(crate) struct Messages {
     sweep: Receiver<Message>,
 }
 
+/// Where the kernel side sends to, and where it arrives.
 pub(crate) fn messages() -> (Sinks, Messages) {
     let (hooks_sink, hooks) = channel(WAITING);
     let (sweep_sink, sweep) = channel(WAITING);

@@ -147,8 +147,10 @@ pub(super) fn chosen_line(chosen: &Chosen) -> String {
     if let Some(limited) = limited.filter(|limited| Some(*limited) != chosen.cgroup.as_ref()) {
         let _ = write!(line, ", the limit was that of {limited}");
     }
-    let in_use = in_use(chosen.usage_bytes, chosen.limit_bytes);
-    in_use.map_or(line.clone(), |in_use| format!("{line}, {in_use}"))
+    if let Some(in_use) = in_use(chosen.usage_bytes, chosen.limit_bytes) {
+        let _ = write!(line, ", {in_use}");
+    }
+    line
 }
 
 /// As the kernel writes it, and shorter.
@@ -239,27 +241,6 @@ mod tests {
         assert_eq!(told(&format!("[1.5] {line}")), "");
         let mixed = format!("[1.5] {line}\n{}", line.replace(".7:", ".8:"));
         assert_eq!(told(&mixed), "; its lines have no time");
-    }
-
-    /// A call is told as one, with whom it was about, where the log ends before the kill.
-    #[test]
-    fn a_call_without_a_kill_is_told() {
-        let mut reader = detector_kmsg::LogReader::new().unwrap();
-        reader.feed(
-            b"[1.5] memory: usage 4096kB, limit 4096kB, failcnt 127\n\
-              [1.5] oom-kill:constraint=CONSTRAINT_MEMCG,nodemask=(null),cpuset=x,mems_allowed=0,oom_memcg=/a,\
-              task_memcg=/a/b,task=java,pid=7,uid=0\n",
-        );
-        let text = crate::commands::dmesg::text::text(
-            &reader.finish(),
-            "log",
-            crate::terminal::Capabilities::PIPE,
-        );
-        assert!(!text.contains("is in it"), "{text}");
-        let told = "  the OOM killer was called once, and the log shows no victim\n    \
-                    chosen, maybe killed: java[7] in /a/b, the limit was that of /a, in use 4096 kB (4.2 MB) of a \
-                    limit of 4096 kB (4.2 MB)\n";
-        assert!(text.contains(told), "{text}");
     }
 
     /// Less than anonymous memory is not what counts: what filled the limit does.

@@ -392,3 +392,6 @@ const AGENT: &str = "  \
   The agent would have seen each of these stalls as it began, with the bytes that it held, the process\n  \
   behind it, how long it lasted and which peers did the same: flags window-shrink (treason) and\n  \
   zero-window-stall, and an incident with who held what when the memory ran out.";
+
+#[cfg(test)]
+mod tests;

@@ -197,6 +197,7 @@ impl Pace {
             f64::from(last.queued_bytes()) / self.bytes_per_second as f64
         }
     }
+
     /// Whether the peer takes at least half of what its window and the round trip let through: a small
     /// machine far away, which reads at once and yet drains no more. A longer trip is no network's. The smallest
     /// counts, for who is far away is so from the handshake on: a wait before each acknowledgement is in those after.
