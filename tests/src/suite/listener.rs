@@ -5,11 +5,13 @@
 
 use crate::PATIENCE;
 use crate::agent::{EventView, event_of, follow_lines};
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, anyhow, ensure};
 use std::fs::File;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::mpsc;
+use std::thread;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 /// What the listener says when it listens.
@@ -24,18 +26,30 @@ pub(crate) struct Arrived {
 
 /// Follows the events of the agent at `socket` and writes each to `out` with the nanoseconds since
 /// 1970 in front, until the agent ends.
-pub fn listen(socket: &Path, out: &mut impl Write) -> Result<()> {
+pub fn listen(socket: &Path, mut out: impl Write + Send + 'static) -> Result<()> {
     const FIRST: i32 = -20;
-    // Without the right to, it waits its turn, and what it measures is a little longer.
-    let _ = rustix::process::setpriority_process(None, FIRST);
     let lines = follow_lines(socket)?;
     writeln!(out, "{LISTENING}")?;
+    // A file takes nothing while a recorder has the disk, tens of milliseconds, and who writes does not
+    // listen.
+    let (sender, arrived) = mpsc::channel::<(Duration, String)>();
+    let writing = thread::spawn(move || -> Result<()> {
+        for (at, line) in arrived {
+            writeln!(out, "{} {line}", at.as_nanos())?;
+        }
+        Ok(())
+    });
+    // Without the right to, it waits its turn, and what it measures is a little longer.
+    let _ = rustix::process::setpriority_process(None, FIRST);
     for line in lines {
         let line = line?;
         let at = SystemTime::now().duration_since(UNIX_EPOCH)?;
-        writeln!(out, "{} {line}", at.as_nanos())?;
+        if sender.send((at, line)).is_err() {
+            break;
+        }
     }
-    Ok(())
+    drop(sender);
+    writing.join().map_err(|_| anyhow!("the writer panicked"))?
 }
 
 /// The running process. It writes to a file: who takes from a pipe can make the writer wait.
@@ -64,7 +78,7 @@ impl Listener {
                 .context("look after the listener")?;
             ensure!(ended.is_none(), "the listener ended: {ended:?}");
             ensure!(Instant::now() < deadline, "the listener does not listen");
-            std::thread::sleep(Duration::from_millis(10));
+            thread::sleep(Duration::from_millis(10));
         }
         Ok(listener)
     }

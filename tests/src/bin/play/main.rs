@@ -100,9 +100,7 @@ fn main() -> ExitCode {
         }) => scenarios::play_guarded(filter.as_deref()),
         Some(Play::Scenarios { filter, runs, .. }) => scenarios::play(filter.as_deref(), runs),
         Some(Play::Incident { folder }) => incident::play(&folder),
-        Some(Play::Listen { socket }) => {
-            detector_tests::suite::listen(&socket, &mut std::io::stdout())
-        }
+        Some(Play::Listen { socket }) => detector_tests::suite::listen(&socket, std::io::stdout()),
         Some(Play::Requests {
             count: requests,
             slow_clients,
