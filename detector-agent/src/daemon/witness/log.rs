@@ -24,6 +24,9 @@ const QUIET: Duration = Duration::from_millis(300);
 const LONGEST: Duration = Duration::from_secs(3);
 /// Messages noted in a span; a kernel that complains without end would fill the recorder.
 const NOTES: u32 = 20;
+/// Those of links among them have room of their own: any user has links that come and go, in a network namespace
+/// of his own, as often as he likes.
+const NOTES_OF_LINKS: u32 = 5;
 const NOTES_SPAN: Duration = Duration::from_secs(10);
 
 /// Starts it.
@@ -48,8 +51,33 @@ struct Reading {
     report: Report,
     /// and since when; `None` between reports.
     gathering: Option<Instant>,
-    notes: u32,
-    notes_since: Instant,
+    notes: Allowance,
+    notes_of_links: Allowance,
+}
+
+/// Notes that there is still room for in a span.
+struct Allowance {
+    most: u32,
+    taken: u32,
+    since: Instant,
+}
+
+impl Allowance {
+    fn new(most: u32) -> Self {
+        Self {
+            most,
+            taken: 0,
+            since: Instant::now(),
+        }
+    }
+
+    fn take(&mut self) -> bool {
+        if self.since.elapsed() >= NOTES_SPAN {
+            (self.taken, self.since) = (0, Instant::now());
+        }
+        self.taken = self.taken.saturating_add(1);
+        self.taken <= self.most
+    }
 }
 
 impl Reading {
@@ -59,8 +87,8 @@ impl Reading {
             proc,
             report: Report::default(),
             gathering: None,
-            notes: 0,
-            notes_since: Instant::now(),
+            notes: Allowance::new(NOTES),
+            notes_of_links: Allowance::new(NOTES_OF_LINKS),
         };
         // Kills from now on are more than these.
         reading
@@ -82,7 +110,8 @@ impl Reading {
                     false
                 }
                 Waited::Lost => {
-                    self.note(NoteKind::Kernel, "messages of the kernel were lost here");
+                    let has_room = self.notes.take();
+                    self.note("messages of the kernel were lost here", has_room);
                     false
                 }
                 Waited::Other => false,
@@ -122,8 +151,13 @@ impl Reading {
             Parsed::Nothing
             | Parsed::Begun
             | Parsed::Message(Message::Oom(_) | Message::Boot, _) => {}
+            Parsed::Message(Message::Link(..), _) => {
+                let has_room = self.notes_of_links.take();
+                self.note(text, has_room);
+            }
             Parsed::Message(..) | Parsed::Cut(_) | Parsed::Impossible | Parsed::NoLocalPort => {
-                self.note(NoteKind::Kernel, text);
+                let has_room = self.notes.take();
+                self.note(text, has_room);
             }
         }
     }
@@ -142,13 +176,9 @@ impl Reading {
         self.state.is_kill_of_log(now(), pid, cgroup, of_host)
     }
 
-    fn note(&mut self, kind: NoteKind, text: &str) {
-        if self.notes_since.elapsed() >= NOTES_SPAN {
-            (self.notes, self.notes_since) = (0, Instant::now());
-        }
-        self.notes += 1;
-        if self.notes <= NOTES {
-            self.state.recording.note(kind, None, text);
+    fn note(&self, text: &str, has_room: bool) {
+        if has_room {
+            self.state.recording.note(NoteKind::Kernel, None, text);
         } else {
             self.state.recording.lose_note();
         }

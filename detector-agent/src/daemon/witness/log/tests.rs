@@ -190,3 +190,17 @@ fn a_kill_of_somebody_else_that_the_log_names_is_none_of_a_container() {
     assert_eq!(noted(&mut reading, 870, "/pod/other"), []);
     assert_eq!(noted(&mut reading, 871, "/pod/web/httpd"), [Some(871)]);
 }
+
+#[test]
+fn links_that_come_and_go_keep_no_other_message_out() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut reading = on_a_host(folder.path(), 0);
+    for _ in 0..100 {
+        reading.take("bond0: (slave eth0): link status definitely down, disabling slave");
+    }
+    reading.take("TCP: out of memory -- consider tuning tcp_mem");
+    let (notes, lost) = reading.state.recording.take_notes();
+    assert_eq!(notes.len(), 6);
+    assert_eq!(lost, 95);
+    assert!(notes[5].text.contains("out of memory"));
+}
