@@ -132,7 +132,7 @@ fn open(namespace: &Namespace) -> io::Result<OwnedFd> {
 ///
 /// The namespace is gone, has been replaced, or may not be looked at.
 pub(crate) fn is_on_our_way(namespace: &Namespace) -> io::Result<bool> {
-    let Some(own) = users() else {
+    let Some(own) = users()? else {
         return Ok(true);
     };
     match users_of(&open(namespace)?) {
@@ -206,9 +206,19 @@ pub(crate) fn current() -> Option<Namespace> {
 }
 
 /// The number of the user namespace that this process is in; `None` on a kernel that has but one.
-pub(crate) fn users() -> Option<u32> {
-    let link = fs::read_link("/proc/self/ns/user").ok()?;
-    parse_link("user", link.to_str()?)
+///
+/// # Errors
+///
+/// It cannot be read.
+pub(crate) fn users() -> io::Result<Option<u32>> {
+    match fs::read_link("/proc/self/ns/user") {
+        Ok(link) => {
+            let number = link.to_str().and_then(|link| parse_link("user", link));
+            number.map(Some).ok_or(io::ErrorKind::InvalidData.into())
+        }
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error),
+    }
 }
 
 /// The namespace the process was started in, in which its first thread stays.

@@ -256,10 +256,13 @@ fn kernel_options(start: &Start, sweep_nice: i32) -> KernelOptions {
 }
 
 /// Whose network namespaces count for the past of addresses, besides the agent's own: those of its users,
-/// or nobody's where it watches its own alone.
+/// or nobody's where it watches its own alone or cannot tell who its users are.
 fn trusted_users(scope: Scope) -> u32 {
     match scope {
-        Scope::Host => namespace::users().unwrap_or(KernelSettings::FIRST_USER_NAMESPACE),
+        Scope::Host => match namespace::users() {
+            Ok(users) => users.unwrap_or(KernelSettings::FIRST_USER_NAMESPACE),
+            Err(_) => KernelSettings::NO_NAMESPACE,
+        },
         Scope::Container => KernelSettings::NO_NAMESPACE,
     }
 }

@@ -9,6 +9,7 @@ use crate::clock;
 use crate::kernel::check;
 use crate::namespace::{self, Namespace};
 use std::collections::{BTreeSet, VecDeque};
+use std::io;
 use std::time::{Duration, Instant};
 
 /// Processor time for those that are not on our way, in one round; one of them is passed over whatever it takes.
@@ -89,9 +90,8 @@ impl Namespaces {
         for namespace in &self.known {
             self.gone.remove(&namespace.inode);
         }
-        let known = self.known.iter();
-        let elsewhere = known.filter(|each| matches!(namespace::is_on_our_way(each), Ok(false)));
-        self.elsewhere = elsewhere.map(|each| each.inode).collect();
+        let home = namespace::home().map(|home| home.inode);
+        self.elsewhere = elsewhere(&self.known, home, namespace::is_on_our_way);
         self.search = clock::thread_time().saturating_sub(began);
         self.searched = Some(Instant::now());
     }
@@ -134,8 +134,11 @@ impl Namespaces {
             // Most often it, or the process that led to it, went away between the search and now.
             tracing::debug!("network namespace {} not swept: {error}", namespace.inode);
             self.missed += 1;
-            again.insert(namespace.inode);
-            self.searched = None;
+            // Anybody may have his own vanish as often as he likes: those call for no search.
+            if !self.elsewhere.contains(&namespace.inode) {
+                again.insert(namespace.inode);
+                self.searched = None;
+            }
             false
         })
     }
@@ -174,6 +177,20 @@ impl Namespaces {
     }
 }
 
+/// Those of `known` to which this host's way in is not known to lead. Who has processes move between namespaces of
+/// his own while they are looked at gains no certainty by it.
+pub(super) fn elsewhere(
+    known: &[Namespace],
+    home: Option<u32>,
+    is_on_our_way: impl Fn(&Namespace) -> io::Result<bool>,
+) -> BTreeSet<u32> {
+    let is_ours = |each: &&Namespace| {
+        Some(each.inode) == home || is_on_our_way(each).is_ok_and(|is_on_our_way| is_on_our_way)
+    };
+    let elsewhere = known.iter().filter(|each| !is_ours(each));
+    elsewhere.map(|each| each.inode).collect()
+}
+
 /// The namespaces of one round.
 pub(super) struct Queue {
     ours: VecDeque<Namespace>,
@@ -208,13 +225,19 @@ impl Iterator for Queue {
 
 #[cfg(test)]
 impl Namespaces {
-    /// These, of which some are others'.
+    /// These as a search has just found them, of which some are others'.
     pub(super) fn sample(known: Vec<Namespace>, elsewhere: BTreeSet<u32>) -> Self {
         Self {
             known,
             elsewhere,
+            searched: Some(Instant::now()),
             ..Self::default()
         }
+    }
+
+    /// Whether what the last search found does not hold any more.
+    pub(super) fn is_outdated(&self) -> bool {
+        self.searched.is_none()
     }
 
     /// Those that are left for a later round.

@@ -1,8 +1,9 @@
-use super::namespaces::{Namespaces, Queue};
+use super::namespaces::{Namespaces, Queue, elsewhere};
 use super::notes::Noted;
 use super::{Progress, Round};
 use crate::namespace::{self, Namespace};
 use std::collections::BTreeSet;
+use std::io;
 use std::time::{Duration, Instant};
 
 const LONG: Duration = Duration::from_secs(60);
@@ -30,6 +31,31 @@ fn namespaces_that_went_away_are_counted_passed_over_and_asked_for_again() {
     assert_eq!(namespaces.enter_next(&mut left, &mut again), None);
     assert_eq!(namespaces.missed, 2);
     assert_eq!(again, BTreeSet::from(numbers));
+}
+
+#[test]
+fn one_of_others_that_went_away_calls_for_no_search() {
+    for (elsewhere, is_outdated) in [(BTreeSet::from([1]), false), (BTreeSet::new(), true)] {
+        let mut namespaces = Namespaces::sample(vec![sample(1)], elsewhere);
+        let mut again = BTreeSet::new();
+        let mut left = namespaces.among(true, &again, LONG);
+        assert_eq!(namespaces.enter_next(&mut left, &mut again), None);
+        assert_eq!(namespaces.missed, 1);
+        assert_eq!(namespaces.is_outdated(), is_outdated);
+        assert_eq!(again.contains(&1), is_outdated);
+    }
+}
+
+#[test]
+fn only_what_is_certainly_ours_is_swept_as_ours() {
+    let known: Vec<_> = (1..=5).map(sample).collect();
+    let found = elsewhere(&known, Some(5), |namespace| match namespace.inode {
+        1 => Ok(true),
+        2 => Ok(false),
+        3 => Err(io::ErrorKind::NotFound.into()),
+        _ => Err(io::ErrorKind::Other.into()),
+    });
+    assert_eq!(found, BTreeSet::from([2, 3, 4]));
 }
 
 #[test]
