@@ -105,6 +105,10 @@ impl Finder {
             }
         }
         self.calls.begin_count();
+        let with_hash = |(name, service): (Arc<str>, Service)| {
+            (self.identities.hash_of(&name), (name, service))
+        };
+        let mut services: HashMap<_, _> = services.into_iter().map(with_hash).collect();
         let mut writers: HashMap<u64, Vec<Task>> = HashMap::new();
         let mut waiting = Vec::new();
         for pid in self.tree.pids().unwrap_or_default() {
@@ -123,6 +127,7 @@ impl Finder {
             }
         }
         self.name_writers(&writers, report);
+        let services: HashMap<Arc<str>, Service> = services.into_values().collect();
         let for_peers = services.iter().filter(|(_, each)| each.held_for_peers > 0);
         let for_peers = for_peers.map(|(name, each)| (name.to_string(), each.held_for_peers));
         Ok(Held {
@@ -142,18 +147,19 @@ impl Finder {
 
     /// Adds one process to its service, if that owns stalled connections; returns who of it waits for what.
     ///
-    /// `stalled`: sockets that it is the first to own, if it holds any stalled one.
+    /// `stalled`: sockets that it is the first to own, if it holds any stalled one; `services`: by the hashes of their
+    /// names.
     fn count_process(
         &mut self,
         pid: u32,
         stalled: Option<&[u64]>,
-        services: &mut HashMap<Arc<str>, Service>,
+        services: &mut HashMap<u64, (Arc<str>, Service)>,
         budget: &mut CpuBudget,
     ) -> Result<Result<Waiters, Stopped>, Miss> {
         let process = Arc::new(self.tree.process(pid)?);
         let stat = Stat::read(&process)?;
-        let identity = self.identities.of(&process, &stat);
-        let Some(service) = services.get_mut(&identity.owner.service) else {
+        let hash = self.identities.service_of(&process, &stat);
+        let Some((_, service)) = services.get_mut(&hash) else {
             return Ok(Ok(Waiters::default()));
         };
         service.total += u64::from(stat.threads);

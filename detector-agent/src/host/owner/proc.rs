@@ -81,13 +81,14 @@ impl ProcessFolder {
         Ok(buffer.get(..length).unwrap_or_default())
     }
 
-    /// Calls `each` with the inode of every socket the process holds, descriptor by descriptor;
-    /// `pause` is called now and then, for there may be a million.
+    /// Calls `each` with the inode of every socket among so many descriptors of the process, one after the
+    /// other; `pause` is called now and then, for there may be a million. Whether there are more.
     pub(super) fn each_socket<E>(
         &self,
+        at_most: u32,
         mut each: impl FnMut(u64),
         mut pause: impl FnMut() -> Result<(), E>,
-    ) -> Result<Result<(), E>, Miss> {
+    ) -> Result<Result<bool, E>, Miss> {
         let descriptors = self.folder.folder("fd")?;
         let mut entries_buffer = [MaybeUninit::<u8>::uninit(); ENTRIES_BYTES];
         let mut entries = RawDir::new(&descriptors, &mut entries_buffer);
@@ -98,20 +99,23 @@ impl ProcessFolder {
             if !is_number(name) {
                 continue;
             }
+            if seen == at_most {
+                return Ok(Ok(true));
+            }
             match socket_at(&descriptors, name) {
                 Ok(inode) => inode.into_iter().for_each(&mut each),
                 Err(Miss::Vanished) => {}
                 // The right to read is that of the process, so no other link can be read either.
                 Err(miss) => return Err(miss),
             }
-            seen = seen.wrapping_add(1);
+            seen = seen.saturating_add(1);
             if seen.is_multiple_of(DESCRIPTORS_PER_PAUSE)
                 && let Err(stop) = pause()
             {
                 return Ok(Err(stop));
             }
         }
-        Ok(Ok(()))
+        Ok(Ok(false))
     }
 
     /// The socket behind one descriptor, if it is one.

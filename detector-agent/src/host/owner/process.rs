@@ -9,6 +9,7 @@ use detector_api::owner::command_of;
 use detector_api::snapshot::Process;
 use detector_core::engine::Owner;
 use std::collections::HashMap;
+use std::hash::{BuildHasher as _, RandomState};
 use std::sync::Arc;
 
 /// Fields of `/proc/PID/stat` fit; a command name has at most 63 bytes.
@@ -23,6 +24,9 @@ const GROUP_BYTES: usize = 1 << 10;
 const REMEMBERED_BYTES: usize = 8 << 20;
 /// Processes for which there was no room, between two times that those are looked for that may go.
 const LOOK_FOR_ROOM_EVERY: usize = 1_024;
+
+/// Processes of which the service alone is remembered.
+const SERVICES_REMEMBERED: usize = 16_384;
 
 /// What `/proc/PID/stat` says.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -69,11 +73,14 @@ pub(super) struct Identity {
 /// Number and start of a process, and the command by which it goes.
 type Key = (u32, u64, String);
 
-/// Identities of processes seen lately: so many bytes of them, whatever users call their programs and control
-/// groups, and however many of them hold sockets.
+/// Identities of processes that hold sockets, as seen lately: so many bytes of them, whatever users call their
+/// programs and control groups, and however many of them hold sockets.
 #[derive(Debug)]
 pub(super) struct Identities {
     known: HashMap<Key, Arc<Identity>>,
+    /// Hashes of the keys of any processes, and of their services: they take no room of those that hold sockets.
+    services: HashMap<u64, u64>,
+    hashing: RandomState,
     bytes: usize,
     most_bytes: usize,
     /// Since there was no room the last time.
@@ -90,36 +97,56 @@ impl Identities {
     pub(super) fn within(most_bytes: usize) -> Self {
         Self {
             known: HashMap::new(),
+            services: HashMap::new(),
+            hashing: RandomState::new(),
             bytes: 0,
             most_bytes,
             turned_away: 0,
         }
     }
 
-    /// Reads an identity, or remembers it as long as the process goes by the same command.
-    pub(super) fn of(&mut self, process: &ProcessFolder, stat: &Stat) -> Arc<Identity> {
-        let key = (process.pid, stat.started_ticks, stat.command.clone());
-        if let Some(known) = self.known.get(&key) {
-            return Arc::clone(known);
-        }
-        let identity = Arc::new(Identity::read(process, stat));
-        let bytes = identity.bytes();
-        if self.has_room_for(bytes) {
-            self.bytes += bytes;
-            self.known.insert(key, Arc::clone(&identity));
-        }
-        identity
-    }
-
-    /// The same of a process whose sockets are to be named; `None` where those that are named leave no room for it.
+    /// Of a process whose sockets are to be named: reads its identity, or remembers it as long as the process goes by
+    /// the same command. `None` where those that are named leave no room for it.
     pub(super) fn of_holder(
         &mut self,
         process: &ProcessFolder,
         stat: &Stat,
     ) -> Option<Arc<Identity>> {
-        let identity = self.of(process, stat);
-        // Another one has it.
-        (Arc::strong_count(&identity) > 1).then_some(identity)
+        let key = key_of(process, stat);
+        if let Some(known) = self.known.get(&key) {
+            return Some(Arc::clone(known));
+        }
+        let identity = Arc::new(Identity::read(process, stat));
+        let bytes = identity.bytes();
+        if !self.has_room_for(bytes) {
+            return None;
+        }
+        self.bytes += bytes;
+        self.known.insert(key, Arc::clone(&identity));
+        Some(identity)
+    }
+
+    /// The hash of the service of a process, whether it holds sockets or not.
+    pub(super) fn service_of(&mut self, process: &ProcessFolder, stat: &Stat) -> u64 {
+        let key = key_of(process, stat);
+        if let Some(known) = self.known.get(&key) {
+            return self.hash_of(&known.owner.service);
+        }
+        let key = self.hashing.hash_one(&key);
+        if let Some(known) = self.services.get(&key) {
+            return *known;
+        }
+        let service = self.hash_of(&Identity::read(process, stat).owner.service);
+        if self.services.len() >= SERVICES_REMEMBERED {
+            self.services.clear();
+        }
+        self.services.insert(key, service);
+        service
+    }
+
+    /// Another one at each start, so that nobody can call a program such that it passes for a service.
+    pub(super) fn hash_of(&self, service: &str) -> u64 {
+        self.hashing.hash_one(service)
     }
 
     /// Forgets those that nothing is named by, where they take the room.
@@ -135,6 +162,10 @@ impl Identities {
         }
         self.bytes + bytes <= self.most_bytes
     }
+}
+
+fn key_of(process: &ProcessFolder, stat: &Stat) -> Key {
+    (process.pid, stat.started_ticks, stat.command.clone())
 }
 
 impl Identity {
@@ -274,11 +305,25 @@ mod tests {
         drop(named);
         let again = (0..LOOK_FOR_ROOM_EVERY).filter_map(|_| name(&mut identities, 99));
         assert_eq!(again.count(), 0);
-        // They are read for a count all the same.
+        // The service of each is known for a count all the same.
         let process = tree.process(99).unwrap();
-        assert_eq!(identities.of(&process, &stat).owner.process.pid, 99);
+        let service = Identity::read(&process, &stat).owner.service.to_string();
+        let hash = identities.hash_of(&service);
+        assert_eq!(identities.service_of(&process, &stat), hash);
         drop(owners);
         let again = (0..LOOK_FOR_ROOM_EVERY).filter_map(|_| name(&mut identities, 99));
         assert!(again.count() > 0);
+    }
+    #[test]
+    fn processes_without_sockets_take_no_room_of_others() {
+        let pids = 1..100;
+        let (_folder, tree) = long_names(pids.clone());
+        let stat = stat(&[0xff; 15]).unwrap();
+        let mut identities = Identities::within(4_000);
+        for pid in pids {
+            identities.service_of(&tree.process(pid).unwrap(), &stat);
+        }
+        let holder = tree.process(99).unwrap();
+        assert!(identities.of_holder(&holder, &stat).is_some());
     }
 }

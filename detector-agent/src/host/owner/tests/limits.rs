@@ -63,3 +63,23 @@ fn what_holds_very_many_sockets_is_called_by_its_name_once() {
     }
     assert_eq!(kept.len(), pids.len());
 }
+
+/// Anybody may open as many files as he likes.
+#[test]
+fn who_has_very_many_descriptors_is_looked_into_after_the_others() {
+    let mut host = Host::new();
+    let (greedy, server) = (10, 20);
+    host.process(greedy, 1, "/usr/bin/opens-files", &[&sending(5)]);
+    host.finder.at_first = 8;
+    let opened = 10..40;
+    for descriptor in opened.clone() {
+        host.hold(greedy, descriptor, descriptor.into());
+    }
+    host.process(server, 1, "/usr/sbin/nginx", &[&sending(5)]);
+    host.hold(server, 5, 9_999);
+    let wanted: Vec<u64> = opened.map(u64::from).chain([9_999]).collect();
+    host.look_up(&wanted);
+    let place = |inode| host.reported.iter().position(|named| named.inode == inode);
+    assert_eq!(host.reported.len(), wanted.len());
+    assert!(place(9_999).unwrap() <= 8);
+}
