@@ -4,6 +4,7 @@
 //! transaction in a write-ahead log, synchronized at each commit.
 
 mod boot_time;
+mod full;
 mod lack;
 mod opening;
 mod statements;
@@ -16,6 +17,7 @@ use crate::rows::{Card, ClockReading, Gap, HostSecond, Note, PeerSecond, WindowP
 use crate::tidy::{self, Limits};
 use boot_time::Between;
 use detector_api::snapshot::{Event, Incident};
+use full::or_damage;
 use lack::{Lack, prolong_lack};
 use opening::{Begun, begin, begin_anew};
 use rusqlite::{Connection, params};
@@ -30,6 +32,8 @@ use std::path::{Path, PathBuf};
 const NUMBERS_AHEAD: u64 = 100_000_000;
 /// Below this much free room on the file system only incidents, flags and notes are written.
 const ROOM_FOR_SAMPLES: u64 = 32 << 20;
+/// Between two looks whether a file that has no room is damaged, at least.
+const BETWEEN_CHECKS_MS: i64 = 600_000;
 
 /// Who writes.
 #[derive(Clone, Copy, Debug)]
@@ -102,6 +106,8 @@ pub struct Recorder {
     written: ClockReading,
     /// The gap that goes on, while room is short.
     lack: Option<Lack>,
+    /// When it was last looked whether the file is damaged, in milliseconds since the boot.
+    checked_ms: Option<i64>,
     /// Where a damaged file is in whose place none could be made yet.
     aside: Option<PathBuf>,
     /// Another file of the name is not the one that is written.
@@ -135,6 +141,7 @@ impl Recorder {
             began: who.at,
             written: who.at,
             lack: None,
+            checked_ms: None,
             aside: None,
             lock: Some(lock),
         };
@@ -249,11 +256,22 @@ impl Recorder {
         match self.commit(batch, has_room) {
             Err(RecorderError::Full { .. }) => {
                 // The bound of the file, perhaps: deleting makes room within it.
-                drop(self.tidy(batch.at));
-                self.commit(batch, false)
+                drop(self.tidy_once(batch.at));
+                let written = self.commit(batch, false);
+                written.map_err(|error| self.or_damage(error, batch.at))
             }
             written => written,
         }
+    }
+
+    /// Looks for it now and then only: a file system may have no room where it says that it has.
+    fn or_damage(&mut self, error: RecorderError, now: ClockReading) -> RecorderError {
+        let is_due = |at: i64| now.boot_ms.saturating_sub(at) >= BETWEEN_CHECKS_MS;
+        if !self.checked_ms.is_none_or(is_due) {
+            return error;
+        }
+        self.checked_ms = Some(now.boot_ms);
+        or_damage(error, &self.connection, &self.file)
     }
 
     fn commit(&mut self, batch: &Batch, with_samples: bool) -> Result<Written, RecorderError> {
@@ -292,6 +310,11 @@ impl Recorder {
     ///
     /// Nothing was deleted.
     pub fn tidy(&mut self, now: ClockReading) -> Result<usize, RecorderError> {
+        let tidied = self.tidy_once(now);
+        tidied.map_err(|error| self.or_damage(error, now))
+    }
+
+    fn tidy_once(&mut self, now: ClockReading) -> Result<usize, RecorderError> {
         let limits = self.limits;
         // What is deleted need not be gone from the disk before the next batch is on it.
         let tidied = self.let_wait_for_disk(false).and_then(|()| {

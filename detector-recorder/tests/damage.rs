@@ -8,6 +8,7 @@ mod support;
 use detector_recorder::{Batch, FILE_NAME, GapReason, Reader, Recorder, RecorderError, Span};
 use rusqlite::Connection;
 use std::fs;
+use std::path::Path;
 use support::{LIMITS, all_events, at, batch, incident, open, opened};
 
 #[test]
@@ -55,6 +56,49 @@ const EVERY: usize = 1_237;
 /// panics nor hangs.
 #[test]
 fn a_file_cut_or_garbled_anywhere_does_not_stop_recording() {
+    let whole = recorded();
+    let every = std::env::var("DETECTOR_DAMAGED_EVERY");
+    let every = every.map_or(EVERY, |every| every.parse().unwrap());
+    println!("a file of {} bytes, damaged every {every}", whole.len());
+    damage_each(&whole, every);
+}
+
+/// A row that is longer than it was goes on at a page that never was. SQLite says of one that lies beyond what the
+/// file may hold that no room is left.
+#[test]
+fn a_row_that_goes_on_outside_of_the_file_does_not_stop_recording() {
+    let whole = recorded();
+    let folder = tempfile::tempdir().unwrap();
+    let mut set_aside = 0;
+    for row in newest_rows(&whole) {
+        let mut bytes = whole.clone();
+        bytes[row] = 0xa5;
+        fs::write(folder.path().join(FILE_NAME), &bytes).unwrap();
+        let opened = Recorder::open(folder.path(), LIMITS, &opened(50, "boot"));
+        let (recorder, aside) = opened.unwrap_or_else(|error| panic!("{row}: {error}"));
+        set_aside += usize::from(aside.is_some());
+        drop(records_on(recorder));
+        clear(folder.path());
+    }
+    assert!(set_aside > 0);
+}
+
+/// Where the newest row of each page of a table begins, with its length.
+fn newest_rows(whole: &[u8]) -> Vec<usize> {
+    const PAGE: usize = 4_096;
+    const LEAF_OF_TABLE: u8 = 0x0d;
+    let number = |bytes: &[u8]| usize::from(u16::from_be_bytes(bytes.try_into().unwrap()));
+    let pages = whole.chunks_exact(PAGE).enumerate();
+    let leaves = pages.filter(|(_, page)| page[0] == LEAF_OF_TABLE);
+    let newest = leaves.filter_map(|(index, page)| {
+        let last = number(&page[3..5]).checked_sub(1)?;
+        Some(index * PAGE + number(&page[8 + 2 * last..10 + 2 * last]))
+    });
+    newest.collect()
+}
+
+/// A recorder with many incidents.
+fn recorded() -> Vec<u8> {
     let made = tempfile::tempdir().unwrap();
     let mut recorder = open(made.path(), 0);
     for second in 1..40 {
@@ -68,11 +112,13 @@ fn a_file_cut_or_garbled_anywhere_does_not_stop_recording() {
             .unwrap();
     }
     recorder.end(at(40), 39).unwrap();
-    let whole = fs::read(made.path().join(FILE_NAME)).unwrap();
-    let every = std::env::var("DETECTOR_DAMAGED_EVERY");
-    let every = every.map_or(EVERY, |every| every.parse().unwrap());
-    println!("a file of {} bytes, damaged every {every}", whole.len());
-    damage_each(&whole, every);
+    fs::read(made.path().join(FILE_NAME)).unwrap()
+}
+
+fn clear(folder: &Path) {
+    for entry in fs::read_dir(folder).unwrap().flatten() {
+        fs::remove_file(entry.path()).unwrap();
+    }
 }
 
 /// One that is to be brought to the present schema first.
@@ -124,9 +170,7 @@ fn damage_each(whole: &[u8], every: usize) {
                 .unwrap_or_else(|error| panic!("{offset} {is_cut}: {error}"));
             let recorder = records_on(recorder);
             drop(recorder);
-            for entry in fs::read_dir(folder.path()).unwrap().flatten() {
-                fs::remove_file(entry.path()).unwrap();
-            }
+            clear(folder.path());
         }
     }
 }

@@ -1,5 +1,6 @@
 //! How the file is opened, a run of an agent begun, and the run before it concluded.
 
+use super::full::or_damage;
 use super::statements::{end_incident, in_transaction, set_numbers, write_gap};
 use super::{NUMBERS_AHEAD, Opened};
 use crate::error::RecorderError;
@@ -175,7 +176,7 @@ fn begin_run(
         set_numbers(transaction, last_event_id.saturating_add(NUMBERS_AHEAD))?;
         Ok((run, last_event_id))
     })
-    .map_err(|error| RecorderError::of(file, error))?;
+    .map_err(|error| or_damage(RecorderError::of(file, error), &connection, file))?;
     Ok(Begun {
         connection,
         run,
