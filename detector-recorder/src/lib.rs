@@ -21,7 +21,9 @@ mod writer;
 pub use detector_api::recorded::{GapReason, KillScope, NoteKind, OomKill};
 pub use error::RecorderError;
 pub use location::{DAMAGED_KEPT, FILE_NAME, file_in};
-pub use reader::{EventsWanted, Reader, Second, Span, Step};
+pub use reader::{
+    EventsWanted, HoardSecond, HoardSeconds, HoardWanted, Reader, Second, Span, Step,
+};
 pub use rows::{
     Card, ClockReading, Gap, HostSecond, Note, PEERS_EACH_SECOND, PeerPeak, PeerSecond,
     RecordsLost, Run, WindowPoint,

@@ -3,10 +3,12 @@
 
 mod bounded;
 mod events;
+mod hoard;
 mod notes;
 mod seconds;
 
 pub use events::EventsWanted;
+pub use hoard::{HoardSecond, HoardSeconds, HoardWanted};
 pub use seconds::{Second, Step};
 
 use crate::error::{RecorderError, io_error};

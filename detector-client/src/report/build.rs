@@ -43,7 +43,7 @@ pub(super) fn build(
         from_ms: chosen.from.0,
         until_ms: chosen.until.0,
     };
-    let read = sources.into_iter().map(|source| source.read(span));
+    let read = sources.into_iter().map(|source| source.read(span, None));
     let recordings = read.collect::<Result<Vec<_>, _>>()?;
     let verdicts = peers::verdicts(&recordings);
     let stalls: Vec<_> = recordings.iter().map(stalls).collect();
@@ -66,7 +66,7 @@ pub(super) fn build(
             stalls: &stalls,
             verdicts: &verdicts,
             only: None,
-        }),
+        })?,
         actions: chronicle::actions(&recordings),
         unseen: unseen::unseen(&recordings, &hosts)?,
         hosts,

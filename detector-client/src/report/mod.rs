@@ -111,14 +111,14 @@ pub(crate) fn helped(
     peer: &str,
     terminal: Capabilities,
 ) -> Result<String, RecorderError> {
-    let recording = recording::Source::open(recorder)?.read(Span::ALL)?;
+    let recording = recording::Source::open(recorder)?.read(Span::ALL, Some(peer))?;
     let (stalls, recordings) = ([stalls::stalls(&recording)], [recording]);
     let remedies = remedies::remedies(remedies::Tried {
         recordings: &recordings,
         stalls: &stalls,
         verdicts: &peers::verdicts(&recordings),
         only: Some(peer),
-    });
+    })?;
     Ok(text::helped(&remedies, terminal))
 }
 

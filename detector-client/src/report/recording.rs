@@ -2,9 +2,10 @@
 
 use super::model::{Remedies, Time};
 use detector_api::failure::Failure;
-use detector_api::snapshot::{Event, Incident};
+use detector_api::snapshot::{Event, HoardThresholds, Incident};
 use detector_recorder::{
-    Card, EventsWanted, Gap, GapReason, Note, PeerPeak, Reader, RecorderError, Run, Second, Span,
+    Card, EventsWanted, Gap, GapReason, HoardSeconds, HoardWanted, Note, PeerPeak, Reader,
+    RecorderError, Run, Second, Span,
 };
 use std::cmp::Reverse;
 use std::path::{Path, PathBuf};
@@ -17,6 +18,8 @@ const SECONDS: usize = 600;
 const SECONDS_CLOSER: usize = 300;
 /// of which there are so many.
 const CLOSER: usize = 3;
+/// Seconds of hoards that are read with their peers; of more, one of so many neighbours.
+const HOARD_SECONDS: usize = 3_000;
 
 /// An open recorder, and who wrote it.
 pub(super) struct Source {
@@ -34,7 +37,7 @@ pub(super) struct Recording {
     pub(super) source: Source,
     /// What the report is about.
     pub(super) span: Span,
-    /// Of the span, in the order in which they were written.
+    /// Of the span, in the order in which they were written: points of a timeline, the worst among them.
     pub(super) seconds: Vec<Second>,
     /// Of the span.
     pub(super) gaps: Vec<Gap>,
@@ -66,6 +69,20 @@ impl Recording {
 
     pub(super) const fn contains(&self, at: Time) -> bool {
         self.span.from_ms <= at.0 && at.0 <= self.span.until_ms
+    }
+
+    /// All seconds of the span in which the peer, or all together, held a hoard.
+    pub(super) fn hoard(
+        &self,
+        least: HoardThresholds,
+        only: Option<&str>,
+    ) -> Result<HoardSeconds, RecorderError> {
+        let wanted = HoardWanted {
+            span: self.span,
+            least,
+            peer: only,
+        };
+        self.source.reader.hoard_seconds(wanted, HOARD_SECONDS)
     }
 
     /// Name of the host.
@@ -121,8 +138,8 @@ impl Source {
         Some((Time(first), Time(last)))
     }
 
-    /// Reads what a report over the span needs.
-    pub(super) fn read(self, span: Span) -> Result<Recording, RecorderError> {
+    /// Reads what a report over the span needs, of all peers or of this one only.
+    pub(super) fn read(self, span: Span, only: Option<&str>) -> Result<Recording, RecorderError> {
         let reader = &self.reader;
         let wanted = EventsWanted {
             span: Span::ALL,
@@ -137,8 +154,14 @@ impl Source {
         }
         let incidents = reader.incidents(span)?;
         let least_limit = Remedies::LIMITS.into_iter().min().unwrap_or(0);
+        let mut seconds = seconds(reader, span, &incidents)?;
+        seconds.extend(reader.worst_second(span, only)?);
+        // In the order in which it happened: by the clock that is shown, an hour that came twice would be
+        // one in which everything jumps.
+        seconds.sort_by_key(|second| second.id);
+        seconds.dedup_by_key(|second| second.id);
         Ok(Recording {
-            seconds: seconds(reader, span, &incidents)?,
+            seconds,
             span,
             gaps: reader.gaps(span)?,
             notes: reader.notes(span)?,
@@ -171,10 +194,6 @@ fn seconds(
         };
         rows.extend(reader.numbered_seconds(closer, SECONDS_CLOSER)?);
     }
-    // In the order in which it happened: by the clock that is shown, an hour that came twice would be
-    // one in which everything jumps.
-    rows.sort_by_key(|second| second.id);
-    rows.dedup_by_key(|second| second.id);
     Ok(rows)
 }
 

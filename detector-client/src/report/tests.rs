@@ -1,6 +1,7 @@
 //! The story of the design, from recorders on disk to text, page and JSON. After a change of words that
 //! is meant, run the tests with `DETECTOR_BLESS=1` and read the difference.
 
+mod danger;
 mod hostile;
 mod odd;
 mod stepped;

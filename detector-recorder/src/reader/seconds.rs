@@ -173,15 +173,23 @@ impl Reader {
         )
     }
 
-    fn whole_seconds(
+    pub(super) fn whole_seconds(
         &self,
         which: &str,
         values: impl Params,
     ) -> Result<Vec<Second>, RecorderError> {
+        self.whole_seconds_within(&mut Room::default(), which, values)
+    }
+
+    pub(super) fn whole_seconds_within(
+        &self,
+        room: &mut Room,
+        which: &str,
+        values: impl Params,
+    ) -> Result<Vec<Second>, RecorderError> {
         let columns = HostSecond::columns_of(self.version);
-        let mut room = Room::default();
         let mut seconds = self.rows_within(
-            &mut room,
+            room,
             &format!("SELECT id, run, span, time_ms, boot_ms, {columns} FROM host_seconds {which}"),
             values,
             |row| {
@@ -204,7 +212,7 @@ impl Reader {
             PEERS + 1
         );
         for second in &mut seconds {
-            second.peers = self.rows_within(&mut room, &peers, [second.id], |row| {
+            second.peers = self.rows_within(room, &peers, [second.id], |row| {
                 Ok(PeerSecond {
                     peer: text(row, 0)?,
                     verdict: optional_text(row, 1)?,

@@ -5,13 +5,15 @@ use crate::report::model::{Time, WorstMoment};
 use crate::report::recording::{Recording, natural, time_of};
 use crate::report::stalls::Stall;
 use detector_api::snapshot::{Incident, Verdict};
-use detector_recorder::{PEERS_EACH_SECOND, Second};
+use detector_recorder::{HoardSeconds, PEERS_EACH_SECOND, Second};
 use std::collections::{BTreeSet, HashMap, HashSet};
 
 /// One host, and what can be tried on it.
 pub(super) struct Trial<'a> {
     pub(super) recording: &'a Recording,
     pub(super) stalls: &'a [Stall],
+    /// All seconds in which there may have been danger.
+    pub(super) hoard: &'a HoardSeconds,
     /// Peers that took part in an incident of this host.
     involved: BTreeSet<&'a str>,
     /// Incidents of which not all who took part may be known at each moment.
@@ -64,13 +66,19 @@ fn is_honest(verdicts: &Verdicts, peer: &str) -> bool {
     )
 }
 impl<'a> Trial<'a> {
-    pub(super) fn of(recording: &'a Recording, stalls: &'a [Stall], only: Option<&'a str>) -> Self {
+    pub(super) fn of(
+        recording: &'a Recording,
+        stalls: &'a [Stall],
+        hoard: &'a HoardSeconds,
+        only: Option<&'a str>,
+    ) -> Self {
         let incidents = recording.incidents.iter();
         let peers = incidents.flat_map(|incident| &incident.peers);
         let seconds = recording.seconds.iter();
         Self {
             recording,
             stalls,
+            hoard,
             involved: match only {
                 Some(only) => BTreeSet::from([only]),
                 None => peers.map(|peer| peer.peer.as_str()).collect(),
@@ -130,16 +138,10 @@ impl<'a> Trial<'a> {
         in_it.any(|cast| !cast.names_all || (lacks_peers && cast.is_lacking_in(second, at)))
     }
 
-    /// Whether it was so at any moment: what is told of danger is an upper bound then.
+    /// Whether it was so at any moment of a hoard: what is told of danger is an upper bound then.
     pub(super) fn is_ever_crowded(&self) -> bool {
-        let mut seconds = self.recording.seconds.iter();
-        seconds.any(|second| self.is_crowded(second))
-    }
-
-    /// When the run that wrote this second ended.
-    pub(super) fn run_end_ms(&self, second: &Second) -> Option<i64> {
-        let run = self.recording.source.run(second.run)?;
-        Some(run.last.unix_ms)
+        let mut seconds = self.hoard.seconds.iter();
+        seconds.any(|each| self.is_crowded(&each.second))
     }
 
     /// What peers of incidents hold in that second.
@@ -269,6 +271,7 @@ pub(super) fn as_milliseconds(seconds: u64) -> i64 {
 #[cfg(test)]
 mod tests {
     use super::{Setting, Trial, is_honest};
+    use crate::report::remedies::tests::NO_HOARD;
     use crate::report::tests::{card, quiet_recording};
     use detector_api::snapshot::Verdict;
     use std::collections::HashMap;
@@ -286,7 +289,7 @@ mod tests {
     #[test]
     fn a_limit_costs_what_honest_peers_had_beyond_it() {
         let recording = quiet_recording();
-        let trial = Trial::of(&recording, &[], None);
+        let trial = Trial::of(&recording, &[], &NO_HOARD, None);
         // One peer had eight at once, the other one.
         let costs = [5, 10].map(|limit| trial.honest_cost(&HashMap::new(), Setting::Limit(limit)));
         assert_eq!(costs, [3, 0]);
@@ -300,7 +303,7 @@ mod tests {
         let mut card = card(at, "203.0.113.9", 8);
         card.detail.peer.connections_all = Some(400);
         recording.cards.push(card);
-        let trial = Trial::of(&recording, &[], None);
+        let trial = Trial::of(&recording, &[], &NO_HOARD, None);
         let cost = trial.honest_cost(&HashMap::new(), Setting::Limit(10));
         assert_eq!(cost, 390);
     }

@@ -139,6 +139,7 @@ impl<'a> Under<'a> {
 #[cfg(test)]
 mod tests {
     use super::{Setting, Trial, Under};
+    use crate::report::remedies::tests::NO_HOARD;
     use crate::report::stalls::stalls;
     use crate::report::tests::quiet_recording;
 
@@ -146,7 +147,7 @@ mod tests {
     fn a_limit_ends_what_is_above_it_and_a_timeout_what_is_older() {
         let recording = quiet_recording();
         let stalls = stalls(&recording);
-        let trial = Trial::of(&recording, &stalls, None);
+        let trial = Trial::of(&recording, &stalls, &NO_HOARD, None);
         let worst = trial.worst.unwrap();
         let ended = |setting| Under::of(&trial, setting).ended(worst, true);
         // Eight of one peer and one of another, of 4 MB each; the first eight for 40 s.

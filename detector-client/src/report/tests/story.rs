@@ -389,5 +389,5 @@ pub(in crate::report) fn quiet_recording() -> Recording {
         .unwrap()
         .pop()
         .unwrap();
-    source.read(Span::ALL).unwrap()
+    source.read(Span::ALL, None).unwrap()
 }

@@ -146,7 +146,10 @@ fn danger_is_not_counted_while_no_agent_ran() {
     of_night.ended = Some(Time(at("15:01:00")).rfc3339());
     of_night.open = false;
     host.record(at("15:00:00"), &attackers, with_incident(of_night));
-    host.record(at("15:01:00"), &attackers, Batch::default());
+    for second in 1..=60 {
+        let time = at("15:00:00") + second * 1_000;
+        host.record(time, &attackers, Batch::default());
+    }
     let mut host = host.again("boot", at("00:00:00"), at("22:00:00"));
     host.record(at("22:00:00"), &[], Batch::default());
     drop(host);
