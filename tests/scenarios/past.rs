@@ -101,7 +101,13 @@ fn filters_times_and_json_are_as_with_an_agent() -> Result<()> {
             "{card}"
         );
         let incident = read(folder, &["incidents", "show", "20261229T210100.000Z"])?;
-        ensure!(incident.contains("Nobody saw it end"), "{incident}");
+        ensure!(
+            incident.contains("Nobody saw it end")
+                && incident.contains("was last seen at 2026-12-29 21:02:00 UTC")
+                && !incident.contains("is over")
+                && !incident.contains("Nothing has stood since"),
+            "{incident}"
+        );
         for (arguments, hint) in [
             (
                 &["explain", "198.51.100.99"][..],

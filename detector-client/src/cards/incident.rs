@@ -5,7 +5,9 @@ use super::phrases::moment;
 use crate::layout::Align;
 use crate::table::Table;
 use crate::terminal::{Capabilities, Tone};
-use detector_api::snapshot::{HostPressure, Incident, IncidentFlag, IncidentPeer, Severity};
+use detector_api::snapshot::{
+    HostPressure, Incident, IncidentEnd, IncidentFlag, IncidentPeer, Severity,
+};
 use detector_api::text::{self, Speaks};
 use detector_api::{time, units};
 
@@ -40,10 +42,14 @@ fn headline(incident: &Incident, now_unix_ns: i128) -> Vec<Block> {
         Severity::Warning => Tone::Caution,
         Severity::Critical => Tone::Alarm,
     };
-    let state = match (incident.open, incident.end) {
-        (false, _) => "is over",
-        (true, None) => "goes on",
-        (true, Some(_)) => "calms down",
+    let ended = incident.ended.as_deref();
+    let ended = ended.map(|ended| moment(ended, now_unix_ns));
+    let is_unseen = incident.end == Some(IncidentEnd::Unseen);
+    let state = match (incident.open, incident.end, &ended) {
+        (false, _, Some(last)) if is_unseen => &*format!("was last seen at {last}"),
+        (false, ..) => "is over",
+        (true, None, _) => "goes on",
+        (true, Some(_), _) => "calms down",
     };
     let severity = incident.severity.label();
     let sentence = format!(
@@ -59,8 +65,8 @@ fn headline(incident: &Incident, now_unix_ns: i128) -> Vec<Block> {
     if let Some(end) = incident.end {
         text += &format!(" {}", text::incident_end(end));
     }
-    if let Some(ended) = &incident.ended {
-        text += &format!(" Nothing has stood since {}.", moment(ended, now_unix_ns));
+    if let Some(ended) = ended.filter(|_| !is_unseen) {
+        text += &format!(" Nothing has stood since {ended}.");
         if incident.open {
             text += " It is over when that has been so for a minute.";
         }

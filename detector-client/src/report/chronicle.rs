@@ -3,7 +3,7 @@
 use super::model::{Entry, Mark, MarkKind, Time};
 use super::recording::{Recording, time_of};
 use super::words;
-use detector_api::snapshot::{EventType, FlagKind, Severity};
+use detector_api::snapshot::{EventType, FlagKind, IncidentEnd, Severity};
 use detector_api::text;
 use detector_recorder::NoteKind;
 use std::collections::BTreeSet;
@@ -55,8 +55,15 @@ pub(super) fn chronicle(recordings: &[Recording], peers: &[&str]) -> Vec<Entry> 
             if let Some(ended) = incident.ended.as_deref().and_then(time_of) {
                 let over = text::incident_over(incident);
                 let end = incident.end.map_or("", text::incident_end);
-                let text = format!("incident {} was over: {over}. {end}", incident.id);
-                tell(ended, text.trim_end().to_owned());
+                let id = &incident.id;
+                let state = match incident.end {
+                    Some(IncidentEnd::Unseen) => format!("the record of incident {id} ends here"),
+                    _ => format!("incident {id} was over"),
+                };
+                tell(
+                    ended,
+                    format!("{state}: {over}. {end}").trim_end().to_owned(),
+                );
             }
         }
         for (time, text) in first_flags(recording, flagged).chain(notes(recording, peers)) {

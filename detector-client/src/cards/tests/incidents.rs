@@ -102,6 +102,21 @@ fn an_incident_that_is_over() {
     expect_golden("incident-over", &hoard());
 }
 
+/// The power went while it stood.
+#[test]
+fn an_incident_that_nobody_saw_end() {
+    let incident = Incident {
+        end: Some(IncidentEnd::Unseen),
+        ..hoard()
+    };
+    let now = time::rfc3339_unix_ns(NOW).unwrap();
+    let text = incident_card(&incident, now, plain(80));
+    for wrong in ["is over", "Nothing has stood since"] {
+        assert!(!text.contains(wrong), "{text}");
+    }
+    expect_golden("incident-unseen", &incident);
+}
+
 #[test]
 fn an_incident_of_memory_alone_that_goes_on() {
     let incident = Incident {

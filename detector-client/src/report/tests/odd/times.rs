@@ -160,3 +160,25 @@ fn danger_is_not_counted_while_no_agent_ran() {
         report.remedies.danger_seconds
     );
 }
+
+#[test]
+fn an_incident_that_nobody_saw_end_was_not_over_then() {
+    let (report, _) = report_of(&[night("web1", |host| {
+        let stands = incident(at("21:10:00"), &[("203.0.113.9", 40)]);
+        host.record(
+            at("21:10:00"),
+            &[("203.0.113.9", 40)],
+            with_incident(stands),
+        );
+        host.record(at("21:20:00"), &[("203.0.113.9", 40)], Batch::default());
+    })]);
+    let told = report.chronicle.iter();
+    let told: Vec<_> = told.map(|entry| entry.text.as_str()).collect();
+    assert!(
+        !told.iter().any(|text| text.contains("was over")),
+        "{told:?}"
+    );
+    let last = told.iter().find(|text| text.contains("Nobody saw it end"));
+    let begin = "the record of incident 20261229T211000Z ends here: ";
+    assert!(last.is_some_and(|text| text.starts_with(begin)), "{told:?}");
+}
