@@ -145,11 +145,11 @@ fn flags(incident: &Incident) -> Vec<Block> {
     };
     let told = |flag: &IncidentFlag| {
         let severity = flag.severity.label();
-        let clock = time::clock(&flag.time);
         format!(
-            "{} on {}, {severity}, since {clock} UTC",
+            "{} on {}, {severity}, since {}",
             flag.kind.label(),
-            flag.peer
+            flag.peer,
+            time::moment(&flag.time)
         )
     };
     let mut blocks = vec![

@@ -3,7 +3,7 @@
 use super::kills::{Kill, kills};
 use super::model::{MarkKind, Report};
 use super::recording::{Recording, natural};
-use super::words::{clock, listed};
+use super::words::{are_of_one_day, clock, listed, moment};
 use detector_api::text::{counted, oom_kill_at_limit};
 use detector_api::units;
 use detector_recorder::RecorderError;
@@ -15,13 +15,15 @@ const MATTERS_WORKERS: u64 = 8;
 
 /// What came of it, as a sentence.
 pub(super) fn outcome(report: &Report, recordings: &[Recording]) -> Result<String, RecorderError> {
+    let is_one_day = are_of_one_day(&[report.span.from, report.span.until]);
+    let told = if is_one_day { clock } else { moment };
     let marks = report.hosts.iter().flat_map(|host| {
         let of_host = host.marks.iter();
         of_host.map(|mark| (host.host.as_str(), mark))
     });
     let reboots: Vec<String> = marks
         .filter(|(_, mark)| mark.kind == MarkKind::Reboot)
-        .map(|(host, mark)| format!("{host} started again at {}", clock(mark.time)))
+        .map(|(host, mark)| format!("{host} started again at {}", told(mark.time)))
         .collect();
     let restarted = match reboots.as_slice() {
         [] => String::new(),
@@ -50,12 +52,12 @@ pub(super) fn outcome(report: &Report, recordings: &[Recording]) -> Result<Strin
         more => format!(", and {}", counted(more, "more time", "more times")),
     };
     let when = match first.note {
-        Some(_) => format!("at {}", clock(first.by)),
-        None => format!("by {} (which one is not recorded)", clock(first.by)),
+        Some(_) => format!("at {}", told(first.by)),
+        None => format!("by {} (which one is not recorded)", told(first.by)),
     };
     let added = added(recording, first, more > 0)?;
-    let told = first.note.as_ref().and_then(|note| note.kill.as_ref());
-    let name = told.and_then(|kill| kill.name.as_ref());
+    let kill = first.note.as_ref().and_then(|note| note.kill.as_ref());
+    let name = kill.and_then(|kill| kill.name.as_ref());
     let name = name.map_or_else(String::new, |name| format!(" ({name})"));
     Ok(format!(
         "For want of memory the kernel killed a process{name} on {} {when}{times}{added}{restarted}.",

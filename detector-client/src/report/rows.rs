@@ -1,8 +1,10 @@
 //! Rows and lines that the text and the page of a report share.
 
-use super::model::{HostIncident, HostPart, PeerOnHost, PeerPart, Remedies, Remedy, WorkersFreed};
+use super::model::{
+    HostIncident, HostPart, PeerOnHost, PeerPart, Remedies, Remedy, Time, WorkersFreed,
+};
 use super::recording::time_of;
-use super::words::{clock, moment};
+use super::words::{are_of_one_day, clock, moment};
 use detector_api::snapshot::Connection;
 use detector_api::text::{counted, holders};
 use detector_api::units;
@@ -51,9 +53,9 @@ pub(super) fn incident(row: &HostIncident) -> [String; 8] {
     ]
 }
 
-/// `What it may have been, on web1 from 21:04:20`
+/// `What it may have been, on web1 from 2026-12-29 21:04:20 UTC`
 pub(super) fn weighed_heading(row: &HostIncident) -> String {
-    let began = time_of(&row.incident.began).map_or_else(|| row.incident.began.clone(), clock);
+    let began = time_of(&row.incident.began).map_or_else(|| row.incident.began.clone(), moment);
     format!("What it may have been, on {} from {began}", row.host)
 }
 
@@ -68,14 +70,14 @@ pub(super) const REMEDY_HEADINGS: [&str; 7] = [
 ];
 
 /// One value of a setting; `name` tells which.
-pub(super) fn remedy(name: String, remedy: &Remedy) -> [String; 7] {
+fn remedy(name: String, remedy: &Remedy, is_one_day: bool) -> [String; 7] {
     [
         name,
         remedy.ended_connections.to_string(),
         units::bytes(remedy.freed_bytes),
         workers(remedy.freed_workers),
         in_danger(remedy.danger_seconds),
-        out_of_danger(remedy.danger_seconds, remedy.out_of_danger),
+        out_of_danger(remedy.danger_seconds, remedy.out_of_danger, is_one_day),
         remedy.honest_connections.to_string(),
     ]
 }
@@ -96,29 +98,37 @@ fn in_danger(seconds: f64) -> String {
     }
 }
 
-fn out_of_danger(seconds: f64, at: Option<super::model::Time>) -> String {
+fn out_of_danger(seconds: f64, at: Option<Time>, is_one_day: bool) -> String {
     match at {
         _ if seconds <= 0.0 => "-".to_owned(),
-        Some(at) => clock(at),
+        Some(at) if is_one_day => clock(at),
+        // With year and seconds there were no room for the last column.
+        Some(at) => moment(at).get(5..16).unwrap_or_default().to_owned(),
         None => "open end".to_owned(),
     }
 }
 
 /// All rows: as it was, the timeouts, the limits.
 pub(super) fn remedies(remedies: &Remedies) -> Vec<[String; 7]> {
+    let settings = remedies.timeouts.iter().chain(&remedies.limits);
+    let ends = settings.filter_map(|each| each.out_of_danger);
+    let worst = remedies.worst.iter().map(|worst| worst.time);
+    let times = worst.chain(remedies.out_of_danger).chain(ends);
+    let is_one_day = are_of_one_day(&times.collect::<Vec<_>>());
     let as_it_was = [
         "as it was".to_owned(),
         "0".to_owned(),
         units::bytes(0),
         "0".to_owned(),
         in_danger(remedies.danger_seconds),
-        out_of_danger(remedies.danger_seconds, remedies.out_of_danger),
+        out_of_danger(remedies.danger_seconds, remedies.out_of_danger, is_one_day),
         "0".to_owned(),
     ];
     let timeouts = remedies.timeouts.iter();
-    let timeouts = timeouts.map(|each| remedy(format!("timeout {} s", each.value), each));
+    let timeouts =
+        timeouts.map(|each| remedy(format!("timeout {} s", each.value), each, is_one_day));
     let limits = remedies.limits.iter();
-    let limits = limits.map(|each| remedy(format!("limit {} each", each.value), each));
+    let limits = limits.map(|each| remedy(format!("limit {} each", each.value), each, is_one_day));
     std::iter::once(as_it_was)
         .chain(timeouts)
         .chain(limits)

@@ -10,6 +10,8 @@ use detector_recorder::GapReason;
 /// Where no action is on record. What began before the span, or while nothing was written, is not there.
 pub(super) const NOTHING_DONE: &str = "No reset, limit or block was recorded in this span.";
 
+const DAY_MS: i64 = 24 * 3_600_000;
+
 /// `2026-12-29 21:04:05 UTC`
 pub(super) fn moment(at: Time) -> String {
     time::moment(&at.rfc3339())
@@ -18,6 +20,13 @@ pub(super) fn moment(at: Time) -> String {
 /// `21:04:05`, for where the day is known.
 pub(super) fn clock(at: Time) -> String {
     time::clock(&at.rfc3339()).to_owned()
+}
+
+/// Whether a clock tells which of these is meant.
+pub(super) fn are_of_one_day(times: &[Time]) -> bool {
+    let mut days = times.iter().map(|at| at.0.div_euclid(DAY_MS));
+    let first = days.next();
+    days.all(|day| Some(day) == first)
 }
 
 /// `2026-12-29 21:04:05 to 22:31:00 UTC`

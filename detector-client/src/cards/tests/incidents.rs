@@ -102,6 +102,15 @@ fn an_incident_that_is_over() {
     expect_golden("incident-over", &hoard());
 }
 
+/// Months later the day is told, too.
+#[test]
+fn flags_of_an_incident_have_a_day() {
+    let now = time::rfc3339_unix_ns("2027-04-01T00:00:00Z").unwrap();
+    let text = incident_card(&hoard(), now, plain(80));
+    let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(text.contains("since 2026-12-29 21:04:05 UTC"), "{text}");
+}
+
 /// The power went while it stood.
 #[test]
 fn an_incident_that_nobody_saw_end() {

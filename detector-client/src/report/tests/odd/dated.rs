@@ -2,11 +2,11 @@
 
 use super::{flag, made, night, text, wanted, with_incident};
 use crate::report::model::{Report, Time};
-use crate::report::tests::story::{at, card, incident};
+use crate::report::tests::story::{Host, at, card, incident};
 use crate::report::tests::{Wanted, abuse, html};
 use crate::terminal::Capabilities;
 use detector_api::snapshot::{Confidence, Verdict};
-use detector_recorder::Batch;
+use detector_recorder::{Batch, OomKill};
 use std::path::PathBuf;
 use tempfile::TempDir;
 
@@ -151,4 +151,70 @@ fn what_a_peer_was_taken_for_later_is_not_laid_to_an_earlier_span() {
         let (report, _) = made(&wanted, &[folder.path().to_owned()]);
         assert_eq!(report.peers[0].verdict, Some(verdict), "until {until}");
     }
+}
+
+/// Two incidents, with a kill and a start of the host, on two days.
+#[test]
+fn times_of_a_span_of_several_days_have_a_day() {
+    let day_ms = 24 * 3_600_000;
+    let folder = tempfile::tempdir().unwrap();
+    let booted = at("00:00:00");
+    let mut host = Host::start(folder.path(), "web1", "one", booted, at("21:00:00"));
+    let held = |host: &mut Host<'_>, began: i64| {
+        let mut held = incident(began, &[(PEER, 40)]);
+        held.ended = Some(Time(began + 20_000).rfc3339());
+        held.open = false;
+        for second in 0..20 {
+            let more = match second {
+                0 => with_incident(held.clone()),
+                _ => Batch::default(),
+            };
+            host.record(began + second * 1_000, &[(PEER, 40)], more);
+        }
+        host.record(began + 20_000, &[], Batch::default());
+    };
+    held(&mut host, at("21:10:00"));
+    let killed = OomKill {
+        pid: Some(9),
+        name: Some("nginx".to_owned()),
+        ..OomKill::default()
+    };
+    let kill = host.kill(at("21:20:12"), killed);
+    host.record(at("21:20:12"), &[], kill);
+    let started = at("08:12:00") + day_ms;
+    let mut host = host.again("two", started, started + 20_000);
+    held(&mut host, at("08:30:00") + day_ms);
+    drop(host);
+    let now = Time(at("22:00:00") + day_ms);
+    let report = |until| {
+        let wanted = Wanted {
+            since: Some("2026-12-29T20:00:00Z"),
+            until: Some(until),
+            now,
+            ..wanted()
+        };
+        made(&wanted, &[folder.path().to_owned()]).0
+    };
+    let both = report("2026-12-30T09:00:00Z");
+    let outcome = &both.summary[3];
+    for words in [
+        "on web1 at 2026-12-29 21:20:12 UTC",
+        "web1 started again at 2026-12-30 08:12:00 UTC.",
+    ] {
+        assert!(outcome.contains(words), "{outcome}");
+    }
+    let text = text::text(&both, Capabilities::PIPE);
+    // The worst moment is of the day before.
+    assert!(text.contains("40 s  12-30 08:30  "), "{text}");
+    let heading = "WHAT IT MAY HAVE BEEN, ON WEB1 FROM 2026-12-30 08:30:00 UTC";
+    assert!(text.contains(heading), "{text}");
+    // On one day a time is enough.
+    let one = report("2026-12-29T23:00:00Z");
+    assert!(
+        one.summary[3].contains("on web1 at 21:20:12"),
+        "{}",
+        one.summary[3]
+    );
+    let text = text::text(&one, Capabilities::PIPE);
+    assert!(text.contains("20 s  21:10:20  "), "{text}");
 }
