@@ -7,6 +7,7 @@ mod abuse;
 mod build;
 mod chronicle;
 mod clocks;
+mod elsewhere;
 mod html;
 mod kills;
 mod model;

@@ -1,6 +1,7 @@
 //! What happened, in five sentences for somebody who knows nothing of TCP: what and when, who, what it
 //! cost, what came of it, and what now.
 
+use super::elsewhere;
 use super::kills::kills;
 use super::model::{HostIncident, PeerPart, Remedies, Remedy, Report, Time, WorstMoment};
 use super::outcome::outcome;
@@ -25,16 +26,17 @@ pub(super) fn summary(
     report: &Report,
     recordings: &[Recording],
 ) -> Result<Vec<String>, RecorderError> {
+    let elsewhere = elsewhere::newest(report, recordings)?;
     Ok(vec![
-        what(report, recordings),
+        what(report, recordings, elsewhere.as_deref()),
         who(report, recordings),
         cost(report),
         outcome(report, recordings)?,
-        now(report),
+        now(report, elsewhere.is_some()),
     ])
 }
 
-fn what(report: &Report, recordings: &[Recording]) -> String {
+fn what(report: &Report, recordings: &[Recording], elsewhere: Option<&str>) -> String {
     let hosts: Vec<_> = report.hosts.iter().map(|host| host.host.clone()).collect();
     let spans: Vec<_> = report
         .incidents
@@ -42,8 +44,9 @@ fn what(report: &Report, recordings: &[Recording]) -> String {
         .filter_map(|each| span_of(each, report))
         .collect();
     let Some(when) = covered_range(&spans) else {
+        let elsewhere = elsewhere.map_or_else(String::new, |told| format!("; {told}"));
         return format!(
-            "Nothing that was recorded held up {} from {}: there was no incident.",
+            "Nothing that was recorded held up {} from {}: there was no incident{elsewhere}.",
             listed(&hosts),
             range(report.span.from, report.span.until)
         );
@@ -325,7 +328,7 @@ fn held(worst: &WorstMoment, report: &Report) -> String {
     )
 }
 
-fn now(report: &Report) -> String {
+fn now(report: &Report, is_elsewhere: bool) -> String {
     let open: Vec<_> = report
         .incidents
         .iter()
@@ -334,6 +337,8 @@ fn now(report: &Report) -> String {
         .collect();
     let state = if !open.is_empty() {
         format!("It goes on, on {}", listed(&open))
+    } else if is_elsewhere {
+        "There is nothing to do about this time".to_owned()
     } else if report.incidents.is_empty() {
         "There is nothing to do".to_owned()
     } else if let Some(host) = report

@@ -182,3 +182,45 @@ fn an_incident_that_nobody_saw_end_was_not_over_then() {
     let begin = "the record of incident 20261229T211000Z ends here: ";
     assert!(last.is_some_and(|text| text.starts_with(begin)), "{told:?}");
 }
+
+/// A week later, of an agent that has written ever since.
+#[test]
+fn a_quiet_span_names_the_newest_incident_of_another_time() {
+    let week_ms = 7 * 24 * 3_600_000;
+    let write = |host: &mut Host<'_>, incidents: &[&str]| {
+        for began in incidents {
+            let mut over = incident(at(began), &[("203.0.113.9", 40)]);
+            over.ended = Some(Time(at(began) + 60_000).rfc3339());
+            over.open = false;
+            host.record(at(began), &[], with_incident(over));
+        }
+        host.record(at("22:00:00") + week_ms, &[], Batch::default());
+    };
+    let folders = [
+        night("web1", |host| write(host, &["21:10:00", "21:20:00"])),
+        night("web2", |host| write(host, &["21:15:00"])),
+    ];
+    let (report, _) = report_of(&folders);
+    assert!(report.incidents.is_empty());
+    let first = "Nothing that was recorded held up web1 and web2 from 2027-01-04 22:00:00 to \
+                 2027-01-05 22:00:00 UTC: there was no incident; the newest that is recorded began \
+                 2026-12-29 21:20:00 UTC on web1, and `detector report --incident 20261229T212000Z` \
+                 tells of it.";
+    assert_eq!(report.summary[0], first);
+    assert_eq!(report.summary[4], "There is nothing to do about this time.");
+    let words = |text: String| text.split_whitespace().collect::<Vec<_>>().join(" ");
+    let json = serde_json::to_string(&report).unwrap();
+    for told in [
+        words(text::text(&report, Capabilities::PIPE)),
+        html::page(&report),
+        json,
+    ] {
+        assert!(
+            told.contains("detector report --incident 20261229T212000Z"),
+            "{told}"
+        );
+    }
+    let none = told(night("web1", |host| write(host, &[])));
+    assert!(none.summary[0].ends_with(": there was no incident."));
+    assert_eq!(none.summary[4], "There is nothing to do.");
+}
