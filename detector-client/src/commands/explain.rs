@@ -1,6 +1,6 @@
 //! `detector explain`: the evidence card of one peer.
 
-use super::place::note_left_out;
+use super::place::{note_left_out, origin, recorder_of, state_dir_option};
 use super::{AgentOrRecorder, converse};
 use crate::cards::{HostFacts, KernelSettings, StatusFacts, Subject, peer_card};
 use crate::clock;
@@ -21,7 +21,7 @@ use detector_recorder::{Card, EventsWanted, HostSecond, Reader, RecorderError, S
 use ipnet::IpNet;
 use serde_json::Value;
 use std::net::IpAddr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// Peers looked through for one that is near.
 const NEAR_LIMIT: usize = 10_000;
@@ -31,25 +31,44 @@ const EVENTS: usize = 1_000;
 /// A card is written in a second of which the host is recorded, too.
 const BESIDE_MS: i64 = 1_500;
 
+/// What is printed.
+type Tell<'a> = &'a mut dyn FnMut(&str) -> Result<(), Failure>;
+
 /// Prints the card of a peer.
 pub fn explain(place: AgentOrRecorder<'_>, peer: PeerAddress, json: bool) -> Result<(), Failure> {
-    if let Some(reader) = place.recorder()? {
-        return recorded(&reader, peer, json);
+    match place.recorder()? {
+        Some(reader) => recorded(&reader, peer, json, &mut print),
+        None => live(place.socket, peer, json, &mut print),
     }
-    let socket = place.socket;
+}
+
+/// The card of a running agent.
+fn live(socket: &Path, peer: PeerAddress, json: bool, tell: Tell<'_>) -> Result<(), Failure> {
     let target = format!("/v1/peers/{}", percent_encoded(&peer.to_string()));
-    let refused = |error: ClientError| match error {
-        ClientError::Refused {
-            status: NOT_FOUND, ..
-        } => unknown(socket, peer),
-        other => other.into_failure(socket),
-    };
     if json {
         let page = converse(agent::object::<Value>(socket, &target))?;
-        return print(&format!("{:#}\n", page.map_err(refused)?));
+        let page = page.map_err(|error| {
+            if is_unknown(&error) {
+                unknown(socket, peer, &Past::of(socket, peer))
+            } else {
+                error.into_failure(socket)
+            }
+        });
+        return tell(&format!("{:#}\n", page?));
     }
-    let page = converse(agent::object::<PeerPage>(socket, &target))?;
-    let page = page.map_err(refused)?;
+    let page = match converse(agent::object::<PeerPage>(socket, &target))? {
+        Err(error) if is_unknown(&error) => {
+            return match Past::of(socket, peer) {
+                Past::Known(reader) => {
+                    let origin = origin(&reader)?;
+                    note(&format!("the agent does not track {peer}; {origin}"));
+                    recorded(&reader, peer, json, tell)
+                }
+                past => Err(unknown(socket, peer, &past)),
+            };
+        }
+        page => page.map_err(|error| error.into_failure(socket))?,
+    };
     // A card without these is a card all the same: the agent may be older than they are.
     let host = converse(agent::object::<HostFacts>(socket, "/v1/host"))?;
     let status = converse(agent::object::<StatusFacts>(socket, "/v1/status"))?;
@@ -66,14 +85,14 @@ pub fn explain(place: AgentOrRecorder<'_>, peer: PeerAddress, json: bool) -> Res
         recorded: None,
     };
     let terminal = Capabilities::of_stdout();
-    print(&peer_card(&subject, terminal))?;
+    tell(&peer_card(&subject, terminal))?;
     // The recorder of that agent knows what was held before this moment.
     let recorder = subject.status.recorder.as_ref();
     let Some(file) = recorder.and_then(|recorder| recorder.file.as_deref()) else {
         return Ok(());
     };
     match report::helped(Path::new(file), &subject.page.detail.peer.peer, terminal) {
-        Ok(helped) => print(&helped),
+        Ok(helped) => tell(&helped),
         Err(error) => {
             note(&format!("what would have helped is not told: {error}"));
             Ok(())
@@ -82,7 +101,7 @@ pub fn explain(place: AgentOrRecorder<'_>, peer: PeerAddress, json: bool) -> Res
 }
 
 /// Prints the card that was written last.
-fn recorded(reader: &Reader, peer: PeerAddress, json: bool) -> Result<(), Failure> {
+fn recorded(reader: &Reader, peer: PeerAddress, json: bool, tell: Tell<'_>) -> Result<(), Failure> {
     let Some(card) = reader.card(&peer.to_string())? else {
         return Err(never_recorded(reader, peer)?);
     };
@@ -101,7 +120,7 @@ fn recorded(reader: &Reader, peer: PeerAddress, json: bool) -> Result<(), Failur
     if json {
         let page = serde_json::to_value(&page)
             .map_err(|error| Failure::failed(format!("cannot write JSON: {error}")))?;
-        return print(&format!("{page:#}\n"));
+        return tell(&format!("{page:#}\n"));
     }
     let subject = Subject {
         page,
@@ -119,7 +138,7 @@ fn recorded(reader: &Reader, peer: PeerAddress, json: bool) -> Result<(), Failur
     let terminal = Capabilities::of_stdout();
     let peer = &subject.page.detail.peer.peer;
     let helped = report::helped(reader.file(), peer, terminal)?;
-    print(&(peer_card(&subject, terminal) + &helped))
+    tell(&(peer_card(&subject, terminal) + &helped))
 }
 
 /// The host when the card was written.
@@ -164,17 +183,73 @@ fn never_recorded(reader: &Reader, wanted: PeerAddress) -> Result<Failure, Recor
     }))
 }
 
+const fn is_unknown(error: &ClientError) -> bool {
+    matches!(
+        error,
+        ClientError::Refused {
+            status: NOT_FOUND,
+            ..
+        }
+    )
+}
+
+/// What the recorder of an agent has of a peer that the agent does not track.
+enum Past {
+    /// A card.
+    Known(Reader),
+    /// No card.
+    Unknown,
+    /// This file cannot be read.
+    Unread(PathBuf),
+    /// There is none.
+    None,
+}
+
+impl Past {
+    fn of(socket: &Path, peer: PeerAddress) -> Self {
+        let Some(file) = recorder_of(socket) else {
+            return Self::None;
+        };
+        let looked = Reader::open(&file).and_then(|reader| {
+            let card = reader.card(&peer.to_string())?;
+            Ok(card.map(|_| reader))
+        });
+        match looked {
+            Ok(Some(reader)) => Self::Known(reader),
+            Ok(None) => Self::Unknown,
+            Err(_) => Self::Unread(file),
+        }
+    }
+
+    /// Completes the hint to somebody to whom no card was shown.
+    fn hint(&self, peer: PeerAddress) -> String {
+        let command = |file: &Path| format!("`detector explain {peer} {}`", state_dir_option(file));
+        match self {
+            Self::Known(reader) => {
+                format!("; {} shows what was recorded of it", command(reader.file()))
+            }
+            Self::Unread(file) => format!(
+                "; {} shows what was recorded of it, if anything",
+                command(file)
+            ),
+            Self::Unknown => "; nor has its recorder a card of it".to_owned(),
+            Self::None => String::new(),
+        }
+    }
+}
+
 /// The agent does not know the peer: names the nearest that it knows.
-fn unknown(socket: &Path, wanted: PeerAddress) -> Failure {
+fn unknown(socket: &Path, wanted: PeerAddress, past: &Past) -> Failure {
     let failure = Failure::failed(format!(
         "cannot explain {wanted}: the agent does not track this peer"
     ));
+    let past = past.hint(wanted);
     let target = format!("/v1/peers?limit={NEAR_LIMIT}");
     let Ok(Ok(known)) = converse(agent::list::<Peer>(socket, &target)) else {
-        return failure.hint("`detector peers` lists those that it tracks");
+        return failure.hint(format!("`detector peers` lists those that it tracks{past}"));
     };
     let names = known.rows.iter().map(|peer| peer.peer.as_str());
-    failure.hint(match nearest(wanted.network, names) {
+    let tracked = match nearest(wanted.network, names) {
         Some(near) => format!(
             "the nearest that it tracks is {near}; `detector peers` lists all {}",
             known.total
@@ -185,7 +260,8 @@ fn unknown(socket: &Path, wanted: PeerAddress) -> Failure {
                 .to_owned()
         }
         None => format!("`detector peers` lists the {} that it tracks", known.total),
-    })
+    };
+    failure.hint(tracked + &past)
 }
 
 /// The least leading bits of an address that make another one near: a /16, a /32 of IPv6.
@@ -213,23 +289,4 @@ const fn shared_bits(a: IpAddr, b: IpAddr) -> Option<u32> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::nearest;
-    use detector_api::address::network_of;
-
-    #[test]
-    fn the_nearest_peer_is_of_the_same_neighbourhood() {
-        let known = [
-            "203.0.113.200",
-            "203.0.113.8",
-            "198.51.100.7",
-            "2001:db8:1::/64",
-        ];
-        let near = |text| nearest(network_of(text).unwrap(), known.into_iter());
-        assert_eq!(near("203.0.113.7"), Some("203.0.113.8"));
-        assert_eq!(near("198.51.1.1"), Some("198.51.100.7"));
-        assert_eq!(near("192.0.2.1"), None);
-        assert_eq!(near("2001:db8:2::1"), Some("2001:db8:1::/64"));
-        assert_eq!(near("2a00::1"), None);
-    }
-}
+mod tests;

@@ -8,6 +8,8 @@ mod block;
 mod dmesg;
 mod events;
 mod explain;
+#[cfg(test)]
+mod fake_agent;
 mod fleet;
 mod incident;
 mod list;

@@ -1,6 +1,6 @@
 //! Where a command that reads looks: at the running agent, or into a recorder.
 
-use crate::cards::moment;
+use crate::cards::{StatusFacts, moment};
 use crate::clock;
 use crate::output::note;
 use crate::socket;
@@ -12,7 +12,7 @@ use detector_api::text::counted;
 use detector_api::time::rfc3339;
 use detector_recorder::{Reader, RecorderError, Span};
 use std::io::{self, ErrorKind};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// Where to look.
 #[derive(Clone, Copy, Debug)]
@@ -69,7 +69,7 @@ fn absence(error: &io::Error) -> String {
 }
 
 /// `read from /var/lib/detector/recorder.db of web1, written until 2026-12-29 21:04:05 UTC, 9h ago`
-fn origin(reader: &Reader) -> Result<String, RecorderError> {
+pub(super) fn origin(reader: &Reader) -> Result<String, RecorderError> {
     let file = sanitize::text(&reader.file().display().to_string());
     let runs = reader.runs()?;
     let Some(run) = runs.last() else {
@@ -84,6 +84,22 @@ fn origin(reader: &Reader) -> Result<String, RecorderError> {
     let last = rfc3339(i128::from(run.last.unix_ms) * 1_000_000);
     let last = moment(&last, clock::unix_ns());
     Ok(format!("read from {file} of {host}, written until {last}"))
+}
+
+/// The file that the agent on this socket records into, as far as it says so.
+pub(super) fn recorder_of(socket: &Path) -> Option<PathBuf> {
+    let status = super::converse(socket::object::<StatusFacts>(socket, "/v1/status"));
+    let recorder = status.ok()?.ok()?.recorder?;
+    Some(PathBuf::from(recorder.file?))
+}
+
+/// The option by which a command reads that file.
+pub(super) fn state_dir_option(file: &Path) -> String {
+    let folder = file.parent().unwrap_or(file);
+    format!(
+        "--state-dir {}",
+        sanitize::text(&folder.display().to_string())
+    )
 }
 
 /// Says how much of the recorder was left out.
