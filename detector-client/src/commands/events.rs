@@ -1,6 +1,6 @@
 //! `detector events`: flags and episodes, newest last.
 
-use super::place::note_left_out;
+use super::place::{note_left_out, older};
 use super::{AgentOrRecorder, talk};
 use crate::clock;
 use crate::columns::Context;
@@ -56,12 +56,12 @@ pub fn events(query: &EventsQuery<'_>) -> Result<(), Failure> {
     {
         return recorded(query, &reader);
     }
-    talk(query.place.socket, async {
+    let has_printed = talk(query.place.socket, async {
         let mut reader = Reader::new(query);
         let answer = reader.ask(&target).await?;
         let mut ended = reader.read(answer).await;
         if !query.follow {
-            return ended;
+            return ended.map(|()| reader.has_printed);
         }
         loop {
             match ended {
@@ -75,7 +75,11 @@ pub fn events(query: &EventsQuery<'_>) -> Result<(), Failure> {
             let answer = reader.ask_again(&target).await?;
             ended = reader.read(answer).await;
         }
-    })
+    })?;
+    if !has_printed && let Some(older) = query.older() {
+        note(&older);
+    }
+    Ok(())
 }
 
 /// Prints the events of a recorder.
@@ -167,6 +171,12 @@ impl EventsQuery<'_> {
         self.peer.is_none() && self.kind.is_none() && self.filter.is_empty()
     }
 
+    /// Where there may be something from before the agent started.
+    fn older(&self) -> Option<String> {
+        let since = self.since.filter(|_| !self.json)?;
+        older(self.place.socket, "events", since)
+    }
+
     fn network(&self) -> Result<Option<IpNet>, Failure> {
         let Some(text) = self.peer else {
             return Ok(None);
@@ -190,6 +200,7 @@ struct Reader<'a> {
     agent: Option<String>,
     /// Number of the last one.
     last_id: u64,
+    has_printed: bool,
 }
 
 impl<'a> Reader<'a> {
@@ -199,6 +210,7 @@ impl<'a> Reader<'a> {
             terminal: Capabilities::of_stdout(),
             agent: None,
             last_id: 0,
+            has_printed: false,
         }
     }
 
@@ -267,6 +279,7 @@ impl<'a> Reader<'a> {
             (None, Some(note)) => Cow::Owned(readable_note(note, self.terminal)),
             (None, None) => other_line(line),
         };
+        self.has_printed = true;
         let mut stdout = io::stdout().lock();
         writeln!(stdout, "{line}")?;
         stdout.flush()

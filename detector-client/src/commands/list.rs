@@ -1,11 +1,11 @@
 //! `detector peers`, `connections` and `incidents`: ask or read, choose, sort, print.
 
-use super::place::note_left_out;
+use super::place::{note_left_out, older};
 use super::{AgentOrRecorder, talk};
 use crate::clock;
 use crate::columns::{Choice, Context, Grouping, Row, Sort, group};
 use crate::filter::Filter;
-use crate::output::print;
+use crate::output::{note, print};
 use crate::socket::{self, ClientError, Text};
 use crate::table::{Chosen, Table};
 use crate::terminal::Capabilities;
@@ -111,7 +111,8 @@ fn print_rows<R: Shaped>(query: &ListQuery<'_, R>) -> Result<(), Failure> {
     let since_unix_ns = query.since()?;
     let answer = query.answer(since_unix_ns, !query.is_plain(since_unix_ns))?;
     // What a recorder gives is put in order and cut here.
-    let is_plain = query.is_plain(since_unix_ns) && !answer.is_recorded;
+    let is_recorded = answer.is_recorded;
+    let is_plain = query.is_plain(since_unix_ns) && !is_recorded;
     let context = answer.context;
     let sent = query.understood(answer.rows())?;
     let total = answer.total.unwrap_or(sent.len());
@@ -145,6 +146,7 @@ fn print_rows<R: Shaped>(query: &ListQuery<'_, R>) -> Result<(), Failure> {
         query.print_table(&rows, &context, Grouping::Peer)?;
     }
     query.note_rest(order.len(), total);
+    query.note_older(order.len(), is_recorded);
     Ok(())
 }
 
@@ -266,6 +268,28 @@ impl<R: Row> ListQuery<'_, R> {
         is_shown || self.filter.uses(SHARE) || self.sort.key() == SHARE
     }
 
+    /// Says on stderr where there may be something from before the agent started, if it has nothing.
+    fn note_older(&self, shown: usize, is_recorded: bool)
+    where
+        R: Shaped,
+    {
+        if shown == 0
+            && !is_recorded
+            && let Some(older) = self.older()
+        {
+            note(&older);
+        }
+    }
+
+    fn older(&self) -> Option<String>
+    where
+        R: Shaped,
+    {
+        let since = self.since.filter(|_| !self.json)?;
+        let command = R::PATH.trim_start_matches("/v1/");
+        older(self.place.socket, command, since)
+    }
+
     /// Says on stderr when there are more rows than were printed, or none at all.
     pub(super) fn note_rest(&self, shown: usize, total: usize) {
         let note = if self.limit != 0 && shown < total {
@@ -284,7 +308,7 @@ impl<R: Row> ListQuery<'_, R> {
 fn print_groups(query: &ListQuery<'_, PeerRow>, by: Grouping) -> Result<(), Failure> {
     let since_unix_ns = query.since()?;
     let answer = query.answer(since_unix_ns, true)?;
-    let context = answer.context;
+    let (context, is_recorded) = (answer.context, answer.is_recorded);
     let mut peers = Vec::new();
     for text in query.understood(answer.rows())? {
         let sent: Sent<'_, PeerRow> = query.understood(answer.read(text))?;
@@ -304,6 +328,7 @@ fn print_groups(query: &ListQuery<'_, PeerRow>, by: Grouping) -> Result<(), Fail
         query.print_table(&groups, &context, by)?;
     }
     query.note_rest(groups.len(), total);
+    query.note_older(groups.len(), is_recorded);
     Ok(())
 }
 
@@ -349,3 +374,6 @@ pub(super) fn json_lines<T: Serialize>(items: &[T]) -> Result<String, Failure> {
     text.push_str("\n]\n");
     Ok(text)
 }
+
+#[cfg(test)]
+mod tests;

@@ -102,6 +102,18 @@ pub(super) fn state_dir_option(file: &Path) -> String {
     )
 }
 
+/// Where to look for what the agent on this socket does not know any more; `command` asked it and got nothing.
+pub(super) fn older(socket: &Path, command: &str, since: &str) -> Option<String> {
+    let option = state_dir_option(&recorder_of(socket)?);
+    let since = sanitize::text(since);
+    // A date and a time may have a space between them.
+    let quote = if since.contains(' ') { "'" } else { "" };
+    Some(format!(
+        "the agent that runs may have started since; `detector {command} --since {quote}{since}{quote} {option}` reads \
+         what was recorded"
+    ))
+}
+
 /// Says how much of the recorder was left out.
 pub(super) fn note_left_out(reader: &Reader) {
     let count = reader.not_understood();

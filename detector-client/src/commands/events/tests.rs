@@ -1,4 +1,5 @@
 use super::{AgentOrRecorder, EventsQuery, of_agent, other_line, readable, readable_note, target};
+use crate::commands::fake_agent::answering;
 use crate::filter::Filter;
 use crate::terminal::Capabilities;
 use detector_api::fixtures::event;
@@ -90,4 +91,31 @@ fn a_recorder_tells_what_the_agent_gave_up_and_no_other_note() {
     let told: Vec<_> = notes.iter().map(|note| note.text.as_str()).collect();
     assert_eq!(told, ["own cost 31 % of a core"]);
     assert_eq!(notes[0].time.len(), "2026-12-29T21:04:05.123Z".len());
+}
+
+#[test]
+fn what_an_agent_has_no_events_of_may_be_in_its_recorder() {
+    let status = r#"{"recorder":{"file":"/state/recorder.db","bytes":1,"failure":null}}"#;
+    let agent = answering(move |_| (200, status.to_owned()));
+    let query = EventsQuery {
+        follow: false,
+        since: Some("24h"),
+        until: None,
+        peer: None,
+        kind: None,
+        filter: &Filter::default(),
+        json: false,
+        place: AgentOrRecorder {
+            socket: agent.socket(),
+            state_dir: None,
+        },
+    };
+    let told = query.older().unwrap();
+    let command = "`detector events --since 24h --state-dir /state`";
+    assert!(told.contains(command), "{told}");
+    let all = EventsQuery {
+        since: None,
+        ..query
+    };
+    assert_eq!(all.older(), None);
 }
