@@ -8,11 +8,11 @@
 
 mod support;
 
-use detector_api::snapshot::{Confidence, Evidence, Severity, Verdict};
+use detector_api::snapshot::{Confidence, Evidence, Severity, Source, Verdict};
 use detector_core::engine::{Counted, Engine};
 use detector_core::observe::census::Census;
 use detector_core::observe::observation::{Observation, Reason};
-use support::{WALL, answer_alone, census_wanted, engine, healthy, ms, zero_window};
+use support::{WALL, answer_alone, census_wanted, engine, healthy, ms, sweep, zero_window};
 
 const PEER: &str = "198.51.100.7";
 const CONNECTIONS: u16 = 24;
@@ -204,4 +204,42 @@ fn before_all_connections_are_counted_it_is_none() {
         (verdict(&engine).2, abandoned(&engine)),
         (Severity::Info, None)
     );
+}
+
+/// A row of a sweep: the peer offers next to nothing, takes 300 B/s, and has never taken a window back or closed
+/// one, so that the kernel side keeps no record that could tell of the end.
+fn dribbling(port: u16, taken_seconds: u64, at: u64) -> Observation {
+    let taken = u32::try_from(300 * taken_seconds).unwrap();
+    let before = healthy(&remote(port), ms(at));
+    Observation {
+        reason: Reason::Sweep,
+        source: Source::Sweep,
+        generation: None,
+        snd_una: before.snd_una + taken,
+        snd_nxt: before.snd_nxt + taken,
+        write_seq: before.write_seq + taken,
+        window_bytes: 90,
+        edge_max: None,
+        bytes_acked: before.bytes_acked + u64::from(taken),
+        ..before
+    }
+}
+
+#[test]
+fn connections_whose_end_nobody_tells_are_not_read_on() {
+    let mut engine = engine();
+    for round in 0..2_u16 {
+        let began = 1_000 + u64::from(round) * 110_000;
+        for second in 0..40 {
+            let at = began + second * 1_000;
+            for port in 1..=CONNECTIONS {
+                engine.observe(&dribbling(port + round * 100, second, at));
+            }
+            engine.end_sweep(&sweep(ms(at), ms(at + 1)));
+            answer_alone(&mut engine);
+        }
+        assert_eq!(verdict(&engine).0, Some(Verdict::SlowReadAttack), "{round}");
+        engine.end_sweep(&sweep(ms(began + 40_000), ms(began + 40_001)));
+        engine.advance(ms(began + 105_000), WALL);
+    }
 }

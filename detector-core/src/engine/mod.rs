@@ -348,7 +348,10 @@ impl Engine {
             if let Some(slot) = self.connections.next_due(next) {
                 let connection = self.connections.get(slot);
                 if connection.is_idle() {
-                    self.note_recovery(slot);
+                    // Where the kernel side keeps no record nobody tells of an end: it may have been closed unread.
+                    if connection.last.generation.is_some() {
+                        self.note_recovery(slot);
+                    }
                     self.forget_connection(slot);
                 } else if connection
                     .forgotten_at()
