@@ -1,14 +1,16 @@
 //! What people and their tools put before a line: numbers, names of files and hosts, quotes, counts.
 
-use super::bracket::bracket;
 use super::date;
 use super::prefix::Unwrapping;
-use super::stamp::Stamp;
+use super::prompt::has_kernel_time;
 use crate::message;
 
 impl Unwrapping<'_> {
     /// What people and their tools put before whole lines, once.
     pub(super) fn people(&mut self) {
+        if self.prompt() {
+            return;
+        }
         self.quoter();
         self.number();
         if !message::begins(self.text.trim_start()) {
@@ -146,13 +148,6 @@ impl Unwrapping<'_> {
 /// Whether the kernel's own name stands here.
 fn is_tag(text: &str) -> bool {
     text.starts_with("kernel: ") || text.starts_with("kernel[")
-}
-
-/// Whether the kernel's time stands here, maybe with a priority.
-fn has_kernel_time(text: &str) -> bool {
-    let text = text.trim_start_matches(|c: char| c == '<' || c == '>' || c.is_ascii_digit());
-    let inside = text.strip_prefix('[').and_then(|rest| rest.split_once(']'));
-    inside.is_some_and(|(inside, _)| matches!(bracket(inside), Some(Some(Stamp::Boot(_)))))
 }
 
 /// Whether a word is a name that was made up, and not one of a sentence.

@@ -9,6 +9,7 @@ mod marks;
 pub(crate) mod markup;
 pub(crate) mod prefix;
 pub(crate) mod pretty;
+mod prompt;
 pub(crate) mod stamp;
 pub(crate) mod table;
 pub(crate) mod verbose;
