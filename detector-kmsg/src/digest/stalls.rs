@@ -20,6 +20,8 @@ pub(super) struct Stalls {
     by_byte: HashMap<(Connection, Option<u32>), usize>,
     /// The newest of a connection, for lines that are cut before they say the byte.
     newest: HashMap<Connection, usize>,
+    /// The last host that was named.
+    newest_host: usize,
     lines: u64,
     lines_not_kept: u64,
 }
@@ -34,13 +36,30 @@ impl Stalls {
     pub(super) fn take(&mut self, line: &WindowLine, count: u64, of: &Place<'_>) {
         self.lines = self.lines.saturating_add(count);
         let (ports, host) = ((line.remote_port, line.local_port), of.host);
-        let connection = (line.peer, ports.0, ports.1, of.boot, host.number());
-        let known = match line.una {
+        let on = |host| (line.peer, ports.0, ports.1, of.boot, host);
+        let known = |connection| match line.una {
             Some(_) => self.by_byte.get(&(connection, line.una)),
             None => self.newest.get(&connection),
         };
+        // A console tells its host at some lines only.
+        let maybe = match host.name() {
+            Some(_) => [host.number(), 0],
+            None => [self.newest_host, 0],
+        };
+        let is_its = |at: &usize| {
+            let (name, of) = (host.name(), self.all[*at].stall.host.as_deref());
+            name.is_none() || of.is_none() || name == of
+        };
+        let mut maybe = maybe
+            .into_iter()
+            .filter_map(|host| known(on(host)).copied());
+        let known = maybe.find(is_its);
+        if host.name().is_some() {
+            self.newest_host = host.number();
+        }
+        let connection = on(host.number());
         let at = match known {
-            Some(at) => *at,
+            Some(at) => at,
             None if self.all.len() >= MOST => {
                 self.lines_not_kept = self.lines_not_kept.saturating_add(count);
                 return;
@@ -52,7 +71,11 @@ impl Stalls {
         };
         self.by_byte.insert((connection, line.una), at);
         self.newest.insert(connection, at);
-        self.all[at].add(line, count, of.span);
+        let entry = &mut self.all[at];
+        if entry.stall.host.is_none() {
+            entry.stall.host = host.name().map(str::to_owned);
+        }
+        entry.add(line, count, of.span);
     }
 
     /// Peers with their stalls in the order of time, those with most stalls first; all lines, and
