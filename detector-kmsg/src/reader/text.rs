@@ -255,7 +255,7 @@ fn next_start(text: &str, parsed: &Parsed<'_>) -> Option<usize> {
 /// Whether the kernel's time and a message stand here.
 fn is_stamped(text: &str) -> bool {
     let found = prefix::unwrap(text);
-    found.is_wrapped && message::begins(found.rest)
+    found.stamps != Stamps::default() && message::begins(found.rest)
 }
 
 /// Where in a text another message may begin: users call control groups of theirs what they like.
