@@ -29,6 +29,8 @@ pub(crate) struct Origin {
     pub(crate) host: Option<String>,
     /// So many lines are this one.
     pub(crate) count: u64,
+    /// The kernel's time stands before its text.
+    pub(crate) is_timed: bool,
 }
 
 /// The first and the last of some times, in the order of the log.

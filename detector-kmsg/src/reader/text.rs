@@ -114,6 +114,7 @@ impl LogReader {
             stamps,
             host,
             count: found.count,
+            is_timed: found.stamps.boot_us.is_some(),
         };
         if found.is_foreign {
             return self.foreign(found.rest);
@@ -184,7 +185,7 @@ impl LogReader {
             let mut parsed = message::parse(rest);
             let is_all = !matches!(parsed, Parsed::Message(_, after) if !after.is_empty());
             let next = if is_all {
-                next_start(rest, &parsed)
+                next_start(rest, &parsed, origin.is_timed)
             } else {
                 None
             };
@@ -232,16 +233,20 @@ impl LogReader {
 }
 
 /// Where another message begins in a text that should be one: line ends were lost, or the kernel was
-/// interrupted by itself.
-fn next_start(text: &str, parsed: &Parsed<'_>) -> Option<usize> {
+/// interrupted by itself, which shows only in a text with its time.
+fn next_start(text: &str, parsed: &Parsed<'_>, is_timed: bool) -> Option<usize> {
     const LONGEST: usize = 4096;
     let is_message = !matches!(parsed, Parsed::Nothing);
+    // Strangers write what they like into lines of programs: of a client that says who it is, or of a user's name.
+    if !is_message && !is_timed && !message::begins(text) {
+        return None;
+    }
     let bytes = text.as_bytes();
     let end = strangers::begin(text).unwrap_or(bytes.len());
     (after_names(text)..end.min(LONGEST)).find(|&at| match bytes[at] {
         b'[' => {
             // A quotation has a blank before it, the kernel's own none.
-            let is_apart = matches!(bytes[at - 1], b' ' | b'"');
+            let is_apart = matches!(bytes[at - 1], b' ' | b'"') || text[..at].contains("]: ");
             (is_message || !is_apart) && is_stamped(&text[at..])
         }
         _ if !is_message || !b" .)]>".contains(&bytes[at - 1]) => false,
