@@ -64,15 +64,15 @@ impl LogReader {
         true
     }
 
-    /// Whether a line is one of the kernel's, with its time, and no part of a page: what would end a line on a page is
-    /// then a part of what the kernel printed.
-    pub(super) fn is_one(&mut self, line: &str, stamps: &Stamps) -> bool {
+    /// Whether a line is one whatever it has, as in each log that is no page: what would end a line on a page is then a
+    /// part of what the kernel printed, or of what a stranger told a program.
+    pub(super) fn is_one(&mut self, line: &str) -> bool {
         let may_end = line.contains(['<', '&']) || line.contains("#012");
         if !may_end {
             return false;
         }
         self.is_page |= markup::begins_page(line);
-        !self.is_page && (*stamps != Stamps::default() || prefix::unwrap(line).is_wrapped)
+        !self.is_page
     }
 }
 

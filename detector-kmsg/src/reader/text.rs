@@ -27,7 +27,7 @@ impl LogReader {
         for (at, line) in text.split('\n').enumerate() {
             if at > 0 && self.is_strangers(line, origin.line) {
                 self.foreign(line);
-            } else if self.is_one(line, &origin.stamps) {
+            } else if self.is_one(line) {
                 self.one_record(line, origin);
             } else {
                 self.raw_line(line, origin);
@@ -53,7 +53,7 @@ impl LogReader {
         }
     }
 
-    /// A line that is one record of the kernel's: its first line is a message, others can only be numbers.
+    /// A line that is one record: its first line may be a message of the kernel's, others can only be numbers.
     fn one_record(&mut self, line: &str, origin: &Origin) {
         let line = markup::plain(line, false);
         let mut lines = line.split("#012");
