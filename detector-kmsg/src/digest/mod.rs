@@ -31,6 +31,8 @@ pub(crate) struct Origin {
     pub(crate) count: u64,
     /// The kernel's time stands before its text.
     pub(crate) is_timed: bool,
+    /// How its text begins.
+    pub(crate) text: String,
 }
 
 /// The first and the last of some times, in the order of the log.
@@ -97,7 +99,7 @@ pub(crate) struct Digest {
     span: Span,
     repeats: Repeats,
     /// In a log that runs backwards: the next line came so many times more.
-    repeats_ahead: Option<(u64, Origin)>,
+    repeats_ahead: Option<(u64, Option<String>, Origin)>,
     newest: Stamps,
     newest_host: Option<String>,
     later: u64,
@@ -150,12 +152,13 @@ impl Digest {
         self.look_for_boot(origin);
         self.compare(&origin.stamps);
         let mut count = origin.count;
-        if let Message::Repeated(more) = message {
-            self.repeated(more, origin);
+        if let Message::Repeated(more, beginning) = message {
+            self.repeated(more, beginning, origin);
             return;
         }
-        if let Some((more, of)) = self.repeats_ahead.take() {
-            if of.line + 1 == origin.line && of.host == origin.host {
+        if let Some((more, beginning, of)) = self.repeats_ahead.take() {
+            let is_it = repeats::begins(&origin.text, beginning.as_deref());
+            if of.line + 1 == origin.line && of.host == origin.host && is_it {
                 count = count.saturating_add(more);
                 self.span.extend(&Span::of(&of.stamps));
             } else {
@@ -166,20 +169,20 @@ impl Digest {
             self.is_boot_known = true;
             self.span.extend(&Span::of(&origin.stamps));
         }
-        self.repeats
-            .told(&message, origin.host.as_deref(), origin.line);
+        self.repeats.told(&message, origin);
         self.count(message, count, origin);
     }
 
-    fn repeated(&mut self, more: u64, origin: &Origin) {
+    fn repeated(&mut self, more: u64, beginning: Option<String>, origin: &Origin) {
         self.report.repeats = self.report.repeats.saturating_add(more);
         if self.is_backwards() {
-            self.repeats_ahead = Some((more, origin.clone()));
+            self.repeats_ahead = Some((more, beginning, origin.clone()));
             return;
         }
         let last = self.repeats.before(origin.line, origin.host.as_deref());
         // One kill is one, however often it is written.
         let last = last.filter(|last| !matches!(last.message, Message::Oom(_)));
+        let last = last.filter(|last| repeats::begins(&last.text, beginning.as_deref()));
         match last {
             Some(last) => {
                 self.span.extend(&Span::of(&origin.stamps));
@@ -323,7 +326,7 @@ impl Digest {
                     .saturating_add(messages.saturating_mul(count));
             }
             Message::Boot => self.another_boot(),
-            Message::Repeated(_) => {}
+            Message::Repeated(..) => {}
         }
     }
 

@@ -1,15 +1,26 @@
 //! Which message `last message repeated` is about: the last one of the same host, whatever others said
 //! in between.
 
-use super::MOST_NAMES;
+use super::{MOST_NAMES, Origin};
 use crate::message::Message;
+use crate::wrapping::prefix;
 
 /// What a line came to that a later one may say was repeated.
 #[derive(Clone)]
 pub(super) struct Last {
     pub(super) message: Message,
     pub(super) host: Option<String>,
+    /// How its text begins.
+    pub(super) text: String,
     line: u64,
+}
+
+/// Whether a text begins so, where that is told: the kernel's time may be told with it.
+pub(super) fn begins(text: &str, beginning: Option<&str>) -> bool {
+    beginning.is_none_or(|beginning| {
+        let beginning = prefix::unwrap(beginning).rest;
+        !beginning.is_empty() && text.starts_with(beginning)
+    })
 }
 
 /// The last message of each host, and the last line.
@@ -22,15 +33,16 @@ pub(super) struct Repeats {
 
 impl Repeats {
     /// A message that may be repeated.
-    pub(super) fn told(&mut self, message: &Message, host: Option<&str>, line: u64) {
-        self.messages.retain(|last| last.host.as_deref() != host);
+    pub(super) fn told(&mut self, message: &Message, origin: &Origin) {
+        self.messages.retain(|last| last.host != origin.host);
         if self.messages.len() >= MOST_NAMES {
             self.messages.remove(0);
         }
         self.messages.push(Last {
             message: message.clone(),
-            host: host.map(str::to_owned),
-            line,
+            host: origin.host.clone(),
+            text: origin.text.clone(),
+            line: origin.line,
         });
     }
 

@@ -53,14 +53,22 @@ fn suppressed(text: &str) -> Option<Message> {
     (is_said && LIMITERS.contains(&function)).then_some(Message::Suppressed(count))
 }
 
+/// `last message repeated 3 times`, and syslog-ng's `Last message 'TCP: Treason uncloak' repeated 3 times, suppressed by
+/// syslog-ng on web1`.
 fn repeated(text: &str) -> Option<Message> {
-    let rest = text.strip_prefix("last message repeated ")?;
+    let of_syslog_ng = || {
+        let (beginning, rest) = text
+            .strip_prefix("Last message '")?
+            .rsplit_once("' repeated ")?;
+        let is_whole = rest.contains(" times, suppressed by syslog-ng");
+        is_whole.then_some((Some(beginning.to_owned()), rest))
+    };
+    let plain = text.strip_prefix("last message repeated ");
+    let (beginning, rest) = plain.map(|rest| (None, rest)).or_else(of_syslog_ng)?;
     let mut cursor = Cursor(rest);
     let count = cursor.digits().parse().ok()?;
-    cursor
-        .0
-        .starts_with(" time")
-        .then_some(Message::Repeated(count))
+    let is_said = cursor.0.starts_with(" time");
+    is_said.then_some(Message::Repeated(count, beginning))
 }
 
 /// `INFO: task httpd:1234 blocked for more than 120 seconds.`, in newer kernels also `… blocked in I/O wait for

@@ -94,8 +94,8 @@ pub enum Message {
     Link(String, LinkChange),
     /// So many messages were not written.
     Suppressed(u64),
-    /// The line before came so many times more.
-    Repeated(u64),
+    /// The line before came so many times more; how it begins, where that is told.
+    Repeated(u64, Option<String>),
     /// Another boot begins.
     Boot,
 }

@@ -10,6 +10,9 @@ use crate::wrapping::stamp::Stamps;
 use crate::wrapping::{json, markup, prefix};
 use std::borrow::Cow;
 
+/// Letters of a text by which it is known again.
+const BEGINNING: usize = 32;
+
 impl LogReader {
     /// A text of one or more lines.
     pub(super) fn text(&mut self, text: &str, origin: &Origin) {
@@ -115,6 +118,7 @@ impl LogReader {
             host,
             count: found.count,
             is_timed: found.stamps.boot_us.is_some(),
+            text: found.rest.chars().take(BEGINNING).collect(),
         };
         if found.is_foreign {
             return self.foreign(found.rest);
@@ -265,11 +269,12 @@ fn is_stamped(text: &str) -> bool {
 
 /// Where in a text another message may begin: users call control groups of theirs what they like.
 fn after_names(text: &str) -> usize {
-    const NAMES: [(&str, &str); 4] = [
+    const NAMES: [(&str, &str); 5] = [
         ("oom-kill:", ",uid="),
         ("Memory cgroup stats for ", ": cache:"),
         ("Tasks in /", " due to memory.oom.group set"),
         ("Task in /", "\n"),
+        ("Last message '", "' repeated "),
     ];
     let names = NAMES.iter().find(|(kind, _)| text.starts_with(kind));
     names.map_or(1, |(_, end)| {
