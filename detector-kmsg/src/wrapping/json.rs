@@ -1,6 +1,7 @@
 //! Lines that are JSON: journald's, Docker's, those of log stores. One object a line, or pretty.
 
 use super::date;
+use super::member::{Member, member, names_writer};
 use super::prefix;
 use super::stamp::{self, Stamp, Stamps};
 use serde_json::{Map, Value};
@@ -19,100 +20,6 @@ pub(crate) struct Record {
     pub(crate) stream: Option<String>,
     /// A collector of logs has put its parts together, and left out how it ended.
     pub(crate) is_whole: bool,
-}
-
-/// Members that are read, and what they can be called.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Member {
-    Text,
-    Time,
-    BootTime,
-    Program,
-    Facility,
-    /// Facility and level as one number; a word is the level alone.
-    Priority,
-    Transport,
-    Host,
-    Boot,
-    Stream,
-}
-
-pub(super) fn member(name: &str) -> Option<Member> {
-    Some(match name {
-        "MESSAGE" | "message" | "msg" | "log" | "line" | "_raw" | "@message" | "textPayload"
-        | "original" | "short_message" | "full_message" | "content" | "body" | "raw" | "text"
-        | "SyslogMessage" | "event.original" | "log.original" | "full_log" => Member::Text,
-        "__REALTIME_TIMESTAMP"
-        | "@timestamp"
-        | "timestamp"
-        | "time"
-        | "ts"
-        | "_time"
-        | "date"
-        | "datetime"
-        | "TimeGenerated"
-        | "timereported"
-        | "eventTime"
-        | "DATE"
-        | "ISODATE"
-        | "received_at"
-        | "_messagetime" => Member::Time,
-        "__MONOTONIC_TIMESTAMP" => Member::BootTime,
-        "SYSLOG_IDENTIFIER"
-        | "program"
-        | "programname"
-        | "ident"
-        | "appname"
-        | "app_name"
-        | "syslog_identifier"
-        | "syslogtag"
-        | "ProcessName"
-        | "PROGRAM"
-        | "process.name"
-        | "syslog.identifier"
-        | "syslog.appname"
-        | "log.syslog.appname"
-        | "predecoder.program_name"
-        | "stream.app" => Member::Program,
-        "facility"
-        | "SYSLOG_FACILITY"
-        | "Facility"
-        | "FACILITY"
-        | "syslogfacility-text"
-        | "fac"
-        | "syslog.facility"
-        | "syslog.facility.code"
-        | "syslog.facility_label"
-        | "log.syslog.facility"
-        | "log.syslog.facility.code"
-        | "log.syslog.facility.name" => Member::Facility,
-        "pri" => Member::Priority,
-        "_TRANSPORT" | "systemd.transport" | "journald.transport" => Member::Transport,
-        "_HOSTNAME" | "HOST" | "host" | "hostname" | "HOSTNAME" | "host.name" | "host.hostname"
-        | "Computer" | "fromhost" => Member::Host,
-        "_BOOT_ID" => Member::Boot,
-        "stream" => Member::Stream,
-        _ => return None,
-    })
-}
-
-/// Whether an object by this name says who wrote the line that stands beside it.
-pub(super) fn names_writer(path: &str) -> bool {
-    const NAMES: [&str; 11] = [
-        "host",
-        // Loki's labels.
-        "stream",
-        "process",
-        "syslog",
-        "syslog.facility",
-        "log",
-        "log.syslog",
-        "log.syslog.facility",
-        "systemd",
-        "journald",
-        "predecoder",
-    ];
-    NAMES.contains(&path)
 }
 
 impl Record {

@@ -7,6 +7,7 @@ mod fields;
 pub(crate) mod json;
 mod marks;
 pub(crate) mod markup;
+mod member;
 pub(crate) mod prefix;
 pub(crate) mod pretty;
 mod prompt;

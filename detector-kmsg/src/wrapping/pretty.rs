@@ -1,7 +1,8 @@
 //! JSON objects whose members stand on lines of their own.
 
 use super::date;
-use super::json::{Member, Record, member, names_writer};
+use super::json::Record;
+use super::member::{Member, member, names_writer};
 use super::stamp::Stamp;
 use memchr::{memchr, memchr2};
 use serde_json::Value;

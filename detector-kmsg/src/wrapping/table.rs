@@ -1,6 +1,7 @@
 //! Tables that a log store wrote: a line with the names of the columns, and a row for each message.
 
-use super::json::{Member, Record, member};
+use super::json::Record;
+use super::member::{Member, member};
 use serde_json::Value;
 
 /// Rows that go on on the next line are joined up to here.
