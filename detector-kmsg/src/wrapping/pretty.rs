@@ -147,7 +147,13 @@ impl Pretty {
                 self.depth = self.depth.saturating_add(1);
                 self.open(line);
             }
-            return Step::Inside;
+            // The next item of an array says nothing of the one before.
+            let depth = self.depth;
+            let is_next = |held: &mut Held| line == "{" && held.depth == depth;
+            return match self.held.take_if(is_next) {
+                Some(held) => Step::Complete(vec![held.record]),
+                None => Step::Inside,
+            };
         }
         if let Some((name, value)) = plain_member(line.as_bytes()) {
             let value = String::from_utf8_lossy(value);
@@ -269,6 +275,9 @@ impl Pretty {
         let before = self.release();
         if self.depth == 0 {
             return Step::Closed(before.into_iter().chain(record).collect());
+        }
+        if line.ends_with('{') && self.names.last().is_none_or(String::is_empty) {
+            return Step::Complete(before.into_iter().chain(record).collect());
         }
         // The object around it may go on.
         self.held = record.map(|record| Held { record, depth });
