@@ -356,7 +356,7 @@ impl LogReader {
         if let Some(boot) = record.boot.clone() {
             self.digest.boot(boot);
         }
-        if record.is_foreign {
+        if record.is_of_others() {
             self.foreign(&record.text);
             return;
         }

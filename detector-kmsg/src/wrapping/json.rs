@@ -1,6 +1,7 @@
 //! Lines that are JSON: journald's, Docker's, those of log stores. One object a line, or pretty.
 
 use super::date;
+use super::events;
 use super::member::{Member, member, names_writer};
 use super::prefix;
 use super::stamp::{self, Stamp, Stamps};
@@ -20,9 +21,18 @@ pub(crate) struct Record {
     pub(crate) stream: Option<String>,
     /// A collector of logs has put its parts together, and left out how it ended.
     pub(crate) is_whole: bool,
+    /// An event of Kubernetes.
+    pub(super) is_event: bool,
+    pub(super) reason: Option<String>,
 }
 
 impl Record {
+    /// Whether another program wrote it, as far as all of it says.
+    pub(crate) fn is_of_others(&self) -> bool {
+        let is_told = || self.reason.as_deref().is_some_and(events::is_of_kernel);
+        self.is_foreign || self.is_event && !is_told()
+    }
+
     /// Takes members of an object within, which say who wrote the line.
     pub(super) fn set_within(&mut self, path: &str, value: &Value) {
         match value {
@@ -63,6 +73,12 @@ impl Record {
                     self.stamps.add(stamp);
                 }
             }
+            Member::LastTime => {
+                if let Some(stamp) = time_of(value) {
+                    self.stamps = Stamps::default();
+                    self.stamps.add(stamp);
+                }
+            }
             Member::BootTime => self.stamps.boot_us = string.and_then(|text| text.parse().ok()),
             Member::Program => self.is_foreign |= string.is_some_and(|name| !is_kernel(name)),
             Member::Facility => self.is_foreign |= !is_kernels(value),
@@ -82,6 +98,11 @@ impl Record {
             }
             Member::Boot => self.boot = string.map(str::to_owned),
             Member::Stream => self.stream = string.map(str::to_owned),
+            Member::Object => {
+                self.is_event = true;
+                self.is_foreign |= string != Some("Node");
+            }
+            Member::Reason => self.reason = string.map(str::to_owned),
         }
     }
 }

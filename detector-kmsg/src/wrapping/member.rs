@@ -5,6 +5,8 @@
 pub(super) enum Member {
     Text,
     Time,
+    /// The last one of an event that came several times.
+    LastTime,
     BootTime,
     Program,
     Facility,
@@ -14,6 +16,9 @@ pub(super) enum Member {
     Host,
     Boot,
     Stream,
+    /// What kind of object an event of Kubernetes is about, and why it is told.
+    Object,
+    Reason,
 }
 
 pub(super) fn member(name: &str) -> Option<Member> {
@@ -35,7 +40,9 @@ pub(super) fn member(name: &str) -> Option<Member> {
         | "DATE"
         | "ISODATE"
         | "received_at"
-        | "_messagetime" => Member::Time,
+        | "_messagetime"
+        | "firstTimestamp" => Member::Time,
+        "lastTimestamp" => Member::LastTime,
         "__MONOTONIC_TIMESTAMP" => Member::BootTime,
         "SYSLOG_IDENTIFIER"
         | "program"
@@ -67,17 +74,27 @@ pub(super) fn member(name: &str) -> Option<Member> {
         | "log.syslog.facility.name" => Member::Facility,
         "pri" => Member::Priority,
         "_TRANSPORT" | "systemd.transport" | "journald.transport" => Member::Transport,
-        "_HOSTNAME" | "HOST" | "host" | "hostname" | "HOSTNAME" | "host.name" | "host.hostname"
-        | "Computer" | "fromhost" => Member::Host,
+        "_HOSTNAME"
+        | "HOST"
+        | "host"
+        | "hostname"
+        | "HOSTNAME"
+        | "host.name"
+        | "host.hostname"
+        | "Computer"
+        | "fromhost"
+        | "involvedObject.name" => Member::Host,
         "_BOOT_ID" => Member::Boot,
         "stream" => Member::Stream,
+        "involvedObject.kind" => Member::Object,
+        "reason" => Member::Reason,
         _ => return None,
     })
 }
 
 /// Whether an object by this name says who wrote the line that stands beside it.
 pub(super) fn names_writer(path: &str) -> bool {
-    const NAMES: [&str; 11] = [
+    const NAMES: [&str; 12] = [
         "host",
         // Loki's labels.
         "stream",
@@ -90,6 +107,7 @@ pub(super) fn names_writer(path: &str) -> bool {
         "systemd",
         "journald",
         "predecoder",
+        "involvedObject",
     ];
     NAMES.contains(&path)
 }

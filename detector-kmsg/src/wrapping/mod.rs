@@ -3,6 +3,7 @@
 mod bracket;
 pub(crate) mod container;
 mod date;
+mod events;
 mod fields;
 pub(crate) mod json;
 mod marks;
