@@ -4,6 +4,7 @@ mod broken;
 mod elided;
 mod front;
 mod needles;
+mod objects;
 mod strangers;
 mod text;
 
@@ -311,62 +312,6 @@ impl LogReader {
             && line.starts_with(DOCKER.as_bytes())
             && memchr::memmem::find(line, DOCKER_WHOLE).is_some()
             && !self.needles.is_match(&line[DOCKER.len()..])
-    }
-
-    /// Whether this is an object on one line, and nothing in it is of interest.
-    fn is_plain_json(&self, line: &[u8]) -> bool {
-        let is_alone = self.broken.is_none() && self.pretty.is_none() && self.attention == 0;
-        is_alone && line.starts_with(b"{\"") && line.ends_with(b"}") && !self.needles.is_match(line)
-    }
-
-    /// Whether this is a line of a pretty object, and nothing in it is of interest.
-    fn is_plain_member(&mut self, line: &[u8]) -> bool {
-        let Some(pretty) = &mut self.pretty else {
-            return false;
-        };
-        if !pretty.passes(line) {
-            if !pretty.is_journal_text(line) {
-                return false;
-            }
-            let is_wanted = self.texts_wanted > 0 || self.broken.is_some() || self.bare.is_some();
-            self.texts_wanted = self.texts_wanted.saturating_sub(1);
-            if is_wanted || self.bytes_taken < PASTED_BYTES || self.needles.is_match(line) {
-                return false;
-            }
-            pretty.pass_text();
-        }
-        self.attention = 1;
-        true
-    }
-
-    fn records(&mut self, records: Vec<Record>, origin: &Origin) {
-        for record in records {
-            self.record(record, origin.clone());
-        }
-    }
-
-    /// The object that was being read ends within itself.
-    fn end_pretty(&mut self) {
-        if let Some(pretty) = self.pretty.take() {
-            self.records(pretty.end(), &self.here());
-        }
-    }
-
-    fn record(&mut self, record: Record, mut origin: Origin) {
-        if let Some(boot) = record.boot.clone() {
-            self.digest.boot(boot);
-        }
-        if record.is_of_others() {
-            self.foreign(&record.text);
-            return;
-        }
-        if record.stream.is_some() {
-            let is_whole = record.is_whole || record.text.ends_with('\n');
-            return self.container(record, is_whole, &origin);
-        }
-        origin.stamps = record.stamps.or(&origin.stamps);
-        origin.host = record.host.or(origin.host);
-        self.text(&record.text, &origin);
     }
 
     /// Another program's line: evidence of nothing, but it may say that messages were lost.
