@@ -13,7 +13,7 @@ use crate::message;
 use crate::report::LogReport;
 use crate::wrapping::container::{self, Containers};
 use crate::wrapping::json::{self, Record};
-use crate::wrapping::pretty::{Pretty, Step};
+use crate::wrapping::pretty::Pretty;
 use crate::wrapping::stamp::Stamps;
 use crate::wrapping::table::Table;
 use crate::wrapping::verbose::Verbose;
@@ -34,6 +34,10 @@ const HEAD_LINES: u64 = 20;
 
 /// A longer line is cut there.
 const LONGEST_LINE: usize = 256 << 10;
+/// All that a console shows stands on one.
+const LONGEST_CONSOLE: usize = 4 << 20;
+/// Bytes of a line that show whether it is such a one.
+const HEAD_BYTES: usize = 64;
 /// Lines after which the rest of a container's line is no longer waited for.
 const PARTIAL_LINES: u32 = 64;
 
@@ -138,7 +142,9 @@ impl LogReader {
     }
 
     fn keep(&mut self, piece: &[u8]) {
-        let room = LONGEST_LINE.saturating_sub(self.unfinished.len());
+        let head = self.unfinished.iter().chain(piece).take(HEAD_BYTES);
+        let longest = longest(&head.copied().collect::<Vec<_>>());
+        let room = longest.saturating_sub(self.unfinished.len());
         self.unfinished
             .extend_from_slice(&piece[..piece.len().min(room)]);
     }
@@ -200,7 +206,7 @@ impl LogReader {
 
     fn line(&mut self, line: &[u8]) {
         let line = line.strip_suffix(b"\r").unwrap_or(line);
-        let line = &line[..line.len().min(LONGEST_LINE)];
+        let line = &line[..line.len().min(longest(line))];
         if self.is_plain_docker(line) || self.is_plain_json(line) || self.is_plain_member(line) {
             return;
         }
@@ -209,17 +215,8 @@ impl LogReader {
         if self.is_strangers(&text, self.lines) {
             return self.foreign(&text);
         }
-        if let Some(pretty) = &mut self.pretty {
-            self.attention = 1;
-            match pretty.line(&text) {
-                Step::Inside => return,
-                Step::Complete(records) => return self.records(records, &origin),
-                Step::Closed(records) => {
-                    self.pretty = None;
-                    return self.records(records, &origin);
-                }
-                Step::Foreign => self.end_pretty(),
-            }
+        if self.is_of_pretty(&text, &origin) {
+            return;
         }
         let begins = Verbose::begin(&text);
         if begins.is_some() || self.verbose.as_mut().is_some_and(|open| !open.field(&text)) {
@@ -237,6 +234,12 @@ impl LogReader {
         }
         if self.is_of_table(&text, &origin) {
             return;
+        }
+        // `--query Output` prints what a console shows.
+        if self.lines == 1
+            && let Some(text) = json::string(&text)
+        {
+            return self.text(&text, &origin);
         }
         if let Some(records) = json::records(&text) {
             if records.is_empty() {
@@ -321,5 +324,15 @@ impl LogReader {
         } else if message::resembles(text) {
             self.digest.left_out().other_programs += 1;
         }
+    }
+}
+
+/// Where a line that begins so is cut.
+fn longest(line: &[u8]) -> usize {
+    let head = &line[..line.len().min(HEAD_BYTES)];
+    let mut names = [&b"\"contents\":"[..], b"\"Output\":"].into_iter();
+    match names.any(|name| memchr::memmem::find(head, name).is_some()) {
+        true => LONGEST_CONSOLE,
+        false => LONGEST_LINE,
     }
 }

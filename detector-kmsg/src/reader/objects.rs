@@ -3,6 +3,7 @@
 use super::{LogReader, PASTED_BYTES};
 use crate::digest::Origin;
 use crate::wrapping::json::Record;
+use crate::wrapping::pretty::Step;
 
 impl LogReader {
     /// Whether this is an object on one line, and nothing in it is of interest.
@@ -28,6 +29,27 @@ impl LogReader {
             pretty.pass_text();
         }
         self.attention = 1;
+        true
+    }
+
+    /// Takes a line of the object that is being read. Whether it is one.
+    pub(super) fn is_of_pretty(&mut self, line: &str, origin: &Origin) -> bool {
+        let Some(pretty) = &mut self.pretty else {
+            return false;
+        };
+        self.attention = 1;
+        match pretty.line(line) {
+            Step::Inside => {}
+            Step::Complete(records) => self.records(records, origin),
+            Step::Closed(records) => {
+                self.records(records, origin);
+                self.end_pretty();
+            }
+            Step::Foreign => {
+                self.end_pretty();
+                return false;
+            }
+        }
         true
     }
 

@@ -2,7 +2,7 @@
 
 use super::broken::without_soft_end;
 use super::front::Front;
-use super::{LogReader, PASTED_BYTES, elided};
+use super::{LONGEST_LINE, LogReader, PASTED_BYTES, elided};
 use crate::digest::Origin;
 use crate::message::{self, Message, OomLine, Parsed, strangers};
 use crate::wrapping::prefix::Prefix;
@@ -28,6 +28,7 @@ impl LogReader {
             self.may_quote = true;
         }
         for (at, line) in text.split('\n').enumerate() {
+            let line = cut(line.strip_suffix('\r').unwrap_or(line));
             if at > 0 && self.is_strangers(line, origin.line) {
                 self.foreign(line);
             } else if self.is_one(line) {
@@ -234,6 +235,13 @@ impl LogReader {
             origin.count = found.count;
         }
     }
+}
+
+/// A line within a text, which may be longer than a line of the log.
+fn cut(line: &str) -> &str {
+    let ends = (0..=line.len().min(LONGEST_LINE)).rev();
+    let end = { ends }.find(|end| line.is_char_boundary(*end));
+    &line[..end.unwrap_or(0)]
 }
 
 /// Where another message begins in a text that should be one: line ends were lost, or the kernel was

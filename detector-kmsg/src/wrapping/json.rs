@@ -21,12 +21,30 @@ pub(crate) struct Record {
     pub(crate) stream: Option<String>,
     /// A collector of logs has put its parts together, and left out how it ended.
     pub(crate) is_whole: bool,
+    pub(super) console: Console,
     /// An event of Kubernetes.
     pub(super) is_event: bool,
     pub(super) reason: Option<String>,
 }
 
+/// What a console shows: the text only where it is told of which machine.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Console {
+    text: String,
+    is_told: bool,
+}
+
 impl Record {
+    /// All members of an object are read: what a console shows is the text. Whether there is such a text.
+    pub(super) fn settle(&mut self) -> bool {
+        let console = std::mem::take(&mut self.console);
+        let is_text = console.is_told && self.text.is_empty() && !console.text.is_empty();
+        if is_text {
+            self.text = console.text;
+        }
+        is_text
+    }
+
     /// Whether another program wrote it, as far as all of it says.
     pub(crate) fn is_of_others(&self) -> bool {
         let is_told = || self.reason.as_deref().is_some_and(events::is_of_kernel);
@@ -98,6 +116,13 @@ impl Record {
             }
             Member::Boot => self.boot = string.map(str::to_owned),
             Member::Stream => self.stream = string.map(str::to_owned),
+            Member::Console => string
+                .unwrap_or_default()
+                .clone_into(&mut self.console.text),
+            Member::ConsoleOf => {
+                self.console.is_told |= string
+                    .is_some_and(|of| of.starts_with("i-") || of == "compute#serialPortOutput");
+            }
             Member::Object => {
                 self.is_event = true;
                 self.is_foreign |= string != Some("Node");
@@ -200,6 +225,14 @@ pub(crate) fn records(line: &str) -> Option<Vec<Record>> {
     Some(records)
 }
 
+/// Several lines that a tool printed as one string.
+pub(crate) fn string(line: &str) -> Option<String> {
+    let text = line
+        .starts_with('"')
+        .then(|| serde_json::from_str::<String>(line).ok())?;
+    text.filter(|text| text.contains('\n'))
+}
+
 /// The records in a text of another record.
 pub(crate) fn inner(text: &str) -> Option<Vec<Record>> {
     let is_object = text.starts_with('{') && text.trim_end().ends_with('}');
@@ -250,6 +283,7 @@ fn fields(items: &[Value]) -> Option<Map<String, Value>> {
 fn object(members: &Map<String, Value>, outer: &Record, records: &mut Vec<Record>) {
     let mut record = Record {
         text: String::new(),
+        console: Console::default(),
         ..outer.clone()
     };
     for (name, value) in members {
@@ -266,6 +300,7 @@ fn object(members: &Map<String, Value>, outer: &Record, records: &mut Vec<Record
     {
         record.put(Member::Text, text);
     }
+    record.settle();
     record.is_whole = match members.get("logtag").and_then(Value::as_str) {
         Some(tag) => !tag.starts_with('P'),
         // Docker's own lines have no more than these.

@@ -19,6 +19,9 @@ pub(super) enum Member {
     /// What kind of object an event of Kubernetes is about, and why it is told.
     Object,
     Reason,
+    /// What a cloud's console shows of a machine, and what shows that it is that.
+    Console,
+    ConsoleOf,
 }
 
 pub(super) fn member(name: &str) -> Option<Member> {
@@ -88,6 +91,8 @@ pub(super) fn member(name: &str) -> Option<Member> {
         "stream" => Member::Stream,
         "involvedObject.kind" => Member::Object,
         "reason" => Member::Reason,
+        "Output" | "contents" => Member::Console,
+        "InstanceId" | "kind" => Member::ConsoleOf,
         _ => return None,
     })
 }

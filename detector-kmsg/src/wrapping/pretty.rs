@@ -1,7 +1,7 @@
 //! JSON objects whose members stand on lines of their own.
 
 use super::date;
-use super::json::Record;
+use super::json::{Console, Record};
 use super::member::{Member, member, names_writer};
 use super::stamp::Stamp;
 use memchr::{memchr, memchr2};
@@ -26,6 +26,8 @@ pub(crate) struct Pretty {
     held: Option<Held>,
     /// CloudWatch names a field on one line, and its value on the next.
     field: Option<String>,
+    /// Depth of the object that may be of a console.
+    console_depth: u32,
     /// Names of the objects that are open, the outermost ones.
     names: Vec<String>,
 }
@@ -185,8 +187,14 @@ impl Pretty {
             self.depth += 1;
             return;
         }
-        if member(name) == Some(Member::Text) {
+        let known = member(name);
+        if known == Some(Member::Text) {
             self.text_depth = self.depth;
+        }
+        let is_of_console = matches!(known, Some(Member::Console | Member::ConsoleOf));
+        if is_of_console && self.console_depth != self.depth {
+            self.console_depth = self.depth;
+            self.record.console = Console::default();
         }
         self.record.set(name, value);
         let around = self.names.get(self.depth.saturating_sub(2) as usize);
@@ -256,6 +264,12 @@ impl Pretty {
     }
 
     fn close(&mut self, line: &str) -> Step {
+        if self.depth == self.console_depth {
+            if self.record.settle() {
+                self.text_depth = self.depth;
+            }
+            self.console_depth = 0;
+        }
         let has_text = !self.record.text.is_empty();
         let record = (has_text && (self.depth <= self.text_depth || self.depth == 1))
             .then(|| std::mem::take(&mut self.record));
