@@ -28,6 +28,9 @@ impl LogReader {
             }
             pretty.pass_text();
         }
+        if self.needles.is_match(line) {
+            pretty.look(&String::from_utf8_lossy(line));
+        }
         self.attention = 1;
         true
     }
@@ -62,7 +65,11 @@ impl LogReader {
     /// The object that was being read ends within itself.
     pub(super) fn end_pretty(&mut self) {
         if let Some(pretty) = self.pretty.take() {
-            self.records(pretty.end(), &self.here());
+            let is_left_out = pretty.is_left_out();
+            let records = pretty.end();
+            let is_left_out = is_left_out && records.is_empty();
+            self.digest.left_out().other_programs += u64::from(is_left_out);
+            self.records(records, &self.here());
         }
     }
 

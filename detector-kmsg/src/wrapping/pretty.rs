@@ -4,6 +4,7 @@ use super::date;
 use super::json::{Console, Record};
 use super::member::{Member, member, names_writer};
 use super::stamp::Stamp;
+use crate::message;
 use memchr::{memchr, memchr2};
 use serde_json::Value;
 use std::borrow::Cow;
@@ -28,6 +29,10 @@ pub(crate) struct Pretty {
     field: Option<String>,
     /// Depth of the object that may be of a console.
     console_depth: u32,
+    /// A line of it has the words of a message.
+    is_like_message: bool,
+    /// Records came of it.
+    is_told: bool,
     /// Names of the objects that are open, the outermost ones.
     names: Vec<String>,
 }
@@ -108,6 +113,16 @@ impl Pretty {
         " ".clone_into(&mut self.record.text);
     }
 
+    /// Looks at a line for the words of a message.
+    pub(crate) fn look(&mut self, line: &str) {
+        self.is_like_message |= message::resembles(line);
+    }
+
+    /// Whether it ends with something in it that is like a message, and no text that is read.
+    pub(crate) const fn is_left_out(&self) -> bool {
+        self.is_like_message && !self.is_told
+    }
+
     /// Begins with the line `{`.
     pub(crate) fn begin(line: &str) -> Option<Self> {
         let line = line.trim();
@@ -119,6 +134,16 @@ impl Pretty {
     }
 
     pub(crate) fn line(&mut self, line: &str) -> Step {
+        self.look(line);
+        let step = self.step(line);
+        self.is_told |= match &step {
+            Step::Complete(records) | Step::Closed(records) => !records.is_empty(),
+            Step::Inside | Step::Foreign => false,
+        };
+        step
+    }
+
+    fn step(&mut self, line: &str) -> Step {
         let line = &*of_ruby(line.trim());
         if let Some(list) = &mut self.list {
             match list.line(line) {
