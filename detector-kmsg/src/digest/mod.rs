@@ -29,8 +29,8 @@ pub(crate) struct Origin {
     pub(crate) host: Option<String>,
     /// So many lines are this one.
     pub(crate) count: u64,
-    /// The kernel's time stands before its text.
-    pub(crate) is_timed: bool,
+    /// The kernel's time or name stands before its text, or beside it.
+    pub(crate) is_of_kernel: bool,
     /// How its text begins.
     pub(crate) text: String,
 }
@@ -149,6 +149,10 @@ impl Digest {
     }
 
     pub(crate) fn take(&mut self, message: Message, origin: &Origin) {
+        if message.may_name_program() && !origin.is_of_kernel {
+            self.report.left_out.other_programs += 1;
+            return;
+        }
         self.look_for_boot(origin);
         self.compare(&origin.stamps);
         let mut count = origin.count;

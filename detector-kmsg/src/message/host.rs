@@ -2,6 +2,7 @@
 
 use super::Message;
 use super::cursor::Cursor;
+use super::oom::has_colon;
 use super::strangers;
 
 /// Functions that count what they, or the network code, were not let write.
@@ -89,19 +90,21 @@ fn hung(text: &str) -> Option<Message> {
 /// `httpd: page allocation failure. order:1, mode:0x20`, `__alloc_pages: 0-order allocation failed`
 /// (2.4), `httpd: vmalloc: allocation failure`, `SLUB: Unable to allocate memory on node -1`.
 fn allocation(text: &str) -> Option<Message> {
-    let (task, rest) = text.split_once(": ")?;
-    let (task, rest) = if task == "vmalloc" {
-        (task, text)
-    } else {
-        (task, rest)
-    };
+    let names = text.match_indices(": ").take(2);
+    { names }.find_map(|(at, colon)| allocation_of(&text[..at], &text[at + colon.len()..], text))
+}
+
+fn allocation_of(task: &str, rest: &str, text: &str) -> Option<Message> {
+    let rest = if task == "vmalloc" { text } else { rest };
     let is_failure = rest.starts_with("page allocation failure")
         || rest.starts_with("page allocation stalls")
         || (task == "__alloc_pages" && rest.contains("-order allocation failed"))
         || rest.starts_with("vmalloc: allocation fail")
         || rest.starts_with("vmalloc error: size ")
         || (matches!(task, "SLUB" | "SLAB") && rest.starts_with("Unable to allocate memory"));
-    let is_task = task.len() <= 64 && !(task.ends_with(']') && task.contains('['));
+    let is_task = task.len() <= 64
+        && !(task.ends_with(']') && task.contains('['))
+        && (!task.contains(": ") || has_colon(task));
     (is_failure && is_task && strangers::begin(task).is_none())
         .then(|| Message::AllocationFailure(task.to_owned()))
 }

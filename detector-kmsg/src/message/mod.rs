@@ -142,6 +142,16 @@ impl Message {
         matches!(self, Self::Oom(OomLine::Killed { .. }))
     }
 
+    /// Whether another program can have written it about a task, where nothing says that it is the kernel's.
+    pub(crate) fn may_name_program(&self) -> bool {
+        match self {
+            Self::Oom(OomLine::Invoked(Some(task))) | Self::AllocationFailure(task) => {
+                oom::has_colon(task)
+            }
+            _ => false,
+        }
+    }
+
     /// How many parts of it are told.
     pub(crate) fn parts(&self) -> usize {
         match self {

@@ -153,7 +153,16 @@ fn current(text: &str) -> Option<OomLine> {
 
 /// Whether this can be the name of a task, and is not that of a program with its process.
 fn is_name(name: &str) -> bool {
-    name.len() <= LONGEST_NAME && !name.contains(": ")
+    name.len() <= LONGEST_NAME && (!name.contains(": ") || has_colon(name))
+}
+
+/// Whether this can be a task's name that has a colon, such as `tmux: server`. A program's name and another's may read
+/// so, too.
+pub(super) fn has_colon(name: &str) -> bool {
+    const LONGEST_COMM: usize = 15;
+    let is_part = |c: char| c.is_ascii_alphanumeric() || "._-".contains(c);
+    let first = name.split_once(": ");
+    name.len() <= LONGEST_COMM && first.is_some_and(|(first, _)| first.chars().all(is_part))
 }
 
 /// Whether this is the beginning of such a line, which goes on in the next one or is cut.

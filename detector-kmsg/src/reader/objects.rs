@@ -87,6 +87,7 @@ impl LogReader {
         }
         origin.stamps = record.stamps.or(&origin.stamps);
         origin.host = record.host.or(origin.host);
+        origin.is_of_kernel |= record.is_of_kernel;
         self.text(&record.text, &origin);
     }
 }

@@ -118,7 +118,7 @@ impl LogReader {
             stamps,
             host,
             count: found.count,
-            is_timed: found.stamps.boot_us.is_some(),
+            is_of_kernel: found.is_of_kernel || origin.is_of_kernel,
             text: found.rest.chars().take(BEGINNING).collect(),
         };
         if found.is_foreign {
@@ -190,7 +190,7 @@ impl LogReader {
             let mut parsed = message::parse(rest);
             let is_all = !matches!(parsed, Parsed::Message(_, after) if !after.is_empty());
             let next = if is_all {
-                next_start(rest, &parsed, origin.is_timed)
+                next_start(rest, &parsed, origin.is_of_kernel)
             } else {
                 None
             };
@@ -245,12 +245,12 @@ fn cut(line: &str) -> &str {
 }
 
 /// Where another message begins in a text that should be one: line ends were lost, or the kernel was
-/// interrupted by itself, which shows only in a text with its time.
-fn next_start(text: &str, parsed: &Parsed<'_>, is_timed: bool) -> Option<usize> {
+/// interrupted by itself, which shows only in a text of its own.
+fn next_start(text: &str, parsed: &Parsed<'_>, is_of_kernel: bool) -> Option<usize> {
     const LONGEST: usize = 4096;
     let is_message = !matches!(parsed, Parsed::Nothing);
     // Strangers write what they like into lines of programs: of a client that says who it is, or of a user's name.
-    if !is_message && !is_timed && !message::begins(text) {
+    if !is_message && !is_of_kernel && !message::begins(text) {
         return None;
     }
     let bytes = text.as_bytes();

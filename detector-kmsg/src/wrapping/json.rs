@@ -15,6 +15,8 @@ pub(crate) struct Record {
     pub(crate) host: Option<String>,
     /// Another program wrote it.
     pub(crate) is_foreign: bool,
+    /// The kernel wrote it, as is told beside it.
+    pub(crate) is_of_kernel: bool,
     /// The boot, where it is named.
     pub(crate) boot: Option<String>,
     /// Where Docker's line does not end, the next one goes on.
@@ -73,6 +75,12 @@ impl Record {
         }
     }
 
+    /// Who wrote it, and whether that is the kernel.
+    fn set_writer(&mut self, name: Option<&str>, is_kernel: bool) {
+        self.is_foreign |= !is_kernel;
+        self.is_of_kernel |= is_kernel && name.is_some_and(|name| !matches!(name, "" | "-"));
+    }
+
     pub(super) fn put(&mut self, member: Member, value: &Value) {
         let value = match value {
             // Search engines give each field as a list.
@@ -98,13 +106,13 @@ impl Record {
                 }
             }
             Member::BootTime => self.stamps.boot_us = string.and_then(|text| text.parse().ok()),
-            Member::Program => self.is_foreign |= string.is_some_and(|name| !is_kernel(name)),
-            Member::Facility => self.is_foreign |= !is_kernels(value),
+            Member::Program => self.set_writer(string, string.is_none_or(is_kernel)),
+            Member::Facility => self.set_writer(string, is_kernels(value)),
             Member::Priority => {
                 let number = value.as_u64().or_else(|| string?.parse().ok());
                 self.is_foreign |= number.is_some_and(|priority| priority >> 3 != 0);
             }
-            Member::Transport => self.is_foreign |= string != Some("kernel"),
+            Member::Transport => self.set_writer(string, string == Some("kernel")),
             Member::Host => {
                 let name = || {
                     value

@@ -13,6 +13,8 @@ pub(crate) struct Prefix<'a> {
     pub(crate) host: Option<&'a str>,
     /// It says that another program or another part of the system wrote this.
     pub(crate) is_foreign: bool,
+    /// It has the kernel's name or time.
+    pub(crate) is_of_kernel: bool,
     /// Something was taken off that a line has which begins a message.
     pub(crate) is_wrapped: bool,
     /// All that it says of its time is how long after the line before it came.
@@ -63,6 +65,7 @@ pub(crate) fn unwrap(line: &str) -> Prefix<'_> {
         rest: found.text,
         is_relative: found.is_relative && found.stamps == Stamps::default(),
         is_wrapped: found.is_tagged || found.is_after_time,
+        is_of_kernel: found.is_tagged || found.stamps.boot_us.is_some(),
         stamps: found.stamps,
         host: found.host.filter(|host| !matches!(*host, "-" | "(none)")),
         is_foreign: found.is_foreign_record || found.is_foreign_facility && !found.is_tagged,
