@@ -206,7 +206,10 @@ impl LogReader {
 
     fn line(&mut self, line: &[u8]) {
         let line = line.strip_suffix(b"\r").unwrap_or(line);
-        let line = &line[..line.len().min(longest(line))];
+        let line = match line.len() > LONGEST_LINE {
+            true => &line[..line.len().min(longest(line))],
+            false => line,
+        };
         if self.is_plain_docker(line) || self.is_plain_json(line) || self.is_plain_member(line) {
             return;
         }

@@ -28,9 +28,6 @@ impl LogReader {
             }
             pretty.pass_text();
         }
-        if self.needles.is_match(line) {
-            pretty.look(&String::from_utf8_lossy(line));
-        }
         self.attention = 1;
         true
     }

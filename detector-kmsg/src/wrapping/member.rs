@@ -24,6 +24,22 @@ pub(super) enum Member {
     ConsoleOf,
 }
 
+impl Member {
+    /// Whether it says when and by whom a text was written, which is asked no more once that was another program.
+    pub(super) const fn is_beside(self) -> bool {
+        matches!(
+            self,
+            Self::Time
+                | Self::BootTime
+                | Self::Program
+                | Self::Facility
+                | Self::Priority
+                | Self::Transport
+                | Self::Host
+        )
+    }
+}
+
 pub(super) fn member(name: &str) -> Option<Member> {
     Some(match name {
         "MESSAGE" | "message" | "msg" | "log" | "line" | "_raw" | "@message" | "textPayload"

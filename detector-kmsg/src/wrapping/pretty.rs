@@ -77,10 +77,9 @@ fn plain_member(line: &[u8]) -> Option<(&str, &[u8])> {
 
 /// `"name" => "value"`, `"@timestamp" => 2026-10-08T08:40:05.000Z`, as Logstash's rubydebug writes a member.
 fn of_ruby(line: &str) -> Cow<'_, str> {
-    let Some((name, value)) = line
-        .split_once("\" => ")
-        .filter(|(name, _)| name.starts_with('"'))
-    else {
+    // Most have no such sign at all, which is seen at once.
+    let arrow = line.contains('>').then(|| line.split_once("\" => "));
+    let Some((name, value)) = arrow.flatten().filter(|(name, _)| name.starts_with('"')) else {
         return Cow::Borrowed(line);
     };
     let value = value.trim_end_matches(',');
@@ -94,12 +93,19 @@ fn of_ruby(line: &str) -> Cow<'_, str> {
 
 impl Pretty {
     /// Whether nothing is in a member that a record is made of.
-    pub(crate) fn passes(&self, line: &[u8]) -> bool {
+    pub(crate) fn passes(&mut self, line: &[u8]) -> bool {
         let is_of_writer = self.names.last().is_some_and(|name| names_writer(name));
-        self.list.is_none()
+        let Some((name, value)) = plain_member(line) else {
+            return false;
+        };
+        let is_of_none = self.list.is_none()
             && !is_of_writer
-            && plain_member(line)
-                .is_some_and(|(name, _)| !matches!(name, FIELD | VALUE) && member(name).is_none())
+            && !matches!(name, FIELD | VALUE)
+            && member(name).is_none_or(|known| self.record.is_foreign && known.is_beside());
+        if is_of_none {
+            self.look(value);
+        }
+        is_of_none
     }
 
     /// Whether a line is the text of journald's entry, and no other line.
@@ -113,9 +119,12 @@ impl Pretty {
         " ".clone_into(&mut self.record.text);
     }
 
-    /// Looks at a line for the words of a message.
-    pub(crate) fn look(&mut self, line: &str) {
-        self.is_like_message |= message::resembles(line);
+    /// Looks at a text for the words of a message.
+    fn look(&mut self, text: &[u8]) {
+        const SHORTEST: usize = 14;
+        if text.len() >= SHORTEST && memchr2(b' ', b'=', text).is_some() {
+            self.is_like_message |= message::resembles(&String::from_utf8_lossy(text));
+        }
     }
 
     /// Whether it ends with something in it that is like a message, and no text that is read.
@@ -134,7 +143,6 @@ impl Pretty {
     }
 
     pub(crate) fn line(&mut self, line: &str) -> Step {
-        self.look(line);
         let step = self.step(line);
         self.is_told |= match &step {
             Step::Complete(records) | Step::Closed(records) => !records.is_empty(),
@@ -183,10 +191,12 @@ impl Pretty {
             };
         }
         if let Some((name, value)) = plain_member(line.as_bytes()) {
+            self.look(value);
             let value = String::from_utf8_lossy(value);
             self.member(name, &Value::from(value.into_owned()));
             return Step::Inside;
         }
+        self.look(line.as_bytes());
         let Ok(Value::Object(members)) =
             serde_json::from_str(&format!("{{{}}}", line.trim_end_matches(',')))
         else {
@@ -216,12 +226,14 @@ impl Pretty {
         if known == Some(Member::Text) {
             self.text_depth = self.depth;
         }
-        let is_of_console = matches!(known, Some(Member::Console | Member::ConsoleOf));
-        if is_of_console && self.console_depth != self.depth {
-            self.console_depth = self.depth;
-            self.record.console = Console::default();
+        if let Some(known) = known {
+            let is_of_console = matches!(known, Member::Console | Member::ConsoleOf);
+            if is_of_console && self.console_depth != self.depth {
+                self.console_depth = self.depth;
+                self.record.console = Console::default();
+            }
+            self.record.put(known, value);
         }
-        self.record.set(name, value);
         let around = self.names.get(self.depth.saturating_sub(2) as usize);
         let around = around.filter(|name| names_writer(name));
         let path = around.map(|around| format!("{around}.{name}"));
