@@ -95,7 +95,13 @@ fn fields(row: &str, separator: char) -> Vec<String> {
 
 /// What a column is, by its name: `@timestamp`, `_source.message`, `host.name`, `TimeGenerated [UTC]`.
 fn column(name: &str) -> Option<Member> {
-    named(name).or_else(|| member(name.trim()))
+    // journald's own names, with where they stand.
+    let last = || {
+        let last = name.trim().rsplit('.').next()?;
+        let is_part = |c: char| c.is_ascii_uppercase() || c == '_';
+        { last }.chars().all(is_part).then(|| member(last))?
+    };
+    named(name).or_else(|| member(name.trim())).or_else(last)
 }
 
 fn named(name: &str) -> Option<Member> {
