@@ -14,6 +14,9 @@ impl<'a> Unwrapping<'a> {
         {
             let is_labels = inside.contains("=\"") || inside.trim().is_empty();
             if is_labels {
+                for (name, value) in labels(inside) {
+                    self.told(name, value);
+                }
                 self.text = rest;
             }
             return is_labels;
@@ -32,20 +35,27 @@ impl<'a> Unwrapping<'a> {
             Some(quoted) => quoted.split_once('"').unwrap_or((quoted, "")),
             None => value.split_at(value.find(' ').unwrap_or(value.len())),
         };
-        if matches!(
-            key,
-            "program" | "ident" | "app" | "appname" | "SYSLOG_IDENTIFIER"
-        ) {
-            self.is_foreign_facility |= !value.eq_ignore_ascii_case("kernel");
-        }
-        if matches!(key, "host" | "hostname" | "_HOSTNAME" | "HOSTNAME") {
-            self.host = Some(value);
-        }
+        self.told(key, value);
         if let Some((stamp, "")) = date::date(value) {
             self.stamp(Some(stamp));
         }
         self.text = rest;
         true
+    }
+
+    /// Who wrote it, by a field of this name.
+    fn told(&mut self, name: &str, value: &'a str) {
+        let is_kernel = value.eq_ignore_ascii_case("kernel");
+        match name {
+            "program" | "ident" | "app" | "appname" | "SYSLOG_IDENTIFIER" | "syslog_identifier" => {
+                self.is_foreign_facility |= !is_kernel;
+            }
+            "transport" | "_TRANSPORT" | "__journal__transport" => {
+                self.is_foreign_record |= !is_kernel;
+            }
+            "host" | "hostname" | "_HOSTNAME" | "HOSTNAME" | "nodename" => self.host = Some(value),
+            _ => {}
+        }
     }
 
     /// `kern.info`, `kern  :info  :`, `kern debug`, `kern,debug`.
@@ -182,6 +192,14 @@ impl<'a> Unwrapping<'a> {
         self.text = after;
         true
     }
+}
+
+/// `host="web1", transport="kernel"`.
+fn labels(text: &str) -> impl Iterator<Item = (&str, &str)> {
+    text.split("\",").filter_map(|label| {
+        let (name, value) = label.split_once("=\"")?;
+        Some((name.trim(), value.trim_end_matches('"')))
+    })
 }
 
 /// `user.warn kernel:`, as `BusyBox` writes what its own reader of the kernel's buffer gave it.

@@ -85,7 +85,7 @@ pub(super) struct Unwrapping<'a> {
     pub(super) is_tagged: bool,
     pub(super) is_foreign_facility: bool,
     /// Whoever writes such a record is believed.
-    is_foreign_record: bool,
+    pub(super) is_foreign_record: bool,
     is_escaped: bool,
     is_relative: bool,
     pub(super) is_after_time: bool,
