@@ -57,6 +57,22 @@ fn pretty_entries_are_found_behind_many_others() {
     assert_eq!((found.kills, found.peers), (alone.kills, alone.peers));
 }
 
+/// Nothing writes so much before a message, and each layer costs a look at the rest of the line.
+#[test]
+fn layers_without_end_are_not_taken_off() {
+    let line = "TCP: Peer 198.51.100.7:50001/80 unexpectedly shrunk window 1:2 (repaired)\n";
+    for layer in ["[i]", "<1>", "{}", "a=b ", "[code]"] {
+        let few = read(&format!("{}{line}", layer.repeat(20)));
+        assert_eq!(few.window_lines, 1, "{layer}");
+        let many = read(&format!("{}{line}", layer.repeat(2000)));
+        assert_eq!(
+            (many.window_lines, many.left_out.other_programs),
+            (0, 1),
+            "{layer}"
+        );
+    }
+}
+
 /// A text of journald's that is a list of bytes has no word that is searched for: that it is one is.
 #[test]
 fn lists_of_bytes_are_found_however_they_are_spaced() {

@@ -59,8 +59,12 @@ pub(crate) fn unquoted(line: &str) -> &str {
 pub(crate) fn unwrap(line: &str) -> Prefix<'_> {
     let mut found = Unwrapping::of(line);
     found.people();
-    // Each turn takes something off.
-    while found.step() {}
+    // Each turn takes something off, and looks at all that is left: no tool writes more than this.
+    const MOST_STEPS: usize = 128;
+    let mut steps = 0;
+    while steps < MOST_STEPS && found.step() {
+        steps += 1;
+    }
     Prefix {
         rest: found.text,
         is_relative: found.is_relative && found.stamps == Stamps::default(),
