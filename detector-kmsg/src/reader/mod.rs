@@ -5,6 +5,7 @@ mod elided;
 mod front;
 mod needles;
 mod objects;
+mod parts;
 mod strangers;
 mod text;
 
@@ -22,6 +23,7 @@ use broken::Broken;
 use front::Before;
 use memchr::{memchr, memchr_iter, memrchr};
 use needles::DOCKER;
+use parts::Parts;
 use strangers::Stranger;
 
 /// How Docker's lines end that are whole.
@@ -60,6 +62,7 @@ pub struct LogReader {
     containers: Containers,
     table: Option<Table>,
     broken: Option<Broken>,
+    parts: Option<Parts>,
     /// The line before, by which is known what one without a front is.
     before: Before,
     /// Times and host of a line that had nothing else: its text was moved to the next.
@@ -107,6 +110,7 @@ impl LogReader {
             containers: Containers::default(),
             table: None,
             broken: None,
+            parts: None,
             before: Before::default(),
             bare: None,
             minute: Stamps::default(),
@@ -157,6 +161,7 @@ impl LogReader {
             line.push(b'\n');
             self.lines_of(&line);
         }
+        self.end_parts();
         self.end_verbose(self.lines);
         self.end_pretty();
         self.end_containers();
@@ -206,6 +211,9 @@ impl LogReader {
 
     fn line(&mut self, line: &[u8]) {
         let line = line.strip_suffix(b"\r").unwrap_or(line);
+        if self.is_of_part(line) {
+            return;
+        }
         let line = match line.len() > LONGEST_LINE {
             true => &line[..line.len().min(longest(line))],
             false => line,

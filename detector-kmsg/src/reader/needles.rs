@@ -3,7 +3,7 @@
 use aho_corasick::AhoCorasick;
 
 /// A message that a mail program has broken is found by its first part.
-const NEEDLES: [&str; 70] = [
+const NEEDLES: [&str; 71] = [
     // Where the text itself cannot be searched for, or goes on on the next line.
     DOCKER,
     "{\n",
@@ -44,6 +44,7 @@ const NEEDLES: [&str; 70] = [
     " suppressed",
     "essage repeated",
     "' repeated ",
+    " Part1",
     "messages dropped",
     "buffer overrun",
     "Missed ",
