@@ -21,11 +21,14 @@ pub(super) fn advise(evidence: &PeerEvidence, verdict: Option<Verdict>) -> Vec<A
         outgoing_connections: evidence.outgoing_connections,
     };
     // Whoever limits or blocks a shared address, or one of which that is not known, hits others.
-    let may_be_shared = evidence.is_shared() || !evidence.is_counted();
+    let may_be_shared =
+        evidence.is_shared() || evidence.neighbours_behave() || !evidence.is_counted();
+    // Nor is anybody turned away who takes what he asked for, if slowly.
+    let reads_on = evidence.recovers() || evidence.drains();
     let reset_stalled = || Advice::ResetStalled {
         stalled_connections,
     };
-    let limit_connections = || match may_be_shared {
+    let limit_connections = || match may_be_shared || reads_on {
         true => reset_stalled(),
         false => Advice::LimitConnections {
             stalled_connections,

@@ -189,7 +189,13 @@ proptest! {
             });
             prop_assert!(!accuses || !is_paused);
         }
-        if evidence.is_trusted || evidence.is_shared() {
+        let is_accused = weighed.verdict.is_some_and(|verdict| ACCUSATIONS.contains(&verdict));
+        let reads_on = !is_accused && (evidence.recovers() || evidence.drains());
+        if evidence.is_trusted
+            || evidence.is_shared()
+            || evidence.neighbours_behave()
+            || reads_on
+        {
             let blocks = |advice: &Advice| matches!(advice, Advice::LimitConnections { .. });
             prop_assert!(!weighed.advice.iter().any(blocks));
         }
