@@ -6,6 +6,7 @@
 
 mod bad;
 mod honest;
+pub mod page;
 mod plays;
 
 pub use crate::stage::case::{Case, Flag, Label, Place, Play, SeenBy, Twin, When, is_alarm};

@@ -109,12 +109,3 @@ fn a_flag_without_the_word_is_not_the_one_that_is_due() {
         |direction| outbound.flags()[0].is_met_by("zero-window-stall", |_| None, says(direction));
     assert!(is_met("outbound") && !is_met("inbound"));
 }
-
-/// Where it is missing, the page is older than the case: `cargo xtask scenarios --runs 10`.
-#[test]
-fn the_page_of_labelled_scenarios_has_each() {
-    let page = include_str!("../../../docs/scenarios.md");
-    let is_missing = |case: &&Case| !page.contains(&format!("| {} | {} |", case.name, case.plot));
-    let missing: Vec<_> = all().filter(is_missing).map(|case| case.name).collect();
-    assert_eq!(missing, [] as [&str; 0]);
-}

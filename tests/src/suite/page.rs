@@ -2,7 +2,7 @@
 
 use super::outcome::Outcome;
 use crate::lab::Family;
-use detector_lab::cases::{Case, Label, SeenBy};
+use detector_lab::cases::{Case, SeenBy, page};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::time::Duration;
@@ -117,7 +117,8 @@ impl Tally {
         for (is_bad, heading) in [(true, "Bad or broken peers"), (false, "Honest peers")] {
             self.write_group(&mut page, is_bad, heading);
         }
-        page
+        page.push('\n');
+        page + &page::section(&self.cases, |_| true)
     }
 
     fn write_totals(&self, page: &mut String) {
@@ -169,11 +170,6 @@ impl Tally {
                 let _ = writeln!(page, "| {} | {family} | {} |", case.name, line.cells());
             }
         }
-        page.push_str("\n| scenario | what it does | the agent has to say |\n|---|---|---|\n");
-        for case in self.cases.iter().filter(of_group) {
-            let expected = expected(case);
-            let _ = writeln!(page, "| {} | {} | {expected} |", case.name, case.plot);
-        }
     }
 }
 
@@ -204,18 +200,6 @@ impl Line {
             or_dash(&flags.collect::<Vec<_>>().join("; ")),
             or_dash(&verdicts.join(", ")),
         )
-    }
-}
-
-fn expected(case: &Case) -> String {
-    match case.label {
-        Label::Bad {
-            flags, verdicts, ..
-        } => {
-            let kinds: Vec<&str> = flags.iter().map(|flag| flag.kind).collect();
-            format!("{}; {}", kinds.join(", "), verdicts.join(" or "))
-        }
-        Label::Honest { .. } => "nothing above `info`, no accusation".to_owned(),
     }
 }
 
@@ -250,7 +234,7 @@ const INTRODUCTION: &str = "\
 
 Bad peers that must be found and honest ones that must not be accused, all played at the same time, over IPv4 and IPv6, before one agent with
 default thresholds, in network namespaces of their own. `cargo xtask scenarios --runs 10` plays them again and writes this page; it fails on any miss, false
-alarm or late flag. The table of cases is in `detector-lab/src/cases/`.
+alarm or late flag. [What each plays](#cases) is from the table of cases, `detector-lab/src/cases/`.
 
 - *right* counts runs. A bad play is right if each flag of its label was raised and each of its peers ends with a verdict of its label; an honest one
   if no flag and no peer ever was above `info`, and no peer ever was called `slow-read-attack`, `zero-window-attack` or `tarpit`.
