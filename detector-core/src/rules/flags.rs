@@ -4,9 +4,9 @@ use detector_api::snapshot::FlagKind;
 
 /// A set of kinds of flags.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct FlagSet(u8);
+pub(crate) struct FlagSet(u16);
 
-const _: () = assert!(FlagKind::COUNT <= u8::BITS as usize);
+const _: () = assert!(FlagKind::COUNT <= u16::BITS as usize);
 
 impl FlagSet {
     pub(crate) const fn contains(self, kind: FlagKind) -> bool {
@@ -26,8 +26,8 @@ impl FlagSet {
         self.0 |= other.0;
     }
 
-    const fn bit(kind: FlagKind) -> u8 {
-        1 << kind as u8
+    const fn bit(kind: FlagKind) -> u16 {
+        1 << kind as u16
     }
 }
 
