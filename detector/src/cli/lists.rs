@@ -140,12 +140,27 @@ fn numbers(kind: FlagKind) -> BTreeSet<String> {
         .collect()
 }
 
+/// What stands in the page `name` under the line `heading`.
+fn section<'a>(name: &str, page: &'a str, heading: &str) -> &'a str {
+    let begin = format!("\n{heading}\n");
+    let (_, section) = page
+        .split_once(&begin)
+        .unwrap_or_else(|| panic!("docs/{name} has no heading `{heading}`"));
+    section.split("\n## ").next().unwrap_or_default()
+}
+
+#[test]
+#[should_panic(expected = "docs/detections/dribble.md has no heading `## Evidence`")]
+fn a_page_without_a_heading_is_named_with_it() {
+    section("detections/dribble.md", "# Dribble\n\n## Rule\n", "## Evidence");
+}
+
 #[test]
 fn every_number_of_a_flag_is_on_its_page() {
     for kind in FlagKind::ALL {
-        let page = page(&format!("detections/{}.md", kind.label()));
-        let section = page.split("## Evidence").nth(1).unwrap();
-        let section = section.split("\n## ").next().unwrap();
+        let name = format!("detections/{}.md", kind.label());
+        let page = page(&name);
+        let section = section(&name, &page, "## Evidence");
         let told: BTreeSet<&str> = section.split('`').skip(1).step_by(2).collect();
         let known = numbers(kind);
         assert!(known.len() >= 4, "{known:?}");
