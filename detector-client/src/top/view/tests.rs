@@ -1,4 +1,4 @@
-//! Frames of the test backend against text in `frames/`; `UPDATE_FRAMES=1` writes them anew.
+//! Frames of the test backend against text in `frames/`; `DETECTOR_BLESS=1` writes them anew.
 
 use super::draw;
 use crate::columns::Grouping;
@@ -52,7 +52,7 @@ fn expect(name: &str, state: &mut State) {
             "src/top/view/frames/{name}-{}x{}.txt",
             size.0, size.1
         ));
-        if std::env::var_os("UPDATE_FRAMES").is_some() {
+        if std::env::var_os("DETECTOR_BLESS").is_some() {
             std::fs::create_dir_all(file.parent().unwrap()).unwrap();
             std::fs::write(&file, &drawn).unwrap();
         }
