@@ -2,6 +2,9 @@
 
 mod cli;
 mod commands;
+#[cfg(test)]
+#[cfg(feature = "agent")]
+mod page_parts;
 #[cfg(feature = "agent")]
 mod selftest;
 

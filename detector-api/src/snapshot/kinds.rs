@@ -130,16 +130,15 @@ labelled! {
 }
 
 labelled! {
-    /// What stands in an incident.
+    /// What stands in an incident. `docs/incidents.md` names the flags that make it.
     IncidentKind {
-        /// A peer, alone or with others, holds a hoard (`stall-hoard`).
+        /// A peer, alone or with others, holds a hoard.
         Hoard = "hoard",
-        /// Peers of warning or above do not take their data (`zero-window-stall`,
-        /// `small-window-stall`, `dribble`, `tiny-window`).
+        /// Peers of warning or above do not take their data.
         StalledPeers = "stalled-peers",
-        /// Peers of warning or above do not answer (`unanswered`).
+        /// Peers of warning or above do not answer.
         SilentPeers = "silent-peers",
-        /// Peers of warning or above took back window (`window-shrink`).
+        /// Peers of warning or above took back window.
         ShrinkingPeers = "shrinking-peers",
         /// The kernel saves memory for TCP, and a tenth of it or more is held by stalled connections,
         /// by data that our own programs do not read, by orphans or by sockets that no list shows.

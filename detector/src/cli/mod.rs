@@ -10,6 +10,9 @@ mod docs;
 mod events;
 mod explain;
 mod incidents;
+#[cfg(test)]
+#[cfg(feature = "agent")]
+mod kind_tables;
 mod list;
 #[cfg(test)]
 #[cfg(feature = "agent")]

@@ -282,17 +282,3 @@ fn judge(
     set();
     Ok(watch.wait_seen(stage, flag, due.at))
 }
-
-#[cfg(test)]
-mod tests {
-    use detector_api::snapshot::FlagKind;
-    use detector_lab::cases::of_selftest;
-
-    #[test]
-    fn each_kind_of_flag_has_its_case() {
-        for kind in FlagKind::ALL {
-            let mut flags = of_selftest().filter_map(|case| case.flags().first());
-            assert!(flags.any(|flag| flag.kind == kind.label()), "{kind:?}");
-        }
-    }
-}
