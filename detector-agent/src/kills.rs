@@ -24,7 +24,7 @@ pub(crate) struct Kills(Mutex<Inner>);
 #[derive(Debug, Default)]
 struct Inner {
     /// Those of late that hook or log told, the oldest first.
-    told: VecDeque<Told>,
+    told: VecDeque<ToldKill>,
     /// How many went from among these before the count had them,
     gone: u64,
     /// and when the last of them was told.
@@ -36,7 +36,7 @@ struct Inner {
 }
 
 #[derive(Clone, Debug)]
-struct Told {
+struct ToldKill {
     at: ClockReading,
     kill: OomKill,
     /// Whether the kernel's count is known to have it.
@@ -60,7 +60,7 @@ impl Kills {
     pub(crate) fn tell(&self, at: ClockReading, kill: OomKill) -> KnownKill {
         let mut inner = self.lock();
         inner.forget(at);
-        let same = |told: &&mut Told| kill.pid.is_some() && told.kill.pid == kill.pid;
+        let same = |told: &&mut ToldKill| kill.pid.is_some() && told.kill.pid == kill.pid;
         if let Some(told) = inner.told.iter_mut().find(same) {
             // The log knows best; of two reports by the same the later one is complete.
             let (first, second) = if kill.by_log || !told.kill.by_log {
@@ -77,7 +77,7 @@ impl Kills {
             };
         }
         let is_counted = inner.untold.pop().is_some();
-        inner.told.push_back(Told {
+        inner.told.push_back(ToldKill {
             at,
             kill: kill.clone(),
             is_counted,

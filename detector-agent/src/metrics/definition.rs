@@ -155,7 +155,7 @@ metrics! {
     OWNER_SECONDS = Counter "detector_owner_seconds_total" []
         "Processor seconds spent looking for owners and counting held tasks.";
     CENSUS_SUSPECTS = Counter "detector_census_suspects_total" ["result"]
-        "Suspects of which the kernel was asked for all connections, and has told them or not.";
+        "Suspects whose connections the kernel was asked to list, by whether it did.";
     CENSUS_SECONDS = Counter "detector_census_seconds_total" []
         "Processor seconds spent asking the kernel for connections of suspects.";
     EVENTS_FORGOTTEN = Counter "detector_events_forgotten_total" []
@@ -197,7 +197,7 @@ metrics! {
     BUDGET_USED_CPU_SHARE = Gauge "detector_budget_used_cpu_share" []
         "Share of one core that it used over the last ten seconds, its hooks included where the kernel counts them (`kernel.bpf_stats_enabled`), what answering requests took left out.";
     BUDGET_GIVEN_UP = Gauge "detector_budget_given_up" ["what"]
-        "1 while the agent gives this up to use less: windows of suspects in the flight recorder, owners of newly stalled connections, sweeps beyond the share for quiet times.";
+        "1 while the agent does without this to stay within its CPU share: windows of suspects in the flight recorder, owners of newly stalled connections, sweeps beyond the share for quiet times.";
     RECORDER_UP = Gauge "detector_recorder_up" []
         "1 while the flight recorder is written, 0 while it cannot be; no line where none is kept.";
     RECORDER_BYTES = Gauge "detector_recorder_bytes" []
@@ -219,7 +219,7 @@ metrics! {
     RECORDER_FILES_SET_ASIDE = Counter "detector_recorder_files_set_aside_total" []
         "Damaged files of the flight recorder that were set aside.";
     LAST_RELOAD_SUCCESSFUL = Gauge "detector_config_last_reload_successful" []
-        "1 if the last reload of the configuration was applied, or none was asked for; else 0.";
+        "1 if the last reload of the configuration was applied or none has been asked for, else 0.";
     PROCESS_CPU_SECONDS = Counter "process_cpu_seconds_total" []
         "Seconds of user and system CPU time.";
     PROCESS_OPEN_FDS = Gauge "process_open_fds" []

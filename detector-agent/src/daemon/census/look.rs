@@ -5,7 +5,7 @@
 
 mod progress;
 
-use super::places::{OurWay, Place, Places};
+use super::places::{OurWay, Place, SuspectPlaces};
 use crate::clock;
 use crate::kernel::History;
 use crate::namespace;
@@ -119,7 +119,7 @@ impl Look {
     pub(super) fn take(
         &mut self,
         state: &AgentState,
-        places: &Places,
+        places: &SuspectPlaces,
         known: &Namespaces,
         our_way: &OurWay,
     ) {

@@ -21,7 +21,7 @@ use detector_core::observe::census::Suspect;
 use detector_core::observe::peer_address::PeerAddress;
 use detector_core::time::MonotonicTime;
 use look::{Compared, Found, Look, Lot};
-use places::{Known, OurWay, Place, Places};
+use places::{Known, OurWay, Place, SuspectPlaces};
 use std::collections::{HashMap, HashSet};
 use std::convert::Infallible;
 use std::io;
@@ -85,7 +85,7 @@ fn count_suspects(state: &AgentState, mut budget: CpuBudget) -> Result<Infallibl
         if !(wanted.is_empty() && open.is_empty()) && known.is_old() {
             known = Known::find();
         }
-        let look = |look: &mut Look, places: &Places| {
+        let look = |look: &mut Look, places: &SuspectPlaces| {
             let our_way = OurWay::of(state, &known.namespaces, places);
             look.take(state, places, &known.namespaces, &our_way);
         };
@@ -151,14 +151,14 @@ impl Open {
         &mut self,
         state: &AgentState,
         wanted: Vec<CensusWanted>,
-        take: impl FnOnce(&mut Look, &Places),
+        take: impl FnOnce(&mut Look, &SuspectPlaces),
     ) -> bool {
         if !self.has_room() || self.is_empty() && wanted.is_empty() {
             return true;
         }
         let thresholds = state.with_engine(|engine| engine.thresholds());
         let mut look = Look::new(&self.lot, thresholds.dribble_floor_bytes_per_second);
-        let (mut places, mut unconfirmed) = (Places::new(), HashMap::new());
+        let (mut places, mut unconfirmed) = (SuspectPlaces::new(), HashMap::new());
         if let Some(at) = self.at {
             for (suspect, begun) in self.suspects.drain() {
                 look.expect(suspect, Some((begun.found, at)));
@@ -247,7 +247,7 @@ fn tell(state: &AgentState, answers: &[(CensusWanted, Option<Counted>)]) -> Hash
 
 #[cfg(test)]
 mod tests {
-    use super::{BETWEEN_LOOKS, Known, Look, Open, OurWay, Places};
+    use super::{BETWEEN_LOOKS, Known, Look, Open, OurWay, SuspectPlaces};
     use crate::config::Config;
     use crate::netlink::sock_diag::{Ends, Seen};
     use crate::state::AgentState;
@@ -293,14 +293,23 @@ mod tests {
     }
 
     /// Each has one connection, whose peer has taken all if it `is_well`.
-    fn look(open: &mut Open, state: &AgentState, thirds: &[u8], is_well: bool) -> Option<Places> {
+    fn look(
+        open: &mut Open,
+        state: &AgentState,
+        thirds: &[u8],
+        is_well: bool,
+    ) -> Option<SuspectPlaces> {
         let mut looked_at = None;
-        let are_found = open.go_on(state, wanted(thirds), |look: &mut Look, places: &Places| {
-            for third in 1..9 {
-                look.add(suspect(third), 1, &seen(third, is_well));
-            }
-            looked_at = Some(places.clone());
-        });
+        let are_found = open.go_on(
+            state,
+            wanted(thirds),
+            |look: &mut Look, places: &SuspectPlaces| {
+                for third in 1..9 {
+                    look.add(suspect(third), 1, &seen(third, is_well));
+                }
+                looked_at = Some(places.clone());
+            },
+        );
         assert!(are_found);
         looked_at
     }
@@ -361,7 +370,7 @@ mod tests {
             pass(&mut open, BETWEEN_LOOKS);
             let mut again = wanted(&[1]);
             again[0].may_be_fenced_off = true;
-            let take = |look: &mut Look, places: &Places| {
+            let take = |look: &mut Look, places: &SuspectPlaces| {
                 let place = places[&suspect(1)].wanted();
                 assert!(place.may_be_fenced_off);
                 look.add(suspect(1), 1, &seen(1, false));
@@ -377,7 +386,7 @@ mod tests {
     async fn who_cannot_be_looked_at_is_told_as_not_counted_and_is_not_kept() {
         let (state, _pings) = state(&Config::default());
         let mut open = Open::default();
-        let take = |look: &mut Look, places: &Places| {
+        let take = |look: &mut Look, places: &SuspectPlaces| {
             let known = Known::find();
             let our_way = OurWay::of(&state, &known.namespaces, places);
             look.take(&state, places, &known.namespaces, &our_way);

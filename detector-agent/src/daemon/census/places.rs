@@ -16,7 +16,7 @@ use std::time::{Duration, Instant};
 const KNOWN_FOR: Duration = Duration::from_secs(10);
 
 /// Where each suspect is looked for.
-pub(super) type Places = HashMap<Suspect, Place>;
+pub(super) type SuspectPlaces = HashMap<Suspect, Place>;
 
 /// See the module.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -83,7 +83,7 @@ pub(super) struct OurWay {
 
 impl OurWay {
     /// As far as it counts for these suspects.
-    pub(super) fn of(state: &AgentState, known: &Namespaces, places: &Places) -> Self {
+    pub(super) fn of(state: &AgentState, known: &Namespaces, places: &SuspectPlaces) -> Self {
         let own: BTreeSet<u32> = known.own().into_iter().collect();
         let is_pressed = state.guard.status().pressure.is_some();
         let mut our_way = Self {
@@ -143,7 +143,7 @@ impl Known {
 
 #[cfg(test)]
 mod tests {
-    use super::{OurWay, Place, Places};
+    use super::{OurWay, Place, SuspectPlaces};
     use crate::config::{Config, Scope};
     use crate::netlink::sock_diag::Namespaces;
     use crate::state::tests::state;
@@ -165,8 +165,8 @@ mod tests {
         place.namespaces(our_way).into_iter().collect()
     }
 
-    fn places(place: &Place) -> Places {
-        Places::from([(place.wanted().suspect, place.clone())])
+    fn places(place: &Place) -> SuspectPlaces {
+        SuspectPlaces::from([(place.wanted().suspect, place.clone())])
     }
 
     #[test]

@@ -13,7 +13,7 @@ use std::collections::{BTreeMap, HashMap as StdHashMap};
 use std::net::IpAddr;
 
 /// See the module.
-pub(super) trait Places {
+pub(super) trait PlaceMap {
     fn get(&self, key: PlaceKey) -> Result<Option<Place>, MapError>;
 
     fn entries(&self) -> impl Iterator<Item = Result<(PlaceKey, Place), MapError>>;
@@ -26,7 +26,7 @@ pub(super) struct Elsewhere<T> {
     pub(super) seed: u64,
 }
 
-impl<T: Places> Elsewhere<T> {
+impl<T: PlaceMap> Elsewhere<T> {
     /// Of an address with connections in these network namespaces.
     pub(super) fn of_address(
         &self,
@@ -124,7 +124,7 @@ impl TryFrom<aya::maps::Map> for Map {
     }
 }
 
-impl Places for Map {
+impl PlaceMap for Map {
     fn get(&self, key: PlaceKey) -> Result<Option<Place>, MapError> {
         match self.0.get(&[key.netns, key.place], 0) {
             Ok(read) => Ok(Some(read.0)),
@@ -141,7 +141,7 @@ impl Places for Map {
 
 #[cfg(test)]
 mod tests {
-    use super::{Elsewhere, Places, words};
+    use super::{Elsewhere, PlaceMap, words};
     use aya::maps::MapError;
     use detector_common::elsewhere::{Place, PlaceKey, places_of};
     use detector_common::history::{AddressHistory, HistorySpan, SPAN_NS, Summary};
@@ -154,7 +154,7 @@ mod tests {
     const HERS: u32 = 1;
     const HIS: u32 = 2;
 
-    impl Places for HashMap<PlaceKey, Place> {
+    impl PlaceMap for HashMap<PlaceKey, Place> {
         fn get(&self, key: PlaceKey) -> Result<Option<Place>, MapError> {
             Ok(HashMap::get(self, &key).copied())
         }
