@@ -129,7 +129,7 @@ impl Engine {
             .flat_map(|peer| self.connections.of_peer(peer.connections));
         let mut namespaces = BTreeSet::new();
         // One by one: of very many connections there are few.
-        namespaces.extend(connections.map(|each| (each.last.is_on_our_way, each.last.id.netns())));
+        namespaces.extend(connections.map(|each| (each.is_on_our_way, each.last.id.netns())));
         let any_on_our_way = namespaces.iter().any(|(is_on_our_way, _)| *is_on_our_way);
         let asked = namespaces
             .into_iter()
@@ -239,7 +239,7 @@ impl Engine {
 
     fn comes_by_our_way(&self, peer: &Peer) -> bool {
         let mut connections = self.connections.of_peer(peer.connections);
-        connections.any(|each| each.last.is_on_our_way)
+        connections.any(|each| each.is_on_our_way)
     }
 
     /// Takes what the kernel has said of all connections of a suspect; `None` if it could not be

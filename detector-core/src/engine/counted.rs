@@ -32,7 +32,7 @@ impl Engine {
         let connections = peers.flat_map(|peer| self.connections.of_peer(peer.connections));
         let mut census = counted.census;
         for each in connections {
-            let reads_on = self.reads_on(each) && each.last.is_on_our_way != census.is_elsewhere;
+            let reads_on = self.reads_on(each) && each.is_on_our_way != census.is_elsewhere;
             if !reads_on && !self.is_held_up(each) {
                 continue;
             }

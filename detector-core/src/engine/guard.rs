@@ -15,7 +15,7 @@ impl Engine {
     pub fn pinned_by_peers(&self) -> u64 {
         // One that nobody answers is of the same class whoever has opened it.
         let stalled = self.connections.iter().filter(|each| {
-            each.stall.cause().is_some() && each.last.is_on_our_way && self.may_press(each)
+            each.stall.cause().is_some() && each.is_on_our_way && self.may_press(each)
         });
         stalled.map(|each| each.last.pinned_bytes()).sum()
     }
@@ -72,7 +72,7 @@ impl Engine {
                 first_seen: connection.first_seen,
                 since: connection.stall.since,
                 pinned_bytes: connection.last.pinned_bytes(),
-                is_on_our_way: connection.last.is_on_our_way,
+                is_on_our_way: connection.is_on_our_way,
             })
             .collect();
         let census = sharing.census_lately(now);

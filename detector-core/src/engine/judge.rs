@@ -3,6 +3,7 @@
 
 use super::Engine;
 use crate::rules::fingerprint::Fingerprint;
+use crate::rules::hoard::Member;
 use crate::rules::pace::PaceChange;
 use crate::rules::shrink;
 use crate::rules::stall::{self, Before, StallChange, StallClass, Stalled};
@@ -39,12 +40,13 @@ impl Engine {
             progress,
             pace,
             membership,
+            is_on_our_way,
             ..
         } = connection;
         match pace.judge(last, progress, now, &settings) {
             Some(PaceChange::KeepsUp) => self.note_recovery(slot),
             Some(PaceChange::BelowFloor { from, bytes_acked }) => {
-                membership.fingerprint = Fingerprint::of(last, from, bytes_acked);
+                membership.fingerprint = Fingerprint::of(last, *is_on_our_way, from, bytes_acked);
             }
             None => {}
         }
@@ -115,7 +117,7 @@ impl Engine {
         let connection = self.connections.get_mut(slot);
         let class = match cause {
             None if !connection.is_held_up() => Class::Healthy,
-            _ if !connection.last.is_on_our_way => Class::Elsewhere,
+            _ if !connection.is_on_our_way => Class::Elsewhere,
             None => Class::HeldUp,
             Some(_) => Class::Stalled,
         };
@@ -179,13 +181,17 @@ impl Engine {
     fn book_stall(&mut self, slot: u32, change: &StallChange) {
         let now = self.clock.now;
         let connection = self.connections.get_mut(slot);
-        let peer_slot = connection.peer;
+        let (peer_slot, is_on_our_way) = (connection.peer, connection.is_on_our_way);
         let fingerprint = connection.membership.count(change, &connection.pace);
         let peer = self.peers.change(peer_slot, self.labels.scrape);
         peer.stalls.observe(change);
         peer.account.change_stall(change, now);
         self.host.change_stall(change, now);
-        let member = (peer_slot, peer.address);
+        let member = Member {
+            peer_slot,
+            peer: peer.address,
+            is_on_our_way,
+        };
         self.groups
             .change(member, fingerprint, change, &self.settings.detect);
         self.peers.lower_rank(peer_slot);
@@ -207,15 +213,17 @@ impl Engine {
     fn judge_hoard(&mut self, slot: u32, is_counted: bool) {
         let connection = self.connections.get_mut(slot);
         let class = connection.stall.class();
+        let counted = (class, connection.is_on_our_way);
         let Some(joined) = connection
             .membership
-            .observe(class, &self.groups, is_counted)
+            .observe(counted, &self.groups, is_counted)
         else {
             return;
         };
         let peer_slot = connection.peer;
         let peer = self.peers.get_mut(peer_slot);
-        let network = self.groups.network_above(peer.address);
+        let is_on_our_way = peer.hoard.is_on_our_way_after(&joined);
+        let network = self.groups.network_above(is_on_our_way, peer.address);
         let detect = &self.settings.detect;
         let hoards = peer
             .hoard

@@ -3,7 +3,7 @@
 use super::flags::OF_STATE;
 use super::{Engine, VerdictChange, VerdictChanges};
 use crate::ledger::seconds;
-use crate::observe::peer_address::{Network, PeerAddress};
+use crate::observe::peer_address::Network;
 use crate::rules::hoard::{Group, Spared, are_company, is_hoarding};
 use crate::rules::stall::StallClass;
 use crate::tables::peers::Peer;
@@ -146,7 +146,7 @@ impl Engine {
             is_blocked_hoard: peer.hoard.is_blocked_hoard,
             network: network.and_then(accusing),
             network_cost: network.and_then(costing),
-            held_in_network: self.held_in_company(peer.address),
+            held_in_network: self.held_in_company(peer),
             alike: alike.and_then(accusing),
             alike_cost: alike.and_then(costing),
             shrunk_connections: u64::from(peer.flags.count(FlagKind::WindowShrink)),
@@ -176,9 +176,11 @@ impl Engine {
     }
 
     /// What those hold in the network above a peer who are accused where they hoard, if they are company.
-    fn held_in_company(&self, peer: PeerAddress) -> Option<u64> {
-        let network = Network::above(peer)?;
-        let tally = &self.groups.network_above(peer)?.accusable;
+    fn held_in_company(&self, peer: &Peer) -> Option<u64> {
+        let network = Network::above(peer.address)?;
+        let is_on_our_way = peer.hoard.is_on_our_way();
+        let above = self.groups.network_above(is_on_our_way, peer.address);
+        let tally = &above?.accusable;
         let are_company = are_company(network, tally.peers);
         are_company.then_some(tally.usage.stalled_connections)
     }

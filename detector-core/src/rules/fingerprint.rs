@@ -19,27 +19,37 @@ const READ_ON_BYTES: u64 = 64 << 10;
 /// What connections of one actor have in common.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Fingerprint {
+    /// What comes by this host's way in is compared with its like alone: elsewhere anybody may play any address.
+    is_on_our_way: bool,
+    window_shift: u8,
     taken: u16,
     local_port: u16,
-    window_shift: u8,
-    mss_bytes: u32,
+    mss_bytes: u16,
     max_window_bytes: u32,
     /// Number of the half of a span, from 1.
-    began: u64,
+    began: u32,
 }
 
 impl Fingerprint {
     /// The fingerprint of a connection that fell below the drain floor at `from`, with `taken_bytes`
     /// acknowledged, unless its peer had read on by then.
-    pub(crate) fn of(state: &State, from: MonotonicTime, taken_bytes: u64) -> Option<Self> {
+    pub(crate) fn of(
+        state: &State,
+        is_on_our_way: bool,
+        from: MonotonicTime,
+        taken_bytes: u64,
+    ) -> Option<Self> {
         let windows = 2 * u64::from(state.max_window_bytes);
+        let half_spans = from.as_ns() / (TOGETHER_NS / 2);
         (taken_bytes <= windows.max(READ_ON_BYTES)).then(|| Self {
+            is_on_our_way,
+            window_shift: state.window_shift,
             taken: quarter_octaves(taken_bytes),
             local_port: state.id.local_port(),
-            window_shift: state.window_shift,
-            mss_bytes: state.mss_bytes,
+            // The option of TCP that tells it has two bytes for it.
+            mss_bytes: u16::try_from(state.mss_bytes).unwrap_or(u16::MAX),
             max_window_bytes: state.max_window_bytes,
-            began: from.as_ns() / (TOGETHER_NS / 2) + 1,
+            began: u32::try_from(half_spans).unwrap_or(u32::MAX - 2) + 1,
         })
     }
 

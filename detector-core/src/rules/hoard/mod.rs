@@ -8,7 +8,7 @@ mod groups;
 mod together;
 
 pub(crate) use groups::{Group, PEERS_IN_COMPANY, Tally, are_company, counted_part};
-pub(crate) use together::{Joined, Membership, PeerGroups, Spared};
+pub(crate) use together::{Joined, Member, Membership, PeerGroups, Spared};
 
 use crate::observe::peer_address::PeerAddress;
 use crate::rules::fingerprint::Fingerprint;
@@ -40,8 +40,18 @@ pub(crate) struct Hoard {
     is_beyond_pause: bool,
     /// Whether its network does, and it takes part.
     is_in_network: bool,
-    /// Connections counted with others of the same fingerprint that do.
-    connections_in_group: u32,
+    /// Blocked connections that come by our way in. While there are any, what is held elsewhere makes it no part of a
+    /// hoard of others: in a network of his own anybody may play its address, and whatever others he likes.
+    blocked_on_our_way: u32,
+    on_our_way: Alike,
+    elsewhere: Alike,
+}
+
+/// A peer's part in hoards of peers with the same fingerprint.
+#[derive(Clone, Copy, Debug, Default)]
+struct Alike {
+    /// Connections counted with others of theirs that do hoard.
+    connections: u32,
     /// What those have in common.
     fingerprint: Option<Fingerprint>,
 }
@@ -58,9 +68,15 @@ impl Hoard {
         settings: &DetectSettings,
     ) -> Option<bool> {
         let before = *self;
-        self.connections_in_group -= u32::from(joined.was_in_group);
-        self.connections_in_group += u32::from(joined.group.is_some());
-        self.fingerprint = joined.group.or(self.fingerprint);
+        self.blocked_on_our_way = self.blocked_on_our_way_after(&joined);
+        let alike = if joined.is_on_our_way {
+            &mut self.on_our_way
+        } else {
+            &mut self.elsewhere
+        };
+        alike.connections -= u32::from(joined.was_in_group);
+        alike.connections += u32::from(joined.group.is_some());
+        alike.fingerprint = joined.group.or(alike.fingerprint);
         let blocked = stalls.sum(StallClass::is_blocked_by_peer);
         let takes_part = blocked.stalled_connections > 0;
         let never_read = stalls.of(StallClass::NeverRead);
@@ -95,7 +111,31 @@ impl Hoard {
 
     /// Whether it hoards together with others.
     const fn is_with_others(&self) -> bool {
-        self.is_in_network || self.connections_in_group > 0
+        self.is_in_network || self.alike().connections > 0
+    }
+
+    /// Whether it takes part on our way in hoards of others; else elsewhere, if at all.
+    pub(crate) const fn is_on_our_way(&self) -> bool {
+        self.blocked_on_our_way > 0
+    }
+
+    /// The same once a connection of it is counted so.
+    pub(crate) fn is_on_our_way_after(&self, joined: &Joined) -> bool {
+        self.blocked_on_our_way_after(joined) > 0
+    }
+
+    fn blocked_on_our_way_after(&self, joined: &Joined) -> u32 {
+        let count = |is_blocked: bool| u32::from(joined.is_on_our_way && is_blocked);
+        self.blocked_on_our_way + count(joined.is_blocked) - count(joined.was_blocked)
+    }
+
+    /// Its part on the way on which it takes part.
+    const fn alike(&self) -> &Alike {
+        if self.is_on_our_way() {
+            &self.on_our_way
+        } else {
+            &self.elsewhere
+        }
     }
 
     /// The group of its network, if that hoards and the peer takes part.
@@ -104,14 +144,15 @@ impl Hoard {
         peer: PeerAddress,
         groups: &'a PeerGroups,
     ) -> Option<&'a Group> {
-        let above = groups.network_above(peer);
+        let above = groups.network_above(self.is_on_our_way(), peer);
         above.filter(|_| self.is_in_network)
     }
 
     /// The group of its fingerprint, if that hoards and the peer takes part.
     pub(crate) fn same_fingerprint<'a>(&self, groups: &'a PeerGroups) -> Option<&'a Group> {
-        let takes_part = self.connections_in_group > 0;
-        groups.fingerprint(self.fingerprint.filter(|_| takes_part)?)
+        let alike = self.alike();
+        let takes_part = alike.connections > 0;
+        groups.fingerprint(alike.fingerprint.filter(|_| takes_part)?)
     }
 
     /// How much the peer matters: by what of its stalls is no pause, and a warning at least where

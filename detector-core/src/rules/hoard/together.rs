@@ -2,6 +2,9 @@
 //!
 //! Groups are looked at from their members, each time one of those is judged: so a change of a large
 //! group costs nothing at once, and reaches each member with its next observation.
+//!
+//! What comes by this host's way in and what is held elsewhere go apart: in a network of his own anybody may play
+//! the neighbours of a peer, or its like.
 
 use super::groups::{Group, Groups};
 use crate::observe::peer_address::{Network, PeerAddress};
@@ -24,7 +27,8 @@ pub(crate) enum Spared {
 /// The groups of peers that can hoard together.
 #[derive(Debug, Default)]
 pub(crate) struct PeerGroups {
-    networks: Groups<Network>,
+    /// Each by whether it is what comes by our way in.
+    networks: Groups<(bool, Network)>,
     fingerprints: Groups<Fingerprint>,
 }
 
@@ -52,7 +56,7 @@ impl PeerGroups {
     /// Counts a connection otherwise for the groups that it and its peer belong to.
     pub(crate) fn change(
         &mut self,
-        (peer_slot, peer): (u32, PeerAddress),
+        member: Member,
         fingerprint: Option<Fingerprint>,
         change: &StallChange,
         settings: &DetectSettings,
@@ -60,9 +64,15 @@ impl PeerGroups {
         let Some((before, after)) = change.blocked_usage() else {
             return;
         };
+        let Member {
+            peer_slot,
+            peer,
+            is_on_our_way,
+        } = member;
         if let Some(network) = Network::above(peer) {
+            let key = (is_on_our_way, network);
             self.networks
-                .change((network, peer_slot), before, after, settings);
+                .change((key, peer_slot), before, after, settings);
         }
         for span in spans(fingerprint) {
             self.fingerprints
@@ -70,9 +80,9 @@ impl PeerGroups {
         }
     }
 
-    /// What the network above a peer costs, if anything is blocked in it.
-    pub(crate) fn network_above(&self, peer: PeerAddress) -> Option<&Group> {
-        self.networks.get(Network::above(peer)?)
+    /// What the network above a peer costs on our way or elsewhere, if anything is blocked in it there.
+    pub(crate) fn network_above(&self, is_on_our_way: bool, peer: PeerAddress) -> Option<&Group> {
+        self.networks.get((is_on_our_way, Network::above(peer)?))
     }
 
     /// What the connections of a fingerprint cost, if any of them is blocked.
@@ -92,6 +102,15 @@ impl PeerGroups {
     }
 }
 
+/// Whose connection is counted.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Member {
+    pub(crate) peer_slot: u32,
+    pub(crate) peer: PeerAddress,
+    /// Whether the connection comes by our way in.
+    pub(crate) is_on_our_way: bool,
+}
+
 fn spans(fingerprint: Option<Fingerprint>) -> impl Iterator<Item = Fingerprint> {
     fingerprint.into_iter().flat_map(Fingerprint::spans)
 }
@@ -101,6 +120,8 @@ fn spans(fingerprint: Option<Fingerprint>) -> impl Iterator<Item = Fingerprint> 
 pub(crate) struct Membership {
     /// What it has in common with others; kept for as long as it is below the drain floor.
     pub(crate) fingerprint: Option<Fingerprint>,
+    /// Whether it was, when it was looked at for its peer's hoard.
+    is_blocked: bool,
     /// Whether it is counted with those of the same fingerprint, and they hoard.
     is_in_group: bool,
     /// How often groups had changed when it was looked at for that.
@@ -124,7 +145,7 @@ impl Membership {
     #[inline]
     pub(crate) fn observe(
         &mut self,
-        class: Option<StallClass>,
+        (class, is_on_our_way): (Option<StallClass>, bool),
         groups: &PeerGroups,
         is_counted: bool,
     ) -> Option<Joined> {
@@ -133,18 +154,25 @@ impl Membership {
             return None;
         }
         let is_blocked = class.is_some_and(StallClass::is_blocked_by_peer);
+        let was_blocked = std::mem::replace(&mut self.is_blocked, is_blocked);
         let group = groups.hoarding_fingerprint(self.fingerprint.filter(|_| is_blocked));
         let was_in_group = std::mem::replace(&mut self.is_in_group, group.is_some());
         Some(Joined {
+            is_on_our_way,
+            was_blocked,
+            is_blocked,
             was_in_group,
             group,
         })
     }
 }
 
-/// Whether a connection was and is counted with others of the same fingerprint that hoard.
+/// Whether a connection was and is blocked, and counted with others of the same fingerprint that hoard.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Joined {
+    pub(super) is_on_our_way: bool,
+    pub(super) was_blocked: bool,
+    pub(super) is_blocked: bool,
     pub(super) was_in_group: bool,
     pub(super) group: Option<Fingerprint>,
 }

@@ -34,6 +34,8 @@ pub(crate) struct Connection {
     pub(crate) writer: Option<u32>,
     /// Whether its other end is a socket of this host; `None` while that was not looked up.
     pub(crate) is_within_host: Option<bool>,
+    /// Whether it comes by this host's way in. Whom its network namespace belongs to never changes.
+    pub(crate) is_on_our_way: bool,
     /// Newest state.
     pub(crate) last: State,
     pub(crate) booked: Booked,
@@ -69,6 +71,7 @@ impl Connection {
             owner: None,
             writer: None,
             is_within_host: None,
+            is_on_our_way: first.is_on_our_way,
             last: State::of(first),
             booked: Booked::default(),
             flags: ConnectionFlags::default(),
