@@ -7,9 +7,9 @@ mod support;
 
 use detector_api::snapshot::Verdict;
 use detector_core::engine::Engine;
-use detector_core::observe::observation::{Observation, Reason};
+use detector_core::observe::observation::{Observation, PendingTimer, Reason};
 use detector_core::time::MonotonicTime;
-use support::{WALL, accused_hosts, answer_alone, engine, ms, zero_window};
+use support::{WALL, accused_hosts, answer_alone, engine, healthy, ms, zero_window};
 
 /// A peer with one download on pause.
 const PAUSED: &str = "198.51.100.50";
@@ -84,5 +84,40 @@ fn a_peer_hoards_with_others_elsewhere_only_while_it_holds_nothing_on_our_way() 
             Some(Verdict::ZeroWindowAttack),
             "{played:?}"
         );
+    }
+}
+
+/// Nothing is sick on our way because peers elsewhere fall silent.
+#[test]
+fn what_many_networks_show_elsewhere_is_no_sign_of_our_path() {
+    for (is_on_our_way, verdict) in [(true, Verdict::PathLoss), (false, Verdict::Vanished)] {
+        let mut engine = engine();
+        engine.advance(ms(1_000), WALL);
+        for network in 1..=8 {
+            let remote = format!("203.0.{network}.7:1");
+            engine.observe(&Observation {
+                is_on_our_way,
+                ..silent(&remote, ms(1_000))
+            });
+        }
+        engine.observe(&silent(&format!("{PAUSED}:1"), ms(1_000)));
+        engine.advance(ms(7_000), WALL);
+        engine.observe(&silent(&format!("{PAUSED}:1"), ms(7_000)));
+        let peer = engine.peer(PAUSED).unwrap().peer;
+        assert_eq!(peer.verdict, Some(verdict), "{is_on_our_way}");
+    }
+}
+
+/// A connection on which nothing comes back.
+fn silent(remote: &str, at: MonotonicTime) -> Observation {
+    Observation {
+        snd_nxt: 1_000 + 14_480,
+        in_flight_segments: 10,
+        timer: PendingTimer::Retransmit,
+        backoff: 5,
+        timeouts: 5,
+        retransmits_unanswered: 5,
+        head_retransmits: 5,
+        ..healthy(remote, at)
     }
 }

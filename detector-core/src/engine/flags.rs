@@ -48,7 +48,7 @@ impl Engine {
     pub(super) fn raise(&mut self, slot: u32, kind: FlagKind) {
         let now = self.clock.now;
         let connection = self.connections.get_mut(slot);
-        let peer_slot = connection.peer;
+        let (peer_slot, is_on_our_way) = (connection.peer, connection.is_on_our_way);
         let is_silent = connection.stall.class().is_some_and(StallClass::is_silent);
         let peer = self.peers.get_mut(peer_slot);
         if !connection.flags.standing.contains(kind) {
@@ -59,6 +59,8 @@ impl Engine {
         self.events.flags_raised[kind as usize] += 1;
         let network = Network::of(peer.address.address());
         match kind {
+            // Of what is sick on our way it tells nothing.
+            _ if !is_on_our_way => {}
             FlagKind::WindowShrink => self.symptoms.shrinking.note(network, now),
             FlagKind::Unanswered if is_silent => self.symptoms.silent.note(network, now),
             _ => {}
