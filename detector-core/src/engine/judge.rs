@@ -228,10 +228,10 @@ impl Engine {
         let hoards = peer
             .hoard
             .observe(joined, &peer.account.stalls, network, detect);
-        if let Some(hoards) = hoards {
-            self.flag_hoard(peer_slot, hoards);
-        } else if is_counted {
-            self.renew_verdict(peer_slot);
+        match hoards {
+            Some(hoards) => self.flag_hoard(peer_slot, hoards),
+            // Of those with whom it holds some may accuse nobody any more.
+            None => self.renew_verdict(peer_slot),
         }
     }
 }

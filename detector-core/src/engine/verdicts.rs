@@ -43,7 +43,9 @@ impl Engine {
         };
         let peer = self.peers.get_mut(peer_slot);
         let aftermath = Aftermath {
-            is_excused: spared != Spared::Nowhere || evidence.is_let_off_by_drain(),
+            is_excused: spared != Spared::Nowhere
+                || evidence.is_let_off_by_drain()
+                || evidence.has_lost_company(),
             ..aftermath(peer)
         };
         let before = peer.verdicts.verdict();

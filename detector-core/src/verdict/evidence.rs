@@ -265,6 +265,14 @@ impl PeerEvidence {
         self.drains() && !self.renews
     }
 
+    /// Whether it is one of a hoard of many and holds none of its own, and the others have turned out to be spared:
+    /// what they cost together is as it was, and accuses nobody.
+    pub(crate) const fn has_lost_company(&self) -> bool {
+        let costs = self.network_cost.is_some() || self.alike_cost.is_some();
+        let accuses = self.network.is_some() || self.alike.is_some();
+        costs && !accuses && !self.is_blocked_hoard
+    }
+
     /// Shrinks that took back data in flight.
     pub(crate) const fn harmful_shrinks(&self) -> u64 {
         self.shrinks
