@@ -106,6 +106,8 @@ impl Block {
 pub(super) struct Blocks {
     entries: BTreeMap<IpNet, Block>,
     ruleset: Option<Ruleset>,
+    /// What the guard had made and a failure has lifted, until somebody asks.
+    lost: Vec<IpNet>,
 }
 
 impl Blocks {
@@ -261,16 +263,24 @@ impl Blocks {
 
     /// Whether anything stands that the guard has made.
     pub(super) fn has_guarded(&self) -> bool {
-        let mut blocks = self.standing();
-        blocks.any(|(_, block)| block.asker == Asker::Guard)
+        !self.guarded().is_empty()
+    }
+
+    fn guarded(&self) -> Vec<IpNet> {
+        let of_guard = self
+            .standing()
+            .filter(|(_, block)| block.asker == Asker::Guard);
+        of_guard.map(|(network, _)| *network).collect()
+    }
+
+    /// What the guard had made and a failure has lifted since this was asked last.
+    pub(super) fn take_lost(&mut self) -> Vec<IpNet> {
+        std::mem::take(&mut self.lost)
     }
 
     /// Lifts what the guard has made of these networks; returns what that was.
     pub(super) fn lift_guard(&mut self, lifts: impl Fn(&IpNet) -> bool) -> Vec<IpNet> {
-        let of_guard = self
-            .standing()
-            .filter(|(_, block)| block.asker == Asker::Guard);
-        let mut networks: Vec<IpNet> = of_guard.map(|(network, _)| *network).collect();
+        let mut networks = self.guarded();
         networks.retain(lifts);
         networks.retain(|network| self.unblock(*network, false).is_ok());
         networks
@@ -292,6 +302,8 @@ impl Blocks {
     fn failed(&mut self, doing: &'static str, source: io::Error) -> BlockError {
         if source.raw_os_error().is_none() {
             tracing::error!("{doing}: {source}; all blocks are lifted");
+            let guarded = self.guarded();
+            self.lost.extend(guarded);
             self.entries.clear();
         }
         self.forget_expired();

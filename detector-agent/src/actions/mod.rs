@@ -217,6 +217,11 @@ impl Actions {
         lifted
     }
 
+    /// What the guard had made and a failure has lifted since this was asked last.
+    pub(crate) fn take_lost(&self) -> Vec<IpNet> {
+        self.blocks().take_lost()
+    }
+
     /// Removes the kernel's table if all in it has expired. Waits for the kernel.
     pub(crate) fn tidy(&self) {
         self.blocks().forget_expired();

@@ -194,6 +194,9 @@ async fn unblock(
     let unblock = move || {
         let asker = Asker::User(uid);
         let answer = state.actions.unblock(network, request.dry_run, asker)?;
+        if !answer.dry_run {
+            state.guard.note_lifted(&[network]);
+        }
         note(
             &state,
             &answer.network,

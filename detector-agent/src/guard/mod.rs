@@ -195,6 +195,19 @@ impl AutoGuard {
         lock(&self.decisions).decide(clock::now(), settings, suspects, spares)
     }
 
+    /// A step that was decided has been made.
+    pub(crate) fn note_made(&self, step: &Step) {
+        lock(&self.decisions).note_made(step, clock::now());
+    }
+
+    /// What limited or blocked these networks stands no more, before its time.
+    pub(crate) fn note_lifted(&self, networks: &[IpNet]) {
+        lock(&self.decisions).note_lifted(|peer| {
+            let of_peer = network_of(peer);
+            of_peer.is_some_and(|of_peer| networks.iter().any(|each| each.contains(&of_peer)))
+        });
+    }
+
     /// Whom it has reset and may limit or block next, since when; nobody where it does neither, by its settings or
     /// by what was known lately.
     pub(crate) fn may_fence_off(

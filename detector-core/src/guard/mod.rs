@@ -6,7 +6,7 @@
 //! block it. Of those due at once a limit or a block comes before resets. Never: a step
 //! without pressure, beyond the budget of a minute, or on a peer that is to be spared; a limit or a
 //! block of a peer that is not accused, whose other connections were not counted, or that holds nothing
-//! where a limit or a block would meet it.
+//! where a limit or a block would meet it; a step because of one before it that was decided and not made.
 
 mod budget;
 mod pressure;
@@ -107,10 +107,12 @@ pub struct Step {
 /// What was done to a peer before.
 #[derive(Clone, Debug)]
 struct Past {
-    /// The furthest step.
+    /// The furthest step that was made and has not been lifted.
     act: GuardAct,
     at: MonotonicTime,
-    /// When it was first reset as an attacker, or limited or blocked since: what it opens later is a return.
+    /// Whether it was accused when its reset was decided last.
+    is_accused: bool,
+    /// When it was first reset as an attacker, or was to be limited or blocked since: what it opens later is a return.
     since: Option<MonotonicTime>,
     /// Connections with which it has come back, no more than make a return, and when that was seen.
     returned: HashMap<ConnectionId, MonotonicTime>,
@@ -169,7 +171,7 @@ impl Past {
     }
 }
 
-/// Decides; remembers what it has decided.
+/// Decides; remembers what it has decided, and what of that was made.
 #[derive(Debug, Default)]
 pub struct Guard {
     past: HashMap<PeerAddress, Past>,
@@ -233,6 +235,28 @@ impl Guard {
         }
     }
 
+    /// A step that was decided has been made.
+    pub fn note_made(&mut self, step: &Step, now: MonotonicTime) {
+        let Some(past) = self.past.get_mut(&step.peer) else {
+            return;
+        };
+        match step.act {
+            GuardAct::Reset if past.is_accused => {
+                past.since.get_or_insert(now);
+            }
+            GuardAct::Reset => {}
+            GuardAct::Limit | GuardAct::Block => past.act = step.act,
+        }
+    }
+
+    /// What these peers were limited or blocked by stands no more, before its time: the next is a limit again.
+    pub fn note_lifted(&mut self, is_lifted: impl Fn(&PeerAddress) -> bool) {
+        let known = self.past.iter_mut();
+        for (_, past) in known.filter(|(peer, _)| is_lifted(peer)) {
+            past.act = GuardAct::Reset;
+        }
+    }
+
     /// Peers that it has reset as attackers, and may limit or block next; since when.
     #[must_use]
     pub fn may_fence_off(&self, now: MonotonicTime) -> HashMap<PeerAddress, MonotonicTime> {
@@ -285,7 +309,7 @@ impl Guard {
         if !has_returned || !self.blocks.spend(1, settings.blocks_per_minute, now) {
             return None;
         }
-        past.act = match past.act {
+        let act = match past.act {
             GuardAct::Reset => GuardAct::Limit,
             GuardAct::Limit | GuardAct::Block => GuardAct::Block,
         };
@@ -294,7 +318,7 @@ impl Guard {
         past.returned.clear();
         Some(Step {
             peer: suspect.peer,
-            act: past.act,
+            act,
             connections: Vec::new(),
             well: Some(well),
         })
@@ -319,14 +343,13 @@ impl Guard {
         let past = self.past.entry(suspect.peer).or_insert_with(|| Past {
             act: GuardAct::Reset,
             at: now,
+            is_accused: false,
             since: None,
             returned: HashMap::new(),
             tried: HashMap::new(),
         });
         past.at = now;
-        if suspect.is_accused {
-            past.since.get_or_insert(now);
-        }
+        past.is_accused = suspect.is_accused;
         for each in longest {
             let before = past.tried(each).map_or(0, |tried| tried.before + 1);
             past.tried

@@ -10,6 +10,8 @@ use proptest::prelude::*;
 use std::collections::{HashMap, HashSet};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
+mod made;
+
 const SETTINGS: GuardSettings = GuardSettings {
     bounds: PressureBounds {
         pinned_bytes: 100,
@@ -62,8 +64,22 @@ fn suspect(last: u8, is_accused: bool, ports: std::ops::Range<u16>, since: u64) 
     }
 }
 
+/// What is decided is done.
 fn decide(guard: &mut Guard, second: u64, suspects: Vec<GuardSuspect>) -> Vec<Step> {
-    guard.decide(at(second), &SETTINGS, suspects, |_| false)
+    decide_with(guard, second, &SETTINGS, suspects)
+}
+
+fn decide_with(
+    guard: &mut Guard,
+    second: u64,
+    settings: &GuardSettings,
+    suspects: Vec<GuardSuspect>,
+) -> Vec<Step> {
+    let steps = guard.decide(at(second), settings, suspects, |_| false);
+    for step in &steps {
+        guard.note_made(step, at(second));
+    }
+    steps
 }
 
 fn acts(steps: &[Step]) -> Vec<(GuardAct, usize)> {
@@ -181,7 +197,7 @@ fn on_an_estimate_nobody_is_cut_whatever_the_bound_is() {
                 well,
                 ..suspect(1, true, ports, second - 10)
             };
-            acts(&guard.decide(at(second), &generous, vec![due], |_| false))
+            acts(&decide_with(&mut guard, second, &generous, vec![due]))
         };
         assert_eq!(decide(100, 0..20), [(GuardAct::Reset, 20)]);
         assert_eq!(decide(120, 100..130), after, "{well:?}");
@@ -231,37 +247,6 @@ fn a_block_is_not_made_above_the_bound_nor_without_a_count() {
         let steps = decide(&mut guard, 110, vec![back]);
         assert_eq!(acts(&steps), [(GuardAct::Reset, 10)], "{well:?}");
     }
-}
-
-/// What came back was reset, or could not be, before it was known what a limit would cut.
-#[test]
-fn what_was_to_be_reset_counts_as_a_return_once_it_is_known_what_a_limit_would_cut() {
-    let mut guard = Guard::default();
-    assert!(guard.may_fence_off(at(100)).is_empty());
-    decide(&mut guard, 100, vec![suspect(1, true, 0..30, 90)]);
-    decide(&mut guard, 100, vec![suspect(2, false, 0..30, 60)]);
-    assert_eq!(
-        guard.may_fence_off(at(101)),
-        HashMap::from([(peer(1), at(100))])
-    );
-    let back = |well| GuardSuspect {
-        well,
-        ..suspect(1, true, 100..110, 105)
-    };
-    let steps = decide(&mut guard, 110, vec![back(None)]);
-    assert_eq!(acts(&steps), [(GuardAct::Reset, 10)]);
-    assert!(decide(&mut guard, 111, vec![back(None)]).is_empty());
-    let steps = decide(&mut guard, 112, vec![back(Some(0))]);
-    assert_eq!(acts(&steps), [(GuardAct::Limit, 0)]);
-    assert!(
-        decide(&mut guard, 113, vec![back(Some(0))]).is_empty(),
-        "the same again"
-    );
-    assert_eq!(
-        guard.may_fence_off(at(113)),
-        HashMap::from([(peer(1), at(112))])
-    );
-    assert!(guard.may_fence_off(at(112 + 900)).is_empty());
 }
 
 /// Orphans that linger, or sockets of a container that cannot be entered.
@@ -373,6 +358,7 @@ proptest! {
             let by_peer: HashMap<_, _> =
                 suspects.iter().map(|suspect| (suspect.peer, suspect)).collect();
             for step in &steps {
+                guard.note_made(step, at(second));
                 let suspect = by_peer[&step.peer];
                 prop_assert!(!spares(&step.peer));
                 match step.act {

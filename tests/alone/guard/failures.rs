@@ -88,12 +88,19 @@ fn a_full_set_is_told_and_loses_nothing(family: Family) -> Result<()> {
         }
         drop(held);
 
-        // As soon as there is room the next step is made.
+        // As soon as there is room the same step is made, and only then the next.
         let first = elsewhere(family).next();
         let lifted = agent.post("/v1/unblock", &json!({ "network": first }))?;
         ensure!(lifted.status == 200, "{lifted:?}");
         let both = (attacker, server.address());
-        let (blocked, _held) = come_back_until(story, &agent, both, "block", false)?;
+        let (limited, held) = come_back_until(story, &agent, both, "limit", false)?;
+        ensure!(limited["guard"]["failure"].is_null(), "{limited}");
+        let steps = steps(&agent, attacker)?;
+        let mut acts = steps.iter().map(|step| &step["guard"]["act"]);
+        ensure!(acts.all(|act| act != "block"), "{steps:?}");
+        drop(held);
+        let _held = hoard_in_spite_of_a_limit(story, attacker, server.address());
+        let blocked = wait_step(&agent, attacker, "block", false)?;
         ensure!(blocked["guard"]["failure"].is_null(), "{blocked}");
         Ok(())
     })

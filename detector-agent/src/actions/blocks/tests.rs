@@ -4,6 +4,8 @@ use crate::actions::ruleset::Ruleset;
 use crate::lock::lock;
 use crate::log::tests::logged;
 use crate::log::{LogFormat, LogLevel};
+use rustix::io::Errno;
+use std::io;
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
@@ -210,4 +212,30 @@ fn loopback_is_among_the_hosts_own_addresses() {
         own.is_empty() || own.iter().any(|address| address.is_loopback()),
         "{own:?}"
     );
+}
+
+/// After some failures nobody knows what is in the kernel.
+#[test]
+fn what_the_guard_loses_by_a_failure_is_told_once() {
+    let mut blocks = Blocks::default();
+    for (network, asker) in [
+        ("203.0.113.7/32", Asker::Guard),
+        ("198.51.100.7/32", Asker::User(0)),
+    ] {
+        let block = Block {
+            since_unix_ns: 0,
+            until: Instant::now() + SPAN,
+            until_unix_ns: 0,
+            fence: Fence::Limit,
+            asker,
+        };
+        blocks.entries.insert(network.parse().unwrap(), block);
+    }
+    blocks.failed("cannot block", Errno::NFILE.into());
+    assert_eq!((blocks.count(), blocks.take_lost()), (2, Vec::new()));
+    blocks.failed("cannot block", io::Error::other("the answer is cut short"));
+    assert_eq!(blocks.count(), 0);
+    let lost = ["203.0.113.7/32".parse().unwrap()];
+    assert_eq!(blocks.take_lost(), lost);
+    assert!(blocks.take_lost().is_empty());
 }

@@ -23,6 +23,7 @@ pub(super) fn round(state: &AgentState) {
     if config.mode == GuardMode::Off {
         return;
     }
+    note_lifted(state, &state.actions.take_lost());
     lift_spared(state);
     let settings = config.settings(state.engine().thresholds().hoard_connections);
     let load = load(state);
@@ -79,7 +80,7 @@ pub(super) fn round(state: &AgentState) {
             return;
         }
         if !has_come_to_be_trusted(state, &step) {
-            report(state, &step, taker.take(&step));
+            taker.take_and_report(&step);
         }
     }
 }
@@ -201,6 +202,14 @@ struct Taker<'s> {
 }
 
 impl Taker<'_> {
+    fn take_and_report(&self, step: &Step) {
+        let taken = self.take(step);
+        if is_made(&taken) {
+            self.state.guard.note_made(step);
+        }
+        report(self.state, step, taken);
+    }
+
     fn take(&self, step: &Step) -> GuardStep {
         let mut taken = GuardStep {
             act: step.act,
@@ -266,6 +275,15 @@ impl Taker<'_> {
     }
 }
 
+/// Whether it is a step towards the next. A reset is also where what it was to close is there and cannot be closed:
+/// where a kernel closes no sockets, whoever comes back is limited all the same.
+fn is_made(taken: &GuardStep) -> bool {
+    match taken.act {
+        GuardAct::Reset => taken.reset > 0 || taken.failure.is_some(),
+        GuardAct::Limit | GuardAct::Block => taken.failure.is_none(),
+    }
+}
+
 /// Writes down what was done.
 fn report(state: &AgentState, step: &Step, taken: GuardStep) {
     let sentence = text::guard_step(&taken);
@@ -286,6 +304,7 @@ pub(super) fn lift(state: &AgentState) {
 }
 
 fn note_lifted(state: &AgentState, lifted: &[IpNet]) {
+    state.guard.note_lifted(lifted);
     for network in lifted {
         let note = format!("the guard has let {network} through again");
         state
@@ -295,69 +314,4 @@ fn note_lifted(state: &AgentState, lifted: &[IpNet]) {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::{has_come_to_be_trusted, is_called_off, load};
-    use crate::config::{Config, GuardConfig, GuardMode};
-    use crate::guard::{SPARED_REASONS, TRUSTED};
-    use crate::state::tests::state;
-    use detector_api::snapshot::GuardAct;
-    use detector_core::guard::{Step, Workers};
-    use detector_core::observe::peer_address::PeerAddress;
-    use std::time::{Duration, Instant};
-
-    #[tokio::test]
-    async fn services_that_were_counted_long_ago_press_nothing() {
-        let (state, _pings) = state(&Config::default());
-        let services = vec![Workers {
-            service: "web.service".to_owned(),
-            held: 5,
-            total: 10,
-            ..Workers::default()
-        }];
-        for (ago, presses) in [(50, true), (70, false)] {
-            let began = Instant::now()
-                .checked_sub(Duration::from_secs(ago))
-                .unwrap();
-            let by_peers = Some((began, services.clone()));
-            state.owners.update(|report| report.by_peers = by_peers);
-            assert_eq!(load(&state).services.is_empty(), !presses, "{ago} s");
-        }
-    }
-
-    #[tokio::test]
-    async fn whoever_has_come_to_be_trusted_is_spared_and_counted() {
-        let (state, _pings) = state(&Config::default());
-        let step = Step {
-            peer: PeerAddress::of([203, 0, 113, 7].into(), 64),
-            act: GuardAct::Limit,
-            connections: Vec::new(),
-            well: Some(0),
-        };
-        let counted = || state.guard.status().spared.get(TRUSTED).copied();
-        assert!(!has_come_to_be_trusted(&state, &step));
-        assert_eq!(counted(), None);
-        state.actions.trust(vec!["203.0.113.0/24".parse().unwrap()]);
-        assert!(has_come_to_be_trusted(&state, &step));
-        assert_eq!(counted(), Some(1));
-        assert!(SPARED_REASONS.contains(&TRUSTED));
-    }
-
-    #[tokio::test]
-    async fn a_round_ends_where_the_guard_is_switched_off_or_the_agent_stops() {
-        let (state, _pings) = state(&Config::default());
-        let switch = |mode| {
-            let config = GuardConfig {
-                mode,
-                ..state.guard.config()
-            };
-            state.guard.configure(config);
-        };
-        switch(GuardMode::Enforce);
-        assert!(!is_called_off(&state, GuardMode::Enforce));
-        switch(GuardMode::DryRun);
-        assert!(is_called_off(&state, GuardMode::Enforce));
-        assert!(!is_called_off(&state, GuardMode::DryRun));
-        state.stop();
-        assert!(is_called_off(&state, GuardMode::DryRun));
-    }
-}
+mod tests;
