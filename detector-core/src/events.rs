@@ -2,8 +2,13 @@
 //! agent before ended. And what was
 //! flagged in all, whether an event was written of it or not.
 
+use crate::time::{MonotonicTime, SECOND_NS};
 use detector_api::snapshot::{Event, FlagKind};
 use std::collections::VecDeque;
+
+/// Events that all may cause in a burst who do not come by our way in: fewer than the agent logs lines at once, so that
+/// whoever comes by our way meanwhile is told of.
+const ELSEWHERE_EVENTS: u32 = 32;
 
 /// The ring.
 #[derive(Debug)]
@@ -12,7 +17,8 @@ pub(crate) struct Events {
     capacity: usize,
     next_id: u64,
     dropped: u64,
-    /// Events not written because their peer had written too many.
+    elsewhere: Allowance,
+    /// Events not written because their peer had written too many, or all those elsewhere.
     pub(crate) suppressed: u64,
     /// Flags raised, by kind.
     pub(crate) flags_raised: [u64; FlagKind::COUNT],
@@ -25,6 +31,7 @@ impl Events {
             capacity: capacity.max(1),
             next_id: 1,
             dropped: 0,
+            elsewhere: Allowance::new(ELSEWHERE_EVENTS, MonotonicTime::default()),
             suppressed: 0,
             flags_raised: [0; FlagKind::COUNT],
         }
@@ -49,6 +56,12 @@ impl Events {
                 self.ring.push_front(event);
             }
         }
+    }
+
+    /// Whether one more may be caused now by what its peer has allowed: anybody may play any number of peers in a
+    /// network of his own, and of all together that are not on our way few events are written.
+    pub(crate) fn allow(&mut self, is_on_our_way: bool, now: MonotonicTime) -> bool {
+        is_on_our_way || self.elsewhere.spend(now)
     }
 
     /// Appends an event; its number is given here.
@@ -85,5 +98,36 @@ impl Events {
             self.ring.pop_front();
             self.dropped += 1;
         }
+    }
+}
+
+/// Events that may be caused: a burst, then one a second.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Allowance {
+    left: u32,
+    burst: u32,
+    from: MonotonicTime,
+}
+
+impl Allowance {
+    pub(crate) const fn new(burst: u32, now: MonotonicTime) -> Self {
+        Self {
+            left: burst,
+            burst,
+            from: now,
+        }
+    }
+
+    /// Whether one more event may be caused now.
+    pub(crate) fn spend(&mut self, now: MonotonicTime) -> bool {
+        let refill = now.since_ns(self.from) / SECOND_NS;
+        if refill > 0 {
+            let refill = u32::try_from(refill).unwrap_or(u32::MAX);
+            self.left = self.left.saturating_add(refill).min(self.burst);
+            self.from = now;
+        }
+        let may = self.left > 0;
+        self.left = self.left.saturating_sub(1);
+        may
     }
 }

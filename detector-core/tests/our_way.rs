@@ -121,3 +121,29 @@ fn silent(remote: &str, at: MonotonicTime) -> Observation {
         ..healthy(remote, at)
     }
 }
+
+/// Of peers that somebody plays in a network of his own few events are written, however many they are.
+#[test]
+fn what_is_flagged_elsewhere_leaves_room_in_the_ring() {
+    let mut engine = engine();
+    engine.advance(ms(1_000), WALL);
+    for number in 0..300 {
+        for port in 1..=64 {
+            let remote = format!("203.0.{}.{}:{port}", number / 100, number % 100);
+            engine.observe(&Observation {
+                is_on_our_way: false,
+                ..zero_window(&remote, ms(1_000), ms(1_000))
+            });
+        }
+    }
+    engine.advance(ms(7_000), WALL);
+    engine.observe(&zero_window(&format!("{PAUSED}:1"), ms(1_000), ms(7_000)));
+    let events: Vec<_> = engine.events_after(0).collect();
+    let ours = events.iter().filter(|event| event.peer == PAUSED).count();
+    assert!(ours > 0);
+    let elsewhere = events.len() - ours;
+    assert!((1..=33).contains(&elsewhere), "{elsewhere}");
+    let written = u64::try_from(events.len()).unwrap();
+    let raised: u64 = engine.metrics().flags.iter().sum();
+    assert_eq!(engine.events_suppressed(), raised - written);
+}

@@ -113,8 +113,11 @@ impl Bucket {
 #[cfg(test)]
 mod tests {
     use super::{BURST_LINES, FlagLog};
+    use crate::config::Config;
+    use crate::state::tests::{stalled, state};
     use detector_api::fixtures::event;
     use detector_api::snapshot::{EventType, FlagKind};
+    use detector_core::observe::observation::Observation;
     use detector_core::time::{MonotonicTime, SECOND_NS};
 
     #[test]
@@ -129,6 +132,25 @@ mod tests {
         assert!(!log.log(&flag, MonotonicTime::from_ns(SECOND_NS)));
         log.sum_up(MonotonicTime::from_ns(20 * SECOND_NS));
         assert_eq!(log.left_out, 0);
+    }
+
+    /// Somebody plays peers in a network of his own.
+    #[test]
+    fn what_is_flagged_elsewhere_leaves_room_in_the_log() {
+        let (state, _pings) = state(&Config::default());
+        let played = (0..300).map(|number| Observation {
+            is_on_our_way: false,
+            ..stalled(&format!("203.0.{}.{}:1", number / 100, number % 100), 10)
+        });
+        state.feed(&played.collect::<Vec<_>>());
+        state.feed(&[stalled("198.51.100.7:1", 10)]);
+        let now = MonotonicTime::from_ns(1);
+        let mut log = FlagLog::new(now, false);
+        let engine = state.engine();
+        let told = engine.events_after(0).filter(|event| !log.log(event, now));
+        let told: Vec<_> = told.map(|event| event.peer.as_str()).collect();
+        assert!(told.contains(&"198.51.100.7"), "{told:?}");
+        assert!(told.contains(&"203.0.0.0"), "{told:?}");
     }
 
     #[test]

@@ -161,7 +161,7 @@ metrics! {
     EVENTS_FORGOTTEN = Counter "detector_events_forgotten_total" []
         "Events forgotten because newer ones needed their room.";
     EVENTS_SUPPRESSED = Counter "detector_events_suppressed_total" []
-        "Events left out because their peer had caused too many; their flags are counted.";
+        "Events left out because their peer had caused too many, or peers in networks of users' own had together; their flags are counted.";
     EVENTS_MISSED = Counter "detector_events_missed_total" []
         "Events that readers missed because they were too slow; each reader got their number.";
     EVENT_FOLLOWERS = Gauge "detector_event_followers" []

@@ -237,7 +237,8 @@ impl Engine {
         counted.is_some_and(|census| census.is_elsewhere) && self.comes_by_our_way(peer)
     }
 
-    fn comes_by_our_way(&self, peer: &Peer) -> bool {
+    /// Whether anything of a peer does.
+    pub(super) fn comes_by_our_way(&self, peer: &Peer) -> bool {
         let mut connections = self.connections.of_peer(peer.connections);
         connections.any(|each| each.is_on_our_way)
     }

@@ -66,7 +66,7 @@ impl Engine {
             _ => {}
         }
         self.renew_verdict(peer_slot);
-        if self.may_write(peer_slot) {
+        if self.may_write(slot) {
             self.connections.get_mut(slot).flags.announced.insert(kind);
             self.write_of_connection(slot, EventType::Flag, kind, None);
         }
@@ -105,8 +105,11 @@ impl Engine {
         } else {
             EventType::Cleared
         };
+        let now = self.clock.now;
         let peer = self.peers.get_mut(peer_slot);
-        if peer.events.of_peer.spend(self.clock.now) {
+        let may = peer.events.of_peer.spend(now);
+        let is_on_our_way = may && self.comes_by_our_way(self.peers.get(peer_slot));
+        if may && self.events.allow(is_on_our_way, now) {
             let evidence = self.hoard_evidence(peer_slot);
             self.write(peer_slot, None, event, evidence);
         } else {
@@ -114,10 +117,13 @@ impl Engine {
         }
     }
 
-    /// Whether the peer may cause an event now; one that may not is counted.
-    pub(super) fn may_write(&mut self, peer_slot: u32) -> bool {
-        let peer = self.peers.get_mut(peer_slot);
-        let may = peer.events.of_connections.spend(self.clock.now);
+    /// Whether the connection may cause an event now; one that may not is counted.
+    pub(super) fn may_write(&mut self, slot: u32) -> bool {
+        let now = self.clock.now;
+        let connection = self.connections.get(slot);
+        let peer = self.peers.get_mut(connection.peer);
+        let may = peer.events.of_connections.spend(now)
+            && self.events.allow(connection.is_on_our_way, now);
         if !may {
             self.events.suppressed += 1;
         }

@@ -84,7 +84,7 @@ impl Engine {
         let connection = self.connections.get(slot);
         let lasted_ns = zero_window::lasted_long(&connection.last, at, end, &self.settings.detect);
         if let Some(lasted_ns) = lasted_ns
-            && self.may_write(connection.peer)
+            && self.may_write(slot)
         {
             const KIND: FlagKind = FlagKind::ZeroWindowStall;
             self.write_of_connection(slot, EventType::Episode, KIND, Some(lasted_ns));
