@@ -1,8 +1,9 @@
 //! Who may fetch the metrics, and how: TLS and basic authentication, as `--web.config.file` has them.
 //!
 //! In: the file, and the certificate and key that it names, read again once they have changed, and over
-//! and over while that fails; what is wrong is logged, and the old ones stay. Out: an acceptor for each
-//! connection, and whether a request may pass.
+//! and over while that fails; what is wrong is logged, and the old ones stay, but for users: those of a file
+//! that can be read count whatever comes of the rest. Out: an acceptor for each connection, and whether a
+//! request may pass.
 
 mod file;
 mod passwords;
@@ -58,14 +59,26 @@ struct State {
     refusal: Option<String>,
 }
 
-/// What the file says, read whole.
+/// Hashes by user.
+type Users = BTreeMap<String, String>;
+
+/// What is in force.
 struct Rules {
     tls: Option<Tls>,
-    /// Hashes by user.
-    users: Arc<BTreeMap<String, String>>,
-    /// The files, and how they were.
-    stamps: Vec<(PathBuf, Option<Stamp>)>,
+    /// `None` if nobody is asked; once somebody is, nobody passes who is not among them.
+    users: Option<Arc<Users>>,
+    /// The files, and how they were when all was well with them.
+    stamps: Stamps,
 }
+
+/// What the file says.
+struct Read {
+    tls: Result<Option<Tls>, AccessError>,
+    users: Users,
+    stamps: Stamps,
+}
+
+type Stamps = Vec<(PathBuf, Option<Stamp>)>;
 
 /// Changes with the content of a file: device, inode, size, time of change.
 type Stamp = (u64, u64, u64, i64, i64);
@@ -76,25 +89,50 @@ fn stamp(path: &Path) -> Option<Stamp> {
     Some((found.dev(), found.ino(), found.size(), changed.0, changed.1))
 }
 
-impl Rules {
-    fn read(path: &Path) -> Result<Self, AccessError> {
+impl Read {
+    fn of(path: &Path) -> Result<Self, AccessError> {
         let before = stamp(path);
         let file = file::read(path)?;
         let mut stamps = vec![(path.to_owned(), before)];
         let tls = match &file.tls_server_config {
-            None => None,
+            None => Ok(None),
             Some(config) => {
                 let folder = path.parent().unwrap_or(Path::new(""));
                 let files = [&config.cert_file, &config.key_file].map(|name| folder.join(name));
                 stamps.extend(files.iter().map(|file| (file.clone(), stamp(file))));
-                Some(Tls::load(config, &files)?)
+                Tls::load(config, &files).map(Some)
             }
         };
         Ok(Self {
             tls,
-            users: Arc::new(file.basic_auth_users),
+            users: file.basic_auth_users,
             stamps,
         })
+    }
+}
+
+impl Rules {
+    fn read(path: &Path) -> Result<Self, AccessError> {
+        let read = Read::of(path)?;
+        let mut rules = Self {
+            tls: read.tls?,
+            users: None,
+            stamps: read.stamps,
+        };
+        rules.take_up(read.users);
+        Ok(rules)
+    }
+
+    fn take_up(&mut self, users: Users) {
+        if users.is_empty() && self.users.as_ref().is_some_and(|users| !users.is_empty()) {
+            tracing::error!(
+                "the web configuration has no users any more: nobody is let in until it has; basic authentication \
+                 ends only with a restart"
+            );
+        }
+        if !users.is_empty() || self.users.is_some() {
+            self.users = Some(Arc::new(users));
+        }
     }
 
     fn has_changed(&self) -> bool {
@@ -139,7 +177,7 @@ impl Access {
 
     /// Whether users have passwords.
     pub(crate) fn has_users(&self) -> bool {
-        !self.lock().rules.users.is_empty()
+        self.lock().rules.users.is_some()
     }
 
     /// For the next connection; `None` for one in plain text.
@@ -159,12 +197,14 @@ impl Access {
         let users = {
             let mut state = self.lock();
             state.look(&self.file);
-            Arc::clone(&state.rules.users)
+            state.rules.users.clone()
         };
-        users.is_empty()
-            || (self.passwords)
-                .are_right(&users, authorization, meter)
-                .await
+        let Some(users) = users else {
+            return true;
+        };
+        (self.passwords)
+            .are_right(&users, authorization, meter)
+            .await
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -187,30 +227,38 @@ impl State {
     }
 
     fn renew(&mut self, file: &Path) {
-        let refusal = match Rules::read(file) {
-            Ok(rules) if self.rules.tls.is_some() && rules.tls.is_none() => {
-                "TLS ends only with a restart".to_owned()
-            }
-            Ok(rules) if !self.rules.users.is_empty() && rules.users.is_empty() => {
-                "basic authentication ends only with a restart".to_owned()
-            }
-            Ok(rules) => {
-                self.rules = rules;
-                self.is_expiry_told = false;
-                self.refusal = None;
-                tracing::info!("{}: certificate and users read again", file.display());
-                return;
-            }
-            Err(error) => {
-                let refusal = File::open(&error.path).err();
-                let why = refusal.as_ref().map(explain).unwrap_or_default();
-                format!("{error}{why}")
-            }
+        let Err(refusal) = self.take_up(file) else {
+            self.is_expiry_told = false;
+            self.refusal = None;
+            tracing::info!("{}: certificate and users read again", file.display());
+            return;
         };
         if self.refusal.as_ref() != Some(&refusal) {
-            tracing::error!("web configuration not read again, the old one stays: {refusal}");
+            tracing::error!("web configuration not read again, {refusal}");
             self.refusal = Some(refusal);
         }
+    }
+
+    /// Or why not, and what stays.
+    fn take_up(&mut self, file: &Path) -> Result<(), String> {
+        let why = |error: AccessError| {
+            let refusal = File::open(&error.path).err();
+            let why = refusal.as_ref().map(explain).unwrap_or_default();
+            format!("{error}{why}")
+        };
+        let read = Read::of(file).map_err(|error| {
+            let error = why(error);
+            format!("the old one stays, with all of its users: {error}")
+        })?;
+        self.rules.take_up(read.users);
+        let tls = match read.tls {
+            Ok(None) if self.rules.tls.is_some() => Err("TLS ends only with a restart".to_owned()),
+            tls => tls.map_err(why),
+        };
+        self.rules.tls =
+            tls.map_err(|error| format!("but for its users, the old one stays: {error}"))?;
+        self.rules.stamps = read.stamps;
+        Ok(())
     }
 
     /// An expired certificate is served: whoever scrapes says what is wrong with it, too.

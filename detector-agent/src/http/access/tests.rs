@@ -41,10 +41,11 @@ async fn only_the_right_password_passes_and_a_change_is_taken_up() {
     let foreign = HeaderValue::from_static("Bearer right");
     assert!(!access.admits(Some(&foreign), &Arc::default()).await);
     assert!(!access.admits(None, &Arc::default()).await);
-    // One that ends authentication is not taken up.
+    // Without users there is nobody who may pass; asking for passwords does not end with them.
     fs::write(&path, "{}\n").unwrap();
-    a_moment_later(&access);
+    assert!(!admits(&access, "ann:right").await);
     assert!(!access.admits(None, &Arc::default()).await);
+    assert!(access.has_users());
     // Whoever is taken out is out, also on a connection that he has had open since.
     fs::write(&path, format!("basic_auth_users:\n  bob: {}\n", hash())).unwrap();
     a_moment_later(&access);
@@ -58,6 +59,44 @@ async fn only_the_right_password_passes_and_a_change_is_taken_up() {
             .admits(Some(&basic("ann:right")), &Arc::default())
             .await
     );
+}
+
+async fn admits(access: &Access, pair: &str) -> bool {
+    a_moment_later(access);
+    access.admits(Some(&basic(pair)), &Arc::default()).await
+}
+
+#[tokio::test]
+async fn whoever_is_taken_out_is_out_whatever_comes_of_the_rest() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("web.yml");
+    let users = |names: &[&str]| {
+        let lines = names.iter().map(|name| format!("  {name}: {}\n", hash()));
+        format!("basic_auth_users:\n{}", lines.collect::<String>())
+    };
+    let tls = "tls_server_config:\n  cert_file: none.crt\n  key_file: none.key\n";
+    fs::write(&path, users(&["ann", "bob"])).unwrap();
+    let access = Access::load(&path).unwrap();
+    assert!(admits(&access, "ann:right").await && admits(&access, "bob:right").await);
+    // The certificate is missing.
+    fs::write(&path, format!("{tls}{}", users(&["bob", "eve"]))).unwrap();
+    assert!(!admits(&access, "ann:right").await);
+    assert!(admits(&access, "bob:right").await && admits(&access, "eve:right").await);
+    fs::write(&path, tls).unwrap();
+    assert!(!admits(&access, "bob:right").await);
+    fs::write(&path, users(&["bob"])).unwrap();
+    assert!(admits(&access, "bob:right").await);
+    // What cannot be read takes out nobody, and says so.
+    for unreadable in [Some("basic_auth_users: ["), None] {
+        match unreadable {
+            Some(text) => fs::write(&path, text).unwrap(),
+            None => fs::remove_file(&path).unwrap(),
+        }
+        assert!(admits(&access, "bob:right").await);
+        assert!(!admits(&access, "ann:right").await);
+        let refusal = access.lock().refusal.clone().unwrap();
+        assert!(refusal.contains("web.yml"), "{refusal}");
+    }
 }
 
 /// As if it had been looked at so long ago that it is time again.
@@ -88,11 +127,7 @@ async fn what_comes_after_the_file_that_names_it_is_read() {
     fs::write(folder.path().join("new.crt"), "none").unwrap();
     let wrong = refusal(&access);
     assert_ne!(wrong, missing);
-    assert!(
-        access
-            .admits(Some(&basic("ann:right")), &Arc::default())
-            .await
-    );
+    assert!(admits(&access, "bob:right").await);
 }
 
 /// Cut where reading stops it would ask for nothing, and serve everybody.
