@@ -109,4 +109,26 @@ mod tests {
             assert_eq!(spared.reason(&peer), reason, "{peer}");
         }
     }
+
+    #[test]
+    fn where_somebody_may_be_hit_unseen_nobody_is_fenced_off() {
+        for (sessions, containers, trusts_anybody, may) in [
+            (false, false, false, false),
+            (false, false, true, false),
+            (false, true, false, false),
+            (false, true, true, true),
+            (true, false, false, false),
+            (true, false, true, false),
+            (true, true, false, true),
+            (true, true, true, true),
+        ] {
+            let spared = Spared {
+                networks: Vec::new(),
+                are_sessions_known: sessions,
+                are_containers_known: containers,
+            };
+            let told = spared.may_fence_off(trusts_anybody);
+            assert_eq!(told, may, "{spared:?}, {trusts_anybody}");
+        }
+    }
 }

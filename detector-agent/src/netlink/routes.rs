@@ -10,7 +10,12 @@ const GATEWAY: u16 = 5;
 const MULTIPATH: u16 = 9;
 const VIA: u16 = 18;
 /// `struct rtmsg`.
-const HEAD_BYTES: usize = 12;
+const ROUTE_HEAD_BYTES: usize = 12;
+const GET_NEXTHOPS: u16 = 106;
+/// `NHA_GATEWAY`.
+const NEXTHOP_GATEWAY: u16 = 6;
+/// `struct nhmsg`.
+const NEXTHOP_HEAD_BYTES: usize = 8;
 /// `struct rtnexthop`.
 const HOP_BYTES: usize = 8;
 /// `struct rtvia` begins with a family.
@@ -18,24 +23,36 @@ const VIA_FAMILY_BYTES: usize = 2;
 /// While routes come and go, a dump has to be asked for again.
 const TRIES: usize = 8;
 
-/// The gateways of the network namespace of this thread, those of all its tables.
+/// The gateways of the network namespace of this thread, those of all its tables, and those of nexthops, of which a
+/// route may have but the number.
 pub(crate) fn gateways() -> io::Result<BTreeSet<IpAddr>> {
+    let mut gateways = dump(GET_ROUTES, ROUTE_HEAD_BYTES, gateways_of)?;
+    let of_nexthop = |attributes: &[u8]| Vec::from_iter(address(attributes, NEXTHOP_GATEWAY));
+    gateways.extend(dump(GET_NEXTHOPS, NEXTHOP_HEAD_BYTES, of_nexthop)?);
+    Ok(gateways)
+}
+
+/// All that `read` finds in the attributes, which come behind a head of so many bytes.
+fn dump(
+    kind: u16,
+    head_bytes: usize,
+    read: impl Fn(&[u8]) -> Vec<IpAddr>,
+) -> io::Result<BTreeSet<IpAddr>> {
     let request = Request {
-        kind: GET_ROUTES,
+        kind,
         flags: flag::DUMP,
-        payload: Payload::new(&[0; HEAD_BYTES]),
+        payload: Payload::new(&vec![0; head_bytes]),
     };
     for tries_left in (0..TRIES).rev() {
-        let mut gateways = BTreeSet::new();
+        let mut found = BTreeSet::new();
         // On a socket of its own: the rest of the last dump may still be on its way.
         let asked = Netlink::open(None)?.ask_each(&request, &mut |object| {
-            let attributes = object.payload.get(HEAD_BYTES..).unwrap_or_default();
-            gateways.extend(gateways_of(attributes));
+            found.extend(read(object.payload.get(head_bytes..).unwrap_or_default()));
         });
         match asked {
             Err(error) if error.kind() == io::ErrorKind::Interrupted && tries_left > 0 => {}
             Err(error) => return Err(error),
-            Ok(()) => return Ok(gateways),
+            Ok(()) => return Ok(found),
         }
     }
     Err(io::ErrorKind::Interrupted.into())
@@ -55,10 +72,18 @@ fn gateways_of(attributes: &[u8]) -> Vec<IpAddr> {
 }
 
 fn gateway(attributes: &[u8]) -> Option<IpAddr> {
-    let bytes = match attribute(attributes, GATEWAY) {
-        Some(bytes) => bytes,
-        None => attribute(attributes, VIA)?.get(VIA_FAMILY_BYTES..)?,
-    };
+    let of_other_family = || read(attribute(attributes, VIA)?.get(VIA_FAMILY_BYTES..)?);
+    match attribute(attributes, GATEWAY) {
+        Some(bytes) => read(bytes),
+        None => of_other_family(),
+    }
+}
+
+fn address(attributes: &[u8], kind: u16) -> Option<IpAddr> {
+    read(attribute(attributes, kind)?)
+}
+
+fn read(bytes: &[u8]) -> Option<IpAddr> {
     match bytes.len() {
         4 => Some(IpAddr::from(<[u8; 4]>::try_from(bytes).ok()?)),
         16 => Some(IpAddr::from(<[u8; 16]>::try_from(bytes).ok()?)),

@@ -57,6 +57,22 @@ fn session_from(address: IpAddr) -> Result<Child> {
     Child::start(shell)
 }
 
+/// A route by this gateway, as `ip route` has it: over IPv6 by the number of a nexthop, which is all that the kernel
+/// tells of it there.
+fn route_by(story: &Story, family: Family, gateway: IpAddr) -> Result<String> {
+    let (far, link, server) = (behind_it(family), Lab::LINK, story.server());
+    let route = match family {
+        Family::V4 => format!("{far} via {gateway} dev {link} onlink"),
+        Family::V6 => {
+            server.stdout_of("sysctl -w net.ipv4.nexthop_compat_mode=0")?;
+            server.ip(&format!("nexthop add id 7 via {gateway} dev {link} onlink"))?;
+            format!("{far} nhid 7")
+        }
+    };
+    server.ip(&format!("route add {route}"))?;
+    Ok(route)
+}
+
 fn whoever_is_to_be_spared_is_not_touched(family: Family) -> Result<()> {
     let _machine = crate::machine();
     Story::play_between_hosts(
@@ -66,9 +82,7 @@ fn whoever_is_to_be_spared_is_not_touched(family: Family) -> Result<()> {
             let address = story.lab.addresses.server(family);
             let web = SocketAddr::new(address, METRICS_PORT);
             let attacker = attacker(story, family)?;
-            let (far, link) = (behind_it(family), Lab::LINK);
-            let route = format!("{far} via {attacker} dev {link} onlink");
-            story.server().ip(&format!("route add {route}"))?;
+            let route = route_by(story, family, attacker)?;
             let agent = start_for_scrapers(story, web)?;
             let server = TinyServer::start(story.server(), address)?;
             let _held = hoard(story, attacker, server.address(), CLIENTS)?;
@@ -92,6 +106,9 @@ fn whoever_is_to_be_spared_is_not_touched(family: Family) -> Result<()> {
             is_spared_as("gateway")?;
             let mut session = session_from(attacker)?;
             story.server().ip(&format!("route del {route}"))?;
+            if family == Family::V6 {
+                story.server().ip("nexthop del id 7")?;
+            }
             is_spared_as("session")?;
             let from = Some(SocketAddr::new(attacker, 0));
             let mut scraper = KernelPeer::connect_with(&story.lab.client, from, web, None)?;
