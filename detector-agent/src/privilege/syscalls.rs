@@ -180,6 +180,8 @@ const PAST_LANDLOCK: [u64; 2] = [262, 256];
 /// Of `socket(2)`, the families that are in use: Unix, both of IP, netlink. A list of what is allowed: of SMC
 /// there is a family, too, and for each that is not there the kernel loads a module.
 const FAMILIES_IN_USE: [u64; 4] = [1, 2, 10, 16];
+/// Of `madvise(2)`, what takes pages of memory out of use for good, as if they were broken.
+const OUT_OF_USE: [u64; 2] = [100, 101];
 const MSG_FASTOPEN: u64 = 0x2000_0000;
 /// Of netlink, the faces of the kernel that are in use: routes, sockets, packet filters.
 const NETLINK: u64 = 16;
@@ -203,7 +205,7 @@ type Rules = (libc::c_long, Vec<SeccompRule>);
 
 /// Calls that are made, but not so: signals to threads of other processes (those to its own end a process
 /// that panics), having the kernel send them, limits of others, after which it sends them, too; programs for
-/// the kernel; connecting past Landlock; namespaces of its own, and other kinds of others' than networks.
+/// the kernel; breaking memory; connecting past Landlock; namespaces of its own, and other kinds of others' than networks.
 fn forbidden_in_part() -> Result<Vec<Rules>, BackendError> {
     let own = rustix::process::getpid().as_raw_nonzero().get();
     let own = u64::from(own.unsigned_abs());
@@ -211,6 +213,7 @@ fn forbidden_in_part() -> Result<Vec<Rules>, BackendError> {
         (libc::SYS_tgkill, vec![when(0, SeccompCmpOp::Ne, own)?]),
         (libc::SYS_prlimit64, vec![when(0, SeccompCmpOp::Ne, 0)?]),
         (libc::SYS_fcntl, any_of(1, &TELLING)?),
+        (libc::SYS_madvise, any_of(2, &OUT_OF_USE)?),
         (libc::SYS_ioctl, none_of(1, &IOCTLS_IN_USE)?),
         (libc::SYS_bpf, none_of(0, &BPF_IN_USE)?),
         (libc::SYS_socket, socket_past_landlock()?),

@@ -153,7 +153,7 @@ const OF_IOCTL: [(&str, u64); 10] = [
     ("FS_IOC_SHUTDOWN", 0x8004_587d),
 ];
 
-/// What no thread may do: programs, other processes, modules, mounts, and TCP past Landlock.
+/// What no thread may do: programs, other processes, modules, mounts, broken memory, and TCP past Landlock.
 fn forbidden(own: u64) -> Vec<(&'static str, libc::c_long, [u64; 6])> {
     let mptcp = [
         libc::AF_INET.unsigned_abs().into(),
@@ -167,6 +167,8 @@ fn forbidden(own: u64) -> Vec<(&'static str, libc::c_long, [u64; 6])> {
     let of_smc = [43, libc::SOCK_STREAM.unsigned_abs().into(), 0, 0, 0, 0];
     let of_smc_over_ip = [mptcp[0], mptcp[1], 256, 0, 0, 0];
     let none = [0; 6];
+    // Of no bytes.
+    let of_memory = |advice| [0, 0, advice, 0, 0, 0];
     let first = [1, 0, 0, 0, 0, 0];
     let fast = u64::from(libc::MSG_FASTOPEN.unsigned_abs());
     let of_bpf = OF_BPF.map(|(name, command)| (name, libc::SYS_bpf, [command, 0, 0, 0, 0, 0]));
@@ -197,6 +199,12 @@ fn forbidden(own: u64) -> Vec<(&'static str, libc::c_long, [u64; 6])> {
         ("socket of MPTCP", libc::SYS_socket, mptcp),
         ("socket of SMC", libc::SYS_socket, of_smc),
         ("SMC over IP", libc::SYS_socket, of_smc_over_ip),
+        ("madvise that poisons", libc::SYS_madvise, of_memory(100)),
+        (
+            "madvise that takes out of use",
+            libc::SYS_madvise,
+            of_memory(101),
+        ),
         ("listen", libc::SYS_listen, [u64::MAX, 0, 0, 0, 0, 0]),
         ("sendto that opens", libc::SYS_sendto, [0, 0, 0, fast, 0, 0]),
         (
@@ -228,7 +236,7 @@ fn has_tcp_rules() -> Result<bool> {
 /// names of those that were tried.
 pub(super) fn try_all(pid: &str, web: SocketAddr) -> Result<Vec<String>> {
     /// Those that look at processes of others; the last ones come and go.
-    const OUTSIDE: [&str; 9] = [
+    const OUTSIDE: [&str; 10] = [
         "unconfined",
         "detector-sweep",
         "owners",
@@ -237,7 +245,8 @@ pub(super) fn try_all(pid: &str, web: SocketAddr) -> Result<Vec<String>> {
         "victims",
         "tcp-memory",
         "sessions",
-        "namespaces",
+        "containers",
+        "detector-reset",
     ];
     const FILE: &str = "/etc/passwd";
     let has_tcp_rules = has_tcp_rules()?;

@@ -15,10 +15,15 @@ fn call(number: libc::c_long, first: libc::c_long) -> Result<(), i32> {
     call_with(number, first, -1)
 }
 
-#[allow(unsafe_code, reason = "calls by their numbers")]
 fn call_with(number: libc::c_long, first: libc::c_long, second: libc::c_long) -> Result<(), i32> {
+    call_with_all(number, [first, second, -1])
+}
+
+#[allow(unsafe_code, reason = "calls by their numbers")]
+fn call_with_all(number: libc::c_long, arguments: [libc::c_long; 3]) -> Result<(), i32> {
+    let [first, second, third] = arguments;
     // SAFETY: no argument is an address that anybody could read or write.
-    let answer = unsafe { libc::syscall(number, first, second, -1_i64, 0, 0, 0) };
+    let answer = unsafe { libc::syscall(number, first, second, third, 0, 0, 0) };
     let error = io::Error::last_os_error().raw_os_error();
     if answer < 0 {
         Err(error.unwrap_or_default())
@@ -94,6 +99,13 @@ fn a_forbidden_call_fails_and_others_do_not() {
             let asked = call_with(libc::SYS_fcntl, -1, command.try_into().unwrap());
             assert_eq!(asked, Err(libc::EPERM), "{command:x}");
         }
+        // Of no bytes, at no address.
+        for advice in [libc::MADV_HWPOISON, libc::MADV_SOFT_OFFLINE] {
+            let asked = call_with_all(libc::SYS_madvise, [0, 0, advice.into()]);
+            assert_eq!(asked, Err(libc::EPERM), "{advice}");
+        }
+        let asked = call_with_all(libc::SYS_madvise, [0, 0, libc::MADV_DONTNEED.into()]);
+        assert_eq!(asked, Ok(()));
         for number in (0..=0xffff).chain(FOREIGN_IOCTLS).chain(IOCTLS_IN_USE) {
             let asked = call_with(libc::SYS_ioctl, -1, number.try_into().unwrap());
             let is_in_use = IOCTLS_IN_USE.contains(&number);
