@@ -110,9 +110,9 @@ keys! {
     recorder.age on_restart quoted
         "How long anything is kept at most.";
     guard.mode on_reload quoted
-        "`off`: the agent acts only when somebody asks it to. `dry-run`: the guard says what it would do. `enforce`: it acts by itself while the host is under pressure ([guard](guard.md)).";
+        "`off`: the agent acts only when somebody asks it to. `dry-run`: the guard says what it would do. `enforce`: it acts by itself while the host is under pressure ([guard](guard.md)). A reload brings it to act only where the agent kept `CAP_NET_ADMIN` at its start, which it does if the guard was on or operators may act.";
     guard.pinned on_reload quoted
-        "This much kernel memory pinned by stalled connections is pressure.";
+        "This much kernel memory pinned by stalled connections that peers have opened by the host's way in is pressure.";
     guard.tcp_memory_share on_reload quoted
         "So is this share of what the kernel gives TCP at most (`net.ipv4.tcp_mem`).";
     guard.unit_memory_share on_reload quoted
