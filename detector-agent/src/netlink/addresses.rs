@@ -4,15 +4,16 @@ use super::{Netlink, Payload, Request, attribute, flag};
 use std::io;
 use std::net::IpAddr;
 
+const GET_ADDRESSES: u16 = 22;
+const ADDRESS: u16 = 1;
+const LOCAL: u16 = 2;
+/// `struct ifaddrmsg`.
+const HEAD_BYTES: usize = 8;
+/// While addresses come and go, a dump has to be asked for again.
+const TRIES: usize = 8;
+
 /// The addresses of the network namespace of this thread.
 pub(crate) fn own_addresses() -> io::Result<Vec<IpAddr>> {
-    const GET_ADDRESSES: u16 = 22;
-    const ADDRESS: u16 = 1;
-    const LOCAL: u16 = 2;
-    /// `struct ifaddrmsg`.
-    const HEAD_BYTES: usize = 8;
-    /// While addresses come and go, a dump has to be asked for again.
-    const TRIES: usize = 8;
     let request = Request {
         kind: GET_ADDRESSES,
         flags: flag::DUMP,
@@ -28,17 +29,51 @@ pub(crate) fn own_addresses() -> io::Result<Vec<IpAddr>> {
         answer = Netlink::open(None)?.ask(&request);
     }
     let answer = answer?;
-    let address = |payload: &[u8]| {
-        let attributes = payload.get(HEAD_BYTES..)?;
-        let bytes = attribute(attributes, LOCAL).or_else(|| attribute(attributes, ADDRESS))?;
-        match bytes.len() {
-            4 => Some(IpAddr::from(<[u8; 4]>::try_from(bytes).ok()?)),
-            16 => Some(IpAddr::from(<[u8; 16]>::try_from(bytes).ok()?)),
-            _ => None,
+    let addresses = answer.iter().map(|object| address(&object.payload));
+    Ok(addresses.flatten().collect())
+}
+
+/// What a message of the dump names: on a link to one other, the own end of it.
+fn address(payload: &[u8]) -> Option<IpAddr> {
+    let attributes = payload.get(HEAD_BYTES..)?;
+    let bytes = attribute(attributes, LOCAL).or_else(|| attribute(attributes, ADDRESS))?;
+    match bytes.len() {
+        4 => Some(IpAddr::from(<[u8; 4]>::try_from(bytes).ok()?)),
+        16 => Some(IpAddr::from(<[u8; 16]>::try_from(bytes).ok()?)),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{ADDRESS, HEAD_BYTES, LOCAL, address};
+    use crate::netlink::Payload;
+    use proptest::prelude::*;
+    use std::net::IpAddr;
+
+    #[test]
+    fn of_a_link_to_one_other_the_own_end_is_taken() {
+        let other = Payload::new(&[0; HEAD_BYTES]).with(ADDRESS, &[192, 0, 2, 1]);
+        assert_eq!(address(other.bytes()), Some(IpAddr::from([192, 0, 2, 1])));
+        let both = other.with(LOCAL, &[192, 0, 2, 2]);
+        assert_eq!(address(both.bytes()), Some(IpAddr::from([192, 0, 2, 2])));
+        let longer = Payload::new(&[0; HEAD_BYTES]).with(LOCAL, &[7; 5]);
+        assert_eq!(address(longer.bytes()), None);
+    }
+
+    proptest! {
+        #[test]
+        fn no_bytes_are_too_strange(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
+            let _read = address(&bytes);
         }
-    };
-    let answer = answer.iter();
-    Ok(answer
-        .filter_map(|object| address(&object.payload))
-        .collect())
+
+        #[test]
+        fn an_attribute_of_any_length_is_an_address_or_none(
+            bytes in prop::collection::vec(any::<u8>(), 0..40),
+        ) {
+            let message = Payload::new(&[0; HEAD_BYTES]).with(LOCAL, &bytes);
+            let read = address(message.bytes());
+            prop_assert_eq!(read.is_some(), matches!(bytes.len(), 4 | 16));
+        }
+    }
 }

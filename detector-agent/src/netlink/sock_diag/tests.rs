@@ -1,6 +1,6 @@
 use super::{Diagnosis, Ends, Listed, list, read};
 use proptest::prelude::*;
-use std::io::Write as _;
+use std::io::{ErrorKind, Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
 
 #[test]
@@ -21,6 +21,41 @@ fn a_connection_of_our_own_is_found_and_a_listener_is_not_taken_for_it() {
         let mut strange = ends;
         strange.remote.set_port(1);
         assert_eq!(diagnosis.find(strange).unwrap(), None);
+    }
+}
+
+/// Whoever may close no sockets of others closes this one no more.
+#[test]
+fn what_has_another_cookie_is_left_alone() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let mut client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+    let (mut served, _) = listener.accept().unwrap();
+    let ends = Ends {
+        local: served.local_addr().unwrap(),
+        remote: client.local_addr().unwrap(),
+    };
+    let mut diagnosis = Diagnosis::open().unwrap();
+    let found = diagnosis.find(ends).unwrap().unwrap();
+    let mut another = found;
+    another.cookie[0] ^= 1;
+    let is_forbidden = match diagnosis.destroy(ends, &another) {
+        Ok(is_closed) => {
+            assert!(!is_closed);
+            false
+        }
+        Err(error) => {
+            assert_eq!(error.kind(), ErrorKind::PermissionDenied);
+            true
+        }
+    };
+    served.write_all(b"well").unwrap();
+    let mut bytes = [0; 4];
+    client.read_exact(&mut bytes).unwrap();
+    assert_eq!(&bytes, b"well");
+    if !is_forbidden {
+        assert!(diagnosis.destroy(ends, &found).unwrap());
+        let closed = served.write_all(b"well").unwrap_err();
+        assert_eq!(closed.kind(), ErrorKind::ConnectionAborted);
     }
 }
 
