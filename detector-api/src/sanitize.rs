@@ -82,6 +82,8 @@ fn replace_escape<'a>(text: &'a [u8], clean: &mut Vec<u8>) -> &'a [u8] {
         u32::from_str_radix(digits, 16).ok()
     };
     let (length, character) = match (text.get(1), unit(0), unit(6)) {
+        // No escape: what comes is looked at by itself.
+        (Some(other), ..) if !(0x20..0x7f).contains(other) => (1, None),
         (Some(b'u'), Some(high @ 0xd800..0xdc00), Some(low @ 0xdc00..0xe000)) => {
             let code = 0x1_0000 + ((high - 0xd800) << 10) + (low - 0xdc00);
             (12, char::from_u32(code))
@@ -121,6 +123,7 @@ fn replace_characters<'a>(text: &'a [u8], clean: &mut Vec<u8>) -> &'a [u8] {
 #[cfg(test)]
 mod tests {
     use super::{json, json_text, text};
+    use proptest::prelude::*;
 
     #[test]
     fn escapes_and_overrides_are_replaced() {
@@ -188,6 +191,87 @@ mod tests {
         ] {
             let read: Result<serde_json::Value, _> = serde_json::from_slice(&json_text(broken));
             read.unwrap_err();
+        }
+    }
+
+    /// Characters that do something, and others.
+    fn any_text() -> impl Strategy<Value = String> {
+        let characters = prop_oneof![
+            any::<char>(),
+            proptest::char::range('\0', '\u{a0}'),
+            proptest::char::range('\u{2000}', '\u{2070}'),
+            proptest::char::range('\u{e0000}', '\u{e0080}'),
+            Just('\u{61c}'),
+            Just('\u{feff}'),
+        ];
+        proptest::collection::vec(characters, 0..40).prop_map(String::from_iter)
+    }
+
+    /// By the lists of Unicode: `Cc`, `Bidi_Control`, and what breaks lines.
+    fn does_something(character: char) -> bool {
+        let code = u32::from(character);
+        matches!(code, 0..0x20 | 0x7f..0xa0 | 0x61c | 0x200e | 0x200f | 0x2028 | 0x2029)
+            || matches!(code, 0x202a..=0x202e | 0x2066..=0x2069)
+    }
+
+    fn all_strings(value: &serde_json::Value) -> Vec<&str> {
+        match value {
+            serde_json::Value::String(string) => vec![string],
+            serde_json::Value::Array(items) => items.iter().flat_map(all_strings).collect(),
+            serde_json::Value::Object(fields) => {
+                let each = |(key, field)| [vec![String::as_str(key)], all_strings(field)].concat();
+                fields.iter().flat_map(each).collect()
+            }
+            _ => Vec::new(),
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn nothing_that_does_something_comes_out(given in any_text()) {
+            let clean = text(&given);
+            prop_assert!(!clean.chars().any(does_something), "{:?}", clean);
+            prop_assert_eq!(clean.chars().count(), given.chars().count());
+            prop_assert_eq!(text(&clean), clean);
+        }
+
+        #[test]
+        fn nothing_that_does_something_is_read_from_clean_json(
+            names in proptest::collection::vec((any_text(), any::<bool>()), 0..6),
+        ) {
+            let each = |(name, is_escaped): &(String, bool)| {
+                let written = if *is_escaped {
+                    let units = name.encode_utf16().map(|unit| format!("\\u{unit:04x}"));
+                    format!("\"{}\"", units.collect::<String>())
+                } else {
+                    serde_json::Value::from(name.as_str()).to_string()
+                };
+                format!("{{{written}:[{written}]}}")
+            };
+            let all = Vec::from_iter(names.iter().map(each));
+            let given = format!("[{}]", all.join(","));
+            let clean = json_text(given.as_bytes());
+            prop_assert!(clean.len() <= given.len() * 3);
+            let read: serde_json::Value = serde_json::from_slice(&clean).unwrap();
+            let strings = all_strings(&read);
+            prop_assert_eq!(strings.len(), names.len() * 2);
+            for string in strings {
+                prop_assert!(!string.chars().any(does_something), "{:?}", string);
+            }
+        }
+
+        #[test]
+        fn of_any_bytes_nothing_comes_out_plainly_that_strings_may_not_hold(
+            given in prop_oneof![
+                proptest::collection::vec(any::<u8>(), 0..200),
+                any_text().prop_map(String::into_bytes),
+            ],
+        ) {
+            let clean = json_text(&given);
+            prop_assert!(clean.len() <= given.len() * 3);
+            let is_dangerous = |c: char| !c.is_ascii_control() && does_something(c) || c == '\u{7f}';
+            let mut chunks = clean.utf8_chunks();
+            prop_assert!(!chunks.any(|chunk| chunk.valid().chars().any(is_dangerous)));
         }
     }
 }
