@@ -4,7 +4,7 @@
 
 use super::{
     CLIENTS, JUDGED, attacker, come_back_until, configuration, connections, hoard,
-    hoard_in_spite_of_a_limit, start, start_without, steps, tables, wait_step,
+    hoard_in_spite_of_a_limit, start, start_without, steps, tables, wait_note, wait_step,
 };
 use anyhow::{Context, Result, ensure};
 use detector_tests::PATIENCE;
@@ -240,6 +240,14 @@ fn what_it_made_ends_with_the_agent_or_on_time(family: Family) -> Result<()> {
                 "{report}"
             );
             wait_step(&agent, attacker, "reset", false)?;
+
+            // One that is stopped lifts what it made, and says so.
+            let (_, held) = come_back_until(story, &agent, both, "limit", false)?;
+            ensure!(!tables(story)?.is_empty(), "nothing is limited");
+            agent.stop(Signal::SIGTERM)?;
+            ensure!(tables(story)?.is_empty(), "{}", tables(story)?);
+            wait_note(story, "through again")?;
+            drop(held);
             Ok(())
         },
     )

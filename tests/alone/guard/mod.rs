@@ -1,14 +1,16 @@
-//! The guard: off by default; a dry run says what it would do and does nothing; where it acts, it frees
-//! what a hoard pins within ten seconds, limits an attacker that comes back, blocks it when it comes
+//! The guard: off by default; without pressure whoever is accused keeps what it has; a dry run says what it would do
+//! and does nothing; where it acts, it frees what a hoard pins within ten seconds, limits an attacker that comes back, blocks it when it comes
 //! back even so, and touches no honest connection; an address that others use, too, is left alone, or
 //! loses what is stalled and nothing else. Nobody else can take away what it made, and nothing stays once it is off.
 
 mod containers;
 mod failures;
+mod pressure;
 mod spared;
 
 use anyhow::{Context, Result, bail, ensure};
 use detector_lab::stage::Site;
+use detector_recorder::{Note, NoteKind, Reader, Span};
 use detector_tests::PATIENCE;
 use detector_tests::acts;
 use detector_tests::agent::{Agent, AgentOptions, everybody_but, on_a_kernel_without};
@@ -62,8 +64,12 @@ fn attacker(story: &Story, family: Family) -> Result<IpAddr> {
     Ok(address)
 }
 
-/// An agent sees the whole machine: it trusts everybody but those that play here.
 fn configuration(story: &Story, mode: &str) -> String {
+    configuration_with(story, mode, PINNED)
+}
+
+/// An agent sees the whole machine: it trusts everybody but those that play here.
+fn configuration_with(story: &Story, mode: &str, guard: &str) -> String {
     let addresses = story.lab.addresses;
     let ours = [Family::V4, Family::V6].map(|family| {
         let length = match family {
@@ -75,7 +81,7 @@ fn configuration(story: &Story, mode: &str) -> String {
     });
     let others = everybody_but(ours.as_flattened());
     let trusted = others.join(", ");
-    format!("{DETECT}[peers]\ntrusted = [{trusted}]\n[guard]\nmode = \"{mode}\"\n{PINNED}")
+    format!("{DETECT}[peers]\ntrusted = [{trusted}]\n[guard]\nmode = \"{mode}\"\n{guard}")
 }
 
 fn start(story: &Story, mode: &str) -> Result<Agent> {
@@ -84,13 +90,17 @@ fn start(story: &Story, mode: &str) -> Result<Agent> {
 
 /// On a kernel that lacks something.
 fn start_without(story: &Story, mode: &str, lacks: &[&str]) -> Result<Agent> {
+    start_with(story, configuration(story, mode), lacks)
+}
+
+fn start_with(story: &Story, configuration: String, lacks: &[&str]) -> Result<Agent> {
     let under = if lacks.is_empty() {
         Vec::new()
     } else {
         on_a_kernel_without(lacks)?
     };
     let options = AgentOptions {
-        configuration: Some(configuration(story, mode)),
+        configuration: Some(configuration),
         under,
         ..AgentOptions::default()
     };
@@ -194,6 +204,16 @@ fn wait_step(agent: &Agent, peer: IpAddr, act: &str, is_dry: bool) -> Result<Val
     })
 }
 
+/// Waits for a note of what was done, in the recorder.
+fn wait_note(story: &Story, words: &str) -> Result<()> {
+    let state = story.folder().join("agent/state");
+    expect::until(&format!("it is recorded: {words}"), PATIENCE, || {
+        let notes = Reader::open(&state)?.notes(Span::ALL)?;
+        let is_it = |note: &Note| note.kind == NoteKind::Action && note.text.contains(words);
+        Ok(notes.iter().any(is_it).then_some(()))
+    })
+}
+
 fn tables(story: &Story) -> Result<String> {
     story.server().stdout_of("nft list tables")
 }
@@ -220,7 +240,7 @@ both_families!(a_hoard_is_reset_limited_and_blocked);
 fn a_hoard_is_reset_limited_and_blocked(family: Family) -> Result<()> {
     let _machine = crate::machine();
     Story::play_between_hosts(&format!("guard-{}", family.name()), family, |story| {
-        let agent = start(story, "dry-run")?;
+        let agent = pressure::start_without_pressure(story)?;
         let addresses = story.lab.addresses;
         let server = TinyServer::start(story.server(), addresses.server(family))?;
         let site = Site::between(story.server(), &story.lab.client, story.lab.open_tun()?)?;
@@ -234,7 +254,10 @@ fn a_hoard_is_reset_limited_and_blocked(family: Family) -> Result<()> {
         let attacker = attacker(story, family)?;
         let held = hoard(story, attacker, server.address(), CLIENTS)?;
 
+        pressure::wait_accused_and_left_alone(story, &agent, attacker)?;
+
         // A dry run says what it would do, and does nothing.
+        agent.reload(&configuration(story, "dry-run"))?;
         let would = wait_step(&agent, attacker, "reset", true)?;
         Schema::read("event")?.check(&would)?;
         ensure!(would["guard"]["reset"].as_u64() > Some(0), "{would}");
@@ -245,6 +268,7 @@ fn a_hoard_is_reset_limited_and_blocked(family: Family) -> Result<()> {
         );
         ensure!(tables(story)?.is_empty(), "{}", tables(story)?);
         agent.wait_log("the guard would reset")?;
+        wait_note(story, "the guard would reset")?;
         ensure!(metric(story, &agent, "detector_guard_freed_bytes_total", &[])? < 0.1);
         let dry = [("step", "reset"), ("result", "would")];
         ensure!(metric(story, &agent, "detector_guard_steps_total", &dry)? > 0.9);
@@ -261,7 +285,11 @@ fn a_hoard_is_reset_limited_and_blocked(family: Family) -> Result<()> {
         let took = began.elapsed();
         let waited = agent.waited_for_processor()?.saturating_sub(waited);
         ensure!(took <= FREED_WITHIN + waited, "{took:?}, {waited:?}");
-        wait_step(&agent, attacker, "reset", false)?;
+        let reset = wait_step(&agent, attacker, "reset", false)?;
+        ensure!(
+            reset["guard"]["freed_bytes"].as_u64() > Some(100_000),
+            "{reset}"
+        );
         ensure!(metric(story, &agent, "detector_guard_freed_bytes_total", &[])? > 100_000.0);
         drop(held);
 
