@@ -7,7 +7,7 @@ use detector_tests::agent::Agent;
 use detector_tests::lab::Family;
 use detector_tests::story::Story;
 use serde_json::json;
-use std::io::ErrorKind;
+use std::io::{ErrorKind, Write as _};
 use std::net::UdpSocket;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
@@ -81,11 +81,9 @@ fn what_is_sent_after_a_block_is_dropped_at_once(family: Family) -> Result<()> {
                 tries
             })?;
             took.sort_unstable();
-            println!(
-                "dropped after {:?}, the slowest after {:?}",
-                took[TRIES / 2],
-                took[TRIES - 1]
-            );
+            let (half, slowest) = (took[TRIES / 2], took[TRIES - 1]);
+            let told = format!("dropped after {half:?}, the slowest after {slowest:?}");
+            writeln!(std::io::stdout(), "{told}")?;
             ensure!(took[TRIES / 2] <= AT_ONCE, "{took:?}");
             Ok(())
         },
