@@ -163,6 +163,37 @@ fn what_somebody_holds_in_a_network_of_his_own_pushes_out_nobody() {
     assert_eq!(stalled.count(), 3);
 }
 
+/// The same with the table of peers: he holds more than any of ours.
+#[test]
+fn peers_played_in_a_network_of_ones_own_push_out_nobody() {
+    let mut engine = engine_with(TableSettings {
+        peers_capacity: 4,
+        ..TableSettings::default()
+    });
+    let played = |host: u8, at| Observation {
+        is_on_our_way: false,
+        pinned_bytes: 4_000_000,
+        ..zero_window(&format!("203.0.113.{host}:1"), ms(1_000), ms(at))
+    };
+    engine.advance(ms(1_000), WALL);
+    for host in 1..=4 {
+        engine.observe(&played(host, 1_000));
+    }
+    engine.advance(ms(7_000), WALL);
+    for host in 1..=3 {
+        let seen = zero_window(&format!("198.51.100.{host}:1"), ms(1_000), ms(7_000));
+        engine.observe(&seen);
+    }
+    for host in 5..=9 {
+        engine.observe(&played(host, 7_000));
+    }
+    let peers = engine.peers();
+    let ours = peers
+        .iter()
+        .filter(|each| each.peer.starts_with("198.51.100."));
+    assert_eq!(ours.count(), 3);
+}
+
 #[test]
 fn the_cheapest_peers_leave_first_and_their_numbers_stay_in_other() {
     let mut engine = engine_with(TableSettings {

@@ -186,6 +186,9 @@ impl Engine {
         let peer = self.peers.change(peer_slot, self.labels.scrape);
         peer.stalls.observe(change);
         peer.account.change_stall(change, now);
+        if is_on_our_way {
+            peer.change_on_our_way(change);
+        }
         self.host.change_stall(change, now);
         let member = Member {
             peer_slot,

@@ -1,8 +1,8 @@
 //! The table of peers.
 //!
 //! Bounded. When it is full, peers leave in this order: those without connections in the table,
-//! then those without stalled ones, then the rest; within each the cheapest first (zero-window
-//! time so far, for peers with stalled connections the pinned bytes), then the one not seen for
+//! then those without stalled ones on our way, then the rest; within each the cheapest first (zero-window
+//! time so far, for the last the pinned bytes), then the one not seen for
 //! longest. The host's totals keep the numbers of those that left.
 
 mod events;

@@ -12,6 +12,7 @@ use crate::rules::drain::DrainChange;
 use crate::rules::hoard::Hoard;
 use crate::rules::recovery::StallHistory;
 use crate::rules::shrink::ShrinkHistory;
+use crate::rules::stall::{StallChange, StallClass, Stalled};
 use crate::tables::intrusive_list::IntrusiveList;
 use crate::time::MonotonicTime;
 use crate::verdict::Verdicts;
@@ -35,6 +36,7 @@ pub(crate) struct Peer {
     pub(crate) direction: Direction,
     pub(crate) drain_bytes_per_second: u64,
     pub(crate) account: Account,
+    stalled_on_our_way: u32,
     pub(crate) label: Label,
     pub(crate) flags: PeerFlags,
     pub(crate) hoard: Hoard,
@@ -64,6 +66,7 @@ impl Peer {
             direction: Direction::Unknown,
             drain_bytes_per_second: 0,
             account: Account::default(),
+            stalled_on_our_way: 0,
             label: Label::new(scrape.number),
             flags: PeerFlags::new(now),
             hoard: Hoard::default(),
@@ -92,6 +95,15 @@ impl Peer {
             .drain_bytes_per_second
             .saturating_sub(change.before)
             .saturating_add(change.after);
+    }
+
+    /// A connection of it that comes by our way in is counted otherwise.
+    pub(crate) fn change_on_our_way(&mut self, change: &StallChange) {
+        let stalled = |counted: Option<Stalled>| {
+            u32::from(counted.is_some_and(|stalled| stalled.class != StallClass::WithinHost))
+        };
+        self.stalled_on_our_way += stalled(change.after);
+        self.stalled_on_our_way -= stalled(change.before);
     }
 
     /// Whether nothing is flagged and no shrink is remembered.
@@ -135,14 +147,25 @@ impl Peer {
     pub(super) fn rank(&self, slot: u32) -> Rank {
         let zero_window_ms = u64::try_from(self.account.counts.zero_window_ns / 1_000_000);
         let zero_window_ms = zero_window_ms.unwrap_or(u64::MAX);
-        let usage = self.account.usage();
-        let (class, cost) = if usage.stalled_connections > 0 {
-            (2, usage.pinned_bytes)
+        let (class, cost) = if self.stalled_on_our_way > 0 {
+            (2, self.account.usage().pinned_bytes)
         } else if self.connections.len() > 0 {
             (1, zero_window_ms)
         } else {
             (0, zero_window_ms)
         };
         (class, cost, self.last_seen, slot)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Peer;
+
+    #[test]
+    fn a_peer_takes_what_the_page_on_scaling_says() {
+        let page = include_str!("../../../../docs/scaling.md");
+        assert_eq!(size_of::<Peer>(), 1_008);
+        assert!(page.contains("A peer takes 1,008 bytes"));
     }
 }
