@@ -28,7 +28,12 @@ const TRIES: usize = 8;
 pub(crate) fn gateways() -> io::Result<BTreeSet<IpAddr>> {
     let mut gateways = dump(GET_ROUTES, ROUTE_HEAD_BYTES, gateways_of)?;
     let of_nexthop = |attributes: &[u8]| Vec::from_iter(address(attributes, NEXTHOP_GATEWAY));
-    gateways.extend(dump(GET_NEXTHOPS, NEXTHOP_HEAD_BYTES, of_nexthop)?);
+    match dump(GET_NEXTHOPS, NEXTHOP_HEAD_BYTES, of_nexthop) {
+        Ok(of_nexthops) => gateways.extend(of_nexthops),
+        // Before Linux 5.3 a route had its gateway itself.
+        Err(error) if error.raw_os_error() == Some(libc::EOPNOTSUPP) => {}
+        Err(error) => return Err(error),
+    }
     Ok(gateways)
 }
 
