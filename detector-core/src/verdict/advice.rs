@@ -28,11 +28,12 @@ pub(super) fn advise(evidence: &PeerEvidence, verdict: Option<Verdict>) -> Vec<A
     let reset_stalled = || Advice::ResetStalled {
         stalled_connections,
     };
+    let limit = || Advice::LimitConnections {
+        stalled_connections,
+    };
     let limit_connections = || match may_be_shared || reads_on {
         true => reset_stalled(),
-        false => Advice::LimitConnections {
-            stalled_connections,
-        },
+        false => limit(),
     };
     let mut given = match verdict {
         None | Some(Verdict::Benign) => Vec::new(),
@@ -41,7 +42,7 @@ pub(super) fn advise(evidence: &PeerEvidence, verdict: Option<Verdict>) -> Vec<A
         Some(Verdict::ZeroWindowAttack | Verdict::SlowReadAttack) => {
             let mut given = vec![reset_stalled()];
             if !may_be_shared {
-                given.push(limit_connections());
+                given.push(limit());
             }
             given.push(bound_waiting());
             given

@@ -4,6 +4,7 @@ use crate::observe::observation::{InterfaceCounts, Shrinks};
 use crate::time::{MonotonicTime, WallClock};
 use detector_api::snapshot::{Advice, BenignCause, Outcome, Verdict};
 use proptest::prelude::*;
+use std::collections::HashSet;
 
 fn verdict(evidence: &PeerEvidence) -> Option<Verdict> {
     judge(evidence).map(|(verdict, _)| verdict)
@@ -86,6 +87,33 @@ fn each_kind_of_evidence_has_its_verdict() {
         ..hoard
     };
     assert_eq!(verdict(&trusted), Some(Verdict::SlowClient));
+}
+
+#[test]
+fn a_download_beside_a_hoard_changes_no_advice() {
+    let hoard = PeerEvidence {
+        census: Some(Census::default()),
+        is_census_fresh: true,
+        is_hoarding: true,
+        is_blocked_hoard: true,
+        holding_connections: 30,
+        stalled_by_cause: [30, 0, 0, 0],
+        ..PeerEvidence::default()
+    };
+    let advice = |evidence: &PeerEvidence| {
+        let finding = judge(evidence).map(|finding| (finding, MonotonicTime::default()));
+        let standing = Standing {
+            finding,
+            quiet_ns: None,
+        };
+        assess(evidence, standing, WallClock::default()).advice
+    };
+    let drains = PeerEvidence {
+        drain_bytes_per_second: 1 << 20,
+        ..hoard
+    };
+    assert!(drains.drains() && verdict(&drains) == Some(Verdict::ZeroWindowAttack));
+    assert_eq!(advice(&drains), advice(&hoard));
 }
 
 fn evidence() -> impl Strategy<Value = PeerEvidence> {
@@ -177,6 +205,8 @@ proptest! {
         let causes: Vec<_> = weighed.considered.iter().map(|each| each.cause.code()).collect();
         prop_assert_eq!(causes, BenignCause::CODES);
         prop_assert!(!weighed.advice.is_empty());
+        let given: HashSet<_> = weighed.advice.iter().map(Advice::code).collect();
+        prop_assert_eq!(given.len(), weighed.advice.len(), "nothing is advised twice");
         prop_assert_eq!(weighed.verdict.is_some(), weighed.confidence.is_some());
         if let Some(verdict) = weighed.verdict {
             prop_assert!(!weighed.would_change.is_empty());
