@@ -185,13 +185,6 @@ coded! {
             /// Within how long.
             over_seconds: f64,
         }
-        /// The symptom stays with this peer when others are well again.
-        StaysAlone = "stays-alone" {
-            /// Fewer networks than this.
-            networks_bound: u64,
-            /// Within how long.
-            over_seconds: f64,
-        }
         /// Error counters of this host's interfaces rise.
         InterfaceErrorsRise = "interface-errors-rise" {
             /// By how many.

@@ -43,14 +43,6 @@ pub fn change(change: &Change) -> String {
             networks(*networks_bound),
             seconds(*over_seconds),
         ),
-        Condition::StaysAlone {
-            networks_bound,
-            over_seconds,
-        } => format!(
-            "it stays so while fewer than {} show the same within {}",
-            networks(*networks_bound),
-            seconds(*over_seconds),
-        ),
         Condition::InterfaceErrorsRise {
             interface_errors_bound,
             over_seconds,

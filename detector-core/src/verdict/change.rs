@@ -33,13 +33,7 @@ pub(super) fn what_would_change(evidence: &PeerEvidence, verdict: Option<Verdict
         Verdict::ShrinkingPeer => vec![(holds_a_hoard(), attack)],
         Verdict::Tarpit => vec![(Condition::ReadsOn {}, slow)],
         Verdict::PathLoss if evidence.is_trusted => Vec::new(),
-        Verdict::PathLoss => {
-            let stays_alone = Condition::StaysAlone {
-                networks_bound,
-                over_seconds,
-            };
-            vec![(stays_alone, Verdict::Vanished)]
-        }
+        Verdict::PathLoss => vec![(Condition::AnswersAgain {}, Verdict::Benign)],
         Verdict::Vanished => {
             let spreads = Condition::SpreadsToOthers {
                 networks_bound,

@@ -57,7 +57,10 @@ impl Verdicts {
         now: MonotonicTime,
     ) {
         let finding = match found {
-            Some(found) => Some(self.keep_accusation(found, aftermath)),
+            Some(found) => {
+                let found = self.keep_path_loss(found, aftermath);
+                Some(self.keep_accusation(found, aftermath))
+            }
             None => self.after(aftermath),
         };
         self.stand(finding, now);
@@ -133,6 +136,19 @@ impl Verdicts {
         }
     }
 
+    /// Many fall silent in one minute, and stay so for as long as the path is down: while this peer has not answered,
+    /// what it showed with them stays true.
+    fn keep_path_loss(&self, found: Finding, aftermath: &Aftermath) -> Finding {
+        let standing = self.standing.filter(|((before, _), since)| {
+            let is_unbroken = aftermath.quiet_since <= *since;
+            *before == Verdict::PathLoss && is_unbroken
+        });
+        match standing {
+            Some((before, _)) if found.0 == Verdict::Vanished => before,
+            _ => found,
+        }
+    }
+
     /// The verdict that stands once the evidence gives none: a mild one is `benign` as soon as the
     /// peer has recovered by itself, any other stays for a while.
     fn after(&self, aftermath: &Aftermath) -> Option<Finding> {
@@ -151,4 +167,49 @@ impl Verdicts {
 
 const fn is_accusation(verdict: Verdict) -> bool {
     matches!(verdict, Verdict::SlowReadAttack | Verdict::ZeroWindowAttack)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Aftermath, PathSigns, Verdicts};
+    use crate::time::{MonotonicTime, SECOND_NS};
+    use detector_api::snapshot::{Confidence, Verdict};
+
+    /// What is shown at a second of a peer of which nothing had been flagged until another.
+    fn observe(verdicts: &mut Verdicts, found: Option<Verdict>, second: u64, quiet_until: u64) {
+        let at = |second: u64| MonotonicTime::from_ns(second * SECOND_NS);
+        let aftermath = Aftermath {
+            is_flagged: found.is_some(),
+            has_shrunk: false,
+            quiet_since: at(quiet_until),
+            relieved_at: None,
+            read_on_at: None,
+            is_excused: false,
+        };
+        let found = found.map(|verdict| (verdict, Confidence::Medium));
+        verdicts.observe(found, &aftermath, PathSigns::default(), at(second));
+    }
+
+    #[test]
+    fn a_path_that_was_lost_stays_so_until_something_comes() {
+        let mut verdicts = Verdicts::default();
+        observe(&mut verdicts, Some(Verdict::PathLoss), 10, 10);
+        for second in [11, 80, 800] {
+            observe(&mut verdicts, Some(Verdict::Vanished), second, 10);
+            assert_eq!(verdicts.verdict(), Some(Verdict::PathLoss), "{second}");
+        }
+        observe(&mut verdicts, None, 810, 810);
+        assert_eq!(verdicts.verdict(), Some(Verdict::PathLoss));
+        observe(&mut verdicts, Some(Verdict::Vanished), 820, 810);
+        assert_eq!(verdicts.verdict(), Some(Verdict::Vanished), "anew, alone");
+    }
+
+    #[test]
+    fn who_fell_silent_alone_is_no_sign_of_a_path() {
+        let mut verdicts = Verdicts::default();
+        observe(&mut verdicts, Some(Verdict::PathLoss), 10, 1);
+        observe(&mut verdicts, Some(Verdict::SlowClient), 20, 1);
+        observe(&mut verdicts, Some(Verdict::Vanished), 30, 1);
+        assert_eq!(verdicts.verdict(), Some(Verdict::Vanished));
+    }
 }
