@@ -161,8 +161,12 @@ fn reset_stalled(stalled_connections: u64, around: &Circumstances) -> Step {
     let line = format!("detector reset {peer} --stalled-for 30s --dry-run");
     let note = "Says what would be closed; without --dry-run it is";
     let mut settings = vec![setting(&[&line], note)];
-    // Never said of an address that others share.
-    if let Some(Verdict::ZeroWindowAttack | Verdict::SlowReadAttack) = around.verdict {
+    let is_attack = matches!(
+        around.verdict,
+        Some(Verdict::ZeroWindowAttack | Verdict::SlowReadAttack)
+    );
+    // Never said of an address that others share, or may share by now.
+    if is_attack && around.is_alone {
         let line = format!("detector block {peer} --for 10m");
         let note = "If it comes back: drops all that it sends; ends by itself";
         settings.push(setting(&[&line], note));

@@ -46,7 +46,6 @@ fn circumstances(subject: &Subject) -> Circumstances {
         Some(remote.ip().to_canonical())
     });
     Circumstances {
-        verdict: detail.assessment.verdict,
         servers: Servers::of(processes.map(|process| process.comm.as_str())),
         ports: peer.services.clone(),
         address: peer.peer.parse().ok().or(remote),
@@ -58,5 +57,6 @@ fn circumstances(subject: &Subject) -> Circumstances {
             .interfaces
             .as_ref()
             .map(|interfaces| (interfaces.total, interfaces.last_minute)),
+        ..Circumstances::of(&detail.assessment)
     }
 }

@@ -76,6 +76,18 @@ fn a_hoard_of_orphans() {
     expect_golden("orphans", &cases::orphans());
 }
 
+/// Its past stands against it, but nobody knows any more who else is there.
+#[test]
+fn no_block_is_offered_of_an_address_that_others_may_share() {
+    let mut subject = cases::zero_window_hoard();
+    assert!(peer_card(&subject, plain(80)).contains("detector block"));
+    let advice = &mut subject.page.detail.assessment.advice;
+    advice.retain(|each| !matches!(each, Advice::LimitConnections { .. }));
+    let text = peer_card(&subject, plain(80));
+    assert!(!text.contains("detector block"), "{text}");
+    assert!(text.contains("detector reset"), "{text}");
+}
+
 #[test]
 fn a_trusted_network_gets_the_path() {
     let subject = cases::trusted();

@@ -186,18 +186,17 @@ fn circumstances<'a>(details: impl Iterator<Item = &'a PeerDetail> + Clone) -> C
         .clone()
         .flat_map(|detail| detail.peer.services.iter().copied())
         .collect();
-    let mut around = Circumstances {
+    // They are of one peer, and judged alike.
+    let last = details.last();
+    let of_peer = last.map(|detail| Circumstances::of(&detail.assessment));
+    let address = last.map(|detail| detail.peer.peer.as_str());
+    Circumstances {
         servers: Servers::of(processes.map(|process| process.comm.as_str())),
         ports: ports.into_iter().collect(),
-        ..Circumstances::default()
-    };
-    // They are of one peer, and judged alike.
-    if let Some(detail) = details.last() {
-        around.verdict = detail.assessment.verdict;
-        around.address = detail.peer.peer.parse().ok();
-        around.is_ipv6 = detail.peer.peer.contains(':');
+        address: address.and_then(|address| address.parse().ok()),
+        is_ipv6: address.is_some_and(|address| address.contains(':')),
+        ..of_peer.unwrap_or_default()
     }
-    around
 }
 
 fn tell_operators(report: &Report) -> Option<ReportStep> {

@@ -1,6 +1,6 @@
 //! What advice depends on besides its own numbers.
 
-use crate::snapshot::{InterfaceCounts, Verdict};
+use crate::snapshot::{Advice, Assessment, InterfaceCounts, Verdict};
 use std::net::IpAddr;
 
 /// What advice depends on besides its own numbers.
@@ -8,6 +8,8 @@ use std::net::IpAddr;
 pub struct Circumstances {
     /// What the peer is taken to be.
     pub verdict: Option<Verdict>,
+    /// Whether nobody else uses its address, as far as the kernel has told lately: a block cuts nobody off beside it.
+    pub is_alone: bool,
     /// Servers that own its connections.
     pub servers: Servers,
     /// Local ports of its connections.
@@ -22,6 +24,18 @@ pub struct Circumstances {
     pub tcp_orphan_retries: Option<u64>,
     /// What interfaces counted since they came up, and in the last minute.
     pub interfaces: Option<(InterfaceCounts, InterfaceCounts)>,
+}
+
+impl Circumstances {
+    /// Of a peer that was weighed so.
+    pub fn of(assessment: &Assessment) -> Self {
+        let is_limit = |advice: &Advice| matches!(advice, Advice::LimitConnections { .. });
+        Self {
+            verdict: assessment.verdict,
+            is_alone: assessment.advice.iter().any(is_limit),
+            ..Self::default()
+        }
+    }
 }
 
 /// Which servers are known to own connections of the peer.

@@ -95,12 +95,11 @@ fn circumstances(page: &PeerPage) -> Circumstances {
     let peer = &page.detail.peer;
     let processes = peer.processes.iter();
     Circumstances {
-        verdict: page.detail.assessment.verdict,
         servers: Servers::of(processes.map(|process| process.comm.as_str())),
         ports: peer.services.clone(),
         address: peer.peer.parse().ok(),
         is_ipv6: peer.peer.contains(':'),
-        ..Circumstances::default()
+        ..Circumstances::of(&page.detail.assessment)
     }
 }
 
