@@ -4,12 +4,12 @@
 
 mod support;
 
-use detector_core::engine::{Counted, Engine};
-use detector_core::observe::census::{Census, Suspect};
+use detector_core::engine::Engine;
+use detector_core::observe::census::Suspect;
 use detector_core::observe::observation::{Observation, Reason};
 use detector_core::time::MonotonicTime;
 use std::cmp::Ordering;
-use support::{WALL, accused_hosts, census_wanted, engine, ms, zero_window};
+use support::{WALL, accused_hosts, answer_with, engine, ms, zero_window};
 
 const PEER: &str = "198.51.100.7";
 
@@ -27,24 +27,11 @@ fn neighbour_of_four(shared_from: u64, closed_from: u64) -> (usize, usize) {
             Ordering::Greater => {}
         }
         engine.observe(&zero_window(&format!("{PEER}:1"), ms(1_000), at));
-        for each in census_wanted(&engine) {
-            let is_one = matches!(each.suspect, Suspect::Peer(peer) if peer.to_string() == PEER);
-            let well = if !is_one && second >= shared_from {
-                2
-            } else {
-                0
-            };
-            let counted = Counted {
-                census: Census {
-                    connections: 5 + well,
-                    well,
-                    well_before: Some(well),
-                    ..Census::default()
-                },
-                ..Counted::default()
-            };
-            engine.set_census(each.suspect, Some(&counted));
-        }
+        answer_with(&mut engine, |each| match each.suspect {
+            Suspect::Peer(peer) if peer.to_string() == PEER => 0,
+            _ if second < shared_from => 0,
+            _ => 2,
+        });
         if second == 50 {
             before = accused_hosts(&engine);
         }

@@ -9,7 +9,7 @@ use detector_core::engine::{Counted, Engine};
 use detector_core::observe::census::{Census, Ends, Suspect};
 use detector_core::time::MonotonicTime;
 use std::collections::HashMap;
-use support::{WALL, accused_hosts, census_wanted, engine, ms, zero_window};
+use support::{WALL, accused_hosts, answer_with, census_wanted, engine, ms, zero_window};
 
 /// One of the network.
 const PEER: &str = "198.51.100.7";
@@ -318,20 +318,10 @@ fn the_guard_spares_who_hoards_only_together_with_those_who_are_spared() {
         let at = ms(second * 1_000);
         look_at_network(&mut engine, at);
         engine.observe(&zero_window(&format!("{PEER}:1"), ms(1_000), at));
-        for each in census_wanted(&engine) {
-            let is_one = matches!(each.suspect, Suspect::Peer(peer) if peer.to_string() == PEER);
-            let well = if is_one { 0 } else { 2 };
-            let counted = Counted {
-                census: Census {
-                    connections: 5 + well,
-                    well,
-                    well_before: Some(well),
-                    ..Census::default()
-                },
-                ..Counted::default()
-            };
-            engine.set_census(each.suspect, Some(&counted));
-        }
+        answer_with(&mut engine, |each| match each.suspect {
+            Suspect::Peer(peer) if peer.to_string() == PEER => 0,
+            _ => 2,
+        });
     }
     assert_eq!(accused_hosts(&engine), 0);
     let suspects = engine.guard_suspects(None);

@@ -261,7 +261,13 @@ fn trusted_users(scope: Scope) -> u32 {
     match scope {
         Scope::Host => match namespace::users() {
             Ok(users) => users.unwrap_or(KernelSettings::FIRST_USER_NAMESPACE),
-            Err(_) => KernelSettings::NO_NAMESPACE,
+            Err(error) => {
+                tracing::warn!(
+                    "cannot tell whose network namespaces are the host's: {error}; only the past of addresses in the \
+                     agent's own is kept"
+                );
+                KernelSettings::NO_NAMESPACE
+            }
         },
         Scope::Container => KernelSettings::NO_NAMESPACE,
     }

@@ -1,6 +1,6 @@
 //! The addresses of a network namespace.
 
-use super::{Netlink, Payload, Request, attribute, flag};
+use super::{Netlink, Payload, Request, address, attribute, flag};
 use std::io;
 use std::net::IpAddr;
 
@@ -29,24 +29,19 @@ pub(crate) fn own_addresses() -> io::Result<Vec<IpAddr>> {
         answer = Netlink::open(None)?.ask(&request);
     }
     let answer = answer?;
-    let addresses = answer.iter().map(|object| address(&object.payload));
+    let addresses = answer.iter().map(|object| own_end(&object.payload));
     Ok(addresses.flatten().collect())
 }
 
 /// What a message of the dump names: on a link to one other, the own end of it.
-fn address(payload: &[u8]) -> Option<IpAddr> {
+fn own_end(payload: &[u8]) -> Option<IpAddr> {
     let attributes = payload.get(HEAD_BYTES..)?;
-    let bytes = attribute(attributes, LOCAL).or_else(|| attribute(attributes, ADDRESS))?;
-    match bytes.len() {
-        4 => Some(IpAddr::from(<[u8; 4]>::try_from(bytes).ok()?)),
-        16 => Some(IpAddr::from(<[u8; 16]>::try_from(bytes).ok()?)),
-        _ => None,
-    }
+    address(attribute(attributes, LOCAL).or_else(|| attribute(attributes, ADDRESS))?)
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{ADDRESS, HEAD_BYTES, LOCAL, address};
+    use super::{ADDRESS, HEAD_BYTES, LOCAL, own_end};
     use crate::netlink::Payload;
     use proptest::prelude::*;
     use std::net::IpAddr;
@@ -54,17 +49,17 @@ mod tests {
     #[test]
     fn of_a_link_to_one_other_the_own_end_is_taken() {
         let other = Payload::new(&[0; HEAD_BYTES]).with(ADDRESS, &[192, 0, 2, 1]);
-        assert_eq!(address(other.bytes()), Some(IpAddr::from([192, 0, 2, 1])));
+        assert_eq!(own_end(other.bytes()), Some(IpAddr::from([192, 0, 2, 1])));
         let both = other.with(LOCAL, &[192, 0, 2, 2]);
-        assert_eq!(address(both.bytes()), Some(IpAddr::from([192, 0, 2, 2])));
+        assert_eq!(own_end(both.bytes()), Some(IpAddr::from([192, 0, 2, 2])));
         let longer = Payload::new(&[0; HEAD_BYTES]).with(LOCAL, &[7; 5]);
-        assert_eq!(address(longer.bytes()), None);
+        assert_eq!(own_end(longer.bytes()), None);
     }
 
     proptest! {
         #[test]
         fn no_bytes_are_too_strange(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
-            let _read = address(&bytes);
+            let _read = own_end(&bytes);
         }
 
         #[test]
@@ -72,7 +67,7 @@ mod tests {
             bytes in prop::collection::vec(any::<u8>(), 0..40),
         ) {
             let message = Payload::new(&[0; HEAD_BYTES]).with(LOCAL, &bytes);
-            let read = address(message.bytes());
+            let read = own_end(message.bytes());
             prop_assert_eq!(read.is_some(), matches!(bytes.len(), 4 | 16));
         }
     }

@@ -18,6 +18,7 @@ use rustix::net::{
     send, socket_with,
 };
 use std::io;
+use std::net::IpAddr;
 use std::os::fd::OwnedFd;
 use std::time::Duration;
 
@@ -307,6 +308,15 @@ pub(crate) fn attribute(mut bytes: &[u8], wanted: u16) -> Option<&[u8]> {
             return Some(value);
         }
         bytes = bytes.get(length.next_multiple_of(ALIGNMENT)..)?;
+    }
+}
+
+/// An address of either family, by its length.
+pub(crate) fn address(bytes: &[u8]) -> Option<IpAddr> {
+    match bytes.len() {
+        4 => Some(IpAddr::from(<[u8; 4]>::try_from(bytes).ok()?)),
+        16 => Some(IpAddr::from(<[u8; 16]>::try_from(bytes).ok()?)),
+        _ => None,
     }
 }
 

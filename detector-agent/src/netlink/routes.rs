@@ -1,6 +1,6 @@
 //! The gateways of a network namespace.
 
-use super::{Netlink, Payload, Request, attribute, flag, u16_at};
+use super::{Netlink, Payload, Request, address, attribute, flag, u16_at};
 use std::collections::BTreeSet;
 use std::io;
 use std::net::IpAddr;
@@ -27,7 +27,10 @@ const TRIES: usize = 8;
 /// route may have but the number.
 pub(crate) fn gateways() -> io::Result<BTreeSet<IpAddr>> {
     let mut gateways = dump(GET_ROUTES, ROUTE_HEAD_BYTES, gateways_of)?;
-    let of_nexthop = |attributes: &[u8]| Vec::from_iter(address(attributes, NEXTHOP_GATEWAY));
+    let of_nexthop = |attributes: &[u8]| {
+        let gateway = attribute(attributes, NEXTHOP_GATEWAY);
+        Vec::from_iter(gateway.and_then(address))
+    };
     match dump(GET_NEXTHOPS, NEXTHOP_HEAD_BYTES, of_nexthop) {
         Ok(of_nexthops) => gateways.extend(of_nexthops),
         // Before Linux 5.3 a route had its gateway itself.
@@ -77,23 +80,8 @@ fn gateways_of(attributes: &[u8]) -> Vec<IpAddr> {
 }
 
 fn gateway(attributes: &[u8]) -> Option<IpAddr> {
-    let of_other_family = || read(attribute(attributes, VIA)?.get(VIA_FAMILY_BYTES..)?);
-    match attribute(attributes, GATEWAY) {
-        Some(bytes) => read(bytes),
-        None => of_other_family(),
-    }
-}
-
-fn address(attributes: &[u8], kind: u16) -> Option<IpAddr> {
-    read(attribute(attributes, kind)?)
-}
-
-fn read(bytes: &[u8]) -> Option<IpAddr> {
-    match bytes.len() {
-        4 => Some(IpAddr::from(<[u8; 4]>::try_from(bytes).ok()?)),
-        16 => Some(IpAddr::from(<[u8; 16]>::try_from(bytes).ok()?)),
-        _ => None,
-    }
+    let of_other_family = || attribute(attributes, VIA)?.get(VIA_FAMILY_BYTES..);
+    address(attribute(attributes, GATEWAY).or_else(of_other_family)?)
 }
 
 #[cfg(test)]

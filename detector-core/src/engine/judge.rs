@@ -231,10 +231,12 @@ impl Engine {
         let hoards = peer
             .hoard
             .observe(joined, &peer.account.stalls, network, detect);
-        match hoards {
-            Some(hoards) => self.flag_hoard(peer_slot, hoards),
-            // Of those with whom it holds some may accuse nobody any more.
-            None => self.renew_verdict(peer_slot),
+        // Of those with whom it holds some may accuse nobody any more.
+        let is_renewed = is_counted || peer.hoard.is_with_others();
+        if let Some(hoards) = hoards {
+            self.flag_hoard(peer_slot, hoards);
+        } else if is_renewed {
+            self.renew_verdict(peer_slot);
         }
     }
 }

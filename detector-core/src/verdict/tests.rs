@@ -10,20 +10,27 @@ fn verdict(evidence: &PeerEvidence) -> Option<Verdict> {
     judge(evidence).map(|(verdict, _)| verdict)
 }
 
-#[test]
-fn each_kind_of_evidence_has_its_verdict() {
-    let zero = |stalled| PeerEvidence {
+fn zero(stalled: u64) -> PeerEvidence {
+    PeerEvidence {
         stalled_by_cause: [stalled, 0, 0, 0],
         ..PeerEvidence::default()
-    };
-    let hoard = PeerEvidence {
+    }
+}
+
+fn hoard() -> PeerEvidence {
+    PeerEvidence {
         census: Some(Census::default()),
         is_census_fresh: true,
         is_hoarding: true,
         is_blocked_hoard: true,
         holding_connections: 30,
         ..zero(30)
-    };
+    }
+}
+
+#[test]
+fn each_kind_of_evidence_has_its_verdict() {
+    let hoard = hoard();
     assert_eq!(verdict(&PeerEvidence::default()), None);
     assert_eq!(verdict(&zero(1)), Some(Verdict::SlowClient));
     let flagged = PeerEvidence {
@@ -91,15 +98,7 @@ fn each_kind_of_evidence_has_its_verdict() {
 
 #[test]
 fn a_download_beside_a_hoard_changes_no_advice() {
-    let hoard = PeerEvidence {
-        census: Some(Census::default()),
-        is_census_fresh: true,
-        is_hoarding: true,
-        is_blocked_hoard: true,
-        holding_connections: 30,
-        stalled_by_cause: [30, 0, 0, 0],
-        ..PeerEvidence::default()
-    };
+    let hoard = hoard();
     let advice = |evidence: &PeerEvidence| {
         let finding = judge(evidence).map(|finding| (finding, MonotonicTime::default()));
         let standing = Standing {

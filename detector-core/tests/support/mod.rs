@@ -131,6 +131,23 @@ pub(crate) fn answer_alone(engine: &mut Engine) {
     }
 }
 
+/// What the kernel says of each suspect: five connections are held, and beside them so many are well.
+pub(crate) fn answer_with(engine: &mut Engine, well: impl Fn(&CensusWanted) -> u64) {
+    for wanted in census_wanted(engine) {
+        let well = well(&wanted);
+        let counted = Counted {
+            census: Census {
+                connections: 5 + well,
+                well,
+                well_before: Some(well),
+                ..Census::default()
+            },
+            ..Counted::default()
+        };
+        engine.set_census(wanted.suspect, Some(&counted));
+    }
+}
+
 /// How many peers are accused.
 pub(crate) fn accused_hosts(engine: &Engine) -> usize {
     let peers = engine.peers();

@@ -51,18 +51,18 @@ struct Reading {
     report: Report,
     /// and since when; `None` between reports.
     gathering: Option<Instant>,
-    notes: Allowance,
-    notes_of_links: Allowance,
+    notes: Room,
+    notes_of_links: Room,
 }
 
-/// Notes that there is still room for in a span.
-struct Allowance {
+/// How many notes there is room for in a span, and how many were to be taken.
+struct Room {
     most: u32,
     taken: u32,
     since: Instant,
 }
 
-impl Allowance {
+impl Room {
     fn new(most: u32) -> Self {
         Self {
             most,
@@ -71,7 +71,7 @@ impl Allowance {
         }
     }
 
-    fn take(&mut self) -> bool {
+    fn is_left(&mut self) -> bool {
         if self.since.elapsed() >= NOTES_SPAN {
             (self.taken, self.since) = (0, Instant::now());
         }
@@ -87,8 +87,8 @@ impl Reading {
             proc,
             report: Report::default(),
             gathering: None,
-            notes: Allowance::new(NOTES),
-            notes_of_links: Allowance::new(NOTES_OF_LINKS),
+            notes: Room::new(NOTES),
+            notes_of_links: Room::new(NOTES_OF_LINKS),
         };
         // Kills from now on are more than these.
         reading
@@ -110,7 +110,7 @@ impl Reading {
                     false
                 }
                 Waited::Lost => {
-                    let has_room = self.notes.take();
+                    let has_room = self.notes.is_left();
                     self.note("messages of the kernel were lost here", has_room);
                     false
                 }
@@ -152,11 +152,11 @@ impl Reading {
             | Parsed::Begun
             | Parsed::Message(Message::Oom(_) | Message::Boot, _) => {}
             Parsed::Message(Message::Link(..), _) => {
-                let has_room = self.notes_of_links.take();
+                let has_room = self.notes_of_links.is_left();
                 self.note(text, has_room);
             }
             Parsed::Message(..) | Parsed::Cut(_) | Parsed::Impossible | Parsed::NoLocalPort => {
-                let has_room = self.notes.take();
+                let has_room = self.notes.is_left();
                 self.note(text, has_room);
             }
         }

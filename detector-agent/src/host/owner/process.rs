@@ -314,6 +314,7 @@ mod tests {
         let again = (0..LOOK_FOR_ROOM_EVERY).filter_map(|_| name(&mut identities, 99));
         assert!(again.count() > 0);
     }
+
     #[test]
     fn processes_without_sockets_take_no_room_of_others() {
         let pids = 1..100;

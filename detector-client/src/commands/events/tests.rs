@@ -3,25 +3,31 @@ use crate::commands::fake_agent::answering;
 use crate::filter::Filter;
 use crate::terminal::Capabilities;
 use detector_api::fixtures::event;
-use detector_api::snapshot::{AgentNote, FlagKind};
+use detector_api::snapshot::{AgentNote, Event, FlagKind};
 use detector_recorder::{Note, NoteKind, fixtures};
 use std::path::Path;
 
-#[test]
-fn what_is_asked_for_becomes_a_query() {
-    let query = EventsQuery {
+/// All events of the agent at a socket.
+fn query<'a>(socket: &'a Path, filter: &'a Filter<Event>) -> EventsQuery<'a> {
+    EventsQuery {
         follow: false,
         since: None,
         until: None,
         peer: None,
         kind: None,
-        filter: &Filter::default(),
+        filter,
         json: false,
         place: AgentOrRecorder {
-            socket: Path::new("/nowhere"),
+            socket,
             state_dir: None,
         },
-    };
+    }
+}
+
+#[test]
+fn what_is_asked_for_becomes_a_query() {
+    let all = Filter::default();
+    let query = query(Path::new("/nowhere"), &all);
     let target_of = |query: &EventsQuery<'_>| target(query).map_err(|error| error.to_string());
     assert_eq!(target_of(&query), Ok("/v1/events?".to_owned()));
     let followed = EventsQuery {
@@ -97,25 +103,14 @@ fn a_recorder_tells_what_the_agent_gave_up_and_no_other_note() {
 fn what_an_agent_has_no_events_of_may_be_in_its_recorder() {
     let status = r#"{"recorder":{"file":"/state/recorder.db","bytes":1,"failure":null}}"#;
     let agent = answering(move |_| (200, status.to_owned()));
+    let filter = Filter::default();
+    let all = query(agent.socket(), &filter);
+    assert_eq!(all.older(), None);
     let query = EventsQuery {
-        follow: false,
         since: Some("24h"),
-        until: None,
-        peer: None,
-        kind: None,
-        filter: &Filter::default(),
-        json: false,
-        place: AgentOrRecorder {
-            socket: agent.socket(),
-            state_dir: None,
-        },
+        ..all
     };
     let told = query.older().unwrap();
     let command = "`detector events --since 24h --state-dir /state`";
     assert!(told.contains(command), "{told}");
-    let all = EventsQuery {
-        since: None,
-        ..query
-    };
-    assert_eq!(all.older(), None);
 }

@@ -110,7 +110,7 @@ impl Hoard {
     }
 
     /// Whether it hoards together with others.
-    const fn is_with_others(&self) -> bool {
+    pub(crate) const fn is_with_others(&self) -> bool {
         self.is_in_network || self.alike().connections > 0
     }
 
