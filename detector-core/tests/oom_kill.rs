@@ -97,3 +97,37 @@ fn a_kill_opens_an_incident_that_ends_when_nothing_follows() {
     assert_eq!(incident.end, Some(IncidentEnd::NoMoreKills));
     assert!(incident.peers.is_empty());
 }
+
+/// Any user with a control group of his own can have such kills, one incident a minute.
+#[test]
+fn kills_of_groups_alone_push_out_no_other_incident() {
+    let mut engine = engine();
+    let mut second = 100;
+    let mut one = |scope, pid| {
+        advance(&mut engine, second);
+        engine.witness_oom_kill(&OomKill {
+            pid: Some(pid),
+            scope,
+            ..OomKill::default()
+        });
+        advance(&mut engine, second + 1);
+        advance(&mut engine, second + 62);
+        advance(&mut engine, second + 123);
+        second += 200;
+    };
+    for pid in 1..=40 {
+        one(KillScope::Host, pid);
+    }
+    for pid in 101..=200 {
+        one(KillScope::ControlGroup, pid);
+    }
+    let kept = |engine: &Engine, is_one: fn(u64) -> bool| {
+        let incidents = engine.incidents();
+        let pids = incidents.iter().filter_map(|each| each.kills[0].pid);
+        pids.filter(|pid| is_one(*pid)).collect::<Vec<_>>()
+    };
+    assert_eq!(kept(&engine, |pid| pid <= 40), Vec::from_iter(1..=40));
+    let of_groups = kept(&engine, |pid| pid > 40);
+    assert_eq!(of_groups.last(), Some(&200));
+    assert!(of_groups.len() >= 16, "{of_groups:?}");
+}

@@ -225,7 +225,7 @@ impl Incident {
             counts: Some(between(self.counts)),
             tcp_memory_held: self.peak.tcp_memory_held.clone(),
             orphans: self.peak.orphans,
-            kills: self.kills.view(),
+            kills: self.kills.all().to_vec(),
             peers_total: self.peers_total,
             peers: peers
                 .into_iter()

@@ -47,8 +47,8 @@ impl Kills {
         true
     }
 
-    pub(super) fn view(&self) -> Vec<IncidentKill> {
-        self.0.clone()
+    pub(super) fn all(&self) -> &[IncidentKill] {
+        &self.0
     }
 }
 
@@ -72,7 +72,7 @@ mod tests {
     }
 
     fn pids(kills: &Kills) -> Vec<u64> {
-        kills.view().iter().filter_map(|kill| kill.pid).collect()
+        kills.all().iter().filter_map(|kill| kill.pid).collect()
     }
 
     #[test]
@@ -104,7 +104,7 @@ mod tests {
         assert!(kills.learn(&told(871), Some(871)));
         assert!(kills.learn(&told(870), None));
         assert!(!kills.learn(&told(872), None));
-        let scopes: Vec<_> = kills.view().iter().map(|kill| kill.scope).collect();
+        let scopes: Vec<_> = kills.all().iter().map(|kill| kill.scope).collect();
         assert_eq!(pids(&kills), [870, 871]);
         assert_eq!(scopes, [KillScope::Host; 2]);
     }

@@ -5,7 +5,7 @@
 //! open. An incident opens at the first scan at which a condition stands, and closes when none has
 //! stood for [`QUIET_NS`]; so an attack with short pauses is one incident. Judged by the
 //! monotonic clock alone; the wall clock only names moments. Bounded: the oldest that is closed
-//! makes room, and is counted.
+//! makes room, and is counted; of those of groups that killed processes of their own only so many are kept.
 
 mod incident;
 mod kills;
@@ -18,7 +18,7 @@ pub(crate) use scan::{Part, Scan, Stamp};
 use crate::observe::observation::InterfaceCounts;
 use crate::observe::peer_address::PeerAddress;
 use crate::time::{MonotonicTime, SECOND_NS};
-use detector_api::recorded::OomKill;
+use detector_api::recorded::{KillScope, OomKill};
 use detector_api::snapshot::{
     self, IncidentCounts, IncidentEnd, IncidentKill, IncidentKind, OpenIncident, Process,
 };
@@ -34,6 +34,9 @@ pub(crate) const QUIET_NS: u64 = 60 * SECOND_NS;
 const COUNTS_BEFORE_NS: u64 = 30 * SECOND_NS;
 /// Incidents kept, the open one aside.
 pub(crate) const CLOSED_MAX: usize = 64;
+/// In so many of them, where there is no room for all, kills at the limits of control groups may be all there was: whoever
+/// may make groups can have processes of his own killed as often as he likes.
+const OF_GROUPS_ALONE_MAX: usize = CLOSED_MAX / 4;
 
 /// The incidents of this host since the agent started.
 #[derive(Debug, Default)]
@@ -170,10 +173,28 @@ impl Incidents {
 
     fn forget_excess(&mut self) {
         while self.earlier.len() + self.closed.len() > CLOSED_MAX {
-            if self.earlier.pop_front().is_none() {
-                self.closed.pop_front();
+            let first = self.first_to_forget();
+            if let Some(closed) = first.checked_sub(self.earlier.len()) {
+                self.closed.remove(closed);
                 self.forgotten += 1;
+            } else {
+                self.earlier.remove(first);
             }
+        }
+    }
+
+    /// Which one makes room, of those of earlier agents and then of those that are closed.
+    fn first_to_forget(&self) -> usize {
+        let earlier = self.earlier.iter();
+        let earlier = earlier.map(|each| is_of_groups_alone(&each.kinds, &each.kills));
+        let closed = self.closed.iter();
+        let closed = closed.map(|each| is_of_groups_alone(each.kinds(), each.kills.all()));
+        let of_groups = earlier.chain(closed).enumerate();
+        let of_groups = of_groups.filter_map(|(at, is_one)| is_one.then_some(at));
+        let of_groups: Vec<_> = of_groups.collect();
+        match of_groups.first() {
+            Some(first) if of_groups.len() > OF_GROUPS_ALONE_MAX => *first,
+            _ => 0,
         }
     }
 
@@ -244,4 +265,9 @@ impl Incidents {
     pub(crate) const fn forgotten(&self) -> u64 {
         self.forgotten
     }
+}
+
+fn is_of_groups_alone(kinds: &[IncidentKind], kills: &[IncidentKill]) -> bool {
+    let is_of_group = |kill: &IncidentKill| kill.scope == KillScope::ControlGroup;
+    kinds == [IncidentKind::OomKill] && kills.iter().all(is_of_group)
 }
