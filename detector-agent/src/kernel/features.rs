@@ -73,20 +73,76 @@ pub(super) fn requirements(types: &Btf<'_>) -> impl Iterator<Item = Requirement>
 #[cfg(test)]
 mod tests {
     use super::{FEATURES, requirements};
-    use crate::kernel::requirement::State;
+    use crate::kernel::requirement::{Requirement, State};
     use detector_core::observe::btf::Btf;
     use detector_core::observe::btf::write::BtfWriter;
 
-    /// Names of what is missing on a kernel that has these helpers alone.
-    fn missing(helpers: &[&str]) -> Vec<String> {
+    /// What is missing on a kernel that describes these enumerations alone.
+    fn missing_of(enumerations: &[(&str, &[&str])]) -> Vec<Requirement> {
         let mut types = BtfWriter::new();
-        types.enumeration("bpf_func_id", helpers);
+        for (name, values) in enumerations {
+            types.enumeration(name, values);
+        }
         let bytes = types.finish();
         let types = Btf::parse(&bytes).unwrap();
         requirements(&types)
             .filter(|requirement| requirement.state == State::Missing)
-            .map(|requirement| requirement.name)
             .collect()
+    }
+
+    /// Names of what is missing on a kernel that has these helpers alone.
+    fn missing(helpers: &[&str]) -> Vec<String> {
+        let missing = missing_of(&[("bpf_func_id", helpers)]);
+        missing.into_iter().map(|each| each.name).collect()
+    }
+
+    /// Names of what is missing on a 4.18 with these values backported.
+    fn missing_of_4_18(backported: &[&str]) -> Vec<String> {
+        let of_its_own = [
+            ("bpf_attach_type", "BPF_CGROUP_INET_INGRESS"),
+            ("bpf_map_type", "BPF_MAP_TYPE_UNSPEC"),
+            ("bpf_func_id", "BPF_FUNC_unspec"),
+        ];
+        let values = of_its_own.map(|(enumeration, first)| {
+            let of_it = FEATURES
+                .iter()
+                .filter(|each| each.enumeration == enumeration);
+            let wanted = of_it.map(|each| each.value);
+            let has = wanted.filter(|value| backported.contains(value));
+            [first].into_iter().chain(has).collect::<Vec<_>>()
+        });
+        let described: Vec<(&str, &[&str])> = of_its_own
+            .iter()
+            .zip(&values)
+            .map(|((enumeration, _), values)| (*enumeration, values.as_slice()))
+            .collect();
+        let missing = missing_of(&described);
+        for each in &missing {
+            let hint = each.hint.as_deref().unwrap();
+            assert!(hint.contains("backported"), "{hint}");
+        }
+        missing.into_iter().map(|each| each.name).collect()
+    }
+
+    #[test]
+    fn an_old_kernel_is_judged_by_what_was_backported() {
+        let all = FEATURES.map(|feature| feature.value);
+        assert!(missing_of_4_18(&all).is_empty());
+        let names = FEATURES.map(|feature| format!("BPF {}", feature.name));
+        assert_eq!(missing_of_4_18(&[]), names);
+        let tracing = [
+            "BPF_TRACE_RAW_TP",
+            "BPF_TRACE_ITER",
+            "BPF_FUNC_probe_read_kernel",
+            "BPF_FUNC_seq_write",
+        ];
+        let without_rings = [
+            "BPF ring buffers",
+            "BPF helper bpf_ringbuf_output",
+            "BPF helper bpf_ringbuf_reserve",
+            "BPF helper bpf_skc_to_tcp_sock",
+        ];
+        assert_eq!(missing_of_4_18(&tracing), without_rings);
     }
 
     #[test]
