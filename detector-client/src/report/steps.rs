@@ -1,16 +1,17 @@
 //! What to do now.
 
-use super::model::{PeerPart, Report, ReportSetting, ReportStep};
+use super::model::{PeerPart, Report, ReportSetting, ReportStep, Time};
 use super::orphans;
 use super::peers::as_of;
 use super::recommended::best;
 use super::recording::Recording;
 use super::shortage;
 use super::summary::{effect, price};
-use super::words::moment;
+use super::words::{listed, moment};
 use detector_api::address::network_of;
 use detector_api::snapshot::{Advice, PeerDetail, Verdict};
 use detector_api::text::{self, Circumstances, Servers, Step};
+use detector_recorder::Card;
 use std::collections::BTreeSet;
 
 /// Peers whose advice is told.
@@ -21,7 +22,7 @@ const NAMED: usize = 5;
 /// The steps, the most urgent first.
 pub(super) fn steps(report: &Report, recordings: &[Recording]) -> Vec<ReportStep> {
     let mut steps = Vec::new();
-    steps.extend(keep_out(report));
+    steps.extend(keep_out(report, recordings));
     steps.extend(shortage::steps(report));
     steps.extend(orphans::steps(report));
     steps.extend(settings(report, recordings));
@@ -60,36 +61,86 @@ fn goes_on(report: &Report) -> bool {
 }
 
 /// Close what is held now, and keep those away who do it on purpose.
-fn keep_out(report: &Report) -> Option<ReportStep> {
+fn keep_out(report: &Report, recordings: &[Recording]) -> Option<ReportStep> {
     let attackers = report.peers.iter().filter(is_attack).take(NAMED);
-    let names: Vec<_> = attackers.map(|peer| peer.peer.as_str()).collect();
-    if names.is_empty() {
+    let (alone, others): (Vec<_>, Vec<_>) = attackers.partition(|peer| is_alone(recordings, peer));
+    let names = |peers: Vec<&PeerPart>| peers.iter().map(|peer| peer.peer.clone()).collect();
+    let (alone, others): (Vec<String>, Vec<String>) = (names(alone), names(others));
+    if alone.is_empty() && others.is_empty() {
         return None;
     }
-    let lines = |command: &dyn Fn(&str) -> String| names.iter().map(|name| command(name)).collect();
     let goes_on = goes_on(report);
-    let mut settings = Vec::new();
-    if goes_on {
-        settings.push(ReportSetting {
-            note: "Closes their stalled sockets and frees what those hold".to_owned(),
-            lines: lines(&|name| format!("detector reset {name}")),
-        });
-    }
-    settings.push(ReportSetting {
-        note: "Drops what they send, for an hour; look at them again before you do it for longer"
-            .to_owned(),
-        lines: lines(&|name| format!("detector block {name} --for 1h")),
-    });
-    let what = if goes_on {
-        "It goes on: close what they hold, and keep out those that hold on purpose."
+    let closed: Vec<_> = if goes_on {
+        alone.iter().chain(&others).collect()
     } else {
-        "Should they come back, keep out those that held on purpose; today nothing needs to be \
-         blocked."
+        others.iter().collect()
+    };
+    let lines_of = |lines: Vec<String>, note: &str| {
+        (!lines.is_empty()).then(|| ReportSetting {
+            note: note.to_owned(),
+            lines,
+        })
+    };
+    let resets = closed.iter().map(|name| format!("detector reset {name}"));
+    let blocks = alone
+        .iter()
+        .map(|name| format!("detector block {name} --for 1h"));
+    let settings = [
+        lines_of(
+            resets.collect(),
+            "Closes their stalled sockets and frees what those hold",
+        ),
+        lines_of(
+            blocks.collect(),
+            "Drops what they send, for an hour; look at them again before you do it for longer",
+        ),
+    ];
+    let what = match (goes_on, alone.is_empty()) {
+        (true, false) => {
+            "It goes on: close what they hold, and keep out those that hold on purpose."
+        }
+        (true, true) => "It goes on: close what they hold.",
+        (false, false) => {
+            "Should they come back, keep out those that held on purpose; today nothing needs to be \
+             blocked."
+        }
+        (false, true) => {
+            "Should they come back, close what they hold; today nothing needs to be closed."
+        }
+    };
+    let spared = match others.as_slice() {
+        [] => String::new(),
+        [only] => format!(
+            " Do not block {only}: nothing on record rules out that others use that address, too."
+        ),
+        more => format!(
+            " Do not block {}: nothing on record rules out that others use these addresses, too.",
+            listed(more)
+        ),
     };
     Some(ReportStep {
-        what: what.to_owned(),
-        settings,
+        what: what.to_owned() + &spared,
+        settings: settings.into_iter().flatten().collect(),
     })
+}
+
+/// Whether nobody else was known to use its address, by what each agent that accused it advised last.
+fn is_alone(recordings: &[Recording], peer: &PeerPart) -> bool {
+    let cards = fitting(recordings, peer);
+    let is_so = |card: &Card| Circumstances::of(&card.detail.assessment).is_alone;
+    !cards.is_empty() && cards.iter().all(|(card, _)| is_so(card))
+}
+
+/// Cards of the peer as it is taken, and of when they are if that is no time of the span.
+fn fitting<'a>(recordings: &'a [Recording], peer: &PeerPart) -> Vec<(&'a Card, Option<Time>)> {
+    let cards = recordings.iter().flat_map(|recording| {
+        let cards = recording.cards.iter();
+        cards.map(move |card| (card, as_of(recording, card)))
+    });
+    let fitting = cards.filter(|(card, _)| {
+        card.peer().peer == peer.peer && card.detail.assessment.verdict == peer.verdict
+    });
+    fitting.collect()
 }
 
 /// Advice of the peers that mattered, each piece once, with its price where the record tells it.
@@ -98,14 +149,7 @@ fn settings(report: &Report, recordings: &[Recording]) -> Vec<ReportStep> {
     let mut steps = Vec::new();
     let goes_on = goes_on(report);
     for peer in report.peers.iter().take(ADVISED) {
-        let cards = recordings.iter().flat_map(|recording| {
-            let cards = recording.cards.iter();
-            cards.map(move |card| (card, as_of(recording, card)))
-        });
-        let fitting = cards.filter(|(card, _)| {
-            card.peer().peer == peer.peer && card.detail.assessment.verdict == peer.verdict
-        });
-        let fitting: Vec<_> = fitting.collect();
+        let fitting = fitting(recordings, peer);
         // The first of the span, or else the first.
         let Some((card, as_of)) = fitting.iter().min_by_key(|(_, as_of)| as_of.is_some()) else {
             continue;

@@ -1,10 +1,11 @@
 //! What is said of others, and what a recorder of theirs may bring about.
 
-use super::{flag, night, told, with_incident};
-use crate::report::tests::story::{at, incident};
+use super::{flag, night, report_of, told, with_incident};
+use crate::report::steps::steps;
+use crate::report::tests::story::{at, card, incident};
 use crate::report::tests::{Wanted, abuse, made, wanted};
-use detector_api::snapshot::{Direction, IncidentKind, Verdict};
-use detector_recorder::Batch;
+use detector_api::snapshot::{Advice, Direction, IncidentKind, Verdict};
+use detector_recorder::{Batch, Card};
 
 /// A recorder may be of another party, and what to do is copied into a shell.
 #[test]
@@ -26,6 +27,52 @@ fn no_command_is_made_of_what_is_no_address() {
         let lines: Vec<_> = settings.flat_map(|setting| &setting.lines).collect();
         let names = lines.iter().filter(|line| line.contains("203.0.113.9"));
         assert_eq!(names.count() > 0, is_named, "{lines:?}");
+    }
+}
+
+/// What its agent would not have advised, the report does not advise either: of an address that others use, or of
+/// which nothing is recorded while it was accused.
+#[test]
+fn a_block_is_offered_only_of_an_address_that_nobody_else_is_known_to_use() {
+    const PEER: &str = "203.0.113.9";
+    let alone: fn(&mut Card) = |_| {};
+    let shared: fn(&mut Card) = |card| {
+        let advice = &mut card.detail.assessment.advice;
+        advice.retain(|each| !matches!(each, Advice::LimitConnections { .. }));
+    };
+    let calm: fn(&mut Card) = |card| card.detail.assessment.verdict = Some(Verdict::Benign);
+    let reset = format!("detector reset {PEER}");
+    let block = format!("detector block {PEER} --for 1h");
+    for (hosts, while_open, afterwards) in [
+        (vec![alone], vec![&reset, &block], vec![&block]),
+        (vec![shared], vec![&reset], vec![&reset]),
+        (vec![calm], vec![&reset], vec![&reset]),
+        (vec![alone, calm], vec![&reset, &block], vec![&block]),
+        (vec![alone, shared], vec![&reset], vec![&reset]),
+    ] {
+        for (is_open, expected) in [(true, while_open), (false, afterwards)] {
+            let folders = hosts.iter().zip(["web1", "web2"]).map(|(change, name)| {
+                night(name, |host| {
+                    let mut card = card(host.moment(at("21:10:00")), PEER, 30);
+                    change(&mut card);
+                    let batch = Batch {
+                        cards: vec![card],
+                        ..with_incident(incident(at("21:10:00"), &[(PEER, 30)]))
+                    };
+                    host.record(at("21:10:01"), &[(PEER, 30)], batch);
+                })
+            });
+            let folders: Vec<_> = folders.collect();
+            let (mut report, recordings) = report_of(&folders);
+            for each in &mut report.incidents {
+                each.incident.open = is_open;
+            }
+            let step = &steps(&report, &recordings)[0];
+            let lines: Vec<_> = step.settings.iter().flat_map(|each| &each.lines).collect();
+            assert_eq!(lines, expected, "{}", step.what);
+            let is_spared = step.what.contains(&format!(" Do not block {PEER}: "));
+            assert_eq!(is_spared, !lines.contains(&&block), "{}", step.what);
+        }
     }
 }
 
