@@ -59,6 +59,16 @@ pub fn clock(rfc3339: &str) -> &str {
     rfc3339.get(11..19).unwrap_or(rfc3339)
 }
 
+/// `21:04:05` of an RFC 3339 time of this day, `2026-12-29 21:04:05` of one of another day; what is none is shown as
+/// it is.
+#[must_use]
+pub fn clock_on(rfc3339: &str, today: &str) -> String {
+    match day(rfc3339) {
+        of if of.is_empty() || of == today => clock(rfc3339).to_owned(),
+        of => format!("{of} {}", clock(rfc3339)),
+    }
+}
+
 /// `2026-12-29 21:04:05 UTC` of an RFC 3339 time in UTC; what is none is shown as it is.
 #[must_use]
 pub fn moment(rfc3339: &str) -> String {
@@ -70,15 +80,18 @@ pub fn moment(rfc3339: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{clock, day, moment, parse, rfc3339};
+    use super::{clock, clock_on, day, moment, parse, rfc3339};
 
     #[test]
     fn a_time_has_a_day_and_a_clock() {
         let time = "2026-12-29T21:04:05.123Z";
         assert_eq!((day(time), clock(time)), ("2026-12-29", "21:04:05"));
         assert_eq!(moment(time), "2026-12-29 21:04:05 UTC");
+        assert_eq!(clock_on(time, "2026-12-29"), "21:04:05");
+        assert_eq!(clock_on(time, "2026-12-30"), "2026-12-29 21:04:05");
         for strange in ["", "soon", "2026-1é"] {
             assert_eq!((day(strange), clock(strange)), ("", strange));
+            assert_eq!(clock_on(strange, "2026-12-29"), strange);
             assert_eq!(moment(strange), strange);
         }
     }

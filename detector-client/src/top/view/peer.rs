@@ -11,8 +11,7 @@ use crate::layout::wrap;
 use crate::top::state::State;
 use detector_api::page::PeerPage;
 use detector_api::snapshot::Peer;
-use detector_api::time::clock;
-use detector_api::{text, units};
+use detector_api::{text, time, units};
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::style::Style;
@@ -47,7 +46,7 @@ pub(super) fn draw(buffer: &mut Buffer, mut area: Rect, state: &State, name: &st
         let below = take_lines(&mut area, timeline);
         draw_timeline(buffer, below, connection, &samples);
     }
-    draw_events(buffer, take_lines(&mut area, events), page);
+    draw_events(buffer, take_lines(&mut area, events), page, &today(state));
 }
 
 fn draw_facts(buffer: &mut Buffer, area: &mut Rect, page: &PeerPage, state: &State) {
@@ -73,7 +72,7 @@ fn draw_facts(buffer: &mut Buffer, area: &mut Rect, page: &PeerPage, state: &Sta
     if state.opened.is_gone {
         title.push(Part::new(0, "gone", theme::alarm()));
     }
-    let seen = format!("{}-{} UTC", clock(&peer.first_seen), clock(&peer.last_seen));
+    let seen = seen([&peer.first_seen, &peer.last_seen], &today(state));
     let seen = vec![Part::labelled(2, "seen", seen)];
     draw_parts(buffer, take_line(area), title, seen);
     draw_parts(buffer, take_line(area), held(peer), Vec::new());
@@ -83,6 +82,22 @@ fn draw_facts(buffer: &mut Buffer, area: &mut Rect, page: &PeerPage, state: &Sta
         let owners = vec![Part::labelled(0, "owner", owners.join(", "))];
         draw_parts(buffer, take_line(area), owners, Vec::new());
     }
+}
+
+/// The day of what is shown.
+fn today(state: &State) -> String {
+    time::day(&time::rfc3339(state.taken.unix_ns)).to_owned()
+}
+
+/// `21:00:00-21:04:00 UTC`, with the day where it is not today.
+fn seen([first, last]: [&str; 2], today: &str) -> String {
+    if time::day(first) == time::day(last) {
+        let first = time::clock_on(first, today);
+        return format!("{first}-{} UTC", time::clock(last));
+    }
+    // One day alone would stand for both.
+    let [first, last] = [first, last].map(|each| time::clock_on(each, ""));
+    format!("{first} to {last} UTC")
 }
 
 fn held(peer: &Peer) -> Vec<Part> {
@@ -192,19 +207,49 @@ fn draw_connections(buffer: &mut Buffer, area: Rect, state: &State, page: &PeerP
     listing.draw(buffer, area);
 }
 
-fn draw_events(buffer: &mut Buffer, mut area: Rect, page: &PeerPage) {
+fn draw_events(buffer: &mut Buffer, mut area: Rect, page: &PeerPage, today: &str) {
     if area.height == 0 {
         return;
     }
     draw_text(buffer, take_line(&mut area), "last events", theme::quiet());
     let last = page.events.iter().rev().take(usize::from(area.height));
     for event in last {
-        let text = format!("{} {}", clock(&event.time), text::event_line(event));
+        let at = time::clock_on(&event.time, today);
+        let text = format!("{at} {}", text::event_line(event));
         draw_text(
             buffer,
             take_line(&mut area),
             &text,
             theme::severity(event.severity),
         );
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::seen;
+
+    #[test]
+    fn a_peer_that_was_seen_on_another_day_is_seen_with_that_day() {
+        let (night, morning, later) = (
+            "2026-12-28T23:58:00.000Z",
+            "2026-12-29T00:02:00.000Z",
+            "2026-12-29T21:04:00.000Z",
+        );
+        for (times, today, shown) in [
+            ([morning, later], "2026-12-29", "00:02:00-21:04:00 UTC"),
+            (
+                [morning, later],
+                "2026-12-30",
+                "2026-12-29 00:02:00-21:04:00 UTC",
+            ),
+            (
+                [night, later],
+                "2026-12-29",
+                "2026-12-28 23:58:00 to 2026-12-29 21:04:00 UTC",
+            ),
+        ] {
+            assert_eq!(seen(times, today), shown);
+        }
     }
 }
