@@ -135,6 +135,10 @@ fn refuse_network(folder: &Path) -> Result<(), RecorderError> {
         reason = "only its low 32 bits are looked at; its type is another on other systems"
     )]
     let kind = found.f_type as u64;
+    refuse_kind(folder, kind)
+}
+
+fn refuse_kind(folder: &Path, kind: u64) -> Result<(), RecorderError> {
     if is_network(kind) {
         return Err(RecorderError::NetworkFileSystem {
             folder: folder.to_owned(),
@@ -267,10 +271,11 @@ fn sum_of(file: &Path, bytes: impl Fn(&Metadata) -> u64) -> u64 {
 
 #[cfg(test)]
 mod tests {
-    use super::{LOCK_NAME, WriterLock, has_writer, is_network};
+    use super::{LOCK_NAME, WriterLock, has_writer, is_network, refuse_kind};
     use crate::error::RecorderError;
     use rustix::fs::{FlockOperation, flock};
     use std::fs::File;
+    use std::path::Path;
 
     /// Readers ask whether somebody writes by a lock of their own, as often as they like.
     #[test]
@@ -346,5 +351,19 @@ mod tests {
         ] {
             assert!(!is_network(kind), "{kind:#x}");
         }
+    }
+
+    #[test]
+    fn a_folder_on_nfs_is_refused_with_what_to_do_and_not_tried_again() {
+        let folder = Path::new("/srv/state");
+        let error = refuse_kind(folder, 0x6969).unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "/srv/state is on a network file system, where a recorder cannot be kept"
+        );
+        let hint = error.hint();
+        assert!(hint.is_some_and(|hint| hint.contains("on a local disk with --state-dir")));
+        assert!(!error.may_pass());
+        refuse_kind(folder, 0xef53).unwrap();
     }
 }
