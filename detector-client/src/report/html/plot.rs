@@ -217,7 +217,7 @@ fn lane(markup: &mut Markup, report: &Report, host: &HostPart, (place, axis): (u
         markup
             .raw(begin)
             // Not cut off at the ends.
-            .number(axis.percent(mark.time).clamp(1.0, 99.0))
+            .number(axis.percent(mark.time).clamp(2.0, 98.0))
             .raw("%\">");
         markup.raw(match mark.kind {
             MarkKind::OomKill => "K",
