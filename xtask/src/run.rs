@@ -74,6 +74,20 @@ pub(crate) fn build_play(profile: Profile) -> Result<PathBuf> {
     build(profile, "play")
 }
 
+/// Builds an example of the recorder's crate, by itself, and returns its file.
+pub(crate) fn build_recorder_example(name: &str) -> Result<PathBuf> {
+    run(cargo().current_dir(tree::root()).args([
+        "build",
+        "--locked",
+        "--release",
+        "--package",
+        "detector-recorder",
+        "--example",
+        name,
+    ]))?;
+    Ok(tree::target().join("release/examples").join(name))
+}
+
 fn build(profile: Profile, program: &str) -> Result<PathBuf> {
     let mut command = cargo();
     command

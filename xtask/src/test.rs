@@ -27,7 +27,7 @@ struct Step {
     act: fn(&Arguments) -> Result<()>,
 }
 
-const STEPS: [Step; 17] = [
+const STEPS: [Step; 18] = [
     Step {
         name: "tools",
         alone: "cargo xtask test --only tools",
@@ -92,6 +92,11 @@ const STEPS: [Step; 17] = [
         name: "bench",
         alone: "cargo xtask bench guard",
         act: |arguments| bench::guard(arguments.install()),
+    },
+    Step {
+        name: "recorder",
+        alone: "cargo xtask bench recorder --short",
+        act: |arguments| bench::recorder(arguments.install()),
     },
     Step {
         name: "kernels",
@@ -187,6 +192,7 @@ fn tools(arguments: &Arguments) -> Result<()> {
         .chain(chaos::PROGRAMS)
         .chain(packaging::PROGRAMS)
         .chain(monitoring::PROGRAMS)
+        .chain(bench::RECORDER_PROGRAMS)
         .collect();
     packages::need(&programs, "the whole test", may_install)?;
     let (toolchain, linker) = ebpf::tools(may_install)?;
@@ -206,8 +212,10 @@ mod tests {
 
     /// A play that no step runs holds nothing, however good it is.
     #[test]
-    fn the_whole_test_plays_before_a_real_prometheus() {
+    fn the_whole_test_plays_before_a_real_prometheus_and_benches_the_recorder() {
         let steps = chosen(&[]).unwrap();
-        assert!(steps.iter().any(|step| step.name == "monitoring"));
+        for name in ["monitoring", "recorder"] {
+            assert!(steps.iter().any(|step| step.name == name), "{name}");
+        }
     }
 }

@@ -30,7 +30,7 @@ use anyhow::{Context as _, Result};
 
 use crate::command::{cargo, run};
 use crate::packages::{self, is_root};
-use crate::run::{Profile, as_root, build_agent};
+use crate::run::{Profile, as_root, build_agent, build_recorder_example};
 use crate::tree;
 
 /// Programs most benchmarks use, and the Debian packages that bring them.
@@ -41,6 +41,9 @@ const PROGRAMS: [(&str, &str); 5] = [
     ("ip", "iproute2"),
     ("bpftool", "bpftool"),
 ];
+
+/// What the short round of the recorder needs.
+pub(crate) use recorder::PROGRAMS as RECORDER_PROGRAMS;
 
 #[derive(clap::Args)]
 pub(crate) struct Arguments {
@@ -105,7 +108,12 @@ enum What {
     Top(Rounds),
     /// A day of the flight recorder, ordinary and in a flood: processor time, commits, size, its report, how soon
     /// an older file is opened; and how often a quiet host waits for the disk
-    Recorder,
+    Recorder {
+        /// Half an hour and less instead, without an agent, held to bounds that only a fault breaks; within a
+        /// minute
+        #[arg(long)]
+        short: bool,
+    },
     /// How soon a flag reaches a reader with the flight recorder and without it, in turns, on a calm host
     /// and while 20,000 connections stall
     Latency {
@@ -143,7 +151,7 @@ impl What {
             Self::Owner { .. } => &owner::PROGRAMS,
             Self::Web { .. } => &web::PROGRAMS,
             Self::Top(_) => &[("script", "bsdutils")],
-            Self::Recorder => &recorder::PROGRAMS,
+            Self::Recorder { .. } => &recorder::PROGRAMS,
             Self::Engine { .. } => &[],
             Self::Idle(_)
             | Self::Sweep(_)
@@ -181,6 +189,9 @@ struct Rounds {
 
 pub(crate) fn main(arguments: &Arguments) -> Result<()> {
     let what = arguments.what.as_ref();
+    if let Some(What::Recorder { short: true }) = what {
+        return recorder(arguments.install);
+    }
     let programs = what.map_or(&web::PROGRAMS[..], What::programs);
     packages::need(programs, "the benchmark", arguments.install)?;
     let (agent, examples) = match (&arguments.agent, &arguments.examples) {
@@ -214,7 +225,9 @@ pub(crate) fn main(arguments: &Arguments) -> Result<()> {
         Some(What::Top(Rounds { rounds, seconds })) => {
             top::main(&agent, &examples.join("crowded_agent"), *rounds, *seconds)
         }
-        Some(What::Recorder) => recorder::main(&agent, &examples.join("day")),
+        Some(What::Recorder { .. }) => {
+            recorder::main(&agent, &examples.join("day"), &recorder::LONG)
+        }
         Some(What::Latency { rounds, seconds }) => {
             latency::main(&agent, &examples, *rounds, *seconds)
         }
@@ -234,6 +247,14 @@ pub(crate) fn guard(install: bool) -> Result<()> {
         examples: None,
         install,
     })
+}
+
+/// The short round of the recorder in `cargo xtask test`. Built as other steps build the same programs.
+pub(crate) fn recorder(install: bool) -> Result<()> {
+    packages::need(&recorder::PROGRAMS, "the benchmark", install)?;
+    let agent = build_agent(Profile::Release)?;
+    let day = build_recorder_example("day")?;
+    recorder::main(&agent, &day, &recorder::SHORT)
 }
 
 /// Builds the agent, and what benches are helped by: programs that load the empty one (the agent's

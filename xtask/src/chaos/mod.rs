@@ -17,7 +17,7 @@ use anyhow::{Context as _, Result};
 use crate::command::{cargo, run};
 use crate::kernels;
 use crate::packages;
-use crate::run::{Profile, as_root, build_agent, build_play};
+use crate::run::{Profile, as_root, build_agent, build_play, build_recorder_example};
 use crate::tree;
 
 /// Programs that machines with disks need beside those of the kernel matrix.
@@ -98,16 +98,7 @@ fn folder() -> Result<PathBuf> {
 
 /// The program that writes without end, and checks.
 fn build_writer() -> Result<PathBuf> {
-    run(cargo().current_dir(tree::root()).args([
-        "build",
-        "--locked",
-        "--release",
-        "--package",
-        "detector-recorder",
-        "--example",
-        "chaos",
-    ]))?;
-    Ok(tree::target().join("release/examples/chaos"))
+    build_recorder_example("chaos")
 }
 
 fn ask(requests: u64) -> Result<()> {
