@@ -19,6 +19,12 @@ pub(crate) struct Night {
     pub(crate) folder: PathBuf,
 }
 
+impl Night {
+    fn files(&self) -> [PathBuf; 2] {
+        HOSTS.map(|host| self.folder.join(format!("{host}.db")))
+    }
+}
+
 /// Plays it, as root.
 pub(crate) fn play(agent: &Path, play: &Path) -> Result<Night> {
     let folder = tree::target().join("incident");
@@ -35,21 +41,28 @@ pub(crate) fn play(agent: &Path, play: &Path) -> Result<Night> {
 
 /// Plays it and shows the report.
 pub(crate) fn show(agent: &Path, play: &Path) -> Result<()> {
-    let Night { folder } = self::play(agent, play)?;
-    let files = HOSTS.map(|host| folder.join(format!("{host}.db")));
-    let page = folder.join("report.html");
-    let report = || {
-        let mut report = Command::new(agent);
-        report.arg("report").args(&files);
-        report
-    };
-    run(report().arg("-o").arg(&page))?;
+    let night = self::play(agent, play)?;
+    let page = page(agent, &night)?;
+    let [first, second] = night.files();
     println!(
         "\n$ detector report {} {}",
-        files[0].display(),
-        files[1].display()
+        first.display(),
+        second.display()
     );
-    print!("{}", output(&mut report())?);
+    print!("{}", output(&mut report(agent, &night))?);
     println!("\nThe same as a page: {}", page.display());
     Ok(())
+}
+
+/// Writes the report as a page; where it is.
+pub(crate) fn page(agent: &Path, night: &Night) -> Result<PathBuf> {
+    let page = night.folder.join("report.html");
+    run(report(agent, night).arg("-o").arg(&page))?;
+    Ok(page)
+}
+
+fn report(agent: &Path, night: &Night) -> Command {
+    let mut report = Command::new(agent);
+    report.arg("report").args(night.files());
+    report
 }

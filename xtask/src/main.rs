@@ -7,6 +7,7 @@
 
 mod background;
 mod bench;
+mod browse;
 mod chaos;
 mod command;
 mod compare;
@@ -63,6 +64,8 @@ enum Chore {
     Demo(demo::Arguments),
     /// Write what `detector top` shows of the demonstration into the README, or pictures of an incident (needs root)
     Frames(frames::Arguments),
+    /// The page of a report in a real browser, on a phone, on a desk and on paper: pictures, and what is wrong
+    Browse(browse::Arguments),
     /// Write what other tools show of the demonstration into docs/comparison.md (needs root)
     Compare(compare::Arguments),
     /// What the agent costs
@@ -101,6 +104,7 @@ fn main() -> ExitCode {
         Chore::Test(arguments) => test::main(&arguments),
         Chore::Demo(arguments) => demo::main(&arguments),
         Chore::Frames(arguments) => frames::main(&arguments),
+        Chore::Browse(arguments) => browse::main(&arguments),
         Chore::Compare(arguments) => compare::main(&arguments),
         Chore::Bench(arguments) => bench::main(&arguments),
         Chore::Run(arguments) => run::main(&arguments),

@@ -28,7 +28,7 @@ pub(crate) fn main(arguments: &Arguments) -> Result<()> {
 }
 
 /// Agent and player, for chores that need root.
-#[derive(clap::Args)]
+#[derive(Default, clap::Args)]
 pub(crate) struct Programs {
     /// Agent, already built (used when this chore calls itself through sudo)
     #[arg(long, hide = true, requires = "play")]

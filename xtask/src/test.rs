@@ -5,6 +5,7 @@ use std::time::Instant;
 use anyhow::{Context as _, Result, bail};
 
 use crate::bench;
+use crate::browse;
 use crate::chaos;
 use crate::command::{cargo, run};
 use crate::docs;
@@ -27,7 +28,7 @@ struct Step {
     act: fn(&Arguments) -> Result<()>,
 }
 
-const STEPS: [Step; 18] = [
+const STEPS: [Step; 19] = [
     Step {
         name: "tools",
         alone: "cargo xtask test --only tools",
@@ -92,6 +93,11 @@ const STEPS: [Step; 18] = [
         name: "bench",
         alone: "cargo xtask bench guard",
         act: |arguments| bench::guard(arguments.install()),
+    },
+    Step {
+        name: "browse",
+        alone: "cargo xtask browse",
+        act: |arguments| browse::main(&browse::Arguments::of_tests(arguments.install())),
     },
     Step {
         name: "recorder",
@@ -193,6 +199,7 @@ fn tools(arguments: &Arguments) -> Result<()> {
         .chain(packaging::PROGRAMS)
         .chain(monitoring::PROGRAMS)
         .chain(bench::RECORDER_PROGRAMS)
+        .chain(browse::PROGRAMS)
         .collect();
     packages::need(&programs, "the whole test", may_install)?;
     let (toolchain, linker) = ebpf::tools(may_install)?;

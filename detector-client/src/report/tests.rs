@@ -333,7 +333,7 @@ fn what_is_no_recorder_is_refused_with_a_hint() {
     assert!(failure.contains("is not a recorder"), "{failure}");
 }
 
-/// Writes the page and its data where somebody wants to look at them.
+/// Writes pages where `cargo xtask browse` wants to look at them.
 #[test]
 fn pages_to_look_at() {
     let Some(folder) = std::env::var_os("DETECTOR_PAGES") else {
@@ -343,6 +343,9 @@ fn pages_to_look_at() {
     std::fs::write(folder.join("night.html"), html::page(&night())).unwrap();
     let (day, _) = made(&wanted(), story::hosts());
     std::fs::write(folder.join("day.html"), html::page(&day)).unwrap();
+    let harmful = hostile::hostile();
+    let (hostile, _) = made(&wanted(), &[harmful.path().to_owned()]);
+    std::fs::write(folder.join("hostile.html"), html::page(&hostile)).unwrap();
 }
 
 #[test]
