@@ -8,7 +8,7 @@ use super::{
 };
 use anyhow::{Context, Result, ensure};
 use detector_tests::PATIENCE;
-use detector_tests::agent::command;
+use detector_tests::agent::{PeerView, command};
 use detector_tests::expect;
 use detector_tests::lab::{Family, stdout_of};
 use detector_tests::servers::TinyServer;
@@ -27,6 +27,7 @@ both_families!(
     a_full_set_is_told_and_loses_nothing,
     where_sockets_cannot_be_closed_the_rest_goes_on,
     where_no_table_goes_with_its_owner_nothing_is_blocked,
+    where_nobody_can_be_asked_whom_to_spare_it_does_nothing,
     what_it_made_ends_with_the_agent_or_on_time
 );
 
@@ -160,6 +161,37 @@ fn where_no_table_goes_with_its_owner_nothing_is_blocked(family: Family) -> Resu
                 let left = connections(story, attacker)?;
                 Ok((left < CLIENTS / 2).then_some(()))
             })?;
+            drop(held);
+            Ok(())
+        },
+    )
+}
+
+fn where_nobody_can_be_asked_whom_to_spare_it_does_nothing(family: Family) -> Result<()> {
+    let _machine = crate::machine();
+    Story::play_between_hosts(
+        &format!("guard-no-netlink-{}", family.name()),
+        family,
+        |story| {
+            let agent = start_without(story, "enforce", &["netlink"])?;
+            agent.wait_log("cannot ask for the addresses of this host")?;
+            agent.wait_log("and the guard does nothing")?;
+            let server = TinyServer::start(story.server(), story.lab.addresses.server(family))?;
+            let attacker = attacker(story, family)?;
+            let held = hoard(story, attacker, server.address(), CLIENTS)?;
+            expect::until("there is pressure", JUDGED, || {
+                let pressure = &agent.status()?["guard"]["pressure"];
+                Ok((!pressure.is_null()).then_some(()))
+            })?;
+            // Longer than those are left to whom something is done.
+            let is_old = |peer: &PeerView| {
+                peer.stalled_connections == CLIENTS as u64 && peer.longest_stall_seconds > 15.0
+            };
+            agent.wait_peer(attacker, "stalled for long", JUDGED, is_old)?;
+            let left = connections(story, attacker)?;
+            ensure!(left == CLIENTS, "{left} left");
+            ensure!(steps(&agent, attacker)?.is_empty());
+            ensure!(tables(story)?.is_empty(), "{}", tables(story)?);
             drop(held);
             Ok(())
         },

@@ -1,4 +1,5 @@
-//! Pressure: without it whoever is accused keeps what it has; what workers of a service wait for is some by itself.
+//! Pressure: without it whoever is accused keeps what it has; what workers of a service wait for is some by itself, and
+//! so is a share of what TCP may have.
 
 use super::{
     CLIENTS, JUDGED, attacker, configuration_with, connections, hoard, start_with, steps, tables,
@@ -6,13 +7,16 @@ use super::{
 };
 use anyhow::{Result, ensure};
 use detector_lab::cases::is_alarm;
-use detector_tests::agent::{Agent, PeerView};
+use detector_tests::agent::{Agent, AgentOptions, PeerView};
 use detector_tests::lab::Family;
 use detector_tests::servers::TinyServer;
 use detector_tests::story::Story;
 use std::net::IpAddr;
 
-both_families!(where_workers_wait_there_is_pressure);
+both_families!(
+    where_workers_wait_there_is_pressure,
+    where_much_of_the_memory_of_tcp_is_pinned_there_is_pressure
+);
 
 /// What would be reset was stalled for so long, and was accused, for several rounds.
 const ROUNDS_SECONDS: f64 = 6.0;
@@ -75,6 +79,26 @@ fn where_workers_wait_there_is_pressure(family: Family) -> Result<()> {
         let _held = hoard(story, attacker, server.address(), CLIENTS)?;
         let reset = wait_step(&agent, attacker, "reset", false)?;
         ensure!(reset.to_string().contains("workers"), "{reset}");
+        Ok(())
+    })
+}
+
+fn where_much_of_the_memory_of_tcp_is_pinned_there_is_pressure(family: Family) -> Result<()> {
+    let _machine = crate::machine();
+    let name = format!("guard-tcp-memory-{}", family.name());
+    Story::play_between_hosts(&name, family, |story| {
+        let bounds = bounds("tcp_memory_share = \"0.01%\"");
+        let options = AgentOptions {
+            configuration: Some(configuration_with(story, "enforce", &bounds)),
+            ..AgentOptions::default()
+        };
+        // The kernel says how much TCP may have in the first network namespace alone.
+        let agent = Agent::start_with(story.folder(), &options)?;
+        let server = TinyServer::start(story.server(), story.lab.addresses.server(family))?;
+        let attacker = attacker(story, family)?;
+        let _held = hoard(story, attacker, server.address(), CLIENTS)?;
+        let reset = wait_step(&agent, attacker, "reset", false)?;
+        ensure!(reset.to_string().contains("that TCP may have"), "{reset}");
         Ok(())
     })
 }
