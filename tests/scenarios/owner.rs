@@ -19,10 +19,53 @@ use std::process::{Command, Stdio};
 
 const LARGE_BYTES: u64 = 64 << 20;
 
+/// Arguments: where it listens. One thread serves all connections.
+const EVENT_LOOP: &str = "
+import asyncio, sys
+async def serve(reader, writer):
+    await reader.readuntil(b'\\r\\n\\r\\n')
+    writer.write(bytes(1 << 23))
+    await writer.drain()
+async def main():
+    server = await asyncio.start_server(serve, sys.argv[1], 8000)
+    await server.serve_forever()
+asyncio.run(main())
+";
+/// Arguments: where it listens. As the runtime of Go does it: one thread waits for all sockets, others
+/// write without blocking and wait for each other (`futex`), and none stays with a connection.
+const SHARED_POLLER: &str = "
+import queue, select, socket, sys, threading
+family = socket.AF_INET6 if ':' in sys.argv[1] else socket.AF_INET
+listener = socket.create_server((sys.argv[1], 8000), family=family)
+poller, runnable, connections = select.epoll(), queue.SimpleQueue(), {}
+poller.register(listener, select.EPOLLIN)
+def work():
+    while True:
+        connection = runnable.get()
+        try:
+            while True: connection.send(bytes(1 << 16))
+        except BlockingIOError:
+            poller.modify(connection, select.EPOLLOUT | select.EPOLLONESHOT)
+        except OSError:
+            connections.pop(connection.fileno()).close()
+for _ in range(4): threading.Thread(target=work, daemon=True).start()
+while True:
+    for descriptor, _ in poller.poll():
+        if descriptor != listener.fileno():
+            runnable.put(connections[descriptor])
+            continue
+        connection = listener.accept()[0]
+        connection.setblocking(False)
+        connections[connection.fileno()] = connection
+        poller.register(connection, select.EPOLLIN | select.EPOLLONESHOT)
+";
+
 both_families!(
     nginx_is_named_not_held_and_remembered,
     threads_that_wait_in_a_write_are_held,
     prefork_workers_are_held,
+    nobody_of_an_event_loop_is_held,
+    nobody_of_threads_that_share_a_poller_is_held,
     server_in_a_container_is_named_as_the_host_sees_it,
 );
 
@@ -98,6 +141,49 @@ fn prefork_workers_are_held(family: Family) -> Result<()> {
             ensure!(parent_of(process.pid)? == server.pid(), "{seen:?}");
         }
         wait_held(&agent, &seen.processes[0], |held| held.held >= Some(3)).map(drop)
+    })
+}
+
+fn nobody_of_an_event_loop_is_held(family: Family) -> Result<()> {
+    nobody_is_held(family, "owner-loop", EVENT_LOOP)
+}
+
+fn nobody_of_threads_that_share_a_poller_is_held(family: Family) -> Result<()> {
+    nobody_is_held(family, "owner-poller", SHARED_POLLER)
+}
+
+/// Of a server that leaves no task with a connection, it is told how many connections are stalled and for
+/// how long, and nothing of workers.
+fn nobody_is_held(family: Family, name: &str, program: &str) -> Result<()> {
+    const CLIENTS: u64 = 12;
+    Story::play(&suffix(name, family), family, |story| {
+        require(&[("python3", "python3")])?;
+        let agent = Agent::start(story.folder())?;
+        let id = format!("{:08x}{:04x}", std::process::id(), story.lab.number());
+        let group = ControlGroup::create(format!("docker-{id:0<64}.scope"))?;
+        let address = SocketAddr::new(story.lab.addresses.server(family), 8_000);
+        let mut command = Command::new("python3");
+        command.args(["-c", program, &address.ip().to_string()]);
+        group.place(&mut command)?;
+        let server = start(story, command, address)?;
+        let clients = (0..CLIENTS).map(|_| ask(story, address));
+        let clients = clients.collect::<Result<Vec<_>>>()?;
+        let peer = clients[0].address()?.ip();
+        let named = agent.wait_connection(peer, "its owner, and since when", PATIENCE, |seen| {
+            seen.stall.is_some() && seen.stalled_seconds >= 2.0 && !seen.processes.is_empty()
+        })?;
+        let owner = named.processes.first().context("an owner")?;
+        ensure!(owner.pid == server.pid(), "{named:?}");
+        ensure!(owner.thread.is_none(), "{named:?}");
+        let unit = format!("docker:{id}");
+        let held = wait_held(&agent, owner, |held| {
+            held.service == unit && held.stalled_connections == CLIENTS
+        })?;
+        ensure!(held.held.is_none(), "{held:?}");
+        let labels = [("service", unit.as_str())];
+        let told = agent.metrics()?.find("detector_held_workers", &labels)?;
+        ensure!(told.is_none(), "{told:?} in the metrics, {held:?}");
+        Ok(())
     })
 }
 
