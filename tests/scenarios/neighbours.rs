@@ -6,24 +6,27 @@
 use crate::stage::{both_families, suffix};
 use anyhow::{Context, Result, bail, ensure};
 use detector_tests::PATIENCE;
-use detector_tests::agent::{Agent, AgentOptions, in_a_container};
+use detector_tests::agent::{Agent, AgentOptions, ConnectionView, in_a_container};
 use detector_tests::expect;
-use detector_tests::lab::{Child, Family, require};
+use detector_tests::lab::{Child, Family, Namespace, require};
 use detector_tests::peers::KernelPeer;
 use detector_tests::servers::TinyServer;
 use detector_tests::story::Story;
 use std::fs::File;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
+use std::path::Path;
 use std::process::{Command, Stdio};
 
 both_families!(
     client_of_a_proxy_of_ours_is_counted_once,
     stranger_under_our_address_is_judged,
     sockets_of_neighbours_are_told,
+    two_nodes_on_one_kernel_know_their_own,
 );
 
 const CLIENTS: usize = 6;
 const PORT: u16 = 8_001;
+const NODE_PORT: u16 = 8_000;
 /// Arguments: where it listens, and the server; it calls the server from where it listens.
 const PROXY: &str = "
 import socket, sys, threading
@@ -153,6 +156,64 @@ fn sockets_of_neighbours_are_told(family: Family) -> Result<()> {
         ensure!(status["connections_of_others"] == 0, "{status}");
         Ok(())
     })
+}
+
+/// Each node has a network, processes and mounts of its own, an agent, and a server that the other calls.
+fn two_nodes_on_one_kernel_know_their_own(family: Family) -> Result<()> {
+    Story::play_between_hosts(&suffix("two-nodes", family), family, |story| {
+        require(&[("unshare", "util-linux"), ("python3", "python3")])?;
+        let (server, client) = (story.server(), &story.lab.client);
+        let addresses = story.lab.addresses;
+        let [here, there] = [addresses.server(family), addresses.client(family)];
+        let of_server = start_node(&story.folder().join("server"), server, here)?;
+        let of_client = start_node(&story.folder().join("client"), client, there)?;
+        let _calls = [
+            call(client, SocketAddr::new(here, NODE_PORT))?,
+            call(server, SocketAddr::new(there, NODE_PORT))?,
+        ];
+        let is_of_server = |seen: &ConnectionView| seen.local.ends_with(&format!(":{NODE_PORT}"));
+        for (agent, of_own, of_other) in [(&of_server, there, here), (&of_client, here, there)] {
+            let own = agent.wait_connection(of_own, "its owner", PATIENCE, |seen| {
+                is_of_server(seen) && seen.stall.is_some() && !seen.processes.is_empty()
+            })?;
+            ensure!(!own.owner_out_of_sight, "{own:?}");
+            let what = "that a socket is the other's";
+            agent.wait_connection(of_other, what, PATIENCE, |seen| {
+                is_of_server(seen) && seen.owner_out_of_sight && seen.processes.is_empty()
+            })?;
+            let status = agent.status()?;
+            ensure!(status["shared_kernel"] == true, "{status}");
+            let others = status["connections_of_others"].as_u64();
+            ensure!(others >= Some(1), "{status}");
+        }
+        Ok(())
+    })
+}
+
+/// An agent and, among the processes that it sees, a server at this address.
+fn start_node(folder: &Path, network: &Namespace, ip: IpAddr) -> Result<Agent> {
+    std::fs::create_dir(folder)?;
+    File::create(folder.join("large"))?.set_len(64 << 20)?;
+    let serve = format!(
+        "python3 -m http.server {NODE_PORT} --bind {ip} --directory '{}' >/dev/null 2>&1 & exec \"$@\"",
+        folder.display()
+    );
+    let mut under = in_a_container();
+    under.extend(["sh", "-c", &serve, "sh"].map(str::to_owned));
+    let options = AgentOptions {
+        under,
+        ..AgentOptions::default()
+    };
+    Agent::start_in_with(network, folder, &options)
+}
+
+/// A client that asks for much and reads nothing, once the server is there.
+fn call(network: &Namespace, server: SocketAddr) -> Result<KernelPeer> {
+    let mut client = expect::until("a server that accepts", PATIENCE, || {
+        Ok(KernelPeer::connect(network, server).ok())
+    })?;
+    client.request("/large")?;
+    Ok(client)
 }
 
 fn start_proxy(story: &Story, own: SocketAddr, server: SocketAddr) -> Result<Child> {
