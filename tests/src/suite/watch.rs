@@ -24,6 +24,8 @@ pub(crate) struct PeerStory {
     pub(crate) pinned: Vec<(SystemTime, u64)>,
     /// Segments sent again at the last look, by cause.
     pub(crate) retransmits: RetransmitsView,
+    /// Of these, as far as the kernel knows, those that were not needed.
+    pub(crate) retransmits_needless: u64,
     /// The peer at the last look, for the reader of a failure.
     pub(crate) last: String,
 }
@@ -179,6 +181,7 @@ fn look(view: &AgentView, said: &Mutex<Said>) -> Result<()> {
         }
         story.pinned.push((at, peer.pinned_bytes));
         story.retransmits = peer.retransmits;
+        story.retransmits_needless = peer.retransmits_needless;
         story.last = format!("{peer:?}");
     }
     Ok(())
