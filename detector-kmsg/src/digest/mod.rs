@@ -1,5 +1,6 @@
 //! Messages put together: the same stall probed again, the lines of one kill, repeats, order.
 
+mod copies;
 mod draft;
 mod hosts;
 mod kills;
@@ -9,6 +10,7 @@ mod stalls;
 use crate::message::{LinkChange, Message};
 use crate::report::{Count, LeftOut, LinkChanges, LogReport, LogTime, SynFlood};
 use crate::wrapping::stamp::Stamps;
+use copies::Copies;
 use detector_api::sanitize;
 use hosts::{HostOf, Hosts};
 use kills::KillsOfHosts;
@@ -98,6 +100,7 @@ pub(crate) struct Digest {
     report: LogReport,
     span: Span,
     repeats: Repeats,
+    copies: Copies,
     /// In a log that runs backwards: the next line came so many times more.
     repeats_ahead: Option<(u64, Option<String>, Origin)>,
     newest: Stamps,
@@ -151,6 +154,9 @@ impl Digest {
     pub(crate) fn take(&mut self, message: Message, origin: &Origin) {
         if message.may_name_program() && !origin.is_of_kernel {
             self.report.left_out.other_programs += 1;
+            return;
+        }
+        if self.copies.has(&message, origin) {
             return;
         }
         self.look_for_boot(origin);

@@ -13,7 +13,7 @@ use std::net::IpAddr;
 pub use oom::{OomLine, Task, TaskMemory};
 
 /// Which sentence the kernel wrote about a closed window.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum WindowSentence {
     /// `peer … shrinks window …. Bad, what else can I say?`, 2.3 to 2.6: an acknowledgement whose window
     /// ends before what was sent; the window need not be zero.
@@ -27,7 +27,7 @@ pub enum WindowSentence {
 }
 
 /// A line about a peer whose window is closed while we have data in flight.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct WindowLine {
     /// Which sentence.
     pub sentence: WindowSentence,
@@ -50,7 +50,7 @@ pub struct WindowLine {
 }
 
 /// What happened to a network interface.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum LinkChange {
     /// Its link went down.
     Down,
@@ -61,7 +61,7 @@ pub enum LinkChange {
 }
 
 /// One kernel message that matters here.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Message {
     /// A closed window.
     Window(WindowLine),

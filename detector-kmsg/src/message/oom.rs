@@ -7,7 +7,7 @@ use super::strangers;
 use groups::{record, victims_and_limited};
 
 /// One line of it.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum OomLine {
     /// `X invoked oom-killer`: whose allocation failed. Not the victim.
     Invoked(Option<String>),
@@ -67,7 +67,7 @@ pub enum OomLine {
 }
 
 /// A process.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Task {
     /// Its id.
     pub pid: Option<u64>,
@@ -78,7 +78,7 @@ pub struct Task {
 }
 
 /// What a process held, bytes.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct TaskMemory {
     /// Its user, where the line with these numbers has it.
     pub uid: Option<u64>,
