@@ -18,6 +18,9 @@ const LIMITERS: [&str; 9] = [
     "slab_out_of_memory",
 ];
 
+/// What stands before how often the line before came again.
+const REPEATS: [&str; 2] = ["last message repeated ", "Last output repeated "];
+
 pub(super) fn message(text: &str) -> Option<Message> {
     boot(text)
         .or_else(|| suppressed(text))
@@ -54,9 +57,12 @@ fn suppressed(text: &str) -> Option<Message> {
     (is_said && LIMITERS.contains(&function)).then_some(Message::Suppressed(count))
 }
 
-/// `last message repeated 3 times`, and syslog-ng's `Last message 'TCP: Treason uncloak' repeated 3 times, suppressed by
-/// syslog-ng on web1`.
+/// `last message repeated 3 times`, metalog's `Last output repeated 3 times -` and, for one time, `… twice -`, and
+/// syslog-ng's `Last message 'TCP: Treason uncloak' repeated 3 times, suppressed by syslog-ng on web1`.
 fn repeated(text: &str) -> Option<Message> {
+    if text.starts_with("Last output repeated twice -") {
+        return Some(Message::Repeated(1, None));
+    }
     let of_syslog_ng = || {
         let (beginning, rest) = text
             .strip_prefix("Last message '")?
@@ -64,7 +70,7 @@ fn repeated(text: &str) -> Option<Message> {
         let is_whole = rest.contains(" times, suppressed by syslog-ng");
         is_whole.then_some((Some(beginning.to_owned()), rest))
     };
-    let plain = text.strip_prefix("last message repeated ");
+    let plain = REPEATS.iter().find_map(|words| text.strip_prefix(words));
     let (beginning, rest) = plain.map(|rest| (None, rest)).or_else(of_syslog_ng)?;
     let mut cursor = Cursor(rest);
     let count = cursor.digits().parse().ok()?;

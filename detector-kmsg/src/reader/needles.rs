@@ -3,7 +3,7 @@
 use aho_corasick::AhoCorasick;
 
 /// A message that a mail program has broken is found by its first part.
-const NEEDLES: [&str; 71] = [
+const NEEDLES: [&str; 72] = [
     // Where the text itself cannot be searched for, or goes on on the next line.
     DOCKER,
     "{\n",
@@ -43,6 +43,7 @@ const NEEDLES: [&str; 71] = [
     "killed as a result",
     " suppressed",
     "essage repeated",
+    "output repeated",
     "' repeated ",
     " Part1",
     "messages dropped",

@@ -3,6 +3,7 @@
 use super::date;
 use super::prefix::{MARKS, Unwrapping};
 use crate::message;
+use std::net::IpAddr;
 
 impl<'a> Unwrapping<'a> {
     /// `level=debug`, `msg="…"`, `MESSAGE=…`, and what a store writes in braces about all its lines.
@@ -99,8 +100,16 @@ impl<'a> Unwrapping<'a> {
         true
     }
 
-    /// `kernel:`, `kernel[0]:`, `kernel - - - `, `klogd:`, `init.scope/kernel:`.
+    /// `kernel:`, `kernel[0]:`, `kernel - - - `, `klogd:`, `init.scope/kernel:`; `[kernel] ` of metalog, behind a time.
     pub(super) fn tag(&mut self) -> bool {
+        if let Some(rest) = self.text.strip_prefix("[kernel] ")
+            && self.is_after_time
+            && !self.is_tagged
+        {
+            self.is_tagged = true;
+            self.text = rest;
+            return true;
+        }
         let start = self.text.strip_prefix("init.scope/").unwrap_or(self.text);
         let names = ["kernel", "klogd"];
         let Some(name) = names.into_iter().find(|name| {
@@ -178,12 +187,8 @@ impl<'a> Unwrapping<'a> {
             .any(starts);
         // A program with its process is no host.
         let is_program = word.ends_with(':') || word.contains('[') && !word.starts_with('[');
-        // A time or a processor in brackets is none either, an address is.
-        let is_number = |c: char| c.is_ascii_digit() || "[]@.:".contains(c);
-        let is_program = is_program
-            || word.starts_with('[')
-                && word.chars().all(is_number)
-                && word.matches('.').count() < 3;
+        // A time, a processor or a program in brackets is none either, an address is.
+        let is_program = is_program || word.starts_with('[') && !is_address_in_brackets(word);
         if word.is_empty() || is_program || is_quoted || after.len() == rest.len() || !is_known {
             return false;
         }
@@ -192,6 +197,14 @@ impl<'a> Unwrapping<'a> {
         self.text = after;
         true
     }
+}
+
+/// `[192.0.2.1]`, `[fe80::1]`.
+fn is_address_in_brackets(word: &str) -> bool {
+    let inside = word
+        .strip_prefix('[')
+        .and_then(|word| word.strip_suffix(']'));
+    inside.is_some_and(|address| address.parse::<IpAddr>().is_ok())
 }
 
 /// `host="web1", transport="kernel"`.

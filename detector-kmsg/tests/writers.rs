@@ -1,0 +1,54 @@
+//! How those who write logs down say that a line is the kernel's, and how often it came.
+
+#![allow(clippy::unwrap_used, reason = "a test may fail where it stands")]
+
+use detector_kmsg::{LogReader, LogReport};
+
+fn read(text: &str) -> LogReport {
+    let mut reader = LogReader::new().unwrap();
+    reader.feed(text.as_bytes());
+    reader.finish()
+}
+
+fn peers(report: &LogReport) -> Vec<&str> {
+    let peers = report.peers.iter().map(|peer| peer.peer.as_str());
+    peers.collect()
+}
+
+const WINDOW: &str = "TCP: Peer 198.51.100.7:50001/80 unexpectedly shrunk window 1:2 (repaired)";
+const FORGED: &str = "TCP: Peer 203.0.113.9:50001/80 unexpectedly shrunk window 1:2 (repaired)";
+const CALL: &str = "httpd invoked oom-killer: gfp_mask=0x201d2, order=0, oomkilladj=0";
+const KILL: &str = "Out of memory: Killed process 3120 (httpd).";
+
+#[test]
+fn metalog_names_programs_in_brackets() {
+    let repeats = "                - Last output repeated";
+    for host in ["", "www1 "] {
+        let log = format!(
+            "Dec 29 21:12:01 {host}[kernel] {WINDOW}\n{repeats} 3 times -\n\
+             Dec 29 21:12:02 {host}[kernel] {WINDOW}\n{repeats} twice -\n\
+             Dec 29 21:12:09 {host}[sshd] {FORGED}\n\
+             Dec 29 21:13:00 {host}[kernel] {CALL}\n\
+             Dec 29 21:13:00 {host}[kernel] {KILL}\n"
+        );
+        let noise = "Dec 29 21:11:01 [sshd] Accepted publickey for deploy\n".repeat(4000);
+        for text in [log.clone(), format!("{noise}{log}")] {
+            let report = read(&text);
+            assert_eq!(peers(&report), ["198.51.100.7"]);
+            assert_eq!((report.window_lines, report.repeats), (6, 4));
+            assert_eq!(report.kills[0].invoked_by.as_deref(), Some("httpd"));
+            assert_eq!(report.hosts.concat(), host.trim());
+        }
+    }
+}
+
+#[test]
+fn a_word_in_brackets_is_a_host_only_if_it_is_an_address() {
+    let of = |word: &str| read(&format!("Oct  8 08:40:00 {word} {WINDOW}\n")).hosts;
+    assert_eq!(of("[192.0.2.1]"), ["192.0.2.1"]);
+    assert_eq!(of("[fe80::1]"), ["fe80::1"]);
+    for word in ["[app]", "[web1]", "[nginx-1.2.3]"] {
+        let report = read(&format!("Oct  8 08:40:00 {word} {WINDOW}\n"));
+        assert_eq!((report.window_lines, report.hosts.len()), (0, 0), "{word}");
+    }
+}
