@@ -52,3 +52,38 @@ fn a_word_in_brackets_is_a_host_only_if_it_is_an_address() {
         assert_eq!((report.window_lines, report.hosts.len()), (0, 0), "{word}");
     }
 }
+
+#[test]
+fn a_level_before_the_kernels_name_is_no_host() {
+    let at = "2021-04-24T18:03:50.804300Z";
+    let report = read(&format!(
+        "{at} DEBUG kernel: [  510.876901] {WINDOW}\n{at} WARNING kernel: [  516.876901] {CALL}\n\
+         {at} ERR kernel: [  516.876910] {KILL}\n"
+    ));
+    assert_eq!((report.window_lines, report.hosts.len()), (1, 0));
+    assert_eq!(report.kills[0].invoked_by.as_deref(), Some("httpd"));
+    let report = read(&format!(
+        "2026 May 14 05:41:28.000183 gold210 DEBUG kernel: [12345.678901] {WINDOW}\n\
+         May 14 05:41:29.000183 gold210 ERR kernel: [12347.678901] {KILL}\n\
+         May 14 05:41:30.000183 gold210 INFO app: {FORGED}\n\
+         May 14 05:41:31.000183 gold210 INFO app: kernel: {FORGED}\n"
+    ));
+    assert_eq!(peers(&report), ["198.51.100.7"]);
+    assert_eq!(report.hosts, ["gold210"]);
+    assert_eq!(report.kills.len(), 1);
+}
+
+#[test]
+fn a_priority_may_stand_in_words_and_as_a_number() {
+    let report = read(&format!(
+        "2026-10-08T08:40:00.123456+00:00 web1 kern.debug<7> kernel: [12345.678901] {WINDOW}\n\
+         Oct  8 08:40:01 web1 kern.warning<4> kernel: {WINDOW}\n\
+         Oct  8 08:40:02 web1 auth.info<38> sshd[9]: {FORGED}\n\
+         Oct  8 08:40:02 web1 user.info<14> {FORGED}\n"
+    ));
+    assert_eq!(peers(&report), ["198.51.100.7"]);
+    assert_eq!(
+        (report.window_lines, report.hosts),
+        (2, vec!["web1".to_owned()])
+    );
+}

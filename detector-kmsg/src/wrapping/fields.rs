@@ -59,7 +59,7 @@ impl<'a> Unwrapping<'a> {
         }
     }
 
-    /// `kern.info`, `kern  :info  :`, `kern debug`, `kern,debug`.
+    /// `kern.info`, `kern  :info  :`, `kern debug`, `kern,debug`, `kern.debug<7>`.
     pub(super) fn facility(&mut self) -> bool {
         const FACILITIES: [&str; 7] = [
             "kernel", "kern", "user", "daemon", "syslog", "auth", "local",
@@ -87,6 +87,7 @@ impl<'a> Unwrapping<'a> {
             return false;
         };
         let rest = level[name.len()..].trim_start_matches(|c: char| c.is_ascii_alphabetic());
+        let rest = without_number(rest);
         let after = rest.trim_start_matches([' ', '\t', ',', ';', '|', '"']);
         let Some(rest) = after
             .strip_prefix(':')
@@ -148,7 +149,14 @@ impl<'a> Unwrapping<'a> {
 
     /// A host name: a word after a time and before what only a kernel's line has.
     pub(super) fn host(&mut self) -> bool {
-        if !self.is_after_time || self.is_tagged || self.host.is_some() && !self.is_relay {
+        if !self.is_after_time || self.is_tagged {
+            return false;
+        }
+        if let Some(rest) = after_level(self.text) {
+            self.text = rest;
+            return true;
+        }
+        if self.host.is_some() && !self.is_relay {
             return false;
         }
         let is_part = |c: char| c.is_ascii_alphanumeric() || ".-_:%/@()[]~+".contains(c);
@@ -174,6 +182,7 @@ impl<'a> Unwrapping<'a> {
             || after.starts_with("message repeated ")
             || after.starts_with('[')
             || is_level_and_kernel(after)
+            || after_level(after).is_some()
             || [
                 "kernel",
                 "klogd:",
@@ -197,6 +206,29 @@ impl<'a> Unwrapping<'a> {
         self.text = after;
         true
     }
+}
+
+/// Without the priority as a number, `<7>`, behind its words.
+fn without_number(text: &str) -> &str {
+    let number = text
+        .strip_prefix('<')
+        .and_then(|rest| rest.split_once("> "));
+    let is_number = |number: &str| number.bytes().all(|byte| byte.is_ascii_digit());
+    match number {
+        Some((number, _)) if is_number(number) => &text[number.len() + 2..],
+        _ => text,
+    }
+}
+
+/// What follows a level in capitals, as `rsyslog` writes it where it is told to, if that is the kernel's name.
+fn after_level(text: &str) -> Option<&str> {
+    const LEVELS: [&str; 12] = [
+        "EMERG", "PANIC", "ALERT", "CRIT", "ERR", "ERROR", "WARNING", "WARN", "NOTICE", "INFO",
+        "DEBUG", "NONE",
+    ];
+    let (level, rest) = text.split_once(' ')?;
+    let is_kernels = rest.starts_with("kernel: ") || rest.starts_with("kernel[");
+    (is_kernels && LEVELS.contains(&level)).then_some(rest)
 }
 
 /// `[192.0.2.1]`, `[fe80::1]`.
