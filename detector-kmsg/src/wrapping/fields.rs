@@ -51,6 +51,15 @@ impl<'a> Unwrapping<'a> {
             "program" | "ident" | "app" | "appname" | "SYSLOG_IDENTIFIER" | "syslog_identifier" => {
                 self.is_foreign_facility |= !is_kernel;
             }
+            "unit" | "systemd_unit" | "_SYSTEMD_UNIT" | "__journal__systemd_unit" => {
+                let is_unit = [
+                    ".service", ".scope", ".socket", ".timer", ".mount", ".slice",
+                ]
+                .iter()
+                .any(|end| value.ends_with(end));
+                self.is_foreign_record |= is_unit;
+            }
+            "_COMM" => self.is_foreign_record |= !value.is_empty(),
             "transport" | "_TRANSPORT" | "__journal__transport" => {
                 self.is_foreign_record |= !is_kernel;
             }

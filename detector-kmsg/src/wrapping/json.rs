@@ -3,6 +3,7 @@
 use super::date;
 use super::events;
 use super::member::{Member, member, names_writer};
+use super::otlp;
 use super::prefix;
 use super::stamp::{self, Stamp, Stamps};
 use serde_json::{Map, Value};
@@ -107,6 +108,12 @@ impl Record {
             }
             Member::BootTime => self.stamps.boot_us = string.and_then(|text| text.parse().ok()),
             Member::Program => self.set_writer(string, string.is_none_or(is_kernel)),
+            Member::Tag => {
+                if string.is_some_and(is_syslog_tag) {
+                    self.set_writer(string, string.is_none_or(is_kernel));
+                }
+            }
+            Member::Process => self.is_foreign |= string.is_some_and(|name| !name.is_empty()),
             Member::Facility => self.set_writer(string, is_kernels(value)),
             Member::Priority => {
                 let number = value.as_u64().or_else(|| string?.parse().ok());
@@ -149,6 +156,15 @@ fn is_kernel(name: &str) -> bool {
             .any(|known| name.eq_ignore_ascii_case(known))
 }
 
+/// `sshd[12]:`, `sshd:`, `sshd[12]`, and no name that a collector gives to what it collects.
+fn is_syslog_tag(tag: &str) -> bool {
+    let process = tag
+        .strip_suffix(']')
+        .and_then(|tag| Some(tag.rsplit_once('[')?.1));
+    let is_number = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
+    tag.ends_with(':') || process.is_some_and(is_number)
+}
+
 /// Whether a facility, by name or number, is that of the kernel.
 fn is_kernels(value: &Value) -> bool {
     match value {
@@ -179,7 +195,7 @@ fn text_of(value: &Value) -> Option<String> {
                 Some(texts.collect::<Option<Vec<_>>>()?.join("\n"))
             })
         }
-        _ => None,
+        _ => otlp::string(value).map(str::to_owned),
     }
 }
 
@@ -252,7 +268,10 @@ pub(crate) fn inner(text: &str) -> Option<Vec<Record>> {
 /// Members of an outer object hold for the inner ones.
 fn walk(value: &Value, outer: &Record, records: &mut Vec<Record>) {
     match value {
-        Value::Object(members) => object(members, outer, records),
+        Value::Object(members) => match otlp::map(members) {
+            Some(members) => object(&members, outer, records),
+            None => object(members, outer, records),
+        },
         Value::Array(items) => {
             // Loki: a time and a line.
             if let [Value::String(time), Value::String(text), ..] = items.as_slice()
@@ -299,6 +318,9 @@ fn object(members: &Map<String, Value>, outer: &Record, records: &mut Vec<Record
         if value.is_object() {
             record.set_within(name, value);
         }
+    }
+    for (name, value) in otlp::attributes(members) {
+        record.set_within(&name, &value);
     }
     // Splunk's collector of events has a text by this name, where others have an object or a name.
     let is_event = members.contains_key("sourcetype") || members.contains_key("source");

@@ -9,6 +9,10 @@ pub(super) enum Member {
     LastTime,
     BootTime,
     Program,
+    /// A collector's mark of its own, or the program as syslog writes it.
+    Tag,
+    /// Of a process or of a unit of systemd: the kernel's lines have none.
+    Process,
     Facility,
     /// Facility and level as one number; a word is the level alone.
     Priority,
@@ -32,6 +36,8 @@ impl Member {
             Self::Time
                 | Self::BootTime
                 | Self::Program
+                | Self::Tag
+                | Self::Process
                 | Self::Facility
                 | Self::Priority
                 | Self::Transport
@@ -42,9 +48,10 @@ impl Member {
 
 pub(super) fn member(name: &str) -> Option<Member> {
     Some(match name {
-        "MESSAGE" | "message" | "msg" | "log" | "line" | "_raw" | "@message" | "textPayload"
-        | "original" | "short_message" | "full_message" | "content" | "body" | "raw" | "text"
-        | "SyslogMessage" | "event.original" | "log.original" | "full_log" => Member::Text,
+        "MESSAGE" | "Message" | "message" | "_msg" | "msg" | "log" | "line" | "_raw"
+        | "@message" | "textPayload" | "original" | "short_message" | "full_message"
+        | "content" | "body" | "raw" | "text" | "SyslogMessage" | "event.original"
+        | "log.original" | "full_log" => Member::Text,
         "__REALTIME_TIMESTAMP"
         | "@timestamp"
         | "timestamp"
@@ -56,6 +63,8 @@ pub(super) fn member(name: &str) -> Option<Member> {
         | "TimeGenerated"
         | "timereported"
         | "eventTime"
+        | "EventTime"
+        | "timeUnixNano"
         | "DATE"
         | "ISODATE"
         | "received_at"
@@ -68,6 +77,9 @@ pub(super) fn member(name: &str) -> Option<Member> {
         | "programname"
         | "ident"
         | "appname"
+        | "application_name"
+        | "syslog_program"
+        | "SourceName"
         | "app_name"
         | "syslog_identifier"
         | "syslogtag"
@@ -79,7 +91,16 @@ pub(super) fn member(name: &str) -> Option<Member> {
         | "log.syslog.appname"
         | "predecoder.program_name"
         | "stream.app" => Member::Program,
+        "tag" => Member::Tag,
+        "_COMM"
+        | "_SYSTEMD_UNIT"
+        | "systemd.unit"
+        | "stream.unit"
+        | "stream._SYSTEMD_UNIT"
+        | "process.executable.name"
+        | "telemetry.sdk.name" => Member::Process,
         "facility"
+        | "SyslogFacility"
         | "SYSLOG_FACILITY"
         | "Facility"
         | "FACILITY"
@@ -97,11 +118,13 @@ pub(super) fn member(name: &str) -> Option<Member> {
         | "HOST"
         | "host"
         | "hostname"
+        | "Hostname"
         | "HOSTNAME"
         | "host.name"
         | "host.hostname"
         | "Computer"
         | "fromhost"
+        | "stream.host"
         | "involvedObject.name" => Member::Host,
         "_BOOT_ID" => Member::Boot,
         "stream" => Member::Stream,

@@ -9,6 +9,7 @@ pub(crate) mod json;
 mod marks;
 pub(crate) mod markup;
 mod member;
+mod otlp;
 pub(crate) mod prefix;
 pub(crate) mod pretty;
 mod prompt;

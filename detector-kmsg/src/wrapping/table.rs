@@ -128,7 +128,8 @@ fn named(name: &str) -> Option<Member> {
         "host" | "hostname" | "computer" | "source_name" | "host.name" | "host.hostname"
         | "node" | "device" | "fromhost" => Member::Host,
         "program" | "process" | "processname" | "appname" | "app_name" | "app-name" | "ident"
-        | "tag" | "syslogtag" | "syslog_identifier" | "process.name" => Member::Program,
+        | "tag" | "syslogtag" | "syslog_identifier" | "process.name" | "application_name"
+        | "syslog_program" => Member::Program,
         "facility" | "facility_name" | "facilitylabel" | "syslog_facility" => Member::Facility,
         _ => return None,
     })
