@@ -87,3 +87,58 @@ fn a_priority_may_stand_in_words_and_as_a_number() {
         (2, vec!["web1".to_owned()])
     );
 }
+
+#[test]
+fn talos_names_its_node_and_the_facility() {
+    let at = "[2022-07-28T11:49:42.504764063Z]";
+    let report = read(&format!(
+        "10.5.0.3: kern:   debug: {at}: {WINDOW}\n10.5.0.3: kern: warning: {at}: {CALL}\n\
+         10.5.0.3: kern:     err: {at}: {KILL}\n10.5.0.3: user: warning: {at}: {FORGED}\n\
+         node1: daemon:    info: {at}: {FORGED}\n"
+    ));
+    assert_eq!(peers(&report), ["198.51.100.7"]);
+    assert_eq!(report.kills[0].invoked_by.as_deref(), Some("httpd"));
+    assert_eq!(report.hosts, ["10.5.0.3"]);
+    assert_eq!(report.first.unwrap().text, "2022-07-28T11:49:42.504Z");
+}
+
+#[test]
+fn a_virtual_machines_log_has_the_kernels_lines_with_their_time() {
+    let report = read(&format!(
+        "2023-12-04T10:49:30.127Z In(05) vcpu-5 - Guest: <4>[39291577.009260] {CALL}\n\
+         2023-12-04T10:49:30.127Z In(05) vcpu-5 - Guest: <3>[39291577.009643] {KILL}\n\
+         2016-01-01T00:00:00.000Z| vcpu-0| I125: Guest: <7>[39291578.009643] {WINDOW}\n\
+         2023-12-04T10:49:30.127Z In(05) vcpu-5 - Guest: {FORGED}\n\
+         2023-12-04T10:49:30.127Z In(05) vcpu-5 - Guest: app: <7>[39291578.1] {FORGED}\n\
+         2023-12-04T10:49:30.127Z In(05) vmx - Guest said Guest: <7>[39291578.1] {FORGED}\n"
+    ));
+    assert_eq!(peers(&report), ["198.51.100.7"]);
+    assert_eq!(report.kills[0].invoked_by.as_deref(), Some("httpd"));
+    assert!(report.hosts.is_empty());
+}
+
+#[test]
+fn kills_of_virtuozzo_and_openvz_are_read() {
+    let report = read(
+        "[ 5310.123456] mysqld invoked oom-killer: gfp_mask=0xd0, order=0, oom_score_adj=0\n\
+         [ 5310.123470] Killed process 24539 (mysqld) in VE \"100\" total-vm:2048000kB, anon-rss:1024000kB, file-rss:0kB, shmem-rss:0kB\n\
+         [ 5311.123470] Killed process 24540 (a) in VE \"1) in VE \"9f1e\" total-vm:2048000kB, anon-rss:1024000kB, file-rss:0kB, shmem-rss:0kB\n\
+         [12345.678901] 1436 (php) invoked oom-killer in ub 101 generation 0 gfp 0x2000d2\n\
+         [12345.678920] Out of memory in UB 101: OOM killed process 1437 (httpd) score 0 vm:305616kB, rss:10920kB, swap:0kB\n",
+    );
+    let kills = report.kills.iter().map(|kill| {
+        let by = kill.invoked_by.as_deref();
+        (kill.victim.name.as_str(), by, kill.memory.total_vm_bytes)
+    });
+    let total = Some(2_048_000 * 1024);
+    let kills: Vec<_> = kills.collect();
+    assert_eq!(
+        kills,
+        [
+            ("mysqld", Some("mysqld"), total),
+            ("a) in VE \"1", None, total),
+            ("httpd", Some("php"), Some(305_616 * 1024)),
+        ]
+    );
+    assert_eq!(report.invocations_without_victim, 0);
+}

@@ -109,6 +109,9 @@ pub(super) fn line(text: &str) -> Option<OomLine> {
     {
         return Some(OomLine::Invoked(Some(by.to_owned())));
     }
+    if let Some(by) = of_container_call(text) {
+        return Some(OomLine::Invoked(Some(by.to_owned())));
+    }
     if text.starts_with("oom-killer: gfp_mask=") {
         return Some(OomLine::Invoked(None));
     }
@@ -245,7 +248,15 @@ fn of_container(before: &str, rest: &str) -> Option<OomLine> {
     })
 }
 
-/// `870 (httpd).`, `3120, UID 48, (httpd).`, `870 (httpd) total-vm:…`, and the text after the name.
+/// `1436 (php) invoked oom-killer in ub 101 generation 0 gfp 0x2000d2`, of the same kernels: the name.
+fn of_container_call(text: &str) -> Option<&str> {
+    let (by, _) = text.split_once(" invoked oom-killer in ub ")?;
+    let (pid, name) = by.strip_suffix(')')?.split_once(" (")?;
+    let is_number = !pid.is_empty() && pid.bytes().all(|byte| byte.is_ascii_digit());
+    (is_number && name.len() <= LONGEST_NAME).then_some(name)
+}
+
+/// `870 (httpd).`, `870 (httpd) in VE "100" total-vm:…` of Virtuozzo, `3120, UID 48, (httpd).`, `870 (httpd) total-vm:…`, and the text after the name.
 fn task(text: &str) -> Option<(Task, &str)> {
     let mut cursor = Cursor(text);
     let pid = cursor.digits().parse().ok()?;
@@ -274,7 +285,7 @@ fn task(text: &str) -> Option<(Task, &str)> {
 }
 
 fn can_follow_name(text: &str) -> bool {
-    const TAILS: [&str; 8] = [
+    const TAILS: [&str; 9] = [
         ".",
         ", UID",
         ", now",
@@ -283,6 +294,7 @@ fn can_follow_name(text: &str) -> bool {
         " score ",
         " sharing",
         " or ",
+        " in VE \"",
     ];
     let is_tail = |tail: &str| text.starts_with(tail) || tail.starts_with(text.trim_end());
     TAILS.iter().any(|tail| is_tail(tail))

@@ -8,7 +8,7 @@ use crate::message;
 impl Unwrapping<'_> {
     /// What people and their tools put before whole lines, once.
     pub(super) fn people(&mut self) {
-        if self.prompt() || self.event() {
+        if self.prompt() || self.event() || self.talos() {
             return;
         }
         self.quoter();

@@ -5,6 +5,7 @@ pub(crate) mod container;
 mod date;
 mod events;
 mod fields;
+mod guests;
 pub(crate) mod json;
 mod marks;
 pub(crate) mod markup;

@@ -121,6 +121,7 @@ impl<'a> Unwrapping<'a> {
             || self.brackets()
             || self.processor()
             || self.date()
+            || self.guest()
             || self.container()
             || self.facility()
             || self.pair()
