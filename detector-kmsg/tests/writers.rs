@@ -142,3 +142,39 @@ fn kills_of_virtuozzo_and_openvz_are_read() {
     );
     assert_eq!(report.invocations_without_victim, 0);
 }
+
+#[test]
+fn what_sysklogd_buffered_came_so_often_more() {
+    let report = read(&format!(
+        "Sep 20 22:22:37 web1 kernel: {WINDOW}\nSep 20 22:22:37 web1 last message buffered 4 times\n\
+         Sep 20 22:22:38 web1 sshd[9]: {FORGED}\nSep 20 22:22:38 web1 last message buffered 9 times\n"
+    ));
+    assert_eq!((report.window_lines, report.repeats), (5, 13));
+    assert!(report.counts_are_lower_bounds);
+}
+
+#[test]
+fn what_the_journals_reader_dropped_is_not_counted() {
+    let line = format!("Jun 28 10:32:15 web1 kernel: {WINDOW}\n");
+    let noise = "Jun 28 10:32:14 web1 sshd[123]: Accepted publickey for deploy\n".repeat(4000);
+    for (said, is_lower) in [
+        (
+            "rsyslogd: imjournal: 84667 messages lost due to rate-limiting (20000 allowed within 600 seconds)",
+            true,
+        ),
+        (
+            "rsyslogd-2177: imjournal: begin to drop messages due to rate-limiting",
+            true,
+        ),
+        (
+            "rsyslogd: imuxsock[pid: 57, name: /usr/bin/app]: 48814808 messages lost due to rate-limiting",
+            false,
+        ),
+    ] {
+        for noise in ["", &noise] {
+            let report = read(&format!("{noise}{line}Jun 28 10:32:17 web1 {said}\n"));
+            assert_eq!(report.window_lines, 1);
+            assert_eq!(report.counts_are_lower_bounds, is_lower, "{said}");
+        }
+    }
+}

@@ -19,7 +19,11 @@ const LIMITERS: [&str; 9] = [
 ];
 
 /// What stands before how often the line before came again.
-const REPEATS: [&str; 2] = ["last message repeated ", "Last output repeated "];
+const REPEATS: [&str; 3] = [
+    "last message repeated ",
+    "last message buffered ",
+    "Last output repeated ",
+];
 
 pub(super) fn message(text: &str) -> Option<Message> {
     boot(text)
@@ -57,7 +61,7 @@ fn suppressed(text: &str) -> Option<Message> {
     (is_said && LIMITERS.contains(&function)).then_some(Message::Suppressed(count))
 }
 
-/// `last message repeated 3 times`, metalog's `Last output repeated 3 times -` and, for one time, `… twice -`, and
+/// `last message repeated 3 times`, in newer versions of sysklogd `… buffered 3 times`, metalog's `Last output repeated 3 times -` and, for one time, `… twice -`, and
 /// syslog-ng's `Last message 'TCP: Treason uncloak' repeated 3 times, suppressed by syslog-ng on web1`.
 fn repeated(text: &str) -> Option<Message> {
     if text.starts_with("Last output repeated twice -") {

@@ -24,6 +24,8 @@ const PHRASES: [(&str, LinkChange); 19] = [
     ("pf reset issued", LinkChange::Reset),
     ("nic up:", LinkChange::Up),
 ];
+/// Drivers that are called like interfaces, beside those of the family `lan78xx`.
+const DRIVERS: [&str; 2] = ["enc28j60", "enc424j600"];
 /// A longer line is none of a driver's.
 const LONGEST: usize = 300;
 
@@ -125,10 +127,14 @@ fn is_slot(word: &str) -> bool {
 
 /// Whether this can be the name of a network interface: disks, too, have links.
 fn is_interface(word: &str) -> bool {
-    const BEGINNINGS: [&str; 24] = [
-        "eth", "eno", "ens", "enp", "enx", "enP", "enc", "end", "em", "wlan", "wlp", "wlx", "wwan",
-        "bond", "team", "ib", "lan", "wan", "usb", "br", "veth", "vlan", "nic", "tap",
+    const BEGINNINGS: [&str; 25] = [
+        "eth", "eno", "ens", "enp", "enx", "enP", "enc", "end", "env", "em", "wlan", "wlp", "wlx",
+        "wwan", "bond", "team", "ib", "lan", "wan", "usb", "br", "veth", "vlan", "nic", "tap",
     ];
+    let is_driver = DRIVERS.iter().any(|driver| word.starts_with(driver))
+        || word
+            .strip_prefix("lan")
+            .is_some_and(|rest| rest.contains(|c: char| c.is_ascii_alphabetic()));
     let has_digit = word.bytes().any(|byte| byte.is_ascii_digit());
     let is_port = word.starts_with('p')
         && word[1..].split_once('p').is_some_and(|(slot, port)| {
@@ -139,6 +145,7 @@ fn is_interface(word: &str) -> bool {
                     .all(|byte| byte.is_ascii_digit())
         });
     has_digit
+        && !is_driver
         && is_plain(word)
         && (is_port
             || BEGINNINGS

@@ -330,7 +330,12 @@ impl LogReader {
 
     /// Another program's line: evidence of nothing, but it may say that messages were lost.
     fn foreign(&mut self, text: &str) {
-        if text.contains("Missed ") && text.contains(" kernel messages") {
+        // rsyslog's reader of the journal, which has the kernel's lines, too.
+        let is_dropping = text.contains("rsyslogd")
+            && text.contains("imjournal: ")
+            && text.contains("due to rate-limiting");
+        let is_missed = text.contains("Missed ") && text.contains(" kernel messages");
+        if is_missed || is_dropping {
             self.digest.lines_are_lost();
         } else if message::resembles(text) {
             self.digest.left_out().other_programs += 1;

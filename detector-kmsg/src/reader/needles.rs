@@ -3,7 +3,7 @@
 use aho_corasick::AhoCorasick;
 
 /// A message that a mail program has broken is found by its first part.
-const NEEDLES: [&str; 72] = [
+const NEEDLES: [&str; 77] = [
     // Where the text itself cannot be searched for, or goes on on the next line.
     DOCKER,
     "{\n",
@@ -43,6 +43,8 @@ const NEEDLES: [&str; 72] = [
     "killed as a result",
     " suppressed",
     "essage repeated",
+    "essage buffered",
+    "imjournal: ",
     "output repeated",
     "' repeated ",
     " Part1",
@@ -63,10 +65,13 @@ const NEEDLES: [&str; 72] = [
     "ink up",
     "ink Down",
     "ink Up",
+    "ink DOWN",
+    "ink UP",
     "NIC Up:",
     "ink status",
     "NETDEV WATCHDOG",
     "Unit Hang",
+    "nitiating reset",
     "etting adapter",
     "eset adapter",
     "ransmit timed out",

@@ -188,6 +188,7 @@ impl<'a> Unwrapping<'a> {
         let is_known = is_passed_on
             || message::begins(after)
             || after.starts_with("last message repeated ")
+            || after.starts_with("last message buffered ")
             || after.starts_with("message repeated ")
             || after.starts_with('[')
             || is_level_and_kernel(after)
