@@ -3,6 +3,7 @@
 mod broken;
 mod elided;
 mod front;
+mod names;
 mod needles;
 mod objects;
 mod parts;
@@ -146,6 +147,10 @@ impl LogReader {
     }
 
     fn keep(&mut self, piece: &[u8]) {
+        let piece = match self.unfinished.is_empty() {
+            true => without_hole(piece),
+            false => piece,
+        };
         let head = self.unfinished.iter().chain(piece).take(HEAD_BYTES);
         let longest = longest(&head.copied().collect::<Vec<_>>());
         let room = longest.saturating_sub(self.unfinished.len());
@@ -210,7 +215,7 @@ impl LogReader {
     }
 
     fn line(&mut self, line: &[u8]) {
-        let line = line.strip_suffix(b"\r").unwrap_or(line);
+        let line = without_hole(line.strip_suffix(b"\r").unwrap_or(line));
         if self.is_of_part(line) {
             return;
         }
@@ -341,6 +346,12 @@ impl LogReader {
             self.digest.left_out().other_programs += 1;
         }
     }
+}
+
+/// Without the zero bytes before a line, which a file has where a host went down as it was written.
+fn without_hole(line: &[u8]) -> &[u8] {
+    let start = line.iter().position(|byte| *byte != 0);
+    &line[start.unwrap_or(line.len())..]
 }
 
 /// Where a line that begins so is cut.

@@ -2,7 +2,7 @@
 
 use super::broken::without_soft_end;
 use super::front::Front;
-use super::{LONGEST_LINE, LogReader, PASTED_BYTES, elided};
+use super::{LONGEST_LINE, LogReader, PASTED_BYTES, elided, names};
 use crate::digest::Origin;
 use crate::message::{self, Message, OomLine, Parsed, strangers};
 use crate::wrapping::prefix::Prefix;
@@ -60,6 +60,9 @@ impl LogReader {
     /// A line that is one record: its first line may be a message of the kernel's, others can only be numbers.
     fn one_record(&mut self, line: &str, origin: &Origin) {
         let line = markup::plain(line, false);
+        if let Some(whole) = names::kill(&line, "#012", |line| prefix::unwrap(line).rest) {
+            return self.text_line(&whole, origin);
+        }
         let mut lines = line.split("#012");
         self.text_line(lines.next().unwrap_or_default(), origin);
         for line in lines {
@@ -145,6 +148,9 @@ impl LogReader {
             };
         }
         let text = markup::unescaped(found.rest);
+        if let Some(whole) = names::kill(&text, "\n", |line| line) {
+            return self.messages(&whole, &origin);
+        }
         let mut lines = text.split('\n');
         self.messages(lines.next().unwrap_or_default(), &origin);
         for line in lines {
@@ -255,7 +261,7 @@ fn next_start(text: &str, parsed: &Parsed<'_>, is_of_kernel: bool) -> Option<usi
     }
     let bytes = text.as_bytes();
     let end = strangers::begin(text).unwrap_or(bytes.len());
-    (after_names(text)..end.min(LONGEST)).find(|&at| match bytes[at] {
+    (names::end(text)..end.min(LONGEST)).find(|&at| match bytes[at] {
         b'[' => {
             // A quotation has a blank before it, the kernel's own none.
             let is_apart = matches!(bytes[at - 1], b' ' | b'"') || text[..at].contains("]: ");
@@ -273,19 +279,4 @@ fn next_start(text: &str, parsed: &Parsed<'_>, is_of_kernel: bool) -> Option<usi
 fn is_stamped(text: &str) -> bool {
     let found = prefix::unwrap(text);
     found.stamps != Stamps::default() && message::begins(found.rest)
-}
-
-/// Where in a text another message may begin: users call control groups of theirs what they like.
-fn after_names(text: &str) -> usize {
-    const NAMES: [(&str, &str); 5] = [
-        ("oom-kill:", ",uid="),
-        ("Memory cgroup stats for ", ": cache:"),
-        ("Tasks in /", " due to memory.oom.group set"),
-        ("Task in /", "\n"),
-        ("Last message '", "' repeated "),
-    ];
-    let names = NAMES.iter().find(|(kind, _)| text.starts_with(kind));
-    names.map_or(1, |(_, end)| {
-        text.rfind(end).map_or(text.len(), |at| at + end.len())
-    })
 }

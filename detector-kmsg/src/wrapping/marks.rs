@@ -8,6 +8,8 @@ use crate::message;
 impl Unwrapping<'_> {
     /// What people and their tools put before whole lines, once.
     pub(super) fn people(&mut self) {
+        // Zero bytes, as pagers show them.
+        self.text = self.text.trim_start_matches("^@");
         if self.prompt() || self.event() || self.talos() {
             return;
         }
