@@ -85,8 +85,8 @@ impl KillsOfHosts {
         }
     }
 
-    /// Whether the lines of reports stand from the last to the first, where no time says it.
-    pub(super) fn look_backwards(&self) -> bool {
+    /// Which way the lines of reports stand: below zero if from the last to the first.
+    pub(super) fn direction(&self) -> i64 {
         // Who is chosen, then who is killed, then whose memory is freed.
         let step = |waiting: &Waiting| match &waiting.line {
             OomLine::Record { chosen, .. } | OomLine::Chosen { chosen, .. } => {
@@ -103,7 +103,7 @@ impl KillsOfHosts {
                 votes += weight * i64::from(second - first).signum();
             }
         }
-        votes < 0
+        votes
     }
 
     /// Puts the kills into the report in the order of time.

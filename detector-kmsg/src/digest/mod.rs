@@ -4,6 +4,7 @@ mod copies;
 mod draft;
 mod hosts;
 mod kills;
+mod order;
 mod repeats;
 mod stalls;
 
@@ -14,14 +15,12 @@ use copies::Copies;
 use detector_api::sanitize;
 use hosts::{HostOf, Hosts};
 use kills::KillsOfHosts;
+use order::Order;
 use repeats::Repeats;
 use stalls::Stalls;
 
 /// Names, ports and interfaces that are kept of each kind.
 const MOST_NAMES: usize = 256;
-/// Two times that lie further apart are of different years, told or not.
-const SAME_YEAR_NS: i128 = 300 * 86_400 * 1_000_000_000;
-
 /// Where a message stood.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Origin {
@@ -103,21 +102,13 @@ pub(crate) struct Digest {
     copies: Copies,
     /// In a log that runs backwards: the next line came so many times more.
     repeats_ahead: Option<(u64, Option<String>, Origin)>,
-    newest: Stamps,
-    newest_host: Option<String>,
-    later: u64,
-    earlier: u64,
+    order: Order,
     boot_id: Option<String>,
     /// The log has said something since the last mark of a boot.
     is_boot_known: bool,
 }
 
 impl Digest {
-    /// Whether the newest line comes first, as far as is known by now.
-    fn is_backwards(&self) -> bool {
-        self.earlier > self.later
-    }
-
     /// How many of the next lines are wanted whatever they say.
     pub(crate) fn lines_wanted(&mut self) -> u32 {
         self.kills
@@ -147,7 +138,7 @@ impl Digest {
     fn another_boot(&mut self) {
         if std::mem::take(&mut self.is_boot_known) {
             self.report.boot_marks += 1;
-            self.newest = Stamps::default();
+            self.order.forget();
         }
     }
 
@@ -159,8 +150,10 @@ impl Digest {
         if self.copies.has(&message, origin) {
             return;
         }
-        self.look_for_boot(origin);
-        self.compare(&origin.stamps);
+        if self.order.is_boot(origin) {
+            self.another_boot();
+        }
+        self.order.compare(&origin.stamps);
         let mut count = origin.count;
         if let Message::Repeated(more, beginning) = message {
             self.repeated(more, beginning, origin);
@@ -185,7 +178,7 @@ impl Digest {
 
     fn repeated(&mut self, more: u64, beginning: Option<String>, origin: &Origin) {
         self.report.repeats = self.report.repeats.saturating_add(more);
-        if self.is_backwards() {
+        if self.order.is_backwards() {
             self.repeats_ahead = Some((more, beginning, origin.clone()));
             return;
         }
@@ -214,51 +207,6 @@ impl Digest {
         }
     }
 
-    /// The time since boot falls where another one begins, in a log of one host that else runs forward.
-    fn look_for_boot(&mut self, origin: &Origin) {
-        const LEAST_US: u64 = 60_000_000;
-        let is_same = self.newest_host == origin.host;
-        self.newest_host.clone_from(&origin.host);
-        let (Some(before), Some(now)) = (self.newest.boot_us, origin.stamps.boot_us) else {
-            return;
-        };
-        let local = |stamps: &Stamps| stamps.local.as_ref().and_then(|(_, order)| *order);
-        let moved = [
-            (self.newest.utc_ns, origin.stamps.utc_ns),
-            (local(&self.newest), local(&origin.stamps)),
-        ];
-        let moved = moved
-            .into_iter()
-            .find_map(|(before, now)| now?.checked_sub(before?));
-        let is_forward = moved.map_or(self.later > self.earlier + 1, |moved| moved > 0);
-        if is_same && is_forward && before.saturating_sub(now) >= LEAST_US {
-            self.another_boot();
-        }
-    }
-
-    /// Which way the log runs.
-    fn compare(&mut self, stamps: &Stamps) {
-        let local = |stamps: &Stamps| stamps.local.as_ref().and_then(|(_, order)| *order);
-        let pairs = [
-            (self.newest.utc_ns, stamps.utc_ns),
-            (local(&self.newest), local(stamps)),
-            (
-                self.newest.boot_us.map(i128::from),
-                stamps.boot_us.map(i128::from),
-            ),
-        ];
-        let moved = pairs.into_iter().find_map(|(before, now)| {
-            let moved = now?.checked_sub(before?)?;
-            (moved != 0 && moved.abs() < SAME_YEAR_NS).then_some(moved)
-        });
-        match moved {
-            Some(0..) => self.later += 1,
-            Some(_) => self.earlier += 1,
-            None => {}
-        }
-        self.newest = stamps.clone().or(&self.newest);
-    }
-
     fn count(&mut self, message: Message, count: u64, origin: &Origin) {
         let report = &mut self.report;
         let place = Place {
@@ -275,7 +223,7 @@ impl Digest {
         let add = |number: &mut u64| *number = number.saturating_add(count);
         match message {
             Message::Window(line) => self.stalls.take(&line, count, &place),
-            Message::Oom(line) => self.kills.take(line, self.earlier > self.later, &place),
+            Message::Oom(line) => self.kills.take(line, self.order.is_backwards(), &place),
             Message::TcpOutOfMemory => add(&mut tcp.out_of_memory),
             Message::OutOfSocketMemory => add(&mut tcp.out_of_socket_memory),
             Message::TooManyOrphans => add(&mut tcp.too_many_orphans),
@@ -341,8 +289,7 @@ impl Digest {
     }
 
     pub(crate) fn finish(mut self, lines: u64, bytes: u64) -> LogReport {
-        let is_told = self.earlier > 0 || self.later > 0;
-        let is_backwards = self.is_backwards() || !is_told && self.kills.look_backwards();
+        let is_backwards = self.order.is_backwards_at_last(self.kills.direction());
         self.report.left_out.repeats_of_others += u64::from(self.repeats_ahead.is_some());
         let mut report = self.report;
         (report.lines, report.bytes) = (lines, bytes);
