@@ -35,3 +35,13 @@ fn zero_bytes_may_be_written_as_pagers_show_them() {
     let text = format!("{}{hole}{}{hole}\n{}", line(1), line(2), line(3));
     assert_eq!(stalls(&text, 1 << 16), 3);
 }
+
+/// How much of a log is looked at line by line does not depend on how it is read.
+#[test]
+fn a_hole_is_as_long_in_pieces() {
+    let broken = line(3).replace("Peer", "Pe\ner");
+    let text = format!("{}{}{}{broken}", line(1), "\0".repeat(200_000), line(2));
+    for size in [1000, 1 << 16, text.len()] {
+        assert_eq!(stalls(&text, size), 3, "in pieces of {size}");
+    }
+}

@@ -195,9 +195,10 @@ impl LogReader {
             }
             let length = memchr(b'\n', &block[at..]).unwrap_or(block.len() - at);
             self.lines += 1;
-            self.bytes_taken += length.min(LONGEST_LINE) as u64 + 1;
+            let line = without_hole(&block[at..at + length]);
+            self.bytes_taken += line.len().min(LONGEST_LINE) as u64 + 1;
             self.attention = self.attention.saturating_sub(1);
-            self.line(&block[at..at + length]);
+            self.line(line);
             let wanted = self.digest.lines_wanted();
             self.attention = self.attention.max(wanted);
             self.texts_wanted = self.texts_wanted.max(wanted);
@@ -215,7 +216,7 @@ impl LogReader {
     }
 
     fn line(&mut self, line: &[u8]) {
-        let line = without_hole(line.strip_suffix(b"\r").unwrap_or(line));
+        let line = line.strip_suffix(b"\r").unwrap_or(line);
         if self.is_of_part(line) {
             return;
         }
